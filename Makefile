@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: MIT
+#
+# The few commands a person types. The work is done by tools/bootstrap, CMake and CTest; this
+# file only names it, and every target works on a fresh clone.
+
+JOBS := $(shell nproc)
+PREFIX ?= /usr/local
+DESTDIR ?=
+BENCH_ARGS ?=
+CTEST_ARGS ?=
+
+C_FILES = find include src python/native tests bench examples -name '*.[ch]' 2>/dev/null
+LINTERS = build/venv/system/bin/python -m
+
+# What tools/bootstrap found, as environment of the command that follows.
+WITH_PYTHONS = while IFS= read -r pair; do export "$$pair"; done <build/bootstrap.env;
+
+.PHONY: help bootstrap dev release demo test bench lint format install clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo 'make demo      build, then show both kinds of worker at work   (5 minutes the first time)'
+	@echo 'make test      build with assertions and run every test'
+	@echo 'make bench     measure against the limit; writes build/bench/results.json'
+	@echo 'make lint      formatting, static analysis, layers, types'
+	@echo 'make format    rewrite the files as make lint wants them'
+	@echo 'make install   install below PREFIX ($(PREFIX)); DESTDIR is honoured'
+	@echo 'make clean     remove build outputs; the Python environments stay'
+
+bootstrap:
+	@tools/bootstrap
+
+dev release: bootstrap
+	@cmake --preset $@ >/dev/null
+	@cmake --build --preset $@ -j $(JOBS)
+
+demo: release
+	@$(WITH_PYTHONS) build/release/bin/snakepit demo
+
+test: dev
+	ctest --preset dev -j $(JOBS) $(CTEST_ARGS)
+
+bench: release
+	@mkdir -p build/bench
+	@$(WITH_PYTHONS) build/release/bin/snakepit-bench --output build/bench/results.json $(BENCH_ARGS)
+
+# clang-tidy reads the compile commands of the dev build, which gcc made: warnings that clang
+# does not know are not ours to answer for.
+lint:
+	@tools/bootstrap --dev
+	@cmake --preset dev >/dev/null
+	$(C_FILES) | xargs -r clang-format-19 --dry-run -Werror
+	find src -name '*.c' | xargs -r -P $(JOBS) -n 1 \
+	    clang-tidy-19 -p build/dev --quiet --extra-arg=-Wno-unknown-warning-option
+	find python/native -name '*.c' | xargs -r -P $(JOBS) -I{} clang-tidy-19 --quiet {} -- \
+	    -std=c11 -D_GNU_SOURCE -DSP_EXTENSION=1 -Isrc -Iinclude -Ipython/native \
+	    -isystem $$(build/venv/ft/bin/python -c \
+	        'import sysconfig; print(sysconfig.get_path("include"))')
+	$(LINTERS) ruff check python tools tests
+	$(LINTERS) ruff format --check python tools tests
+	cd python && ../$(LINTERS) mypy snakepit_bridge
+	ctest --preset dev -L lint
+
+format: bootstrap
+	$(C_FILES) | xargs -r clang-format-19 -i
+	$(LINTERS) ruff check --fix python tools tests
+	$(LINTERS) ruff format python tools tests
+
+# Needs no Python, so that `sudo make install` makes no environments for root.
+install:
+	@tools/bootstrap --step apt
+	@cmake --preset release >/dev/null
+	@cmake --build --preset release -j $(JOBS)
+	DESTDIR='$(DESTDIR)' cmake --install build/release --prefix '$(abspath $(PREFIX))'
+	@[ -n '$(DESTDIR)' ] || [ "$$(id -u)" != 0 ] || ldconfig
+
+clean:
+	rm -rf build/dev build/release build/asan build/tsan build/fuzz build/bridge build/bench

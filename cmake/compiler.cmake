@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: MIT
+#
+# How every C file of the project is compiled. sp_warnings carries what only our own code must
+# obey; sanitizers are global, because a program that is half sanitized reports nonsense.
+set(CMAKE_C_STANDARD 11)
+set(CMAKE_C_STANDARD_REQUIRED ON)
+set(CMAKE_C_EXTENSIONS OFF)
+set(CMAKE_C_VISIBILITY_PRESET hidden)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+add_compile_definitions(_GNU_SOURCE)
+
+add_library(sp_warnings INTERFACE)
+target_compile_options(sp_warnings INTERFACE
+  -Wall -Wextra -pedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes
+  -Wold-style-definition -Wpointer-arith -Wwrite-strings -Wcast-qual -Wundef -Wvla
+  -Wformat=2 -Wimplicit-fallthrough -Wnull-dereference)
+if(SNAKEPIT_WERROR)
+  target_compile_options(sp_warnings INTERFACE -Werror)
+endif()
+
+if(SNAKEPIT_SANITIZE)
+  # A finding of the undefined behaviour sanitizer ends the test like any other finding.
+  add_compile_options(-fsanitize=${SNAKEPIT_SANITIZE} -fno-sanitize-recover=all
+                      -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${SNAKEPIT_SANITIZE})
+  string(MAKE_C_IDENTIFIER "SNAKEPIT_SANITIZE_${SNAKEPIT_SANITIZE}" sanitize_macro)
+  string(TOUPPER ${sanitize_macro} sanitize_macro)
+  add_compile_definitions(${sanitize_macro}=1)
+endif()
+if(SNAKEPIT_FUZZ)
+  # Coverage everywhere; the fuzzers alone link libFuzzer's main.
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: MIT
+include(CMakePackageConfigHelpers)
+
+# The prefix is chosen at installation, after this file was made, so it is written as the way
+# back from the file's own folder; pkg-config then also survives a moved tree.
+set(pc_folder ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+set(pc_prefix ${CMAKE_INSTALL_PREFIX})
+if(NOT IS_ABSOLUTE ${pc_folder})
+  file(RELATIVE_PATH pc_prefix /${pc_folder} /)
+  string(REGEX REPLACE "/$" "" pc_prefix "\${pcfiledir}/${pc_prefix}")
+endif()
+foreach(folder libdir includedir)
+  string(TOUPPER CMAKE_INSTALL_${folder} variable)
+  set(pc_${folder} "\${prefix}/${${variable}}")
+  if(IS_ABSOLUTE "${${variable}}")
+    set(pc_${folder} "${${variable}}")
+  endif()
+endforeach()
+configure_file(snakepit.pc.in snakepit.pc @ONLY)
+
+set(cmake_folder ${CMAKE_INSTALL_LIBDIR}/cmake/snakepit)
+configure_package_config_file(cmake/snakepit-config.cmake.in snakepit-config.cmake
+                              INSTALL_DESTINATION ${cmake_folder})
+# Before 1.0 a minor release may break programs, so it does not stand in for another.
+write_basic_package_version_file(snakepit-config-version.cmake COMPATIBILITY SameMinorVersion)
+
+install(TARGETS snakepit snakepit_static EXPORT snakepit)
+install(EXPORT snakepit FILE snakepit-targets.cmake NAMESPACE snakepit::
+        DESTINATION ${cmake_folder})
+install(FILES ${PROJECT_BINARY_DIR}/snakepit-config.cmake
+              ${PROJECT_BINARY_DIR}/snakepit-config-version.cmake DESTINATION ${cmake_folder})
+install(FILES ${PROJECT_BINARY_DIR}/snakepit.pc DESTINATION ${pc_folder})
+install(DIRECTORY include/snakepit DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
+        FILES_MATCHING PATTERN "*.h")
+if(TARGET snakepit_command)
+  install(TARGETS snakepit_command)
+endif()
+install(DIRECTORY examples DESTINATION ${CMAKE_INSTALL_DATADIR}/snakepit
+        PATTERN __pycache__ EXCLUDE)

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: MIT
+
+# snakepit_module(pool DEPENDS worker base SOURCES queue.c scheduler.c)
+#
+# One static library per folder of src/. Only what DEPENDS names is linked: an upward call
+# breaks the link of the module's own unit tests, an upward include breaks lint.layers.
+function(snakepit_module name)
+  cmake_parse_arguments(arg "" "" "DEPENDS;SOURCES" ${ARGN})
+  add_library(sp_${name} STATIC ${arg_SOURCES})
+  target_include_directories(sp_${name} PUBLIC ${PROJECT_SOURCE_DIR}/src
+                                               ${PROJECT_SOURCE_DIR}/include)
+  target_link_libraries(sp_${name} PRIVATE sp_warnings)
+  foreach(below IN LISTS arg_DEPENDS)
+    target_link_libraries(sp_${name} PUBLIC sp_${below})
+  endforeach()
+endfunction()
+
+# snakepit_unit_test(pool queue) builds tests/unit/pool/test_queue.c as unit.pool.queue.
+# More arguments are linked to it.
+function(snakepit_unit_test module name)
+  set(target test_${module}_${name})
+  add_executable(${target} ${PROJECT_SOURCE_DIR}/tests/unit/${module}/test_${name}.c)
+  target_link_libraries(${target} PRIVATE sp_${module} sp_warnings PkgConfig::CMOCKA ${ARGN})
+  add_test(NAME unit.${module}.${name} COMMAND ${target})
+  set_tests_properties(unit.${module}.${name} PROPERTIES LABELS unit TIMEOUT 30)
+endfunction()
+
+# snakepit_stress_test(ring ipc) builds tests/stress/stress_ring.c with the module ipc as
+# stress.ring. It runs alone: a neighbour on the other core would stress the neighbour.
+function(snakepit_stress_test name module)
+  set(target stress_${name})
+  add_executable(${target} ${PROJECT_SOURCE_DIR}/tests/stress/stress_${name}.c)
+  target_link_libraries(${target} PRIVATE sp_${module} sp_warnings PkgConfig::CMOCKA ${ARGN})
+  add_test(NAME stress.${name} COMMAND ${target})
+  set_tests_properties(stress.${name} PROPERTIES LABELS stress TIMEOUT 180 RUN_SERIAL ON)
+endfunction()
+
+# snakepit_fuzzer(reader payload) builds tests/fuzz/fuzz_reader.c as fuzz.reader in the fuzz
+# preset, and nothing elsewhere. The test is a short run from the seeds in tests/fuzz/reader/.
+function(snakepit_fuzzer name module)
+  if(NOT SNAKEPIT_FUZZ)
+    return()
+  endif()
+  set(target fuzz_${name})
+  set(seeds ${PROJECT_SOURCE_DIR}/tests/fuzz/${name})
+  add_executable(${target} ${PROJECT_SOURCE_DIR}/tests/fuzz/fuzz_${name}.c)
+  target_link_libraries(${target} PRIVATE sp_${module} sp_warnings ${ARGN})
+  target_link_options(${target} PRIVATE -fsanitize=fuzzer)
+  # The first folder takes what the run finds; the seeds are only read.
+  set(found ${PROJECT_BINARY_DIR}/fuzz/${name})
+  file(MAKE_DIRECTORY ${found})
+  if(NOT EXISTS ${seeds})
+    set(seeds "")
+  endif()
+  add_test(NAME fuzz.${name} COMMAND ${target} -max_total_time=30 -timeout=5 ${found} ${seeds})
+  set_tests_properties(fuzz.${name} PROPERTIES LABELS fuzz TIMEOUT 120)
+endfunction()

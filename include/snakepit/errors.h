@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+// Every error of Snakepit, once. C, the command line and the doors all take their names, numbers
+// and texts from this table. Numbers are stable: a row is never renumbered and never reused.
+//
+// *retryable* is 1 where the same call may succeed if it is simply sent again: it either never
+// ran, or what failed was not the call.
+#ifndef SNAKEPIT_ERRORS_H
+#define SNAKEPIT_ERRORS_H
+
+// clang-format off
+#define SNAKEPIT_ERRORS(X) /* name, number, gRPC, HTTP, retryable, text */                      \
+    X(OK,                 0,  0, 200, 0, "ok")                                                  \
+    X(INVALID_ARGUMENT,   1,  3, 400, 0, "an argument is malformed or out of range")            \
+    X(INVALID_CONFIG,     2,  3, 400, 0, "the configuration is not valid")                      \
+    X(UNKNOWN_POOL,       3,  5, 404, 0, "there is no pool of that name")                       \
+    X(SATURATED,          4,  8, 429, 1, "the pool's line is full")                             \
+    X(DEADLINE_EXCEEDED,  5,  4, 504, 0, "the call's time ran out")                             \
+    X(CANCELLED,          6,  1, 499, 0, "the call was cancelled by its caller")                \
+    X(WORKER_DIED,        7, 14, 503, 0, "the worker died while it ran the call")               \
+    X(WORKER_LOST,        8, 14, 503, 1, "the worker died or was stopped before it took the call") \
+    X(TOOL_FAILED,        9,  2, 500, 0, "the tool raised an exception")                        \
+    X(UNKNOWN_TOOL,      10, 12, 404, 0, "the adapter has no tool of that name")                \
+    X(UNSERIALISABLE,    11, 13, 500, 0, "the tool's result cannot be encoded")                 \
+    X(NO_MEMORY,         12,  8, 503, 1, "memory or shared memory is exhausted")                \
+    X(SHUTTING_DOWN,     13, 14, 503, 0, "the pit is closing")                                  \
+    X(POOL_FAILED,       14,  9, 503, 0, "the pool could not start its workers")                \
+    X(PROTOCOL,          15, 13, 502, 0, "the worker broke the protocol and was killed")        \
+    X(MALFORMED,         16,  3, 400, 0, "the bytes are not valid MessagePack or JSON")         \
+    X(TYPE_MISMATCH,     17,  3, 400, 0, "the value is of another kind")                        \
+    X(NOT_FOUND,         18,  5, 404, 0, "there is nothing of that name")                       \
+    X(SYSTEM,            19, 13, 500, 0, "a system call failed")                                \
+    X(END,               20, 11, 400, 0, "there is nothing more to read")                       \
+    X(UNSUPPORTED,       21,  9, 501, 0, "this interpreter or adapter cannot do that")
+// clang-format on
+
+#define SNAKEPIT_ERROR_ENUM(name, number, grpc, http, retryable, text)                  \
+    SNAKEPIT_##name = (number),
+typedef enum snakepit_err { SNAKEPIT_ERRORS(SNAKEPIT_ERROR_ENUM) } snakepit_err;
+#undef SNAKEPIT_ERROR_ENUM
+
+#endif

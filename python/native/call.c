@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT
+// A snapshot of the running call, but for `cancelled`, which looks at shared memory each time. A
+// Call that outlives its call stays harmless: it notices by the call's number.
+#include "call.h"
+
+#include <stddef.h>
+#include <structmember.h>
+
+#include "base/clock.h"
+
+struct call_object {
+    PyObject_HEAD
+    struct sp_runtime *runtime;
+    unsigned long long id;
+    uint32_t slot;
+    uint64_t deadline;
+    PyObject *session_id;
+    PyObject *tool;
+};
+
+static PyObject *text_of(const uint8_t *bytes, uint32_t size)
+{
+    return PyUnicode_DecodeUTF8((const char *)bytes, size, "replace");
+}
+
+static void call_dealloc(PyObject *self)
+{
+    struct call_object *call = (struct call_object *)self;
+    PyTypeObject *type = Py_TYPE(self);
+    Py_XDECREF(call->session_id);
+    Py_XDECREF(call->tool);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+static PyObject *get_deadline(PyObject *self, void *closure)
+{
+    (void)closure;
+    uint64_t deadline = ((struct call_object *)self)->deadline;
+    if (deadline == SP_NEVER) {
+        Py_RETURN_NONE;
+    }
+    return PyFloat_FromDouble((double)deadline / (double)SP_NS_PER_S);
+}
+
+static PyObject *get_cancelled(PyObject *self, void *closure)
+{
+    (void)closure;
+    const struct call_object *call = (struct call_object *)self;
+    struct sp_slot_request *request = &call->runtime->view.slots[call->slot].request;
+    bool mine = __atomic_load_n(&request->call, __ATOMIC_RELAXED) == call->id;
+    return PyBool_FromLong(!mine || __atomic_load_n(&request->cancel, __ATOMIC_ACQUIRE) != 0);
+}
+
+static PyMemberDef call_members[] = {
+    {"id", T_ULONGLONG, offsetof(struct call_object, id), READONLY, "The call's number."},
+    {"session_id",
+     T_OBJECT_EX,
+     offsetof(struct call_object, session_id),
+     READONLY,
+     "The session it belongs to; empty if none."},
+    {"tool", T_OBJECT_EX, offsetof(struct call_object, tool), READONLY, "The name it was called by."},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyGetSetDef call_getset[] = {
+    {"deadline", get_deadline, NULL, "When the answer is due, in time.monotonic(); None: never.", NULL},
+    {"cancelled", get_cancelled, NULL, "Whether the caller has asked the tool to stop.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot call_slots[] = {
+    {Py_tp_dealloc, call_dealloc},
+    {Py_tp_members, call_members},
+    {Py_tp_getset, call_getset},
+    {Py_tp_doc, (void *)"The call that an executor runs now."},
+    {0, NULL},
+};
+
+static PyType_Spec call_spec = {
+    .name = "snakepit_bridge._runtime.Call",
+    .basicsize = sizeof(struct call_object),
+    .flags = Py_TPFLAGS_DEFAULT,
+    .slots = call_slots,
+};
+
+PyTypeObject *sp_call_type_new(PyObject *module)
+{
+    PyObject *type = PyType_FromModuleAndSpec(module, &call_spec, NULL);
+    if (type != NULL && PyModule_AddType(module, (PyTypeObject *)type) != 0) {
+        Py_CLEAR(type);
+    }
+    return (PyTypeObject *)type;
+}
+
+PyObject *sp_call_current(PyTypeObject *type)
+{
+    const struct sp_executor *executor = sp_executor_here();
+    if (executor == NULL || executor->current.call == 0) {
+        Py_RETURN_NONE;
+    }
+    const struct sp_current *current = &executor->current;
+    struct call_object *call = (struct call_object *)type->tp_alloc(type, 0);
+    if (call == NULL) {
+        return NULL;
+    }
+    call->runtime = executor->runtime;
+    call->id = current->call;
+    call->slot = current->slot;
+    call->deadline = current->deadline;
+    call->tool = text_of(current->name, current->name_size);
+    call->session_id = text_of(current->name + current->name_size, current->session_size);
+    if (call->tool == NULL || call->session_id == NULL) {
+        Py_DECREF(call);
+        return NULL;
+    }
+    return (PyObject *)call;
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: MIT
+// MessagePack to Python objects and back, without a step between. One decoder and one
+// encoder belong to one executor; nothing here is shared between executors but the
+// types.
+//
+// All functions need the calling thread attached to the interpreter. Those that can
+// fail return NULL or -1 with a Python exception set; results are new references.
+#ifndef NATIVE_CODEC_H
+#define NATIVE_CODEC_H
+
+#include "runtime.h"
+
+#include <stddef.h>
+
+#include "tensor.h"
+
+// ---- What a module owns
+// ----------------------------------------------------------------------
+
+// Owner: the module's state. Constant after sp_codec_init() but for `runtime`, which
+// the module sets once, before the first executor starts.
+struct sp_codec {
+    struct sp_runtime *runtime; // NULL: no tensors, neither way
+    PyTypeObject *tensor_type;
+    PyObject *text_base; // interned names of attributes
+    PyObject *text_dtype;
+    PyObject *text_item;
+    PyObject *text_kind;
+    PyObject *text_obj;
+    PyObject *text_numpy;
+};
+
+// Makes the types and adds them to the module. On failure call sp_codec_clear() as
+// usual.
+int sp_codec_init(struct sp_codec *codec, PyObject *module);
+int sp_codec_traverse(struct sp_codec *codec, visitproc visit, void *arg);
+void sp_codec_clear(struct sp_codec *codec);
+
+// ---- Decoding
+// --------------------------------------------------------------------------------
+
+#define SP_KEYS_CACHED  256u // short ASCII keys of maps, direct-mapped
+#define SP_NAMES_CACHED 16u  // tuples of argument names, direct-mapped
+#define SP_NAMES_INTERNED \
+    4096u // names a decoder may intern in its life: some are never freed
+#define SP_ARGUMENTS_INLINE 16u
+
+// The names of the arguments of a recent call.
+struct sp_names {
+    PyObject *tuple; // of exact str
+    uint32_t uses;
+};
+
+// Owner: one executor.
+struct sp_decoder {
+    struct sp_codec *codec;
+    PyObject *keys[SP_KEYS_CACHED];
+    struct sp_names names[SP_NAMES_CACHED];
+    uint32_t interned;
+};
+
+// Keeps the codec.
+void sp_decoder_init(struct sp_decoder *decoder, struct sp_codec *codec);
+void sp_decoder_fini(struct sp_decoder *decoder);
+
+// The one value in `bytes`, borrowed: nil, bool, int, float, str, bytes, list, dict or
+// Tensor. Every tensor refers to `lease` and counts there until Python drops it;
+// `lease` may be NULL, and tensors are then refused. Of equal keys in a map the last
+// one counts. ValueError: malformed, truncated, nested deeper than SP_DEPTH_MAX or
+// followed by more bytes, with the position. MemoryError.
+PyObject *sp_decode(struct sp_decoder *decoder,
+                    const uint8_t *bytes,
+                    size_t size,
+                    struct sp_lease *lease);
+
+// Arguments as PyObject_Vectorcall() wants them, all by keyword:
+//   PyObject_Vectorcall(tool, a->values, PY_VECTORCALL_ARGUMENTS_OFFSET, a->names)
+// `values[-1]` is the callee's to use meanwhile. Must not be moved: it points into
+// itself.
+struct sp_arguments {
+    PyObject **values;
+    size_t count;
+    PyObject *names; // tuple of `count` str; NULL: no arguments
+    PyObject *room[1 + SP_ARGUMENTS_INLINE];
+};
+
+// Decodes the arguments of a call: a map with text keys, no two alike, or no bytes at
+// all. Errors as sp_decode(). `out` is set on success only, and then needs
+// sp_arguments_fini().
+int sp_decode_arguments(struct sp_decoder *decoder,
+                        const uint8_t *bytes,
+                        size_t size,
+                        struct sp_lease *lease,
+                        struct sp_arguments *out);
+void sp_arguments_fini(struct sp_arguments *arguments);
+
+// A new dict of the arguments, which stay as they are.
+PyObject *sp_arguments_as_dict(const struct sp_arguments *arguments);
+
+// ---- Encoding
+// --------------------------------------------------------------------------------
+
+#define SP_ENCODER_KEEPS 65536u // bytes of the private buffer that survive a call
+
+// Owner: one executor. Between sp_encode() and the next sp_encoder_begin() the runtime
+// reads `blocks`; the other fields are the encoder's.
+struct sp_encoder {
+    struct sp_codec *codec;
+    uint8_t *start; // the inline area or `heap`
+    uint8_t *at;
+    uint8_t *end;
+    uint8_t *heap;
+    size_t heap_size;
+    uint32_t depth;
+    // Blocks that the encoded tensors lie in; one reference to each is held. Whoever
+    // moves them elsewhere sets `block_count` to 0; the others are dropped by the next
+    // begin.
+    struct sp_block **blocks;
+    uint32_t block_count;
+    uint32_t block_room;
+    PyObject *numpy_generic; // numpy.generic once user code has imported it, or NULL
+};
+
+// Keeps the codec.
+void sp_encoder_init(struct sp_encoder *encoder, struct sp_codec *codec);
+void sp_encoder_fini(struct sp_encoder *encoder);
+
+// Starts an answer. What is written goes into the inline area, kept until the next
+// begin, and moves to memory of the encoder's own when that gets too small.
+void sp_encoder_begin(struct sp_encoder *encoder,
+                      uint8_t *inline_area,
+                      size_t inline_size);
+
+// Appends one value: None, bool, int of 64 bits, float, str, bytes, bytearray,
+// memoryview, list, tuple, dict, their subclasses, NumPy's scalars, and as tensors:
+// Tensor and whatever exports a buffer of numbers. A tensor is copied into a block of
+// the results arena, packed; one that lies in a block from sp_tensor_empty() already,
+// packed and aligned to SP_TENSOR_ALIGN, is not. TypeError: anything else, with the
+// place ("cannot encode set at result['a'][3]"). OverflowError: an integer beyond 64
+// bits. ValueError: nested deeper than SP_DEPTH_MAX, text with surrogates, more than
+// SP_BODY_MAX bytes. RuntimeError: a container changed meanwhile. MemoryError: no heap,
+// or no block. After a failure nothing of the answer is of use, and no block is held.
+int sp_encode(struct sp_encoder *encoder, PyObject *value);
+
+// What was written since begin; borrowed until the next begin.
+void sp_encoder_bytes(const struct sp_encoder *encoder,
+                      const uint8_t **data,
+                      size_t *size,
+                      bool *is_inline);
+
+#endif

@@ -1,0 +1,391 @@
+// SPDX-License-Identifier: MIT
+// The worker's end of a call: take a slot, decode, call, encode, answer. The thread is attached
+// to the interpreter except while it waits. It answers whatever happens: every exception, even
+// one raised while another was being described, becomes a fault.
+#include "state.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "fault.h"
+#include "ipc/futex.h"
+
+#define SIGNALS_EVERY 1024u // calls between two looks for signals
+
+static _Thread_local struct sp_executor *here;
+
+// What a call came to, before it is written to the slot.
+struct outcome {
+    uint32_t status;
+    uint64_t body;
+    uint32_t body_size;
+    uint32_t lease;
+    uint32_t held;
+    uint64_t ran_ticks;
+};
+
+struct sp_executor *sp_executor_here(void)
+{
+    return here;
+}
+
+// ---- Answering -------------------------------------------------------------------------------
+
+static void notify(struct sp_runtime *runtime, uint32_t id)
+{
+    struct sp_control_view *view = &runtime->view;
+    uint64_t position =
+        atomic_fetch_add_explicit(&view->header->done_tail, 1, memory_order_relaxed);
+    sp_ring_put(view->done, view->shape.slots - 1, position, id);
+    // [doorbell:put] the cell before the look at the host; pairs with [doorbell:sleep].
+    atomic_thread_fence(memory_order_seq_cst);
+    _Atomic uint32_t *asleep = &view->header->host_asleep;
+    if (atomic_load_explicit(asleep, memory_order_relaxed) != 0 &&
+        atomic_exchange_explicit(asleep, 0, memory_order_acq_rel) != 0) {
+        uint64_t one = 1;
+        // A full counter is a bell that rings already.
+        ssize_t written = write(runtime->doorbell, &one, sizeof one);
+        (void)written;
+    }
+}
+
+static void answer(struct sp_executor *executor, uint32_t id, uint64_t call,
+                   const struct outcome *outcome)
+{
+    struct sp_runtime *runtime = executor->runtime;
+    struct sp_slot_result *result = &runtime->view.slots[id].result;
+    result->status = outcome->status;
+    result->call = call;
+    result->body = outcome->body;
+    result->body_size = outcome->body_size;
+    result->lease = outcome->lease;
+    result->held = outcome->held;
+    result->executor = executor->index;
+    result->ran_ticks = outcome->ran_ticks;
+    sp_wait_note_cpu(&runtime->view.header->worker_cpu);
+    // [slot:done] the answer is visible before the state; pairs with [slot:seen].
+    uint32_t word =
+        atomic_exchange_explicit(&result->state, SP_SLOT_DONE, memory_order_acq_rel);
+    if ((word & SP_SLOT_WAITER) != 0) {
+        sp_futex_wake(&result->state, 1);
+    }
+    if ((word & SP_SLOT_NOTIFY) != 0) {
+        notify(runtime, id);
+    }
+}
+
+// ---- Encoding --------------------------------------------------------------------------------
+
+// Puts what the encoder wrote where the host may read it.
+static snakepit_err place_body(struct sp_executor *executor, uint32_t id,
+                               struct outcome *outcome)
+{
+    struct sp_encoder *encoder = &executor->encoder;
+    const uint8_t *data;
+    size_t size;
+    bool is_inline;
+    sp_encoder_bytes(encoder, &data, &size, &is_inline);
+    outcome->body = (uint64_t)id * SP_INLINE_RESULT;
+    outcome->body_size = (uint32_t)size;
+    if (!is_inline) {
+        struct sp_block *block = sp_encoder_add_block(encoder, size);
+        if (block == NULL) {
+            return SNAKEPIT_NO_MEMORY;
+        }
+        memcpy(executor->runtime->results.base + block->offset, data, size);
+        outcome->body = block->offset;
+    }
+    if (encoder->block_count == 0) {
+        return SNAKEPIT_OK;
+    }
+    return sp_runtime_lend(executor->runtime, encoder, &outcome->lease);
+}
+
+static void begin_body(struct sp_executor *executor, uint32_t id)
+{
+    uint8_t *area = executor->runtime->results.base + (uint64_t)id * SP_INLINE_RESULT;
+    sp_encoder_begin(&executor->encoder, area, SP_INLINE_RESULT);
+}
+
+// The exception that is set becomes the answer; it is cleared.
+static void answer_exception(struct sp_executor *executor, uint32_t id, snakepit_err err,
+                             struct outcome *outcome)
+{
+    outcome->status = SP_STATUS_FAULT;
+    outcome->lease = SP_NO_LEASE;
+    PyObject *fault = sp_fault_describe(executor->runtime->formatter, err);
+    begin_body(executor, id);
+    if (fault == NULL || sp_encode(&executor->encoder, fault) != 0 ||
+        place_body(executor, id, outcome) != SNAKEPIT_OK) {
+        PyErr_Clear();
+        outcome->body = (uint64_t)id * SP_INLINE_RESULT;
+        outcome->body_size = sp_fault_bare(
+            executor->runtime->results.base + outcome->body, SP_INLINE_RESULT, err);
+        outcome->lease = SP_NO_LEASE;
+    }
+    Py_XDECREF(fault);
+}
+
+static void answer_result(struct sp_executor *executor, uint32_t id, PyObject *result,
+                          struct outcome *outcome)
+{
+    begin_body(executor, id);
+    if (sp_encode(&executor->encoder, result) != 0) {
+        bool memory = PyErr_ExceptionMatches(PyExc_MemoryError);
+        answer_exception(
+            executor, id, memory ? SNAKEPIT_NO_MEMORY : SNAKEPIT_UNSERIALISABLE, outcome);
+    } else if (place_body(executor, id, outcome) != SNAKEPIT_OK) {
+        PyErr_SetString(PyExc_MemoryError,
+                        "the results arena is full; raise shared_memory_size or free answers");
+        answer_exception(executor, id, SNAKEPIT_NO_MEMORY, outcome);
+    } else {
+        outcome->status = SP_STATUS_OK;
+    }
+}
+
+// ---- Calling ---------------------------------------------------------------------------------
+
+static PyObject *call_fallback(struct sp_runtime *runtime, const struct sp_current *current,
+                               const struct sp_arguments *arguments)
+{
+    PyObject *name = PyUnicode_DecodeUTF8((const char *)current->name, current->name_size, "replace");
+    PyObject *dict = name == NULL ? NULL : sp_arguments_as_dict(arguments);
+    PyObject *result =
+        dict == NULL ? NULL
+                     : PyObject_CallFunctionObjArgs(runtime->fallback, name, dict, NULL);
+    Py_XDECREF(dict);
+    Py_XDECREF(name);
+    return result;
+}
+
+static PyObject *no_such_tool(const struct sp_current *current, snakepit_err *err)
+{
+    *err = SNAKEPIT_UNKNOWN_TOOL;
+    PyErr_Format(PyExc_LookupError,
+                 "the adapter has no tool \"%.*s\"",
+                 (int)current->name_size,
+                 (const char *)current->name);
+    return NULL;
+}
+
+// A new reference, or NULL with an exception and `err`.
+static PyObject *call_tool(struct sp_executor *executor, const struct sp_slot_request *request,
+                           struct sp_lease *lease, snakepit_err *err)
+{
+    struct sp_runtime *runtime = executor->runtime;
+    const struct sp_current *current = &executor->current;
+    PyObject *function = sp_tools_find(&runtime->tools, current->name, current->name_size);
+    if (function == NULL && runtime->fallback == NULL) {
+        return no_such_tool(current, err);
+    }
+    struct sp_arguments arguments;
+    const uint8_t *body = runtime->requests.base + request->body;
+    if (sp_decode_arguments(&executor->decoder, body, request->body_size, lease, &arguments) != 0) {
+        *err = SNAKEPIT_MALFORMED;
+        return NULL;
+    }
+    *err = SNAKEPIT_TOOL_FAILED;
+    PyObject *result =
+        function == NULL
+            ? call_fallback(runtime, current, &arguments)
+            : PyObject_Vectorcall(function,
+                                  arguments.values,
+                                  PY_VECTORCALL_ARGUMENTS_OFFSET,
+                                  arguments.names);
+    sp_arguments_fini(&arguments);
+    return result;
+}
+
+// ---- One call --------------------------------------------------------------------------------
+
+static bool within(uint64_t offset, uint64_t size, uint64_t total)
+{
+    return offset <= total && size <= total - offset;
+}
+
+// The host is trusted more than a worker, but a request that points outside would be a crash
+// whose cause nobody could see.
+static bool request_is_sound(const struct sp_runtime *runtime,
+                             const struct sp_slot_request *request)
+{
+    uint64_t total = runtime->requests.size;
+    return request->name_size <= SP_TOOL_NAME_MAX && request->session_size <= SP_SESSION_MAX &&
+           within(request->name, (uint64_t)request->name_size + request->session_size, total) &&
+           within(request->body, request->body_size, total);
+}
+
+static void begin_call(struct sp_executor *executor, uint32_t id,
+                       const struct sp_slot_request *request)
+{
+    struct sp_current *current = &executor->current;
+    current->slot = id;
+    current->deadline = request->deadline;
+    current->name = executor->runtime->requests.base + request->name;
+    current->name_size = request->name_size;
+    current->session_size = request->session_size;
+    pthread_mutex_lock(&current->lock);
+    current->call = request->call;
+    pthread_mutex_unlock(&current->lock);
+    struct sp_stamp *stamp = &executor->runtime->view.stamps[executor->index];
+    atomic_store_explicit(&stamp->since, sp_clock_ticks(), memory_order_relaxed);
+    atomic_store_explicit(&stamp->call, request->call, memory_order_release);
+}
+
+// After this the canceller cannot reach the call any more, and what it had sent is withdrawn, so
+// that it never hits the next one.
+static void end_call(struct sp_executor *executor)
+{
+    struct sp_current *current = &executor->current;
+    pthread_mutex_lock(&current->lock);
+    current->call = 0;
+    bool armed = current->armed;
+    current->armed = false;
+    pthread_mutex_unlock(&current->lock);
+    if (armed) {
+        PyThreadState_SetAsyncExc(executor->thread, NULL);
+    }
+    struct sp_stamp *stamp = &executor->runtime->view.stamps[executor->index];
+    atomic_store_explicit(&stamp->call, 0, memory_order_release);
+}
+
+static struct sp_lease *lease_new(struct sp_runtime *runtime, uint32_t number)
+{
+    struct sp_lease *lease = malloc(sizeof *lease);
+    if (lease != NULL) {
+        *lease = (struct sp_lease){.refs = 1, .number = number, .runtime = runtime};
+    }
+    return lease;
+}
+
+// Drops the executor's own reference; 1 when Python holds others, and a return will follow.
+static uint32_t lease_leave(struct sp_lease *lease)
+{
+    if (lease == NULL) {
+        return 0;
+    }
+    if (atomic_fetch_sub_explicit(&lease->refs, 1, memory_order_acq_rel) != 1) {
+        return 1;
+    }
+    free(lease);
+    return 0;
+}
+
+static void run_tool(struct sp_executor *executor, uint32_t id,
+                     const struct sp_slot_request *request, struct outcome *outcome)
+{
+    struct sp_lease *lease = NULL;
+    if (request->lease != SP_NO_LEASE) {
+        lease = lease_new(executor->runtime, request->lease);
+    }
+    snakepit_err err = SNAKEPIT_TOOL_FAILED;
+    begin_call(executor, id, request);
+    uint64_t begun = sp_clock_ticks();
+    PyObject *result = request->kind == SP_CALL_PROBE
+                           ? PyBool_FromLong(1)
+                           : call_tool(executor, request, lease, &err);
+    outcome->ran_ticks = sp_clock_ticks() - begun;
+    end_call(executor);
+    if (result == NULL) {
+        answer_exception(executor, id, err, outcome);
+    } else {
+        answer_result(executor, id, result, outcome);
+        Py_DECREF(result);
+    }
+    outcome->held = lease_leave(lease);
+}
+
+static struct sp_slot_request read_request(const struct sp_slot *slot)
+{
+    struct sp_slot_request request = {0};
+    // All but the cancel word, which the host may write at any time.
+    memcpy(&request, &slot->request, offsetof(struct sp_slot_request, cancel));
+    return request;
+}
+
+// QUEUED to RUNNING, keeping the bits. False: the host has taken the call back.
+static bool start(struct sp_slot *slot)
+{
+    uint32_t word = atomic_load_explicit(&slot->result.state, memory_order_acquire);
+    while ((word & SP_SLOT_STATE) == SP_SLOT_QUEUED) {
+        uint32_t running = (word & ~(uint32_t)SP_SLOT_STATE) | SP_SLOT_RUNNING;
+        if (atomic_compare_exchange_weak_explicit(&slot->result.state,
+                                                  &word,
+                                                  running,
+                                                  memory_order_acq_rel,
+                                                  memory_order_acquire)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void serve(struct sp_executor *executor, uint32_t id)
+{
+    struct sp_runtime *runtime = executor->runtime;
+    if (id >= runtime->view.shape.slots) {
+        return;
+    }
+    struct sp_slot *slot = &runtime->view.slots[id];
+    struct outcome outcome = {.status = SP_STATUS_SKIPPED, .lease = SP_NO_LEASE};
+    bool started = start(slot);
+    struct sp_slot_request request = read_request(slot);
+    if (started && request_is_sound(runtime, &request)) {
+        run_tool(executor, id, &request, &outcome);
+    }
+    answer(executor, id, request.call, &outcome);
+}
+
+// ---- The loop --------------------------------------------------------------------------------
+
+// What there is to do without waiting, else waits detached.
+static enum sp_intake_result next(struct sp_executor *executor, uint32_t *id)
+{
+    const struct sp_intake *intake = &executor->runtime->intake;
+    if (sp_ring_take(intake->cells, intake->mask, intake->head, id)) {
+        return SP_INTAKE_TAKEN;
+    }
+    struct sp_wait wait = {
+        .patience = &executor->patience,
+        .peer_cpu = &executor->runtime->view.header->host_cpu,
+        .waiting = executor->runtime->view.shape.waiting,
+        .deadline = SP_NEVER,
+    };
+    enum sp_intake_result result;
+    Py_BEGIN_ALLOW_THREADS
+    result = sp_wait_intake(intake, &wait, id);
+    Py_END_ALLOW_THREADS
+    return result;
+}
+
+static int loop(struct sp_executor *executor)
+{
+    for (;;) {
+        uint32_t id;
+        enum sp_intake_result result = next(executor, &id);
+        if (result == SP_INTAKE_STOP) {
+            return 0;
+        }
+        if (result == SP_INTAKE_TAKEN) {
+            serve(executor, id);
+        }
+        if ((result == SP_INTAKE_INTERRUPTED || ++executor->served % SIGNALS_EVERY == 0) &&
+            PyErr_CheckSignals() != 0) {
+            return -1;
+        }
+    }
+}
+
+int sp_executor_run(struct sp_executor *executor)
+{
+    executor->thread = PyThread_get_thread_ident();
+    sp_decoder_init(&executor->decoder, executor->runtime->codec);
+    sp_encoder_init(&executor->encoder, executor->runtime->codec);
+    here = executor;
+    int rc = loop(executor);
+    here = NULL;
+    sp_encoder_fini(&executor->encoder);
+    sp_decoder_fini(&executor->decoder);
+    return rc;
+}

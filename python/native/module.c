@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: MIT
+// snakepit_bridge._runtime: what the worker's main program, written in Python, calls. The type
+// stubs are in snakepit_bridge/_runtime.pyi.
+#include "state.h"
+
+#include <string.h>
+
+#include "call.h"
+#include "fault.h"
+
+struct module_state {
+    struct sp_codec codec;
+    PyTypeObject *call_type;
+    struct sp_runtime *runtime; // NULL until attach()
+};
+
+static struct module_state *state_of(PyObject *module)
+{
+    return PyModule_GetState(module);
+}
+
+static struct sp_runtime *attached(PyObject *module)
+{
+    struct sp_runtime *runtime = state_of(module)->runtime;
+    if (runtime == NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "attach() comes first");
+    }
+    return runtime;
+}
+
+// ---- Start -----------------------------------------------------------------------------------
+
+static PyObject *decode_config(struct sp_runtime *runtime, const uint8_t *body, size_t size)
+{
+    struct sp_decoder decoder;
+    sp_decoder_init(&decoder, runtime->codec);
+    PyObject *config = sp_decode(&decoder, body, size, NULL);
+    sp_decoder_fini(&decoder);
+    return config;
+}
+
+static PyObject *runtime_attach(PyObject *module, PyObject *unused)
+{
+    (void)unused;
+    struct module_state *state = state_of(module);
+    struct sp_runtime *runtime = sp_runtime_attach(&state->codec);
+    if (runtime == NULL) {
+        return NULL;
+    }
+    state->runtime = runtime;
+    // The first message is read here; all others are the service thread's.
+    static uint8_t room[SP_MESSAGE_MAX];
+    struct sp_message_head head;
+    const uint8_t *body;
+    if (sp_channel_receive(runtime->channel, room, &head, &body) != SNAKEPIT_OK ||
+        head.type != SP_MESSAGE_CONFIG) {
+        PyErr_SetString(PyExc_OSError, "the host is gone or sent no configuration");
+        return NULL;
+    }
+    int rc;
+    Py_BEGIN_ALLOW_THREADS
+    rc = sp_service_start(runtime);
+    Py_END_ALLOW_THREADS
+    if (rc != 0) {
+        return PyErr_Format(
+            PyExc_OSError, "the service thread did not start: %s", strerror(rc));
+    }
+    return decode_config(runtime, body, head.size);
+}
+
+static PyObject *runtime_register(PyObject *module, PyObject *arguments)
+{
+    const char *name;
+    Py_ssize_t size;
+    PyObject *function;
+    struct sp_runtime *runtime = attached(module);
+    if (runtime == NULL ||
+        !PyArg_ParseTuple(arguments, "s#O:register", &name, &size, &function)) {
+        return NULL;
+    }
+    if (!PyCallable_Check(function)) {
+        return PyErr_Format(PyExc_TypeError, "%s: a tool is something callable", name);
+    }
+    if (sp_tools_put(&runtime->tools, name, size, function) != 0) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *keep(PyObject **place, PyObject *function)
+{
+    PyObject *old = *place;
+    *place = function == Py_None ? NULL : function;
+    Py_XINCREF(*place);
+    Py_XDECREF(old);
+    Py_RETURN_NONE;
+}
+
+static PyObject *runtime_set_fallback(PyObject *module, PyObject *function)
+{
+    struct sp_runtime *runtime = attached(module);
+    return runtime == NULL ? NULL : keep(&runtime->fallback, function);
+}
+
+static PyObject *runtime_set_formatter(PyObject *module, PyObject *function)
+{
+    struct sp_runtime *runtime = attached(module);
+    return runtime == NULL ? NULL : keep(&runtime->formatter, function);
+}
+
+// ---- Reports to the host ---------------------------------------------------------------------
+
+// Encodes `value` and sends it as one message.
+static PyObject *report(PyObject *module, enum sp_message_type type, PyObject *value)
+{
+    struct module_state *state = state_of(module);
+    struct sp_encoder encoder;
+    sp_encoder_init(&encoder, &state->codec);
+    sp_encoder_begin(&encoder, NULL, 0);
+    PyObject *done = NULL;
+    if (sp_encode(&encoder, value) == 0) {
+        const uint8_t *data;
+        size_t size;
+        bool is_inline;
+        sp_encoder_bytes(&encoder, &data, &size, &is_inline);
+        if (sp_channel_send(state->runtime->channel, type, data, size) == SNAKEPIT_OK) {
+            Py_INCREF(Py_None);
+            done = Py_None;
+        } else {
+            PyErr_Format(PyExc_OSError,
+                         "a report of %zu bytes could not be sent to the host (at most %u)",
+                         size,
+                         SP_MESSAGE_MAX);
+        }
+    }
+    sp_encoder_fini(&encoder);
+    return done;
+}
+
+static PyObject *runtime_ready(PyObject *module, PyObject *info)
+{
+    return attached(module) == NULL ? NULL : report(module, SP_MESSAGE_READY, info);
+}
+
+static PyObject *runtime_failed(PyObject *module, PyObject *arguments)
+{
+    PyObject *type;
+    PyObject *message;
+    PyObject *traceback;
+    if (attached(module) == NULL ||
+        !PyArg_ParseTuple(arguments, "UUU:failed", &type, &message, &traceback)) {
+        return NULL;
+    }
+    PyObject *fault = Py_BuildValue(
+        "{s:O,s:O,s:O}", "type", type, "message", message, "traceback", traceback);
+    PyObject *done = fault == NULL ? NULL : report(module, SP_MESSAGE_FAILED, fault);
+    Py_XDECREF(fault);
+    return done;
+}
+
+// ---- Service ---------------------------------------------------------------------------------
+
+static PyObject *runtime_run(PyObject *module, PyObject *argument)
+{
+    struct sp_runtime *runtime = attached(module);
+    unsigned long index = runtime == NULL ? 0 : PyLong_AsUnsignedLong(argument);
+    if (runtime == NULL || PyErr_Occurred()) {
+        return NULL;
+    }
+    if (index >= runtime->view.shape.executors || sp_executor_here() != NULL ||
+        runtime->executors[index].running) {
+        return PyErr_Format(PyExc_ValueError,
+                            "executor %lu does not exist or runs already; there are %u",
+                            index,
+                            runtime->view.shape.executors);
+    }
+    runtime->executors[index].running = true;
+    int rc = sp_executor_run(&runtime->executors[index]);
+    runtime->executors[index].running = false;
+    if (rc != 0) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *runtime_current_call(PyObject *module, PyObject *unused)
+{
+    (void)unused;
+    return sp_call_current(state_of(module)->call_type);
+}
+
+static PyObject *runtime_empty(PyObject *module, PyObject *arguments, PyObject *keywords)
+{
+    static char *names[] = {"shape", "dtype", NULL};
+    PyObject *shape;
+    PyObject *dtype = NULL;
+    if (!PyArg_ParseTupleAndKeywords(
+            arguments, keywords, "O|O:empty", names, &shape, &dtype)) {
+        return NULL;
+    }
+    return sp_tensor_empty(&state_of(module)->codec, shape, dtype);
+}
+
+// ---- The module ------------------------------------------------------------------------------
+
+static PyMethodDef methods[] = {
+    {"attach", runtime_attach, METH_NOARGS, "Maps the inherited descriptors and greets the host."},
+    {"register", runtime_register, METH_VARARGS, "Makes a function callable by name."},
+    {"set_fallback", runtime_set_fallback, METH_O, "Sets what answers for unregistered names."},
+    {"set_formatter", runtime_set_formatter, METH_O, "Sets what describes exceptions."},
+    {"ready", runtime_ready, METH_O, "Tells the host that the worker can serve."},
+    {"failed", runtime_failed, METH_VARARGS, "Tells the host that the start failed."},
+    {"run", runtime_run, METH_O, "Runs an executor until the host says stop."},
+    {"current_call", runtime_current_call, METH_NOARGS, "The call that this thread runs."},
+    {"empty",
+     (PyCFunction)(void (*)(void))runtime_empty,
+     METH_VARARGS | METH_KEYWORDS,
+     "empty(shape, dtype='float32'): an array in shared memory, content unset."},
+    {NULL, NULL, 0, NULL},
+};
+
+static int module_exec(PyObject *module)
+{
+    struct module_state *state = state_of(module);
+    if (sp_codec_init(&state->codec, module) != 0) {
+        return -1;
+    }
+    state->call_type = sp_call_type_new(module);
+    PyObject *cancelled = sp_fault_cancelled_type();
+    if (state->call_type == NULL || cancelled == NULL) {
+        return -1;
+    }
+    Py_INCREF(cancelled);
+    if (PyModule_AddObject(module, "Cancelled", cancelled) != 0) {
+        Py_DECREF(cancelled);
+        return -1;
+    }
+    return 0;
+}
+
+static int module_traverse(PyObject *module, visitproc visit, void *arg)
+{
+    struct module_state *state = state_of(module);
+    Py_VISIT(state->call_type);
+    return sp_codec_traverse(&state->codec, visit, arg);
+}
+
+static int module_clear(PyObject *module)
+{
+    struct module_state *state = state_of(module);
+    Py_CLEAR(state->call_type);
+    sp_codec_clear(&state->codec);
+    return 0;
+}
+
+static PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, module_exec},
+#ifdef Py_mod_gil
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
+#endif
+    {0, NULL},
+};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "_runtime",
+    .m_doc = "A worker's end of the shared memory.",
+    .m_size = sizeof(struct module_state),
+    .m_methods = methods,
+    .m_slots = slots,
+    .m_traverse = module_traverse,
+    .m_clear = module_clear,
+};
+
+PyMODINIT_FUNC PyInit__runtime(void);
+
+PyMODINIT_FUNC PyInit__runtime(void)
+{
+    return PyModuleDef_Init(&definition);
+}

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: MIT
+// The thread that speaks for the worker. It never touches the interpreter, so a busy or stuck
+// tool cannot keep it from answering; and it holds the lifeline, so the host knows the moment
+// the process ends. A second thread, made when it is first needed, delivers cancellations, for
+// those must wait for the interpreter.
+#include "state.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fault.h"
+#include "ipc/lifeline.h"
+
+#define CANCELS_MAX 64u // further ones are dropped: the host kills what it cannot cancel
+
+// Guarded by lock.
+struct sp_canceller {
+    pthread_mutex_t lock;
+    pthread_cond_t wanted;
+    struct sp_cancel queue[CANCELS_MAX];
+    uint32_t count;
+};
+
+// ---- Cancelling ------------------------------------------------------------------------------
+
+// Sets the exception on the thread that runs the call, if it still does. The executor's lock is
+// held across the check and the setting; nothing that takes a lock of Python's runs under it.
+static void deliver(struct sp_runtime *runtime, const struct sp_cancel *cancel)
+{
+    PyGILState_STATE state = PyGILState_Ensure();
+    PyObject *type = sp_fault_cancelled_type();
+    for (uint32_t i = 0; type != NULL && i < runtime->view.shape.executors; i++) {
+        struct sp_executor *executor = &runtime->executors[i];
+        pthread_mutex_lock(&executor->current.lock);
+        if (executor->current.call == cancel->call && !executor->current.armed) {
+            executor->current.armed = PyThreadState_SetAsyncExc(executor->thread, type) == 1;
+        }
+        pthread_mutex_unlock(&executor->current.lock);
+    }
+    PyErr_Clear();
+    PyGILState_Release(state);
+}
+
+static void *cancel_loop(void *argument)
+{
+    struct sp_runtime *runtime = argument;
+    struct sp_canceller *canceller = runtime->canceller;
+    for (;;) {
+        pthread_mutex_lock(&canceller->lock);
+        while (canceller->count == 0) {
+            pthread_cond_wait(&canceller->wanted, &canceller->lock);
+        }
+        struct sp_cancel cancel = canceller->queue[--canceller->count];
+        pthread_mutex_unlock(&canceller->lock);
+        deliver(runtime, &cancel);
+    }
+    return NULL;
+}
+
+static bool ensure_canceller(struct sp_runtime *runtime)
+{
+    if (runtime->canceller != NULL) {
+        return true;
+    }
+    struct sp_canceller *made = calloc(1, sizeof *made);
+    if (made == NULL) {
+        return false;
+    }
+    pthread_mutex_init(&made->lock, NULL);
+    pthread_cond_init(&made->wanted, NULL);
+    runtime->canceller = made;
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, cancel_loop, runtime) != 0) {
+        runtime->canceller = NULL;
+        free(made);
+        return false;
+    }
+    pthread_detach(thread);
+    return true;
+}
+
+static void queue_cancel(struct sp_runtime *runtime, const uint8_t *body, uint32_t size)
+{
+    struct sp_cancel cancel;
+    if (size != sizeof cancel || !ensure_canceller(runtime)) {
+        return;
+    }
+    memcpy(&cancel, body, sizeof cancel);
+    pthread_mutex_lock(&runtime->canceller->lock);
+    if (runtime->canceller->count < CANCELS_MAX) {
+        runtime->canceller->queue[runtime->canceller->count++] = cancel;
+        pthread_cond_signal(&runtime->canceller->wanted);
+    }
+    pthread_mutex_unlock(&runtime->canceller->lock);
+}
+
+// ---- The channel -----------------------------------------------------------------------------
+
+// The host is gone: so are we, with every process that user code has started.
+static _Noreturn void die_with_host(void)
+{
+    if (getpgrp() == getpid()) {
+        (void)kill(0, SIGKILL);
+    }
+    (void)kill(getpid(), SIGKILL);
+    _exit(1);
+}
+
+static void stop(struct sp_runtime *runtime)
+{
+    struct sp_control *header = runtime->view.header;
+    atomic_store_explicit(&header->stop, 1, memory_order_release);
+    sp_bell_ring_all(&header->bell);
+}
+
+static void obey(struct sp_runtime *runtime, const struct sp_message_head *head,
+                 const uint8_t *body)
+{
+    switch (head->type) {
+    case SP_MESSAGE_PING:
+        (void)sp_channel_send(runtime->channel, SP_MESSAGE_PONG, body, head->size);
+        break;
+    case SP_MESSAGE_CANCEL:
+        queue_cancel(runtime, body, head->size);
+        break;
+    case SP_MESSAGE_STOP:
+        stop(runtime);
+        break;
+    default: // from a newer host; it does not wait for an answer
+        break;
+    }
+}
+
+struct service_start {
+    struct sp_runtime *runtime;
+    pthread_mutex_t lock;
+    pthread_cond_t said;
+    int outcome; // -1: not yet, else 0 or an errno
+};
+
+static int say_hello(struct sp_runtime *runtime)
+{
+    int rc = sp_lifeline_hold(&runtime->view.header->lifeline);
+    if (rc != 0) {
+        return rc;
+    }
+    struct sp_hello hello = {
+        .version = SP_LAYOUT_VERSION, .pid = getpid(), .tid = (int32_t)gettid()};
+    return sp_channel_send(runtime->channel, SP_MESSAGE_HELLO, &hello, sizeof hello) ==
+                   SNAKEPIT_OK
+               ? 0
+               : ECONNRESET;
+}
+
+static void *service_loop(void *argument)
+{
+    struct service_start *begun = argument;
+    struct sp_runtime *runtime = begun->runtime;
+    static uint8_t room[SP_MESSAGE_MAX];
+    int rc = say_hello(runtime);
+    pthread_mutex_lock(&begun->lock);
+    begun->outcome = rc;
+    pthread_cond_signal(&begun->said);
+    pthread_mutex_unlock(&begun->lock);
+    // From here on `begun` is gone.
+    while (rc == 0) {
+        struct sp_message_head head;
+        const uint8_t *body;
+        snakepit_err err = sp_channel_receive(runtime->channel, room, &head, &body);
+        if (err == SNAKEPIT_OK) {
+            obey(runtime, &head, body);
+        } else if (err == SNAKEPIT_END) {
+            die_with_host();
+        }
+    }
+    return NULL;
+}
+
+// Signals are for Python's main thread.
+static int create_without_signals(pthread_t *thread, void *argument)
+{
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int rc = pthread_create(thread, NULL, service_loop, argument);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return rc;
+}
+
+int sp_service_start(struct sp_runtime *runtime)
+{
+    struct service_start begun = {.runtime = runtime, .outcome = -1};
+    pthread_mutex_init(&begun.lock, NULL);
+    pthread_cond_init(&begun.said, NULL);
+    int rc = create_without_signals(&runtime->service, &begun);
+    pthread_mutex_lock(&begun.lock);
+    while (rc == 0 && begun.outcome < 0) {
+        pthread_cond_wait(&begun.said, &begun.lock);
+    }
+    pthread_mutex_unlock(&begun.lock);
+    pthread_cond_destroy(&begun.said);
+    pthread_mutex_destroy(&begun.lock);
+    return rc != 0 ? rc : begun.outcome;
+}

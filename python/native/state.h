@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+// All that a worker process knows natively. There is one of it, made by attach() and never freed:
+// it goes with the process.
+#ifndef NATIVE_STATE_H
+#define NATIVE_STATE_H
+
+#include "runtime.h"
+
+#include <pthread.h>
+
+#include "codec.h"
+#include "ipc/arena.h"
+#include "ipc/channel.h"
+#include "ipc/control.h"
+#include "ipc/segment.h"
+#include "ipc/wait.h"
+#include "tools.h"
+
+// All blocks that one answer keeps. Guarded by sp_runtime.leases_lock.
+struct sp_result_lease {
+    struct sp_block **blocks; // NULL: the lease is free
+    uint32_t count;
+};
+
+// What an executor runs now, for current_call() and for the cancel ladder. Written by the
+// executor; `call` and `armed` are guarded by `lock`, for the canceller reads and sets them.
+struct sp_current {
+    pthread_mutex_t lock;
+    uint64_t call; // 0: none
+    bool armed;    // an exception was set on the thread for this call
+    uint32_t slot;
+    uint64_t deadline;
+    const uint8_t *name; // in the requests segment; the session's id follows
+    uint32_t name_size;
+    uint32_t session_size;
+};
+
+// Owner: the Python thread that is in sp_executor_run() with it.
+struct sp_executor {
+    struct sp_runtime *runtime;
+    uint32_t index;
+    bool running;
+    unsigned long thread; // PyThread_get_thread_ident()
+    uint64_t served;
+    struct sp_patience patience;
+    struct sp_decoder decoder;
+    struct sp_encoder encoder;
+    struct sp_current current;
+};
+
+// Constant after attach(), but for what a comment gives an owner.
+struct sp_runtime {
+    struct sp_segment control;
+    struct sp_segment requests;
+    struct sp_segment results;
+    struct sp_control_view view;
+    struct sp_intake intake;
+    int channel;
+    int doorbell;
+    struct sp_codec *codec;
+    struct sp_executor *executors; // view.shape.executors of them
+
+    struct sp_arena arena; // any thread
+    pthread_mutex_t leases_lock;
+    struct sp_result_lease *leases; // view.shape.leases of them; guarded by leases_lock
+    uint32_t next_lease;            // guarded by leases_lock
+    uint64_t returns_head;          // guarded by leases_lock
+
+    struct sp_tools tools; // constant once ready() was called
+    PyObject *fallback;    // as tools
+    PyObject *formatter;   // as tools
+
+    pthread_t service;
+    struct sp_canceller *canceller; // service.c; owner: the service thread
+};
+
+// ---- runtime.c -------------------------------------------------------------------------------
+
+// Maps the inherited descriptors. On failure a Python exception is set. Main thread, once.
+struct sp_runtime *sp_runtime_attach(struct sp_codec *codec);
+// Moves the encoder's blocks into a lease. NO_MEMORY: the host holds all leases there are.
+snakepit_err sp_runtime_lend(struct sp_runtime *runtime, struct sp_encoder *encoder,
+                             uint32_t *lease);
+// Takes back the leases that the host has returned.
+void sp_runtime_collect(struct sp_runtime *runtime);
+
+// ---- executor.c ------------------------------------------------------------------------------
+
+// Runs calls until the host says stop. 0, or -1 with the exception of a signal handler.
+int sp_executor_run(struct sp_executor *executor);
+// The calling thread's executor, or NULL.
+struct sp_executor *sp_executor_here(void);
+
+// ---- service.c -------------------------------------------------------------------------------
+
+// Starts the thread that holds the lifeline and answers the channel, and waits until it has said
+// hello. 0 or an errno.
+int sp_service_start(struct sp_runtime *runtime);
+
+#endif

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+// Arrays of numbers in shared memory: blocks of the results arena, and the Python type
+// `Tensor` through which user code sees them and the tensors of a call's arguments.
+#ifndef NATIVE_TENSOR_H
+#define NATIVE_TENSOR_H
+
+#include "runtime.h"
+
+#include <stdatomic.h>
+#include <stddef.h>
+
+#include <snakepit/payload.h>
+
+struct sp_codec;
+
+// ---- Element types
+// ---------------------------------------------------------------------------
+
+struct sp_dtype {
+    snakepit_dtype number;
+    uint32_t size;      // bytes of one element
+    const char *name;   // NumPy's: "float32"
+    const char *format; // the buffer protocol's: "f"
+};
+
+// NULL: the number or name is no dtype.
+const struct sp_dtype *sp_dtype_of_number(uint32_t number);
+const struct sp_dtype *sp_dtype_of_name(const char *name);
+// By a buffer's format and item size. NULL: not numbers, not native order, or no such
+// dtype.
+const struct sp_dtype *sp_dtype_of_format(const char *format, Py_ssize_t item_size);
+
+// ---- Blocks
+// ----------------------------------------------------------------------------------
+
+// A range of the results arena. Both Python (a Tensor from sp_tensor_empty()) and an
+// answer that the host still reads hold references; the last one gives the range back.
+// Counted atomically.
+struct sp_block {
+    _Atomic uint64_t refs;
+    struct sp_runtime *runtime;
+    uint64_t offset; // in the results segment
+    uint64_t bytes;
+};
+
+// With one reference, content unset. NULL: memory or arena is exhausted; no exception
+// is set. Any thread, attached or not, as the two below.
+struct sp_block *sp_block_new(struct sp_runtime *runtime, uint64_t bytes);
+void sp_block_ref(struct sp_block *block);
+void sp_block_unref(struct sp_block *block);
+
+// ---- The type
+// --------------------------------------------------------------------------------
+
+// Packed in C order. Constant after it is made. It lies in the requests (`lease`
+// counts, read only) or in the results (`block` counts); an empty one may have neither.
+struct sp_tensor {
+    PyObject_HEAD const struct sp_dtype *dtype;
+    uint8_t *data;
+    uint64_t bytes;
+    struct sp_lease *lease;
+    struct sp_block *block;
+    bool readonly;
+    int rank;
+    Py_ssize_t shape[SNAKEPIT_MAX_RANK];
+    Py_ssize_t strides[SNAKEPIT_MAX_RANK]; // bytes
+};
+
+// What a tensor is, before there is one.
+struct sp_tensor_head {
+    const struct sp_dtype *dtype;
+    int rank;
+    Py_ssize_t shape[SNAKEPIT_MAX_RANK];
+    uint64_t bytes; // packed; see sp_tensor_measure()
+};
+
+// Sets `bytes`. -1, without an exception: a negative extent, or a size beyond
+// Py_ssize_t.
+int sp_tensor_measure(struct sp_tensor_head *head);
+
+// The type, added to the module as "Tensor". NULL with an exception.
+PyTypeObject *sp_tensor_type_new(PyObject *module);
+
+// A read-only view of `data` in the requests segment; takes a reference to `lease` of
+// its own.
+PyObject *sp_tensor_view(struct sp_codec *codec,
+                         const struct sp_tensor_head *head,
+                         const uint8_t *data,
+                         struct sp_lease *lease);
+
+// A writable tensor in a block of its own, content unset: the module's
+// `empty(shape, dtype="float32")`. `shape` is an int or a sequence of at most
+// SNAKEPIT_MAX_RANK; `dtype` may be NULL, a name, or something with a name such as
+// numpy.float32. TypeError, ValueError, MemoryError; RuntimeError: the process is no
+// worker.
+PyObject *sp_tensor_empty(struct sp_codec *codec, PyObject *shape, PyObject *dtype);
+
+#endif

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: MIT
+"""What authors of Snakepit adapters import.
+
+An adapter is a class whose ``@tool`` methods a host calls by name::
+
+    from snakepit_bridge import BaseAdapter, tool
+
+    class Greeter(BaseAdapter):
+        @tool
+        def greet(self, name: str = "you") -> str:
+            return f"Hello, {name}."
+
+One instance serves a whole worker process. In the thread profile its tools run on several
+threads at once; `ThreadSafeAdapter` has what such an adapter needs.
+
+The package imports without the runtime extension too, so that an adapter can be tested alone.
+"""
+
+from __future__ import annotations
+
+from .base_adapter import BaseAdapter, ToolMetadata, tool
+from .base_adapter_threaded import ThreadSafeAdapter, thread_safe_method
+from .runtime import Cancelled, Tensor, current_call, empty
+from .version import __version__
+
+__all__ = [
+    "BaseAdapter",
+    "Cancelled",
+    "Tensor",
+    "ThreadSafeAdapter",
+    "ToolMetadata",
+    "__version__",
+    "current_call",
+    "empty",
+    "thread_safe_method",
+    "tool",
+]

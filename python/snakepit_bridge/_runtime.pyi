@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: MIT
+"""The C extension: a worker's end of the shared memory. See python/native."""
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, final
+
+if sys.version_info >= (3, 12):
+    from collections.abc import Buffer as _Buffer
+else:
+    class _Buffer: ...
+
+class Cancelled(BaseException):
+    """The host no longer wants the running call's answer.
+
+    Derives from `BaseException`, so that a tool's ``except Exception`` lets it pass.
+    """
+
+@final
+class Tensor(_Buffer):
+    """An array of numbers in shared memory, packed in C order.
+
+    An argument is read-only and stays valid for as long as Python holds it or a view of it.
+    What `empty` returned is writable until it has been returned as a result.
+    ``numpy.asarray(tensor)`` and ``memoryview(tensor)`` copy nothing.
+    """
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Elements in each dimension; ``()`` is one element."""
+    @property
+    def dtype(self) -> str:
+        """NumPy's name of the element type, such as ``"float32"``."""
+    @property
+    def nbytes(self) -> int:
+        """Size in bytes."""
+
+@final
+class Call:
+    """The call that an executor runs now."""
+
+    @property
+    def id(self) -> int:
+        """The call's number, never used again by this host."""
+    @property
+    def session_id(self) -> str:
+        """The session it belongs to; empty if none."""
+    @property
+    def tool(self) -> str:
+        """The name it was called by."""
+    @property
+    def deadline(self) -> float | None:
+        """When the answer is due, in seconds of `time.monotonic`; None: never."""
+    @property
+    def cancelled(self) -> bool:
+        """Whether the host has asked the tool to stop."""
+
+def attach() -> dict[str, Any]:
+    """Maps the inherited descriptors, greets the host, returns the pool's configuration.
+
+    Once per process. Raises OSError if the descriptors are not a host's.
+    """
+
+def register(name: str, function: Callable[..., object]) -> None:
+    """Makes `function` callable as `name`, by keyword arguments. Before `ready`."""
+
+def set_fallback(function: Callable[[str, dict[str, Any]], object] | None) -> None:
+    """`function(name, arguments)` answers for names that nobody registered."""
+
+def set_formatter(function: Callable[[BaseException], tuple[str, str, str]]) -> None:
+    """`function(error)` gives type, message and traceback of what a tool raised."""
+
+def ready(info: dict[str, Any]) -> None:
+    """Tells the host that the worker can serve, and what it is."""
+
+def failed(type: str, message: str, traceback: str) -> None:
+    """Tells the host that the start failed; the process is expected to exit with status 1."""
+
+def run(index: int) -> None:
+    """Runs executor `index`, counted from 0, on this thread until the host says stop."""
+
+def current_call() -> Call | None:
+    """The call that this thread runs, or None."""
+
+def empty(shape: int | Sequence[int], dtype: str = "float32") -> Tensor:
+    """A writable array in shared memory, its contents undefined.
+
+    Raises ValueError for an unknown dtype or a negative extent, MemoryError if the pool's
+    shared memory is used up.
+    """

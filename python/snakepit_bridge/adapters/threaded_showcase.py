@@ -1,0 +1,288 @@
+# SPDX-License-Identifier: MIT
+"""The showcase of the thread profile: the three patterns of thread safety at work.
+
+1. Shared and read-only: the weights, made once in ``__init__``, need no lock.
+2. Thread-local: each thread's cache of results, found without a lock.
+3. Shared and changed: history and counters, touched under `acquire_lock`, and only briefly.
+
+NumPy is used where it is installed; the results are the same without it, up to rounding.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Sequence
+from typing import Any, Callable
+
+from .. import Cancelled, Tensor, current_call
+from ..base_adapter_threaded import ThreadSafeAdapter, thread_safe_method, tool
+
+try:
+    import numpy
+except ImportError:
+    numpy = None  # type: ignore[assignment]
+
+Numbers = Sequence[float]
+
+WEIGHTS = 256  # rows and columns of the weights
+WEIGHTS_SEED = 42
+CACHED_RESULTS = 128  # per thread
+CACHED_INPUT_MAX = 4096  # numbers; a longer input costs more to compare than it saves
+HISTORY = 1000  # entries kept
+
+
+class ThreadedShowcaseAdapter(ThreadSafeAdapter):
+    """CPU-bound, batch and stress tools that are safe on any number of threads."""
+
+    __thread_safe__ = True
+
+    def __init__(self) -> None:
+        """Makes the weights, the same in every worker."""
+        super().__init__()
+        # Pattern 1: shared, never changed after this line.
+        self.weights = make_weights()
+        # Pattern 3: shared and changed, under the lock.
+        self.history: deque[dict[str, Any]] = deque(maxlen=HISTORY)
+        self.recorded = 0
+        self.cache_hits = 0
+        self.cache_generation = 0
+
+    @thread_safe_method
+    @tool
+    def ping(self) -> dict[str, Any]:
+        """Answers, and says which thread did."""
+        return {"status": "ok", "thread": threading.current_thread().name}
+
+    @thread_safe_method
+    @tool
+    def compute_intensive(
+        self, data: Numbers | Tensor, iterations: int = 1000
+    ) -> dict[str, Any]:
+        """Feeds the numbers through `sin` and `cos` `iterations` times and adds them up.
+
+        The result of an empty input is 0. A repeated call on the same thread is answered from
+        its cache. Raises ValueError if `iterations` is negative.
+        """
+        if iterations < 0:
+            raise ValueError(f"iterations is 0 or more, not {iterations}")
+        started = time.perf_counter()
+        result, cached = self._cached(data, iterations)
+        elapsed = (time.perf_counter() - started) * 1000
+        self._record("compute_intensive", elapsed, cached)
+        return {
+            "result": result,
+            "iterations": iterations,
+            "cached": cached,
+            "elapsed_ms": elapsed,
+            "thread": threading.current_thread().name,
+        }
+
+    def _cached(self, data: Numbers | Tensor, iterations: int) -> tuple[float, bool]:
+        key = cache_key(data, iterations)
+        if key is None:
+            return churn(data, iterations), False
+        # Pattern 2: this thread's own cache, so no lock.
+        cache = self._cache()
+        if key in cache:
+            cache.move_to_end(key)
+            return cache[key], True
+        cache[key] = churn(data, iterations)
+        if len(cache) > CACHED_RESULTS:
+            cache.popitem(last=False)
+        return cache[key], False
+
+    def _cache(self) -> OrderedDict[Any, float]:
+        """This thread's cache, emptied if `clear_caches` was called since it was last used."""
+        if self.get_thread_local("generation") != self.cache_generation:
+            self.set_thread_local("generation", self.cache_generation)
+            self.clear_thread_local("cache")
+        cache: OrderedDict[Any, float] = self.get_thread_local("cache", OrderedDict())
+        return cache
+
+    def _record(self, name: str, elapsed: float, cached: bool = False) -> None:
+        # Pattern 3: computed before, stored under the lock.
+        entry = {
+            "tool": name,
+            "elapsed_ms": elapsed,
+            "thread": threading.current_thread().name,
+            "timestamp": time.time(),
+        }
+        with self.acquire_lock():
+            self.history.append(entry)
+            self.recorded += 1
+            self.cache_hits += cached
+
+    @thread_safe_method
+    @tool
+    def matrix_multiply(self, input_vector: Numbers | Tensor) -> dict[str, Any]:
+        """Multiplies the weights with a vector of n numbers, which gives n numbers.
+
+        The weights are the first n rows and columns of a fixed matrix. Raises ValueError for
+        more than 256 numbers.
+        """
+        started = time.perf_counter()
+        size = len(input_vector_of(input_vector))
+        if size > WEIGHTS:
+            raise ValueError(
+                f"the vector has {size} numbers, the weights {WEIGHTS} columns"
+            )
+        output = multiply(self.weights, input_vector_of(input_vector))
+        self._record("matrix_multiply", (time.perf_counter() - started) * 1000)
+        return {"output": output, "size": size}
+
+    @thread_safe_method
+    @tool
+    def batch_process(
+        self, items: Sequence[Any], delay_ms: float = 10
+    ) -> dict[str, Any]:
+        """Doubles numbers and text, returns anything else as it is, `delay_ms` for each item.
+
+        Raises ValueError if `delay_ms` is negative.
+        """
+        if delay_ms < 0:
+            raise ValueError(f"delay_ms is 0 or more, not {delay_ms}")
+        started = time.perf_counter()
+        results = []
+        for item in items:
+            stop_if_cancelled()
+            time.sleep(delay_ms / 1000)
+            results.append(doubled(item))
+        elapsed = (time.perf_counter() - started) * 1000
+        self._record("batch_process", elapsed)
+        return {"processed": len(results), "results": results, "elapsed_ms": elapsed}
+
+    @thread_safe_method
+    @tool
+    def stress_test(
+        self, duration_ms: float = 100, complexity: int = 1000
+    ) -> dict[str, Any]:
+        """Keeps one thread busy for `duration_ms`, in rounds of `complexity` square roots.
+
+        Raises ValueError if either is negative.
+        """
+        if duration_ms < 0 or complexity < 0:
+            raise ValueError("duration_ms and complexity are 0 or more")
+        started = time.perf_counter()
+        rounds = run_for(
+            duration_ms / 1000, lambda: sum(map(math.sqrt, range(complexity)))
+        )
+        elapsed = (time.perf_counter() - started) * 1000
+        self._record("stress_test", elapsed)
+        return {
+            "rounds": rounds,
+            "operations": rounds * complexity,
+            "elapsed_ms": elapsed,
+            "thread": threading.current_thread().name,
+        }
+
+    @thread_safe_method
+    @tool
+    def get_adapter_stats(self) -> dict[str, Any]:
+        """The counts of this worker: requests by thread, cache hits, entries of the history."""
+        stats = self.get_stats_dict()
+        with self.acquire_lock():
+            stats["recorded"] = self.recorded
+            stats["cache_hits"] = self.cache_hits
+            stats["history_size"] = len(self.history)
+        stats["numpy"] = numpy is not None
+        return stats
+
+    @thread_safe_method
+    @tool
+    def get_history(self, limit: int = 10) -> dict[str, Any]:
+        """The last `limit` calls that computed something, oldest first.
+
+        Raises ValueError if `limit` is negative.
+        """
+        if limit < 0:
+            raise ValueError(f"limit is 0 or more, not {limit}")
+        with self.acquire_lock():
+            entries = list(self.history)
+            recorded = self.recorded
+        # list[-0:] would be the whole list.
+        last = entries[max(len(entries) - limit, 0) :]
+        return {"history": [dict(entry) for entry in last], "total": recorded}
+
+    @thread_safe_method
+    @tool
+    def clear_caches(self) -> dict[str, Any]:
+        """Empties the caches of all threads: each one at its next use."""
+        with self.acquire_lock():
+            self.cache_generation += 1
+        return {"status": "ok"}
+
+
+def make_weights() -> Any:
+    """WEIGHTS x WEIGHTS numbers between -1 and 1, the same on every machine."""
+    chance = random.Random(WEIGHTS_SEED)
+    rows = [[chance.uniform(-1, 1) for _ in range(WEIGHTS)] for _ in range(WEIGHTS)]
+    return rows if numpy is None else numpy.array(rows)
+
+
+def multiply(weights: Any, vector: Any) -> list[float]:
+    """The vector's share of the weights times the vector."""
+    size = len(vector)
+    if numpy is not None:
+        product: list[float] = (weights[:size, :size] @ vector).tolist()
+        return product
+    return [math.fsum(map(float.__mul__, row, vector)) for row in weights[:size]]
+
+
+def input_vector_of(data: Numbers | Tensor) -> Any:
+    """The numbers as one flat vector of floats: NumPy's if there is NumPy, else a list.
+
+    A float array is not copied.
+    """
+    if numpy is None:
+        numbers = data if isinstance(data, (list, tuple)) else memoryview(data)
+        return [float(number) for number in numbers]
+    vector = numpy.asarray(data)
+    return (vector if vector.dtype.kind == "f" else vector.astype(float)).reshape(-1)
+
+
+def cache_key(data: Numbers | Tensor, iterations: int) -> tuple[Any, ...] | None:
+    """What a result depends on, all of it; None if the input is no list or a long one."""
+    if not isinstance(data, (list, tuple)) or len(data) > CACHED_INPUT_MAX:
+        return None
+    return (iterations, *data)
+
+
+def churn(data: Numbers | Tensor, iterations: int) -> float:
+    """The sum of the numbers after `iterations` rounds of sin(x) * cos(x) + x / 2."""
+    values = input_vector_of(data)
+    if numpy is not None:
+        for _ in range(iterations):
+            stop_if_cancelled()
+            values = numpy.sin(values) * numpy.cos(values) + values / 2
+        return float(values.sum())
+    for _ in range(iterations):
+        stop_if_cancelled()
+        values = [math.sin(value) * math.cos(value) + value / 2 for value in values]
+    return math.fsum(values)
+
+
+def doubled(item: Any) -> Any:
+    """Twice a number or a text; anything else as it is."""
+    return item * 2 if type(item) in (int, float, str) else item
+
+
+def run_for(seconds: float, work: Callable[[], object]) -> int:
+    """Repeats `work` until the time is over; returns how often."""
+    end = time.perf_counter() + seconds
+    rounds = 0
+    while time.perf_counter() < end:
+        stop_if_cancelled()
+        work()
+        rounds += 1
+    return rounds
+
+
+def stop_if_cancelled() -> None:
+    """Raises Cancelled if the host no longer wants the answer."""
+    call = current_call()
+    if call is not None and call.cancelled:
+        raise Cancelled(f"{call.tool} was cancelled")

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: MIT
+"""`BaseAdapter`, the class that adapters derive from, and `tool`, which marks their methods."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from . import configuration
+from .errors import UnknownTool
+from .request import Request
+from .session import SessionContext, current_session
+from .tools import ToolMetadata, ToolParameter, collect, tool
+
+__all__ = ["BaseAdapter", "ToolMetadata", "ToolParameter", "tool"]
+
+
+class BaseAdapter:
+    """Base of adapters. A worker builds one instance, without arguments, and all calls share it.
+
+    A subclass may define
+
+    - ``initialize(self)``, called once before the worker is ready;
+    - ``cleanup(self)``, called once at the end, however the worker ends, if ``__init__`` came
+      to its end;
+    - ``execute_tool(self, tool_name, arguments, context)`` or, in older adapters,
+      ``handle_request``, ``_handle_request_impl`` or ``_dispatch`` with one `Request`, which
+      answer for names that are no tool.
+    """
+
+    @functools.cached_property
+    def config(self) -> dict[str, Any]:
+        """The pool's `adapter_config`, this adapter's own copy; it may assign another dict."""
+        return configuration.current().settings()
+
+    @property
+    def session_context(self) -> SessionContext:
+        """The session of the call that this thread runs."""
+        return current_session()
+
+    @property
+    def session_id(self) -> str:
+        """The name of that session; empty if the call has none."""
+        return current_session().session_id
+
+    def get_tools(self) -> list[ToolMetadata]:
+        """What can be called on this adapter, in alphabetical order."""
+        return [found.metadata for found in collect(self).values()]
+
+    def handle_request(self, request: Any) -> Any:
+        """Answers a request: a `Request`, or a mapping with `command` and `args`.
+
+        Hands it to ``_handle_request_impl`` or ``_dispatch`` if the adapter has one of them, else
+        to the tool that the request names. Raises UnknownTool if there is none.
+        """
+        request = Request.of(request)
+        for name in ("_handle_request_impl", "_dispatch"):
+            handler = getattr(self, name, None)
+            if handler is not None:
+                return handler(request)
+        return call_tool(self, request.command, request.args)
+
+
+def call_tool(adapter: object, name: str, arguments: dict[str, Any]) -> Any:
+    """Calls one of an adapter's tools by name. Raises UnknownTool if there is none."""
+    tools = collect(adapter)
+    if name not in tools:
+        known = ", ".join(tools) or "none"
+        raise UnknownTool(
+            f"{type(adapter).__name__} has no tool {name!r}; its tools: {known}"
+        )
+    return tools[name].function(**arguments)

@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: MIT
+"""`ThreadSafeAdapter`: base of adapters whose tools run on several threads at once.
+
+The three patterns: what is loaded once and never changed needs nothing; what belongs to one
+thread goes to `get_thread_local`; what all threads change is touched under `acquire_lock`.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+import time
+import warnings
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, Callable, TypeVar, cast
+
+from . import configuration
+from .base_adapter import BaseAdapter, call_tool, tool
+from .declaration import declared_thread_safe, undeclared_warning
+from .request import Request
+from .tools import SAFE_MARK
+from .tracking import RequestTracker
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = [
+    "RequestTracker",
+    "ThreadLocalStorage",
+    "ThreadSafeAdapter",
+    "require_thread_safe",
+    "thread_safe_method",
+    "tool",
+    "validate_thread_safety",
+]
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+# A default of one of these types is handed out and not kept: there is nothing in it to change.
+_IMMUTABLE = (type(None), bool, int, float, complex, str, bytes, tuple, frozenset, type)
+
+
+class ThreadLocalStorage:
+    """Named values that each thread has for itself. They go when their thread ends."""
+
+    def __init__(self) -> None:
+        """Empty in every thread."""
+        self._mine = _Values()
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The calling thread's value for `key`, or `default`.
+
+        A mutable default (a dict, a list, any object) becomes the thread's value, so that what
+        is put into it is found next time. Give each call a default of its own: an object that
+        several threads were given as default is shared by them.
+        """
+        values = self._mine.values
+        if key in values:
+            return values[key]
+        if not isinstance(default, _IMMUTABLE):
+            values[key] = default
+        return default
+
+    def set(self, key: str, value: Any) -> None:
+        """Sets the calling thread's value for `key`."""
+        self._mine.values[key] = value
+
+    def clear(self, key: str | None = None) -> None:
+        """Forgets the calling thread's value for `key`, or all of its values."""
+        if key is None:
+            self._mine.values.clear()
+        else:
+            self._mine.values.pop(key, None)
+
+
+class _Values(threading.local):
+    """`threading.local` runs `__init__` anew in each thread that touches it."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+
+
+class ThreadSafeAdapter(BaseAdapter):
+    """Base of adapters for the thread profile.
+
+    A subclass declares ``__thread_safe__ = True`` in its own body: this class cannot know what
+    the subclass does.
+    """
+
+    __thread_safe__ = True
+
+    # The public name of the lock. An adapter may assign another one: nothing here uses it.
+    _lock: Any
+
+    _snakepit_lock: AbstractContextManager[Any]
+    _snakepit_storage: ThreadLocalStorage
+    _snakepit_tracker: RequestTracker
+    _snakepit_started: float
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Makes lock, storage and counts: a subclass may forget ``super().__init__()``."""
+        self = super().__new__(cls)
+        self._snakepit_lock = threading.RLock()
+        self._snakepit_storage = ThreadLocalStorage()
+        self._snakepit_tracker = RequestTracker()
+        self._snakepit_started = time.monotonic()
+        self._lock = self._snakepit_lock
+        return self
+
+    def __init__(self) -> None:
+        """Takes no arguments: a worker has none to give."""
+        super().__init__()
+
+    def acquire_lock(self) -> AbstractContextManager[Any]:
+        """The adapter's lock, for a ``with`` statement. Reentrant."""
+        return self._snakepit_lock
+
+    def get_thread_local(self, key: str, default: Any = None) -> Any:
+        """The calling thread's value for `key`, or `default`; a mutable default is kept.
+
+        ``cache = self.get_thread_local("cache", {})`` gives each thread a dict that lasts.
+        """
+        return self._snakepit_storage.get(key, default)
+
+    def set_thread_local(self, key: str, value: Any) -> None:
+        """Sets the calling thread's value for `key`."""
+        self._snakepit_storage.set(key, value)
+
+    def clear_thread_local(self, key: str | None = None) -> None:
+        """Forgets the calling thread's value for `key`, or all of its values."""
+        self._snakepit_storage.clear(key)
+
+    def track_request(self) -> AbstractContextManager[None]:
+        """Counts a ``with`` block as one request. `thread_safe_method` does it for a method."""
+        return self._snakepit_tracker.track_request()
+
+    def get_stats(self) -> dict[str, Any]:
+        """The report of `get_stats_dict`; a subclass may override it."""
+        return self.get_stats_dict()
+
+    def get_stats_dict(self) -> dict[str, Any]:
+        """A new dict with the adapter's counts, the caller's to change.
+
+        `total_requests`, `active_requests` and `thread_utilization` (requests by thread name)
+        count calls of `thread_safe_method` methods, each once however deep they call each other;
+        `max_workers` is the number of threads that run calls; `uptime_seconds`, `adapter_class`
+        and `thread_safe` (whether the class declares it) say the rest.
+        """
+        stats = self._snakepit_tracker.get_stats()
+        stats["max_workers"] = configuration.current().executors
+        stats["uptime_seconds"] = time.monotonic() - self._snakepit_started
+        stats["adapter_class"] = type(self).__name__
+        stats["thread_safe"] = declared_thread_safe(type(self)) is True
+        return stats
+
+    def handle_request(self, request: Any) -> Any:
+        """Answers a request, counted: a `Request`, or a mapping with `command` and `args`.
+
+        ``_handle_request_impl`` is called without the lock, the older ``_dispatch`` with it.
+        Without either the request goes to the tool that it names.
+        """
+        request = Request.of(request)
+        with self.track_request():
+            handler = getattr(self, "_handle_request_impl", None)
+            if handler is not None:
+                return handler(request)
+            handler = getattr(self, "_dispatch", None)
+            if handler is None:
+                return call_tool(self, request.command, request.args)
+            with self._snakepit_lock:
+                return handler(request)
+
+
+def thread_safe_method(method: Method) -> Method:
+    """Says that a method may run on several threads at once, and counts its calls.
+
+    It takes no lock: protecting what the method shares is the method's business. Works above or
+    below ``@tool``; a public method with this decorator alone is a tool too.
+    """
+
+    @functools.wraps(method)
+    def tracked(self: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            tally = self._snakepit_tracker._mine.tally
+        except AttributeError:  # not a ThreadSafeAdapter: nobody counts
+            return method(self, *args, **kwargs)
+        # RequestTracker.track_request, written out: a context manager would cost twice the time.
+        if not tally.depth:
+            tally.total += 1
+        tally.depth += 1
+        try:
+            return method(self, *args, **kwargs)
+        finally:
+            tally.depth -= 1
+
+    setattr(tracked, SAFE_MARK, True)
+    return cast(Method, tracked)
+
+
+def require_thread_safe(method: Method) -> Method:
+    """Makes a method raise RuntimeError on adapters that do not declare thread safety."""
+
+    @functools.wraps(method)
+    def guarded(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if declared_thread_safe(type(self)) is not True:
+            raise RuntimeError(undeclared_warning(type(self)))
+        return method(self, *args, **kwargs)
+
+    return cast(Method, guarded)
+
+
+def validate_thread_safety(adapter: object) -> bool:
+    """Whether an adapter (instance or class) declares that it is thread-safe.
+
+    Issues a RuntimeWarning if it declares nothing.
+    """
+    adapter_class = adapter if isinstance(adapter, type) else type(adapter)
+    declared = declared_thread_safe(adapter_class)
+    if declared is None:
+        warnings.warn(undeclared_warning(adapter_class), RuntimeWarning, stacklevel=2)
+    return declared is True

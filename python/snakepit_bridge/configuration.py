@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: MIT
+"""What the host tells a worker about the pool it belongs to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """One worker's place in its pool. The defaults stand for an adapter used without a host."""
+
+    adapter: str = ""
+    adapter_args: list[str] = field(default_factory=list)
+    adapter_config: str = ""  # the text of a JSON object, or nothing
+    profile: str = "process"  # or "thread"
+    executors: int = 1  # threads that run calls
+    paths: list[str] = field(default_factory=list)  # go before sys.path
+    pool: str = ""
+    worker: int = 0
+    undeclared_adapter: str = "warn"  # or "refuse"
+
+    @classmethod
+    def from_message(cls, message: Mapping[str, Any]) -> Configuration:
+        """Takes what this version knows from the host's message and ignores the rest."""
+        known = {entry.name for entry in fields(cls)}
+        return cls(**{key: value for key, value in message.items() if key in known})
+
+    def settings(self) -> dict[str, Any]:
+        """A new dict of the pool's `adapter_config`.
+
+        Raises ValueError if the text is not that of a JSON object.
+        """
+        settings = json.loads(self.adapter_config) if self.adapter_config else {}
+        if not isinstance(settings, dict):
+            raise ValueError(f"adapter_config is no JSON object: {self.adapter_config}")
+        return settings
+
+
+_current = Configuration()
+
+
+def current() -> Configuration:
+    """The configuration of this process."""
+    return _current
+
+
+def use(configuration: Configuration) -> None:
+    """Makes `configuration` that of this process. For the worker, before it builds the adapter."""
+    global _current
+    _current = configuration

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: MIT
+"""What a host is told about an exception: its type, its message, and where in whose code.
+
+Nothing here may fail, whatever the exception does when it is looked at.
+"""
+
+from __future__ import annotations
+
+import os
+import traceback
+
+from .errors import AdapterError
+
+TRACEBACK_MAX = 60 * 1024  # bytes of UTF-8
+MESSAGE_MAX = 8 * 1024  # bytes of UTF-8
+TYPE_MAX = 512  # bytes of UTF-8
+
+_PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_EXAMPLES = os.path.join(_PACKAGE, "adapters") + os.sep
+
+# Wrappers around a tool. Where they alone are left, the call did not fit the tool's signature.
+_FORWARDERS = ("tracked", "guarded")
+
+
+def describe(error: BaseException) -> tuple[str, str, str]:
+    """Type name, message and traceback of an exception, each a text of bounded size.
+
+    The traceback has the exceptions that led to this one, and the frames of the adapter's code
+    and its libraries, without those of the bridge.
+    """
+    message = _message(error)
+    try:
+        text = _traceback(error)
+    except Exception as reason:
+        text = f"{type_name(error)}: {message}\n(no traceback: {type_name(reason)})\n"
+    return (
+        _cut(type_name(error), TYPE_MAX),
+        _cut(message, MESSAGE_MAX),
+        _cut(text, TRACEBACK_MAX),
+    )
+
+
+def type_name(error: BaseException) -> str:
+    """The exception's class as tracebacks name it: with its module, unless that is builtins."""
+    module = str(getattr(type(error), "__module__", ""))
+    name = str(getattr(type(error), "__qualname__", "exception"))
+    return name if module in ("builtins", "__main__", "") else f"{module}.{name}"
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as reason:
+        return f"(the exception's __str__ raised {type_name(reason)})"
+
+
+def _traceback(error: BaseException) -> str:
+    report = traceback.TracebackException(type(error), error, error.__traceback__)
+    _drop_own_frames(report, sentence_says_all=isinstance(error, AdapterError))
+    return "".join(report.format())
+
+
+def _drop_own_frames(
+    report: traceback.TracebackException, sentence_says_all: bool
+) -> None:
+    """Cuts the bridge's frames out of an exception and all that are chained to it."""
+    pending = [report]
+    seen = set()
+    while pending:
+        current = pending.pop()
+        if id(current) in seen:
+            continue
+        seen.add(id(current))
+        frames = _worth_telling(current.stack, sentence_says_all)
+        current.stack = traceback.StackSummary.from_list(frames)
+        chained = [current.__cause__, current.__context__]
+        chained += getattr(current, "exceptions", None) or []
+        pending += [other for other in chained if other is not None]
+
+
+def _worth_telling(
+    frames: list[traceback.FrameSummary], sentence_says_all: bool
+) -> list[traceback.FrameSummary]:
+    """The frames that are not the bridge's; all of them if the bridge itself broke."""
+    others = [frame for frame in frames if not _is_own(frame.filename)]
+    if others or sentence_says_all:
+        return others
+    return [frame for frame in frames if frame.name not in _FORWARDERS]
+
+
+def _is_own(filename: str) -> bool:
+    """Whether a frame's file belongs to the bridge (its example adapters apart) or to import."""
+    if filename.startswith("<frozen importlib") or filename.endswith(
+        "/importlib/__init__.py"
+    ):
+        return True
+    return filename.startswith(_PACKAGE) and not filename.startswith(_EXAMPLES)
+
+
+def _cut(text: str, limit: int) -> str:
+    """`text` in at most `limit` bytes of UTF-8: the middle goes, for the end says what broke."""
+    if len(text) > 4 * limit:
+        # Encoding all of a huge message would only cost memory.
+        text = text[:limit] + text[-limit:]
+    data = text.encode("utf-8", "backslashreplace")
+    if len(data) <= limit:
+        return data.decode("utf-8")
+    gap = f"\n[... {len(data) - limit} bytes left out ...]\n"
+    room = limit - len(gap)
+    head = data[: room // 3].decode("utf-8", "ignore")
+    return head + gap + data[-(room - room // 3) :].decode("utf-8", "ignore")

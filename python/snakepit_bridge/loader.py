@@ -1,0 +1,293 @@
+# SPDX-License-Identifier: MIT
+"""From the text of the `adapter` option to an adapter that can serve."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+import warnings
+from collections.abc import Iterable
+from types import ModuleType
+from typing import Any, Callable
+
+from .base_adapter import BaseAdapter
+from .configuration import Configuration
+from .declaration import BASE_MODULES, declared_thread_safe, undeclared_warning
+from .errors import AdapterError
+from .request import Request
+from .session import current_session
+from .tools import SAFE_MARK, TOOL_MARK, Tool, collect
+
+# By one of these an adapter without registered tools answers calls.
+FALLBACKS = ("execute_tool", "handle_request", "_handle_request_impl", "_dispatch")
+
+Fallback = Callable[[str, dict[str, Any]], Any]
+
+
+def load(spec: str) -> type:
+    """The adapter class that `spec` names: `module`, `module.Class` or `module:Class`.
+
+    Imports the module. Raises AdapterError if module or class cannot be found; what the module's
+    own code raises is raised as it is.
+    """
+    if not spec.strip(".:"):
+        raise AdapterError(
+            "no adapter is named; expected module, module.Class or module:Class"
+        )
+    module_name, colon, class_name = spec.partition(":")
+    if colon:
+        return _class_of(_module(module_name, spec), class_name)
+    module = _import(spec)
+    if module is not None:
+        return _only_class_of(module)
+    module_name, dot, class_name = spec.rpartition(".")
+    if not dot:
+        raise _no_module(spec, spec)
+    return _class_of(_module(module_name, spec), class_name)
+
+
+def _module(name: str, spec: str) -> ModuleType:
+    module = _import(name)
+    if module is None:
+        raise _no_module(name, spec)
+    return module
+
+
+def _import(name: str) -> ModuleType | None:
+    """The module, or None if there is none: an import that fails inside of it is an error."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        missing = error.name or ""
+        if name == missing or name.startswith(missing + "."):
+            return None
+        raise
+    except (TypeError, ValueError):
+        # What import_module says of a relative or an empty name; a module's own errors pass.
+        if name.startswith(".") or not name:
+            return None
+        raise
+
+
+def _no_module(name: str, spec: str) -> AdapterError:
+    places = [place or "." for place in sys.path[:4]]
+    rest = f" and {len(sys.path) - 4} more" if len(sys.path) > 4 else ""
+    return AdapterError(
+        f"no module named {name!r} (adapter {spec!r}). Modules are looked for in sys.path: "
+        f"{', '.join(places)}{rest}. The folder of the configuration file comes first; "
+        "PYTHONPATH in adapter_env adds others."
+    )
+
+
+def _class_of(module: ModuleType, name: str) -> type:
+    found: Any = module
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    if inspect.isclass(found):
+        return found
+    if found is not None:
+        raise AdapterError(
+            f"{module.__name__}.{name} is no class but {type(found).__name__}"
+        )
+    raise AdapterError(
+        f"module {module.__name__!r} has no class {name!r}{_hint(module, name)}"
+    )
+
+
+def _hint(module: ModuleType, name: str) -> str:
+    import difflib  # only failing starts need it
+
+    classes = [key for key, value in vars(module).items() if inspect.isclass(value)]
+    nearest = difflib.get_close_matches(name, classes, n=1, cutoff=0.5)
+    if nearest:
+        return f"; did you mean {nearest[0]!r}?"
+    adapters = _names(_adapters_in(module))
+    return f"; its adapters: {adapters}" if adapters else ""
+
+
+def _only_class_of(module: ModuleType) -> type:
+    adapters = _adapters_in(module)
+    if len(adapters) == 1:
+        return adapters[0]
+    if not adapters:
+        raise AdapterError(
+            f"module {module.__name__!r} ({_place(module)}) has no adapter class, "
+            "that is, no public subclass of BaseAdapter and no class with @tool methods"
+        )
+    raise AdapterError(
+        f"module {module.__name__!r} has several adapter classes ({_names(adapters)}); "
+        f"name one: {module.__name__}:{adapters[0].__name__}"
+    )
+
+
+def _place(module: ModuleType) -> str:
+    return str(getattr(module, "__file__", None) or "no file")
+
+
+def _names(classes: Iterable[type]) -> str:
+    return ", ".join(sorted(found.__name__ for found in classes))
+
+
+def _adapters_in(module: ModuleType) -> list[type]:
+    """The module's own adapters; if it has none, those that it imports from elsewhere."""
+    classes = {
+        id(value): value
+        for name, value in vars(module).items()
+        if inspect.isclass(value)
+        and not name.startswith("_")
+        and not inspect.isabstract(value)
+    }.values()
+    own = [found for found in classes if found.__module__ == module.__name__]
+    derived = [found for found in classes if issubclass(found, BaseAdapter)]
+    return (
+        [found for found in own if found in derived]
+        or [found for found in own if _looks_like_adapter(found)]
+        or [found for found in derived if not _is_of_the_bridge(found)]
+    )
+
+
+def _is_of_the_bridge(found: type) -> bool:
+    return found.__module__.partition(".")[0] == "snakepit_bridge"
+
+
+def _looks_like_adapter(found: type) -> bool:
+    """Whether a class that is no BaseAdapter has something to call."""
+    return any(
+        name in FALLBACKS or hasattr(value, TOOL_MARK) or _is_marked_safe(value)
+        for name, value in vars(found).items()
+    )
+
+
+def _is_marked_safe(value: object) -> bool:
+    return inspect.isfunction(value) and hasattr(value, SAFE_MARK)
+
+
+def build(adapter_class: type) -> Any:
+    """An instance of the class. What its constructor raises is raised as it is.
+
+    Raises AdapterError if the constructor wants arguments or the class wants what this version
+    does not have.
+    """
+    name = adapter_class.__name__
+    if getattr(adapter_class, "__per_request__", False):
+        raise AdapterError(
+            f"{name} sets __per_request__, but this version serves all calls by one instance"
+        )
+    try:
+        inspect.signature(adapter_class).bind()
+    except TypeError as error:
+        raise AdapterError(
+            f"{name} is built without arguments, but its constructor disagrees: {error}; "
+            "self.config holds the pool's adapter_config"
+        ) from None
+    except ValueError:
+        pass  # a class of C code has no signature to look at
+    return adapter_class()
+
+
+def check_thread_safety(
+    adapter_class: type, configuration: Configuration
+) -> bool | None:
+    """What the class declares; in the thread profile, whether that will do.
+
+    Raises AdapterError for a declared False, and for no declaration where the pool says
+    `undeclared_adapter: refuse`; else the lack of one is a RuntimeWarning.
+    """
+    declared = declared_thread_safe(adapter_class)
+    if configuration.profile != "thread" or declared:
+        return declared
+    if declared is False:
+        raise AdapterError(
+            f"Adapter {adapter_class.__name__} declares __thread_safe__ = False, so it cannot "
+            "serve a pool of the thread profile; use worker_profile: process"
+        )
+    if configuration.undeclared_adapter == "refuse":
+        raise AdapterError(undeclared_warning(adapter_class))
+    warnings.warn(undeclared_warning(adapter_class), RuntimeWarning, stacklevel=2)
+    return None
+
+
+def tools_of(adapter: object) -> dict[str, Tool]:
+    """The adapter's tools by name.
+
+    Raises AdapterError for a tool that cannot be called as the host calls: by name, on one of
+    the worker's threads, for one answer.
+    """
+    tools = collect(adapter)
+    for name, found in tools.items():
+        _check_callable(f"tool {name!r} of {type(adapter).__name__}", found.function)
+    for name in ("initialize", "cleanup", *FALLBACKS):
+        if hasattr(adapter, name):
+            _refuse_async(f"{name} of {type(adapter).__name__}", getattr(adapter, name))
+    if not tools and fallback_of(adapter) is None:
+        raise AdapterError(
+            f"{type(adapter).__name__} has nothing to call: no method has @tool, "
+            f"and it defines none of {', '.join(FALLBACKS)}"
+        )
+    return tools
+
+
+def _check_callable(what: str, function: Callable[..., Any]) -> None:
+    _refuse_async(what, function)
+    if inspect.isgeneratorfunction(inspect.unwrap(function)):
+        raise AdapterError(
+            f"{what} is a generator; this version has no streaming tools"
+        )
+    for parameter in inspect.signature(function).parameters.values():
+        if (
+            parameter.kind is parameter.POSITIONAL_ONLY
+            and parameter.default is parameter.empty
+        ):
+            raise AdapterError(
+                f"{what} has the positional-only parameter {parameter.name!r}, "
+                "but tools are called with arguments by name"
+            )
+
+
+def _refuse_async(what: str, function: Callable[..., Any]) -> None:
+    plain = inspect.unwrap(function)
+    if inspect.iscoroutinefunction(plain) or inspect.isasyncgenfunction(plain):
+        raise AdapterError(
+            f"{what} is async; this version calls synchronous functions only"
+        )
+
+
+def fallback_of(adapter: Any) -> Fallback | None:
+    """What answers, as `function(name, arguments)`, for names that are no tool; None: nobody."""
+    if callable(getattr(adapter, "execute_tool", None)):
+        return lambda name, arguments: adapter.execute_tool(
+            name, arguments, current_session()
+        )
+    for attribute in FALLBACKS[1:]:
+        if _defines(type(adapter), attribute):
+            # BaseAdapter.handle_request calls the other two, so that they are counted too.
+            attribute = (
+                "handle_request" if isinstance(adapter, BaseAdapter) else attribute
+            )
+            return _request_handler(getattr(adapter, attribute))
+    return None
+
+
+def _defines(adapter_class: type, attribute: str) -> bool:
+    """Whether the class or one of its bases, the bridge's own apart, defines the method."""
+    return any(
+        attribute in vars(base)
+        for base in adapter_class.__mro__
+        if base.__module__ not in BASE_MODULES
+    )
+
+
+def _request_handler(handler: Callable[[Request], Any]) -> Fallback:
+    def handle(name: str, arguments: dict[str, Any]) -> Any:
+        return handler(
+            Request(
+                {
+                    "command": name,
+                    "args": arguments,
+                    "session_id": current_session().session_id,
+                }
+            )
+        )
+
+    return handle

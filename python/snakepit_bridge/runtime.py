@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: MIT
+"""The runtime as adapters see it: the C extension in a worker, a stand-in anywhere else.
+
+An extension that is missing is an ordinary case; one that is there and cannot be loaded is an
+error and is raised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from . import standalone
+
+if TYPE_CHECKING:
+    from ._runtime import Call, Cancelled, Tensor
+
+    native: Any
+else:
+    try:
+        import snakepit_bridge._runtime as native
+        from snakepit_bridge._runtime import Cancelled, Tensor
+    except ModuleNotFoundError as error:
+        if error.name != "snakepit_bridge._runtime":
+            raise
+        from .standalone import Cancelled, Tensor
+
+        native = None
+
+__all__ = ["Cancelled", "Tensor", "attach", "current_call", "empty", "native"]
+
+_attached = False
+
+
+def attach() -> dict[str, Any]:
+    """Joins the host that started this process and returns the pool's configuration.
+
+    Once per process. Raises RuntimeError if the extension is not installed, OSError if no host
+    left its descriptors here.
+    """
+    global _attached
+    if native is None:
+        raise RuntimeError(
+            "snakepit_bridge was installed without its extension _runtime, so it can test "
+            "adapters but not serve them; reinstall it with pip from Snakepit's python folder"
+        )
+    configuration: dict[str, Any] = native.attach()
+    _attached = True
+    return configuration
+
+
+def current_call() -> Call | None:
+    """The call that this thread runs: id, session, deadline, whether it was cancelled.
+
+    None outside of a call, and on threads that a tool started itself.
+    """
+    if not _attached:
+        return None
+    call: Call | None = native.current_call()
+    return call
+
+
+def empty(shape: int | Sequence[int], dtype: str = "float32") -> Any:
+    """A writable array for a result, packed in C order, its contents undefined.
+
+    In a worker it lies in shared memory, and a tool that returns it copies nothing;
+    ``numpy.asarray(...)`` is the way to fill it. Elsewhere it is a NumPy array, or a memoryview
+    where there is no NumPy.
+
+    `shape` counts elements; `dtype` is NumPy's name. Raises ValueError for an unknown dtype or a
+    negative extent, MemoryError if the pool's shared memory is used up.
+    """
+    if not _attached:
+        return standalone.empty(shape, dtype)
+    return native.empty(shape, dtype)

@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: MIT
+"""What a tool may know about the session that its call belongs to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from . import runtime
+
+
+@dataclass(frozen=True)
+class SessionContext:
+    """The session of one call; `session_id` is empty if the caller named none."""
+
+    session_id: str = ""
+
+
+def current_session() -> SessionContext:
+    """The session of the call that this thread runs."""
+    call = runtime.current_call()
+    return SessionContext(call.session_id if call is not None else "")

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: MIT
+"""What stands for the runtime outside of a worker, so that an adapter can be tested alone."""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+# NumPy's names of the element types that cross to a host, and how `struct` spells them.
+FORMATS = {
+    "bool": "?",
+    "int8": "b",
+    "int16": "h",
+    "int32": "i",
+    "int64": "q",
+    "uint8": "B",
+    "uint16": "H",
+    "uint32": "I",
+    "uint64": "Q",
+    "float32": "f",
+    "float64": "d",
+}
+NUMPY_ONLY = ("float16", "complex64", "complex128")
+
+
+class Cancelled(BaseException):
+    """The host no longer wants the running call's answer.
+
+    Derives from `BaseException`, so that a tool's ``except Exception`` lets it pass.
+    """
+
+
+class Tensor:
+    """An array in a worker's shared memory. There are none outside of a worker."""
+
+    def __init__(self) -> None:
+        """Raises TypeError: only a worker's runtime makes tensors."""
+        raise TypeError("only a worker's runtime makes tensors; use empty()")
+
+
+def empty(shape: int | Sequence[int], dtype: str = "float32") -> Any:
+    """A writable array in ordinary memory: NumPy's if there is NumPy, else a memoryview.
+
+    Raises ValueError for an unknown dtype or a negative extent.
+    """
+    extents = (shape,) if isinstance(shape, int) else tuple(shape)
+    dtype = str(getattr(dtype, "name", None) or getattr(dtype, "__name__", dtype))
+    if dtype not in FORMATS and dtype not in NUMPY_ONLY:
+        raise ValueError(f"unknown dtype {dtype!r}; known: {', '.join(_known())}")
+    if any(extent < 0 for extent in extents):
+        raise ValueError(f"a shape has no negative extents: {extents}")
+    try:
+        import numpy
+    except ImportError:
+        return _plain(extents, dtype)
+    return numpy.empty(extents, dtype)
+
+
+def _known() -> list[str]:
+    return [*FORMATS, *NUMPY_ONLY]
+
+
+def _plain(extents: tuple[int, ...], dtype: str) -> Any:
+    if dtype not in FORMATS:
+        raise ValueError(f"dtype {dtype!r} needs NumPy outside of a worker")
+    code: Any = FORMATS[dtype]
+    flat = memoryview(bytearray(struct.calcsize(code) * math.prod(extents)))
+    if 0 in extents:
+        # A memoryview cannot be cast to a shape without elements.
+        return flat.cast(code)
+    return flat.cast(code, extents)

@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: MIT
+"""A worker's main: ``python -m snakepit_bridge.worker``, started by a host and never by hand.
+
+The extension owns descriptors, shared memory and the protocol; this module owns the adapter's
+life: load, build, initialize, serve, clean up.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import sys
+import sysconfig
+import threading
+from typing import Any, NoReturn
+
+from . import configuration, faults, loader, runtime
+from .configuration import Configuration
+from .tools import Tool
+from .version import __version__
+
+
+def main() -> int:
+    """Serves one worker's life. Returns the exit status.
+
+    0: the host said stop; 1: the adapter cannot be served; 2: there is no host.
+    """
+    prepare_process()
+    try:
+        settings = Configuration.from_message(runtime.attach())
+    except (OSError, RuntimeError) as error:
+        print(
+            f"snakepit_bridge.worker is started by a Snakepit host: {error}",
+            file=sys.stderr,
+        )
+        return 2
+    configuration.use(settings)
+    prepare_imports(settings)
+    worker = Worker(settings)
+    try:
+        worker.start()
+    except BaseException as error:  # a module may well call sys.exit() when imported
+        runtime.native.failed(*faults.describe(error))
+        worker.clean_up()
+        return 1
+    try:
+        return worker.serve()
+    finally:
+        worker.clean_up()
+
+
+def prepare_process() -> None:
+    """Signals and output as user code finds them."""
+    # Ctrl-C reaches the whole terminal's group; the host decides what ends.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(line_buffering=True)
+
+
+def prepare_imports(settings: Configuration) -> None:
+    """The module search path, and the arguments for adapters that read `sys.argv`."""
+    sys.path[:0] = settings.paths
+    sys.argv[1:] = settings.adapter_args
+
+
+class Worker:
+    """One adapter instance and the threads that call it. Owner: main thread."""
+
+    def __init__(self, settings: Configuration) -> None:
+        """Nothing is loaded yet."""
+        self.settings = settings
+        self.adapter: Any = None
+
+    def start(self) -> None:
+        """Loads, builds, initializes and registers the adapter, and tells the host.
+
+        Raises AdapterError, or whatever the adapter's own code raises.
+        """
+        adapter_class = loader.load(self.settings.adapter)
+        thread_safe = loader.check_thread_safety(adapter_class, self.settings)
+        self.adapter = loader.build(adapter_class)
+        tools = loader.tools_of(self.adapter)
+        if hasattr(self.adapter, "initialize"):
+            self.adapter.initialize()
+        self.register(tools)
+        runtime.native.ready(describe_worker(adapter_class, thread_safe, tools))
+
+    def register(self, tools: dict[str, Tool]) -> None:
+        """Hands the tools to the extension, which calls them from then on."""
+        for name, found in tools.items():
+            runtime.native.register(name, found.function)
+        runtime.native.set_fallback(loader.fallback_of(self.adapter))
+        runtime.native.set_formatter(faults.describe)
+
+    def serve(self) -> int:
+        """Runs the executors until the host says stop. Returns the exit status."""
+        if self.settings.profile != "thread":
+            runtime.native.run(0)
+            return 0
+        return self.serve_on_threads()
+
+    def serve_on_threads(self) -> int:
+        """Runs each executor on a thread of its own while this one handles signals."""
+        ended: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
+        try:
+            for index in range(self.settings.executors):
+                start_executor(index, ended)
+        except RuntimeError as error:  # no more threads
+            self.give_up(error)
+        for _ in range(self.settings.executors):
+            # Unlike Thread.join() on some versions, get() lets Python's signal handlers run.
+            failure = ended.get()
+            if failure is not None:
+                self.give_up(failure)
+        return 0
+
+    def give_up(self, error: BaseException) -> NoReturn:
+        """Ends the process: an executor is lost, and the others cannot be told to leave."""
+        print(
+            f"snakepit: an executor ended: {faults.describe(error)[2]}", file=sys.stderr
+        )
+        self.clean_up()
+        sys.stdout.flush()
+        os._exit(1)
+
+    def clean_up(self) -> None:
+        """Calls the adapter's `cleanup`, once; what it raises is printed and goes no further."""
+        adapter, self.adapter = self.adapter, None
+        if not hasattr(adapter, "cleanup"):
+            return
+        try:
+            adapter.cleanup()
+        except BaseException as error:
+            text = faults.describe(error)[2]
+            print(
+                f"snakepit: cleanup of {type(adapter).__name__}: {text}",
+                file=sys.stderr,
+            )
+
+
+def start_executor(index: int, ended: queue.SimpleQueue[BaseException | None]) -> None:
+    """Starts a thread for executor `index`."""
+    name = f"snakepit-executor-{index}"
+    threading.Thread(target=run_executor, args=(index, ended), name=name).start()
+
+
+def run_executor(index: int, ended: queue.SimpleQueue[BaseException | None]) -> None:
+    """Runs executor `index` on this thread and says when and how it ended."""
+    try:
+        runtime.native.run(index)
+    except BaseException as error:
+        ended.put(error)
+    else:
+        ended.put(None)
+
+
+def describe_worker(
+    adapter_class: type, thread_safe: bool | None, tools: dict[str, Tool]
+) -> dict[str, Any]:
+    """What the host is told when the worker can serve. MessagePack can hold all of it."""
+    return {
+        "adapter": f"{adapter_class.__module__}.{adapter_class.__qualname__}",
+        "bridge": __version__,
+        "free_threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+        "gil_enabled": is_gil_enabled(),
+        "implementation": sys.implementation.name,
+        "python": ".".join(map(str, sys.version_info[:3])),
+        "thread_safe": thread_safe,
+        "tools": [found.metadata.as_message() for found in tools.values()],
+    }
+
+
+def is_gil_enabled() -> bool:
+    """Whether the GIL is on now, after the adapter's imports: one of them may switch it on."""
+    ask = getattr(sys, "_is_gil_enabled", None)
+    return True if ask is None else bool(ask())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: MIT
+// Options that are lists and maps, from their nodes. Each is built aside and put into
+// its field only when it is whole.
+#include <string.h>
+
+#include "base/memory.h"
+#include "config/config.h"
+#include "config/yaml.h"
+
+static snakepit_err
+copy_text(const yaml_node_t *node, const struct sp_place *place, char **copy)
+{
+    const char *text = NULL;
+    snakepit_err err = sp_yaml_text(node, "a text", place, &text);
+    if (err != SNAKEPIT_OK) {
+        return err;
+    }
+    *copy = sp_strdup(text);
+    return *copy != NULL ? SNAKEPIT_OK : SNAKEPIT_NO_MEMORY;
+}
+
+static snakepit_err set_texts(struct sp_yaml *yaml,
+                              const yaml_node_t *node,
+                              const struct sp_place *place,
+                              struct sp_texts *texts)
+{
+    const yaml_node_item_t *first = node->data.sequence.items.start;
+    size_t count = (size_t)(node->data.sequence.items.top - first);
+    texts->items = sp_alloc_array(count, sizeof(*texts->items));
+    if (texts->items == NULL) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    snakepit_err err = SNAKEPIT_OK;
+    for (; err == SNAKEPIT_OK && texts->count < count;
+         texts->count += err == SNAKEPIT_OK) {
+        const yaml_node_t *item = sp_yaml_node(yaml, first[texts->count]);
+        struct sp_place where = sp_place_item(place, texts->count, sp_yaml_line(item));
+        err = copy_text(item, &where, &texts->items[texts->count]);
+    }
+    return err;
+}
+
+// The name of an environment variable.
+static snakepit_err
+check_name(const struct sp_pairs *pairs, const char *name, const struct sp_place *place)
+{
+    char shown[SP_QUOTED_MAX];
+    if (name[0] == '\0' || strchr(name, '=') != NULL) {
+        return sp_problem(place,
+                          "expected the name of an environment variable, got %s",
+                          sp_quote(name, shown));
+    }
+    for (size_t i = 0; i < pairs->count; i++) {
+        if (strcmp(pairs->items[i].name, name) == 0) {
+            return sp_problem(
+                place, "the variable %s is given twice", sp_quote(name, shown));
+        }
+    }
+    return SNAKEPIT_OK;
+}
+
+// Appends to `pairs`, which has room for one more.
+static snakepit_err add_pair(struct sp_pairs *pairs,
+                             const yaml_node_t *name,
+                             const yaml_node_t *value,
+                             const struct sp_place *place)
+{
+    const char *text = NULL;
+    struct sp_place where = *place;
+    where.line = sp_yaml_line(name);
+    snakepit_err err =
+        sp_yaml_text(name, "the name of an environment variable", &where, &text);
+    err = err != SNAKEPIT_OK ? err : check_name(pairs, text, &where);
+    if (err != SNAKEPIT_OK) {
+        return err;
+    }
+    struct sp_pair pair = {0};
+    where = sp_place_key(place, text, sp_yaml_line(value));
+    err = copy_text(name, place, &pair.name);
+    err = err != SNAKEPIT_OK ? err : copy_text(value, &where, &pair.value);
+    if (err != SNAKEPIT_OK) {
+        sp_free(pair.name);
+        return err;
+    }
+    pairs->items[pairs->count++] = pair;
+    return SNAKEPIT_OK;
+}
+
+static snakepit_err set_pairs_of_map(struct sp_yaml *yaml,
+                                     const yaml_node_t *node,
+                                     const struct sp_place *place,
+                                     struct sp_pairs *pairs)
+{
+    snakepit_err err = sp_yaml_check_map(yaml, node, place);
+    for (const yaml_node_pair_t *pair = node->data.mapping.pairs.start;
+         err == SNAKEPIT_OK && pair < node->data.mapping.pairs.top;
+         pair++) {
+        err = add_pair(pairs,
+                       sp_yaml_node(yaml, pair->key),
+                       sp_yaml_node(yaml, pair->value),
+                       place);
+    }
+    return err;
+}
+
+// [NAME, value] or {NAME: value}.
+static snakepit_err add_item(struct sp_yaml *yaml,
+                             const yaml_node_t *item,
+                             const struct sp_place *place,
+                             struct sp_pairs *pairs)
+{
+    if (item->type == YAML_SEQUENCE_NODE &&
+        item->data.sequence.items.top - item->data.sequence.items.start == 2) {
+        const yaml_node_item_t *parts = item->data.sequence.items.start;
+        return add_pair(
+            pairs, sp_yaml_node(yaml, parts[0]), sp_yaml_node(yaml, parts[1]), place);
+    }
+    if (item->type == YAML_MAPPING_NODE &&
+        item->data.mapping.pairs.top - item->data.mapping.pairs.start == 1) {
+        return set_pairs_of_map(yaml, item, place, pairs);
+    }
+    char shown[SP_QUOTED_MAX];
+    return sp_problem(place,
+                      "expected [NAME, value] or {NAME: value}, got %s",
+                      sp_yaml_describe(item, shown));
+}
+
+static snakepit_err set_pairs_of_list(struct sp_yaml *yaml,
+                                      const yaml_node_t *node,
+                                      const struct sp_place *place,
+                                      struct sp_pairs *pairs)
+{
+    const yaml_node_item_t *first = node->data.sequence.items.start;
+    snakepit_err err = SNAKEPIT_OK;
+    for (const yaml_node_item_t *item = first;
+         err == SNAKEPIT_OK && item < node->data.sequence.items.top;
+         item++) {
+        const yaml_node_t *value = sp_yaml_node(yaml, *item);
+        struct sp_place where =
+            sp_place_item(place, (size_t)(item - first), sp_yaml_line(value));
+        err = add_item(yaml, value, &where, pairs);
+    }
+    return err;
+}
+
+static snakepit_err set_pairs(struct sp_yaml *yaml,
+                              const yaml_node_t *node,
+                              const struct sp_place *place,
+                              struct sp_pairs *pairs)
+{
+    pairs->items = sp_alloc_array(SP_YAML_ITEMS_MAX, sizeof(*pairs->items));
+    if (pairs->items == NULL) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    return node->type == YAML_MAPPING_NODE
+               ? set_pairs_of_map(yaml, node, place, pairs)
+               : set_pairs_of_list(yaml, node, place, pairs);
+}
+
+static snakepit_err set_json(struct sp_yaml *yaml,
+                             const yaml_node_t *node,
+                             const struct sp_place *place,
+                             char **text)
+{
+    struct sp_buf json = {0};
+    snakepit_err err = sp_yaml_to_json(yaml, node, place, &json, 0);
+    err = err != SNAKEPIT_OK ? err : sp_buf_append(&json, "", 1);
+    if (err != SNAKEPIT_OK) {
+        sp_buf_fini(&json);
+        return err;
+    }
+    *text = (char *)json.data;
+    return SNAKEPIT_OK;
+}
+
+static bool has_right_form(const struct sp_option *option, const yaml_node_t *node)
+{
+    return (node->type == YAML_SEQUENCE_NODE && option->kind != SP_KIND_JSON) ||
+           (node->type == YAML_MAPPING_NODE && option->kind != SP_KIND_TEXTS);
+}
+
+static snakepit_err set_collection(struct sp_yaml *yaml,
+                                   const yaml_node_t *node,
+                                   const struct sp_option *option,
+                                   struct sp_pool_config *pool,
+                                   const struct sp_place *place)
+{
+    void *field = sp_option_field(option, pool);
+    switch (option->kind) {
+    case SP_KIND_TEXTS:
+        return set_texts(yaml, node, place, field);
+    case SP_KIND_PAIRS:
+        return set_pairs(yaml, node, place, field);
+    default:
+        return set_json(yaml, node, place, field);
+    }
+}
+
+static snakepit_err set_scalar(const yaml_node_t *node,
+                               const struct sp_option *option,
+                               void *target,
+                               const struct sp_place *place)
+{
+    const char *text = NULL;
+    char shown[SP_QUOTED_MAX];
+    if (node->type != YAML_SCALAR_NODE || sp_yaml_is_null(node)) {
+        return sp_option_expected(option, sp_yaml_describe(node, shown), place);
+    }
+    snakepit_err err = sp_yaml_text(node, "a value", place, &text);
+    return err != SNAKEPIT_OK
+               ? err
+               : sp_option_set(option, target, text, sp_yaml_is_quoted(node), place);
+}
+
+snakepit_err sp_yaml_set_option(struct sp_yaml *yaml,
+                                const yaml_node_t *node,
+                                const struct sp_option *option,
+                                void *target,
+                                const struct sp_place *place)
+{
+    if (!sp_option_is_collection(option)) {
+        return set_scalar(node, option, target, place);
+    }
+    if (!has_right_form(option, node)) {
+        char shown[SP_QUOTED_MAX];
+        return sp_option_expected(option, sp_yaml_describe(node, shown), place);
+    }
+    snakepit_err err = sp_yaml_check_count(node, place);
+    if (err != SNAKEPIT_OK) {
+        return err;
+    }
+    // What it held is only replaced as a whole; the destructor takes what was built by
+    // halves.
+    sp_option_clear(option, target);
+    return set_collection(yaml, node, option, target, place);
+}

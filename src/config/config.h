@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+// A configuration: YAML and SNAKEPIT_... variables, checked, as plain structs. The
+// fields are the keys of config/options.def, which also says what each means, its unit
+// and its range.
+#ifndef CONFIG_CONFIG_H
+#define CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <snakepit/errors.h>
+#include <snakepit/payload.h>
+
+#include "base/slice.h"
+
+enum sp_profile { SP_PROFILE_PROCESS = 0, SP_PROFILE_THREAD };
+enum sp_detection { SP_DETECTION_AUTO = 0, SP_DETECTION_OFF };
+enum sp_on_unsupported { SP_UNSUPPORTED_FALLBACK = 0, SP_UNSUPPORTED_REFUSE };
+enum sp_undeclared { SP_UNDECLARED_WARN = 0, SP_UNDECLARED_REFUSE };
+// The numbers of enum sp_placement in ipc/layout.h, which this module cannot see.
+enum sp_pool_placement {
+    SP_POOL_PLACEMENT_AUTO = 0,
+    SP_POOL_PLACEMENT_PAIRED,
+    SP_POOL_PLACEMENT_SPREAD
+};
+
+#define SP_AUTO UINT32_MAX // `prefetch: auto`
+
+// Owned texts, in the order of the file.
+struct sp_texts {
+    char **items;
+    size_t count;
+};
+
+struct sp_pair {
+    char *name;
+    char *value;
+};
+
+// Owned pairs, in the order of the file; no name is there twice.
+struct sp_pairs {
+    struct sp_pair *items;
+    size_t count;
+};
+
+#define SP_POOL_FIELD(key, type) type key;
+#define SP_TOP_FIELD(key, type)
+#define SP_OPTION(scope, key, type, ...) SP_##scope##_FIELD(key, type)
+#define SP_LATER(scope, key)
+// One pool. Every text is owned and never NULL, but for `python`.
+//
+// `adapter_args` holds the words that are left for the adapter; `adapter_config` is one
+// JSON object; `python` is an absolute path, NULL only where pooling is not enabled and
+// there is no interpreter.
+struct sp_pool_config {
+    char *name;
+#include "config/options.def"
+};
+#undef SP_POOL_FIELD
+#undef SP_TOP_FIELD
+
+#define SP_POOL_FIELD(key, type)
+#define SP_TOP_FIELD(key, type) type key;
+// A whole configuration. Read-only once it is read: any thread.
+struct sp_config {
+    char *file;      // as it was named; "<memory>"
+    char *directory; // absolute; of the file, or the current one: relative adapters lie
+                     // there
+    struct sp_pool_config *pools;
+    size_t count;
+#include "config/options.def"
+};
+#undef SP_POOL_FIELD
+#undef SP_TOP_FIELD
+#undef SP_OPTION
+#undef SP_LATER
+
+// Reads, checks and completes a configuration. INVALID_CONFIG: `why`, which may be
+// NULL, says in one sentence where, what was expected and what was found: "FILE:LINE:
+// pools[1].pool_sise: unknown key; did you mean "pool_size"?". NO_MEMORY, SYSTEM. Free
+// with sp_config_free(). Reads the environment, so no other thread may change it
+// meanwhile.
+snakepit_err
+sp_config_read_file(const char *path, struct sp_config **config, snakepit_message *why);
+// The same from YAML text, borrowed. Relative paths count from the current directory.
+snakepit_err sp_config_read_memory(const char *yaml,
+                                   size_t bytes,
+                                   struct sp_config **config,
+                                   snakepit_message *why);
+void sp_config_free(struct sp_config *config);
+
+// The pool of that name; NULL: the pool named "default", else the first one. NULL if
+// there is none.
+const struct sp_pool_config *sp_config_pool(const struct sp_config *config,
+                                            const char *name);
+
+// "process" or "thread".
+const char *sp_profile_name(enum sp_profile profile);
+
+// docs/configuration.md and docs/snakepit.schema.json, appended to `text`. NO_MEMORY.
+snakepit_err sp_config_reference(struct sp_buf *text);
+snakepit_err sp_config_json_schema(struct sp_buf *text);
+
+#endif

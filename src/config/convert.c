@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: MIT
+// From the text of a scalar to a field, and what to say when the text is something
+// else. Nothing here depends on the locale of the host.
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/memory.h"
+#include "config/config.h"
+#include "config/option.h"
+
+#define KIB UINT64_C(1024)
+
+static const struct {
+    const char *name;
+    uint64_t bytes;
+} sizes[] = {
+    {"GiB", KIB *KIB *KIB}, {"MiB", KIB *KIB}, {"KiB", KIB}, {"B", 1}, {"", 1}};
+
+// Decimal digits without needless zeros at `*text`, which moves behind them.
+static bool parse_digits(const char **text, uint64_t *number)
+{
+    const char *at = *text;
+    uint64_t value = 0;
+    if (at[0] == '0' && at[1] >= '0' && at[1] <= '9') {
+        return false;
+    }
+    for (; *at >= '0' && *at <= '9'; at++) {
+        uint64_t digit = (uint64_t)(*at - '0');
+        if (value > (UINT64_MAX - digit) / 10) {
+            return false;
+        }
+        value = value * 10 + digit;
+    }
+    if (at == *text) {
+        return false;
+    }
+    *text = at;
+    *number = value;
+    return true;
+}
+
+static bool in_range(const struct sp_option *option, uint64_t value)
+{
+    return value >= option->minimum && value <= option->maximum;
+}
+
+static bool
+parse_integer(const struct sp_option *option, const char *text, uint32_t *number)
+{
+    uint64_t value = 0;
+    if (option->kind == SP_KIND_INTEGER_OR_AUTO && strcmp(text, "auto") == 0) {
+        *number = SP_AUTO;
+        return true;
+    }
+    if (!parse_digits(&text, &value) || *text != '\0' || !in_range(option, value)) {
+        return false;
+    }
+    *number = (uint32_t)value;
+    return true;
+}
+
+static bool
+parse_size(const struct sp_option *option, const char *text, uint64_t *bytes)
+{
+    uint64_t value = 0;
+    if (!parse_digits(&text, &value)) {
+        return false;
+    }
+    text += strspn(text, " ");
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        if (strcmp(text, sizes[i].name) == 0 && value <= UINT64_MAX / sizes[i].bytes &&
+            in_range(option, value * sizes[i].bytes)) {
+            *bytes = value * sizes[i].bytes;
+            return true;
+        }
+    }
+    return false;
+}
+
+void sp_option_format_size(uint64_t bytes, char *text, size_t room)
+{
+    size_t i = 0;
+    while (sizes[i].bytes > 1 && (bytes == 0 || bytes % sizes[i].bytes != 0)) {
+        i++;
+    }
+    const char *name = sizes[i].bytes > 1 ? sizes[i].name : "";
+    snprintf(text, room, "%" PRIu64 "%s", bytes / sizes[i].bytes, name);
+}
+
+static bool
+parse_choice(const struct sp_option *option, const char *text, uint32_t *number)
+{
+    size_t length = strlen(text);
+    uint32_t index = 0;
+    for (const char *at = option->choices; length != 0; at += strcspn(at, "|") + 1) {
+        if (strcspn(at, "|") == length && memcmp(at, text, length) == 0) {
+            *number = index;
+            return true;
+        }
+        if (at[strcspn(at, "|")] == '\0') {
+            break;
+        }
+        index++;
+    }
+    return false;
+}
+
+static bool is_letter(char byte)
+{
+    // Python allows letters of every script; their UTF-8 bytes are 0x80 and above.
+    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
+           byte == '_' || (unsigned char)byte >= 0x80;
+}
+
+static const char *skip_identifier(const char *at)
+{
+    if (!is_letter(*at)) {
+        return NULL;
+    }
+    while (is_letter(*at) || (*at >= '0' && *at <= '9')) {
+        at++;
+    }
+    return at;
+}
+
+// module(.module)*[.Class], or with one colon before the class.
+static bool is_import_path(const char *text)
+{
+    const char *at = skip_identifier(text);
+    while (at != NULL && *at == '.') {
+        at = skip_identifier(at + 1);
+    }
+    if (at != NULL && *at == ':') {
+        at = skip_identifier(at + 1);
+    }
+    size_t length = strlen(text);
+    bool is_file = length > 3 && strcmp(text + length - 3, ".py") == 0;
+    return at != NULL && *at == '\0' && !is_file;
+}
+
+// `process` or `thread` of a|b|c, as "a", "b" or "c".
+static void describe_choices(const char *choices, char *text, size_t room)
+{
+    size_t used = 0;
+    const char *before = "";
+    for (const char *at = choices; used < room;) {
+        size_t length = strcspn(at, "|");
+        used += (size_t)snprintf(
+            text + used, room - used, "%s\"%.*s\"", before, (int)length, at);
+        if (at[length] == '\0') {
+            return;
+        }
+        at += length + 1;
+        before = strchr(at, '|') != NULL ? ", " : " or ";
+    }
+}
+
+static void describe_range(const struct sp_option *option, char *text, size_t room)
+{
+    if (option->kind == SP_KIND_SIZE) {
+        char low[32];
+        char high[32];
+        sp_option_format_size(option->minimum, low, sizeof(low));
+        sp_option_format_size(option->maximum, high, sizeof(high));
+        snprintf(
+            text, room, "bytes or a size such as \"512MiB\", from %s to %s", low, high);
+        return;
+    }
+    snprintf(text,
+             room,
+             "%san integer from %" PRIu64 " to %" PRIu64,
+             option->kind == SP_KIND_INTEGER_OR_AUTO ? "\"auto\" or " : "",
+             option->minimum,
+             option->maximum);
+}
+
+static void describe(const struct sp_option *option, char *text, size_t room)
+{
+    static const char *const words[] = {
+        [SP_KIND_BOOLEAN] = "true or false",
+        [SP_KIND_ADAPTER] =
+            "a Python import path such as \"my_app.adapters.Text\", not a file",
+        [SP_KIND_PROGRAM] = "a command or the path of an interpreter",
+        [SP_KIND_TEXTS] = "a list of texts",
+        [SP_KIND_PAIRS] = "a map of names to texts",
+        [SP_KIND_JSON] = "a map",
+    };
+    if (option->choices != NULL) {
+        describe_choices(option->choices, text, room);
+    } else if (option->kind == SP_KIND_INTEGER ||
+               option->kind == SP_KIND_INTEGER_OR_AUTO ||
+               option->kind == SP_KIND_SIZE) {
+        describe_range(option, text, room);
+    } else {
+        snprintf(text, room, "%s", words[option->kind]);
+    }
+}
+
+snakepit_err sp_option_expected(const struct sp_option *option,
+                                const char *got,
+                                const struct sp_place *place)
+{
+    char expected[128];
+    describe(option, expected, sizeof(expected));
+    return sp_problem(place, "expected %s, got %s", expected, got);
+}
+
+// Parses what is not text. `field` is written on success only.
+static bool parse(const struct sp_option *option, void *field, const char *text)
+{
+    switch (option->kind) {
+    case SP_KIND_BOOLEAN:
+        *(bool *)field = strcmp(text, "true") == 0;
+        return *(bool *)field || strcmp(text, "false") == 0;
+    case SP_KIND_SIZE:
+        return parse_size(option, text, field);
+    case SP_KIND_CHOICE: {
+        // The enums are declared without negative values, so they are stored as
+        // unsigned ints.
+        _Static_assert(sizeof(enum sp_profile) == sizeof(uint32_t),
+                       "enums are 32 bits");
+        uint32_t number = 0;
+        bool known = parse_choice(option, text, &number);
+        if (known) {
+            memcpy(field, &number, sizeof(number));
+        }
+        return known;
+    }
+    default:
+        return parse_integer(option, text, field);
+    }
+}
+
+static bool is_text(const struct sp_option *option)
+{
+    return option->kind == SP_KIND_ADAPTER || option->kind == SP_KIND_PROGRAM;
+}
+
+static snakepit_err set_text(const struct sp_option *option,
+                             char **field,
+                             const char *text,
+                             const struct sp_place *place)
+{
+    bool fits =
+        option->kind == SP_KIND_ADAPTER ? is_import_path(text) : text[0] != '\0';
+    if (!fits) {
+        char quoted[SP_QUOTED_MAX];
+        return sp_option_expected(option, sp_quote(text, quoted), place);
+    }
+    char *copy = sp_strdup(text);
+    if (copy == NULL) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    sp_free(*field);
+    *field = copy;
+    return SNAKEPIT_OK;
+}
+
+snakepit_err sp_option_set(const struct sp_option *option,
+                           void *target,
+                           const char *text,
+                           bool quoted,
+                           const struct sp_place *place)
+{
+    SP_CHECK(!sp_option_is_collection(option));
+    void *field = sp_option_field(option, target);
+    if (is_text(option)) {
+        return set_text(option, field, text, place);
+    }
+    bool takes_quotes = option->kind == SP_KIND_CHOICE ||
+                        option->kind == SP_KIND_SIZE || strcmp(text, "auto") == 0;
+    if ((quoted && !takes_quotes) || !parse(option, field, text)) {
+        char got[SP_QUOTED_MAX + 32];
+        char shown[SP_QUOTED_MAX];
+        bool in_quotes = quoted && !takes_quotes;
+        snprintf(got,
+                 sizeof(got),
+                 "%s%s",
+                 sp_quote(text, shown),
+                 in_quotes ? " in quotes, which is a text" : "");
+        return sp_option_expected(option, got, place);
+    }
+    return SNAKEPIT_OK;
+}
+
+snakepit_err sp_option_set_default(const struct sp_option *option,
+                                   void *target,
+                                   const struct sp_place *place)
+{
+    SP_CHECK(option->fixed != NULL);
+    if (!sp_option_is_collection(option)) {
+        return sp_option_set(option, target, option->fixed, false, place);
+    }
+    // The fields of lists and maps are zeroed, which is empty; JSON alone has a text
+    // for it.
+    if (option->kind != SP_KIND_JSON) {
+        return SNAKEPIT_OK;
+    }
+    char **json = sp_option_field(option, target);
+    *json = sp_strdup(option->fixed);
+    return *json != NULL ? SNAKEPIT_OK : SNAKEPIT_NO_MEMORY;
+}
+
+// "module.Class" and "module:Class" are the same.
+static bool same_adapter(const char *a, const char *b)
+{
+    for (; *a != '\0' && *b != '\0'; a++, b++) {
+        char left = *a == ':' ? '.' : *a;
+        char right = *b == ':' ? '.' : *b;
+        if (left != right) {
+            return false;
+        }
+    }
+    return *a == *b;
+}
+
+bool sp_option_same(const struct sp_option *option, void *a, void *b)
+{
+    void *left = sp_option_field(option, a);
+    void *right = sp_option_field(option, b);
+    if (option->kind == SP_KIND_ADAPTER) {
+        return same_adapter(*(char **)left, *(char **)right);
+    }
+    SP_CHECK(option->kind == SP_KIND_INTEGER || option->kind == SP_KIND_CHOICE);
+    return memcmp(left, right, sizeof(uint32_t)) == 0;
+}
+
+static void clear_pairs(struct sp_pairs *pairs)
+{
+    for (size_t i = 0; i < pairs->count; i++) {
+        sp_free(pairs->items[i].name);
+        sp_free(pairs->items[i].value);
+    }
+    sp_free(pairs->items);
+    *pairs = (struct sp_pairs){0};
+}
+
+static void clear_texts(struct sp_texts *texts)
+{
+    for (size_t i = 0; i < texts->count; i++) {
+        sp_free(texts->items[i]);
+    }
+    sp_free(texts->items);
+    *texts = (struct sp_texts){0};
+}
+
+void sp_option_clear(const struct sp_option *option, void *target)
+{
+    void *field = sp_option_field(option, target);
+    switch (option->kind) {
+    case SP_KIND_TEXTS:
+        clear_texts(field);
+        break;
+    case SP_KIND_PAIRS:
+        clear_pairs(field);
+        break;
+    case SP_KIND_ADAPTER:
+    case SP_KIND_PROGRAM:
+    case SP_KIND_JSON:
+        sp_free(*(char **)field);
+        *(char **)field = NULL;
+        break;
+    default:
+        break;
+    }
+}

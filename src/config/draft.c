@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: MIT
+// Completes a pool. The order matters: the profile is settled first, because it decides which
+// variables apply and what the defaults are.
+#include "config/draft.h"
+
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/memory.h"
+#include "config/arguments.h"
+#include "config/environment.h"
+#include "config/program.h"
+
+#define NAME_MAX_BYTES 64u
+
+static const struct sp_option *row(const char *key)
+{
+    const struct sp_option *option = sp_option_find(SP_SCOPE_POOL, key);
+    SP_CHECK(option != NULL);
+    return option;
+}
+
+static enum sp_origin origin_of(const struct sp_draft *draft, const char *key)
+{
+    return draft->origins[sp_option_index(row(key))];
+}
+
+// Where the value of `key` came from; `name` keeps the variable's name alive.
+static struct sp_place
+place_of(const struct sp_draft *draft, const char *key, char name[SP_VARIABLE_MAX])
+{
+    const struct sp_option *option = row(key);
+    size_t index = sp_option_index(option);
+    struct sp_place place = sp_place_key(&draft->place, key, draft->lines[index]);
+    if (draft->origins[index] == SP_ORIGIN_VARIABLE) {
+        sp_variable_find(option, draft->pool, name);
+        place.variable = name;
+    }
+    return place;
+}
+
+snakepit_err sp_draft_set(struct sp_draft *draft,
+                          struct sp_yaml *yaml,
+                          const struct sp_option *option,
+                          const yaml_node_t *key,
+                          const yaml_node_t *value)
+{
+    size_t index = sp_option_index(option);
+    // The line of the key: a value may be an alias to somewhere else.
+    struct sp_place place = sp_place_key(&draft->place, option->key, sp_yaml_line(key));
+    draft->origins[index] = SP_ORIGIN_FILE;
+    draft->lines[index] = place.line;
+    return sp_yaml_set_option(yaml, value, option, draft->pool, &place);
+}
+
+static bool is_pool_name(const char *text)
+{
+    size_t length = strspn(text,
+                           "abcdefghijklmnopqrstuvwxyz"
+                           "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                           "0123456789_-.");
+    return length > 0 && length <= NAME_MAX_BYTES && text[length] == '\0';
+}
+
+snakepit_err sp_draft_set_name(struct sp_draft *draft,
+                               const yaml_node_t *key,
+                               const yaml_node_t *value)
+{
+    static const char expected[] = "1 to 64 letters, digits, _, - or .";
+    struct sp_place place = sp_place_key(&draft->place, "name", sp_yaml_line(key));
+    const char *text = NULL;
+    snakepit_err err = sp_yaml_text(value, expected, &place, &text);
+    if (err != SNAKEPIT_OK) {
+        return err;
+    }
+    if (!is_pool_name(text)) {
+        char shown[SP_QUOTED_MAX];
+        return sp_problem(&place, "expected %s, got %s", expected, sp_quote(text, shown));
+    }
+    draft->name_line = place.line;
+    draft->pool->name = sp_strdup(text);
+    return draft->pool->name != NULL ? SNAKEPIT_OK : SNAKEPIT_NO_MEMORY;
+}
+
+// ---- Variables -------------------------------------------------------------------------------
+
+static snakepit_err apply_variable(struct sp_draft *draft, const struct sp_option *option)
+{
+    char name[SP_VARIABLE_MAX];
+    const char *value = sp_variable_find(option, draft->pool, name);
+    if (value == NULL) {
+        return SNAKEPIT_OK;
+    }
+    struct sp_place place = sp_place_key(&draft->place, option->key, 0);
+    place.variable = name;
+    draft->origins[sp_option_index(option)] = SP_ORIGIN_VARIABLE;
+    return sp_variable_apply(option, draft->pool, value, &place);
+}
+
+// The variables of the options that mean something to both profiles, or those of the others.
+static snakepit_err apply_variables(struct sp_draft *draft, bool both)
+{
+    const struct sp_option *option = NULL;
+    snakepit_err err = SNAKEPIT_OK;
+    for (size_t i = 0; err == SNAKEPIT_OK && (option = sp_option_at(i)) != NULL; i++) {
+        if (option->scope == SP_SCOPE_POOL && (option->applies == SP_APPLIES_BOTH) == both) {
+            err = apply_variable(draft, option);
+        }
+    }
+    return err;
+}
+
+// ---- Defaults --------------------------------------------------------------------------------
+
+static uint32_t count_cores(void)
+{
+    cpu_set_t set;
+    long count = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set)
+                                                              : sysconf(_SC_NPROCESSORS_ONLN);
+    const struct sp_option *option = row("pool_size");
+    if (count < (long)option->minimum) {
+        return (uint32_t)option->minimum;
+    }
+    return count > (long)option->maximum ? (uint32_t)option->maximum : (uint32_t)count;
+}
+
+static snakepit_err apply_fixed_defaults(struct sp_draft *draft)
+{
+    const struct sp_option *option = NULL;
+    snakepit_err err = SNAKEPIT_OK;
+    for (size_t i = 0; err == SNAKEPIT_OK && (option = sp_option_at(i)) != NULL; i++) {
+        if (option->scope == SP_SCOPE_POOL && option->fixed != NULL &&
+            draft->origins[i] == SP_ORIGIN_NOBODY) {
+            err = sp_option_set_default(option, draft->pool, &draft->place);
+        }
+    }
+    return err;
+}
+
+static snakepit_err apply_computed_defaults(struct sp_draft *draft)
+{
+    struct sp_pool_config *pool = draft->pool;
+    bool threads = pool->worker_profile == SP_PROFILE_THREAD;
+    if (origin_of(draft, "pool_size") == SP_ORIGIN_NOBODY) {
+        pool->pool_size = count_cores();
+    }
+    if (origin_of(draft, "threads_per_worker") == SP_ORIGIN_NOBODY) {
+        pool->threads_per_worker = threads ? 10 : 1;
+    }
+    if (origin_of(draft, "restart_backoff_max_ms") == SP_ORIGIN_NOBODY &&
+        pool->restart_backoff_max_ms < pool->restart_backoff_ms) {
+        pool->restart_backoff_max_ms = pool->restart_backoff_ms;
+    }
+    if (origin_of(draft, "adapter") == SP_ORIGIN_NOBODY) {
+        pool->adapter =
+            sp_strdup(threads ? "snakepit_bridge.adapters.threaded_showcase.ThreadedShowcaseAdapter"
+                              : "snakepit_bridge.adapters.showcase");
+    }
+    return pool->adapter != NULL ? SNAKEPIT_OK : SNAKEPIT_NO_MEMORY;
+}
+
+// ---- The interpreter -------------------------------------------------------------------------
+
+// A row: a variable that names an interpreter, or a command.
+struct candidate {
+    const char *variable;
+    const char *command;
+    bool threads; // for the thread profile alone
+};
+
+static const struct candidate candidates[] = {
+    {"SNAKEPIT_PYTHON_FT", NULL, true},
+    {NULL, "python3.14t", true},
+    {NULL, "python3.13t", true},
+    {"SNAKEPIT_PYTHON", NULL, false},
+    {NULL, "python3", false},
+};
+
+// Turns `python` into an absolute path. `place` says where it came from.
+static snakepit_err resolve(struct sp_draft *draft, const struct sp_place *place)
+{
+    char *found = NULL;
+    // What a variable names counts from where its owner stands, not from the file.
+    const char *directory = place->variable != NULL ? NULL : draft->config->directory;
+    snakepit_err err = sp_program_find(draft->pool->python, directory, &found);
+    if (err == SNAKEPIT_NOT_FOUND && draft->config->pooling_enabled) {
+        char shown[SP_QUOTED_MAX];
+        return sp_problem(place,
+                          "%s was not found or may not be executed; name a command on PATH or the "
+                          "path of an interpreter (`snakepit python` lists them)",
+                          sp_quote(draft->pool->python, shown));
+    }
+    if (err == SNAKEPIT_OK || err == SNAKEPIT_NOT_FOUND) {
+        sp_free(draft->pool->python);
+        draft->pool->python = found;
+        err = SNAKEPIT_OK;
+    }
+    return err;
+}
+
+static snakepit_err resolve_candidate(struct sp_draft *draft, const struct candidate *candidate)
+{
+    struct sp_place place = sp_place_key(&draft->place, "python", 0);
+    place.variable = candidate->variable;
+    const char *command =
+        candidate->variable != NULL ? getenv(candidate->variable) : candidate->command;
+    if (command == NULL || command[0] == '\0') {
+        return SNAKEPIT_OK;
+    }
+    if (candidate->variable == NULL) {
+        snakepit_err err = sp_program_find(command, NULL, &draft->pool->python);
+        return err == SNAKEPIT_NOT_FOUND ? SNAKEPIT_OK : err;
+    }
+    // A person set the variable, so it is an error when it is wrong.
+    draft->pool->python = sp_strdup(command);
+    return draft->pool->python != NULL ? resolve(draft, &place) : SNAKEPIT_NO_MEMORY;
+}
+
+static snakepit_err find_python(struct sp_draft *draft)
+{
+    bool threads = draft->pool->worker_profile == SP_PROFILE_THREAD;
+    snakepit_err err = SNAKEPIT_OK;
+    for (size_t i = 0; i < sizeof(candidates) / sizeof(candidates[0]); i++) {
+        if (err == SNAKEPIT_OK && draft->pool->python == NULL &&
+            (threads || !candidates[i].threads)) {
+            err = resolve_candidate(draft, &candidates[i]);
+        }
+    }
+    if (err != SNAKEPIT_OK || draft->pool->python != NULL || !draft->config->pooling_enabled) {
+        return err;
+    }
+    struct sp_place place = sp_place_key(&draft->place, "python", 0);
+    return sp_problem(&place,
+                      "no interpreter was found; put python3 on PATH, or name one with this key or "
+                      "with SNAKEPIT_PYTHON");
+}
+
+static snakepit_err settle_python(struct sp_draft *draft)
+{
+    if (origin_of(draft, "python") == SP_ORIGIN_NOBODY) {
+        return find_python(draft);
+    }
+    char name[SP_VARIABLE_MAX];
+    struct sp_place place = place_of(draft, "python", name);
+    return resolve(draft, &place);
+}
+
+// ---- Checks ----------------------------------------------------------------------------------
+
+static snakepit_err check_fields(const struct sp_draft *draft)
+{
+    const struct sp_pool_config *pool = draft->pool;
+    char name[SP_VARIABLE_MAX];
+    if (pool->worker_profile == SP_PROFILE_PROCESS && pool->threads_per_worker != 1) {
+        struct sp_place place = place_of(draft, "threads_per_worker", name);
+        return sp_problem(&place,
+                          "expected 1 in the process profile, got %u; several threads need "
+                          "worker_profile: thread",
+                          pool->threads_per_worker);
+    }
+    if (pool->restart_backoff_max_ms < pool->restart_backoff_ms) {
+        struct sp_place place = place_of(draft, "restart_backoff_max_ms", name);
+        return sp_problem(&place,
+                          "expected at least restart_backoff_ms, which is %u, got %u",
+                          pool->restart_backoff_ms,
+                          pool->restart_backoff_max_ms);
+    }
+    return SNAKEPIT_OK;
+}
+
+snakepit_err sp_draft_finish(struct sp_draft *draft)
+{
+    snakepit_err err = apply_variables(draft, true);
+    err = err != SNAKEPIT_OK ? err : sp_arguments_apply(draft);
+    if (err != SNAKEPIT_OK) {
+        return err;
+    }
+    if (origin_of(draft, "worker_profile") == SP_ORIGIN_NOBODY) {
+        draft->pool->worker_profile = draft->config->default_profile;
+    }
+    // A variable for all pools must not break those to which its key means nothing.
+    if (draft->pool->worker_profile == SP_PROFILE_THREAD) {
+        err = apply_variables(draft, false);
+    }
+    err = err != SNAKEPIT_OK ? err : apply_fixed_defaults(draft);
+    err = err != SNAKEPIT_OK ? err : apply_computed_defaults(draft);
+    err = err != SNAKEPIT_OK ? err : check_fields(draft);
+    return err != SNAKEPIT_OK ? err : settle_python(draft);
+}

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: MIT
+// Overrides from the environment. A scalar is taken as it is, without YAML's quotes and
+// escapes; a list or a map is YAML; an empty one may be an empty text.
+#include "config/environment.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/yaml.h"
+
+#define PREFIX "SNAKEPIT_"
+
+extern char **environ;
+
+static char to_variable(char byte)
+{
+    bool small = byte >= 'a' && byte <= 'z';
+    bool plain = (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9');
+    return small ? (char)(byte - 'a' + 'A') : plain ? byte : '_';
+}
+
+void sp_variable_name(const char *pool, const char *key, char name[SP_VARIABLE_MAX])
+{
+    snprintf(name,
+             SP_VARIABLE_MAX,
+             PREFIX "%s%s%s%s",
+             pool != NULL ? "POOL_" : "",
+             pool != NULL ? pool : "",
+             pool != NULL ? "_" : "",
+             key);
+    for (char *at = name; *at != '\0'; at++) {
+        *at = to_variable(*at);
+    }
+}
+
+const char *sp_variable_find(const struct sp_option *option,
+                             const struct sp_pool_config *pool,
+                             char name[SP_VARIABLE_MAX])
+{
+    const char *value = NULL;
+    if (pool != NULL) {
+        sp_variable_name(pool->name, option->key, name);
+        value = getenv(name);
+    }
+    // SNAKEPIT_PYTHON is the default interpreter and not an order: a pool that names
+    // its own keeps it.
+    if (value == NULL && option->kind != SP_KIND_PROGRAM) {
+        sp_variable_name(NULL, option->key, name);
+        value = getenv(name);
+    }
+    return value;
+}
+
+static snakepit_err apply_collection(const struct sp_option *option,
+                                     void *target,
+                                     const char *value,
+                                     const struct sp_place *place)
+{
+    if (value[0] == '\0') {
+        value = option->fixed;
+    }
+    struct sp_yaml yaml;
+    snakepit_err err = sp_yaml_load(&yaml, value, strlen(value), place);
+    err = err != SNAKEPIT_OK
+              ? err
+              : sp_yaml_set_option(&yaml, yaml.root, option, target, place);
+    sp_yaml_fini(&yaml);
+    return err;
+}
+
+snakepit_err sp_variable_apply(const struct sp_option *option,
+                               void *target,
+                               const char *value,
+                               const struct sp_place *place)
+{
+    return sp_option_is_collection(option)
+               ? apply_collection(option, target, value, place)
+               : sp_option_set(option, target, value, false, place);
+}
+
+// The name of the variable in `entry`, "NAME=value", behind PREFIX and in small
+// letters; false for the variables of others.
+static bool take_key(const char *entry, char key[SP_VARIABLE_MAX])
+{
+    size_t skip = strlen(PREFIX);
+    size_t length = strcspn(entry, "=");
+    if (strncmp(entry, PREFIX, skip) != 0 || length - skip >= SP_VARIABLE_MAX) {
+        return false;
+    }
+    for (size_t i = skip; i < length; i++) {
+        bool capital = entry[i] >= 'A' && entry[i] <= 'Z';
+        key[i - skip] = capital ? (char)(entry[i] - 'A' + 'a') : entry[i];
+    }
+    key[length - skip] = '\0';
+    return true;
+}
+
+// What `key` means behind "pool_<name>_"; NULL if it is of no pool of that name.
+static const char *skip_pool(const char *key, const struct sp_pool_config *pool)
+{
+    char prefix[SP_VARIABLE_MAX];
+    char lowered[SP_VARIABLE_MAX];
+    sp_variable_name(pool->name, "", prefix);
+    return take_key(prefix, lowered) && strncmp(key, lowered, strlen(lowered)) == 0
+               ? key + strlen(lowered)
+               : NULL;
+}
+
+static snakepit_err refuse(const char *entry,
+                           const char *pool,
+                           const char *key,
+                           const struct sp_place *place)
+{
+    char meant[SP_VARIABLE_MAX];
+    sp_variable_name(pool, key, meant);
+    return sp_problem(place,
+                      "%.*s: unknown variable; did you mean \"%s\"?",
+                      (int)strcspn(entry, "="),
+                      entry,
+                      meant);
+}
+
+// True if `key` is no option of `scope` but very like one, which `*meant` then names.
+static bool is_slip(enum sp_scope scope, const char *key, const char **meant)
+{
+    const struct sp_option *option = sp_option_misspelt(scope, key);
+    *meant = option != NULL ? option->key : "";
+    return option != NULL && strcmp(option->key, key) != 0;
+}
+
+static snakepit_err check_name(const struct sp_config *config,
+                               const char *entry,
+                               const char *key,
+                               const struct sp_place *place)
+{
+    const char *meant = NULL;
+    for (size_t i = 0; i < config->count; i++) {
+        const char *rest = skip_pool(key, &config->pools[i]);
+        if (rest != NULL) {
+            return is_slip(SP_SCOPE_POOL, rest, &meant)
+                       ? refuse(entry, config->pools[i].name, meant, place)
+                       : SNAKEPIT_OK;
+        }
+    }
+    bool known = sp_option_find(SP_SCOPE_POOL, key) != NULL ||
+                 sp_option_find(SP_SCOPE_TOP, key) != NULL;
+    if (!known &&
+        (is_slip(SP_SCOPE_POOL, key, &meant) || is_slip(SP_SCOPE_TOP, key, &meant))) {
+        return refuse(entry, NULL, meant, place);
+    }
+    return SNAKEPIT_OK;
+}
+
+snakepit_err sp_variable_check_names(const struct sp_config *config,
+                                     const struct sp_place *place)
+{
+    char key[SP_VARIABLE_MAX];
+    snakepit_err err = SNAKEPIT_OK;
+    for (char **entry = environ; err == SNAKEPIT_OK && entry != NULL && *entry != NULL;
+         entry++) {
+        if (take_key(*entry, key)) {
+            err = check_name(config, *entry, key, place);
+        }
+    }
+    return err;
+}

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: MIT
+// The table of options. A key that is not in it is looked for by likeness, because a
+// misspelt key is the commonest mistake in a configuration.
+#include "config/option.h"
+
+#include <string.h>
+
+#include "base/check.h"
+#include "config/config.h"
+
+#define LONGEST_KEY 40u
+
+#define TARGET_TOP      struct sp_config
+#define TARGET_POOL     struct sp_pool_config
+#define FIXED(text)     .fixed = (text)
+#define COMPUTED(words) .computed = (words)
+#define SP_LATER(row_scope, row_key)
+#define SP_OPTION(                                                               \
+    row_scope, row_key, type, row_kind, default_, low, high, list, of, on, text) \
+    {                                                                            \
+        .key = #row_key,                                                         \
+        .scope = SP_SCOPE_##row_scope,                                           \
+        .kind = SP_KIND_##row_kind,                                              \
+        .applies = SP_APPLIES_##on,                                              \
+        .offset = offsetof(TARGET_##row_scope, row_key),                         \
+        default_,                                                                \
+        .minimum = (low),                                                        \
+        .maximum = (high),                                                       \
+        .choices = (list),                                                       \
+        .unit = (of),                                                            \
+        .help = (text),                                                          \
+    },
+static const struct sp_option options[] = {
+#include "config/options.def"
+};
+#undef SP_OPTION
+#undef SP_LATER
+
+#define SP_OPTION(...)
+#define SP_LATER(row_scope, row_key) #row_key,
+static const char *const later[] = {
+#include "config/options.def"
+};
+#undef SP_OPTION
+#undef SP_LATER
+
+#define COUNT (sizeof(options) / sizeof(options[0]))
+_Static_assert(COUNT <= SP_OPTIONS_MAX,
+               "arrays that run along with the table are longer");
+
+const struct sp_option *sp_option_at(size_t index)
+{
+    return index < COUNT ? &options[index] : NULL;
+}
+
+size_t sp_option_index(const struct sp_option *option)
+{
+    return (size_t)(option - options);
+}
+
+const struct sp_option *sp_option_find(enum sp_scope scope, const char *key)
+{
+    for (size_t i = 0; i < COUNT; i++) {
+        if (options[i].scope == scope && strcmp(options[i].key, key) == 0) {
+            return &options[i];
+        }
+    }
+    return NULL;
+}
+
+bool sp_option_is_later(const char *key)
+{
+    for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++) {
+        if (strcmp(later[i], key) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+// How many letters must be added, dropped, changed or swapped with their neighbour to
+// make `a` into `b`. Both are at most LONGEST_KEY long.
+static size_t distance(const char *a, const char *b)
+{
+    size_t rows[3][LONGEST_KEY + 1];
+    size_t length = strlen(b);
+    for (size_t j = 0; j <= length; j++) {
+        rows[0][j] = j;
+    }
+    for (size_t i = 1; a[i - 1] != '\0'; i++) {
+        size_t *row = rows[i % 3];
+        const size_t *above = rows[(i + 2) % 3];
+        row[0] = i;
+        for (size_t j = 1; j <= length; j++) {
+            size_t cost = a[i - 1] != b[j - 1];
+            row[j] = least(least(above[j] + 1, row[j - 1] + 1), above[j - 1] + cost);
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
+                row[j] = least(row[j], rows[(i + 1) % 3][j - 2] + 1);
+            }
+        }
+    }
+    return rows[strlen(a) % 3][length];
+}
+
+// Keys that are no options, but that one may have meant as well.
+static const struct {
+    const char *key;
+    enum sp_scope scope;
+} others[] = {{"pools", SP_SCOPE_TOP}, {"name", SP_SCOPE_POOL}};
+
+#define CANDIDATES (COUNT + sizeof(others) / sizeof(others[0]))
+
+// Candidate `index`; "" if it is of none of `scopes`.
+static const char *candidate(unsigned scopes, size_t index)
+{
+    enum sp_scope scope = index < COUNT ? options[index].scope : others[index - COUNT].scope;
+    const char *key = index < COUNT ? options[index].key : others[index - COUNT].key;
+    return (scopes & SP_SCOPE_BIT(scope)) != 0 ? key : "";
+}
+
+static const char *nearest_within(unsigned scopes, const char *key, size_t limit)
+{
+    const char *best = NULL;
+    size_t best_distance = limit + 1;
+    for (size_t i = 0; i < CANDIDATES; i++) {
+        const char *other = candidate(scopes, i);
+        size_t far = other[0] != '\0' ? distance(key, other) : best_distance;
+        if (far < best_distance) {
+            best = other;
+            best_distance = far;
+        }
+    }
+    return best;
+}
+
+// The first key that contains `key`, or that `key` begins with.
+static const char *related(unsigned scopes, const char *key)
+{
+    for (size_t i = 0; i < CANDIDATES && strlen(key) >= 4; i++) {
+        const char *other = candidate(scopes, i);
+        size_t length = strlen(other);
+        bool around = length > 0 && strncmp(key, other, length) == 0 && key[length] == '_';
+        if (around || strstr(other, key) != NULL) {
+            return other;
+        }
+    }
+    return NULL;
+}
+
+const char *sp_option_nearest(unsigned scopes, const char *key)
+{
+    size_t length = strlen(key);
+    if (length > LONGEST_KEY) {
+        return NULL;
+    }
+    const char *found = nearest_within(scopes, key, least(2, length / 2));
+    found = found != NULL ? found : related(scopes, key);
+    return found != NULL ? found : nearest_within(scopes, key, length / 3);
+}
+
+const struct sp_option *sp_option_misspelt(enum sp_scope scope, const char *key)
+{
+    size_t length = strlen(key);
+    if (length > LONGEST_KEY || length < 4) {
+        return NULL;
+    }
+    const char *found = nearest_within(SP_SCOPE_BIT(scope), key, 2);
+    return found != NULL ? sp_option_find(scope, found) : NULL;
+}
+
+void *sp_option_field(const struct sp_option *option, void *target)
+{
+    SP_CHECK(target != NULL);
+    return (char *)target + option->offset;
+}
+
+bool sp_option_is_collection(const struct sp_option *option)
+{
+    return option->kind >= SP_KIND_TEXTS;
+}

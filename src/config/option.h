@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+// The rows of config/options.def as data, and how a value gets from its text into a
+// field.
+#ifndef CONFIG_OPTION_H
+#define CONFIG_OPTION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config/problem.h"
+
+enum sp_scope { SP_SCOPE_TOP = 0, SP_SCOPE_POOL };
+#define SP_SCOPE_BIT(scope) (1u << (unsigned)(scope))
+
+enum sp_applies { SP_APPLIES_BOTH = 0, SP_APPLIES_PROCESS, SP_APPLIES_THREAD };
+
+enum sp_kind {
+    SP_KIND_BOOLEAN = 0,     // bool: true, false
+    SP_KIND_INTEGER,         // uint32_t: decimal digits
+    SP_KIND_INTEGER_OR_AUTO, // uint32_t: decimal digits, or auto, which is SP_AUTO
+    SP_KIND_SIZE,            // uint64_t: decimal digits and B, KiB, MiB, GiB or nothing
+    SP_KIND_CHOICE,          // an enum: one of `choices`
+    SP_KIND_ADAPTER,         // char *: a Python import path
+    SP_KIND_PROGRAM,         // char *: a command or a path
+    // What follows is written as a list or a map.
+    SP_KIND_TEXTS, // struct sp_texts: a list of texts
+    SP_KIND_PAIRS, // struct sp_pairs: a map of texts, or a list of pairs
+    SP_KIND_JSON,  // char *: a map, kept as JSON
+};
+
+struct sp_option {
+    const char *key;
+    enum sp_scope scope;
+    enum sp_kind kind;
+    enum sp_applies applies;
+    size_t offset;        // of the field in struct sp_config or struct sp_pool_config
+    const char *fixed;    // the default as one would write it, or NULL
+    const char *computed; // otherwise how it is found, in words
+    uint64_t minimum;
+    uint64_t maximum;
+    const char *choices;
+    const char *unit;
+    const char *help;
+};
+
+#define SP_OPTIONS_MAX 64 // a bound for arrays that run along with the table
+
+// Row `index` of the table, in its order; NULL past the end.
+const struct sp_option *sp_option_at(size_t index);
+
+// The place of a row in the table, below SP_OPTIONS_MAX.
+size_t sp_option_index(const struct sp_option *option);
+
+// The row of that key; NULL if there is none.
+const struct sp_option *sp_option_find(enum sp_scope scope, const char *key);
+
+// The key that one most likely meant by `key`, among those of `scopes`; NULL if none comes near.
+const char *sp_option_nearest(unsigned scopes, const char *key);
+
+// The row whose key is a slip or two of the finger away from `key`; NULL if there is none.
+const struct sp_option *sp_option_misspelt(enum sp_scope scope, const char *key);
+
+// True for a key that a later version will know.
+bool sp_option_is_later(const char *key);
+
+// The field of `option` in `target`: its struct sp_config or struct sp_pool_config.
+void *sp_option_field(const struct sp_option *option, void *target);
+
+// True for the kinds that are written as a list or a map.
+bool sp_option_is_collection(const struct sp_option *option);
+
+// Sets the field from the text of a scalar; the old value is freed. `quoted`: it stood
+// in quotes, so it is no number. INVALID_CONFIG, explained at `place`. NO_MEMORY. The
+// field stays on failure.
+snakepit_err sp_option_set(const struct sp_option *option,
+                           void *target,
+                           const char *text,
+                           bool quoted,
+                           const struct sp_place *place);
+
+// Sets the field to its fixed default.
+snakepit_err sp_option_set_default(const struct sp_option *option,
+                                   void *target,
+                                   const struct sp_place *place);
+
+// True when the fields of `a` and `b`, both scalars, mean the same.
+bool sp_option_same(const struct sp_option *option, void *a, void *b);
+
+// Explains that the value at `place` is not what the option takes; `got` describes it.
+snakepit_err sp_option_expected(const struct sp_option *option,
+                                const char *got,
+                                const struct sp_place *place);
+
+// Frees what the field owns and zeroes it.
+void sp_option_clear(const struct sp_option *option, void *target);
+
+// Writes "bytes" so that sp_option_set() reads it back: "512MiB".
+void sp_option_format_size(uint64_t bytes, char *text, size_t room);
+
+#endif

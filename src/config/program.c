@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+// A search along PATH. An empty part of PATH means the current directory to a shell;
+// here it is skipped, because a program must not depend on where its host happens to
+// stand.
+#include "config/program.h"
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "base/slice.h"
+
+#define USUAL_PATH "/usr/local/bin:/usr/bin:/bin"
+
+static bool is_program(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISREG(status.st_mode) &&
+           access(path, X_OK) == 0;
+}
+
+snakepit_err sp_program_directory(char **path)
+{
+    char current[PATH_MAX];
+    if (getcwd(current, sizeof(current)) == NULL) {
+        return SNAKEPIT_SYSTEM;
+    }
+    *path = sp_strdup(current);
+    return *path != NULL ? SNAKEPIT_OK : SNAKEPIT_NO_MEMORY;
+}
+
+// Gives "directory/command" if that is a program. NOT_FOUND, NO_MEMORY.
+static snakepit_err
+try_directory(const char *directory, size_t length, const char *command, char **path)
+{
+    struct sp_buf joined = {0};
+    snakepit_err err =
+        sp_buf_printf(&joined, "%.*s/%s", (int)length, directory, command);
+    if (err == SNAKEPIT_OK && is_program((char *)joined.data)) {
+        *path = (char *)joined.data;
+        return SNAKEPIT_OK;
+    }
+    sp_buf_fini(&joined);
+    return err == SNAKEPIT_OK ? SNAKEPIT_NOT_FOUND : err;
+}
+
+static snakepit_err search(const char *command, char **path)
+{
+    const char *at = getenv("PATH");
+    at = at != NULL ? at : USUAL_PATH;
+    snakepit_err err = SNAKEPIT_NOT_FOUND;
+    for (size_t length = 0; err == SNAKEPIT_NOT_FOUND; at += length + 1) {
+        length = strcspn(at, ":");
+        if (at[0] == '/' && length < PATH_MAX) {
+            err = try_directory(at, length, command, path);
+        }
+        if (at[length] == '\0') {
+            break;
+        }
+    }
+    return err;
+}
+
+snakepit_err sp_program_find(const char *command, const char *directory, char **path)
+{
+    if (strchr(command, '/') == NULL) {
+        return command[0] != '\0' ? search(command, path) : SNAKEPIT_NOT_FOUND;
+    }
+    if (command[0] == '/') {
+        return try_directory("", 0, command + 1, path);
+    }
+    if (directory != NULL) {
+        return try_directory(directory, strlen(directory), command, path);
+    }
+    char *current = NULL;
+    snakepit_err err = sp_program_directory(&current);
+    if (err == SNAKEPIT_OK) {
+        err = try_directory(current, strlen(current), command, path);
+    }
+    sp_free(current);
+    return err;
+}

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: MIT
+// Finds programs as a shell would, without running them.
+#ifndef CONFIG_PROGRAM_H
+#define CONFIG_PROGRAM_H
+
+#include <snakepit/errors.h>
+
+// The absolute path of `command`, given: looked up on PATH, or, with a slash in it,
+// counted from `directory` (NULL: the current one). Symbolic links stay, for a virtual
+// environment is known by its own. NOT_FOUND: there is no such file that may be
+// executed. NO_MEMORY. Free with sp_free().
+snakepit_err sp_program_find(const char *command, const char *directory, char **path);
+
+// The absolute path of the current directory, given. SYSTEM, NO_MEMORY.
+snakepit_err sp_program_directory(char **path);
+
+#endif

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+// The control channel: a SOCK_SEQPACKET pair, one message a packet. Bodies are MessagePack maps
+// unless a row says otherwise. Neither side waits for the other's answer on it.
+#ifndef IPC_CHANNEL_H
+#define IPC_CHANNEL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <snakepit/errors.h>
+
+#define SP_MESSAGE_MAX (160u * 1024u) // bytes, head included
+
+enum sp_message_type {
+    SP_MESSAGE_CONFIG = 1,  // host: the first one; what the worker is to be
+    SP_MESSAGE_HELLO = 2,   // worker: struct sp_hello; the lifeline is held
+    SP_MESSAGE_READY = 3,   // worker: the adapter is constructed; interpreter, tools, GIL
+    SP_MESSAGE_FAILED = 4,  // worker: it is not; "type", "message", "traceback"
+    SP_MESSAGE_PING = 5,    // host: u64, any number
+    SP_MESSAGE_PONG = 6,    // worker: the same number
+    SP_MESSAGE_CANCEL = 7,  // host: struct sp_cancel; stop that call if it still runs
+    SP_MESSAGE_STOP = 8,    // host: leave when the running calls are done
+};
+
+struct sp_message_head {
+    uint32_t type;
+    uint32_t size; // bytes of the body
+};
+
+struct sp_hello {
+    uint32_t version; // SP_LAYOUT_VERSION
+    int32_t pid;
+    int32_t tid;      // of the thread that holds the lifeline
+    uint32_t reserved;
+};
+
+struct sp_cancel {
+    uint64_t call;
+    uint32_t slot;
+    uint32_t reserved;
+};
+
+// Sends one message without waiting. SYSTEM: the other side is gone or its queue is full.
+// INVALID_ARGUMENT: too large.
+snakepit_err sp_channel_send(int fd, enum sp_message_type type, const void *body, size_t size);
+
+// Receives one message into `room` (SP_MESSAGE_MAX bytes); `*body` points behind the head in it.
+// Waits unless the descriptor is non-blocking. END: the other side is gone. NOT_FOUND: nothing is
+// there now. PROTOCOL: no message of ours.
+snakepit_err sp_channel_receive(int fd, uint8_t *room, struct sp_message_head *head,
+                                const uint8_t **body);
+
+#endif

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: MIT
+// Every load of a shared word is here or in ipc/wait.c. Sizes and masks come from the private view,
+// never from shared memory.
+#include "ipc/port.h"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/memory.h"
+#include "ipc/futex.h"
+#include "ipc/ring.h"
+
+#define RAN_US_MOST UINT64_C(10000000)
+
+static snakepit_err open_segments(struct sp_port *port, const struct sp_control_shape *shape)
+{
+    snakepit_err err = sp_control_create(&port->control, shape, &port->view);
+    if (err == SNAKEPIT_OK) {
+        err = sp_segment_create(&port->results, "snakepit-results", shape->results_size, false);
+    }
+    if (err == SNAKEPIT_OK) {
+        port->doorbell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        err = port->doorbell < 0 ? SNAKEPIT_SYSTEM : SNAKEPIT_OK;
+    }
+    return err;
+}
+
+snakepit_err sp_port_new(const struct sp_control_shape *shape, struct sp_port **port)
+{
+    struct sp_port *made = sp_alloc(sizeof *made);
+    if (made == NULL) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    made->refs = 1;
+    made->doorbell = -1;
+    made->control.fd = -1;
+    made->results.fd = -1;
+    made->free_slots = sp_alloc_array(shape->slots, sizeof *made->free_slots);
+    made->slots = sp_alloc_array(shape->slots, sizeof *made->slots);
+    snakepit_err err = made->free_slots == NULL || made->slots == NULL
+                           ? SNAKEPIT_NO_MEMORY
+                           : open_segments(made, shape);
+    if (err != SNAKEPIT_OK) {
+        sp_port_unref(made);
+        return err;
+    }
+    for (uint32_t i = 0; i < shape->slots; i++) {
+        made->free_slots[made->free_count++] = (uint16_t)(shape->slots - 1 - i);
+    }
+    *port = made;
+    return SNAKEPIT_OK;
+}
+
+void sp_port_ref(struct sp_port *port)
+{
+    port->refs++;
+}
+
+void sp_port_unref(struct sp_port *port)
+{
+    SP_CHECK(port->refs > 0);
+    if (--port->refs > 0) {
+        return;
+    }
+    sp_segment_fini(&port->results);
+    sp_segment_fini(&port->control);
+    if (port->doorbell >= 0) {
+        close(port->doorbell);
+    }
+    sp_free(port->slots);
+    sp_free(port->free_slots);
+    sp_free(port);
+}
+
+static _Atomic uint32_t *state_word(const struct sp_port *port, uint32_t slot)
+{
+    SP_CHECK(slot < port->view.shape.slots);
+    return &port->view.slots[slot].result.state;
+}
+
+bool sp_port_submit(struct sp_port *port, const struct sp_slot_request *request, bool notify,
+                    void *owner, uint32_t *slot)
+{
+    if (port->free_count == 0) {
+        return false;
+    }
+    uint32_t id = port->free_slots[--port->free_count];
+    port->slots[id] = (struct sp_port_slot){owner, request->call, notify};
+    port->notifying += notify ? 1 : 0;
+    port->view.slots[id].request = *request;
+    // [slot:queued] a waiter of the call before, should one come late, sees that it was moved.
+    atomic_store_explicit(state_word(port, id),
+                          SP_SLOT_QUEUED | (notify ? SP_SLOT_NOTIFY : 0),
+                          memory_order_release);
+    sp_ring_put(port->view.submit, port->view.shape.slots - 1, port->submit_tail++, id);
+    *slot = id;
+    return true;
+}
+
+uint32_t sp_port_state(const struct sp_port *port, uint32_t slot)
+{
+    return atomic_load_explicit(state_word(port, slot), memory_order_acquire) & SP_SLOT_STATE;
+}
+
+static void begin_notify(struct sp_port *port, uint32_t slot)
+{
+    if (!port->slots[slot].notify) {
+        port->slots[slot].notify = true;
+        port->notifying++;
+    }
+}
+
+bool sp_port_take_back(struct sp_port *port, uint32_t slot)
+{
+    _Atomic uint32_t *state = state_word(port, slot);
+    uint32_t word = atomic_load_explicit(state, memory_order_acquire);
+    do {
+        if ((word & SP_SLOT_STATE) != SP_SLOT_QUEUED) {
+            return false;
+        }
+    } while (!atomic_compare_exchange_weak_explicit(state,
+                                                    &word,
+                                                    SP_SLOT_TAKEN_BACK | SP_SLOT_NOTIFY,
+                                                    memory_order_acq_rel,
+                                                    memory_order_acquire));
+    if ((word & SP_SLOT_WAITER) != 0) {
+        sp_futex_wake(state, 1);
+    }
+    begin_notify(port, slot);
+    port->slots[slot].owner = NULL;
+    return true;
+}
+
+bool sp_port_give_up(struct sp_port *port, uint32_t slot, void *owner)
+{
+    _Atomic uint32_t *state = state_word(port, slot);
+    uint32_t word = atomic_load_explicit(state, memory_order_acquire);
+    do {
+        if ((word & SP_SLOT_STATE) != SP_SLOT_RUNNING) {
+            return false;
+        }
+    } while (!atomic_compare_exchange_weak_explicit(state,
+                                                    &word,
+                                                    SP_SLOT_RUNNING | SP_SLOT_NOTIFY,
+                                                    memory_order_acq_rel,
+                                                    memory_order_acquire));
+    begin_notify(port, slot);
+    port->slots[slot].owner = owner;
+    return true;
+}
+
+void sp_port_cancel(struct sp_port *port, uint32_t slot)
+{
+    SP_CHECK(slot < port->view.shape.slots);
+    __atomic_store_n(&port->view.slots[slot].request.cancel, 1, __ATOMIC_RELEASE);
+}
+
+// Loads every field once. Plain struct assignment could read a field twice.
+static void load_result(const struct sp_slot_result *shared, struct sp_slot_result *copy)
+{
+    copy->status = __atomic_load_n(&shared->status, __ATOMIC_RELAXED);
+    copy->call = __atomic_load_n(&shared->call, __ATOMIC_RELAXED);
+    copy->body = __atomic_load_n(&shared->body, __ATOMIC_RELAXED);
+    copy->body_size = __atomic_load_n(&shared->body_size, __ATOMIC_RELAXED);
+    copy->lease = __atomic_load_n(&shared->lease, __ATOMIC_RELAXED);
+    copy->held = __atomic_load_n(&shared->held, __ATOMIC_RELAXED);
+    copy->ran_ticks = __atomic_load_n(&shared->ran_ticks, __ATOMIC_RELAXED);
+}
+
+static bool result_is_sound(const struct sp_port *port, const struct sp_slot_result *result,
+                            uint64_t call)
+{
+    uint64_t total = port->view.shape.results_size;
+    return result->call == call && result->status <= SP_STATUS_SKIPPED && result->held <= 1 &&
+           result->body <= total && result->body_size <= total - result->body &&
+           result->body_size <= SP_BODY_MAX &&
+           (result->lease == SP_NO_LEASE || result->lease < port->view.shape.leases);
+}
+
+void sp_port_drop(struct sp_port *port, uint32_t slot)
+{
+    struct sp_port_slot *mine = &port->slots[slot];
+    SP_CHECK(mine->call != 0);
+    port->notifying -= mine->notify ? 1 : 0;
+    *mine = (struct sp_port_slot){0};
+    port->free_slots[port->free_count++] = (uint16_t)slot;
+}
+
+snakepit_err sp_port_take_answer(struct sp_port *port, uint32_t slot,
+                                 struct sp_port_answer *answer)
+{
+    struct sp_slot_result copy;
+    load_result(&port->view.slots[slot].result, &copy);
+    if (sp_port_state(port, slot) != SP_SLOT_DONE ||
+        !result_is_sound(port, &copy, port->slots[slot].call)) {
+        return SNAKEPIT_PROTOCOL;
+    }
+    uint64_t most = RAN_US_MOST * sp_clock_ticks_per_us();
+    *answer = (struct sp_port_answer){
+        .status = copy.status,
+        .body = port->results.base + copy.body,
+        .body_size = copy.body_size,
+        .lease = copy.lease,
+        .held = copy.held != 0,
+        .ran_ticks = copy.ran_ticks > most ? most : copy.ran_ticks,
+    };
+    sp_port_drop(port, slot);
+    return SNAKEPIT_OK;
+}
+
+snakepit_err sp_port_next_done(struct sp_port *port, uint32_t *slot)
+{
+    uint32_t mask = port->view.shape.slots - 1;
+    uint32_t id;
+    if (!sp_ring_peek(port->view.done, mask, port->done_head, &id)) {
+        return SNAKEPIT_NOT_FOUND;
+    }
+    port->done_head++;
+    if (id > mask || !port->slots[id].notify || sp_port_state(port, id) != SP_SLOT_DONE) {
+        return SNAKEPIT_PROTOCOL;
+    }
+    *slot = id;
+    return SNAKEPIT_OK;
+}
+
+snakepit_err sp_port_next_return(struct sp_port *port, uint32_t *lease)
+{
+    uint32_t mask = port->view.shape.leases - 1;
+    uint32_t number;
+    if (!sp_ring_peek(port->view.request_returns, mask, port->request_returns_head, &number)) {
+        return SNAKEPIT_NOT_FOUND;
+    }
+    port->request_returns_head++;
+    if (number > mask) {
+        return SNAKEPIT_PROTOCOL;
+    }
+    *lease = number;
+    return SNAKEPIT_OK;
+}
+
+void sp_port_return_result(struct sp_port *port, uint32_t lease)
+{
+    if (lease != SP_NO_LEASE) {
+        sp_ring_put(port->view.result_returns,
+                    port->view.shape.leases - 1,
+                    port->result_returns_tail++,
+                    lease);
+    }
+}
+
+void sp_port_wake(struct sp_port *port, uint32_t slot)
+{
+    _Atomic uint32_t *state = state_word(port, slot);
+    atomic_store_explicit(state, SP_SLOT_DONE, memory_order_release);
+    sp_futex_wake(state, INT32_MAX);
+}

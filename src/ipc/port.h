@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+// The host's end of one worker's shared memory, for one epoch: slots, rings and result ranges.
+// Whatever it reads was written by a peer that it does not trust; it loads each word once, checks
+// it, and uses the copy. It knows nothing of calls: an owner pointer names what is in a slot.
+//
+// Nothing here locks. Every function needs the lock that guards the port, but for those that say
+// otherwise.
+#ifndef IPC_PORT_H
+#define IPC_PORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <snakepit/errors.h>
+
+#include "base/slice.h"
+#include "ipc/control.h"
+#include "ipc/segment.h"
+
+// What the host keeps of one slot, privately.
+struct sp_port_slot {
+    void *owner;      // NULL: free, or given up and waiting for the worker to pass it on
+    uint64_t call;    // the call in it; 0: free
+    bool notify;      // its end comes through the completion ring
+};
+
+// Guarded by the lock of the pool that it serves, but for what is constant.
+struct sp_port {
+    struct sp_segment control;
+    struct sp_segment results;
+    struct sp_control_view view; // constant
+    int doorbell;                // eventfd; constant
+    uint32_t refs;
+    uint64_t submit_tail;
+    uint64_t done_head;
+    uint64_t request_returns_head;
+    uint64_t result_returns_tail;
+    uint32_t notifying; // slots in use whose end comes through the completion ring
+    uint32_t free_count;
+    uint16_t *free_slots; // a stack: the last one freed is still warm
+    struct sp_port_slot *slots;
+};
+
+// An answer as the worker claims it, checked. Pointers lead into the results segment, which the
+// worker can still write.
+struct sp_port_answer {
+    uint32_t status; // enum sp_slot_status
+    const uint8_t *body;
+    uint32_t body_size;
+    uint32_t lease; // return it with sp_port_return_result(), unless SP_NO_LEASE
+    bool held;
+    uint64_t ran_ticks; // at most ten seconds' worth
+};
+
+// Makes the segments, unlocked. SYSTEM, NO_MEMORY. The first reference is the caller's.
+snakepit_err sp_port_new(const struct sp_control_shape *shape, struct sp_port **port);
+void sp_port_ref(struct sp_port *port);
+void sp_port_unref(struct sp_port *port);
+
+// Puts a call into a free slot and its id into the submit ring. The caller then rings the bell,
+// without the lock: sp_bell_ring(&port->view.header->bell). False: no slot is free.
+bool sp_port_submit(struct sp_port *port, const struct sp_slot_request *request, bool notify,
+                    void *owner, uint32_t *slot);
+
+// The state of a slot that is in use, masked; an unknown one is a violation.
+uint32_t sp_port_state(const struct sp_port *port, uint32_t slot);
+
+// Takes back a call that no executor has taken yet. True: it will never run, and the slot is given
+// up. False: too late.
+bool sp_port_take_back(struct sp_port *port, uint32_t slot);
+
+// Gives up a slot whose call runs: its end comes through the completion ring. False: it has ended
+// meanwhile, and the slot is as before. `owner` becomes the slot's owner.
+bool sp_port_give_up(struct sp_port *port, uint32_t slot, void *owner);
+
+// Asks the tool in a slot to stop, for those that look.
+void sp_port_cancel(struct sp_port *port, uint32_t slot);
+
+// Reads the answer of a slot that is DONE and frees the slot. PROTOCOL: it makes no sense; the
+// slot stays in use.
+snakepit_err sp_port_take_answer(struct sp_port *port, uint32_t slot,
+                                 struct sp_port_answer *answer);
+
+// The next slot that ended by the completion ring. NOT_FOUND: none. PROTOCOL: an id that cannot be.
+snakepit_err sp_port_next_done(struct sp_port *port, uint32_t *slot);
+
+// The next lease of a request that Python has let go of. NOT_FOUND: none. PROTOCOL.
+snakepit_err sp_port_next_return(struct sp_port *port, uint32_t *lease);
+
+// Gives a result's memory back to the worker.
+void sp_port_return_result(struct sp_port *port, uint32_t lease);
+
+// Wakes whoever waits on the slot, after the worker has died or the call was moved.
+void sp_port_wake(struct sp_port *port, uint32_t slot);
+
+// Frees a slot without looking at it: the worker is dead.
+void sp_port_drop(struct sp_port *port, uint32_t slot);
+
+#endif

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+// Memfds: made, sealed and mapped. The size is final from the start: pages that were never
+// touched cost nothing, so a segment is simply made as large as it may become.
+#include "ipc/segment.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SIZE_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+
+static snakepit_err map(struct sp_segment *segment, int fd, bool writable)
+{
+    int protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
+    void *base = mmap(NULL, segment->size, protection, MAP_SHARED, fd, 0);
+    if (base == MAP_FAILED) {
+        return SNAKEPIT_SYSTEM;
+    }
+    segment->base = base;
+    return SNAKEPIT_OK;
+}
+
+snakepit_err sp_segment_create(struct sp_segment *segment, const char *name, uint64_t size,
+                               bool writable)
+{
+    *segment = (struct sp_segment){.fd = -1, .size = size};
+    segment->fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (segment->fd < 0 || ftruncate(segment->fd, (off_t)size) != 0 ||
+        fcntl(segment->fd, F_ADD_SEALS, SIZE_SEALS) != 0 ||
+        map(segment, segment->fd, writable) != SNAKEPIT_OK) {
+        sp_segment_fini(segment);
+        return SNAKEPIT_SYSTEM;
+    }
+    return SNAKEPIT_OK;
+}
+
+snakepit_err sp_segment_attach(struct sp_segment *segment, int fd, uint64_t size, bool writable)
+{
+    *segment = (struct sp_segment){.fd = -1, .size = size};
+    struct stat status;
+    int seals = fcntl(fd, F_GET_SEALS);
+    if (seals < 0 || fstat(fd, &status) != 0) {
+        return SNAKEPIT_SYSTEM;
+    }
+    if ((seals & F_SEAL_SHRINK) == 0 || size == 0 || (uint64_t)status.st_size < size) {
+        return SNAKEPIT_PROTOCOL;
+    }
+    return map(segment, fd, writable);
+}
+
+snakepit_err sp_segment_read_only_fd(const struct sp_segment *segment, int *fd)
+{
+    char path[32];
+    (void)snprintf(path, sizeof path, "/proc/self/fd/%d", segment->fd);
+    int opened = open(path, O_RDONLY | O_CLOEXEC);
+    if (opened < 0) {
+        return SNAKEPIT_SYSTEM;
+    }
+    *fd = opened;
+    return SNAKEPIT_OK;
+}
+
+void sp_segment_close_fd(struct sp_segment *segment)
+{
+    if (segment->fd >= 0) {
+        close(segment->fd);
+        segment->fd = -1;
+    }
+}
+
+void sp_segment_fini(struct sp_segment *segment)
+{
+    if (segment->base != NULL) {
+        munmap(segment->base, segment->size);
+        segment->base = NULL;
+    }
+    sp_segment_close_fd(segment);
+}

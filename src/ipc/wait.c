@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: MIT
+// The adaptive rule. A spin that ends in time moves the budget towards twice the wait it saw; a
+// short sleep (the traffic is dense) grows it; a long one takes it to zero, so that an idle pair
+// uses no processor at all.
+#include "ipc/wait.h"
+
+#include <errno.h>
+#include <sched.h>
+
+#include "base/clock.h"
+#include "ipc/futex.h"
+
+#define LEAST_US   2u   // a budget below this is not worth a turn
+#define FIRST_US   10u  // the budget after the first short sleep
+#define MOST_US    50u  // no spin is longer
+#define SHORT_US   100u // a sleep up to this means dense traffic
+
+// Threads of this process that spin now. One core must stay free for whoever they wait for.
+static _Atomic int spinners;
+
+static int spinners_allowed(void)
+{
+    static _Atomic int allowed;
+    int known = atomic_load_explicit(&allowed, memory_order_relaxed);
+    if (known == 0) {
+        cpu_set_t set;
+        known = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+        atomic_store_explicit(&allowed, known, memory_order_relaxed);
+    }
+    return known - 1;
+}
+
+static bool spin_begin(void)
+{
+    if (atomic_fetch_add_explicit(&spinners, 1, memory_order_relaxed) < spinners_allowed()) {
+        return true;
+    }
+    atomic_fetch_sub_explicit(&spinners, 1, memory_order_relaxed);
+    return false;
+}
+
+static void spin_end(void)
+{
+    atomic_fetch_sub_explicit(&spinners, 1, memory_order_relaxed);
+}
+
+void sp_patience_hit(struct sp_patience *patience, uint64_t waited)
+{
+    uint64_t us = sp_clock_ticks_per_us();
+    uint64_t goal = 2 * waited;
+    goal = goal < LEAST_US * us ? LEAST_US * us : goal;
+    goal = goal > MOST_US * us ? MOST_US * us : goal;
+    patience->budget = (7 * patience->budget + goal) / 8;
+}
+
+void sp_patience_miss(struct sp_patience *patience, uint64_t slept)
+{
+    uint64_t us = sp_clock_ticks_per_us();
+    if (slept < SHORT_US * us) {
+        uint64_t grown = patience->budget == 0 ? FIRST_US * us : 2 * patience->budget;
+        patience->budget = grown > MOST_US * us ? MOST_US * us : grown;
+    } else {
+        patience->budget /= 2;
+        if (patience->budget < LEAST_US * us) {
+            patience->budget = 0;
+        }
+    }
+}
+
+void sp_wait_note_cpu(_Atomic uint32_t *cpu)
+{
+    uint32_t here = (uint32_t)sched_getcpu();
+    // Only a change is written: the other side reads this line all the time.
+    if (atomic_load_explicit(cpu, memory_order_relaxed) != here) {
+        atomic_store_explicit(cpu, here, memory_order_relaxed);
+    }
+}
+
+static bool worth_spinning(const struct sp_wait *wait)
+{
+    return wait->patience->budget != 0 && !wait->woke &&
+           wait->waiting != SP_WAITING_PAIRED &&
+           atomic_load_explicit(wait->peer_cpu, memory_order_relaxed) !=
+               (uint32_t)sched_getcpu();
+}
+
+// ---- Host ------------------------------------------------------------------------------------
+
+static bool is_under_way(uint32_t word)
+{
+    uint32_t state = word & SP_SLOT_STATE;
+    return state == SP_SLOT_QUEUED || state == SP_SLOT_RUNNING;
+}
+
+// [slot:seen] pairs with [slot:done]: the answer is visible once the state is.
+static uint32_t look(struct sp_slot *slot)
+{
+    return atomic_load_explicit(&slot->result.state, memory_order_acquire);
+}
+
+static bool spin_for_slot(struct sp_slot *slot, const struct sp_wait *wait, uint64_t begun,
+                          uint32_t *word)
+{
+    if (!worth_spinning(wait) || !spin_begin()) {
+        return false;
+    }
+    uint64_t budget = wait->patience->budget;
+    do {
+        *word = look(slot);
+        if (!is_under_way(*word)) {
+            spin_end();
+            sp_patience_hit(wait->patience, sp_clock_ticks() - begun);
+            return true;
+        }
+        sp_clock_relax();
+    } while (sp_clock_ticks() - begun < budget);
+    spin_end();
+    return false;
+}
+
+static bool moved(const struct sp_wait *wait)
+{
+    return atomic_load_explicit(wait->moves, memory_order_acquire) != wait->moves_seen;
+}
+
+static uint32_t sleep_for_slot(struct sp_slot *slot, const struct sp_wait *wait)
+{
+    uint32_t word = look(slot);
+    while (is_under_way(word)) {
+        uint32_t marked = word | SP_SLOT_WAITER;
+        if (word != marked && !atomic_compare_exchange_weak_explicit(&slot->result.state,
+                                                                     &word,
+                                                                     marked,
+                                                                     memory_order_acq_rel,
+                                                                     memory_order_acquire)) {
+            continue;
+        }
+        // Looked at behind the mark: if the slot has changed hands, the mark says so too.
+        if (moved(wait)) {
+            break;
+        }
+        int rc = sp_futex_wait(&slot->result.state, marked, wait->deadline);
+        int reason = rc == 0 ? 0 : errno;
+        word = look(slot);
+        if (reason == ETIMEDOUT) {
+            break;
+        }
+    }
+    return word;
+}
+
+uint32_t sp_wait_slot(struct sp_slot *slot, const struct sp_wait *wait)
+{
+    uint64_t begun = sp_clock_ticks();
+    uint32_t word = look(slot);
+    if (!is_under_way(word) || spin_for_slot(slot, wait, begun, &word)) {
+        return word;
+    }
+    word = sleep_for_slot(slot, wait);
+    if (!wait->woke) {
+        sp_patience_miss(wait->patience, sp_clock_ticks() - begun);
+    }
+    return word;
+}
+
+static bool claim_sleeper(struct sp_bell *bell)
+{
+    uint32_t sleepers = atomic_load_explicit(&bell->sleepers, memory_order_relaxed);
+    while (sleepers > 0 && sleepers <= SP_EXECUTORS_MAX) {
+        if (atomic_compare_exchange_weak_explicit(&bell->sleepers,
+                                                  &sleepers,
+                                                  sleepers - 1,
+                                                  memory_order_acq_rel,
+                                                  memory_order_relaxed)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool sp_bell_ring(struct sp_bell *bell)
+{
+    // [bell:put] the cell before the look at the sleepers; pairs with [bell:sleep].
+    atomic_thread_fence(memory_order_seq_cst);
+    if (!claim_sleeper(bell)) {
+        return false;
+    }
+    atomic_fetch_add_explicit(&bell->word, 1, memory_order_release);
+    sp_futex_wake(&bell->word, 1);
+    return true;
+}
+
+void sp_bell_ring_all(struct sp_bell *bell)
+{
+    atomic_thread_fence(memory_order_seq_cst);
+    atomic_fetch_add_explicit(&bell->word, 1, memory_order_release);
+    sp_futex_wake(&bell->word, INT32_MAX);
+}
+
+// ---- Worker ----------------------------------------------------------------------------------
+
+static bool take(const struct sp_intake *intake, uint32_t *number)
+{
+    return sp_ring_take(intake->cells, intake->mask, intake->head, number);
+}
+
+static bool spin_for_intake(const struct sp_intake *intake, const struct sp_wait *wait,
+                            uint64_t begun, uint32_t *number)
+{
+    if (!worth_spinning(wait) || !spin_begin()) {
+        return false;
+    }
+    uint64_t budget = wait->patience->budget;
+    do {
+        if (take(intake, number)) {
+            spin_end();
+            sp_patience_hit(wait->patience, sp_clock_ticks() - begun);
+            return true;
+        }
+        sp_clock_relax();
+    } while (sp_clock_ticks() - begun < budget);
+    spin_end();
+    return false;
+}
+
+// One round of going to sleep. Whoever finds something after it said that it sleeps takes its word
+// back, unless a wake was already sent to it: then that wake is spent on nobody, which is harmless.
+static enum sp_intake_result sleep_for_intake(const struct sp_intake *intake, uint32_t *number)
+{
+    uint32_t heard = atomic_load_explicit(&intake->bell->word, memory_order_acquire);
+    atomic_fetch_add_explicit(&intake->bell->sleepers, 1, memory_order_acq_rel);
+    // [bell:sleep] pairs with [bell:put]: either we see the cell or the host sees us.
+    atomic_thread_fence(memory_order_seq_cst);
+    if (take(intake, number)) {
+        (void)claim_sleeper(intake->bell);
+        return SP_INTAKE_TAKEN;
+    }
+    if (atomic_load_explicit(intake->stop, memory_order_acquire) != 0) {
+        (void)claim_sleeper(intake->bell);
+        return SP_INTAKE_STOP;
+    }
+    if (sp_futex_wait(&intake->bell->word, heard, SP_NEVER) != 0 && errno == EINTR) {
+        (void)claim_sleeper(intake->bell);
+        return SP_INTAKE_INTERRUPTED;
+    }
+    return take(intake, number) ? SP_INTAKE_TAKEN : SP_INTAKE_STOP;
+}
+
+enum sp_intake_result sp_wait_intake(const struct sp_intake *intake, const struct sp_wait *wait,
+                                     uint32_t *number)
+{
+    uint64_t begun = sp_clock_ticks();
+    if (spin_for_intake(intake, wait, begun, number)) {
+        return SP_INTAKE_TAKEN;
+    }
+    for (;;) {
+        enum sp_intake_result result = sleep_for_intake(intake, number);
+        if (result == SP_INTAKE_TAKEN) {
+            sp_patience_miss(wait->patience, sp_clock_ticks() - begun);
+        }
+        // A wake that another executor's work used up looks like a stop; only the flag is one.
+        if (result != SP_INTAKE_STOP ||
+            atomic_load_explicit(intake->stop, memory_order_acquire) != 0) {
+            return result;
+        }
+    }
+}

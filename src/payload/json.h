@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+// MessagePack to JSON text. The other way is snakepit_writer_json().
+//
+// What JSON cannot say: bytes are {"$bytes": base64}, a tensor is {"$tensor": {"dtype":
+// NumPy's name, "shape": [...], "data": base64 of the packed elements, little-endian}},
+// other ext types are
+// {"$ext": base64}; NaN and infinities are null. The reader of JSON takes the first two
+// back.
+#ifndef PAYLOAD_JSON_H
+#define PAYLOAD_JSON_H
+
+#include <snakepit/payload.h>
+
+#include "base/slice.h"
+
+// Bytes that one value may become. A few bytes of MessagePack can name gigabytes of
+// tensors.
+#define SP_JSON_MAX (UINT32_C(1) << 30)
+
+// Appends the next value of `reader` as JSON without blanks and keeps a zero behind
+// `out->size`. The same bytes always make the same text. A real has a point or an
+// exponent, and the fewest of 15, 16 or 17 digits that bring it back. A key that is no
+// text is its own JSON, as text. Invalid UTF-8 becomes U+FFFD, one for each byte.
+//
+// The bytes may change while they are read; the text is valid JSON nevertheless. On
+// failure `out` ends where it did and `reader` is anywhere. END: nothing comes next.
+// MALFORMED; also more than SP_DEPTH_MAX containers in each other, and a key inside a
+// key that is no text. NO_MEMORY; also text over SP_JSON_MAX.
+snakepit_err sp_json_write(snakepit_reader *reader, struct sp_buf *out);
+
+#endif

@@ -1,0 +1,410 @@
+// SPDX-License-Identifier: MIT
+// The JSON emitter. Its own, for jansson has no integers over INT64_MAX and wants a
+// tree. Errors stick in the emitter, and once there is one nothing more is written.
+#include "payload/json.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "payload/base64.h"
+#include "payload/wire.h"
+
+struct emitter {
+    struct sp_buf *out;
+    size_t limit; // the size that `out` must not exceed
+    bool in_key;  // this text will be a key of another one
+    unsigned depth;
+    snakepit_err err;
+};
+
+static void emit_value(struct emitter *emitter, snakepit_reader *reader);
+
+static void fail(struct emitter *emitter, snakepit_err err)
+{
+    if (emitter->err == SNAKEPIT_OK) {
+        emitter->err = err;
+    }
+}
+
+// Room for `bytes` more bytes and a zero; NULL: refused. Add what was used of it to
+// out->size.
+static char *room_for(struct emitter *emitter, size_t bytes)
+{
+    struct sp_buf *out = emitter->out;
+    if (emitter->err != SNAKEPIT_OK) {
+        return NULL;
+    }
+    if (bytes > emitter->limit - out->size ||
+        sp_buf_reserve(out, bytes + 1) != SNAKEPIT_OK) {
+        fail(emitter, SNAKEPIT_NO_MEMORY);
+        return NULL;
+    }
+    return (char *)out->data + out->size;
+}
+
+static void emit(struct emitter *emitter, const char *text, size_t bytes)
+{
+    char *room = room_for(emitter, bytes);
+    if (room != NULL) {
+        memcpy(room, text, bytes);
+        emitter->out->size += bytes;
+    }
+}
+
+static void emit_literal(struct emitter *emitter, const char *text)
+{
+    emit(emitter, text, strlen(text));
+}
+
+// ---- Text
+// ------------------------------------------------------------------------------------
+
+static inline bool is_plain(uint8_t byte)
+{
+    return byte >= ' ' && byte < 0x80 && byte != '"' && byte != '\\';
+}
+
+static inline bool is_tail(uint8_t byte)
+{
+    return (byte & 0xc0) == 0x80;
+}
+
+// Bytes of the character beyond ASCII that `at` begins with, of which `left` bytes are
+// there; 0 for what is none: stray, cut, overlong, a surrogate, or over U+10FFFF.
+static size_t utf8_length(const uint8_t *at, size_t left)
+{
+    uint8_t first = at[0];
+    if (left < 2 || first < 0xc2 || first > 0xf4 || !is_tail(at[1])) {
+        return 0;
+    }
+    if (first < 0xe0) {
+        return 2;
+    }
+    if (left < 3 || !is_tail(at[2])) {
+        return 0;
+    }
+    if (first < 0xf0) {
+        bool overlong = first == 0xe0 && at[1] < 0xa0;
+        bool surrogate = first == 0xed && at[1] >= 0xa0;
+        return overlong || surrogate ? 0 : 3;
+    }
+    bool overlong = first == 0xf0 && at[1] < 0x90;
+    bool beyond = first == 0xf4 && at[1] >= 0x90;
+    return left < 4 || !is_tail(at[3]) || overlong || beyond ? 0 : 4;
+}
+
+// True if the text can stand in JSON as it is.
+static bool is_clean(const uint8_t *at, size_t left)
+{
+    while (left != 0) {
+        size_t step = is_plain(*at) ? 1 : *at < 0x80 ? 0 : utf8_length(at, left);
+        if (step == 0) {
+            return false;
+        }
+        at += step;
+        left -= step;
+    }
+    return true;
+}
+
+static size_t escape_ascii(uint8_t byte, char *out)
+{
+    static const char from[] = "\"\\\b\f\n\r\t";
+    static const char to[] = "\"\\bfnrt";
+    if (is_plain(byte)) {
+        out[0] = (char)byte;
+        return 1;
+    }
+    const char *found = byte != 0 ? strchr(from, byte) : NULL;
+    if (found != NULL) {
+        out[0] = '\\';
+        out[1] = to[found - from];
+        return 2;
+    }
+    return (size_t)snprintf(out, 7, "\\u%04x", byte);
+}
+
+// Writes one character, of at most 6 bytes and a zero, and says in *used how much of
+// `at` it took.
+static size_t escape(const uint8_t *at, size_t left, char *out, size_t *used)
+{
+    // Judged and written from a copy: the text may change at any time.
+    uint8_t window[4] = {0};
+    memcpy(window, at, left < 4 ? left : 4);
+    __asm__ volatile("" : : "r"(window) : "memory");
+    *used = 1;
+    if (window[0] < 0x80) {
+        return escape_ascii(window[0], out);
+    }
+    size_t length = utf8_length(window, left);
+    if (length == 0) {
+        memcpy(out, "\xef\xbf\xbd", 3);
+        return 3;
+    }
+    memcpy(out, window, length);
+    *used = length;
+    return length;
+}
+
+static void emit_escaped(struct emitter *emitter, const uint8_t *at, size_t left)
+{
+    while (left != 0) {
+        char *room = room_for(emitter, 6);
+        if (room == NULL) {
+            return;
+        }
+        size_t used = 0;
+        emitter->out->size += escape(at, left, room, &used);
+        at += used;
+        left -= used;
+    }
+}
+
+static void emit_text(struct emitter *emitter, snakepit_span text)
+{
+    emit(emitter, "\"", 1);
+    char *room = room_for(emitter, text.size);
+    if (room == NULL) {
+        return;
+    }
+    // Copied first and judged then, for the same reason. Most texts need nothing more.
+    if (text.size != 0) {
+        memcpy(room, text.data, text.size);
+        __asm__ volatile("" : : "r"(room) : "memory");
+    }
+    if (is_clean((const uint8_t *)room, text.size)) {
+        emitter->out->size += text.size;
+    } else {
+        emit_escaped(emitter, (const uint8_t *)text.data, text.size);
+    }
+    emit(emitter, "\"", 1);
+}
+
+// ---- Numbers and bytes
+// -----------------------------------------------------------------------
+
+static void emit_integer(struct emitter *emitter, uint64_t magnitude, bool negative)
+{
+    char digits[24];
+    char *at = digits + sizeof(digits);
+    do {
+        *--at = (char)('0' + magnitude % 10);
+        magnitude /= 10;
+    } while (magnitude != 0);
+    if (negative) {
+        *--at = '-';
+    }
+    emit(emitter, at, (size_t)(digits + sizeof(digits) - at));
+}
+
+static void emit_signed(struct emitter *emitter, int64_t value)
+{
+    uint64_t magnitude = value < 0 ? -(uint64_t)value : (uint64_t)value;
+    emit_integer(emitter, magnitude, value < 0);
+}
+
+// Replaces the decimal point of the process's locale, which may be several bytes.
+static void fix_point(char *digits)
+{
+    size_t head = strspn(digits, "-0123456789");
+    size_t point = strcspn(digits + head, "0123456789e");
+    if (point != 0) {
+        digits[head] = '.';
+        memmove(digits + head + 1,
+                digits + head + point,
+                strlen(digits + head + point) + 1);
+    }
+}
+
+static void emit_double(struct emitter *emitter, double value)
+{
+    if (!isfinite(value)) {
+        emit_literal(emitter, "null");
+        return;
+    }
+    char digits[48];
+    for (int precision = 15; precision <= 17; precision++) {
+        snprintf(digits, sizeof(digits), "%.*g", precision, value);
+        if (precision == 17 || strtod(digits, NULL) == value) {
+            break;
+        }
+    }
+    fix_point(digits);
+    emit_literal(emitter, digits);
+    // What looks like an integer would come back as one.
+    if (strpbrk(digits, ".e") == NULL) {
+        emit_literal(emitter, ".0");
+    }
+}
+
+static void emit_base64(struct emitter *emitter, const void *data, size_t bytes)
+{
+    size_t size = sp_base64_size(bytes);
+    emit(emitter, "\"", 1);
+    char *room = room_for(emitter, size);
+    if (room != NULL) {
+        sp_base64_encode((struct sp_slice){data, bytes}, room);
+        emitter->out->size += size;
+    }
+    emit(emitter, "\"", 1);
+}
+
+static void emit_bytes(struct emitter *emitter, const char *name, snakepit_span bytes)
+{
+    emit_literal(emitter, "{\"");
+    emit_literal(emitter, name);
+    emit_literal(emitter, "\":");
+    emit_base64(emitter, bytes.data, bytes.size);
+    emit(emitter, "}", 1);
+}
+
+static void emit_tensor(struct emitter *emitter, const snakepit_tensor *tensor)
+{
+    size_t bytes = 0;
+    if (snakepit_tensor_bytes(tensor, &bytes) != SNAKEPIT_OK) {
+        fail(emitter, SNAKEPIT_MALFORMED);
+        return;
+    }
+    emit_literal(emitter, "{\"$tensor\":{\"dtype\":\"");
+    emit_literal(emitter, snakepit_dtype_name(tensor->dtype));
+    emit_literal(emitter, "\",\"shape\":[");
+    for (uint32_t i = 0; i < tensor->rank; i++) {
+        emit(emitter, ",", i != 0);
+        emit_signed(emitter, tensor->shape[i]);
+    }
+    emit_literal(emitter, "],\"data\":");
+    emit_base64(emitter, tensor->data, bytes);
+    emit_literal(emitter, "}}");
+}
+
+// ---- Containers
+// ------------------------------------------------------------------------------
+
+// A key that is no text, as the text of its JSON. Not again inside such a key: each
+// time around doubles the backslashes.
+static void emit_odd_key(struct emitter *emitter, snakepit_reader *reader)
+{
+    if (emitter->in_key) {
+        fail(emitter, SNAKEPIT_MALFORMED);
+        return;
+    }
+    struct sp_buf text = {0};
+    struct emitter inner = {.out = &text,
+                            .limit = emitter->limit - emitter->out->size,
+                            .in_key = true,
+                            .depth = emitter->depth};
+    emit_value(&inner, reader);
+    if (inner.err != SNAKEPIT_OK) {
+        fail(emitter, inner.err);
+    } else {
+        emit_text(emitter, (snakepit_span){(const char *)text.data, text.size});
+    }
+    sp_buf_fini(&text);
+}
+
+static void emit_key(struct emitter *emitter, snakepit_reader *reader)
+{
+    snakepit_reader ahead = *reader;
+    snakepit_value key;
+    snakepit_err err = snakepit_reader_next(&ahead, &key);
+    if (err != SNAKEPIT_OK) {
+        fail(emitter, SNAKEPIT_MALFORMED);
+    } else if (key.kind == SNAKEPIT_TEXT) {
+        *reader = ahead;
+        emit_text(emitter, key.as.text);
+    } else {
+        emit_odd_key(emitter, reader);
+    }
+    emit(emitter, ":", 1);
+}
+
+static void
+emit_items(struct emitter *emitter, snakepit_reader *reader, uint32_t count, bool map)
+{
+    if (emitter->depth == SP_DEPTH_MAX) {
+        fail(emitter, SNAKEPIT_MALFORMED);
+        return;
+    }
+    emitter->depth++;
+    emit(emitter, map ? "{" : "[", 1);
+    for (uint32_t i = 0; i < count && emitter->err == SNAKEPIT_OK; i++) {
+        emit(emitter, ",", i != 0);
+        if (map) {
+            emit_key(emitter, reader);
+        }
+        emit_value(emitter, reader);
+    }
+    emit(emitter, map ? "}" : "]", 1);
+    emitter->depth--;
+}
+
+static void emit_known(struct emitter *emitter,
+                       snakepit_reader *reader,
+                       const snakepit_value *value)
+{
+    switch (value->kind) {
+    case SNAKEPIT_NIL:
+        emit_literal(emitter, "null");
+        break;
+    case SNAKEPIT_BOOLEAN:
+        emit_literal(emitter, value->as.boolean ? "true" : "false");
+        break;
+    case SNAKEPIT_INTEGER:
+        emit_signed(emitter, value->as.integer);
+        break;
+    case SNAKEPIT_UNSIGNED:
+        emit_integer(emitter, value->as.unsigned_integer, false);
+        break;
+    case SNAKEPIT_REAL:
+        emit_double(emitter, value->as.real);
+        break;
+    case SNAKEPIT_TEXT:
+        emit_text(emitter, value->as.text);
+        break;
+    case SNAKEPIT_BYTES:
+        emit_bytes(emitter, "$bytes", value->as.bytes);
+        break;
+    case SNAKEPIT_EXTENSION:
+        emit_bytes(emitter, "$ext", value->as.bytes);
+        break;
+    case SNAKEPIT_TENSOR:
+        emit_tensor(emitter, &value->as.tensor);
+        break;
+    case SNAKEPIT_ARRAY:
+    case SNAKEPIT_MAP:
+        emit_items(emitter, reader, value->as.count, value->kind == SNAKEPIT_MAP);
+        break;
+    }
+}
+
+// Recurses at most SP_DEPTH_MAX times, and once more for keys.
+static void emit_value(struct emitter *emitter, snakepit_reader *reader)
+{
+    snakepit_value value;
+    snakepit_err err = snakepit_reader_next(reader, &value);
+    if (err == SNAKEPIT_OK && emitter->err == SNAKEPIT_OK) {
+        emit_known(emitter, reader, &value);
+    } else if (err != SNAKEPIT_OK) {
+        fail(emitter, SNAKEPIT_MALFORMED);
+    }
+}
+
+snakepit_err sp_json_write(snakepit_reader *reader, struct sp_buf *out)
+{
+    if (reader->at == reader->end) {
+        return SNAKEPIT_END;
+    }
+    size_t start = out->size;
+    struct emitter emitter = {.out = out, .limit = start + SP_JSON_MAX};
+    emit_value(&emitter, reader);
+    char *end = room_for(&emitter, 0);
+    if (end == NULL) {
+        out->size = start;
+        return emitter.err;
+    }
+    *end = '\0';
+    return SNAKEPIT_OK;
+}

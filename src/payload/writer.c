@@ -1,0 +1,411 @@
+// SPDX-License-Identifier: MIT
+// Writes MessagePack, each value in its shortest form. `pending` counts the values that
+// are still wanted; it starts at 1, a value takes one away and a container adds its
+// items. The value is whole when it reaches 0. A full container can end only together
+// with its last item, hence the stack of counts at which each open one is full: it
+// exists to limit the depth.
+#include "payload/writer.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "payload/tensor.h"
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "put_be() swaps");
+
+struct sp_writer_block {
+    struct sp_writer_block *next;
+    _Alignas(16) uint8_t data[];
+};
+
+// What a writer is before its first value.
+static void begin(snakepit_writer *writer)
+{
+    writer->buf.size = 0;
+    writer->err = SNAKEPIT_OK;
+    writer->depth = 0;
+    writer->pending = 1;
+    writer->ends[0] = UINT64_MAX;
+    writer->tensor_count = 0;
+}
+
+static void free_blocks(snakepit_writer *writer)
+{
+    while (writer->blocks != NULL) {
+        struct sp_writer_block *next = writer->blocks->next;
+        sp_free(writer->blocks);
+        writer->blocks = next;
+    }
+}
+
+snakepit_writer *snakepit_writer_new(void)
+{
+    snakepit_writer *writer = sp_alloc(sizeof(*writer));
+    if (writer != NULL) {
+        begin(writer);
+    }
+    return writer;
+}
+
+void snakepit_writer_free(snakepit_writer *writer)
+{
+    if (writer == NULL) {
+        return;
+    }
+    free_blocks(writer);
+    sp_free(writer->tensors);
+    sp_buf_fini(&writer->buf);
+    sp_free(writer);
+}
+
+void snakepit_writer_reset(snakepit_writer *writer)
+{
+    free_blocks(writer);
+    begin(writer);
+}
+
+void sp_writer_fail(snakepit_writer *writer, snakepit_err err)
+{
+    if (writer->err == SNAKEPIT_OK) {
+        writer->err = err;
+        writer->pending = 0;
+    }
+}
+
+snakepit_err snakepit_writer_error(const snakepit_writer *writer)
+{
+    if (writer->err != SNAKEPIT_OK) {
+        return writer->err;
+    }
+    return writer->pending != 0 ? SNAKEPIT_MALFORMED : SNAKEPIT_OK;
+}
+
+void *sp_writer_own(snakepit_writer *writer, size_t bytes)
+{
+    if (bytes > PTRDIFF_MAX - sizeof(struct sp_writer_block)) {
+        return NULL;
+    }
+    struct sp_writer_block *block = sp_alloc(sizeof(*block) + bytes);
+    if (block == NULL) {
+        return NULL;
+    }
+    block->next = writer->blocks;
+    writer->blocks = block;
+    return block->data;
+}
+
+// ---- Values
+// ----------------------------------------------------------------------------------
+
+static __attribute__((noinline)) uint8_t *make_room(snakepit_writer *writer,
+                                                    size_t bytes)
+{
+    if (writer->pending == 0) {
+        sp_writer_fail(writer, SNAKEPIT_MALFORMED);
+        return NULL;
+    }
+    if (sp_buf_reserve(&writer->buf, bytes) != SNAKEPIT_OK) {
+        sp_writer_fail(writer, SNAKEPIT_NO_MEMORY);
+        return NULL;
+    }
+    return writer->buf.data + writer->buf.size;
+}
+
+// Room for a value of at most `bytes` bytes; NULL: nothing may be written.
+static inline uint8_t *room_for(snakepit_writer *writer, size_t bytes)
+{
+    bool fits = bytes <= writer->buf.capacity - writer->buf.size;
+    if (__builtin_expect(fits && writer->pending != 0, 1)) {
+        return writer->buf.data + writer->buf.size;
+    }
+    return make_room(writer, bytes);
+}
+
+// A value of `bytes` bytes is written and whole.
+static inline void finish(snakepit_writer *writer, size_t bytes)
+{
+    writer->buf.size += bytes;
+    writer->pending--;
+    while (writer->pending == writer->ends[writer->depth]) {
+        writer->depth--;
+    }
+}
+
+static inline size_t put_be(uint8_t *out, uint8_t head, uint64_t value, size_t width)
+{
+    uint64_t big = __builtin_bswap64(value << (64 - 8 * width));
+    out[0] = head;
+    memcpy(out + 1, &big, width);
+    return 1 + width;
+}
+
+void snakepit_writer_nil(snakepit_writer *writer)
+{
+    uint8_t *out = room_for(writer, 1);
+    if (out != NULL) {
+        *out = 0xc0;
+        finish(writer, 1);
+    }
+}
+
+void snakepit_writer_bool(snakepit_writer *writer, bool value)
+{
+    uint8_t *out = room_for(writer, 1);
+    if (out != NULL) {
+        *out = value ? 0xc3 : 0xc2;
+        finish(writer, 1);
+    }
+}
+
+static inline size_t put_uint(uint8_t *out, uint64_t value)
+{
+    if (value < 0x80) {
+        *out = (uint8_t)value;
+        return 1;
+    }
+    if (value <= UINT8_MAX) {
+        return put_be(out, 0xcc, value, 1);
+    }
+    if (value <= UINT16_MAX) {
+        return put_be(out, 0xcd, value, 2);
+    }
+    if (value <= UINT32_MAX) {
+        return put_be(out, 0xce, value, 4);
+    }
+    return put_be(out, 0xcf, value, 8);
+}
+
+static size_t put_negative(uint8_t *out, int64_t value)
+{
+    if (value >= -32) {
+        *out = (uint8_t)value;
+        return 1;
+    }
+    if (value >= INT8_MIN) {
+        return put_be(out, 0xd0, (uint64_t)value, 1);
+    }
+    if (value >= INT16_MIN) {
+        return put_be(out, 0xd1, (uint64_t)value, 2);
+    }
+    if (value >= INT32_MIN) {
+        return put_be(out, 0xd2, (uint64_t)value, 4);
+    }
+    return put_be(out, 0xd3, (uint64_t)value, 8);
+}
+
+void snakepit_writer_int(snakepit_writer *writer, int64_t value)
+{
+    uint8_t *out = room_for(writer, 9);
+    if (out != NULL) {
+        finish(writer,
+               value >= 0 ? put_uint(out, (uint64_t)value) : put_negative(out, value));
+    }
+}
+
+void snakepit_writer_uint(snakepit_writer *writer, uint64_t value)
+{
+    uint8_t *out = room_for(writer, 9);
+    if (out != NULL) {
+        finish(writer, put_uint(out, value));
+    }
+}
+
+void snakepit_writer_double(snakepit_writer *writer, double value)
+{
+    uint8_t *out = room_for(writer, 9);
+    if (out != NULL) {
+        uint64_t bits;
+        memcpy(&bits, &value, sizeof(bits));
+        finish(writer, put_be(out, 0xcb, bits, 8));
+    }
+}
+
+// The three heads of one form, for lengths of 8, 16 and 32 bits.
+struct heads {
+    uint8_t wide8;
+    uint8_t wide16;
+    uint8_t wide32;
+};
+
+static inline size_t put_length(uint8_t *out, struct heads heads, uint64_t length)
+{
+    if (length <= UINT8_MAX && heads.wide8 != 0) {
+        return put_be(out, heads.wide8, length, 1);
+    }
+    if (length <= UINT16_MAX) {
+        return put_be(out, heads.wide16, length, 2);
+    }
+    return put_be(out, heads.wide32, length, 4);
+}
+
+// Room for `bytes` bytes of a caller's with their head; NULL: refused.
+static inline uint8_t *
+room_for_blob(snakepit_writer *writer, const void *data, size_t bytes)
+{
+    if ((data == NULL && bytes != 0) || bytes > UINT32_MAX) {
+        sp_writer_fail(writer, SNAKEPIT_INVALID_ARGUMENT);
+        return NULL;
+    }
+    return room_for(writer, bytes + 5);
+}
+
+static inline void
+finish_blob(snakepit_writer *writer, size_t head, const void *data, size_t bytes)
+{
+    if (bytes != 0) {
+        memcpy(writer->buf.data + writer->buf.size + head, data, bytes);
+    }
+    finish(writer, head + bytes);
+}
+
+void snakepit_writer_strn(snakepit_writer *writer, const char *text, size_t bytes)
+{
+    uint8_t *out = room_for_blob(writer, text, bytes);
+    if (out == NULL) {
+        return;
+    }
+    size_t head = 1;
+    if (bytes < 32) {
+        *out = (uint8_t)(0xa0 | bytes);
+    } else {
+        head = put_length(out, (struct heads){0xd9, 0xda, 0xdb}, bytes);
+    }
+    finish_blob(writer, head, text, bytes);
+}
+
+void snakepit_writer_str(snakepit_writer *writer, const char *text)
+{
+    if (text == NULL) {
+        sp_writer_fail(writer, SNAKEPIT_INVALID_ARGUMENT);
+        return;
+    }
+    snakepit_writer_strn(writer, text, strlen(text));
+}
+
+void snakepit_writer_bytes(snakepit_writer *writer, const void *data, size_t bytes)
+{
+    uint8_t *out = room_for_blob(writer, data, bytes);
+    if (out != NULL) {
+        size_t head = put_length(out, (struct heads){0xc4, 0xc5, 0xc6}, bytes);
+        finish_blob(writer, head, data, bytes);
+    }
+}
+
+// ---- Containers
+// ------------------------------------------------------------------------------
+
+// A head of `bytes` bytes is written, and `items` values belong behind it.
+static inline void open_container(snakepit_writer *writer, size_t bytes, uint64_t items)
+{
+    if (items == 0) {
+        finish(writer, bytes);
+        return;
+    }
+    writer->buf.size += bytes;
+    writer->pending--;
+    writer->ends[++writer->depth] = writer->pending;
+    writer->pending += items;
+}
+
+// Room for a container's head; NULL: refused, for its depth or another reason.
+static inline uint8_t *room_for_container(snakepit_writer *writer)
+{
+    if (__builtin_expect(writer->depth == SP_DEPTH_MAX, 0)) {
+        sp_writer_fail(writer, SNAKEPIT_INVALID_ARGUMENT);
+        return NULL;
+    }
+    return room_for(writer, 5);
+}
+
+void snakepit_writer_map(snakepit_writer *writer, uint32_t pairs)
+{
+    uint8_t *out = room_for_container(writer);
+    if (out == NULL) {
+        return;
+    }
+    size_t head = 1;
+    if (pairs < 16) {
+        *out = (uint8_t)(0x80 | pairs);
+    } else {
+        head = put_length(out, (struct heads){0, 0xde, 0xdf}, pairs);
+    }
+    open_container(writer, head, 2 * (uint64_t)pairs);
+}
+
+void snakepit_writer_array(snakepit_writer *writer, uint32_t items)
+{
+    uint8_t *out = room_for_container(writer);
+    if (out == NULL) {
+        return;
+    }
+    size_t head = 1;
+    if (items < 16) {
+        *out = (uint8_t)(0x90 | items);
+    } else {
+        head = put_length(out, (struct heads){0, 0xdc, 0xdd}, items);
+    }
+    open_container(writer, head, items);
+}
+
+// ---- Tensors
+// ---------------------------------------------------------------------------------
+
+static snakepit_err remember_tensor(snakepit_writer *writer,
+                                    const struct sp_tensor_ref *ref)
+{
+    if (writer->tensor_count == writer->tensor_room) {
+        size_t room = writer->tensor_room == 0 ? 4 : writer->tensor_room * 2;
+        void *grown = sp_realloc(writer->tensors, room * sizeof(*ref));
+        if (grown == NULL) {
+            return SNAKEPIT_NO_MEMORY;
+        }
+        writer->tensors = grown;
+        writer->tensor_room = room;
+    }
+    writer->tensors[writer->tensor_count++] = *ref;
+    return SNAKEPIT_OK;
+}
+
+static void put_le64(uint8_t *out, uint64_t value)
+{
+    for (unsigned i = 0; i < 8; i++) {
+        out[i] = (uint8_t)(value >> (8 * i));
+    }
+}
+
+// Writes the ext of payload/wire.h, its offset still 0; returns its bytes.
+static size_t put_tensor(uint8_t *out, const snakepit_tensor *tensor)
+{
+    size_t bytes = SP_TENSOR_HEAD + 8 * (size_t)tensor->rank;
+    const uint8_t head[] = {0xc7, (uint8_t)bytes, SP_EXT_TENSOR};
+    memcpy(out, head, sizeof(head));
+    out += sizeof(head);
+    memset(out, 0, SP_TENSOR_HEAD);
+    out[0] = (uint8_t)tensor->dtype;
+    out[1] = (uint8_t)tensor->rank;
+    for (uint32_t i = 0; i < tensor->rank; i++) {
+        put_le64(out + SP_TENSOR_HEAD + 8 * (size_t)i, (uint64_t)tensor->shape[i]);
+    }
+    return sizeof(head) + bytes;
+}
+
+void snakepit_writer_tensor(snakepit_writer *writer, const snakepit_tensor *tensor)
+{
+    struct sp_tensor_ref ref = {0};
+    if (sp_tensor_check(tensor, &ref.bytes) != SNAKEPIT_OK) {
+        sp_writer_fail(writer, SNAKEPIT_INVALID_ARGUMENT);
+        return;
+    }
+    uint8_t *out = room_for(writer, 3 + SP_TENSOR_HEAD + 8 * SNAKEPIT_MAX_RANK);
+    if (out == NULL) {
+        return;
+    }
+    ref.tensor = *tensor;
+    ref.at = writer->buf.size + 3;
+    snakepit_err err = remember_tensor(writer, &ref);
+    if (err != SNAKEPIT_OK) {
+        sp_writer_fail(writer, err);
+        return;
+    }
+    finish(writer, put_tensor(out, tensor));
+}

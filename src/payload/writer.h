@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+// The inside of a snakepit_writer, for those who send what it holds.
+#ifndef PAYLOAD_WRITER_H
+#define PAYLOAD_WRITER_H
+
+#include <snakepit/payload.h>
+
+#include "base/slice.h"
+#include "payload/wire.h"
+
+// A tensor that stands in a written value, still in the caller's memory.
+struct sp_tensor_ref {
+    snakepit_tensor tensor;
+    size_t bytes; // packed; may be 0
+    size_t at; // where the ext's payload (payload/wire.h) begins in the written bytes
+};
+
+struct sp_writer_block; // memory that the writer owns, see sp_writer_own()
+
+// Owner: one thread at a time; whoever holds it const only reads.
+struct snakepit_writer {
+    struct sp_buf buf; // the MessagePack bytes; offsets of tensors in them are 0
+    snakepit_err err;  // the first error
+    uint32_t depth;    // containers that are open
+    uint64_t pending;  // values still wanted; 0 also after an error, so that one test
+                       // suffices
+    uint64_t ends[SP_DEPTH_MAX +
+                  1]; // ends[i]: `pending` when the i-th open container is full
+    struct sp_tensor_ref *tensors;
+    size_t tensor_count;
+    size_t tensor_room;
+    struct sp_writer_block *blocks;
+};
+
+// Sets the sticky error unless there is one already.
+void sp_writer_fail(snakepit_writer *writer, snakepit_err err);
+
+// `bytes` bytes that live until the writer is reset or freed, aligned for any element;
+// NULL when memory is exhausted.
+void *sp_writer_own(snakepit_writer *writer, size_t bytes);
+
+// Writes the place of a tensor into `body`, a copy of writer->buf, once it is known: an
+// offset in the segment, a multiple of SP_TENSOR_ALIGN.
+static inline void
+sp_tensor_ref_place(const struct sp_tensor_ref *ref, uint8_t *body, uint64_t offset)
+{
+    for (unsigned i = 0; i < 8; i++) {
+        body[ref->at + 8 + i] = (uint8_t)(offset >> (8 * i));
+    }
+}
+
+#endif

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+// Calls are made once and used again; only a failure and a large result cost memory.
+#include "pool/call.h"
+
+#include <string.h>
+
+#include "base/check.h"
+#include "base/memory.h"
+
+#define KEPT_BYTES 65536u // a buffer larger than this does not survive its call
+
+struct sp_call *sp_call_new(struct sp_pool *pool)
+{
+    struct sp_call *call = sp_alloc(sizeof *call);
+    if (call != NULL) {
+        call->magic = SP_CALL_MAGIC;
+        call->pool = pool;
+        call->request_lease = SP_NO_LEASE;
+        call->result_lease = SP_NO_LEASE;
+    }
+    return call;
+}
+
+void sp_call_free(struct sp_call *call)
+{
+    if (call != NULL) {
+        sp_buf_fini(&call->large);
+        sp_buf_fini(&call->json);
+        sp_buf_fini(&call->texts);
+        call->magic = 0;
+        sp_free(call);
+    }
+}
+
+static void empty(struct sp_buf *buf)
+{
+    buf->size = 0;
+    if (buf->capacity > KEPT_BYTES) {
+        sp_buf_fini(buf);
+    }
+}
+
+void sp_call_reset(struct sp_call *call)
+{
+    SP_CHECK(call->parcel == NULL && call->seat == NULL && call->port == NULL);
+    empty(&call->large);
+    empty(&call->json);
+    empty(&call->texts);
+    call->phase = SP_CALL_NEW;
+    call->err = SNAKEPIT_OK;
+    call->body = (struct sp_slice){0};
+    call->asynchronous = false;
+    call->done = NULL;
+}
+
+// Appends a text with its zero; its place in the buffer, or `size` of nothing: the empty text.
+static size_t keep_text(struct sp_buf *texts, const char *text)
+{
+    size_t at = texts->size;
+    if (text == NULL || sp_buf_append(texts, text, strlen(text) + 1) != SNAKEPIT_OK) {
+        return 0;
+    }
+    return at;
+}
+
+void sp_call_set_failure(struct sp_call *call, const struct sp_failure *failure)
+{
+    static const char none[] = "";
+    const char *message =
+        failure->message != NULL ? failure->message : snakepit_err_text(failure->err);
+    const char *given[] = {message,         failure->type,  failure->traceback,
+                           failure->stage,  failure->cause, failure->last_output};
+    const char **kept[] = {&call->fault.message, &call->fault.type,  &call->fault.traceback,
+                           &call->fault.stage,   &call->fault.cause, &call->fault.last_output};
+    size_t at[6];
+    call->err = failure->err;
+    call->fault.err = failure->err;
+    call->fault.worker = failure->worker;
+    call->body = (struct sp_slice){0};
+    call->texts.size = 0;
+    // Offset 0 is the empty text; addresses are taken when the buffer has stopped growing.
+    (void)sp_buf_append(&call->texts, none, sizeof none);
+    for (int i = 0; i < 6; i++) {
+        at[i] = keep_text(&call->texts, given[i]);
+    }
+    for (int i = 0; i < 6; i++) {
+        *kept[i] = call->texts.size == 0 ? none : (const char *)call->texts.data + at[i];
+    }
+}
+
+snakepit_answer *sp_call_answer(struct sp_call *call)
+{
+    return (snakepit_answer *)(void *)call;
+}
+
+struct sp_call *sp_call_of(const snakepit_answer *answer)
+{
+    struct sp_call *call = (struct sp_call *)(uintptr_t)answer;
+    SP_CHECK(call->magic == SP_CALL_MAGIC);
+    return call;
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+// One call, from its submission until its answer is freed. It is what the public API calls an
+// answer: the same object, so that a call allocates nothing while it is warm.
+#ifndef POOL_CALL_H
+#define POOL_CALL_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include <snakepit/snakepit.h>
+
+#include "base/list.h"
+#include "base/slice.h"
+#include "ipc/layout.h"
+#include "ipc/port.h"
+#include "pool/store.h"
+
+#define SP_CALL_MAGIC 0x6c6c6163u
+
+struct sp_pool;
+struct sp_seat;
+
+enum sp_call_phase {
+    SP_CALL_NEW,     // being filled in by its caller
+    SP_CALL_IN_LINE, // waits for a worker
+    SP_CALL_PLACED,  // in a slot of a worker
+    SP_CALL_ENDED,   // has its answer
+};
+
+// Told the end of an asynchronous call, see snakepit_done_fn.
+typedef void sp_call_done_fn(void *user, snakepit_err err, snakepit_answer *answer);
+
+// Guarded by pool->lock until it has ended; then it is the caller's alone.
+struct sp_call {
+    uint32_t magic;
+    enum sp_call_phase phase;
+    struct sp_pool *pool;
+    struct sp_link link;      // in the pool's free list, line, or list of ended calls
+    struct sp_link seat_link; // in seat->calls, oldest first
+    struct sp_link async_link; // in pool->asyncs
+    uint64_t id;              // never reused in a pit
+    uint64_t deadline;        // CLOCK_MONOTONIC ns or SP_NEVER
+    uint64_t line_deadline;   // the same, for its time in the line
+    _Atomic uint32_t moves;   // futex: counts changes of place that the waiter must see
+    bool asynchronous;
+    sp_call_done_fn *done;    // asynchronous only
+    void *user;
+    struct sp_parcel *parcel; // NULL once the worker has no more use for it
+    struct sp_seat *seat;     // while PLACED
+    uint32_t slot;            // while PLACED
+    uint32_t request_lease;   // while PLACED: number in seat->leases, or SP_NO_LEASE
+
+    // The answer.
+    snakepit_err err;
+    struct sp_slice body;      // of the result: in `room`, in `large`, or empty
+    struct sp_port *port;      // one reference while the answer has tensors in its results
+    uint32_t result_lease;     // to return with the answer
+    uint8_t room[SP_INLINE_RESULT];
+    struct sp_buf large;
+    struct sp_buf json;        // made by snakepit_answer_json()
+    struct sp_buf texts;       // of the fault
+    snakepit_fault fault;
+};
+
+// NO_MEMORY.
+struct sp_call *sp_call_new(struct sp_pool *pool);
+void sp_call_free(struct sp_call *call);
+// Makes an ended call new again; keeps its buffers unless they have grown large.
+void sp_call_reset(struct sp_call *call);
+
+// What is known when a call fails. NULL texts become "".
+struct sp_failure {
+    snakepit_err err;
+    const char *message; // NULL: the error's text
+    const char *type;
+    const char *traceback;
+    const char *stage;
+    const char *cause;
+    const char *last_output;
+    uint64_t worker;
+};
+
+// Fills in the fault; without memory for its texts it keeps the error and loses them.
+void sp_call_set_failure(struct sp_call *call, const struct sp_failure *failure);
+
+// The answer as the public type, and back, checked.
+snakepit_answer *sp_call_answer(struct sp_call *call);
+struct sp_call *sp_call_of(const snakepit_answer *answer);
+
+#endif

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+// The requests segment of a pool: what its workers may read. A *parcel* is the shared memory of
+// one call (tool name, session, arguments); a *share* is a tensor, which several calls and the
+// program itself may hold at once.
+//
+// One segment serves all workers of a pool, so arguments are written before a worker is chosen,
+// and a call that moves to another worker is not copied: docs/decisions/0001.
+#ifndef POOL_STORE_H
+#define POOL_STORE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <snakepit/errors.h>
+#include <snakepit/payload.h>
+
+#include "base/list.h"
+#include "ipc/arena.h"
+#include "ipc/segment.h"
+
+#define SP_PARCEL_BLOCK 1024u // bytes that every parcel has; larger bodies get a range of their own
+
+// A tensor in the segment. Guarded by the store's lock.
+struct sp_share {
+    struct sp_link link; // in store->shares
+    uint64_t offset;
+    uint64_t bytes; // as allocated, at least 1
+    uint32_t refs;
+};
+
+// The shared memory of one call. Owner: the call, or the slot of a call that was given up.
+struct sp_parcel {
+    struct sp_link link; // in store->parcels while free
+    uint64_t block;      // offset of SP_PARCEL_BLOCK bytes
+    uint64_t body;       // offset of the arguments: in the block or a range of its own
+    uint32_t body_size;
+    uint32_t name_size;
+    uint32_t session_size;
+    bool body_is_range;
+    struct sp_share **shares; // tensors it refers to; one reference each
+    uint32_t share_count;
+};
+
+struct sp_store {
+    struct sp_segment segment;
+    struct sp_arena arena;
+    pthread_mutex_t lock;   // guards what follows
+    struct sp_link parcels; // free ones
+    struct sp_link shares;  // all
+};
+
+// NO_MEMORY, SYSTEM.
+snakepit_err sp_store_init(struct sp_store *store, uint64_t size);
+// Nothing of it may be in use any more.
+void sp_store_fini(struct sp_store *store);
+
+// What a call asks for. Borrowed.
+struct sp_request_text {
+    const char *tool;
+    uint32_t tool_size;
+    const char *session; // may be NULL
+    uint32_t session_size;
+    const struct snakepit_writer *args; // NULL: no arguments
+};
+
+// A parcel with the request in it. Copies tensors that are not in the segment already, packed.
+// NO_MEMORY: heap or segment are exhausted.
+snakepit_err sp_parcel_new(struct sp_store *store, const struct sp_request_text *text,
+                           struct sp_parcel **parcel);
+// Frees what the parcel holds and the parcel. NULL is fine.
+void sp_parcel_free(struct sp_store *store, struct sp_parcel *parcel);
+
+// A new tensor's memory with one reference, content unset. NO_MEMORY.
+snakepit_err sp_share_new(struct sp_store *store, uint64_t bytes, struct sp_share **share);
+void sp_share_unref(struct sp_store *store, struct sp_share *share);
+// The share that `data` points to the start of; NULL. Its reference count does not change.
+struct sp_share *sp_share_find(struct sp_store *store, const void *data);
+
+#endif
