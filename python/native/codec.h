@@ -14,8 +14,7 @@
 
 #include "tensor.h"
 
-// ---- What a module owns
-// ----------------------------------------------------------------------
+// ---- What a module owns ---------------------------------------------------------
 
 // Owner: the module's state. Constant after sp_codec_init() but for `runtime`, which
 // the module sets once, before the first executor starts.
@@ -24,10 +23,10 @@ struct sp_codec {
     PyTypeObject *tensor_type;
     PyObject *text_base; // interned names of attributes
     PyObject *text_dtype;
-    PyObject *text_item;
+    PyObject *text_generic;
     PyObject *text_kind;
-    PyObject *text_obj;
     PyObject *text_numpy;
+    PyObject *text_obj;
 };
 
 // Makes the types and adds them to the module. On failure call sp_codec_clear() as
@@ -36,14 +35,14 @@ int sp_codec_init(struct sp_codec *codec, PyObject *module);
 int sp_codec_traverse(struct sp_codec *codec, visitproc visit, void *arg);
 void sp_codec_clear(struct sp_codec *codec);
 
-// ---- Decoding
-// --------------------------------------------------------------------------------
+// ---- Decoding -------------------------------------------------------------------
 
 #define SP_KEYS_CACHED  256u // short ASCII keys of maps, direct-mapped
+#define SP_KEY_BYTES    64u  // longer keys are not kept
 #define SP_NAMES_CACHED 16u  // tuples of argument names, direct-mapped
 #define SP_NAMES_INTERNED \
-    4096u // names a decoder may intern in its life: some are never freed
-#define SP_ARGUMENTS_INLINE 16u
+    4096u // a decoder interns no more: Python may keep them for ever
+#define SP_ARGUMENTS_INLINE 16u // more arguments than these cost an allocation
 
 // The names of the arguments of a recent call.
 struct sp_names {
@@ -85,8 +84,8 @@ struct sp_arguments {
 };
 
 // Decodes the arguments of a call: a map with text keys, no two alike, or no bytes at
-// all. Errors as sp_decode(). `out` is set on success only, and then needs
-// sp_arguments_fini().
+// all. Errors as sp_decode(). On success `out` needs sp_arguments_fini(); on failure it
+// holds nothing.
 int sp_decode_arguments(struct sp_decoder *decoder,
                         const uint8_t *bytes,
                         size_t size,
@@ -97,8 +96,7 @@ void sp_arguments_fini(struct sp_arguments *arguments);
 // A new dict of the arguments, which stay as they are.
 PyObject *sp_arguments_as_dict(const struct sp_arguments *arguments);
 
-// ---- Encoding
-// --------------------------------------------------------------------------------
+// ---- Encoding -------------------------------------------------------------------
 
 #define SP_ENCODER_KEEPS 65536u // bytes of the private buffer that survive a call
 
@@ -130,6 +128,10 @@ void sp_encoder_fini(struct sp_encoder *encoder);
 void sp_encoder_begin(struct sp_encoder *encoder,
                       uint8_t *inline_area,
                       size_t inline_size);
+
+// Frees what only this answer needed: blocks not moved, a large buffer. Begin does it
+// too.
+void sp_encoder_end(struct sp_encoder *encoder);
 
 // Appends one value: None, bool, int of 64 bits, float, str, bytes, bytearray,
 // memoryview, list, tuple, dict, their subclasses, NumPy's scalars, and as tensors:

@@ -10,10 +10,10 @@ An adapter is a class whose ``@tool`` methods a host calls by name::
         def greet(self, name: str = "you") -> str:
             return f"Hello, {name}."
 
-One instance serves a whole worker process. In the thread profile its tools run on several
-threads at once; `ThreadSafeAdapter` has what such an adapter needs.
+One instance serves a whole worker process. In the thread profile its tools run on
+several threads at once; `ThreadSafeAdapter` has what such an adapter needs.
 
-The package imports without the runtime extension too, so that an adapter can be tested alone.
+The package imports without the runtime extension too: an adapter can be tested alone.
 """
 
 from __future__ import annotations

@@ -20,8 +20,8 @@ class Cancelled(BaseException):
 class Tensor(_Buffer):
     """An array of numbers in shared memory, packed in C order.
 
-    An argument is read-only and stays valid for as long as Python holds it or a view of it.
-    What `empty` returned is writable until it has been returned as a result.
+    An argument is read-only and stays valid for as long as Python holds it or a view of
+    it. What `empty` returned is writable until it has been returned as a result.
     ``numpy.asarray(tensor)`` and ``memoryview(tensor)`` copy nothing.
     """
 
@@ -56,7 +56,8 @@ class Call:
         """Whether the host has asked the tool to stop."""
 
 def attach() -> dict[str, Any]:
-    """Maps the inherited descriptors, greets the host, returns the pool's configuration.
+    """Maps the inherited descriptors, greets the host, returns the pool's
+    configuration.
 
     Once per process. Raises OSError if the descriptors are not a host's.
     """
@@ -74,10 +75,12 @@ def ready(info: dict[str, Any]) -> None:
     """Tells the host that the worker can serve, and what it is."""
 
 def failed(type: str, message: str, traceback: str) -> None:
-    """Tells the host that the start failed; the process is expected to exit with status 1."""
+    """Tells the host that the start failed; the process is expected to exit with status
+    1.
+    """
 
 def run(index: int) -> None:
-    """Runs executor `index`, counted from 0, on this thread until the host says stop."""
+    """Runs executor `index` (from 0) on this thread until the host says stop."""
 
 def current_call() -> Call | None:
     """The call that this thread runs, or None."""
@@ -85,6 +88,6 @@ def current_call() -> Call | None:
 def empty(shape: int | Sequence[int], dtype: str = "float32") -> Tensor:
     """A writable array in shared memory, its contents undefined.
 
-    Raises ValueError for an unknown dtype or a negative extent, MemoryError if the pool's
-    shared memory is used up.
+    Raises ValueError for an unknown dtype or a negative extent, MemoryError if the
+    pool's shared memory is used up.
     """

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""`BaseAdapter`, the class that adapters derive from, and `tool`, which marks their methods."""
+"""`BaseAdapter`, the class that adapters derive from, and `tool`, which marks their
+methods.
+"""
 
 from __future__ import annotations
 
@@ -16,21 +18,24 @@ __all__ = ["BaseAdapter", "ToolMetadata", "ToolParameter", "tool"]
 
 
 class BaseAdapter:
-    """Base of adapters. A worker builds one instance, without arguments, and all calls share it.
+    """Base of adapters. A worker builds one instance, without arguments, and all calls
+    share it.
 
     A subclass may define
 
     - ``initialize(self)``, called once before the worker is ready;
-    - ``cleanup(self)``, called once at the end, however the worker ends, if ``__init__`` came
-      to its end;
+    - ``cleanup(self)``, called once at the end, however the worker ends, if
+      ``__init__`` came to its end;
     - ``execute_tool(self, tool_name, arguments, context)`` or, in older adapters,
-      ``handle_request``, ``_handle_request_impl`` or ``_dispatch`` with one `Request`, which
-      answer for names that are no tool.
+      ``handle_request``, ``_handle_request_impl`` or ``_dispatch`` with one `Request`,
+      which answer for names that are no tool.
     """
 
     @functools.cached_property
     def config(self) -> dict[str, Any]:
-        """The pool's `adapter_config`, this adapter's own copy; it may assign another dict."""
+        """The pool's `adapter_config`, this adapter's own copy; it may assign another
+        dict.
+        """
         return configuration.current().settings()
 
     @property
@@ -50,8 +55,9 @@ class BaseAdapter:
     def handle_request(self, request: Any) -> Any:
         """Answers a request: a `Request`, or a mapping with `command` and `args`.
 
-        Hands it to ``_handle_request_impl`` or ``_dispatch`` if the adapter has one of them, else
-        to the tool that the request names. Raises UnknownTool if there is none.
+        Hands it to ``_handle_request_impl`` or ``_dispatch`` if the adapter has one of
+        them, else to the tool that the request names. Raises UnknownTool if there is
+        none.
         """
         request = Request.of(request)
         for name in ("_handle_request_impl", "_dispatch"):

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """`ThreadSafeAdapter`: base of adapters whose tools run on several threads at once.
 
-The three patterns: what is loaded once and never changed needs nothing; what belongs to one
-thread goes to `get_thread_local`; what all threads change is touched under `acquire_lock`.
+The three patterns: what is loaded once and never changed needs nothing; what belongs to
+one thread goes to `get_thread_local`; what all threads change is touched under
+`acquire_lock`.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ __all__ = [
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
-# A default of one of these types is handed out and not kept: there is nothing in it to change.
+# A default of one of these types is handed out and not kept: nothing in it can change.
 _IMMUTABLE = (type(None), bool, int, float, complex, str, bytes, tuple, frozenset, type)
 
 
@@ -50,9 +51,9 @@ class ThreadLocalStorage:
     def get(self, key: str, default: Any = None) -> Any:
         """The calling thread's value for `key`, or `default`.
 
-        A mutable default (a dict, a list, any object) becomes the thread's value, so that what
-        is put into it is found next time. Give each call a default of its own: an object that
-        several threads were given as default is shared by them.
+        A mutable default (a dict, a list, any object) becomes the thread's value, so
+        that what is put into it is found next time. Give each call a default of its
+        own: an object that several threads were given as default is shared by them.
         """
         values = self._mine.values
         if key in values:
@@ -83,13 +84,13 @@ class _Values(threading.local):
 class ThreadSafeAdapter(BaseAdapter):
     """Base of adapters for the thread profile.
 
-    A subclass declares ``__thread_safe__ = True`` in its own body: this class cannot know what
-    the subclass does.
+    A subclass declares ``__thread_safe__ = True`` in its own body: this class cannot
+    know what the subclass does.
     """
 
     __thread_safe__ = True
 
-    # The public name of the lock. An adapter may assign another one: nothing here uses it.
+    # The public name of the lock. An adapter may assign another: nothing here uses it.
     _lock: Any
 
     _snakepit_lock: AbstractContextManager[Any]
@@ -98,7 +99,7 @@ class ThreadSafeAdapter(BaseAdapter):
     _snakepit_started: float
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        """Makes lock, storage and counts: a subclass may forget ``super().__init__()``."""
+        """Makes lock and counts: a subclass may forget ``super().__init__()``."""
         self = super().__new__(cls)
         self._snakepit_lock = threading.RLock()
         self._snakepit_storage = ThreadLocalStorage()
@@ -116,9 +117,10 @@ class ThreadSafeAdapter(BaseAdapter):
         return self._snakepit_lock
 
     def get_thread_local(self, key: str, default: Any = None) -> Any:
-        """The calling thread's value for `key`, or `default`; a mutable default is kept.
+        """The calling thread's value for `key`, or `default`.
 
-        ``cache = self.get_thread_local("cache", {})`` gives each thread a dict that lasts.
+        A mutable default is kept, so ``cache = self.get_thread_local("cache", {})``
+        gives each thread a dict that lasts.
         """
         return self._snakepit_storage.get(key, default)
 
@@ -131,7 +133,7 @@ class ThreadSafeAdapter(BaseAdapter):
         self._snakepit_storage.clear(key)
 
     def track_request(self) -> AbstractContextManager[None]:
-        """Counts a ``with`` block as one request. `thread_safe_method` does it for a method."""
+        """Counts a ``with`` block as one request, as `thread_safe_method` does."""
         return self._snakepit_tracker.track_request()
 
     def get_stats(self) -> dict[str, Any]:
@@ -141,10 +143,11 @@ class ThreadSafeAdapter(BaseAdapter):
     def get_stats_dict(self) -> dict[str, Any]:
         """A new dict with the adapter's counts, the caller's to change.
 
-        `total_requests`, `active_requests` and `thread_utilization` (requests by thread name)
-        count calls of `thread_safe_method` methods, each once however deep they call each other;
-        `max_workers` is the number of threads that run calls; `uptime_seconds`, `adapter_class`
-        and `thread_safe` (whether the class declares it) say the rest.
+        `total_requests`, `active_requests` and `thread_utilization` (requests by thread
+        name) count calls of `thread_safe_method` methods, each once however deep they
+        call each other; `max_workers` is the number of threads that run calls;
+        `uptime_seconds`, `adapter_class` and `thread_safe` (whether the class declares
+        it) say the rest.
         """
         stats = self._snakepit_tracker.get_stats()
         stats["max_workers"] = configuration.current().executors
@@ -154,10 +157,10 @@ class ThreadSafeAdapter(BaseAdapter):
         return stats
 
     def handle_request(self, request: Any) -> Any:
-        """Answers a request, counted: a `Request`, or a mapping with `command` and `args`.
+        """Answers a `Request`, or a mapping with `command` and `args`, and counts it.
 
-        ``_handle_request_impl`` is called without the lock, the older ``_dispatch`` with it.
-        Without either the request goes to the tool that it names.
+        ``_handle_request_impl`` is called without the lock, the older ``_dispatch``
+        with it. Without either the request goes to the tool that it names.
         """
         request = Request.of(request)
         with self.track_request():
@@ -174,8 +177,8 @@ class ThreadSafeAdapter(BaseAdapter):
 def thread_safe_method(method: Method) -> Method:
     """Says that a method may run on several threads at once, and counts its calls.
 
-    It takes no lock: protecting what the method shares is the method's business. Works above or
-    below ``@tool``; a public method with this decorator alone is a tool too.
+    It takes no lock: protecting what the method shares is the method's business. Works
+    above or below ``@tool``; a public method with this decorator alone is a tool too.
     """
 
     @functools.wraps(method)
@@ -184,7 +187,7 @@ def thread_safe_method(method: Method) -> Method:
             tally = self._snakepit_tracker._mine.tally
         except AttributeError:  # not a ThreadSafeAdapter: nobody counts
             return method(self, *args, **kwargs)
-        # RequestTracker.track_request, written out: a context manager would cost twice the time.
+        # RequestTracker.track_request, written out: it is on the way of every call.
         if not tally.depth:
             tally.total += 1
         tally.depth += 1
@@ -198,7 +201,7 @@ def thread_safe_method(method: Method) -> Method:
 
 
 def require_thread_safe(method: Method) -> Method:
-    """Makes a method raise RuntimeError on adapters that do not declare thread safety."""
+    """Makes a method raise RuntimeError unless its adapter declares thread safety."""
 
     @functools.wraps(method)
     def guarded(self: Any, *args: Any, **kwargs: Any) -> Any:

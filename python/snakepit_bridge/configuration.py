@@ -11,7 +11,9 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Configuration:
-    """One worker's place in its pool. The defaults stand for an adapter used without a host."""
+    """One worker's place in its pool. The defaults stand for an adapter used without a
+    host.
+    """
 
     adapter: str = ""
     adapter_args: list[str] = field(default_factory=list)
@@ -25,7 +27,7 @@ class Configuration:
 
     @classmethod
     def from_message(cls, message: Mapping[str, Any]) -> Configuration:
-        """Takes what this version knows from the host's message and ignores the rest."""
+        """Takes what this version knows of the host's message."""
         known = {entry.name for entry in fields(cls)}
         return cls(**{key: value for key, value in message.items() if key in known})
 
@@ -49,6 +51,8 @@ def current() -> Configuration:
 
 
 def use(configuration: Configuration) -> None:
-    """Makes `configuration` that of this process. For the worker, before it builds the adapter."""
+    """Makes `configuration` that of this process. For the worker, before it builds the
+    adapter.
+    """
     global _current
     _current = configuration

@@ -18,9 +18,9 @@ UNDECLARED = (
 def declared_thread_safe(adapter_class: type) -> bool | None:
     """What the class declares by ``__thread_safe__``: True, False, or None for nothing.
 
-    True counts if it stands in the class's own body or in that of a base from the same top-level
-    package; of a base from elsewhere it says nothing about the subclass. False counts wherever
-    it stands.
+    True counts if it stands in the class's own body or in that of a base from the same
+    top-level package; of a base from elsewhere it says nothing about the subclass.
+    False counts wherever it stands.
     """
     package = _package(adapter_class)
     for base in adapter_class.__mro__:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 
 class AdapterError(Exception):
-    """An adapter cannot be served. The message is for whoever wrote or configured it."""
+    """An adapter cannot be served. The message tells its author why."""
 
 
 class UnknownTool(LookupError):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a host is told about an exception: its type, its message, and where in whose code.
+"""What a host is told about an exception: type, message, and where in whose code.
 
 Nothing here may fail, whatever the exception does when it is looked at.
 """
@@ -18,15 +18,16 @@ TYPE_MAX = 512  # bytes of UTF-8
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _EXAMPLES = os.path.join(_PACKAGE, "adapters") + os.sep
 
-# Wrappers around a tool. Where they alone are left, the call did not fit the tool's signature.
+# Wrappers around a tool. Where they alone are left, the call did not fit the tool's
+# signature.
 _FORWARDERS = ("tracked", "guarded")
 
 
 def describe(error: BaseException) -> tuple[str, str, str]:
     """Type name, message and traceback of an exception, each a text of bounded size.
 
-    The traceback has the exceptions that led to this one, and the frames of the adapter's code
-    and its libraries, without those of the bridge.
+    The traceback has the exceptions that led to this one, and the frames of the
+    adapter's code and its libraries, without those of the bridge.
     """
     message = _message(error)
     try:
@@ -41,7 +42,7 @@ def describe(error: BaseException) -> tuple[str, str, str]:
 
 
 def type_name(error: BaseException) -> str:
-    """The exception's class as tracebacks name it: with its module, unless that is builtins."""
+    """The exception's class as tracebacks name it: with its module if not builtins."""
     module = str(getattr(type(error), "__module__", ""))
     name = str(getattr(type(error), "__qualname__", "exception"))
     return name if module in ("builtins", "__main__", "") else f"{module}.{name}"
@@ -83,13 +84,14 @@ def _worth_telling(
 ) -> list[traceback.FrameSummary]:
     """The frames that are not the bridge's; all of them if the bridge itself broke."""
     others = [frame for frame in frames if not _is_own(frame.filename)]
-    if others or sentence_says_all:
+    broken = frames and not others and frames[-1].filename.startswith(_PACKAGE)
+    if sentence_says_all or not broken:
         return others
     return [frame for frame in frames if frame.name not in _FORWARDERS]
 
 
 def _is_own(filename: str) -> bool:
-    """Whether a frame's file belongs to the bridge (its example adapters apart) or to import."""
+    """Whether a file is the bridge's (its example adapters apart) or the importer's."""
     if filename.startswith("<frozen importlib") or filename.endswith(
         "/importlib/__init__.py"
     ):
@@ -98,7 +100,7 @@ def _is_own(filename: str) -> bool:
 
 
 def _cut(text: str, limit: int) -> str:
-    """`text` in at most `limit` bytes of UTF-8: the middle goes, for the end says what broke."""
+    """`text` in at most `limit` bytes of UTF-8: the middle goes, the end says most."""
     if len(text) > 4 * limit:
         # Encoding all of a huge message would only cost memory.
         text = text[:limit] + text[-limit:]

@@ -28,8 +28,8 @@ Fallback = Callable[[str, dict[str, Any]], Any]
 def load(spec: str) -> type:
     """The adapter class that `spec` names: `module`, `module.Class` or `module:Class`.
 
-    Imports the module. Raises AdapterError if module or class cannot be found; what the module's
-    own code raises is raised as it is.
+    Imports the module. Raises AdapterError if module or class cannot be found; what the
+    module's own code raises is raised as it is.
     """
     if not spec.strip(".:"):
         raise AdapterError(
@@ -55,7 +55,7 @@ def _module(name: str, spec: str) -> ModuleType:
 
 
 def _import(name: str) -> ModuleType | None:
-    """The module, or None if there is none: an import that fails inside of it is an error."""
+    """The module, or None if there is none. What its own code raises is raised."""
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
@@ -64,7 +64,7 @@ def _import(name: str) -> ModuleType | None:
             return None
         raise
     except (TypeError, ValueError):
-        # What import_module says of a relative or an empty name; a module's own errors pass.
+        # What import_module says of a relative or an empty name.
         if name.startswith(".") or not name:
             return None
         raise
@@ -74,7 +74,7 @@ def _no_module(name: str, spec: str) -> AdapterError:
     places = [place or "." for place in sys.path[:4]]
     rest = f" and {len(sys.path) - 4} more" if len(sys.path) > 4 else ""
     return AdapterError(
-        f"no module named {name!r} (adapter {spec!r}). Modules are looked for in sys.path: "
+        f"no module named {name!r} (adapter {spec!r}). sys.path has "
         f"{', '.join(places)}{rest}. The folder of the configuration file comes first; "
         "PYTHONPATH in adapter_env adds others."
     )
@@ -130,7 +130,7 @@ def _names(classes: Iterable[type]) -> str:
 
 
 def _adapters_in(module: ModuleType) -> list[type]:
-    """The module's own adapters; if it has none, those that it imports from elsewhere."""
+    """The module's own adapters; if it has none, those that it imports."""
     classes = {
         id(value): value
         for name, value in vars(module).items()
@@ -166,19 +166,19 @@ def _is_marked_safe(value: object) -> bool:
 def build(adapter_class: type) -> Any:
     """An instance of the class. What its constructor raises is raised as it is.
 
-    Raises AdapterError if the constructor wants arguments or the class wants what this version
-    does not have.
+    Raises AdapterError if the constructor wants arguments or the class wants what this
+    version does not have.
     """
     name = adapter_class.__name__
     if getattr(adapter_class, "__per_request__", False):
         raise AdapterError(
-            f"{name} sets __per_request__, but this version serves all calls by one instance"
+            f"{name} sets __per_request__; this version has one instance for all calls"
         )
     try:
         inspect.signature(adapter_class).bind()
     except TypeError as error:
         raise AdapterError(
-            f"{name} is built without arguments, but its constructor disagrees: {error}; "
+            f"{name} is built without arguments, but its constructor says: {error}; "
             "self.config holds the pool's adapter_config"
         ) from None
     except ValueError:
@@ -199,8 +199,8 @@ def check_thread_safety(
         return declared
     if declared is False:
         raise AdapterError(
-            f"Adapter {adapter_class.__name__} declares __thread_safe__ = False, so it cannot "
-            "serve a pool of the thread profile; use worker_profile: process"
+            f"Adapter {adapter_class.__name__} declares __thread_safe__ = False, so it "
+            "cannot serve a pool of the thread profile; use worker_profile: process"
         )
     if configuration.undeclared_adapter == "refuse":
         raise AdapterError(undeclared_warning(adapter_class))
@@ -211,8 +211,8 @@ def check_thread_safety(
 def tools_of(adapter: object) -> dict[str, Tool]:
     """The adapter's tools by name.
 
-    Raises AdapterError for a tool that cannot be called as the host calls: by name, on one of
-    the worker's threads, for one answer.
+    Raises AdapterError for a tool that cannot be called as the host calls: by name, on
+    one of the worker's threads, for one answer.
     """
     tools = collect(adapter)
     for name, found in tools.items():
@@ -254,23 +254,21 @@ def _refuse_async(what: str, function: Callable[..., Any]) -> None:
 
 
 def fallback_of(adapter: Any) -> Fallback | None:
-    """What answers, as `function(name, arguments)`, for names that are no tool; None: nobody."""
+    """What answers by `function(name, arguments)` for names that are no tool."""
     if callable(getattr(adapter, "execute_tool", None)):
         return lambda name, arguments: adapter.execute_tool(
             name, arguments, current_session()
         )
     for attribute in FALLBACKS[1:]:
         if _defines(type(adapter), attribute):
-            # BaseAdapter.handle_request calls the other two, so that they are counted too.
-            attribute = (
-                "handle_request" if isinstance(adapter, BaseAdapter) else attribute
-            )
-            return _request_handler(getattr(adapter, attribute))
+            # BaseAdapter.handle_request calls the other two.
+            own = "handle_request" if isinstance(adapter, BaseAdapter) else attribute
+            return _request_handler(getattr(adapter, own))
     return None
 
 
 def _defines(adapter_class: type, attribute: str) -> bool:
-    """Whether the class or one of its bases, the bridge's own apart, defines the method."""
+    """Whether the class or one of its bases, ours apart, defines the method."""
     return any(
         attribute in vars(base)
         for base in adapter_class.__mro__
@@ -280,14 +278,8 @@ def _defines(adapter_class: type, attribute: str) -> bool:
 
 def _request_handler(handler: Callable[[Request], Any]) -> Fallback:
     def handle(name: str, arguments: dict[str, Any]) -> Any:
-        return handler(
-            Request(
-                {
-                    "command": name,
-                    "args": arguments,
-                    "session_id": current_session().session_id,
-                }
-            )
-        )
+        session_id = current_session().session_id
+        fields = {"command": name, "args": arguments, "session_id": session_id}
+        return handler(Request(fields))
 
     return handle

@@ -8,10 +8,10 @@ from typing import Any
 
 
 class Request(Mapping[str, Any]):
-    """One call, readable as an object and as a mapping: `request.args` is `request["args"]`.
+    """One call, both object and mapping: `request.args` is `request["args"]`.
 
-    It has at least `command` (the tool's name), `args` (a dict) and `input`, which is the
-    argument of that name or, without one, all of `args`.
+    It has at least `command` (the tool's name), `args` (a dict) and `input`, which is
+    the argument of that name or, without one, all of `args`.
     """
 
     __slots__ = ("_fields",)
@@ -54,5 +54,5 @@ class Request(Mapping[str, Any]):
             ) from None
 
     def __repr__(self) -> str:
-        """The command alone: arguments may be large and are nobody's business in a log."""
+        """The command alone: arguments may be large, and do not belong in a log."""
         return f"Request(command={self._fields['command']!r})"

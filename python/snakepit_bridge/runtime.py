@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The runtime as adapters see it: the C extension in a worker, a stand-in anywhere else.
+"""The runtime as adapters see it: the C extension in a worker, a stand-in elsewhere.
 
-An extension that is missing is an ordinary case; one that is there and cannot be loaded is an
-error and is raised.
+An extension that is missing is an ordinary case; one that is there and cannot be loaded
+is an error and is raised.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ _attached = False
 def attach() -> dict[str, Any]:
     """Joins the host that started this process and returns the pool's configuration.
 
-    Once per process. Raises RuntimeError if the extension is not installed, OSError if no host
-    left its descriptors here.
+    Once per process. Raises RuntimeError if the extension is not installed, OSError if
+    no host left its descriptors here.
     """
     global _attached
     if native is None:
         raise RuntimeError(
-            "snakepit_bridge was installed without its extension _runtime, so it can test "
-            "adapters but not serve them; reinstall it with pip from Snakepit's python folder"
+            "snakepit_bridge is here without its extension _runtime, so it can test "
+            "adapters but not serve them; install Snakepit's python folder with pip"
         )
     configuration: dict[str, Any] = native.attach()
     _attached = True
@@ -64,11 +64,11 @@ def empty(shape: int | Sequence[int], dtype: str = "float32") -> Any:
     """A writable array for a result, packed in C order, its contents undefined.
 
     In a worker it lies in shared memory, and a tool that returns it copies nothing;
-    ``numpy.asarray(...)`` is the way to fill it. Elsewhere it is a NumPy array, or a memoryview
-    where there is no NumPy.
+    ``numpy.asarray(...)`` is the way to fill it. Elsewhere it is a NumPy array, or a
+    memoryview where there is no NumPy.
 
-    `shape` counts elements; `dtype` is NumPy's name. Raises ValueError for an unknown dtype or a
-    negative extent, MemoryError if the pool's shared memory is used up.
+    `shape` counts elements; `dtype` is NumPy's name. Raises ValueError for an unknown
+    dtype or a negative extent, MemoryError if the pool's shared memory is used up.
     """
     if not _attached:
         return standalone.empty(shape, dtype)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""What stands for the runtime outside of a worker, so that an adapter can be tested alone."""
+"""What stands for the runtime outside of a worker, so that an adapter can be tested
+alone.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,8 @@ class Tensor:
 
 
 def empty(shape: int | Sequence[int], dtype: str = "float32") -> Any:
-    """A writable array in ordinary memory: NumPy's if there is NumPy, else a memoryview.
+    """A writable array in ordinary memory: NumPy's if there is NumPy, else a
+    memoryview.
 
     Raises ValueError for an unknown dtype or a negative extent.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Tools: how a method is marked as one, and which of an adapter's methods are callable."""
+"""Tools: how a method is marked as one, and which of an adapter's are callable."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from .errors import AdapterError
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 NAME_MAX = 255  # bytes of a tool's name in shared memory
-TEXT_MAX = 1000  # characters of a description or a default, for the tools travel in one message
+TEXT_MAX = 1000  # characters of a description: all tools travel in one message
 
 # Attributes that the decorators leave on a function.
 TOOL_MARK = "__snakepit_tool__"
 SAFE_MARK = "__thread_safe__"
 
-# The worker calls these itself, so @thread_safe_method alone does not make tools of them.
+# The worker calls these itself: @thread_safe_method alone does not make tools of them.
 LIFE = frozenset({"initialize", "cleanup", "execute_tool", "handle_request"})
 
 
 @dataclass(frozen=True)
 class ToolMark:
-    """What `tool` was given: empty means that the method's own name or docstring serves."""
+    """What `tool` was given; the method's name and docstring stand in for nothing."""
 
     name: str = ""
     description: str = ""
@@ -96,11 +96,12 @@ def tool(
 ) -> Method | Callable[[Method], Method]:
     """Makes a method callable by the host, which passes arguments by name.
 
-    Works as ``@tool``, ``@tool("what it does")`` and ``@tool(description=..., name=...)``, above
-    or below ``@thread_safe_method``. Without a description the first paragraph of the docstring
-    is used, without a name the method's own.
+    Works as ``@tool``, ``@tool("what it does")`` and ``@tool(description=...,
+    name=...)``, above or below ``@thread_safe_method``. Without a description the first
+    paragraph of the docstring is used, without a name the method's own.
 
-    Raises TypeError for anything that is not a function, ValueError for an impossible name.
+    Raises TypeError for anything that is not a function, ValueError for an impossible
+    name.
     """
     if isinstance(function, str):
         function, description = None, function
@@ -145,7 +146,7 @@ def collect(adapter: object) -> dict[str, Tool]:
         name = found.metadata.name
         if name in tools:
             raise AdapterError(
-                f"two methods of {type(adapter).__name__} are tools by the name {name!r}: "
+                f"two methods of {type(adapter).__name__} are tool {name!r}: "
                 f"{tools[name].function.__name__} and {attribute}"
             )
         tools[name] = found

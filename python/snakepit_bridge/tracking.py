@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Counts requests by thread without a lock on the way of a request.
 
-Each thread counts in a tally of its own, which no other thread writes; a report adds them up. A
-lock is taken only where the set of tallies changes: when a thread counts for the first time, and
-in a report.
+Each thread counts in a tally of its own, which no other thread writes; a report adds
+them up. A lock is taken only where the set of tallies changes: when a thread counts for
+the first time, and in a report.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ OTHERS = "(other finished threads)"
 
 
 class Tally:
-    """One thread's counts. Owner: that thread; others read `total` and `depth` as hints."""
+    """One thread's counts. Owner: that thread; others read them as hints."""
 
     __slots__ = ("depth", "name", "thread", "total")
 
@@ -42,7 +42,7 @@ class RequestTracker:
 
     def __init__(self) -> None:
         """No requests so far."""
-        self._lock = threading.Lock()  # guards the three below
+        self._lock = threading.RLock()  # guards the three below
         self._tallies: list[Tally] = []
         self._finished: dict[str, int] = {}
         self._sweep_at = 64
@@ -66,13 +66,15 @@ class RequestTracker:
             tally.depth -= 1
 
     def get_stats(self) -> dict[str, Any]:
-        """A new dict: `total_requests`, `active_requests` (threads inside one) and
+        """A new dict of the counts.
+
+        `total_requests`; `active_requests`, the threads inside of one;
         `thread_utilization`, the number of requests by thread name.
         """
         with self._lock:
             self._sweep()
             utilization = dict(self._finished)
-            for tally in self._tallies:
+            for tally in filter(_has_counted, self._tallies):
                 utilization[tally.name] = utilization.get(tally.name, 0) + tally.total
             active = sum(1 for tally in self._tallies if tally.depth)
         return {
@@ -91,16 +93,20 @@ class RequestTracker:
         return tally
 
     def _sweep(self) -> None:
-        """Adds up the tallies of finished threads by name, so that memory stays flat."""
+        """Merges the tallies of finished threads by name, so that memory stays flat."""
         living: list[Tally] = []
         finished: list[Tally] = []
         for tally in self._tallies:
             (finished if tally.is_finished() else living).append(tally)
         self._tallies = living
-        for tally in finished:
+        for tally in filter(_has_counted, finished):
             known = tally.name in self._finished or len(self._finished) < FINISHED_MAX
             name = tally.name if known else OTHERS
             self._finished[name] = self._finished.get(name, 0) + tally.total
+
+
+def _has_counted(tally: Tally) -> bool:
+    return tally.total > 0
 
 
 class _PerThread(threading.local):

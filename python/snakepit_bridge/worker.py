@@ -1,19 +1,18 @@
 # SPDX-License-Identifier: MIT
-"""A worker's main: ``python -m snakepit_bridge.worker``, started by a host and never by hand.
+"""A worker's main: ``python -m snakepit_bridge.worker``, as a host starts it.
 
-The extension owns descriptors, shared memory and the protocol; this module owns the adapter's
-life: load, build, initialize, serve, clean up.
+The extension owns descriptors, shared memory and the protocol; this module owns the
+adapter's life: load, build, initialize, serve, clean up.
 """
 
 from __future__ import annotations
 
 import os
-import queue
 import signal
 import sys
 import sysconfig
 import threading
-from typing import Any, NoReturn
+from typing import Any
 
 from . import configuration, faults, loader, runtime
 from .configuration import Configuration
@@ -104,30 +103,13 @@ class Worker:
 
     def serve_on_threads(self) -> int:
         """Runs each executor on a thread of its own while this one handles signals."""
-        ended: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
-        try:
-            for index in range(self.settings.executors):
-                start_executor(index, ended)
-        except RuntimeError as error:  # no more threads
-            self.give_up(error)
-        for _ in range(self.settings.executors):
-            # Unlike Thread.join() on some versions, get() lets Python's signal handlers run.
-            failure = ended.get()
-            if failure is not None:
-                self.give_up(failure)
+        executors = Executors(self.settings.executors)
+        executors.start()
+        executors.wait()
         return 0
 
-    def give_up(self, error: BaseException) -> NoReturn:
-        """Ends the process: an executor is lost, and the others cannot be told to leave."""
-        print(
-            f"snakepit: an executor ended: {faults.describe(error)[2]}", file=sys.stderr
-        )
-        self.clean_up()
-        sys.stdout.flush()
-        os._exit(1)
-
     def clean_up(self) -> None:
-        """Calls the adapter's `cleanup`, once; what it raises is printed and goes no further."""
+        """Calls the adapter's `cleanup`, once, and prints what it raises."""
         adapter, self.adapter = self.adapter, None
         if not hasattr(adapter, "cleanup"):
             return
@@ -141,26 +123,68 @@ class Worker:
             )
 
 
-def start_executor(index: int, ended: queue.SimpleQueue[BaseException | None]) -> None:
-    """Starts a thread for executor `index`."""
-    name = f"snakepit-executor-{index}"
-    threading.Thread(target=run_executor, args=(index, ended), name=name).start()
+class Executors:
+    """The threads of the thread profile. Owner: main thread, but for `run`."""
 
+    def __init__(self, count: int) -> None:
+        """No thread runs yet."""
+        self.threads = [
+            threading.Thread(
+                target=self.run,
+                args=(index,),
+                name=f"snakepit-executor-{index}",
+                daemon=True,  # where one is lost, the others must not keep the process
+            )
+            for index in range(count)
+        ]
+        self.endings: list[BaseException | None] = []  # None: the host said stop
+        # A signal may come just before the main thread goes to sleep, which Python's
+        # locks would sleep through; so it sleeps in a read, and signals write too.
+        self.bell, self.rope = os.pipe()
+        os.set_blocking(self.rope, False)
 
-def run_executor(index: int, ended: queue.SimpleQueue[BaseException | None]) -> None:
-    """Runs executor `index` on this thread and says when and how it ended."""
-    try:
-        runtime.native.run(index)
-    except BaseException as error:
-        ended.put(error)
-    else:
-        ended.put(None)
+    def start(self) -> None:
+        """Starts all threads. Raises RuntimeError if the process may have no more."""
+        others = signal.set_wakeup_fd(self.rope, warn_on_full_buffer=False)
+        if others != -1:  # the adapter has its own
+            signal.set_wakeup_fd(others)
+        for thread in self.threads:
+            thread.start()
+
+    def run(self, index: int) -> None:
+        """Runs executor `index` on the calling thread, then rings the bell."""
+        try:
+            runtime.native.run(index)
+        except BaseException as error:
+            self.endings.append(error)
+        else:
+            self.endings.append(None)
+        try:
+            os.write(self.rope, b"\0")
+        except BlockingIOError:
+            pass  # a full pipe rings as well
+
+    def wait(self) -> None:
+        """Returns when all have ended, raises when one has failed.
+
+        Signal handlers run meanwhile, and what they raise is raised.
+        """
+        while self.any_serving():
+            os.read(self.bell, 64)
+        for thread in self.threads:
+            thread.join()
+
+    def any_serving(self) -> bool:
+        """Whether the host has not stopped all yet. Raises what one of them died of."""
+        for failure in filter(None, self.endings):
+            raise failure
+        return len(self.endings) < len(self.threads)
 
 
 def describe_worker(
     adapter_class: type, thread_safe: bool | None, tools: dict[str, Tool]
 ) -> dict[str, Any]:
-    """What the host is told when the worker can serve. MessagePack can hold all of it."""
+    """What the host is told when the worker can serve, all fit for MessagePack."""
     return {
         "adapter": f"{adapter_class.__module__}.{adapter_class.__qualname__}",
         "bridge": __version__,
@@ -174,7 +198,7 @@ def describe_worker(
 
 
 def is_gil_enabled() -> bool:
-    """Whether the GIL is on now, after the adapter's imports: one of them may switch it on."""
+    """Whether the GIL is on now: the adapter's imports may have switched it on."""
     ask = getattr(sys, "_is_gil_enabled", None)
     return True if ask is None else bool(ask())
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Time. Nanoseconds of CLOCK_MONOTONIC for deadlines; processor ticks for waits so short that
-// reading the clock would be a part of them.
+// Time. Nanoseconds of CLOCK_MONOTONIC for deadlines; processor ticks for waits so
+// short that reading the clock would be a part of them.
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
 
@@ -11,16 +11,17 @@
 #define SP_NS_PER_MS UINT64_C(1000000)
 #define SP_NS_PER_S  UINT64_C(1000000000)
 // A deadline that never comes.
-#define SP_NEVER     UINT64_MAX
+#define SP_NEVER UINT64_MAX
 
 static inline uint64_t sp_clock_now(void)
 {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * SP_NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
-// A counter that rises steadily and costs a few nanoseconds to read. Its unit is the processor's.
+// A counter that rises steadily and costs a few nanoseconds to read. Its unit is the
+// processor's.
 static inline uint64_t sp_clock_ticks(void)
 {
 #if defined(__x86_64__)
@@ -34,8 +35,8 @@ static inline uint64_t sp_clock_ticks(void)
 #endif
 }
 
-// Ticks in a microsecond, measured once on first use (this takes up to two milliseconds). At
-// least 1. Any thread.
+// Ticks in a microsecond, measured once on first use (this takes up to two
+// milliseconds). At least 1. Any thread.
 uint64_t sp_clock_ticks_per_us(void);
 
 // A polite turn of a spinning loop.

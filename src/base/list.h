@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A doubly linked list whose links live in the items. No lock: the owner of the list is the owner
-// of its links.
+// A doubly linked list whose links live in the items. No lock: the owner of the list is
+// the owner of its links.
 #ifndef BASE_LIST_H
 #define BASE_LIST_H
 
@@ -13,7 +13,8 @@ struct sp_link {
 };
 
 // The struct that holds `link` as its member.
-#define SP_ENTRY(link, type, member) ((type *)(void *)((char *)(link) - offsetof(type, member)))
+#define SP_ENTRY(link, type, member) \
+    ((type *)(void *)((char *)(link) - offsetof(type, member)))
 
 static inline void sp_list_init(struct sp_link *list)
 {
@@ -26,7 +27,8 @@ static inline bool sp_list_empty(const struct sp_link *list)
     return list->next == list;
 }
 
-// True while the link is in a list. A link that was never in one must be zeroed or inited.
+// True while the link is in a list. A link that was never in one must be zeroed or
+// inited.
 static inline bool sp_link_used(const struct sp_link *link)
 {
     return link->next != NULL && link->next != link;

@@ -28,8 +28,8 @@ static void write_stderr(enum sp_log_level level, const char *line)
 {
     struct timespec now;
     struct tm local;
-    clock_gettime(CLOCK_REALTIME, &now);
-    localtime_r(&now.tv_sec, &local);
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    (void)localtime_r(&now.tv_sec, &local);
     char out[LINE_MAX_BYTES + 64];
     int length = snprintf(out,
                           sizeof(out),
@@ -59,7 +59,7 @@ void sp_log(const struct sp_log *log,
     if (head >= 0 && (size_t)head < sizeof(line)) {
         va_list args;
         va_start(args, format);
-        vsnprintf(line + head, sizeof(line) - (size_t)head, format, args);
+        (void)vsnprintf(line + head, sizeof(line) - (size_t)head, format, args);
         va_end(args);
     }
     flatten(line);
@@ -81,7 +81,7 @@ const char *sp_log_quote(const char *text, char *room, size_t size)
         if (byte == '"' || byte == '\\') {
             room[at++] = '\\';
         }
-        room[at++] = byte < ' ' || byte == 0x7f ? ' ' : (char)byte;
+        room[at++] = (char)(byte < ' ' || byte == 0x7f ? ' ' : byte);
     }
     room[at++] = '"';
     room[at] = '\0';

@@ -14,7 +14,8 @@ enum sp_log_level {
 };
 
 // Receives a finished line without its end-of-line. Called from any thread.
-typedef void sp_log_fn(void *user, enum sp_log_level level, const char *event, const char *line);
+typedef void
+sp_log_fn(void *user, enum sp_log_level level, const char *event, const char *line);
 
 // Where lines go. Plain data, read-only once in use.
 struct sp_log {
@@ -23,14 +24,18 @@ struct sp_log {
     enum sp_log_level level; // lines below it are not made
 };
 
-// Writes "EVENT key=value ..." if `level` is wanted. `format` makes the part behind the event;
-// values with blanks should be quoted by the caller with %s and sp_log_quote(). Control characters
-// become blanks, and what is longer than 2047 bytes is cut. `format` may be "". Any thread.
-void sp_log(const struct sp_log *log, enum sp_log_level level, const char *event, const char *format,
+// Writes "EVENT key=value ..." if `level` is wanted. `format` makes the part behind the
+// event; values with blanks should be quoted by the caller with %s and sp_log_quote().
+// Control characters become blanks, and what is longer than 2047 bytes is cut. `format`
+// may be "". Any thread.
+void sp_log(const struct sp_log *log,
+            enum sp_log_level level,
+            const char *event,
+            const char *format,
             ...) __attribute__((format(printf, 4, 5)));
 
-// Writes `text` in double quotes into `room`, quotes and backslashes escaped, cut to fit, with a
-// zero behind it; returns `room`. `size` is at least 4.
+// Writes `text` in double quotes into `room`, quotes and backslashes escaped, cut to
+// fit, with a zero behind it; returns `room`. `size` is at least 4.
 const char *sp_log_quote(const char *text, char *room, size_t size);
 
 // "debug", "info", "warning", "error", "off" to a level; -1 for any other text.

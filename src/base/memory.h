@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// All heap memory of the library goes through here, so that a test can make the nth request fail.
+// All heap memory of the library goes through here, so that a test can make the nth
+// request fail.
 #ifndef BASE_MEMORY_H
 #define BASE_MEMORY_H
 
@@ -15,7 +16,8 @@ void *sp_realloc(void *block, size_t bytes);
 char *sp_strdup(const char *text);
 void sp_free(void *block);
 
-// For tests: the nth request from now on (1 is the next) fails, once; 0 switches this off.
+// For tests: the nth request from now on (1 is the next) fails, once; 0 switches this
+// off.
 void sp_memory_fail_at(long n);
 // For tests: true once the request asked for by sp_memory_fail_at() has failed.
 int sp_memory_has_failed(void);

@@ -65,7 +65,7 @@ snakepit_err sp_buf_printf(struct sp_buf *buf, const char *format, ...)
     size_t bytes = length < 0 ? 0 : (size_t)length;
     snakepit_err err = length < 0 ? SNAKEPIT_NO_MEMORY : sp_buf_reserve(buf, bytes + 1);
     if (err == SNAKEPIT_OK) {
-        vsnprintf((char *)buf->data + buf->size, bytes + 1, format, again);
+        (void)vsnprintf((char *)buf->data + buf->size, bytes + 1, format, again);
         buf->size += bytes;
     }
     va_end(again);

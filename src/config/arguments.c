@@ -23,7 +23,8 @@ static const struct flag *find_flag(const char *word, const char **value)
     size_t length = strcspn(word, "=");
     *value = word[length] == '=' ? word + length + 1 : NULL;
     for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
-        if (strlen(flags[i].text) == length && memcmp(flags[i].text, word, length) == 0) {
+        if (strlen(flags[i].text) == length &&
+            memcmp(flags[i].text, word, length) == 0) {
             return &flags[i];
         }
     }
@@ -31,13 +32,15 @@ static const struct flag *find_flag(const char *word, const char **value)
 }
 
 // Where adapter_args came from; `name` keeps the variable's name alive.
-static struct sp_place place_of_words(const struct sp_draft *draft, char name[SP_VARIABLE_MAX])
+static struct sp_place place_of_words(const struct sp_draft *draft,
+                                      char name[SP_VARIABLE_MAX])
 {
     const struct sp_option *option = sp_option_find(SP_SCOPE_POOL, "adapter_args");
     size_t index = sp_option_index(option);
-    struct sp_place place = sp_place_key(&draft->place, option->key, draft->lines[index]);
+    struct sp_place place =
+        sp_place_key(&draft->place, option->key, draft->lines[index]);
     if (draft->origins[index] == SP_ORIGIN_VARIABLE) {
-        sp_variable_find(option, draft->pool, name);
+        sp_variable_find(option, draft->pool, SP_REACH_ALL, name);
         place.variable = name;
     }
     return place;
@@ -52,10 +55,14 @@ static snakepit_err contradicts(const struct sp_draft *draft,
     size_t line = draft->lines[sp_option_index(option)];
     sp_quote(word, shown);
     if (line == 0) {
-        return sp_problem(place, "%s contradicts an earlier word; keep one of them", shown);
+        return sp_problem(
+            place, "%s contradicts an earlier word; keep one of them", shown);
     }
-    return sp_problem(
-        place, "%s contradicts %s on line %zu; keep one of them", shown, option->key, line);
+    return sp_problem(place,
+                      "%s contradicts %s on line %zu; keep one of them",
+                      shown,
+                      option->key,
+                      line);
 }
 
 // Sets `option` to what an argument says. `word` is for people.
@@ -71,7 +78,8 @@ static snakepit_err set(struct sp_draft *draft,
         sp_option_set(option, &said, threaded ? "thread" : value, false, place);
     if (err == SNAKEPIT_OK && *origin == SP_ORIGIN_NOBODY) {
         *origin = SP_ORIGIN_ARGUMENT;
-        err = sp_option_set(option, draft->pool, threaded ? "thread" : value, false, place);
+        err = sp_option_set(
+            option, draft->pool, threaded ? "thread" : value, false, place);
     } else if (err == SNAKEPIT_OK && *origin != SP_ORIGIN_VARIABLE &&
                !sp_option_same(option, &said, draft->pool)) {
         err = contradicts(draft, option, value, place);
@@ -80,7 +88,8 @@ static snakepit_err set(struct sp_draft *draft,
     return err;
 }
 
-// Handles the words from `index` on if they begin with a flag; *used says how many they are.
+// Handles the words from `index` on if they begin with a flag; *used says how many they
+// are.
 static snakepit_err take(struct sp_draft *draft, size_t index, size_t *used)
 {
     const struct sp_texts *words = &draft->pool->adapter_args;
@@ -105,22 +114,25 @@ static snakepit_err take(struct sp_draft *draft, size_t index, size_t *used)
 snakepit_err sp_arguments_apply(struct sp_draft *draft)
 {
     struct sp_texts *words = &draft->pool->adapter_args;
-    size_t index = 0;
-    snakepit_err err = SNAKEPIT_OK;
-    while (err == SNAKEPIT_OK && index < words->count) {
+    size_t kept = 0;
+    for (size_t index = 0; index < words->count;) {
         size_t used = 0;
-        err = take(draft, index, &used);
-        if (err != SNAKEPIT_OK || used == 0) {
-            index++;
-            continue;
+        snakepit_err err = take(draft, index, &used);
+        if (err != SNAKEPIT_OK) {
+            return err;
         }
         for (size_t i = 0; i < used; i++) {
             sp_free(words->items[index + i]);
+            words->items[index + i] = NULL;
         }
-        words->count -= used;
-        memmove(&words->items[index],
-                &words->items[index + used],
-                (words->count - index) * sizeof(*words->items));
+        if (used == 0) {
+            char *word = words->items[index];
+            words->items[index] = NULL;
+            words->items[kept++] = word;
+            used = 1;
+        }
+        index += used;
     }
-    return err;
+    words->count = kept;
+    return SNAKEPIT_OK;
 }

@@ -148,12 +148,15 @@ static snakepit_err set_pairs(struct sp_yaml *yaml,
                               const struct sp_place *place,
                               struct sp_pairs *pairs)
 {
-    pairs->items = sp_alloc_array(SP_YAML_ITEMS_MAX, sizeof(*pairs->items));
+    bool map = node->type == YAML_MAPPING_NODE;
+    size_t count =
+        map ? (size_t)(node->data.mapping.pairs.top - node->data.mapping.pairs.start)
+            : (size_t)(node->data.sequence.items.top - node->data.sequence.items.start);
+    pairs->items = sp_alloc_array(count, sizeof(*pairs->items));
     if (pairs->items == NULL) {
         return SNAKEPIT_NO_MEMORY;
     }
-    return node->type == YAML_MAPPING_NODE
-               ? set_pairs_of_map(yaml, node, place, pairs)
+    return map ? set_pairs_of_map(yaml, node, place, pairs)
                : set_pairs_of_list(yaml, node, place, pairs);
 }
 

@@ -47,6 +47,7 @@ struct sp_pairs {
 #define SP_POOL_FIELD(key, type) type key;
 #define SP_TOP_FIELD(key, type)
 #define SP_OPTION(scope, key, type, ...) SP_##scope##_FIELD(key, type)
+#define SP_SECTION(scope, title)
 #define SP_LATER(scope, key)
 // One pool. Every text is owned and never NULL, but for `python`.
 //
@@ -74,6 +75,7 @@ struct sp_config {
 #undef SP_POOL_FIELD
 #undef SP_TOP_FIELD
 #undef SP_OPTION
+#undef SP_SECTION
 #undef SP_LATER
 
 // Reads, checks and completes a configuration. INVALID_CONFIG: `why`, which may be

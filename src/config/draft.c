@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Completes a pool. The order matters: the profile is settled first, because it decides which
-// variables apply and what the defaults are.
+// Completes a pool. The order matters: the profile is settled first, because it decides
+// which variables apply and what the defaults are.
 #include "config/draft.h"
 
 #include <sched.h>
@@ -36,7 +36,7 @@ place_of(const struct sp_draft *draft, const char *key, char name[SP_VARIABLE_MA
     size_t index = sp_option_index(option);
     struct sp_place place = sp_place_key(&draft->place, key, draft->lines[index]);
     if (draft->origins[index] == SP_ORIGIN_VARIABLE) {
-        sp_variable_find(option, draft->pool, name);
+        sp_variable_find(option, draft->pool, SP_REACH_ALL, name);
         place.variable = name;
     }
     return place;
@@ -78,19 +78,23 @@ snakepit_err sp_draft_set_name(struct sp_draft *draft,
     }
     if (!is_pool_name(text)) {
         char shown[SP_QUOTED_MAX];
-        return sp_problem(&place, "expected %s, got %s", expected, sp_quote(text, shown));
+        return sp_problem(
+            &place, "expected %s, got %s", expected, sp_quote(text, shown));
     }
     draft->name_line = place.line;
     draft->pool->name = sp_strdup(text);
     return draft->pool->name != NULL ? SNAKEPIT_OK : SNAKEPIT_NO_MEMORY;
 }
 
-// ---- Variables -------------------------------------------------------------------------------
+// ---- Variables
+// -------------------------------------------------------------------------------
 
-static snakepit_err apply_variable(struct sp_draft *draft, const struct sp_option *option)
+static snakepit_err apply_variable(struct sp_draft *draft,
+                                   const struct sp_option *option,
+                                   enum sp_reach reach)
 {
     char name[SP_VARIABLE_MAX];
-    const char *value = sp_variable_find(option, draft->pool, name);
+    const char *value = sp_variable_find(option, draft->pool, reach, name);
     if (value == NULL) {
         return SNAKEPIT_OK;
     }
@@ -100,26 +104,31 @@ static snakepit_err apply_variable(struct sp_draft *draft, const struct sp_optio
     return sp_variable_apply(option, draft->pool, value, &place);
 }
 
-// The variables of the options that mean something to both profiles, or those of the others.
-static snakepit_err apply_variables(struct sp_draft *draft, bool both)
+// The variables of the options that mean something to both profiles, or those of the
+// others.
+static snakepit_err
+apply_variables(struct sp_draft *draft, bool both, enum sp_reach reach)
 {
     const struct sp_option *option = NULL;
     snakepit_err err = SNAKEPIT_OK;
     for (size_t i = 0; err == SNAKEPIT_OK && (option = sp_option_at(i)) != NULL; i++) {
-        if (option->scope == SP_SCOPE_POOL && (option->applies == SP_APPLIES_BOTH) == both) {
-            err = apply_variable(draft, option);
+        if (option->scope == SP_SCOPE_POOL &&
+            (option->applies == SP_APPLIES_BOTH) == both) {
+            err = apply_variable(draft, option, reach);
         }
     }
     return err;
 }
 
-// ---- Defaults --------------------------------------------------------------------------------
+// ---- Defaults
+// --------------------------------------------------------------------------------
 
 static uint32_t count_cores(void)
 {
     cpu_set_t set;
-    long count = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set)
-                                                              : sysconf(_SC_NPROCESSORS_ONLN);
+    long count = sched_getaffinity(0, sizeof(set), &set) == 0
+                     ? CPU_COUNT(&set)
+                     : sysconf(_SC_NPROCESSORS_ONLN);
     const struct sp_option *option = row("pool_size");
     if (count < (long)option->minimum) {
         return (uint32_t)option->minimum;
@@ -155,14 +164,16 @@ static snakepit_err apply_computed_defaults(struct sp_draft *draft)
         pool->restart_backoff_max_ms = pool->restart_backoff_ms;
     }
     if (origin_of(draft, "adapter") == SP_ORIGIN_NOBODY) {
-        pool->adapter =
-            sp_strdup(threads ? "snakepit_bridge.adapters.threaded_showcase.ThreadedShowcaseAdapter"
-                              : "snakepit_bridge.adapters.showcase");
+        pool->adapter = sp_strdup(
+            threads
+                ? "snakepit_bridge.adapters.threaded_showcase.ThreadedShowcaseAdapter"
+                : "snakepit_bridge.adapters.showcase");
     }
     return pool->adapter != NULL ? SNAKEPIT_OK : SNAKEPIT_NO_MEMORY;
 }
 
-// ---- The interpreter -------------------------------------------------------------------------
+// ---- The interpreter
+// -------------------------------------------------------------------------
 
 // A row: a variable that names an interpreter, or a command.
 struct candidate {
@@ -188,10 +199,11 @@ static snakepit_err resolve(struct sp_draft *draft, const struct sp_place *place
     snakepit_err err = sp_program_find(draft->pool->python, directory, &found);
     if (err == SNAKEPIT_NOT_FOUND && draft->config->pooling_enabled) {
         char shown[SP_QUOTED_MAX];
-        return sp_problem(place,
-                          "%s was not found or may not be executed; name a command on PATH or the "
-                          "path of an interpreter (`snakepit python` lists them)",
-                          sp_quote(draft->pool->python, shown));
+        return sp_problem(
+            place,
+            "%s was not found or may not be executed; name a command on PATH or the "
+            "path of an interpreter (`snakepit python` lists them)",
+            sp_quote(draft->pool->python, shown));
     }
     if (err == SNAKEPIT_OK || err == SNAKEPIT_NOT_FOUND) {
         sp_free(draft->pool->python);
@@ -201,7 +213,8 @@ static snakepit_err resolve(struct sp_draft *draft, const struct sp_place *place
     return err;
 }
 
-static snakepit_err resolve_candidate(struct sp_draft *draft, const struct candidate *candidate)
+static snakepit_err resolve_candidate(struct sp_draft *draft,
+                                      const struct candidate *candidate)
 {
     struct sp_place place = sp_place_key(&draft->place, "python", 0);
     place.variable = candidate->variable;
@@ -229,13 +242,15 @@ static snakepit_err find_python(struct sp_draft *draft)
             err = resolve_candidate(draft, &candidates[i]);
         }
     }
-    if (err != SNAKEPIT_OK || draft->pool->python != NULL || !draft->config->pooling_enabled) {
+    if (err != SNAKEPIT_OK || draft->pool->python != NULL ||
+        !draft->config->pooling_enabled) {
         return err;
     }
     struct sp_place place = sp_place_key(&draft->place, "python", 0);
-    return sp_problem(&place,
-                      "no interpreter was found; put python3 on PATH, or name one with this key or "
-                      "with SNAKEPIT_PYTHON");
+    return sp_problem(
+        &place,
+        "no interpreter was found; put python3 on PATH, or name one with this key or "
+        "with SNAKEPIT_PYTHON");
 }
 
 static snakepit_err settle_python(struct sp_draft *draft)
@@ -248,7 +263,8 @@ static snakepit_err settle_python(struct sp_draft *draft)
     return resolve(draft, &place);
 }
 
-// ---- Checks ----------------------------------------------------------------------------------
+// ---- Checks
+// ----------------------------------------------------------------------------------
 
 static snakepit_err check_fields(const struct sp_draft *draft)
 {
@@ -256,10 +272,11 @@ static snakepit_err check_fields(const struct sp_draft *draft)
     char name[SP_VARIABLE_MAX];
     if (pool->worker_profile == SP_PROFILE_PROCESS && pool->threads_per_worker != 1) {
         struct sp_place place = place_of(draft, "threads_per_worker", name);
-        return sp_problem(&place,
-                          "expected 1 in the process profile, got %u; several threads need "
-                          "worker_profile: thread",
-                          pool->threads_per_worker);
+        return sp_problem(
+            &place,
+            "expected 1 in the process profile, got %u; several threads need "
+            "worker_profile: thread",
+            pool->threads_per_worker);
     }
     if (pool->restart_backoff_max_ms < pool->restart_backoff_ms) {
         struct sp_place place = place_of(draft, "restart_backoff_max_ms", name);
@@ -273,7 +290,7 @@ static snakepit_err check_fields(const struct sp_draft *draft)
 
 snakepit_err sp_draft_finish(struct sp_draft *draft)
 {
-    snakepit_err err = apply_variables(draft, true);
+    snakepit_err err = apply_variables(draft, true, SP_REACH_ALL);
     err = err != SNAKEPIT_OK ? err : sp_arguments_apply(draft);
     if (err != SNAKEPIT_OK) {
         return err;
@@ -282,9 +299,8 @@ snakepit_err sp_draft_finish(struct sp_draft *draft)
         draft->pool->worker_profile = draft->config->default_profile;
     }
     // A variable for all pools must not break those to which its key means nothing.
-    if (draft->pool->worker_profile == SP_PROFILE_THREAD) {
-        err = apply_variables(draft, false);
-    }
+    bool threads = draft->pool->worker_profile == SP_PROFILE_THREAD;
+    err = apply_variables(draft, false, threads ? SP_REACH_ALL : SP_REACH_ONE);
     err = err != SNAKEPIT_OK ? err : apply_fixed_defaults(draft);
     err = err != SNAKEPIT_OK ? err : apply_computed_defaults(draft);
     err = err != SNAKEPIT_OK ? err : check_fields(draft);

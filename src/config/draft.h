@@ -37,8 +37,8 @@ snakepit_err sp_draft_set_name(struct sp_draft *draft,
                                const yaml_node_t *key,
                                const yaml_node_t *value);
 
-// Once the file is read and the top is complete: variables, the words of adapter_args, defaults,
-// and the checks that need several fields.
+// Once the file is read and the top is complete: variables, the words of adapter_args,
+// defaults, and the checks that need several fields.
 snakepit_err sp_draft_finish(struct sp_draft *draft);
 
 #endif

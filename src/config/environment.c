@@ -36,6 +36,7 @@ void sp_variable_name(const char *pool, const char *key, char name[SP_VARIABLE_M
 
 const char *sp_variable_find(const struct sp_option *option,
                              const struct sp_pool_config *pool,
+                             enum sp_reach reach,
                              char name[SP_VARIABLE_MAX])
 {
     const char *value = NULL;
@@ -45,7 +46,7 @@ const char *sp_variable_find(const struct sp_option *option,
     }
     // SNAKEPIT_PYTHON is the default interpreter and not an order: a pool that names
     // its own keeps it.
-    if (value == NULL && option->kind != SP_KIND_PROGRAM) {
+    if (value == NULL && reach == SP_REACH_ALL && option->kind != SP_KIND_PROGRAM) {
         sp_variable_name(NULL, option->key, name);
         value = getenv(name);
     }

@@ -14,10 +14,17 @@
 // everywhere.
 void sp_variable_name(const char *pool, const char *key, char name[SP_VARIABLE_MAX]);
 
+// Whom a variable is meant for.
+enum sp_reach {
+    SP_REACH_ALL = 0, // every pool, or this one
+    SP_REACH_ONE,     // this pool by name
+};
+
 // The value of the variable that overrides `option` in `pool` (NULL: at the top); NULL
-// if there is none. `name` gets the variable's name.
+// if there is none of that reach. `name` gets the variable's name.
 const char *sp_variable_find(const struct sp_option *option,
                              const struct sp_pool_config *pool,
+                             enum sp_reach reach,
                              char name[SP_VARIABLE_MAX]);
 
 // Sets the field of `option` from a variable's value; `place` names the variable.

@@ -14,6 +14,7 @@
 #define TARGET_POOL     struct sp_pool_config
 #define FIXED(text)     .fixed = (text)
 #define COMPUTED(words) .computed = (words)
+#define SP_SECTION(scope, title)
 #define SP_LATER(row_scope, row_key)
 #define SP_OPTION(                                                               \
     row_scope, row_key, type, row_kind, default_, low, high, list, of, on, text) \
@@ -34,14 +35,17 @@ static const struct sp_option options[] = {
 #include "config/options.def"
 };
 #undef SP_OPTION
+#undef SP_SECTION
 #undef SP_LATER
 
 #define SP_OPTION(...)
+#define SP_SECTION(scope, title)
 #define SP_LATER(row_scope, row_key) #row_key,
 static const char *const later[] = {
 #include "config/options.def"
 };
 #undef SP_OPTION
+#undef SP_SECTION
 #undef SP_LATER
 
 #define COUNT (sizeof(options) / sizeof(options[0]))
@@ -118,7 +122,8 @@ static const struct {
 // Candidate `index`; "" if it is of none of `scopes`.
 static const char *candidate(unsigned scopes, size_t index)
 {
-    enum sp_scope scope = index < COUNT ? options[index].scope : others[index - COUNT].scope;
+    enum sp_scope scope =
+        index < COUNT ? options[index].scope : others[index - COUNT].scope;
     const char *key = index < COUNT ? options[index].key : others[index - COUNT].key;
     return (scopes & SP_SCOPE_BIT(scope)) != 0 ? key : "";
 }
@@ -144,7 +149,8 @@ static const char *related(unsigned scopes, const char *key)
     for (size_t i = 0; i < CANDIDATES && strlen(key) >= 4; i++) {
         const char *other = candidate(scopes, i);
         size_t length = strlen(other);
-        bool around = length > 0 && strncmp(key, other, length) == 0 && key[length] == '_';
+        bool around =
+            length > 0 && strncmp(key, other, length) == 0 && key[length] == '_';
         if (around || strstr(other, key) != NULL) {
             return other;
         }

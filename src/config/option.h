@@ -55,10 +55,12 @@ size_t sp_option_index(const struct sp_option *option);
 // The row of that key; NULL if there is none.
 const struct sp_option *sp_option_find(enum sp_scope scope, const char *key);
 
-// The key that one most likely meant by `key`, among those of `scopes`; NULL if none comes near.
+// The key that one most likely meant by `key`, among those of `scopes`; NULL if none
+// comes near.
 const char *sp_option_nearest(unsigned scopes, const char *key);
 
-// The row whose key is a slip or two of the finger away from `key`; NULL if there is none.
+// The row whose key is a slip or two of the finger away from `key`; NULL if there is
+// none.
 const struct sp_option *sp_option_misspelt(enum sp_scope scope, const char *key);
 
 // True for a key that a later version will know.

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define SHOWN_MAX 60u  // bytes of a foreign text
+#define MARGIN    8u   // bytes that stay free for what follows a foreign text
 #define FILE_MAX  300u // bytes of a file name: of a longer one the end
 
 static bool is_number(const char *text)
@@ -23,7 +24,10 @@ static void append_shown(char *out, size_t room, const char *text)
 {
     size_t at = strlen(out);
     size_t shown = 0;
-    for (; text[shown] != '\0' && shown < SHOWN_MAX && at + 8 < room; shown++) {
+    if (at + MARGIN >= room) {
+        return;
+    }
+    for (; text[shown] != '\0' && shown < SHOWN_MAX && at + MARGIN < room; shown++) {
         unsigned char byte = (unsigned char)text[shown];
         out[at++] = byte < 0x20 || byte == 0x7f ? '?' : (char)byte;
     }
@@ -74,7 +78,8 @@ struct sp_place sp_place_item(const struct sp_place *outer, size_t index, size_t
 }
 
 // Appends to a message; what does not fit is left out.
-static void append(snakepit_message *why, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void
+append(snakepit_message *why, const char *format, va_list args)
 {
     size_t length = strlen(why->text);
     vsnprintf(why->text + length, sizeof(why->text) - length, format, args);

@@ -115,6 +115,7 @@ snakepit_err sp_yaml_load(struct sp_yaml *yaml,
         return SNAKEPIT_NO_MEMORY;
     }
     yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
+    text = text != NULL ? text : "";
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, bytes);
     snakepit_err err = load_with(&parser, yaml, text, place);
     yaml_parser_delete(&parser);

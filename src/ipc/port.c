@@ -55,13 +55,14 @@ snakepit_err sp_port_new(const struct sp_control_shape *shape, struct sp_port **
 
 void sp_port_ref(struct sp_port *port)
 {
-    port->refs++;
+    atomic_fetch_add_explicit(&port->refs, 1, memory_order_relaxed);
 }
 
 void sp_port_unref(struct sp_port *port)
 {
-    SP_CHECK(port->refs > 0);
-    if (--port->refs > 0) {
+    uint32_t before = atomic_fetch_sub_explicit(&port->refs, 1, memory_order_acq_rel);
+    SP_CHECK(before > 0);
+    if (before > 1) {
         return;
     }
     sp_segment_fini(&port->results);
@@ -133,10 +134,11 @@ bool sp_port_take_back(struct sp_port *port, uint32_t slot)
     return true;
 }
 
-bool sp_port_give_up(struct sp_port *port, uint32_t slot, void *owner)
+bool sp_port_give_up(struct sp_port *port, uint32_t slot)
 {
     _Atomic uint32_t *state = state_word(port, slot);
     uint32_t word = atomic_load_explicit(state, memory_order_acquire);
+    port->slots[slot].owner = NULL;
     do {
         if ((word & SP_SLOT_STATE) != SP_SLOT_RUNNING) {
             return false;
@@ -146,8 +148,10 @@ bool sp_port_give_up(struct sp_port *port, uint32_t slot, void *owner)
                                                     SP_SLOT_RUNNING | SP_SLOT_NOTIFY,
                                                     memory_order_acq_rel,
                                                     memory_order_acquire));
+    if ((word & SP_SLOT_WAITER) != 0) {
+        sp_futex_wake(state, 1);
+    }
     begin_notify(port, slot);
-    port->slots[slot].owner = owner;
     return true;
 }
 

@@ -30,7 +30,7 @@ struct sp_port {
     struct sp_segment results;
     struct sp_control_view view; // constant
     int doorbell;                // eventfd; constant
-    uint32_t refs;
+    _Atomic uint32_t refs;       // any thread
     uint64_t submit_tail;
     uint64_t done_head;
     uint64_t request_returns_head;
@@ -54,6 +54,7 @@ struct sp_port_answer {
 
 // Makes the segments, unlocked. SYSTEM, NO_MEMORY. The first reference is the caller's.
 snakepit_err sp_port_new(const struct sp_control_shape *shape, struct sp_port **port);
+// Any thread, locked or not. The last reference unmaps and frees.
 void sp_port_ref(struct sp_port *port);
 void sp_port_unref(struct sp_port *port);
 
@@ -69,9 +70,9 @@ uint32_t sp_port_state(const struct sp_port *port, uint32_t slot);
 // up. False: too late.
 bool sp_port_take_back(struct sp_port *port, uint32_t slot);
 
-// Gives up a slot whose call runs: its end comes through the completion ring. False: it has ended
-// meanwhile, and the slot is as before. `owner` becomes the slot's owner.
-bool sp_port_give_up(struct sp_port *port, uint32_t slot, void *owner);
+// Gives up a slot whose call runs: it has no owner any more and its end comes through the
+// completion ring. False: it has ended meanwhile; it has no owner either, but nothing will follow.
+bool sp_port_give_up(struct sp_port *port, uint32_t slot);
 
 // Asks the tool in a slot to stop, for those that look.
 void sp_port_cancel(struct sp_port *port, uint32_t slot);

@@ -41,7 +41,7 @@ static void explain(snakepit_message *why, const char *format, ...)
     }
     va_list args;
     va_start(args, format);
-    vsnprintf(why->text, sizeof(why->text), format, args);
+    (void)vsnprintf(why->text, sizeof(why->text), format, args);
     va_end(args);
 }
 
@@ -90,6 +90,15 @@ static void write_uint(struct walk *walk, json_t *text)
     snakepit_writer_uint(walk->writer, value);
 }
 
+static bool read_dtype(json_t *dtype, snakepit_tensor *tensor)
+{
+    int number = json_is_string(dtype) ? sp_dtype_of(json_string_value(dtype)) : 0;
+    if (number != 0) {
+        tensor->dtype = (snakepit_dtype)number;
+    }
+    return number != 0;
+}
+
 static bool read_shape(json_t *shape, snakepit_tensor *tensor)
 {
     size_t rank = json_array_size(shape); // 0 also for what is no array
@@ -109,15 +118,12 @@ static bool read_shape(json_t *shape, snakepit_tensor *tensor)
 
 static void write_tensor(struct walk *walk, json_t *object)
 {
-    json_t *dtype = json_object_get(object, "dtype");
     json_t *data = json_object_get(object, "data");
     snakepit_tensor tensor = {0};
     size_t bytes = 0;
     size_t size = 0;
-    tensor.dtype = json_is_string(dtype)
-                       ? (snakepit_dtype)sp_dtype_of(json_string_value(dtype))
-                       : 0;
-    if (!read_shape(json_object_get(object, "shape"), &tensor) ||
+    if (!read_dtype(json_object_get(object, "dtype"), &tensor) ||
+        !read_shape(json_object_get(object, "shape"), &tensor) ||
         !json_is_string(data) ||
         snakepit_tensor_bytes(&tensor, &bytes) != SNAKEPIT_OK) {
         refuse(walk, "$tensor needs a dtype, a shape of integers, and data in base64");
@@ -329,8 +335,7 @@ snakepit_err snakepit_writer_json(snakepit_writer *writer,
     explain(why, "%s", "");
     if (json == NULL) {
         sp_writer_fail(writer, SNAKEPIT_INVALID_ARGUMENT);
-    }
-    if (writer->err == SNAKEPIT_OK) {
+    } else if (writer->err == SNAKEPIT_OK) {
         read_json(&walk, json, bytes);
     }
     if (writer->err != SNAKEPIT_OK && why != NULL && why->text[0] == '\0') {

@@ -132,6 +132,7 @@ static size_t escape_ascii(uint8_t byte, char *out)
 static size_t escape(const uint8_t *at, size_t left, char *out, size_t *used)
 {
     // Judged and written from a copy: the text may change at any time.
+    static const uint8_t replacement[] = {0xef, 0xbf, 0xbd}; // U+FFFD
     uint8_t window[4] = {0};
     memcpy(window, at, left < 4 ? left : 4);
     __asm__ volatile("" : : "r"(window) : "memory");
@@ -141,8 +142,8 @@ static size_t escape(const uint8_t *at, size_t left, char *out, size_t *used)
     }
     size_t length = utf8_length(window, left);
     if (length == 0) {
-        memcpy(out, "\xef\xbf\xbd", 3);
-        return 3;
+        memcpy(out, replacement, sizeof(replacement));
+        return sizeof(replacement);
     }
     memcpy(out, window, length);
     *used = length;
@@ -171,7 +172,7 @@ static void emit_text(struct emitter *emitter, snakepit_span text)
         return;
     }
     // Copied first and judged then, for the same reason. Most texts need nothing more.
-    if (text.size != 0) {
+    if (text.data != NULL) {
         memcpy(room, text.data, text.size);
         __asm__ volatile("" : : "r"(room) : "memory");
     }
@@ -227,7 +228,7 @@ static void emit_double(struct emitter *emitter, double value)
     }
     char digits[48];
     for (int precision = 15; precision <= 17; precision++) {
-        snprintf(digits, sizeof(digits), "%.*g", precision, value);
+        (void)snprintf(digits, sizeof(digits), "%.*g", precision, value);
         if (precision == 17 || strtod(digits, NULL) == value) {
             break;
         }

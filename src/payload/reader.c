@@ -131,7 +131,7 @@ scan_wide(uint8_t first, const uint8_t *at, const uint8_t *end, struct token *to
     } else if (head->form == FORM_MAP) {
         token->bits *= 2;
     } else if (head->form == FORM_INT) {
-        unsigned shift = 64 - 8u * head->width;
+        unsigned shift = (64 - 8u * head->width) & 63;
         token->bits = (uint64_t)((int64_t)(token->bits << shift) >> shift);
     }
     return cover(at + extra, end, token);

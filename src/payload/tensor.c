@@ -15,40 +15,37 @@ struct walk {
     int64_t strides[SNAKEPIT_MAX_RANK];
 };
 
+struct dtype {
+    const char *name;
+    size_t size;
+};
+
+// By the number on the wire; gaps are all zero.
+#define DTYPE_ROW(name, number, size, numpy) [number] = {numpy, size},
+static const struct dtype dtypes[] = {SNAKEPIT_DTYPES(DTYPE_ROW)};
+#undef DTYPE_ROW
+
+#define DTYPES (sizeof(dtypes) / sizeof(dtypes[0]))
+
 size_t snakepit_dtype_size(snakepit_dtype dtype)
 {
-    switch (dtype) {
-#define DTYPE_CASE(name, number, size, numpy) \
-    case SNAKEPIT_##name:                     \
-        return (size);
-        SNAKEPIT_DTYPES(DTYPE_CASE)
-#undef DTYPE_CASE
-    default:
-        return 0;
-    }
+    size_t number = (size_t)dtype;
+    return number < DTYPES ? dtypes[number].size : 0;
 }
 
 const char *snakepit_dtype_name(snakepit_dtype dtype)
 {
-    switch (dtype) {
-#define DTYPE_CASE(name, number, size, numpy) \
-    case SNAKEPIT_##name:                     \
-        return (numpy);
-        SNAKEPIT_DTYPES(DTYPE_CASE)
-#undef DTYPE_CASE
-    default:
-        return NULL;
-    }
+    size_t number = (size_t)dtype;
+    return number < DTYPES ? dtypes[number].name : NULL;
 }
 
 int sp_dtype_of(const char *name)
 {
-#define DTYPE_COMPARE(dtype, number, size, numpy) \
-    if (strcmp(name, (numpy)) == 0) {             \
-        return (number);                          \
+    for (size_t i = 0; i < DTYPES; i++) {
+        if (dtypes[i].name != NULL && strcmp(dtypes[i].name, name) == 0) {
+            return (int)i;
+        }
     }
-    SNAKEPIT_DTYPES(DTYPE_COMPARE)
-#undef DTYPE_COMPARE
     return 0;
 }
 

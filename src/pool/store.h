@@ -29,9 +29,9 @@ struct sp_share {
     uint32_t refs;
 };
 
-// The shared memory of one call. Owner: the call, or the slot of a call that was given up.
+// The shared memory of one call. A call keeps its parcel from one use to the next, so that a warm
+// call allocates nothing. Owner: the call, or the slot of a call that was given up.
 struct sp_parcel {
-    struct sp_link link; // in store->parcels while free
     uint64_t block;      // offset of SP_PARCEL_BLOCK bytes
     uint64_t body;       // offset of the arguments: in the block or a range of its own
     uint32_t body_size;
@@ -45,9 +45,8 @@ struct sp_parcel {
 struct sp_store {
     struct sp_segment segment;
     struct sp_arena arena;
-    pthread_mutex_t lock;   // guards what follows
-    struct sp_link parcels; // free ones
-    struct sp_link shares;  // all
+    pthread_mutex_t lock;  // guards what follows
+    struct sp_link shares; // all
 };
 
 // NO_MEMORY, SYSTEM.
@@ -64,15 +63,20 @@ struct sp_request_text {
     const struct snakepit_writer *args; // NULL: no arguments
 };
 
-// A parcel with the request in it. Copies tensors that are not in the segment already, packed.
-// NO_MEMORY: heap or segment are exhausted.
-snakepit_err sp_parcel_new(struct sp_store *store, const struct sp_request_text *text,
-                           struct sp_parcel **parcel);
+// An empty parcel. NO_MEMORY: heap or segment are exhausted.
+snakepit_err sp_parcel_new(struct sp_store *store, struct sp_parcel **parcel);
+// Writes a request into an empty parcel. Copies tensors that are not in the segment already,
+// packed. NO_MEMORY: the parcel is empty again.
+snakepit_err sp_parcel_fill(struct sp_store *store, struct sp_parcel *parcel,
+                            const struct sp_request_text *text);
+// Gives back all but the block.
+void sp_parcel_empty(struct sp_store *store, struct sp_parcel *parcel);
 // Frees what the parcel holds and the parcel. NULL is fine.
 void sp_parcel_free(struct sp_store *store, struct sp_parcel *parcel);
 
 // A new tensor's memory with one reference, content unset. NO_MEMORY.
 snakepit_err sp_share_new(struct sp_store *store, uint64_t bytes, struct sp_share **share);
+void sp_share_ref(struct sp_store *store, struct sp_share *share);
 void sp_share_unref(struct sp_store *store, struct sp_share *share);
 // The share that `data` points to the start of; NULL. Its reference count does not change.
 struct sp_share *sp_share_find(struct sp_store *store, const void *data);

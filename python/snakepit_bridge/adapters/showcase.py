@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The showcase of the process profile, and the adapter of a pool that names none.
 
-Its tools need nothing but the standard library and show one thing each: plain values, text,
-bytes, numbers by the thousand, state on the instance, an error.
+Its tools need nothing but the standard library and show one thing each: plain values,
+text, bytes, numbers by the thousand, state on the instance, an error.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from typing import Any
+from typing import Any, cast
 
 from .. import Tensor, __version__
 from ..base_adapter import BaseAdapter, tool
@@ -101,8 +101,8 @@ class ShowcaseAdapter(BaseAdapter):
     def process_text(self, text: str, operation: str = "stats") -> dict[str, Any]:
         """Text in, text or figures out.
 
-        `operation` is `stats` (characters, words, lines, the most frequent words), `upper`,
-        `lower`, `reverse` or `title`. Raises ValueError for another one.
+        `operation` is `stats` (characters, words, lines, the most frequent words),
+        `upper`, `lower`, `reverse` or `title`. Raises ValueError for another one.
         """
         self._count("process_text")
         if operation == "stats":
@@ -112,14 +112,15 @@ class ShowcaseAdapter(BaseAdapter):
         if operation in ("upper", "lower", "title"):
             return {"operation": operation, "result": getattr(text, operation)()}
         raise ValueError(
-            f"unknown operation {operation!r}; known: stats, upper, lower, reverse, title"
+            f"unknown operation {operation!r}; "
+            "known: stats, upper, lower, reverse, title"
         )
 
     @tool
     def process_binary(self, data: bytes | Tensor) -> dict[str, Any]:
-        """Size in bytes, SHA-256 and smallest and largest byte of bytes or of an array."""
+        """Size in bytes, SHA-256, smallest and largest byte of bytes or of an array."""
         self._count("process_binary")
-        view: memoryview[int] = memoryview(data)
+        view: memoryview[int] = memoryview(cast(bytes, data))
         content = view.cast("B") if view.nbytes else b""
         return {
             "size": view.nbytes,
@@ -134,7 +135,8 @@ class ShowcaseAdapter(BaseAdapter):
     ) -> dict[str, Any]:
         """Normally distributed numbers, the same for the same arguments.
 
-        `data` has `rows` lists of `columns` numbers. Raises ValueError for a negative count.
+        `data` has `rows` lists of `columns` numbers. Raises ValueError for a negative
+        count.
         """
         self._count("generate_dataset")
         if rows < 0 or columns < 0:
@@ -147,7 +149,7 @@ class ShowcaseAdapter(BaseAdapter):
 
     @tool
     def get_stats(self) -> dict[str, Any]:
-        """How often each tool of this instance was called, and for how many seconds it is up."""
+        """How often each tool of this worker was called, and its age in seconds."""
         self._count("get_stats")
         with self._counts_lock:
             calls = dict(self._counts)
@@ -159,7 +161,7 @@ class ShowcaseAdapter(BaseAdapter):
 
 
 def text_statistics(text: str) -> dict[str, Any]:
-    """Characters, words and lines of a text, and its most frequent words, ties by alphabet."""
+    """Counts of a text, and its most frequent words, equals in alphabetical order."""
     words = re.findall(r"\w+", text.lower())
     ranked = sorted(Counter(words).items(), key=lambda entry: (-entry[1], entry[0]))
     return {

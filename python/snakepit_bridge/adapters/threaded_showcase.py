@@ -3,9 +3,11 @@
 
 1. Shared and read-only: the weights, made once in ``__init__``, need no lock.
 2. Thread-local: each thread's cache of results, found without a lock.
-3. Shared and changed: history and counters, touched under `acquire_lock`, and only briefly.
+3. Shared and changed: history and counters, touched under `acquire_lock`, and only
+   briefly.
 
-NumPy is used where it is installed; the results are the same without it, up to rounding.
+NumPy is used where it is installed; the results are the same without it, up to
+rounding.
 """
 
 from __future__ import annotations
@@ -62,10 +64,10 @@ class ThreadedShowcaseAdapter(ThreadSafeAdapter):
     def compute_intensive(
         self, data: Numbers | Tensor, iterations: int = 1000
     ) -> dict[str, Any]:
-        """Feeds the numbers through `sin` and `cos` `iterations` times and adds them up.
+        """Feeds the numbers `iterations` times through `sin` and `cos`, then adds them.
 
-        The result of an empty input is 0. A repeated call on the same thread is answered from
-        its cache. Raises ValueError if `iterations` is negative.
+        The result of an empty input is 0. A repeated call on the same thread is
+        answered from its cache. Raises ValueError if `iterations` is negative.
         """
         if iterations < 0:
             raise ValueError(f"iterations is 0 or more, not {iterations}")
@@ -96,7 +98,7 @@ class ThreadedShowcaseAdapter(ThreadSafeAdapter):
         return cache[key], False
 
     def _cache(self) -> OrderedDict[Any, float]:
-        """This thread's cache, emptied if `clear_caches` was called since it was last used."""
+        """This thread's cache, emptied if `clear_caches` came since its last use."""
         if self.get_thread_local("generation") != self.cache_generation:
             self.set_thread_local("generation", self.cache_generation)
             self.clear_thread_local("cache")
@@ -121,8 +123,8 @@ class ThreadedShowcaseAdapter(ThreadSafeAdapter):
     def matrix_multiply(self, input_vector: Numbers | Tensor) -> dict[str, Any]:
         """Multiplies the weights with a vector of n numbers, which gives n numbers.
 
-        The weights are the first n rows and columns of a fixed matrix. Raises ValueError for
-        more than 256 numbers.
+        The weights are the first n rows and columns of a fixed matrix. Raises
+        ValueError for more than 256 numbers.
         """
         started = time.perf_counter()
         size = len(input_vector_of(input_vector))
@@ -139,7 +141,7 @@ class ThreadedShowcaseAdapter(ThreadSafeAdapter):
     def batch_process(
         self, items: Sequence[Any], delay_ms: float = 10
     ) -> dict[str, Any]:
-        """Doubles numbers and text, returns anything else as it is, `delay_ms` for each item.
+        """Doubles numbers and texts and leaves the rest, taking `delay_ms` an item.
 
         Raises ValueError if `delay_ms` is negative.
         """
@@ -160,7 +162,7 @@ class ThreadedShowcaseAdapter(ThreadSafeAdapter):
     def stress_test(
         self, duration_ms: float = 100, complexity: int = 1000
     ) -> dict[str, Any]:
-        """Keeps one thread busy for `duration_ms`, in rounds of `complexity` square roots.
+        """Takes square roots for `duration_ms`, `complexity` of them a round.
 
         Raises ValueError if either is negative.
         """
@@ -182,7 +184,7 @@ class ThreadedShowcaseAdapter(ThreadSafeAdapter):
     @thread_safe_method
     @tool
     def get_adapter_stats(self) -> dict[str, Any]:
-        """The counts of this worker: requests by thread, cache hits, entries of the history."""
+        """This worker's counts: requests by thread, cache hits, size of the history."""
         stats = self.get_stats_dict()
         with self.acquire_lock():
             stats["recorded"] = self.recorded
@@ -233,7 +235,7 @@ def multiply(weights: Any, vector: Any) -> list[float]:
 
 
 def input_vector_of(data: Numbers | Tensor) -> Any:
-    """The numbers as one flat vector of floats: NumPy's if there is NumPy, else a list.
+    """The numbers as one vector of floats: NumPy's if there is NumPy, else a list.
 
     A float array is not copied.
     """
@@ -245,7 +247,7 @@ def input_vector_of(data: Numbers | Tensor) -> Any:
 
 
 def cache_key(data: Numbers | Tensor, iterations: int) -> tuple[Any, ...] | None:
-    """What a result depends on, all of it; None if the input is no list or a long one."""
+    """All that a result depends on; None if the input is no list or a long one."""
     if not isinstance(data, (list, tuple)) or len(data) > CACHED_INPUT_MAX:
         return None
     return (iterations, *data)

@@ -274,14 +274,14 @@ static void an_empty_tensor_may_stand_at_the_very_end(void **state)
 // ---------------------------------------------------------------------------
 
 // Every kind in one value.
-static const char zoo[] = "\x8d\x01\xc0\x02\xc2\x03\xcc\xff\x04\xd1\x80\x00\x05\xca\x3f"
-                          "\x80\0\0\x06\xcb\x3f\xf0\0\0"
-                          "\0\0\0\0\xa2kk\xd9\x03xyz\x08\xc4\x03\x01\x02\x03\x09\x93"
-                          "\x01\x92\xc3\x90\x80\x81\x01\x02"
-                          "\xdc\0\x01\xcf\xff\xff\xff\xff\xff\xff\xff\xff\x0b\xd6"
-                          "\x05ABCD\x0c\xde\0\x01\xa1q\xda\0\x01"
-                          "w\x0d\xc7\x20\x01\x0b\x02\0\0\0\0\0\0\x40\0\0\0\0\0\0\0\x02"
-                          "\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0";
+static const char zoo[] =
+    "\x8e\x01\xc0\x02\xc2\x03\xcc\xff\x04\xd1\x80\x00\x05\xca\x3f\x80\0\0\x06\xcb\x3f"
+    "\xf0"
+    "\0\0\0\0\0\0\xa2kk\xd9\x03xyz\x08\xc4\x03\x01\x02\x03\x09\x93\x01\x92\xc3\x90\x80"
+    "\x80\x81\x01\x02\x0a\xdc\0\x01\xcf\xff\xff\xff\xff\xff\xff\xff\xff\x0b\xd6\x05WXYZ"
+    "\x0c\xde\0\x01\xa1q\xda\0\x01w\x0d\xc7\x20\x01\x0b\x02\0\0\0\0\0\0\x40\0\0\0\0\0\0"
+    "\0"
+    "\x02\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0";
 
 // Does all that can be done with bytes; returns what skip said.
 static snakepit_err exercise(const uint8_t *bytes, size_t size)

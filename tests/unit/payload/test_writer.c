@@ -26,9 +26,26 @@ static int tear_down(void **state)
 static void the_shortest_form_of_an_integer_is_written(void **state)
 {
     snakepit_writer *writer = *state;
-    static const int64_t edges[] = {
-        0,  127, 128, 255,  256,  65535,  65536,  UINT32_MAX, 1LL << 32,  INT64_MAX,
-        -1, -32, -33, -128, -129, -32768, -32769, INT32_MIN,  -1LL << 32, INT64_MIN};
+    static const int64_t edges[] = {0,
+                                    127,
+                                    128,
+                                    255,
+                                    256,
+                                    65535,
+                                    65536,
+                                    UINT32_MAX,
+                                    1LL << 32,
+                                    INT64_MAX,
+                                    -1,
+                                    -32,
+                                    -33,
+                                    -128,
+                                    -129,
+                                    -32768,
+                                    -32769,
+                                    INT32_MIN,
+                                    INT32_MIN - 1LL,
+                                    INT64_MIN};
     static const size_t sizes[] = {1, 1, 2, 2, 3, 3, 5, 5, 9, 9,
                                    1, 1, 2, 2, 3, 3, 5, 5, 9, 9};
     for (size_t i = 0; i < sizeof(edges) / sizeof(edges[0]); i++) {

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: MIT
+"""Counts words: an adapter for any Python, one call at a time in each worker."""
+
+import os
+import re
+import signal
+import time
+from collections import Counter
+from typing import Any, Dict, List
+
+from snakepit_bridge import BaseAdapter, tool
+
+WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
+
+
+class TextAdapter(BaseAdapter):
+    """Statistics of a text, and three tools that show what a pool does."""
+
+    @tool(description="Words, letters, and the most common and longest words of a text")
+    def analyze(self, text: str, limit: int = 5) -> Dict[str, Any]:
+        """Return `words`, `distinct` and `letters` as counts, `common` and `longest` as lists.
+
+        `common` holds at most `limit` pairs [word, count], most frequent first; `longest` at
+        most `limit` words, longest first. Words are compared in lower case.
+        """
+        if limit < 0:
+            raise ValueError("limit must not be negative")
+        counts = Counter(word.lower() for word in WORD.findall(text))
+        longest: List[str] = sorted(counts, key=lambda word: (-len(word), word))
+        return {
+            "words": sum(counts.values()),
+            "distinct": len(counts),
+            "letters": sum(character.isalpha() for character in text),
+            "common": [[word, count] for word, count in counts.most_common(limit)],
+            "longest": longest[:limit],
+        }
+
+    @tool(description="The sum of two numbers")
+    def add(self, a: float, b: float) -> float:
+        """Return a + b; integers stay integers."""
+        return a + b
+
+    @tool(description="Waits, then says for how long")
+    def sleep(self, ms: int) -> int:
+        """Wait `ms` milliseconds and return `ms`."""
+        time.sleep(ms / 1000)
+        return ms
+
+    @tool(description="Kills its own worker, as a bug in native code would")
+    def crash(self) -> None:
+        """Never return: the process ends with SIGKILL."""
+        os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: MIT
+// Arrays of a result become tensors. One copy takes them into the results arena,
+// packed; those that were made there, by empty(), are found there again and only
+// counted.
+#include "codec_writer.h"
+
+#include "base/memory.h"
+#include "codec_compat.h"
+#include "payload/wire.h"
+
+#define OWNERS_MAX 8 // steps from an array to the Tensor whose memory it shows
+
+// ---- Writing --------------------------------------------------------------------
+
+static void store_little(uint8_t *at, uint64_t value)
+{
+    for (int i = 0; i < 8; i++) {
+        at[i] = (uint8_t)(value >> (8 * i));
+    }
+}
+
+static int write_ext(struct sp_encoder *encoder,
+                     const struct sp_tensor_head *head,
+                     uint64_t offset)
+{
+    size_t size = SP_TENSOR_HEAD + 8 * (size_t)head->rank;
+    size_t before = head->rank == 0 ? 2 : 3;
+    uint8_t *at = sp_encoder_room(encoder, before + size);
+    if (at == NULL) {
+        return -1;
+    }
+    at[0] = head->rank == 0 ? 0xd8 : 0xc7;
+    at[1] = (uint8_t)size;
+    at[before - 1] = SP_EXT_TENSOR;
+    at += before;
+    memset(at, 0, SP_TENSOR_HEAD);
+    at[0] = (uint8_t)head->dtype->number;
+    at[1] = (uint8_t)head->rank;
+    store_little(at + 8, offset);
+    for (int i = 0; i < head->rank; i++) {
+        store_little(at + SP_TENSOR_HEAD + 8 * i, (uint64_t)head->shape[i]);
+    }
+    return 0;
+}
+
+// Makes room for one more block in the list.
+static int reserve_block(struct sp_encoder *encoder)
+{
+    if (encoder->block_count < encoder->block_room) {
+        return 0;
+    }
+    uint32_t room = encoder->block_room == 0 ? 8 : 2 * encoder->block_room;
+    void *blocks = sp_realloc(encoder->blocks, room * sizeof(struct sp_block *));
+    if (blocks == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    encoder->blocks = blocks;
+    encoder->block_room = room;
+    return 0;
+}
+
+// Refers to data in a block, which the answer keeps from now on.
+static int write_shared(struct sp_encoder *encoder,
+                        const struct sp_tensor_head *head,
+                        struct sp_block *block,
+                        uint64_t offset)
+{
+    if (reserve_block(encoder) != 0) {
+        return -1;
+    }
+    sp_block_ref(block);
+    encoder->blocks[encoder->block_count++] = block;
+    return write_ext(encoder, head, offset);
+}
+
+// ---- Copying --------------------------------------------------------------------
+
+// A strided array. Rank 0 has been made rank 1.
+struct source {
+    const Py_ssize_t *shape;
+    const Py_ssize_t *strides;
+    size_t item;
+    int rank;
+};
+
+// Packs `count` items that lie `stride` bytes apart.
+static uint8_t *
+pack_items(uint8_t *to, const uint8_t *from, const struct source *source)
+{
+    Py_ssize_t count = source->shape[0];
+    Py_ssize_t stride = source->strides[0];
+    size_t item = source->item;
+    if (stride == (Py_ssize_t)item) {
+        memcpy(to, from, (size_t)count * item);
+        return to + (size_t)count * item;
+    }
+    for (Py_ssize_t i = 0; i < count; i++) {
+        switch (item) { // so that the copy of one item becomes one instruction
+        case 4:
+            memcpy(to, from, 4);
+            break;
+        case 8:
+            memcpy(to, from, 8);
+            break;
+        default:
+            memcpy(to, from, item);
+        }
+        to += item;
+        from += stride;
+    }
+    return to;
+}
+
+// Packs the array at `from` in C order and returns where the data ends. Needs no
+// interpreter.
+static uint8_t *pack(uint8_t *to, const uint8_t *from, const struct source *source)
+{
+    if (source->rank == 1) {
+        return pack_items(to, from, source);
+    }
+    struct source inner = {
+        source->shape + 1, source->strides + 1, source->item, source->rank - 1};
+    for (Py_ssize_t i = 0; i < source->shape[0]; i++) {
+        to = pack(to, from + i * source->strides[0], &inner);
+    }
+    return to;
+}
+
+static void copy_view(uint8_t *to, const Py_buffer *view)
+{
+    if (PyBuffer_IsContiguous(view, 'C')) {
+        sp_copy(to, view->buf, (size_t)view->len);
+        return;
+    }
+    struct source source = {
+        view->shape, view->strides, (size_t)view->itemsize, view->ndim};
+    if ((uint64_t)view->len < SP_DETACH_FROM) {
+        pack(to, view->buf, &source);
+        return;
+    }
+    Py_BEGIN_ALLOW_THREADS;
+    pack(to, view->buf, &source);
+    Py_END_ALLOW_THREADS;
+}
+
+// A new block for the data, with one reference. NULL with an exception.
+static struct sp_block *
+new_block(struct sp_encoder *encoder, uint64_t bytes, const struct sp_place *place)
+{
+    struct sp_block *block = sp_block_new(encoder->codec->runtime, bytes);
+    if (block == NULL) {
+        char what[80];
+        PyOS_snprintf(what,
+                      sizeof(what),
+                      "no shared memory for %llu bytes",
+                      (unsigned long long)bytes);
+        sp_encoder_fail(place, PyExc_MemoryError, what);
+    }
+    return block;
+}
+
+static int write_copy(struct sp_encoder *encoder,
+                      const struct sp_tensor_head *head,
+                      const Py_buffer *view,
+                      const struct sp_place *place)
+{
+    struct sp_block *block = new_block(encoder, head->bytes, place);
+    if (block == NULL) {
+        return -1;
+    }
+    uint64_t unused;
+    copy_view(sp_runtime_results(block->runtime, &unused) + block->offset, view);
+    int result = write_shared(encoder, head, block, block->offset);
+    sp_block_unref(block);
+    return result;
+}
+
+// ---- Finding what is shared already ---------------------------------------------
+
+// Whether packed data lies in the results segment, aligned as a tensor must be, and
+// where.
+static bool
+is_in_results(struct sp_encoder *encoder, const Py_buffer *view, uint64_t *offset)
+{
+    uint64_t size;
+    uintptr_t results = (uintptr_t)sp_runtime_results(encoder->codec->runtime, &size);
+    uintptr_t data = (uintptr_t)view->buf;
+    *offset = data - results;
+    return data >= results && *offset < size && *offset % SP_TENSOR_ALIGN == 0 &&
+           PyBuffer_IsContiguous(view, 'C');
+}
+
+// The Tensor whose memory an array or a memoryview shows, by the chain of their owners.
+// NULL without an exception. New reference.
+static struct sp_tensor *find_owner(const struct sp_codec *codec, PyObject *value)
+{
+    PyObject *owner = Py_NewRef(value);
+    for (int i = 0; owner != NULL && i < OWNERS_MAX; i++) {
+        if (Py_TYPE(owner) == codec->tensor_type) {
+            return (struct sp_tensor *)owner;
+        }
+        PyObject *name = PyMemoryView_Check(owner) ? codec->text_obj : codec->text_base;
+        PyObject *next = PyObject_GetAttr(owner, name);
+        Py_DECREF(owner);
+        owner = next;
+    }
+    Py_XDECREF(owner);
+    PyErr_Clear();
+    return NULL;
+}
+
+static bool block_holds(const struct sp_block *block, uint64_t offset, uint64_t bytes)
+{
+    return block != NULL && offset >= block->offset && bytes <= block->bytes &&
+           offset - block->offset <= block->bytes - bytes;
+}
+
+// 1: written without a copy; 0: nothing done; -1: failed.
+static int write_in_place(struct sp_encoder *encoder,
+                          PyObject *value,
+                          const struct sp_tensor_head *head,
+                          const Py_buffer *view)
+{
+    uint64_t offset;
+    if (!is_in_results(encoder, view, &offset)) {
+        return 0;
+    }
+    struct sp_tensor *owner = find_owner(encoder->codec, value);
+    if (owner == NULL) {
+        return 0;
+    }
+    int result = 0;
+    if (block_holds(owner->block, offset, head->bytes)) {
+        result = write_shared(encoder, head, owner->block, offset) == 0 ? 1 : -1;
+    }
+    Py_DECREF(owner);
+    return result;
+}
+
+// ---- From Python ----------------------------------------------------------------
+
+// Sets `head` from a view. -1 with an exception.
+static int head_of(struct sp_tensor_head *head,
+                   PyObject *value,
+                   const Py_buffer *view,
+                   const struct sp_place *place)
+{
+    head->dtype = sp_dtype_of_format(view->format, view->itemsize);
+    if (head->dtype == NULL) {
+        return sp_encoder_refuse(place, value);
+    }
+    if (view->ndim > SNAKEPIT_MAX_RANK) {
+        return sp_encoder_fail(
+            place, PyExc_ValueError, "a tensor of more than 8 dimensions");
+    }
+    head->rank = view->ndim;
+    for (int i = 0; i < view->ndim; i++) {
+        head->shape[i] = view->shape[i];
+    }
+    if (sp_tensor_measure(head) != 0 || head->bytes != (uint64_t)view->len) {
+        return sp_encoder_fail(
+            place, PyExc_ValueError, "a buffer that contradicts itself");
+    }
+    return 0;
+}
+
+static int write_array(struct sp_encoder *encoder,
+                       PyObject *value,
+                       const Py_buffer *view,
+                       const struct sp_place *place)
+{
+    struct sp_tensor_head head = {0};
+    if (head_of(&head, value, view, place) != 0) {
+        return -1;
+    }
+    if (head.bytes == 0) {
+        return write_ext(encoder, &head, 0);
+    }
+    if (encoder->codec->runtime == NULL) {
+        return sp_encoder_refuse(place, value);
+    }
+    int result = write_in_place(encoder, value, &head, view);
+    if (result != 0) {
+        return result > 0 ? 0 : -1;
+    }
+    return write_copy(encoder, &head, view, place);
+}
+
+// Bytes, not an array of small numbers: decided by the type, not by the format.
+static bool is_bytes(PyObject *value, const Py_buffer *view)
+{
+    if (!PyMemoryView_Check(value)) {
+        return PyByteArray_Check(value);
+    }
+    const char *format = view->format == NULL ? "B" : view->format;
+    return view->ndim == 1 && (strcmp(format, "B") == 0 || strcmp(format, "c") == 0);
+}
+
+static int write_bin(struct sp_encoder *encoder, const Py_buffer *view)
+{
+    uint8_t *at = sp_encoder_bin(encoder, (size_t)view->len);
+    if (at == NULL) {
+        return -1;
+    }
+    copy_view(at, view);
+    return 0;
+}
+
+int sp_encoder_buffer(struct sp_encoder *encoder,
+                      PyObject *value,
+                      const struct sp_place *place)
+{
+    Py_buffer view;
+    if (PyObject_GetBuffer(value, &view, PyBUF_RECORDS_RO) != 0) {
+        return sp_encoder_refuse(place, value);
+    }
+    int result = is_bytes(value, &view) ? write_bin(encoder, &view)
+                                        : write_array(encoder, value, &view, place);
+    PyBuffer_Release(&view);
+    return result;
+}
+
+int sp_encoder_tensor(struct sp_encoder *encoder,
+                      struct sp_tensor *tensor,
+                      const struct sp_place *place)
+{
+    if (tensor->block == NULL) {
+        return sp_encoder_buffer(encoder, (PyObject *)tensor, place);
+    }
+    struct sp_tensor_head head = {
+        .dtype = tensor->dtype, .rank = tensor->rank, .bytes = tensor->bytes};
+    memcpy(head.shape, tensor->shape, sizeof(head.shape));
+    return write_shared(encoder, &head, tensor->block, tensor->block->offset);
+}

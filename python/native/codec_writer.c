@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MIT
+// Where an answer is written, and how an error names a place in it. Small answers never
+// leave the slot's inline area; larger ones move to memory of the encoder's own, for
+// only the size at the end tells how large a block the runtime needs.
+#include "codec_writer.h"
+
+#include "base/memory.h"
+#include "payload/wire.h"
+
+#define PLACES_NAMED 12   // steps of a place that an error spells out
+#define HEAP_MIN     4096 // bytes of the first private buffer
+
+// ---- Errors ---------------------------------------------------------------------
+
+// `path` with one step more. Takes `path`; NULL with an exception.
+static PyObject *append_step(PyObject *path, const struct sp_place *place)
+{
+    PyObject *longer = NULL;
+    if (place->key != NULL) {
+        longer = PyUnicode_FromFormat("%U[%.80R]", path, place->key);
+    } else if (place->index >= 0) {
+        longer = PyUnicode_FromFormat("%U[%zd]", path, place->index);
+    } else {
+        longer = PyUnicode_FromFormat("%U.keys()", path);
+    }
+    Py_DECREF(path);
+    return longer;
+}
+
+// "result['a'][3]", cut after PLACES_NAMED steps. NULL with an exception.
+static PyObject *path_of(const struct sp_place *place)
+{
+    const struct sp_place *steps[SP_DEPTH_MAX + 2];
+    size_t depth = 0;
+    for (; place != NULL && depth < SP_DEPTH_MAX + 2; place = place->outer) {
+        steps[depth++] = place;
+    }
+    PyObject *path = PyUnicode_FromString("result");
+    for (size_t i = 0; path != NULL && i < depth && i < PLACES_NAMED; i++) {
+        path = append_step(path, steps[depth - 1 - i]);
+    }
+    if (path == NULL || depth <= PLACES_NAMED) {
+        return path;
+    }
+    PyObject *cut = PyUnicode_FromFormat("%U...", path);
+    Py_DECREF(path);
+    return cut;
+}
+
+int sp_encoder_fail(const struct sp_place *place, PyObject *type, const char *what)
+{
+    PyErr_Clear();
+    PyObject *path = path_of(place);
+    if (path != NULL) {
+        PyErr_Format(type, "%s at %U", what, path);
+        Py_DECREF(path);
+    }
+    return -1;
+}
+
+int sp_encoder_refuse(const struct sp_place *place, PyObject *value)
+{
+    char what[256];
+    PyOS_snprintf(what, sizeof(what), "cannot encode %.200s", Py_TYPE(value)->tp_name);
+    return sp_encoder_fail(place, PyExc_TypeError, what);
+}
+
+// ---- Room -----------------------------------------------------------------------
+
+// Makes the heap at least `size` bytes large and keeps what is written there.
+static int grow_heap(struct sp_encoder *encoder, size_t size)
+{
+    if (size <= encoder->heap_size) {
+        return 0;
+    }
+    uint8_t *heap = sp_realloc(encoder->heap, size);
+    if (heap == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    encoder->heap = heap;
+    encoder->heap_size = size;
+    return 0;
+}
+
+int sp_encoder_grow(struct sp_encoder *encoder, size_t more)
+{
+    size_t used = (size_t)(encoder->at - encoder->start);
+    if (more > SP_BODY_MAX - used) {
+        PyErr_Format(
+            PyExc_ValueError, "the result is larger than %u bytes", SP_BODY_MAX);
+        return -1;
+    }
+    bool is_inline = encoder->start != encoder->heap;
+    const uint8_t *written = encoder->start;
+    size_t wanted = used + more > 2 * used ? used + more : 2 * used;
+    if (grow_heap(encoder, wanted < HEAP_MIN ? HEAP_MIN : wanted) != 0) {
+        return -1;
+    }
+    if (is_inline && used > 0) {
+        memcpy(encoder->heap, written, used);
+    }
+    encoder->start = encoder->heap;
+    encoder->at = encoder->heap + used;
+    encoder->end = encoder->heap + encoder->heap_size;
+    return 0;
+}
+
+// ---- Life -----------------------------------------------------------------------
+
+void sp_encoder_init(struct sp_encoder *encoder, struct sp_codec *codec)
+{
+    *encoder = (struct sp_encoder){.codec = codec};
+}
+
+static void drop_blocks(struct sp_encoder *encoder)
+{
+    while (encoder->block_count > 0) {
+        sp_block_unref(encoder->blocks[--encoder->block_count]);
+    }
+}
+
+void sp_encoder_end(struct sp_encoder *encoder)
+{
+    drop_blocks(encoder);
+    if (encoder->heap_size > SP_ENCODER_KEEPS) {
+        sp_free(encoder->heap);
+        encoder->heap = NULL;
+        encoder->heap_size = 0;
+    }
+    if (encoder->block_room * sizeof(struct sp_block *) > SP_ENCODER_KEEPS) {
+        sp_free(encoder->blocks);
+        encoder->blocks = NULL;
+        encoder->block_room = 0;
+    }
+    encoder->start = encoder->at = encoder->end = NULL;
+}
+
+void sp_encoder_fini(struct sp_encoder *encoder)
+{
+    drop_blocks(encoder);
+    sp_free(encoder->heap);
+    sp_free(encoder->blocks);
+    Py_XDECREF(encoder->numpy_generic);
+    *encoder = (struct sp_encoder){0};
+}
+
+void sp_encoder_begin(struct sp_encoder *encoder,
+                      uint8_t *inline_area,
+                      size_t inline_size)
+{
+    sp_encoder_end(encoder);
+    encoder->start = inline_area;
+    encoder->at = inline_area;
+    encoder->end = inline_area + inline_size;
+}
+
+void sp_encoder_bytes(const struct sp_encoder *encoder,
+                      const uint8_t **data,
+                      size_t *size,
+                      bool *is_inline)
+{
+    *data = encoder->start;
+    *size = (size_t)(encoder->at - encoder->start);
+    *is_inline = encoder->start != encoder->heap;
+}

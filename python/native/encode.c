@@ -1,0 +1,501 @@
+// SPDX-License-Identifier: MIT
+// Python objects straight into MessagePack. Exact types are told by one comparison
+// each; the rest goes by what an object is a kind of, and what remains is refused with
+// its place.
+//
+// User code holds the same objects and may change them while they are read, from
+// another thread or from a method called here. So every item is owned while it is
+// written, and a container that has another size at its end than at its start fails the
+// answer, for its count is written first.
+#include "codec_writer.h"
+
+#include "codec_compat.h"
+#include "payload/wire.h"
+
+static int
+write_value(struct sp_encoder *encoder, PyObject *value, const struct sp_place *place);
+
+static int changed(const struct sp_place *place)
+{
+    return sp_encoder_fail(
+        place, PyExc_RuntimeError, "a container changed while it was encoded");
+}
+
+// ---- Pieces ---------------------------------------------------------------------
+
+static int write_byte(struct sp_encoder *encoder, uint8_t byte)
+{
+    uint8_t *at = sp_encoder_room(encoder, 1);
+    if (at == NULL) {
+        return -1;
+    }
+    *at = byte;
+    return 0;
+}
+
+// A tag and a number of `bytes` bytes.
+static int
+write_tag(struct sp_encoder *encoder, uint8_t tag, uint64_t number, size_t bytes)
+{
+    uint8_t *at = sp_encoder_room(encoder, 1 + bytes);
+    if (at == NULL) {
+        return -1;
+    }
+    *at = tag;
+    sp_store(at + 1, number, bytes);
+    return 0;
+}
+
+// ---- Numbers --------------------------------------------------------------------
+
+static int write_unsigned(struct sp_encoder *encoder, uint64_t number)
+{
+    if (number < 0x80) {
+        return write_byte(encoder, (uint8_t)number);
+    }
+    if (number <= UINT8_MAX) {
+        return write_tag(encoder, 0xcc, number, 1);
+    }
+    if (number <= UINT16_MAX) {
+        return write_tag(encoder, 0xcd, number, 2);
+    }
+    if (number <= UINT32_MAX) {
+        return write_tag(encoder, 0xce, number, 4);
+    }
+    return write_tag(encoder, 0xcf, number, 8);
+}
+
+static int write_signed(struct sp_encoder *encoder, int64_t number)
+{
+    if (number >= 0) {
+        return write_unsigned(encoder, (uint64_t)number);
+    }
+    if (number >= -32) {
+        return write_byte(encoder, (uint8_t)number);
+    }
+    if (number >= INT8_MIN) {
+        return write_tag(encoder, 0xd0, (uint64_t)number, 1);
+    }
+    if (number >= INT16_MIN) {
+        return write_tag(encoder, 0xd1, (uint64_t)number, 2);
+    }
+    if (number >= INT32_MIN) {
+        return write_tag(encoder, 0xd2, (uint64_t)number, 4);
+    }
+    return write_tag(encoder, 0xd3, (uint64_t)number, 8);
+}
+
+static int write_large_int(struct sp_encoder *encoder,
+                           PyObject *value,
+                           const struct sp_place *place)
+{
+    unsigned long long number = PyLong_AsUnsignedLongLong(value);
+    if (number == (unsigned long long)-1 && PyErr_Occurred()) {
+        return sp_encoder_fail(
+            place, PyExc_OverflowError, "an integer does not fit 64 bits");
+    }
+    return write_unsigned(encoder, number);
+}
+
+static int
+write_int(struct sp_encoder *encoder, PyObject *value, const struct sp_place *place)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    if (PyUnstable_Long_IsCompact((PyLongObject *)value)) {
+        return write_signed(encoder,
+                            PyUnstable_Long_CompactValue((PyLongObject *)value));
+    }
+#endif
+    int overflow = 0;
+    long long number = PyLong_AsLongLongAndOverflow(value, &overflow);
+    return overflow == 0 ? write_signed(encoder, number)
+                         : write_large_int(encoder, value, place);
+}
+
+static int write_float(struct sp_encoder *encoder, double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof(bits));
+    return write_tag(encoder, 0xcb, bits, 8);
+}
+
+// ---- Text and bytes -------------------------------------------------------------
+
+// Writes the head of a text of `size` bytes and returns where these go.
+static uint8_t *write_text_head(struct sp_encoder *encoder, size_t size)
+{
+    size_t field = size < 32 ? 0 : size <= UINT8_MAX ? 1 : size <= UINT16_MAX ? 2 : 4;
+    uint8_t *at = sp_encoder_room(encoder, 1 + field + size);
+    if (at == NULL) {
+        return NULL;
+    }
+    *at = field == 0 ? (uint8_t)(0xa0 | size) : (uint8_t)(0xd9 + field / 2);
+    sp_store(at + 1, size, field);
+    return at + 1 + field;
+}
+
+uint8_t *sp_encoder_bin(struct sp_encoder *encoder, size_t size)
+{
+    size_t field = size <= UINT8_MAX ? 1 : size <= UINT16_MAX ? 2 : 4;
+    uint8_t *at = sp_encoder_room(encoder, 1 + field + size);
+    if (at == NULL) {
+        return NULL;
+    }
+    *at = (uint8_t)(0xc4 + field / 2);
+    sp_store(at + 1, size, field);
+    return at + 1 + field;
+}
+
+static int write_bytes(struct sp_encoder *encoder, PyObject *value)
+{
+    size_t size = (size_t)PyBytes_GET_SIZE(value);
+    uint8_t *at = sp_encoder_bin(encoder, size);
+    if (at == NULL) {
+        return -1;
+    }
+    sp_copy(at, PyBytes_AS_STRING(value), size);
+    return 0;
+}
+
+// Text that is not ASCII. Its UTF-8 is not left in the object, which others may share.
+static int write_other_text(struct sp_encoder *encoder,
+                            PyObject *value,
+                            const struct sp_place *place)
+{
+    PyObject *utf8 = PyUnicode_AsUTF8String(value);
+    if (utf8 == NULL) {
+        return PyErr_ExceptionMatches(PyExc_UnicodeEncodeError)
+                   ? sp_encoder_fail(place, PyExc_ValueError, "text with surrogates")
+                   : -1;
+    }
+    size_t size = (size_t)PyBytes_GET_SIZE(utf8);
+    uint8_t *at = write_text_head(encoder, size);
+    if (at != NULL) {
+        sp_copy(at, PyBytes_AS_STRING(utf8), size);
+    }
+    Py_DECREF(utf8);
+    return at == NULL ? -1 : 0;
+}
+
+static int
+write_text(struct sp_encoder *encoder, PyObject *value, const struct sp_place *place)
+{
+    if (!PyUnicode_IS_COMPACT_ASCII(value)) {
+        return write_other_text(encoder, value, place);
+    }
+    size_t size = (size_t)PyUnicode_GET_LENGTH(value);
+    uint8_t *at = write_text_head(encoder, size);
+    if (at == NULL) {
+        return -1;
+    }
+    sp_copy(at, PyUnicode_1BYTE_DATA(value), size);
+    return 0;
+}
+
+// ---- Containers -----------------------------------------------------------------
+
+static const struct container {
+    uint8_t fixed;
+    uint8_t tag;
+} a_list = {0x90, 0xdc}, a_map = {0x80, 0xde};
+
+// Writes the head of a container and goes one level down.
+static int open_container(struct sp_encoder *encoder,
+                          struct container kind,
+                          Py_ssize_t size,
+                          const struct sp_place *place)
+{
+    if (encoder->depth == SP_DEPTH_MAX) {
+        return sp_encoder_fail(
+            place, PyExc_ValueError, "nesting too deep, or a cycle,");
+    }
+    if (size > (Py_ssize_t)SP_BODY_MAX) {
+        return sp_encoder_fail(place, PyExc_ValueError, "too many items");
+    }
+    encoder->depth++;
+    if (size < 16) {
+        return write_byte(encoder, (uint8_t)(kind.fixed | size));
+    }
+    return size <= UINT16_MAX ? write_tag(encoder, kind.tag, (uint64_t)size, 2)
+                              : write_tag(encoder, kind.tag + 1, (uint64_t)size, 4);
+}
+
+static int
+write_list(struct sp_encoder *encoder, PyObject *list, const struct sp_place *outer)
+{
+    struct sp_place place = {.outer = outer};
+    Py_ssize_t size = PyList_GET_SIZE(list);
+    if (open_container(encoder, a_list, size, outer) != 0) {
+        return -1;
+    }
+    for (; place.index < size; place.index++) {
+        PyObject *item = PyList_GetItemRef(list, place.index);
+        if (item == NULL) {
+            return changed(outer);
+        }
+        int result = write_value(encoder, item, &place);
+        Py_DECREF(item);
+        if (result != 0) {
+            return -1;
+        }
+    }
+    encoder->depth--;
+    return PyList_GET_SIZE(list) == size ? 0 : changed(outer);
+}
+
+static int
+write_tuple(struct sp_encoder *encoder, PyObject *tuple, const struct sp_place *outer)
+{
+    struct sp_place place = {.outer = outer};
+    Py_ssize_t size = PyTuple_GET_SIZE(tuple);
+    if (open_container(encoder, a_list, size, outer) != 0) {
+        return -1;
+    }
+    for (; place.index < size; place.index++) {
+        if (write_value(encoder, PyTuple_GET_ITEM(tuple, place.index), &place) != 0) {
+            return -1;
+        }
+    }
+    encoder->depth--;
+    return 0;
+}
+
+static int write_pair(struct sp_encoder *encoder,
+                      PyObject *key,
+                      PyObject *value,
+                      const struct sp_place *outer)
+{
+    struct sp_place key_place = {.outer = outer, .index = -1};
+    struct sp_place value_place = {.outer = outer, .key = key};
+    if (write_value(encoder, key, &key_place) != 0) {
+        return -1;
+    }
+    return write_value(encoder, value, &value_place);
+}
+
+// The dict is locked whenever this thread is attached, so PyDict_Next() sees it whole;
+// but each item may let others at it.
+static int
+write_pairs(struct sp_encoder *encoder, PyObject *dict, const struct sp_place *outer)
+{
+    Py_ssize_t size = PyDict_GET_SIZE(dict);
+    Py_ssize_t position = 0;
+    Py_ssize_t written = 0;
+    PyObject *key;
+    PyObject *value;
+    if (open_container(encoder, a_map, size, outer) != 0) {
+        return -1;
+    }
+    while (written <= size && PyDict_Next(dict, &position, &key, &value)) {
+        Py_INCREF(key);
+        Py_INCREF(value);
+        int result = written == size ? 0 : write_pair(encoder, key, value, outer);
+        Py_DECREF(key);
+        Py_DECREF(value);
+        if (result != 0) {
+            return -1;
+        }
+        written++;
+    }
+    encoder->depth--;
+    return written == size ? 0 : changed(outer);
+}
+
+static int
+write_dict(struct sp_encoder *encoder, PyObject *dict, const struct sp_place *outer)
+{
+    int result;
+    Py_BEGIN_CRITICAL_SECTION(dict);
+    result = write_pairs(encoder, dict, outer);
+    Py_END_CRITICAL_SECTION();
+    return result;
+}
+
+// A subclass of dict has an order of its own (OrderedDict), which only its items()
+// knows.
+static int write_mapping(struct sp_encoder *encoder,
+                         PyObject *mapping,
+                         const struct sp_place *outer)
+{
+    PyObject *items = PyMapping_Items(mapping);
+    if (items == NULL) {
+        return -1;
+    }
+    Py_ssize_t size = PyList_GET_SIZE(items);
+    int result = open_container(encoder, a_map, size, outer);
+    for (Py_ssize_t i = 0; result == 0 && i < size; i++) {
+        PyObject *pair = PyList_GET_ITEM(items, i);
+        bool is_pair = PyTuple_Check(pair) && PyTuple_GET_SIZE(pair) == 2;
+        result =
+            !is_pair
+                ? sp_encoder_fail(outer, PyExc_TypeError, "items() that are no pairs")
+                : write_pair(encoder,
+                             PyTuple_GET_ITEM(pair, 0),
+                             PyTuple_GET_ITEM(pair, 1),
+                             outer);
+    }
+    Py_DECREF(items);
+    encoder->depth--;
+    return result;
+}
+
+// ---- NumPy's scalars ------------------------------------------------------------
+
+// numpy.generic, if user code has imported NumPy; NULL without an exception. Borrowed.
+static PyObject *numpy_generic(struct sp_encoder *encoder)
+{
+    if (encoder->numpy_generic != NULL) {
+        return encoder->numpy_generic;
+    }
+    PyObject *numpy = PyImport_GetModule(encoder->codec->text_numpy);
+    PyObject *generic =
+        numpy == NULL ? NULL : PyObject_GetAttr(numpy, encoder->codec->text_generic);
+    Py_XDECREF(numpy);
+    if (generic != NULL && PyType_Check(generic)) {
+        encoder->numpy_generic = generic;
+        return generic;
+    }
+    Py_XDECREF(generic);
+    PyErr_Clear(); // still being imported: next time
+    return NULL;
+}
+
+static bool is_numpy_scalar(struct sp_encoder *encoder, PyObject *value)
+{
+    PyObject *generic = numpy_generic(encoder);
+    return generic != NULL && PyType_IsSubtype(Py_TYPE(value), (PyTypeObject *)generic);
+}
+
+// The letter that NumPy's dtype has for a kind of number: 'b', 'i', 'u', 'f', 'c'; 0:
+// none known.
+static Py_UCS4 numpy_kind(struct sp_encoder *encoder, PyObject *value)
+{
+    PyObject *dtype = PyObject_GetAttr(value, encoder->codec->text_dtype);
+    PyObject *kind =
+        dtype == NULL ? NULL : PyObject_GetAttr(dtype, encoder->codec->text_kind);
+    Py_UCS4 letter = 0;
+    if (kind != NULL && PyUnicode_Check(kind) && PyUnicode_GetLength(kind) == 1) {
+        letter = PyUnicode_ReadChar(kind, 0);
+    }
+    Py_XDECREF(kind);
+    Py_XDECREF(dtype);
+    PyErr_Clear();
+    return letter;
+}
+
+// Writes what a conversion gave, which it takes.
+static int write_converted(struct sp_encoder *encoder,
+                           PyObject *number,
+                           const struct sp_place *place)
+{
+    if (number == NULL) {
+        return -1;
+    }
+    int result = PyFloat_Check(number) ? write_float(encoder, PyFloat_AS_DOUBLE(number))
+                                       : write_int(encoder, number, place);
+    Py_DECREF(number);
+    return result;
+}
+
+static int write_numpy_scalar(struct sp_encoder *encoder,
+                              PyObject *value,
+                              const struct sp_place *place)
+{
+    int truth;
+    switch (numpy_kind(encoder, value)) {
+    case 'b':
+        truth = PyObject_IsTrue(value);
+        return truth < 0 ? -1 : write_byte(encoder, truth ? 0xc3 : 0xc2);
+    case 'i':
+    case 'u':
+        return write_converted(encoder, PyNumber_Index(value), place);
+    case 'f':
+        return write_converted(encoder, PyNumber_Float(value), place);
+    case 'c': // MessagePack has no complex numbers, tensors have
+        return sp_encoder_buffer(encoder, value, place);
+    default:
+        return sp_encoder_refuse(place, value);
+    }
+}
+
+// ---- Values ---------------------------------------------------------------------
+
+// Subclasses, by what they are a kind of, then arrays. What comes through here is what
+// a future marker for results that cannot be encoded has to catch.
+static int
+write_by_kind(struct sp_encoder *encoder, PyObject *value, const struct sp_place *place)
+{
+    if (PyUnicode_Check(value)) {
+        return write_text(encoder, value, place);
+    }
+    if (PyLong_Check(value)) {
+        return write_int(encoder, value, place);
+    }
+    if (PyFloat_Check(value)) {
+        return write_float(encoder, PyFloat_AS_DOUBLE(value));
+    }
+    if (PyDict_Check(value)) {
+        return write_mapping(encoder, value, place);
+    }
+    if (PyList_Check(value)) {
+        return write_list(encoder, value, place);
+    }
+    if (PyTuple_Check(value)) {
+        return write_tuple(encoder, value, place);
+    }
+    if (PyBytes_Check(value)) {
+        return write_bytes(encoder, value);
+    }
+    if (is_numpy_scalar(encoder, value)) {
+        return write_numpy_scalar(encoder, value, place);
+    }
+    return PyObject_CheckBuffer(value) ? sp_encoder_buffer(encoder, value, place)
+                                       : sp_encoder_refuse(place, value);
+}
+
+static int
+write_value(struct sp_encoder *encoder, PyObject *value, const struct sp_place *place)
+{
+    const PyTypeObject *type = Py_TYPE(value);
+    if (type == &PyUnicode_Type) {
+        return write_text(encoder, value, place);
+    }
+    if (type == &PyLong_Type) {
+        return write_int(encoder, value, place);
+    }
+    if (type == &PyFloat_Type) {
+        return write_float(encoder, PyFloat_AS_DOUBLE(value));
+    }
+    if (type == &PyBool_Type) {
+        return write_byte(encoder, value == Py_True ? 0xc3 : 0xc2);
+    }
+    if (value == Py_None) {
+        return write_byte(encoder, 0xc0);
+    }
+    if (type == &PyDict_Type) {
+        return write_dict(encoder, value, place);
+    }
+    if (type == &PyList_Type) {
+        return write_list(encoder, value, place);
+    }
+    if (type == &PyTuple_Type) {
+        return write_tuple(encoder, value, place);
+    }
+    if (type == &PyBytes_Type) {
+        return write_bytes(encoder, value);
+    }
+    if (type == encoder->codec->tensor_type) {
+        return sp_encoder_tensor(encoder, (struct sp_tensor *)value, place);
+    }
+    return write_by_kind(encoder, value, place);
+}
+
+int sp_encode(struct sp_encoder *encoder, PyObject *value)
+{
+    encoder->depth = 0;
+    if (write_value(encoder, value, NULL) != 0) {
+        sp_encoder_end(encoder);
+        return -1;
+    }
+    return 0;
+}

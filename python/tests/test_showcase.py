@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: MIT
+from __future__ import annotations
+
+import hashlib
+import math
+import types
+from typing import Any
+
+import pytest
+from conftest import hammer
+from snakepit_bridge.adapters import threaded_showcase
+from snakepit_bridge.adapters.showcase import ShowcaseAdapter
+from snakepit_bridge.adapters.threaded_showcase import ThreadedShowcaseAdapter
+
+
+@pytest.fixture
+def process() -> ShowcaseAdapter:
+    return ShowcaseAdapter()
+
+
+@pytest.fixture(params=["numpy", "plain"])
+def threaded(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> ThreadedShowcaseAdapter:
+    if request.param == "plain":
+        monkeypatch.setattr(threaded_showcase, "numpy", None)
+    elif threaded_showcase.numpy is None:
+        pytest.skip("NumPy is not installed")
+    return ThreadedShowcaseAdapter()
+
+
+def names(adapter: Any) -> set[str]:
+    return {metadata.name for metadata in adapter.get_tools()}
+
+
+def test_each_showcase_has_its_tools(process: ShowcaseAdapter) -> None:
+    assert names(process) == {
+        "ping",
+        "echo",
+        "add",
+        "compute",
+        "error_demo",
+        "adapter_info",
+        "process_text",
+        "get_stats",
+        "process_binary",
+        "generate_dataset",
+    }
+    assert names(ThreadedShowcaseAdapter()) == {
+        "ping",
+        "compute_intensive",
+        "matrix_multiply",
+        "batch_process",
+        "stress_test",
+        "get_adapter_stats",
+        "get_history",
+        "clear_caches",
+    }
+
+
+def test_small_tools_answer(process: ShowcaseAdapter) -> None:
+    assert process.ping()["status"] == "ok"
+    assert process.ping(message="hi")["message"] == "hi"
+    assert process.echo(a=1, b=[True]) == {"a": 1, "b": [True]}
+    assert process.add(a=2, b=40) == 42
+    assert process.compute(a=5, b=3) == {"result": 8, "product": 15}
+    assert process.compute(value=0) == {"result": 0}
+    assert process.adapter_info()["tools"] == sorted(names(process))
+    with pytest.raises(ValueError, match="as asked"):
+        process.error_demo()
+
+
+@pytest.mark.parametrize("arguments", [{}, {"a": 1}, {"a": 1, "b": 2, "value": 3}])
+def test_compute_refuses_other_arguments(
+    process: ShowcaseAdapter, arguments: dict[str, int]
+) -> None:
+    with pytest.raises(ValueError, match="compute takes"):
+        process.compute(**arguments)
+
+
+def test_text_statistics(process: ShowcaseAdapter) -> None:
+    result = process.process_text("The cat\nand the dog")
+    assert (result["characters"], result["words"], result["lines"]) == (19, 5, 2)
+    assert result["unique_words"] == 4
+    assert result["top_words"][:2] == [
+        {"word": "the", "count": 2},
+        {"word": "and", "count": 1},
+    ]
+    empty = process.process_text("")
+    assert (empty["characters"], empty["lines"], empty["top_words"]) == (0, 0, [])
+    assert process.process_text("ab", operation="reverse")["result"] == "ba"
+    assert process.process_text("ab", operation="upper")["result"] == "AB"
+    with pytest.raises(ValueError, match="unknown operation '__class__'"):
+        process.process_text("ab", operation="__class__")
+
+
+@pytest.mark.parametrize("data", [b"", b"\x01\xff", bytes(range(256)) * 9])
+def test_binary_statistics(process: ShowcaseAdapter, data: bytes) -> None:
+    result = process.process_binary(data)
+    assert result["size"] == len(data)
+    assert result["sha256"] == hashlib.sha256(data).hexdigest()
+    assert result["largest"] == (max(data) if data else None)
+
+
+def test_binary_statistics_of_an_array(process: ShowcaseAdapter) -> None:
+    numpy = pytest.importorskip("numpy")
+    array = numpy.arange(12, dtype="float32").reshape(3, 4)
+    result = process.process_binary(array)
+    assert result["size"] == 48
+    assert result["sha256"] == hashlib.sha256(array.tobytes()).hexdigest()
+
+
+def test_datasets_are_reproducible(process: ShowcaseAdapter) -> None:
+    first = process.generate_dataset(rows=4, columns=2, seed=7)
+    assert first == ShowcaseAdapter().generate_dataset(rows=4, columns=2, seed=7)
+    assert first != process.generate_dataset(rows=4, columns=2, seed=8)
+    assert [len(row) for row in first["data"]] == [2] * 4
+    assert process.generate_dataset(rows=0)["data"] == []
+    with pytest.raises(ValueError, match="0 or more"):
+        process.generate_dataset(rows=-1)
+
+
+def test_calls_are_counted(process: ShowcaseAdapter) -> None:
+    hammer(20, 50, lambda index: process.ping())
+    stats = process.get_stats()
+    assert stats["calls"] == {"ping": 1000, "get_stats": 1}
+    assert stats["total_calls"] == 1001
+
+
+def test_results_are_the_same_with_and_without_numpy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("numpy")
+    data = [0.5, -1.25, 3.0]
+    rich = ThreadedShowcaseAdapter()
+    monkeypatch.setattr(threaded_showcase, "numpy", None)
+    poor = ThreadedShowcaseAdapter()
+    poor_answers = [
+        poor.compute_intensive(data, 20)["result"],
+        *poor.matrix_multiply(data)["output"],
+    ]
+    monkeypatch.undo()
+    rich_answers = [
+        rich.compute_intensive(data, 20)["result"],
+        *rich.matrix_multiply(data)["output"],
+    ]
+    assert poor_answers == pytest.approx(rich_answers)
+
+
+def test_compute_intensive_computes(threaded: ThreadedShowcaseAdapter) -> None:
+    result = threaded.compute_intensive([1.0], iterations=1)
+    assert result["result"] == pytest.approx(math.sin(1) * math.cos(1) + 0.5)
+    assert threaded.compute_intensive([1, 2], iterations=0)["result"] == 3
+    assert threaded.compute_intensive([])["result"] == 0
+    with pytest.raises(ValueError, match="0 or more"):
+        threaded.compute_intensive([1], iterations=-1)
+
+
+def test_the_cache_key_covers_every_argument(threaded: ThreadedShowcaseAdapter) -> None:
+    assert not threaded.compute_intensive([1, 2], iterations=5)["cached"]
+    assert threaded.compute_intensive([1, 2], iterations=5)["cached"]
+    assert not threaded.compute_intensive([1, 2], iterations=6)["cached"]
+    assert not threaded.compute_intensive([2, 1], iterations=5)["cached"]
+
+
+def test_caches_are_bounded_and_can_be_cleared(
+    threaded: ThreadedShowcaseAdapter,
+) -> None:
+    for index in range(threaded_showcase.CACHED_RESULTS + 10):
+        threaded.compute_intensive([index], iterations=1)
+    assert len(threaded.get_thread_local("cache")) == threaded_showcase.CACHED_RESULTS
+    last = [threaded_showcase.CACHED_RESULTS + 9]
+    assert threaded.compute_intensive(last, iterations=1)["cached"]
+    threaded.clear_caches()
+    assert not threaded.compute_intensive(last, iterations=1)["cached"]
+
+
+def test_arrays_are_computed(threaded: ThreadedShowcaseAdapter) -> None:
+    numpy = pytest.importorskip("numpy")
+    array = numpy.ones(8, dtype="float32")
+    array.flags.writeable = False
+    assert threaded.compute_intensive(array, iterations=0)["result"] == 8
+    assert threaded.matrix_multiply(array)["size"] == 8
+
+
+def test_matrix_multiply_is_reproducible(threaded: ThreadedShowcaseAdapter) -> None:
+    vector = [1.0, 0.0, 2.0]
+    output = threaded.matrix_multiply(vector)["output"]
+    assert output == pytest.approx(
+        ThreadedShowcaseAdapter().matrix_multiply(vector)["output"]
+    )
+    weights = threaded.weights
+    assert output[1] == pytest.approx(float(weights[1][0]) + 2 * float(weights[1][2]))
+    assert threaded.matrix_multiply([]) == {"output": [], "size": 0}
+    with pytest.raises(ValueError, match="257 numbers"):
+        threaded.matrix_multiply([0.0] * 257)
+
+
+def test_batches_are_processed(threaded: ThreadedShowcaseAdapter) -> None:
+    result = threaded.batch_process([1, 2.5, "ab", None, True], delay_ms=0)
+    assert result["results"] == [2, 5.0, "abab", None, True]
+    assert threaded.batch_process([])["processed"] == 0
+    assert threaded.batch_process([1, 2], delay_ms=10)["elapsed_ms"] >= 20
+    with pytest.raises(ValueError, match="0 or more"):
+        threaded.batch_process([], delay_ms=-1)
+
+
+def test_stress_lasts_as_long_as_asked(threaded: ThreadedShowcaseAdapter) -> None:
+    result = threaded.stress_test(duration_ms=20, complexity=10)
+    assert result["elapsed_ms"] >= 20
+    assert result["operations"] == result["rounds"] * 10 > 0
+    assert threaded.stress_test(duration_ms=0)["rounds"] == 0
+
+
+def test_a_cancelled_call_stops(
+    threaded: ThreadedShowcaseAdapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = types.SimpleNamespace(cancelled=True, tool="stress_test")
+    monkeypatch.setattr(threaded_showcase, "current_call", lambda: call)
+    with pytest.raises(threaded_showcase.Cancelled):
+        threaded.stress_test(duration_ms=60_000)
+
+
+def test_history_is_limited(threaded: ThreadedShowcaseAdapter) -> None:
+    for _ in range(12):
+        threaded.batch_process([])
+    assert len(threaded.get_history()["history"]) == 10
+    assert threaded.get_history(limit=0) == {"history": [], "total": 12}
+    assert len(threaded.get_history(limit=3)["history"]) == 3
+    assert len(threaded.get_history(limit=100)["history"]) == 12
+    with pytest.raises(ValueError, match="0 or more"):
+        threaded.get_history(limit=-1)
+
+
+def test_history_cannot_be_changed_from_outside(
+    threaded: ThreadedShowcaseAdapter,
+) -> None:
+    threaded.batch_process([])
+    threaded.get_history()["history"][0]["tool"] = "changed"
+    assert threaded.get_history()["history"][0]["tool"] == "batch_process"
+
+
+def test_twenty_threads_agree(threaded: ThreadedShowcaseAdapter) -> None:
+    results = hammer(
+        20, 5, lambda index: threaded.compute_intensive([1, index % 3], 3)["result"]
+    )
+    assert len({round(result, 9) for result in results}) == 3
+    stats = threaded.get_adapter_stats()
+    assert stats["recorded"] == stats["history_size"] == 100
+    assert stats["cache_hits"] == 80
+    assert stats["total_requests"] == 101
+    assert len(stats["thread_utilization"]) == 21

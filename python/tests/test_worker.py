@@ -1,0 +1,289 @@
+# SPDX-License-Identifier: MIT
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Callable
+
+import pytest
+from snakepit_bridge import configuration, runtime, worker
+from snakepit_bridge.worker import main
+
+Write = Callable[[str, str], str]
+
+ADAPTER = """
+    import threading
+    from snakepit_bridge import ThreadSafeAdapter, tool
+    life = []
+
+    class Lively(ThreadSafeAdapter):
+        __thread_safe__ = True
+        def __init__(self):
+            super().__init__()
+            life.append(("init", dict(self.config)))
+        def initialize(self):
+            life.append("initialize")
+        def cleanup(self):
+            life.append("cleanup")
+        @tool(description="Who runs this")
+        def who(self, x: int = 1):
+            return threading.current_thread().name
+"""
+
+
+class FakeRuntime:
+    """A host that calls one tool on each executor and then says stop."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.settings = {"profile": "process", "executors": 1, **settings}
+        self.tools: dict[str, Callable[..., Any]] = {}
+        self.fallback: Any = None
+        self.formatter: Any = None
+        self.info: dict[str, Any] | None = None
+        self.fault: tuple[str, str, str] | None = None
+        self.answers: list[Any] = []
+        self.barrier = threading.Barrier(int(self.settings["executors"]))
+
+    def attach(self) -> dict[str, Any]:
+        return self.settings
+
+    def register(self, name: str, function: Callable[..., Any]) -> None:
+        self.tools[name] = function
+
+    def set_fallback(self, function: Any) -> None:
+        self.fallback = function
+
+    def set_formatter(self, function: Any) -> None:
+        self.formatter = function
+
+    def ready(self, info: dict[str, Any]) -> None:
+        self.info = info
+
+    def failed(self, type: str, message: str, traceback: str) -> None:
+        self.fault = (type, message, traceback)
+
+    def run(self, index: int) -> None:
+        self.barrier.wait(10)
+        for function in self.tools.values():
+            self.answers.append(function())
+
+    def current_call(self) -> None:
+        return None
+
+
+@pytest.fixture(autouse=True)
+def untouched_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "argv", list(sys.argv))
+    handler = signal.getsignal(signal.SIGINT)
+    yield
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGINT, handler)
+
+
+@pytest.fixture
+def host(monkeypatch: pytest.MonkeyPatch) -> Callable[..., FakeRuntime]:
+    def install(**settings: Any) -> FakeRuntime:
+        fake = FakeRuntime(**settings)
+        monkeypatch.setattr(runtime, "native", fake)
+        monkeypatch.setattr(runtime, "_attached", False)
+        return fake
+
+    return install
+
+
+def test_a_process_worker_lives_its_life(host: Any, write_module: Write) -> None:
+    write_module("lively", ADAPTER)
+    fake = host(adapter="lively", adapter_config='{"a": 1}', adapter_args=["--x", "1"])
+    assert main() == 0
+    assert fake.answers == ["MainThread"]
+    assert sys.modules["lively"].life == [("init", {"a": 1}), "initialize", "cleanup"]
+    assert sys.argv[1:] == ["--x", "1"]
+    assert fake.fault is None
+    assert fake.fallback is None
+
+
+def test_the_host_is_told_what_the_worker_is(host: Any, write_module: Write) -> None:
+    write_module("lively", ADAPTER)
+    fake = host(adapter="lively:Lively")
+    main()
+    assert fake.info["python"] == ".".join(map(str, sys.version_info[:3]))
+    assert fake.info["implementation"] == "cpython"
+    assert fake.info["adapter"] == "lively.Lively"
+    assert fake.info["thread_safe"] is True
+    assert fake.info["free_threaded"] is ("t" in sys.abiflags)
+    assert fake.info["gil_enabled"] in (True, False)
+    assert fake.info["tools"] == [
+        {
+            "name": "who",
+            "description": "Who runs this",
+            "parameters": [
+                {"name": "x", "required": False, "annotation": "int", "default": 1}
+            ],
+        }
+    ]
+
+
+def test_a_thread_worker_runs_its_executors_on_named_threads(
+    host: Any, write_module: Write
+) -> None:
+    write_module("lively", ADAPTER)
+    fake = host(adapter="lively", profile="thread", executors=20)
+    assert main() == 0
+    assert sorted(fake.answers) == sorted(f"snakepit-executor-{i}" for i in range(20))
+    assert sys.modules["lively"].life[-1] == "cleanup"
+    assert configuration.current().executors == 20
+
+
+def test_signal_handlers_run_while_threads_serve(
+    host: Any, write_module: Write
+) -> None:
+    write_module("lively", ADAPTER)
+    fake = host(adapter="lively", profile="thread", executors=2)
+    handled = threading.Event()
+    old = signal.signal(signal.SIGUSR1, lambda *_: handled.set())
+
+    def run(index: int) -> None:
+        fake.barrier.wait(10)
+        if index == 0:
+            os.kill(os.getpid(), signal.SIGUSR1)
+        assert handled.wait(10), "the main thread handled no signal"
+
+    fake.run = run
+    try:
+        assert main() == 0
+    finally:
+        signal.signal(signal.SIGUSR1, old)
+    assert handled.is_set()
+
+
+def test_a_lost_executor_ends_the_worker(host: Any, write_module: Write) -> None:
+    write_module("lively", ADAPTER)
+    fake = host(adapter="lively", profile="thread", executors=2)
+
+    def run(index: int) -> None:
+        if index == 0:
+            raise MemoryError("lost")
+
+    fake.run = run
+    with pytest.raises(MemoryError, match="lost"):
+        main()
+    assert sys.modules["lively"].life[-1] == "cleanup"
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "needle"),
+    [
+        ("import no_such_library", "ModuleNotFoundError", "import no_such_library"),
+        ("import sys; sys.exit(3)", "SystemExit", "sys.exit(3)"),
+        ("x = 1", "snakepit_bridge.errors.AdapterError", "has no adapter class"),
+        ("a b", "SyntaxError", "failing.py"),
+    ],
+)
+def test_a_failed_import_is_reported(
+    host: Any, write_module: Write, text: str, kind: str, needle: str
+) -> None:
+    write_module("failing", text)
+    fake = host(adapter="failing")
+    assert main() == 1
+    assert fake.info is None
+    assert fake.fault[0] == kind
+    assert needle in fake.fault[2]
+    assert "importlib" not in fake.fault[2]
+    assert "loader.py" not in fake.fault[2]
+
+
+def test_a_failing_constructor_is_not_cleaned_up(
+    host: Any, write_module: Write
+) -> None:
+    write_module(
+        "failing",
+        ADAPTER + "        def cleanup(self): life.append('cleaned')\n"
+        "    Lively.__init__ = lambda self: 1 / 0\n",
+    )
+    fake = host(adapter="failing")
+    assert main() == 1
+    assert fake.fault[0] == "ZeroDivisionError"
+    assert "1 / 0" in fake.fault[2]
+    assert sys.modules["failing"].life == []
+
+
+def test_a_failing_initialize_is_reported_and_cleaned_up(
+    host: Any, write_module: Write
+) -> None:
+    write_module("failing", ADAPTER + "    Lively.initialize = lambda self: 1 / 0\n")
+    fake = host(adapter="failing")
+    assert main() == 1
+    assert fake.fault[0] == "ZeroDivisionError"
+    assert sys.modules["failing"].life[-1] == "cleanup"
+
+
+def test_a_failing_cleanup_is_printed(
+    host: Any, write_module: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_module("failing", ADAPTER + "    Lively.cleanup = lambda self: 1 / 0\n")
+    host(adapter="failing")
+    assert main() == 0
+    printed = capsys.readouterr().err
+    assert "snakepit: cleanup of Lively" in printed
+    assert "ZeroDivisionError" in printed
+
+
+def test_the_thread_profile_asks_for_a_declaration(
+    host: Any, write_module: Write
+) -> None:
+    write_module("undeclared", ADAPTER.replace("__thread_safe__ = True", ""))
+    fake = host(adapter="undeclared", profile="thread")
+    with pytest.warns(RuntimeWarning, match="does not declare thread safety"):
+        assert main() == 0
+    assert fake.info["thread_safe"] is None
+    fake = host(adapter="undeclared", profile="thread", undeclared_adapter="refuse")
+    assert main() == 1
+    assert "does not declare thread safety" in fake.fault[1]
+
+
+def test_the_formatter_and_the_fallback_are_installed(
+    host: Any, write_module: Write
+) -> None:
+    write_module(
+        "older",
+        """
+        class Older:
+            def handle_request(self, request):
+                return [request.command, request["args"]]
+        """,
+    )
+    fake = host(adapter="older")
+    assert main() == 0
+    assert fake.fallback("go", {"a": 1}) == ["go", {"a": 1}]
+    assert fake.formatter(ValueError("v"))[:2] == ("ValueError", "v")
+
+
+def test_paths_of_the_configuration_come_first(
+    host: Any, write_module: Write, tmp_path: Path
+) -> None:
+    (tmp_path / "beside").mkdir()
+    write_module("beside.lonely", ADAPTER)
+    host(adapter="lonely", paths=[str(tmp_path / "beside")])
+    assert main() == 0
+    assert sys.path[0] == str(tmp_path / "beside")
+
+
+def test_started_by_hand_it_says_who_should() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "snakepit_bridge.worker"],
+        cwd=Path(worker.__file__).parent.parent,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "is started by a Snakepit host" in done.stderr
+    assert "Traceback" not in done.stderr

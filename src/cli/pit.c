@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+// snakepit_await_ready() cannot be interrupted, so it is asked again and again for a while short
+// enough that nobody notices that Ctrl-C waits for it.
+#include "cli/pit.h"
+
+#include <string.h>
+
+#include "cli/interrupt.h"
+#include "cli/suggest.h"
+
+#define SLICE_MS     100u
+#define POOLS_LOOKED 64u // of which a suggestion is made
+
+snakepit_err sp_cli_await_ready(snakepit *pit, const char *pool, snakepit_message *why)
+{
+    snakepit_err err = SNAKEPIT_DEADLINE_EXCEEDED;
+    while (err == SNAKEPIT_DEADLINE_EXCEEDED) {
+        if (sp_cli_interrupted() != 0) {
+            return SNAKEPIT_CANCELLED;
+        }
+        err = snakepit_await_ready(pit, pool, SLICE_MS, why);
+    }
+    return err;
+}
+
+bool sp_cli_pool_exists(const snakepit *pit, const char *name)
+{
+    size_t count = snakepit_pool_count(pit);
+    size_t index = 0;
+    while (index < count && strcmp(snakepit_pool_name(pit, index), name) != 0) {
+        index++;
+    }
+    return index < count;
+}
+
+const char *sp_cli_pool_nearest(const snakepit *pit, const char *name)
+{
+    const char *names[POOLS_LOOKED];
+    size_t count = snakepit_pool_count(pit);
+    count = count < POOLS_LOOKED ? count : POOLS_LOOKED;
+    for (size_t i = 0; i < count; i++) {
+        names[i] = snakepit_pool_name(pit, i);
+    }
+    return sp_cli_nearest(name, names, count);
+}

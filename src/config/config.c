@@ -1,0 +1,459 @@
+// SPDX-License-Identifier: MIT
+// Reads a configuration. The file is walked once, in its own order, so that the first
+// thing wrong in it is the one reported; then the pools are completed, because the top
+// may come after them.
+#include "config/config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/memory.h"
+#include "config/draft.h"
+#include "config/environment.h"
+#include "config/program.h"
+#include "config/yaml.h"
+
+#define POOLS_MAX 256u
+
+// A configuration while it is read.
+struct reading {
+    struct sp_config *config;
+    struct sp_yaml yaml;
+    struct sp_place place;
+    struct sp_draft *drafts; // one for each pool
+    size_t pools_line;       // of the key `pools`; 0: the single-pool form
+};
+
+// ---- Keys
+// ------------------------------------------------------------------------------------
+
+static snakepit_err
+unknown_key(unsigned scopes, const char *key, const struct sp_place *place)
+{
+    if (sp_option_is_later(key)) {
+        return sp_problem(place,
+                          "unknown key; it is not available yet in this version");
+    }
+    const char *nearest = sp_option_nearest(scopes, key);
+    if (nearest == NULL) {
+        return sp_problem(place,
+                          "unknown key; see docs/configuration.md for those there are");
+    }
+    return sp_problem(place, "unknown key; did you mean \"%s\"?", nearest);
+}
+
+static const char *key_text(const yaml_node_t *key)
+{
+    return (const char *)key->data.scalar.value;
+}
+
+static snakepit_err read_pool_pair(struct reading *reading,
+                                   struct sp_draft *draft,
+                                   const yaml_node_pair_t *pair)
+{
+    const yaml_node_t *key = sp_yaml_node(&reading->yaml, pair->key);
+    const yaml_node_t *value = sp_yaml_node(&reading->yaml, pair->value);
+    if (strcmp(key_text(key), "name") == 0) {
+        return sp_draft_set_name(draft, key, value);
+    }
+    const struct sp_option *option = sp_option_find(SP_SCOPE_POOL, key_text(key));
+    if (option != NULL) {
+        return sp_draft_set(draft, &reading->yaml, option, key, value);
+    }
+    struct sp_place place =
+        sp_place_key(&draft->place, key_text(key), sp_yaml_line(key));
+    if (sp_option_find(SP_SCOPE_TOP, key_text(key)) != NULL) {
+        return sp_problem(&place, "expected at the top of the file, not in a pool");
+    }
+    return unknown_key(SP_SCOPE_BIT(SP_SCOPE_POOL), key_text(key), &place);
+}
+
+static snakepit_err check_name_is_new(const struct reading *reading, size_t index)
+{
+    const struct sp_draft *drafts = reading->drafts;
+    for (size_t i = 0; i < index; i++) {
+        if (strcmp(drafts[i].pool->name, drafts[index].pool->name) == 0) {
+            struct sp_place place =
+                sp_place_key(&drafts[index].place, "name", drafts[index].name_line);
+            return sp_problem(&place,
+                              "a second pool named \"%s\"; the first is on line %zu",
+                              drafts[i].pool->name,
+                              drafts[i].name_line);
+        }
+    }
+    return SNAKEPIT_OK;
+}
+
+static void
+init_draft(struct reading *reading, size_t index, const struct sp_place *place)
+{
+    reading->drafts[index].config = reading->config;
+    reading->drafts[index].pool = &reading->config->pools[index];
+    reading->drafts[index].place = *place;
+}
+
+static snakepit_err
+read_pool(struct reading *reading, size_t index, const yaml_node_t *node)
+{
+    struct sp_draft *draft = &reading->drafts[index];
+    char shown[SP_QUOTED_MAX];
+    if (node->type != YAML_MAPPING_NODE) {
+        return sp_problem(&draft->place,
+                          "expected a map with the keys of a pool, got %s",
+                          sp_yaml_describe(node, shown));
+    }
+    snakepit_err err = sp_yaml_check_map(&reading->yaml, node, &draft->place);
+    for (const yaml_node_pair_t *pair = node->data.mapping.pairs.start;
+         err == SNAKEPIT_OK && pair < node->data.mapping.pairs.top;
+         pair++) {
+        err = read_pool_pair(reading, draft, pair);
+    }
+    if (err == SNAKEPIT_OK && draft->pool->name == NULL) {
+        return sp_problem(&draft->place,
+                          "expected a name; a pool is called by its \"name\"");
+    }
+    return err == SNAKEPIT_OK ? check_name_is_new(reading, index) : err;
+}
+
+static snakepit_err allocate_pools(struct reading *reading, size_t count)
+{
+    reading->config->pools = sp_alloc_array(count, sizeof(*reading->config->pools));
+    reading->drafts = sp_alloc_array(count, sizeof(*reading->drafts));
+    if (reading->config->pools == NULL || reading->drafts == NULL) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    reading->config->count = count;
+    return SNAKEPIT_OK;
+}
+
+static snakepit_err
+read_pools(struct reading *reading, const yaml_node_t *node, size_t line)
+{
+    struct sp_place list = sp_place_key(&reading->place, "pools", line);
+    char shown[SP_QUOTED_MAX];
+    if (node->type != YAML_SEQUENCE_NODE) {
+        return sp_problem(
+            &list, "expected a list of pools, got %s", sp_yaml_describe(node, shown));
+    }
+    const yaml_node_item_t *items = node->data.sequence.items.start;
+    size_t count = (size_t)(node->data.sequence.items.top - items);
+    if (count > POOLS_MAX) {
+        return sp_problem(
+            &list, "expected at most %u pools, got %zu", POOLS_MAX, count);
+    }
+    snakepit_err err = allocate_pools(reading, count);
+    for (size_t i = 0; err == SNAKEPIT_OK && i < count; i++) {
+        const yaml_node_t *item = sp_yaml_node(&reading->yaml, items[i]);
+        struct sp_place place = sp_place_item(&list, i, sp_yaml_line(item));
+        init_draft(reading, i, &place);
+        err = read_pool(reading, i, item);
+    }
+    return err;
+}
+
+// ---- Top
+// -------------------------------------------------------------------------------------
+
+static snakepit_err read_single_pair(struct reading *reading,
+                                     const yaml_node_t *key,
+                                     const yaml_node_t *value)
+{
+    const unsigned both = SP_SCOPE_BIT(SP_SCOPE_TOP) | SP_SCOPE_BIT(SP_SCOPE_POOL);
+    const char *text = key_text(key);
+    const struct sp_option *option = sp_option_find(SP_SCOPE_POOL, text);
+    struct sp_place place = sp_place_key(&reading->place, text, sp_yaml_line(key));
+    bool named = strcmp(text, "name") == 0;
+    if (reading->pools_line != 0 && (option != NULL || named)) {
+        return sp_problem(&place,
+                          "expected in an item of \"pools\", which is on line %zu",
+                          reading->pools_line);
+    }
+    if (option != NULL) {
+        return sp_draft_set(reading->drafts, &reading->yaml, option, key, value);
+    }
+    if (named) {
+        return sp_problem(
+            &place,
+            "only an item of \"pools\" has a name; a single pool is \"default\"");
+    }
+    return unknown_key(
+        reading->pools_line != 0 ? SP_SCOPE_BIT(SP_SCOPE_TOP) : both, text, &place);
+}
+
+static snakepit_err read_pair(struct reading *reading, const yaml_node_pair_t *pair)
+{
+    const yaml_node_t *key = sp_yaml_node(&reading->yaml, pair->key);
+    const yaml_node_t *value = sp_yaml_node(&reading->yaml, pair->value);
+    const struct sp_option *option = sp_option_find(SP_SCOPE_TOP, key_text(key));
+    if (option != NULL) {
+        struct sp_place place =
+            sp_place_key(&reading->place, option->key, sp_yaml_line(key));
+        return sp_yaml_set_option(
+            &reading->yaml, value, option, reading->config, &place);
+    }
+    return strcmp(key_text(key), "pools") == 0
+               ? read_pools(reading, value, reading->pools_line)
+               : read_single_pair(reading, key, value);
+}
+
+// Which of the two forms it is must be known before the first key is judged.
+static snakepit_err choose_form(struct reading *reading)
+{
+    const yaml_node_t *root = reading->yaml.root;
+    for (const yaml_node_pair_t *pair = root->data.mapping.pairs.start;
+         pair < root->data.mapping.pairs.top;
+         pair++) {
+        const yaml_node_t *key = sp_yaml_node(&reading->yaml, pair->key);
+        if (strcmp(key_text(key), "pools") == 0) {
+            reading->pools_line = sp_yaml_line(key);
+            return SNAKEPIT_OK;
+        }
+    }
+    snakepit_err err = allocate_pools(reading, 1);
+    if (err != SNAKEPIT_OK) {
+        return err;
+    }
+    init_draft(reading, 0, &reading->place);
+    reading->config->pools[0].name = sp_strdup("default");
+    return reading->config->pools[0].name != NULL ? SNAKEPIT_OK : SNAKEPIT_NO_MEMORY;
+}
+
+static snakepit_err read_top(struct reading *reading)
+{
+    const yaml_node_t *root = reading->yaml.root;
+    if (root->type != YAML_MAPPING_NODE) {
+        char shown[SP_QUOTED_MAX];
+        struct sp_place place = reading->place;
+        place.line = sp_yaml_line(root);
+        return sp_problem(&place,
+                          "expected a map of keys and values, got %s",
+                          sp_yaml_describe(root, shown));
+    }
+    snakepit_err err = sp_yaml_check_map(&reading->yaml, root, &reading->place);
+    err = err != SNAKEPIT_OK ? err : choose_form(reading);
+    for (const yaml_node_pair_t *pair = root->data.mapping.pairs.start;
+         err == SNAKEPIT_OK && pair < root->data.mapping.pairs.top;
+         pair++) {
+        err = read_pair(reading, pair);
+    }
+    return err;
+}
+
+static snakepit_err apply_top_defaults(struct reading *reading)
+{
+    const struct sp_option *option = NULL;
+    snakepit_err err = SNAKEPIT_OK;
+    for (size_t i = 0; err == SNAKEPIT_OK && (option = sp_option_at(i)) != NULL; i++) {
+        if (option->scope == SP_SCOPE_TOP) {
+            err = sp_option_set_default(option, reading->config, &reading->place);
+        }
+    }
+    return err;
+}
+
+static snakepit_err apply_top_variables(struct reading *reading)
+{
+    const struct sp_option *option = NULL;
+    snakepit_err err = SNAKEPIT_OK;
+    for (size_t i = 0; err == SNAKEPIT_OK && (option = sp_option_at(i)) != NULL; i++) {
+        char name[SP_VARIABLE_MAX];
+        const char *value = option->scope == SP_SCOPE_TOP
+                                ? sp_variable_find(option, NULL, SP_REACH_ALL, name)
+                                : NULL;
+        if (value != NULL) {
+            struct sp_place place = sp_place_key(&reading->place, option->key, 0);
+            place.variable = name;
+            err = sp_variable_apply(option, reading->config, value, &place);
+        }
+    }
+    return err;
+}
+
+// ---- All of it
+// -------------------------------------------------------------------------------
+
+static snakepit_err read_all(struct reading *reading, const char *text, size_t bytes)
+{
+    snakepit_err err = apply_top_defaults(reading);
+    err = err != SNAKEPIT_OK
+              ? err
+              : sp_yaml_load(&reading->yaml, text, bytes, &reading->place);
+    err = err != SNAKEPIT_OK ? err : read_top(reading);
+    err = err != SNAKEPIT_OK ? err : apply_top_variables(reading);
+    err = err != SNAKEPIT_OK
+              ? err
+              : sp_variable_check_names(reading->config, &reading->place);
+    for (size_t i = 0; err == SNAKEPIT_OK && i < reading->config->count; i++) {
+        err = sp_draft_finish(&reading->drafts[i]);
+    }
+    return err;
+}
+
+// The absolute directory in which `file` was named. A symbolic link is not followed:
+// who links a configuration into a folder means the adapters of that folder.
+static snakepit_err directory_of(const char *file, char **directory)
+{
+    const char *slash = strrchr(file, '/');
+    size_t length = slash == NULL ? 0 : (size_t)(slash - file) + (slash == file);
+    struct sp_buf named = {0};
+    snakepit_err err = length == 0 ? sp_buf_printf(&named, ".")
+                                   : sp_buf_printf(&named, "%.*s", (int)length, file);
+    if (err != SNAKEPIT_OK) {
+        return err;
+    }
+    char *path = realpath((char *)named.data, NULL);
+    if (path == NULL) {
+        err = errno == ENOMEM ? SNAKEPIT_NO_MEMORY : SNAKEPIT_SYSTEM;
+    } else {
+        *directory = sp_strdup(path);
+        err = *directory != NULL ? SNAKEPIT_OK : SNAKEPIT_NO_MEMORY;
+    }
+    free(path);
+    sp_buf_fini(&named);
+    return err;
+}
+
+// `file` NULL: from memory.
+static snakepit_err init_config(struct sp_config *config, const char *file)
+{
+    config->file = sp_strdup(file != NULL ? file : "<memory>");
+    if (config->file == NULL) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    return file != NULL ? directory_of(file, &config->directory)
+                        : sp_program_directory(&config->directory);
+}
+
+static snakepit_err read_text(const char *file,
+                              struct sp_slice text,
+                              struct sp_config **config,
+                              snakepit_message *why)
+{
+    struct reading reading = {.config = sp_alloc(sizeof(*reading.config))};
+    if (reading.config == NULL) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    reading.place =
+        (struct sp_place){.file = file != NULL ? file : "<memory>", .why = why};
+    snakepit_err err = init_config(reading.config, file);
+    if (err == SNAKEPIT_SYSTEM) {
+        sp_problem(
+            &reading.place, "its directory cannot be found: %s", strerror(errno));
+    }
+    err = err != SNAKEPIT_OK ? err
+                             : read_all(&reading, (const char *)text.data, text.size);
+    sp_yaml_fini(&reading.yaml);
+    sp_free(reading.drafts);
+    if (err != SNAKEPIT_OK) {
+        sp_config_free(reading.config);
+        return err;
+    }
+    *config = reading.config;
+    return SNAKEPIT_OK;
+}
+
+static void explain_no_memory(snakepit_err err, snakepit_message *why)
+{
+    if (err == SNAKEPIT_NO_MEMORY && why != NULL) {
+        snprintf(why->text, sizeof(why->text), "memory is exhausted");
+    }
+}
+
+// All of `fd`, and one byte more than allowed if it is longer.
+static snakepit_err read_descriptor(int fd, struct sp_buf *text)
+{
+    while (text->size <= SP_YAML_BYTES_MAX) {
+        snakepit_err err = sp_buf_reserve(text, 65536);
+        if (err != SNAKEPIT_OK) {
+            return err;
+        }
+        size_t room = SP_YAML_BYTES_MAX + 1 - text->size;
+        ssize_t got = read(fd, text->data + text->size, room < 65536 ? room : 65536);
+        if (got == 0) {
+            return SNAKEPIT_OK;
+        }
+        if (got < 0 && errno != EINTR) {
+            return SNAKEPIT_SYSTEM;
+        }
+        text->size += got > 0 ? (size_t)got : 0;
+    }
+    return SNAKEPIT_OK;
+}
+
+snakepit_err
+sp_config_read_file(const char *path, struct sp_config **config, snakepit_message *why)
+{
+    struct sp_buf text = {0};
+    struct sp_place place = {.file = path, .why = why};
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    snakepit_err err = fd < 0 ? SNAKEPIT_SYSTEM : read_descriptor(fd, &text);
+    if (err == SNAKEPIT_SYSTEM) {
+        sp_problem(&place, "cannot be read: %s", strerror(errno));
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    if (err == SNAKEPIT_OK) {
+        err = read_text(path, (struct sp_slice){text.data, text.size}, config, why);
+    }
+    sp_buf_fini(&text);
+    explain_no_memory(err, why);
+    return err;
+}
+
+snakepit_err sp_config_read_memory(const char *yaml,
+                                   size_t bytes,
+                                   struct sp_config **config,
+                                   snakepit_message *why)
+{
+    struct sp_slice text = {(const uint8_t *)yaml, bytes};
+    snakepit_err err = read_text(NULL, text, config, why);
+    explain_no_memory(err, why);
+    return err;
+}
+
+static void free_pool(struct sp_pool_config *pool)
+{
+    const struct sp_option *option = NULL;
+    for (size_t i = 0; (option = sp_option_at(i)) != NULL; i++) {
+        if (option->scope == SP_SCOPE_POOL) {
+            sp_option_clear(option, pool);
+        }
+    }
+    sp_free(pool->name);
+}
+
+void sp_config_free(struct sp_config *config)
+{
+    if (config == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < config->count; i++) {
+        free_pool(&config->pools[i]);
+    }
+    sp_free(config->pools);
+    sp_free(config->directory);
+    sp_free(config->file);
+    sp_free(config);
+}
+
+const struct sp_pool_config *sp_config_pool(const struct sp_config *config,
+                                            const char *name)
+{
+    for (size_t i = 0; i < config->count; i++) {
+        if (strcmp(config->pools[i].name, name != NULL ? name : "default") == 0) {
+            return &config->pools[i];
+        }
+    }
+    return name == NULL && config->count != 0 ? &config->pools[0] : NULL;
+}
+
+const char *sp_profile_name(enum sp_profile profile)
+{
+    return profile == SP_PROFILE_THREAD ? "thread" : "process";
+}

@@ -1,0 +1,401 @@
+// SPDX-License-Identifier: MIT
+// How a call gets to a worker: straight into a slot if one has room, into the line otherwise. The
+// request is written to shared memory before, without the lock, so under the lock there is
+// nothing but a few links and one line of the slot.
+#include <string.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "ipc/futex.h"
+#include "ipc/wait.h"
+#include "pool/pool.h"
+
+// A worker is handed calls in advance as long as they would take less than this to run: long
+// enough that it never waits for its host, short enough that nobody waits behind it.
+#define PREFETCH_US 200u
+
+static _Thread_local struct sp_patience patience;
+
+// ---- Making a call ---------------------------------------------------------------------------
+
+// A call object with a parcel; counts as a reference to the pool.
+static struct sp_call *take_call(struct sp_pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    struct sp_link *link = sp_list_take(&pool->free_calls);
+    pool->refs++;
+    pthread_mutex_unlock(&pool->lock);
+    struct sp_call *call =
+        link != NULL ? SP_ENTRY(link, struct sp_call, link) : sp_call_new(pool);
+    if (call == NULL) {
+        pthread_mutex_lock(&pool->lock);
+        sp_pool_unref_unlock(pool);
+    }
+    return call;
+}
+
+static uint64_t in_ms(uint64_t now, uint32_t timeout_ms)
+{
+    return timeout_ms == 0 ? SP_NEVER : now + timeout_ms * SP_NS_PER_MS;
+}
+
+static void set_deadlines(struct sp_call *call, uint32_t timeout_ms)
+{
+    const struct sp_pool_options *options = &call->pool->options;
+    uint64_t now = sp_clock_now();
+    call->deadline = in_ms(now, timeout_ms != 0 ? timeout_ms : options->call_timeout_ms);
+    uint64_t line = in_ms(now, options->queue_timeout_ms);
+    call->line_deadline = line < call->deadline ? line : call->deadline;
+}
+
+static snakepit_err prepare(struct sp_call *call, const struct sp_request_text *text,
+                            uint32_t timeout_ms)
+{
+    struct sp_store *store = &call->pool->store;
+    set_deadlines(call, timeout_ms);
+    if (call->parcel == NULL) {
+        snakepit_err err = sp_parcel_new(store, &call->parcel);
+        if (err != SNAKEPIT_OK) {
+            return err;
+        }
+    }
+    return sp_parcel_fill(store, call->parcel, text);
+}
+
+struct sp_call *sp_pool_failed_call(struct sp_pool *pool, const struct sp_failure *failure)
+{
+    struct sp_call *call = take_call(pool);
+    if (call != NULL) {
+        sp_call_set_failure(call, failure);
+        call->phase = SP_CALL_ENDED;
+    }
+    return call;
+}
+
+void sp_pool_release(struct sp_call *call)
+{
+    struct sp_pool *pool = call->pool;
+    SP_CHECK(call->phase == SP_CALL_ENDED);
+    if (call->parcel != NULL) {
+        sp_parcel_empty(&pool->store, call->parcel);
+    }
+    struct sp_port *port = call->port;
+    uint32_t lease = call->result_lease;
+    call->port = NULL;
+    call->result_lease = SP_NO_LEASE;
+    sp_call_reset(call);
+    pthread_mutex_lock(&pool->lock);
+    if (port != NULL) {
+        sp_port_return_result(port, lease);
+    }
+    sp_list_prepend(&pool->free_calls, &call->link);
+    sp_pool_unref_unlock(pool);
+    if (port != NULL) {
+        sp_port_unref(port);
+    }
+}
+
+// ---- Placing ---------------------------------------------------------------------------------
+
+static uint32_t prefetch_of(const struct sp_pool *pool, const struct sp_seat *seat)
+{
+    uint32_t slots = seat->port->view.shape.slots - seat->capacity;
+    if (pool->options.prefetch != UINT32_MAX) {
+        return pool->options.prefetch < slots ? pool->options.prefetch : slots;
+    }
+    if (pool->ran_average == 0) {
+        return 0;
+    }
+    uint64_t budget = PREFETCH_US * sp_clock_ticks_per_us() * seat->capacity;
+    uint64_t calls = budget / pool->ran_average;
+    return calls < slots ? (uint32_t)calls : slots;
+}
+
+static void describe(const struct sp_call *call, struct sp_slot_request *request)
+{
+    const struct sp_parcel *parcel = call->parcel;
+    *request = (struct sp_slot_request){
+        .call = call->id,
+        .name = parcel->block,
+        .name_size = parcel->name_size,
+        .session_size = parcel->session_size,
+        .body = parcel->body,
+        .body_size = parcel->body_size,
+        .lease = call->request_lease,
+        .deadline = call->deadline,
+        .kind = SP_CALL_TOOL,
+    };
+}
+
+static void ring_later(struct sp_port *port, struct sp_after *after)
+{
+    for (uint32_t i = 0; i < after->port_count; i++) {
+        if (after->ports[i] == port) {
+            return;
+        }
+    }
+    if (after->port_count < SP_AFTER_MOST) {
+        sp_port_ref(port);
+        after->ports[after->port_count++] = port;
+    } else {
+        sp_bell_ring(&port->view.header->bell);
+    }
+}
+
+// Puts a call onto a seat. False: the seat has no slot or no lease left for it.
+static bool place_on(struct sp_pool *pool, struct sp_seat *seat, struct sp_call *call,
+                     struct sp_after *after)
+{
+    call->request_lease = SP_NO_LEASE;
+    if (call->parcel->share_count > 0) {
+        call->request_lease = sp_seat_take_lease(seat);
+        if (call->request_lease == SP_NO_LEASE) {
+            return false;
+        }
+    }
+    struct sp_slot_request request;
+    describe(call, &request);
+    if (!sp_port_submit(seat->port, &request, call->asynchronous, call, &call->slot)) {
+        if (call->request_lease != SP_NO_LEASE) {
+            sp_seat_end_lease(&pool->store, seat, call->request_lease, call->parcel, false);
+        }
+        return false;
+    }
+    call->phase = SP_CALL_PLACED;
+    call->seat = seat;
+    sp_list_append(&seat->calls, &call->seat_link);
+    pool->placed++;
+    sp_schedule_set_load(&pool->schedule, seat, seat->load + 1);
+    ring_later(seat->port, after);
+    return true;
+}
+
+bool sp_pool_place(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
+{
+    struct sp_seat *seat = sp_schedule_least(&pool->schedule);
+    if (seat == NULL) {
+        return false;
+    }
+    if (seat->load >= seat->capacity && seat->load >= seat->capacity + prefetch_of(pool, seat)) {
+        return false;
+    }
+    return place_on(pool, seat, call, after);
+}
+
+// The newest call that waits inside a worker behind others, or NULL.
+static struct sp_call *steal_from(struct sp_seat *seat)
+{
+    if (seat->load <= seat->capacity || sp_list_empty(&seat->calls)) {
+        return NULL;
+    }
+    struct sp_call *call = SP_ENTRY(seat->calls.previous, struct sp_call, seat_link);
+    return call;
+}
+
+// A worker has nothing to do while another one has calls in advance: one of them moves.
+static void balance(struct sp_pool *pool, struct sp_after *after)
+{
+    struct sp_seat *idle = sp_schedule_least(&pool->schedule);
+    if (idle == NULL || idle->load > 0 || pool->placed <= pool->schedule.count) {
+        return;
+    }
+    for (struct sp_link *link = pool->seats.next; link != &pool->seats; link = link->next) {
+        struct sp_call *call = steal_from(SP_ENTRY(link, struct sp_seat, member));
+        if (call == NULL || !sp_port_take_back(call->seat->port, call->slot)) {
+            continue;
+        }
+        sp_pool_unplace(pool, call);
+        if (!place_on(pool, idle, call, after)) {
+            sp_line_put_first(&pool->line, call);
+        }
+        sp_pool_moved(call, after);
+        return;
+    }
+}
+
+void sp_pool_dispatch(struct sp_pool *pool, struct sp_after *after)
+{
+    while (pool->line.count > 0) {
+        struct sp_call *call = sp_line_take(&pool->line);
+        if (!sp_pool_place(pool, call, after)) {
+            sp_line_put_first(&pool->line, call);
+            return;
+        }
+        sp_pool_moved(call, after);
+    }
+    if (!sp_list_empty(&pool->seats) && pool->schedule.count > 1) {
+        balance(pool, after);
+    }
+}
+
+// ---- Admission -------------------------------------------------------------------------------
+
+static snakepit_err refused(const struct sp_pool *pool)
+{
+    switch (pool->state) {
+    case SP_POOL_STOPPING:
+        return SNAKEPIT_SHUTTING_DOWN;
+    case SP_POOL_FAILED:
+        return SNAKEPIT_POOL_FAILED;
+    default:
+        return SNAKEPIT_OK;
+    }
+}
+
+// Into a slot or into the line; or not at all.
+static snakepit_err admit(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
+{
+    snakepit_err err = refused(pool);
+    if (err != SNAKEPIT_OK) {
+        return err;
+    }
+    call->id = ++pool->last_call << 12 | pool->options.index;
+    if (pool->line.count == 0 && sp_pool_place(pool, call, after)) {
+        return SNAKEPIT_OK;
+    }
+    return sp_line_put(&pool->line, call);
+}
+
+static void refuse(struct sp_pool *pool, struct sp_call *call, snakepit_err err,
+                   struct sp_after *after)
+{
+    struct sp_failure failure = {.err = err, .stage = "line"};
+    failure.message = err == SNAKEPIT_POOL_FAILED ? pool->failure : NULL;
+    sp_call_set_failure(call, &failure);
+    sp_pool_end(pool, call, after);
+}
+
+// ---- Synchronous calls -----------------------------------------------------------------------
+
+// Sleeps on the call's own word until it is moved. The lock is released meanwhile.
+static void wait_in_line(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
+{
+    uint32_t seen = atomic_load_explicit(&call->moves, memory_order_acquire);
+    uint64_t deadline = call->line_deadline;
+    sp_pool_unlock(pool, after);
+    (void)sp_futex_wait(&call->moves, seen, deadline);
+    pthread_mutex_lock(&pool->lock);
+}
+
+static void wait_in_slot(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
+{
+    struct sp_port *port = call->seat->port;
+    uint32_t slot = call->slot;
+    sp_port_ref(port);
+    struct sp_wait wait = {
+        .patience = &patience,
+        .peer_cpu = &port->view.header->worker_cpu,
+        .waiting = port->view.shape.waiting,
+        .deadline = call->deadline,
+        .moves = &call->moves,
+        .moves_seen = atomic_load_explicit(&call->moves, memory_order_acquire),
+    };
+    sp_pool_unlock(pool, after);
+    wait.woke = after->woke;
+    (void)sp_wait_slot(&port->view.slots[slot], &wait);
+    after->woke = false;
+    pthread_mutex_lock(&pool->lock);
+    if (call->phase == SP_CALL_PLACED && call->seat->port == port && call->slot == slot) {
+        sp_pool_settle(pool, call, after);
+    }
+    sp_port_unref(port);
+}
+
+static void wait_for_end(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
+{
+    while (call->phase != SP_CALL_ENDED) {
+        if (call->phase == SP_CALL_PLACED) {
+            wait_in_slot(pool, call, after);
+        } else {
+            wait_in_line(pool, call, after);
+        }
+        if (call->phase != SP_CALL_ENDED) {
+            sp_pool_expire(pool, call, sp_clock_now(), after);
+        }
+    }
+}
+
+snakepit_err sp_pool_call(struct sp_pool *pool, const struct sp_request_text *text,
+                          uint32_t timeout_ms, struct sp_call **call)
+{
+    struct sp_after after = {0};
+    *call = take_call(pool);
+    if (*call == NULL) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    after.self = *call;
+    snakepit_err err = prepare(*call, text, timeout_ms);
+    pthread_mutex_lock(&pool->lock);
+    if (err == SNAKEPIT_OK) {
+        err = admit(pool, *call, &after);
+    }
+    if (err != SNAKEPIT_OK) {
+        refuse(pool, *call, err, &after);
+    }
+    wait_for_end(pool, *call, &after);
+    sp_pool_unlock(pool, &after);
+    sp_call_open(*call);
+    return (*call)->err;
+}
+
+// ---- Asynchronous calls ----------------------------------------------------------------------
+
+snakepit_err sp_pool_submit(struct sp_pool *pool, const struct sp_request_text *text,
+                            uint32_t timeout_ms, sp_call_done_fn *done, void *user, uint64_t *id)
+{
+    struct sp_after after = {0};
+    struct sp_call *call = take_call(pool);
+    if (call == NULL) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    snakepit_err err = prepare(call, text, timeout_ms);
+    call->done = done;
+    call->user = user;
+    pthread_mutex_lock(&pool->lock);
+    bool first = sp_list_empty(&pool->asyncs);
+    if (err == SNAKEPIT_OK) {
+        call->asynchronous = true;
+        err = admit(pool, call, &after);
+    }
+    if (err == SNAKEPIT_OK) {
+        sp_list_append(&pool->asyncs, &call->async_link);
+        if (first) {
+            pool->hooks.attention(pool->hooks.user);
+        }
+        if (id != NULL) {
+            *id = call->id;
+        }
+    } else {
+        call->asynchronous = false;
+        refuse(pool, call, err, &after);
+    }
+    sp_pool_unlock(pool, &after);
+    if (err != SNAKEPIT_OK) {
+        sp_pool_release(call);
+    }
+    return err;
+}
+
+snakepit_err sp_pool_cancel(struct sp_pool *pool, uint64_t id)
+{
+    struct sp_after after = {0};
+    struct sp_failure failure = {.err = SNAKEPIT_CANCELLED, .stage = "line"};
+    snakepit_err err = SNAKEPIT_NOT_FOUND;
+    pthread_mutex_lock(&pool->lock);
+    for (struct sp_link *link = pool->asyncs.next; link != &pool->asyncs; link = link->next) {
+        struct sp_call *call = SP_ENTRY(link, struct sp_call, async_link);
+        if (call->id != id) {
+            continue;
+        }
+        if (call->phase == SP_CALL_IN_LINE) {
+            sp_line_remove(&pool->line, call);
+            sp_pool_fail_call(pool, call, &failure, &after);
+        } else {
+            sp_pool_abandon(pool, call, &failure, &after);
+        }
+        err = SNAKEPIT_OK;
+        break;
+    }
+    sp_pool_unlock(pool, &after);
+    return err;
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+// A list and a count; a call's phase says whether it is in it.
+#include "pool/line.h"
+
+#include "base/check.h"
+
+void sp_line_init(struct sp_line *line, uint32_t most)
+{
+    sp_list_init(&line->calls);
+    line->count = 0;
+    line->most = most;
+}
+
+snakepit_err sp_line_put(struct sp_line *line, struct sp_call *call)
+{
+    if (line->count >= line->most) {
+        return SNAKEPIT_SATURATED;
+    }
+    call->phase = SP_CALL_IN_LINE;
+    sp_list_append(&line->calls, &call->link);
+    line->count++;
+    return SNAKEPIT_OK;
+}
+
+void sp_line_put_first(struct sp_line *line, struct sp_call *call)
+{
+    call->phase = SP_CALL_IN_LINE;
+    sp_list_prepend(&line->calls, &call->link);
+    line->count++;
+}
+
+struct sp_call *sp_line_take(struct sp_line *line)
+{
+    struct sp_link *first = sp_list_take(&line->calls);
+    if (first == NULL) {
+        return NULL;
+    }
+    line->count--;
+    return SP_ENTRY(first, struct sp_call, link);
+}
+
+void sp_line_remove(struct sp_line *line, struct sp_call *call)
+{
+    SP_CHECK(call->phase == SP_CALL_IN_LINE && line->count > 0);
+    sp_list_remove(&call->link);
+    line->count--;
+}

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: MIT
+// Leases are numbers into a table of our own, so a worker that returns a number twice, or one that
+// it never had, is caught and harms nobody.
+#include "pool/seat.h"
+
+#include "base/check.h"
+#include "base/memory.h"
+
+snakepit_err sp_seat_new(struct sp_port *port, uint32_t capacity, struct sp_seat **seat)
+{
+    struct sp_seat *made = sp_alloc(sizeof *made);
+    if (made == NULL) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    uint32_t leases = port->view.shape.leases;
+    made->leases = sp_alloc_array(leases, sizeof *made->leases);
+    if (made->leases == NULL) {
+        sp_free(made);
+        return SNAKEPIT_NO_MEMORY;
+    }
+    for (uint32_t i = 0; i < leases; i++) {
+        made->leases[i].next_free = i + 1 < leases ? i + 1 : SP_NO_LEASE;
+    }
+    sp_port_ref(port);
+    made->port = port;
+    made->capacity = capacity;
+    sp_list_init(&made->calls);
+    sp_list_init(&made->orphans);
+    *seat = made;
+    return SNAKEPIT_OK;
+}
+
+static void drop_shares(struct sp_store *store, struct sp_seat_lease *lease)
+{
+    for (uint32_t i = 0; i < lease->share_count; i++) {
+        sp_share_unref(store, lease->shares[i]);
+    }
+    sp_free(lease->shares);
+    lease->shares = NULL;
+    lease->share_count = 0;
+}
+
+void sp_seat_free(struct sp_store *store, struct sp_seat *seat)
+{
+    if (seat == NULL) {
+        return;
+    }
+    SP_CHECK(sp_list_empty(&seat->calls) && sp_list_empty(&seat->orphans));
+    for (uint32_t i = 0; i < seat->port->view.shape.leases; i++) {
+        drop_shares(store, &seat->leases[i]);
+    }
+    sp_free(seat->leases);
+    sp_port_unref(seat->port);
+    sp_free(seat);
+}
+
+uint32_t sp_seat_take_lease(struct sp_seat *seat)
+{
+    uint32_t number = seat->free_lease;
+    if (number != SP_NO_LEASE) {
+        struct sp_seat_lease *lease = &seat->leases[number];
+        seat->free_lease = lease->next_free;
+        *lease = (struct sp_seat_lease){.out = true};
+        seat->leases_out++;
+    }
+    return number;
+}
+
+static void free_lease(struct sp_store *store, struct sp_seat *seat, uint32_t number)
+{
+    struct sp_seat_lease *lease = &seat->leases[number];
+    drop_shares(store, lease);
+    *lease = (struct sp_seat_lease){.next_free = seat->free_lease};
+    seat->free_lease = number;
+    seat->leases_out--;
+}
+
+void sp_seat_end_lease(struct sp_store *store, struct sp_seat *seat, uint32_t number,
+                       struct sp_parcel *parcel, bool held)
+{
+    struct sp_seat_lease *lease = &seat->leases[number];
+    SP_CHECK(lease->out && !lease->ended);
+    lease->ended = true;
+    if (!held || lease->returned) {
+        free_lease(store, seat, number);
+        return;
+    }
+    lease->shares = parcel->shares;
+    lease->share_count = parcel->share_count;
+    parcel->shares = NULL;
+    parcel->share_count = 0;
+}
+
+snakepit_err sp_seat_return_lease(struct sp_store *store, struct sp_seat *seat, uint32_t number)
+{
+    struct sp_seat_lease *lease = &seat->leases[number];
+    if (!lease->out || lease->returned) {
+        return SNAKEPIT_PROTOCOL;
+    }
+    // It may come before the host has seen that the call ended.
+    lease->returned = true;
+    if (lease->ended) {
+        free_lease(store, seat, number);
+    }
+    return SNAKEPIT_OK;
+}
+
+// ---- The schedule ----------------------------------------------------------------------------
+
+void sp_schedule_init(struct sp_schedule *schedule)
+{
+    for (uint32_t i = 0; i < SP_LOADS; i++) {
+        sp_list_init(&schedule->by_load[i]);
+    }
+    schedule->lowest = 0;
+    schedule->count = 0;
+}
+
+static void put(struct sp_schedule *schedule, struct sp_seat *seat)
+{
+    SP_CHECK(seat->load < SP_LOADS);
+    sp_list_prepend(&schedule->by_load[seat->load], &seat->link);
+    if (seat->load < schedule->lowest) {
+        schedule->lowest = seat->load;
+    }
+}
+
+void sp_schedule_add(struct sp_schedule *schedule, struct sp_seat *seat)
+{
+    SP_CHECK(!seat->open);
+    seat->open = true;
+    schedule->count++;
+    put(schedule, seat);
+}
+
+void sp_schedule_remove(struct sp_schedule *schedule, struct sp_seat *seat)
+{
+    if (seat->open) {
+        seat->open = false;
+        schedule->count--;
+        sp_list_remove(&seat->link);
+    }
+}
+
+void sp_schedule_set_load(struct sp_schedule *schedule, struct sp_seat *seat, uint32_t load)
+{
+    seat->load = load;
+    if (seat->open) {
+        sp_list_remove(&seat->link);
+        put(schedule, seat);
+    }
+}
+
+struct sp_seat *sp_schedule_least(struct sp_schedule *schedule)
+{
+    if (schedule->count == 0) {
+        return NULL;
+    }
+    while (sp_list_empty(&schedule->by_load[schedule->lowest])) {
+        schedule->lowest++;
+        SP_CHECK(schedule->lowest < SP_LOADS);
+    }
+    return SP_ENTRY(schedule->by_load[schedule->lowest].next, struct sp_seat, link);
+}

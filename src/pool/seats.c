@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: MIT
+// Workers come, go and misbehave; what the control plane tells the pool about them.
+#include <string.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/memory.h"
+#include "pool/pool.h"
+
+snakepit_err sp_pool_add_seat(struct sp_pool *pool, struct sp_port *port, void *worker,
+                              uint64_t worker_id, struct sp_seat **seat)
+{
+    struct sp_after after = {0};
+    snakepit_err err = sp_seat_new(port, pool->options.threads, seat);
+    if (err != SNAKEPIT_OK) {
+        return err;
+    }
+    (*seat)->worker = worker;
+    (*seat)->worker_id = worker_id;
+    pthread_mutex_lock(&pool->lock);
+    sp_list_append(&pool->seats, &(*seat)->member);
+    sp_schedule_add(&pool->schedule, *seat);
+    sp_pool_dispatch(pool, &after);
+    sp_pool_unlock(pool, &after);
+    return SNAKEPIT_OK;
+}
+
+void sp_pool_close_seat(struct sp_pool *pool, struct sp_seat *seat)
+{
+    pthread_mutex_lock(&pool->lock);
+    sp_schedule_remove(&pool->schedule, seat);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+bool sp_pool_seat_is_busy(struct sp_pool *pool, struct sp_seat *seat)
+{
+    pthread_mutex_lock(&pool->lock);
+    bool busy = seat->load > 0;
+    pthread_mutex_unlock(&pool->lock);
+    return busy;
+}
+
+// One call of a dead worker. It goes back to the line if it certainly never ran and can still run
+// elsewhere.
+static void bereave(struct sp_pool *pool, struct sp_call *call, const struct sp_failure *failure,
+                    struct sp_after *after)
+{
+    struct sp_seat *seat = call->seat;
+    uint32_t slot = call->slot;
+    bool ran = sp_port_state(seat->port, slot) != SP_SLOT_QUEUED;
+    struct sp_failure told = *failure;
+    told.worker = seat->worker_id;
+    told.stage = ran ? "running" : "worker";
+    sp_pool_unplace(pool, call);
+    // The waiter sees that it was moved before it sees the slot.
+    atomic_fetch_add_explicit(&call->moves, 1, memory_order_release);
+    sp_port_wake(seat->port, slot);
+    sp_port_drop(seat->port, slot);
+    if (!ran && pool->state != SP_POOL_FAILED && pool->state != SP_POOL_STOPPING) {
+        sp_line_put_first(&pool->line, call);
+        return;
+    }
+    if (!ran) {
+        told.err = SNAKEPIT_WORKER_LOST;
+        told.message = NULL;
+    }
+    sp_pool_fail_call(pool, call, &told, after);
+}
+
+void sp_pool_seat_died(struct sp_pool *pool, struct sp_seat *seat,
+                       const struct sp_failure *failure)
+{
+    struct sp_after after = {0};
+    struct sp_link *link;
+    pthread_mutex_lock(&pool->lock);
+    sp_schedule_remove(&pool->schedule, seat);
+    // Newest first, so that those that go back to the line keep their order.
+    while (!sp_list_empty(&seat->calls)) {
+        bereave(pool,
+                SP_ENTRY(seat->calls.previous, struct sp_call, seat_link),
+                failure,
+                &after);
+    }
+    while ((link = seat->orphans.next) != &seat->orphans) {
+        sp_pool_bury_orphan(pool, seat, SP_ENTRY(link, struct sp_orphan, link), false);
+    }
+    sp_pool_dispatch(pool, &after);
+    sp_pool_unlock(pool, &after);
+}
+
+void sp_pool_remove_seat(struct sp_pool *pool, struct sp_seat *seat)
+{
+    pthread_mutex_lock(&pool->lock);
+    SP_CHECK(!seat->open);
+    sp_list_remove(&seat->member);
+    pthread_mutex_unlock(&pool->lock);
+    sp_seat_free(&pool->store, seat);
+}
+
+// ---- The tick --------------------------------------------------------------------------------
+
+static void expire_asyncs(struct sp_pool *pool, uint64_t now, struct sp_after *after)
+{
+    struct sp_link *next;
+    for (struct sp_link *link = pool->asyncs.next; link != &pool->asyncs; link = next) {
+        next = link->next;
+        sp_pool_expire(pool, SP_ENTRY(link, struct sp_call, async_link), now, after);
+    }
+}
+
+static void condemn(struct sp_seat *seat, const struct sp_pool_orders *orders, const char *why)
+{
+    if (!seat->condemned) {
+        seat->condemned = true;
+        orders->kill(seat->worker, why);
+    }
+}
+
+// The next rung of the ladder for one given-up call. True: its slot has ended and it is gone.
+static bool follow_up(struct sp_pool *pool, struct sp_seat *seat, struct sp_orphan *orphan,
+                      uint64_t now, const struct sp_pool_orders *orders)
+{
+    struct sp_after after = {0};
+    if (!seat->port->slots[orphan->slot].notify &&
+        sp_port_state(seat->port, orphan->slot) == SP_SLOT_DONE) {
+        // It ended in the moment it was given up, so it is not in the completion ring.
+        sp_pool_reap_slot(pool, seat, orphan->slot, &after);
+        return true;
+    }
+    if (!orphan->told) {
+        orphan->told = true;
+        orders->cancel(seat->worker, orphan->call, orphan->slot);
+    } else if (now - orphan->since >= pool->options.cancel_grace_ms * SP_NS_PER_MS) {
+        condemn(seat, orders, "a call did not end in time and could not be cancelled");
+    }
+    return false;
+}
+
+static void tick_seat(struct sp_pool *pool, struct sp_seat *seat, uint64_t now,
+                      const struct sp_pool_orders *orders)
+{
+    struct sp_link *next;
+    for (struct sp_link *link = seat->orphans.next; link != &seat->orphans; link = next) {
+        next = link->next;
+        if (!seat->violated) {
+            (void)follow_up(pool, seat, SP_ENTRY(link, struct sp_orphan, link), now, orders);
+        }
+    }
+    if (seat->violated) {
+        condemn(seat, orders, "it broke the protocol");
+    }
+}
+
+bool sp_pool_tick(struct sp_pool *pool, uint64_t now, const struct sp_pool_orders *orders)
+{
+    struct sp_after after = {0};
+    pthread_mutex_lock(&pool->lock);
+    expire_asyncs(pool, now, &after);
+    for (struct sp_link *link = pool->seats.next; link != &pool->seats; link = link->next) {
+        struct sp_seat *seat = SP_ENTRY(link, struct sp_seat, member);
+        if (seat->port->notifying > 0) {
+            sp_pool_collect_seat(pool, seat, &after);
+        }
+        tick_seat(pool, seat, now, orders);
+    }
+    bool again = pool->orphans > 0 || !sp_list_empty(&pool->asyncs);
+    bool ended = !sp_list_empty(&pool->ended);
+    if (ended) {
+        pool->hooks.ended(pool->hooks.user);
+    }
+    sp_pool_unlock(pool, &after);
+    return again;
+}

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: MIT
+// What workers may read. The host writes here and never reads back, so nothing that a worker could
+// do to this memory reaches the host.
+#include "pool/store.h"
+
+#include <string.h>
+
+#include "base/check.h"
+#include "base/memory.h"
+#include "payload/tensor.h"
+#include "payload/writer.h"
+
+snakepit_err sp_store_init(struct sp_store *store, uint64_t size)
+{
+    sp_list_init(&store->shares);
+    SP_CHECK(pthread_mutex_init(&store->lock, NULL) == 0);
+    snakepit_err err = sp_segment_create(&store->segment, "snakepit-requests", size, true);
+    if (err == SNAKEPIT_OK) {
+        err = sp_arena_init(&store->arena, store->segment.base, 0, size);
+    }
+    if (err != SNAKEPIT_OK) {
+        sp_store_fini(store);
+    }
+    return err;
+}
+
+void sp_store_fini(struct sp_store *store)
+{
+    struct sp_link *link;
+    // Tensors that the program never gave back.
+    while ((link = sp_list_take(&store->shares)) != NULL) {
+        sp_free(SP_ENTRY(link, struct sp_share, link));
+    }
+    sp_arena_fini(&store->arena);
+    sp_segment_fini(&store->segment);
+    pthread_mutex_destroy(&store->lock);
+}
+
+// ---- Shares ----------------------------------------------------------------------------------
+
+snakepit_err sp_share_new(struct sp_store *store, uint64_t bytes, struct sp_share **share)
+{
+    struct sp_share *made = sp_alloc(sizeof *made);
+    if (made == NULL) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    made->bytes = bytes > 0 ? bytes : 1;
+    made->refs = 1;
+    snakepit_err err = sp_arena_alloc(&store->arena, made->bytes, &made->offset);
+    if (err != SNAKEPIT_OK) {
+        sp_free(made);
+        return err;
+    }
+    pthread_mutex_lock(&store->lock);
+    sp_list_append(&store->shares, &made->link);
+    pthread_mutex_unlock(&store->lock);
+    *share = made;
+    return SNAKEPIT_OK;
+}
+
+void sp_share_ref(struct sp_store *store, struct sp_share *share)
+{
+    pthread_mutex_lock(&store->lock);
+    share->refs++;
+    pthread_mutex_unlock(&store->lock);
+}
+
+void sp_share_unref(struct sp_store *store, struct sp_share *share)
+{
+    pthread_mutex_lock(&store->lock);
+    SP_CHECK(share->refs > 0);
+    bool last = --share->refs == 0;
+    if (last) {
+        sp_list_remove(&share->link);
+    }
+    pthread_mutex_unlock(&store->lock);
+    if (last) {
+        sp_arena_free(&store->arena, share->offset, share->bytes);
+        sp_free(share);
+    }
+}
+
+struct sp_share *sp_share_find(struct sp_store *store, const void *data)
+{
+    const uint8_t *base = store->segment.base;
+    const uint8_t *at = data;
+    // As numbers: a pointer that is not ours may not be compared with one that is.
+    if ((uintptr_t)at < (uintptr_t)base || (uintptr_t)at >= (uintptr_t)base + store->segment.size) {
+        return NULL;
+    }
+    uint64_t offset = (uint64_t)(at - base);
+    struct sp_share *found = NULL;
+    pthread_mutex_lock(&store->lock);
+    for (struct sp_link *link = store->shares.next; link != &store->shares; link = link->next) {
+        struct sp_share *share = SP_ENTRY(link, struct sp_share, link);
+        if (share->offset == offset) {
+            found = share;
+            break;
+        }
+    }
+    pthread_mutex_unlock(&store->lock);
+    return found;
+}
+
+// ---- Parcels ---------------------------------------------------------------------------------
+
+snakepit_err sp_parcel_new(struct sp_store *store, struct sp_parcel **parcel)
+{
+    struct sp_parcel *made = sp_alloc(sizeof *made);
+    if (made == NULL) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    snakepit_err err = sp_arena_alloc(&store->arena, SP_PARCEL_BLOCK, &made->block);
+    if (err != SNAKEPIT_OK) {
+        sp_free(made);
+        return err;
+    }
+    *parcel = made;
+    return SNAKEPIT_OK;
+}
+
+void sp_parcel_empty(struct sp_store *store, struct sp_parcel *parcel)
+{
+    if (parcel->body_is_range) {
+        sp_arena_free(&store->arena, parcel->body, parcel->body_size);
+        parcel->body_is_range = false;
+    }
+    for (uint32_t i = 0; i < parcel->share_count; i++) {
+        sp_share_unref(store, parcel->shares[i]);
+    }
+    if (parcel->shares != NULL) {
+        sp_free(parcel->shares);
+        parcel->shares = NULL;
+    }
+    parcel->share_count = 0;
+    parcel->body_size = 0;
+}
+
+void sp_parcel_free(struct sp_store *store, struct sp_parcel *parcel)
+{
+    if (parcel != NULL) {
+        sp_parcel_empty(store, parcel);
+        sp_arena_free(&store->arena, parcel->block, SP_PARCEL_BLOCK);
+        sp_free(parcel);
+    }
+}
+
+static bool is_packed(const snakepit_tensor *tensor)
+{
+    static const int64_t zero[SNAKEPIT_MAX_RANK];
+    snakepit_tensor packed = *tensor;
+    sp_tensor_set_packed(&packed);
+    size_t bytes = tensor->rank * sizeof zero[0];
+    return memcmp(tensor->strides, zero, bytes) == 0 ||
+           memcmp(tensor->strides, packed.strides, bytes) == 0;
+}
+
+// One share for a tensor: the one it lies in already, packed, or a copy.
+static snakepit_err share_tensor(struct sp_store *store, const struct sp_tensor_ref *ref,
+                                 struct sp_share **share)
+{
+    struct sp_share *here = sp_share_find(store, ref->tensor.data);
+    if (here != NULL && here->bytes >= ref->bytes && is_packed(&ref->tensor)) {
+        sp_share_ref(store, here);
+        *share = here;
+        return SNAKEPIT_OK;
+    }
+    snakepit_err err = sp_share_new(store, ref->bytes, share);
+    if (err == SNAKEPIT_OK) {
+        sp_tensor_pack(&ref->tensor, store->segment.base + (*share)->offset);
+    }
+    return err;
+}
+
+static snakepit_err share_tensors(struct sp_store *store, struct sp_parcel *parcel,
+                                  const snakepit_writer *args, uint8_t *body)
+{
+    parcel->shares = sp_alloc_array(args->tensor_count, sizeof *parcel->shares);
+    if (parcel->shares == NULL) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    for (size_t i = 0; i < args->tensor_count; i++) {
+        struct sp_share **share = &parcel->shares[parcel->share_count];
+        snakepit_err err = share_tensor(store, &args->tensors[i], share);
+        if (err != SNAKEPIT_OK) {
+            return err;
+        }
+        parcel->share_count++;
+        sp_tensor_ref_place(&args->tensors[i], body, (*share)->offset);
+    }
+    return SNAKEPIT_OK;
+}
+
+static snakepit_err place_body(struct sp_store *store, struct sp_parcel *parcel, uint32_t before,
+                               const snakepit_writer *args)
+{
+    size_t size = args == NULL ? 0 : args->buf.size;
+    parcel->body = parcel->block + before;
+    if (size > SP_PARCEL_BLOCK - before) {
+        snakepit_err err = sp_arena_alloc(&store->arena, size, &parcel->body);
+        if (err != SNAKEPIT_OK) {
+            return err;
+        }
+        parcel->body_is_range = true;
+    }
+    parcel->body_size = (uint32_t)size;
+    if (size > 0) {
+        memcpy(store->segment.base + parcel->body, args->buf.data, size);
+    }
+    return SNAKEPIT_OK;
+}
+
+snakepit_err sp_parcel_fill(struct sp_store *store, struct sp_parcel *parcel,
+                            const struct sp_request_text *text)
+{
+    SP_CHECK(parcel->share_count == 0 && !parcel->body_is_range);
+    uint8_t *block = store->segment.base + parcel->block;
+    memcpy(block, text->tool, text->tool_size);
+    if (text->session_size > 0) {
+        memcpy(block + text->tool_size, text->session, text->session_size);
+    }
+    parcel->name_size = text->tool_size;
+    parcel->session_size = text->session_size;
+    uint32_t before = text->tool_size + text->session_size;
+    snakepit_err err = place_body(store, parcel, before, text->args);
+    if (err == SNAKEPIT_OK && text->args != NULL && text->args->tensor_count > 0) {
+        err = share_tensors(store, parcel, text->args, store->segment.base + parcel->body);
+    }
+    if (err != SNAKEPIT_OK) {
+        sp_parcel_empty(store, parcel);
+    }
+    return err;
+}

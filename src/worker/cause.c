@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+// The one thing to know: a dying process can be waited for only after it has given back its
+// memory, which takes 20 ms a GiB; /proc/PID/stat tells its exit code before that.
+#include "worker/cause.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#define STAT_EXIT_CODE 52 // field of /proc/PID/stat, counted from 1
+
+static struct sp_exit from_status(int status)
+{
+    struct sp_exit end = {.known = 1};
+    if (WIFSIGNALED(status)) {
+        end.signal = WTERMSIG(status);
+    } else {
+        end.code = WEXITSTATUS(status);
+    }
+    return end;
+}
+
+static struct sp_exit from_siginfo(const siginfo_t *info)
+{
+    struct sp_exit end = {.known = 1};
+    if (info->si_code == CLD_EXITED) {
+        end.code = info->si_status;
+    } else {
+        end.signal = info->si_status;
+    }
+    return end;
+}
+
+static size_t read_text(const char *path, char *room, size_t size)
+{
+    FILE *file = fopen(path, "re");
+    size_t got = file == NULL ? 0 : fread(room, 1, size - 1, file);
+    room[got] = 0;
+    if (file != NULL) {
+        (void)fclose(file);
+    }
+    return got;
+}
+
+// The last field of the line is the exit code in the form of wait(2); 0 until the process exits.
+static struct sp_exit from_proc(pid_t pid)
+{
+    char path[64];
+    char text[2048];
+    (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    (void)read_text(path, text, sizeof text);
+    const char *at = strrchr(text, ')'); // the name may hold blanks and parentheses
+    int field = 2;
+    while (at != NULL && field < STAT_EXIT_CODE) {
+        at = strchr(at + 1, ' ');
+        field++;
+    }
+    long status = at == NULL ? 0 : strtol(at, NULL, 10);
+    return status == 0 ? (struct sp_exit){0} : from_status((int)status);
+}
+
+struct sp_exit sp_exit_peek(pid_t pid)
+{
+    siginfo_t info = {0};
+    if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid) {
+        return from_siginfo(&info);
+    }
+    return from_proc(pid);
+}
+
+struct sp_exit sp_exit_reap(pid_t pid)
+{
+    int status = 0;
+    return waitpid(pid, &status, WNOHANG) == pid ? from_status(status) : (struct sp_exit){0};
+}
+
+uint64_t sp_exit_oom_kills(void)
+{
+    char text[16384];
+    (void)read_text("/proc/vmstat", text, sizeof text);
+    const char *at = strstr(text, "\noom_kill ");
+    return at == NULL ? 0 : strtoull(at + sizeof "\noom_kill" - 1, NULL, 10);
+}
+
+void sp_exit_describe(const struct sp_exit *end, const char *because, int out_of_memory,
+                      char *room, size_t size)
+{
+    if (because != NULL) {
+        (void)snprintf(room, size, "killed by us because %s", because);
+    } else if (out_of_memory && end->signal == SIGKILL) {
+        (void)snprintf(room, size, "killed by the kernel: out of memory");
+    } else if (!end->known) {
+        (void)snprintf(room, size, "died; the kernel has not said how");
+    } else if (end->signal != 0) {
+        const char *name = sigabbrev_np(end->signal);
+        (void)snprintf(room,
+                       size,
+                       "killed by signal %d (SIG%s)",
+                       end->signal,
+                       name == NULL ? "?" : name);
+    } else {
+        (void)snprintf(room, size, "exited with status %d", end->code);
+    }
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+// Why a process has ended, in words, as early as it can be known.
+#ifndef WORKER_CAUSE_H
+#define WORKER_CAUSE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+// How it ended. Plain data.
+struct sp_exit {
+    int known;  // 0: the kernel has not said yet
+    int code;   // its exit status, where `signal` is 0
+    int signal; // what killed it, or 0
+};
+
+// Looks without reaping: at the process itself, else at what /proc says of one that is still
+// giving back its memory.
+struct sp_exit sp_exit_peek(pid_t pid);
+// Reaps. Not known: it runs still, or was no child.
+struct sp_exit sp_exit_reap(pid_t pid);
+
+// Kills of the kernel's out-of-memory handling since the machine started; 0 if that is not told.
+uint64_t sp_exit_oom_kills(void);
+
+// Writes one sentence: "exited with status 3", "killed by signal 9 (SIGKILL)", "killed by us
+// because ...", "killed by the kernel: out of memory". `because` is NULL unless we killed it.
+void sp_exit_describe(const struct sp_exit *end, const char *because, int out_of_memory,
+                      char *room, size_t size);
+
+#endif

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+// Bytes that are no text are logged as '?', so that no worker can put control codes into a log.
+#include "worker/output.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/check.h"
+
+#define READ_MOST (1u << 20)
+
+void sp_output_init(struct sp_output *output, int fd, sp_output_line_fn *line, void *user)
+{
+    SP_CHECK(pthread_mutex_init(&output->lock, NULL) == 0);
+    output->fd = fd;
+    output->line = line;
+    output->user = user;
+    output->partial_size = 0;
+    output->tail_size = 0;
+    output->tail[0] = 0;
+}
+
+void sp_output_fini(struct sp_output *output)
+{
+    if (output->fd >= 0) {
+        close(output->fd);
+        output->fd = -1;
+    }
+    pthread_mutex_destroy(&output->lock);
+}
+
+static void keep_in_tail(struct sp_output *output, const char *text, size_t size)
+{
+    if (output->tail_size + size + 1 > SP_TAIL_MAX) {
+        // Drop whole lines from the front until it fits; a line is shorter than the tail.
+        size_t excess = output->tail_size + size + 1 - SP_TAIL_MAX;
+        const char *cut = memchr(output->tail + excess, '\n', output->tail_size - excess);
+        size_t from = cut == NULL ? output->tail_size : (size_t)(cut - output->tail) + 1;
+        output->tail_size -= from;
+        memmove(output->tail, output->tail + from, output->tail_size);
+    }
+    memcpy(output->tail + output->tail_size, text, size);
+    output->tail_size += size;
+    output->tail[output->tail_size++] = '\n';
+    output->tail[output->tail_size] = 0;
+}
+
+static void end_line(struct sp_output *output)
+{
+    output->partial[output->partial_size] = 0;
+    keep_in_tail(output, output->partial, output->partial_size);
+    output->line(output->user, output->partial);
+    output->partial_size = 0;
+}
+
+static void take(struct sp_output *output, const char *bytes, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        unsigned char byte = (unsigned char)bytes[i];
+        if (byte == '\n') {
+            end_line(output);
+            continue;
+        }
+        bool control = (byte < 0x20 && byte != '\t') || byte == 0x7f;
+        output->partial[output->partial_size++] = control ? '?' : (char)byte;
+        if (output->partial_size == SP_LINE_MAX) {
+            end_line(output);
+        }
+    }
+}
+
+static void end_pipe(struct sp_output *output)
+{
+    if (output->partial_size > 0) {
+        end_line(output);
+    }
+}
+
+bool sp_output_read(struct sp_output *output)
+{
+    char room[16384];
+    bool open = true;
+    pthread_mutex_lock(&output->lock);
+    for (size_t total = 0; output->fd >= 0 && total < READ_MOST;) {
+        ssize_t got = read(output->fd, room, sizeof room);
+        if (got > 0) {
+            take(output, room, (size_t)got);
+            total += (size_t)got;
+        } else if (got < 0 && errno == EINTR) {
+            continue;
+        } else {
+            open = got < 0 && errno == EAGAIN;
+            break;
+        }
+    }
+    if (!open) {
+        end_pipe(output);
+    }
+    pthread_mutex_unlock(&output->lock);
+    return open;
+}
+
+void sp_output_tail(struct sp_output *output, char *room, size_t size)
+{
+    pthread_mutex_lock(&output->lock);
+    size_t kept = output->tail_size < size ? output->tail_size : size - 1;
+    memcpy(room, output->tail + output->tail_size - kept, kept);
+    room[kept] = 0;
+    pthread_mutex_unlock(&output->lock);
+}

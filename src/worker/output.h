@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+// What a worker prints: captured line by line into the log. The last lines of its stderr are kept,
+// for they often say why it died.
+#ifndef WORKER_OUTPUT_H
+#define WORKER_OUTPUT_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#define SP_LINE_MAX 4096u // bytes of one line; a longer one is cut into several
+#define SP_TAIL_MAX 8192u // bytes of last lines
+
+// Told each line, without its end. The lock of the output is held.
+typedef void sp_output_line_fn(void *user, const char *line);
+
+// One pipe. Guarded by lock: the loop and, on a death, the watcher read it.
+struct sp_output {
+    pthread_mutex_t lock;
+    int fd; // -1 once it has ended
+    sp_output_line_fn *line;
+    void *user;
+    size_t partial_size;
+    char partial[SP_LINE_MAX + 1];
+    size_t tail_size;
+    char tail[SP_TAIL_MAX + 1];
+};
+
+// Takes `fd`, which is non-blocking.
+void sp_output_init(struct sp_output *output, int fd, sp_output_line_fn *line, void *user);
+void sp_output_fini(struct sp_output *output);
+// Reads what is there now, at most 1 MiB. False: the pipe has ended. Any thread.
+bool sp_output_read(struct sp_output *output);
+// Copies the last lines, with a zero behind them. Any thread.
+void sp_output_tail(struct sp_output *output, char *room, size_t size);
+
+#endif

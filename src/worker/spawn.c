@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: MIT
+// posix_spawn does the work: it is a vfork, so the size of the host does not matter, and it reports
+// a failed exec. Descriptors are first moved out of the way of the numbers that they become.
+#include "worker/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "ipc/layout.h"
+
+#define FIRST_SAFE 32 // above every number that a worker's descriptor becomes
+#define KEPT       8  // descriptors 0 to 7 stay open in the worker
+
+// Our ends and the worker's ends, -1 where closed.
+struct ends {
+    int channel[2];
+    int output[2];
+    int errors[2];
+    int null;
+};
+
+static void close_if_open(int *fd)
+{
+    if (*fd >= 0) {
+        close(*fd);
+        *fd = -1;
+    }
+}
+
+static void close_ends(struct ends *ends)
+{
+    for (int i = 0; i < 2; i++) {
+        close_if_open(&ends->channel[i]);
+        close_if_open(&ends->output[i]);
+        close_if_open(&ends->errors[i]);
+    }
+    close_if_open(&ends->null);
+}
+
+static bool move_up(int *fd)
+{
+    int moved = fcntl(*fd, F_DUPFD_CLOEXEC, FIRST_SAFE);
+    if (moved < 0) {
+        return false;
+    }
+    close(*fd);
+    *fd = moved;
+    return true;
+}
+
+static bool set_nonblocking(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+    return flags >= 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0;
+}
+
+static bool open_ends(struct ends *ends)
+{
+    *ends = (struct ends){{-1, -1}, {-1, -1}, {-1, -1}, -1};
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends->channel) != 0) {
+        return false;
+    }
+    if (pipe2(ends->output, O_CLOEXEC) != 0 || pipe2(ends->errors, O_CLOEXEC) != 0) {
+        return false;
+    }
+    ends->null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    return ends->null >= 0 && move_up(&ends->channel[1]) && move_up(&ends->output[1]) &&
+           move_up(&ends->errors[1]) && move_up(&ends->null) &&
+           set_nonblocking(ends->channel[0]) && set_nonblocking(ends->output[0]) &&
+           set_nonblocking(ends->errors[0]);
+}
+
+static int add_descriptors(posix_spawn_file_actions_t *actions, const struct ends *ends,
+                           const int payload[4])
+{
+    const int map[KEPT] = {
+        ends->null,   ends->output[1], ends->errors[1],  payload[0],
+        payload[1],   payload[2],      ends->channel[1], payload[3],
+    };
+    int rc = 0;
+    for (int i = 0; i < KEPT && rc == 0; i++) {
+        rc = posix_spawn_file_actions_adddup2(actions, map[i], i);
+    }
+    return rc != 0 ? rc : posix_spawn_file_actions_addclosefrom_np(actions, KEPT);
+}
+
+// A group of its own, default signals, none blocked: whatever the host has set up is its own.
+static int set_attributes(posix_spawnattr_t *attributes)
+{
+    sigset_t none;
+    sigset_t all;
+    sigemptyset(&none);
+    sigfillset(&all);
+    short flags = POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
+    int rc = posix_spawnattr_setflags(attributes, flags);
+    rc = rc != 0 ? rc : posix_spawnattr_setpgroup(attributes, 0);
+    rc = rc != 0 ? rc : posix_spawnattr_setsigmask(attributes, &none);
+    return rc != 0 ? rc : posix_spawnattr_setsigdefault(attributes, &all);
+}
+
+static int start(const struct sp_spawn_options *options, const struct ends *ends,
+                 const int payload[4], pid_t *pid)
+{
+    char *const words[] = {
+        (char *)(uintptr_t)options->python, "-m", "snakepit_bridge.worker", NULL};
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    int rc = posix_spawn_file_actions_init(&actions);
+    if (rc != 0) {
+        return rc;
+    }
+    rc = posix_spawnattr_init(&attributes);
+    if (rc == 0) {
+        rc = set_attributes(&attributes);
+        rc = rc != 0 ? rc : add_descriptors(&actions, ends, payload);
+        rc = rc != 0 ? rc
+                     : posix_spawn(
+                           pid, options->python, &actions, &attributes, words, options->environment);
+        posix_spawnattr_destroy(&attributes);
+    }
+    posix_spawn_file_actions_destroy(&actions);
+    return rc;
+}
+
+// Copies of the payload descriptors with numbers that are out of the way.
+static bool copy_payload(const struct sp_spawn_options *options, int payload[4])
+{
+    const int given[4] = {
+        options->control, options->requests, options->results, options->doorbell};
+    bool copied = true;
+    for (int i = 0; i < 4; i++) {
+        payload[i] = copied ? fcntl(given[i], F_DUPFD_CLOEXEC, FIRST_SAFE) : -1;
+        copied = payload[i] >= 0;
+    }
+    return copied;
+}
+
+snakepit_err sp_spawn(const struct sp_spawn_options *options, struct sp_process *process)
+{
+    struct ends ends;
+    int payload[4] = {-1, -1, -1, -1};
+    pid_t pid = -1;
+    bool open = open_ends(&ends) && copy_payload(options, payload);
+    int rc = open ? start(options, &ends, payload, &pid) : errno;
+    for (int i = 0; i < 4; i++) {
+        close_if_open(&payload[i]);
+    }
+    if (rc != 0) {
+        close_ends(&ends);
+        errno = rc;
+        return SNAKEPIT_SYSTEM;
+    }
+    // It cannot have been reaped yet, so the number still means this process.
+    process->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    process->pid = pid;
+    process->channel = ends.channel[0];
+    process->output = ends.output[0];
+    process->errors = ends.errors[0];
+    ends.channel[0] = ends.output[0] = ends.errors[0] = -1;
+    close_ends(&ends);
+    return SNAKEPIT_OK;
+}

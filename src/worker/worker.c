@@ -1,0 +1,570 @@
+// SPDX-License-Identifier: MIT
+// The manager of one process. It trusts its child with nothing: messages are parsed with bounds,
+// every wait has a timer behind it, and only an observed exit ends the object.
+#include "worker/worker.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/memory.h"
+#include "ipc/lifeline.h"
+#include "ipc/wait.h"
+#include "payload/reader.h"
+
+#define PROBE_CALL UINT64_MAX // number of the first call, which is our own
+
+// ---- State -----------------------------------------------------------------------------------
+
+static void enter(struct sp_worker *worker, enum sp_worker_event event)
+{
+    enum sp_worker_state next = sp_worker_next(worker->state, event);
+    if (next == worker->state) {
+        return;
+    }
+    sp_log(worker->options.log,
+           SP_LOG_DEBUG,
+           "worker.state",
+           "pool=%s worker=%llu pid=%d from=%s to=%s",
+           worker->options.pool,
+           (unsigned long long)worker->options.id,
+           (int)worker->process.pid,
+           sp_worker_state_name(worker->state),
+           sp_worker_state_name(next));
+    worker->state = next;
+}
+
+// The whole group, so that what user code has started goes too. The leader is not reaped yet, so
+// the number still means its group.
+static void signal_group(struct sp_worker *worker, int number)
+{
+    if (worker->state != SP_WORKER_DEAD) {
+        (void)kill(-worker->process.pid, number);
+    }
+}
+
+void sp_worker_kill(struct sp_worker *worker, const char *why)
+{
+    pthread_mutex_lock(&worker->lost_lock);
+    if (worker->killed_for == NULL) {
+        worker->killed_for = why;
+    }
+    pthread_mutex_unlock(&worker->lost_lock);
+    sp_log(worker->options.log,
+           SP_LOG_WARNING,
+           "worker.kill",
+           "pool=%s worker=%llu pid=%d because=\"%s\"",
+           worker->options.pool,
+           (unsigned long long)worker->options.id,
+           (int)worker->process.pid,
+           why);
+    signal_group(worker, SIGKILL);
+}
+
+// ---- Loss ------------------------------------------------------------------------------------
+
+// A dying process shows its exit code a little after its lifeline breaks.
+static struct sp_exit peek_patiently(pid_t pid)
+{
+    uint64_t until = sp_clock_now() + SP_NS_PER_MS;
+    struct sp_exit end;
+    do {
+        end = sp_exit_peek(pid);
+    } while (!end.known && sp_clock_now() < until);
+    return end;
+}
+
+// Any thread, once: tells the owner that the calls of this worker can be failed.
+static void report_loss(struct sp_worker *worker, const struct sp_exit *end)
+{
+    char cause[512];
+    char tail[SP_TAIL_MAX + 1];
+    pthread_mutex_lock(&worker->lost_lock);
+    bool first = !worker->lost;
+    worker->lost = true;
+    if (first) {
+        bool oom = sp_exit_oom_kills() > worker->oom_kills;
+        sp_exit_describe(end, worker->killed_for, oom, cause, sizeof cause);
+        (void)sp_output_read(&worker->errors);
+        sp_output_tail(&worker->errors, tail, sizeof tail);
+        struct sp_worker_loss loss = {.cause = cause, .last_output = tail};
+        worker->options.hooks.lost(worker->options.hooks.user, worker, &loss);
+    }
+    pthread_mutex_unlock(&worker->lost_lock);
+}
+
+// Watcher thread.
+static void lifeline_ended(void *user, enum sp_life life)
+{
+    struct sp_worker *worker = user;
+    if (life == SP_LIFE_FORGED) {
+        // It may still run: kill it, and wait for the exit that pidfd tells.
+        pthread_mutex_lock(&worker->lost_lock);
+        worker->killed_for = "it wrote to its lifeline";
+        pthread_mutex_unlock(&worker->lost_lock);
+        (void)kill(-worker->process.pid, SIGKILL);
+        return;
+    }
+    struct sp_exit end = peek_patiently(worker->process.pid);
+    report_loss(worker, &end);
+}
+
+// ---- Closing ---------------------------------------------------------------------------------
+
+static void handle_closed(uv_handle_t *handle)
+{
+    struct sp_worker *worker = handle->data;
+    if (--worker->handles == 0) {
+        worker->options.hooks.gone(worker->options.hooks.user, worker);
+    }
+}
+
+static void close_handle(void *handle)
+{
+    if (!uv_is_closing(handle)) {
+        uv_close(handle, handle_closed);
+    }
+}
+
+static void close_doorbell_poll(struct sp_worker *worker)
+{
+    uv_handle_t *handle = (uv_handle_t *)&worker->doorbell_poll;
+    if (handle->data != NULL) {
+        close_handle(handle);
+    }
+}
+
+static void close_handles(struct sp_worker *worker)
+{
+    close_doorbell_poll(worker);
+    close_handle(&worker->channel_poll);
+    close_handle(&worker->output_poll);
+    close_handle(&worker->errors_poll);
+    close_handle(&worker->exit_poll);
+    close_handle(&worker->timer);
+    close_handle(&worker->heartbeat);
+}
+
+static void exit_observed(struct sp_worker *worker)
+{
+    if (worker->watch != 0) {
+        sp_watcher_remove(worker->options.watcher, worker->watch);
+        worker->watch = 0;
+    }
+    // Before the reaping, while the number of the group cannot have been given to others.
+    signal_group(worker, SIGKILL);
+    report_loss(worker, &worker->end);
+    worker->end = sp_exit_reap(worker->process.pid);
+    (void)sp_output_read(&worker->output);
+    (void)sp_output_read(&worker->errors);
+    bool expected = worker->state == SP_WORKER_STOPPING;
+    enter(worker, SP_WORKER_EXITED);
+    sp_log(worker->options.log,
+           expected ? SP_LOG_INFO : SP_LOG_WARNING,
+           "worker.exit",
+           "pool=%s worker=%llu pid=%d code=%d signal=%d expected=%s",
+           worker->options.pool,
+           (unsigned long long)worker->options.id,
+           (int)worker->process.pid,
+           worker->end.code,
+           worker->end.signal,
+           expected ? "yes" : "no");
+    close_handles(worker);
+}
+
+static void on_exit_ready(uv_poll_t *poll, int status, int events)
+{
+    (void)status;
+    (void)events;
+    struct sp_worker *worker = poll->data;
+    struct sp_exit end = sp_exit_peek(worker->process.pid);
+    if (end.known && worker->state != SP_WORKER_DEAD) {
+        worker->end = end;
+        exit_observed(worker);
+    }
+}
+
+// ---- Start -----------------------------------------------------------------------------------
+
+static void set_failure(struct sp_worker *worker, const char *text)
+{
+    if (worker->failure[0] == 0) {
+        (void)snprintf(worker->failure, sizeof worker->failure, "%s", text);
+    }
+}
+
+static void fail_start(struct sp_worker *worker, const char *why)
+{
+    worker->failed = true;
+    set_failure(worker, why);
+    sp_worker_kill(worker, why);
+}
+
+static void on_doorbell(uv_poll_t *poll, int status, int events)
+{
+    (void)status;
+    (void)events;
+    struct sp_worker *worker = poll->data;
+    uint64_t count;
+    uint32_t slot;
+    struct sp_port_answer answer;
+    if (read(worker->port->doorbell, &count, sizeof count) < 0) {
+        return;
+    }
+    snakepit_err err = sp_port_next_done(worker->port, &slot);
+    if (err == SNAKEPIT_NOT_FOUND) {
+        return;
+    }
+    if (err != SNAKEPIT_OK || slot != worker->probe_slot ||
+        sp_port_take_answer(worker->port, slot, &answer) != SNAKEPIT_OK ||
+        answer.status != SP_STATUS_OK) {
+        fail_start(worker, "its first answer made no sense");
+        return;
+    }
+    close_doorbell_poll(worker);
+    if (worker->state == SP_WORKER_STARTING) {
+        uv_timer_stop(&worker->timer);
+        enter(worker, SP_WORKER_ANSWERED);
+        worker->options.hooks.ready(worker->options.hooks.user, worker);
+    }
+}
+
+// Nobody else uses the port yet, so its lock is the loop itself.
+static void send_probe(struct sp_worker *worker)
+{
+    struct sp_slot_request request = {
+        .call = PROBE_CALL, .lease = SP_NO_LEASE, .deadline = SP_NEVER, .kind = SP_CALL_PROBE};
+    struct sp_port *port = worker->port;
+    worker->doorbell_poll.data = worker;
+    SP_CHECK(uv_poll_init(worker->options.loop, &worker->doorbell_poll, port->doorbell) == 0);
+    worker->handles++;
+    SP_CHECK(uv_poll_start(&worker->doorbell_poll, UV_READABLE, on_doorbell) == 0);
+    atomic_store_explicit(&port->view.header->host_asleep, 1, memory_order_seq_cst);
+    SP_CHECK(sp_port_submit(port, &request, true, worker, &worker->probe_slot));
+    (void)sp_bell_ring(&port->view.header->bell);
+}
+
+// ---- Messages --------------------------------------------------------------------------------
+
+static void read_text(const snakepit_reader *map, const char *key, char *room, size_t size)
+{
+    snakepit_reader at;
+    snakepit_value value;
+    room[0] = 0;
+    if (snakepit_reader_find(map, key, &at) == SNAKEPIT_OK &&
+        snakepit_reader_next(&at, &value) == SNAKEPIT_OK && value.kind == SNAKEPIT_TEXT) {
+        (void)snprintf(room, size, "%.*s", (int)value.as.text.size, value.as.text.data);
+    }
+}
+
+static bool read_flag(const snakepit_reader *map, const char *key, bool otherwise)
+{
+    snakepit_reader at;
+    snakepit_value value;
+    if (snakepit_reader_find(map, key, &at) == SNAKEPIT_OK &&
+        snakepit_reader_next(&at, &value) == SNAKEPIT_OK && value.kind == SNAKEPIT_BOOLEAN) {
+        return value.as.boolean;
+    }
+    return otherwise;
+}
+
+static void on_hello(struct sp_worker *worker, const uint8_t *body, uint32_t size)
+{
+    struct sp_hello hello;
+    if (size != sizeof hello || worker->watch != 0) {
+        fail_start(worker, "its greeting made no sense");
+        return;
+    }
+    memcpy(&hello, body, sizeof hello);
+    if (hello.version != SP_LAYOUT_VERSION || hello.tid <= 0) {
+        fail_start(worker, "its snakepit_bridge is of another version than the library");
+        return;
+    }
+    if (worker->options.watcher != NULL) {
+        // Without a watch the pidfd tells of the death, only later.
+        (void)sp_watcher_add(worker->options.watcher,
+                             &worker->port->view.header->lifeline,
+                             hello.tid,
+                             lifeline_ended,
+                             worker,
+                             &worker->watch);
+    }
+}
+
+static void on_ready(struct sp_worker *worker, const uint8_t *body, uint32_t size)
+{
+    snakepit_reader map;
+    if (worker->state != SP_WORKER_STARTING || worker->doorbell_poll.data != NULL) {
+        return;
+    }
+    snakepit_reader_init(&map, body, size);
+    worker->info.gil_enabled = read_flag(&map, "gil_enabled", true);
+    worker->info.free_threaded = read_flag(&map, "free_threaded", false);
+    worker->info.thread_safe = read_flag(&map, "thread_safe", true);
+    read_text(&map, "python", worker->info.python, sizeof worker->info.python);
+    read_text(&map, "adapter", worker->info.adapter, sizeof worker->info.adapter);
+    send_probe(worker);
+}
+
+static void on_failed(struct sp_worker *worker, const uint8_t *body, uint32_t size)
+{
+    char type[128];
+    char message[1024];
+    char traceback[SP_FAILURE_MAX - 1400];
+    snakepit_reader map;
+    snakepit_reader_init(&map, body, size);
+    read_text(&map, "type", type, sizeof type);
+    read_text(&map, "message", message, sizeof message);
+    read_text(&map, "traceback", traceback, sizeof traceback);
+    worker->failed = true;
+    worker->adapter_failed = true;
+    (void)snprintf(
+        worker->failure, sizeof worker->failure, "%s: %s\n%s", type, message, traceback);
+}
+
+static void obey(struct sp_worker *worker, const struct sp_message_head *head,
+                 const uint8_t *body)
+{
+    switch (head->type) {
+    case SP_MESSAGE_HELLO:
+        on_hello(worker, body, head->size);
+        break;
+    case SP_MESSAGE_READY:
+        on_ready(worker, body, head->size);
+        break;
+    case SP_MESSAGE_FAILED:
+        on_failed(worker, body, head->size);
+        break;
+    case SP_MESSAGE_PONG:
+        worker->missed = 0;
+        break;
+    default:
+        sp_worker_kill(worker, "it sent a message that does not exist");
+    }
+}
+
+#define MESSAGES_A_TURN 64 // so that one worker cannot keep the loop busy
+
+static void on_channel(uv_poll_t *poll, int status, int events)
+{
+    (void)status;
+    (void)events;
+    static _Thread_local uint8_t room[SP_MESSAGE_MAX];
+    struct sp_worker *worker = poll->data;
+    for (int i = 0; i < MESSAGES_A_TURN; i++) {
+        struct sp_message_head head;
+        const uint8_t *body;
+        snakepit_err err = sp_channel_receive(worker->process.channel, room, &head, &body);
+        if (err == SNAKEPIT_NOT_FOUND) {
+            return;
+        }
+        if (err == SNAKEPIT_OK) {
+            obey(worker, &head, body);
+            continue;
+        }
+        // The end of the channel is not the end of the process: pidfd tells that.
+        uv_poll_stop(poll);
+        if (err == SNAKEPIT_PROTOCOL) {
+            sp_worker_kill(worker, "it sent bytes that are no message");
+        }
+        return;
+    }
+}
+
+// ---- Output ----------------------------------------------------------------------------------
+
+static void log_line(struct sp_worker *worker, const char *event, const char *line)
+{
+    sp_log(worker->options.log,
+           SP_LOG_INFO,
+           event,
+           "pool=%s worker=%llu line=\"%s\"",
+           worker->options.pool,
+           (unsigned long long)worker->options.id,
+           line);
+}
+
+static void log_output(void *user, const char *line)
+{
+    log_line(user, "worker.stdout", line);
+}
+
+static void log_errors(void *user, const char *line)
+{
+    log_line(user, "worker.stderr", line);
+}
+
+static void on_output(uv_poll_t *poll, int status, int events)
+{
+    (void)status;
+    (void)events;
+    struct sp_worker *worker = poll->data;
+    struct sp_output *output =
+        poll == &worker->output_poll ? &worker->output : &worker->errors;
+    if (!sp_output_read(output)) {
+        uv_poll_stop(poll);
+    }
+}
+
+// ---- Timers ----------------------------------------------------------------------------------
+
+static void on_start_timeout(uv_timer_t *timer)
+{
+    fail_start(timer->data, "it was not ready within start_timeout_ms");
+}
+
+static void on_kill_timeout(uv_timer_t *timer)
+{
+    sp_worker_kill(timer->data, "it did not leave after SIGTERM");
+}
+
+static void on_stop_timeout(uv_timer_t *timer)
+{
+    struct sp_worker *worker = timer->data;
+    signal_group(worker, SIGTERM);
+    uv_timer_start(timer, on_kill_timeout, worker->options.stop_grace_ms, 0);
+}
+
+static void on_heartbeat(uv_timer_t *timer)
+{
+    struct sp_worker *worker = timer->data;
+    if (worker->missed >= worker->options.heartbeat_max_missed) {
+        uv_timer_stop(timer);
+        sp_worker_kill(worker, "it did not answer its heartbeats");
+        return;
+    }
+    worker->missed++;
+    uint64_t number = sp_clock_now();
+    (void)sp_channel_send(
+        worker->process.channel, SP_MESSAGE_PING, &number, sizeof number);
+}
+
+void sp_worker_stop(struct sp_worker *worker)
+{
+    if (worker->state == SP_WORKER_DEAD || worker->state == SP_WORKER_STOPPING) {
+        return;
+    }
+    enter(worker, SP_WORKER_STOP);
+    if (sp_channel_send(worker->process.channel, SP_MESSAGE_STOP, NULL, 0) != SNAKEPIT_OK) {
+        signal_group(worker, SIGTERM);
+    }
+    uv_timer_start(&worker->timer, on_stop_timeout, worker->options.stop_grace_ms, 0);
+}
+
+void sp_worker_cancel(struct sp_worker *worker, uint64_t call, uint32_t slot)
+{
+    struct sp_cancel cancel = {.call = call, .slot = slot};
+    (void)sp_channel_send(worker->process.channel, SP_MESSAGE_CANCEL, &cancel, sizeof cancel);
+}
+
+// ---- Birth and burial ------------------------------------------------------------------------
+
+static void watch_descriptor(struct sp_worker *worker, uv_poll_t *poll, int fd, uv_poll_cb ready)
+{
+    SP_CHECK(uv_poll_init(worker->options.loop, poll, fd) == 0);
+    poll->data = worker;
+    worker->handles++;
+    SP_CHECK(uv_poll_start(poll, UV_READABLE, ready) == 0);
+}
+
+static void start_timer(struct sp_worker *worker, uv_timer_t *timer, uv_timer_cb fire,
+                        uint64_t first_ms, uint64_t again_ms)
+{
+    SP_CHECK(uv_timer_init(worker->options.loop, timer) == 0);
+    timer->data = worker;
+    worker->handles++;
+    SP_CHECK(uv_timer_start(timer, fire, first_ms, again_ms) == 0);
+}
+
+static void open_handles(struct sp_worker *worker)
+{
+    const struct sp_worker_options *options = &worker->options;
+    const struct sp_process *process = &worker->process;
+    sp_output_init(&worker->output, process->output, log_output, worker);
+    sp_output_init(&worker->errors, process->errors, log_errors, worker);
+    watch_descriptor(worker, &worker->channel_poll, process->channel, on_channel);
+    watch_descriptor(worker, &worker->output_poll, process->output, on_output);
+    watch_descriptor(worker, &worker->errors_poll, process->errors, on_output);
+    watch_descriptor(worker, &worker->exit_poll, process->pidfd, on_exit_ready);
+    start_timer(worker, &worker->timer, on_start_timeout, options->start_timeout_ms, 0);
+    start_timer(worker,
+                &worker->heartbeat,
+                on_heartbeat,
+                options->heartbeat_interval_ms,
+                options->heartbeat_interval_ms);
+}
+
+static snakepit_err spawn(struct sp_worker *worker)
+{
+    struct sp_spawn_options spawn_options = {
+        .python = worker->options.python,
+        .environment = worker->options.environment,
+        .control = worker->port->control.fd,
+        .requests = worker->options.requests,
+        .results = worker->port->results.fd,
+        .doorbell = worker->port->doorbell,
+    };
+    snakepit_err err = sp_spawn(&spawn_options, &worker->process);
+    if (err == SNAKEPIT_OK && worker->process.pidfd < 0) {
+        // Without a pidfd its exit could not be observed. Nothing has been told of it yet.
+        (void)kill(-worker->process.pid, SIGKILL);
+        (void)sp_exit_reap(worker->process.pid);
+        return SNAKEPIT_SYSTEM;
+    }
+    return err;
+}
+
+snakepit_err sp_worker_start(const struct sp_worker_options *options, struct sp_worker **worker,
+                             char *why, size_t why_size)
+{
+    struct sp_worker *made = sp_alloc(sizeof *made);
+    if (made == NULL) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    made->options = *options;
+    made->started_at = sp_clock_now();
+    made->oom_kills = sp_exit_oom_kills();
+    snakepit_err err = sp_port_new(&options->shape, &made->port);
+    if (err == SNAKEPIT_OK) {
+        err = spawn(made);
+    }
+    if (err != SNAKEPIT_OK) {
+        (void)snprintf(why, why_size, "%s: %s", options->python, strerror(errno));
+        if (made->port != NULL) {
+            sp_port_unref(made->port);
+        }
+        sp_free(made);
+        return err;
+    }
+    SP_CHECK(pthread_mutex_init(&made->lost_lock, NULL) == 0);
+    sp_segment_close_fd(&made->port->control);
+    sp_segment_close_fd(&made->port->results);
+    open_handles(made);
+    if (sp_channel_send(made->process.channel,
+                        SP_MESSAGE_CONFIG,
+                        options->config.data,
+                        options->config.size) != SNAKEPIT_OK) {
+        fail_start(made, "its configuration is too large to be sent");
+    }
+    *worker = made;
+    return SNAKEPIT_OK;
+}
+
+void sp_worker_free(struct sp_worker *worker)
+{
+    if (worker == NULL) {
+        return;
+    }
+    SP_CHECK(worker->state == SP_WORKER_DEAD && worker->handles == 0 && worker->seat == NULL);
+    sp_output_fini(&worker->output);
+    sp_output_fini(&worker->errors);
+    close(worker->process.channel);
+    close(worker->process.pidfd);
+    sp_port_unref(worker->port);
+    pthread_mutex_destroy(&worker->lost_lock);
+    sp_free(worker);
+}

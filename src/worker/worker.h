@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+// One Python process from its start to the moment its exit was observed. The loop owns it: all
+// functions and callbacks belong to the loop thread, except where a comment says otherwise.
+#ifndef WORKER_WORKER_H
+#define WORKER_WORKER_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include <snakepit/errors.h>
+
+#include "base/log.h"
+#include "base/slice.h"
+#include "ipc/channel.h"
+#include "ipc/control.h"
+#include "ipc/port.h"
+#include "ipc/watcher.h"
+#include "worker/cause.h"
+#include "worker/output.h"
+#include "worker/spawn.h"
+#include "worker/state.h"
+
+struct sp_worker;
+
+// What is known of a worker that is gone or going. Texts are borrowed for the callback.
+struct sp_worker_loss {
+    const char *cause;       // one sentence
+    const char *last_output; // last lines of its stderr
+};
+
+struct sp_worker_hooks {
+    // Its first call was answered; `info` of the worker is filled in.
+    void (*ready)(void *user, struct sp_worker *worker);
+    // It is dead: its calls can be failed now. Once, on any thread, always before `gone`, also for
+    // a worker that never was ready.
+    void (*lost)(void *user, struct sp_worker *worker, const struct sp_worker_loss *loss);
+    // Its exit was observed and nothing of it is left but its memory. Free it with
+    // sp_worker_free(), here or later.
+    void (*gone)(void *user, struct sp_worker *worker);
+    void *user;
+};
+
+// Everything is borrowed for the life of the worker.
+struct sp_worker_options {
+    uv_loop_t *loop;
+    struct sp_watcher *watcher; // NULL: pidfds only
+    const struct sp_log *log;
+    const char *pool;
+    uint64_t id;
+    const char *python;
+    char *const *environment;
+    struct sp_slice config; // body of the first message
+    int requests;           // read-only descriptor of the pool's segment
+    struct sp_control_shape shape;
+    uint32_t start_timeout_ms;
+    uint32_t stop_grace_ms;
+    uint32_t heartbeat_interval_ms;
+    uint32_t heartbeat_max_missed;
+    struct sp_worker_hooks hooks;
+};
+
+// What a ready worker said of itself; claims, for it is not trusted.
+struct sp_worker_info {
+    bool gil_enabled;
+    bool free_threaded;
+    bool thread_safe; // the adapter is not declared to be unsafe
+    char python[32];  // "3.13.5"
+    char adapter[256];
+};
+
+#define SP_FAILURE_MAX 8192u
+
+// Owner: loop thread, but for `lost_lock` and what it guards.
+struct sp_worker {
+    struct sp_worker_options options;
+    enum sp_worker_state state;
+    struct sp_port *port; // one reference
+    struct sp_process process;
+    struct sp_worker_info info;
+    struct sp_exit end;
+    uint64_t started_at;      // CLOCK_MONOTONIC ns
+    uint64_t oom_kills;       // of the machine, when it started
+    uint64_t watch;           // at the watcher, 0 for none
+    uint64_t missed;          // heartbeats in a row without an answer
+    uint32_t probe_slot;
+    bool failed;              // it reported that it cannot start
+    bool adapter_failed;      // and that this was the adapter's doing
+    char failure[SP_FAILURE_MAX]; // its words, or ours
+    void *seat;               // the pool's; set and cleared under lost_lock
+
+    struct sp_output output;
+    struct sp_output errors;
+    uint32_t handles; // open libuv handles
+    uv_poll_t channel_poll;
+    uv_poll_t output_poll;
+    uv_poll_t errors_poll;
+    uv_poll_t exit_poll;
+    uv_poll_t doorbell_poll;
+    uv_timer_t timer;     // start, then stop
+    uv_timer_t heartbeat;
+
+    pthread_mutex_t lost_lock;
+    bool lost;              // guarded by lost_lock
+    const char *killed_for; // guarded by lost_lock; constant text
+};
+
+// Starts the process. SYSTEM with the reason in `why`, NO_MEMORY: no callback runs.
+snakepit_err sp_worker_start(const struct sp_worker_options *options, struct sp_worker **worker,
+                             char *why, size_t why_size);
+// Asks it to leave; after stop_grace_ms SIGTERM goes to its group, after the same time SIGKILL.
+void sp_worker_stop(struct sp_worker *worker);
+// Kills it and its group now. `why` is a constant text that completes "killed by us because".
+void sp_worker_kill(struct sp_worker *worker, const char *why);
+// Asks it to cancel the call in a slot.
+void sp_worker_cancel(struct sp_worker *worker, uint64_t call, uint32_t slot);
+// After `gone`. The memory lives on while answers refer to it.
+void sp_worker_free(struct sp_worker *worker);
+
+#endif

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: MIT
+"""Compiles the codec into a test module for the interpreter that runs this.
+
+Standalone: ``python tests/native/build.py DIRECTORY`` prints the module's path. ``CC`` names the
+compiler, ``CODEC_CFLAGS`` adds flags, such as ``-fsanitize=address``.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+NATIVE = ROOT / "python" / "native"
+FLAGS = "-std=c11 -O2 -g -fPIC -shared -fvisibility=hidden -Wall -Wextra -Wshadow -Werror"
+
+
+def sources() -> list[Path]:
+    """The files under test, the harness and what they stand on."""
+    codec = sorted(NATIVE.glob("codec*.c"))
+    rest = [NATIVE / name for name in ("decode.c", "encode.c", "tensor.c")]
+    base = [ROOT / "src" / "base" / name for name in ("memory.c", "check.c")]
+    return [HERE / "codec_test_module.c", *codec, *rest, *base]
+
+
+def build(directory: Path) -> Path:
+    """Compile into `directory` and return the path of the module."""
+    target = directory / ("_codec_test" + sysconfig.get_config_var("EXT_SUFFIX"))
+    includes = [NATIVE, ROOT / "src", ROOT / "include"]
+    command = [
+        *shlex.split(os.environ.get("CC", "cc")),
+        *FLAGS.split(),
+        "-D_GNU_SOURCE",
+        *(f"-I{path}" for path in includes),
+        f"-I{sysconfig.get_path('include')}",
+        *shlex.split(os.environ.get("CODEC_CFLAGS", "")),
+        "-o",
+        str(target),
+        *map(str, sources()),
+        "-lpthread",
+    ]
+    subprocess.run(command, check=True)
+    return target
+
+
+if __name__ == "__main__":
+    print(build(Path(sys.argv[1])))

@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: MIT
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "support.h"
+
+#include "base/memory.h"
+
+static const char everything[] =
+    "default_profile: thread\n"
+    "python_version_detection: off\n"
+    "pooling_enabled: true\n"
+    "pools:\n"
+    "  - name: text\n"
+    "    worker_profile: process\n"
+    "    pool_size: 3\n"
+    "    threads_per_worker: 1\n"
+    "    adapter: my_app.text:Text\n"
+    "    adapter_args: [--adapter, my_app.text.Text, -v, 7]\n"
+    "    adapter_env: {A: 1, B: ''}\n"
+    "    adapter_config: {model: {layers: [1, 2]}, warm: true}\n"
+    "    python: /bin/sh\n"
+    "    startup_batch_size: 4\n"
+    "    startup_batch_delay_ms: 750\n"
+    "    max_queue: 0\n"
+    "    queue_timeout_ms: 10\n"
+    "    call_timeout_ms: 0\n"
+    "    prefetch: 0\n"
+    "    placement: spread\n"
+    "    on_unsupported: refuse\n"
+    "    undeclared_adapter: refuse\n"
+    "    shared_memory_size: 64MiB\n"
+    "  - name: arrays\n";
+
+static void every_key_reaches_its_field(void **state)
+{
+    (void)state;
+    struct sp_config *config = read_good(everything);
+    const struct sp_pool_config *pool = &config->pools[0];
+    assert_int_equal(config->count, 2);
+    assert_int_equal(config->default_profile, SP_PROFILE_THREAD);
+    assert_int_equal(config->python_version_detection, SP_DETECTION_OFF);
+    assert_string_equal(pool->name, "text");
+    assert_int_equal(pool->worker_profile, SP_PROFILE_PROCESS);
+    assert_int_equal(pool->pool_size, 3);
+    assert_string_equal(pool->adapter, "my_app.text:Text");
+    assert_string_equal(pool->adapter_config,
+                        "{\"model\":{\"layers\":[1,2]},\"warm\":true}");
+    assert_string_equal(pool->python, "/bin/sh");
+    assert_int_equal(pool->startup_batch_delay_ms, 750);
+    assert_int_equal(pool->placement, SP_POOL_PLACEMENT_SPREAD);
+    assert_int_equal(pool->on_unsupported, SP_UNSUPPORTED_REFUSE);
+    assert_int_equal(pool->undeclared_adapter, SP_UNDECLARED_REFUSE);
+    assert_int_equal(pool->shared_memory_size, 64 << 20);
+    sp_config_free(config);
+}
+
+static void explicit_zero_false_and_empty_are_kept(void **state)
+{
+    (void)state;
+    struct sp_config *config = read_good(everything);
+    const struct sp_pool_config *pool = &config->pools[0];
+    assert_int_equal(pool->max_queue, 0);
+    assert_int_equal(pool->call_timeout_ms, 0);
+    assert_int_equal(pool->prefetch, 0);
+    assert_string_equal(pool->adapter_env.items[1].value, "");
+    sp_config_free(config);
+    config = read_good("pooling_enabled: false\npools: []\n");
+    assert_false(config->pooling_enabled);
+    assert_int_equal(config->count, 0);
+    assert_null(sp_config_pool(config, NULL));
+    sp_config_free(config);
+}
+
+static void a_process_pool_has_the_documented_defaults(void **state)
+{
+    (void)state;
+    struct sp_config *config = read_good("{}");
+    const struct sp_pool_config *pool = sp_config_pool(config, NULL);
+    assert_true(config->pooling_enabled);
+    assert_string_equal(config->file, "<memory>");
+    assert_int_equal(config->count, 1);
+    assert_string_equal(pool->name, "default");
+    assert_int_equal(pool->worker_profile, SP_PROFILE_PROCESS);
+    assert_in_range(pool->pool_size, 1, 1000);
+    assert_int_equal(pool->threads_per_worker, 1);
+    assert_string_equal(pool->adapter, "snakepit_bridge.adapters.showcase");
+    assert_int_equal(pool->adapter_args.count, 0);
+    assert_int_equal(pool->adapter_env.count, 0);
+    assert_string_equal(pool->adapter_config, "{}");
+    assert_int_equal(pool->call_timeout_ms, 30000);
+    assert_int_equal(pool->max_queue, 1000);
+    assert_int_equal(pool->prefetch, SP_AUTO);
+    assert_int_equal(pool->shared_memory_size, 512 << 20);
+    assert_int_equal(pool->startup_batch_size, 8);
+    assert_int_equal(pool->startup_batch_delay_ms, 0);
+    assert_int_equal(pool->restart_backoff_max_ms, 10000);
+    assert_int_equal(pool->heartbeat_interval_ms, 2000);
+    assert_int_equal(pool->heartbeat_max_missed, 3);
+    sp_config_free(config);
+}
+
+static void a_thread_pool_has_ten_threads_and_the_threaded_showcase(void **state)
+{
+    (void)state;
+    struct sp_config *config = read_good("default_profile: thread\n");
+    const struct sp_pool_config *pool = sp_config_pool(config, "default");
+    assert_int_equal(pool->worker_profile, SP_PROFILE_THREAD);
+    assert_int_equal(pool->threads_per_worker, 10);
+    assert_string_equal(
+        pool->adapter,
+        "snakepit_bridge.adapters.threaded_showcase.ThreadedShowcaseAdapter");
+    sp_config_free(config);
+}
+
+static void the_top_may_come_after_the_pools(void **state)
+{
+    (void)state;
+    struct sp_config *config =
+        read_good("pools: [{name: a}]\ndefault_profile: thread\n");
+    assert_int_equal(config->pools[0].worker_profile, SP_PROFILE_THREAD);
+    sp_config_free(config);
+}
+
+static void a_call_without_a_pool_goes_to_default_else_to_the_first(void **state)
+{
+    (void)state;
+    struct sp_config *config = read_good("pools: [{name: a}, {name: default}]");
+    assert_ptr_equal(sp_config_pool(config, NULL), &config->pools[1]);
+    assert_null(sp_config_pool(config, "b"));
+    sp_config_free(config);
+    config = read_good("pools: [{name: a}, {name: b}]");
+    assert_ptr_equal(sp_config_pool(config, NULL), &config->pools[0]);
+    assert_ptr_equal(sp_config_pool(config, "b"), &config->pools[1]);
+    sp_config_free(config);
+}
+
+static void adapter_args_mean_what_the_keys_mean(void **state)
+{
+    (void)state;
+    struct sp_config *config = read_good("adapter_args: [--fast, --adapter, my.Thing, "
+                                         "--mode=threaded, --max-workers, 16, x]\n");
+    const struct sp_pool_config *pool = &config->pools[0];
+    assert_string_equal(pool->adapter, "my.Thing");
+    assert_int_equal(pool->worker_profile, SP_PROFILE_THREAD);
+    assert_int_equal(pool->threads_per_worker, 16);
+    assert_int_equal(pool->adapter_args.count, 2);
+    assert_string_equal(pool->adapter_args.items[0], "--fast");
+    assert_string_equal(pool->adapter_args.items[1], "x");
+    sp_config_free(config);
+}
+
+static void adapter_env_has_three_forms(void **state)
+{
+    (void)state;
+    static const char *const forms[] = {
+        "adapter_env: {OMP: 1, X: a b}",
+        "adapter_env: [[OMP, 1], [X, a b]]",
+        "adapter_env:\n- OMP: 1\n- X: a b\n",
+    };
+    for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+        struct sp_config *config = read_good(forms[i]);
+        const struct sp_pairs *pairs = &config->pools[0].adapter_env;
+        assert_int_equal(pairs->count, 2);
+        assert_string_equal(pairs->items[0].name, "OMP");
+        assert_string_equal(pairs->items[0].value, "1");
+        assert_string_equal(pairs->items[1].name, "X");
+        assert_string_equal(pairs->items[1].value, "a b");
+        sp_config_free(config);
+    }
+}
+
+static void anchors_are_shared_values(void **state)
+{
+    (void)state;
+    struct sp_config *config = read_good("pools:\n"
+                                         "- {name: a, adapter_env: &env {OMP: 2}}\n"
+                                         "- {name: b, adapter_env: *env}\n");
+    assert_string_equal(config->pools[1].adapter_env.items[0].value, "2");
+    sp_config_free(config);
+}
+
+static void a_long_backoff_raises_its_own_default_limit(void **state)
+{
+    (void)state;
+    struct sp_config *config = read_good("restart_backoff_ms: 20000");
+    assert_int_equal(config->pools[0].restart_backoff_max_ms, 20000);
+    sp_config_free(config);
+}
+
+static void without_pooling_no_interpreter_is_needed(void **state)
+{
+    (void)state;
+    struct sp_config *config =
+        read_good("{pooling_enabled: false, python: /nope/python}");
+    assert_null(config->pools[0].python);
+    sp_config_free(config);
+}
+
+// ---- Files
+// -----------------------------------------------------------------------------------
+
+static void write_file(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void paths_count_from_the_folder_of_the_file(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/snakepit-config-XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    char file[64];
+    char program[64];
+    snprintf(file, sizeof(file), "%s/pit.yaml", folder);
+    snprintf(program, sizeof(program), "%s/python", folder);
+    write_file(file, "python: ./python\n");
+    write_file(program, "");
+    assert_int_equal(chmod(program, 0700), 0);
+    struct sp_config *config = NULL;
+    snakepit_message why = {0};
+    snakepit_err err = sp_config_read_file(file, &config, &why);
+    unlink(file);
+    unlink(program);
+    rmdir(folder);
+    assert_string_equal(why.text, "");
+    assert_int_equal(err, SNAKEPIT_OK);
+    assert_string_equal(config->directory, folder);
+    assert_string_equal(config->file, file);
+    char expected[80];
+    snprintf(expected, sizeof(expected), "%s/./python", folder);
+    assert_string_equal(config->pools[0].python, expected);
+    sp_config_free(config);
+}
+
+static void a_file_that_cannot_be_read_is_a_system_error(void **state)
+{
+    (void)state;
+    struct sp_config *config = NULL;
+    snakepit_message why = {0};
+    assert_int_equal(sp_config_read_file("/nope.yaml", &config, &why), SNAKEPIT_SYSTEM);
+    assert_string_equal(why.text,
+                        "/nope.yaml: cannot be read: No such file or directory");
+    assert_int_equal(sp_config_read_file("/tmp", &config, NULL), SNAKEPIT_SYSTEM);
+    assert_int_equal(sp_config_read_file("/dev/zero", &config, &why),
+                     SNAKEPIT_INVALID_CONFIG);
+    assert_string_equal(why.text, "/dev/zero: longer than 1048576 bytes");
+}
+
+static void a_reader_without_memory_says_so_and_leaks_nothing(void **state)
+{
+    (void)state;
+    for (long n = 1;; n++) {
+        struct sp_config *config = NULL;
+        snakepit_message why = {0};
+        sp_memory_fail_at(n);
+        snakepit_err err =
+            sp_config_read_memory(everything, strlen(everything), &config, &why);
+        int failed = sp_memory_has_failed();
+        sp_memory_fail_at(0);
+        if (!failed) {
+            assert_int_equal(err, SNAKEPIT_OK);
+            sp_config_free(config);
+            assert_true(n > 20);
+            return;
+        }
+        assert_int_equal(err, SNAKEPIT_NO_MEMORY);
+        assert_null(config);
+        assert_string_equal(why.text, "memory is exhausted");
+    }
+}
+
+static void nothing_is_freed_twice_and_null_is_fine(void **state)
+{
+    (void)state;
+    sp_config_free(NULL);
+    assert_int_equal(sp_config_read_memory(NULL, 0, &(struct sp_config *){NULL}, NULL),
+                     SNAKEPIT_INVALID_CONFIG);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(every_key_reaches_its_field, set_environment),
+        cmocka_unit_test_setup(explicit_zero_false_and_empty_are_kept, set_environment),
+        cmocka_unit_test_setup(a_process_pool_has_the_documented_defaults,
+                               set_environment),
+        cmocka_unit_test_setup(a_thread_pool_has_ten_threads_and_the_threaded_showcase,
+                               set_environment),
+        cmocka_unit_test_setup(the_top_may_come_after_the_pools, set_environment),
+        cmocka_unit_test_setup(a_call_without_a_pool_goes_to_default_else_to_the_first,
+                               set_environment),
+        cmocka_unit_test_setup(adapter_args_mean_what_the_keys_mean, set_environment),
+        cmocka_unit_test_setup(adapter_env_has_three_forms, set_environment),
+        cmocka_unit_test_setup(anchors_are_shared_values, set_environment),
+        cmocka_unit_test_setup(a_long_backoff_raises_its_own_default_limit,
+                               set_environment),
+        cmocka_unit_test_setup(without_pooling_no_interpreter_is_needed,
+                               set_environment),
+        cmocka_unit_test_setup(paths_count_from_the_folder_of_the_file,
+                               set_environment),
+        cmocka_unit_test_setup(a_file_that_cannot_be_read_is_a_system_error,
+                               set_environment),
+        cmocka_unit_test_setup(a_reader_without_memory_says_so_and_leaks_nothing,
+                               set_environment),
+        cmocka_unit_test_setup(nothing_is_freed_twice_and_null_is_fine,
+                               set_environment),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
