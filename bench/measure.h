@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What every part of the bench needs: clocks, samples, and a way out. Times are nanoseconds.
+// What every part of the bench needs: clocks, samples, and a way out. Times are
+// nanoseconds.
 #ifndef BENCH_MEASURE_H
 #define BENCH_MEASURE_H
 
@@ -9,8 +10,10 @@
 
 #include "base/clock.h"
 
-// Prints a sentence and ends the program: a bench that saw a wrong answer has nothing to report.
-_Noreturn void bench_fatal(const char *format, ...) __attribute__((format(printf, 1, 2)));
+// Prints a sentence and ends the program: a bench that saw a wrong answer has nothing
+// to report.
+_Noreturn void bench_fatal(const char *format, ...)
+    __attribute__((format(printf, 1, 2)));
 
 void bench_sleep(uint64_t nanoseconds);
 uint64_t bench_ticks_per_us(void);
@@ -29,7 +32,8 @@ struct bench_samples {
 void bench_samples_init(struct bench_samples *samples, size_t room);
 void bench_samples_fini(struct bench_samples *samples);
 
-static inline void bench_samples_add(struct bench_samples *samples, uint64_t nanoseconds)
+static inline void bench_samples_add(struct bench_samples *samples,
+                                     uint64_t nanoseconds)
 {
     if (samples->count < samples->room) {
         samples->at[samples->count++] =

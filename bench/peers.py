@@ -70,9 +70,8 @@ FUNCTIONS = {f.__name__: f for f in (noop, view, produce, hold, rest)}
 def serve_pipe(connection):
     """The child of a pipe: one call after the other."""
     while True:
-        try:
-            name, argument = connection.recv()
-        except EOFError:
+        name, argument = connection.recv()
+        if name is None:
             return
         connection.send(FUNCTIONS[name](argument))
 
@@ -118,8 +117,13 @@ class Pipe:
 
     def close(self):
         """Ends the child."""
-        self.connection.close()
+        # A message, not the end of the pipe: whoever was forked since holds it open.
+        try:
+            self.connection.send((None, None))
+        except OSError:
+            pass
         self.child.join()
+        self.connection.close()
 
 
 class ProcessPool:
@@ -336,7 +340,7 @@ CASES = {
 
 
 def version():
-    """"3.11", or "3.13t" for a free-threaded build."""
+    """ "3.11", or "3.13t" for a free-threaded build."""
     free = sysconfig.get_config_var("Py_GIL_DISABLED")
     return f"{sys.version_info[0]}.{sys.version_info[1]}{'t' if free else ''}"
 

@@ -24,7 +24,8 @@ static int compare_values(const void *left, const void *right)
 
 void bench_samples_init(struct bench_samples *samples, size_t room)
 {
-    *samples = (struct bench_samples){.at = malloc(room * sizeof(uint32_t)), .room = room};
+    *samples =
+        (struct bench_samples){.at = malloc(room * sizeof(uint32_t)), .room = room};
     if (samples->at == NULL) {
         bench_fatal("no memory for %zu samples", room);
     }

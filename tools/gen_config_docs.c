@@ -10,7 +10,7 @@ write_page(const char *folder, const char *name, snakepit_err (*make)(struct sp_
 {
     char path[4096];
     struct sp_buf text = {0};
-    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
     FILE *file = make(&text) == SNAKEPIT_OK ? fopen(path, "w") : NULL;
     if (file == NULL) {
         perror(path);
@@ -29,7 +29,7 @@ write_page(const char *folder, const char *name, snakepit_err (*make)(struct sp_
 int main(int argc, char **argv)
 {
     if (argc != 2) {
-        fprintf(stderr, "usage: gen_config_docs FOLDER\n");
+        (void)fprintf(stderr, "usage: gen_config_docs FOLDER\n");
         return EXIT_FAILURE;
     }
     int failed = write_page(argv[1], "configuration.md", sp_config_reference);

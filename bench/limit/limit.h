@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// The limit: what a call costs when nothing is done but the hop and the Python function. One shared
-// segment, a ring of slot ids to the worker, one state word in each slot, and the design's waits.
-// Host and worker believe each other everything; there is no line, deadline, epoch, bound or
-// recovery. Whatever the product takes beyond this is the price of what it promises.
+// The limit: what a call costs when nothing is done but the hop and the Python
+// function. One shared segment, a ring of slot ids to the worker, one state word in
+// each slot, and the design's waits. Host and worker believe each other everything;
+// there is no line, deadline, epoch, bound or recovery. Whatever the product takes
+// beyond this is the price of what it promises.
 #ifndef BENCH_LIMIT_LIMIT_H
 #define BENCH_LIMIT_LIMIT_H
 
@@ -16,11 +17,12 @@
 
 #include "base/clock.h"
 
-#define LIMIT_SLOTS   64u
-#define LIMIT_INLINE  4096u
-#define LIMIT_STOP    UINT32_MAX
-#define LIMIT_TENSOR  (UINT64_C(64) << 20) // bytes of a tensor
-#define LIMIT_ARENA   (UINT64_C(1) << 20)  // where the argument's tensor lies, then the result's
+#define LIMIT_SLOTS  64u
+#define LIMIT_INLINE 4096u
+#define LIMIT_STOP   UINT32_MAX
+#define LIMIT_TENSOR (UINT64_C(64) << 20) // bytes of a tensor
+#define LIMIT_ARENA \
+    (UINT64_C(1) << 20) // where the argument's tensor lies, then the result's
 #define LIMIT_SEGMENT (LIMIT_ARENA + 2 * LIMIT_TENSOR)
 
 // The functions of limit_worker.py, in its order.
@@ -49,7 +51,8 @@ struct limit_segment {
     _Alignas(64) _Atomic uint32_t head; // written by executors
     _Alignas(64) _Atomic uint32_t bell; // futex of sleeping executors
     _Atomic int32_t sleepers;           // executors that sleep and were sent no wake
-    _Alignas(64) _Atomic uint32_t stop; // this line is written between measurements only
+    _Alignas(
+        64) _Atomic uint32_t stop; // this line is written between measurements only
     _Atomic uint32_t ready;
     _Atomic uint32_t waiting; // enum limit_waiting
     uint64_t ticks_per_us;
@@ -61,7 +64,8 @@ struct limit_segment {
     uint8_t results[LIMIT_SLOTS][LIMIT_INLINE];
 };
 
-_Static_assert(sizeof(struct limit_segment) <= LIMIT_ARENA, "the tensors lie behind the slots");
+_Static_assert(sizeof(struct limit_segment) <= LIMIT_ARENA,
+               "the tensors lie behind the slots");
 
 static inline void limit_sleep(_Atomic uint32_t *word, uint32_t value)
 {
@@ -73,7 +77,8 @@ static inline void limit_wake(_Atomic uint32_t *word, int count)
     syscall(SYS_futex, word, FUTEX_WAKE, count, NULL, NULL, 0);
 }
 
-// ---- Ring --------------------------------------------------------------------------------------
+// ---- Ring
+// --------------------------------------------------------------------------------------
 
 // Vyukov's bounded queue. It has as many cells as there are slots, so it is never full.
 static inline void limit_ring_put(struct limit_segment *segment, uint32_t slot)
@@ -81,12 +86,14 @@ static inline void limit_ring_put(struct limit_segment *segment, uint32_t slot)
     uint32_t position =
         atomic_fetch_add_explicit(&segment->tail, 1, memory_order_relaxed);
     struct limit_cell *cell = &segment->cells[position % LIMIT_SLOTS];
-    // The executor that emptied this cell a lap ago may have been interrupted before it said so.
+    // The executor that emptied this cell a lap ago may have been interrupted before it
+    // said so.
     while (atomic_load_explicit(&cell->turn, memory_order_acquire) != position) {
         sp_clock_relax();
     }
     cell->slot = slot;
-    // [limit:put] the slot's content is visible before its turn; pairs with [limit:take].
+    // [limit:put] the slot's content is visible before its turn; pairs with
+    // [limit:take].
     atomic_store_explicit(&cell->turn, position + 1, memory_order_release);
 }
 
@@ -116,7 +123,8 @@ static inline bool limit_ring_take(struct limit_segment *segment, uint32_t *slot
     }
 }
 
-// ---- Budgets -----------------------------------------------------------------------------------
+// ---- Budgets
+// -----------------------------------------------------------------------------------
 
 // A spin that ended after `waited` ticks moves the budget towards twice that.
 static inline void
@@ -124,7 +132,9 @@ limit_hit(const struct limit_segment *segment, uint64_t *budget, uint64_t waited
 {
     uint64_t least = 2 * segment->ticks_per_us;
     uint64_t most = 50 * segment->ticks_per_us;
-    uint64_t wanted = 2 * waited < least ? least : 2 * waited > most ? most : 2 * waited;
+    uint64_t wanted = 2 * waited < least  ? least
+                      : 2 * waited > most ? most
+                                          : 2 * waited;
     *budget += (uint64_t)(((int64_t)wanted - (int64_t)*budget) / 8);
 }
 
@@ -142,7 +152,8 @@ limit_miss(const struct limit_segment *segment, uint64_t *budget, uint64_t slept
     }
 }
 
-// ---- Worker ------------------------------------------------------------------------------------
+// ---- Worker
+// ------------------------------------------------------------------------------------
 
 // True: the caller has taken back one sleeper's place, and owes it a wake or is it.
 static inline bool limit_claim_sleeper(struct limit_segment *segment)
@@ -160,14 +171,15 @@ static inline bool limit_claim_sleeper(struct limit_segment *segment)
 static inline bool
 limit_ring_spin(struct limit_segment *segment, uint64_t *budget, uint32_t *slot)
 {
-    while (atomic_load_explicit(&segment->waiting, memory_order_relaxed) == LIMIT_SPIN) {
+    while (atomic_load_explicit(&segment->waiting, memory_order_relaxed) ==
+           LIMIT_SPIN) {
         if (limit_ring_take(segment, slot)) {
             return true;
         }
         sp_clock_relax();
     }
-    if (*budget == 0 || atomic_load_explicit(&segment->host_cpu, memory_order_relaxed) ==
-                            sched_getcpu()) {
+    if (*budget == 0 || atomic_load_explicit(&segment->host_cpu,
+                                             memory_order_relaxed) == sched_getcpu()) {
         return false;
     }
     uint64_t start = sp_clock_ticks();
@@ -208,7 +220,8 @@ static inline uint32_t limit_ring_wait(struct limit_segment *segment, uint64_t *
     return slot;
 }
 
-static inline void limit_complete(struct limit_segment *segment, struct limit_slot *slot)
+static inline void limit_complete(struct limit_segment *segment,
+                                  struct limit_slot *slot)
 {
     if (atomic_load_explicit(&segment->waiting, memory_order_relaxed) == LIMIT_ADAPT) {
         atomic_store_explicit(
@@ -220,7 +233,8 @@ static inline void limit_complete(struct limit_segment *segment, struct limit_sl
     }
 }
 
-// ---- Caller ------------------------------------------------------------------------------------
+// ---- Caller
+// ------------------------------------------------------------------------------------
 
 // One thread's side of its calls. Owner: that thread.
 struct limit_caller {
@@ -231,8 +245,10 @@ struct limit_caller {
     uint64_t budget;
 };
 
-static inline void
-limit_submit(struct limit_caller *caller, uint32_t id, enum limit_tool tool, uint32_t size)
+static inline void limit_submit(struct limit_caller *caller,
+                                uint32_t id,
+                                enum limit_tool tool,
+                                uint32_t size)
 {
     struct limit_segment *segment = caller->segment;
     struct limit_slot *slot = &segment->slots[id];
@@ -243,7 +259,8 @@ limit_submit(struct limit_caller *caller, uint32_t id, enum limit_tool tool, uin
     if (atomic_load_explicit(&segment->waiting, memory_order_relaxed) == LIMIT_ADAPT) {
         atomic_store_explicit(&segment->host_cpu, sched_getcpu(), memory_order_relaxed);
     }
-    // [limit:ring] the cell is visible before we look for sleepers; pairs with [limit:asleep].
+    // [limit:ring] the cell is visible before we look for sleepers; pairs with
+    // [limit:asleep].
     atomic_thread_fence(memory_order_seq_cst);
     caller->woke = limit_claim_sleeper(segment);
     if (caller->woke) {
@@ -270,7 +287,8 @@ static inline void limit_park(struct limit_slot *slot)
     }
 }
 
-static inline void limit_wait_adaptive(struct limit_caller *caller, struct limit_slot *slot)
+static inline void limit_wait_adaptive(struct limit_caller *caller,
+                                       struct limit_slot *slot)
 {
     struct limit_segment *segment = caller->segment;
     uint64_t start = sp_clock_ticks();

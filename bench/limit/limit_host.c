@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Starts the limit's worker and makes its calls. The segment has no name: the worker inherits the
-// descriptor, and dies with this process.
+// Starts the limit's worker and makes its calls. The segment has no name: the worker
+// inherits the descriptor, and dies with this process.
 #include "limit/limit_host.h"
 
 #include <signal.h>
@@ -15,9 +15,11 @@
 
 #define READY_POLLS 3000 // of 10 ms each
 
-// ---- Worker ------------------------------------------------------------------------------------
+// ---- Worker
+// ------------------------------------------------------------------------------------
 
-// What is formatted here must not be formatted in the child: other threads may hold locks.
+// What is formatted here must not be formatted in the child: other threads may hold
+// locks.
 static pid_t start_worker(const struct limit_options *options, int fd)
 {
     char descriptor[16];
@@ -58,7 +60,8 @@ static void await_executors(struct limit *limit, const struct limit_options *opt
             break;
         }
     }
-    bench_fatal("the limit's worker did not start: %s %s", options->python, options->script);
+    bench_fatal(
+        "the limit's worker did not start: %s %s", options->python, options->script);
 }
 
 void limit_open(struct limit *limit, const struct limit_options *options)
@@ -101,7 +104,8 @@ void limit_set_waiting(struct limit *limit, enum limit_waiting waiting)
     atomic_store(&limit->segment->waiting, (uint32_t)waiting);
 }
 
-// ---- Calls -------------------------------------------------------------------------------------
+// ---- Calls
+// -------------------------------------------------------------------------------------
 
 struct limit_caller limit_caller(struct limit *limit)
 {
@@ -141,7 +145,10 @@ void limit_check_noop(struct limit_caller *caller, uint32_t id, uint32_t x)
     }
 }
 
-void limit_call(struct limit_caller *caller, uint32_t id, enum limit_tool tool, uint32_t x)
+void limit_call(struct limit_caller *caller,
+                uint32_t id,
+                enum limit_tool tool,
+                uint32_t x)
 {
     limit_submit(caller, id, tool, limit_write_noop(caller, id, x));
     limit_wait(caller, id);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The host's side of the limit: a worker process, and the few bytes of a call. What goes wrong
-// ends the program with a sentence.
+// The host's side of the limit: a worker process, and the few bytes of a call. What
+// goes wrong ends the program with a sentence.
 #ifndef BENCH_LIMIT_LIMIT_HOST_H
 #define BENCH_LIMIT_LIMIT_HOST_H
 
@@ -34,12 +34,16 @@ void limit_set_waiting(struct limit *limit, enum limit_waiting waiting);
 struct limit_caller limit_caller(struct limit *limit);
 struct limit_caller limit_caller_of_many(struct limit *limit);
 
-// Writes the arguments of a noop, {"x": x, "name": "snake", "n": 3}; returns their bytes.
+// Writes the arguments of a noop, {"x": x, "name": "snake", "n": 3}; returns their
+// bytes.
 uint32_t limit_write_noop(struct limit_caller *caller, uint32_t id, uint32_t x);
 // Ends the program unless slot `id` holds {"ok": True, "y": x}.
 void limit_check_noop(struct limit_caller *caller, uint32_t id, uint32_t x);
 // One call of a tool that takes and returns what noop does.
-void limit_call(struct limit_caller *caller, uint32_t id, enum limit_tool tool, uint32_t x);
+void limit_call(struct limit_caller *caller,
+                uint32_t id,
+                enum limit_tool tool,
+                uint32_t x);
 
 // The argument's tensor, and the result's.
 float *limit_tensor(struct limit *limit);

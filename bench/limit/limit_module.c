@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// The worker's side of the limit: an executor loop that turns MessagePack into Python objects,
-// calls a function with the map, and turns what it returns into MessagePack. It reads what the
-// bench sends and writes what the bench's functions return, and checks neither.
+// The worker's side of the limit: an executor loop that turns MessagePack into Python
+// objects, calls a function with the map, and turns what it returns into MessagePack.
+// It reads what the bench sends and writes what the bench's functions return, and
+// checks neither.
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
@@ -16,7 +17,8 @@ struct module_state {
     struct limit_segment *segment;
 };
 
-// ---- MessagePack to Python ---------------------------------------------------------------------
+// ---- MessagePack to Python
+// ---------------------------------------------------------------------
 
 struct source {
     const uint8_t *at;
@@ -95,7 +97,8 @@ static PyObject *decode(struct source *source)
     return NULL;
 }
 
-// ---- Python to MessagePack ---------------------------------------------------------------------
+// ---- Python to MessagePack
+// ---------------------------------------------------------------------
 
 static uint8_t *write_be(uint8_t *at, uint64_t value)
 {
@@ -174,14 +177,17 @@ static uint8_t *encode(uint8_t *at, PyObject *object)
     return NULL;
 }
 
-// ---- Executor ----------------------------------------------------------------------------------
+// ---- Executor
+// ----------------------------------------------------------------------------------
 
-static void serve(struct limit_segment *segment, uint32_t id, PyObject *const *functions)
+static void
+serve(struct limit_segment *segment, uint32_t id, PyObject *const *functions)
 {
     struct limit_slot *slot = &segment->slots[id];
     struct source source = {.at = segment->args[id], .segment = segment};
     PyObject *map = decode(&source);
-    PyObject *result = map == NULL ? NULL : PyObject_CallOneArg(functions[slot->tool], map);
+    PyObject *result =
+        map == NULL ? NULL : PyObject_CallOneArg(functions[slot->tool], map);
     uint8_t *end = result == NULL ? NULL : encode(segment->results[id], result);
     slot->failed = end == NULL;
     slot->result_size = end == NULL ? 0 : (uint32_t)(end - segment->results[id]);
@@ -243,7 +249,10 @@ static PyObject *result_tensor(PyObject *module, PyObject *Py_UNUSED(nothing))
 static PyMethodDef methods[] = {
     {"attach", attach, METH_O, "Maps the segment of an inherited descriptor."},
     {"run", run, METH_O, "Serves with a tuple of functions until the host says stop."},
-    {"result_tensor", result_tensor, METH_NOARGS, "A writable view of the result tensor."},
+    {"result_tensor",
+     result_tensor,
+     METH_NOARGS,
+     "A writable view of the result tensor."},
     {0},
 };
 

@@ -3,24 +3,24 @@
 // changed.
 #include "codec.h"
 
-#include <string.h>
-
 #include "codec_compat.h"
 
 int sp_codec_init(struct sp_codec *codec, PyObject *module)
 {
+#define TEXT(name, text) (text),
+    static const char *const texts[SP_TEXTS] = {SP_CODEC_TEXTS(TEXT)};
+#undef TEXT
     codec->tensor_type = sp_tensor_type_new(module);
-    codec->text_base = PyUnicode_InternFromString("base");
-    codec->text_dtype = PyUnicode_InternFromString("dtype");
-    codec->text_generic = PyUnicode_InternFromString("generic");
-    codec->text_kind = PyUnicode_InternFromString("kind");
-    codec->text_numpy = PyUnicode_InternFromString("numpy");
-    codec->text_obj = PyUnicode_InternFromString("obj");
-    bool made = codec->tensor_type != NULL && codec->text_base != NULL &&
-                codec->text_dtype != NULL && codec->text_generic != NULL &&
-                codec->text_kind != NULL && codec->text_numpy != NULL &&
-                codec->text_obj != NULL;
-    return made ? 0 : -1;
+    if (codec->tensor_type == NULL) {
+        return -1;
+    }
+    for (int i = 0; i < SP_TEXTS; i++) {
+        codec->texts[i] = PyUnicode_InternFromString(texts[i]);
+        if (codec->texts[i] == NULL) {
+            return -1;
+        }
+    }
+    return 0;
 }
 
 int sp_codec_traverse(struct sp_codec *codec, visitproc visit, void *arg)
@@ -32,10 +32,8 @@ int sp_codec_traverse(struct sp_codec *codec, visitproc visit, void *arg)
 void sp_codec_clear(struct sp_codec *codec)
 {
     Py_CLEAR(codec->tensor_type);
-    Py_CLEAR(codec->text_base);
-    Py_CLEAR(codec->text_dtype);
-    Py_CLEAR(codec->text_generic);
-    Py_CLEAR(codec->text_kind);
-    Py_CLEAR(codec->text_numpy);
-    Py_CLEAR(codec->text_obj);
+    for (int i = 0; i < SP_TEXTS; i++) {
+        Py_XDECREF(codec->texts[i]);
+        codec->texts[i] = NULL;
+    }
 }

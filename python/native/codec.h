@@ -16,17 +16,25 @@
 
 // ---- What a module owns ---------------------------------------------------------
 
+// Interned names of attributes: number, text.
+#define SP_CODEC_TEXTS(X) \
+    X(BASE, "base")       \
+    X(DTYPE, "dtype")     \
+    X(GENERIC, "generic") \
+    X(KIND, "kind")       \
+    X(NUMPY, "numpy")     \
+    X(OBJ, "obj")
+
+#define SP_CODEC_TEXT_NUMBER(name, text) SP_TEXT_##name,
+enum sp_codec_text { SP_CODEC_TEXTS(SP_CODEC_TEXT_NUMBER) SP_TEXTS };
+#undef SP_CODEC_TEXT_NUMBER
+
 // Owner: the module's state. Constant after sp_codec_init() but for `runtime`, which
 // the module sets once, before the first executor starts.
 struct sp_codec {
     struct sp_runtime *runtime; // NULL: no tensors, neither way
     PyTypeObject *tensor_type;
-    PyObject *text_base; // interned names of attributes
-    PyObject *text_dtype;
-    PyObject *text_generic;
-    PyObject *text_kind;
-    PyObject *text_numpy;
-    PyObject *text_obj;
+    PyObject *texts[SP_TEXTS];
 };
 
 // Makes the types and adds them to the module. On failure call sp_codec_clear() as
@@ -143,6 +151,11 @@ void sp_encoder_end(struct sp_encoder *encoder);
 // SP_BODY_MAX bytes. RuntimeError: a container changed meanwhile. MemoryError: no heap,
 // or no block. After a failure nothing of the answer is of use, and no block is held.
 int sp_encode(struct sp_encoder *encoder, PyObject *value);
+
+// A new block that the answer keeps besides its tensors, for a body that is not inline.
+// It is in `blocks`, which holds the reference. NULL, without an exception: memory or
+// arena is exhausted. Needs no interpreter.
+struct sp_block *sp_encoder_add_block(struct sp_encoder *encoder, uint64_t bytes);
 
 // What was written since begin; borrowed until the next begin.
 void sp_encoder_bytes(const struct sp_encoder *encoder,

@@ -36,7 +36,11 @@ static void names_replace(struct sp_names *names, PyObject *tuple)
 // Counts a use. Tuples in use are never changed, so interned names make a new one.
 static void names_used(struct sp_decoder *decoder, struct sp_names *names)
 {
-    if (names->uses >= NAMES_HOT || ++names->uses < NAMES_HOT) {
+    if (names->uses >= NAMES_HOT) {
+        return;
+    }
+    names->uses++;
+    if (names->uses < NAMES_HOT) {
         return;
     }
     Py_ssize_t count = PyTuple_GET_SIZE(names->tuple);
@@ -212,7 +216,7 @@ static int read_body(struct sp_reader *reader, struct sp_arguments *out)
         return -1;
     }
     if (total > SP_ARGUMENTS_INLINE) {
-        PyObject **room = sp_alloc_array(1 + total, sizeof(PyObject *));
+        PyObject **room = (PyObject **)sp_alloc_array(1 + total, sizeof(PyObject *));
         if (room == NULL) {
             PyErr_NoMemory();
             return -1;
@@ -253,7 +257,7 @@ void sp_arguments_fini(struct sp_arguments *arguments)
     Py_CLEAR(arguments->names);
     arguments->count = 0;
     if (arguments->values != arguments->room + 1) {
-        sp_free(arguments->values - 1);
+        sp_free((void *)(arguments->values - 1));
         arguments->values = arguments->room + 1;
     }
 }
@@ -261,11 +265,14 @@ void sp_arguments_fini(struct sp_arguments *arguments)
 PyObject *sp_arguments_as_dict(const struct sp_arguments *arguments)
 {
     PyObject *dict = PyDict_New();
-    for (size_t i = 0; dict != NULL && i < arguments->count; i++) {
+    int result = dict == NULL ? -1 : 0;
+    for (size_t i = 0; result == 0 && i < arguments->count; i++) {
         PyObject *name = PyTuple_GET_ITEM(arguments->names, i);
-        if (PyDict_SetItem(dict, name, arguments->values[i]) != 0) {
-            Py_CLEAR(dict);
-        }
+        result = PyDict_SetItem(dict, name, arguments->values[i]);
+    }
+    if (result != 0) {
+        Py_XDECREF(dict);
+        return NULL;
     }
     return dict;
 }

@@ -38,26 +38,38 @@ static int write_ext(struct sp_encoder *encoder,
     at[1] = (uint8_t)head->rank;
     store_little(at + 8, offset);
     for (int i = 0; i < head->rank; i++) {
-        store_little(at + SP_TENSOR_HEAD + 8 * i, (uint64_t)head->shape[i]);
+        store_little(at + SP_TENSOR_HEAD + 8 * (size_t)i, (uint64_t)head->shape[i]);
     }
     return 0;
 }
 
-// Makes room for one more block in the list.
+// Makes room for one more block in the list. -1 without an exception.
 static int reserve_block(struct sp_encoder *encoder)
 {
     if (encoder->block_count < encoder->block_room) {
         return 0;
     }
     uint32_t room = encoder->block_room == 0 ? 8 : 2 * encoder->block_room;
-    void *blocks = sp_realloc(encoder->blocks, room * sizeof(struct sp_block *));
+    void *old = (void *)encoder->blocks;
+    void *blocks = sp_realloc(old, room * sizeof(struct sp_block *));
     if (blocks == NULL) {
-        PyErr_NoMemory();
         return -1;
     }
-    encoder->blocks = blocks;
+    encoder->blocks = (struct sp_block **)blocks;
     encoder->block_room = room;
     return 0;
+}
+
+struct sp_block *sp_encoder_add_block(struct sp_encoder *encoder, uint64_t bytes)
+{
+    if (reserve_block(encoder) != 0) {
+        return NULL;
+    }
+    struct sp_block *block = sp_block_new(encoder->codec->runtime, bytes);
+    if (block != NULL) {
+        encoder->blocks[encoder->block_count++] = block;
+    }
+    return block;
 }
 
 // Refers to data in a block, which the answer keeps from now on.
@@ -67,6 +79,7 @@ static int write_shared(struct sp_encoder *encoder,
                         uint64_t offset)
 {
     if (reserve_block(encoder) != 0) {
+        PyErr_NoMemory();
         return -1;
     }
     sp_block_ref(block);
@@ -144,20 +157,14 @@ static void copy_view(uint8_t *to, const Py_buffer *view)
     Py_END_ALLOW_THREADS;
 }
 
-// A new block for the data, with one reference. NULL with an exception.
-static struct sp_block *
-new_block(struct sp_encoder *encoder, uint64_t bytes, const struct sp_place *place)
+static int exhausted(const struct sp_place *place, uint64_t bytes)
 {
-    struct sp_block *block = sp_block_new(encoder->codec->runtime, bytes);
-    if (block == NULL) {
-        char what[80];
-        PyOS_snprintf(what,
-                      sizeof(what),
-                      "no shared memory for %llu bytes",
-                      (unsigned long long)bytes);
-        sp_encoder_fail(place, PyExc_MemoryError, what);
-    }
-    return block;
+    char what[80];
+    PyOS_snprintf(what,
+                  sizeof(what),
+                  "no shared memory for %llu bytes",
+                  (unsigned long long)bytes);
+    return sp_encoder_fail(place, PyExc_MemoryError, what);
 }
 
 static int write_copy(struct sp_encoder *encoder,
@@ -165,15 +172,13 @@ static int write_copy(struct sp_encoder *encoder,
                       const Py_buffer *view,
                       const struct sp_place *place)
 {
-    struct sp_block *block = new_block(encoder, head->bytes, place);
+    const struct sp_block *block = sp_encoder_add_block(encoder, head->bytes);
     if (block == NULL) {
-        return -1;
+        return exhausted(place, head->bytes);
     }
     uint64_t unused;
     copy_view(sp_runtime_results(block->runtime, &unused) + block->offset, view);
-    int result = write_shared(encoder, head, block, block->offset);
-    sp_block_unref(block);
-    return result;
+    return write_ext(encoder, head, block->offset);
 }
 
 // ---- Finding what is shared already ---------------------------------------------
@@ -200,7 +205,8 @@ static struct sp_tensor *find_owner(const struct sp_codec *codec, PyObject *valu
         if (Py_TYPE(owner) == codec->tensor_type) {
             return (struct sp_tensor *)owner;
         }
-        PyObject *name = PyMemoryView_Check(owner) ? codec->text_obj : codec->text_base;
+        PyObject *name = PyMemoryView_Check(owner) ? codec->texts[SP_TEXT_OBJ]
+                                                   : codec->texts[SP_TEXT_BASE];
         PyObject *next = PyObject_GetAttr(owner, name);
         Py_DECREF(owner);
         owner = next;

@@ -129,7 +129,7 @@ void sp_encoder_end(struct sp_encoder *encoder)
         encoder->heap_size = 0;
     }
     if (encoder->block_room * sizeof(struct sp_block *) > SP_ENCODER_KEEPS) {
-        sp_free(encoder->blocks);
+        sp_free((void *)encoder->blocks);
         encoder->blocks = NULL;
         encoder->block_room = 0;
     }
@@ -140,7 +140,7 @@ void sp_encoder_fini(struct sp_encoder *encoder)
 {
     drop_blocks(encoder);
     sp_free(encoder->heap);
-    sp_free(encoder->blocks);
+    sp_free((void *)encoder->blocks);
     Py_XDECREF(encoder->numpy_generic);
     *encoder = (struct sp_encoder){0};
 }
@@ -152,7 +152,7 @@ void sp_encoder_begin(struct sp_encoder *encoder,
     sp_encoder_end(encoder);
     encoder->start = inline_area;
     encoder->at = inline_area;
-    encoder->end = inline_area + inline_size;
+    encoder->end = inline_size == 0 ? inline_area : inline_area + inline_size;
 }
 
 void sp_encoder_bytes(const struct sp_encoder *encoder,

@@ -45,7 +45,7 @@ static PyObject *read_unsigned(uint64_t value)
 
 static PyObject *read_signed(uint64_t value, size_t bytes)
 {
-    unsigned int unused_bits = 64 - 8 * (unsigned int)bytes;
+    unsigned int unused_bits = (64 - 8 * (unsigned int)bytes) % 64;
     return PyLong_FromLongLong((int64_t)(value << unused_bits) >> unused_bits);
 }
 
@@ -190,20 +190,28 @@ PyObject *sp_read_key(struct sp_reader *reader)
 
 // ---- Containers -----------------------------------------------------------------
 
+static int fill_list(struct sp_reader *reader, PyObject *list, size_t items)
+{
+    for (size_t i = 0; i < items; i++) {
+        reader->owed--;
+        PyObject *item = sp_read_value(reader);
+        if (item == NULL) {
+            return -1;
+        }
+        PyList_SET_ITEM(list, (Py_ssize_t)i, item);
+    }
+    return 0;
+}
+
 static PyObject *read_list(struct sp_reader *reader, size_t items)
 {
     if (sp_reader_enter(reader, items) != 0) {
         return NULL;
     }
     PyObject *list = PyList_New((Py_ssize_t)items);
-    for (size_t i = 0; list != NULL && i < items; i++) {
-        reader->owed--;
-        PyObject *item = sp_read_value(reader);
-        if (item == NULL) {
-            Py_CLEAR(list);
-            break;
-        }
-        PyList_SET_ITEM(list, (Py_ssize_t)i, item);
+    if (list == NULL || fill_list(reader, list, items) != 0) {
+        Py_XDECREF(list);
+        return NULL;
     }
     reader->depth--;
     return list;
@@ -229,10 +237,13 @@ static PyObject *read_map(struct sp_reader *reader, size_t pairs)
         return NULL;
     }
     PyObject *dict = PyDict_New();
-    for (size_t i = 0; dict != NULL && i < pairs; i++) {
-        if (read_pair(reader, dict) != 0) {
-            Py_CLEAR(dict);
-        }
+    int result = dict == NULL ? -1 : 0;
+    for (size_t i = 0; result == 0 && i < pairs; i++) {
+        result = read_pair(reader, dict);
+    }
+    if (result != 0) {
+        Py_XDECREF(dict);
+        return NULL;
     }
     reader->depth--;
     return dict;
@@ -360,8 +371,9 @@ PyObject *sp_decode(struct sp_decoder *decoder,
 {
     struct sp_reader reader = sp_reader_of(decoder, bytes, size, lease);
     PyObject *value = sp_read_value(&reader);
-    if (value != NULL && sp_reader_finish(&reader) != 0) {
-        Py_CLEAR(value);
+    if (value == NULL || sp_reader_finish(&reader) != 0) {
+        Py_XDECREF(value);
+        return NULL;
     }
     return value;
 }
@@ -376,9 +388,10 @@ void sp_decoder_init(struct sp_decoder *decoder, struct sp_codec *codec)
 void sp_decoder_fini(struct sp_decoder *decoder)
 {
     for (size_t i = 0; i < SP_KEYS_CACHED; i++) {
-        Py_CLEAR(decoder->keys[i]);
+        Py_XDECREF(decoder->keys[i]);
     }
     for (size_t i = 0; i < SP_NAMES_CACHED; i++) {
-        Py_CLEAR(decoder->names[i].tuple);
+        Py_XDECREF(decoder->names[i].tuple);
     }
+    *decoder = (struct sp_decoder){0};
 }

@@ -347,9 +347,10 @@ static PyObject *numpy_generic(struct sp_encoder *encoder)
     if (encoder->numpy_generic != NULL) {
         return encoder->numpy_generic;
     }
-    PyObject *numpy = PyImport_GetModule(encoder->codec->text_numpy);
+    PyObject *numpy = PyImport_GetModule(encoder->codec->texts[SP_TEXT_NUMPY]);
     PyObject *generic =
-        numpy == NULL ? NULL : PyObject_GetAttr(numpy, encoder->codec->text_generic);
+        numpy == NULL ? NULL
+                      : PyObject_GetAttr(numpy, encoder->codec->texts[SP_TEXT_GENERIC]);
     Py_XDECREF(numpy);
     if (generic != NULL && PyType_Check(generic)) {
         encoder->numpy_generic = generic;
@@ -370,9 +371,10 @@ static bool is_numpy_scalar(struct sp_encoder *encoder, PyObject *value)
 // none known.
 static Py_UCS4 numpy_kind(struct sp_encoder *encoder, PyObject *value)
 {
-    PyObject *dtype = PyObject_GetAttr(value, encoder->codec->text_dtype);
-    PyObject *kind =
-        dtype == NULL ? NULL : PyObject_GetAttr(dtype, encoder->codec->text_kind);
+    PyObject *dtype = PyObject_GetAttr(value, encoder->codec->texts[SP_TEXT_DTYPE]);
+    PyObject *kind = dtype == NULL
+                         ? NULL
+                         : PyObject_GetAttr(dtype, encoder->codec->texts[SP_TEXT_KIND]);
     Py_UCS4 letter = 0;
     if (kind != NULL && PyUnicode_Check(kind) && PyUnicode_GetLength(kind) == 1) {
         letter = PyUnicode_ReadChar(kind, 0);

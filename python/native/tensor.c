@@ -69,39 +69,35 @@ const struct sp_dtype *sp_dtype_of_name(const char *name)
 }
 
 // The letter for an integer of this size: 'l' and 'n' are as wide as the platform has
-// them.
+// them. '\0': there is none.
 static char integer_letter(char letter, Py_ssize_t size)
 {
+    static const char letters[2][9] = {
+        {[1] = 'B', [2] = 'H', [4] = 'I', [8] = 'Q'},
+        {[1] = 'b', [2] = 'h', [4] = 'i', [8] = 'q'},
+    };
     bool is_signed = strchr("bhilqn", letter) != NULL;
-    switch (size) {
-    case 1:
-        return is_signed ? 'b' : 'B';
-    case 2:
-        return is_signed ? 'h' : 'H';
-    case 4:
-        return is_signed ? 'i' : 'I';
-    case 8:
-        return is_signed ? 'q' : 'Q';
-    default:
-        return '\0';
+    return size >= 0 && size <= 8 ? letters[is_signed][size] : '\0';
+}
+
+// What follows the byte order in a format; NULL: that is not ours.
+static const char *skip_order(const char *format, Py_ssize_t item_size)
+{
+    static const char *const swapped = PY_BIG_ENDIAN ? "<" : ">!";
+    if (*format == '\0' || strchr("@=<>!", *format) == NULL) {
+        return format;
     }
+    return item_size > 1 && strchr(swapped, *format) != NULL ? NULL : format + 1;
 }
 
 const struct sp_dtype *sp_dtype_of_format(const char *format, Py_ssize_t item_size)
 {
-    const char *code = format == NULL ? "B" : format;
-    bool swapped =
-        *code == (PY_BIG_ENDIAN ? '<' : '>') || (!PY_BIG_ENDIAN && *code == '!');
-    if (swapped && item_size > 1) {
+    const char *code = skip_order(format == NULL ? "B" : format, item_size);
+    char wanted[3] = "";
+    if (code == NULL || *code == '\0' || strlen(code) >= sizeof(wanted)) {
         return NULL;
     }
-    if (*code != '\0' && strchr("@=<>!", *code) != NULL) {
-        code++;
-    }
-    char wanted[3] = {code[0], code[0] == 'Z' ? code[1] : '\0', '\0'};
-    if (wanted[0] == '\0' || code[strlen(wanted)] != '\0') {
-        return NULL;
-    }
+    memcpy(wanted, code, strlen(code));
     if (strchr("bhilqnBHILQN", wanted[0]) != NULL) {
         wanted[0] = integer_letter(wanted[0], item_size);
     }
@@ -255,18 +251,26 @@ static int tensor_getbuffer(PyObject *self, Py_buffer *view, int flags)
 
 // ---- What Python sees -----------------------------------------------------------
 
+static int fill_shape(PyObject *shape, const struct sp_tensor *tensor)
+{
+    for (int i = 0; i < tensor->rank; i++) {
+        PyObject *extent = PyLong_FromSsize_t(tensor->shape[i]);
+        if (extent == NULL) {
+            return -1;
+        }
+        PyTuple_SET_ITEM(shape, i, extent);
+    }
+    return 0;
+}
+
 static PyObject *get_shape(PyObject *self, void *closure)
 {
     (void)closure;
     const struct sp_tensor *tensor = (struct sp_tensor *)self;
     PyObject *shape = PyTuple_New(tensor->rank);
-    for (int i = 0; shape != NULL && i < tensor->rank; i++) {
-        PyObject *extent = PyLong_FromSsize_t(tensor->shape[i]);
-        if (extent == NULL) {
-            Py_CLEAR(shape);
-            break;
-        }
-        PyTuple_SET_ITEM(shape, i, extent);
+    if (shape == NULL || fill_shape(shape, tensor) != 0) {
+        Py_XDECREF(shape);
+        return NULL;
     }
     return shape;
 }
@@ -385,7 +389,8 @@ PyTypeObject *sp_tensor_type_new(PyObject *module)
     ((PyTypeObject *)type)->tp_new = NULL;
 #endif
     if (PyModule_AddType(module, (PyTypeObject *)type) != 0) {
-        Py_CLEAR(type);
+        Py_DECREF(type);
+        return NULL;
     }
     return (PyTypeObject *)type;
 }

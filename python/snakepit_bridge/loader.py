@@ -175,7 +175,7 @@ def build(adapter_class: type) -> Any:
             f"{name} sets __per_request__; this version has one instance for all calls"
         )
     try:
-        inspect.signature(adapter_class).bind()
+        inspect.signature(adapter_class.__init__).bind(None)  # type: ignore[misc]
     except TypeError as error:
         raise AdapterError(
             f"{name} is built without arguments, but its constructor says: {error}; "

@@ -29,10 +29,7 @@ def main() -> int:
     try:
         settings = Configuration.from_message(runtime.attach())
     except (OSError, RuntimeError) as error:
-        print(
-            f"snakepit_bridge.worker is started by a Snakepit host: {error}",
-            file=sys.stderr,
-        )
+        print(f"snakepit_bridge.worker: {error}", file=sys.stderr)
         return 2
     configuration.use(settings)
     prepare_imports(settings)
@@ -40,9 +37,7 @@ def main() -> int:
     try:
         worker.start()
     except BaseException as error:  # a module may well call sys.exit() when imported
-        runtime.native.failed(*faults.describe(error))
-        worker.clean_up()
-        return 1
+        return worker.fail(error)
     try:
         return worker.serve()
     finally:
@@ -93,6 +88,14 @@ class Worker:
             runtime.native.register(name, found.function)
         runtime.native.set_fallback(loader.fallback_of(self.adapter))
         runtime.native.set_formatter(faults.describe)
+
+    def fail(self, error: BaseException) -> int:
+        """Tells the host why the start failed. Returns the exit status."""
+        try:
+            runtime.native.failed(*faults.describe(error))
+        finally:
+            self.clean_up()
+        return 1
 
     def serve(self) -> int:
         """Runs the executors until the host says stop. Returns the exit status."""

@@ -5,7 +5,13 @@ import warnings
 from typing import Any, Callable
 
 import pytest
-from snakepit_bridge import BaseAdapter, loader, thread_safe_method, tool
+from snakepit_bridge import (
+    BaseAdapter,
+    ThreadSafeAdapter,
+    loader,
+    thread_safe_method,
+    tool,
+)
 from snakepit_bridge.adapters.showcase import ShowcaseAdapter
 from snakepit_bridge.adapters.threaded_showcase import ThreadedShowcaseAdapter
 from snakepit_bridge.configuration import Configuration
@@ -138,7 +144,7 @@ def test_a_type_error_while_importing_is_raised(write_module: Write) -> None:
         loader.load("typo")
 
 
-class Needy(BaseAdapter):
+class Needy:
     def __init__(self, path: str) -> None:
         self.path = path
 
@@ -152,9 +158,10 @@ class PerRequest(BaseAdapter):
     __per_request__ = True
 
 
-def test_a_constructor_with_arguments_is_refused() -> None:
+@pytest.mark.parametrize("base", [BaseAdapter, ThreadSafeAdapter])
+def test_a_constructor_with_arguments_is_refused(base: type) -> None:
     with pytest.raises(AdapterError, match=r"Needy is built without arguments.*'path'"):
-        loader.build(Needy)
+        loader.build(type("Needy", (Needy, base), {}))
 
 
 def test_what_a_constructor_raises_is_raised() -> None:

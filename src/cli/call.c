@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// snakepit call: one call, from the command line to its answer. The call is submitted rather than
-// made synchronously, so that Ctrl-C can be waited for at the same time.
+// snakepit call: one call, from the command line to its answer. The call is submitted
+// rather than made synchronously, so that Ctrl-C can be waited for at the same time.
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
@@ -12,10 +12,11 @@
 #include "cli/output.h"
 #include "cli/pit.h"
 #include "cli/report.h"
+#include "cli/text.h"
 
-#define SESSION_MAX     255u
-#define GRACE_MS        1000u // that a call has to end once it is cancelled
-#define DRAIN_AT_ONCE   0u
+#define SESSION_MAX   255u
+#define GRACE_MS      1000u // that a call has to end once it is cancelled
+#define DRAIN_AT_ONCE 0u
 
 // One call. Owner: the main thread; the callback runs inside snakepit_drain().
 struct call {
@@ -36,22 +37,23 @@ static void on_done(void *user, snakepit_err err, snakepit_answer *answer)
     call->answer = answer;
 }
 
-static int report_unknown_pool(struct sp_cli *cli, snakepit *pit, const struct call *call)
+static int
+report_unknown_pool(struct sp_cli *cli, snakepit *pit, const struct call *call)
 {
     snakepit_message why;
     const char *like = sp_cli_pool_nearest(pit, call->options.pool);
-    snprintf(why.text,
-             sizeof(why.text),
-             "%s has no pool \"%s\"%s%s%s",
-             cli->args.texts[SP_CLI_CALL_CONFIG],
-             call->options.pool,
-             like != NULL ? "; did you mean \"" : "",
-             like != NULL ? like : "",
-             like != NULL ? "\"?" : "");
+    sp_cli_explain(&why,
+                   "%s has no pool \"%s\"%s%s%s",
+                   cli->args.texts[SP_CLI_CALL_CONFIG],
+                   call->options.pool,
+                   like != NULL ? "; did you mean \"" : "",
+                   like != NULL ? like : "",
+                   like != NULL ? "\"?" : "");
     return sp_cli_report(cli, SNAKEPIT_UNKNOWN_POOL, why.text, call->json);
 }
 
-// Waits for the answer, or for a signal; then the call is cancelled and given a moment to end.
+// Waits for the answer, or for a signal; then the call is cancelled and given a moment
+// to end.
 static snakepit_err wait_for(snakepit *pit, struct call *call)
 {
     struct pollfd fds[] = {{.fd = -1, .events = POLLIN},
@@ -75,7 +77,8 @@ static int report_answer(struct sp_cli *cli, const struct call *call)
         return sp_cli_report(cli, call->err, "", call->json);
     }
     if (call->err != SNAKEPIT_OK) {
-        return sp_cli_report_fault(cli, snakepit_answer_fault(call->answer), call->json);
+        return sp_cli_report_fault(
+            cli, snakepit_answer_fault(call->answer), call->json);
     }
     const char *json = snakepit_answer_json(call->answer);
     if (json == NULL) {
@@ -89,7 +92,8 @@ static int report_answer(struct sp_cli *cli, const struct call *call)
     return SP_CLI_EXIT_OK;
 }
 
-static int run(struct sp_cli *cli, snakepit *pit, struct call *call, snakepit_writer *args)
+static int
+run(struct sp_cli *cli, snakepit *pit, struct call *call, snakepit_writer *args)
 {
     snakepit_message why = {0};
     if (!sp_cli_pool_exists(pit, call->options.pool)) {
@@ -141,12 +145,13 @@ int sp_cli_call(struct sp_cli *cli)
     if (session != NULL && strlen(session) > SESSION_MAX) {
         return sp_cli_complain_usage(cli, "call", "a session id has at most 255 bytes");
     }
-    struct call call = {.options = {.size = sizeof(call.options),
-                                    .pool = given->words[0],
-                                    .timeout_ms = (uint32_t)given->numbers[SP_CLI_CALL_TIMEOUT],
-                                    .session_id = session},
-                        .tool = given->words[1],
-                        .json = given->texts[SP_CLI_CALL_JSON] != NULL};
+    struct call call = {
+        .options = {.size = sizeof(call.options),
+                    .pool = given->words[0],
+                    .timeout_ms = (uint32_t)given->numbers[SP_CLI_CALL_TIMEOUT],
+                    .session_id = session},
+        .tool = given->words[1],
+        .json = given->texts[SP_CLI_CALL_JSON] != NULL};
     snakepit_message why = {0};
     snakepit_writer *args = snakepit_writer_new();
     snakepit_err err = SNAKEPIT_NO_MEMORY;

@@ -9,6 +9,7 @@
 #include "cli/help.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "cli/text.h"
 
 static bool is_one_of(const char *word, const char *a, const char *b)
 {
@@ -32,10 +33,7 @@ static int run(struct sp_cli *cli, enum sp_cli_command_id id, char **words, int 
 static int unknown_option(struct sp_cli *cli, const char *word)
 {
     snakepit_message what;
-    snprintf(what.text,
-             sizeof(what.text),
-             "a command comes first, then its options, not \"%s\"",
-             word);
+    sp_cli_explain(&what, "a command comes first, then its options, not \"%s\"", word);
     return sp_cli_complain_usage(cli, NULL, what.text);
 }
 

@@ -8,15 +8,15 @@
 #include "cli/suggest.h"
 
 static const struct sp_cli_command commands[] = {
-#define SP_CLI_COMMAND(id, called, function, fewest, greatest, takes, line, words)      \
-    {                                                                                   \
-        .name = (called),                                                               \
-        .run = (function),                                                              \
-        .least = (fewest),                                                              \
-        .most = (greatest),                                                             \
-        .arguments = (takes),                                                           \
-        .summary = (line),                                                              \
-        .text = (words),                                                                \
+#define SP_CLI_COMMAND(id, called, function, fewest, greatest, takes, line, words) \
+    {                                                                              \
+        .name = (called),                                                          \
+        .run = (function),                                                         \
+        .least = (fewest),                                                         \
+        .most = (greatest),                                                        \
+        .arguments = (takes),                                                      \
+        .summary = (line),                                                         \
+        .text = (words),                                                           \
     },
 #define SP_CLI_OPTION(...)
 #include "cli/commands.def"
@@ -26,15 +26,15 @@ static const struct sp_cli_command commands[] = {
 
 static const struct sp_cli_option options[] = {
 #define SP_CLI_COMMAND(...)
-#define SP_CLI_OPTION(of, id, called, is, takes, low, high, words)                      \
-    {                                                                                   \
-        .command = SP_CLI_##of,                                                         \
-        .name = (called),                                                               \
-        .kind = SP_CLI_##is,                                                            \
-        .value = (takes),                                                               \
-        .minimum = (low),                                                               \
-        .maximum = (high),                                                              \
-        .help = (words),                                                                \
+#define SP_CLI_OPTION(of, id, called, is, takes, low, high, words) \
+    {                                                              \
+        .command = SP_CLI_##of,                                    \
+        .name = (called),                                          \
+        .kind = SP_CLI_##is,                                       \
+        .value = (takes),                                          \
+        .minimum = (low),                                          \
+        .maximum = (high),                                         \
+        .help = (words),                                           \
     },
 #include "cli/commands.def"
 #undef SP_CLI_COMMAND

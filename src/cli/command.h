@@ -16,9 +16,10 @@ enum sp_cli_command_id {
 #include "cli/commands.def"
 #undef SP_CLI_COMMAND
 #undef SP_CLI_OPTION
-    SP_CLI_COMMANDS,
-    SP_CLI_ANY = SP_CLI_COMMANDS
+    SP_CLI_COMMANDS
 };
+
+#define SP_CLI_ANY SP_CLI_COMMANDS // whose options are every command's
 
 enum sp_cli_option_id {
 #define SP_CLI_COMMAND(...)
@@ -32,8 +33,8 @@ enum sp_cli_option_id {
 enum sp_cli_kind { SP_CLI_FLAG = 0, SP_CLI_TEXT, SP_CLI_NUMBER };
 
 struct sp_cli_option {
-    enum sp_cli_command_id command;
     const char *name;
+    enum sp_cli_command_id command;
     enum sp_cli_kind kind;
     const char *value;
     uint64_t minimum;

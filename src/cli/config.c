@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
-// snakepit config: the reference of a configuration and its schema, made from config/options.def.
+// snakepit config: the reference of a configuration and its schema, made from
+// config/options.def.
 #include "config/config.h"
+
+#include <snakepit/snakepit.h>
 
 #include "cli/output.h"
 
@@ -9,10 +12,12 @@ int sp_cli_config(struct sp_cli *cli)
     bool reference = cli->args.texts[SP_CLI_CONFIG_REFERENCE] != NULL;
     bool schema = cli->args.texts[SP_CLI_CONFIG_SCHEMA] != NULL;
     if (reference == schema) {
-        return sp_cli_complain_usage(cli, "config", "config needs --reference or --schema");
+        return sp_cli_complain_usage(
+            cli, "config", "config needs --reference or --schema");
     }
     struct sp_buf text = {0};
-    snakepit_err err = schema ? sp_config_json_schema(&text) : sp_config_reference(&text);
+    snakepit_err err =
+        schema ? sp_config_json_schema(&text) : sp_config_reference(&text);
     if (err == SNAKEPIT_OK) {
         sp_cli_write(cli, text.data, text.size);
     } else {

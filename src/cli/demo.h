@@ -6,6 +6,7 @@
 #include <snakepit/snakepit.h>
 
 #include "cli/command.h"
+#include "config/config.h"
 
 #define SP_DEMO_TIMEOUT_MS 20000u
 
@@ -14,18 +15,21 @@ struct sp_demo {
     struct sp_cli *cli;
     const char *file; // the configuration
     snakepit *pit;
+    struct sp_config *config;
     bool wrong; // a result was not what it should be
 };
 
-// The steps. Each prints its rows, and notes in `demo->wrong` when a result is wrong or a call
-// fails. They need pools `text` and `arrays` with the tools of examples/hybrid.yaml.
-void sp_demo_text(struct sp_demo *demo);    // the machine's licence files through `text`
-void sp_demo_arrays(struct sp_demo *demo);  // 64 MiB of float32 through `arrays`
-void sp_demo_load(struct sp_demo *demo);    // 1,000 calls from 8 threads
+// The steps. Each prints its rows, and notes in `demo->wrong` when a result is wrong or
+// a call fails. They need pools `text` and `arrays` with the tools of
+// examples/hybrid.yaml.
+void sp_demo_text(struct sp_demo *demo);   // the machine's licence files through `text`
+void sp_demo_arrays(struct sp_demo *demo); // 64 MiB of float32 through `arrays`
+void sp_demo_load(struct sp_demo *demo);   // 1,000 calls from 8 threads
 void sp_demo_latency(struct sp_demo *demo); // a warm call that does nothing
 void sp_demo_crash(struct sp_demo *demo);   // a worker dies in the middle of a call
 
-// Ends a row with the verdict, "right" or "WRONG" in its own column: `format` is the row.
+// Ends a row with the verdict, "right" or "WRONG" in its own column: `format` is the
+// row.
 void sp_demo_row(struct sp_demo *demo, bool right, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 // A row that says why `what` failed. `answer` may be NULL.
@@ -40,8 +44,8 @@ snakepit_err sp_demo_call(const struct sp_demo *demo,
                           const char *tool,
                           const snakepit_writer *args,
                           snakepit_answer **answer);
-// Calls `add`, the no-op of both pools, with two integers; true when the answer is their sum. Any
-// thread.
+// Calls `add`, the no-op of both pools, with two integers; true when the answer is
+// their sum. Any thread.
 bool sp_demo_add(const struct sp_demo *demo,
                  const char *pool,
                  snakepit_writer *args,

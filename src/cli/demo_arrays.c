@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// 64 MiB of float32 through the thread pool. The numbers are multiples of 1/8 below 128, so
-// their sum is exact in double precision whatever the order, and C and NumPy must agree to the
-// last bit; only the norms are rounded.
+// 64 MiB of float32 through the thread pool. The numbers are multiples of 1/8 below
+// 128, so their sum is exact in double precision whatever the order, and C and NumPy
+// must agree to the last bit; only the norms are rounded.
 #include "cli/demo.h"
 
 #include <math.h>
@@ -147,11 +147,12 @@ void sp_demo_arrays(struct sp_demo *demo)
         return;
     }
     fill(data, &expected);
-    sp_cli_print(demo->cli,
-                 "arrays  float32, %d x %d, 64 MiB in shared memory, seen by NumPy without a "
-                 "copy\n",
-                 ROWS,
-                 COLUMNS);
+    sp_cli_print(
+        demo->cli,
+        "arrays  float32, %d x %d, 64 MiB in shared memory, seen by NumPy without a "
+        "copy\n",
+        ROWS,
+        COLUMNS);
     write_args(args, &tensor);
     run(demo, "stats", args, &expected, check_stats);
     run(demo, "row_norms", args, &expected, check_norms);

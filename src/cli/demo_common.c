@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "cli/output.h"
+#include "cli/text.h"
 
 #define VERDICT_COLUMN 90
 
@@ -16,10 +17,11 @@ void sp_demo_row(struct sp_demo *demo, bool right, const char *format, ...)
     char row[256];
     va_list args;
     va_start(args, format);
-    vsnprintf(row, sizeof(row), format, args);
+    (void)vsnprintf(row, sizeof(row), format, args);
     va_end(args);
     demo->wrong = demo->wrong || !right;
-    sp_cli_print(demo->cli, "%-*s %s\n", VERDICT_COLUMN, row, right ? "right" : "WRONG");
+    sp_cli_print(
+        demo->cli, "%-*s %s\n", VERDICT_COLUMN, row, right ? "right" : "WRONG");
     sp_cli_flush(demo->cli);
 }
 
@@ -28,10 +30,11 @@ void sp_demo_failed(struct sp_demo *demo,
                     snakepit_err err,
                     const snakepit_answer *answer)
 {
-    const char *message =
-        answer != NULL ? snakepit_answer_fault(answer)->message : snakepit_err_text(err);
+    const char *message = answer != NULL ? snakepit_answer_fault(answer)->message
+                                         : snakepit_err_text(err);
     demo->wrong = true;
-    sp_cli_print(demo->cli, "%s failed: %s: %s\n", what, snakepit_err_name(err), message);
+    sp_cli_print(
+        demo->cli, "%s failed: %s: %s\n", what, snakepit_err_name(err), message);
     sp_cli_flush(demo->cli);
 }
 
@@ -106,6 +109,7 @@ const char *sp_demo_duration(uint64_t ns, char room[SP_DEMO_FORMAT_MAX])
     bool in_ms = ns >= SP_NS_PER_MS;
     double value = (double)ns / (double)(in_ms ? SP_NS_PER_MS : SP_NS_PER_US);
     int digits = value < 1 ? 2 : value < 100 ? 1 : 0;
-    snprintf(room, SP_DEMO_FORMAT_MAX, "%.*f %s", digits, value, in_ms ? "ms" : "us");
+    sp_cli_format(
+        room, SP_DEMO_FORMAT_MAX, "%.*f %s", digits, value, in_ms ? "ms" : "us");
     return room;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Real text through the process pool: the licences that every Debian machine carries. Its words
-// are counted in C as well.
+// Real text through the process pool: the licences that every Debian machine carries.
+// Its words are counted in C as well.
 #include "cli/demo.h"
 
 #include <dirent.h>
@@ -25,7 +25,8 @@ struct corpus {
     unsigned files;
 };
 
-// Appends a file, unless it is a link, too large, or not plain ASCII, which is what C counts.
+// Appends a file, unless it is a link, too large, or not plain ASCII, which is what C
+// counts.
 static void append_file(struct corpus *corpus, const char *path)
 {
     snakepit_message why;
@@ -59,7 +60,7 @@ static void append_folder(struct corpus *corpus, const char *folder)
         }
         free(entries[i]);
     }
-    free(entries);
+    free((void *)entries);
 }
 
 // A file beside the configuration, or in the folder above it.
@@ -78,7 +79,8 @@ static void append_neighbour(struct corpus *corpus, const char *file, const char
     }
 }
 
-static bool counts_agree(const snakepit_answer *answer, const struct sp_cli_words *words)
+static bool counts_agree(const snakepit_answer *answer,
+                         const struct sp_cli_words *words)
 {
     return sp_demo_number(answer, "words") == (double)words->words &&
            sp_demo_number(answer, "distinct") == (double)words->distinct &&
@@ -91,7 +93,8 @@ static bool next_common(snakepit_reader *reader, snakepit_value *word, uint64_t 
     snakepit_value value;
     if (snakepit_reader_next(reader, &value) != SNAKEPIT_OK ||
         value.kind != SNAKEPIT_ARRAY || value.as.count != 2 ||
-        snakepit_reader_next(reader, word) != SNAKEPIT_OK || word->kind != SNAKEPIT_TEXT ||
+        snakepit_reader_next(reader, word) != SNAKEPIT_OK ||
+        word->kind != SNAKEPIT_TEXT ||
         snakepit_reader_next(reader, &value) != SNAKEPIT_OK ||
         value.kind != SNAKEPIT_INTEGER) {
         return false;
@@ -100,7 +103,8 @@ static bool next_common(snakepit_reader *reader, snakepit_value *word, uint64_t 
     return true;
 }
 
-// Prints the most frequent words; true when the first of them is as frequent as C found.
+// Prints the most frequent words; true when the first of them is as frequent as C
+// found.
 static bool
 list_common(const snakepit_answer *answer, uint64_t most, char *room, size_t size)
 {
@@ -135,9 +139,11 @@ list_common(const snakepit_answer *answer, uint64_t most, char *room, size_t siz
     return first == most;
 }
 
-static void
-show(struct sp_demo *demo, const struct corpus *corpus, const snakepit_answer *answer,
-     const struct sp_cli_words *words, uint64_t took)
+static void show(struct sp_demo *demo,
+                 const struct corpus *corpus,
+                 const snakepit_answer *answer,
+                 const struct sp_cli_words *words,
+                 uint64_t took)
 {
     char counts[3][SP_DEMO_FORMAT_MAX];
     char duration[SP_DEMO_FORMAT_MAX];
@@ -158,8 +164,10 @@ show(struct sp_demo *demo, const struct corpus *corpus, const snakepit_answer *a
     sp_demo_row(demo, right, "        most often: %s", common);
 }
 
-static void analyze(struct sp_demo *demo, const struct corpus *corpus,
-                    const struct sp_cli_words *words, snakepit_writer *args)
+static void analyze(struct sp_demo *demo,
+                    const struct corpus *corpus,
+                    const struct sp_cli_words *words,
+                    snakepit_writer *args)
 {
     snakepit_writer_map(args, 2);
     snakepit_writer_str(args, "text");

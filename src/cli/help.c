@@ -1,19 +1,23 @@
 // SPDX-License-Identifier: MIT
-// snakepit help: the tables of commands, options and exit codes, for a terminal or as Markdown.
+// snakepit help: the tables of commands, options and exit codes, for a terminal or as
+// Markdown.
 #include "cli/help.h"
 
 #include <string.h>
 
 #include "cli/output.h"
+#include "cli/text.h"
 
 #define COLUMNS 80u
 
-static const char purpose[] =
-    "Runs pools of Python workers over shared memory for programs that are not Python.\n";
+static const char purpose[] = "Runs pools of Python workers over shared memory for "
+                              "programs that are not Python.\n";
 
 static const char manners[] =
-    "Results go to standard output, everything else to standard error. Output into a pipe\n"
-    "that is closed ends quietly. Ctrl-C stops the workers and exits with 130; a second\n"
+    "Results go to standard output, everything else to standard error. Output into a "
+    "pipe\n"
+    "that is closed ends quietly. Ctrl-C stops the workers and exits with 130; a "
+    "second\n"
     "Ctrl-C does not wait for them. --version prints the version.\n";
 
 // Prints `text` broken at blanks; the lines after the first begin with `indent` blanks.
@@ -38,7 +42,8 @@ static void print_wrapped(struct sp_cli *cli, size_t indent, const char *text)
 }
 
 // Prints a row of two columns; the second one begins at column `width`.
-static void print_row(struct sp_cli *cli, size_t width, const char *left, const char *right)
+static void
+print_row(struct sp_cli *cli, size_t width, const char *left, const char *right)
 {
     sp_cli_print(cli, "  %-*s", (int)width - 2, left);
     print_wrapped(cli, width, right);
@@ -57,27 +62,29 @@ static void print_usage(struct sp_cli *cli, const struct sp_cli_command *command
 // "--timeout MS" into `room`.
 static void format_option(const struct sp_cli_option *option, char *room, size_t size)
 {
-    snprintf(room,
-             size,
-             "--%s%s%s",
-             option->name,
-             option->value != NULL ? " " : "",
-             option->value != NULL ? option->value : "");
+    sp_cli_format(room,
+                  size,
+                  "--%s%s%s",
+                  option->name,
+                  option->value != NULL ? " " : "",
+                  option->value != NULL ? option->value : "");
 }
 
 void sp_cli_print_overview(struct sp_cli *cli)
 {
-    sp_cli_print(cli, "usage: snakepit COMMAND [ARGUMENT...] [OPTION...]\n\n%s\n", purpose);
+    sp_cli_print(
+        cli, "usage: snakepit COMMAND [ARGUMENT...] [OPTION...]\n\n%s\n", purpose);
     sp_cli_print(cli, "commands:\n");
     for (int id = 0; id < SP_CLI_COMMANDS; id++) {
-        const struct sp_cli_command *command = sp_cli_command_at((enum sp_cli_command_id)id);
+        const struct sp_cli_command *command =
+            sp_cli_command_at((enum sp_cli_command_id)id);
         print_row(cli, 12, command->name, command->summary);
     }
     sp_cli_print(cli, "\nexit codes:\n");
     const struct sp_cli_exit_row *row = NULL;
     for (size_t i = 0; (row = sp_cli_exit_at(i)) != NULL; i++) {
         char code[8];
-        snprintf(code, sizeof(code), "%d", row->code);
+        sp_cli_format(code, sizeof(code), "%d", row->code);
         print_row(cli, 6, code, row->text);
     }
     print_row(cli, 6, "128+", "the number of the signal that ended it");
@@ -118,11 +125,12 @@ static void reference_of_command(struct sp_cli *cli, enum sp_cli_command_id id)
 
 void sp_cli_print_reference(struct sp_cli *cli)
 {
-    sp_cli_print(cli,
-                 "<!-- Made by `snakepit help --reference` from src/cli/commands.def and "
-                 "exits.def. -->\n\n# The command\n\n%s\n%s",
-                 purpose,
-                 manners);
+    sp_cli_print(
+        cli,
+        "<!-- Made by `snakepit help --reference` from src/cli/commands.def and "
+        "exits.def. -->\n\n# The command\n\n%s\n%s",
+        purpose,
+        manners);
     for (int id = 0; id < SP_CLI_COMMANDS; id++) {
         reference_of_command(cli, (enum sp_cli_command_id)id);
     }

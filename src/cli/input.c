@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: MIT
-// Arguments are checked before anything is started, so that a slip costs no start of workers.
+// Arguments are checked before anything is started, so that a slip costs no start of
+// workers.
 #include "cli/input.h"
+
+#include "cli/text.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+#include <snakepit/snakepit.h>
 
 #include "base/check.h"
 #include "payload/writer.h"
@@ -14,17 +19,16 @@
 
 static snakepit_err explain(snakepit_message *why, snakepit_err err, const char *what)
 {
-    snprintf(why->text, sizeof(why->text), "%s", what);
+    sp_cli_explain(why, "%s", what);
     return err;
 }
 
 static snakepit_err explain_system(snakepit_message *why, int error)
 {
     char reason[128];
-    snprintf(why->text,
-             sizeof(why->text),
-             "cannot read standard input: %s",
-             strerror_r(error, reason, sizeof(reason)));
+    sp_cli_explain(why,
+                   "cannot read standard input: %s",
+                   strerror_r(error, reason, sizeof(reason)));
     return SNAKEPIT_SYSTEM;
 }
 
@@ -44,10 +48,7 @@ sp_cli_read_all(int fd, size_t limit, struct sp_buf *text, snakepit_message *why
         }
         text->size += got > 0 ? (size_t)got : 0;
         if (text->size > limit) {
-            snprintf(why->text,
-                     sizeof(why->text),
-                     "the input is larger than %zu MiB",
-                     limit >> 20);
+            sp_cli_explain(why, "the input is larger than %zu MiB", limit >> 20);
             return SNAKEPIT_INVALID_ARGUMENT;
         }
     }

@@ -9,14 +9,14 @@
 
 #define SP_CLI_INPUT_MAX (UINT32_C(64) << 20)
 
-// Reads a descriptor to its end into `text`. INVALID_ARGUMENT: more than `limit` bytes. SYSTEM,
-// NO_MEMORY. `why` says it in one sentence.
+// Reads a descriptor to its end into `text`. INVALID_ARGUMENT: more than `limit` bytes.
+// SYSTEM, NO_MEMORY. `why` says it in one sentence.
 snakepit_err
 sp_cli_read_all(int fd, size_t limit, struct sp_buf *text, snakepit_message *why);
 
-// Writes the JSON object `text` into `args`; "-" is standard input and NULL no arguments, an
-// empty map. MALFORMED: no JSON, `why` names line and column. INVALID_ARGUMENT: JSON, but no
-// object. SYSTEM, NO_MEMORY.
+// Writes the JSON object `text` into `args`; "-" is standard input and NULL no
+// arguments, an empty map. MALFORMED: no JSON, `why` names line and column.
+// INVALID_ARGUMENT: JSON, but no object. SYSTEM, NO_MEMORY.
 snakepit_err
 sp_cli_read_arguments(const char *text, snakepit_writer *args, snakepit_message *why);
 

@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: MIT
-// A handler that writes to an eventfd, rather than a blocked mask and a signalfd: a mask would be
-// inherited by every thread and every worker.
+// A handler that writes to an eventfd, rather than a blocked mask and a signalfd: a
+// mask would be inherited by every thread and every worker.
 #include "cli/interrupt.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdint.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <unistd.h>
 
 #include <sys/eventfd.h>
 
 static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
 
-// Written by the handler, on any thread. The descriptor is set before there is a handler.
+// Written by the handler, on any thread. The descriptor is set before there is a
+// handler.
 static atomic_int noted;
 static int event_fd = -1;
 
@@ -25,7 +26,8 @@ static void note(int number)
     // Nothing is published through it: who reads it does not read anything else.
     atomic_store_explicit(&noted, number, memory_order_relaxed);
     ssize_t written = write(event_fd, &one, sizeof(one));
-    (void)written; // fails only if there is no descriptor: the callers look at `noted` as well
+    (void)written; // fails only if there is no descriptor: the callers look at `noted`
+                   // as well
     errno = saved;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// JSON for standard output. It is built as MessagePack, for the payload's own writer makes valid
-// JSON of any text, whatever bytes an adapter put into it.
+// JSON for standard output. It is built as MessagePack, for the payload's own writer
+// makes valid JSON of any text, whatever bytes an adapter put into it.
 #ifndef CLI_JSON_H
 #define CLI_JSON_H
 
@@ -13,7 +13,8 @@ void sp_cli_json_text(snakepit_writer *writer, const char *key, const char *valu
 void sp_cli_json_number(snakepit_writer *writer, const char *key, uint64_t value);
 void sp_cli_json_bool(snakepit_writer *writer, const char *key, bool value);
 
-// Prints the value in `writer` as one line. NO_MEMORY; whatever the writer complains about.
+// Prints the value in `writer` as one line. NO_MEMORY; whatever the writer complains
+// about.
 snakepit_err sp_cli_print_json(struct sp_cli *cli, const snakepit_writer *writer);
 
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/suggest.h"
+#include "cli/text.h"
 
 #define NAME_MAX_BYTES 64u
 
@@ -25,7 +26,7 @@ refuse(const struct parse *parse, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    vsnprintf(parse->why->text, sizeof(parse->why->text), format, args);
+    (void)vsnprintf(parse->why->text, sizeof(parse->why->text), format, args);
     va_end(args);
     return SNAKEPIT_INVALID_ARGUMENT;
 }
@@ -35,7 +36,8 @@ static enum sp_cli_option_id find(enum sp_cli_command_id command, const char *na
 {
     int id = 0;
     for (; id < SP_CLI_OPTIONS; id++) {
-        const struct sp_cli_option *option = sp_cli_option_at((enum sp_cli_option_id)id);
+        const struct sp_cli_option *option =
+            sp_cli_option_at((enum sp_cli_option_id)id);
         if (sp_cli_option_is_of(option, command) && strcmp(option->name, name) == 0) {
             break;
         }
@@ -47,7 +49,8 @@ static const char *nearest(enum sp_cli_command_id command, const char *name)
 {
     const char *names[SP_CLI_OPTIONS];
     for (int id = 0; id < SP_CLI_OPTIONS; id++) {
-        const struct sp_cli_option *option = sp_cli_option_at((enum sp_cli_option_id)id);
+        const struct sp_cli_option *option =
+            sp_cli_option_at((enum sp_cli_option_id)id);
         names[id] = sp_cli_option_is_of(option, command) ? option->name : NULL;
     }
     return sp_cli_nearest(name, names, SP_CLI_OPTIONS);
@@ -96,7 +99,10 @@ take_value(struct parse *parse, enum sp_cli_option_id id, const char *attached)
     // A forgotten value is commoner than a value that looks like an option.
     bool swallowed = attached == NULL && value != NULL && strncmp(value, "--", 2) == 0;
     if (value == NULL || swallowed || value[0] == '\0') {
-        return refuse(parse, "--%s needs a value: --%s %s", option->name, option->name,
+        return refuse(parse,
+                      "--%s needs a value: --%s %s",
+                      option->name,
+                      option->name,
                       option->value);
     }
     if (option->kind == SP_CLI_NUMBER) {
@@ -120,7 +126,7 @@ static snakepit_err take_long(struct parse *parse, const char *word)
     enum sp_cli_option_id id = find(parse->command, name);
     if (id == SP_CLI_OPTIONS) {
         char shown[NAME_MAX_BYTES + 2];
-        snprintf(shown, sizeof(shown), "--%s", name);
+        sp_cli_format(shown, sizeof(shown), "--%s", name);
         return refuse_unknown(parse, shown);
     }
     if (sp_cli_option_at(id)->kind != SP_CLI_FLAG) {

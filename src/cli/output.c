@@ -2,6 +2,8 @@
 // stdio forgets why a write failed by the time one asks, so each write is looked at.
 #include "cli/output.h"
 
+#include "cli/text.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -15,13 +17,13 @@ void sp_cli_streams_init(void)
 {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
         if (fcntl(fd, F_GETFD) < 0 && errno == EBADF) {
-            // The lowest free descriptor is this one. It is opened the wrong way round, so that
-            // whoever reads or writes here gets the EBADF of a closed one.
+            // The lowest free descriptor is this one. It is opened the wrong way round,
+            // so that whoever reads or writes here gets the EBADF of a closed one.
             int opened = open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
             (void)opened; // without /dev/null nothing here would help
         }
     }
-    signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGPIPE, SIG_IGN); // cannot fail with these
 }
 
 static void note(struct sp_cli *cli, bool failed)
@@ -56,13 +58,22 @@ void sp_cli_flush(struct sp_cli *cli)
     }
 }
 
+void sp_cli_print_error(struct sp_cli *cli, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    // There is nowhere left to report that standard error is gone.
+    (void)vfprintf(cli->err, format, args);
+    va_end(args);
+}
+
 void sp_cli_complain(struct sp_cli *cli, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    fputs("snakepit: ", cli->err);
-    vfprintf(cli->err, format, args);
-    fputc('\n', cli->err);
+    sp_cli_print_error(cli, "snakepit: ");
+    (void)vfprintf(cli->err, format, args);
+    sp_cli_print_error(cli, "\n");
     va_end(args);
 }
 
@@ -81,13 +92,10 @@ int sp_cli_complain_unknown(struct sp_cli *cli, const char *name)
     const char *like = sp_cli_command_nearest(name);
     snakepit_message what;
     if (like != NULL) {
-        snprintf(what.text,
-                 sizeof(what.text),
-                 "there is no command \"%s\"; did you mean \"%s\"?",
-                 name,
-                 like);
+        sp_cli_explain(
+            &what, "there is no command \"%s\"; did you mean \"%s\"?", name, like);
     } else {
-        snprintf(what.text, sizeof(what.text), "there is no command \"%s\"", name);
+        sp_cli_explain(&what, "there is no command \"%s\"", name);
     }
     return sp_cli_complain_usage(cli, NULL, what.text);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// snakepit_await_ready() cannot be interrupted, so it is asked again and again for a while short
-// enough that nobody notices that Ctrl-C waits for it.
+// snakepit_await_ready() cannot be interrupted, so it is asked again and again for a
+// while short enough that nobody notices that Ctrl-C waits for it.
 #include "cli/pit.h"
 
 #include <string.h>

@@ -45,13 +45,9 @@ static void report_json(struct sp_cli *cli, const snakepit_fault *fault)
 static void print_block(struct sp_cli *cli, const char *title, const char *text)
 {
     size_t length = strlen(text);
-    if (length == 0) {
-        return;
-    }
-    fputs(title, cli->err);
-    fputs(text, cli->err);
-    if (text[length - 1] != '\n') {
-        fputc('\n', cli->err);
+    if (length > 0) {
+        bool ended = text[length - 1] == '\n';
+        sp_cli_print_error(cli, "%s%s%s", title, text, ended ? "" : "\n");
     }
 }
 
@@ -68,7 +64,8 @@ static void report_text(struct sp_cli *cli, const snakepit_fault *fault)
 {
     const char *message = without_type(fault);
     // The traceback ends in the whole message; without one it is not said elsewhere.
-    size_t length = fault->traceback[0] != '\0' ? strcspn(message, "\n") : strlen(message);
+    size_t length =
+        fault->traceback[0] != '\0' ? strcspn(message, "\n") : strlen(message);
     sp_cli_complain(cli,
                     "%s: %s%s%.*s",
                     snakepit_err_name(fault->err),
@@ -96,8 +93,10 @@ int sp_cli_report_fault(struct sp_cli *cli, const snakepit_fault *fault, bool js
 int sp_cli_report(struct sp_cli *cli, snakepit_err err, const char *message, bool json)
 {
     if (!json) {
-        // The library's sentence stands for itself: it begins with the file, or the pool.
-        sp_cli_complain(cli, "%s", message[0] != '\0' ? message : snakepit_err_text(err));
+        // The library's sentence stands for itself: it begins with the file, or the
+        // pool.
+        sp_cli_complain(
+            cli, "%s", message[0] != '\0' ? message : snakepit_err_text(err));
         return sp_cli_exit_of(err);
     }
     const snakepit_fault fault = {.err = err,

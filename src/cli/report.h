@@ -7,9 +7,9 @@
 
 #include "cli/command.h"
 
-// Tells what went wrong with a call, or with the road to it, and gives the exit code. As text on
-// standard error, "snakepit: TOOL_FAILED: ValueError: ..." and what belongs to it, or with `json`
-// as {"error": {...}} on standard output.
+// Tells what went wrong with a call, or with the road to it, and gives the exit code.
+// As text on standard error, "snakepit: TOOL_FAILED: ValueError: ..." and what belongs
+// to it, or with `json` as {"error": {...}} on standard output.
 int sp_cli_report_fault(struct sp_cli *cli, const snakepit_fault *fault, bool json);
 
 // The same where there is no fault, only the library's sentence.

@@ -31,8 +31,8 @@ static size_t word_at(struct sp_slice text, size_t at)
     return tail > 0 ? head + 1 + tail : head;
 }
 
-// Gives the words, at most half as many as there are bytes, into `words`, unless it is NULL, and
-// says how many there are.
+// Gives the words, at most half as many as there are bytes, into `words`, unless it is
+// NULL, and says how many there are.
 static size_t find_words(struct sp_slice text, struct sp_slice *words)
 {
     size_t count = 0;

@@ -26,7 +26,7 @@ static snakepit_err set_texts(struct sp_yaml *yaml,
 {
     const yaml_node_item_t *first = node->data.sequence.items.start;
     size_t count = (size_t)(node->data.sequence.items.top - first);
-    texts->items = sp_alloc_array(count, sizeof(*texts->items));
+    texts->items = (char **)sp_alloc_array(count, sizeof(*texts->items));
     if (texts->items == NULL) {
         return SNAKEPIT_NO_MEMORY;
     }
@@ -195,7 +195,7 @@ static snakepit_err set_collection(struct sp_yaml *yaml,
     case SP_KIND_PAIRS:
         return set_pairs(yaml, node, place, field);
     default:
-        return set_json(yaml, node, place, field);
+        return set_json(yaml, node, place, (char **)field);
     }
 }
 

@@ -226,6 +226,7 @@ static snakepit_err choose_form(struct reading *reading)
 static snakepit_err read_top(struct reading *reading)
 {
     const yaml_node_t *root = reading->yaml.root;
+    SP_CHECK(root != NULL);
     if (root->type != YAML_MAPPING_NODE) {
         char shown[SP_QUOTED_MAX];
         struct sp_place place = reading->place;
@@ -342,8 +343,9 @@ static snakepit_err read_text(const char *file,
         (struct sp_place){.file = file != NULL ? file : "<memory>", .why = why};
     snakepit_err err = init_config(reading.config, file);
     if (err == SNAKEPIT_SYSTEM) {
-        sp_problem(
-            &reading.place, "its directory cannot be found: %s", strerror(errno));
+        sp_problem(&reading.place,
+                   "its directory cannot be found: %s",
+                   strerrordesc_np(errno));
     }
     err = err != SNAKEPIT_OK ? err
                              : read_all(&reading, (const char *)text.data, text.size);
@@ -360,7 +362,7 @@ static snakepit_err read_text(const char *file,
 static void explain_no_memory(snakepit_err err, snakepit_message *why)
 {
     if (err == SNAKEPIT_NO_MEMORY && why != NULL) {
-        snprintf(why->text, sizeof(why->text), "memory is exhausted");
+        (void)snprintf(why->text, sizeof(why->text), "memory is exhausted");
     }
 }
 
@@ -393,7 +395,7 @@ sp_config_read_file(const char *path, struct sp_config **config, snakepit_messag
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     snakepit_err err = fd < 0 ? SNAKEPIT_SYSTEM : read_descriptor(fd, &text);
     if (err == SNAKEPIT_SYSTEM) {
-        sp_problem(&place, "cannot be read: %s", strerror(errno));
+        sp_problem(&place, "cannot be read: %s", strerrordesc_np(errno));
     }
     if (fd >= 0) {
         close(fd);

@@ -86,7 +86,7 @@ void sp_option_format_size(uint64_t bytes, char *text, size_t room)
         i++;
     }
     const char *name = sizes[i].bytes > 1 ? sizes[i].name : "";
-    snprintf(text, room, "%" PRIu64 "%s", bytes / sizes[i].bytes, name);
+    (void)snprintf(text, room, "%" PRIu64 "%s", bytes / sizes[i].bytes, name);
 }
 
 static bool
@@ -164,16 +164,16 @@ static void describe_range(const struct sp_option *option, char *text, size_t ro
         char high[32];
         sp_option_format_size(option->minimum, low, sizeof(low));
         sp_option_format_size(option->maximum, high, sizeof(high));
-        snprintf(
+        (void)snprintf(
             text, room, "bytes or a size such as \"512MiB\", from %s to %s", low, high);
         return;
     }
-    snprintf(text,
-             room,
-             "%san integer from %" PRIu64 " to %" PRIu64,
-             option->kind == SP_KIND_INTEGER_OR_AUTO ? "\"auto\" or " : "",
-             option->minimum,
-             option->maximum);
+    (void)snprintf(text,
+                   room,
+                   "%san integer from %" PRIu64 " to %" PRIu64,
+                   option->kind == SP_KIND_INTEGER_OR_AUTO ? "\"auto\" or " : "",
+                   option->minimum,
+                   option->maximum);
 }
 
 static void describe(const struct sp_option *option, char *text, size_t room)
@@ -194,7 +194,7 @@ static void describe(const struct sp_option *option, char *text, size_t room)
                option->kind == SP_KIND_SIZE) {
         describe_range(option, text, room);
     } else {
-        snprintf(text, room, "%s", words[option->kind]);
+        (void)snprintf(text, room, "%s", words[option->kind]);
     }
 }
 
@@ -207,30 +207,39 @@ snakepit_err sp_option_expected(const struct sp_option *option,
     return sp_problem(place, "expected %s, got %s", expected, got);
 }
 
+static bool parse_boolean(const char *text, bool *value)
+{
+    bool yes = strcmp(text, "true") == 0;
+    if (!yes && strcmp(text, "false") != 0) {
+        return false;
+    }
+    *value = yes;
+    return true;
+}
+
 // Parses what is not text. `field` is written on success only.
 static bool parse(const struct sp_option *option, void *field, const char *text)
 {
+    // The enums have no negative values, so they are stored as unsigned ints.
+    _Static_assert(sizeof(enum sp_profile) == sizeof(uint32_t), "enums are 32 bits");
+    uint32_t number = 0;
+    bool right = false;
     switch (option->kind) {
     case SP_KIND_BOOLEAN:
-        *(bool *)field = strcmp(text, "true") == 0;
-        return *(bool *)field || strcmp(text, "false") == 0;
+        return parse_boolean(text, field);
     case SP_KIND_SIZE:
         return parse_size(option, text, field);
-    case SP_KIND_CHOICE: {
-        // The enums are declared without negative values, so they are stored as
-        // unsigned ints.
-        _Static_assert(sizeof(enum sp_profile) == sizeof(uint32_t),
-                       "enums are 32 bits");
-        uint32_t number = 0;
-        bool known = parse_choice(option, text, &number);
-        if (known) {
-            memcpy(field, &number, sizeof(number));
-        }
-        return known;
-    }
+    case SP_KIND_CHOICE:
+        right = parse_choice(option, text, &number);
+        break;
     default:
-        return parse_integer(option, text, field);
+        right = parse_integer(option, text, &number);
+        break;
     }
+    if (right) {
+        memcpy(field, &number, sizeof(number));
+    }
+    return right;
 }
 
 static bool is_text(const struct sp_option *option)
@@ -267,7 +276,7 @@ snakepit_err sp_option_set(const struct sp_option *option,
     SP_CHECK(!sp_option_is_collection(option));
     void *field = sp_option_field(option, target);
     if (is_text(option)) {
-        return set_text(option, field, text, place);
+        return set_text(option, (char **)field, text, place);
     }
     bool takes_quotes = option->kind == SP_KIND_CHOICE ||
                         option->kind == SP_KIND_SIZE || strcmp(text, "auto") == 0;
@@ -275,11 +284,11 @@ snakepit_err sp_option_set(const struct sp_option *option,
         char got[SP_QUOTED_MAX + 32];
         char shown[SP_QUOTED_MAX];
         bool in_quotes = quoted && !takes_quotes;
-        snprintf(got,
-                 sizeof(got),
-                 "%s%s",
-                 sp_quote(text, shown),
-                 in_quotes ? " in quotes, which is a text" : "");
+        (void)snprintf(got,
+                       sizeof(got),
+                       "%s%s",
+                       sp_quote(text, shown),
+                       in_quotes ? " in quotes, which is a text" : "");
         return sp_option_expected(option, got, place);
     }
     return SNAKEPIT_OK;
@@ -298,7 +307,7 @@ snakepit_err sp_option_set_default(const struct sp_option *option,
     if (option->kind != SP_KIND_JSON) {
         return SNAKEPIT_OK;
     }
-    char **json = sp_option_field(option, target);
+    char **json = (char **)sp_option_field(option, target);
     *json = sp_strdup(option->fixed);
     return *json != NULL ? SNAKEPIT_OK : SNAKEPIT_NO_MEMORY;
 }
@@ -307,8 +316,8 @@ snakepit_err sp_option_set_default(const struct sp_option *option,
 static bool same_adapter(const char *a, const char *b)
 {
     for (; *a != '\0' && *b != '\0'; a++, b++) {
-        char left = *a == ':' ? '.' : *a;
-        char right = *b == ':' ? '.' : *b;
+        char left = (char)(*a == ':' ? '.' : *a);
+        char right = (char)(*b == ':' ? '.' : *b);
         if (left != right) {
             return false;
         }
@@ -342,7 +351,7 @@ static void clear_texts(struct sp_texts *texts)
     for (size_t i = 0; i < texts->count; i++) {
         sp_free(texts->items[i]);
     }
-    sp_free(texts->items);
+    sp_free((void *)texts->items);
     *texts = (struct sp_texts){0};
 }
 

@@ -123,17 +123,13 @@ apply_variables(struct sp_draft *draft, bool both, enum sp_reach reach)
 // ---- Defaults
 // --------------------------------------------------------------------------------
 
-static uint32_t count_cores(void)
+uint32_t sp_config_cores(void)
 {
     cpu_set_t set;
     long count = sched_getaffinity(0, sizeof(set), &set) == 0
                      ? CPU_COUNT(&set)
                      : sysconf(_SC_NPROCESSORS_ONLN);
-    const struct sp_option *option = row("pool_size");
-    if (count < (long)option->minimum) {
-        return (uint32_t)option->minimum;
-    }
-    return count > (long)option->maximum ? (uint32_t)option->maximum : (uint32_t)count;
+    return count < 1 ? 1 : (uint32_t)count;
 }
 
 static snakepit_err apply_fixed_defaults(struct sp_draft *draft)
@@ -154,7 +150,9 @@ static snakepit_err apply_computed_defaults(struct sp_draft *draft)
     struct sp_pool_config *pool = draft->pool;
     bool threads = pool->worker_profile == SP_PROFILE_THREAD;
     if (origin_of(draft, "pool_size") == SP_ORIGIN_NOBODY) {
-        pool->pool_size = count_cores();
+        uint32_t cores = sp_config_cores();
+        uint32_t most = (uint32_t)row("pool_size")->maximum;
+        pool->pool_size = cores < most ? cores : most;
     }
     if (origin_of(draft, "threads_per_worker") == SP_ORIGIN_NOBODY) {
         pool->threads_per_worker = threads ? 10 : 1;
@@ -218,8 +216,9 @@ static snakepit_err resolve_candidate(struct sp_draft *draft,
 {
     struct sp_place place = sp_place_key(&draft->place, "python", 0);
     place.variable = candidate->variable;
-    const char *command =
-        candidate->variable != NULL ? getenv(candidate->variable) : candidate->command;
+    const char *command = candidate->variable != NULL
+                              ? sp_program_variable(candidate->variable)
+                              : candidate->command;
     if (command == NULL || command[0] == '\0') {
         return SNAKEPIT_OK;
     }

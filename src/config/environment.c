@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/program.h"
 #include "config/yaml.h"
 
 #define PREFIX "SNAKEPIT_"
@@ -17,18 +18,18 @@ static char to_variable(char byte)
 {
     bool small = byte >= 'a' && byte <= 'z';
     bool plain = (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9');
-    return small ? (char)(byte - 'a' + 'A') : plain ? byte : '_';
+    return (char)(small ? byte - 'a' + 'A' : plain ? byte : '_');
 }
 
 void sp_variable_name(const char *pool, const char *key, char name[SP_VARIABLE_MAX])
 {
-    snprintf(name,
-             SP_VARIABLE_MAX,
-             PREFIX "%s%s%s%s",
-             pool != NULL ? "POOL_" : "",
-             pool != NULL ? pool : "",
-             pool != NULL ? "_" : "",
-             key);
+    (void)snprintf(name,
+                   SP_VARIABLE_MAX,
+                   PREFIX "%s%s%s%s",
+                   pool != NULL ? "POOL_" : "",
+                   pool != NULL ? pool : "",
+                   pool != NULL ? "_" : "",
+                   key);
     for (char *at = name; *at != '\0'; at++) {
         *at = to_variable(*at);
     }
@@ -42,13 +43,13 @@ const char *sp_variable_find(const struct sp_option *option,
     const char *value = NULL;
     if (pool != NULL) {
         sp_variable_name(pool->name, option->key, name);
-        value = getenv(name);
+        value = sp_program_variable(name);
     }
     // SNAKEPIT_PYTHON is the default interpreter and not an order: a pool that names
     // its own keeps it.
     if (value == NULL && reach == SP_REACH_ALL && option->kind != SP_KIND_PROGRAM) {
         sp_variable_name(NULL, option->key, name);
-        value = getenv(name);
+        value = sp_program_variable(name);
     }
     return value;
 }
@@ -91,7 +92,7 @@ static bool take_key(const char *entry, char key[SP_VARIABLE_MAX])
     }
     for (size_t i = skip; i < length; i++) {
         bool capital = entry[i] >= 'A' && entry[i] <= 'Z';
-        key[i - skip] = capital ? (char)(entry[i] - 'A' + 'a') : entry[i];
+        key[i - skip] = (char)(capital ? entry[i] - 'A' + 'a' : entry[i]);
     }
     key[length - skip] = '\0';
     return true;

@@ -87,28 +87,44 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
+// Three rows of the table that distance() fills, of which row i is rows[i % 3].
+struct edits {
+    size_t rows[3][LONGEST_KEY + 1];
+    const char *a;
+    const char *b;
+};
+
+// How many edits make the first `i` letters of `a` into the first `j` of `b`; both at
+// least 1.
+static size_t edits_at(const struct edits *edits, size_t i, size_t j)
+{
+    const size_t *row = edits->rows[i % 3];
+    const size_t *above = edits->rows[(i - 1) % 3];
+    const char *a = edits->a;
+    const char *b = edits->b;
+    size_t changed = above[j - 1] + (a[i - 1] != b[j - 1]);
+    size_t best = least(least(above[j] + 1, row[j - 1] + 1), changed);
+    bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+    return swapped ? least(best, edits->rows[(i - 2) % 3][j - 2] + 1) : best;
+}
+
 // How many letters must be added, dropped, changed or swapped with their neighbour to
 // make `a` into `b`. Both are at most LONGEST_KEY long.
 static size_t distance(const char *a, const char *b)
 {
-    size_t rows[3][LONGEST_KEY + 1];
-    size_t length = strlen(b);
-    for (size_t j = 0; j <= length; j++) {
-        rows[0][j] = j;
+    struct edits edits = {.a = a, .b = b};
+    size_t rows = strlen(a);
+    size_t columns = strlen(b);
+    for (size_t j = 0; j <= columns; j++) {
+        edits.rows[0][j] = j;
     }
-    for (size_t i = 1; a[i - 1] != '\0'; i++) {
-        size_t *row = rows[i % 3];
-        const size_t *above = rows[(i + 2) % 3];
-        row[0] = i;
-        for (size_t j = 1; j <= length; j++) {
-            size_t cost = a[i - 1] != b[j - 1];
-            row[j] = least(least(above[j] + 1, row[j - 1] + 1), above[j - 1] + cost);
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
-                row[j] = least(row[j], rows[(i + 1) % 3][j - 2] + 1);
-            }
+    for (size_t i = 1; i <= rows; i++) {
+        edits.rows[i % 3][0] = i;
+        for (size_t j = 1; j <= columns; j++) {
+            edits.rows[i % 3][j] = edits_at(&edits, i, j);
         }
     }
-    return rows[strlen(a) % 3][length];
+    return edits.rows[rows % 3][columns];
 }
 
 // Keys that are no options, but that one may have meant as well.

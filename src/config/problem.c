@@ -29,7 +29,7 @@ static void append_shown(char *out, size_t room, const char *text)
     }
     for (; text[shown] != '\0' && shown < SHOWN_MAX && at + MARGIN < room; shown++) {
         unsigned char byte = (unsigned char)text[shown];
-        out[at++] = byte < 0x20 || byte == 0x7f ? '?' : (char)byte;
+        out[at++] = (char)(byte < 0x20 || byte == 0x7f ? '?' : byte);
     }
     // Not in the middle of a character of several bytes.
     while (shown > 0 && ((unsigned char)text[shown] & 0xc0) == 0x80) {
@@ -73,7 +73,7 @@ struct sp_place sp_place_item(const struct sp_place *outer, size_t index, size_t
     struct sp_place place = *outer;
     place.line = line;
     size_t length = strlen(place.path);
-    snprintf(place.path + length, sizeof(place.path) - length, "[%zu]", index);
+    (void)snprintf(place.path + length, sizeof(place.path) - length, "[%zu]", index);
     return place;
 }
 
@@ -82,7 +82,7 @@ __attribute__((format(printf, 2, 0))) static void
 append(snakepit_message *why, const char *format, va_list args)
 {
     size_t length = strlen(why->text);
-    vsnprintf(why->text + length, sizeof(why->text) - length, format, args);
+    (void)vsnprintf(why->text + length, sizeof(why->text) - length, format, args);
 }
 
 __attribute__((format(printf, 2, 3))) static void

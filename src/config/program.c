@@ -17,6 +17,12 @@
 
 #define USUAL_PATH "/usr/local/bin:/usr/bin:/bin"
 
+const char *sp_program_variable(const char *name)
+{
+    // The header says that nobody changes the environment meanwhile.
+    return getenv(name); // NOLINT(concurrency-mt-unsafe)
+}
+
 static bool is_program(const char *path)
 {
     struct stat status;
@@ -51,7 +57,7 @@ try_directory(const char *directory, size_t length, const char *command, char **
 
 static snakepit_err search(const char *command, char **path)
 {
-    const char *at = getenv("PATH");
+    const char *at = sp_program_variable("PATH");
     at = at != NULL ? at : USUAL_PATH;
     snakepit_err err = SNAKEPIT_NOT_FOUND;
     for (size_t length = 0; err == SNAKEPIT_NOT_FOUND; at += length + 1) {

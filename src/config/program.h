@@ -11,6 +11,10 @@
 // executed. NO_MEMORY. Free with sp_free().
 snakepit_err sp_program_find(const char *command, const char *directory, char **path);
 
+// The value of an environment variable, borrowed; NULL if it is not set. No other
+// thread may change the environment meanwhile.
+const char *sp_program_variable(const char *name);
+
 // The absolute path of the current directory, given. SYSTEM, NO_MEMORY.
 snakepit_err sp_program_directory(char **path);
 

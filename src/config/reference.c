@@ -41,7 +41,7 @@ say(struct page *page, const char *format, ...)
     char line[2048];
     va_list args;
     va_start(args, format);
-    vsnprintf(line, sizeof(line), format, args);
+    (void)vsnprintf(line, sizeof(line), format, args);
     va_end(args);
     if (page->err == SNAKEPIT_OK) {
         page->err = sp_buf_append(page->text, line, strlen(line));
@@ -56,7 +56,7 @@ static const char introduction[] =
     "-->\n"
     "# Configuration\n"
     "\n"
-    "A configuration is one YAML file (at most 1 MiB). It either lists pools, each "
+    "A configuration is one YAML file (at most 256 KiB). It either lists pools, each "
     "with a name of\n"
     "its own:\n"
     "\n"
@@ -316,7 +316,7 @@ static void say_property(struct page *page, const struct sp_option *option)
     say_default(page, option);
     say(page, ", \"description\": ");
     char help[1024];
-    snprintf(help, sizeof(help), "%s%s", option->help, applies_note(option));
+    (void)snprintf(help, sizeof(help), "%s%s", option->help, applies_note(option));
     say_json_text(page, help);
     say(page, "}");
 }

@@ -30,7 +30,7 @@ static int spinners_allowed(void)
     return known - 1;
 }
 
-static bool spin_begin(void)
+bool sp_spin_begin(void)
 {
     if (atomic_fetch_add_explicit(&spinners, 1, memory_order_relaxed) < spinners_allowed()) {
         return true;
@@ -39,7 +39,7 @@ static bool spin_begin(void)
     return false;
 }
 
-static void spin_end(void)
+void sp_spin_end(void)
 {
     atomic_fetch_sub_explicit(&spinners, 1, memory_order_relaxed);
 }
@@ -101,20 +101,20 @@ static uint32_t look(struct sp_slot *slot)
 static bool spin_for_slot(struct sp_slot *slot, const struct sp_wait *wait, uint64_t begun,
                           uint32_t *word)
 {
-    if (!worth_spinning(wait) || !spin_begin()) {
+    if (!worth_spinning(wait) || !sp_spin_begin()) {
         return false;
     }
     uint64_t budget = wait->patience->budget;
     do {
         *word = look(slot);
         if (!is_under_way(*word)) {
-            spin_end();
+            sp_spin_end();
             sp_patience_hit(wait->patience, sp_clock_ticks() - begun);
             return true;
         }
         sp_clock_relax();
     } while (sp_clock_ticks() - begun < budget);
-    spin_end();
+    sp_spin_end();
     return false;
 }
 
@@ -207,19 +207,19 @@ static bool take(const struct sp_intake *intake, uint32_t *number)
 static bool spin_for_intake(const struct sp_intake *intake, const struct sp_wait *wait,
                             uint64_t begun, uint32_t *number)
 {
-    if (!worth_spinning(wait) || !spin_begin()) {
+    if (!worth_spinning(wait) || !sp_spin_begin()) {
         return false;
     }
     uint64_t budget = wait->patience->budget;
     do {
         if (take(intake, number)) {
-            spin_end();
+            sp_spin_end();
             sp_patience_hit(wait->patience, sp_clock_ticks() - begun);
             return true;
         }
         sp_clock_relax();
     } while (sp_clock_ticks() - begun < budget);
-    spin_end();
+    sp_spin_end();
     return false;
 }
 

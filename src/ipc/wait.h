@@ -58,6 +58,10 @@ void sp_bell_ring_all(struct sp_bell *bell);
 // Host or worker: notes where the calling thread runs, for the other side's waits.
 void sp_wait_note_cpu(_Atomic uint32_t *cpu);
 
+// Other loops that spin count among the spinners: begin is true if one more may spin; then end.
+bool sp_spin_begin(void);
+void sp_spin_end(void);
+
 // The rule itself, for tests: what a spin that ended in time, and a sleep, do to the budget.
 void sp_patience_hit(struct sp_patience *patience, uint64_t waited);
 void sp_patience_miss(struct sp_patience *patience, uint64_t slept);

@@ -62,9 +62,9 @@ static snakepit_err prepare(struct sp_call *call, const struct sp_request_text *
     return sp_parcel_fill(store, call->parcel, text);
 }
 
-struct sp_call *sp_pool_failed_call(struct sp_pool *pool, const struct sp_failure *failure)
+struct sp_call *sp_call_failed(const struct sp_failure *failure)
 {
-    struct sp_call *call = take_call(pool);
+    struct sp_call *call = sp_call_new(NULL);
     if (call != NULL) {
         sp_call_set_failure(call, failure);
         call->phase = SP_CALL_ENDED;
@@ -76,6 +76,10 @@ void sp_pool_release(struct sp_call *call)
 {
     struct sp_pool *pool = call->pool;
     SP_CHECK(call->phase == SP_CALL_ENDED);
+    if (pool == NULL) {
+        sp_call_free(call);
+        return;
+    }
     if (call->parcel != NULL) {
         sp_parcel_empty(&pool->store, call->parcel);
     }

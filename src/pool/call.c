@@ -42,7 +42,7 @@ static void empty(struct sp_buf *buf)
 
 void sp_call_reset(struct sp_call *call)
 {
-    SP_CHECK(call->parcel == NULL && call->seat == NULL && call->port == NULL);
+    SP_CHECK(call->seat == NULL && call->port == NULL);
     empty(&call->large);
     empty(&call->json);
     empty(&call->texts);

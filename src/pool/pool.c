@@ -146,6 +146,9 @@ void sp_pool_end(struct sp_pool *pool, struct sp_call *call, struct sp_after *af
     } else {
         sp_pool_moved(call, after);
     }
+    if (pool->state == SP_POOL_STOPPING && pool->placed == 0 && pool->line.count == 0) {
+        pool->hooks.changed(pool->hooks.user);
+    }
 }
 
 void sp_pool_fail_call(struct sp_pool *pool, struct sp_call *call,

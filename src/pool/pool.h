@@ -37,14 +37,11 @@ struct sp_pool_hooks {
 
 struct sp_pool_options {
     const char *name;        // borrowed for the life of the pool's owner; copied
-    uint32_t workers;        // configured
-    uint32_t threads;        // calls that one worker runs at once
     uint32_t max_queue;
     uint32_t queue_timeout_ms; // 0: none
     uint32_t call_timeout_ms;  // 0: none
     uint32_t cancel_grace_ms;
     uint32_t prefetch; // UINT32_MAX: by the observed service time
-    enum sp_waiting waiting;
     uint64_t shared_memory_size;
     uint32_t index; // in the pit: goes into the ids of calls
 };
@@ -64,6 +61,9 @@ struct sp_pool {
     pthread_mutex_t lock; // guards all that follows
     uint32_t refs;        // the owner and every call that is not free
     enum sp_pool_state state;
+    const char *profile; // constant text
+    uint32_t workers;    // configured
+    uint32_t threads;    // calls that one worker runs at once
     char failure[1024];         // why it is FAILED
     struct sp_link free_calls;
     struct sp_link seats;
@@ -75,6 +75,7 @@ struct sp_pool {
     uint32_t placed;            // calls in slots, orphans excluded
     uint64_t last_call;
     uint64_t ran_average;       // ticks that a call takes to run; 0: not known
+    uint32_t peer_cpu;          // where the last asynchronous call ended
     struct sp_pool_counters counters;
 };
 
@@ -102,8 +103,8 @@ snakepit_err sp_pool_submit(struct sp_pool *pool, const struct sp_request_text *
                             uint64_t *id);
 // NOT_FOUND: there is no such call any more.
 snakepit_err sp_pool_cancel(struct sp_pool *pool, uint64_t id);
-// An answer that failed before it was a call, for what goes wrong outside. NULL: NO_MEMORY.
-struct sp_call *sp_pool_failed_call(struct sp_pool *pool, const struct sp_failure *failure);
+// An answer that failed before it was a call of any pool. NULL: NO_MEMORY.
+struct sp_call *sp_call_failed(const struct sp_failure *failure);
 // Releases an ended call. Any time, also after sp_pool_close().
 void sp_pool_release(struct sp_call *call);
 
@@ -119,6 +120,11 @@ void sp_call_open(struct sp_call *call);
 
 // ---- Seats: loop thread (pool/seats.c) -------------------------------------------------------
 
+// Says what the pool runs as, for its stats.
+void sp_pool_set_shape(struct sp_pool *pool, const char *profile, uint32_t workers,
+                       uint32_t threads);
+// Adds to the counters of starts and of unasked deaths.
+void sp_pool_count_workers(struct sp_pool *pool, uint32_t starts, uint32_t deaths);
 // Gives a worker a seat. It takes calls at once. NO_MEMORY.
 snakepit_err sp_pool_add_seat(struct sp_pool *pool, struct sp_port *port, void *worker,
                               uint64_t worker_id, struct sp_seat **seat);

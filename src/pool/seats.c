@@ -11,18 +11,38 @@ snakepit_err sp_pool_add_seat(struct sp_pool *pool, struct sp_port *port, void *
                               uint64_t worker_id, struct sp_seat **seat)
 {
     struct sp_after after = {0};
-    snakepit_err err = sp_seat_new(port, pool->options.threads, seat);
+    snakepit_err err = sp_seat_new(port, port->view.shape.executors, seat);
     if (err != SNAKEPIT_OK) {
         return err;
     }
     (*seat)->worker = worker;
     (*seat)->worker_id = worker_id;
+    // Whoever drains may sleep already, and did not tell this worker.
+    atomic_store_explicit(&port->view.header->host_asleep, 1, memory_order_release);
     pthread_mutex_lock(&pool->lock);
     sp_list_append(&pool->seats, &(*seat)->member);
     sp_schedule_add(&pool->schedule, *seat);
     sp_pool_dispatch(pool, &after);
     sp_pool_unlock(pool, &after);
     return SNAKEPIT_OK;
+}
+
+void sp_pool_set_shape(struct sp_pool *pool, const char *profile, uint32_t workers,
+                       uint32_t threads)
+{
+    pthread_mutex_lock(&pool->lock);
+    pool->profile = profile;
+    pool->workers = workers;
+    pool->threads = threads;
+    pthread_mutex_unlock(&pool->lock);
+}
+
+void sp_pool_count_workers(struct sp_pool *pool, uint32_t starts, uint32_t deaths)
+{
+    pthread_mutex_lock(&pool->lock);
+    pool->counters.starts += starts;
+    pool->counters.deaths += deaths;
+    pthread_mutex_unlock(&pool->lock);
 }
 
 void sp_pool_close_seat(struct sp_pool *pool, struct sp_seat *seat)

@@ -77,6 +77,10 @@ static void end_with_answer(struct sp_pool *pool, struct sp_call *call, struct s
     keep_answer(call, seat->port, &answer);
     call->fault.worker = seat->worker_id;
     learn(pool, answer.ran_ticks);
+    if (call->asynchronous) {
+        pool->peer_cpu = atomic_load_explicit(&seat->port->view.header->worker_cpu,
+                                              memory_order_relaxed);
+    }
     sp_pool_unplace(pool, call);
     sp_pool_end(pool, call, after);
     sp_pool_dispatch(pool, after);

@@ -108,8 +108,9 @@ static int set_attributes(posix_spawnattr_t *attributes)
 static int start(const struct sp_spawn_options *options, const struct ends *ends,
                  const int payload[4], pid_t *pid)
 {
-    char *const words[] = {
-        (char *)(uintptr_t)options->python, "-m", "snakepit_bridge.worker", NULL};
+    char flag[] = "-m";
+    char module[] = "snakepit_bridge.worker";
+    char *const words[] = {(char *)(uintptr_t)options->python, flag, module, NULL};
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     int rc = posix_spawn_file_actions_init(&actions);

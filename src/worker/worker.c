@@ -47,13 +47,16 @@ static void signal_group(struct sp_worker *worker, int number)
     }
 }
 
+// The first reason is the one that counts.
+static void blame(struct sp_worker *worker, const char *why)
+{
+    const char *none = NULL;
+    (void)atomic_compare_exchange_strong(&worker->killed_for, &none, why);
+}
+
 void sp_worker_kill(struct sp_worker *worker, const char *why)
 {
-    pthread_mutex_lock(&worker->lost_lock);
-    if (worker->killed_for == NULL) {
-        worker->killed_for = why;
-    }
-    pthread_mutex_unlock(&worker->lost_lock);
+    blame(worker, why);
     sp_log(worker->options.log,
            SP_LOG_WARNING,
            "worker.kill",
@@ -88,10 +91,12 @@ static void report_loss(struct sp_worker *worker, const struct sp_exit *end)
     worker->lost = true;
     if (first) {
         bool oom = sp_exit_oom_kills() > worker->oom_kills;
-        sp_exit_describe(end, worker->killed_for, oom, cause, sizeof cause);
+        const char *because = atomic_load(&worker->killed_for);
+        sp_exit_describe(end, because, oom, cause, sizeof cause);
         (void)sp_output_read(&worker->errors);
         sp_output_tail(&worker->errors, tail, sizeof tail);
-        struct sp_worker_loss loss = {.cause = cause, .last_output = tail};
+        struct sp_worker_loss loss = {
+            .cause = cause, .last_output = tail, .by_us = because != NULL};
         worker->options.hooks.lost(worker->options.hooks.user, worker, &loss);
     }
     pthread_mutex_unlock(&worker->lost_lock);
@@ -103,9 +108,7 @@ static void lifeline_ended(void *user, enum sp_life life)
     struct sp_worker *worker = user;
     if (life == SP_LIFE_FORGED) {
         // It may still run: kill it, and wait for the exit that pidfd tells.
-        pthread_mutex_lock(&worker->lost_lock);
-        worker->killed_for = "it wrote to its lifeline";
-        pthread_mutex_unlock(&worker->lost_lock);
+        blame(worker, "it wrote to its lifeline");
         (void)kill(-worker->process.pid, SIGKILL);
         return;
     }
@@ -448,8 +451,11 @@ void sp_worker_stop(struct sp_worker *worker)
     if (worker->state == SP_WORKER_DEAD || worker->state == SP_WORKER_STOPPING) {
         return;
     }
+    // One that has not started would only read the message when it has.
+    bool starting = worker->state == SP_WORKER_STARTING;
     enter(worker, SP_WORKER_STOP);
-    if (sp_channel_send(worker->process.channel, SP_MESSAGE_STOP, NULL, 0) != SNAKEPIT_OK) {
+    if (starting ||
+        sp_channel_send(worker->process.channel, SP_MESSAGE_STOP, NULL, 0) != SNAKEPIT_OK) {
         signal_group(worker, SIGTERM);
     }
     uv_timer_start(&worker->timer, on_stop_timeout, worker->options.stop_grace_ms, 0);

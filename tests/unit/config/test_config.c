@@ -248,7 +248,7 @@ static void a_file_that_cannot_be_read_is_a_system_error(void **state)
     assert_int_equal(sp_config_read_file("/tmp", &config, NULL), SNAKEPIT_SYSTEM);
     assert_int_equal(sp_config_read_file("/dev/zero", &config, &why),
                      SNAKEPIT_INVALID_CONFIG);
-    assert_string_equal(why.text, "/dev/zero: longer than 1048576 bytes");
+    assert_string_equal(why.text, "/dev/zero: longer than 262144 bytes");
 }
 
 static void a_reader_without_memory_says_so_and_leaks_nothing(void **state)

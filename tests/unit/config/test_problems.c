@@ -262,11 +262,11 @@ static void refuse_repeated(const char *before,
 static void huge_and_deep_files_are_refused(void **state)
 {
     (void)state;
-    refuse_repeated("# ", "x", 1 << 20, "\n", "longer than 1048576 bytes");
+    refuse_repeated("# ", "x", 1 << 18, "\n", "longer than 262144 bytes");
     refuse_repeated("a: ", "[", 100000, "\n", "not YAML");
     refuse_repeated("a: ", "{a: ", 900, "\n", "not YAML");
     refuse_repeated(
-        "", "- ", 400000, "\n", "expected a map of keys and values, got a list");
+        "", "- ", 100000, "\n", "expected a map of keys and values, got a list");
     refuse_repeated("adapter_config: {a: ", "[", 40, "", "not YAML");
     refuse_repeated(
         "adapter_args: [", "a,", 1001, "]", "expected at most 1000 items, got 1001");

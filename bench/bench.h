@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+// A case is one thing that is measured, for one interpreter, on up to four sides in
+// alternation: the product, the limit, multiprocessing.Pipe and ProcessPoolExecutor(1).
+// Each round measures every side once; ratios are taken within a round.
+#ifndef BENCH_BENCH_H
+#define BENCH_BENCH_H
+
+#include <stdbool.h>
+
+#include "limit/limit_host.h"
+#include "measure.h"
+#include "peers.h"
+#include "product.h"
+
+#define BENCH_FIGURES   2  // rows that one measurement fills
+#define BENCH_ROUNDS    99 // most of them
+#define BENCH_IN_FLIGHT 32
+#define BENCH_CALLERS   32
+#define BENCH_FIRST_X   1000000u // no call's argument fits into a byte
+
+enum bench_side {
+    BENCH_PRODUCT,
+    BENCH_LIMIT,
+    BENCH_PIPE,
+    BENCH_PROCESSPOOL,
+    BENCH_SIDES
+};
+
+// An interpreter, and what was built for it.
+struct bench_python {
+    const char *kind;    // "system" or "ft"
+    const char *program; // its path
+    const char *modules; // the folder with its _limit.so
+    bool threads;        // free-threaded: the product runs it in the thread profile
+};
+
+// What a running case may use. Owner: the main thread.
+struct bench {
+    const struct bench_python *python;
+    double seconds; // that one side's measurement lasts
+    struct product product;
+    struct limit limits[PRODUCT_POOLS];
+    struct peers peers;
+    struct bench_samples samples;
+};
+
+// Measures once. Figures that do not apply stay as they are: NAN.
+typedef void bench_measure(struct bench *bench, double figures[BENCH_FIGURES]);
+
+struct bench_case {
+    const char *rows[BENCH_FIGURES]; // names in the table; the second may be NULL
+    const char *unit;
+    bool free_threaded_only;
+    bool workers_die;  // on purpose: the library's warnings are not printed
+    bool opens_itself; // pools and limit are opened by the measurement, not before it
+    bool tensors;
+    uint32_t executors[PRODUCT_POOLS]; // of each pool's worker; 0: no such pool
+    bench_measure *product;
+    bench_measure *limit;
+    const char *peer; // its name in peers.py; NULL: nobody else does this
+};
+
+extern const struct bench_case bench_case_warm;
+extern const struct bench_case bench_case_paced;
+extern const struct bench_case bench_case_inflight;
+extern const struct bench_case bench_case_callers;
+extern const struct bench_case bench_case_scaling;
+extern const struct bench_case bench_case_view;
+extern const struct bench_case bench_case_result;
+extern const struct bench_case bench_case_cpu;
+extern const struct bench_case bench_case_idle;
+extern const struct bench_case bench_case_start;
+extern const struct bench_case bench_case_death;
+
+// The limit's worker that stands beside pool `index`.
+void bench_open_limit(struct bench *bench,
+                      const struct bench_case *what,
+                      unsigned index);
+// The pools of a case, ready.
+void bench_open_product(struct bench *bench, const struct bench_case *what);
+
+// Nanoseconds of a side's measurement.
+static inline uint64_t bench_duration(const struct bench *bench)
+{
+    return (uint64_t)(bench->seconds * (double)SP_NS_PER_S);
+}
+
+#endif

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: MIT
+// Calls through the public API, written as a user would write them.
+#include "product.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "measure.h"
+
+#define START_MS 60000
+#define YAML     4096
+
+static const char *const pool_names[PRODUCT_POOLS] = {"default", "second"};
+
+static void
+no_log(void *user, snakepit_log_level level, const char *event, const char *line)
+{
+    (void)user;
+    (void)level;
+    (void)event;
+    (void)line;
+}
+
+// Everything that is not said here is the default.
+static size_t write_pools(char yaml[YAML], const struct product_options *options)
+{
+    size_t used = (size_t)snprintf(yaml, YAML, "pools:\n");
+    for (unsigned i = 0; i < PRODUCT_POOLS && options->executors[i] != 0; i++) {
+        used += (size_t)snprintf(yaml + used,
+                                 YAML - used,
+                                 "  - name: %s\n"
+                                 "    worker_profile: %s\n"
+                                 "    pool_size: 1\n"
+                                 "    threads_per_worker: %u\n"
+                                 "    on_unsupported: %s\n"
+                                 "    adapter: %s\n"
+                                 "    adapter_env: {PYTHONPATH: \"%s\"}\n"
+                                 "    python: \"%s\"\n",
+                                 pool_names[i],
+                                 options->threads ? "thread" : "process",
+                                 options->executors[i],
+                                 options->threads ? "refuse" : "fallback",
+                                 options->adapter,
+                                 options->folder,
+                                 options->python);
+        if (used >= YAML) {
+            bench_fatal("the paths of the bench are too long");
+        }
+    }
+    return used;
+}
+
+void product_open(struct product *product, const struct product_options *options)
+{
+    char yaml[YAML];
+    size_t size = write_pools(yaml, options);
+    snakepit_open_options quiet = {
+        .size = sizeof quiet, .log = no_log, .log_level = SNAKEPIT_LOG_OFF};
+    snakepit_message why = {{0}};
+    product->pit = NULL;
+    for (unsigned i = 0; i < PRODUCT_POOLS; i++) {
+        product->pools[i] = pool_names[i];
+    }
+    const snakepit_open_options *how = options->quiet ? &quiet : NULL;
+    snakepit_err err = snakepit_open_memory(yaml, size, how, &product->pit, &why);
+    if (err == SNAKEPIT_OK) {
+        err = snakepit_await_ready(product->pit, NULL, START_MS, &why);
+    }
+    if (err != SNAKEPIT_OK) {
+        bench_fatal(
+            "the pools did not start: %s: %s", snakepit_err_name(err), why.text);
+    }
+}
+
+void product_close(struct product *product)
+{
+    snakepit_close(product->pit, 1000);
+    product->pit = NULL;
+}
+
+pid_t product_worker(struct product *product, unsigned index)
+{
+    snakepit_worker_info row = {0};
+    size_t count = 0;
+    snakepit_err err =
+        snakepit_pool_workers(product->pit, product->pools[index], &row, 1, &count);
+    if (err != SNAKEPIT_OK || count != 1) {
+        bench_fatal("pool %s has %zu workers", product->pools[index], count);
+    }
+    return row.pid;
+}
+
+void product_caller_init(struct product_caller *caller,
+                         struct product *product,
+                         unsigned pool)
+{
+    *caller = (struct product_caller){
+        .pit = product->pit,
+        .writer = snakepit_writer_new(),
+        .options = {.size = sizeof caller->options, .pool = product->pools[pool]},
+    };
+    if (caller->writer == NULL) {
+        bench_fatal("no memory for a writer");
+    }
+}
+
+void product_caller_fini(struct product_caller *caller)
+{
+    snakepit_writer_free(caller->writer);
+}
+
+void product_write_noop(snakepit_writer *writer, uint32_t x)
+{
+    snakepit_writer_reset(writer);
+    snakepit_writer_map(writer, 3);
+    snakepit_writer_str(writer, "x");
+    snakepit_writer_uint(writer, x);
+    snakepit_writer_str(writer, "name");
+    snakepit_writer_str(writer, "snake");
+    snakepit_writer_str(writer, "n");
+    snakepit_writer_int(writer, 3);
+}
+
+void product_fail(const char *what, snakepit_err err, const snakepit_answer *answer)
+{
+    const snakepit_fault *fault = answer == NULL ? NULL : snakepit_answer_fault(answer);
+    bench_fatal("%s: %s: %s\n%s",
+                what,
+                snakepit_err_name(err),
+                fault == NULL ? "no answer" : fault->message,
+                fault == NULL ? "" : fault->traceback);
+}
+
+void product_take_noop(snakepit_err err, snakepit_answer *answer, uint32_t x)
+{
+    snakepit_reader reader;
+    snakepit_value y = {0};
+    if (err != SNAKEPIT_OK) {
+        product_fail("a call failed", err, answer);
+    }
+    snakepit_answer_reader(answer, &reader);
+    if (snakepit_reader_find(&reader, "y", &reader) != SNAKEPIT_OK ||
+        snakepit_reader_next(&reader, &y) != SNAKEPIT_OK ||
+        y.kind != SNAKEPIT_INTEGER || y.as.integer != x) {
+        bench_fatal("a wrong answer to %u: %s", x, snakepit_answer_json(answer));
+    }
+    snakepit_answer_free(answer);
+}
+
+void product_call(struct product_caller *caller, const char *tool, uint32_t x)
+{
+    snakepit_answer *answer = NULL;
+    product_write_noop(caller->writer, x);
+    snakepit_err err =
+        snakepit_call(caller->pit, tool, caller->writer, &caller->options, &answer);
+    product_take_noop(err, answer, x);
+}

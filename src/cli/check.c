@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: MIT
+// snakepit check: what a configuration would become on this machine. A valid file may
+// still name an interpreter that cannot serve its pool; that is a fault of the check,
+// with its own exit code.
+#include <string.h>
+
+#include <snakepit/snakepit.h>
+
+#include "base/memory.h"
+#include "cli/json.h"
+#include "cli/output.h"
+#include "cli/pythons.h"
+#include "cli/report.h"
+#include "cli/text.h"
+
+#define POOL_PAIRS (SP_CLI_PYTHON_PAIRS + 8)
+
+// One pool and its interpreter.
+struct pool_check {
+    const struct sp_pool_config *pool;
+    struct sp_interpreter python; // if `probed`
+    bool probed;
+    bool falls_back;
+    snakepit_message problem; // "" if there is none
+};
+
+// What was found. Owner: the main thread.
+struct check {
+    struct sp_config *config;
+    struct pool_check *pools;
+    size_t faults;
+};
+
+// What is wrong with an interpreter that runs.
+static void judge(struct pool_check *item)
+{
+    const struct sp_interpreter *python = &item->python;
+    bool wants_threads = item->pool->worker_profile == SP_PROFILE_THREAD;
+    bool lacks_threads = wants_threads && !sp_interpreter_runs_threads(python);
+    bool refuses = item->pool->on_unsupported == SP_UNSUPPORTED_REFUSE;
+    if (!python->has_bridge) {
+        sp_cli_explain(
+            &item->problem,
+            "%s has no snakepit_bridge; install it there, or let `python` name an "
+            "interpreter that has it (see snakepit python)",
+            python->executable);
+    } else if (lacks_threads && refuses) {
+        sp_cli_explain(&item->problem,
+                       "%s (Python %s, %s) does not run threads in parallel, and "
+                       "on_unsupported is refuse",
+                       python->executable,
+                       python->version,
+                       sp_cli_build_of(python));
+    }
+    item->falls_back = lacks_threads && !refuses;
+}
+
+static void probe(struct pool_check *item)
+{
+    if (item->pool->python == NULL) {
+        sp_cli_explain(&item->problem, "there is no Python interpreter");
+        return;
+    }
+    snakepit_err err =
+        sp_interpreter_probe(item->pool->python, &item->python, &item->problem);
+    item->probed = err == SNAKEPIT_OK;
+    if (item->probed) {
+        item->problem.text[0] = '\0';
+        judge(item);
+    } else if (item->problem.text[0] == '\0') {
+        sp_cli_explain(&item->problem, "%s", snakepit_err_text(err));
+    }
+}
+
+// Probes every pool. NO_MEMORY.
+static snakepit_err probe_all(struct check *check)
+{
+    check->pools = sp_alloc_array(check->config->count, sizeof(*check->pools));
+    if (check->pools == NULL) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    for (size_t i = 0; i < check->config->count; i++) {
+        check->pools[i].pool = &check->config->pools[i];
+        probe(&check->pools[i]);
+        check->faults += check->pools[i].problem.text[0] != '\0';
+    }
+    return SNAKEPIT_OK;
+}
+
+static void check_fini(struct check *check)
+{
+    for (size_t i = 0; check->pools != NULL && i < check->config->count; i++) {
+        if (check->pools[i].probed) {
+            sp_interpreter_fini(&check->pools[i].python);
+        }
+    }
+    sp_free(check->pools);
+    sp_config_free(check->config);
+}
+
+// ---- As text
+// ---------------------------------------------------------------------------------
+
+static void print_pool(struct sp_cli *cli, const struct pool_check *item, int width)
+{
+    const struct sp_pool_config *pool = item->pool;
+    char shape[48];
+    sp_cli_format(shape,
+                  sizeof(shape),
+                  "%u worker%s x %u thread%s",
+                  pool->pool_size,
+                  pool->pool_size == 1 ? "" : "s",
+                  pool->threads_per_worker,
+                  pool->threads_per_worker == 1 ? "" : "s");
+    sp_cli_print(cli,
+                 "  %-*s  %-7s  %-23s  ",
+                 width,
+                 pool->name,
+                 sp_profile_name(pool->worker_profile),
+                 shape);
+    if (!item->probed) {
+        sp_cli_print(cli, "no interpreter\n");
+        return;
+    }
+    sp_cli_print(cli,
+                 "Python %s, %s, %s  %s\n",
+                 item->python.version,
+                 sp_cli_build_of(&item->python),
+                 item->python.has_bridge ? "with the bridge" : "without the bridge",
+                 item->python.executable);
+    if (item->falls_back) {
+        sp_cli_print(
+            cli,
+            "  %-*s  falls back to %u processes: this Python does not run threads in "
+            "parallel\n",
+            width,
+            "",
+            pool->pool_size * pool->threads_per_worker);
+    }
+}
+
+static void print_as_text(struct sp_cli *cli, const struct check *check)
+{
+    const struct sp_config *config = check->config;
+    int width = 0;
+    for (size_t i = 0; i < config->count; i++) {
+        int length = (int)strlen(config->pools[i].name);
+        width = length > width ? length : width;
+    }
+    sp_cli_print(cli,
+                 "%s: valid, %zu pool%s%s\n",
+                 config->file,
+                 config->count,
+                 config->count == 1 ? "" : "s",
+                 config->pooling_enabled ? ""
+                                         : ", none of which starts (pooling_enabled)");
+    for (size_t i = 0; i < config->count; i++) {
+        print_pool(cli, &check->pools[i], width);
+    }
+    sp_cli_flush(cli);
+    for (size_t i = 0; i < config->count; i++) {
+        if (check->pools[i].problem.text[0] != '\0') {
+            sp_cli_complain(cli,
+                            "%s: pool \"%s\": %s",
+                            config->file,
+                            config->pools[i].name,
+                            check->pools[i].problem.text);
+        }
+    }
+}
+
+// ---- As JSON
+// ---------------------------------------------------------------------------------
+
+static void write_pool(snakepit_writer *writer, const struct pool_check *item)
+{
+    const struct sp_pool_config *pool = item->pool;
+    enum sp_profile runs_as =
+        item->falls_back ? SP_PROFILE_PROCESS : pool->worker_profile;
+    snakepit_writer_map(writer, POOL_PAIRS);
+    sp_cli_json_text(writer, "name", pool->name);
+    sp_cli_json_text(writer, "worker_profile", sp_profile_name(pool->worker_profile));
+    sp_cli_json_text(writer, "runs_as", sp_profile_name(runs_as));
+    sp_cli_json_number(writer, "pool_size", pool->pool_size);
+    sp_cli_json_number(writer, "threads_per_worker", pool->threads_per_worker);
+    sp_cli_json_text(writer, "adapter", pool->adapter);
+    sp_cli_json_text(writer, "python", pool->python != NULL ? pool->python : "");
+    sp_cli_write_python(writer, item->probed ? &item->python : NULL);
+    snakepit_writer_str(writer, "problem");
+    if (item->problem.text[0] != '\0') {
+        snakepit_writer_str(writer, item->problem.text);
+    } else {
+        snakepit_writer_nil(writer);
+    }
+}
+
+static snakepit_err print_as_json(struct sp_cli *cli, const struct check *check)
+{
+    snakepit_writer *writer = snakepit_writer_new();
+    if (writer == NULL) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    snakepit_writer_map(writer, 4);
+    sp_cli_json_text(writer, "file", check->config->file);
+    sp_cli_json_bool(writer, "ok", check->faults == 0);
+    sp_cli_json_bool(writer, "pooling_enabled", check->config->pooling_enabled);
+    snakepit_writer_str(writer, "pools");
+    snakepit_writer_array(writer, (uint32_t)check->config->count);
+    for (size_t i = 0; i < check->config->count; i++) {
+        write_pool(writer, &check->pools[i]);
+    }
+    snakepit_err err = sp_cli_print_json(cli, writer);
+    snakepit_writer_free(writer);
+    return err;
+}
+
+int sp_cli_check(struct sp_cli *cli)
+{
+    struct check check = {0};
+    snakepit_message why = {0};
+    bool json = cli->args.texts[SP_CLI_CHECK_JSON] != NULL;
+    snakepit_err err = sp_config_read_file(cli->args.words[0], &check.config, &why);
+    if (err == SNAKEPIT_OK) {
+        err = probe_all(&check);
+    }
+    if (err == SNAKEPIT_OK && json) {
+        err = print_as_json(cli, &check);
+    } else if (err == SNAKEPIT_OK) {
+        print_as_text(cli, &check);
+    }
+    int status = check.faults == 0 ? SP_CLI_EXIT_OK : SP_CLI_EXIT_FAILED;
+    if (err != SNAKEPIT_OK) {
+        status = sp_cli_report(cli, err, why.text, json);
+    }
+    check_fini(&check);
+    return status;
+}

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: MIT
+// One child process, from spawn to wait. Its reply comes through a pipe of its own,
+// because a sitecustomize or a version manager's shim may print anything. Whatever else
+// is in its group when it has answered is killed: a shim may have left a helper behind.
+#include "interpreter/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+
+#define FIRST_FD 10 // our ends stay above the numbers that the child gives to its own
+
+extern char **environ;
+
+// The two pipes of a child. -1: closed.
+struct pipes {
+    int reply[2];
+    int words[2];
+};
+
+static void close_end(int *fd)
+{
+    if (*fd >= 0) {
+        close(*fd);
+    }
+    *fd = -1;
+}
+
+static void close_pipes(struct pipes *pipes)
+{
+    for (int i = 0; i < 2; i++) {
+        close_end(&pipes->reply[i]);
+        close_end(&pipes->words[i]);
+    }
+}
+
+static bool open_pipe(int ends[2])
+{
+    int low[2];
+    if (pipe2(low, O_CLOEXEC) != 0) {
+        return false;
+    }
+    for (int i = 0; i < 2; i++) {
+        ends[i] = fcntl(low[i], F_DUPFD_CLOEXEC, FIRST_FD);
+    }
+    int saved = errno;
+    close(low[0]);
+    close(low[1]);
+    errno = saved;
+    return ends[0] >= 0 && ends[1] >= 0;
+}
+
+static int add_actions(posix_spawn_file_actions_t *actions, const struct pipes *pipes)
+{
+    int err = posix_spawn_file_actions_addopen(actions, 0, "/dev/null", O_RDONLY, 0);
+    err =
+        err != 0 ? err : posix_spawn_file_actions_adddup2(actions, pipes->words[1], 1);
+    err =
+        err != 0 ? err : posix_spawn_file_actions_adddup2(actions, pipes->words[1], 2);
+    err = err != 0 ? err
+                   : posix_spawn_file_actions_adddup2(
+                         actions, pipes->reply[1], SP_CHILD_REPLY_FD);
+    return err != 0 ? err
+                    : posix_spawn_file_actions_addclosefrom_np(actions,
+                                                               SP_CHILD_REPLY_FD + 1);
+}
+
+static int set_attributes(posix_spawnattr_t *attributes)
+{
+    sigset_t none;
+    sigset_t all;
+    sigemptyset(&none);
+    sigfillset(&all);
+    int err = posix_spawnattr_setflags(attributes,
+                                       POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
+                                           POSIX_SPAWN_SETSIGDEF);
+    err = err != 0 ? err : posix_spawnattr_setpgroup(attributes, 0);
+    err = err != 0 ? err : posix_spawnattr_setsigmask(attributes, &none);
+    return err != 0 ? err : posix_spawnattr_setsigdefault(attributes, &all);
+}
+
+// 0 or an errno.
+static int spawn_with(char *const argv[],
+                      const struct pipes *pipes,
+                      posix_spawnattr_t *attributes,
+                      pid_t *pid)
+{
+    posix_spawn_file_actions_t actions;
+    int err = posix_spawn_file_actions_init(&actions);
+    if (err != 0) {
+        return err;
+    }
+    err = add_actions(&actions, pipes);
+    err =
+        err != 0 ? err : posix_spawn(pid, argv[0], &actions, attributes, argv, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    return err;
+}
+
+static int spawn(char *const argv[], const struct pipes *pipes, pid_t *pid)
+{
+    posix_spawnattr_t attributes;
+    int err = posix_spawnattr_init(&attributes);
+    if (err != 0) {
+        return err;
+    }
+    err = set_attributes(&attributes);
+    err = err != 0 ? err : spawn_with(argv, pipes, &attributes, pid);
+    posix_spawnattr_destroy(&attributes);
+    return err;
+}
+
+// Keeps the end of what was printed: the last line that is not empty.
+static void keep_words(struct sp_child_result *result, char *chunk)
+{
+    for (char *line = strtok_r(chunk, "\r\n", &chunk); line != NULL;
+         line = strtok_r(NULL, "\r\n", &chunk)) {
+        (void)snprintf(result->last_words, sizeof(result->last_words), "%s", line);
+    }
+}
+
+// Reads once; closes the end when there is no more. NO_MEMORY.
+static snakepit_err read_end(int *fd, bool is_reply, struct sp_child_result *result)
+{
+    char chunk[4096];
+    ssize_t got = read(*fd, chunk, sizeof(chunk) - 1);
+    if (got < 0 && errno == EINTR) {
+        return SNAKEPIT_OK;
+    }
+    if (got <= 0 || result->reply.size > SP_CHILD_REPLY_MAX) {
+        close_end(fd);
+        return SNAKEPIT_OK;
+    }
+    chunk[got] = '\0';
+    if (is_reply) {
+        return sp_buf_append(&result->reply, chunk, (size_t)got);
+    }
+    keep_words(result, chunk);
+    return SNAKEPIT_OK;
+}
+
+static int remaining_ms(uint64_t deadline)
+{
+    uint64_t now = sp_clock_now();
+    uint64_t left = now < deadline ? (deadline - now) / SP_NS_PER_MS + 1 : 0;
+    return left > 60000 ? 60000 : (int)left;
+}
+
+// Hears the child until its reply ends.
+static snakepit_err
+hear(struct pipes *pipes, uint64_t deadline, struct sp_child_result *result)
+{
+    snakepit_err err = SNAKEPIT_OK;
+    while (err == SNAKEPIT_OK && pipes->reply[0] >= 0) {
+        struct pollfd ends[2] = {{.fd = pipes->reply[0], .events = POLLIN},
+                                 {.fd = pipes->words[0], .events = POLLIN}};
+        int ready = poll(ends, 2, remaining_ms(deadline));
+        if (ready < 0 && errno != EINTR) {
+            return SNAKEPIT_SYSTEM;
+        }
+        if (ready == 0 && remaining_ms(deadline) == 0) {
+            return SNAKEPIT_DEADLINE_EXCEEDED;
+        }
+        if (ready > 0 && ends[1].revents != 0) {
+            err = read_end(&pipes->words[0], false, result);
+        }
+        if (ready > 0 && ends[0].revents != 0 && err == SNAKEPIT_OK) {
+            err = read_end(&pipes->reply[0], true, result);
+        }
+    }
+    return err;
+}
+
+// What was printed before the end of the reply and not yet read.
+static void hear_rest(struct pipes *pipes, struct sp_child_result *result)
+{
+    struct pollfd end = {.fd = pipes->words[0], .events = POLLIN};
+    for (int i = 0; i < 64 && pipes->words[0] >= 0 && poll(&end, 1, 0) > 0; i++) {
+        read_end(&pipes->words[0], false, result);
+    }
+}
+
+// Until the child has exited, at the latest at the deadline. It is not waited for yet,
+// so that its number still names its group.
+static snakepit_err await_exit(pid_t pid, uint64_t deadline)
+{
+    struct pollfd process = {.fd = pidfd_open(pid, 0), .events = POLLIN};
+    if (process.fd < 0) {
+        // An old kernel or a seccomp filter. The reply is there; only the status is
+        // lost, because the child is now killed instead.
+        return SNAKEPIT_OK;
+    }
+    int ready = 0;
+    while (ready <= 0 && remaining_ms(deadline) != 0) {
+        ready = poll(&process, 1, remaining_ms(deadline));
+    }
+    close(process.fd);
+    return ready > 0 ? SNAKEPIT_OK : SNAKEPIT_DEADLINE_EXCEEDED;
+}
+
+static void end_group(pid_t pid, struct sp_child_result *result)
+{
+    kill(-pid, SIGKILL);
+    pid_t waited = 0;
+    do {
+        waited = waitpid(pid, &result->status, 0);
+    } while (waited < 0 && errno == EINTR);
+    // A host may reap children that are not its own.
+    result->status = waited == pid ? result->status : -1;
+}
+
+snakepit_err
+sp_child_run(char *const argv[], uint64_t deadline, struct sp_child_result *result)
+{
+    struct pipes pipes = {{-1, -1}, {-1, -1}};
+    pid_t pid = 0;
+    *result = (struct sp_child_result){.status = -1};
+    int err = open_pipe(pipes.reply) && open_pipe(pipes.words) ? 0 : errno;
+    err = err != 0 ? err : spawn(argv, &pipes, &pid);
+    close_end(&pipes.reply[1]);
+    close_end(&pipes.words[1]);
+    if (err != 0) {
+        close_pipes(&pipes);
+        errno = err;
+        return err == ENOMEM ? SNAKEPIT_NO_MEMORY : SNAKEPIT_SYSTEM;
+    }
+    snakepit_err outcome = hear(&pipes, deadline, result);
+    outcome = outcome != SNAKEPIT_OK ? outcome : await_exit(pid, deadline);
+    end_group(pid, result);
+    hear_rest(&pipes, result);
+    close_pipes(&pipes);
+    return outcome != SNAKEPIT_OK ? outcome : sp_buf_printf(&result->reply, "%s", "");
+}
+
+void sp_child_result_fini(struct sp_child_result *result)
+{
+    sp_buf_fini(&result->reply);
+}

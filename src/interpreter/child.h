@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+// Runs a program once, with a deadline, and hears what it has to say.
+#ifndef INTERPRETER_CHILD_H
+#define INTERPRETER_CHILD_H
+
+#include <stdint.h>
+
+#include "base/slice.h"
+
+#define SP_CHILD_REPLY_FD  3      // where the program writes its reply
+#define SP_CHILD_REPLY_MAX 65536u // bytes of it
+
+struct sp_child_result {
+    struct sp_buf
+        reply; // what it wrote to SP_CHILD_REPLY_FD, with a zero behind `size`
+    char last_words[256]; // the last line it printed, on stdout or stderr
+    int status; // as waitpid() gives it; -1: another thread of the host took it
+};
+
+// Runs argv[0], an absolute path, in a process group of its own with nothing open but 0
+// to SP_CHILD_REPLY_FD. Returns when it has exited and its group was killed.
+// `deadline`: absolute CLOCK_MONOTONIC ns. DEADLINE_EXCEEDED: it was killed. SYSTEM: it
+// could not be run; errno says why. NO_MEMORY. Call sp_child_result_fini() in every
+// case.
+snakepit_err
+sp_child_run(char *const argv[], uint64_t deadline, struct sp_child_result *result);
+void sp_child_result_fini(struct sp_child_result *result);
+
+#endif

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MIT
+// The environment of a worker, merged variable by variable: the pool's own value wins,
+// then what the host was started with, then a default that keeps the cores from being
+// oversubscribed.
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/memory.h"
+#include "interpreter/interpreter.h"
+
+static const struct {
+    const char *name;
+    const char *value; // NULL: the number of threads
+} defaults[] = {
+    {"OPENBLAS_NUM_THREADS", NULL},
+    {"OMP_NUM_THREADS", NULL},
+    {"MKL_NUM_THREADS", NULL},
+    {"NUMEXPR_NUM_THREADS", NULL},
+    {"VECLIB_MAXIMUM_THREADS", NULL},
+    {"GRPC_POLL_STRATEGY", "poll"},
+};
+
+#define DEFAULTS (sizeof(defaults) / sizeof(defaults[0]))
+
+// True if `entry`, "NAME=value", sets the variable `name`.
+static bool sets(const char *entry, const char *name)
+{
+    size_t length = strlen(name);
+    return strncmp(entry, name, length) == 0 && entry[length] == '=';
+}
+
+static bool is_users(const struct sp_thread_env *wanted, const char *entry)
+{
+    for (size_t i = 0; wanted->user != NULL && i < wanted->user->count; i++) {
+        if (sets(entry, wanted->user->items[i].name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_set(char *const *environment, const char *name)
+{
+    for (size_t i = 0; environment[i] != NULL; i++) {
+        if (sets(environment[i], name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static uint32_t count_threads(const struct sp_thread_env *wanted)
+{
+    SP_CHECK(wanted->threads_per_worker >= 1 && wanted->cores >= 1);
+    uint32_t share = wanted->cores / wanted->threads_per_worker;
+    return wanted->profile == SP_PROFILE_PROCESS || share < 1 ? 1 : share;
+}
+
+// Appends "name=value"; the text is given. NO_MEMORY.
+static snakepit_err append(char **environment, const char *name, const char *value)
+{
+    struct sp_buf entry = {0};
+    snakepit_err err = sp_buf_printf(&entry, "%s=%s", name, value);
+    if (err != SNAKEPIT_OK) {
+        return err;
+    }
+    while (*environment != NULL) {
+        environment++;
+    }
+    *environment = (char *)entry.data;
+    return SNAKEPIT_OK;
+}
+
+static snakepit_err copy_inherited(const struct sp_thread_env *wanted,
+                                   char **environment)
+{
+    size_t count = 0;
+    for (size_t i = 0; wanted->inherited != NULL && wanted->inherited[i] != NULL; i++) {
+        if (is_users(wanted, wanted->inherited[i])) {
+            continue;
+        }
+        environment[count] = sp_strdup(wanted->inherited[i]);
+        if (environment[count++] == NULL) {
+            return SNAKEPIT_NO_MEMORY;
+        }
+    }
+    return SNAKEPIT_OK;
+}
+
+static snakepit_err add_defaults(const struct sp_thread_env *wanted, char **environment)
+{
+    struct sp_buf threads = {0};
+    snakepit_err err = sp_buf_printf(&threads, "%" PRIu32, count_threads(wanted));
+    for (size_t i = 0; err == SNAKEPIT_OK && i < DEFAULTS; i++) {
+        const char *value =
+            defaults[i].value != NULL ? defaults[i].value : (const char *)threads.data;
+        if (!is_set(environment, defaults[i].name)) {
+            err = append(environment, defaults[i].name, value);
+        }
+    }
+    sp_buf_fini(&threads);
+    return err;
+}
+
+static size_t count_all(const struct sp_thread_env *wanted)
+{
+    size_t count = DEFAULTS + (wanted->user != NULL ? wanted->user->count : 0);
+    for (size_t i = 0; wanted->inherited != NULL && wanted->inherited[i] != NULL; i++) {
+        count++;
+    }
+    return count;
+}
+
+snakepit_err sp_interpreter_thread_env(const struct sp_thread_env *wanted,
+                                       char ***environment)
+{
+    char **made = (char **)sp_alloc_array(count_all(wanted) + 1, sizeof(*made));
+    if (made == NULL) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    snakepit_err err = copy_inherited(wanted, made);
+    for (size_t i = 0;
+         err == SNAKEPIT_OK && wanted->user != NULL && i < wanted->user->count;
+         i++) {
+        err = append(made, wanted->user->items[i].name, wanted->user->items[i].value);
+    }
+    err = err != SNAKEPIT_OK ? err : add_defaults(wanted, made);
+    if (err != SNAKEPIT_OK) {
+        sp_interpreter_free_env(made);
+        return err;
+    }
+    *environment = made;
+    return SNAKEPIT_OK;
+}
+
+void sp_interpreter_free_env(char **environment)
+{
+    for (size_t i = 0; environment != NULL && environment[i] != NULL; i++) {
+        sp_free(environment[i]);
+    }
+    sp_free((void *)environment);
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+// Which Python this is: asked of the interpreter itself, once, in a process of its own.
+#ifndef INTERPRETER_INTERPRETER_H
+#define INTERPRETER_INTERPRETER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <snakepit/errors.h>
+#include <snakepit/payload.h>
+
+#include "config/config.h"
+
+// What an interpreter says of itself. Owned texts, never NULL but where it is said.
+// Read-only once probed: any thread.
+struct sp_interpreter {
+    char *path;       // absolute, as it was found
+    char *executable; // what a worker should run: sys.executable, behind all shims;
+                      // that of a virtual environment stays the environment's
+    char *prefix;     // sys.prefix: tells apart environments of one executable
+    char *version;    // "3.13.5"
+    char *soabi;      // "cpython-313t-x86_64-linux-gnu"; "" if it has none
+    char *numpy;      // version of the NumPy it would import, or NULL
+    int major;
+    int minor;
+    bool free_threaded; // built without the GIL (Py_GIL_DISABLED)
+    bool gil_enabled;   // the GIL is on nevertheless, or as always
+    bool has_bridge;    // snakepit_bridge._runtime, built for it, is installed
+};
+
+// Runs `python`, a command or an absolute path, and fills `interpreter`. Takes 20 to
+// 100 ms as a rule and at most 10 s. Blocks; not from the loop thread. NOT_FOUND,
+// DEADLINE_EXCEEDED, UNSUPPORTED (it is no CPython of 3.9 or later, or does not start),
+// SYSTEM, NO_MEMORY; `why`, which may be NULL, explains. On success call
+// sp_interpreter_fini().
+snakepit_err sp_interpreter_probe(const char *python,
+                                  struct sp_interpreter *interpreter,
+                                  snakepit_message *why);
+void sp_interpreter_fini(struct sp_interpreter *interpreter);
+
+// True if its threads run in parallel, so that the thread profile can use it.
+bool sp_interpreter_runs_threads(const struct sp_interpreter *interpreter);
+
+// ---- What there is on this machine
+// -----------------------------------------------------------
+
+struct sp_interpreter_entry {
+    const char *found_as; // "SNAKEPIT_PYTHON_FT", "python3.13t"; static
+    char *problem;        // why it cannot be used, or NULL; then nothing below is set
+    struct sp_interpreter interpreter;
+};
+
+struct sp_interpreter_list {
+    struct sp_interpreter_entry *items;
+    size_t count;
+};
+
+// Probes those that SNAKEPIT_PYTHON, SNAKEPIT_PYTHON_FT and the usual names on PATH
+// lead to, each once however many names it has. One that does not work is listed only
+// if a variable names it. NO_MEMORY. On success call sp_interpreter_list_fini().
+snakepit_err sp_interpreter_find(struct sp_interpreter_list *list);
+void sp_interpreter_list_fini(struct sp_interpreter_list *list);
+
+// ---- The environment of a worker
+// -------------------------------------------------------------
+
+struct sp_thread_env {
+    enum sp_profile profile;     // what the worker runs as, after a fallback
+    uint32_t threads_per_worker; // at least 1
+    uint32_t cores;              // at least 1; sp_config_cores()
+    const struct sp_pairs *user; // the pool's adapter_env, borrowed; NULL: none
+    char *const *inherited;      // the host's environ, borrowed; NULL: none
+};
+
+// Gives the whole environment of a worker, NAME=value each, ended by NULL: what is
+// inherited, the user's variables over it, and of the thread-count variables of BLAS
+// and OpenMP, each one that neither of these sets, so that all workers' threads
+// together do not outnumber the cores. GRPC_POLL_STRATEGY likewise. NO_MEMORY. Free
+// with sp_interpreter_free_env().
+snakepit_err sp_interpreter_thread_env(const struct sp_thread_env *wanted,
+                                       char ***environment);
+void sp_interpreter_free_env(char **environment);
+
+#endif

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: MIT
+// Asks an interpreter what it is. The script imports nothing that a user installed: the
+// package snakepit_bridge is looked for, not imported, and NumPy's version is read from
+// its metadata.
+#include <errno.h>
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "config/program.h"
+#include "interpreter/child.h"
+#include "interpreter/interpreter.h"
+
+#define PATIENCE (UINT64_C(10) * SP_NS_PER_S)
+
+// Understood by every Python 3, so that an old one can say that it is old. -I keeps out
+// PYTHONPATH and the user's own folder, but not the site-packages of a virtual
+// environment.
+static const char script[] =
+    "import json, os, sys, sysconfig\n"
+    "def bridge():\n"
+    "    from importlib.machinery import PathFinder\n"
+    "    package = PathFinder.find_spec('snakepit_bridge')\n"
+    "    if package is None or package.submodule_search_locations is None:\n"
+    "        return False\n"
+    "    folders = list(package.submodule_search_locations)\n"
+    "    return PathFinder.find_spec('snakepit_bridge._runtime', folders) is not None\n"
+    "def numpy():\n"
+    "    try:\n"
+    "        from importlib.metadata import version\n"
+    "        return version('numpy')\n"
+    "    except Exception:\n"
+    "        return None\n"
+    "gil = getattr(sys, '_is_gil_enabled', None)\n"
+    "with os.fdopen(3, 'w') as reply:\n"
+    "    json.dump({\n"
+    "        'implementation': sys.implementation.name,\n"
+    "        'executable': os.path.abspath(sys.executable),\n"
+    "        'prefix': sys.prefix,\n"
+    "        'version': sys.version.split()[0],\n"
+    "        'soabi': sysconfig.get_config_var('SOABI') or '',\n"
+    "        'numpy': numpy(),\n"
+    "        'major': sys.version_info[0],\n"
+    "        'minor': sys.version_info[1],\n"
+    "        'free_threaded': sysconfig.get_config_var('Py_GIL_DISABLED') == 1,\n"
+    "        'gil_enabled': gil() if gil else True,\n"
+    "        'has_bridge': bridge(),\n"
+    "    }, reply)\n";
+
+__attribute__((format(printf, 3, 4))) static snakepit_err
+explain(snakepit_message *why, snakepit_err err, const char *format, ...)
+{
+    if (why != NULL) {
+        va_list args;
+        va_start(args, format);
+        (void)vsnprintf(why->text, sizeof(why->text), format, args);
+        va_end(args);
+    }
+    return err;
+}
+
+// ---- The reply
+// -------------------------------------------------------------------------------
+
+// "s" fields are copied; "b" and "i" are read.
+static snakepit_err copy_texts(const json_t *reply, struct sp_interpreter *interpreter)
+{
+    const struct {
+        const char *key;
+        char **field;
+    } texts[] = {
+        {"executable", &interpreter->executable},
+        {"prefix", &interpreter->prefix},
+        {"version", &interpreter->version},
+        {"soabi", &interpreter->soabi},
+        {"numpy", &interpreter->numpy},
+    };
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        const char *text = json_string_value(json_object_get(reply, texts[i].key));
+        *texts[i].field = text != NULL ? sp_strdup(text) : NULL;
+        if (text != NULL && *texts[i].field == NULL) {
+            return SNAKEPIT_NO_MEMORY;
+        }
+    }
+    return SNAKEPIT_OK;
+}
+
+static bool is_complete(const json_t *reply)
+{
+    return json_is_string(json_object_get(reply, "executable")) &&
+           json_is_string(json_object_get(reply, "prefix")) &&
+           json_is_string(json_object_get(reply, "version")) &&
+           json_is_string(json_object_get(reply, "soabi")) &&
+           json_is_string(json_object_get(reply, "implementation")) &&
+           json_is_integer(json_object_get(reply, "major")) &&
+           json_is_integer(json_object_get(reply, "minor"));
+}
+
+static snakepit_err read_reply(const json_t *reply,
+                               struct sp_interpreter *interpreter,
+                               snakepit_message *why)
+{
+    if (!is_complete(reply)) {
+        return explain(why, SNAKEPIT_UNSUPPORTED, "%s is no Python", interpreter->path);
+    }
+    interpreter->major = (int)json_integer_value(json_object_get(reply, "major"));
+    interpreter->minor = (int)json_integer_value(json_object_get(reply, "minor"));
+    interpreter->free_threaded = json_is_true(json_object_get(reply, "free_threaded"));
+    interpreter->gil_enabled = json_is_true(json_object_get(reply, "gil_enabled"));
+    interpreter->has_bridge = json_is_true(json_object_get(reply, "has_bridge"));
+    snakepit_err err = copy_texts(reply, interpreter);
+    if (err != SNAKEPIT_OK) {
+        return err;
+    }
+    const char *implementation =
+        json_string_value(json_object_get(reply, "implementation"));
+    bool old = interpreter->major != 3 || interpreter->minor < 9;
+    if (old || strcmp(implementation, "cpython") != 0) {
+        return explain(why,
+                       SNAKEPIT_UNSUPPORTED,
+                       "%s is %s %s; Snakepit needs CPython 3.9 or later",
+                       interpreter->path,
+                       implementation,
+                       interpreter->version);
+    }
+    return SNAKEPIT_OK;
+}
+
+// ---- The run
+// ---------------------------------------------------------------------------------
+
+static snakepit_err explain_silence(const struct sp_child_result *result,
+                                    const char *path,
+                                    snakepit_message *why)
+{
+    int status = result->status;
+    char how[64] = "said nothing that could be understood";
+    if (status != -1 && WIFSIGNALED(status)) {
+        (void)snprintf(how, sizeof(how), "was killed by signal %d", WTERMSIG(status));
+    } else if (status != -1 && WEXITSTATUS(status) != 0) {
+        (void)snprintf(
+            how, sizeof(how), "ended with exit status %d", WEXITSTATUS(status));
+    }
+    return explain(why,
+                   SNAKEPIT_UNSUPPORTED,
+                   "%s is no working Python: it %s%s%s",
+                   path,
+                   how,
+                   result->last_words[0] != '\0' ? ", last words: " : "",
+                   result->last_words);
+}
+
+static snakepit_err understand(const struct sp_child_result *result,
+                               struct sp_interpreter *interpreter,
+                               snakepit_message *why)
+{
+    json_t *reply =
+        json_loadb((const char *)result->reply.data, result->reply.size, 0, NULL);
+    snakepit_err err = reply != NULL ? read_reply(reply, interpreter, why)
+                                     : explain_silence(result, interpreter->path, why);
+    json_decref(reply);
+    return err;
+}
+
+static snakepit_err ask(struct sp_interpreter *interpreter, snakepit_message *why)
+{
+    char isolated[] = "-I";
+    char command[] = "-c";
+    char text[sizeof(script)];
+    memcpy(text, script, sizeof(script));
+    char *argv[] = {interpreter->path, isolated, command, text, NULL};
+    struct sp_child_result result;
+    snakepit_err err = sp_child_run(argv, sp_clock_now() + PATIENCE, &result);
+    if (err == SNAKEPIT_OK) {
+        err = understand(&result, interpreter, why);
+    } else if (err == SNAKEPIT_DEADLINE_EXCEEDED) {
+        explain(why,
+                err,
+                "%s did not say within 10 s which Python it is",
+                interpreter->path);
+    } else if (err == SNAKEPIT_SYSTEM) {
+        explain(why,
+                err,
+                "%s cannot be run: %s",
+                interpreter->path,
+                strerrordesc_np(errno));
+    }
+    sp_child_result_fini(&result);
+    return err;
+}
+
+snakepit_err sp_interpreter_probe(const char *python,
+                                  struct sp_interpreter *interpreter,
+                                  snakepit_message *why)
+{
+    struct sp_interpreter made = {0};
+    snakepit_err err = sp_program_find(python, NULL, &made.path);
+    if (err == SNAKEPIT_NOT_FOUND) {
+        return explain(why, err, "%s was not found or may not be executed", python);
+    }
+    err = err != SNAKEPIT_OK ? err : ask(&made, why);
+    if (err == SNAKEPIT_NO_MEMORY) {
+        explain(why, err, "memory is exhausted");
+    }
+    if (err != SNAKEPIT_OK) {
+        sp_interpreter_fini(&made);
+        return err;
+    }
+    *interpreter = made;
+    return SNAKEPIT_OK;
+}
+
+void sp_interpreter_fini(struct sp_interpreter *interpreter)
+{
+    sp_free(interpreter->path);
+    sp_free(interpreter->executable);
+    sp_free(interpreter->prefix);
+    sp_free(interpreter->version);
+    sp_free(interpreter->soabi);
+    sp_free(interpreter->numpy);
+    *interpreter = (struct sp_interpreter){0};
+}
+
+bool sp_interpreter_runs_threads(const struct sp_interpreter *interpreter)
+{
+    return interpreter->free_threaded && !interpreter->gil_enabled;
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+// What the program reads of an answer.
+#include "payload/json.h"
+#include "payload/reader.h"
+#include "pit/pit.h"
+
+const snakepit_fault *snakepit_answer_fault(const snakepit_answer *answer)
+{
+    static const snakepit_fault no_memory = {
+        .err = SNAKEPIT_NO_MEMORY,
+        .message = "memory is exhausted",
+        .type = "",
+        .traceback = "",
+        .stage = "",
+        .cause = "",
+        .last_output = "",
+    };
+    static const snakepit_fault none = {
+        .err = SNAKEPIT_OK,
+        .message = "ok",
+        .type = "",
+        .traceback = "",
+        .stage = "",
+        .cause = "",
+        .last_output = "",
+    };
+    if (answer == NULL) {
+        return &no_memory;
+    }
+    const struct sp_call *call = sp_call_of(answer);
+    return call->err == SNAKEPIT_OK ? &none : &call->fault;
+}
+
+void snakepit_answer_reader(const snakepit_answer *answer, snakepit_reader *reader)
+{
+    struct sp_slice body = {0};
+    struct sp_slice memory = {0};
+    if (answer != NULL) {
+        const struct sp_call *call = sp_call_of(answer);
+        body = call->body;
+        if (call->port != NULL) {
+            memory = (struct sp_slice){call->port->results.base, call->port->results.size};
+        }
+    }
+    sp_reader_init(reader, body, memory);
+}
+
+const char *snakepit_answer_json(snakepit_answer *answer)
+{
+    if (answer == NULL) {
+        return NULL;
+    }
+    struct sp_call *call = sp_call_of(answer);
+    if (call->err != SNAKEPIT_OK) {
+        return NULL;
+    }
+    if (call->json.size == 0) {
+        snakepit_reader reader;
+        snakepit_answer_reader(answer, &reader);
+        if (sp_json_write(&reader, &call->json) != SNAKEPIT_OK) {
+            return NULL;
+        }
+    }
+    return (const char *)call->json.data;
+}
+
+void snakepit_answer_free(snakepit_answer *answer)
+{
+    if (answer != NULL) {
+        sp_pool_release(sp_call_of(answer));
+    }
+}

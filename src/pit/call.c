@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: MIT
+// The public calls: what the program hands in is checked here, once, and then belongs to a pool.
+#include <stdio.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "payload/tensor.h"
+#include "payload/writer.h"
+#include "pit/pit.h"
+
+// ---- Checks ----------------------------------------------------------------------------------
+
+static bool starts_a_map(const snakepit_writer *args)
+{
+    uint8_t first = args->buf.data[0];
+    return (first & 0xf0) == 0x80 || first == 0xde || first == 0xdf;
+}
+
+static const char *check_args(const snakepit_writer *args, snakepit_err *err)
+{
+    if (args == NULL) {
+        return NULL;
+    }
+    *err = snakepit_writer_error(args);
+    if (*err != SNAKEPIT_OK) {
+        return "the arguments are not one complete value";
+    }
+    *err = SNAKEPIT_INVALID_ARGUMENT;
+    if (!starts_a_map(args)) {
+        return "the arguments must be a map of names to values";
+    }
+    return args->buf.size > SP_BODY_MAX ? "the arguments take more than 1 GiB" : NULL;
+}
+
+// What is wrong with a request, or NULL; `text` is filled in.
+static const char *describe(const char *tool, const snakepit_writer *args,
+                            const snakepit_call_options *options, struct sp_request_text *text,
+                            snakepit_err *err)
+{
+    *err = SNAKEPIT_INVALID_ARGUMENT;
+    size_t tool_size = tool == NULL ? 0 : strnlen(tool, SP_TOOL_NAME_MAX + 1);
+    if (tool_size == 0 || tool_size > SP_TOOL_NAME_MAX) {
+        return "a tool's name has 1 to 255 bytes";
+    }
+    const char *session = options == NULL ? NULL : options->session_id;
+    size_t session_size = session == NULL ? 0 : strnlen(session, SP_SESSION_MAX + 1);
+    if (session_size > SP_SESSION_MAX) {
+        return "a session_id has at most 255 bytes";
+    }
+    *text = (struct sp_request_text){
+        tool, (uint32_t)tool_size, session, (uint32_t)session_size, args};
+    return check_args(args, err);
+}
+
+static const char *pool_name(const snakepit_call_options *options)
+{
+    return options == NULL ? NULL : options->pool;
+}
+
+static snakepit_err fail(snakepit_err err, const char *message, snakepit_answer **answer)
+{
+    const struct sp_failure failure = {.err = err, .message = message};
+    struct sp_call *call = sp_call_failed(&failure);
+    *answer = call == NULL ? NULL : sp_call_answer(call);
+    return err;
+}
+
+static snakepit_err fail_unknown_pool(const char *name, snakepit_answer **answer)
+{
+    char text[512];
+    (void)snprintf(text, sizeof text, "there is no pool \"%.255s\"", name == NULL ? "default" : name);
+    return fail(SNAKEPIT_UNKNOWN_POOL, text, answer);
+}
+
+// ---- Calls -----------------------------------------------------------------------------------
+
+snakepit_err snakepit_call(snakepit *pit, const char *tool, const snakepit_writer *args,
+                           const snakepit_call_options *options, snakepit_answer **answer)
+{
+    struct sp_request_text text;
+    snakepit_err err;
+    const char *wrong = describe(tool, args, options, &text, &err);
+    if (wrong != NULL) {
+        return fail(err, wrong, answer);
+    }
+    struct sp_pool *pool = sp_pit_pool(pit, pool_name(options));
+    if (pool == NULL) {
+        return fail_unknown_pool(pool_name(options), answer);
+    }
+    struct sp_call *call;
+    err = sp_pool_call(pool, &text, options == NULL ? 0 : options->timeout_ms, &call);
+    *answer = call == NULL ? NULL : sp_call_answer(call);
+    return err;
+}
+
+snakepit_err snakepit_call_json(snakepit *pit, const char *tool, const char *json,
+                                const snakepit_call_options *options, snakepit_answer **answer)
+{
+    snakepit_message why = {0};
+    if (json == NULL) {
+        return snakepit_call(pit, tool, NULL, options, answer);
+    }
+    snakepit_writer *args = snakepit_writer_new();
+    if (args == NULL) {
+        return fail(SNAKEPIT_NO_MEMORY, NULL, answer);
+    }
+    snakepit_err err = snakepit_writer_json(args, json, strlen(json), &why);
+    if (err == SNAKEPIT_OK) {
+        err = snakepit_call(pit, tool, args, options, answer);
+    } else {
+        err = fail(err, why.text, answer);
+    }
+    snakepit_writer_free(args);
+    return err;
+}
+
+snakepit_err snakepit_submit(snakepit *pit, const char *tool, const snakepit_writer *args,
+                             const snakepit_call_options *options, snakepit_done_fn *done,
+                             void *user, snakepit_call_id *call)
+{
+    struct sp_request_text text;
+    snakepit_err err;
+    if (done == NULL) {
+        return SNAKEPIT_INVALID_ARGUMENT;
+    }
+    if (describe(tool, args, options, &text, &err) != NULL) {
+        return err;
+    }
+    struct sp_pool *pool = sp_pit_pool(pit, pool_name(options));
+    if (pool == NULL) {
+        return SNAKEPIT_UNKNOWN_POOL;
+    }
+    err = sp_drain_ensure(pit);
+    if (err != SNAKEPIT_OK) {
+        return err;
+    }
+    return sp_pool_submit(
+        pool, &text, options == NULL ? 0 : options->timeout_ms, done, user, call);
+}
+
+snakepit_err snakepit_cancel(snakepit *pit, snakepit_call_id call)
+{
+    size_t index = call & 0xfff;
+    return index < pit->count ? sp_pool_cancel(pit->pools[index].pool, call)
+                              : SNAKEPIT_NOT_FOUND;
+}
+
+// ---- Tensors ---------------------------------------------------------------------------------
+
+snakepit_err snakepit_tensor_new(snakepit *pit, const char *pool_name_text,
+                                 snakepit_tensor *tensor, void **data)
+{
+    size_t bytes;
+    struct sp_share *share;
+    struct sp_pool *pool = sp_pit_pool(pit, pool_name_text);
+    if (pool == NULL) {
+        return SNAKEPIT_UNKNOWN_POOL;
+    }
+    snakepit_err err = snakepit_tensor_bytes(tensor, &bytes);
+    if (err == SNAKEPIT_OK) {
+        err = sp_share_new(&pool->store, bytes, &share);
+    }
+    if (err != SNAKEPIT_OK) {
+        return err;
+    }
+    *data = pool->store.segment.base + share->offset;
+    tensor->data = *data;
+    sp_tensor_set_packed(tensor);
+    return SNAKEPIT_OK;
+}
+
+void snakepit_tensor_free(snakepit *pit, const snakepit_tensor *tensor)
+{
+    for (size_t i = 0; i < pit->count; i++) {
+        struct sp_store *store = &pit->pools[i].pool->store;
+        struct sp_share *share = sp_share_find(store, tensor->data);
+        if (share != NULL) {
+            sp_share_unref(store, share);
+            return;
+        }
+    }
+}

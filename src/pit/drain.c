@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: MIT
+// Callbacks of submitted calls. Whoever drains looks at the completion rings, spins a little while
+// that has paid off, and only then asks the workers to ring and sleeps.
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "pit/pit.h"
+
+#define EVENTS_A_TURN 32
+#define FOREVER_MS    UINT32_MAX
+
+snakepit_err sp_drain_init(struct sp_drain *drain)
+{
+    SP_CHECK(pthread_mutex_init(&drain->lock, NULL) == 0);
+    drain->epoll = epoll_create1(EPOLL_CLOEXEC);
+    drain->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = drain->wake};
+    if (drain->epoll < 0 || drain->wake < 0 ||
+        epoll_ctl(drain->epoll, EPOLL_CTL_ADD, drain->wake, &event) != 0) {
+        return SNAKEPIT_SYSTEM;
+    }
+    return SNAKEPIT_OK;
+}
+
+void sp_drain_fini(struct sp_drain *drain)
+{
+    if (drain->epoll >= 0) {
+        close(drain->epoll);
+    }
+    if (drain->wake >= 0) {
+        close(drain->wake);
+    }
+    pthread_mutex_destroy(&drain->lock);
+}
+
+static void ring_wake(struct sp_drain *drain)
+{
+    uint64_t one = 1;
+    // A full counter wakes as well.
+    ssize_t written = write(drain->wake, &one, sizeof one);
+    (void)written;
+}
+
+void sp_drain_wake(void *user)
+{
+    snakepit *pit = user;
+    if (atomic_exchange(&pit->drain.asleep, false)) {
+        ring_wake(&pit->drain);
+    }
+}
+
+void sp_drain_doorbell(void *user, int fd, bool joins)
+{
+    snakepit *pit = user;
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+    // Without the event the tick still finds what has ended, ten milliseconds later.
+    (void)epoll_ctl(pit->drain.epoll, joins ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, fd, &event);
+}
+
+// ---- Draining --------------------------------------------------------------------------------
+
+static size_t run_callbacks(struct sp_link *ended)
+{
+    size_t count = 0;
+    struct sp_link *link;
+    while ((link = sp_list_take(ended)) != NULL) {
+        struct sp_call *call = SP_ENTRY(link, struct sp_call, link);
+        sp_call_open(call);
+        call->done(call->user, call->err, sp_call_answer(call));
+        count++;
+    }
+    return count;
+}
+
+static size_t run_ended(snakepit *pit)
+{
+    struct sp_link ended;
+    sp_list_init(&ended);
+    for (size_t i = 0; i < pit->count; i++) {
+        sp_pool_collect(pit->pools[i].pool, &ended);
+    }
+    return run_callbacks(&ended);
+}
+
+// Asks to be woken. What ended before is found by the look that must follow.
+static void arm(snakepit *pit)
+{
+    atomic_store(&pit->drain.asleep, true);
+    for (size_t i = 0; i < pit->count; i++) {
+        sp_pool_set_asleep(pit->pools[i].pool, true);
+    }
+}
+
+static bool peer_is_elsewhere(const snakepit *pit)
+{
+    uint32_t here = (uint32_t)sched_getcpu();
+    for (size_t i = 0; i < pit->count; i++) {
+        if (pit->pools[i].pool->peer_cpu != here) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static size_t spin(snakepit *pit, uint64_t begun)
+{
+    struct sp_patience *patience = &pit->drain.patience;
+    size_t count = 0;
+    if (patience->budget == 0 || !peer_is_elsewhere(pit) || !sp_spin_begin()) {
+        return 0;
+    }
+    while (count == 0 && sp_clock_ticks() - begun < patience->budget) {
+        sp_clock_relax();
+        count = run_ended(pit);
+    }
+    sp_spin_end();
+    if (count > 0) {
+        sp_patience_hit(patience, sp_clock_ticks() - begun);
+    }
+    return count;
+}
+
+static void silence(const struct epoll_event *events, int count)
+{
+    for (int i = 0; i < count; i++) {
+        uint64_t rung;
+        ssize_t got = read(events[i].data.fd, &rung, sizeof rung);
+        (void)got;
+    }
+}
+
+// Waits for a bell, at most until the deadline. False: the deadline came.
+static bool sleep_until(snakepit *pit, uint64_t deadline)
+{
+    struct epoll_event events[EVENTS_A_TURN];
+    uint64_t now = sp_clock_now();
+    int timeout = -1;
+    if (deadline != SP_NEVER) {
+        uint64_t left = deadline > now ? (deadline - now + SP_NS_PER_MS - 1) / SP_NS_PER_MS : 0;
+        timeout = left > INT32_MAX ? INT32_MAX : (int)left;
+    }
+    int count = epoll_wait(pit->drain.epoll, events, EVENTS_A_TURN, timeout);
+    silence(events, count);
+    return count != 0;
+}
+
+static bool told_to_stop(struct sp_drain *drain)
+{
+    pthread_mutex_lock(&drain->lock);
+    bool stop = drain->stop;
+    pthread_mutex_unlock(&drain->lock);
+    return stop;
+}
+
+static size_t drain_until(snakepit *pit, uint64_t deadline)
+{
+    struct sp_patience *patience = &pit->drain.patience;
+    uint64_t begun = sp_clock_ticks();
+    size_t count = spin(pit, begun);
+    bool more = true;
+    while (count == 0 && more) {
+        arm(pit);
+        count = run_ended(pit);
+        if (count == 0 && !told_to_stop(&pit->drain)) {
+            more = sleep_until(pit, deadline);
+            count = run_ended(pit);
+            sp_patience_miss(patience, sp_clock_ticks() - begun);
+        } else {
+            break;
+        }
+    }
+    return count;
+}
+
+size_t snakepit_drain(snakepit *pit, uint32_t timeout_ms)
+{
+    size_t count = run_ended(pit);
+    if (count > 0) {
+        return count;
+    }
+    if (timeout_ms == 0) {
+        struct epoll_event events[EVENTS_A_TURN];
+        silence(events, epoll_wait(pit->drain.epoll, events, EVENTS_A_TURN, 0));
+        arm(pit);
+        return run_ended(pit);
+    }
+    uint64_t deadline =
+        timeout_ms == FOREVER_MS ? SP_NEVER : sp_clock_now() + timeout_ms * SP_NS_PER_MS;
+    return drain_until(pit, deadline);
+}
+
+// ---- The library's own thread ----------------------------------------------------------------
+
+static void *drain_loop(void *argument)
+{
+    snakepit *pit = argument;
+    while (!told_to_stop(&pit->drain)) {
+        (void)snakepit_drain(pit, FOREVER_MS);
+    }
+    return NULL;
+}
+
+static int create_without_signals(snakepit *pit)
+{
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    int rc = pthread_create(&pit->drain.thread, NULL, drain_loop, pit);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return rc;
+}
+
+snakepit_err sp_drain_ensure(snakepit *pit)
+{
+    struct sp_drain *drain = &pit->drain;
+    snakepit_err err = SNAKEPIT_OK;
+    pthread_mutex_lock(&drain->lock);
+    if (!drain->owned && !drain->running) {
+        drain->stop = false;
+        drain->running = create_without_signals(pit) == 0;
+        err = drain->running ? SNAKEPIT_OK : SNAKEPIT_SYSTEM;
+    }
+    pthread_mutex_unlock(&drain->lock);
+    return err;
+}
+
+static void stop_thread(struct sp_drain *drain)
+{
+    pthread_mutex_lock(&drain->lock);
+    bool running = drain->running;
+    drain->running = false;
+    drain->stop = true;
+    pthread_mutex_unlock(&drain->lock);
+    if (running) {
+        ring_wake(drain);
+        SP_CHECK(pthread_join(drain->thread, NULL) == 0);
+    }
+    pthread_mutex_lock(&drain->lock);
+    drain->stop = false;
+    pthread_mutex_unlock(&drain->lock);
+}
+
+void sp_drain_finish(snakepit *pit)
+{
+    stop_thread(&pit->drain);
+    while (run_ended(pit) > 0) {
+    }
+}
+
+snakepit_err snakepit_completion_fd(snakepit *pit, int *fd)
+{
+    pthread_mutex_lock(&pit->drain.lock);
+    pit->drain.owned = true;
+    pthread_mutex_unlock(&pit->drain.lock);
+    stop_thread(&pit->drain);
+    *fd = pit->drain.epoll;
+    // Calls that have ended already are news to the one who polls.
+    ring_wake(&pit->drain);
+    return SNAKEPIT_OK;
+}

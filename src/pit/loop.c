@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+// The control plane's thread. It sleeps unless a worker does something or a timer is due; the
+// tick runs only while calls need somebody to watch their time.
+#include <signal.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "pit/pit.h"
+
+#define TICK_MS  10u
+#define QUIET_NS SP_NS_PER_S // the tick stops after so long without a reason for it
+
+// ---- The tick --------------------------------------------------------------------------------
+
+static bool tick_all(snakepit *pit)
+{
+    bool again = false;
+    uint64_t now = sp_clock_now();
+    for (size_t i = 0; i < pit->count; i++) {
+        again |= sp_supervisor_tick(&pit->pools[i].supervisor, now);
+    }
+    return again;
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    snakepit *pit = timer->data;
+    uint64_t now = sp_clock_now();
+    if (tick_all(pit)) {
+        pit->quiet_since = now;
+    } else if (now - pit->quiet_since >= QUIET_NS) {
+        uv_timer_stop(timer);
+        atomic_store(&pit->ticking, false);
+        // Whoever asked just before the flag fell was not heard.
+        if (tick_all(pit)) {
+            sp_loop_attention(pit);
+        }
+    }
+}
+
+void sp_loop_attention(void *user)
+{
+    snakepit *pit = user;
+    if (!atomic_load_explicit(&pit->ticking, memory_order_seq_cst) &&
+        !atomic_exchange(&pit->ticking, true)) {
+        (void)uv_async_send(&pit->attention);
+    }
+}
+
+// ---- Stop ------------------------------------------------------------------------------------
+
+static void close_own_handles(snakepit *pit)
+{
+    uv_close((uv_handle_t *)&pit->attention, NULL);
+    uv_close((uv_handle_t *)&pit->tick, NULL);
+}
+
+static void supervisor_stopped(void *user)
+{
+    snakepit *pit = user;
+    if (++pit->supervisors_stopped == pit->count) {
+        close_own_handles(pit);
+    }
+}
+
+static void on_attention(uv_async_t *async)
+{
+    snakepit *pit = async->data;
+    if (atomic_load(&pit->stop)) {
+        if (pit->supervisors_stopped == 0 && pit->count == 0) {
+            close_own_handles(pit);
+        }
+        for (size_t i = 0; i < pit->count; i++) {
+            if (!pit->pools[i].supervisor.stopping) {
+                sp_supervisor_stop(&pit->pools[i].supervisor);
+            }
+        }
+        return;
+    }
+    pit->quiet_since = sp_clock_now();
+    (void)tick_all(pit);
+    (void)uv_timer_start(&pit->tick, on_tick, TICK_MS, TICK_MS);
+}
+
+void sp_loop_stop(snakepit *pit)
+{
+    if (pit->thread_made) {
+        atomic_store(&pit->stop, true);
+        (void)uv_async_send(&pit->attention);
+        SP_CHECK(pthread_join(pit->thread, NULL) == 0);
+        pit->thread_made = false;
+    }
+    if (pit->loop_made) {
+        SP_CHECK(uv_loop_close(&pit->loop) == 0);
+        pit->loop_made = false;
+    }
+}
+
+// ---- Start -----------------------------------------------------------------------------------
+
+static void *run(void *argument)
+{
+    snakepit *pit = argument;
+    for (size_t i = 0; i < pit->count; i++) {
+        sp_supervisor_start(&pit->pools[i].supervisor);
+    }
+    (void)uv_run(&pit->loop, UV_RUN_DEFAULT);
+    return NULL;
+}
+
+// The program's signals are not for our threads.
+static int create_without_signals(snakepit *pit)
+{
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    int rc = pthread_create(&pit->thread, NULL, run, pit);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return rc;
+}
+
+snakepit_err sp_loop_start(snakepit *pit)
+{
+    const struct sp_supervisor_hooks hooks = {
+        .stopped = supervisor_stopped, .doorbell = sp_drain_doorbell, .user = pit};
+    SP_CHECK(uv_async_init(&pit->loop, &pit->attention, on_attention) == 0);
+    SP_CHECK(uv_timer_init(&pit->loop, &pit->tick) == 0);
+    pit->attention.data = pit;
+    pit->tick.data = pit;
+    for (size_t i = 0; i < pit->count; i++) {
+        pit->pools[i].supervisor.hooks = hooks;
+    }
+    if (create_without_signals(pit) != 0) {
+        close_own_handles(pit);
+        (void)uv_run(&pit->loop, UV_RUN_DEFAULT);
+        return SNAKEPIT_SYSTEM;
+    }
+    pit->thread_made = true;
+    return SNAKEPIT_OK;
+}

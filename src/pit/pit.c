@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: MIT
+// Open, wait until ready, close. The order of closing is the one thing to know: calls end first,
+// then callbacks have run, then workers leave, then the loop ends, then memory goes.
+#include "pit/pit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/memory.h"
+#include "ipc/futex.h"
+
+// ---- Open ------------------------------------------------------------------------------------
+
+static void write_to_program(void *user, enum sp_log_level level, const char *event,
+                             const char *line)
+{
+    const snakepit *pit = user;
+    pit->program_log(pit->program_log_user, (snakepit_log_level)level, event, line);
+}
+
+static void set_log(snakepit *pit, const snakepit_open_options *options)
+{
+    const char *wanted = getenv("SNAKEPIT_LOG"); // NOLINT(concurrency-mt-unsafe): read-only
+    int level = wanted == NULL ? -1 : sp_log_level_of(wanted);
+    pit->log.level = level < 0 ? SP_LOG_WARNING : (enum sp_log_level)level;
+    if (options != NULL && options->log != NULL) {
+        pit->program_log = options->log;
+        pit->program_log_user = options->log_user;
+        pit->log.write = write_to_program;
+        pit->log.user = pit;
+        pit->log.level = (enum sp_log_level)options->log_level;
+    }
+}
+
+static void on_changed(void *user)
+{
+    snakepit *pit = user;
+    atomic_fetch_add_explicit(&pit->changes, 1, memory_order_release);
+    sp_futex_wake(&pit->changes, INT32_MAX);
+}
+
+static snakepit_err open_pool(snakepit *pit, size_t index)
+{
+    const struct sp_pool_config *config = &pit->config->pools[index];
+    const struct sp_pool_options options = {
+        .name = config->name,
+        .max_queue = config->max_queue,
+        .queue_timeout_ms = config->queue_timeout_ms,
+        .call_timeout_ms = config->call_timeout_ms,
+        .cancel_grace_ms = config->cancel_grace_ms,
+        .prefetch = config->prefetch,
+        .shared_memory_size = config->shared_memory_size,
+        .index = (uint32_t)index,
+    };
+    const struct sp_pool_hooks hooks = {sp_loop_attention, sp_drain_wake, on_changed, pit};
+    struct sp_pit_pool *place = &pit->pools[index];
+    snakepit_err err = sp_pool_open(&options, &hooks, &pit->log, &place->pool);
+    if (err != SNAKEPIT_OK) {
+        return err;
+    }
+    const struct sp_supervisor_options supervisor = {
+        .loop = &pit->loop,
+        .watcher = pit->watcher,
+        .log = &pit->log,
+        .config = pit->config,
+        .pool_config = config,
+        .pool = place->pool,
+        .last_worker_id = &pit->last_worker_id,
+    };
+    err = sp_supervisor_init(&place->supervisor, &supervisor);
+    if (err != SNAKEPIT_OK) {
+        sp_pool_close(place->pool);
+        place->pool = NULL;
+        return err;
+    }
+    pit->count++;
+    return SNAKEPIT_OK;
+}
+
+static snakepit_err open_pools(snakepit *pit)
+{
+    size_t count = pit->config->pooling_enabled ? pit->config->count : 0;
+    pit->pools = sp_alloc_array(count + 1, sizeof *pit->pools);
+    if (pit->pools == NULL) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    for (size_t i = 0; i < count; i++) {
+        snakepit_err err = open_pool(pit, i);
+        if (err != SNAKEPIT_OK) {
+            return err;
+        }
+        bool is_default = strcmp(pit->config->pools[i].name, "default") == 0;
+        if (i == 0 || is_default) {
+            pit->default_pool = pit->pools[i].pool;
+        }
+    }
+    return SNAKEPIT_OK;
+}
+
+static snakepit_err open_parts(snakepit *pit)
+{
+    snakepit_err err = sp_drain_init(&pit->drain);
+    if (err != SNAKEPIT_OK) {
+        return err;
+    }
+    err = sp_watcher_new(&pit->watcher);
+    if (err == SNAKEPIT_UNSUPPORTED) {
+        sp_log(&pit->log,
+               SP_LOG_WARNING,
+               "pit.no_futex_waitv",
+               "consequence=\"deaths of large workers are seen later, by pidfd\"");
+    } else if (err != SNAKEPIT_OK) {
+        return err;
+    }
+    if (uv_loop_init(&pit->loop) != 0) {
+        return SNAKEPIT_SYSTEM;
+    }
+    pit->loop_made = true;
+    err = open_pools(pit);
+    return err == SNAKEPIT_OK ? sp_loop_start(pit) : err;
+}
+
+static void free_pit(snakepit *pit)
+{
+    for (size_t i = 0; i < pit->count; i++) {
+        sp_supervisor_fini(&pit->pools[i].supervisor);
+        sp_pool_close(pit->pools[i].pool);
+    }
+    sp_free(pit->pools);
+    sp_watcher_free(pit->watcher);
+    sp_drain_fini(&pit->drain);
+    sp_config_free(pit->config);
+    pit->magic = 0;
+    sp_free(pit);
+}
+
+// Takes `config` in any case.
+static snakepit_err open_config(struct sp_config *config, const snakepit_open_options *options,
+                                snakepit **pit, snakepit_message *why)
+{
+    snakepit *made = sp_alloc(sizeof *made);
+    if (made == NULL) {
+        sp_config_free(config);
+        return SNAKEPIT_NO_MEMORY;
+    }
+    made->magic = SP_PIT_MAGIC;
+    made->config = config;
+    made->drain.epoll = -1;
+    made->drain.wake = -1;
+    (void)sp_clock_ticks_per_us(); // measured here, not in the first call
+    set_log(made, options);
+    snakepit_err err = open_parts(made);
+    if (err != SNAKEPIT_OK) {
+        if (why != NULL) {
+            (void)snprintf(why->text, sizeof why->text, "%s", snakepit_err_text(err));
+        }
+        sp_loop_stop(made);
+        free_pit(made);
+        return err;
+    }
+    *pit = made;
+    return SNAKEPIT_OK;
+}
+
+snakepit_err snakepit_open_file(const char *path, const snakepit_open_options *options,
+                                snakepit **pit, snakepit_message *why)
+{
+    struct sp_config *config;
+    snakepit_err err = sp_config_read_file(path, &config, why);
+    return err == SNAKEPIT_OK ? open_config(config, options, pit, why) : err;
+}
+
+snakepit_err snakepit_open_memory(const char *yaml, size_t bytes,
+                                  const snakepit_open_options *options, snakepit **pit,
+                                  snakepit_message *why)
+{
+    struct sp_config *config;
+    snakepit_err err = sp_config_read_memory(yaml, bytes, &config, why);
+    return err == SNAKEPIT_OK ? open_config(config, options, pit, why) : err;
+}
+
+// ---- Ready -----------------------------------------------------------------------------------
+
+struct sp_pool *sp_pit_pool(const snakepit *pit, const char *name)
+{
+    if (name == NULL) {
+        return pit->default_pool;
+    }
+    for (size_t i = 0; i < pit->count; i++) {
+        if (strcmp(pit->pools[i].pool->name, name) == 0) {
+            return pit->pools[i].pool;
+        }
+    }
+    return NULL;
+}
+
+static snakepit_err ready_state(struct sp_pool *pool, snakepit_message *why)
+{
+    snakepit_err err = SNAKEPIT_NOT_FOUND; // not yet
+    pthread_mutex_lock(&pool->lock);
+    if (pool->state == SP_POOL_READY) {
+        err = SNAKEPIT_OK;
+    } else if (pool->state == SP_POOL_STOPPING) {
+        err = SNAKEPIT_SHUTTING_DOWN;
+    } else if (pool->state == SP_POOL_FAILED) {
+        err = SNAKEPIT_POOL_FAILED;
+        if (why != NULL) {
+            (void)snprintf(why->text, sizeof why->text, "%s", pool->failure);
+        }
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return err;
+}
+
+// OK: all of them; NOT_FOUND: some are not ready yet; else the first failure.
+static snakepit_err all_ready(const snakepit *pit, const struct sp_pool *only,
+                              snakepit_message *why)
+{
+    snakepit_err result = SNAKEPIT_OK;
+    for (size_t i = 0; i < pit->count; i++) {
+        struct sp_pool *pool = pit->pools[i].pool;
+        snakepit_err err = only == NULL || pool == only ? ready_state(pool, why) : SNAKEPIT_OK;
+        if (err != SNAKEPIT_OK && err != SNAKEPIT_NOT_FOUND) {
+            return err;
+        }
+        result = err == SNAKEPIT_NOT_FOUND ? err : result;
+    }
+    return result;
+}
+
+static void explain(snakepit_message *why, const char *pool, const char *text)
+{
+    if (why != NULL) {
+        const char *which = pool == NULL ? "all pools" : pool;
+        (void)snprintf(why->text, sizeof why->text, "%s: %s", which, text);
+    }
+}
+
+snakepit_err snakepit_await_ready(snakepit *pit, const char *pool, uint32_t timeout_ms,
+                                  snakepit_message *why)
+{
+    uint64_t deadline = sp_clock_now() + timeout_ms * SP_NS_PER_MS;
+    struct sp_pool *only = pool == NULL ? NULL : sp_pit_pool(pit, pool);
+    if (pool != NULL && only == NULL) {
+        explain(why, pool, "there is no pool of that name");
+        return SNAKEPIT_UNKNOWN_POOL;
+    }
+    for (;;) {
+        uint32_t seen = atomic_load_explicit(&pit->changes, memory_order_acquire);
+        snakepit_err err = all_ready(pit, only, why);
+        if (err == SNAKEPIT_SHUTTING_DOWN) {
+            explain(why, pool, "the pit is closing");
+        }
+        if (err != SNAKEPIT_NOT_FOUND) {
+            return err;
+        }
+        if (sp_clock_now() >= deadline) {
+            explain(why, pool, "not ready in time");
+            return SNAKEPIT_DEADLINE_EXCEEDED;
+        }
+        (void)sp_futex_wait(&pit->changes, seen, deadline);
+    }
+}
+
+// ---- Close -----------------------------------------------------------------------------------
+
+static bool any_busy(const snakepit *pit)
+{
+    for (size_t i = 0; i < pit->count; i++) {
+        if (sp_pool_is_busy(pit->pools[i].pool)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void await_calls(snakepit *pit, uint64_t deadline)
+{
+    for (;;) {
+        uint32_t seen = atomic_load_explicit(&pit->changes, memory_order_acquire);
+        if (!any_busy(pit) || sp_clock_now() >= deadline) {
+            return;
+        }
+        (void)sp_futex_wait(&pit->changes, seen, deadline);
+    }
+}
+
+void snakepit_close(snakepit *pit, uint32_t grace_ms)
+{
+    if (pit == NULL) {
+        return;
+    }
+    SP_CHECK(pit->magic == SP_PIT_MAGIC);
+    uint64_t deadline = sp_clock_now() + grace_ms * SP_NS_PER_MS;
+    for (size_t i = 0; i < pit->count; i++) {
+        sp_pool_begin_close(pit->pools[i].pool);
+    }
+    await_calls(pit, deadline);
+    for (size_t i = 0; i < pit->count; i++) {
+        sp_pool_end_all(pit->pools[i].pool);
+    }
+    sp_drain_finish(pit);
+    sp_loop_stop(pit);
+    free_pit(pit);
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+// One open Snakepit: all the pools of one configuration, the loop thread that owns their workers'
+// lives, and whatever runs the callbacks of submitted calls.
+#ifndef PIT_PIT_H
+#define PIT_PIT_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <uv.h>
+
+#include <snakepit/snakepit.h>
+
+#include "base/log.h"
+#include "config/config.h"
+#include "ipc/wait.h"
+#include "ipc/watcher.h"
+#include "pool/pool.h"
+#include "pool/supervisor.h"
+
+#define SP_PIT_MAGIC 0x74697021u
+
+struct sp_pit_pool {
+    struct sp_pool *pool;
+    struct sp_supervisor supervisor;
+};
+
+// Who runs callbacks. Guarded by lock, but for what is atomic or says its owner.
+struct sp_drain {
+    pthread_mutex_t lock;
+    int epoll;                // all doorbells and `wake`
+    int wake;                 // eventfd: calls ended on our side
+    bool owned;               // the program drains
+    bool running;             // the library's thread does
+    bool stop;
+    pthread_t thread;
+    _Atomic bool asleep;      // somebody waits for the epoll
+    struct sp_patience patience; // owner: whoever drains
+};
+
+// Constant after it was opened, but for what is atomic or has an owner of its own.
+struct snakepit {
+    uint32_t magic;
+    struct sp_log log;
+    snakepit_log_fn *program_log; // where `log` leads, or NULL
+    void *program_log_user;
+    struct sp_config *config;
+    struct sp_watcher *watcher; // NULL where the kernel cannot
+    struct sp_pit_pool *pools;
+    size_t count;
+    struct sp_pool *default_pool; // NULL without pools
+    _Atomic uint32_t changes;     // futex: some pool's state has changed
+    struct sp_drain drain;
+
+    // The loop. Owner: loop thread.
+    uv_loop_t loop;
+    pthread_t thread;
+    bool loop_made;
+    bool thread_made;
+    uint64_t last_worker_id;
+    size_t supervisors_stopped;
+    uv_async_t attention;
+    uv_timer_t tick;
+    uint64_t quiet_since;
+    _Atomic bool ticking;
+    _Atomic bool stop;
+};
+
+// ---- loop.c ----------------------------------------------------------------------------------
+
+// Starts the loop thread, which starts the pools. SYSTEM.
+snakepit_err sp_loop_start(snakepit *pit);
+// Stops all workers and waits until the loop thread has ended.
+void sp_loop_stop(snakepit *pit);
+// sp_pool_hooks.attention: something for the tick.
+void sp_loop_attention(void *user);
+
+// ---- drain.c ---------------------------------------------------------------------------------
+
+// SYSTEM.
+snakepit_err sp_drain_init(struct sp_drain *drain);
+void sp_drain_fini(struct sp_drain *drain);
+// Makes sure that somebody will run the callbacks. SYSTEM: no thread.
+snakepit_err sp_drain_ensure(snakepit *pit);
+// Ends the library's thread; then runs what is left.
+void sp_drain_finish(snakepit *pit);
+// sp_pool_hooks.ended: wakes whoever drains.
+void sp_drain_wake(void *user);
+// sp_supervisor_hooks.doorbell.
+void sp_drain_doorbell(void *user, int fd, bool joins);
+
+// ---- pit.c -----------------------------------------------------------------------------------
+
+// The pool of that name (NULL: the default one), or NULL.
+struct sp_pool *sp_pit_pool(const snakepit *pit, const char *name);
+
+#endif

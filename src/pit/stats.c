@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+// What there is, and how it does.
+#include "pit/pit.h"
+
+size_t snakepit_pool_count(const snakepit *pit)
+{
+    return pit->count;
+}
+
+const char *snakepit_pool_name(const snakepit *pit, size_t index)
+{
+    return index < pit->count ? pit->pools[index].pool->name : NULL;
+}
+
+static const char *state_name(enum sp_pool_state state)
+{
+    static const char *const names[] = {"starting", "ready", "degraded", "failed", "stopping"};
+    return names[state];
+}
+
+static void fill_counters(const struct sp_pool_counters *counters, snakepit_pool_stats *stats)
+{
+    stats->calls = counters->calls;
+    stats->failures = counters->failures;
+    stats->saturated = counters->saturated;
+    stats->timeouts = counters->timeouts;
+    stats->cancelled = counters->cancelled;
+    stats->worker_starts = counters->starts;
+    stats->worker_deaths = counters->deaths;
+    stats->violations = counters->violations;
+}
+
+snakepit_err snakepit_pool_get_stats(snakepit *pit, const char *name, snakepit_pool_stats *stats)
+{
+    struct sp_pool *pool = sp_pit_pool(pit, name);
+    if (pool == NULL) {
+        return SNAKEPIT_UNKNOWN_POOL;
+    }
+    uint64_t used = sp_arena_used(&pool->store.arena);
+    pthread_mutex_lock(&pool->lock);
+    *stats = (snakepit_pool_stats){
+        .name = pool->name,
+        .profile = pool->profile,
+        .state = state_name(pool->state),
+        .workers = pool->workers,
+        .workers_ready = pool->schedule.count,
+        .threads_per_worker = pool->threads,
+        .capacity = pool->workers * pool->threads,
+        .running = pool->placed + pool->orphans,
+        .waiting = pool->line.count,
+        .shared_bytes = used,
+    };
+    fill_counters(&pool->counters, stats);
+    pthread_mutex_unlock(&pool->lock);
+    return SNAKEPIT_OK;
+}
+
+snakepit_err snakepit_pool_workers(snakepit *pit, const char *name, snakepit_worker_info *rows,
+                                   size_t room, size_t *count)
+{
+    const struct sp_pool *pool = sp_pit_pool(pit, name);
+    for (size_t i = 0; i < pit->count && pool != NULL; i++) {
+        if (pit->pools[i].pool == pool) {
+            *count = sp_supervisor_workers(&pit->pools[i].supervisor, rows, room);
+            return SNAKEPIT_OK;
+        }
+    }
+    return SNAKEPIT_UNKNOWN_POOL;
+}

@@ -1,0 +1,679 @@
+// SPDX-License-Identifier: MIT
+// One post for each worker that the pool should have. A post is filled when it is empty and
+// nothing speaks against it: a batch that is still starting, a back-off, a fallback, a failure.
+#include "pool/supervisor.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/memory.h"
+#include "interpreter/interpreter.h"
+#include "payload/writer.h"
+
+#define LEASES      256u // tensors-carrying calls a worker may still hold, and answers we may
+#define LEAST_SLOTS 64u
+#define REASON_MAX 1280u
+
+static void start_more(struct sp_supervisor *supervisor);
+
+// ---- What a worker is told -------------------------------------------------------------------
+
+static void write_pair(snakepit_writer *writer, const char *key, const char *text)
+{
+    snakepit_writer_str(writer, key);
+    snakepit_writer_str(writer, text);
+}
+
+static void write_texts(snakepit_writer *writer, const struct sp_texts *texts)
+{
+    snakepit_writer_array(writer, (uint32_t)texts->count);
+    for (size_t i = 0; i < texts->count; i++) {
+        snakepit_writer_str(writer, texts->items[i]);
+    }
+}
+
+static snakepit_err write_first_message(struct sp_supervisor *supervisor, uint64_t worker)
+{
+    const struct sp_pool_config *config = supervisor->pool_config;
+    snakepit_writer *writer = snakepit_writer_new();
+    if (writer == NULL) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    snakepit_writer_map(writer, 9);
+    write_pair(writer, "adapter", config->adapter);
+    snakepit_writer_str(writer, "adapter_args");
+    write_texts(writer, &config->adapter_args);
+    write_pair(writer, "adapter_config", config->adapter_config);
+    write_pair(writer, "profile", sp_profile_name(supervisor->profile));
+    snakepit_writer_str(writer, "executors");
+    snakepit_writer_uint(writer, supervisor->threads);
+    snakepit_writer_str(writer, "paths");
+    snakepit_writer_array(writer, 1);
+    snakepit_writer_str(writer, supervisor->config->directory);
+    write_pair(writer, "pool", config->name);
+    snakepit_writer_str(writer, "worker");
+    snakepit_writer_uint(writer, worker);
+    write_pair(writer,
+               "undeclared_adapter",
+               config->undeclared_adapter == SP_UNDECLARED_REFUSE ? "refuse" : "warn");
+    snakepit_err err = snakepit_writer_error(writer);
+    supervisor->first_message.size = 0;
+    if (err == SNAKEPIT_OK) {
+        err = sp_buf_append(&supervisor->first_message, writer->buf.data, writer->buf.size);
+    }
+    snakepit_writer_free(writer);
+    return err;
+}
+
+// ---- State -----------------------------------------------------------------------------------
+
+// Copies what other threads may see of the posts.
+static void publish(struct sp_supervisor *supervisor)
+{
+    pthread_mutex_lock(&supervisor->rows_lock);
+    supervisor->row_count = 0;
+    for (uint32_t i = 0; i < supervisor->size; i++) {
+        const struct sp_worker *worker = supervisor->posts[i].worker;
+        if (worker != NULL) {
+            supervisor->rows[supervisor->row_count++] = (snakepit_worker_info){
+                .id = worker->options.id,
+                .pid = worker->process.pid,
+                .state = sp_worker_state_name(worker->state),
+                .capacity = worker->options.shape.executors,
+            };
+        }
+    }
+    pthread_mutex_unlock(&supervisor->rows_lock);
+}
+
+static void show_state(struct sp_supervisor *supervisor)
+{
+    publish(supervisor);
+    if (supervisor->failed || supervisor->stopping) {
+        return;
+    }
+    if (supervisor->ready == supervisor->size) {
+        sp_pool_set_state(supervisor->pool, SP_POOL_READY, NULL);
+    } else if (supervisor->ever_ready) {
+        sp_pool_set_state(supervisor->pool, SP_POOL_DEGRADED, NULL);
+    }
+}
+
+// A worker that is still busy when the pit closes runs a call whose caller has its answer already.
+static void stop_worker(struct sp_supervisor *supervisor, struct sp_worker *worker)
+{
+    if (worker->seat != NULL) {
+        sp_pool_close_seat(supervisor->pool, worker->seat);
+        if (supervisor->stopping && sp_pool_seat_is_busy(supervisor->pool, worker->seat)) {
+            sp_worker_kill(worker, "it was still running a call when the pit closed");
+        }
+    }
+    sp_worker_stop(worker);
+}
+
+static void stop_workers(struct sp_supervisor *supervisor)
+{
+    for (uint32_t i = 0; i < supervisor->size; i++) {
+        struct sp_worker *worker = supervisor->posts[i].worker;
+        if (worker != NULL) {
+            stop_worker(supervisor, worker);
+        }
+    }
+    publish(supervisor);
+}
+
+static void fail(struct sp_supervisor *supervisor, const char *why)
+{
+    if (supervisor->failed) {
+        return;
+    }
+    supervisor->failed = true;
+    uv_timer_stop(&supervisor->timer);
+    sp_log(supervisor->log, SP_LOG_ERROR, "pool.failed", "pool=%s", supervisor->pool_config->name);
+    sp_pool_set_state(supervisor->pool, SP_POOL_FAILED, why);
+    stop_workers(supervisor);
+}
+
+// ---- Falling back ----------------------------------------------------------------------------
+
+static void replace_rows(struct sp_supervisor *supervisor, snakepit_worker_info *rows)
+{
+    pthread_mutex_lock(&supervisor->rows_lock);
+    snakepit_worker_info *old = supervisor->rows;
+    supervisor->rows = rows;
+    supervisor->row_count = 0;
+    pthread_mutex_unlock(&supervisor->rows_lock);
+    sp_free(old);
+}
+
+static snakepit_err set_profile(struct sp_supervisor *supervisor, enum sp_profile profile,
+                                uint32_t size, uint32_t threads)
+{
+    struct sp_post *posts = sp_alloc_array(size, sizeof *posts);
+    snakepit_worker_info *rows = sp_alloc_array(size, sizeof *rows);
+    char **environment = NULL;
+    snakepit_err err = SNAKEPIT_NO_MEMORY;
+    if (posts != NULL && rows != NULL) {
+        const struct sp_thread_env wanted = {
+            .profile = profile,
+            .threads_per_worker = threads,
+            .cores = sp_config_cores(),
+            .user = &supervisor->pool_config->adapter_env,
+            .inherited = environ,
+        };
+        err = sp_interpreter_thread_env(&wanted, &environment);
+    }
+    if (err != SNAKEPIT_OK) {
+        sp_free(posts);
+        sp_free(rows);
+        return err;
+    }
+    replace_rows(supervisor, rows);
+    sp_free(supervisor->posts);
+    sp_interpreter_free_env(supervisor->environment);
+    supervisor->environment = environment;
+    supervisor->posts = posts;
+    supervisor->profile = profile;
+    supervisor->size = size;
+    supervisor->threads = threads;
+    for (uint32_t i = 0; i < size; i++) {
+        posts[i].supervisor = supervisor;
+    }
+    sp_pool_set_shape(supervisor->pool, sp_profile_name(profile), size, threads);
+    return SNAKEPIT_OK;
+}
+
+static void begin_fallback(struct sp_supervisor *supervisor, const char *why)
+{
+    if (supervisor->pool_config->on_unsupported == SP_UNSUPPORTED_REFUSE) {
+        char text[512];
+        (void)snprintf(text,
+                       sizeof text,
+                       "the thread profile is not possible: %s (on_unsupported: refuse)",
+                       why);
+        fail(supervisor, text);
+        return;
+    }
+    sp_log(supervisor->log,
+           SP_LOG_WARNING,
+           "pool.fallback",
+           "pool=%s to=process workers=%u because=\"%s\"",
+           supervisor->pool_config->name,
+           supervisor->size * supervisor->threads,
+           why);
+    supervisor->falling_back = true;
+    stop_workers(supervisor);
+}
+
+static void end_fallback(struct sp_supervisor *supervisor)
+{
+    supervisor->falling_back = false;
+    if (set_profile(supervisor,
+                    SP_PROFILE_PROCESS,
+                    supervisor->size * supervisor->threads,
+                    1) != SNAKEPIT_OK) {
+        fail(supervisor, "memory is exhausted");
+        return;
+    }
+    start_more(supervisor);
+}
+
+// Why this worker cannot run threads in parallel; NULL if it can.
+static const char *unsupported(const struct sp_supervisor *supervisor,
+                               const struct sp_worker *worker)
+{
+    if (supervisor->profile != SP_PROFILE_THREAD) {
+        return NULL;
+    }
+    if (worker->info.gil_enabled) {
+        return worker->info.free_threaded ? "an import has switched the GIL back on"
+                                          : "the interpreter is not a free-threaded build";
+    }
+    return worker->info.thread_safe ? NULL : "the adapter says that it is not thread-safe";
+}
+
+// ---- Failed starts ---------------------------------------------------------------------------
+
+static uint64_t backoff_ms(const struct sp_supervisor *supervisor)
+{
+    uint64_t pause = supervisor->pool_config->restart_backoff_ms;
+    for (uint32_t i = 1; i < supervisor->failures && pause > 0; i++) {
+        pause *= 2;
+        if (pause >= supervisor->pool_config->restart_backoff_max_ms) {
+            return supervisor->pool_config->restart_backoff_max_ms;
+        }
+    }
+    return pause;
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    start_more(timer->data);
+}
+
+static void later(struct sp_supervisor *supervisor, uint64_t ms)
+{
+    if (!uv_is_active((uv_handle_t *)&supervisor->timer)) {
+        (void)uv_timer_start(&supervisor->timer, on_timer, ms, 0);
+    }
+}
+
+static void note_failed_start(struct sp_supervisor *supervisor, const char *reason, bool hopeless)
+{
+    supervisor->failures++;
+    sp_log(supervisor->log,
+           SP_LOG_WARNING,
+           "worker.start_failed",
+           "pool=%s failures=%u limit=%u",
+           supervisor->pool_config->name,
+           supervisor->failures,
+           supervisor->pool_config->restart_limit);
+    bool enough = supervisor->failures >= supervisor->pool_config->restart_limit;
+    if (supervisor->ready == 0 && (enough || (hopeless && !supervisor->ever_ready))) {
+        char text[REASON_MAX + 160];
+        (void)snprintf(text,
+                       sizeof text,
+                       "pool %.100s: no worker could be started: %s",
+                       supervisor->pool_config->name,
+                       reason);
+        fail(supervisor, text);
+        return;
+    }
+    later(supervisor, backoff_ms(supervisor));
+}
+
+// The end of a text, for that is where a traceback names its error.
+static const char *last_part(const char *text, size_t most)
+{
+    size_t size = strlen(text);
+    return size <= most ? text : text + size - most;
+}
+
+static void describe_failed_start(struct sp_worker *worker, char *text, size_t size)
+{
+    char cause[256];
+    char tail[SP_TAIL_MAX + 1];
+    if (worker->adapter_failed) {
+        (void)snprintf(text, size, "%.1000s", worker->failure);
+        return;
+    }
+    sp_exit_describe(&worker->end, atomic_load(&worker->killed_for), 0, cause, sizeof cause);
+    sp_output_tail(&worker->errors, tail, sizeof tail);
+    (void)snprintf(text,
+                   size,
+                   "%.200s %s%s%.600s",
+                   worker->options.python,
+                   cause,
+                   tail[0] == 0 ? "" : "; it wrote: ",
+                   last_part(tail, 600));
+}
+
+// ---- Workers ---------------------------------------------------------------------------------
+
+static struct sp_post *post_of(struct sp_supervisor *supervisor, const struct sp_worker *worker)
+{
+    uint32_t i = 0;
+    while (supervisor->posts[i].worker != worker) {
+        i++;
+        SP_CHECK(i < supervisor->size);
+    }
+    return &supervisor->posts[i];
+}
+
+// A seat, unless the worker has died in the meantime.
+static void seat_worker(struct sp_supervisor *supervisor, struct sp_worker *worker)
+{
+    struct sp_seat *seat = NULL;
+    pthread_mutex_lock(&worker->lost_lock);
+    if (!worker->lost && sp_pool_add_seat(supervisor->pool,
+                                          worker->port,
+                                          worker,
+                                          worker->options.id,
+                                          &seat) == SNAKEPIT_OK) {
+        worker->seat = seat;
+    }
+    pthread_mutex_unlock(&worker->lost_lock);
+    if (seat == NULL) {
+        sp_worker_kill(worker, "memory is exhausted");
+    } else {
+        supervisor->hooks.doorbell(supervisor->hooks.user, worker->port->doorbell, true);
+    }
+}
+
+static void worker_ready(void *user, struct sp_worker *worker)
+{
+    struct sp_supervisor *supervisor = user;
+    const char *why = unsupported(supervisor, worker);
+    supervisor->starting--;
+    if (why != NULL && !supervisor->ever_ready) {
+        post_of(supervisor, worker)->was_ready = true;
+        if (!supervisor->falling_back) {
+            begin_fallback(supervisor, why);
+        }
+        return;
+    }
+    post_of(supervisor, worker)->was_ready = true;
+    supervisor->ever_ready = true;
+    supervisor->ready++;
+    sp_log(supervisor->log,
+           SP_LOG_INFO,
+           "worker.ready",
+           "pool=%s worker=%llu pid=%d python=%s adapter=%s start_ms=%llu",
+           supervisor->pool_config->name,
+           (unsigned long long)worker->options.id,
+           (int)worker->process.pid,
+           worker->info.python,
+           worker->info.adapter,
+           (unsigned long long)((sp_clock_now() - worker->started_at) / SP_NS_PER_MS));
+    seat_worker(supervisor, worker);
+    show_state(supervisor);
+    start_more(supervisor);
+}
+
+// Any thread, with the worker's lost_lock held.
+static void worker_lost(void *user, struct sp_worker *worker, const struct sp_worker_loss *loss)
+{
+    struct sp_supervisor *supervisor = user;
+    char message[640];
+    if (worker->seat == NULL) {
+        return;
+    }
+    (void)snprintf(message, sizeof message, "the worker was lost: %s", loss->cause);
+    struct sp_failure failure = {
+        .err = loss->by_us ? SNAKEPIT_WORKER_LOST : SNAKEPIT_WORKER_DIED,
+        .message = message,
+        .cause = loss->cause,
+        .last_output = loss->last_output,
+    };
+    sp_pool_seat_died(supervisor->pool, worker->seat, &failure);
+}
+
+static void unseat(struct sp_supervisor *supervisor, struct sp_worker *worker)
+{
+    struct sp_seat *seat = worker->seat;
+    if (seat != NULL) {
+        supervisor->hooks.doorbell(supervisor->hooks.user, worker->port->doorbell, false);
+        pthread_mutex_lock(&worker->lost_lock);
+        worker->seat = NULL;
+        pthread_mutex_unlock(&worker->lost_lock);
+        sp_pool_remove_seat(supervisor->pool, seat);
+    }
+}
+
+static void count_loss(struct sp_supervisor *supervisor, const struct sp_post *post,
+                       struct sp_worker *worker)
+{
+    char reason[REASON_MAX];
+    if (supervisor->stopping || supervisor->falling_back || supervisor->failed) {
+        return;
+    }
+    if (!post->was_ready) {
+        describe_failed_start(worker, reason, sizeof reason);
+        note_failed_start(supervisor, reason, worker->adapter_failed);
+        return;
+    }
+    sp_pool_count_workers(supervisor->pool, 0, 1);
+    // More than the first call: it has been of use, so this is no storm.
+    if (worker->port->submit_tail > 1) {
+        supervisor->failures = 0;
+        return;
+    }
+    describe_failed_start(worker, reason, sizeof reason);
+    note_failed_start(supervisor, reason, false);
+}
+
+static void check_stopped(struct sp_supervisor *supervisor);
+
+static void worker_gone(void *user, struct sp_worker *worker)
+{
+    struct sp_supervisor *supervisor = user;
+    struct sp_post *post = post_of(supervisor, worker);
+    bool had_seat = worker->seat != NULL;
+    unseat(supervisor, worker);
+    supervisor->alive--;
+    if (had_seat) {
+        supervisor->ready--;
+    } else if (!post->was_ready) {
+        supervisor->starting--;
+    }
+    count_loss(supervisor, post, worker);
+    sp_worker_free(worker);
+    *post = (struct sp_post){.supervisor = supervisor};
+    show_state(supervisor);
+    if (supervisor->stopping) {
+        check_stopped(supervisor);
+    } else if (supervisor->falling_back && supervisor->alive == 0) {
+        end_fallback(supervisor);
+    } else {
+        start_more(supervisor);
+    }
+}
+
+static uint32_t slots_for(uint32_t threads)
+{
+    uint32_t slots = LEAST_SLOTS;
+    while (slots < 2 * threads) {
+        slots *= 2;
+    }
+    return slots;
+}
+
+static void describe_worker(struct sp_supervisor *supervisor, struct sp_worker_options *options)
+{
+    const struct sp_pool_config *config = supervisor->pool_config;
+    uint64_t id = ++*supervisor->last_worker_id;
+    *options = (struct sp_worker_options){
+        .loop = supervisor->loop,
+        .watcher = supervisor->watcher,
+        .log = supervisor->log,
+        .pool = config->name,
+        .id = id,
+        .python = config->python,
+        .environment = supervisor->environment,
+        .requests = supervisor->requests,
+        .shape = {.slots = slots_for(supervisor->threads),
+                  .executors = supervisor->threads,
+                  .leases = LEASES,
+                  .waiting = (enum sp_waiting)config->placement,
+                  .epoch = id,
+                  .requests_size = supervisor->pool->store.segment.size,
+                  .results_size = config->shared_memory_size},
+        .start_timeout_ms = config->start_timeout_ms,
+        .stop_grace_ms = config->stop_grace_ms,
+        .heartbeat_interval_ms = config->heartbeat_interval_ms,
+        .heartbeat_max_missed = config->heartbeat_max_missed,
+        .hooks = {worker_ready, worker_lost, worker_gone, supervisor},
+    };
+}
+
+// Post i gets the i-th of the cores that the host may use. A failure only costs speed.
+static void pin(const struct sp_supervisor *supervisor, uint32_t index, pid_t pid)
+{
+    cpu_set_t allowed;
+    if (supervisor->pool_config->placement != SP_POOL_PLACEMENT_SPREAD ||
+        sched_getaffinity(0, sizeof allowed, &allowed) != 0 || CPU_COUNT(&allowed) == 0) {
+        return;
+    }
+    int wanted = (int)(index % (uint32_t)CPU_COUNT(&allowed));
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (CPU_ISSET(cpu, &allowed) && wanted-- == 0) {
+            cpu_set_t one;
+            CPU_ZERO(&one);
+            CPU_SET(cpu, &one);
+            (void)sched_setaffinity(pid, sizeof one, &one);
+            return;
+        }
+    }
+}
+
+// False: it could not be started, which was noted.
+static bool fill(struct sp_supervisor *supervisor, struct sp_post *post)
+{
+    char why[512] = "memory is exhausted";
+    struct sp_worker_options options;
+    describe_worker(supervisor, &options);
+    snakepit_err err = write_first_message(supervisor, options.id);
+    options.config = (struct sp_slice){supervisor->first_message.data,
+                                       supervisor->first_message.size};
+    if (err == SNAKEPIT_OK) {
+        err = sp_worker_start(&options, &post->worker, why, sizeof why);
+    }
+    if (err != SNAKEPIT_OK) {
+        note_failed_start(supervisor, why, false);
+        return false;
+    }
+    pin(supervisor, (uint32_t)(post - supervisor->posts), post->worker->process.pid);
+    supervisor->starting++;
+    supervisor->alive++;
+    sp_pool_count_workers(supervisor->pool, 1, 0);
+    return true;
+}
+
+// While starts fail they are tried one by one.
+static uint32_t batch_size(const struct sp_supervisor *supervisor)
+{
+    return supervisor->failures > 0 ? 1 : supervisor->pool_config->startup_batch_size;
+}
+
+static void start_more(struct sp_supervisor *supervisor)
+{
+    if (supervisor->stopping || supervisor->failed || supervisor->falling_back ||
+        uv_is_active((uv_handle_t *)&supervisor->timer)) {
+        return;
+    }
+    uint32_t batch = batch_size(supervisor);
+    uint32_t started = 0;
+    for (uint32_t i = 0; i < supervisor->size && supervisor->starting < batch; i++) {
+        if (supervisor->posts[i].worker == NULL) {
+            if (!fill(supervisor, &supervisor->posts[i])) {
+                return;
+            }
+            started++;
+        }
+    }
+    publish(supervisor);
+    uint32_t delay = supervisor->pool_config->startup_batch_delay_ms;
+    if (started > 0 && delay > 0 && supervisor->alive < supervisor->size) {
+        later(supervisor, delay);
+    }
+}
+
+// ---- Life of the supervisor ------------------------------------------------------------------
+
+snakepit_err sp_supervisor_init(struct sp_supervisor *supervisor,
+                                const struct sp_supervisor_options *options)
+{
+    const struct sp_pool_config *config = options->pool_config;
+    *supervisor = (struct sp_supervisor){
+        .loop = options->loop,
+        .watcher = options->watcher,
+        .log = options->log,
+        .config = options->config,
+        .pool_config = config,
+        .pool = options->pool,
+        .hooks = options->hooks,
+        .last_worker_id = options->last_worker_id,
+        .requests = -1,
+    };
+    SP_CHECK(pthread_mutex_init(&supervisor->rows_lock, NULL) == 0);
+    snakepit_err err =
+        set_profile(supervisor, config->worker_profile, config->pool_size,
+                    config->threads_per_worker);
+    if (err == SNAKEPIT_OK) {
+        err = sp_segment_read_only_fd(&options->pool->store.segment, &supervisor->requests);
+    }
+    if (err != SNAKEPIT_OK) {
+        sp_supervisor_fini(supervisor);
+    }
+    return err;
+}
+
+void sp_supervisor_start(struct sp_supervisor *supervisor)
+{
+    SP_CHECK(uv_timer_init(supervisor->loop, &supervisor->timer) == 0);
+    supervisor->timer.data = supervisor;
+    start_more(supervisor);
+}
+
+static void timer_closed(uv_handle_t *handle)
+{
+    struct sp_supervisor *supervisor = handle->data;
+    supervisor->timer_closed = true;
+    check_stopped(supervisor);
+}
+
+static void check_stopped(struct sp_supervisor *supervisor)
+{
+    if (supervisor->alive == 0 && supervisor->timer_closed) {
+        supervisor->hooks.stopped(supervisor->hooks.user);
+    }
+}
+
+void sp_supervisor_stop(struct sp_supervisor *supervisor)
+{
+    supervisor->stopping = true;
+    uv_timer_stop(&supervisor->timer);
+    stop_workers(supervisor);
+    uv_close((uv_handle_t *)&supervisor->timer, timer_closed);
+}
+
+static void order_cancel(void *worker, uint64_t call, uint32_t slot)
+{
+    sp_worker_cancel(worker, call, slot);
+}
+
+static void order_kill(void *worker, const char *why)
+{
+    sp_worker_kill(worker, why);
+}
+
+bool sp_supervisor_tick(struct sp_supervisor *supervisor, uint64_t now)
+{
+    static const struct sp_pool_orders orders = {order_cancel, order_kill};
+    return sp_pool_tick(supervisor->pool, now, &orders);
+}
+
+void sp_supervisor_fini(struct sp_supervisor *supervisor)
+{
+    SP_CHECK(supervisor->alive == 0);
+    if (supervisor->requests >= 0) {
+        close(supervisor->requests);
+    }
+    sp_buf_fini(&supervisor->first_message);
+    sp_interpreter_free_env(supervisor->environment);
+    sp_free(supervisor->posts);
+    sp_free(supervisor->rows);
+    pthread_mutex_destroy(&supervisor->rows_lock);
+}
+
+// The load of a worker now; 0 without a seat.
+static uint32_t load_of(struct sp_pool *pool, uint64_t worker)
+{
+    uint32_t load = 0;
+    pthread_mutex_lock(&pool->lock);
+    for (struct sp_link *link = pool->seats.next; link != &pool->seats; link = link->next) {
+        const struct sp_seat *seat = SP_ENTRY(link, struct sp_seat, member);
+        if (seat->worker_id == worker) {
+            load = seat->load;
+        }
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return load;
+}
+
+size_t sp_supervisor_workers(struct sp_supervisor *supervisor, snakepit_worker_info *rows,
+                             size_t room)
+{
+    pthread_mutex_lock(&supervisor->rows_lock);
+    size_t count = supervisor->row_count;
+    for (size_t i = 0; i < count && i < room; i++) {
+        rows[i] = supervisor->rows[i];
+        rows[i].load = load_of(supervisor->pool, rows[i].id);
+    }
+    pthread_mutex_unlock(&supervisor->rows_lock);
+    return count;
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+// Keeps a pool at its size: starts workers in batches, replaces those that die, backs off when they
+// keep dying, and says FAILED with the reason when that has no end. Nothing else adds workers to
+// a pool or takes them away. Everything here belongs to the loop thread, except where a comment
+// says otherwise.
+#ifndef POOL_SUPERVISOR_H
+#define POOL_SUPERVISOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "config/config.h"
+#include "pool/pool.h"
+#include "worker/worker.h"
+
+struct sp_supervisor;
+
+// A place for one worker. Empty while the worker is NULL.
+struct sp_post {
+    struct sp_supervisor *supervisor;
+    struct sp_worker *worker;
+    bool was_ready;
+};
+
+struct sp_supervisor_hooks {
+    // Every worker is gone, after sp_supervisor_stop(). Loop thread.
+    void (*stopped)(void *user);
+    // A seat's doorbell joins or leaves those that wake the one who drains. Any thread.
+    void (*doorbell)(void *user, int fd, bool joins);
+    void *user;
+};
+
+struct sp_supervisor {
+    uv_loop_t *loop;
+    struct sp_watcher *watcher;
+    const struct sp_log *log;
+    const struct sp_config *config;
+    const struct sp_pool_config *pool_config;
+    struct sp_pool *pool;
+    struct sp_supervisor_hooks hooks;
+    uint64_t *last_worker_id; // of the pit
+
+    enum sp_profile profile; // after a fallback
+    uint32_t size;           // posts
+    uint32_t threads;
+    struct sp_post *posts;
+    uint32_t starting; // workers that are not ready yet
+    uint32_t ready;
+    uint32_t alive;    // workers that are not gone
+    uint32_t failures; // failed starts in a row
+    bool ever_ready;   // one was ready once, so the pool can work
+    bool falling_back; // workers are leaving to come back as processes
+    bool stopping;
+    bool failed;
+    uv_timer_t timer;  // the next batch, after a delay or a back-off
+    bool timer_closed;
+    int requests; // read-only descriptor of the store's segment
+    struct sp_buf first_message;
+    char **environment; // NAME=value, NULL at the end
+
+    pthread_mutex_t rows_lock; // guards the rest: what others may see of the posts
+    snakepit_worker_info *rows;
+    size_t row_count;
+};
+
+// What the pit gives every supervisor. Borrowed for its life.
+struct sp_supervisor_options {
+    uv_loop_t *loop;
+    struct sp_watcher *watcher;
+    const struct sp_log *log;
+    const struct sp_config *config;
+    const struct sp_pool_config *pool_config;
+    struct sp_pool *pool;
+    uint64_t *last_worker_id;
+    struct sp_supervisor_hooks hooks;
+};
+
+// Prepares; starts nothing. Not the loop thread yet. NO_MEMORY, SYSTEM.
+snakepit_err sp_supervisor_init(struct sp_supervisor *supervisor,
+                                const struct sp_supervisor_options *options);
+void sp_supervisor_start(struct sp_supervisor *supervisor);
+// Stops all workers; `stopped` runs when the last one is gone.
+void sp_supervisor_stop(struct sp_supervisor *supervisor);
+// Runs what sp_pool_tick() orders; returns whether it wants another turn.
+bool sp_supervisor_tick(struct sp_supervisor *supervisor, uint64_t now);
+// After `stopped`, when the loop has ended.
+void sp_supervisor_fini(struct sp_supervisor *supervisor);
+
+// Rows for snakepit_pool_workers(); returns how many there are. Any thread.
+size_t sp_supervisor_workers(struct sp_supervisor *supervisor, snakepit_worker_info *rows,
+                             size_t room);
+
+#endif

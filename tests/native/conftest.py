@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: MIT
+"""Builds the codec for the interpreter that runs pytest and gives it to the tests."""
+
+import importlib.machinery
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from build import build  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def codec(tmp_path_factory):
+    """The module `_codec_test`: CODEC_MODULE names one that was built already."""
+    path = os.environ.get("CODEC_MODULE") or str(build(tmp_path_factory.mktemp("codec")))
+    loader = importlib.machinery.ExtensionFileLoader("_codec_test", path)
+    spec = importlib.util.spec_from_file_location("_codec_test", path, loader=loader)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["_codec_test"] = module
+    loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def executor(codec):
+    """A fresh executor; what it leaves in the arena or in leases fails the test."""
+    before = codec.usage()
+    executor = codec.Executor()
+    yield executor
+    executor.release()
+    assert codec.usage() == before
