@@ -3,9 +3,8 @@
 
 import time
 
-from snakepit_bridge import BaseAdapter, tool
-
 import load
+from snakepit_bridge import BaseAdapter, tool
 
 
 class BenchAdapter(BaseAdapter):

@@ -15,6 +15,7 @@
 #include "report.h"
 
 #define SAMPLES 400000u
+#define LOOK    (300 * SP_NS_PER_MS) // at what else the machine does
 
 static const struct bench_python pythons[] = {
     {"system", BENCH_PYTHON_SYSTEM, BENCH_MODULES "/system", false},
@@ -48,22 +49,21 @@ struct options {
     size_t rounds;
 };
 
-// ---- Options
-// -----------------------------------------------------------------------------------
+// ---- Options ------------------------------------------------------------------------
 
 static void print_help(void)
 {
-    puts(
-        "usage: snakepit-bench [--output FILE] [--quick] [--case NAME]\n"
-        "                      [--python system|ft|all] [--repeat N]\n"
-        "\n"
-        "  --output FILE  write the rows as JSON\n"
-        "  --quick        half a minute instead of some; for a look, not for a figure\n"
-        "  --case NAME    measure only this\n"
-        "  --python KIND  on this interpreter only\n"
-        "  --repeat N     so many rounds, 1 to 99 (5; 2 with --quick)\n"
-        "\n"
-        "cases:");
+    puts("usage: snakepit-bench [--output FILE] [--quick] [--case NAME]\n"
+         "                      [--python system|ft|all] [--repeat N]\n"
+         "\n"
+         "  --output FILE  write the rows as JSON\n"
+         "  --quick        under a minute instead of some; for a look, not for a "
+         "figure\n"
+         "  --case NAME    measure only this\n"
+         "  --python KIND  on this interpreter only\n"
+         "  --repeat N     so many rounds, 1 to 99 (5; 2 with --quick)\n"
+         "\n"
+         "cases:");
     for (size_t i = 0; i < CASES; i++) {
         for (int row = 0; row < BENCH_FIGURES && cases[i]->rows[row] != NULL; row++) {
             printf("  %s\n", cases[i]->rows[row]);
@@ -155,8 +155,7 @@ static struct options read_options(int argc, char **argv)
     return options;
 }
 
-// ---- Cases
-// -------------------------------------------------------------------------------------
+// ---- Cases --------------------------------------------------------------------------
 
 void bench_open_limit(struct bench *bench,
                       const struct bench_case *what,
@@ -282,7 +281,7 @@ int main(int argc, char **argv)
     struct bench bench = {.seconds = options.seconds};
     signal(SIGPIPE, SIG_IGN);
     bench_samples_init(&bench.samples, SAMPLES);
-    report_header(options.rounds);
+    report_header(options.rounds, bench_machine_busy(LOOK));
     for (size_t i = 0; i < PYTHONS; i++) {
         if (strcmp(options.python, "all") == 0 ||
             strcmp(options.python, pythons[i].kind) == 0) {

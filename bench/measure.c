@@ -2,9 +2,13 @@
 // Clocks of this process and of others.
 #include "measure.h"
 
+#include <errno.h>
+#include <math.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 void bench_fatal(const char *format, ...)
@@ -46,7 +50,8 @@ static uint64_t read_clock(clockid_t clock, pid_t pid)
 {
     struct timespec time;
     if (clock_gettime(clock, &time) != 0) {
-        bench_fatal("process %d has no processor time to read: %m", (int)pid);
+        bench_fatal(
+            "process %d has no processor time to read: %s", (int)pid, strerror(errno));
     }
     return (uint64_t)time.tv_sec * SP_NS_PER_S + (uint64_t)time.tv_nsec;
 }
@@ -63,4 +68,45 @@ uint64_t bench_cpu_of(pid_t pid)
         bench_fatal("process %d has no processor clock", (int)pid);
     }
     return read_clock(clock, pid);
+}
+
+// Ticks of all cores since boot, all of them and the idle ones; false without /proc.
+static bool read_machine(uint64_t *all, uint64_t *idle)
+{
+    unsigned long long ticks[8] = {0}; // user nice system idle iowait irq softirq steal
+    FILE *stat = fopen("/proc/stat", "r");
+    if (stat == NULL) {
+        return false;
+    }
+    int read = fscanf(stat,
+                      "cpu %llu %llu %llu %llu %llu %llu %llu %llu",
+                      &ticks[0],
+                      &ticks[1],
+                      &ticks[2],
+                      &ticks[3],
+                      &ticks[4],
+                      &ticks[5],
+                      &ticks[6],
+                      &ticks[7]);
+    fclose(stat);
+    *all = 0;
+    for (int i = 0; i < 8; i++) {
+        *all += ticks[i];
+    }
+    *idle = ticks[3] + ticks[4];
+    return read == 8;
+}
+
+double bench_machine_busy(uint64_t nanoseconds)
+{
+    uint64_t all[2];
+    uint64_t idle[2];
+    if (!read_machine(&all[0], &idle[0])) {
+        return NAN;
+    }
+    bench_sleep(nanoseconds);
+    if (!read_machine(&all[1], &idle[1]) || all[1] == all[0]) {
+        return NAN;
+    }
+    return 1 - (double)(idle[1] - idle[0]) / (double)(all[1] - all[0]);
 }

@@ -22,6 +22,10 @@ uint64_t bench_ticks_per_us(void);
 uint64_t bench_cpu_here(void);
 uint64_t bench_cpu_of(pid_t pid);
 
+// The part of all cores, 0 to 1, that was busy during `nanoseconds` from now; NAN if
+// unknown.
+double bench_machine_busy(uint64_t nanoseconds);
+
 // The durations of one measurement. Owner: one thread.
 struct bench_samples {
     uint32_t *at;

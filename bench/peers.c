@@ -3,6 +3,7 @@
 // it.
 #include "peers.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,11 +38,11 @@ void peers_open(struct peers *peers, const char *python, const char *script)
     int input[2];
     int output[2];
     if (pipe2(input, O_CLOEXEC) != 0 || pipe2(output, O_CLOEXEC) != 0) {
-        bench_fatal("no pipe to peers.py: %m");
+        bench_fatal("no pipe to peers.py: %s", strerror(errno));
     }
     peers->pid = fork();
     if (peers->pid < 0) {
-        bench_fatal("no process for peers.py: %m");
+        bench_fatal("no process for peers.py: %s", strerror(errno));
     }
     if (peers->pid == 0) {
         exec_peers(python, script, input, output);
@@ -51,7 +52,7 @@ void peers_open(struct peers *peers, const char *python, const char *script)
     peers->commands = fdopen(input[1], "w");
     peers->answers = fdopen(output[0], "r");
     if (peers->commands == NULL || peers->answers == NULL) {
-        bench_fatal("no stream to peers.py: %m");
+        bench_fatal("no stream to peers.py: %s", strerror(errno));
     }
     char line[LINE];
     read_answer(peers, line);

@@ -19,8 +19,6 @@ import sysconfig
 import threading
 import time
 
-import load
-
 IN_FLIGHT = 32
 CALLERS = 32
 GIBIBYTE = 1 << 30
@@ -29,7 +27,7 @@ TENSOR_ELEMENTS = 16 << 20
 held = None
 
 
-# ---- What the other process runs ---------------------------------------------------------
+# ---- What the other process runs -----------------------------------------------------
 
 
 def noop(a):
@@ -76,7 +74,7 @@ def serve_pipe(connection):
         connection.send(FUNCTIONS[name](argument))
 
 
-# ---- The two sides -----------------------------------------------------------------------
+# ---- The two sides -------------------------------------------------------------------
 
 
 class Pipe:
@@ -153,7 +151,7 @@ class ProcessPool:
         self.executor.shutdown()
 
 
-# ---- Cases -------------------------------------------------------------------------------
+# ---- Cases ---------------------------------------------------------------------------
 
 
 def argument(x):

@@ -3,17 +3,19 @@
 // the same machine, and only then is the median taken.
 #include "report.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#define BUSY 0.05 // a part of all cores that other programs may take without a word
+
 static const char *const side_names[BENCH_SIDES] = {
     "product", "limit", "pipe", "processpool"};
 
-// ---- Rows
-// --------------------------------------------------------------------------------------
+// ---- Rows ---------------------------------------------------------------------------
 
 // Of a round's figures, the product's over another side's.
 static void
@@ -43,8 +45,7 @@ static void fill(struct report_row *row, const struct report_input *input)
     row->spread[1] = bench_most(spread, input->rounds);
 }
 
-// ---- Table
-// -------------------------------------------------------------------------------------
+// ---- Table --------------------------------------------------------------------------
 
 // Four digits that mean something, or a dash.
 static const char *cell(char text[32], double value)
@@ -53,12 +54,16 @@ static const char *cell(char text[32], double value)
         return "-";
     }
     double size = fabs(value);
-    int decimals = size >= 1000 ? 0 : size >= 100 ? 1 : size >= 10 ? 2 : 3;
+    int decimals = size >= 1000  ? 0
+                   : size >= 100 ? 1
+                   : size >= 10  ? 2
+                   : size >= 0.1 ? 3
+                                 : 5;
     snprintf(text, 32, "%.*f", decimals, value);
     return text;
 }
 
-void report_header(size_t rounds)
+void report_header(size_t rounds, double busy)
 {
     struct utsname system = {0};
     uname(&system);
@@ -67,6 +72,12 @@ void report_header(size_t rounds)
            system.release,
            sysconf(_SC_NPROCESSORS_ONLN),
            rounds);
+    if (busy > BUSY) {
+        printf("CAUTION      other programs kept %.0f %% of the machine busy before "
+               "the start; what\n"
+               "             spins for an answer is then measured least of all\n",
+               busy * 100);
+    }
     puts("product      the public API with its defaults, one worker: process profile, "
          "or on\n"
          "             free-threaded Python (3.13t) the thread profile\n"
@@ -78,7 +89,7 @@ void report_header(size_t rounds)
          "for rates\n"
          "spread       least..most of /limit over the rounds; without a limit, of the "
          "product\n");
-    printf("%-24s %-6s %10s %10s %10s %11s %-8s %8s %15s %12s\n",
+    printf("%-24s %-6s %10s %10s %10s %11s %-8s %8s %17s %12s\n",
            "case",
            "python",
            "product",
@@ -103,7 +114,7 @@ static void print_row(const struct report_row *row)
              "%s..%s",
              cell(spread[0], row->spread[0]),
              cell(spread[1], row->spread[1]));
-    printf("%-24s %-6s %10s %10s %10s %11s %-8s %8s %15s %12s\n",
+    printf("%-24s %-6s %10s %10s %10s %11s %-8s %8s %17s %12s\n",
            row->name,
            row->python,
            cell(cells[0], row->figures[0]),
@@ -127,8 +138,7 @@ void report_add(struct report *report, const struct report_input *input)
     print_row(row);
 }
 
-// ---- Requirements
-// ------------------------------------------------------------------------------
+// ---- Requirements -------------------------------------------------------------------
 
 enum of { FIGURE, TO_LIMIT, TO_PROCESSPOOL };
 enum is { AT_MOST, AT_LEAST };
@@ -190,8 +200,7 @@ void report_requirements(const struct report *report)
     }
 }
 
-// ---- JSON
-// --------------------------------------------------------------------------------------
+// ---- JSON ---------------------------------------------------------------------------
 
 static void write_number(FILE *file, const char *key, double value)
 {
@@ -218,7 +227,7 @@ void report_write(const struct report *report, const char *path)
 {
     FILE *file = fopen(path, "w");
     if (file == NULL) {
-        bench_fatal("%s cannot be written: %m", path);
+        bench_fatal("%s cannot be written: %s", path, strerror(errno));
     }
     fputs("[\n", file);
     for (size_t i = 0; i < report->count; i++) {
@@ -227,6 +236,6 @@ void report_write(const struct report *report, const char *path)
     }
     fputs("]\n", file);
     if (fclose(file) != 0) {
-        bench_fatal("%s cannot be written: %m", path);
+        bench_fatal("%s cannot be written: %s", path, strerror(errno));
     }
 }

@@ -34,8 +34,8 @@ struct report {
     size_t count;
 };
 
-// What the columns are; `what` says what was compared.
-void report_header(size_t rounds);
+// What the columns are. `busy` is the part of the machine that others took, 0 to 1.
+void report_header(size_t rounds, double busy);
 // Adds a row and prints it.
 void report_add(struct report *report, const struct report_input *input);
 // A line for each requirement that the rows say something about.

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: MIT
 """NumPy on arrays in shared memory: an adapter for free-threaded Python, several calls at once."""
 
-from typing import Any, Dict
+from typing import Any
 
 import numpy as np
-
 from snakepit_bridge import ThreadSafeAdapter, thread_safe_method, tool
 
 
@@ -25,7 +24,7 @@ class ArrayAdapter(ThreadSafeAdapter):
 
     @tool(description="Sum, mean, smallest and largest element of a tensor")
     @thread_safe_method
-    def stats(self, array: Any) -> Dict[str, float]:
+    def stats(self, array: Any) -> dict[str, float]:
         """Return `sum`, `mean`, `min` and `max` of a tensor of any shape with an element or more.
 
         Sum and mean are accumulated in float64. ValueError: the tensor is empty.

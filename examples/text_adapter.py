@@ -6,7 +6,7 @@ import re
 import signal
 import time
 from collections import Counter
-from typing import Any, Dict, List
+from typing import Any
 
 from snakepit_bridge import BaseAdapter, tool
 
@@ -17,7 +17,7 @@ class TextAdapter(BaseAdapter):
     """Statistics of a text, and three tools that show what a pool does."""
 
     @tool(description="Words, letters, and the most common and longest words of a text")
-    def analyze(self, text: str, limit: int = 5) -> Dict[str, Any]:
+    def analyze(self, text: str, limit: int = 5) -> dict[str, Any]:
         """Return `words`, `distinct` and `letters` as counts, `common` and `longest` as lists.
 
         `common` holds at most `limit` pairs [word, count], most frequent first; `longest` at
@@ -26,7 +26,7 @@ class TextAdapter(BaseAdapter):
         if limit < 0:
             raise ValueError("limit must not be negative")
         counts = Counter(word.lower() for word in WORD.findall(text))
-        longest: List[str] = sorted(counts, key=lambda word: (-len(word), word))
+        longest: list[str] = sorted(counts, key=lambda word: (-len(word), word))
         return {
             "words": sum(counts.values()),
             "distinct": len(counts),

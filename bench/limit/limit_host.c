@@ -3,6 +3,7 @@
 // inherits the descriptor, and dies with this process.
 #include "limit/limit_host.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,8 +16,7 @@
 
 #define READY_POLLS 3000 // of 10 ms each
 
-// ---- Worker
-// ------------------------------------------------------------------------------------
+// ---- Worker -------------------------------------------------------------------------
 
 // What is formatted here must not be formatted in the child: other threads may hold
 // locks.
@@ -68,11 +68,11 @@ void limit_open(struct limit *limit, const struct limit_options *options)
 {
     int fd = memfd_create("snakepit-bench-limit", 0);
     if (fd < 0 || ftruncate(fd, (off_t)LIMIT_SEGMENT) != 0) {
-        bench_fatal("no shared memory for the limit: %m");
+        bench_fatal("no shared memory for the limit: %s", strerror(errno));
     }
     void *base = mmap(NULL, LIMIT_SEGMENT, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (base == MAP_FAILED) {
-        bench_fatal("no shared memory for the limit: %m");
+        bench_fatal("no shared memory for the limit: %s", strerror(errno));
     }
     *limit = (struct limit){.segment = base};
     for (uint32_t i = 0; i < LIMIT_SLOTS; i++) {
@@ -82,7 +82,7 @@ void limit_open(struct limit *limit, const struct limit_options *options)
     limit_set_waiting(limit, LIMIT_ADAPT);
     limit->worker = start_worker(options, fd);
     if (limit->worker < 0) {
-        bench_fatal("no process for the limit: %m");
+        bench_fatal("no process for the limit: %s", strerror(errno));
     }
     close(fd);
     await_executors(limit, options);
@@ -104,8 +104,7 @@ void limit_set_waiting(struct limit *limit, enum limit_waiting waiting)
     atomic_store(&limit->segment->waiting, (uint32_t)waiting);
 }
 
-// ---- Calls
-// -------------------------------------------------------------------------------------
+// ---- Calls --------------------------------------------------------------------------
 
 struct limit_caller limit_caller(struct limit *limit)
 {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Every error of Snakepit, once. C, the command line and the doors all take their names, numbers
-// and texts from this table. Numbers are stable: a row is never renumbered and never reused.
+// Every error of Snakepit, once. C, the command line and the doors all take their
+// names, numbers and texts from this table. Numbers are stable: a row is never
+// renumbered and never reused.
 //
-// *retryable* is 1 where the same call may succeed if it is simply sent again: it either never
-// ran, or what failed was not the call.
+// *retryable* is 1 where the same call may succeed if it is simply sent again: it
+// either never ran, or what failed was not the call.
 #ifndef SNAKEPIT_ERRORS_H
 #define SNAKEPIT_ERRORS_H
 
@@ -33,7 +34,7 @@
     X(UNSUPPORTED,       21,  9, 501, 0, "this interpreter or adapter cannot do that")
 // clang-format on
 
-#define SNAKEPIT_ERROR_ENUM(name, number, grpc, http, retryable, text)                  \
+#define SNAKEPIT_ERROR_ENUM(name, number, grpc, http, retryable, text) \
     SNAKEPIT_##name = (number),
 typedef enum snakepit_err { SNAKEPIT_ERRORS(SNAKEPIT_ERROR_ENUM) } snakepit_err;
 #undef SNAKEPIT_ERROR_ENUM

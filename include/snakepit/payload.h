@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Arguments and results: MessagePack written and read piece by piece, and tensors.
 //
-// A writer builds the arguments of a call; a reader walks the value of an answer. Neither locks:
-// one writer or reader belongs to one thread at a time.
+// A writer builds the arguments of a call; a reader walks the value of an answer.
+// Neither locks: one writer or reader belongs to one thread at a time.
 #ifndef SNAKEPIT_PAYLOAD_H
 #define SNAKEPIT_PAYLOAD_H
 
@@ -27,11 +27,13 @@ typedef struct snakepit_message {
     char text[1024];
 } snakepit_message;
 
-// ---- Tensors ---------------------------------------------------------------------------------
+// ---- Tensors
+// ---------------------------------------------------------------------------------
 
 #define SNAKEPIT_MAX_RANK 8
 
-// Element types of a tensor: name, number on the wire, bytes an element, NumPy's name of it.
+// Element types of a tensor: name, number on the wire, bytes an element, NumPy's name
+// of it.
 // clang-format off
 #define SNAKEPIT_DTYPES(X)                                                                      \
     X(BOOL, 1, 1, "bool")                                                                       \
@@ -48,13 +50,14 @@ typedef struct snakepit_message {
 typedef enum snakepit_dtype { SNAKEPIT_DTYPES(SNAKEPIT_DTYPE_ENUM) } snakepit_dtype;
 #undef SNAKEPIT_DTYPE_ENUM
 
-// An array of numbers. `shape` counts elements; `strides` counts bytes from one index to the next
-// and may be left all zero for a packed C-order array. Rank 0 is one element.
+// An array of numbers. `shape` counts elements; `strides` counts bytes from one index
+// to the next and may be left all zero for a packed C-order array. Rank 0 is one
+// element.
 //
-// As an argument, `data` is borrowed until the call that takes the writer returns, and is copied
-// once, packed, into shared memory; not even that where `data` came from snakepit_tensor_new() of
-// the same pool. In a result, `data` points into shared memory, packed in C order, is read-only,
-// and is valid until the answer is freed.
+// As an argument, `data` is borrowed until the call that takes the writer returns, and
+// is copied once, packed, into shared memory; not even that where `data` came from
+// snakepit_tensor_new() of the same pool. In a result, `data` points into shared
+// memory, packed in C order, is read-only, and is valid until the answer is freed.
 typedef struct snakepit_tensor {
     const void *data;
     snakepit_dtype dtype;
@@ -69,15 +72,17 @@ SNAKEPIT_API size_t snakepit_dtype_size(snakepit_dtype dtype);
 // NumPy's name of a dtype ("float32"); NULL for a number that is none. Any thread.
 SNAKEPIT_API const char *snakepit_dtype_name(snakepit_dtype dtype);
 
-// Bytes of the packed tensor. INVALID_ARGUMENT: unknown dtype, rank over SNAKEPIT_MAX_RANK, a
-// negative extent, or a size that does not fit into size_t.
-SNAKEPIT_API snakepit_err snakepit_tensor_bytes(const snakepit_tensor *tensor, size_t *bytes);
+// Bytes of the packed tensor. INVALID_ARGUMENT: unknown dtype, rank over
+// SNAKEPIT_MAX_RANK, a negative extent, or a size that does not fit into size_t.
+SNAKEPIT_API snakepit_err snakepit_tensor_bytes(const snakepit_tensor *tensor,
+                                                size_t *bytes);
 
-// ---- Writer ----------------------------------------------------------------------------------
+// ---- Writer
+// ----------------------------------------------------------------------------------
 
-// Builds one MessagePack value. Errors stick: after the first one every function does nothing,
-// and whoever takes the writer reports it. A writer can be reset and used again; it then
-// allocates nothing that it has already.
+// Builds one MessagePack value. Errors stick: after the first one every function does
+// nothing, and whoever takes the writer reports it. A writer can be reset and used
+// again; it then allocates nothing that it has already.
 typedef struct snakepit_writer snakepit_writer;
 
 // NULL when memory is exhausted. Free with snakepit_writer_free().
@@ -96,21 +101,27 @@ SNAKEPIT_API void snakepit_writer_uint(snakepit_writer *writer, uint64_t value);
 SNAKEPIT_API void snakepit_writer_double(snakepit_writer *writer, double value);
 // Text is UTF-8, borrowed until the function returns. Also writes the keys of maps.
 SNAKEPIT_API void snakepit_writer_str(snakepit_writer *writer, const char *text);
-SNAKEPIT_API void snakepit_writer_strn(snakepit_writer *writer, const char *text, size_t bytes);
-SNAKEPIT_API void snakepit_writer_bytes(snakepit_writer *writer, const void *data, size_t bytes);
-// Keeps `tensor->data` until the call that takes the writer returns; the struct is copied.
-SNAKEPIT_API void snakepit_writer_tensor(snakepit_writer *writer, const snakepit_tensor *tensor);
+SNAKEPIT_API void
+snakepit_writer_strn(snakepit_writer *writer, const char *text, size_t bytes);
+SNAKEPIT_API void
+snakepit_writer_bytes(snakepit_writer *writer, const void *data, size_t bytes);
+// Keeps `tensor->data` until the call that takes the writer returns; the struct is
+// copied.
+SNAKEPIT_API void snakepit_writer_tensor(snakepit_writer *writer,
+                                         const snakepit_tensor *tensor);
 // One value from JSON text. MALFORMED: `why`, where not NULL, names line and column.
 SNAKEPIT_API snakepit_err snakepit_writer_json(snakepit_writer *writer,
                                                const char *json,
                                                size_t bytes,
                                                snakepit_message *why);
-// The first error: NO_MEMORY, INVALID_ARGUMENT (a tensor that is none, a null text, a text or bytes
-// of 4 GiB, more than 128 containers inside each other), or MALFORMED (no value, a container that
-// still wants values, more than one value, or what snakepit_writer_json() refused).
+// The first error: NO_MEMORY, INVALID_ARGUMENT (a tensor that is none, a null text, a
+// text or bytes of 4 GiB, more than 128 containers inside each other), or MALFORMED (no
+// value, a container that still wants values, more than one value, or what
+// snakepit_writer_json() refused).
 SNAKEPIT_API snakepit_err snakepit_writer_error(const snakepit_writer *writer);
 
-// ---- Reader ----------------------------------------------------------------------------------
+// ---- Reader
+// ----------------------------------------------------------------------------------
 
 typedef enum snakepit_kind {
     SNAKEPIT_NIL = 0,
@@ -123,7 +134,8 @@ typedef enum snakepit_kind {
     SNAKEPIT_ARRAY,
     SNAKEPIT_MAP,
     SNAKEPIT_TENSOR,
-    SNAKEPIT_EXTENSION // an ext type this library does not know; `as.bytes` is its payload
+    SNAKEPIT_EXTENSION // an ext type this library does not know; `as.bytes` is its
+                       // payload
 } snakepit_kind;
 
 typedef struct snakepit_span {
@@ -131,8 +143,9 @@ typedef struct snakepit_span {
     size_t size;      // bytes
 } snakepit_span;
 
-// One value. An ARRAY's items and a MAP's pairs follow in the reader it came from; `as.count`
-// says how many. TEXT and BYTES point into the answer and live as long as it does.
+// One value. An ARRAY's items and a MAP's pairs follow in the reader it came from;
+// `as.count` says how many. TEXT and BYTES point into the answer and live as long as it
+// does.
 typedef struct snakepit_value {
     snakepit_kind kind;
     union {
@@ -147,8 +160,8 @@ typedef struct snakepit_value {
     } as;
 } snakepit_value;
 
-// A position in MessagePack bytes. Plain data: copy it to remember a place. The fields are the
-// library's own.
+// A position in MessagePack bytes. Plain data: copy it to remember a place. The fields
+// are the library's own.
 typedef struct snakepit_reader {
     const uint8_t *at;
     const uint8_t *end;
@@ -158,18 +171,20 @@ typedef struct snakepit_reader {
 
 // Reads `bytes` bytes at `data`, borrowed while the reader is used. Tensors need
 // snakepit_answer_reader(): in foreign bytes they are MALFORMED.
-SNAKEPIT_API void snakepit_reader_init(snakepit_reader *reader, const void *data, size_t bytes);
+SNAKEPIT_API void
+snakepit_reader_init(snakepit_reader *reader, const void *data, size_t bytes);
 
-// The next value, stepping into containers. END: nothing is left. MALFORMED: the bytes are no
-// MessagePack; the reader stays where it was.
-SNAKEPIT_API snakepit_err snakepit_reader_next(snakepit_reader *reader, snakepit_value *value);
+// The next value, stepping into containers. END: nothing is left. MALFORMED: the bytes
+// are no MessagePack; the reader stays where it was.
+SNAKEPIT_API snakepit_err snakepit_reader_next(snakepit_reader *reader,
+                                               snakepit_value *value);
 
 // Steps over one value with all it contains. END, MALFORMED.
 SNAKEPIT_API snakepit_err snakepit_reader_skip(snakepit_reader *reader);
 
-// Looks up `key` in the map that comes next. On success `found` stands before the key's value;
-// `reader` does not move; they may be the same. TYPE_MISMATCH: no map comes next. NOT_FOUND.
-// MALFORMED.
+// Looks up `key` in the map that comes next. On success `found` stands before the key's
+// value; `reader` does not move; they may be the same. TYPE_MISMATCH: no map comes
+// next. NOT_FOUND. MALFORMED.
 SNAKEPIT_API snakepit_err snakepit_reader_find(const snakepit_reader *reader,
                                                const char *key,
                                                snakepit_reader *found);

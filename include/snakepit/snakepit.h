@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Snakepit: call Python from C through pools of Python workers.
 //
-// Open a configuration, wait until its pools are ready, call tools, close. Every function may be
-// called from any thread, on the same pit at once, unless its comment says otherwise. Words:
-// *borrows* means until the function returns, *keeps* until the pit is closed, *takes* on success
-// only, *gives* that the caller frees.
+// Open a configuration, wait until its pools are ready, call tools, close. Every
+// function may be called from any thread, on the same pit at once, unless its comment
+// says otherwise. Words: *borrows* means until the function returns, *keeps* until the
+// pit is closed, *takes* on success only, *gives* that the caller frees.
 #ifndef SNAKEPIT_SNAKEPIT_H
 #define SNAKEPIT_SNAKEPIT_H
 
@@ -19,17 +19,20 @@ extern "C" {
 typedef struct snakepit snakepit;
 typedef struct snakepit_answer snakepit_answer;
 
-// ---- Errors ----------------------------------------------------------------------------------
+// ---- Errors
+// ----------------------------------------------------------------------------------
 
-// "SATURATED", "the pool's line is full", true. For a number that is no error: "UNKNOWN", an
-// empty text, false.
+// "SATURATED", "the pool's line is full", true. For a number that is no error:
+// "UNKNOWN", an empty text, false.
 SNAKEPIT_API const char *snakepit_err_name(snakepit_err err);
 SNAKEPIT_API const char *snakepit_err_text(snakepit_err err);
 SNAKEPIT_API bool snakepit_err_retryable(snakepit_err err);
-// The version of the library in use, "0.6.0"; compare with SNAKEPIT_VERSION of the headers.
+// The version of the library in use, "0.6.0"; compare with SNAKEPIT_VERSION of the
+// headers.
 SNAKEPIT_API const char *snakepit_version(void);
 
-// ---- Open and close --------------------------------------------------------------------------
+// ---- Open and close
+// --------------------------------------------------------------------------
 
 typedef enum snakepit_log_level {
     SNAKEPIT_LOG_DEBUG = 0,
@@ -39,10 +42,13 @@ typedef enum snakepit_log_level {
     SNAKEPIT_LOG_OFF
 } snakepit_log_level;
 
-// Receives one line of log, without its end-of-line: `event` is a stable id ("worker.exit"),
-// `line` the whole line ("worker.exit pool=text worker=7 signal=9"). Runs on whichever thread of
-// the library has something to say; it must not call the library and must not block.
-typedef void snakepit_log_fn(void *user, snakepit_log_level level, const char *event,
+// Receives one line of log, without its end-of-line: `event` is a stable id
+// ("worker.exit"), `line` the whole line ("worker.exit pool=text worker=7 signal=9").
+// Runs on whichever thread of the library has something to say; it must not call the
+// library and must not block.
+typedef void snakepit_log_fn(void *user,
+                             snakepit_log_level level,
+                             const char *event,
                              const char *line);
 
 // Zero-initialise, set `size` to sizeof, then what is wanted.
@@ -50,54 +56,59 @@ typedef struct snakepit_open_options {
     size_t size;
     snakepit_log_fn *log; // NULL: lines go to stderr
     void *log_user;
-    snakepit_log_level log_level; // only with `log`; without it SNAKEPIT_LOG or WARNING decides
+    snakepit_log_level
+        log_level; // only with `log`; without it SNAKEPIT_LOG or WARNING decides
 } snakepit_open_options;
 
-// Reads the configuration, checks all of it, and begins to start the pools; does not wait for
-// them. `options` may be NULL; `why`, where not NULL, explains a failure in one sentence.
-// INVALID_CONFIG: `why` names file, line and key. SYSTEM, NO_MEMORY. Close with snakepit_close().
+// Reads the configuration, checks all of it, and begins to start the pools; does not
+// wait for them. `options` may be NULL; `why`, where not NULL, explains a failure in
+// one sentence. INVALID_CONFIG: `why` names file, line and key. SYSTEM, NO_MEMORY.
+// Close with snakepit_close().
 SNAKEPIT_API snakepit_err snakepit_open_file(const char *path,
                                              const snakepit_open_options *options,
                                              snakepit **pit,
                                              snakepit_message *why);
-// The same from YAML text in memory, borrowed. Relative adapter paths count from the current
-// directory.
+// The same from YAML text in memory, borrowed. Relative adapter paths count from the
+// current directory.
 SNAKEPIT_API snakepit_err snakepit_open_memory(const char *yaml,
                                                size_t bytes,
                                                const snakepit_open_options *options,
                                                snakepit **pit,
                                                snakepit_message *why);
 
-// Waits until every worker of `pool` (NULL: of all pools) has answered a call. POOL_FAILED as soon
-// as one of them cannot start, with the cause in `why`. DEADLINE_EXCEEDED after `timeout_ms`.
-// UNKNOWN_POOL. SHUTTING_DOWN.
+// Waits until every worker of `pool` (NULL: of all pools) has answered a call.
+// POOL_FAILED as soon as one of them cannot start, with the cause in `why`.
+// DEADLINE_EXCEEDED after `timeout_ms`. UNKNOWN_POOL. SHUTTING_DOWN.
 SNAKEPIT_API snakepit_err snakepit_await_ready(snakepit *pit,
                                                const char *pool,
                                                uint32_t timeout_ms,
                                                snakepit_message *why);
 
-// Ends everything: new calls are refused at once, running calls get `grace_ms` to finish, then
-// whatever is unanswered is answered with SHUTTING_DOWN and the workers are stopped. Returns when
-// every worker has exited and every callback has run. No other thread may be inside the library
-// with this pit when this returns; answers that are still held stay valid. NULL is fine. Not from
-// a callback.
+// Ends everything: new calls are refused at once, running calls get `grace_ms` to
+// finish, then whatever is unanswered is answered with SHUTTING_DOWN and the workers
+// are stopped. Returns when every worker has exited and every callback has run. No
+// other thread may be inside the library with this pit when this returns; answers that
+// are still held stay valid. NULL is fine. Not from a callback.
 SNAKEPIT_API void snakepit_close(snakepit *pit, uint32_t grace_ms);
 
-// ---- Call ------------------------------------------------------------------------------------
+// ---- Call
+// ------------------------------------------------------------------------------------
 
 // Zero-initialise, set `size` to sizeof, then what is wanted.
 typedef struct snakepit_call_options {
     size_t size;
-    const char *pool;       // NULL: the pool named "default", else the first one configured
-    uint32_t timeout_ms;    // covers waiting, running and returning; 0: the pool's call_timeout_ms
+    const char *pool; // NULL: the pool named "default", else the first one configured
+    uint32_t timeout_ms;    // covers waiting, running and returning; 0: the pool's
+                            // call_timeout_ms
     const char *session_id; // NULL: none; at most 255 bytes; the tool sees it
 } snakepit_call_options;
 
-// Calls `tool` with keyword arguments and waits for the answer. `args` holds one map (NULL: no
-// arguments) and can be reused at once. `options` may be NULL.
+// Calls `tool` with keyword arguments and waits for the answer. `args` holds one map
+// (NULL: no arguments) and can be reused at once. `options` may be NULL.
 //
-// Returns OK when the tool returned. On every other return `*answer` is given as well and
-// its fault says what happened; only without memory for it is `*answer` NULL. Free it always.
+// Returns OK when the tool returned. On every other return `*answer` is given as well
+// and its fault says what happened; only without memory for it is `*answer` NULL. Free
+// it always.
 SNAKEPIT_API snakepit_err snakepit_call(snakepit *pit,
                                         const char *tool,
                                         const snakepit_writer *args,
@@ -117,11 +128,12 @@ typedef void snakepit_done_fn(void *user, snakepit_err err, snakepit_answer *ans
 // Names a submitted call; 0 names none.
 typedef uint64_t snakepit_call_id;
 
-// Hands a call over and returns. `done` runs exactly once if this returns OK, after this function
-// has returned or, on another thread, at any time during it; never if it fails. It runs on the
-// thread that calls snakepit_drain() once snakepit_completion_fd() has been asked for, otherwise
-// on a thread of the library. `call` may be NULL. Fails at once with SATURATED, UNKNOWN_POOL,
-// INVALID_ARGUMENT, NO_MEMORY, POOL_FAILED, SHUTTING_DOWN.
+// Hands a call over and returns. `done` runs exactly once if this returns OK, after
+// this function has returned or, on another thread, at any time during it; never if it
+// fails. It runs on the thread that calls snakepit_drain() once
+// snakepit_completion_fd() has been asked for, otherwise on a thread of the library.
+// `call` may be NULL. Fails at once with SATURATED, UNKNOWN_POOL, INVALID_ARGUMENT,
+// NO_MEMORY, POOL_FAILED, SHUTTING_DOWN.
 SNAKEPIT_API snakepit_err snakepit_submit(snakepit *pit,
                                           const char *tool,
                                           const snakepit_writer *args,
@@ -130,82 +142,91 @@ SNAKEPIT_API snakepit_err snakepit_submit(snakepit *pit,
                                           void *user,
                                           snakepit_call_id *call);
 
-// Asks that a submitted call end. Its callback still runs, once: with CANCELLED if this came in
-// time. NOT_FOUND: it has ended already.
+// Asks that a submitted call end. Its callback still runs, once: with CANCELLED if this
+// came in time. NOT_FOUND: it has ended already.
 SNAKEPIT_API snakepit_err snakepit_cancel(snakepit *pit, snakepit_call_id call);
 
-// A descriptor that is readable when snakepit_drain() has something to do. From then on callbacks
-// run only inside snakepit_drain(). The pit owns it. SYSTEM.
+// A descriptor for poll(2): readable when calls have ended. Call snakepit_drain(pit, 0)
+// until it returns 0 before each poll: only then do the workers ring. From now on
+// callbacks run only inside snakepit_drain(). The pit owns the descriptor. SYSTEM.
 SNAKEPIT_API snakepit_err snakepit_completion_fd(snakepit *pit, int *fd);
 
-// Runs the callbacks of calls that have ended, and returns how many ran. With `timeout_ms` over 0
-// it waits that long for the first one. One thread at a time.
+// Runs the callbacks of calls that have ended, and returns how many ran. With
+// `timeout_ms` over 0 it waits that long for the first one. One thread at a time.
 SNAKEPIT_API size_t snakepit_drain(snakepit *pit, uint32_t timeout_ms);
 
-// ---- Answers ---------------------------------------------------------------------------------
+// ---- Answers
+// ---------------------------------------------------------------------------------
 
-// What went wrong. Every text is "" where it does not apply, never NULL, and lives as long as the
-// answer.
+// What went wrong. Every text is "" where it does not apply, never NULL, and lives as
+// long as the answer.
 typedef struct snakepit_fault {
     snakepit_err err;
-    const char *message;     // one sentence
-    const char *type;        // the Python exception's class, "ValueError"
-    const char *traceback;   // Python's, user frames included
-    const char *stage;       // "line", "worker", "running": where the call was when it ended
-    const char *cause;       // of a death: "killed by signal 9 (SIGKILL)"
+    const char *message;   // one sentence
+    const char *type;      // the Python exception's class, "ValueError"
+    const char *traceback; // Python's, user frames included
+    const char *stage; // "line", "worker", "running": where the call was when it ended
+    const char *cause; // of a death: "killed by signal 9 (SIGKILL)"
     const char *last_output; // the last lines that a dead worker wrote to stderr
     uint64_t worker;         // its id, 0 for none
 } snakepit_fault;
 
-// The fault of an answer that is not OK; for one that is, a fault with err == OK. Never NULL.
+// The fault of an answer that is not OK; for one that is, a fault with err == OK. Never
+// NULL.
 SNAKEPIT_API const snakepit_fault *snakepit_answer_fault(const snakepit_answer *answer);
 
 // A reader at the result. An answer that is not OK has nothing to read.
-SNAKEPIT_API void snakepit_answer_reader(const snakepit_answer *answer, snakepit_reader *reader);
+SNAKEPIT_API void snakepit_answer_reader(const snakepit_answer *answer,
+                                         snakepit_reader *reader);
 
-// The result as JSON text, terminated by a zero; made on first use and owned by the answer. Bytes
-// become {"$bytes": base64}, tensors {"$tensor": {dtype, shape, data}}, NaN and infinities null.
-// NULL: not OK, or out of memory. Not from two threads at once on one answer.
+// The result as JSON text, terminated by a zero; made on first use and owned by the
+// answer. Bytes become {"$bytes": base64}, tensors {"$tensor": {dtype, shape, data}},
+// NaN and infinities null. NULL: not OK, or out of memory. Not from two threads at once
+// on one answer.
 SNAKEPIT_API const char *snakepit_answer_json(snakepit_answer *answer);
 
-// Releases the answer and the shared memory of its tensors. NULL is fine. May be called after
-// snakepit_close().
+// Releases the answer and the shared memory of its tensors. NULL is fine. May be called
+// after snakepit_close().
 SNAKEPIT_API void snakepit_answer_free(snakepit_answer *answer);
 
-// ---- Tensors in shared memory ----------------------------------------------------------------
+// ---- Tensors in shared memory
+// ----------------------------------------------------------------
 
-// Allocates a packed tensor in the memory that `pool` shares with its workers, so that calls
-// to that pool take it without a copy. Fill `*data`, then pass `tensor` to
-// snakepit_writer_tensor() as often as wanted; do not write to it while a call is running. The
-// content is unset. NO_MEMORY: shared_memory_size is used up. INVALID_ARGUMENT, UNKNOWN_POOL.
+// Allocates a packed tensor in the memory that `pool` shares with its workers, so that
+// calls to that pool take it without a copy. Fill `*data`, then pass `tensor` to
+// snakepit_writer_tensor() as often as wanted; do not write to it while a call is
+// running. The content is unset. NO_MEMORY: shared_memory_size is used up.
+// INVALID_ARGUMENT, UNKNOWN_POOL.
 SNAKEPIT_API snakepit_err snakepit_tensor_new(snakepit *pit,
                                               const char *pool,
                                               snakepit_tensor *tensor,
                                               void **data);
-// Gives it back. Calls that are running keep it until they end. Before snakepit_close().
+// Gives it back. Calls that are running keep it until they end. Before
+// snakepit_close().
 SNAKEPIT_API void snakepit_tensor_free(snakepit *pit, const snakepit_tensor *tensor);
 
-// ---- What there is ---------------------------------------------------------------------------
+// ---- What there is
+// ---------------------------------------------------------------------------
 
 typedef struct snakepit_pool_stats {
-    const char *name;    // lives as long as the pit
-    const char *profile; // "process" or "thread": what it runs as, after a fallback
-    const char *state;   // "starting", "ready", "degraded", "failed", "stopping"
-    uint32_t workers;          // configured
-    uint32_t workers_ready;    // taking calls now
+    const char *name;       // lives as long as the pit
+    const char *profile;    // "process" or "thread": what it runs as, after a fallback
+    const char *state;      // "starting", "ready", "degraded", "failed", "stopping"
+    uint32_t workers;       // configured
+    uint32_t workers_ready; // taking calls now
     uint32_t threads_per_worker;
-    uint32_t capacity;         // calls that can run at once when all workers are ready
-    uint32_t running;          // calls handed to workers
-    uint32_t waiting;          // calls in the line
-    uint64_t calls;            // ended, whatever the outcome
-    uint64_t failures;         // of these, not OK
-    uint64_t saturated;        // refused because the line was full
+    uint32_t capacity;  // calls that can run at once when all workers are ready
+    uint32_t running;   // calls handed to workers
+    uint32_t waiting;   // calls in the line
+    uint64_t calls;     // ended, whatever the outcome
+    uint64_t failures;  // of these, not OK
+    uint64_t saturated; // refused because the line was full
     uint64_t timeouts;
     uint64_t cancelled;
     uint64_t worker_starts;
-    uint64_t worker_deaths;    // unasked
-    uint64_t violations;       // workers killed because they broke the protocol
-    uint64_t shared_bytes;     // request memory in use
+    uint64_t worker_deaths; // unasked
+    uint64_t violations;    // workers killed because they broke the protocol
+    uint64_t shared_bytes;  // request memory in use
 } snakepit_pool_stats;
 
 SNAKEPIT_API size_t snakepit_pool_count(const snakepit *pit);
@@ -217,14 +238,15 @@ SNAKEPIT_API snakepit_err snakepit_pool_get_stats(snakepit *pit,
                                                   snakepit_pool_stats *stats);
 
 typedef struct snakepit_worker_info {
-    uint64_t id;       // never reused within a pit
+    uint64_t id; // never reused within a pit
     int32_t pid;
     const char *state; // "STARTING", "READY", "DRAINING", "STOPPING", "DEAD"
     uint32_t load;
     uint32_t capacity;
 } snakepit_worker_info;
 
-// Fills at most `room` rows and sets `*count` to how many workers there are. UNKNOWN_POOL.
+// Fills at most `room` rows and sets `*count` to how many workers there are.
+// UNKNOWN_POOL.
 SNAKEPIT_API snakepit_err snakepit_pool_workers(snakepit *pit,
                                                 const char *pool,
                                                 snakepit_worker_info *rows,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// A snapshot of the running call, but for `cancelled`, which looks at shared memory each time. A
-// Call that outlives its call stays harmless: it notices by the call's number.
+// A snapshot of the running call, but for `cancelled`, which looks at shared memory
+// each time. A Call that outlives its call stays harmless: it notices by the call's
+// number.
 #include "call.h"
 
 #include <stddef.h>
@@ -9,8 +10,7 @@
 #include "base/clock.h"
 
 struct call_object {
-    PyObject_HEAD
-    struct sp_runtime *runtime;
+    PyObject_HEAD struct sp_runtime *runtime;
     unsigned long long id;
     uint32_t slot;
     uint64_t deadline;
@@ -49,23 +49,40 @@ static PyObject *get_cancelled(PyObject *self, void *closure)
     const struct call_object *call = (struct call_object *)self;
     struct sp_slot_request *request = &call->runtime->view.slots[call->slot].request;
     bool mine = __atomic_load_n(&request->call, __ATOMIC_RELAXED) == call->id;
-    return PyBool_FromLong(!mine || __atomic_load_n(&request->cancel, __ATOMIC_ACQUIRE) != 0);
+    return PyBool_FromLong(!mine ||
+                           __atomic_load_n(&request->cancel, __ATOMIC_ACQUIRE) != 0);
 }
 
 static PyMemberDef call_members[] = {
-    {"id", T_ULONGLONG, offsetof(struct call_object, id), READONLY, "The call's number."},
+    {"id",
+     T_ULONGLONG,
+     offsetof(struct call_object, id),
+     READONLY,
+     "The call's number."},
     {"session_id",
      T_OBJECT_EX,
      offsetof(struct call_object, session_id),
      READONLY,
      "The session it belongs to; empty if none."},
-    {"tool", T_OBJECT_EX, offsetof(struct call_object, tool), READONLY, "The name it was called by."},
+    {"tool",
+     T_OBJECT_EX,
+     offsetof(struct call_object, tool),
+     READONLY,
+     "The name it was called by."},
     {NULL, 0, 0, 0, NULL},
 };
 
 static PyGetSetDef call_getset[] = {
-    {"deadline", get_deadline, NULL, "When the answer is due, in time.monotonic(); None: never.", NULL},
-    {"cancelled", get_cancelled, NULL, "Whether the caller has asked the tool to stop.", NULL},
+    {"deadline",
+     get_deadline,
+     NULL,
+     "When the answer is due, in time.monotonic(); None: never.",
+     NULL},
+    {"cancelled",
+     get_cancelled,
+     NULL,
+     "Whether the caller has asked the tool to stop.",
+     NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -88,7 +105,8 @@ PyTypeObject *sp_call_type_new(PyObject *module)
 {
     PyObject *type = PyType_FromModuleAndSpec(module, &call_spec, NULL);
     if (type != NULL && PyModule_AddType(module, (PyTypeObject *)type) != 0) {
-        Py_CLEAR(type);
+        Py_DECREF(type);
+        return NULL;
     }
     return (PyTypeObject *)type;
 }
@@ -109,7 +127,8 @@ PyObject *sp_call_current(PyTypeObject *type)
     call->slot = current->slot;
     call->deadline = current->deadline;
     call->tool = text_of(current->name, current->name_size);
-    call->session_id = text_of(current->name + current->name_size, current->session_size);
+    call->session_id =
+        text_of(current->name + current->name_size, current->session_size);
     if (call->tool == NULL || call->session_id == NULL) {
         Py_DECREF(call);
         return NULL;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-// The worker's end of a call: take a slot, decode, call, encode, answer. The thread is attached
-// to the interpreter except while it waits. It answers whatever happens: every exception, even
-// one raised while another was being described, becomes a fault.
+// The worker's end of a call: take a slot, decode, call, encode, answer. The thread is
+// attached to the interpreter except while it waits. It answers whatever happens: every
+// exception, even one raised while another was being described, becomes a fault.
 #include "state.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -31,7 +32,8 @@ struct sp_executor *sp_executor_here(void)
     return here;
 }
 
-// ---- Answering -------------------------------------------------------------------------------
+// ---- Answering
+// -------------------------------------------------------------------------------
 
 static void notify(struct sp_runtime *runtime, uint32_t id)
 {
@@ -51,7 +53,9 @@ static void notify(struct sp_runtime *runtime, uint32_t id)
     }
 }
 
-static void answer(struct sp_executor *executor, uint32_t id, uint64_t call,
+static void answer(struct sp_executor *executor,
+                   uint32_t id,
+                   uint64_t call,
                    const struct outcome *outcome)
 {
     struct sp_runtime *runtime = executor->runtime;
@@ -76,11 +80,12 @@ static void answer(struct sp_executor *executor, uint32_t id, uint64_t call,
     }
 }
 
-// ---- Encoding --------------------------------------------------------------------------------
+// ---- Encoding
+// --------------------------------------------------------------------------------
 
 // Puts what the encoder wrote where the host may read it.
-static snakepit_err place_body(struct sp_executor *executor, uint32_t id,
-                               struct outcome *outcome)
+static snakepit_err
+place_body(struct sp_executor *executor, uint32_t id, struct outcome *outcome)
 {
     struct sp_encoder *encoder = &executor->encoder;
     const uint8_t *data;
@@ -110,7 +115,9 @@ static void begin_body(struct sp_executor *executor, uint32_t id)
 }
 
 // The exception that is set becomes the answer; it is cleared.
-static void answer_exception(struct sp_executor *executor, uint32_t id, snakepit_err err,
+static void answer_exception(struct sp_executor *executor,
+                             uint32_t id,
+                             snakepit_err err,
                              struct outcome *outcome)
 {
     outcome->status = SP_STATUS_FAULT;
@@ -128,33 +135,42 @@ static void answer_exception(struct sp_executor *executor, uint32_t id, snakepit
     Py_XDECREF(fault);
 }
 
-static void answer_result(struct sp_executor *executor, uint32_t id, PyObject *result,
+static void answer_result(struct sp_executor *executor,
+                          uint32_t id,
+                          PyObject *result,
                           struct outcome *outcome)
 {
     begin_body(executor, id);
     if (sp_encode(&executor->encoder, result) != 0) {
         bool memory = PyErr_ExceptionMatches(PyExc_MemoryError);
-        answer_exception(
-            executor, id, memory ? SNAKEPIT_NO_MEMORY : SNAKEPIT_UNSERIALISABLE, outcome);
+        answer_exception(executor,
+                         id,
+                         memory ? SNAKEPIT_NO_MEMORY : SNAKEPIT_UNSERIALISABLE,
+                         outcome);
     } else if (place_body(executor, id, outcome) != SNAKEPIT_OK) {
-        PyErr_SetString(PyExc_MemoryError,
-                        "the results arena is full; raise shared_memory_size or free answers");
+        PyErr_SetString(
+            PyExc_MemoryError,
+            "the results arena is full; raise shared_memory_size or free answers");
         answer_exception(executor, id, SNAKEPIT_NO_MEMORY, outcome);
     } else {
         outcome->status = SP_STATUS_OK;
     }
 }
 
-// ---- Calling ---------------------------------------------------------------------------------
+// ---- Calling
+// ---------------------------------------------------------------------------------
 
-static PyObject *call_fallback(struct sp_runtime *runtime, const struct sp_current *current,
+static PyObject *call_fallback(struct sp_runtime *runtime,
+                               const struct sp_current *current,
                                const struct sp_arguments *arguments)
 {
-    PyObject *name = PyUnicode_DecodeUTF8((const char *)current->name, current->name_size, "replace");
+    PyObject *name = PyUnicode_DecodeUTF8(
+        (const char *)current->name, current->name_size, "replace");
     PyObject *dict = name == NULL ? NULL : sp_arguments_as_dict(arguments);
     PyObject *result =
-        dict == NULL ? NULL
-                     : PyObject_CallFunctionObjArgs(runtime->fallback, name, dict, NULL);
+        dict == NULL
+            ? NULL
+            : PyObject_CallFunctionObjArgs(runtime->fallback, name, dict, NULL);
     Py_XDECREF(dict);
     Py_XDECREF(name);
     return result;
@@ -171,52 +187,60 @@ static PyObject *no_such_tool(const struct sp_current *current, snakepit_err *er
 }
 
 // A new reference, or NULL with an exception and `err`.
-static PyObject *call_tool(struct sp_executor *executor, const struct sp_slot_request *request,
-                           struct sp_lease *lease, snakepit_err *err)
+static PyObject *call_tool(struct sp_executor *executor,
+                           const struct sp_slot_request *request,
+                           struct sp_lease *lease,
+                           snakepit_err *err)
 {
     struct sp_runtime *runtime = executor->runtime;
     const struct sp_current *current = &executor->current;
-    PyObject *function = sp_tools_find(&runtime->tools, current->name, current->name_size);
+    PyObject *function =
+        sp_tools_find(&runtime->tools, current->name, current->name_size);
     if (function == NULL && runtime->fallback == NULL) {
         return no_such_tool(current, err);
     }
     struct sp_arguments arguments;
     const uint8_t *body = runtime->requests.base + request->body;
-    if (sp_decode_arguments(&executor->decoder, body, request->body_size, lease, &arguments) != 0) {
+    if (sp_decode_arguments(
+            &executor->decoder, body, request->body_size, lease, &arguments) != 0) {
         *err = SNAKEPIT_MALFORMED;
         return NULL;
     }
     *err = SNAKEPIT_TOOL_FAILED;
-    PyObject *result =
-        function == NULL
-            ? call_fallback(runtime, current, &arguments)
-            : PyObject_Vectorcall(function,
-                                  arguments.values,
-                                  PY_VECTORCALL_ARGUMENTS_OFFSET,
-                                  arguments.names);
+    PyObject *result = function == NULL
+                           ? call_fallback(runtime, current, &arguments)
+                           : PyObject_Vectorcall(function,
+                                                 arguments.values,
+                                                 PY_VECTORCALL_ARGUMENTS_OFFSET,
+                                                 arguments.names);
     sp_arguments_fini(&arguments);
     return result;
 }
 
-// ---- One call --------------------------------------------------------------------------------
+// ---- One call
+// --------------------------------------------------------------------------------
 
 static bool within(uint64_t offset, uint64_t size, uint64_t total)
 {
     return offset <= total && size <= total - offset;
 }
 
-// The host is trusted more than a worker, but a request that points outside would be a crash
-// whose cause nobody could see.
+// The host is trusted more than a worker, but a request that points outside would be a
+// crash whose cause nobody could see.
 static bool request_is_sound(const struct sp_runtime *runtime,
                              const struct sp_slot_request *request)
 {
     uint64_t total = runtime->requests.size;
-    return request->name_size <= SP_TOOL_NAME_MAX && request->session_size <= SP_SESSION_MAX &&
-           within(request->name, (uint64_t)request->name_size + request->session_size, total) &&
+    return request->name_size <= SP_TOOL_NAME_MAX &&
+           request->session_size <= SP_SESSION_MAX &&
+           within(request->name,
+                  (uint64_t)request->name_size + request->session_size,
+                  total) &&
            within(request->body, request->body_size, total);
 }
 
-static void begin_call(struct sp_executor *executor, uint32_t id,
+static void begin_call(struct sp_executor *executor,
+                       uint32_t id,
                        const struct sp_slot_request *request)
 {
     struct sp_current *current = &executor->current;
@@ -225,27 +249,35 @@ static void begin_call(struct sp_executor *executor, uint32_t id,
     current->name = executor->runtime->requests.base + request->name;
     current->name_size = request->name_size;
     current->session_size = request->session_size;
-    pthread_mutex_lock(&current->lock);
     current->call = request->call;
-    pthread_mutex_unlock(&current->lock);
+    atomic_store_explicit(&current->mark, request->call, memory_order_release);
     struct sp_stamp *stamp = &executor->runtime->view.stamps[executor->index];
     atomic_store_explicit(&stamp->since, sp_clock_ticks(), memory_order_relaxed);
     atomic_store_explicit(&stamp->call, request->call, memory_order_release);
 }
 
-// After this the canceller cannot reach the call any more, and what it had sent is withdrawn, so
-// that it never hits the next one.
+// The canceller is at this call: waits until it has set its exception, then withdraws
+// it.
+static void disarm(struct sp_executor *executor)
+{
+    uint64_t armed = executor->current.call | SP_CANCEL_ARMED;
+    while (atomic_load(&executor->current.mark) != armed) {
+        sched_yield();
+    }
+    (void)PyThreadState_SetAsyncExc(executor->thread, NULL);
+    atomic_store(&executor->current.mark, 0);
+}
+
+// After this the canceller cannot reach the call any more, and what it had sent is
+// withdrawn, so that it never hits the next one.
 static void end_call(struct sp_executor *executor)
 {
     struct sp_current *current = &executor->current;
-    pthread_mutex_lock(&current->lock);
-    current->call = 0;
-    bool armed = current->armed;
-    current->armed = false;
-    pthread_mutex_unlock(&current->lock);
-    if (armed) {
-        PyThreadState_SetAsyncExc(executor->thread, NULL);
+    uint64_t mark = current->call;
+    if (!atomic_compare_exchange_strong(&current->mark, &mark, 0)) {
+        disarm(executor);
     }
+    current->call = 0;
     struct sp_stamp *stamp = &executor->runtime->view.stamps[executor->index];
     atomic_store_explicit(&stamp->call, 0, memory_order_release);
 }
@@ -259,7 +291,8 @@ static struct sp_lease *lease_new(struct sp_runtime *runtime, uint32_t number)
     return lease;
 }
 
-// Drops the executor's own reference; 1 when Python holds others, and a return will follow.
+// Drops the executor's own reference; 1 when Python holds others, and a return will
+// follow.
 static uint32_t lease_leave(struct sp_lease *lease)
 {
     if (lease == NULL) {
@@ -272,10 +305,13 @@ static uint32_t lease_leave(struct sp_lease *lease)
     return 0;
 }
 
-static void run_tool(struct sp_executor *executor, uint32_t id,
-                     const struct sp_slot_request *request, struct outcome *outcome)
+static void run_tool(struct sp_executor *executor,
+                     uint32_t id,
+                     const struct sp_slot_request *request,
+                     struct outcome *outcome)
 {
     struct sp_lease *lease = NULL;
+    __builtin_prefetch(executor->runtime->requests.base + request->body);
     if (request->lease != SP_NO_LEASE) {
         lease = lease_new(executor->runtime, request->lease);
     }
@@ -328,6 +364,9 @@ static void serve(struct sp_executor *executor, uint32_t id)
         return;
     }
     struct sp_slot *slot = &runtime->view.slots[id];
+    // Both lines come from the other core: let them travel at the same time.
+    __builtin_prefetch(&slot->request);
+    __builtin_prefetch(&slot->result, 1);
     struct outcome outcome = {.status = SP_STATUS_SKIPPED, .lease = SP_NO_LEASE};
     bool started = start(slot);
     struct sp_slot_request request = read_request(slot);
@@ -337,7 +376,8 @@ static void serve(struct sp_executor *executor, uint32_t id)
     answer(executor, id, request.call, &outcome);
 }
 
-// ---- The loop --------------------------------------------------------------------------------
+// ---- The loop
+// --------------------------------------------------------------------------------
 
 // What there is to do without waiting, else waits detached.
 static enum sp_intake_result next(struct sp_executor *executor, uint32_t *id)
@@ -353,10 +393,8 @@ static enum sp_intake_result next(struct sp_executor *executor, uint32_t *id)
         .deadline = SP_NEVER,
     };
     enum sp_intake_result result;
-    Py_BEGIN_ALLOW_THREADS
-    result = sp_wait_intake(intake, &wait, id);
-    Py_END_ALLOW_THREADS
-    return result;
+    Py_BEGIN_ALLOW_THREADS result = sp_wait_intake(intake, &wait, id);
+    Py_END_ALLOW_THREADS return result;
 }
 
 static int loop(struct sp_executor *executor)
@@ -370,7 +408,8 @@ static int loop(struct sp_executor *executor)
         if (result == SP_INTAKE_TAKEN) {
             serve(executor, id);
         }
-        if ((result == SP_INTAKE_INTERRUPTED || ++executor->served % SIGNALS_EVERY == 0) &&
+        if ((result == SP_INTAKE_INTERRUPTED ||
+             ++executor->served % SIGNALS_EVERY == 0) &&
             PyErr_CheckSignals() != 0) {
             return -1;
         }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Describing must not fail: user classes may raise from their own __str__, memory may be gone.
-// Every step that can fail has a poorer one behind it.
+// Describing must not fail: user classes may raise from their own __str__, memory may
+// be gone. Every step that can fail has a poorer one behind it.
 #include "fault.h"
 
 static PyObject *cancelled_type;
@@ -88,7 +88,8 @@ PyObject *sp_fault_describe(PyObject *formatter, snakepit_err err)
 
 uint32_t sp_fault_bare(uint8_t *area, uint32_t size, snakepit_err err)
 {
-    static const uint8_t head[] = {0x81, 0xa3, 'e', 'r', 'r'}; // {"err": positive fixint}
+    static const uint8_t head[] = {
+        0x81, 0xa3, 'e', 'r', 'r'}; // {"err": positive fixint}
     if (size < sizeof head + 1) {
         return 0;
     }

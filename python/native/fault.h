@@ -9,16 +9,19 @@
 
 #include <snakepit/errors.h>
 
-// Takes the exception that is set and gives a dict that describes it, or NULL (nothing is set
-// then). `formatter` may be NULL; it is called with the exception and returns its type, message
-// and traceback as text. A Cancelled exception changes `err` to CANCELLED in the dict.
+// Takes the exception that is set and gives a dict that describes it, or NULL (nothing
+// is set then). `formatter` may be NULL; it is called with the exception and returns
+// its type, message and traceback as text. A Cancelled exception changes `err` to
+// CANCELLED in the dict.
 PyObject *sp_fault_describe(PyObject *formatter, snakepit_err err);
 
-// Writes the smallest fault there is, for when even describing failed; returns its bytes.
+// Writes the smallest fault there is, for when even describing failed; returns its
+// bytes.
 uint32_t sp_fault_bare(uint8_t *area, uint32_t size, snakepit_err err);
 
-// snakepit_bridge._runtime.Cancelled: derives from BaseException, so that `except Exception` in
-// a tool does not swallow it. Borrowed; made on first use. NULL with an exception.
+// snakepit_bridge._runtime.Cancelled: derives from BaseException, so that `except
+// Exception` in a tool does not swallow it. Borrowed; made on first use. NULL with an
+// exception.
 PyObject *sp_fault_cancelled_type(void);
 
 #endif

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// snakepit_bridge._runtime: what the worker's main program, written in Python, calls. The type
-// stubs are in snakepit_bridge/_runtime.pyi.
+// snakepit_bridge._runtime: what the worker's main program, written in Python, calls.
+// The type stubs are in snakepit_bridge/_runtime.pyi.
 #include "state.h"
 
-#include <string.h>
+#include <errno.h>
 
 #include "call.h"
 #include "fault.h"
@@ -28,9 +28,11 @@ static struct sp_runtime *attached(PyObject *module)
     return runtime;
 }
 
-// ---- Start -----------------------------------------------------------------------------------
+// ---- Start
+// -----------------------------------------------------------------------------------
 
-static PyObject *decode_config(struct sp_runtime *runtime, const uint8_t *body, size_t size)
+static PyObject *
+decode_config(struct sp_runtime *runtime, const uint8_t *body, size_t size)
 {
     struct sp_decoder decoder;
     sp_decoder_init(&decoder, runtime->codec);
@@ -58,12 +60,11 @@ static PyObject *runtime_attach(PyObject *module, PyObject *unused)
         return NULL;
     }
     int rc;
-    Py_BEGIN_ALLOW_THREADS
-    rc = sp_service_start(runtime);
-    Py_END_ALLOW_THREADS
-    if (rc != 0) {
-        return PyErr_Format(
-            PyExc_OSError, "the service thread did not start: %s", strerror(rc));
+    Py_BEGIN_ALLOW_THREADS rc = sp_service_start(runtime);
+    Py_END_ALLOW_THREADS if (rc != 0)
+    {
+        errno = rc;
+        return PyErr_SetFromErrno(PyExc_OSError);
     }
     return decode_config(runtime, body, head.size);
 }
@@ -108,7 +109,8 @@ static PyObject *runtime_set_formatter(PyObject *module, PyObject *function)
     return runtime == NULL ? NULL : keep(&runtime->formatter, function);
 }
 
-// ---- Reports to the host ---------------------------------------------------------------------
+// ---- Reports to the host
+// ---------------------------------------------------------------------
 
 // Encodes `value` and sends it as one message.
 static PyObject *report(PyObject *module, enum sp_message_type type, PyObject *value)
@@ -127,10 +129,11 @@ static PyObject *report(PyObject *module, enum sp_message_type type, PyObject *v
             Py_INCREF(Py_None);
             done = Py_None;
         } else {
-            PyErr_Format(PyExc_OSError,
-                         "a report of %zu bytes could not be sent to the host (at most %u)",
-                         size,
-                         SP_MESSAGE_MAX);
+            PyErr_Format(
+                PyExc_OSError,
+                "a report of %zu bytes could not be sent to the host (at most %u)",
+                size,
+                SP_MESSAGE_MAX);
         }
     }
     sp_encoder_fini(&encoder);
@@ -158,7 +161,8 @@ static PyObject *runtime_failed(PyObject *module, PyObject *arguments)
     return done;
 }
 
-// ---- Service ---------------------------------------------------------------------------------
+// ---- Service
+// ---------------------------------------------------------------------------------
 
 static PyObject *runtime_run(PyObject *module, PyObject *argument)
 {
@@ -189,7 +193,8 @@ static PyObject *runtime_current_call(PyObject *module, PyObject *unused)
     return sp_call_current(state_of(module)->call_type);
 }
 
-static PyObject *runtime_empty(PyObject *module, PyObject *arguments, PyObject *keywords)
+static PyObject *
+runtime_empty(PyObject *module, PyObject *arguments, PyObject *keywords)
 {
     static char *names[] = {"shape", "dtype", NULL};
     PyObject *shape;
@@ -201,17 +206,27 @@ static PyObject *runtime_empty(PyObject *module, PyObject *arguments, PyObject *
     return sp_tensor_empty(&state_of(module)->codec, shape, dtype);
 }
 
-// ---- The module ------------------------------------------------------------------------------
+// ---- The module
+// ------------------------------------------------------------------------------
 
 static PyMethodDef methods[] = {
-    {"attach", runtime_attach, METH_NOARGS, "Maps the inherited descriptors and greets the host."},
+    {"attach",
+     runtime_attach,
+     METH_NOARGS,
+     "Maps the inherited descriptors and greets the host."},
     {"register", runtime_register, METH_VARARGS, "Makes a function callable by name."},
-    {"set_fallback", runtime_set_fallback, METH_O, "Sets what answers for unregistered names."},
+    {"set_fallback",
+     runtime_set_fallback,
+     METH_O,
+     "Sets what answers for unregistered names."},
     {"set_formatter", runtime_set_formatter, METH_O, "Sets what describes exceptions."},
     {"ready", runtime_ready, METH_O, "Tells the host that the worker can serve."},
     {"failed", runtime_failed, METH_VARARGS, "Tells the host that the start failed."},
     {"run", runtime_run, METH_O, "Runs an executor until the host says stop."},
-    {"current_call", runtime_current_call, METH_NOARGS, "The call that this thread runs."},
+    {"current_call",
+     runtime_current_call,
+     METH_NOARGS,
+     "The call that this thread runs."},
     {"empty",
      (PyCFunction)(void (*)(void))runtime_empty,
      METH_VARARGS | METH_KEYWORDS,

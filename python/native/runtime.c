@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Shared memory from the worker's side: what is mapped, what the results arena has lent to the
-// host, and what the host has lent to us.
+// Shared memory from the worker's side: what is mapped, what the results arena has lent
+// to the host, and what the host has lent to us.
 #include "state.h"
 
 #include <fcntl.h>
@@ -11,13 +11,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-// ---- Attach ----------------------------------------------------------------------------------
+// ---- Attach
+// ----------------------------------------------------------------------------------
 
 static int refuse(const char *what)
 {
-    PyErr_Format(PyExc_RuntimeError,
-                 "%s; a worker is started by its host, not by hand",
-                 what);
+    PyErr_Format(
+        PyExc_RuntimeError, "%s; a worker is started by its host, not by hand", what);
     return -1;
 }
 
@@ -28,7 +28,8 @@ static int map_control(struct sp_runtime *runtime)
         return refuse("there is no control segment");
     }
     uint64_t size = (uint64_t)status.st_size;
-    if (sp_segment_attach(&runtime->control, SP_FD_CONTROL, size, true) != SNAKEPIT_OK ||
+    if (sp_segment_attach(&runtime->control, SP_FD_CONTROL, size, true) !=
+            SNAKEPIT_OK ||
         sp_control_open(runtime->control.base, size, &runtime->view) != SNAKEPIT_OK) {
         return refuse("the control segment is not one of this version");
     }
@@ -38,14 +39,18 @@ static int map_control(struct sp_runtime *runtime)
 static int map_payloads(struct sp_runtime *runtime)
 {
     const struct sp_control_shape *shape = &runtime->view.shape;
-    if (sp_segment_attach(&runtime->requests, SP_FD_REQUESTS, shape->requests_size, false) !=
+    if (sp_segment_attach(
+            &runtime->requests, SP_FD_REQUESTS, shape->requests_size, false) !=
             SNAKEPIT_OK ||
-        sp_segment_attach(&runtime->results, SP_FD_RESULTS, shape->results_size, true) !=
+        sp_segment_attach(
+            &runtime->results, SP_FD_RESULTS, shape->results_size, true) !=
             SNAKEPIT_OK) {
         return refuse("the payload segments are missing or too small");
     }
     uint64_t inline_areas = (uint64_t)shape->slots * SP_INLINE_RESULT;
-    if (sp_arena_init(&runtime->arena, runtime->results.base, inline_areas,
+    if (sp_arena_init(&runtime->arena,
+                      runtime->results.base,
+                      inline_areas,
                       shape->results_size) != SNAKEPIT_OK) {
         PyErr_NoMemory();
         return -1;
@@ -76,7 +81,6 @@ static int make_tables(struct sp_runtime *runtime)
     for (uint32_t i = 0; i < shape->executors; i++) {
         runtime->executors[i].runtime = runtime;
         runtime->executors[i].index = i;
-        pthread_mutex_init(&runtime->executors[i].current.lock, NULL);
     }
     return 0;
 }
@@ -100,7 +104,8 @@ struct sp_runtime *sp_runtime_attach(struct sp_codec *codec)
         PyErr_SetString(PyExc_RuntimeError, "attach() was called before");
         return NULL;
     }
-    // Should the host die before this, the channel is closed and the service thread sees it.
+    // Should the host die before this, the channel is closed and the service thread
+    // sees it.
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (map_control(&runtime) != 0 || map_payloads(&runtime) != 0 ||
         make_tables(&runtime) != 0) {
@@ -115,7 +120,8 @@ struct sp_runtime *sp_runtime_attach(struct sp_codec *codec)
     return &runtime;
 }
 
-// ---- Memory ----------------------------------------------------------------------------------
+// ---- Memory
+// ----------------------------------------------------------------------------------
 
 const uint8_t *sp_runtime_requests(struct sp_runtime *runtime, uint64_t *size)
 {
@@ -129,7 +135,8 @@ uint8_t *sp_runtime_results(struct sp_runtime *runtime, uint64_t *size)
     return runtime->results.base;
 }
 
-snakepit_err sp_runtime_alloc(struct sp_runtime *runtime, uint64_t bytes, uint64_t *offset)
+snakepit_err
+sp_runtime_alloc(struct sp_runtime *runtime, uint64_t bytes, uint64_t *offset)
 {
     sp_runtime_collect(runtime);
     return sp_arena_alloc(&runtime->arena, bytes, offset);
@@ -140,14 +147,15 @@ void sp_runtime_free(struct sp_runtime *runtime, uint64_t offset, uint64_t bytes
     sp_arena_free(&runtime->arena, offset, bytes);
 }
 
-// ---- Leases of results: ours, with the host --------------------------------------------------
+// ---- Leases of results: ours, with the host
+// --------------------------------------------------
 
 static void end_lease(struct sp_result_lease *lease)
 {
     for (uint32_t i = 0; i < lease->count; i++) {
         sp_block_unref(lease->blocks[i]);
     }
-    free(lease->blocks);
+    free((void *)lease->blocks);
     *lease = (struct sp_result_lease){0};
 }
 
@@ -156,7 +164,8 @@ void sp_runtime_collect(struct sp_runtime *runtime)
     uint32_t mask = runtime->view.shape.leases - 1;
     uint32_t number;
     pthread_mutex_lock(&runtime->leases_lock);
-    while (sp_ring_peek(runtime->view.result_returns, mask, runtime->returns_head, &number)) {
+    while (sp_ring_peek(
+        runtime->view.result_returns, mask, runtime->returns_head, &number)) {
         runtime->returns_head++;
         if (number <= mask && runtime->leases[number].blocks != NULL) {
             end_lease(&runtime->leases[number]);
@@ -179,30 +188,35 @@ static bool find_free_lease(struct sp_runtime *runtime, uint32_t *number)
     return false;
 }
 
-snakepit_err sp_runtime_lend(struct sp_runtime *runtime, struct sp_encoder *encoder,
-                             uint32_t *lease)
+snakepit_err
+sp_runtime_lend(struct sp_runtime *runtime, struct sp_encoder *encoder, uint32_t *lease)
 {
     sp_runtime_collect(runtime);
-    struct sp_block **blocks = malloc(encoder->block_count * sizeof *blocks);
+    struct sp_block **blocks =
+        (struct sp_block **)malloc(encoder->block_count * sizeof *blocks);
     if (blocks == NULL) {
         return SNAKEPIT_NO_MEMORY;
     }
-    memcpy(blocks, encoder->blocks, encoder->block_count * sizeof *blocks);
+    memcpy((void *)blocks,
+           (const void *)encoder->blocks,
+           encoder->block_count * sizeof *blocks);
     pthread_mutex_lock(&runtime->leases_lock);
     bool found = find_free_lease(runtime, lease);
     if (found) {
-        runtime->leases[*lease] = (struct sp_result_lease){blocks, encoder->block_count};
+        runtime->leases[*lease] =
+            (struct sp_result_lease){blocks, encoder->block_count};
         encoder->block_count = 0;
     }
     pthread_mutex_unlock(&runtime->leases_lock);
     if (!found) {
-        free(blocks);
+        free((void *)blocks);
         return SNAKEPIT_NO_MEMORY;
     }
     return SNAKEPIT_OK;
 }
 
-// ---- Leases of requests: the host's, with us -------------------------------------------------
+// ---- Leases of requests: the host's, with us
+// -------------------------------------------------
 
 void sp_lease_unref(struct sp_lease *lease)
 {
@@ -214,7 +228,8 @@ void sp_lease_unref(struct sp_lease *lease)
         struct sp_control_view *view = &lease->runtime->view;
         uint64_t position = atomic_fetch_add_explicit(
             &view->header->return_tail, 1, memory_order_relaxed);
-        sp_ring_put(view->request_returns, view->shape.leases - 1, position, lease->number);
+        sp_ring_put(
+            view->request_returns, view->shape.leases - 1, position, lease->number);
     }
     free(lease);
 }

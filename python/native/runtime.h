@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The worker's side of shared memory, as the rest of the extension sees it. One per process.
+// The worker's side of shared memory, as the rest of the extension sees it. One per
+// process.
 #ifndef NATIVE_RUNTIME_H
 #define NATIVE_RUNTIME_H
 
@@ -19,16 +20,18 @@ const uint8_t *sp_runtime_requests(struct sp_runtime *runtime, uint64_t *size);
 // The results segment, writable.
 uint8_t *sp_runtime_results(struct sp_runtime *runtime, uint64_t *size);
 
-// A block in the results arena, aligned to SP_ARENA_ALIGN. NO_MEMORY after leases that the host
-// has returned were collected. Any thread, attached to the interpreter or not.
-snakepit_err sp_runtime_alloc(struct sp_runtime *runtime, uint64_t bytes, uint64_t *offset);
+// A block in the results arena, aligned to SP_ARENA_ALIGN. NO_MEMORY after leases that
+// the host has returned were collected. Any thread, attached to the interpreter or not.
+snakepit_err
+sp_runtime_alloc(struct sp_runtime *runtime, uint64_t bytes, uint64_t *offset);
 void sp_runtime_free(struct sp_runtime *runtime, uint64_t offset, uint64_t bytes);
 
-// The tensors of one call's arguments: shared by the executor that runs it and by every view that
-// Python still holds. Owner: whoever has a reference; counted atomically.
+// The tensors of one call's arguments: shared by the executor that runs it and by every
+// view that Python still holds. Owner: whoever has a reference; counted atomically.
 struct sp_lease {
     _Atomic uint32_t refs;
-    uint32_t number; // SP_NO_LEASE: the call has no tensors and there is nothing to return
+    uint32_t
+        number; // SP_NO_LEASE: the call has no tensors and there is nothing to return
     struct sp_runtime *runtime;
 };
 
@@ -37,8 +40,8 @@ static inline void sp_lease_ref(struct sp_lease *lease)
     atomic_fetch_add_explicit(&lease->refs, 1, memory_order_relaxed);
 }
 
-// Drops one reference. The last one tells the host that the tensors are free. Any thread,
-// attached to the interpreter or not.
+// Drops one reference. The last one tells the host that the tensors are free. Any
+// thread, attached to the interpreter or not.
 void sp_lease_unref(struct sp_lease *lease);
 
 #endif

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// The thread that speaks for the worker. It never touches the interpreter, so a busy or stuck
-// tool cannot keep it from answering; and it holds the lifeline, so the host knows the moment
-// the process ends. A second thread, made when it is first needed, delivers cancellations, for
-// those must wait for the interpreter.
+// The thread that speaks for the worker. It never touches the interpreter, so a busy or
+// stuck tool cannot keep it from answering; and it holds the lifeline, so the host
+// knows the moment the process ends. A second thread, made when it is first needed,
+// delivers cancellations, for those must wait for the interpreter.
 #include "state.h"
 
 #include <errno.h>
@@ -14,7 +14,8 @@
 #include "fault.h"
 #include "ipc/lifeline.h"
 
-#define CANCELS_MAX 64u // further ones are dropped: the host kills what it cannot cancel
+#define CANCELS_MAX \
+    64u // further ones are dropped: the host kills what it cannot cancel
 
 // Guarded by lock.
 struct sp_canceller {
@@ -24,21 +25,28 @@ struct sp_canceller {
     uint32_t count;
 };
 
-// ---- Cancelling ------------------------------------------------------------------------------
+// ---- Cancelling
+// ------------------------------------------------------------------------------
 
-// Sets the exception on the thread that runs the call, if it still does. The executor's lock is
-// held across the check and the setting; nothing that takes a lock of Python's runs under it.
+// Sets the exception on the thread if it still runs the call. While the mark says
+// ARMING the executor does not go on to its next call, so the exception cannot hit that
+// one.
+static void arm(struct sp_executor *executor, uint64_t call, PyObject *type)
+{
+    uint64_t mark = call;
+    if (atomic_compare_exchange_strong(
+            &executor->current.mark, &mark, call | SP_CANCEL_ARMING)) {
+        (void)PyThreadState_SetAsyncExc(executor->thread, type);
+        atomic_store(&executor->current.mark, call | SP_CANCEL_ARMED);
+    }
+}
+
 static void deliver(struct sp_runtime *runtime, const struct sp_cancel *cancel)
 {
     PyGILState_STATE state = PyGILState_Ensure();
     PyObject *type = sp_fault_cancelled_type();
     for (uint32_t i = 0; type != NULL && i < runtime->view.shape.executors; i++) {
-        struct sp_executor *executor = &runtime->executors[i];
-        pthread_mutex_lock(&executor->current.lock);
-        if (executor->current.call == cancel->call && !executor->current.armed) {
-            executor->current.armed = PyThreadState_SetAsyncExc(executor->thread, type) == 1;
-        }
-        pthread_mutex_unlock(&executor->current.lock);
+        arm(&runtime->executors[i], cancel->call, type);
     }
     PyErr_Clear();
     PyGILState_Release(state);
@@ -97,7 +105,8 @@ static void queue_cancel(struct sp_runtime *runtime, const uint8_t *body, uint32
     pthread_mutex_unlock(&runtime->canceller->lock);
 }
 
-// ---- The channel -----------------------------------------------------------------------------
+// ---- The channel
+// -----------------------------------------------------------------------------
 
 // The host is gone: so are we, with every process that user code has started.
 static _Noreturn void die_with_host(void)
@@ -116,7 +125,8 @@ static void stop(struct sp_runtime *runtime)
     sp_bell_ring_all(&header->bell);
 }
 
-static void obey(struct sp_runtime *runtime, const struct sp_message_head *head,
+static void obey(struct sp_runtime *runtime,
+                 const struct sp_message_head *head,
                  const uint8_t *body)
 {
     switch (head->type) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// All that a worker process knows natively. There is one of it, made by attach() and never freed:
-// it goes with the process.
+// All that a worker process knows natively. There is one of it, made by attach() and
+// never freed: it goes with the process.
 #ifndef NATIVE_STATE_H
 #define NATIVE_STATE_H
 
@@ -22,18 +22,22 @@ struct sp_result_lease {
     uint32_t count;
 };
 
-// What an executor runs now, for current_call() and for the cancel ladder. Written by the
-// executor; `call` and `armed` are guarded by `lock`, for the canceller reads and sets them.
+// What an executor runs now. Written by the executor alone, but for `mark`.
 struct sp_current {
-    pthread_mutex_t lock;
-    uint64_t call; // 0: none
-    bool armed;    // an exception was set on the thread for this call
+    // The call's number, 0 for none, with a bit while the canceller is at it:
+    // SP_CANCEL_ARMING while it sets the exception, SP_CANCEL_ARMED once it has. See
+    // service.c.
+    _Atomic uint64_t mark;
+    uint64_t call;
     uint32_t slot;
     uint64_t deadline;
     const uint8_t *name; // in the requests segment; the session's id follows
     uint32_t name_size;
     uint32_t session_size;
 };
+
+#define SP_CANCEL_ARMING (UINT64_C(1) << 63)
+#define SP_CANCEL_ARMED  (UINT64_C(1) << 62)
 
 // Owner: the Python thread that is in sp_executor_run() with it.
 struct sp_executor {
@@ -74,27 +78,33 @@ struct sp_runtime {
     struct sp_canceller *canceller; // service.c; owner: the service thread
 };
 
-// ---- runtime.c -------------------------------------------------------------------------------
+// ---- runtime.c
+// -------------------------------------------------------------------------------
 
-// Maps the inherited descriptors. On failure a Python exception is set. Main thread, once.
+// Maps the inherited descriptors. On failure a Python exception is set. Main thread,
+// once.
 struct sp_runtime *sp_runtime_attach(struct sp_codec *codec);
-// Moves the encoder's blocks into a lease. NO_MEMORY: the host holds all leases there are.
-snakepit_err sp_runtime_lend(struct sp_runtime *runtime, struct sp_encoder *encoder,
+// Moves the encoder's blocks into a lease. NO_MEMORY: the host holds all leases there
+// are.
+snakepit_err sp_runtime_lend(struct sp_runtime *runtime,
+                             struct sp_encoder *encoder,
                              uint32_t *lease);
 // Takes back the leases that the host has returned.
 void sp_runtime_collect(struct sp_runtime *runtime);
 
-// ---- executor.c ------------------------------------------------------------------------------
+// ---- executor.c
+// ------------------------------------------------------------------------------
 
 // Runs calls until the host says stop. 0, or -1 with the exception of a signal handler.
 int sp_executor_run(struct sp_executor *executor);
 // The calling thread's executor, or NULL.
 struct sp_executor *sp_executor_here(void);
 
-// ---- service.c -------------------------------------------------------------------------------
+// ---- service.c
+// -------------------------------------------------------------------------------
 
-// Starts the thread that holds the lifeline and answers the channel, and waits until it has said
-// hello. 0 or an errno.
+// Starts the thread that holds the lifeline and answers the channel, and waits until it
+// has said hello. 0 or an errno.
 int sp_service_start(struct sp_runtime *runtime);
 
 #endif

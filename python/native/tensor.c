@@ -77,7 +77,10 @@ static char integer_letter(char letter, Py_ssize_t size)
         {[1] = 'b', [2] = 'h', [4] = 'i', [8] = 'q'},
     };
     bool is_signed = strchr("bhilqn", letter) != NULL;
-    return size >= 0 && size <= 8 ? letters[is_signed][size] : '\0';
+    if (size < 0 || size > 8) {
+        return '\0';
+    }
+    return letters[is_signed ? 1 : 0][size];
 }
 
 // What follows the byte order in a format; NULL: that is not ours.

@@ -17,14 +17,16 @@ static uint32_t hash_of(const uint8_t *name, uint32_t size)
 }
 
 // The place of that name, or the free one where it belongs. There always is a free one.
-static struct sp_tool *place_of(const struct sp_tools *tools, const uint8_t *name,
-                                uint32_t size, uint32_t hash)
+static struct sp_tool *place_of(const struct sp_tools *tools,
+                                const uint8_t *name,
+                                uint32_t size,
+                                uint32_t hash)
 {
     uint32_t mask = tools->room - 1;
     for (uint32_t i = hash & mask;; i = (i + 1) & mask) {
         struct sp_tool *place = &tools->places[i];
-        if (place->name == NULL ||
-            (place->hash == hash && place->size == size && memcmp(place->name, name, size) == 0)) {
+        if (place->name == NULL || (place->hash == hash && place->size == size &&
+                                    memcmp(place->name, name, size) == 0)) {
             return place;
         }
     }
@@ -50,10 +52,14 @@ static int grow(struct sp_tools *tools)
     return 0;
 }
 
-int sp_tools_put(struct sp_tools *tools, const char *name, Py_ssize_t size, PyObject *function)
+int sp_tools_put(struct sp_tools *tools,
+                 const char *name,
+                 Py_ssize_t size,
+                 PyObject *function)
 {
     if (size <= 0 || size > (Py_ssize_t)SP_TOOL_NAME_MAX) {
-        PyErr_Format(PyExc_ValueError, "a tool's name has 1 to %u bytes", SP_TOOL_NAME_MAX);
+        PyErr_Format(
+            PyExc_ValueError, "a tool's name has 1 to %u bytes", SP_TOOL_NAME_MAX);
         return -1;
     }
     if (2 * (tools->count + 1) > tools->room && grow(tools) != 0) {
@@ -79,7 +85,8 @@ int sp_tools_put(struct sp_tools *tools, const char *name, Py_ssize_t size, PyOb
     return 0;
 }
 
-PyObject *sp_tools_find(const struct sp_tools *tools, const uint8_t *name, uint32_t size)
+PyObject *
+sp_tools_find(const struct sp_tools *tools, const uint8_t *name, uint32_t size)
 {
     if (tools->count == 0) {
         return NULL;

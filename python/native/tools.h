@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Names of tools to callables. Filled before the worker is ready, only read afterwards, so that
-// executors look up without a lock and without making a Python string.
+// Names of tools to callables. Filled before the worker is ready, only read afterwards,
+// so that executors look up without a lock and without making a Python string.
 #ifndef NATIVE_TOOLS_H
 #define NATIVE_TOOLS_H
 
@@ -15,17 +15,22 @@ struct sp_tool {
     PyObject *function;
 };
 
-// Open addressing; `room` is a power of two, at least twice `count`. Zero-initialised is empty.
+// Open addressing; `room` is a power of two, at least twice `count`. Zero-initialised
+// is empty.
 struct sp_tools {
     struct sp_tool *places;
     uint32_t room;
     uint32_t count;
 };
 
-// Adds or replaces. `function` gets a reference. -1 with an exception: ValueError for a name that
-// is empty or over SP_TOOL_NAME_MAX bytes, MemoryError.
-int sp_tools_put(struct sp_tools *tools, const char *name, Py_ssize_t size, PyObject *function);
+// Adds or replaces. `function` gets a reference. -1 with an exception: ValueError for a
+// name that is empty or over SP_TOOL_NAME_MAX bytes, MemoryError.
+int sp_tools_put(struct sp_tools *tools,
+                 const char *name,
+                 Py_ssize_t size,
+                 PyObject *function);
 // Borrowed; NULL when there is none of that name.
-PyObject *sp_tools_find(const struct sp_tools *tools, const uint8_t *name, uint32_t size);
+PyObject *
+sp_tools_find(const struct sp_tools *tools, const uint8_t *name, uint32_t size);
 
 #endif

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LINE 64u // bytes of a cache line
+
 static _Atomic long countdown; // 0: off
 static atomic_int has_failed;
 
@@ -34,6 +36,13 @@ void *sp_alloc_array(size_t count, size_t bytes)
     }
     // A request for nothing still gets an address of its own.
     return calloc(1, total != 0 ? total : 1);
+}
+
+void *sp_alloc_lines(size_t bytes)
+{
+    size_t rounded = (bytes + LINE - 1) / LINE * LINE;
+    void *block = must_fail() ? NULL : aligned_alloc(LINE, rounded);
+    return block == NULL ? NULL : memset(block, 0, rounded);
 }
 
 void *sp_realloc(void *block, size_t bytes)

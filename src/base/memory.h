@@ -10,6 +10,8 @@
 void *sp_alloc(size_t bytes);
 // Zeroed memory for `count` items; NULL also when the product overflows.
 void *sp_alloc_array(size_t count, size_t bytes);
+// Zeroed memory that begins on a cache line of its own.
+void *sp_alloc_lines(size_t bytes);
 // As realloc(3); on failure the old block stays.
 void *sp_realloc(void *block, size_t bytes);
 // A copy of a text, or NULL.

@@ -123,10 +123,10 @@ static void print_pool(struct sp_cli *cli, const struct pool_check *item, int wi
         return;
     }
     sp_cli_print(cli,
-                 "Python %s, %s, %s  %s\n",
+                 "Python %s, %s, %s bridge: %s\n",
                  item->python.version,
                  sp_cli_build_of(&item->python),
-                 item->python.has_bridge ? "with the bridge" : "without the bridge",
+                 item->python.has_bridge ? "has the" : "lacks the",
                  item->python.executable);
     if (item->falls_back) {
         sp_cli_print(

@@ -127,7 +127,7 @@ static int open_and_run(struct sp_demo *demo)
     if (err != SNAKEPIT_OK) {
         return sp_cli_report(demo->cli, err, why.text, false);
     }
-    sp_cli_print(demo->cli, "Snakepit %s: %s\n\n", snakepit_version(), demo->file);
+    sp_cli_print(demo->cli, "Snakepit %s: %s\n", snakepit_version(), demo->file);
     sp_cli_flush(demo->cli);
     int status = start(demo);
     if (status == SP_CLI_EXIT_OK) {

@@ -73,6 +73,7 @@ void sp_demo_load(struct sp_demo *demo)
 {
     struct load load = {.demo = demo, .gate = PTHREAD_MUTEX_INITIALIZER};
     char duration[SP_DEMO_FORMAT_MAX];
+    char answered[SP_DEMO_FORMAT_MAX];
     char calls[SP_DEMO_FORMAT_MAX];
     char rate[SP_DEMO_FORMAT_MAX];
     uint64_t took = run_callers(&load);
@@ -80,9 +81,9 @@ void sp_demo_load(struct sp_demo *demo)
     sp_demo_row(
         demo,
         right == THREADS * CALLS,
-        "calls   %s of %d from %d threads, both pools by turns, %s: %s a second",
-        sp_demo_count(right, calls),
-        THREADS * CALLS,
+        "calls   %s of %s from %d threads, both pools by turns, %s: %s a second",
+        sp_demo_count(right, answered),
+        sp_demo_count(THREADS * CALLS, calls),
         THREADS,
         sp_demo_duration(took, duration),
         sp_demo_count(right * SP_NS_PER_S / (took + 1), rate));

@@ -85,9 +85,9 @@ void sp_cli_print_overview(struct sp_cli *cli)
     for (size_t i = 0; (row = sp_cli_exit_at(i)) != NULL; i++) {
         char code[8];
         sp_cli_format(code, sizeof(code), "%d", row->code);
-        print_row(cli, 6, code, row->text);
+        print_row(cli, 8, code, row->text);
     }
-    print_row(cli, 6, "128+", "the number of the signal that ended it");
+    print_row(cli, 8, "128+n", "signal n ended it");
     sp_cli_print(cli, "\n%s", manners);
 }
 

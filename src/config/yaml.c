@@ -53,16 +53,22 @@ static snakepit_err syntax_problem(const yaml_parser_t *parser,
                       parser->context_mark.line + 1);
 }
 
+// The error that stopped the parser.
+static snakepit_err parser_problem(const yaml_parser_t *parser,
+                                   const char *text,
+                                   const struct sp_place *place)
+{
+    return parser->error == YAML_MEMORY_ERROR ? SNAKEPIT_NO_MEMORY
+                                              : syntax_problem(parser, text, place);
+}
+
 static snakepit_err load_one(yaml_parser_t *parser,
                              yaml_document_t *document,
                              const char *text,
                              const struct sp_place *place)
 {
-    if (yaml_parser_load(parser, document)) {
-        return SNAKEPIT_OK;
-    }
-    return parser->error == YAML_MEMORY_ERROR ? SNAKEPIT_NO_MEMORY
-                                              : syntax_problem(parser, text, place);
+    return yaml_parser_load(parser, document) ? SNAKEPIT_OK
+                                              : parser_problem(parser, text, place);
 }
 
 // Whatever follows the first document.
@@ -101,23 +107,102 @@ static snakepit_err load_with(yaml_parser_t *parser,
     return load_end(parser, text, place);
 }
 
+// How deep and how tangled a text is.
+struct extent {
+    unsigned depth;
+    unsigned anchors;
+};
+
+static bool is_anchored(const yaml_event_t *event)
+{
+    switch (event->type) {
+    case YAML_SCALAR_EVENT:
+        return event->data.scalar.anchor != NULL;
+    case YAML_SEQUENCE_START_EVENT:
+        return event->data.sequence_start.anchor != NULL;
+    case YAML_MAPPING_START_EVENT:
+        return event->data.mapping_start.anchor != NULL;
+    default:
+        return false;
+    }
+}
+
+static snakepit_err check_event(const yaml_event_t *event,
+                                struct extent *extent,
+                                const struct sp_place *place)
+{
+    bool opens = event->type == YAML_SEQUENCE_START_EVENT ||
+                 event->type == YAML_MAPPING_START_EVENT;
+    bool closes =
+        event->type == YAML_SEQUENCE_END_EVENT || event->type == YAML_MAPPING_END_EVENT;
+    struct sp_place where = *place;
+    where.line = event->start_mark.line + 1;
+    extent->depth += opens;
+    extent->depth -= closes;
+    extent->anchors += is_anchored(event);
+    if (extent->depth > SP_YAML_NESTING_MAX) {
+        return sp_problem(&where,
+                          "expected at most %u maps and lists within each other",
+                          SP_YAML_NESTING_MAX);
+    }
+    if (extent->anchors > SP_YAML_ITEMS_MAX) {
+        return sp_problem(&where, "expected at most %u anchors", SP_YAML_ITEMS_MAX);
+    }
+    return SNAKEPIT_OK;
+}
+
+// Goes through the text once before a tree is made of it: libyaml takes time quadratic
+// in depth and in the number of anchors, but reads no further than it is asked to.
+static snakepit_err
+check_extent(yaml_parser_t *parser, const char *text, const struct sp_place *place)
+{
+    struct extent extent = {0};
+    snakepit_err err = SNAKEPIT_OK;
+    for (bool more = true; err == SNAKEPIT_OK && more;) {
+        yaml_event_t event;
+        if (!yaml_parser_parse(parser, &event)) {
+            return parser_problem(parser, text, place);
+        }
+        more = event.type != YAML_STREAM_END_EVENT;
+        err = check_event(&event, &extent, place);
+        yaml_event_delete(&event);
+    }
+    return err;
+}
+
+static bool start(yaml_parser_t *parser, const char *text, size_t bytes)
+{
+    if (!yaml_parser_initialize(parser)) {
+        return false;
+    }
+    yaml_parser_set_encoding(parser, YAML_UTF8_ENCODING);
+    yaml_parser_set_input_string(parser, (const unsigned char *)text, bytes);
+    return true;
+}
+
 snakepit_err sp_yaml_load(struct sp_yaml *yaml,
                           const char *text,
                           size_t bytes,
                           const struct sp_place *place)
 {
     *yaml = (struct sp_yaml){0};
+    text = text != NULL ? text : "";
     if (bytes > SP_YAML_BYTES_MAX) {
         return sp_problem(place, "longer than %u bytes", SP_YAML_BYTES_MAX);
     }
     yaml_parser_t parser;
-    if (!yaml_parser_initialize(&parser)) {
+    if (!start(&parser, text, bytes)) {
         return SNAKEPIT_NO_MEMORY;
     }
-    yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
-    text = text != NULL ? text : "";
-    yaml_parser_set_input_string(&parser, (const unsigned char *)text, bytes);
-    snakepit_err err = load_with(&parser, yaml, text, place);
+    snakepit_err err = check_extent(&parser, text, place);
+    yaml_parser_delete(&parser);
+    if (err != SNAKEPIT_OK) {
+        return err;
+    }
+    if (!start(&parser, text, bytes)) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    err = load_with(&parser, yaml, text, place);
     yaml_parser_delete(&parser);
     return err;
 }

@@ -13,11 +13,11 @@
 #include "config/option.h"
 #include "config/problem.h"
 
-#define SP_YAML_BYTES_MAX \
-    (1u << 18)                  // of a file: libyaml takes seconds for 40,000 anchors
-#define SP_YAML_DEPTH_MAX 32u   // of maps and lists within each other
-#define SP_YAML_ITEMS_MAX 1000u // of one map or list
-#define SP_YAML_JSON_MAX  (1u << 20) // bytes of adapter_config as JSON
+#define SP_YAML_BYTES_MAX   (1u << 18) // of a file
+#define SP_YAML_NESTING_MAX 64u        // maps and lists within each other, as written
+#define SP_YAML_DEPTH_MAX   32u        // the same of adapter_config, aliases followed
+#define SP_YAML_ITEMS_MAX   1000u      // of one map or list; also anchors of a file
+#define SP_YAML_JSON_MAX    (1u << 20) // bytes of adapter_config as JSON
 
 // One document. Zero-initialised is empty. Owner: whoever embeds it.
 struct sp_yaml {

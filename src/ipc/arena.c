@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// First fit over a sorted array of free ranges that are joined when they touch. Arenas hold few
-// blocks at a time (large arguments and results), so the array stays short.
+// First fit over a sorted array of free ranges that are joined when they touch. Arenas
+// hold few blocks at a time (large arguments and results), so the array stays short.
 #include "ipc/arena.h"
 
 #include <stdbool.h>
@@ -14,7 +14,8 @@
 // Memory kept for the next burst before it is given back.
 #define RETAIN (UINT64_C(128) << 20)
 
-// A free range. `dirty` is how much of it may still be backed by memory, at most its size.
+// A free range. `dirty` is how much of it may still be backed by memory, at most its
+// size.
 struct sp_arena_extent {
     uint64_t offset;
     uint64_t size;
@@ -26,7 +27,8 @@ static uint64_t rounded(uint64_t bytes)
     return (bytes + SP_ARENA_ALIGN - 1) / SP_ARENA_ALIGN * SP_ARENA_ALIGN;
 }
 
-snakepit_err sp_arena_init(struct sp_arena *arena, void *base, uint64_t start, uint64_t size)
+snakepit_err
+sp_arena_init(struct sp_arena *arena, void *base, uint64_t start, uint64_t size)
 {
     *arena = (struct sp_arena){.base = base, .start = rounded(start), .size = size};
     arena->retain = RETAIN;
@@ -59,8 +61,8 @@ static void remove_extent(struct sp_arena *arena, uint32_t index)
             (arena->count - index) * sizeof *arena->extents);
 }
 
-// Freeing never needs heap memory: n blocks part at most n + 1 free ranges, and room for one more
-// is made before a block is handed out.
+// Freeing never needs heap memory: n blocks part at most n + 1 free ranges, and room
+// for one more is made before a block is handed out.
 static bool make_room(struct sp_arena *arena)
 {
     if (arena->blocks + 3 <= arena->room) {
@@ -138,7 +140,8 @@ static uint32_t place_of(const struct sp_arena *arena, uint64_t offset)
     return low;
 }
 
-static bool touches(const struct sp_arena_extent *left, const struct sp_arena_extent *right)
+static bool touches(const struct sp_arena_extent *left,
+                    const struct sp_arena_extent *right)
 {
     SP_CHECK(left->offset + left->size <= right->offset);
     return left->offset + left->size == right->offset;
@@ -175,7 +178,8 @@ void sp_arena_free(struct sp_arena *arena, uint64_t offset, uint64_t bytes)
 {
     bytes = rounded(bytes);
     pthread_mutex_lock(&arena->lock);
-    SP_CHECK(offset >= arena->start && bytes <= arena->size && offset <= arena->size - bytes);
+    SP_CHECK(offset >= arena->start && bytes <= arena->size &&
+             offset <= arena->size - bytes);
     SP_CHECK(arena->used >= bytes && arena->blocks > 0);
     arena->used -= bytes;
     arena->blocks--;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Hands out ranges of a segment. All bookkeeping is private to the side that owns the arena;
-// nothing of it lies in shared memory. The segment is as large as it may ever become, but the
-// kernel gives it memory only where it was touched, and the arena gives that back.
+// Hands out ranges of a segment. All bookkeeping is private to the side that owns the
+// arena; nothing of it lies in shared memory. The segment is as large as it may ever
+// become, but the kernel gives it memory only where it was touched, and the arena gives
+// that back.
 #ifndef IPC_ARENA_H
 #define IPC_ARENA_H
 
@@ -22,20 +23,21 @@ struct sp_arena {
     uint64_t dirty;  // bytes free but still backed by memory
     uint64_t retain; // `dirty` may grow to this before memory is given back
     struct sp_arena_extent *extents; // sorted by offset, never two that touch
-    uint32_t count;  // of extents
-    uint32_t room;   // for extents
-    uint32_t blocks; // handed out
+    uint32_t count;                  // of extents
+    uint32_t room;                   // for extents
+    uint32_t blocks;                 // handed out
 };
 
 #define SP_ARENA_ALIGN 64u // every offset and every size is a multiple of it
 
-// The arena hands out [start, size) of the segment mapped at `base`, which it borrows for life.
-// NO_MEMORY.
-snakepit_err sp_arena_init(struct sp_arena *arena, void *base, uint64_t start, uint64_t size);
+// The arena hands out [start, size) of the segment mapped at `base`, which it borrows
+// for life. NO_MEMORY.
+snakepit_err
+sp_arena_init(struct sp_arena *arena, void *base, uint64_t start, uint64_t size);
 void sp_arena_fini(struct sp_arena *arena);
 
-// `bytes` (at least 1; rounded up to SP_ARENA_ALIGN) at *offset, content unset. NO_MEMORY: no
-// range is that large, or the heap is exhausted.
+// `bytes` (at least 1; rounded up to SP_ARENA_ALIGN) at *offset, content unset.
+// NO_MEMORY: no range is that large, or the heap is exhausted.
 snakepit_err sp_arena_alloc(struct sp_arena *arena, uint64_t bytes, uint64_t *offset);
 // Gives a range back: exactly one that was handed out, with the size it was asked for.
 void sp_arena_free(struct sp_arena *arena, uint64_t offset, uint64_t bytes);

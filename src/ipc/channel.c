@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A packet is a head and a body. Packets cannot be torn, so there is no framing to get wrong.
+// A packet is a head and a body. Packets cannot be torn, so there is no framing to get
+// wrong.
 #include "ipc/channel.h"
 
 #include <errno.h>
@@ -7,7 +8,8 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-snakepit_err sp_channel_send(int fd, enum sp_message_type type, const void *body, size_t size)
+snakepit_err
+sp_channel_send(int fd, enum sp_message_type type, const void *body, size_t size)
 {
     struct sp_message_head head = {.type = type, .size = (uint32_t)size};
     if (size > SP_MESSAGE_MAX - sizeof head) {
@@ -22,7 +24,9 @@ snakepit_err sp_channel_send(int fd, enum sp_message_type type, const void *body
     return sent < 0 ? SNAKEPIT_SYSTEM : SNAKEPIT_OK;
 }
 
-snakepit_err sp_channel_receive(int fd, uint8_t *room, struct sp_message_head *head,
+snakepit_err sp_channel_receive(int fd,
+                                uint8_t *room,
+                                struct sp_message_head *head,
                                 const uint8_t **body)
 {
     ssize_t got;
@@ -30,7 +34,8 @@ snakepit_err sp_channel_receive(int fd, uint8_t *room, struct sp_message_head *h
         got = recv(fd, room, SP_MESSAGE_MAX, MSG_TRUNC);
     } while (got < 0 && errno == EINTR);
     if (got < 0) {
-        return errno == EAGAIN || errno == EWOULDBLOCK ? SNAKEPIT_NOT_FOUND : SNAKEPIT_END;
+        return errno == EAGAIN || errno == EWOULDBLOCK ? SNAKEPIT_NOT_FOUND
+                                                       : SNAKEPIT_END;
     }
     if (got == 0) {
         return SNAKEPIT_END;

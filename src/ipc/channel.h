@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The control channel: a SOCK_SEQPACKET pair, one message a packet. Bodies are MessagePack maps
-// unless a row says otherwise. Neither side waits for the other's answer on it.
+// The control channel: a SOCK_SEQPACKET pair, one message a packet. Bodies are
+// MessagePack maps unless a row says otherwise. Neither side waits for the other's
+// answer on it.
 #ifndef IPC_CHANNEL_H
 #define IPC_CHANNEL_H
 
@@ -9,17 +10,17 @@
 
 #include <snakepit/errors.h>
 
-#define SP_MESSAGE_MAX (160u * 1024u) // bytes, head included
+#define SP_MESSAGE_MAX 163840u // bytes, head included
 
 enum sp_message_type {
-    SP_MESSAGE_CONFIG = 1,  // host: the first one; what the worker is to be
-    SP_MESSAGE_HELLO = 2,   // worker: struct sp_hello; the lifeline is held
-    SP_MESSAGE_READY = 3,   // worker: the adapter is constructed; interpreter, tools, GIL
-    SP_MESSAGE_FAILED = 4,  // worker: it is not; "type", "message", "traceback"
-    SP_MESSAGE_PING = 5,    // host: u64, any number
-    SP_MESSAGE_PONG = 6,    // worker: the same number
-    SP_MESSAGE_CANCEL = 7,  // host: struct sp_cancel; stop that call if it still runs
-    SP_MESSAGE_STOP = 8,    // host: leave when the running calls are done
+    SP_MESSAGE_CONFIG = 1, // host: the first one; what the worker is to be
+    SP_MESSAGE_HELLO = 2,  // worker: struct sp_hello; the lifeline is held
+    SP_MESSAGE_READY = 3, // worker: the adapter is constructed; interpreter, tools, GIL
+    SP_MESSAGE_FAILED = 4, // worker: it is not; "type", "message", "traceback"
+    SP_MESSAGE_PING = 5,   // host: u64, any number
+    SP_MESSAGE_PONG = 6,   // worker: the same number
+    SP_MESSAGE_CANCEL = 7, // host: struct sp_cancel; stop that call if it still runs
+    SP_MESSAGE_STOP = 8,   // host: leave when the running calls are done
 };
 
 struct sp_message_head {
@@ -30,7 +31,7 @@ struct sp_message_head {
 struct sp_hello {
     uint32_t version; // SP_LAYOUT_VERSION
     int32_t pid;
-    int32_t tid;      // of the thread that holds the lifeline
+    int32_t tid; // of the thread that holds the lifeline
     uint32_t reserved;
 };
 
@@ -40,14 +41,17 @@ struct sp_cancel {
     uint32_t reserved;
 };
 
-// Sends one message without waiting. SYSTEM: the other side is gone or its queue is full.
-// INVALID_ARGUMENT: too large.
-snakepit_err sp_channel_send(int fd, enum sp_message_type type, const void *body, size_t size);
+// Sends one message without waiting. SYSTEM: the other side is gone or its queue is
+// full. INVALID_ARGUMENT: too large.
+snakepit_err
+sp_channel_send(int fd, enum sp_message_type type, const void *body, size_t size);
 
-// Receives one message into `room` (SP_MESSAGE_MAX bytes); `*body` points behind the head in it.
-// Waits unless the descriptor is non-blocking. END: the other side is gone. NOT_FOUND: nothing is
-// there now. PROTOCOL: no message of ours.
-snakepit_err sp_channel_receive(int fd, uint8_t *room, struct sp_message_head *head,
+// Receives one message into `room` (SP_MESSAGE_MAX bytes); `*body` points behind the
+// head in it. Waits unless the descriptor is non-blocking. END: the other side is gone.
+// NOT_FOUND: nothing is there now. PROTOCOL: no message of ours.
+snakepit_err sp_channel_receive(int fd,
+                                uint8_t *room,
+                                struct sp_message_head *head,
                                 const uint8_t **body);
 
 #endif

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Places the parts of a control segment one behind the other, each on a line of its own.
+// Places the parts of a control segment one behind the other, each on a line of its
+// own.
 #include "ipc/control.h"
 
 #include <stdbool.h>
@@ -29,7 +30,8 @@ static uint64_t place(struct sp_control *header, const struct sp_control_shape *
     return at + shape->executors * sizeof(struct sp_stamp);
 }
 
-static void point(struct sp_control_view *view, uint8_t *base, const struct sp_control *offsets)
+static void
+point(struct sp_control_view *view, uint8_t *base, const struct sp_control *offsets)
 {
     view->header = (struct sp_control *)(void *)base;
     view->slots = (struct sp_slot *)(void *)(base + offsets->slots_at);
@@ -59,7 +61,8 @@ static void describe(struct sp_control *header, const struct sp_control_shape *s
     header->results_size = shape->results_size;
 }
 
-snakepit_err sp_control_create(struct sp_segment *segment, const struct sp_control_shape *shape,
+snakepit_err sp_control_create(struct sp_segment *segment,
+                               const struct sp_control_shape *shape,
                                struct sp_control_view *view)
 {
     struct sp_control offsets = {0};

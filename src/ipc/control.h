@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The control segment as pointers: computed once from the layout, kept in private memory, and
-// never read again from the shared header.
+// The control segment as pointers: computed once from the layout, kept in private
+// memory, and never read again from the shared header.
 #ifndef IPC_CONTROL_H
 #define IPC_CONTROL_H
 
@@ -37,11 +37,14 @@ struct sp_control_view {
 // Bytes of a control segment of that shape.
 uint64_t sp_control_size(const struct sp_control_shape *shape);
 
-// Host: lays out a fresh segment (all zero) of sp_control_size() bytes and fills `view`. SYSTEM.
-snakepit_err sp_control_create(struct sp_segment *segment, const struct sp_control_shape *shape,
+// Host: lays out a fresh segment (all zero) of sp_control_size() bytes and fills
+// `view`. SYSTEM.
+snakepit_err sp_control_create(struct sp_segment *segment,
+                               const struct sp_control_shape *shape,
                                struct sp_control_view *view);
-// Worker: reads the shape from a segment of `size` bytes, checks it, and fills `view`. PROTOCOL:
-// another version or a header that contradicts itself.
-snakepit_err sp_control_open(uint8_t *base, uint64_t size, struct sp_control_view *view);
+// Worker: reads the shape from a segment of `size` bytes, checks it, and fills `view`.
+// PROTOCOL: another version or a header that contradicts itself.
+snakepit_err
+sp_control_open(uint8_t *base, uint64_t size, struct sp_control_view *view);
 
 #endif

@@ -13,14 +13,20 @@
 
 #include "base/clock.h"
 
-// Sleeps while *word is `value`, until woken or until `deadline` (CLOCK_MONOTONIC ns, SP_NEVER
-// for none). 0, or -1 with errno EAGAIN, EINTR or ETIMEDOUT.
-static inline int sp_futex_wait(_Atomic uint32_t *word, uint32_t value, uint64_t deadline)
+// Sleeps while *word is `value`, until woken or until `deadline` (CLOCK_MONOTONIC ns,
+// SP_NEVER for none). 0, or -1 with errno EAGAIN, EINTR or ETIMEDOUT.
+static inline int
+sp_futex_wait(_Atomic uint32_t *word, uint32_t value, uint64_t deadline)
 {
     struct timespec at = {.tv_sec = (time_t)(deadline / SP_NS_PER_S),
                           .tv_nsec = (long)(deadline % SP_NS_PER_S)};
-    return (int)syscall(SYS_futex, word, FUTEX_WAIT_BITSET, value,
-                        deadline == SP_NEVER ? NULL : &at, NULL, FUTEX_BITSET_MATCH_ANY);
+    return (int)syscall(SYS_futex,
+                        word,
+                        FUTEX_WAIT_BITSET,
+                        value,
+                        deadline == SP_NEVER ? NULL : &at,
+                        NULL,
+                        FUTEX_BITSET_MATCH_ANY);
 }
 
 // Wakes at most `count` sleepers; returns how many.

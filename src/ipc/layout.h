@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: MIT
-// What a host and its worker share, byte for byte. This is the only description of it; every
-// offset is pinned below, for both sides are compiled apart.
+// What a host and its worker share, byte for byte. This is the only description of it;
+// every offset is pinned below, for both sides are compiled apart.
 //
 //   control    rw / rw   a header, four rings, stamps, then the slots. One per worker.
 //   requests   rw / ro   tool names, arguments and tensors of calls. One per pool.
-//   results    ro / rw   one inline area per slot, then the worker's arena. One per worker.
+//   results    ro / rw   one inline area per slot, then the worker's arena. One per
+//   worker.
 //
-// A line of 64 bytes has one writer, except the state word of a slot. The host believes nothing
-// that it reads here: see ipc/slot.h.
+// A line of 64 bytes has one writer, except the state word of a slot. The host believes
+// nothing that it reads here: see ipc/slot.h.
 //
-// A *lease* is a number for memory that one side allocated and the other still uses. The side
-// that allocated hands the number out and alone knows what it stands for; the other gives it back
-// through a ring. Request leases are numbered by the host, result leases by the worker.
+// A *lease* is a number for memory that one side allocated and the other still uses.
+// The side that allocated hands the number out and alone knows what it stands for; the
+// other gives it back through a ring. Request leases are numbered by the host, result
+// leases by the worker.
 #ifndef IPC_LAYOUT_H
 #define IPC_LAYOUT_H
 
@@ -22,7 +24,7 @@
 
 #define SP_LAYOUT_MAGIC   UINT64_C(0x736e616b65706974) // "snakepit"
 #define SP_LAYOUT_VERSION 1u
-#define SP_LINE           64u
+#define SP_LINE           ((size_t)64)
 #define SP_INLINE_RESULT  2048u // bytes of a slot's inline result area
 #define SP_SLOTS_MAX      2048u
 #define SP_EXECUTORS_MAX  1024u
@@ -38,7 +40,8 @@ enum sp_fd {
     SP_FD_REQUESTS = 4, // memfd, read only
     SP_FD_RESULTS = 5,  // memfd, read and write
     SP_FD_CHANNEL = 6,  // SOCK_SEQPACKET
-    SP_FD_DOORBELL = 7, // eventfd, rung when a call with SP_SLOT_NOTIFY ends and the host sleeps
+    SP_FD_DOORBELL =
+        7, // eventfd, rung when a call with SP_SLOT_NOTIFY ends and the host sleeps
 };
 
 // A slot's state: one of these, and bits that ask for something when the call ends.
@@ -50,19 +53,22 @@ enum sp_slot_state {
     SP_SLOT_TAKEN_BACK = 4, // host: no longer wanted; the worker passes it on as DONE
     SP_SLOT_STATE = 0xff,   // mask of the above
     SP_SLOT_WAITER = 0x100, // host: a thread sleeps on the word; wake it
-    SP_SLOT_NOTIFY = 0x200, // host: put the id into the completion ring and ring the bell
+    SP_SLOT_NOTIFY =
+        0x200, // host: put the id into the completion ring and ring the bell
 };
 
 // Where callers and executors sit, and so how they wait for each other.
 enum sp_waiting {
     SP_WAITING_AUTO = 0,   // spin while that has paid off of late
     SP_WAITING_PAIRED = 1, // hand over on one core: never spin
-    SP_WAITING_SPREAD = 2, // workers are pinned to one core each, in turn; waits as auto
+    SP_WAITING_SPREAD =
+        2, // workers are pinned to one core each, in turn; waits as auto
 };
 
 enum sp_slot_kind {
     SP_CALL_TOOL = 0,
-    SP_CALL_PROBE = 1, // answered by the runtime itself: proves that a call goes through
+    SP_CALL_PROBE =
+        1, // answered by the runtime itself: proves that a call goes through
 };
 
 enum sp_slot_status {
@@ -73,16 +79,17 @@ enum sp_slot_status {
 
 // What the host writes before the state becomes QUEUED. Constant until it is DONE.
 struct sp_slot_request {
-    uint64_t call;        // number of the call, never reused in a pit
-    uint64_t name;        // offset of the tool's name in `requests`; session and body follow it
-    uint32_t name_size;   // bytes, at most SP_TOOL_NAME_MAX
+    uint64_t call; // number of the call, never reused in a pit
+    uint64_t
+        name; // offset of the tool's name in `requests`; session and body follow it
+    uint32_t name_size;    // bytes, at most SP_TOOL_NAME_MAX
     uint32_t session_size; // bytes behind the name, at most SP_SESSION_MAX
-    uint64_t body;        // offset of the arguments (one MessagePack map) in `requests`
-    uint32_t body_size;   // bytes; 0: no arguments
-    uint32_t lease;       // names the tensors of this call, or SP_NO_LEASE; see above
-    uint64_t deadline;    // CLOCK_MONOTONIC ns, or UINT64_MAX
-    uint32_t kind;        // enum sp_slot_kind
-    uint32_t cancel;      // atomic by access: set to 1 to ask the tool to stop
+    uint64_t body;      // offset of the arguments (one MessagePack map) in `requests`
+    uint32_t body_size; // bytes; 0: no arguments
+    uint32_t lease;     // names the tensors of this call, or SP_NO_LEASE; see above
+    uint64_t deadline;  // CLOCK_MONOTONIC ns, or UINT64_MAX
+    uint32_t kind;      // enum sp_slot_kind
+    uint32_t cancel;    // atomic by access: set to 1 to ask the tool to stop
 };
 
 // What the worker writes before the state becomes DONE.
@@ -90,22 +97,23 @@ struct sp_slot_result {
     _Atomic uint32_t state; // the futex word; see enum sp_slot_state
     uint32_t status;        // enum sp_slot_status
     uint64_t call;          // repeats the request's
-    uint64_t body;          // offset in `results`; the slot's inline area or a block of the arena
-    uint32_t body_size;     // bytes
-    uint32_t lease;         // names all that the answer keeps in the arena, or SP_NO_LEASE
-    uint32_t held;          // 1: Python still holds tensors of the request; a return will follow
-    uint32_t executor;      // index of the thread that ran it
-    uint64_t ran_ticks;     // how long the tool ran, in sp_clock_ticks(); a hint
+    uint64_t
+        body; // offset in `results`; the slot's inline area or a block of the arena
+    uint32_t body_size; // bytes
+    uint32_t lease;     // names all that the answer keeps in the arena, or SP_NO_LEASE
+    uint32_t held; // 1: Python still holds tensors of the request; a return will follow
+    uint32_t executor;  // index of the thread that ran it
+    uint64_t ran_ticks; // how long the tool ran, in sp_clock_ticks(); a hint
     uint64_t unused[2];
 };
 
 struct sp_slot {
     _Alignas(SP_LINE) struct sp_slot_request request; // host writes
-    _Alignas(SP_LINE) struct sp_slot_result result;   // worker writes, but for the state
+    _Alignas(SP_LINE) struct sp_slot_result result; // worker writes, but for the state
 };
 
-// A cell holds the position it was written for in its upper half and the value in its lower one,
-// so one load tells whether it is fresh.
+// A cell holds the position it was written for in its upper half and the value in its
+// lower one, so one load tells whether it is fresh.
 typedef _Atomic uint64_t sp_cell;
 
 // A futex on which executors sleep, and how many of them no wake has been sent to yet.
@@ -118,33 +126,37 @@ struct sp_control {
     // Written by the host before the worker starts; constant.
     uint64_t magic;
     uint32_t version;
-    uint32_t slots;         // slots and cells of the submit and completion rings: a power of two
-    uint32_t executors;     // threads that run calls
-    uint32_t leases;        // cells of each ring of returned leases: a power of two
+    uint32_t
+        slots; // slots and cells of the submit and completion rings: a power of two
+    uint32_t executors; // threads that run calls
+    uint32_t leases;    // cells of each ring of returned leases: a power of two
     uint32_t reserved;
-    uint32_t waiting;       // enum sp_waiting
+    uint32_t waiting; // enum sp_waiting
     uint64_t epoch;
-    uint64_t requests_size; // bytes of the segment
-    uint64_t results_size;  // bytes of the segment
-    uint64_t slots_at;      // offsets in this segment
-    uint64_t submit_at;     // sp_cell[slots]: slot ids, host to worker
-    uint64_t done_at;       // sp_cell[slots]: slot ids, worker to host
+    uint64_t requests_size;      // bytes of the segment
+    uint64_t results_size;       // bytes of the segment
+    uint64_t slots_at;           // offsets in this segment
+    uint64_t submit_at;          // sp_cell[slots]: slot ids, host to worker
+    uint64_t done_at;            // sp_cell[slots]: slot ids, worker to host
     uint64_t request_returns_at; // sp_cell[leases]: leases of requests, worker to host
     uint64_t result_returns_at;  // sp_cell[leases]: leases of results, host to worker
-    uint64_t stamps_at;     // struct sp_stamp[executors]
+    uint64_t stamps_at;          // struct sp_stamp[executors]
 
-    // The lifeline: a robust, process-shared mutex that the worker's service thread holds from
-    // handshake to exit.
+    // The lifeline: a robust, process-shared mutex that the worker's service thread
+    // holds from handshake to exit.
     _Alignas(SP_LINE) pthread_mutex_t lifeline;
 
-    _Alignas(SP_LINE) struct sp_bell bell;            // both: executors sleep here
-    _Alignas(SP_LINE) _Atomic uint64_t submit_head;   // worker: next submit cell to take
-    _Alignas(SP_LINE) _Atomic uint64_t done_tail;     // worker: next completion cell to fill
-    _Atomic uint64_t return_tail;                     // worker: next request-return cell to fill
-    _Alignas(SP_LINE) _Atomic uint32_t host_asleep;   // host: ring the doorbell, please
-    _Atomic uint32_t stop;                            // host: executors leave their loop
-    _Alignas(SP_LINE) _Atomic uint32_t host_cpu;      // host: where the last submit came from
-    _Alignas(SP_LINE) _Atomic uint32_t worker_cpu;    // worker: where the last answer came from
+    _Alignas(SP_LINE) struct sp_bell bell;          // both: executors sleep here
+    _Alignas(SP_LINE) _Atomic uint64_t submit_head; // worker: next submit cell to take
+    _Alignas(
+        SP_LINE) _Atomic uint64_t done_tail; // worker: next completion cell to fill
+    _Atomic uint64_t return_tail;            // worker: next request-return cell to fill
+    _Alignas(SP_LINE) _Atomic uint32_t host_asleep; // host: ring the doorbell, please
+    _Atomic uint32_t stop;                          // host: executors leave their loop
+    _Alignas(
+        SP_LINE) _Atomic uint32_t host_cpu; // host: where the last submit came from
+    _Alignas(SP_LINE) _Atomic uint32_t
+        worker_cpu; // worker: where the last answer came from
 };
 
 // What an executor does now, for diagnosis and for the cancel ladder. Worker writes.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The one fact to know: glibc keeps the futex word in the mutex's first four bytes and the kernel
-// defines its meaning (owner's thread id, FUTEX_WAITERS, FUTEX_OWNER_DIED).
+// The one fact to know: glibc keeps the futex word in the mutex's first four bytes and
+// the kernel defines its meaning (owner's thread id, FUTEX_WAITERS, FUTEX_OWNER_DIED).
 #include "ipc/lifeline.h"
 
 #include <linux/futex.h>

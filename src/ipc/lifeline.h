@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// A robust mutex that a worker's service thread holds for as long as the worker lives. The kernel
-// marks its word when the holder dies, long before the process has given back its memory.
+// A robust mutex that a worker's service thread holds for as long as the worker lives.
+// The kernel marks its word when the holder dies, long before the process has given
+// back its memory.
 #ifndef IPC_LIFELINE_H
 #define IPC_LIFELINE_H
 
@@ -16,7 +17,8 @@ enum sp_life {
 
 // Makes the mutex ready in shared memory. Host, before the worker starts.
 void sp_lifeline_init(pthread_mutex_t *lifeline);
-// Takes it for the calling thread, which must not end before its process. Worker. 0 or an errno.
+// Takes it for the calling thread, which must not end before its process. Worker. 0 or
+// an errno.
 int sp_lifeline_hold(pthread_mutex_t *lifeline);
 
 // The futex word behind the mutex. Its layout is the kernel's robust-futex ABI.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Every load of a shared word is here or in ipc/wait.c. Sizes and masks come from the private view,
-// never from shared memory.
+// Every load of a shared word is here or in ipc/wait.c. Sizes and masks come from the
+// private view, never from shared memory.
 #include "ipc/port.h"
 
 #include <sys/eventfd.h>
@@ -14,11 +14,13 @@
 
 #define RAN_US_MOST UINT64_C(10000000)
 
-static snakepit_err open_segments(struct sp_port *port, const struct sp_control_shape *shape)
+static snakepit_err open_segments(struct sp_port *port,
+                                  const struct sp_control_shape *shape)
 {
     snakepit_err err = sp_control_create(&port->control, shape, &port->view);
     if (err == SNAKEPIT_OK) {
-        err = sp_segment_create(&port->results, "snakepit-results", shape->results_size, false);
+        err = sp_segment_create(
+            &port->results, "snakepit-results", shape->results_size, false);
     }
     if (err == SNAKEPIT_OK) {
         port->doorbell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -75,14 +77,33 @@ void sp_port_unref(struct sp_port *port)
     sp_free(port);
 }
 
+void sp_port_unpin(struct sp_port *port)
+{
+    SP_CHECK(port->pins > 0);
+    if (--port->pins == 0 && port->retired) {
+        sp_port_unref(port);
+    }
+}
+
+void sp_port_retire(struct sp_port *port)
+{
+    port->retired = true;
+    if (port->pins == 0) {
+        sp_port_unref(port);
+    }
+}
+
 static _Atomic uint32_t *state_word(const struct sp_port *port, uint32_t slot)
 {
     SP_CHECK(slot < port->view.shape.slots);
     return &port->view.slots[slot].result.state;
 }
 
-bool sp_port_submit(struct sp_port *port, const struct sp_slot_request *request, bool notify,
-                    void *owner, uint32_t *slot)
+bool sp_port_submit(struct sp_port *port,
+                    const struct sp_slot_request *request,
+                    bool notify,
+                    void *owner,
+                    uint32_t *slot)
 {
     if (port->free_count == 0) {
         return false;
@@ -91,7 +112,8 @@ bool sp_port_submit(struct sp_port *port, const struct sp_slot_request *request,
     port->slots[id] = (struct sp_port_slot){owner, request->call, notify};
     port->notifying += notify ? 1 : 0;
     port->view.slots[id].request = *request;
-    // [slot:queued] a waiter of the call before, should one come late, sees that it was moved.
+    // [slot:queued] a waiter of the call before, should one come late, sees that it was
+    // moved.
     atomic_store_explicit(state_word(port, id),
                           SP_SLOT_QUEUED | (notify ? SP_SLOT_NOTIFY : 0),
                           memory_order_release);
@@ -102,7 +124,8 @@ bool sp_port_submit(struct sp_port *port, const struct sp_slot_request *request,
 
 uint32_t sp_port_state(const struct sp_port *port, uint32_t slot)
 {
-    return atomic_load_explicit(state_word(port, slot), memory_order_acquire) & SP_SLOT_STATE;
+    return atomic_load_explicit(state_word(port, slot), memory_order_acquire) &
+           SP_SLOT_STATE;
 }
 
 static void begin_notify(struct sp_port *port, uint32_t slot)
@@ -162,7 +185,8 @@ void sp_port_cancel(struct sp_port *port, uint32_t slot)
 }
 
 // Loads every field once. Plain struct assignment could read a field twice.
-static void load_result(const struct sp_slot_result *shared, struct sp_slot_result *copy)
+static void load_result(const struct sp_slot_result *shared,
+                        struct sp_slot_result *copy)
 {
     copy->status = __atomic_load_n(&shared->status, __ATOMIC_RELAXED);
     copy->call = __atomic_load_n(&shared->call, __ATOMIC_RELAXED);
@@ -173,12 +197,14 @@ static void load_result(const struct sp_slot_result *shared, struct sp_slot_resu
     copy->ran_ticks = __atomic_load_n(&shared->ran_ticks, __ATOMIC_RELAXED);
 }
 
-static bool result_is_sound(const struct sp_port *port, const struct sp_slot_result *result,
+static bool result_is_sound(const struct sp_port *port,
+                            const struct sp_slot_result *result,
                             uint64_t call)
 {
     uint64_t total = port->view.shape.results_size;
-    return result->call == call && result->status <= SP_STATUS_SKIPPED && result->held <= 1 &&
-           result->body <= total && result->body_size <= total - result->body &&
+    return result->call == call && result->status <= SP_STATUS_SKIPPED &&
+           result->held <= 1 && result->body <= total &&
+           result->body_size <= total - result->body &&
            result->body_size <= SP_BODY_MAX &&
            (result->lease == SP_NO_LEASE || result->lease < port->view.shape.leases);
 }
@@ -192,8 +218,8 @@ void sp_port_drop(struct sp_port *port, uint32_t slot)
     port->free_slots[port->free_count++] = (uint16_t)slot;
 }
 
-snakepit_err sp_port_take_answer(struct sp_port *port, uint32_t slot,
-                                 struct sp_port_answer *answer)
+snakepit_err
+sp_port_take_answer(struct sp_port *port, uint32_t slot, struct sp_port_answer *answer)
 {
     struct sp_slot_result copy;
     load_result(&port->view.slots[slot].result, &copy);
@@ -222,7 +248,8 @@ snakepit_err sp_port_next_done(struct sp_port *port, uint32_t *slot)
         return SNAKEPIT_NOT_FOUND;
     }
     port->done_head++;
-    if (id > mask || !port->slots[id].notify || sp_port_state(port, id) != SP_SLOT_DONE) {
+    if (id > mask || !port->slots[id].notify ||
+        sp_port_state(port, id) != SP_SLOT_DONE) {
         return SNAKEPIT_PROTOCOL;
     }
     *slot = id;
@@ -233,7 +260,8 @@ snakepit_err sp_port_next_return(struct sp_port *port, uint32_t *lease)
 {
     uint32_t mask = port->view.shape.leases - 1;
     uint32_t number;
-    if (!sp_ring_peek(port->view.request_returns, mask, port->request_returns_head, &number)) {
+    if (!sp_ring_peek(
+            port->view.request_returns, mask, port->request_returns_head, &number)) {
         return SNAKEPIT_NOT_FOUND;
     }
     port->request_returns_head++;

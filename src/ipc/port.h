@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// The host's end of one worker's shared memory, for one epoch: slots, rings and result ranges.
-// Whatever it reads was written by a peer that it does not trust; it loads each word once, checks
-// it, and uses the copy. It knows nothing of calls: an owner pointer names what is in a slot.
+// The host's end of one worker's shared memory, for one epoch: slots, rings and result
+// ranges. Whatever it reads was written by a peer that it does not trust; it loads each
+// word once, checks it, and uses the copy. It knows nothing of calls: an owner pointer
+// names what is in a slot.
 //
-// Nothing here locks. Every function needs the lock that guards the port, but for those that say
-// otherwise.
+// Nothing here locks. Every function needs the lock that guards the port, but for those
+// that say otherwise.
 #ifndef IPC_PORT_H
 #define IPC_PORT_H
 
@@ -19,9 +20,9 @@
 
 // What the host keeps of one slot, privately.
 struct sp_port_slot {
-    void *owner;      // NULL: free, or given up and waiting for the worker to pass it on
-    uint64_t call;    // the call in it; 0: free
-    bool notify;      // its end comes through the completion ring
+    void *owner;   // NULL: free, or given up and waiting for the worker to pass it on
+    uint64_t call; // the call in it; 0: free
+    bool notify;   // its end comes through the completion ring
 };
 
 // Guarded by the lock of the pool that it serves, but for what is constant.
@@ -31,6 +32,8 @@ struct sp_port {
     struct sp_control_view view; // constant
     int doorbell;                // eventfd; constant
     _Atomic uint32_t refs;       // any thread
+    uint32_t pins;               // callers that look at a slot without the lock
+    bool retired;                // the seat's reference goes with the last pin
     uint64_t submit_tail;
     uint64_t done_head;
     uint64_t request_returns_head;
@@ -41,8 +44,8 @@ struct sp_port {
     struct sp_port_slot *slots;
 };
 
-// An answer as the worker claims it, checked. Pointers lead into the results segment, which the
-// worker can still write.
+// An answer as the worker claims it, checked. Pointers lead into the results segment,
+// which the worker can still write.
 struct sp_port_answer {
     uint32_t status; // enum sp_slot_status
     const uint8_t *body;
@@ -58,31 +61,44 @@ snakepit_err sp_port_new(const struct sp_control_shape *shape, struct sp_port **
 void sp_port_ref(struct sp_port *port);
 void sp_port_unref(struct sp_port *port);
 
-// Puts a call into a free slot and its id into the submit ring. The caller then rings the bell,
-// without the lock: sp_bell_ring(&port->view.header->bell). False: no slot is free.
-bool sp_port_submit(struct sp_port *port, const struct sp_slot_request *request, bool notify,
-                    void *owner, uint32_t *slot);
+// A pin is a reference that costs nothing, for those who hold the lock when they take
+// it and when they drop it: port->pins++ and sp_port_unpin(). It counts on the
+// reference of whoever calls sp_port_retire() in the end, which drops that reference
+// once nobody has a pin.
+void sp_port_unpin(struct sp_port *port);
+void sp_port_retire(struct sp_port *port);
+
+// Puts a call into a free slot and its id into the submit ring. The caller then rings
+// the bell, without the lock: sp_bell_ring(&port->view.header->bell). False: no slot is
+// free.
+bool sp_port_submit(struct sp_port *port,
+                    const struct sp_slot_request *request,
+                    bool notify,
+                    void *owner,
+                    uint32_t *slot);
 
 // The state of a slot that is in use, masked; an unknown one is a violation.
 uint32_t sp_port_state(const struct sp_port *port, uint32_t slot);
 
-// Takes back a call that no executor has taken yet. True: it will never run, and the slot is given
-// up. False: too late.
+// Takes back a call that no executor has taken yet. True: it will never run, and the
+// slot is given up. False: too late.
 bool sp_port_take_back(struct sp_port *port, uint32_t slot);
 
-// Gives up a slot whose call runs: it has no owner any more and its end comes through the
-// completion ring. False: it has ended meanwhile; it has no owner either, but nothing will follow.
+// Gives up a slot whose call runs: it has no owner any more and its end comes through
+// the completion ring. False: it has ended meanwhile; it has no owner either, but
+// nothing will follow.
 bool sp_port_give_up(struct sp_port *port, uint32_t slot);
 
 // Asks the tool in a slot to stop, for those that look.
 void sp_port_cancel(struct sp_port *port, uint32_t slot);
 
-// Reads the answer of a slot that is DONE and frees the slot. PROTOCOL: it makes no sense; the
-// slot stays in use.
-snakepit_err sp_port_take_answer(struct sp_port *port, uint32_t slot,
-                                 struct sp_port_answer *answer);
+// Reads the answer of a slot that is DONE and frees the slot. PROTOCOL: it makes no
+// sense; the slot stays in use.
+snakepit_err
+sp_port_take_answer(struct sp_port *port, uint32_t slot, struct sp_port_answer *answer);
 
-// The next slot that ended by the completion ring. NOT_FOUND: none. PROTOCOL: an id that cannot be.
+// The next slot that ended by the completion ring. NOT_FOUND: none. PROTOCOL: an id
+// that cannot be.
 snakepit_err sp_port_next_done(struct sp_port *port, uint32_t *slot);
 
 // The next lease of a request that Python has let go of. NOT_FOUND: none. PROTOCOL.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Memfds: made, sealed and mapped. The size is final from the start: pages that were never
-// touched cost nothing, so a segment is simply made as large as it may become.
+// Memfds: made, sealed and mapped. The size is final from the start: pages that were
+// never touched cost nothing, so a segment is simply made as large as it may become.
 #include "ipc/segment.h"
 
 #include <fcntl.h>
@@ -22,7 +22,9 @@ static snakepit_err map(struct sp_segment *segment, int fd, bool writable)
     return SNAKEPIT_OK;
 }
 
-snakepit_err sp_segment_create(struct sp_segment *segment, const char *name, uint64_t size,
+snakepit_err sp_segment_create(struct sp_segment *segment,
+                               const char *name,
+                               uint64_t size,
                                bool writable)
 {
     *segment = (struct sp_segment){.fd = -1, .size = size};
@@ -36,7 +38,8 @@ snakepit_err sp_segment_create(struct sp_segment *segment, const char *name, uin
     return SNAKEPIT_OK;
 }
 
-snakepit_err sp_segment_attach(struct sp_segment *segment, int fd, uint64_t size, bool writable)
+snakepit_err
+sp_segment_attach(struct sp_segment *segment, int fd, uint64_t size, bool writable)
 {
     *segment = (struct sp_segment){.fd = -1, .size = size};
     struct stat status;

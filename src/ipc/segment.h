@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Shared memory without a name: a memfd, sealed so that neither side can shrink it under the
-// other (a shrunk mapping is a SIGBUS).
+// Shared memory without a name: a memfd, sealed so that neither side can shrink it
+// under the other (a shrunk mapping is a SIGBUS).
 #ifndef IPC_SEGMENT_H
 #define IPC_SEGMENT_H
 
@@ -16,13 +16,16 @@ struct sp_segment {
     uint64_t size;
 };
 
-// A new segment of `size` bytes, mapped read and write (`writable`) or read only. SYSTEM: no
-// descriptor or address space left. `name` is only for /proc.
-snakepit_err sp_segment_create(struct sp_segment *segment, const char *name, uint64_t size,
+// A new segment of `size` bytes, mapped read and write (`writable`) or read only.
+// SYSTEM: no descriptor or address space left. `name` is only for /proc.
+snakepit_err sp_segment_create(struct sp_segment *segment,
+                               const char *name,
+                               uint64_t size,
                                bool writable);
-// Maps a descriptor that the other side made, after checking that it is a sealed memfd of at
-// least `size` bytes. Does not take the descriptor. SYSTEM, PROTOCOL.
-snakepit_err sp_segment_attach(struct sp_segment *segment, int fd, uint64_t size, bool writable);
+// Maps a descriptor that the other side made, after checking that it is a sealed memfd
+// of at least `size` bytes. Does not take the descriptor. SYSTEM, PROTOCOL.
+snakepit_err
+sp_segment_attach(struct sp_segment *segment, int fd, uint64_t size, bool writable);
 // A second descriptor of the same memory that only reads. SYSTEM.
 snakepit_err sp_segment_read_only_fd(const struct sp_segment *segment, int *fd);
 void sp_segment_close_fd(struct sp_segment *segment);

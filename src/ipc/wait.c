@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The adaptive rule. A spin that ends in time moves the budget towards twice the wait it saw; a
-// short sleep (the traffic is dense) grows it; a long one takes it to zero, so that an idle pair
-// uses no processor at all.
+// The adaptive rule. A spin that ends in time moves the budget towards twice the wait
+// it saw; a short sleep (the traffic is dense) grows it; a long one takes it to zero,
+// so that an idle pair uses no processor at all.
 #include "ipc/wait.h"
 
 #include <errno.h>
@@ -10,12 +10,13 @@
 #include "base/clock.h"
 #include "ipc/futex.h"
 
-#define LEAST_US   2u   // a budget below this is not worth a turn
-#define FIRST_US   10u  // the budget after the first short sleep
-#define MOST_US    50u  // no spin is longer
-#define SHORT_US   100u // a sleep up to this means dense traffic
+#define LEAST_US 2u   // a budget below this is not worth a turn
+#define FIRST_US 10u  // the budget after the first short sleep
+#define MOST_US  50u  // no spin is longer
+#define SHORT_US 100u // a sleep up to this means dense traffic
 
-// Threads of this process that spin now. One core must stay free for whoever they wait for.
+// Threads of this process that spin now. One core must stay free for whoever they wait
+// for.
 static _Atomic int spinners;
 
 static int spinners_allowed(void)
@@ -32,7 +33,8 @@ static int spinners_allowed(void)
 
 bool sp_spin_begin(void)
 {
-    if (atomic_fetch_add_explicit(&spinners, 1, memory_order_relaxed) < spinners_allowed()) {
+    if (atomic_fetch_add_explicit(&spinners, 1, memory_order_relaxed) <
+        spinners_allowed()) {
         return true;
     }
     atomic_fetch_sub_explicit(&spinners, 1, memory_order_relaxed);
@@ -84,7 +86,8 @@ static bool worth_spinning(const struct sp_wait *wait)
                (uint32_t)sched_getcpu();
 }
 
-// ---- Host ------------------------------------------------------------------------------------
+// ---- Host
+// ------------------------------------------------------------------------------------
 
 static bool is_under_way(uint32_t word)
 {
@@ -98,7 +101,9 @@ static uint32_t look(struct sp_slot *slot)
     return atomic_load_explicit(&slot->result.state, memory_order_acquire);
 }
 
-static bool spin_for_slot(struct sp_slot *slot, const struct sp_wait *wait, uint64_t begun,
+static bool spin_for_slot(struct sp_slot *slot,
+                          const struct sp_wait *wait,
+                          uint64_t begun,
                           uint32_t *word)
 {
     if (!worth_spinning(wait) || !sp_spin_begin()) {
@@ -128,14 +133,16 @@ static uint32_t sleep_for_slot(struct sp_slot *slot, const struct sp_wait *wait)
     uint32_t word = look(slot);
     while (is_under_way(word)) {
         uint32_t marked = word | SP_SLOT_WAITER;
-        if (word != marked && !atomic_compare_exchange_weak_explicit(&slot->result.state,
-                                                                     &word,
-                                                                     marked,
-                                                                     memory_order_acq_rel,
-                                                                     memory_order_acquire)) {
+        if (word != marked &&
+            !atomic_compare_exchange_weak_explicit(&slot->result.state,
+                                                   &word,
+                                                   marked,
+                                                   memory_order_acq_rel,
+                                                   memory_order_acquire)) {
             continue;
         }
-        // Looked at behind the mark: if the slot has changed hands, the mark says so too.
+        // Looked at behind the mark: if the slot has changed hands, the mark says so
+        // too.
         if (moved(wait)) {
             break;
         }
@@ -197,15 +204,18 @@ void sp_bell_ring_all(struct sp_bell *bell)
     sp_futex_wake(&bell->word, INT32_MAX);
 }
 
-// ---- Worker ----------------------------------------------------------------------------------
+// ---- Worker
+// ----------------------------------------------------------------------------------
 
 static bool take(const struct sp_intake *intake, uint32_t *number)
 {
     return sp_ring_take(intake->cells, intake->mask, intake->head, number);
 }
 
-static bool spin_for_intake(const struct sp_intake *intake, const struct sp_wait *wait,
-                            uint64_t begun, uint32_t *number)
+static bool spin_for_intake(const struct sp_intake *intake,
+                            const struct sp_wait *wait,
+                            uint64_t begun,
+                            uint32_t *number)
 {
     if (!worth_spinning(wait) || !sp_spin_begin()) {
         return false;
@@ -223,9 +233,11 @@ static bool spin_for_intake(const struct sp_intake *intake, const struct sp_wait
     return false;
 }
 
-// One round of going to sleep. Whoever finds something after it said that it sleeps takes its word
-// back, unless a wake was already sent to it: then that wake is spent on nobody, which is harmless.
-static enum sp_intake_result sleep_for_intake(const struct sp_intake *intake, uint32_t *number)
+// One round of going to sleep. Whoever finds something after it said that it sleeps
+// takes its word back, unless a wake was already sent to it: then that wake is spent on
+// nobody, which is harmless.
+static enum sp_intake_result sleep_for_intake(const struct sp_intake *intake,
+                                              uint32_t *number)
 {
     uint32_t heard = atomic_load_explicit(&intake->bell->word, memory_order_acquire);
     atomic_fetch_add_explicit(&intake->bell->sleepers, 1, memory_order_acq_rel);
@@ -246,7 +258,8 @@ static enum sp_intake_result sleep_for_intake(const struct sp_intake *intake, ui
     return take(intake, number) ? SP_INTAKE_TAKEN : SP_INTAKE_STOP;
 }
 
-enum sp_intake_result sp_wait_intake(const struct sp_intake *intake, const struct sp_wait *wait,
+enum sp_intake_result sp_wait_intake(const struct sp_intake *intake,
+                                     const struct sp_wait *wait,
                                      uint32_t *number)
 {
     uint64_t begun = sp_clock_ticks();
@@ -258,7 +271,8 @@ enum sp_intake_result sp_wait_intake(const struct sp_intake *intake, const struc
         if (result == SP_INTAKE_TAKEN) {
             sp_patience_miss(wait->patience, sp_clock_ticks() - begun);
         }
-        // A wake that another executor's work used up looks like a stop; only the flag is one.
+        // A wake that another executor's work used up looks like a stop; only the flag
+        // is one.
         if (result != SP_INTAKE_STOP ||
             atomic_load_explicit(intake->stop, memory_order_acquire) != 0) {
             return result;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Waiting for the other process. A futex hand-over costs 2 us on one core and 60 us when an idle
-// core must be woken, a spinning pair 1 us; but spinning steals the core from the one that is
-// waited for. So both sides spin only while it has paid off, and never for long.
+// Waiting for the other process. A futex hand-over costs 2 us on one core and 60 us
+// when an idle core must be woken, a spinning pair 1 us; but spinning steals the core
+// from the one that is waited for. So both sides spin only while it has paid off, and
+// never for long.
 #ifndef IPC_WAIT_H
 #define IPC_WAIT_H
 
@@ -11,8 +12,8 @@
 #include "ipc/layout.h"
 #include "ipc/ring.h"
 
-// What one thread has learned about its waits. Zero-initialised: it does not spin. Owner: the
-// thread, no lock.
+// What one thread has learned about its waits. Zero-initialised: it does not spin.
+// Owner: the thread, no lock.
 struct sp_patience {
     uint64_t budget; // ticks that the next wait may spin
 };
@@ -20,18 +21,18 @@ struct sp_patience {
 // What a wait needs to know besides its word.
 struct sp_wait {
     struct sp_patience *patience;
-    _Atomic uint32_t *peer_cpu;  // where the other side last ran
+    _Atomic uint32_t *peer_cpu; // where the other side last ran
     enum sp_waiting waiting;
-    bool woke;         // our submit had to wake the other side: it is slow, and teaches nothing
+    bool woke; // our submit had to wake the other side: it is slow, and teaches nothing
     uint64_t deadline; // CLOCK_MONOTONIC ns or SP_NEVER
-    // Host: changed before the slot is given to another call, so that a waiter that comes late
-    // does not wait for a stranger.
+    // Host: changed before the slot is given to another call, so that a waiter that
+    // comes late does not wait for a stranger.
     const _Atomic uint32_t *moves;
     uint32_t moves_seen;
 };
 
-// Host: waits until the slot's state is neither QUEUED nor RUNNING, until *moves is not moves_seen,
-// or until the deadline. Returns the last state word it saw, bits included.
+// Host: waits until the slot's state is neither QUEUED nor RUNNING, until *moves is not
+// moves_seen, or until the deadline. Returns the last state word it saw, bits included.
 uint32_t sp_wait_slot(struct sp_slot *slot, const struct sp_wait *wait);
 
 // The rings that an executor takes from, and what says that it should stop.
@@ -46,11 +47,12 @@ struct sp_intake {
 enum sp_intake_result { SP_INTAKE_TAKEN, SP_INTAKE_STOP, SP_INTAKE_INTERRUPTED };
 
 // Worker: waits for the next slot id. STOP: `stop` was set. INTERRUPTED: a signal came.
-enum sp_intake_result sp_wait_intake(const struct sp_intake *intake, const struct sp_wait *wait,
+enum sp_intake_result sp_wait_intake(const struct sp_intake *intake,
+                                     const struct sp_wait *wait,
                                      uint32_t *number);
 
-// Host: after a put. Wakes one sleeping executor, if there is one that no wake was sent to yet;
-// true if so.
+// Host: after a put. Wakes one sleeping executor, if there is one that no wake was sent
+// to yet; true if so.
 bool sp_bell_ring(struct sp_bell *bell);
 // Wakes all of them, for a stop.
 void sp_bell_ring_all(struct sp_bell *bell);
@@ -58,11 +60,13 @@ void sp_bell_ring_all(struct sp_bell *bell);
 // Host or worker: notes where the calling thread runs, for the other side's waits.
 void sp_wait_note_cpu(_Atomic uint32_t *cpu);
 
-// Other loops that spin count among the spinners: begin is true if one more may spin; then end.
+// Other loops that spin count among the spinners: begin is true if one more may spin;
+// then end.
 bool sp_spin_begin(void);
 void sp_spin_end(void);
 
-// The rule itself, for tests: what a spin that ended in time, and a sleep, do to the budget.
+// The rule itself, for tests: what a spin that ended in time, and a sleep, do to the
+// budget.
 void sp_patience_hit(struct sp_patience *patience, uint64_t waited);
 void sp_patience_miss(struct sp_patience *patience, uint64_t slept);
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// The one thing to know: the kernel wakes sleepers on an owner's death only where FUTEX_WAITERS is
-// set in the word, so the watcher sets it before it sleeps. A group is one thread with up to
-// GROUP_SIZE watches and, as the first futex it waits on, a word of its own that makes it look
-// again.
+// The one thing to know: the kernel wakes sleepers on an owner's death only where
+// FUTEX_WAITERS is set in the word, so the watcher sets it before it sleeps. A group is
+// one thread with up to GROUP_SIZE watches and, as the first futex it waits on, a word
+// of its own that makes it look again.
 #include "ipc/watcher.h"
 
 #include <errno.h>
@@ -30,10 +30,10 @@ struct group {
     struct group *next;
     pthread_t thread;
     pthread_mutex_t lock;
-    pthread_cond_t idle;     // signalled when `calling` becomes 0
-    _Atomic uint32_t kick;   // changed whenever the set of watches has changed
+    pthread_cond_t idle;   // signalled when `calling` becomes 0
+    _Atomic uint32_t kick; // changed whenever the set of watches has changed
     bool stop;
-    uint64_t calling;        // the watch whose callback is running, 0 for none
+    uint64_t calling; // the watch whose callback is running, 0 for none
     uint32_t used;
     struct watch watches[GROUP_SIZE];
 };
@@ -60,12 +60,13 @@ static struct futex_waitv waiting_on(_Atomic uint32_t *word, uint32_t value)
 static enum sp_life arm(const struct watch *watch, uint32_t *value)
 {
     _Atomic uint32_t *word = sp_lifeline_word(watch->lifeline);
-    *value = atomic_fetch_or_explicit(word, FUTEX_WAITERS, memory_order_acq_rel) | FUTEX_WAITERS;
+    *value = atomic_fetch_or_explicit(word, FUTEX_WAITERS, memory_order_acq_rel) |
+             FUTEX_WAITERS;
     return sp_lifeline_judge(*value, watch->tid);
 }
 
-// Runs the callback with the group's lock released. The watch is free before it runs, so it runs
-// once; `calling` keeps sp_watcher_remove() waiting meanwhile.
+// Runs the callback with the group's lock released. The watch is free before it runs,
+// so it runs once; `calling` keeps sp_watcher_remove() waiting meanwhile.
 static void report(struct group *group, struct watch *watch, enum sp_life life)
 {
     struct watch ended = *watch;
@@ -79,7 +80,8 @@ static void report(struct group *group, struct watch *watch, enum sp_life life)
     pthread_cond_broadcast(&group->idle);
 }
 
-// Fills `words` with what to sleep on; false when something was reported and all must be seen anew.
+// Fills `words` with what to sleep on; false when something was reported and all must
+// be seen anew.
 static bool look_at_all(struct group *group, struct futex_waitv *words, unsigned *count)
 {
     for (int i = 0; i < GROUP_SIZE; i++) {
@@ -111,8 +113,8 @@ static void *watch_group(void *argument)
             continue;
         }
         pthread_mutex_unlock(&group->lock);
-        // EAGAIN (a word has changed already), EINTR, EFAULT (a watch was removed and its memory is
-        // gone) and a wake all mean: look again.
+        // EAGAIN (a word has changed already), EINTR, EFAULT (a watch was removed and
+        // its memory is gone) and a wake all mean: look again.
         long rc = futex_waitv(words, count);
         SP_CHECK(rc >= 0 || errno == EAGAIN || errno == EINTR || errno == EFAULT);
         pthread_mutex_lock(&group->lock);
@@ -210,8 +212,13 @@ static bool put_watch(struct group *group, const struct watch *watch)
     return placed;
 }
 
-snakepit_err sp_watcher_add(struct sp_watcher *watcher, pthread_mutex_t *lifeline, int32_t tid,
-                            sp_watcher_fn *ended, void *user, uint64_t *watch)
+// NOLINTNEXTLINE(readability-function-size): a callback and its user are one thing
+snakepit_err sp_watcher_add(struct sp_watcher *watcher,
+                            pthread_mutex_t *lifeline,
+                            int32_t tid,
+                            sp_watcher_fn *ended,
+                            void *user,
+                            uint64_t *watch)
 {
     snakepit_err err = SNAKEPIT_OK;
     pthread_mutex_lock(&watcher->lock);
@@ -248,7 +255,8 @@ static void remove_from(struct group *group, uint64_t id)
         pthread_cond_wait(&group->idle, &group->lock);
     }
     pthread_mutex_unlock(&group->lock);
-    // The thread may sleep on the word until it is kicked; afterwards it never touches it again.
+    // The thread may sleep on the word until it is kicked; afterwards it never touches
+    // it again.
     kick(group);
 }
 

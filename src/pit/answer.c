@@ -39,7 +39,8 @@ void snakepit_answer_reader(const snakepit_answer *answer, snakepit_reader *read
         const struct sp_call *call = sp_call_of(answer);
         body = call->body;
         if (call->port != NULL) {
-            memory = (struct sp_slice){call->port->results.base, call->port->results.size};
+            memory =
+                (struct sp_slice){call->port->results.base, call->port->results.size};
         }
     }
     sp_reader_init(reader, body, memory);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The public calls: what the program hands in is checked here, once, and then belongs to a pool.
+// The public calls: what the program hands in is checked here, once, and then belongs
+// to a pool.
 #include <stdio.h>
 #include <string.h>
 
@@ -8,7 +9,8 @@
 #include "payload/writer.h"
 #include "pit/pit.h"
 
-// ---- Checks ----------------------------------------------------------------------------------
+// ---- Checks
+// ----------------------------------------------------------------------------------
 
 static bool starts_a_map(const snakepit_writer *args)
 {
@@ -33,8 +35,10 @@ static const char *check_args(const snakepit_writer *args, snakepit_err *err)
 }
 
 // What is wrong with a request, or NULL; `text` is filled in.
-static const char *describe(const char *tool, const snakepit_writer *args,
-                            const snakepit_call_options *options, struct sp_request_text *text,
+static const char *describe(const char *tool,
+                            const snakepit_writer *args,
+                            const snakepit_call_options *options,
+                            struct sp_request_text *text,
                             snakepit_err *err)
 {
     *err = SNAKEPIT_INVALID_ARGUMENT;
@@ -57,7 +61,8 @@ static const char *pool_name(const snakepit_call_options *options)
     return options == NULL ? NULL : options->pool;
 }
 
-static snakepit_err fail(snakepit_err err, const char *message, snakepit_answer **answer)
+static snakepit_err
+fail(snakepit_err err, const char *message, snakepit_answer **answer)
 {
     const struct sp_failure failure = {.err = err, .message = message};
     struct sp_call *call = sp_call_failed(&failure);
@@ -68,14 +73,21 @@ static snakepit_err fail(snakepit_err err, const char *message, snakepit_answer 
 static snakepit_err fail_unknown_pool(const char *name, snakepit_answer **answer)
 {
     char text[512];
-    (void)snprintf(text, sizeof text, "there is no pool \"%.255s\"", name == NULL ? "default" : name);
+    (void)snprintf(text,
+                   sizeof text,
+                   "there is no pool \"%.255s\"",
+                   name == NULL ? "default" : name);
     return fail(SNAKEPIT_UNKNOWN_POOL, text, answer);
 }
 
-// ---- Calls -----------------------------------------------------------------------------------
+// ---- Calls
+// -----------------------------------------------------------------------------------
 
-snakepit_err snakepit_call(snakepit *pit, const char *tool, const snakepit_writer *args,
-                           const snakepit_call_options *options, snakepit_answer **answer)
+snakepit_err snakepit_call(snakepit *pit,
+                           const char *tool,
+                           const snakepit_writer *args,
+                           const snakepit_call_options *options,
+                           snakepit_answer **answer)
 {
     struct sp_request_text text;
     snakepit_err err;
@@ -93,8 +105,11 @@ snakepit_err snakepit_call(snakepit *pit, const char *tool, const snakepit_write
     return err;
 }
 
-snakepit_err snakepit_call_json(snakepit *pit, const char *tool, const char *json,
-                                const snakepit_call_options *options, snakepit_answer **answer)
+snakepit_err snakepit_call_json(snakepit *pit,
+                                const char *tool,
+                                const char *json,
+                                const snakepit_call_options *options,
+                                snakepit_answer **answer)
 {
     snakepit_message why = {0};
     if (json == NULL) {
@@ -114,9 +129,14 @@ snakepit_err snakepit_call_json(snakepit *pit, const char *tool, const char *jso
     return err;
 }
 
-snakepit_err snakepit_submit(snakepit *pit, const char *tool, const snakepit_writer *args,
-                             const snakepit_call_options *options, snakepit_done_fn *done,
-                             void *user, snakepit_call_id *call)
+// NOLINTNEXTLINE(readability-function-size): a callback and its user are one thing
+snakepit_err snakepit_submit(snakepit *pit,
+                             const char *tool,
+                             const snakepit_writer *args,
+                             const snakepit_call_options *options,
+                             snakepit_done_fn *done,
+                             void *user,
+                             snakepit_call_id *call)
 {
     struct sp_request_text text;
     snakepit_err err;
@@ -145,10 +165,13 @@ snakepit_err snakepit_cancel(snakepit *pit, snakepit_call_id call)
                               : SNAKEPIT_NOT_FOUND;
 }
 
-// ---- Tensors ---------------------------------------------------------------------------------
+// ---- Tensors
+// ---------------------------------------------------------------------------------
 
-snakepit_err snakepit_tensor_new(snakepit *pit, const char *pool_name_text,
-                                 snakepit_tensor *tensor, void **data)
+snakepit_err snakepit_tensor_new(snakepit *pit,
+                                 const char *pool_name_text,
+                                 snakepit_tensor *tensor,
+                                 void **data)
 {
     size_t bytes;
     struct sp_share *share;

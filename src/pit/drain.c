@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Callbacks of submitted calls. Whoever drains looks at the completion rings, spins a little while
-// that has paid off, and only then asks the workers to ring and sleeps.
+// Callbacks of submitted calls. Whoever drains looks at the completion rings, spins a
+// little while that has paid off, and only then asks the workers to ring and sleeps.
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
@@ -60,10 +60,12 @@ void sp_drain_doorbell(void *user, int fd, bool joins)
     snakepit *pit = user;
     struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
     // Without the event the tick still finds what has ended, ten milliseconds later.
-    (void)epoll_ctl(pit->drain.epoll, joins ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, fd, &event);
+    (void)epoll_ctl(
+        pit->drain.epoll, joins ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, fd, &event);
 }
 
-// ---- Draining --------------------------------------------------------------------------------
+// ---- Draining
+// --------------------------------------------------------------------------------
 
 static size_t run_callbacks(struct sp_link *ended)
 {
@@ -142,7 +144,8 @@ static bool sleep_until(snakepit *pit, uint64_t deadline)
     uint64_t now = sp_clock_now();
     int timeout = -1;
     if (deadline != SP_NEVER) {
-        uint64_t left = deadline > now ? (deadline - now + SP_NS_PER_MS - 1) / SP_NS_PER_MS : 0;
+        uint64_t left =
+            deadline > now ? (deadline - now + SP_NS_PER_MS - 1) / SP_NS_PER_MS : 0;
         timeout = left > INT32_MAX ? INT32_MAX : (int)left;
     }
     int count = epoll_wait(pit->drain.epoll, events, EVENTS_A_TURN, timeout);
@@ -190,12 +193,14 @@ size_t snakepit_drain(snakepit *pit, uint32_t timeout_ms)
         arm(pit);
         return run_ended(pit);
     }
-    uint64_t deadline =
-        timeout_ms == FOREVER_MS ? SP_NEVER : sp_clock_now() + timeout_ms * SP_NS_PER_MS;
+    uint64_t deadline = timeout_ms == FOREVER_MS
+                            ? SP_NEVER
+                            : sp_clock_now() + timeout_ms * SP_NS_PER_MS;
     return drain_until(pit, deadline);
 }
 
-// ---- The library's own thread ----------------------------------------------------------------
+// ---- The library's own thread
+// ----------------------------------------------------------------
 
 static void *drain_loop(void *argument)
 {

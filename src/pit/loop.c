@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The control plane's thread. It sleeps unless a worker does something or a timer is due; the
-// tick runs only while calls need somebody to watch their time.
+// The control plane's thread. It sleeps unless a worker does something or a timer is
+// due; the tick runs only while calls need somebody to watch their time.
 #include <signal.h>
 
 #include "base/check.h"
@@ -10,7 +10,8 @@
 #define TICK_MS  10u
 #define QUIET_NS SP_NS_PER_S // the tick stops after so long without a reason for it
 
-// ---- The tick --------------------------------------------------------------------------------
+// ---- The tick
+// --------------------------------------------------------------------------------
 
 static bool tick_all(snakepit *pit)
 {
@@ -47,7 +48,8 @@ void sp_loop_attention(void *user)
     }
 }
 
-// ---- Stop ------------------------------------------------------------------------------------
+// ---- Stop
+// ------------------------------------------------------------------------------------
 
 static void close_own_handles(snakepit *pit)
 {
@@ -63,6 +65,15 @@ static void supervisor_stopped(void *user)
     }
 }
 
+static void stop_supervisors(snakepit *pit)
+{
+    for (size_t i = 0; i < pit->count; i++) {
+        if (!pit->pools[i].supervisor.stopping) {
+            sp_supervisor_stop(&pit->pools[i].supervisor);
+        }
+    }
+}
+
 static void on_attention(uv_async_t *async)
 {
     snakepit *pit = async->data;
@@ -70,11 +81,7 @@ static void on_attention(uv_async_t *async)
         if (pit->supervisors_stopped == 0 && pit->count == 0) {
             close_own_handles(pit);
         }
-        for (size_t i = 0; i < pit->count; i++) {
-            if (!pit->pools[i].supervisor.stopping) {
-                sp_supervisor_stop(&pit->pools[i].supervisor);
-            }
-        }
+        stop_supervisors(pit);
         return;
     }
     pit->quiet_since = sp_clock_now();
@@ -96,7 +103,8 @@ void sp_loop_stop(snakepit *pit)
     }
 }
 
-// ---- Start -----------------------------------------------------------------------------------
+// ---- Start
+// -----------------------------------------------------------------------------------
 
 static void *run(void *argument)
 {

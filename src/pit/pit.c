@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Open, wait until ready, close. The order of closing is the one thing to know: calls end first,
-// then callbacks have run, then workers leave, then the loop ends, then memory goes.
+// Open, wait until ready, close. The order of closing is the one thing to know: calls
+// end first, then callbacks have run, then workers leave, then the loop ends, then
+// memory goes.
 #include "pit/pit.h"
 
 #include <stdio.h>
@@ -12,9 +13,12 @@
 #include "base/memory.h"
 #include "ipc/futex.h"
 
-// ---- Open ------------------------------------------------------------------------------------
+// ---- Open
+// ------------------------------------------------------------------------------------
 
-static void write_to_program(void *user, enum sp_log_level level, const char *event,
+static void write_to_program(void *user,
+                             enum sp_log_level level,
+                             const char *event,
                              const char *line)
 {
     const snakepit *pit = user;
@@ -23,7 +27,8 @@ static void write_to_program(void *user, enum sp_log_level level, const char *ev
 
 static void set_log(snakepit *pit, const snakepit_open_options *options)
 {
-    const char *wanted = getenv("SNAKEPIT_LOG"); // NOLINT(concurrency-mt-unsafe): read-only
+    const char *wanted =
+        getenv("SNAKEPIT_LOG"); // NOLINT(concurrency-mt-unsafe): read-only
     int level = wanted == NULL ? -1 : sp_log_level_of(wanted);
     pit->log.level = level < 0 ? SP_LOG_WARNING : (enum sp_log_level)level;
     if (options != NULL && options->log != NULL) {
@@ -55,7 +60,8 @@ static snakepit_err open_pool(snakepit *pit, size_t index)
         .shared_memory_size = config->shared_memory_size,
         .index = (uint32_t)index,
     };
-    const struct sp_pool_hooks hooks = {sp_loop_attention, sp_drain_wake, on_changed, pit};
+    const struct sp_pool_hooks hooks = {
+        sp_loop_attention, sp_drain_wake, on_changed, pit};
     struct sp_pit_pool *place = &pit->pools[index];
     snakepit_err err = sp_pool_open(&options, &hooks, &pit->log, &place->pool);
     if (err != SNAKEPIT_OK) {
@@ -138,8 +144,10 @@ static void free_pit(snakepit *pit)
 }
 
 // Takes `config` in any case.
-static snakepit_err open_config(struct sp_config *config, const snakepit_open_options *options,
-                                snakepit **pit, snakepit_message *why)
+static snakepit_err open_config(struct sp_config *config,
+                                const snakepit_open_options *options,
+                                snakepit **pit,
+                                snakepit_message *why)
 {
     snakepit *made = sp_alloc(sizeof *made);
     if (made == NULL) {
@@ -165,16 +173,20 @@ static snakepit_err open_config(struct sp_config *config, const snakepit_open_op
     return SNAKEPIT_OK;
 }
 
-snakepit_err snakepit_open_file(const char *path, const snakepit_open_options *options,
-                                snakepit **pit, snakepit_message *why)
+snakepit_err snakepit_open_file(const char *path,
+                                const snakepit_open_options *options,
+                                snakepit **pit,
+                                snakepit_message *why)
 {
     struct sp_config *config;
     snakepit_err err = sp_config_read_file(path, &config, why);
     return err == SNAKEPIT_OK ? open_config(config, options, pit, why) : err;
 }
 
-snakepit_err snakepit_open_memory(const char *yaml, size_t bytes,
-                                  const snakepit_open_options *options, snakepit **pit,
+snakepit_err snakepit_open_memory(const char *yaml,
+                                  size_t bytes,
+                                  const snakepit_open_options *options,
+                                  snakepit **pit,
                                   snakepit_message *why)
 {
     struct sp_config *config;
@@ -182,7 +194,8 @@ snakepit_err snakepit_open_memory(const char *yaml, size_t bytes,
     return err == SNAKEPIT_OK ? open_config(config, options, pit, why) : err;
 }
 
-// ---- Ready -----------------------------------------------------------------------------------
+// ---- Ready
+// -----------------------------------------------------------------------------------
 
 struct sp_pool *sp_pit_pool(const snakepit *pit, const char *name)
 {
@@ -216,13 +229,14 @@ static snakepit_err ready_state(struct sp_pool *pool, snakepit_message *why)
 }
 
 // OK: all of them; NOT_FOUND: some are not ready yet; else the first failure.
-static snakepit_err all_ready(const snakepit *pit, const struct sp_pool *only,
-                              snakepit_message *why)
+static snakepit_err
+all_ready(const snakepit *pit, const struct sp_pool *only, snakepit_message *why)
 {
     snakepit_err result = SNAKEPIT_OK;
     for (size_t i = 0; i < pit->count; i++) {
         struct sp_pool *pool = pit->pools[i].pool;
-        snakepit_err err = only == NULL || pool == only ? ready_state(pool, why) : SNAKEPIT_OK;
+        snakepit_err err =
+            only == NULL || pool == only ? ready_state(pool, why) : SNAKEPIT_OK;
         if (err != SNAKEPIT_OK && err != SNAKEPIT_NOT_FOUND) {
             return err;
         }
@@ -239,7 +253,9 @@ static void explain(snakepit_message *why, const char *pool, const char *text)
     }
 }
 
-snakepit_err snakepit_await_ready(snakepit *pit, const char *pool, uint32_t timeout_ms,
+snakepit_err snakepit_await_ready(snakepit *pit,
+                                  const char *pool,
+                                  uint32_t timeout_ms,
                                   snakepit_message *why)
 {
     uint64_t deadline = sp_clock_now() + timeout_ms * SP_NS_PER_MS;
@@ -265,7 +281,8 @@ snakepit_err snakepit_await_ready(snakepit *pit, const char *pool, uint32_t time
     }
 }
 
-// ---- Close -----------------------------------------------------------------------------------
+// ---- Close
+// -----------------------------------------------------------------------------------
 
 static bool any_busy(const snakepit *pit)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// One open Snakepit: all the pools of one configuration, the loop thread that owns their workers'
-// lives, and whatever runs the callbacks of submitted calls.
+// One open Snakepit: all the pools of one configuration, the loop thread that owns
+// their workers' lives, and whatever runs the callbacks of submitted calls.
 #ifndef PIT_PIT_H
 #define PIT_PIT_H
 
@@ -28,13 +28,13 @@ struct sp_pit_pool {
 // Who runs callbacks. Guarded by lock, but for what is atomic or says its owner.
 struct sp_drain {
     pthread_mutex_t lock;
-    int epoll;                // all doorbells and `wake`
-    int wake;                 // eventfd: calls ended on our side
-    bool owned;               // the program drains
-    bool running;             // the library's thread does
+    int epoll;    // all doorbells and `wake`
+    int wake;     // eventfd: calls ended on our side
+    bool owned;   // the program drains
+    bool running; // the library's thread does
     bool stop;
     pthread_t thread;
-    _Atomic bool asleep;      // somebody waits for the epoll
+    _Atomic bool asleep;         // somebody waits for the epoll
     struct sp_patience patience; // owner: whoever drains
 };
 
@@ -66,7 +66,8 @@ struct snakepit {
     _Atomic bool stop;
 };
 
-// ---- loop.c ----------------------------------------------------------------------------------
+// ---- loop.c
+// ----------------------------------------------------------------------------------
 
 // Starts the loop thread, which starts the pools. SYSTEM.
 snakepit_err sp_loop_start(snakepit *pit);
@@ -75,7 +76,8 @@ void sp_loop_stop(snakepit *pit);
 // sp_pool_hooks.attention: something for the tick.
 void sp_loop_attention(void *user);
 
-// ---- drain.c ---------------------------------------------------------------------------------
+// ---- drain.c
+// ---------------------------------------------------------------------------------
 
 // SYSTEM.
 snakepit_err sp_drain_init(struct sp_drain *drain);
@@ -89,7 +91,8 @@ void sp_drain_wake(void *user);
 // sp_supervisor_hooks.doorbell.
 void sp_drain_doorbell(void *user, int fd, bool joins);
 
-// ---- pit.c -----------------------------------------------------------------------------------
+// ---- pit.c
+// -----------------------------------------------------------------------------------
 
 // The pool of that name (NULL: the default one), or NULL.
 struct sp_pool *sp_pit_pool(const snakepit *pit, const char *name);

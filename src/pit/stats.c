@@ -14,11 +14,13 @@ const char *snakepit_pool_name(const snakepit *pit, size_t index)
 
 static const char *state_name(enum sp_pool_state state)
 {
-    static const char *const names[] = {"starting", "ready", "degraded", "failed", "stopping"};
+    static const char *const names[] = {
+        "starting", "ready", "degraded", "failed", "stopping"};
     return names[state];
 }
 
-static void fill_counters(const struct sp_pool_counters *counters, snakepit_pool_stats *stats)
+static void fill_counters(const struct sp_pool_counters *counters,
+                          snakepit_pool_stats *stats)
 {
     stats->calls = counters->calls;
     stats->failures = counters->failures;
@@ -30,7 +32,8 @@ static void fill_counters(const struct sp_pool_counters *counters, snakepit_pool
     stats->violations = counters->violations;
 }
 
-snakepit_err snakepit_pool_get_stats(snakepit *pit, const char *name, snakepit_pool_stats *stats)
+snakepit_err
+snakepit_pool_get_stats(snakepit *pit, const char *name, snakepit_pool_stats *stats)
 {
     struct sp_pool *pool = sp_pit_pool(pit, name);
     if (pool == NULL) {
@@ -55,8 +58,11 @@ snakepit_err snakepit_pool_get_stats(snakepit *pit, const char *name, snakepit_p
     return SNAKEPIT_OK;
 }
 
-snakepit_err snakepit_pool_workers(snakepit *pit, const char *name, snakepit_worker_info *rows,
-                                   size_t room, size_t *count)
+snakepit_err snakepit_pool_workers(snakepit *pit,
+                                   const char *name,
+                                   snakepit_worker_info *rows,
+                                   size_t room,
+                                   size_t *count)
 {
     const struct sp_pool *pool = sp_pit_pool(pit, name);
     for (size_t i = 0; i < pit->count && pool != NULL; i++) {

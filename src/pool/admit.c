@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// How a call gets to a worker: straight into a slot if one has room, into the line otherwise. The
-// request is written to shared memory before, without the lock, so under the lock there is
-// nothing but a few links and one line of the slot.
+// How a call gets to a worker: straight into a slot if one has room, into the line
+// otherwise. The request is written to shared memory before, without the lock, so under
+// the lock there is nothing but a few links and one line of the slot.
 #include <string.h>
 
 #include "base/check.h"
@@ -10,26 +10,62 @@
 #include "ipc/wait.h"
 #include "pool/pool.h"
 
-// A worker is handed calls in advance as long as they would take less than this to run: long
-// enough that it never waits for its host, short enough that nobody waits behind it.
+// A worker is handed calls in advance as long as they would take less than this to run:
+// long enough that it never waits for its host, short enough that nobody waits behind
+// it.
 #define PREFETCH_US 200u
 
 static _Thread_local struct sp_patience patience;
 
-// ---- Making a call ---------------------------------------------------------------------------
+// ---- Making a call
+// ---------------------------------------------------------------------------
 
-// A call object with a parcel; counts as a reference to the pool.
-static struct sp_call *take_call(struct sp_pool *pool)
+// Each thread has its own place in the cache, as far as there are enough.
+static uint32_t cache_place(void)
 {
+    static _Atomic uint32_t threads;
+    static _Thread_local uint32_t place;
+    if (place == 0) {
+        place = atomic_fetch_add_explicit(&threads, 1, memory_order_relaxed) + 1;
+    }
+    return place & (SP_CACHED_CALLS - 1);
+}
+
+static struct sp_call *take_free_call(struct sp_pool *pool)
+{
+    struct sp_call *call = atomic_exchange_explicit(
+        &pool->cached_calls[cache_place()], NULL, memory_order_acquire);
+    if (call != NULL) {
+        return call;
+    }
     pthread_mutex_lock(&pool->lock);
     struct sp_link *link = sp_list_take(&pool->free_calls);
-    pool->refs++;
     pthread_mutex_unlock(&pool->lock);
-    struct sp_call *call =
-        link != NULL ? SP_ENTRY(link, struct sp_call, link) : sp_call_new(pool);
+    return link != NULL ? SP_ENTRY(link, struct sp_call, link) : sp_call_new(pool);
+}
+
+static void put_free_call(struct sp_pool *pool, struct sp_call *call)
+{
+    struct sp_call *none = NULL;
+    if (atomic_compare_exchange_strong_explicit(&pool->cached_calls[cache_place()],
+                                                &none,
+                                                call,
+                                                memory_order_release,
+                                                memory_order_relaxed)) {
+        return;
+    }
+    pthread_mutex_lock(&pool->lock);
+    sp_list_prepend(&pool->free_calls, &call->link);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+// A new call; counts as a reference to the pool.
+static struct sp_call *take_call(struct sp_pool *pool)
+{
+    atomic_fetch_add_explicit(&pool->refs, 1, memory_order_relaxed);
+    struct sp_call *call = take_free_call(pool);
     if (call == NULL) {
-        pthread_mutex_lock(&pool->lock);
-        sp_pool_unref_unlock(pool);
+        sp_pool_unref(pool);
     }
     return call;
 }
@@ -43,13 +79,14 @@ static void set_deadlines(struct sp_call *call, uint32_t timeout_ms)
 {
     const struct sp_pool_options *options = &call->pool->options;
     uint64_t now = sp_clock_now();
-    call->deadline = in_ms(now, timeout_ms != 0 ? timeout_ms : options->call_timeout_ms);
+    call->deadline =
+        in_ms(now, timeout_ms != 0 ? timeout_ms : options->call_timeout_ms);
     uint64_t line = in_ms(now, options->queue_timeout_ms);
     call->line_deadline = line < call->deadline ? line : call->deadline;
 }
 
-static snakepit_err prepare(struct sp_call *call, const struct sp_request_text *text,
-                            uint32_t timeout_ms)
+static snakepit_err
+prepare(struct sp_call *call, const struct sp_request_text *text, uint32_t timeout_ms)
 {
     struct sp_store *store = &call->pool->store;
     set_deadlines(call, timeout_ms);
@@ -72,6 +109,18 @@ struct sp_call *sp_call_failed(const struct sp_failure *failure)
     return call;
 }
 
+// Gives the worker its memory back.
+static void release_result(struct sp_call *call)
+{
+    struct sp_port *port = call->port;
+    pthread_mutex_lock(&call->pool->lock);
+    sp_port_return_result(port, call->result_lease);
+    pthread_mutex_unlock(&call->pool->lock);
+    sp_port_unref(port);
+    call->port = NULL;
+    call->result_lease = SP_NO_LEASE;
+}
+
 void sp_pool_release(struct sp_call *call)
 {
     struct sp_pool *pool = call->pool;
@@ -83,23 +132,16 @@ void sp_pool_release(struct sp_call *call)
     if (call->parcel != NULL) {
         sp_parcel_empty(&pool->store, call->parcel);
     }
-    struct sp_port *port = call->port;
-    uint32_t lease = call->result_lease;
-    call->port = NULL;
-    call->result_lease = SP_NO_LEASE;
+    if (call->port != NULL) {
+        release_result(call);
+    }
     sp_call_reset(call);
-    pthread_mutex_lock(&pool->lock);
-    if (port != NULL) {
-        sp_port_return_result(port, lease);
-    }
-    sp_list_prepend(&pool->free_calls, &call->link);
-    sp_pool_unref_unlock(pool);
-    if (port != NULL) {
-        sp_port_unref(port);
-    }
+    put_free_call(pool, call);
+    sp_pool_unref(pool);
 }
 
-// ---- Placing ---------------------------------------------------------------------------------
+// ---- Placing
+// ---------------------------------------------------------------------------------
 
 static uint32_t prefetch_of(const struct sp_pool *pool, const struct sp_seat *seat)
 {
@@ -133,6 +175,11 @@ static void describe(const struct sp_call *call, struct sp_slot_request *request
 
 static void ring_later(struct sp_port *port, struct sp_after *after)
 {
+    if (after->self != NULL && after->self->seat != NULL &&
+        after->self->seat->port == port) {
+        after->own_port = port; // pinned by the wait that follows
+        return;
+    }
     for (uint32_t i = 0; i < after->port_count; i++) {
         if (after->ports[i] == port) {
             return;
@@ -147,7 +194,9 @@ static void ring_later(struct sp_port *port, struct sp_after *after)
 }
 
 // Puts a call onto a seat. False: the seat has no slot or no lease left for it.
-static bool place_on(struct sp_pool *pool, struct sp_seat *seat, struct sp_call *call,
+static bool place_on(struct sp_pool *pool,
+                     struct sp_seat *seat,
+                     struct sp_call *call,
                      struct sp_after *after)
 {
     call->request_lease = SP_NO_LEASE;
@@ -161,7 +210,8 @@ static bool place_on(struct sp_pool *pool, struct sp_seat *seat, struct sp_call 
     describe(call, &request);
     if (!sp_port_submit(seat->port, &request, call->asynchronous, call, &call->slot)) {
         if (call->request_lease != SP_NO_LEASE) {
-            sp_seat_end_lease(&pool->store, seat, call->request_lease, call->parcel, false);
+            sp_seat_end_lease(
+                &pool->store, seat, call->request_lease, call->parcel, false);
         }
         return false;
     }
@@ -180,7 +230,8 @@ bool sp_pool_place(struct sp_pool *pool, struct sp_call *call, struct sp_after *
     if (seat == NULL) {
         return false;
     }
-    if (seat->load >= seat->capacity && seat->load >= seat->capacity + prefetch_of(pool, seat)) {
+    if (seat->load >= seat->capacity &&
+        seat->load >= seat->capacity + prefetch_of(pool, seat)) {
         return false;
     }
     return place_on(pool, seat, call, after);
@@ -203,7 +254,8 @@ static void balance(struct sp_pool *pool, struct sp_after *after)
     if (idle == NULL || idle->load > 0 || pool->placed <= pool->schedule.count) {
         return;
     }
-    for (struct sp_link *link = pool->seats.next; link != &pool->seats; link = link->next) {
+    for (struct sp_link *link = pool->seats.next; link != &pool->seats;
+         link = link->next) {
         struct sp_call *call = steal_from(SP_ENTRY(link, struct sp_seat, member));
         if (call == NULL || !sp_port_take_back(call->seat->port, call->slot)) {
             continue;
@@ -232,7 +284,8 @@ void sp_pool_dispatch(struct sp_pool *pool, struct sp_after *after)
     }
 }
 
-// ---- Admission -------------------------------------------------------------------------------
+// ---- Admission
+// -------------------------------------------------------------------------------
 
 static snakepit_err refused(const struct sp_pool *pool)
 {
@@ -247,7 +300,8 @@ static snakepit_err refused(const struct sp_pool *pool)
 }
 
 // Into a slot or into the line; or not at all.
-static snakepit_err admit(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
+static snakepit_err
+admit(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
 {
     snakepit_err err = refused(pool);
     if (err != SNAKEPIT_OK) {
@@ -260,7 +314,9 @@ static snakepit_err admit(struct sp_pool *pool, struct sp_call *call, struct sp_
     return sp_line_put(&pool->line, call);
 }
 
-static void refuse(struct sp_pool *pool, struct sp_call *call, snakepit_err err,
+static void refuse(struct sp_pool *pool,
+                   struct sp_call *call,
+                   snakepit_err err,
                    struct sp_after *after)
 {
     struct sp_failure failure = {.err = err, .stage = "line"};
@@ -269,10 +325,12 @@ static void refuse(struct sp_pool *pool, struct sp_call *call, snakepit_err err,
     sp_pool_end(pool, call, after);
 }
 
-// ---- Synchronous calls -----------------------------------------------------------------------
+// ---- Synchronous calls
+// -----------------------------------------------------------------------
 
 // Sleeps on the call's own word until it is moved. The lock is released meanwhile.
-static void wait_in_line(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
+static void
+wait_in_line(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
 {
     uint32_t seen = atomic_load_explicit(&call->moves, memory_order_acquire);
     uint64_t deadline = call->line_deadline;
@@ -281,11 +339,12 @@ static void wait_in_line(struct sp_pool *pool, struct sp_call *call, struct sp_a
     pthread_mutex_lock(&pool->lock);
 }
 
-static void wait_in_slot(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
+static void
+wait_in_slot(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
 {
     struct sp_port *port = call->seat->port;
     uint32_t slot = call->slot;
-    sp_port_ref(port);
+    port->pins++;
     struct sp_wait wait = {
         .patience = &patience,
         .peer_cpu = &port->view.header->worker_cpu,
@@ -297,15 +356,19 @@ static void wait_in_slot(struct sp_pool *pool, struct sp_call *call, struct sp_a
     sp_pool_unlock(pool, after);
     wait.woke = after->woke;
     (void)sp_wait_slot(&port->view.slots[slot], &wait);
+    // Its line travels while we take the lock.
+    __builtin_prefetch(port->results.base + (size_t)slot * SP_INLINE_RESULT);
     after->woke = false;
     pthread_mutex_lock(&pool->lock);
-    if (call->phase == SP_CALL_PLACED && call->seat->port == port && call->slot == slot) {
+    if (call->phase == SP_CALL_PLACED && call->seat->port == port &&
+        call->slot == slot) {
         sp_pool_settle(pool, call, after);
     }
-    sp_port_unref(port);
+    sp_port_unpin(port);
 }
 
-static void wait_for_end(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
+static void
+wait_for_end(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
 {
     while (call->phase != SP_CALL_ENDED) {
         if (call->phase == SP_CALL_PLACED) {
@@ -319,8 +382,10 @@ static void wait_for_end(struct sp_pool *pool, struct sp_call *call, struct sp_a
     }
 }
 
-snakepit_err sp_pool_call(struct sp_pool *pool, const struct sp_request_text *text,
-                          uint32_t timeout_ms, struct sp_call **call)
+snakepit_err sp_pool_call(struct sp_pool *pool,
+                          const struct sp_request_text *text,
+                          uint32_t timeout_ms,
+                          struct sp_call **call)
 {
     struct sp_after after = {0};
     *call = take_call(pool);
@@ -342,10 +407,16 @@ snakepit_err sp_pool_call(struct sp_pool *pool, const struct sp_request_text *te
     return (*call)->err;
 }
 
-// ---- Asynchronous calls ----------------------------------------------------------------------
+// ---- Asynchronous calls
+// ----------------------------------------------------------------------
 
-snakepit_err sp_pool_submit(struct sp_pool *pool, const struct sp_request_text *text,
-                            uint32_t timeout_ms, sp_call_done_fn *done, void *user, uint64_t *id)
+// NOLINTNEXTLINE(readability-function-size): a callback and its user are one thing
+snakepit_err sp_pool_submit(struct sp_pool *pool,
+                            const struct sp_request_text *text,
+                            uint32_t timeout_ms,
+                            sp_call_done_fn *done,
+                            void *user,
+                            uint64_t *id)
 {
     struct sp_after after = {0};
     struct sp_call *call = take_call(pool);
@@ -386,7 +457,8 @@ snakepit_err sp_pool_cancel(struct sp_pool *pool, uint64_t id)
     struct sp_failure failure = {.err = SNAKEPIT_CANCELLED, .stage = "line"};
     snakepit_err err = SNAKEPIT_NOT_FOUND;
     pthread_mutex_lock(&pool->lock);
-    for (struct sp_link *link = pool->asyncs.next; link != &pool->asyncs; link = link->next) {
+    for (struct sp_link *link = pool->asyncs.next; link != &pool->asyncs;
+         link = link->next) {
         struct sp_call *call = SP_ENTRY(link, struct sp_call, async_link);
         if (call->id != id) {
             continue;

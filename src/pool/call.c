@@ -53,7 +53,8 @@ void sp_call_reset(struct sp_call *call)
     call->done = NULL;
 }
 
-// Appends a text with its zero; its place in the buffer, or `size` of nothing: the empty text.
+// Appends a text with its zero; its place in the buffer, or `size` of nothing: the
+// empty text.
 static size_t keep_text(struct sp_buf *texts, const char *text)
 {
     size_t at = texts->size;
@@ -68,23 +69,33 @@ void sp_call_set_failure(struct sp_call *call, const struct sp_failure *failure)
     static const char none[] = "";
     const char *message =
         failure->message != NULL ? failure->message : snakepit_err_text(failure->err);
-    const char *given[] = {message,         failure->type,  failure->traceback,
-                           failure->stage,  failure->cause, failure->last_output};
-    const char **kept[] = {&call->fault.message, &call->fault.type,  &call->fault.traceback,
-                           &call->fault.stage,   &call->fault.cause, &call->fault.last_output};
+    const char *given[] = {message,
+                           failure->type,
+                           failure->traceback,
+                           failure->stage,
+                           failure->cause,
+                           failure->last_output};
+    const char **kept[] = {&call->fault.message,
+                           &call->fault.type,
+                           &call->fault.traceback,
+                           &call->fault.stage,
+                           &call->fault.cause,
+                           &call->fault.last_output};
     size_t at[6];
     call->err = failure->err;
     call->fault.err = failure->err;
     call->fault.worker = failure->worker;
     call->body = (struct sp_slice){0};
     call->texts.size = 0;
-    // Offset 0 is the empty text; addresses are taken when the buffer has stopped growing.
+    // Offset 0 is the empty text; addresses are taken when the buffer has stopped
+    // growing.
     (void)sp_buf_append(&call->texts, none, sizeof none);
     for (int i = 0; i < 6; i++) {
         at[i] = keep_text(&call->texts, given[i]);
     }
     for (int i = 0; i < 6; i++) {
-        *kept[i] = call->texts.size == 0 ? none : (const char *)call->texts.data + at[i];
+        *kept[i] =
+            call->texts.size == 0 ? none : (const char *)call->texts.data + at[i];
     }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// One call, from its submission until its answer is freed. It is what the public API calls an
-// answer: the same object, so that a call allocates nothing while it is warm.
+// One call, from its submission until its answer is freed. It is what the public API
+// calls an answer: the same object, so that a call allocates nothing while it is warm.
 #ifndef POOL_CALL_H
 #define POOL_CALL_H
 
@@ -35,15 +35,15 @@ struct sp_call {
     uint32_t magic;
     enum sp_call_phase phase;
     struct sp_pool *pool;
-    struct sp_link link;      // in the pool's free list, line, or list of ended calls
-    struct sp_link seat_link; // in seat->calls, oldest first
+    struct sp_link link;       // in the pool's free list, line, or list of ended calls
+    struct sp_link seat_link;  // in seat->calls, oldest first
     struct sp_link async_link; // in pool->asyncs
-    uint64_t id;              // never reused in a pit
-    uint64_t deadline;        // CLOCK_MONOTONIC ns or SP_NEVER
-    uint64_t line_deadline;   // the same, for its time in the line
-    _Atomic uint32_t moves;   // futex: counts changes of place that the waiter must see
+    uint64_t id;               // never reused in a pit
+    uint64_t deadline;         // CLOCK_MONOTONIC ns or SP_NEVER
+    uint64_t line_deadline;    // the same, for its time in the line
+    _Atomic uint32_t moves; // futex: counts changes of place that the waiter must see
     bool asynchronous;
-    sp_call_done_fn *done;    // asynchronous only
+    sp_call_done_fn *done; // asynchronous only
     void *user;
     struct sp_parcel *parcel; // NULL once the worker has no more use for it
     struct sp_seat *seat;     // while PLACED
@@ -52,13 +52,13 @@ struct sp_call {
 
     // The answer.
     snakepit_err err;
-    struct sp_slice body;      // of the result: in `room`, in `large`, or empty
-    struct sp_port *port;      // one reference while the answer has tensors in its results
-    uint32_t result_lease;     // to return with the answer
+    struct sp_slice body;  // of the result: in `room`, in `large`, or empty
+    struct sp_port *port;  // one reference while the answer has tensors in its results
+    uint32_t result_lease; // to return with the answer
     uint8_t room[SP_INLINE_RESULT];
     struct sp_buf large;
-    struct sp_buf json;        // made by snakepit_answer_json()
-    struct sp_buf texts;       // of the fault
+    struct sp_buf json;  // made by snakepit_answer_json()
+    struct sp_buf texts; // of the fault
     snakepit_fault fault;
 };
 

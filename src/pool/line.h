@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The calls that wait for a worker, first come, first served, and never more than a limit.
+// The calls that wait for a worker, first come, first served, and never more than a
+// limit.
 #ifndef POOL_LINE_H
 #define POOL_LINE_H
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The pool's life, and what its other files share: the end of a call and what is done after the
-// lock is released.
+// The pool's life, and what its other files share: the end of a call and what is done
+// after the lock is released.
 #include "pool/pool.h"
 
 #include <stdio.h>
@@ -12,9 +12,20 @@
 #include "ipc/futex.h"
 #include "ipc/wait.h"
 
+static void free_cached_calls(struct sp_pool *pool)
+{
+    for (uint32_t i = 0; i < SP_CACHED_CALLS; i++) {
+        struct sp_call *call = atomic_load(&pool->cached_calls[i]);
+        if (call != NULL) {
+            sp_list_append(&pool->free_calls, &call->link);
+        }
+    }
+}
+
 static void pool_free(struct sp_pool *pool)
 {
     struct sp_link *link;
+    free_cached_calls(pool);
     while ((link = sp_list_take(&pool->free_calls)) != NULL) {
         struct sp_call *call = SP_ENTRY(link, struct sp_call, link);
         sp_parcel_free(&pool->store, call->parcel);
@@ -36,10 +47,12 @@ static void init_lists(struct sp_pool *pool)
     sp_line_init(&pool->line, pool->options.max_queue);
 }
 
-snakepit_err sp_pool_open(const struct sp_pool_options *options, const struct sp_pool_hooks *hooks,
-                          const struct sp_log *log, struct sp_pool **pool)
+snakepit_err sp_pool_open(const struct sp_pool_options *options,
+                          const struct sp_pool_hooks *hooks,
+                          const struct sp_log *log,
+                          struct sp_pool **pool)
 {
-    struct sp_pool *made = sp_alloc(sizeof *made);
+    struct sp_pool *made = sp_alloc_lines(sizeof *made);
     char *name = sp_strdup(options->name);
     snakepit_err err = SNAKEPIT_NO_MEMORY;
     if (made != NULL && name != NULL) {
@@ -62,12 +75,11 @@ snakepit_err sp_pool_open(const struct sp_pool_options *options, const struct sp
     return SNAKEPIT_OK;
 }
 
-void sp_pool_unref_unlock(struct sp_pool *pool)
+void sp_pool_unref(struct sp_pool *pool)
 {
-    SP_CHECK(pool->refs > 0);
-    bool last = --pool->refs == 0;
-    pthread_mutex_unlock(&pool->lock);
-    if (last) {
+    uint32_t before = atomic_fetch_sub_explicit(&pool->refs, 1, memory_order_acq_rel);
+    SP_CHECK(before > 0);
+    if (before == 1) {
         pool_free(pool);
     }
 }
@@ -90,20 +102,31 @@ void sp_pool_close(struct sp_pool *pool)
     pthread_mutex_lock(&pool->lock);
     SP_CHECK(sp_list_empty(&pool->seats) && pool->placed == 0 && pool->line.count == 0);
     pool->log = NULL;
-    sp_pool_unref_unlock(pool);
+    pthread_mutex_unlock(&pool->lock);
+    sp_pool_unref(pool);
+}
+
+// True if an executor had to be woken.
+static bool ring(struct sp_port *port)
+{
+    sp_wait_note_cpu(&port->view.header->host_cpu);
+    return sp_bell_ring(&port->view.header->bell);
 }
 
 void sp_pool_unlock(struct sp_pool *pool, struct sp_after *after)
 {
     pthread_mutex_unlock(&pool->lock);
+    if (after->own_port != NULL) {
+        after->woke = ring(after->own_port);
+        after->own_port = NULL;
+    }
     for (uint32_t i = 0; i < after->port_count; i++) {
-        struct sp_port *port = after->ports[i];
-        sp_wait_note_cpu(&port->view.header->host_cpu);
-        after->woke |= sp_bell_ring(&port->view.header->bell);
-        sp_port_unref(port);
+        (void)ring(after->ports[i]);
+        sp_port_unref(after->ports[i]);
     }
     for (uint32_t i = 0; i < after->call_count; i++) {
-        // The call may be somebody else's by now; a wake that reaches a stranger is harmless.
+        // The call may be somebody else's by now; a wake that reaches a stranger is
+        // harmless.
         sp_futex_wake(&after->calls[i]->moves, INT32_MAX);
     }
     after->port_count = 0;
@@ -151,8 +174,10 @@ void sp_pool_end(struct sp_pool *pool, struct sp_call *call, struct sp_after *af
     }
 }
 
-void sp_pool_fail_call(struct sp_pool *pool, struct sp_call *call,
-                       const struct sp_failure *failure, struct sp_after *after)
+void sp_pool_fail_call(struct sp_pool *pool,
+                       struct sp_call *call,
+                       const struct sp_failure *failure,
+                       struct sp_after *after)
 {
     sp_call_set_failure(call, failure);
     sp_pool_end(pool, call, after);
@@ -176,7 +201,8 @@ static struct sp_call *first_unended(struct sp_pool *pool)
     if (!sp_list_empty(&pool->line.calls)) {
         return SP_ENTRY(pool->line.calls.next, struct sp_call, link);
     }
-    for (struct sp_link *link = pool->seats.next; link != &pool->seats; link = link->next) {
+    for (struct sp_link *link = pool->seats.next; link != &pool->seats;
+         link = link->next) {
         struct sp_seat *seat = SP_ENTRY(link, struct sp_seat, member);
         if (!sp_list_empty(&seat->calls)) {
             return SP_ENTRY(seat->calls.next, struct sp_call, seat_link);

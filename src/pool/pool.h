@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
-// Many workers, one promise: a call that is admitted gets exactly one answer, whatever the workers
-// do. The pool admits, lets wait, chooses a worker and answers; the lives of workers are the
-// control plane's (pit/supervisor.h), which adds seats and takes them away.
+// Many workers, one promise: a call that is admitted gets exactly one answer, whatever
+// the workers do. The pool admits, lets wait, chooses a worker and answers; the lives
+// of workers are the control plane's (pit/supervisor.h), which adds seats and takes
+// them away.
 //
-// Any thread may call. The pool is freed when it was closed and the last answer was released.
+// Any thread may call. The pool is freed when it was closed and the last answer was
+// released.
 #ifndef POOL_POOL_H
 #define POOL_POOL_H
 
@@ -19,6 +21,8 @@
 #include "pool/seat.h"
 #include "pool/store.h"
 
+#define SP_CACHED_CALLS 64u // a power of two
+
 enum sp_pool_state {
     SP_POOL_STARTING, // has never been whole
     SP_POOL_READY,    // all workers take calls
@@ -27,16 +31,18 @@ enum sp_pool_state {
     SP_POOL_STOPPING,
 };
 
-// How the pool calls upwards. Run with the pool's lock held, on any thread: they only wake others.
+// How the pool calls upwards. Run with the pool's lock held, on any thread: they only
+// wake others.
 struct sp_pool_hooks {
     void (*attention)(void *user); // sp_pool_tick() is wanted
-    void (*ended)(void *user);     // an asynchronous call ended outside of sp_pool_collect()
-    void (*changed)(void *user);   // the state has changed
+    void (*ended)(
+        void *user); // an asynchronous call ended outside of sp_pool_collect()
+    void (*changed)(void *user); // the state has changed
     void *user;
 };
 
 struct sp_pool_options {
-    const char *name;        // borrowed for the life of the pool's owner; copied
+    const char *name; // borrowed for the life of the pool's owner; copied
     uint32_t max_queue;
     uint32_t queue_timeout_ms; // 0: none
     uint32_t call_timeout_ms;  // 0: none
@@ -58,48 +64,61 @@ struct sp_pool {
     const struct sp_log *log;       // constant; borrowed until the pool is closed
     struct sp_store store;          // has a lock of its own
 
-    pthread_mutex_t lock; // guards all that follows
-    uint32_t refs;        // the owner and every call that is not free
+    _Atomic uint32_t refs; // the owner and every call that is not free
+    // Free calls, one place for each of a few threads, so that a warm call needs no
+    // lock to begin and none to be released. NULL: the place is free.
+    _Alignas(64) _Atomic(struct sp_call *) cached_calls[SP_CACHED_CALLS];
+
+    _Alignas(64) pthread_mutex_t lock; // guards all that follows
     enum sp_pool_state state;
     const char *profile; // constant text
     uint32_t workers;    // configured
     uint32_t threads;    // calls that one worker runs at once
-    char failure[1024];         // why it is FAILED
+    char failure[1024];  // why it is FAILED
     struct sp_link free_calls;
     struct sp_link seats;
     struct sp_schedule schedule;
     struct sp_line line;
-    struct sp_link asyncs;      // asynchronous calls that have not ended
-    struct sp_link ended;       // asynchronous calls whose callback has not run
+    struct sp_link asyncs; // asynchronous calls that have not ended
+    struct sp_link ended;  // asynchronous calls whose callback has not run
     uint32_t orphans;
-    uint32_t placed;            // calls in slots, orphans excluded
+    uint32_t placed; // calls in slots, orphans excluded
     uint64_t last_call;
-    uint64_t ran_average;       // ticks that a call takes to run; 0: not known
-    uint32_t peer_cpu;          // where the last asynchronous call ended
+    uint64_t ran_average; // ticks that a call takes to run; 0: not known
+    uint32_t peer_cpu;    // where the last asynchronous call ended
     struct sp_pool_counters counters;
 };
 
 // NO_MEMORY, SYSTEM. `log` is borrowed.
-snakepit_err sp_pool_open(const struct sp_pool_options *options, const struct sp_pool_hooks *hooks,
-                          const struct sp_log *log, struct sp_pool **pool);
+snakepit_err sp_pool_open(const struct sp_pool_options *options,
+                          const struct sp_pool_hooks *hooks,
+                          const struct sp_log *log,
+                          struct sp_pool **pool);
 // Refuses new calls from now on with SHUTTING_DOWN; calls that were admitted go on.
 void sp_pool_begin_close(struct sp_pool *pool);
 // True while calls that were admitted have not ended.
 bool sp_pool_is_busy(struct sp_pool *pool);
 // Ends all calls that have not ended, with SHUTTING_DOWN.
 void sp_pool_end_all(struct sp_pool *pool);
-// The owner's last word: no seats, no unended calls. Frees the pool with its last answer.
+// The owner's last word: no seats, no unended calls. Frees the pool with its last
+// answer.
 void sp_pool_close(struct sp_pool *pool);
 
-// ---- Calls (pool/admit.c) --------------------------------------------------------------------
+// ---- Calls (pool/admit.c)
+// --------------------------------------------------------------------
 
-// Runs a call and waits for its end. `timeout_ms` 0: the pool's. `*call` is the answer, to be
-// released; NULL only with NO_MEMORY. Returns the call's outcome.
-snakepit_err sp_pool_call(struct sp_pool *pool, const struct sp_request_text *text,
-                          uint32_t timeout_ms, struct sp_call **call);
+// Runs a call and waits for its end. `timeout_ms` 0: the pool's. `*call` is the answer,
+// to be released; NULL only with NO_MEMORY. Returns the call's outcome.
+snakepit_err sp_pool_call(struct sp_pool *pool,
+                          const struct sp_request_text *text,
+                          uint32_t timeout_ms,
+                          struct sp_call **call);
 // Hands a call over; see snakepit_submit().
-snakepit_err sp_pool_submit(struct sp_pool *pool, const struct sp_request_text *text,
-                            uint32_t timeout_ms, sp_call_done_fn *done, void *user,
+snakepit_err sp_pool_submit(struct sp_pool *pool,
+                            const struct sp_request_text *text,
+                            uint32_t timeout_ms,
+                            sp_call_done_fn *done,
+                            void *user,
                             uint64_t *id);
 // NOT_FOUND: there is no such call any more.
 snakepit_err sp_pool_cancel(struct sp_pool *pool, uint64_t id);
@@ -108,36 +127,47 @@ struct sp_call *sp_call_failed(const struct sp_failure *failure);
 // Releases an ended call. Any time, also after sp_pool_close().
 void sp_pool_release(struct sp_call *call);
 
-// ---- Ends of calls (pool/settle.c) -----------------------------------------------------------
+// ---- Ends of calls (pool/settle.c)
+// -----------------------------------------------------------
 
-// Appends the asynchronous calls that have ended to `ended`, by their `link`. The caller runs
-// sp_call_open() on each, then its callback.
+// Appends the asynchronous calls that have ended to `ended`, by their `link`. The
+// caller runs sp_call_open() on each, then its callback.
 void sp_pool_collect(struct sp_pool *pool, struct sp_link *ended);
 // Says whether the workers must ring when an asynchronous call ends.
 void sp_pool_set_asleep(struct sp_pool *pool, bool asleep);
-// Makes what the worker left of an ended call readable: copies a large body, parses a fault.
+// Makes what the worker left of an ended call readable: copies a large body, parses a
+// fault.
 void sp_call_open(struct sp_call *call);
 
-// ---- Seats: loop thread (pool/seats.c) -------------------------------------------------------
+// ---- Seats: loop thread (pool/seats.c)
+// -------------------------------------------------------
 
 // Says what the pool runs as, for its stats.
-void sp_pool_set_shape(struct sp_pool *pool, const char *profile, uint32_t workers,
+void sp_pool_set_shape(struct sp_pool *pool,
+                       const char *profile,
+                       uint32_t workers,
                        uint32_t threads);
 // Adds to the counters of starts and of unasked deaths.
 void sp_pool_count_workers(struct sp_pool *pool, uint32_t starts, uint32_t deaths);
 // Gives a worker a seat. It takes calls at once. NO_MEMORY.
-snakepit_err sp_pool_add_seat(struct sp_pool *pool, struct sp_port *port, void *worker,
-                              uint64_t worker_id, struct sp_seat **seat);
+snakepit_err sp_pool_add_seat(struct sp_pool *pool,
+                              struct sp_port *port,
+                              void *worker,
+                              uint64_t worker_id,
+                              struct sp_seat **seat);
 // No more calls for this one.
 void sp_pool_close_seat(struct sp_pool *pool, struct sp_seat *seat);
 // True while the worker runs calls or may still read what was given up.
 bool sp_pool_seat_is_busy(struct sp_pool *pool, struct sp_seat *seat);
-// The worker is dead: calls that ran fail as `failure` says, those that did not go back to the
-// line. Any thread. The seat is empty and closed afterwards; free it with sp_pool_remove_seat().
-void sp_pool_seat_died(struct sp_pool *pool, struct sp_seat *seat,
+// The worker is dead: calls that ran fail as `failure` says, those that did not go back
+// to the line. Any thread. The seat is empty and closed afterwards; free it with
+// sp_pool_remove_seat().
+void sp_pool_seat_died(struct sp_pool *pool,
+                       struct sp_seat *seat,
                        const struct sp_failure *failure);
 void sp_pool_remove_seat(struct sp_pool *pool, struct sp_seat *seat);
-// Changes the state. Entering FAILED ends every waiting call with POOL_FAILED and `why`.
+// Changes the state. Entering FAILED ends every waiting call with POOL_FAILED and
+// `why`.
 void sp_pool_set_state(struct sp_pool *pool, enum sp_pool_state state, const char *why);
 
 // What sp_pool_tick() wants done to a worker.
@@ -148,16 +178,20 @@ struct sp_pool_orders {
     void (*kill)(void *worker, const char *why);
 };
 
-// Ends calls whose time is up, follows up on calls that were given up. Returns whether it wants to
-// be called again, about ten milliseconds later. Loop thread.
-bool sp_pool_tick(struct sp_pool *pool, uint64_t now, const struct sp_pool_orders *orders);
+// Ends calls whose time is up, follows up on calls that were given up. Returns whether
+// it wants to be called again, about ten milliseconds later. Loop thread.
+bool sp_pool_tick(struct sp_pool *pool,
+                  uint64_t now,
+                  const struct sp_pool_orders *orders);
 
-// ---- Between the files of this module --------------------------------------------------------
+// ---- Between the files of this module
+// --------------------------------------------------------
 
 // What is to be done once the lock is released: bells to ring, callers to wake.
 #define SP_AFTER_MOST 8
 struct sp_after {
     const struct sp_call *self; // the caller's own call, which needs no wake; or NULL
+    struct sp_port *own_port;   // that of `self`, which stays pinned
     struct sp_port *ports[SP_AFTER_MOST]; // one reference each
     struct sp_call *calls[SP_AFTER_MOST];
     uint32_t port_count;
@@ -171,22 +205,34 @@ void sp_pool_unlock(struct sp_pool *pool, struct sp_after *after);
 bool sp_pool_place(struct sp_pool *pool, struct sp_call *call, struct sp_after *after);
 void sp_pool_dispatch(struct sp_pool *pool, struct sp_after *after);
 void sp_pool_end(struct sp_pool *pool, struct sp_call *call, struct sp_after *after);
-void sp_pool_fail_call(struct sp_pool *pool, struct sp_call *call,
-                       const struct sp_failure *failure, struct sp_after *after);
+void sp_pool_fail_call(struct sp_pool *pool,
+                       struct sp_call *call,
+                       const struct sp_failure *failure,
+                       struct sp_after *after);
 void sp_pool_moved(struct sp_call *call, struct sp_after *after);
 void sp_pool_unplace(struct sp_pool *pool, struct sp_call *call);
 void sp_pool_settle(struct sp_pool *pool, struct sp_call *call, struct sp_after *after);
-void sp_pool_expire(struct sp_pool *pool, struct sp_call *call, uint64_t now,
+void sp_pool_expire(struct sp_pool *pool,
+                    struct sp_call *call,
+                    uint64_t now,
                     struct sp_after *after);
-void sp_pool_abandon(struct sp_pool *pool, struct sp_call *call, const struct sp_failure *failure,
+void sp_pool_abandon(struct sp_pool *pool,
+                     struct sp_call *call,
+                     const struct sp_failure *failure,
                      struct sp_after *after);
-void sp_pool_collect_seat(struct sp_pool *pool, struct sp_seat *seat, struct sp_after *after);
+void sp_pool_collect_seat(struct sp_pool *pool,
+                          struct sp_seat *seat,
+                          struct sp_after *after);
 void sp_pool_violation(struct sp_pool *pool, struct sp_seat *seat);
-void sp_pool_bury_orphan(struct sp_pool *pool, struct sp_seat *seat, struct sp_orphan *orphan,
+void sp_pool_bury_orphan(struct sp_pool *pool,
+                         struct sp_seat *seat,
+                         struct sp_orphan *orphan,
                          bool held);
-void sp_pool_reap_slot(struct sp_pool *pool, struct sp_seat *seat, uint32_t slot,
+void sp_pool_reap_slot(struct sp_pool *pool,
+                       struct sp_seat *seat,
+                       uint32_t slot,
                        struct sp_after *after);
-// The lock is held; the last reference releases it and frees the pool.
-void sp_pool_unref_unlock(struct sp_pool *pool);
+// No lock: drops a reference; the last one frees the pool.
+void sp_pool_unref(struct sp_pool *pool);
 
 #endif

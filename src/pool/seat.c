@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Leases are numbers into a table of our own, so a worker that returns a number twice, or one that
-// it never had, is caught and harms nobody.
+// Leases are numbers into a table of our own, so a worker that returns a number twice,
+// or one that it never had, is caught and harms nobody.
 #include "pool/seat.h"
 
 #include "base/check.h"
@@ -35,7 +35,7 @@ static void drop_shares(struct sp_store *store, struct sp_seat_lease *lease)
     for (uint32_t i = 0; i < lease->share_count; i++) {
         sp_share_unref(store, lease->shares[i]);
     }
-    sp_free(lease->shares);
+    sp_free((void *)lease->shares);
     lease->shares = NULL;
     lease->share_count = 0;
 }
@@ -50,7 +50,7 @@ void sp_seat_free(struct sp_store *store, struct sp_seat *seat)
         drop_shares(store, &seat->leases[i]);
     }
     sp_free(seat->leases);
-    sp_port_unref(seat->port);
+    sp_port_retire(seat->port);
     sp_free(seat);
 }
 
@@ -75,8 +75,11 @@ static void free_lease(struct sp_store *store, struct sp_seat *seat, uint32_t nu
     seat->leases_out--;
 }
 
-void sp_seat_end_lease(struct sp_store *store, struct sp_seat *seat, uint32_t number,
-                       struct sp_parcel *parcel, bool held)
+void sp_seat_end_lease(struct sp_store *store,
+                       struct sp_seat *seat,
+                       uint32_t number,
+                       struct sp_parcel *parcel,
+                       bool held)
 {
     struct sp_seat_lease *lease = &seat->leases[number];
     SP_CHECK(lease->out && !lease->ended);
@@ -91,7 +94,8 @@ void sp_seat_end_lease(struct sp_store *store, struct sp_seat *seat, uint32_t nu
     parcel->share_count = 0;
 }
 
-snakepit_err sp_seat_return_lease(struct sp_store *store, struct sp_seat *seat, uint32_t number)
+snakepit_err
+sp_seat_return_lease(struct sp_store *store, struct sp_seat *seat, uint32_t number)
 {
     struct sp_seat_lease *lease = &seat->leases[number];
     if (!lease->out || lease->returned) {
@@ -105,7 +109,8 @@ snakepit_err sp_seat_return_lease(struct sp_store *store, struct sp_seat *seat, 
     return SNAKEPIT_OK;
 }
 
-// ---- The schedule ----------------------------------------------------------------------------
+// ---- The schedule
+// ----------------------------------------------------------------------------
 
 void sp_schedule_init(struct sp_schedule *schedule)
 {
@@ -142,7 +147,9 @@ void sp_schedule_remove(struct sp_schedule *schedule, struct sp_seat *seat)
     }
 }
 
-void sp_schedule_set_load(struct sp_schedule *schedule, struct sp_seat *seat, uint32_t load)
+void sp_schedule_set_load(struct sp_schedule *schedule,
+                          struct sp_seat *seat,
+                          uint32_t load)
 {
     seat->load = load;
     if (seat->open) {

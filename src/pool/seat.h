@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A worker's place in its pool: what it runs, what it could run, and what it still holds. Guarded
-// by the pool's lock.
+// A worker's place in its pool: what it runs, what it could run, and what it still
+// holds. Guarded by the pool's lock.
 #ifndef POOL_SEAT_H
 #define POOL_SEAT_H
 
@@ -12,7 +12,8 @@
 #include "pool/call.h"
 #include "pool/store.h"
 
-// The tensors of one call, while its worker may read them. `next_free` chains free numbers.
+// The tensors of one call, while its worker may read them. `next_free` chains free
+// numbers.
 struct sp_seat_lease {
     struct sp_share **shares; // NULL: no tensors are left behind
     uint32_t share_count;
@@ -22,7 +23,8 @@ struct sp_seat_lease {
     bool returned; // Python has let go
 };
 
-// A call that was given up while it ran. Its slot and its parcel are the worker's until it ends.
+// A call that was given up while it ran. Its slot and its parcel are the worker's until
+// it ends.
 struct sp_orphan {
     struct sp_link link; // in seat->orphans
     struct sp_parcel *parcel;
@@ -39,12 +41,12 @@ struct sp_seat {
     struct sp_port *port;  // one reference
     void *worker;          // the control plane's
     uint64_t worker_id;
-    uint32_t capacity;     // calls it runs at once
-    uint32_t load;         // calls placed, orphans included
-    bool open;             // takes calls
-    bool violated;         // broke the protocol; is to be killed
-    bool condemned;        // has been reported for killing
-    struct sp_link calls;  // placed, oldest first
+    uint32_t capacity;    // calls it runs at once
+    uint32_t load;        // calls placed, orphans included
+    bool open;            // takes calls
+    bool violated;        // broke the protocol; is to be killed
+    bool condemned;       // has been reported for killing
+    struct sp_link calls; // placed, oldest first
     struct sp_link orphans;
     struct sp_seat_lease *leases; // port->view.shape.leases of them
     uint32_t free_lease;          // first free number, or SP_NO_LEASE
@@ -52,34 +54,44 @@ struct sp_seat {
 };
 
 // Takes a reference of the port. NO_MEMORY.
-snakepit_err sp_seat_new(struct sp_port *port, uint32_t capacity, struct sp_seat **seat);
-// Frees an empty seat: no calls, no orphans. Shares left in leases are given back to `store`.
+snakepit_err
+sp_seat_new(struct sp_port *port, uint32_t capacity, struct sp_seat **seat);
+// Frees an empty seat: no calls, no orphans. Shares left in leases are given back to
+// `store`. The port's reference goes once nobody has a pin on it.
 void sp_seat_free(struct sp_store *store, struct sp_seat *seat);
 
 // A number for a call's tensors; SP_NO_LEASE when all are out.
 uint32_t sp_seat_take_lease(struct sp_seat *seat);
-// The call has ended. With `held` the parcel's shares stay with the lease until they are returned.
-void sp_seat_end_lease(struct sp_store *store, struct sp_seat *seat, uint32_t number,
-                       struct sp_parcel *parcel, bool held);
+// The call has ended. With `held` the parcel's shares stay with the lease until they
+// are returned.
+void sp_seat_end_lease(struct sp_store *store,
+                       struct sp_seat *seat,
+                       uint32_t number,
+                       struct sp_parcel *parcel,
+                       bool held);
 // Python let go of a lease. PROTOCOL: it is not out.
-snakepit_err sp_seat_return_lease(struct sp_store *store, struct sp_seat *seat, uint32_t number);
+snakepit_err
+sp_seat_return_lease(struct sp_store *store, struct sp_seat *seat, uint32_t number);
 
-// ---- The schedule ----------------------------------------------------------------------------
+// ---- The schedule
+// ----------------------------------------------------------------------------
 
 #define SP_LOADS (SP_SLOTS_MAX + 1)
 
 // Open seats by load. Within one load the most recently used stands first: it is warm.
 struct sp_schedule {
     struct sp_link by_load[SP_LOADS];
-    uint32_t lowest;  // no seat has less load
-    uint32_t count;   // open seats
+    uint32_t lowest; // no seat has less load
+    uint32_t count;  // open seats
 };
 
 void sp_schedule_init(struct sp_schedule *schedule);
 void sp_schedule_add(struct sp_schedule *schedule, struct sp_seat *seat);
 void sp_schedule_remove(struct sp_schedule *schedule, struct sp_seat *seat);
 // Changes a seat's load, open or not.
-void sp_schedule_set_load(struct sp_schedule *schedule, struct sp_seat *seat, uint32_t load);
+void sp_schedule_set_load(struct sp_schedule *schedule,
+                          struct sp_seat *seat,
+                          uint32_t load);
 // The least loaded open seat, or NULL.
 struct sp_seat *sp_schedule_least(struct sp_schedule *schedule);
 

@@ -7,8 +7,11 @@
 #include "base/memory.h"
 #include "pool/pool.h"
 
-snakepit_err sp_pool_add_seat(struct sp_pool *pool, struct sp_port *port, void *worker,
-                              uint64_t worker_id, struct sp_seat **seat)
+snakepit_err sp_pool_add_seat(struct sp_pool *pool,
+                              struct sp_port *port,
+                              void *worker,
+                              uint64_t worker_id,
+                              struct sp_seat **seat)
 {
     struct sp_after after = {0};
     snakepit_err err = sp_seat_new(port, port->view.shape.executors, seat);
@@ -27,7 +30,9 @@ snakepit_err sp_pool_add_seat(struct sp_pool *pool, struct sp_port *port, void *
     return SNAKEPIT_OK;
 }
 
-void sp_pool_set_shape(struct sp_pool *pool, const char *profile, uint32_t workers,
+void sp_pool_set_shape(struct sp_pool *pool,
+                       const char *profile,
+                       uint32_t workers,
                        uint32_t threads)
 {
     pthread_mutex_lock(&pool->lock);
@@ -60,9 +65,11 @@ bool sp_pool_seat_is_busy(struct sp_pool *pool, struct sp_seat *seat)
     return busy;
 }
 
-// One call of a dead worker. It goes back to the line if it certainly never ran and can still run
-// elsewhere.
-static void bereave(struct sp_pool *pool, struct sp_call *call, const struct sp_failure *failure,
+// One call of a dead worker. It goes back to the line if it certainly never ran and can
+// still run elsewhere.
+static void bereave(struct sp_pool *pool,
+                    struct sp_call *call,
+                    const struct sp_failure *failure,
                     struct sp_after *after)
 {
     struct sp_seat *seat = call->seat;
@@ -87,7 +94,8 @@ static void bereave(struct sp_pool *pool, struct sp_call *call, const struct sp_
     sp_pool_fail_call(pool, call, &told, after);
 }
 
-void sp_pool_seat_died(struct sp_pool *pool, struct sp_seat *seat,
+void sp_pool_seat_died(struct sp_pool *pool,
+                       struct sp_seat *seat,
                        const struct sp_failure *failure)
 {
     struct sp_after after = {0};
@@ -113,11 +121,12 @@ void sp_pool_remove_seat(struct sp_pool *pool, struct sp_seat *seat)
     pthread_mutex_lock(&pool->lock);
     SP_CHECK(!seat->open);
     sp_list_remove(&seat->member);
-    pthread_mutex_unlock(&pool->lock);
     sp_seat_free(&pool->store, seat);
+    pthread_mutex_unlock(&pool->lock);
 }
 
-// ---- The tick --------------------------------------------------------------------------------
+// ---- The tick
+// --------------------------------------------------------------------------------
 
 static void expire_asyncs(struct sp_pool *pool, uint64_t now, struct sp_after *after)
 {
@@ -128,7 +137,8 @@ static void expire_asyncs(struct sp_pool *pool, uint64_t now, struct sp_after *a
     }
 }
 
-static void condemn(struct sp_seat *seat, const struct sp_pool_orders *orders, const char *why)
+static void
+condemn(struct sp_seat *seat, const struct sp_pool_orders *orders, const char *why)
 {
     if (!seat->condemned) {
         seat->condemned = true;
@@ -136,9 +146,13 @@ static void condemn(struct sp_seat *seat, const struct sp_pool_orders *orders, c
     }
 }
 
-// The next rung of the ladder for one given-up call. True: its slot has ended and it is gone.
-static bool follow_up(struct sp_pool *pool, struct sp_seat *seat, struct sp_orphan *orphan,
-                      uint64_t now, const struct sp_pool_orders *orders)
+// The next rung of the ladder for one given-up call. True: its slot has ended and it is
+// gone.
+static bool follow_up(struct sp_pool *pool,
+                      struct sp_seat *seat,
+                      struct sp_orphan *orphan,
+                      uint64_t now,
+                      const struct sp_pool_orders *orders)
 {
     struct sp_after after = {0};
     if (!seat->port->slots[orphan->slot].notify &&
@@ -156,14 +170,18 @@ static bool follow_up(struct sp_pool *pool, struct sp_seat *seat, struct sp_orph
     return false;
 }
 
-static void tick_seat(struct sp_pool *pool, struct sp_seat *seat, uint64_t now,
+static void tick_seat(struct sp_pool *pool,
+                      struct sp_seat *seat,
+                      uint64_t now,
                       const struct sp_pool_orders *orders)
 {
     struct sp_link *next;
-    for (struct sp_link *link = seat->orphans.next; link != &seat->orphans; link = next) {
+    for (struct sp_link *link = seat->orphans.next; link != &seat->orphans;
+         link = next) {
         next = link->next;
         if (!seat->violated) {
-            (void)follow_up(pool, seat, SP_ENTRY(link, struct sp_orphan, link), now, orders);
+            (void)follow_up(
+                pool, seat, SP_ENTRY(link, struct sp_orphan, link), now, orders);
         }
     }
     if (seat->violated) {
@@ -171,12 +189,15 @@ static void tick_seat(struct sp_pool *pool, struct sp_seat *seat, uint64_t now,
     }
 }
 
-bool sp_pool_tick(struct sp_pool *pool, uint64_t now, const struct sp_pool_orders *orders)
+bool sp_pool_tick(struct sp_pool *pool,
+                  uint64_t now,
+                  const struct sp_pool_orders *orders)
 {
     struct sp_after after = {0};
     pthread_mutex_lock(&pool->lock);
     expire_asyncs(pool, now, &after);
-    for (struct sp_link *link = pool->seats.next; link != &pool->seats; link = link->next) {
+    for (struct sp_link *link = pool->seats.next; link != &pool->seats;
+         link = link->next) {
         struct sp_seat *seat = SP_ENTRY(link, struct sp_seat, member);
         if (seat->port->notifying > 0) {
             sp_pool_collect_seat(pool, seat, &after);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// How a call ends: by its answer, by its time, by its caller, or by the death of its worker. All
-// of them meet in sp_pool_end(), under the lock, once.
+// How a call ends: by its answer, by its time, by its caller, or by the death of its
+// worker. All of them meet in sp_pool_end(), under the lock, once.
 #include <string.h>
 
 #include "base/check.h"
@@ -10,7 +10,8 @@
 #include "payload/wire.h"
 #include "pool/pool.h"
 
-// ---- Leaving a slot --------------------------------------------------------------------------
+// ---- Leaving a slot
+// --------------------------------------------------------------------------
 
 void sp_pool_unplace(struct sp_pool *pool, struct sp_call *call)
 {
@@ -33,7 +34,8 @@ static void learn(struct sp_pool *pool, uint64_t ran_ticks)
 }
 
 // Keeps what the worker wrote: a small body as a copy, a large one by its lease.
-static void keep_answer(struct sp_call *call, struct sp_port *port,
+static void keep_answer(struct sp_call *call,
+                        struct sp_port *port,
                         const struct sp_port_answer *answer)
 {
     call->err = answer->status == SP_STATUS_OK ? SNAKEPIT_OK : SNAKEPIT_TOOL_FAILED;
@@ -50,7 +52,8 @@ static void keep_answer(struct sp_call *call, struct sp_port *port,
 }
 
 // A worker that broke the protocol is killed; this call of its gets its answer now.
-static void fail_for_violation(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
+static void
+fail_for_violation(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
 {
     struct sp_seat *seat = call->seat;
     struct sp_failure failure = {
@@ -60,7 +63,8 @@ static void fail_for_violation(struct sp_pool *pool, struct sp_call *call, struc
     sp_pool_abandon(pool, call, &failure, after);
 }
 
-static void end_with_answer(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
+static void
+end_with_answer(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
 {
     struct sp_seat *seat = call->seat;
     struct sp_port_answer answer;
@@ -86,7 +90,8 @@ static void end_with_answer(struct sp_pool *pool, struct sp_call *call, struct s
     sp_pool_dispatch(pool, after);
 }
 
-// Python lets go of tensors at any time after a call; nobody waits for it, so it is seen here.
+// Python lets go of tensors at any time after a call; nobody waits for it, so it is
+// seen here.
 static void take_returns(struct sp_pool *pool, struct sp_seat *seat)
 {
     uint32_t lease;
@@ -122,12 +127,14 @@ void sp_pool_settle(struct sp_pool *pool, struct sp_call *call, struct sp_after 
     }
 }
 
-// ---- Giving up -------------------------------------------------------------------------------
+// ---- Giving up
+// -------------------------------------------------------------------------------
 
 static struct sp_orphan *orphan_of(struct sp_call *call)
 {
     struct sp_orphan *orphan = sp_alloc(sizeof *orphan);
-    SP_CHECK(orphan != NULL); // a few bytes; without them the slot could not be accounted for
+    SP_CHECK(orphan !=
+             NULL); // a few bytes; without them the slot could not be accounted for
     *orphan = (struct sp_orphan){
         .parcel = call->parcel,
         .call = call->id,
@@ -153,7 +160,9 @@ static void leave_orphan(struct sp_pool *pool, struct sp_call *call)
     pool->hooks.attention(pool->hooks.user);
 }
 
-void sp_pool_abandon(struct sp_pool *pool, struct sp_call *call, const struct sp_failure *failure,
+void sp_pool_abandon(struct sp_pool *pool,
+                     struct sp_call *call,
+                     const struct sp_failure *failure,
                      struct sp_after *after)
 {
     struct sp_seat *seat = call->seat;
@@ -168,8 +177,8 @@ void sp_pool_abandon(struct sp_pool *pool, struct sp_call *call, const struct sp
     } else {
         told.stage = "running";
         sp_port_cancel(port, call->slot);
-        // Where this fails the worker has just ended the call, or writes nonsense; either way the
-        // slot is looked at again by the tick.
+        // Where this fails the worker has just ended the call, or writes nonsense;
+        // either way the slot is looked at again by the tick.
         (void)sp_port_give_up(port, call->slot);
         leave_orphan(pool, call);
     }
@@ -177,7 +186,9 @@ void sp_pool_abandon(struct sp_pool *pool, struct sp_call *call, const struct sp
     sp_pool_dispatch(pool, after);
 }
 
-void sp_pool_expire(struct sp_pool *pool, struct sp_call *call, uint64_t now,
+void sp_pool_expire(struct sp_pool *pool,
+                    struct sp_call *call,
+                    uint64_t now,
                     struct sp_after *after)
 {
     struct sp_failure failure = {.err = SNAKEPIT_DEADLINE_EXCEEDED, .stage = "line"};
@@ -189,11 +200,13 @@ void sp_pool_expire(struct sp_pool *pool, struct sp_call *call, uint64_t now,
     }
 }
 
-// ---- The completion ring ---------------------------------------------------------------------
+// ---- The completion ring
+// ---------------------------------------------------------------------
 
 static struct sp_orphan *find_orphan(struct sp_seat *seat, uint32_t slot)
 {
-    for (struct sp_link *link = seat->orphans.next; link != &seat->orphans; link = link->next) {
+    for (struct sp_link *link = seat->orphans.next; link != &seat->orphans;
+         link = link->next) {
         struct sp_orphan *orphan = SP_ENTRY(link, struct sp_orphan, link);
         if (orphan->slot == slot) {
             return orphan;
@@ -202,7 +215,9 @@ static struct sp_orphan *find_orphan(struct sp_seat *seat, uint32_t slot)
     return NULL;
 }
 
-void sp_pool_bury_orphan(struct sp_pool *pool, struct sp_seat *seat, struct sp_orphan *orphan,
+void sp_pool_bury_orphan(struct sp_pool *pool,
+                         struct sp_seat *seat,
+                         struct sp_orphan *orphan,
                          bool held)
 {
     if (orphan->lease != SP_NO_LEASE) {
@@ -216,7 +231,9 @@ void sp_pool_bury_orphan(struct sp_pool *pool, struct sp_seat *seat, struct sp_o
 }
 
 // Ends a slot that nobody waits for: a call that was taken back or given up.
-void sp_pool_reap_slot(struct sp_pool *pool, struct sp_seat *seat, uint32_t slot,
+void sp_pool_reap_slot(struct sp_pool *pool,
+                       struct sp_seat *seat,
+                       uint32_t slot,
                        struct sp_after *after)
 {
     struct sp_port_answer answer;
@@ -232,7 +249,9 @@ void sp_pool_reap_slot(struct sp_pool *pool, struct sp_seat *seat, uint32_t slot
     }
 }
 
-void sp_pool_collect_seat(struct sp_pool *pool, struct sp_seat *seat, struct sp_after *after)
+void sp_pool_collect_seat(struct sp_pool *pool,
+                          struct sp_seat *seat,
+                          struct sp_after *after)
 {
     uint32_t slot;
     take_returns(pool, seat);
@@ -274,17 +293,21 @@ void sp_pool_collect(struct sp_pool *pool, struct sp_link *ended)
 void sp_pool_set_asleep(struct sp_pool *pool, bool asleep)
 {
     pthread_mutex_lock(&pool->lock);
-    for (struct sp_link *link = pool->seats.next; link != &pool->seats; link = link->next) {
+    for (struct sp_link *link = pool->seats.next; link != &pool->seats;
+         link = link->next) {
         struct sp_seat *seat = SP_ENTRY(link, struct sp_seat, member);
-        atomic_store_explicit(
-            &seat->port->view.header->host_asleep, asleep ? 1 : 0, memory_order_release);
+        atomic_store_explicit(&seat->port->view.header->host_asleep,
+                              asleep ? 1 : 0,
+                              memory_order_release);
     }
     pthread_mutex_unlock(&pool->lock);
-    // [doorbell:sleep] said before the rings are looked at again; pairs with [doorbell:put].
+    // [doorbell:sleep] said before the rings are looked at again; pairs with
+    // [doorbell:put].
     atomic_thread_fence(memory_order_seq_cst);
 }
 
-// ---- After the lock --------------------------------------------------------------------------
+// ---- After the lock
+// --------------------------------------------------------------------------
 
 // A text of the fault, copied and cut; the worker's bytes are not terminated.
 static bool fault_text(const snakepit_reader *map, const char *key, struct sp_buf *text)
@@ -292,10 +315,12 @@ static bool fault_text(const snakepit_reader *map, const char *key, struct sp_bu
     snakepit_reader at;
     snakepit_value value;
     if (snakepit_reader_find(map, key, &at) != SNAKEPIT_OK ||
-        snakepit_reader_next(&at, &value) != SNAKEPIT_OK || value.kind != SNAKEPIT_TEXT) {
+        snakepit_reader_next(&at, &value) != SNAKEPIT_OK ||
+        value.kind != SNAKEPIT_TEXT) {
         return sp_buf_append(text, "", 1) == SNAKEPIT_OK;
     }
-    size_t size = value.as.text.size < SP_FAULT_TEXT_MAX ? value.as.text.size : SP_FAULT_TEXT_MAX;
+    size_t size =
+        value.as.text.size < SP_FAULT_TEXT_MAX ? value.as.text.size : SP_FAULT_TEXT_MAX;
     return sp_buf_append(text, value.as.text.data, size) == SNAKEPIT_OK &&
            sp_buf_append(text, "", 1) == SNAKEPIT_OK;
 }
@@ -312,8 +337,8 @@ static snakepit_err fault_err(const snakepit_reader *map)
     snakepit_reader at;
     snakepit_value value;
     if (snakepit_reader_find(map, "err", &at) == SNAKEPIT_OK &&
-        snakepit_reader_next(&at, &value) == SNAKEPIT_OK && value.kind == SNAKEPIT_INTEGER &&
-        err_can_be_a_tools(value.as.integer)) {
+        snakepit_reader_next(&at, &value) == SNAKEPIT_OK &&
+        value.kind == SNAKEPIT_INTEGER && err_can_be_a_tools(value.as.integer)) {
         return (snakepit_err)value.as.integer;
     }
     return SNAKEPIT_TOOL_FAILED;
@@ -326,7 +351,8 @@ static void open_fault(struct sp_call *call)
     struct sp_failure failure = {
         .err = fault_err(&map), .stage = "running", .worker = call->fault.worker};
     struct sp_buf texts[3] = {0};
-    bool kept = fault_text(&map, "type", &texts[0]) && fault_text(&map, "message", &texts[1]) &&
+    bool kept = fault_text(&map, "type", &texts[0]) &&
+                fault_text(&map, "message", &texts[1]) &&
                 fault_text(&map, "traceback", &texts[2]);
     if (kept) {
         failure.type = (const char *)texts[0].data;

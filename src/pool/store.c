@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What workers may read. The host writes here and never reads back, so nothing that a worker could
-// do to this memory reaches the host.
+// What workers may read. The host writes here and never reads back, so nothing that a
+// worker could do to this memory reaches the host.
 #include "pool/store.h"
 
 #include <string.h>
@@ -14,7 +14,8 @@ snakepit_err sp_store_init(struct sp_store *store, uint64_t size)
 {
     sp_list_init(&store->shares);
     SP_CHECK(pthread_mutex_init(&store->lock, NULL) == 0);
-    snakepit_err err = sp_segment_create(&store->segment, "snakepit-requests", size, true);
+    snakepit_err err =
+        sp_segment_create(&store->segment, "snakepit-requests", size, true);
     if (err == SNAKEPIT_OK) {
         err = sp_arena_init(&store->arena, store->segment.base, 0, size);
     }
@@ -36,9 +37,11 @@ void sp_store_fini(struct sp_store *store)
     pthread_mutex_destroy(&store->lock);
 }
 
-// ---- Shares ----------------------------------------------------------------------------------
+// ---- Shares
+// ----------------------------------------------------------------------------------
 
-snakepit_err sp_share_new(struct sp_store *store, uint64_t bytes, struct sp_share **share)
+snakepit_err
+sp_share_new(struct sp_store *store, uint64_t bytes, struct sp_share **share)
 {
     struct sp_share *made = sp_alloc(sizeof *made);
     if (made == NULL) {
@@ -85,13 +88,15 @@ struct sp_share *sp_share_find(struct sp_store *store, const void *data)
     const uint8_t *base = store->segment.base;
     const uint8_t *at = data;
     // As numbers: a pointer that is not ours may not be compared with one that is.
-    if ((uintptr_t)at < (uintptr_t)base || (uintptr_t)at >= (uintptr_t)base + store->segment.size) {
+    if ((uintptr_t)at < (uintptr_t)base ||
+        (uintptr_t)at >= (uintptr_t)base + store->segment.size) {
         return NULL;
     }
     uint64_t offset = (uint64_t)(at - base);
     struct sp_share *found = NULL;
     pthread_mutex_lock(&store->lock);
-    for (struct sp_link *link = store->shares.next; link != &store->shares; link = link->next) {
+    for (struct sp_link *link = store->shares.next; link != &store->shares;
+         link = link->next) {
         struct sp_share *share = SP_ENTRY(link, struct sp_share, link);
         if (share->offset == offset) {
             found = share;
@@ -102,7 +107,8 @@ struct sp_share *sp_share_find(struct sp_store *store, const void *data)
     return found;
 }
 
-// ---- Parcels ---------------------------------------------------------------------------------
+// ---- Parcels
+// ---------------------------------------------------------------------------------
 
 snakepit_err sp_parcel_new(struct sp_store *store, struct sp_parcel **parcel)
 {
@@ -129,7 +135,7 @@ void sp_parcel_empty(struct sp_store *store, struct sp_parcel *parcel)
         sp_share_unref(store, parcel->shares[i]);
     }
     if (parcel->shares != NULL) {
-        sp_free(parcel->shares);
+        sp_free((void *)parcel->shares);
         parcel->shares = NULL;
     }
     parcel->share_count = 0;
@@ -156,7 +162,8 @@ static bool is_packed(const snakepit_tensor *tensor)
 }
 
 // One share for a tensor: the one it lies in already, packed, or a copy.
-static snakepit_err share_tensor(struct sp_store *store, const struct sp_tensor_ref *ref,
+static snakepit_err share_tensor(struct sp_store *store,
+                                 const struct sp_tensor_ref *ref,
                                  struct sp_share **share)
 {
     struct sp_share *here = sp_share_find(store, ref->tensor.data);
@@ -172,10 +179,13 @@ static snakepit_err share_tensor(struct sp_store *store, const struct sp_tensor_
     return err;
 }
 
-static snakepit_err share_tensors(struct sp_store *store, struct sp_parcel *parcel,
-                                  const snakepit_writer *args, uint8_t *body)
+static snakepit_err share_tensors(struct sp_store *store,
+                                  struct sp_parcel *parcel,
+                                  const snakepit_writer *args,
+                                  uint8_t *body)
 {
-    parcel->shares = sp_alloc_array(args->tensor_count, sizeof *parcel->shares);
+    parcel->shares =
+        (struct sp_share **)sp_alloc_array(args->tensor_count, sizeof *parcel->shares);
     if (parcel->shares == NULL) {
         return SNAKEPIT_NO_MEMORY;
     }
@@ -191,7 +201,9 @@ static snakepit_err share_tensors(struct sp_store *store, struct sp_parcel *parc
     return SNAKEPIT_OK;
 }
 
-static snakepit_err place_body(struct sp_store *store, struct sp_parcel *parcel, uint32_t before,
+static snakepit_err place_body(struct sp_store *store,
+                               struct sp_parcel *parcel,
+                               uint32_t before,
                                const snakepit_writer *args)
 {
     size_t size = args == NULL ? 0 : args->buf.size;
@@ -210,7 +222,8 @@ static snakepit_err place_body(struct sp_store *store, struct sp_parcel *parcel,
     return SNAKEPIT_OK;
 }
 
-snakepit_err sp_parcel_fill(struct sp_store *store, struct sp_parcel *parcel,
+snakepit_err sp_parcel_fill(struct sp_store *store,
+                            struct sp_parcel *parcel,
                             const struct sp_request_text *text)
 {
     SP_CHECK(parcel->share_count == 0 && !parcel->body_is_range);
@@ -224,7 +237,8 @@ snakepit_err sp_parcel_fill(struct sp_store *store, struct sp_parcel *parcel,
     uint32_t before = text->tool_size + text->session_size;
     snakepit_err err = place_body(store, parcel, before, text->args);
     if (err == SNAKEPIT_OK && text->args != NULL && text->args->tensor_count > 0) {
-        err = share_tensors(store, parcel, text->args, store->segment.base + parcel->body);
+        err = share_tensors(
+            store, parcel, text->args, store->segment.base + parcel->body);
     }
     if (err != SNAKEPIT_OK) {
         sp_parcel_empty(store, parcel);

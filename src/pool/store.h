@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// The requests segment of a pool: what its workers may read. A *parcel* is the shared memory of
-// one call (tool name, session, arguments); a *share* is a tensor, which several calls and the
-// program itself may hold at once.
+// The requests segment of a pool: what its workers may read. A *parcel* is the shared
+// memory of one call (tool name, session, arguments); a *share* is a tensor, which
+// several calls and the program itself may hold at once.
 //
-// One segment serves all workers of a pool, so arguments are written before a worker is chosen,
-// and a call that moves to another worker is not copied: docs/decisions/0001.
+// One segment serves all workers of a pool, so arguments are written before a worker is
+// chosen, and a call that moves to another worker is not copied: docs/decisions/0001.
 #ifndef POOL_STORE_H
 #define POOL_STORE_H
 
@@ -19,7 +19,8 @@
 #include "ipc/arena.h"
 #include "ipc/segment.h"
 
-#define SP_PARCEL_BLOCK 1024u // bytes that every parcel has; larger bodies get a range of their own
+#define SP_PARCEL_BLOCK \
+    1024u // bytes that every parcel has; larger bodies get a range of their own
 
 // A tensor in the segment. Guarded by the store's lock.
 struct sp_share {
@@ -29,11 +30,12 @@ struct sp_share {
     uint32_t refs;
 };
 
-// The shared memory of one call. A call keeps its parcel from one use to the next, so that a warm
-// call allocates nothing. Owner: the call, or the slot of a call that was given up.
+// The shared memory of one call. A call keeps its parcel from one use to the next, so
+// that a warm call allocates nothing. Owner: the call, or the slot of a call that was
+// given up.
 struct sp_parcel {
-    uint64_t block;      // offset of SP_PARCEL_BLOCK bytes
-    uint64_t body;       // offset of the arguments: in the block or a range of its own
+    uint64_t block; // offset of SP_PARCEL_BLOCK bytes
+    uint64_t body;  // offset of the arguments: in the block or a range of its own
     uint32_t body_size;
     uint32_t name_size;
     uint32_t session_size;
@@ -65,9 +67,10 @@ struct sp_request_text {
 
 // An empty parcel. NO_MEMORY: heap or segment are exhausted.
 snakepit_err sp_parcel_new(struct sp_store *store, struct sp_parcel **parcel);
-// Writes a request into an empty parcel. Copies tensors that are not in the segment already,
-// packed. NO_MEMORY: the parcel is empty again.
-snakepit_err sp_parcel_fill(struct sp_store *store, struct sp_parcel *parcel,
+// Writes a request into an empty parcel. Copies tensors that are not in the segment
+// already, packed. NO_MEMORY: the parcel is empty again.
+snakepit_err sp_parcel_fill(struct sp_store *store,
+                            struct sp_parcel *parcel,
                             const struct sp_request_text *text);
 // Gives back all but the block.
 void sp_parcel_empty(struct sp_store *store, struct sp_parcel *parcel);
@@ -75,10 +78,12 @@ void sp_parcel_empty(struct sp_store *store, struct sp_parcel *parcel);
 void sp_parcel_free(struct sp_store *store, struct sp_parcel *parcel);
 
 // A new tensor's memory with one reference, content unset. NO_MEMORY.
-snakepit_err sp_share_new(struct sp_store *store, uint64_t bytes, struct sp_share **share);
+snakepit_err
+sp_share_new(struct sp_store *store, uint64_t bytes, struct sp_share **share);
 void sp_share_ref(struct sp_store *store, struct sp_share *share);
 void sp_share_unref(struct sp_store *store, struct sp_share *share);
-// The share that `data` points to the start of; NULL. Its reference count does not change.
+// The share that `data` points to the start of; NULL. Its reference count does not
+// change.
 struct sp_share *sp_share_find(struct sp_store *store, const void *data);
 
 #endif

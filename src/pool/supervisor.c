@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// One post for each worker that the pool should have. A post is filled when it is empty and
-// nothing speaks against it: a batch that is still starting, a back-off, a fallback, a failure.
+// One post for each worker that the pool should have. A post is filled when it is empty
+// and nothing speaks against it: a batch that is still starting, a back-off, a
+// fallback, a failure.
 #include "pool/supervisor.h"
 
 #include <sched.h>
@@ -14,13 +15,15 @@
 #include "interpreter/interpreter.h"
 #include "payload/writer.h"
 
-#define LEASES      256u // tensors-carrying calls a worker may still hold, and answers we may
+#define LEASES \
+    256u // tensors-carrying calls a worker may still hold, and answers we may
 #define LEAST_SLOTS 64u
-#define REASON_MAX 1280u
+#define REASON_MAX  1280u
 
 static void start_more(struct sp_supervisor *supervisor);
 
-// ---- What a worker is told -------------------------------------------------------------------
+// ---- What a worker is told
+// -------------------------------------------------------------------
 
 static void write_pair(snakepit_writer *writer, const char *key, const char *text)
 {
@@ -36,7 +39,8 @@ static void write_texts(snakepit_writer *writer, const struct sp_texts *texts)
     }
 }
 
-static snakepit_err write_first_message(struct sp_supervisor *supervisor, uint64_t worker)
+static snakepit_err write_first_message(struct sp_supervisor *supervisor,
+                                        uint64_t worker)
 {
     const struct sp_pool_config *config = supervisor->pool_config;
     snakepit_writer *writer = snakepit_writer_new();
@@ -63,13 +67,15 @@ static snakepit_err write_first_message(struct sp_supervisor *supervisor, uint64
     snakepit_err err = snakepit_writer_error(writer);
     supervisor->first_message.size = 0;
     if (err == SNAKEPIT_OK) {
-        err = sp_buf_append(&supervisor->first_message, writer->buf.data, writer->buf.size);
+        err = sp_buf_append(
+            &supervisor->first_message, writer->buf.data, writer->buf.size);
     }
     snakepit_writer_free(writer);
     return err;
 }
 
-// ---- State -----------------------------------------------------------------------------------
+// ---- State
+// -----------------------------------------------------------------------------------
 
 // Copies what other threads may see of the posts.
 static void publish(struct sp_supervisor *supervisor)
@@ -103,12 +109,14 @@ static void show_state(struct sp_supervisor *supervisor)
     }
 }
 
-// A worker that is still busy when the pit closes runs a call whose caller has its answer already.
+// A worker that is still busy when the pit closes runs a call whose caller has its
+// answer already.
 static void stop_worker(struct sp_supervisor *supervisor, struct sp_worker *worker)
 {
     if (worker->seat != NULL) {
         sp_pool_close_seat(supervisor->pool, worker->seat);
-        if (supervisor->stopping && sp_pool_seat_is_busy(supervisor->pool, worker->seat)) {
+        if (supervisor->stopping &&
+            sp_pool_seat_is_busy(supervisor->pool, worker->seat)) {
             sp_worker_kill(worker, "it was still running a call when the pit closed");
         }
     }
@@ -133,12 +141,17 @@ static void fail(struct sp_supervisor *supervisor, const char *why)
     }
     supervisor->failed = true;
     uv_timer_stop(&supervisor->timer);
-    sp_log(supervisor->log, SP_LOG_ERROR, "pool.failed", "pool=%s", supervisor->pool_config->name);
+    sp_log(supervisor->log,
+           SP_LOG_ERROR,
+           "pool.failed",
+           "pool=%s",
+           supervisor->pool_config->name);
     sp_pool_set_state(supervisor->pool, SP_POOL_FAILED, why);
     stop_workers(supervisor);
 }
 
-// ---- Falling back ----------------------------------------------------------------------------
+// ---- Falling back
+// ----------------------------------------------------------------------------
 
 static void replace_rows(struct sp_supervisor *supervisor, snakepit_worker_info *rows)
 {
@@ -150,8 +163,10 @@ static void replace_rows(struct sp_supervisor *supervisor, snakepit_worker_info 
     sp_free(old);
 }
 
-static snakepit_err set_profile(struct sp_supervisor *supervisor, enum sp_profile profile,
-                                uint32_t size, uint32_t threads)
+static snakepit_err set_profile(struct sp_supervisor *supervisor,
+                                enum sp_profile profile,
+                                uint32_t size,
+                                uint32_t threads)
 {
     struct sp_post *posts = sp_alloc_array(size, sizeof *posts);
     snakepit_worker_info *rows = sp_alloc_array(size, sizeof *rows);
@@ -191,10 +206,11 @@ static void begin_fallback(struct sp_supervisor *supervisor, const char *why)
 {
     if (supervisor->pool_config->on_unsupported == SP_UNSUPPORTED_REFUSE) {
         char text[512];
-        (void)snprintf(text,
-                       sizeof text,
-                       "the thread profile is not possible: %s (on_unsupported: refuse)",
-                       why);
+        (void)snprintf(
+            text,
+            sizeof text,
+            "the thread profile is not possible: %s (on_unsupported: refuse)",
+            why);
         fail(supervisor, text);
         return;
     }
@@ -230,13 +246,16 @@ static const char *unsupported(const struct sp_supervisor *supervisor,
         return NULL;
     }
     if (worker->info.gil_enabled) {
-        return worker->info.free_threaded ? "an import has switched the GIL back on"
-                                          : "the interpreter is not a free-threaded build";
+        return worker->info.free_threaded
+                   ? "an import has switched the GIL back on"
+                   : "the interpreter is not a free-threaded build";
     }
-    return worker->info.thread_safe ? NULL : "the adapter says that it is not thread-safe";
+    return worker->info.thread_safe ? NULL
+                                    : "the adapter says that it is not thread-safe";
 }
 
-// ---- Failed starts ---------------------------------------------------------------------------
+// ---- Failed starts
+// ---------------------------------------------------------------------------
 
 static uint64_t backoff_ms(const struct sp_supervisor *supervisor)
 {
@@ -262,7 +281,8 @@ static void later(struct sp_supervisor *supervisor, uint64_t ms)
     }
 }
 
-static void note_failed_start(struct sp_supervisor *supervisor, const char *reason, bool hopeless)
+static void
+note_failed_start(struct sp_supervisor *supervisor, const char *reason, bool hopeless)
 {
     supervisor->failures++;
     sp_log(supervisor->log,
@@ -301,7 +321,8 @@ static void describe_failed_start(struct sp_worker *worker, char *text, size_t s
         (void)snprintf(text, size, "%.1000s", worker->failure);
         return;
     }
-    sp_exit_describe(&worker->end, atomic_load(&worker->killed_for), 0, cause, sizeof cause);
+    sp_exit_describe(
+        &worker->end, atomic_load(&worker->killed_for), 0, cause, sizeof cause);
     sp_output_tail(&worker->errors, tail, sizeof tail);
     (void)snprintf(text,
                    size,
@@ -312,9 +333,11 @@ static void describe_failed_start(struct sp_worker *worker, char *text, size_t s
                    last_part(tail, 600));
 }
 
-// ---- Workers ---------------------------------------------------------------------------------
+// ---- Workers
+// ---------------------------------------------------------------------------------
 
-static struct sp_post *post_of(struct sp_supervisor *supervisor, const struct sp_worker *worker)
+static struct sp_post *post_of(struct sp_supervisor *supervisor,
+                               const struct sp_worker *worker)
 {
     uint32_t i = 0;
     while (supervisor->posts[i].worker != worker) {
@@ -329,18 +352,18 @@ static void seat_worker(struct sp_supervisor *supervisor, struct sp_worker *work
 {
     struct sp_seat *seat = NULL;
     pthread_mutex_lock(&worker->lost_lock);
-    if (!worker->lost && sp_pool_add_seat(supervisor->pool,
-                                          worker->port,
-                                          worker,
-                                          worker->options.id,
-                                          &seat) == SNAKEPIT_OK) {
+    if (!worker->lost &&
+        sp_pool_add_seat(
+            supervisor->pool, worker->port, worker, worker->options.id, &seat) ==
+            SNAKEPIT_OK) {
         worker->seat = seat;
     }
     pthread_mutex_unlock(&worker->lost_lock);
     if (seat == NULL) {
         sp_worker_kill(worker, "memory is exhausted");
     } else {
-        supervisor->hooks.doorbell(supervisor->hooks.user, worker->port->doorbell, true);
+        supervisor->hooks.doorbell(
+            supervisor->hooks.user, worker->port->doorbell, true);
     }
 }
 
@@ -375,7 +398,8 @@ static void worker_ready(void *user, struct sp_worker *worker)
 }
 
 // Any thread, with the worker's lost_lock held.
-static void worker_lost(void *user, struct sp_worker *worker, const struct sp_worker_loss *loss)
+static void
+worker_lost(void *user, struct sp_worker *worker, const struct sp_worker_loss *loss)
 {
     struct sp_supervisor *supervisor = user;
     char message[640];
@@ -396,7 +420,8 @@ static void unseat(struct sp_supervisor *supervisor, struct sp_worker *worker)
 {
     struct sp_seat *seat = worker->seat;
     if (seat != NULL) {
-        supervisor->hooks.doorbell(supervisor->hooks.user, worker->port->doorbell, false);
+        supervisor->hooks.doorbell(
+            supervisor->hooks.user, worker->port->doorbell, false);
         pthread_mutex_lock(&worker->lost_lock);
         worker->seat = NULL;
         pthread_mutex_unlock(&worker->lost_lock);
@@ -404,7 +429,8 @@ static void unseat(struct sp_supervisor *supervisor, struct sp_worker *worker)
     }
 }
 
-static void count_loss(struct sp_supervisor *supervisor, const struct sp_post *post,
+static void count_loss(struct sp_supervisor *supervisor,
+                       const struct sp_post *post,
                        struct sp_worker *worker)
 {
     char reason[REASON_MAX];
@@ -462,7 +488,8 @@ static uint32_t slots_for(uint32_t threads)
     return slots;
 }
 
-static void describe_worker(struct sp_supervisor *supervisor, struct sp_worker_options *options)
+static void describe_worker(struct sp_supervisor *supervisor,
+                            struct sp_worker_options *options)
 {
     const struct sp_pool_config *config = supervisor->pool_config;
     uint64_t id = ++*supervisor->last_worker_id;
@@ -490,24 +517,30 @@ static void describe_worker(struct sp_supervisor *supervisor, struct sp_worker_o
     };
 }
 
+// The n-th of the processors in a set that has more than n.
+static int nth_cpu(const cpu_set_t *set, int n)
+{
+    int cpu = -1;
+    do {
+        cpu++;
+        n -= CPU_ISSET(cpu, set) ? 1 : 0;
+    } while (n >= 0);
+    return cpu;
+}
+
 // Post i gets the i-th of the cores that the host may use. A failure only costs speed.
 static void pin(const struct sp_supervisor *supervisor, uint32_t index, pid_t pid)
 {
     cpu_set_t allowed;
+    cpu_set_t one;
     if (supervisor->pool_config->placement != SP_POOL_PLACEMENT_SPREAD ||
-        sched_getaffinity(0, sizeof allowed, &allowed) != 0 || CPU_COUNT(&allowed) == 0) {
+        sched_getaffinity(0, sizeof allowed, &allowed) != 0 ||
+        CPU_COUNT(&allowed) == 0) {
         return;
     }
-    int wanted = (int)(index % (uint32_t)CPU_COUNT(&allowed));
-    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
-        if (CPU_ISSET(cpu, &allowed) && wanted-- == 0) {
-            cpu_set_t one;
-            CPU_ZERO(&one);
-            CPU_SET(cpu, &one);
-            (void)sched_setaffinity(pid, sizeof one, &one);
-            return;
-        }
-    }
+    CPU_ZERO(&one);
+    CPU_SET(nth_cpu(&allowed, (int)(index % (uint32_t)CPU_COUNT(&allowed))), &one);
+    (void)sched_setaffinity(pid, sizeof one, &one);
 }
 
 // False: it could not be started, which was noted.
@@ -539,22 +572,30 @@ static uint32_t batch_size(const struct sp_supervisor *supervisor)
     return supervisor->failures > 0 ? 1 : supervisor->pool_config->startup_batch_size;
 }
 
+// Fills empty posts while the batch has room; returns how many were started.
+static uint32_t fill_batch(struct sp_supervisor *supervisor)
+{
+    uint32_t batch = batch_size(supervisor);
+    uint32_t started = 0;
+    for (uint32_t i = 0; i < supervisor->size && supervisor->starting < batch; i++) {
+        if (supervisor->posts[i].worker != NULL) {
+            continue;
+        }
+        if (!fill(supervisor, &supervisor->posts[i])) {
+            break;
+        }
+        started++;
+    }
+    return started;
+}
+
 static void start_more(struct sp_supervisor *supervisor)
 {
     if (supervisor->stopping || supervisor->failed || supervisor->falling_back ||
         uv_is_active((uv_handle_t *)&supervisor->timer)) {
         return;
     }
-    uint32_t batch = batch_size(supervisor);
-    uint32_t started = 0;
-    for (uint32_t i = 0; i < supervisor->size && supervisor->starting < batch; i++) {
-        if (supervisor->posts[i].worker == NULL) {
-            if (!fill(supervisor, &supervisor->posts[i])) {
-                return;
-            }
-            started++;
-        }
-    }
+    uint32_t started = fill_batch(supervisor);
     publish(supervisor);
     uint32_t delay = supervisor->pool_config->startup_batch_delay_ms;
     if (started > 0 && delay > 0 && supervisor->alive < supervisor->size) {
@@ -562,7 +603,8 @@ static void start_more(struct sp_supervisor *supervisor)
     }
 }
 
-// ---- Life of the supervisor ------------------------------------------------------------------
+// ---- Life of the supervisor
+// ------------------------------------------------------------------
 
 snakepit_err sp_supervisor_init(struct sp_supervisor *supervisor,
                                 const struct sp_supervisor_options *options)
@@ -580,11 +622,13 @@ snakepit_err sp_supervisor_init(struct sp_supervisor *supervisor,
         .requests = -1,
     };
     SP_CHECK(pthread_mutex_init(&supervisor->rows_lock, NULL) == 0);
-    snakepit_err err =
-        set_profile(supervisor, config->worker_profile, config->pool_size,
-                    config->threads_per_worker);
+    snakepit_err err = set_profile(supervisor,
+                                   config->worker_profile,
+                                   config->pool_size,
+                                   config->threads_per_worker);
     if (err == SNAKEPIT_OK) {
-        err = sp_segment_read_only_fd(&options->pool->store.segment, &supervisor->requests);
+        err = sp_segment_read_only_fd(&options->pool->store.segment,
+                                      &supervisor->requests);
     }
     if (err != SNAKEPIT_OK) {
         sp_supervisor_fini(supervisor);
@@ -655,7 +699,8 @@ static uint32_t load_of(struct sp_pool *pool, uint64_t worker)
 {
     uint32_t load = 0;
     pthread_mutex_lock(&pool->lock);
-    for (struct sp_link *link = pool->seats.next; link != &pool->seats; link = link->next) {
+    for (struct sp_link *link = pool->seats.next; link != &pool->seats;
+         link = link->next) {
         const struct sp_seat *seat = SP_ENTRY(link, struct sp_seat, member);
         if (seat->worker_id == worker) {
             load = seat->load;
@@ -665,7 +710,8 @@ static uint32_t load_of(struct sp_pool *pool, uint64_t worker)
     return load;
 }
 
-size_t sp_supervisor_workers(struct sp_supervisor *supervisor, snakepit_worker_info *rows,
+size_t sp_supervisor_workers(struct sp_supervisor *supervisor,
+                             snakepit_worker_info *rows,
                              size_t room)
 {
     pthread_mutex_lock(&supervisor->rows_lock);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Keeps a pool at its size: starts workers in batches, replaces those that die, backs off when they
-// keep dying, and says FAILED with the reason when that has no end. Nothing else adds workers to
-// a pool or takes them away. Everything here belongs to the loop thread, except where a comment
-// says otherwise.
+// Keeps a pool at its size: starts workers in batches, replaces those that die, backs
+// off when they keep dying, and says FAILED with the reason when that has no end.
+// Nothing else adds workers to a pool or takes them away. Everything here belongs to
+// the loop thread, except where a comment says otherwise.
 #ifndef POOL_SUPERVISOR_H
 #define POOL_SUPERVISOR_H
 
@@ -53,7 +53,7 @@ struct sp_supervisor {
     bool falling_back; // workers are leaving to come back as processes
     bool stopping;
     bool failed;
-    uv_timer_t timer;  // the next batch, after a delay or a back-off
+    uv_timer_t timer; // the next batch, after a delay or a back-off
     bool timer_closed;
     int requests; // read-only descriptor of the store's segment
     struct sp_buf first_message;
@@ -88,7 +88,8 @@ bool sp_supervisor_tick(struct sp_supervisor *supervisor, uint64_t now);
 void sp_supervisor_fini(struct sp_supervisor *supervisor);
 
 // Rows for snakepit_pool_workers(); returns how many there are. Any thread.
-size_t sp_supervisor_workers(struct sp_supervisor *supervisor, snakepit_worker_info *rows,
+size_t sp_supervisor_workers(struct sp_supervisor *supervisor,
+                             snakepit_worker_info *rows,
                              size_t room);
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The one thing to know: a dying process can be waited for only after it has given back its
-// memory, which takes 20 ms a GiB; /proc/PID/stat tells its exit code before that.
+// The one thing to know: a dying process can be waited for only after it has given back
+// its memory, which takes 20 ms a GiB; /proc/PID/stat tells its exit code before that.
 #include "worker/cause.h"
 
 #include <signal.h>
@@ -44,7 +44,8 @@ static size_t read_text(const char *path, char *room, size_t size)
     return got;
 }
 
-// The last field of the line is the exit code in the form of wait(2); 0 until the process exits.
+// The last field of the line is the exit code in the form of wait(2); 0 until the
+// process exits.
 static struct sp_exit from_proc(pid_t pid)
 {
     char path[64];
@@ -64,7 +65,8 @@ static struct sp_exit from_proc(pid_t pid)
 struct sp_exit sp_exit_peek(pid_t pid)
 {
     siginfo_t info = {0};
-    if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid) {
+    if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+        info.si_pid == pid) {
         return from_siginfo(&info);
     }
     return from_proc(pid);
@@ -73,7 +75,8 @@ struct sp_exit sp_exit_peek(pid_t pid)
 struct sp_exit sp_exit_reap(pid_t pid)
 {
     int status = 0;
-    return waitpid(pid, &status, WNOHANG) == pid ? from_status(status) : (struct sp_exit){0};
+    return waitpid(pid, &status, WNOHANG) == pid ? from_status(status)
+                                                 : (struct sp_exit){0};
 }
 
 uint64_t sp_exit_oom_kills(void)
@@ -84,8 +87,11 @@ uint64_t sp_exit_oom_kills(void)
     return at == NULL ? 0 : strtoull(at + sizeof "\noom_kill" - 1, NULL, 10);
 }
 
-void sp_exit_describe(const struct sp_exit *end, const char *because, int out_of_memory,
-                      char *room, size_t size)
+void sp_exit_describe(const struct sp_exit *end,
+                      const char *because,
+                      int out_of_memory,
+                      char *room,
+                      size_t size)
 {
     if (because != NULL) {
         (void)snprintf(room, size, "killed by us because %s", because);

@@ -14,18 +14,23 @@ struct sp_exit {
     int signal; // what killed it, or 0
 };
 
-// Looks without reaping: at the process itself, else at what /proc says of one that is still
-// giving back its memory.
+// Looks without reaping: at the process itself, else at what /proc says of one that is
+// still giving back its memory.
 struct sp_exit sp_exit_peek(pid_t pid);
 // Reaps. Not known: it runs still, or was no child.
 struct sp_exit sp_exit_reap(pid_t pid);
 
-// Kills of the kernel's out-of-memory handling since the machine started; 0 if that is not told.
+// Kills of the kernel's out-of-memory handling since the machine started; 0 if that is
+// not told.
 uint64_t sp_exit_oom_kills(void);
 
-// Writes one sentence: "exited with status 3", "killed by signal 9 (SIGKILL)", "killed by us
-// because ...", "killed by the kernel: out of memory". `because` is NULL unless we killed it.
-void sp_exit_describe(const struct sp_exit *end, const char *because, int out_of_memory,
-                      char *room, size_t size);
+// Writes one sentence: "exited with status 3", "killed by signal 9 (SIGKILL)", "killed
+// by us because ...", "killed by the kernel: out of memory". `because` is NULL unless
+// we killed it.
+void sp_exit_describe(const struct sp_exit *end,
+                      const char *because,
+                      int out_of_memory,
+                      char *room,
+                      size_t size);
 
 #endif

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Bytes that are no text are logged as '?', so that no worker can put control codes into a log.
+// Bytes that are no text are logged as '?', so that no worker can put control codes
+// into a log.
 #include "worker/output.h"
 
 #include <errno.h>
@@ -10,7 +11,10 @@
 
 #define READ_MOST (1u << 20)
 
-void sp_output_init(struct sp_output *output, int fd, sp_output_line_fn *line, void *user)
+void sp_output_init(struct sp_output *output,
+                    int fd,
+                    sp_output_line_fn *line,
+                    void *user)
 {
     SP_CHECK(pthread_mutex_init(&output->lock, NULL) == 0);
     output->fd = fd;
@@ -33,10 +37,13 @@ void sp_output_fini(struct sp_output *output)
 static void keep_in_tail(struct sp_output *output, const char *text, size_t size)
 {
     if (output->tail_size + size + 1 > SP_TAIL_MAX) {
-        // Drop whole lines from the front until it fits; a line is shorter than the tail.
+        // Drop whole lines from the front until it fits; a line is shorter than the
+        // tail.
         size_t excess = output->tail_size + size + 1 - SP_TAIL_MAX;
-        const char *cut = memchr(output->tail + excess, '\n', output->tail_size - excess);
-        size_t from = cut == NULL ? output->tail_size : (size_t)(cut - output->tail) + 1;
+        const char *cut =
+            memchr(output->tail + excess, '\n', output->tail_size - excess);
+        size_t from =
+            cut == NULL ? output->tail_size : (size_t)(cut - output->tail) + 1;
         output->tail_size -= from;
         memmove(output->tail, output->tail + from, output->tail_size);
     }
@@ -63,7 +70,8 @@ static void take(struct sp_output *output, const char *bytes, size_t size)
             continue;
         }
         bool control = (byte < 0x20 && byte != '\t') || byte == 0x7f;
-        output->partial[output->partial_size++] = control ? '?' : (char)byte;
+        const char *shown = control ? "?" : &bytes[i];
+        output->partial[output->partial_size++] = *shown;
         if (output->partial_size == SP_LINE_MAX) {
             end_line(output);
         }
@@ -83,6 +91,8 @@ bool sp_output_read(struct sp_output *output)
     bool open = true;
     pthread_mutex_lock(&output->lock);
     for (size_t total = 0; output->fd >= 0 && total < READ_MOST;) {
+        // It does not block: the pipe is non-blocking.
+        // NOLINTNEXTLINE(clang-analyzer-unix.BlockInCriticalSection)
         ssize_t got = read(output->fd, room, sizeof room);
         if (got > 0) {
             take(output, room, (size_t)got);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What a worker prints: captured line by line into the log. The last lines of its stderr are kept,
-// for they often say why it died.
+// What a worker prints: captured line by line into the log. The last lines of its
+// stderr are kept, for they often say why it died.
 #ifndef WORKER_OUTPUT_H
 #define WORKER_OUTPUT_H
 
@@ -27,7 +27,10 @@ struct sp_output {
 };
 
 // Takes `fd`, which is non-blocking.
-void sp_output_init(struct sp_output *output, int fd, sp_output_line_fn *line, void *user);
+void sp_output_init(struct sp_output *output,
+                    int fd,
+                    sp_output_line_fn *line,
+                    void *user);
 void sp_output_fini(struct sp_output *output);
 // Reads what is there now, at most 1 MiB. False: the pipe has ended. Any thread.
 bool sp_output_read(struct sp_output *output);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// posix_spawn does the work: it is a vfork, so the size of the host does not matter, and it reports
-// a failed exec. Descriptors are first moved out of the way of the numbers that they become.
+// posix_spawn does the work: it is a vfork, so the size of the host does not matter,
+// and it reports a failed exec. Descriptors are first moved out of the way of the
+// numbers that they become.
 #include "worker/spawn.h"
 
 #include <errno.h>
@@ -77,12 +78,19 @@ static bool open_ends(struct ends *ends)
            set_nonblocking(ends->errors[0]);
 }
 
-static int add_descriptors(posix_spawn_file_actions_t *actions, const struct ends *ends,
+static int add_descriptors(posix_spawn_file_actions_t *actions,
+                           const struct ends *ends,
                            const int payload[4])
 {
     const int map[KEPT] = {
-        ends->null,   ends->output[1], ends->errors[1],  payload[0],
-        payload[1],   payload[2],      ends->channel[1], payload[3],
+        ends->null,
+        ends->output[1],
+        ends->errors[1],
+        payload[0],
+        payload[1],
+        payload[2],
+        ends->channel[1],
+        payload[3],
     };
     int rc = 0;
     for (int i = 0; i < KEPT && rc == 0; i++) {
@@ -91,22 +99,26 @@ static int add_descriptors(posix_spawn_file_actions_t *actions, const struct end
     return rc != 0 ? rc : posix_spawn_file_actions_addclosefrom_np(actions, KEPT);
 }
 
-// A group of its own, default signals, none blocked: whatever the host has set up is its own.
+// A group of its own, default signals, none blocked: whatever the host has set up is
+// its own.
 static int set_attributes(posix_spawnattr_t *attributes)
 {
     sigset_t none;
     sigset_t all;
     sigemptyset(&none);
     sigfillset(&all);
-    short flags = POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
+    short flags =
+        POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
     int rc = posix_spawnattr_setflags(attributes, flags);
     rc = rc != 0 ? rc : posix_spawnattr_setpgroup(attributes, 0);
     rc = rc != 0 ? rc : posix_spawnattr_setsigmask(attributes, &none);
     return rc != 0 ? rc : posix_spawnattr_setsigdefault(attributes, &all);
 }
 
-static int start(const struct sp_spawn_options *options, const struct ends *ends,
-                 const int payload[4], pid_t *pid)
+static int start(const struct sp_spawn_options *options,
+                 const struct ends *ends,
+                 const int payload[4],
+                 pid_t *pid)
 {
     char flag[] = "-m";
     char module[] = "snakepit_bridge.worker";
@@ -122,8 +134,12 @@ static int start(const struct sp_spawn_options *options, const struct ends *ends
         rc = set_attributes(&attributes);
         rc = rc != 0 ? rc : add_descriptors(&actions, ends, payload);
         rc = rc != 0 ? rc
-                     : posix_spawn(
-                           pid, options->python, &actions, &attributes, words, options->environment);
+                     : posix_spawn(pid,
+                                   options->python,
+                                   &actions,
+                                   &attributes,
+                                   words,
+                                   options->environment);
         posix_spawnattr_destroy(&attributes);
     }
     posix_spawn_file_actions_destroy(&actions);
@@ -143,7 +159,8 @@ static bool copy_payload(const struct sp_spawn_options *options, int payload[4])
     return copied;
 }
 
-snakepit_err sp_spawn(const struct sp_spawn_options *options, struct sp_process *process)
+snakepit_err sp_spawn(const struct sp_spawn_options *options,
+                      struct sp_process *process)
 {
     struct ends ends;
     int payload[4] = {-1, -1, -1, -1};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Makes a worker process: exec of an interpreter in a process group of its own, with exactly the
-// descriptors that ipc/layout.h names, output pipes, and no others.
+// Makes a worker process: exec of an interpreter in a process group of its own, with
+// exactly the descriptors that ipc/layout.h names, output pipes, and no others.
 #ifndef WORKER_SPAWN_H
 #define WORKER_SPAWN_H
 
@@ -26,8 +26,9 @@ struct sp_process {
     int errors;  // its stderr, non-blocking
 };
 
-// SYSTEM, with errno: no descriptors or processes left, or the interpreter cannot be executed.
-// Loop thread: the worker dies with the thread that spawned it.
-snakepit_err sp_spawn(const struct sp_spawn_options *options, struct sp_process *process);
+// SYSTEM, with errno: no descriptors or processes left, or the interpreter cannot be
+// executed. Loop thread: the worker dies with the thread that spawned it.
+snakepit_err sp_spawn(const struct sp_spawn_options *options,
+                      struct sp_process *process);
 
 #endif

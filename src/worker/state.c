@@ -12,11 +12,11 @@
 
 static const enum sp_worker_state table[SP_WORKER_STATES][SP_WORKER_EVENTS] = {
     //            ANSWERED  DRAIN     STOP      EXITED
-    [STARTING] = {READY,    STOPPING, STOPPING, DEAD},
-    [READY]    = {READY,    DRAINING, STOPPING, DEAD},
+    [STARTING] = {READY, STOPPING, STOPPING, DEAD},
+    [READY] = {READY, DRAINING, STOPPING, DEAD},
     [DRAINING] = {DRAINING, DRAINING, STOPPING, DEAD},
     [STOPPING] = {STOPPING, STOPPING, STOPPING, DEAD},
-    [DEAD]     = {DEAD,     DEAD,     DEAD,     DEAD},
+    [DEAD] = {DEAD, DEAD, DEAD, DEAD},
 };
 
 const char *sp_worker_state_name(enum sp_worker_state state)
@@ -27,7 +27,8 @@ const char *sp_worker_state_name(enum sp_worker_state state)
     return names[state];
 }
 
-enum sp_worker_state sp_worker_next(enum sp_worker_state state, enum sp_worker_event event)
+enum sp_worker_state sp_worker_next(enum sp_worker_state state,
+                                    enum sp_worker_event event)
 {
     SP_CHECK(state < SP_WORKER_STATES && event < SP_WORKER_EVENTS);
     return table[state][event];

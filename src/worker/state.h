@@ -25,6 +25,7 @@ enum sp_worker_event {
 const char *sp_worker_state_name(enum sp_worker_state state);
 
 // Where `event` leads from `state`: `state` itself where it means nothing there.
-enum sp_worker_state sp_worker_next(enum sp_worker_state state, enum sp_worker_event event);
+enum sp_worker_state sp_worker_next(enum sp_worker_state state,
+                                    enum sp_worker_event event);
 
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The manager of one process. It trusts its child with nothing: messages are parsed with bounds,
-// every wait has a timer behind it, and only an observed exit ends the object.
+// The manager of one process. It trusts its child with nothing: messages are parsed
+// with bounds, every wait has a timer behind it, and only an observed exit ends the
+// object.
 #include "worker/worker.h"
 
 #include <errno.h>
@@ -18,7 +19,8 @@
 
 #define PROBE_CALL UINT64_MAX // number of the first call, which is our own
 
-// ---- State -----------------------------------------------------------------------------------
+// ---- State
+// -----------------------------------------------------------------------------------
 
 static void enter(struct sp_worker *worker, enum sp_worker_event event)
 {
@@ -38,8 +40,8 @@ static void enter(struct sp_worker *worker, enum sp_worker_event event)
     worker->state = next;
 }
 
-// The whole group, so that what user code has started goes too. The leader is not reaped yet, so
-// the number still means its group.
+// The whole group, so that what user code has started goes too. The leader is not
+// reaped yet, so the number still means its group.
 static void signal_group(struct sp_worker *worker, int number)
 {
     if (worker->state != SP_WORKER_DEAD) {
@@ -68,7 +70,8 @@ void sp_worker_kill(struct sp_worker *worker, const char *why)
     signal_group(worker, SIGKILL);
 }
 
-// ---- Loss ------------------------------------------------------------------------------------
+// ---- Loss
+// ------------------------------------------------------------------------------------
 
 // A dying process shows its exit code a little after its lifeline breaks.
 static struct sp_exit peek_patiently(pid_t pid)
@@ -116,7 +119,8 @@ static void lifeline_ended(void *user, enum sp_life life)
     report_loss(worker, &end);
 }
 
-// ---- Closing ---------------------------------------------------------------------------------
+// ---- Closing
+// ---------------------------------------------------------------------------------
 
 static void handle_closed(uv_handle_t *handle)
 {
@@ -158,7 +162,8 @@ static void exit_observed(struct sp_worker *worker)
         sp_watcher_remove(worker->options.watcher, worker->watch);
         worker->watch = 0;
     }
-    // Before the reaping, while the number of the group cannot have been given to others.
+    // Before the reaping, while the number of the group cannot have been given to
+    // others.
     signal_group(worker, SIGKILL);
     report_loss(worker, &worker->end);
     worker->end = sp_exit_reap(worker->process.pid);
@@ -191,7 +196,8 @@ static void on_exit_ready(uv_poll_t *poll, int status, int events)
     }
 }
 
-// ---- Start -----------------------------------------------------------------------------------
+// ---- Start
+// -----------------------------------------------------------------------------------
 
 static void set_failure(struct sp_worker *worker, const char *text)
 {
@@ -239,11 +245,14 @@ static void on_doorbell(uv_poll_t *poll, int status, int events)
 // Nobody else uses the port yet, so its lock is the loop itself.
 static void send_probe(struct sp_worker *worker)
 {
-    struct sp_slot_request request = {
-        .call = PROBE_CALL, .lease = SP_NO_LEASE, .deadline = SP_NEVER, .kind = SP_CALL_PROBE};
+    struct sp_slot_request request = {.call = PROBE_CALL,
+                                      .lease = SP_NO_LEASE,
+                                      .deadline = SP_NEVER,
+                                      .kind = SP_CALL_PROBE};
     struct sp_port *port = worker->port;
     worker->doorbell_poll.data = worker;
-    SP_CHECK(uv_poll_init(worker->options.loop, &worker->doorbell_poll, port->doorbell) == 0);
+    SP_CHECK(uv_poll_init(
+                 worker->options.loop, &worker->doorbell_poll, port->doorbell) == 0);
     worker->handles++;
     SP_CHECK(uv_poll_start(&worker->doorbell_poll, UV_READABLE, on_doorbell) == 0);
     atomic_store_explicit(&port->view.header->host_asleep, 1, memory_order_seq_cst);
@@ -251,15 +260,18 @@ static void send_probe(struct sp_worker *worker)
     (void)sp_bell_ring(&port->view.header->bell);
 }
 
-// ---- Messages --------------------------------------------------------------------------------
+// ---- Messages
+// --------------------------------------------------------------------------------
 
-static void read_text(const snakepit_reader *map, const char *key, char *room, size_t size)
+static void
+read_text(const snakepit_reader *map, const char *key, char *room, size_t size)
 {
     snakepit_reader at;
     snakepit_value value;
     room[0] = 0;
     if (snakepit_reader_find(map, key, &at) == SNAKEPIT_OK &&
-        snakepit_reader_next(&at, &value) == SNAKEPIT_OK && value.kind == SNAKEPIT_TEXT) {
+        snakepit_reader_next(&at, &value) == SNAKEPIT_OK &&
+        value.kind == SNAKEPIT_TEXT) {
         (void)snprintf(room, size, "%.*s", (int)value.as.text.size, value.as.text.data);
     }
 }
@@ -269,7 +281,8 @@ static bool read_flag(const snakepit_reader *map, const char *key, bool otherwis
     snakepit_reader at;
     snakepit_value value;
     if (snakepit_reader_find(map, key, &at) == SNAKEPIT_OK &&
-        snakepit_reader_next(&at, &value) == SNAKEPIT_OK && value.kind == SNAKEPIT_BOOLEAN) {
+        snakepit_reader_next(&at, &value) == SNAKEPIT_OK &&
+        value.kind == SNAKEPIT_BOOLEAN) {
         return value.as.boolean;
     }
     return otherwise;
@@ -284,7 +297,8 @@ static void on_hello(struct sp_worker *worker, const uint8_t *body, uint32_t siz
     }
     memcpy(&hello, body, sizeof hello);
     if (hello.version != SP_LAYOUT_VERSION || hello.tid <= 0) {
-        fail_start(worker, "its snakepit_bridge is of another version than the library");
+        fail_start(worker,
+                   "its snakepit_bridge is of another version than the library");
         return;
     }
     if (worker->options.watcher != NULL) {
@@ -325,12 +339,16 @@ static void on_failed(struct sp_worker *worker, const uint8_t *body, uint32_t si
     read_text(&map, "traceback", traceback, sizeof traceback);
     worker->failed = true;
     worker->adapter_failed = true;
-    (void)snprintf(
-        worker->failure, sizeof worker->failure, "%s: %s\n%s", type, message, traceback);
+    (void)snprintf(worker->failure,
+                   sizeof worker->failure,
+                   "%s: %s\n%s",
+                   type,
+                   message,
+                   traceback);
 }
 
-static void obey(struct sp_worker *worker, const struct sp_message_head *head,
-                 const uint8_t *body)
+static void
+obey(struct sp_worker *worker, const struct sp_message_head *head, const uint8_t *body)
 {
     switch (head->type) {
     case SP_MESSAGE_HELLO:
@@ -361,7 +379,8 @@ static void on_channel(uv_poll_t *poll, int status, int events)
     for (int i = 0; i < MESSAGES_A_TURN; i++) {
         struct sp_message_head head;
         const uint8_t *body;
-        snakepit_err err = sp_channel_receive(worker->process.channel, room, &head, &body);
+        snakepit_err err =
+            sp_channel_receive(worker->process.channel, room, &head, &body);
         if (err == SNAKEPIT_NOT_FOUND) {
             return;
         }
@@ -378,7 +397,8 @@ static void on_channel(uv_poll_t *poll, int status, int events)
     }
 }
 
-// ---- Output ----------------------------------------------------------------------------------
+// ---- Output
+// ----------------------------------------------------------------------------------
 
 static void log_line(struct sp_worker *worker, const char *event, const char *line)
 {
@@ -413,7 +433,8 @@ static void on_output(uv_poll_t *poll, int status, int events)
     }
 }
 
-// ---- Timers ----------------------------------------------------------------------------------
+// ---- Timers
+// ----------------------------------------------------------------------------------
 
 static void on_start_timeout(uv_timer_t *timer)
 {
@@ -455,7 +476,8 @@ void sp_worker_stop(struct sp_worker *worker)
     bool starting = worker->state == SP_WORKER_STARTING;
     enter(worker, SP_WORKER_STOP);
     if (starting ||
-        sp_channel_send(worker->process.channel, SP_MESSAGE_STOP, NULL, 0) != SNAKEPIT_OK) {
+        sp_channel_send(worker->process.channel, SP_MESSAGE_STOP, NULL, 0) !=
+            SNAKEPIT_OK) {
         signal_group(worker, SIGTERM);
     }
     uv_timer_start(&worker->timer, on_stop_timeout, worker->options.stop_grace_ms, 0);
@@ -464,12 +486,15 @@ void sp_worker_stop(struct sp_worker *worker)
 void sp_worker_cancel(struct sp_worker *worker, uint64_t call, uint32_t slot)
 {
     struct sp_cancel cancel = {.call = call, .slot = slot};
-    (void)sp_channel_send(worker->process.channel, SP_MESSAGE_CANCEL, &cancel, sizeof cancel);
+    (void)sp_channel_send(
+        worker->process.channel, SP_MESSAGE_CANCEL, &cancel, sizeof cancel);
 }
 
-// ---- Birth and burial ------------------------------------------------------------------------
+// ---- Birth and burial
+// ------------------------------------------------------------------------
 
-static void watch_descriptor(struct sp_worker *worker, uv_poll_t *poll, int fd, uv_poll_cb ready)
+static void
+watch_descriptor(struct sp_worker *worker, uv_poll_t *poll, int fd, uv_poll_cb ready)
 {
     SP_CHECK(uv_poll_init(worker->options.loop, poll, fd) == 0);
     poll->data = worker;
@@ -477,8 +502,11 @@ static void watch_descriptor(struct sp_worker *worker, uv_poll_t *poll, int fd, 
     SP_CHECK(uv_poll_start(poll, UV_READABLE, ready) == 0);
 }
 
-static void start_timer(struct sp_worker *worker, uv_timer_t *timer, uv_timer_cb fire,
-                        uint64_t first_ms, uint64_t again_ms)
+static void start_timer(struct sp_worker *worker,
+                        uv_timer_t *timer,
+                        uv_timer_cb fire,
+                        uint64_t first_ms,
+                        uint64_t again_ms)
 {
     SP_CHECK(uv_timer_init(worker->options.loop, timer) == 0);
     timer->data = worker;
@@ -516,7 +544,8 @@ static snakepit_err spawn(struct sp_worker *worker)
     };
     snakepit_err err = sp_spawn(&spawn_options, &worker->process);
     if (err == SNAKEPIT_OK && worker->process.pidfd < 0) {
-        // Without a pidfd its exit could not be observed. Nothing has been told of it yet.
+        // Without a pidfd its exit could not be observed. Nothing has been told of it
+        // yet.
         (void)kill(-worker->process.pid, SIGKILL);
         (void)sp_exit_reap(worker->process.pid);
         return SNAKEPIT_SYSTEM;
@@ -524,8 +553,10 @@ static snakepit_err spawn(struct sp_worker *worker)
     return err;
 }
 
-snakepit_err sp_worker_start(const struct sp_worker_options *options, struct sp_worker **worker,
-                             char *why, size_t why_size)
+snakepit_err sp_worker_start(const struct sp_worker_options *options,
+                             struct sp_worker **worker,
+                             char *why,
+                             size_t why_size)
 {
     struct sp_worker *made = sp_alloc(sizeof *made);
     if (made == NULL) {
@@ -539,7 +570,8 @@ snakepit_err sp_worker_start(const struct sp_worker_options *options, struct sp_
         err = spawn(made);
     }
     if (err != SNAKEPIT_OK) {
-        (void)snprintf(why, why_size, "%s: %s", options->python, strerror(errno));
+        (void)snprintf(
+            why, why_size, "%s: %s", options->python, strerrordesc_np(errno));
         if (made->port != NULL) {
             sp_port_unref(made->port);
         }
@@ -565,7 +597,8 @@ void sp_worker_free(struct sp_worker *worker)
     if (worker == NULL) {
         return;
     }
-    SP_CHECK(worker->state == SP_WORKER_DEAD && worker->handles == 0 && worker->seat == NULL);
+    SP_CHECK(worker->state == SP_WORKER_DEAD && worker->handles == 0 &&
+             worker->seat == NULL);
     sp_output_fini(&worker->output);
     sp_output_fini(&worker->errors);
     close(worker->process.channel);

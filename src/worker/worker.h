@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// One Python process from its start to the moment its exit was observed. The loop owns it: all
-// functions and callbacks belong to the loop thread, except where a comment says otherwise.
+// One Python process from its start to the moment its exit was observed. The loop owns
+// it: all functions and callbacks belong to the loop thread, except where a comment
+// says otherwise.
 #ifndef WORKER_WORKER_H
 #define WORKER_WORKER_H
 
@@ -28,15 +29,17 @@ struct sp_worker;
 struct sp_worker_loss {
     const char *cause;       // one sentence
     const char *last_output; // last lines of its stderr
-    bool by_us;              // killed on purpose, for something that other calls cannot help
+    bool by_us; // killed on purpose, for something that other calls cannot help
 };
 
 struct sp_worker_hooks {
     // Its first call was answered; `info` of the worker is filled in.
     void (*ready)(void *user, struct sp_worker *worker);
-    // It is dead: its calls can be failed now. Once, on any thread, with lost_lock held, always
-    // before `gone`, also for a worker that never was ready.
-    void (*lost)(void *user, struct sp_worker *worker, const struct sp_worker_loss *loss);
+    // It is dead: its calls can be failed now. Once, on any thread, with lost_lock
+    // held, always before `gone`, also for a worker that never was ready.
+    void (*lost)(void *user,
+                 struct sp_worker *worker,
+                 const struct sp_worker_loss *loss);
     // Its exit was observed and nothing of it is left but its memory. Free it with
     // sp_worker_free(), here or later.
     void (*gone)(void *user, struct sp_worker *worker);
@@ -81,15 +84,15 @@ struct sp_worker {
     struct sp_process process;
     struct sp_worker_info info;
     struct sp_exit end;
-    uint64_t started_at;      // CLOCK_MONOTONIC ns
-    uint64_t oom_kills;       // of the machine, when it started
-    uint64_t watch;           // at the watcher, 0 for none
-    uint32_t missed;          // heartbeats in a row without an answer
+    uint64_t started_at; // CLOCK_MONOTONIC ns
+    uint64_t oom_kills;  // of the machine, when it started
+    uint64_t watch;      // at the watcher, 0 for none
+    uint32_t missed;     // heartbeats in a row without an answer
     uint32_t probe_slot;
-    bool failed;              // it reported that it cannot start
-    bool adapter_failed;      // and that this was the adapter's doing
+    bool failed;                  // it reported that it cannot start
+    bool adapter_failed;          // and that this was the adapter's doing
     char failure[SP_FAILURE_MAX]; // its words, or ours
-    void *seat;               // the pool's; set and cleared under lost_lock
+    void *seat;                   // the pool's; set and cleared under lost_lock
 
     struct sp_output output;
     struct sp_output errors;
@@ -99,21 +102,24 @@ struct sp_worker {
     uv_poll_t errors_poll;
     uv_poll_t exit_poll;
     uv_poll_t doorbell_poll;
-    uv_timer_t timer;     // start, then stop
+    uv_timer_t timer; // start, then stop
     uv_timer_t heartbeat;
 
-    pthread_mutex_t lost_lock;             // taken before a pool's lock, never inside it
-    bool lost;                             // guarded by lost_lock
-    _Atomic(const char *) killed_for;      // constant text, set once
+    pthread_mutex_t lost_lock;        // taken before a pool's lock, never inside it
+    bool lost;                        // guarded by lost_lock
+    _Atomic(const char *) killed_for; // constant text, set once
 };
 
 // Starts the process. SYSTEM with the reason in `why`, NO_MEMORY: no callback runs.
-snakepit_err sp_worker_start(const struct sp_worker_options *options, struct sp_worker **worker,
-                             char *why, size_t why_size);
-// Asks it to leave; after stop_grace_ms SIGTERM goes to its group, after the same time SIGKILL.
+snakepit_err sp_worker_start(const struct sp_worker_options *options,
+                             struct sp_worker **worker,
+                             char *why,
+                             size_t why_size);
+// Asks it to leave; after stop_grace_ms SIGTERM goes to its group, after the same time
+// SIGKILL.
 void sp_worker_stop(struct sp_worker *worker);
-// Kills it and its group now. `why` is a constant text that completes "killed by us because".
-// Takes no lock.
+// Kills it and its group now. `why` is a constant text that completes "killed by us
+// because". Takes no lock.
 void sp_worker_kill(struct sp_worker *worker, const char *why);
 // Asks it to cancel the call in a slot.
 void sp_worker_cancel(struct sp_worker *worker, uint64_t call, uint32_t slot);

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Decode, call and encode of a small call: ours against the prototype, alternating.
 
-Usage: ``python tests/native/bench_codec.py PROTOTYPE_DIRECTORY``, where ``_proto.so`` lies there,
-built by ``build.sh`` of the prototype for the same interpreter.
+Usage: ``python tests/native/bench_codec.py DIRECTORY``. It holds the ``_proto.so`` that
+the prototype's ``build.sh`` made for the same interpreter.
 """
 
 from __future__ import annotations
@@ -50,12 +50,14 @@ def main() -> None:
         (executor.bench(by_name, BODY, CALLS), proto.selfbench([by_dict], BODY, CALLS))
         for _ in range(ROUNDS)
     ]
-    print(f"{sys.version.split()[0]:8} {'total':>8} {'decode':>8} {'call':>8} {'encode':>8}  ns")
+    columns = " ".join(f"{name:>8}" for name in ("total", "decode", "call", "encode"))
+    print(f"{sys.version.split()[0]:8} {columns}  ns")
     for which, name in enumerate(("ours", "proto")):
         figures = [statistics.median(row[which][i] for row in rows) for i in range(4)]
         print(f"{name:8} " + " ".join(f"{figure:8.1f}" for figure in figures))
     ratios = sorted(ours[0] / theirs[0] for ours, theirs in rows)
-    print(f"ours / proto: {statistics.median(ratios):.2f} ({ratios[0]:.2f}-{ratios[-1]:.2f})")
+    median = statistics.median(ratios)
+    print(f"ours / proto: {median:.2f} ({ratios[0]:.2f}-{ratios[-1]:.2f})")
 
 
 if __name__ == "__main__":

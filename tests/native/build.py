@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Compiles the codec into a test module for the interpreter that runs this.
 
-Standalone: ``python tests/native/build.py DIRECTORY`` prints the module's path. ``CC`` names the
-compiler, ``CODEC_CFLAGS`` adds flags, such as ``-fsanitize=address``.
+Standalone: ``python tests/native/build.py DIRECTORY`` prints the module's path. ``CC``
+names the compiler, ``CODEC_CFLAGS`` adds flags, such as ``-fsanitize=address``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 NATIVE = ROOT / "python" / "native"
-FLAGS = "-std=c11 -O2 -g -fPIC -shared -fvisibility=hidden -Wall -Wextra -Wshadow -Werror"
+FLAGS = (
+    "-std=c11 -O2 -g -fPIC -shared -fvisibility=hidden -Wall -Wextra -Wshadow -Werror"
+)
 
 
 def sources() -> list[Path]:

@@ -132,7 +132,7 @@ static void executor_dealloc(PyObject *self)
     struct executor *executor = (struct executor *)self;
     PyTypeObject *type = Py_TYPE(self);
     Py_XDECREF(executor_release(self, NULL));
-    free(executor->held);
+    free((void *)executor->held);
     sp_decoder_fini(&executor->decoder);
     sp_encoder_fini(&executor->encoder);
     type->tp_free(self);
@@ -193,19 +193,24 @@ static PyObject *executor_arguments(PyObject *self, PyObject *args)
     return answer;
 }
 
+static PyObject *describe_block(const struct sp_block *block)
+{
+    return Py_BuildValue("(KKK)",
+                         (unsigned long long)block->offset,
+                         (unsigned long long)block->bytes,
+                         (unsigned long long)atomic_load(&block->refs));
+}
+
 static PyObject *blocks_of(const struct sp_encoder *encoder)
 {
-    PyObject *list = PyList_New(0);
+    PyObject *list = PyList_New(encoder->block_count);
     for (uint32_t i = 0; list != NULL && i < encoder->block_count; i++) {
-        const struct sp_block *block = encoder->blocks[i];
-        PyObject *item = Py_BuildValue("(KKK)",
-                                       (unsigned long long)block->offset,
-                                       (unsigned long long)block->bytes,
-                                       (unsigned long long)atomic_load(&block->refs));
-        if (item == NULL || PyList_Append(list, item) != 0) {
-            Py_CLEAR(list);
+        PyObject *item = describe_block(encoder->blocks[i]);
+        if (item == NULL) {
+            Py_DECREF(list);
+            return NULL;
         }
-        Py_XDECREF(item);
+        PyList_SET_ITEM(list, (Py_ssize_t)i, item);
     }
     return list;
 }
@@ -215,7 +220,11 @@ static void hold_blocks(struct executor *executor)
 {
     struct sp_encoder *encoder = &executor->encoder;
     size_t total = executor->held_count + encoder->block_count;
-    executor->held = realloc(executor->held, (total + 1) * sizeof(*executor->held));
+    void *grown = realloc((void *)executor->held, (total + 1) * sizeof(void *));
+    if (grown == NULL) {
+        abort();
+    }
+    executor->held = (struct sp_block **)grown;
     for (uint32_t i = 0; i < encoder->block_count; i++) {
         executor->held[executor->held_count++] = encoder->blocks[i];
     }
@@ -253,6 +262,23 @@ static PyObject *executor_encode(PyObject *self, PyObject *args)
     sp_encoder_end(&executor->encoder);
     free(area);
     return answer;
+}
+
+// add_block(size) -> (offset, size, refs), held until release()
+static PyObject *executor_add_block(PyObject *self, PyObject *args)
+{
+    struct executor *executor = (struct executor *)self;
+    unsigned long long size;
+    if (!PyArg_ParseTuple(args, "K", &size)) {
+        return NULL;
+    }
+    const struct sp_block *block = sp_encoder_add_block(&executor->encoder, size);
+    if (block == NULL) {
+        return PyErr_NoMemory();
+    }
+    PyObject *described = describe_block(block);
+    hold_blocks(executor);
+    return described;
 }
 
 // One call as an executor makes it; adds nanoseconds of decoding, calling and encoding.
@@ -336,6 +362,7 @@ static PyMethodDef executor_methods[] = {
     {"decode", executor_decode, METH_VARARGS, NULL},
     {"arguments", executor_arguments, METH_VARARGS, NULL},
     {"encode", executor_encode, METH_VARARGS, NULL},
+    {"add_block", executor_add_block, METH_VARARGS, NULL},
     {"release", executor_release, METH_NOARGS, NULL},
     {"bench", executor_bench, METH_VARARGS, NULL},
     {"caches", executor_caches, METH_NOARGS, NULL},

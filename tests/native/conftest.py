@@ -11,13 +11,15 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from build import build  # noqa: E402
+from build import build
 
 
 @pytest.fixture(scope="session")
 def codec(tmp_path_factory):
     """The module `_codec_test`: CODEC_MODULE names one that was built already."""
-    path = os.environ.get("CODEC_MODULE") or str(build(tmp_path_factory.mktemp("codec")))
+    path = os.environ.get("CODEC_MODULE") or str(
+        build(tmp_path_factory.mktemp("codec"))
+    )
     loader = importlib.machinery.ExtensionFileLoader("_codec_test", path)
     spec = importlib.util.spec_from_file_location("_codec_test", path, loader=loader)
     module = importlib.util.module_from_spec(spec)

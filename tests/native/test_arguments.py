@@ -9,12 +9,16 @@ msgpack = pytest.importorskip("msgpack")
 
 
 def test_arguments_arrive_by_name(executor):
-    names, values = executor.arguments(msgpack.packb({"x": 1, "name": "snake", "n": [2]}))
+    names, values = executor.arguments(
+        msgpack.packb({"x": 1, "name": "snake", "n": [2]})
+    )
     assert names == ("x", "name", "n")
     assert values == {"x": 1, "name": "snake", "n": [2]}
 
 
-@pytest.mark.parametrize("data", [b"", b"\x80", b"\xde\x00\x00", b"\xdf\x00\x00\x00\x00"])
+@pytest.mark.parametrize(
+    "data", [b"", b"\x80", b"\xde\x00\x00", b"\xdf\x00\x00\x00\x00"]
+)
 def test_no_arguments(executor, data):
     assert executor.arguments(data)[1] == {}
 
@@ -31,8 +35,14 @@ def test_any_number_of_arguments(executor, count):
 @pytest.mark.parametrize("name", ["", "é", "日本", "x" * 64, "x" * 65, "x" * 300])
 def test_any_name(executor, name):
     for _ in range(4):
-        assert executor.arguments(msgpack.packb({"a": 1, name: 2}))[1] == {"a": 1, name: 2}
-        assert executor.arguments(msgpack.packb({name: 2, "a": 1}))[1] == {"a": 1, name: 2}
+        assert executor.arguments(msgpack.packb({"a": 1, name: 2}))[1] == {
+            "a": 1,
+            name: 2,
+        }
+        assert executor.arguments(msgpack.packb({name: 2, "a": 1}))[1] == {
+            "a": 1,
+            name: 2,
+        }
 
 
 def test_same_names_are_the_same_tuple_and_interned(executor):
@@ -46,7 +56,13 @@ def test_same_names_are_the_same_tuple_and_interned(executor):
 
 
 def test_calls_in_turn_keep_their_names(executor):
-    calls = [{"x": 1, "y": 2}, {"x": 1, "z": 2}, {"x": 1}, {"y": 1, "x": 2}, {"x": 3, "y": 4}]
+    calls = [
+        {"x": 1, "y": 2},
+        {"x": 1, "z": 2},
+        {"x": 1},
+        {"y": 1, "x": 2},
+        {"x": 3, "y": 4},
+    ]
     for _ in range(5):
         for call in calls:
             names, values = executor.arguments(msgpack.packb(call))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Bytes that nobody should have sent: a ValueError or a value, nothing else, in little memory."""
+"""Bytes that nobody should have sent: a ValueError or a value, in little memory."""
 
 import random
 import tracemalloc
@@ -71,7 +71,8 @@ def test_random_bytes_are_values_or_errors(executor):
         b"\xdb\xff\xff\xff\xff",
         b"\xc6\xff\xff\xff\xff",
         b"\xc9\xff\xff\xff\xff\x01",
-        b"".join(b"\xdd" + (60_000).to_bytes(4, "big") for _ in range(120)) + bytes(61_000),
+        b"".join(b"\xdd" + (60_000).to_bytes(4, "big") for _ in range(120))
+        + bytes(61_000),
     ],
     ids=["list", "map", "text", "bytes", "ext", "lists in lists"],
 )
@@ -85,13 +86,17 @@ def test_announced_sizes_are_not_believed(executor, data):
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("data", [b"\x81\x90\x01", b"\x81\x80\x01", b"\x82\x01\x02\x91\x01\x01"])
+@pytest.mark.parametrize(
+    "data", [b"\x81\x90\x01", b"\x81\x80\x01", b"\x82\x01\x02\x91\x01\x01"]
+)
 def test_keys_that_cannot_be_hashed(executor, data):
     with pytest.raises(ValueError, match="as a key"):
         executor.decode(data)
 
 
-@pytest.mark.parametrize("data", [b"\xc1", b"\xd4\x05\x00", b"\xd8\x05" + bytes(16), b"\xc7\x00\xff"])
+@pytest.mark.parametrize(
+    "data", [b"\xc1", b"\xd4\x05\x00", b"\xd8\x05" + bytes(16), b"\xc7\x00\xff"]
+)
 def test_unknown_kinds(executor, data):
     with pytest.raises(ValueError, match="at byte"):
         executor.decode(data)

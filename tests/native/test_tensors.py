@@ -24,7 +24,14 @@ REQUESTS_SIZE = 1 << 20
 def tensor(dtype, shape, offset=0, rank=None, reserved=0, size=None):
     """The ext of a tensor, with fields that may lie."""
     rank = len(shape) if rank is None else rank
-    body = struct.pack("<BBHIQ", DTYPES.get(dtype, dtype), rank, reserved & 0xFFFF, reserved >> 16, offset)
+    body = struct.pack(
+        "<BBHIQ",
+        DTYPES.get(dtype, dtype),
+        rank,
+        reserved & 0xFFFF,
+        reserved >> 16,
+        offset,
+    )
     body += b"".join(struct.pack("<Q", extent) for extent in shape)
     return b"\xc7" + bytes([len(body) if size is None else size, 1]) + body
 
@@ -47,7 +54,7 @@ def sample(dtype, shape):
     return (np.arange(count) % 100).astype(dtype).reshape(shape)
 
 
-# ---- Arguments ---------------------------------------------------------------------------
+# ---- Arguments -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -95,7 +102,7 @@ def test_arguments_cannot_be_written(codec, executor):
         memoryview(view)[0] = 1
     with pytest.raises((BufferError, TypeError)):
         ctypes.c_char.from_buffer(view)
-    with pytest.raises(ValueError, match="cannot set WRITEABLE|read-only"):
+    with pytest.raises(ValueError, match=r"cannot set WRITEABLE|read-only"):
         np.asarray(view).flags.writeable = True
 
 
@@ -162,7 +169,7 @@ def test_tensors_need_a_lease(executor):
         executor.decode(tensor("int8", (3,)), -2)
 
 
-# ---- Results -----------------------------------------------------------------------------
+# ---- Results -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -182,9 +189,16 @@ def test_arrays_become_tensors(codec, executor, dtype, shape):
 def test_strides_are_packed(codec, executor, dtype, count):
     base = sample(dtype, (4, 6, count))
     views = [
-        base[::2], base[:, ::-1], base[..., ::-1], base.T, base[1:3, 2:5], base[::-2, ::3],
-        np.asfortranarray(base), np.broadcast_to(base[0, 0], (3, count)), base[:, 1],
-    ]  # fmt: skip
+        base[::2],
+        base[:, ::-1],
+        base[..., ::-1],
+        base.T,
+        base[1:3, 2:5],
+        base[::-2, ::3],
+        base[:, 1],
+        np.asfortranarray(base),
+        np.broadcast_to(base[0, 0], (3, count)),
+    ]
     for view in views:
         seen, _ = read_back(codec, executor.encode(view)[0])
         assert np.array_equal(seen, view)
@@ -279,6 +293,24 @@ def test_an_exhausted_arena_is_a_memory_error(codec, executor):
     assert codec.usage()[0] == 0
 
 
+def test_a_block_for_the_body(codec, executor):
+    offset, size, refs = executor.add_block(5000)
+    assert (offset % 64, size, refs) == (0, 5000, 1)
+    assert codec.usage()[0] == 1
+    codec.limit_results(5000)
+    try:
+        with pytest.raises(MemoryError):
+            executor.add_block(5000)
+    finally:
+        codec.limit_results()
+    for n in (1, 2):
+        other = codec.Executor()
+        codec.fail_at(n)
+        with pytest.raises(MemoryError):
+            other.add_block(1)
+        codec.fail_at(0)
+
+
 def test_failures_hold_no_block(codec, executor):
     for _ in range(3):
         with pytest.raises(TypeError):
@@ -300,7 +332,7 @@ def test_the_nth_allocation_fails(codec, executor):
     assert len(executor.encode(value, 64)[2]) == 20
 
 
-# ---- empty() -----------------------------------------------------------------------------
+# ---- empty() -------------------------------------------------------------------------
 
 
 def test_empty_is_not_copied(codec, executor):
@@ -341,6 +373,21 @@ def test_other_parts_of_empty_are_copied(codec, executor):
         assert blocks[0][1] == part.nbytes
 
 
+def test_an_owner_that_is_none_is_not_believed(codec, executor):
+    class Liar(np.ndarray):
+        base = None
+
+    seen = np.asarray(codec.empty(16, "float32")).view(Liar)
+    seen[:] = 3
+    Liar.base = codec.empty(16, "float32")
+    data, _, blocks = executor.encode(seen)
+    assert codec.usage()[0] == 3
+    array_, at = read_back(codec, data)
+    assert at == blocks[0][0]
+    assert array_.tolist() == [3] * 16
+    Liar.base = None
+
+
 def test_a_block_lives_as_long_as_either_side_needs_it(codec, executor):
     made = np.asarray(codec.empty(100, "int32"))
     made[:] = 7
@@ -360,7 +407,14 @@ def test_a_block_lives_as_long_as_either_side_needs_it(codec, executor):
 
 @pytest.mark.parametrize(
     ("shape", "expected"),
-    [(3, (3,)), ((), ()), ([2, 3], (2, 3)), ((0,), (0,)), (np.int64(4), (4,)), ((1,) * 8, (1,) * 8)],
+    [
+        (3, (3,)),
+        ((), ()),
+        ([2, 3], (2, 3)),
+        ((0,), (0,)),
+        (np.int64(4), (4,)),
+        ((1,) * 8, (1,) * 8),
+    ],
 )
 def test_shapes_of_empty(codec, shape, expected):
     made = codec.empty(shape)
@@ -416,20 +470,21 @@ def test_what_empty_refuses(codec, shape, dtype, error):
 
 
 def test_threads_share_blocks(codec):
-    made = np.asarray(codec.empty(1000, "float64"))
-    made[:] = 1
-
-    def work():
+    def work(shared):
         executor = codec.Executor()
         for _ in range(200):
-            executor.encode({"shared": made, "own": np.zeros(10), "new": codec.empty(5)})
+            executor.encode([shared, np.zeros(10), codec.empty(5)])
             executor.release()
 
-    threads = [threading.Thread(target=work) for _ in range(20)]
+    made = np.asarray(codec.empty(1000, "float64"))
+    made[:] = 1
+    threads = [threading.Thread(target=work, args=(made,)) for _ in range(20)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    del made
+    assert made.sum() == 1000
+    assert codec.usage()[0] == 1
+    del made, threads
     gc.collect()
     assert codec.usage() == (0, 0, 0)

@@ -29,7 +29,9 @@ scalars = (
 keys = st.text(max_size=70) | st.integers(-(2**63), 2**64 - 1) | st.binary(max_size=5)
 values = st.recursive(
     scalars,
-    lambda inner: st.lists(inner, max_size=20) | st.dictionaries(keys, inner, max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=20) | st.dictionaries(keys, inner, max_size=20)
+    ),
     max_leaves=40,
 )
 
@@ -194,6 +196,13 @@ def test_depth_has_a_limit_both_ways(executor):
         executor.decode(b"\x91" * 129 + b"\x01")
 
 
+@pytest.mark.parametrize("empty", [[], {}, (), collections.OrderedDict()])
+def test_siblings_are_not_depth(executor, empty):
+    data = executor.encode([[empty] * 200, dict.fromkeys(range(200), empty)])[0]
+    plain = executor.decode(msgpack.packb(empty))
+    assert executor.decode(data) == [[plain] * 200, dict.fromkeys(range(200), plain)]
+
+
 def test_cycles_end(executor):
     cycle = {}
     cycle["self"] = [cycle]
@@ -216,7 +225,9 @@ def test_changes_meanwhile_are_noticed(executor):
                 return []
 
         victim["a" if isinstance(victim, dict) else 0] = Evil()
-        with pytest.raises(RuntimeError, match="changed while it was encoded at result"):
+        with pytest.raises(
+            RuntimeError, match="changed while it was encoded at result"
+        ):
             executor.encode(victim)
 
 

@@ -263,10 +263,13 @@ static void huge_and_deep_files_are_refused(void **state)
 {
     (void)state;
     refuse_repeated("# ", "x", 1 << 18, "\n", "longer than 262144 bytes");
-    refuse_repeated("a: ", "[", 100000, "\n", "not YAML");
-    refuse_repeated("a: ", "{a: ", 900, "\n", "not YAML");
-    refuse_repeated(
-        "", "- ", 100000, "\n", "expected a map of keys and values, got a list");
+    const char *deep = "expected at most 64 maps and lists within each other";
+    refuse_repeated("a: ", "[", 200000, "\n", deep);
+    refuse_repeated("a: ", "[\n", 100000, "\n", deep);
+    refuse_repeated("a: ", "{a: ", 900, "\n", deep);
+    refuse_repeated("", "- ", 100000, "\n", deep);
+    refuse_repeated("", "? ", 100000, "\n", deep);
+    refuse_repeated("a: [", "&a,", 80000, "]", "expected at most 1000 anchors");
     refuse_repeated("adapter_config: {a: ", "[", 40, "", "not YAML");
     refuse_repeated(
         "adapter_args: [", "a,", 1001, "]", "expected at most 1000 items, got 1001");

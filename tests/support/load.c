@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: MIT
+// A question carries a nonce, a number computed from it, and sometimes bytes computed from it.
+// `echo` must return all three; an answer to any other question differs in all of them.
+#include "support/load.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+
+#define THREADS_MOST 64
+#define FILL_MOST    40000u
+
+struct counters {
+    _Atomic uint64_t started, ended, wrong, late, twice, lost, untyped, worst_us;
+    _Atomic uint64_t by_err[LOAD_ERRS];
+};
+
+struct load {
+    struct load_options options;
+    struct counters counters;
+    _Atomic uint64_t last_nonce;
+    _Atomic bool stop;
+    uint32_t thread_count;
+    pthread_t threads[THREADS_MOST];
+};
+
+// One submitted call. Used again only after its callback came; `answers` tells one too many.
+struct pending {
+    struct async_thread *owner;
+    _Atomic int answers; // 0 under way, 1 idle
+    uint64_t nonce;
+    uint64_t begun;
+    snakepit_call_id id;
+    bool adds;
+};
+
+struct async_thread {
+    struct load *load;
+    sem_t idle;
+    struct pending *window;
+};
+
+static uint64_t mix(uint64_t number)
+{
+    number ^= number >> 31;
+    number *= UINT64_C(0x9e3779b97f4a7c15);
+    number ^= number >> 29;
+    number *= UINT64_C(0xbf58476d1ce4e5b9);
+    return (number ^ number >> 32) >> 1; // fits int64_t
+}
+
+// Most questions carry no bytes, some a few hundred, few more than fit into a slot.
+static uint32_t fill_size(uint64_t nonce)
+{
+    uint64_t dice = mix(nonce + 7);
+    switch (dice % 16) {
+    case 0:
+        return (uint32_t)(dice / 16 % FILL_MOST);
+    case 1:
+    case 2:
+        return (uint32_t)(dice / 16 % 1800);
+    default:
+        return 0;
+    }
+}
+
+static uint8_t fill_byte(uint64_t nonce, uint32_t index)
+{
+    return (uint8_t)(nonce * 31 + index * 7 + (nonce >> 8));
+}
+
+static void ask(snakepit_writer *writer, uint64_t nonce, bool adds)
+{
+    static _Thread_local uint8_t fill[FILL_MOST];
+    snakepit_writer_reset(writer);
+    if (adds) {
+        snakepit_writer_map(writer, 2);
+        snakepit_writer_str(writer, "a");
+        snakepit_writer_uint(writer, nonce);
+        snakepit_writer_str(writer, "b");
+        snakepit_writer_uint(writer, mix(nonce) >> 1);
+        return;
+    }
+    uint32_t size = fill_size(nonce);
+    for (uint32_t i = 0; i < size; i++) {
+        fill[i] = fill_byte(nonce, i);
+    }
+    snakepit_writer_map(writer, 3);
+    snakepit_writer_str(writer, "nonce");
+    snakepit_writer_uint(writer, nonce);
+    snakepit_writer_str(writer, "mix");
+    snakepit_writer_uint(writer, mix(nonce));
+    snakepit_writer_str(writer, "fill");
+    snakepit_writer_bytes(writer, fill, size);
+}
+
+static bool read_number(const snakepit_reader *map, const char *key, uint64_t expected)
+{
+    snakepit_reader at;
+    snakepit_value value;
+    return snakepit_reader_find(map, key, &at) == SNAKEPIT_OK &&
+           snakepit_reader_next(&at, &value) == SNAKEPIT_OK &&
+           value.kind == SNAKEPIT_INTEGER && value.as.integer == (int64_t)expected;
+}
+
+static bool read_fill(const snakepit_reader *map, uint64_t nonce)
+{
+    snakepit_reader at;
+    snakepit_value value;
+    if (snakepit_reader_find(map, "fill", &at) != SNAKEPIT_OK ||
+        snakepit_reader_next(&at, &value) != SNAKEPIT_OK ||
+        value.kind != SNAKEPIT_BYTES || value.as.bytes.size != fill_size(nonce)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < value.as.bytes.size; i++) {
+        if ((uint8_t)value.as.bytes.data[i] != fill_byte(nonce, i)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_right(const snakepit_answer *answer, uint64_t nonce, bool adds)
+{
+    snakepit_reader reader;
+    snakepit_value value;
+    snakepit_answer_reader(answer, &reader);
+    if (adds) {
+        return snakepit_reader_next(&reader, &value) == SNAKEPIT_OK &&
+               value.kind == SNAKEPIT_INTEGER &&
+               value.as.integer == (int64_t)(nonce + (mix(nonce) >> 1));
+    }
+    return read_number(&reader, "nonce", nonce) && read_number(&reader, "mix", mix(nonce)) &&
+           read_fill(&reader, nonce);
+}
+
+static void note_time(struct load *load, uint64_t begun)
+{
+    uint64_t took_us = (sp_clock_now() - begun) / SP_NS_PER_US;
+    uint64_t worst = atomic_load(&load->counters.worst_us);
+    while (took_us > worst &&
+           !atomic_compare_exchange_weak(&load->counters.worst_us, &worst, took_us)) {
+    }
+    if (took_us > (load->options.timeout_ms + load->options.late_ms) * 1000u) {
+        atomic_fetch_add(&load->counters.late, 1);
+    }
+}
+
+static void judge(struct load *load, const struct pending *call, snakepit_err err,
+                  snakepit_answer *answer)
+{
+    struct counters *counters = &load->counters;
+    note_time(load, call->begun);
+    atomic_fetch_add(&counters->by_err[(uint32_t)err % LOAD_ERRS], 1);
+    if (answer == NULL || snakepit_answer_fault(answer)->err != err) {
+        atomic_fetch_add(&counters->untyped, 1);
+    } else if (err == SNAKEPIT_OK && !is_right(answer, call->nonce, call->adds)) {
+        atomic_fetch_add(&counters->wrong, 1);
+    }
+    snakepit_answer_free(answer);
+    atomic_fetch_add(&counters->ended, 1);
+}
+
+static void next_question(struct load *load, struct pending *call, snakepit_writer *writer)
+{
+    call->nonce = atomic_fetch_add(&load->last_nonce, 1) + 1;
+    call->adds = load->options.adds && call->nonce % 2 == 0;
+    ask(writer, call->nonce, call->adds);
+    call->begun = sp_clock_now();
+    atomic_fetch_add(&load->counters.started, 1);
+}
+
+// ---- Synchronous -----------------------------------------------------------------------------
+
+static void *call_again_and_again(void *argument)
+{
+    struct load *load = argument;
+    snakepit_writer *writer = snakepit_writer_new();
+    const snakepit_call_options options = {.size = sizeof options,
+                                           .timeout_ms = load->options.timeout_ms};
+    while (!atomic_load(&load->stop)) {
+        struct pending call = {0};
+        snakepit_answer *answer = NULL;
+        next_question(load, &call, writer);
+        snakepit_err err = snakepit_call(
+            load->options.pit, call.adds ? "add" : "echo", writer, &options, &answer);
+        judge(load, &call, err, answer);
+        if (err == SNAKEPIT_SHUTTING_DOWN) {
+            break;
+        }
+    }
+    snakepit_writer_free(writer);
+    return NULL;
+}
+
+// ---- Asynchronous ----------------------------------------------------------------------------
+
+static void call_ended(void *user, snakepit_err err, snakepit_answer *answer)
+{
+    struct pending *call = user;
+    struct load *load = call->owner->load;
+    struct pending copy = {.nonce = call->nonce, .begun = call->begun, .adds = call->adds};
+    judge(load, &copy, err, answer);
+    if (atomic_fetch_add(&call->answers, 1) != 0) {
+        atomic_fetch_add(&load->counters.twice, 1);
+        return;
+    }
+    (void)sem_post(&call->owner->idle);
+}
+
+static bool wait_for_idle(struct async_thread *thread, uint64_t ms)
+{
+    uint64_t until = sp_clock_now() + ms * SP_NS_PER_MS;
+    struct timespec at = {(time_t)(until / SP_NS_PER_S), (long)(until % SP_NS_PER_S)};
+    int rc;
+    do {
+        rc = sem_clockwait(&thread->idle, CLOCK_MONOTONIC, &at);
+    } while (rc != 0 && errno == EINTR);
+    return rc == 0;
+}
+
+static struct pending *find_idle(struct async_thread *thread)
+{
+    for (uint32_t i = 0;; i = (i + 1) % thread->load->options.window) {
+        if (atomic_load(&thread->window[i].answers) != 0) {
+            return &thread->window[i];
+        }
+    }
+}
+
+// True: SHUTTING_DOWN.
+static bool submit_one(struct async_thread *thread, snakepit_writer *writer)
+{
+    struct load *load = thread->load;
+    struct pending *call = find_idle(thread);
+    const snakepit_call_options options = {.size = sizeof options,
+                                           .timeout_ms = load->options.timeout_ms};
+    next_question(load, call, writer);
+    snakepit_call_id id = 0;
+    uint64_t nonce = call->nonce;
+    atomic_store(&call->answers, 0);
+    snakepit_err err = snakepit_submit(load->options.pit, call->adds ? "add" : "echo", writer,
+                                       &options, call_ended, call, &id);
+    if (err != SNAKEPIT_OK) {
+        // Its callback must not run: should it, this counts as twice.
+        atomic_store(&call->answers, 1);
+        atomic_fetch_add(&load->counters.by_err[(uint32_t)err % LOAD_ERRS], 1);
+        atomic_fetch_add(&load->counters.ended, 1);
+        (void)sem_post(&thread->idle);
+    } else if (load->options.cancels && mix(nonce) % 64 == 0) {
+        (void)snakepit_cancel(load->options.pit, id);
+    }
+    return err == SNAKEPIT_SHUTTING_DOWN;
+}
+
+static void *submit_again_and_again(void *argument)
+{
+    struct async_thread *thread = argument;
+    struct load *load = thread->load;
+    uint64_t patience = load->options.timeout_ms + load->options.late_ms + 20000u;
+    snakepit_writer *writer = snakepit_writer_new();
+    bool down = false;
+    while (!atomic_load(&load->stop) && !down && wait_for_idle(thread, patience)) {
+        down = submit_one(thread, writer);
+    }
+    bool lost = false;
+    for (uint32_t i = 0; i < load->options.window && !lost; i++) {
+        lost = !wait_for_idle(thread, patience);
+    }
+    for (uint32_t i = 0; i < load->options.window; i++) {
+        if (atomic_load(&thread->window[i].answers) == 0) {
+            atomic_fetch_add(&load->counters.lost, 1);
+        }
+    }
+    snakepit_writer_free(writer);
+    if (!lost) {
+        (void)sem_destroy(&thread->idle);
+        free(thread->window);
+        free(thread);
+    }
+    return NULL;
+}
+
+static struct async_thread *async_thread_new(struct load *load)
+{
+    struct async_thread *thread = calloc(1, sizeof *thread);
+    thread->load = load;
+    thread->window = calloc(load->options.window, sizeof *thread->window);
+    (void)sem_init(&thread->idle, 0, load->options.window);
+    for (uint32_t i = 0; i < load->options.window; i++) {
+        thread->window[i].owner = thread;
+        thread->window[i].answers = 1;
+    }
+    return thread;
+}
+
+// ---- Start and stop --------------------------------------------------------------------------
+
+struct load *load_start(const struct load_options *options)
+{
+    struct load *load = calloc(1, sizeof *load);
+    if (load == NULL || options->sync_threads + options->async_threads > THREADS_MOST) {
+        free(load);
+        return NULL;
+    }
+    load->options = *options;
+    for (uint32_t i = 0; i < options->sync_threads + options->async_threads; i++) {
+        bool sync = i < options->sync_threads;
+        void *argument = sync ? (void *)load : async_thread_new(load);
+        (void)pthread_create(&load->threads[load->thread_count++],
+                             NULL,
+                             sync ? call_again_and_again : submit_again_and_again,
+                             argument);
+    }
+    return load;
+}
+
+struct load_counts load_look(struct load *load)
+{
+    struct counters *from = &load->counters;
+    struct load_counts counts = {
+        .started = from->started,
+        .ended = from->ended,
+        .wrong = from->wrong,
+        .late = from->late,
+        .twice = from->twice,
+        .lost = from->lost,
+        .untyped = from->untyped,
+        .worst_us = from->worst_us,
+    };
+    for (int i = 0; i < LOAD_ERRS; i++) {
+        counts.by_err[i] = from->by_err[i];
+    }
+    return counts;
+}
+
+void load_ask_to_stop(struct load *load)
+{
+    atomic_store(&load->stop, true);
+}
+
+struct load_counts load_stop(struct load *load)
+{
+    load_ask_to_stop(load);
+    for (uint32_t i = 0; i < load->thread_count; i++) {
+        (void)pthread_join(load->threads[i], NULL);
+    }
+    struct load_counts counts = load_look(load);
+    if (counts.lost == 0) {
+        free(load);
+    }
+    return counts;
+}
+
+void load_print(const char *name, const struct load_counts *counts)
+{
+    (void)printf("%s: started=%llu ended=%llu wrong=%llu late=%llu twice=%llu lost=%llu "
+                 "untyped=%llu worst_ms=%.1f\n",
+                 name,
+                 (unsigned long long)counts->started,
+                 (unsigned long long)counts->ended,
+                 (unsigned long long)counts->wrong,
+                 (unsigned long long)counts->late,
+                 (unsigned long long)counts->twice,
+                 (unsigned long long)counts->lost,
+                 (unsigned long long)counts->untyped,
+                 (double)counts->worst_us / 1000.0);
+    for (int i = 0; i < LOAD_ERRS; i++) {
+        if (counts->by_err[i] > 0) {
+            (void)printf("%s:   %s=%llu\n",
+                         name,
+                         snakepit_err_name((snakepit_err)i),
+                         (unsigned long long)counts->by_err[i]);
+        }
+    }
+    (void)fflush(stdout);
+}
