@@ -14,7 +14,7 @@
 #define GIBIBYTE   (UINT64_C(1) << 30)
 #define REST_MS    30000
 
-// ---- Idle ---------------------------------------------------------------------------
+// ---- Idle ---------------------------------------------------------------------
 
 // Percent of one core that host and worker take after they were busy.
 static void idle_product(struct bench *bench, double figures[BENCH_FIGURES])
@@ -43,7 +43,7 @@ const struct bench_case bench_case_idle = {
     .product = idle_product,
 };
 
-// ---- Start --------------------------------------------------------------------------
+// ---- Start --------------------------------------------------------------------
 
 static double milliseconds_since(uint64_t start)
 {
@@ -79,7 +79,7 @@ const struct bench_case bench_case_start = {
     .peer = "start_one",
 };
 
-// ---- Death --------------------------------------------------------------------------
+// ---- Death --------------------------------------------------------------------
 
 static snakepit_err call_with_number(struct product_caller *caller,
                                      const char *tool,

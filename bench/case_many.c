@@ -7,7 +7,7 @@
 
 #define WAIT_MS 10000
 
-// ---- One thread, 32 calls in flight -------------------------------------------------
+// ---- One thread, 32 calls in flight -------------------------------------------
 
 struct flight {
     struct product_caller *caller;
@@ -128,7 +128,7 @@ const struct bench_case bench_case_inflight = {
     .peer = "inflight",
 };
 
-// ---- 32 threads ---------------------------------------------------------------------
+// ---- 32 threads ---------------------------------------------------------------
 
 struct crowd {
     struct bench *bench;

@@ -20,7 +20,7 @@ static void call_limit(void *side, uint32_t x)
     limit_call(side, 0, LIMIT_NOOP, x);
 }
 
-// ---- Warm and paced -----------------------------------------------------------------
+// ---- Warm and paced -----------------------------------------------------------
 
 // Inlined into both sides, so that neither pays for a pointer.
 static inline __attribute__((always_inline)) void
@@ -102,7 +102,7 @@ const struct bench_case bench_case_paced = {
     .peer = "noop_paced",
 };
 
-// ---- Processor time -----------------------------------------------------------------
+// ---- Processor time -----------------------------------------------------------
 
 // Processor time of host and worker for a warm call, in microseconds.
 static inline __attribute__((always_inline)) double

@@ -39,7 +39,7 @@ static double on_top(double view, double noop)
     return view - noop > LEAST_US ? view - noop : LEAST_US;
 }
 
-// ---- View ---------------------------------------------------------------------------
+// ---- View ---------------------------------------------------------------------
 
 struct view {
     struct product_caller caller;
@@ -146,7 +146,7 @@ const struct bench_case bench_case_view = {
     .peer = "tensor_view",
 };
 
-// ---- Result -------------------------------------------------------------------------
+// ---- Result -------------------------------------------------------------------
 
 static void product_produce(void *side, uint32_t x)
 {

@@ -49,7 +49,7 @@ struct options {
     size_t rounds;
 };
 
-// ---- Options ------------------------------------------------------------------------
+// ---- Options ------------------------------------------------------------------
 
 static void print_help(void)
 {
@@ -155,7 +155,7 @@ static struct options read_options(int argc, char **argv)
     return options;
 }
 
-// ---- Cases --------------------------------------------------------------------------
+// ---- Cases --------------------------------------------------------------------
 
 void bench_open_limit(struct bench *bench,
                       const struct bench_case *what,

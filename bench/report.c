@@ -15,7 +15,7 @@
 static const char *const side_names[BENCH_SIDES] = {
     "product", "limit", "pipe", "processpool"};
 
-// ---- Rows ---------------------------------------------------------------------------
+// ---- Rows ---------------------------------------------------------------------
 
 // Of a round's figures, the product's over another side's.
 static void
@@ -45,7 +45,7 @@ static void fill(struct report_row *row, const struct report_input *input)
     row->spread[1] = bench_most(spread, input->rounds);
 }
 
-// ---- Table --------------------------------------------------------------------------
+// ---- Table --------------------------------------------------------------------
 
 // Four digits that mean something, or a dash.
 static const char *cell(char text[32], double value)
@@ -138,7 +138,7 @@ void report_add(struct report *report, const struct report_input *input)
     print_row(row);
 }
 
-// ---- Requirements -------------------------------------------------------------------
+// ---- Requirements -------------------------------------------------------------
 
 enum of { FIGURE, TO_LIMIT, TO_PROCESSPOOL };
 enum is { AT_MOST, AT_LEAST };
@@ -200,7 +200,7 @@ void report_requirements(const struct report *report)
     }
 }
 
-// ---- JSON ---------------------------------------------------------------------------
+// ---- JSON ---------------------------------------------------------------------
 
 static void write_number(FILE *file, const char *key, double value)
 {

@@ -77,7 +77,7 @@ static inline void limit_wake(_Atomic uint32_t *word, int count)
     syscall(SYS_futex, word, FUTEX_WAKE, count, NULL, NULL, 0);
 }
 
-// ---- Ring ---------------------------------------------------------------------------
+// ---- Ring ---------------------------------------------------------------------
 
 // Vyukov's bounded queue. It has as many cells as there are slots, so it is never full.
 static inline void limit_ring_put(struct limit_segment *segment, uint32_t slot)
@@ -122,7 +122,7 @@ static inline bool limit_ring_take(struct limit_segment *segment, uint32_t *slot
     }
 }
 
-// ---- Budgets ------------------------------------------------------------------------
+// ---- Budgets ------------------------------------------------------------------
 
 // A spin that ended after `waited` ticks moves the budget towards twice that.
 static inline void
@@ -150,7 +150,7 @@ limit_miss(const struct limit_segment *segment, uint64_t *budget, uint64_t slept
     }
 }
 
-// ---- Worker -------------------------------------------------------------------------
+// ---- Worker -------------------------------------------------------------------
 
 // True: the caller has taken back one sleeper's place, and owes it a wake or is it.
 static inline bool limit_claim_sleeper(struct limit_segment *segment)
@@ -230,7 +230,7 @@ static inline void limit_complete(struct limit_segment *segment,
     }
 }
 
-// ---- Caller -------------------------------------------------------------------------
+// ---- Caller -------------------------------------------------------------------
 
 // One thread's side of its calls. Owner: that thread.
 struct limit_caller {

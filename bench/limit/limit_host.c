@@ -16,7 +16,7 @@
 
 #define READY_POLLS 3000 // of 10 ms each
 
-// ---- Worker -------------------------------------------------------------------------
+// ---- Worker -------------------------------------------------------------------
 
 // What is formatted here must not be formatted in the child: other threads may hold
 // locks.
@@ -104,7 +104,7 @@ void limit_set_waiting(struct limit *limit, enum limit_waiting waiting)
     atomic_store(&limit->segment->waiting, (uint32_t)waiting);
 }
 
-// ---- Calls --------------------------------------------------------------------------
+// ---- Calls --------------------------------------------------------------------
 
 struct limit_caller limit_caller(struct limit *limit)
 {

@@ -17,7 +17,7 @@ struct module_state {
     struct limit_segment *segment;
 };
 
-// ---- MessagePack to Python ----------------------------------------------------------
+// ---- MessagePack to Python ----------------------------------------------------
 
 struct source {
     const uint8_t *at;
@@ -96,7 +96,7 @@ static PyObject *decode(struct source *source)
     return NULL;
 }
 
-// ---- Python to MessagePack ----------------------------------------------------------
+// ---- Python to MessagePack ----------------------------------------------------
 
 static uint8_t *write_be(uint8_t *at, uint64_t value)
 {
@@ -175,7 +175,7 @@ static uint8_t *encode(uint8_t *at, PyObject *object)
     return NULL;
 }
 
-// ---- Executor -----------------------------------------------------------------------
+// ---- Executor -----------------------------------------------------------------
 
 static void
 serve(struct limit_segment *segment, uint32_t id, PyObject *const *functions)

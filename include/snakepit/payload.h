@@ -27,8 +27,7 @@ typedef struct snakepit_message {
     char text[1024];
 } snakepit_message;
 
-// ---- Tensors
-// ---------------------------------------------------------------------------------
+// ---- Tensors ------------------------------------------------------------------
 
 #define SNAKEPIT_MAX_RANK 8
 
@@ -77,8 +76,7 @@ SNAKEPIT_API const char *snakepit_dtype_name(snakepit_dtype dtype);
 SNAKEPIT_API snakepit_err snakepit_tensor_bytes(const snakepit_tensor *tensor,
                                                 size_t *bytes);
 
-// ---- Writer
-// ----------------------------------------------------------------------------------
+// ---- Writer -------------------------------------------------------------------
 
 // Builds one MessagePack value. Errors stick: after the first one every function does
 // nothing, and whoever takes the writer reports it. A writer can be reset and used
@@ -120,8 +118,7 @@ SNAKEPIT_API snakepit_err snakepit_writer_json(snakepit_writer *writer,
 // snakepit_writer_json() refused).
 SNAKEPIT_API snakepit_err snakepit_writer_error(const snakepit_writer *writer);
 
-// ---- Reader
-// ----------------------------------------------------------------------------------
+// ---- Reader -------------------------------------------------------------------
 
 typedef enum snakepit_kind {
     SNAKEPIT_NIL = 0,

@@ -19,8 +19,7 @@ extern "C" {
 typedef struct snakepit snakepit;
 typedef struct snakepit_answer snakepit_answer;
 
-// ---- Errors
-// ----------------------------------------------------------------------------------
+// ---- Errors -------------------------------------------------------------------
 
 // "SATURATED", "the pool's line is full", true. For a number that is no error:
 // "UNKNOWN", an empty text, false.
@@ -31,8 +30,7 @@ SNAKEPIT_API bool snakepit_err_retryable(snakepit_err err);
 // headers.
 SNAKEPIT_API const char *snakepit_version(void);
 
-// ---- Open and close
-// --------------------------------------------------------------------------
+// ---- Open and close -----------------------------------------------------------
 
 typedef enum snakepit_log_level {
     SNAKEPIT_LOG_DEBUG = 0,
@@ -91,8 +89,7 @@ SNAKEPIT_API snakepit_err snakepit_await_ready(snakepit *pit,
 // are still held stay valid. NULL is fine. Not from a callback.
 SNAKEPIT_API void snakepit_close(snakepit *pit, uint32_t grace_ms);
 
-// ---- Call
-// ------------------------------------------------------------------------------------
+// ---- Call ---------------------------------------------------------------------
 
 // Zero-initialise, set `size` to sizeof, then what is wanted.
 typedef struct snakepit_call_options {
@@ -155,8 +152,7 @@ SNAKEPIT_API snakepit_err snakepit_completion_fd(snakepit *pit, int *fd);
 // `timeout_ms` over 0 it waits that long for the first one. One thread at a time.
 SNAKEPIT_API size_t snakepit_drain(snakepit *pit, uint32_t timeout_ms);
 
-// ---- Answers
-// ---------------------------------------------------------------------------------
+// ---- Answers ------------------------------------------------------------------
 
 // What went wrong. Every text is "" where it does not apply, never NULL, and lives as
 // long as the answer.
@@ -189,8 +185,7 @@ SNAKEPIT_API const char *snakepit_answer_json(snakepit_answer *answer);
 // after snakepit_close().
 SNAKEPIT_API void snakepit_answer_free(snakepit_answer *answer);
 
-// ---- Tensors in shared memory
-// ----------------------------------------------------------------
+// ---- Tensors in shared memory -------------------------------------------------
 
 // Allocates a packed tensor in the memory that `pool` shares with its workers, so that
 // calls to that pool take it without a copy. Fill `*data`, then pass `tensor` to
@@ -205,8 +200,7 @@ SNAKEPIT_API snakepit_err snakepit_tensor_new(snakepit *pit,
 // snakepit_close().
 SNAKEPIT_API void snakepit_tensor_free(snakepit *pit, const snakepit_tensor *tensor);
 
-// ---- What there is
-// ---------------------------------------------------------------------------
+// ---- What there is ------------------------------------------------------------
 
 typedef struct snakepit_pool_stats {
     const char *name;       // lives as long as the pit

@@ -14,7 +14,7 @@
 
 #include "tensor.h"
 
-// ---- What a module owns ---------------------------------------------------------
+// ---- What a module owns -------------------------------------------------------
 
 // Interned names of attributes: number, text.
 #define SP_CODEC_TEXTS(X) \
@@ -43,7 +43,7 @@ int sp_codec_init(struct sp_codec *codec, PyObject *module);
 int sp_codec_traverse(struct sp_codec *codec, visitproc visit, void *arg);
 void sp_codec_clear(struct sp_codec *codec);
 
-// ---- Decoding -------------------------------------------------------------------
+// ---- Decoding -----------------------------------------------------------------
 
 #define SP_KEYS_CACHED  256u // short ASCII keys of maps, direct-mapped
 #define SP_KEY_BYTES    64u  // longer keys are not kept
@@ -104,7 +104,7 @@ void sp_arguments_fini(struct sp_arguments *arguments);
 // A new dict of the arguments, which stay as they are.
 PyObject *sp_arguments_as_dict(const struct sp_arguments *arguments);
 
-// ---- Encoding -------------------------------------------------------------------
+// ---- Encoding -----------------------------------------------------------------
 
 #define SP_ENCODER_KEEPS 65536u // bytes of the private buffer that survive a call
 

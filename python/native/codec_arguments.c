@@ -11,7 +11,7 @@
 
 #define NAMES_HOT 2u // uses of a tuple before its names are interned
 
-// ---- Names of arguments ---------------------------------------------------------
+// ---- Names of arguments -------------------------------------------------------
 
 // Where the tuple of a call stands whose first name comes next. NULL: such calls are
 // not cached.
@@ -105,7 +105,7 @@ static int check_distinct(PyObject *names)
     return distinct ? 0 : -1;
 }
 
-// ---- Arguments ------------------------------------------------------------------
+// ---- Arguments ----------------------------------------------------------------
 
 // Reads the next value into `out`.
 static int read_argument(struct sp_reader *reader, struct sp_arguments *out)

@@ -10,7 +10,7 @@
 
 #define OWNERS_MAX 8 // steps from an array to the Tensor whose memory it shows
 
-// ---- Writing --------------------------------------------------------------------
+// ---- Writing ------------------------------------------------------------------
 
 static void store_little(uint8_t *at, uint64_t value)
 {
@@ -87,7 +87,7 @@ static int write_shared(struct sp_encoder *encoder,
     return write_ext(encoder, head, offset);
 }
 
-// ---- Copying --------------------------------------------------------------------
+// ---- Copying ------------------------------------------------------------------
 
 // A strided array. Rank 0 has been made rank 1.
 struct source {
@@ -181,7 +181,7 @@ static int write_copy(struct sp_encoder *encoder,
     return write_ext(encoder, head, block->offset);
 }
 
-// ---- Finding what is shared already ---------------------------------------------
+// ---- Finding what is shared already -------------------------------------------
 
 // Whether packed data lies in the results segment, aligned as a tensor must be, and
 // where.
@@ -244,7 +244,7 @@ static int write_in_place(struct sp_encoder *encoder,
     return result;
 }
 
-// ---- From Python ----------------------------------------------------------------
+// ---- From Python --------------------------------------------------------------
 
 // Sets `head` from a view. -1 with an exception.
 static int head_of(struct sp_tensor_head *head,

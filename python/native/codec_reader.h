@@ -30,7 +30,7 @@ static inline struct sp_reader sp_reader_of(struct sp_decoder *decoder,
                               .lease = lease};
 }
 
-// ---- Values ---------------------------------------------------------------------
+// ---- Values -------------------------------------------------------------------
 
 // Those that fail return NULL or -1 with an exception.
 
@@ -72,7 +72,7 @@ static inline const uint8_t *sp_reader_take(struct sp_reader *reader, size_t byt
     return taken;
 }
 
-// ---- Names ----------------------------------------------------------------------
+// ---- Names --------------------------------------------------------------------
 
 // Text of at most SP_KEY_BYTES bytes, if such comes next; nothing is stepped over.
 // `head` is how many bytes stand before it; 0: something else comes, or the bytes end.

@@ -10,7 +10,7 @@
 #define PLACES_NAMED 12   // steps of a place that an error spells out
 #define HEAP_MIN     4096 // bytes of the first private buffer
 
-// ---- Errors ---------------------------------------------------------------------
+// ---- Errors -------------------------------------------------------------------
 
 // `path` with one step more. Takes `path`; NULL with an exception.
 static PyObject *append_step(PyObject *path, const struct sp_place *place)
@@ -65,7 +65,7 @@ int sp_encoder_refuse(const struct sp_place *place, PyObject *value)
     return sp_encoder_fail(place, PyExc_TypeError, what);
 }
 
-// ---- Room -----------------------------------------------------------------------
+// ---- Room ---------------------------------------------------------------------
 
 // Makes the heap at least `size` bytes large and keeps what is written there.
 static int grow_heap(struct sp_encoder *encoder, size_t size)
@@ -106,7 +106,7 @@ int sp_encoder_grow(struct sp_encoder *encoder, size_t more)
     return 0;
 }
 
-// ---- Life -----------------------------------------------------------------------
+// ---- Life ---------------------------------------------------------------------
 
 void sp_encoder_init(struct sp_encoder *encoder, struct sp_codec *codec)
 {

@@ -35,7 +35,7 @@ int sp_reader_enter(struct sp_reader *reader, size_t values)
     return 0;
 }
 
-// ---- Numbers, text, bytes -------------------------------------------------------
+// ---- Numbers, text, bytes -----------------------------------------------------
 
 static PyObject *read_unsigned(uint64_t value)
 {
@@ -86,7 +86,7 @@ static PyObject *read_bytes(struct sp_reader *reader, size_t size)
     return PyBytes_FromStringAndSize((const char *)bytes, (Py_ssize_t)size);
 }
 
-// ---- Tensors --------------------------------------------------------------------
+// ---- Tensors ------------------------------------------------------------------
 
 static uint64_t load_little(const uint8_t *at)
 {
@@ -152,7 +152,7 @@ static PyObject *read_extension(struct sp_reader *reader, size_t size)
     return data == NULL ? NULL : read_tensor(reader, data, size);
 }
 
-// ---- Keys -----------------------------------------------------------------------
+// ---- Keys ---------------------------------------------------------------------
 
 // Text that came from the cache or goes there.
 static PyObject *read_short_text(struct sp_reader *reader, struct sp_short_text text)
@@ -188,7 +188,7 @@ PyObject *sp_read_key(struct sp_reader *reader)
     return key;
 }
 
-// ---- Containers -----------------------------------------------------------------
+// ---- Containers ---------------------------------------------------------------
 
 static int fill_list(struct sp_reader *reader, PyObject *list, size_t items)
 {
@@ -249,7 +249,7 @@ static PyObject *read_map(struct sp_reader *reader, size_t pairs)
     return dict;
 }
 
-// ---- Values ---------------------------------------------------------------------
+// ---- Values -------------------------------------------------------------------
 
 enum kind {
     KIND_NONE = 0, // no byte of MessagePack
@@ -378,7 +378,7 @@ PyObject *sp_decode(struct sp_decoder *decoder,
     return value;
 }
 
-// ---- Life -----------------------------------------------------------------------
+// ---- Life ---------------------------------------------------------------------
 
 void sp_decoder_init(struct sp_decoder *decoder, struct sp_codec *codec)
 {

@@ -21,7 +21,7 @@ static int changed(const struct sp_place *place)
         place, PyExc_RuntimeError, "a container changed while it was encoded");
 }
 
-// ---- Pieces ---------------------------------------------------------------------
+// ---- Pieces -------------------------------------------------------------------
 
 static int write_byte(struct sp_encoder *encoder, uint8_t byte)
 {
@@ -46,7 +46,7 @@ write_tag(struct sp_encoder *encoder, uint8_t tag, uint64_t number, size_t bytes
     return 0;
 }
 
-// ---- Numbers --------------------------------------------------------------------
+// ---- Numbers ------------------------------------------------------------------
 
 static int write_unsigned(struct sp_encoder *encoder, uint64_t number)
 {
@@ -119,7 +119,7 @@ static int write_float(struct sp_encoder *encoder, double value)
     return write_tag(encoder, 0xcb, bits, 8);
 }
 
-// ---- Text and bytes -------------------------------------------------------------
+// ---- Text and bytes -----------------------------------------------------------
 
 // Writes the head of a text of `size` bytes and returns where these go.
 static uint8_t *write_text_head(struct sp_encoder *encoder, size_t size)
@@ -192,7 +192,7 @@ write_text(struct sp_encoder *encoder, PyObject *value, const struct sp_place *p
     return 0;
 }
 
-// ---- Containers -----------------------------------------------------------------
+// ---- Containers ---------------------------------------------------------------
 
 static const struct container {
     uint8_t fixed;
@@ -339,7 +339,7 @@ static int write_mapping(struct sp_encoder *encoder,
     return result;
 }
 
-// ---- NumPy's scalars ------------------------------------------------------------
+// ---- NumPy's scalars ----------------------------------------------------------
 
 // numpy.generic, if user code has imported NumPy; NULL without an exception. Borrowed.
 static PyObject *numpy_generic(struct sp_encoder *encoder)
@@ -420,7 +420,7 @@ static int write_numpy_scalar(struct sp_encoder *encoder,
     }
 }
 
-// ---- Values ---------------------------------------------------------------------
+// ---- Values -------------------------------------------------------------------
 
 // Subclasses, by what they are a kind of, then arrays. What comes through here is what
 // a future marker for results that cannot be encoded has to catch.

@@ -32,8 +32,7 @@ struct sp_executor *sp_executor_here(void)
     return here;
 }
 
-// ---- Answering
-// -------------------------------------------------------------------------------
+// ---- Answering ----------------------------------------------------------------
 
 static void notify(struct sp_runtime *runtime, uint32_t id)
 {
@@ -80,8 +79,7 @@ static void answer(struct sp_executor *executor,
     }
 }
 
-// ---- Encoding
-// --------------------------------------------------------------------------------
+// ---- Encoding -----------------------------------------------------------------
 
 // Puts what the encoder wrote where the host may read it.
 static snakepit_err
@@ -157,8 +155,7 @@ static void answer_result(struct sp_executor *executor,
     }
 }
 
-// ---- Calling
-// ---------------------------------------------------------------------------------
+// ---- Calling ------------------------------------------------------------------
 
 static PyObject *call_fallback(struct sp_runtime *runtime,
                                const struct sp_current *current,
@@ -217,8 +214,7 @@ static PyObject *call_tool(struct sp_executor *executor,
     return result;
 }
 
-// ---- One call
-// --------------------------------------------------------------------------------
+// ---- One call -----------------------------------------------------------------
 
 static bool within(uint64_t offset, uint64_t size, uint64_t total)
 {
@@ -376,8 +372,7 @@ static void serve(struct sp_executor *executor, uint32_t id)
     answer(executor, id, request.call, &outcome);
 }
 
-// ---- The loop
-// --------------------------------------------------------------------------------
+// ---- The loop -----------------------------------------------------------------
 
 // What there is to do without waiting, else waits detached.
 static enum sp_intake_result next(struct sp_executor *executor, uint32_t *id)

@@ -28,8 +28,7 @@ static struct sp_runtime *attached(PyObject *module)
     return runtime;
 }
 
-// ---- Start
-// -----------------------------------------------------------------------------------
+// ---- Start --------------------------------------------------------------------
 
 static PyObject *
 decode_config(struct sp_runtime *runtime, const uint8_t *body, size_t size)
@@ -109,8 +108,7 @@ static PyObject *runtime_set_formatter(PyObject *module, PyObject *function)
     return runtime == NULL ? NULL : keep(&runtime->formatter, function);
 }
 
-// ---- Reports to the host
-// ---------------------------------------------------------------------
+// ---- Reports to the host ------------------------------------------------------
 
 // Encodes `value` and sends it as one message.
 static PyObject *report(PyObject *module, enum sp_message_type type, PyObject *value)
@@ -161,8 +159,7 @@ static PyObject *runtime_failed(PyObject *module, PyObject *arguments)
     return done;
 }
 
-// ---- Service
-// ---------------------------------------------------------------------------------
+// ---- Service ------------------------------------------------------------------
 
 static PyObject *runtime_run(PyObject *module, PyObject *argument)
 {
@@ -206,8 +203,7 @@ runtime_empty(PyObject *module, PyObject *arguments, PyObject *keywords)
     return sp_tensor_empty(&state_of(module)->codec, shape, dtype);
 }
 
-// ---- The module
-// ------------------------------------------------------------------------------
+// ---- The module ---------------------------------------------------------------
 
 static PyMethodDef methods[] = {
     {"attach",

@@ -11,8 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-// ---- Attach
-// ----------------------------------------------------------------------------------
+// ---- Attach -------------------------------------------------------------------
 
 static int refuse(const char *what)
 {
@@ -120,8 +119,7 @@ struct sp_runtime *sp_runtime_attach(struct sp_codec *codec)
     return &runtime;
 }
 
-// ---- Memory
-// ----------------------------------------------------------------------------------
+// ---- Memory -------------------------------------------------------------------
 
 const uint8_t *sp_runtime_requests(struct sp_runtime *runtime, uint64_t *size)
 {
@@ -147,8 +145,7 @@ void sp_runtime_free(struct sp_runtime *runtime, uint64_t offset, uint64_t bytes
     sp_arena_free(&runtime->arena, offset, bytes);
 }
 
-// ---- Leases of results: ours, with the host
-// --------------------------------------------------
+// ---- Leases of results: ours, with the host -----------------------------------
 
 static void end_lease(struct sp_result_lease *lease)
 {
@@ -215,8 +212,7 @@ sp_runtime_lend(struct sp_runtime *runtime, struct sp_encoder *encoder, uint32_t
     return SNAKEPIT_OK;
 }
 
-// ---- Leases of requests: the host's, with us
-// -------------------------------------------------
+// ---- Leases of requests: the host's, with us ----------------------------------
 
 void sp_lease_unref(struct sp_lease *lease)
 {

@@ -25,8 +25,7 @@ struct sp_canceller {
     uint32_t count;
 };
 
-// ---- Cancelling
-// ------------------------------------------------------------------------------
+// ---- Cancelling ---------------------------------------------------------------
 
 // Sets the exception on the thread if it still runs the call. While the mark says
 // ARMING the executor does not go on to its next call, so the exception cannot hit that
@@ -105,8 +104,7 @@ static void queue_cancel(struct sp_runtime *runtime, const uint8_t *body, uint32
     pthread_mutex_unlock(&runtime->canceller->lock);
 }
 
-// ---- The channel
-// -----------------------------------------------------------------------------
+// ---- The channel --------------------------------------------------------------
 
 // The host is gone: so are we, with every process that user code has started.
 static _Noreturn void die_with_host(void)

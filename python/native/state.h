@@ -78,8 +78,7 @@ struct sp_runtime {
     struct sp_canceller *canceller; // service.c; owner: the service thread
 };
 
-// ---- runtime.c
-// -------------------------------------------------------------------------------
+// ---- runtime.c ----------------------------------------------------------------
 
 // Maps the inherited descriptors. On failure a Python exception is set. Main thread,
 // once.
@@ -92,16 +91,14 @@ snakepit_err sp_runtime_lend(struct sp_runtime *runtime,
 // Takes back the leases that the host has returned.
 void sp_runtime_collect(struct sp_runtime *runtime);
 
-// ---- executor.c
-// ------------------------------------------------------------------------------
+// ---- executor.c ---------------------------------------------------------------
 
 // Runs calls until the host says stop. 0, or -1 with the exception of a signal handler.
 int sp_executor_run(struct sp_executor *executor);
 // The calling thread's executor, or NULL.
 struct sp_executor *sp_executor_here(void);
 
-// ---- service.c
-// -------------------------------------------------------------------------------
+// ---- service.c ----------------------------------------------------------------
 
 // Starts the thread that holds the lifeline and answers the channel, and waits until it
 // has said hello. 0 or an errno.

@@ -12,7 +12,7 @@
 
 #define DETACH_FROM (UINT64_C(1) << 20) // bytes; shorter copies stay attached
 
-// ---- Element types --------------------------------------------------------------
+// ---- Element types ------------------------------------------------------------
 
 // Rows of SNAKEPIT_DTYPES, with the buffer protocol's formats.
 #define FORMAT_BOOL       "?"
@@ -129,7 +129,7 @@ int sp_tensor_measure(struct sp_tensor_head *head)
     return 0;
 }
 
-// ---- Blocks ---------------------------------------------------------------------
+// ---- Blocks -------------------------------------------------------------------
 
 struct sp_block *sp_block_new(struct sp_runtime *runtime, uint64_t bytes)
 {
@@ -162,7 +162,7 @@ void sp_block_unref(struct sp_block *block)
     }
 }
 
-// ---- Life of a Tensor -----------------------------------------------------------
+// ---- Life of a Tensor ---------------------------------------------------------
 
 static struct sp_tensor *tensor_new(PyTypeObject *type,
                                     const struct sp_tensor_head *head)
@@ -213,7 +213,7 @@ PyObject *sp_tensor_view(struct sp_codec *codec,
     return (PyObject *)tensor;
 }
 
-// ---- The buffer protocol --------------------------------------------------------
+// ---- The buffer protocol ------------------------------------------------------
 
 static int tensor_getbuffer(PyObject *self, Py_buffer *view, int flags)
 {
@@ -252,7 +252,7 @@ static int tensor_getbuffer(PyObject *self, Py_buffer *view, int flags)
     return 0;
 }
 
-// ---- What Python sees -----------------------------------------------------------
+// ---- What Python sees ---------------------------------------------------------
 
 static int fill_shape(PyObject *shape, const struct sp_tensor *tensor)
 {
@@ -398,7 +398,7 @@ PyTypeObject *sp_tensor_type_new(PyObject *module)
     return (PyTypeObject *)type;
 }
 
-// ---- empty() --------------------------------------------------------------------
+// ---- empty() ------------------------------------------------------------------
 
 static int add_extent(struct sp_tensor_head *head, PyObject *extent)
 {

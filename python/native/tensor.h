@@ -13,7 +13,7 @@
 
 struct sp_codec;
 
-// ---- Element types --------------------------------------------------------------
+// ---- Element types ------------------------------------------------------------
 
 struct sp_dtype {
     snakepit_dtype number;
@@ -29,7 +29,7 @@ const struct sp_dtype *sp_dtype_of_name(const char *name);
 // dtype.
 const struct sp_dtype *sp_dtype_of_format(const char *format, Py_ssize_t item_size);
 
-// ---- Blocks ---------------------------------------------------------------------
+// ---- Blocks -------------------------------------------------------------------
 
 // A range of the results arena. Both Python (a Tensor from sp_tensor_empty()) and an
 // answer that the host still reads hold references; the last one gives the range back.
@@ -47,7 +47,7 @@ struct sp_block *sp_block_new(struct sp_runtime *runtime, uint64_t bytes);
 void sp_block_ref(struct sp_block *block);
 void sp_block_unref(struct sp_block *block);
 
-// ---- The type -------------------------------------------------------------------
+// ---- The type -----------------------------------------------------------------
 
 // Packed in C order. Constant after it is made. It lies in the requests (`lease`
 // counts, read only) or in the results (`block` counts); an empty one may have neither.

@@ -98,8 +98,7 @@ static void check_fini(struct check *check)
     sp_config_free(check->config);
 }
 
-// ---- As text
-// ---------------------------------------------------------------------------------
+// ---- As text ------------------------------------------------------------------
 
 static void print_pool(struct sp_cli *cli, const struct pool_check *item, int width)
 {
@@ -169,8 +168,7 @@ static void print_as_text(struct sp_cli *cli, const struct check *check)
     }
 }
 
-// ---- As JSON
-// ---------------------------------------------------------------------------------
+// ---- As JSON ------------------------------------------------------------------
 
 static void write_pool(snakepit_writer *writer, const struct pool_check *item)
 {

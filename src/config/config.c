@@ -29,8 +29,7 @@ struct reading {
     size_t pools_line;       // of the key `pools`; 0: the single-pool form
 };
 
-// ---- Keys
-// ------------------------------------------------------------------------------------
+// ---- Keys ---------------------------------------------------------------------
 
 static snakepit_err
 unknown_key(unsigned scopes, const char *key, const struct sp_place *place)
@@ -156,8 +155,7 @@ read_pools(struct reading *reading, const yaml_node_t *node, size_t line)
     return err;
 }
 
-// ---- Top
-// -------------------------------------------------------------------------------------
+// ---- Top ----------------------------------------------------------------------
 
 static snakepit_err read_single_pair(struct reading *reading,
                                      const yaml_node_t *key,
@@ -275,8 +273,7 @@ static snakepit_err apply_top_variables(struct reading *reading)
     return err;
 }
 
-// ---- All of it
-// -------------------------------------------------------------------------------
+// ---- All of it ----------------------------------------------------------------
 
 static snakepit_err read_all(struct reading *reading, const char *text, size_t bytes)
 {

@@ -86,8 +86,7 @@ snakepit_err sp_draft_set_name(struct sp_draft *draft,
     return draft->pool->name != NULL ? SNAKEPIT_OK : SNAKEPIT_NO_MEMORY;
 }
 
-// ---- Variables
-// -------------------------------------------------------------------------------
+// ---- Variables ----------------------------------------------------------------
 
 static snakepit_err apply_variable(struct sp_draft *draft,
                                    const struct sp_option *option,
@@ -120,8 +119,7 @@ apply_variables(struct sp_draft *draft, bool both, enum sp_reach reach)
     return err;
 }
 
-// ---- Defaults
-// --------------------------------------------------------------------------------
+// ---- Defaults -----------------------------------------------------------------
 
 uint32_t sp_config_cores(void)
 {
@@ -170,8 +168,7 @@ static snakepit_err apply_computed_defaults(struct sp_draft *draft)
     return pool->adapter != NULL ? SNAKEPIT_OK : SNAKEPIT_NO_MEMORY;
 }
 
-// ---- The interpreter
-// -------------------------------------------------------------------------
+// ---- The interpreter ----------------------------------------------------------
 
 // A row: a variable that names an interpreter, or a command.
 struct candidate {
@@ -262,8 +259,7 @@ static snakepit_err settle_python(struct sp_draft *draft)
     return resolve(draft, &place);
 }
 
-// ---- Checks
-// ----------------------------------------------------------------------------------
+// ---- Checks -------------------------------------------------------------------
 
 static snakepit_err check_fields(const struct sp_draft *draft)
 {

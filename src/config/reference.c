@@ -48,8 +48,7 @@ say(struct page *page, const char *format, ...)
     }
 }
 
-// ---- Markdown
-// --------------------------------------------------------------------------------
+// ---- Markdown -----------------------------------------------------------------
 
 static const char introduction[] =
     "<!-- Written by tools/gen_config_docs.c from src/config/options.def: change that. "
@@ -218,8 +217,7 @@ snakepit_err sp_config_reference(struct sp_buf *text)
     return page.err;
 }
 
-// ---- JSON Schema
-// -----------------------------------------------------------------------------
+// ---- JSON Schema --------------------------------------------------------------
 
 static void say_json_text(struct page *page, const char *text)
 {

@@ -42,8 +42,7 @@ void sp_interpreter_fini(struct sp_interpreter *interpreter);
 // True if its threads run in parallel, so that the thread profile can use it.
 bool sp_interpreter_runs_threads(const struct sp_interpreter *interpreter);
 
-// ---- What there is on this machine
-// -----------------------------------------------------------
+// ---- What there is on this machine --------------------------------------------
 
 struct sp_interpreter_entry {
     const char *found_as; // "SNAKEPIT_PYTHON_FT", "python3.13t"; static
@@ -62,8 +61,7 @@ struct sp_interpreter_list {
 snakepit_err sp_interpreter_find(struct sp_interpreter_list *list);
 void sp_interpreter_list_fini(struct sp_interpreter_list *list);
 
-// ---- The environment of a worker
-// -------------------------------------------------------------
+// ---- The environment of a worker ----------------------------------------------
 
 struct sp_thread_env {
     enum sp_profile profile;     // what the worker runs as, after a fallback

@@ -63,8 +63,7 @@ explain(snakepit_message *why, snakepit_err err, const char *format, ...)
     return err;
 }
 
-// ---- The reply
-// -------------------------------------------------------------------------------
+// ---- The reply ----------------------------------------------------------------
 
 // "s" fields are copied; "b" and "i" are read.
 static snakepit_err copy_texts(const json_t *reply, struct sp_interpreter *interpreter)
@@ -130,8 +129,7 @@ static snakepit_err read_reply(const json_t *reply,
     return SNAKEPIT_OK;
 }
 
-// ---- The run
-// ---------------------------------------------------------------------------------
+// ---- The run ------------------------------------------------------------------
 
 static snakepit_err explain_silence(const struct sp_child_result *result,
                                     const char *path,

@@ -86,8 +86,7 @@ static bool worth_spinning(const struct sp_wait *wait)
                (uint32_t)sched_getcpu();
 }
 
-// ---- Host
-// ------------------------------------------------------------------------------------
+// ---- Host ---------------------------------------------------------------------
 
 static bool is_under_way(uint32_t word)
 {
@@ -204,8 +203,7 @@ void sp_bell_ring_all(struct sp_bell *bell)
     sp_futex_wake(&bell->word, INT32_MAX);
 }
 
-// ---- Worker
-// ----------------------------------------------------------------------------------
+// ---- Worker -------------------------------------------------------------------
 
 static bool take(const struct sp_intake *intake, uint32_t *number)
 {

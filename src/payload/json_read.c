@@ -57,8 +57,7 @@ static struct sp_slice slice_of(json_t *text)
                              json_string_length(text)};
 }
 
-// ---- What JSON cannot say
-// --------------------------------------------------------------------
+// ---- What JSON cannot say -----------------------------------------------------
 
 static void write_bytes(struct walk *walk, json_t *text)
 {
@@ -163,8 +162,7 @@ static bool write_special(struct walk *walk, json_t *object)
     return true;
 }
 
-// ---- The tree
-// --------------------------------------------------------------------------------
+// ---- The tree -----------------------------------------------------------------
 
 static void write_object(struct walk *walk, json_t *object)
 {
@@ -234,8 +232,7 @@ static void write_value(struct walk *walk, json_t *value)
     }
 }
 
-// ---- Integers over INT64_MAX
-// -----------------------------------------------------------------
+// ---- Integers over INT64_MAX --------------------------------------------------
 
 static bool is_wide(const char *digits, size_t size)
 {

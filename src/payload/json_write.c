@@ -59,8 +59,7 @@ static void emit_literal(struct emitter *emitter, const char *text)
     emit(emitter, text, strlen(text));
 }
 
-// ---- Text
-// ------------------------------------------------------------------------------------
+// ---- Text ---------------------------------------------------------------------
 
 static inline bool is_plain(uint8_t byte)
 {
@@ -184,8 +183,7 @@ static void emit_text(struct emitter *emitter, snakepit_span text)
     emit(emitter, "\"", 1);
 }
 
-// ---- Numbers and bytes
-// -----------------------------------------------------------------------
+// ---- Numbers and bytes --------------------------------------------------------
 
 static void emit_integer(struct emitter *emitter, uint64_t magnitude, bool negative)
 {
@@ -281,8 +279,7 @@ static void emit_tensor(struct emitter *emitter, const snakepit_tensor *tensor)
     emit_literal(emitter, "}}");
 }
 
-// ---- Containers
-// ------------------------------------------------------------------------------
+// ---- Containers ---------------------------------------------------------------
 
 // A key that is no text, as the text of its JSON. Not again inside such a key: each
 // time around doubles the backslashes.

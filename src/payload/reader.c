@@ -59,8 +59,7 @@ static const struct head heads[32] = {
 };
 // clang-format on
 
-// ---- Tokens
-// ----------------------------------------------------------------------------------
+// ---- Tokens -------------------------------------------------------------------
 
 // Hides from the compiler where a value came from, so that it cannot load it again.
 static inline uint64_t once(uint64_t value)
@@ -159,8 +158,7 @@ scan(const uint8_t *at, const uint8_t *end, struct token *token)
     return cover(at, end, token);
 }
 
-// ---- Values
-// ----------------------------------------------------------------------------------
+// ---- Values -------------------------------------------------------------------
 
 static uint64_t load_le64(const uint8_t *at)
 {
@@ -316,8 +314,7 @@ snakepit_err snakepit_reader_next(snakepit_reader *reader, snakepit_value *value
     return err;
 }
 
-// ---- Skip and find
-// ---------------------------------------------------------------------------
+// ---- Skip and find ------------------------------------------------------------
 
 // Steps over the items of a container whose `items` values begin at `at`; NULL:
 // malformed. `pending` counts the values still to come and ends[i] what is left when

@@ -94,8 +94,7 @@ void *sp_writer_own(snakepit_writer *writer, size_t bytes)
     return block->data;
 }
 
-// ---- Values
-// ----------------------------------------------------------------------------------
+// ---- Values -------------------------------------------------------------------
 
 static __attribute__((noinline)) uint8_t *make_room(snakepit_writer *writer,
                                                     size_t bytes)
@@ -291,8 +290,7 @@ void snakepit_writer_bytes(snakepit_writer *writer, const void *data, size_t byt
     }
 }
 
-// ---- Containers
-// ------------------------------------------------------------------------------
+// ---- Containers ---------------------------------------------------------------
 
 // A head of `bytes` bytes is written, and `items` values belong behind it.
 static inline void open_container(snakepit_writer *writer, size_t bytes, uint64_t items)
@@ -347,8 +345,7 @@ void snakepit_writer_array(snakepit_writer *writer, uint32_t items)
     open_container(writer, head, items);
 }
 
-// ---- Tensors
-// ---------------------------------------------------------------------------------
+// ---- Tensors ------------------------------------------------------------------
 
 static snakepit_err remember_tensor(snakepit_writer *writer,
                                     const struct sp_tensor_ref *ref)

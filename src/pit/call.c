@@ -9,8 +9,7 @@
 #include "payload/writer.h"
 #include "pit/pit.h"
 
-// ---- Checks
-// ----------------------------------------------------------------------------------
+// ---- Checks -------------------------------------------------------------------
 
 static bool starts_a_map(const snakepit_writer *args)
 {
@@ -80,8 +79,7 @@ static snakepit_err fail_unknown_pool(const char *name, snakepit_answer **answer
     return fail(SNAKEPIT_UNKNOWN_POOL, text, answer);
 }
 
-// ---- Calls
-// -----------------------------------------------------------------------------------
+// ---- Calls --------------------------------------------------------------------
 
 snakepit_err snakepit_call(snakepit *pit,
                            const char *tool,
@@ -165,8 +163,7 @@ snakepit_err snakepit_cancel(snakepit *pit, snakepit_call_id call)
                               : SNAKEPIT_NOT_FOUND;
 }
 
-// ---- Tensors
-// ---------------------------------------------------------------------------------
+// ---- Tensors ------------------------------------------------------------------
 
 snakepit_err snakepit_tensor_new(snakepit *pit,
                                  const char *pool_name_text,

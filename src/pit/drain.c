@@ -64,8 +64,7 @@ void sp_drain_doorbell(void *user, int fd, bool joins)
         pit->drain.epoll, joins ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, fd, &event);
 }
 
-// ---- Draining
-// --------------------------------------------------------------------------------
+// ---- Draining -----------------------------------------------------------------
 
 static size_t run_callbacks(struct sp_link *ended)
 {
@@ -199,8 +198,7 @@ size_t snakepit_drain(snakepit *pit, uint32_t timeout_ms)
     return drain_until(pit, deadline);
 }
 
-// ---- The library's own thread
-// ----------------------------------------------------------------
+// ---- The library's own thread -------------------------------------------------
 
 static void *drain_loop(void *argument)
 {

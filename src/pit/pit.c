@@ -13,8 +13,7 @@
 #include "base/memory.h"
 #include "ipc/futex.h"
 
-// ---- Open
-// ------------------------------------------------------------------------------------
+// ---- Open ---------------------------------------------------------------------
 
 static void write_to_program(void *user,
                              enum sp_log_level level,
@@ -194,8 +193,7 @@ snakepit_err snakepit_open_memory(const char *yaml,
     return err == SNAKEPIT_OK ? open_config(config, options, pit, why) : err;
 }
 
-// ---- Ready
-// -----------------------------------------------------------------------------------
+// ---- Ready --------------------------------------------------------------------
 
 struct sp_pool *sp_pit_pool(const snakepit *pit, const char *name)
 {
@@ -281,8 +279,7 @@ snakepit_err snakepit_await_ready(snakepit *pit,
     }
 }
 
-// ---- Close
-// -----------------------------------------------------------------------------------
+// ---- Close --------------------------------------------------------------------
 
 static bool any_busy(const snakepit *pit)
 {

@@ -66,8 +66,7 @@ struct snakepit {
     _Atomic bool stop;
 };
 
-// ---- loop.c
-// ----------------------------------------------------------------------------------
+// ---- loop.c -------------------------------------------------------------------
 
 // Starts the loop thread, which starts the pools. SYSTEM.
 snakepit_err sp_loop_start(snakepit *pit);
@@ -76,8 +75,7 @@ void sp_loop_stop(snakepit *pit);
 // sp_pool_hooks.attention: something for the tick.
 void sp_loop_attention(void *user);
 
-// ---- drain.c
-// ---------------------------------------------------------------------------------
+// ---- drain.c ------------------------------------------------------------------
 
 // SYSTEM.
 snakepit_err sp_drain_init(struct sp_drain *drain);
@@ -91,8 +89,7 @@ void sp_drain_wake(void *user);
 // sp_supervisor_hooks.doorbell.
 void sp_drain_doorbell(void *user, int fd, bool joins);
 
-// ---- pit.c
-// -----------------------------------------------------------------------------------
+// ---- pit.c --------------------------------------------------------------------
 
 // The pool of that name (NULL: the default one), or NULL.
 struct sp_pool *sp_pit_pool(const snakepit *pit, const char *name);

@@ -17,8 +17,7 @@
 
 static _Thread_local struct sp_patience patience;
 
-// ---- Making a call
-// ---------------------------------------------------------------------------
+// ---- Making a call ------------------------------------------------------------
 
 // Each thread has its own place in the cache, as far as there are enough.
 static uint32_t cache_place(void)
@@ -140,8 +139,7 @@ void sp_pool_release(struct sp_call *call)
     sp_pool_unref(pool);
 }
 
-// ---- Placing
-// ---------------------------------------------------------------------------------
+// ---- Placing ------------------------------------------------------------------
 
 static uint32_t prefetch_of(const struct sp_pool *pool, const struct sp_seat *seat)
 {
@@ -284,8 +282,7 @@ void sp_pool_dispatch(struct sp_pool *pool, struct sp_after *after)
     }
 }
 
-// ---- Admission
-// -------------------------------------------------------------------------------
+// ---- Admission ----------------------------------------------------------------
 
 static snakepit_err refused(const struct sp_pool *pool)
 {
@@ -325,8 +322,7 @@ static void refuse(struct sp_pool *pool,
     sp_pool_end(pool, call, after);
 }
 
-// ---- Synchronous calls
-// -----------------------------------------------------------------------
+// ---- Synchronous calls --------------------------------------------------------
 
 // Sleeps on the call's own word until it is moved. The lock is released meanwhile.
 static void
@@ -407,8 +403,7 @@ snakepit_err sp_pool_call(struct sp_pool *pool,
     return (*call)->err;
 }
 
-// ---- Asynchronous calls
-// ----------------------------------------------------------------------
+// ---- Asynchronous calls -------------------------------------------------------
 
 // NOLINTNEXTLINE(readability-function-size): a callback and its user are one thing
 snakepit_err sp_pool_submit(struct sp_pool *pool,

@@ -104,8 +104,7 @@ void sp_pool_end_all(struct sp_pool *pool);
 // answer.
 void sp_pool_close(struct sp_pool *pool);
 
-// ---- Calls (pool/admit.c)
-// --------------------------------------------------------------------
+// ---- Calls (pool/admit.c) -----------------------------------------------------
 
 // Runs a call and waits for its end. `timeout_ms` 0: the pool's. `*call` is the answer,
 // to be released; NULL only with NO_MEMORY. Returns the call's outcome.
@@ -127,8 +126,7 @@ struct sp_call *sp_call_failed(const struct sp_failure *failure);
 // Releases an ended call. Any time, also after sp_pool_close().
 void sp_pool_release(struct sp_call *call);
 
-// ---- Ends of calls (pool/settle.c)
-// -----------------------------------------------------------
+// ---- Ends of calls (pool/settle.c) --------------------------------------------
 
 // Appends the asynchronous calls that have ended to `ended`, by their `link`. The
 // caller runs sp_call_open() on each, then its callback.
@@ -139,8 +137,7 @@ void sp_pool_set_asleep(struct sp_pool *pool, bool asleep);
 // fault.
 void sp_call_open(struct sp_call *call);
 
-// ---- Seats: loop thread (pool/seats.c)
-// -------------------------------------------------------
+// ---- Seats: loop thread (pool/seats.c) ----------------------------------------
 
 // Says what the pool runs as, for its stats.
 void sp_pool_set_shape(struct sp_pool *pool,
@@ -184,8 +181,7 @@ bool sp_pool_tick(struct sp_pool *pool,
                   uint64_t now,
                   const struct sp_pool_orders *orders);
 
-// ---- Between the files of this module
-// --------------------------------------------------------
+// ---- Between the files of this module -----------------------------------------
 
 // What is to be done once the lock is released: bells to ring, callers to wake.
 #define SP_AFTER_MOST 8

@@ -109,8 +109,7 @@ sp_seat_return_lease(struct sp_store *store, struct sp_seat *seat, uint32_t numb
     return SNAKEPIT_OK;
 }
 
-// ---- The schedule
-// ----------------------------------------------------------------------------
+// ---- The schedule -------------------------------------------------------------
 
 void sp_schedule_init(struct sp_schedule *schedule)
 {

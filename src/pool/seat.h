@@ -73,8 +73,7 @@ void sp_seat_end_lease(struct sp_store *store,
 snakepit_err
 sp_seat_return_lease(struct sp_store *store, struct sp_seat *seat, uint32_t number);
 
-// ---- The schedule
-// ----------------------------------------------------------------------------
+// ---- The schedule -------------------------------------------------------------
 
 #define SP_LOADS (SP_SLOTS_MAX + 1)
 

@@ -125,8 +125,7 @@ void sp_pool_remove_seat(struct sp_pool *pool, struct sp_seat *seat)
     pthread_mutex_unlock(&pool->lock);
 }
 
-// ---- The tick
-// --------------------------------------------------------------------------------
+// ---- The tick -----------------------------------------------------------------
 
 static void expire_asyncs(struct sp_pool *pool, uint64_t now, struct sp_after *after)
 {

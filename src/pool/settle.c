@@ -10,8 +10,7 @@
 #include "payload/wire.h"
 #include "pool/pool.h"
 
-// ---- Leaving a slot
-// --------------------------------------------------------------------------
+// ---- Leaving a slot -----------------------------------------------------------
 
 void sp_pool_unplace(struct sp_pool *pool, struct sp_call *call)
 {
@@ -127,8 +126,7 @@ void sp_pool_settle(struct sp_pool *pool, struct sp_call *call, struct sp_after 
     }
 }
 
-// ---- Giving up
-// -------------------------------------------------------------------------------
+// ---- Giving up ----------------------------------------------------------------
 
 static struct sp_orphan *orphan_of(struct sp_call *call)
 {
@@ -200,8 +198,7 @@ void sp_pool_expire(struct sp_pool *pool,
     }
 }
 
-// ---- The completion ring
-// ---------------------------------------------------------------------
+// ---- The completion ring ------------------------------------------------------
 
 static struct sp_orphan *find_orphan(struct sp_seat *seat, uint32_t slot)
 {
@@ -306,8 +303,7 @@ void sp_pool_set_asleep(struct sp_pool *pool, bool asleep)
     atomic_thread_fence(memory_order_seq_cst);
 }
 
-// ---- After the lock
-// --------------------------------------------------------------------------
+// ---- After the lock -----------------------------------------------------------
 
 // A text of the fault, copied and cut; the worker's bytes are not terminated.
 static bool fault_text(const snakepit_reader *map, const char *key, struct sp_buf *text)

@@ -37,8 +37,7 @@ void sp_store_fini(struct sp_store *store)
     pthread_mutex_destroy(&store->lock);
 }
 
-// ---- Shares
-// ----------------------------------------------------------------------------------
+// ---- Shares -------------------------------------------------------------------
 
 snakepit_err
 sp_share_new(struct sp_store *store, uint64_t bytes, struct sp_share **share)
@@ -107,8 +106,7 @@ struct sp_share *sp_share_find(struct sp_store *store, const void *data)
     return found;
 }
 
-// ---- Parcels
-// ---------------------------------------------------------------------------------
+// ---- Parcels ------------------------------------------------------------------
 
 snakepit_err sp_parcel_new(struct sp_store *store, struct sp_parcel **parcel)
 {

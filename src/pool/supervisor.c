@@ -4,7 +4,6 @@
 // fallback, a failure.
 #include "pool/supervisor.h"
 
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,92 +12,16 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "interpreter/interpreter.h"
-#include "payload/writer.h"
 
-#define LEASES \
-    256u // tensors-carrying calls a worker may still hold, and answers we may
-#define LEAST_SLOTS 64u
-#define REASON_MAX  1280u
+#define REASON_MAX 1280u
 
 static void start_more(struct sp_supervisor *supervisor);
 
-// ---- What a worker is told
-// -------------------------------------------------------------------
-
-static void write_pair(snakepit_writer *writer, const char *key, const char *text)
-{
-    snakepit_writer_str(writer, key);
-    snakepit_writer_str(writer, text);
-}
-
-static void write_texts(snakepit_writer *writer, const struct sp_texts *texts)
-{
-    snakepit_writer_array(writer, (uint32_t)texts->count);
-    for (size_t i = 0; i < texts->count; i++) {
-        snakepit_writer_str(writer, texts->items[i]);
-    }
-}
-
-static snakepit_err write_first_message(struct sp_supervisor *supervisor,
-                                        uint64_t worker)
-{
-    const struct sp_pool_config *config = supervisor->pool_config;
-    snakepit_writer *writer = snakepit_writer_new();
-    if (writer == NULL) {
-        return SNAKEPIT_NO_MEMORY;
-    }
-    snakepit_writer_map(writer, 9);
-    write_pair(writer, "adapter", config->adapter);
-    snakepit_writer_str(writer, "adapter_args");
-    write_texts(writer, &config->adapter_args);
-    write_pair(writer, "adapter_config", config->adapter_config);
-    write_pair(writer, "profile", sp_profile_name(supervisor->profile));
-    snakepit_writer_str(writer, "executors");
-    snakepit_writer_uint(writer, supervisor->threads);
-    snakepit_writer_str(writer, "paths");
-    snakepit_writer_array(writer, 1);
-    snakepit_writer_str(writer, supervisor->config->directory);
-    write_pair(writer, "pool", config->name);
-    snakepit_writer_str(writer, "worker");
-    snakepit_writer_uint(writer, worker);
-    write_pair(writer,
-               "undeclared_adapter",
-               config->undeclared_adapter == SP_UNDECLARED_REFUSE ? "refuse" : "warn");
-    snakepit_err err = snakepit_writer_error(writer);
-    supervisor->first_message.size = 0;
-    if (err == SNAKEPIT_OK) {
-        err = sp_buf_append(
-            &supervisor->first_message, writer->buf.data, writer->buf.size);
-    }
-    snakepit_writer_free(writer);
-    return err;
-}
-
-// ---- State
-// -----------------------------------------------------------------------------------
-
-// Copies what other threads may see of the posts.
-static void publish(struct sp_supervisor *supervisor)
-{
-    pthread_mutex_lock(&supervisor->rows_lock);
-    supervisor->row_count = 0;
-    for (uint32_t i = 0; i < supervisor->size; i++) {
-        const struct sp_worker *worker = supervisor->posts[i].worker;
-        if (worker != NULL) {
-            supervisor->rows[supervisor->row_count++] = (snakepit_worker_info){
-                .id = worker->options.id,
-                .pid = worker->process.pid,
-                .state = sp_worker_state_name(worker->state),
-                .capacity = worker->options.shape.executors,
-            };
-        }
-    }
-    pthread_mutex_unlock(&supervisor->rows_lock);
-}
+// ---- State --------------------------------------------------------------------
 
 static void show_state(struct sp_supervisor *supervisor)
 {
-    publish(supervisor);
+    sp_supervisor_publish(supervisor);
     if (supervisor->failed || supervisor->stopping) {
         return;
     }
@@ -131,7 +54,7 @@ static void stop_workers(struct sp_supervisor *supervisor)
             stop_worker(supervisor, worker);
         }
     }
-    publish(supervisor);
+    sp_supervisor_publish(supervisor);
 }
 
 static void fail(struct sp_supervisor *supervisor, const char *why)
@@ -150,8 +73,7 @@ static void fail(struct sp_supervisor *supervisor, const char *why)
     stop_workers(supervisor);
 }
 
-// ---- Falling back
-// ----------------------------------------------------------------------------
+// ---- Falling back -------------------------------------------------------------
 
 static void replace_rows(struct sp_supervisor *supervisor, snakepit_worker_info *rows)
 {
@@ -254,8 +176,7 @@ static const char *unsupported(const struct sp_supervisor *supervisor,
                                     : "the adapter says that it is not thread-safe";
 }
 
-// ---- Failed starts
-// ---------------------------------------------------------------------------
+// ---- Failed starts ------------------------------------------------------------
 
 static uint64_t backoff_ms(const struct sp_supervisor *supervisor)
 {
@@ -333,8 +254,7 @@ static void describe_failed_start(struct sp_worker *worker, char *text, size_t s
                    last_part(tail, 600));
 }
 
-// ---- Workers
-// ---------------------------------------------------------------------------------
+// ---- Workers ------------------------------------------------------------------
 
 static struct sp_post *post_of(struct sp_supervisor *supervisor,
                                const struct sp_worker *worker)
@@ -479,77 +399,15 @@ static void worker_gone(void *user, struct sp_worker *worker)
     }
 }
 
-static uint32_t slots_for(uint32_t threads)
-{
-    uint32_t slots = LEAST_SLOTS;
-    while (slots < 2 * threads) {
-        slots *= 2;
-    }
-    return slots;
-}
-
-static void describe_worker(struct sp_supervisor *supervisor,
-                            struct sp_worker_options *options)
-{
-    const struct sp_pool_config *config = supervisor->pool_config;
-    uint64_t id = ++*supervisor->last_worker_id;
-    *options = (struct sp_worker_options){
-        .loop = supervisor->loop,
-        .watcher = supervisor->watcher,
-        .log = supervisor->log,
-        .pool = config->name,
-        .id = id,
-        .python = config->python,
-        .environment = supervisor->environment,
-        .requests = supervisor->requests,
-        .shape = {.slots = slots_for(supervisor->threads),
-                  .executors = supervisor->threads,
-                  .leases = LEASES,
-                  .waiting = (enum sp_waiting)config->placement,
-                  .epoch = id,
-                  .requests_size = supervisor->pool->store.segment.size,
-                  .results_size = config->shared_memory_size},
-        .start_timeout_ms = config->start_timeout_ms,
-        .stop_grace_ms = config->stop_grace_ms,
-        .heartbeat_interval_ms = config->heartbeat_interval_ms,
-        .heartbeat_max_missed = config->heartbeat_max_missed,
-        .hooks = {worker_ready, worker_lost, worker_gone, supervisor},
-    };
-}
-
-// The n-th of the processors in a set that has more than n.
-static int nth_cpu(const cpu_set_t *set, int n)
-{
-    int cpu = -1;
-    do {
-        cpu++;
-        n -= CPU_ISSET(cpu, set) ? 1 : 0;
-    } while (n >= 0);
-    return cpu;
-}
-
-// Post i gets the i-th of the cores that the host may use. A failure only costs speed.
-static void pin(const struct sp_supervisor *supervisor, uint32_t index, pid_t pid)
-{
-    cpu_set_t allowed;
-    cpu_set_t one;
-    if (supervisor->pool_config->placement != SP_POOL_PLACEMENT_SPREAD ||
-        sched_getaffinity(0, sizeof allowed, &allowed) != 0 ||
-        CPU_COUNT(&allowed) == 0) {
-        return;
-    }
-    CPU_ZERO(&one);
-    CPU_SET(nth_cpu(&allowed, (int)(index % (uint32_t)CPU_COUNT(&allowed))), &one);
-    (void)sched_setaffinity(pid, sizeof one, &one);
-}
-
 // False: it could not be started, which was noted.
 static bool fill(struct sp_supervisor *supervisor, struct sp_post *post)
 {
     char why[512] = "memory is exhausted";
     struct sp_worker_options options;
-    describe_worker(supervisor, &options);
-    snakepit_err err = write_first_message(supervisor, options.id);
+    sp_supervisor_describe_worker(supervisor, &options);
+    options.hooks =
+        (struct sp_worker_hooks){worker_ready, worker_lost, worker_gone, supervisor};
+    snakepit_err err = sp_supervisor_write_first_message(supervisor, options.id);
     options.config = (struct sp_slice){supervisor->first_message.data,
                                        supervisor->first_message.size};
     if (err == SNAKEPIT_OK) {
@@ -559,7 +417,8 @@ static bool fill(struct sp_supervisor *supervisor, struct sp_post *post)
         note_failed_start(supervisor, why, false);
         return false;
     }
-    pin(supervisor, (uint32_t)(post - supervisor->posts), post->worker->process.pid);
+    sp_supervisor_pin(
+        supervisor, (uint32_t)(post - supervisor->posts), post->worker->process.pid);
     supervisor->starting++;
     supervisor->alive++;
     sp_pool_count_workers(supervisor->pool, 1, 0);
@@ -596,15 +455,14 @@ static void start_more(struct sp_supervisor *supervisor)
         return;
     }
     uint32_t started = fill_batch(supervisor);
-    publish(supervisor);
+    sp_supervisor_publish(supervisor);
     uint32_t delay = supervisor->pool_config->startup_batch_delay_ms;
     if (started > 0 && delay > 0 && supervisor->alive < supervisor->size) {
         later(supervisor, delay);
     }
 }
 
-// ---- Life of the supervisor
-// ------------------------------------------------------------------
+// ---- Life of the supervisor ---------------------------------------------------
 
 snakepit_err sp_supervisor_init(struct sp_supervisor *supervisor,
                                 const struct sp_supervisor_options *options)
@@ -692,34 +550,4 @@ void sp_supervisor_fini(struct sp_supervisor *supervisor)
     sp_free(supervisor->posts);
     sp_free(supervisor->rows);
     pthread_mutex_destroy(&supervisor->rows_lock);
-}
-
-// The load of a worker now; 0 without a seat.
-static uint32_t load_of(struct sp_pool *pool, uint64_t worker)
-{
-    uint32_t load = 0;
-    pthread_mutex_lock(&pool->lock);
-    for (struct sp_link *link = pool->seats.next; link != &pool->seats;
-         link = link->next) {
-        const struct sp_seat *seat = SP_ENTRY(link, struct sp_seat, member);
-        if (seat->worker_id == worker) {
-            load = seat->load;
-        }
-    }
-    pthread_mutex_unlock(&pool->lock);
-    return load;
-}
-
-size_t sp_supervisor_workers(struct sp_supervisor *supervisor,
-                             snakepit_worker_info *rows,
-                             size_t room)
-{
-    pthread_mutex_lock(&supervisor->rows_lock);
-    size_t count = supervisor->row_count;
-    for (size_t i = 0; i < count && i < room; i++) {
-        rows[i] = supervisor->rows[i];
-        rows[i].load = load_of(supervisor->pool, rows[i].id);
-    }
-    pthread_mutex_unlock(&supervisor->rows_lock);
-    return count;
 }

@@ -92,4 +92,20 @@ size_t sp_supervisor_workers(struct sp_supervisor *supervisor,
                              snakepit_worker_info *rows,
                              size_t room);
 
+// ---- pool/worker_spec.c ------------------------------------------------------------
+
+// Everything but the hooks and `config`.
+void sp_supervisor_describe_worker(struct sp_supervisor *supervisor,
+                                   struct sp_worker_options *options);
+// Into supervisor->first_message. NO_MEMORY.
+snakepit_err sp_supervisor_write_first_message(struct sp_supervisor *supervisor,
+                                               uint64_t worker);
+// With `placement: spread`, post i gets the i-th of the cores that the host may use. A
+// failure only costs speed.
+void sp_supervisor_pin(const struct sp_supervisor *supervisor,
+                       uint32_t index,
+                       pid_t pid);
+// Copies what other threads may see of the posts.
+void sp_supervisor_publish(struct sp_supervisor *supervisor);
+
 #endif

@@ -15,12 +15,11 @@
 #include "base/memory.h"
 #include "ipc/lifeline.h"
 #include "ipc/wait.h"
-#include "payload/reader.h"
+#include "worker/report.h"
 
 #define PROBE_CALL UINT64_MAX // number of the first call, which is our own
 
-// ---- State
-// -----------------------------------------------------------------------------------
+// ---- State --------------------------------------------------------------------
 
 static void enter(struct sp_worker *worker, enum sp_worker_event event)
 {
@@ -70,8 +69,7 @@ void sp_worker_kill(struct sp_worker *worker, const char *why)
     signal_group(worker, SIGKILL);
 }
 
-// ---- Loss
-// ------------------------------------------------------------------------------------
+// ---- Loss ---------------------------------------------------------------------
 
 // A dying process shows its exit code a little after its lifeline breaks.
 static struct sp_exit peek_patiently(pid_t pid)
@@ -119,8 +117,7 @@ static void lifeline_ended(void *user, enum sp_life life)
     report_loss(worker, &end);
 }
 
-// ---- Closing
-// ---------------------------------------------------------------------------------
+// ---- Closing ------------------------------------------------------------------
 
 static void handle_closed(uv_handle_t *handle)
 {
@@ -196,8 +193,7 @@ static void on_exit_ready(uv_poll_t *poll, int status, int events)
     }
 }
 
-// ---- Start
-// -----------------------------------------------------------------------------------
+// ---- Start --------------------------------------------------------------------
 
 static void set_failure(struct sp_worker *worker, const char *text)
 {
@@ -260,33 +256,7 @@ static void send_probe(struct sp_worker *worker)
     (void)sp_bell_ring(&port->view.header->bell);
 }
 
-// ---- Messages
-// --------------------------------------------------------------------------------
-
-static void
-read_text(const snakepit_reader *map, const char *key, char *room, size_t size)
-{
-    snakepit_reader at;
-    snakepit_value value;
-    room[0] = 0;
-    if (snakepit_reader_find(map, key, &at) == SNAKEPIT_OK &&
-        snakepit_reader_next(&at, &value) == SNAKEPIT_OK &&
-        value.kind == SNAKEPIT_TEXT) {
-        (void)snprintf(room, size, "%.*s", (int)value.as.text.size, value.as.text.data);
-    }
-}
-
-static bool read_flag(const snakepit_reader *map, const char *key, bool otherwise)
-{
-    snakepit_reader at;
-    snakepit_value value;
-    if (snakepit_reader_find(map, key, &at) == SNAKEPIT_OK &&
-        snakepit_reader_next(&at, &value) == SNAKEPIT_OK &&
-        value.kind == SNAKEPIT_BOOLEAN) {
-        return value.as.boolean;
-    }
-    return otherwise;
-}
+// ---- Messages -----------------------------------------------------------------
 
 static void on_hello(struct sp_worker *worker, const uint8_t *body, uint32_t size)
 {
@@ -314,37 +284,18 @@ static void on_hello(struct sp_worker *worker, const uint8_t *body, uint32_t siz
 
 static void on_ready(struct sp_worker *worker, const uint8_t *body, uint32_t size)
 {
-    snakepit_reader map;
     if (worker->state != SP_WORKER_STARTING || worker->doorbell_poll.data != NULL) {
         return;
     }
-    snakepit_reader_init(&map, body, size);
-    worker->info.gil_enabled = read_flag(&map, "gil_enabled", true);
-    worker->info.free_threaded = read_flag(&map, "free_threaded", false);
-    worker->info.thread_safe = read_flag(&map, "thread_safe", true);
-    read_text(&map, "python", worker->info.python, sizeof worker->info.python);
-    read_text(&map, "adapter", worker->info.adapter, sizeof worker->info.adapter);
+    sp_worker_read_info(&worker->info, body, size);
     send_probe(worker);
 }
 
 static void on_failed(struct sp_worker *worker, const uint8_t *body, uint32_t size)
 {
-    char type[128];
-    char message[1024];
-    char traceback[SP_FAILURE_MAX - 1400];
-    snakepit_reader map;
-    snakepit_reader_init(&map, body, size);
-    read_text(&map, "type", type, sizeof type);
-    read_text(&map, "message", message, sizeof message);
-    read_text(&map, "traceback", traceback, sizeof traceback);
     worker->failed = true;
     worker->adapter_failed = true;
-    (void)snprintf(worker->failure,
-                   sizeof worker->failure,
-                   "%s: %s\n%s",
-                   type,
-                   message,
-                   traceback);
+    sp_worker_read_failure(worker->failure, sizeof worker->failure, body, size);
 }
 
 static void
@@ -397,8 +348,7 @@ static void on_channel(uv_poll_t *poll, int status, int events)
     }
 }
 
-// ---- Output
-// ----------------------------------------------------------------------------------
+// ---- Output -------------------------------------------------------------------
 
 static void log_line(struct sp_worker *worker, const char *event, const char *line)
 {
@@ -433,8 +383,7 @@ static void on_output(uv_poll_t *poll, int status, int events)
     }
 }
 
-// ---- Timers
-// ----------------------------------------------------------------------------------
+// ---- Timers -------------------------------------------------------------------
 
 static void on_start_timeout(uv_timer_t *timer)
 {
@@ -490,8 +439,7 @@ void sp_worker_cancel(struct sp_worker *worker, uint64_t call, uint32_t slot)
         worker->process.channel, SP_MESSAGE_CANCEL, &cancel, sizeof cancel);
 }
 
-// ---- Birth and burial
-// ------------------------------------------------------------------------
+// ---- Birth and burial ---------------------------------------------------------
 
 static void
 watch_descriptor(struct sp_worker *worker, uv_poll_t *poll, int fd, uv_poll_cb ready)

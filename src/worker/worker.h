@@ -20,6 +20,7 @@
 #include "ipc/watcher.h"
 #include "worker/cause.h"
 #include "worker/output.h"
+#include "worker/report.h"
 #include "worker/spawn.h"
 #include "worker/state.h"
 
@@ -63,15 +64,6 @@ struct sp_worker_options {
     uint32_t heartbeat_interval_ms;
     uint32_t heartbeat_max_missed;
     struct sp_worker_hooks hooks;
-};
-
-// What a ready worker said of itself; claims, for it is not trusted.
-struct sp_worker_info {
-    bool gil_enabled;
-    bool free_threaded;
-    bool thread_safe; // the adapter is not declared to be unsafe
-    char python[32];  // "3.13.5"
-    char adapter[256];
 };
 
 #define SP_FAILURE_MAX 8192u

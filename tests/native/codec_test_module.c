@@ -17,7 +17,7 @@
 #define RESULTS_SIZE  (UINT64_C(1) << 30)
 #define INLINE_MAX    65536
 
-// ---- The services of runtime.h --------------------------------------------------
+// ---- The services of runtime.h ------------------------------------------------
 
 // One per process, as in a worker. Guarded by lock, but for the two segments.
 struct sp_runtime {
@@ -91,7 +91,7 @@ static struct sp_lease *lease_new(uint32_t number)
     return lease;
 }
 
-// ---- Executor -------------------------------------------------------------------
+// ---- Executor -----------------------------------------------------------------
 
 struct executor {
     PyObject_HEAD struct sp_decoder decoder;
@@ -383,7 +383,7 @@ static PyType_Spec executor_spec = {
     .slots = executor_slots,
 };
 
-// ---- The module -----------------------------------------------------------------
+// ---- The module ---------------------------------------------------------------
 
 static PyObject *module_empty(PyObject *module, PyObject *args, PyObject *kwargs)
 {

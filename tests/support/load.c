@@ -177,7 +177,7 @@ static void next_question(struct load *load, struct pending *call, snakepit_writ
     atomic_fetch_add(&load->counters.started, 1);
 }
 
-// ---- Synchronous -----------------------------------------------------------------------------
+// ---- Synchronous --------------------------------------------------------------
 
 static void *call_again_and_again(void *argument)
 {
@@ -200,7 +200,7 @@ static void *call_again_and_again(void *argument)
     return NULL;
 }
 
-// ---- Asynchronous ----------------------------------------------------------------------------
+// ---- Asynchronous -------------------------------------------------------------
 
 static void call_ended(void *user, snakepit_err err, snakepit_answer *answer)
 {
@@ -301,7 +301,7 @@ static struct async_thread *async_thread_new(struct load *load)
     return thread;
 }
 
-// ---- Start and stop --------------------------------------------------------------------------
+// ---- Start and stop -----------------------------------------------------------
 
 struct load *load_start(const struct load_options *options)
 {

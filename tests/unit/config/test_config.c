@@ -198,8 +198,7 @@ static void without_pooling_no_interpreter_is_needed(void **state)
     sp_config_free(config);
 }
 
-// ---- Files
-// -----------------------------------------------------------------------------------
+// ---- Files --------------------------------------------------------------------
 
 static void write_file(const char *path, const char *text)
 {

@@ -179,8 +179,7 @@ static void find_refuses_what_is_no_map_or_is_cut(void **state)
     assert_null(found.at);
 }
 
-// ---- Tensors
-// ---------------------------------------------------------------------------------
+// ---- Tensors ------------------------------------------------------------------
 
 static _Alignas(SP_TENSOR_ALIGN) uint8_t memory[256];
 
@@ -270,8 +269,7 @@ static void an_empty_tensor_may_stand_at_the_very_end(void **state)
     assert_int_equal(read_tensor(ext, sizeof(ext), 64, &value), SNAKEPIT_MALFORMED);
 }
 
-// ---- Hostile bytes
-// ---------------------------------------------------------------------------
+// ---- Hostile bytes ------------------------------------------------------------
 
 // Every kind in one value.
 static const char zoo[] =

@@ -70,8 +70,7 @@ static void packed_strides_are_those_of_c(void **state)
     assert_int_equal(tensor.strides[2], 2);
 }
 
-// ---- Packing
-// ---------------------------------------------------------------------------------
+// ---- Packing ------------------------------------------------------------------
 
 // What sp_tensor_pack() should give, one element after the other.
 static void pack_slowly(const snakepit_tensor *tensor, uint8_t *out)

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+// Every text is cut to the room there is; nothing is allocated.
+#include "worker/report.h"
+
+#include <stdio.h>
+
+#include "payload/reader.h"
+
+static void
+read_text(const snakepit_reader *map, const char *key, char *room, size_t size)
+{
+    snakepit_reader at;
+    snakepit_value value;
+    room[0] = 0;
+    if (snakepit_reader_find(map, key, &at) == SNAKEPIT_OK &&
+        snakepit_reader_next(&at, &value) == SNAKEPIT_OK &&
+        value.kind == SNAKEPIT_TEXT) {
+        (void)snprintf(room, size, "%.*s", (int)value.as.text.size, value.as.text.data);
+    }
+}
+
+static bool read_flag(const snakepit_reader *map, const char *key, bool otherwise)
+{
+    snakepit_reader at;
+    snakepit_value value;
+    if (snakepit_reader_find(map, key, &at) == SNAKEPIT_OK &&
+        snakepit_reader_next(&at, &value) == SNAKEPIT_OK &&
+        value.kind == SNAKEPIT_BOOLEAN) {
+        return value.as.boolean;
+    }
+    return otherwise;
+}
+
+void sp_worker_read_info(struct sp_worker_info *info, const uint8_t *body, size_t size)
+{
+    snakepit_reader map;
+    snakepit_reader_init(&map, body, size);
+    info->gil_enabled = read_flag(&map, "gil_enabled", true);
+    info->free_threaded = read_flag(&map, "free_threaded", false);
+    info->thread_safe = read_flag(&map, "thread_safe", true);
+    read_text(&map, "python", info->python, sizeof info->python);
+    read_text(&map, "adapter", info->adapter, sizeof info->adapter);
+}
+
+void sp_worker_read_failure(char *room,
+                            size_t room_size,
+                            const uint8_t *body,
+                            size_t size)
+{
+    char type[128];
+    char message[1024];
+    char traceback[6144];
+    snakepit_reader map;
+    snakepit_reader_init(&map, body, size);
+    read_text(&map, "type", type, sizeof type);
+    read_text(&map, "message", message, sizeof message);
+    read_text(&map, "traceback", traceback, sizeof traceback);
+    (void)snprintf(room, room_size, "%s: %s\n%s", type, message, traceback);
+}
