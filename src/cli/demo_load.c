@@ -10,8 +10,8 @@
 #include "cli/interrupt.h"
 #include "cli/output.h"
 
-#define THREADS 8
-#define CALLS   125  // of each thread
+#define THREADS 8u
+#define CALLS   125u // of each thread
 #define WARM_UP 1000 // calls
 #define SAMPLES 4000 // calls that are timed
 
@@ -38,7 +38,7 @@ static void *call_by_turns(void *user)
     unsigned right = 0;
     pthread_mutex_lock(&load->gate);
     pthread_mutex_unlock(&load->gate);
-    for (int i = 0; args != NULL && i < CALLS && sp_cli_interrupted() == 0; i++) {
+    for (unsigned i = 0; args != NULL && i < CALLS && sp_cli_interrupted() == 0; i++) {
         right += sp_demo_add(load->demo, pools[i % 2], args, i, caller->number * 1000);
     }
     // It is read after the threads were joined.
@@ -81,9 +81,9 @@ void sp_demo_load(struct sp_demo *demo)
     sp_demo_row(
         demo,
         right == THREADS * CALLS,
-        "calls   %s of %s from %d threads, both pools by turns, %s: %s a second",
+        "calls   %s of %s from %u threads, both pools by turns, %s: %s a second",
         sp_demo_count(right, answered),
-        sp_demo_count(THREADS * CALLS, calls),
+        sp_demo_count((uint64_t)THREADS * CALLS, calls),
         THREADS,
         sp_demo_duration(took, duration),
         sp_demo_count(right * SP_NS_PER_S / (took + 1), rate));

@@ -3,6 +3,7 @@
 // end first, then callbacks have run, then workers leave, then the loop ends, then
 // memory goes.
 #include "pit/pit.h"
+#include "pit/detect.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -142,16 +143,32 @@ static void free_pit(snakepit *pit)
     sp_free(pit);
 }
 
+static void explain_err(snakepit_message *why, snakepit_err err)
+{
+    if (why != NULL && why->text[0] == 0) {
+        (void)snprintf(why->text, sizeof why->text, "%s", snakepit_err_text(err));
+    }
+}
+
 // Takes `config` in any case.
 static snakepit_err open_config(struct sp_config *config,
                                 const snakepit_open_options *options,
                                 snakepit **pit,
                                 snakepit_message *why)
 {
-    snakepit *made = sp_alloc(sizeof *made);
-    if (made == NULL) {
+    if (why != NULL) {
+        why->text[0] = 0;
+    }
+    snakepit *made = NULL;
+    snakepit_err err = sp_detect_interpreters(config, why);
+    if (err == SNAKEPIT_OK) {
+        made = sp_alloc(sizeof *made);
+        err = made == NULL ? SNAKEPIT_NO_MEMORY : SNAKEPIT_OK;
+    }
+    if (err != SNAKEPIT_OK) {
         sp_config_free(config);
-        return SNAKEPIT_NO_MEMORY;
+        explain_err(why, err);
+        return err;
     }
     made->magic = SP_PIT_MAGIC;
     made->config = config;
@@ -159,11 +176,9 @@ static snakepit_err open_config(struct sp_config *config,
     made->drain.wake = -1;
     (void)sp_clock_ticks_per_us(); // measured here, not in the first call
     set_log(made, options);
-    snakepit_err err = open_parts(made);
+    err = open_parts(made);
     if (err != SNAKEPIT_OK) {
-        if (why != NULL) {
-            (void)snprintf(why->text, sizeof why->text, "%s", snakepit_err_text(err));
-        }
+        explain_err(why, err);
         sp_loop_stop(made);
         free_pit(made);
         return err;

@@ -259,6 +259,7 @@ static void balance(struct sp_pool *pool, struct sp_after *after)
             continue;
         }
         sp_pool_unplace(pool, call);
+        pool->hooks.attention(pool->hooks.user); // the slot comes back through the ring
         if (!place_on(pool, idle, call, after)) {
             sp_line_put_first(&pool->line, call);
         }

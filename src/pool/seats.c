@@ -193,6 +193,7 @@ bool sp_pool_tick(struct sp_pool *pool,
                   const struct sp_pool_orders *orders)
 {
     struct sp_after after = {0};
+    bool again = false;
     pthread_mutex_lock(&pool->lock);
     expire_asyncs(pool, now, &after);
     for (struct sp_link *link = pool->seats.next; link != &pool->seats;
@@ -202,8 +203,10 @@ bool sp_pool_tick(struct sp_pool *pool,
             sp_pool_collect_seat(pool, seat, &after);
         }
         tick_seat(pool, seat, now, orders);
+        again |= seat->port->notifying > 0;
     }
-    bool again = pool->orphans > 0 || !sp_list_empty(&pool->asyncs);
+    sp_pool_dispatch(pool, &after);
+    again |= pool->orphans > 0 || !sp_list_empty(&pool->asyncs);
     bool ended = !sp_list_empty(&pool->ended);
     if (ended) {
         pool->hooks.ended(pool->hooks.user);

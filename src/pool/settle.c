@@ -81,8 +81,9 @@ end_with_answer(struct sp_pool *pool, struct sp_call *call, struct sp_after *aft
     call->fault.worker = seat->worker_id;
     learn(pool, answer.ran_ticks);
     if (call->asynchronous) {
-        pool->peer_cpu = atomic_load_explicit(&seat->port->view.header->worker_cpu,
-                                              memory_order_relaxed);
+        uint32_t cpu = atomic_load_explicit(&seat->port->view.header->worker_cpu,
+                                            memory_order_relaxed);
+        atomic_store_explicit(&pool->peer_cpu, cpu, memory_order_relaxed);
     }
     sp_pool_unplace(pool, call);
     sp_pool_end(pool, call, after);
@@ -172,6 +173,8 @@ void sp_pool_abandon(struct sp_pool *pool,
     if (!seat->violated && sp_port_take_back(port, call->slot)) {
         told.stage = "worker";
         sp_pool_unplace(pool, call);
+        // The slot comes back through the completion ring.
+        pool->hooks.attention(pool->hooks.user);
     } else {
         told.stage = "running";
         sp_port_cancel(port, call->slot);

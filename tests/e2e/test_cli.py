@@ -101,6 +101,12 @@ def is_gone(pid):
     return stat.rpartition(")")[2].split()[0] == "Z"
 
 
+def workers_of(pid):
+    """The pids of a process's children, whichever of its threads started them."""
+    files = pathlib.Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for file in files for child in file.read_text().split()]
+
+
 def until(condition, seconds=10):
     end = time.monotonic() + seconds
     while not condition():
@@ -485,6 +491,24 @@ def test_demo_finds_a_wrong_result(tmp_path):
     assert result.returncode == 1
     assert result.stdout.count("WRONG") == 1
     assert "a result was wrong" in result.stderr
+
+
+def test_a_signal_during_the_demo_leaves_no_worker():
+    process = subprocess.Popen(
+        [str(SNAKEPIT), "demo", "--config", str(HYBRID)],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline().startswith("Snakepit ")
+    until(lambda: workers_of(process.pid))
+    workers = workers_of(process.pid)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 128 + signal.SIGINT
+    assert "stopped by SIGINT" in err
+    assert all(map(is_gone, workers))
 
 
 def test_demo_survives_head():

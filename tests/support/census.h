@@ -15,6 +15,10 @@ struct census {
 
 struct census census_take(void);
 
+// Makes what the library's libraries keep for the life of a process (a pipe of libuv's), so that
+// it does not look like a leak.
+void census_warm_up(void);
+
 // Sends `signal` to a child of this process, and only to a child. False: it is none (any more).
 int census_signal_child(pid_t pid, int signal);
 

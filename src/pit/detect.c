@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+// Answers are remembered for the life of the process, by path and by the file's
+// identity: an interpreter that was replaced is asked again, and so is one that was
+// found wanting.
+#include "pit/detect.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/memory.h"
+#include "interpreter/interpreter.h"
+
+#define REMEMBERED 16
+#define PATH_MOST  1024
+
+// Guarded by lock.
+struct answer {
+    char python[PATH_MOST];
+    char executable[PATH_MOST];
+    struct timespec changed;
+    ino_t inode;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct answer answers[REMEMBERED];
+static unsigned next_answer;
+
+static bool same_file(const struct answer *answer, const struct stat *file)
+{
+    return answer->inode == file->st_ino &&
+           answer->changed.tv_sec == file->st_mtim.tv_sec &&
+           answer->changed.tv_nsec == file->st_mtim.tv_nsec;
+}
+
+// The executable that was found behind `python`, as a copy; NULL: not known.
+static char *recall(const char *python, const struct stat *file)
+{
+    char *found = NULL;
+    pthread_mutex_lock(&lock);
+    for (unsigned i = 0; i < REMEMBERED && found == NULL; i++) {
+        if (strcmp(answers[i].python, python) == 0 && same_file(&answers[i], file)) {
+            found = sp_strdup(answers[i].executable);
+        }
+    }
+    pthread_mutex_unlock(&lock);
+    return found;
+}
+
+static void
+remember(const char *python, const char *executable, const struct stat *file)
+{
+    if (strlen(python) >= PATH_MOST || strlen(executable) >= PATH_MOST) {
+        return;
+    }
+    pthread_mutex_lock(&lock);
+    struct answer *answer = &answers[next_answer++ % REMEMBERED];
+    (void)snprintf(answer->python, PATH_MOST, "%s", python);
+    (void)snprintf(answer->executable, PATH_MOST, "%s", executable);
+    answer->changed = file->st_mtim;
+    answer->inode = file->st_ino;
+    pthread_mutex_unlock(&lock);
+}
+
+static snakepit_err refuse(const struct sp_config *config,
+                           const struct sp_pool_config *pool,
+                           const char *what,
+                           snakepit_message *why)
+{
+    if (why != NULL) {
+        (void)snprintf(why->text,
+                       sizeof why->text,
+                       "%.200s: pool %.100s: python: %.600s",
+                       config->file,
+                       pool->name,
+                       what);
+    }
+    return SNAKEPIT_INVALID_CONFIG;
+}
+
+static snakepit_err ask(const struct sp_config *config,
+                        struct sp_pool_config *pool,
+                        const struct stat *file,
+                        snakepit_message *why)
+{
+    snakepit_message reason = {0};
+    struct sp_interpreter interpreter;
+    if (sp_interpreter_probe(pool->python, &interpreter, &reason) != SNAKEPIT_OK) {
+        return refuse(config, pool, reason.text, why);
+    }
+    if (!interpreter.has_bridge) {
+        (void)snprintf(reason.text,
+                       sizeof reason.text,
+                       "%.250s has no snakepit_bridge; install it with "
+                       "\"%.250s -m pip install snakepit-bridge\"",
+                       interpreter.executable,
+                       interpreter.executable);
+        sp_interpreter_fini(&interpreter);
+        return refuse(config, pool, reason.text, why);
+    }
+    char *executable = sp_strdup(interpreter.executable);
+    if (executable != NULL) {
+        remember(pool->python, executable, file);
+        sp_free(pool->python);
+        pool->python = executable;
+    }
+    sp_interpreter_fini(&interpreter);
+    return executable == NULL ? SNAKEPIT_NO_MEMORY : SNAKEPIT_OK;
+}
+
+static snakepit_err detect(const struct sp_config *config,
+                           struct sp_pool_config *pool,
+                           snakepit_message *why)
+{
+    struct stat file;
+    if (stat(pool->python, &file) != 0) {
+        return refuse(config, pool, "it is not there any more", why);
+    }
+    char *known = recall(pool->python, &file);
+    if (known == NULL) {
+        return ask(config, pool, &file, why);
+    }
+    sp_free(pool->python);
+    pool->python = known;
+    return SNAKEPIT_OK;
+}
+
+snakepit_err sp_detect_interpreters(struct sp_config *config, snakepit_message *why)
+{
+    snakepit_err err = SNAKEPIT_OK;
+    if (config->python_version_detection == SP_DETECTION_OFF ||
+        !config->pooling_enabled) {
+        return err;
+    }
+    for (size_t i = 0; i < config->count && err == SNAKEPIT_OK; i++) {
+        err = detect(config, &config->pools[i], why);
+    }
+    return err;
+}

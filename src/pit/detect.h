@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+// `python_version_detection: auto`: asks each interpreter of a configuration what it is
+// before its pool starts, so that a wrong one is an error of the configuration and not
+// of a worker.
+#ifndef PIT_DETECT_H
+#define PIT_DETECT_H
+
+#include <snakepit/errors.h>
+#include <snakepit/payload.h>
+
+#include "config/config.h"
+
+// Replaces each pool's `python` by the executable behind it (a version manager's shim
+// would cost every start). INVALID_CONFIG: it is no CPython that can run a worker;
+// `why` names file, pool and remedy. Blocks up to 100 ms for each interpreter that this
+// process has not asked before.
+snakepit_err sp_detect_interpreters(struct sp_config *config, snakepit_message *why);
+
+#endif
