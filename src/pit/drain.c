@@ -102,7 +102,9 @@ static bool peer_is_elsewhere(const snakepit *pit)
 {
     uint32_t here = (uint32_t)sched_getcpu();
     for (size_t i = 0; i < pit->count; i++) {
-        if (pit->pools[i].pool->peer_cpu != here) {
+        uint32_t peer =
+            atomic_load_explicit(&pit->pools[i].pool->peer_cpu, memory_order_relaxed);
+        if (peer != here) {
             return true;
         }
     }

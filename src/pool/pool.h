@@ -84,8 +84,8 @@ struct sp_pool {
     uint32_t orphans;
     uint32_t placed; // calls in slots, orphans excluded
     uint64_t last_call;
-    uint64_t ran_average; // ticks that a call takes to run; 0: not known
-    uint32_t peer_cpu;    // where the last asynchronous call ended
+    uint64_t ran_average;      // ticks that a call takes to run; 0: not known
+    _Atomic uint32_t peer_cpu; // where the last asynchronous call ended
     struct sp_pool_counters counters;
 };
 

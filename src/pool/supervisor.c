@@ -300,6 +300,7 @@ static void worker_ready(void *user, struct sp_worker *worker)
         return;
     }
     post_of(supervisor, worker)->was_ready = true;
+    post_of(supervisor, worker)->serving = true;
     supervisor->ever_ready = true;
     supervisor->ready++;
     sp_log(supervisor->log,
@@ -378,10 +379,9 @@ static void worker_gone(void *user, struct sp_worker *worker)
 {
     struct sp_supervisor *supervisor = user;
     struct sp_post *post = post_of(supervisor, worker);
-    bool had_seat = worker->seat != NULL;
     unseat(supervisor, worker);
     supervisor->alive--;
-    if (had_seat) {
+    if (post->serving) {
         supervisor->ready--;
     } else if (!post->was_ready) {
         supervisor->starting--;

@@ -20,7 +20,8 @@ struct sp_supervisor;
 struct sp_post {
     struct sp_supervisor *supervisor;
     struct sp_worker *worker;
-    bool was_ready;
+    bool was_ready; // its first call was answered
+    bool serving;   // counts as ready
 };
 
 struct sp_supervisor_hooks {
