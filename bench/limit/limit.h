@@ -80,20 +80,28 @@ static inline void limit_wake(_Atomic uint32_t *word, int count)
 // ---- Ring ---------------------------------------------------------------------
 
 // Vyukov's bounded queue. It has as many cells as there are slots, so it is never full.
+// The cell is loaded before the tail is moved on purpose: its line comes from the other
+// core while the locked instruction waits for the lines that were written before it.
 static inline void limit_ring_put(struct limit_segment *segment, uint32_t slot)
 {
-    uint32_t position =
-        atomic_fetch_add_explicit(&segment->tail, 1, memory_order_relaxed);
-    struct limit_cell *cell = &segment->cells[position % LIMIT_SLOTS];
-    // The executor that emptied this cell a lap ago may have been interrupted before it
-    // said so.
-    while (atomic_load_explicit(&cell->turn, memory_order_acquire) != position) {
-        sp_clock_relax();
+    uint32_t position = atomic_load_explicit(&segment->tail, memory_order_relaxed);
+    for (;;) {
+        struct limit_cell *cell = &segment->cells[position % LIMIT_SLOTS];
+        if (atomic_load_explicit(&cell->turn, memory_order_acquire) != position) {
+            sp_clock_relax();
+            position = atomic_load_explicit(&segment->tail, memory_order_relaxed);
+        } else if (atomic_compare_exchange_weak_explicit(&segment->tail,
+                                                         &position,
+                                                         position + 1,
+                                                         memory_order_relaxed,
+                                                         memory_order_relaxed)) {
+            cell->slot = slot;
+            // [limit:put] the slot's content is visible before its turn; pairs with
+            // [limit:take].
+            atomic_store_explicit(&cell->turn, position + 1, memory_order_release);
+            return;
+        }
     }
-    cell->slot = slot;
-    // [limit:put] the slot's content is visible before its turn; pairs with
-    // [limit:take].
-    atomic_store_explicit(&cell->turn, position + 1, memory_order_release);
 }
 
 static inline bool limit_ring_take(struct limit_segment *segment, uint32_t *slot)

@@ -181,10 +181,11 @@ static void
 serve(struct limit_segment *segment, uint32_t id, PyObject *const *functions)
 {
     struct limit_slot *slot = &segment->slots[id];
+    // Read first: the slot's line and the arguments' come from the other core together.
+    uint32_t tool = slot->tool;
     struct source source = {.at = segment->args[id], .segment = segment};
     PyObject *map = decode(&source);
-    PyObject *result =
-        map == NULL ? NULL : PyObject_CallOneArg(functions[slot->tool], map);
+    PyObject *result = map == NULL ? NULL : PyObject_CallOneArg(functions[tool], map);
     uint8_t *end = result == NULL ? NULL : encode(segment->results[id], result);
     slot->failed = end == NULL;
     slot->result_size = end == NULL ? 0 : (uint32_t)(end - segment->results[id]);

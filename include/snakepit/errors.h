@@ -18,7 +18,7 @@
     X(DEADLINE_EXCEEDED,  5,  4, 504, 0, "the call's time ran out")                             \
     X(CANCELLED,          6,  1, 499, 0, "the call was cancelled by its caller")                \
     X(WORKER_DIED,        7, 14, 503, 0, "the worker died while it ran the call")               \
-    X(WORKER_LOST,        8, 14, 503, 1, "the worker died or was stopped before it took the call") \
+    X(WORKER_LOST,        8, 14, 503, 1, "the worker was lost through no fault of the call") \
     X(TOOL_FAILED,        9,  2, 500, 0, "the tool raised an exception")                        \
     X(UNKNOWN_TOOL,      10, 12, 404, 0, "the adapter has no tool of that name")                \
     X(UNSERIALISABLE,    11, 13, 500, 0, "the tool's result cannot be encoded")                 \

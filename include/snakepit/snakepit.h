@@ -130,7 +130,8 @@ typedef uint64_t snakepit_call_id;
 // fails. It runs on the thread that calls snakepit_drain() once
 // snakepit_completion_fd() has been asked for, otherwise on a thread of the library.
 // `call` may be NULL. Fails at once with SATURATED, UNKNOWN_POOL, INVALID_ARGUMENT,
-// NO_MEMORY, POOL_FAILED, SHUTTING_DOWN.
+// MALFORMED (the writer is not one complete value), NO_MEMORY, POOL_FAILED,
+// SHUTTING_DOWN, SYSTEM.
 SNAKEPIT_API snakepit_err snakepit_submit(snakepit *pit,
                                           const char *tool,
                                           const snakepit_writer *args,
@@ -145,7 +146,8 @@ SNAKEPIT_API snakepit_err snakepit_cancel(snakepit *pit, snakepit_call_id call);
 
 // A descriptor for poll(2): readable when calls have ended. Call snakepit_drain(pit, 0)
 // until it returns 0 before each poll: only then do the workers ring. From now on
-// callbacks run only inside snakepit_drain(). The pit owns the descriptor. SYSTEM.
+// callbacks run only inside snakepit_drain(). The pit owns the descriptor.
+// INVALID_ARGUMENT: called from a callback.
 SNAKEPIT_API snakepit_err snakepit_completion_fd(snakepit *pit, int *fd);
 
 // Runs the callbacks of calls that have ended, and returns how many ran. With

@@ -97,7 +97,12 @@ static PyType_Slot call_slots[] = {
 static PyType_Spec call_spec = {
     .name = "snakepit_bridge._runtime.Call",
     .basicsize = sizeof(struct call_object),
+#if PY_VERSION_HEX >= 0x030A0000
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION |
+             Py_TPFLAGS_IMMUTABLETYPE,
+#else
     .flags = Py_TPFLAGS_DEFAULT,
+#endif
     .slots = call_slots,
 };
 
@@ -108,6 +113,11 @@ PyTypeObject *sp_call_type_new(PyObject *module)
         Py_DECREF(type);
         return NULL;
     }
+#if PY_VERSION_HEX < 0x030A0000
+    if (type != NULL) {
+        ((PyTypeObject *)type)->tp_new = NULL; // only an executor makes calls
+    }
+#endif
     return (PyTypeObject *)type;
 }
 

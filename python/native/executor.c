@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "codec_writer.h"
 #include "fault.h"
 #include "ipc/futex.h"
 
@@ -97,7 +98,7 @@ place_body(struct sp_executor *executor, uint32_t id, struct outcome *outcome)
         if (block == NULL) {
             return SNAKEPIT_NO_MEMORY;
         }
-        memcpy(executor->runtime->results.base + block->offset, data, size);
+        sp_copy(executor->runtime->results.base + block->offset, data, size);
         outcome->body = block->offset;
     }
     if (encoder->block_count == 0) {
@@ -157,12 +158,17 @@ static void answer_result(struct sp_executor *executor,
 
 // ---- Calling ------------------------------------------------------------------
 
+static PyObject *name_of(const struct sp_current *current)
+{
+    return PyUnicode_DecodeUTF8(
+        (const char *)current->name, current->name_size, "replace");
+}
+
 static PyObject *call_fallback(struct sp_runtime *runtime,
                                const struct sp_current *current,
                                const struct sp_arguments *arguments)
 {
-    PyObject *name = PyUnicode_DecodeUTF8(
-        (const char *)current->name, current->name_size, "replace");
+    PyObject *name = name_of(current);
     PyObject *dict = name == NULL ? NULL : sp_arguments_as_dict(arguments);
     PyObject *result =
         dict == NULL
@@ -176,10 +182,11 @@ static PyObject *call_fallback(struct sp_runtime *runtime,
 static PyObject *no_such_tool(const struct sp_current *current, snakepit_err *err)
 {
     *err = SNAKEPIT_UNKNOWN_TOOL;
-    PyErr_Format(PyExc_LookupError,
-                 "the adapter has no tool \"%.*s\"",
-                 (int)current->name_size,
-                 (const char *)current->name);
+    PyObject *name = name_of(current);
+    if (name != NULL) {
+        PyErr_Format(PyExc_LookupError, "the adapter has no tool \"%U\"", name);
+        Py_DECREF(name);
+    }
     return NULL;
 }
 
@@ -237,7 +244,8 @@ static bool request_is_sound(const struct sp_runtime *runtime,
 
 static void begin_call(struct sp_executor *executor,
                        uint32_t id,
-                       const struct sp_slot_request *request)
+                       const struct sp_slot_request *request,
+                       uint64_t now)
 {
     struct sp_current *current = &executor->current;
     current->slot = id;
@@ -248,7 +256,7 @@ static void begin_call(struct sp_executor *executor,
     current->call = request->call;
     atomic_store_explicit(&current->mark, request->call, memory_order_release);
     struct sp_stamp *stamp = &executor->runtime->view.stamps[executor->index];
-    atomic_store_explicit(&stamp->since, sp_clock_ticks(), memory_order_relaxed);
+    atomic_store_explicit(&stamp->since, now, memory_order_relaxed);
     atomic_store_explicit(&stamp->call, request->call, memory_order_release);
 }
 
@@ -312,8 +320,8 @@ static void run_tool(struct sp_executor *executor,
         lease = lease_new(executor->runtime, request->lease);
     }
     snakepit_err err = SNAKEPIT_TOOL_FAILED;
-    begin_call(executor, id, request);
     uint64_t begun = sp_clock_ticks();
+    begin_call(executor, id, request, begun);
     PyObject *result = request->kind == SP_CALL_PROBE
                            ? PyBool_FromLong(1)
                            : call_tool(executor, request, lease, &err);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The adaptive rule. A spin that ends in time moves the budget towards twice the wait
-// it saw; a short sleep (the traffic is dense) grows it; a long one takes it to zero,
-// so that an idle pair uses no processor at all.
+// it saw; a short sleep (the traffic is dense) grows it; long ones halve it until it is
+// zero, so that an idle pair uses no processor at all.
 #include "ipc/wait.h"
 
 #include <errno.h>
@@ -53,6 +53,8 @@ void sp_patience_hit(struct sp_patience *patience, uint64_t waited)
     goal = goal < LEAST_US * us ? LEAST_US * us : goal;
     goal = goal > MOST_US * us ? MOST_US * us : goal;
     patience->budget = (7 * patience->budget + goal) / 8;
+    patience->pause -=
+        patience->pause / 256; // being apart pays: moves may come sooner again
 }
 
 void sp_patience_miss(struct sp_patience *patience, uint64_t slept)
@@ -205,6 +207,52 @@ void sp_bell_ring_all(struct sp_bell *bell)
 
 // ---- Worker -------------------------------------------------------------------
 
+#define MOVE_AFTER    64u      // short sleeps on one core before the thread leaves it
+#define PAUSE_US      20000u   // between two moves at first
+#define PAUSE_MOST_US 5000000u // and at most
+
+// Makes the scheduler put this thread onto another core, if it may run on one.
+static void leave_core(void)
+{
+    cpu_set_t allowed;
+    int here = sched_getcpu();
+    if (here < 0 || sched_getaffinity(0, sizeof allowed, &allowed) != 0) {
+        return;
+    }
+    cpu_set_t others = allowed;
+    CPU_CLR(here, &others);
+    if (CPU_COUNT(&others) > 0) {
+        (void)sched_setaffinity(0, sizeof others, &others);
+        (void)sched_setaffinity(0, sizeof allowed, &allowed);
+    }
+}
+
+// Two sides that hand over on one core stay there, for the scheduler wakes the one
+// beside the other; yet with dense traffic a spinning pair on two cores is several
+// times faster. So after a run of short sleeps on one core the executor leaves it, less
+// and less often if that is in vain.
+static void note_sleep(const struct sp_wait *wait, uint64_t slept)
+{
+    struct sp_patience *patience = wait->patience;
+    uint64_t us = sp_clock_ticks_per_us();
+    uint32_t peer = atomic_load_explicit(wait->peer_cpu, memory_order_relaxed);
+    if (slept >= SHORT_US * us || peer != (uint32_t)sched_getcpu()) {
+        patience->same_core = 0;
+        return;
+    }
+    uint64_t now = sp_clock_ticks();
+    if (++patience->same_core < MOVE_AFTER || now < patience->next_move ||
+        wait->waiting != SP_WAITING_AUTO) {
+        return;
+    }
+    uint64_t pause =
+        patience->pause < PAUSE_US * us ? PAUSE_US * us : 2 * patience->pause;
+    patience->pause = pause > PAUSE_MOST_US * us ? PAUSE_MOST_US * us : pause;
+    patience->next_move = now + patience->pause;
+    patience->same_core = 0;
+    leave_core();
+}
+
 static bool take(const struct sp_intake *intake, uint32_t *number)
 {
     return sp_ring_take(intake->cells, intake->mask, intake->head, number);
@@ -267,7 +315,9 @@ enum sp_intake_result sp_wait_intake(const struct sp_intake *intake,
     for (;;) {
         enum sp_intake_result result = sleep_for_intake(intake, number);
         if (result == SP_INTAKE_TAKEN) {
-            sp_patience_miss(wait->patience, sp_clock_ticks() - begun);
+            uint64_t slept = sp_clock_ticks() - begun;
+            sp_patience_miss(wait->patience, slept);
+            note_sleep(wait, slept);
         }
         // A wake that another executor's work used up looks like a stop; only the flag
         // is one.

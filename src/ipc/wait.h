@@ -15,7 +15,10 @@
 // What one thread has learned about its waits. Zero-initialised: it does not spin.
 // Owner: the thread, no lock.
 struct sp_patience {
-    uint64_t budget; // ticks that the next wait may spin
+    uint64_t budget;    // ticks that the next wait may spin
+    uint32_t same_core; // short sleeps in a row with the other side on this core
+    uint64_t next_move; // ticks before which the thread does not move again
+    uint64_t pause;     // ticks between two moves; grows while they do not help
 };
 
 // What a wait needs to know besides its word.

@@ -262,8 +262,14 @@ void sp_drain_finish(snakepit *pit)
 snakepit_err snakepit_completion_fd(snakepit *pit, int *fd)
 {
     pthread_mutex_lock(&pit->drain.lock);
-    pit->drain.owned = true;
+    // The library's thread cannot wait for itself.
+    bool from_callback =
+        pit->drain.running && pthread_equal(pit->drain.thread, pthread_self());
+    pit->drain.owned |= !from_callback;
     pthread_mutex_unlock(&pit->drain.lock);
+    if (from_callback) {
+        return SNAKEPIT_INVALID_ARGUMENT;
+    }
     stop_thread(&pit->drain);
     *fd = pit->drain.epoll;
     // Calls that have ended already are news to the one who polls.

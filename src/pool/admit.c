@@ -222,17 +222,42 @@ static bool place_on(struct sp_pool *pool,
     return true;
 }
 
-bool sp_pool_place(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
+static bool has_room(const struct sp_pool *pool, const struct sp_seat *seat)
+{
+    return seat->load < seat->capacity ||
+           seat->load < seat->capacity + prefetch_of(pool, seat);
+}
+
+// Any seat with room and a free lease, for a call whose first choice had none.
+static struct sp_seat *find_seat_with_lease(struct sp_pool *pool)
+{
+    for (struct sp_link *link = pool->seats.next; link != &pool->seats;
+         link = link->next) {
+        struct sp_seat *seat = SP_ENTRY(link, struct sp_seat, member);
+        if (seat->open && seat->free_lease != SP_NO_LEASE && has_room(pool, seat)) {
+            return seat;
+        }
+    }
+    return NULL;
+}
+
+enum sp_placed
+sp_pool_place(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
 {
     struct sp_seat *seat = sp_schedule_least(&pool->schedule);
-    if (seat == NULL) {
-        return false;
+    if (seat == NULL || !has_room(pool, seat)) {
+        return SP_NO_ROOM;
     }
-    if (seat->load >= seat->capacity &&
-        seat->load >= seat->capacity + prefetch_of(pool, seat)) {
-        return false;
+    if (call->parcel->share_count > 0 && seat->free_lease == SP_NO_LEASE) {
+        sp_pool_take_returns(pool, seat);
+        if (seat->free_lease == SP_NO_LEASE) {
+            seat = find_seat_with_lease(pool);
+        }
+        if (seat == NULL) {
+            return SP_UNLEASED;
+        }
     }
-    return place_on(pool, seat, call, after);
+    return place_on(pool, seat, call, after) ? SP_PLACED : SP_NO_ROOM;
 }
 
 // The newest call that waits inside a worker behind others, or NULL.
@@ -268,15 +293,26 @@ static void balance(struct sp_pool *pool, struct sp_after *after)
     }
 }
 
+static const struct sp_failure too_many_tensors = {
+    .err = SNAKEPIT_NO_MEMORY,
+    .message = "Python still holds the tensors of too many earlier calls; drop them",
+    .stage = "line",
+};
+
 void sp_pool_dispatch(struct sp_pool *pool, struct sp_after *after)
 {
     while (pool->line.count > 0) {
         struct sp_call *call = sp_line_take(&pool->line);
-        if (!sp_pool_place(pool, call, after)) {
+        enum sp_placed placed = sp_pool_place(pool, call, after);
+        if (placed == SP_NO_ROOM) {
             sp_line_put_first(&pool->line, call);
             return;
         }
-        sp_pool_moved(call, after);
+        if (placed == SP_UNLEASED) {
+            sp_pool_fail_call(pool, call, &too_many_tensors, after);
+        } else {
+            sp_pool_moved(call, after);
+        }
     }
     if (!sp_list_empty(&pool->seats) && pool->schedule.count > 1) {
         balance(pool, after);
@@ -306,10 +342,17 @@ admit(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
         return err;
     }
     call->id = ++pool->last_call << 12 | pool->options.index;
-    if (pool->line.count == 0 && sp_pool_place(pool, call, after)) {
-        return SNAKEPIT_OK;
+    if (pool->line.count > 0) {
+        return sp_line_put(&pool->line, call);
     }
-    return sp_line_put(&pool->line, call);
+    switch (sp_pool_place(pool, call, after)) {
+    case SP_PLACED:
+        return SNAKEPIT_OK;
+    case SP_UNLEASED:
+        return SNAKEPIT_NO_MEMORY;
+    default:
+        return sp_line_put(&pool->line, call);
+    }
 }
 
 static void refuse(struct sp_pool *pool,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Many workers, one promise: a call that is admitted gets exactly one answer, whatever
 // the workers do. The pool admits, lets wait, chooses a worker and answers; the lives
-// of workers are the control plane's (pit/supervisor.h), which adds seats and takes
+// of workers are the control plane's (pool/supervisor.h), which adds seats and takes
 // them away.
 //
 // Any thread may call. The pool is freed when it was closed and the last answer was
@@ -198,7 +198,13 @@ struct sp_after {
 void sp_pool_unlock(struct sp_pool *pool, struct sp_after *after);
 
 // All of these: lock held.
-bool sp_pool_place(struct sp_pool *pool, struct sp_call *call, struct sp_after *after);
+enum sp_placed {
+    SP_PLACED,
+    SP_NO_ROOM,  // every worker is busy, or there is none
+    SP_UNLEASED, // there is room, but Python holds on to the tensors of too many calls
+};
+enum sp_placed
+sp_pool_place(struct sp_pool *pool, struct sp_call *call, struct sp_after *after);
 void sp_pool_dispatch(struct sp_pool *pool, struct sp_after *after);
 void sp_pool_end(struct sp_pool *pool, struct sp_call *call, struct sp_after *after);
 void sp_pool_fail_call(struct sp_pool *pool,
@@ -219,6 +225,7 @@ void sp_pool_abandon(struct sp_pool *pool,
 void sp_pool_collect_seat(struct sp_pool *pool,
                           struct sp_seat *seat,
                           struct sp_after *after);
+void sp_pool_take_returns(struct sp_pool *pool, struct sp_seat *seat);
 void sp_pool_violation(struct sp_pool *pool, struct sp_seat *seat);
 void sp_pool_bury_orphan(struct sp_pool *pool,
                          struct sp_seat *seat,

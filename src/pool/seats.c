@@ -74,7 +74,8 @@ static void bereave(struct sp_pool *pool,
 {
     struct sp_seat *seat = call->seat;
     uint32_t slot = call->slot;
-    bool ran = sp_port_state(seat->port, slot) != SP_SLOT_QUEUED;
+    // Taken back, not looked at: a thread that is still dying could take it in between.
+    bool ran = !sp_port_take_back(seat->port, slot);
     struct sp_failure told = *failure;
     told.worker = seat->worker_id;
     told.stage = ran ? "running" : "worker";

@@ -92,7 +92,7 @@ end_with_answer(struct sp_pool *pool, struct sp_call *call, struct sp_after *aft
 
 // Python lets go of tensors at any time after a call; nobody waits for it, so it is
 // seen here.
-static void take_returns(struct sp_pool *pool, struct sp_seat *seat)
+void sp_pool_take_returns(struct sp_pool *pool, struct sp_seat *seat)
 {
     uint32_t lease;
     while (seat->leases_out > 0 && !seat->violated) {
@@ -111,7 +111,7 @@ static void take_returns(struct sp_pool *pool, struct sp_seat *seat)
 void sp_pool_settle(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
 {
     struct sp_seat *seat = call->seat;
-    take_returns(pool, seat);
+    sp_pool_take_returns(pool, seat);
     switch (sp_port_state(seat->port, call->slot)) {
     case SP_SLOT_QUEUED:
     case SP_SLOT_RUNNING:
@@ -196,6 +196,7 @@ void sp_pool_expire(struct sp_pool *pool,
     if (call->phase == SP_CALL_IN_LINE && now >= call->line_deadline) {
         sp_line_remove(&pool->line, call);
         sp_pool_fail_call(pool, call, &failure, after);
+        sp_pool_dispatch(pool, after);
     } else if (call->phase == SP_CALL_PLACED && now >= call->deadline) {
         sp_pool_abandon(pool, call, &failure, after);
     }
@@ -254,7 +255,7 @@ void sp_pool_collect_seat(struct sp_pool *pool,
                           struct sp_after *after)
 {
     uint32_t slot;
-    take_returns(pool, seat);
+    sp_pool_take_returns(pool, seat);
     while (!seat->violated) {
         snakepit_err err = sp_port_next_done(seat->port, &slot);
         if (err == SNAKEPIT_NOT_FOUND) {

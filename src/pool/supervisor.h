@@ -93,7 +93,7 @@ size_t sp_supervisor_workers(struct sp_supervisor *supervisor,
                              snakepit_worker_info *rows,
                              size_t room);
 
-// ---- pool/worker_spec.c ------------------------------------------------------------
+// ---- pool/worker_spec.c -------------------------------------------------------
 
 // Everything but the hooks and `config`.
 void sp_supervisor_describe_worker(struct sp_supervisor *supervisor,

@@ -16,7 +16,7 @@ _Static_assert((int)SP_POOL_PLACEMENT_AUTO == (int)SP_WAITING_AUTO, "same number
 _Static_assert((int)SP_POOL_PLACEMENT_PAIRED == (int)SP_WAITING_PAIRED, "same numbers");
 _Static_assert((int)SP_POOL_PLACEMENT_SPREAD == (int)SP_WAITING_SPREAD, "same numbers");
 
-// ---- What a worker is told -----------------------------------------------------
+// ---- What a worker is told ----------------------------------------------------
 
 static void write_pair(snakepit_writer *writer, const char *key, const char *text)
 {
@@ -67,15 +67,16 @@ snakepit_err sp_supervisor_write_first_message(struct sp_supervisor *supervisor,
     return err;
 }
 
-// ---- What it is made of --------------------------------------------------------
+// ---- What it is made of -------------------------------------------------------
 
-static uint32_t slots_for(uint32_t threads)
+// The next power of two that is at least twice the threads, and not below `least`.
+static uint32_t twice(uint32_t threads, uint32_t least)
 {
-    uint32_t slots = LEAST_SLOTS;
-    while (slots < 2 * threads) {
-        slots *= 2;
+    uint32_t count = least;
+    while (count < 2 * threads) {
+        count *= 2;
     }
-    return slots;
+    return count;
 }
 
 void sp_supervisor_describe_worker(struct sp_supervisor *supervisor,
@@ -92,9 +93,9 @@ void sp_supervisor_describe_worker(struct sp_supervisor *supervisor,
         .python = config->python,
         .environment = supervisor->environment,
         .requests = supervisor->requests,
-        .shape = {.slots = slots_for(supervisor->threads),
+        .shape = {.slots = twice(supervisor->threads, LEAST_SLOTS),
                   .executors = supervisor->threads,
-                  .leases = LEASES,
+                  .leases = twice(supervisor->threads, LEAST_LEASES),
                   .waiting = (enum sp_waiting)config->placement,
                   .epoch = id,
                   .requests_size = supervisor->pool->store.segment.size,
@@ -133,7 +134,7 @@ void sp_supervisor_pin(const struct sp_supervisor *supervisor,
     (void)sched_setaffinity(pid, sizeof one, &one);
 }
 
-// ---- What others see -----------------------------------------------------------
+// ---- What others see ----------------------------------------------------------
 
 void sp_supervisor_publish(struct sp_supervisor *supervisor)
 {

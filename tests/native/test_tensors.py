@@ -373,17 +373,19 @@ def test_other_parts_of_empty_are_copied(codec, executor):
         assert blocks[0][1] == part.nbytes
 
 
-def test_an_owner_that_is_none_is_not_believed(codec, executor):
+@pytest.mark.parametrize("wrong_first", [False, True])
+def test_an_owner_that_is_none_is_not_believed(codec, executor, wrong_first):
     class Liar(np.ndarray):
         base = None
 
-    seen = np.asarray(codec.empty(16, "float32")).view(Liar)
+    blocks = [codec.empty(16, "float32"), codec.empty(16, "float32")]
+    Liar.base = blocks.pop(0 if wrong_first else 1)
+    seen = np.asarray(blocks.pop()).view(Liar)
     seen[:] = 3
-    Liar.base = codec.empty(16, "float32")
-    data, _, blocks = executor.encode(seen)
+    data, _, held = executor.encode(seen)
     assert codec.usage()[0] == 3
     array_, at = read_back(codec, data)
-    assert at == blocks[0][0]
+    assert at == held[0][0]
     assert array_.tolist() == [3] * 16
     Liar.base = None
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Real Python workers are killed at random under load. No call may be lost or answered twice,
-// every answer is right or a typed fault, and in the end the pool is whole again.
+// Real Python workers are killed at random under load. No call may be lost or answered
+// twice, every answer is right or a typed fault, and in the end the pool is whole
+// again.
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -29,7 +30,8 @@ static const char *python(void)
     return path != NULL && path[0] != 0 ? path : SP_PYTHON_SYSTEM;
 }
 
-static void quiet(void *user, snakepit_log_level level, const char *event, const char *line)
+static void
+quiet(void *user, snakepit_log_level level, const char *event, const char *line)
 {
     (void)user;
     (void)event;
@@ -67,18 +69,20 @@ static snakepit *open_pit(void)
 
 static void pause_us(uint32_t us)
 {
-    const struct timespec pause = {.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000L};
+    const struct timespec pause = {.tv_sec = us / 1000000,
+                                   .tv_nsec = us % 1000000 * 1000L};
     (void)nanosleep(&pause, NULL);
 }
 
-// Kills workers, most often one that takes calls, else one in whatever state it is; sometimes two
-// at once.
+// Kills workers, most often one that takes calls, else one in whatever state it is;
+// sometimes two at once.
 static uint32_t kill_some(snakepit *pit, unsigned *seed)
 {
     snakepit_worker_info rows[WORKERS];
     size_t count = 0;
     uint32_t killed = 0;
-    assert_int_equal(snakepit_pool_workers(pit, NULL, rows, WORKERS, &count), SNAKEPIT_OK);
+    assert_int_equal(snakepit_pool_workers(pit, NULL, rows, WORKERS, &count),
+                     SNAKEPIT_OK);
     assert_true(count <= WORKERS);
     bool any_state = rand_r(seed) % 8 == 0;
     uint32_t wanted = rand_r(seed) % 8 == 0 ? 2 : 1;
@@ -97,7 +101,8 @@ static void kill_under_load(snakepit *pit, uint32_t wanted)
     for (uint32_t killed = 0; killed < wanted;) {
         killed += kill_some(pit, &seed);
         // Long enough, now and then, for all of them to be up again.
-        pause_us((uint32_t)rand_r(&seed) % (rand_r(&seed) % 16 == 0 ? 300000u : 60000u));
+        pause_us((uint32_t)rand_r(&seed) %
+                 (rand_r(&seed) % 16 == 0 ? 300000u : 60000u));
     }
 }
 
@@ -109,10 +114,14 @@ static void assert_pool_is_whole(snakepit *pit)
     size_t count = 0;
     if (snakepit_await_ready(pit, NULL, 30000, &why) != SNAKEPIT_OK) {
         assert_int_equal(snakepit_pool_get_stats(pit, NULL, &stats), SNAKEPIT_OK);
-        fail_msg("%s: state=%s workers_ready=%u of %u", why.text, stats.state,
-                 stats.workers_ready, stats.workers);
+        fail_msg("%s: state=%s workers_ready=%u of %u",
+                 why.text,
+                 stats.state,
+                 stats.workers_ready,
+                 stats.workers);
     }
-    assert_int_equal(snakepit_pool_workers(pit, NULL, rows, 2 * WORKERS, &count), SNAKEPIT_OK);
+    assert_int_equal(snakepit_pool_workers(pit, NULL, rows, 2 * WORKERS, &count),
+                     SNAKEPIT_OK);
     assert_int_equal(count, WORKERS);
     assert_int_equal(census_take().children, WORKERS);
     assert_int_equal(snakepit_pool_get_stats(pit, NULL, &stats), SNAKEPIT_OK);
@@ -123,7 +132,8 @@ static void assert_pool_is_whole(snakepit *pit)
 
 static void assert_counts(const struct load_counts *counts)
 {
-    uint64_t typed = counts->by_err[SNAKEPIT_OK] + counts->by_err[SNAKEPIT_WORKER_DIED] +
+    uint64_t typed = counts->by_err[SNAKEPIT_OK] +
+                     counts->by_err[SNAKEPIT_WORKER_DIED] +
                      counts->by_err[SNAKEPIT_WORKER_LOST];
     assert_int_equal(counts->lost, 0);
     assert_int_equal(counts->twice, 0);
@@ -160,12 +170,13 @@ static void killed_workers_lose_no_call_and_answer_none_twice(void **state)
     snakepit_pool_stats stats;
     assert_int_equal(snakepit_pool_get_stats(pit, NULL, &stats), SNAKEPIT_OK);
     load_print("kills", &counts);
-    (void)printf("kills: killed=%u seconds=%.1f starts=%llu deaths=%llu violations=%llu\n",
-                 wanted,
-                 (double)(sp_clock_now() - begun) / 1e9,
-                 (unsigned long long)stats.worker_starts,
-                 (unsigned long long)stats.worker_deaths,
-                 (unsigned long long)stats.violations);
+    (void)printf(
+        "kills: killed=%u seconds=%.1f starts=%llu deaths=%llu violations=%llu\n",
+        wanted,
+        (double)(sp_clock_now() - begun) / 1e9,
+        (unsigned long long)stats.worker_starts,
+        (unsigned long long)stats.worker_deaths,
+        (unsigned long long)stats.violations);
     (void)fflush(stdout);
     assert_counts(&counts);
     assert_pool_is_whole(pit);

@@ -83,7 +83,8 @@ void census_warm_up(void)
 
 int census_signal_child(pid_t pid, int signal)
 {
-    // The descriptor pins the process, so that the check and the signal mean the same one.
+    // The descriptor pins the process, so that the check and the signal mean the same
+    // one.
     int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
     if (pidfd < 0) {
         return 0;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What a process holds: descriptors and children. A test takes a census before and after.
+// What a process holds: descriptors and children. A test takes a census before and
+// after.
 #ifndef SUPPORT_CENSUS_H
 #define SUPPORT_CENSUS_H
 
@@ -15,11 +16,12 @@ struct census {
 
 struct census census_take(void);
 
-// Makes what the library's libraries keep for the life of a process (a pipe of libuv's), so that
-// it does not look like a leak.
+// Makes what the library's libraries keep for the life of a process (a pipe of
+// libuv's), so that it does not look like a leak.
 void census_warm_up(void);
 
-// Sends `signal` to a child of this process, and only to a child. False: it is none (any more).
+// Sends `signal` to a child of this process, and only to a child. False: it is none
+// (any more).
 int census_signal_child(pid_t pid, int signal);
 
 // The number in an environment variable, or `otherwise`.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// A question carries a nonce, a number computed from it, and sometimes bytes computed from it.
-// `echo` must return all three; an answer to any other question differs in all of them.
+// A question carries a nonce, a number computed from it, and sometimes bytes computed
+// from it. `echo` must return all three; an answer to any other question differs in all
+// of them.
 #include "support/load.h"
 
 #include <errno.h>
@@ -31,7 +32,8 @@ struct load {
     pthread_t threads[THREADS_MOST];
 };
 
-// One submitted call. Used again only after its callback came; `answers` tells one too many.
+// One submitted call. Used again only after its callback came; `answers` tells one too
+// many.
 struct pending {
     struct async_thread *owner;
     _Atomic int answers; // 0 under way, 1 idle
@@ -137,8 +139,8 @@ static bool is_right(const snakepit_answer *answer, uint64_t nonce, bool adds)
                value.kind == SNAKEPIT_INTEGER &&
                value.as.integer == (int64_t)(nonce + (mix(nonce) >> 1));
     }
-    return read_number(&reader, "nonce", nonce) && read_number(&reader, "mix", mix(nonce)) &&
-           read_fill(&reader, nonce);
+    return read_number(&reader, "nonce", nonce) &&
+           read_number(&reader, "mix", mix(nonce)) && read_fill(&reader, nonce);
 }
 
 static void note_time(struct load *load, uint64_t begun)
@@ -153,7 +155,9 @@ static void note_time(struct load *load, uint64_t begun)
     }
 }
 
-static void judge(struct load *load, const struct pending *call, snakepit_err err,
+static void judge(struct load *load,
+                  const struct pending *call,
+                  snakepit_err err,
                   snakepit_answer *answer)
 {
     struct counters *counters = &load->counters;
@@ -168,7 +172,8 @@ static void judge(struct load *load, const struct pending *call, snakepit_err er
     atomic_fetch_add(&counters->ended, 1);
 }
 
-static void next_question(struct load *load, struct pending *call, snakepit_writer *writer)
+static void
+next_question(struct load *load, struct pending *call, snakepit_writer *writer)
 {
     call->nonce = atomic_fetch_add(&load->last_nonce, 1) + 1;
     call->adds = load->options.adds && call->nonce % 2 == 0;
@@ -206,7 +211,8 @@ static void call_ended(void *user, snakepit_err err, snakepit_answer *answer)
 {
     struct pending *call = user;
     struct load *load = call->owner->load;
-    struct pending copy = {.nonce = call->nonce, .begun = call->begun, .adds = call->adds};
+    struct pending copy = {
+        .nonce = call->nonce, .begun = call->begun, .adds = call->adds};
     judge(load, &copy, err, answer);
     if (atomic_fetch_add(&call->answers, 1) != 0) {
         atomic_fetch_add(&load->counters.twice, 1);
@@ -246,8 +252,13 @@ static bool submit_one(struct async_thread *thread, snakepit_writer *writer)
     snakepit_call_id id = 0;
     uint64_t nonce = call->nonce;
     atomic_store(&call->answers, 0);
-    snakepit_err err = snakepit_submit(load->options.pit, call->adds ? "add" : "echo", writer,
-                                       &options, call_ended, call, &id);
+    snakepit_err err = snakepit_submit(load->options.pit,
+                                       call->adds ? "add" : "echo",
+                                       writer,
+                                       &options,
+                                       call_ended,
+                                       call,
+                                       &id);
     if (err != SNAKEPIT_OK) {
         // Its callback must not run: should it, this counts as twice.
         atomic_store(&call->answers, 1);
@@ -361,17 +372,18 @@ struct load_counts load_stop(struct load *load)
 
 void load_print(const char *name, const struct load_counts *counts)
 {
-    (void)printf("%s: started=%llu ended=%llu wrong=%llu late=%llu twice=%llu lost=%llu "
-                 "untyped=%llu worst_ms=%.1f\n",
-                 name,
-                 (unsigned long long)counts->started,
-                 (unsigned long long)counts->ended,
-                 (unsigned long long)counts->wrong,
-                 (unsigned long long)counts->late,
-                 (unsigned long long)counts->twice,
-                 (unsigned long long)counts->lost,
-                 (unsigned long long)counts->untyped,
-                 (double)counts->worst_us / 1000.0);
+    (void)printf(
+        "%s: started=%llu ended=%llu wrong=%llu late=%llu twice=%llu lost=%llu "
+        "untyped=%llu worst_ms=%.1f\n",
+        name,
+        (unsigned long long)counts->started,
+        (unsigned long long)counts->ended,
+        (unsigned long long)counts->wrong,
+        (unsigned long long)counts->late,
+        (unsigned long long)counts->twice,
+        (unsigned long long)counts->lost,
+        (unsigned long long)counts->untyped,
+        (double)counts->worst_us / 1000.0);
     for (int i = 0; i < LOAD_ERRS; i++) {
         if (counts->by_err[i] > 0) {
             (void)printf("%s:   %s=%llu\n",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Calls from many threads, synchronous and submitted, each answer checked against its question
-// and each outcome counted once. It judges the library only by what a program can see.
+// Calls from many threads, synchronous and submitted, each answer checked against its
+// question and each outcome counted once. It judges the library only by what a program
+// can see.
 #ifndef SUPPORT_LOAD_H
 #define SUPPORT_LOAD_H
 
@@ -26,12 +27,12 @@ struct load_options {
 struct load_counts {
     uint64_t started;
     uint64_t ended;
-    uint64_t wrong;            // OK, but not the answer to this question
+    uint64_t wrong; // OK, but not the answer to this question
     uint64_t late;
-    uint64_t twice;            // callbacks too many
-    uint64_t lost;             // callbacks that never came
-    uint64_t untyped;          // no answer object, or a fault that contradicts the outcome
-    uint64_t worst_us;         // the longest call
+    uint64_t twice;    // callbacks too many
+    uint64_t lost;     // callbacks that never came
+    uint64_t untyped;  // no answer object, or a fault that contradicts the outcome
+    uint64_t worst_us; // the longest call
     uint64_t by_err[LOAD_ERRS];
 };
 

@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: MIT
+"""Is no Python when it is run."""
+
+exec("def broken(:")

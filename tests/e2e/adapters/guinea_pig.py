@@ -1,0 +1,469 @@
+# SPDX-License-Identifier: MIT
+"""The adapter that most tests use: it misbehaves on request."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+import resource
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+from snakepit_bridge import (
+    Cancelled,
+    ThreadSafeAdapter,
+    current_call,
+    empty,
+    thread_safe_method,
+    tool,
+)
+
+
+class Trap:
+    """Whoever unpickles it runs code; whoever pickles it is caught at it."""
+
+    caught = 0
+
+    def __reduce__(self):
+        Trap.caught += 1
+        return (os.system, ("touch /tmp/snakepit-was-here",))
+
+
+class Unprintable(Exception):
+    def __str__(self):
+        raise RuntimeError("no text for you")
+
+
+def say(path):
+    """Creates a file: what a test waits for."""
+    with open(path, "w") as file:
+        file.write(str(os.getpid()))
+
+
+class GuineaPig(ThreadSafeAdapter):
+    __thread_safe__ = True
+    instances = 0
+
+    def __init__(self):
+        super().__init__()
+        GuineaPig.instances += 1
+        self.kept = []
+        self.count = 0
+        self.secret = lambda: "not a tool"
+
+    # ---- Well-behaved
+
+    @tool
+    def ping(self):
+        return "pong"
+
+    @tool
+    def echo(self, value=None):
+        return value
+
+    @tool
+    def echo_all(self, **arguments):
+        return arguments
+
+    @tool
+    def type_of(self, value):
+        return type(value).__name__
+
+    @tool
+    def repr_of(self, value):
+        return repr(value)
+
+    @tool
+    def pid(self):
+        return os.getpid()
+
+    @tool
+    def size(self, text):
+        return len(text)
+
+    @tool
+    def session(self):
+        call = current_call()
+        return [call.session_id, self.session_id, self.session_context.session_id]
+
+    @tool
+    def call_info(self):
+        call = current_call()
+        return {"id": call.id, "tool": call.tool, "deadline": call.deadline}
+
+    @tool
+    def numbers(self):
+        """How many instances there are, and how often this was called."""
+        with self.acquire_lock():
+            self.count += 1
+            return [GuineaPig.instances, self.count]
+
+    @thread_safe_method
+    def only_marked(self):
+        return "marked"
+
+    # ---- Not callable
+
+    def undecorated(self):
+        return "must not be reached"
+
+    def _private(self):
+        return "must not be reached"
+
+    # ---- Surroundings
+
+    @tool
+    def environment(self, names):
+        return {name: os.environ.get(name) for name in names}
+
+    @tool
+    def surroundings(self):
+        """All that a replacement must have in common with its predecessor."""
+        limits = ("RLIMIT_NOFILE", "RLIMIT_CORE", "RLIMIT_AS", "RLIMIT_NPROC")
+        return {
+            "environment": dict(os.environ),
+            "arguments": sys.argv[1:],
+            "config": self.config,
+            "python": sys.executable,
+            "version": sys.version,
+            "limits": {name: resource.getrlimit(getattr(resource, name)) for name in limits},
+            "executors": sum(
+                thread.name.startswith("snakepit-executor")
+                for thread in threading.enumerate()
+            ),
+            "cwd": os.getcwd(),
+            "descriptors": sorted(map(int, os.listdir("/proc/self/fd")))[:-1],
+            "cores": sorted(os.sched_getaffinity(0)),
+            "nice": os.nice(0),
+            "blocked": sorted(signal.pthread_sigmask(signal.SIG_BLOCK, [])),
+        }
+
+    @tool
+    def has_module(self, name):
+        return name in sys.modules
+
+    # ---- Death and failure
+
+    @tool
+    def die(self, signal_number=signal.SIGKILL):
+        os.kill(os.getpid(), signal_number)
+        time.sleep(60)
+
+    @tool
+    def last_words(self, text):
+        print(text, file=sys.stderr, flush=True)
+        os._exit(3)
+
+    @tool
+    def leave(self, status=0):
+        os._exit(status)
+
+    @tool
+    def fault(self):
+        ctypes.string_at(8)
+
+    @tool
+    def fail(self, kind="ValueError", message="no"):
+        if kind == "Unprintable":
+            raise Unprintable
+        if kind == "chained":
+            try:
+                raise KeyError("inner")
+            except KeyError as error:
+                raise RuntimeError("outer") from error
+        if kind == "recursion":
+            return self.fail("recursion")
+        classes = {
+            "SystemExit": SystemExit,
+            "KeyboardInterrupt": KeyboardInterrupt,
+            "GeneratorExit": GeneratorExit,
+            "MemoryError": MemoryError,
+            "StopIteration": StopIteration,
+        }
+        raise classes.get(kind, ValueError)(message)
+
+    # ---- Slowness
+
+    @tool
+    def sleep(self, seconds=60, path=None):
+        if path:
+            say(path)
+        time.sleep(seconds)
+        return seconds
+
+    @tool
+    def spin(self, seconds=60, path=None):
+        """Busy, in bytecode."""
+        if path:
+            say(path)
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            pass
+        return seconds
+
+    @tool
+    def hold_gil(self, seconds=60, path=None):
+        """Stuck in C, never letting go of the GIL."""
+        if path:
+            say(path)
+        ctypes.PyDLL(None).usleep(int(seconds * 1e6))
+        return seconds
+
+    @tool
+    def wait_for(self, path, ready=None, value=None):
+        """Blocks until somebody opens the FIFO `path` for writing."""
+        if ready:
+            say(ready)
+        with open(path):
+            return value
+
+    @tool
+    def stubborn(self, path=None):
+        """Ignores that it was cancelled, again and again."""
+        if path:
+            say(path)
+        while True:
+            try:
+                while True:
+                    time.sleep(0.001)
+            except Cancelled:
+                pass
+
+    @tool
+    def until_cancelled(self, path=None):
+        """Watches the token."""
+        if path:
+            say(path)
+        try:
+            while not current_call().cancelled:
+                time.sleep(0.001)
+        except Cancelled:
+            pass
+        return "saw it"
+
+    # ---- Output
+
+    @tool
+    def say(self, text, stream="stdout"):
+        print(text, file=getattr(sys, stream), flush=True)
+        return len(text)
+
+    @tool
+    def noise(self, data, descriptor):
+        os.write(descriptor, data)
+        return len(data)
+
+    # ---- Processes
+
+    @tool
+    def spawn(self, ways=("popen", "double_fork"), ignore_term=False):
+        """Starts children in several ways and returns their pids."""
+        found = []
+        for way in ways:
+            words = ["sleep", "300"]
+            if ignore_term:
+                words = ["sh", "-c", "trap '' TERM; sleep 300; sleep 300"]
+            if way == "popen":
+                found.append(subprocess.Popen(words).pid)
+            else:
+                command = f"{shlex.join(words)} >/dev/null & echo $!"
+                done = subprocess.run(
+                    ["sh", "-c", command], stdout=subprocess.PIPE, text=True, check=True
+                )
+                found.append(int(done.stdout))
+        return found
+
+    # ---- Memory and values
+
+    @tool
+    def take(self, mebibytes):
+        """Touches so much memory, then lets it go."""
+        data = bytearray(mebibytes << 20)
+        data[:: 4096] = b"x" * len(data[::4096])
+        return len(data)
+
+    @tool
+    def big(self, length, kind="text"):
+        return "x" * length if kind == "text" else b"x" * length
+
+    @tool
+    def odd(self, kind):
+        """Values that cannot be encoded, or only just."""
+        return getattr(self, f"_odd_{kind}")()
+
+    def _odd_object(self):
+        return object()
+
+    def _odd_trap(self):
+        return Trap()
+
+    def _odd_cycle(self):
+        made = []
+        made.append(made)
+        return made
+
+    def _odd_cyclic_dict(self):
+        made = {}
+        made["self"] = made
+        return made
+
+    def _odd_deep(self):
+        made = None
+        for _ in range(100_000):
+            made = [made]
+        return made
+
+    def _odd_nan(self):
+        return [float("nan"), float("inf"), float("-inf")]
+
+    def _odd_surrogate(self):
+        return "\ud800"
+
+    def _odd_set(self):
+        return {1, 2}
+
+    def _odd_huge_int(self):
+        return 2**64
+
+    def _odd_function(self):
+        return lambda: None
+
+    def _odd_nested_object(self):
+        return {"rows": [1, {"cell": object()}]}
+
+    def _odd_mapping_that_lies(self):
+        class Liar(dict):
+            def items(self):
+                return [1, 2, 3]
+
+        return Liar(a=1)
+
+    @tool
+    def caught(self):
+        return Trap.caught
+
+    # ---- Tensors
+
+    @tool
+    def describe(self, array):
+        view = memoryview(array)
+        return {
+            "type": type(array).__name__,
+            "shape": list(array.shape),
+            "dtype": array.dtype,
+            "readonly": view.readonly,
+            "first": view.cast("B")[0] if view.nbytes else None,
+        }
+
+    @tool
+    def total(self, array):
+        import numpy
+
+        return float(numpy.asarray(array).sum())
+
+    @tool
+    def write_to(self, array):
+        """Tries to write to an argument, in ways that Python offers."""
+        import numpy
+
+        refused = []
+        try:
+            memoryview(array)[0] = 1
+        except (TypeError, NotImplementedError) as error:
+            refused.append(type(error).__name__)
+        try:
+            numpy.asarray(array)[...] = 1
+        except ValueError as error:
+            refused.append(type(error).__name__)
+        try:
+            numpy.asarray(array).setflags(write=True)
+        except ValueError as error:
+            refused.append(type(error).__name__)
+        return refused
+
+    @tool
+    def poke(self, array):
+        """Writes past Python into what it was given: the memory is read-only."""
+        import numpy
+
+        address = numpy.asarray(array).ctypes.data
+        ctypes.memset(address, 0xFF, 8)
+
+    @tool
+    def keep(self, array):
+        self.kept.append(array)
+        return len(self.kept)
+
+    @tool
+    def kept_sum(self):
+        import numpy
+
+        return float(sum(numpy.asarray(array).sum() for array in self.kept))
+
+    @tool
+    def drop(self):
+        self.kept.clear()
+        gc.collect()
+
+    @tool
+    def make(self, count, value=1.0, shared=True):
+        """An array of float64, in shared memory or not."""
+        import numpy
+
+        if not shared:
+            return numpy.full(count, value)
+        made = empty(count, "float64")
+        numpy.asarray(made)[...] = value
+        return made
+
+    @tool
+    def where(self, array):
+        """The address and what is mapped there."""
+        import numpy
+
+        address = numpy.asarray(array).ctypes.data
+        with open("/proc/self/maps") as maps:
+            for line in maps:
+                low, high = (int(part, 16) for part in line.split()[0].split("-"))
+                if low <= address < high:
+                    return line
+        return None
+
+    # ---- Hostility
+
+    @tool
+    def scribble(self, seed, rounds=2000):
+        """Random bytes over the memory that it shares with the host."""
+        import random
+
+        chance = random.Random(seed)
+        regions = []
+        with open("/proc/self/maps") as maps:
+            for line in maps:
+                fields = line.split()
+                if "/memfd:" in line and "w" in fields[1]:
+                    low, high = (int(part, 16) for part in fields[0].split("-"))
+                    regions.append((low, min(high - low, 1 << 20)))
+        for _ in range(rounds):
+            low, size = chance.choice(regions)
+            length = chance.choice((1, 4, 8, 64, 512))
+            at = low + chance.randrange(size - length)
+            ctypes.memmove(at, chance.randbytes(length), length)
+        return rounds
+
+    @tool
+    def shared_names(self):
+        """What this process has mapped or open of named shared memory."""
+        with open("/proc/self/maps") as maps:
+            mapped = [line.strip() for line in maps if "/dev/shm/" in line]
+        opened = [
+            os.readlink(f"/proc/self/fd/{name}")
+            for name in os.listdir("/proc/self/fd")
+            if os.path.islink(f"/proc/self/fd/{name}")
+        ]
+        return mapped + [name for name in opened if "/dev/shm/" in name]

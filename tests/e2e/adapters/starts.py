@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: MIT
+"""Adapters whose start is what is tested. `adapter_config` says what they do."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+
+from snakepit_bridge import BaseAdapter, ThreadSafeAdapter, tool
+
+
+class Constructor(BaseAdapter):
+    def __init__(self):
+        super().__init__()
+        raise ValueError("the constructor says no")
+
+    @tool
+    def ping(self):
+        return "pong"
+
+
+class Initialize(BaseAdapter):
+    def initialize(self):
+        raise ValueError("initialize says no")
+
+    @tool
+    def ping(self):
+        return "pong"
+
+
+class Leaves(BaseAdapter):
+    """Ends the process while it starts: by status, by signal, by sys.exit."""
+
+    def initialize(self):
+        print("these are my last words", file=sys.stderr, flush=True)
+        if "signal" in self.config:
+            os.kill(os.getpid(), self.config["signal"])
+        if "exit" in self.config:
+            sys.exit(self.config["exit"])
+        os._exit(self.config["status"])
+
+    @tool
+    def ping(self):
+        return "pong"
+
+
+class Gated(ThreadSafeAdapter):
+    """Initialised when somebody opens the FIFO `gate` for writing."""
+
+    __thread_safe__ = True
+
+    def initialize(self):
+        if self.config.get("announce"):
+            with open(self.config["announce"] + str(os.getpid()), "w"):
+                pass
+        with open(self.config["gate"]):
+            pass
+
+    @tool
+    def ping(self):
+        return "pong"
+
+
+class Hung(BaseAdapter):
+    """Never ready; deaf to SIGTERM if told so."""
+
+    def initialize(self):
+        if self.config.get("deaf"):
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        threading.Event().wait()
+
+    @tool
+    def ping(self):
+        return "pong"
+
+
+class ShortLived(BaseAdapter):
+    """Dies of its own a moment after it was ready."""
+
+    def initialize(self):
+        threading.Timer(self.config["after"], os._exit, (self.config["status"],)).start()
+
+    @tool
+    def ping(self):
+        return "pong"
+
+
+class Lingers(BaseAdapter):
+    """Does not leave when it is told to: `cleanup` waits for ever."""
+
+    def initialize(self):
+        def heard(_number, _frame):
+            with open(self.config["heard"], "w"):
+                pass
+
+        if self.config.get("deaf"):
+            signal.signal(signal.SIGTERM, heard)
+
+    def cleanup(self):
+        while True:
+            threading.Event().wait(1)
+
+    @tool
+    def ping(self):
+        return "pong"
+
+
+class Tidy(ThreadSafeAdapter):
+    """Writes down that it was cleaned up."""
+
+    __thread_safe__ = True
+
+    def cleanup(self):
+        with open(self.config["cleaned"], "a") as file:
+            file.write(f"{os.getpid()}\n")
+
+    @tool
+    def ping(self):
+        return "pong"

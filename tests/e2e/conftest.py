@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: MIT
+"""Fixtures of the end-to-end tests. Each test ends with a census."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
+
+import pytest
+from support import census as counting
+from support import pit as pits_module
+from support.configs import KINDS
+from support.host import Host
+from support.pit import Pit
+from support.places import ADAPTERS
+from support.processes import MARK, MARK_VALUE, marked
+
+# Inherited by all that these tests start.
+os.environ[MARK] = MARK_VALUE
+os.environ["PYTHONPATH"] = str(ADAPTERS)
+os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+for name in list(os.environ):
+    if name.startswith("SNAKEPIT_") and name != MARK:
+        del os.environ[name]
+"""A pit reads SNAKEPIT_... as configuration; places.py has read what it needs."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "errors_logged(*events): these events may be logged as errors"
+    )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def once() -> None:
+    """What a process has once and keeps: libuv makes a pipe for its signals."""
+    Pit.open(pooling_enabled=False).close()
+
+
+@pytest.fixture(autouse=True)
+def census(request: pytest.FixtureRequest, once: None) -> Iterator[None]:
+    """Fails the test if it leaves anything behind."""
+    pits_module.log_of_test.clear()
+    before = counting.Census.take()
+    yield
+    left = counting.settled_leaks(before)
+    for process in marked() - before.processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)  # not into the next test's census
+    marker = request.node.get_closest_marker("errors_logged")
+    expected = marker.args if marker else ()
+    left += [
+        f"an error in the log: {line.text}"
+        for line in pits_module.log_of_test
+        if line.level == "error" and line.event not in expected
+    ]
+    assert not left, "left behind: " + "; ".join(left)
+
+
+@pytest.fixture
+def opened() -> Iterator[list[Pit]]:
+    """Pits that are closed at the end of the test, whatever happens."""
+    pits: list[Pit] = []
+    yield pits
+    for pit in pits:
+        pit.close()
+
+
+@pytest.fixture
+def open_pit(opened: list[Pit]):
+    """Opens a pit of the given pools; `ready=False`: without waiting for it."""
+
+    def open_one(*pools: dict, ready: bool = True, **top: object) -> Pit:
+        pit = Pit.open(*pools, **top)
+        opened.append(pit)
+        return pit.await_ready() if ready else pit
+
+    return open_one
+
+
+@pytest.fixture
+def hosts() -> Iterator[list[Host]]:
+    """Hosts that are killed at the end of the test, whatever happens."""
+    started: list[Host] = []
+    yield started
+    for host in started:
+        host.kill()
+        host.reap()
+
+
+@pytest.fixture
+def start_host(hosts: list[Host]):
+    """Starts a host in a process of its own."""
+
+    def start(*pools: dict, **options: object) -> Host:
+        host = Host(*pools, **options)
+        hosts.append(host)
+        return host
+
+    return start
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    """Each kind of pool: profile and interpreter."""
+    return request.param
+
+
+@pytest.fixture(params=("process", "thread"))
+def profile(request: pytest.FixtureRequest) -> str:
+    """Each profile, on the interpreter that it is meant for."""
+    return request.param

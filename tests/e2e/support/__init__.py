@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: MIT
+"""What the end-to-end tests stand on: a thin binding of the public API, the census, and
+hosts in processes of their own.
+"""
+
+from .configs import KINDS, THREADS, default_python, pool
+from .pit import CallFailed, Pit, Refused
+from .processes import Process, alive_of, children_of, marked
+from .waiting import Deadline, eventually, seconds
+from .gates import Gate, open_gate, wait_for_file
+
+__all__ = [
+    "KINDS",
+    "THREADS",
+    "CallFailed",
+    "Deadline",
+    "Gate",
+    "Pit",
+    "Process",
+    "Refused",
+    "alive_of",
+    "children_of",
+    "default_python",
+    "eventually",
+    "marked",
+    "open_gate",
+    "pool",
+    "seconds",
+    "wait_for_file",
+]

@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: MIT
+"""libsnakepit through ctypes: its structs and prototypes, nothing else."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+from ctypes import (
+    CFUNCTYPE,
+    POINTER,
+    Structure,
+    Union,
+    c_bool,
+    c_char_p,
+    c_double,
+    c_int,
+    c_int32,
+    c_int64,
+    c_size_t,
+    c_uint8,
+    c_uint32,
+    c_uint64,
+    c_void_p,
+)
+
+from .places import LIBRARY, ROOT
+
+RANK = 8
+
+# The error table, from the header that is its only place.
+ERRORS = {
+    int(number): name
+    for name, number in re.findall(
+        r"X\((\w+),\s*(\d+),", (ROOT / "include/snakepit/errors.h").read_text()
+    )
+}
+
+
+class Message(Structure):
+    _fields_ = [("text", ctypes.c_char * 1024)]
+
+
+class Tensor(Structure):
+    _fields_ = [
+        ("data", c_void_p),
+        ("dtype", c_int),
+        ("rank", c_uint32),
+        ("shape", c_int64 * RANK),
+        ("strides", c_int64 * RANK),
+    ]
+
+
+class Span(Structure):
+    _fields_ = [("data", c_void_p), ("size", c_size_t)]
+
+
+class ValueOf(Union):
+    _fields_ = [
+        ("boolean", c_bool),
+        ("integer", c_int64),
+        ("unsigned_integer", c_uint64),
+        ("real", c_double),
+        ("text", Span),
+        ("bytes", Span),
+        ("count", c_uint32),
+        ("tensor", Tensor),
+    ]
+
+
+class Value(Structure):
+    _fields_ = [("kind", c_int), ("as_", ValueOf)]
+
+
+class Reader(Structure):
+    _fields_ = [
+        ("at", POINTER(c_uint8)),
+        ("end", POINTER(c_uint8)),
+        ("tensors", POINTER(c_uint8)),
+        ("tensors_size", c_uint64),
+    ]
+
+
+LogFunction = CFUNCTYPE(None, c_void_p, c_int, c_char_p, c_char_p)
+DoneFunction = CFUNCTYPE(None, c_void_p, c_int, c_void_p)
+
+
+class OpenOptions(Structure):
+    _fields_ = [
+        ("size", c_size_t),
+        ("log", LogFunction),
+        ("log_user", c_void_p),
+        ("log_level", c_int),
+    ]
+
+
+class CallOptions(Structure):
+    _fields_ = [
+        ("size", c_size_t),
+        ("pool", c_char_p),
+        ("timeout_ms", c_uint32),
+        ("session_id", c_char_p),
+    ]
+
+
+class Fault(Structure):
+    _fields_ = [
+        ("err", c_int),
+        ("message", c_char_p),
+        ("type", c_char_p),
+        ("traceback", c_char_p),
+        ("stage", c_char_p),
+        ("cause", c_char_p),
+        ("last_output", c_char_p),
+        ("worker", c_uint64),
+    ]
+
+
+class PoolStats(Structure):
+    _fields_ = [
+        ("name", c_char_p),
+        ("profile", c_char_p),
+        ("state", c_char_p),
+        ("workers", c_uint32),
+        ("workers_ready", c_uint32),
+        ("threads_per_worker", c_uint32),
+        ("capacity", c_uint32),
+        ("running", c_uint32),
+        ("waiting", c_uint32),
+        ("calls", c_uint64),
+        ("failures", c_uint64),
+        ("saturated", c_uint64),
+        ("timeouts", c_uint64),
+        ("cancelled", c_uint64),
+        ("worker_starts", c_uint64),
+        ("worker_deaths", c_uint64),
+        ("violations", c_uint64),
+        ("shared_bytes", c_uint64),
+    ]
+
+
+class WorkerInfo(Structure):
+    _fields_ = [
+        ("id", c_uint64),
+        ("pid", c_int32),
+        ("state", c_char_p),
+        ("load", c_uint32),
+        ("capacity", c_uint32),
+    ]
+
+
+PROTOTYPES = {
+    "err_name": (c_char_p, [c_int]),
+    "err_text": (c_char_p, [c_int]),
+    "err_retryable": (c_bool, [c_int]),
+    "version": (c_char_p, []),
+    "open_file": (
+        c_int,
+        [c_char_p, POINTER(OpenOptions), POINTER(c_void_p), POINTER(Message)],
+    ),
+    "open_memory": (
+        c_int,
+        [c_char_p, c_size_t, POINTER(OpenOptions), POINTER(c_void_p), POINTER(Message)],
+    ),
+    "await_ready": (c_int, [c_void_p, c_char_p, c_uint32, POINTER(Message)]),
+    "close": (None, [c_void_p, c_uint32]),
+    "call": (
+        c_int,
+        [c_void_p, c_char_p, c_void_p, POINTER(CallOptions), POINTER(c_void_p)],
+    ),
+    "call_json": (
+        c_int,
+        [c_void_p, c_char_p, c_char_p, POINTER(CallOptions), POINTER(c_void_p)],
+    ),
+    "submit": (
+        c_int,
+        [
+            c_void_p,
+            c_char_p,
+            c_void_p,
+            POINTER(CallOptions),
+            DoneFunction,
+            c_void_p,
+            POINTER(c_uint64),
+        ],
+    ),
+    "cancel": (c_int, [c_void_p, c_uint64]),
+    "completion_fd": (c_int, [c_void_p, POINTER(c_int)]),
+    "drain": (c_size_t, [c_void_p, c_uint32]),
+    "answer_fault": (POINTER(Fault), [c_void_p]),
+    "answer_reader": (None, [c_void_p, POINTER(Reader)]),
+    "answer_json": (c_char_p, [c_void_p]),
+    "answer_free": (None, [c_void_p]),
+    "tensor_new": (c_int, [c_void_p, c_char_p, POINTER(Tensor), POINTER(c_void_p)]),
+    "tensor_free": (None, [c_void_p, POINTER(Tensor)]),
+    "tensor_bytes": (c_int, [POINTER(Tensor), POINTER(c_size_t)]),
+    "pool_count": (c_size_t, [c_void_p]),
+    "pool_name": (c_char_p, [c_void_p, c_size_t]),
+    "pool_get_stats": (c_int, [c_void_p, c_char_p, POINTER(PoolStats)]),
+    "pool_workers": (
+        c_int,
+        [c_void_p, c_char_p, POINTER(WorkerInfo), c_size_t, POINTER(c_size_t)],
+    ),
+    "writer_new": (c_void_p, []),
+    "writer_free": (None, [c_void_p]),
+    "writer_reset": (None, [c_void_p]),
+    "writer_map": (None, [c_void_p, c_uint32]),
+    "writer_array": (None, [c_void_p, c_uint32]),
+    "writer_nil": (None, [c_void_p]),
+    "writer_bool": (None, [c_void_p, c_bool]),
+    "writer_int": (None, [c_void_p, c_int64]),
+    "writer_uint": (None, [c_void_p, c_uint64]),
+    "writer_double": (None, [c_void_p, c_double]),
+    "writer_strn": (None, [c_void_p, c_char_p, c_size_t]),
+    "writer_bytes": (None, [c_void_p, c_char_p, c_size_t]),
+    "writer_tensor": (None, [c_void_p, POINTER(Tensor)]),
+    "writer_json": (c_int, [c_void_p, c_char_p, c_size_t, POINTER(Message)]),
+    "writer_error": (c_int, [c_void_p]),
+    "reader_init": (None, [POINTER(Reader), c_void_p, c_size_t]),
+    "reader_next": (c_int, [POINTER(Reader), POINTER(Value)]),
+    "reader_skip": (c_int, [POINTER(Reader)]),
+}
+
+
+class Library:
+    """The functions, without their prefix. Each releases the GIL while it runs."""
+
+    def __init__(self) -> None:
+        loaded = ctypes.CDLL(str(LIBRARY))
+        for name, (result, arguments) in PROTOTYPES.items():
+            function = getattr(loaded, f"snakepit_{name}")
+            function.restype = result
+            function.argtypes = arguments
+            setattr(self, name, function)
+
+
+lib = Library()
+
+
+def err_name(err: int) -> str:
+    """OK, SATURATED and so on."""
+    return ERRORS[err]

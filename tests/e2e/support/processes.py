@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: MIT
+"""Processes as /proc has them, each known by pid and start time.
+
+Whatever a test starts, however often it forked, inherits a variable that no other run
+of the tests has; so a process is ours also where its parents are gone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pathlib
+import time
+
+MARK = "SNAKEPIT_E2E_RUN"
+MARK_VALUE = f"{os.getpid()}-{time.monotonic_ns()}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Process:
+    """One life of a process."""
+
+    pid: int
+    start: int  # in clock ticks since the machine started
+
+    @classmethod
+    def of(cls, pid: int) -> Process | None:
+        """The process that has this number now, or None."""
+        fields = stat_fields(pid)
+        return cls(pid, int(fields[19])) if fields else None
+
+    @property
+    def state(self) -> str:
+        """Its letter, "S" or so; "" if it is gone."""
+        fields = stat_fields(self.pid)
+        if not fields or int(fields[19]) != self.start:
+            return ""
+        return fields[0]
+
+    @property
+    def alive(self) -> bool:
+        """A zombie is dead."""
+        return self.state not in ("", "Z", "X")
+
+    @property
+    def rss(self) -> int:
+        """Resident memory in bytes."""
+        text = pathlib.Path(f"/proc/{self.pid}/statm").read_text()
+        return int(text.split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    @property
+    def words(self) -> str:
+        """Its command line, for messages."""
+        try:
+            data = pathlib.Path(f"/proc/{self.pid}/cmdline").read_bytes()
+        except OSError:
+            return "?"
+        return data.replace(b"\0", b" ").decode("utf-8", "replace").strip()
+
+    def kill(self, number: int) -> None:
+        """Sends a signal unless it has ended."""
+        if self.alive:
+            try:
+                os.kill(self.pid, number)
+            except ProcessLookupError:
+                pass
+
+
+def stat_fields(pid: int) -> list[str]:
+    """The fields of /proc/PID/stat from the third on: state, parent, group, ..."""
+    try:
+        text = pathlib.Path(f"/proc/{pid}/stat").read_text(errors="replace")
+    except OSError:
+        return []
+    return text.rpartition(")")[2].split()
+
+
+def _pids() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def parents() -> dict[int, int]:
+    """The parent of every process."""
+    found = {}
+    for pid in _pids():
+        fields = stat_fields(pid)
+        if fields:
+            found[pid] = int(fields[1])
+    return found
+
+
+def children_of(pid: int) -> set[Process]:
+    """The direct children of a process, zombies included."""
+    pids = [child for child, parent in parents().items() if parent == pid]
+    return {process for process in map(Process.of, pids) if process}
+
+
+def marked() -> set[Process]:
+    """Everything that these tests have started and that lives, themselves apart.
+
+    Zombies count where they are our own children.
+    """
+    wanted = f"{MARK}={MARK_VALUE}".encode()
+    found = set(children_of(os.getpid()))
+    for pid in _pids():
+        if pid == os.getpid():
+            continue
+        try:
+            data = pathlib.Path(f"/proc/{pid}/environ").read_bytes()
+        except OSError:
+            continue
+        process = Process.of(pid) if wanted in data.split(b"\0") else None
+        if process and process.alive:
+            found.add(process)
+    return found
+
+
+def alive_of(processes: set[Process]) -> set[Process]:
+    """Those that live."""
+    return {process for process in processes if process.alive}
