@@ -7,9 +7,9 @@
 #include "payload/writer.h"
 #include "pool/supervisor.h"
 
-#define LEASES \
-    256u // tensors-carrying calls a worker may still hold, and answers we may
-#define LEAST_SLOTS 64u
+// Calls whose tensors a worker may still hold, and answers that we may.
+#define LEAST_LEASES 256u
+#define LEAST_SLOTS  64u
 
 // The two enums are one: config cannot know ipc.
 _Static_assert((int)SP_POOL_PLACEMENT_AUTO == (int)SP_WAITING_AUTO, "same numbers");

@@ -167,7 +167,7 @@ def test_stats_add_up(open_pit, profile, tmp_path):
     assert pit.fails("ping", timeout_ms=30).err == "DEADLINE_EXCEEDED"
     assert len(pit.workers()) == 1
     assert pit.workers()[0].load == capacity
-    open_gate(gate, running)
+    open_gate(gate, lambda: all(call.ended.is_set() for call in running))
     assert {call.err for call in running} == {"OK"}
     stats = pit.stats()
     assert stats.calls == 10 + 3 + capacity + 4

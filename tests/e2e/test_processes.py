@@ -181,10 +181,7 @@ def test_lesson_04_a_process_of_the_same_name_is_never_touched(open_pit, kind):
     for decoy in decoys:
         assert decoy.stdout.readline() == b"here\n"
     pit = open_pit(pool(kind, pool_size=2))
-    for row in pit.workers():
-        os.kill(row.pid, signal.SIGKILL)
-    eventually(lambda: pit.stats().worker_deaths == 2)
-    pit.await_ready()
+    pit.kill_workers()
     pit.close()
     assert [decoy.poll() for decoy in decoys] == [None, None]
     for decoy in decoys:
@@ -230,11 +227,13 @@ def test_lesson_05_closing_one_pit_leaves_the_other_of_the_same_process(open_pit
 
 def test_lesson_06_every_worker_is_waited_for(open_pit, kind):
     pit = open_pit(pool(kind, pool_size=2))
-    for _ in range(5):
-        victim = pit.workers()[0].process
+    for _ in range(3):
+        assert pit.call("ping") == "pong"
+        row = pit.workers()[0]
+        victim = row.process
         victim.kill(signal.SIGKILL)
         eventually(lambda victim=victim: not victim.state, "it is waited for", 2.0)
-        pit.await_ready()
+        pit.await_replacement(row)
     assert children_of(os.getpid()) == pit.processes()
 
 
@@ -242,10 +241,12 @@ def test_lesson_06_a_zombie_counts_as_dead(open_pit):
     """A worker whose children hold its pipes open is gone all the same."""
     pit = open_pit(pool("process"))
     pit.call("spawn", {"ways": ["popen"]})
-    victim = pit.workers()[0].process
+    row = pit.workers()[0]
+    victim = row.process
     victim.kill(signal.SIGKILL)
     eventually(lambda: not victim.state, "it is waited for", 2.0)
-    assert pit.await_ready().call("ping") == "pong"
+    pit.await_replacement(row)
+    assert pit.call("ping") == "pong"
 
 
 def test_lesson_06_a_host_that_ignores_sigchld_sees_its_workers_leave(start_host):

@@ -9,11 +9,12 @@ import sys
 
 import pytest
 from support import (
-    Gate,
+    Deadline,
     Pit,
     Refused,
     default_python,
     eventually,
+    open_gate,
     pool,
     seconds,
 )
@@ -24,9 +25,8 @@ REPORTED_WITHIN = 2.0  # seconds from the start to the report of a failed one
 
 @pytest.fixture
 def gate(tmp_path):
-    made = Gate(tmp_path / "gate")
-    yield made
-    made.close()
+    os.mkfifo(tmp_path / "gate")
+    return tmp_path / "gate"
 
 
 # ---- 8: an adapter may print anything --------------------------------------------------
@@ -87,27 +87,11 @@ def test_lesson_09_nobody_is_called_before_the_adapter_is_initialized(
     stats = pit.stats()
     assert (stats.state, stats.workers_ready, stats.waiting) == (b"starting", 0, 1)
     assert not call.ended.is_set()
-    gate.open()
-    eventually(lambda: os.listdir("/proc/self/fd"))
-    gate.close()
-    _let_in(gate, lambda: call.ended.is_set())
+    open_gate(gate, lambda: call.ended.is_set())
     assert call.wait().value == "pong"
     pit.await_ready()
     assert [row.state for row in pit.workers()] == ["READY"]
     assert pit.stats().workers_ready == 1
-
-
-def _let_in(gate, done):
-    """Opens the FIFO for those who are blocked in opening it."""
-
-    def knock():
-        try:
-            os.close(os.open(gate.path, os.O_WRONLY | os.O_NONBLOCK))
-        except OSError:
-            pass
-        return done()
-
-    eventually(knock, "the gated adapter goes on")
 
 
 def test_lesson_09_a_pool_is_ready_when_all_its_workers_are(open_pit, gate):
@@ -115,7 +99,7 @@ def test_lesson_09_a_pool_is_ready_when_all_its_workers_are(open_pit, gate):
     pit = open_pit(
         pool(pool_size=3, adapter="starts.Gated", adapter_config=config), ready=False
     )
-    _let_in(gate, lambda: pit.stats().workers_ready == 3)
+    open_gate(gate, lambda: pit.stats().workers_ready == 3)
     assert pit.await_ready(timeout_ms=1000).state() == "ready"
 
 
@@ -192,12 +176,8 @@ def test_lesson_10_a_start_that_calls_sys_exit_says_so(open_pit, profile):
 @pytest.mark.errors_logged("pool.failed")
 def test_lesson_10_an_interpreter_without_the_bridge_says_so(open_pit):
     with seconds() as taken:
-        pit = open_pit(
-            pool(python=os.path.realpath("/usr/bin/python3"), restart_limit=2),
-            ready=False,
-        )
         with pytest.raises(Refused, match="snakepit_bridge"):
-            pit.await_ready()
+            open_pit(pool(python=os.path.realpath("/usr/bin/python3"), restart_limit=2))
     assert taken.seconds < REPORTED_WITHIN
 
 
@@ -358,18 +338,16 @@ def test_lesson_12_an_idle_worker_that_is_killed_now_and_then_is_no_storm(open_p
     """Each of them lived longer than any storm; nobody happened to call it."""
     pit = open_pit(pool(restart_limit=3, restart_backoff_ms=10))
     for _ in range(5):
-        begun = eventually(pit.await_ready).processes()
-        os.kill(begun.pop().pid, signal.SIGKILL)
-        eventually(lambda: pit.stats().workers_ready == 0)
-        pit.await_ready()
-        _live_for(pit, 0.5)
+        _stays_ready(pit, 0.4)
+        pit.kill_workers()
     assert pit.state() == "ready"
 
 
-def _live_for(pit, span):
-    """Watches for so long that the worker stays."""
-    with pytest.raises(AssertionError):
-        eventually(lambda: pit.state() != "ready", within=span)
+def _stays_ready(pit, span):
+    """Watches for so long that its workers live on."""
+    deadline = Deadline(span)
+    while not deadline.over:
+        assert pit.state() == "ready"
 
 
 # ---- 13: replacements ------------------------------------------------------------------
@@ -391,10 +369,7 @@ def test_lesson_13_a_replacement_is_made_like_the_one_before(open_pit, kind):
     assert before["environment"]["SPECIAL"] == "yes = it is"
     assert os.path.realpath(before["python"]) == os.path.realpath(default_python(kind))
     for number in (signal.SIGKILL, signal.SIGSEGV):
-        os.kill(pit.workers("special")[0].pid, number)
-        eventually(lambda: pit.stats("special").workers_ready == 0)
-        pit.await_ready()
-        second = pit.workers("special")[0]
+        (second,) = pit.kill_workers(number, pool="special")
         assert second.id > first.id
         assert second.capacity == first.capacity
         assert pit.call("surroundings", pool="special") == before
@@ -407,10 +382,8 @@ def test_lesson_13_a_replacement_after_a_fallback_is_a_process_too(open_pit):
         pool("thread", python=default_python("process"), threads_per_worker=2)
     )
     assert len(pit.processes()) == 2
-    os.kill(pit.workers()[0].pid, signal.SIGKILL)
-    eventually(lambda: pit.stats().worker_deaths == 1)
-    pit.await_ready()
-    assert [row.capacity for row in pit.workers()] == [1, 1]
+    rows = pit.kill_workers()
+    assert [row.capacity for row in rows] == [1, 1]
     assert pit.stats().profile == b"process"
 
 
@@ -424,6 +397,5 @@ def test_lesson_13_the_adapters_folder_is_that_of_the_configuration(open_pit, op
     pit = Pit.open_file(path)
     opened.append(pit)
     pit.await_ready()
-    os.kill(pit.workers()[0].pid, signal.SIGKILL)
-    eventually(lambda: pit.stats().worker_deaths == 1)
-    assert pit.await_ready().call("ping") == "pong"
+    pit.kill_workers()
+    assert pit.call("ping") == "pong"

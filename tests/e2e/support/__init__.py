@@ -7,14 +7,13 @@ from .configs import KINDS, THREADS, default_python, pool
 from .pit import CallFailed, Pit, Refused
 from .processes import Process, alive_of, children_of, marked
 from .waiting import Deadline, eventually, seconds
-from .gates import Gate, open_gate, wait_for_file
+from .gates import open_gate, wait_for_file
 
 __all__ = [
     "KINDS",
     "THREADS",
     "CallFailed",
     "Deadline",
-    "Gate",
     "Pit",
     "Process",
     "Refused",

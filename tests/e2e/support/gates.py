@@ -6,46 +6,23 @@ from __future__ import annotations
 import contextlib
 import os
 import pathlib
-from collections.abc import Iterable
-from typing import Any
+from typing import Callable
 
 from .waiting import eventually
 
 
-def open_gate(path: str | os.PathLike[str], calls: Iterable[Any]) -> None:
-    """Lets through all who wait, until every one of `calls` has ended.
+def open_gate(path: str | os.PathLike[str], done: Callable[[], bool]) -> None:
+    """Lets through whoever waits, until `done`.
 
-    One opening reaches those who have the FIFO open at that moment and no others.
+    One opening reaches those who are opening the FIFO at that moment and no others.
     """
-    waiting = list(calls)
 
     def let_in() -> bool:
-        with contextlib.suppress(OSError):  # nobody reads just now
+        with contextlib.suppress(OSError):  # nobody is there just now
             os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
-        return all(call.ended.is_set() for call in waiting)
+        return done()
 
-    eventually(let_in, "the waiting calls end")
-
-
-class Gate:
-    """A FIFO that stays open once it was opened."""
-
-    def __init__(self, path: pathlib.Path) -> None:
-        self.path = path
-        self.fd = -1
-        os.mkfifo(path)
-
-    def __str__(self) -> str:
-        return str(self.path)
-
-    def open(self) -> None:
-        """From now on whoever opens the FIFO to read goes on when it is closed."""
-        self.fd = os.open(self.path, os.O_RDWR | os.O_NONBLOCK)
-
-    def close(self) -> None:
-        if self.fd >= 0:
-            os.close(self.fd)
-            self.fd = -1
+    eventually(let_in, "those at the gate go on")
 
 
 def wait_for_file(path: str | os.PathLike[str], within: float = 10.0) -> str:

@@ -7,6 +7,7 @@ import ctypes
 import dataclasses
 import json
 import os
+import signal
 import threading
 from ctypes import byref
 from typing import Any, Callable
@@ -16,6 +17,7 @@ import numpy
 from . import library as raw
 from .library import err_name, lib
 from .processes import Process
+from .waiting import eventually
 
 LEVELS = ("debug", "info", "warning", "error")
 READY_MS = 30_000
@@ -546,6 +548,33 @@ class Pit:
         return {
             process for process in (row.process for row in self.workers(pool)) if process
         }
+
+    def await_replacement(
+        self, *gone: WorkerInfo, pool: str | None = None, within: float = 15.0
+    ) -> list[WorkerInfo]:
+        """The workers once the pool is whole again without those in `gone`."""
+        ids = {row.id for row in gone}
+
+        def whole() -> bool:
+            stats = self.stats(pool)
+            rows = self.workers(pool)
+            return (
+                stats.state == b"ready"
+                and stats.workers_ready == stats.workers == len(rows)
+                and not ids & {row.id for row in rows}
+            )
+
+        eventually(whole, "the pool is whole again", within)
+        return self.workers(pool)
+
+    def kill_workers(
+        self, number: int = signal.SIGKILL, pool: str | None = None
+    ) -> list[WorkerInfo]:
+        """Kills all workers and returns what they were replaced with."""
+        gone = self.workers(pool)
+        for row in gone:
+            os.kill(row.pid, number)
+        return self.await_replacement(*gone, pool=pool)
 
     def pool_names(self) -> list[str]:
         count = lib.pool_count(self.handle)
