@@ -235,6 +235,21 @@ static void measure_side(struct bench *bench,
     }
 }
 
+// Measures every side once.
+static void run_round(struct bench *bench,
+                      const struct bench_case *what,
+                      size_t round,
+                      struct report_input inputs[BENCH_FIGURES])
+{
+    for (int side = 0; side < BENCH_SIDES; side++) {
+        double figures[BENCH_FIGURES] = {NAN, NAN};
+        measure_side(bench, what, (enum bench_side)side, figures);
+        for (int row = 0; row < BENCH_FIGURES; row++) {
+            inputs[row].figures[side][round] = figures[row];
+        }
+    }
+}
+
 static void run_case(struct bench *bench,
                      const struct bench_case *what,
                      size_t rounds,
@@ -243,13 +258,7 @@ static void run_case(struct bench *bench,
     static struct report_input inputs[BENCH_FIGURES];
     open_case(bench, what);
     for (size_t round = 0; round < rounds; round++) {
-        for (int side = 0; side < BENCH_SIDES; side++) {
-            double figures[BENCH_FIGURES] = {NAN, NAN};
-            measure_side(bench, what, (enum bench_side)side, figures);
-            for (int row = 0; row < BENCH_FIGURES; row++) {
-                inputs[row].figures[side][round] = figures[row];
-            }
-        }
+        run_round(bench, what, round, inputs);
     }
     close_case(bench, what);
     for (int row = 0; row < BENCH_FIGURES && what->rows[row] != NULL; row++) {

@@ -47,18 +47,18 @@ static void fill(struct report_row *row, const struct report_input *input)
 
 // ---- Table --------------------------------------------------------------------
 
-// Four digits that mean something, or a dash.
+// A few digits that mean something, or a dash.
 static const char *cell(char text[32], double value)
 {
     if (isnan(value)) {
         return "-";
     }
     double size = fabs(value);
-    int decimals = size >= 1000  ? 0
-                   : size >= 100 ? 1
-                   : size >= 10  ? 2
-                   : size >= 0.1 ? 3
-                                 : 5;
+    if (size > 0 && size < 0.01) {
+        snprintf(text, 32, "%.2g", value);
+        return text;
+    }
+    int decimals = size >= 1000 ? 0 : size >= 100 ? 1 : size >= 10 ? 2 : 3;
     snprintf(text, 32, "%.*f", decimals, value);
     return text;
 }
@@ -73,9 +73,9 @@ void report_header(size_t rounds, double busy)
            sysconf(_SC_NPROCESSORS_ONLN),
            rounds);
     if (busy > BUSY) {
-        printf("CAUTION      other programs kept %.0f %% of the machine busy before "
-               "the start; what\n"
-               "             spins for an answer is then measured least of all\n",
+        printf("CAUTION      other programs kept %.0f %% of the cores busy just before "
+               "this began, "
+               "and\n             what waits by spinning suffers most from that\n",
                busy * 100);
     }
     puts("product      the public API with its defaults, one worker: process profile, "

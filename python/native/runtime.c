@@ -96,6 +96,27 @@ static void point_intake(struct sp_runtime *runtime)
     };
 }
 
+// Everything that user code has started is in our group, and goes too.
+static void on_parent_death(int number)
+{
+    (void)number;
+    if (getpgrp() == getpid()) {
+        (void)kill(0, SIGKILL);
+    }
+    (void)kill(getpid(), SIGKILL);
+}
+
+// The kernel tells us of the host's death by a signal of our own, for SIGKILL would
+// leave our children behind. Should the host be dead already, the channel is closed and
+// the service thread sees that.
+static void die_with_parent(void)
+{
+    struct sigaction action = {.sa_handler = on_parent_death};
+    sigemptyset(&action.sa_mask);
+    (void)sigaction(SIGRTMAX - 1, &action, NULL);
+    (void)prctl(PR_SET_PDEATHSIG, SIGRTMAX - 1);
+}
+
 struct sp_runtime *sp_runtime_attach(struct sp_codec *codec)
 {
     static struct sp_runtime runtime;

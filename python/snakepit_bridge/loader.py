@@ -191,17 +191,13 @@ def check_thread_safety(
 ) -> bool | None:
     """What the class declares; in the thread profile, whether that will do.
 
-    Raises AdapterError for a declared False, and for no declaration where the pool says
+    A declared False is for the host to judge: it refuses the thread profile, by the
+    pool's `on_unsupported`. Raises AdapterError for no declaration where the pool says
     `undeclared_adapter: refuse`; else the lack of one is a RuntimeWarning.
     """
     declared = declared_thread_safe(adapter_class)
-    if configuration.profile != "thread" or declared:
+    if configuration.profile != "thread" or declared is not None:
         return declared
-    if declared is False:
-        raise AdapterError(
-            f"Adapter {adapter_class.__name__} declares __thread_safe__ = False, so it "
-            "cannot serve a pool of the thread profile; use worker_profile: process"
-        )
     if configuration.undeclared_adapter == "refuse":
         raise AdapterError(undeclared_warning(adapter_class))
     warnings.warn(undeclared_warning(adapter_class), RuntimeWarning, stacklevel=2)

@@ -13,7 +13,8 @@
 #include "base/memory.h"
 #include "interpreter/interpreter.h"
 
-#define REASON_MAX 1280u
+#define NO_STORM_NS SP_NS_PER_S // a worker that lived so long started well
+#define REASON_MAX  1280u
 
 static void start_more(struct sp_supervisor *supervisor);
 
@@ -364,8 +365,9 @@ static void count_loss(struct sp_supervisor *supervisor,
         return;
     }
     sp_pool_count_workers(supervisor->pool, 0, 1);
-    // More than the first call: it has been of use, so this is no storm.
-    if (worker->port->submit_tail > 1) {
+    // It has been of use, or it could have been: this is no storm.
+    if (worker->port->submit_tail > 1 ||
+        sp_clock_now() - worker->started_at >= NO_STORM_NS) {
         supervisor->failures = 0;
         return;
     }

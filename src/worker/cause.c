@@ -3,6 +3,7 @@
 // its memory, which takes 20 ms a GiB; /proc/PID/stat tells its exit code before that.
 #include "worker/cause.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,11 +66,15 @@ static struct sp_exit from_proc(pid_t pid)
 struct sp_exit sp_exit_peek(pid_t pid)
 {
     siginfo_t info = {0};
+    errno = 0;
     if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
         info.si_pid == pid) {
         return from_siginfo(&info);
     }
-    return from_proc(pid);
+    int gone = errno == ECHILD;
+    struct sp_exit end = from_proc(pid);
+    end.gone = gone;
+    return end;
 }
 
 struct sp_exit sp_exit_reap(pid_t pid)

@@ -9,7 +9,8 @@
 
 // How it ended. Plain data.
 struct sp_exit {
-    int known;  // 0: the kernel has not said yet
+    int known;  // 0: the kernel has not said yet, or never will
+    int gone;   // 1: there is no such child any more; somebody else has reaped it
     int code;   // its exit status, where `signal` is 0
     int signal; // what killed it, or 0
 };

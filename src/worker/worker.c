@@ -113,6 +113,8 @@ static void lifeline_ended(void *user, enum sp_life life)
         (void)kill(-worker->process.pid, SIGKILL);
         return;
     }
+    // While it is dying its number is certainly its own.
+    (void)kill(-worker->process.pid, SIGKILL);
     struct sp_exit end = peek_patiently(worker->process.pid);
     report_loss(worker, &end);
 }
@@ -161,9 +163,12 @@ static void exit_observed(struct sp_worker *worker)
     }
     // Before the reaping, while the number of the group cannot have been given to
     // others.
-    signal_group(worker, SIGKILL);
+    if (!worker->end.gone) {
+        signal_group(worker, SIGKILL);
+    }
     report_loss(worker, &worker->end);
-    worker->end = sp_exit_reap(worker->process.pid);
+    struct sp_exit reaped = sp_exit_reap(worker->process.pid);
+    worker->end = reaped.known ? reaped : worker->end;
     (void)sp_output_read(&worker->output);
     (void)sp_output_read(&worker->errors);
     bool expected = worker->state == SP_WORKER_STOPPING;
@@ -187,7 +192,7 @@ static void on_exit_ready(uv_poll_t *poll, int status, int events)
     (void)events;
     struct sp_worker *worker = poll->data;
     struct sp_exit end = sp_exit_peek(worker->process.pid);
-    if (end.known && worker->state != SP_WORKER_DEAD) {
+    if ((end.known || end.gone) && worker->state != SP_WORKER_DEAD) {
         worker->end = end;
         exit_observed(worker);
     }

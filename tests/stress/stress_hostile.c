@@ -112,7 +112,8 @@ static void assert_pool_recovers(snakepit *pit)
     for (;;) {
         snakepit_err err = snakepit_await_ready(pit, NULL, 1000, &why);
         assert_int_equal(snakepit_pool_get_stats(pit, NULL, &stats), SNAKEPIT_OK);
-        if (err == SNAKEPIT_OK && stats.workers_ready == WORKERS) {
+        if (err == SNAKEPIT_OK && stats.workers_ready == WORKERS &&
+            census_take().children == WORKERS) {
             break;
         }
         if (sp_clock_now() > until) {

@@ -49,6 +49,9 @@ struct fake_worker *fake_worker_new(struct sp_port *port,
     // The host maps results read only; here both sides share the mapping.
     SP_CHECK(mprotect(port->results.base, port->results.size, PROT_READ | PROT_WRITE) ==
              0);
+    memset(port->results.base + (size_t)port->view.shape.slots * SP_INLINE_RESULT,
+           0xc0,
+           FAKE_LARGE);
     SP_CHECK(pthread_mutex_init(&worker->lock, NULL) == 0);
     SP_CHECK(pthread_cond_init(&worker->changed, NULL) == 0);
     return worker;
@@ -82,11 +85,16 @@ static bool start(struct sp_slot *slot)
     return false;
 }
 
-static void read_call(struct fake_worker *worker, uint32_t slot, struct fake_call *call)
+static void read_slot(struct fake_worker *worker, uint32_t slot, struct fake_call *call)
 {
     const struct sp_slot *shared = &worker->port->view.slots[slot];
     *call = (struct fake_call){.slot = slot};
     memcpy(&call->request, &shared->request, offsetof(struct sp_slot_request, cancel));
+}
+
+// Only of a call that was started: the memory of another may serve the next one by now.
+static void read_tool(struct fake_worker *worker, struct fake_call *call)
+{
     uint32_t size = call->request.name_size;
     size = size < sizeof call->tool ? size : (uint32_t)sizeof call->tool - 1;
     memcpy(call->tool, worker->requests->base + call->request.name, size);
@@ -103,11 +111,12 @@ static enum fake_taken
 begin(struct fake_worker *worker, uint32_t slot, struct fake_call *call)
 {
     bool started = start(&worker->port->view.slots[slot]);
-    read_call(worker, slot, call);
+    read_slot(worker, slot, call);
     if (!started) {
         skip(worker, call);
         return FAKE_WAS_TAKEN_BACK;
     }
+    read_tool(worker, call);
     atomic_fetch_add(&worker->started, 1);
     return FAKE_STARTED;
 }
@@ -219,11 +228,11 @@ static void put_body(struct fake_worker *worker,
     result->body_size = size;
 }
 
-// A body that does not fit into the inline area, with a lease.
+// A body that does not fit into the inline area, with a lease. All share the same
+// bytes, which nobody writes any more.
 static void make_large(struct fake_worker *worker, struct sp_slot_result *result)
 {
     result->body = (uint64_t)worker->port->view.shape.slots * SP_INLINE_RESULT;
-    memset(worker->port->results.base + result->body, 0xc0, FAKE_LARGE);
     result->body_size = FAKE_LARGE;
     result->lease = 2;
 }

@@ -154,6 +154,10 @@ static bool find_room(uint32_t id, uint32_t size, struct sp_slot_result *result)
     if (size <= SP_INLINE_RESULT) {
         return true;
     }
+    if (self.mode == 0 && self.bump + size > self.results.size / 4 * 3) {
+        self.bump =
+            (uint64_t)self.view.shape.slots * SP_INLINE_RESULT; // long ago copied
+    }
     if (size > LARGEST || self.bump + size > self.results.size / 4 * 3) {
         return false;
     }

@@ -4,9 +4,7 @@
 // of them.
 #include "support/load.h"
 
-#include <errno.h>
 #include <pthread.h>
-#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,8 +43,10 @@ struct pending {
 
 struct async_thread {
     struct load *load;
-    sem_t idle;
     struct pending *window;
+    pthread_mutex_t lock; // guards the rest
+    pthread_cond_t changed;
+    uint32_t idle;
 };
 
 static uint64_t mix(uint64_t number)
@@ -207,6 +207,14 @@ static void *call_again_and_again(void *argument)
 
 // ---- Asynchronous -------------------------------------------------------------
 
+static void note_idle(struct async_thread *thread)
+{
+    pthread_mutex_lock(&thread->lock);
+    thread->idle++;
+    pthread_cond_signal(&thread->changed);
+    pthread_mutex_unlock(&thread->lock);
+}
+
 static void call_ended(void *user, snakepit_err err, snakepit_answer *answer)
 {
     struct pending *call = user;
@@ -218,18 +226,22 @@ static void call_ended(void *user, snakepit_err err, snakepit_answer *answer)
         atomic_fetch_add(&load->counters.twice, 1);
         return;
     }
-    (void)sem_post(&call->owner->idle);
+    note_idle(call->owner);
 }
 
 static bool wait_for_idle(struct async_thread *thread, uint64_t ms)
 {
     uint64_t until = sp_clock_now() + ms * SP_NS_PER_MS;
     struct timespec at = {(time_t)(until / SP_NS_PER_S), (long)(until % SP_NS_PER_S)};
-    int rc;
-    do {
-        rc = sem_clockwait(&thread->idle, CLOCK_MONOTONIC, &at);
-    } while (rc != 0 && errno == EINTR);
-    return rc == 0;
+    int rc = 0;
+    pthread_mutex_lock(&thread->lock);
+    while (thread->idle == 0 && rc == 0) {
+        rc = pthread_cond_timedwait(&thread->changed, &thread->lock, &at);
+    }
+    bool found = thread->idle > 0;
+    thread->idle -= found ? 1 : 0;
+    pthread_mutex_unlock(&thread->lock);
+    return found;
 }
 
 static struct pending *find_idle(struct async_thread *thread)
@@ -264,7 +276,7 @@ static bool submit_one(struct async_thread *thread, snakepit_writer *writer)
         atomic_store(&call->answers, 1);
         atomic_fetch_add(&load->counters.by_err[(uint32_t)err % LOAD_ERRS], 1);
         atomic_fetch_add(&load->counters.ended, 1);
-        (void)sem_post(&thread->idle);
+        note_idle(thread);
     } else if (load->options.cancels && mix(nonce) % 64 == 0) {
         (void)snakepit_cancel(load->options.pit, id);
     }
@@ -292,7 +304,8 @@ static void *submit_again_and_again(void *argument)
     }
     snakepit_writer_free(writer);
     if (!lost) {
-        (void)sem_destroy(&thread->idle);
+        (void)pthread_cond_destroy(&thread->changed);
+        (void)pthread_mutex_destroy(&thread->lock);
         free(thread->window);
         free(thread);
     }
@@ -304,7 +317,13 @@ static struct async_thread *async_thread_new(struct load *load)
     struct async_thread *thread = calloc(1, sizeof *thread);
     thread->load = load;
     thread->window = calloc(load->options.window, sizeof *thread->window);
-    (void)sem_init(&thread->idle, 0, load->options.window);
+    pthread_condattr_t monotonic;
+    (void)pthread_condattr_init(&monotonic);
+    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    (void)pthread_mutex_init(&thread->lock, NULL);
+    (void)pthread_cond_init(&thread->changed, &monotonic);
+    (void)pthread_condattr_destroy(&monotonic);
+    thread->idle = load->options.window;
     for (uint32_t i = 0; i < load->options.window; i++) {
         thread->window[i].owner = thread;
         thread->window[i].answers = 1;

@@ -283,21 +283,59 @@ static void use_up_leases(struct side *side, uint32_t leases[FIXTURE_LEASES])
     assert_int_equal(side->seat->leases_out, FIXTURE_LEASES);
 }
 
-static void a_call_that_waits_for_a_lease_goes_on_when_one_comes_back(void **state)
+static void a_lease_that_came_back_is_found_when_it_is_needed(void **state)
 {
     (void)state;
     uint32_t leases[FIXTURE_LEASES];
     static struct outcome outcome;
     struct side *side = fixture_add(&fixture, 1);
     use_up_leases(side, leases);
+    fake_return_lease(side->fake, leases[1]);
     assert_int_equal(fixture_submit_tensor(&fixture, "echo", 0, &outcome), SNAKEPIT_OK);
-    assert_int_equal(fixture_in_line(&fixture), 1);
-    fake_return_lease(side->fake, leases[0]);
-    (void)fixture_tick(&fixture, 10);
-    (void)fixture_tick(&fixture, 10);
-    assert_int_equal(fixture_in_line(&fixture), 0);
     assert_true(fixture_serve_one(&fixture, side));
     assert_int_equal(outcome.err, SNAKEPIT_OK);
+}
+
+static void a_call_that_finds_no_lease_is_refused_and_blocks_nobody(void **state)
+{
+    (void)state;
+    uint32_t leases[FIXTURE_LEASES];
+    static struct outcome outcomes[2];
+    struct side *side = fixture_add(&fixture, 1);
+    use_up_leases(side, leases);
+    assert_int_equal(fixture_submit_tensor(&fixture, "echo", 0, &outcomes[0]),
+                     SNAKEPIT_NO_MEMORY);
+    submit("echo", "x", &outcomes[1]);
+    assert_true(fixture_serve_one(&fixture, side));
+    assert_echoed(&outcomes[1], "x");
+    assert_int_equal(outcomes[0].ended, 0);
+}
+
+static void room_for_a_call_without_a_lease_ends_it_and_harms_no_other(void **state)
+{
+    (void)state;
+    uint32_t leases[FIXTURE_LEASES];
+    static struct outcome outcomes[5];
+    struct side *side = fixture_add(&fixture, 1);
+    use_up_leases(side, leases);
+    submit("echo", "0", &outcomes[0]);
+    submit("echo", "1", &outcomes[1]);
+    assert_int_equal(fixture_submit(&fixture, "echo", "2", 10, &outcomes[2]),
+                     SNAKEPIT_OK);
+    assert_int_equal(fixture_submit_tensor(&fixture, "echo", 0, &outcomes[3]),
+                     SNAKEPIT_OK);
+    submit("echo", "4", &outcomes[4]);
+    assert_int_equal(fixture_in_line(&fixture), 2);
+    // The third one's time is up, which makes room, for which the fourth one has no
+    // lease.
+    (void)fixture_tick(&fixture, 20);
+    assert_ended(&outcomes[2], SNAKEPIT_DEADLINE_EXCEEDED, "worker");
+    assert_ended(&outcomes[3], SNAKEPIT_NO_MEMORY, "line");
+    while (fixture_serve_one(&fixture, side)) {
+    }
+    assert_echoed(&outcomes[0], "0");
+    assert_echoed(&outcomes[1], "1");
+    assert_echoed(&outcomes[4], "4");
 }
 
 static void a_call_that_waits_for_a_lease_goes_to_a_worker_that_has_one(void **state)
@@ -442,7 +480,9 @@ int main(void)
         test(a_moved_call_ends_for_the_thread_that_waits_for_it),
         test(kept_tensors_go_back_when_python_lets_go),
         test(a_lease_that_is_not_out_costs_the_worker),
-        test(a_call_that_waits_for_a_lease_goes_on_when_one_comes_back),
+        test(a_lease_that_came_back_is_found_when_it_is_needed),
+        test(a_call_that_finds_no_lease_is_refused_and_blocks_nobody),
+        test(room_for_a_call_without_a_lease_ends_it_and_harms_no_other),
         test(a_call_that_waits_for_a_lease_goes_to_a_worker_that_has_one),
         test(whatever_happens_capacity_holds_and_each_call_has_one_answer),
     };
