@@ -124,9 +124,7 @@ struct sp_runtime *sp_runtime_attach(struct sp_codec *codec)
         PyErr_SetString(PyExc_RuntimeError, "attach() was called before");
         return NULL;
     }
-    // Should the host die before this, the channel is closed and the service thread
-    // sees it.
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    die_with_parent();
     if (map_control(&runtime) != 0 || map_payloads(&runtime) != 0 ||
         make_tables(&runtime) != 0) {
         return NULL;

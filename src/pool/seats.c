@@ -128,6 +128,13 @@ void sp_pool_remove_seat(struct sp_pool *pool, struct sp_seat *seat)
 
 // ---- The tick -----------------------------------------------------------------
 
+// One tick.
+struct turn {
+    uint64_t now;
+    const struct sp_pool_orders *orders;
+    struct sp_after *after;
+};
+
 static void expire_asyncs(struct sp_pool *pool, uint64_t now, struct sp_after *after)
 {
     struct sp_link *next;
@@ -146,46 +153,41 @@ condemn(struct sp_seat *seat, const struct sp_pool_orders *orders, const char *w
     }
 }
 
-// The next rung of the ladder for one given-up call. True: its slot has ended and it is
-// gone.
-static bool follow_up(struct sp_pool *pool,
+// The next rung of the ladder for one given-up call; afterwards it may be gone.
+static void follow_up(struct sp_pool *pool,
                       struct sp_seat *seat,
                       struct sp_orphan *orphan,
-                      uint64_t now,
-                      const struct sp_pool_orders *orders)
+                      struct turn *turn)
 {
-    struct sp_after after = {0};
     if (!seat->port->slots[orphan->slot].notify &&
         sp_port_state(seat->port, orphan->slot) == SP_SLOT_DONE) {
         // It ended in the moment it was given up, so it is not in the completion ring.
-        sp_pool_reap_slot(pool, seat, orphan->slot, &after);
-        return true;
+        sp_pool_reap_slot(pool, seat, orphan->slot, turn->after);
+        return;
     }
     if (!orphan->told) {
         orphan->told = true;
-        orders->cancel(seat->worker, orphan->call, orphan->slot);
-    } else if (now - orphan->since >= pool->options.cancel_grace_ms * SP_NS_PER_MS) {
-        condemn(seat, orders, "a call did not end in time and could not be cancelled");
+        turn->orders->cancel(seat->worker, orphan->call, orphan->slot);
+    } else if (turn->now - orphan->since >=
+               pool->options.cancel_grace_ms * SP_NS_PER_MS) {
+        condemn(seat,
+                turn->orders,
+                "a call did not end in time and could not be cancelled");
     }
-    return false;
 }
 
-static void tick_seat(struct sp_pool *pool,
-                      struct sp_seat *seat,
-                      uint64_t now,
-                      const struct sp_pool_orders *orders)
+static void tick_seat(struct sp_pool *pool, struct sp_seat *seat, struct turn *turn)
 {
     struct sp_link *next;
     for (struct sp_link *link = seat->orphans.next; link != &seat->orphans;
          link = next) {
         next = link->next;
         if (!seat->violated) {
-            (void)follow_up(
-                pool, seat, SP_ENTRY(link, struct sp_orphan, link), now, orders);
+            follow_up(pool, seat, SP_ENTRY(link, struct sp_orphan, link), turn);
         }
     }
     if (seat->violated) {
-        condemn(seat, orders, "it broke the protocol");
+        condemn(seat, turn->orders, "it broke the protocol");
     }
 }
 
@@ -194,6 +196,7 @@ bool sp_pool_tick(struct sp_pool *pool,
                   const struct sp_pool_orders *orders)
 {
     struct sp_after after = {0};
+    struct turn turn = {now, orders, &after};
     bool again = false;
     pthread_mutex_lock(&pool->lock);
     expire_asyncs(pool, now, &after);
@@ -203,7 +206,7 @@ bool sp_pool_tick(struct sp_pool *pool,
         if (seat->port->notifying > 0) {
             sp_pool_collect_seat(pool, seat, &after);
         }
-        tick_seat(pool, seat, now, orders);
+        tick_seat(pool, seat, &turn);
         again |= seat->port->notifying > 0;
     }
     sp_pool_dispatch(pool, &after);

@@ -5,12 +5,15 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 
-#define STAT_EXIT_CODE 52 // field of /proc/PID/stat, counted from 1
+#define STAT_FLAGS     9 // fields of /proc/PID/stat, counted from 1
+#define STAT_EXIT_CODE 52
+#define FLAG_EXITING   0x4 // PF_EXITING of the kernel
 
 static struct sp_exit from_status(int status)
 {
@@ -45,22 +48,28 @@ static size_t read_text(const char *path, char *room, size_t size)
     return got;
 }
 
-// The last field of the line is the exit code in the form of wait(2); 0 until the
-// process exits.
+// The blank-separated field `wanted` of a line of /proc/PID/stat, counted from 1; 0 if
+// there is none. The second one, a name, may hold blanks and parentheses.
+static long stat_field(const char *line, int wanted)
+{
+    const char *at = strrchr(line, ')');
+    for (int field = 2; at != NULL && field < wanted; field++) {
+        at = strchr(at + 1, ' ');
+    }
+    return at == NULL ? 0 : strtol(at, NULL, 10);
+}
+
+// The exit code has the form of wait(2), and is 0 both before the process exits and
+// when it exits with status 0; the flags tell the two apart.
 static struct sp_exit from_proc(pid_t pid)
 {
     char path[64];
-    char text[2048];
+    char line[2048];
     (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    (void)read_text(path, text, sizeof text);
-    const char *at = strrchr(text, ')'); // the name may hold blanks and parentheses
-    int field = 2;
-    while (at != NULL && field < STAT_EXIT_CODE) {
-        at = strchr(at + 1, ' ');
-        field++;
-    }
-    long status = at == NULL ? 0 : strtol(at, NULL, 10);
-    return status == 0 ? (struct sp_exit){0} : from_status((int)status);
+    (void)read_text(path, line, sizeof line);
+    long status = stat_field(line, STAT_EXIT_CODE);
+    bool exiting = (stat_field(line, STAT_FLAGS) & FLAG_EXITING) != 0;
+    return status != 0 || exiting ? from_status((int)status) : (struct sp_exit){0};
 }
 
 struct sp_exit sp_exit_peek(pid_t pid)
