@@ -20,6 +20,15 @@ static inline uint64_t sp_clock_now(void)
     return (uint64_t)now.tv_sec * SP_NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
+// The same, up to one tick of the kernel (1 to 10 ms) in the past, at a third of the
+// price.
+static inline uint64_t sp_clock_coarse(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return (uint64_t)now.tv_sec * SP_NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
 // A counter that rises steadily and costs a few nanoseconds to read. Its unit is the
 // processor's.
 static inline uint64_t sp_clock_ticks(void)

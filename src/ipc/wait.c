@@ -10,7 +10,9 @@
 #include "base/clock.h"
 #include "ipc/futex.h"
 
-#define LEAST_US 2u   // a budget below this is not worth a turn
+#define LEAST_US 2u // a budget below this is not worth a turn
+#define HIT_US \
+    8u // while spins end in time: one hiccup of the other side is not a sleep
 #define FIRST_US 10u  // the budget after the first short sleep
 #define MOST_US  50u  // no spin is longer
 #define SHORT_US 100u // a sleep up to this means dense traffic
@@ -50,7 +52,7 @@ void sp_patience_hit(struct sp_patience *patience, uint64_t waited)
 {
     uint64_t us = sp_clock_ticks_per_us();
     uint64_t goal = 2 * waited;
-    goal = goal < LEAST_US * us ? LEAST_US * us : goal;
+    goal = goal < HIT_US * us ? HIT_US * us : goal;
     goal = goal > MOST_US * us ? MOST_US * us : goal;
     patience->budget = (7 * patience->budget + goal) / 8;
     patience->pause -=
@@ -111,15 +113,17 @@ static bool spin_for_slot(struct sp_slot *slot,
         return false;
     }
     uint64_t budget = wait->patience->budget;
+    uint64_t now = begun;
     do {
         *word = look(slot);
         if (!is_under_way(*word)) {
             sp_spin_end();
-            sp_patience_hit(wait->patience, sp_clock_ticks() - begun);
+            sp_patience_hit(wait->patience, now - begun);
             return true;
         }
         sp_clock_relax();
-    } while (sp_clock_ticks() - begun < budget);
+        now = sp_clock_ticks();
+    } while (now - begun < budget);
     sp_spin_end();
     return false;
 }
@@ -267,14 +271,16 @@ static bool spin_for_intake(const struct sp_intake *intake,
         return false;
     }
     uint64_t budget = wait->patience->budget;
+    uint64_t now = begun;
     do {
         if (take(intake, number)) {
             sp_spin_end();
-            sp_patience_hit(wait->patience, sp_clock_ticks() - begun);
+            sp_patience_hit(wait->patience, now - begun);
             return true;
         }
         sp_clock_relax();
-    } while (sp_clock_ticks() - begun < budget);
+        now = sp_clock_ticks();
+    } while (now - begun < budget);
     sp_spin_end();
     return false;
 }

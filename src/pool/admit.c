@@ -74,12 +74,22 @@ static uint64_t in_ms(uint64_t now, uint32_t timeout_ms)
     return timeout_ms == 0 ? SP_NEVER : now + timeout_ms * SP_NS_PER_MS;
 }
 
+// A long deadline may be a tick of the kernel early; a short one is exact.
+#define LONG_MS 1000u
+
+static uint64_t clock_for(uint32_t timeout_ms, uint32_t line_ms)
+{
+    bool is_long = (timeout_ms == 0 || timeout_ms >= LONG_MS) &&
+                   (line_ms == 0 || line_ms >= LONG_MS);
+    return is_long ? sp_clock_coarse() : sp_clock_now();
+}
+
 static void set_deadlines(struct sp_call *call, uint32_t timeout_ms)
 {
     const struct sp_pool_options *options = &call->pool->options;
-    uint64_t now = sp_clock_now();
-    call->deadline =
-        in_ms(now, timeout_ms != 0 ? timeout_ms : options->call_timeout_ms);
+    uint32_t whole = timeout_ms != 0 ? timeout_ms : options->call_timeout_ms;
+    uint64_t now = clock_for(whole, options->queue_timeout_ms);
+    call->deadline = in_ms(now, whole);
     uint64_t line = in_ms(now, options->queue_timeout_ms);
     call->line_deadline = line < call->deadline ? line : call->deadline;
 }

@@ -180,10 +180,10 @@ static void a_word_that_was_written_to_is_told_as_forged(void **state)
     const uint32_t words[4] = {0, 1, FUTEX_TID_MASK, FUTEX_WAITERS | 12345};
     for (int i = 0; i < 4; i++) {
         _Atomic uint32_t *word = sp_lifeline_word(&lives[i].lifeline);
-        atomic_store(word, words[i]);
         // The next look at the group finds it: an addition is one.
         spawn(&lives[4 + i]);
         uint64_t begun = sp_clock_now();
+        atomic_store(word, words[i]);
         watch(&lives[4 + i]);
         assert_true(is_told(&lives[i], begun));
         assert_int_equal(lives[i].forged, 1);

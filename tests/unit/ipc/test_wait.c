@@ -1,0 +1,433 @@
+// SPDX-License-Identifier: MIT
+// The rule of patience by its numbers; waits, wakes and bells with threads. No test sleeps: who
+// should sleep is awaited by what it leaves in shared memory.
+#include "ipc/wait.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "ipc/futex.h"
+
+#define AWAIT(condition)                                     \
+    do {                                                     \
+        uint64_t until_ = sp_clock_now() + 10 * SP_NS_PER_S; \
+        while (!(condition)) {                               \
+            assert_true(sp_clock_now() < until_);            \
+            sched_yield();                                   \
+        }                                                    \
+    } while (0)
+
+// ---- Patience ---------------------------------------------------------------------
+
+static uint64_t us(uint64_t number)
+{
+    return number * sp_clock_ticks_per_us();
+}
+
+static void nobody_spins_before_it_has_paid_off(void **state)
+{
+    (void)state;
+    struct sp_patience patience = {0};
+    assert_int_equal(patience.budget, 0);
+    sp_patience_miss(&patience, us(1000));
+    assert_int_equal(patience.budget, 0);
+}
+
+static void a_short_sleep_grows_the_budget_to_its_limit(void **state)
+{
+    (void)state;
+    struct sp_patience patience = {0};
+    const uint64_t budgets[] = {10, 20, 40, 50, 50};
+    for (size_t i = 0; i < 5; i++) {
+        sp_patience_miss(&patience, us(99));
+        assert_int_equal(patience.budget, us(budgets[i]));
+    }
+}
+
+static void long_sleeps_take_the_budget_to_zero(void **state)
+{
+    (void)state;
+    struct sp_patience patience = {.budget = us(50)};
+    uint64_t before = patience.budget;
+    for (int i = 0; i < 5; i++) {
+        sp_patience_miss(&patience, us(100));
+        assert_true(patience.budget < before || patience.budget == 0);
+        before = patience.budget;
+    }
+    assert_int_equal(patience.budget, 0);
+}
+
+static void a_hit_moves_the_budget_towards_twice_the_wait(void **state)
+{
+    (void)state;
+    struct sp_patience patience = {.budget = us(16)};
+    sp_patience_hit(&patience, us(4));
+    assert_int_equal(patience.budget, (7 * us(16) + us(8)) / 8);
+    for (int i = 0; i < 100; i++) {
+        sp_patience_hit(&patience, us(4));
+    }
+    assert_in_range(patience.budget, us(8), us(8) + 10);
+    for (int i = 0; i < 100; i++) {
+        sp_patience_hit(&patience, us(100000));
+    }
+    assert_in_range(patience.budget, us(50) - 10, us(50));
+    for (int i = 0; i < 200; i++) {
+        sp_patience_hit(&patience, 0);
+    }
+    assert_in_range(patience.budget, us(2), us(2) + 10);
+}
+
+static void spinners_leave_one_core_free(void **state)
+{
+    (void)state;
+    cpu_set_t set;
+    assert_int_equal(sched_getaffinity(0, sizeof set, &set), 0);
+    int most = CPU_COUNT(&set) - 1;
+    for (int i = 0; i < most; i++) {
+        assert_true(sp_spin_begin());
+    }
+    assert_false(sp_spin_begin());
+    assert_false(sp_spin_begin());
+    for (int i = 0; i < most; i++) {
+        sp_spin_end();
+    }
+    if (most > 0) {
+        assert_true(sp_spin_begin());
+        sp_spin_end();
+    }
+}
+
+// ---- The host waits ---------------------------------------------------------------
+
+struct waiter {
+    struct sp_slot *slot;
+    struct sp_wait wait;
+    struct sp_patience patience;
+    _Atomic uint32_t cpu;
+    _Atomic uint32_t moves;
+    uint32_t seen;
+    pthread_t thread;
+};
+
+static struct sp_slot slot;
+
+static int empty_slot(void **state)
+{
+    (void)state;
+    memset(&slot, 0, sizeof slot);
+    return 0;
+}
+
+static void prepare(struct waiter *waiter, uint64_t deadline)
+{
+    *waiter = (struct waiter){.slot = &slot};
+    waiter->wait = (struct sp_wait){.patience = &waiter->patience,
+                                    .peer_cpu = &waiter->cpu,
+                                    .deadline = deadline,
+                                    .moves = &waiter->moves};
+}
+
+static void *wait_for_slot(void *argument)
+{
+    struct waiter *waiter = argument;
+    waiter->seen = sp_wait_slot(waiter->slot, &waiter->wait);
+    return NULL;
+}
+
+static void start_waiter(struct waiter *waiter, uint32_t word)
+{
+    prepare(waiter, SP_NEVER);
+    atomic_store(&slot.result.state, word);
+    assert_int_equal(pthread_create(&waiter->thread, NULL, wait_for_slot, waiter), 0);
+    AWAIT((atomic_load(&slot.result.state) & SP_SLOT_WAITER) != 0);
+}
+
+static void what_is_not_under_way_is_not_waited_for(void **state)
+{
+    (void)state;
+    struct waiter waiter;
+    for (uint32_t word = 0; word < 0x400; word++) {
+        uint32_t state_of = word & SP_SLOT_STATE;
+        if (state_of != SP_SLOT_QUEUED && state_of != SP_SLOT_RUNNING) {
+            prepare(&waiter, SP_NEVER);
+            atomic_store(&slot.result.state, word);
+            assert_int_equal(sp_wait_slot(&slot, &waiter.wait), word);
+        }
+    }
+}
+
+static void a_waiter_marks_the_word_and_wakes_when_it_is_done(void **state)
+{
+    (void)state;
+    const uint32_t words[] = {
+        SP_SLOT_QUEUED, SP_SLOT_RUNNING, SP_SLOT_RUNNING | SP_SLOT_NOTIFY};
+    for (size_t i = 0; i < 3; i++) {
+        struct waiter waiter;
+        start_waiter(&waiter, words[i]);
+        uint32_t before = atomic_exchange(&slot.result.state, SP_SLOT_DONE);
+        assert_int_equal(before, words[i] | SP_SLOT_WAITER);
+        sp_futex_wake(&slot.result.state, 1);
+        assert_int_equal(pthread_join(waiter.thread, NULL), 0);
+        assert_int_equal(waiter.seen, SP_SLOT_DONE);
+    }
+}
+
+static void a_waiter_stays_while_the_call_goes_on(void **state)
+{
+    (void)state;
+    struct waiter waiter;
+    start_waiter(&waiter, SP_SLOT_QUEUED);
+    // An executor takes it, keeping the mark; a wake without a reason changes nothing.
+    atomic_store(&slot.result.state, SP_SLOT_RUNNING | SP_SLOT_WAITER);
+    sp_futex_wake(&slot.result.state, 1);
+    atomic_store(&slot.result.state, SP_SLOT_RUNNING);
+    sp_futex_wake(&slot.result.state, 1);
+    AWAIT((atomic_load(&slot.result.state) & SP_SLOT_WAITER) != 0);
+    atomic_store(&slot.result.state, SP_SLOT_DONE);
+    sp_futex_wake(&slot.result.state, 1);
+    assert_int_equal(pthread_join(waiter.thread, NULL), 0);
+    assert_int_equal(waiter.seen, SP_SLOT_DONE);
+}
+
+static void a_deadline_ends_the_wait(void **state)
+{
+    (void)state;
+    struct waiter waiter;
+    uint64_t deadline = sp_clock_now() + 20 * SP_NS_PER_MS;
+    prepare(&waiter, deadline);
+    atomic_store(&slot.result.state, SP_SLOT_RUNNING);
+    uint32_t word = sp_wait_slot(&slot, &waiter.wait);
+    assert_true(sp_clock_now() >= deadline);
+    assert_int_equal(word & SP_SLOT_STATE, SP_SLOT_RUNNING);
+    prepare(&waiter, 0);
+    (void)sp_wait_slot(&slot, &waiter.wait); // past already
+}
+
+static void a_waiter_that_comes_late_does_not_wait_for_a_stranger(void **state)
+{
+    (void)state;
+    struct waiter waiter;
+    prepare(&waiter, SP_NEVER);
+    // The call was moved and its slot given to another before the waiter looked.
+    atomic_store(&waiter.moves, 1);
+    atomic_store(&slot.result.state, SP_SLOT_QUEUED);
+    uint32_t word = sp_wait_slot(&slot, &waiter.wait);
+    assert_int_equal(word & SP_SLOT_STATE, SP_SLOT_QUEUED);
+}
+
+static void a_sleeper_whose_call_moved_leaves_when_it_is_woken(void **state)
+{
+    (void)state;
+    struct waiter waiter;
+    start_waiter(&waiter, SP_SLOT_QUEUED);
+    atomic_store(&waiter.moves, 1);
+    atomic_store(&slot.result.state, SP_SLOT_QUEUED); // a stranger's
+    sp_futex_wake(&slot.result.state, 1);
+    assert_int_equal(pthread_join(waiter.thread, NULL), 0);
+}
+
+static void a_wait_behind_a_wake_teaches_nothing(void **state)
+{
+    (void)state;
+    struct waiter waiter;
+    prepare(&waiter, sp_clock_now() + SP_NS_PER_MS);
+    waiter.wait.woke = true;
+    waiter.patience.budget = us(30);
+    atomic_store(&slot.result.state, SP_SLOT_RUNNING);
+    (void)sp_wait_slot(&slot, &waiter.wait);
+    assert_int_equal(waiter.patience.budget, us(30));
+}
+
+static void a_paired_waiter_never_spins(void **state)
+{
+    (void)state;
+    struct waiter waiter;
+    prepare(&waiter, sp_clock_now());
+    waiter.wait.waiting = SP_WAITING_PAIRED;
+    waiter.patience.budget = us(1000000);
+    atomic_store(&waiter.cpu, UINT32_MAX);
+    atomic_store(&slot.result.state, SP_SLOT_RUNNING);
+    uint64_t begun = sp_clock_ticks();
+    (void)sp_wait_slot(&slot, &waiter.wait);
+    assert_true(sp_clock_ticks() - begun < us(500000));
+}
+
+// ---- Executors wait ---------------------------------------------------------------
+
+#define CELLS 64u
+
+static struct {
+    sp_cell cells[CELLS];
+    _Atomic uint64_t head;
+    struct sp_bell bell;
+    _Atomic uint32_t stop;
+    _Atomic uint32_t cpu;
+} shared;
+
+struct executor {
+    pthread_t thread;
+    struct sp_patience patience;
+    _Atomic uint32_t taken;
+    _Atomic uint32_t last;
+    enum sp_intake_result result;
+};
+
+static int empty_ring(void **state)
+{
+    (void)state;
+    memset(&shared, 0, sizeof shared);
+    return 0;
+}
+
+static void *take_until_stopped(void *argument)
+{
+    struct executor *executor = argument;
+    const struct sp_intake intake = {
+        shared.cells, CELLS - 1, &shared.head, &shared.bell, &shared.stop};
+    const struct sp_wait wait = {.patience = &executor->patience,
+                                 .peer_cpu = &shared.cpu,
+                                 .deadline = SP_NEVER};
+    uint32_t number;
+    while ((executor->result = sp_wait_intake(&intake, &wait, &number)) ==
+           SP_INTAKE_TAKEN) {
+        atomic_store(&executor->last, number);
+        atomic_fetch_add(&executor->taken, 1);
+    }
+    return NULL;
+}
+
+static void start_executors(struct executor *executors, uint32_t count)
+{
+    memset(executors, 0, count * sizeof *executors);
+    for (uint32_t i = 0; i < count; i++) {
+        assert_int_equal(
+            pthread_create(
+                &executors[i].thread, NULL, take_until_stopped, &executors[i]),
+            0);
+    }
+    AWAIT(atomic_load(&shared.bell.sleepers) == count);
+}
+
+static void stop_executors(struct executor *executors, uint32_t count)
+{
+    atomic_store(&shared.stop, 1);
+    sp_bell_ring_all(&shared.bell);
+    for (uint32_t i = 0; i < count; i++) {
+        assert_int_equal(pthread_join(executors[i].thread, NULL), 0);
+        assert_int_equal(executors[i].result, SP_INTAKE_STOP);
+    }
+}
+
+static uint32_t taken_by(struct executor *executors, uint32_t count)
+{
+    uint32_t taken = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        taken += atomic_load(&executors[i].taken);
+    }
+    return taken;
+}
+
+static void a_bell_wakes_a_sleeper_and_says_so(void **state)
+{
+    (void)state;
+    struct executor executor;
+    start_executors(&executor, 1);
+    sp_ring_put(shared.cells, CELLS - 1, 0, 42);
+    assert_true(sp_bell_ring(&shared.bell));
+    AWAIT(atomic_load(&executor.taken) == 1);
+    assert_int_equal(executor.last, 42);
+    stop_executors(&executor, 1);
+}
+
+static void a_bell_without_sleepers_wakes_nobody(void **state)
+{
+    (void)state;
+    assert_false(sp_bell_ring(&shared.bell));
+    assert_int_equal(shared.bell.word, 0);
+}
+
+static void a_burst_sends_one_wake_to_each_sleeper(void **state)
+{
+    (void)state;
+    uint32_t wakes = 0;
+    atomic_store(&shared.bell.sleepers, 3);
+    for (int i = 0; i < 10; i++) {
+        wakes += sp_bell_ring(&shared.bell) ? 1 : 0;
+    }
+    assert_int_equal(wakes, 3);
+    assert_int_equal(shared.bell.sleepers, 0);
+}
+
+static void a_count_of_sleepers_that_cannot_be_is_not_believed(void **state)
+{
+    (void)state;
+    atomic_store(&shared.bell.sleepers, SP_EXECUTORS_MAX + 1);
+    assert_false(sp_bell_ring(&shared.bell));
+    atomic_store(&shared.bell.sleepers, UINT32_MAX);
+    assert_false(sp_bell_ring(&shared.bell));
+    assert_int_equal(shared.bell.sleepers, UINT32_MAX);
+}
+
+static void a_stop_reaches_all_sleepers(void **state)
+{
+    (void)state;
+    struct executor executors[4];
+    start_executors(executors, 4);
+    stop_executors(executors, 4);
+    assert_int_equal(taken_by(executors, 4), 0);
+}
+
+static void no_number_is_lost_or_taken_twice(void **state)
+{
+    (void)state;
+    struct executor executors[3];
+    const uint32_t count = 20000;
+    start_executors(executors, 3);
+    for (uint32_t i = 0; i < count; i++) {
+        AWAIT(i - taken_by(executors, 3) < CELLS / 2);
+        sp_ring_put(shared.cells, CELLS - 1, i, i);
+        (void)sp_bell_ring(&shared.bell);
+    }
+    AWAIT(taken_by(executors, 3) == count);
+    stop_executors(executors, 3);
+    assert_int_equal(taken_by(executors, 3), count);
+}
+
+#define with_slot(name) cmocka_unit_test_setup(name, empty_slot)
+#define with_ring(name) cmocka_unit_test_setup(name, empty_ring)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nobody_spins_before_it_has_paid_off),
+        cmocka_unit_test(a_short_sleep_grows_the_budget_to_its_limit),
+        cmocka_unit_test(long_sleeps_take_the_budget_to_zero),
+        cmocka_unit_test(a_hit_moves_the_budget_towards_twice_the_wait),
+        cmocka_unit_test(spinners_leave_one_core_free),
+        with_slot(what_is_not_under_way_is_not_waited_for),
+        with_slot(a_waiter_marks_the_word_and_wakes_when_it_is_done),
+        with_slot(a_waiter_stays_while_the_call_goes_on),
+        with_slot(a_deadline_ends_the_wait),
+        with_slot(a_waiter_that_comes_late_does_not_wait_for_a_stranger),
+        with_slot(a_sleeper_whose_call_moved_leaves_when_it_is_woken),
+        with_slot(a_wait_behind_a_wake_teaches_nothing),
+        with_slot(a_paired_waiter_never_spins),
+        with_ring(a_bell_wakes_a_sleeper_and_says_so),
+        with_ring(a_bell_without_sleepers_wakes_nobody),
+        with_ring(a_burst_sends_one_wake_to_each_sleeper),
+        with_ring(a_count_of_sleepers_that_cannot_be_is_not_believed),
+        with_ring(a_stop_reaches_all_sleepers),
+        with_ring(no_number_is_lost_or_taken_twice),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: MIT
+#include "worker/output.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define LINES_MOST 16
+
+static struct sp_output output;
+static int writer;
+static struct {
+    int count;
+    char last[LINES_MOST][SP_LINE_MAX + 1];
+} lines;
+
+static void keep_line(void *user, const char *line)
+{
+    assert_ptr_equal(user, &lines);
+    strcpy(lines.last[lines.count % LINES_MOST], line);
+    lines.count++;
+}
+
+static int open_pipe(void **state)
+{
+    (void)state;
+    int ends[2];
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    assert_int_equal(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
+    assert_true(fcntl(ends[1], F_SETPIPE_SZ, 1 << 20) > 0);
+    writer = ends[1];
+    lines.count = 0;
+    sp_output_init(&output, ends[0], keep_line, &lines);
+    return 0;
+}
+
+static int close_pipe(void **state)
+{
+    (void)state;
+    if (writer >= 0) {
+        (void)close(writer);
+    }
+    sp_output_fini(&output);
+    return 0;
+}
+
+static void say(const char *bytes, size_t size)
+{
+    assert_int_equal(write(writer, bytes, size), size);
+    assert_true(sp_output_read(&output));
+}
+
+static void each_line_is_told_without_its_end(void **state)
+{
+    (void)state;
+    say("one\ntwo\n\nfour", 13);
+    assert_int_equal(lines.count, 3);
+    assert_string_equal(lines.last[0], "one");
+    assert_string_equal(lines.last[1], "two");
+    assert_string_equal(lines.last[2], "");
+    say(" is long\n", 9);
+    assert_string_equal(lines.last[3], "four is long");
+}
+
+static void the_last_line_needs_no_end(void **state)
+{
+    (void)state;
+    say("no end", 6);
+    assert_int_equal(lines.count, 0);
+    (void)close(writer);
+    writer = -1;
+    assert_false(sp_output_read(&output));
+    assert_int_equal(lines.count, 1);
+    assert_string_equal(lines.last[0], "no end");
+    assert_false(sp_output_read(&output));
+    assert_int_equal(lines.count, 1);
+}
+
+static void nothing_to_read_is_no_end(void **state)
+{
+    (void)state;
+    assert_true(sp_output_read(&output));
+    assert_int_equal(lines.count, 0);
+}
+
+static void a_line_that_is_too_long_is_cut(void **state)
+{
+    (void)state;
+    static char text[3 * SP_LINE_MAX];
+    memset(text, 'x', sizeof text);
+    say(text, 2 * SP_LINE_MAX + 10);
+    assert_int_equal(lines.count, 2);
+    assert_int_equal(strlen(lines.last[0]), SP_LINE_MAX);
+    assert_int_equal(strlen(lines.last[1]), SP_LINE_MAX);
+    say("\n", 1);
+    assert_int_equal(strlen(lines.last[2]), 10);
+}
+
+static void control_bytes_cannot_reach_the_log(void **state)
+{
+    (void)state;
+    for (int byte = 0; byte < 0x20; byte++) {
+        char text[4] = {'a', (char)byte, 'b', '\n'};
+        if (byte == '\n' || byte == '\t') {
+            continue;
+        }
+        int before = lines.count;
+        say(text, sizeof text);
+        assert_int_equal(lines.count, before + 1);
+        assert_string_equal(lines.last[before % LINES_MOST], "a?b");
+    }
+    lines.count = 0;
+    say("\x1b[31mred\x7f\n\ttab\n", 15);
+    assert_string_equal(lines.last[0], "?[31mred?");
+    assert_string_equal(lines.last[1], "\ttab");
+}
+
+static void utf_8_passes(void **state)
+{
+    (void)state;
+    say("gr\xc3\xbc\xc3\x9f \xe2\x82\xac\n", 11);
+    assert_string_equal(lines.last[0], "gr\xc3\xbc\xc3\x9f \xe2\x82\xac");
+}
+
+static void the_tail_keeps_the_last_whole_lines(void **state)
+{
+    (void)state;
+    char tail[SP_TAIL_MAX + 1];
+    char line[64];
+    for (int i = 0; i < 2000; i++) {
+        int size = snprintf(line, sizeof line, "line %d\n", i);
+        say(line, (size_t)size);
+    }
+    sp_output_tail(&output, tail, sizeof tail);
+    assert_true(strlen(tail) <= SP_TAIL_MAX && strlen(tail) > SP_TAIL_MAX - 64);
+    assert_memory_equal(tail, "line ", 5);
+    assert_string_equal(tail + strlen(tail) - 10, "line 1999\n");
+}
+
+static void the_longest_lines_fit_into_the_tail(void **state)
+{
+    (void)state;
+    static char text[SP_LINE_MAX];
+    char tail[SP_TAIL_MAX + 1];
+    for (char letter = 'a'; letter <= 'f'; letter++) {
+        memset(text, letter, sizeof text);
+        say(text, sizeof text);
+    }
+    sp_output_tail(&output, tail, sizeof tail);
+    assert_int_equal(strlen(tail), SP_LINE_MAX + 1);
+    assert_int_equal(tail[0], 'f');
+    assert_int_equal(tail[SP_LINE_MAX], '\n');
+}
+
+static void a_small_room_gets_the_end_of_the_tail(void **state)
+{
+    (void)state;
+    char room[6];
+    say("first\nlast\n", 11);
+    sp_output_tail(&output, room, sizeof room);
+    assert_string_equal(room, "last\n");
+    sp_output_tail(&output, room, 1);
+    assert_string_equal(room, "");
+}
+
+static void one_read_takes_no_more_than_its_share(void **state)
+{
+    (void)state;
+    static char text[1 << 16];
+    memset(text, '\n', sizeof text);
+    // A worker that prints for ever must not keep whoever reads.
+    for (int i = 0; i < 16; i++) {
+        assert_int_equal(write(writer, text, sizeof text), sizeof text);
+    }
+    assert_true(sp_output_read(&output));
+    assert_int_equal(lines.count, 1 << 20);
+}
+
+#define test(name) cmocka_unit_test_setup_teardown(name, open_pipe, close_pipe)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        test(each_line_is_told_without_its_end),
+        test(the_last_line_needs_no_end),
+        test(nothing_to_read_is_no_end),
+        test(a_line_that_is_too_long_is_cut),
+        test(control_bytes_cannot_reach_the_log),
+        test(utf_8_passes),
+        test(the_tail_keeps_the_last_whole_lines),
+        test(the_longest_lines_fit_into_the_tail),
+        test(a_small_room_gets_the_end_of_the_tail),
+        test(one_read_takes_no_more_than_its_share),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
