@@ -1,0 +1,278 @@
+# SPDX-License-Identifier: MIT
+"""Lessons 35 and 36: every value is respected or refused, and workers' thread counts."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+
+import pytest
+from support import THREADS, Pit, Refused, default_python, pool
+from support.places import ROOT
+
+SCHEMA = json.loads((ROOT / "docs/snakepit.schema.json").read_text())
+THREAD_VARIABLES = [
+    "OPENBLAS_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+]
+CORES = len(os.sched_getaffinity(0))
+
+
+def refused(*pools, text=None, **top):
+    """Why a configuration is refused."""
+    with pytest.raises(Refused) as found:
+        Pit.open(*pools, text=text, **top).close()
+    assert found.value.err == "INVALID_CONFIG"
+    return found.value.why
+
+
+# ---- 35: explicit values ---------------------------------------------------------------
+
+
+def test_lesson_35_max_queue_zero_lets_nobody_wait(open_pit, tmp_path):
+    pit = open_pit(pool(max_queue=0, prefetch=0))
+    call = pit.submit("until_cancelled")
+    assert pit.fails("ping").err == "SATURATED"
+    pit.cancel(call)
+    call.wait()
+
+
+def test_lesson_35_call_timeout_zero_is_no_limit(open_pit):
+    pit = open_pit(pool(call_timeout_ms=0))
+    assert pit.call("call_info")["deadline"] is None
+
+
+def test_lesson_35_pooling_disabled_starts_nothing(open_pit):
+    pit = open_pit(pool(), pooling_enabled=False)
+    assert pit.pool_names() == []
+    assert pit.fails("ping").err == "UNKNOWN_POOL"
+    with pytest.raises(Refused, match="UNKNOWN_POOL"):
+        pit.submit("ping")
+
+
+def test_lesson_35_prefetch_zero_hands_nothing_over_in_advance(open_pit):
+    pit = open_pit(pool(prefetch=0))
+    for _ in range(100):
+        pit.call("ping")
+    call = pit.submit("until_cancelled")
+    waiting = pit.submit("ping")
+    assert (pit.stats().running, pit.stats().waiting) == (1, 1)
+    pit.cancel(call)
+    assert waiting.wait().value == "pong"
+    call.wait()
+
+
+def test_lesson_35_empty_values_are_not_the_default(open_pit):
+    pit = open_pit(
+        pool(
+            adapter_env={"OMP_NUM_THREADS": "", "EMPTY": ""},
+            adapter_args=[],
+            adapter_config={},
+        )
+    )
+    found = pit.call("environment", {"names": ["OMP_NUM_THREADS", "EMPTY"]})
+    assert found == {"OMP_NUM_THREADS": "", "EMPTY": ""}
+    assert pit.call("surroundings")["config"] == {}
+
+
+def test_lesson_35_false_and_zero_reach_the_adapter(open_pit):
+    config = {"flag": False, "zero": 0, "empty": "", "nothing": None, "list": []}
+    pit = open_pit(pool(adapter_config=config))
+    assert pit.call("surroundings")["config"] == config
+
+
+def test_lesson_35_stop_grace_zero_stops_at_once(open_pit, tmp_path):
+    config = {"heard": str(tmp_path / "heard"), "deaf": True}
+    pit = open_pit(
+        pool(adapter="starts.Lingers", adapter_config=config, stop_grace_ms=0)
+    )
+    workers = pit.processes()
+    pit.close()
+    assert not [worker for worker in workers if worker.alive]
+
+
+# ---- 35: unknown keys ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("pool_sise", "pool_size"),
+        ("poolsize", "pool_size"),
+        ("thread_per_worker", "threads_per_worker"),
+        ("max_que", "max_queue"),
+        ("call_timeout", "call_timeout_ms"),
+        ("Adapter", "adapter"),
+    ],
+)
+def test_lesson_35_an_unknown_key_is_an_error_with_the_nearest_known_one(
+    tmp_path, wrong, right
+):
+    path = tmp_path / "pit.yaml"
+    path.write_text(f"pools:\n  - name: a\n    pool_size: 1\n    {wrong}: 1\n")
+    with pytest.raises(Refused) as found:
+        Pit.open_file(path)
+    assert found.value.err == "INVALID_CONFIG"
+    assert found.value.why.startswith(f"{path}:4: pools[0].{wrong}: ")
+    assert f'"{right}"' in found.value.why
+
+
+def test_lesson_35_an_unknown_key_at_the_top_is_an_error():
+    why = refused(text="polls:\n  - name: a\n")
+    assert '"pools"' in why
+    assert ":1:" in why
+
+
+def test_lesson_35_a_misspelt_environment_variable_is_an_error(monkeypatch):
+    monkeypatch.setenv("SNAKEPIT_POOL_SISE", "3")
+    why = refused(pool())
+    assert "SNAKEPIT_POOL_SISE" in why
+    assert "SNAKEPIT_POOL_SIZE" in why
+
+
+def test_lesson_35_environment_variables_replace_values(monkeypatch, open_pit):
+    monkeypatch.setenv("SNAKEPIT_POOL_SIZE", "2")
+    monkeypatch.setenv("SNAKEPIT_POOL_SPECIAL_POOL_SIZE", "3")
+    monkeypatch.setenv("SNAKEPIT_ADAPTER_ARGS", "")
+    pit = open_pit(
+        pool(name="plain", adapter_args=["--given"]),
+        pool(name="special", pool_size=1),
+    )
+    assert pit.stats("plain").workers == 2
+    assert pit.stats("special").workers == 3
+    assert pit.call("surroundings", pool="plain")["arguments"] == []
+
+
+# ---- 35: ranges ------------------------------------------------------------------------
+
+
+def numbers():
+    """Every key of a pool that is a number with limits, from the schema."""
+    found = []
+    pools = SCHEMA["properties"]["pools"]["items"]
+    if "$ref" in pools:
+        pools = SCHEMA["$defs" if "$defs" in SCHEMA else "definitions"][
+            pools["$ref"].rsplit("/", 1)[1]
+        ]
+    for key, rule in pools["properties"].items():
+        for part in [rule, *rule.get("anyOf", []), *rule.get("oneOf", [])]:
+            if "minimum" in part and "maximum" in part:
+                found.append((key, part["minimum"], part["maximum"]))
+    return found
+
+
+def test_lesson_35_the_schema_knows_the_ranges():
+    keys = {key for key, *_ in numbers()}
+    assert {"pool_size", "max_queue", "call_timeout_ms", "restart_limit"} <= keys
+    documented = re.findall(
+        r"^\| `(\w+)` \| .*?\d+ to \d+", (ROOT / "docs/configuration.md").read_text(), re.M
+    )
+    assert set(documented) <= keys
+
+
+@pytest.mark.parametrize(("key", "least", "most"), numbers())
+def test_lesson_35_every_range_is_checked(key, least, most):
+    profile = "thread" if key == "threads_per_worker" else "process"
+    for value in (least - 1, most + 1, -(2**63), 2**64, 10**30):
+        why = refused(pool(profile, **{key: value}), pooling_enabled=False)
+        assert f"pools[0].{key}" in why
+        assert str(value) in why
+    for value in ("x", 1.5, True, None, [], {}):
+        text = json.dumps({"pools": [{**pool(profile), key: value}]})
+        assert f"pools[0].{key}" in refused(text=text)
+    more = {}
+    if key == "restart_backoff_ms":
+        more = {"restart_backoff_max_ms": most}
+    elif key == "restart_backoff_max_ms":
+        more = {"restart_backoff_ms": 0}
+    for value in (least, most):
+        made = pool(profile, **{**more, key: value})
+        Pit.open(made, pooling_enabled=False).close()
+
+
+@pytest.mark.parametrize("size", ["0", "1023KiB", "65GiB", "-1", "many", "1.5GiB"])
+def test_lesson_35_sizes_are_checked(size):
+    why = refused(pool(shared_memory_size=size), pooling_enabled=False)
+    assert "pools[0].shared_memory_size" in why
+
+
+def test_lesson_35_pools_with_one_name_are_refused():
+    why = refused(pool(name="twin"), pool(name="twin"))
+    assert "twin" in why
+    for name in ("", "a b", "x" * 65, "ü"):
+        assert "pools[0].name" in refused(pool(name=name))
+
+
+# ---- 36: thread counts -----------------------------------------------------------------
+
+
+def thread_counts(pit):
+    return pit.call("environment", {"names": THREAD_VARIABLES})
+
+
+@pytest.fixture
+def no_thread_variables(monkeypatch):
+    for name in [*THREAD_VARIABLES, "GRPC_POLL_STRATEGY"]:
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_lesson_36_thread_counts_do_not_oversubscribe(
+    open_pit, kind, no_thread_variables
+):
+    pit = open_pit(pool(kind))
+    wanted = str(max(1, CORES // THREADS)) if kind == "thread" else "1"
+    assert thread_counts(pit) == dict.fromkeys(THREAD_VARIABLES, wanted)
+    found = pit.call("environment", {"names": ["GRPC_POLL_STRATEGY"]})
+    assert found == {"GRPC_POLL_STRATEGY": "poll"}
+
+
+def test_lesson_36_a_thread_pool_of_one_thread_may_use_all_cores(
+    open_pit, no_thread_variables
+):
+    pit = open_pit(pool("thread", threads_per_worker=1))
+    assert thread_counts(pit) == dict.fromkeys(THREAD_VARIABLES, str(CORES))
+
+
+def test_lesson_36_the_users_values_are_merged_variable_by_variable(
+    open_pit, kind, no_thread_variables
+):
+    pit = open_pit(pool(kind, adapter_env={"OMP_NUM_THREADS": "7", "OTHER": "x"}))
+    found = thread_counts(pit)
+    other = str(max(1, CORES // THREADS)) if kind == "thread" else "1"
+    assert found.pop("OMP_NUM_THREADS") == "7"
+    assert set(found.values()) == {other}
+    assert pit.call("environment", {"names": ["OTHER", "PATH"]})["OTHER"] == "x"
+
+
+def test_lesson_36_what_the_host_has_set_is_inherited(
+    open_pit, no_thread_variables, monkeypatch
+):
+    monkeypatch.setenv("MKL_NUM_THREADS", "5")
+    pit = open_pit(pool(adapter_env={"OMP_NUM_THREADS": "7"}))
+    found = thread_counts(pit)
+    assert (found["MKL_NUM_THREADS"], found["OMP_NUM_THREADS"]) == ("5", "7")
+    assert found["OPENBLAS_NUM_THREADS"] == "1"
+
+
+def test_lesson_36_each_pool_has_its_own(open_pit, no_thread_variables):
+    pit = open_pit(
+        pool(name="one", adapter_env={"OMP_NUM_THREADS": "1"}),
+        pool(name="two", adapter_env={"OMP_NUM_THREADS": "2"}),
+    )
+    for name, wanted in (("one", "1"), ("two", "2")):
+        found = pit.call("environment", {"names": ["OMP_NUM_THREADS"]}, pool=name)
+        assert found == {"OMP_NUM_THREADS": wanted}
+    assert "OMP_NUM_THREADS" not in os.environ
+
+
+def test_lesson_36_a_pool_that_fell_back_counts_as_processes(
+    open_pit, no_thread_variables
+):
+    pit = open_pit(
+        pool("thread", python=default_python("process"), threads_per_worker=2)
+    )
+    assert thread_counts(pit) == dict.fromkeys(THREAD_VARIABLES, "1")
