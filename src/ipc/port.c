@@ -136,6 +136,14 @@ static void begin_notify(struct sp_port *port, uint32_t slot)
     }
 }
 
+// Whatever the word says: the worker could have wiped the mark of a waiter.
+static void wake_waiter(struct sp_port *port, uint32_t slot)
+{
+    if (!port->slots[slot].notify) {
+        sp_futex_wake(state_word(port, slot), 1);
+    }
+}
+
 bool sp_port_take_back(struct sp_port *port, uint32_t slot)
 {
     _Atomic uint32_t *state = state_word(port, slot);
@@ -149,9 +157,7 @@ bool sp_port_take_back(struct sp_port *port, uint32_t slot)
                                                     SP_SLOT_TAKEN_BACK | SP_SLOT_NOTIFY,
                                                     memory_order_acq_rel,
                                                     memory_order_acquire));
-    if ((word & SP_SLOT_WAITER) != 0) {
-        sp_futex_wake(state, 1);
-    }
+    wake_waiter(port, slot);
     begin_notify(port, slot);
     port->slots[slot].owner = NULL;
     return true;
@@ -164,6 +170,7 @@ bool sp_port_give_up(struct sp_port *port, uint32_t slot)
     port->slots[slot].owner = NULL;
     do {
         if ((word & SP_SLOT_STATE) != SP_SLOT_RUNNING) {
+            wake_waiter(port, slot);
             return false;
         }
     } while (!atomic_compare_exchange_weak_explicit(state,
@@ -171,9 +178,7 @@ bool sp_port_give_up(struct sp_port *port, uint32_t slot)
                                                     SP_SLOT_RUNNING | SP_SLOT_NOTIFY,
                                                     memory_order_acq_rel,
                                                     memory_order_acquire));
-    if ((word & SP_SLOT_WAITER) != 0) {
-        sp_futex_wake(state, 1);
-    }
+    wake_waiter(port, slot);
     begin_notify(port, slot);
     return true;
 }

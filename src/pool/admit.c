@@ -284,7 +284,7 @@ static struct sp_call *steal_from(struct sp_seat *seat)
 static void balance(struct sp_pool *pool, struct sp_after *after)
 {
     struct sp_seat *idle = sp_schedule_least(&pool->schedule);
-    if (idle == NULL || idle->load > 0 || pool->placed <= pool->schedule.count) {
+    if (idle == NULL || idle->load > 0 || pool->schedule.crowded == 0) {
         return;
     }
     for (struct sp_link *link = pool->seats.next; link != &pool->seats;

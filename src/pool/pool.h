@@ -214,6 +214,9 @@ void sp_pool_fail_call(struct sp_pool *pool,
 void sp_pool_moved(struct sp_call *call, struct sp_after *after);
 void sp_pool_unplace(struct sp_pool *pool, struct sp_call *call);
 void sp_pool_settle(struct sp_pool *pool, struct sp_call *call, struct sp_after *after);
+void sp_pool_end_with_answer(struct sp_pool *pool,
+                             struct sp_call *call,
+                             struct sp_after *after);
 void sp_pool_expire(struct sp_pool *pool,
                     struct sp_call *call,
                     uint64_t now,

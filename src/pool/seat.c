@@ -118,6 +118,7 @@ void sp_schedule_init(struct sp_schedule *schedule)
     }
     schedule->lowest = 0;
     schedule->count = 0;
+    schedule->crowded = 0;
 }
 
 static void put(struct sp_schedule *schedule, struct sp_seat *seat)
@@ -150,6 +151,8 @@ void sp_schedule_set_load(struct sp_schedule *schedule,
                           struct sp_seat *seat,
                           uint32_t load)
 {
+    schedule->crowded += load > seat->capacity ? 1 : 0;
+    schedule->crowded -= seat->load > seat->capacity ? 1 : 0;
     seat->load = load;
     if (seat->open) {
         sp_list_remove(&seat->link);

@@ -46,6 +46,7 @@ struct sp_seat {
     bool open;            // takes calls
     bool violated;        // broke the protocol; is to be killed
     bool condemned;       // has been reported for killing
+    bool dead;            // its rings mean nothing any more
     struct sp_link calls; // placed, oldest first
     struct sp_link orphans;
     struct sp_seat_lease *leases; // port->view.shape.leases of them
@@ -80,8 +81,9 @@ sp_seat_return_lease(struct sp_store *store, struct sp_seat *seat, uint32_t numb
 // Open seats by load. Within one load the most recently used stands first: it is warm.
 struct sp_schedule {
     struct sp_link by_load[SP_LOADS];
-    uint32_t lowest; // no seat has less load
-    uint32_t count;  // open seats
+    uint32_t lowest;  // no seat has less load
+    uint32_t count;   // open seats
+    uint32_t crowded; // seats, open or not, with more calls than they run at once
 };
 
 void sp_schedule_init(struct sp_schedule *schedule);

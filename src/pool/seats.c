@@ -74,14 +74,19 @@ static void bereave(struct sp_pool *pool,
 {
     struct sp_seat *seat = call->seat;
     uint32_t slot = call->slot;
+    // The waiter sees that it was moved before it sees the slot.
+    atomic_fetch_add_explicit(&call->moves, 1, memory_order_release);
+    if (!seat->violated && sp_port_state(seat->port, slot) == SP_SLOT_DONE) {
+        sp_port_wake(seat->port, slot);
+        sp_pool_end_with_answer(pool, call, after);
+        return;
+    }
     // Taken back, not looked at: a thread that is still dying could take it in between.
     bool ran = !sp_port_take_back(seat->port, slot);
     struct sp_failure told = *failure;
     told.worker = seat->worker_id;
     told.stage = ran ? "running" : "worker";
     sp_pool_unplace(pool, call);
-    // The waiter sees that it was moved before it sees the slot.
-    atomic_fetch_add_explicit(&call->moves, 1, memory_order_release);
     sp_port_wake(seat->port, slot);
     sp_port_drop(seat->port, slot);
     if (!ran && pool->state != SP_POOL_FAILED && pool->state != SP_POOL_STOPPING) {
@@ -102,6 +107,7 @@ void sp_pool_seat_died(struct sp_pool *pool,
     struct sp_after after = {0};
     struct sp_link *link;
     pthread_mutex_lock(&pool->lock);
+    seat->dead = true;
     sp_schedule_remove(&pool->schedule, seat);
     // Newest first, so that those that go back to the line keep their order.
     while (!sp_list_empty(&seat->calls)) {
@@ -135,12 +141,26 @@ struct turn {
     struct sp_after *after;
 };
 
+// Ending one call can end others, so the list is looked at anew each time. Those that
+// are due soonest are near its front.
+static struct sp_call *first_due(struct sp_pool *pool, uint64_t now)
+{
+    for (struct sp_link *link = pool->asyncs.next; link != &pool->asyncs;
+         link = link->next) {
+        struct sp_call *call = SP_ENTRY(link, struct sp_call, async_link);
+        if (now >=
+            (call->phase == SP_CALL_IN_LINE ? call->line_deadline : call->deadline)) {
+            return call;
+        }
+    }
+    return NULL;
+}
+
 static void expire_asyncs(struct sp_pool *pool, uint64_t now, struct sp_after *after)
 {
-    struct sp_link *next;
-    for (struct sp_link *link = pool->asyncs.next; link != &pool->asyncs; link = next) {
-        next = link->next;
-        sp_pool_expire(pool, SP_ENTRY(link, struct sp_call, async_link), now, after);
+    struct sp_call *call;
+    while ((call = first_due(pool, now)) != NULL) {
+        sp_pool_expire(pool, call, now, after);
     }
 }
 

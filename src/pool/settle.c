@@ -62,8 +62,9 @@ fail_for_violation(struct sp_pool *pool, struct sp_call *call, struct sp_after *
     sp_pool_abandon(pool, call, &failure, after);
 }
 
-static void
-end_with_answer(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
+void sp_pool_end_with_answer(struct sp_pool *pool,
+                             struct sp_call *call,
+                             struct sp_after *after)
 {
     struct sp_seat *seat = call->seat;
     struct sp_port_answer answer;
@@ -95,7 +96,7 @@ end_with_answer(struct sp_pool *pool, struct sp_call *call, struct sp_after *aft
 void sp_pool_take_returns(struct sp_pool *pool, struct sp_seat *seat)
 {
     uint32_t lease;
-    while (seat->leases_out > 0 && !seat->violated) {
+    while (seat->leases_out > 0 && !seat->violated && !seat->dead) {
         snakepit_err err = sp_port_next_return(seat->port, &lease);
         if (err == SNAKEPIT_NOT_FOUND) {
             return;
@@ -117,7 +118,7 @@ void sp_pool_settle(struct sp_pool *pool, struct sp_call *call, struct sp_after 
     case SP_SLOT_RUNNING:
         break;
     case SP_SLOT_DONE:
-        end_with_answer(pool, call, after);
+        sp_pool_end_with_answer(pool, call, after);
         break;
     default:
         fail_for_violation(pool, call, after);
@@ -256,7 +257,7 @@ void sp_pool_collect_seat(struct sp_pool *pool,
 {
     uint32_t slot;
     sp_pool_take_returns(pool, seat);
-    while (!seat->violated) {
+    while (!seat->violated && !seat->dead) {
         snakepit_err err = sp_port_next_done(seat->port, &slot);
         if (err == SNAKEPIT_NOT_FOUND) {
             return;
@@ -267,7 +268,7 @@ void sp_pool_collect_seat(struct sp_pool *pool,
         }
         struct sp_call *call = seat->port->slots[slot].owner;
         if (call != NULL) {
-            end_with_answer(pool, call, after);
+            sp_pool_end_with_answer(pool, call, after);
         } else {
             sp_pool_reap_slot(pool, seat, slot, after);
         }

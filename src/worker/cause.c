@@ -11,9 +11,8 @@
 #include <string.h>
 #include <sys/wait.h>
 
-#define STAT_FLAGS     9 // fields of /proc/PID/stat, counted from 1
+#define STAT_VSIZE     23 // fields of /proc/PID/stat, counted from 1
 #define STAT_EXIT_CODE 52
-#define FLAG_EXITING   0x4 // PF_EXITING of the kernel
 
 static struct sp_exit from_status(int status)
 {
@@ -60,16 +59,19 @@ static long stat_field(const char *line, int wanted)
 }
 
 // The exit code has the form of wait(2), and is 0 both before the process exits and
-// when it exits with status 0; the flags tell the two apart.
+// when it exits with status 0. A process has its final one when it has let go of its
+// memory.
 static struct sp_exit from_proc(pid_t pid)
 {
     char path[64];
     char line[2048];
     (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    (void)read_text(path, line, sizeof line);
+    if (read_text(path, line, sizeof line) == 0) {
+        return (struct sp_exit){0};
+    }
     long status = stat_field(line, STAT_EXIT_CODE);
-    bool exiting = (stat_field(line, STAT_FLAGS) & FLAG_EXITING) != 0;
-    return status != 0 || exiting ? from_status((int)status) : (struct sp_exit){0};
+    bool final = status != 0 || stat_field(line, STAT_VSIZE) == 0;
+    return final ? from_status((int)status) : (struct sp_exit){0};
 }
 
 struct sp_exit sp_exit_peek(pid_t pid)

@@ -182,7 +182,9 @@ def test_callbacks_run_on_the_thread_that_drains(open_pit, kind):
     fd = pit.completion_fd()
     threads = []
     calls = [
-        pit.submit("echo", {"value": i}, then=lambda _: threads.append(threading.get_ident()))
+        pit.submit(
+            "echo", {"value": i}, then=lambda _: threads.append(threading.get_ident())
+        )
         for i in range(200)
     ]
     done = 0
@@ -242,7 +244,12 @@ def test_many_threads_call_at_once(open_pit, profile):
 @pytest.mark.parametrize("adapter", ["guinea_pig.GuineaPig", "unsafe.Undeclared"])
 def test_a_thread_pool_on_a_gil_interpreter_falls_back_to_processes(open_pit, adapter):
     pit = open_pit(
-        pool("thread", python=default_python("process"), threads_per_worker=3, adapter=adapter)
+        pool(
+            "thread",
+            python=default_python("process"),
+            threads_per_worker=3,
+            adapter=adapter,
+        )
     )
     stats = pit.stats()
     assert (stats.profile, stats.workers, stats.capacity) == (b"process", 3, 3)

@@ -152,24 +152,24 @@ def test_lesson_35_environment_variables_replace_values(monkeypatch, open_pit):
 
 def numbers():
     """Every key of a pool that is a number with limits, from the schema."""
-    found = []
-    pools = SCHEMA["properties"]["pools"]["items"]
-    if "$ref" in pools:
-        pools = SCHEMA["$defs" if "$defs" in SCHEMA else "definitions"][
-            pools["$ref"].rsplit("/", 1)[1]
-        ]
-    for key, rule in pools["properties"].items():
-        for part in [rule, *rule.get("anyOf", []), *rule.get("oneOf", [])]:
-            if "minimum" in part and "maximum" in part:
-                found.append((key, part["minimum"], part["maximum"]))
-    return found
+    definitions = SCHEMA["definitions"]
+    items = definitions["several"]["properties"]["pools"]["items"]
+    rules = definitions[items["$ref"].rsplit("/", 1)[1]]["properties"]
+    return [
+        (key, part["minimum"], part["maximum"])
+        for key, rule in rules.items()
+        for part in (rule, *rule.get("anyOf", []), *rule.get("oneOf", []))
+        if "minimum" in part and "maximum" in part
+    ]
 
 
 def test_lesson_35_the_schema_knows_the_ranges():
     keys = {key for key, *_ in numbers()}
     assert {"pool_size", "max_queue", "call_timeout_ms", "restart_limit"} <= keys
     documented = re.findall(
-        r"^\| `(\w+)` \| .*?\d+ to \d+", (ROOT / "docs/configuration.md").read_text(), re.M
+        r"^\| `(\w+)` \| .*?\d+ to \d+",
+        (ROOT / "docs/configuration.md").read_text(),
+        re.M,
     )
     assert set(documented) <= keys
 

@@ -132,7 +132,8 @@ class Load:
         self.wrong: list = []
         self.outcomes: list[str] = []
         self.threads = [
-            threading.Thread(target=self.run, args=(number,)) for number in range(callers)
+            threading.Thread(target=self.run, args=(number,))
+            for number in range(callers)
         ]
 
     def run(self, number: int) -> None:

@@ -47,7 +47,9 @@ def test_lesson_01_idle_workers_die_with_their_host(start_host, kind):
 
 
 @pytest.mark.parametrize("tool", ["sleep", "spin", "hold_gil", "stubborn"])
-def test_lesson_01_busy_workers_die_with_their_host(start_host, profile, tmp_path, tool):
+def test_lesson_01_busy_workers_die_with_their_host(
+    start_host, profile, tmp_path, tool
+):
     host = start_host(pool(profile))
     host.open()
     host.begin(tool, path=str(tmp_path / "began"))
@@ -95,7 +97,9 @@ def test_lesson_01_children_of_workers_die_with_the_host(start_host, profile):
 
 @pytest.mark.parametrize("ignore_term", [False, True])
 @pytest.mark.parametrize("end", ["sigkill", "crash", "close"])
-def test_lesson_02_children_of_a_worker_die_with_it(open_pit, profile, end, ignore_term):
+def test_lesson_02_children_of_a_worker_die_with_it(
+    open_pit, profile, end, ignore_term
+):
     pit = open_pit(pool(profile, stop_grace_ms=300))
     pids = pit.call("spawn", {"ignore_term": ignore_term})
     children = {Process.of(pid) for pid in pids}

@@ -43,7 +43,7 @@ def test_lesson_08_noise_on_every_stream_disturbs_no_start_and_no_call(open_pit,
         text = "\n".join(pit.logged(event))
         for where in ("import", "init", "initialize", "call", "cleanup"):
             assert f"{where} READY" in text, f"{where} is missing in {event}"
-        assert 'GRPC_READY:50051' in text
+        assert "GRPC_READY:50051" in text
         assert "worker=1" in text
         assert not [char for char in text if ord(char) < 0x20 and char not in "\n\t"]
 
@@ -399,7 +399,9 @@ def test_lesson_13_a_replacement_after_a_fallback_is_a_process_too(open_pit):
     assert pit.stats().profile == b"process"
 
 
-def test_lesson_13_the_adapters_folder_is_that_of_the_configuration(open_pit, opened, tmp_path):
+def test_lesson_13_the_adapters_folder_is_that_of_the_configuration(
+    open_pit, opened, tmp_path
+):
     source = (ADAPTERS / "guinea_pig.py").read_text()
     (tmp_path / "local_pig.py").write_text(source)
     path = tmp_path / "pit.yaml"

@@ -72,9 +72,7 @@ def test_lesson_19_the_error_names_the_stage_and_is_not_late(
 
 
 @pytest.mark.parametrize("tool", ["sleep", "spin", "hold_gil", "stubborn"])
-def test_lesson_19_whatever_the_tool_does_the_answer_is_not_late(
-    open_pit, kind, tool
-):
+def test_lesson_19_whatever_the_tool_does_the_answer_is_not_late(open_pit, kind, tool):
     pit = open_pit(pool(kind, cancel_grace_ms=50))
     (row,) = pit.workers()
     fault, taken = fault_of(pit, "call", tool, timeout_ms=150)
@@ -88,9 +86,7 @@ def test_lesson_19_the_deadline_covers_waiting_and_running_together(
     open_pit, gate, tmp_path
 ):
     pit = open_pit(pool("process", prefetch=0))
-    busy = pit.submit(
-        "wait_for", {"path": str(gate), "ready": str(tmp_path / "began")}
-    )
+    busy = pit.submit("wait_for", {"path": str(gate), "ready": str(tmp_path / "began")})
     wait_for_file(tmp_path / "began")
     answers = []
     caller = threading.Thread(
@@ -211,9 +207,7 @@ def test_lesson_21_each_caller_gets_its_own_answer_under_random_timeouts(
 
 def test_lesson_21_every_callback_runs_exactly_once(open_pit, profile):
     """Among cancels, timeouts, deaths and, at the end, the close of the pit."""
-    pit = open_pit(
-        pool(profile, pool_size=2, cancel_grace_ms=50, restart_limit=1000)
-    )
+    pit = open_pit(pool(profile, pool_size=2, cancel_grace_ms=50, restart_limit=1000))
     chance = random.Random(21)
     calls = []
     for turn in range(600):
@@ -226,9 +220,7 @@ def test_lesson_21_every_callback_runs_exactly_once(open_pit, profile):
             ]
         )
         try:
-            call = pit.submit(
-                tool, arguments, timeout_ms=chance.choice((1, 20, 0, 0))
-            )
+            call = pit.submit(tool, arguments, timeout_ms=chance.choice((1, 20, 0, 0)))
         except Refused as refused:
             assert refused.err == "SATURATED"
             continue
@@ -344,8 +336,10 @@ def test_lesson_23_closing_answers_every_waiting_and_running_call(
     for caller in callers:
         caller.start()
     eventually(
-        lambda: pit.stats().running + pit.stats().waiting
-        >= len(running) + len(waiting) + len(callers)
+        lambda: (
+            pit.stats().running + pit.stats().waiting
+            >= len(running) + len(waiting) + len(callers)
+        )
     )
     processes = pit.processes()
     with seconds() as taken:

@@ -131,7 +131,9 @@ class GuineaPig(ThreadSafeAdapter):
             "config": self.config,
             "python": sys.executable,
             "version": sys.version,
-            "limits": {name: resource.getrlimit(getattr(resource, name)) for name in limits},
+            "limits": {
+                name: resource.getrlimit(getattr(resource, name)) for name in limits
+            },
             "executors": sum(
                 thread.name.startswith("snakepit-executor")
                 for thread in threading.enumerate()
@@ -284,7 +286,7 @@ class GuineaPig(ThreadSafeAdapter):
     def take(self, mebibytes):
         """Touches so much memory, then lets it go."""
         data = bytearray(mebibytes << 20)
-        data[:: 4096] = b"x" * len(data[::4096])
+        data[::4096] = b"x" * len(data[::4096])
         return len(data)
 
     @tool
@@ -420,6 +422,18 @@ class GuineaPig(ThreadSafeAdapter):
         made = empty(count, "float64")
         numpy.asarray(made)[...] = value
         return made
+
+    @tool
+    def echo_nothing(self, array):
+        return None
+
+    @tool
+    def spin_beside(self, unused, path=None, seconds=60):
+        return self.spin(seconds, path)
+
+    @tool
+    def hold_gil_beside(self, unused, path=None, seconds=60):
+        return self.hold_gil(seconds, path)
 
     @tool
     def where(self, array):

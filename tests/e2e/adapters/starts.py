@@ -80,7 +80,9 @@ class ShortLived(BaseAdapter):
     """Dies of its own a moment after it was ready."""
 
     def initialize(self):
-        threading.Timer(self.config["after"], os._exit, (self.config["status"],)).start()
+        threading.Timer(
+            self.config["after"], os._exit, (self.config["status"],)
+        ).start()
 
     @tool
     def ping(self):

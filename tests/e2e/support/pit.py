@@ -398,9 +398,7 @@ class Pit:
         if handle is not None:
             lib.close(handle, grace_ms)
 
-    def await_ready(
-        self, pool: str | None = None, timeout_ms: int = READY_MS
-    ) -> Pit:
+    def await_ready(self, pool: str | None = None, timeout_ms: int = READY_MS) -> Pit:
         why = raw.Message()
         name = pool.encode() if pool else None
         err = lib.await_ready(self.handle, name, timeout_ms, byref(why))
@@ -432,9 +430,7 @@ class Pit:
         with self.answer(tool, arguments, **options) as answer:
             return answer.value()
 
-    def fails(
-        self, tool: str, arguments: dict | None = None, **options: Any
-    ) -> Fault:
+    def fails(self, tool: str, arguments: dict | None = None, **options: Any) -> Fault:
         """The fault of a call that must fail."""
         with self.answer(tool, arguments, **options) as answer:
             assert answer.err != "OK", f"{tool} succeeded: {answer.value()!r}"
@@ -546,7 +542,9 @@ class Pit:
     def processes(self, pool: str | None = None) -> set[Process]:
         """The worker processes that there are."""
         return {
-            process for process in (row.process for row in self.workers(pool)) if process
+            process
+            for process in (row.process for row in self.workers(pool))
+            if process
         }
 
     def await_replacement(

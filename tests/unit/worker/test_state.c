@@ -20,9 +20,9 @@ static void each_event_leads_where_the_table_says(void **state)
     };
     for (int from = 0; from < SP_WORKER_STATES; from++) {
         for (int event = 0; event < SP_WORKER_EVENTS; event++) {
-            assert_int_equal(sp_worker_next((enum sp_worker_state)from,
-                                            (enum sp_worker_event)event),
-                             expected[from][event]);
+            assert_int_equal(
+                sp_worker_next((enum sp_worker_state)from, (enum sp_worker_event)event),
+                expected[from][event]);
         }
     }
 }

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+#include "pool/line.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+static struct sp_line line;
+static struct sp_call calls[4];
+
+static int fresh_line(void **state)
+{
+    (void)state;
+    sp_line_init(&line, 3);
+    for (uint64_t i = 0; i < 4; i++) {
+        calls[i] = (struct sp_call){.id = i};
+    }
+    return 0;
+}
+
+static void calls_leave_in_the_order_they_came(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(sp_line_put(&line, &calls[i]), SNAKEPIT_OK);
+        assert_int_equal(calls[i].phase, SP_CALL_IN_LINE);
+    }
+    for (int i = 0; i < 3; i++) {
+        assert_ptr_equal(sp_line_take(&line), &calls[i]);
+    }
+    assert_null(sp_line_take(&line));
+    assert_int_equal(line.count, 0);
+}
+
+static void full_line_says_saturated(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(sp_line_put(&line, &calls[i]), SNAKEPIT_OK);
+    }
+    assert_int_equal(sp_line_put(&line, &calls[3]), SNAKEPIT_SATURATED);
+    assert_int_equal(calls[3].phase, SP_CALL_NEW);
+    assert_int_equal(line.count, 3);
+    (void)sp_line_take(&line);
+    assert_int_equal(sp_line_put(&line, &calls[3]), SNAKEPIT_OK);
+}
+
+static void
+a_call_that_was_admitted_before_goes_to_the_front_of_a_full_line(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(sp_line_put(&line, &calls[i]), SNAKEPIT_OK);
+    }
+    sp_line_put_first(&line, &calls[3]);
+    assert_int_equal(line.count, 4);
+    assert_int_equal(calls[3].phase, SP_CALL_IN_LINE);
+    assert_ptr_equal(sp_line_take(&line), &calls[3]);
+    assert_int_equal(sp_line_put(&line, &calls[3]), SNAKEPIT_SATURATED);
+}
+
+static void any_call_may_leave_the_line(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(sp_line_put(&line, &calls[i]), SNAKEPIT_OK);
+    }
+    sp_line_remove(&line, &calls[1]);
+    assert_int_equal(line.count, 2);
+    assert_ptr_equal(sp_line_take(&line), &calls[0]);
+    assert_ptr_equal(sp_line_take(&line), &calls[2]);
+}
+
+static void a_line_may_have_no_place_at_all(void **state)
+{
+    (void)state;
+    sp_line_init(&line, 0);
+    assert_int_equal(sp_line_put(&line, &calls[0]), SNAKEPIT_SATURATED);
+    assert_null(sp_line_take(&line));
+}
+
+#define test(name) cmocka_unit_test_setup(name, fresh_line)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        test(calls_leave_in_the_order_they_came),
+        test(full_line_says_saturated),
+        test(a_call_that_was_admitted_before_goes_to_the_front_of_a_full_line),
+        test(any_call_may_leave_the_line),
+        test(a_line_may_have_no_place_at_all),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: MIT
+// Children that end in each way there is.
+#include "worker/cause.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+
+// A child that exits with `code`, or kills itself with `signal`.
+static pid_t spawn(int code, int signal)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        const struct rlimit none = {0, 0};
+        (void)setrlimit(RLIMIT_CORE, &none);
+        if (signal != 0) {
+            struct sigaction action = {.sa_handler = SIG_DFL};
+            (void)sigaction(signal, &action, NULL);
+            (void)kill(getpid(), signal);
+        }
+        _exit(code);
+    }
+    assert_true(pid > 0);
+    return pid;
+}
+
+static struct sp_exit await_exit(pid_t pid)
+{
+    siginfo_t info;
+    assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+    return sp_exit_peek(pid);
+}
+
+static void exit_codes_are_told_and_reaped_once(void **state)
+{
+    (void)state;
+    const int codes[] = {0, 1, 3, 127, 255};
+    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
+        pid_t pid = spawn(codes[i], 0);
+        struct sp_exit end = await_exit(pid);
+        assert_true(end.known);
+        assert_int_equal(end.code, codes[i]);
+        assert_int_equal(end.signal, 0);
+        end = sp_exit_reap(pid);
+        assert_true(end.known);
+        assert_int_equal(end.code, codes[i]);
+        assert_false(sp_exit_reap(pid).known);
+    }
+}
+
+static void signals_are_told(void **state)
+{
+    (void)state;
+    const int signals[] = {SIGKILL, SIGTERM, SIGSEGV, SIGABRT};
+    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
+        pid_t pid = spawn(0, signals[i]);
+        struct sp_exit end = await_exit(pid);
+        assert_true(end.known);
+        assert_int_equal(end.signal, signals[i]);
+        end = sp_exit_reap(pid);
+        assert_int_equal(end.signal, signals[i]);
+        assert_int_equal(end.code, 0);
+    }
+}
+
+static void a_living_child_has_no_exit(void **state)
+{
+    (void)state;
+    pid_t pid = fork();
+    if (pid == 0) {
+        for (;;) {
+            (void)pause();
+        }
+    }
+    assert_false(sp_exit_peek(pid).known);
+    assert_false(sp_exit_reap(pid).known);
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(await_exit(pid).signal, SIGKILL);
+    assert_true(sp_exit_reap(pid).known);
+}
+
+// Looked at while they die: whatever is known early is true.
+static void what_is_told_early_is_what_happened(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 300; i++) {
+        pid_t pid = spawn(7, i % 2 == 0 ? SIGKILL : 0);
+        struct sp_exit end;
+        uint64_t until = sp_clock_now() + 10 * SP_NS_PER_S;
+        do {
+            end = sp_exit_peek(pid);
+            assert_true(sp_clock_now() < until);
+        } while (!end.known);
+        int status = 0;
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(end.signal, i % 2 == 0 ? SIGKILL : 0);
+        assert_int_equal(end.code, i % 2 == 0 ? 0 : 7);
+    }
+}
+
+static void a_stranger_has_no_exit(void **state)
+{
+    (void)state;
+    assert_false(sp_exit_peek(1).known);
+    assert_false(sp_exit_reap(1).known);
+}
+
+static void ends_are_sentences(void **state)
+{
+    (void)state;
+    char room[128];
+    const struct {
+        struct sp_exit end;
+        const char *because;
+        int out_of_memory;
+        const char *text;
+    } rows[] = {
+        {{.known = 1, .code = 3}, NULL, 0, "exited with status 3"},
+        {{.known = 1, .signal = 9}, NULL, 0, "killed by signal 9 (SIGKILL)"},
+        {{.known = 1, .signal = 11}, NULL, 0, "killed by signal 11 (SIGSEGV)"},
+        {{.known = 1, .signal = 11}, NULL, 1, "killed by signal 11 (SIGSEGV)"},
+        {{.known = 1, .signal = 9}, NULL, 1, "killed by the kernel: out of memory"},
+        {{.known = 1, .signal = 9},
+         "it was slow",
+         1,
+         "killed by us because it was slow"},
+        {{.known = 0}, NULL, 0, "died; the kernel has not said how"},
+        {{.known = 1, .signal = 63}, NULL, 0, "killed by signal 63 (SIG?)"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        sp_exit_describe(
+            &rows[i].end, rows[i].because, rows[i].out_of_memory, room, sizeof room);
+        assert_string_equal(room, rows[i].text);
+    }
+    sp_exit_describe(&rows[0].end, NULL, 0, room, 7);
+    assert_string_equal(room, "exited");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(exit_codes_are_told_and_reaped_once),
+        cmocka_unit_test(signals_are_told),
+        cmocka_unit_test(a_living_child_has_no_exit),
+        cmocka_unit_test(what_is_told_early_is_what_happened),
+        cmocka_unit_test(a_stranger_has_no_exit),
+        cmocka_unit_test(ends_are_sentences),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
