@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Callbacks of submitted calls. Whoever drains looks at the completion rings, spins a
-// little while that has paid off, and only then asks the workers to ring and sleeps.
+// Callbacks of submitted calls. Bells are heard by their edges and never read: a worker
+// shares the description of its own and could make a read block. Whoever drains looks
+// at the completion rings, spins a little while that has paid off, and only then asks
+// the workers to ring and sleeps.
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
@@ -20,7 +22,7 @@ snakepit_err sp_drain_init(struct sp_drain *drain)
     SP_CHECK(pthread_mutex_init(&drain->lock, NULL) == 0);
     drain->epoll = epoll_create1(EPOLL_CLOEXEC);
     drain->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    struct epoll_event event = {.events = EPOLLIN, .data.fd = drain->wake};
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET};
     if (drain->epoll < 0 || drain->wake < 0 ||
         epoll_ctl(drain->epoll, EPOLL_CTL_ADD, drain->wake, &event) != 0) {
         return SNAKEPIT_SYSTEM;
@@ -58,7 +60,7 @@ void sp_drain_wake(void *user)
 void sp_drain_doorbell(void *user, int fd, bool joins)
 {
     snakepit *pit = user;
-    struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET};
     // Without the event the tick still finds what has ended, ten milliseconds later.
     (void)epoll_ctl(
         pit->drain.epoll, joins ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, fd, &event);
@@ -129,15 +131,6 @@ static size_t spin(snakepit *pit, uint64_t begun)
     return count;
 }
 
-static void silence(const struct epoll_event *events, int count)
-{
-    for (int i = 0; i < count; i++) {
-        uint64_t rung;
-        ssize_t got = read(events[i].data.fd, &rung, sizeof rung);
-        (void)got;
-    }
-}
-
 // Waits for a bell, at most until the deadline. False: the deadline came.
 static bool sleep_until(snakepit *pit, uint64_t deadline)
 {
@@ -149,9 +142,7 @@ static bool sleep_until(snakepit *pit, uint64_t deadline)
             deadline > now ? (deadline - now + SP_NS_PER_MS - 1) / SP_NS_PER_MS : 0;
         timeout = left > INT32_MAX ? INT32_MAX : (int)left;
     }
-    int count = epoll_wait(pit->drain.epoll, events, EVENTS_A_TURN, timeout);
-    silence(events, count);
-    return count != 0;
+    return epoll_wait(pit->drain.epoll, events, EVENTS_A_TURN, timeout) != 0;
 }
 
 static bool told_to_stop(struct sp_drain *drain)
@@ -190,7 +181,7 @@ size_t snakepit_drain(snakepit *pit, uint32_t timeout_ms)
     }
     if (timeout_ms == 0) {
         struct epoll_event events[EVENTS_A_TURN];
-        silence(events, epoll_wait(pit->drain.epoll, events, EVENTS_A_TURN, 0));
+        (void)epoll_wait(pit->drain.epoll, events, EVENTS_A_TURN, 0);
         arm(pit);
         return run_ended(pit);
     }

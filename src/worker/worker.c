@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -214,15 +215,23 @@ static void fail_start(struct sp_worker *worker, const char *why)
     sp_worker_kill(worker, why);
 }
 
+// Reads a bell without waiting, whatever the worker, which shares its description, has
+// made of it.
+static bool silence(int doorbell)
+{
+    uint64_t count;
+    struct iovec place = {&count, sizeof count};
+    return preadv2(doorbell, &place, 1, -1, RWF_NOWAIT) > 0;
+}
+
 static void on_doorbell(uv_poll_t *poll, int status, int events)
 {
     (void)status;
     (void)events;
     struct sp_worker *worker = poll->data;
-    uint64_t count;
     uint32_t slot;
     struct sp_port_answer answer;
-    if (read(worker->port->doorbell, &count, sizeof count) < 0) {
+    if (!silence(worker->port->doorbell)) {
         return;
     }
     snakepit_err err = sp_port_next_done(worker->port, &slot);

@@ -21,10 +21,11 @@ from support.processes import MARK, MARK_VALUE, marked
 os.environ[MARK] = MARK_VALUE
 os.environ["PYTHONPATH"] = str(ADAPTERS)
 os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+# A pit takes the others for configuration.
+OURS = ("SNAKEPIT_BUILD_DIR", "SNAKEPIT_PYTHON_SYSTEM", "SNAKEPIT_PYTHON_FT")
 for name in list(os.environ):
-    if name.startswith("SNAKEPIT_") and name != MARK:
+    if name.startswith("SNAKEPIT_") and name not in OURS:
         del os.environ[name]
-"""A pit reads SNAKEPIT_... as configuration; places.py has read what it needs."""
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Lessons 35 and 36: every value is respected or refused, and workers' thread counts."""
+"""Lessons 35 and 36: values are respected or refused; thread counts of workers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def refused(*pools, text=None, **top):
     return found.value.why
 
 
-# ---- 35: explicit values ---------------------------------------------------------------
+# ---- 35: explicit values -------------------------------------------------------------
 
 
 def test_lesson_35_max_queue_zero_lets_nobody_wait(open_pit, tmp_path):
@@ -95,7 +95,7 @@ def test_lesson_35_stop_grace_zero_stops_at_once(open_pit, tmp_path):
     assert not [worker for worker in workers if worker.alive]
 
 
-# ---- 35: unknown keys ------------------------------------------------------------------
+# ---- 35: unknown keys ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_lesson_35_environment_variables_replace_values(monkeypatch, open_pit):
     assert pit.call("surroundings", pool="plain")["arguments"] == []
 
 
-# ---- 35: ranges ------------------------------------------------------------------------
+# ---- 35: ranges ----------------------------------------------------------------------
 
 
 def numbers():
@@ -207,7 +207,7 @@ def test_lesson_35_pools_with_one_name_are_refused():
         assert "pools[0].name" in refused(pool(name=name))
 
 
-# ---- 36: thread counts -----------------------------------------------------------------
+# ---- 36: thread counts ---------------------------------------------------------------
 
 
 def thread_counts(pit):

@@ -17,7 +17,7 @@ KILLS = 200
 LOST = {"OK", "WORKER_DIED", "WORKER_LOST"}
 
 
-# ---- What the caller is told -----------------------------------------------------------
+# ---- What the caller is told ---------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_a_stop_signal_does_not_end_the_pool(open_pit, profile):
         assert pit.call("pid") == row.pid
 
 
-# ---- 14: the pool returns to its size --------------------------------------------------
+# ---- 14: the pool returns to its size ------------------------------------------------
 
 
 class Load:

@@ -28,7 +28,7 @@ def shared_rss(process):
     return int(line.split()[1]) * 1024
 
 
-# ---- Tensors ---------------------------------------------------------------------------
+# ---- Tensors -------------------------------------------------------------------------
 
 
 def test_tensors_go_in_with_their_dtype_and_shape(open_pit, kind):
@@ -195,7 +195,7 @@ def test_results_that_are_freed_make_room(open_pit, kind):
             assert answer.value(copy=False)[0] == i
 
 
-# ---- 38: memory of a burst -------------------------------------------------------------
+# ---- 38: memory of a burst -----------------------------------------------------------
 
 RETAINED = 128 * MIB  # that an arena may keep for the next burst
 
@@ -224,7 +224,7 @@ def test_lesson_38_memory_that_a_burst_took_is_given_back(open_pit, profile):
     assert shared_bytes(pit) < MIB
 
 
-# ---- 39: no names ----------------------------------------------------------------------
+# ---- 39: no names --------------------------------------------------------------------
 
 
 def test_lesson_39_nothing_is_left_in_dev_shm_after_kill_9(

@@ -37,7 +37,7 @@ def die_with_host(host, processes):
     host.reap()
 
 
-# ---- 1: workers die with their host ----------------------------------------------------
+# ---- 1: workers die with their host --------------------------------------------------
 
 
 def test_lesson_01_idle_workers_die_with_their_host(start_host, kind):
@@ -92,7 +92,7 @@ def test_lesson_01_children_of_workers_die_with_the_host(start_host, profile):
         die_with_host(host, {Process.of(pid) for pid in pids} | host.workers())
 
 
-# ---- 2: a worker's children die with it ------------------------------------------------
+# ---- 2: a worker's children die with it ----------------------------------------------
 
 
 @pytest.mark.parametrize("ignore_term", [False, True])
@@ -147,7 +147,7 @@ def test_lesson_02_a_worker_that_heeds_term_is_not_killed(open_pit, tmp_path):
     assert not pit.logged("worker.kill")
 
 
-# ---- 3: the group exists before anyone relies on it ------------------------------------
+# ---- 3: the group exists before anyone relies on it ----------------------------------
 
 
 def test_lesson_03_five_hundred_starts_with_an_immediate_kill_leave_nobody(opened):
@@ -168,7 +168,7 @@ def test_lesson_03_five_hundred_starts_with_an_immediate_kill_leave_nobody(opene
     assert marked() == before
 
 
-# ---- 4: pid and start time, never a name -----------------------------------------------
+# ---- 4: pid and start time, never a name ---------------------------------------------
 
 
 def test_lesson_04_a_process_of_the_same_name_is_never_touched(open_pit, kind):
@@ -194,7 +194,7 @@ def test_lesson_04_a_process_of_the_same_name_is_never_touched(open_pit, kind):
         decoy.stdout.close()
 
 
-# ---- 5: two pits on one host -----------------------------------------------------------
+# ---- 5: two pits on one host ---------------------------------------------------------
 
 
 def test_lesson_05_two_hosts_started_together_do_not_touch_each_other(start_host):
@@ -226,7 +226,7 @@ def test_lesson_05_closing_one_pit_leaves_the_other_of_the_same_process(open_pit
     assert second.call("ping") == "pong"
 
 
-# ---- 6: zombies ------------------------------------------------------------------------
+# ---- 6: zombies ----------------------------------------------------------------------
 
 
 def test_lesson_06_every_worker_is_waited_for(open_pit, kind):
@@ -264,7 +264,7 @@ def test_lesson_06_a_host_that_ignores_sigchld_sees_its_workers_leave(start_host
     assert host.end(within=10) == 0
 
 
-# ---- 15: stop returns when the exit was observed ---------------------------------------
+# ---- 15: stop returns when the exit was observed -------------------------------------
 
 
 def test_lesson_15_close_returns_when_every_worker_was_waited_for(open_pit, kind):

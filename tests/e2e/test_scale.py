@@ -22,7 +22,7 @@ PIDS = pathlib.Path("/sys/fs/cgroup/pids")  # version 1
 UNIFIED = pathlib.Path("/sys/fs/cgroup")
 
 
-# ---- 7: a low limit of processes -------------------------------------------------------
+# ---- 7: a low limit of processes -----------------------------------------------------
 
 
 class Group:
@@ -134,7 +134,7 @@ def test_lesson_07_a_host_without_descriptors_says_so(start_host):
     assert host.end() == 0
 
 
-# ---- Many ------------------------------------------------------------------------------
+# ---- Many ----------------------------------------------------------------------------
 
 
 def test_two_hundred_pits_one_after_another_leave_everything_flat(start_host):

@@ -30,7 +30,7 @@ def gate(tmp_path):
     return tmp_path / "gate"
 
 
-# ---- 8: an adapter may print anything --------------------------------------------------
+# ---- 8: an adapter may print anything ------------------------------------------------
 
 
 def test_lesson_08_noise_on_every_stream_disturbs_no_start_and_no_call(open_pit, kind):
@@ -70,7 +70,7 @@ def test_lesson_08_a_flood_of_output_blocks_nobody_for_ever(open_pit, profile):
     assert pit.call("ping") == "pong"
 
 
-# ---- 9: ready means ready --------------------------------------------------------------
+# ---- 9: ready means ready ------------------------------------------------------------
 
 
 def test_lesson_09_nobody_is_called_before_the_adapter_is_initialized(
@@ -104,7 +104,7 @@ def test_lesson_09_a_pool_is_ready_when_all_its_workers_are(open_pit, gate):
     assert pit.await_ready(timeout_ms=1000).state() == "ready"
 
 
-# ---- 10: failed starts -----------------------------------------------------------------
+# ---- 10: failed starts ---------------------------------------------------------------
 
 TRACEBACKS = [
     ("broken_import", "ModuleNotFoundError", "a_module_that_does_not_exist"),
@@ -176,9 +176,8 @@ def test_lesson_10_a_start_that_calls_sys_exit_says_so(open_pit, profile):
 
 @pytest.mark.errors_logged("pool.failed")
 def test_lesson_10_an_interpreter_without_the_bridge_says_so(open_pit):
-    with seconds() as taken:
-        with pytest.raises(Refused, match="snakepit_bridge"):
-            open_pit(pool(python=os.path.realpath("/usr/bin/python3"), restart_limit=2))
+    with seconds() as taken, pytest.raises(Refused, match="snakepit_bridge"):
+        open_pit(pool(python=os.path.realpath("/usr/bin/python3"), restart_limit=2))
     assert taken.seconds < REPORTED_WITHIN
 
 
@@ -207,7 +206,7 @@ def test_lesson_10_waiting_calls_fail_with_the_reason(open_pit):
     assert "initialize says no" in call.fault.message
 
 
-# ---- 11: what is wrong in the configuration --------------------------------------------
+# ---- 11: what is wrong in the configuration ------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -259,7 +258,7 @@ def test_lesson_11_the_error_names_file_line_and_key(tmp_path):
     assert "missing.yaml" in refused.value.why
 
 
-# ---- 12: a worker that dies at once ----------------------------------------------------
+# ---- 12: a worker that dies at once --------------------------------------------------
 
 
 @pytest.mark.errors_logged("pool.failed")
@@ -351,7 +350,7 @@ def _stays_ready(pit, span):
         assert pit.state() == "ready"
 
 
-# ---- 13: replacements ------------------------------------------------------------------
+# ---- 13: replacements ----------------------------------------------------------------
 
 
 def _surroundings(pit, kind):
@@ -406,7 +405,9 @@ def test_lesson_13_the_adapters_folder_is_that_of_the_configuration(
     (tmp_path / "local_pig.py").write_text(source)
     path = tmp_path / "pit.yaml"
     path.write_text(
-        f"adapter: local_pig.GuineaPig\npool_size: 1\npython: {default_python('process')}\n"
+        "adapter: local_pig.GuineaPig\n"
+        "pool_size: 1\n"
+        f"python: {default_python('process')}\n"
     )
     pit = Pit.open_file(path)
     opened.append(pit)

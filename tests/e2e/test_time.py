@@ -49,7 +49,7 @@ def fault_of(pit, way, tool, arguments=None, **options):
     return fault, taken.seconds
 
 
-# ---- 19: one deadline ------------------------------------------------------------------
+# ---- 19: one deadline ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("way", ["call", "submit"])
@@ -155,7 +155,7 @@ def test_lesson_19_many_callers_at_once_are_not_late(open_pit, profile, tmp_path
     assert not late
 
 
-# ---- 21: exactly one answer ------------------------------------------------------------
+# ---- 21: exactly one answer ----------------------------------------------------------
 
 
 @pytest.mark.parametrize("way", ["call", "submit"])
@@ -235,7 +235,7 @@ def test_lesson_21_every_callback_runs_exactly_once(open_pit, profile):
             assert call.value == turn
 
 
-# ---- 22: a caller that goes away -------------------------------------------------------
+# ---- 22: a caller that goes away -----------------------------------------------------
 
 
 @pytest.mark.parametrize("stage", ["line", "worker"])
@@ -305,7 +305,7 @@ def test_lesson_22_the_calls_beside_a_killed_one_are_told_that_they_may_try_agai
     assert "killed by us because" in beside.fault.cause
 
 
-# ---- 23: shutting down -----------------------------------------------------------------
+# ---- 23: shutting down ---------------------------------------------------------------
 
 
 def crashes(pit):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Lessons 28 to 32 and 34: what comes from the other side is checked, never believed."""
+"""Lessons 28 to 32 and 34: what the other side sends is checked, never believed."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import threading
 import numpy
 import pytest
 from support import CallFailed, Process, Refused, eventually, pool
-from support.pit import Pit, RawText, Writer
+from support.pit import RawText, Writer
 from support.places import ROOT
 
 DEPTH = 128  # containers inside each other
 
 
-# ---- 28: no pickle ---------------------------------------------------------------------
+# ---- 28: no pickle -------------------------------------------------------------------
 
 
 def test_lesson_28_an_object_is_refused_and_never_reduced(open_pit, kind):
@@ -54,7 +54,7 @@ def test_lesson_28_bytes_that_are_a_pickle_stay_bytes(open_pit, kind):
     assert not os.path.exists("/tmp/snakepit-was-here")
 
 
-# ---- 29: only registered tools ---------------------------------------------------------
+# ---- 29: only registered tools -------------------------------------------------------
 
 NO_TOOLS = [
     "__init__",
@@ -106,7 +106,7 @@ def test_lesson_29_what_is_marked_can_be_called(open_pit, kind):
     assert pit.call("ping") == "pong"
 
 
-# ---- 30: malformed, oversized, truncated -----------------------------------------------
+# ---- 30: malformed, oversized, truncated ---------------------------------------------
 
 
 def test_lesson_30_impossible_names_and_sessions_are_refused(open_pit, kind):
@@ -240,7 +240,7 @@ def test_lesson_30_many_large_answers_at_once_run_out_and_recover(open_pit, kind
     assert pit.call("make", {"count": 4}).tolist() == [1.0] * 4
 
 
-# ---- 31: values ------------------------------------------------------------------------
+# ---- 31: values ----------------------------------------------------------------------
 
 ROUND_TRIPS = [
     None,
@@ -348,7 +348,7 @@ def test_lesson_31_what_cannot_be_encoded_is_refused_by_name(open_pit, kind):
     assert pit.stats().worker_deaths == 0
 
 
-# ---- 32: names do not pile up ----------------------------------------------------------
+# ---- 32: names do not pile up --------------------------------------------------------
 
 
 def test_lesson_32_a_million_distinct_names_leave_memory_flat(open_pit, profile):
@@ -378,7 +378,7 @@ def test_lesson_32_a_million_distinct_names_leave_memory_flat(open_pit, profile)
         assert new - old < 4 << 20, f"the {who} grew by {(new - old) >> 10} KiB"
 
 
-# ---- 34: a worker that scribbles -------------------------------------------------------
+# ---- 34: a worker that scribbles -----------------------------------------------------
 
 
 def test_lesson_34_a_worker_that_scribbles_over_shared_memory_is_survived(
@@ -444,8 +444,3 @@ def test_lesson_34_the_host_has_results_mapped_read_only(open_pit):
     results = [line for line in lines if "results" in line[5]]
     assert results
     assert {line[1] for line in results} == {"r--s"}
-
-
-def test_lesson_34_nothing_is_answered_by_a_pit_that_is_none():
-    with pytest.raises(Refused):
-        Pit.open(text="no: [yaml")

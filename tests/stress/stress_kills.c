@@ -140,6 +140,7 @@ static void assert_counts(const struct load_counts *counts)
     assert_int_equal(counts->wrong, 0);
     assert_int_equal(counts->untyped, 0);
     assert_int_equal(counts->late, 0);
+    assert_int_equal(counts->misjudged, 0);
     assert_int_equal(counts->ended, counts->started);
     assert_int_equal(typed, counts->ended);
     assert_true(counts->by_err[SNAKEPIT_OK] > 0);
@@ -161,7 +162,8 @@ static void killed_workers_lose_no_call_and_answer_none_twice(void **state)
                                          .window = 24,
                                          .timeout_ms = TIMEOUT_MS,
                                          .late_ms = 1000,
-                                         .adds = true};
+                                         .adds = true,
+                                         .cause = "killed by signal 9 (SIGKILL)"};
     uint64_t begun = sp_clock_now();
     struct load *load = load_start(&options);
     assert_non_null(load);

@@ -17,7 +17,8 @@
 #define FILL_MOST    40000u
 
 struct counters {
-    _Atomic uint64_t started, ended, wrong, late, twice, lost, untyped, worst_us;
+    _Atomic uint64_t started, ended, wrong, late, twice, lost, untyped, misjudged,
+        worst_us;
     _Atomic uint64_t by_err[LOAD_ERRS];
 };
 
@@ -155,6 +156,12 @@ static void note_time(struct load *load, uint64_t begun)
     }
 }
 
+static bool is_right_cause(const char *cause, const char *expected)
+{
+    return expected == NULL || strcmp(cause, expected) == 0 ||
+           strncmp(cause, "died; ", 6) == 0;
+}
+
 static void judge(struct load *load,
                   const struct pending *call,
                   snakepit_err err,
@@ -167,6 +174,10 @@ static void judge(struct load *load,
         atomic_fetch_add(&counters->untyped, 1);
     } else if (err == SNAKEPIT_OK && !is_right(answer, call->nonce, call->adds)) {
         atomic_fetch_add(&counters->wrong, 1);
+    } else if (err == SNAKEPIT_WORKER_DIED &&
+               !is_right_cause(snakepit_answer_fault(answer)->cause,
+                               load->options.cause)) {
+        atomic_fetch_add(&counters->misjudged, 1);
     }
     snakepit_answer_free(answer);
     atomic_fetch_add(&counters->ended, 1);
@@ -363,6 +374,7 @@ struct load_counts load_look(struct load *load)
         .twice = from->twice,
         .lost = from->lost,
         .untyped = from->untyped,
+        .misjudged = from->misjudged,
         .worst_us = from->worst_us,
     };
     for (int i = 0; i < LOAD_ERRS; i++) {
@@ -393,7 +405,7 @@ void load_print(const char *name, const struct load_counts *counts)
 {
     (void)printf(
         "%s: started=%llu ended=%llu wrong=%llu late=%llu twice=%llu lost=%llu "
-        "untyped=%llu worst_ms=%.1f\n",
+        "untyped=%llu misjudged=%llu worst_ms=%.1f\n",
         name,
         (unsigned long long)counts->started,
         (unsigned long long)counts->ended,
@@ -402,6 +414,7 @@ void load_print(const char *name, const struct load_counts *counts)
         (unsigned long long)counts->twice,
         (unsigned long long)counts->lost,
         (unsigned long long)counts->untyped,
+        (unsigned long long)counts->misjudged,
         (double)counts->worst_us / 1000.0);
     for (int i = 0; i < LOAD_ERRS; i++) {
         if (counts->by_err[i] > 0) {

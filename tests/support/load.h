@@ -21,6 +21,7 @@ struct load_options {
     uint32_t late_ms;    // a call that ends so much after its deadline is late
     bool adds;           // also call `add`; else only `echo`
     bool cancels;        // now and then cancel a submitted call
+    const char *cause;   // of every death, where not NULL; "died; ..." is right, too
 };
 
 // What came of it. Plain data.
@@ -29,10 +30,11 @@ struct load_counts {
     uint64_t ended;
     uint64_t wrong; // OK, but not the answer to this question
     uint64_t late;
-    uint64_t twice;    // callbacks too many
-    uint64_t lost;     // callbacks that never came
-    uint64_t untyped;  // no answer object, or a fault that contradicts the outcome
-    uint64_t worst_us; // the longest call
+    uint64_t twice;     // callbacks too many
+    uint64_t lost;      // callbacks that never came
+    uint64_t untyped;   // no answer object, or a fault that contradicts the outcome
+    uint64_t misjudged; // deaths with another cause
+    uint64_t worst_us;  // the longest call
     uint64_t by_err[LOAD_ERRS];
 };
 

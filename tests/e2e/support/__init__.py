@@ -4,10 +4,10 @@ hosts in processes of their own.
 """
 
 from .configs import KINDS, THREADS, default_python, pool
+from .gates import open_gate, wait_for_file
 from .pit import CallFailed, Pit, Refused
 from .processes import Process, alive_of, children_of, marked
 from .waiting import Deadline, eventually, seconds
-from .gates import open_gate, wait_for_file
 
 __all__ = [
     "KINDS",

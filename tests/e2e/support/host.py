@@ -34,7 +34,7 @@ class Host:
         """`prefix` goes before the command, `before` runs after the fork, and `setup`
         is done by the host before it opens the pit.
         """
-        self.errors = tempfile.TemporaryFile()
+        self.errors = tempfile.TemporaryFile()  # noqa: SIM115
         first = {"config": {**(top or {}), "pools": list(pools)}, "setup": setup or {}}
         self.popen = subprocess.Popen(
             [*prefix, sys.executable, "-m", "support.host_main"],

@@ -12,7 +12,7 @@ import os
 import pathlib
 import time
 
-MARK = "SNAKEPIT_E2E_RUN"
+MARK = "E2E_RUN_OF_SNAKEPIT"
 MARK_VALUE = f"{os.getpid()}-{time.monotonic_ns()}"
 
 
