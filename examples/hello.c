@@ -14,7 +14,8 @@ int main(int argc, char **argv)
         return 1;
     }
     snakepit_answer *answer = NULL;
-    snakepit_err err = snakepit_call_json(pit, "add", "{\"a\": 2, \"b\": 40}", NULL, &answer);
+    snakepit_err err =
+        snakepit_call_json(pit, "add", "{\"a\": 2, \"b\": 40}", NULL, &answer);
     if (err == SNAKEPIT_OK) {
         printf("%s\n", snakepit_answer_json(answer));
     } else {

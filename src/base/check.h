@@ -7,8 +7,8 @@
 // Prints place and condition to stderr and aborts.
 _Noreturn void sp_check_failed(const char *condition, const char *file, int line);
 
-#define SP_CHECK(condition)                                                             \
-    ((void)(__builtin_expect(!(condition), 0) != 0 &&                                   \
+#define SP_CHECK(condition)                           \
+    ((void)(__builtin_expect(!(condition), 0) != 0 && \
             (sp_check_failed(#condition, __FILE__, __LINE__), 0)))
 
 #endif

@@ -39,7 +39,7 @@ static const struct sp_control_shape shape = {.slots = SLOTS,
                                               .requests_size = 4096,
                                               .results_size = SLOTS * SP_INLINE_RESULT};
 
-// ---- The worker's side ------------------------------------------------------------
+// ---- The worker's side --------------------------------------------------------
 
 struct worker {
     struct sp_control_view view;
@@ -161,7 +161,7 @@ static int be_worker(void)
     return 0;
 }
 
-// ---- The host's side --------------------------------------------------------------
+// ---- The host's side ----------------------------------------------------------
 
 struct host {
     struct sp_port *port;
@@ -371,7 +371,7 @@ static void assert_nothing_was_lost(const char *name, struct host *host)
     pthread_mutex_destroy(&host->lock);
 }
 
-// ---- The tests --------------------------------------------------------------------
+// ---- The tests ----------------------------------------------------------------
 
 static void threads_race_in_one_mapping(void **state)
 {

@@ -99,7 +99,7 @@ static void assert_nothing_stays(const struct census *before)
     assert_int_equal(after.mappings, before->mappings);
 }
 
-// ---- Calls ------------------------------------------------------------------------
+// ---- Calls --------------------------------------------------------------------
 
 static _Atomic uint64_t ended;
 static _Atomic uint64_t strange;
@@ -167,7 +167,7 @@ static void call_and_close(snakepit *pit, uint32_t callers, uint32_t grace_ms)
     assert_int_equal(strange, 0);
 }
 
-// ---- The tests --------------------------------------------------------------------
+// ---- The tests ----------------------------------------------------------------
 
 static void a_pit_may_be_closed_while_it_starts(void **state)
 {

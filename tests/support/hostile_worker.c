@@ -66,7 +66,7 @@ static struct hostile {
     bool soiled[SP_SLOTS_MAX];   // the request may not be the host's any more
 } self;
 
-// ---- Chance -----------------------------------------------------------------------
+// ---- Chance -------------------------------------------------------------------
 
 static uint64_t dice(void)
 {
@@ -108,7 +108,7 @@ static uint64_t variable(const char *name, uint64_t otherwise)
     return text == NULL || text[0] == 0 ? otherwise : strtoull(text, NULL, 10);
 }
 
-// ---- Answering --------------------------------------------------------------------
+// ---- Answering ----------------------------------------------------------------
 
 static void notify(uint32_t id)
 {
@@ -283,7 +283,7 @@ static void *execute(void *argument)
     return argument;
 }
 
-// ---- Scribbling: one write each, lock held ----------------------------------------
+// ---- Scribbling: one write each, lock held ------------------------------------
 
 static void scribble_bytes(uint8_t *at, uint64_t size)
 {
@@ -483,7 +483,7 @@ static void *scribble(void *argument)
     return argument;
 }
 
-// ---- Life -------------------------------------------------------------------------
+// ---- Life ---------------------------------------------------------------------
 
 static void attach(void)
 {

@@ -135,7 +135,7 @@ static void more_than_what_is_retained_goes_back_by_itself(void **state)
     assert_int_equal(arena.dirty, 0);
 }
 
-// ---- Against a model --------------------------------------------------------------
+// ---- Against a model ----------------------------------------------------------
 
 #define BLOCKS 64
 

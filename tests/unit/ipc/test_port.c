@@ -76,7 +76,7 @@ static void put_done(uint64_t position, uint32_t number)
     sp_ring_put(port->view.done, SLOTS - 1, position, number);
 }
 
-// ---- Submitting -------------------------------------------------------------------
+// ---- Submitting ---------------------------------------------------------------
 
 static void a_call_is_in_its_slot_before_its_id_is_in_the_ring(void **state)
 {
@@ -138,7 +138,7 @@ static void thousands_of_calls_go_through_few_slots(void **state)
     assert_int_equal(port->notifying, 0);
 }
 
-// ---- Taking back and giving up ----------------------------------------------------
+// ---- Taking back and giving up ------------------------------------------------
 
 static const uint32_t bits[] = {
     0, SP_SLOT_WAITER, SP_SLOT_NOTIFY, SP_SLOT_WAITER | SP_SLOT_NOTIFY};
@@ -212,7 +212,7 @@ static void cancelling_only_sets_the_word_that_tools_look_at(void **state)
     assert_int_equal(port->view.slots[slot].request.cancel, 0);
 }
 
-// ---- Answers ----------------------------------------------------------------------
+// ---- Answers ------------------------------------------------------------------
 
 static void an_answer_points_into_the_results(void **state)
 {
@@ -337,7 +337,7 @@ static void an_answer_is_taken_only_of_a_slot_that_is_done(void **state)
     }
 }
 
-// ---- Rings ------------------------------------------------------------------------
+// ---- Rings --------------------------------------------------------------------
 
 static void ids_that_cannot_be_are_refused(void **state)
 {
@@ -426,7 +426,7 @@ static void nothing_that_the_worker_writes_into_the_header_matters(void **state)
     assert_false(sp_bell_ring(&port->view.header->bell));
 }
 
-// ---- Life -------------------------------------------------------------------------
+// ---- Life ---------------------------------------------------------------------
 
 static void a_dead_workers_slot_is_done_and_dropped(void **state)
 {

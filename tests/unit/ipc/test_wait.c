@@ -27,7 +27,7 @@
         }                                                    \
     } while (0)
 
-// ---- Patience ---------------------------------------------------------------------
+// ---- Patience -----------------------------------------------------------------
 
 static uint64_t us(uint64_t number)
 {
@@ -108,7 +108,7 @@ static void spinners_leave_one_core_free(void **state)
     }
 }
 
-// ---- The host waits ---------------------------------------------------------------
+// ---- The host waits -----------------------------------------------------------
 
 struct waiter {
     struct sp_slot *slot;
@@ -263,7 +263,7 @@ static void a_paired_waiter_never_spins(void **state)
     assert_true(sp_clock_ticks() - begun < us(500000));
 }
 
-// ---- Executors wait ---------------------------------------------------------------
+// ---- Executors wait -----------------------------------------------------------
 
 #define CELLS 64u
 

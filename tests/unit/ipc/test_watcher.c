@@ -245,7 +245,7 @@ static void the_memory_of_a_removed_watch_may_vanish(void **state)
     assert_int_equal(lives[0].ended, 1);
 }
 
-// ---- Removing while it is told ----------------------------------------------------
+// ---- Removing while it is told ------------------------------------------------
 
 struct slow {
     _Atomic bool entered;

@@ -48,7 +48,7 @@ static int close_seats(void **state)
     return 0;
 }
 
-// ---- Leases -----------------------------------------------------------------------
+// ---- Leases -------------------------------------------------------------------
 
 static void give_share(struct sp_parcel *parcel)
 {
@@ -142,7 +142,7 @@ static void a_seat_that_goes_gives_its_tensors_back(void **state)
     sp_seat_free(&store, NULL);
 }
 
-// ---- The schedule -----------------------------------------------------------------
+// ---- The schedule -------------------------------------------------------------
 
 static void add_all(void)
 {

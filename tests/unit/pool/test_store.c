@@ -123,7 +123,7 @@ static void the_longest_names_fit(void **state)
     assert_int_equal(parcel->body, parcel->block + 510);
 }
 
-// ---- Tensors ----------------------------------------------------------------------
+// ---- Tensors ------------------------------------------------------------------
 
 static snakepit_tensor vector(const void *data, int64_t items)
 {
