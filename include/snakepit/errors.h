@@ -22,7 +22,7 @@
     X(TOOL_FAILED,        9,  2, 500, 0, "the tool raised an exception")                        \
     X(UNKNOWN_TOOL,      10, 12, 404, 0, "the adapter has no tool of that name")                \
     X(UNSERIALISABLE,    11, 13, 500, 0, "the tool's result cannot be encoded")                 \
-    X(NO_MEMORY,         12,  8, 503, 1, "memory or shared memory is exhausted")                \
+    X(NO_MEMORY,         12,  8, 503, 0, "memory or shared memory is exhausted")                \
     X(SHUTTING_DOWN,     13, 14, 503, 0, "the pit is closing")                                  \
     X(POOL_FAILED,       14,  9, 503, 0, "the pool could not start its workers")                \
     X(PROTOCOL,          15, 13, 502, 0, "the worker broke the protocol and was killed")        \

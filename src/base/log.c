@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -91,7 +92,7 @@ const char *sp_log_quote(const char *text, char *room, size_t size)
 int sp_log_level_of(const char *name)
 {
     for (int level = 0; level <= SP_LOG_OFF; level++) {
-        if (strcmp(name, names[level]) == 0) {
+        if (strcasecmp(name, names[level]) == 0) {
             return level;
         }
     }

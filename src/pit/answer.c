@@ -34,7 +34,9 @@ const snakepit_fault *snakepit_answer_fault(const snakepit_answer *answer)
 void snakepit_answer_reader(const snakepit_answer *answer, snakepit_reader *reader)
 {
     struct sp_slice body = {0};
-    struct sp_slice memory = {0};
+    // Without tensors there is no memory, but for those that have no elements.
+    static _Alignas(SP_LINE) const uint8_t nothing[1];
+    struct sp_slice memory = {nothing, 0};
     if (answer != NULL) {
         const struct sp_call *call = sp_call_of(answer);
         body = call->body;

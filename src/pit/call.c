@@ -23,6 +23,9 @@ static const char *check_args(const snakepit_writer *args, snakepit_err *err)
         return NULL;
     }
     *err = snakepit_writer_error(args);
+    if (*err == SNAKEPIT_INVALID_ARGUMENT) {
+        return "an argument is no valid tensor or text, or is nested too deep";
+    }
     if (*err != SNAKEPIT_OK) {
         return "the arguments are not one complete value";
     }
@@ -93,6 +96,10 @@ snakepit_err snakepit_call(snakepit *pit,
     if (wrong != NULL) {
         return fail(err, wrong, answer);
     }
+    if (pit == NULL) {
+        return fail(
+            SNAKEPIT_INVALID_ARGUMENT, "there is no pit: opening it failed", answer);
+    }
     struct sp_pool *pool = sp_pit_pool(pit, pool_name(options));
     if (pool == NULL) {
         return fail_unknown_pool(pool_name(options), answer);
@@ -138,7 +145,7 @@ snakepit_err snakepit_submit(snakepit *pit,
 {
     struct sp_request_text text;
     snakepit_err err;
-    if (done == NULL) {
+    if (pit == NULL || done == NULL) {
         return SNAKEPIT_INVALID_ARGUMENT;
     }
     if (describe(tool, args, options, &text, &err) != NULL) {

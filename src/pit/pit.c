@@ -31,6 +31,13 @@ static void set_log(snakepit *pit, const snakepit_open_options *options)
         getenv("SNAKEPIT_LOG"); // NOLINT(concurrency-mt-unsafe): read-only
     int level = wanted == NULL ? -1 : sp_log_level_of(wanted);
     pit->log.level = level < 0 ? SP_LOG_WARNING : (enum sp_log_level)level;
+    if (wanted != NULL && level < 0) {
+        sp_log(&pit->log,
+               SP_LOG_WARNING,
+               "pit.unknown_log_level",
+               "SNAKEPIT_LOG=%s expected=debug|info|warning|error|off",
+               wanted);
+    }
     if (options != NULL && options->log != NULL) {
         pit->program_log = options->log;
         pit->program_log_user = options->log_user;
@@ -193,6 +200,13 @@ snakepit_err snakepit_open_file(const char *path,
                                 snakepit_message *why)
 {
     struct sp_config *config;
+    if (path == NULL) {
+        if (why != NULL) {
+            why->text[0] = 0;
+        }
+        explain_err(why, SNAKEPIT_INVALID_ARGUMENT);
+        return SNAKEPIT_INVALID_ARGUMENT;
+    }
     snakepit_err err = sp_config_read_file(path, &config, why);
     return err == SNAKEPIT_OK ? open_config(config, options, pit, why) : err;
 }
@@ -266,6 +280,29 @@ static void explain(snakepit_message *why, const char *pool, const char *text)
     }
 }
 
+// Names the pool that is late and, if its starts fail, why.
+static void
+explain_lateness(const snakepit *pit, const struct sp_pool *only, snakepit_message *why)
+{
+    for (size_t i = 0; i < pit->count; i++) {
+        struct sp_pool *pool = pit->pools[i].pool;
+        if ((only != NULL && pool != only) || ready_state(pool, NULL) == SNAKEPIT_OK) {
+            continue;
+        }
+        char text[900];
+        pthread_mutex_lock(&pool->lock);
+        bool failed = pool->failure[0] != 0;
+        (void)snprintf(text,
+                       sizeof text,
+                       "not ready in time%s%.800s",
+                       failed ? "; the last start failed: " : "",
+                       pool->failure);
+        pthread_mutex_unlock(&pool->lock);
+        explain(why, pool->name, text);
+        return;
+    }
+}
+
 snakepit_err snakepit_await_ready(snakepit *pit,
                                   const char *pool,
                                   uint32_t timeout_ms,
@@ -287,7 +324,7 @@ snakepit_err snakepit_await_ready(snakepit *pit,
             return err;
         }
         if (sp_clock_now() >= deadline) {
-            explain(why, pool, "not ready in time");
+            explain_lateness(pit, only, why);
             return SNAKEPIT_DEADLINE_EXCEEDED;
         }
         (void)sp_futex_wait(&pit->changes, seen, deadline);

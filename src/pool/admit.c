@@ -359,6 +359,7 @@ admit(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
     case SP_PLACED:
         return SNAKEPIT_OK;
     case SP_UNLEASED:
+        sp_call_set_failure(call, &too_many_tensors);
         return SNAKEPIT_NO_MEMORY;
     default:
         return sp_line_put(&pool->line, call);
@@ -371,8 +372,15 @@ static void refuse(struct sp_pool *pool,
                    struct sp_after *after)
 {
     struct sp_failure failure = {.err = err, .stage = "line"};
-    failure.message = err == SNAKEPIT_POOL_FAILED ? pool->failure : NULL;
-    sp_call_set_failure(call, &failure);
+    if (err == SNAKEPIT_POOL_FAILED) {
+        failure.message = pool->failure;
+    } else if (err == SNAKEPIT_NO_MEMORY) {
+        failure.message = "the arguments do not fit into what is left of the pool's "
+                          "shared_memory_size; raise it, or free tensors";
+    }
+    if (call->err == SNAKEPIT_OK) {
+        sp_call_set_failure(call, &failure);
+    }
     sp_pool_end(pool, call, after);
 }
 

@@ -74,7 +74,7 @@ struct sp_pool {
     const char *profile; // constant text
     uint32_t workers;    // configured
     uint32_t threads;    // calls that one worker runs at once
-    char failure[1024];  // why it is FAILED
+    char failure[1024];  // why the last start failed, or why it is FAILED; or empty
     struct sp_link free_calls;
     struct sp_link seats;
     struct sp_schedule schedule;
@@ -144,6 +144,8 @@ void sp_pool_set_shape(struct sp_pool *pool,
                        const char *profile,
                        uint32_t workers,
                        uint32_t threads);
+// Remembers why a start failed, for those who wait for the pool.
+void sp_pool_note_failure(struct sp_pool *pool, const char *why);
 // Adds to the counters of starts and of unasked deaths.
 void sp_pool_count_workers(struct sp_pool *pool, uint32_t starts, uint32_t deaths);
 // Gives a worker a seat. It takes calls at once. NO_MEMORY.

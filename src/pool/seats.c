@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Workers come, go and misbehave; what the control plane tells the pool about them.
+#include <stdio.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -39,6 +40,13 @@ void sp_pool_set_shape(struct sp_pool *pool,
     pool->profile = profile;
     pool->workers = workers;
     pool->threads = threads;
+    pthread_mutex_unlock(&pool->lock);
+}
+
+void sp_pool_note_failure(struct sp_pool *pool, const char *why)
+{
+    pthread_mutex_lock(&pool->lock);
+    (void)snprintf(pool->failure, sizeof pool->failure, "%s", why);
     pthread_mutex_unlock(&pool->lock);
 }
 

@@ -381,6 +381,11 @@ static bool copy_large(struct sp_call *call)
 
 void sp_call_open(struct sp_call *call)
 {
+    // The arguments are not needed any more; only what Python still holds stays with
+    // its lease.
+    if (call->parcel != NULL) {
+        sp_parcel_empty(&call->pool->store, call->parcel);
+    }
     if (call->body.data == NULL) {
         return;
     }

@@ -13,8 +13,9 @@
 #include "base/memory.h"
 #include "interpreter/interpreter.h"
 
-#define NO_STORM_NS SP_NS_PER_S // a worker that lived so long started well
-#define REASON_MAX  1280u
+#define NO_STORM_NS  SP_NS_PER_S // a worker that lived so long started well
+#define REFUSAL_TAIL 600u        // bytes of the end of a traceback
+#define REASON_MAX   1280u
 
 static void start_more(struct sp_supervisor *supervisor);
 
@@ -207,6 +208,7 @@ static void
 note_failed_start(struct sp_supervisor *supervisor, const char *reason, bool hopeless)
 {
     supervisor->failures++;
+    sp_pool_note_failure(supervisor->pool, reason);
     sp_log(supervisor->log,
            SP_LOG_WARNING,
            "worker.start_failed",
@@ -235,12 +237,25 @@ static const char *last_part(const char *text, size_t most)
     return size <= most ? text : text + size - most;
 }
 
+// Type and message first, then as much of the end of the traceback as fits.
+static void describe_refusal(const char *failure, char *text, size_t size)
+{
+    const char *tail = last_part(failure, REFUSAL_TAIL);
+    if (tail == failure) {
+        (void)snprintf(text, size, "%s", failure);
+    } else {
+        int line = (int)strcspn(failure, "\n");
+        (void)snprintf(
+            text, size, "%.*s\n[...]%s", line < 300 ? line : 300, failure, tail);
+    }
+}
+
 static void describe_failed_start(struct sp_worker *worker, char *text, size_t size)
 {
     char cause[256];
     char tail[SP_TAIL_MAX + 1];
     if (worker->adapter_failed) {
-        (void)snprintf(text, size, "%.1000s", worker->failure);
+        describe_refusal(worker->failure, text, size);
         return;
     }
     sp_exit_describe(
@@ -288,6 +303,22 @@ static void seat_worker(struct sp_supervisor *supervisor, struct sp_worker *work
     }
 }
 
+static void warn_of_undeclared(struct sp_supervisor *supervisor,
+                               const struct sp_worker *worker)
+{
+    if (supervisor->profile == SP_PROFILE_THREAD && worker->info.undeclared &&
+        !supervisor->warned) {
+        supervisor->warned = true;
+        sp_log(supervisor->log,
+               SP_LOG_WARNING,
+               "pool.undeclared_adapter",
+               "pool=%s adapter=%s remedy=\"__thread_safe__ = True in the class, once "
+               "it is\"",
+               supervisor->pool_config->name,
+               worker->info.adapter);
+    }
+}
+
 static void worker_ready(void *user, struct sp_worker *worker)
 {
     struct sp_supervisor *supervisor = user;
@@ -314,6 +345,7 @@ static void worker_ready(void *user, struct sp_worker *worker)
            worker->info.python,
            worker->info.adapter,
            (unsigned long long)((sp_clock_now() - worker->started_at) / SP_NS_PER_MS));
+    warn_of_undeclared(supervisor, worker);
     seat_worker(supervisor, worker);
     show_state(supervisor);
     start_more(supervisor);
@@ -328,7 +360,11 @@ worker_lost(void *user, struct sp_worker *worker, const struct sp_worker_loss *l
     if (worker->seat == NULL) {
         return;
     }
-    (void)snprintf(message, sizeof message, "the worker was lost: %s", loss->cause);
+    (void)snprintf(message,
+                   sizeof message,
+                   "the worker %s: %s",
+                   loss->by_us ? "was stopped" : "died",
+                   loss->cause);
     struct sp_failure failure = {
         .err = loss->by_us ? SNAKEPIT_WORKER_LOST : SNAKEPIT_WORKER_DIED,
         .message = message,

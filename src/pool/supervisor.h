@@ -52,6 +52,7 @@ struct sp_supervisor {
     uint32_t failures; // failed starts in a row
     bool ever_ready;   // one was ready once, so the pool can work
     bool falling_back; // workers are leaving to come back as processes
+    bool warned;       // of an adapter that does not declare itself
     bool stopping;
     bool failed;
     uv_timer_t timer; // the next batch, after a delay or a back-off

@@ -38,6 +38,7 @@ void sp_worker_read_info(struct sp_worker_info *info, const uint8_t *body, size_
     info->gil_enabled = read_flag(&map, "gil_enabled", true);
     info->free_threaded = read_flag(&map, "free_threaded", false);
     info->thread_safe = read_flag(&map, "thread_safe", true);
+    info->undeclared = !read_flag(&map, "thread_safe", false) && info->thread_safe;
     read_text(&map, "python", info->python, sizeof info->python);
     read_text(&map, "adapter", info->adapter, sizeof info->adapter);
 }

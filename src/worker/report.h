@@ -11,6 +11,7 @@ struct sp_worker_info {
     bool gil_enabled;
     bool free_threaded;
     bool thread_safe; // the adapter is not declared to be unsafe
+    bool undeclared;  // nor to be safe
     char python[32];  // "3.13.5"
     char adapter[256];
 };

@@ -5,6 +5,7 @@
 #include "worker/worker.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 #include "ipc/wait.h"
 #include "worker/report.h"
 
+#define PEEKS_MOST 20         // looks at a dying process, a millisecond apart
 #define PROBE_CALL UINT64_MAX // number of the first call, which is our own
 
 // ---- State --------------------------------------------------------------------
@@ -72,14 +74,16 @@ void sp_worker_kill(struct sp_worker *worker, const char *why)
 
 // ---- Loss ---------------------------------------------------------------------
 
-// A dying process shows its exit code a little after its lifeline breaks.
-static struct sp_exit peek_patiently(pid_t pid)
+// A dying process shows a signal or a status at once; that it left with status 0 shows
+// when it has let go of its memory.
+static struct sp_exit peek_patiently(const struct sp_process *process)
 {
-    uint64_t until = sp_clock_now() + SP_NS_PER_MS;
-    struct sp_exit end;
-    do {
-        end = sp_exit_peek(pid);
-    } while (!end.known && sp_clock_now() < until);
+    struct pollfd gone = {.fd = process->pidfd, .events = POLLIN};
+    struct sp_exit end = sp_exit_peek(process->pid);
+    for (int turn = 0; turn < PEEKS_MOST && !end.known; turn++) {
+        (void)poll(&gone, 1, 1);
+        end = sp_exit_peek(process->pid);
+    }
     return end;
 }
 
@@ -116,7 +120,7 @@ static void lifeline_ended(void *user, enum sp_life life)
     }
     // While it is dying its number is certainly its own.
     (void)kill(-worker->process.pid, SIGKILL);
-    struct sp_exit end = peek_patiently(worker->process.pid);
+    struct sp_exit end = peek_patiently(&worker->process);
     report_loss(worker, &end);
 }
 

@@ -14,6 +14,7 @@ import pytest
 from support import THREADS, eventually, pool, wait_for_file
 
 KILLS = 200
+NOT_SAID = "died; the kernel has not said how"
 LOST = {"OK", "WORKER_DIED", "WORKER_LOST"}
 
 
@@ -32,17 +33,22 @@ LOST = {"OK", "WORKER_DIED", "WORKER_LOST"}
 )
 def test_a_crash_fails_its_call_with_the_cause(open_pit, kind, tool, arguments, cause):
     pit = open_pit(pool(kind))
-    (row,) = pit.workers()
-    fault = pit.fails(tool, arguments)
-    assert fault.err == "WORKER_DIED"
-    assert fault.cause == cause
-    assert cause in fault.message
-    assert fault.stage == "running"
-    assert fault.worker == row.id
-    (other,) = pit.await_replacement(row)
-    assert pit.call("pid") == other.pid != row.pid
+    faults = []
+    while len(faults) < 3 and cause not in [fault.cause for fault in faults]:
+        (row,) = pit.workers()
+        faults.append(pit.fails(tool, arguments))
+        assert faults[-1].worker == row.id
+        (other,) = pit.await_replacement(row)
+        assert pit.call("pid") == other.pid != row.pid
+    # A call does not wait long for a busy kernel to say how the worker died.
+    assert {fault.cause for fault in faults} <= {cause, NOT_SAID}
+    assert faults[-1].cause == cause
+    assert cause in faults[-1].message
+    assert {fault.err for fault in faults} == {"WORKER_DIED"}
+    assert {fault.stage for fault in faults} == {"running"}
     stats = pit.stats()
-    assert (stats.worker_starts, stats.worker_deaths) == (2, 1)
+    assert stats.worker_deaths == len(faults)
+    assert stats.worker_starts == len(faults) + 1
 
 
 def test_a_crash_quotes_the_last_words_of_the_worker(open_pit, kind):
@@ -176,7 +182,9 @@ def test_lesson_14_after_two_hundred_random_kills_the_pool_has_its_exact_size(
     kills = KILLS // 2
     with Load(pit, 4) as load:
         for _ in range(kills):
-            row = chance.choice(eventually(pit.workers))
+            rows = eventually(pit.workers)
+            ready = [row for row in rows if row.state == "READY"]
+            row = chance.choice(ready if ready and chance.random() < 0.8 else rows)
             try:
                 os.kill(row.pid, chance.choice((signal.SIGKILL, signal.SIGSEGV)))
             except ProcessLookupError:

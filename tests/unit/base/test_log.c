@@ -130,7 +130,7 @@ static void levels_have_names(void **state)
     assert_int_equal(sp_log_level_of("warning"), SP_LOG_WARNING);
     assert_int_equal(sp_log_level_of("error"), SP_LOG_ERROR);
     assert_int_equal(sp_log_level_of("off"), SP_LOG_OFF);
-    assert_int_equal(sp_log_level_of("WARNING"), -1);
+    assert_int_equal(sp_log_level_of("WARNING"), SP_LOG_WARNING);
     assert_int_equal(sp_log_level_of(""), -1);
 }
 
