@@ -116,6 +116,10 @@ void sp_pool_seat_died(struct sp_pool *pool,
     struct sp_link *link;
     pthread_mutex_lock(&pool->lock);
     seat->dead = true;
+    if (pool->state == SP_POOL_READY) {
+        pool->state = SP_POOL_DEGRADED;
+        pool->hooks.changed(pool->hooks.user);
+    }
     sp_schedule_remove(&pool->schedule, seat);
     // Newest first, so that those that go back to the line keep their order.
     while (!sp_list_empty(&seat->calls)) {

@@ -205,3 +205,17 @@ def test_lesson_14_after_two_hundred_random_kills_the_pool_has_its_exact_size(
     assert (stats.running, stats.waiting, stats.violations) == (0, 0, 0)
     assert stats.workers_ready == size
     assert len({pit.call("pid") for _ in range(50)} - {row.pid for row in rows}) == 0
+
+
+def test_a_pool_is_not_called_ready_from_the_moment_its_worker_is_dead(open_pit):
+    pit = open_pit(pool("process"))
+    for _ in range(5):
+        pit.call("ping")
+        (row,) = pit.workers()
+        os.kill(row.pid, signal.SIGKILL)
+        eventually(lambda: pit.stats().workers_ready == 0)
+        stats = pit.stats()
+        assert stats.workers_ready == 1 or stats.state == b"degraded"
+        pit.await_ready()
+        assert pit.workers()[0].id != row.id
+        pit.await_replacement(row)

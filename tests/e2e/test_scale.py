@@ -91,13 +91,25 @@ def test_lesson_07_workers_beyond_the_limit_are_a_clean_error_and_no_storm(
     assert not alive_of(workers)
 
 
+def await_failed_start(host):
+    """Waits until the limit was met."""
+    eventually(
+        lambda: [
+            line for line in host.ask("log")["lines"] if "worker.start_failed" in line
+        ],
+        "a start fails",
+        20.0,
+    )
+
+
 def test_lesson_07_the_error_names_the_limit(start_host, small_group):
     host = start_host(
         pool("process", pool_size=250, startup_batch_size=250),
         before=small_group.join,
     )
     host.open(ready=False)
-    answer = host.ask("await_ready", timeout_ms=4000)
+    await_failed_start(host)
+    answer = host.ask("await_ready", timeout_ms=100)
     assert "Resource temporarily unavailable" in answer["why"], answer["why"]
 
 
@@ -108,13 +120,7 @@ def test_lesson_07_what_could_be_started_serves(start_host, small_group):
         before=small_group.join,
     )
     host.open(ready=False)
-    eventually(
-        lambda: [
-            line for line in host.ask("log")["lines"] if "worker.start_failed" in line
-        ],
-        "the limit is met",
-        20.0,
-    )
+    await_failed_start(host)
     stats = host.ask("stats")
     assert stats["state"] == "degraded"
     assert stats["workers_ready"] >= 1
@@ -128,7 +134,8 @@ def test_lesson_07_a_host_without_descriptors_says_so(start_host):
     )
     answer = host.open(ready=False)
     if answer["err"] == "OK":
-        answer = host.ask("await_ready", timeout_ms=5000)
+        await_failed_start(host)
+        answer = host.ask("await_ready", timeout_ms=100)
     assert answer["err"] in ("POOL_FAILED", "SYSTEM", "DEADLINE_EXCEEDED")
     assert "Too many open files" in answer["why"], answer["why"]
     assert host.end() == 0

@@ -162,7 +162,7 @@ static void killed_workers_lose_no_call_and_answer_none_twice(void **state)
                                          .window = 24,
                                          .timeout_ms = TIMEOUT_MS,
                                          .late_ms = 1000,
-                                         .adds = true,
+                                         .computes = true,
                                          .cause = "killed by signal 9 (SIGKILL)"};
     uint64_t begun = sp_clock_now();
     struct load *load = load_start(&options);

@@ -59,6 +59,7 @@ static struct hostile {
     uint64_t until;       // CLOCK_MONOTONIC ns
     uint64_t attack;      // when scribbling begins
     uint64_t end;         // when this life ends
+    bool played_dead;     // owner: the scribbler
     pthread_mutex_t lock; // guards the rest
     uint64_t head;        // next submit cell; private, for the shared one may be spoilt
     uint64_t bump;        // next large answer; never used twice
@@ -379,8 +380,8 @@ static void play_dead(void)
         _Atomic uint32_t *word = sp_lifeline_word(&self.view.header->lifeline);
         atomic_fetch_or(word, FUTEX_OWNER_DIED);
         sp_futex_wake(word, INT32_MAX);
-        self.mode = PLAYS_DEAD;
-        self.end = UINT64_MAX;
+        self.played_dead = true;
+        self.mode = 0; // from now on it serves, for whoever still asks
     }
 }
 
@@ -467,20 +468,16 @@ static void *scribble(void *argument)
     while (sp_clock_now() < self.attack) {
         pause_us(1000);
     }
-    for (;;) {
+    while (!self.played_dead) {
         scribble_once();
         if (below(64) == 0) {
             pause_us(100); // the host needs the processor, too
         }
-        if (sp_clock_now() > (self.end < self.until ? self.end : self.until) &&
-            self.mode != PLAYS_DEAD) {
+        if (sp_clock_now() > (self.end < self.until ? self.end : self.until)) {
             end_life();
         }
-        if (self.mode == PLAYS_DEAD) {
-            pause_us(1000);
-        }
     }
-    return argument;
+    return argument; // and lives on
 }
 
 // ---- Life ---------------------------------------------------------------------

@@ -16,6 +16,13 @@
 #define THREADS_MOST 64
 #define FILL_MOST    40000u
 
+// `echo` is answered at once; `process_text` takes a few milliseconds.
+enum question { ECHO, ADD, COUNT_WORDS };
+
+static const char *const tools[] = {"echo", "add", "process_text"};
+
+#define WORDS_MOST 8000u
+
 struct counters {
     _Atomic uint64_t started, ended, wrong, late, twice, lost, untyped, misjudged,
         worst_us;
@@ -39,7 +46,7 @@ struct pending {
     uint64_t nonce;
     uint64_t begun;
     snakepit_call_id id;
-    bool adds;
+    enum question question;
 };
 
 struct async_thread {
@@ -79,18 +86,35 @@ static uint8_t fill_byte(uint64_t nonce, uint32_t index)
     return (uint8_t)(nonce * 31 + index * 7 + (nonce >> 8));
 }
 
-static void ask(snakepit_writer *writer, uint64_t nonce, bool adds)
+static uint32_t word_count(uint64_t nonce)
+{
+    return WORDS_MOST / 2 + (uint32_t)(mix(nonce) % (WORDS_MOST / 2));
+}
+
+static void ask_for_count(snakepit_writer *writer, uint64_t nonce)
+{
+    static _Thread_local char text[WORDS_MOST * 3];
+    uint32_t size = word_count(nonce) * 3;
+    for (uint32_t i = 0; i < size; i += 3) {
+        memcpy(text + i, "ab ", 3);
+    }
+    snakepit_writer_map(writer, 1);
+    snakepit_writer_str(writer, "text");
+    snakepit_writer_strn(writer, text, size);
+}
+
+static void ask_for_sum(snakepit_writer *writer, uint64_t nonce)
+{
+    snakepit_writer_map(writer, 2);
+    snakepit_writer_str(writer, "a");
+    snakepit_writer_uint(writer, nonce);
+    snakepit_writer_str(writer, "b");
+    snakepit_writer_uint(writer, mix(nonce) >> 1);
+}
+
+static void ask_for_echo(snakepit_writer *writer, uint64_t nonce)
 {
     static _Thread_local uint8_t fill[FILL_MOST];
-    snakepit_writer_reset(writer);
-    if (adds) {
-        snakepit_writer_map(writer, 2);
-        snakepit_writer_str(writer, "a");
-        snakepit_writer_uint(writer, nonce);
-        snakepit_writer_str(writer, "b");
-        snakepit_writer_uint(writer, mix(nonce) >> 1);
-        return;
-    }
     uint32_t size = fill_size(nonce);
     for (uint32_t i = 0; i < size; i++) {
         fill[i] = fill_byte(nonce, i);
@@ -102,6 +126,22 @@ static void ask(snakepit_writer *writer, uint64_t nonce, bool adds)
     snakepit_writer_uint(writer, mix(nonce));
     snakepit_writer_str(writer, "fill");
     snakepit_writer_bytes(writer, fill, size);
+}
+
+static enum question choose_question(const struct load *load, uint64_t nonce)
+{
+    if (!load->options.computes) {
+        return ECHO;
+    }
+    return nonce % 64 == 0 ? COUNT_WORDS : (enum question)(nonce % 2);
+}
+
+static void ask(snakepit_writer *writer, const struct pending *call)
+{
+    static void (*const asks[])(snakepit_writer *,
+                                uint64_t) = {ask_for_echo, ask_for_sum, ask_for_count};
+    snakepit_writer_reset(writer);
+    asks[call->question](writer, call->nonce);
 }
 
 static bool read_number(const snakepit_reader *map, const char *key, uint64_t expected)
@@ -130,18 +170,24 @@ static bool read_fill(const snakepit_reader *map, uint64_t nonce)
     return true;
 }
 
-static bool is_right(const snakepit_answer *answer, uint64_t nonce, bool adds)
+static bool is_right(const snakepit_answer *answer, const struct pending *call)
 {
     snakepit_reader reader;
     snakepit_value value;
+    uint64_t nonce = call->nonce;
     snakepit_answer_reader(answer, &reader);
-    if (adds) {
+    switch (call->question) {
+    case ADD:
         return snakepit_reader_next(&reader, &value) == SNAKEPIT_OK &&
                value.kind == SNAKEPIT_INTEGER &&
                value.as.integer == (int64_t)(nonce + (mix(nonce) >> 1));
+    case COUNT_WORDS:
+        return read_number(&reader, "words", word_count(nonce)) &&
+               read_number(&reader, "unique_words", 1);
+    default:
+        return read_number(&reader, "nonce", nonce) &&
+               read_number(&reader, "mix", mix(nonce)) && read_fill(&reader, nonce);
     }
-    return read_number(&reader, "nonce", nonce) &&
-           read_number(&reader, "mix", mix(nonce)) && read_fill(&reader, nonce);
 }
 
 static void note_time(struct load *load, uint64_t begun)
@@ -172,7 +218,7 @@ static void judge(struct load *load,
     atomic_fetch_add(&counters->by_err[(uint32_t)err % LOAD_ERRS], 1);
     if (answer == NULL || snakepit_answer_fault(answer)->err != err) {
         atomic_fetch_add(&counters->untyped, 1);
-    } else if (err == SNAKEPIT_OK && !is_right(answer, call->nonce, call->adds)) {
+    } else if (err == SNAKEPIT_OK && !is_right(answer, call)) {
         atomic_fetch_add(&counters->wrong, 1);
     } else if (err == SNAKEPIT_WORKER_DIED &&
                !is_right_cause(snakepit_answer_fault(answer)->cause,
@@ -187,8 +233,8 @@ static void
 next_question(struct load *load, struct pending *call, snakepit_writer *writer)
 {
     call->nonce = atomic_fetch_add(&load->last_nonce, 1) + 1;
-    call->adds = load->options.adds && call->nonce % 2 == 0;
-    ask(writer, call->nonce, call->adds);
+    call->question = choose_question(load, call->nonce);
+    ask(writer, call);
     call->begun = sp_clock_now();
     atomic_fetch_add(&load->counters.started, 1);
 }
@@ -206,7 +252,7 @@ static void *call_again_and_again(void *argument)
         snakepit_answer *answer = NULL;
         next_question(load, &call, writer);
         snakepit_err err = snakepit_call(
-            load->options.pit, call.adds ? "add" : "echo", writer, &options, &answer);
+            load->options.pit, tools[call.question], writer, &options, &answer);
         judge(load, &call, err, answer);
         if (err == SNAKEPIT_SHUTTING_DOWN) {
             break;
@@ -231,7 +277,7 @@ static void call_ended(void *user, snakepit_err err, snakepit_answer *answer)
     struct pending *call = user;
     struct load *load = call->owner->load;
     struct pending copy = {
-        .nonce = call->nonce, .begun = call->begun, .adds = call->adds};
+        .nonce = call->nonce, .begun = call->begun, .question = call->question};
     judge(load, &copy, err, answer);
     if (atomic_fetch_add(&call->answers, 1) != 0) {
         atomic_fetch_add(&load->counters.twice, 1);
@@ -276,7 +322,7 @@ static bool submit_one(struct async_thread *thread, snakepit_writer *writer)
     uint64_t nonce = call->nonce;
     atomic_store(&call->answers, 0);
     snakepit_err err = snakepit_submit(load->options.pit,
-                                       call->adds ? "add" : "echo",
+                                       tools[call->question],
                                        writer,
                                        &options,
                                        call_ended,

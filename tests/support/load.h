@@ -19,7 +19,7 @@ struct load_options {
     uint32_t window;     // calls that one asynchronous thread has under way
     uint32_t timeout_ms; // of every call
     uint32_t late_ms;    // a call that ends so much after its deadline is late
-    bool adds;           // also call `add`; else only `echo`
+    bool computes;       // also call `add` and `process_text`; else only `echo`
     bool cancels;        // now and then cancel a submitted call
     const char *cause;   // of every death, where not NULL; "died; ..." is right, too
 };
