@@ -93,6 +93,7 @@ static void point_intake(struct sp_runtime *runtime)
         .head = &header->submit_head,
         .bell = &header->bell,
         .stop = &header->stop,
+        .executors = runtime->view.shape.executors,
     };
 }
 

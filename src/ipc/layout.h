@@ -71,6 +71,10 @@ enum sp_slot_kind {
         1, // answered by the runtime itself: proves that a call goes through
 };
 
+// Above the bits: which turn of the slot this is, so that a waiter that was about to sleep
+// on an earlier call does not sleep on this one. Nobody reads it; futexes compare it.
+#define SP_SLOT_TURN_SHIFT 12
+
 enum sp_slot_status {
     SP_STATUS_OK = 0,      // the body is the result
     SP_STATUS_FAULT = 1,   // the body is a fault map, see python/native/fault.h
@@ -117,9 +121,15 @@ struct sp_slot {
 typedef _Atomic uint64_t sp_cell;
 
 // A futex on which executors sleep, and how many of them no wake has been sent to yet.
+// The two change together: `word` (the half that is the futex) counts wakes sent.
 struct sp_bell {
-    _Alignas(SP_LINE) _Atomic uint32_t word;
-    _Atomic uint32_t sleepers;
+    _Alignas(SP_LINE) union {
+        _Atomic uint64_t both; // sleepers << 32 | word
+        struct {
+            _Atomic uint32_t word;
+            _Atomic uint32_t sleepers;
+        };
+    };
 };
 
 struct sp_control {

@@ -115,7 +115,8 @@ bool sp_port_submit(struct sp_port *port,
     // [slot:queued] a waiter of the call before, should one come late, sees that it was
     // moved.
     atomic_store_explicit(state_word(port, id),
-                          SP_SLOT_QUEUED | (notify ? SP_SLOT_NOTIFY : 0),
+                          SP_SLOT_QUEUED | (notify ? SP_SLOT_NOTIFY : 0) |
+                              (uint32_t)port->submit_tail << SP_SLOT_TURN_SHIFT,
                           memory_order_release);
     sp_ring_put(port->view.submit, port->view.shape.slots - 1, port->submit_tail++, id);
     *slot = id;

@@ -175,19 +175,38 @@ uint32_t sp_wait_slot(struct sp_slot *slot, const struct sp_wait *wait)
     return word;
 }
 
+#define ONE_SLEEPER (UINT64_C(1) << 32)
+
+// Takes one sleeper off the count and says so in the word, in one step: whoever
+// announced itself before it sees another word.
 static bool claim_sleeper(struct sp_bell *bell)
 {
-    uint32_t sleepers = atomic_load_explicit(&bell->sleepers, memory_order_relaxed);
-    while (sleepers > 0 && sleepers <= SP_EXECUTORS_MAX) {
-        if (atomic_compare_exchange_weak_explicit(&bell->sleepers,
-                                                  &sleepers,
-                                                  sleepers - 1,
-                                                  memory_order_acq_rel,
-                                                  memory_order_relaxed)) {
+    uint64_t both = atomic_load_explicit(&bell->both, memory_order_relaxed);
+    while (both >= ONE_SLEEPER && both >> 32 <= SP_EXECUTORS_MAX) {
+        uint64_t claimed = ((both >> 32) - 1) << 32 | (uint32_t)((uint32_t)both + 1);
+        if (atomic_compare_exchange_weak_explicit(
+                &bell->both, &both, claimed, memory_order_acq_rel, memory_order_relaxed)) {
             return true;
         }
     }
     return false;
+}
+
+// An executor that found something after all. Where a wake was sent since it `heard`,
+// its own announcement may be the one that was claimed, so it is left alone: one sleeper
+// too many costs a wake, one too few an executor.
+static void withdraw(struct sp_bell *bell, uint32_t heard)
+{
+    uint64_t both = atomic_load_explicit(&bell->both, memory_order_relaxed);
+    while ((uint32_t)both == heard && both >= ONE_SLEEPER) {
+        if (atomic_compare_exchange_weak_explicit(&bell->both,
+                                                  &both,
+                                                  both - ONE_SLEEPER,
+                                                  memory_order_acq_rel,
+                                                  memory_order_relaxed)) {
+            return;
+        }
+    }
 }
 
 bool sp_bell_ring(struct sp_bell *bell)
@@ -197,7 +216,6 @@ bool sp_bell_ring(struct sp_bell *bell)
     if (!claim_sleeper(bell)) {
         return false;
     }
-    atomic_fetch_add_explicit(&bell->word, 1, memory_order_release);
     sp_futex_wake(&bell->word, 1);
     return true;
 }
@@ -285,26 +303,40 @@ static bool spin_for_intake(const struct sp_intake *intake,
     return false;
 }
 
+// One more sleeper, but never more than there are executors: whoever was kept from
+// sleeping by a wake that was not its own announces itself twice. Returns the word that
+// it may sleep on.
+static uint32_t announce(const struct sp_intake *intake)
+{
+    _Atomic uint64_t *both = &intake->bell->both;
+    uint64_t seen = atomic_load_explicit(both, memory_order_relaxed);
+    uint64_t more;
+    do {
+        more = seen >> 32 < intake->executors ? seen + ONE_SLEEPER : seen;
+    } while (!atomic_compare_exchange_weak_explicit(
+        both, &seen, more, memory_order_acq_rel, memory_order_relaxed));
+    return (uint32_t)seen;
+}
+
 // One round of going to sleep. Whoever finds something after it said that it sleeps
 // takes its word back, unless a wake was already sent to it: then that wake is spent on
 // nobody, which is harmless.
 static enum sp_intake_result sleep_for_intake(const struct sp_intake *intake,
                                               uint32_t *number)
 {
-    uint32_t heard = atomic_load_explicit(&intake->bell->word, memory_order_acquire);
-    atomic_fetch_add_explicit(&intake->bell->sleepers, 1, memory_order_acq_rel);
+    uint32_t heard = announce(intake);
     // [bell:sleep] pairs with [bell:put]: either we see the cell or the host sees us.
     atomic_thread_fence(memory_order_seq_cst);
     if (take(intake, number)) {
-        (void)claim_sleeper(intake->bell);
+        withdraw(intake->bell, heard);
         return SP_INTAKE_TAKEN;
     }
     if (atomic_load_explicit(intake->stop, memory_order_acquire) != 0) {
-        (void)claim_sleeper(intake->bell);
+        withdraw(intake->bell, heard);
         return SP_INTAKE_STOP;
     }
     if (sp_futex_wait(&intake->bell->word, heard, SP_NEVER) != 0 && errno == EINTR) {
-        (void)claim_sleeper(intake->bell);
+        withdraw(intake->bell, heard);
         return SP_INTAKE_INTERRUPTED;
     }
     return take(intake, number) ? SP_INTAKE_TAKEN : SP_INTAKE_STOP;

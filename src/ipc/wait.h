@@ -45,6 +45,7 @@ struct sp_intake {
     _Atomic uint64_t *head;
     struct sp_bell *bell;
     _Atomic uint32_t *stop;
+    uint32_t executors; // how many threads take from it
 };
 
 enum sp_intake_result { SP_INTAKE_TAKEN, SP_INTAKE_STOP, SP_INTAKE_INTERRUPTED };

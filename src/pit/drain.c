@@ -218,7 +218,9 @@ snakepit_err sp_drain_ensure(snakepit *pit)
     struct sp_drain *drain = &pit->drain;
     snakepit_err err = SNAKEPIT_OK;
     pthread_mutex_lock(&drain->lock);
-    if (!drain->owned && !drain->running) {
+    if (drain->closing) {
+        err = SNAKEPIT_SHUTTING_DOWN;
+    } else if (!drain->owned && !drain->running) {
         drain->stop = false;
         drain->running = create_without_signals(pit) == 0;
         err = drain->running ? SNAKEPIT_OK : SNAKEPIT_SYSTEM;
@@ -245,6 +247,9 @@ static void stop_thread(struct sp_drain *drain)
 
 void sp_drain_finish(snakepit *pit)
 {
+    pthread_mutex_lock(&pit->drain.lock);
+    pit->drain.closing = true;
+    pthread_mutex_unlock(&pit->drain.lock);
     stop_thread(&pit->drain);
     while (run_ended(pit) > 0) {
     }

@@ -33,6 +33,7 @@ struct sp_drain {
     bool owned;   // the program drains
     bool running; // the library's thread does
     bool stop;
+    bool closing; // for good: a callback that submits starts no thread any more
     pthread_t thread;
     _Atomic bool asleep;         // somebody waits for the epoll
     struct sp_patience patience; // owner: whoever drains

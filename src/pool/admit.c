@@ -184,7 +184,8 @@ static void describe(const struct sp_call *call, struct sp_slot_request *request
 static void ring_later(struct sp_port *port, struct sp_after *after)
 {
     if (after->self != NULL && after->self->seat != NULL &&
-        after->self->seat->port == port) {
+        after->self->seat->port == port &&
+        (after->own_port == NULL || after->own_port == port)) {
         after->own_port = port; // pinned by the wait that follows
         return;
     }

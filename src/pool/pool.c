@@ -115,10 +115,20 @@ static bool ring(struct sp_port *port)
 
 void sp_pool_unlock(struct sp_pool *pool, struct sp_after *after)
 {
+    // It is pinned only while its call is still in it.
+    struct sp_port *own = after->own_port;
+    after->own_port = NULL;
+    bool pinned =
+        own != NULL && after->self->seat != NULL && after->self->seat->port == own;
+    if (own != NULL && !pinned) {
+        sp_port_ref(own);
+    }
     pthread_mutex_unlock(&pool->lock);
-    if (after->own_port != NULL) {
-        after->woke = ring(after->own_port);
-        after->own_port = NULL;
+    if (own != NULL) {
+        after->woke = ring(own);
+    }
+    if (own != NULL && !pinned) {
+        sp_port_unref(own);
     }
     for (uint32_t i = 0; i < after->port_count; i++) {
         (void)ring(after->ports[i]);

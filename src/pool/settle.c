@@ -132,9 +132,9 @@ void sp_pool_settle(struct sp_pool *pool, struct sp_call *call, struct sp_after 
 
 static struct sp_orphan *orphan_of(struct sp_call *call)
 {
-    struct sp_orphan *orphan = sp_alloc(sizeof *orphan);
-    SP_CHECK(orphan !=
-             NULL); // a few bytes; without them the slot could not be accounted for
+    // The record was made with the parcel, so that giving up needs no memory.
+    struct sp_orphan *orphan = call->parcel->orphan;
+    call->parcel->orphan = NULL;
     *orphan = (struct sp_orphan){
         .parcel = call->parcel,
         .call = call->id,

@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "payload/tensor.h"
 #include "payload/writer.h"
+#include "pool/seat.h"
 
 snakepit_err sp_store_init(struct sp_store *store, uint64_t size)
 {
@@ -111,14 +112,17 @@ struct sp_share *sp_share_find(struct sp_store *store, const void *data)
 snakepit_err sp_parcel_new(struct sp_store *store, struct sp_parcel **parcel)
 {
     struct sp_parcel *made = sp_alloc(sizeof *made);
-    if (made == NULL) {
-        return SNAKEPIT_NO_MEMORY;
+    struct sp_orphan *orphan = sp_alloc(sizeof *orphan);
+    snakepit_err err = SNAKEPIT_NO_MEMORY;
+    if (made != NULL && orphan != NULL) {
+        err = sp_arena_alloc(&store->arena, SP_PARCEL_BLOCK, &made->block);
     }
-    snakepit_err err = sp_arena_alloc(&store->arena, SP_PARCEL_BLOCK, &made->block);
     if (err != SNAKEPIT_OK) {
+        sp_free(orphan);
         sp_free(made);
         return err;
     }
+    made->orphan = orphan;
     *parcel = made;
     return SNAKEPIT_OK;
 }
@@ -145,6 +149,7 @@ void sp_parcel_free(struct sp_store *store, struct sp_parcel *parcel)
     if (parcel != NULL) {
         sp_parcel_empty(store, parcel);
         sp_arena_free(&store->arena, parcel->block, SP_PARCEL_BLOCK);
+        sp_free(parcel->orphan);
         sp_free(parcel);
     }
 }

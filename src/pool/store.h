@@ -30,6 +30,8 @@ struct sp_share {
     uint32_t refs;
 };
 
+struct sp_orphan;
+
 // The shared memory of one call. A call keeps its parcel from one use to the next, so
 // that a warm call allocates nothing. Owner: the call, or the slot of a call that was
 // given up.
@@ -42,6 +44,8 @@ struct sp_parcel {
     bool body_is_range;
     struct sp_share **shares; // tensors it refers to; one reference each
     uint32_t share_count;
+    struct sp_orphan
+        *orphan; // for the slot, should the call be given up; see pool/seat.h
 };
 
 struct sp_store {

@@ -48,6 +48,8 @@ static void signal_group(struct sp_worker *worker, int number)
 {
     if (worker->state != SP_WORKER_DEAD) {
         (void)kill(-worker->process.pid, number);
+        // It may have left its group.
+        (void)kill(worker->process.pid, number);
     }
 }
 
@@ -116,6 +118,7 @@ static void lifeline_ended(void *user, enum sp_life life)
         // It may still run: kill it, and wait for the exit that pidfd tells.
         blame(worker, "it wrote to its lifeline");
         (void)kill(-worker->process.pid, SIGKILL);
+        (void)kill(worker->process.pid, SIGKILL);
         return;
     }
     // While it is dying its number is certainly its own.
@@ -289,6 +292,7 @@ static void on_hello(struct sp_worker *worker, const uint8_t *body, uint32_t siz
                    "its snakepit_bridge is of another version than the library");
         return;
     }
+    worker->greeted = true;
     if (worker->options.watcher != NULL) {
         // Without a watch the pidfd tells of the death, only later.
         (void)sp_watcher_add(worker->options.watcher,
@@ -423,6 +427,10 @@ static void on_stop_timeout(uv_timer_t *timer)
 static void on_heartbeat(uv_timer_t *timer)
 {
     struct sp_worker *worker = timer->data;
+    // Until it has greeted nobody is there to answer, and start_timeout_ms judges.
+    if (!worker->greeted) {
+        return;
+    }
     if (worker->missed >= worker->options.heartbeat_max_missed) {
         uv_timer_stop(timer);
         sp_worker_kill(worker, "it did not answer its heartbeats");

@@ -111,7 +111,8 @@ static void *execute(void *argument)
                                      SLOTS - 1,
                                      &header->submit_head,
                                      &header->bell,
-                                     &header->stop};
+                                     &header->stop,
+                                     worker->view.shape.executors};
     const struct sp_wait wait = {
         .patience = &patience, .peer_cpu = &header->host_cpu, .deadline = SP_NEVER};
     struct sp_stamp *stamp =

@@ -45,6 +45,7 @@ struct fake_worker *fake_worker_new(struct sp_port *port,
         .head = &header->submit_head,
         .bell = &header->bell,
         .stop = &header->stop,
+        .executors = port->view.shape.executors,
     };
     // The host maps results read only; here both sides share the mapping.
     SP_CHECK(mprotect(port->results.base, port->results.size, PROT_READ | PROT_WRITE) ==

@@ -294,7 +294,7 @@ static void *take_until_stopped(void *argument)
 {
     struct executor *executor = argument;
     const struct sp_intake intake = {
-        shared.cells, CELLS - 1, &shared.head, &shared.bell, &shared.stop};
+        shared.cells, CELLS - 1, &shared.head, &shared.bell, &shared.stop, SP_EXECUTORS_MAX};
     const struct sp_wait wait = {
         .patience = &executor->patience, .peer_cpu = &shared.cpu, .deadline = SP_NEVER};
     uint32_t number;
