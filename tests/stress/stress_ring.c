@@ -107,12 +107,12 @@ static void *execute(void *argument)
     struct worker *worker = argument;
     struct sp_control *header = worker->view.header;
     struct sp_patience patience = {0};
-    const struct sp_intake intake = {worker->view.submit,
-                                     SLOTS - 1,
-                                     &header->submit_head,
-                                     &header->bell,
-                                     &header->stop,
-                                     worker->view.shape.executors};
+    const struct sp_intake intake = {.cells = worker->view.submit,
+                                     .mask = SLOTS - 1,
+                                     .head = &header->submit_head,
+                                     .bell = &header->bell,
+                                     .stop = &header->stop,
+                                     .executors = EXECUTORS};
     const struct sp_wait wait = {
         .patience = &patience, .peer_cpu = &header->host_cpu, .deadline = SP_NEVER};
     struct sp_stamp *stamp =

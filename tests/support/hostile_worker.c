@@ -272,7 +272,7 @@ static void *execute(void *argument)
         uint32_t heard = atomic_load(&bell->word);
         if (!take(&id, &request, &trusted)) {
             // With a limit, for the count of sleepers may be spoilt.
-            atomic_fetch_add(&bell->sleepers, 1);
+            atomic_store(&bell->sleepers, self.view.shape.executors);
             (void)sp_futex_wait(&bell->word, heard, sp_clock_now() + SP_NS_PER_MS);
             continue;
         }

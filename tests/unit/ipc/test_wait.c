@@ -265,7 +265,8 @@ static void a_paired_waiter_never_spins(void **state)
 
 // ---- Executors wait -----------------------------------------------------------
 
-#define CELLS 64u
+#define CELLS          64u
+#define EXECUTORS_MOST 4u
 
 static struct {
     sp_cell cells[CELLS];
@@ -293,8 +294,12 @@ static int empty_ring(void **state)
 static void *take_until_stopped(void *argument)
 {
     struct executor *executor = argument;
-    const struct sp_intake intake = {
-        shared.cells, CELLS - 1, &shared.head, &shared.bell, &shared.stop, SP_EXECUTORS_MAX};
+    const struct sp_intake intake = {.cells = shared.cells,
+                                     .mask = CELLS - 1,
+                                     .head = &shared.head,
+                                     .bell = &shared.bell,
+                                     .stop = &shared.stop,
+                                     .executors = EXECUTORS_MOST};
     const struct sp_wait wait = {
         .patience = &executor->patience, .peer_cpu = &shared.cpu, .deadline = SP_NEVER};
     uint32_t number;
