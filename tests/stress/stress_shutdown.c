@@ -65,9 +65,11 @@ static snakepit *open_pit(int round)
                    "    python: %s\n"
                    "    shared_memory_size: 64MiB\n"
                    "    stop_grace_ms: 1000\n"
+                   "    start_timeout_ms: 15000\n"
                    "  - name: two\n"
                    "    pool_size: 1\n"
                    "    python: %s\n"
+                   "    start_timeout_ms: 15000\n"
                    "    shared_memory_size: 64MiB\n",
                    worker_of(round),
                    worker_of(round));
@@ -84,8 +86,29 @@ static void pause_us(uint32_t us)
     (void)nanosleep(&pause, NULL);
 }
 
+static uint64_t slowest_close_ms;
+static uint64_t slowest_start_ms;
+
+static void close_timed(snakepit *pit, uint32_t grace_ms)
+{
+    uint64_t begun = sp_clock_now();
+    snakepit_close(pit, grace_ms);
+    uint64_t took_ms = (sp_clock_now() - begun) / SP_NS_PER_MS;
+    slowest_close_ms = took_ms > slowest_close_ms ? took_ms : slowest_close_ms;
+}
+
+static void print_slowest(void)
+{
+    (void)printf("shutdown: slowest close %llu ms, slowest start %llu ms\n",
+                 (unsigned long long)slowest_close_ms,
+                 (unsigned long long)slowest_start_ms);
+    (void)fflush(stdout);
+}
+
 static struct census begin(void)
 {
+    slowest_close_ms = 0;
+    slowest_start_ms = 0;
     (void)setenv("SNAKEPIT_HOSTILE_MODE", "0", 1);
     census_warm_up();
     return census_take();
@@ -93,6 +116,8 @@ static struct census begin(void)
 
 static void assert_nothing_stays(const struct census *before)
 {
+    // A worker that does not leave is killed after twice its grace.
+    assert_true(slowest_close_ms < 10000);
     struct census after = census_take();
     assert_int_equal(after.children, before->children);
     assert_int_equal(after.descriptors, before->descriptors);
@@ -155,7 +180,7 @@ static void call_and_close(snakepit *pit, uint32_t callers, uint32_t grace_ms)
     while (under_way(pit) < ASYNCS + callers) {
         sched_yield();
     }
-    snakepit_close(pit, grace_ms);
+    close_timed(pit, grace_ms);
     for (uint32_t i = 0; i < callers; i++) {
         assert_int_equal(pthread_join(threads[i], NULL), 0);
     }
@@ -176,9 +201,10 @@ static void a_pit_may_be_closed_while_it_starts(void **state)
     for (int round = 0; round < ROUNDS; round++) {
         snakepit *pit = open_pit(round);
         pause_us((uint32_t)rand_r(&seed) % (round % 10 == 9 ? 200000u : 8000u));
-        snakepit_close(pit, 0);
+        close_timed(pit, 0);
         assert_nothing_stays(&before);
     }
+    print_slowest();
 }
 
 static void a_pit_may_be_closed_under_load(void **state)
@@ -187,11 +213,15 @@ static void a_pit_may_be_closed_under_load(void **state)
     struct census before = begin();
     for (int round = 0; round < ROUNDS; round++) {
         snakepit_message why;
+        uint64_t begun = sp_clock_now();
         snakepit *pit = open_pit(round);
         assert_int_equal(snakepit_await_ready(pit, NULL, 60000, &why), SNAKEPIT_OK);
+        uint64_t took_ms = (sp_clock_now() - begun) / SP_NS_PER_MS;
+        slowest_start_ms = took_ms > slowest_start_ms ? took_ms : slowest_start_ms;
         call_and_close(pit, CALLERS, (uint32_t)rand_r(&seed) % 3 * 20);
         assert_nothing_stays(&before);
     }
+    print_slowest();
 }
 
 static void a_pit_may_be_closed_while_calls_wait_for_its_workers(void **state)
@@ -203,6 +233,7 @@ static void a_pit_may_be_closed_while_calls_wait_for_its_workers(void **state)
         call_and_close(pit, CALLERS, (uint32_t)rand_r(&seed) % 3 * 20);
         assert_nothing_stays(&before);
     }
+    print_slowest();
 }
 
 static void a_pit_may_be_closed_with_workers_that_do_not_answer(void **state)
@@ -224,7 +255,7 @@ static void a_pit_may_be_closed_with_workers_that_do_not_answer(void **state)
                 SNAKEPIT_OK);
         }
         pause_us((uint32_t)rand_r(&seed) % 100000);
-        snakepit_close(pit, 5);
+        close_timed(pit, 5);
         snakepit_writer_free(args);
         for (int i = 0; i < ASYNCS; i++) {
             assert_int_equal(answers[i], 1);
@@ -232,6 +263,7 @@ static void a_pit_may_be_closed_with_workers_that_do_not_answer(void **state)
         assert_nothing_stays(&before);
     }
     strange = 0; // what they answered is not the question here
+    print_slowest();
 }
 
 int main(void)
