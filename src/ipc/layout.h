@@ -71,8 +71,9 @@ enum sp_slot_kind {
         1, // answered by the runtime itself: proves that a call goes through
 };
 
-// Above the bits: which turn of the slot this is, so that a waiter that was about to sleep
-// on an earlier call does not sleep on this one. Nobody reads it; futexes compare it.
+// Above the bits: which turn of the slot this is, so that a waiter that was about to
+// sleep on an earlier call does not sleep on this one. Nobody reads it; futexes compare
+// it.
 #define SP_SLOT_TURN_SHIFT 12
 
 enum sp_slot_status {

@@ -184,8 +184,11 @@ static bool claim_sleeper(struct sp_bell *bell)
     uint64_t both = atomic_load_explicit(&bell->both, memory_order_relaxed);
     while (both >= ONE_SLEEPER && both >> 32 <= SP_EXECUTORS_MAX) {
         uint64_t claimed = ((both >> 32) - 1) << 32 | (uint32_t)((uint32_t)both + 1);
-        if (atomic_compare_exchange_weak_explicit(
-                &bell->both, &both, claimed, memory_order_acq_rel, memory_order_relaxed)) {
+        if (atomic_compare_exchange_weak_explicit(&bell->both,
+                                                  &both,
+                                                  claimed,
+                                                  memory_order_acq_rel,
+                                                  memory_order_relaxed)) {
             return true;
         }
     }
@@ -193,8 +196,8 @@ static bool claim_sleeper(struct sp_bell *bell)
 }
 
 // An executor that found something after all. Where a wake was sent since it `heard`,
-// its own announcement may be the one that was claimed, so it is left alone: one sleeper
-// too many costs a wake, one too few an executor.
+// its own announcement may be the one that was claimed, so it is left alone: one
+// sleeper too many costs a wake, one too few an executor.
 static void withdraw(struct sp_bell *bell, uint32_t heard)
 {
     uint64_t both = atomic_load_explicit(&bell->both, memory_order_relaxed);

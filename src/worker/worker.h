@@ -81,7 +81,7 @@ struct sp_worker {
     uint64_t watch;      // at the watcher, 0 for none
     uint32_t missed;     // heartbeats in a row without an answer
     uint32_t probe_slot;
-    bool greeted; // its service thread answers
+    bool greeted;                 // its service thread answers
     bool failed;                  // it reported that it cannot start
     bool adapter_failed;          // and that this was the adapter's doing
     char failure[SP_FAILURE_MAX]; // its words, or ours
