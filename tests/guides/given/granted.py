@@ -8,6 +8,7 @@ and which found a cached result, and which computations ran at the same time.
 from __future__ import annotations
 
 import itertools
+import os
 import threading
 from typing import Any
 
@@ -78,3 +79,20 @@ class Observed:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._module, name)
+
+
+def slow_attribute(name: str) -> property:
+    """An attribute that lets other threads run between a reading and a writing.
+
+    It makes no race that is not there: it only makes one likely on two cores.
+    """
+
+    def read(self: Any) -> Any:
+        value = self.__dict__[name]
+        os.sched_yield()
+        return value
+
+    def write(self: Any, value: Any) -> None:
+        self.__dict__[name] = value
+
+    return property(read, write)

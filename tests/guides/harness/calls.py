@@ -21,7 +21,7 @@ def hammer(
     calls: int = CALLS,
     threads: int = THREADS,
 ) -> list[Any]:
-    """The results of `calls` calls from `threads` threads, in the order of the calls."""
+    """The results of `calls` calls from `threads` threads, in their order."""
 
     def one(number: int) -> Any:
         return pit.call(tool, arguments(number), pool=pool)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The examples of the guides, read from examples/*.md, where they stand letter by letter.
+"""The examples of the guides, read from examples/*.txt, where they stand
+letter by letter.
 
 An example that shows a wrong way and a right one has two parts, each of which begins
 with a comment that labels it. `adapters-12` is a whole example, `adapters-12 wrong` one
@@ -61,7 +62,7 @@ def label_of(line: str) -> str | None:
     return None
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def examples() -> dict[str, Example]:
     """All examples by name, in the guides' order."""
     found: dict[str, Example] = {}
@@ -74,12 +75,12 @@ def examples() -> dict[str, Example]:
 
 def title_of(guide: str) -> str:
     """The guide's own title."""
-    with open(EXAMPLES / f"{guide}.md", encoding="utf-8") as file:
+    with open(EXAMPLES / f"{guide}.txt", encoding="utf-8") as file:
         return file.readline().removeprefix("# ").strip()
 
 
 def _read(guide: str) -> list[Example]:
-    lines = iter((EXAMPLES / f"{guide}.md").read_text(encoding="utf-8").splitlines())
+    lines = iter((EXAMPLES / f"{guide}.txt").read_text(encoding="utf-8").splitlines())
     found = []
     for line in lines:
         heading = HEADING.fullmatch(line)
