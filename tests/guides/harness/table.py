@@ -42,6 +42,11 @@ runs it as it is written, in a real pool. The text of each stands below
 granted, the class around a lone method) below `tests/guides/adapters`. PyTorch and
 Polars are stand-ins with the same calls; all other libraries are the real ones.
 
+Where the result depends on when threads meet, the lines around an example make them
+meet: the counters of wrong examples yield between reading and writing, and a
+computation under a lock waits for a second thread to be in it too. The example's own
+lines stay as they are.
+
     ctest --preset dev -L guides
 
 This page is written from the tests and compared with them by one. After a change:
@@ -81,10 +86,12 @@ class Results:
             known.append(shown)
 
     def counts(self) -> str:
+        parts = sum(len(example.names) for example in examples().values())
         pending = len(PENDING.keys() - self.shown.keys())
         return (
-            f"{len(examples())} examples, {len(self.shown)} of their parts are run, "
-            f"{pending} wait for a feature, {len(LISTED)} are listed with a reason."
+            f"{len(examples())} examples; a wrong and a right way counted apart, "
+            f"{parts}: {len(self.shown)} run, {pending} wait for a feature, "
+            f"{len(LISTED)} are listed with a reason."
         )
 
     def page(self) -> str:
