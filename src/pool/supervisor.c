@@ -324,7 +324,7 @@ static void worker_ready(void *user, struct sp_worker *worker)
     struct sp_supervisor *supervisor = user;
     const char *why = unsupported(supervisor, worker);
     supervisor->starting--;
-    if (why != NULL && !supervisor->ever_ready) {
+    if (why != NULL) {
         post_of(supervisor, worker)->was_ready = true;
         if (!supervisor->falling_back) {
             begin_fallback(supervisor, why);

@@ -5,12 +5,24 @@ from __future__ import annotations
 
 import json
 import os
+import pathlib
 import select
+import shlex
+import signal
+import subprocess
 import threading
 import time
 
 import pytest
-from support import THREADS, CallFailed, Refused, default_python, open_gate, pool
+from support import (
+    THREADS,
+    CallFailed,
+    Refused,
+    default_python,
+    eventually,
+    open_gate,
+    pool,
+)
 from support.library import lib
 from support.pit import Writer
 
@@ -276,6 +288,65 @@ def test_an_adapter_that_is_not_thread_safe_falls_back_to_processes(open_pit):
     assert pit.stats().profile == b"process"
     assert len(pit.processes()) == 2
     assert pit.call("ping") == "pong"
+
+
+@pytest.fixture
+def takes_the_gil(tmp_path):
+    """Makes the extension that switches the GIL back on, when it is called."""
+    shown = "import sysconfig as s; print(s.get_path('include'))"
+    include = subprocess.check_output(
+        [default_python("thread"), "-c", shown], text=True
+    ).strip()
+    source = pathlib.Path(__file__).parent / "support" / "takes_the_gil.c"
+    hidden = tmp_path / "hidden.so"
+    command = [*shlex.split(os.environ.get("CC", "cc")), "-shared", "-fPIC"]
+    subprocess.run(
+        [*command, f"-I{include}", "-o", str(hidden), str(source)], check=True
+    )
+    return lambda: hidden.rename(tmp_path / "takes_the_gil.so")
+
+
+def changed(tmp_path, **keys):
+    """A thread pool whose next workers import the extension, once it is there."""
+    return pool(
+        "thread",
+        adapter="unsafe.Changed",
+        adapter_config={"imports": str(tmp_path / "takes_the_gil.so")},
+        threads_per_worker=2,
+        **keys,
+    )
+
+
+def test_a_pool_falls_back_when_a_replacement_takes_the_gil(
+    open_pit, tmp_path, takes_the_gil
+):
+    pit = open_pit(changed(tmp_path, pool_size=2))
+    assert (pit.stats().profile, pit.stats().capacity) == (b"thread", 4)
+    takes_the_gil()
+    os.kill(pit.workers()[0].pid, signal.SIGKILL)
+    eventually(
+        lambda: pit.stats().profile == b"process" and pit.stats().state == b"ready",
+        "the pool has fallen back",
+    )
+    assert (pit.stats().workers, pit.stats().capacity) == (4, 4)
+    assert len(pit.processes()) == 4
+    assert pit.call("ping") == "pong"
+    (line,) = pit.logged("pool.fallback")
+    assert "GIL" in line
+
+
+@pytest.mark.errors_logged("pool.failed")
+def test_a_pool_fails_when_a_replacement_takes_the_gil_if_so_wished(
+    open_pit, tmp_path, takes_the_gil
+):
+    pit = open_pit(changed(tmp_path, on_unsupported="refuse"))
+    assert pit.call("ping") == "pong"
+    takes_the_gil()
+    os.kill(pit.workers()[0].pid, signal.SIGKILL)
+    eventually(lambda: pit.stats().state == b"failed", "the pool has failed")
+    fault = pit.fails("ping")
+    assert fault.err == "POOL_FAILED"
+    assert "GIL" in fault.message
 
 
 def test_an_undeclared_adapter_runs_with_a_warning(open_pit):
