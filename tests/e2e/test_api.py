@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import pathlib
@@ -23,8 +24,9 @@ from support import (
     open_gate,
     pool,
 )
+from support import library as raw
 from support.library import lib
-from support.pit import Writer
+from support.pit import Answer, Writer
 
 PERSON = {"name": "Ada", "born": 1815, "tags": ["x", None, True], "ratio": 0.5}
 
@@ -46,11 +48,37 @@ def test_json_goes_in_and_comes_out(open_pit, kind):
     with pytest.raises(CallFailed) as failed:
         pit.call_json("echo", '{"value": [1, 2')
     assert failed.value.err == "MALFORMED"
-    assert "line 1" in failed.value.fault.message
+    assert "the call's JSON arguments: line 1, column" in failed.value.fault.message
+    with pytest.raises(CallFailed) as failed:
+        pit.call_json("echo", '{"value": [0, {"$bytes": "A"}]}')
+    assert "$bytes is not base64 (at .value[1])" in failed.value.fault.message
     for text in ("[1]", '"x"', "null", "7"):
         with pytest.raises(CallFailed) as failed:
             pit.call_json("echo", text)
         assert failed.value.err == "INVALID_ARGUMENT"
+
+
+def test_options_say_their_size(open_pit):
+    pit = open_pit(pool())
+    handle = ctypes.c_void_p()
+
+    def call(room, size):
+        options = raw.CallOptions.from_buffer(room)
+        options.size = size
+        err = lib.call(pit.handle, b"ping", None, ctypes.byref(options), ctypes.byref(handle))
+        with Answer(err, handle) as answer:
+            return answer.err, answer.fault.message
+
+    known = ctypes.sizeof(raw.CallOptions)
+    assert call(bytearray(known), known)[0] == "OK"
+    assert call(bytearray(known), raw.CallOptions.timeout_ms.offset)[0] == "OK"
+    assert call(bytearray(known + 16), known + 16)[0] == "OK"
+    wish = bytearray(known) + b"\1" + bytes(15)
+    assert call(wish, known)[0] == "OK"
+    err, message = call(wish, known + 16)
+    assert (err, "later snakepit.h" in message) == ("INVALID_ARGUMENT", True)
+    err, message = call(bytearray(known), 0)
+    assert (err, "sizeof" in message) == ("INVALID_ARGUMENT", True)
 
 
 def test_the_tool_sees_the_session_of_its_call(open_pit, kind):
@@ -281,6 +309,8 @@ def test_a_thread_pool_on_a_gil_interpreter_is_refused_if_so_wished(open_pit):
         open_pit(wanted)
     assert refused.value.err in ("POOL_FAILED", "INVALID_CONFIG")
     assert "free-threaded" in refused.value.why
+    for part in ("<memory>: pool default: python: ", "/python", "on_unsupported: refuse"):
+        assert part in refused.value.why
 
 
 def test_an_adapter_that_is_not_thread_safe_falls_back_to_processes(open_pit):
