@@ -262,7 +262,7 @@ static void describe_failed_start(struct sp_worker *worker, char *text, size_t s
         return;
     }
     sp_exit_describe(
-        &worker->end, atomic_load(&worker->killed_for), 0, cause, sizeof cause);
+        &worker->end, atomic_load(&worker->killed_for), SP_OOM_NO, cause, sizeof cause);
     sp_output_tail(&worker->errors, tail, sizeof tail);
     (void)snprintf(text,
                    size,
