@@ -67,6 +67,14 @@ struct snakepit {
     _Atomic bool stop;
 };
 
+// ---- options.c ----------------------------------------------------------------
+
+// The options in `given` (NULL stays NULL) as this library knows them, in `known`
+// bytes: `given` itself or, if it is of another size, a copy in `room`. With `*wrong`
+// set, a sentence, they are no valid options.
+const void *
+sp_options_read(const void *given, size_t known, void *room, const char **wrong);
+
 // ---- loop.c -------------------------------------------------------------------
 
 // Starts the loop thread, which starts the pools. SYSTEM.
