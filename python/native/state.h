@@ -90,6 +90,9 @@ snakepit_err sp_runtime_lend(struct sp_runtime *runtime,
                              uint32_t *lease);
 // Takes back the leases that the host has returned.
 void sp_runtime_collect(struct sp_runtime *runtime);
+// Gives memory back that no answer has needed since the last time. Any thread, attached
+// to the interpreter or not.
+void sp_runtime_tidy(struct sp_runtime *runtime);
 
 // ---- executor.c ---------------------------------------------------------------
 

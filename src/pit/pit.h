@@ -62,6 +62,7 @@ struct snakepit {
     size_t supervisors_stopped;
     uv_async_t attention;
     uv_timer_t tick;
+    uv_timer_t tidy;
     uint64_t quiet_since;
     _Atomic bool ticking;
     _Atomic bool stop;
