@@ -160,7 +160,7 @@ SNAKEPIT_API size_t snakepit_drain(snakepit *pit, uint32_t timeout_ms);
 // long as the answer.
 typedef struct snakepit_fault {
     snakepit_err err;
-    const char *message;   // one sentence
+    const char *message; // one sentence
     // The Python exception's class, with its module but for those of Python itself:
     // "ValueError", "shop.errors.SoldOut".
     const char *type;

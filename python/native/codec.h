@@ -119,14 +119,14 @@ PyObject *sp_arguments_as_dict(const struct sp_arguments *arguments);
 #define SP_ENCODER_KEEPS 65536u // bytes of the private buffer that survive a call
 
 // Classes whose values cross as something simpler: name, module, class, how.
-#define SP_CODEC_KINDS(X)                              \
+#define SP_CODEC_KINDS(X)                               \
     X(DATE, "datetime", "date", ISO) /* datetime too */ \
-    X(TIME, "datetime", "time", ISO)                   \
-    X(TIMEDELTA, "datetime", "timedelta", SECONDS)     \
-    X(DECIMAL, "decimal", "Decimal", TEXT)             \
-    X(UUID, "uuid", "UUID", TEXT)                      \
-    X(ENUM, "enum", "Enum", VALUE)                     \
-    X(PATH, "pathlib", "PurePath", TEXT)               \
+    X(TIME, "datetime", "time", ISO)                    \
+    X(TIMEDELTA, "datetime", "timedelta", SECONDS)      \
+    X(DECIMAL, "decimal", "Decimal", TEXT)              \
+    X(UUID, "uuid", "UUID", TEXT)                       \
+    X(ENUM, "enum", "Enum", VALUE)                      \
+    X(PATH, "pathlib", "PurePath", TEXT)                \
     X(DEQUE, "collections", "deque", LIST)
 
 #define SP_CODEC_KIND_NUMBER(name, module, class, way) SP_KIND_##name,
@@ -149,7 +149,7 @@ struct sp_encoder {
     struct sp_block **blocks;
     uint32_t block_count;
     uint32_t block_room;
-    PyObject *numpy_generic; // numpy.generic once user code has imported it, or NULL
+    PyObject *numpy_generic;   // numpy.generic once user code has imported it, or NULL
     PyObject *kinds[SP_KINDS]; // as numpy_generic
 };
 
@@ -169,14 +169,14 @@ void sp_encoder_end(struct sp_encoder *encoder);
 
 // Appends one value. docs/values.md says what crosses, and as what. A tensor, or
 // whatever exports a buffer of numbers, is copied into a block of the results arena,
-// packed; one that lies in a block from sp_tensor_empty() already, packed and aligned to
-// SP_TENSOR_ALIGN, is not. What cannot cross becomes a marker, or TypeError, with the
-// place ("cannot encode object at result['a'][3]"), OverflowError: an integer beyond 64
-// bits, ValueError: text with surrogates; as the codec's `on_unserialisable` says. In
-// any case ValueError: nested deeper than SP_DEPTH_MAX, more than SP_BODY_MAX bytes;
-// RuntimeError: a container changed meanwhile; MemoryError: no heap, or no block; and
-// what user code raises. After a failure nothing of the answer is of use, and no block
-// is held.
+// packed; one that lies in a block from sp_tensor_empty() already, packed and aligned
+// to SP_TENSOR_ALIGN, is not. What cannot cross becomes a marker, or TypeError, with
+// the place ("cannot encode object at result['a'][3]"), OverflowError: an integer
+// beyond 64 bits, ValueError: text with surrogates; as the codec's `on_unserialisable`
+// says. In any case ValueError: nested deeper than SP_DEPTH_MAX, more than SP_BODY_MAX
+// bytes; RuntimeError: a container changed meanwhile; MemoryError: no heap, or no
+// block; and what user code raises. After a failure nothing of the answer is of use,
+// and no block is held.
 int sp_encode(struct sp_encoder *encoder, PyObject *value);
 
 // A new block that the answer keeps besides its tensors, for a body that is not inline.

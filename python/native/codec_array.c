@@ -177,9 +177,8 @@ struct source_array {
 // Turns the bytes of each number around. Needs no interpreter.
 static void swap_numbers(uint8_t *at, const struct sp_tensor_head *head)
 {
-    bool is_complex =
-        head->dtype->number == SNAKEPIT_COMPLEX64 ||
-        head->dtype->number == SNAKEPIT_COMPLEX128;
+    bool is_complex = head->dtype->number == SNAKEPIT_COMPLEX64 ||
+                      head->dtype->number == SNAKEPIT_COMPLEX128;
     size_t size = is_complex ? head->dtype->size / 2 : head->dtype->size;
     for (const uint8_t *end = at + head->bytes; at < end; at += size) {
         for (size_t i = 0; i < size / 2; i++) {
@@ -276,9 +275,8 @@ static int write_in_place(struct sp_encoder *encoder,
 // ---- From Python --------------------------------------------------------------
 
 // Sets `head` from a view. NULL, or why it cannot cross.
-static const struct sp_refusal *head_of(struct sp_tensor_head *head,
-                                        const Py_buffer *view,
-                                        bool *swapped)
+static const struct sp_refusal *
+head_of(struct sp_tensor_head *head, const Py_buffer *view, bool *swapped)
 {
     static const struct sp_refusal contradiction = {
         &PyExc_ValueError, "a buffer that contradicts itself", "copy it first"};

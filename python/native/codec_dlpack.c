@@ -47,7 +47,8 @@ struct dl_managed_versioned {
 
 // One capsule's memory and all that describes it. Owner: the capsule, then its
 // consumer, who frees it by a deleter on whatever thread.
-struct export {
+struct export
+{
     struct dl_managed plain;
     struct dl_managed_versioned versioned;
     struct sp_lease *lease;
@@ -129,7 +130,8 @@ static struct dl_tensor describe(struct export *export, const struct sp_tensor *
 }
 
 // Takes what keeps the memory: references, or a copy. False: no memory.
-static bool take_memory(struct export *export, const struct sp_tensor *tensor, bool copy)
+static bool
+take_memory(struct export *export, const struct sp_tensor *tensor, bool copy)
 {
     if (copy) {
         export->copy = sp_alloc(tensor->bytes == 0 ? 1 : tensor->bytes);
@@ -276,8 +278,9 @@ PyObject *sp_tensor_dlpack(PyObject *self, PyObject *arguments, PyObject *keywor
         return NULL;
     }
     if (tensor->readonly && !wish.versioned && !wish.copy) {
-        refuse("an argument is read-only, which DLPack before 1.0 cannot tell; ask with "
-               "max_version=(1, 0) or copy=True, or use numpy.array(tensor)");
+        refuse(
+            "an argument is read-only, which DLPack before 1.0 cannot tell; ask with "
+            "max_version=(1, 0) or copy=True, or use numpy.array(tensor)");
         return NULL;
     }
     return capsule_new(tensor, &wish);

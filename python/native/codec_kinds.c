@@ -152,9 +152,8 @@ int sp_encoder_refuse(struct sp_encoder *encoder,
 // ---- Kinds --------------------------------------------------------------------
 
 // Whatever has a length and can be iterated over.
-static int write_items(struct sp_encoder *encoder,
-                       PyObject *items,
-                       const struct sp_place *outer)
+static int
+write_items(struct sp_encoder *encoder, PyObject *items, const struct sp_place *outer)
 {
     struct sp_place place = {.outer = outer};
     Py_ssize_t size = PyObject_Size(items);
@@ -183,17 +182,16 @@ static int write_items(struct sp_encoder *encoder,
 
 // Writes what a conversion gave, which it takes. A member of an Enum may hold another
 // one, so this counts as a level.
-static int write_instead(struct sp_encoder *encoder,
-                         PyObject *plain,
-                         const struct sp_place *place)
+static int
+write_instead(struct sp_encoder *encoder, PyObject *plain, const struct sp_place *place)
 {
     if (plain == NULL) {
         return -1;
     }
     int result;
     if (encoder->depth == SP_DEPTH_MAX) {
-        result = sp_encoder_fail(
-            place, PyExc_ValueError, "nesting too deep, or a cycle,");
+        result =
+            sp_encoder_fail(place, PyExc_ValueError, "nesting too deep, or a cycle,");
     } else {
         encoder->depth++;
         result = sp_encoder_value(encoder, plain, place);

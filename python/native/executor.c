@@ -121,8 +121,8 @@ static void answer_exception(struct sp_executor *executor,
 {
     outcome->status = SP_STATUS_FAULT;
     outcome->lease = SP_NO_LEASE;
-    PyObject *fault = sp_fault_describe(
-        executor->runtime->formatter, err, &executor->shapes);
+    PyObject *fault =
+        sp_fault_describe(executor->runtime->formatter, err, &executor->shapes);
     begin_body(executor, id);
     if (fault == NULL || sp_encode(&executor->encoder, fault) != 0 ||
         place_body(executor, id, outcome) != SNAKEPIT_OK) {

@@ -122,9 +122,10 @@ static PyObject *runtime_set_on_unserialisable(PyObject *module, PyObject *wante
             Py_RETURN_NONE;
         }
     }
-    return PyErr_Format(PyExc_ValueError,
-                        "on_unserialisable is error, marker or marker_with_repr, not %R",
-                        wanted);
+    return PyErr_Format(
+        PyExc_ValueError,
+        "on_unserialisable is error, marker or marker_with_repr, not %R",
+        wanted);
 }
 
 // ---- Reports to the host ------------------------------------------------------

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Python reads a tensor through the buffer protocol (numpy.asarray(), memoryview(),
-// torch.frombuffer()) or DLPack (codec_dlpack.c), which see the shared memory itself. What keeps that
-// memory is counted in C, so a Tensor refers to no Python object but its type.
+// torch.frombuffer()) or DLPack (codec_dlpack.c), which see the shared memory itself.
+// What keeps that memory is counted in C, so a Tensor refers to no Python object but
+// its type.
 #include "tensor.h"
 
 #include <string.h>

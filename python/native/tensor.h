@@ -97,9 +97,9 @@ PyObject *sp_tensor_empty(struct sp_codec *codec, PyObject *shape, PyObject *dty
 
 // Methods of a Tensor: `__dlpack__(*, stream=None, max_version=None, dl_device=None,
 // copy=None)` and `__dlpack_device__()`. The capsule keeps the memory, not the Tensor,
-// so its consumer may drop it on any thread. A read-only tensor is refused (BufferError)
-// to consumers from before DLPack 1.0, which could not be told, unless they take a
-// copy.
+// so its consumer may drop it on any thread. A read-only tensor is refused
+// (BufferError) to consumers from before DLPack 1.0, which could not be told, unless
+// they take a copy.
 PyObject *sp_tensor_dlpack(PyObject *self, PyObject *arguments, PyObject *keywords);
 PyObject *sp_tensor_dlpack_device(PyObject *self, PyObject *unused);
 

@@ -60,7 +60,8 @@ snakepit_err sp_supervisor_write_first_message(struct sp_supervisor *supervisor,
     write_pair(writer,
                "undeclared_adapter",
                config->undeclared_adapter == SP_UNDECLARED_REFUSE ? "refuse" : "warn");
-    write_pair(writer, "on_unserialisable", on_unserialisable[config->on_unserialisable]);
+    write_pair(
+        writer, "on_unserialisable", on_unserialisable[config->on_unserialisable]);
     snakepit_err err = snakepit_writer_error(writer);
     supervisor->first_message.size = 0;
     if (err == SNAKEPIT_OK) {

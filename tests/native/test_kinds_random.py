@@ -9,9 +9,9 @@ import uuid
 import pytest
 
 pytest.importorskip("hypothesis")
-from hypothesis import given, settings  # noqa: E402
-from hypothesis import strategies as st  # noqa: E402
-from test_kinds import UTC, Point, crossed, marker  # noqa: E402
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_kinds import UTC, Point, crossed, marker
 
 settings.register_profile("kinds", deadline=None, max_examples=300)
 settings.load_profile("kinds")
