@@ -167,13 +167,18 @@ SNAKEPIT_API size_t snakepit_drain(snakepit *pit, uint32_t timeout_ms);
 // long as the answer.
 typedef struct snakepit_fault {
     snakepit_err err;
-    const char *message;   // one sentence
-    const char *type;      // the Python exception's class, "ValueError"
+    const char *message; // one sentence
+    // The Python exception's class, with its module but for those of Python itself:
+    // "ValueError", "shop.errors.SoldOut".
+    const char *type;
     const char *traceback; // Python's, user frames included
     const char *stage; // "line", "worker", "running": where the call was when it ended
     const char *cause; // of a death: "killed by signal 9 (SIGKILL)"
     const char *last_output; // the last lines that a dead worker wrote to stderr
     uint64_t worker;         // its id, 0 for none
+    // What the tool that raised was called with, never the values themselves:
+    // "data: float32[3,4], n: int". Empty if no tool ran.
+    const char *arguments;
 } snakepit_fault;
 
 // The fault of an answer that is not OK; for one that is, a fault with err == OK. Never

@@ -50,6 +50,7 @@ struct sp_executor {
     struct sp_decoder decoder;
     struct sp_encoder encoder;
     struct sp_current current;
+    PyObject *shapes; // of the arguments of a call that raised, until it is answered
 };
 
 // Constant after attach(), but for what a comment gives an owner.
