@@ -200,6 +200,19 @@ class ThreadSafetyChecker:
                 self._warn(("library", library.name), library.warning)
         return [library.name for library in found]
 
+    def watch(self, adapter_class: type) -> None:
+        """Watches a class that is not derived from `BaseAdapter` too."""
+        if self.enabled:
+            with watch.lock:
+                watch.watch_class(adapter_class)
+
+    def note_undeclared(self, adapter_class: type) -> None:
+        """Reports an undeclared class without a warning: somebody else has given it."""
+        if declared_thread_safe(adapter_class) is not True:
+            with watch.lock:
+                key = ("undeclared", adapter_class)
+                self._record(key, undeclared_warning(adapter_class))
+
     def _note_adapter(self, adapter: object) -> None:
         adapter_class = type(adapter)
         if declared_thread_safe(adapter_class) is not True:
