@@ -65,6 +65,35 @@ ATTRIBUTE = (
     "with self.acquire_lock(): ..."
 )
 
+ADVICE = [  # kind of warning, what it counts, what to do
+    (
+        "race",
+        "attribute",
+        "attributes",
+        "written without a common lock. "
+        "Hold the adapter's lock: with self.acquire_lock(): ...",
+    ),
+    (
+        "method",
+        "method",
+        "methods",
+        "accessed concurrently. "
+        "Ensure proper locking, then mark it with @thread_safe_method.",
+    ),
+    (
+        "undeclared",
+        "adapter",
+        "adapters",
+        "not declared. Add __thread_safe__ = True to the class once it is true.",
+    ),
+    (
+        "library",
+        "thread-unsafe library",
+        "thread-unsafe libraries",
+        "in use. See docs/library-compatibility.md for the safe pattern.",
+    ),
+]
+
 
 class ThreadSafetyError(RuntimeError):
     """What strict mode raises, in the thread that did it."""
@@ -293,20 +322,10 @@ class ThreadSafetyChecker:
             }
 
     def _recommendations(self) -> list[str]:
-        advice = {
-            "race": "attributes written without a common lock. "
-            "Hold the adapter's lock: with self.acquire_lock(): ...",
-            "method": "methods accessed concurrently. "
-            "Ensure proper locking, then mark them with @thread_safe_method.",
-            "undeclared": "adapters undeclared. "
-            "Add __thread_safe__ = True to the class once it is true.",
-            "library": "thread-unsafe libraries in use. "
-            "See docs/library-compatibility.md for the safe pattern.",
-        }
         found = [
-            f"\N{WARNING SIGN}\ufe0f  {self._kinds[kind]} {text}"
-            for kind, text in advice.items()
-            if kind in self._kinds
+            f"\N{WARNING SIGN}\ufe0f  {count} {noun if count == 1 else nouns} {advice}"
+            for kind, noun, nouns, advice in ADVICE
+            if (count := self._kinds.get(kind, 0))
         ]
         return found or ["\N{WHITE HEAVY CHECK MARK} No thread safety issues detected."]
 

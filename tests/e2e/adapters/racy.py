@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""Adapters for the thread safety checker: each `run` is on two threads at once."""
+"""Adapters for the thread safety checker. In a worker each `run` is on two threads at
+once.
+"""
 
 from __future__ import annotations
 
 import threading
 from queue import Queue
 
-from snakepit_bridge import ThreadSafeAdapter, thread_safe_method
+from snakepit_bridge import ThreadSafeAdapter, current_call, thread_safe_method
 
 
 class Meeting(ThreadSafeAdapter):
@@ -21,7 +23,8 @@ class Meeting(ThreadSafeAdapter):
 
     @thread_safe_method
     def run(self) -> int:
-        self.meeting.wait()
+        if current_call() is not None:
+            self.meeting.wait()
         return self.change()
 
 
