@@ -42,8 +42,8 @@ UNSAFE = """
 TAIL = """
 A library that is in neither table is not known to be one or the other: keep what it
 makes on one thread (`get_thread_local`), or hold a lock. An extension module that does
-not say that it is made for free-threaded Python switches the GIL on when it is imported;
-the pool then becomes a process pool.
+not say that it is made for free-threaded Python switches the GIL on when it is
+imported; the pool then becomes a process pool.
 """
 
 USES = {"any": "every use", "shared": "an object that threads share"}

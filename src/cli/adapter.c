@@ -79,8 +79,8 @@ static const struct sp_interpreter *choose(const struct sp_interpreter_list *lis
         if (list->items[i].problem != NULL || !python->has_bridge) {
             continue;
         }
-        if (best == NULL ||
-            (!sp_interpreter_runs_threads(best) && sp_interpreter_runs_threads(python))) {
+        if (best == NULL || (!sp_interpreter_runs_threads(best) &&
+                             sp_interpreter_runs_threads(python))) {
             best = python;
         }
     }
@@ -125,7 +125,8 @@ int sp_cli_check_adapter(struct sp_cli *cli)
 {
     char threads[24];
     char calls[24];
-    struct line line = {.words = {"", "-m", "snakepit_bridge.check_adapter"}, .count = 3};
+    struct line line = {.words = {"", "-m", "snakepit_bridge.check_adapter"},
+                        .count = 3};
     add_option(&line, "--threads", number(cli, SP_CLI_CHECK_ADAPTER_THREADS, threads));
     add_option(&line, "--calls", number(cli, SP_CLI_CHECK_ADAPTER_CALLS, calls));
     if (cli->args.texts[SP_CLI_CHECK_ADAPTER_JSON] != NULL) {
