@@ -187,15 +187,18 @@ static void ring_later(struct sp_port *port, struct sp_after *after)
         after->self->seat->port == port &&
         (after->own_port == NULL || after->own_port == port)) {
         after->own_port = port; // pinned by the wait that follows
+        after->own_rings++;
         return;
     }
     for (uint32_t i = 0; i < after->port_count; i++) {
         if (after->ports[i] == port) {
+            after->rings[i]++;
             return;
         }
     }
     if (after->port_count < SP_AFTER_MOST) {
         sp_port_ref(port);
+        after->rings[after->port_count] = 1;
         after->ports[after->port_count++] = port;
     } else {
         sp_bell_ring(&port->view.header->bell);

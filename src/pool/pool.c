@@ -106,18 +106,25 @@ void sp_pool_close(struct sp_pool *pool)
     sp_pool_unref(pool);
 }
 
-// True if an executor had to be woken.
-static bool ring(struct sp_port *port)
+// Once for each call: the executor that one ring wakes may be busy with the first of
+// them for long. True if an executor had to be woken.
+static bool ring(struct sp_port *port, uint32_t calls)
 {
+    bool woke = false;
     sp_wait_note_cpu(&port->view.header->host_cpu);
-    return sp_bell_ring(&port->view.header->bell);
+    for (uint32_t i = 0; i < calls; i++) {
+        woke = sp_bell_ring(&port->view.header->bell) || woke;
+    }
+    return woke;
 }
 
 void sp_pool_unlock(struct sp_pool *pool, struct sp_after *after)
 {
     // It is pinned only while its call is still in it.
     struct sp_port *own = after->own_port;
+    uint32_t own_rings = after->own_rings;
     after->own_port = NULL;
+    after->own_rings = 0;
     bool pinned =
         own != NULL && after->self->seat != NULL && after->self->seat->port == own;
     if (own != NULL && !pinned) {
@@ -125,13 +132,13 @@ void sp_pool_unlock(struct sp_pool *pool, struct sp_after *after)
     }
     pthread_mutex_unlock(&pool->lock);
     if (own != NULL) {
-        after->woke = ring(own);
+        after->woke = ring(own, own_rings);
     }
     if (own != NULL && !pinned) {
         sp_port_unref(own);
     }
     for (uint32_t i = 0; i < after->port_count; i++) {
-        (void)ring(after->ports[i]);
+        (void)ring(after->ports[i], after->rings[i]);
         sp_port_unref(after->ports[i]);
     }
     for (uint32_t i = 0; i < after->call_count; i++) {

@@ -190,7 +190,9 @@ bool sp_pool_tick(struct sp_pool *pool,
 struct sp_after {
     const struct sp_call *self; // the caller's own call, which needs no wake; or NULL
     struct sp_port *own_port;   // that of `self`, which stays pinned
+    uint32_t own_rings;         // calls that were put there
     struct sp_port *ports[SP_AFTER_MOST]; // one reference each
+    uint32_t rings[SP_AFTER_MOST];        // calls that were put to each
     struct sp_call *calls[SP_AFTER_MOST];
     uint32_t port_count;
     uint32_t call_count;

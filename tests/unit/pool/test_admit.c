@@ -200,6 +200,36 @@ static void many_callers_and_executors_lose_and_confuse_nothing(void **state)
 
 #define test(name) cmocka_unit_test_setup_teardown(name, open_default, close_fixture)
 
+// The executor that one ring wakes may be busy with the first of the calls for long.
+static void calls_that_are_placed_together_wake_an_executor_each(void **state)
+{
+    (void)state;
+    static struct outcome outcomes[6];
+    struct side *side = fixture_add(&fixture, 3);
+    for (int i = 0; i < 6; i++) {
+        assert_int_equal(fixture_submit(&fixture, "echo", "x", 0, &outcomes[i]),
+                         SNAKEPIT_OK);
+    }
+    assert_int_equal(fixture_in_line(&fixture), 3);
+    struct fake_call calls[3];
+    for (int i = 0; i < 3; i++) {
+        assert_true(fake_take_started(side->fake, &calls[i]));
+    }
+    for (int i = 0; i < 3; i++) {
+        fake_serve(side->fake, &calls[i]);
+    }
+    struct sp_bell *bell = &side->port->view.header->bell;
+    uint32_t before = atomic_load(&bell->word);
+    atomic_store(&bell->sleepers, 3);
+    fixture_drain(&fixture);
+    assert_int_equal(fixture_in_line(&fixture), 0);
+    assert_int_equal(atomic_load(&bell->word) - before, 3);
+    assert_int_equal(atomic_load(&bell->sleepers), 0);
+    while (fixture_serve_one(&fixture, side)) {
+    }
+    assert_int_equal(outcomes[5].ended, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -209,6 +239,7 @@ int main(void)
         test(a_caller_whose_call_runs_leaves_at_its_deadline),
         test(closing_wakes_every_waiting_caller),
         test(closing_wakes_a_caller_whose_worker_has_wiped_its_mark),
+        test(calls_that_are_placed_together_wake_an_executor_each),
         test(many_callers_and_executors_lose_and_confuse_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
