@@ -346,10 +346,16 @@ static void a_bell_wakes_a_sleeper_and_says_so(void **state)
 {
     (void)state;
     struct executor executor;
+    bool rung = false;
     start_executors(&executor, 1);
-    sp_ring_put(shared.cells, CELLS - 1, 0, 42);
-    assert_true(sp_bell_ring(&shared.bell));
-    AWAIT(atomic_load(&executor.taken) == 1);
+    // One that has said that it sleeps looks once more, and may find the number itself.
+    for (uint32_t put = 0; !rung && put < 1000; put++) {
+        AWAIT(atomic_load(&shared.bell.sleepers) == 1);
+        sp_ring_put(shared.cells, CELLS - 1, put, 42);
+        rung = sp_bell_ring(&shared.bell);
+        AWAIT(atomic_load(&executor.taken) == put + 1);
+    }
+    assert_true(rung);
     assert_int_equal(executor.last, 42);
     stop_executors(&executor, 1);
 }
