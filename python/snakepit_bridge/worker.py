@@ -14,7 +14,7 @@ import sysconfig
 import threading
 from typing import Any
 
-from . import configuration, faults, loader, runtime
+from . import checking, configuration, faults, loader, runtime
 from .configuration import Configuration
 from .tools import Tool
 from .version import __version__
@@ -75,6 +75,7 @@ class Worker:
         """
         adapter_class = loader.load(self.settings.adapter)
         thread_safe = loader.check_thread_safety(adapter_class, self.settings)
+        checking.install(adapter_class, self.settings)
         self.adapter = loader.build(adapter_class)
         tools = loader.tools_of(self.adapter)
         if hasattr(self.adapter, "initialize"):

@@ -78,7 +78,7 @@ void sp_cli_print_overview(struct sp_cli *cli)
     for (int id = 0; id < SP_CLI_COMMANDS; id++) {
         const struct sp_cli_command *command =
             sp_cli_command_at((enum sp_cli_command_id)id);
-        print_row(cli, 12, command->name, command->summary);
+        print_row(cli, 18, command->name, command->summary);
     }
     sp_cli_print(cli, "\nexit codes:\n");
     const struct sp_cli_exit_row *row = NULL;

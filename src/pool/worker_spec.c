@@ -43,7 +43,7 @@ snakepit_err sp_supervisor_write_first_message(struct sp_supervisor *supervisor,
     if (writer == NULL) {
         return SNAKEPIT_NO_MEMORY;
     }
-    snakepit_writer_map(writer, 10);
+    snakepit_writer_map(writer, 11);
     write_pair(writer, "adapter", config->adapter);
     snakepit_writer_str(writer, "adapter_args");
     write_texts(writer, &config->adapter_args);
@@ -60,6 +60,8 @@ snakepit_err sp_supervisor_write_first_message(struct sp_supervisor *supervisor,
     write_pair(writer,
                "undeclared_adapter",
                config->undeclared_adapter == SP_UNDECLARED_REFUSE ? "refuse" : "warn");
+    snakepit_writer_str(writer, "thread_safety_checks");
+    snakepit_writer_bool(writer, config->thread_safety_checks);
     write_pair(
         writer, "on_unserialisable", on_unserialisable[config->on_unserialisable]);
     snakepit_err err = snakepit_writer_error(writer);

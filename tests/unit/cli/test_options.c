@@ -172,7 +172,7 @@ static void every_row_of_the_table_can_be_shown(void **state)
         const struct sp_cli_command *command =
             sp_cli_command_at((enum sp_cli_command_id)id);
         assert_int_equal(sp_cli_command_find(command->name), id);
-        assert_true(strlen(command->name) < 10);
+        assert_true(strlen(command->name) < 16);
         assert_true(command->least <= command->most && command->most <= 4);
         assert_int_equal(command->text[strlen(command->text) - 1], '\n');
     }

@@ -30,6 +30,7 @@ static const char everything[] =
     "    placement: spread\n"
     "    on_unsupported: refuse\n"
     "    undeclared_adapter: refuse\n"
+    "    thread_safety_checks: true\n"
     "    shared_memory_size: 64MiB\n"
     "  - name: arrays\n";
 
@@ -52,6 +53,7 @@ static void every_key_reaches_its_field(void **state)
     assert_int_equal(pool->placement, SP_POOL_PLACEMENT_SPREAD);
     assert_int_equal(pool->on_unsupported, SP_UNSUPPORTED_REFUSE);
     assert_int_equal(pool->undeclared_adapter, SP_UNDECLARED_REFUSE);
+    assert_true(pool->thread_safety_checks);
     assert_int_equal(pool->shared_memory_size, 64 << 20);
     sp_config_free(config);
 }

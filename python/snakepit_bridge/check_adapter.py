@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: MIT
+"""``python -m snakepit_bridge.check_adapter MODULE:CLASS``, which the command
+``snakepit check-adapter`` runs: pitfalls in the source text, then a short hammering of
+the tools under the checker.
+
+Exit codes: 0, nothing was found; 1, something was, or the adapter failed by itself;
+2, there is no such adapter.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import inspect
+import json
+import sys
+import warnings
+from dataclasses import asdict
+from typing import Any
+
+from . import libraries, loader, terminal
+from .checking import hammering
+from .checking.report import format_report
+from .errors import AdapterError
+from .faults import describe
+from .thread_safety_checker import Pitfall, ThreadSafetyChecker, find_pitfalls
+from .worker import is_gil_enabled
+
+THREADS = 8
+CALLS = 50
+SECONDS = 10.0  # in which calls may begin
+
+
+def main(words: list[str]) -> int:
+    """Reads the command line and checks. Gives the exit code."""
+    given = _parser().parse_args(words)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            found = check(given.adapter, given.threads, given.calls)
+    except AdapterError as error:
+        return terminal.complain(str(error), terminal.USAGE)
+    except Exception as error:
+        type_name, message, traceback = describe(error)[:3]
+        terminal.complain(f"{given.adapter}: {type_name}: {message}", terminal.FAILED)
+        print(traceback, file=sys.stderr)
+        return terminal.FAILED
+    print(json.dumps(found) if given.json else as_text(found))
+    return terminal.OK if found["ok"] else terminal.FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="snakepit check-adapter", allow_abbrev=False, description=__doc__
+    )
+    parser.add_argument("adapter", metavar="MODULE:CLASS")
+    parser.add_argument("--threads", type=int, default=THREADS)
+    parser.add_argument("--calls", type=int, default=CALLS)
+    parser.add_argument("--json", action="store_true")
+    return parser
+
+
+def check(spec: str, threads: int = THREADS, calls: int = CALLS) -> dict[str, Any]:
+    """Checks the adapter that `spec` names, `calls` of each tool on each thread.
+
+    A dict of `adapter`, `python`, `gil_enabled`, `threads`, `pitfalls`, `tools`,
+    `stuck` (tools that did not come back), `report` (the checker's) and `ok`. An unsafe
+    library alone is no fault: it may be used as its pattern says.
+
+    Raises AdapterError if there is no such adapter; what its code raises is raised.
+    """
+    adapter_class = loader.load(spec)
+    pitfalls, unread = _read(adapter_class)
+    with warnings.catch_warnings(), ThreadSafetyChecker() as checker:
+        warnings.simplefilter("ignore", RuntimeWarning)  # the report has them
+        checker.watch(adapter_class)
+        tools, stuck = _run(adapter_class, threads, calls)
+    report = checker.get_report()
+    notices = {library.warning for library in libraries.known().values()}
+    faults = [text for text in report["warnings"] if text not in notices]
+    return {
+        "adapter": spec,
+        "python": ".".join(map(str, sys.version_info[:3])),
+        "gil_enabled": is_gil_enabled(),
+        "threads": threads,
+        "pitfalls": [asdict(pitfall) for pitfall in pitfalls],
+        "unread": unread,
+        "tools": [tool.as_dict() for tool in tools],
+        "stuck": stuck,
+        "report": report,
+        "ok": not (pitfalls or faults or stuck),
+    }
+
+
+def _read(adapter_class: type) -> tuple[list[Pitfall], str | None]:
+    try:
+        return find_pitfalls(adapter_class), None
+    except ValueError as error:
+        return [], str(error)
+
+
+def _run(
+    adapter_class: type, threads: int, calls: int
+) -> tuple[list[hammering.Tried], list[str]]:
+    adapter = adapter_class()
+    _call(adapter, "initialize")
+    try:
+        tools = hammering.tools_to_try(adapter)
+        stuck = hammering.hammer(tools, threads, calls, SECONDS)
+    finally:
+        _call(adapter, "cleanup")
+    return tools, stuck
+
+
+def _call(adapter: Any, name: str) -> None:
+    """Calls `initialize` or `cleanup`, async or not, if the adapter has it."""
+    result = getattr(adapter, name)() if hasattr(adapter, name) else None
+    if inspect.iscoroutine(result):
+        import asyncio  # only adapters that need it pay for it
+
+        asyncio.run(result)
+
+
+def as_text(found: dict[str, Any]) -> str:
+    """What `check` found, for people."""
+    gil = "GIL" if found["gil_enabled"] else "no GIL"
+    lines = [
+        f"{found['adapter']} on Python {found['python']} ({gil}), "
+        f"{found['threads']} threads",
+        "",
+        *map(_tool_line, found["tools"]),
+    ]
+    lines += [f"  {name}: has not come back" for name in found["stuck"]]
+    if found["unread"]:
+        lines += ["", f"Pitfalls were not looked for: {found['unread']}"]
+    if found["pitfalls"]:
+        lines += ["", "Pitfalls:"]
+        lines += [f"  - {Pitfall(**pitfall)}" for pitfall in found["pitfalls"]]
+    return "\n".join([*lines, "", format_report(found["report"])])
+
+
+def _tool_line(tool: dict[str, Any]) -> str:
+    if tool["skipped"]:
+        return f"  {tool['name']}: not called: {tool['skipped']}"
+    text = f"  {tool['name']}: {tool['calls']} calls"
+    if tool["errors"]:
+        text += f", {tool['errors']} raised, the first {tool['first_error']}"
+    return text
+
+
+if __name__ == "__main__":
+    sys.exit(terminal.finish(lambda: main(sys.argv[1:])))

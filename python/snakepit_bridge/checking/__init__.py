@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: MIT
+"""The parts of the thread safety checker; `snakepit_bridge.thread_safety_checker` is
+what adapter authors use.
+"""
+
+from __future__ import annotations
+
+import atexit
+import sys
+
+from ..configuration import Configuration
+
+FLAG = "--thread-safety-check"  # among adapter_args
+
+
+def install(adapter_class: type, configuration: Configuration) -> None:
+    """Makes a worker check its adapter if the pool's configuration says so; else does
+    nothing at all.
+
+    Call it when the adapter's module is imported and before its tools are collected.
+    Warnings go to standard error as they come, the report when the process ends.
+    """
+    if (
+        not configuration.thread_safety_checks
+        and FLAG not in configuration.adapter_args
+    ):
+        return
+    from .. import thread_safety_checker  # costs what others do not need
+
+    checker = thread_safety_checker.enable_thread_safety_checks()
+    if configuration.profile == "thread":
+        checker.note_undeclared(adapter_class)  # the loader has warned already
+    checker.watch(adapter_class)
+    checker.check_library_safety()
+    atexit.register(
+        thread_safety_checker.print_thread_safety_report, checker, sys.stderr
+    )

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: MIT
+"""Arguments to try a tool with, made from its annotations."""
+
+from __future__ import annotations
+
+import collections.abc
+import inspect
+import typing
+from typing import Any, Callable
+
+_EXAMPLES: dict[Any, Any] = {
+    bool: True,
+    int: 3,
+    float: 1.5,
+    complex: 1 + 2j,
+    str: "example",
+    bytes: b"example",
+    list: [1.0, 2.0, 3.0],
+    tuple: (1.0, 2.0),
+    set: {1, 2},
+    dict: {"key": 1},
+    object: 1,
+    Any: 1,
+    type(None): None,
+    collections.abc.Sequence: [1.0, 2.0, 3.0],
+    collections.abc.Iterable: [1.0, 2.0, 3.0],
+    collections.abc.Mapping: {"key": 1},
+}
+_BY_ITEM = (list, set, collections.abc.Sequence, collections.abc.Iterable)
+
+
+class NoExample(ValueError):
+    """A parameter that nothing is known of."""
+
+
+def arguments_for(function: Callable[..., Any]) -> dict[str, Any]:
+    """New arguments for the parameters that have no default.
+
+    Raises NoExample, which says for which parameter there is none.
+    """
+    try:
+        hints = typing.get_type_hints(inspect.unwrap(function))
+    except (NameError, TypeError, SyntaxError):
+        hints = {}
+    arguments = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.default is not parameter.empty or parameter.kind in (
+            parameter.VAR_POSITIONAL,
+            parameter.VAR_KEYWORD,
+        ):
+            continue
+        try:
+            arguments[name] = example_of(hints[name])
+        except KeyError:
+            raise NoExample(
+                f"parameter {name!r} needs a default or an annotation of a plain type"
+            ) from None
+    return arguments
+
+
+def example_of(hint: Any) -> Any:
+    """A value of the annotated type. Raises KeyError if it is not a plain one."""
+    origin = typing.get_origin(hint)
+    inner = typing.get_args(hint)
+    if origin is None:
+        return _copy(_EXAMPLES[hint])
+    if origin is typing.Literal:
+        return inner[0]
+    if origin in _BY_ITEM and inner:
+        items = [example_of(inner[0]) for _ in range(3)]
+        return set(items) if origin is set else items
+    if origin in _EXAMPLES:
+        return _copy(_EXAMPLES[origin])
+    for choice in inner:  # a union: the first that can be made
+        try:
+            return example_of(choice)
+        except KeyError:
+            continue
+    raise KeyError(hint)
+
+
+def _copy(value: Any) -> Any:
+    return value.copy() if isinstance(value, (list, dict, set)) else value
