@@ -389,8 +389,13 @@ def test_an_undeclared_adapter_runs_with_a_warning(open_pit):
     pit = open_pit(pool("thread", adapter="unsafe.Undeclared"))
     assert pit.stats().profile == b"thread"
     assert pit.call("ping") == "pong"
-    lines = [line for line in pit.logged("worker.stderr") if "thread safety" in line]
-    assert len(lines) == 1
+
+    def warnings() -> list[str]:
+        return [line for line in pit.logged("worker.stderr") if "thread safety" in line]
+
+    eventually(warnings, "a warning")
+    pit.close()
+    assert len(warnings()) == 1
 
 
 @pytest.mark.errors_logged("pool.failed")

@@ -203,13 +203,10 @@ def test_an_adapter_may_use_the_name_lock_for_itself(pit):
 def test_what_is_printed_and_logged_names_the_thread(pit, profile):
     assert pit.call("compute", {"data": [1, 2]}, pool="debugging") == 3
     name = "MainThread" if profile == "process" else "snakepit-executor-"
-    printed = "\n".join(pit.logged("worker.stdout"))
-    assert "Thread: MainThread" in printed
+    pit.await_line("worker.stdout", "Thread: MainThread")
     for text in ("Acquiring lock...", "Lock acquired!", "Lock released"):
-        assert any(
-            f"[{name}" in line and text in line for line in printed.splitlines()
-        ), f"no line with {name} and {text}"
-    assert f"DEBUG:do_work:working on {name}" in "\n".join(pit.logged("worker.stderr"))
+        pit.await_line("worker.stdout", f"[{name}", text)
+    pit.await_line("worker.stderr", f"DEBUG:do_work:working on {name}")
 
 
 @example(

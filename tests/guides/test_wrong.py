@@ -185,8 +185,9 @@ def test_a_class_with_a_comment_alone_does_not_compile():
 def test_an_undeclared_adapter_is_warned_of_or_refused(pit, adapter):
     pool, _, name = adapter.partition(".")
     assert hammer(pit, pool, "ping") == ["pong"] * 100
-    wanted = f"⚠️  Adapter {name} does not declare thread safety."
-    assert len([line for line in pit.logged("worker.stderr") if wanted in line]) >= 1
+    pit.await_line(
+        "worker.stderr", f"⚠️  Adapter {name} does not declare thread safety."
+    )
     refusing = guide_pool(
         "thread", adapter, undeclared_adapter="refuse", restart_limit=1
     )

@@ -586,3 +586,14 @@ class Pit:
     def logged(self, event: str) -> list[str]:
         """The lines of one event so far."""
         return [line.text for line in list(self.lines) if line.event == event]
+
+    def await_line(self, event: str, *texts: str) -> None:
+        """Until a line of the event has all the texts: output follows the answer."""
+        eventually(
+            lambda: any(
+                all(text in line for text in texts)
+                for logged in self.logged(event)
+                for line in logged.splitlines()
+            ),
+            f"a line of {event} with {texts}",
+        )
