@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "codec_compat.h"
+#include "fault.h"
 
 struct call_object {
     PyObject_HEAD struct sp_runtime *runtime;
@@ -44,15 +45,49 @@ static PyObject *get_deadline(PyObject *self, void *closure)
     return PyFloat_FromDouble((double)deadline / (double)SP_NS_PER_S);
 }
 
+static PyObject *get_remaining(PyObject *self, void *closure)
+{
+    (void)closure;
+    uint64_t deadline = ((struct call_object *)self)->deadline;
+    if (deadline == SP_NEVER) {
+        Py_RETURN_NONE;
+    }
+    uint64_t now = sp_clock_now();
+    uint64_t left = deadline > now ? deadline - now : 0;
+    return PyFloat_FromDouble((double)left / (double)SP_NS_PER_S);
+}
+
+static bool is_cancelled(const struct call_object *call)
+{
+    struct sp_slot_request *request = &call->runtime->view.slots[call->slot].request;
+    bool mine = __atomic_load_n(&request->call, __ATOMIC_RELAXED) == call->id;
+    return !mine || __atomic_load_n(&request->cancel, __ATOMIC_ACQUIRE) != 0;
+}
+
 static PyObject *get_cancelled(PyObject *self, void *closure)
 {
     (void)closure;
-    const struct call_object *call = (struct call_object *)self;
-    struct sp_slot_request *request = &call->runtime->view.slots[call->slot].request;
-    bool mine = __atomic_load_n(&request->call, __ATOMIC_RELAXED) == call->id;
-    return PyBool_FromLong(!mine ||
-                           __atomic_load_n(&request->cancel, __ATOMIC_ACQUIRE) != 0);
+    return PyBool_FromLong(is_cancelled((struct call_object *)self));
 }
+
+static PyObject *raise_if_cancelled(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    const struct call_object *call = (struct call_object *)self;
+    if (is_cancelled(call)) {
+        return PyErr_Format(
+            sp_fault_cancelled_type(), "the call of %U was cancelled", call->tool);
+    }
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef call_methods[] = {
+    {"raise_if_cancelled",
+     raise_if_cancelled,
+     METH_NOARGS,
+     "Raises Cancelled if the caller has asked the tool to stop."},
+    {NULL, NULL, 0, NULL},
+};
 
 static PyMemberDef call_members[] = {
     {"id",
@@ -79,6 +114,11 @@ static PyGetSetDef call_getset[] = {
      NULL,
      "When the answer is due, in time.monotonic(); None: never.",
      NULL},
+    {"remaining",
+     get_remaining,
+     NULL,
+     "Seconds until the answer is due, at least 0; None: it never is.",
+     NULL},
     {"cancelled",
      get_cancelled,
      NULL,
@@ -91,6 +131,7 @@ static PyType_Slot call_slots[] = {
     {Py_tp_dealloc, call_dealloc},
     {Py_tp_members, call_members},
     {Py_tp_getset, call_getset},
+    {Py_tp_methods, call_methods},
     {Py_tp_doc, (void *)"The call that an executor runs now."},
     {0, NULL},
 };

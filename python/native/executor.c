@@ -180,14 +180,36 @@ static PyObject *call_fallback(struct sp_runtime *runtime,
     return result;
 }
 
-static PyObject *no_such_tool(const struct sp_current *current, snakepit_err *err)
+// "; did you mean ..." or nothing. A new reference; NULL with an exception.
+static PyObject *hint_at(const struct sp_tool *meant)
+{
+    if (meant == NULL) {
+        return PyUnicode_FromString("");
+    }
+    PyObject *name = PyUnicode_DecodeUTF8(meant->name, meant->size, "replace");
+    PyObject *hint =
+        name == NULL ? NULL : PyUnicode_FromFormat("; did you mean \"%U\"?", name);
+    Py_XDECREF(name);
+    return hint;
+}
+
+// Raises UnknownTool, which names the tool that was probably meant.
+static PyObject *no_such_tool(const struct sp_tools *tools,
+                              const struct sp_current *current,
+                              snakepit_err *err)
 {
     *err = SNAKEPIT_UNKNOWN_TOOL;
     PyObject *name = name_of(current);
-    if (name != NULL) {
-        PyErr_Format(PyExc_LookupError, "the adapter has no tool \"%U\"", name);
-        Py_DECREF(name);
+    PyObject *hint =
+        hint_at(sp_tools_nearest(tools, current->name, current->name_size));
+    if (name != NULL && hint != NULL) {
+        PyErr_Format(sp_fault_unknown_tool_type(),
+                     "the adapter has no tool \"%U\"%U",
+                     name,
+                     hint);
     }
+    Py_XDECREF(hint);
+    Py_XDECREF(name);
     return NULL;
 }
 
@@ -202,7 +224,7 @@ static PyObject *call_tool(struct sp_executor *executor,
     PyObject *function =
         sp_tools_find(&runtime->tools, current->name, current->name_size);
     if (function == NULL && runtime->fallback == NULL) {
-        return no_such_tool(current, err);
+        return no_such_tool(&runtime->tools, current, err);
     }
     struct sp_arguments arguments;
     const uint8_t *body = runtime->requests.base + request->body;
@@ -276,15 +298,19 @@ static void disarm(struct sp_executor *executor)
     atomic_store(&executor->current.mark, 0);
 }
 
-// After this the canceller cannot reach the call any more, and what it had sent is
-// withdrawn, so that it never hits the next one.
+void sp_executor_shield(struct sp_executor *executor)
+{
+    uint64_t mark = executor->current.call;
+    if (!atomic_compare_exchange_strong(&executor->current.mark, &mark, 0) &&
+        mark != 0) {
+        disarm(executor);
+    }
+}
+
 static void end_call(struct sp_executor *executor)
 {
     struct sp_current *current = &executor->current;
-    uint64_t mark = current->call;
-    if (!atomic_compare_exchange_strong(&current->mark, &mark, 0)) {
-        disarm(executor);
-    }
+    sp_executor_shield(executor);
     current->call = 0;
     struct sp_stamp *stamp = &executor->runtime->view.stamps[executor->index];
     atomic_store_explicit(&stamp->call, 0, memory_order_release);

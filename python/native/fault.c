@@ -9,17 +9,47 @@
 #define SHAPES_NAMED 16 // arguments whose shapes are told
 
 static PyObject *cancelled_type;
+static PyObject *unknown_tool_type;
 
 PyObject *sp_fault_cancelled_type(void)
 {
     if (cancelled_type == NULL) {
         cancelled_type = PyErr_NewExceptionWithDoc(
-            "snakepit_bridge._runtime.Cancelled",
+            "snakepit_bridge.Cancelled",
             "Raised in a tool whose caller cancelled the call or ran out of time.",
             PyExc_BaseException,
             NULL);
     }
     return cancelled_type;
+}
+
+PyObject *sp_fault_unknown_tool_type(void)
+{
+    if (unknown_tool_type == NULL) {
+        unknown_tool_type =
+            PyErr_NewExceptionWithDoc("snakepit_bridge.errors.UnknownTool",
+                                      "No tool has the name that was called.",
+                                      PyExc_LookupError,
+                                      NULL);
+    }
+    return unknown_tool_type;
+}
+
+// What the exception's type says about the error; `err` for most of them.
+static snakepit_err err_of(PyObject *exception, snakepit_err err)
+{
+    if (exception == NULL) {
+        return err;
+    }
+    if (cancelled_type != NULL &&
+        PyErr_GivenExceptionMatches(exception, cancelled_type)) {
+        return SNAKEPIT_CANCELLED;
+    }
+    if (unknown_tool_type != NULL &&
+        PyErr_GivenExceptionMatches(exception, unknown_tool_type)) {
+        return SNAKEPIT_UNKNOWN_TOOL;
+    }
+    return err;
 }
 
 // The exception that is set, normalised, as a new reference.
@@ -152,10 +182,7 @@ static void add_shapes(PyObject *fault, PyObject **shapes)
 PyObject *sp_fault_describe(PyObject *formatter, snakepit_err err, PyObject **shapes)
 {
     PyObject *exception = take_exception();
-    if (exception != NULL && cancelled_type != NULL &&
-        PyErr_GivenExceptionMatches(exception, cancelled_type)) {
-        err = SNAKEPIT_CANCELLED;
-    }
+    err = err_of(exception, err);
     PyObject *texts = format(formatter, exception);
     PyObject *fault;
     if (texts != NULL) {

@@ -22,16 +22,21 @@ PyObject *sp_fault_shapes(const struct sp_codec *codec,
 // Takes the exception that is set and gives a dict that describes it, or NULL (nothing
 // is set then). `formatter` may be NULL; it is called with the exception and returns
 // its type, message and traceback as text. A Cancelled exception changes `err` to
-// CANCELLED in the dict. Takes `*shapes` too, which may be NULL, and leaves NULL there.
+// CANCELLED in the dict, an UnknownTool to UNKNOWN_TOOL. Takes `*shapes` too, which may
+// be NULL, and leaves NULL there.
 PyObject *sp_fault_describe(PyObject *formatter, snakepit_err err, PyObject **shapes);
 
 // Writes the smallest fault there is, for when even describing failed; returns its
 // bytes.
 uint32_t sp_fault_bare(uint8_t *area, uint32_t size, snakepit_err err);
 
-// snakepit_bridge._runtime.Cancelled: derives from BaseException, so that `except
+// snakepit_bridge.Cancelled: derives from BaseException, so that `except
 // Exception` in a tool does not swallow it. Borrowed; made on first use. NULL with an
 // exception.
 PyObject *sp_fault_cancelled_type(void);
+
+// snakepit_bridge.errors.UnknownTool, a LookupError: for the runtime and for adapters
+// that look up names themselves. Borrowed; made on first use. NULL with an exception.
+PyObject *sp_fault_unknown_tool_type(void);
 
 #endif

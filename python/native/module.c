@@ -108,6 +108,12 @@ static PyObject *runtime_set_formatter(PyObject *module, PyObject *function)
     return runtime == NULL ? NULL : keep(&runtime->formatter, function);
 }
 
+static PyObject *runtime_set_on_cancel(PyObject *module, PyObject *function)
+{
+    struct sp_runtime *runtime = attached(module);
+    return runtime == NULL ? NULL : keep(&runtime->on_cancel, function);
+}
+
 static PyObject *runtime_set_on_unserialisable(PyObject *module, PyObject *wanted)
 {
     static const struct {
@@ -204,6 +210,32 @@ static PyObject *runtime_run(PyObject *module, PyObject *argument)
     Py_RETURN_NONE;
 }
 
+static PyObject *runtime_stop_at(PyObject *module, PyObject *argument)
+{
+    struct sp_runtime *runtime = attached(module);
+    long number = runtime == NULL ? 0 : PyLong_AsLong(argument);
+    if (runtime == NULL || PyErr_Occurred()) {
+        return NULL;
+    }
+    int rc = sp_service_stop_at(runtime, (int)number);
+    if (rc != 0) {
+        errno = rc;
+        return PyErr_SetFromErrno(PyExc_OSError);
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *runtime_shield(PyObject *module, PyObject *unused)
+{
+    (void)module;
+    (void)unused;
+    struct sp_executor *executor = sp_executor_here();
+    if (executor != NULL && executor->current.call != 0) {
+        sp_executor_shield(executor);
+    }
+    Py_RETURN_NONE;
+}
+
 static PyObject *runtime_current_call(PyObject *module, PyObject *unused)
 {
     (void)unused;
@@ -236,6 +268,10 @@ static PyMethodDef methods[] = {
      METH_O,
      "Sets what answers for unregistered names."},
     {"set_formatter", runtime_set_formatter, METH_O, "Sets what describes exceptions."},
+    {"set_on_cancel",
+     runtime_set_on_cancel,
+     METH_O,
+     "Sets what is told the number of each call that is cancelled."},
     {"set_on_unserialisable",
      runtime_set_on_unserialisable,
      METH_O,
@@ -243,6 +279,14 @@ static PyMethodDef methods[] = {
     {"ready", runtime_ready, METH_O, "Tells the host that the worker can serve."},
     {"failed", runtime_failed, METH_VARARGS, "Tells the host that the start failed."},
     {"run", runtime_run, METH_O, "Runs an executor until the host says stop."},
+    {"stop_at",
+     runtime_stop_at,
+     METH_O,
+     "Has a signal let all executors leave their loops."},
+    {"shield",
+     runtime_shield,
+     METH_NOARGS,
+     "The running call is not interrupted any more."},
     {"current_call",
      runtime_current_call,
      METH_NOARGS,
@@ -254,6 +298,17 @@ static PyMethodDef methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
+// `type` is borrowed; NULL with an exception is passed on.
+static int add_type(PyObject *module, const char *name, PyObject *type)
+{
+    Py_XINCREF(type);
+    if (type == NULL || PyModule_AddObject(module, name, type) != 0) {
+        Py_XDECREF(type);
+        return -1;
+    }
+    return 0;
+}
+
 static int module_exec(PyObject *module)
 {
     struct module_state *state = state_of(module);
@@ -261,16 +316,11 @@ static int module_exec(PyObject *module)
         return -1;
     }
     state->call_type = sp_call_type_new(module);
-    PyObject *cancelled = sp_fault_cancelled_type();
-    if (state->call_type == NULL || cancelled == NULL) {
+    if (state->call_type == NULL ||
+        add_type(module, "Cancelled", sp_fault_cancelled_type()) != 0) {
         return -1;
     }
-    Py_INCREF(cancelled);
-    if (PyModule_AddObject(module, "Cancelled", cancelled) != 0) {
-        Py_DECREF(cancelled);
-        return -1;
-    }
-    return 0;
+    return add_type(module, "UnknownTool", sp_fault_unknown_tool_type());
 }
 
 static int module_traverse(PyObject *module, visitproc visit, void *arg)

@@ -40,6 +40,21 @@ static void arm(struct sp_executor *executor, uint64_t call, PyObject *type)
     }
 }
 
+// An executor that waits for a coroutine is deaf to exceptions: whoever runs the
+// coroutine is told.
+static void tell(struct sp_runtime *runtime, uint64_t call)
+{
+    if (runtime->on_cancel == NULL) {
+        return;
+    }
+    PyObject *told =
+        PyObject_CallFunction(runtime->on_cancel, "K", (unsigned long long)call);
+    if (told == NULL) {
+        PyErr_WriteUnraisable(runtime->on_cancel);
+    }
+    Py_XDECREF(told);
+}
+
 static void deliver(struct sp_runtime *runtime, const struct sp_cancel *cancel)
 {
     PyGILState_STATE state = PyGILState_Ensure();
@@ -48,6 +63,7 @@ static void deliver(struct sp_runtime *runtime, const struct sp_cancel *cancel)
         arm(&runtime->executors[i], cancel->call, type);
     }
     PyErr_Clear();
+    tell(runtime, cancel->call);
     PyGILState_Release(state);
 }
 
@@ -116,12 +132,54 @@ static _Noreturn void die_with_host(void)
     _exit(1);
 }
 
-static void stop(struct sp_runtime *runtime)
+void sp_service_stop(struct sp_runtime *runtime)
 {
     struct sp_control *header = runtime->view.header;
     atomic_store_explicit(&header->stop, 1, memory_order_release);
     sp_bell_ring_all(&header->bell);
 }
+
+// ---- Signals ------------------------------------------------------------------
+
+static struct {
+    struct sp_runtime *runtime;
+    pid_t process;
+    struct sigaction before; // Python's own
+} stopper;
+
+// Python's handler only notes the signal. An executor that is about to sleep would not
+// see the note, so the signal also says stop. A child that user code has forked shares
+// our memory and has no host to wait for: it ends as if nobody had handled the signal.
+static void on_stop_signal(int number)
+{
+    int saved = errno;
+    if (getpid() == stopper.process) {
+        stopper.before.sa_handler(number);
+        sp_service_stop(stopper.runtime);
+    } else {
+        (void)signal(number, SIG_DFL);
+        (void)raise(number); // when this handler has returned
+    }
+    errno = saved;
+}
+
+int sp_service_stop_at(struct sp_runtime *runtime, int number)
+{
+    struct sigaction action;
+    if (sigaction(number, NULL, &stopper.before) != 0) {
+        return errno;
+    }
+    if (stopper.before.sa_handler == SIG_DFL || stopper.before.sa_handler == SIG_IGN) {
+        return EINVAL;
+    }
+    stopper.runtime = runtime;
+    stopper.process = getpid();
+    action = stopper.before;
+    action.sa_handler = on_stop_signal;
+    return sigaction(number, &action, NULL) == 0 ? 0 : errno;
+}
+
+// ---- Orders -------------------------------------------------------------------
 
 static void obey(struct sp_runtime *runtime,
                  const struct sp_message_head *head,
@@ -136,7 +194,7 @@ static void obey(struct sp_runtime *runtime,
         queue_cancel(runtime, body, head->size);
         break;
     case SP_MESSAGE_STOP:
-        stop(runtime);
+        sp_service_stop(runtime);
         break;
     default: // from a newer host; it does not wait for an answer
         break;

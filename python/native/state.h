@@ -24,9 +24,9 @@ struct sp_result_lease {
 
 // What an executor runs now. Written by the executor alone, but for `mark`.
 struct sp_current {
-    // The call's number, 0 for none, with a bit while the canceller is at it:
-    // SP_CANCEL_ARMING while it sets the exception, SP_CANCEL_ARMED once it has. See
-    // service.c.
+    // The call's number, 0 for none or a shielded one, with a bit while the canceller
+    // is at it: SP_CANCEL_ARMING while it sets the exception, SP_CANCEL_ARMED once it
+    // has. See service.c.
     _Atomic uint64_t mark;
     uint64_t call;
     uint32_t slot;
@@ -74,6 +74,7 @@ struct sp_runtime {
     struct sp_tools tools; // constant once ready() was called
     PyObject *fallback;    // as tools
     PyObject *formatter;   // as tools
+    PyObject *on_cancel;   // as tools
 
     pthread_t service;
     struct sp_canceller *canceller; // service.c; owner: the service thread
@@ -101,11 +102,21 @@ void sp_runtime_tidy(struct sp_runtime *runtime);
 int sp_executor_run(struct sp_executor *executor);
 // The calling thread's executor, or NULL.
 struct sp_executor *sp_executor_here(void);
+// After this the canceller cannot reach the executor's call any more, and what it had
+// sent is withdrawn, so that it never hits the next one. Owner only; twice is harmless.
+void sp_executor_shield(struct sp_executor *executor);
 
 // ---- service.c ----------------------------------------------------------------
 
 // Starts the thread that holds the lifeline and answers the channel, and waits until it
 // has said hello. 0 or an errno.
 int sp_service_start(struct sp_runtime *runtime);
+// Lets the executors leave their loops, each after the call that it runs. Any thread,
+// also in a signal handler.
+void sp_service_stop(struct sp_runtime *runtime);
+// Has signal `number`, which Python handles already, do that too; in a forked child it
+// does what it does by default. Main thread, once. 0 or an errno; EINVAL: nobody
+// handles it.
+int sp_service_stop_at(struct sp_runtime *runtime, int number);
 
 #endif

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A hash table with linear probing; FNV-1a, for names are short.
+// A hash table with linear probing; FNV-1a, for names are short. And what to suggest
+// for a name that is not in it.
 #include "tools.h"
 
 #include <stdlib.h>
@@ -92,4 +93,75 @@ sp_tools_find(const struct sp_tools *tools, const uint8_t *name, uint32_t size)
         return NULL;
     }
     return place_of(tools, name, size, hash_of(name, size))->function;
+}
+
+// ---- The nearest name ---------------------------------------------------------
+
+#define NEAREST_MAX 64u // bytes; longer names are not compared
+
+static uint32_t least(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+// One cell of the table that distance() fills: `i` bytes of `a`, `j` of `b`. `rows` are
+// the row itself and the two above it.
+static uint32_t
+cell(const uint8_t *a, const uint8_t *b, uint32_t i, uint32_t j, uint32_t *const rows[])
+{
+    uint32_t value = least(rows[1][j - 1] + (a[i - 1] != b[j - 1]),
+                           least(rows[1][j], rows[0][j - 1]) + 1);
+    if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
+        value = least(value, rows[2][j - 2] + 1);
+    }
+    return value;
+}
+
+// How many bytes must be inserted, removed, replaced or swapped with their neighbour.
+// Both sizes are at most NEAREST_MAX.
+static uint32_t
+distance(const uint8_t *a, uint32_t a_size, const uint8_t *b, uint32_t b_size)
+{
+    uint32_t room[3][NEAREST_MAX + 1] = {{0}};
+    uint32_t *rows[] = {room[0], room[1], room[2]};
+    for (uint32_t j = 0; j <= b_size; j++) {
+        rows[0][j] = j;
+    }
+    for (uint32_t i = 1; i <= a_size; i++) {
+        uint32_t *oldest = rows[2];
+        rows[2] = rows[1];
+        rows[1] = rows[0];
+        rows[0] = oldest;
+        rows[0][0] = i;
+        for (uint32_t j = 1; j <= b_size; j++) {
+            rows[0][j] = cell(a, b, i, j, rows);
+        }
+    }
+    return rows[0][b_size];
+}
+
+// Two slips in a name of four letters would make it any name.
+static uint32_t slips_allowed(uint32_t size)
+{
+    return size < 3 ? 0 : size < 6 ? 1 : 2;
+}
+
+const struct sp_tool *
+sp_tools_nearest(const struct sp_tools *tools, const uint8_t *name, uint32_t size)
+{
+    const struct sp_tool *nearest = NULL;
+    uint32_t best = slips_allowed(size) + 1;
+    for (uint32_t i = 0; i < tools->room && size <= NEAREST_MAX; i++) {
+        const struct sp_tool *tool = &tools->places[i];
+        if (tool->name == NULL || tool->size > NEAREST_MAX) {
+            continue;
+        }
+        uint32_t found = distance(name, size, (const uint8_t *)tool->name, tool->size);
+        if (found < best ||
+            (nearest != NULL && found == best && tool->size < nearest->size)) {
+            best = found;
+            nearest = tool;
+        }
+    }
+    return nearest;
 }

@@ -33,4 +33,8 @@ int sp_tools_put(struct sp_tools *tools,
 PyObject *
 sp_tools_find(const struct sp_tools *tools, const uint8_t *name, uint32_t size);
 
+// The tool whose name is a slip or two of the finger away from `name`; NULL if none is.
+const struct sp_tool *
+sp_tools_nearest(const struct sp_tools *tools, const uint8_t *name, uint32_t size);
+
 #endif

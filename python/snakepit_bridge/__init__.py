@@ -22,11 +22,15 @@ from .arrays import empty
 from .base_adapter import BaseAdapter, ToolMetadata, tool
 from .base_adapter_threaded import ThreadSafeAdapter, thread_safe_method
 from .runtime import Cancelled, Tensor, current_call
+from .session import SessionContext
+from .stream import StreamChunk
 from .version import __version__
 
 __all__ = [
     "BaseAdapter",
     "Cancelled",
+    "SessionContext",
+    "StreamChunk",
     "Tensor",
     "ThreadSafeAdapter",
     "ToolMetadata",

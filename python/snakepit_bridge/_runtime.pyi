@@ -16,6 +16,9 @@ class Cancelled(BaseException):
     Derives from `BaseException`, so that a tool's ``except Exception`` lets it pass.
     """
 
+class UnknownTool(LookupError):
+    """No tool has the name that was called. Answers a call as UNKNOWN_TOOL."""
+
 @final
 class Tensor(_Buffer):
     """An array of numbers in shared memory, packed in C order.
@@ -59,7 +62,7 @@ class Tensor(_Buffer):
 
 @final
 class Call:
-    """The call that an executor runs now."""
+    """The call that an executor runs now. Any thread may look at it."""
 
     @property
     def id(self) -> int:
@@ -74,8 +77,13 @@ class Call:
     def deadline(self) -> float | None:
         """When the answer is due, in seconds of `time.monotonic`; None: never."""
     @property
+    def remaining(self) -> float | None:
+        """Seconds until the answer is due, at least 0.0; None: it never is."""
+    @property
     def cancelled(self) -> bool:
-        """Whether the host has asked the tool to stop."""
+        """Whether nobody wants the answer any more: cancelled, out of time, or over."""
+    def raise_if_cancelled(self) -> None:
+        """Raises Cancelled where `cancelled` is true."""
 
 def attach() -> dict[str, Any]:
     """Maps the inherited descriptors, greets the host, returns the pool's
@@ -92,6 +100,11 @@ def set_fallback(function: Callable[[str, dict[str, Any]], object] | None) -> No
 
 def set_formatter(function: Callable[[BaseException], tuple[str, str, str]]) -> None:
     """`function(error)` gives type, message and traceback of what a tool raised."""
+
+def set_on_cancel(function: Callable[[int], object] | None) -> None:
+    """`function(call)` is told the number of each call that is cancelled, on a thread
+    of the extension. What it raises is printed.
+    """
 
 def set_on_unserialisable(choice: str) -> None:
     """What becomes of values in a result that cannot be encoded: ``"error"``,
@@ -110,6 +123,15 @@ def failed(type: str, message: str, traceback: str) -> None:
 
 def run(index: int) -> None:
     """Runs executor `index` (from 0) on this thread until the host says stop."""
+
+def stop_at(number: int) -> None:
+    """Has signal `number`, which has a Python handler, also let all executors leave
+    `run`, each after the call that it runs. In a child that was forked it does what it
+    does by default. Raises OSError if it has no handler.
+    """
+
+def shield() -> None:
+    """From here on nothing interrupts the call that this thread runs, if any."""
 
 def current_call() -> Call | None:
     """The call that this thread runs, or None."""

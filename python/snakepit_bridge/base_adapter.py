@@ -6,9 +6,10 @@ methods.
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from typing import Any
 
-from . import configuration
+from . import configuration, resources
 from .errors import UnknownTool
 from .request import Request
 from .session import SessionContext, current_session
@@ -19,16 +20,19 @@ __all__ = ["BaseAdapter", "ToolMetadata", "ToolParameter", "tool"]
 
 class BaseAdapter:
     """Base of adapters. A worker builds one instance, without arguments, and all calls
-    share it.
+    share it; with ``__per_request__ = True`` in its body each call has its own.
 
-    A subclass may define
+    A subclass may define, each of them sync or async,
 
     - ``initialize(self)``, called once before the worker is ready;
     - ``cleanup(self)``, called once at the end, however the worker ends, if
       ``__init__`` came to its end;
     - ``execute_tool(self, tool_name, arguments, context)`` or, in older adapters,
       ``handle_request``, ``_handle_request_impl`` or ``_dispatch`` with one `Request`,
-      which answer for names that are no tool.
+      which answer for names that are no tool;
+
+    and, always sync, ``load_resource(cls, path, type)``, a class method that is called
+    for each of the pool's `preload_resources` before the first instance is built.
     """
 
     @functools.cached_property
@@ -38,9 +42,18 @@ class BaseAdapter:
         """
         return configuration.current().settings()
 
+    @functools.cached_property
+    def resources(self) -> Mapping[str, Any]:
+        """What `load_resource` returned, by the path as the configuration writes it;
+        read-only. An adapter may assign something else.
+        """
+        return resources.current()
+
     @property
     def session_context(self) -> SessionContext:
-        """The session of the call that this thread runs."""
+        """The session of the call that this code runs for; right in every executor and
+        coroutine.
+        """
         return current_session()
 
     @property
@@ -71,8 +84,16 @@ def call_tool(adapter: object, name: str, arguments: dict[str, Any]) -> Any:
     """Calls one of an adapter's tools by name. Raises UnknownTool if there is none."""
     tools = collect(adapter)
     if name not in tools:
-        known = ", ".join(tools) or "none"
         raise UnknownTool(
-            f"{type(adapter).__name__} has no tool {name!r}; its tools: {known}"
+            f"{type(adapter).__name__} has no tool {name!r}{_hint(name, list(tools))}"
         )
     return tools[name].function(**arguments)
+
+
+def _hint(name: str, known: list[str]) -> str:
+    import difflib  # only failing calls need it
+
+    nearest = difflib.get_close_matches(name[:64], known, n=1, cutoff=0.7)
+    if nearest:
+        return f"; did you mean {nearest[0]!r}?"
+    return f"; its tools: {', '.join(known) or 'none'}"

@@ -11,19 +11,19 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import inspect
 import json
 import sys
 import warnings
 from dataclasses import asdict
 from typing import Any
 
-from . import libraries, loader, terminal
+from . import event_loop, libraries, life, loader, resolution, terminal
 from .checking import hammering
 from .checking.report import format_report
 from .errors import AdapterError
 from .faults import describe
 from .thread_safety_checker import Pitfall, ThreadSafetyChecker, find_pitfalls
+from .tools import collect, collect_unbound
 from .worker import is_gil_enabled
 
 THREADS = 8
@@ -101,23 +101,21 @@ def _read(adapter_class: type) -> tuple[list[Pitfall], str | None]:
 def _run(
     adapter_class: type, threads: int, calls: int
 ) -> tuple[list[hammering.Tried], list[str]]:
-    adapter = adapter_class()
-    _call(adapter, "initialize")
+    if resolution.is_per_request(adapter_class):
+        tools = hammering.tools_to_try(
+            collect_unbound(adapter_class), resolution.of_class(adapter_class).functions
+        )
+        return tools, hammering.hammer(tools, threads, calls, SECONDS)
+    adapter = None
     try:
-        tools = hammering.tools_to_try(adapter)
+        adapter = life.construct(adapter_class)
+        life.initialize(adapter)
+        tools = hammering.tools_to_try(collect(adapter), {})
         stuck = hammering.hammer(tools, threads, calls, SECONDS)
     finally:
-        _call(adapter, "cleanup")
+        life.clean_up(adapter)
+        event_loop.stop()
     return tools, stuck
-
-
-def _call(adapter: Any, name: str) -> None:
-    """Calls `initialize` or `cleanup`, async or not, if the adapter has it."""
-    result = getattr(adapter, name)() if hasattr(adapter, name) else None
-    if inspect.iscoroutine(result):
-        import asyncio  # only adapters that need it pay for it
-
-        asyncio.run(result)
 
 
 def as_text(found: dict[str, Any]) -> str:

@@ -23,6 +23,7 @@ class Configuration:
     paths: list[str] = field(default_factory=list)  # go before sys.path
     pool: str = ""
     worker: int = 0
+    preload_resources: list[tuple[str, str]] = field(default_factory=list)
     undeclared_adapter: str = "warn"  # or "refuse"
     thread_safety_checks: bool = False
     on_unserialisable: str = "error"  # or "marker", "marker_with_repr"

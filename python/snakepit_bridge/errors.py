@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
+from .runtime import UnknownTool
+
+__all__ = ["AdapterError", "UnknownTool"]
+
 
 class AdapterError(Exception):
     """An adapter cannot be served. The message tells its author why."""
-
-
-class UnknownTool(LookupError):
-    """No tool has the name that was called."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import traceback
 
-from .errors import AdapterError
+from .errors import AdapterError, UnknownTool
 
 TRACEBACK_MAX = 60 * 1024  # bytes of UTF-8
 MESSAGE_MAX = 8 * 1024  # bytes of UTF-8
@@ -20,14 +20,15 @@ _EXAMPLES = os.path.join(_PACKAGE, "adapters") + os.sep
 
 # Wrappers around a tool. Where they alone are left, the call did not fit the tool's
 # signature.
-_FORWARDERS = ("tracked", "guarded")
+_FORWARDERS = ("tracked", "guarded", "awaited", "once", "tool_once", "<lambda>")
 
 
 def describe(error: BaseException) -> tuple[str, str, str]:
     """Type name, message and traceback of an exception, each a text of bounded size.
 
     The traceback has the exceptions that led to this one, and the frames of the
-    adapter's code and its libraries, without those of the bridge.
+    adapter's code and its libraries, without those of the bridge. It is empty for a
+    name that is no tool.
     """
     message = _message(error)
     try:
@@ -71,7 +72,11 @@ def _message(error: BaseException) -> str:
 
 def _traceback(error: BaseException) -> str:
     report = traceback.TracebackException(type(error), error, error.__traceback__)
-    _drop_own_frames(report, sentence_says_all=isinstance(error, AdapterError))
+    _drop_own_frames(
+        report, sentence_says_all=isinstance(error, (AdapterError, UnknownTool))
+    )
+    if isinstance(error, UnknownTool) and not report.stack:
+        return ""  # nobody's code is at fault, and the message is told anyway
     return "".join(report.format())
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""From the text of the `adapter` option to an adapter that can serve."""
+"""From the text of the `adapter` option to a class that can serve."""
 
 from __future__ import annotations
 
@@ -9,20 +9,14 @@ import sys
 import warnings
 from collections.abc import Iterable
 from types import ModuleType
-from typing import Any, Callable
+from typing import Any
 
 from .base_adapter import BaseAdapter
 from .configuration import Configuration
-from .declaration import BASE_MODULES, declared_thread_safe, undeclared_warning
+from .declaration import declared_thread_safe, undeclared_warning
 from .errors import AdapterError
-from .request import Request
-from .session import current_session
-from .tools import SAFE_MARK, TOOL_MARK, Tool, collect
-
-# By one of these an adapter without registered tools answers calls.
-FALLBACKS = ("execute_tool", "handle_request", "_handle_request_impl", "_dispatch")
-
-Fallback = Callable[[str, dict[str, Any]], Any]
+from .resolution import FALLBACKS
+from .tools import SAFE_MARK, TOOL_MARK
 
 
 def load(spec: str) -> type:
@@ -163,27 +157,17 @@ def _is_marked_safe(value: object) -> bool:
     return inspect.isfunction(value) and hasattr(value, SAFE_MARK)
 
 
-def build(adapter_class: type) -> Any:
-    """An instance of the class. What its constructor raises is raised as it is.
-
-    Raises AdapterError if the constructor wants arguments or the class wants what this
-    version does not have.
-    """
-    name = adapter_class.__name__
-    if getattr(adapter_class, "__per_request__", False):
-        raise AdapterError(
-            f"{name} sets __per_request__; this version has one instance for all calls"
-        )
+def check_constructor(adapter_class: type) -> None:
+    """Raises AdapterError if the constructor wants arguments; there are none."""
     try:
         inspect.signature(adapter_class.__init__).bind(None)  # type: ignore[misc]
     except TypeError as error:
         raise AdapterError(
-            f"{name} is built without arguments, but its constructor says: {error}; "
-            "self.config holds the pool's adapter_config"
+            f"{adapter_class.__name__} is built without arguments, but its constructor "
+            f"says: {error}; self.config holds the pool's adapter_config"
         ) from None
     except ValueError:
         pass  # a class of C code has no signature to look at
-    return adapter_class()
 
 
 def check_thread_safety(
@@ -202,80 +186,3 @@ def check_thread_safety(
         raise AdapterError(undeclared_warning(adapter_class))
     warnings.warn(undeclared_warning(adapter_class), RuntimeWarning, stacklevel=2)
     return None
-
-
-def tools_of(adapter: object) -> dict[str, Tool]:
-    """The adapter's tools by name.
-
-    Raises AdapterError for a tool that cannot be called as the host calls: by name, on
-    one of the worker's threads, for one answer.
-    """
-    tools = collect(adapter)
-    for name, found in tools.items():
-        _check_callable(f"tool {name!r} of {type(adapter).__name__}", found.function)
-    for name in ("initialize", "cleanup", *FALLBACKS):
-        if hasattr(adapter, name):
-            _refuse_async(f"{name} of {type(adapter).__name__}", getattr(adapter, name))
-    if not tools and fallback_of(adapter) is None:
-        raise AdapterError(
-            f"{type(adapter).__name__} has nothing to call: no method has @tool, "
-            f"and it defines none of {', '.join(FALLBACKS)}"
-        )
-    return tools
-
-
-def _check_callable(what: str, function: Callable[..., Any]) -> None:
-    _refuse_async(what, function)
-    if inspect.isgeneratorfunction(inspect.unwrap(function)):
-        raise AdapterError(
-            f"{what} is a generator; this version has no streaming tools"
-        )
-    for parameter in inspect.signature(function).parameters.values():
-        if (
-            parameter.kind is parameter.POSITIONAL_ONLY
-            and parameter.default is parameter.empty
-        ):
-            raise AdapterError(
-                f"{what} has the positional-only parameter {parameter.name!r}, "
-                "but tools are called with arguments by name"
-            )
-
-
-def _refuse_async(what: str, function: Callable[..., Any]) -> None:
-    plain = inspect.unwrap(function)
-    if inspect.iscoroutinefunction(plain) or inspect.isasyncgenfunction(plain):
-        raise AdapterError(
-            f"{what} is async; this version calls synchronous functions only"
-        )
-
-
-def fallback_of(adapter: Any) -> Fallback | None:
-    """What answers by `function(name, arguments)` for names that are no tool."""
-    if callable(getattr(adapter, "execute_tool", None)):
-        return lambda name, arguments: adapter.execute_tool(
-            name, arguments, current_session()
-        )
-    for attribute in FALLBACKS[1:]:
-        if _defines(type(adapter), attribute):
-            # BaseAdapter.handle_request calls the other two.
-            own = "handle_request" if isinstance(adapter, BaseAdapter) else attribute
-            return _request_handler(getattr(adapter, own))
-    return None
-
-
-def _defines(adapter_class: type, attribute: str) -> bool:
-    """Whether the class or one of its bases, ours apart, defines the method."""
-    return any(
-        attribute in vars(base)
-        for base in adapter_class.__mro__
-        if base.__module__ not in BASE_MODULES
-    )
-
-
-def _request_handler(handler: Callable[[Request], Any]) -> Fallback:
-    def handle(name: str, arguments: dict[str, Any]) -> Any:
-        session_id = current_session().session_id
-        fields = {"command": name, "args": arguments, "session_id": session_id}
-        return handler(Request(fields))
-
-    return handle

@@ -7,26 +7,42 @@ is an error and is raised.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Callable
 
 if TYPE_CHECKING:
-    from ._runtime import Call, Cancelled, Tensor
+    from ._runtime import Call, Cancelled, Tensor, UnknownTool
 
     native: Any
 else:
     try:
         import snakepit_bridge._runtime as native
-        from snakepit_bridge._runtime import Cancelled, Tensor
+        from snakepit_bridge._runtime import Cancelled, Tensor, UnknownTool
     except ModuleNotFoundError as error:
         if error.name != "snakepit_bridge._runtime":
             raise
-        from .standalone import Cancelled, Tensor
+        from .standalone import Cancelled, Tensor, UnknownTool
 
         native = None
 
-__all__ = ["Cancelled", "Tensor", "attach", "current_call", "is_attached", "native"]
+__all__ = [
+    "CALL",
+    "Cancelled",
+    "Tensor",
+    "UnknownTool",
+    "attach",
+    "current_call",
+    "is_attached",
+    "native",
+    "shield",
+    "tell_of_cancels",
+]
 
 _attached = False
+
+# The call that a coroutine belongs to. Set where one begins, and inherited by its tasks
+# and by what it gives to `asyncio.to_thread`; executors know their call without it.
+CALL: ContextVar[Call | None] = ContextVar("snakepit_call", default=None)
 
 
 def attach() -> dict[str, Any]:
@@ -47,14 +63,35 @@ def attach() -> dict[str, Any]:
 
 
 def current_call() -> Call | None:
-    """The call that this thread runs: id, session, deadline, whether it was cancelled.
+    """The call that this code runs for: id, tool, session, deadline, whether cancelled.
 
+    Right in every executor, in coroutines and their tasks, and in `asyncio.to_thread`.
     None outside of a call, and on threads that a tool started itself.
     """
     if not _attached:
         return None
     call: Call | None = native.current_call()
-    return call
+    return CALL.get() if call is None else call
+
+
+def shield() -> None:
+    """From here on the running call is not interrupted any more.
+
+    What was on its way to it is withdrawn. It still sees `cancelled`, and a worker
+    whose call does not end is still killed. For cleaning up. Does nothing outside of a
+    call.
+    """
+    if _attached:
+        native.shield()
+
+
+def tell_of_cancels(function: Callable[[int], object] | None) -> None:
+    """Has `function` called with the number of each call that is cancelled.
+
+    On a thread of the extension, after the exception was sent to the call's executor.
+    """
+    if _attached:
+        native.set_on_cancel(function)
 
 
 def is_attached() -> bool:

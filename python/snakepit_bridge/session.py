@@ -16,6 +16,6 @@ class SessionContext:
 
 
 def current_session() -> SessionContext:
-    """The session of the call that this thread runs."""
+    """The session of the call that this code runs for, as `current_call` knows it."""
     call = runtime.current_call()
     return SessionContext(call.session_id if call is not None else "")

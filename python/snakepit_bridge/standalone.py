@@ -34,6 +34,10 @@ class Cancelled(BaseException):
     """
 
 
+class UnknownTool(LookupError):
+    """No tool has the name that was called."""
+
+
 class Tensor:
     """An array in a worker's shared memory. There are none outside of a worker."""
 

@@ -21,7 +21,9 @@ TOOL_MARK = "__snakepit_tool__"
 SAFE_MARK = "__thread_safe__"
 
 # The worker calls these itself: @thread_safe_method alone does not make tools of them.
-LIFE = frozenset({"initialize", "cleanup", "execute_tool", "handle_request"})
+LIFE = frozenset(
+    {"initialize", "cleanup", "load_resource", "execute_tool", "handle_request"}
+)
 
 
 @dataclass(frozen=True)
@@ -71,10 +73,11 @@ class ToolMetadata:
 
 @dataclass(frozen=True)
 class Tool:
-    """A callable tool of one adapter instance."""
+    """A callable tool of an adapter."""
 
     metadata: ToolMetadata
     function: Callable[..., Any]
+    attribute: str  # the method's name in its class
 
 
 @overload
@@ -140,44 +143,61 @@ def collect(adapter: object) -> dict[str, Tool]:
 
     Raises AdapterError if two methods claim one name.
     """
+    return _collect(type(adapter), lambda attribute, _: getattr(adapter, attribute))
+
+
+def collect_unbound(adapter_class: type) -> dict[str, Tool]:
+    """The tools of a class without an instance: their functions are there to look at.
+
+    Raises AdapterError as `collect` does.
+    """
+    nobody = object()
+    return _collect(
+        adapter_class, lambda _, found: found.__get__(nobody, adapter_class)
+    )
+
+
+def _collect(
+    adapter_class: type, bind: Callable[[str, Any], Callable[..., Any]]
+) -> dict[str, Tool]:
     tools: dict[str, Tool] = {}
-    for attribute, function in _marked_methods(adapter):
-        found = _describe(attribute, function)
+    for attribute, method in _marked_methods(adapter_class):
+        found = _describe(attribute, bind(attribute, method))
         name = found.metadata.name
         if name in tools:
             raise AdapterError(
-                f"two methods of {type(adapter).__name__} are tool {name!r}: "
+                f"two methods of {adapter_class.__name__} are tool {name!r}: "
                 f"{tools[name].function.__name__} and {attribute}"
             )
         tools[name] = found
     return dict(sorted(tools.items()))
 
 
-def _marked_methods(adapter: object) -> Iterator[tuple[str, Callable[..., Any]]]:
-    for attribute in dir(type(adapter)):
+def _marked_methods(adapter_class: type) -> Iterator[tuple[str, Any]]:
+    for attribute in dir(adapter_class):
         # getattr_static, so that looking for tools runs no property.
-        found = inspect.getattr_static(type(adapter), attribute)
+        found = inspect.getattr_static(adapter_class, attribute)
         target = (
             found.__func__ if isinstance(found, (staticmethod, classmethod)) else found
         )
         if not inspect.isfunction(target):
             continue
         if hasattr(target, TOOL_MARK):
-            if _may_be_called(attribute, getattr(target, TOOL_MARK), adapter):
-                yield attribute, getattr(adapter, attribute)
+            if _may_be_called(attribute, getattr(target, TOOL_MARK), adapter_class):
+                yield attribute, found
         elif getattr(target, SAFE_MARK, False) and _is_public(attribute):
-            yield attribute, getattr(adapter, attribute)
+            yield attribute, found
 
 
 def _is_public(attribute: str) -> bool:
     return not attribute.startswith("_") and attribute not in LIFE
 
 
-def _may_be_called(attribute: str, mark: ToolMark, adapter: object) -> bool:
+def _may_be_called(attribute: str, mark: ToolMark, adapter_class: type) -> bool:
     if mark.name or not attribute.startswith("_"):
         return True
     warnings.warn(
-        f"{type(adapter).__name__}.{attribute} is private and so no tool; "
+        f"{adapter_class.__name__}.{attribute} is private and so no tool; "
         "@tool(name=...) would give it a public name",
         RuntimeWarning,
         stacklevel=2,
@@ -193,7 +213,7 @@ def _describe(attribute: str, function: Callable[..., Any]) -> Tool:
         parameters=parameters_of(function),
         thread_safe=bool(getattr(function, SAFE_MARK, False)),
     )
-    return Tool(metadata, function)
+    return Tool(metadata, function, attribute)
 
 
 def _first_paragraph(function: Callable[..., Any]) -> str:

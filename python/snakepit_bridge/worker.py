@@ -14,16 +14,32 @@ import sysconfig
 import threading
 from typing import Any
 
-from . import checking, configuration, faults, loader, runtime
+from . import (
+    checking,
+    configuration,
+    event_loop,
+    faults,
+    life,
+    loader,
+    resolution,
+    resources,
+    runtime,
+)
 from .configuration import Configuration
-from .tools import Tool
+from .resolution import Answers
+from .tools import ToolMetadata
 from .version import __version__
+
+
+class Terminated(BaseException):
+    """SIGTERM came. Raised in the main thread, once, whatever that was doing."""
 
 
 def main() -> int:
     """Serves one worker's life. Returns the exit status.
 
-    0: the host said stop; 1: the adapter cannot be served; 2: there is no host.
+    0: the host said stop; 1: the adapter cannot be served; 2: there is no host. After
+    SIGTERM the process ends by that signal, when it has cleaned up.
     """
     prepare_process()
     try:
@@ -35,13 +51,14 @@ def main() -> int:
     prepare_imports(settings)
     worker = Worker(settings)
     try:
-        worker.start()
-    except BaseException as error:  # a module may well call sys.exit() when imported
-        return worker.fail(error)
-    try:
-        return worker.serve()
-    finally:
+        heed_termination(worker)
+        return worker.live()
+    except Terminated:
         worker.clean_up()
+    finally:
+        if worker.is_terminated:
+            end_by(signal.SIGTERM)
+    return 1
 
 
 def prepare_process() -> None:
@@ -60,13 +77,52 @@ def prepare_imports(settings: Configuration) -> None:
     sys.argv[1:] = settings.adapter_args
 
 
+def heed_termination(worker: Worker) -> None:
+    """Has SIGTERM end what the main thread does, so that the adapter is cleaned up.
+
+    A second one ends the process at once.
+    """
+
+    def terminate(number: int, frame: object) -> None:
+        if worker.is_terminated:
+            end_by(signal.SIGTERM)
+        worker.is_terminated = True
+        raise Terminated("the worker was told to end, by SIGTERM")
+
+    worker.terminate = terminate
+    signal.signal(signal.SIGTERM, terminate)
+    runtime.native.stop_at(signal.SIGTERM)
+
+
+def end_by(number: int) -> None:
+    """Ends the process by a signal, as if nobody had handled it."""
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+
+
 class Worker:
     """One adapter instance and the threads that call it. Owner: main thread."""
 
     def __init__(self, settings: Configuration) -> None:
         """Nothing is loaded yet."""
         self.settings = settings
-        self.adapter: Any = None
+        self.adapter: Any = None  # stays None where each call has an instance
+        self.is_terminated = False
+        self.terminate: Any = None  # the handler of SIGTERM
+
+    def live(self) -> int:
+        """From the adapter's import to its cleanup. Returns the exit status."""
+        try:
+            try:
+                self.start()
+            except Terminated:
+                raise
+            except BaseException as error:  # a module may well call sys.exit()
+                runtime.native.failed(*faults.describe(error))
+                return 1
+            return self.serve()
+        finally:
+            self.clean_up()
 
     def start(self) -> None:
         """Loads, builds, initializes and registers the adapter, and tells the host.
@@ -76,28 +132,28 @@ class Worker:
         adapter_class = loader.load(self.settings.adapter)
         thread_safe = loader.check_thread_safety(adapter_class, self.settings)
         checking.install(adapter_class, self.settings)
-        self.adapter = loader.build(adapter_class)
-        tools = loader.tools_of(self.adapter)
-        if hasattr(self.adapter, "initialize"):
-            self.adapter.initialize()
-        self.register(tools)
-        runtime.native.ready(describe_worker(adapter_class, thread_safe, tools))
+        loader.check_constructor(adapter_class)
+        resources.load(adapter_class, self.settings)
+        answers = self.prepare(adapter_class)
+        self.register(answers)
+        runtime.native.ready(describe_worker(adapter_class, thread_safe, answers.tools))
 
-    def register(self, tools: dict[str, Tool]) -> None:
-        """Hands the tools to the extension, which calls them from then on."""
-        for name, found in tools.items():
-            runtime.native.register(name, found.function)
-        runtime.native.set_fallback(loader.fallback_of(self.adapter))
+    def prepare(self, adapter_class: type) -> Answers:
+        """Builds and initializes the instance, unless each call has one of its own."""
+        if resolution.is_per_request(adapter_class):
+            return resolution.of_class(adapter_class)
+        self.adapter = life.construct(adapter_class)
+        answers = resolution.of_instance(self.adapter)
+        life.initialize(self.adapter)
+        return answers
+
+    def register(self, answers: Answers) -> None:
+        """Hands what answers to the extension, which calls it from then on."""
+        for name, function in answers.functions.items():
+            runtime.native.register(name, function)
+        runtime.native.set_fallback(answers.fallback)
         runtime.native.set_formatter(faults.describe_call)
         runtime.native.set_on_unserialisable(self.settings.on_unserialisable)
-
-    def fail(self, error: BaseException) -> int:
-        """Tells the host why the start failed. Returns the exit status."""
-        try:
-            runtime.native.failed(*faults.describe(error))
-        finally:
-            self.clean_up()
-        return 1
 
     def serve(self) -> int:
         """Runs the executors until the host says stop. Returns the exit status."""
@@ -114,18 +170,17 @@ class Worker:
         return 0
 
     def clean_up(self) -> None:
-        """Calls the adapter's `cleanup`, once, and prints what it raises."""
-        adapter, self.adapter = self.adapter, None
-        if not hasattr(adapter, "cleanup"):
-            return
+        """Cleans the adapter up and ends its tasks, once. From here on SIGTERM ends the
+        process at once, unless the adapter has its own handler.
+        """
         try:
-            adapter.cleanup()
-        except BaseException as error:
-            text = faults.describe(error)[2]
-            print(
-                f"snakepit: cleanup of {type(adapter).__name__}: {text}",
-                file=sys.stderr,
-            )
+            if signal.getsignal(signal.SIGTERM) is self.terminate:
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        finally:
+            adapter, self.adapter = self.adapter, None
+            life.clean_up(adapter)
+            event_loop.stop()
+            checking.report()
 
 
 class Executors:
@@ -187,7 +242,7 @@ class Executors:
 
 
 def describe_worker(
-    adapter_class: type, thread_safe: bool | None, tools: dict[str, Tool]
+    adapter_class: type, thread_safe: bool | None, tools: list[ToolMetadata]
 ) -> dict[str, Any]:
     """What the host is told when the worker can serve, all fit for MessagePack."""
     return {
@@ -198,7 +253,7 @@ def describe_worker(
         "implementation": sys.implementation.name,
         "python": ".".join(map(str, sys.version_info[:3])),
         "thread_safe": thread_safe,
-        "tools": [found.metadata.as_message() for found in tools.values()],
+        "tools": [metadata.as_message() for metadata in tools],
     }
 
 

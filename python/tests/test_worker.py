@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
-from snakepit_bridge import configuration, runtime, worker
+from snakepit_bridge import configuration, resources, runtime, worker
 from snakepit_bridge.worker import main
 
 Write = Callable[[str, str], str]
@@ -79,15 +79,28 @@ class FakeRuntime:
     def current_call(self) -> None:
         return None
 
+    def stop_at(self, number: int) -> None:
+        self.stopped_at = number
+
+    def set_on_cancel(self, function: Any) -> None:
+        self.on_cancel = function
+
+    def shield(self) -> None:
+        pass
+
 
 @pytest.fixture(autouse=True)
 def untouched_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr(sys, "argv", list(sys.argv))
-    handler = signal.getsignal(signal.SIGINT)
+    handlers = {
+        number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)
+    }
     yield
+    resources.forget()
     signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGINT, handler)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture
@@ -302,3 +315,97 @@ def test_started_by_hand_it_says_what_is_missing() -> None:
     assert done.returncode == 2
     assert done.stderr.startswith("snakepit_bridge.worker: ")
     assert "Traceback" not in done.stderr
+
+
+def test_sigterm_ends_the_start_and_is_not_reported_as_its_failure(
+    host: Any, write_module: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[int] = []
+    monkeypatch.setattr(worker, "end_by", ended.append)
+    write_module(
+        "stopped",
+        ADAPTER + "    import os, signal\n"
+        "    Lively.initialize = lambda self: os.kill(os.getpid(), signal.SIGTERM)\n",
+    )
+    fake = host(adapter="stopped")
+    main()
+    assert ended == [signal.SIGTERM]
+    assert fake.fault is None
+    assert fake.info is None
+    assert sys.modules["stopped"].life[-1] == "cleanup"
+
+
+def test_sigterm_is_left_to_an_adapter_that_handles_it(
+    host: Any, write_module: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[int] = []
+    monkeypatch.setattr(worker, "end_by", ended.append)
+    write_module(
+        "deaf",
+        ADAPTER + "    import os, signal\n"
+        "    def start(self):\n"
+        "        signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    Lively.initialize = start\n",
+    )
+    fake = host(adapter="deaf")
+    assert main() == 0
+    assert ended == []
+    assert fake.info is not None
+
+
+def test_an_async_life_is_lived_on_one_loop(host: Any, write_module: Write) -> None:
+    write_module(
+        "flowing",
+        """
+        import asyncio
+        from snakepit_bridge import BaseAdapter, tool
+        life = []
+
+        class Flowing(BaseAdapter):
+            async def initialize(self):
+                life.append(asyncio.get_running_loop())
+            async def cleanup(self):
+                life.append(asyncio.get_running_loop())
+            @tool
+            async def loop(self):
+                life.append(asyncio.get_running_loop())
+                return "ran"
+        """,
+    )
+    fake = host(adapter="flowing")
+    assert main() == 0
+    assert fake.answers == ["ran"]
+    first, second, third = sys.modules["flowing"].life
+    assert first is second is third
+    assert first.is_closed()
+    assert fake.on_cancel is None
+
+
+def test_resources_are_there_before_the_adapter_is(
+    host: Any, write_module: Write, tmp_path: Path
+) -> None:
+    write_module(
+        "loading",
+        """
+        from snakepit_bridge import BaseAdapter, tool
+        class Loading(BaseAdapter):
+            @classmethod
+            def load_resource(cls, path, type):
+                return [path, type]
+            def __init__(self):
+                self.found = dict(self.resources)
+            @tool
+            def report(self):
+                return self.found
+        """,
+    )
+    fake = host(
+        adapter="loading",
+        paths=[str(tmp_path)],
+        preload_resources=[["m.bin", "model"], ["/abs", "data"]],
+    )
+    assert main() == 0
+    assert fake.answers == [
+        {"m.bin": [str(tmp_path / "m.bin"), "model"], "/abs": ["/abs", "data"]}
+    ]

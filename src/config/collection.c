@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Options that are lists and maps, from their nodes. Each is built aside and put into
 // its field only when it is whole.
+#include <stddef.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -40,20 +41,44 @@ static snakepit_err set_texts(struct sp_yaml *yaml,
     return err;
 }
 
-// The name of an environment variable.
-static snakepit_err
-check_name(const struct sp_pairs *pairs, const char *name, const struct sp_place *place)
+// What the two halves of a pair are called.
+struct pair_words {
+    const char *name;    // in full
+    const char *brief;   // in "the ... is given twice"
+    const char *never;   // what a name has none of
+    const char *forms;   // of an item of a list
+    const char *keys[2]; // an item may also be a map of these two; NULL: it may not
+};
+
+static const struct pair_words variables = {
+    .name = "the name of an environment variable",
+    .brief = "variable",
+    .never = "=",
+    .forms = "[NAME, value] or {NAME: value}",
+};
+
+static const struct pair_words resources = {
+    .name = "the path of a resource",
+    .brief = "resource",
+    .never = "",
+    .forms = "[path, type] or {path: ..., type: ...}",
+    .keys = {"path", "type"},
+};
+
+static snakepit_err check_name(const struct sp_pairs *pairs,
+                               const struct pair_words *words,
+                               const char *name,
+                               const struct sp_place *place)
 {
     char shown[SP_QUOTED_MAX];
-    if (name[0] == '\0' || strchr(name, '=') != NULL) {
-        return sp_problem(place,
-                          "expected the name of an environment variable, got %s",
-                          sp_quote(name, shown));
+    if (name[0] == '\0' || strpbrk(name, words->never) != NULL) {
+        return sp_problem(
+            place, "expected %s, got %s", words->name, sp_quote(name, shown));
     }
     for (size_t i = 0; i < pairs->count; i++) {
         if (strcmp(pairs->items[i].name, name) == 0) {
             return sp_problem(
-                place, "the variable %s is given twice", sp_quote(name, shown));
+                place, "the %s %s is given twice", words->brief, sp_quote(name, shown));
         }
     }
     return SNAKEPIT_OK;
@@ -61,6 +86,7 @@ check_name(const struct sp_pairs *pairs, const char *name, const struct sp_place
 
 // Appends to `pairs`, which has room for one more.
 static snakepit_err add_pair(struct sp_pairs *pairs,
+                             const struct pair_words *words,
                              const yaml_node_t *name,
                              const yaml_node_t *value,
                              const struct sp_place *place)
@@ -68,9 +94,8 @@ static snakepit_err add_pair(struct sp_pairs *pairs,
     const char *text = NULL;
     struct sp_place where = *place;
     where.line = sp_yaml_line(name);
-    snakepit_err err =
-        sp_yaml_text(name, "the name of an environment variable", &where, &text);
-    err = err != SNAKEPIT_OK ? err : check_name(pairs, text, &where);
+    snakepit_err err = sp_yaml_text(name, words->name, &where, &text);
+    err = err != SNAKEPIT_OK ? err : check_name(pairs, words, text, &where);
     if (err != SNAKEPIT_OK) {
         return err;
     }
@@ -88,6 +113,7 @@ static snakepit_err add_pair(struct sp_pairs *pairs,
 
 static snakepit_err set_pairs_of_map(struct sp_yaml *yaml,
                                      const yaml_node_t *node,
+                                     const struct pair_words *words,
                                      const struct sp_place *place,
                                      struct sp_pairs *pairs)
 {
@@ -96,6 +122,7 @@ static snakepit_err set_pairs_of_map(struct sp_yaml *yaml,
          err == SNAKEPIT_OK && pair < node->data.mapping.pairs.top;
          pair++) {
         err = add_pair(pairs,
+                       words,
                        sp_yaml_node(yaml, pair->key),
                        sp_yaml_node(yaml, pair->value),
                        place);
@@ -103,30 +130,58 @@ static snakepit_err set_pairs_of_map(struct sp_yaml *yaml,
     return err;
 }
 
-// [NAME, value] or {NAME: value}.
+// The value of `key` in a map; NULL if it has none.
+static const yaml_node_t *
+value_of(struct sp_yaml *yaml, const yaml_node_t *map, const char *key)
+{
+    for (const yaml_node_pair_t *pair = map->data.mapping.pairs.start;
+         key != NULL && pair < map->data.mapping.pairs.top;
+         pair++) {
+        const yaml_node_t *name = sp_yaml_node(yaml, pair->key);
+        if (name->type == YAML_SCALAR_NODE &&
+            strcmp((const char *)name->data.scalar.value, key) == 0) {
+            return sp_yaml_node(yaml, pair->value);
+        }
+    }
+    return NULL;
+}
+
+// One of the forms in `words`.
 static snakepit_err add_item(struct sp_yaml *yaml,
                              const yaml_node_t *item,
+                             const struct pair_words *words,
                              const struct sp_place *place,
                              struct sp_pairs *pairs)
 {
     if (item->type == YAML_SEQUENCE_NODE &&
         item->data.sequence.items.top - item->data.sequence.items.start == 2) {
         const yaml_node_item_t *parts = item->data.sequence.items.start;
-        return add_pair(
-            pairs, sp_yaml_node(yaml, parts[0]), sp_yaml_node(yaml, parts[1]), place);
+        return add_pair(pairs,
+                        words,
+                        sp_yaml_node(yaml, parts[0]),
+                        sp_yaml_node(yaml, parts[1]),
+                        place);
     }
-    if (item->type == YAML_MAPPING_NODE &&
-        item->data.mapping.pairs.top - item->data.mapping.pairs.start == 1) {
-        return set_pairs_of_map(yaml, item, place, pairs);
+    bool is_map = item->type == YAML_MAPPING_NODE;
+    ptrdiff_t count =
+        is_map ? item->data.mapping.pairs.top - item->data.mapping.pairs.start : 0;
+    const yaml_node_t *name = is_map ? value_of(yaml, item, words->keys[0]) : NULL;
+    const yaml_node_t *value = is_map ? value_of(yaml, item, words->keys[1]) : NULL;
+    if (count == 2 && name != NULL && value != NULL) {
+        return add_pair(pairs, words, name, value, place);
+    }
+    // A path without its type must not become a resource that is called "path".
+    if (count == 1 && name == NULL && value == NULL) {
+        return set_pairs_of_map(yaml, item, words, place, pairs);
     }
     char shown[SP_QUOTED_MAX];
-    return sp_problem(place,
-                      "expected [NAME, value] or {NAME: value}, got %s",
-                      sp_yaml_describe(item, shown));
+    return sp_problem(
+        place, "expected %s, got %s", words->forms, sp_yaml_describe(item, shown));
 }
 
 static snakepit_err set_pairs_of_list(struct sp_yaml *yaml,
                                       const yaml_node_t *node,
+                                      const struct pair_words *words,
                                       const struct sp_place *place,
                                       struct sp_pairs *pairs)
 {
@@ -138,13 +193,14 @@ static snakepit_err set_pairs_of_list(struct sp_yaml *yaml,
         const yaml_node_t *value = sp_yaml_node(yaml, *item);
         struct sp_place where =
             sp_place_item(place, (size_t)(item - first), sp_yaml_line(value));
-        err = add_item(yaml, value, &where, pairs);
+        err = add_item(yaml, value, words, &where, pairs);
     }
     return err;
 }
 
 static snakepit_err set_pairs(struct sp_yaml *yaml,
                               const yaml_node_t *node,
+                              const struct pair_words *words,
                               const struct sp_place *place,
                               struct sp_pairs *pairs)
 {
@@ -156,8 +212,8 @@ static snakepit_err set_pairs(struct sp_yaml *yaml,
     if (pairs->items == NULL) {
         return SNAKEPIT_NO_MEMORY;
     }
-    return map ? set_pairs_of_map(yaml, node, place, pairs)
-               : set_pairs_of_list(yaml, node, place, pairs);
+    return map ? set_pairs_of_map(yaml, node, words, place, pairs)
+               : set_pairs_of_list(yaml, node, words, place, pairs);
 }
 
 static snakepit_err set_json(struct sp_yaml *yaml,
@@ -193,7 +249,9 @@ static snakepit_err set_collection(struct sp_yaml *yaml,
     case SP_KIND_TEXTS:
         return set_texts(yaml, node, place, field);
     case SP_KIND_PAIRS:
-        return set_pairs(yaml, node, place, field);
+        return set_pairs(yaml, node, &variables, place, field);
+    case SP_KIND_RESOURCES:
+        return set_pairs(yaml, node, &resources, place, field);
     default:
         return set_json(yaml, node, place, (char **)field);
     }

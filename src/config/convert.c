@@ -185,6 +185,7 @@ static void describe(const struct sp_option *option, char *text, size_t room)
         [SP_KIND_PROGRAM] = "a command or the path of an interpreter",
         [SP_KIND_TEXTS] = "a list of texts",
         [SP_KIND_PAIRS] = "a map of names to texts",
+        [SP_KIND_RESOURCES] = "a map of paths to types",
         [SP_KIND_JSON] = "a map",
     };
     if (option->choices != NULL) {
@@ -363,6 +364,7 @@ void sp_option_clear(const struct sp_option *option, void *target)
         clear_texts(field);
         break;
     case SP_KIND_PAIRS:
+    case SP_KIND_RESOURCES:
         clear_pairs(field);
         break;
     case SP_KIND_ADAPTER:

@@ -24,9 +24,10 @@ enum sp_kind {
     SP_KIND_ADAPTER,         // char *: a Python import path
     SP_KIND_PROGRAM,         // char *: a command or a path
     // What follows is written as a list or a map.
-    SP_KIND_TEXTS, // struct sp_texts: a list of texts
-    SP_KIND_PAIRS, // struct sp_pairs: a map of texts, or a list of pairs
-    SP_KIND_JSON,  // char *: a map, kept as JSON
+    SP_KIND_TEXTS,     // struct sp_texts: a list of texts
+    SP_KIND_PAIRS,     // struct sp_pairs: a map of texts, or a list of pairs
+    SP_KIND_RESOURCES, // struct sp_pairs: paths and types, as PAIRS or by these names
+    SP_KIND_JSON,      // char *: a map, kept as JSON
 };
 
 struct sp_option {

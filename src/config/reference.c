@@ -171,6 +171,7 @@ static void say_values(struct page *page, const struct sp_option *option)
         say(page, "a list of texts");
         break;
     case SP_KIND_PAIRS:
+    case SP_KIND_RESOURCES:
     case SP_KIND_JSON:
         say(page, "a map");
         break;
@@ -279,6 +280,7 @@ static void say_type(struct page *page, const struct sp_option *option)
         say(page, "\"type\": \"array\", \"items\": %s", value);
         break;
     case SP_KIND_PAIRS:
+    case SP_KIND_RESOURCES:
         say(page,
             "\"anyOf\": [{\"type\": \"object\", \"additionalProperties\": %s}, "
             "{\"type\": "

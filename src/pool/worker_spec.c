@@ -35,6 +35,15 @@ static void write_texts(snakepit_writer *writer, const struct sp_texts *texts)
     }
 }
 
+static void write_pairs(snakepit_writer *writer, const struct sp_pairs *pairs)
+{
+    snakepit_writer_array(writer, (uint32_t)pairs->count);
+    for (size_t i = 0; i < pairs->count; i++) {
+        snakepit_writer_array(writer, 2);
+        write_pair(writer, pairs->items[i].name, pairs->items[i].value);
+    }
+}
+
 snakepit_err sp_supervisor_write_first_message(struct sp_supervisor *supervisor,
                                                uint64_t worker)
 {
@@ -43,11 +52,13 @@ snakepit_err sp_supervisor_write_first_message(struct sp_supervisor *supervisor,
     if (writer == NULL) {
         return SNAKEPIT_NO_MEMORY;
     }
-    snakepit_writer_map(writer, 11);
+    snakepit_writer_map(writer, 12);
     write_pair(writer, "adapter", config->adapter);
     snakepit_writer_str(writer, "adapter_args");
     write_texts(writer, &config->adapter_args);
     write_pair(writer, "adapter_config", config->adapter_config);
+    snakepit_writer_str(writer, "preload_resources");
+    write_pairs(writer, &config->preload_resources);
     write_pair(writer, "profile", sp_profile_name(supervisor->profile));
     snakepit_writer_str(writer, "executors");
     snakepit_writer_uint(writer, supervisor->threads);

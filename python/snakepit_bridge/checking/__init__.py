@@ -5,12 +5,15 @@ what adapter authors use.
 
 from __future__ import annotations
 
-import atexit
+import functools
 import sys
+from typing import Callable
 
 from ..configuration import Configuration
 
 FLAG = "--thread-safety-check"  # among adapter_args
+
+_report: Callable[[], None] | None = None  # there is one while a worker checks
 
 
 def install(adapter_class: type, configuration: Configuration) -> None:
@@ -18,8 +21,9 @@ def install(adapter_class: type, configuration: Configuration) -> None:
     nothing at all.
 
     Call it when the adapter's module is imported and before its tools are collected.
-    Warnings go to standard error as they come, the report when the process ends.
+    Warnings go to standard error as they come.
     """
+    global _report
     if (
         not configuration.thread_safety_checks
         and FLAG not in configuration.adapter_args
@@ -32,6 +36,14 @@ def install(adapter_class: type, configuration: Configuration) -> None:
         checker.note_undeclared(adapter_class)  # the loader has warned already
     checker.watch(adapter_class)
     checker.check_library_safety()
-    atexit.register(
+    _report = functools.partial(
         thread_safety_checker.print_thread_safety_report, checker, sys.stderr
     )
+
+
+def report() -> None:
+    """Prints what a checking worker has found, once, to standard error."""
+    global _report
+    show, _report = _report, None
+    if show is not None:
+        show()

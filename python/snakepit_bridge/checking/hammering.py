@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Callable
 
-from ..tools import collect
+from ..tools import Tool
 from .examples import NoExample, arguments_for
 
 ITEMS_MAX = 1000  # of a generator that are taken
@@ -21,7 +21,8 @@ class Tried:
     """What came of one tool."""
 
     name: str
-    function: Callable[..., Any]
+    method: Callable[..., Any]  # whose signature says what it takes
+    function: Callable[..., Any]  # what is called
     calls: int = 0
     errors: int = 0
     first_error: str = ""
@@ -32,7 +33,7 @@ class Tried:
         """Calls it once, with new arguments."""
         error = ""
         try:
-            result = self.function(**arguments_for(self.function))
+            result = self.function(**arguments_for(self.method))
             if inspect.isgenerator(result):
                 for _ in itertools.islice(result, ITEMS_MAX):
                     pass
@@ -55,11 +56,15 @@ class Tried:
         }
 
 
-def tools_to_try(adapter: Any) -> list[Tried]:
-    """The adapter's tools; those that cannot be tried say why."""
+def tools_to_try(
+    tools: dict[str, Tool], functions: dict[str, Callable[..., Any]]
+) -> list[Tried]:
+    """An adapter's tools; those that cannot be tried say why. One of `functions` is
+    called in the place of the tool of its name.
+    """
     found = []
-    for name, known in collect(adapter).items():
-        tried = Tried(name, known.function)
+    for name, known in tools.items():
+        tried = Tried(name, known.function, functions.get(name, known.function))
         plain = inspect.unwrap(known.function)
         if inspect.iscoroutinefunction(plain) or inspect.isasyncgenfunction(plain):
             tried.skipped = "async tools share one thread"

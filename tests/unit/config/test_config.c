@@ -173,6 +173,27 @@ static void adapter_env_has_three_forms(void **state)
     }
 }
 
+static void preload_resources_has_four_forms(void **state)
+{
+    (void)state;
+    static const char *const forms[] = {
+        "preload_resources: [{path: a=1, type: model}, {type: data, path: b}]",
+        "preload_resources: [[a=1, model], [b, data]]",
+        "preload_resources: [{a=1: model}, {b: data}]",
+        "preload_resources: {a=1: model, b: data}",
+    };
+    for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+        struct sp_config *config = read_good(forms[i]);
+        const struct sp_pairs *pairs = &config->pools[0].preload_resources;
+        assert_int_equal(pairs->count, 2);
+        assert_string_equal(pairs->items[0].name, "a=1");
+        assert_string_equal(pairs->items[0].value, "model");
+        assert_string_equal(pairs->items[1].name, "b");
+        assert_string_equal(pairs->items[1].value, "data");
+        sp_config_free(config);
+    }
+}
+
 static void anchors_are_shared_values(void **state)
 {
     (void)state;
@@ -297,6 +318,7 @@ int main(void)
                                set_environment),
         cmocka_unit_test_setup(adapter_args_mean_what_the_keys_mean, set_environment),
         cmocka_unit_test_setup(adapter_env_has_three_forms, set_environment),
+        cmocka_unit_test_setup(preload_resources_has_four_forms, set_environment),
         cmocka_unit_test_setup(anchors_are_shared_values, set_environment),
         cmocka_unit_test_setup(a_long_backoff_raises_its_own_default_limit,
                                set_environment),

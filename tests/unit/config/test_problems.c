@@ -212,6 +212,21 @@ static const struct {
     {"adapter_env:\n  A:\n", "2: adapter_env.A: expected a text, got nothing"},
     {"adapter_env: [[A, 1], [A, 2]]\n",
      "1: adapter_env[1]: the variable \"A\" is given twice"},
+    {"preload_resources: [a]\n",
+     "1: preload_resources[0]: expected [path, type] or {path: ..., type: ...}, got "
+     "\"a\""},
+    {"preload_resources: [{path: a}]\n",
+     "1: preload_resources[0]: expected [path, type] or {path: ..., type: ...}, got a "
+     "map"},
+    {"preload_resources: [{path: a, kind: b}]\n",
+     "1: preload_resources[0]: expected [path, type] or {path: ..., type: ...}, got a "
+     "map"},
+    {"preload_resources: [[a, b], {path: a, type: c}]\n",
+     "1: preload_resources[1]: the resource \"a\" is given twice"},
+    {"preload_resources: [['', b]]\n",
+     "1: preload_resources[0]: expected the path of a resource, got \"\""},
+    {"preload_resources: text\n",
+     "1: preload_resources: expected a map of paths to types, got \"text\""},
     {"adapter_env: {A: [1]}\n", "1: adapter_env.A: expected a text, got a list"},
     {"adapter_config: 3\n", "1: adapter_config: expected a map, got 3"},
     {"adapter_config: [1]\n", "1: adapter_config: expected a map, got a list"},

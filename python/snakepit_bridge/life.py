@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: MIT
+"""The life of an adapter's instance: construct, `initialize`, serve, `cleanup`.
+
+An instance whose constructor came to its end is cleaned up once, whatever happens.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from typing import Any, Callable, TypeVar
+
+from . import calling, configuration, event_loop, faults, resources, runtime
+
+Result = TypeVar("Result")
+
+
+def construct(adapter_class: type) -> Any:
+    """An instance of the class. What its constructor raises is raised as it is.
+
+    `config` and `resources` are there before ``__init__`` runs, also where the class is
+    no `BaseAdapter` and takes attributes.
+    """
+    if type(adapter_class).__call__ is not type.__call__:
+        return adapter_class()  # its metaclass has its own way
+    adapter: Any = adapter_class.__new__(adapter_class)  # type: ignore[call-overload]
+    if isinstance(adapter, adapter_class):
+        _give(adapter, "config", lambda: configuration.current().settings())
+        _give(adapter, "resources", resources.current)
+        type(adapter).__init__(adapter)
+    return adapter
+
+
+def _give(adapter: Any, name: str, make: Callable[[], Any]) -> None:
+    if hasattr(type(adapter), name):
+        return
+    try:
+        setattr(adapter, name, make())
+    except (AttributeError, TypeError):
+        pass  # the class has slots or is frozen
+
+
+def initialize(adapter: Any) -> None:
+    """Calls `initialize`, sync or async, if the adapter has it."""
+    if hasattr(adapter, "initialize"):
+        calling.finished(adapter.initialize())
+
+
+def clean_up(adapter: Any) -> None:
+    """Calls `cleanup`, sync or async, if the adapter has it; prints what it raises.
+
+    Not interrupted by the running call's end.
+    """
+    if not hasattr(adapter, "cleanup"):
+        return
+    try:
+        done = adapter.cleanup()
+        if inspect.iscoroutine(done):
+            event_loop.run(done, shielded=True)
+    except BaseException as error:
+        text = faults.describe(error)[2]
+        print(f"snakepit: cleanup of {type(adapter).__name__}: {text}", file=sys.stderr)
+
+
+def once(adapter_class: type, use: Callable[[Any], Result]) -> Result:
+    """What `use` makes of an instance that lives for this call alone.
+
+    The instance is cleaned up also where `initialize` or `use` raises or is cancelled.
+    """
+    adapter = None
+    try:
+        adapter = construct(adapter_class)
+        initialize(adapter)
+        return use(adapter)
+    finally:
+        # An interruption that strikes before the shield is up is the only one there is.
+        try:
+            runtime.shield()
+        finally:
+            clean_up(adapter)

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: MIT
+"""Which function of an adapter answers a call.
+
+In this order: a registered tool of that name; `execute_tool`; one of the three older
+request styles. Nothing else is callable.
+"""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import Any, Callable
+
+from . import calling, life
+from .base_adapter import BaseAdapter
+from .declaration import BASE_MODULES
+from .errors import AdapterError
+from .request import Request
+from .session import current_session
+from .tools import Tool, ToolMetadata, collect, collect_unbound
+
+# By one of these an adapter answers calls of names that are no tool.
+FALLBACKS = ("execute_tool", "handle_request", "_handle_request_impl", "_dispatch")
+
+Fallback = Callable[[str, dict[str, Any]], Any]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What executors call: plain functions, whatever the adapter's own are."""
+
+    tools: list[ToolMetadata]  # in alphabetical order
+    functions: dict[str, Callable[..., Any]]  # by the tool's name
+    fallback: Fallback | None
+
+
+def is_per_request(adapter_class: type) -> bool:
+    """Whether the class wants an instance for each call."""
+    return bool(getattr(adapter_class, "__per_request__", False))
+
+
+def of_instance(adapter: Any) -> Answers:
+    """For one instance that all calls share.
+
+    Raises AdapterError for a function that cannot be called as the host calls: by name,
+    on one of the worker's threads, for one answer; and for an adapter without any.
+    """
+    tools = collect(adapter)
+    _check(type(adapter), tools)
+    functions = {
+        name: calling.plain(_of(name, type(adapter)), found.function)
+        for name, found in tools.items()
+    }
+    return Answers(_metadata(tools), functions, fallback_of(adapter))
+
+
+def of_class(adapter_class: type) -> Answers:
+    """For a class whose every call gets an instance of its own. Raises as above."""
+    tools = collect_unbound(adapter_class)
+    _check(adapter_class, tools)
+    functions = {
+        name: _tool_once(adapter_class, found.attribute)
+        for name, found in tools.items()
+    }
+    fallback = _fallback_once(adapter_class) if _style_of(adapter_class) else None
+    return Answers(_metadata(tools), functions, fallback)
+
+
+def _metadata(tools: dict[str, Tool]) -> list[ToolMetadata]:
+    return [found.metadata for found in tools.values()]
+
+
+def _tool_once(adapter_class: type, attribute: str) -> Callable[..., Any]:
+    def tool_once(**arguments: Any) -> Any:
+        return life.once(
+            adapter_class,
+            lambda adapter: calling.finished(getattr(adapter, attribute)(**arguments)),
+        )
+
+    return tool_once
+
+
+def _fallback_once(adapter_class: type) -> Fallback:
+    def fallback_once(name: str, arguments: dict[str, Any]) -> Any:
+        def use(adapter: Any) -> Any:
+            fallback = fallback_of(adapter)
+            assert fallback is not None, "the class had one"
+            return fallback(name, arguments)
+
+        return life.once(adapter_class, use)
+
+    return fallback_once
+
+
+# ---- What cannot be called -----------------------------------------------------------
+
+
+def _of(name: str, adapter_class: type) -> str:
+    return f"tool {name!r} of {adapter_class.__name__}"
+
+
+def _check(adapter_class: type, tools: dict[str, Tool]) -> None:
+    for name, found in tools.items():
+        calling.check(_of(name, adapter_class), found.function)
+        _check_parameters(_of(name, adapter_class), found.function)
+    for name in ("initialize", "cleanup", *FALLBACKS):
+        if callable(getattr(adapter_class, name, None)):
+            what = f"{name} of {adapter_class.__name__}"
+            calling.check(what, getattr(adapter_class, name))
+    if not tools and _style_of(adapter_class) is None:
+        raise AdapterError(
+            f"{adapter_class.__name__} has nothing to call: no method has @tool, "
+            f"and it defines none of {', '.join(FALLBACKS)}"
+        )
+
+
+def _check_parameters(what: str, function: Callable[..., Any]) -> None:
+    for parameter in inspect.signature(function).parameters.values():
+        if (
+            parameter.kind is parameter.POSITIONAL_ONLY
+            and parameter.default is parameter.empty
+        ):
+            raise AdapterError(
+                f"{what} has the positional-only parameter {parameter.name!r}, "
+                "but tools are called with arguments by name"
+            )
+
+
+# ---- Names that are no tool ----------------------------------------------------------
+
+
+def fallback_of(adapter: Any) -> Fallback | None:
+    """What answers by `function(name, arguments)` for names that are no tool."""
+    style = _style_of(type(adapter))
+    if style is None:
+        return None
+    if style == "execute_tool":
+        return lambda name, arguments: calling.finished(
+            adapter.execute_tool(name, arguments, current_session())
+        )
+    # BaseAdapter.handle_request calls the other two.
+    own = "handle_request" if isinstance(adapter, BaseAdapter) else style
+    return _request_handler(getattr(adapter, own))
+
+
+def _style_of(adapter_class: type) -> str | None:
+    """The first of FALLBACKS that the class or a base, ours apart, defines."""
+    for attribute in FALLBACKS:
+        for base in adapter_class.__mro__:
+            if base.__module__ not in BASE_MODULES and attribute in vars(base):
+                return attribute
+    return None
+
+
+def _request_handler(handler: Callable[[Request], Any]) -> Fallback:
+    def handle(name: str, arguments: dict[str, Any]) -> Any:
+        session_id = current_session().session_id
+        fields = {"command": name, "args": arguments, "session_id": session_id}
+        return calling.finished(handler(Request(fields)))
+
+    return handle
