@@ -26,14 +26,20 @@ def main() -> int:
     0: the host said stop; 1: the adapter cannot be served; 2: there is no host.
     """
     prepare_process()
+    return serve_adapter()
+
+
+def serve_adapter(adapter_class: type | None = None) -> int:
+    """The same in a process that is prepared; if it was forked, the class is there."""
     try:
         settings = Configuration.from_message(runtime.attach())
     except (OSError, RuntimeError) as error:
         print(f"snakepit_bridge.worker: {error}", file=sys.stderr)
         return 2
     configuration.use(settings)
-    prepare_imports(settings)
-    worker = Worker(settings)
+    if adapter_class is None:
+        prepare_imports(settings)
+    worker = Worker(settings, adapter_class)
     try:
         worker.start()
     except BaseException as error:  # a module may well call sys.exit() when imported
@@ -63,9 +69,12 @@ def prepare_imports(settings: Configuration) -> None:
 class Worker:
     """One adapter instance and the threads that call it. Owner: main thread."""
 
-    def __init__(self, settings: Configuration) -> None:
-        """Nothing is loaded yet."""
+    def __init__(
+        self, settings: Configuration, adapter_class: type | None = None
+    ) -> None:
+        """Nothing is loaded yet, but for what the template has."""
         self.settings = settings
+        self.adapter_class = adapter_class
         self.adapter: Any = None
 
     def start(self) -> None:
@@ -73,7 +82,7 @@ class Worker:
 
         Raises AdapterError, or whatever the adapter's own code raises.
         """
-        adapter_class = loader.load(self.settings.adapter)
+        adapter_class = self.adapter_class or loader.load(self.settings.adapter)
         thread_safe = loader.check_thread_safety(adapter_class, self.settings)
         self.adapter = loader.build(adapter_class)
         tools = loader.tools_of(self.adapter)
