@@ -333,6 +333,7 @@ static void clear_group(struct sp_template *template)
 {
     pid_t group = template->process.pid;
     bool missing = !sp_list_empty(&template->pending) && !template->end.gone;
+    bool reaped = false;
     // Somebody else has reaped it: its number may be another's by now.
     if (!template->end.gone) {
         (void)kill(-group, SIGKILL);
@@ -340,7 +341,12 @@ static void clear_group(struct sp_template *template)
     pid_t pid;
     do {
         pid = waitpid(-group, NULL, missing ? 0 : WNOHANG);
+        reaped = reaped || pid == group;
     } while (pid > 0 || (pid < 0 && errno == EINTR));
+    // One that was killed the moment it was made had no group of its own yet.
+    if (!reaped) {
+        (void)sp_exit_reap(group);
+    }
 }
 
 static void log_exit(const struct sp_template *template)
