@@ -310,10 +310,23 @@ static const struct sp_failure too_many_tensors = {
     .stage = "line",
 };
 
+// The first call of the line that still has time; those before it end.
+static struct sp_call *take_from_line(struct sp_pool *pool, struct sp_after *after)
+{
+    static const struct sp_failure too_late = {.err = SNAKEPIT_DEADLINE_EXCEEDED,
+                                               .stage = "line"};
+    struct sp_call *call;
+    while ((call = sp_line_take(&pool->line)) != NULL &&
+           sp_clock_coarse() >= call->line_deadline) {
+        sp_pool_fail_call(pool, call, &too_late, after);
+    }
+    return call;
+}
+
 void sp_pool_dispatch(struct sp_pool *pool, struct sp_after *after)
 {
-    while (pool->line.count > 0) {
-        struct sp_call *call = sp_line_take(&pool->line);
+    struct sp_call *call;
+    while (pool->line.count > 0 && (call = take_from_line(pool, after)) != NULL) {
         enum sp_placed placed = sp_pool_place(pool, call, after);
         if (placed == SP_NO_ROOM) {
             sp_line_put_first(&pool->line, call);

@@ -9,6 +9,9 @@
 #include "payload/writer.h"
 #include "pool/supervisor.h"
 
+// The numbers of enum sp_on_unserialisable.
+static const char *const on_unserialisable[] = {"error", "marker", "marker_with_repr"};
+
 // Calls whose tensors a worker may still hold, and answers that we may.
 #define LEAST_LEASES 256u
 #define LEAST_SLOTS  64u
@@ -44,7 +47,7 @@ snakepit_err sp_supervisor_write_first_message(struct sp_supervisor *supervisor,
     if (writer == NULL) {
         return SNAKEPIT_NO_MEMORY;
     }
-    snakepit_writer_map(writer, 9);
+    snakepit_writer_map(writer, 10);
     write_pair(writer, "adapter", config->adapter);
     snakepit_writer_str(writer, "adapter_args");
     write_texts(writer, &config->adapter_args);
@@ -61,6 +64,8 @@ snakepit_err sp_supervisor_write_first_message(struct sp_supervisor *supervisor,
     write_pair(writer,
                "undeclared_adapter",
                config->undeclared_adapter == SP_UNDECLARED_REFUSE ? "refuse" : "warn");
+    write_pair(
+        writer, "on_unserialisable", on_unserialisable[config->on_unserialisable]);
     snakepit_err err = snakepit_writer_error(writer);
     supervisor->first_message.size = 0;
     if (err == SNAKEPIT_OK) {
@@ -167,7 +172,7 @@ void sp_supervisor_describe_failure(struct sp_worker *worker, char *text, size_t
         return;
     }
     sp_exit_describe(
-        &worker->end, atomic_load(&worker->killed_for), 0, cause, sizeof cause);
+        &worker->end, atomic_load(&worker->killed_for), SP_OOM_NO, cause, sizeof cause);
     sp_output_tail(&worker->errors, tail, sizeof tail);
     (void)snprintf(text,
                    size,

@@ -106,7 +106,7 @@ snakepit_err sp_worker_start(const struct sp_worker_options *options,
     made->options = *options;
     made->options.config = (struct sp_slice){0};
     made->started_at = sp_clock_now();
-    made->oom_kills = sp_exit_oom_kills();
+    sp_oom_look(&made->oom_seen);
     snakepit_err err =
         sp_buf_append(&made->first_message, options->config.data, options->config.size);
     err = err != SNAKEPIT_OK ? err : sp_port_new(&options->shape, &made->port);

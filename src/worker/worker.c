@@ -99,9 +99,10 @@ static void report_loss(struct sp_worker *worker, const struct sp_exit *end)
     bool first = !worker->lost;
     worker->lost = true;
     if (first) {
-        bool oom = sp_exit_oom_kills() > worker->oom_kills;
         const char *because = atomic_load(&worker->killed_for);
-        sp_exit_describe(end, because, oom, cause, sizeof cause);
+        bool unasked = because == NULL && end->signal == SIGKILL;
+        enum sp_oom memory = unasked ? sp_oom_judge(&worker->oom_seen) : SP_OOM_NO;
+        sp_exit_describe(end, because, memory, cause, sizeof cause);
         (void)sp_output_read(&worker->errors);
         sp_output_tail(&worker->errors, tail, sizeof tail);
         struct sp_worker_loss loss = {
