@@ -34,8 +34,7 @@ static struct sp_runtime *attached(PyObject *module)
 
 // ---- Start --------------------------------------------------------------------
 
-static PyObject *
-decode_config(struct sp_codec *codec, const uint8_t *body, size_t size)
+static PyObject *decode_config(struct sp_codec *codec, const uint8_t *body, size_t size)
 {
     struct sp_decoder decoder;
     sp_decoder_init(&decoder, codec);

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Forking. The one thing to know: a worker is made as the template's sibling, not as its
-// child (CLONE_PARENT), so that the host is its parent: the host alone waits for it, and
-// hears of its end however the template ends. The C library's fork() cannot do that, so
-// what it does in a process with one thread is done here.
+// Forking. The one thing to know: a worker is made as the template's sibling, not as
+// its child (CLONE_PARENT), so that the host is its parent: the host alone waits for
+// it, and hears of its end however the template ends. The C library's fork() cannot do
+// that, so what it does in a process with one thread is done here.
 #include "template.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -16,6 +15,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -26,19 +26,11 @@
 
 // ---- Whether it may -----------------------------------------------------------
 
+// The kernel counts a folder for each thread, and the two that every folder has.
 int sp_template_threads(void)
 {
-    DIR *folder = opendir("/proc/self/task");
-    int count = 0;
-    if (folder == NULL) {
-        return -1;
-    }
-    for (const struct dirent *entry = readdir(folder); entry != NULL;
-         entry = readdir(folder)) {
-        count += entry->d_name[0] != '.' ? 1 : 0;
-    }
-    closedir(folder);
-    return count;
+    struct stat status;
+    return stat("/proc/self/task", &status) == 0 ? (int)status.st_nlink - 2 : -1;
 }
 
 // Where the C library keeps the number of the main thread, NULL if that cannot be told.
@@ -71,8 +63,9 @@ static pid_t fork_sibling(void)
         return -1;
     }
     (void)syscall(SYS_get_robust_list, 0, &robust, &robust_size);
-    // The kernel writes the new number where the C library looks for it. Machines differ
-    // in which of the last two arguments it takes for that place, and ignore the other.
+    // The kernel writes the new number where the C library looks for it. Machines
+    // differ in which of the last two arguments it takes for that place, and ignore the
+    // other.
     long flags = CLONE_PARENT | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD;
     pid_t pid = (pid_t)syscall(SYS_clone, flags, NULL, NULL, number, number);
     if (pid == 0) {
@@ -163,10 +156,10 @@ enum sp_fork_outcome sp_template_fork(void)
     uint64_t ticket;
     int descriptors[SP_FORK_FDS];
     snakepit_err err;
-    Py_BEGIN_ALLOW_THREADS
-    err = sp_channel_receive_fork(SP_FD_TEMPLATE, &ticket, descriptors);
-    Py_END_ALLOW_THREADS
-    if (err == SNAKEPIT_END) {
+    Py_BEGIN_ALLOW_THREADS err =
+        sp_channel_receive_fork(SP_FD_TEMPLATE, &ticket, descriptors);
+    Py_END_ALLOW_THREADS if (err == SNAKEPIT_END)
+    {
         return errno == EINTR ? SP_FORK_NONE : SP_FORK_NO_HOST;
     }
     if (err != SNAKEPIT_OK) {

@@ -24,8 +24,8 @@ enum sp_message_type {
 
     // Between a host and the template of a pool, which also have CONFIG, and READY: it
     // can fork.
-    SP_MESSAGE_FORK = 64,   // host: u64 ticket, with SP_FORK_FDS descriptors
-    SP_MESSAGE_FORKED = 65, // template: struct sp_forked
+    SP_MESSAGE_FORK = 64,       // host: u64 ticket, with SP_FORK_FDS descriptors
+    SP_MESSAGE_FORKED = 65,     // template: struct sp_forked
     SP_MESSAGE_UNFORKABLE = 66, // template: a text; workers must be exec'ed
 };
 

@@ -61,7 +61,7 @@ struct sp_supervisor {
     bool fork_was_ready;          // a forked worker was ready once
     uint32_t template_deaths;     // since a forked worker was ready
     uint64_t template_at;         // not to be started again before; CLOCK_MONOTONIC ns
-    uv_timer_t timer; // the next batch, after a delay or a back-off
+    uv_timer_t timer;             // the next batch, after a delay or a back-off
     bool timer_closed;
     int requests; // read-only descriptor of the store's segment
     struct sp_buf first_message;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // posix_spawn does an exec's work: it is a vfork, so the size of the host does not
-// matter, and it reports a failed exec. Descriptors are first moved out of the way of the
-// numbers that they become.
+// matter, and it reports a failed exec. Descriptors are first moved out of the way of
+// the numbers that they become.
 #include "worker/spawn.h"
 
 #include <errno.h>
@@ -115,10 +115,8 @@ static int start(const struct sp_spawn_options *options,
                  pid_t *pid)
 {
     char flag[] = "-m";
-    char *const words[] = {(char *)(uintptr_t)options->python,
-                           flag,
-                           (char *)(uintptr_t)module,
-                           NULL};
+    char *const words[] = {
+        (char *)(uintptr_t)options->python, flag, (char *)(uintptr_t)module, NULL};
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     int rc = posix_spawn_file_actions_init(&actions);

@@ -94,6 +94,7 @@ static struct sp_fork *oldest(struct sp_template *template)
 static void end_oldest(struct sp_template *template, pid_t pid)
 {
     struct sp_fork *fork = oldest(template);
+    SP_CHECK(sp_link_used(&fork->link) && fork->link.previous == &template->pending);
     sp_list_remove(&fork->link);
     fork->done(fork->user, pid);
 }
@@ -141,8 +142,7 @@ static bool is_its_fork(const struct sp_template *template, pid_t pid)
            getpgid(pid) == template->process.pid && setpgid(pid, pid) == 0;
 }
 
-static void
-on_forked(struct sp_template *template, const uint8_t *body, uint32_t size)
+static void on_forked(struct sp_template *template, const uint8_t *body, uint32_t size)
 {
     struct sp_forked forked;
     if (size == sizeof forked) {

@@ -290,8 +290,8 @@ static void on_hello(struct sp_worker *worker, const uint8_t *body, uint32_t siz
     }
     memcpy(&hello, body, sizeof hello);
     if (hello.version != SP_LAYOUT_VERSION || hello.tid <= 0) {
-        sp_worker_fail_start(worker,
-                   "its snakepit_bridge is of another version than the library");
+        sp_worker_fail_start(
+            worker, "its snakepit_bridge is of another version than the library");
         return;
     }
     worker->greeted = true;

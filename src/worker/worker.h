@@ -63,7 +63,7 @@ struct sp_worker_options {
     struct sp_template *template; // forks it; NULL: it is exec'ed
     int cpu;                      // the only one that it may use, or -1
     struct sp_slice config;       // body of the first message; borrowed for the start
-    int requests;           // read-only descriptor of the pool's segment
+    int requests;                 // read-only descriptor of the pool's segment
     struct sp_control_shape shape;
     uint32_t start_timeout_ms;
     uint32_t stop_grace_ms;

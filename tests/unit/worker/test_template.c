@@ -164,7 +164,8 @@ struct scene {
     pid_t other_child;
 };
 
-static void no_log(void *user, enum sp_log_level level, const char *event, const char *line)
+static void
+no_log(void *user, enum sp_log_level level, const char *event, const char *line)
 {
     (void)user;
     (void)level;
@@ -407,7 +408,8 @@ static void a_template_that_refuses_is_ended_and_its_reason_kept(void **state)
     assert_string_equal(scene->template->reason, "it does not want to");
 }
 
-static void a_template_that_leaves_before_it_is_ready_is_gone_with_its_status(void **state)
+static void
+a_template_that_leaves_before_it_is_ready_is_gone_with_its_status(void **state)
 {
     struct scene *scene = *state;
     run(scene, "leaves", 1);
