@@ -87,8 +87,11 @@ sp_channel_send_fork(int fd, uint64_t ticket, const int descriptors[SP_FORK_FDS]
     return sent < 0 ? SNAKEPIT_SYSTEM : SNAKEPIT_OK;
 }
 
+// The kernel rounds room up, so one more may come than was asked for.
+#define ROOM_FDS (sizeof(union fork_room) / sizeof(int))
+
 // How many descriptors came; they are in `descriptors`.
-static size_t take_descriptors(struct msghdr *message, int descriptors[SP_FORK_FDS])
+static size_t take_descriptors(struct msghdr *message, int descriptors[ROOM_FDS])
 {
     struct cmsghdr *head = CMSG_FIRSTHDR(message);
     if (head == NULL || head->cmsg_level != SOL_SOCKET ||
@@ -115,14 +118,16 @@ sp_channel_receive_fork(int fd, uint64_t *ticket, int descriptors[SP_FORK_FDS])
         errno = got == 0 ? 0 : errno;
         return SNAKEPIT_END;
     }
-    size_t count = take_descriptors(&message, descriptors);
+    int came[ROOM_FDS];
+    size_t count = take_descriptors(&message, came);
     if (got == sizeof packet && packet.head.type == SP_MESSAGE_FORK &&
         count == SP_FORK_FDS && (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0) {
+        memcpy(descriptors, came, SP_FORK_FDS * sizeof(int));
         *ticket = packet.ticket;
         return SNAKEPIT_OK;
     }
     while (count > 0) {
-        close(descriptors[--count]);
+        close(came[--count]);
     }
     return SNAKEPIT_PROTOCOL;
 }
