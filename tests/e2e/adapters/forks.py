@@ -33,7 +33,7 @@ def do_what_cannot_be_forked(deed: str) -> None:
 
 do_what_cannot_be_forked(os.environ.get("DEED", ""))
 if os.environ.get("NUMPY"):
-    import numpy
+    import numpy.random
 
 
 class Forks(ThreadSafeAdapter):

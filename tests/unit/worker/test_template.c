@@ -158,7 +158,8 @@ struct scene {
     bool ready;
     bool gone;
     bool stop_after_forks;
-    uint32_t wanted; // forks to ask for when it is ready
+    bool hears_nothing; // while the template lives
+    uint32_t wanted;    // forks to ask for when it is ready
     uint32_t answered;
     struct asked asked[FORKS];
     pid_t other_child;
@@ -202,6 +203,9 @@ static void note_ready(void *user, struct sp_template *template)
     }
     if (scene->wanted == 0) {
         sp_template_stop(template);
+    }
+    if (scene->hears_nothing) {
+        uv_poll_stop(&template->channel_poll);
     }
 }
 
@@ -333,6 +337,14 @@ static void a_fork_that_was_told_of_survives_the_template(void **state)
     assert_lives(&scene->asked[0]);
 }
 
+static void last_words_are_heard_after_the_death(void **state)
+{
+    struct scene *scene = *state;
+    scene->hears_nothing = true;
+    run(scene, "dies_told", 1);
+    assert_lives(&scene->asked[0]);
+}
+
 static void a_fork_that_nobody_was_told_of_is_killed_and_reaped(void **state)
 {
     struct scene *scene = *state;
@@ -457,6 +469,7 @@ int main(int count, char **words)
         test(a_fork_that_fails_is_answered_and_the_template_lives_on),
         test(the_forks_of_a_template_that_dies_are_answered),
         test(a_fork_that_was_told_of_survives_the_template),
+        test(last_words_are_heard_after_the_death),
         test(a_fork_that_nobody_was_told_of_is_killed_and_reaped),
         test(a_template_that_does_not_answer_is_killed),
         test(a_template_cannot_pass_its_host_off_as_a_fork),
