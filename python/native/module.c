@@ -4,14 +4,18 @@
 #include "state.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include "call.h"
 #include "fault.h"
+#include "template.h"
 
 struct module_state {
     struct sp_codec codec;
     PyTypeObject *call_type;
     struct sp_runtime *runtime; // NULL until attach()
+    bool is_template;           // since attach_template(), until it was forked
 };
 
 static struct module_state *state_of(PyObject *module)
@@ -30,14 +34,27 @@ static struct sp_runtime *attached(PyObject *module)
 
 // ---- Start --------------------------------------------------------------------
 
-static PyObject *
-decode_config(struct sp_runtime *runtime, const uint8_t *body, size_t size)
+static PyObject *decode_config(struct sp_codec *codec, const uint8_t *body, size_t size)
 {
     struct sp_decoder decoder;
-    sp_decoder_init(&decoder, runtime->codec);
+    sp_decoder_init(&decoder, codec);
     PyObject *config = sp_decode(&decoder, body, size, NULL);
     sp_decoder_fini(&decoder);
     return config;
+}
+
+// `*body` is valid until the next message is read here.
+static bool receive_config(int channel, const uint8_t **body, uint32_t *size)
+{
+    static uint8_t room[SP_MESSAGE_MAX];
+    struct sp_message_head head;
+    if (sp_channel_receive(channel, room, &head, body) != SNAKEPIT_OK ||
+        head.type != SP_MESSAGE_CONFIG) {
+        PyErr_SetString(PyExc_OSError, "the host is gone or sent no configuration");
+        return false;
+    }
+    *size = head.size;
+    return true;
 }
 
 static PyObject *runtime_attach(PyObject *module, PyObject *unused)
@@ -50,12 +67,9 @@ static PyObject *runtime_attach(PyObject *module, PyObject *unused)
     }
     state->runtime = runtime;
     // The first message is read here; all others are the service thread's.
-    static uint8_t room[SP_MESSAGE_MAX];
-    struct sp_message_head head;
     const uint8_t *body;
-    if (sp_channel_receive(runtime->channel, room, &head, &body) != SNAKEPIT_OK ||
-        head.type != SP_MESSAGE_CONFIG) {
-        PyErr_SetString(PyExc_OSError, "the host is gone or sent no configuration");
+    uint32_t size;
+    if (!receive_config(runtime->channel, &body, &size)) {
         return NULL;
     }
     int rc;
@@ -65,7 +79,7 @@ static PyObject *runtime_attach(PyObject *module, PyObject *unused)
         errno = rc;
         return PyErr_SetFromErrno(PyExc_OSError);
     }
-    return decode_config(runtime, body, head.size);
+    return decode_config(&state->codec, body, size);
 }
 
 static PyObject *runtime_register(PyObject *module, PyObject *arguments)
@@ -134,13 +148,81 @@ static PyObject *runtime_set_on_unserialisable(PyObject *module, PyObject *wante
         wanted);
 }
 
+// ---- A template ---------------------------------------------------------------
+
+static PyObject *runtime_attach_template(PyObject *module, PyObject *unused)
+{
+    (void)unused;
+    struct module_state *state = state_of(module);
+    const uint8_t *body;
+    uint32_t size;
+    sp_die_with_parent();
+    (void)fcntl(SP_FD_TEMPLATE, F_SETFD, FD_CLOEXEC);
+    if (!receive_config(SP_FD_TEMPLATE, &body, &size)) {
+        return NULL;
+    }
+    state->is_template = true;
+    return decode_config(&state->codec, body, size);
+}
+
+static PyObject *runtime_threads(PyObject *module, PyObject *unused)
+{
+    (void)module;
+    (void)unused;
+    return PyLong_FromLong(sp_template_threads());
+}
+
+static PyObject *runtime_can_fork(PyObject *module, PyObject *unused)
+{
+    (void)module;
+    (void)unused;
+    return PyBool_FromLong(sp_template_can_fork());
+}
+
+// The host is not interested in how a template ends that it no longer wants, and what
+// the adapter has left for the end of the process is for workers to do.
+static PyObject *runtime_fork(PyObject *module, PyObject *unused)
+{
+    (void)unused;
+    switch (sp_template_fork()) {
+    case SP_FORK_CHILD:
+        state_of(module)->is_template = false;
+        Py_RETURN_TRUE;
+    case SP_FORK_THREADS:
+        PyErr_SetString(PyExc_RuntimeError, "threads run in the template");
+        return NULL;
+    case SP_FORK_NO_HOST:
+        _exit(0);
+    default:
+        break;
+    }
+    if (PyErr_CheckSignals() != 0) {
+        return NULL;
+    }
+    Py_RETURN_FALSE;
+}
+
 // ---- Reports to the host ------------------------------------------------------
+
+// Where reports go; -1 with an exception where there is no host.
+static int channel_of(PyObject *module)
+{
+    if (state_of(module)->is_template) {
+        return SP_FD_TEMPLATE;
+    }
+    const struct sp_runtime *runtime = attached(module);
+    return runtime == NULL ? -1 : runtime->channel;
+}
 
 // Encodes `value` and sends it as one message.
 static PyObject *report(PyObject *module, enum sp_message_type type, PyObject *value)
 {
     struct module_state *state = state_of(module);
     struct sp_encoder encoder;
+    int channel = channel_of(module);
+    if (channel < 0) {
+        return NULL;
+    }
     sp_encoder_init(&encoder, &state->codec);
     sp_encoder_begin(&encoder, NULL, 0);
     PyObject *done = NULL;
@@ -149,7 +231,7 @@ static PyObject *report(PyObject *module, enum sp_message_type type, PyObject *v
         size_t size;
         bool is_inline;
         sp_encoder_bytes(&encoder, &data, &size, &is_inline);
-        if (sp_channel_send(state->runtime->channel, type, data, size) == SNAKEPIT_OK) {
+        if (sp_channel_send(channel, type, data, size) == SNAKEPIT_OK) {
             Py_INCREF(Py_None);
             done = Py_None;
         } else {
@@ -166,7 +248,12 @@ static PyObject *report(PyObject *module, enum sp_message_type type, PyObject *v
 
 static PyObject *runtime_ready(PyObject *module, PyObject *info)
 {
-    return attached(module) == NULL ? NULL : report(module, SP_MESSAGE_READY, info);
+    return report(module, SP_MESSAGE_READY, info);
+}
+
+static PyObject *runtime_unforkable(PyObject *module, PyObject *reason)
+{
+    return report(module, SP_MESSAGE_UNFORKABLE, reason);
 }
 
 static PyObject *runtime_failed(PyObject *module, PyObject *arguments)
@@ -174,8 +261,7 @@ static PyObject *runtime_failed(PyObject *module, PyObject *arguments)
     PyObject *type;
     PyObject *message;
     PyObject *traceback;
-    if (attached(module) == NULL ||
-        !PyArg_ParseTuple(arguments, "UUU:failed", &type, &message, &traceback)) {
+    if (!PyArg_ParseTuple(arguments, "UUU:failed", &type, &message, &traceback)) {
         return NULL;
     }
     PyObject *fault = Py_BuildValue(
@@ -262,6 +348,20 @@ static PyMethodDef methods[] = {
      runtime_attach,
      METH_NOARGS,
      "Maps the inherited descriptors and greets the host."},
+    {"attach_template",
+     runtime_attach_template,
+     METH_NOARGS,
+     "Greets the host as the template of a pool."},
+    {"threads", runtime_threads, METH_NOARGS, "Threads of this process."},
+    {"can_fork", runtime_can_fork, METH_NOARGS, "Whether fork() works here."},
+    {"fork",
+     runtime_fork,
+     METH_NOARGS,
+     "Waits for a request to fork; true in the new worker."},
+    {"unforkable",
+     runtime_unforkable,
+     METH_O,
+     "Tells the host why workers must be exec'ed."},
     {"register", runtime_register, METH_VARARGS, "Makes a function callable by name."},
     {"set_fallback",
      runtime_set_fallback,

@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "template.h"
+
 // ---- Attach -------------------------------------------------------------------
 
 static int refuse(const char *what)
@@ -110,7 +112,7 @@ static void on_parent_death(int number)
 // The kernel tells us of the host's death by a signal of our own, for SIGKILL would
 // leave our children behind. Should the host be dead already, the channel is closed and
 // the service thread sees that.
-static void die_with_parent(void)
+void sp_die_with_parent(void)
 {
     struct sigaction action = {.sa_handler = on_parent_death};
     sigemptyset(&action.sa_mask);
@@ -125,7 +127,7 @@ struct sp_runtime *sp_runtime_attach(struct sp_codec *codec)
         PyErr_SetString(PyExc_RuntimeError, "attach() was called before");
         return NULL;
     }
-    die_with_parent();
+    sp_die_with_parent();
     if (map_control(&runtime) != 0 || map_payloads(&runtime) != 0 ||
         make_tables(&runtime) != 0) {
         return NULL;

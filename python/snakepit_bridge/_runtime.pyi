@@ -92,6 +92,29 @@ def attach() -> dict[str, Any]:
     Once per process. Raises OSError if the descriptors are not a host's.
     """
 
+def attach_template() -> dict[str, Any]:
+    """Greets the host as the template of a pool, returns the pool's configuration.
+
+    Once per process. Raises OSError if no host sent one.
+    """
+
+def threads() -> int:
+    """How many threads of any kind this process has; -1 if the kernel does not tell."""
+
+def can_fork() -> bool:
+    """Whether the kernel and the C library allow what `fork` does."""
+
+def fork() -> bool:
+    """Waits for the host to ask for a worker, and makes it.
+
+    True in the new worker, which may call `attach` then; False in the template, also
+    when only a signal came. Does not return if the host closes the channel. Raises
+    RuntimeError if other threads run, and whatever a signal handler raises.
+    """
+
+def unforkable(reason: str) -> None:
+    """Tells the host why each worker must be a fresh interpreter."""
+
 def register(name: str, function: Callable[..., object]) -> None:
     """Makes `function` callable as `name`, by keyword arguments. Before `ready`."""
 

@@ -52,14 +52,25 @@ def attach() -> dict[str, Any]:
     no host left its descriptors here.
     """
     global _attached
+    _check_native()
+    configuration: dict[str, Any] = native.attach()
+    _attached = True
+    return configuration
+
+
+def attach_template() -> dict[str, Any]:
+    """Joins the host as the template of a pool; otherwise as `attach`."""
+    _check_native()
+    configuration: dict[str, Any] = native.attach_template()
+    return configuration
+
+
+def _check_native() -> None:
     if native is None:
         raise RuntimeError(
             "snakepit_bridge is here without its extension _runtime, so it can test "
             "adapters but not serve them; install Snakepit's python folder with pip"
         )
-    configuration: dict[str, Any] = native.attach()
-    _attached = True
-    return configuration
 
 
 def current_call() -> Call | None:

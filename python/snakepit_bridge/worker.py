@@ -42,14 +42,20 @@ def main() -> int:
     SIGTERM the process ends by that signal, when it has cleaned up.
     """
     prepare_process()
+    return serve_adapter()
+
+
+def serve_adapter(adapter_class: type | None = None) -> int:
+    """The same in a process that is prepared; if it was forked, the class is there."""
     try:
         settings = Configuration.from_message(runtime.attach())
     except (OSError, RuntimeError) as error:
         print(f"snakepit_bridge.worker: {error}", file=sys.stderr)
         return 2
     configuration.use(settings)
-    prepare_imports(settings)
-    worker = Worker(settings)
+    if adapter_class is None:
+        prepare_imports(settings)
+    worker = Worker(settings, adapter_class)
     try:
         heed_termination(worker)
         return worker.live()
@@ -103,9 +109,12 @@ def end_by(number: int) -> None:
 class Worker:
     """One adapter instance and the threads that call it. Owner: main thread."""
 
-    def __init__(self, settings: Configuration) -> None:
-        """Nothing is loaded yet."""
+    def __init__(
+        self, settings: Configuration, adapter_class: type | None = None
+    ) -> None:
+        """Nothing is loaded yet, but for what the template has."""
         self.settings = settings
+        self.adapter_class = adapter_class
         self.adapter: Any = None  # stays None where each call has an instance
         self.is_terminated = False
         self.terminate: Any = None  # the handler of SIGTERM
@@ -129,7 +138,7 @@ class Worker:
 
         Raises AdapterError, or whatever the adapter's own code raises.
         """
-        adapter_class = loader.load(self.settings.adapter)
+        adapter_class = self.adapter_class or loader.load(self.settings.adapter)
         thread_safe = loader.check_thread_safety(adapter_class, self.settings)
         checking.install(adapter_class, self.settings)
         loader.check_constructor(adapter_class)

@@ -23,6 +23,7 @@ enum sp_on_unserialisable {
     SP_UNSERIALISABLE_MARKER_WITH_REPR
 };
 enum sp_undeclared { SP_UNDECLARED_WARN = 0, SP_UNDECLARED_REFUSE };
+enum sp_template_use { SP_TEMPLATE_AUTO = 0, SP_TEMPLATE_OFF };
 // The numbers of enum sp_placement in ipc/layout.h, which this module cannot see.
 enum sp_pool_placement {
     SP_POOL_PLACEMENT_AUTO = 0,

@@ -21,6 +21,12 @@ enum sp_message_type {
     SP_MESSAGE_PONG = 6,   // worker: the same number
     SP_MESSAGE_CANCEL = 7, // host: struct sp_cancel; stop that call if it still runs
     SP_MESSAGE_STOP = 8,   // host: leave when the running calls are done
+
+    // Between a host and the template of a pool, which also have CONFIG, and READY: it
+    // can fork.
+    SP_MESSAGE_FORK = 64,       // host: u64 ticket, with SP_FORK_FDS descriptors
+    SP_MESSAGE_FORKED = 65,     // template: struct sp_forked
+    SP_MESSAGE_UNFORKABLE = 66, // template: a text; workers must be exec'ed
 };
 
 struct sp_message_head {
@@ -41,6 +47,16 @@ struct sp_cancel {
     uint32_t reserved;
 };
 
+// What a FORK brings, in this order: stdout, stderr, then SP_FD_CONTROL to
+// SP_FD_DOORBELL.
+#define SP_FORK_FDS 7
+
+struct sp_forked {
+    uint64_t ticket;
+    int32_t pid;   // of the new process, or -1
+    int32_t error; // the errno that kept it from being made, or 0
+};
+
 // Sends one message without waiting. SYSTEM: the other side is gone or its queue is
 // full. INVALID_ARGUMENT: too large.
 snakepit_err
@@ -53,5 +69,14 @@ snakepit_err sp_channel_receive(int fd,
                                 uint8_t *room,
                                 struct sp_message_head *head,
                                 const uint8_t **body);
+
+// Sends FORK with descriptors, which stay the caller's. SYSTEM as above.
+snakepit_err
+sp_channel_send_fork(int fd, uint64_t ticket, const int descriptors[SP_FORK_FDS]);
+// Waits for FORK; its descriptors are the caller's then, close-on-exec. END: the other
+// side is gone, or a signal came (errno is EINTR). PROTOCOL: it was another message;
+// descriptors that came with it are closed.
+snakepit_err
+sp_channel_receive_fork(int fd, uint64_t *ticket, int descriptors[SP_FORK_FDS]);
 
 #endif

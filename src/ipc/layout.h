@@ -42,7 +42,10 @@ enum sp_fd {
     SP_FD_CHANNEL = 6,  // SOCK_SEQPACKET
     SP_FD_DOORBELL =
         7, // eventfd, rung when a call with SP_SLOT_NOTIFY ends and the host sleeps
+    SP_FD_TEMPLATE = 3, // in a template: its SOCK_SEQPACKET; the rest is /dev/null
 };
+
+#define SP_FD_COUNT 8 // descriptors from 0 on that a worker or a template is born with
 
 // A slot's state: one of these, and bits that ask for something when the call ends.
 enum sp_slot_state {

@@ -13,11 +13,8 @@
 #include "base/memory.h"
 #include "interpreter/interpreter.h"
 
-#define NO_STORM_NS  SP_NS_PER_S // a worker that lived so long started well
-#define REFUSAL_TAIL 600u        // bytes of the end of a traceback
-#define REASON_MAX   1280u
-
-static void start_more(struct sp_supervisor *supervisor);
+#define NO_STORM_NS SP_NS_PER_S // a worker that lived so long started well
+#define REASON_MAX  1280u
 
 // ---- State --------------------------------------------------------------------
 
@@ -73,6 +70,9 @@ static void fail(struct sp_supervisor *supervisor, const char *why)
            supervisor->pool_config->name);
     sp_pool_set_state(supervisor->pool, SP_POOL_FAILED, why);
     stop_workers(supervisor);
+    if (supervisor->template != NULL) {
+        sp_template_stop(supervisor->template);
+    }
 }
 
 // ---- Falling back -------------------------------------------------------------
@@ -162,7 +162,7 @@ static void end_fallback(struct sp_supervisor *supervisor)
         fail(supervisor, "memory is exhausted");
         return;
     }
-    start_more(supervisor);
+    sp_supervisor_start_more(supervisor);
 }
 
 // Why this worker cannot run threads in parallel; NULL if it can.
@@ -197,7 +197,7 @@ static uint64_t backoff_ms(const struct sp_supervisor *supervisor)
 
 static void on_timer(uv_timer_t *timer)
 {
-    start_more(timer->data);
+    sp_supervisor_start_more(timer->data);
 }
 
 static void later(struct sp_supervisor *supervisor, uint64_t ms)
@@ -231,46 +231,6 @@ note_failed_start(struct sp_supervisor *supervisor, const char *reason, bool hop
         return;
     }
     later(supervisor, backoff_ms(supervisor));
-}
-
-// The end of a text, for that is where a traceback names its error.
-static const char *last_part(const char *text, size_t most)
-{
-    size_t size = strlen(text);
-    return size <= most ? text : text + size - most;
-}
-
-// Type and message first, then as much of the end of the traceback as fits.
-static void describe_refusal(const char *failure, char *text, size_t size)
-{
-    const char *tail = last_part(failure, REFUSAL_TAIL);
-    if (tail == failure) {
-        (void)snprintf(text, size, "%s", failure);
-    } else {
-        int line = (int)strcspn(failure, "\n");
-        (void)snprintf(
-            text, size, "%.*s\n[...]%s", line < 300 ? line : 300, failure, tail);
-    }
-}
-
-static void describe_failed_start(struct sp_worker *worker, char *text, size_t size)
-{
-    char cause[256];
-    char tail[SP_TAIL_MAX + 1];
-    if (worker->adapter_failed) {
-        describe_refusal(worker->failure, text, size);
-        return;
-    }
-    sp_exit_describe(
-        &worker->end, atomic_load(&worker->killed_for), SP_OOM_NO, cause, sizeof cause);
-    sp_output_tail(&worker->errors, tail, sizeof tail);
-    (void)snprintf(text,
-                   size,
-                   "%.200s %s%s%.600s",
-                   worker->options.python,
-                   cause,
-                   tail[0] == 0 ? "" : "; it wrote: ",
-                   last_part(tail, 600));
 }
 
 // ---- Workers ------------------------------------------------------------------
@@ -322,6 +282,14 @@ static void warn_of_undeclared(struct sp_supervisor *supervisor,
     }
 }
 
+static void worker_born(void *user, struct sp_worker *worker)
+{
+    struct sp_supervisor *supervisor = user;
+    (void)worker;
+    sp_pool_count_workers(supervisor->pool, 1, 0);
+    sp_supervisor_publish(supervisor);
+}
+
 static void worker_ready(void *user, struct sp_worker *worker)
 {
     struct sp_supervisor *supervisor = user;
@@ -338,6 +306,7 @@ static void worker_ready(void *user, struct sp_worker *worker)
     post_of(supervisor, worker)->serving = true;
     supervisor->ever_ready = true;
     supervisor->ready++;
+    sp_supervisor_praise_template(supervisor, worker);
     sp_log(supervisor->log,
            SP_LOG_INFO,
            "worker.ready",
@@ -351,7 +320,7 @@ static void worker_ready(void *user, struct sp_worker *worker)
     warn_of_undeclared(supervisor, worker);
     seat_worker(supervisor, worker);
     show_state(supervisor);
-    start_more(supervisor);
+    sp_supervisor_start_more(supervisor);
 }
 
 // Any thread, with the worker's lost_lock held.
@@ -398,8 +367,11 @@ static void count_loss(struct sp_supervisor *supervisor,
     if (supervisor->stopping || supervisor->falling_back || supervisor->failed) {
         return;
     }
+    if (!post->was_ready && sp_supervisor_blames_template(supervisor, worker)) {
+        return;
+    }
     if (!post->was_ready) {
-        describe_failed_start(worker, reason, sizeof reason);
+        sp_supervisor_describe_failure(worker, reason, sizeof reason);
         note_failed_start(supervisor, reason, worker->adapter_failed);
         return;
     }
@@ -410,16 +382,15 @@ static void count_loss(struct sp_supervisor *supervisor,
         supervisor->failures = 0;
         return;
     }
-    describe_failed_start(worker, reason, sizeof reason);
+    sp_supervisor_describe_failure(worker, reason, sizeof reason);
     note_failed_start(supervisor, reason, false);
 }
-
-static void check_stopped(struct sp_supervisor *supervisor);
 
 static void worker_gone(void *user, struct sp_worker *worker)
 {
     struct sp_supervisor *supervisor = user;
     struct sp_post *post = post_of(supervisor, worker);
+    bool exec = !worker->born;
     unseat(supervisor, worker);
     supervisor->alive--;
     if (post->serving) {
@@ -429,14 +400,14 @@ static void worker_gone(void *user, struct sp_worker *worker)
     }
     count_loss(supervisor, post, worker);
     sp_worker_free(worker);
-    *post = (struct sp_post){.supervisor = supervisor};
+    *post = (struct sp_post){.supervisor = supervisor, .exec = exec};
     show_state(supervisor);
     if (supervisor->stopping) {
-        check_stopped(supervisor);
+        sp_supervisor_check_stopped(supervisor);
     } else if (supervisor->falling_back && supervisor->alive == 0) {
         end_fallback(supervisor);
     } else {
-        start_more(supervisor);
+        sp_supervisor_start_more(supervisor);
     }
 }
 
@@ -445,9 +416,11 @@ static bool fill(struct sp_supervisor *supervisor, struct sp_post *post)
 {
     char why[512] = "memory is exhausted";
     struct sp_worker_options options;
-    sp_supervisor_describe_worker(supervisor, &options);
-    options.hooks =
-        (struct sp_worker_hooks){worker_ready, worker_lost, worker_gone, supervisor};
+    uint32_t index = (uint32_t)(post - supervisor->posts);
+    sp_supervisor_describe_worker(supervisor, index, &options);
+    options.template = post->exec ? NULL : sp_supervisor_template(supervisor);
+    options.hooks = (struct sp_worker_hooks){
+        worker_born, worker_ready, worker_lost, worker_gone, supervisor};
     snakepit_err err = sp_supervisor_write_first_message(supervisor, options.id);
     options.config = (struct sp_slice){supervisor->first_message.data,
                                        supervisor->first_message.size};
@@ -458,11 +431,11 @@ static bool fill(struct sp_supervisor *supervisor, struct sp_post *post)
         note_failed_start(supervisor, why, false);
         return false;
     }
-    sp_supervisor_pin(
-        supervisor, (uint32_t)(post - supervisor->posts), post->worker->process.pid);
     supervisor->starting++;
     supervisor->alive++;
-    sp_pool_count_workers(supervisor->pool, 1, 0);
+    if (post->worker->born) {
+        sp_pool_count_workers(supervisor->pool, 1, 0);
+    }
     return true;
 }
 
@@ -489,10 +462,11 @@ static uint32_t fill_batch(struct sp_supervisor *supervisor)
     return started;
 }
 
-static void start_more(struct sp_supervisor *supervisor)
+void sp_supervisor_start_more(struct sp_supervisor *supervisor)
 {
     if (supervisor->stopping || supervisor->failed || supervisor->falling_back ||
-        uv_is_active((uv_handle_t *)&supervisor->timer)) {
+        uv_is_active((uv_handle_t *)&supervisor->timer) ||
+        !sp_supervisor_template_is_settled(supervisor)) {
         return;
     }
     uint32_t started = fill_batch(supervisor);
@@ -539,19 +513,25 @@ void sp_supervisor_start(struct sp_supervisor *supervisor)
 {
     SP_CHECK(uv_timer_init(supervisor->loop, &supervisor->timer) == 0);
     supervisor->timer.data = supervisor;
-    start_more(supervisor);
+    sp_supervisor_start_more(supervisor);
 }
 
 static void timer_closed(uv_handle_t *handle)
 {
     struct sp_supervisor *supervisor = handle->data;
     supervisor->timer_closed = true;
-    check_stopped(supervisor);
+    sp_supervisor_check_stopped(supervisor);
 }
 
-static void check_stopped(struct sp_supervisor *supervisor)
+// The template goes last.
+void sp_supervisor_check_stopped(struct sp_supervisor *supervisor)
 {
-    if (supervisor->alive == 0 && supervisor->timer_closed) {
+    if (supervisor->alive > 0) {
+        return;
+    }
+    if (supervisor->template != NULL) {
+        sp_template_stop(supervisor->template);
+    } else if (supervisor->timer_closed) {
         supervisor->hooks.stopped(supervisor->hooks.user);
     }
 }

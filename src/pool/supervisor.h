@@ -22,6 +22,7 @@ struct sp_post {
     struct sp_worker *worker;
     bool was_ready; // its first call was answered
     bool serving;   // counts as ready
+    bool exec;      // its next worker is not to be forked
 };
 
 struct sp_supervisor_hooks {
@@ -55,7 +56,12 @@ struct sp_supervisor {
     bool warned;       // of an adapter that does not declare itself
     bool stopping;
     bool failed;
-    uv_timer_t timer; // the next batch, after a delay or a back-off
+    struct sp_template *template; // nursery.c; NULL: there is none now
+    bool template_given_up;       // for this pool's adapter, interpreter and profile
+    bool fork_was_ready;          // a forked worker was ready once
+    uint32_t template_deaths;     // since a forked worker was ready
+    uint64_t template_at;         // not to be started again before; CLOCK_MONOTONIC ns
+    uv_timer_t timer;             // the next batch, after a delay or a back-off
     bool timer_closed;
     int requests; // read-only descriptor of the store's segment
     struct sp_buf first_message;
@@ -94,19 +100,40 @@ size_t sp_supervisor_workers(struct sp_supervisor *supervisor,
                              snakepit_worker_info *rows,
                              size_t room);
 
+// ---- pool/supervisor.c, for nursery.c -----------------------------------------
+
+// Fills empty posts as far as anything allows it now.
+void sp_supervisor_start_more(struct sp_supervisor *supervisor);
+// Goes on with a stop: the template, when all workers are gone, then `stopped`.
+void sp_supervisor_check_stopped(struct sp_supervisor *supervisor);
+
+// ---- pool/nursery.c -----------------------------------------------------------
+
+// Whether posts can be filled now. Starts the template if one is wanted; false: it is
+// to be waited for, and sp_supervisor_start_more() is called then.
+bool sp_supervisor_template_is_settled(struct sp_supervisor *supervisor);
+// What forks the next worker; NULL: it is exec'ed.
+struct sp_template *sp_supervisor_template(struct sp_supervisor *supervisor);
+// A worker is ready: if it was forked, that works.
+void sp_supervisor_praise_template(struct sp_supervisor *supervisor,
+                                   const struct sp_worker *worker);
+// Judges the failed start of a worker. If it was forked and none that was ever got
+// ready, the template is given up. True: the start does not count, for the pool might
+// fail where it would work without a template.
+bool sp_supervisor_blames_template(struct sp_supervisor *supervisor,
+                                   const struct sp_worker *worker);
+
 // ---- pool/worker_spec.c -------------------------------------------------------
 
-// Everything but the hooks and `config`.
+// Everything but the hooks, the template and `config`, for the worker of post `index`.
 void sp_supervisor_describe_worker(struct sp_supervisor *supervisor,
+                                   uint32_t index,
                                    struct sp_worker_options *options);
 // Into supervisor->first_message. NO_MEMORY.
 snakepit_err sp_supervisor_write_first_message(struct sp_supervisor *supervisor,
                                                uint64_t worker);
-// With `placement: spread`, post i gets the i-th of the cores that the host may use. A
-// failure only costs speed.
-void sp_supervisor_pin(const struct sp_supervisor *supervisor,
-                       uint32_t index,
-                       pid_t pid);
+// Why the start of a worker failed, in words.
+void sp_supervisor_describe_failure(struct sp_worker *worker, char *text, size_t size);
 // Copies what other threads may see of the posts.
 void sp_supervisor_publish(struct sp_supervisor *supervisor);
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 // What a pool's next worker is made of: its shared memory, its first message, its core;
-// and what other threads may see of the workers there are.
+// what is said of one that did not start; and what other threads may see of the workers
+// there are.
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "payload/writer.h"
@@ -13,6 +15,8 @@ static const char *const on_unserialisable[] = {"error", "marker", "marker_with_
 // Calls whose tensors a worker may still hold, and answers that we may.
 #define LEAST_LEASES 256u
 #define LEAST_SLOTS  64u
+
+#define REFUSAL_TAIL 600u // bytes of the end of a traceback
 
 // The two enums are one: config cannot know ipc.
 _Static_assert((int)SP_POOL_PLACEMENT_AUTO == (int)SP_WAITING_AUTO, "same numbers");
@@ -97,7 +101,31 @@ static uint32_t twice(uint32_t threads, uint32_t least)
     return count;
 }
 
+// The n-th of the processors in a set that has more than n.
+static int nth_cpu(const cpu_set_t *set, int n)
+{
+    int cpu = -1;
+    do {
+        cpu++;
+        n -= CPU_ISSET(cpu, set) ? 1 : 0;
+    } while (n >= 0);
+    return cpu;
+}
+
+// With `placement: spread`, post i gets the i-th of the cores that the host may use.
+static int cpu_of_post(const struct sp_supervisor *supervisor, uint32_t index)
+{
+    cpu_set_t allowed;
+    if (supervisor->pool_config->placement != SP_POOL_PLACEMENT_SPREAD ||
+        sched_getaffinity(0, sizeof allowed, &allowed) != 0 ||
+        CPU_COUNT(&allowed) == 0) {
+        return -1;
+    }
+    return nth_cpu(&allowed, (int)(index % (uint32_t)CPU_COUNT(&allowed)));
+}
+
 void sp_supervisor_describe_worker(struct sp_supervisor *supervisor,
+                                   uint32_t index,
                                    struct sp_worker_options *options)
 {
     const struct sp_pool_config *config = supervisor->pool_config;
@@ -110,6 +138,7 @@ void sp_supervisor_describe_worker(struct sp_supervisor *supervisor,
         .id = id,
         .python = config->python,
         .environment = supervisor->environment,
+        .cpu = cpu_of_post(supervisor, index),
         .requests = supervisor->requests,
         .shape = {.slots = twice(supervisor->threads, LEAST_SLOTS),
                   .executors = supervisor->threads,
@@ -125,31 +154,46 @@ void sp_supervisor_describe_worker(struct sp_supervisor *supervisor,
     };
 }
 
-// The n-th of the processors in a set that has more than n.
-static int nth_cpu(const cpu_set_t *set, int n)
+// ---- What is said of one that did not start -----------------------------------
+
+// The end of a text, for that is where a traceback names its error.
+static const char *last_part(const char *text, size_t most)
 {
-    int cpu = -1;
-    do {
-        cpu++;
-        n -= CPU_ISSET(cpu, set) ? 1 : 0;
-    } while (n >= 0);
-    return cpu;
+    size_t size = strlen(text);
+    return size <= most ? text : text + size - most;
 }
 
-void sp_supervisor_pin(const struct sp_supervisor *supervisor,
-                       uint32_t index,
-                       pid_t pid)
+// Type and message first, then as much of the end of the traceback as fits.
+static void describe_refusal(const char *failure, char *text, size_t size)
 {
-    cpu_set_t allowed;
-    cpu_set_t one;
-    if (supervisor->pool_config->placement != SP_POOL_PLACEMENT_SPREAD ||
-        sched_getaffinity(0, sizeof allowed, &allowed) != 0 ||
-        CPU_COUNT(&allowed) == 0) {
+    const char *tail = last_part(failure, REFUSAL_TAIL);
+    if (tail == failure) {
+        (void)snprintf(text, size, "%s", failure);
+    } else {
+        int line = (int)strcspn(failure, "\n");
+        (void)snprintf(
+            text, size, "%.*s\n[...]%s", line < 300 ? line : 300, failure, tail);
+    }
+}
+
+void sp_supervisor_describe_failure(struct sp_worker *worker, char *text, size_t size)
+{
+    char cause[256];
+    char tail[SP_TAIL_MAX + 1];
+    if (worker->adapter_failed) {
+        describe_refusal(worker->failure, text, size);
         return;
     }
-    CPU_ZERO(&one);
-    CPU_SET(nth_cpu(&allowed, (int)(index % (uint32_t)CPU_COUNT(&allowed))), &one);
-    (void)sched_setaffinity(pid, sizeof one, &one);
+    sp_exit_describe(
+        &worker->end, atomic_load(&worker->killed_for), SP_OOM_NO, cause, sizeof cause);
+    sp_output_tail(&worker->errors, tail, sizeof tail);
+    (void)snprintf(text,
+                   size,
+                   "%.200s %s%s%.600s",
+                   worker->options.python,
+                   cause,
+                   tail[0] == 0 ? "" : "; it wrote: ",
+                   last_part(tail, 600));
 }
 
 // ---- What others see ----------------------------------------------------------
@@ -160,7 +204,7 @@ void sp_supervisor_publish(struct sp_supervisor *supervisor)
     supervisor->row_count = 0;
     for (uint32_t i = 0; i < supervisor->size; i++) {
         const struct sp_worker *worker = supervisor->posts[i].worker;
-        if (worker != NULL) {
+        if (worker != NULL && worker->born) {
             supervisor->rows[supervisor->row_count++] = (snakepit_worker_info){
                 .id = worker->options.id,
                 .pid = worker->process.pid,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// posix_spawn does the work: it is a vfork, so the size of the host does not matter,
-// and it reports a failed exec. Descriptors are first moved out of the way of the
-// numbers that they become.
+// posix_spawn does an exec's work: it is a vfork, so the size of the host does not
+// matter, and it reports a failed exec. Descriptors are first moved out of the way of
+// the numbers that they become.
 #include "worker/spawn.h"
 
 #include <errno.h>
@@ -12,12 +12,13 @@
 #include <stdint.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "ipc/channel.h"
 #include "ipc/layout.h"
 
 #define FIRST_SAFE 32 // above every number that a worker's descriptor becomes
-#define KEPT       8  // descriptors 0 to 7 stay open in the worker
 
 // Our ends and the worker's ends, -1 where closed.
 struct ends {
@@ -78,25 +79,18 @@ static bool open_ends(struct ends *ends)
            set_nonblocking(ends->errors[0]);
 }
 
+// What each descriptor of the new process becomes, from 0 on.
+typedef int descriptor_map[SP_FD_COUNT];
+
 static int add_descriptors(posix_spawn_file_actions_t *actions,
-                           const struct ends *ends,
-                           const int payload[4])
+                           const descriptor_map map)
 {
-    const int map[KEPT] = {
-        ends->null,
-        ends->output[1],
-        ends->errors[1],
-        payload[0],
-        payload[1],
-        payload[2],
-        ends->channel[1],
-        payload[3],
-    };
     int rc = 0;
-    for (int i = 0; i < KEPT && rc == 0; i++) {
+    for (int i = 0; i < SP_FD_COUNT && rc == 0; i++) {
         rc = posix_spawn_file_actions_adddup2(actions, map[i], i);
     }
-    return rc != 0 ? rc : posix_spawn_file_actions_addclosefrom_np(actions, KEPT);
+    return rc != 0 ? rc
+                   : posix_spawn_file_actions_addclosefrom_np(actions, SP_FD_COUNT);
 }
 
 // A group of its own, default signals, none blocked: whatever the host has set up is
@@ -116,13 +110,13 @@ static int set_attributes(posix_spawnattr_t *attributes)
 }
 
 static int start(const struct sp_spawn_options *options,
-                 const struct ends *ends,
-                 const int payload[4],
+                 const char *module,
+                 const descriptor_map map,
                  pid_t *pid)
 {
     char flag[] = "-m";
-    char module[] = "snakepit_bridge.worker";
-    char *const words[] = {(char *)(uintptr_t)options->python, flag, module, NULL};
+    char *const words[] = {
+        (char *)(uintptr_t)options->python, flag, (char *)(uintptr_t)module, NULL};
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     int rc = posix_spawn_file_actions_init(&actions);
@@ -132,7 +126,7 @@ static int start(const struct sp_spawn_options *options,
     rc = posix_spawnattr_init(&attributes);
     if (rc == 0) {
         rc = set_attributes(&attributes);
-        rc = rc != 0 ? rc : add_descriptors(&actions, ends, payload);
+        rc = rc != 0 ? rc : add_descriptors(&actions, map);
         rc = rc != 0 ? rc
                      : posix_spawn(pid,
                                    options->python,
@@ -159,29 +153,129 @@ static bool copy_payload(const struct sp_spawn_options *options, int payload[4])
     return copied;
 }
 
+snakepit_err sp_process_adopt(struct sp_process *process, pid_t pid)
+{
+    int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (pidfd < 0) {
+        int reason = errno;
+        (void)kill(-pid, SIGKILL);
+        (void)kill(pid, SIGKILL);
+        // It was killed, so this takes no time to speak of.
+        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
+        }
+        errno = reason;
+        return SNAKEPIT_SYSTEM;
+    }
+    process->pid = pid;
+    process->pidfd = pidfd;
+    return SNAKEPIT_OK;
+}
+
+static void keep_our_ends(struct ends *ends, struct sp_process *process)
+{
+    process->channel = ends->channel[0];
+    process->output = ends->output[0];
+    process->errors = ends->errors[0];
+    ends->channel[0] = ends->output[0] = ends->errors[0] = -1;
+}
+
+// Starts what the map describes and closes `ends`, but for ours if it succeeds.
+static snakepit_err spawn(const struct sp_spawn_options *options,
+                          const char *module,
+                          const descriptor_map map,
+                          struct ends *ends,
+                          struct sp_process *process)
+{
+    pid_t pid = -1;
+    int rc = start(options, module, map, &pid);
+    // It cannot have been reaped yet, so the number still means this process.
+    if (rc == 0 && sp_process_adopt(process, pid) != SNAKEPIT_OK) {
+        rc = errno;
+    }
+    if (rc == 0) {
+        keep_our_ends(ends, process);
+    }
+    close_ends(ends);
+    errno = rc;
+    return rc == 0 ? SNAKEPIT_OK : SNAKEPIT_SYSTEM;
+}
+
+static snakepit_err without_ends(struct ends *ends)
+{
+    int reason = errno;
+    close_ends(ends);
+    errno = reason;
+    return SNAKEPIT_SYSTEM;
+}
+
 snakepit_err sp_spawn(const struct sp_spawn_options *options,
                       struct sp_process *process)
 {
     struct ends ends;
     int payload[4] = {-1, -1, -1, -1};
-    pid_t pid = -1;
-    bool open = open_ends(&ends) && copy_payload(options, payload);
-    int rc = open ? start(options, &ends, payload, &pid) : errno;
+    snakepit_err err;
+    if (open_ends(&ends) && copy_payload(options, payload)) {
+        const descriptor_map map = {ends.null,
+                                    ends.output[1],
+                                    ends.errors[1],
+                                    payload[0],
+                                    payload[1],
+                                    payload[2],
+                                    ends.channel[1],
+                                    payload[3]};
+        err = spawn(options, "snakepit_bridge.worker", map, &ends, process);
+    } else {
+        err = without_ends(&ends);
+    }
+    int reason = errno;
     for (int i = 0; i < 4; i++) {
         close_if_open(&payload[i]);
     }
-    if (rc != 0) {
-        close_ends(&ends);
-        errno = rc;
-        return SNAKEPIT_SYSTEM;
+    errno = reason;
+    return err;
+}
+
+snakepit_err sp_spawn_template(const struct sp_spawn_options *options,
+                               struct sp_process *process)
+{
+    struct ends ends;
+    if (!open_ends(&ends)) {
+        return without_ends(&ends);
     }
-    // It cannot have been reaped yet, so the number still means this process.
-    process->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-    process->pid = pid;
-    process->channel = ends.channel[0];
-    process->output = ends.output[0];
-    process->errors = ends.errors[0];
-    ends.channel[0] = ends.output[0] = ends.errors[0] = -1;
+    // The places of what its workers get are taken, so that no import gets them.
+    const descriptor_map map = {[STDIN_FILENO] = ends.null,
+                                [STDOUT_FILENO] = ends.output[1],
+                                [STDERR_FILENO] = ends.errors[1],
+                                [SP_FD_TEMPLATE] = ends.channel[1],
+                                [SP_FD_REQUESTS] = ends.null,
+                                [SP_FD_RESULTS] = ends.null,
+                                [SP_FD_CHANNEL] = ends.null,
+                                [SP_FD_DOORBELL] = ends.null};
+    return spawn(options, "snakepit_bridge.template", map, &ends, process);
+}
+
+snakepit_err sp_spawn_fork(const struct sp_spawn_options *options,
+                           int channel,
+                           uint64_t ticket,
+                           struct sp_process *process)
+{
+    struct ends ends;
+    if (!open_ends(&ends)) {
+        return without_ends(&ends);
+    }
+    const int descriptors[SP_FORK_FDS] = {ends.output[1],
+                                          ends.errors[1],
+                                          options->control,
+                                          options->requests,
+                                          options->results,
+                                          ends.channel[1],
+                                          options->doorbell};
+    if (sp_channel_send_fork(channel, ticket, descriptors) != SNAKEPIT_OK) {
+        return without_ends(&ends);
+    }
+    process->pid = 0;
+    process->pidfd = -1;
+    keep_our_ends(&ends, process);
     close_ends(&ends);
     return SNAKEPIT_OK;
 }

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
-// Makes a worker process: exec of an interpreter in a process group of its own, with
-// exactly the descriptors that ipc/layout.h names, output pipes, and no others.
+// Makes the processes of a pool: exec of an interpreter in a process group of its own,
+// with exactly the descriptors that ipc/layout.h names, output pipes, and no others; or
+// a request to a template that forks one.
 #ifndef WORKER_SPAWN_H
 #define WORKER_SPAWN_H
 
+#include <stdint.h>
 #include <sys/types.h>
 
 #include <snakepit/errors.h>
@@ -11,24 +13,38 @@
 struct sp_spawn_options {
     const char *python;       // absolute path
     char *const *environment; // NAME=value, NULL at the end
-    int control;              // descriptors that the worker gets, borrowed
+    int control;              // descriptors that a worker gets, borrowed
     int requests;             // opened read only
     int results;
     int doorbell;
 };
 
-// A running process and our ends of what connects us. Owner: whoever embeds it.
+// A process and our ends of what connects us. Owner: whoever embeds it.
 struct sp_process {
-    pid_t pid;
+    pid_t pid; // 0: it was asked for, and is not there yet
     int pidfd;
     int channel; // SOCK_SEQPACKET, non-blocking
     int output;  // its stdout, non-blocking
     int errors;  // its stderr, non-blocking
 };
 
-// SYSTEM, with errno: no descriptors or processes left, or the interpreter cannot be
-// executed. Loop thread: the worker dies with the thread that spawned it.
+// Starts a worker. SYSTEM, with errno: no descriptors or processes left, or the
+// interpreter cannot be executed. Loop thread: the worker dies with the thread that
+// spawned it.
 snakepit_err sp_spawn(const struct sp_spawn_options *options,
                       struct sp_process *process);
+// Starts a template: the interpreter and the environment are used. As above.
+snakepit_err sp_spawn_template(const struct sp_spawn_options *options,
+                               struct sp_process *process);
+// Asks the template behind `channel` to fork a worker; the environment is the
+// template's own. Our ends are there at once, and what the template does not take ends
+// them. SYSTEM, with errno.
+snakepit_err sp_spawn_fork(const struct sp_spawn_options *options,
+                           int channel,
+                           uint64_t ticket,
+                           struct sp_process *process);
+// Makes `pid`, a child of ours that has not been reaped, the process. SYSTEM, with
+// errno: its exit could not be observed, and so it was killed and reaped.
+snakepit_err sp_process_adopt(struct sp_process *process, pid_t pid);
 
 #endif

@@ -17,6 +17,7 @@
 #include "base/memory.h"
 #include "ipc/lifeline.h"
 #include "ipc/wait.h"
+#include "worker/birth.h"
 #include "worker/report.h"
 
 #define PEEKS_MOST 20         // looks at a dying process, a millisecond apart
@@ -24,7 +25,7 @@
 
 // ---- State --------------------------------------------------------------------
 
-static void enter(struct sp_worker *worker, enum sp_worker_event event)
+void sp_worker_enter(struct sp_worker *worker, enum sp_worker_event event)
 {
     enum sp_worker_state next = sp_worker_next(worker->state, event);
     if (next == worker->state) {
@@ -44,9 +45,9 @@ static void enter(struct sp_worker *worker, enum sp_worker_event event)
 
 // The whole group, so that what user code has started goes too. The leader is not
 // reaped yet, so the number still means its group.
-static void signal_group(struct sp_worker *worker, int number)
+void sp_worker_signal(struct sp_worker *worker, int number)
 {
-    if (worker->state != SP_WORKER_DEAD) {
+    if (worker->born && worker->state != SP_WORKER_DEAD) {
         (void)kill(-worker->process.pid, number);
         // It may have left its group.
         (void)kill(worker->process.pid, number);
@@ -71,7 +72,7 @@ void sp_worker_kill(struct sp_worker *worker, const char *why)
            (unsigned long long)worker->options.id,
            (int)worker->process.pid,
            why);
-    signal_group(worker, SIGKILL);
+    sp_worker_signal(worker, SIGKILL);
 }
 
 // ---- Loss ---------------------------------------------------------------------
@@ -173,7 +174,7 @@ static void exit_observed(struct sp_worker *worker)
     // Before the reaping, while the number of the group cannot have been given to
     // others.
     if (!worker->end.gone) {
-        signal_group(worker, SIGKILL);
+        sp_worker_signal(worker, SIGKILL);
     }
     report_loss(worker, &worker->end);
     struct sp_exit reaped = sp_exit_reap(worker->process.pid);
@@ -181,7 +182,7 @@ static void exit_observed(struct sp_worker *worker)
     (void)sp_output_read(&worker->output);
     (void)sp_output_read(&worker->errors);
     bool expected = worker->state == SP_WORKER_STOPPING;
-    enter(worker, SP_WORKER_EXITED);
+    sp_worker_enter(worker, SP_WORKER_EXITED);
     sp_log(worker->options.log,
            expected ? SP_LOG_INFO : SP_LOG_WARNING,
            "worker.exit",
@@ -216,7 +217,7 @@ static void set_failure(struct sp_worker *worker, const char *text)
     }
 }
 
-static void fail_start(struct sp_worker *worker, const char *why)
+void sp_worker_fail_start(struct sp_worker *worker, const char *why)
 {
     worker->failed = true;
     set_failure(worker, why);
@@ -249,13 +250,13 @@ static void on_doorbell(uv_poll_t *poll, int status, int events)
     if (err != SNAKEPIT_OK || slot != worker->probe_slot ||
         sp_port_take_answer(worker->port, slot, &answer) != SNAKEPIT_OK ||
         answer.status != SP_STATUS_OK) {
-        fail_start(worker, "its first answer made no sense");
+        sp_worker_fail_start(worker, "its first answer made no sense");
         return;
     }
     close_doorbell_poll(worker);
     if (worker->state == SP_WORKER_STARTING) {
         uv_timer_stop(&worker->timer);
-        enter(worker, SP_WORKER_ANSWERED);
+        sp_worker_enter(worker, SP_WORKER_ANSWERED);
         worker->options.hooks.ready(worker->options.hooks.user, worker);
     }
 }
@@ -284,13 +285,13 @@ static void on_hello(struct sp_worker *worker, const uint8_t *body, uint32_t siz
 {
     struct sp_hello hello;
     if (size != sizeof hello || worker->watch != 0) {
-        fail_start(worker, "its greeting made no sense");
+        sp_worker_fail_start(worker, "its greeting made no sense");
         return;
     }
     memcpy(&hello, body, sizeof hello);
     if (hello.version != SP_LAYOUT_VERSION || hello.tid <= 0) {
-        fail_start(worker,
-                   "its snakepit_bridge is of another version than the library");
+        sp_worker_fail_start(
+            worker, "its snakepit_bridge is of another version than the library");
         return;
     }
     worker->greeted = true;
@@ -410,7 +411,7 @@ static void on_output(uv_poll_t *poll, int status, int events)
 
 static void on_start_timeout(uv_timer_t *timer)
 {
-    fail_start(timer->data, "it was not ready within start_timeout_ms");
+    sp_worker_fail_start(timer->data, "it was not ready within start_timeout_ms");
 }
 
 static void on_kill_timeout(uv_timer_t *timer)
@@ -421,7 +422,7 @@ static void on_kill_timeout(uv_timer_t *timer)
 static void on_stop_timeout(uv_timer_t *timer)
 {
     struct sp_worker *worker = timer->data;
-    signal_group(worker, SIGTERM);
+    sp_worker_signal(worker, SIGTERM);
     uv_timer_start(timer, on_kill_timeout, worker->options.stop_grace_ms, 0);
 }
 
@@ -443,6 +444,16 @@ static void on_heartbeat(uv_timer_t *timer)
         worker->process.channel, SP_MESSAGE_PING, &number, sizeof number);
 }
 
+void sp_worker_ask_to_leave(struct sp_worker *worker, bool by_message)
+{
+    if (!by_message ||
+        sp_channel_send(worker->process.channel, SP_MESSAGE_STOP, NULL, 0) !=
+            SNAKEPIT_OK) {
+        sp_worker_signal(worker, SIGTERM);
+    }
+    uv_timer_start(&worker->timer, on_stop_timeout, worker->options.stop_grace_ms, 0);
+}
+
 void sp_worker_stop(struct sp_worker *worker)
 {
     if (worker->state == SP_WORKER_DEAD || worker->state == SP_WORKER_STOPPING) {
@@ -450,13 +461,10 @@ void sp_worker_stop(struct sp_worker *worker)
     }
     // One that has not started would only read the message when it has.
     bool starting = worker->state == SP_WORKER_STARTING;
-    enter(worker, SP_WORKER_STOP);
-    if (starting ||
-        sp_channel_send(worker->process.channel, SP_MESSAGE_STOP, NULL, 0) !=
-            SNAKEPIT_OK) {
-        signal_group(worker, SIGTERM);
+    sp_worker_enter(worker, SP_WORKER_STOP);
+    if (worker->born) {
+        sp_worker_ask_to_leave(worker, !starting);
     }
-    uv_timer_start(&worker->timer, on_stop_timeout, worker->options.stop_grace_ms, 0);
 }
 
 void sp_worker_cancel(struct sp_worker *worker, uint64_t call, uint32_t slot)
@@ -466,7 +474,7 @@ void sp_worker_cancel(struct sp_worker *worker, uint64_t call, uint32_t slot)
         worker->process.channel, SP_MESSAGE_CANCEL, &cancel, sizeof cancel);
 }
 
-// ---- Birth and burial ---------------------------------------------------------
+// ---- Handles ------------------------------------------------------------------
 
 static void
 watch_descriptor(struct sp_worker *worker, uv_poll_t *poll, int fd, uv_poll_cb ready)
@@ -489,7 +497,7 @@ static void start_timer(struct sp_worker *worker,
     SP_CHECK(uv_timer_start(timer, fire, first_ms, again_ms) == 0);
 }
 
-static void open_handles(struct sp_worker *worker)
+void sp_worker_open_handles(struct sp_worker *worker)
 {
     const struct sp_worker_options *options = &worker->options;
     const struct sp_process *process = &worker->process;
@@ -505,80 +513,4 @@ static void open_handles(struct sp_worker *worker)
                 on_heartbeat,
                 options->heartbeat_interval_ms,
                 options->heartbeat_interval_ms);
-}
-
-static snakepit_err spawn(struct sp_worker *worker)
-{
-    struct sp_spawn_options spawn_options = {
-        .python = worker->options.python,
-        .environment = worker->options.environment,
-        .control = worker->port->control.fd,
-        .requests = worker->options.requests,
-        .results = worker->port->results.fd,
-        .doorbell = worker->port->doorbell,
-    };
-    snakepit_err err = sp_spawn(&spawn_options, &worker->process);
-    if (err == SNAKEPIT_OK && worker->process.pidfd < 0) {
-        // Without a pidfd its exit could not be observed. Nothing has been told of it
-        // yet.
-        (void)kill(-worker->process.pid, SIGKILL);
-        (void)sp_exit_reap(worker->process.pid);
-        return SNAKEPIT_SYSTEM;
-    }
-    return err;
-}
-
-snakepit_err sp_worker_start(const struct sp_worker_options *options,
-                             struct sp_worker **worker,
-                             char *why,
-                             size_t why_size)
-{
-    struct sp_worker *made = sp_alloc(sizeof *made);
-    if (made == NULL) {
-        return SNAKEPIT_NO_MEMORY;
-    }
-    made->options = *options;
-    made->started_at = sp_clock_now();
-    sp_oom_look(&made->oom_seen);
-    snakepit_err err = sp_port_new(&options->shape, &made->port);
-    if (err == SNAKEPIT_OK) {
-        err = spawn(made);
-    }
-    if (err != SNAKEPIT_OK) {
-        (void)snprintf(
-            why, why_size, "%s: %s", options->python, strerrordesc_np(errno));
-        if (made->port != NULL) {
-            sp_port_unref(made->port);
-        }
-        sp_free(made);
-        return err;
-    }
-    SP_CHECK(pthread_mutex_init(&made->lost_lock, NULL) == 0);
-    sp_segment_close_fd(&made->port->control);
-    sp_segment_close_fd(&made->port->results);
-    open_handles(made);
-    if (sp_channel_send(made->process.channel,
-                        SP_MESSAGE_CONFIG,
-                        options->config.data,
-                        options->config.size) != SNAKEPIT_OK) {
-        fail_start(made, "its configuration is too large to be sent");
-    }
-    *worker = made;
-    return SNAKEPIT_OK;
-}
-
-void sp_worker_free(struct sp_worker *worker)
-{
-    if (worker == NULL) {
-        return;
-    }
-    SP_CHECK(worker->state == SP_WORKER_DEAD && worker->handles == 0 &&
-             worker->seat == NULL);
-    sp_output_fini(&worker->output);
-    sp_output_fini(&worker->errors);
-    close(worker->process.channel);
-    close(worker->process.pidfd);
-    sp_port_unref(worker->port);
-    pthread_mutex_destroy(&worker->lost_lock);
-    sp_free(worker);
 }

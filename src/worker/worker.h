@@ -23,6 +23,7 @@
 #include "worker/report.h"
 #include "worker/spawn.h"
 #include "worker/state.h"
+#include "worker/template.h"
 
 struct sp_worker;
 
@@ -34,10 +35,13 @@ struct sp_worker_loss {
 };
 
 struct sp_worker_hooks {
+    // The template has made its process. Not for an exec'ed one, which has it at once.
+    void (*born)(void *user, struct sp_worker *worker);
     // Its first call was answered; `info` of the worker is filled in.
     void (*ready)(void *user, struct sp_worker *worker);
     // It is dead: its calls can be failed now. Once, on any thread, with lost_lock
-    // held, always before `gone`, also for a worker that never was ready.
+    // held, always before `gone`, also for a worker that never was ready. Not for one
+    // that was not born.
     void (*lost)(void *user,
                  struct sp_worker *worker,
                  const struct sp_worker_loss *loss);
@@ -56,8 +60,10 @@ struct sp_worker_options {
     uint64_t id;
     const char *python;
     char *const *environment;
-    struct sp_slice config; // body of the first message
-    int requests;           // read-only descriptor of the pool's segment
+    struct sp_template *template; // forks it; NULL: it is exec'ed
+    int cpu;                      // the only one that it may use, or -1
+    struct sp_slice config;       // body of the first message; borrowed for the start
+    int requests;                 // read-only descriptor of the pool's segment
     struct sp_control_shape shape;
     uint32_t start_timeout_ms;
     uint32_t stop_grace_ms;
@@ -76,6 +82,10 @@ struct sp_worker {
     struct sp_process process;
     struct sp_worker_info info;
     struct sp_exit end;
+    bool born;           // there is, or was, a process
+    bool forked;         // by the template, which may be gone since
+    struct sp_fork fork; // pending until it is born
+    struct sp_buf first_message;
     uint64_t started_at;         // CLOCK_MONOTONIC ns
     struct sp_oom_seen oom_seen; // when it started
     uint64_t watch;              // at the watcher, 0 for none
@@ -103,7 +113,8 @@ struct sp_worker {
     _Atomic(const char *) killed_for; // constant text, set once
 };
 
-// Starts the process. SYSTEM with the reason in `why`, NO_MEMORY: no callback runs.
+// Starts the process, or asks the template for it; where the template does not take the
+// request it is exec'ed. SYSTEM with the reason in `why`, NO_MEMORY: no callback runs.
 snakepit_err sp_worker_start(const struct sp_worker_options *options,
                              struct sp_worker **worker,
                              char *why,

@@ -40,7 +40,8 @@ def test_lesson_08_noise_on_every_stream_disturbs_no_start_and_no_call(open_pit,
     assert pit.stats().failures == 0
     pit.close()
     for event in ("worker.stdout", "worker.stderr"):
-        text = "\n".join(pit.logged(event))
+        imported = pit.logged(event.replace("worker", "template"))
+        text = "\n".join(imported + pit.logged(event))
         for where in ("import", "init", "initialize", "call", "cleanup"):
             assert f"{where} READY" in text, f"{where} is missing in {event}"
         assert "GRPC_READY:50051" in text

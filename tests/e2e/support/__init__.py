@@ -7,6 +7,7 @@ from .configs import KINDS, THREADS, default_python, pool
 from .gates import open_gate, wait_for_file
 from .pit import CallFailed, Pit, Refused
 from .processes import Process, alive_of, children_of, marked
+from .templates import template_of
 from .waiting import Deadline, eventually, seconds
 
 __all__ = [
@@ -25,5 +26,6 @@ __all__ = [
     "open_gate",
     "pool",
     "seconds",
+    "template_of",
     "wait_for_file",
 ]

@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -129,6 +130,79 @@ static void a_full_channel_is_an_error_and_no_wait(void **state)
     assert_int_equal(err, SNAKEPIT_SYSTEM);
 }
 
+static uint32_t open_descriptors(void)
+{
+    uint32_t count = 0;
+    for (int fd = 0; fd < 256; fd++) {
+        count += fcntl(fd, F_GETFD) >= 0 ? 1 : 0;
+    }
+    return count;
+}
+
+static void a_request_to_fork_brings_its_descriptors_in_order(void **state)
+{
+    (void)state;
+    int sent[SP_FORK_FDS];
+    int received[SP_FORK_FDS];
+    uint64_t ticket;
+    for (int i = 0; i < SP_FORK_FDS; i++) {
+        sent[i] = eventfd((unsigned)i + 1, 0);
+    }
+    assert_int_equal(sp_channel_send_fork(ends[0], 77, sent), SNAKEPIT_OK);
+    assert_int_equal(sp_channel_receive_fork(ends[1], &ticket, received), SNAKEPIT_OK);
+    assert_int_equal(ticket, 77);
+    for (int i = 0; i < SP_FORK_FDS; i++) {
+        eventfd_t value;
+        assert_int_equal(eventfd_read(received[i], &value), 0);
+        assert_int_equal(value, i + 1);
+        assert_int_equal(fcntl(received[i], F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
+        (void)close(sent[i]);
+        (void)close(received[i]);
+    }
+}
+
+// Sends FORK with `count` descriptors, and nothing of them is left when it is refused.
+static void assert_refused(size_t count, enum sp_message_type type)
+{
+    struct {
+        struct sp_message_head head;
+        uint64_t ticket;
+    } packet = {{type, 8}, 1};
+    struct iovec part = {&packet, sizeof packet};
+    _Alignas(struct cmsghdr) uint8_t space[CMSG_SPACE(16 * sizeof(int))] = {0};
+    struct cmsghdr *head = (struct cmsghdr *)(void *)space;
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    if (count > 0) {
+        message.msg_control = space;
+        message.msg_controllen = CMSG_SPACE(count * sizeof(int));
+        head->cmsg_level = SOL_SOCKET;
+        head->cmsg_type = SCM_RIGHTS;
+        head->cmsg_len = CMSG_LEN(count * sizeof(int));
+        for (size_t i = 0; i < count; i++) {
+            memcpy(CMSG_DATA(head) + i * sizeof(int), &ends[0], sizeof(int));
+        }
+    }
+    uint32_t before = open_descriptors();
+    int received[SP_FORK_FDS];
+    uint64_t ticket = 5;
+    assert_int_equal(sendmsg(ends[0], &message, 0), sizeof packet);
+    assert_int_equal(sp_channel_receive_fork(ends[1], &ticket, received),
+                     SNAKEPIT_PROTOCOL);
+    assert_int_equal(ticket, 5);
+    assert_int_equal(open_descriptors(), before);
+}
+
+static void other_requests_to_fork_are_refused_and_leave_no_descriptor(void **state)
+{
+    (void)state;
+    for (size_t count = 0; count <= 16; count++) {
+        if (count != SP_FORK_FDS) {
+            assert_refused(count, SP_MESSAGE_FORK);
+        }
+    }
+    assert_refused(SP_FORK_FDS, SP_MESSAGE_STOP);
+}
+
 #define test(name) cmocka_unit_test_setup_teardown(name, connect_ends, close_ends)
 
 int main(void)
@@ -139,6 +213,8 @@ int main(void)
         test(packets_that_are_no_messages_are_protocol_errors),
         test(a_closed_channel_has_ended_and_raises_no_signal),
         test(a_full_channel_is_an_error_and_no_wait),
+        test(a_request_to_fork_brings_its_descriptors_in_order),
+        test(other_requests_to_fork_are_refused_and_leave_no_descriptor),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -107,11 +107,9 @@ static void wait_readable(int fd)
     assert_int_equal(poll(&entry, 1, 10000), 1);
 }
 
-// Runs the script to its end and keeps what it wrote to stdout.
-static void run(struct scene *scene, const char *text)
+// Keeps what it writes to stdout until it ends.
+static void read_output(struct scene *scene)
 {
-    write_script(scene, text);
-    assert_int_equal(sp_spawn(&scene->options, &scene->process), SNAKEPIT_OK);
     size_t size = 0;
     for (;;) {
         wait_readable(scene->process.output);
@@ -124,6 +122,14 @@ static void run(struct scene *scene, const char *text)
         size += (size_t)got;
     }
     scene->output[size] = 0;
+}
+
+// Runs the script to its end and keeps what it wrote to stdout.
+static void run(struct scene *scene, const char *text)
+{
+    write_script(scene, text);
+    assert_int_equal(sp_spawn(&scene->options, &scene->process), SNAKEPIT_OK);
+    read_output(scene);
 }
 
 static void only_descriptors_0_to_7_are_open_in_the_child(void **state)
@@ -161,6 +167,43 @@ static void it_is_asked_to_be_a_worker_in_the_given_environment(void **state)
     struct scene *scene = *state;
     run(scene, "#!/bin/sh\necho \"$@\" $ONE $HOME\n");
     assert_string_equal(scene->output, "-m snakepit_bridge.worker 1\n");
+}
+
+static void a_template_gets_its_channel_and_the_places_of_its_workers(void **state)
+{
+    struct scene *scene = *state;
+    write_script(scene,
+                 "#!/bin/sh\necho \"$@\"\n"
+                 "for i in 0 1 2 3 4 5 6 7; do readlink /proc/$$/fd/$i | sed "
+                 "'s/[0-9][0-9]*//g'; done\n");
+    assert_int_equal(sp_spawn_template(&scene->options, &scene->process), SNAKEPIT_OK);
+    read_output(scene);
+    assert_string_equal(scene->output,
+                        "-m snakepit_bridge.template\n"
+                        "/dev/null\npipe:[]\npipe:[]\nsocket:[]\n/dev/null\n/dev/null\n"
+                        "/dev/null\n/dev/null\n");
+}
+
+static void what_cannot_be_watched_is_killed_and_reaped(void **state)
+{
+    struct scene *scene = *state;
+    struct rlimit before;
+    pid_t pid = fork();
+    if (pid == 0) {
+        for (;;) {
+            (void)pause();
+        }
+    }
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    const struct rlimit none = {0, before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    snakepit_err err = sp_process_adopt(&scene->process, pid);
+    int reason = errno;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(err, SNAKEPIT_SYSTEM);
+    assert_int_equal(reason, EMFILE);
+    assert_int_equal(scene->process.pid, -1);
+    assert_int_equal(waitpid(pid, NULL, WNOHANG), -1);
 }
 
 static void it_leads_a_process_group_of_its_own(void **state)
@@ -314,6 +357,8 @@ int main(void)
         test(only_descriptors_0_to_7_are_open_in_the_child),
         test(each_descriptor_is_what_the_layout_says),
         test(it_is_asked_to_be_a_worker_in_the_given_environment),
+        test(a_template_gets_its_channel_and_the_places_of_its_workers),
+        test(what_cannot_be_watched_is_killed_and_reaped),
         test(it_leads_a_process_group_of_its_own),
         test(it_has_default_signals_and_none_blocked),
         test(our_ends_are_ours_alone_and_do_not_wait),

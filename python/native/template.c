@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: MIT
+// Forking. The one thing to know: a worker is made as the template's sibling, not as
+// its child (CLONE_PARENT), so that the host is its parent: the host alone waits for
+// it, and hears of its end however the template ends. The C library's fork() cannot do
+// that, so what it does in a process with one thread is done here.
+#include "template.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "ipc/channel.h"
+#include "ipc/layout.h"
+
+#define FIRST_SAFE 32 // above every number that a worker's descriptor becomes
+
+// ---- Whether it may -----------------------------------------------------------
+
+// The kernel counts a folder for each thread, and the two that every folder has.
+int sp_template_threads(void)
+{
+    struct stat status;
+    return stat("/proc/self/task", &status) == 0 ? (int)status.st_nlink - 2 : -1;
+}
+
+// Where the C library keeps the number of the main thread, NULL if that cannot be told.
+// The kernel knows the place, for it clears it when the thread ends.
+static pid_t *thread_number(void)
+{
+    pid_t *place = NULL;
+    if (prctl(PR_GET_TID_ADDRESS, &place, 0, 0, 0) != 0 || place == NULL ||
+        *place != gettid()) {
+        return NULL;
+    }
+    return place;
+}
+
+bool sp_template_can_fork(void)
+{
+    return thread_number() != NULL;
+}
+
+// ---- The fork -----------------------------------------------------------------
+
+// As fork(), but the new process is a child of our parent. -1 with errno.
+static pid_t fork_sibling(void)
+{
+    struct robust_list_head *robust = NULL;
+    size_t robust_size = 0;
+    pid_t *number = thread_number();
+    if (number == NULL) {
+        errno = ENOSYS;
+        return -1;
+    }
+    (void)syscall(SYS_get_robust_list, 0, &robust, &robust_size);
+    // The kernel writes the new number where the C library looks for it. Machines
+    // differ in which of the last two arguments it takes for that place, and ignore the
+    // other.
+    long flags = CLONE_PARENT | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD;
+    pid_t pid = (pid_t)syscall(SYS_clone, flags, NULL, NULL, number, number);
+    if (pid == 0) {
+        // The kernel forgets at a fork which mutexes to mark when their owner dies.
+        (void)syscall(SYS_set_robust_list, robust, robust_size);
+    }
+    return pid;
+}
+
+// Gives the descriptors the numbers that a worker expects. They may have come under
+// those numbers, so they go out of the way first.
+static bool place_descriptors(int descriptors[SP_FORK_FDS])
+{
+    static const int places[SP_FORK_FDS] = {STDOUT_FILENO,
+                                            STDERR_FILENO,
+                                            SP_FD_CONTROL,
+                                            SP_FD_REQUESTS,
+                                            SP_FD_RESULTS,
+                                            SP_FD_CHANNEL,
+                                            SP_FD_DOORBELL};
+    for (int i = 0; i < SP_FORK_FDS; i++) {
+        int moved = fcntl(descriptors[i], F_DUPFD_CLOEXEC, FIRST_SAFE);
+        if (moved < 0) {
+            return false;
+        }
+        close(descriptors[i]);
+        descriptors[i] = moved;
+    }
+    for (int i = 0; i < SP_FORK_FDS; i++) {
+        if (dup2(descriptors[i], places[i]) < 0) {
+            return false;
+        }
+        close(descriptors[i]);
+    }
+    return true;
+}
+
+// The host's first word says that this process is in a group of its own, and so that it
+// may start others. The word stays for attach() to read.
+static bool wait_for_host(void)
+{
+    struct pollfd entry = {.fd = SP_FD_CHANNEL, .events = POLLIN};
+    int rc;
+    do {
+        rc = poll(&entry, 1, -1);
+    } while (rc < 0 && errno == EINTR);
+    uint8_t byte;
+    return rc == 1 && recv(SP_FD_CHANNEL, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+// Without an interpreter that is in order, so without its ways to leave.
+static void begin_life(int descriptors[SP_FORK_FDS])
+{
+    sp_die_with_parent();
+    if (!place_descriptors(descriptors) || !wait_for_host()) {
+        _exit(2);
+    }
+}
+
+static void close_all(const int descriptors[SP_FORK_FDS])
+{
+    for (int i = 0; i < SP_FORK_FDS; i++) {
+        close(descriptors[i]);
+    }
+}
+
+// In the template the host is told before anything else is done: what it is not told of
+// it finds in the template's group, and takes for the template's own.
+static pid_t fork_and_tell(uint64_t ticket, int descriptors[SP_FORK_FDS])
+{
+    (void)fflush(NULL);
+    PyOS_BeforeFork();
+    pid_t pid = fork_sibling();
+    if (pid == 0) {
+        begin_life(descriptors);
+        PyOS_AfterFork_Child();
+        return 0;
+    }
+    struct sp_forked forked = {ticket, pid, pid < 0 ? errno : 0};
+    (void)sp_channel_send(SP_FD_TEMPLATE, SP_MESSAGE_FORKED, &forked, sizeof forked);
+    PyOS_AfterFork_Parent();
+    close_all(descriptors);
+    return pid;
+}
+
+enum sp_fork_outcome sp_template_fork(void)
+{
+    uint64_t ticket;
+    int descriptors[SP_FORK_FDS];
+    snakepit_err err;
+    Py_BEGIN_ALLOW_THREADS err =
+        sp_channel_receive_fork(SP_FD_TEMPLATE, &ticket, descriptors);
+    Py_END_ALLOW_THREADS if (err == SNAKEPIT_END)
+    {
+        return errno == EINTR ? SP_FORK_NONE : SP_FORK_NO_HOST;
+    }
+    if (err != SNAKEPIT_OK) {
+        return SP_FORK_NONE;
+    }
+    if (sp_template_threads() != 1) {
+        close_all(descriptors);
+        return SP_FORK_THREADS;
+    }
+    return fork_and_tell(ticket, descriptors) == 0 ? SP_FORK_CHILD : SP_FORK_NONE;
+}

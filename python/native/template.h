@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+// A pool's template: a process with one thread that has imported the adapter, and forks
+// workers when its host asks. All functions belong to its main thread.
+#ifndef NATIVE_TEMPLATE_H
+#define NATIVE_TEMPLATE_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <stdbool.h>
+
+enum sp_fork_outcome {
+    SP_FORK_CHILD,   // this is the new worker: its descriptors are in place
+    SP_FORK_NONE,    // this is the template, and it may go on
+    SP_FORK_THREADS, // other threads run in the template, so it must not fork
+    SP_FORK_NO_HOST, // the host is gone, or no longer wants the template
+};
+
+// Threads of this process, -1 if the kernel does not tell.
+int sp_template_threads(void);
+// Whether the kernel and the C library allow what sp_template_fork() does.
+bool sp_template_can_fork(void);
+// Waits for a request, detached from the interpreter, and fulfils it. A signal ends the
+// waiting; its handler has not run yet.
+enum sp_fork_outcome sp_template_fork(void);
+
+// ---- runtime.c ----------------------------------------------------------------
+
+// From now on the death of the parent, which is the host, is ours and our group's.
+void sp_die_with_parent(void);
+
+#endif

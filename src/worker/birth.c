@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+// A worker begins as memory. Its process is there at once where it is exec'ed, and when
+// the template has answered where it is forked; until then it has no handles, and what
+// it is ordered to do waits.
+#include "worker/birth.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/memory.h"
+
+// A failure only costs speed.
+static void pin(const struct sp_worker *worker)
+{
+    cpu_set_t one;
+    if (worker->options.cpu >= 0) {
+        CPU_ZERO(&one);
+        CPU_SET(worker->options.cpu, &one);
+        (void)sched_setaffinity(worker->process.pid, sizeof one, &one);
+    }
+}
+
+// The process is there: it gets its first message and is watched.
+static void begin_life(struct sp_worker *worker)
+{
+    worker->born = true;
+    pin(worker);
+    sp_worker_open_handles(worker);
+    if (sp_channel_send(worker->process.channel,
+                        SP_MESSAGE_CONFIG,
+                        worker->first_message.data,
+                        worker->first_message.size) != SNAKEPIT_OK) {
+        sp_worker_fail_start(worker, "its configuration is too large to be sent");
+    }
+    sp_buf_fini(&worker->first_message);
+}
+
+// What was ordered before it was born is done now.
+static void catch_up(struct sp_worker *worker)
+{
+    if (atomic_load(&worker->killed_for) != NULL) {
+        sp_worker_signal(worker, SIGKILL);
+    } else if (worker->state == SP_WORKER_STOPPING) {
+        sp_worker_ask_to_leave(worker, false);
+    }
+}
+
+static void on_forked(void *user, pid_t pid)
+{
+    struct sp_worker *worker = user;
+    if (pid > 0 && sp_process_adopt(&worker->process, pid) == SNAKEPIT_OK) {
+        begin_life(worker);
+        worker->options.hooks.born(worker->options.hooks.user, worker);
+        catch_up(worker);
+        return;
+    }
+    sp_worker_enter(worker, SP_WORKER_EXITED);
+    worker->options.hooks.gone(worker->options.hooks.user, worker);
+}
+
+static snakepit_err make_process(struct sp_worker *worker)
+{
+    struct sp_template *template = worker->options.template;
+    const struct sp_spawn_options spawn = {
+        .python = worker->options.python,
+        .environment = worker->options.environment,
+        .control = worker->port->control.fd,
+        .requests = worker->options.requests,
+        .results = worker->port->results.fd,
+        .doorbell = worker->port->doorbell,
+    };
+    worker->fork.done = on_forked;
+    worker->fork.user = worker;
+    worker->forked =
+        template != NULL &&
+        sp_template_fork(template, &spawn, &worker->process, &worker->fork) ==
+            SNAKEPIT_OK;
+    return worker->forked ? SNAKEPIT_OK : sp_spawn(&spawn, &worker->process);
+}
+
+// Frees what never had a process.
+static void discard(struct sp_worker *worker)
+{
+    sp_buf_fini(&worker->first_message);
+    if (worker->port != NULL) {
+        sp_port_unref(worker->port);
+    }
+    sp_free(worker);
+}
+
+snakepit_err sp_worker_start(const struct sp_worker_options *options,
+                             struct sp_worker **worker,
+                             char *why,
+                             size_t why_size)
+{
+    struct sp_worker *made = sp_alloc(sizeof *made);
+    if (made == NULL) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    made->options = *options;
+    made->options.config = (struct sp_slice){0};
+    made->started_at = sp_clock_now();
+    sp_oom_look(&made->oom_seen);
+    snakepit_err err =
+        sp_buf_append(&made->first_message, options->config.data, options->config.size);
+    err = err != SNAKEPIT_OK ? err : sp_port_new(&options->shape, &made->port);
+    err = err != SNAKEPIT_OK ? err : make_process(made);
+    if (err != SNAKEPIT_OK) {
+        (void)snprintf(
+            why, why_size, "%s: %s", options->python, strerrordesc_np(errno));
+        discard(made);
+        return err;
+    }
+    SP_CHECK(pthread_mutex_init(&made->lost_lock, NULL) == 0);
+    sp_segment_close_fd(&made->port->control);
+    sp_segment_close_fd(&made->port->results);
+    *worker = made;
+    if (made->process.pid > 0) {
+        begin_life(made);
+    }
+    return SNAKEPIT_OK;
+}
+
+static void close_ends(struct sp_worker *worker)
+{
+    if (worker->born) {
+        sp_output_fini(&worker->output);
+        sp_output_fini(&worker->errors);
+        close(worker->process.pidfd);
+    } else {
+        close(worker->process.output);
+        close(worker->process.errors);
+    }
+    close(worker->process.channel);
+}
+
+void sp_worker_free(struct sp_worker *worker)
+{
+    if (worker == NULL) {
+        return;
+    }
+    SP_CHECK(worker->state == SP_WORKER_DEAD && worker->handles == 0 &&
+             worker->seat == NULL);
+    close_ends(worker);
+    pthread_mutex_destroy(&worker->lost_lock);
+    discard(worker);
+}

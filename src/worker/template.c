@@ -1,0 +1,461 @@
+// SPDX-License-Identifier: MIT
+// The one thing to know: a process that the template forks is in the template's group
+// until its answer was heard here. A process of that group that is our child can only
+// be such a fork, so a number that a template makes up is found out; and when the
+// template has died, a fork that it told nobody of is found in its group and reaped.
+#include "worker/template.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/memory.h"
+#include "ipc/channel.h"
+#include "payload/reader.h"
+
+#define MESSAGES_A_TURN 64
+#define LAST_MESSAGES   4096 // more than a socket holds
+
+static void on_start_timeout(uv_timer_t *timer);
+static void on_fork_timeout(uv_timer_t *timer);
+
+// ---- Ending it ----------------------------------------------------------------
+
+static void set_reason(struct sp_template *template, const char *reason)
+{
+    if (template->reason[0] == 0) {
+        (void)snprintf(template->reason, sizeof template->reason, "%s", reason);
+    }
+}
+
+// Not its group: forks that it has not told of yet are in there. They follow when its
+// exit was observed.
+static void signal_template(struct sp_template *template, int number)
+{
+    if (template->state != SP_TEMPLATE_DEAD) {
+        (void)kill(template->process.pid, number);
+    }
+}
+
+static void kill_template(struct sp_template *template, const char *reason)
+{
+    set_reason(template, reason);
+    if (template->state != SP_TEMPLATE_DEAD) {
+        template->state = SP_TEMPLATE_STOPPING;
+    }
+    uv_timer_stop(&template->timer);
+    signal_template(template, SIGKILL);
+}
+
+static void on_kill_timeout(uv_timer_t *timer)
+{
+    struct sp_template *template = timer->data;
+    signal_template(template, SIGKILL);
+}
+
+static void on_stop_timeout(uv_timer_t *timer)
+{
+    struct sp_template *template = timer->data;
+    signal_template(template, SIGTERM);
+    uv_timer_start(timer, on_kill_timeout, template->options.stop_grace_ms, 0);
+}
+
+void sp_template_stop(struct sp_template *template)
+{
+    bool importing = template->state == SP_TEMPLATE_STARTING;
+    template->wanted_gone = true;
+    if (template->state == SP_TEMPLATE_DEAD ||
+        template->state == SP_TEMPLATE_STOPPING) {
+        return;
+    }
+    template->state = SP_TEMPLATE_STOPPING;
+    (void)shutdown(template->process.channel, SHUT_WR);
+    // One that imports would only see that when it has done so.
+    if (importing) {
+        signal_template(template, SIGTERM);
+    }
+    uv_timer_start(
+        &template->timer, on_stop_timeout, template->options.stop_grace_ms, 0);
+}
+
+// ---- Forks --------------------------------------------------------------------
+
+static struct sp_fork *oldest(struct sp_template *template)
+{
+    return SP_ENTRY(template->pending.next, struct sp_fork, link);
+}
+
+static void end_oldest(struct sp_template *template, pid_t pid)
+{
+    struct sp_fork *fork = oldest(template);
+    SP_CHECK(sp_link_used(&fork->link) && fork->link.previous == &template->pending);
+    sp_list_remove(&fork->link);
+    fork->done(fork->user, pid);
+}
+
+static void watch_oldest(struct sp_template *template)
+{
+    if (template->state != SP_TEMPLATE_READY) {
+        return;
+    }
+    if (sp_list_empty(&template->pending)) {
+        uv_timer_stop(&template->timer);
+    } else {
+        uv_timer_start(
+            &template->timer, on_fork_timeout, template->options.fork_timeout_ms, 0);
+    }
+}
+
+snakepit_err sp_template_fork(struct sp_template *template,
+                              const struct sp_spawn_options *worker,
+                              struct sp_process *process,
+                              struct sp_fork *fork)
+{
+    if (template->state != SP_TEMPLATE_READY) {
+        return SNAKEPIT_UNSUPPORTED;
+    }
+    bool first = sp_list_empty(&template->pending);
+    snakepit_err err = sp_spawn_fork(
+        worker, template->process.channel, template->last_ticket + 1, process);
+    if (err != SNAKEPIT_OK) {
+        return err;
+    }
+    fork->ticket = ++template->last_ticket;
+    sp_list_append(&template->pending, &fork->link);
+    if (first) {
+        watch_oldest(template);
+    }
+    return SNAKEPIT_OK;
+}
+
+// Whether the number is that of a fork of the template, which then gets a group of its
+// own. Only a child of ours that has executed nothing since can be moved.
+static bool is_its_fork(const struct sp_template *template, pid_t pid)
+{
+    return pid > 0 && pid != template->process.pid &&
+           getpgid(pid) == template->process.pid && setpgid(pid, pid) == 0;
+}
+
+static void on_forked(struct sp_template *template, const uint8_t *body, uint32_t size)
+{
+    struct sp_forked forked;
+    if (size == sizeof forked) {
+        memcpy(&forked, body, sizeof forked);
+    }
+    if (size != sizeof forked || sp_list_empty(&template->pending) ||
+        forked.ticket != oldest(template)->ticket) {
+        kill_template(template, "it answered what was not asked");
+        return;
+    }
+    if (forked.pid < 0 && forked.error != 0) {
+        sp_log(template->options.log,
+               SP_LOG_WARNING,
+               "template.fork_failed",
+               "pool=%s because=\"%s\"",
+               template->options.pool,
+               strerrordesc_np(forked.error));
+        end_oldest(template, 0);
+    } else if (is_its_fork(template, forked.pid)) {
+        end_oldest(template, forked.pid);
+    } else {
+        kill_template(template, "it told of a process that is not its fork");
+        return;
+    }
+    watch_oldest(template);
+}
+
+// ---- Messages -----------------------------------------------------------------
+
+static void on_ready(struct sp_template *template)
+{
+    if (template->state != SP_TEMPLATE_STARTING) {
+        return;
+    }
+    template->state = SP_TEMPLATE_READY;
+    template->was_ready = true;
+    uv_timer_stop(&template->timer);
+    uint64_t taken = sp_clock_now() - template->started_at;
+    sp_log(template->options.log,
+           SP_LOG_INFO,
+           "template.ready",
+           "pool=%s pid=%d start_ms=%llu",
+           template->options.pool,
+           (int)template->process.pid,
+           (unsigned long long)(taken / SP_NS_PER_MS));
+    template->options.hooks.ready(template->options.hooks.user, template);
+}
+
+// It may have threads that keep it from leaving by itself.
+static void
+on_unforkable(struct sp_template *template, const uint8_t *body, uint32_t size)
+{
+    snakepit_reader reader;
+    snakepit_value value;
+    char reason[SP_TEMPLATE_REASON_MAX] = "it did not say why it cannot fork";
+    snakepit_reader_init(&reader, body, size);
+    if (snakepit_reader_next(&reader, &value) == SNAKEPIT_OK &&
+        value.kind == SNAKEPIT_TEXT) {
+        int most = value.as.text.size < sizeof reason ? (int)value.as.text.size
+                                                      : (int)sizeof reason - 1;
+        (void)snprintf(reason, sizeof reason, "%.*s", most, value.as.text.data);
+    }
+    kill_template(template, reason);
+}
+
+static void obey(struct sp_template *template,
+                 const struct sp_message_head *head,
+                 const uint8_t *body)
+{
+    switch (head->type) {
+    case SP_MESSAGE_READY:
+        on_ready(template);
+        break;
+    case SP_MESSAGE_FORKED:
+        on_forked(template, body, head->size);
+        break;
+    case SP_MESSAGE_UNFORKABLE:
+        on_unforkable(template, body, head->size);
+        break;
+    default:
+        kill_template(template, "it sent a message that does not exist");
+    }
+}
+
+// False: there is no more to come. A stopped one is heard too, for its last forks.
+static bool read_messages(struct sp_template *template, int most)
+{
+    static _Thread_local uint8_t room[SP_MESSAGE_MAX];
+    for (int i = 0; i < most; i++) {
+        struct sp_message_head head;
+        const uint8_t *body;
+        snakepit_err err =
+            sp_channel_receive(template->process.channel, room, &head, &body);
+        if (err == SNAKEPIT_NOT_FOUND) {
+            return true;
+        }
+        if (err == SNAKEPIT_PROTOCOL) {
+            kill_template(template, "it sent bytes that are no message");
+        }
+        if (err != SNAKEPIT_OK) {
+            return false;
+        }
+        obey(template, &head, body);
+    }
+    return true;
+}
+
+static void on_channel(uv_poll_t *poll, int status, int events)
+{
+    (void)status;
+    (void)events;
+    struct sp_template *template = poll->data;
+    if (!read_messages(template, MESSAGES_A_TURN)) {
+        // The end of the channel is not the end of the process: pidfd tells that.
+        uv_poll_stop(poll);
+    }
+}
+
+// ---- Output and timers --------------------------------------------------------
+
+static void log_line(struct sp_template *template, const char *event, const char *line)
+{
+    sp_log(template->options.log,
+           SP_LOG_INFO,
+           event,
+           "pool=%s line=\"%s\"",
+           template->options.pool,
+           line);
+}
+
+static void log_output(void *user, const char *line)
+{
+    log_line(user, "template.stdout", line);
+}
+
+static void log_errors(void *user, const char *line)
+{
+    log_line(user, "template.stderr", line);
+}
+
+static void on_output(uv_poll_t *poll, int status, int events)
+{
+    (void)status;
+    (void)events;
+    struct sp_template *template = poll->data;
+    struct sp_output *output =
+        poll == &template->output_poll ? &template->output : &template->errors;
+    if (!sp_output_read(output)) {
+        uv_poll_stop(poll);
+    }
+}
+
+static void on_start_timeout(uv_timer_t *timer)
+{
+    kill_template(timer->data, "it was not ready within start_timeout_ms");
+}
+
+static void on_fork_timeout(uv_timer_t *timer)
+{
+    kill_template(timer->data, "it did not fork in time");
+}
+
+// ---- Birth and burial ---------------------------------------------------------
+
+static void handle_closed(uv_handle_t *handle)
+{
+    struct sp_template *template = handle->data;
+    if (--template->handles == 0) {
+        template->options.hooks.gone(template->options.hooks.user, template);
+    }
+}
+
+static void close_handles(struct sp_template *template)
+{
+    void *const handles[] = {&template->channel_poll,
+                             &template->output_poll,
+                             &template->errors_poll,
+                             &template->exit_poll,
+                             &template->timer};
+    for (size_t i = 0; i < sizeof handles / sizeof *handles; i++) {
+        uv_close(handles[i], handle_closed);
+    }
+}
+
+// Kills what is left in its group, and reaps all of it that is ours. Where a fork is
+// missing, the wait lasts as long as the killed take to die.
+static void clear_group(struct sp_template *template)
+{
+    pid_t group = template->process.pid;
+    bool missing = !sp_list_empty(&template->pending) && !template->end.gone;
+    bool reaped = false;
+    // Somebody else has reaped it: its number may be another's by now.
+    if (!template->end.gone) {
+        (void)kill(-group, SIGKILL);
+    }
+    pid_t pid;
+    do {
+        pid = waitpid(-group, NULL, missing ? 0 : WNOHANG);
+        reaped = reaped || pid == group;
+    } while (pid > 0 || (pid < 0 && errno == EINTR));
+    // One that was killed the moment it was made had no group of its own yet.
+    if (!reaped) {
+        (void)sp_exit_reap(group);
+    }
+}
+
+static void log_exit(const struct sp_template *template)
+{
+    sp_log(template->options.log,
+           template->wanted_gone || !template->was_ready ? SP_LOG_INFO : SP_LOG_WARNING,
+           "template.exit",
+           "pool=%s pid=%d code=%d signal=%d expected=%s",
+           template->options.pool,
+           (int)template->process.pid,
+           template->end.code,
+           template->end.signal,
+           template->wanted_gone ? "yes" : "no");
+}
+
+static void exit_observed(struct sp_template *template)
+{
+    // Its last answers are still to be had.
+    (void)read_messages(template, LAST_MESSAGES);
+    clear_group(template);
+    template->state = SP_TEMPLATE_DEAD;
+    (void)sp_output_read(&template->output);
+    (void)sp_output_read(&template->errors);
+    log_exit(template);
+    while (!sp_list_empty(&template->pending)) {
+        end_oldest(template, 0);
+    }
+    close_handles(template);
+}
+
+static void on_exit_ready(uv_poll_t *poll, int status, int events)
+{
+    (void)status;
+    (void)events;
+    struct sp_template *template = poll->data;
+    struct sp_exit end = sp_exit_peek(template->process.pid);
+    if ((end.known || end.gone) && template->state != SP_TEMPLATE_DEAD) {
+        template->end = end;
+        exit_observed(template);
+    }
+}
+
+static void watch_descriptor(struct sp_template *template,
+                             uv_poll_t *poll,
+                             int fd,
+                             uv_poll_cb ready)
+{
+    SP_CHECK(uv_poll_init(template->options.loop, poll, fd) == 0);
+    poll->data = template;
+    template->handles++;
+    SP_CHECK(uv_poll_start(poll, UV_READABLE, ready) == 0);
+}
+
+static void open_handles(struct sp_template *template)
+{
+    const struct sp_process *process = &template->process;
+    sp_output_init(&template->output, process->output, log_output, template);
+    sp_output_init(&template->errors, process->errors, log_errors, template);
+    watch_descriptor(template, &template->channel_poll, process->channel, on_channel);
+    watch_descriptor(template, &template->output_poll, process->output, on_output);
+    watch_descriptor(template, &template->errors_poll, process->errors, on_output);
+    watch_descriptor(template, &template->exit_poll, process->pidfd, on_exit_ready);
+    SP_CHECK(uv_timer_init(template->options.loop, &template->timer) == 0);
+    template->timer.data = template;
+    template->handles++;
+    SP_CHECK(uv_timer_start(&template->timer,
+                            on_start_timeout,
+                            template->options.start_timeout_ms,
+                            0) == 0);
+}
+
+snakepit_err sp_template_start(const struct sp_template_options *options,
+                               struct sp_template **template)
+{
+    struct sp_template *made = sp_alloc(sizeof *made);
+    if (made == NULL) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    made->options = *options;
+    made->options.config = (struct sp_slice){0};
+    made->started_at = sp_clock_now();
+    sp_list_init(&made->pending);
+    const struct sp_spawn_options spawn = {.python = options->python,
+                                           .environment = options->environment};
+    snakepit_err err = sp_spawn_template(&spawn, &made->process);
+    if (err != SNAKEPIT_OK) {
+        sp_free(made);
+        return err;
+    }
+    open_handles(made);
+    if (sp_channel_send(made->process.channel,
+                        SP_MESSAGE_CONFIG,
+                        options->config.data,
+                        options->config.size) != SNAKEPIT_OK) {
+        kill_template(made, "its configuration is too large to be sent");
+    }
+    *template = made;
+    return SNAKEPIT_OK;
+}
+
+void sp_template_free(struct sp_template *template)
+{
+    if (template == NULL) {
+        return;
+    }
+    SP_CHECK(template->state == SP_TEMPLATE_DEAD && template->handles == 0);
+    sp_output_fini(&template->output);
+    sp_output_fini(&template->errors);
+    close(template->process.channel);
+    close(template->process.pidfd);
+    sp_free(template);
+}
