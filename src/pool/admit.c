@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "ipc/futex.h"
 #include "ipc/wait.h"
-#include "pool/pool.h"
+#include "pool/affinity.h"
 
 // A worker is handed calls in advance as long as they would take less than this to run:
 // long enough that it never waits for its host, short enough that nobody waits behind
@@ -226,6 +226,9 @@ static bool place_on(struct sp_pool *pool,
     }
     call->phase = SP_CALL_PLACED;
     call->seat = seat;
+    if (call->tie != NULL) {
+        sp_affinity_placed(call, seat);
+    }
     sp_list_append(&seat->calls, &call->seat_link);
     pool->placed++;
     sp_schedule_set_load(&pool->schedule, seat, seat->load + 1);
@@ -233,7 +236,7 @@ static bool place_on(struct sp_pool *pool,
     return true;
 }
 
-static bool has_room(const struct sp_pool *pool, const struct sp_seat *seat)
+bool sp_pool_has_room(const struct sp_pool *pool, const struct sp_seat *seat)
 {
     return seat->load < seat->capacity ||
            seat->load < seat->capacity + prefetch_of(pool, seat);
@@ -245,7 +248,8 @@ static struct sp_seat *find_seat_with_lease(struct sp_pool *pool)
     for (struct sp_link *link = pool->seats.next; link != &pool->seats;
          link = link->next) {
         struct sp_seat *seat = SP_ENTRY(link, struct sp_seat, member);
-        if (seat->open && seat->free_lease != SP_NO_LEASE && has_room(pool, seat)) {
+        if (seat->open && seat->free_lease != SP_NO_LEASE &&
+            sp_pool_has_room(pool, seat)) {
             return seat;
         }
     }
@@ -256,29 +260,44 @@ enum sp_placed
 sp_pool_place(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
 {
     struct sp_seat *seat = sp_schedule_least(&pool->schedule);
-    if (seat == NULL || !has_room(pool, seat)) {
+    if (call->tie != NULL) {
+        enum sp_placed placed = sp_affinity_choose(pool, call, &seat);
+        if (placed != SP_PLACED) {
+            return placed;
+        }
+    }
+    if (seat == NULL || !sp_pool_has_room(pool, seat)) {
         return SP_NO_ROOM;
     }
+    bool tied = sp_affinity_binds(pool, call) && call->tie->seat != NULL;
     if (call->parcel->share_count > 0 && seat->free_lease == SP_NO_LEASE) {
         sp_pool_take_returns(pool, seat);
         if (seat->free_lease == SP_NO_LEASE) {
-            seat = find_seat_with_lease(pool);
+            seat = tied ? NULL : find_seat_with_lease(pool);
         }
         if (seat == NULL) {
             return SP_UNLEASED;
         }
     }
-    return place_on(pool, seat, call, after) ? SP_PLACED : SP_NO_ROOM;
+    if (!place_on(pool, seat, call, after)) {
+        return tied ? SP_WAITS : SP_NO_ROOM;
+    }
+    return SP_PLACED;
 }
 
-// The newest call that waits inside a worker behind others, or NULL.
-static struct sp_call *steal_from(struct sp_seat *seat)
+// The newest call that waits inside a worker behind others and may go elsewhere, or
+// NULL.
+static struct sp_call *steal_from(const struct sp_pool *pool, struct sp_seat *seat)
 {
-    if (seat->load <= seat->capacity || sp_list_empty(&seat->calls)) {
-        return NULL;
+    struct sp_link *link = seat->calls.previous;
+    for (uint32_t load = seat->load; load > seat->capacity && link != &seat->calls;
+         load--, link = link->previous) {
+        struct sp_call *call = SP_ENTRY(link, struct sp_call, seat_link);
+        if (!sp_affinity_binds(pool, call)) {
+            return call;
+        }
     }
-    struct sp_call *call = SP_ENTRY(seat->calls.previous, struct sp_call, seat_link);
-    return call;
+    return NULL;
 }
 
 // A worker has nothing to do while another one has calls in advance: one of them moves.
@@ -290,7 +309,7 @@ static void balance(struct sp_pool *pool, struct sp_after *after)
     }
     for (struct sp_link *link = pool->seats.next; link != &pool->seats;
          link = link->next) {
-        struct sp_call *call = steal_from(SP_ENTRY(link, struct sp_seat, member));
+        struct sp_call *call = steal_from(pool, SP_ENTRY(link, struct sp_seat, member));
         if (call == NULL || !sp_port_take_back(call->seat->port, call->slot)) {
             continue;
         }
@@ -310,19 +329,48 @@ static const struct sp_failure too_many_tensors = {
     .stage = "line",
 };
 
+const struct sp_failure *sp_pool_refusal(enum sp_placed placed)
+{
+    static const struct sp_failure busy = {.err = SNAKEPIT_WORKER_BUSY,
+                                           .stage = "line"};
+    static const struct sp_failure lost = {.err = SNAKEPIT_SESSION_LOST,
+                                           .stage = "line"};
+    switch (placed) {
+    case SP_UNLEASED:
+        return &too_many_tensors;
+    case SP_BUSY:
+        return &busy;
+    case SP_LOST:
+        return &lost;
+    default:
+        return NULL;
+    }
+}
+
+// The call whose turn it is, once those that wait for one worker have had theirs.
+static struct sp_call *take_from_line(struct sp_pool *pool, struct sp_after *after)
+{
+    if (!sp_list_empty(&pool->waited_for)) {
+        sp_affinity_serve(pool, after);
+    }
+    return sp_line_take(&pool->line);
+}
+
 void sp_pool_dispatch(struct sp_pool *pool, struct sp_after *after)
 {
-    while (pool->line.count > 0) {
-        struct sp_call *call = sp_line_take(&pool->line);
+    struct sp_call *call;
+    while (pool->line.count > 0 && (call = take_from_line(pool, after)) != NULL) {
         enum sp_placed placed = sp_pool_place(pool, call, after);
         if (placed == SP_NO_ROOM) {
             sp_line_put_first(&pool->line, call);
             return;
         }
-        if (placed == SP_UNLEASED) {
-            sp_pool_fail_call(pool, call, &too_many_tensors, after);
-        } else {
+        if (placed == SP_PLACED) {
             sp_pool_moved(call, after);
+        } else if (placed == SP_WAITS) {
+            sp_affinity_wait(pool, call);
+        } else {
+            sp_pool_fail_call(pool, call, sp_pool_refusal(placed), after);
         }
     }
     if (!sp_list_empty(&pool->seats) && pool->schedule.count > 1) {
@@ -344,6 +392,31 @@ static snakepit_err refused(const struct sp_pool *pool)
     }
 }
 
+static snakepit_err
+admit_of_session(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
+{
+    snakepit_err err = sp_affinity_join(pool, call);
+    if (err != SNAKEPIT_OK) {
+        return err;
+    }
+    if (!sp_affinity_must_wait(pool, call)) {
+        enum sp_placed placed = sp_pool_place(pool, call, after);
+        const struct sp_failure *refusal = sp_pool_refusal(placed);
+        if (placed == SP_PLACED) {
+            return SNAKEPIT_OK;
+        }
+        if (refusal != NULL) {
+            sp_call_set_failure(call, refusal);
+            return refusal->err;
+        }
+    }
+    if (sp_line_is_full(&pool->line)) {
+        return SNAKEPIT_SATURATED;
+    }
+    sp_affinity_wait(pool, call);
+    return SNAKEPIT_OK;
+}
+
 // Into a slot or into the line; or not at all.
 static snakepit_err
 admit(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
@@ -353,18 +426,18 @@ admit(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
         return err;
     }
     call->id = ++pool->last_call << 12 | pool->options.index;
-    if (pool->line.count > 0) {
+    if (call->parcel->session_size > 0) {
+        return admit_of_session(pool, call, after);
+    }
+    if (!sp_list_empty(&pool->line.calls)) {
         return sp_line_put(&pool->line, call);
     }
-    switch (sp_pool_place(pool, call, after)) {
-    case SP_PLACED:
-        return SNAKEPIT_OK;
-    case SP_UNLEASED:
+    enum sp_placed placed = sp_pool_place(pool, call, after);
+    if (placed == SP_UNLEASED) {
         sp_call_set_failure(call, &too_many_tensors);
         return SNAKEPIT_NO_MEMORY;
-    default:
-        return sp_line_put(&pool->line, call);
     }
+    return placed == SP_PLACED ? SNAKEPIT_OK : sp_line_put(&pool->line, call);
 }
 
 static void refuse(struct sp_pool *pool,
