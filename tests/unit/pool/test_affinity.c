@@ -195,6 +195,10 @@ static void a_hint_in_line_takes_the_first_worker_that_is_free(void **state)
     assert_true(serve(second));
     assert_echoed(&waiting, "3");
     assert_true(serve(first));
+    submit(NONE, "4", &outcomes[0]);
+    submit(NONE, "5", &outcomes[1]);
+    assert_true(serve(first) && serve(second));
+    // The tie has stayed, although the other worker is the warmer one.
     serve_call("a", first);
 }
 
