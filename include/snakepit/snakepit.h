@@ -30,6 +30,15 @@ SNAKEPIT_API bool snakepit_err_retryable(snakepit_err err);
 // headers.
 SNAKEPIT_API const char *snakepit_version(void);
 
+// ---- Options ------------------------------------------------------------------
+//
+// A struct of options begins with its `size`, so that a program and a library of
+// different versions understand each other. Zero-initialise it, set `size` to sizeof,
+// then what is wanted. Later versions add members at the end, whose zero means what was
+// so before: an older program gets that, and a newer program is refused with
+// INVALID_ARGUMENT only if a member that this library does not know is not zero. A
+// `size` that was not set is INVALID_ARGUMENT too.
+
 // ---- Open and close -----------------------------------------------------------
 
 typedef enum snakepit_log_level {
@@ -66,9 +75,8 @@ typedef void snakepit_session_ended_fn(void *user,
                                        const char *session_id,
                                        snakepit_session_end reason);
 
-// Zero-initialise, set `size` to sizeof, then what is wanted.
 typedef struct snakepit_open_options {
-    size_t size;
+    size_t size;          // see Options
     snakepit_log_fn *log; // NULL: lines go to stderr
     void *log_user;
     snakepit_log_level
@@ -79,8 +87,8 @@ typedef struct snakepit_open_options {
 
 // Reads the configuration, checks all of it, and begins to start the pools; does not
 // wait for them. `options` may be NULL; `why`, where not NULL, explains a failure in
-// one sentence. INVALID_CONFIG: `why` names file, line and key. SYSTEM, NO_MEMORY.
-// Close with snakepit_close().
+// one sentence. INVALID_CONFIG: `why` names file, line and key. INVALID_ARGUMENT,
+// SYSTEM, NO_MEMORY. Close with snakepit_close().
 SNAKEPIT_API snakepit_err snakepit_open_file(const char *path,
                                              const snakepit_open_options *options,
                                              snakepit **pit,
@@ -110,9 +118,8 @@ SNAKEPIT_API void snakepit_close(snakepit *pit, uint32_t grace_ms);
 
 // ---- Call ---------------------------------------------------------------------
 
-// Zero-initialise, set `size` to sizeof, then what is wanted.
 typedef struct snakepit_call_options {
-    size_t size;
+    size_t size;      // see Options
     const char *pool; // NULL: the pool named "default", else the first one configured
     uint32_t timeout_ms;    // covers waiting, running and returning; 0: the pool's
                             // call_timeout_ms
@@ -180,13 +187,18 @@ SNAKEPIT_API size_t snakepit_drain(snakepit *pit, uint32_t timeout_ms);
 // long as the answer.
 typedef struct snakepit_fault {
     snakepit_err err;
-    const char *message;   // one sentence
-    const char *type;      // the Python exception's class, "ValueError"
+    const char *message; // one sentence
+    // The Python exception's class, with its module but for those of Python itself:
+    // "ValueError", "shop.errors.SoldOut".
+    const char *type;
     const char *traceback; // Python's, user frames included
     const char *stage; // "line", "worker", "running": where the call was when it ended
     const char *cause; // of a death: "killed by signal 9 (SIGKILL)"
     const char *last_output; // the last lines that a dead worker wrote to stderr
     uint64_t worker;         // its id, 0 for none
+    // What the tool that raised was called with, never the values themselves:
+    // "data: float32[3,4], n: int". Empty if no tool ran.
+    const char *arguments;
 } snakepit_fault;
 
 // The fault of an answer that is not OK; for one that is, a fault with err == OK. Never

@@ -29,10 +29,20 @@
 enum sp_codec_text { SP_CODEC_TEXTS(SP_CODEC_TEXT_NUMBER) SP_TEXTS };
 #undef SP_CODEC_TEXT_NUMBER
 
-// Owner: the module's state. Constant after sp_codec_init() but for `runtime`, which
-// the module sets once, before the first executor starts.
+// What becomes of a value that cannot be encoded: the pool's on_unserialisable.
+enum sp_unserialisable {
+    SP_UNSERIALISABLE_ERROR = 0, // fails the answer
+    SP_UNSERIALISABLE_MARKER,    // {"$unserialisable": {"type": "module.Class"}}
+    SP_UNSERIALISABLE_REPR,      // that, with "repr" cut to SP_REPR_MAX
+};
+
+#define SP_REPR_MAX 200 // characters
+
+// Owner: the module's state. Constant after sp_codec_init() but for the first two,
+// which the module sets once, before the first executor starts.
 struct sp_codec {
     struct sp_runtime *runtime; // NULL: no tensors, neither way
+    enum sp_unserialisable on_unserialisable;
     PyTypeObject *tensor_type;
     PyObject *texts[SP_TEXTS];
 };
@@ -108,6 +118,21 @@ PyObject *sp_arguments_as_dict(const struct sp_arguments *arguments);
 
 #define SP_ENCODER_KEEPS 65536u // bytes of the private buffer that survive a call
 
+// Classes whose values cross as something simpler: name, module, class, how.
+#define SP_CODEC_KINDS(X)                               \
+    X(DATE, "datetime", "date", ISO) /* datetime too */ \
+    X(TIME, "datetime", "time", ISO)                    \
+    X(TIMEDELTA, "datetime", "timedelta", SECONDS)      \
+    X(DECIMAL, "decimal", "Decimal", TEXT)              \
+    X(UUID, "uuid", "UUID", TEXT)                       \
+    X(ENUM, "enum", "Enum", VALUE)                      \
+    X(PATH, "pathlib", "PurePath", TEXT)                \
+    X(DEQUE, "collections", "deque", LIST)
+
+#define SP_CODEC_KIND_NUMBER(name, module, class, way) SP_KIND_##name,
+enum sp_codec_kind { SP_CODEC_KINDS(SP_CODEC_KIND_NUMBER) SP_KINDS };
+#undef SP_CODEC_KIND_NUMBER
+
 // Owner: one executor. Between sp_encode() and the next sp_encoder_begin() the runtime
 // reads `blocks`; the other fields are the encoder's.
 struct sp_encoder {
@@ -124,7 +149,8 @@ struct sp_encoder {
     struct sp_block **blocks;
     uint32_t block_count;
     uint32_t block_room;
-    PyObject *numpy_generic; // numpy.generic once user code has imported it, or NULL
+    PyObject *numpy_generic;   // numpy.generic once user code has imported it, or NULL
+    PyObject *kinds[SP_KINDS]; // as numpy_generic
 };
 
 // Keeps the codec.
@@ -141,15 +167,16 @@ void sp_encoder_begin(struct sp_encoder *encoder,
 // too.
 void sp_encoder_end(struct sp_encoder *encoder);
 
-// Appends one value: None, bool, int of 64 bits, float, str, bytes, bytearray,
-// memoryview, list, tuple, dict, their subclasses, NumPy's scalars, and as tensors:
-// Tensor and whatever exports a buffer of numbers. A tensor is copied into a block of
-// the results arena, packed; one that lies in a block from sp_tensor_empty() already,
-// packed and aligned to SP_TENSOR_ALIGN, is not. TypeError: anything else, with the
-// place ("cannot encode set at result['a'][3]"). OverflowError: an integer beyond 64
-// bits. ValueError: nested deeper than SP_DEPTH_MAX, text with surrogates, more than
-// SP_BODY_MAX bytes. RuntimeError: a container changed meanwhile. MemoryError: no heap,
-// or no block. After a failure nothing of the answer is of use, and no block is held.
+// Appends one value. docs/values.md says what crosses, and as what. A tensor, or
+// whatever exports a buffer of numbers, is copied into a block of the results arena,
+// packed; one that lies in a block from sp_tensor_empty() already, packed and aligned
+// to SP_TENSOR_ALIGN, is not. What cannot cross becomes a marker, or TypeError, with
+// the place ("cannot encode object at result['a'][3]"), OverflowError: an integer
+// beyond 64 bits, ValueError: text with surrogates; as the codec's `on_unserialisable`
+// says. In any case ValueError: nested deeper than SP_DEPTH_MAX, more than SP_BODY_MAX
+// bytes; RuntimeError: a container changed meanwhile; MemoryError: no heap, or no
+// block; and what user code raises. After a failure nothing of the answer is of use,
+// and no block is held.
 int sp_encode(struct sp_encoder *encoder, PyObject *value);
 
 // A new block that the answer keeps besides its tensors, for a body that is not inline.

@@ -162,22 +162,50 @@ static int exhausted(const struct sp_place *place, uint64_t bytes)
     char what[80];
     PyOS_snprintf(what,
                   sizeof(what),
-                  "no shared memory for %llu bytes",
+                  "no shared memory (raise shared_memory_size) for %llu bytes",
                   (unsigned long long)bytes);
     return sp_encoder_fail(place, PyExc_MemoryError, what);
 }
 
+// An array that is to be copied.
+struct source_array {
+    const struct sp_tensor_head *head;
+    const Py_buffer *view;
+    bool swapped; // its numbers are in the other byte order
+};
+
+// Turns the bytes of each number around. Needs no interpreter.
+static void swap_numbers(uint8_t *at, const struct sp_tensor_head *head)
+{
+    bool is_complex = head->dtype->number == SNAKEPIT_COMPLEX64 ||
+                      head->dtype->number == SNAKEPIT_COMPLEX128;
+    size_t size = is_complex ? head->dtype->size / 2 : head->dtype->size;
+    for (const uint8_t *end = at + head->bytes; at < end; at += size) {
+        for (size_t i = 0; i < size / 2; i++) {
+            uint8_t byte = at[i];
+            at[i] = at[size - 1 - i];
+            at[size - 1 - i] = byte;
+        }
+    }
+}
+
 static int write_copy(struct sp_encoder *encoder,
-                      const struct sp_tensor_head *head,
-                      const Py_buffer *view,
+                      const struct source_array *source,
                       const struct sp_place *place)
 {
+    const struct sp_tensor_head *head = source->head;
     const struct sp_block *block = sp_encoder_add_block(encoder, head->bytes);
     if (block == NULL) {
         return exhausted(place, head->bytes);
     }
     uint64_t unused;
-    copy_view(sp_runtime_results(block->runtime, &unused) + block->offset, view);
+    uint8_t *to = sp_runtime_results(block->runtime, &unused) + block->offset;
+    copy_view(to, source->view);
+    if (source->swapped) {
+        Py_BEGIN_ALLOW_THREADS;
+        swap_numbers(to, head);
+        Py_END_ALLOW_THREADS;
+    }
     return write_ext(encoder, head, block->offset);
 }
 
@@ -246,29 +274,25 @@ static int write_in_place(struct sp_encoder *encoder,
 
 // ---- From Python --------------------------------------------------------------
 
-// Sets `head` from a view. -1 with an exception.
-static int head_of(struct sp_tensor_head *head,
-                   PyObject *value,
-                   const Py_buffer *view,
-                   const struct sp_place *place)
+// Sets `head` from a view. NULL, or why it cannot cross.
+static const struct sp_refusal *
+head_of(struct sp_tensor_head *head, const Py_buffer *view, bool *swapped)
 {
-    head->dtype = sp_dtype_of_format(view->format, view->itemsize);
+    static const struct sp_refusal contradiction = {
+        &PyExc_ValueError, "a buffer that contradicts itself", "copy it first"};
+    head->dtype = sp_dtype_of_format(view->format, view->itemsize, swapped);
     if (head->dtype == NULL) {
-        return sp_encoder_refuse(place, value);
+        return &sp_no_array_of_numbers;
     }
     if (view->ndim > SNAKEPIT_MAX_RANK) {
-        return sp_encoder_fail(
-            place, PyExc_ValueError, "a tensor of more than 8 dimensions");
+        return &sp_too_many_dimensions;
     }
     head->rank = view->ndim;
     for (int i = 0; i < view->ndim; i++) {
         head->shape[i] = view->shape[i];
     }
-    if (sp_tensor_measure(head) != 0 || head->bytes != (uint64_t)view->len) {
-        return sp_encoder_fail(
-            place, PyExc_ValueError, "a buffer that contradicts itself");
-    }
-    return 0;
+    bool sound = sp_tensor_measure(head) == 0 && head->bytes == (uint64_t)view->len;
+    return sound ? NULL : &contradiction;
 }
 
 static int write_array(struct sp_encoder *encoder,
@@ -277,20 +301,23 @@ static int write_array(struct sp_encoder *encoder,
                        const struct sp_place *place)
 {
     struct sp_tensor_head head = {0};
-    if (head_of(&head, value, view, place) != 0) {
-        return -1;
+    bool swapped = false;
+    const struct sp_refusal *why = head_of(&head, view, &swapped);
+    if (why != NULL) {
+        return sp_encoder_refuse(encoder, value, place, why);
     }
     if (head.bytes == 0) {
         return write_ext(encoder, &head, 0);
     }
     if (encoder->codec->runtime == NULL) {
-        return sp_encoder_refuse(place, value);
+        return sp_encoder_refuse(encoder, value, place, &sp_no_plain_value);
     }
-    int result = write_in_place(encoder, value, &head, view);
+    int result = swapped ? 0 : write_in_place(encoder, value, &head, view);
     if (result != 0) {
         return result > 0 ? 0 : -1;
     }
-    return write_copy(encoder, &head, view, place);
+    struct source_array source = {.head = &head, .view = view, .swapped = swapped};
+    return write_copy(encoder, &source, place);
 }
 
 // Bytes, not an array of small numbers: decided by the type, not by the format.
@@ -319,7 +346,7 @@ int sp_encoder_buffer(struct sp_encoder *encoder,
 {
     Py_buffer view;
     if (PyObject_GetBuffer(value, &view, PyBUF_RECORDS_RO) != 0) {
-        return sp_encoder_refuse(place, value);
+        return sp_encoder_refuse(encoder, value, place, &sp_no_array_of_numbers);
     }
     int result = is_bytes(value, &view) ? write_bin(encoder, &view)
                                         : write_array(encoder, value, &view, place);

@@ -27,8 +27,7 @@ static PyObject *append_step(PyObject *path, const struct sp_place *place)
     return longer;
 }
 
-// "result['a'][3]", cut after PLACES_NAMED steps. NULL with an exception.
-static PyObject *path_of(const struct sp_place *place)
+PyObject *sp_encoder_path(const struct sp_place *place)
 {
     const struct sp_place *steps[SP_DEPTH_MAX + 2];
     size_t depth = 0;
@@ -50,7 +49,7 @@ static PyObject *path_of(const struct sp_place *place)
 int sp_encoder_fail(const struct sp_place *place, PyObject *type, const char *what)
 {
     PyErr_Clear();
-    PyObject *path = path_of(place);
+    PyObject *path = sp_encoder_path(place);
     if (path != NULL) {
         PyErr_Format(type, "%s at %U", what, path);
         Py_DECREF(path);
@@ -58,11 +57,10 @@ int sp_encoder_fail(const struct sp_place *place, PyObject *type, const char *wh
     return -1;
 }
 
-int sp_encoder_refuse(const struct sp_place *place, PyObject *value)
+int sp_encoder_changed(const struct sp_place *place)
 {
-    char what[256];
-    PyOS_snprintf(what, sizeof(what), "cannot encode %.200s", Py_TYPE(value)->tp_name);
-    return sp_encoder_fail(place, PyExc_TypeError, what);
+    return sp_encoder_fail(
+        place, PyExc_RuntimeError, "a container changed while it was encoded");
 }
 
 // ---- Room ---------------------------------------------------------------------
@@ -142,6 +140,9 @@ void sp_encoder_fini(struct sp_encoder *encoder)
     sp_free(encoder->heap);
     sp_free((void *)encoder->blocks);
     Py_XDECREF(encoder->numpy_generic);
+    for (int i = 0; i < SP_KINDS; i++) {
+        Py_XDECREF(encoder->kinds[i]);
+    }
     *encoder = (struct sp_encoder){0};
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Pieces of an answer being written, for encode.c (values) and codec_array.c (tensors).
+// Pieces of an answer being written, for encode.c (values), codec_array.c (tensors) and
+// codec_kinds.c (values that cross as simpler ones).
 // What fails returns NULL or -1 with an exception.
 #ifndef NATIVE_CODEC_WRITER_H
 #define NATIVE_CODEC_WRITER_H
@@ -18,10 +19,53 @@ struct sp_place {
     Py_ssize_t index;             // of a list; -1: it is one of the map's keys
 };
 
+// "result['a'][3]"; after a dozen steps it is cut. A new reference.
+PyObject *sp_encoder_path(const struct sp_place *place);
 // Sets `type`: "`what` at result['a'][3]".
 int sp_encoder_fail(const struct sp_place *place, PyObject *type, const char *what);
-// TypeError: "cannot encode TYPE at result['a'][3]".
-int sp_encoder_refuse(const struct sp_place *place, PyObject *value);
+// RuntimeError: a container changed while it was encoded.
+int sp_encoder_changed(const struct sp_place *place);
+
+// Why a value cannot cross, and what its author can do about it.
+struct sp_refusal {
+    PyObject **error;   // the exception's class
+    const char *what;   // NULL: "cannot encode" and the value's type
+    const char *remedy; // follows the place
+};
+
+extern const struct sp_refusal sp_no_plain_value;
+extern const struct sp_refusal sp_no_array_of_numbers;
+extern const struct sp_refusal sp_too_many_dimensions;
+
+// Nothing of `value` was written: writes a marker in its place where the pool wants
+// markers, else fails: "`what` at result['a'][3]; `remedy`". No marker stands in a key,
+// nor deeper than a reader goes.
+int sp_encoder_refuse(struct sp_encoder *encoder,
+                      PyObject *value,
+                      const struct sp_place *place,
+                      const struct sp_refusal *why);
+
+// Writes any value.
+int sp_encoder_value(struct sp_encoder *encoder,
+                     PyObject *value,
+                     const struct sp_place *place);
+// Writes text that need not be an object.
+int sp_encoder_text(struct sp_encoder *encoder, const char *text, size_t size);
+
+// Writes the head of a container of `size` items or pairs and goes one level down;
+// `depth` is the caller's to take down again.
+int sp_encoder_open_list(struct sp_encoder *encoder,
+                         Py_ssize_t size,
+                         const struct sp_place *place);
+int sp_encoder_open_map(struct sp_encoder *encoder,
+                        Py_ssize_t size,
+                        const struct sp_place *place);
+
+// Writes what is none of MessagePack's kinds, nor an array, but crosses as one of them:
+// see docs/values.md. Refuses the rest.
+int sp_encoder_kind(struct sp_encoder *encoder,
+                    PyObject *value,
+                    const struct sp_place *place);
 
 // Moves to a private buffer that has room for `more` bytes.
 int sp_encoder_grow(struct sp_encoder *encoder, size_t more);

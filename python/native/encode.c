@@ -15,12 +15,6 @@
 static int
 write_value(struct sp_encoder *encoder, PyObject *value, const struct sp_place *place);
 
-static int changed(const struct sp_place *place)
-{
-    return sp_encoder_fail(
-        place, PyExc_RuntimeError, "a container changed while it was encoded");
-}
-
 // ---- Pieces -------------------------------------------------------------------
 
 static int write_byte(struct sp_encoder *encoder, uint8_t byte)
@@ -89,10 +83,11 @@ static int write_large_int(struct sp_encoder *encoder,
                            PyObject *value,
                            const struct sp_place *place)
 {
+    static const struct sp_refusal too_large = {
+        &PyExc_OverflowError, "an integer beyond 64 bits", "return it as text"};
     unsigned long long number = PyLong_AsUnsignedLongLong(value);
     if (number == (unsigned long long)-1 && PyErr_Occurred()) {
-        return sp_encoder_fail(
-            place, PyExc_OverflowError, "an integer does not fit 64 bits");
+        return sp_encoder_refuse(encoder, value, place, &too_large);
     }
     return write_unsigned(encoder, number);
 }
@@ -134,6 +129,16 @@ static uint8_t *write_text_head(struct sp_encoder *encoder, size_t size)
     return at + 1 + field;
 }
 
+int sp_encoder_text(struct sp_encoder *encoder, const char *text, size_t size)
+{
+    uint8_t *at = write_text_head(encoder, size);
+    if (at == NULL) {
+        return -1;
+    }
+    sp_copy(at, text, size);
+    return 0;
+}
+
 uint8_t *sp_encoder_bin(struct sp_encoder *encoder, size_t size)
 {
     size_t field = size <= UINT8_MAX ? 1 : size <= UINT16_MAX ? 2 : 4;
@@ -162,19 +167,20 @@ static int write_other_text(struct sp_encoder *encoder,
                             PyObject *value,
                             const struct sp_place *place)
 {
+    static const struct sp_refusal no_unicode = {
+        &PyExc_ValueError,
+        "text with lone surrogates",
+        "return bytes, or replace them: text.encode('utf-8', 'replace').decode()"};
     PyObject *utf8 = PyUnicode_AsUTF8String(value);
     if (utf8 == NULL) {
         return PyErr_ExceptionMatches(PyExc_UnicodeEncodeError)
-                   ? sp_encoder_fail(place, PyExc_ValueError, "text with surrogates")
+                   ? sp_encoder_refuse(encoder, value, place, &no_unicode)
                    : -1;
     }
-    size_t size = (size_t)PyBytes_GET_SIZE(utf8);
-    uint8_t *at = write_text_head(encoder, size);
-    if (at != NULL) {
-        sp_copy(at, PyBytes_AS_STRING(utf8), size);
-    }
+    int result = sp_encoder_text(
+        encoder, PyBytes_AS_STRING(utf8), (size_t)PyBytes_GET_SIZE(utf8));
     Py_DECREF(utf8);
-    return at == NULL ? -1 : 0;
+    return result;
 }
 
 static int
@@ -220,6 +226,20 @@ static int open_container(struct sp_encoder *encoder,
                               : write_tag(encoder, kind.tag + 1, (uint64_t)size, 4);
 }
 
+int sp_encoder_open_list(struct sp_encoder *encoder,
+                         Py_ssize_t size,
+                         const struct sp_place *place)
+{
+    return open_container(encoder, a_list, size, place);
+}
+
+int sp_encoder_open_map(struct sp_encoder *encoder,
+                        Py_ssize_t size,
+                        const struct sp_place *place)
+{
+    return open_container(encoder, a_map, size, place);
+}
+
 static int
 write_list(struct sp_encoder *encoder, PyObject *list, const struct sp_place *outer)
 {
@@ -231,7 +251,7 @@ write_list(struct sp_encoder *encoder, PyObject *list, const struct sp_place *ou
     for (; place.index < size; place.index++) {
         PyObject *item = PyList_GetItemRef(list, place.index);
         if (item == NULL) {
-            return changed(outer);
+            return sp_encoder_changed(outer);
         }
         int result = write_value(encoder, item, &place);
         Py_DECREF(item);
@@ -240,7 +260,7 @@ write_list(struct sp_encoder *encoder, PyObject *list, const struct sp_place *ou
         }
     }
     encoder->depth--;
-    return PyList_GET_SIZE(list) == size ? 0 : changed(outer);
+    return PyList_GET_SIZE(list) == size ? 0 : sp_encoder_changed(outer);
 }
 
 static int
@@ -298,7 +318,7 @@ write_pairs(struct sp_encoder *encoder, PyObject *dict, const struct sp_place *o
         written++;
     }
     encoder->depth--;
-    return written == size ? 0 : changed(outer);
+    return written == size ? 0 : sp_encoder_changed(outer);
 }
 
 static int
@@ -416,14 +436,14 @@ static int write_numpy_scalar(struct sp_encoder *encoder,
     case 'c': // MessagePack has no complex numbers, tensors have
         return sp_encoder_buffer(encoder, value, place);
     default:
-        return sp_encoder_refuse(place, value);
+        return sp_encoder_refuse(encoder, value, place, &sp_no_plain_value);
     }
 }
 
 // ---- Values -------------------------------------------------------------------
 
-// Subclasses, by what they are a kind of, then arrays. What comes through here is what
-// a future marker for results that cannot be encoded has to catch.
+// Subclasses, by what they are a kind of, then arrays, then what crosses as something
+// simpler.
 static int
 write_by_kind(struct sp_encoder *encoder, PyObject *value, const struct sp_place *place)
 {
@@ -452,7 +472,7 @@ write_by_kind(struct sp_encoder *encoder, PyObject *value, const struct sp_place
         return write_numpy_scalar(encoder, value, place);
     }
     return PyObject_CheckBuffer(value) ? sp_encoder_buffer(encoder, value, place)
-                                       : sp_encoder_refuse(place, value);
+                                       : sp_encoder_kind(encoder, value, place);
 }
 
 static int
@@ -490,6 +510,13 @@ write_value(struct sp_encoder *encoder, PyObject *value, const struct sp_place *
         return sp_encoder_tensor(encoder, (struct sp_tensor *)value, place);
     }
     return write_by_kind(encoder, value, place);
+}
+
+int sp_encoder_value(struct sp_encoder *encoder,
+                     PyObject *value,
+                     const struct sp_place *place)
+{
+    return write_value(encoder, value, place);
 }
 
 int sp_encode(struct sp_encoder *encoder, PyObject *value)

@@ -121,7 +121,8 @@ static void answer_exception(struct sp_executor *executor,
 {
     outcome->status = SP_STATUS_FAULT;
     outcome->lease = SP_NO_LEASE;
-    PyObject *fault = sp_fault_describe(executor->runtime->formatter, err);
+    PyObject *fault =
+        sp_fault_describe(executor->runtime->formatter, err, &executor->shapes);
     begin_body(executor, id);
     if (fault == NULL || sp_encode(&executor->encoder, fault) != 0 ||
         place_body(executor, id, outcome) != SNAKEPIT_OK) {
@@ -217,6 +218,9 @@ static PyObject *call_tool(struct sp_executor *executor,
                                                  arguments.values,
                                                  PY_VECTORCALL_ARGUMENTS_OFFSET,
                                                  arguments.names);
+    if (result == NULL) {
+        executor->shapes = sp_fault_shapes(runtime->codec, &arguments);
+    }
     sp_arguments_fini(&arguments);
     return result;
 }

@@ -3,6 +3,11 @@
 // be gone. Every step that can fail has a poorer one behind it.
 #include "fault.h"
 
+#include "codec.h"
+#include "codec_compat.h"
+
+#define SHAPES_NAMED 16 // arguments whose shapes are told
+
 static PyObject *cancelled_type;
 
 PyObject *sp_fault_cancelled_type(void)
@@ -37,6 +42,86 @@ static PyObject *take_exception(void)
 #endif
 }
 
+// Sets what take_exception() gave.
+static void put_back(PyObject *exception)
+{
+#if PY_VERSION_HEX >= 0x030c0000
+    PyErr_SetRaisedException(exception);
+#else
+    PyErr_Restore(Py_NewRef((PyObject *)Py_TYPE(exception)),
+                  exception,
+                  PyException_GetTraceback(exception));
+#endif
+}
+
+// ---- What a tool was called with ----------------------------------------------
+
+// "float32[3,4]"
+static PyObject *shape_of_tensor(const struct sp_tensor *tensor)
+{
+    char text[32 * SNAKEPIT_MAX_RANK];
+    size_t used = 0;
+    text[0] = '\0';
+    for (int i = 0; i < tensor->rank; i++) {
+        used += (size_t)PyOS_snprintf(text + used,
+                                      sizeof(text) - used,
+                                      i == 0 ? "%zd" : ",%zd",
+                                      tensor->shape[i]);
+    }
+    return PyUnicode_FromFormat("%s[%s]", tensor->dtype->name, text);
+}
+
+static PyObject *shape_of(const struct sp_codec *codec, PyObject *value)
+{
+    const char *name = Py_TYPE(value)->tp_name;
+    if (value == Py_None) {
+        return PyUnicode_FromString("None");
+    }
+    if (Py_TYPE(value) == codec->tensor_type) {
+        return shape_of_tensor((struct sp_tensor *)value);
+    }
+    if (PyUnicode_CheckExact(value) || PyBytes_CheckExact(value) ||
+        PyList_CheckExact(value) || PyDict_CheckExact(value)) {
+        return PyUnicode_FromFormat("%s[%zd]", name, PyObject_Size(value));
+    }
+    return PyUnicode_FromFormat("%.100s", name);
+}
+
+// `text` with one argument more. Takes both texts, which may be NULL.
+static PyObject *add_shape(PyObject *text, PyObject *name, PyObject *shape)
+{
+    PyObject *longer = NULL;
+    if (text != NULL && shape != NULL) {
+        const char *comma = PyUnicode_GET_LENGTH(text) == 0 ? "" : ", ";
+        longer = PyUnicode_FromFormat("%U%s%.64S: %U", text, comma, name, shape);
+    }
+    Py_XDECREF(shape);
+    Py_XDECREF(text);
+    return longer;
+}
+
+PyObject *sp_fault_shapes(const struct sp_codec *codec,
+                          const struct sp_arguments *arguments)
+{
+    PyObject *exception = take_exception();
+    PyObject *text = PyUnicode_FromString("");
+    for (size_t i = 0; i < arguments->count && i < SHAPES_NAMED; i++) {
+        PyObject *name = PyTuple_GET_ITEM(arguments->names, i);
+        text = add_shape(text, name, shape_of(codec, arguments->values[i]));
+    }
+    if (text != NULL && arguments->count > SHAPES_NAMED) {
+        PyObject *whole = text;
+        text = PyUnicode_FromFormat(
+            "%U, and %zu more", whole, arguments->count - SHAPES_NAMED);
+        Py_DECREF(whole);
+    }
+    PyErr_Clear();
+    put_back(exception);
+    return text;
+}
+
+// ---- The fault ----------------------------------------------------------------
+
 // (type, message, traceback) by the formatter; NULL if it is missing or fails.
 static PyObject *format(PyObject *formatter, PyObject *exception)
 {
@@ -52,7 +137,19 @@ static PyObject *format(PyObject *formatter, PyObject *exception)
     return NULL;
 }
 
-PyObject *sp_fault_describe(PyObject *formatter, snakepit_err err)
+// Adds the shapes to a fault and lets go of them.
+static void add_shapes(PyObject *fault, PyObject **shapes)
+{
+    PyObject *text = *shapes;
+    *shapes = NULL;
+    if (text != NULL && fault != NULL &&
+        PyDict_SetItemString(fault, "arguments", text) != 0) {
+        PyErr_Clear(); // a fault without them is one still
+    }
+    Py_XDECREF(text);
+}
+
+PyObject *sp_fault_describe(PyObject *formatter, snakepit_err err, PyObject **shapes)
 {
     PyObject *exception = take_exception();
     if (exception != NULL && cancelled_type != NULL &&
@@ -83,6 +180,7 @@ PyObject *sp_fault_describe(PyObject *formatter, snakepit_err err)
     if (fault == NULL) {
         PyErr_Clear();
     }
+    add_shapes(fault, shapes);
     return fault;
 }
 

@@ -5,15 +5,25 @@
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+
 #include <stdint.h>
 
 #include <snakepit/errors.h>
 
+struct sp_arguments; // codec.h
+struct sp_codec;
+
+// With an exception set, which stays: what a tool was called with, by name, type and
+// shape and never by value ("data: float32[3,4], n: int"), as new text. NULL: there is
+// no memory.
+PyObject *sp_fault_shapes(const struct sp_codec *codec,
+                          const struct sp_arguments *arguments);
+
 // Takes the exception that is set and gives a dict that describes it, or NULL (nothing
 // is set then). `formatter` may be NULL; it is called with the exception and returns
 // its type, message and traceback as text. A Cancelled exception changes `err` to
-// CANCELLED in the dict.
-PyObject *sp_fault_describe(PyObject *formatter, snakepit_err err);
+// CANCELLED in the dict. Takes `*shapes` too, which may be NULL, and leaves NULL there.
+PyObject *sp_fault_describe(PyObject *formatter, snakepit_err err, PyObject **shapes);
 
 // Writes the smallest fault there is, for when even describing failed; returns its
 // bytes.

@@ -108,6 +108,26 @@ static PyObject *runtime_set_formatter(PyObject *module, PyObject *function)
     return runtime == NULL ? NULL : keep(&runtime->formatter, function);
 }
 
+static PyObject *runtime_set_on_unserialisable(PyObject *module, PyObject *wanted)
+{
+    static const struct {
+        const char *name;
+        enum sp_unserialisable choice;
+    } choices[] = {{"error", SP_UNSERIALISABLE_ERROR},
+                   {"marker", SP_UNSERIALISABLE_MARKER},
+                   {"marker_with_repr", SP_UNSERIALISABLE_REPR}};
+    for (size_t i = 0; PyUnicode_Check(wanted) && i < Py_ARRAY_LENGTH(choices); i++) {
+        if (PyUnicode_CompareWithASCIIString(wanted, choices[i].name) == 0) {
+            state_of(module)->codec.on_unserialisable = choices[i].choice;
+            Py_RETURN_NONE;
+        }
+    }
+    return PyErr_Format(
+        PyExc_ValueError,
+        "on_unserialisable is error, marker or marker_with_repr, not %R",
+        wanted);
+}
+
 // ---- Reports to the host ------------------------------------------------------
 
 // Encodes `value` and sends it as one message.
@@ -216,6 +236,10 @@ static PyMethodDef methods[] = {
      METH_O,
      "Sets what answers for unregistered names."},
     {"set_formatter", runtime_set_formatter, METH_O, "Sets what describes exceptions."},
+    {"set_on_unserialisable",
+     runtime_set_on_unserialisable,
+     METH_O,
+     "Sets what becomes of values that cannot be encoded."},
     {"ready", runtime_ready, METH_O, "Tells the host that the worker can serve."},
     {"failed", runtime_failed, METH_VARARGS, "Tells the host that the start failed."},
     {"run", runtime_run, METH_O, "Runs an executor until the host says stop."},

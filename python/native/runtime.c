@@ -191,6 +191,12 @@ void sp_runtime_collect(struct sp_runtime *runtime)
     pthread_mutex_unlock(&runtime->leases_lock);
 }
 
+void sp_runtime_tidy(struct sp_runtime *runtime)
+{
+    sp_runtime_collect(runtime);
+    sp_arena_tidy(&runtime->arena);
+}
+
 static bool find_free_lease(struct sp_runtime *runtime, uint32_t *number)
 {
     uint32_t count = runtime->view.shape.leases;

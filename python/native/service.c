@@ -130,6 +130,7 @@ static void obey(struct sp_runtime *runtime,
     switch (head->type) {
     case SP_MESSAGE_PING:
         (void)sp_channel_send(runtime->channel, SP_MESSAGE_PONG, body, head->size);
+        sp_runtime_tidy(runtime);
         break;
     case SP_MESSAGE_CANCEL:
         queue_cancel(runtime, body, head->size);

@@ -50,6 +50,7 @@ struct sp_executor {
     struct sp_decoder decoder;
     struct sp_encoder encoder;
     struct sp_current current;
+    PyObject *shapes; // of the arguments of a call that raised, until it is answered
 };
 
 // Constant after attach(), but for what a comment gives an owner.
@@ -90,6 +91,9 @@ snakepit_err sp_runtime_lend(struct sp_runtime *runtime,
                              uint32_t *lease);
 // Takes back the leases that the host has returned.
 void sp_runtime_collect(struct sp_runtime *runtime);
+// Gives memory back that no answer has needed since the last time. Any thread, attached
+// to the interpreter or not.
+void sp_runtime_tidy(struct sp_runtime *runtime);
 
 // ---- executor.c ---------------------------------------------------------------
 

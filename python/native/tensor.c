@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Python reads a tensor through the buffer protocol alone: numpy.asarray(),
-// memoryview() and torch.frombuffer() all see the shared memory itself. What keeps that
-// memory is counted in C, so a Tensor refers to no Python object but its type.
+// Python reads a tensor through the buffer protocol (numpy.asarray(), memoryview(),
+// torch.frombuffer()) or DLPack (codec_dlpack.c), which see the shared memory itself.
+// What keeps that memory is counted in C, so a Tensor refers to no Python object but
+// its type.
 #include "tensor.h"
 
 #include <string.h>
@@ -83,21 +84,24 @@ static char integer_letter(char letter, Py_ssize_t size)
     return letters[is_signed ? 1 : 0][size];
 }
 
-// What follows the byte order in a format; NULL: that is not ours.
-static const char *skip_order(const char *format, Py_ssize_t item_size)
+// What follows the byte order in a format; `swapped` says that it is not ours.
+static const char *skip_order(const char *format, Py_ssize_t item_size, bool *swapped)
 {
-    static const char *const swapped = PY_BIG_ENDIAN ? "<" : ">!";
+    static const char *const others = PY_BIG_ENDIAN ? "<" : ">!";
+    *swapped = false;
     if (*format == '\0' || strchr("@=<>!", *format) == NULL) {
         return format;
     }
-    return item_size > 1 && strchr(swapped, *format) != NULL ? NULL : format + 1;
+    *swapped = item_size > 1 && strchr(others, *format) != NULL;
+    return format + 1;
 }
 
-const struct sp_dtype *sp_dtype_of_format(const char *format, Py_ssize_t item_size)
+const struct sp_dtype *
+sp_dtype_of_format(const char *format, Py_ssize_t item_size, bool *swapped)
 {
-    const char *code = skip_order(format == NULL ? "B" : format, item_size);
+    const char *code = skip_order(format == NULL ? "B" : format, item_size, swapped);
     char wanted[3] = "";
-    if (code == NULL || *code == '\0' || strlen(code) >= sizeof(wanted)) {
+    if (*code == '\0' || strlen(code) >= sizeof(wanted)) {
         return NULL;
     }
     memcpy(wanted, code, strlen(code));
@@ -339,6 +343,14 @@ static PyObject *tensor_repr(PyObject *self)
 
 static PyMethodDef tensor_methods[] = {
     {"tobytes", tensor_tobytes, METH_NOARGS, "A copy of the data, packed in C order."},
+    {"__dlpack__",
+     (PyCFunction)(void (*)(void))sp_tensor_dlpack,
+     METH_VARARGS | METH_KEYWORDS,
+     "A DLPack capsule of the same memory."},
+    {"__dlpack_device__",
+     sp_tensor_dlpack_device,
+     METH_NOARGS,
+     "(1, 0): memory of the processor."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -503,7 +515,8 @@ PyObject *sp_tensor_empty(struct sp_codec *codec, PyObject *shape, PyObject *dty
     if (tensor->block == NULL) {
         Py_DECREF(tensor);
         PyErr_Format(PyExc_MemoryError,
-                     "no shared memory for a tensor of %llu bytes",
+                     "no shared memory for a tensor of %llu bytes: drop arrays that "
+                     "are not needed any more, or raise the pool's shared_memory_size",
                      (unsigned long long)head.bytes);
         return NULL;
     }

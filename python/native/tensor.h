@@ -25,9 +25,10 @@ struct sp_dtype {
 // NULL: the number or name is no dtype.
 const struct sp_dtype *sp_dtype_of_number(uint32_t number);
 const struct sp_dtype *sp_dtype_of_name(const char *name);
-// By a buffer's format and item size. NULL: not numbers, not native order, or no such
-// dtype.
-const struct sp_dtype *sp_dtype_of_format(const char *format, Py_ssize_t item_size);
+// By a buffer's format and item size; `swapped` says whether the numbers are in the
+// other byte order. NULL: not numbers, or no such dtype.
+const struct sp_dtype *
+sp_dtype_of_format(const char *format, Py_ssize_t item_size, bool *swapped);
 
 // ---- Blocks -------------------------------------------------------------------
 
@@ -91,5 +92,15 @@ PyObject *sp_tensor_view(struct sp_codec *codec,
 // numpy.float32. TypeError, ValueError, MemoryError; RuntimeError: the process is no
 // worker.
 PyObject *sp_tensor_empty(struct sp_codec *codec, PyObject *shape, PyObject *dtype);
+
+// ---- DLPack -------------------------------------------------------------------
+
+// Methods of a Tensor: `__dlpack__(*, stream=None, max_version=None, dl_device=None,
+// copy=None)` and `__dlpack_device__()`. The capsule keeps the memory, not the Tensor,
+// so its consumer may drop it on any thread. A read-only tensor is refused
+// (BufferError) to consumers from before DLPack 1.0, which could not be told, unless
+// they take a copy.
+PyObject *sp_tensor_dlpack(PyObject *self, PyObject *arguments, PyObject *keywords);
+PyObject *sp_tensor_dlpack_device(PyObject *self, PyObject *unused);
 
 #endif

@@ -18,9 +18,10 @@ The package imports without the runtime extension too: an adapter can be tested 
 
 from __future__ import annotations
 
+from .arrays import empty
 from .base_adapter import BaseAdapter, ToolMetadata, tool
 from .base_adapter_threaded import ThreadSafeAdapter, thread_safe_method
-from .runtime import Cancelled, Tensor, current_call, empty
+from .runtime import Cancelled, Tensor, current_call
 from .version import __version__
 
 __all__ = [

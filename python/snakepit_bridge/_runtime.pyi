@@ -34,6 +34,28 @@ class Tensor(_Buffer):
     @property
     def nbytes(self) -> int:
         """Size in bytes."""
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions."""
+    def tobytes(self) -> bytes:
+        """A copy of the data, packed in C order."""
+    def __len__(self) -> int:
+        """The extent of the first dimension. Raises TypeError if there is none."""
+    def __dlpack__(
+        self,
+        *,
+        stream: None = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> object:
+        """A DLPack capsule of the same memory, which the capsule keeps.
+
+        Raises BufferError for another device, a stream, or a read-only tensor that is
+        asked for in a form older than DLPack 1.0 and without ``copy=True``.
+        """
+    def __dlpack_device__(self) -> tuple[int, int]:
+        """``(1, 0)``: memory of the processor."""
 
 @final
 class Call:
@@ -70,6 +92,13 @@ def set_fallback(function: Callable[[str, dict[str, Any]], object] | None) -> No
 
 def set_formatter(function: Callable[[BaseException], tuple[str, str, str]]) -> None:
     """`function(error)` gives type, message and traceback of what a tool raised."""
+
+def set_on_unserialisable(choice: str) -> None:
+    """What becomes of values in a result that cannot be encoded: ``"error"``,
+    ``"marker"`` or ``"marker_with_repr"``. Before `ready`.
+
+    Raises ValueError for anything else.
+    """
 
 def ready(info: dict[str, Any]) -> None:
     """Tells the host that the worker can serve, and what it is."""

@@ -24,6 +24,7 @@ class Configuration:
     pool: str = ""
     worker: int = 0
     undeclared_adapter: str = "warn"  # or "refuse"
+    on_unserialisable: str = "error"  # or "marker", "marker_with_repr"
 
     @classmethod
     def from_message(cls, message: Mapping[str, Any]) -> Configuration:

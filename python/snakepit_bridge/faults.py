@@ -32,7 +32,7 @@ def describe(error: BaseException) -> tuple[str, str, str]:
     message = _message(error)
     try:
         text = _traceback(error)
-    except Exception as reason:
+    except BaseException as reason:
         text = f"{type_name(error)}: {message}\n(no traceback: {type_name(reason)})\n"
     return (
         _cut(type_name(error), TYPE_MAX),
@@ -41,17 +41,31 @@ def describe(error: BaseException) -> tuple[str, str, str]:
     )
 
 
+def describe_call(error: BaseException) -> tuple[str, str, str]:
+    """`describe` for what a tool raised: says that the worker goes on where the
+    exception meant to end it.
+    """
+    kind, message, text = describe(error)
+    if isinstance(error, (SystemExit, KeyboardInterrupt)):
+        what = f"{kind}: {message}" if message else kind
+        message = _cut(f"{what} (raised by the tool; its worker goes on)", MESSAGE_MAX)
+    return kind, message, text
+
+
 def type_name(error: BaseException) -> str:
     """The exception's class as tracebacks name it: with its module if not builtins."""
-    module = str(getattr(type(error), "__module__", ""))
-    name = str(getattr(type(error), "__qualname__", "exception"))
+    try:
+        module = str(type(error).__module__)
+        name = str(type(error).__qualname__)
+    except BaseException:  # a metaclass may do anything
+        return "exception"
     return name if module in ("builtins", "__main__", "") else f"{module}.{name}"
 
 
 def _message(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception as reason:
+    except BaseException as reason:
         return f"(the exception's __str__ raised {type_name(reason)})"
 
 

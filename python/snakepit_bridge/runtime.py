@@ -7,10 +7,7 @@ is an error and is raised.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
-
-from . import standalone
 
 if TYPE_CHECKING:
     from ._runtime import Call, Cancelled, Tensor
@@ -27,7 +24,7 @@ else:
 
         native = None
 
-__all__ = ["Cancelled", "Tensor", "attach", "current_call", "empty", "native"]
+__all__ = ["Cancelled", "Tensor", "attach", "current_call", "is_attached", "native"]
 
 _attached = False
 
@@ -60,16 +57,6 @@ def current_call() -> Call | None:
     return call
 
 
-def empty(shape: int | Sequence[int], dtype: str = "float32") -> Any:
-    """A writable array for a result, packed in C order, its contents undefined.
-
-    In a worker it lies in shared memory, and a tool that returns it copies nothing;
-    ``numpy.asarray(...)`` is the way to fill it. Elsewhere it is a NumPy array, or a
-    memoryview where there is no NumPy.
-
-    `shape` counts elements; `dtype` is NumPy's name. Raises ValueError for an unknown
-    dtype or a negative extent, MemoryError if the pool's shared memory is used up.
-    """
-    if not _attached:
-        return standalone.empty(shape, dtype)
-    return native.empty(shape, dtype)
+def is_attached() -> bool:
+    """Whether this process is a worker that has joined its host."""
+    return _attached

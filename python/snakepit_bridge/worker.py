@@ -87,7 +87,8 @@ class Worker:
         for name, found in tools.items():
             runtime.native.register(name, found.function)
         runtime.native.set_fallback(loader.fallback_of(self.adapter))
-        runtime.native.set_formatter(faults.describe)
+        runtime.native.set_formatter(faults.describe_call)
+        runtime.native.set_on_unserialisable(self.settings.on_unserialisable)
 
     def fail(self, error: BaseException) -> int:
         """Tells the host why the start failed. Returns the exit status."""

@@ -128,6 +128,57 @@ def test_groups_are_told_whole() -> None:
     assert "tracked" not in text
 
 
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
+def test_a_tool_that_would_end_its_worker_is_told_that_it_did_not(
+    kind: type[BaseException],
+) -> None:
+    name, message, _ = faults.describe_call(kind("enough"))
+    assert name == kind.__name__
+    assert message == f"{name}: enough (raised by the tool; its worker goes on)"
+    assert faults.describe_call(kind())[1].startswith(f"{name} (raised")
+    assert faults.describe(kind("enough"))[1] == "enough"
+    assert faults.describe_call(ValueError("x"))[1] == "x"
+
+
+@pytest.mark.parametrize("raised", [SystemExit, KeyboardInterrupt, RuntimeError])
+def test_looking_at_an_exception_cannot_raise(raised: type[BaseException]) -> None:
+    class Meta(type):
+        @property
+        def __module__(cls) -> str:  # type: ignore[override]
+            raise raised
+
+    class Evil(Exception, metaclass=Meta):
+        def __str__(self) -> str:
+            raise raised
+
+    name, message, text = faults.describe_call(Evil())
+    assert name == "exception"
+    assert message == f"(the exception's __str__ raised {raised.__name__})"
+    assert "exception" in text
+
+
+def test_a_long_chain_of_causes_is_bounded() -> None:
+    error: Exception = ValueError("first")
+    for i in range(2000):
+        later = ValueError(f"later {i}")
+        later.__cause__ = error
+        error = later
+    kind, message, text = faults.describe(error)
+    assert (kind, message) == ("ValueError", "later 1999")
+    assert len(text.encode()) <= faults.TRACEBACK_MAX
+    assert text.rstrip().endswith("later 1999") or "no traceback" in text
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="no exception groups yet")
+def test_a_huge_group_is_bounded() -> None:
+    group = ExceptionGroup(  # noqa: F821
+        "many", [ValueError("x" * 1000) for _ in range(10_000)]
+    )
+    text = faults.describe(group)[2]
+    assert len(text.encode()) <= faults.TRACEBACK_MAX
+    assert "many (10000 sub-exceptions)" in text
+
+
 def test_syntax_errors_point_at_the_line() -> None:
     text = faults.describe(caught(compile, "a b", "user.py", "exec"))[2]
     assert 'File "user.py", line 1' in text

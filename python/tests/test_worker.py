@@ -44,6 +44,7 @@ class FakeRuntime:
         self.tools: dict[str, Callable[..., Any]] = {}
         self.fallback: Any = None
         self.formatter: Any = None
+        self.on_unserialisable = ""
         self.info: dict[str, Any] | None = None
         self.fault: tuple[str, str, str] | None = None
         self.answers: list[Any] = []
@@ -60,6 +61,9 @@ class FakeRuntime:
 
     def set_formatter(self, function: Any) -> None:
         self.formatter = function
+
+    def set_on_unserialisable(self, choice: str) -> None:
+        self.on_unserialisable = choice
 
     def ready(self, info: dict[str, Any]) -> None:
         self.info = info
@@ -262,6 +266,17 @@ def test_the_formatter_and_the_fallback_are_installed(
     assert main() == 0
     assert fake.fallback("go", {"a": 1}) == ["go", {"a": 1}]
     assert fake.formatter(ValueError("v"))[:2] == ("ValueError", "v")
+    assert "its worker goes on" in fake.formatter(SystemExit(1))[1]
+    assert fake.on_unserialisable == "error"
+
+
+def test_what_becomes_of_odd_values_is_passed_on(
+    host: Any, write_module: Write
+) -> None:
+    write_module("plain", ADAPTER)
+    fake = host(adapter="plain", on_unserialisable="marker")
+    assert main() == 0
+    assert fake.on_unserialisable == "marker"
 
 
 def test_paths_of_the_configuration_come_first(

@@ -81,9 +81,10 @@ read_json(struct sp_slice text, snakepit_writer *args, snakepit_message *why)
     if (err == SNAKEPIT_OK) {
         return check_object(args, why);
     }
-    if (why->text[0] == '\0') {
-        explain(why, err, snakepit_err_text(err));
-    }
+    snakepit_message reason = *why;
+    sp_cli_explain(why,
+                   "the call's JSON arguments: %s",
+                   reason.text[0] != '\0' ? reason.text : snakepit_err_text(err));
     return err;
 }
 

@@ -8,7 +8,7 @@
 #include "cli/json.h"
 #include "cli/output.h"
 
-#define FAULT_PAIRS 10u
+#define FAULT_PAIRS 11u
 
 static void write_fault(snakepit_writer *writer, const snakepit_fault *fault)
 {
@@ -21,6 +21,7 @@ static void write_fault(snakepit_writer *writer, const snakepit_fault *fault)
     sp_cli_json_text(writer, "message", fault->message);
     sp_cli_json_text(writer, "type", fault->type);
     sp_cli_json_text(writer, "traceback", fault->traceback);
+    sp_cli_json_text(writer, "arguments", fault->arguments);
     sp_cli_json_text(writer, "stage", fault->stage);
     sp_cli_json_text(writer, "cause", fault->cause);
     sp_cli_json_text(writer, "last_output", fault->last_output);
@@ -74,6 +75,7 @@ static void report_text(struct sp_cli *cli, const snakepit_fault *fault)
                     (int)length,
                     message);
     print_block(cli, "", fault->traceback);
+    print_block(cli, "called with: ", fault->arguments);
     if (strstr(message, fault->cause) == NULL) {
         print_block(cli, "cause: ", fault->cause);
     }
@@ -105,7 +107,8 @@ int sp_cli_report(struct sp_cli *cli, snakepit_err err, const char *message, boo
                                   .traceback = "",
                                   .stage = "",
                                   .cause = "",
-                                  .last_output = ""};
+                                  .last_output = "",
+                                  .arguments = ""};
     return sp_cli_report_fault(cli, &fault, true);
 }
 

@@ -17,6 +17,11 @@
 enum sp_profile { SP_PROFILE_PROCESS = 0, SP_PROFILE_THREAD };
 enum sp_detection { SP_DETECTION_AUTO = 0, SP_DETECTION_OFF };
 enum sp_on_unsupported { SP_UNSUPPORTED_FALLBACK = 0, SP_UNSUPPORTED_REFUSE };
+enum sp_on_unserialisable {
+    SP_UNSERIALISABLE_ERROR = 0,
+    SP_UNSERIALISABLE_MARKER,
+    SP_UNSERIALISABLE_MARKER_WITH_REPR
+};
 enum sp_undeclared { SP_UNDECLARED_WARN = 0, SP_UNDECLARED_REFUSE };
 // The numbers of enum sp_placement in ipc/layout.h, which this module cannot see.
 enum sp_pool_placement {

@@ -131,6 +131,60 @@ static bool is_slip(enum sp_scope scope, const char *key, const char **meant)
     return option != NULL && strcmp(option->key, key) != 0;
 }
 
+// The name of a pool as variables have it, in small letters.
+static void lower_name(const char *name, char lowered[SP_VARIABLE_MAX])
+{
+    char variable[SP_VARIABLE_MAX];
+    sp_variable_name(NULL, name, variable);
+    if (!take_key(variable, lowered)) {
+        lowered[0] = '\0';
+    }
+}
+
+// The key that `rest`, "<name>_<key>", ends with, if the name before it is nearly that
+// of `pool`; NULL otherwise.
+static const char *key_behind_slip(const char *rest, const struct sp_pool_config *pool)
+{
+    const struct sp_option *option = NULL;
+    char name[SP_VARIABLE_MAX];
+    char meant[SP_VARIABLE_MAX];
+    lower_name(pool->name, meant);
+    for (size_t i = 0; (option = sp_option_at(i)) != NULL; i++) {
+        size_t tail = strlen(option->key) + 1;
+        size_t length = strlen(rest);
+        if (option->scope != SP_SCOPE_POOL || length <= tail ||
+            rest[length - tail] != '_' ||
+            strcmp(rest + length - tail + 1, option->key) != 0) {
+            continue;
+        }
+        (void)snprintf(name, sizeof name, "%.*s", (int)(length - tail), rest);
+        if (sp_option_is_slip(name, meant)) {
+            return option->key;
+        }
+    }
+    return NULL;
+}
+
+// A variable of no pool that there is: one that means another program's pool passes, so
+// that several configurations can share an environment.
+static snakepit_err check_pool_name(const struct sp_config *config,
+                                    const char *entry,
+                                    const char *key,
+                                    const struct sp_place *place)
+{
+    size_t skip = strlen("pool_");
+    if (strncmp(key, "pool_", skip) != 0) {
+        return SNAKEPIT_OK;
+    }
+    for (size_t i = 0; i < config->count; i++) {
+        const char *found = key_behind_slip(key + skip, &config->pools[i]);
+        if (found != NULL) {
+            return refuse(entry, config->pools[i].name, found, place);
+        }
+    }
+    return SNAKEPIT_OK;
+}
+
 static snakepit_err check_name(const struct sp_config *config,
                                const char *entry,
                                const char *key,
@@ -151,7 +205,7 @@ static snakepit_err check_name(const struct sp_config *config,
         (is_slip(SP_SCOPE_POOL, key, &meant) || is_slip(SP_SCOPE_TOP, key, &meant))) {
         return refuse(entry, NULL, meant, place);
     }
-    return SNAKEPIT_OK;
+    return known ? SNAKEPIT_OK : check_pool_name(config, entry, key, place);
 }
 
 snakepit_err sp_variable_check_names(const struct sp_config *config,

@@ -195,6 +195,18 @@ const struct sp_option *sp_option_misspelt(enum sp_scope scope, const char *key)
     return found != NULL ? sp_option_find(scope, found) : NULL;
 }
 
+bool sp_option_is_slip(const char *word, const char *meant)
+{
+    size_t shorter = least(strlen(word), strlen(meant));
+    if (shorter < 3 || strlen(word) > LONGEST_KEY || strlen(meant) > LONGEST_KEY ||
+        strcmp(word, meant) == 0) {
+        return false;
+    }
+    bool part =
+        shorter >= 4 && (strstr(word, meant) != NULL || strstr(meant, word) != NULL);
+    return part || distance(word, meant) <= least(2, shorter / 3);
+}
+
 void *sp_option_field(const struct sp_option *option, void *target)
 {
     SP_CHECK(target != NULL);

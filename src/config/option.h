@@ -63,6 +63,10 @@ const char *sp_option_nearest(unsigned scopes, const char *key);
 // none.
 const struct sp_option *sp_option_misspelt(enum sp_scope scope, const char *key);
 
+// True when `word` is not `meant`, but a slip or two of the finger away from it, or a
+// part of it. Short words must be nearer than long ones.
+bool sp_option_is_slip(const char *word, const char *meant);
+
 // True for a key that a later version will know.
 bool sp_option_is_later(const char *key);
 

@@ -113,9 +113,12 @@ static const char introduction[] =
     "quotes;\n"
     "lists and maps are YAML (`SNAKEPIT_ADAPTER_ARGS='[\"--verbose\"]'`), replace the "
     "whole, and\n"
-    "are empty when the variable is. A misspelt variable is an error if it is a letter "
-    "or two away\n"
-    "from a real one. `SNAKEPIT_PYTHON` and `SNAKEPIT_PYTHON_FT` are different: they "
+    "are empty when the variable is. A misspelt variable is an error if its key or its "
+    "pool is a\n"
+    "letter or two away from a real one; what names quite another pool is left alone, "
+    "for it may\n"
+    "be meant for another configuration. `SNAKEPIT_PYTHON` and `SNAKEPIT_PYTHON_FT` "
+    "are different: they "
     "name the\n"
     "default interpreter, of pools without `python`.\n";
 

@@ -11,8 +11,10 @@
 #include "base/memory.h"
 
 #define PAGE UINT64_C(4096)
-// Memory kept for the next burst before it is given back.
+// Memory kept for the next burst before it is given back at once.
 #define RETAIN (UINT64_C(128) << 20)
+// Given back in one go by a trim: a quarter of a millisecond.
+#define STEP (UINT64_C(1) << 20)
 
 // A free range. `dirty` is how much of it may still be backed by memory, at most its
 // size.
@@ -89,7 +91,9 @@ static bool take_first_fit(struct sp_arena *arena, uint64_t bytes, uint64_t *off
         uint64_t clean = extent->dirty < bytes ? extent->dirty : bytes;
         extent->dirty -= clean;
         arena->dirty -= clean;
+        arena->spare = arena->spare < arena->dirty ? arena->spare : arena->dirty;
         extent->offset += bytes;
+        arena->top = arena->top > extent->offset ? arena->top : extent->offset;
         extent->size -= bytes;
         if (extent->size == 0) {
             remove_extent(arena, i);
@@ -112,16 +116,15 @@ snakepit_err sp_arena_alloc(struct sp_arena *arena, uint64_t bytes, uint64_t *of
     return taken ? SNAKEPIT_OK : SNAKEPIT_NO_MEMORY;
 }
 
-// Gives the whole pages of a range back. A failure only means that the memory stays.
-static void punch(struct sp_arena *arena, struct sp_arena_extent *extent)
+// Gives the whole pages of a free range back. A failure only means that the memory
+// stays.
+static void punch(struct sp_arena *arena, uint64_t from, uint64_t to)
 {
-    uint64_t first = (extent->offset + PAGE - 1) / PAGE * PAGE;
-    uint64_t last = (extent->offset + extent->size) / PAGE * PAGE;
+    uint64_t first = (from + PAGE - 1) / PAGE * PAGE;
+    uint64_t last = to / PAGE * PAGE;
     if (first < last) {
         (void)madvise((uint8_t *)arena->base + first, last - first, MADV_REMOVE);
     }
-    arena->dirty -= extent->dirty;
-    extent->dirty = 0;
 }
 
 // The first extent behind `offset`.
@@ -186,20 +189,62 @@ void sp_arena_free(struct sp_arena *arena, uint64_t offset, uint64_t bytes)
     arena->dirty += bytes;
     uint32_t index = insert(arena, offset, bytes);
     if (arena->dirty > arena->retain) {
-        punch(arena, &arena->extents[index]);
+        struct sp_arena_extent *extent = &arena->extents[index];
+        punch(arena, extent->offset, extent->offset + extent->size);
+        arena->dirty -= extent->dirty;
+        arena->spare = arena->spare < arena->dirty ? arena->spare : arena->dirty;
+        extent->dirty = 0;
     }
     pthread_mutex_unlock(&arena->lock);
+}
+
+// The next step of a trim, from *at on; false: there is nothing free behind it.
+static bool trim_step(struct sp_arena *arena, uint64_t *at)
+{
+    pthread_mutex_lock(&arena->lock);
+    uint32_t index = place_of(arena, *at);
+    if (index > 0 &&
+        arena->extents[index - 1].offset + arena->extents[index - 1].size > *at) {
+        index--;
+    }
+    bool found = index < arena->count && *at < arena->top;
+    if (found) {
+        const struct sp_arena_extent *extent = &arena->extents[index];
+        uint64_t from = extent->offset > *at ? extent->offset : *at;
+        uint64_t step = (from + STEP) / PAGE * PAGE;
+        uint64_t end = extent->offset + extent->size;
+        *at = step < end ? step : end;
+        punch(arena, from, *at);
+    }
+    pthread_mutex_unlock(&arena->lock);
+    return found;
 }
 
 void sp_arena_trim(struct sp_arena *arena)
 {
     pthread_mutex_lock(&arena->lock);
+    // First, so that what is freed meanwhile counts as dirty, whether or not a later
+    // step finds it.
     for (uint32_t i = 0; i < arena->count; i++) {
-        if (arena->extents[i].dirty > 0) {
-            punch(arena, &arena->extents[i]);
-        }
+        arena->extents[i].dirty = 0;
     }
+    arena->dirty = 0;
+    arena->spare = 0;
     pthread_mutex_unlock(&arena->lock);
+    uint64_t at = arena->start;
+    while (trim_step(arena, &at)) {
+    }
+}
+
+void sp_arena_tidy(struct sp_arena *arena)
+{
+    pthread_mutex_lock(&arena->lock);
+    bool spare = arena->spare > 0;
+    arena->spare = arena->dirty;
+    pthread_mutex_unlock(&arena->lock);
+    if (spare) {
+        sp_arena_trim(arena);
+    }
 }
 
 uint64_t sp_arena_used(struct sp_arena *arena)

@@ -21,6 +21,8 @@ struct sp_arena {
     uint64_t size;   // end of the segment
     uint64_t used;   // bytes handed out
     uint64_t dirty;  // bytes free but still backed by memory
+    uint64_t spare;  // the least that `dirty` was since sp_arena_tidy()
+    uint64_t top;    // end of the highest range that was ever handed out
     uint64_t retain; // `dirty` may grow to this before memory is given back
     struct sp_arena_extent *extents; // sorted by offset, never two that touch
     uint32_t count;                  // of extents
@@ -41,8 +43,12 @@ void sp_arena_fini(struct sp_arena *arena);
 snakepit_err sp_arena_alloc(struct sp_arena *arena, uint64_t bytes, uint64_t *offset);
 // Gives a range back: exactly one that was handed out, with the size it was asked for.
 void sp_arena_free(struct sp_arena *arena, uint64_t offset, uint64_t bytes);
-// Gives all free memory back to the kernel.
+// Gives all free memory back to the kernel. Takes tens of milliseconds where that is
+// much, but holds the lock only for a part of one at a time.
 void sp_arena_trim(struct sp_arena *arena);
+// Trims if some of the free memory was not needed since the last time. Call it now and
+// then, from where nobody waits.
+void sp_arena_tidy(struct sp_arena *arena);
 // Bytes handed out now.
 uint64_t sp_arena_used(struct sp_arena *arena);
 

@@ -24,9 +24,18 @@
 
 #define FLAGS (JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL)
 
+// The way to the value that is being written: from the root, one step for each object
+// and array around it. It lies on the stack of those who write these.
+struct step {
+    const struct step *up; // NULL: the root
+    const char *key;       // NULL in an array
+    size_t index;          // in an array
+};
+
 struct walk {
     snakepit_writer *writer;
     snakepit_message *why; // may be NULL
+    const struct step *at; // NULL: at the root
 };
 
 static void write_value(struct walk *walk, json_t *value);
@@ -45,9 +54,37 @@ static void explain(snakepit_message *why, const char *format, ...)
     va_end(args);
 }
 
+#define SHOWN_STEPS 8 // of a way; what is nearer to the root is left out
+
+// ".items[2].image"
+static void show_way(const struct step *last, char *text, size_t size)
+{
+    const struct step *steps[SHOWN_STEPS];
+    size_t count = 0;
+    for (const struct step *step = last; step != NULL && count < SHOWN_STEPS;
+         step = step->up) {
+        steps[count++] = step;
+    }
+    const struct step *first = steps[count - 1];
+    int used = snprintf(text, size, "%s", first->up != NULL ? "..." : "");
+    while (count > 0 && used >= 0 && (size_t)used < size) {
+        const struct step *step = steps[--count];
+        char *end = text + used;
+        size_t left = size - (size_t)used;
+        used += step->key != NULL ? snprintf(end, left, ".%.40s", step->key)
+                                  : snprintf(end, left, "[%zu]", step->index);
+    }
+}
+
 static void refuse(struct walk *walk, const char *reason)
 {
-    explain(walk->why, "%s", reason);
+    char way[256];
+    if (walk->at == NULL) {
+        explain(walk->why, "%s", reason);
+    } else {
+        show_way(walk->at, way, sizeof way);
+        explain(walk->why, "%s (at %s)", reason, way);
+    }
     sp_writer_fail(walk->writer, SNAKEPIT_MALFORMED);
 }
 
@@ -164,6 +201,15 @@ static bool write_special(struct walk *walk, json_t *object)
 
 // ---- The tree -----------------------------------------------------------------
 
+static void
+write_inside(struct walk *walk, const char *key, size_t index, json_t *value)
+{
+    const struct step step = {walk->at, key, index};
+    walk->at = &step;
+    write_value(walk, value);
+    walk->at = step.up;
+}
+
 static void write_object(struct walk *walk, json_t *object)
 {
     const char *key;
@@ -172,7 +218,7 @@ static void write_object(struct walk *walk, json_t *object)
     json_object_foreach(object, key, value)
     {
         snakepit_writer_str(walk->writer, key);
-        write_value(walk, value);
+        write_inside(walk, key, 0, value);
     }
 }
 
@@ -181,7 +227,7 @@ static void write_array(struct walk *walk, json_t *array)
     size_t items = json_array_size(array);
     snakepit_writer_array(walk->writer, (uint32_t)items);
     for (size_t i = 0; i < items; i++) {
-        write_value(walk, json_array_get(array, i));
+        write_inside(walk, NULL, i, json_array_get(array, i));
     }
 }
 
@@ -328,7 +374,7 @@ snakepit_err snakepit_writer_json(snakepit_writer *writer,
                                   size_t bytes,
                                   snakepit_message *why)
 {
-    struct walk walk = {writer, why};
+    struct walk walk = {writer, why, NULL};
     explain(why, "%s", "");
     if (json == NULL) {
         sp_writer_fail(writer, SNAKEPIT_INVALID_ARGUMENT);

@@ -14,7 +14,8 @@
 //
 // A fault (SP_STATUS_FAULT) is a map of these keys, each optional and of a bounded
 // length:
-//   "err" int, one of enum snakepit_err; "type", "message", "traceback" text.
+//   "err" int, one of enum snakepit_err; "type", "message", "traceback", "arguments"
+//   text.
 #ifndef PAYLOAD_WIRE_H
 #define PAYLOAD_WIRE_H
 

@@ -14,6 +14,7 @@ const snakepit_fault *snakepit_answer_fault(const snakepit_answer *answer)
         .stage = "",
         .cause = "",
         .last_output = "",
+        .arguments = "",
     };
     static const snakepit_fault none = {
         .err = SNAKEPIT_OK,
@@ -23,6 +24,7 @@ const snakepit_fault *snakepit_answer_fault(const snakepit_answer *answer)
         .stage = "",
         .cause = "",
         .last_output = "",
+        .arguments = "",
     };
     if (answer == NULL) {
         return &no_memory;

@@ -72,6 +72,15 @@ fail(snakepit_err err, const char *message, snakepit_answer **answer)
     return err;
 }
 
+// What JSON says of itself, "line 1, column 8: ...", and whose JSON it is.
+static snakepit_err
+fail_json(snakepit_err err, const snakepit_message *why, snakepit_answer **answer)
+{
+    char text[sizeof why->text + 64];
+    (void)snprintf(text, sizeof text, "the call's JSON arguments: %s", why->text);
+    return fail(err, text, answer);
+}
+
 static snakepit_err fail_unknown_pool(const char *name, snakepit_answer **answer)
 {
     char text[512];
@@ -102,8 +111,13 @@ snakepit_err snakepit_call(snakepit *pit,
                            snakepit_answer **answer)
 {
     struct sp_request_text text;
-    snakepit_err err;
-    const char *wrong = describe(tool, args, options, &text, &err);
+    snakepit_call_options room;
+    snakepit_err err = SNAKEPIT_INVALID_ARGUMENT;
+    const char *wrong;
+    options = sp_options_read(options, sizeof room, &room, &wrong);
+    if (wrong == NULL) {
+        wrong = describe(tool, args, options, &text, &err);
+    }
     if (wrong != NULL) {
         return fail(err, wrong, answer);
     }
@@ -140,7 +154,7 @@ snakepit_err snakepit_call_json(snakepit *pit,
     if (err == SNAKEPIT_OK) {
         err = snakepit_call(pit, tool, args, options, answer);
     } else {
-        err = fail(err, why.text, answer);
+        err = fail_json(err, &why, answer);
     }
     snakepit_writer_free(args);
     return err;
@@ -156,8 +170,11 @@ snakepit_err snakepit_submit(snakepit *pit,
                              snakepit_call_id *call)
 {
     struct sp_request_text text;
+    snakepit_call_options room;
     snakepit_err err;
-    if (pit == NULL || done == NULL) {
+    const char *wrong;
+    options = sp_options_read(options, sizeof room, &room, &wrong);
+    if (pit == NULL || done == NULL || wrong != NULL) {
         return SNAKEPIT_INVALID_ARGUMENT;
     }
     if (describe(tool, args, options, &text, &err) != NULL) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The control plane's thread. It sleeps unless a worker does something or a timer is
-// due; the tick runs only while calls need somebody to watch their time.
+// due; the tick runs only while calls need somebody to watch their time. Once a second
+// it gives memory back that no call has needed since.
 #include <signal.h>
 
 #include "base/check.h"
@@ -9,6 +10,7 @@
 
 #define TICK_MS  10u
 #define QUIET_NS SP_NS_PER_S // the tick stops after so long without a reason for it
+#define TIDY_MS  1000u
 
 // ---- The tick -----------------------------------------------------------------
 
@@ -67,6 +69,17 @@ static void on_sweep(uv_timer_t *timer)
     }
 }
 
+// ---- Memory -------------------------------------------------------------------
+
+// The workers do the same at each heartbeat, for what they have answered.
+static void on_tidy(uv_timer_t *timer)
+{
+    snakepit *pit = timer->data;
+    for (size_t i = 0; i < pit->count; i++) {
+        sp_arena_tidy(&pit->pools[i].pool->store.arena);
+    }
+}
+
 // ---- Stop ---------------------------------------------------------------------
 
 static void close_own_handles(snakepit *pit)
@@ -74,6 +87,7 @@ static void close_own_handles(snakepit *pit)
     uv_close((uv_handle_t *)&pit->attention, NULL);
     uv_close((uv_handle_t *)&pit->tick, NULL);
     uv_close((uv_handle_t *)&pit->sessions_sweep, NULL);
+    uv_close((uv_handle_t *)&pit->tidy, NULL);
 }
 
 static void supervisor_stopped(void *user)
@@ -154,9 +168,12 @@ snakepit_err sp_loop_start(snakepit *pit)
     SP_CHECK(uv_async_init(&pit->loop, &pit->attention, on_attention) == 0);
     SP_CHECK(uv_timer_init(&pit->loop, &pit->tick) == 0);
     SP_CHECK(uv_timer_init(&pit->loop, &pit->sessions_sweep) == 0);
+    SP_CHECK(uv_timer_init(&pit->loop, &pit->tidy) == 0);
+    SP_CHECK(uv_timer_start(&pit->tidy, on_tidy, TIDY_MS, TIDY_MS) == 0);
     pit->attention.data = pit;
     pit->tick.data = pit;
     pit->sessions_sweep.data = pit;
+    pit->tidy.data = pit;
     for (size_t i = 0; i < pit->count; i++) {
         pit->pools[i].supervisor.hooks = hooks;
     }

@@ -49,8 +49,7 @@ static void set_log(snakepit *pit, const snakepit_open_options *options)
 
 static void set_session_ended(snakepit *pit, const snakepit_open_options *options)
 {
-    // A program that was built before these fields existed says so by its size.
-    if (options != NULL && options->size >= sizeof *options) {
+    if (options != NULL) {
         pit->session_ended = options->session_ended;
         pit->session_user = options->session_user;
     }
@@ -171,6 +170,19 @@ static void explain_err(snakepit_message *why, snakepit_err err)
     }
 }
 
+// INVALID_ARGUMENT, explained, for options that are none.
+static snakepit_err read_options(const snakepit_open_options **options,
+                                 snakepit_open_options *room,
+                                 snakepit_message *why)
+{
+    const char *wrong;
+    *options = sp_options_read(*options, sizeof *room, room, &wrong);
+    if (wrong != NULL && why != NULL) {
+        (void)snprintf(why->text, sizeof why->text, "%s", wrong);
+    }
+    return wrong == NULL ? SNAKEPIT_OK : SNAKEPIT_INVALID_ARGUMENT;
+}
+
 // Takes `config` in any case.
 static snakepit_err open_config(struct sp_config *config,
                                 const snakepit_open_options *options,
@@ -181,7 +193,9 @@ static snakepit_err open_config(struct sp_config *config,
         why->text[0] = 0;
     }
     snakepit *made = NULL;
-    snakepit_err err = sp_detect_interpreters(config, why);
+    snakepit_open_options room;
+    snakepit_err err = read_options(&options, &room, why);
+    err = err == SNAKEPIT_OK ? sp_detect_interpreters(config, why) : err;
     if (err == SNAKEPIT_OK) {
         made = sp_alloc(sizeof *made);
         err = made == NULL ? SNAKEPIT_NO_MEMORY : SNAKEPIT_OK;

@@ -68,10 +68,19 @@ struct snakepit {
     uv_async_t attention;
     uv_timer_t tick;
     uv_timer_t sessions_sweep;
+    uv_timer_t tidy;
     uint64_t quiet_since;
     _Atomic bool ticking;
     _Atomic bool stop;
 };
+
+// ---- options.c ----------------------------------------------------------------
+
+// The options in `given` (NULL stays NULL) as this library knows them, in `known`
+// bytes: `given` itself or, if it is of another size, a copy in `room`. With `*wrong`
+// set, a sentence, they are no valid options.
+const void *
+sp_options_read(const void *given, size_t known, void *room, const char **wrong);
 
 // ---- loop.c -------------------------------------------------------------------
 

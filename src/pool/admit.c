@@ -323,37 +323,18 @@ static void balance(struct sp_pool *pool, struct sp_after *after)
     }
 }
 
-static const struct sp_failure too_many_tensors = {
-    .err = SNAKEPIT_NO_MEMORY,
-    .message = "Python still holds the tensors of too many earlier calls; drop them",
-    .stage = "line",
-};
-
-const struct sp_failure *sp_pool_refusal(enum sp_placed placed)
-{
-    static const struct sp_failure busy = {.err = SNAKEPIT_WORKER_BUSY,
-                                           .stage = "line"};
-    static const struct sp_failure lost = {.err = SNAKEPIT_SESSION_LOST,
-                                           .stage = "line"};
-    switch (placed) {
-    case SP_UNLEASED:
-        return &too_many_tensors;
-    case SP_BUSY:
-        return &busy;
-    case SP_LOST:
-        return &lost;
-    default:
-        return NULL;
-    }
-}
-
-// The call whose turn it is, once those that wait for one worker have had theirs.
+// The first call of the line that still has time, once those that wait for one worker
+// have had their turn; those before it end.
 static struct sp_call *take_from_line(struct sp_pool *pool, struct sp_after *after)
 {
     if (!sp_list_empty(&pool->waited_for)) {
         sp_affinity_serve(pool, after);
     }
-    return sp_line_take(&pool->line);
+    struct sp_call *call;
+    do {
+        call = sp_line_take(&pool->line);
+    } while (call != NULL && sp_pool_end_if_late(pool, call, after));
+    return call;
 }
 
 void sp_pool_dispatch(struct sp_pool *pool, struct sp_after *after)
@@ -392,31 +373,6 @@ static snakepit_err refused(const struct sp_pool *pool)
     }
 }
 
-static snakepit_err
-admit_of_session(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
-{
-    snakepit_err err = sp_affinity_join(pool, call);
-    if (err != SNAKEPIT_OK) {
-        return err;
-    }
-    if (!sp_affinity_must_wait(pool, call)) {
-        enum sp_placed placed = sp_pool_place(pool, call, after);
-        const struct sp_failure *refusal = sp_pool_refusal(placed);
-        if (placed == SP_PLACED) {
-            return SNAKEPIT_OK;
-        }
-        if (refusal != NULL) {
-            sp_call_set_failure(call, refusal);
-            return refusal->err;
-        }
-    }
-    if (sp_line_is_full(&pool->line)) {
-        return SNAKEPIT_SATURATED;
-    }
-    sp_affinity_wait(pool, call);
-    return SNAKEPIT_OK;
-}
-
 // Into a slot or into the line; or not at all.
 static snakepit_err
 admit(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
@@ -427,14 +383,14 @@ admit(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
     }
     call->id = ++pool->last_call << 12 | pool->options.index;
     if (call->parcel->session_size > 0) {
-        return admit_of_session(pool, call, after);
+        return sp_affinity_admit(pool, call, after);
     }
     if (!sp_list_empty(&pool->line.calls)) {
         return sp_line_put(&pool->line, call);
     }
     enum sp_placed placed = sp_pool_place(pool, call, after);
     if (placed == SP_UNLEASED) {
-        sp_call_set_failure(call, &too_many_tensors);
+        sp_call_set_failure(call, sp_pool_refusal(placed));
         return SNAKEPIT_NO_MEMORY;
     }
     return placed == SP_PLACED ? SNAKEPIT_OK : sp_line_put(&pool->line, call);

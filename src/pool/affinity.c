@@ -26,7 +26,8 @@ static bool take_loss(const struct sp_pool *pool, struct sp_tie *tie)
     return lost;
 }
 
-snakepit_err sp_affinity_join(struct sp_pool *pool, struct sp_call *call)
+// Finds the tie of a call. NO_MEMORY in the strict modes only.
+static snakepit_err join(struct sp_pool *pool, struct sp_call *call)
 {
     static const struct sp_failure no_tie = {
         .err = SNAKEPIT_NO_MEMORY,
@@ -113,7 +114,8 @@ static struct sp_seat *seat_of(const struct sp_pool *pool, const struct sp_call 
     return sp_affinity_binds(pool, call) ? call->tie->seat : NULL;
 }
 
-bool sp_affinity_must_wait(const struct sp_pool *pool, const struct sp_call *call)
+// Whether others stand before a new call already.
+static bool must_wait(const struct sp_pool *pool, const struct sp_call *call)
 {
     const struct sp_seat *seat = seat_of(pool, call);
     return !sp_list_empty(seat == NULL ? &pool->line.calls : &seat->waiting);
@@ -137,6 +139,33 @@ static struct sp_call *first_of(const struct sp_link *line)
     return sp_list_empty(line) ? NULL : SP_ENTRY(line->next, struct sp_call, link);
 }
 
+// ---- Admission and dispatch ---------------------------------------------------
+
+snakepit_err
+sp_affinity_admit(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
+{
+    snakepit_err err = join(pool, call);
+    if (err != SNAKEPIT_OK) {
+        return err;
+    }
+    if (!must_wait(pool, call)) {
+        enum sp_placed placed = sp_pool_place(pool, call, after);
+        const struct sp_failure *refusal = sp_pool_refusal(placed);
+        if (placed == SP_PLACED) {
+            return SNAKEPIT_OK;
+        }
+        if (refusal != NULL) {
+            sp_call_set_failure(call, refusal);
+            return refusal->err;
+        }
+    }
+    if (sp_line_is_full(&pool->line)) {
+        return SNAKEPIT_SATURATED;
+    }
+    sp_affinity_wait(pool, call);
+    return SNAKEPIT_OK;
+}
+
 // The call whose turn it is at a seat, out of its line; NULL.
 static struct sp_call *take_turn(struct sp_pool *pool, struct sp_seat *seat)
 {
@@ -155,6 +184,9 @@ serve_seat(struct sp_pool *pool, struct sp_seat *seat, struct sp_after *after)
 {
     struct sp_call *call;
     while ((call = take_turn(pool, seat)) != NULL) {
+        if (sp_pool_end_if_late(pool, call, after)) {
+            continue;
+        }
         enum sp_placed placed = sp_pool_place(pool, call, after);
         const struct sp_failure *refusal = sp_pool_refusal(placed);
         if (placed == SP_PLACED) {

@@ -19,11 +19,10 @@
 
 #include "pool/pool.h"
 
-// Finds the tie of a call that names a session. SESSION_LOST. NO_MEMORY, in the strict
-// modes only, and the call's fault is set.
-snakepit_err sp_affinity_join(struct sp_pool *pool, struct sp_call *call);
-// Whether a call that has just joined must wait, for others stand before it already.
-bool sp_affinity_must_wait(const struct sp_pool *pool, const struct sp_call *call);
+// Admits a call that names a session: into a slot or into a line; or not at all, when
+// its fault may be set already. SATURATED, WORKER_BUSY, SESSION_LOST, NO_MEMORY.
+snakepit_err
+sp_affinity_admit(struct sp_pool *pool, struct sp_call *call, struct sp_after *after);
 // Puts a call into its line: its worker's own, or that of the pool. Also beyond the
 // limit.
 void sp_affinity_wait(struct sp_pool *pool, struct sp_call *call);

@@ -74,14 +74,17 @@ void sp_call_set_failure(struct sp_call *call, const struct sp_failure *failure)
                            failure->traceback,
                            failure->stage,
                            failure->cause,
-                           failure->last_output};
+                           failure->last_output,
+                           failure->arguments};
     const char **kept[] = {&call->fault.message,
                            &call->fault.type,
                            &call->fault.traceback,
                            &call->fault.stage,
                            &call->fault.cause,
-                           &call->fault.last_output};
-    size_t at[6];
+                           &call->fault.last_output,
+                           &call->fault.arguments};
+    enum { TEXTS = sizeof given / sizeof given[0] };
+    size_t at[TEXTS];
     call->err = failure->err;
     call->fault.err = failure->err;
     call->fault.worker = failure->worker;
@@ -90,10 +93,10 @@ void sp_call_set_failure(struct sp_call *call, const struct sp_failure *failure)
     // Offset 0 is the empty text; addresses are taken when the buffer has stopped
     // growing.
     (void)sp_buf_append(&call->texts, none, sizeof none);
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < TEXTS; i++) {
         at[i] = keep_text(&call->texts, given[i]);
     }
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < TEXTS; i++) {
         *kept[i] =
             call->texts.size == 0 ? none : (const char *)call->texts.data + at[i];
     }

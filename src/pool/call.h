@@ -79,6 +79,7 @@ struct sp_failure {
     const char *stage;
     const char *cause;
     const char *last_output;
+    const char *arguments;
     uint64_t worker;
 };
 

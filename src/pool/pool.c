@@ -206,6 +206,43 @@ void sp_pool_fail_call(struct sp_pool *pool,
     }
 }
 
+const struct sp_failure *sp_pool_refusal(enum sp_placed placed)
+{
+    static const struct sp_failure unleased = {
+        .err = SNAKEPIT_NO_MEMORY,
+        .message =
+            "Python still holds the tensors of too many earlier calls; drop them",
+        .stage = "line",
+    };
+    static const struct sp_failure busy = {.err = SNAKEPIT_WORKER_BUSY,
+                                           .stage = "line"};
+    static const struct sp_failure lost = {.err = SNAKEPIT_SESSION_LOST,
+                                           .stage = "line"};
+    switch (placed) {
+    case SP_UNLEASED:
+        return &unleased;
+    case SP_BUSY:
+        return &busy;
+    case SP_LOST:
+        return &lost;
+    default:
+        return NULL;
+    }
+}
+
+bool sp_pool_end_if_late(struct sp_pool *pool,
+                         struct sp_call *call,
+                         struct sp_after *after)
+{
+    static const struct sp_failure too_late = {.err = SNAKEPIT_DEADLINE_EXCEEDED,
+                                               .stage = "line"};
+    bool late = sp_clock_coarse() >= call->line_deadline;
+    if (late) {
+        sp_pool_fail_call(pool, call, &too_late, after);
+    }
+    return late;
+}
+
 void sp_pool_violation(struct sp_pool *pool, struct sp_seat *seat)
 {
     if (!seat->violated) {

@@ -225,6 +225,10 @@ enum sp_placed
 sp_pool_place(struct sp_pool *pool, struct sp_call *call, struct sp_after *after);
 // Why a call that was not placed fails; NULL for one that was placed or has to wait.
 const struct sp_failure *sp_pool_refusal(enum sp_placed placed);
+// Ends a call that has just left its line if its time there is up; says whether.
+bool sp_pool_end_if_late(struct sp_pool *pool,
+                         struct sp_call *call,
+                         struct sp_after *after);
 // Whether the seat may take one more call, to run or in advance.
 bool sp_pool_has_room(const struct sp_pool *pool, const struct sp_seat *seat);
 void sp_pool_dispatch(struct sp_pool *pool, struct sp_after *after);

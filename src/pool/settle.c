@@ -351,17 +351,19 @@ static void open_fault(struct sp_call *call)
     snakepit_reader_init(&map, call->body.data, call->body.size);
     struct sp_failure failure = {
         .err = fault_err(&map), .stage = "running", .worker = call->fault.worker};
-    struct sp_buf texts[3] = {0};
+    struct sp_buf texts[4] = {0};
     bool kept = fault_text(&map, "type", &texts[0]) &&
                 fault_text(&map, "message", &texts[1]) &&
-                fault_text(&map, "traceback", &texts[2]);
+                fault_text(&map, "traceback", &texts[2]) &&
+                fault_text(&map, "arguments", &texts[3]);
     if (kept) {
         failure.type = (const char *)texts[0].data;
         failure.message = texts[1].size > 1 ? (const char *)texts[1].data : NULL;
         failure.traceback = (const char *)texts[2].data;
+        failure.arguments = (const char *)texts[3].data;
     }
     sp_call_set_failure(call, &failure);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         sp_buf_fini(&texts[i]);
     }
 }

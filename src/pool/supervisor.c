@@ -129,12 +129,15 @@ static snakepit_err set_profile(struct sp_supervisor *supervisor,
 static void begin_fallback(struct sp_supervisor *supervisor, const char *why)
 {
     if (supervisor->pool_config->on_unsupported == SP_UNSUPPORTED_REFUSE) {
-        char text[512];
-        (void)snprintf(
-            text,
-            sizeof text,
-            "the thread profile is not possible: %s (on_unsupported: refuse)",
-            why);
+        char text[800];
+        (void)snprintf(text,
+                       sizeof text,
+                       "%.200s: pool %.100s: python: %.250s cannot run the thread "
+                       "profile: %s (on_unsupported: refuse)",
+                       supervisor->config->file,
+                       supervisor->pool_config->name,
+                       supervisor->pool_config->python,
+                       why);
         fail(supervisor, text);
         return;
     }
@@ -259,7 +262,7 @@ static void describe_failed_start(struct sp_worker *worker, char *text, size_t s
         return;
     }
     sp_exit_describe(
-        &worker->end, atomic_load(&worker->killed_for), 0, cause, sizeof cause);
+        &worker->end, atomic_load(&worker->killed_for), SP_OOM_NO, cause, sizeof cause);
     sp_output_tail(&worker->errors, tail, sizeof tail);
     (void)snprintf(text,
                    size,
@@ -324,7 +327,7 @@ static void worker_ready(void *user, struct sp_worker *worker)
     struct sp_supervisor *supervisor = user;
     const char *why = unsupported(supervisor, worker);
     supervisor->starting--;
-    if (why != NULL && !supervisor->ever_ready) {
+    if (why != NULL) {
         post_of(supervisor, worker)->was_ready = true;
         if (!supervisor->falling_back) {
             begin_fallback(supervisor, why);

@@ -7,6 +7,9 @@
 #include "payload/writer.h"
 #include "pool/supervisor.h"
 
+// The numbers of enum sp_on_unserialisable.
+static const char *const on_unserialisable[] = {"error", "marker", "marker_with_repr"};
+
 // Calls whose tensors a worker may still hold, and answers that we may.
 #define LEAST_LEASES 256u
 #define LEAST_SLOTS  64u
@@ -40,7 +43,7 @@ snakepit_err sp_supervisor_write_first_message(struct sp_supervisor *supervisor,
     if (writer == NULL) {
         return SNAKEPIT_NO_MEMORY;
     }
-    snakepit_writer_map(writer, 9);
+    snakepit_writer_map(writer, 10);
     write_pair(writer, "adapter", config->adapter);
     snakepit_writer_str(writer, "adapter_args");
     write_texts(writer, &config->adapter_args);
@@ -57,6 +60,8 @@ snakepit_err sp_supervisor_write_first_message(struct sp_supervisor *supervisor,
     write_pair(writer,
                "undeclared_adapter",
                config->undeclared_adapter == SP_UNDECLARED_REFUSE ? "refuse" : "warn");
+    write_pair(
+        writer, "on_unserialisable", on_unserialisable[config->on_unserialisable]);
     snakepit_err err = snakepit_writer_error(writer);
     supervisor->first_message.size = 0;
     if (err == SNAKEPIT_OK) {

@@ -95,24 +95,19 @@ struct sp_exit sp_exit_reap(pid_t pid)
                                                  : (struct sp_exit){0};
 }
 
-uint64_t sp_exit_oom_kills(void)
-{
-    char text[16384];
-    (void)read_text("/proc/vmstat", text, sizeof text);
-    const char *at = strstr(text, "\noom_kill ");
-    return at == NULL ? 0 : strtoull(at + sizeof "\noom_kill" - 1, NULL, 10);
-}
-
 void sp_exit_describe(const struct sp_exit *end,
                       const char *because,
-                      int out_of_memory,
+                      enum sp_oom memory,
                       char *room,
                       size_t size)
 {
     if (because != NULL) {
         (void)snprintf(room, size, "killed by us because %s", because);
-    } else if (out_of_memory && end->signal == SIGKILL) {
+    } else if (end->signal == SIGKILL && memory == SP_OOM_YES) {
         (void)snprintf(room, size, "killed by the kernel: out of memory");
+    } else if (end->signal == SIGKILL && memory == SP_OOM_POSSIBLE) {
+        (void)snprintf(
+            room, size, "killed by signal 9 (SIGKILL); possibly out of memory");
     } else if (!end->known) {
         (void)snprintf(room, size, "died; the kernel has not said how");
     } else if (end->signal != 0) {

@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "worker/oom.h"
+
 // How it ended. Plain data.
 struct sp_exit {
     int known;  // 0: the kernel has not said yet, or never will
@@ -21,16 +23,12 @@ struct sp_exit sp_exit_peek(pid_t pid);
 // Reaps. Not known: it runs still, or was no child.
 struct sp_exit sp_exit_reap(pid_t pid);
 
-// Kills of the kernel's out-of-memory handling since the machine started; 0 if that is
-// not told.
-uint64_t sp_exit_oom_kills(void);
-
 // Writes one sentence: "exited with status 3", "killed by signal 9 (SIGKILL)", "killed
 // by us because ...", "killed by the kernel: out of memory". `because` is NULL unless
-// we killed it.
+// we killed it. `memory` counts only for a SIGKILL.
 void sp_exit_describe(const struct sp_exit *end,
                       const char *because,
-                      int out_of_memory,
+                      enum sp_oom memory,
                       char *room,
                       size_t size);
 

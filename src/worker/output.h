@@ -21,6 +21,7 @@ struct sp_output {
     sp_output_line_fn *line;
     void *user;
     size_t partial_size;
+    bool cut; // the line so far was told because it was too long
     char partial[SP_LINE_MAX + 1];
     size_t tail_size;
     char tail[SP_TAIL_MAX + 1];

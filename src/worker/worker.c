@@ -98,9 +98,10 @@ static void report_loss(struct sp_worker *worker, const struct sp_exit *end)
     bool first = !worker->lost;
     worker->lost = true;
     if (first) {
-        bool oom = sp_exit_oom_kills() > worker->oom_kills;
         const char *because = atomic_load(&worker->killed_for);
-        sp_exit_describe(end, because, oom, cause, sizeof cause);
+        bool unasked = because == NULL && end->signal == SIGKILL;
+        enum sp_oom memory = unasked ? sp_oom_judge(&worker->oom_seen) : SP_OOM_NO;
+        sp_exit_describe(end, because, memory, cause, sizeof cause);
         (void)sp_output_read(&worker->errors);
         sp_output_tail(&worker->errors, tail, sizeof tail);
         struct sp_worker_loss loss = {
@@ -538,7 +539,7 @@ snakepit_err sp_worker_start(const struct sp_worker_options *options,
     }
     made->options = *options;
     made->started_at = sp_clock_now();
-    made->oom_kills = sp_exit_oom_kills();
+    sp_oom_look(&made->oom_seen);
     snakepit_err err = sp_port_new(&options->shape, &made->port);
     if (err == SNAKEPIT_OK) {
         err = spawn(made);

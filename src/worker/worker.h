@@ -76,10 +76,10 @@ struct sp_worker {
     struct sp_process process;
     struct sp_worker_info info;
     struct sp_exit end;
-    uint64_t started_at; // CLOCK_MONOTONIC ns
-    uint64_t oom_kills;  // of the machine, when it started
-    uint64_t watch;      // at the watcher, 0 for none
-    uint32_t missed;     // heartbeats in a row without an answer
+    uint64_t started_at;         // CLOCK_MONOTONIC ns
+    struct sp_oom_seen oom_seen; // when it started
+    uint64_t watch;              // at the watcher, 0 for none
+    uint32_t missed;             // heartbeats in a row without an answer
     uint32_t probe_slot;
     bool greeted;                 // its service thread answers
     bool failed;                  // it reported that it cannot start

@@ -3,16 +3,30 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
+import pathlib
 import select
+import shlex
+import signal
+import subprocess
 import threading
 import time
 
 import pytest
-from support import THREADS, CallFailed, Refused, default_python, open_gate, pool
+from support import (
+    THREADS,
+    CallFailed,
+    Refused,
+    default_python,
+    eventually,
+    open_gate,
+    pool,
+)
+from support import library as raw
 from support.library import lib
-from support.pit import Writer
+from support.pit import Answer, Writer
 
 PERSON = {"name": "Ada", "born": 1815, "tags": ["x", None, True], "ratio": 0.5}
 
@@ -34,11 +48,37 @@ def test_json_goes_in_and_comes_out(open_pit, kind):
     with pytest.raises(CallFailed) as failed:
         pit.call_json("echo", '{"value": [1, 2')
     assert failed.value.err == "MALFORMED"
-    assert "line 1" in failed.value.fault.message
+    assert "the call's JSON arguments: line 1, column" in failed.value.fault.message
+    with pytest.raises(CallFailed) as failed:
+        pit.call_json("echo", '{"value": [0, {"$bytes": "A"}]}')
+    assert "$bytes is not base64 (at .value[1])" in failed.value.fault.message
     for text in ("[1]", '"x"', "null", "7"):
         with pytest.raises(CallFailed) as failed:
             pit.call_json("echo", text)
         assert failed.value.err == "INVALID_ARGUMENT"
+
+
+def test_options_say_their_size(open_pit):
+    pit = open_pit(pool())
+    handle = ctypes.c_void_p()
+
+    def call(room, size):
+        options = raw.CallOptions.from_buffer(room)
+        options.size = size
+        err = lib.call(pit.handle, b"ping", None, ctypes.byref(options), ctypes.byref(handle))
+        with Answer(err, handle) as answer:
+            return answer.err, answer.fault.message
+
+    known = ctypes.sizeof(raw.CallOptions)
+    assert call(bytearray(known), known)[0] == "OK"
+    assert call(bytearray(known), raw.CallOptions.timeout_ms.offset)[0] == "OK"
+    assert call(bytearray(known + 16), known + 16)[0] == "OK"
+    wish = bytearray(known) + b"\1" + bytes(15)
+    assert call(wish, known)[0] == "OK"
+    err, message = call(wish, known + 16)
+    assert (err, "later snakepit.h" in message) == ("INVALID_ARGUMENT", True)
+    err, message = call(bytearray(known), 0)
+    assert (err, "sizeof" in message) == ("INVALID_ARGUMENT", True)
 
 
 def test_the_tool_sees_the_session_of_its_call(open_pit, kind):
@@ -269,6 +309,8 @@ def test_a_thread_pool_on_a_gil_interpreter_is_refused_if_so_wished(open_pit):
         open_pit(wanted)
     assert refused.value.err in ("POOL_FAILED", "INVALID_CONFIG")
     assert "free-threaded" in refused.value.why
+    for part in ("<memory>: pool default: python: ", "/python", "on_unsupported: refuse"):
+        assert part in refused.value.why
 
 
 def test_an_adapter_that_is_not_thread_safe_falls_back_to_processes(open_pit):
@@ -276,6 +318,65 @@ def test_an_adapter_that_is_not_thread_safe_falls_back_to_processes(open_pit):
     assert pit.stats().profile == b"process"
     assert len(pit.processes()) == 2
     assert pit.call("ping") == "pong"
+
+
+@pytest.fixture
+def takes_the_gil(tmp_path):
+    """Makes the extension that switches the GIL back on, when it is called."""
+    shown = "import sysconfig as s; print(s.get_path('include'))"
+    include = subprocess.check_output(
+        [default_python("thread"), "-c", shown], text=True
+    ).strip()
+    source = pathlib.Path(__file__).parent / "support" / "takes_the_gil.c"
+    hidden = tmp_path / "hidden.so"
+    command = [*shlex.split(os.environ.get("CC", "cc")), "-shared", "-fPIC"]
+    subprocess.run(
+        [*command, f"-I{include}", "-o", str(hidden), str(source)], check=True
+    )
+    return lambda: hidden.rename(tmp_path / "takes_the_gil.so")
+
+
+def changed(tmp_path, **keys):
+    """A thread pool whose next workers import the extension, once it is there."""
+    return pool(
+        "thread",
+        adapter="unsafe.Changed",
+        adapter_config={"imports": str(tmp_path / "takes_the_gil.so")},
+        threads_per_worker=2,
+        **keys,
+    )
+
+
+def test_a_pool_falls_back_when_a_replacement_takes_the_gil(
+    open_pit, tmp_path, takes_the_gil
+):
+    pit = open_pit(changed(tmp_path, pool_size=2))
+    assert (pit.stats().profile, pit.stats().capacity) == (b"thread", 4)
+    takes_the_gil()
+    os.kill(pit.workers()[0].pid, signal.SIGKILL)
+    eventually(
+        lambda: pit.stats().profile == b"process" and pit.stats().state == b"ready",
+        "the pool has fallen back",
+    )
+    assert (pit.stats().workers, pit.stats().capacity) == (4, 4)
+    assert len(pit.processes()) == 4
+    assert pit.call("ping") == "pong"
+    (line,) = pit.logged("pool.fallback")
+    assert "GIL" in line
+
+
+@pytest.mark.errors_logged("pool.failed")
+def test_a_pool_fails_when_a_replacement_takes_the_gil_if_so_wished(
+    open_pit, tmp_path, takes_the_gil
+):
+    pit = open_pit(changed(tmp_path, on_unsupported="refuse"))
+    assert pit.call("ping") == "pong"
+    takes_the_gil()
+    os.kill(pit.workers()[0].pid, signal.SIGKILL)
+    eventually(lambda: pit.stats().state == b"failed", "the pool has failed")
+    fault = pit.fails("ping")
+    assert fault.err == "POOL_FAILED"
+    assert "GIL" in fault.message
 
 
 def test_an_undeclared_adapter_runs_with_a_warning(open_pit):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import signal
@@ -26,6 +27,16 @@ def shared_rss(process):
     text = pathlib.Path(f"/proc/{process.pid}/status").read_text()
     (line,) = [line for line in text.splitlines() if line.startswith("RssShmem:")]
     return int(line.split()[1]) * 1024
+
+
+def requests_bytes():
+    """Bytes of memory behind the largest requests segment of this process."""
+    most = 0
+    for entry in os.scandir("/proc/self/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            if "memfd:snakepit-requests" in os.readlink(entry.path):
+                most = max(most, os.stat(entry.path).st_blocks * 512)
+    return most
 
 
 # ---- Tensors -------------------------------------------------------------------------
@@ -201,10 +212,13 @@ RETAINED = 128 * MIB  # that an arena may keep for the next burst
 
 
 def test_lesson_38_memory_that_a_burst_took_is_given_back(open_pit, profile):
-    pit = open_pit(pool(profile, shared_memory_size="512MiB"))
+    pit = open_pit(
+        pool(profile, shared_memory_size="512MiB", heartbeat_interval_ms=100)
+    )
     here = Process.of(os.getpid())
     (worker,) = pit.processes()
     pit.call("ping")
+    blocks = requests_bytes()
     before = (shared_rss(here), shared_rss(worker))
     tensors = [pit.tensor("uint8", (16 * MIB,)) for _ in range(24)]
     for tensor in tensors:
@@ -222,6 +236,23 @@ def test_lesson_38_memory_that_a_burst_took_is_given_back(open_pit, profile):
     assert shared_rss(here) - before[0] <= RETAINED + MIB
     assert shared_rss(worker) - before[1] <= RETAINED + MIB
     assert shared_bytes(pit) < MIB
+    # What was retained goes too, once nobody has needed it for a while.
+    eventually(lambda: requests_bytes() - blocks < MIB, "arguments", NO_PATIENCE)
+    eventually(lambda: shared_rss(worker) - before[1] < MIB, "results", NO_PATIENCE)
+    assert shared_rss(here) - before[0] < MIB
+
+
+def test_lesson_38_an_idle_worker_takes_back_what_the_host_has_freed(open_pit, kind):
+    pit = open_pit(
+        pool(kind, shared_memory_size="128MiB", heartbeat_interval_ms=100)
+    )
+    (worker,) = pit.processes()
+    before = shared_rss(worker)
+    answer = pit.answer("make", {"count": 8 * MIB})
+    assert shared_rss(worker) - before >= 64 * MIB
+    answer.free()
+    eventually(lambda: shared_rss(worker) - before < MIB, within=NO_PATIENCE)
+    assert pit.call("ping") == "pong"
 
 
 # ---- 39: no names --------------------------------------------------------------------

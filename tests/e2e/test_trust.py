@@ -326,7 +326,7 @@ def test_lesson_31_bytes_are_marked_in_json(open_pit):
 
 UNSERIALISABLE = [
     ("object", "TypeError", "object"),
-    ("set", "TypeError", "set"),
+    ("complex", "TypeError", "complex"),
     ("function", "TypeError", "function"),
     ("cycle", "ValueError", "cycle"),
     ("cyclic_dict", "ValueError", "cycle"),

@@ -456,6 +456,18 @@ static PyObject *module_fail_at(PyObject *module, PyObject *args)
     Py_RETURN_NONE;
 }
 
+// on_unserialisable(number): of enum sp_unserialisable
+static PyObject *module_on_unserialisable(PyObject *module, PyObject *args)
+{
+    struct state *state = PyModule_GetState(module);
+    int choice;
+    if (!PyArg_ParseTuple(args, "i", &choice)) {
+        return NULL;
+    }
+    state->codec.on_unserialisable = (enum sp_unserialisable)choice;
+    Py_RETURN_NONE;
+}
+
 // addresses() -> (start of the requests, start of the results)
 static PyObject *module_addresses(PyObject *module, PyObject *unused)
 {
@@ -476,6 +488,7 @@ static PyMethodDef module_methods[] = {
     {"usage", module_usage, METH_NOARGS, NULL},
     {"limit_results", module_limit_results, METH_VARARGS, NULL},
     {"fail_at", module_fail_at, METH_VARARGS, NULL},
+    {"on_unserialisable", module_on_unserialisable, METH_VARARGS, NULL},
     {"addresses", module_addresses, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };

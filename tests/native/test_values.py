@@ -159,13 +159,15 @@ def test_ordered_dict_keeps_its_order(executor):
 @pytest.mark.parametrize(
     ("value", "place"),
     [
-        ({1}, "set at result$"),
-        ({"a": [0, 1, 2, {1}]}, r"set at result\['a'\]\[3\]$"),
-        ({"a": (0, {"b": object()})}, r"object at result\['a'\]\[1\]\['b'\]$"),
-        ({frozenset(): 1}, r"frozenset at result\.keys\(\)$"),
-        (collections.OrderedDict(a=1j), r"complex at result\['a'\]$"),
-        ([lambda: None], r"function at result\[0\]$"),
-        ({"k" * 1000: {1}}, r"set at result\['k{79}\]$"),
+        (1j, "complex at result;"),
+        ({"a": [0, 1, 2, 1j]}, r"complex at result\['a'\]\[3\];"),
+        ({"a": (0, {"b": object()})}, r"object at result\['a'\]\[1\]\['b'\];"),
+        ({object(): 1}, r"object at result\.keys\(\);"),
+        (collections.OrderedDict(a=1j), r"complex at result\['a'\];"),
+        ([lambda: None], r"function at result\[0\];"),
+        ({"k" * 1000: 1j}, r"complex at result\['k{79}\];"),
+        ([threading.Event()], r"threading\.Event at result\[0\];"),
+        (iter([1]), "list_iterator at result;"),
     ],
 )
 def test_refusals_name_the_place(executor, value, place):

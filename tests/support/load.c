@@ -202,10 +202,20 @@ static void note_time(struct load *load, uint64_t begun)
     }
 }
 
-static bool is_right_cause(const char *cause, const char *expected)
+static bool is_death(snakepit_err err)
 {
-    return expected == NULL || strcmp(cause, expected) == 0 ||
-           strncmp(cause, "died; ", 6) == 0;
+    return err == SNAKEPIT_WORKER_DIED || err == SNAKEPIT_WORKER_LOST ||
+           err == SNAKEPIT_PROTOCOL;
+}
+
+static bool is_right_death(const struct load_options *options,
+                           const snakepit_fault *fault)
+{
+    bool right_cause = fault->err != SNAKEPIT_WORKER_DIED || options->cause == NULL ||
+                       strcmp(fault->cause, options->cause) == 0 ||
+                       strncmp(fault->cause, "died; ", 6) == 0;
+    return right_cause &&
+           (options->last_mortal == 0 || fault->worker <= options->last_mortal);
 }
 
 static void judge(struct load *load,
@@ -220,9 +230,8 @@ static void judge(struct load *load,
         atomic_fetch_add(&counters->untyped, 1);
     } else if (err == SNAKEPIT_OK && !is_right(answer, call)) {
         atomic_fetch_add(&counters->wrong, 1);
-    } else if (err == SNAKEPIT_WORKER_DIED &&
-               !is_right_cause(snakepit_answer_fault(answer)->cause,
-                               load->options.cause)) {
+    } else if (is_death(err) &&
+               !is_right_death(&load->options, snakepit_answer_fault(answer))) {
         atomic_fetch_add(&counters->misjudged, 1);
     }
     snakepit_answer_free(answer);

@@ -16,12 +16,13 @@ struct load_options {
     snakepit *pit;
     uint32_t sync_threads;
     uint32_t async_threads;
-    uint32_t window;     // calls that one asynchronous thread has under way
-    uint32_t timeout_ms; // of every call
-    uint32_t late_ms;    // a call that ends so much after its deadline is late
-    bool computes;       // also call `add` and `process_text`; else only `echo`
-    bool cancels;        // now and then cancel a submitted call
-    const char *cause;   // of every death, where not NULL; "died; ..." is right, too
+    uint32_t window;      // calls that one asynchronous thread has under way
+    uint32_t timeout_ms;  // of every call
+    uint32_t late_ms;     // a call that ends so much after its deadline is late
+    bool computes;        // also call `add` and `process_text`; else only `echo`
+    bool cancels;         // now and then cancel a submitted call
+    const char *cause;    // of every death, where not NULL; "died; ..." is right, too
+    uint64_t last_mortal; // where not 0, workers of a higher id must not die
 };
 
 // What came of it. Plain data.
@@ -33,7 +34,7 @@ struct load_counts {
     uint64_t twice;     // callbacks too many
     uint64_t lost;      // callbacks that never came
     uint64_t untyped;   // no answer object, or a fault that contradicts the outcome
-    uint64_t misjudged; // deaths with another cause
+    uint64_t misjudged; // deaths with another cause, or of another worker
     uint64_t worst_us;  // the longest call
     uint64_t by_err[LOAD_ERRS];
 };

@@ -4,8 +4,12 @@
 from __future__ import annotations
 
 import ctypes
+import dataclasses
+import datetime
+import decimal
 import gc
 import os
+import pathlib
 import resource
 import shlex
 import signal
@@ -13,6 +17,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 
 from snakepit_bridge import (
     Cancelled,
@@ -24,6 +29,24 @@ from snakepit_bridge import (
 )
 
 
+class SoldOut(LookupError):
+    """An exception of the adapter's own."""
+
+    def __init__(self, item):
+        super().__init__(f"no {item} left")
+
+
+def offset_in_file(address):
+    """Where in its shared segment an address lies."""
+    with open("/proc/self/maps") as maps:
+        for line in maps:
+            span, _, offset = line.split()[:3]
+            low, high = (int(part, 16) for part in span.split("-"))
+            if low <= address < high and "/memfd:" in line:
+                return address - low + int(offset, 16)
+    return None
+
+
 class Trap:
     """Whoever unpickles it runs code; whoever pickles it is caught at it."""
 
@@ -32,6 +55,12 @@ class Trap:
     def __reduce__(self):
         Trap.caught += 1
         return (os.system, ("touch /tmp/snakepit-was-here",))
+
+
+@dataclasses.dataclass
+class Point:
+    x: int
+    y: tuple
 
 
 class Unprintable(Exception):
@@ -182,6 +211,7 @@ class GuineaPig(ThreadSafeAdapter):
             return self.fail("recursion")
         classes = {
             "SystemExit": SystemExit,
+            "SoldOut": SoldOut,
             "KeyboardInterrupt": KeyboardInterrupt,
             "GeneratorExit": GeneratorExit,
             "MemoryError": MemoryError,
@@ -304,6 +334,29 @@ class GuineaPig(ThreadSafeAdapter):
     def _odd_trap(self):
         return Trap()
 
+    def _odd_kinds(self):
+        """One of each kind that crosses as something simpler."""
+        return {
+            "datetime": datetime.datetime(2026, 1, 2, 3, 4, 5),
+            "date": datetime.date(2026, 1, 2),
+            "time": datetime.time(3, 4, 5),
+            "timedelta": datetime.timedelta(minutes=1.5),
+            "decimal": decimal.Decimal("1.10"),
+            "uuid": uuid.UUID(int=1),
+            "enum": signal.Signals.SIGTERM,
+            "dataclass": Point(1, (2, 3)),
+            "path": pathlib.PurePosixPath("/a"),
+            "set": {1},
+            "frozenset": frozenset([b"x"]),
+            "range": range(3),
+            "bytearray": bytearray(b"ab"),
+            "memoryview": memoryview(b"cd"),
+        }
+
+    def _odd_mixed(self):
+        """Values that cross beside values that do not."""
+        return {"a": [1, object(), Unprintable()], "b": 2**64, "c": "kept"}
+
     def _odd_cycle(self):
         made = []
         made.append(made)
@@ -326,8 +379,8 @@ class GuineaPig(ThreadSafeAdapter):
     def _odd_surrogate(self):
         return "\ud800"
 
-    def _odd_set(self):
-        return {1, 2}
+    def _odd_complex(self):
+        return 1j
 
     def _odd_huge_int(self):
         return 2**64
@@ -422,6 +475,70 @@ class GuineaPig(ThreadSafeAdapter):
         made = empty(count, "float64")
         numpy.asarray(made)[...] = value
         return made
+
+    @tool
+    def part(self, kind):
+        """Parts of an array in shared memory: the same one, twice and changed."""
+        import numpy
+
+        made = empty((256, 128), "float64")
+        made[...] = numpy.arange(256 * 128).reshape(256, 128)
+        parts = {
+            "twice": [made, made],
+            "rows": made[16:32],
+            "reshaped": made.reshape(-1),
+            "transposed": made.T,
+            "columns": made[:, 3:7],
+        }
+        return parts[kind]
+
+    @tool
+    def where_made(self, count):
+        """Its place in the segment, and the array itself."""
+        made = empty(count, "uint8")
+        made[...] = 7
+        return {"offset": offset_in_file(made.ctypes.data), "array": made}
+
+    @tool
+    def keep_made(self, count):
+        self.kept.append(empty(count, "uint8"))
+
+    @tool
+    def give_made(self):
+        return self.kept[-1]
+
+    @tool
+    def fill_up(self, count):
+        """Arrays until there is no memory, then after they were dropped."""
+        made = []
+        try:
+            while True:
+                made.append(empty(count, "uint8"))
+        except MemoryError as error:
+            said = str(error)
+        number = len(made)
+        made.clear()
+        gc.collect()
+        return {"number": number, "said": said, "after": empty(count, "uint8").nbytes}
+
+    @tool
+    def from_dlpack(self, array):
+        """The sum through DLPack, and what a write says."""
+        import numpy
+
+        seen = numpy.from_dlpack(array)
+        same = seen.ctypes.data == numpy.asarray(array).ctypes.data
+        try:
+            seen[...] = 1
+        except ValueError as error:
+            return {"sum": float(seen.sum()), "same": same, "said": str(error)}
+        return {"sum": float(seen.sum()), "same": same, "said": ""}
+
+    @tool
+    def keep_dlpack(self, array):
+        import numpy
+
+        self.kept.append(numpy.from_dlpack(array))
 
     @tool
     def echo_nothing(self, array):

@@ -112,6 +112,7 @@ class Fault(Structure):
         ("cause", c_char_p),
         ("last_output", c_char_p),
         ("worker", c_uint64),
+        ("arguments", c_char_p),
     ]
 
 

@@ -74,6 +74,7 @@ class Fault:
     stage: str
     cause: str
     last_output: str
+    arguments: str
     worker: int
 
     @classmethod
@@ -88,6 +89,7 @@ class Fault:
                 "stage",
                 "cause",
                 "last_output",
+                "arguments",
             )
         }
         return cls(err=err_name(fault.err), worker=fault.worker, **texts)

@@ -114,6 +114,7 @@ static void variables_of_others_are_nobodys_business(void **state)
     setenv("SNAKEPIT_CACHE", "/x", 1);
     setenv("SNAKEPIT_PYTHON_SYSTEM", "/x", 1);
     setenv("SNAKEPIT_POOL_OTHER_POOL_SIZE", "many", 1);
+    setenv("SNAKEPIT_POOL_OTHER_PYTHON", "/x", 1);
     setenv("SNAKEPIT_POOL_TEXT_COLOUR", "red", 1);
     sp_config_free(read_good(two));
 }
@@ -171,6 +172,18 @@ static const struct {
      "3",
      "<memory>: SNAKEPIT_POOL_TEXT_MAX_QEUE: unknown variable; did you mean "
      "\"SNAKEPIT_POOL_TEXT_MAX_QUEUE\"?"},
+    {"SNAKEPIT_POOL_TXT_POOL_SIZE",
+     "3",
+     "<memory>: SNAKEPIT_POOL_TXT_POOL_SIZE: unknown variable; did you mean "
+     "\"SNAKEPIT_POOL_TEXT_POOL_SIZE\"?"},
+    {"SNAKEPIT_POOL_MY_ARRAY_ADAPTER_ENV",
+     "{}",
+     "<memory>: SNAKEPIT_POOL_MY_ARRAY_ADAPTER_ENV: unknown variable; did you mean "
+     "\"SNAKEPIT_POOL_MY_ARRAYS_ADAPTER_ENV\"?"},
+    {"SNAKEPIT_POOL_ARRAYS_THREADS_PER_WORKER",
+     "2",
+     "<memory>: SNAKEPIT_POOL_ARRAYS_THREADS_PER_WORKER: unknown variable; did you "
+     "mean \"SNAKEPIT_POOL_MY_ARRAYS_THREADS_PER_WORKER\"?"},
 };
 
 static void a_wrong_variable_is_named(void **state)

@@ -135,6 +135,68 @@ static void more_than_what_is_retained_goes_back_by_itself(void **state)
     assert_int_equal(arena.dirty, 0);
 }
 
+static void what_nobody_needed_goes_back_at_the_second_tidying(void **state)
+{
+    (void)state;
+    uint64_t first = alloc(MIB);
+    uint64_t second = alloc(2 * MIB);
+    memset(segment.base + first, 1, 3 * MIB);
+    sp_arena_free(&arena, first, MIB);
+    sp_arena_free(&arena, second, 2 * MIB);
+    sp_arena_tidy(&arena); // it was needed until just now
+    assert_true(memory_in_use() >= 3 * MIB);
+    sp_arena_tidy(&arena);
+    assert_true(memory_in_use() <= 2 * 4096);
+    assert_int_equal(arena.dirty, 0);
+}
+
+static void what_is_needed_again_and_again_stays(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        uint64_t offset = alloc(2 * MIB);
+        memset(segment.base + offset, 1, 2 * MIB);
+        sp_arena_free(&arena, offset, 2 * MIB);
+        sp_arena_tidy(&arena);
+        assert_true(memory_in_use() >= 2 * MIB);
+    }
+}
+
+static void a_burst_on_top_of_what_is_needed_goes_back(void **state)
+{
+    (void)state;
+    uint64_t burst = alloc(3 * MIB);
+    memset(segment.base + burst, 1, 3 * MIB);
+    sp_arena_free(&arena, burst, 3 * MIB);
+    for (int i = 0; i < 3; i++) {
+        uint64_t offset = alloc(MIB);
+        memset(segment.base + offset, 1, MIB);
+        sp_arena_free(&arena, offset, MIB);
+        sp_arena_tidy(&arena);
+    }
+    assert_true(memory_in_use() >= MIB - 4096);
+    assert_true(memory_in_use() <= MIB + 2 * 4096);
+}
+
+static void memory_between_blocks_that_live_goes_back(void **state)
+{
+    (void)state;
+    uint64_t blocks[8];
+    for (int i = 0; i < 8; i++) {
+        blocks[i] = alloc(MIB / 4);
+        memset(segment.base + blocks[i], i + 1, MIB / 4);
+    }
+    for (int i = 0; i < 8; i += 2) {
+        sp_arena_free(&arena, blocks[i], MIB / 4);
+    }
+    sp_arena_trim(&arena);
+    assert_true(memory_in_use() <= MIB + 10 * 4096);
+    for (int i = 1; i < 8; i += 2) {
+        assert_int_equal(segment.base[blocks[i]], i + 1);
+        assert_int_equal(segment.base[blocks[i] + MIB / 4 - 1], i + 1);
+    }
+}
+
 // ---- Against a model ----------------------------------------------------------
 
 #define BLOCKS 64
@@ -276,6 +338,10 @@ int main(void)
         test(neighbours_join_in_whatever_order_they_are_freed),
         test(freed_memory_goes_back_to_the_kernel),
         test(more_than_what_is_retained_goes_back_by_itself),
+        test(what_nobody_needed_goes_back_at_the_second_tidying),
+        test(what_is_needed_again_and_again_stays),
+        test(a_burst_on_top_of_what_is_needed_goes_back),
+        test(memory_between_blocks_that_live_goes_back),
         test(random_blocks_never_overlap_and_all_room_is_found),
         test(freeing_needs_no_heap_memory),
         test(every_failed_allocation_is_survived),

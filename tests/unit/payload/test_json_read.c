@@ -194,6 +194,24 @@ static void a_tensor_that_contradicts_itself_is_malformed(void **state)
     assert_string_equal(why.text, "$bytes is not base64");
 }
 
+static void what_is_refused_is_named_by_its_way(void **state)
+{
+    static const struct {
+        const char *json;
+        const char *why;
+    } rows[] = {
+        {"{\"a\":{\"b\":[0,{\"$bytes\":\"A\"}]}}", "$bytes is not base64 (at .a.b[1])"},
+        {"[[{\"$uint\":\"x\"}]]", "$uint is not an integer of 64 bits (at [0][0])"},
+        {"[1,[2,[3,[4,[5,[6,[7,[8,[9,{\"$bytes\":\"A\"}]]]]]]]]]",
+         "$bytes is not base64 (at ...[1][1][1][1][1][1][1][1])"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        snakepit_message why;
+        assert_int_equal(read_text(*state, rows[i].json, &why), SNAKEPIT_MALFORMED);
+        assert_string_equal(why.text, rows[i].why);
+    }
+}
+
 static void nest(char *json, size_t depth)
 {
     memset(json, '[', depth);
@@ -311,6 +329,7 @@ int main(void)
         WITH_WRITER(a_missing_text_is_an_invalid_argument),
         WITH_WRITER(a_tensor_comes_back_with_memory_of_its_own),
         WITH_WRITER(a_tensor_that_contradicts_itself_is_malformed),
+        WITH_WRITER(what_is_refused_is_named_by_its_way),
         WITH_WRITER(the_depth_has_a_limit),
         WITH_WRITER(json_is_one_value_among_others),
         WITH_WRITER(random_values_come_back_from_their_json),

@@ -524,77 +524,6 @@ static void a_new_session_waits_for_any_worker(void **state)
     assert_echoed(&outcomes[1], "2");
 }
 
-// ---- Many ---------------------------------------------------------------------
-
-#define CALLERS  6
-#define SESSIONS 3
-#define CALLS    200
-
-struct many {
-    const char *session;
-    uint32_t lost;
-    uint32_t wrong;
-    _Atomic bool left;
-    pthread_t thread;
-};
-
-static void *call_many(void *argument)
-{
-    struct many *many = argument;
-    struct snakepit_writer *writer = snakepit_writer_new();
-    snakepit_writer_nil(writer);
-    for (int i = 0; i < CALLS; i++) {
-        const struct sp_request_text text = {
-            .tool = "echo",
-            .tool_size = 4,
-            .session = i % 3 == 2 ? NULL : many->session,
-            .session_size = i % 3 == 2 ? 0 : 1,
-            .args = writer,
-        };
-        struct sp_call *call = NULL;
-        snakepit_err err = sp_pool_call(fixture.pool, &text, 20000, &call);
-        many->lost += err == SNAKEPIT_SESSION_LOST ? 1 : 0;
-        many->wrong += err == SNAKEPIT_OK || err == SNAKEPIT_SESSION_LOST ||
-                               err == SNAKEPIT_WORKER_DIED
-                           ? 0
-                           : 1;
-        sp_pool_release(call);
-    }
-    snakepit_writer_free(writer);
-    atomic_store(&many->left, true);
-    return NULL;
-}
-
-static void many_callers_of_few_sessions_all_get_answers_through_a_death(void **state)
-{
-    (void)state;
-    static const char *const names[] = {"a", "b", "c"};
-    struct sp_pool_options options = fixture_options();
-    options.affinity = SP_AFFINITY_STRICT_QUEUE;
-    options.prefetch = UINT32_MAX;
-    fixture_close(&fixture);
-    fixture_open(&fixture, &options);
-    struct many callers[CALLERS] = {0};
-    for (uint32_t i = 0; i < 3; i++) {
-        fake_start(fixture_add(&fixture, i + 1)->fake);
-    }
-    for (uint32_t i = 0; i < CALLERS; i++) {
-        callers[i].session = names[i % SESSIONS];
-        assert_int_equal(
-            pthread_create(&callers[i].thread, NULL, call_many, &callers[i]), 0);
-    }
-    FIXTURE_AWAIT(fake_started(fixture.sides[0].fake) > 20);
-    fixture_kill(&fixture, &fixture.sides[0], "gone");
-    for (uint32_t i = 0; i < CALLERS; i++) {
-        FIXTURE_AWAIT((fixture_drain(&fixture), atomic_load(&callers[i].left)));
-        assert_int_equal(pthread_join(callers[i].thread, NULL), 0);
-        assert_int_equal(callers[i].wrong, 0);
-    }
-    assert_int_equal(fixture_in_line(&fixture), 0);
-    assert_int_equal(fixture.pool->ties.names.count, SESSIONS);
-    assert_int_equal(fixture.pool->counters.violations, 0);
-}
-
 #define in(mode, name) cmocka_unit_test_setup_teardown(name, open_##mode, close_fixture)
 
 int main(void)
@@ -630,7 +559,6 @@ int main(void)
         in(fail_fast, a_waiting_caller_is_told_as_well),
         in(fail_fast, a_busy_worker_is_not_asked_to_hold_calls_in_advance),
         in(fail_fast, a_new_session_waits_for_any_worker),
-        in(queue, many_callers_of_few_sessions_all_get_answers_through_a_death),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

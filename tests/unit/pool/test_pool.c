@@ -47,6 +47,27 @@ static void a_call_waits_until_a_worker_is_added(void **state)
     assert_echoed(&outcome, "early");
 }
 
+static void a_call_past_its_deadline_is_not_given_to_a_worker(void **state)
+{
+    (void)state;
+    static struct outcome outcomes[3];
+    assert_int_equal(fixture_submit(&fixture, "echo", "late", 1, &outcomes[0]),
+                     SNAKEPIT_OK);
+    assert_int_equal(fixture_submit(&fixture, "echo", "later", 1, &outcomes[1]),
+                     SNAKEPIT_OK);
+    assert_int_equal(fixture_submit(&fixture, "echo", "in time", 0, &outcomes[2]),
+                     SNAKEPIT_OK);
+    uint64_t over = sp_clock_now() + 2 * SP_NS_PER_MS;
+    FIXTURE_AWAIT(sp_clock_coarse() >= over);
+    struct side *side = fixture_add(&fixture, 1);
+    fixture_drain(&fixture);
+    assert_ended(&outcomes[0], SNAKEPIT_DEADLINE_EXCEEDED, "line");
+    assert_ended(&outcomes[1], SNAKEPIT_DEADLINE_EXCEEDED, "line");
+    assert_true(fixture_serve_one(&fixture, side));
+    assert_echoed(&outcomes[2], "in time");
+    assert_int_equal(fixture.pool->counters.timeouts, 2);
+}
+
 static void without_prefetch_a_worker_holds_no_more_than_it_runs(void **state)
 {
     (void)state;
@@ -415,6 +436,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         test(a_call_waits_until_a_worker_is_added),
+        test(a_call_past_its_deadline_is_not_given_to_a_worker),
         test(without_prefetch_a_worker_holds_no_more_than_it_runs),
         test(waiting_calls_are_served_first_come_first_served),
         test(full_line_says_saturated),

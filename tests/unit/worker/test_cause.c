@@ -125,24 +125,31 @@ static void ends_are_sentences(void **state)
     const struct {
         struct sp_exit end;
         const char *because;
-        int out_of_memory;
+        enum sp_oom memory;
         const char *text;
     } rows[] = {
-        {{.known = 1, .code = 3}, NULL, 0, "exited with status 3"},
-        {{.known = 1, .signal = 9}, NULL, 0, "killed by signal 9 (SIGKILL)"},
-        {{.known = 1, .signal = 11}, NULL, 0, "killed by signal 11 (SIGSEGV)"},
-        {{.known = 1, .signal = 11}, NULL, 1, "killed by signal 11 (SIGSEGV)"},
-        {{.known = 1, .signal = 9}, NULL, 1, "killed by the kernel: out of memory"},
+        {{.known = 1, .code = 3}, NULL, SP_OOM_NO, "exited with status 3"},
+        {{.known = 1, .signal = 9}, NULL, SP_OOM_NO, "killed by signal 9 (SIGKILL)"},
+        {{.known = 1, .signal = 11}, NULL, SP_OOM_NO, "killed by signal 11 (SIGSEGV)"},
+        {{.known = 1, .signal = 11}, NULL, SP_OOM_YES, "killed by signal 11 (SIGSEGV)"},
+        {{.known = 1, .signal = 9},
+         NULL,
+         SP_OOM_YES,
+         "killed by the kernel: out of memory"},
+        {{.known = 1, .signal = 9},
+         NULL,
+         SP_OOM_POSSIBLE,
+         "killed by signal 9 (SIGKILL); possibly out of memory"},
         {{.known = 1, .signal = 9},
          "it was slow",
-         1,
+         SP_OOM_YES,
          "killed by us because it was slow"},
-        {{.known = 0}, NULL, 0, "died; the kernel has not said how"},
-        {{.known = 1, .signal = 63}, NULL, 0, "killed by signal 63 (SIG?)"},
+        {{.known = 0}, NULL, SP_OOM_NO, "died; the kernel has not said how"},
+        {{.known = 1, .signal = 63}, NULL, SP_OOM_NO, "killed by signal 63 (SIG?)"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         sp_exit_describe(
-            &rows[i].end, rows[i].because, rows[i].out_of_memory, room, sizeof room);
+            &rows[i].end, rows[i].because, rows[i].memory, room, sizeof room);
         assert_string_equal(room, rows[i].text);
     }
     sp_exit_describe(&rows[0].end, NULL, 0, room, 7);

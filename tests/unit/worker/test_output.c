@@ -123,11 +123,70 @@ static void control_bytes_cannot_reach_the_log(void **state)
     assert_string_equal(lines.last[1], "\ttab");
 }
 
+static void a_line_of_just_the_longest_size_is_one_line(void **state)
+{
+    (void)state;
+    static char text[SP_LINE_MAX + 1];
+    memset(text, 'x', sizeof text);
+    text[SP_LINE_MAX] = '\n';
+    say(text, sizeof text);
+    assert_int_equal(lines.count, 1);
+    say("\n", 1); // this one is empty by itself
+    assert_int_equal(lines.count, 2);
+    assert_string_equal(lines.last[1], "");
+    say(text, SP_LINE_MAX);
+    say("\nnext\n", 6);
+    assert_int_equal(lines.count, 4);
+    assert_string_equal(lines.last[3], "next");
+}
+
 static void utf_8_passes(void **state)
 {
     (void)state;
-    say("gr\xc3\xbc\xc3\x9f \xe2\x82\xac\n", 11);
-    assert_string_equal(lines.last[0], "gr\xc3\xbc\xc3\x9f \xe2\x82\xac");
+    static const char text[] = "gr\xc3\xbc\xc3\x9f \xc2\xa0 \xe2\x82\xac "
+                               "\xf0\x9f\x90\x8d";
+    say(text, sizeof text - 1);
+    say("\n", 1);
+    assert_string_equal(lines.last[0], text);
+    // A character may come in two reads.
+    say("\xe2\x82", 2);
+    say("\xac\n", 2);
+    assert_string_equal(lines.last[1], "\xe2\x82\xac");
+}
+
+static void second_control_codes_cannot_reach_the_log(void **state)
+{
+    (void)state;
+    for (int byte = 0x80; byte < 0xa0; byte++) {
+        const char coded[] = {'a', '\xc2', (char)byte, 'b', '\n'};
+        const char bare[] = {'a', (char)byte, 'b', '\n'};
+        lines.count = 0;
+        say(coded, 2);
+        say(coded + 2, sizeof coded - 2);
+        say(bare, sizeof bare);
+        assert_string_equal(lines.last[0], "a??b");
+        assert_string_equal(lines.last[1], "a?b");
+    }
+}
+
+static void bytes_that_are_no_text_are_marked(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *said;
+        const char *logged;
+    } rows[] = {
+        {"\xff\n", "?"},
+        {"\xc3\n", "?"},
+        {"\xe2\x82\n", "??"},
+        {"\xe2\x82x\n", "??x"},
+        {"\xc0\xaf\n", "??"},
+        {"\xc3\x1b[0m\n", "??[0m"},
+    };
+    for (int i = 0; i < (int)(sizeof rows / sizeof rows[0]); i++) {
+        say(rows[i].said, strlen(rows[i].said));
+        assert_string_equal(lines.last[i], rows[i].logged);
+    }
 }
 
 static void the_tail_keeps_the_last_whole_lines(void **state)
@@ -194,7 +253,10 @@ int main(void)
         test(nothing_to_read_is_no_end),
         test(a_line_that_is_too_long_is_cut),
         test(control_bytes_cannot_reach_the_log),
+        test(a_line_of_just_the_longest_size_is_one_line),
         test(utf_8_passes),
+        test(second_control_codes_cannot_reach_the_log),
+        test(bytes_that_are_no_text_are_marked),
         test(the_tail_keeps_the_last_whole_lines),
         test(the_longest_lines_fit_into_the_tail),
         test(a_small_room_gets_the_end_of_the_tail),

@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: MIT
+// What is none of MessagePack's kinds: some classes of the standard library cross as
+// something simpler, the rest is refused or leaves a marker. Classes are looked up in
+// modules that user code has imported, so that no worker imports them for nothing.
+#include "codec_writer.h"
+
+#include "codec_compat.h"
+#include "payload/wire.h"
+
+#define MARKER       "$unserialisable"
+#define MARKER_DEPTH 2u // containers of a marker
+
+const struct sp_refusal sp_no_plain_value = {
+    &PyExc_TypeError, NULL, "return plain values, or set on_unserialisable: marker"};
+const struct sp_refusal sp_no_array_of_numbers = {
+    &PyExc_TypeError, NULL, "only arrays of numbers cross; convert it, as by astype()"};
+const struct sp_refusal sp_too_many_dimensions = {
+    &PyExc_ValueError, "a tensor of more than 8 dimensions", "reshape it"};
+
+// ---- Markers ------------------------------------------------------------------
+
+// "module.Class", without the module of builtins. NULL with an exception.
+static PyObject *qualified_name(PyTypeObject *type)
+{
+    PyObject *name = PyObject_GetAttrString((PyObject *)type, "__qualname__");
+    PyObject *module = PyObject_GetAttrString((PyObject *)type, "__module__");
+    PyObject *result = NULL;
+    if (name != NULL && module != NULL) {
+        bool plain = !PyUnicode_Check(module) ||
+                     PyUnicode_CompareWithASCIIString(module, "builtins") == 0;
+        result = plain ? PyUnicode_FromFormat("%.200S", name)
+                       : PyUnicode_FromFormat("%.200S.%.200S", module, name);
+    }
+    Py_XDECREF(name);
+    Py_XDECREF(module);
+    return result;
+}
+
+// The name where user code in a metaclass breaks the one above: a poorer one.
+static PyObject *type_name(PyObject *value)
+{
+    PyObject *name = qualified_name(Py_TYPE(value));
+    if (name == NULL) {
+        PyErr_Clear();
+        name = PyUnicode_FromFormat("%.200s", Py_TYPE(value)->tp_name);
+    }
+    return name;
+}
+
+// Text that UTF-8 may be unable to hold.
+static int write_lossy(struct sp_encoder *encoder, PyObject *text)
+{
+    PyObject *utf8 = PyUnicode_AsEncodedString(text, "utf-8", "backslashreplace");
+    if (utf8 == NULL) {
+        return -1;
+    }
+    int result = sp_encoder_text(
+        encoder, PyBytes_AS_STRING(utf8), (size_t)PyBytes_GET_SIZE(utf8));
+    Py_DECREF(utf8);
+    return result;
+}
+
+// The start of the value's repr; NULL, without an exception, if it has none to give.
+static PyObject *short_repr(const struct sp_encoder *encoder, PyObject *value)
+{
+    if (encoder->codec->on_unserialisable != SP_UNSERIALISABLE_REPR) {
+        return NULL;
+    }
+    PyObject *repr = PyObject_Repr(value);
+    PyObject *start = repr == NULL ? NULL : PyUnicode_Substring(repr, 0, SP_REPR_MAX);
+    Py_XDECREF(repr);
+    PyErr_Clear();
+    return start;
+}
+
+static int write_entry(struct sp_encoder *encoder, const char *key, PyObject *text)
+{
+    return sp_encoder_text(encoder, key, strlen(key)) != 0 ? -1
+                                                           : write_lossy(encoder, text);
+}
+
+// Writes {"$unserialisable": {"type": ..., "repr": ...}}.
+static int write_marker(struct sp_encoder *encoder, PyObject *value)
+{
+    PyObject *type = type_name(value);
+    if (type == NULL) {
+        return -1;
+    }
+    PyObject *repr = short_repr(encoder, value);
+    int result =
+        sp_encoder_open_map(encoder, 1, NULL) != 0 ||
+                sp_encoder_text(encoder, MARKER, strlen(MARKER)) != 0 ||
+                sp_encoder_open_map(encoder, repr == NULL ? 1 : 2, NULL) != 0 ||
+                write_entry(encoder, "type", type) != 0 ||
+                (repr != NULL && write_entry(encoder, "repr", repr) != 0)
+            ? -1
+            : 0;
+    encoder->depth -= MARKER_DEPTH;
+    Py_XDECREF(repr);
+    Py_DECREF(type);
+    return result;
+}
+
+static bool is_in_key(const struct sp_place *place)
+{
+    for (; place != NULL; place = place->outer) {
+        if (place->key == NULL && place->index < 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// ---- Refusing -----------------------------------------------------------------
+
+static PyObject *refusal_text(PyObject *value,
+                              const struct sp_place *place,
+                              const struct sp_refusal *why)
+{
+    PyObject *path = sp_encoder_path(place);
+    PyObject *type = type_name(value);
+    PyObject *text = NULL;
+    if (path != NULL && type != NULL) {
+        text = why->what != NULL
+                   ? PyUnicode_FromFormat("%s at %U; %s", why->what, path, why->remedy)
+                   : PyUnicode_FromFormat(
+                         "cannot encode %U at %U; %s", type, path, why->remedy);
+    }
+    Py_XDECREF(type);
+    Py_XDECREF(path);
+    return text;
+}
+
+int sp_encoder_refuse(struct sp_encoder *encoder,
+                      PyObject *value,
+                      const struct sp_place *place,
+                      const struct sp_refusal *why)
+{
+    PyErr_Clear();
+    if (encoder->codec->on_unserialisable != SP_UNSERIALISABLE_ERROR &&
+        encoder->depth + MARKER_DEPTH <= SP_DEPTH_MAX && !is_in_key(place)) {
+        return write_marker(encoder, value);
+    }
+    PyObject *text = refusal_text(value, place, why);
+    if (text != NULL) {
+        PyErr_SetObject(*why->error, text);
+        Py_DECREF(text);
+    }
+    return -1;
+}
+
+// ---- Kinds --------------------------------------------------------------------
+
+// Whatever has a length and can be iterated over.
+static int
+write_items(struct sp_encoder *encoder, PyObject *items, const struct sp_place *outer)
+{
+    struct sp_place place = {.outer = outer};
+    Py_ssize_t size = PyObject_Size(items);
+    if (size < 0 && PyErr_ExceptionMatches(PyExc_OverflowError)) {
+        return sp_encoder_fail(outer, PyExc_ValueError, "too many items");
+    }
+    PyObject *iterator = size < 0 ? NULL : PyObject_GetIter(items);
+    int result = iterator == NULL ? -1 : sp_encoder_open_list(encoder, size, outer);
+    while (result == 0) {
+        PyObject *item = PyIter_Next(iterator);
+        if (item == NULL) {
+            break;
+        }
+        result = place.index == size ? sp_encoder_changed(outer)
+                                     : sp_encoder_value(encoder, item, &place);
+        Py_DECREF(item);
+        place.index++;
+    }
+    Py_XDECREF(iterator);
+    if (result != 0 || PyErr_Occurred()) {
+        return -1;
+    }
+    encoder->depth--;
+    return place.index == size ? 0 : sp_encoder_changed(outer);
+}
+
+// Writes what a conversion gave, which it takes. A member of an Enum may hold another
+// one, so this counts as a level.
+static int
+write_instead(struct sp_encoder *encoder, PyObject *plain, const struct sp_place *place)
+{
+    if (plain == NULL) {
+        return -1;
+    }
+    int result;
+    if (encoder->depth == SP_DEPTH_MAX) {
+        result =
+            sp_encoder_fail(place, PyExc_ValueError, "nesting too deep, or a cycle,");
+    } else {
+        encoder->depth++;
+        result = sp_encoder_value(encoder, plain, place);
+        encoder->depth--;
+    }
+    Py_DECREF(plain);
+    return result;
+}
+
+static int write_field(struct sp_encoder *encoder,
+                       PyObject *value,
+                       PyObject *field,
+                       const struct sp_place *outer)
+{
+    PyObject *name = PyObject_GetAttrString(field, "name");
+    PyObject *item = name == NULL ? NULL : PyObject_GetAttr(value, name);
+    struct sp_place place = {.outer = outer, .key = name};
+    int result = item == NULL || sp_encoder_value(encoder, name, outer) != 0
+                     ? -1
+                     : sp_encoder_value(encoder, item, &place);
+    Py_XDECREF(item);
+    Py_XDECREF(name);
+    return result;
+}
+
+// A map of the fields, in their order.
+static int write_dataclass(struct sp_encoder *encoder,
+                           PyObject *value,
+                           const struct sp_place *place)
+{
+    PyObject *module = PyImport_ImportModule("dataclasses");
+    PyObject *found =
+        module == NULL ? NULL : PyObject_CallMethod(module, "fields", "O", value);
+    PyObject *fields = found == NULL ? NULL : PySequence_Tuple(found);
+    Py_XDECREF(found);
+    Py_XDECREF(module);
+    if (fields == NULL) {
+        return -1;
+    }
+    Py_ssize_t count = PyTuple_GET_SIZE(fields);
+    int result = sp_encoder_open_map(encoder, count, place);
+    for (Py_ssize_t i = 0; result == 0 && i < count; i++) {
+        result = write_field(encoder, value, PyTuple_GET_ITEM(fields, i), place);
+    }
+    Py_DECREF(fields);
+    encoder->depth -= result == 0 ? 1 : 0;
+    return result;
+}
+
+enum way { WAY_ISO, WAY_SECONDS, WAY_TEXT, WAY_VALUE, WAY_LIST };
+
+#define ROW(name, module, class, way) {(module), (class), WAY_##way},
+static const struct {
+    const char *module;
+    const char *class_name;
+    enum way way;
+} kinds[SP_KINDS] = {SP_CODEC_KINDS(ROW)};
+#undef ROW
+
+// A row's class, if user code has imported its module; NULL without an exception.
+// Borrowed.
+static PyObject *class_of(struct sp_encoder *encoder, int kind)
+{
+    if (encoder->kinds[kind] != NULL) {
+        return encoder->kinds[kind];
+    }
+    PyObject *name = PyUnicode_FromString(kinds[kind].module);
+    PyObject *module = name == NULL ? NULL : PyImport_GetModule(name);
+    PyObject *found =
+        module == NULL ? NULL : PyObject_GetAttrString(module, kinds[kind].class_name);
+    Py_XDECREF(module);
+    Py_XDECREF(name);
+    PyErr_Clear(); // still being imported: next time
+    if (found != NULL && PyType_Check(found)) {
+        encoder->kinds[kind] = found;
+        return found;
+    }
+    Py_XDECREF(found);
+    return NULL;
+}
+
+// The row that a value is of, or SP_KINDS.
+static int kind_of(struct sp_encoder *encoder, PyObject *value)
+{
+    for (int kind = 0; kind < SP_KINDS; kind++) {
+        PyObject *found = class_of(encoder, kind);
+        if (found != NULL && PyType_IsSubtype(Py_TYPE(value), (PyTypeObject *)found)) {
+            return kind;
+        }
+    }
+    return SP_KINDS;
+}
+
+static int write_known(struct sp_encoder *encoder,
+                       PyObject *value,
+                       const struct sp_place *place,
+                       enum way way)
+{
+    switch (way) {
+    case WAY_ISO:
+        return write_instead(
+            encoder, PyObject_CallMethod(value, "isoformat", NULL), place);
+    case WAY_SECONDS:
+        return write_instead(
+            encoder, PyObject_CallMethod(value, "total_seconds", NULL), place);
+    case WAY_TEXT:
+        return write_instead(encoder, PyObject_Str(value), place);
+    case WAY_VALUE:
+        return write_instead(encoder, PyObject_GetAttrString(value, "value"), place);
+    default:
+        return write_items(encoder, value, place);
+    }
+}
+
+static bool is_collection(PyObject *value)
+{
+    return PyAnySet_Check(value) || PyRange_Check(value) || PyDictKeys_Check(value) ||
+           PyDictValues_Check(value) || PyDictItems_Check(value);
+}
+
+static bool is_dataclass(PyObject *value)
+{
+    PyObject *fields =
+        PyObject_GetAttrString((PyObject *)Py_TYPE(value), "__dataclass_fields__");
+    PyErr_Clear();
+    Py_XDECREF(fields);
+    return fields != NULL;
+}
+
+int sp_encoder_kind(struct sp_encoder *encoder,
+                    PyObject *value,
+                    const struct sp_place *place)
+{
+    if (is_collection(value)) {
+        return write_items(encoder, value, place);
+    }
+    int kind = kind_of(encoder, value);
+    if (kind != SP_KINDS) {
+        return write_known(encoder, value, place, kinds[kind].way);
+    }
+    return is_dataclass(value)
+               ? write_dataclass(encoder, value, place)
+               : sp_encoder_refuse(encoder, value, place, &sp_no_plain_value);
+}
