@@ -8,6 +8,7 @@
 #include <structmember.h>
 
 #include "base/clock.h"
+#include "codec_compat.h"
 
 struct call_object {
     PyObject_HEAD struct sp_runtime *runtime;
@@ -97,28 +98,13 @@ static PyType_Slot call_slots[] = {
 static PyType_Spec call_spec = {
     .name = "snakepit_bridge._runtime.Call",
     .basicsize = sizeof(struct call_object),
-#if PY_VERSION_HEX >= 0x030A0000
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION |
-             Py_TPFLAGS_IMMUTABLETYPE,
-#else
-    .flags = Py_TPFLAGS_DEFAULT,
-#endif
+    .flags = SP_TYPE_FLAGS,
     .slots = call_slots,
 };
 
 PyTypeObject *sp_call_type_new(PyObject *module)
 {
-    PyObject *type = PyType_FromModuleAndSpec(module, &call_spec, NULL);
-    if (type != NULL && PyModule_AddType(module, (PyTypeObject *)type) != 0) {
-        Py_DECREF(type);
-        return NULL;
-    }
-#if PY_VERSION_HEX < 0x030A0000
-    if (type != NULL) {
-        ((PyTypeObject *)type)->tp_new = NULL; // only an executor makes calls
-    }
-#endif
-    return (PyTypeObject *)type;
+    return sp_type_new(module, &call_spec);
 }
 
 PyObject *sp_call_current(PyTypeObject *type)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Newer names of the Python C API, for the older interpreters.
+// Newer names of the Python C API for the older interpreters, and what differs among
+// them.
 #ifndef NATIVE_CODEC_COMPAT_H
 #define NATIVE_CODEC_COMPAT_H
 
@@ -28,5 +29,33 @@ static inline PyObject *PyList_GetItemRef(PyObject *list, Py_ssize_t index)
     return Py_NewRef(PyList_GET_ITEM(list, index));
 }
 #endif
+
+// ---- Types that only C makes instances of
+// ---------------------------------------------
+
+#if PY_VERSION_HEX >= 0x030A0000
+#define SP_TYPE_FLAGS \
+    (Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE)
+#else
+#define SP_TYPE_FLAGS Py_TPFLAGS_DEFAULT
+#endif
+
+// A new type of `module`, also under its name in there; its spec has SP_TYPE_FLAGS.
+// NULL with an exception.
+static inline PyTypeObject *sp_type_new(PyObject *module, PyType_Spec *spec)
+{
+    PyTypeObject *type = (PyTypeObject *)PyType_FromModuleAndSpec(module, spec, NULL);
+    if (type == NULL) {
+        return NULL;
+    }
+#if PY_VERSION_HEX < 0x030A0000
+    type->tp_new = NULL;
+#endif
+    if (PyModule_AddType(module, type) != 0) {
+        Py_DECREF(type);
+        return NULL;
+    }
+    return type;
+}
 
 #endif

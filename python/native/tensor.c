@@ -385,29 +385,13 @@ static PyType_Slot tensor_slots[] = {
 static PyType_Spec tensor_spec = {
     .name = "snakepit_bridge._runtime.Tensor",
     .basicsize = sizeof(struct sp_tensor),
-#if PY_VERSION_HEX >= 0x030A0000
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION |
-             Py_TPFLAGS_IMMUTABLETYPE,
-#else
-    .flags = Py_TPFLAGS_DEFAULT,
-#endif
+    .flags = SP_TYPE_FLAGS,
     .slots = tensor_slots,
 };
 
 PyTypeObject *sp_tensor_type_new(PyObject *module)
 {
-    PyObject *type = PyType_FromModuleAndSpec(module, &tensor_spec, NULL);
-    if (type == NULL) {
-        return NULL;
-    }
-#if PY_VERSION_HEX < 0x030A0000
-    ((PyTypeObject *)type)->tp_new = NULL;
-#endif
-    if (PyModule_AddType(module, (PyTypeObject *)type) != 0) {
-        Py_DECREF(type);
-        return NULL;
-    }
-    return (PyTypeObject *)type;
+    return sp_type_new(module, &tensor_spec);
 }
 
 // ---- empty() ------------------------------------------------------------------

@@ -65,7 +65,9 @@ def test_options_say_their_size(open_pit):
     def call(room, size):
         options = raw.CallOptions.from_buffer(room)
         options.size = size
-        err = lib.call(pit.handle, b"ping", None, ctypes.byref(options), ctypes.byref(handle))
+        err = lib.call(
+            pit.handle, b"ping", None, ctypes.byref(options), ctypes.byref(handle)
+        )
         with Answer(err, handle) as answer:
             return answer.err, answer.fault.message
 
@@ -309,7 +311,11 @@ def test_a_thread_pool_on_a_gil_interpreter_is_refused_if_so_wished(open_pit):
         open_pit(wanted)
     assert refused.value.err in ("POOL_FAILED", "INVALID_CONFIG")
     assert "free-threaded" in refused.value.why
-    for part in ("<memory>: pool default: python: ", "/python", "on_unsupported: refuse"):
+    for part in (
+        "<memory>: pool default: python: ",
+        "/python",
+        "on_unsupported: refuse",
+    ):
         assert part in refused.value.why
 
 

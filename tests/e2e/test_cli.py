@@ -367,7 +367,8 @@ def test_a_tool_that_fails_is_told_with_its_traceback(config):
     assert (result.returncode, result.stdout) == (1, "")
     lines = result.stderr.splitlines()
     assert lines[0] == "snakepit: TOOL_FAILED: ValueError: no way"
-    assert lines[1].startswith("Traceback") and lines[-1] == "ValueError: no way"
+    assert lines[1].startswith("Traceback") and lines[-2] == "ValueError: no way"
+    assert lines[-1] == "called with: message: str[6]"
     assert "guinea.py" in result.stderr
 
 

@@ -243,9 +243,7 @@ def test_lesson_38_memory_that_a_burst_took_is_given_back(open_pit, profile):
 
 
 def test_lesson_38_an_idle_worker_takes_back_what_the_host_has_freed(open_pit, kind):
-    pit = open_pit(
-        pool(kind, shared_memory_size="128MiB", heartbeat_interval_ms=100)
-    )
+    pit = open_pit(pool(kind, shared_memory_size="128MiB", heartbeat_interval_ms=100))
     (worker,) = pit.processes()
     before = shared_rss(worker)
     answer = pit.answer("make", {"count": 8 * MIB})

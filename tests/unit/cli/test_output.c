@@ -113,6 +113,7 @@ static snakepit_fault fault_of(snakepit_err err, const char *type, const char *m
                             .stage = "running",
                             .cause = "",
                             .last_output = "",
+                            .arguments = "",
                             .worker = 3};
 }
 
@@ -136,6 +137,11 @@ static void a_fault_is_one_line_and_what_belongs_to_it(void **state)
     assert_reported(&fault,
                     "snakepit: TOOL_FAILED: ValueError: no\n"
                     "Traceback:\n  x\nValueError: no\nway\n");
+    fault.arguments = "n: int";
+    assert_reported(&fault,
+                    "snakepit: TOOL_FAILED: ValueError: no\n"
+                    "Traceback:\n  x\nValueError: no\nway\n"
+                    "called with: n: int\n");
     fault = fault_of(SNAKEPIT_TOOL_FAILED, "ValueError", "ValueError: no");
     assert_reported(&fault, "snakepit: TOOL_FAILED: ValueError: no\n");
     fault = fault_of(SNAKEPIT_TOOL_FAILED, "ValueError", "");
@@ -163,7 +169,7 @@ static void a_fault_as_json_is_one_object_whatever_the_text(void **state)
         text,
         "{\"error\":{\"name\":\"TOOL_FAILED\",\"number\":9,\"retryable\":false,"
         "\"message\":\"\\\"\xef\xbf\xbd\\n\",\"type\":\"ValueError\",\"traceback\":"
-        "\"\","
+        "\"\",\"arguments\":\"\","
         "\"stage\":\"running\",\"cause\":\"\",\"last_output\":\"\",\"worker\":3}}\n");
     run_fini(&run);
     free(text);
