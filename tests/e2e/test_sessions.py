@@ -154,7 +154,7 @@ def test_a_busy_worker_is_said_to_be_busy_at_once(open_pit, profile, gate):
 
 def test_a_hint_follows_when_its_worker_dies(open_pit, profile, gate):
     pit = open_pit(two_workers(profile, "hint"))
-    first, second = tie(pit, gate, "a", "b")
+    first, _second = tie(pit, gate, "a", "b")
     row = row_of(pit, first)
     os.kill(first, signal.SIGKILL)
     pit.await_replacement(row)
@@ -192,7 +192,7 @@ def test_a_session_whose_call_died_is_tied_anew(open_pit, profile, gate, mode):
 
 def test_calls_that_wait_for_a_worker_fail_with_it(open_pit, profile, gate):
     pit = open_pit(two_workers(profile, "strict_queue"))
-    first, second = tie(pit, gate, "a", "b")
+    first, _second = tie(pit, gate, "a", "b")
     row = row_of(pit, first)
     held = Held(pit, gate, "a")
     waiting = [pit.submit("ping", session="a") for _ in range(5)]
@@ -322,7 +322,7 @@ def test_a_session_lives_as_long_as_its_calls(open_pit, profile, gate):
 
 def test_a_closed_session_is_tied_anew(open_pit, profile, gate):
     pit = open_pit(two_workers(profile, "strict_fail_fast"))
-    first, second = tie(pit, gate, "a", "b")
+    _first, second = tie(pit, gate, "a", "b")
     pit.put("a", "x", 1)
     held = Held(pit, gate, "a")
     assert pit.fails("ping", session="a").err == "WORKER_BUSY"
