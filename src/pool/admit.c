@@ -256,25 +256,35 @@ static struct sp_seat *find_seat_with_lease(struct sp_pool *pool)
     return NULL;
 }
 
+// The seat, or another one, that has a lease for the call's tensors; NULL.
+static struct sp_seat *with_lease(struct sp_pool *pool, struct sp_seat *seat, bool tied)
+{
+    if (seat->free_lease == SP_NO_LEASE) {
+        sp_pool_take_returns(pool, seat);
+    }
+    if (seat->free_lease != SP_NO_LEASE) {
+        return seat;
+    }
+    return tied ? NULL : find_seat_with_lease(pool);
+}
+
 enum sp_placed
 sp_pool_place(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
 {
     struct sp_seat *seat = sp_schedule_least(&pool->schedule);
+    bool tied = false;
     if (call->tie != NULL) {
         enum sp_placed placed = sp_affinity_choose(pool, call, &seat);
         if (placed != SP_PLACED) {
             return placed;
         }
+        tied = sp_affinity_binds(pool, call) && call->tie->seat != NULL;
     }
     if (seat == NULL || !sp_pool_has_room(pool, seat)) {
         return SP_NO_ROOM;
     }
-    bool tied = sp_affinity_binds(pool, call) && call->tie->seat != NULL;
-    if (call->parcel->share_count > 0 && seat->free_lease == SP_NO_LEASE) {
-        sp_pool_take_returns(pool, seat);
-        if (seat->free_lease == SP_NO_LEASE) {
-            seat = tied ? NULL : find_seat_with_lease(pool);
-        }
+    if (call->parcel->share_count > 0) {
+        seat = with_lease(pool, seat, tied);
         if (seat == NULL) {
             return SP_UNLEASED;
         }

@@ -77,29 +77,29 @@ void sp_sessions_fini(struct sp_sessions *sessions);
 
 // The session is used: it begins, or lives on. SATURATED: `most` sessions have calls
 // under way. NO_MEMORY, SHUTTING_DOWN.
-snakepit_err sp_sessions_use(struct sp_sessions *sessions, struct sp_slice session);
-// Keeps a copy of `value` (any bytes), in place of what the key held. `ttl_ms` 0: as
+snakepit_err sp_sessions_use(struct sp_sessions *sessions, struct sp_slice name);
+// Keeps a copy of `data` (any bytes), in place of what the key held. `ttl_ms` 0: as
 // long as the session lives. QUOTA_EXCEEDED: the key holds what it held. Else as
 // sp_sessions_use().
 snakepit_err sp_sessions_put(struct sp_sessions *sessions,
                              const struct sp_session_place *place,
-                             struct sp_slice value,
+                             struct sp_slice data,
                              uint64_t ttl_ms);
 // Appends a copy of the value. NOT_FOUND: no such session or key. NO_MEMORY,
 // SHUTTING_DOWN.
 snakepit_err sp_sessions_get(struct sp_sessions *sessions,
                              const struct sp_session_place *place,
-                             struct sp_buf *value);
+                             struct sp_buf *copy);
 // NOT_FOUND, SHUTTING_DOWN.
 snakepit_err sp_sessions_delete(struct sp_sessions *sessions,
                                 const struct sp_session_place *place);
 // Writes the keys, oldest first, as an array of texts. NOT_FOUND: no such session;
 // nothing is written. NO_MEMORY, SHUTTING_DOWN.
 snakepit_err sp_sessions_list(struct sp_sessions *sessions,
-                              struct sp_slice session,
+                              struct sp_slice name,
                               snakepit_writer *keys);
 // Ends one session with SNAKEPIT_SESSION_CLOSED. NOT_FOUND, SHUTTING_DOWN.
-snakepit_err sp_sessions_end(struct sp_sessions *sessions, struct sp_slice session);
+snakepit_err sp_sessions_end(struct sp_sessions *sessions, struct sp_slice name);
 // Ends the sessions whose time is over. Returns when it wants to be called again,
 // SP_NEVER: when `wake` says so.
 uint64_t sp_sessions_sweep(struct sp_sessions *sessions);

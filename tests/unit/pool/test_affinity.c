@@ -410,6 +410,24 @@ static void a_session_whose_call_died_with_its_worker_was_told(void **state)
     serve_call("a", second);
 }
 
+static void a_call_that_is_to_be_sent_again_has_not_told_of_the_loss(void **state)
+{
+    (void)state;
+    struct outcome outcome;
+    struct fake_call running;
+    const struct sp_failure failure = {.err = SNAKEPIT_WORKER_LOST};
+    struct side *first = fixture_add(&fixture, 1);
+    struct side *second = fixture_add(&fixture, 1);
+    tie("a", first, second);
+    submit("a", "x", &outcome);
+    assert_true(fake_take_started(first->fake, &running));
+    sp_pool_seat_died(fixture.pool, first->seat, &failure);
+    fixture_drain(&fixture);
+    assert_ended(&outcome, SNAKEPIT_WORKER_LOST, "running");
+    assert_int_equal(try_submit("a", "x", &outcome), SNAKEPIT_SESSION_LOST);
+    serve_call("a", second);
+}
+
 static void calls_that_wait_for_a_worker_end_with_it(void **state)
 {
     (void)state;
@@ -552,6 +570,7 @@ int main(void)
         in(queue, the_next_call_is_told_once_that_the_worker_is_gone),
         in(fail_fast, the_next_call_is_told_once_that_the_worker_is_gone),
         in(queue, a_session_whose_call_died_with_its_worker_was_told),
+        in(queue, a_call_that_is_to_be_sent_again_has_not_told_of_the_loss),
         in(queue, calls_that_wait_for_a_worker_end_with_it),
         in(queue, a_worker_that_takes_no_more_calls_has_lost_its_sessions),
         in(queue, a_worker_that_broke_the_protocol_has_lost_its_sessions),
