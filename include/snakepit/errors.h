@@ -31,7 +31,10 @@
     X(NOT_FOUND,         18,  5, 404, 0, "there is nothing of that name")                       \
     X(SYSTEM,            19, 13, 500, 0, "a system call failed")                                \
     X(END,               20, 11, 400, 0, "there is nothing more to read")                       \
-    X(UNSUPPORTED,       21,  9, 501, 0, "this interpreter or adapter cannot do that")
+    X(UNSUPPORTED,       21,  9, 501, 0, "this interpreter or adapter cannot do that") \
+    X(WORKER_BUSY,       22,  8, 429, 1, "the worker that the session is tied to is busy")      \
+    X(SESSION_LOST,      23, 10, 409, 1, "the worker that the session was tied to is gone")     \
+    X(QUOTA_EXCEEDED,    24,  8, 413, 0, "the session's values would take more than they may")
 // clang-format on
 
 #define SNAKEPIT_ERROR_ENUM(name, number, grpc, http, retryable, text) \

@@ -58,12 +58,31 @@ typedef void snakepit_log_fn(void *user,
                              const char *event,
                              const char *line);
 
+// Why a session has ended.
+typedef enum snakepit_session_end {
+    SNAKEPIT_SESSION_CLOSED = 0, // by snakepit_session_close()
+    SNAKEPIT_SESSION_EXPIRED,    // not used for session_ttl_ms
+    SNAKEPIT_SESSION_EVICTED, // others needed its room: max_sessions or session_memory
+    SNAKEPIT_SESSION_PIT_CLOSED
+} snakepit_session_end;
+
+// Told once of each session that has ended: its values are gone, and its ties to
+// workers. Runs on the thread whose call ended it, for one that expired mostly on a
+// thread of the library that others wait for: it must not block, and may call nothing
+// of the library but the session functions and snakepit_submit(). While the pit closes
+// these say SHUTTING_DOWN. `session_id` is borrowed.
+typedef void snakepit_session_ended_fn(void *user,
+                                       const char *session_id,
+                                       snakepit_session_end reason);
+
 typedef struct snakepit_open_options {
     size_t size;          // see Options
     snakepit_log_fn *log; // NULL: lines go to stderr
     void *log_user;
     snakepit_log_level
         log_level; // only with `log`; without it SNAKEPIT_LOG or WARNING decides
+    snakepit_session_ended_fn *session_ended; // NULL: nobody wants to know
+    void *session_user;
 } snakepit_open_options;
 
 // Reads the configuration, checks all of it, and begins to start the pools; does not
@@ -104,7 +123,8 @@ typedef struct snakepit_call_options {
     const char *pool; // NULL: the pool named "default", else the first one configured
     uint32_t timeout_ms;    // covers waiting, running and returning; 0: the pool's
                             // call_timeout_ms
-    const char *session_id; // NULL: none; at most 255 bytes; the tool sees it
+    const char *session_id; // NULL: none; at most 255 bytes; the tool sees it, and the
+                            // pool's `affinity` chooses the worker by it
 } snakepit_call_options;
 
 // Calls `tool` with keyword arguments and waits for the answer. `args` holds one map
@@ -138,7 +158,7 @@ typedef uint64_t snakepit_call_id;
 // snakepit_completion_fd() has been asked for, otherwise on a thread of the library.
 // `call` may be NULL. Fails at once with SATURATED, UNKNOWN_POOL, INVALID_ARGUMENT,
 // MALFORMED (the writer is not one complete value), NO_MEMORY, POOL_FAILED,
-// SHUTTING_DOWN, SYSTEM.
+// SHUTTING_DOWN, SYSTEM, WORKER_BUSY, SESSION_LOST.
 SNAKEPIT_API snakepit_err snakepit_submit(snakepit *pit,
                                           const char *tool,
                                           const snakepit_writer *args,
@@ -198,6 +218,46 @@ SNAKEPIT_API const char *snakepit_answer_json(snakepit_answer *answer);
 // Releases the answer and the shared memory of its tensors. NULL is fine. May be called
 // after snakepit_close().
 SNAKEPIT_API void snakepit_answer_free(snakepit_answer *answer);
+
+// ---- Sessions -----------------------------------------------------------------
+
+// A session is a name of 1 to 255 bytes that ties calls together. It begins when the
+// name is used, by a call or by snakepit_session_put(), and ends as enum
+// snakepit_session_end says. While it lives it keeps values, each under a key of 1 to
+// 255 bytes: tools find them as self.session_context.get("key"), in whatever worker
+// they run. All of this is memory of the host, bounded by the configuration.
+//
+// Each of these counts as a use of the session. INVALID_ARGUMENT: a name or a key of
+// another length, or no pit. SHUTTING_DOWN: the pit is closing. NO_MEMORY.
+
+// Keeps a copy of the value that `value` holds, instead of what the key held, for
+// `ttl_ms` (0: as long as the session lives). QUOTA_EXCEEDED: it would be more than
+// session_quota or session_memory; the key holds what it held. UNSERIALISABLE: it holds
+// tensors; write their bytes. SATURATED: there are max_sessions sessions, and all have
+// calls under way. MALFORMED: the writer is not one complete value.
+SNAKEPIT_API snakepit_err snakepit_session_put(snakepit *pit,
+                                               const char *session_id,
+                                               const char *key,
+                                               const snakepit_writer *value,
+                                               uint32_t ttl_ms);
+// Gives a copy of the value as an answer, to be read and freed like that of a call.
+// NOT_FOUND: there is no such session or key; the fault says which. On every failure
+// `*answer` is given as well, but for NO_MEMORY, when it may be NULL.
+SNAKEPIT_API snakepit_err snakepit_session_get(snakepit *pit,
+                                               const char *session_id,
+                                               const char *key,
+                                               snakepit_answer **answer);
+// NOT_FOUND: there is no such session or key.
+SNAKEPIT_API snakepit_err snakepit_session_delete(snakepit *pit,
+                                                  const char *session_id,
+                                                  const char *key);
+// Gives the keys of a session, oldest first, as an answer: an array of texts. Fails
+// like snakepit_session_get().
+SNAKEPIT_API snakepit_err snakepit_session_list(snakepit *pit,
+                                                const char *session_id,
+                                                snakepit_answer **answer);
+// Ends the session. Its calls go on; the next one begins the session anew. NOT_FOUND.
+SNAKEPIT_API snakepit_err snakepit_session_close(snakepit *pit, const char *session_id);
 
 // ---- Tensors in shared memory -------------------------------------------------
 

@@ -6,11 +6,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from . import runtime
+from .session_values import SessionValues
 
 
 @dataclass(frozen=True)
-class SessionContext:
-    """The session of one call; `session_id` is empty if the caller named none."""
+class SessionContext(SessionValues):
+    """The session of one call, with its values.
+
+    `session_id` is empty if the caller named none.
+    """
 
     session_id: str = ""
 

@@ -31,6 +31,12 @@ enum sp_pool_placement {
     SP_POOL_PLACEMENT_SPREAD
 };
 
+enum sp_affinity {
+    SP_AFFINITY_HINT = 0,
+    SP_AFFINITY_STRICT_QUEUE,
+    SP_AFFINITY_STRICT_FAIL_FAST
+};
+
 #define SP_AUTO UINT32_MAX // `prefetch: auto`
 
 // Owned texts, in the order of the file.

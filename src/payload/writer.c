@@ -138,6 +138,15 @@ static inline size_t put_be(uint8_t *out, uint8_t head, uint64_t value, size_t w
     return 1 + width;
 }
 
+void sp_writer_value(snakepit_writer *writer, struct sp_slice value)
+{
+    uint8_t *room = room_for(writer, value.size);
+    if (room != NULL) {
+        memcpy(room, value.data, value.size);
+        finish(writer, value.size);
+    }
+}
+
 void snakepit_writer_nil(snakepit_writer *writer)
 {
     uint8_t *out = room_for(writer, 1);

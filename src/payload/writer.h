@@ -35,6 +35,9 @@ struct snakepit_writer {
 // Sets the sticky error unless there is one already.
 void sp_writer_fail(snakepit_writer *writer, snakepit_err err);
 
+// One whole value that was written before and holds no tensors, as it is.
+void sp_writer_value(snakepit_writer *writer, struct sp_slice value);
+
 // `bytes` bytes that live until the writer is reset or freed, aligned for any element;
 // NULL when memory is exhausted.
 void *sp_writer_own(snakepit_writer *writer, size_t bytes);

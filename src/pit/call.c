@@ -91,6 +91,17 @@ static snakepit_err fail_unknown_pool(const char *name, snakepit_answer **answer
     return fail(SNAKEPIT_UNKNOWN_POOL, text, answer);
 }
 
+// The session of a call begins, or lives on. Where that is not possible the call goes
+// on without: what needs the session says so itself.
+static void use_session(snakepit *pit, const struct sp_request_text *text)
+{
+    if (text->session_size > 0) {
+        const struct sp_slice name = {(const uint8_t *)text->session,
+                                      text->session_size};
+        (void)sp_sessions_use(&pit->sessions, name);
+    }
+}
+
 // ---- Calls --------------------------------------------------------------------
 
 snakepit_err snakepit_call(snakepit *pit,
@@ -118,6 +129,7 @@ snakepit_err snakepit_call(snakepit *pit,
     if (pool == NULL) {
         return fail_unknown_pool(pool_name(options), answer);
     }
+    use_session(pit, &text);
     struct sp_call *call;
     err = sp_pool_call(pool, &text, options == NULL ? 0 : options->timeout_ms, &call);
     *answer = call == NULL ? NULL : sp_call_answer(call);
@@ -176,6 +188,7 @@ snakepit_err snakepit_submit(snakepit *pit,
     if (err != SNAKEPIT_OK) {
         return err;
     }
+    use_session(pit, &text);
     return sp_pool_submit(
         pool, &text, options == NULL ? 0 : options->timeout_ms, done, user, call);
 }

@@ -49,6 +49,26 @@ void sp_loop_attention(void *user)
     }
 }
 
+// ---- Sessions -----------------------------------------------------------------
+
+void sp_loop_watch_sessions(void *user)
+{
+    snakepit *pit = user;
+    (void)uv_async_send(&pit->attention);
+}
+
+static void on_sweep(uv_timer_t *timer)
+{
+    snakepit *pit = timer->data;
+    uint64_t next = sp_sessions_sweep(&pit->sessions);
+    if (next != SP_NEVER) {
+        // After it, not just before it: the coarse clock is up to a tick late.
+        uint64_t now = sp_clock_now();
+        uint64_t ms = next > now ? (next - now) / SP_NS_PER_MS : 0;
+        (void)uv_timer_start(timer, on_sweep, ms + TICK_MS, 0);
+    }
+}
+
 // ---- Memory -------------------------------------------------------------------
 
 // The workers do the same at each heartbeat, for what they have answered.
@@ -66,6 +86,7 @@ static void close_own_handles(snakepit *pit)
 {
     uv_close((uv_handle_t *)&pit->attention, NULL);
     uv_close((uv_handle_t *)&pit->tick, NULL);
+    uv_close((uv_handle_t *)&pit->sessions_sweep, NULL);
     uv_close((uv_handle_t *)&pit->tidy, NULL);
 }
 
@@ -98,6 +119,7 @@ static void on_attention(uv_async_t *async)
     }
     pit->quiet_since = sp_clock_now();
     (void)tick_all(pit);
+    on_sweep(&pit->sessions_sweep);
     (void)uv_timer_start(&pit->tick, on_tick, TICK_MS, TICK_MS);
 }
 
@@ -145,10 +167,12 @@ snakepit_err sp_loop_start(snakepit *pit)
         .stopped = supervisor_stopped, .doorbell = sp_drain_doorbell, .user = pit};
     SP_CHECK(uv_async_init(&pit->loop, &pit->attention, on_attention) == 0);
     SP_CHECK(uv_timer_init(&pit->loop, &pit->tick) == 0);
+    SP_CHECK(uv_timer_init(&pit->loop, &pit->sessions_sweep) == 0);
     SP_CHECK(uv_timer_init(&pit->loop, &pit->tidy) == 0);
     SP_CHECK(uv_timer_start(&pit->tidy, on_tidy, TIDY_MS, TIDY_MS) == 0);
     pit->attention.data = pit;
     pit->tick.data = pit;
+    pit->sessions_sweep.data = pit;
     pit->tidy.data = pit;
     for (size_t i = 0; i < pit->count; i++) {
         pit->pools[i].supervisor.hooks = hooks;

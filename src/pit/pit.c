@@ -47,6 +47,14 @@ static void set_log(snakepit *pit, const snakepit_open_options *options)
     }
 }
 
+static void set_session_ended(snakepit *pit, const snakepit_open_options *options)
+{
+    if (options != NULL) {
+        pit->session_ended = options->session_ended;
+        pit->session_user = options->session_user;
+    }
+}
+
 static void on_changed(void *user)
 {
     snakepit *pit = user;
@@ -66,6 +74,10 @@ static snakepit_err open_pool(snakepit *pit, size_t index)
         .prefetch = config->prefetch,
         .shared_memory_size = config->shared_memory_size,
         .index = (uint32_t)index,
+        .affinity = config->affinity,
+        .max_sessions = pit->config->max_sessions,
+        .session_ttl_ms = pit->config->session_ttl_ms,
+        .hash_key = pit->hash_key,
     };
     const struct sp_pool_hooks hooks = {
         sp_loop_attention, sp_drain_wake, on_changed, pit};
@@ -143,6 +155,7 @@ static void free_pit(snakepit *pit)
         sp_pool_close(pit->pools[i].pool);
     }
     sp_free(pit->pools);
+    sp_sessions_fini(&pit->sessions);
     sp_watcher_free(pit->watcher);
     sp_drain_fini(&pit->drain);
     sp_config_free(pit->config);
@@ -198,9 +211,12 @@ static snakepit_err open_config(struct sp_config *config,
     made->drain.wake = -1;
     (void)sp_clock_ticks_per_us(); // measured here, not in the first call
     set_log(made, options);
+    set_session_ended(made, options);
+    sp_pit_open_sessions(made);
     err = open_parts(made);
     if (err != SNAKEPIT_OK) {
         explain_err(why, err);
+        sp_sessions_close(&made->sessions);
         sp_loop_stop(made);
         free_pit(made);
         return err;
@@ -384,6 +400,7 @@ void snakepit_close(snakepit *pit, uint32_t grace_ms)
         sp_pool_end_all(pit->pools[i].pool);
     }
     sp_drain_finish(pit);
+    sp_sessions_close(&pit->sessions);
     sp_loop_stop(pit);
     free_pit(pit);
 }

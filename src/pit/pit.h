@@ -16,6 +16,7 @@
 #include "ipc/wait.h"
 #include "ipc/watcher.h"
 #include "pool/pool.h"
+#include "pool/sessions.h"
 #include "pool/supervisor.h"
 
 #define SP_PIT_MAGIC 0x74697021u
@@ -52,6 +53,10 @@ struct snakepit {
     struct sp_pool *default_pool; // NULL without pools
     _Atomic uint32_t changes;     // futex: some pool's state has changed
     struct sp_drain drain;
+    struct sp_hash_key hash_key;              // of all tables of sessions
+    struct sp_sessions sessions;              // has a lock of its own
+    snakepit_session_ended_fn *session_ended; // or NULL
+    void *session_user;
 
     // The loop. Owner: loop thread.
     uv_loop_t loop;
@@ -62,6 +67,7 @@ struct snakepit {
     size_t supervisors_stopped;
     uv_async_t attention;
     uv_timer_t tick;
+    uv_timer_t sessions_sweep;
     uv_timer_t tidy;
     uint64_t quiet_since;
     _Atomic bool ticking;
@@ -84,6 +90,8 @@ snakepit_err sp_loop_start(snakepit *pit);
 void sp_loop_stop(snakepit *pit);
 // sp_pool_hooks.attention: something for the tick.
 void sp_loop_attention(void *user);
+// sp_sessions_hooks.wake: there are sessions that will expire.
+void sp_loop_watch_sessions(void *user);
 
 // ---- drain.c ------------------------------------------------------------------
 
@@ -103,5 +111,11 @@ void sp_drain_doorbell(void *user, int fd, bool joins);
 
 // The pool of that name (NULL: the default one), or NULL.
 struct sp_pool *sp_pit_pool(const snakepit *pit, const char *name);
+
+// ---- session.c ----------------------------------------------------------------
+
+// Before the pools: they share its hash key. `config` and what the program wants to be
+// told are set.
+void sp_pit_open_sessions(snakepit *pit);
 
 #endif

@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "ipc/futex.h"
 #include "ipc/wait.h"
-#include "pool/pool.h"
+#include "pool/affinity.h"
 
 // A worker is handed calls in advance as long as they would take less than this to run:
 // long enough that it never waits for its host, short enough that nobody waits behind
@@ -229,6 +229,9 @@ static bool place_on(struct sp_pool *pool,
     }
     call->phase = SP_CALL_PLACED;
     call->seat = seat;
+    if (call->tie != NULL) {
+        sp_affinity_placed(call, seat);
+    }
     sp_list_append(&seat->calls, &call->seat_link);
     pool->placed++;
     sp_schedule_set_load(&pool->schedule, seat, seat->load + 1);
@@ -236,7 +239,7 @@ static bool place_on(struct sp_pool *pool,
     return true;
 }
 
-static bool has_room(const struct sp_pool *pool, const struct sp_seat *seat)
+bool sp_pool_has_room(const struct sp_pool *pool, const struct sp_seat *seat)
 {
     return seat->load < seat->capacity ||
            seat->load < seat->capacity + prefetch_of(pool, seat);
@@ -248,40 +251,66 @@ static struct sp_seat *find_seat_with_lease(struct sp_pool *pool)
     for (struct sp_link *link = pool->seats.next; link != &pool->seats;
          link = link->next) {
         struct sp_seat *seat = SP_ENTRY(link, struct sp_seat, member);
-        if (seat->open && seat->free_lease != SP_NO_LEASE && has_room(pool, seat)) {
+        if (seat->open && seat->free_lease != SP_NO_LEASE &&
+            sp_pool_has_room(pool, seat)) {
             return seat;
         }
     }
     return NULL;
 }
 
+// The seat, or another one, that has a lease for the call's tensors; NULL.
+static struct sp_seat *with_lease(struct sp_pool *pool, struct sp_seat *seat, bool tied)
+{
+    if (seat->free_lease == SP_NO_LEASE) {
+        sp_pool_take_returns(pool, seat);
+    }
+    if (seat->free_lease != SP_NO_LEASE) {
+        return seat;
+    }
+    return tied ? NULL : find_seat_with_lease(pool);
+}
+
 enum sp_placed
 sp_pool_place(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
 {
     struct sp_seat *seat = sp_schedule_least(&pool->schedule);
-    if (seat == NULL || !has_room(pool, seat)) {
+    bool tied = false;
+    if (call->tie != NULL) {
+        enum sp_placed placed = sp_affinity_choose(pool, call, &seat);
+        if (placed != SP_PLACED) {
+            return placed;
+        }
+        tied = sp_affinity_binds(pool, call) && call->tie->seat != NULL;
+    }
+    if (seat == NULL || !sp_pool_has_room(pool, seat)) {
         return SP_NO_ROOM;
     }
-    if (call->parcel->share_count > 0 && seat->free_lease == SP_NO_LEASE) {
-        sp_pool_take_returns(pool, seat);
-        if (seat->free_lease == SP_NO_LEASE) {
-            seat = find_seat_with_lease(pool);
-        }
+    if (call->parcel->share_count > 0) {
+        seat = with_lease(pool, seat, tied);
         if (seat == NULL) {
             return SP_UNLEASED;
         }
     }
-    return place_on(pool, seat, call, after) ? SP_PLACED : SP_NO_ROOM;
+    if (!place_on(pool, seat, call, after)) {
+        return tied ? SP_WAITS : SP_NO_ROOM;
+    }
+    return SP_PLACED;
 }
 
-// The newest call that waits inside a worker behind others, or NULL.
-static struct sp_call *steal_from(struct sp_seat *seat)
+// The newest call that waits inside a worker behind others and may go elsewhere, or
+// NULL.
+static struct sp_call *steal_from(const struct sp_pool *pool, struct sp_seat *seat)
 {
-    if (seat->load <= seat->capacity || sp_list_empty(&seat->calls)) {
-        return NULL;
+    struct sp_link *link = seat->calls.previous;
+    for (uint32_t load = seat->load; load > seat->capacity && link != &seat->calls;
+         load--, link = link->previous) {
+        struct sp_call *call = SP_ENTRY(link, struct sp_call, seat_link);
+        if (!sp_affinity_binds(pool, call)) {
+            return call;
+        }
     }
-    struct sp_call *call = SP_ENTRY(seat->calls.previous, struct sp_call, seat_link);
-    return call;
+    return NULL;
 }
 
 // A worker has nothing to do while another one has calls in advance: one of them moves.
@@ -293,7 +322,7 @@ static void balance(struct sp_pool *pool, struct sp_after *after)
     }
     for (struct sp_link *link = pool->seats.next; link != &pool->seats;
          link = link->next) {
-        struct sp_call *call = steal_from(SP_ENTRY(link, struct sp_seat, member));
+        struct sp_call *call = steal_from(pool, SP_ENTRY(link, struct sp_seat, member));
         if (call == NULL || !sp_port_take_back(call->seat->port, call->slot)) {
             continue;
         }
@@ -307,22 +336,17 @@ static void balance(struct sp_pool *pool, struct sp_after *after)
     }
 }
 
-static const struct sp_failure too_many_tensors = {
-    .err = SNAKEPIT_NO_MEMORY,
-    .message = "Python still holds the tensors of too many earlier calls; drop them",
-    .stage = "line",
-};
-
-// The first call of the line that still has time; those before it end.
+// The first call of the line that still has time, once those that wait for one worker
+// have had their turn; those before it end.
 static struct sp_call *take_from_line(struct sp_pool *pool, struct sp_after *after)
 {
-    static const struct sp_failure too_late = {.err = SNAKEPIT_DEADLINE_EXCEEDED,
-                                               .stage = "line"};
-    struct sp_call *call;
-    while ((call = sp_line_take(&pool->line)) != NULL &&
-           sp_clock_coarse() >= call->line_deadline) {
-        sp_pool_fail_call(pool, call, &too_late, after);
+    if (!sp_list_empty(&pool->waited_for)) {
+        sp_affinity_serve(pool, after);
     }
+    struct sp_call *call;
+    do {
+        call = sp_line_take(&pool->line);
+    } while (call != NULL && sp_pool_end_if_late(pool, call, after));
     return call;
 }
 
@@ -335,10 +359,12 @@ void sp_pool_dispatch(struct sp_pool *pool, struct sp_after *after)
             sp_line_put_first(&pool->line, call);
             return;
         }
-        if (placed == SP_UNLEASED) {
-            sp_pool_fail_call(pool, call, &too_many_tensors, after);
-        } else {
+        if (placed == SP_PLACED) {
             sp_pool_moved(call, after);
+        } else if (placed == SP_WAITS) {
+            sp_affinity_wait(pool, call);
+        } else {
+            sp_pool_fail_call(pool, call, sp_pool_refusal(placed), after);
         }
     }
     if (!sp_list_empty(&pool->seats) && pool->schedule.count > 1) {
@@ -369,18 +395,18 @@ admit(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
         return err;
     }
     call->id = ++pool->last_call << 12 | pool->options.index;
-    if (pool->line.count > 0) {
+    if (call->parcel->session_size > 0) {
+        return sp_affinity_admit(pool, call, after);
+    }
+    if (!sp_list_empty(&pool->line.calls)) {
         return sp_line_put(&pool->line, call);
     }
-    switch (sp_pool_place(pool, call, after)) {
-    case SP_PLACED:
-        return SNAKEPIT_OK;
-    case SP_UNLEASED:
-        sp_call_set_failure(call, &too_many_tensors);
+    enum sp_placed placed = sp_pool_place(pool, call, after);
+    if (placed == SP_UNLEASED) {
+        sp_call_set_failure(call, sp_pool_refusal(placed));
         return SNAKEPIT_NO_MEMORY;
-    default:
-        return sp_line_put(&pool->line, call);
     }
+    return placed == SP_PLACED ? SNAKEPIT_OK : sp_line_put(&pool->line, call);
 }
 
 static void refuse(struct sp_pool *pool,

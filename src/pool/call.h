@@ -19,6 +19,7 @@
 
 struct sp_pool;
 struct sp_seat;
+struct sp_tie;
 
 enum sp_call_phase {
     SP_CALL_NEW,     // being filled in by its caller
@@ -45,6 +46,7 @@ struct sp_call {
     bool asynchronous;
     sp_call_done_fn *done; // asynchronous only
     void *user;
+    struct sp_tie *tie;       // of its session, until it has ended; or NULL
     struct sp_parcel *parcel; // NULL once the worker has no more use for it
     struct sp_seat *seat;     // while PLACED
     uint32_t slot;            // while PLACED

@@ -11,9 +11,14 @@ void sp_line_init(struct sp_line *line, uint32_t most)
     line->most = most;
 }
 
+bool sp_line_is_full(const struct sp_line *line)
+{
+    return line->count >= line->most;
+}
+
 snakepit_err sp_line_put(struct sp_line *line, struct sp_call *call)
 {
-    if (line->count >= line->most) {
+    if (sp_line_is_full(line)) {
         return SNAKEPIT_SATURATED;
     }
     call->phase = SP_CALL_IN_LINE;
@@ -26,6 +31,20 @@ void sp_line_put_first(struct sp_line *line, struct sp_call *call)
 {
     call->phase = SP_CALL_IN_LINE;
     sp_list_prepend(&line->calls, &call->link);
+    line->count++;
+}
+
+void sp_line_put_sorted(struct sp_line *line,
+                        struct sp_link *list,
+                        struct sp_call *call)
+{
+    // From the end, where nearly all belong.
+    struct sp_link *before = list->previous;
+    while (before != list && SP_ENTRY(before, struct sp_call, link)->id > call->id) {
+        before = before->previous;
+    }
+    call->phase = SP_CALL_IN_LINE;
+    sp_list_prepend(before, &call->link);
     line->count++;
 }
 

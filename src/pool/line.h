@@ -10,18 +10,25 @@
 
 // Guarded by the pool's lock.
 struct sp_line {
-    struct sp_link calls;
-    uint32_t count;
+    struct sp_link calls; // those that any worker may run
+    uint32_t count;       // all that wait, also for one worker (pool/affinity.h)
     uint32_t most;
 };
 
 void sp_line_init(struct sp_line *line, uint32_t most);
-// SATURATED: the line is full.
+// To the end. SATURATED: the line is full.
 snakepit_err sp_line_put(struct sp_line *line, struct sp_call *call);
 // To the front, also beyond the limit: the call was admitted before.
 void sp_line_put_first(struct sp_line *line, struct sp_call *call);
-// The first call, or NULL.
+// Into `list`, which is `calls` or the list of those who wait for one worker, behind
+// those with a lower id; also beyond the limit.
+void sp_line_put_sorted(struct sp_line *line,
+                        struct sp_link *list,
+                        struct sp_call *call);
+bool sp_line_is_full(const struct sp_line *line);
+// The first of `calls`, or NULL.
 struct sp_call *sp_line_take(struct sp_line *line);
+// Out of whatever list it stands in.
 void sp_line_remove(struct sp_line *line, struct sp_call *call);
 
 #endif

@@ -2,6 +2,7 @@
 // The pool's life, and what its other files share: the end of a call and what is done
 // after the lock is released.
 #include "pool/pool.h"
+#include "pool/affinity.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -31,6 +32,7 @@ static void pool_free(struct sp_pool *pool)
         sp_parcel_free(&pool->store, call->parcel);
         sp_call_free(call);
     }
+    sp_ties_fini(&pool->ties);
     sp_store_fini(&pool->store);
     pthread_mutex_destroy(&pool->lock);
     sp_free(pool->name);
@@ -45,6 +47,11 @@ static void init_lists(struct sp_pool *pool)
     sp_list_init(&pool->ended);
     sp_schedule_init(&pool->schedule);
     sp_line_init(&pool->line, pool->options.max_queue);
+    sp_list_init(&pool->waited_for);
+    sp_ties_init(&pool->ties,
+                 pool->options.max_sessions,
+                 pool->options.session_ttl_ms * SP_NS_PER_MS,
+                 &pool->options.hash_key);
 }
 
 snakepit_err sp_pool_open(const struct sp_pool_options *options,
@@ -180,6 +187,9 @@ void sp_pool_end(struct sp_pool *pool, struct sp_call *call, struct sp_after *af
     SP_CHECK(call->phase != SP_CALL_ENDED);
     call->phase = SP_CALL_ENDED;
     count_end(pool, call);
+    if (call->tie != NULL) {
+        sp_affinity_end(pool, call);
+    }
     if (call->asynchronous) {
         sp_list_remove(&call->async_link);
         sp_list_append(&pool->ended, &call->link);
@@ -203,6 +213,43 @@ void sp_pool_fail_call(struct sp_pool *pool,
     }
 }
 
+const struct sp_failure *sp_pool_refusal(enum sp_placed placed)
+{
+    static const struct sp_failure unleased = {
+        .err = SNAKEPIT_NO_MEMORY,
+        .message =
+            "Python still holds the tensors of too many earlier calls; drop them",
+        .stage = "line",
+    };
+    static const struct sp_failure busy = {.err = SNAKEPIT_WORKER_BUSY,
+                                           .stage = "line"};
+    static const struct sp_failure lost = {.err = SNAKEPIT_SESSION_LOST,
+                                           .stage = "line"};
+    switch (placed) {
+    case SP_UNLEASED:
+        return &unleased;
+    case SP_BUSY:
+        return &busy;
+    case SP_LOST:
+        return &lost;
+    default:
+        return NULL;
+    }
+}
+
+bool sp_pool_end_if_late(struct sp_pool *pool,
+                         struct sp_call *call,
+                         struct sp_after *after)
+{
+    static const struct sp_failure too_late = {.err = SNAKEPIT_DEADLINE_EXCEEDED,
+                                               .stage = "line"};
+    bool late = sp_clock_coarse() >= call->line_deadline;
+    if (late) {
+        sp_pool_fail_call(pool, call, &too_late, after);
+    }
+    return late;
+}
+
 void sp_pool_violation(struct sp_pool *pool, struct sp_seat *seat)
 {
     if (!seat->violated) {
@@ -215,8 +262,9 @@ void sp_pool_violation(struct sp_pool *pool, struct sp_seat *seat)
 
 static struct sp_call *first_unended(struct sp_pool *pool)
 {
-    if (!sp_list_empty(&pool->line.calls)) {
-        return SP_ENTRY(pool->line.calls.next, struct sp_call, link);
+    struct sp_call *waiting = sp_affinity_first_waiting(pool);
+    if (waiting != NULL) {
+        return waiting;
     }
     for (struct sp_link *link = pool->seats.next; link != &pool->seats;
          link = link->next) {
@@ -261,7 +309,8 @@ void sp_pool_set_state(struct sp_pool *pool, enum sp_pool_state state, const cha
         struct sp_failure failure = {
             .err = SNAKEPIT_POOL_FAILED, .message = pool->failure, .stage = "line"};
         struct sp_call *call;
-        while ((call = sp_line_take(&pool->line)) != NULL) {
+        while ((call = sp_affinity_first_waiting(pool)) != NULL) {
+            sp_line_remove(&pool->line, call);
             sp_pool_fail_call(pool, call, &failure, &after);
         }
     }

@@ -16,10 +16,13 @@
 #include <snakepit/snakepit.h>
 
 #include "base/log.h"
+#include "base/names.h"
+#include "config/config.h"
 #include "pool/call.h"
 #include "pool/line.h"
 #include "pool/seat.h"
 #include "pool/store.h"
+#include "pool/ties.h"
 
 #define SP_CACHED_CALLS 64u // a power of two
 
@@ -50,6 +53,10 @@ struct sp_pool_options {
     uint32_t prefetch; // UINT32_MAX: by the observed service time
     uint64_t shared_memory_size;
     uint32_t index; // in the pit: goes into the ids of calls
+    enum sp_affinity affinity;
+    uint32_t max_sessions;       // whose ties are kept
+    uint64_t session_ttl_ms;     // 0: ties do not expire
+    struct sp_hash_key hash_key; // chance
 };
 
 struct sp_pool_counters {
@@ -79,8 +86,10 @@ struct sp_pool {
     struct sp_link seats;
     struct sp_schedule schedule;
     struct sp_line line;
-    struct sp_link asyncs; // asynchronous calls that have not ended
-    struct sp_link ended;  // asynchronous calls whose callback has not run
+    struct sp_ties ties;
+    struct sp_link waited_for; // seats that have lines of their own
+    struct sp_link asyncs;     // asynchronous calls that have not ended
+    struct sp_link ended;      // asynchronous calls whose callback has not run
     uint32_t orphans;
     uint32_t placed; // calls in slots, orphans excluded
     uint64_t last_call;
@@ -165,6 +174,10 @@ void sp_pool_seat_died(struct sp_pool *pool,
                        struct sp_seat *seat,
                        const struct sp_failure *failure);
 void sp_pool_remove_seat(struct sp_pool *pool, struct sp_seat *seat);
+// A session is over: its tie to a worker goes, with its last call.
+void sp_pool_end_session(struct sp_pool *pool, const char *session, uint32_t size);
+// Whether calls of a session wait or run.
+bool sp_pool_runs_session(struct sp_pool *pool, const char *session, uint32_t size);
 // Changes the state. Entering FAILED ends every waiting call with POOL_FAILED and
 // `why`.
 void sp_pool_set_state(struct sp_pool *pool, enum sp_pool_state state, const char *why);
@@ -206,9 +219,20 @@ enum sp_placed {
     SP_PLACED,
     SP_NO_ROOM,  // every worker is busy, or there is none
     SP_UNLEASED, // there is room, but Python holds on to the tensors of too many calls
+    SP_WAITS,    // its session's worker is busy: it belongs into that worker's own line
+    SP_BUSY,     // the same, and it may not wait
+    SP_LOST,     // its session's worker is gone
 };
 enum sp_placed
 sp_pool_place(struct sp_pool *pool, struct sp_call *call, struct sp_after *after);
+// Why a call that was not placed fails; NULL for one that was placed or has to wait.
+const struct sp_failure *sp_pool_refusal(enum sp_placed placed);
+// Ends a call that has just left its line if its time there is up; says whether.
+bool sp_pool_end_if_late(struct sp_pool *pool,
+                         struct sp_call *call,
+                         struct sp_after *after);
+// Whether the seat may take one more call, to run or in advance.
+bool sp_pool_has_room(const struct sp_pool *pool, const struct sp_seat *seat);
 void sp_pool_dispatch(struct sp_pool *pool, struct sp_after *after);
 void sp_pool_end(struct sp_pool *pool, struct sp_call *call, struct sp_after *after);
 void sp_pool_fail_call(struct sp_pool *pool,

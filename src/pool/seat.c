@@ -26,6 +26,8 @@ snakepit_err sp_seat_new(struct sp_port *port, uint32_t capacity, struct sp_seat
     made->capacity = capacity;
     sp_list_init(&made->calls);
     sp_list_init(&made->orphans);
+    sp_list_init(&made->ties);
+    sp_list_init(&made->waiting);
     *seat = made;
     return SNAKEPIT_OK;
 }
@@ -46,6 +48,7 @@ void sp_seat_free(struct sp_store *store, struct sp_seat *seat)
         return;
     }
     SP_CHECK(sp_list_empty(&seat->calls) && sp_list_empty(&seat->orphans));
+    SP_CHECK(sp_list_empty(&seat->ties) && sp_list_empty(&seat->waiting));
     for (uint32_t i = 0; i < seat->port->view.shape.leases; i++) {
         drop_shares(store, &seat->leases[i]);
     }

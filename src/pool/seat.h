@@ -41,13 +41,16 @@ struct sp_seat {
     struct sp_port *port;  // one reference
     void *worker;          // the control plane's
     uint64_t worker_id;
-    uint32_t capacity;    // calls it runs at once
-    uint32_t load;        // calls placed, orphans included
-    bool open;            // takes calls
-    bool violated;        // broke the protocol; is to be killed
-    bool condemned;       // has been reported for killing
-    bool dead;            // its rings mean nothing any more
-    struct sp_link calls; // placed, oldest first
+    uint32_t capacity;         // calls it runs at once
+    uint32_t load;             // calls placed, orphans included
+    bool open;                 // takes calls
+    bool violated;             // broke the protocol; is to be killed
+    bool condemned;            // has been reported for killing
+    bool dead;                 // its rings mean nothing any more
+    struct sp_link calls;      // placed, oldest first
+    struct sp_link ties;       // of the sessions that are tied to it
+    struct sp_link waiting;    // calls in a line of its own, by id; see pool/affinity.h
+    struct sp_link waited_for; // in pool->waited_for while there are any
     struct sp_link orphans;
     struct sp_seat_lease *leases; // port->view.shape.leases of them
     uint32_t free_lease;          // first free number, or SP_NO_LEASE

@@ -6,7 +6,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/memory.h"
-#include "pool/pool.h"
+#include "pool/affinity.h"
 
 snakepit_err sp_pool_add_seat(struct sp_pool *pool,
                               struct sp_port *port,
@@ -60,9 +60,11 @@ void sp_pool_count_workers(struct sp_pool *pool, uint32_t starts, uint32_t death
 
 void sp_pool_close_seat(struct sp_pool *pool, struct sp_seat *seat)
 {
+    struct sp_after after = {0};
     pthread_mutex_lock(&pool->lock);
     sp_schedule_remove(&pool->schedule, seat);
-    pthread_mutex_unlock(&pool->lock);
+    sp_affinity_part(pool, seat, &after);
+    sp_pool_unlock(pool, &after);
 }
 
 bool sp_pool_seat_is_busy(struct sp_pool *pool, struct sp_seat *seat)
@@ -97,12 +99,14 @@ static void bereave(struct sp_pool *pool,
     sp_pool_unplace(pool, call);
     sp_port_wake(seat->port, slot);
     sp_port_drop(seat->port, slot);
-    if (!ran && pool->state != SP_POOL_FAILED && pool->state != SP_POOL_STOPPING) {
+    bool bound = sp_affinity_binds(pool, call);
+    if (!ran && !bound && pool->state != SP_POOL_FAILED &&
+        pool->state != SP_POOL_STOPPING) {
         sp_line_put_first(&pool->line, call);
         return;
     }
     if (!ran) {
-        told.err = SNAKEPIT_WORKER_LOST;
+        told.err = bound ? SNAKEPIT_SESSION_LOST : SNAKEPIT_WORKER_LOST;
         told.message = NULL;
     }
     sp_pool_fail_call(pool, call, &told, after);
@@ -121,6 +125,7 @@ void sp_pool_seat_died(struct sp_pool *pool,
         pool->hooks.changed(pool->hooks.user);
     }
     sp_schedule_remove(&pool->schedule, seat);
+    sp_affinity_part(pool, seat, &after);
     // Newest first, so that those that go back to the line keep their order.
     while (!sp_list_empty(&seat->calls)) {
         bereave(pool,
@@ -142,6 +147,21 @@ void sp_pool_remove_seat(struct sp_pool *pool, struct sp_seat *seat)
     sp_list_remove(&seat->member);
     sp_seat_free(&pool->store, seat);
     pthread_mutex_unlock(&pool->lock);
+}
+
+void sp_pool_end_session(struct sp_pool *pool, const char *session, uint32_t size)
+{
+    pthread_mutex_lock(&pool->lock);
+    sp_ties_end(&pool->ties, session, size);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+bool sp_pool_runs_session(struct sp_pool *pool, const char *session, uint32_t size)
+{
+    pthread_mutex_lock(&pool->lock);
+    bool runs = sp_ties_are_busy(&pool->ties, session, size);
+    pthread_mutex_unlock(&pool->lock);
+    return runs;
 }
 
 // ---- The tick -----------------------------------------------------------------

@@ -150,11 +150,9 @@ def test_lesson_35_environment_variables_replace_values(monkeypatch, open_pit):
 # ---- 35: ranges ----------------------------------------------------------------------
 
 
-def numbers():
-    """Every key of a pool that is a number with limits, from the schema."""
-    definitions = SCHEMA["definitions"]
-    items = definitions["several"]["properties"]["pools"]["items"]
-    rules = definitions[items["$ref"].rsplit("/", 1)[1]]["properties"]
+def numbers(definition):
+    """Every key that is a number with limits, from one definition of the schema."""
+    rules = SCHEMA["definitions"][definition]["properties"]
     return [
         (key, part["minimum"], part["maximum"])
         for key, rule in rules.items()
@@ -164,8 +162,14 @@ def numbers():
 
 
 def test_lesson_35_the_schema_knows_the_ranges():
-    keys = {key for key, *_ in numbers()}
-    assert {"pool_size", "max_queue", "call_timeout_ms", "restart_limit"} <= keys
+    keys = {key for part in ("several", "pool") for key, *_ in numbers(part)}
+    assert {
+        "session_ttl_ms",
+        "pool_size",
+        "max_queue",
+        "call_timeout_ms",
+        "restart_limit",
+    } <= keys
     documented = re.findall(
         r"^\| `(\w+)` \| .*?\d+ to \d+",
         (ROOT / "docs/configuration.md").read_text(),
@@ -174,7 +178,16 @@ def test_lesson_35_the_schema_knows_the_ranges():
     assert set(documented) <= keys
 
 
-@pytest.mark.parametrize(("key", "least", "most"), numbers())
+@pytest.mark.parametrize(("key", "least", "most"), numbers("several"))
+def test_lesson_35_every_range_of_the_top_is_checked(key, least, most):
+    for value in (least - 1, most + 1, -(2**63), 2**64, "x", 1.5, True, None, []):
+        why = refused(pool(), pooling_enabled=False, **{key: value})
+        assert key in why
+    for value in (least, most):
+        Pit.open(pool(), pooling_enabled=False, **{key: value}).close()
+
+
+@pytest.mark.parametrize(("key", "least", "most"), numbers("pool"))
 def test_lesson_35_every_range_is_checked(key, least, most):
     profile = "thread" if key == "threads_per_worker" else "process"
     for value in (least - 1, most + 1, -(2**63), 2**64, 10**30):

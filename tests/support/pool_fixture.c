@@ -44,6 +44,7 @@ struct sp_pool_options fixture_options(void)
         .cancel_grace_ms = 100,
         .shared_memory_size = 1u << 20,
         .index = 3,
+        .max_sessions = 1000,
     };
 }
 
@@ -143,8 +144,14 @@ static snakepit_err submit(struct fixture *fixture,
                            uint32_t timeout_ms,
                            struct outcome *outcome)
 {
+    const char *session = fixture->session;
     const struct sp_request_text text = {
-        .tool = tool, .tool_size = (uint32_t)strlen(tool), .args = args};
+        .tool = tool,
+        .tool_size = (uint32_t)strlen(tool),
+        .session = session,
+        .session_size = session == NULL ? 0 : (uint32_t)strlen(session),
+        .args = args,
+    };
     return sp_pool_submit(
         fixture->pool, &text, timeout_ms, call_done, outcome, &outcome->id);
 }
@@ -188,9 +195,14 @@ static void *call_and_wait(void *argument)
     struct snakepit_writer writer = {0};
     struct sp_call *call = NULL;
     (void)sp_buf_append(&writer.buf, caller->text, strlen(caller->text));
-    const struct sp_request_text text = {.tool = caller->tool,
-                                         .tool_size = (uint32_t)strlen(caller->tool),
-                                         .args = &writer};
+    const char *session = caller->session;
+    const struct sp_request_text text = {
+        .tool = caller->tool,
+        .tool_size = (uint32_t)strlen(caller->tool),
+        .session = session,
+        .session_size = session == NULL ? 0 : (uint32_t)strlen(session),
+        .args = &writer,
+    };
     (void)sp_pool_call(caller->fixture->pool, &text, caller->timeout_ms, &call);
     keep_outcome(&caller->outcome, call);
     sp_buf_fini(&writer.buf);
@@ -204,7 +216,12 @@ void fixture_call(struct caller *caller,
                   uint32_t timeout_ms)
 {
     *caller = (struct caller){
-        .fixture = fixture, .tool = tool, .text = text, .timeout_ms = timeout_ms};
+        .fixture = fixture,
+        .session = fixture->session,
+        .tool = tool,
+        .text = text,
+        .timeout_ms = timeout_ms,
+    };
     assert_int_equal(pthread_create(&caller->thread, NULL, call_and_wait, caller), 0);
 }
 

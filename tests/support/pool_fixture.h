@@ -48,7 +48,8 @@ struct fixture {
     struct sp_pool *pool;
     struct side sides[FIXTURE_SIDES];
     uint32_t side_count;
-    uint64_t ahead_ns; // the clock of ticks is so much ahead
+    const char *session; // of the calls from now on; or NULL
+    uint64_t ahead_ns;   // the clock of ticks is so much ahead
     _Atomic uint32_t attention;
     _Atomic uint32_t ended;
     _Atomic uint32_t changed;
@@ -57,6 +58,7 @@ struct fixture {
 // A synchronous call on a thread of its own.
 struct caller {
     struct fixture *fixture;
+    const char *session; // the fixture's
     const char *tool;
     const char *text;
     uint32_t timeout_ms;

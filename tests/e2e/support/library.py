@@ -81,6 +81,7 @@ class Reader(Structure):
 
 
 LogFunction = CFUNCTYPE(None, c_void_p, c_int, c_char_p, c_char_p)
+EndedFunction = CFUNCTYPE(None, c_void_p, c_char_p, c_int)
 DoneFunction = CFUNCTYPE(None, c_void_p, c_int, c_void_p)
 
 
@@ -90,6 +91,8 @@ class OpenOptions(Structure):
         ("log", LogFunction),
         ("log_user", c_void_p),
         ("log_level", c_int),
+        ("session_ended", EndedFunction),
+        ("session_user", c_void_p),
     ]
 
 
@@ -191,6 +194,11 @@ PROTOTYPES = {
     "answer_reader": (None, [c_void_p, POINTER(Reader)]),
     "answer_json": (c_char_p, [c_void_p]),
     "answer_free": (None, [c_void_p]),
+    "session_put": (c_int, [c_void_p, c_char_p, c_char_p, c_void_p, c_uint32]),
+    "session_get": (c_int, [c_void_p, c_char_p, c_char_p, POINTER(c_void_p)]),
+    "session_delete": (c_int, [c_void_p, c_char_p, c_char_p]),
+    "session_list": (c_int, [c_void_p, c_char_p, POINTER(c_void_p)]),
+    "session_close": (c_int, [c_void_p, c_char_p]),
     "tensor_new": (c_int, [c_void_p, c_char_p, POINTER(Tensor), POINTER(c_void_p)]),
     "tensor_free": (None, [c_void_p, POINTER(Tensor)]),
     "tensor_bytes": (c_int, [POINTER(Tensor), POINTER(c_size_t)]),

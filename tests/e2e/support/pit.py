@@ -19,6 +19,7 @@ from .library import err_name, lib
 from .processes import Process
 from .waiting import eventually
 
+SESSION_ENDS = ("closed", "expired", "evicted", "pit closed")
 LEVELS = ("debug", "info", "warning", "error")
 READY_MS = 30_000
 
@@ -347,6 +348,8 @@ class Pit:
         self.kept = kept
         self.lines = lines
         self.submitted: list[Any] = []
+        # Name and reason of each session that has ended.
+        self.ended_sessions: list[tuple[str, str]] = []
 
     # ---- Open and close
 
@@ -377,16 +380,25 @@ class Pit:
             lines.append(made)
             log_of_test.append(made)
 
-        callback = raw.LogFunction(log)
+        ended: list[tuple[str, str]] = []
+
+        def session_ended(_user: Any, session: bytes, reason: int) -> None:
+            ended.append((session.decode(), SESSION_ENDS[reason]))
+
         options = raw.OpenOptions(
-            size=ctypes.sizeof(raw.OpenOptions), log=callback, log_level=1
+            size=ctypes.sizeof(raw.OpenOptions),
+            log=raw.LogFunction(log),
+            log_level=1,
+            session_ended=raw.EndedFunction(session_ended),
         )
         handle = ctypes.c_void_p()
         why = raw.Message()
         err = function(byref(options), byref(handle), byref(why))
         if err:
             raise Refused(err, why.text.decode("utf-8", "replace"))
-        return cls(handle, (callback, options), lines)
+        pit = cls(handle, options, lines)
+        pit.ended_sessions = ended
+        return pit
 
     def __enter__(self) -> Pit:
         return self
@@ -515,6 +527,41 @@ class Pit:
 
     def drain(self, timeout_ms: int = 0) -> int:
         return lib.drain(self.handle, timeout_ms)
+
+    # ---- Sessions
+
+    def put(self, session: str, key: str, value: Any, ttl_ms: int = 0) -> None:
+        """Keeps a value of a session; raises Refused."""
+        with Writer(value) as writer:
+            err = lib.session_put(
+                self.handle, session.encode(), key.encode(), writer.handle, ttl_ms
+            )
+        if err:
+            raise Refused(err)
+
+    def get(self, session: str, key: str) -> Any:
+        """A value of a session; raises CallFailed."""
+        handle = ctypes.c_void_p()
+        err = lib.session_get(
+            self.handle, session.encode(), key.encode(), byref(handle)
+        )
+        with Answer(err, handle) as answer:
+            return answer.value()
+
+    def keys(self, session: str) -> list[str]:
+        """The keys of a session; raises CallFailed."""
+        handle = ctypes.c_void_p()
+        err = lib.session_list(self.handle, session.encode(), byref(handle))
+        with Answer(err, handle) as answer:
+            return answer.value()
+
+    def delete(self, session: str, key: str) -> str:
+        """OK, or why not."""
+        return err_name(lib.session_delete(self.handle, session.encode(), key.encode()))
+
+    def end_session(self, session: str) -> str:
+        """OK, or why not."""
+        return err_name(lib.session_close(self.handle, session.encode()))
 
     # ---- What there is
 

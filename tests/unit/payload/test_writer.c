@@ -350,6 +350,24 @@ static void a_writer_used_again_allocates_nothing(void **state)
     sp_memory_fail_at(0);
 }
 
+static void a_value_that_was_written_before_goes_in_as_it_is(void **state)
+{
+    (void)state;
+    static const uint8_t map[] = "\x81\xa1x\x92\x01\x02";
+    const struct sp_slice value = {map, sizeof map - 1};
+    snakepit_writer *writer = snakepit_writer_new();
+    snakepit_writer_array(writer, 2);
+    sp_writer_value(writer, value);
+    assert_int_equal(snakepit_writer_error(writer), SNAKEPIT_MALFORMED);
+    sp_writer_value(writer, value);
+    assert_int_equal(snakepit_writer_error(writer), SNAKEPIT_OK);
+    assert_int_equal(writer->buf.size, 1 + 2 * value.size);
+    assert_memory_equal(writer->buf.data + 1 + value.size, map, value.size);
+    sp_writer_value(writer, value);
+    assert_int_equal(snakepit_writer_error(writer), SNAKEPIT_MALFORMED);
+    snakepit_writer_free(writer);
+}
+
 static void freeing_nothing_is_fine(void **state)
 {
     (void)state;
@@ -375,6 +393,7 @@ int main(void)
         WITH_WRITER(what_is_no_tensor_is_refused),
         WITH_WRITER(a_writer_used_again_allocates_nothing),
         cmocka_unit_test(every_failed_allocation_becomes_an_error),
+        cmocka_unit_test(a_value_that_was_written_before_goes_in_as_it_is),
         cmocka_unit_test(freeing_nothing_is_fine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -198,6 +198,75 @@ static void many_callers_and_executors_lose_and_confuse_nothing(void **state)
     assert_int_equal(fixture.pool->counters.violations, 0);
 }
 
+// ---- Many with few sessions ---------------------------------------------------
+
+#define VISITORS 6
+#define SESSIONS 3
+#define VISITS   200
+
+struct visitor {
+    const char *session;
+    uint32_t wrong;
+    _Atomic bool left;
+    pthread_t thread;
+};
+
+static void *visit(void *argument)
+{
+    struct visitor *visitor = argument;
+    struct snakepit_writer *writer = snakepit_writer_new();
+    snakepit_writer_nil(writer);
+    for (int i = 0; i < VISITS; i++) {
+        const struct sp_request_text text = {
+            .tool = "echo",
+            .tool_size = 4,
+            .session = i % 3 == 2 ? NULL : visitor->session,
+            .session_size = i % 3 == 2 ? 0 : 1,
+            .args = writer,
+        };
+        struct sp_call *call = NULL;
+        snakepit_err err = sp_pool_call(fixture.pool, &text, 20000, &call);
+        visitor->wrong += err == SNAKEPIT_OK || err == SNAKEPIT_SESSION_LOST ||
+                                  err == SNAKEPIT_WORKER_DIED
+                              ? 0
+                              : 1;
+        sp_pool_release(call);
+    }
+    snakepit_writer_free(writer);
+    atomic_store(&visitor->left, true);
+    return NULL;
+}
+
+static void many_callers_of_few_sessions_all_get_answers_through_a_death(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"a", "b", "c"};
+    struct sp_pool_options options = fixture_options();
+    options.affinity = SP_AFFINITY_STRICT_QUEUE;
+    options.prefetch = UINT32_MAX;
+    fixture_close(&fixture);
+    fixture_open(&fixture, &options);
+    struct visitor visitors[VISITORS] = {0};
+    for (uint32_t i = 0; i < 3; i++) {
+        fake_start(fixture_add(&fixture, i + 1)->fake);
+    }
+    for (uint32_t i = 0; i < VISITORS; i++) {
+        visitors[i].session = names[i % SESSIONS];
+        assert_int_equal(pthread_create(&visitors[i].thread, NULL, visit, &visitors[i]),
+                         0);
+    }
+    FIXTURE_AWAIT(fake_started(fixture.sides[0].fake) > 20);
+    fixture_kill(&fixture, &fixture.sides[0], "gone");
+    for (uint32_t i = 0; i < VISITORS; i++) {
+        FIXTURE_AWAIT((fixture_drain(&fixture), atomic_load(&visitors[i].left)));
+        assert_int_equal(pthread_join(visitors[i].thread, NULL), 0);
+        assert_int_equal(visitors[i].wrong, 0);
+    }
+    assert_int_equal(fixture_in_line(&fixture), 0);
+    assert_int_equal(fixture.pool->ties.names.count, SESSIONS);
+    assert_int_equal(fixture.pool->counters.violations, 0);
+}
+
 #define test(name) cmocka_unit_test_setup_teardown(name, open_default, close_fixture)
 
 // The executor that one ring wakes may be busy with the first of the calls for long.
@@ -241,6 +310,7 @@ int main(void)
         test(closing_wakes_a_caller_whose_worker_has_wiped_its_mark),
         test(calls_that_are_placed_together_wake_an_executor_each),
         test(many_callers_and_executors_lose_and_confuse_nothing),
+        test(many_callers_of_few_sessions_all_get_answers_through_a_death),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -74,6 +74,27 @@ static void any_call_may_leave_the_line(void **state)
     assert_ptr_equal(sp_line_take(&line), &calls[2]);
 }
 
+static void a_call_that_was_admitted_earlier_stands_before_later_ones(void **state)
+{
+    (void)state;
+    struct sp_link own;
+    sp_list_init(&own);
+    const int order[] = {1, 3, 0, 2};
+    for (int i = 0; i < 4; i++) {
+        sp_line_put_sorted(&line, &own, &calls[order[i]]);
+    }
+    assert_int_equal(line.count, 4);
+    assert_true(sp_line_is_full(&line));
+    assert_null(sp_line_take(&line));
+    for (int i = 0; i < 4; i++) {
+        struct sp_call *first = SP_ENTRY(own.next, struct sp_call, link);
+        assert_ptr_equal(first, &calls[i]);
+        assert_int_equal(first->phase, SP_CALL_IN_LINE);
+        sp_line_remove(&line, first);
+    }
+    assert_int_equal(line.count, 0);
+}
+
 static void a_line_may_have_no_place_at_all(void **state)
 {
     (void)state;
@@ -91,6 +112,7 @@ int main(void)
         test(full_line_says_saturated),
         test(a_call_that_was_admitted_before_goes_to_the_front_of_a_full_line),
         test(any_call_may_leave_the_line),
+        test(a_call_that_was_admitted_earlier_stands_before_later_ones),
         test(a_line_may_have_no_place_at_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+"""The values of a session: kept by the host, seen by every worker that the session's
+calls run in, and gone with the session.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import runtime
+
+_List = list  # inside of the class that name is a method
+
+
+class SessionValues:
+    """What `SessionContext` has beside its name.
+
+    Values are what tools may return, but for arrays: None, booleans, numbers, text,
+    bytes, lists and maps of them. What comes back is a copy; put it again to change it.
+    One question to the host takes a few microseconds; any thread that runs a call may
+    ask.
+
+    Every method raises LookupError if the call belongs to no session, RuntimeError
+    outside of a call that a host runs, and what the host says otherwise.
+    """
+
+    session_id: str
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The value under `key`, a text of 1 to 255 bytes, or `default`."""
+        found = self._ask("get", {"key": key})
+        return found[0] if found else default
+
+    def put(self, key: str, value: Any, ttl: float | None = None) -> None:
+        """Keeps a copy of `value` under `key`, instead of what is there.
+
+        `ttl` is in seconds; without one the value lives as long as the session. Raises
+        if the session's values would take more than the host's ``session_quota``; then
+        the old value stays.
+        """
+        arguments = {"key": key, "value": value}
+        if ttl is not None:
+            arguments["ttl"] = ttl
+        self._ask("put", arguments)
+
+    def delete(self, key: str) -> bool:
+        """Removes the value under `key`. Returns whether there was one."""
+        return bool(self._ask("delete", {"key": key}))
+
+    def list(self) -> _List[str]:
+        """The keys that have values, those put longest ago first."""
+        return _List(self._ask("list", {}))
+
+    def _ask(self, operation: str, arguments: dict[str, Any]) -> Any:
+        if runtime.native is None or runtime.current_call() is None:
+            raise RuntimeError(
+                f"session_context.{operation}: session values are kept by the host, "
+                "and this code runs for no call of a host"
+            )
+        if not self.session_id:
+            raise LookupError(
+                f"session_context.{operation}: this call belongs to no session; its "
+                "caller names one with session_id"
+            )
+        return runtime.native.ask(f"snakepit.session.{operation}", arguments)

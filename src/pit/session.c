@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: MIT
+// The public functions of sessions, and what the pit does when one ends: its ties to
+// workers go, then the program is told.
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/clock.h"
+#include "ipc/layout.h"
+#include "payload/writer.h"
+#include "pit/pit.h"
+
+// ---- What the sessions ask of the pit -----------------------------------------
+
+static void on_ended(void *user, struct sp_slice session, snakepit_session_end reason)
+{
+    const snakepit *pit = user;
+    char name[SP_SESSION_MAX + 1];
+    for (size_t i = 0; i < pit->count; i++) {
+        sp_pool_end_session(
+            pit->pools[i].pool, (const char *)session.data, (uint32_t)session.size);
+    }
+    if (pit->session_ended != NULL) {
+        memcpy(name, session.data, session.size);
+        name[session.size] = 0;
+        pit->session_ended(pit->session_user, name, reason);
+    }
+}
+
+static bool is_busy(void *user, struct sp_slice session)
+{
+    const snakepit *pit = user;
+    for (size_t i = 0; i < pit->count; i++) {
+        if (sp_pool_runs_session(pit->pools[i].pool,
+                                 (const char *)session.data,
+                                 (uint32_t)session.size)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// How a name's bucket is found is not for strangers to know. Without chance it works as
+// well.
+static struct sp_hash_key new_hash_key(void)
+{
+    struct sp_hash_key key = {{sp_clock_now(), sp_clock_ticks()}};
+    ssize_t got = getrandom(&key, sizeof key, GRND_NONBLOCK);
+    (void)got;
+    return key;
+}
+
+void sp_pit_open_sessions(snakepit *pit)
+{
+    pit->hash_key = new_hash_key();
+    const struct sp_sessions_options options = {
+        .ttl_ms = pit->config->session_ttl_ms,
+        .most = pit->config->max_sessions,
+        .quota = pit->config->session_quota,
+        .memory = pit->config->session_memory,
+        .key = pit->hash_key,
+        .now = sp_clock_coarse,
+    };
+    const struct sp_sessions_hooks hooks = {.ended = on_ended,
+                                            .busy = is_busy,
+                                            .wake = sp_loop_watch_sessions,
+                                            .user = pit};
+    sp_sessions_init(&pit->sessions, &options, &hooks);
+}
+
+// ---- Checks -------------------------------------------------------------------
+
+static bool is_name(const char *text, struct sp_slice *name)
+{
+    size_t size = text == NULL ? 0 : strnlen(text, SP_SESSION_MAX + 1);
+    *name = (struct sp_slice){(const uint8_t *)text, size};
+    return size > 0 && size <= SP_SESSION_MAX;
+}
+_Static_assert(SP_SESSION_MAX == SP_KEY_MAX, "one function judges both");
+
+static bool
+is_place(const char *session_id, const char *key, struct sp_session_place *place)
+{
+    return is_name(session_id, &place->session) && is_name(key, &place->key);
+}
+
+// ---- Values -------------------------------------------------------------------
+
+snakepit_err snakepit_session_put(snakepit *pit,
+                                  const char *session_id,
+                                  const char *key,
+                                  const snakepit_writer *value,
+                                  uint32_t ttl_ms)
+{
+    struct sp_session_place place;
+    if (pit == NULL || value == NULL || !is_place(session_id, key, &place)) {
+        return SNAKEPIT_INVALID_ARGUMENT;
+    }
+    snakepit_err err = snakepit_writer_error(value);
+    if (err != SNAKEPIT_OK) {
+        return err;
+    }
+    if (value->tensor_count > 0) {
+        return SNAKEPIT_UNSERIALISABLE;
+    }
+    const struct sp_slice bytes = {value->buf.data, value->buf.size};
+    return sp_sessions_put(&pit->sessions, &place, bytes, ttl_ms);
+}
+
+// Gives what `body` holds, and takes it, or a fault.
+static snakepit_err give(snakepit_err err,
+                         const char *message,
+                         struct sp_buf *body,
+                         snakepit_answer **answer)
+{
+    const struct sp_failure failure = {.err = err, .message = message};
+    struct sp_call *call = sp_call_failed(&failure);
+    *answer = call == NULL ? NULL : sp_call_answer(call);
+    if (call == NULL) {
+        sp_buf_fini(body);
+        return err == SNAKEPIT_OK ? SNAKEPIT_NO_MEMORY : err;
+    }
+    call->large = *body;
+    call->body = (struct sp_slice){body->data, err == SNAKEPIT_OK ? body->size : 0};
+    return err;
+}
+
+snakepit_err snakepit_session_get(snakepit *pit,
+                                  const char *session_id,
+                                  const char *key,
+                                  snakepit_answer **answer)
+{
+    struct sp_session_place place;
+    struct sp_buf body = {0};
+    char message[640];
+    if (pit == NULL || !is_place(session_id, key, &place)) {
+        return give(SNAKEPIT_INVALID_ARGUMENT,
+                    "a session_id and a key have 1 to 255 bytes",
+                    &body,
+                    answer);
+    }
+    snakepit_err err = sp_sessions_get(&pit->sessions, &place, &body);
+    (void)snprintf(
+        message, sizeof message, "session \"%s\" has no value \"%s\"", session_id, key);
+    return give(err, err == SNAKEPIT_NOT_FOUND ? message : NULL, &body, answer);
+}
+
+snakepit_err
+snakepit_session_delete(snakepit *pit, const char *session_id, const char *key)
+{
+    struct sp_session_place place;
+    if (pit == NULL || !is_place(session_id, key, &place)) {
+        return SNAKEPIT_INVALID_ARGUMENT;
+    }
+    return sp_sessions_delete(&pit->sessions, &place);
+}
+
+snakepit_err
+snakepit_session_list(snakepit *pit, const char *session_id, snakepit_answer **answer)
+{
+    struct sp_slice session;
+    struct sp_buf body = {0};
+    char message[320];
+    if (pit == NULL || !is_name(session_id, &session)) {
+        return give(SNAKEPIT_INVALID_ARGUMENT,
+                    "a session_id has 1 to 255 bytes",
+                    &body,
+                    answer);
+    }
+    snakepit_writer *keys = snakepit_writer_new();
+    snakepit_err err = keys == NULL ? SNAKEPIT_NO_MEMORY
+                                    : sp_sessions_list(&pit->sessions, session, keys);
+    if (err == SNAKEPIT_OK) {
+        err = snakepit_writer_error(keys);
+    }
+    if (err == SNAKEPIT_OK) {
+        body = keys->buf;
+        keys->buf = (struct sp_buf){0};
+    }
+    snakepit_writer_free(keys);
+    (void)snprintf(message, sizeof message, "there is no session \"%s\"", session_id);
+    return give(err, err == SNAKEPIT_NOT_FOUND ? message : NULL, &body, answer);
+}
+
+snakepit_err snakepit_session_close(snakepit *pit, const char *session_id)
+{
+    struct sp_slice session;
+    if (pit == NULL || !is_name(session_id, &session)) {
+        return SNAKEPIT_INVALID_ARGUMENT;
+    }
+    return sp_sessions_end(&pit->sessions, session);
+}

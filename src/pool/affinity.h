@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+// Sessions and workers: a call that names a session goes to the worker that the session
+// is tied to, as the pool's `affinity` says.
+//
+//   hint              there if an executor is free, elsewhere otherwise; the tie stays
+//                     until the worker is gone, then it follows the next call
+//   strict_queue      there and nowhere else; the call waits in that worker's own line,
+//                     and nobody behind it waits for that reason
+//   strict_fail_fast  there and nowhere else; WORKER_BUSY at once if no executor is
+//   free
+//
+// A session is tied when its first call is given to a worker. In the strict modes it is
+// told once when that worker has gone: its calls that the worker had fail; if there
+// were none, the next one fails with SESSION_LOST. After that it is tied anew.
+//
+// All functions: pool->lock held.
+#ifndef POOL_AFFINITY_H
+#define POOL_AFFINITY_H
+
+#include "pool/pool.h"
+
+// Admits a call that names a session: into a slot or into a line; or not at all, when
+// its fault may be set already. SATURATED, WORKER_BUSY, SESSION_LOST, NO_MEMORY.
+snakepit_err
+sp_affinity_admit(struct sp_pool *pool, struct sp_call *call, struct sp_after *after);
+// Puts a call into its line: its worker's own, or that of the pool. Also beyond the
+// limit.
+void sp_affinity_wait(struct sp_pool *pool, struct sp_call *call);
+// Says where a call with a tie may go. SP_PLACED: onto `*seat`, which is the least
+// loaded one unless this changes it, if that has room. SP_WAITS, SP_BUSY, SP_LOST.
+enum sp_placed sp_affinity_choose(const struct sp_pool *pool,
+                                  struct sp_call *call,
+                                  struct sp_seat **seat);
+// A call with a tie was given to a seat.
+void sp_affinity_placed(struct sp_call *call, struct sp_seat *seat);
+// Whether the call, which is placed, may run on no other seat.
+bool sp_affinity_binds(const struct sp_pool *pool, const struct sp_call *call);
+// Gives seats that have room the calls of their own lines that are older than the first
+// one of the pool's line.
+void sp_affinity_serve(struct sp_pool *pool, struct sp_after *after);
+// A call with a tie has ended.
+void sp_affinity_end(struct sp_pool *pool, struct sp_call *call);
+// A seat takes no calls any more: its sessions lose it, and calls in its own line end
+// with SESSION_LOST.
+void sp_affinity_part(struct sp_pool *pool,
+                      struct sp_seat *seat,
+                      struct sp_after *after);
+// The first call that waits, in whatever line; NULL.
+struct sp_call *sp_affinity_first_waiting(const struct sp_pool *pool);
+
+#endif
