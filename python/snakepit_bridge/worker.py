@@ -189,7 +189,7 @@ class Worker:
             adapter, self.adapter = self.adapter, None
             life.clean_up(adapter)
             event_loop.stop()
-            checking.report()
+            checking.print_report()
 
 
 class Executors:

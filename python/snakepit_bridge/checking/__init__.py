@@ -41,7 +41,7 @@ def install(adapter_class: type, configuration: Configuration) -> None:
     )
 
 
-def report() -> None:
+def print_report() -> None:
     """Prints what a checking worker has found, once, to standard error."""
     global _report
     show, _report = _report, None
