@@ -2,7 +2,7 @@
 """A template's main: ``python -m snakepit_bridge.template``, as a host starts it.
 
 A template has imported the adapter of its pool, loaded the pool's resources, and serves
-nobody; it forks workers when the host asks. Each of them finds this done, and shares the
+nobody. It forks workers when the host asks: each finds all this done, and shares the
 memory that it took.
 """
 

@@ -57,6 +57,8 @@ static const struct {
     {"pools:\n- nam: a\n", "2: pools[0].nam: unknown key; did you mean \"name\"?"},
     {"pools:\n- name: a\n  worker_ttl: 3600\n",
      "3: pools[0].worker_ttl: unknown key; it is not available yet in this version"},
+    {"worker_max_requests: 5\n",
+     "1: worker_max_requests: unknown key; it is not available yet in this version"},
     {"<<: {a: 1}\n",
      "1: <<: unknown key; see docs/configuration.md for those there are"},
     {"pool_size: 1\n\npool_size: 2\n",
