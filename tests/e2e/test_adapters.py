@@ -60,6 +60,12 @@ def open_one(open_pit, kind, adapter, **options):
     return open_pit(pool(kind, adapter=f"lives.{adapter}", **options))
 
 
+def open_once(open_life, kind, adapter, config):
+    """A pool that starts one worker and no other where that fails."""
+    options = {"restart_limit": 1, "template": "off"}
+    return open_life(kind, adapter, ready=False, config=config, **options)
+
+
 # ---- The life of an instance ---------------------------------------------------------
 
 
@@ -86,9 +92,7 @@ def test_async_life_and_tools_share_one_loop(open_life, kind, journal):
 def test_lesson_27_cleanup_runs_when_initialize_fails(
     open_life, kind, journal, adapter
 ):
-    pit = open_life(
-        kind, adapter, ready=False, config={"fails": "initialize"}, restart_limit=1
-    )
+    pit = open_once(open_life, kind, adapter, {"fails": "initialize"})
     with pytest.raises(Refused, match="initialize says no"):
         pit.await_ready()
     eventually(lambda: "cleanup" in lines_of(journal))
@@ -99,7 +103,7 @@ def test_lesson_27_cleanup_runs_when_initialize_fails(
 def test_lesson_27_an_instance_that_was_never_whole_is_not_cleaned_up(
     open_life, kind, journal
 ):
-    pit = open_life(kind, ready=False, config={"fails": "construct"}, restart_limit=1)
+    pit = open_once(open_life, kind, "Living", {"fails": "construct"})
     with pytest.raises(Refused, match="the constructor says no"):
         pit.await_ready()
     pit.close()

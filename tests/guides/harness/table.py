@@ -21,18 +21,6 @@ LISTED = {
     "test_settings_of_recycling_are_refused_with_a_reason",
 }
 
-# Wait for what is not there yet.
-PENDING = {
-    "adapters-19": "`ThreadSafetyChecker`",
-    "adapters-27": "`thread_safety_checks`",
-    "adapters-28": "`thread_safety_checks`",
-    "adapters-29": "`thread_safety_checks`",
-    "workers-11": "`ThreadSafetyChecker`",
-    "workers-26": "`thread_safety_checks`",
-    "workers-28": "`thread_safety_checks`",
-    "workers-30": "`thread_safety_checks`",
-}
-
 HEAD = """\
 # The guides' examples
 
@@ -87,11 +75,9 @@ class Results:
 
     def counts(self) -> str:
         parts = sum(len(example.names) for example in examples().values())
-        pending = len(PENDING.keys() - self.shown.keys())
         return (
             f"{len(examples())} examples; a wrong and a right way counted apart, "
-            f"{parts}: {len(self.shown)} run, {pending} wait for a feature, "
-            f"{len(LISTED)} are listed with a reason."
+            f"{parts}: {len(self.shown)} run, {len(LISTED)} are listed with a reason."
         )
 
     def page(self) -> str:
@@ -123,6 +109,4 @@ def untested(name: str) -> str:
     """The result of an example without a test."""
     if name in LISTED:
         return f"listed: {LISTED[name]}"
-    if name in PENDING:
-        return f"pending: waits for {PENDING[name]}"
     return "nobody accounts for it"
