@@ -10,7 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LINE_MAX_BYTES 2048u // what is longer is cut
+#define LINE_MAX_BYTES \
+    4032u // what is longer is cut; with a time it goes into a pipe at once
 
 static const char *const labels[] = {"DEBUG", "INFO", "WARN", "ERROR"};
 static const char *const names[] = {"debug", "info", "warning", "error", "off"};

@@ -8,7 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define SP_LINE_MAX 4096u // bytes of one line; a longer one is cut into several
+#define SP_LINE_MAX \
+    3584u // bytes of one line, which a log holds; a longer one is cut into several
 #define SP_TAIL_MAX 8192u // bytes of last lines
 
 // Told each line, without its end. The lock of the output is held.

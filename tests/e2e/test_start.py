@@ -65,6 +65,16 @@ def test_lesson_08_what_looks_like_the_protocol_is_only_text(open_pit, kind):
             assert pit.call("echo", {"value": "still true"}) == "still true"
 
 
+def test_lesson_08_a_long_line_is_logged_whole_in_several(open_pit, profile):
+    pit = open_pit(pool(profile))
+    text = "".join(f"{number:06d}" for number in range(5000))
+    pit.call("noise", {"data": text.encode(), "descriptor": 1})
+    pit.close()
+    parts = [line.partition('line="')[2][:-1] for line in pit.logged("worker.stdout")]
+    assert len(parts) > 1
+    assert "".join(parts) == text
+
+
 def test_lesson_08_a_flood_of_output_blocks_nobody_for_ever(open_pit, profile):
     pit = open_pit(pool(profile, adapter="noisy"))
     assert pit.call("flood", {"mebibytes": 4}) == 4

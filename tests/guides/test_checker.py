@@ -184,7 +184,7 @@ def test_the_guides_report_is_printed(pit_of):
     }
     pit.call("run", asked, timeout_ms=60_000)
     # It is too long for one line of the log.
-    report = eventually(lambda: re.search(r"{'enabled'.*}", printed(pit)))[0]
+    report = eventually(lambda: re.search(r"{'enabled'.*]}", printed(pit)))[0]
     assert "'warnings': []" in report
     assert "'total_threads_seen': 100" in report
 
