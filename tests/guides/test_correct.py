@@ -203,7 +203,8 @@ def test_an_adapter_may_use_the_name_lock_for_itself(pit):
 def test_what_is_printed_and_logged_names_the_thread(pit, profile):
     assert pit.call("compute", {"data": [1, 2]}, pool="debugging") == 3
     name = "MainThread" if profile == "process" else "snakepit-executor-"
-    pit.await_line("worker.stdout", "Thread: MainThread")
+    importer = "template" if profile == "process" else "worker"
+    pit.await_line(f"{importer}.stdout", "Thread: MainThread")
     for text in ("Acquiring lock...", "Lock acquired!", "Lock released"):
         pit.await_line("worker.stdout", f"[{name}", text)
     pit.await_line("worker.stderr", f"DEBUG:do_work:working on {name}")
