@@ -166,9 +166,10 @@ static int be_worker(void)
 
 struct host {
     struct sp_port *port;
-    pthread_mutex_t lock; // the port's
-    uint64_t last_call;   // guarded by lock
-    _Atomic bool stop;
+    pthread_mutex_t lock;      // the port's
+    uint64_t last_call;        // guarded by lock
+    _Atomic bool stop;         // for the callers
+    _Atomic bool callers_gone; // only then has the collector seen the last call
     _Atomic uint64_t submitted, answered, skipped, wrong, lost;
 };
 
@@ -289,7 +290,7 @@ static void *collect(void *argument)
     struct host *host = argument;
     struct sp_control *header = host->port->view.header;
     struct pollfd bell = {.fd = host->port->doorbell, .events = POLLIN};
-    while (!atomic_load(&host->stop) || !is_idle(host)) {
+    while (!atomic_load(&host->callers_gone) || !is_idle(host)) {
         if (collect_all(host) > 0) {
             continue;
         }
@@ -339,6 +340,7 @@ static void run_host(struct host *host)
     for (uint32_t i = 0; i < CALLERS; i++) {
         SP_CHECK(pthread_join(callers[i], NULL) == 0);
     }
+    atomic_store(&host->callers_gone, true);
     SP_CHECK(pthread_join(collector, NULL) == 0);
     atomic_store(&host->port->view.header->stop, 1);
     sp_bell_ring_all(&host->port->view.header->bell);
