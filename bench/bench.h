@@ -71,6 +71,7 @@ extern const struct bench_case bench_case_cpu;
 extern const struct bench_case bench_case_idle;
 extern const struct bench_case bench_case_start;
 extern const struct bench_case bench_case_death;
+extern const struct bench_case bench_case_mark;
 
 // The limit's worker that stands beside pool `index`.
 void bench_open_limit(struct bench *bench,

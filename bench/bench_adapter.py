@@ -1,10 +1,34 @@
 # SPDX-License-Identifier: MIT
 """The adapter of the bench: tools that do nothing, something, and harm."""
 
+import statistics
 import time
 
 import load
-from snakepit_bridge import BaseAdapter, tool
+from snakepit_bridge import BaseAdapter, ThreadSafeAdapter, thread_safe_method, tool
+
+
+class Marks(ThreadSafeAdapter):
+    """The same method with the mark and without."""
+
+    __thread_safe__ = True
+
+    @thread_safe_method
+    def marked(self, x):
+        """Does nothing."""
+        return x
+
+    def plain(self, x):
+        """Does nothing."""
+        return x
+
+
+def seconds_of(method, calls):
+    """What so many calls take."""
+    begun = time.perf_counter()
+    for _ in range(calls):
+        method(1)
+    return time.perf_counter() - begun
 
 
 class BenchAdapter(BaseAdapter):
@@ -22,6 +46,16 @@ class BenchAdapter(BaseAdapter):
         """Is busy in Python for 100 to 200 microseconds."""
         load.spend()
         return {"ok": True, "y": x}
+
+    @tool
+    def mark_cost(self, seconds):
+        """Microseconds that `thread_safe_method` adds to a call, the median of many runs."""
+        marks, calls, costs = Marks(), 200, []
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            more = seconds_of(marks.marked, calls) - seconds_of(marks.plain, calls)
+            costs.append(more / calls * 1e6)
+        return statistics.median(costs)
 
     @tool
     def hold(self, size):

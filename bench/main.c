@@ -36,6 +36,7 @@ static const struct bench_case *const cases[] = {
     &bench_case_idle,
     &bench_case_start,
     &bench_case_death,
+    &bench_case_mark,
 };
 
 #define PYTHONS (sizeof pythons / sizeof pythons[0])
