@@ -20,6 +20,9 @@ struct census census_take(void);
 // libuv's), so that it does not look like a leak.
 void census_warm_up(void);
 
+// The first `most` children of this process, in no order. Gives their number.
+uint32_t census_children(pid_t *pids, uint32_t most);
+
 // Sends `signal` to a child of this process, and only to a child. False: it is none
 // (any more).
 int census_signal_child(pid_t pid, int signal);
