@@ -139,13 +139,17 @@ read_pools(struct reading *reading, const yaml_node_t *node, size_t line)
         return sp_problem(
             &list, "expected a list of pools, got %s", sp_yaml_describe(node, shown));
     }
+    snakepit_err err = sp_yaml_check_count(node, &list);
+    if (err != SNAKEPIT_OK) {
+        return err;
+    }
     const yaml_node_item_t *items = node->data.sequence.items.start;
     size_t count = (size_t)(node->data.sequence.items.top - items);
     if (count > POOLS_MAX) {
         return sp_problem(
             &list, "expected at most %u pools, got %zu", POOLS_MAX, count);
     }
-    snakepit_err err = allocate_pools(reading, count);
+    err = allocate_pools(reading, count);
     for (size_t i = 0; err == SNAKEPIT_OK && i < count; i++) {
         const yaml_node_t *item = sp_yaml_node(&reading->yaml, items[i]);
         struct sp_place place = sp_place_item(&list, i, sp_yaml_line(item));

@@ -88,11 +88,21 @@ snakepit_err sp_draft_set_name(struct sp_draft *draft,
 
 // ---- Variables ----------------------------------------------------------------
 
+// A variable for all pools must not break those to which its key means nothing.
+static enum sp_reach reach_of(const struct sp_draft *draft,
+                              const struct sp_option *option)
+{
+    bool threads = draft->pool->worker_profile == SP_PROFILE_THREAD;
+    enum sp_applies own = threads ? SP_APPLIES_THREAD : SP_APPLIES_PROCESS;
+    return option->applies == SP_APPLIES_BOTH || option->applies == own ? SP_REACH_ALL
+                                                                        : SP_REACH_ONE;
+}
+
 static snakepit_err apply_variable(struct sp_draft *draft,
-                                   const struct sp_option *option,
-                                   enum sp_reach reach)
+                                   const struct sp_option *option)
 {
     char name[SP_VARIABLE_MAX];
+    enum sp_reach reach = reach_of(draft, option);
     const char *value = sp_variable_find(option, draft->pool, reach, name);
     if (value == NULL) {
         return SNAKEPIT_OK;
@@ -104,16 +114,15 @@ static snakepit_err apply_variable(struct sp_draft *draft,
 }
 
 // The variables of the options that mean something to both profiles, or those of the
-// others.
-static snakepit_err
-apply_variables(struct sp_draft *draft, bool both, enum sp_reach reach)
+// others, for which the profile must be known.
+static snakepit_err apply_variables(struct sp_draft *draft, bool both)
 {
     const struct sp_option *option = NULL;
     snakepit_err err = SNAKEPIT_OK;
     for (size_t i = 0; err == SNAKEPIT_OK && (option = sp_option_at(i)) != NULL; i++) {
         if (option->scope == SP_SCOPE_POOL &&
             (option->applies == SP_APPLIES_BOTH) == both) {
-            err = apply_variable(draft, option, reach);
+            err = apply_variable(draft, option);
         }
     }
     return err;
@@ -285,7 +294,7 @@ static snakepit_err check_fields(const struct sp_draft *draft)
 
 snakepit_err sp_draft_finish(struct sp_draft *draft)
 {
-    snakepit_err err = apply_variables(draft, true, SP_REACH_ALL);
+    snakepit_err err = apply_variables(draft, true);
     err = err != SNAKEPIT_OK ? err : sp_arguments_apply(draft);
     if (err != SNAKEPIT_OK) {
         return err;
@@ -293,9 +302,7 @@ snakepit_err sp_draft_finish(struct sp_draft *draft)
     if (origin_of(draft, "worker_profile") == SP_ORIGIN_NOBODY) {
         draft->pool->worker_profile = draft->config->default_profile;
     }
-    // A variable for all pools must not break those to which its key means nothing.
-    bool threads = draft->pool->worker_profile == SP_PROFILE_THREAD;
-    err = apply_variables(draft, false, threads ? SP_REACH_ALL : SP_REACH_ONE);
+    err = apply_variables(draft, false);
     err = err != SNAKEPIT_OK ? err : apply_fixed_defaults(draft);
     err = err != SNAKEPIT_OK ? err : apply_computed_defaults(draft);
     err = err != SNAKEPIT_OK ? err : check_fields(draft);

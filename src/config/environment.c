@@ -123,6 +123,14 @@ static snakepit_err refuse(const char *entry,
                       meant);
 }
 
+static snakepit_err refuse_later(const char *entry, const struct sp_place *place)
+{
+    return sp_problem(place,
+                      "%.*s: unknown variable; it is not available yet in this version",
+                      (int)strcspn(entry, "="),
+                      entry);
+}
+
 // True if `key` is no option of `scope` but very like one, which `*meant` then names.
 static bool is_slip(enum sp_scope scope, const char *key, const char **meant)
 {
@@ -185,19 +193,55 @@ static snakepit_err check_pool_name(const struct sp_config *config,
     return SNAKEPIT_OK;
 }
 
+// The pool that a variable is of, and what it says of it in `*rest`; NULL if it is of
+// none. One name may begin with another: then the option decides, or else the longer.
+static const struct sp_pool_config *
+find_pool(const struct sp_config *config, const char *key, const char **rest)
+{
+    const struct sp_pool_config *found = NULL;
+    for (size_t i = 0; i < config->count; i++) {
+        const char *behind = skip_pool(key, &config->pools[i]);
+        if (behind != NULL && sp_option_find(SP_SCOPE_POOL, behind) != NULL) {
+            *rest = behind;
+            return &config->pools[i];
+        }
+        if (behind != NULL && (found == NULL || behind > *rest)) {
+            *rest = behind;
+            found = &config->pools[i];
+        }
+    }
+    return found;
+}
+
+static snakepit_err check_pool_key(const struct sp_pool_config *pool,
+                                   const char *entry,
+                                   const char *key,
+                                   const struct sp_place *place)
+{
+    const char *meant = NULL;
+    if (sp_option_is_later(key)) {
+        return refuse_later(entry, place);
+    }
+    if (sp_option_find(SP_SCOPE_TOP, key) != NULL) {
+        return refuse(entry, NULL, key, place);
+    }
+    return is_slip(SP_SCOPE_POOL, key, &meant) ? refuse(entry, pool->name, meant, place)
+                                               : SNAKEPIT_OK;
+}
+
 static snakepit_err check_name(const struct sp_config *config,
                                const char *entry,
                                const char *key,
                                const struct sp_place *place)
 {
     const char *meant = NULL;
-    for (size_t i = 0; i < config->count; i++) {
-        const char *rest = skip_pool(key, &config->pools[i]);
-        if (rest != NULL) {
-            return is_slip(SP_SCOPE_POOL, rest, &meant)
-                       ? refuse(entry, config->pools[i].name, meant, place)
-                       : SNAKEPIT_OK;
-        }
+    const char *rest = NULL;
+    const struct sp_pool_config *pool = find_pool(config, key, &rest);
+    if (pool != NULL) {
+        return check_pool_key(pool, entry, rest, place);
+    }
+    if (sp_option_is_later(key)) {
+        return refuse_later(entry, place);
     }
     bool known = sp_option_find(SP_SCOPE_POOL, key) != NULL ||
                  sp_option_find(SP_SCOPE_TOP, key) != NULL;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "support.h"
 
+#include "config/environment.h"
+#include "config/option.h"
+
 static const char two[] =
     "pools:\n"
     "- {name: text, pool_size: 2}\n"
@@ -46,6 +49,56 @@ static void a_variable_leaves_pools_alone_to_which_its_key_means_nothing(void **
     assert_int_equal(config->pools[0].threads_per_worker, 1);
     assert_int_equal(config->pools[1].threads_per_worker, 6);
     sp_config_free(config);
+}
+
+static bool is_good(const char *yaml)
+{
+    struct sp_config *config = NULL;
+    snakepit_err err = sp_config_read_memory(yaml, strlen(yaml), &config, NULL);
+    sp_config_free(config);
+    return err == SNAKEPIT_OK;
+}
+
+// Every option's variable, set to nonsense, breaks exactly the pools it is for.
+static void each_key_reaches_the_profile_that_it_means_something_to(void **state)
+{
+    (void)state;
+    static const char *const pools[] = {
+        "pools: [{name: p, worker_profile: process}]",
+        "pools: [{name: p, worker_profile: thread}]",
+    };
+    const struct sp_option *option = NULL;
+    for (size_t i = 0; (option = sp_option_at(i)) != NULL; i++) {
+        // A program is the default of pools that name none: no order to all of them.
+        if (option->scope != SP_SCOPE_POOL || option->kind == SP_KIND_PROGRAM) {
+            continue;
+        }
+        for (int profile = 0; profile < 2; profile++) {
+            char name[SP_VARIABLE_MAX];
+            set_environment(NULL);
+            sp_variable_name(NULL, option->key, name);
+            setenv(name, "[{nonsense", 1);
+            enum sp_applies own = profile == 0 ? SP_APPLIES_PROCESS : SP_APPLIES_THREAD;
+            bool meant = option->applies == SP_APPLIES_BOTH || option->applies == own;
+            assert_int_equal(is_good(pools[profile]), !meant);
+        }
+    }
+}
+
+static void a_pools_name_may_begin_with_anothers(void **state)
+{
+    (void)state;
+    static const char pools[] = "pools: [{name: cpu}, {name: cpu-2}, {name: cpu-2-b}]";
+    setenv("SNAKEPIT_POOL_CPU_2_POOL_SIZE", "3", 1);
+    setenv("SNAKEPIT_POOL_CPU_POOL_SIZE", "5", 1);
+    struct sp_config *config = read_good(pools);
+    assert_int_equal(config->pools[0].pool_size, 5);
+    assert_int_equal(config->pools[1].pool_size, 3);
+    sp_config_free(config);
+    setenv("SNAKEPIT_POOL_CPU_2_POOL_SISE", "3", 1);
+    assert_refused(pools,
+                   "<memory>: SNAKEPIT_POOL_CPU_2_POOL_SISE: unknown variable; did you "
+                   "mean \"SNAKEPIT_POOL_CPU_2_POOL_SIZE\"?");
 }
 
 static void lists_and_maps_are_yaml_and_an_empty_text_is_empty(void **state)
@@ -176,6 +229,18 @@ static const struct {
      "3",
      "<memory>: SNAKEPIT_POOL_TXT_POOL_SIZE: unknown variable; did you mean "
      "\"SNAKEPIT_POOL_TEXT_POOL_SIZE\"?"},
+    {"SNAKEPIT_WORKER_TTL",
+     "3",
+     "<memory>: SNAKEPIT_WORKER_TTL: unknown variable; it is not available yet in this "
+     "version"},
+    {"SNAKEPIT_POOL_TEXT_WORKER_TTL",
+     "3",
+     "<memory>: SNAKEPIT_POOL_TEXT_WORKER_TTL: unknown variable; it is not available "
+     "yet in this version"},
+    {"SNAKEPIT_POOL_TEXT_MAX_SESSIONS",
+     "3",
+     "<memory>: SNAKEPIT_POOL_TEXT_MAX_SESSIONS: unknown variable; did you mean "
+     "\"SNAKEPIT_MAX_SESSIONS\"?"},
     {"SNAKEPIT_POOL_MY_ARRAY_ADAPTER_ENV",
      "{}",
      "<memory>: SNAKEPIT_POOL_MY_ARRAY_ADAPTER_ENV: unknown variable; did you mean "
@@ -218,6 +283,9 @@ int main(void)
             set_environment),
         cmocka_unit_test_setup(lists_and_maps_are_yaml_and_an_empty_text_is_empty,
                                set_environment),
+        cmocka_unit_test_setup(each_key_reaches_the_profile_that_it_means_something_to,
+                               set_environment),
+        cmocka_unit_test_setup(a_pools_name_may_begin_with_anothers, set_environment),
         cmocka_unit_test_setup(a_variable_beats_the_words_of_adapter_args,
                                set_environment),
         cmocka_unit_test_setup(the_default_interpreter_does_not_replace_a_named_one,

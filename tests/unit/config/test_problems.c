@@ -59,6 +59,11 @@ static const struct {
      "3: pools[0].worker_ttl: unknown key; it is not available yet in this version"},
     {"worker_max_requests: 5\n",
      "1: worker_max_requests: unknown key; it is not available yet in this version"},
+    {"pools: !!set [{name: a}]\n",
+     "1: pools: expected a value without a tag, got the tag "
+     "\"tag:yaml.org,2002:set\""},
+    {"pools: !foo [{name: a}]\n",
+     "1: pools: expected a value without a tag, got the tag \"!foo\""},
     {"<<: {a: 1}\n",
      "1: <<: unknown key; see docs/configuration.md for those there are"},
     {"pool_size: 1\n\npool_size: 2\n",
