@@ -112,16 +112,23 @@ static int nth_cpu(const cpu_set_t *set, int n)
     return cpu;
 }
 
-// With `placement: spread`, post i gets the i-th of the cores that the host may use.
-static int cpu_of_post(const struct sp_supervisor *supervisor, uint32_t index)
+// With `placement: spread`, each post gets as many of the cores that the host may use
+// as its worker has threads, in turn; an empty set: all of them.
+static cpu_set_t cpus_of_post(const struct sp_supervisor *supervisor, uint32_t index)
 {
     cpu_set_t allowed;
+    cpu_set_t own;
+    CPU_ZERO(&own);
     if (supervisor->pool_config->placement != SP_POOL_PLACEMENT_SPREAD ||
-        sched_getaffinity(0, sizeof allowed, &allowed) != 0 ||
-        CPU_COUNT(&allowed) == 0) {
-        return -1;
+        sched_getaffinity(0, sizeof allowed, &allowed) != 0) {
+        return own;
     }
-    return nth_cpu(&allowed, (int)(index % (uint32_t)CPU_COUNT(&allowed)));
+    uint32_t count = (uint32_t)CPU_COUNT(&allowed);
+    for (uint32_t i = 0; i < supervisor->threads && i < count; i++) {
+        uint32_t turn = (index * supervisor->threads + i) % count;
+        CPU_SET(nth_cpu(&allowed, (int)turn), &own);
+    }
+    return own;
 }
 
 void sp_supervisor_describe_worker(struct sp_supervisor *supervisor,
@@ -138,7 +145,7 @@ void sp_supervisor_describe_worker(struct sp_supervisor *supervisor,
         .id = id,
         .python = config->python,
         .environment = supervisor->environment,
-        .cpu = cpu_of_post(supervisor, index),
+        .cpus = cpus_of_post(supervisor, index),
         .requests = supervisor->requests,
         .shape = {.slots = twice(supervisor->threads, LEAST_SLOTS),
                   .executors = supervisor->threads,

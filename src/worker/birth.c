@@ -18,11 +18,9 @@
 // A failure only costs speed.
 static void pin(const struct sp_worker *worker)
 {
-    cpu_set_t one;
-    if (worker->options.cpu >= 0) {
-        CPU_ZERO(&one);
-        CPU_SET(worker->options.cpu, &one);
-        (void)sched_setaffinity(worker->process.pid, sizeof one, &one);
+    const cpu_set_t *cpus = &worker->options.cpus;
+    if (CPU_COUNT(cpus) > 0) {
+        (void)sched_setaffinity(worker->process.pid, sizeof *cpus, cpus);
     }
 }
 

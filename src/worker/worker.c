@@ -5,6 +5,7 @@
 #include "worker/worker.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -230,7 +231,13 @@ static bool silence(int doorbell)
 {
     uint64_t count;
     struct iovec place = {&count, sizeof count};
-    return preadv2(doorbell, &place, 1, -1, RWF_NOWAIT) > 0;
+    ssize_t got = preadv2(doorbell, &place, 1, -1, RWF_NOWAIT);
+    if (got < 0 && errno == EOPNOTSUPP) {
+        // Before Linux 5.8: a worker could make this wait, if it were quick.
+        (void)fcntl(doorbell, F_SETFL, O_NONBLOCK);
+        got = read(doorbell, &count, sizeof count);
+    }
+    return got > 0;
 }
 
 static void on_doorbell(uv_poll_t *poll, int status, int events)

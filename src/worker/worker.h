@@ -6,6 +6,7 @@
 #define WORKER_WORKER_H
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
@@ -61,7 +62,7 @@ struct sp_worker_options {
     const char *python;
     char *const *environment;
     struct sp_template *template; // forks it; NULL: it is exec'ed
-    int cpu;                      // the only one that it may use, or -1
+    cpu_set_t cpus;               // what it may use; none: all that the host may
     struct sp_slice config;       // body of the first message; borrowed for the start
     int requests;                 // read-only descriptor of the pool's segment
     struct sp_control_shape shape;

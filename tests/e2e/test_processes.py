@@ -305,3 +305,18 @@ def test_lesson_15_cleanup_has_run_when_close_returns(open_pit, profile, tmp_pat
     pids = {process.pid for process in pit.processes()}
     pit.close()
     assert {int(line) for line in cleaned.read_text().split()} == pids
+
+
+# ---- Placement -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("threads", [1, 2, 64])
+def test_spread_workers_have_as_many_cores_as_threads(open_pit, threads):
+    cores = sorted(os.sched_getaffinity(0))
+    kind = "process" if threads == 1 else "thread"
+    count = {} if threads == 1 else {"threads_per_worker": threads}
+    pit = open_pit(pool(kind, pool_size=2, placement="spread", **count))
+    turns = iter(cores * 2 * threads)
+    wanted = [{next(turns) for _ in range(threads)} for _ in range(2)]
+    found = [os.sched_getaffinity(row.pid) for row in pit.workers()]
+    assert found == wanted
