@@ -18,6 +18,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("SNAKEPIT_BUILD_DIR", ROOT / "build/dev"))
 SNAKEPIT = BUILD / "bin/snakepit"
 HYBRID = ROOT / "examples/hybrid.yaml"
+THREADED_SHOWCASE = "snakepit_bridge.adapters.threaded_showcase:ThreadedShowcaseAdapter"
 
 ADAPTER = """
 import os, time
@@ -185,14 +186,24 @@ def test_config_prints_the_reference_and_the_schema():
 
 @pytest.mark.parametrize(
     "words",
-    [["--help"], ["help", "--reference"], ["config", "--reference"], ["python"]],
+    [
+        ["--help"],
+        ["help", "--reference"],
+        ["config", "--reference"],
+        ["python"],
+        ["check", str(HYBRID)],
+        ["check", str(HYBRID), "--json"],
+        ["new-adapter", "written"],
+        ["check-adapter", "--threads=2", "--calls=1", THREADED_SHOWCASE],
+    ],
 )
-def test_output_survives_head(words):
+def test_output_survives_head(words, tmp_path):
     command = " ".join([str(SNAKEPIT), *words])
     script = f"set -o pipefail; {command} | head -1"
     result = subprocess.run(
         ["bash", "-c", script],
         env=environment(),
+        cwd=tmp_path,
         capture_output=True,
         text=True,
         timeout=60,

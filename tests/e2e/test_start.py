@@ -106,6 +106,17 @@ def test_lesson_09_nobody_is_called_before_the_adapter_is_initialized(
     assert pit.stats().workers_ready == 1
 
 
+@pytest.mark.errors_logged("pool.failed")
+def test_lesson_09_a_worker_that_takes_no_call_is_not_ready(open_pit, kind):
+    options = {"start_timeout_ms": 1500, "restart_limit": 1, "template": "off"}
+    if kind == "thread":
+        del options["template"]
+    pit = open_pit(pool(kind, adapter="starts.Mute", **options), ready=False)
+    with pytest.raises(Refused, match="not ready within start_timeout_ms"):
+        pit.await_ready()
+    assert not pit.logged("worker.ready")
+
+
 def test_lesson_09_a_pool_is_ready_when_all_its_workers_are(open_pit, gate):
     config = {"gate": str(gate)}
     pit = open_pit(

@@ -384,7 +384,7 @@ def test_lesson_32_a_million_distinct_names_leave_memory_flat(open_pit, profile)
 def test_lesson_34_a_worker_that_scribbles_over_shared_memory_is_survived(
     open_pit, profile
 ):
-    """A light version; tests/stress has the one in C, for a minute, under ASan."""
+    """A light version; tests/stress has the one in C."""
     pit = open_pit(
         pool(profile, restart_backoff_ms=10, restart_limit=1000, cancel_grace_ms=100),
         pool(profile, name="bystander"),

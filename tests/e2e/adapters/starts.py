@@ -63,6 +63,19 @@ class Gated(ThreadSafeAdapter):
         return "pong"
 
 
+class Mute(ThreadSafeAdapter):
+    """Its worker says that it is ready, and then takes no call."""
+
+    __thread_safe__ = True
+
+    def initialize(self):
+        sys.modules["__main__"].Worker.serve = lambda _: threading.Event().wait()
+
+    @tool
+    def ping(self):
+        return "pong"
+
+
 class Hung(BaseAdapter):
     """Never ready; deaf to SIGTERM if told so."""
 
