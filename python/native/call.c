@@ -22,7 +22,7 @@ struct call_object {
 
 static PyObject *text_of(const uint8_t *bytes, uint32_t size)
 {
-    return PyUnicode_DecodeUTF8((const char *)bytes, size, "replace");
+    return PyUnicode_DecodeUTF8((const char *)bytes, size, "surrogateescape");
 }
 
 static void call_dealloc(PyObject *self)

@@ -97,6 +97,8 @@ def reason_against(adapter_class: type, opened_before: set[int]) -> str:
         return f"{adapter_class.__name__} sets {FORKABLE_MARK} = False"
     if not runtime.native.can_fork():
         return "this kernel or C library does not allow it"
+    if os.getpgrp() != os.getpid():
+        return "its import has left its process group"
     threads = runtime.native.threads()
     if threads != 1:
         return f"its import leaves {threads} threads running"

@@ -15,6 +15,7 @@
 
 #define NO_STORM_NS SP_NS_PER_S // a worker that lived so long started well
 #define REASON_MAX  1280u
+#define NOT_STARTED "no worker could be started"
 
 // ---- State --------------------------------------------------------------------
 
@@ -207,11 +208,24 @@ static void later(struct sp_supervisor *supervisor, uint64_t ms)
     }
 }
 
-static void
-note_failed_start(struct sp_supervisor *supervisor, const char *reason, bool hopeless)
+// A start that came to nothing.
+struct failed_start {
+    uint64_t began;   // when; CLOCK_MONOTONIC ns
+    const char *what; // happened, as the text about the pool says it
+    const char *reason;
+    bool hopeless; // another one would end the same
+};
+
+static void note_failed_start(struct sp_supervisor *supervisor,
+                              const struct failed_start *start)
 {
+    // What is started together fails together, and counts once.
+    if (supervisor->failures > 0 && start->began <= supervisor->failed_at) {
+        return;
+    }
     supervisor->failures++;
-    sp_pool_note_failure(supervisor->pool, reason);
+    supervisor->failed_at = sp_clock_now();
+    sp_pool_note_failure(supervisor->pool, start->reason);
     sp_log(supervisor->log,
            SP_LOG_WARNING,
            "worker.start_failed",
@@ -220,13 +234,15 @@ note_failed_start(struct sp_supervisor *supervisor, const char *reason, bool hop
            supervisor->failures,
            supervisor->pool_config->restart_limit);
     bool enough = supervisor->failures >= supervisor->pool_config->restart_limit;
-    if (supervisor->ready == 0 && (enough || (hopeless && !supervisor->ever_ready))) {
+    bool hopeless = start->hopeless && !supervisor->ever_ready;
+    if (supervisor->ready == 0 && (enough || hopeless)) {
         char text[REASON_MAX + 160];
         (void)snprintf(text,
                        sizeof text,
-                       "pool %.100s: no worker could be started: %s",
+                       "pool %.100s: %s: %s",
                        supervisor->pool_config->name,
-                       reason);
+                       start->what,
+                       start->reason);
         fail(supervisor, text);
         return;
     }
@@ -370,9 +386,11 @@ static void count_loss(struct sp_supervisor *supervisor,
     if (!post->was_ready && sp_supervisor_blames_template(supervisor, worker)) {
         return;
     }
+    struct failed_start start = {worker->started_at, NOT_STARTED, reason, false};
     if (!post->was_ready) {
+        start.hopeless = worker->adapter_failed;
         sp_supervisor_describe_failure(worker, reason, sizeof reason);
-        note_failed_start(supervisor, reason, worker->adapter_failed);
+        note_failed_start(supervisor, &start);
         return;
     }
     sp_pool_count_workers(supervisor->pool, 0, 1);
@@ -382,8 +400,9 @@ static void count_loss(struct sp_supervisor *supervisor,
         supervisor->failures = 0;
         return;
     }
+    start.what = "its workers die as soon as they are ready";
     sp_supervisor_describe_failure(worker, reason, sizeof reason);
-    note_failed_start(supervisor, reason, false);
+    note_failed_start(supervisor, &start);
 }
 
 static void worker_gone(void *user, struct sp_worker *worker)
@@ -428,7 +447,8 @@ static bool fill(struct sp_supervisor *supervisor, struct sp_post *post)
         err = sp_worker_start(&options, &post->worker, why, sizeof why);
     }
     if (err != SNAKEPIT_OK) {
-        note_failed_start(supervisor, why, false);
+        const struct failed_start start = {sp_clock_now(), NOT_STARTED, why, false};
+        note_failed_start(supervisor, &start);
         return false;
     }
     supervisor->starting++;

@@ -57,6 +57,7 @@ struct sp_supervisor {
     bool stopping;
     bool failed;
     struct sp_template *template; // nursery.c; NULL: there is none now
+    uint64_t failed_at;           // when `failures` last rose; CLOCK_MONOTONIC ns
     bool template_given_up;       // for this pool's adapter, interpreter and profile
     bool fork_was_ready;          // a forked worker was ready once
     uint32_t template_deaths;     // since a forked worker was ready

@@ -9,8 +9,10 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 
 #define READ_MOST (1u << 20)
+#define TURN_NS   (5 * SP_NS_PER_MS)
 
 void sp_output_init(struct sp_output *output,
                     int fd,
@@ -128,12 +130,14 @@ static void end_pipe(struct sp_output *output)
     }
 }
 
-bool sp_output_read(struct sp_output *output)
+// In small pieces: each of its bytes may be a line.
+static bool read_until(struct sp_output *output, uint64_t end)
 {
-    char room[16384];
+    char room[2048];
     bool open = true;
     pthread_mutex_lock(&output->lock);
-    for (size_t total = 0; output->fd >= 0 && total < READ_MOST;) {
+    for (size_t total = 0;
+         output->fd >= 0 && total < READ_MOST && sp_clock_now() < end;) {
         // It does not block: the pipe is non-blocking.
         // NOLINTNEXTLINE(clang-analyzer-unix.BlockInCriticalSection)
         ssize_t got = read(output->fd, room, sizeof room);
@@ -152,6 +156,16 @@ bool sp_output_read(struct sp_output *output)
     }
     pthread_mutex_unlock(&output->lock);
     return open;
+}
+
+bool sp_output_read(struct sp_output *output)
+{
+    return read_until(output, sp_clock_now() + TURN_NS);
+}
+
+void sp_output_drain(struct sp_output *output)
+{
+    (void)read_until(output, SP_NEVER);
 }
 
 void sp_output_tail(struct sp_output *output, char *room, size_t size)

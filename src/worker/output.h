@@ -34,8 +34,11 @@ void sp_output_init(struct sp_output *output,
                     sp_output_line_fn *line,
                     void *user);
 void sp_output_fini(struct sp_output *output);
-// Reads what is there now, at most 1 MiB. False: the pipe has ended. Any thread.
+// Reads for at most some milliseconds, since whoever gets the lines takes time too;
+// more may be left. False: the pipe has ended. Any thread.
 bool sp_output_read(struct sp_output *output);
+// Reads what is left in the pipe, at most 1 MiB. Any thread.
+void sp_output_drain(struct sp_output *output);
 // Copies the last lines, with a zero behind them. Any thread.
 void sp_output_tail(struct sp_output *output, char *room, size_t size);
 

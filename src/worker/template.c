@@ -368,8 +368,8 @@ static void exit_observed(struct sp_template *template)
     (void)read_messages(template, LAST_MESSAGES);
     clear_group(template);
     template->state = SP_TEMPLATE_DEAD;
-    (void)sp_output_read(&template->output);
-    (void)sp_output_read(&template->errors);
+    sp_output_drain(&template->output);
+    sp_output_drain(&template->errors);
     log_exit(template);
     while (!sp_list_empty(&template->pending)) {
         end_oldest(template, 0);

@@ -180,8 +180,8 @@ static void exit_observed(struct sp_worker *worker)
     report_loss(worker, &worker->end);
     struct sp_exit reaped = sp_exit_reap(worker->process.pid);
     worker->end = reaped.known ? reaped : worker->end;
-    (void)sp_output_read(&worker->output);
-    (void)sp_output_read(&worker->errors);
+    sp_output_drain(&worker->output);
+    sp_output_drain(&worker->errors);
     bool expected = worker->state == SP_WORKER_STOPPING;
     sp_worker_enter(worker, SP_WORKER_EXITED);
     sp_log(worker->options.log,

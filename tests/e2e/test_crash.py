@@ -165,6 +165,14 @@ class Load:
             thread.join()
 
 
+def test_workers_that_are_all_killed_at_once_are_all_replaced(open_pit, profile):
+    pit = open_pit(pool(profile, pool_size=4))
+    for _ in range(3):
+        pit.kill_workers()
+        assert pit.call("ping") == "pong"
+    assert pit.state() == "ready"
+
+
 def test_lesson_14_after_five_hundred_random_kills_the_pool_has_its_exact_size(
     open_pit, profile
 ):

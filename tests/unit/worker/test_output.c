@@ -13,12 +13,15 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
+
 #define LINES_MOST 16
 
 static struct sp_output output;
 static int writer;
 static struct {
     int count;
+    uint64_t takes_ns; // that a line is made to take
     char last[LINES_MOST][SP_LINE_MAX + 1];
 } lines;
 
@@ -27,6 +30,9 @@ static void keep_line(void *user, const char *line)
     assert_ptr_equal(user, &lines);
     strcpy(lines.last[lines.count % LINES_MOST], line);
     lines.count++;
+    uint64_t end = sp_clock_now() + lines.takes_ns;
+    while (lines.takes_ns > 0 && sp_clock_now() < end) {
+    }
 }
 
 static int open_pipe(void **state)
@@ -38,6 +44,7 @@ static int open_pipe(void **state)
     assert_true(fcntl(ends[1], F_SETPIPE_SZ, 1 << 20) > 0);
     writer = ends[1];
     lines.count = 0;
+    lines.takes_ns = 0;
     sp_output_init(&output, ends[0], keep_line, &lines);
     return 0;
 }
@@ -231,7 +238,21 @@ static void a_small_room_gets_the_end_of_the_tail(void **state)
     assert_string_equal(room, "");
 }
 
-static void one_read_takes_no_more_than_its_share(void **state)
+static void a_flood_of_lines_is_read_in_several_turns(void **state)
+{
+    (void)state;
+    static char text[1 << 16];
+    const int count = (int)sizeof text;
+    memset(text, '\n', sizeof text);
+    lines.takes_ns = 10 * SP_NS_PER_US;
+    say(text, sizeof text);
+    assert_in_range(lines.count, 1, count / 2);
+    lines.takes_ns = 0;
+    sp_output_drain(&output);
+    assert_int_equal(lines.count, count);
+}
+
+static void a_drain_ends_where_a_worker_prints_for_ever(void **state)
 {
     (void)state;
     static char text[1 << 16];
@@ -240,7 +261,7 @@ static void one_read_takes_no_more_than_its_share(void **state)
     for (int i = 0; i < 16; i++) {
         assert_int_equal(write(writer, text, sizeof text), sizeof text);
     }
-    assert_true(sp_output_read(&output));
+    sp_output_drain(&output);
     assert_int_equal(lines.count, 1 << 20);
 }
 
@@ -261,7 +282,8 @@ int main(void)
         test(the_tail_keeps_the_last_whole_lines),
         test(the_longest_lines_fit_into_the_tail),
         test(a_small_room_gets_the_end_of_the_tail),
-        test(one_read_takes_no_more_than_its_share),
+        test(a_flood_of_lines_is_read_in_several_turns),
+        test(a_drain_ends_where_a_worker_prints_for_ever),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
