@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "codec_writer.h"
 #include "fault.h"
+#include "forks.h"
 #include "ipc/futex.h"
 
 #define SIGNALS_EVERY 1024u // calls between two looks for signals
@@ -240,6 +241,7 @@ static PyObject *call_tool(struct sp_executor *executor,
                                                  arguments.values,
                                                  PY_VECTORCALL_ARGUMENTS_OFFSET,
                                                  arguments.names);
+    sp_forks_check(current->name, current->name_size);
     if (result == NULL) {
         executor->shapes = sp_fault_shapes(runtime->codec, &arguments);
     }

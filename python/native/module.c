@@ -9,6 +9,7 @@
 
 #include "call.h"
 #include "fault.h"
+#include "forks.h"
 #include "template.h"
 
 struct module_state {
@@ -72,8 +73,8 @@ static PyObject *runtime_attach(PyObject *module, PyObject *unused)
     if (!receive_config(runtime->channel, &body, &size)) {
         return NULL;
     }
-    int rc;
-    Py_BEGIN_ALLOW_THREADS rc = sp_service_start(runtime);
+    int rc = sp_forks_watch();
+    Py_BEGIN_ALLOW_THREADS rc = rc != 0 ? rc : sp_service_start(runtime);
     Py_END_ALLOW_THREADS if (rc != 0)
     {
         errno = rc;

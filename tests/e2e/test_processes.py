@@ -307,6 +307,18 @@ def test_lesson_15_cleanup_has_run_when_close_returns(open_pit, profile, tmp_pat
     assert {int(line) for line in cleaned.read_text().split()} == pids
 
 
+@pytest.mark.parametrize("way", ["return", "exit", "raise"])
+def test_a_child_that_comes_back_from_its_tool_answers_nothing(open_pit, kind, way):
+    pit = open_pit(pool(kind))
+    worker = pit.workers()[0].pid
+    for _ in range(3):
+        answer = pit.call("fork_and_return", {"way": way})
+        assert answer == {"pid": worker, "status": 70}
+    assert pit.call("ping") == "pong"
+    assert [row.pid for row in pit.workers()] == [worker]
+    pit.await_line("worker.stderr", 'tool "fork_and_return" has forked')
+
+
 # ---- Placement -----------------------------------------------------------------------
 
 

@@ -293,6 +293,19 @@ class GuineaPig(ThreadSafeAdapter):
     # ---- Processes
 
     @tool
+    def fork_and_return(self, way):
+        """Forks a child that does not leave as it should; gives whose answer it is."""
+        child = os.fork()
+        if child != 0:
+            _, status = os.waitpid(child, 0)
+            return {"pid": os.getpid(), "status": os.waitstatus_to_exitcode(status)}
+        if way == "exit":
+            sys.exit(0)
+        if way == "raise":
+            raise ValueError("of the child")
+        return "the child's"
+
+    @tool
     def spawn(self, ways=("popen", "double_fork"), ignore_term=False):
         """Starts children in several ways and returns their pids."""
         found = []
