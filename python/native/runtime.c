@@ -111,12 +111,16 @@ static void on_parent_death(int number)
 
 // The kernel tells us of the host's death by a signal of our own, for SIGKILL would
 // leave our children behind. Should the host be dead already, the channel is closed and
-// the service thread sees that.
+// the service thread sees that. The calling thread must not have blocked it.
 void sp_die_with_parent(void)
 {
     struct sigaction action = {.sa_handler = on_parent_death};
+    sigset_t own;
     sigemptyset(&action.sa_mask);
+    sigemptyset(&own);
+    sigaddset(&own, SIGRTMAX - 1);
     (void)sigaction(SIGRTMAX - 1, &action, NULL);
+    (void)pthread_sigmask(SIG_UNBLOCK, &own, NULL);
     (void)prctl(PR_SET_PDEATHSIG, SIGRTMAX - 1);
 }
 

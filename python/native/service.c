@@ -6,9 +6,11 @@
 #include "state.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "fault.h"
@@ -222,6 +224,20 @@ static int say_hello(struct sp_runtime *runtime)
                : ECONNRESET;
 }
 
+// Waits for a message. User code may block the signal of the host's death, the kernel
+// takes it away at setuid(), and a process that the host has forked may hold the other
+// end of the channel; so the host itself is watched as well.
+static void wait_for_word(const struct sp_runtime *runtime, struct pollfd *host)
+{
+    struct pollfd entries[] = {{.fd = runtime->channel, .events = POLLIN}, *host};
+    if (poll(entries, 2, -1) > 0 && entries[1].revents != 0) {
+        if (getppid() != runtime->host) {
+            die_with_host();
+        }
+        host->fd = -1; // user code has closed it, or it is another's by now
+    }
+}
+
 static void *service_loop(void *argument)
 {
     struct service_start *begun = argument;
@@ -233,7 +249,11 @@ static void *service_loop(void *argument)
     pthread_cond_signal(&begun->said);
     pthread_mutex_unlock(&begun->lock);
     // From here on `begun` is gone.
+    runtime->host = getppid();
+    struct pollfd host = {.fd = (int)syscall(SYS_pidfd_open, runtime->host, 0),
+                          .events = POLLIN};
     while (rc == 0) {
+        wait_for_word(runtime, &host);
         struct sp_message_head head;
         const uint8_t *body;
         snakepit_err err = sp_channel_receive(runtime->channel, room, &head, &body);

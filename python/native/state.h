@@ -77,6 +77,7 @@ struct sp_runtime {
     PyObject *on_cancel;   // as tools
 
     pthread_t service;
+    pid_t host;                     // service.c
     struct sp_canceller *canceller; // service.c; owner: the service thread
 };
 

@@ -156,6 +156,7 @@ enum sp_fork_outcome sp_template_fork(void)
     uint64_t ticket;
     int descriptors[SP_FORK_FDS];
     snakepit_err err;
+    sp_die_with_parent(); // again: the import may have lost it by setuid()
     Py_BEGIN_ALLOW_THREADS err =
         sp_channel_receive_fork(SP_FD_TEMPLATE, &ticket, descriptors);
     Py_END_ALLOW_THREADS if (err == SNAKEPIT_END)
