@@ -47,6 +47,19 @@ def test_lesson_01_idle_workers_die_with_their_host(start_host, kind):
     die_with_host(host, host.workers())
 
 
+def test_lesson_01_workers_die_with_their_host_though_its_fork_lives_on(
+    start_host, kind
+):
+    host = start_host(pool(kind))
+    host.open()
+    host.call("block_signals")
+    fork = host.ask("fork")["pid"]
+    try:
+        die_with_host(host, host.workers())
+    finally:
+        os.kill(fork, signal.SIGKILL)
+
+
 @pytest.mark.parametrize("tool", ["sleep", "spin", "hold_gil", "stubborn"])
 def test_lesson_01_busy_workers_die_with_their_host(
     start_host, profile, tmp_path, tool

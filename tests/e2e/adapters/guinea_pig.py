@@ -267,6 +267,11 @@ class GuineaPig(ThreadSafeAdapter):
                 pass
 
     @tool
+    def block_signals(self):
+        """On the thread that runs it, for good."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+
+    @tool
     def until_cancelled(self, path=None):
         """Watches the token."""
         if path:

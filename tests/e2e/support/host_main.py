@@ -75,6 +75,14 @@ class HostMain:
             for name, value in found.items()
         }
 
+    def fork(self) -> dict[str, Any]:
+        """Forks a child that keeps all descriptors and stays until it is killed."""
+        child = os.fork()
+        if child == 0:
+            while True:
+                signal.pause()
+        return {"pid": child}
+
     def measure(self) -> dict[str, Any]:
         here = Process.of(os.getpid())
         assert here
