@@ -55,7 +55,22 @@ static void judge(struct pool_check *item)
     item->falls_back = lacks_threads && !refuses;
 }
 
-static void probe(struct pool_check *item)
+static void look_for_adapter(struct pool_check *item, char *folder)
+{
+    char module[SP_MODULE_NAME_MAX];
+    if (sp_interpreter_lacks_adapter(&item->python, item->pool, folder, module)) {
+        sp_cli_explain(
+            &item->problem,
+            "adapter: \"%s\": %s finds no module \"%s\", neither in %s nor on "
+            "its path (PYTHONPATH in adapter_env adds folders)",
+            item->pool->adapter,
+            item->python.executable,
+            module,
+            folder);
+    }
+}
+
+static void probe(struct pool_check *item, char *folder)
 {
     if (item->pool->python == NULL) {
         sp_cli_explain(&item->problem, "there is no Python interpreter");
@@ -67,6 +82,9 @@ static void probe(struct pool_check *item)
     if (item->probed) {
         item->problem.text[0] = '\0';
         judge(item);
+        if (item->problem.text[0] == '\0') {
+            look_for_adapter(item, folder);
+        }
     } else if (item->problem.text[0] == '\0') {
         sp_cli_explain(&item->problem, "%s", snakepit_err_text(err));
     }
@@ -81,7 +99,7 @@ static snakepit_err probe_all(struct check *check)
     }
     for (size_t i = 0; i < check->config->count; i++) {
         check->pools[i].pool = &check->config->pools[i];
-        probe(&check->pools[i]);
+        probe(&check->pools[i], check->config->directory);
         check->faults += check->pools[i].problem.text[0] != '\0';
     }
     return SNAKEPIT_OK;

@@ -42,6 +42,16 @@ void sp_interpreter_fini(struct sp_interpreter *interpreter);
 // True if its threads run in parallel, so that the thread profile can use it.
 bool sp_interpreter_runs_threads(const struct sp_interpreter *interpreter);
 
+#define SP_MODULE_NAME_MAX 256u
+
+// Whether a worker of `pool` would not find the module, or the package, of its adapter,
+// whose name is written to `module`. `folder`: of the configuration. Otherwise as
+// sp_interpreter_probe(); if nothing can be learnt, nothing is lacking.
+bool sp_interpreter_lacks_adapter(const struct sp_interpreter *interpreter,
+                                  const struct sp_pool_config *pool,
+                                  char *folder,
+                                  char module[SP_MODULE_NAME_MAX]);
+
 // ---- What there is on this machine --------------------------------------------
 
 struct sp_interpreter_entry {

@@ -256,6 +256,27 @@ def test_check_says_what_each_pool_will_be():
     assert result.stdout.count("has the bridge") == 2
 
 
+def test_check_looks_for_the_adapter(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("pools:\n  - {name: a, adapter: nothere.Class}\n")
+    result = run("check", path)
+    assert result.returncode == 1
+    assert 'pool "a": adapter: "nothere.Class"' in result.stderr
+    assert 'finds no module "nothere"' in result.stderr
+    (tmp_path / "beside.py").write_text("raise SystemExit('it was run')\n")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "other.py").touch()
+    path.write_text(
+        "pools:\n"
+        "  - {name: a, adapter: 'beside:Class'}\n"
+        f"  - {{name: b, adapter: other, adapter_env: {{PYTHONPATH: {elsewhere}}}}}\n"
+        "  - {name: c}\n"
+    )
+    result = run("check", path)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
 def test_check_as_json_is_one_object():
     report = json.loads(run("check", HYBRID, "--json").stdout)
     assert report["ok"] is True
