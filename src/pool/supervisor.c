@@ -133,8 +133,8 @@ static void begin_fallback(struct sp_supervisor *supervisor, const char *why)
         char text[800];
         (void)snprintf(text,
                        sizeof text,
-                       "%.200s: pool %.100s: python: %.250s cannot run the thread "
-                       "profile: %s (on_unsupported: refuse)",
+                       "%.200s: pool %.100s: the thread profile cannot run on %.250s: "
+                       "%s (on_unsupported: refuse)",
                        supervisor->config->file,
                        supervisor->pool_config->name,
                        supervisor->pool_config->python,
