@@ -57,7 +57,8 @@ enum sp_slot_state {
     SP_SLOT_RUNNING = 2,    // worker: an executor has taken it
     SP_SLOT_DONE = 3,       // worker: the answer is written
     SP_SLOT_TAKEN_BACK = 4, // host: no longer wanted; the worker passes it on as DONE
-    SP_SLOT_ASKING = 5,     // worker: the tool waits for its host's reply; then RUNNING
+    SP_SLOT_ASKING = 5,     // worker: the tool asks its host; it may take that back
+    SP_SLOT_HEARD = 6,      // host: it has the question and will reply; then RUNNING
     SP_SLOT_STATE = 0xff,   // mask of the above
     SP_SLOT_WAITER = 0x100, // host: a thread sleeps on the word; wake it
     SP_SLOT_NOTIFY =
@@ -81,17 +82,17 @@ enum sp_slot_kind {
     SP_CALL_STREAM = 2, // as TOOL, and what it yields goes through a tube
 };
 
-// What the host says to a slot that is ASKING.
+// What the host says to a slot that is ASKING or HEARD.
 enum sp_reply {
     SP_REPLY_RESULT = 0, // the body is what the host's tool returned
-    SP_REPLY_FAULT = 1,  // the body is a map {"err", "type", "message"}
+    SP_REPLY_FAULT = 1,  // the body is a map, see payload/wire.h; none: no memory
     SP_REPLY_LEFT = 2,   // nobody waits for the call any more
     SP_REPLY_SERVE = 3,  // run the slot that `body` numbers, then go on waiting
 };
 
 // Above the bits: which turn of the slot this is, so that a waiter that was about to
-// sleep on an earlier call does not sleep on this one. Nobody reads it; futexes compare
-// it.
+// sleep on an earlier call does not sleep on this one. The worker counts it up whenever
+// it asks or goes on asking; the host replies to one turn and no other.
 #define SP_SLOT_TURN_SHIFT 12
 
 enum sp_slot_status {
@@ -102,8 +103,8 @@ enum sp_slot_status {
 };
 
 // What the host writes before the state becomes QUEUED. Constant until it is DONE, but
-// for the last two; and while the slot is ASKING the reply's place and kind take the
-// request's.
+// for the last two; and while the slot is HEARD the reply's body, lease and kind take
+// the request's.
 struct sp_slot_request {
     uint64_t call; // number of the call, never reused in a pit
     uint64_t

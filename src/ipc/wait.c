@@ -412,7 +412,9 @@ static bool pause_is_over(const struct sp_pause *pause, enum sp_pause_result *re
     struct sp_slot_request *request = &pause->slot->request;
     *result = SP_PAUSE_OVER;
     if (pause->reply) {
-        return (look(pause->slot) & SP_SLOT_STATE) != SP_SLOT_ASKING;
+        // [reply:seen] pairs with [reply:put].
+        uint32_t state = look(pause->slot) & SP_SLOT_STATE;
+        return state != SP_SLOT_ASKING && state != SP_SLOT_HEARD;
     }
     // [tube:room] what was read is not needed any more; pairs with [tube:read].
     if (__atomic_load_n(&request->tube_head, __ATOMIC_ACQUIRE) >= pause->tube_head) {
@@ -480,6 +482,8 @@ enum sp_pause_result sp_wait_host(const struct sp_pause *pause,
         return result;
     }
     result = sleep_for_host(pause, wait);
-    sp_patience_miss(wait->patience, sp_clock_ticks() - begun);
+    uint64_t slept = sp_clock_ticks() - begun;
+    sp_patience_miss(wait->patience, slept);
+    note_sleep(wait, slept);
     return result;
 }

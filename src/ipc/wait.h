@@ -44,7 +44,7 @@ uint32_t sp_wait_slot(struct sp_slot *slot, const struct sp_wait *wait);
 // Worker: what an executor waits for in the middle of a call.
 struct sp_pause {
     struct sp_slot *slot;
-    bool reply;         // until the slot is not ASKING any more
+    bool reply;         // until the slot is neither ASKING nor HEARD
     uint64_t tube_head; // else: until the head has come so far
 };
 

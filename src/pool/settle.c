@@ -256,13 +256,14 @@ void sp_pool_collect_seat(struct sp_pool *pool,
                           struct sp_after *after)
 {
     uint32_t slot;
+    bool asks;
     sp_pool_take_returns(pool, seat);
     while (!seat->violated && !seat->dead) {
-        snakepit_err err = sp_port_next_done(seat->port, &slot);
+        snakepit_err err = sp_port_next_done(seat->port, &slot, &asks);
         if (err == SNAKEPIT_NOT_FOUND) {
             return;
         }
-        if (err != SNAKEPIT_OK) {
+        if (err != SNAKEPIT_OK || asks) { // nobody answers questions yet
             sp_pool_violation(pool, seat);
             return;
         }
