@@ -13,6 +13,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "pit/pit.h"
+#include "pool/question.h"
 
 #define EVENTS_A_TURN 32
 #define FOREVER_MS    UINT32_MAX
@@ -84,11 +85,14 @@ static size_t run_callbacks(struct sp_link *ended)
 static size_t run_ended(snakepit *pit)
 {
     struct sp_link ended;
+    size_t count = 0;
     sp_list_init(&ended);
     for (size_t i = 0; i < pit->count; i++) {
-        sp_pool_collect(pit->pools[i].pool, &ended);
+        if (sp_pool_collect(pit->pools[i].pool, &ended)) {
+            count += sp_pool_serve_questions(pit->pools[i].pool);
+        }
     }
-    return run_callbacks(&ended);
+    return count + run_callbacks(&ended);
 }
 
 // Asks to be woken. What ended before is found by the look that must follow.

@@ -79,8 +79,10 @@ static snakepit_err open_pool(snakepit *pit, size_t index)
         .session_ttl_ms = pit->config->session_ttl_ms,
         .hash_key = pit->hash_key,
     };
-    const struct sp_pool_hooks hooks = {
-        sp_loop_attention, sp_drain_wake, on_changed, pit};
+    const struct sp_pool_hooks hooks = {.attention = sp_loop_attention,
+                                        .ended = sp_drain_wake,
+                                        .changed = on_changed,
+                                        .user = pit};
     struct sp_pit_pool *place = &pit->pools[index];
     snakepit_err err = sp_pool_open(&options, &hooks, &pit->log, &place->pool);
     if (err != SNAKEPIT_OK) {
