@@ -64,6 +64,7 @@ extern const struct bench_case bench_case_warm;
 extern const struct bench_case bench_case_paced;
 extern const struct bench_case bench_case_inflight;
 extern const struct bench_case bench_case_callers;
+extern const struct bench_case bench_case_host_tool;
 extern const struct bench_case bench_case_scaling;
 extern const struct bench_case bench_case_view;
 extern const struct bench_case bench_case_result;

@@ -29,6 +29,7 @@ static const struct bench_case *const cases[] = {
     &bench_case_paced,
     &bench_case_inflight,
     &bench_case_callers,
+    &bench_case_host_tool,
     &bench_case_scaling,
     &bench_case_view,
     &bench_case_result,

@@ -171,14 +171,15 @@ SNAKEPIT_API snakepit_err snakepit_submit(snakepit *pit,
 // came in time. NOT_FOUND: it has ended already.
 SNAKEPIT_API snakepit_err snakepit_cancel(snakepit *pit, snakepit_call_id call);
 
-// A descriptor for poll(2): readable when calls have ended. Call snakepit_drain(pit, 0)
-// until it returns 0 before each poll: only then do the workers ring. From now on
-// callbacks run only inside snakepit_drain(). The pit owns the descriptor.
-// INVALID_ARGUMENT: called from a callback.
+// A descriptor for poll(2): readable when calls have ended, or ask. Call
+// snakepit_drain(pit, 0) until it returns 0 before each poll: only then do the workers
+// ring. From now on callbacks run only inside snakepit_drain(). The pit owns the
+// descriptor. INVALID_ARGUMENT: called from a callback.
 SNAKEPIT_API snakepit_err snakepit_completion_fd(snakepit *pit, int *fd);
 
-// Runs the callbacks of calls that have ended, and returns how many ran. With
-// `timeout_ms` over 0 it waits that long for the first one. One thread at a time.
+// Runs the callbacks of calls that have ended and the host's tools that submitted calls
+// ask for, and returns how many ran. With `timeout_ms` over 0 it waits that long for
+// the first one. One thread at a time.
 SNAKEPIT_API size_t snakepit_drain(snakepit *pit, uint32_t timeout_ms);
 
 // ---- Answers ------------------------------------------------------------------
@@ -258,6 +259,62 @@ SNAKEPIT_API snakepit_err snakepit_session_list(snakepit *pit,
                                                 snakepit_answer **answer);
 // Ends the session. Its calls go on; the next one begins the session anew. NOT_FOUND.
 SNAKEPIT_API snakepit_err snakepit_session_close(snakepit *pit, const char *session_id);
+
+// ---- Tools of the host --------------------------------------------------------
+
+// What a host's tool is told of the call that asks. Texts are borrowed until the
+// function returns.
+typedef struct snakepit_tool_info {
+    size_t size;            // of the struct as the library knows it
+    const char *name;       // by which it was called
+    const char *session_id; // of the call; "" for none
+    const char *pool;       // whose worker asks
+    snakepit_call_id call;
+    uint64_t worker;       // its id
+    uint32_t remaining_ms; // until the call's time is up; UINT32_MAX: it never is
+} snakepit_tool_info;
+
+// A tool of the host, which Python calls by session_context.call_host_tool(). Reads the
+// map that comes next in `arguments`, writes one value to `result` (nothing: None) and
+// returns OK; or returns an error and may say why in `why`: Python gets both as an
+// exception. All is borrowed until it returns; tensors in the arguments lie in memory
+// that the worker can write.
+//
+// It runs on the thread that waits for the call: inside snakepit_call() on the caller's
+// own, for a submitted call on the one that runs callbacks, which runs no others
+// meanwhile. On several threads at once if several calls ask. It may call the library
+// but for snakepit_close() and snakepit_drain(). What it calls by snakepit_call() ends
+// no later than the call that asks, and in the same pool is run by the executor that
+// asks, so that it waits for nobody; all of this is nested 16 deep at most.
+typedef snakepit_err snakepit_tool_fn(void *user,
+                                      const snakepit_tool_info *info,
+                                      const snakepit_reader *arguments,
+                                      snakepit_writer *result,
+                                      snakepit_message *why);
+
+typedef struct snakepit_tool_options {
+    size_t size;             // see Options
+    const char *session_id;  // NULL: for the calls of all sessions and of none. A tool
+                             // of a session goes before one of all, and ends with it
+    const char *description; // what Python sees in session_context.host_tools; or NULL
+} snakepit_tool_options;
+
+// Makes `function` callable from Python under a name of 1 to 255 bytes that does not
+// begin with "snakepit.". Keeps `user`; copies the texts. `options` may be NULL. At any
+// time; a call that asks before it gets UNKNOWN_TOOL. INVALID_ARGUMENT: the name or the
+// options are none, or the name is taken. NO_MEMORY, SATURATED (max_sessions sessions
+// have calls under way), SHUTTING_DOWN.
+SNAKEPIT_API snakepit_err snakepit_tool_register(snakepit *pit,
+                                                 const char *name,
+                                                 snakepit_tool_fn *function,
+                                                 void *user,
+                                                 const snakepit_tool_options *options);
+// Takes it away again: when this returns, it runs nowhere any more. From within a
+// host's tool it does not wait for that. `session_id` as it was registered with.
+// NOT_FOUND, INVALID_ARGUMENT.
+SNAKEPIT_API snakepit_err snakepit_tool_unregister(snakepit *pit,
+                                                   const char *name,
+                                                   const char *session_id);
 
 // ---- Tensors in shared memory -------------------------------------------------
 

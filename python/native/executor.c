@@ -22,9 +22,7 @@ static _Thread_local struct sp_executor *here;
 // What a call came to, before it is written to the slot.
 struct outcome {
     uint32_t status;
-    uint64_t body;
-    uint32_t body_size;
-    uint32_t lease;
+    struct sp_body body;
     uint32_t held;
     uint64_t ran_ticks;
 };
@@ -36,7 +34,7 @@ struct sp_executor *sp_executor_here(void)
 
 // ---- Answering ----------------------------------------------------------------
 
-static void notify(struct sp_runtime *runtime, uint32_t id)
+void sp_executor_notify(struct sp_runtime *runtime, uint32_t id)
 {
     struct sp_control_view *view = &runtime->view;
     uint64_t position =
@@ -63,9 +61,9 @@ static void answer(struct sp_executor *executor,
     struct sp_slot_result *result = &runtime->view.slots[id].result;
     result->status = outcome->status;
     result->call = call;
-    result->body = outcome->body;
-    result->body_size = outcome->body_size;
-    result->lease = outcome->lease;
+    result->body = outcome->body.at;
+    result->body_size = outcome->body.size;
+    result->lease = outcome->body.lease;
     result->held = outcome->held;
     result->executor = executor->index;
     result->ran_ticks = outcome->ran_ticks;
@@ -76,39 +74,38 @@ static void answer(struct sp_executor *executor,
     if ((word & SP_SLOT_WAITER) != 0) {
         sp_futex_wake(&result->state, 1);
     }
-    if ((word & SP_SLOT_NOTIFY) != 0) {
-        notify(runtime, id);
+    if ((word & (SP_SLOT_NOTIFY | SP_SLOT_TOLD)) == SP_SLOT_NOTIFY) {
+        sp_executor_notify(runtime, id);
     }
 }
 
 // ---- Encoding -----------------------------------------------------------------
 
-// Puts what the encoder wrote where the host may read it.
-static snakepit_err
-place_body(struct sp_executor *executor, uint32_t id, struct outcome *outcome)
+snakepit_err
+sp_executor_place_body(struct sp_executor *executor, uint32_t id, struct sp_body *body)
 {
     struct sp_encoder *encoder = &executor->encoder;
     const uint8_t *data;
     size_t size;
     bool is_inline;
     sp_encoder_bytes(encoder, &data, &size, &is_inline);
-    outcome->body = (uint64_t)id * SP_INLINE_RESULT;
-    outcome->body_size = (uint32_t)size;
+    body->at = (uint64_t)id * SP_INLINE_RESULT;
+    body->size = (uint32_t)size;
     if (!is_inline) {
         struct sp_block *block = sp_encoder_add_block(encoder, size);
         if (block == NULL) {
             return SNAKEPIT_NO_MEMORY;
         }
         sp_copy(executor->runtime->results.base + block->offset, data, size);
-        outcome->body = block->offset;
+        body->at = block->offset;
     }
     if (encoder->block_count == 0) {
         return SNAKEPIT_OK;
     }
-    return sp_runtime_lend(executor->runtime, encoder, &outcome->lease);
+    return sp_runtime_lend(executor->runtime, encoder, &body->lease);
 }
 
-static void begin_body(struct sp_executor *executor, uint32_t id)
+void sp_executor_begin_body(struct sp_executor *executor, uint32_t id)
 {
     uint8_t *area = executor->runtime->results.base + (uint64_t)id * SP_INLINE_RESULT;
     sp_encoder_begin(&executor->encoder, area, SP_INLINE_RESULT);
@@ -121,17 +118,17 @@ static void answer_exception(struct sp_executor *executor,
                              struct outcome *outcome)
 {
     outcome->status = SP_STATUS_FAULT;
-    outcome->lease = SP_NO_LEASE;
+    outcome->body.lease = SP_NO_LEASE;
     PyObject *fault =
         sp_fault_describe(executor->runtime->formatter, err, &executor->shapes);
-    begin_body(executor, id);
+    sp_executor_begin_body(executor, id);
     if (fault == NULL || sp_encode(&executor->encoder, fault) != 0 ||
-        place_body(executor, id, outcome) != SNAKEPIT_OK) {
+        sp_executor_place_body(executor, id, &outcome->body) != SNAKEPIT_OK) {
         PyErr_Clear();
-        outcome->body = (uint64_t)id * SP_INLINE_RESULT;
-        outcome->body_size = sp_fault_bare(
-            executor->runtime->results.base + outcome->body, SP_INLINE_RESULT, err);
-        outcome->lease = SP_NO_LEASE;
+        outcome->body.at = (uint64_t)id * SP_INLINE_RESULT;
+        outcome->body.size = sp_fault_bare(
+            executor->runtime->results.base + outcome->body.at, SP_INLINE_RESULT, err);
+        outcome->body.lease = SP_NO_LEASE;
     }
     Py_XDECREF(fault);
 }
@@ -141,14 +138,14 @@ static void answer_result(struct sp_executor *executor,
                           PyObject *result,
                           struct outcome *outcome)
 {
-    begin_body(executor, id);
+    sp_executor_begin_body(executor, id);
     if (sp_encode(&executor->encoder, result) != 0) {
         bool memory = PyErr_ExceptionMatches(PyExc_MemoryError);
         answer_exception(executor,
                          id,
                          memory ? SNAKEPIT_NO_MEMORY : SNAKEPIT_UNSERIALISABLE,
                          outcome);
-    } else if (place_body(executor, id, outcome) != SNAKEPIT_OK) {
+    } else if (sp_executor_place_body(executor, id, &outcome->body) != SNAKEPIT_OK) {
         PyErr_SetString(
             PyExc_MemoryError,
             "the results arena is full; raise shared_memory_size or free answers");
@@ -318,15 +315,6 @@ static void end_call(struct sp_executor *executor)
     atomic_store_explicit(&stamp->call, 0, memory_order_release);
 }
 
-static struct sp_lease *lease_new(struct sp_runtime *runtime, uint32_t number)
-{
-    struct sp_lease *lease = malloc(sizeof *lease);
-    if (lease != NULL) {
-        *lease = (struct sp_lease){.refs = 1, .number = number, .runtime = runtime};
-    }
-    return lease;
-}
-
 // Drops the executor's own reference; 1 when Python holds others, and a return will
 // follow.
 static uint32_t lease_leave(struct sp_lease *lease)
@@ -349,7 +337,7 @@ static void run_tool(struct sp_executor *executor,
     struct sp_lease *lease = NULL;
     __builtin_prefetch(executor->runtime->requests.base + request->body);
     if (request->lease != SP_NO_LEASE) {
-        lease = lease_new(executor->runtime, request->lease);
+        lease = sp_lease_new(executor->runtime, request->lease);
     }
     snakepit_err err = SNAKEPIT_TOOL_FAILED;
     uint64_t begun = sp_clock_ticks();
@@ -403,13 +391,68 @@ static void serve(struct sp_executor *executor, uint32_t id)
     // Both lines come from the other core: let them travel at the same time.
     __builtin_prefetch(&slot->request);
     __builtin_prefetch(&slot->result, 1);
-    struct outcome outcome = {.status = SP_STATUS_SKIPPED, .lease = SP_NO_LEASE};
+    struct outcome outcome = {.status = SP_STATUS_SKIPPED, .body.lease = SP_NO_LEASE};
     bool started = start(slot);
     struct sp_slot_request request = read_request(slot);
     if (started && request_is_sound(runtime, &request)) {
         run_tool(executor, id, &request, &outcome);
     }
     answer(executor, id, request.call, &outcome);
+}
+
+// What is set aside of a call while another one runs on its stack.
+struct aside {
+    uint64_t call;
+    uint64_t since;
+    uint32_t slot;
+    uint64_t deadline;
+    const uint8_t *name;
+    uint32_t name_size;
+    uint32_t session_size;
+    bool shielded;
+};
+
+static struct aside put_aside(struct sp_executor *executor)
+{
+    const struct sp_current *current = &executor->current;
+    const struct sp_stamp *stamp = &executor->runtime->view.stamps[executor->index];
+    struct aside aside = {
+        .call = current->call,
+        .since = atomic_load_explicit(&stamp->since, memory_order_relaxed),
+        .slot = current->slot,
+        .deadline = current->deadline,
+        .name = current->name,
+        .name_size = current->name_size,
+        .session_size = current->session_size,
+        .shielded = atomic_load(&current->mark) == 0,
+    };
+    // A cancel of this call must not hit the other one. It is not lost: the cancel word
+    // tells.
+    sp_executor_shield(executor);
+    return aside;
+}
+
+static void take_up(struct sp_executor *executor, const struct aside *aside)
+{
+    struct sp_current *current = &executor->current;
+    current->slot = aside->slot;
+    current->deadline = aside->deadline;
+    current->name = aside->name;
+    current->name_size = aside->name_size;
+    current->session_size = aside->session_size;
+    current->call = aside->call;
+    atomic_store_explicit(
+        &current->mark, aside->shielded ? 0 : aside->call, memory_order_release);
+    struct sp_stamp *stamp = &executor->runtime->view.stamps[executor->index];
+    atomic_store_explicit(&stamp->since, aside->since, memory_order_relaxed);
+    atomic_store_explicit(&stamp->call, aside->call, memory_order_release);
+}
+
+void sp_executor_serve_within(struct sp_executor *executor, uint32_t id)
+{
+    struct aside aside = put_aside(executor);
+    serve(executor, id);
+    take_up(executor, &aside);
 }
 
 // ---- The loop -----------------------------------------------------------------

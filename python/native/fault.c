@@ -52,8 +52,7 @@ static snakepit_err err_of(PyObject *exception, snakepit_err err)
     return err;
 }
 
-// The exception that is set, normalised, as a new reference.
-static PyObject *take_exception(void)
+PyObject *sp_fault_take(void)
 {
 #if PY_VERSION_HEX >= 0x030c0000
     return PyErr_GetRaisedException();
@@ -72,8 +71,7 @@ static PyObject *take_exception(void)
 #endif
 }
 
-// Sets what take_exception() gave.
-static void put_back(PyObject *exception)
+void sp_fault_put_back(PyObject *exception)
 {
 #if PY_VERSION_HEX >= 0x030c0000
     PyErr_SetRaisedException(exception);
@@ -133,7 +131,7 @@ static PyObject *add_shape(PyObject *text, PyObject *name, PyObject *shape)
 PyObject *sp_fault_shapes(const struct sp_codec *codec,
                           const struct sp_arguments *arguments)
 {
-    PyObject *exception = take_exception();
+    PyObject *exception = sp_fault_take();
     PyObject *text = PyUnicode_FromString("");
     for (size_t i = 0; i < arguments->count && i < SHAPES_NAMED; i++) {
         PyObject *name = PyTuple_GET_ITEM(arguments->names, i);
@@ -146,25 +144,35 @@ PyObject *sp_fault_shapes(const struct sp_codec *codec,
         Py_DECREF(whole);
     }
     PyErr_Clear();
-    put_back(exception);
+    sp_fault_put_back(exception);
     return text;
 }
 
 // ---- The fault ----------------------------------------------------------------
 
-// (type, message, traceback) by the formatter; NULL if it is missing or fails.
+// (type, message, traceback, err) by the formatter; NULL if it is missing or fails.
 static PyObject *format(PyObject *formatter, PyObject *exception)
 {
     if (formatter == NULL || exception == NULL) {
         return NULL;
     }
     PyObject *texts = PyObject_CallOneArg(formatter, exception);
-    if (texts != NULL && PyTuple_CheckExact(texts) && PyTuple_GET_SIZE(texts) == 3) {
+    if (texts != NULL && PyTuple_CheckExact(texts) && PyTuple_GET_SIZE(texts) == 4) {
         return texts;
     }
     Py_XDECREF(texts);
     PyErr_Clear();
     return NULL;
+}
+
+// The error that the formatter names, or `err`.
+static snakepit_err named_err(PyObject *number, snakepit_err err)
+{
+    long named = PyLong_Check(number) ? PyLong_AsLong(number) : 0;
+    if (named == -1 && PyErr_Occurred()) {
+        PyErr_Clear();
+    }
+    return named > 0 && named <= INT16_MAX ? (snakepit_err)named : err;
 }
 
 // Adds the shapes to a fault and lets go of them.
@@ -181,11 +189,12 @@ static void add_shapes(PyObject *fault, PyObject **shapes)
 
 PyObject *sp_fault_describe(PyObject *formatter, snakepit_err err, PyObject **shapes)
 {
-    PyObject *exception = take_exception();
+    PyObject *exception = sp_fault_take();
     err = err_of(exception, err);
     PyObject *texts = format(formatter, exception);
     PyObject *fault;
     if (texts != NULL) {
+        err = named_err(PyTuple_GET_ITEM(texts, 3), err);
         fault = Py_BuildValue("{s:i,s:O,s:O,s:O}",
                               "err",
                               (int)err,

@@ -13,6 +13,12 @@
 struct sp_arguments; // codec.h
 struct sp_codec;
 
+// The exception that is set, normalised, as a new reference; none is set then. NULL:
+// there was none.
+PyObject *sp_fault_take(void);
+// Sets what sp_fault_take() gave, and takes it.
+void sp_fault_put_back(PyObject *exception);
+
 // With an exception set, which stays: what a tool was called with, by name, type and
 // shape and never by value ("data: float32[3,4], n: int"), as new text. NULL: there is
 // no memory.
@@ -21,9 +27,9 @@ PyObject *sp_fault_shapes(const struct sp_codec *codec,
 
 // Takes the exception that is set and gives a dict that describes it, or NULL (nothing
 // is set then). `formatter` may be NULL; it is called with the exception and returns
-// its type, message and traceback as text. A Cancelled exception changes `err` to
-// CANCELLED in the dict, an UnknownTool to UNKNOWN_TOOL. Takes `*shapes` too, which may
-// be NULL, and leaves NULL there.
+// its type, message and traceback as text, and the number of an error or 0. A Cancelled
+// exception changes `err` to CANCELLED in the dict, an UnknownTool to UNKNOWN_TOOL.
+// Takes `*shapes` too, which may be NULL, and leaves NULL there.
 PyObject *sp_fault_describe(PyObject *formatter, snakepit_err err, PyObject **shapes);
 
 // Writes the smallest fault there is, for when even describing failed; returns its

@@ -10,6 +10,7 @@
 #include "call.h"
 #include "fault.h"
 #include "forks.h"
+#include "question.h"
 #include "template.h"
 
 struct module_state {
@@ -127,6 +128,12 @@ static PyObject *runtime_set_on_cancel(PyObject *module, PyObject *function)
 {
     struct sp_runtime *runtime = attached(module);
     return runtime == NULL ? NULL : keep(&runtime->on_cancel, function);
+}
+
+static PyObject *runtime_set_refusal(PyObject *module, PyObject *function)
+{
+    struct sp_runtime *runtime = attached(module);
+    return runtime == NULL ? NULL : keep(&runtime->refusal, function);
 }
 
 static PyObject *runtime_set_on_unserialisable(PyObject *module, PyObject *wanted)
@@ -329,6 +336,39 @@ static PyObject *runtime_current_call(PyObject *module, PyObject *unused)
     return sp_call_current(state_of(module)->call_type);
 }
 
+static PyObject *runtime_runs_call(PyObject *module, PyObject *unused)
+{
+    (void)module;
+    (void)unused;
+    const struct sp_executor *executor = sp_executor_here();
+    return PyBool_FromLong(executor != NULL && executor->current.call != 0);
+}
+
+static PyObject *
+runtime_ask(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
+{
+    Py_ssize_t size;
+    struct sp_executor *executor = sp_executor_here();
+    (void)module;
+    if (count != 2 || !PyUnicode_Check(arguments[0]) || !PyDict_Check(arguments[1])) {
+        PyErr_SetString(PyExc_TypeError, "ask() takes a name and a dict of arguments");
+        return NULL;
+    }
+    if (executor == NULL || executor->current.call == 0) {
+        PyErr_SetString(PyExc_RuntimeError,
+                        "this thread runs no call of the host, so it cannot ask it");
+        return NULL;
+    }
+    if (PyUnicode_AsUTF8AndSize(arguments[0], &size) == NULL) {
+        return NULL;
+    }
+    if (size == 0 || size > (Py_ssize_t)SP_TOOL_NAME_MAX) {
+        return PyErr_Format(
+            PyExc_ValueError, "a tool's name has 1 to %u bytes", SP_TOOL_NAME_MAX);
+    }
+    return sp_question_ask(executor, arguments[0], arguments[1]);
+}
+
 static PyObject *
 runtime_empty(PyObject *module, PyObject *arguments, PyObject *keywords)
 {
@@ -373,6 +413,18 @@ static PyMethodDef methods[] = {
      runtime_set_on_cancel,
      METH_O,
      "Sets what is told the number of each call that is cancelled."},
+    {"set_refusal",
+     runtime_set_refusal,
+     METH_O,
+     "Sets what makes an exception of an error of the host's."},
+    {"runs_call",
+     runtime_runs_call,
+     METH_NOARGS,
+     "Whether this thread is in the middle of a call."},
+    {"ask",
+     (PyCFunction)(void (*)(void))runtime_ask,
+     METH_FASTCALL,
+     "ask(name, arguments): what the host's tool of that name returns."},
     {"set_on_unserialisable",
      runtime_set_on_unserialisable,
      METH_O,

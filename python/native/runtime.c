@@ -244,7 +244,31 @@ sp_runtime_lend(struct sp_runtime *runtime, struct sp_encoder *encoder, uint32_t
     return SNAKEPIT_OK;
 }
 
+void sp_runtime_end_lease(struct sp_runtime *runtime, uint32_t lease)
+{
+    pthread_mutex_lock(&runtime->leases_lock);
+    end_lease(&runtime->leases[lease]);
+    pthread_mutex_unlock(&runtime->leases_lock);
+}
+
 // ---- Leases of requests: the host's, with us ----------------------------------
+
+struct sp_lease *sp_lease_new(struct sp_runtime *runtime, uint32_t number)
+{
+    struct sp_lease *lease = malloc(sizeof *lease);
+    if (lease != NULL) {
+        *lease = (struct sp_lease){.refs = 1, .number = number, .runtime = runtime};
+    }
+    return lease;
+}
+
+void sp_lease_return(struct sp_runtime *runtime, uint32_t number)
+{
+    struct sp_control_view *view = &runtime->view;
+    uint64_t position =
+        atomic_fetch_add_explicit(&view->header->return_tail, 1, memory_order_relaxed);
+    sp_ring_put(view->request_returns, view->shape.leases - 1, position, number);
+}
 
 void sp_lease_unref(struct sp_lease *lease)
 {
@@ -253,11 +277,7 @@ void sp_lease_unref(struct sp_lease *lease)
         return;
     }
     if (lease->number != SP_NO_LEASE) {
-        struct sp_control_view *view = &lease->runtime->view;
-        uint64_t position = atomic_fetch_add_explicit(
-            &view->header->return_tail, 1, memory_order_relaxed);
-        sp_ring_put(
-            view->request_returns, view->shape.leases - 1, position, lease->number);
+        sp_lease_return(lease->runtime, lease->number);
     }
     free(lease);
 }

@@ -35,6 +35,11 @@ struct sp_lease {
     struct sp_runtime *runtime;
 };
 
+// With one reference. NULL: no memory; whoever asked still holds the number.
+struct sp_lease *sp_lease_new(struct sp_runtime *runtime, uint32_t number);
+// Tells the host that the tensors behind a number are free. Any thread.
+void sp_lease_return(struct sp_runtime *runtime, uint32_t number);
+
 static inline void sp_lease_ref(struct sp_lease *lease)
 {
     atomic_fetch_add_explicit(&lease->refs, 1, memory_order_relaxed);

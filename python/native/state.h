@@ -47,6 +47,8 @@ struct sp_executor {
     unsigned long thread; // PyThread_get_thread_ident()
     uint64_t served;
     struct sp_patience patience;
+    struct sp_patience pausing; // what waits for the host's replies have taught
+    bool encodes;               // a question: user code may run
     struct sp_decoder decoder;
     struct sp_encoder encoder;
     struct sp_current current;
@@ -75,6 +77,7 @@ struct sp_runtime {
     PyObject *fallback;    // as tools
     PyObject *formatter;   // as tools
     PyObject *on_cancel;   // as tools
+    PyObject *refusal;     // as tools
 
     pthread_t service;
     pid_t host;                     // service.c
@@ -91,6 +94,8 @@ struct sp_runtime *sp_runtime_attach(struct sp_codec *codec);
 snakepit_err sp_runtime_lend(struct sp_runtime *runtime,
                              struct sp_encoder *encoder,
                              uint32_t *lease);
+// Ends a lease that the host never learned of.
+void sp_runtime_end_lease(struct sp_runtime *runtime, uint32_t lease);
 // Takes back the leases that the host has returned.
 void sp_runtime_collect(struct sp_runtime *runtime);
 // Gives memory back that no answer has needed since the last time. Any thread, attached
@@ -106,6 +111,24 @@ struct sp_executor *sp_executor_here(void);
 // After this the canceller cannot reach the executor's call any more, and what it had
 // sent is withdrawn, so that it never hits the next one. Owner only; twice is harmless.
 void sp_executor_shield(struct sp_executor *executor);
+
+// Bytes that the host may read.
+struct sp_body {
+    uint64_t at; // offset in the results
+    uint32_t size;
+    uint32_t lease; // names what they and their tensors lie in, or SP_NO_LEASE
+};
+
+// Has the encoder write where the answer of a slot lies.
+void sp_executor_begin_body(struct sp_executor *executor, uint32_t id);
+// Puts what it wrote where the host may read it. NO_MEMORY. `body->lease` stays as it
+// is where none is needed.
+snakepit_err
+sp_executor_place_body(struct sp_executor *executor, uint32_t id, struct sp_body *body);
+// Puts a slot into the completion ring and rings if the host sleeps.
+void sp_executor_notify(struct sp_runtime *runtime, uint32_t id);
+// Runs the call of a slot in the middle of the one that the executor runs.
+void sp_executor_serve_within(struct sp_executor *executor, uint32_t id);
 
 // ---- service.c ----------------------------------------------------------------
 

@@ -121,8 +121,17 @@ def register(name: str, function: Callable[..., object]) -> None:
 def set_fallback(function: Callable[[str, dict[str, Any]], object] | None) -> None:
     """`function(name, arguments)` answers for names that nobody registered."""
 
-def set_formatter(function: Callable[[BaseException], tuple[str, str, str]]) -> None:
-    """`function(error)` gives type, message and traceback of what a tool raised."""
+def set_formatter(
+    function: Callable[[BaseException], tuple[str, str, str, int]],
+) -> None:
+    """`function(error)` gives type, message and traceback of what a tool raised, and
+    the number of the error that the call ends with, 0 for any exception's.
+    """
+
+def set_refusal(function: Callable[[str, dict[str, Any]], BaseException]) -> None:
+    """`function(tool, fault)` makes an exception of a fault of the host's: a map of
+    err, code, message and type.
+    """
 
 def set_on_cancel(function: Callable[[int], object] | None) -> None:
     """`function(call)` is told the number of each call that is cancelled, on a thread
@@ -156,8 +165,20 @@ def stop_at(number: int) -> None:
 def shield() -> None:
     """From here on nothing interrupts the call that this thread runs, if any."""
 
+def runs_call() -> bool:
+    """Whether this thread is an executor in the middle of a call."""
+
 def current_call() -> Call | None:
     """The call that this thread runs, or None."""
+
+def ask(name: str, arguments: dict[str, Any]) -> Any:
+    """What the host's tool `name` returns for `arguments`, which go by name.
+
+    Waits for it; meanwhile the thread may run other calls. For the thread that runs
+    the call. Raises Cancelled, what `set_refusal` makes of the host's fault or of the
+    end of the call's time, RuntimeError where no call runs, and what cannot be encoded
+    as for a result.
+    """
 
 def empty(shape: int | Sequence[int], dtype: str = "float32") -> Tensor:
     """A writable array in shared memory, its contents undefined.

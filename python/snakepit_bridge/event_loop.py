@@ -16,7 +16,7 @@ import threading
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
-from . import runtime
+from . import host, runtime
 from .runtime import Cancelled
 
 if TYPE_CHECKING:
@@ -28,10 +28,16 @@ STOP_WITHIN = 5.0  # seconds that what still runs may take to end when the loop 
 class Work:
     """One coroutine. Owner: the loop's thread, but for what a comment says."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, coroutine: Any) -> None:
-        """Not begun yet. Any thread."""
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        coroutine: Any,
+        questions: host.Questions | None = None,
+    ) -> None:
+        """Not begun yet. Any thread. `questions` are asked while it is waited for."""
         self.loop = loop
         self.coroutine = coroutine
+        self.questions = questions
         self.task: asyncio.Task[None] | None = None
         self.is_cancelled = False
         # Written before `done` is released, read afterwards by the one who waits.
@@ -80,11 +86,20 @@ class Work:
         self.coroutine = None
         self.ended = True
         self.done.release()
+        if self.questions is not None:
+            self.questions.end()
 
     def wait(self) -> None:
-        """Returns when the coroutine has ended. The thread that called `run`."""
-        if not self.ended:
-            self.done.acquire()
+        """Returns when the coroutine has ended. The thread that called `run`.
+
+        Meanwhile it asks the host what the coroutine wants to know.
+        """
+        if self.questions is None:
+            if not self.ended:
+                self.done.acquire()
+            return
+        while not self.ended:
+            self.questions.serve()
 
     def outcome(self) -> Any:
         """The result; raises what the coroutine raised. The thread that called `run`.
@@ -146,11 +161,14 @@ class EventLoop:
 
         A `shielded` one is not cancelled with the call.
         """
-        work = Work(self.loop, coroutine)
         call = runtime.current_call()
         context = contextvars.copy_context()
+        questions = None
         if call is not None:
             context.run(runtime.CALL.set, call)
+            questions = host.Questions(call, self.thread.ident)
+            host.OPEN[call.id] = questions
+        work = Work(self.loop, coroutine, questions)
         listed = call is not None and not shielded
         try:
             if call is not None and listed:
@@ -166,6 +184,9 @@ class EventLoop:
             work.wait()
             raise
         finally:
+            if call is not None and questions is not None:
+                host.OPEN.pop(call.id, None)
+                questions.close()
             if call is not None and listed:
                 self.works.pop(call.id, None)
         return work.outcome()

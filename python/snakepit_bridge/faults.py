@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import traceback
 
-from .errors import AdapterError, UnknownTool
+from .errors import PASSED_ON, AdapterError, HostError, UnknownTool
 
 TRACEBACK_MAX = 60 * 1024  # bytes of UTF-8
 MESSAGE_MAX = 8 * 1024  # bytes of UTF-8
@@ -51,6 +51,14 @@ def describe_call(error: BaseException) -> tuple[str, str, str]:
         what = f"{kind}: {message}" if message else kind
         message = _cut(f"{what} (raised by the tool; its worker goes on)", MESSAGE_MAX)
     return kind, message, text
+
+
+def answer(error: BaseException) -> tuple[str, str, str, int]:
+    """`describe_call` with the number of the error that the call ends with, or 0."""
+    number = 0
+    if isinstance(error, HostError) and error.code in PASSED_ON:
+        number = error.number
+    return (*describe_call(error), number)
 
 
 def type_name(error: BaseException) -> str:

@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from . import runtime
+from . import host, runtime
 from .session_values import SessionValues
 
 
@@ -17,6 +18,39 @@ class SessionContext(SessionValues):
     """
 
     session_id: str = ""
+
+    def call_host_tool(self, tool_name: str, /, **arguments: Any) -> Any:
+        """Calls a tool that the program around Snakepit has registered, and returns its
+        result.
+
+        Arguments and result are what tools may take and return, arrays too. The host's
+        tool runs while this call waits, and no longer than the call's own time. Raises
+        UnknownHostTool, HostError with the host's `code` for a tool that failed,
+        DeadlineExceeded, Cancelled, and RuntimeError where no call runs or on the event
+        loop, which `call_host_tool_async` does not block.
+        """
+        return host.ask("session_context.call_host_tool", tool_name, arguments)
+
+    async def call_host_tool_async(self, tool_name: str, /, **arguments: Any) -> Any:
+        """`call_host_tool` for coroutines. Of several at once each waits its turn."""
+        return await host.ask_async(
+            "session_context.call_host_tool_async", tool_name, arguments
+        )
+
+    def call_elixir_tool(self, tool_name: str, /, **arguments: Any) -> Any:
+        """`call_host_tool` under its old name."""
+        return self.call_host_tool(tool_name, **arguments)
+
+    @property
+    def host_tools(self) -> dict[str, str]:
+        """What `call_host_tool` can call in this session: name to description."""
+        tools: dict[str, str] = host.ask("session_context.host_tools", host.LIST, {})
+        return tools
+
+    @property
+    def elixir_tools(self) -> dict[str, str]:
+        """`host_tools` under its old name."""
+        return self.host_tools
 
 
 def current_session() -> SessionContext:

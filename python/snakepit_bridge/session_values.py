@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import runtime
+from . import host, runtime
 
 _List = list  # inside of the class that name is a method
 
@@ -17,8 +17,8 @@ class SessionValues:
 
     Values are what tools may return, but for arrays: None, booleans, numbers, text,
     bytes, lists and maps of them. What comes back is a copy; put it again to change it.
-    One question to the host takes a few microseconds; any thread that runs a call may
-    ask.
+    One question to the host takes a few microseconds. In a coroutine these run in
+    `asyncio.to_thread`, for they block.
 
     Every method raises LookupError if the call belongs to no session, RuntimeError
     outside of a call that a host runs, and what the host says otherwise.
@@ -52,7 +52,7 @@ class SessionValues:
         return _List(self._ask("list", {}))
 
     def _ask(self, operation: str, arguments: dict[str, Any]) -> Any:
-        if runtime.native is None or runtime.current_call() is None:
+        if runtime.current_call() is None:
             raise RuntimeError(
                 f"session_context.{operation}: session values are kept by the host, "
                 "and this code runs for no call of a host"
@@ -62,4 +62,5 @@ class SessionValues:
                 f"session_context.{operation}: this call belongs to no session; its "
                 "caller names one with session_id"
             )
-        return runtime.native.ask(f"snakepit.session.{operation}", arguments)
+        what = f"session_context.{operation}"
+        return host.ask(what, f"snakepit.session.{operation}", arguments)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Callable
 
 # NumPy's names of the element types that cross to a host, and how `struct` spells them.
 FORMATS = {
@@ -44,6 +44,22 @@ class Tensor:
     def __init__(self) -> None:
         """Raises TypeError: only a worker's runtime makes tensors."""
         raise TypeError("only a worker's runtime makes tensors; use empty()")
+
+
+# What stands for the host's tools in the test of an adapter: name to function.
+host_tools: dict[str, Callable[..., Any]] = {}
+
+
+def ask(what: str, name: str, arguments: dict[str, Any]) -> Any:
+    """What the function in `host_tools` returns; RuntimeError if there is none."""
+    if name == "snakepit.tools":
+        return {tool: function.__doc__ or "" for tool, function in host_tools.items()}
+    if name not in host_tools:
+        raise RuntimeError(
+            f"{what}: there is no host outside of a worker; a test puts a function for "
+            f'"{name}" into snakepit_bridge.standalone.host_tools'
+        )
+    return host_tools[name](**arguments)
 
 
 def empty(shape: int | Sequence[int], dtype: str = "float32") -> Any:

@@ -17,6 +17,7 @@ from typing import Any
 from . import (
     checking,
     configuration,
+    errors,
     event_loop,
     faults,
     life,
@@ -161,7 +162,8 @@ class Worker:
         for name, function in answers.functions.items():
             runtime.native.register(name, function)
         runtime.native.set_fallback(answers.fallback)
-        runtime.native.set_formatter(faults.describe_call)
+        runtime.native.set_formatter(faults.answer)
+        runtime.native.set_refusal(errors.refusal)
         runtime.native.set_on_unserialisable(self.settings.on_unserialisable)
 
     def serve(self) -> int:

@@ -17,6 +17,9 @@ class Host:
         self.values: dict[str, Any] = {}
         self.questions: list[Question] = []
 
+    def runs_call(self) -> bool:
+        return True
+
     def ask(self, name: str, arguments: dict[str, Any]) -> Any:
         self.questions.append((name, dict(arguments)))
         key = arguments.get("key", "")
@@ -39,6 +42,7 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Host:
     made = Host()
     monkeypatch.setattr(runtime, "native", made)
     monkeypatch.setattr(runtime, "current_call", object)
+    monkeypatch.setattr(runtime, "is_attached", lambda: True)
     return made
 
 

@@ -62,6 +62,9 @@ class FakeRuntime:
     def set_formatter(self, function: Any) -> None:
         self.formatter = function
 
+    def set_refusal(self, function: Any) -> None:
+        self.refusal = function
+
     def set_on_unserialisable(self, choice: str) -> None:
         self.on_unserialisable = choice
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "cli/suggest.h"
+#include "base/suggest.h"
 
 static const struct sp_cli_command commands[] = {
 #define SP_CLI_COMMAND(id, called, function, fewest, greatest, takes, line, words) \
@@ -73,5 +73,5 @@ const char *sp_cli_command_nearest(const char *name)
     for (int id = 0; id < SP_CLI_COMMANDS; id++) {
         names[id] = commands[id].name;
     }
-    return sp_cli_nearest(name, names, SP_CLI_COMMANDS);
+    return sp_suggest(name, names, SP_CLI_COMMANDS);
 }

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/suggest.h"
+#include "base/suggest.h"
 #include "cli/text.h"
 
 #define NAME_MAX_BYTES 64u
@@ -53,7 +53,7 @@ static const char *nearest(enum sp_cli_command_id command, const char *name)
             sp_cli_option_at((enum sp_cli_option_id)id);
         names[id] = sp_cli_option_is_of(option, command) ? option->name : NULL;
     }
-    return sp_cli_nearest(name, names, SP_CLI_OPTIONS);
+    return sp_suggest(name, names, SP_CLI_OPTIONS);
 }
 
 static snakepit_err refuse_unknown(const struct parse *parse, const char *word)

@@ -5,8 +5,8 @@
 
 #include <string.h>
 
+#include "base/suggest.h"
 #include "cli/interrupt.h"
-#include "cli/suggest.h"
 
 #define SLICE_MS     100u
 #define POOLS_LOOKED 64u // of which a suggestion is made
@@ -41,5 +41,5 @@ const char *sp_cli_pool_nearest(const snakepit *pit, const char *name)
     for (size_t i = 0; i < count; i++) {
         names[i] = snakepit_pool_name(pit, i);
     }
-    return sp_cli_nearest(name, names, count);
+    return sp_suggest(name, names, count);
 }

@@ -23,7 +23,7 @@
 #include <stdint.h>
 
 #define SP_LAYOUT_MAGIC   UINT64_C(0x736e616b65706974) // "snakepit"
-#define SP_LAYOUT_VERSION 1u
+#define SP_LAYOUT_VERSION 2u
 #define SP_LINE           ((size_t)64)
 #define SP_INLINE_RESULT  2048u // bytes of a slot's inline result area
 #define SP_SLOTS_MAX      2048u
@@ -32,7 +32,10 @@
 #define SP_SESSION_MAX    255u
 #define SP_BODY_MAX       (UINT32_C(1) << 30) // bytes of MessagePack in one direction
 #define SP_NO_LEASE       UINT32_MAX
-#define SP_LEASES_MAX     4096u // per direction and worker
+#define SP_LEASES_MAX     4096u  // per direction and worker
+#define SP_TUBE_BYTES     65536u // what a stream may be ahead of its reader
+#define SP_CHUNK_INLINE   16384u // a larger chunk lies outside of the tube
+#define SP_CHUNKS_LEASED  4u     // and at most so many of those wait in it
 
 // Descriptors that a worker finds open.
 enum sp_fd {
@@ -54,10 +57,14 @@ enum sp_slot_state {
     SP_SLOT_RUNNING = 2,    // worker: an executor has taken it
     SP_SLOT_DONE = 3,       // worker: the answer is written
     SP_SLOT_TAKEN_BACK = 4, // host: no longer wanted; the worker passes it on as DONE
+    SP_SLOT_ASKING = 5,     // worker: the tool asks its host; it may take that back
+    SP_SLOT_HEARD = 6,      // host: it has the question and will reply; then RUNNING
     SP_SLOT_STATE = 0xff,   // mask of the above
     SP_SLOT_WAITER = 0x100, // host: a thread sleeps on the word; wake it
     SP_SLOT_NOTIFY =
-        0x200, // host: put the id into the completion ring and ring the bell
+        0x200,            // host: put the id into the completion ring and ring the bell
+    SP_SLOT_TOLD = 0x400, // worker: the id of an ASKING slot is in that ring already
+    SP_SLOT_SLEEPER = 0x800, // worker: the executor sleeps on the word; wake it
 };
 
 // Where callers and executors sit, and so how they wait for each other.
@@ -72,20 +79,32 @@ enum sp_slot_kind {
     SP_CALL_TOOL = 0,
     SP_CALL_PROBE =
         1, // answered by the runtime itself: proves that a call goes through
+    SP_CALL_STREAM = 2, // as TOOL, and what it yields goes through a tube
+};
+
+// What the host says to a slot that is ASKING or HEARD.
+enum sp_reply {
+    SP_REPLY_RESULT = 0, // the body is what the host's tool returned
+    SP_REPLY_FAULT = 1,  // the body is a map, see payload/wire.h; none: no memory
+    SP_REPLY_LEFT = 2,   // nobody waits for the call any more
+    SP_REPLY_SERVE = 3,  // run the slot that `body` numbers, then go on waiting
 };
 
 // Above the bits: which turn of the slot this is, so that a waiter that was about to
-// sleep on an earlier call does not sleep on this one. Nobody reads it; futexes compare
-// it.
+// sleep on an earlier call does not sleep on this one. The worker counts it up whenever
+// it asks or goes on asking; the host replies to one turn and no other.
 #define SP_SLOT_TURN_SHIFT 12
 
 enum sp_slot_status {
-    SP_STATUS_OK = 0,      // the body is the result
-    SP_STATUS_FAULT = 1,   // the body is a fault map, see python/native/fault.h
-    SP_STATUS_SKIPPED = 2, // taken back before it ran
+    SP_STATUS_OK = 0,       // the body is the result
+    SP_STATUS_FAULT = 1,    // the body is a fault map, see python/native/fault.h
+    SP_STATUS_SKIPPED = 2,  // taken back before it ran
+    SP_STATUS_QUESTION = 3, // of a slot that is ASKING: the body is [name, arguments]
 };
 
-// What the host writes before the state becomes QUEUED. Constant until it is DONE.
+// What the host writes before the state becomes QUEUED. Constant until it is DONE, but
+// for the last two; and while the slot is HEARD the reply's body, lease and kind take
+// the request's.
 struct sp_slot_request {
     uint64_t call; // number of the call, never reused in a pit
     uint64_t
@@ -96,8 +115,10 @@ struct sp_slot_request {
     uint32_t body_size; // bytes; 0: no arguments
     uint32_t lease;     // names the tensors of this call, or SP_NO_LEASE; see above
     uint64_t deadline;  // CLOCK_MONOTONIC ns, or UINT64_MAX
-    uint32_t kind;      // enum sp_slot_kind
+    uint16_t kind;      // enum sp_slot_kind
+    uint16_t reply;     // enum sp_reply
     uint32_t cancel;    // atomic by access: set to 1 to ask the tool to stop
+    uint64_t tube_head; // atomic by access: bytes that were read from the tube
 };
 
 // What the worker writes before the state becomes DONE.
@@ -112,8 +133,20 @@ struct sp_slot_result {
     uint32_t held; // 1: Python still holds tensors of the request; a return will follow
     uint32_t executor;  // index of the thread that ran it
     uint64_t ran_ticks; // how long the tool ran, in sp_clock_ticks(); a hint
-    uint64_t unused[2];
+    uint64_t tube;      // stream: offset in `results` of SP_TUBE_BYTES; see sp_chunk
+    _Atomic uint64_t tube_tail; // stream: bytes that were written to the tube
 };
+
+// One piece of a stream. A tube is a ring of bytes that chunks lie in one behind the
+// other, each aligned to its size; none goes over the end: what is left there is
+// skipped.
+struct sp_chunk {
+    uint64_t body;      // offset in `results`; SP_CHUNK_HERE: it follows; SP_CHUNK_SKIP
+    uint32_t body_size; // bytes
+    uint32_t lease;     // names what the chunk keeps in the arena, or SP_NO_LEASE
+};
+#define SP_CHUNK_HERE UINT64_MAX
+#define SP_CHUNK_SKIP (UINT64_MAX - 1) // no chunk: go on at the start of the tube
 
 struct sp_slot {
     _Alignas(SP_LINE) struct sp_slot_request request; // host writes
@@ -185,8 +218,11 @@ _Static_assert(sizeof(struct sp_slot) == 2 * SP_LINE, "a slot is two lines");
 _Static_assert(offsetof(struct sp_slot, result) == SP_LINE, "one writer a line");
 _Static_assert(offsetof(struct sp_slot_request, body) == 24, "frozen");
 _Static_assert(offsetof(struct sp_slot_request, kind) == 48, "frozen");
+_Static_assert(offsetof(struct sp_slot_request, tube_head) == 56, "frozen");
 _Static_assert(offsetof(struct sp_slot_result, body) == 16, "frozen");
 _Static_assert(offsetof(struct sp_slot_result, ran_ticks) == 40, "frozen");
+_Static_assert(offsetof(struct sp_slot_result, tube_tail) == 56, "frozen");
+_Static_assert(sizeof(struct sp_chunk) == 16 && SP_TUBE_BYTES % 16 == 0, "aligned");
 _Static_assert(offsetof(struct sp_control, lifeline) == 2 * SP_LINE, "frozen");
 _Static_assert(offsetof(struct sp_control, bell) == 3 * SP_LINE, "frozen");
 _Static_assert(offsetof(struct sp_control, submit_head) == 4 * SP_LINE, "frozen");

@@ -99,6 +99,26 @@ static _Atomic uint32_t *state_word(const struct sp_port *port, uint32_t slot)
     return &port->view.slots[slot].result.state;
 }
 
+// Fills a free slot; there is one.
+static uint32_t fill_slot(struct sp_port *port,
+                          const struct sp_slot_request *request,
+                          bool notify,
+                          void *owner)
+{
+    uint32_t id = port->free_slots[--port->free_count];
+    uint32_t turn = (uint32_t)port->submit_tail + port->served;
+    port->slots[id] = (struct sp_port_slot){owner, request->call, notify};
+    port->notifying += notify ? 1 : 0;
+    port->view.slots[id].request = *request;
+    // [slot:queued] a waiter of the call before, should one come late, sees that it was
+    // moved.
+    atomic_store_explicit(state_word(port, id),
+                          SP_SLOT_QUEUED | (notify ? SP_SLOT_NOTIFY : 0) |
+                              turn << SP_SLOT_TURN_SHIFT,
+                          memory_order_release);
+    return id;
+}
+
 bool sp_port_submit(struct sp_port *port,
                     const struct sp_slot_request *request,
                     bool notify,
@@ -108,18 +128,22 @@ bool sp_port_submit(struct sp_port *port,
     if (port->free_count == 0) {
         return false;
     }
-    uint32_t id = port->free_slots[--port->free_count];
-    port->slots[id] = (struct sp_port_slot){owner, request->call, notify};
-    port->notifying += notify ? 1 : 0;
-    port->view.slots[id].request = *request;
-    // [slot:queued] a waiter of the call before, should one come late, sees that it was
-    // moved.
-    atomic_store_explicit(state_word(port, id),
-                          SP_SLOT_QUEUED | (notify ? SP_SLOT_NOTIFY : 0) |
-                              (uint32_t)port->submit_tail << SP_SLOT_TURN_SHIFT,
-                          memory_order_release);
+    uint32_t id = fill_slot(port, request, notify, owner);
     sp_ring_put(port->view.submit, port->view.shape.slots - 1, port->submit_tail++, id);
     *slot = id;
+    return true;
+}
+
+bool sp_port_submit_served(struct sp_port *port,
+                           const struct sp_slot_request *request,
+                           void *owner,
+                           uint32_t *slot)
+{
+    if (port->free_count == 0) {
+        return false;
+    }
+    *slot = fill_slot(port, request, false, owner);
+    port->served++;
     return true;
 }
 
@@ -164,21 +188,106 @@ bool sp_port_take_back(struct sp_port *port, uint32_t slot)
     return true;
 }
 
-bool sp_port_give_up(struct sp_port *port, uint32_t slot)
+// ---- Questions ----------------------------------------------------------------
+
+#define KEPT_BITS (~(uint32_t)(SP_SLOT_STATE | SP_SLOT_WAITER | SP_SLOT_SLEEPER))
+
+static uint32_t turn_of(uint32_t word)
+{
+    return word >> SP_SLOT_TURN_SHIFT;
+}
+
+static void
+write_reply(struct sp_port *port, uint32_t slot, const struct sp_port_reply *reply)
+{
+    struct sp_slot_request *request = &port->view.slots[slot].request;
+    request->body = reply->body;
+    request->body_size = reply->body_size;
+    request->lease = reply->lease;
+    request->reply = (uint16_t)reply->kind;
+}
+
+static bool is_heard(uint32_t word, uint32_t turn)
+{
+    return (word & SP_SLOT_STATE) == SP_SLOT_HEARD && turn_of(word) == turn;
+}
+
+bool sp_port_reply(struct sp_port *port,
+                   uint32_t slot,
+                   uint32_t turn,
+                   const struct sp_port_reply *reply)
 {
     _Atomic uint32_t *state = state_word(port, slot);
     uint32_t word = atomic_load_explicit(state, memory_order_acquire);
+    uint32_t next;
+    if (is_heard(word, turn)) {
+        // Should the executor take its question back now, it does not look at this.
+        write_reply(port, slot, reply);
+    }
+    do {
+        if (!is_heard(word, turn)) {
+            return false;
+        }
+        next = (word & ~(uint32_t)(SP_SLOT_STATE | SP_SLOT_SLEEPER)) | SP_SLOT_RUNNING;
+        // [reply:put] the reply is visible before the state; pairs with [reply:seen].
+    } while (!atomic_compare_exchange_weak_explicit(
+        state, &word, next, memory_order_acq_rel, memory_order_acquire));
+    if ((word & SP_SLOT_SLEEPER) != 0) {
+        sp_futex_wake(state, INT32_MAX);
+    }
+    return true;
+}
+
+uint32_t sp_port_next_turn(uint32_t turn)
+{
+    return turn_of((turn + 1) << SP_SLOT_TURN_SHIFT);
+}
+
+bool sp_port_serves(const struct sp_port *port, uint32_t slot, uint32_t turn)
+{
+    uint32_t word = atomic_load_explicit(state_word(port, slot), memory_order_acquire);
+    return (word & SP_SLOT_STATE) == SP_SLOT_RUNNING &&
+           sp_port_next_turn(turn_of(word)) == turn;
+}
+
+// A question that nobody has heard keeps what it lies in until now.
+static void return_unheard(struct sp_port *port, uint32_t slot)
+{
+    uint32_t lease =
+        __atomic_load_n(&port->view.slots[slot].result.lease, __ATOMIC_RELAXED);
+    if (lease < port->view.shape.leases) {
+        sp_port_return_result(port, lease);
+    }
+}
+
+bool sp_port_give_up(struct sp_port *port, uint32_t slot)
+{
+    static const struct sp_port_reply left = {.kind = SP_REPLY_LEFT,
+                                              .lease = SP_NO_LEASE};
+    _Atomic uint32_t *state = state_word(port, slot);
+    uint32_t word = atomic_load_explicit(state, memory_order_acquire);
+    uint32_t now;
     port->slots[slot].owner = NULL;
     do {
-        if ((word & SP_SLOT_STATE) != SP_SLOT_RUNNING) {
+        now = word & SP_SLOT_STATE;
+        if (now == SP_SLOT_ASKING || now == SP_SLOT_HEARD) {
+            write_reply(port, slot, &left);
+        } else if (now != SP_SLOT_RUNNING) {
             wake_waiter(port, slot);
             return false;
         }
-    } while (!atomic_compare_exchange_weak_explicit(state,
-                                                    &word,
-                                                    SP_SLOT_RUNNING | SP_SLOT_NOTIFY,
-                                                    memory_order_acq_rel,
-                                                    memory_order_acquire));
+    } while (!atomic_compare_exchange_weak_explicit(
+        state,
+        &word,
+        (word & KEPT_BITS) | SP_SLOT_RUNNING | SP_SLOT_NOTIFY,
+        memory_order_acq_rel,
+        memory_order_acquire));
+    if (now == SP_SLOT_ASKING) {
+        return_unheard(port, slot);
+    }
+    if ((word & SP_SLOT_SLEEPER) != 0) {
+        sp_futex_wake(state, INT32_MAX);
+    }
     wake_waiter(port, slot);
     begin_notify(port, slot);
     return true;
@@ -208,11 +317,36 @@ static bool result_is_sound(const struct sp_port *port,
                             uint64_t call)
 {
     uint64_t total = port->view.shape.results_size;
-    return result->call == call && result->status <= SP_STATUS_SKIPPED &&
-           result->held <= 1 && result->body <= total &&
+    return result->call == call && result->body <= total &&
            result->body_size <= total - result->body &&
            result->body_size <= SP_BODY_MAX &&
            (result->lease == SP_NO_LEASE || result->lease < port->view.shape.leases);
+}
+
+snakepit_err
+sp_port_hear(struct sp_port *port, uint32_t slot, struct sp_port_question *question)
+{
+    struct sp_slot_result copy;
+    _Atomic uint32_t *state = state_word(port, slot);
+    uint32_t word = atomic_load_explicit(state, memory_order_acquire);
+    uint32_t heard;
+    do {
+        if ((word & SP_SLOT_STATE) != SP_SLOT_ASKING) {
+            return SNAKEPIT_NOT_FOUND;
+        }
+        load_result(&port->view.slots[slot].result, &copy);
+        heard = (word & ~(uint32_t)SP_SLOT_STATE) | SP_SLOT_HEARD;
+    } while (!atomic_compare_exchange_weak_explicit(
+        state, &word, heard, memory_order_acq_rel, memory_order_acquire));
+    if (copy.status != SP_STATUS_QUESTION ||
+        !result_is_sound(port, &copy, port->slots[slot].call)) {
+        return SNAKEPIT_PROTOCOL;
+    }
+    *question = (struct sp_port_question){.turn = turn_of(word),
+                                          .body = port->results.base + copy.body,
+                                          .body_size = copy.body_size,
+                                          .lease = copy.lease};
+    return SNAKEPIT_OK;
 }
 
 void sp_port_drop(struct sp_port *port, uint32_t slot)
@@ -229,8 +363,8 @@ sp_port_take_answer(struct sp_port *port, uint32_t slot, struct sp_port_answer *
 {
     struct sp_slot_result copy;
     load_result(&port->view.slots[slot].result, &copy);
-    if (sp_port_state(port, slot) != SP_SLOT_DONE ||
-        !result_is_sound(port, &copy, port->slots[slot].call)) {
+    if (sp_port_state(port, slot) != SP_SLOT_DONE || copy.status > SP_STATUS_SKIPPED ||
+        copy.held > 1 || !result_is_sound(port, &copy, port->slots[slot].call)) {
         return SNAKEPIT_PROTOCOL;
     }
     uint64_t most = RAN_US_MOST * sp_clock_ticks_per_us();
@@ -246,7 +380,7 @@ sp_port_take_answer(struct sp_port *port, uint32_t slot, struct sp_port_answer *
     return SNAKEPIT_OK;
 }
 
-snakepit_err sp_port_next_done(struct sp_port *port, uint32_t *slot)
+snakepit_err sp_port_next_done(struct sp_port *port, uint32_t *slot, bool *asks)
 {
     uint32_t mask = port->view.shape.slots - 1;
     uint32_t id;
@@ -254,11 +388,21 @@ snakepit_err sp_port_next_done(struct sp_port *port, uint32_t *slot)
         return SNAKEPIT_NOT_FOUND;
     }
     port->done_head++;
-    if (id > mask || !port->slots[id].notify ||
-        sp_port_state(port, id) != SP_SLOT_DONE) {
+    if (id > mask || !port->slots[id].notify) {
+        return SNAKEPIT_PROTOCOL;
+    }
+    // Cleared before the look at the state: what changes afterwards is told anew.
+    uint32_t word = atomic_fetch_and_explicit(
+        state_word(port, id), ~(uint32_t)SP_SLOT_TOLD, memory_order_acq_rel);
+    uint32_t now = word & SP_SLOT_STATE;
+    bool asked =
+        (word & SP_SLOT_TOLD) != 0 &&
+        (now == SP_SLOT_ASKING || now == SP_SLOT_HEARD || now == SP_SLOT_RUNNING);
+    if (now != SP_SLOT_DONE && !asked) {
         return SNAKEPIT_PROTOCOL;
     }
     *slot = id;
+    *asks = asked;
     return SNAKEPIT_OK;
 }
 

@@ -35,6 +35,7 @@ struct sp_port {
     uint32_t pins;               // callers that look at a slot without the lock
     bool retired;                // the seat's reference goes with the last pin
     uint64_t submit_tail;
+    uint32_t served; // calls that did not go through the ring
     uint64_t done_head;
     uint64_t request_returns_head;
     uint64_t result_returns_tail;
@@ -53,6 +54,24 @@ struct sp_port_answer {
     uint32_t lease; // return it with sp_port_return_result(), unless SP_NO_LEASE
     bool held;
     uint64_t ran_ticks; // at most ten seconds' worth
+};
+
+// What a slot that is ASKING asks, as the worker claims it, checked. The body leads
+// into the results segment, which the worker can still write.
+struct sp_port_question {
+    uint32_t turn; // tells this question from every other one of the slot
+    const uint8_t *body;
+    uint32_t body_size;
+    uint32_t lease; // return it with sp_port_return_result(), unless SP_NO_LEASE
+};
+
+// What the host says to that. `body` and `lease` as in struct sp_slot_request, in
+// memory that the worker may read until it asks again or ends.
+struct sp_port_reply {
+    enum sp_reply kind;
+    uint64_t body; // SP_REPLY_SERVE: the slot to run
+    uint32_t body_size;
+    uint32_t lease;
 };
 
 // Makes the segments, unlocked. SYSTEM, NO_MEMORY. The first reference is the caller's.
@@ -77,6 +96,13 @@ bool sp_port_submit(struct sp_port *port,
                     void *owner,
                     uint32_t *slot);
 
+// Puts a call into a free slot and nowhere else: the worker learns of it by a reply of
+// the kind SP_REPLY_SERVE. False: no slot is free.
+bool sp_port_submit_served(struct sp_port *port,
+                           const struct sp_slot_request *request,
+                           void *owner,
+                           uint32_t *slot);
+
 // The state of a slot that is in use, masked; an unknown one is a violation.
 uint32_t sp_port_state(const struct sp_port *port, uint32_t slot);
 
@@ -85,9 +111,26 @@ uint32_t sp_port_state(const struct sp_port *port, uint32_t slot);
 bool sp_port_take_back(struct sp_port *port, uint32_t slot);
 
 // Gives up a slot whose call runs: it has no owner any more and its end comes through
-// the completion ring. False: it has ended meanwhile; it has no owner either, but
-// nothing will follow.
+// the completion ring. An open question is answered with SP_REPLY_LEFT. False: it has
+// ended meanwhile; it has no owner either, but nothing will follow.
 bool sp_port_give_up(struct sp_port *port, uint32_t slot);
+
+// Takes the question of a slot that is ASKING, which is HEARD then. NOT_FOUND: it was
+// taken back. PROTOCOL: it makes no sense.
+snakepit_err
+sp_port_hear(struct sp_port *port, uint32_t slot, struct sp_port_question *question);
+
+// Replies to the question of that turn and wakes the executor. False: it does not wait
+// for this reply any more, and learns nothing.
+bool sp_port_reply(struct sp_port *port,
+                   uint32_t slot,
+                   uint32_t turn,
+                   const struct sp_port_reply *reply);
+
+// The turn under which an executor goes on asking that was told to serve.
+uint32_t sp_port_next_turn(uint32_t turn);
+// Whether it has not even read that it is to serve. `turn` is the one that follows.
+bool sp_port_serves(const struct sp_port *port, uint32_t slot, uint32_t turn);
 
 // Asks the tool in a slot to stop, for those that look.
 void sp_port_cancel(struct sp_port *port, uint32_t slot);
@@ -97,9 +140,10 @@ void sp_port_cancel(struct sp_port *port, uint32_t slot);
 snakepit_err
 sp_port_take_answer(struct sp_port *port, uint32_t slot, struct sp_port_answer *answer);
 
-// The next slot that ended by the completion ring. NOT_FOUND: none. PROTOCOL: an id
-// that cannot be.
-snakepit_err sp_port_next_done(struct sp_port *port, uint32_t *slot);
+// The next slot of the completion ring: it is DONE, or with `*asks` it asks or did so a
+// moment ago. NOT_FOUND: none. PROTOCOL: an id that cannot be. A worker can fill the
+// ring as fast as it is read: a look at it ends after as many ids as there are slots.
+snakepit_err sp_port_next_done(struct sp_port *port, uint32_t *slot, bool *asks);
 
 // The next lease of a request that Python has let go of. NOT_FOUND: none. PROTOCOL.
 snakepit_err sp_port_next_return(struct sp_port *port, uint32_t *lease);

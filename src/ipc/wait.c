@@ -104,6 +104,16 @@ static uint32_t look(struct sp_slot *slot)
     return atomic_load_explicit(&slot->result.state, memory_order_acquire);
 }
 
+// Whether there is nothing yet that the waiter would look at.
+static bool must_wait(struct sp_slot *slot, const struct sp_wait *wait, uint32_t word)
+{
+    // [tube:seen] the chunk is visible once the tail is; pairs with [tube:put].
+    return is_under_way(word) &&
+           (!wait->tube ||
+            atomic_load_explicit(&slot->result.tube_tail, memory_order_acquire) ==
+                wait->tail_seen);
+}
+
 static bool spin_for_slot(struct sp_slot *slot,
                           const struct sp_wait *wait,
                           uint64_t begun,
@@ -116,7 +126,7 @@ static bool spin_for_slot(struct sp_slot *slot,
     uint64_t now = begun;
     do {
         *word = look(slot);
-        if (!is_under_way(*word)) {
+        if (!must_wait(slot, wait, *word)) {
             sp_spin_end();
             sp_patience_hit(wait->patience, now - begun);
             return true;
@@ -136,7 +146,7 @@ static bool moved(const struct sp_wait *wait)
 static uint32_t sleep_for_slot(struct sp_slot *slot, const struct sp_wait *wait)
 {
     uint32_t word = look(slot);
-    while (is_under_way(word)) {
+    while (must_wait(slot, wait, word)) {
         uint32_t marked = word | SP_SLOT_WAITER;
         if (word != marked &&
             !atomic_compare_exchange_weak_explicit(&slot->result.state,
@@ -147,8 +157,9 @@ static uint32_t sleep_for_slot(struct sp_slot *slot, const struct sp_wait *wait)
             continue;
         }
         // Looked at behind the mark: if the slot has changed hands, the mark says so
-        // too.
-        if (moved(wait)) {
+        // too. [tube:sleep] and so does a chunk; pairs with [tube:wake].
+        atomic_thread_fence(memory_order_seq_cst);
+        if (moved(wait) || !must_wait(slot, wait, marked)) {
             break;
         }
         int rc = sp_futex_wait(&slot->result.state, marked, wait->deadline);
@@ -165,7 +176,7 @@ uint32_t sp_wait_slot(struct sp_slot *slot, const struct sp_wait *wait)
 {
     uint64_t begun = sp_clock_ticks();
     uint32_t word = look(slot);
-    if (!is_under_way(word) || spin_for_slot(slot, wait, begun, &word)) {
+    if (!must_wait(slot, wait, word) || spin_for_slot(slot, wait, begun, &word)) {
         return word;
     }
     word = sleep_for_slot(slot, wait);
@@ -173,6 +184,18 @@ uint32_t sp_wait_slot(struct sp_slot *slot, const struct sp_wait *wait)
         sp_patience_miss(wait->patience, sp_clock_ticks() - begun);
     }
     return word;
+}
+
+void sp_wake_executor(struct sp_slot *slot)
+{
+    // [pause:wake] the change before the look at the mark; pairs with [pause:sleep].
+    atomic_thread_fence(memory_order_seq_cst);
+    _Atomic uint32_t *state = &slot->result.state;
+    if ((atomic_load_explicit(state, memory_order_relaxed) & SP_SLOT_SLEEPER) != 0) {
+        atomic_fetch_and_explicit(
+            state, ~(uint32_t)SP_SLOT_SLEEPER, memory_order_acq_rel);
+        sp_futex_wake(state, INT32_MAX);
+    }
 }
 
 #define ONE_SLEEPER (UINT64_C(1) << 32)
@@ -367,4 +390,100 @@ enum sp_intake_result sp_wait_intake(const struct sp_intake *intake,
             return result;
         }
     }
+}
+
+// ---- Worker, in the middle of a call ------------------------------------------
+
+void sp_wake_reader(struct sp_slot *slot)
+{
+    // [tube:wake] the tail before the look at the mark; pairs with [tube:sleep].
+    atomic_thread_fence(memory_order_seq_cst);
+    _Atomic uint32_t *state = &slot->result.state;
+    if ((atomic_load_explicit(state, memory_order_relaxed) & SP_SLOT_WAITER) != 0) {
+        atomic_fetch_and_explicit(
+            state, ~(uint32_t)SP_SLOT_WAITER, memory_order_acq_rel);
+        sp_futex_wake(state, INT32_MAX);
+    }
+}
+
+// False: go on waiting.
+static bool pause_is_over(const struct sp_pause *pause, enum sp_pause_result *result)
+{
+    struct sp_slot_request *request = &pause->slot->request;
+    *result = SP_PAUSE_OVER;
+    if (pause->reply) {
+        // [reply:seen] pairs with [reply:put].
+        uint32_t state = look(pause->slot) & SP_SLOT_STATE;
+        return state != SP_SLOT_ASKING && state != SP_SLOT_HEARD;
+    }
+    // [tube:room] what was read is not needed any more; pairs with [tube:read].
+    if (__atomic_load_n(&request->tube_head, __ATOMIC_ACQUIRE) >= pause->tube_head) {
+        return true;
+    }
+    *result = SP_PAUSE_CANCELLED;
+    return __atomic_load_n(&request->cancel, __ATOMIC_ACQUIRE) != 0;
+}
+
+static bool spin_for_host(const struct sp_pause *pause,
+                          const struct sp_wait *wait,
+                          uint64_t begun,
+                          enum sp_pause_result *result)
+{
+    if (!worth_spinning(wait) || !sp_spin_begin()) {
+        return false;
+    }
+    uint64_t now = begun;
+    bool over;
+    do {
+        over = pause_is_over(pause, result);
+        sp_clock_relax();
+        now = sp_clock_ticks();
+    } while (!over && now - begun < wait->patience->budget);
+    sp_spin_end();
+    if (over) {
+        sp_patience_hit(wait->patience, now - begun);
+    }
+    return over;
+}
+
+static enum sp_pause_result sleep_for_host(const struct sp_pause *pause,
+                                           const struct sp_wait *wait)
+{
+    enum sp_pause_result result;
+    _Atomic uint32_t *state = &pause->slot->result.state;
+    for (;;) {
+        uint32_t marked =
+            atomic_fetch_or_explicit(state, SP_SLOT_SLEEPER, memory_order_acq_rel) |
+            SP_SLOT_SLEEPER;
+        // [pause:sleep] pairs with [pause:wake]: we see the change or it sees the mark.
+        atomic_thread_fence(memory_order_seq_cst);
+        if (pause_is_over(pause, &result)) {
+            break;
+        }
+        if (sp_futex_wait(state, marked, wait->deadline) == 0 || errno == EAGAIN) {
+            continue;
+        }
+        if (pause_is_over(pause, &result)) {
+            break;
+        }
+        result = errno == ETIMEDOUT ? SP_PAUSE_LATE : SP_PAUSE_INTERRUPTED;
+        break;
+    }
+    atomic_fetch_and_explicit(state, ~(uint32_t)SP_SLOT_SLEEPER, memory_order_relaxed);
+    return result;
+}
+
+enum sp_pause_result sp_wait_host(const struct sp_pause *pause,
+                                  const struct sp_wait *wait)
+{
+    enum sp_pause_result result;
+    uint64_t begun = sp_clock_ticks();
+    if (pause_is_over(pause, &result) || spin_for_host(pause, wait, begun, &result)) {
+        return result;
+    }
+    result = sleep_for_host(pause, wait);
+    uint64_t slept = sp_clock_ticks() - begun;
+    sp_patience_miss(wait->patience, slept);
+    note_sleep(wait, slept);
+    return result;
 }

@@ -32,11 +32,36 @@ struct sp_wait {
     // comes late does not wait for a stranger.
     const _Atomic uint32_t *moves;
     uint32_t moves_seen;
+    // Host, streams: ends the wait as well once the tube's tail is not `tail_seen`.
+    bool tube;
+    uint64_t tail_seen;
 };
 
 // Host: waits until the slot's state is neither QUEUED nor RUNNING, until *moves is not
 // moves_seen, or until the deadline. Returns the last state word it saw, bits included.
 uint32_t sp_wait_slot(struct sp_slot *slot, const struct sp_wait *wait);
+
+// Worker: what an executor waits for in the middle of a call.
+struct sp_pause {
+    struct sp_slot *slot;
+    bool reply;         // until the slot is neither ASKING nor HEARD
+    uint64_t tube_head; // else: until the head has come so far
+};
+
+enum sp_pause_result {
+    SP_PAUSE_OVER,
+    SP_PAUSE_LATE,        // the deadline came
+    SP_PAUSE_CANCELLED,   // tubes only: the call's cancel word is set
+    SP_PAUSE_INTERRUPTED, // a signal came
+};
+
+// Worker: waits for the host in the middle of a call. `wait` without `moves`.
+enum sp_pause_result sp_wait_host(const struct sp_pause *pause,
+                                  const struct sp_wait *wait);
+// Host: after what such an executor waits for has changed. Wakes it if it sleeps.
+void sp_wake_executor(struct sp_slot *slot);
+// Worker: after it has put something into the tube. Wakes the reader if it sleeps.
+void sp_wake_reader(struct sp_slot *slot);
 
 // The rings that an executor takes from, and what says that it should stop.
 struct sp_intake {

@@ -16,6 +16,9 @@
 // length:
 //   "err" int, one of enum snakepit_err; "type", "message", "traceback", "arguments"
 //   text.
+//
+// What the host replies to a question that fails (SP_REPLY_FAULT) is a map of "err"
+// int, "code" (its name), "message" and "type" (what Python raises, or empty) text.
 #ifndef PAYLOAD_WIRE_H
 #define PAYLOAD_WIRE_H
 

@@ -13,6 +13,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "pit/pit.h"
+#include "pool/question.h"
 
 #define EVENTS_A_TURN 32
 #define FOREVER_MS    UINT32_MAX
@@ -81,14 +82,20 @@ static size_t run_callbacks(struct sp_link *ended)
     return count;
 }
 
+// Callbacks come first: a tool of the host may take long.
 static size_t run_ended(snakepit *pit)
 {
     struct sp_link ended;
+    bool asked = false;
     sp_list_init(&ended);
     for (size_t i = 0; i < pit->count; i++) {
-        sp_pool_collect(pit->pools[i].pool, &ended);
+        asked = sp_pool_collect(pit->pools[i].pool, &ended) || asked;
     }
-    return run_callbacks(&ended);
+    size_t count = run_callbacks(&ended);
+    for (size_t i = 0; asked && i < pit->count; i++) {
+        count += sp_pool_serve_questions(pit->pools[i].pool);
+    }
+    return count;
 }
 
 // Asks to be woken. What ended before is found by the look that must follow.

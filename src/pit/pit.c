@@ -79,8 +79,11 @@ static snakepit_err open_pool(snakepit *pit, size_t index)
         .session_ttl_ms = pit->config->session_ttl_ms,
         .hash_key = pit->hash_key,
     };
-    const struct sp_pool_hooks hooks = {
-        sp_loop_attention, sp_drain_wake, on_changed, pit};
+    const struct sp_pool_hooks hooks = {.attention = sp_loop_attention,
+                                        .ended = sp_drain_wake,
+                                        .changed = on_changed,
+                                        .question = sp_pit_question,
+                                        .user = pit};
     struct sp_pit_pool *place = &pit->pools[index];
     snakepit_err err = sp_pool_open(&options, &hooks, &pit->log, &place->pool);
     if (err != SNAKEPIT_OK) {
@@ -156,6 +159,7 @@ static void free_pit(snakepit *pit)
     }
     sp_free(pit->pools);
     sp_sessions_fini(&pit->sessions);
+    sp_host_tools_fini(&pit->tools);
     sp_watcher_free(pit->watcher);
     sp_drain_fini(&pit->drain);
     sp_config_free(pit->config);
@@ -213,6 +217,7 @@ static snakepit_err open_config(struct sp_config *config,
     set_log(made, options);
     set_session_ended(made, options);
     sp_pit_open_sessions(made);
+    sp_host_tools_init(&made->tools, &made->hash_key);
     err = open_parts(made);
     if (err != SNAKEPIT_OK) {
         explain_err(why, err);

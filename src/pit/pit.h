@@ -15,6 +15,7 @@
 #include "config/config.h"
 #include "ipc/wait.h"
 #include "ipc/watcher.h"
+#include "pit/host_tools.h"
 #include "pool/pool.h"
 #include "pool/sessions.h"
 #include "pool/supervisor.h"
@@ -55,6 +56,7 @@ struct snakepit {
     struct sp_drain drain;
     struct sp_hash_key hash_key;              // of all tables of sessions
     struct sp_sessions sessions;              // has a lock of its own
+    struct sp_host_tools tools;               // has a lock of its own
     snakepit_session_ended_fn *session_ended; // or NULL
     void *session_user;
 
@@ -111,6 +113,14 @@ void sp_drain_doorbell(void *user, int fd, bool joins);
 
 // The pool of that name (NULL: the default one), or NULL.
 struct sp_pool *sp_pit_pool(const snakepit *pit, const char *name);
+
+// ---- question.c ---------------------------------------------------------------
+
+#define SP_RESERVED_TOOLS "snakepit."      // no program's tool begins so
+#define SP_LIST_OF_TOOLS  "snakepit.tools" // {} -> {name: description}
+
+// sp_pool_hooks.question: the sessions' tools, or those of the program.
+snakepit_err sp_pit_question(void *user, struct sp_question *question);
 
 // ---- session.c ----------------------------------------------------------------
 

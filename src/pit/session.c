@@ -15,8 +15,9 @@
 
 static void on_ended(void *user, struct sp_slice session, snakepit_session_end reason)
 {
-    const snakepit *pit = user;
+    snakepit *pit = user;
     char name[SP_SESSION_MAX + 1];
+    sp_host_tools_end_session(&pit->tools, session);
     for (size_t i = 0; i < pit->count; i++) {
         sp_pool_end_session(
             pit->pools[i].pool, (const char *)session.data, (uint32_t)session.size);

@@ -9,6 +9,7 @@
 #include "ipc/futex.h"
 #include "ipc/wait.h"
 #include "pool/affinity.h"
+#include "pool/question.h"
 
 // A worker is handed calls in advance as long as they would take less than this to run:
 // long enough that it never waits for its host, short enough that nobody waits behind
@@ -154,6 +155,8 @@ void sp_pool_release(struct sp_call *call)
 static uint32_t prefetch_of(const struct sp_pool *pool, const struct sp_seat *seat)
 {
     uint32_t slots = seat->port->view.shape.slots - seat->capacity;
+    // Some are left for calls from within the host's tools.
+    slots -= slots > 2 * SP_QUESTIONS_NESTED ? SP_QUESTIONS_NESTED : 0;
     if (pool->options.prefetch != UINT32_MAX) {
         return pool->options.prefetch < slots ? pool->options.prefetch : slots;
     }
@@ -163,22 +166,6 @@ static uint32_t prefetch_of(const struct sp_pool *pool, const struct sp_seat *se
     uint64_t budget = PREFETCH_US * sp_clock_ticks_per_us() * seat->capacity;
     uint64_t calls = budget / pool->ran_average;
     return calls < slots ? (uint32_t)calls : slots;
-}
-
-static void describe(const struct sp_call *call, struct sp_slot_request *request)
-{
-    const struct sp_parcel *parcel = call->parcel;
-    *request = (struct sp_slot_request){
-        .call = call->id,
-        .name = parcel->block,
-        .name_size = parcel->name_size,
-        .session_size = parcel->session_size,
-        .body = parcel->body,
-        .body_size = parcel->body_size,
-        .lease = call->request_lease,
-        .deadline = call->deadline,
-        .kind = SP_CALL_TOOL,
-    };
 }
 
 static void ring_later(struct sp_port *port, struct sp_after *after)
@@ -219,7 +206,7 @@ static bool place_on(struct sp_pool *pool,
         }
     }
     struct sp_slot_request request;
-    describe(call, &request);
+    sp_call_describe(call, &request);
     if (!sp_port_submit(seat->port, &request, call->asynchronous, call, &call->slot)) {
         if (call->request_lease != SP_NO_LEASE) {
             sp_seat_end_lease(
@@ -398,6 +385,12 @@ admit(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
     if (call->parcel->session_size > 0) {
         return sp_affinity_admit(pool, call, after);
     }
+    if (sp_question_is_open() && !call->asynchronous) {
+        err = sp_question_place(pool, call);
+        if (err != SNAKEPIT_NOT_FOUND) {
+            return err;
+        }
+    }
     if (!sp_list_empty(&pool->line.calls)) {
         return sp_line_put(&pool->line, call);
     }
@@ -465,6 +458,10 @@ wait_in_slot(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
         call->slot == slot) {
         sp_pool_settle(pool, call, after);
     }
+    if (call->phase == SP_CALL_PLACED && call->seat->port == port &&
+        sp_port_state(port, call->slot) == SP_SLOT_ASKING) {
+        sp_pool_serve_question(pool, call, after);
+    }
     sp_port_unpin(port);
 }
 
@@ -495,6 +492,10 @@ snakepit_err sp_pool_call(struct sp_pool *pool,
     }
     after.self = *call;
     snakepit_err err = prepare(*call, text, timeout_ms);
+    bool within = sp_question_is_open();
+    if (within) {
+        sp_question_limit(*call);
+    }
     pthread_mutex_lock(&pool->lock);
     if (err == SNAKEPIT_OK) {
         err = admit(pool, *call, &after);
@@ -503,6 +504,9 @@ snakepit_err sp_pool_call(struct sp_pool *pool,
         refuse(pool, *call, err, &after);
     }
     wait_for_end(pool, *call, &after);
+    if (within) {
+        sp_question_resume(pool, &after);
+    }
     sp_pool_unlock(pool, &after);
     sp_call_open(*call);
     return (*call)->err;

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "pool/question.h"
 
 static bool is_strict(const struct sp_pool *pool)
 {
@@ -147,6 +148,12 @@ sp_affinity_admit(struct sp_pool *pool, struct sp_call *call, struct sp_after *a
     snakepit_err err = join(pool, call);
     if (err != SNAKEPIT_OK) {
         return err;
+    }
+    if (sp_question_is_open() && !call->asynchronous) {
+        err = sp_question_place(pool, call);
+        if (err != SNAKEPIT_NOT_FOUND) {
+            return err;
+        }
     }
     if (!must_wait(pool, call)) {
         enum sp_placed placed = sp_pool_place(pool, call, after);

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/memory.h"
+#include "payload/writer.h"
 
 #define KEPT_BYTES 65536u // a buffer larger than this does not survive its call
 
@@ -27,9 +28,27 @@ void sp_call_free(struct sp_call *call)
         sp_buf_fini(&call->large);
         sp_buf_fini(&call->json);
         sp_buf_fini(&call->texts);
+        sp_buf_fini(&call->question);
+        snakepit_writer_free(call->reply);
         call->magic = 0;
         sp_free(call);
     }
+}
+
+void sp_call_describe(const struct sp_call *call, struct sp_slot_request *request)
+{
+    const struct sp_parcel *parcel = call->parcel;
+    *request = (struct sp_slot_request){
+        .call = call->id,
+        .name = parcel->block,
+        .name_size = parcel->name_size,
+        .session_size = parcel->session_size,
+        .body = parcel->body,
+        .body_size = parcel->body_size,
+        .lease = call->request_lease,
+        .deadline = call->deadline,
+        .kind = SP_CALL_TOOL,
+    };
 }
 
 static void empty(struct sp_buf *buf)
@@ -46,6 +65,11 @@ void sp_call_reset(struct sp_call *call)
     empty(&call->large);
     empty(&call->json);
     empty(&call->texts);
+    empty(&call->question);
+    if (call->reply != NULL && call->reply->buf.capacity > KEPT_BYTES) {
+        snakepit_writer_free(call->reply);
+        call->reply = NULL;
+    }
     call->phase = SP_CALL_NEW;
     call->err = SNAKEPIT_OK;
     call->body = (struct sp_slice){0};

@@ -51,6 +51,14 @@ struct sp_call {
     struct sp_seat *seat;     // while PLACED
     uint32_t slot;            // while PLACED
     uint32_t request_lease;   // while PLACED: number in seat->leases, or SP_NO_LEASE
+    bool served; // while PLACED: by an executor that asks, in the middle of its call
+
+    // Its question; see pool/question.h.
+    bool serving;                  // a thread works for it
+    bool asks;                     // it was told again meanwhile
+    struct sp_link question_link;  // in pool->questions
+    struct sp_buf question;        // owner: who serves
+    struct snakepit_writer *reply; // as question; NULL: it has never asked
 
     // The answer.
     snakepit_err err;
@@ -69,6 +77,9 @@ struct sp_call *sp_call_new(struct sp_pool *pool);
 void sp_call_free(struct sp_call *call);
 // Makes an ended call new again; keeps its buffers unless they have grown large.
 void sp_call_reset(struct sp_call *call);
+
+// The call as its worker reads it; it has a parcel.
+void sp_call_describe(const struct sp_call *call, struct sp_slot_request *request);
 
 // What is known when a call fails. NULL texts become "".
 struct sp_failure {

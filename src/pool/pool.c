@@ -45,6 +45,7 @@ static void init_lists(struct sp_pool *pool)
     sp_list_init(&pool->seats);
     sp_list_init(&pool->asyncs);
     sp_list_init(&pool->ended);
+    sp_list_init(&pool->questions);
     sp_schedule_init(&pool->schedule);
     sp_line_init(&pool->line, pool->options.max_queue);
     sp_list_init(&pool->waited_for);
@@ -192,7 +193,12 @@ void sp_pool_end(struct sp_pool *pool, struct sp_call *call, struct sp_after *af
     }
     if (call->asynchronous) {
         sp_list_remove(&call->async_link);
-        sp_list_append(&pool->ended, &call->link);
+        if (sp_link_used(&call->question_link)) {
+            sp_list_remove(&call->question_link);
+        }
+        if (!call->serving) {
+            sp_list_append(&pool->ended, &call->link);
+        }
     } else {
         sp_pool_moved(call, after);
     }

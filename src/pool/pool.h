@@ -34,13 +34,17 @@ enum sp_pool_state {
     SP_POOL_STOPPING,
 };
 
-// How the pool calls upwards. Run with the pool's lock held, on any thread: they only
-// wake others.
+struct sp_question; // pool/question.h
+
+// How the pool calls upwards. All but the last run with the pool's lock held, on any
+// thread: they only wake others.
 struct sp_pool_hooks {
     void (*attention)(void *user); // sp_pool_tick() is wanted
-    void (*ended)(
-        void *user); // an asynchronous call ended outside of sp_pool_collect()
-    void (*changed)(void *user); // the state has changed
+    void (*ended)(void *user);     // an asynchronous call ended, or asks, outside of
+                                   // sp_pool_collect()
+    void (*changed)(void *user);   // the state has changed
+    // A tool asks its host. May take long and call the pool. NULL: there are no tools.
+    snakepit_err (*question)(void *user, struct sp_question *question);
     void *user;
 };
 
@@ -90,6 +94,7 @@ struct sp_pool {
     struct sp_link waited_for; // seats that have lines of their own
     struct sp_link asyncs;     // asynchronous calls that have not ended
     struct sp_link ended;      // asynchronous calls whose callback has not run
+    struct sp_link questions;  // asynchronous calls that wait for a reply
     uint32_t orphans;
     uint32_t placed; // calls in slots, orphans excluded
     uint64_t last_call;
@@ -138,8 +143,9 @@ void sp_pool_release(struct sp_call *call);
 // ---- Ends of calls (pool/settle.c) --------------------------------------------
 
 // Appends the asynchronous calls that have ended to `ended`, by their `link`. The
-// caller runs sp_call_open() on each, then its callback.
-void sp_pool_collect(struct sp_pool *pool, struct sp_link *ended);
+// caller runs sp_call_open() on each, then its callback. Whether others ask: see
+// sp_pool_serve_questions().
+bool sp_pool_collect(struct sp_pool *pool, struct sp_link *ended);
 // Says whether the workers must ring when an asynchronous call ends.
 void sp_pool_set_asleep(struct sp_pool *pool, bool asleep);
 // Makes what the worker left of an ended call readable: copies a large body, parses a
@@ -258,6 +264,9 @@ void sp_pool_collect_seat(struct sp_pool *pool,
                           struct sp_after *after);
 void sp_pool_take_returns(struct sp_pool *pool, struct sp_seat *seat);
 void sp_pool_violation(struct sp_pool *pool, struct sp_seat *seat);
+void sp_pool_fail_for_violation(struct sp_pool *pool,
+                                struct sp_call *call,
+                                struct sp_after *after);
 void sp_pool_bury_orphan(struct sp_pool *pool,
                          struct sp_seat *seat,
                          struct sp_orphan *orphan,

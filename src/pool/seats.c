@@ -263,8 +263,7 @@ bool sp_pool_tick(struct sp_pool *pool,
     }
     sp_pool_dispatch(pool, &after);
     again |= pool->orphans > 0 || !sp_list_empty(&pool->asyncs);
-    bool ended = !sp_list_empty(&pool->ended);
-    if (ended) {
+    if (!sp_list_empty(&pool->ended) || !sp_list_empty(&pool->questions)) {
         pool->hooks.ended(pool->hooks.user);
     }
     sp_pool_unlock(pool, &after);

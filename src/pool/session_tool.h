@@ -13,6 +13,9 @@
 
 #include "pool/sessions.h"
 
+#define SP_SESSION_TOOLS \
+    "snakepit.session." // what Python asks for, an operation behind
+
 struct sp_session_question {
     const char *operation;
     struct sp_slice session;   // of the call that asks; empty: it has none

@@ -8,7 +8,9 @@
 #include "base/memory.h"
 #include "payload/reader.h"
 #include "payload/wire.h"
-#include "pool/pool.h"
+#include "pool/question.h"
+
+#define SERVED_A_TURN 64u // questions of submitted calls between two other looks
 
 // ---- Leaving a slot -----------------------------------------------------------
 
@@ -22,7 +24,10 @@ void sp_pool_unplace(struct sp_pool *pool, struct sp_call *call)
     }
     call->seat = NULL;
     pool->placed--;
-    sp_schedule_set_load(&pool->schedule, seat, seat->load - 1);
+    if (!call->served) {
+        sp_schedule_set_load(&pool->schedule, seat, seat->load - 1);
+    }
+    call->served = false;
 }
 
 static void learn(struct sp_pool *pool, uint64_t ran_ticks)
@@ -51,8 +56,9 @@ static void keep_answer(struct sp_call *call,
 }
 
 // A worker that broke the protocol is killed; this call of its gets its answer now.
-static void
-fail_for_violation(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
+void sp_pool_fail_for_violation(struct sp_pool *pool,
+                                struct sp_call *call,
+                                struct sp_after *after)
 {
     struct sp_seat *seat = call->seat;
     struct sp_failure failure = {
@@ -70,7 +76,7 @@ void sp_pool_end_with_answer(struct sp_pool *pool,
     struct sp_port_answer answer;
     if (sp_port_take_answer(seat->port, call->slot, &answer) != SNAKEPIT_OK ||
         answer.status == SP_STATUS_SKIPPED) {
-        fail_for_violation(pool, call, after);
+        sp_pool_fail_for_violation(pool, call, after);
         return;
     }
     if (call->request_lease != SP_NO_LEASE) {
@@ -116,12 +122,13 @@ void sp_pool_settle(struct sp_pool *pool, struct sp_call *call, struct sp_after 
     switch (sp_port_state(seat->port, call->slot)) {
     case SP_SLOT_QUEUED:
     case SP_SLOT_RUNNING:
+    case SP_SLOT_ASKING: // served by whoever waits
         break;
     case SP_SLOT_DONE:
         sp_pool_end_with_answer(pool, call, after);
         break;
     default:
-        fail_for_violation(pool, call, after);
+        sp_pool_fail_for_violation(pool, call, after);
     }
     if (seat->port->notifying > 0) {
         sp_pool_collect_seat(pool, seat, after);
@@ -141,7 +148,9 @@ static struct sp_orphan *orphan_of(struct sp_call *call)
         .since = sp_clock_now(),
         .slot = call->slot,
         .lease = call->request_lease,
+        .served = call->served,
     };
+    call->served = false;
     call->parcel = NULL;
     call->request_lease = SP_NO_LEASE;
     return orphan;
@@ -227,9 +236,11 @@ void sp_pool_bury_orphan(struct sp_pool *pool,
     }
     sp_parcel_free(&pool->store, orphan->parcel);
     sp_list_remove(&orphan->link);
+    if (!orphan->served) {
+        sp_schedule_set_load(&pool->schedule, seat, seat->load - 1);
+    }
     sp_free(orphan);
     pool->orphans--;
-    sp_schedule_set_load(&pool->schedule, seat, seat->load - 1);
 }
 
 // Ends a slot that nobody waits for: a call that was taken back or given up.
@@ -251,14 +262,39 @@ void sp_pool_reap_slot(struct sp_pool *pool,
     }
 }
 
+// What the completion ring said of one slot.
+static void take_news(struct sp_pool *pool,
+                      struct sp_seat *seat,
+                      uint32_t slot,
+                      bool asks,
+                      struct sp_after *after)
+{
+    struct sp_call *call = seat->port->slots[slot].owner;
+    if (call == NULL) {
+        if (asks) {
+            sp_pool_leave_question(pool, seat, slot);
+        } else {
+            sp_pool_reap_slot(pool, seat, slot, after);
+        }
+    } else if (asks) {
+        sp_pool_note_question(pool, call);
+    } else {
+        sp_pool_end_with_answer(pool, call, after);
+    }
+}
+
 void sp_pool_collect_seat(struct sp_pool *pool,
                           struct sp_seat *seat,
                           struct sp_after *after)
 {
     uint32_t slot;
+    bool asks;
     sp_pool_take_returns(pool, seat);
-    while (!seat->violated && !seat->dead) {
-        snakepit_err err = sp_port_next_done(seat->port, &slot);
+    // What a worker puts in behind these is for the next look.
+    for (uint32_t left = seat->port->view.shape.slots;
+         left > 0 && !seat->violated && !seat->dead;
+         left--) {
+        snakepit_err err = sp_port_next_done(seat->port, &slot, &asks);
         if (err == SNAKEPIT_NOT_FOUND) {
             return;
         }
@@ -266,16 +302,11 @@ void sp_pool_collect_seat(struct sp_pool *pool,
             sp_pool_violation(pool, seat);
             return;
         }
-        struct sp_call *call = seat->port->slots[slot].owner;
-        if (call != NULL) {
-            sp_pool_end_with_answer(pool, call, after);
-        } else {
-            sp_pool_reap_slot(pool, seat, slot, after);
-        }
+        take_news(pool, seat, slot, asks, after);
     }
 }
 
-void sp_pool_collect(struct sp_pool *pool, struct sp_link *ended)
+bool sp_pool_collect(struct sp_pool *pool, struct sp_link *ended)
 {
     struct sp_after after = {0};
     struct sp_link *link;
@@ -289,7 +320,24 @@ void sp_pool_collect(struct sp_pool *pool, struct sp_link *ended)
     while ((link = sp_list_take(&pool->ended)) != NULL) {
         sp_list_append(ended, link);
     }
+    bool asked = !sp_list_empty(&pool->questions);
     sp_pool_unlock(pool, &after);
+    return asked;
+}
+
+size_t sp_pool_serve_questions(struct sp_pool *pool)
+{
+    struct sp_after after = {0};
+    size_t count = 0;
+    pthread_mutex_lock(&pool->lock);
+    for (; count < SERVED_A_TURN && !sp_list_empty(&pool->questions); count++) {
+        struct sp_call *call =
+            SP_ENTRY(pool->questions.next, struct sp_call, question_link);
+        sp_list_remove(&call->question_link);
+        sp_pool_serve_question(pool, call, &after);
+    }
+    sp_pool_unlock(pool, &after);
+    return count;
 }
 
 void sp_pool_set_asleep(struct sp_pool *pool, bool asleep)
@@ -330,7 +378,8 @@ static bool err_can_be_a_tools(int64_t number)
 {
     return number == SNAKEPIT_TOOL_FAILED || number == SNAKEPIT_UNKNOWN_TOOL ||
            number == SNAKEPIT_UNSERIALISABLE || number == SNAKEPIT_NO_MEMORY ||
-           number == SNAKEPIT_MALFORMED || number == SNAKEPIT_CANCELLED;
+           number == SNAKEPIT_MALFORMED || number == SNAKEPIT_CANCELLED ||
+           number == SNAKEPIT_DEADLINE_EXCEEDED || number == SNAKEPIT_QUOTA_EXCEEDED;
 }
 
 static snakepit_err fault_err(const snakepit_reader *map)

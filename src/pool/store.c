@@ -142,12 +142,16 @@ void sp_parcel_empty(struct sp_store *store, struct sp_parcel *parcel)
     }
     parcel->share_count = 0;
     parcel->body_size = 0;
+    if (parcel->reply != NULL) {
+        sp_parcel_empty(store, parcel->reply);
+    }
 }
 
 void sp_parcel_free(struct sp_store *store, struct sp_parcel *parcel)
 {
     if (parcel != NULL) {
         sp_parcel_empty(store, parcel);
+        sp_parcel_free(store, parcel->reply);
         sp_arena_free(&store->arena, parcel->block, SP_PARCEL_BLOCK);
         sp_free(parcel->orphan);
         sp_free(parcel);

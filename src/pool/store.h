@@ -44,6 +44,7 @@ struct sp_parcel {
     bool body_is_range;
     struct sp_share **shares; // tensors it refers to; one reference each
     uint32_t share_count;
+    struct sp_parcel *reply; // to the call's question; the worker may still read it
     struct sp_orphan
         *orphan; // for the slot, should the call be given up; see pool/seat.h
 };

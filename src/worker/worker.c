@@ -246,11 +246,12 @@ static void on_doorbell(uv_poll_t *poll, int status, int events)
     (void)events;
     struct sp_worker *worker = poll->data;
     uint32_t slot;
+    bool asks;
     struct sp_port_answer answer;
     if (!silence(worker->port->doorbell)) {
         return;
     }
-    snakepit_err err = sp_port_next_done(worker->port, &slot);
+    snakepit_err err = sp_port_next_done(worker->port, &slot, &asks);
     if (err == SNAKEPIT_NOT_FOUND) {
         return;
     }

@@ -11,6 +11,7 @@ from typing import Any
 import numpy
 import pytest
 from support import Pit
+from support.host_tools import HostFault, register
 from support.places import ROOT, SYSTEM
 
 PAGE = ROOT / "docs/adapters.md"
@@ -59,6 +60,17 @@ def stops_early(pit: Pit) -> None:
     assert pit.call("primes", {"limit": 10}) == [2, 3, 5, 7]
 
 
+def knows_prices(pit: Pit) -> None:
+    prices = {"egg": 0.5, "ham": 3.0}
+
+    def price_of(info: Any, item: str) -> float:
+        if item not in prices:
+            raise HostFault("NOT_FOUND", f"nobody sells {item}")
+        return prices[item]
+
+    register(pit, "price_of", price_of)
+
+
 CHECKS: dict[str, list[Callable[[Pit], None]]] = {
     "words": [says("count", {"text": "one two three"}, 3)],
     "greeter": [says("greet", {"name": "Ada"}, "Good day, Ada.")],
@@ -84,6 +96,17 @@ CHECKS: dict[str, list[Callable[[Pit], None]]] = {
     "carts": [
         says("whose", {}, "nobody's"),
         says("whose", {}, "Ada", session="Ada"),
+        says("add", {"item": "egg"}, ["egg"], session="Ada"),
+        says("add", {"item": "ham"}, ["egg", "ham"], session="Ada"),
+        says("kept", {}, ["cart"], session="Ada"),
+        says("empty", {}, True, session="Ada"),
+        says("kept", {}, [], session="Ada"),
+    ],
+    "prices": [
+        knows_prices,
+        says("total", {"items": ["egg", "ham"]}, 3.5),
+        says("total_if_known", {"items": ["egg", "spam"]}, "NOT_FOUND"),
+        says("total_without_blocking", {"items": ["egg", "egg"]}, 1.0),
     ],
     "older": [
         says("add", {"a": 1, "b": 2}, 3),

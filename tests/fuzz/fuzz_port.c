@@ -57,12 +57,27 @@ static uint8_t read_body(const struct sp_port *port,
     return sum;
 }
 
+static void hear(struct sp_port *port, uint32_t slot)
+{
+    const struct sp_port_reply reply = {.kind = SP_REPLY_RESULT, .lease = SP_NO_LEASE};
+    struct sp_port_question question;
+    if (sp_port_hear(port, slot, &question) == SNAKEPIT_OK) {
+        const struct sp_port_answer body = {.body = question.body,
+                                            .body_size = question.body_size};
+        (void)read_body(port, &body);
+        sp_port_return_result(port, question.lease);
+        SP_CHECK(sp_port_reply(port, slot, question.turn, &reply));
+        SP_CHECK(!sp_port_reply(port, slot, question.turn, &reply));
+    }
+}
+
 static void settle(struct sp_port *port, uint32_t slot)
 {
     struct sp_port_answer answer;
     if (port->slots[slot].call == 0) {
         return;
     }
+    hear(port, slot);
     if (sp_port_take_answer(port, slot, &answer) == SNAKEPIT_OK) {
         (void)read_body(port, &answer);
         sp_port_return_result(port, answer.lease);
@@ -75,9 +90,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct sp_port *port = make_port();
     uint32_t number;
+    bool asks;
     scribble(port, data, size);
     for (uint32_t i = 0; i < SLOTS; i++) {
-        if (sp_port_next_done(port, &number) == SNAKEPIT_OK) {
+        if (sp_port_next_done(port, &number, &asks) == SNAKEPIT_OK) {
             SP_CHECK(number < SLOTS);
             settle(port, number);
         }

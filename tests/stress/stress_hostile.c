@@ -4,6 +4,7 @@
 // they behave again, the pool is whole again.
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -25,6 +26,7 @@
 #define SLOTS      64 // of a worker: the least that there are
 
 static _Atomic uint64_t errors_logged;
+static _Atomic uint64_t confused; // questions that nobody has asked so
 
 static void
 count_errors(void *user, snakepit_log_level level, const char *event, const char *line)
@@ -35,6 +37,40 @@ count_errors(void *user, snakepit_log_level level, const char *event, const char
         errors_logged++;
         (void)fprintf(stderr, "%s\n", line);
     }
+}
+
+// What workers ask for, also with questions that were never whole. Some of it calls
+// back into the pool whose worker asks.
+static snakepit_err answer_question(void *user,
+                                    const snakepit_tool_info *info,
+                                    const snakepit_reader *arguments,
+                                    snakepit_writer *result,
+                                    snakepit_message *why)
+{
+    static _Atomic uint32_t times;
+    snakepit *pit = user;
+    snakepit_reader at = *arguments;
+    snakepit_value value;
+    (void)why;
+    if (strcmp(info->name, "echo") != 0 ||
+        snakepit_reader_next(&at, &value) != SNAKEPIT_OK ||
+        value.kind != SNAKEPIT_MAP) {
+        atomic_fetch_add(&confused, 1);
+    }
+    if (atomic_fetch_add(&times, 1) % 16 == 0) {
+        const snakepit_call_options options = {.size = sizeof options,
+                                               .timeout_ms = 100};
+        snakepit_answer *answer = NULL;
+        snakepit_err err =
+            snakepit_call_json(pit, "echo", "{\"nonce\": 5}", &options, &answer);
+        if (err == SNAKEPIT_OK &&
+            strcmp(snakepit_answer_json(answer), "{\"nonce\":5}") != 0) {
+            atomic_fetch_add(&confused, 1);
+        }
+        snakepit_answer_free(answer);
+    }
+    snakepit_writer_nil(result);
+    return SNAKEPIT_OK;
 }
 
 static snakepit *open_pit(void)
@@ -65,6 +101,8 @@ static snakepit *open_pit(void)
     if (err != SNAKEPIT_OK) {
         fail_msg("%s", why.text);
     }
+    assert_int_equal(snakepit_tool_register(pit, "echo", answer_question, pit, NULL),
+                     SNAKEPIT_OK);
     return pit;
 }
 
@@ -192,6 +230,7 @@ static void hostile_workers_cannot_crash_hang_or_confuse_the_host(void **state)
     assert_pool_recovers(pit, last_hostile);
     snakepit_close(pit, 1000);
     assert_int_equal(errors_logged, 0);
+    assert_int_equal(confused, 0);
     struct census after = census_take();
     assert_int_equal(after.children, 0);
     assert_int_equal(after.descriptors, before.descriptors);

@@ -263,10 +263,11 @@ static void *call_again_and_again(void *argument)
 static uint32_t collect_all(struct host *host)
 {
     uint32_t slot;
+    bool asks;
     uint32_t count = 0;
     pthread_mutex_lock(&host->lock);
     snakepit_err err;
-    while ((err = sp_port_next_done(host->port, &slot)) == SNAKEPIT_OK) {
+    while ((err = sp_port_next_done(host->port, &slot, &asks)) == SNAKEPIT_OK) {
         take_answer(host, slot);
         count++;
     }

@@ -192,9 +192,48 @@ void fake_publish(struct fake_worker *worker,
     if ((word & SP_SLOT_WAITER) != 0) {
         sp_futex_wake(&shared->state, 1);
     }
-    if ((word & SP_SLOT_NOTIFY) != 0) {
+    if ((word & (SP_SLOT_NOTIFY | SP_SLOT_TOLD)) == SP_SLOT_NOTIFY) {
         fake_put_done(worker, slot);
     }
+}
+
+void fake_ask(struct fake_worker *worker,
+              const struct fake_call *call,
+              const char *body)
+{
+    struct sp_slot_result *shared = &worker->port->view.slots[call->slot].result;
+    shared->status = SP_STATUS_QUESTION;
+    shared->call = call->request.call;
+    shared->body = (uint64_t)call->slot * SP_INLINE_RESULT;
+    shared->body_size = (uint32_t)strlen(body);
+    shared->lease = SP_NO_LEASE;
+    memcpy(worker->port->results.base + shared->body, body, shared->body_size);
+    fake_ask_on(worker, call->slot, SP_SLOT_ASKING);
+}
+
+void fake_ask_on(struct fake_worker *worker, uint32_t slot, enum sp_slot_state state)
+{
+    _Atomic uint32_t *place = &worker->port->view.slots[slot].result.state;
+    uint32_t word = atomic_load(place);
+    uint32_t next;
+    do {
+        next = ((word >> SP_SLOT_TURN_SHIFT) + 1) << SP_SLOT_TURN_SHIFT |
+               (word & (SP_SLOT_NOTIFY | SP_SLOT_TOLD)) | (uint32_t)state;
+        if (state == SP_SLOT_ASKING && (word & SP_SLOT_NOTIFY) != 0) {
+            next |= SP_SLOT_TOLD;
+        }
+    } while (!atomic_compare_exchange_weak(place, &word, next));
+    if ((word & SP_SLOT_WAITER) != 0) {
+        sp_futex_wake(place, INT32_MAX);
+    }
+    if ((next & ~word & SP_SLOT_TOLD) != 0) {
+        fake_put_done(worker, slot);
+    }
+}
+
+bool fake_begin(struct fake_worker *worker, uint32_t slot, struct fake_call *call)
+{
+    return begin(worker, slot, call) == FAKE_STARTED;
 }
 
 void fake_return_lease(struct fake_worker *worker, uint32_t lease)

@@ -49,6 +49,14 @@ struct sp_slot_result fake_echo(struct fake_worker *worker,
 void fake_publish(struct fake_worker *worker,
                   uint32_t slot,
                   const struct sp_slot_result *result);
+// Asks the host, with any bytes.
+void fake_ask(struct fake_worker *worker,
+              const struct fake_call *call,
+              const char *body);
+// Moves a slot to ASKING or HEARD, in a new turn.
+void fake_ask_on(struct fake_worker *worker, uint32_t slot, enum sp_slot_state state);
+// Starts the call of a slot that is in no ring. False: it was taken back.
+bool fake_begin(struct fake_worker *worker, uint32_t slot, struct fake_call *call);
 // Does with a call that was taken what its tool's name says; `hold` answers at once.
 void fake_serve(struct fake_worker *worker, const struct fake_call *call);
 // Gives a lease of a request back.

@@ -26,6 +26,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "chance.h"
 #include "ipc/channel.h"
 #include "ipc/control.h"
 #include "ipc/futex.h"
@@ -46,7 +47,8 @@ enum mode {
     DOORBELL = 1 << 10, // rings without a reason, and makes the host's descriptor wait
     CRASHES = 1 << 11,
     FREEZES = 1 << 12, // stops itself
-    MODES = 13,
+    ASKS = 1 << 13, // questions that make no sense, twice, or that it says were heard
+    MODES = 14,
 };
 
 #define LARGEST (64u * 1024u)
@@ -54,7 +56,6 @@ enum mode {
 static struct hostile {
     struct sp_segment control, requests, results;
     struct sp_control_view view;
-    _Atomic uint64_t seed;
     uint32_t mode;
     uint64_t until;       // CLOCK_MONOTONIC ns
     uint64_t attack;      // when scribbling begins
@@ -66,36 +67,6 @@ static struct hostile {
     bool answered[SP_SLOTS_MAX]; // and not taken again since
     bool soiled[SP_SLOTS_MAX];   // the request may not be the host's any more
 } self;
-
-// ---- Chance -------------------------------------------------------------------
-
-static uint64_t dice(void)
-{
-    uint64_t x = atomic_fetch_add(&self.seed, UINT64_C(0x9e3779b97f4a7c15));
-    x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
-    return x ^ x >> 31;
-}
-
-static uint64_t below(uint64_t limit)
-{
-    return dice() % limit;
-}
-
-// Sometimes any number, sometimes one at an edge, sometimes a small one.
-static uint64_t nasty(void)
-{
-    static const uint64_t edges[] = {
-        0, 1, UINT64_MAX, UINT32_MAX, INT64_MAX, UINT64_C(1) << 63, 1u << 31};
-    switch (below(3)) {
-    case 0:
-        return dice();
-    case 1:
-        return edges[below(sizeof edges / sizeof edges[0])];
-    default:
-        return below(5000);
-    }
-}
 
 static void pause_us(uint64_t us)
 {
@@ -138,7 +109,31 @@ static void publish(uint32_t id, const struct sp_slot_result *result)
     uint32_t word = atomic_exchange(&shared->state, SP_SLOT_DONE);
     self.answered[id] = true;
     sp_futex_wake(&shared->state, INT32_MAX);
-    if ((word & SP_SLOT_NOTIFY) != 0) {
+    if ((word & (SP_SLOT_NOTIFY | SP_SLOT_TOLD)) == SP_SLOT_NOTIFY) {
+        notify(id);
+    }
+}
+
+// A question, right or not. Lock held.
+static void publish_question(uint32_t id, const struct sp_slot_request *request)
+{
+    static const uint8_t right[] = {0x92, 0xa4, 'e', 'c', 'h', 'o', 0x80};
+    struct sp_slot_result *shared = &self.view.slots[id].result;
+    uint64_t area = (uint64_t)id * SP_INLINE_RESULT;
+    memcpy(self.results.base + area, right, sizeof right);
+    shared->status = below(8) != 0 ? SP_STATUS_QUESTION : (uint32_t)nasty();
+    shared->call = below(8) != 0 ? request->call : nasty();
+    shared->body = below(4) != 0 ? area : nasty();
+    shared->body_size = below(4) != 0 ? (uint32_t)sizeof right : (uint32_t)nasty();
+    shared->lease = below(4) != 0 ? SP_NO_LEASE : (uint32_t)nasty();
+    uint32_t word = atomic_load(&shared->state);
+    uint32_t asks = below(16) != 0 ? SP_SLOT_ASKING : SP_SLOT_HEARD;
+    uint32_t told = (word & SP_SLOT_NOTIFY) != 0 ? SP_SLOT_TOLD : 0;
+    word += (uint32_t)below(2) << SP_SLOT_TURN_SHIFT;
+    atomic_store(&shared->state, (word & ~(uint32_t)SP_SLOT_STATE) | told | asks);
+    sp_futex_wake(&shared->state, INT32_MAX);
+    for (uint64_t times = below(8) != 0 ? 1 : below(3); told != 0 && times > 0;
+         times--) {
         notify(id);
     }
 }
@@ -223,6 +218,21 @@ static void answer(uint32_t id, const struct sp_slot_request *request, bool trus
     pthread_mutex_unlock(&self.lock);
 }
 
+// Asks, and goes on as if there had been a reply.
+static void ask(uint32_t id, const struct sp_slot_request *request)
+{
+    _Atomic uint32_t *state = &self.view.slots[id].result.state;
+    pthread_mutex_lock(&self.lock);
+    publish_question(id, request);
+    pthread_mutex_unlock(&self.lock);
+    pause_us(below(1000));
+    uint32_t word = atomic_load(state);
+    uint32_t running = (word & ~(uint32_t)SP_SLOT_STATE) | SP_SLOT_RUNNING;
+    if ((word & SP_SLOT_STATE) == SP_SLOT_ASKING) {
+        (void)atomic_compare_exchange_strong(state, &word, running);
+    }
+}
+
 static bool start(struct sp_slot *slot)
 {
     uint32_t word = atomic_load(&slot->result.state);
@@ -278,6 +288,10 @@ static void *execute(void *argument)
         }
         if (self.mode != 0 && below(8) == 0) {
             pause_us(below(2000)); // so that there is something to scribble over
+        }
+        while ((self.mode & ASKS) != 0 && sp_clock_now() > self.attack &&
+               below(4) == 0) {
+            ask(id, &request);
         }
         answer(id, &request, trusted);
     }
@@ -348,8 +362,8 @@ static void scribble_state(void)
 {
     uint32_t id = (uint32_t)below(below(2) == 0 ? 4 : self.view.shape.slots);
     _Atomic uint32_t *word = &self.view.slots[id].result.state;
-    uint32_t state = below(4) == 0 ? (uint32_t)nasty() : (uint32_t)below(6);
-    atomic_store(word, state | (uint32_t)below(4) << 8);
+    uint32_t state = below(4) == 0 ? (uint32_t)nasty() : (uint32_t)below(8);
+    atomic_store(word, state | (uint32_t)below(16) << 8);
     if (below(2) == 0) {
         sp_futex_wake(word, INT32_MAX);
     }
@@ -504,7 +518,8 @@ static void attach(void)
 static void choose_life(void)
 {
     uint64_t now = sp_clock_now();
-    self.seed = variable("SNAKEPIT_HOSTILE_SEED", 1) * 1000003 + self.view.shape.epoch;
+    chance_seed =
+        variable("SNAKEPIT_HOSTILE_SEED", 1) * 1000003 + self.view.shape.epoch;
     self.until =
         variable("SNAKEPIT_HOSTILE_UNTIL_MS", UINT64_MAX / SP_NS_PER_MS) * SP_NS_PER_MS;
     uint32_t modes = 1 + (uint32_t)below(3);

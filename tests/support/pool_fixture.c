@@ -25,6 +25,13 @@ static void note_changed(void *user)
     atomic_fetch_add(&fixture->changed, 1);
 }
 
+static snakepit_err answer_question(void *user, struct sp_question *question)
+{
+    struct fixture *fixture = user;
+    return fixture->question == NULL ? SNAKEPIT_UNKNOWN_TOOL
+                                     : fixture->question(fixture, question);
+}
+
 static void
 drop_line(void *user, enum sp_log_level level, const char *event, const char *line)
 {
@@ -51,8 +58,11 @@ struct sp_pool_options fixture_options(void)
 void fixture_open(struct fixture *fixture, const struct sp_pool_options *options)
 {
     *fixture = (struct fixture){0};
-    const struct sp_pool_hooks hooks = {
-        note_attention, note_ended, note_changed, fixture};
+    const struct sp_pool_hooks hooks = {.attention = note_attention,
+                                        .ended = note_ended,
+                                        .changed = note_changed,
+                                        .question = answer_question,
+                                        .user = fixture};
     assert_int_equal(sp_pool_open(options, &hooks, &no_log, &fixture->pool),
                      SNAKEPIT_OK);
 }
@@ -237,7 +247,10 @@ void fixture_drain(struct fixture *fixture)
     struct sp_link ended;
     struct sp_link *link;
     sp_list_init(&ended);
-    sp_pool_collect(fixture->pool, &ended);
+    if (sp_pool_collect(fixture->pool, &ended)) {
+        (void)sp_pool_serve_questions(fixture->pool);
+        (void)sp_pool_collect(fixture->pool, &ended);
+    }
     while ((link = sp_list_take(&ended)) != NULL) {
         struct sp_call *call = SP_ENTRY(link, struct sp_call, link);
         sp_call_open(call);

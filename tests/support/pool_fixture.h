@@ -16,7 +16,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-#include "pool/pool.h"
+#include "pool/question.h"
 #include "support/fake_worker.h"
 
 #define FIXTURE_SIDES  4
@@ -49,7 +49,9 @@ struct fixture {
     struct side sides[FIXTURE_SIDES];
     uint32_t side_count;
     const char *session; // of the calls from now on; or NULL
-    uint64_t ahead_ns;   // the clock of ticks is so much ahead
+    // What answers questions; NULL: nobody.
+    snakepit_err (*question)(struct fixture *fixture, struct sp_question *question);
+    uint64_t ahead_ns; // the clock of ticks is so much ahead
     _Atomic uint32_t attention;
     _Atomic uint32_t ended;
     _Atomic uint32_t changed;

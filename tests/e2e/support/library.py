@@ -105,6 +105,31 @@ class CallOptions(Structure):
     ]
 
 
+class ToolInfo(Structure):
+    _fields_ = [
+        ("size", c_size_t),
+        ("name", c_char_p),
+        ("session_id", c_char_p),
+        ("pool", c_char_p),
+        ("call", c_uint64),
+        ("worker", c_uint64),
+        ("remaining_ms", c_uint32),
+    ]
+
+
+ToolFunction = CFUNCTYPE(
+    c_int, c_void_p, POINTER(ToolInfo), POINTER(Reader), c_void_p, POINTER(Message)
+)
+
+
+class ToolOptions(Structure):
+    _fields_ = [
+        ("size", c_size_t),
+        ("session_id", c_char_p),
+        ("description", c_char_p),
+    ]
+
+
 class Fault(Structure):
     _fields_ = [
         ("err", c_int),
@@ -199,6 +224,11 @@ PROTOTYPES = {
     "session_delete": (c_int, [c_void_p, c_char_p, c_char_p]),
     "session_list": (c_int, [c_void_p, c_char_p, POINTER(c_void_p)]),
     "session_close": (c_int, [c_void_p, c_char_p]),
+    "tool_register": (
+        c_int,
+        [c_void_p, c_char_p, ToolFunction, c_void_p, POINTER(ToolOptions)],
+    ),
+    "tool_unregister": (c_int, [c_void_p, c_char_p, c_char_p]),
     "tensor_new": (c_int, [c_void_p, c_char_p, POINTER(Tensor), POINTER(c_void_p)]),
     "tensor_free": (None, [c_void_p, POINTER(Tensor)]),
     "tensor_bytes": (c_int, [POINTER(Tensor), POINTER(c_size_t)]),

@@ -22,6 +22,7 @@
 
 static struct sp_port *port;
 static int owner;
+static bool asks;
 
 static const struct sp_control_shape shape = {.slots = SLOTS,
                                               .executors = 2,
@@ -131,7 +132,7 @@ static void thousands_of_calls_go_through_few_slots(void **state)
         assert_true(sp_ring_take(port->view.submit, SLOTS - 1, &head, &taken));
         answer(taken, call);
         put_done(done++, taken);
-        assert_int_equal(sp_port_next_done(port, &slot), SNAKEPIT_OK);
+        assert_int_equal(sp_port_next_done(port, &slot, &asks), SNAKEPIT_OK);
         assert_int_equal(sp_port_take_answer(port, slot, &got), SNAKEPIT_OK);
     }
     assert_int_equal(port->free_count, SLOTS);
@@ -169,10 +170,11 @@ static void only_a_running_call_can_be_given_up(void **state)
         for (int i = 0; i < 4; i++) {
             uint32_t slot = submit(1, i % 2 == 0);
             atomic_store(word(slot), from | bits[i]);
-            assert_int_equal(sp_port_give_up(port, slot), from == SP_SLOT_RUNNING);
+            bool runs = from == SP_SLOT_RUNNING || from == SP_SLOT_ASKING ||
+                        from == SP_SLOT_HEARD;
+            assert_int_equal(sp_port_give_up(port, slot), runs);
             assert_int_equal(*word(slot),
-                             from == SP_SLOT_RUNNING ? SP_SLOT_RUNNING | SP_SLOT_NOTIFY
-                                                     : from | bits[i]);
+                             runs ? SP_SLOT_RUNNING | SP_SLOT_NOTIFY : from | bits[i]);
             assert_null(port->slots[slot].owner);
             sp_port_drop(port, slot);
             assert_int_equal(port->notifying, 0);
@@ -191,7 +193,7 @@ static void a_taken_back_slot_comes_home_through_the_ring(void **state)
     answer(slot, 4);
     port->view.slots[slot].result.status = SP_STATUS_SKIPPED;
     put_done(0, slot);
-    assert_int_equal(sp_port_next_done(port, &found), SNAKEPIT_OK);
+    assert_int_equal(sp_port_next_done(port, &found, &asks), SNAKEPIT_OK);
     assert_int_equal(found, slot);
     assert_int_equal(sp_port_take_answer(port, slot, &got), SNAKEPIT_OK);
     assert_int_equal(got.status, SP_STATUS_SKIPPED);
@@ -350,16 +352,16 @@ static void ids_that_cannot_be_are_refused(void **state)
         SLOTS, SLOTS + 1, UINT32_MAX, 1u << 31, waited, running, 7};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         put_done(position++, numbers[i]);
-        assert_int_equal(sp_port_next_done(port, &found), SNAKEPIT_PROTOCOL);
+        assert_int_equal(sp_port_next_done(port, &found, &asks), SNAKEPIT_PROTOCOL);
         assert_int_equal(found, 9);
     }
     // One whose end nobody asked to be told.
     answer(waited, 1);
     put_done(position++, waited);
-    assert_int_equal(sp_port_next_done(port, &found), SNAKEPIT_PROTOCOL);
+    assert_int_equal(sp_port_next_done(port, &found, &asks), SNAKEPIT_PROTOCOL);
     answer(running, 2);
     put_done(position++, running);
-    assert_int_equal(sp_port_next_done(port, &found), SNAKEPIT_OK);
+    assert_int_equal(sp_port_next_done(port, &found, &asks), SNAKEPIT_OK);
     assert_int_equal(found, running);
 }
 
@@ -375,7 +377,7 @@ static void cells_of_other_positions_are_not_there(void **state)
                               (UINT64_C(1) << 32 | 1) << 31};
     for (size_t i = 0; i < sizeof cells / sizeof cells[0]; i++) {
         atomic_store(&port->view.done[0], cells[i]);
-        assert_int_equal(sp_port_next_done(port, &found), SNAKEPIT_NOT_FOUND);
+        assert_int_equal(sp_port_next_done(port, &found, &asks), SNAKEPIT_NOT_FOUND);
         atomic_store(&port->view.request_returns[0], cells[i]);
         assert_int_equal(sp_port_next_return(port, &found), SNAKEPIT_NOT_FOUND);
     }
@@ -419,9 +421,9 @@ static void nothing_that_the_worker_writes_into_the_header_matters(void **state)
     memset(port->view.header, 0xff, sizeof *port->view.header);
     answer(slot, 4);
     put_done(0, slot);
-    assert_int_equal(sp_port_next_done(port, &found), SNAKEPIT_OK);
+    assert_int_equal(sp_port_next_done(port, &found, &asks), SNAKEPIT_OK);
     assert_int_equal(sp_port_take_answer(port, slot, &got), SNAKEPIT_OK);
-    assert_int_equal(sp_port_next_done(port, &found), SNAKEPIT_NOT_FOUND);
+    assert_int_equal(sp_port_next_done(port, &found, &asks), SNAKEPIT_NOT_FOUND);
     assert_int_equal(submit(5, false), slot);
     assert_false(sp_bell_ring(&port->view.header->bell));
 }

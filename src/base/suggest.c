@@ -2,7 +2,7 @@
 // Likeness is the number of letters to add, drop, change or swap with their neighbour.
 // A word may be wrong in a third of its letters, so that a short one is not taken for
 // any.
-#include "cli/suggest.h"
+#include "base/suggest.h"
 
 #include <string.h>
 
@@ -51,7 +51,7 @@ static size_t allowed(const char *word)
     return least(third, 3);
 }
 
-const char *sp_cli_nearest(const char *word, const char *const *names, size_t count)
+const char *sp_suggest(const char *word, const char *const *names, size_t count)
 {
     size_t length = strlen(word);
     if (length < 2 || length > LONGEST) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "cli/suggest.h"
+#include "base/suggest.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,7 +10,15 @@
 
 #include <cmocka.h>
 
-#include "cli/command.h"
+static const char *const commands[] = {"call",
+                                       "check",
+                                       "check-adapter",
+                                       "config",
+                                       "demo",
+                                       "help",
+                                       "new-adapter",
+                                       "python",
+                                       "version"};
 
 static const struct {
     const char *word;
@@ -37,7 +45,8 @@ static void each_slip_finds_its_command(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        const char *found = sp_cli_command_nearest(rows[i].word);
+        const char *found =
+            sp_suggest(rows[i].word, commands, sizeof commands / sizeof commands[0]);
         assert_string_equal(found != NULL ? found : "nothing",
                             rows[i].meant != NULL ? rows[i].meant : "nothing");
     }
@@ -47,9 +56,9 @@ static void missing_names_are_skipped(void **state)
 {
     (void)state;
     const char *const names[] = {NULL, "timeout", NULL};
-    assert_string_equal(sp_cli_nearest("timeuot", names, 3), "timeout");
-    assert_null(sp_cli_nearest("timeuot", names, 1));
-    assert_null(sp_cli_nearest("timeuot", names, 0));
+    assert_string_equal(sp_suggest("timeuot", names, 3), "timeout");
+    assert_null(sp_suggest("timeuot", names, 1));
+    assert_null(sp_suggest("timeuot", names, 0));
 }
 
 static void words_and_names_of_any_length_are_fine(void **state)
@@ -59,11 +68,11 @@ static void words_and_names_of_any_length_are_fine(void **state)
     memset(longer, 'a', sizeof(longer) - 1);
     longer[sizeof(longer) - 1] = '\0';
     const char *const names[] = {longer, "aaa"};
-    assert_null(sp_cli_nearest(longer, names, 2));
-    assert_string_equal(sp_cli_nearest("aaa", names, 2), "aaa");
+    assert_null(sp_suggest(longer, names, 2));
+    assert_string_equal(sp_suggest("aaa", names, 2), "aaa");
     for (size_t length = 60; length < 66; length++) {
         longer[length] = '\0';
-        const char *found = sp_cli_nearest(longer, names, 1);
+        const char *found = sp_suggest(longer, names, 1);
         assert_true(found == NULL || length < 64);
         longer[length] = 'a';
     }

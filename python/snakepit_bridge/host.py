@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: MIT
+"""Questions to the host, from wherever an adapter's code runs.
+
+A question travels in the slot of the call that asks, so it is asked by the executor
+that runs the call. A coroutine, or a thread that one has started with
+`asyncio.to_thread`, hands its question to that executor, which waits for the coroutine
+anyway. The one thing to know: of one call, one question is open at a time; others wait
+their turn.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, Callable
+
+from . import runtime, standalone
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from ._runtime import Call
+
+LIST = "snakepit.tools"  # the question for the names of the host's tools
+
+NO_CALL = (
+    "{what}: this code runs for no call of a host. Threads that a tool starts itself "
+    "have none; ask before they start, or start them with asyncio.to_thread in an "
+    "async tool"
+)
+
+
+def ask(what: str, name: str, arguments: dict[str, Any]) -> Any:
+    """What the host's tool `name` returns for `arguments`, which go by name.
+
+    `what` names the caller's own function in errors. Blocks the calling thread, so not
+    for code that runs on the event loop. Raises RuntimeError where no call runs or on
+    the event loop, HostError for what the host says, Cancelled.
+    """
+    if _runs_here():
+        return runtime.native.ask(name, arguments)
+    questions = _of_this_call(what)
+    if questions is None:
+        return standalone.ask(what, name, arguments)
+    if threading.get_ident() == questions.loop_thread:
+        raise RuntimeError(
+            f"{what} would block the event loop; await "
+            "session_context.call_host_tool_async(...), or run it in asyncio.to_thread"
+        )
+    told = threading.Event()
+    question = Question(name, arguments, told.set)
+    questions.put(question)
+    told.wait()
+    return question.outcome()
+
+
+async def ask_async(what: str, name: str, arguments: dict[str, Any]) -> Any:
+    """`ask` for coroutines: the loop goes on meanwhile."""
+    import asyncio
+
+    questions = None if _runs_here() else _of_this_call(what)
+    if questions is None:
+        return ask(what, name, arguments)
+    loop = asyncio.get_running_loop()
+    told: asyncio.Future[None] = loop.create_future()
+
+    def tell() -> None:
+        loop.call_soon_threadsafe(_set, told)
+
+    question = Question(name, arguments, tell)
+    questions.put(question)
+    await told
+    return question.outcome()
+
+
+def _set(told: asyncio.Future[None]) -> None:
+    if not told.done():
+        told.set_result(None)
+
+
+def _runs_here() -> bool:
+    """Whether the calling thread is an executor in the middle of a call."""
+    return runtime.is_attached() and bool(runtime.native.runs_call())
+
+
+def _of_this_call(what: str) -> Questions | None:
+    """The questions of the call that this code runs for; None outside of a worker."""
+    if not runtime.is_attached():
+        return None
+    call = runtime.CALL.get()
+    if call is None:
+        raise RuntimeError(NO_CALL.format(what=what))
+    questions = OPEN.get(call.id)
+    if questions is None:
+        raise RuntimeError(f"{what}: the call that this code belongs to has ended")
+    return questions
+
+
+class Question:
+    """One question on its way to the executor and back."""
+
+    def __init__(
+        self, name: str, arguments: dict[str, Any], tell: Callable[[], None]
+    ) -> None:
+        """`tell` lets the one who asked go on; it may be called twice. Any thread."""
+        self.name = name
+        self.arguments = arguments
+        self.tell = tell
+        # Written before `tell` is called, read afterwards by the one who asked.
+        self.asked = False
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+    def settle(self) -> None:
+        """Asks, once, and tells. The executor.
+
+        What a signal or a cancel raises in between passes; then this is called again.
+        """
+        if not self.asked:
+            try:
+                self.result = runtime.native.ask(self.name, self.arguments)
+            except BaseException as error:
+                self.error = error
+            self.asked = True
+        self.tell()
+
+    def refuse(self, error: BaseException) -> None:
+        """Tells without having asked."""
+        if not self.asked:
+            self.error = error
+            self.asked = True
+        self.tell()
+
+    def outcome(self) -> Any:
+        """The result; raises what came instead. The one who asked."""
+        error, self.error = self.error, None
+        if error is None:
+            return self.result
+        try:
+            raise error
+        finally:
+            del error
+
+
+class Questions:
+    """The questions of one call that waits for its coroutine."""
+
+    def __init__(self, call: Call | None, loop_thread: int | None) -> None:
+        """`loop_thread` runs the coroutine and must not block."""
+        self.call = call
+        self.loop_thread = loop_thread
+        self.lock = threading.Lock()  # guards what follows
+        self.waiting: deque[Question] = deque()
+        self.closed = False
+        # An entry for each question, and one for the end of the coroutine.
+        self.news: SimpleQueue[None] = SimpleQueue()
+
+    def put(self, question: Question) -> None:
+        """Hands over a question. Any thread but the executor's."""
+        with self.lock:
+            if not self.closed:
+                self.waiting.append(question)
+                self.news.put(None)
+                return
+        question.refuse(RuntimeError("the call that this code belongs to has ended"))
+
+    def end(self) -> None:
+        """The coroutine has ended. Any thread."""
+        self.news.put(None)
+
+    def serve(self) -> None:
+        """Waits for news and asks what is to be asked. The executor."""
+        self.news.get()
+        while self.waiting:
+            self.waiting[0].settle()
+            self.waiting.popleft()
+
+    def close(self) -> None:
+        """Nothing is asked any more. The executor, at the end of its call."""
+        with self.lock:
+            self.closed = True
+        while self.waiting:
+            self.waiting[0].refuse(RuntimeError("the call has ended"))
+            self.waiting.popleft()
+
+
+# Of the calls whose executors wait for a coroutine, by the call's number. Single
+# operations of a dict are atomic, and a number is put in and taken out by one executor.
+OPEN: dict[int, Questions] = {}

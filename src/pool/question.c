@@ -1,0 +1,438 @@
+// SPDX-License-Identifier: MIT
+// A question is copied out of the worker's reach, asked without the lock, and replied
+// to under it, if the call still stands where it stood. The one thing to know:
+// `serving` keeps a submitted call from being handed to its callback while somebody
+// works for it.
+#include "pool/question.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "ipc/wait.h"
+#include "payload/writer.h"
+#include "pool/affinity.h"
+
+// A question that the calling thread serves. Lives on its stack.
+struct asker {
+    struct asker *outer;
+    struct sp_pool *pool;
+    struct sp_call *call;
+    struct sp_port *port; // pinned
+    uint64_t id;          // of the call
+    uint64_t deadline;
+    uint32_t slot;
+    uint32_t turn;
+    uint32_t depth; // 1: the outermost
+    bool lends;     // its executor was told to run another call
+};
+
+static _Thread_local struct asker *innermost;
+static _Thread_local struct sp_patience patience;
+
+// What is said in reply. Without a parcel the reply has no body.
+struct outcome {
+    enum sp_reply kind;
+    struct sp_parcel *parcel;
+};
+
+// Whether the call still stands where it asked.
+static bool stands(const struct asker *asker)
+{
+    const struct sp_call *call = asker->call;
+    return call->id == asker->id && call->phase == SP_CALL_PLACED &&
+           call->seat->port == asker->port && call->slot == asker->slot &&
+           !call->seat->violated && !call->seat->dead;
+}
+
+// ---- Asking -------------------------------------------------------------------
+
+static snakepit_err explain(struct sp_question *question, snakepit_err err)
+{
+    if (err != SNAKEPIT_OK && question->why.text[0] == 0) {
+        (void)snprintf(question->why.text,
+                       sizeof question->why.text,
+                       "%s",
+                       snakepit_err_text(err));
+    }
+    return err;
+}
+
+static snakepit_err ask(const struct asker *asker, struct sp_question *question)
+{
+    const struct sp_pool_hooks *hooks = &asker->pool->hooks;
+    if (asker->depth > SP_QUESTIONS_NESTED) {
+        (void)snprintf(question->why.text,
+                       sizeof question->why.text,
+                       "tools of the host and the calls that they make are nested %u "
+                       "deep, and no deeper; does one call itself?",
+                       SP_QUESTIONS_NESTED);
+        question->type = "RecursionError";
+        return SNAKEPIT_UNSUPPORTED;
+    }
+    if (hooks->question == NULL) {
+        return SNAKEPIT_UNKNOWN_TOOL;
+    }
+    snakepit_err err = hooks->question(hooks->user, question);
+    return err == SNAKEPIT_OK ? snakepit_writer_error(question->result) : err;
+}
+
+static void write_fault(struct sp_question *question, snakepit_err err)
+{
+    snakepit_writer *writer = question->result;
+    snakepit_writer_reset(writer);
+    snakepit_writer_map(writer, 4);
+    snakepit_writer_str(writer, "err");
+    snakepit_writer_int(writer, err);
+    snakepit_writer_str(writer, "code");
+    snakepit_writer_str(writer, snakepit_err_name(err));
+    snakepit_writer_str(writer, "message");
+    snakepit_writer_str(writer, question->why.text);
+    snakepit_writer_str(writer, "type");
+    snakepit_writer_str(writer, question->type == NULL ? "" : question->type);
+}
+
+// Puts what the writer holds where the worker reads. Without memory the reply is a
+// fault that says so by having no body.
+static void
+fill(struct sp_store *store, const snakepit_writer *writer, struct outcome *outcome)
+{
+    const struct sp_request_text text = {.tool = "", .args = writer};
+    snakepit_err err = SNAKEPIT_NO_MEMORY;
+    if (outcome->parcel != NULL) {
+        sp_parcel_empty(store, outcome->parcel);
+        err = SNAKEPIT_OK;
+    } else {
+        err = sp_parcel_new(store, &outcome->parcel);
+    }
+    if (err == SNAKEPIT_OK && writer->buf.size <= SP_BODY_MAX) {
+        err = sp_parcel_fill(store, outcome->parcel, &text);
+    }
+    if (err != SNAKEPIT_OK) {
+        outcome->kind = SP_REPLY_FAULT;
+        sp_parcel_free(store, outcome->parcel);
+        outcome->parcel = NULL;
+    }
+}
+
+// What the call keeps from one question to the next. NO_MEMORY.
+static snakepit_err copy_body(struct sp_call *call, struct sp_question *question)
+{
+    if (call->reply == NULL) {
+        call->reply = snakepit_writer_new();
+    }
+    call->question.size = 0;
+    if (call->reply == NULL ||
+        sp_buf_append(&call->question, question->body.data, question->body.size) !=
+            SNAKEPIT_OK) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    question->body.data = call->question.data;
+    question->result = call->reply;
+    snakepit_writer_reset(call->reply);
+    return SNAKEPIT_OK;
+}
+
+// From the question's bytes to the reply's. No lock.
+static void
+work(struct asker *asker, struct sp_question *question, struct outcome *outcome)
+{
+    struct sp_store *store = &asker->pool->store;
+    outcome->kind = SP_REPLY_FAULT;
+    if (copy_body(asker->call, question) != SNAKEPIT_OK) {
+        sp_parcel_free(store, outcome->parcel);
+        outcome->parcel = NULL;
+        return;
+    }
+    innermost = asker;
+    snakepit_err err = explain(question, ask(asker, question));
+    innermost = asker->outer;
+    if (err == SNAKEPIT_OK) {
+        outcome->kind = SP_REPLY_RESULT;
+    } else {
+        write_fault(question, err);
+    }
+    fill(store, question->result, outcome);
+}
+
+// ---- Replying -----------------------------------------------------------------
+
+// The reply to a call that stands; it keeps the parcel.
+static void reply(struct asker *asker, struct outcome *outcome)
+{
+    struct sp_call *call = asker->call;
+    struct sp_seat *seat = call->seat;
+    struct sp_store *store = &asker->pool->store;
+    struct sp_parcel *parcel = outcome->parcel;
+    struct sp_port_reply text = {.kind = outcome->kind, .lease = SP_NO_LEASE};
+    if (parcel != NULL && parcel->share_count > 0) {
+        sp_pool_take_returns(asker->pool, seat);
+        text.lease = sp_seat_take_lease(seat);
+        if (text.lease == SP_NO_LEASE) {
+            text.kind = SP_REPLY_FAULT;
+            sp_parcel_empty(store, parcel);
+        }
+    }
+    if (parcel != NULL) {
+        text.body = parcel->body;
+        text.body_size = parcel->body_size;
+    }
+    call->parcel->reply = parcel;
+    sp_wait_note_cpu(&asker->port->view.header->host_cpu);
+    bool taken = sp_port_reply(asker->port, asker->slot, asker->turn, &text);
+    if (text.lease != SP_NO_LEASE) {
+        sp_seat_end_lease(store, seat, text.lease, parcel, taken);
+    }
+}
+
+// The call may have ended while it was served; then its callback has waited.
+static void stop_serving(struct sp_pool *pool, struct sp_call *call)
+{
+    bool asks = call->asks;
+    call->serving = false;
+    call->asks = false;
+    if (!call->asynchronous) {
+        return;
+    }
+    if (call->phase == SP_CALL_ENDED) {
+        sp_list_append(&pool->ended, &call->link);
+        pool->hooks.ended(pool->hooks.user);
+    } else if (asks) {
+        sp_pool_note_question(pool, call);
+    }
+}
+
+static void describe(const struct asker *asker,
+                     const struct sp_port_question *heard,
+                     struct sp_question *question)
+{
+    const struct sp_call *call = asker->call;
+    *question = (struct sp_question){
+        .pool = asker->pool->name,
+        .call = asker->id,
+        .worker = call->seat->worker_id,
+        .deadline = asker->deadline,
+        .body = {heard->body, heard->body_size},
+        .memory = {asker->port->results.base, asker->port->results.size},
+    };
+}
+
+// The call's session, for as long as the tool runs: the call may end before.
+static void copy_session(const struct sp_call *call,
+                         char room[SP_SESSION_MAX],
+                         struct sp_question *question)
+{
+    const struct sp_parcel *parcel = call->parcel;
+    const uint8_t *base = call->pool->store.segment.base;
+    memcpy(room, base + parcel->block + parcel->name_size, parcel->session_size);
+    question->session = (struct sp_slice){(uint8_t *)room, parcel->session_size};
+}
+
+void sp_pool_serve_question(struct sp_pool *pool,
+                            struct sp_call *call,
+                            struct sp_after *after)
+{
+    struct sp_port_question heard;
+    struct sp_question question;
+    char session[SP_SESSION_MAX];
+    struct sp_port *port = call->seat->port;
+    snakepit_err err = sp_port_hear(port, call->slot, &heard);
+    if (err != SNAKEPIT_OK) {
+        if (err == SNAKEPIT_PROTOCOL) {
+            sp_pool_fail_for_violation(pool, call, after);
+        }
+        return;
+    }
+    struct asker asker = {.outer = innermost,
+                          .pool = pool,
+                          .call = call,
+                          .port = port,
+                          .id = call->id,
+                          .deadline = call->deadline,
+                          .slot = call->slot,
+                          .turn = heard.turn,
+                          .depth = innermost == NULL ? 1 : innermost->depth + 1};
+    struct outcome outcome = {.parcel = call->parcel->reply};
+    call->parcel->reply = NULL;
+    call->serving = true;
+    port->pins++;
+    describe(&asker, &heard, &question);
+    copy_session(call, session, &question);
+    sp_pool_unlock(pool, after);
+    work(&asker, &question, &outcome);
+    pthread_mutex_lock(&pool->lock);
+    if (stands(&asker)) {
+        reply(&asker, &outcome);
+    } else {
+        sp_parcel_free(&pool->store, outcome.parcel);
+    }
+    sp_port_return_result(port, heard.lease);
+    sp_port_unpin(port);
+    stop_serving(pool, call);
+}
+
+// ---- Submitted calls ----------------------------------------------------------
+
+void sp_pool_note_question(struct sp_pool *pool, struct sp_call *call)
+{
+    if (call->serving) {
+        call->asks = true;
+    } else if (!sp_link_used(&call->question_link)) {
+        sp_list_append(&pool->questions, &call->question_link);
+    }
+}
+
+void sp_pool_leave_question(struct sp_pool *pool, struct sp_seat *seat, uint32_t slot)
+{
+    static const struct sp_port_reply left = {.kind = SP_REPLY_LEFT,
+                                              .lease = SP_NO_LEASE};
+    struct sp_port_question heard;
+    snakepit_err err = sp_port_hear(seat->port, slot, &heard);
+    if (err == SNAKEPIT_PROTOCOL) {
+        sp_pool_violation(pool, seat);
+    } else if (err == SNAKEPIT_OK) {
+        (void)sp_port_reply(seat->port, slot, heard.turn, &left);
+        sp_port_return_result(seat->port, heard.lease);
+    }
+}
+
+// ---- Calls from within a host's tool ------------------------------------------
+
+bool sp_question_is_open(void)
+{
+    return innermost != NULL;
+}
+
+void sp_question_limit(struct sp_call *call)
+{
+    if (innermost != NULL && innermost->deadline < call->deadline) {
+        call->deadline = innermost->deadline;
+        if (call->line_deadline > call->deadline) {
+            call->line_deadline = call->deadline;
+        }
+    }
+}
+
+static struct asker *asker_of(const struct sp_pool *pool)
+{
+    struct asker *asker = innermost;
+    while (asker != NULL && asker->pool != pool) {
+        asker = asker->outer;
+    }
+    return asker;
+}
+
+static snakepit_err take_lease(struct sp_seat *seat, struct sp_call *call)
+{
+    call->request_lease = SP_NO_LEASE;
+    if (call->parcel->share_count > 0) {
+        sp_pool_take_returns(call->pool, seat);
+        call->request_lease = sp_seat_take_lease(seat);
+        if (call->request_lease == SP_NO_LEASE) {
+            sp_call_set_failure(call, sp_pool_refusal(SP_UNLEASED));
+            return SNAKEPIT_NO_MEMORY;
+        }
+    }
+    return SNAKEPIT_OK;
+}
+
+static void end_lease(struct sp_seat *seat, struct sp_call *call)
+{
+    if (call->request_lease != SP_NO_LEASE) {
+        sp_seat_end_lease(
+            &call->pool->store, seat, call->request_lease, call->parcel, false);
+        call->request_lease = SP_NO_LEASE;
+    }
+}
+
+// Into a slot of the asking worker, and tells its executor.
+static snakepit_err hand_over(struct asker *asker, struct sp_call *call)
+{
+    static const struct sp_failure full = {
+        .err = SNAKEPIT_SATURATED,
+        .message = "the worker whose call asks has no slot left for a call from within "
+                   "the host's tool",
+        .stage = "line"};
+    struct sp_slot_request request;
+    sp_call_describe(call, &request);
+    if (!sp_port_submit_served(asker->port, &request, call, &call->slot)) {
+        sp_call_set_failure(call, &full);
+        return full.err;
+    }
+    const struct sp_port_reply serve = {
+        .kind = SP_REPLY_SERVE, .body = call->slot, .lease = SP_NO_LEASE};
+    if (!sp_port_reply(asker->port, asker->slot, asker->turn, &serve)) {
+        sp_port_drop(asker->port, call->slot);
+        return SNAKEPIT_NOT_FOUND;
+    }
+    asker->turn = sp_port_next_turn(asker->turn);
+    asker->lends = true;
+    return SNAKEPIT_OK;
+}
+
+snakepit_err sp_question_place(struct sp_pool *pool, struct sp_call *call)
+{
+    struct asker *asker = asker_of(pool);
+    if (asker == NULL || asker->lends || !stands(asker)) {
+        return SNAKEPIT_NOT_FOUND;
+    }
+    struct sp_seat *seat = asker->call->seat;
+    if (sp_affinity_binds(pool, call) && call->tie->seat != NULL &&
+        call->tie->seat != seat) {
+        return SNAKEPIT_NOT_FOUND;
+    }
+    snakepit_err err = take_lease(seat, call);
+    if (err == SNAKEPIT_OK) {
+        err = hand_over(asker, call);
+    }
+    if (err != SNAKEPIT_OK) {
+        end_lease(seat, call);
+        return err;
+    }
+    call->phase = SP_CALL_PLACED;
+    call->seat = seat;
+    call->served = true;
+    if (call->tie != NULL && seat->open) {
+        sp_affinity_placed(call, seat);
+    }
+    // In front: those at the end wait for their turn, and may be moved.
+    sp_list_prepend(&seat->calls, &call->seat_link);
+    pool->placed++;
+    return SNAKEPIT_OK;
+}
+
+// Sleeps until the executor has read that it was to serve. The lock is released.
+static void await_asker(struct asker *asker, uint64_t deadline, struct sp_after *after)
+{
+    const struct sp_call *call = asker->call;
+    struct sp_port *port = asker->port;
+    struct sp_wait wait = {
+        .patience = &patience,
+        .peer_cpu = &port->view.header->worker_cpu,
+        .waiting = port->view.shape.waiting,
+        .deadline = deadline,
+        .moves = &call->moves,
+        .moves_seen = atomic_load_explicit(&call->moves, memory_order_acquire),
+    };
+    sp_pool_unlock(asker->pool, after);
+    (void)sp_wait_slot(&port->view.slots[asker->slot], &wait);
+    pthread_mutex_lock(&asker->pool->lock);
+}
+
+void sp_question_resume(struct sp_pool *pool, struct sp_after *after)
+{
+    struct asker *asker = asker_of(pool);
+    if (asker == NULL || !asker->lends) {
+        return;
+    }
+    asker->lends = false;
+    uint64_t deadline = sp_clock_now() + pool->options.cancel_grace_ms * SP_NS_PER_MS;
+    while (stands(asker) && sp_port_serves(asker->port, asker->slot, asker->turn)) {
+        if (sp_clock_now() >= deadline) {
+            // It could keep this thread for ever.
+            sp_pool_violation(pool, asker->call->seat);
+            return;
+        }
+        await_asker(asker, deadline, after);
+    }
+}

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: MIT
+"""An adapter that asks its host."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+import time
+
+from snakepit_bridge import (
+    ThreadSafeAdapter,
+    empty,
+    tool,
+)
+
+
+class Unsure:
+    """What cannot be encoded."""
+
+
+class Asks(ThreadSafeAdapter):
+    __thread_safe__ = True
+
+    @tool
+    def ping(self):
+        return "pong"
+
+    @tool
+    def pid(self):
+        return os.getpid()
+
+    @tool
+    def echo(self, value=None):
+        return value
+
+    @tool
+    def sleep(self, seconds):
+        """In steps that a cancel gets between."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            time.sleep(0.005)
+
+    @tool
+    def die(self):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    @tool
+    def host(self, tool, **arguments):
+        """Asks, and returns what came."""
+        return self.session_context.call_host_tool(tool, **arguments)
+
+    @tool
+    def host_all(self, questions):
+        """Asks all of them, one after the other."""
+        ask = self.session_context.call_host_tool
+        return [ask(tool, **arguments) for tool, arguments in questions]
+
+    @tool
+    def caught(self, tool, arguments=None):
+        """What asking raises, as a caller of it sees it."""
+        try:
+            self.session_context.call_host_tool(tool, **(arguments or {}))
+        except Exception as error:
+            bases = [base.__name__ for base in type(error).__mro__]
+            code = getattr(error, "code", "")
+            return {"bases": bases, "code": code, "message": str(error)}
+        return None
+
+    @tool
+    def goes_on(self, tool, path):
+        """Asks, and says in a file how that ended."""
+        try:
+            self.session_context.call_host_tool(tool)
+        except BaseException as error:
+            with open(path, "w") as file:
+                file.write(type(error).__name__)
+            raise
+
+    @tool
+    def names(self):
+        context = self.session_context
+        return {"new": context.host_tools, "old": context.elixir_tools}
+
+    @tool
+    def old_name(self, tool, **arguments):
+        return self.session_context.call_elixir_tool(tool, **arguments)
+
+    @tool
+    def tool_name(self, **arguments):
+        """Arguments may have any name."""
+        return self.session_context.call_host_tool("echo", **arguments)
+
+    @tool
+    def unsure(self):
+        return self.session_context.call_host_tool("echo", value=[1, Unsure()])
+
+    @tool
+    def array(self, size):
+        """A question and an answer with arrays."""
+        made = empty((size,), "float64")
+        view = memoryview(made)
+        for index in range(size):
+            view[index] = float(index)
+        doubled = self.session_context.call_host_tool("double", data=made)
+        return {"first": memoryview(doubled)[1], "shape": list(doubled.shape)}
+
+    @tool
+    def keep_array(self):
+        self.kept = self.session_context.call_host_tool("array")
+        return None
+
+    @tool
+    def sum_kept(self):
+        return sum(memoryview(self.kept).tolist())
+
+    @tool
+    def on_a_thread(self):
+        """Asks on a thread that the tool has started itself."""
+        said = []
+
+        def ask():
+            try:
+                said.append(self.session_context.call_host_tool("echo", value=1))
+            except RuntimeError as error:
+                said.append(str(error))
+
+        thread = threading.Thread(target=ask)
+        thread.start()
+        thread.join()
+        return said[0]
+
+    # ---- Coroutines
+
+    @tool
+    async def awaited(self, tool, **arguments):
+        return await self.session_context.call_host_tool_async(tool, **arguments)
+
+    @tool
+    async def gathered(self, count):
+        ask = self.session_context.call_host_tool_async
+        return await asyncio.gather(*(ask("echo", value=i) for i in range(count)))
+
+    @tool
+    async def to_thread(self, tool, **arguments):
+        ask = self.session_context.call_host_tool
+        return await asyncio.to_thread(ask, tool, **arguments)
+
+    @tool
+    async def blocks(self):
+        return self.session_context.call_host_tool("echo", value=1)
+
+    @tool
+    async def awaited_goes_on(self, tool, path):
+        try:
+            await self.session_context.call_host_tool_async(tool)
+        except BaseException as error:
+            with open(path, "w") as file:
+                file.write(type(error).__name__)
+            raise
+
+    # ---- Session values
+
+    @tool
+    def put(self, key, value, ttl=None):
+        self.session_context.put(key, value, ttl)
+
+    @tool
+    def get(self, key, default=None):
+        return self.session_context.get(key, default)
+
+    @tool
+    def delete(self, key):
+        return self.session_context.delete(key)
+
+    @tool
+    def keys(self):
+        return self.session_context.list()
+
+    @tool
+    async def get_in_thread(self, key):
+        return await asyncio.to_thread(self.session_context.get, key)
+
+    @tool
+    def values_caught(self, operation, arguments):
+        try:
+            getattr(self.session_context, operation)(*arguments)
+        except Exception as error:
+            bases = [base.__name__ for base in type(error).__mro__]
+            code = getattr(error, "code", "")
+            return {"bases": bases, "code": code, "message": str(error)}
+        return None
