@@ -313,8 +313,9 @@ static void balance(struct sp_pool *pool, struct sp_after *after)
         if (call == NULL || !sp_port_take_back(call->seat->port, call->slot)) {
             continue;
         }
+        struct sp_seat *former = call->seat;
         sp_pool_unplace(pool, call);
-        pool->hooks.attention(pool->hooks.user); // the slot comes back through the ring
+        sp_pool_await_passing(pool, former);
         if (!place_on(pool, idle, call, after)) {
             sp_line_put_first(&pool->line, call);
         }

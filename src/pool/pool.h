@@ -271,6 +271,11 @@ void sp_pool_bury_orphan(struct sp_pool *pool,
                          struct sp_seat *seat,
                          struct sp_orphan *orphan,
                          bool held);
+// After a slot was taken back: the worker has to pass it on.
+void sp_pool_await_passing(struct sp_pool *pool, struct sp_seat *seat);
+// A worker that takes nothing counts as loaded, so that it is not the first choice for
+// the next call. `since`: CLOCK_MONOTONIC ns, or 0: it is not stuck.
+void sp_pool_set_stuck(struct sp_pool *pool, struct sp_seat *seat, uint64_t since);
 void sp_pool_reap_slot(struct sp_pool *pool,
                        struct sp_seat *seat,
                        uint32_t slot,

@@ -43,7 +43,9 @@ struct sp_seat {
     void *worker;          // the control plane's
     uint64_t worker_id;
     uint32_t capacity;         // calls it runs at once
-    uint32_t load;             // calls placed, orphans included
+    uint32_t load;             // calls placed, orphans included; one more while stuck
+    uint32_t passing;          // slots taken back that the worker has not passed on yet
+    uint64_t stuck_since;      // an idle executor takes none of them; 0: it is not so
     bool open;                 // takes calls
     bool violated;             // broke the protocol; is to be killed
     bool condemned;            // has been reported for killing

@@ -8,6 +8,8 @@
 #include "base/memory.h"
 #include "pool/affinity.h"
 
+#define STUCK_NS SP_NS_PER_S // of an executor that could be late on a busy machine
+
 snakepit_err sp_pool_add_seat(struct sp_pool *pool,
                               struct sp_port *port,
                               void *worker,
@@ -70,7 +72,7 @@ void sp_pool_close_seat(struct sp_pool *pool, struct sp_seat *seat)
 bool sp_pool_seat_is_busy(struct sp_pool *pool, struct sp_seat *seat)
 {
     pthread_mutex_lock(&pool->lock);
-    bool busy = seat->load > 0;
+    bool busy = !sp_list_empty(&seat->calls) || !sp_list_empty(&seat->orphans);
     pthread_mutex_unlock(&pool->lock);
     return busy;
 }
@@ -228,6 +230,34 @@ static void follow_up(struct sp_pool *pool,
     }
 }
 
+static bool has_idle_executor(const struct sp_seat *seat)
+{
+    const struct sp_port *port = seat->port;
+    uint32_t busy = 0;
+    for (uint32_t slot = 0; slot < port->view.shape.slots; slot++) {
+        uint32_t state =
+            port->slots[slot].call == 0 ? SP_SLOT_FREE : sp_port_state(port, slot);
+        busy += state == SP_SLOT_RUNNING || state == SP_SLOT_ASKING ||
+                state == SP_SLOT_HEARD;
+    }
+    return busy < seat->capacity;
+}
+
+// An executor that has nothing to do passes at once on what was taken back. Where that
+// does not happen for long, none of them can: their interpreter is held by a thread or
+// a signal handler of user code. Nothing that is handed to such a worker ever runs.
+static void
+watch_passing(struct sp_pool *pool, struct sp_seat *seat, const struct turn *turn)
+{
+    uint64_t grace = STUCK_NS + pool->options.cancel_grace_ms * SP_NS_PER_MS;
+    bool stuck = seat->passing > 0 && has_idle_executor(seat);
+    if (stuck != (seat->stuck_since != 0)) {
+        sp_pool_set_stuck(pool, seat, stuck ? turn->now : 0);
+    } else if (stuck && turn->now - seat->stuck_since >= grace) {
+        condemn(seat, turn->orders, "it did not take a call that was handed to it");
+    }
+}
+
 static void tick_seat(struct sp_pool *pool, struct sp_seat *seat, struct turn *turn)
 {
     struct sp_link *next;
@@ -238,6 +268,7 @@ static void tick_seat(struct sp_pool *pool, struct sp_seat *seat, struct turn *t
             follow_up(pool, seat, SP_ENTRY(link, struct sp_orphan, link), turn);
         }
     }
+    watch_passing(pool, seat, turn);
     if (seat->violated) {
         condemn(seat, turn->orders, "it broke the protocol");
     }

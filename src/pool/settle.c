@@ -183,8 +183,7 @@ void sp_pool_abandon(struct sp_pool *pool,
     if (!seat->violated && sp_port_take_back(port, call->slot)) {
         told.stage = "worker";
         sp_pool_unplace(pool, call);
-        // The slot comes back through the completion ring.
-        pool->hooks.attention(pool->hooks.user);
+        sp_pool_await_passing(pool, seat);
     } else {
         told.stage = "running";
         sp_port_cancel(port, call->slot);
@@ -243,6 +242,21 @@ void sp_pool_bury_orphan(struct sp_pool *pool,
     pool->orphans--;
 }
 
+void sp_pool_await_passing(struct sp_pool *pool, struct sp_seat *seat)
+{
+    seat->passing++;
+    // The slot comes back through the completion ring.
+    pool->hooks.attention(pool->hooks.user);
+}
+
+void sp_pool_set_stuck(struct sp_pool *pool, struct sp_seat *seat, uint64_t since)
+{
+    uint32_t was = seat->stuck_since != 0 ? 1 : 0;
+    uint32_t is = since != 0 ? 1 : 0;
+    seat->stuck_since = since;
+    sp_schedule_set_load(&pool->schedule, seat, seat->load - was + is);
+}
+
 // Ends a slot that nobody waits for: a call that was taken back or given up.
 void sp_pool_reap_slot(struct sp_pool *pool,
                        struct sp_seat *seat,
@@ -258,6 +272,9 @@ void sp_pool_reap_slot(struct sp_pool *pool,
     struct sp_orphan *orphan = find_orphan(seat, slot);
     if (orphan != NULL) {
         sp_pool_bury_orphan(pool, seat, orphan, answer.held);
+        sp_pool_dispatch(pool, after);
+    } else if (seat->passing > 0 && --seat->passing == 0 && seat->stuck_since != 0) {
+        sp_pool_set_stuck(pool, seat, 0);
         sp_pool_dispatch(pool, after);
     }
 }

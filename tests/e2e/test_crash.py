@@ -165,6 +165,22 @@ class Load:
             thread.join()
 
 
+def test_a_worker_that_takes_no_more_calls_costs_one_call(open_pit, tmp_path):
+    pit = open_pit(pool("process", pool_size=3))
+    pit.call("leave_thread_with_gil", {"ready": str(tmp_path / "held")})
+    wait_for_file(tmp_path / "held")
+    outcomes = []
+    for _ in range(30):
+        with pit.answer("ping", timeout_ms=500) as answer:
+            outcomes.append(answer.err)
+    assert outcomes.count("OK") >= 29
+    assert set(outcomes) <= {"OK", "DEADLINE_EXCEEDED"}
+    if "DEADLINE_EXCEEDED" in outcomes:
+        eventually(lambda: pit.stats().worker_deaths == 1)
+        pit.await_line("worker.kill", "did not take a call")
+        pit.await_replacement()
+
+
 def test_workers_that_are_all_killed_at_once_are_all_replaced(open_pit, profile):
     pit = open_pit(pool(profile, pool_size=4))
     for _ in range(3):

@@ -267,6 +267,16 @@ class GuineaPig(ThreadSafeAdapter):
                 pass
 
     @tool
+    def leave_thread_with_gil(self, ready):
+        """Returns, and leaves a thread behind that never lets go of the GIL."""
+
+        def hold():
+            say(ready)
+            ctypes.PyDLL(None).sleep(3600)
+
+        threading.Timer(0.05, hold).start()
+
+    @tool
     def block_signals(self):
         """On the thread that runs it, for good."""
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())

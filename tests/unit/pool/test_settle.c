@@ -96,13 +96,13 @@ static void a_late_answer_is_dropped_and_its_slot_is_free_again(void **state)
     fake_serve(side->fake, &running);
     (void)fixture_tick(&fixture, 0);
     assert_int_equal(fixture.pool->orphans, 0);
-    assert_int_equal(side->seat->load, 0);
     assert_int_equal(outcomes[0].ended, 1);
     // Those that were taken back are passed on when an executor comes to them.
     struct fake_call call;
     assert_int_equal(fake_take(side->fake, &call), FAKE_WAS_TAKEN_BACK);
     assert_false(fake_take_started(side->fake, &call));
     fixture_drain(&fixture);
+    assert_int_equal(side->seat->load, 0);
     assert_int_equal(side->port->free_count, FIXTURE_SLOTS);
     assert_int_equal(side->port->notifying, 0);
     assert_int_equal(fixture.pool->counters.violations, 0);
@@ -147,6 +147,45 @@ static void a_call_that_cannot_be_ended_costs_its_worker(void **state)
     fixture_kill(&fixture, side, "killed by us");
     assert_int_equal(fixture.pool->orphans, 0);
     assert_false(fixture_tick(&fixture, 0));
+}
+
+static void a_worker_that_takes_no_call_is_avoided_and_then_killed(void **state)
+{
+    struct side *side = *state;
+    static struct outcome outcomes[2];
+    struct side *other = fixture_add(&fixture, 1);
+    assert_int_equal(fixture_submit(&fixture, "echo", "a", 10, &outcomes[0]),
+                     SNAKEPIT_OK);
+    struct side *stuck = side->seat->load == 1 ? side : other;
+    struct side *sound = stuck == side ? other : side;
+    assert_true(fixture_tick(&fixture, 20));
+    assert_ended(&outcomes[0], SNAKEPIT_DEADLINE_EXCEEDED, "worker");
+    assert_int_equal(stuck->seat->load, 1);
+    assert_int_equal(fixture_submit(&fixture, "echo", "b", 0, &outcomes[1]),
+                     SNAKEPIT_OK);
+    assert_true(fixture_serve_one(&fixture, sound));
+    assert_echoed(&outcomes[1], "b");
+    assert_true(fixture_tick(&fixture, 900));
+    assert_int_equal(stuck->kills, 0);
+    (void)fixture_tick(&fixture, 2000);
+    assert_int_equal(stuck->kills, 1);
+    assert_int_equal(sound->kills, 0);
+    fixture_kill(&fixture, stuck, "killed by us");
+}
+
+static void a_busy_worker_may_leave_calls_that_were_taken_back(void **state)
+{
+    struct side *side = *state;
+    static struct outcome outcomes[3];
+    struct fake_call running;
+    fill(side, 100000, outcomes, &running);
+    assert_int_equal(sp_pool_cancel(fixture.pool, outcomes[1].id), SNAKEPIT_OK);
+    for (int i = 0; i < 10; i++) {
+        (void)fixture_tick(&fixture, 1000);
+    }
+    assert_int_equal(side->kills, 0);
+    assert_int_equal(side->seat->stuck_since, 0);
+    fake_serve(side->fake, &running);
 }
 
 // ---- Cancelling ---------------------------------------------------------------
@@ -355,6 +394,8 @@ int main(void)
         test(a_late_answer_is_dropped_and_its_slot_is_free_again),
         test(an_answer_in_the_moment_of_the_deadline_is_reaped_too),
         test(a_call_that_cannot_be_ended_costs_its_worker),
+        test(a_worker_that_takes_no_call_is_avoided_and_then_killed),
+        test(a_busy_worker_may_leave_calls_that_were_taken_back),
         test(a_cancelled_call_ends_in_each_stage),
         test(a_place_that_a_cancelled_call_leaves_is_taken_by_the_next),
         test(a_call_that_has_ended_cannot_be_cancelled),
