@@ -13,6 +13,8 @@
 #include "codec_writer.h"
 #include "fault.h"
 #include "ipc/futex.h"
+#include "ipc/tube.h"
+#include "stream.h"
 
 #define SIGNALS_EVERY 1024u // calls between two looks for signals
 
@@ -240,7 +242,7 @@ static PyObject *call_tool(struct sp_executor *executor,
                                                  arguments.values,
                                                  PY_VECTORCALL_ARGUMENTS_OFFSET,
                                                  arguments.names);
-    if (result == NULL) {
+    if (result == NULL || sp_stream_is(result)) {
         executor->shapes = sp_fault_shapes(runtime->codec, &arguments);
     }
     sp_arguments_fini(&arguments);
@@ -355,6 +357,9 @@ static void run_tool(struct sp_executor *executor,
     PyObject *result = request->kind == SP_CALL_PROBE
                            ? PyBool_FromLong(1)
                            : call_tool(executor, request, lease, &err);
+    if (result != NULL && sp_stream_wants(request, result)) {
+        result = sp_stream_run(executor, request, result, &err);
+    }
     outcome->ran_ticks = sp_clock_ticks() - begun;
     end_call(executor);
     if (result == NULL) {
@@ -362,7 +367,9 @@ static void run_tool(struct sp_executor *executor,
     } else {
         answer_result(executor, id, result, outcome);
         Py_DECREF(result);
+        Py_CLEAR(executor->shapes);
     }
+    sp_stream_leave(executor, &outcome->lease);
     outcome->held = lease_leave(lease);
 }
 
@@ -378,6 +385,7 @@ static struct sp_slot_request read_request(const struct sp_slot *slot)
 static bool start(struct sp_slot *slot)
 {
     uint32_t word = atomic_load_explicit(&slot->result.state, memory_order_acquire);
+    sp_tube_clear(slot);
     while ((word & SP_SLOT_STATE) == SP_SLOT_QUEUED) {
         uint32_t running = (word & ~(uint32_t)SP_SLOT_STATE) | SP_SLOT_RUNNING;
         if (atomic_compare_exchange_weak_explicit(&slot->result.state,
@@ -454,6 +462,7 @@ int sp_executor_run(struct sp_executor *executor)
     executor->thread = PyThread_get_thread_ident();
     sp_decoder_init(&executor->decoder, executor->runtime->codec);
     sp_encoder_init(&executor->encoder, executor->runtime->codec);
+    executor->stream_lease = SP_NO_LEASE;
     here = executor;
     int rc = loop(executor);
     here = NULL;

@@ -52,8 +52,7 @@ static snakepit_err err_of(PyObject *exception, snakepit_err err)
     return err;
 }
 
-// The exception that is set, normalised, as a new reference.
-static PyObject *take_exception(void)
+PyObject *sp_fault_take_exception(void)
 {
 #if PY_VERSION_HEX >= 0x030c0000
     return PyErr_GetRaisedException();
@@ -72,15 +71,16 @@ static PyObject *take_exception(void)
 #endif
 }
 
-// Sets what take_exception() gave.
-static void put_back(PyObject *exception)
+void sp_fault_put_back(PyObject *exception)
 {
 #if PY_VERSION_HEX >= 0x030c0000
     PyErr_SetRaisedException(exception);
 #else
-    PyErr_Restore(Py_NewRef((PyObject *)Py_TYPE(exception)),
-                  exception,
-                  PyException_GetTraceback(exception));
+    if (exception != NULL) {
+        PyErr_Restore(Py_NewRef((PyObject *)Py_TYPE(exception)),
+                      exception,
+                      PyException_GetTraceback(exception));
+    }
 #endif
 }
 
@@ -133,7 +133,7 @@ static PyObject *add_shape(PyObject *text, PyObject *name, PyObject *shape)
 PyObject *sp_fault_shapes(const struct sp_codec *codec,
                           const struct sp_arguments *arguments)
 {
-    PyObject *exception = take_exception();
+    PyObject *exception = sp_fault_take_exception();
     PyObject *text = PyUnicode_FromString("");
     for (size_t i = 0; i < arguments->count && i < SHAPES_NAMED; i++) {
         PyObject *name = PyTuple_GET_ITEM(arguments->names, i);
@@ -146,7 +146,7 @@ PyObject *sp_fault_shapes(const struct sp_codec *codec,
         Py_DECREF(whole);
     }
     PyErr_Clear();
-    put_back(exception);
+    sp_fault_put_back(exception);
     return text;
 }
 
@@ -181,7 +181,7 @@ static void add_shapes(PyObject *fault, PyObject **shapes)
 
 PyObject *sp_fault_describe(PyObject *formatter, snakepit_err err, PyObject **shapes)
 {
-    PyObject *exception = take_exception();
+    PyObject *exception = sp_fault_take_exception();
     err = err_of(exception, err);
     PyObject *texts = format(formatter, exception);
     PyObject *fault;

@@ -24,9 +24,11 @@ from . import (
     resolution,
     resources,
     runtime,
+    streaming,
 )
 from .configuration import Configuration
 from .resolution import Answers
+from .stream import StreamChunk
 from .tools import ToolMetadata
 from .version import __version__
 
@@ -162,6 +164,7 @@ class Worker:
             runtime.native.register(name, function)
         runtime.native.set_fallback(answers.fallback)
         runtime.native.set_formatter(faults.describe_call)
+        runtime.native.set_streams(streaming.driven, StreamChunk)
         runtime.native.set_on_unserialisable(self.settings.on_unserialisable)
 
     def serve(self) -> int:

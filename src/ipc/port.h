@@ -89,7 +89,8 @@ bool sp_port_take_back(struct sp_port *port, uint32_t slot);
 // nothing will follow.
 bool sp_port_give_up(struct sp_port *port, uint32_t slot);
 
-// Asks the tool in a slot to stop, for those that look.
+// Asks the tool in a slot to stop, for those that look; wakes one that waits for its
+// stream's reader.
 void sp_port_cancel(struct sp_port *port, uint32_t slot);
 
 // Reads the answer of a slot that is DONE and frees the slot. PROTOCOL: it makes no

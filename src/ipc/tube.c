@@ -111,25 +111,31 @@ static bool tube_is_sound(const struct sp_tube_reader *reader, uint64_t tube)
            tube <= reader->size - SP_TUBE_BYTES;
 }
 
-snakepit_err sp_tube_look(struct sp_tube_reader *reader, const struct sp_slot *slot)
+struct sp_tube_claim sp_tube_look(const struct sp_slot *slot)
 {
     // [tube:seen] the chunks are visible once the tail is; pairs with [tube:put].
     uint64_t tail = atomic_load_explicit(&slot->result.tube_tail, memory_order_acquire);
-    if (tail == reader->tail) {
+    uint64_t tube = __atomic_load_n(&slot->result.tube, __ATOMIC_RELAXED);
+    return (struct sp_tube_claim){tail, tube};
+}
+
+snakepit_err sp_tube_believe(struct sp_tube_reader *reader,
+                             const struct sp_tube_claim *claim)
+{
+    if (claim->tail == reader->tail) {
         return SNAKEPIT_OK;
     }
-    if (tail < reader->tail || tail - reader->told > SP_TUBE_BYTES ||
-        tail % HEAD != 0) {
+    if (claim->tail < reader->tail || claim->tail - reader->told > SP_TUBE_BYTES ||
+        claim->tail % HEAD != 0) {
         return SNAKEPIT_PROTOCOL;
     }
     if (reader->tail == 0) {
-        uint64_t tube = __atomic_load_n(&slot->result.tube, __ATOMIC_RELAXED);
-        if (!tube_is_sound(reader, tube)) {
+        if (!tube_is_sound(reader, claim->tube)) {
             return SNAKEPIT_PROTOCOL;
         }
-        reader->tube = tube;
+        reader->tube = claim->tube;
     }
-    reader->tail = tail;
+    reader->tail = claim->tail;
     return SNAKEPIT_OK;
 }
 

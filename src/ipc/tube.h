@@ -67,13 +67,21 @@ struct sp_tube_piece {
     uint32_t size;
 };
 
-// Looks at the slot of a call that is not QUEUED any more: takes over its tail, and
-// checks it. PROTOCOL: it makes no sense.
-snakepit_err sp_tube_look(struct sp_tube_reader *reader, const struct sp_slot *slot);
-// The next piece of what was seen by then, which stays what it is until the head is
-// told. NOT_FOUND: everything was read. PROTOCOL.
+// What the worker says of its tube, unchecked.
+struct sp_tube_claim {
+    uint64_t tail;
+    uint64_t tube;
+};
+
+// Looks at the slot of a call that is not QUEUED any more.
+struct sp_tube_claim sp_tube_look(const struct sp_slot *slot);
+// Takes over what the worker says. PROTOCOL: it makes no sense.
+snakepit_err sp_tube_believe(struct sp_tube_reader *reader,
+                             const struct sp_tube_claim *claim);
+// The next piece of what is believed, which stays what it is until the head is told.
+// NOT_FOUND: everything was read. PROTOCOL.
 snakepit_err sp_tube_next(struct sp_tube_reader *reader, struct sp_tube_piece *piece);
-// Whether there are pieces that sp_tube_next() would give without a look.
+// Whether there are pieces that sp_tube_next() would give at once.
 bool sp_tube_has_more(const struct sp_tube_reader *reader);
 // Whether the worker should be told of the head: much was read since, or the last piece
 // keeps memory.

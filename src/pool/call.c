@@ -50,6 +50,7 @@ void sp_call_reset(struct sp_call *call)
     call->err = SNAKEPIT_OK;
     call->body = (struct sp_slice){0};
     call->asynchronous = false;
+    call->stream = NULL;
     call->done = NULL;
 }
 

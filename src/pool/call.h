@@ -19,6 +19,7 @@
 
 struct sp_pool;
 struct sp_seat;
+struct sp_stream;
 struct sp_tie;
 
 enum sp_call_phase {
@@ -39,6 +40,7 @@ struct sp_call {
     struct sp_link link;       // in the pool's free list, line, or list of ended calls
     struct sp_link seat_link;  // in seat->calls, oldest first
     struct sp_link async_link; // in pool->asyncs
+    struct sp_stream *stream;  // whose call it is; NULL: the answer is all there is
     uint64_t id;               // never reused in a pit
     uint64_t deadline;         // CLOCK_MONOTONIC ns or SP_NEVER
     uint64_t line_deadline;    // the same, for its time in the line

@@ -190,8 +190,10 @@ void sp_pool_end(struct sp_pool *pool, struct sp_call *call, struct sp_after *af
     if (call->tie != NULL) {
         sp_affinity_end(pool, call);
     }
-    if (call->asynchronous) {
+    if (call->asynchronous || call->stream != NULL) {
         sp_list_remove(&call->async_link);
+    }
+    if (call->asynchronous) {
         sp_list_append(&pool->ended, &call->link);
     } else {
         sp_pool_moved(call, after);

@@ -88,7 +88,7 @@ struct sp_pool {
     struct sp_line line;
     struct sp_ties ties;
     struct sp_link waited_for; // seats that have lines of their own
-    struct sp_link asyncs;     // asynchronous calls that have not ended
+    struct sp_link asyncs;     // asynchronous calls and streams that have not ended
     struct sp_link ended;      // asynchronous calls whose callback has not run
     uint32_t orphans;
     uint32_t placed; // calls in slots, orphans excluded
@@ -128,8 +128,11 @@ snakepit_err sp_pool_submit(struct sp_pool *pool,
                             sp_call_done_fn *done,
                             void *user,
                             uint64_t *id);
-// NOT_FOUND: there is no such call any more.
-snakepit_err sp_pool_cancel(struct sp_pool *pool, uint64_t id);
+// Begins the call of a stream, which gets it; see sp_stream_open().
+snakepit_err sp_pool_begin_stream(struct sp_pool *pool,
+                                  const struct sp_request_text *text,
+                                  uint32_t timeout_ms,
+                                  struct sp_stream *stream);
 // An answer that failed before it was a call of any pool. NULL: NO_MEMORY.
 struct sp_call *sp_call_failed(const struct sp_failure *failure);
 // Releases an ended call. Any time, also after sp_pool_close().
@@ -140,6 +143,9 @@ void sp_pool_release(struct sp_call *call);
 // Appends the asynchronous calls that have ended to `ended`, by their `link`. The
 // caller runs sp_call_open() on each, then its callback.
 void sp_pool_collect(struct sp_pool *pool, struct sp_link *ended);
+// Cancels a submitted call or that of a stream. NOT_FOUND: there is no such call any
+// more.
+snakepit_err sp_pool_cancel(struct sp_pool *pool, uint64_t id);
 // Says whether the workers must ring when an asynchronous call ends.
 void sp_pool_set_asleep(struct sp_pool *pool, bool asleep);
 // Makes what the worker left of an ended call readable: copies a large body, parses a
@@ -253,6 +259,16 @@ void sp_pool_abandon(struct sp_pool *pool,
                      struct sp_call *call,
                      const struct sp_failure *failure,
                      struct sp_after *after);
+// Ends a call that has not ended, wherever it is, with `err`.
+void sp_pool_give_up(struct sp_pool *pool,
+                     struct sp_call *call,
+                     snakepit_err err,
+                     struct sp_after *after);
+// Waits for something to happen to a call that has not ended: a move, its end or its
+// deadline, which are dealt with, or a chunk. The lock is released meanwhile.
+void sp_pool_wait_once(struct sp_pool *pool,
+                       struct sp_call *call,
+                       struct sp_after *after);
 void sp_pool_collect_seat(struct sp_pool *pool,
                           struct sp_seat *seat,
                           struct sp_after *after);

@@ -9,6 +9,7 @@
 #include "payload/reader.h"
 #include "payload/wire.h"
 #include "pool/pool.h"
+#include "pool/stream.h"
 
 // ---- Leaving a slot -----------------------------------------------------------
 
@@ -68,6 +69,9 @@ void sp_pool_end_with_answer(struct sp_pool *pool,
 {
     struct sp_seat *seat = call->seat;
     struct sp_port_answer answer;
+    if (call->stream != NULL) {
+        sp_stream_keep(call);
+    }
     if (sp_port_take_answer(seat->port, call->slot, &answer) != SNAKEPIT_OK ||
         answer.status == SP_STATUS_SKIPPED) {
         fail_for_violation(pool, call, after);
@@ -186,6 +190,39 @@ void sp_pool_abandon(struct sp_pool *pool,
     }
     sp_pool_fail_call(pool, call, &told, after);
     sp_pool_dispatch(pool, after);
+}
+
+void sp_pool_give_up(struct sp_pool *pool,
+                     struct sp_call *call,
+                     snakepit_err err,
+                     struct sp_after *after)
+{
+    struct sp_failure failure = {.err = err, .stage = "line"};
+    if (call->phase == SP_CALL_IN_LINE) {
+        sp_line_remove(&pool->line, call);
+        sp_pool_fail_call(pool, call, &failure, after);
+    } else if (call->phase == SP_CALL_PLACED) {
+        sp_pool_abandon(pool, call, &failure, after);
+    }
+}
+
+snakepit_err sp_pool_cancel(struct sp_pool *pool, uint64_t id)
+{
+    struct sp_after after = {0};
+    snakepit_err err = SNAKEPIT_NOT_FOUND;
+    pthread_mutex_lock(&pool->lock);
+    for (struct sp_link *link = pool->asyncs.next; link != &pool->asyncs;
+         link = link->next) {
+        struct sp_call *call = SP_ENTRY(link, struct sp_call, async_link);
+        if (call->id != id) {
+            continue;
+        }
+        sp_pool_give_up(pool, call, SNAKEPIT_CANCELLED, &after);
+        err = SNAKEPIT_OK;
+        break;
+    }
+    sp_pool_unlock(pool, &after);
+    return err;
 }
 
 void sp_pool_expire(struct sp_pool *pool,
