@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
-from snakepit_bridge import configuration, resources, runtime, worker
+from snakepit_bridge import (
+    StreamChunk,
+    configuration,
+    resources,
+    runtime,
+    streaming,
+    worker,
+)
 from snakepit_bridge.worker import main
 
 Write = Callable[[str, str], str]
@@ -61,6 +68,9 @@ class FakeRuntime:
 
     def set_formatter(self, function: Any) -> None:
         self.formatter = function
+
+    def set_streams(self, opener: Any, chunk: type) -> None:
+        self.streams = (opener, chunk)
 
     def set_on_unserialisable(self, choice: str) -> None:
         self.on_unserialisable = choice
@@ -281,6 +291,7 @@ def test_the_formatter_and_the_fallback_are_installed(
     assert fake.formatter(ValueError("v"))[:2] == ("ValueError", "v")
     assert "its worker goes on" in fake.formatter(SystemExit(1))[1]
     assert fake.on_unserialisable == "error"
+    assert fake.streams == (streaming.driven, StreamChunk)
 
 
 def test_what_becomes_of_odd_values_is_passed_on(
