@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "codec_compat.h"
 #include "codec_writer.h"
 #include "fault.h"
@@ -21,7 +22,6 @@ struct kept_chunk {
 
 struct stream {
     struct sp_executor *executor;
-    const struct sp_slot_request *request;
     struct sp_slot *slot;
     PyObject *list; // of a call for one answer; NULL: the items go to the tube
     bool open;      // there is a tube
@@ -60,7 +60,9 @@ static void release_kept(struct stream *stream)
         stream->kept, stream->kept + gone, stream->kept_count * sizeof *stream->kept);
 }
 
-// Waits, detached, until the host has read up to `head`. -1 with an exception.
+// Waits, detached, until the host has read up to `head`. -1 with an exception. The
+// call's deadline is the host's business, which cancels the call then: both would race
+// for what the reader is told.
 static int wait_for_head(struct stream *stream, uint64_t head)
 {
     struct sp_executor *executor = stream->executor;
@@ -70,7 +72,7 @@ static int wait_for_head(struct stream *stream, uint64_t head)
         .patience = &executor->stream_patience,
         .peer_cpu = &view->header->host_cpu,
         .waiting = view->shape.waiting,
-        .deadline = stream->request->deadline,
+        .deadline = SP_NEVER,
     };
     for (;;) {
         enum sp_pause_result result;
@@ -387,7 +389,6 @@ PyObject *sp_stream_run(struct sp_executor *executor,
 {
     struct stream stream = {
         .executor = executor,
-        .request = request,
         .slot = &executor->runtime->view.slots[executor->current.slot],
     };
     bool whole = request->kind != SP_CALL_STREAM;
