@@ -104,6 +104,14 @@ bool sp_pool_is_busy(struct sp_pool *pool)
     return busy;
 }
 
+bool sp_pool_closes_streams(struct sp_pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    bool closes = pool->closing_streams > 0;
+    pthread_mutex_unlock(&pool->lock);
+    return closes;
+}
+
 void sp_pool_close(struct sp_pool *pool)
 {
     pthread_mutex_lock(&pool->lock);

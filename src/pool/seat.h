@@ -32,7 +32,8 @@ struct sp_orphan {
     uint64_t since; // CLOCK_MONOTONIC ns when it was given up
     uint32_t slot;
     uint32_t lease;
-    bool told; // the worker was asked to cancel it
+    bool told;   // the worker was asked to cancel it
+    bool stream; // its tool's iterator is being closed
 };
 
 struct sp_seat {

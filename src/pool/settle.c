@@ -145,6 +145,7 @@ static struct sp_orphan *orphan_of(struct sp_call *call)
         .since = sp_clock_now(),
         .slot = call->slot,
         .lease = call->request_lease,
+        .stream = call->stream != NULL,
     };
     call->parcel = NULL;
     call->request_lease = SP_NO_LEASE;
@@ -161,6 +162,7 @@ static void leave_orphan(struct sp_pool *pool, struct sp_call *call)
     call->seat = NULL;
     pool->placed--;
     pool->orphans++;
+    pool->closing_streams += orphan->stream ? 1 : 0;
     pool->hooks.attention(pool->hooks.user);
 }
 
@@ -264,8 +266,11 @@ void sp_pool_bury_orphan(struct sp_pool *pool,
     }
     sp_parcel_free(&pool->store, orphan->parcel);
     sp_list_remove(&orphan->link);
-    sp_free(orphan);
     pool->orphans--;
+    if (orphan->stream && --pool->closing_streams == 0) {
+        pool->hooks.changed(pool->hooks.user);
+    }
+    sp_free(orphan);
     sp_schedule_set_load(&pool->schedule, seat, seat->load - 1);
 }
 
