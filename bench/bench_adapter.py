@@ -24,6 +24,14 @@ class BenchAdapter(BaseAdapter):
         return {"ok": True, "y": x}
 
     @tool
+    def chunks(self):
+        """Small maps, numbered, for as long as somebody reads them."""
+        i = 0
+        while True:
+            yield {"i": i}
+            i += 1
+
+    @tool
     def hold(self, size):
         """Keeps that many bytes resident."""
         self.held = bytearray(size)
