@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
 
 import pytest
 from support import (
@@ -85,9 +84,7 @@ def test_a_plain_result_is_one_chunk(open_pit, kind):
 
 def test_a_final_chunk_ends_the_stream(open_pit, kind):
     pit = open_pit(streams(kind))
-    wanted = [
-        {"data": i, "is_final": i == 2, "metadata": {"of": 9}} for i in range(3)
-    ]
+    wanted = [{"data": i, "is_final": i == 2, "metadata": {"of": 9}} for i in range(3)]
     with pit.stream("chunks", {"n": 9, "final_at": 2}) as stream:
         assert stream.rest() == (wanted, None)
     assert pit.call("chunks", {"n": 9, "final_at": 2}) == wanted
@@ -235,7 +232,9 @@ def test_tensors_of_a_chunk_are_views_until_the_next_one(open_pit, kind):
 
 def test_chunks_that_the_arena_has_no_room_for_wait_for_the_reader(open_pit, kind):
     pit = open_pit(streams(kind, shared_memory_size="8MiB"))
-    with pit.stream("arrays", {"n": 30, "size": 3 * MEBIBYTE, "empty": False}) as stream:
+    with pit.stream(
+        "arrays", {"n": 30, "size": 3 * MEBIBYTE, "empty": False}
+    ) as stream:
         for i in range(30):
             assert (stream.take()["data"] == i % 251).all()
         assert stream.rest() == ([], None)
