@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from snakepit_bridge import BaseAdapter, configuration, life, resources
@@ -83,7 +83,7 @@ def test_a_cleanup_that_fails_does_not_change_the_answer(
 class Tidy(BaseAdapter):
     """Notes in what order things end."""
 
-    ends: list[str] = []
+    ends: ClassVar[list[str]] = []
 
     def numbers(self, fail: bool = False) -> Iterator[int]:
         try:

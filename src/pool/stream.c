@@ -169,16 +169,25 @@ static void unlock(struct sp_stream *stream, bool told, struct sp_after *after)
     }
 }
 
-// Waits, if told to, until there is a chunk to read or the call has ended. Returns
-// whether there is a chunk.
-static bool catch_up(struct sp_stream *stream, bool wait)
+// Runs outside of the lock, once.
+static void open_answer(struct sp_stream *stream)
+{
+    if (!stream->opened) {
+        stream->opened = true;
+        sp_call_open(stream->call);
+    }
+}
+
+// Waits until there is a chunk to read or the call has ended. Returns whether there is
+// a chunk.
+static bool catch_up(struct sp_stream *stream)
 {
     struct sp_pool *pool = stream->pool;
     struct sp_call *call = stream->call;
     struct sp_after after = {.self = call};
     pthread_mutex_lock(&pool->lock);
     bool told = look(stream, &after);
-    while (wait && !sp_tube_has_more(&stream->tube) && call->phase != SP_CALL_ENDED) {
+    while (!sp_tube_has_more(&stream->tube) && call->phase != SP_CALL_ENDED) {
         if (told) {
             unlock(stream, told, &after);
             pthread_mutex_lock(&pool->lock);
@@ -189,11 +198,24 @@ static bool catch_up(struct sp_stream *stream, bool wait)
     }
     bool ended = call->phase == SP_CALL_ENDED;
     unlock(stream, told, &after);
-    if (ended && !stream->opened) {
-        stream->opened = true;
-        sp_call_open(call);
+    if (ended) {
+        open_answer(stream);
     }
     return sp_tube_has_more(&stream->tube);
+}
+
+// The call has ended while a chunk was copied. Whether what it left was there all
+// along.
+static bool is_kept(struct sp_stream *stream)
+{
+    struct sp_after after = {.self = stream->call};
+    pthread_mutex_lock(&stream->pool->lock);
+    SP_CHECK(stream->call->phase == SP_CALL_ENDED);
+    bool kept = stream->kept;
+    (void)look(stream, &after);
+    sp_pool_unlock(stream->pool, &after);
+    open_answer(stream);
+    return kept;
 }
 
 // ---- Reading ------------------------------------------------------------------
@@ -231,17 +253,13 @@ snakepit_err sp_stream_next(struct sp_stream *stream)
     }
     bool ready = sp_tube_has_more(&stream->tube) && is_up_to_date(stream) &&
                  !sp_tube_wants_to_tell(&stream->tube);
-    if (!ready && !catch_up(stream, true)) {
+    if (!ready && !catch_up(stream)) {
         return end_of(stream);
     }
     snakepit_err err = copy_piece(stream);
-    if (!is_up_to_date(stream)) {
-        // The call was given up, or has ended and left the tube as it is.
-        (void)catch_up(stream, false);
-        if (stream->opened && !stream->kept) {
-            stream->chunk.size = 0;
-            return end_of(stream);
-        }
+    if (!is_up_to_date(stream) && !is_kept(stream)) {
+        stream->chunk.size = 0;
+        return end_of(stream);
     }
     return err == SNAKEPIT_OK ? SNAKEPIT_OK : fail_now(stream, err);
 }

@@ -365,15 +365,17 @@ def test_the_deadline_ends_a_stream_whether_or_not_it_is_read(
     pit = open_pit(streams(kind))
     path = tmp_path / "end"
     arguments = {"n": 10**9, "path": str(path)}
-    with seconds() as taken:
-        with pit.stream("count", arguments, timeout_ms=300) as stream:
-            if reads:
-                _, fault = stream.rest()
-            else:
-                assert wait_for_file(path) == "broken off"
-                with pytest.raises(CallFailed) as failed:
-                    stream.take()
-                fault = failed.value.fault
+    with (
+        seconds() as taken,
+        pit.stream("count", arguments, timeout_ms=300) as stream,
+    ):
+        if reads:
+            _, fault = stream.rest()
+        else:
+            assert wait_for_file(path) == "broken off"
+            with pytest.raises(CallFailed) as failed:
+                stream.take()
+            fault = failed.value.fault
     assert fault.err == "DEADLINE_EXCEEDED"
     assert fault.stage == "running"
     assert 0.3 <= taken.seconds < 1.0
@@ -384,9 +386,11 @@ def test_the_deadline_ends_a_stream_whether_or_not_it_is_read(
 def test_the_deadline_ends_a_reader_that_waits(open_pit, kind, tmp_path):
     pit = open_pit(streams(kind))
     arguments = {"n": 2, "path": str(tmp_path / "end")}
-    with pit.stream("wait_at", arguments, timeout_ms=200) as stream:
-        with seconds() as taken:
-            chunks, fault = stream.rest()
+    with (
+        pit.stream("wait_at", arguments, timeout_ms=200) as stream,
+        seconds() as taken,
+    ):
+        chunks, fault = stream.rest()
     assert (chunks, fault.err) == ([0, 1], "DEADLINE_EXCEEDED")
     assert taken.seconds < 0.5
     assert wait_for_file(tmp_path / "end", CLOSED_WITHIN) == "Cancelled"
