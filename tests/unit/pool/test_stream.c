@@ -3,6 +3,8 @@
 // mapping that both share.
 #include "pool/stream.h"
 
+#include <pthread.h>
+#include <sched.h>
 #include <string.h>
 
 #include "ipc/wait.h"
@@ -306,6 +308,112 @@ static void nonsense_that_is_seen_after_the_end_counts_too(void **state)
     sp_stream_close(scene->stream);
 }
 
+// ---- At the same time ---------------------------------------------------------
+
+#define ROUNDS 200u
+
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define SP_TSAN
+#endif
+#endif
+
+// The tool's side of a stream that somebody cancels: it writes until it hears of that,
+// and then its memory is used for something else.
+struct producer {
+    struct scene *scene;
+    uint32_t total; // chunks that it gives; then it ends by itself
+};
+
+// A reader may be in the middle of a copy, which it looks through afterwards; TSan,
+// which takes that for a race, sees all the rest.
+static void spoil(uint8_t *tube)
+{
+#if !defined(__SANITIZE_THREAD__) && !defined(SP_TSAN)
+    memset(tube, 0xee, SP_TUBE_BYTES);
+#else
+    (void)tube;
+#endif
+}
+
+static void *produce(void *argument)
+{
+    struct producer *producer = argument;
+    struct scene *scene = producer->scene;
+    uint64_t head;
+    for (uint32_t i = 0; i < producer->total;) {
+        if (__atomic_load_n(&scene->slot->request.cancel, __ATOMIC_ACQUIRE) != 0) {
+            spoil(scene->writer.base);
+            break;
+        }
+        if (sp_tube_has_room(&scene->writer, sizeof i, &head)) {
+            const struct sp_chunk chunk = {SP_CHUNK_HERE, sizeof i, SP_NO_LEASE};
+            sp_tube_put(&scene->writer, &chunk, (const uint8_t *)&i);
+            i++;
+        } else {
+            sched_yield();
+        }
+    }
+    finish(scene);
+    return NULL;
+}
+
+struct meddler {
+    uint64_t call;
+    _Atomic uint32_t read; // chunks so far
+    uint32_t cancel_at;    // of these
+    _Atomic bool stop;
+};
+
+static void *tick_and_cancel(void *argument)
+{
+    struct meddler *meddler = argument;
+    while (!atomic_load(&meddler->stop)) {
+        (void)fixture_tick(&fixture, 0);
+        if (atomic_load(&meddler->read) >= meddler->cancel_at) {
+            (void)sp_pool_cancel(fixture.pool, meddler->call);
+        }
+    }
+    return NULL;
+}
+
+static snakepit_err read_numbers(struct sp_stream *stream, struct meddler *meddler)
+{
+    snakepit_err err;
+    for (uint32_t i = 0; (err = sp_stream_next(stream)) == SNAKEPIT_OK; i++) {
+        assert_int_equal(stream->chunk.size, sizeof i);
+        assert_memory_equal(stream->chunk.data, &i, sizeof i);
+        atomic_store(&meddler->read, i + 1);
+    }
+    return err;
+}
+
+static void ends_of_all_kinds_while_it_is_read_show_whole_chunks_only(void **state)
+{
+    struct scene *scene = *state;
+    for (uint32_t round = 0; round < ROUNDS; round++) {
+        pthread_t threads[2];
+        begin(scene, 0);
+        struct producer producer = {.scene = scene, .total = 10 + round * 37 % 20000};
+        struct meddler meddler = {.call = scene->stream->call->id,
+                                  .cancel_at = round * 101 % 15000};
+        assert_int_equal(pthread_create(&threads[0], NULL, produce, &producer), 0);
+        assert_int_equal(pthread_create(&threads[1], NULL, tick_and_cancel, &meddler),
+                         0);
+        snakepit_err err = read_numbers(scene->stream, &meddler);
+        assert_true(err == SNAKEPIT_END || err == SNAKEPIT_CANCELLED);
+        assert_true(err == SNAKEPIT_CANCELLED ||
+                    atomic_load(&meddler.read) == producer.total);
+        sp_stream_close(scene->stream);
+        assert_int_equal(pthread_join(threads[0], NULL), 0);
+        atomic_store(&meddler.stop, true);
+        assert_int_equal(pthread_join(threads[1], NULL), 0);
+        (void)fixture_tick(&fixture, 10);
+        assert_int_equal(scene->side->seat->load, 0);
+    }
+    assert_int_equal(fixture.pool->counters.violations, 0);
+}
+
 #define test(name) cmocka_unit_test_setup_teardown(name, open_fixture, close_fixture)
 
 int main(void)
@@ -325,6 +433,7 @@ int main(void)
         test(a_tail_that_cannot_be_kills_the_worker),
         test(a_chunk_that_cannot_be_kills_the_worker),
         test(nonsense_that_is_seen_after_the_end_counts_too),
+        test(ends_of_all_kinds_while_it_is_read_show_whole_chunks_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
