@@ -310,7 +310,8 @@ static void nonsense_that_is_seen_after_the_end_counts_too(void **state)
 
 // ---- At the same time ---------------------------------------------------------
 
-#define ROUNDS 200u
+#define ROUNDS 400u
+#define LARGE  15000u // bytes of a chunk: copying it takes a while
 
 #if defined(__has_feature)
 #if __has_feature(thread_sanitizer)
@@ -346,9 +347,11 @@ static void *produce(void *argument)
             spoil(scene->writer.base);
             break;
         }
-        if (sp_tube_has_room(&scene->writer, sizeof i, &head)) {
-            const struct sp_chunk chunk = {SP_CHUNK_HERE, sizeof i, SP_NO_LEASE};
-            sp_tube_put(&scene->writer, &chunk, (const uint8_t *)&i);
+        if (sp_tube_has_room(&scene->writer, LARGE, &head)) {
+            static uint8_t bytes[LARGE];
+            const struct sp_chunk chunk = {SP_CHUNK_HERE, LARGE, SP_NO_LEASE};
+            memset(bytes, (int)(i & 0x7f), LARGE);
+            sp_tube_put(&scene->writer, &chunk, bytes);
             i++;
         } else {
             sched_yield();
@@ -379,10 +382,12 @@ static void *tick_and_cancel(void *argument)
 
 static snakepit_err read_numbers(struct sp_stream *stream, struct meddler *meddler)
 {
+    static uint8_t wanted[LARGE];
     snakepit_err err;
     for (uint32_t i = 0; (err = sp_stream_next(stream)) == SNAKEPIT_OK; i++) {
-        assert_int_equal(stream->chunk.size, sizeof i);
-        assert_memory_equal(stream->chunk.data, &i, sizeof i);
+        memset(wanted, (int)(i & 0x7f), LARGE);
+        assert_int_equal(stream->chunk.size, LARGE);
+        assert_memory_equal(stream->chunk.data, wanted, LARGE);
         atomic_store(&meddler->read, i + 1);
     }
     return err;
@@ -394,9 +399,9 @@ static void ends_of_all_kinds_while_it_is_read_show_whole_chunks_only(void **sta
     for (uint32_t round = 0; round < ROUNDS; round++) {
         pthread_t threads[2];
         begin(scene, 0);
-        struct producer producer = {.scene = scene, .total = 10 + round * 37 % 20000};
+        struct producer producer = {.scene = scene, .total = 10 + round * 37 % 2000};
         struct meddler meddler = {.call = scene->stream->call->id,
-                                  .cancel_at = round * 101 % 15000};
+                                  .cancel_at = round * 101 % 1500};
         assert_int_equal(pthread_create(&threads[0], NULL, produce, &producer), 0);
         assert_int_equal(pthread_create(&threads[1], NULL, tick_and_cancel, &meddler),
                          0);
