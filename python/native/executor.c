@@ -367,7 +367,6 @@ static void run_tool(struct sp_executor *executor,
     } else {
         answer_result(executor, id, result, outcome);
         Py_DECREF(result);
-        Py_CLEAR(executor->shapes);
     }
     sp_stream_leave(executor, &outcome->lease);
     outcome->held = lease_leave(lease);

@@ -317,6 +317,11 @@ static PyObject *drive(struct stream *stream, PyObject *iterator, snakepit_err *
 {
     iternextfunc next = Py_TYPE(iterator)->tp_iternext;
     int last = 0;
+    *err = SNAKEPIT_TOOL_FAILED;
+    if (next == NULL) {
+        PyErr_SetString(PyExc_TypeError, "nothing here drives asynchronous iterators");
+        return NULL;
+    }
     while (last == 0) {
         *err = SNAKEPIT_TOOL_FAILED;
         PyObject *item = next(iterator);
@@ -332,38 +337,43 @@ static PyObject *drive(struct stream *stream, PyObject *iterator, snakepit_err *
     return last < 0 ? NULL : Py_NewRef(Py_None);
 }
 
-// An asynchronous iterator becomes one that an executor can drive. Takes and gives a
-// reference.
-static PyObject *as_iterator(struct stream *stream, PyObject *iterator)
+// Drives an iterator and closes it.
+static PyObject *
+drive_and_close(struct stream *stream, PyObject *iterator, snakepit_err *err)
 {
-    if (PyIter_Check(iterator)) {
-        return iterator;
+    PyObject *returned = drive(stream, iterator, err);
+    if (close_iterator(iterator) != 0) {
+        Py_XDECREF(returned);
+        return NULL;
     }
-    PyObject *opener = stream->executor->runtime->stream_opener;
-    PyObject *driven = opener == NULL ? NULL : PyObject_CallOneArg(opener, iterator);
-    Py_DECREF(iterator);
-    if (!PyErr_Occurred() && (driven == NULL || !PyIter_Check(driven))) {
-        PyErr_SetString(PyExc_TypeError, "nothing here drives asynchronous iterators");
-        Py_CLEAR(driven);
-    }
-    return driven;
+    return returned;
 }
 
-// Drives and closes; takes the iterator.
+// An asynchronous iterator is driven through one that drives it.
 static PyObject *
 run_iterator(struct stream *stream, PyObject *iterator, snakepit_err *err)
 {
+    PyObject *opener = stream->executor->runtime->stream_opener;
+    if (PyIter_Check(iterator) || opener == NULL) {
+        return drive_and_close(stream, iterator, err);
+    }
     *err = SNAKEPIT_TOOL_FAILED;
-    iterator = as_iterator(stream, iterator);
-    if (iterator == NULL) {
+    PyObject *driven = PyObject_CallOneArg(opener, iterator);
+    if (driven == NULL) {
         return NULL;
     }
-    PyObject *returned = drive(stream, iterator, err);
-    if (close_iterator(iterator) != 0) {
-        Py_CLEAR(returned);
-    }
-    Py_DECREF(iterator);
+    PyObject *returned = drive_and_close(stream, driven, err);
+    Py_DECREF(driven);
     return returned;
+}
+
+// What there was to hand over is handed over; what is left for the answer.
+static PyObject *run(struct stream *stream, PyObject *result, snakepit_err *err)
+{
+    if (sp_stream_is(result)) {
+        return run_iterator(stream, result, err);
+    }
+    return put(stream, result, err) != 0 ? NULL : Py_NewRef(Py_None);
 }
 
 // The lease that ends with all that the stream keeps, for its answer.
@@ -390,26 +400,25 @@ PyObject *sp_stream_run(struct sp_executor *executor,
     struct stream stream = {
         .executor = executor,
         .slot = &executor->runtime->view.slots[executor->current.slot],
+        .list = request->kind == SP_CALL_STREAM ? NULL : PyList_New(0),
     };
-    bool whole = request->kind != SP_CALL_STREAM;
-    if (whole && (stream.list = PyList_New(0)) == NULL) {
-        Py_DECREF(result);
+    PyObject *left = NULL;
+    *err = SNAKEPIT_NO_MEMORY;
+    if (request->kind == SP_CALL_STREAM || stream.list != NULL) {
+        left = run(&stream, result, err);
+    }
+    Py_DECREF(result);
+    executor->stream_lease = join_leases(&stream);
+    if (left == NULL) {
+        Py_XDECREF(stream.list);
         return NULL;
     }
-    if (sp_stream_is(result)) {
-        result = run_iterator(&stream, result, err);
-    } else {
-        int rc = put(&stream, result, err);
-        Py_DECREF(result);
-        result = rc != 0 ? NULL : Py_NewRef(Py_None);
+    Py_CLEAR(executor->shapes);
+    if (stream.list == NULL) {
+        return left;
     }
-    executor->stream_lease = join_leases(&stream);
-    if (result != NULL && whole) {
-        Py_DECREF(result);
-        result = Py_NewRef(stream.list);
-    }
-    Py_XDECREF(stream.list);
-    return result;
+    Py_DECREF(left);
+    return stream.list;
 }
 
 void sp_stream_leave(struct sp_executor *executor, uint32_t *lease)

@@ -102,7 +102,8 @@ int sp_cli_stream(struct sp_cli *cli, snakepit *pit, const struct sp_cli_stream 
     struct watch watch = {.pit = pit, .call = snakepit_stream_id(stream)};
     if (err == SNAKEPIT_OK && !start(&watch)) {
         snakepit_stream_close(stream);
-        return sp_cli_report(cli, SNAKEPIT_SYSTEM, strerror(errno), wanted->json);
+        return sp_cli_report(
+            cli, SNAKEPIT_SYSTEM, "no thread is left to wait for Ctrl-C", wanted->json);
     }
     if (err == SNAKEPIT_OK) {
         err = print_chunks(cli, stream);

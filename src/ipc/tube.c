@@ -49,7 +49,8 @@ void sp_tube_writer_init(struct sp_tube_writer *writer,
                          uint8_t *base,
                          uint64_t offset)
 {
-    *writer = (struct sp_tube_writer){.slot = slot, .base = base};
+    *writer = (struct sp_tube_writer){.slot = slot};
+    writer->base = base;
     slot->result.tube = offset;
 }
 
