@@ -588,6 +588,7 @@ snakepit_err sp_pool_begin_stream(struct sp_pool *pool,
         sp_list_append(&pool->asyncs, &call->async_link);
     } else {
         call->stream = NULL;
+        call->id = 0; // there is nothing to cancel
         refuse(pool, call, err, &after);
     }
     stream->moves_seen = atomic_load_explicit(&call->moves, memory_order_relaxed);

@@ -84,7 +84,9 @@ void sp_pool_end_with_answer(struct sp_pool *pool,
     }
     keep_answer(call, seat->port, &answer);
     call->fault.worker = seat->worker_id;
-    learn(pool, answer.ran_ticks);
+    if (call->stream == NULL) {
+        learn(pool, answer.ran_ticks); // how long a stream takes is its reader's doing
+    }
     if (call->asynchronous) {
         uint32_t cpu = atomic_load_explicit(&seat->port->view.header->worker_cpu,
                                             memory_order_relaxed);

@@ -104,6 +104,7 @@ static void chunks_come_before_the_end(void **state)
     assert_int_equal(fixture_placed(&fixture), 0);
     assert_int_equal(fixture.pool->counters.calls, 1);
     assert_int_equal(fixture.pool->counters.failures, 0);
+    assert_int_equal(fixture.pool->ran_average, 0);
     sp_stream_close(scene->stream);
 }
 
@@ -153,6 +154,7 @@ static void a_full_line_refuses_a_stream(void **state)
     }
     assert_int_equal(open_stream(0, &refused), SNAKEPIT_SATURATED);
     assert_int_equal(sp_stream_next(refused), SNAKEPIT_SATURATED);
+    assert_int_equal(refused->call->id, 0);
     sp_stream_close(refused);
     for (int i = 0; i < 100; i++) {
         sp_stream_close(waiting[i]);
