@@ -152,6 +152,7 @@ def test_the_host_is_told_what_the_worker_is(host: Any, write_module: Write) -> 
             "parameters": [
                 {"name": "x", "required": False, "annotation": "int", "default": 1}
             ],
+            "streams": False,
         }
     ]
 
