@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "ipc/wait.h"
 #include "support/pool_fixture.h"
 
@@ -138,6 +139,50 @@ static void the_head_is_told_when_there_is_nothing_more_to_read(void **state)
     put(scene, "two");
     assert_next(scene, "two");
     assert_int_equal(sp_tube_head(&scene->writer), 32);
+    finish(scene);
+    assert_over(scene, SNAKEPIT_END);
+    sp_stream_close(scene->stream);
+}
+
+static void chunks_that_are_there_are_read_without_memory(void **state)
+{
+    struct scene *scene = *state;
+    begin(scene, 0);
+    for (int i = 0; i < 100; i++) {
+        put(scene, "one like the other");
+    }
+    assert_next(scene, "one like the other"); // the buffer is as large as it gets
+    sp_memory_fail_at(1);
+    for (int i = 1; i < 100; i++) {
+        assert_next(scene, "one like the other");
+    }
+    assert_false(sp_memory_has_failed());
+    sp_memory_fail_at(0);
+    finish(scene);
+    assert_over(scene, SNAKEPIT_END);
+    sp_stream_close(scene->stream);
+}
+
+static void opening_survives_every_failed_allocation(void **state)
+{
+    struct scene *scene = *state;
+    snakepit_err err = SNAKEPIT_NO_MEMORY;
+    for (long n = 1; err != SNAKEPIT_OK; n++) {
+        scene->stream = NULL;
+        sp_memory_fail_at(n);
+        err = open_stream(0, &scene->stream);
+        bool failed = sp_memory_has_failed();
+        sp_memory_fail_at(0);
+        assert_int_equal(err, failed ? SNAKEPIT_NO_MEMORY : SNAKEPIT_OK);
+        if (err == SNAKEPIT_OK) {
+            break;
+        }
+        if (scene->stream != NULL) {
+            assert_int_equal(sp_stream_next(scene->stream), SNAKEPIT_NO_MEMORY);
+        }
+        sp_stream_close(scene->stream);
+    }
+    assert_true(fake_take_started(scene->side->fake, &scene->call));
     finish(scene);
     assert_over(scene, SNAKEPIT_END);
     sp_stream_close(scene->stream);
@@ -429,6 +474,8 @@ int main(void)
         test(chunks_come_before_the_end),
         test(one_that_nobody_reads_leaves_its_slot_and_stays_readable),
         test(the_head_is_told_when_there_is_nothing_more_to_read),
+        test(chunks_that_are_there_are_read_without_memory),
+        test(opening_survives_every_failed_allocation),
         test(a_full_line_refuses_a_stream),
         test(closing_early_cancels_and_leaves_an_orphan),
         test(one_that_has_ended_is_not_cancelled_by_closing),
