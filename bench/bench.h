@@ -68,6 +68,7 @@ extern const struct bench_case bench_case_host_tool;
 extern const struct bench_case bench_case_scaling;
 extern const struct bench_case bench_case_view;
 extern const struct bench_case bench_case_result;
+extern const struct bench_case bench_case_stream;
 extern const struct bench_case bench_case_cpu;
 extern const struct bench_case bench_case_idle;
 extern const struct bench_case bench_case_start;

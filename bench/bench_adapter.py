@@ -72,6 +72,14 @@ class BenchAdapter(BaseAdapter):
         return {"p50": taken[count // 2] / 1000, "p99": taken[count * 99 // 100] / 1000}
 
     @tool
+    def chunks(self):
+        """Small maps, numbered, for as long as somebody reads them."""
+        i = 0
+        while True:
+            yield {"i": i}
+            i += 1
+
+    @tool
     def hold(self, size):
         """Keeps that many bytes resident."""
         self.held = bytearray(size)

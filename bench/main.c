@@ -33,6 +33,7 @@ static const struct bench_case *const cases[] = {
     &bench_case_scaling,
     &bench_case_view,
     &bench_case_result,
+    &bench_case_stream,
     &bench_case_cpu,
     &bench_case_idle,
     &bench_case_start,

@@ -10,6 +10,7 @@ with `error TEXT`, and leaves at the end of its input. Side is `pipe` or `proces
 from __future__ import annotations
 
 import concurrent.futures
+import math
 import multiprocessing
 import os
 import signal
@@ -21,6 +22,7 @@ import time
 
 IN_FLIGHT = 32
 CALLERS = 32
+STREAM_BATCH = 20_000
 GIBIBYTE = 1 << 30
 TENSOR_ELEMENTS = 16 << 20
 
@@ -56,13 +58,19 @@ def hold(a):
     return {"ok": True}
 
 
+def chunks(a):
+    """What BenchAdapter.chunks gives, `count` of them."""
+    for i in range(a["count"]):
+        yield {"i": i}
+
+
 def rest(a):
     """Sleeps."""
     time.sleep(a["seconds"])
     return {"ok": True}
 
 
-FUNCTIONS = {f.__name__: f for f in (noop, view, produce, hold, rest)}
+FUNCTIONS = {f.__name__: f for f in (noop, view, produce, chunks, hold, rest)}
 
 
 def serve_pipe(connection):
@@ -71,7 +79,12 @@ def serve_pipe(connection):
         name, argument = connection.recv()
         if name is None:
             return
-        connection.send(FUNCTIONS[name](argument))
+        result = FUNCTIONS[name](argument)
+        if name == "chunks":
+            for chunk in result:
+                connection.send(chunk)
+        else:
+            connection.send(result)
 
 
 # ---- The two sides -------------------------------------------------------------------
@@ -254,6 +267,20 @@ def cpu_per_call(side, seconds):
     return ((after - before) / count * 1e6,)
 
 
+def stream_chunks(side, seconds):
+    """Small messages per second in one direction; a ProcessPoolExecutor has none."""
+    if not isinstance(side, Pipe):
+        return (math.nan,)
+    count, start = 0, time.perf_counter()
+    while time.perf_counter() - start < seconds:
+        side.send("chunks", {"count": STREAM_BATCH})
+        for i in range(STREAM_BATCH):
+            if side.finish(None)["i"] != i:
+                raise AssertionError(f"chunk {i} is another one")
+        count += STREAM_BATCH
+    return (count / (time.perf_counter() - start),)
+
+
 def repeat(seconds, act):
     """The median time of `act`, at least three times, in seconds."""
     taken = []
@@ -330,6 +357,7 @@ CASES = {
     "inflight": inflight,
     "callers": callers,
     "cpu_per_call": cpu_per_call,
+    "stream_chunks": stream_chunks,
     "tensor_view": tensor_view,
     "tensor_result": tensor_result,
     "start_one": start_one,

@@ -18,6 +18,7 @@ extern "C" {
 
 typedef struct snakepit snakepit;
 typedef struct snakepit_answer snakepit_answer;
+typedef struct snakepit_stream snakepit_stream;
 
 // ---- Errors -------------------------------------------------------------------
 
@@ -111,9 +112,10 @@ SNAKEPIT_API snakepit_err snakepit_await_ready(snakepit *pit,
 
 // Ends everything: new calls are refused at once, running calls get `grace_ms` to
 // finish, then whatever is unanswered is answered with SHUTTING_DOWN and the workers
-// are stopped. Returns when every worker has exited and every callback has run. No
-// other thread may be inside the library with this pit when this returns; answers that
-// are still held stay valid. NULL is fine. Not from a callback.
+// are stopped; generators of streams are closed before, as after any cancel. Returns
+// when every worker has exited and every callback has run. No other thread may be
+// inside the library with this pit when this returns; answers that are still held stay
+// valid. NULL is fine. Not from a callback.
 SNAKEPIT_API void snakepit_close(snakepit *pit, uint32_t grace_ms);
 
 // ---- Call ---------------------------------------------------------------------
@@ -167,8 +169,8 @@ SNAKEPIT_API snakepit_err snakepit_submit(snakepit *pit,
                                           void *user,
                                           snakepit_call_id *call);
 
-// Asks that a submitted call end. Its callback still runs, once: with CANCELLED if this
-// came in time. NOT_FOUND: it has ended already.
+// Asks that a submitted call, or that of a stream, end. Its callback still runs, once:
+// with CANCELLED if this came in time. NOT_FOUND: it has ended already.
 SNAKEPIT_API snakepit_err snakepit_cancel(snakepit *pit, snakepit_call_id call);
 
 // A descriptor for poll(2): readable when calls have ended, or ask. Call
@@ -219,6 +221,67 @@ SNAKEPIT_API const char *snakepit_answer_json(snakepit_answer *answer);
 // Releases the answer and the shared memory of its tensors. NULL is fine. May be called
 // after snakepit_close().
 SNAKEPIT_API void snakepit_answer_free(snakepit_answer *answer);
+
+// ---- Streams ------------------------------------------------------------------
+
+// A tool that is a generator, or returns an iterator, gives its items one by one while
+// it runs: chunks. A stream is such a call, read chunk by chunk. It counts as one call,
+// from its opening to its end, in capacity, in stats, and for snakepit_close().
+//
+// A tool that is ahead of its reader by 64 KiB, or by four chunks that hold tensors or
+// are larger than 16 KiB, waits for it. The deadline holds while nobody reads, too.
+// A tool that returns a plain value gives one chunk, that value. A `StreamChunk` is a
+// map {"data", "is_final", "metadata"}.
+//
+// One thread at a time may use a stream. Like an answer, it may be used and closed
+// after snakepit_close(), which ends it.
+
+// Begins a call; does not wait for it. As with snakepit_call(), `*stream` is given on
+// every return but for want of memory: close it always.
+SNAKEPIT_API snakepit_err snakepit_stream_open(snakepit *pit,
+                                               const char *tool,
+                                               const snakepit_writer *args,
+                                               const snakepit_call_options *options,
+                                               snakepit_stream **stream);
+
+// Waits for the next chunk. With OK `chunk` is at it until the next function with this
+// stream; tensors in it point into shared memory and live as long. END: the tool has
+// come to its end. Everything else is how the call has failed; what the tool gave
+// before it raised, or before its worker died, comes first, but nothing after the
+// deadline or a cancel. What was returned at the end is returned again.
+SNAKEPIT_API snakepit_err snakepit_stream_next(snakepit_stream *stream,
+                                               snakepit_reader *chunk);
+
+// The last chunk as JSON text, as snakepit_answer_json() writes it; owned by the
+// stream, until the next function with it. NULL: there is none, or out of memory.
+SNAKEPIT_API const char *snakepit_stream_json(snakepit_stream *stream);
+
+// Names the call, for snakepit_cancel() on any thread: snakepit_stream_next() then
+// returns CANCELLED. 0: it was refused.
+SNAKEPIT_API snakepit_call_id snakepit_stream_id(const snakepit_stream *stream);
+
+// What the call came to, once snakepit_stream_next() or snakepit_stream_open() has said
+// that it is over; NULL before. Its value is what the generator returned, mostly nil.
+// Owned by the stream: do not free it.
+SNAKEPIT_API snakepit_answer *snakepit_stream_answer(const snakepit_stream *stream);
+
+// Cancels a call that is not at its end, whose generator is closed then, and frees the
+// stream. Does not wait for the tool. NULL is fine.
+SNAKEPIT_API void snakepit_stream_close(snakepit_stream *stream);
+
+// Told of one chunk, which is borrowed. False: that is enough.
+typedef bool snakepit_chunk_fn(void *user, snakepit_reader *chunk);
+
+// Calls a tool and hands each chunk to `each`, on the calling thread. Returns when the
+// call has ended, like snakepit_call(): OK, or with the fault in `*answer`, which is to
+// be freed. CANCELLED: `each` had enough.
+SNAKEPIT_API snakepit_err snakepit_stream_each(snakepit *pit,
+                                               const char *tool,
+                                               const snakepit_writer *args,
+                                               const snakepit_call_options *options,
+                                               snakepit_chunk_fn *each,
+                                               void *user,
+                                               snakepit_answer **answer);
 
 // ---- Sessions -----------------------------------------------------------------
 

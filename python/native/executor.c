@@ -14,6 +14,8 @@
 #include "fault.h"
 #include "forks.h"
 #include "ipc/futex.h"
+#include "ipc/tube.h"
+#include "stream.h"
 
 #define SIGNALS_EVERY 1024u // calls between two looks for signals
 
@@ -239,7 +241,7 @@ static PyObject *call_tool(struct sp_executor *executor,
                                                  PY_VECTORCALL_ARGUMENTS_OFFSET,
                                                  arguments.names);
     sp_forks_check(current->name, current->name_size);
-    if (result == NULL) {
+    if (result == NULL || sp_stream_is(result)) {
         executor->shapes = sp_fault_shapes(runtime->codec, &arguments);
     }
     sp_arguments_fini(&arguments);
@@ -345,6 +347,9 @@ static void run_tool(struct sp_executor *executor,
     PyObject *result = request->kind == SP_CALL_PROBE
                            ? PyBool_FromLong(1)
                            : call_tool(executor, request, lease, &err);
+    if (result != NULL && sp_stream_wants(request, result)) {
+        result = sp_stream_run(executor, request, result, &err);
+    }
     outcome->ran_ticks = sp_clock_ticks() - begun;
     end_call(executor);
     if (result == NULL) {
@@ -353,6 +358,7 @@ static void run_tool(struct sp_executor *executor,
         answer_result(executor, id, result, outcome);
         Py_DECREF(result);
     }
+    sp_stream_leave(executor, &outcome->body.lease);
     outcome->held = lease_leave(lease);
 }
 
@@ -368,6 +374,7 @@ static struct sp_slot_request read_request(const struct sp_slot *slot)
 static bool start(struct sp_slot *slot)
 {
     uint32_t word = atomic_load_explicit(&slot->result.state, memory_order_acquire);
+    sp_tube_clear(slot);
     while ((word & SP_SLOT_STATE) == SP_SLOT_QUEUED) {
         uint32_t running = (word & ~(uint32_t)SP_SLOT_STATE) | SP_SLOT_RUNNING;
         if (atomic_compare_exchange_weak_explicit(&slot->result.state,
@@ -410,6 +417,7 @@ struct aside {
     uint32_t name_size;
     uint32_t session_size;
     bool shielded;
+    PyObject *shapes;
 };
 
 static struct aside put_aside(struct sp_executor *executor)
@@ -425,7 +433,9 @@ static struct aside put_aside(struct sp_executor *executor)
         .name_size = current->name_size,
         .session_size = current->session_size,
         .shielded = atomic_load(&current->mark) == 0,
+        .shapes = executor->shapes,
     };
+    executor->shapes = NULL;
     // A cancel of this call must not hit the other one. It is not lost: the cancel word
     // tells.
     sp_executor_shield(executor);
@@ -441,6 +451,7 @@ static void take_up(struct sp_executor *executor, const struct aside *aside)
     current->name_size = aside->name_size;
     current->session_size = aside->session_size;
     current->call = aside->call;
+    Py_XSETREF(executor->shapes, aside->shapes);
     atomic_store_explicit(
         &current->mark, aside->shielded ? 0 : aside->call, memory_order_release);
     struct sp_stamp *stamp = &executor->runtime->view.stamps[executor->index];
@@ -499,6 +510,7 @@ int sp_executor_run(struct sp_executor *executor)
     executor->thread = PyThread_get_thread_ident();
     sp_decoder_init(&executor->decoder, executor->runtime->codec);
     sp_encoder_init(&executor->encoder, executor->runtime->codec);
+    executor->stream_lease = SP_NO_LEASE;
     here = executor;
     int rc = loop(executor);
     here = NULL;

@@ -76,9 +76,11 @@ void sp_fault_put_back(PyObject *exception)
 #if PY_VERSION_HEX >= 0x030c0000
     PyErr_SetRaisedException(exception);
 #else
-    PyErr_Restore(Py_NewRef((PyObject *)Py_TYPE(exception)),
-                  exception,
-                  PyException_GetTraceback(exception));
+    if (exception != NULL) {
+        PyErr_Restore(Py_NewRef((PyObject *)Py_TYPE(exception)),
+                      exception,
+                      PyException_GetTraceback(exception));
+    }
 #endif
 }
 

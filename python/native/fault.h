@@ -13,13 +13,13 @@
 struct sp_arguments; // codec.h
 struct sp_codec;
 
-// The exception that is set, normalised, as a new reference; none is set then. NULL:
-// there was none.
+// The exception that is set, normalised and not set any more, as a new reference; NULL:
+// none is.
 PyObject *sp_fault_take(void);
-// Sets what sp_fault_take() gave, and takes it.
+// Sets what that gave, which it takes; NULL sets nothing.
 void sp_fault_put_back(PyObject *exception);
 
-// With an exception set, which stays: what a tool was called with, by name, type and
+// An exception that is set stays: what a tool was called with, by name, type and
 // shape and never by value ("data: float32[3,4], n: int"), as new text. NULL: there is
 // no memory.
 PyObject *sp_fault_shapes(const struct sp_codec *codec,

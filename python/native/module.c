@@ -136,6 +136,20 @@ static PyObject *runtime_set_refusal(PyObject *module, PyObject *function)
     return runtime == NULL ? NULL : keep(&runtime->refusal, function);
 }
 
+static PyObject *runtime_set_streams(PyObject *module, PyObject *arguments)
+{
+    PyObject *opener;
+    PyObject *chunk_type;
+    struct sp_runtime *runtime = attached(module);
+    if (runtime == NULL ||
+        !PyArg_ParseTuple(
+            arguments, "OO!:set_streams", &opener, &PyType_Type, &chunk_type)) {
+        return NULL;
+    }
+    Py_XDECREF(keep(&runtime->stream_opener, opener));
+    return keep(&runtime->chunk_type, chunk_type);
+}
+
 static PyObject *runtime_set_on_unserialisable(PyObject *module, PyObject *wanted)
 {
     static const struct {
@@ -425,6 +439,10 @@ static PyMethodDef methods[] = {
      (PyCFunction)(void (*)(void))runtime_ask,
      METH_FASTCALL,
      "ask(name, arguments): what the host's tool of that name returns."},
+    {"set_streams",
+     runtime_set_streams,
+     METH_VARARGS,
+     "Sets what makes an iterator of an asynchronous one, and the type of chunks."},
     {"set_on_unserialisable",
      runtime_set_on_unserialisable,
      METH_O,

@@ -173,13 +173,33 @@ void sp_runtime_free(struct sp_runtime *runtime, uint64_t offset, uint64_t bytes
 
 // ---- Leases of results: ours, with the host -----------------------------------
 
-static void end_lease(struct sp_result_lease *lease)
+// A lease and all that was joined to it. Guarded by leases_lock.
+static void end_leases(struct sp_runtime *runtime, uint32_t number)
 {
-    for (uint32_t i = 0; i < lease->count; i++) {
-        sp_block_unref(lease->blocks[i]);
+    uint32_t next = number + 1;
+    while (next != 0 && runtime->leases[next - 1].blocks != NULL) {
+        struct sp_result_lease *lease = &runtime->leases[next - 1];
+        for (uint32_t i = 0; i < lease->count; i++) {
+            sp_block_unref(lease->blocks[i]);
+        }
+        next = lease->joined;
+        free((void *)lease->blocks);
+        *lease = (struct sp_result_lease){0};
     }
-    free((void *)lease->blocks);
-    *lease = (struct sp_result_lease){0};
+}
+
+void sp_runtime_end_lease(struct sp_runtime *runtime, uint32_t lease)
+{
+    pthread_mutex_lock(&runtime->leases_lock);
+    end_leases(runtime, lease);
+    pthread_mutex_unlock(&runtime->leases_lock);
+}
+
+void sp_runtime_join_leases(struct sp_runtime *runtime, uint32_t lease, uint32_t other)
+{
+    pthread_mutex_lock(&runtime->leases_lock);
+    runtime->leases[lease].joined = other + 1;
+    pthread_mutex_unlock(&runtime->leases_lock);
 }
 
 void sp_runtime_collect(struct sp_runtime *runtime)
@@ -190,8 +210,8 @@ void sp_runtime_collect(struct sp_runtime *runtime)
     while (sp_ring_peek(
         runtime->view.result_returns, mask, runtime->returns_head, &number)) {
         runtime->returns_head++;
-        if (number <= mask && runtime->leases[number].blocks != NULL) {
-            end_lease(&runtime->leases[number]);
+        if (number <= mask) {
+            end_leases(runtime, number);
         }
     }
     pthread_mutex_unlock(&runtime->leases_lock);
@@ -233,7 +253,7 @@ sp_runtime_lend(struct sp_runtime *runtime, struct sp_encoder *encoder, uint32_t
     bool found = find_free_lease(runtime, lease);
     if (found) {
         runtime->leases[*lease] =
-            (struct sp_result_lease){blocks, encoder->block_count};
+            (struct sp_result_lease){.blocks = blocks, .count = encoder->block_count};
         encoder->block_count = 0;
     }
     pthread_mutex_unlock(&runtime->leases_lock);
@@ -242,13 +262,6 @@ sp_runtime_lend(struct sp_runtime *runtime, struct sp_encoder *encoder, uint32_t
         return SNAKEPIT_NO_MEMORY;
     }
     return SNAKEPIT_OK;
-}
-
-void sp_runtime_end_lease(struct sp_runtime *runtime, uint32_t lease)
-{
-    pthread_mutex_lock(&runtime->leases_lock);
-    end_lease(&runtime->leases[lease]);
-    pthread_mutex_unlock(&runtime->leases_lock);
 }
 
 // ---- Leases of requests: the host's, with us ----------------------------------

@@ -20,6 +20,7 @@
 struct sp_result_lease {
     struct sp_block **blocks; // NULL: the lease is free
     uint32_t count;
+    uint32_t joined; // number + 1 of the lease that ends with this one; 0: none
 };
 
 // What an executor runs now. Written by the executor alone, but for `mark`.
@@ -53,6 +54,8 @@ struct sp_executor {
     struct sp_encoder encoder;
     struct sp_current current;
     PyObject *shapes; // of the arguments of a call that raised, until it is answered
+    struct sp_patience stream_patience; // of waits for a stream's reader
+    uint32_t stream_lease; // what the answer must keep for a stream, or SP_NO_LEASE
 };
 
 // Constant after attach(), but for what a comment gives an owner.
@@ -73,11 +76,13 @@ struct sp_runtime {
     uint32_t next_lease;            // guarded by leases_lock
     uint64_t returns_head;          // guarded by leases_lock
 
-    struct sp_tools tools; // constant once ready() was called
-    PyObject *fallback;    // as tools
-    PyObject *formatter;   // as tools
-    PyObject *on_cancel;   // as tools
-    PyObject *refusal;     // as tools
+    struct sp_tools tools;   // constant once ready() was called
+    PyObject *fallback;      // as tools
+    PyObject *formatter;     // as tools
+    PyObject *on_cancel;     // as tools
+    PyObject *refusal;       // as tools
+    PyObject *stream_opener; // as tools; makes an iterator of an asynchronous one
+    PyObject *chunk_type;    // as tools; StreamChunk
 
     pthread_t service;
     pid_t host;                     // service.c
@@ -94,8 +99,10 @@ struct sp_runtime *sp_runtime_attach(struct sp_codec *codec);
 snakepit_err sp_runtime_lend(struct sp_runtime *runtime,
                              struct sp_encoder *encoder,
                              uint32_t *lease);
-// Ends a lease that the host never learned of.
+// Ends a lease that the host does not know or has no more use for.
 void sp_runtime_end_lease(struct sp_runtime *runtime, uint32_t lease);
+// Has `other`, and what was joined to it, end with `lease`, to which nothing is joined.
+void sp_runtime_join_leases(struct sp_runtime *runtime, uint32_t lease, uint32_t other);
 // Takes back the leases that the host has returned.
 void sp_runtime_collect(struct sp_runtime *runtime);
 // Gives memory back that no answer has needed since the last time. Any thread, attached

@@ -2,7 +2,7 @@
 """The C extension: a worker's end of the shared memory. See python/native."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, final
 
 if sys.version_info >= (3, 12):
@@ -136,6 +136,12 @@ def set_refusal(function: Callable[[str, dict[str, Any]], BaseException]) -> Non
 def set_on_cancel(function: Callable[[int], object] | None) -> None:
     """`function(call)` is told the number of each call that is cancelled, on a thread
     of the extension. What it raises is printed.
+    """
+
+def set_streams(opener: Callable[[Any], Iterator[Any]], chunk: type) -> None:
+    """`opener(iterator)` makes an iterator of an asynchronous one; executors drive it.
+
+    Instances of `chunk` say in `is_final` whether they are the last.
     """
 
 def set_on_unserialisable(choice: str) -> None:

@@ -8,7 +8,9 @@ one thread goes to `get_thread_local`; what all threads change is touched under
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import inspect
 import threading
 import time
 import warnings
@@ -196,8 +198,21 @@ def thread_safe_method(method: Method) -> Method:
         finally:
             tally.depth -= 1
 
-    setattr(tracked, SAFE_MARK, True)
-    return cast(Method, tracked)
+    made = _tracked_stream(method) if inspect.isgeneratorfunction(method) else tracked
+    setattr(made, SAFE_MARK, True)
+    return cast(Method, made)
+
+
+def _tracked_stream(method: Callable[..., Any]) -> Callable[..., Any]:
+    """A generator counts as one request, active until it is closed."""
+
+    @functools.wraps(method)
+    def tracked(self: Any, *args: Any, **kwargs: Any) -> Any:
+        tracker = getattr(self, "_snakepit_tracker", None)
+        with contextlib.nullcontext() if tracker is None else tracker.track_request():
+            return (yield from method(self, *args, **kwargs))
+
+    return tracked
 
 
 def require_thread_safe(method: Method) -> Method:

@@ -26,6 +26,11 @@ class Kind(enum.Enum):
     GENERATOR = "a generator"
     ASYNC_GENERATOR = "an async generator"
 
+    @property
+    def streams(self) -> bool:
+        """Whether a call gives many values."""
+        return self in (Kind.GENERATOR, Kind.ASYNC_GENERATOR)
+
 
 def kind_of(function: Function) -> Kind:
     """The kind of a function, a method or a partial, looked at below its decorators."""
@@ -46,18 +51,20 @@ def kind_of(function: Function) -> Kind:
     return Kind.PLAIN
 
 
-def plain(what: str, function: Function) -> Function:
-    """`function` as something that an executor can call for one answer.
+def plain(function: Function) -> Function:
+    """`function` as something that an executor can call.
 
-    A plain function is returned as it is, so it costs nothing. Raises AdapterError,
-    which names the function as `what`, for a kind that cannot be called.
+    A plain function is returned as it is, so it costs nothing. What calls return that
+    stream, an iterator, is driven by the executor.
     """
-    return WAYS[kind_of(function)](what, function)
+    return WAYS[kind_of(function)](function)
 
 
-def check(what: str, function: Function) -> None:
-    """Raises AdapterError, which names `what`, for a kind that cannot be called."""
-    plain(what, function)
+def check_gives_one_value(what: str, function: Function) -> None:
+    """Raises AdapterError, which names the function as `what`, for one that streams."""
+    kind = kind_of(function)
+    if kind.streams:
+        raise AdapterError(f"{what} is {kind.value}; only tools can stream")
 
 
 def finished(result: Any) -> Any:
@@ -68,11 +75,11 @@ def finished(result: Any) -> Any:
     return event_loop.run(result) if inspect.iscoroutine(result) else result
 
 
-def _as_it_is(what: str, function: Function) -> Function:
+def _as_it_is(function: Function) -> Function:
     return function
 
 
-def _on_the_loop(what: str, function: Function) -> Function:
+def _on_the_loop(function: Function) -> Function:
     run = event_loop.run
 
     @functools.wraps(function)
@@ -82,15 +89,9 @@ def _on_the_loop(what: str, function: Function) -> Function:
     return awaited
 
 
-def _refused(what: str, function: Function) -> Function:
-    raise AdapterError(
-        f"{what} is {kind_of(function).value}; this version has no streaming tools"
-    )
-
-
-WAYS: dict[Kind, Callable[[str, Function], Function]] = {
+WAYS: dict[Kind, Callable[[Function], Function]] = {
     Kind.PLAIN: _as_it_is,
     Kind.COROUTINE: _on_the_loop,
-    Kind.GENERATOR: _refused,
-    Kind.ASYNC_GENERATOR: _refused,
+    Kind.GENERATOR: _as_it_is,
+    Kind.ASYNC_GENERATOR: _as_it_is,  # see streaming.driven
 }

@@ -232,10 +232,11 @@ def run(coroutine: Coroutine[Any, Any, Any], shielded: bool = False) -> Any:
     which case the coroutine was cancelled and has ended; a `shielded` one is not. Not
     for code that runs on the loop itself, which awaits.
     """
-    return _started().run(coroutine, shielded)
+    return started().run(coroutine, shielded)
 
 
-def _started() -> EventLoop:
+def started() -> EventLoop:
+    """The worker's loop, which runs now. Any thread."""
     global _running
     if _running is None:
         with _lock:

@@ -10,7 +10,15 @@ import inspect
 import sys
 from typing import Any, Callable, TypeVar
 
-from . import calling, configuration, event_loop, faults, resources, runtime
+from . import (
+    calling,
+    configuration,
+    event_loop,
+    faults,
+    resources,
+    runtime,
+    streaming,
+)
 
 Result = TypeVar("Result")
 
@@ -62,19 +70,64 @@ def clean_up(adapter: Any) -> None:
         print(f"snakepit: cleanup of {type(adapter).__name__}: {text}", file=sys.stderr)
 
 
-def once(adapter_class: type, use: Callable[[Any], Result]) -> Result:
+class StreamOfOneCall:
+    """The iterator that a tool of an instance for one call returned.
+
+    The instance lives until the stream is closed. Owner: the executor that drives it.
+    """
+
+    def __init__(self, adapter: Any, items: Any) -> None:
+        """Takes the instance over. `items` is an iterator, asynchronous or not."""
+        self.adapter = adapter
+        self.items = items if hasattr(items, "__next__") else streaming.driven(items)
+
+    def __iter__(self) -> StreamOfOneCall:
+        """Itself."""
+        return self
+
+    def __next__(self) -> Any:
+        """The next item of the tool."""
+        return next(self.items)
+
+    def close(self) -> None:
+        """Closes the tool's iterator, then cleans the instance up; once."""
+        adapter, self.adapter = self.adapter, None
+        if adapter is None:
+            return
+        try:
+            close = getattr(self.items, "close", None)
+            if close is not None:
+                close()
+        finally:
+            try:
+                runtime.shield()
+            finally:
+                clean_up(adapter)
+
+    def __del__(self) -> None:
+        """Nobody drove it: an interruption came in between."""
+        self.close()
+
+
+def once(adapter_class: type, use: Callable[[Any], Result]) -> Result | StreamOfOneCall:
     """What `use` makes of an instance that lives for this call alone.
 
-    The instance is cleaned up also where `initialize` or `use` raises or is cancelled.
+    The instance is cleaned up also where `initialize` or `use` raises or is cancelled;
+    where `use` gives an iterator, once that is closed.
     """
     adapter = None
+    streams = False
     try:
         adapter = construct(adapter_class)
         initialize(adapter)
-        return use(adapter)
+        result = use(adapter)
+        streams = streaming.is_stream(result)
+        return StreamOfOneCall(adapter, result) if streams else result
     finally:
-        # An interruption that strikes before the shield is up is the only one there is.
-        try:
-            runtime.shield()
-        finally:
-            clean_up(adapter)
+        if not streams:
+            # An interruption that strikes before the shield is up is the only one
+            # there is.
+            try:
+                runtime.shield()
+            finally:
+                clean_up(adapter)

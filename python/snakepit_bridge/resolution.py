@@ -42,15 +42,13 @@ def is_per_request(adapter_class: type) -> bool:
 def of_instance(adapter: Any) -> Answers:
     """For one instance that all calls share.
 
-    Raises AdapterError for a function that cannot be called as the host calls: by name,
-    on one of the worker's threads, for one answer; and for an adapter without any.
+    Raises AdapterError for a function that cannot be called by name, as the host
+    does; for an `initialize` or `cleanup` that streams; and for an adapter that has
+    nothing to call.
     """
     tools = collect(adapter)
     _check(type(adapter), tools)
-    functions = {
-        name: calling.plain(_of(name, type(adapter)), found.function)
-        for name, found in tools.items()
-    }
+    functions = {name: calling.plain(found.function) for name, found in tools.items()}
     return Answers(_metadata(tools), functions, fallback_of(adapter))
 
 
@@ -101,12 +99,11 @@ def _of(name: str, adapter_class: type) -> str:
 
 def _check(adapter_class: type, tools: dict[str, Tool]) -> None:
     for name, found in tools.items():
-        calling.check(_of(name, adapter_class), found.function)
         _check_parameters(_of(name, adapter_class), found.function)
-    for name in ("initialize", "cleanup", *FALLBACKS):
+    for name in ("initialize", "cleanup"):
         if callable(getattr(adapter_class, name, None)):
             what = f"{name} of {adapter_class.__name__}"
-            calling.check(what, getattr(adapter_class, name))
+            calling.check_gives_one_value(what, getattr(adapter_class, name))
     if not tools and _style_of(adapter_class) is None:
         raise AdapterError(
             f"{adapter_class.__name__} has nothing to call: no method has @tool, "

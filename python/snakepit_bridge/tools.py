@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Callable, TypeVar, overload
 
+from . import calling
 from .errors import AdapterError
 
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -61,6 +62,7 @@ class ToolMetadata:
     description: str = ""
     parameters: list[ToolParameter] = field(default_factory=list)
     thread_safe: bool = False  # marked with thread_safe_method
+    streams: bool = False  # a generator, so that a call gives many values
 
     def as_message(self) -> dict[str, Any]:
         """The metadata as a dict that MessagePack can hold."""
@@ -68,6 +70,7 @@ class ToolMetadata:
             "name": self.name,
             "description": self.description,
             "parameters": [parameter.as_message() for parameter in self.parameters],
+            "streams": self.streams,
         }
 
 
@@ -212,6 +215,7 @@ def _describe(attribute: str, function: Callable[..., Any]) -> Tool:
         description=_bounded(mark.description or _first_paragraph(function)),
         parameters=parameters_of(function),
         thread_safe=bool(getattr(function, SAFE_MARK, False)),
+        streams=calling.kind_of(function).streams,
     )
     return Tool(metadata, function, attribute)
 

@@ -25,9 +25,11 @@ from . import (
     resolution,
     resources,
     runtime,
+    streaming,
 )
 from .configuration import Configuration
 from .resolution import Answers
+from .stream import StreamChunk
 from .tools import ToolMetadata
 from .version import __version__
 
@@ -164,6 +166,7 @@ class Worker:
         runtime.native.set_fallback(answers.fallback)
         runtime.native.set_formatter(faults.answer)
         runtime.native.set_refusal(errors.refusal)
+        runtime.native.set_streams(streaming.driven, StreamChunk)
         runtime.native.set_on_unserialisable(self.settings.on_unserialisable)
 
     def serve(self) -> int:

@@ -100,7 +100,7 @@ def test_every_kind_has_a_way() -> None:
 
 
 def test_a_plain_function_is_not_wrapped() -> None:
-    assert calling.plain("it", len) is len
+    assert calling.plain(len) is len
 
 
 # ---- Running -------------------------------------------------------------------------
@@ -111,7 +111,7 @@ def test_a_coroutine_runs_on_the_loops_thread() -> None:
         return threading.current_thread().name
 
     assert event_loop.run(where()) == "snakepit-loop"
-    assert calling.plain("it", coroutine)() == "awaited"
+    assert calling.plain(coroutine)() == "awaited"
 
 
 def test_what_a_coroutine_raises_is_raised_and_keeps_nothing() -> None:
@@ -160,7 +160,7 @@ def test_many_threads_share_one_loop() -> None:
 
 def test_a_cancel_runs_finally_and_becomes_cancelled(call: FakeCall) -> None:
     ran: list[Any] = []
-    loop = event_loop._started()
+    loop = event_loop.started()
 
     async def wait() -> None:
         try:
@@ -191,7 +191,7 @@ def test_a_call_that_was_cancelled_before_does_not_begin(call: FakeCall) -> None
 
 def test_a_shielded_coroutine_runs_to_its_end(call: FakeCall) -> None:
     call.cancelled = True
-    loop = event_loop._started()
+    loop = event_loop.started()
 
     async def tidy() -> str:
         loop.cancel(call.id)
@@ -202,7 +202,7 @@ def test_a_shielded_coroutine_runs_to_its_end(call: FakeCall) -> None:
 
 
 def test_a_task_that_is_cancelled_before_its_first_step_ends_its_wait() -> None:
-    loop = event_loop._started()
+    loop = event_loop.started()
     ran: list[str] = []
 
     async def never() -> None:
@@ -222,7 +222,7 @@ def test_a_task_that_is_cancelled_before_its_first_step_ends_its_wait() -> None:
 
 
 def test_work_that_is_cancelled_before_it_begins_never_does() -> None:
-    loop = event_loop._started()
+    loop = event_loop.started()
     work = event_loop.Work(loop.loop, coroutine())
     loop.loop.call_soon_threadsafe(work.cancel)
     assert work.done.acquire(timeout=10), "nobody was told"

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, ClassVar
 
 import pytest
 from snakepit_bridge import BaseAdapter, configuration, life, resources
@@ -77,6 +78,61 @@ def test_a_cleanup_that_fails_does_not_change_the_answer(
 
     assert life.once(Untidy, lambda adapter: 7) == 7
     assert "snakepit: cleanup of Untidy" in capsys.readouterr().err
+
+
+class Tidy(BaseAdapter):
+    """Notes in what order things end."""
+
+    ends: ClassVar[list[str]] = []
+
+    def numbers(self, fail: bool = False) -> Iterator[int]:
+        try:
+            yield 1
+            if fail:
+                raise ValueError("no two")
+            yield 2
+        finally:
+            self.ends.append("generator")
+
+    def cleanup(self) -> None:
+        self.ends.append("cleanup")
+
+
+@pytest.fixture
+def tidy() -> Any:
+    Tidy.ends.clear()
+    return lambda **how: life.once(Tidy, lambda adapter: adapter.numbers(**how))
+
+
+def test_an_instance_lives_until_its_stream_is_closed(tidy: Any) -> None:
+    stream = tidy()
+    assert list(stream) == [1, 2]
+    assert Tidy.ends == ["generator"]
+    stream.close()
+    stream.close()
+    assert Tidy.ends == ["generator", "cleanup"]
+
+
+def test_a_stream_that_is_broken_off_is_closed_before_its_instance(tidy: Any) -> None:
+    stream = tidy()
+    assert next(stream) == 1
+    stream.close()
+    assert Tidy.ends == ["generator", "cleanup"]
+
+
+def test_a_stream_that_nobody_drove_is_cleaned_up(tidy: Any) -> None:
+    stream = tidy()
+    del stream
+    assert Tidy.ends == ["cleanup"]
+
+
+def test_a_stream_that_fails_is_cleaned_up_once(tidy: Any) -> None:
+    stream = tidy(fail=True)
+    assert next(stream) == 1
+    with pytest.raises(ValueError, match="no two"):
+        next(stream)
+    stream.close()
+    assert Tidy.ends == ["generator", "cleanup"]
 
 
 # ---- Resources -----------------------------------------------------------------------

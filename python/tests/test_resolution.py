@@ -58,18 +58,14 @@ def positional_with_default(self: object, x: int = 1, /) -> int:
 @pytest.mark.parametrize(
     ("members", "message"),
     [
-        (
-            {"f": tool(async_generator())},
-            "tool 'f' of Made is an async generator; this",
-        ),
-        ({"f": tool(generator())}, "is a generator; this version has no streaming"),
-        ({"f": thread_safe_method(generator())}, "tool 'f' of Made is a generator"),
         ({"f": tool(positional)}, "positional-only parameter 'x'"),
-        ({"execute_tool": generator()}, "execute_tool of Made is a generator"),
-        ({"_dispatch": async_generator()}, "_dispatch of Made is an async generator"),
         (
             {"f": tool(lambda self: 1), "cleanup": generator()},
-            "cleanup of Made is a gen",
+            "cleanup of Made is a generator; only tools can stream",
+        ),
+        (
+            {"f": tool(lambda self: 1), "initialize": async_generator()},
+            "initialize of Made is an async generator; only tools can stream",
         ),
         ({}, "has nothing to call"),
     ],
@@ -81,6 +77,20 @@ def test_what_cannot_be_called_is_refused_at_the_start(
         resolution.of_instance(adapter_of(**members))
     with pytest.raises(AdapterError, match=message):
         resolution.of_class(type(adapter_of(**members)))
+
+
+@pytest.mark.parametrize("decorate", [tool, thread_safe_method])
+@pytest.mark.parametrize("make", [generator, async_generator])
+def test_tools_that_stream_are_handed_over_and_told_of(
+    decorate: Any, make: Any
+) -> None:
+    adapter = adapter_of(f=decorate(make()), g=tool(lambda self: 1))
+    for answers in (
+        resolution.of_instance(adapter),
+        resolution.of_class(type(adapter)),
+    ):
+        assert [metadata.streams for metadata in answers.tools] == [True, False]
+        assert answers.tools[0].as_message()["streams"] is True
 
 
 @pytest.mark.parametrize("decorate", [tool, thread_safe_method])

@@ -45,6 +45,8 @@ def test_each_showcase_has_its_tools(process: ShowcaseAdapter) -> None:
         "get_stats",
         "process_binary",
         "generate_dataset",
+        "stream_progress",
+        "stream_fibonacci",
     }
     assert names(ThreadedShowcaseAdapter()) == {
         "ping",
@@ -219,6 +221,24 @@ def test_a_cancelled_call_stops(
     monkeypatch.setattr(threaded_showcase, "current_call", lambda: call)
     with pytest.raises(threaded_showcase.Cancelled):
         threaded.stress_test(duration_ms=60_000)
+
+
+def test_progress_ends_with_a_final_chunk(process: ShowcaseAdapter) -> None:
+    chunks = list(process.stream_progress(steps=4))
+    assert [chunk.data["progress"] for chunk in chunks] == [0.25, 0.5, 0.75, 1.0]
+    assert [chunk.is_final for chunk in chunks] == [False, False, False, True]
+    with pytest.raises(ValueError, match="1 or more"):
+        next(process.stream_progress(steps=0))
+
+
+def test_fibonacci_goes_as_far_as_64_bits(process: ShowcaseAdapter) -> None:
+    values = [chunk["value"] for chunk in process.stream_fibonacci(count=93)]
+    assert values[:7] == [0, 1, 1, 2, 3, 5, 8]
+    assert values[-1] == values[-2] + values[-3] < 2**63
+    assert list(process.stream_fibonacci(count=0)) == []
+    for count in (-1, 94):
+        with pytest.raises(ValueError, match="0 to 93"):
+            next(process.stream_fibonacci(count=count))
 
 
 def test_history_is_limited(threaded: ThreadedShowcaseAdapter) -> None:

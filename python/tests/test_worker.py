@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
-from snakepit_bridge import configuration, resources, runtime, worker
+from snakepit_bridge import (
+    StreamChunk,
+    configuration,
+    resources,
+    runtime,
+    streaming,
+    worker,
+)
 from snakepit_bridge.worker import main
 
 Write = Callable[[str, str], str]
@@ -64,6 +71,9 @@ class FakeRuntime:
 
     def set_refusal(self, function: Any) -> None:
         self.refusal = function
+
+    def set_streams(self, opener: Any, chunk: type) -> None:
+        self.streams = (opener, chunk)
 
     def set_on_unserialisable(self, choice: str) -> None:
         self.on_unserialisable = choice
@@ -145,6 +155,7 @@ def test_the_host_is_told_what_the_worker_is(host: Any, write_module: Write) -> 
             "parameters": [
                 {"name": "x", "required": False, "annotation": "int", "default": 1}
             ],
+            "streams": False,
         }
     ]
 
@@ -284,6 +295,7 @@ def test_the_formatter_and_the_fallback_are_installed(
     assert fake.formatter(ValueError("v"))[:2] == ("ValueError", "v")
     assert "its worker goes on" in fake.formatter(SystemExit(1))[1]
     assert fake.on_unserialisable == "error"
+    assert fake.streams == (streaming.driven, StreamChunk)
 
 
 def test_what_becomes_of_odd_values_is_passed_on(

@@ -12,6 +12,7 @@
 #include "cli/output.h"
 #include "cli/pit.h"
 #include "cli/report.h"
+#include "cli/stream.h"
 #include "cli/text.h"
 
 #define SESSION_MAX   255u
@@ -23,6 +24,7 @@ struct call {
     snakepit_call_options options;
     const char *tool;
     bool json;
+    bool stream;
     snakepit_call_id id;
     bool done;
     snakepit_err err;
@@ -103,6 +105,11 @@ run(struct sp_cli *cli, snakepit *pit, struct call *call, snakepit_writer *args)
     if (err == SNAKEPIT_CANCELLED) {
         return sp_cli_report_interrupt(cli);
     }
+    if (err == SNAKEPIT_OK && call->stream) {
+        const struct sp_cli_stream wanted = {
+            call->tool, args, &call->options, call->json};
+        return sp_cli_stream(cli, pit, &wanted);
+    }
     if (err == SNAKEPIT_OK) {
         err = snakepit_submit(
             pit, call->tool, args, &call->options, on_done, call, &call->id);
@@ -151,7 +158,8 @@ int sp_cli_call(struct sp_cli *cli)
                     .timeout_ms = (uint32_t)given->numbers[SP_CLI_CALL_TIMEOUT],
                     .session_id = session},
         .tool = given->words[1],
-        .json = given->texts[SP_CLI_CALL_JSON] != NULL};
+        .json = given->texts[SP_CLI_CALL_JSON] != NULL,
+        .stream = given->texts[SP_CLI_CALL_STREAM] != NULL};
     snakepit_message why = {0};
     snakepit_writer *args = snakepit_writer_new();
     snakepit_err err = SNAKEPIT_NO_MEMORY;

@@ -139,7 +139,8 @@ struct sp_slot_result {
 
 // One piece of a stream. A tube is a ring of bytes that chunks lie in one behind the
 // other, each aligned to its size; none goes over the end: what is left there is
-// skipped.
+// skipped. Its lease is never returned through a ring: it ends when the head is behind
+// the chunk, and with the lease of the answer at the latest.
 struct sp_chunk {
     uint64_t body;      // offset in `results`; SP_CHUNK_HERE: it follows; SP_CHUNK_SKIP
     uint32_t body_size; // bytes

@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "ipc/futex.h"
 #include "ipc/ring.h"
+#include "ipc/wait.h"
 
 #define RAN_US_MOST UINT64_C(10000000)
 
@@ -161,11 +162,12 @@ static void begin_notify(struct sp_port *port, uint32_t slot)
     }
 }
 
-// Whatever the word says: the worker could have wiped the mark of a waiter.
+// Whatever the word says: the worker could have wiped the mark of a waiter. All of
+// them, for an executor may sleep on the same word.
 static void wake_waiter(struct sp_port *port, uint32_t slot)
 {
     if (!port->slots[slot].notify) {
-        sp_futex_wake(state_word(port, slot), 1);
+        sp_futex_wake(state_word(port, slot), INT32_MAX);
     }
 }
 
@@ -297,6 +299,7 @@ void sp_port_cancel(struct sp_port *port, uint32_t slot)
 {
     SP_CHECK(slot < port->view.shape.slots);
     __atomic_store_n(&port->view.slots[slot].request.cancel, 1, __ATOMIC_RELEASE);
+    sp_wake_executor(&port->view.slots[slot]);
 }
 
 // Loads every field once. Plain struct assignment could read a field twice.

@@ -132,7 +132,8 @@ uint32_t sp_port_next_turn(uint32_t turn);
 // Whether it has not even read that it is to serve. `turn` is the one that follows.
 bool sp_port_serves(const struct sp_port *port, uint32_t slot, uint32_t turn);
 
-// Asks the tool in a slot to stop, for those that look.
+// Asks the tool in a slot to stop, for those that look; wakes one that waits for its
+// stream's reader.
 void sp_port_cancel(struct sp_port *port, uint32_t slot);
 
 // Reads the answer of a slot that is DONE and frees the slot. PROTOCOL: it makes no

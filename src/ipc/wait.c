@@ -107,11 +107,16 @@ static uint32_t look(struct sp_slot *slot)
 // Whether there is nothing yet that the waiter would look at.
 static bool must_wait(struct sp_slot *slot, const struct sp_wait *wait, uint32_t word)
 {
+    if (!is_under_way(word)) {
+        return false;
+    }
+    // While it is QUEUED the tail is that of an earlier call.
+    if (!wait->tube || (word & SP_SLOT_STATE) == SP_SLOT_QUEUED) {
+        return true;
+    }
     // [tube:seen] the chunk is visible once the tail is; pairs with [tube:put].
-    return is_under_way(word) &&
-           (!wait->tube ||
-            atomic_load_explicit(&slot->result.tube_tail, memory_order_acquire) ==
-                wait->tail_seen);
+    return atomic_load_explicit(&slot->result.tube_tail, memory_order_acquire) ==
+           wait->tail_seen;
 }
 
 static bool spin_for_slot(struct sp_slot *slot,

@@ -63,11 +63,17 @@ static const char *pool_name(const snakepit_call_options *options)
     return options == NULL ? NULL : options->pool;
 }
 
+// An answer that says why there was no call; NULL without memory for it.
+static struct sp_call *failed(snakepit_err err, const char *message)
+{
+    const struct sp_failure failure = {.err = err, .message = message};
+    return sp_call_failed(&failure);
+}
+
 static snakepit_err
 fail(snakepit_err err, const char *message, snakepit_answer **answer)
 {
-    const struct sp_failure failure = {.err = err, .message = message};
-    struct sp_call *call = sp_call_failed(&failure);
+    struct sp_call *call = failed(err, message);
     *answer = call == NULL ? NULL : sp_call_answer(call);
     return err;
 }
@@ -81,14 +87,14 @@ fail_json(snakepit_err err, const snakepit_message *why, snakepit_answer **answe
     return fail(err, text, answer);
 }
 
-static snakepit_err fail_unknown_pool(const char *name, snakepit_answer **answer)
+static struct sp_call *unknown_pool(const char *name)
 {
     char text[512];
     (void)snprintf(text,
                    sizeof text,
                    "there is no pool \"%.255s\"",
                    name == NULL ? "default" : name);
-    return fail(SNAKEPIT_UNKNOWN_POOL, text, answer);
+    return failed(SNAKEPIT_UNKNOWN_POOL, text);
 }
 
 // The session of a call begins, or lives on. Where that is not possible the call goes
@@ -104,34 +110,51 @@ static void use_session(snakepit *pit, const struct sp_request_text *text)
 
 // ---- Calls --------------------------------------------------------------------
 
+struct sp_pool *sp_pit_order(snakepit *pit,
+                             struct sp_pit_order *order,
+                             snakepit_err *err,
+                             struct sp_call **refused)
+{
+    snakepit_call_options room;
+    const char *wrong;
+    *err = SNAKEPIT_INVALID_ARGUMENT;
+    const snakepit_call_options *options =
+        sp_options_read(order->options, sizeof room, &room, &wrong);
+    if (wrong == NULL) {
+        wrong = describe(order->tool, order->args, options, &order->text, err);
+    }
+    if (wrong == NULL && pit == NULL) {
+        *err = SNAKEPIT_INVALID_ARGUMENT;
+        wrong = "there is no pit: opening it failed";
+    }
+    if (wrong != NULL) {
+        *refused = failed(*err, wrong);
+        return NULL;
+    }
+    struct sp_pool *pool = sp_pit_pool(pit, pool_name(options));
+    if (pool == NULL) {
+        *err = SNAKEPIT_UNKNOWN_POOL;
+        *refused = unknown_pool(pool_name(options));
+        return NULL;
+    }
+    use_session(pit, &order->text);
+    order->timeout_ms = options == NULL ? 0 : options->timeout_ms;
+    return pool;
+}
+
 snakepit_err snakepit_call(snakepit *pit,
                            const char *tool,
                            const snakepit_writer *args,
                            const snakepit_call_options *options,
                            snakepit_answer **answer)
 {
-    struct sp_request_text text;
-    snakepit_call_options room;
-    snakepit_err err = SNAKEPIT_INVALID_ARGUMENT;
-    const char *wrong;
-    options = sp_options_read(options, sizeof room, &room, &wrong);
-    if (wrong == NULL) {
-        wrong = describe(tool, args, options, &text, &err);
-    }
-    if (wrong != NULL) {
-        return fail(err, wrong, answer);
-    }
-    if (pit == NULL) {
-        return fail(
-            SNAKEPIT_INVALID_ARGUMENT, "there is no pit: opening it failed", answer);
-    }
-    struct sp_pool *pool = sp_pit_pool(pit, pool_name(options));
-    if (pool == NULL) {
-        return fail_unknown_pool(pool_name(options), answer);
-    }
-    use_session(pit, &text);
+    struct sp_pit_order order = {.tool = tool, .args = args, .options = options};
+    snakepit_err err;
     struct sp_call *call;
-    err = sp_pool_call(pool, &text, options == NULL ? 0 : options->timeout_ms, &call);
+    struct sp_pool *pool = sp_pit_order(pit, &order, &err, &call);
+    if (pool != NULL) {
+        err = sp_pool_call(pool, &order.text, order.timeout_ms, &call);
+    }
     *answer = call == NULL ? NULL : sp_call_answer(call);
     return err;
 }

@@ -369,21 +369,23 @@ snakepit_err snakepit_await_ready(snakepit *pit,
 
 // ---- Close --------------------------------------------------------------------
 
-static bool any_busy(const snakepit *pit)
+typedef bool still_fn(struct sp_pool *pool);
+
+static bool any_pool(const snakepit *pit, still_fn *still)
 {
     for (size_t i = 0; i < pit->count; i++) {
-        if (sp_pool_is_busy(pit->pools[i].pool)) {
+        if (still(pit->pools[i].pool)) {
             return true;
         }
     }
     return false;
 }
 
-static void await_calls(snakepit *pit, uint64_t deadline)
+static void await_pools(snakepit *pit, still_fn *still, uint64_t deadline)
 {
     for (;;) {
         uint32_t seen = atomic_load_explicit(&pit->changes, memory_order_acquire);
-        if (!any_busy(pit) || sp_clock_now() >= deadline) {
+        if (!any_pool(pit, still) || sp_clock_now() >= deadline) {
             return;
         }
         (void)sp_futex_wait(&pit->changes, seen, deadline);
@@ -400,10 +402,11 @@ void snakepit_close(snakepit *pit, uint32_t grace_ms)
     for (size_t i = 0; i < pit->count; i++) {
         sp_pool_begin_close(pit->pools[i].pool);
     }
-    await_calls(pit, deadline);
+    await_pools(pit, sp_pool_is_busy, deadline);
     for (size_t i = 0; i < pit->count; i++) {
         sp_pool_end_all(pit->pools[i].pool);
     }
+    await_pools(pit, sp_pool_closes_streams, SP_NEVER);
     sp_drain_finish(pit);
     sp_sessions_close(&pit->sessions);
     sp_loop_stop(pit);

@@ -122,6 +122,25 @@ struct sp_pool *sp_pit_pool(const snakepit *pit, const char *name);
 // sp_pool_hooks.question: the sessions' tools, or those of the program.
 snakepit_err sp_pit_question(void *user, struct sp_question *question);
 
+// ---- call.c -------------------------------------------------------------------
+
+// What the program wants called, and what becomes of that once it is checked.
+struct sp_pit_order {
+    const char *tool;
+    const snakepit_writer *args;
+    const snakepit_call_options *options;
+    // Out. Borrows the above, but for `options`.
+    struct sp_request_text text;
+    uint32_t timeout_ms;
+};
+
+// Checks an order and uses its session. NULL: it was refused with `*err`, and
+// `*refused` says why; that is NULL without memory.
+struct sp_pool *sp_pit_order(snakepit *pit,
+                             struct sp_pit_order *order,
+                             snakepit_err *err,
+                             struct sp_call **refused);
+
 // ---- session.c ----------------------------------------------------------------
 
 // Before the pools: they share its hash key. `config` and what the program wants to be

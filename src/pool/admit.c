@@ -10,6 +10,7 @@
 #include "ipc/wait.h"
 #include "pool/affinity.h"
 #include "pool/question.h"
+#include "pool/stream.h"
 
 // A worker is handed calls in advance as long as they would take less than this to run:
 // long enough that it never waits for its host, short enough that nobody waits behind
@@ -107,16 +108,6 @@ prepare(struct sp_call *call, const struct sp_request_text *text, uint32_t timeo
         }
     }
     return sp_parcel_fill(store, call->parcel, text);
-}
-
-struct sp_call *sp_call_failed(const struct sp_failure *failure)
-{
-    struct sp_call *call = sp_call_new(NULL);
-    if (call != NULL) {
-        sp_call_set_failure(call, failure);
-        call->phase = SP_CALL_ENDED;
-    }
-    return call;
 }
 
 // Gives the worker its memory back.
@@ -447,6 +438,8 @@ wait_in_slot(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
         .deadline = call->deadline,
         .moves = &call->moves,
         .moves_seen = atomic_load_explicit(&call->moves, memory_order_acquire),
+        .tube = call->stream != NULL,
+        .tail_seen = call->stream != NULL ? call->stream->tube.tail : 0,
     };
     sp_pool_unlock(pool, after);
     wait.woke = after->woke;
@@ -466,18 +459,25 @@ wait_in_slot(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
     sp_port_unpin(port);
 }
 
+void sp_pool_wait_once(struct sp_pool *pool,
+                       struct sp_call *call,
+                       struct sp_after *after)
+{
+    if (call->phase == SP_CALL_PLACED) {
+        wait_in_slot(pool, call, after);
+    } else {
+        wait_in_line(pool, call, after);
+    }
+    if (call->phase != SP_CALL_ENDED) {
+        sp_pool_expire(pool, call, sp_clock_now(), after);
+    }
+}
+
 static void
 wait_for_end(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
 {
     while (call->phase != SP_CALL_ENDED) {
-        if (call->phase == SP_CALL_PLACED) {
-            wait_in_slot(pool, call, after);
-        } else {
-            wait_in_line(pool, call, after);
-        }
-        if (call->phase != SP_CALL_ENDED) {
-            sp_pool_expire(pool, call, sp_clock_now(), after);
-        }
+        sp_pool_wait_once(pool, call, after);
     }
 }
 
@@ -556,27 +556,37 @@ snakepit_err sp_pool_submit(struct sp_pool *pool,
     return err;
 }
 
-snakepit_err sp_pool_cancel(struct sp_pool *pool, uint64_t id)
+// ---- Streams ------------------------------------------------------------------
+
+snakepit_err sp_pool_begin_stream(struct sp_pool *pool,
+                                  const struct sp_request_text *text,
+                                  uint32_t timeout_ms,
+                                  struct sp_stream *stream)
 {
     struct sp_after after = {0};
-    struct sp_failure failure = {.err = SNAKEPIT_CANCELLED, .stage = "line"};
-    snakepit_err err = SNAKEPIT_NOT_FOUND;
-    pthread_mutex_lock(&pool->lock);
-    for (struct sp_link *link = pool->asyncs.next; link != &pool->asyncs;
-         link = link->next) {
-        struct sp_call *call = SP_ENTRY(link, struct sp_call, async_link);
-        if (call->id != id) {
-            continue;
-        }
-        if (call->phase == SP_CALL_IN_LINE) {
-            sp_line_remove(&pool->line, call);
-            sp_pool_fail_call(pool, call, &failure, &after);
-        } else {
-            sp_pool_abandon(pool, call, &failure, &after);
-        }
-        err = SNAKEPIT_OK;
-        break;
+    struct sp_call *call = take_call(pool);
+    stream->call = call;
+    if (call == NULL) {
+        return SNAKEPIT_NO_MEMORY;
     }
+    snakepit_err err = prepare(call, text, timeout_ms);
+    pthread_mutex_lock(&pool->lock);
+    if (err == SNAKEPIT_OK) {
+        call->stream = stream;
+        err = admit(pool, call, &after);
+    }
+    if (err == SNAKEPIT_OK) {
+        // The tick watches it as long as nobody reads.
+        if (sp_list_empty(&pool->asyncs)) {
+            pool->hooks.attention(pool->hooks.user);
+        }
+        sp_list_append(&pool->asyncs, &call->async_link);
+    } else {
+        call->stream = NULL;
+        call->id = 0; // there is nothing to cancel
+        refuse(pool, call, err, &after);
+    }
+    stream->moves_seen = atomic_load_explicit(&call->moves, memory_order_relaxed);
     sp_pool_unlock(pool, &after);
     return err;
 }

@@ -35,6 +35,16 @@ void sp_call_free(struct sp_call *call)
     }
 }
 
+struct sp_call *sp_call_failed(const struct sp_failure *failure)
+{
+    struct sp_call *call = sp_call_new(NULL);
+    if (call != NULL) {
+        sp_call_set_failure(call, failure);
+        call->phase = SP_CALL_ENDED;
+    }
+    return call;
+}
+
 void sp_call_describe(const struct sp_call *call, struct sp_slot_request *request)
 {
     const struct sp_parcel *parcel = call->parcel;
@@ -47,7 +57,7 @@ void sp_call_describe(const struct sp_call *call, struct sp_slot_request *reques
         .body_size = parcel->body_size,
         .lease = call->request_lease,
         .deadline = call->deadline,
-        .kind = SP_CALL_TOOL,
+        .kind = call->stream != NULL ? SP_CALL_STREAM : SP_CALL_TOOL,
     };
 }
 
@@ -74,6 +84,7 @@ void sp_call_reset(struct sp_call *call)
     call->err = SNAKEPIT_OK;
     call->body = (struct sp_slice){0};
     call->asynchronous = false;
+    call->stream = NULL;
     call->done = NULL;
 }
 

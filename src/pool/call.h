@@ -19,6 +19,7 @@
 
 struct sp_pool;
 struct sp_seat;
+struct sp_stream;
 struct sp_tie;
 
 enum sp_call_phase {
@@ -39,6 +40,7 @@ struct sp_call {
     struct sp_link link;       // in the pool's free list, line, or list of ended calls
     struct sp_link seat_link;  // in seat->calls, oldest first
     struct sp_link async_link; // in pool->asyncs
+    struct sp_stream *stream;  // whose call it is; NULL: the answer is all there is
     uint64_t id;               // never reused in a pit
     uint64_t deadline;         // CLOCK_MONOTONIC ns or SP_NEVER
     uint64_t line_deadline;    // the same, for its time in the line
@@ -74,6 +76,8 @@ struct sp_call {
 
 // NO_MEMORY.
 struct sp_call *sp_call_new(struct sp_pool *pool);
+// An answer that failed before it was a call of any pool. NULL: NO_MEMORY.
+struct sp_call *sp_call_failed(const struct sp_failure *failure);
 void sp_call_free(struct sp_call *call);
 // Makes an ended call new again; keeps its buffers unless they have grown large.
 void sp_call_reset(struct sp_call *call);

@@ -105,6 +105,14 @@ bool sp_pool_is_busy(struct sp_pool *pool)
     return busy;
 }
 
+bool sp_pool_closes_streams(struct sp_pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    bool closes = pool->closing_streams > 0;
+    pthread_mutex_unlock(&pool->lock);
+    return closes;
+}
+
 void sp_pool_close(struct sp_pool *pool)
 {
     pthread_mutex_lock(&pool->lock);
@@ -191,11 +199,13 @@ void sp_pool_end(struct sp_pool *pool, struct sp_call *call, struct sp_after *af
     if (call->tie != NULL) {
         sp_affinity_end(pool, call);
     }
-    if (call->asynchronous) {
+    if (call->asynchronous || call->stream != NULL) {
         sp_list_remove(&call->async_link);
         if (sp_link_used(&call->question_link)) {
             sp_list_remove(&call->question_link);
         }
+    }
+    if (call->asynchronous) {
         if (!call->serving) {
             sp_list_append(&pool->ended, &call->link);
         }

@@ -92,11 +92,12 @@ struct sp_pool {
     struct sp_line line;
     struct sp_ties ties;
     struct sp_link waited_for; // seats that have lines of their own
-    struct sp_link asyncs;     // asynchronous calls that have not ended
+    struct sp_link asyncs;     // asynchronous calls and streams that have not ended
     struct sp_link ended;      // asynchronous calls whose callback has not run
     struct sp_link questions;  // asynchronous calls that wait for a reply
     uint32_t orphans;
-    uint32_t placed; // calls in slots, orphans excluded
+    uint32_t closing_streams; // of these
+    uint32_t placed;          // calls in slots, orphans excluded
     uint64_t last_call;
     uint64_t ran_average;      // ticks that a call takes to run; 0: not known
     _Atomic uint32_t peer_cpu; // where the last asynchronous call ended
@@ -112,6 +113,9 @@ snakepit_err sp_pool_open(const struct sp_pool_options *options,
 void sp_pool_begin_close(struct sp_pool *pool);
 // True while calls that were admitted have not ended.
 bool sp_pool_is_busy(struct sp_pool *pool);
+// True while the iterators of streams that were given up are being closed; a worker
+// that does not get to it is killed after cancel_grace_ms.
+bool sp_pool_closes_streams(struct sp_pool *pool);
 // Ends all calls that have not ended, with SHUTTING_DOWN.
 void sp_pool_end_all(struct sp_pool *pool);
 // The owner's last word: no seats, no unended calls. Frees the pool with its last
@@ -133,10 +137,11 @@ snakepit_err sp_pool_submit(struct sp_pool *pool,
                             sp_call_done_fn *done,
                             void *user,
                             uint64_t *id);
-// NOT_FOUND: there is no such call any more.
-snakepit_err sp_pool_cancel(struct sp_pool *pool, uint64_t id);
-// An answer that failed before it was a call of any pool. NULL: NO_MEMORY.
-struct sp_call *sp_call_failed(const struct sp_failure *failure);
+// Begins the call of a stream, which gets it; see sp_stream_open().
+snakepit_err sp_pool_begin_stream(struct sp_pool *pool,
+                                  const struct sp_request_text *text,
+                                  uint32_t timeout_ms,
+                                  struct sp_stream *stream);
 // Releases an ended call. Any time, also after sp_pool_close().
 void sp_pool_release(struct sp_call *call);
 
@@ -146,6 +151,9 @@ void sp_pool_release(struct sp_call *call);
 // caller runs sp_call_open() on each, then its callback. Whether others ask: see
 // sp_pool_serve_questions().
 bool sp_pool_collect(struct sp_pool *pool, struct sp_link *ended);
+// Cancels a submitted call or that of a stream. NOT_FOUND: there is no such call any
+// more.
+snakepit_err sp_pool_cancel(struct sp_pool *pool, uint64_t id);
 // Says whether the workers must ring when an asynchronous call ends.
 void sp_pool_set_asleep(struct sp_pool *pool, bool asleep);
 // Makes what the worker left of an ended call readable: copies a large body, parses a
@@ -259,6 +267,16 @@ void sp_pool_abandon(struct sp_pool *pool,
                      struct sp_call *call,
                      const struct sp_failure *failure,
                      struct sp_after *after);
+// Ends a call that has not ended, wherever it is, with `err`.
+void sp_pool_give_up(struct sp_pool *pool,
+                     struct sp_call *call,
+                     snakepit_err err,
+                     struct sp_after *after);
+// Waits for something to happen to a call that has not ended: a move, its end or its
+// deadline, which are dealt with, or a chunk. The lock is released meanwhile.
+void sp_pool_wait_once(struct sp_pool *pool,
+                       struct sp_call *call,
+                       struct sp_after *after);
 void sp_pool_collect_seat(struct sp_pool *pool,
                           struct sp_seat *seat,
                           struct sp_after *after);

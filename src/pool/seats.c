@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "pool/affinity.h"
+#include "pool/stream.h"
 
 #define STUCK_NS SP_NS_PER_S // of an executor that could be late on a busy machine
 
@@ -98,6 +99,9 @@ static void bereave(struct sp_pool *pool,
     struct sp_failure told = *failure;
     told.worker = seat->worker_id;
     told.stage = ran ? "running" : "worker";
+    if (ran && call->stream != NULL && !seat->violated) {
+        sp_stream_keep(call); // what was written before is read before the fault
+    }
     sp_pool_unplace(pool, call);
     sp_port_wake(seat->port, slot);
     sp_port_drop(seat->port, slot);
@@ -198,6 +202,21 @@ static void expire_asyncs(struct sp_pool *pool, uint64_t now, struct sp_after *a
     }
 }
 
+// A stream that nobody reads must not keep its slot when its tool has come to its end.
+static void settle_streams(struct sp_pool *pool, struct sp_after *after)
+{
+    struct sp_link *link = pool->asyncs.next;
+    while (link != &pool->asyncs) {
+        struct sp_call *call = SP_ENTRY(link, struct sp_call, async_link);
+        if (sp_stream_has_ended(call)) {
+            sp_pool_settle(pool, call, after);
+            link = pool->asyncs.next; // others may have ended with it
+        } else {
+            link = link->next;
+        }
+    }
+}
+
 static void
 condemn(struct sp_seat *seat, const struct sp_pool_orders *orders, const char *why)
 {
@@ -282,6 +301,7 @@ bool sp_pool_tick(struct sp_pool *pool,
     struct turn turn = {now, orders, &after};
     bool again = false;
     pthread_mutex_lock(&pool->lock);
+    settle_streams(pool, &after);
     expire_asyncs(pool, now, &after);
     for (struct sp_link *link = pool->seats.next; link != &pool->seats;
          link = link->next) {

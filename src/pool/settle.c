@@ -9,6 +9,7 @@
 #include "payload/reader.h"
 #include "payload/wire.h"
 #include "pool/question.h"
+#include "pool/stream.h"
 
 #define SERVED_A_TURN 64u // questions of submitted calls between two other looks
 
@@ -74,6 +75,9 @@ void sp_pool_end_with_answer(struct sp_pool *pool,
 {
     struct sp_seat *seat = call->seat;
     struct sp_port_answer answer;
+    if (call->stream != NULL) {
+        sp_stream_keep(call);
+    }
     if (sp_port_take_answer(seat->port, call->slot, &answer) != SNAKEPIT_OK ||
         answer.status == SP_STATUS_SKIPPED) {
         sp_pool_fail_for_violation(pool, call, after);
@@ -86,7 +90,9 @@ void sp_pool_end_with_answer(struct sp_pool *pool,
     }
     keep_answer(call, seat->port, &answer);
     call->fault.worker = seat->worker_id;
-    learn(pool, answer.ran_ticks);
+    if (call->stream == NULL) {
+        learn(pool, answer.ran_ticks); // how long a stream takes is its reader's doing
+    }
     if (call->asynchronous) {
         uint32_t cpu = atomic_load_explicit(&seat->port->view.header->worker_cpu,
                                             memory_order_relaxed);
@@ -149,6 +155,7 @@ static struct sp_orphan *orphan_of(struct sp_call *call)
         .slot = call->slot,
         .lease = call->request_lease,
         .served = call->served,
+        .stream = call->stream != NULL,
     };
     call->served = false;
     call->parcel = NULL;
@@ -166,6 +173,7 @@ static void leave_orphan(struct sp_pool *pool, struct sp_call *call)
     call->seat = NULL;
     pool->placed--;
     pool->orphans++;
+    pool->closing_streams += orphan->stream ? 1 : 0;
     pool->hooks.attention(pool->hooks.user);
 }
 
@@ -194,6 +202,39 @@ void sp_pool_abandon(struct sp_pool *pool,
     }
     sp_pool_fail_call(pool, call, &told, after);
     sp_pool_dispatch(pool, after);
+}
+
+void sp_pool_give_up(struct sp_pool *pool,
+                     struct sp_call *call,
+                     snakepit_err err,
+                     struct sp_after *after)
+{
+    struct sp_failure failure = {.err = err, .stage = "line"};
+    if (call->phase == SP_CALL_IN_LINE) {
+        sp_line_remove(&pool->line, call);
+        sp_pool_fail_call(pool, call, &failure, after);
+    } else if (call->phase == SP_CALL_PLACED) {
+        sp_pool_abandon(pool, call, &failure, after);
+    }
+}
+
+snakepit_err sp_pool_cancel(struct sp_pool *pool, uint64_t id)
+{
+    struct sp_after after = {0};
+    snakepit_err err = SNAKEPIT_NOT_FOUND;
+    pthread_mutex_lock(&pool->lock);
+    for (struct sp_link *link = pool->asyncs.next; link != &pool->asyncs;
+         link = link->next) {
+        struct sp_call *call = SP_ENTRY(link, struct sp_call, async_link);
+        if (call->id != id) {
+            continue;
+        }
+        sp_pool_give_up(pool, call, SNAKEPIT_CANCELLED, &after);
+        err = SNAKEPIT_OK;
+        break;
+    }
+    sp_pool_unlock(pool, &after);
+    return err;
 }
 
 void sp_pool_expire(struct sp_pool *pool,
@@ -238,8 +279,11 @@ void sp_pool_bury_orphan(struct sp_pool *pool,
     if (!orphan->served) {
         sp_schedule_set_load(&pool->schedule, seat, seat->load - 1);
     }
-    sp_free(orphan);
     pool->orphans--;
+    if (orphan->stream && --pool->closing_streams == 0) {
+        pool->hooks.changed(pool->hooks.user);
+    }
+    sp_free(orphan);
 }
 
 void sp_pool_await_passing(struct sp_pool *pool, struct sp_seat *seat)

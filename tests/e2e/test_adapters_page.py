@@ -47,6 +47,16 @@ def says(tool: str, arguments: dict[str, Any], wanted: Any, **options: Any) -> C
     return check
 
 
+def streams(tool: str, arguments: dict[str, Any], wanted: list[Any]) -> Callable:
+    """A check: a stream of the tool gives these chunks."""
+
+    def check(pit: Pit) -> None:
+        with pit.stream(tool, arguments) as stream:
+            assert stream.rest() == (wanted, None)
+
+    return check
+
+
 def scales(pit: Pit) -> None:
     array = numpy.arange(6.0).reshape(2, 3)
     assert pit.call("mean", {"array": array}) == 2.5
@@ -92,6 +102,16 @@ CHECKS: dict[str, list[Callable[[Pit], None]]] = {
     ],
     "fetching": [
         says("fetch_all", {"names": ["a", "b"]}, ["a for me", "b for me"], session="me")
+    ],
+    "series": [
+        streams("squares", {"count": 4}, [0, 1, 4, 9]),
+        streams("letters", {"text": "abc"}, ["a", "b", "c"]),
+        streams(
+            "steps",
+            {"count": 1},
+            [{"data": {"step": 1}, "is_final": True, "metadata": {"of": 1}}],
+        ),
+        says("squares", {"count": 4}, [0, 1, 4, 9]),
     ],
     "carts": [
         says("whose", {}, "nobody's"),

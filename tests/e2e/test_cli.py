@@ -51,6 +51,22 @@ class Guinea(BaseAdapter):
     @tool
     def big(self, length):
         return "x" * length
+
+    @tool
+    def count(self, n, fail_at=-1):
+        for i in range(n):
+            if i == fail_at:
+                raise ValueError(f"no {i}")
+            yield {"i": i}
+
+    @tool
+    def wait(self, path):
+        yield os.getpid()
+        try:
+            while True:
+                time.sleep(0.01)
+        finally:
+            open(path, "w").close()
 """
 
 
@@ -483,6 +499,69 @@ def test_a_second_signal_does_not_wait_and_leaves_no_worker(config, tmp_path):
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=20) in (-signal.SIGINT, 128 + signal.SIGINT)
     until(lambda: is_gone(int(mark.read_text())), seconds=2)
+
+
+# ---- call --stream ------------------------------------------------------------------
+
+
+def test_a_stream_is_one_line_a_chunk(config):
+    result = call(config, "count", '{"n": 3}', "--stream")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout == '{"i":0}\n{"i":1}\n{"i":2}\n'
+    result = call(config, "size", '{"text": "four"}', "--stream")
+    assert (result.returncode, result.stdout) == (0, "4\n")
+
+
+def test_a_stream_that_fails_says_so_behind_its_chunks(config):
+    arguments = '{"n": 3, "fail_at": 2}'
+    result = call(config, "count", arguments, "--stream")
+    assert (result.returncode, result.stdout) == (1, '{"i":0}\n{"i":1}\n')
+    assert result.stderr.startswith("snakepit: TOOL_FAILED: ValueError: no 2\n")
+    result = call(config, "count", arguments, "--stream", "--json")
+    *chunks, last = map(json.loads, result.stdout.splitlines())
+    assert chunks == [{"i": 0}, {"i": 1}]
+    assert last["error"]["message"] == "no 2"
+    assert (result.returncode, result.stderr) == (1, "")
+    assert call(config, "nothing", "--stream").returncode == 1
+    late = call(config, "count", '{"n": 1000000000}', "--stream", "--timeout=300")
+    assert late.returncode == 5
+
+
+def test_a_stream_survives_head_and_stops(config):
+    command = f"{SNAKEPIT} call guinea count '{{\"n\": 1000000000}}' --stream"
+    result = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {command} --config {config} | head -1"],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout == '{"i":0}\n'
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_each_chunk_is_flushed_and_a_signal_closes_the_generator(
+    config, tmp_path, number
+):
+    mark = tmp_path / "closed"
+    words = ["call", "guinea", "wait", json.dumps({"path": str(mark)}), "--stream"]
+    process = subprocess.Popen(
+        [str(SNAKEPIT), *words, "--config", str(config)],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    worker = int(process.stdout.readline())  # while the tool runs on
+    assert not mark.exists()
+    process.send_signal(number)
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, out) == (128 + number, "")
+    assert f"stopped by {number.name}" in err
+    assert mark.exists()
+    assert is_gone(worker)
 
 
 # ---- demo ---------------------------------------------------------------------------

@@ -128,6 +128,7 @@ static struct load *start_load(snakepit *pit, uint64_t last_mortal)
                                          .window = 16,
                                          .timeout_ms = TIMEOUT_MS,
                                          .late_ms = 1000,
+                                         .streams = true,
                                          .cancels = true,
                                          .last_mortal = last_mortal};
     return load_start(&options);

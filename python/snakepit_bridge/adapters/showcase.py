@@ -15,14 +15,17 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any, cast
 
 from .. import Tensor, __version__
 from ..base_adapter import BaseAdapter, tool
+from ..stream import StreamChunk
 
 Number = float
 
 TOP_WORDS = 5
+FIBONACCI_MAX = 93
 
 
 class ShowcaseAdapter(BaseAdapter):
@@ -146,6 +149,36 @@ class ShowcaseAdapter(BaseAdapter):
         chance = random.Random(seed)
         data = [[chance.gauss(0.0, 1.0) for _ in range(columns)] for _ in range(rows)]
         return {"shape": [rows, columns], "seed": seed, "data": data}
+
+    @tool
+    def stream_progress(self, steps: int = 10) -> Iterator[StreamChunk]:
+        """A chunk for each step, with its share of the whole; the last one is final.
+
+        Raises ValueError unless there is a step.
+        """
+        self._count("stream_progress")
+        if steps < 1:
+            raise ValueError(f"steps is 1 or more, not {steps}")
+        for step in range(1, steps + 1):
+            yield StreamChunk(
+                {"step": step, "total": steps, "progress": step / steps},
+                is_final=step == steps,
+            )
+
+    @tool
+    def stream_fibonacci(self, count: int = 20) -> Iterator[dict[str, int]]:
+        """The first `count` Fibonacci numbers, from 0 on; at most 93: as far as 64 bits
+        go.
+
+        Raises ValueError for another count.
+        """
+        self._count("stream_fibonacci")
+        if not 0 <= count <= FIBONACCI_MAX:
+            raise ValueError(f"count is 0 to {FIBONACCI_MAX}, not {count}")
+        a, b = 0, 1
+        for index in range(count):
+            yield {"index": index, "value": a}
+            a, b = b, a + b
 
     @tool
     def get_stats(self) -> dict[str, Any]:

@@ -83,6 +83,7 @@ class Reader(Structure):
 LogFunction = CFUNCTYPE(None, c_void_p, c_int, c_char_p, c_char_p)
 EndedFunction = CFUNCTYPE(None, c_void_p, c_char_p, c_int)
 DoneFunction = CFUNCTYPE(None, c_void_p, c_int, c_void_p)
+ChunkFunction = CFUNCTYPE(c_bool, c_void_p, POINTER(Reader))
 
 
 class OpenOptions(Structure):
@@ -219,6 +220,27 @@ PROTOTYPES = {
     "answer_reader": (None, [c_void_p, POINTER(Reader)]),
     "answer_json": (c_char_p, [c_void_p]),
     "answer_free": (None, [c_void_p]),
+    "stream_open": (
+        c_int,
+        [c_void_p, c_char_p, c_void_p, POINTER(CallOptions), POINTER(c_void_p)],
+    ),
+    "stream_next": (c_int, [c_void_p, POINTER(Reader)]),
+    "stream_json": (c_char_p, [c_void_p]),
+    "stream_id": (c_uint64, [c_void_p]),
+    "stream_answer": (c_void_p, [c_void_p]),
+    "stream_close": (None, [c_void_p]),
+    "stream_each": (
+        c_int,
+        [
+            c_void_p,
+            c_char_p,
+            c_void_p,
+            POINTER(CallOptions),
+            ChunkFunction,
+            c_void_p,
+            POINTER(c_void_p),
+        ],
+    ),
     "session_put": (c_int, [c_void_p, c_char_p, c_char_p, c_void_p, c_uint32]),
     "session_get": (c_int, [c_void_p, c_char_p, c_char_p, POINTER(c_void_p)]),
     "session_delete": (c_int, [c_void_p, c_char_p, c_char_p]),

@@ -292,6 +292,75 @@ class Answer:
         self.handle = None
 
 
+class Stream:
+    """A snakepit_stream, to be closed. Iterating gives the chunks, then raises
+    CallFailed if the call has failed.
+    """
+
+    def __init__(self, err: int, handle: ctypes.c_void_p) -> None:
+        self.err = err_name(err)
+        self.handle = handle
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __iter__(self) -> Stream:
+        return self
+
+    def __next__(self) -> Any:
+        return self.take()
+
+    def take(self, copy: bool = True) -> Any:
+        """The next chunk; without `copy` its arrays are valid until the next one."""
+        reader = raw.Reader()
+        self.err = err_name(lib.stream_next(self.handle, byref(reader)))
+        if self.err == "END":
+            raise StopIteration
+        if self.err != "OK":
+            raise CallFailed(self.fault)
+        return read_value(reader, copy)
+
+    def rest(self) -> tuple[list[Any], Fault | None]:
+        """The chunks that are left, and the fault that ends them, or None."""
+        chunks = []
+        try:
+            for chunk in self:
+                chunks.append(chunk)
+        except CallFailed as failed:
+            return chunks, failed.fault
+        return chunks, None
+
+    def json(self) -> str | None:
+        text = lib.stream_json(self.handle)
+        return None if text is None else text.decode()
+
+    @property
+    def id(self) -> int:
+        return lib.stream_id(self.handle)
+
+    @property
+    def fault(self) -> Fault:
+        return Fault.of(lib.stream_answer(self.handle))
+
+    @property
+    def is_over(self) -> bool:
+        return lib.stream_answer(self.handle) is not None
+
+    @property
+    def returned(self) -> Any:
+        """What the generator returned."""
+        reader = raw.Reader()
+        lib.answer_reader(lib.stream_answer(self.handle), byref(reader))
+        return read_value(reader)
+
+    def close(self) -> None:
+        handle, self.handle = self.handle, None
+        lib.stream_close(handle)
+
+
 # ---- Pits ----------------------------------------------------------------------------
 
 
@@ -513,6 +582,44 @@ class Pit:
         self.submitted.append(callback)
         made.id = call.value
         return made
+
+    def stream(
+        self,
+        tool: str,
+        arguments: dict | None = None,
+        pool: str | None = None,
+        timeout_ms: int = 0,
+        session: str | None = None,
+    ) -> Stream:
+        """Opens a stream; close it."""
+        options = call_options(pool, timeout_ms, session)
+        handle = ctypes.c_void_p()
+        with Writer({} if arguments is None else arguments) as writer:
+            err = lib.stream_open(
+                self.handle, tool.encode(), writer.handle, byref(options), byref(handle)
+            )
+        return Stream(err, handle)
+
+    def each(
+        self, each: Callable[[Any], bool], tool: str, arguments: dict | None = None
+    ) -> Answer:
+        """Hands the chunks of a stream to a callback; free the answer."""
+        function = raw.ChunkFunction(
+            lambda _user, reader: each(read_value(reader.contents))
+        )
+        options = call_options(None, 0, None)
+        handle = ctypes.c_void_p()
+        with Writer({} if arguments is None else arguments) as writer:
+            err = lib.stream_each(
+                self.handle,
+                tool.encode(),
+                writer.handle,
+                byref(options),
+                function,
+                None,
+                byref(handle),
+            )
+        return Answer(err, handle)
 
     def cancel(self, call: Submitted | int) -> str:
         number = call.id if isinstance(call, Submitted) else call

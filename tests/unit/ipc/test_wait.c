@@ -291,6 +291,18 @@ static void a_reader_does_not_wait_for_a_chunk_that_is_there(void **state)
     assert_int_equal(sp_wait_slot(&slot, &waiter.wait), SP_SLOT_RUNNING);
 }
 
+static void the_tail_of_an_earlier_call_wakes_no_reader(void **state)
+{
+    (void)state;
+    struct waiter waiter;
+    prepare(&waiter, sp_clock_now() + 20 * SP_NS_PER_MS);
+    waiter.wait.tube = true;
+    atomic_store(&slot.result.tube_tail, 32);
+    atomic_store(&slot.result.state, SP_SLOT_QUEUED);
+    (void)sp_wait_slot(&slot, &waiter.wait);
+    assert_true(sp_clock_now() >= waiter.wait.deadline);
+}
+
 static void one_that_reads_no_stream_wakes_for_a_question(void **state)
 {
     (void)state;
@@ -567,6 +579,7 @@ int main(void)
         with_slot(a_paired_waiter_never_spins),
         with_slot(a_reader_wakes_for_a_chunk_while_the_call_goes_on),
         with_slot(a_reader_does_not_wait_for_a_chunk_that_is_there),
+        with_slot(the_tail_of_an_earlier_call_wakes_no_reader),
         with_slot(one_that_reads_no_stream_wakes_for_a_question),
         with_slot(one_that_asked_wakes_for_the_reply),
         with_slot(a_producer_wakes_when_there_is_room),

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+// What becomes of a tool that returns an iterator: its items are handed to the host one
+// by one while the call runs, or collected for a caller who wants one answer.
+#ifndef NATIVE_STREAM_H
+#define NATIVE_STREAM_H
+
+#include "state.h"
+
+#define SP_COLLECT_MAX 1000000 // items of a stream that was called for one answer
+
+// Whether a value is an iterator, plain or asynchronous. Needs the interpreter.
+static inline bool sp_stream_is(PyObject *value)
+{
+    const PyTypeObject *type = Py_TYPE(value);
+    return (type->tp_iternext != NULL && PyIter_Check(value)) ||
+           (type->tp_as_async != NULL && type->tp_as_async->am_anext != NULL);
+}
+
+// Whether a call needs sp_stream_run() between its tool and its answer.
+static inline bool sp_stream_wants(const struct sp_slot_request *request,
+                                   PyObject *result)
+{
+    return request->kind == SP_CALL_STREAM ||
+           (request->kind == SP_CALL_TOOL && sp_stream_is(result));
+}
+
+// Runs what the tool returned, which is taken, to its end; gives what the answer is
+// made of. A call for a stream: the chunks went through the tube, the iterator's return
+// value is given (None for a tool that returned a plain value, which was the one
+// chunk). Any other call: a list of the items, at most SP_COLLECT_MAX.
+//
+// NULL with an exception and `err`: the iterator raised, an item cannot be encoded, or
+// the host wants no more (Cancelled). However it ends, an iterator that has `close` was
+// closed. Afterwards the answer needs sp_stream_leave().
+PyObject *sp_stream_run(struct sp_executor *executor,
+                        const struct sp_slot_request *request,
+                        PyObject *result,
+                        snakepit_err *err);
+
+// Adds what the stream still keeps in the arena, its tube for one, to the answer's
+// lease, which may be SP_NO_LEASE.
+void sp_stream_leave(struct sp_executor *executor, uint32_t *lease);
+
+#endif

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: MIT
+"""Streams: how an executor, which drives plain iterators, drives asynchronous ones.
+
+The asynchronous iterator runs in one task of the worker's event loop, which hands its
+items to the executor that waits for them. It may be a few items ahead and then waits.
+Whatever ends the stream, the iterator is closed by its own task, so that its
+``finally`` runs where its ``await`` works, and the executor goes on only then.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import queue
+import threading
+from typing import TYPE_CHECKING, Any
+
+from . import event_loop, runtime
+
+if TYPE_CHECKING:
+    import asyncio
+
+AHEAD = 16  # items that the task may have made and the executor not taken
+
+_END = object()
+
+
+def is_stream(value: object) -> bool:
+    """Whether a value is an iterator, asynchronous or not, so that an executor drives
+    it.
+    """
+    return hasattr(type(value), "__next__") or hasattr(type(value), "__anext__")
+
+
+def driven(source: Any) -> Driven:
+    """A plain iterator over an asynchronous one, for the thread of an executor."""
+    return Driven(source)
+
+
+class Driven:
+    """An asynchronous iterator as a plain one. Owner: the thread that takes from it,
+    but for what a comment says.
+    """
+
+    def __init__(self, source: Any) -> None:
+        """Begins to run `source` on the worker's loop, in the caller's context."""
+        self.source = source
+        # Of items, then _END. Put by the task, taken by the owner.
+        self.items: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self.lock = threading.Lock()  # guards the next two
+        self.ahead = 0
+        self.waiter: asyncio.Future[None] | None = None
+        self.loop = event_loop.started()
+        self.work = StreamWork(self.loop.loop, self._run(), self.items)
+        self.call = runtime.current_call()
+        self._begin()
+
+    def _begin(self) -> None:
+        context = contextvars.copy_context()
+        if self.call is not None:
+            context.run(runtime.CALL.set, self.call)
+            self.loop.works[self.call.id] = self.work
+            # A cancel that came before the work was listed is seen here.
+            if self.call.cancelled:
+                self.work.cancel()
+        self.loop.loop.call_soon_threadsafe(self.work.begin, context=context)
+
+    def __iter__(self) -> Driven:
+        """Itself."""
+        return self
+
+    def __next__(self) -> Any:
+        """The next item. Raises what the source raised, and `Cancelled`."""
+        item = self.items.get()
+        if item is _END:
+            self.items.put(_END)  # whoever asks again finds the end again
+            self._forget()
+            self.work.outcome()
+            raise StopIteration
+        self._make_room()
+        return item
+
+    def close(self) -> None:
+        """Returns when the source is closed and its task has ended."""
+        if not self.work.ended:
+            self.loop.loop.call_soon_threadsafe(self.work.cancel)
+        self.work.wait()
+        self._forget()
+
+    def _forget(self) -> None:
+        if self.call is not None:
+            self.loop.works.pop(self.call.id, None)
+
+    def _make_room(self) -> None:
+        with self.lock:
+            self.ahead -= 1
+            if self.waiter is None or self.ahead > AHEAD // 2:
+                return
+            waiter, self.waiter = self.waiter, None
+        self.loop.loop.call_soon_threadsafe(_wake, waiter)
+
+    # ---- On the loop's thread
+
+    async def _run(self) -> None:
+        try:
+            while True:
+                try:
+                    item = await self.source.__anext__()
+                except StopAsyncIteration:
+                    return
+                await self._give(item)
+        finally:
+            close = getattr(self.source, "aclose", None)
+            if close is not None:
+                await close()
+
+    async def _give(self, item: Any) -> None:
+        self.items.put(item)
+        with self.lock:
+            self.ahead += 1
+            if self.ahead < AHEAD:
+                return
+            self.waiter = waiter = self.loop.loop.create_future()
+        await waiter
+
+
+class StreamWork(event_loop.Work):
+    """The task of one stream. It is cancelled once, so that nothing interrupts the
+    source while it is closed.
+    """
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, coroutine: Any, items: Any
+    ) -> None:
+        """Not begun yet. `items` is told the end. Any thread."""
+        super().__init__(loop, coroutine)
+        self.items = items
+
+    def cancel(self) -> None:
+        """Cancels the task, unless that was done before."""
+        if not self.is_cancelled:
+            super().cancel()
+
+    def end(self, error: BaseException | None) -> None:
+        """Lets the executor go on."""
+        super().end(error)
+        self.items.put(_END)
+
+
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+// Streams as the program has them: a thin door to pool/stream.h.
+#include "pool/stream.h"
+
+#include "base/check.h"
+#include "payload/json.h"
+#include "payload/reader.h"
+#include "pit/pit.h"
+
+static struct sp_stream *stream_of(const snakepit_stream *stream)
+{
+    struct sp_stream *found = (struct sp_stream *)(uintptr_t)stream;
+    SP_CHECK(found->magic == SP_STREAM_MAGIC);
+    return found;
+}
+
+snakepit_err snakepit_stream_open(snakepit *pit,
+                                  const char *tool,
+                                  const snakepit_writer *args,
+                                  const snakepit_call_options *options,
+                                  snakepit_stream **stream)
+{
+    struct sp_pit_order order = {.tool = tool, .args = args, .options = options};
+    struct sp_stream *made;
+    struct sp_call *refused;
+    snakepit_err err;
+    struct sp_pool *pool = sp_pit_order(pit, &order, &err, &refused);
+    if (pool == NULL) {
+        made = sp_stream_failed(refused);
+    } else {
+        err = sp_stream_open(pool, &order.text, order.timeout_ms, &made);
+    }
+    *stream = (snakepit_stream *)(void *)made;
+    return err;
+}
+
+// A reader at the last chunk, or at nothing.
+static void point(const struct sp_stream *stream, snakepit_reader *reader)
+{
+    static _Alignas(SP_LINE) const uint8_t nothing[1];
+    struct sp_slice memory = {nothing, 0};
+    const struct sp_slice body = {stream->chunk.data, stream->chunk.size};
+    if (stream->port != NULL) {
+        memory =
+            (struct sp_slice){stream->port->results.base, stream->port->results.size};
+    }
+    sp_reader_init(reader, body, memory);
+}
+
+snakepit_err snakepit_stream_next(snakepit_stream *stream, snakepit_reader *chunk)
+{
+    if (stream == NULL) {
+        return SNAKEPIT_INVALID_ARGUMENT;
+    }
+    snakepit_err err = sp_stream_next(stream_of(stream));
+    if (chunk != NULL) {
+        point(stream_of(stream), chunk);
+    }
+    return err;
+}
+
+const char *snakepit_stream_json(snakepit_stream *stream)
+{
+    struct sp_stream *found = stream == NULL ? NULL : stream_of(stream);
+    if (found == NULL || found->chunk.size == 0) {
+        return NULL;
+    }
+    if (found->json.size == 0) {
+        snakepit_reader reader;
+        point(found, &reader);
+        if (sp_json_write(&reader, &found->json) != SNAKEPIT_OK) {
+            return NULL;
+        }
+    }
+    return (const char *)found->json.data;
+}
+
+snakepit_call_id snakepit_stream_id(const snakepit_stream *stream)
+{
+    return stream == NULL ? 0 : stream_of(stream)->call->id;
+}
+
+snakepit_answer *snakepit_stream_answer(const snakepit_stream *stream)
+{
+    if (stream == NULL || !stream_of(stream)->opened) {
+        return NULL;
+    }
+    return sp_call_answer(stream_of(stream)->call);
+}
+
+void snakepit_stream_close(snakepit_stream *stream)
+{
+    sp_stream_close(stream == NULL ? NULL : stream_of(stream));
+}
+
+// NOLINTNEXTLINE(readability-function-size): a callback and its user are one thing
+snakepit_err snakepit_stream_each(snakepit *pit,
+                                  const char *tool,
+                                  const snakepit_writer *args,
+                                  const snakepit_call_options *options,
+                                  snakepit_chunk_fn *each,
+                                  void *user,
+                                  snakepit_answer **answer)
+{
+    snakepit_stream *stream;
+    snakepit_reader chunk;
+    snakepit_err err = snakepit_stream_open(pit, tool, args, options, &stream);
+    if (err == SNAKEPIT_OK) {
+        while ((err = snakepit_stream_next(stream, &chunk)) == SNAKEPIT_OK &&
+               each(user, &chunk)) {
+        }
+    }
+    *answer = NULL;
+    if (stream != NULL) {
+        *answer = sp_call_answer(sp_stream_finish(stream_of(stream)));
+        err = sp_call_of(*answer)->err;
+    }
+    snakepit_stream_close(stream);
+    return err;
+}

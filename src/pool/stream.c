@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: MIT
+// Chunks that were seen are read without the lock: the worker cannot take them back as
+// long as the call is its own, and when the call was given up `moves` has changed,
+// which is looked at behind every copy. All that touches the slot is done under the
+// lock, for the tick may end the call at any time and give its slot to another one.
+#include "pool/stream.h"
+
+#include "base/check.h"
+#include "base/memory.h"
+#include "ipc/wait.h"
+
+// ---- Making -------------------------------------------------------------------
+
+struct sp_stream *sp_stream_failed(struct sp_call *call)
+{
+    struct sp_stream *stream = call == NULL ? NULL : sp_alloc(sizeof *stream);
+    if (stream == NULL) {
+        if (call != NULL) {
+            sp_pool_release(call);
+        }
+        return NULL;
+    }
+    stream->magic = SP_STREAM_MAGIC;
+    stream->call = call;
+    stream->opened = true;
+    return stream;
+}
+
+snakepit_err sp_stream_open(struct sp_pool *pool,
+                            const struct sp_request_text *text,
+                            uint32_t timeout_ms,
+                            struct sp_stream **stream)
+{
+    struct sp_stream *made = sp_alloc(sizeof *made);
+    *stream = made;
+    if (made == NULL) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    made->magic = SP_STREAM_MAGIC;
+    made->pool = pool;
+    snakepit_err err = sp_pool_begin_stream(pool, text, timeout_ms, made);
+    if (made->call == NULL) {
+        sp_free(made);
+        *stream = NULL;
+    }
+    return err;
+}
+
+// ---- Catching up --------------------------------------------------------------
+
+static bool is_up_to_date(const struct sp_stream *stream)
+{
+    // [stream:copied] what was copied is whole if this has not changed; pairs with the
+    // change in sp_pool_abandon(), before the worker hears of it.
+    atomic_thread_fence(memory_order_acquire);
+    return atomic_load_explicit(&stream->call->moves, memory_order_relaxed) ==
+           stream->moves_seen;
+}
+
+static void drop_the_rest(struct sp_stream *stream)
+{
+    stream->tube.head = stream->tube.tail;
+    stream->tube.told = stream->tube.tail;
+    stream->tube.keeps = false;
+}
+
+// The worker broke the protocol, and is marked for it if it still has a seat.
+static void accuse(struct sp_pool *pool, const struct sp_port *port)
+{
+    for (struct sp_link *link = pool->seats.next; link != &pool->seats;
+         link = link->next) {
+        struct sp_seat *seat = SP_ENTRY(link, struct sp_seat, member);
+        if (seat->port == port) {
+            sp_pool_violation(pool, seat);
+        }
+    }
+}
+
+// Ends the stream with a failure of the host's side. Lock held.
+static void fail(struct sp_stream *stream, snakepit_err err, struct sp_after *after)
+{
+    struct sp_pool *pool = stream->pool;
+    struct sp_call *call = stream->call;
+    const struct sp_failure failure = {.err = err, .stage = "running"};
+    if (err == SNAKEPIT_PROTOCOL) {
+        accuse(pool, stream->port);
+    }
+    if (call->phase == SP_CALL_ENDED) {
+        sp_call_set_failure(call, &failure);
+    } else {
+        sp_pool_abandon(pool, call, &failure, after);
+    }
+    stream->kept = false;
+    drop_the_rest(stream);
+}
+
+// The tube is this worker's. The call cannot move any more, for it runs.
+static void bind(struct sp_stream *stream, struct sp_port *port)
+{
+    if (stream->port == NULL) {
+        sp_port_ref(port);
+        stream->port = port;
+        stream->tube.results = port->results.base;
+        stream->tube.size = port->results.size;
+    }
+}
+
+// Takes over what the worker has written and tells it what was read. True: its executor
+// may have to be woken. Lock held.
+static bool exchange(struct sp_stream *stream, struct sp_after *after)
+{
+    struct sp_call *call = stream->call;
+    struct sp_port *port = call->seat->port;
+    if (sp_port_state(port, call->slot) == SP_SLOT_QUEUED) {
+        return false;
+    }
+    bind(stream, port);
+    struct sp_slot *slot = &port->view.slots[call->slot];
+    bool told = sp_tube_tell(&stream->tube, slot);
+    const struct sp_tube_claim claim = sp_tube_look(slot);
+    if (sp_tube_believe(&stream->tube, &claim) != SNAKEPIT_OK) {
+        fail(stream, SNAKEPIT_PROTOCOL, after);
+        return false;
+    }
+    return told;
+}
+
+// What is left to read of a call that has ended. Lock held.
+static void take_the_rest(struct sp_stream *stream, struct sp_after *after)
+{
+    if (!stream->kept) {
+        drop_the_rest(stream);
+    } else if (sp_tube_believe(&stream->tube, &stream->last) != SNAKEPIT_OK) {
+        fail(stream, SNAKEPIT_PROTOCOL, after);
+    }
+    stream->tube.told = stream->tube.head;
+    stream->tube.keeps = false;
+}
+
+// Lock held; true as exchange().
+static bool look(struct sp_stream *stream, struct sp_after *after)
+{
+    struct sp_call *call = stream->call;
+    bool told = false;
+    if (call->phase == SP_CALL_PLACED) {
+        told = exchange(stream, after);
+    }
+    if (call->phase == SP_CALL_ENDED) {
+        take_the_rest(stream, after);
+    }
+    stream->moves_seen = atomic_load_explicit(&call->moves, memory_order_relaxed);
+    return told;
+}
+
+// Without the lock: wakes the executor that waits for the reader.
+static void wake(struct sp_stream *stream, uint32_t slot)
+{
+    sp_wait_note_cpu(&stream->port->view.header->host_cpu);
+    sp_wake_executor(&stream->port->view.slots[slot]);
+}
+
+static void unlock(struct sp_stream *stream, bool told, struct sp_after *after)
+{
+    // The slot may be another call's by then, whose executor a wake does no harm.
+    uint32_t slot = stream->call->slot;
+    sp_pool_unlock(stream->pool, after);
+    if (told) {
+        wake(stream, slot);
+    }
+}
+
+// Runs outside of the lock, once.
+static void open_answer(struct sp_stream *stream)
+{
+    if (!stream->opened) {
+        stream->opened = true;
+        sp_call_open(stream->call);
+    }
+}
+
+// Waits until there is a chunk to read or the call has ended. Returns whether there is
+// a chunk.
+static bool catch_up(struct sp_stream *stream)
+{
+    struct sp_pool *pool = stream->pool;
+    struct sp_call *call = stream->call;
+    struct sp_after after = {.self = call};
+    pthread_mutex_lock(&pool->lock);
+    bool told = look(stream, &after);
+    while (!sp_tube_has_more(&stream->tube) && call->phase != SP_CALL_ENDED) {
+        if (told) {
+            unlock(stream, told, &after);
+            pthread_mutex_lock(&pool->lock);
+        } else {
+            sp_pool_wait_once(pool, call, &after);
+        }
+        told = look(stream, &after);
+    }
+    bool ended = call->phase == SP_CALL_ENDED;
+    unlock(stream, told, &after);
+    if (ended) {
+        open_answer(stream);
+    }
+    return sp_tube_has_more(&stream->tube);
+}
+
+// The call has ended while a chunk was copied. Whether what it left was there all
+// along.
+static bool is_kept(struct sp_stream *stream)
+{
+    struct sp_after after = {.self = stream->call};
+    pthread_mutex_lock(&stream->pool->lock);
+    SP_CHECK(stream->call->phase == SP_CALL_ENDED);
+    bool kept = stream->kept;
+    (void)look(stream, &after);
+    sp_pool_unlock(stream->pool, &after);
+    open_answer(stream);
+    return kept;
+}
+
+// ---- Reading ------------------------------------------------------------------
+
+static snakepit_err fail_now(struct sp_stream *stream, snakepit_err err)
+{
+    struct sp_after after = {0};
+    pthread_mutex_lock(&stream->pool->lock);
+    fail(stream, err, &after);
+    sp_pool_unlock(stream->pool, &after);
+    stream->opened = true;
+    return stream->call->err;
+}
+
+static snakepit_err end_of(const struct sp_stream *stream)
+{
+    return stream->call->err == SNAKEPIT_OK ? SNAKEPIT_END : stream->call->err;
+}
+
+// A private copy: the worker can write there still.
+static snakepit_err copy_piece(struct sp_stream *stream)
+{
+    struct sp_tube_piece piece;
+    snakepit_err err = sp_tube_next(&stream->tube, &piece);
+    return err == SNAKEPIT_OK ? sp_buf_append(&stream->chunk, piece.body, piece.size)
+                              : err;
+}
+
+snakepit_err sp_stream_next(struct sp_stream *stream)
+{
+    stream->chunk.size = 0;
+    stream->json.size = 0;
+    if (stream->pool == NULL) {
+        return stream->call->err;
+    }
+    bool ready = sp_tube_has_more(&stream->tube) && is_up_to_date(stream) &&
+                 !sp_tube_wants_to_tell(&stream->tube);
+    if (!ready && !catch_up(stream)) {
+        return end_of(stream);
+    }
+    snakepit_err err = copy_piece(stream);
+    if (!is_up_to_date(stream) && !is_kept(stream)) {
+        stream->chunk.size = 0;
+        return end_of(stream);
+    }
+    return err == SNAKEPIT_OK ? SNAKEPIT_OK : fail_now(stream, err);
+}
+
+// ---- Ends ---------------------------------------------------------------------
+
+void sp_stream_keep(struct sp_call *call)
+{
+    struct sp_stream *stream = call->stream;
+    struct sp_port *port = call->seat->port;
+    bind(stream, port);
+    stream->last = sp_tube_look(&port->view.slots[call->slot]);
+    stream->kept = true;
+}
+
+bool sp_stream_has_ended(const struct sp_call *call)
+{
+    return call->stream != NULL && call->phase == SP_CALL_PLACED &&
+           sp_port_state(call->seat->port, call->slot) == SP_SLOT_DONE;
+}
+
+// One that has ended already is not cancelled.
+static void end_call(struct sp_stream *stream)
+{
+    struct sp_pool *pool = stream->pool;
+    struct sp_call *call = stream->call;
+    struct sp_after after = {0};
+    pthread_mutex_lock(&pool->lock);
+    if (call->phase == SP_CALL_PLACED) {
+        sp_pool_settle(pool, call, &after);
+    }
+    sp_pool_give_up(pool, call, SNAKEPIT_CANCELLED, &after);
+    sp_pool_unlock(pool, &after);
+}
+
+struct sp_call *sp_stream_finish(struct sp_stream *stream)
+{
+    struct sp_call *call = stream->call;
+    if (stream->pool != NULL) {
+        end_call(stream);
+    }
+    if (!stream->opened) {
+        sp_call_open(call);
+    }
+    call->stream = NULL;
+    stream->call = NULL;
+    return call;
+}
+
+void sp_stream_close(struct sp_stream *stream)
+{
+    if (stream == NULL) {
+        return;
+    }
+    SP_CHECK(stream->magic == SP_STREAM_MAGIC);
+    if (stream->call != NULL) {
+        sp_pool_release(sp_stream_finish(stream));
+    }
+    if (stream->port != NULL) {
+        sp_port_unref(stream->port);
+    }
+    sp_buf_fini(&stream->chunk);
+    sp_buf_fini(&stream->json);
+    stream->magic = 0;
+    sp_free(stream);
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+// A call whose tool hands over pieces while it runs, from the host's side. It is a call
+// like any other, in line, in a slot, in the counters; what is different is that its
+// answer is awaited chunk by chunk, by whoever has the stream, and that the tick
+// watches it while nobody reads.
+//
+// One thread at a time may use a stream. Any thread may cancel its call.
+#ifndef POOL_STREAM_H
+#define POOL_STREAM_H
+
+#include "ipc/tube.h"
+#include "pool/pool.h"
+
+#define SP_STREAM_MAGIC 0x6d616572u
+
+// Owner: whoever reads, but for what says otherwise.
+struct sp_stream {
+    uint32_t magic;
+    struct sp_pool *pool; // NULL: it failed before it was a call of any pool
+    struct sp_call *call;
+    struct sp_port *port; // where the chunks come from, with a reference; or NULL
+    struct sp_tube_reader tube;
+    uint32_t moves_seen; // of the call
+    bool opened;         // the reader knows that the call has ended; sp_call_open() ran
+    struct sp_buf chunk; // the last one
+    struct sp_buf json;  // of it
+
+    // The slot is given back when the call ends, which may be before the last chunk is
+    // read: what it said then. Guarded by pool->lock.
+    bool kept;
+    struct sp_tube_claim last;
+};
+
+// Begins a call as a stream. On failure `*stream` is given too, with the fault in its
+// call; NULL only with NO_MEMORY.
+snakepit_err sp_stream_open(struct sp_pool *pool,
+                            const struct sp_request_text *text,
+                            uint32_t timeout_ms,
+                            struct sp_stream **stream);
+// A stream that failed before: takes `call`. NULL, and the call is freed: NO_MEMORY.
+struct sp_stream *sp_stream_failed(struct sp_call *call);
+// Waits for the next chunk, which is in `chunk` until the next call of this. END: there
+// is none, and the call has ended well. Otherwise the call's error, which it has ended
+// with.
+snakepit_err sp_stream_next(struct sp_stream *stream);
+// Cancels a call that has not ended. Gives the call, to be released; the stream has
+// none any more and can only be closed.
+struct sp_call *sp_stream_finish(struct sp_stream *stream);
+// Cancels a call that has not ended, and frees. NULL is fine.
+void sp_stream_close(struct sp_stream *stream);
+
+// ---- For those who end calls; lock held ---------------------------------------
+
+// The slot of a call goes: keeps what it says of the tube, which stays readable.
+void sp_stream_keep(struct sp_call *call);
+// Whether a stream that nobody reads has ended by itself and can leave its slot.
+bool sp_stream_has_ended(const struct sp_call *call);
+
+#endif
