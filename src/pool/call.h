@@ -76,8 +76,6 @@ struct sp_call {
 
 // NO_MEMORY.
 struct sp_call *sp_call_new(struct sp_pool *pool);
-// An answer that failed before it was a call of any pool. NULL: NO_MEMORY.
-struct sp_call *sp_call_failed(const struct sp_failure *failure);
 void sp_call_free(struct sp_call *call);
 // Makes an ended call new again; keeps its buffers unless they have grown large.
 void sp_call_reset(struct sp_call *call);
@@ -100,6 +98,8 @@ struct sp_failure {
 
 // Fills in the fault; without memory for its texts it keeps the error and loses them.
 void sp_call_set_failure(struct sp_call *call, const struct sp_failure *failure);
+// An answer that failed before it was a call of any pool. NULL: NO_MEMORY.
+struct sp_call *sp_call_failed(const struct sp_failure *failure);
 
 // The answer as the public type, and back, checked.
 snakepit_answer *sp_call_answer(struct sp_call *call);
