@@ -343,12 +343,13 @@ typedef struct snakepit_tool_info {
 // exception. All is borrowed until it returns; tensors in the arguments lie in memory
 // that the worker can write.
 //
-// It runs on the thread that waits for the call: inside snakepit_call() on the caller's
-// own, for a submitted call on the one that runs callbacks, which runs no others
-// meanwhile. On several threads at once if several calls ask. It may call the library
-// but for snakepit_close() and snakepit_drain(). What it calls by snakepit_call() ends
-// no later than the call that asks, and in the same pool is run by the executor that
-// asks, so that it waits for nobody; all of this is nested 16 deep at most.
+// It runs on the thread that waits for the call: inside snakepit_call() or
+// snakepit_stream_next() on the caller's own, for a submitted call on the one that runs
+// callbacks, which runs no others meanwhile. On several threads at once if several
+// calls ask. It may call the library but for snakepit_close() and snakepit_drain().
+// What it calls by snakepit_call() ends no later than the call that asks, and in the
+// same pool is run by the executor that asks, so that it waits for nobody; all of this
+// is nested 16 deep at most. A stream that it opens there is not.
 typedef snakepit_err snakepit_tool_fn(void *user,
                                       const snakepit_tool_info *info,
                                       const snakepit_reader *arguments,

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from ._runtime import Call
 
+ASKED = object()  # the news that there is a question
+
 LIST = "snakepit.tools"  # the question for the names of the host's tools
 
 NO_CALL = (
@@ -146,22 +148,29 @@ class Question:
 class Questions:
     """The questions of one call that waits for its coroutine."""
 
-    def __init__(self, call: Call | None, loop_thread: int | None) -> None:
-        """`loop_thread` runs the coroutine and must not block."""
+    def __init__(
+        self,
+        call: Call | None,
+        loop_thread: int | None,
+        news: SimpleQueue[Any] | None = None,
+    ) -> None:
+        """`loop_thread` runs the coroutine and must not block. `news`: where the
+        executor waits already.
+        """
         self.call = call
         self.loop_thread = loop_thread
         self.lock = threading.Lock()  # guards what follows
         self.waiting: deque[Question] = deque()
         self.closed = False
-        # An entry for each question, and one for the end of the coroutine.
-        self.news: SimpleQueue[None] = SimpleQueue()
+        # ASKED for each question, and an entry for the end of the coroutine.
+        self.news: SimpleQueue[Any] = SimpleQueue() if news is None else news
 
     def put(self, question: Question) -> None:
         """Hands over a question. Any thread but the executor's."""
         with self.lock:
             if not self.closed:
                 self.waiting.append(question)
-                self.news.put(None)
+                self.news.put(ASKED)
                 return
         question.refuse(RuntimeError("the call that this code belongs to has ended"))
 
@@ -172,6 +181,10 @@ class Questions:
     def serve(self) -> None:
         """Waits for news and asks what is to be asked. The executor."""
         self.news.get()
+        self.serve_waiting()
+
+    def serve_waiting(self) -> None:
+        """Asks what is to be asked by now. The executor."""
         while self.waiting:
             self.waiting[0].settle()
             self.waiting.popleft()

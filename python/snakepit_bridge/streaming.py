@@ -14,7 +14,7 @@ import queue
 import threading
 from typing import TYPE_CHECKING, Any
 
-from . import event_loop, runtime
+from . import event_loop, host, runtime
 
 if TYPE_CHECKING:
     import asyncio
@@ -44,7 +44,8 @@ class Driven:
     def __init__(self, source: Any) -> None:
         """Begins to run `source` on the worker's loop, in the caller's context."""
         self.source = source
-        # Of items, then _END. Put by the task, taken by the owner.
+        # Of items, then _END; among them host.ASKED, when the task has a question. Put
+        # by the task, taken by the owner.
         self.items: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self.lock = threading.Lock()  # guards the next two
         self.ahead = 0
@@ -52,6 +53,7 @@ class Driven:
         self.loop = event_loop.started()
         self.work = StreamWork(self.loop.loop, self._run(), self.items)
         self.call = runtime.current_call()
+        self.questions = host.Questions(self.call, self.loop.thread.ident, self.items)
         self._begin()
 
     def _begin(self) -> None:
@@ -59,6 +61,7 @@ class Driven:
         if self.call is not None:
             context.run(runtime.CALL.set, self.call)
             self.loop.works[self.call.id] = self.work
+            host.OPEN[self.call.id] = self.questions
             # A cancel that came before the work was listed is seen here.
             if self.call.cancelled:
                 self.work.cancel()
@@ -70,7 +73,7 @@ class Driven:
 
     def __next__(self) -> Any:
         """The next item. Raises what the source raised, and `Cancelled`."""
-        item = self.items.get()
+        item = self._take()
         if item is _END:
             self.items.put(_END)  # whoever asks again finds the end again
             self._forget()
@@ -83,12 +86,24 @@ class Driven:
         """Returns when the source is closed and its task has ended."""
         if not self.work.ended:
             self.loop.loop.call_soon_threadsafe(self.work.cancel)
-        self.work.wait()
+            while self._take() is not _END:
+                pass
+            self.items.put(_END)
         self._forget()
+
+    def _take(self) -> Any:
+        """The next item or _END. Meanwhile it asks the host what the task wants."""
+        while True:
+            item = self.items.get()
+            if item is not host.ASKED:
+                return item
+            self.questions.serve_waiting()
 
     def _forget(self) -> None:
         if self.call is not None:
+            host.OPEN.pop(self.call.id, None)
             self.loop.works.pop(self.call.id, None)
+        self.questions.close()
 
     def _make_room(self) -> None:
         with self.lock:

@@ -318,6 +318,57 @@ def test_submitted_calls_ask_whoever_drains(pit):
     assert len(threads) == 10
 
 
+# ---- Streams -------------------------------------------------------------------------
+
+
+def test_a_stream_asks_between_its_chunks(pit):
+    questions = [["echo", {"value": i}] for i in range(300)]
+    with pit.stream("host_each", {"questions": questions}) as stream:
+        chunks, fault = stream.rest()
+    assert fault is None
+    assert chunks[::2] == list(range(300))
+    with pit.stream("host_each_async", {"questions": questions}) as stream:
+        assert stream.rest() == (list(range(300)), None)
+
+
+def test_an_error_of_the_hosts_ends_a_stream_after_its_chunks(pit):
+    questions = [["echo", {"value": 1}], ["no_such", {}]]
+    with pit.stream("host_each", {"questions": questions}) as stream:
+        chunks, fault = stream.rest()
+    assert chunks[0] == 1
+    assert fault.err == "TOOL_FAILED"
+    assert "no_such" in fault.message
+
+
+def test_what_a_streams_question_calls_back_harms_no_chunk(one):
+    register(one, "back", lambda info, value: one.call("echo", {"value": value}))
+    array = numpy.arange(1000)
+    questions = [["back", {"value": i}] for i in range(50)]
+    asked = {"questions": questions, "then": array.tolist()}
+    with one.stream("host_each", asked) as stream:
+        chunks, fault = stream.rest()
+    assert chunks[::2] == list(range(50))
+    assert fault.type == "ValueError"
+    assert "questions: list[50]" in fault.arguments
+    assert one.call("ping") == "pong"
+
+
+def test_a_stream_that_is_closed_while_it_asks_leaves_nothing(one):
+    gate = Blocked()
+    register(one, "gate", gate)
+    stream = one.stream("host_each", {"questions": [["gate", {}]] * 3})
+    reader = threading.Thread(target=stream.rest)
+    reader.start()
+    gate.wait()
+    assert one.cancel(stream.id) == "OK"
+    gate.leave.set()
+    reader.join(20)
+    assert not reader.is_alive()
+    assert stream.fault.err == "CANCELLED"
+    stream.close()
+    assert one.call("ping") == "pong"
+
+
 # ---- Nesting -------------------------------------------------------------------------
 
 

@@ -52,6 +52,22 @@ class Asks(ThreadSafeAdapter):
         return self.session_context.call_host_tool(tool, **arguments)
 
     @tool
+    def host_each(self, questions, then=None):
+        """Asks one after the other, and gives each reply as it comes."""
+        ask = self.session_context.call_host_tool
+        for name, arguments in questions:
+            yield ask(name, **arguments)
+            yield bytes(20_000)  # outside of the tube
+        if then is not None:
+            raise ValueError(then)
+
+    @tool
+    async def host_each_async(self, questions):
+        ask = self.session_context.call_host_tool_async
+        for name, arguments in questions:
+            yield await ask(name, **arguments)
+
+    @tool
     def host_all(self, questions):
         """Asks all of them, one after the other."""
         ask = self.session_context.call_host_tool
