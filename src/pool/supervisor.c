@@ -127,18 +127,24 @@ static snakepit_err set_profile(struct sp_supervisor *supervisor,
     return SNAKEPIT_OK;
 }
 
-static void begin_fallback(struct sp_supervisor *supervisor, const char *why)
+static void begin_fallback(struct sp_supervisor *supervisor,
+                           const struct sp_worker *worker,
+                           const char *why)
 {
+    const struct sp_pool_config *config = supervisor->pool_config;
+    bool interpreters = !worker->info.free_threaded;
     if (supervisor->pool_config->on_unsupported == SP_UNSUPPORTED_REFUSE) {
         char text[800];
-        (void)snprintf(text,
-                       sizeof text,
-                       "%.200s: pool %.100s: the thread profile cannot run on %.250s: "
-                       "%s (on_unsupported: refuse)",
-                       supervisor->config->file,
-                       supervisor->pool_config->name,
-                       supervisor->pool_config->python,
-                       why);
+        (void)snprintf(
+            text,
+            sizeof text,
+            "%.200s: pool %.100s: %s: %.250s cannot run the thread profile: %s "
+            "(on_unsupported: refuse)",
+            supervisor->config->file,
+            config->name,
+            interpreters ? "python" : "adapter",
+            interpreters ? config->python : config->adapter,
+            why);
         fail(supervisor, text);
         return;
     }
@@ -314,7 +320,7 @@ static void worker_ready(void *user, struct sp_worker *worker)
     if (why != NULL) {
         post_of(supervisor, worker)->was_ready = true;
         if (!supervisor->falling_back) {
-            begin_fallback(supervisor, why);
+            begin_fallback(supervisor, worker, why);
         }
         return;
     }
