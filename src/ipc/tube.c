@@ -39,9 +39,13 @@ static uint64_t skip_before(uint64_t tail, uint64_t length)
 
 void sp_tube_clear(struct sp_slot *slot)
 {
-    slot->result.tube = 0;
-    // Visible with the state RUNNING; until then nobody looks.
-    atomic_store_explicit(&slot->result.tube_tail, 0, memory_order_relaxed);
+    // Only where a stream was here: a write would take the line from the waiting host,
+    // which fetches it back before the state is written.
+    if (slot->result.tube != 0) {
+        slot->result.tube = 0;
+        // Visible with the state RUNNING; until then nobody looks.
+        atomic_store_explicit(&slot->result.tube_tail, 0, memory_order_relaxed);
+    }
 }
 
 void sp_tube_writer_init(struct sp_tube_writer *writer,
