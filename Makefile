@@ -56,15 +56,15 @@ lint:
 	    -std=c11 -D_GNU_SOURCE -DSP_EXTENSION=1 -Isrc -Iinclude -Ipython/native \
 	    -isystem $$(build/venv/ft/bin/python -c \
 	        'import sysconfig; print(sysconfig.get_path("include"))')
-	$(LINTERS) ruff check python tools tests
-	$(LINTERS) ruff format --check python tools tests
+	$(LINTERS) ruff check python tools tests examples bench
+	$(LINTERS) ruff format --check python tools tests examples bench
 	cd python && ../$(LINTERS) mypy snakepit_bridge
 	ctest --preset dev -L lint
 
 format: bootstrap
 	$(C_FILES) | xargs -r clang-format-19 -i
-	$(LINTERS) ruff check --fix python tools tests
-	$(LINTERS) ruff format python tools tests
+	$(LINTERS) ruff check --fix python tools tests examples bench
+	$(LINTERS) ruff format python tools tests examples bench
 
 # Needs no Python, so that `sudo make install` makes no environments for root.
 install:

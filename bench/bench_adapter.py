@@ -49,7 +49,7 @@ class BenchAdapter(BaseAdapter):
 
     @tool
     def mark_cost(self, seconds):
-        """Microseconds that `thread_safe_method` adds to a call, the median of many runs."""
+        """Microseconds that `thread_safe_method` adds to a call: the median."""
         marks, calls, costs = Marks(), 200, []
         end = time.perf_counter() + seconds
         while time.perf_counter() < end:
@@ -59,7 +59,7 @@ class BenchAdapter(BaseAdapter):
 
     @tool
     def ask(self, count):
-        """Asks the host so often; the median and the 99th percentile in microseconds."""
+        """Asks the host so often; the median and the 99th percentile in us."""
         call = self.session_context.call_host_tool
         taken = []
         for x in range(count):

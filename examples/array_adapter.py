@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""NumPy on arrays in shared memory: an adapter for free-threaded Python, several calls at once."""
+"""NumPy on arrays in shared memory, for free-threaded Python, several calls at once."""
 
 from typing import Any
 
@@ -10,8 +10,8 @@ from snakepit_bridge import ThreadSafeAdapter, thread_safe_method, tool
 class ArrayAdapter(ThreadSafeAdapter):
     """Reductions and products of tensors.
 
-    A tensor argument is a read-only view of shared memory that `numpy.asarray` takes without a
-    copy. Nothing is kept between calls, so no lock is needed.
+    A tensor argument is a read-only view of shared memory that `numpy.asarray` takes
+    without a copy. Nothing is kept between calls, so no lock is needed.
     """
 
     __thread_safe__ = True
@@ -25,7 +25,7 @@ class ArrayAdapter(ThreadSafeAdapter):
     @tool(description="Sum, mean, smallest and largest element of a tensor")
     @thread_safe_method
     def stats(self, array: Any) -> dict[str, float]:
-        """Return `sum`, `mean`, `min` and `max` of a tensor of any shape with an element or more.
+        """Return `sum`, `mean`, `min` and `max` of a tensor of any shape, not empty.
 
         Sum and mean are accumulated in float64. ValueError: the tensor is empty.
         """

@@ -18,10 +18,10 @@ class TextAdapter(BaseAdapter):
 
     @tool(description="Words, letters, and the most common and longest words of a text")
     def analyze(self, text: str, limit: int = 5) -> dict[str, Any]:
-        """Return `words`, `distinct` and `letters` as counts, `common` and `longest` as lists.
+        """Return counts `words`, `distinct`, `letters`; lists `common`, `longest`.
 
-        `common` holds at most `limit` pairs [word, count], most frequent first; `longest` at
-        most `limit` words, longest first. Words are compared in lower case.
+        `common` holds at most `limit` pairs [word, count], most frequent first;
+        `longest` at most `limit` words, longest first. Words are compared in lower case.
         """
         if limit < 0:
             raise ValueError("limit must not be negative")

@@ -25,8 +25,8 @@ from support import (
     pool,
 )
 from support import library as raw
+from support.answers import Answer, Writer
 from support.library import lib
-from support.pit import Answer, Writer
 
 PERSON = {"name": "Ada", "born": 1815, "tags": ["x", None, True], "ratio": 0.5}
 

@@ -12,7 +12,7 @@ import subprocess
 import numpy
 import pytest
 from support import Process, Refused, eventually, pool, seconds, wait_for_file
-from support.pit import DTYPES
+from support.answers import DTYPES
 
 MIB = 1 << 20
 NO_PATIENCE = 5.0  # seconds for memory to be given back

@@ -17,8 +17,8 @@ from support import (
     pool,
     wait_for_file,
 )
+from support.answers import Writer
 from support.library import lib
-from support.pit import Writer
 
 MODES = ("hint", "strict_queue", "strict_fail_fast")
 STRICT = MODES[1:]

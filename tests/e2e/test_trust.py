@@ -12,7 +12,7 @@ import threading
 import numpy
 import pytest
 from support import CallFailed, Process, Refused, eventually, pool
-from support.pit import RawText, Writer
+from support.answers import RawText, Writer
 from support.places import ROOT
 
 DEPTH = 128  # containers inside each other

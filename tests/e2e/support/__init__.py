@@ -3,9 +3,10 @@
 hosts in processes of their own.
 """
 
+from .answers import CallFailed, Refused
 from .configs import KINDS, THREADS, default_python, pool
 from .gates import open_gate, wait_for_file
-from .pit import CallFailed, Pit, Refused
+from .pit import Pit
 from .processes import Process, alive_of, children_of, marked
 from .templates import template_of
 from .waiting import Deadline, eventually, seconds

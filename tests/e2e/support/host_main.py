@@ -12,8 +12,9 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from .answers import CallFailed, Refused
 from .census import descriptors_of, memfd_mappings
-from .pit import CallFailed, Pit, Refused
+from .pit import Pit
 from .processes import Process
 
 

@@ -10,8 +10,9 @@ from ctypes import byref
 from typing import Any, Callable
 
 from . import library as raw
+from .answers import Refused, Writer, read_value
 from .library import ERRORS, err_name, lib
-from .pit import Pit, Refused, Writer, read_value
+from .pit import Pit
 
 NUMBERS = {name: number for number, name in ERRORS.items()}
 OTHER_ERROR = NUMBERS["TOOL_FAILED"]
