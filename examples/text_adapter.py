@@ -21,7 +21,7 @@ class TextAdapter(BaseAdapter):
         """Return counts `words`, `distinct`, `letters`; lists `common`, `longest`.
 
         `common` holds at most `limit` pairs [word, count], most frequent first;
-        `longest` at most `limit` words, longest first. Words are compared in lower case.
+        `longest` at most `limit` words, longest first. Words are taken in lower case.
         """
         if limit < 0:
             raise ValueError("limit must not be negative")
