@@ -44,6 +44,12 @@ report_unknown_pool(struct sp_cli *cli, snakepit *pit, const struct call *call)
 {
     snakepit_message why;
     const char *like = sp_cli_pool_nearest(pit, call->options.pool);
+    if (snakepit_pool_count(pit) == 0) {
+        sp_cli_explain(&why,
+                       "%s runs no pool: it names none, or pooling_enabled is false",
+                       cli->args.texts[SP_CLI_CALL_CONFIG]);
+        return sp_cli_report(cli, SNAKEPIT_UNKNOWN_POOL, why.text, call->json);
+    }
     sp_cli_explain(&why,
                    "%s has no pool \"%s\"%s%s%s",
                    cli->args.texts[SP_CLI_CALL_CONFIG],

@@ -501,6 +501,14 @@ def test_a_second_signal_does_not_wait_and_leaves_no_worker(config, tmp_path):
     until(lambda: is_gone(int(mark.read_text())), seconds=2)
 
 
+def test_a_call_says_that_no_pool_runs(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("pooling_enabled: false\npools:\n  - {name: guinea}\n")
+    result = call(path, "echo")
+    assert result.returncode != 0
+    assert "runs no pool" in result.stderr and "pooling_enabled" in result.stderr
+
+
 # ---- call --stream ------------------------------------------------------------------
 
 
