@@ -50,11 +50,13 @@ static uint32_t count_entries(const char *folder, pid_t parent)
     return count;
 }
 
-static uint64_t count_mappings(void)
+uint64_t census_mappings_of(pid_t pid)
 {
     char line[1024];
+    char path[64];
     uint64_t count = 0;
-    FILE *file = fopen("/proc/self/maps", "re");
+    (void)snprintf(path, sizeof path, "/proc/%d/maps", (int)pid);
+    FILE *file = fopen(path, "re");
     while (file != NULL && fgets(line, sizeof line, file) != NULL) {
         count += strstr(line, "memfd:snakepit") != NULL ? 1 : 0;
     }
@@ -69,7 +71,7 @@ struct census census_take(void)
     return (struct census){
         .descriptors = count_entries("/proc/self/fd", 0),
         .children = count_entries("/proc", getpid()),
-        .mappings = count_mappings(),
+        .mappings = census_mappings_of(getpid()),
     };
 }
 

@@ -23,6 +23,9 @@ void census_warm_up(void);
 // The first `most` children of this process, in no order. Gives their number.
 uint32_t census_children(pid_t *pids, uint32_t most);
 
+// Mappings of the library's memfds in a process: every worker has some.
+uint64_t census_mappings_of(pid_t pid);
+
 // Sends `signal` to a child of this process, and only to a child. False: it is none
 // (any more).
 int census_signal_child(pid_t pid, int signal);
