@@ -26,7 +26,8 @@ static int open_ends(void **state)
 {
     static struct ends ends;
     memset(&ends, 0, sizeof ends);
-    atomic_store(&ends.slot.result.tube_tail, 12345); // of the call before
+    ends.slot.result.tube = TUBE_AT; // of the call before
+    atomic_store(&ends.slot.result.tube_tail, 12345);
     atomic_store(&ends.slot.result.state, SP_SLOT_RUNNING);
     sp_tube_clear(&ends.slot);
     sp_tube_writer_init(&ends.writer, &ends.slot, ends.results + TUBE_AT, TUBE_AT);
