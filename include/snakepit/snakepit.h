@@ -157,7 +157,8 @@ typedef uint64_t snakepit_call_id;
 // Hands a call over and returns. `done` runs exactly once if this returns OK, after
 // this function has returned or, on another thread, at any time during it; never if it
 // fails. It runs on the thread that calls snakepit_drain() once
-// snakepit_completion_fd() has been asked for, otherwise on a thread of the library.
+// snakepit_completion_fd() or snakepit_drain() was called, otherwise on a thread of the
+// library.
 // `call` may be NULL. Fails at once with SATURATED, UNKNOWN_POOL, INVALID_ARGUMENT,
 // MALFORMED (the writer is not one complete value), NO_MEMORY, POOL_FAILED,
 // SHUTTING_DOWN, SYSTEM, WORKER_BUSY, SESSION_LOST.
@@ -181,7 +182,8 @@ SNAKEPIT_API snakepit_err snakepit_completion_fd(snakepit *pit, int *fd);
 
 // Runs the callbacks of calls that have ended and the host's tools that submitted calls
 // ask for, and returns how many ran. With `timeout_ms` over 0 it waits that long for
-// the first one. One thread at a time.
+// the first one. One thread at a time. The first call takes them over from the thread
+// of the library, on which it does nothing and returns 0.
 SNAKEPIT_API size_t snakepit_drain(snakepit *pit, uint32_t timeout_ms);
 
 // ---- Answers ------------------------------------------------------------------

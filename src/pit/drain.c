@@ -180,7 +180,7 @@ static size_t drain_until(snakepit *pit, uint64_t deadline)
     return count;
 }
 
-size_t snakepit_drain(snakepit *pit, uint32_t timeout_ms)
+static size_t drain(snakepit *pit, uint32_t timeout_ms)
 {
     size_t count = run_ended(pit);
     if (count > 0) {
@@ -204,7 +204,7 @@ static void *drain_loop(void *argument)
 {
     snakepit *pit = argument;
     while (!told_to_stop(&pit->drain)) {
-        (void)snakepit_drain(pit, FOREVER_MS);
+        (void)drain(pit, FOREVER_MS);
     }
     return NULL;
 }
@@ -262,18 +262,31 @@ void sp_drain_finish(snakepit *pit)
     }
 }
 
+// From here on the program runs the callbacks. False: this is the library's thread,
+// which cannot wait for itself.
+static bool take_over(struct sp_drain *drain)
+{
+    pthread_mutex_lock(&drain->lock);
+    bool from_callback = drain->running && pthread_equal(drain->thread, pthread_self());
+    bool running = drain->running;
+    drain->owned |= !from_callback;
+    pthread_mutex_unlock(&drain->lock);
+    if (running && !from_callback) {
+        stop_thread(drain);
+    }
+    return !from_callback;
+}
+
+size_t snakepit_drain(snakepit *pit, uint32_t timeout_ms)
+{
+    return take_over(&pit->drain) ? drain(pit, timeout_ms) : 0;
+}
+
 snakepit_err snakepit_completion_fd(snakepit *pit, int *fd)
 {
-    pthread_mutex_lock(&pit->drain.lock);
-    // The library's thread cannot wait for itself.
-    bool from_callback =
-        pit->drain.running && pthread_equal(pit->drain.thread, pthread_self());
-    pit->drain.owned |= !from_callback;
-    pthread_mutex_unlock(&pit->drain.lock);
-    if (from_callback) {
+    if (!take_over(&pit->drain)) {
         return SNAKEPIT_INVALID_ARGUMENT;
     }
-    stop_thread(&pit->drain);
     *fd = pit->drain.epoll;
     // Calls that have ended already are news to the one who polls.
     ring_wake(&pit->drain);

@@ -437,3 +437,19 @@ def test_a_writer_can_be_used_again(open_pit):
 def test_closing_nothing_is_fine():
     lib.close(None, 1000)
     lib.answer_free(None)
+
+
+def test_draining_needs_no_descriptor(open_pit, kind):
+    pit = open_pit(pool(kind))
+    pit.submit("ping").wait()  # by the library's thread, which gives way now
+    ran_on = []
+    calls = [
+        pit.submit("ping", then=lambda _: ran_on.append(threading.get_ident()))
+        for _ in range(20)
+    ]
+    while len(ran_on) < len(calls):
+        assert pit.drain(5000) > 0 or len(ran_on) == len(calls)
+    call = pit.submit("ping", then=lambda _: ran_on.append(threading.get_ident()))
+    assert pit.drain(5000) == 1
+    assert call.times == 1
+    assert ran_on[-1] == threading.get_ident()
