@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// cc hello.c $(pkg-config --cflags --libs snakepit) && ./a.out hybrid.yaml
+// cc hello.c $(pkg-config --cflags --libs snakepit) && ./a.out sums.yaml
 #include <snakepit/snakepit.h>
 #include <stdio.h>
 

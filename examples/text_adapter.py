@@ -6,6 +6,7 @@ import re
 import signal
 import time
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 from snakepit_bridge import BaseAdapter, tool
@@ -39,6 +40,11 @@ class TextAdapter(BaseAdapter):
     def add(self, a: float, b: float) -> float:
         """Return a + b; integers stay integers."""
         return a + b
+
+    @tool(description="Counts, one chunk of a stream at a time")
+    def count_up(self, limit: int = 5) -> Iterator[int]:
+        """Yield 1 to `limit`."""
+        yield from range(1, limit + 1)
 
     @tool(description="Waits, then says for how long")
     def sleep(self, ms: int) -> int:

@@ -4,7 +4,7 @@
 the tools under the checker.
 
 Exit codes: 0, nothing was found; 1, something was, or the adapter failed by itself;
-2, there is no such adapter.
+2, there is no such adapter, or no worker would take it.
 """
 
 from __future__ import annotations
@@ -69,6 +69,7 @@ def check(spec: str, threads: int = THREADS, calls: int = CALLS) -> dict[str, An
     Raises AdapterError if there is no such adapter; what its code raises is raised.
     """
     adapter_class = loader.load(spec)
+    loader.check_constructor(adapter_class)
     pitfalls, unread = _read(adapter_class)
     with warnings.catch_warnings(), ThreadSafetyChecker() as checker:
         warnings.simplefilter("ignore", RuntimeWarning)  # the report has them
@@ -109,6 +110,7 @@ def _run(
     adapter = None
     try:
         adapter = life.construct(adapter_class)
+        resolution.of_instance(adapter)  # raises AdapterError as in a worker
         life.initialize(adapter)
         tools = hammering.tools_to_try(collect(adapter), {})
         stuck = hammering.hammer(tools, threads, calls, SECONDS)
@@ -128,6 +130,9 @@ def as_text(found: dict[str, Any]) -> str:
         *map(_tool_line, found["tools"]),
     ]
     lines += [f"  {name}: has not come back" for name in found["stuck"]]
+    idle = [tool for tool in found["tools"] if tool["calls"] == tool["errors"]]
+    if idle:
+        lines.append(f"  {len(idle)} of {len(found['tools'])} tools were not exercised")
     if found["unread"]:
         lines += ["", f"Pitfalls were not looked for: {found['unread']}"]
     if found["pitfalls"]:

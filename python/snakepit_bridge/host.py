@@ -46,10 +46,10 @@ def ask(what: str, name: str, arguments: dict[str, Any]) -> Any:
     if questions is None:
         return standalone.ask(what, name, arguments)
     if threading.get_ident() == questions.loop_thread:
-        raise RuntimeError(
-            f"{what} would block the event loop; await "
-            "session_context.call_host_tool_async(...), or run it in asyncio.to_thread"
-        )
+        way = "run it in asyncio.to_thread"
+        if not name.startswith("snakepit."):
+            way = f"await session_context.call_host_tool_async(...), or {way}"
+        raise RuntimeError(f"{what} would block the event loop; {way}")
     told = threading.Event()
     question = Question(name, arguments, told.set)
     questions.put(question)

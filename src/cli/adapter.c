@@ -101,8 +101,9 @@ static int run_with_best(struct sp_cli *cli, struct line *line)
         status = become(cli, python->executable, line);
     } else {
         sp_cli_complain(cli,
-                        "no interpreter on this machine has snakepit_bridge; `snakepit "
-                        "python` lists them, and --python names another one");
+                        "no interpreter on this machine has snakepit_bridge; install "
+                        "Snakepit's python folder with pip into one of those that "
+                        "`snakepit python` lists, or name another one by --python");
     }
     sp_interpreter_list_fini(&list);
     return status;

@@ -41,8 +41,9 @@ static void judge(struct pool_check *item)
     if (!python->has_bridge) {
         sp_cli_explain(
             &item->problem,
-            "%s has no snakepit_bridge; install it there, or let `python` name an "
-            "interpreter that has it (see snakepit python)",
+            "%s has no snakepit_bridge; install Snakepit's python folder there with "
+            "pip, "
+            "or let `python` name an interpreter that has it (see snakepit python)",
             python->executable);
     } else if (lacks_threads && refuses) {
         sp_cli_explain(&item->problem,

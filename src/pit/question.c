@@ -114,7 +114,13 @@ run_registered(snakepit *pit, struct sp_question *question, struct asked *asked)
                        sizeof question->why.text,
                        "the host has no tool \"%s\"",
                        asked->text);
+        size_t size = strlen(question->why.text);
         sp_host_tools_hint(&pit->tools, question->session, asked->name, &question->why);
+        if (strlen(question->why.text) == size) {
+            (void)snprintf(question->why.text + size,
+                           sizeof question->why.text - size,
+                           "; its program registers them by snakepit_tool_register()");
+        }
         return SNAKEPIT_UNKNOWN_TOOL;
     }
     snakepit_err err = run(&spec, question, asked);

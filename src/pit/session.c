@@ -127,6 +127,15 @@ static snakepit_err give(snakepit_err err,
     return err;
 }
 
+static bool session_exists(snakepit *pit, struct sp_slice session)
+{
+    snakepit_writer *keys = snakepit_writer_new();
+    bool exists = keys != NULL &&
+                  sp_sessions_list(&pit->sessions, session, keys) != SNAKEPIT_NOT_FOUND;
+    snakepit_writer_free(keys);
+    return exists;
+}
+
 snakepit_err snakepit_session_get(snakepit *pit,
                                   const char *session_id,
                                   const char *key,
@@ -142,8 +151,16 @@ snakepit_err snakepit_session_get(snakepit *pit,
                     answer);
     }
     snakepit_err err = sp_sessions_get(&pit->sessions, &place, &body);
-    (void)snprintf(
-        message, sizeof message, "session \"%s\" has no value \"%s\"", session_id, key);
+    if (err == SNAKEPIT_NOT_FOUND && session_exists(pit, place.session)) {
+        (void)snprintf(message,
+                       sizeof message,
+                       "session \"%s\" has no value \"%s\"",
+                       session_id,
+                       key);
+    } else {
+        (void)snprintf(
+            message, sizeof message, "there is no session \"%s\"", session_id);
+    }
     return give(err, err == SNAKEPIT_NOT_FOUND ? message : NULL, &body, answer);
 }
 

@@ -77,6 +77,24 @@ def test_check_adapter_says_what_it_cannot_find():
     assert missing.returncode == 4 and missing.stderr.startswith("snakepit: ")
 
 
+def test_check_adapter_refuses_what_no_worker_would_take(tmp_path):
+    text = "from snakepit_bridge import tool\n"
+    text += "class NoTools:\n    def f(self): ...\n"
+    text += "class Arguments:\n    def __init__(self, x): ...\n    @tool\n"
+    text += "    def f(self): ...\n"
+    text += "class Positional:\n    @tool\n    def f(self, a, /): ...\n"
+    (tmp_path / "refused.py").write_text(text)
+    for name, reason in (
+        ("NoTools", "has nothing to call"),
+        ("Arguments", "is built without arguments"),
+        ("Positional", "positional-only"),
+    ):
+        found = run("check-adapter", f"refused:{name}", cwd=tmp_path)
+        assert found.returncode == 2
+        assert reason in found.stderr
+        assert "Traceback" not in found.stderr
+
+
 def test_an_interpreter_without_the_bridge_is_told(tmp_path):
     bare = [SYSTEM, "-m", "venv", "--without-pip", str(tmp_path / "bare")]
     subprocess.run(bare, check=True)
