@@ -21,6 +21,7 @@
 snakepit_err sp_drain_init(struct sp_drain *drain)
 {
     SP_CHECK(pthread_mutex_init(&drain->lock, NULL) == 0);
+    SP_CHECK(pthread_cond_init(&drain->news, NULL) == 0);
     drain->epoll = epoll_create1(EPOLL_CLOEXEC);
     drain->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     struct epoll_event event = {.events = EPOLLIN | EPOLLET};
@@ -39,6 +40,7 @@ void sp_drain_fini(struct sp_drain *drain)
     if (drain->wake >= 0) {
         close(drain->wake);
     }
+    pthread_cond_destroy(&drain->news);
     pthread_mutex_destroy(&drain->lock);
 }
 
@@ -67,6 +69,18 @@ void sp_drain_doorbell(void *user, int fd, bool joins)
         pit->drain.epoll, joins ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, fd, &event);
 }
 
+static bool
+create_without_signals(pthread_t *thread, void *(*run)(void *), void *argument)
+{
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    int rc = pthread_create(thread, NULL, run, argument);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return rc == 0;
+}
+
 // ---- Draining -----------------------------------------------------------------
 
 static size_t run_callbacks(struct sp_link *ended)
@@ -82,6 +96,52 @@ static size_t run_callbacks(struct sp_link *ended)
     return count;
 }
 
+static size_t serve_questions(snakepit *pit)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < pit->count; i++) {
+        count += sp_pool_serve_questions(pit->pools[i].pool);
+    }
+    return count;
+}
+
+// The library's thread that runs callbacks hands questions on, for a tool of the host
+// may take long, and other calls have deadlines. A program that drains runs both.
+static _Thread_local bool hands_on;
+
+static void *answer_loop(void *argument)
+{
+    snakepit *pit = argument;
+    struct sp_drain *drain = &pit->drain;
+    pthread_mutex_lock(&drain->lock);
+    while (!drain->stop) {
+        if (!drain->asked) {
+            pthread_cond_wait(&drain->news, &drain->lock);
+            continue;
+        }
+        drain->asked = false;
+        pthread_mutex_unlock(&drain->lock);
+        (void)serve_questions(pit);
+        pthread_mutex_lock(&drain->lock);
+    }
+    pthread_mutex_unlock(&drain->lock);
+    return NULL;
+}
+
+static size_t hand_on_questions(snakepit *pit)
+{
+    struct sp_drain *drain = &pit->drain;
+    pthread_mutex_lock(&drain->lock);
+    if (!drain->answering && !drain->stop) {
+        drain->answering = create_without_signals(&drain->answerer, answer_loop, pit);
+    }
+    bool answering = drain->answering;
+    drain->asked = answering;
+    pthread_cond_signal(&drain->news);
+    pthread_mutex_unlock(&drain->lock);
+    return answering ? 0 : serve_questions(pit);
+}
+
 // Callbacks come first: a tool of the host may take long.
 static size_t run_ended(snakepit *pit)
 {
@@ -92,8 +152,8 @@ static size_t run_ended(snakepit *pit)
         asked = sp_pool_collect(pit->pools[i].pool, &ended) || asked;
     }
     size_t count = run_callbacks(&ended);
-    for (size_t i = 0; asked && i < pit->count; i++) {
-        count += sp_pool_serve_questions(pit->pools[i].pool);
+    if (asked) {
+        count += hands_on ? hand_on_questions(pit) : serve_questions(pit);
     }
     return count;
 }
@@ -203,21 +263,11 @@ static size_t drain(snakepit *pit, uint32_t timeout_ms)
 static void *drain_loop(void *argument)
 {
     snakepit *pit = argument;
+    hands_on = true;
     while (!told_to_stop(&pit->drain)) {
         (void)drain(pit, FOREVER_MS);
     }
     return NULL;
-}
-
-static int create_without_signals(snakepit *pit)
-{
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    int rc = pthread_create(&pit->drain.thread, NULL, drain_loop, pit);
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return rc;
 }
 
 snakepit_err sp_drain_ensure(snakepit *pit)
@@ -229,23 +279,29 @@ snakepit_err sp_drain_ensure(snakepit *pit)
         err = SNAKEPIT_SHUTTING_DOWN;
     } else if (!drain->owned && !drain->running) {
         drain->stop = false;
-        drain->running = create_without_signals(pit) == 0;
+        drain->running = create_without_signals(&drain->thread, drain_loop, pit);
         err = drain->running ? SNAKEPIT_OK : SNAKEPIT_SYSTEM;
     }
     pthread_mutex_unlock(&drain->lock);
     return err;
 }
 
-static void stop_thread(struct sp_drain *drain)
+static void stop_threads(struct sp_drain *drain)
 {
     pthread_mutex_lock(&drain->lock);
     bool running = drain->running;
+    bool answering = drain->answering;
     drain->running = false;
+    drain->answering = false;
     drain->stop = true;
+    pthread_cond_signal(&drain->news);
     pthread_mutex_unlock(&drain->lock);
     if (running) {
         ring_wake(drain);
         SP_CHECK(pthread_join(drain->thread, NULL) == 0);
+    }
+    if (answering) {
+        SP_CHECK(pthread_join(drain->answerer, NULL) == 0);
     }
     pthread_mutex_lock(&drain->lock);
     drain->stop = false;
@@ -257,22 +313,24 @@ void sp_drain_finish(snakepit *pit)
     pthread_mutex_lock(&pit->drain.lock);
     pit->drain.closing = true;
     pthread_mutex_unlock(&pit->drain.lock);
-    stop_thread(&pit->drain);
+    stop_threads(&pit->drain);
     while (run_ended(pit) > 0) {
     }
 }
 
-// From here on the program runs the callbacks. False: this is the library's thread,
+// From here on the program runs the callbacks. False: this is a thread of the library,
 // which cannot wait for itself.
 static bool take_over(struct sp_drain *drain)
 {
+    pthread_t self = pthread_self();
     pthread_mutex_lock(&drain->lock);
-    bool from_callback = drain->running && pthread_equal(drain->thread, pthread_self());
+    bool from_callback = (drain->running && pthread_equal(drain->thread, self)) ||
+                         (drain->answering && pthread_equal(drain->answerer, self));
     bool running = drain->running;
     drain->owned |= !from_callback;
     pthread_mutex_unlock(&drain->lock);
     if (running && !from_callback) {
-        stop_thread(drain);
+        stop_threads(drain);
     }
     return !from_callback;
 }

@@ -37,7 +37,11 @@ struct sp_drain {
     bool stop;
     bool closing; // for good: a callback that submits starts no thread any more
     pthread_t thread;
-    _Atomic bool asleep;         // somebody waits for the epoll
+    bool answering;      // the library's second thread runs, for tools of the host
+    bool asked;          // it has something to do
+    pthread_t answerer;  // see `answering`
+    pthread_cond_t news; // of `asked` and `stop`
+    _Atomic bool asleep; // somebody waits for the epoll
     struct sp_patience patience; // owner: whoever drains
 };
 

@@ -793,3 +793,24 @@ def test_what_a_session_may_not_keep_is_an_exception(open_pit, kind):
     assert fault.err == "QUOTA_EXCEEDED"
     assert fault.type == "snakepit_bridge.errors.QuotaExceeded"
     assert caught("put", "k", 1) is None
+
+
+# ---- Others --------------------------------------------------------------------------
+
+
+def test_a_slow_host_tool_holds_up_no_other_submitted_call(open_pit, profile):
+    asking = pool(profile, adapter="asks.Asks", name="asking")
+    pit = open_pit(asking, pool(profile, name="other"))
+    gate = Blocked("done")
+    register(pit, "gate", gate)
+    asks = pit.submit("host", {"tool": "gate"}, pool="asking")
+    gate.wait()
+    for _ in range(20):
+        assert pit.submit("ping", pool="other").wait().value == "pong"
+    late = pit.submit("sleep", {"seconds": 30}, pool="other", timeout_ms=100)
+    with seconds() as taken:
+        assert late.wait().err == "DEADLINE_EXCEEDED"
+    assert taken.seconds < 0.5
+    assert not asks.ended.is_set()
+    gate.leave.set()
+    assert asks.wait().value == "done"
