@@ -351,7 +351,9 @@ typedef struct snakepit_tool_info {
 // calls ask. It may call the library but for snakepit_close() and snakepit_drain().
 // What it calls by snakepit_call() ends no later than the call that asks, and in the
 // same pool is run by the executor that asks, so that it waits for nobody; all of this
-// is nested 16 deep at most. A stream that it opens there is not.
+// is nested 16 deep at most. A stream that it opens there waits for a worker like any
+// other. Of the stream that is read meanwhile it may ask no next chunk
+// (INVALID_ARGUMENT); closing that only cancels it.
 typedef snakepit_err snakepit_tool_fn(void *user,
                                       const snakepit_tool_info *info,
                                       const snakepit_reader *arguments,

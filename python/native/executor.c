@@ -240,7 +240,6 @@ static PyObject *call_tool(struct sp_executor *executor,
                                                  arguments.values,
                                                  PY_VECTORCALL_ARGUMENTS_OFFSET,
                                                  arguments.names);
-    sp_forks_check(current->name, current->name_size);
     if (result == NULL || sp_stream_is(result)) {
         executor->shapes = sp_fault_shapes(runtime->codec, &arguments);
     }
@@ -350,6 +349,7 @@ static void run_tool(struct sp_executor *executor,
     if (result != NULL && sp_stream_wants(request, result)) {
         result = sp_stream_run(executor, request, result, &err);
     }
+    sp_forks_check(executor->current.name, executor->current.name_size);
     outcome->ran_ticks = sp_clock_ticks() - begun;
     end_call(executor);
     if (result == NULL) {

@@ -16,7 +16,7 @@ int sp_forks_watch(void);
 // Prints what happened and ends the process. `tool` has `size` bytes.
 _Noreturn void sp_forks_leave(const uint8_t *tool, uint32_t size);
 
-// After a tool has returned, before anything is answered.
+// After user code has run, before anything is written where the host reads.
 static inline void sp_forks_check(const uint8_t *tool, uint32_t size)
 {
     if (sp_forks_is_child) {

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "codec_compat.h"
 #include "fault.h"
+#include "forks.h"
 #include "ipc/futex.h"
 
 // One question that is open.
@@ -320,7 +321,9 @@ static PyObject *next_reply(struct asking *asking)
                    "the call's time ran out before the host replied");
         break;
     case SP_PAUSE_INTERRUPTED:
+        asking->executor->pauses = true;
         (void)PyErr_CheckSignals();
+        asking->executor->pauses = false;
         break;
     default:
         if (asking->slot->request.reply != SP_REPLY_SERVE) {
@@ -348,9 +351,14 @@ sp_question_ask(struct sp_executor *executor, PyObject *name, PyObject *argument
         raise_cancelled(executor);
         return NULL;
     }
-    if (executor->encodes) {
-        PyErr_SetString(PyExc_RuntimeError,
-                        "the arguments of a question to the host ask it themselves");
+    sp_forks_check(executor->current.name, executor->current.name_size);
+    if (executor->encodes || executor->pauses) {
+        PyErr_SetString(
+            PyExc_RuntimeError,
+            executor->encodes
+                ? "the arguments of a question to the host ask it themselves"
+                : "a signal's handler cannot ask the host while the call "
+                  "that it interrupts waits for it");
         return NULL;
     }
     if (send_question(&asking, arguments) != 0) {

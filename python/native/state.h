@@ -50,6 +50,7 @@ struct sp_executor {
     struct sp_patience patience;
     struct sp_patience pausing; // what waits for the host's replies have taught
     bool encodes;               // a question: user code may run
+    bool pauses;                // in the middle of a wait: a signal's handler may run
     struct sp_decoder decoder;
     struct sp_encoder encoder;
     struct sp_current current;

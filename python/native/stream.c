@@ -12,6 +12,7 @@
 #include "codec_compat.h"
 #include "codec_writer.h"
 #include "fault.h"
+#include "forks.h"
 #include "ipc/tube.h"
 
 // A chunk that keeps memory in the arena until the host has read it.
@@ -85,7 +86,10 @@ static int wait_for_head(struct stream *stream, uint64_t head)
         if (result != SP_PAUSE_INTERRUPTED) {
             return stop(stream);
         }
-        if (PyErr_CheckSignals() != 0) {
+        stream->executor->pauses = true;
+        int rc = PyErr_CheckSignals();
+        stream->executor->pauses = false;
+        if (rc != 0) {
             return -1;
         }
     }
@@ -312,6 +316,13 @@ static int is_final(const struct stream *stream, PyObject *item)
     return truth;
 }
 
+// A process that the iterator forked must not write to the tube.
+static void check_fork(const struct stream *stream)
+{
+    const struct sp_current *current = &stream->executor->current;
+    sp_forks_check(current->name, current->name_size);
+}
+
 // The iterator's items until its end; its return value, or NULL.
 static PyObject *drive(struct stream *stream, PyObject *iterator, snakepit_err *err)
 {
@@ -325,6 +336,7 @@ static PyObject *drive(struct stream *stream, PyObject *iterator, snakepit_err *
     while (last == 0) {
         *err = SNAKEPIT_TOOL_FAILED;
         PyObject *item = next(iterator);
+        check_fork(stream);
         if (item == NULL) {
             return return_value();
         }

@@ -12,6 +12,7 @@ The first coroutine starts the thread; a worker without any never imports asynci
 from __future__ import annotations
 
 import contextvars
+import os
 import threading
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
@@ -82,6 +83,7 @@ class Work:
 
     def end(self, error: BaseException | None) -> None:
         """Lets the one who waits go on. Drops the coroutine, which has ended."""
+        leave_if_forked()
         self.error = error
         self.coroutine = None
         self.ended = True
@@ -115,6 +117,17 @@ class Work:
             raise error
         finally:
             del error  # a frame in its own traceback would keep the arguments
+
+
+def leave_if_forked() -> None:
+    """Ends a process that a coroutine has forked and that comes back from it: it would
+    go on as a second event loop of the worker.
+    """
+    if os.getpid() != _process:
+        text = f"snakepit: process {os.getpid()}, which an async tool has forked, came "
+        text += "back from it and was ended; a child must leave by os._exit()\n"
+        os.write(2, text.encode())
+        os._exit(70)
 
 
 def _is_from_a_cancel(error: BaseException) -> bool:
@@ -221,6 +234,7 @@ class EventLoop:
         await self.loop.shutdown_asyncgens()
 
 
+_process = 0  # whose loop it is
 _lock = threading.Lock()  # guards the making of the loop
 _running: EventLoop | None = None
 
@@ -237,10 +251,11 @@ def run(coroutine: Coroutine[Any, Any, Any], shielded: bool = False) -> Any:
 
 def started() -> EventLoop:
     """The worker's loop, which runs now. Any thread."""
-    global _running
+    global _running, _process
     if _running is None:
         with _lock:
             if _running is None:
+                _process = os.getpid()
                 _running = EventLoop()
                 runtime.tell_of_cancels(_running.cancel)
     return _running

@@ -162,6 +162,7 @@ class Questions:
         self.lock = threading.Lock()  # guards what follows
         self.waiting: deque[Question] = deque()
         self.closed = False
+        self.ended = False  # the coroutine
         # ASKED for each question, and an entry for the end of the coroutine.
         self.news: SimpleQueue[Any] = SimpleQueue() if news is None else news
 
@@ -175,7 +176,8 @@ class Questions:
         question.refuse(RuntimeError("the call that this code belongs to has ended"))
 
     def end(self) -> None:
-        """The coroutine has ended. Any thread."""
+        """The coroutine has ended: what its tasks still ask is refused. Any thread."""
+        self.ended = True
         self.news.put(None)
 
     def serve(self) -> None:
@@ -185,7 +187,7 @@ class Questions:
 
     def serve_waiting(self) -> None:
         """Asks what is to be asked by now. The executor."""
-        while self.waiting:
+        while self.waiting and not self.ended:
             self.waiting[0].settle()
             self.waiting.popleft()
 

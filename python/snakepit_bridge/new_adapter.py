@@ -9,6 +9,7 @@ could not be written.
 from __future__ import annotations
 
 import argparse
+import json
 import keyword
 import os
 import re
@@ -95,8 +96,8 @@ CONFIGURATION = """\
 pools:
   - name: {name}
     adapter: {name}:{class_name}
-    # Several calls at once in one process, on a free-threaded Python; on another one
-    # the pool becomes as many processes.
+{python}    # Several calls at once in one process, on a free-threaded Python; on
+    # another one the pool becomes as many processes.
     worker_profile: thread
     pool_size: 1
     threads_per_worker: 4
@@ -112,13 +113,14 @@ def main(words: list[str]) -> int:
     )
     parser.add_argument("name", metavar="NAME")
     parser.add_argument("--dir", default=".", metavar="FOLDER")
+    parser.add_argument("--python", default="", metavar="PATH")
     given = parser.parse_args(words)
     problem = problem_with(given.name)
     if problem:
         return terminal.complain(problem, terminal.USAGE)
     folder = Path(given.dir)
     try:
-        written = write(given.name, folder)
+        written = write(given.name, folder, given.python)
     except FileExistsError as error:
         text = f"{error.filename} is there already, and nothing was written"
         return terminal.complain(text, terminal.FAILED)
@@ -126,7 +128,7 @@ def main(words: list[str]) -> int:
         text = f"{error.filename or folder}: {error.strerror}"
         return terminal.complain(text, terminal.SYSTEM)
     print("\n".join([*(f"wrote {path}" for path in written), "", "Next:"]))
-    for command in next_commands(given.name, folder):
+    for command in next_commands(given.name, folder, given.python):
         print(f"  {command}")
     return terminal.OK
 
@@ -151,13 +153,17 @@ def class_name_of(name: str) -> str:
     return "".join(part.capitalize() for part in name.split("_"))
 
 
-def write(name: str, folder: Path) -> list[Path]:
+def write(name: str, folder: Path, python: str = "") -> list[Path]:
     """Writes the three files and the folder, if it is missing; gives their paths.
+
+    `python`: the interpreter that the configuration names; empty: none.
 
     Raises FileExistsError, before anything is written, if one of them is there; OSError
     if one cannot be written, and then leaves none behind.
     """
-    names = {"name": name, "class_name": class_name_of(name)}
+    names = {"name": name, "class_name": class_name_of(name), "python": ""}
+    if python:
+        names["python"] = f"    python: {json.dumps(python)}\n"
     texts = {
         folder / f"{name}.py": ADAPTER.format(**names),
         folder / f"test_{name}.py": TEST.format(**names),
@@ -182,12 +188,13 @@ def write(name: str, folder: Path) -> list[Path]:
     return written
 
 
-def next_commands(name: str, folder: Path) -> list[str]:
+def next_commands(name: str, folder: Path, python: str = "") -> list[str]:
     """What to type now."""
+    option = f" --python {shlex.quote(python)}" if python else ""
     change = "" if folder == Path(".") else f"cd {shlex.quote(str(folder))} && "
     argument = shlex.quote('{"text": "one two three"}')
     return [
-        f"{change}snakepit check-adapter {name}:{class_name_of(name)}",
+        f"{change}snakepit check-adapter {name}:{class_name_of(name)}{option}",
         f"{change}snakepit call {name} count {argument} --config {name}.yaml",
     ]
 

@@ -51,9 +51,9 @@ class Driven:
         self.ahead = 0
         self.waiter: asyncio.Future[None] | None = None
         self.loop = event_loop.started()
-        self.work = StreamWork(self.loop.loop, self._run(), self.items)
         self.call = runtime.current_call()
         self.questions = host.Questions(self.call, self.loop.thread.ident, self.items)
+        self.work = StreamWork(self.loop.loop, self._run(), self.items, self.questions)
         self._begin()
 
     def _begin(self) -> None:
@@ -144,11 +144,16 @@ class StreamWork(event_loop.Work):
     """
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, coroutine: Any, items: Any
+        self,
+        loop: asyncio.AbstractEventLoop,
+        coroutine: Any,
+        items: Any,
+        open_questions: host.Questions,
     ) -> None:
-        """Not begun yet. `items` is told the end. Any thread."""
+        """Not begun yet. `items` and `open_questions` are told the end. Any thread."""
         super().__init__(loop, coroutine)
         self.items = items
+        self.open_questions = open_questions
 
     def cancel(self) -> None:
         """Cancels the task, unless that was done before."""
@@ -158,6 +163,7 @@ class StreamWork(event_loop.Work):
     def end(self, error: BaseException | None) -> None:
         """Lets the executor go on."""
         super().end(error)
+        self.open_questions.ended = True
         self.items.put(_END)
 
 

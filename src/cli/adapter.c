@@ -144,6 +144,7 @@ int sp_cli_new_adapter(struct sp_cli *cli)
     struct line line = {.words = {"", "-m", "snakepit_bridge.new_adapter"}, .count = 3};
     const char *folder = cli->args.texts[SP_CLI_NEW_ADAPTER_DIR];
     add_option(&line, "--dir", folder);
+    add_option(&line, "--python", cli->args.texts[SP_CLI_NEW_ADAPTER_PYTHON]);
     add(&line, "--");
     add(&line, cli->args.words[0]);
     return run(cli, cli->args.texts[SP_CLI_NEW_ADAPTER_PYTHON], &line);

@@ -28,7 +28,8 @@ static snakepit_err read_name(snakepit_reader *reader, struct asked *asked)
         value.kind != SNAKEPIT_ARRAY || value.as.count != 2 ||
         snakepit_reader_next(reader, &value) != SNAKEPIT_OK ||
         value.kind != SNAKEPIT_TEXT || value.as.text.size == 0 ||
-        value.as.text.size > SP_TOOL_NAME_MAX) {
+        value.as.text.size > SP_TOOL_NAME_MAX ||
+        memchr(value.as.text.data, 0, value.as.text.size) != NULL) {
         return SNAKEPIT_MALFORMED;
     }
     asked->name =

@@ -244,13 +244,8 @@ static snakepit_err copy_piece(struct sp_stream *stream)
                               : err;
 }
 
-snakepit_err sp_stream_next(struct sp_stream *stream)
+static snakepit_err next(struct sp_stream *stream)
 {
-    stream->chunk.size = 0;
-    stream->json.size = 0;
-    if (stream->pool == NULL) {
-        return stream->call->err;
-    }
     bool ready = sp_tube_has_more(&stream->tube) && is_up_to_date(stream) &&
                  !sp_tube_wants_to_tell(&stream->tube);
     if (!ready && !catch_up(stream)) {
@@ -262,6 +257,22 @@ snakepit_err sp_stream_next(struct sp_stream *stream)
         return end_of(stream);
     }
     return err == SNAKEPIT_OK ? SNAKEPIT_OK : fail_now(stream, err);
+}
+
+snakepit_err sp_stream_next(struct sp_stream *stream)
+{
+    if (stream->busy) {
+        return SNAKEPIT_INVALID_ARGUMENT;
+    }
+    stream->chunk.size = 0;
+    stream->json.size = 0;
+    if (stream->pool == NULL) {
+        return stream->call->err;
+    }
+    stream->busy = true;
+    snakepit_err err = next(stream);
+    stream->busy = false;
+    return err;
 }
 
 // ---- Ends ---------------------------------------------------------------------
@@ -315,6 +326,10 @@ void sp_stream_close(struct sp_stream *stream)
         return;
     }
     SP_CHECK(stream->magic == SP_STREAM_MAGIC);
+    if (stream->busy) {
+        end_call(stream); // whoever reads it closes it
+        return;
+    }
     if (stream->call != NULL) {
         sp_pool_release(sp_stream_finish(stream));
     }

@@ -21,6 +21,7 @@ struct sp_stream {
     struct sp_port *port; // where the chunks come from, with a reference; or NULL
     struct sp_tube_reader tube;
     uint32_t moves_seen; // of the call
+    bool busy;           // sp_stream_next() runs, and may run a tool of the host
     bool opened;         // the reader knows that the call has ended; sp_call_open() ran
     struct sp_buf chunk; // the last one
     struct sp_buf json;  // of it

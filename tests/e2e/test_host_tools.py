@@ -795,6 +795,79 @@ def test_what_a_session_may_not_keep_is_an_exception(open_pit, kind):
     assert caught("put", "k", 1) is None
 
 
+# ---- What else may ask at that moment ------------------------------------------------
+
+
+def test_a_signals_handler_cannot_mix_its_question_in(open_pit):
+    pit = open_pit(pool("process", adapter="asks.Asks"))
+    register(pit, "echo", lambda info, value: value)
+    gates = threading.Event()
+    register(pit, "slow", lambda info, value: gates.wait(0.005) or value)
+    answer = pit.call("host_from_a_handler", {"times": 50})
+    assert answer["got"] == list(range(50))
+    assert answer["caught"] > 0
+
+
+def test_what_the_tasks_of_an_ended_coroutine_ask_is_not_waited_for(pit):
+    gate = Blocked()
+    register(pit, "gate", gate)
+    gate.leave.set()
+    for _ in range(3):
+        assert pit.call("leave_questions", {"tool": "gate"}, timeout_ms=5000) == "done"
+
+
+# ---- Streams within ------------------------------------------------------------------
+
+
+def test_a_host_tool_may_open_a_stream_where_there_is_room(open_pit, profile):
+    pit = open_pit(pool(profile, adapter="asks.Asks", pool_size=2))
+    register(pit, "echo", lambda info, value: value)
+    kept = []
+
+    def within(info, how):
+        asked = {"questions": [["echo", {"value": 1}]] * 2}
+        stream = pit.stream("host_each", asked)
+        if how == "read":
+            with stream:
+                return stream.rest()[0][::2]
+        kept.append(stream)
+        if how == "one":
+            return stream.take()
+        return pit.call("echo", {"value": "beside"})
+
+    register(pit, "within", within)
+    for how, wanted in (("read", [1, 1]), ("one", 1), ("beside", "beside")):
+        asked = {"tool": "within", "how": how}
+        assert pit.call("host", asked, timeout_ms=10_000) == wanted
+    for stream in kept:
+        stream.close()
+    assert pit.stats().violations == 0
+
+
+def test_a_host_tool_may_not_read_the_stream_that_waits_for_it(one):
+    told = []
+
+    def meddle(info):
+        try:
+            stream.take()
+        except CallFailed:
+            told.append(stream.err)
+        stream_close(stream)
+
+    def stream_close(stream):
+        handle = stream.handle
+        stream.close()
+        stream.handle = handle
+
+    register(one, "meddle", meddle)
+    stream = one.stream("host_each", {"questions": [["meddle", {}]] * 2})
+    _, fault = stream.rest()
+    assert told == ["INVALID_ARGUMENT"]
+    assert fault.err == "CANCELLED"
+    stream.close()
+    assert one.call("ping") == "pong"
+
+
 # ---- Others --------------------------------------------------------------------------
 
 

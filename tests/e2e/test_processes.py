@@ -332,6 +332,21 @@ def test_a_child_that_comes_back_from_its_tool_answers_nothing(open_pit, kind, w
     pit.await_line("worker.stderr", 'tool "fork_and_return" has forked')
 
 
+def test_a_child_that_comes_back_from_a_generator_gives_no_chunk(open_pit, kind):
+    pit = open_pit(pool(kind))
+    for _ in range(3):
+        with pit.stream("fork_in_stream", {"n": 5000}) as stream:
+            assert stream.rest() == (["first", *range(5000)], None)
+    assert pit.stats().worker_deaths == 0
+    pit.await_line("worker.stderr", 'tool "fork_in_stream" has forked')
+
+
+def test_a_child_that_comes_back_from_a_coroutine_is_ended(open_pit, kind):
+    pit = open_pit(pool(kind))
+    assert [pit.call("fork_in_coroutine") for _ in range(3)] == [70] * 3
+    pit.await_line("worker.stderr", "an async tool has forked")
+
+
 # ---- Placement -----------------------------------------------------------------------
 
 

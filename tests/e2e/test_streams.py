@@ -168,10 +168,11 @@ def test_lesson_25_100000_chunks_arrive_in_order_once_and_then_the_end(
     assert pit.stats().failures == 0
 
 
-def test_lesson_25_a_slow_reader_blocks_the_producer(open_pit, kind, tmp_path):
+@pytest.mark.parametrize("tool", ["count", "count_async"])
+def test_lesson_25_a_slow_reader_blocks_the_producer(open_pit, kind, tmp_path, tool):
     pit = open_pit(streams(kind))
     path = tmp_path / "end"
-    with pit.stream("count", {"n": MANY, "path": str(path)}) as stream:
+    with pit.stream(tool, {"n": MANY, "path": str(path)}) as stream:
         assert stream.take() == 0
         # The worker is blocked when it uses no processor any more.
         (worker,) = pit.processes()

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from ..thread_safety_checker import (
+    Pitfall,
     ThreadSafetyChecker,
     ThreadSafetyError,
     check_common_pitfalls,
@@ -11,6 +12,7 @@ from ..thread_safety_checker import (
     check_thread_safety,
     disable_thread_safety_checks,
     enable_thread_safety_checks,
+    find_pitfalls,
     get_global_checker,
     print_thread_safety_report,
     require_thread_safe_adapter,
@@ -18,6 +20,7 @@ from ..thread_safety_checker import (
 )
 
 __all__ = [
+    "Pitfall",
     "ThreadSafetyChecker",
     "ThreadSafetyError",
     "check_common_pitfalls",
@@ -25,6 +28,7 @@ __all__ = [
     "check_thread_safety",
     "disable_thread_safety_checks",
     "enable_thread_safety_checks",
+    "find_pitfalls",
     "get_global_checker",
     "print_thread_safety_report",
     "require_thread_safe_adapter",

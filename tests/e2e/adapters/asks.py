@@ -62,6 +62,35 @@ class Asks(ThreadSafeAdapter):
             raise ValueError(then)
 
     @tool
+    def host_from_a_handler(self, times):
+        """Asks while a signal's handler asks as well; what the handler got."""
+        ask = self.session_context.call_host_tool
+        caught = []
+
+        def handler(number, frame):
+            try:
+                caught.append(ask("echo", value="from the handler"))
+            except RuntimeError as error:
+                caught.append(str(error))
+
+        before = signal.signal(signal.SIGALRM, handler)
+        signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+        try:
+            got = [ask("slow", value=i) for i in range(times)]
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+        return {"got": got, "caught": len(caught)}
+
+    @tool
+    async def leave_questions(self, tool):
+        """Ends while tasks of its still ask."""
+        ask = self.session_context.call_host_tool_async
+        self.left = [asyncio.ensure_future(ask(tool)) for _ in range(3)]
+        await asyncio.sleep(0)
+        return "done"
+
+    @tool
     async def host_each_async(self, questions):
         ask = self.session_context.call_host_tool_async
         for name, arguments in questions:

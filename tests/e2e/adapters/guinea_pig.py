@@ -321,6 +321,22 @@ class GuineaPig(ThreadSafeAdapter):
         return "the child's"
 
     @tool
+    def fork_in_stream(self, n):
+        """Its child goes on where the generator does."""
+        yield "first"
+        if os.fork() == 0:
+            return
+        yield from range(n)
+
+    @tool
+    async def fork_in_coroutine(self):
+        child = os.fork()
+        if child == 0:
+            return "the child's"
+        _, status = os.waitpid(child, 0)
+        return os.waitstatus_to_exitcode(status)
+
+    @tool
     def spawn(self, ways=("popen", "double_fork"), ignore_term=False):
         """Starts children in several ways and returns their pids."""
         found = []
