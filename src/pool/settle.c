@@ -129,7 +129,6 @@ void sp_pool_settle(struct sp_pool *pool, struct sp_call *call, struct sp_after 
     case SP_SLOT_QUEUED:
     case SP_SLOT_RUNNING:
     case SP_SLOT_ASKING: // served by whoever waits
-    case SP_SLOT_HEARD:  // its reply is on the way
         break;
     case SP_SLOT_DONE:
         sp_pool_end_with_answer(pool, call, after);

@@ -299,7 +299,7 @@ static void end_call(struct sp_stream *stream)
     struct sp_call *call = stream->call;
     struct sp_after after = {0};
     pthread_mutex_lock(&pool->lock);
-    if (call->phase == SP_CALL_PLACED) {
+    if (sp_stream_has_ended(call)) {
         sp_pool_settle(pool, call, &after);
     }
     sp_pool_give_up(pool, call, SNAKEPIT_CANCELLED, &after);
