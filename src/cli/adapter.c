@@ -40,10 +40,10 @@ static int become(struct sp_cli *cli, const char *python, struct line *line)
     line->words[0] = python;
     // execv() changes none of its words, although its type does not say so.
     _Static_assert(sizeof(words) == sizeof(line->words), "the same pointers");
-    memcpy(words, line->words, sizeof(words));
+    memcpy((void *)words, (const void *)line->words, sizeof(words));
     sp_cli_flush(cli);
     (void)execv(python, words);
-    sp_cli_complain(cli, "%s: %s", python, strerror(errno));
+    sp_cli_complain(cli, "%s: %s", python, strerrordesc_np(errno));
     return SP_CLI_EXIT_SYSTEM;
 }
 

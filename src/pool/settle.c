@@ -317,7 +317,10 @@ void sp_pool_reap_slot(struct sp_pool *pool,
     if (orphan != NULL) {
         sp_pool_bury_orphan(pool, seat, orphan, answer.held);
         sp_pool_dispatch(pool, after);
-    } else if (seat->passing > 0 && --seat->passing == 0 && seat->stuck_since != 0) {
+        return;
+    }
+    seat->passing -= seat->passing > 0 ? 1 : 0;
+    if (seat->passing == 0 && seat->stuck_since != 0) {
         sp_pool_set_stuck(pool, seat, 0);
         sp_pool_dispatch(pool, after);
     }
