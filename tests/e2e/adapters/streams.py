@@ -11,6 +11,7 @@ import pathlib
 import threading
 import time
 
+import numpy
 import snakepit_bridge
 from snakepit_bridge import (
     StreamChunk,
@@ -112,8 +113,6 @@ class Streams(ThreadSafeAdapter):
     @tool
     def arrays(self, n, size, empty=True):
         """Arrays of `size` bytes, each full of its number."""
-        import numpy
-
         for i in range(n):
             if empty:
                 tensor = snakepit_bridge.empty((size,), "uint8")
