@@ -346,14 +346,15 @@ typedef struct snakepit_tool_info {
 // that the worker can write.
 //
 // It runs on the thread that waits for the call: inside snakepit_call() or
-// snakepit_stream_next() on the caller's own, for a submitted call on the one that runs
-// callbacks, which runs no others meanwhile. On several threads at once if several
-// calls ask. It may call the library but for snakepit_close() and snakepit_drain().
-// What it calls by snakepit_call() ends no later than the call that asks, and in the
-// same pool is run by the executor that asks, so that it waits for nobody; all of this
-// is nested 16 deep at most. A stream that it opens there waits for a worker like any
-// other. Of the stream that is read meanwhile it may ask no next chunk
-// (INVALID_ARGUMENT); closing that only cancels it.
+// snakepit_stream_next() on the caller's own; for a submitted call on a thread of the
+// library that runs these one after the other, or inside the program's
+// snakepit_drain(), which runs no callbacks meanwhile. On several threads at once if
+// several calls ask. It may call the library but for snakepit_close() and
+// snakepit_drain(). What it calls by snakepit_call() ends no later than the call that
+// asks, and in the same pool is run by the executor that asks, so that it waits for
+// nobody; all of this is nested 16 deep at most. A stream that it opens there waits for
+// a worker like any other. Of the stream that is read meanwhile it may ask no next
+// chunk (INVALID_ARGUMENT); closing that only cancels it.
 typedef snakepit_err snakepit_tool_fn(void *user,
                                       const snakepit_tool_info *info,
                                       const snakepit_reader *arguments,

@@ -377,11 +377,9 @@ admit(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
     if (call->parcel->session_size > 0) {
         return sp_affinity_admit(pool, call, after);
     }
-    if (sp_question_is_open() && !call->asynchronous && call->stream == NULL) {
-        err = sp_question_place(pool, call);
-        if (err != SNAKEPIT_NOT_FOUND) {
-            return err;
-        }
+    err = sp_question_place(pool, call);
+    if (err != SNAKEPIT_NOT_FOUND) {
+        return err;
     }
     if (!sp_list_empty(&pool->line.calls)) {
         return sp_line_put(&pool->line, call);
@@ -572,9 +570,7 @@ snakepit_err sp_pool_begin_stream(struct sp_pool *pool,
     snakepit_err err = prepare(call, text, timeout_ms);
     pthread_mutex_lock(&pool->lock);
     if (err == SNAKEPIT_OK) {
-        if (sp_question_is_open()) {
-            sp_question_limit(call);
-        }
+        sp_question_limit(call);
         call->stream = stream;
         err = admit(pool, call, &after);
     }

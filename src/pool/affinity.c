@@ -149,11 +149,9 @@ sp_affinity_admit(struct sp_pool *pool, struct sp_call *call, struct sp_after *a
     if (err != SNAKEPIT_OK) {
         return err;
     }
-    if (sp_question_is_open() && !call->asynchronous && call->stream == NULL) {
-        err = sp_question_place(pool, call);
-        if (err != SNAKEPIT_NOT_FOUND) {
-            return err;
-        }
+    err = sp_question_place(pool, call);
+    if (err != SNAKEPIT_NOT_FOUND) {
+        return err;
     }
     if (!must_wait(pool, call)) {
         enum sp_placed placed = sp_pool_place(pool, call, after);

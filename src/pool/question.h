@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What a running call asks its host: from its slot to whoever knows the answer, and
 // back. Whoever waits for the call runs the host's tool, without the pool's lock: a
-// synchronous caller on its own thread, for a submitted call whoever drains. See
-// docs/decisions/0009.
+// synchronous caller on its own thread, for a submitted call the program's that drains
+// or a second one of the library. See docs/decisions/0009.
 #ifndef POOL_QUESTION_H
 #define POOL_QUESTION_H
 
@@ -48,8 +48,8 @@ bool sp_question_is_open(void);
 void sp_question_limit(struct sp_call *call);
 // A synchronous call to the pool whose call asks the calling thread is run by the
 // executor that asks, so that it waits for nobody. Lock held. NOT_FOUND: there is none,
-// or it could not run the call; it waits like any other. SATURATED, NO_MEMORY: failed,
-// explained in the call.
+// or it could not run the call, or this is submitted or a stream; it waits like any
+// other. SATURATED, NO_MEMORY: failed, explained in the call.
 snakepit_err sp_question_place(struct sp_pool *pool, struct sp_call *call);
 // Such a call has ended: returns when the executor is back at its question. Lock held,
 // but released meanwhile.
