@@ -42,6 +42,9 @@ SNAKEPIT_API const char *snakepit_version(void);
 
 // ---- Open and close -----------------------------------------------------------
 
+// Names a call; 0 names none.
+typedef uint64_t snakepit_call_id;
+
 typedef enum snakepit_log_level {
     SNAKEPIT_LOG_DEBUG = 0,
     SNAKEPIT_LOG_INFO,
@@ -76,6 +79,27 @@ typedef void snakepit_session_ended_fn(void *user,
                                        const char *session_id,
                                        snakepit_session_end reason);
 
+// Something that an adapter has to say of itself, by telemetry.emit(). What it holds is
+// the worker's word. Texts and what the readers lead to are borrowed.
+typedef struct snakepit_event {
+    size_t size;                // of the struct as the library knows it
+    const char *name;           // "inference.stop"
+    const char *pool;           // of the worker
+    const char *session_id;     // of the call that it belongs to; "" for none
+    const char *correlation_id; // by which events are found together; "" for none
+    snakepit_call_id call;      // the call's; 0: it belongs to none
+    uint64_t worker;            // its id
+    uint64_t time_ns;           // when, in nanoseconds since 1970
+    uint64_t dropped; // events of this worker that were lost before it, for they came
+                      // faster than they were read
+    snakepit_reader measurements; // a map of names to numbers comes next
+    snakepit_reader metadata;     // a map comes next
+} snakepit_event;
+
+// Told of each event. Runs on the thread of the library that watches the workers: it
+// must not call the library but to read, and must not block.
+typedef void snakepit_event_fn(void *user, const snakepit_event *event);
+
 typedef struct snakepit_open_options {
     size_t size;          // see Options
     snakepit_log_fn *log; // NULL: lines go to stderr
@@ -84,6 +108,9 @@ typedef struct snakepit_open_options {
         log_level; // only with `log`; without it SNAKEPIT_LOG or WARNING decides
     snakepit_session_ended_fn *session_ended; // NULL: nobody wants to know
     void *session_user;
+    snakepit_event_fn *event; // NULL: events are lines of the log, "worker.event", at
+                              // SNAKEPIT_LOG_INFO
+    void *event_user;
 } snakepit_open_options;
 
 // Reads the configuration, checks all of it, and begins to start the pools; does not
@@ -150,9 +177,6 @@ SNAKEPIT_API snakepit_err snakepit_call_json(snakepit *pit,
 
 // Told the outcome of one submitted call. `answer` is given: free it, here or later.
 typedef void snakepit_done_fn(void *user, snakepit_err err, snakepit_answer *answer);
-
-// Names a submitted call; 0 names none.
-typedef uint64_t snakepit_call_id;
 
 // Hands a call over and returns. `done` runs exactly once if this returns OK, after
 // this function has returned or, on another thread, at any time during it; never if it

@@ -79,6 +79,7 @@ static int make_tables(struct sp_runtime *runtime)
         return -1;
     }
     pthread_mutex_init(&runtime->leases_lock, NULL);
+    pthread_mutex_init(&runtime->events_lock, NULL);
     for (uint32_t i = 0; i < shape->executors; i++) {
         runtime->executors[i].runtime = runtime;
         runtime->executors[i].index = i;

@@ -12,6 +12,7 @@
 #include "ipc/arena.h"
 #include "ipc/channel.h"
 #include "ipc/control.h"
+#include "ipc/events.h"
 #include "ipc/segment.h"
 #include "ipc/wait.h"
 #include "tools.h"
@@ -84,6 +85,10 @@ struct sp_runtime {
     PyObject *refusal;       // as tools
     PyObject *stream_opener; // as tools; makes an iterator of an asynchronous one
     PyObject *chunk_type;    // as tools; StreamChunk
+
+    pthread_mutex_t events_lock;
+    struct sp_events_writer events; // guarded by events_lock
+    bool events_open;               // guarded by events_lock
 
     pthread_t service;
     pid_t host;                     // service.c

@@ -18,6 +18,7 @@ The package imports without the runtime extension too: an adapter can be tested 
 
 from __future__ import annotations
 
+from . import telemetry
 from .arrays import empty
 from .base_adapter import BaseAdapter, ToolMetadata, tool
 from .base_adapter_threaded import ThreadSafeAdapter, thread_safe_method
@@ -37,6 +38,7 @@ __all__ = [
     "__version__",
     "current_call",
     "empty",
+    "telemetry",
     "thread_safe_method",
     "tool",
 ]

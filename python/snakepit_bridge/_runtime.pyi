@@ -186,6 +186,17 @@ def ask(name: str, arguments: dict[str, Any]) -> Any:
     as for a result.
     """
 
+def events_wanted() -> bool:
+    """Whether the host wants to know of events. False in a forked child."""
+
+def emit(event: list[Any]) -> None:
+    """Hands an event to the host: name, call, session, correlation id, nanoseconds
+    since 1970, measurements, metadata. Never waits; what finds no room is dropped.
+
+    Raises what cannot be encoded as for a result, TypeError for arrays, ValueError for
+    more than 16 KiB.
+    """
+
 def empty(shape: int | Sequence[int], dtype: str = "float32") -> Tensor:
     """A writable array in shared memory, its contents undefined.
 

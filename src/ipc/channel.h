@@ -21,6 +21,7 @@ enum sp_message_type {
     SP_MESSAGE_PONG = 6,   // worker: the same number
     SP_MESSAGE_CANCEL = 7, // host: struct sp_cancel; stop that call if it still runs
     SP_MESSAGE_STOP = 8,   // host: leave when the running calls are done
+    SP_MESSAGE_EVENTS = 9, // worker: no body; there are events to read
 
     // Between a host and the template of a pool, which also have CONFIG, and READY: it
     // can fork.

@@ -3,8 +3,6 @@
 // own.
 #include "ipc/control.h"
 
-#include <stdbool.h>
-
 #include "ipc/lifeline.h"
 
 static uint64_t up_to_line(uint64_t bytes)
@@ -56,6 +54,7 @@ static void describe(struct sp_control *header, const struct sp_control_shape *s
     header->executors = shape->executors;
     header->leases = shape->leases;
     header->waiting = shape->waiting;
+    header->events_wanted = shape->events ? 1 : 0;
     header->epoch = shape->epoch;
     header->requests_size = shape->requests_size;
     header->results_size = shape->results_size;
@@ -104,6 +103,7 @@ snakepit_err sp_control_open(uint8_t *base, uint64_t size, struct sp_control_vie
         .executors = header->executors,
         .leases = header->leases,
         .waiting = (enum sp_waiting)header->waiting,
+        .events = header->events_wanted != 0,
         .epoch = header->epoch,
         .requests_size = header->requests_size,
         .results_size = header->results_size,

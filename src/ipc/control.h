@@ -4,6 +4,7 @@
 #ifndef IPC_CONTROL_H
 #define IPC_CONTROL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <snakepit/errors.h>
@@ -17,6 +18,7 @@ struct sp_control_shape {
     uint32_t executors; // 1 to SP_EXECUTORS_MAX
     uint32_t leases;    // a power of two, at most SP_LEASES_MAX
     enum sp_waiting waiting;
+    bool events; // the host wants to know of events
     uint64_t epoch;
     uint64_t requests_size;
     uint64_t results_size;

@@ -23,7 +23,7 @@
 #include <stdint.h>
 
 #define SP_LAYOUT_MAGIC   UINT64_C(0x736e616b65706974) // "snakepit"
-#define SP_LAYOUT_VERSION 2u
+#define SP_LAYOUT_VERSION 3u
 #define SP_LINE           ((size_t)64)
 #define SP_INLINE_RESULT  2048u // bytes of a slot's inline result area
 #define SP_SLOTS_MAX      2048u
@@ -176,10 +176,10 @@ struct sp_control {
     uint32_t version;
     uint32_t
         slots; // slots and cells of the submit and completion rings: a power of two
-    uint32_t executors; // threads that run calls
-    uint32_t leases;    // cells of each ring of returned leases: a power of two
-    uint32_t reserved;
-    uint32_t waiting; // enum sp_waiting
+    uint32_t executors;     // threads that run calls
+    uint32_t leases;        // cells of each ring of returned leases: a power of two
+    uint32_t events_wanted; // 1: the host wants to know of events
+    uint32_t waiting;       // enum sp_waiting
     uint64_t epoch;
     uint64_t requests_size;      // bytes of the segment
     uint64_t results_size;       // bytes of the segment
@@ -205,6 +205,13 @@ struct sp_control {
         SP_LINE) _Atomic uint32_t host_cpu; // host: where the last submit came from
     _Alignas(SP_LINE) _Atomic uint32_t
         worker_cpu; // worker: where the last answer came from
+
+    // Events of the worker, see ipc/events.h.
+    _Alignas(SP_LINE) _Atomic uint32_t
+        events_turn; // host: counts up before it stops looking for events by itself
+    _Alignas(SP_LINE) _Atomic uint64_t
+        events_dropped;    // worker: events that found no room
+    struct sp_slot events; // of it only what belongs to a tube
 };
 
 // What an executor does now, for diagnosis and for the cancel ladder. Worker writes.
@@ -228,6 +235,8 @@ _Static_assert(offsetof(struct sp_control, lifeline) == 2 * SP_LINE, "frozen");
 _Static_assert(offsetof(struct sp_control, bell) == 3 * SP_LINE, "frozen");
 _Static_assert(offsetof(struct sp_control, submit_head) == 4 * SP_LINE, "frozen");
 _Static_assert(offsetof(struct sp_control, worker_cpu) == 8 * SP_LINE, "frozen");
+_Static_assert(offsetof(struct sp_control, events_turn) == 9 * SP_LINE, "frozen");
+_Static_assert(offsetof(struct sp_control, events) == 11 * SP_LINE, "frozen");
 _Static_assert(sizeof(struct sp_stamp) == SP_LINE, "one writer a line");
 _Static_assert(sizeof(sp_cell) == 8, "lock-free");
 

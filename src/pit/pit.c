@@ -47,6 +47,16 @@ static void set_log(snakepit *pit, const snakepit_open_options *options)
     }
 }
 
+// After the log is set.
+static void set_events(snakepit *pit, const snakepit_open_options *options)
+{
+    pit->events.log = &pit->log;
+    if (options != NULL) {
+        pit->events.event = options->event;
+        pit->events.user = options->event_user;
+    }
+}
+
 static void set_session_ended(snakepit *pit, const snakepit_open_options *options)
 {
     if (options != NULL) {
@@ -93,6 +103,7 @@ static snakepit_err open_pool(snakepit *pit, size_t index)
         .loop = &pit->loop,
         .watcher = pit->watcher,
         .log = &pit->log,
+        .events = &pit->events,
         .config = pit->config,
         .pool_config = config,
         .pool = place->pool,
@@ -215,6 +226,7 @@ static snakepit_err open_config(struct sp_config *config,
     made->drain.wake = -1;
     (void)sp_clock_ticks_per_us(); // measured here, not in the first call
     set_log(made, options);
+    set_events(made, options);
     set_session_ended(made, options);
     sp_pit_open_sessions(made);
     sp_host_tools_init(&made->tools, &made->hash_key);

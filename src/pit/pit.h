@@ -51,6 +51,7 @@ struct snakepit {
     struct sp_log log;
     snakepit_log_fn *program_log; // where `log` leads, or NULL
     void *program_log_user;
+    struct sp_event_sink events;
     struct sp_config *config;
     struct sp_watcher *watcher; // NULL where the kernel cannot
     struct sp_pit_pool *pools;

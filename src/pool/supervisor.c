@@ -162,10 +162,8 @@ static void begin_fallback(struct sp_supervisor *supervisor,
 static void end_fallback(struct sp_supervisor *supervisor)
 {
     supervisor->falling_back = false;
-    if (set_profile(supervisor,
-                    SP_PROFILE_PROCESS,
-                    supervisor->size * supervisor->threads,
-                    1) != SNAKEPIT_OK) {
+    uint32_t size = supervisor->size * supervisor->threads;
+    if (set_profile(supervisor, SP_PROFILE_PROCESS, size, 1) != SNAKEPIT_OK) {
         fail(supervisor, "memory is exhausted");
         return;
     }
@@ -513,6 +511,7 @@ snakepit_err sp_supervisor_init(struct sp_supervisor *supervisor,
         .loop = options->loop,
         .watcher = options->watcher,
         .log = options->log,
+        .events = options->events,
         .config = options->config,
         .pool_config = config,
         .pool = options->pool,

@@ -62,9 +62,22 @@ static void on_forked(void *user, pid_t pid)
     worker->options.hooks.gone(worker->options.hooks.user, worker);
 }
 
+static void expect_events(struct sp_worker *worker)
+{
+    const struct sp_port *port = worker->port;
+    worker->events = (struct sp_events){.sink = worker->options.events,
+                                        .pool = worker->options.pool,
+                                        .worker = worker->options.id};
+    sp_events_reader_init(&worker->events.reader,
+                          port->view.header,
+                          port->results.base,
+                          port->results.size);
+}
+
 static snakepit_err make_process(struct sp_worker *worker)
 {
     struct sp_template *template = worker->options.template;
+    expect_events(worker);
     const struct sp_spawn_options spawn = {
         .python = worker->options.python,
         .environment = worker->options.environment,

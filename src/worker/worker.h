@@ -20,6 +20,7 @@
 #include "ipc/port.h"
 #include "ipc/watcher.h"
 #include "worker/cause.h"
+#include "worker/event.h"
 #include "worker/output.h"
 #include "worker/report.h"
 #include "worker/spawn.h"
@@ -57,6 +58,7 @@ struct sp_worker_options {
     uv_loop_t *loop;
     struct sp_watcher *watcher; // NULL: pidfds only
     const struct sp_log *log;
+    const struct sp_event_sink *events;
     const char *pool;
     uint64_t id;
     const char *python;
@@ -108,6 +110,8 @@ struct sp_worker {
     uv_poll_t doorbell_poll;
     uv_timer_t timer; // start, then stop
     uv_timer_t heartbeat;
+    uv_timer_t events_timer; // runs while there are events, and a while after
+    struct sp_events events;
 
     pthread_mutex_t lost_lock;        // taken before a pool's lock, never inside it
     bool lost;                        // guarded by lost_lock

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy
 import pytest
-from support import Pit
+from support import Pit, eventually
 from support.host_tools import HostFault, register
 from support.places import ROOT, SYSTEM
 
@@ -53,6 +53,17 @@ def streams(tool: str, arguments: dict[str, Any], wanted: list[Any]) -> Callable
     def check(pit: Pit) -> None:
         with pit.stream(tool, arguments) as stream:
             assert stream.rest() == (wanted, None)
+
+    return check
+
+
+def emits(name: str, measurements: dict[str, Any] | None = None) -> Callable:
+    """A check: an event has come, or does."""
+
+    def check(pit: Pit) -> None:
+        eventually(lambda: any(event.name == name for event in list(pit.events)))
+        (event,) = [event for event in pit.events if event.name == name]
+        assert measurements is None or event.measurements == measurements
 
     return check
 
@@ -128,6 +139,11 @@ CHECKS: dict[str, list[Callable[[Pit], None]]] = {
         says("total_if_known", {"items": ["egg", "spam"]}, "NOT_FOUND"),
         says("total_without_blocking", {"items": ["egg", "egg"]}, 1.0),
     ],
+    "embeddings": [
+        says("embed", {"texts": ["ab", "c"]}, [[97, 98], [99]]),
+        emits("cache.lookup", {"hits": 0, "misses": 2}),
+        emits("inference.stop"),
+    ],
     "older": [
         says("add", {"a": 1, "b": 2}, 3),
         says("other", {}, "no other here"),
@@ -158,7 +174,7 @@ def test_every_file_of_the_page_is_used():
 
 @pytest.mark.parametrize("name", POOLS)
 def test_the_pages_adapters_do_what_it_says(opened, folder, name):
-    pit = Pit.open_file(folder / f"{name}.yaml")
+    pit = Pit.open_file(folder / f"{name}.yaml", listens=True)
     opened.append(pit)
     pit.await_ready()
     for check in CHECKS[name]:

@@ -86,6 +86,25 @@ DoneFunction = CFUNCTYPE(None, c_void_p, c_int, c_void_p)
 ChunkFunction = CFUNCTYPE(c_bool, c_void_p, POINTER(Reader))
 
 
+class Event(Structure):
+    _fields_ = [
+        ("size", c_size_t),
+        ("name", c_char_p),
+        ("pool", c_char_p),
+        ("session_id", c_char_p),
+        ("correlation_id", c_char_p),
+        ("call", c_uint64),
+        ("worker", c_uint64),
+        ("time_ns", c_uint64),
+        ("dropped", c_uint64),
+        ("measurements", Reader),
+        ("metadata", Reader),
+    ]
+
+
+EventFunction = CFUNCTYPE(None, c_void_p, POINTER(Event))
+
+
 class OpenOptions(Structure):
     _fields_ = [
         ("size", c_size_t),
@@ -94,6 +113,8 @@ class OpenOptions(Structure):
         ("log_level", c_int),
         ("session_ended", EndedFunction),
         ("session_user", c_void_p),
+        ("event", EventFunction),
+        ("event_user", c_void_p),
     ]
 
 

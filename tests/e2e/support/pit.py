@@ -41,6 +41,33 @@ class Line:
     text: str
 
 
+@dataclasses.dataclass(frozen=True)
+class Event:
+    """A copy of a snakepit_event."""
+
+    name: str
+    pool: str
+    session_id: str
+    correlation_id: str
+    call: int
+    worker: int
+    time_ns: int
+    dropped: int
+    measurements: dict
+    metadata: dict
+
+    @classmethod
+    def of(cls, event: raw.Event) -> Event:
+        texts = ("name", "pool", "session_id", "correlation_id")
+        numbers = ("call", "worker", "time_ns", "dropped")
+        return cls(
+            **{name: getattr(event, name).decode() for name in texts},
+            **{name: getattr(event, name) for name in numbers},
+            measurements=read_value(event.measurements),
+            metadata=read_value(event.metadata),
+        )
+
+
 # Of all pits of the test that runs; the census reads it.
 log_of_test: list[Line] = []
 
@@ -103,29 +130,35 @@ class Pit:
         self.submitted: list[Any] = []
         # Name and reason of each session that has ended.
         self.ended_sessions: list[tuple[str, str]] = []
+        # What adapters emitted, of a pit that was opened with `listens`.
+        self.events: list[Event] = []
 
     # ---- Open and close
 
     @classmethod
-    def open(cls, *pools: dict, text: str | None = None, **top: Any) -> Pit:
-        """Opens pools that are given as dicts, or YAML text."""
+    def open(
+        cls, *pools: dict, text: str | None = None, listens: bool = False, **top: Any
+    ) -> Pit:
+        """Opens pools that are given as dicts, or YAML text. `listens`: to events."""
         yaml = (text or json.dumps({**top, "pools": list(pools)})).encode()
         return cls._open(
             lambda options, pit, why: lib.open_memory(
                 yaml, len(yaml), options, pit, why
-            )
+            ),
+            listens,
         )
 
     @classmethod
-    def open_file(cls, path: str | os.PathLike[str]) -> Pit:
+    def open_file(cls, path: str | os.PathLike[str], listens: bool = False) -> Pit:
         return cls._open(
             lambda options, pit, why: lib.open_file(
                 os.fsencode(path), options, pit, why
-            )
+            ),
+            listens,
         )
 
     @classmethod
-    def _open(cls, function: Callable[..., int]) -> Pit:
+    def _open(cls, function: Callable[..., int], listens: bool = False) -> Pit:
         lines: list[Line] = []
 
         def log(_user: Any, level: int, event: bytes, line: bytes) -> None:
@@ -138,11 +171,18 @@ class Pit:
         def session_ended(_user: Any, session: bytes, reason: int) -> None:
             ended.append((session.decode(), SESSION_ENDS[reason]))
 
+        events: list[Event] = []
+
+        def event(_user: Any, told: Any) -> None:
+            assert told.contents.size == ctypes.sizeof(raw.Event)
+            events.append(Event.of(told.contents))
+
         options = raw.OpenOptions(
             size=ctypes.sizeof(raw.OpenOptions),
             log=raw.LogFunction(log),
             log_level=1,
             session_ended=raw.EndedFunction(session_ended),
+            event=raw.EventFunction(event) if listens else raw.EventFunction(),
         )
         handle = ctypes.c_void_p()
         why = raw.Message()
@@ -151,6 +191,7 @@ class Pit:
             raise Refused(err, why.text.decode("utf-8", "replace"))
         pit = cls(handle, options, lines)
         pit.ended_sessions = ended
+        pit.events = events
         return pit
 
     def __enter__(self) -> Pit:

@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: MIT
+"""What adapters say of themselves, and what of it the host hears."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from support import Pit, eventually, pool
+
+REPORTS = "reports:Reports"
+
+
+def reports(profile="process", **options):
+    return pool(profile, adapter=REPORTS, **options)
+
+
+@pytest.fixture
+def listening(profile):
+    with Pit.open(reports(profile), listens=True) as pit:
+        yield pit.await_ready()
+
+
+def named(pit, *names):
+    return [event for event in list(pit.events) if event.name in names]
+
+
+def await_named(pit, *names, count=1):
+    eventually(lambda: len(named(pit, *names)) >= count)
+    return named(pit, *names)
+
+
+# ---- What arrives --------------------------------------------------------------------
+
+
+def test_an_event_arrives_with_all_it_was_given(listening):
+    before = time.time_ns()
+    listening.call("one", {"number": 2.5}, session="s-1")
+    (event,) = await_named(listening, "report.one")
+    assert event.measurements == {"number": 2.5}
+    assert event.metadata == {
+        "text": "snake",
+        "none": None,
+        "flag": True,
+        "list": [1, "two", 3.5],
+        "map": {"a": {"b": b"\x00\xff"}},
+    }
+    assert event.correlation_id == "c-1"
+    assert event.session_id == "s-1"
+    assert event.pool == "default"
+    assert event.call > 0
+    assert event.worker in [row.id for row in listening.workers()]
+    assert before <= event.time_ns <= time.time_ns()
+    assert event.dropped == 0
+
+
+def test_events_outside_of_a_call_name_none(profile):
+    with Pit.open(reports(profile), listens=True) as pit:
+        pit.await_ready()
+        loaded = await_named(pit, "adapter.loaded", count=pit.stats().workers)
+        assert {event.call for event in loaded} == {0}
+    left = named(pit, "adapter.left")
+    assert len(left) == len(loaded), "what it says at its end is heard before the close"
+
+
+def test_events_of_a_thread_keep_their_order(listening):
+    listening.call("many_on_threads", {"threads": 4, "count": 50})
+    events = await_named(listening, "report.thread", count=200)
+    for thread in range(4):
+        indices = [
+            event.measurements["index"]
+            for event in events
+            if event.measurements["thread"] == thread
+        ]
+        assert indices == list(range(50))
+
+
+def test_a_call_is_answered_before_its_events_are_read(listening):
+    # 60 KiB of events wait in shared memory; nobody read them meanwhile, nobody waits.
+    listening.call("many", {"count": 12, "bytes": 4096})
+    assert len(await_named(listening, "report.many", count=12)) == 12
+
+
+def test_what_does_not_fit_is_dropped_and_counted(listening):
+    count = 20_000
+    listening.call("many", {"count": count, "bytes": 1000}, timeout_ms=60_000)
+    extra = 0
+
+    def all_are_accounted_for():
+        # What was dropped last is told with the next event.
+        nonlocal extra
+        listening.call("one")
+        extra += 1
+        heard = named(listening, "report.many", "report.one")
+        dropped = sum(event.dropped for event in heard)
+        return len(heard) + dropped == count + extra
+
+    eventually(all_are_accounted_for)
+    heard = [event.measurements["index"] for event in named(listening, "report.many")]
+    assert len(heard) < count, "20 MB were read faster than they were written"
+    assert heard == sorted(heard)
+
+
+# ---- Spans ---------------------------------------------------------------------------
+
+
+def test_spans_say_when_they_begin_and_end(listening):
+    correlation = listening.call("nested")
+    await_named(listening, "outer.stop")
+    names = ("outer.start", "inner.start", "within", "inner.stop", "outer.stop")
+    events = named(listening, *names)
+    assert tuple(event.name for event in events) == names
+    assert {event.correlation_id for event in events} == {correlation}
+    assert len({event.call for event in events}) == 1
+    by_name = {event.name: event for event in events}
+    inner = by_name["inner.stop"].measurements["duration"]
+    assert 0 <= inner <= by_name["outer.stop"].measurements["duration"]
+    assert by_name["outer.start"].measurements["system_time"] > 0
+    assert by_name["outer.stop"].metadata == {"model": "small"}
+
+
+def test_a_span_says_what_it_failed_with(listening):
+    fault = listening.fails("nested", {"fails": True})
+    assert fault.type == "ValueError"
+    (event,) = await_named(listening, "outer.exception")
+    assert event.metadata == {
+        "model": "small",
+        "error_type": "ValueError",
+        "error_message": "no such model",
+    }
+    assert not named(listening, "outer.stop")
+
+
+def test_coroutines_and_their_threads_have_call_and_span(listening):
+    listening.call("awaited", session="s-2")
+    await_named(listening, "awaited.stop")
+    events = named(listening, "awaited.start", "awaited.part", "awaited.stop")
+    assert len(events) == 4
+    assert len({event.correlation_id for event in events}) == 1
+    assert events[0].correlation_id != ""
+    assert len({event.call for event in events}) == 1
+    assert {event.session_id for event in events} == {"s-2"}
+
+
+def test_a_stream_that_is_closed_early_has_come_to_its_end(listening):
+    with listening.stream("chunks") as stream:
+        assert next(stream) == 0
+    await_named(listening, "chunks.stop", "chunks.exception")
+    assert [event.name for event in named(listening, "chunks.stop")] == ["chunks.stop"]
+
+
+# ---- When nobody listens, and when there is nobody -----------------------------------
+
+
+def test_without_a_listener_events_are_lines_of_the_log(profile):
+    with Pit.open(reports(profile)) as pit:
+        pit.await_ready()
+        pit.call("one", session='a "session"')
+        eventually(lambda: any("report.one" in line.text for line in pit.lines))
+    (line,) = [line for line in pit.lines if 'event="report.one"' in line.text]
+    assert line.event == "worker.event"
+    assert line.level == "info"
+    assert 'session="a \\"session\\""' in line.text
+    assert 'measurements={"number":1}' in line.text
+
+
+def test_what_a_worker_says_before_it_is_killed_is_heard(listening):
+    assert listening.fails("dies").err == "WORKER_DIED"
+    (event,) = await_named(listening, "report.last")
+    assert event.measurements == {"left": 0}
+
+
+def test_a_forked_child_says_nothing(listening):
+    assert listening.call("forks") == 0
+    await_named(listening, "report.parent")
+    assert not named(listening, "report.child")
+
+
+def test_each_event_after_a_silence_is_told_anew(listening):
+    # Each is awaited, so the host has often gone to sleep before the next.
+    for turn in range(100):
+        listening.call("one", {"number": turn})
+        await_named(listening, "report.one", count=turn + 1)
+    numbers = [event.measurements["number"] for event in named(listening, "report.one")]
+    assert numbers == list(range(100))
+
+
+# ---- What is refused -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "type_", "words"),
+    [
+        ("name", "ValueError", "event has 1 to 255 bytes"),
+        ("measurement", "TypeError", 'measurement "size" is a number, not str'),
+        ("metadata", "TypeError", "at metadata['thing']['deep']"),
+        ("array", "TypeError", "an event cannot hold arrays"),
+        ("size", "ValueError", "is too large (at most 16384)"),
+    ],
+)
+def test_what_is_no_event_is_refused(listening, kind, type_, words):
+    fault = listening.fails("bad", {"kind": kind})
+    assert (fault.err, fault.type) == ("TOOL_FAILED", type_)
+    assert words in fault.message
+    assert not named(listening, "report.bad")
+
+
+def test_a_number_of_numpy_is_a_measurement(listening):
+    listening.call("of_numpy")
+    (event,) = await_named(listening, "report.numpy")
+    assert event.measurements == {"mean": 2.5, "count": 3}
