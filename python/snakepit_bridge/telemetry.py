@@ -132,7 +132,10 @@ class span:
             self._leave()
 
     def _say(
-        self, what: str, measured: Mapping[str, float], more: dict[str, str] | None = None
+        self,
+        what: str,
+        measured: Mapping[str, float],
+        more: dict[str, str] | None = None,
     ) -> None:
         metadata = {**self.metadata, **more} if more else self.metadata
         emit(f"{self.operation}.{what}", measured, metadata, self.correlation_id)
