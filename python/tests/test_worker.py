@@ -72,6 +72,9 @@ class FakeRuntime:
     def set_refusal(self, function: Any) -> None:
         self.refusal = function
 
+    def set_hinter(self, function: Any) -> None:
+        self.hinter = function
+
     def set_streams(self, opener: Any, chunk: type) -> None:
         self.streams = (opener, chunk)
 

@@ -341,6 +341,19 @@ def test_an_unknown_tool_is_answered_with_the_one_that_was_meant(open_pit, kind)
     assert "did you mean" not in pit.fails("x").message
 
 
+def test_a_method_that_lacks_the_mark_is_said_to_and_not_called(open_pit, kind):
+    pit = open_pit(pool(kind))
+    fault = pit.fails("undecorated")
+    assert fault.err == "UNKNOWN_TOOL"
+    assert fault.message == (
+        'the adapter has no tool "undecorated"; GuineaPig has a method of that name, '
+        "but it lacks @tool (or @thread_safe_method)"
+    )
+    assert fault.traceback == ""
+    for name in ("_private", "__init__", "get_tools"):
+        assert pit.fails(name).message == f'the adapter has no tool "{name}"'
+
+
 # ---- Async tools ---------------------------------------------------------------------
 
 
