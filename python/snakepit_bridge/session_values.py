@@ -11,12 +11,17 @@ from . import host, runtime
 
 _List = list  # inside of the class that name is a method
 
+# What the encoder raises for a value, and how it calls that.
+_ENCODERS = (TypeError, ValueError, OverflowError)
+_VALUE = "arguments['value']"
+
 
 class SessionValues:
     """What `SessionContext` has beside its name.
 
     Values are what tools may return, but for arrays: None, booleans, numbers, text,
     bytes, lists and maps of them. What comes back is a copy; put it again to change it.
+    What could not be read again is refused, whatever the pool's `on_unserialisable`.
     One question to the host takes a few microseconds. In a coroutine these run in
     `asyncio.to_thread`, for they block.
 
@@ -35,13 +40,24 @@ class SessionValues:
         """Keeps a copy of `value` under `key`, instead of what is there.
 
         `ttl` is in seconds; without one the value lives as long as the session. Raises
-        if the session's values would take more than the host's ``session_quota``; then
-        the old value stays.
+        TypeError, ValueError or OverflowError, which name the place, for what cannot be
+        kept: an object, a dict with tuples as keys, an integer beyond 64 bits; and
+        QuotaExceeded if the session's values would take more than the host's
+        ``session_quota``. Then the old value stays.
         """
         arguments = {"key": key, "value": value}
         if ttl is not None:
             arguments["ttl"] = ttl
-        self._ask("put", arguments)
+        try:
+            self._ask("put", arguments)
+        except _ENCODERS as error:
+            text = str(error)
+            if type(error) not in _ENCODERS or _VALUE not in text:
+                raise  # the host's, or of the value's own code
+            raise type(error)(
+                f"session_context.put: session {self.session_id!r} cannot keep "
+                f"{key!r}: {text.replace(_VALUE, 'value', 1)}"
+            ) from None
 
     def delete(self, key: str) -> bool:
         """Removes the value under `key`. Returns whether there was one."""

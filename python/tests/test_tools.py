@@ -264,17 +264,17 @@ def test_a_public_method_of_the_authors_without_a_mark_is_known(name: str) -> No
 @pytest.mark.parametrize(
     "name",
     [
-        *("_private", "__init__", "__class__", "initialize", "get_tools", "mro"),
-        *(
+        *[
+            "_private",
+            "__init__",
+            "__class__",
+            "initialize",
+            "get_tools",
             "acquire_lock",
-            "original",
-            "renamed",
-            "value",
-            "number",
-            "nowhere",
-            "",
-            "\0",
-        ),
+            "mro",
+        ],
+        *["original", "renamed", "value", "number", "nowhere"],
+        *("", "\0"),
     ],
 )
 def test_nothing_is_said_of_other_names(name: str) -> None:

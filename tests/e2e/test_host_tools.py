@@ -795,6 +795,26 @@ def test_what_a_session_may_not_keep_is_an_exception(open_pit, kind):
     assert caught("put", "k", 1) is None
 
 
+@pytest.mark.parametrize("choice", ["error", "marker", "marker_with_repr"])
+def test_what_was_put_can_be_read_whatever_becomes_of_results(open_pit, choice):
+    pit = open_pit(pool(adapter="asks.Asks", on_unserialisable=choice))
+    pit.call("put", {"key": "k", "value": "old"}, session="s")
+    for kind, error, place in (
+        ("tuple", "TypeError", "tuple at value['rows'][0].keys(); keys are texts"),
+        ("object", "TypeError", "object at value[1]; only plain values are kept"),
+        ("huge", "OverflowError", "an integer beyond 64 bits at value['n']"),
+    ):
+        caught = pit.call("put_odd", {"kind": kind}, session="s")
+        assert caught["bases"][0] == error, kind
+        assert caught["message"].startswith(
+            "session_context.put: session 's' cannot keep 'k': "
+        )
+        assert place in caught["message"]
+        assert pit.call("get", {"key": "k"}, session="s") == "old"
+    # What the value's own code raises is told as it is.
+    assert pit.call("put_odd", {"kind": "broken"}, session="s")["message"] == "mine"
+
+
 # ---- What else may ask at that moment ------------------------------------------------
 
 
