@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import host, runtime
+from . import host, runtime, standalone
 
 _List = list  # inside of the class that name is a method
 
@@ -26,7 +26,8 @@ class SessionValues:
     `asyncio.to_thread`, for they block.
 
     Every method raises LookupError if the call belongs to no session, RuntimeError
-    outside of a call that a host runs, and what the host says otherwise.
+    outside of a call in a worker, and what the host says otherwise. In a test, outside
+    of a worker, the values are kept in the process; see `standalone.session`.
     """
 
     session_id: str
@@ -68,15 +69,28 @@ class SessionValues:
         return _List(self._ask("list", {}))
 
     def _ask(self, operation: str, arguments: dict[str, Any]) -> Any:
+        if runtime.is_standalone():
+            return self._ask_standalone(operation, arguments)
         if runtime.current_call() is None:
             raise RuntimeError(
                 f"session_context.{operation}: session values are kept by the host, "
                 "and this code runs for no call of a host"
             )
+        self._check_session(operation)
+        what = f"session_context.{operation}"
+        return host.ask(what, f"snakepit.session.{operation}", arguments)
+
+    def _ask_standalone(self, operation: str, arguments: dict[str, Any]) -> Any:
+        from . import standalone_sessions  # no worker needs it
+
+        # A test that says nothing of sessions has one that has no name.
+        if standalone.named_session() is not None:
+            self._check_session(operation)
+        return standalone_sessions.ask(self.session_id, operation, arguments)
+
+    def _check_session(self, operation: str) -> None:
         if not self.session_id:
             raise LookupError(
                 f"session_context.{operation}: this call belongs to no session; its "
                 "caller names one with session_id"
             )
-        what = f"session_context.{operation}"
-        return host.ask(what, f"snakepit.session.{operation}", arguments)
