@@ -458,6 +458,30 @@ def test_a_pool_that_cannot_start_ends_with_four_and_the_cause(config):
     assert "the model is missing" in result.stderr
 
 
+def test_an_adapter_that_cannot_be_served_is_told_so_once(config):
+    adapter = config.with_name("guinea.py")
+    adapter.write_text(
+        "class Guinea:\n    def echo(self, value):\n        return value\n"
+    )
+    config.write_text(config.read_text() + "    restart_limit: 1\n")
+    result = call(config, "echo")
+    assert result.returncode == 4
+    assert result.stderr.count("has nothing to call") == 1
+    assert result.stderr.splitlines()[-1].startswith("snakepit: pool guinea: ")
+
+
+def test_a_long_sentence_about_an_adapter_is_told_once(config):
+    names = [f"AnAdapterOfMany{number:016}" for number in range(20)]
+    lines = [f"class {name}:\n    def execute_tool(self): ...\n" for name in names]
+    config.with_name("guinea.py").write_text("".join(lines))
+    text = config.read_text().replace("guinea.Guinea", "guinea")
+    config.write_text(text + "    restart_limit: 1\n")
+    result = call(config, "echo")
+    assert result.returncode == 4
+    # The first is also the one that the remedy takes for an example.
+    assert [result.stderr.count(name) for name in names] == [2] + [1] * 19
+
+
 def test_a_worker_that_dies_ends_with_four_and_the_cause():
     result = run("call", "text", "crash", "--config", HYBRID)
     assert result.returncode == 4
