@@ -6,6 +6,7 @@ from __future__ import annotations
 import gc
 import io
 import queue
+import sys
 import threading
 import types
 import warnings
@@ -565,6 +566,39 @@ def test_an_unsafe_library_is_warned_of_where_an_adapter_imports_it(
     assert len(found) == 1
     assert "Unsafe library 'matplotlib' detected" in found[0]
     assert "Thread-unsafe library detected: matplotlib" in found[0]
+
+
+def test_an_unsafe_library_is_warned_of_where_a_tool_imports_it(
+    write_module: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "matplotlib", raising=False)
+    write_module("matplotlib", "")
+    write_module(
+        "late_plots",
+        """
+        from snakepit_bridge import ThreadSafeAdapter
+        class Plots(ThreadSafeAdapter):
+            __thread_safe__ = True
+            def count(self):
+                return 1
+            def plot(self):
+                import matplotlib
+        """,
+    )
+    import late_plots  # type: ignore[import-not-found]
+
+    with ThreadSafetyChecker(strict_mode=True) as checker:
+        plots = late_plots.Plots()
+        plots.count()
+        assert checker.get_report()["warnings"] == []
+        for _ in range(3):
+            plots.plot()
+            (found,) = checker.get_report()["warnings"]
+            assert "Unsafe library 'matplotlib' detected" in found
+    # Of what was there before nobody says that this adapter uses it.
+    with ThreadSafetyChecker() as checker:
+        late_plots.Plots().plot()
+    assert checker.get_report()["warnings"] == []
 
 
 # ---- The report ----------------------------------------------------------------------
