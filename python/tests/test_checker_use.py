@@ -144,6 +144,16 @@ def test_nothing_is_left_when_the_last_checker_goes(
     assert [dict(vars(found)) for found in classes] == before
 
 
+def test_a_closed_checker_is_told_nothing_while_another_watches() -> None:
+    adapter = Increments()
+    with ThreadSafetyChecker() as other:
+        with ThreadSafetyChecker() as closed:
+            adapter.run()
+        adapter.run()
+        assert closed.get_report()["thread_utilization"] == {"MainThread": 1}
+        assert other.get_report()["thread_utilization"] == {"MainThread": 2}
+
+
 def test_a_checker_of_one_adapter_does_not_mind_the_others() -> None:
     mine, other = Increments(), Increments()
     checker = ThreadSafetyChecker(mine)

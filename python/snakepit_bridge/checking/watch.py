@@ -127,6 +127,9 @@ def end(observer: Observer) -> None:
         if observer not in _observers:
             return
         _observers.remove(observer)
+        # A collection may have brought us here from a loop over one of these.
+        for subject in list(_subjects.values()):
+            subject.told = [other for other in subject.told if other is not observer]
         if not _observers:
             _remove_hooks()
             order.leave_threads()
