@@ -17,6 +17,9 @@ const struct sp_refusal sp_no_array_of_numbers = {
 const struct sp_refusal sp_too_many_dimensions = {
     &PyExc_ValueError, "a tensor of more than 8 dimensions", "reshape it"};
 
+static const struct sp_refusal not_kept = {
+    &PyExc_TypeError, NULL, "only plain values are kept"};
+
 // ---- Markers ------------------------------------------------------------------
 
 // "module.Class", without the module of builtins. NULL with an exception.
@@ -138,10 +141,12 @@ int sp_encoder_refuse(struct sp_encoder *encoder,
 {
     PyErr_Clear();
     if (encoder->codec->on_unserialisable != SP_UNSERIALISABLE_ERROR &&
-        encoder->depth + MARKER_DEPTH <= SP_DEPTH_MAX && !is_in_key(place)) {
+        !encoder->strict && encoder->depth + MARKER_DEPTH <= SP_DEPTH_MAX &&
+        !is_in_key(place)) {
         return write_marker(encoder, value);
     }
-    PyObject *text = refusal_text(value, place, why);
+    bool is_kept = encoder->strict && why == &sp_no_plain_value;
+    PyObject *text = refusal_text(value, place, is_kept ? &not_kept : why);
     if (text != NULL) {
         PyErr_SetObject(*why->error, text);
         Py_DECREF(text);

@@ -280,17 +280,40 @@ write_tuple(struct sp_encoder *encoder, PyObject *tuple, const struct sp_place *
     return 0;
 }
 
+// Whether what begins with this byte is a list or a map.
+static bool is_container(uint8_t head)
+{
+    return (head & 0xe0) == 0x80 || (head >= a_list.tag && head <= a_map.tag + 1);
+}
+
+static int
+write_key(struct sp_encoder *encoder, PyObject *key, const struct sp_place *outer)
+{
+    static const struct sp_refusal no_key = {
+        &PyExc_TypeError,
+        NULL,
+        "keys are texts, numbers, booleans, None or bytes; a list of pairs can have "
+        "others"};
+    struct sp_place place = {.outer = outer, .index = -1};
+    size_t begin = (size_t)(encoder->at - encoder->start);
+    if (write_value(encoder, key, &place) != 0) {
+        return -1;
+    }
+    return encoder->strict && is_container(encoder->start[begin])
+               ? sp_encoder_refuse(encoder, key, &place, &no_key)
+               : 0;
+}
+
 static int write_pair(struct sp_encoder *encoder,
                       PyObject *key,
                       PyObject *value,
                       const struct sp_place *outer)
 {
-    struct sp_place key_place = {.outer = outer, .index = -1};
-    struct sp_place value_place = {.outer = outer, .key = key};
-    if (write_value(encoder, key, &key_place) != 0) {
+    struct sp_place place = {.outer = outer, .key = key};
+    if (write_key(encoder, key, outer) != 0) {
         return -1;
     }
-    return write_value(encoder, value, &value_place);
+    return write_value(encoder, value, &place);
 }
 
 // The dict is locked whenever this thread is attached, so PyDict_Next() sees it whole;

@@ -193,22 +193,41 @@ static PyObject *hint_at(const struct sp_tool *meant)
     return hint;
 }
 
-// Raises UnknownTool, which names the tool that was probably meant.
-static PyObject *no_such_tool(const struct sp_tools *tools,
+// What the bridge knows of a name that is no tool: "; ..." or nothing. A new reference;
+// NULL with an exception.
+static PyObject *hint_of_bridge(PyObject *hinter, PyObject *name)
+{
+    PyObject *hint =
+        hinter == NULL ? PyUnicode_FromString("") : PyObject_CallOneArg(hinter, name);
+    if (hint != NULL && !PyUnicode_Check(hint)) {
+        PyErr_SetString(PyExc_TypeError, "a hint is a text");
+        Py_DECREF(hint);
+        return NULL;
+    }
+    return hint;
+}
+
+// Raises UnknownTool, which says why that is no tool, or which was probably meant.
+static PyObject *no_such_tool(const struct sp_runtime *runtime,
                               const struct sp_current *current,
                               snakepit_err *err)
 {
     *err = SNAKEPIT_UNKNOWN_TOOL;
     PyObject *name = name_of(current);
-    PyObject *hint =
-        hint_at(sp_tools_nearest(tools, current->name, current->name_size));
-    if (name != NULL && hint != NULL) {
+    PyObject *known = name == NULL ? NULL : hint_of_bridge(runtime->hinter, name);
+    PyObject *meant = known == NULL
+                          ? NULL
+                          : hint_at(sp_tools_nearest(
+                                &runtime->tools, current->name, current->name_size));
+    if (meant != NULL) {
         PyErr_Format(sp_fault_unknown_tool_type(),
-                     "the adapter has no tool \"%U\"%U",
+                     "the adapter has no tool \"%U\"%U%U",
                      name,
-                     hint);
+                     known,
+                     meant);
     }
-    Py_XDECREF(hint);
+    Py_XDECREF(meant);
+    Py_XDECREF(known);
     Py_XDECREF(name);
     return NULL;
 }
@@ -224,7 +243,7 @@ static PyObject *call_tool(struct sp_executor *executor,
     PyObject *function =
         sp_tools_find(&runtime->tools, current->name, current->name_size);
     if (function == NULL && runtime->fallback == NULL) {
-        return no_such_tool(&runtime->tools, current, err);
+        return no_such_tool(runtime, current, err);
     }
     struct sp_arguments arguments;
     const uint8_t *body = runtime->requests.base + request->body;

@@ -137,6 +137,12 @@ static PyObject *runtime_set_refusal(PyObject *module, PyObject *function)
     return runtime == NULL ? NULL : keep(&runtime->refusal, function);
 }
 
+static PyObject *runtime_set_hinter(PyObject *module, PyObject *function)
+{
+    struct sp_runtime *runtime = attached(module);
+    return runtime == NULL ? NULL : keep(&runtime->hinter, function);
+}
+
 static PyObject *runtime_set_streams(PyObject *module, PyObject *arguments)
 {
     PyObject *opener;
@@ -449,6 +455,10 @@ static PyMethodDef methods[] = {
      runtime_set_refusal,
      METH_O,
      "Sets what makes an exception of an error of the host's."},
+    {"set_hinter",
+     runtime_set_hinter,
+     METH_O,
+     "Sets what is asked about a name that is no tool."},
     {"runs_call",
      runtime_runs_call,
      METH_NOARGS,

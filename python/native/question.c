@@ -120,6 +120,12 @@ static void name_arguments(void)
     Py_XDECREF(text);
 }
 
+// A session's value must be readable, by tools too, as it was put.
+static bool is_put(PyObject *name)
+{
+    return PyUnicode_CompareWithASCIIString(name, "snakepit.session.put") == 0;
+}
+
 // The question's bytes, where an answer would lie. 0, or -1 with an exception.
 static int encode(struct asking *asking, PyObject *arguments, struct sp_body *body)
 {
@@ -130,7 +136,9 @@ static int encode(struct asking *asking, PyObject *arguments, struct sp_body *bo
     }
     sp_executor_begin_body(executor, asking->id);
     executor->encodes = true;
+    executor->encoder.strict = is_put(asking->name);
     int rc = sp_encode(&executor->encoder, pair);
+    executor->encoder.strict = false;
     executor->encodes = false;
     Py_DECREF(pair);
     if (rc != 0) {

@@ -83,6 +83,7 @@ struct sp_runtime {
     PyObject *formatter;     // as tools
     PyObject *on_cancel;     // as tools
     PyObject *refusal;       // as tools
+    PyObject *hinter;        // as tools
     PyObject *stream_opener; // as tools; makes an iterator of an asynchronous one
     PyObject *chunk_type;    // as tools; StreamChunk
 

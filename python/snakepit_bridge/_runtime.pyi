@@ -133,6 +133,9 @@ def set_refusal(function: Callable[[str, dict[str, Any]], BaseException]) -> Non
     err, code, message and type.
     """
 
+def set_hinter(function: Callable[[str], str]) -> None:
+    """`function(name)` gives what follows "the adapter has no tool ...", or nothing."""
+
 def set_on_cancel(function: Callable[[int], object] | None) -> None:
     """`function(call)` is told the number of each call that is cancelled, on a thread
     of the extension. What it raises is printed.

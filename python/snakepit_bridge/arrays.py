@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,8 +31,36 @@ def empty(shape: int | Sequence[int], dtype: Any = "float32") -> Any:
     if not runtime.is_attached():
         return standalone.empty(shape, dtype)
     tensor = runtime.native.empty(shape, dtype)
-    try:
-        import numpy
-    except ImportError:
-        return tensor
-    return numpy.asarray(tensor)
+    numpy = _found[0] if _found else _find()
+    return tensor if numpy is None else numpy.asarray(tensor)
+
+
+# NumPy, or None where it is not installed; empty until somebody asked.
+_found: list[Any] = []
+
+
+def _find() -> Any:
+    """What `_found` will hold. Raises what NumPy raises, but for ImportError.
+
+    The import runs on a thread of its own. A cancel is raised in the thread that runs
+    the call; inside of the import it would leave half of NumPy, which cannot be
+    imported a second time in a process.
+    """
+    failures: list[BaseException] = []
+
+    def look() -> None:
+        try:
+            import numpy
+        except ImportError:
+            _found.append(None)
+        except BaseException as error:
+            failures.append(error)
+        else:
+            _found.append(numpy)
+
+    thread = threading.Thread(target=look, name="snakepit-import", daemon=True)
+    thread.start()
+    thread.join()
+    for failure in failures:
+        raise failure
+    return _found[0]

@@ -13,7 +13,7 @@ from . import configuration, resources
 from .errors import UnknownTool
 from .request import Request
 from .session import SessionContext, current_session
-from .tools import ToolMetadata, ToolParameter, collect, tool
+from .tools import ToolMetadata, ToolParameter, collect, tool, unmarked_hint
 
 __all__ = ["BaseAdapter", "ToolMetadata", "ToolParameter", "tool"]
 
@@ -84,16 +84,18 @@ def call_tool(adapter: object, name: str, arguments: dict[str, Any]) -> Any:
     """Calls one of an adapter's tools by name. Raises UnknownTool if there is none."""
     tools = collect(adapter)
     if name not in tools:
+        unmarked = unmarked_hint(type(adapter), name)
+        nearest = _hint(name, list(tools), or_all=not unmarked)
         raise UnknownTool(
-            f"{type(adapter).__name__} has no tool {name!r}{_hint(name, list(tools))}"
+            f"{type(adapter).__name__} has no tool {name!r}{unmarked}{nearest}"
         )
     return tools[name].function(**arguments)
 
 
-def _hint(name: str, known: list[str]) -> str:
+def _hint(name: str, known: list[str], or_all: bool) -> str:
     import difflib  # only failing calls need it
 
     nearest = difflib.get_close_matches(name[:64], known, n=1, cutoff=0.7)
     if nearest:
         return f"; did you mean {nearest[0]!r}?"
-    return f"; its tools: {', '.join(known) or 'none'}"
+    return f"; its tools: {', '.join(known) or 'none'}" if or_all else ""

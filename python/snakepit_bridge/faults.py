@@ -27,8 +27,9 @@ def describe(error: BaseException) -> tuple[str, str, str]:
     """Type name, message and traceback of an exception, each a text of bounded size.
 
     The traceback has the exceptions that led to this one, and the frames of the
-    adapter's code and its libraries, without those of the bridge. It is empty for a
-    name that is no tool.
+    adapter's code and its libraries, without those of the bridge. It is empty where
+    the bridge itself says all in its message: of a name that is no tool, and of an
+    adapter that cannot be served.
     """
     message = _message(error)
     try:
@@ -80,12 +81,16 @@ def _message(error: BaseException) -> str:
 
 def _traceback(error: BaseException) -> str:
     report = traceback.TracebackException(type(error), error, error.__traceback__)
-    _drop_own_frames(
-        report, sentence_says_all=isinstance(error, (AdapterError, UnknownTool))
-    )
-    if isinstance(error, UnknownTool) and not report.stack:
-        return ""  # nobody's code is at fault, and the message is told anyway
+    sentence_says_all = isinstance(error, (AdapterError, UnknownTool))
+    _drop_own_frames(report, sentence_says_all)
+    if sentence_says_all and not report.stack and not _is_chained(report):
+        return ""  # it would be the message again, which is told anyway
     return "".join(report.format())
+
+
+def _is_chained(report: traceback.TracebackException) -> bool:
+    context = None if report.__suppress_context__ else report.__context__
+    return report.__cause__ is not None or context is not None
 
 
 def _drop_own_frames(

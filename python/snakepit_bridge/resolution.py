@@ -7,6 +7,7 @@ request styles. Nothing else is callable.
 
 from __future__ import annotations
 
+import functools
 import inspect
 from dataclasses import dataclass
 from typing import Any, Callable
@@ -17,7 +18,7 @@ from .declaration import BASE_MODULES
 from .errors import AdapterError
 from .request import Request
 from .session import current_session
-from .tools import Tool, ToolMetadata, collect, collect_unbound
+from .tools import Tool, ToolMetadata, collect, collect_unbound, unmarked_hint
 
 # By one of these an adapter answers calls of names that are no tool.
 FALLBACKS = ("execute_tool", "handle_request", "_handle_request_impl", "_dispatch")
@@ -32,6 +33,7 @@ class Answers:
     tools: list[ToolMetadata]  # in alphabetical order
     functions: dict[str, Callable[..., Any]]  # by the tool's name
     fallback: Fallback | None
+    hint: Callable[[str], str]  # on a name that is none of them
 
 
 def is_per_request(adapter_class: type) -> bool:
@@ -49,7 +51,8 @@ def of_instance(adapter: Any) -> Answers:
     tools = collect(adapter)
     _check(type(adapter), tools)
     functions = {name: calling.plain(found.function) for name, found in tools.items()}
-    return Answers(_metadata(tools), functions, fallback_of(adapter))
+    hint = functools.partial(unmarked_hint, type(adapter))
+    return Answers(_metadata(tools), functions, fallback_of(adapter), hint)
 
 
 def of_class(adapter_class: type) -> Answers:
@@ -61,7 +64,8 @@ def of_class(adapter_class: type) -> Answers:
         for name, found in tools.items()
     }
     fallback = _fallback_once(adapter_class) if _style_of(adapter_class) else None
-    return Answers(_metadata(tools), functions, fallback)
+    hint = functools.partial(unmarked_hint, adapter_class)
+    return Answers(_metadata(tools), functions, fallback, hint)
 
 
 def _metadata(tools: dict[str, Tool]) -> list[ToolMetadata]:

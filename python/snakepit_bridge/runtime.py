@@ -33,12 +33,14 @@ __all__ = [
     "attach",
     "current_call",
     "is_attached",
+    "is_standalone",
     "native",
     "shield",
     "tell_of_cancels",
 ]
 
 _attached = False
+_standalone = True
 
 # The call that a coroutine belongs to. Set where one begins, and inherited by its tasks
 # and by what it gives to `asyncio.to_thread`; executors know their call without it.
@@ -51,17 +53,20 @@ def attach() -> dict[str, Any]:
     Once per process. Raises RuntimeError if the extension is not installed, OSError if
     no host left its descriptors here.
     """
-    global _attached
+    global _attached, _standalone
     _check_native()
     configuration: dict[str, Any] = native.attach()
     _attached = True
+    _standalone = False
     return configuration
 
 
 def attach_template() -> dict[str, Any]:
     """Joins the host as the template of a pool; otherwise as `attach`."""
+    global _standalone
     _check_native()
     configuration: dict[str, Any] = native.attach_template()
+    _standalone = False
     return configuration
 
 
@@ -108,3 +113,8 @@ def tell_of_cancels(function: Callable[[int], object] | None) -> None:
 def is_attached() -> bool:
     """Whether this process is a worker that has joined its host."""
     return _attached
+
+
+def is_standalone() -> bool:
+    """Whether no host has started this process: it is a test's, or its author's."""
+    return _standalone

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from . import host, runtime
+from . import host, runtime, standalone
 from .session_values import SessionValues
 
 
@@ -55,5 +55,7 @@ class SessionContext(SessionValues):
 
 def current_session() -> SessionContext:
     """The session of the call that this code runs for, as `current_call` knows it."""
+    if runtime.is_standalone():
+        return SessionContext(standalone.named_session() or "")
     call = runtime.current_call()
     return SessionContext(call.session_id if call is not None else "")

@@ -7,9 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import host, runtime
+from . import host, runtime, standalone
 
 _List = list  # inside of the class that name is a method
+
+# What the encoder raises for a value, and how it calls that.
+_ENCODERS = (TypeError, ValueError, OverflowError)
+_VALUE = "arguments['value']"
 
 
 class SessionValues:
@@ -17,11 +21,13 @@ class SessionValues:
 
     Values are what tools may return, but for arrays: None, booleans, numbers, text,
     bytes, lists and maps of them. What comes back is a copy; put it again to change it.
+    What could not be read again is refused, whatever the pool's `on_unserialisable`.
     One question to the host takes a few microseconds. In a coroutine these run in
     `asyncio.to_thread`, for they block.
 
     Every method raises LookupError if the call belongs to no session, RuntimeError
-    outside of a call that a host runs, and what the host says otherwise.
+    outside of a call in a worker, and what the host says otherwise. In a test, outside
+    of a worker, the values are kept in the process; see `standalone.session`.
     """
 
     session_id: str
@@ -35,13 +41,24 @@ class SessionValues:
         """Keeps a copy of `value` under `key`, instead of what is there.
 
         `ttl` is in seconds; without one the value lives as long as the session. Raises
-        if the session's values would take more than the host's ``session_quota``; then
-        the old value stays.
+        TypeError, ValueError or OverflowError, which name the place, for what cannot be
+        kept: an object, a dict with tuples as keys, an integer beyond 64 bits; and
+        QuotaExceeded if the session's values would take more than the host's
+        ``session_quota``. Then the old value stays.
         """
         arguments = {"key": key, "value": value}
         if ttl is not None:
             arguments["ttl"] = ttl
-        self._ask("put", arguments)
+        try:
+            self._ask("put", arguments)
+        except _ENCODERS as error:
+            text = str(error)
+            if type(error) not in _ENCODERS or _VALUE not in text:
+                raise  # the host's, or of the value's own code
+            raise type(error)(
+                f"session_context.put: session {self.session_id!r} cannot keep "
+                f"{key!r}: {text.replace(_VALUE, 'value', 1)}"
+            ) from None
 
     def delete(self, key: str) -> bool:
         """Removes the value under `key`. Returns whether there was one."""
@@ -52,15 +69,28 @@ class SessionValues:
         return _List(self._ask("list", {}))
 
     def _ask(self, operation: str, arguments: dict[str, Any]) -> Any:
+        if runtime.is_standalone():
+            return self._ask_standalone(operation, arguments)
         if runtime.current_call() is None:
             raise RuntimeError(
                 f"session_context.{operation}: session values are kept by the host, "
                 "and this code runs for no call of a host"
             )
+        self._check_session(operation)
+        what = f"session_context.{operation}"
+        return host.ask(what, f"snakepit.session.{operation}", arguments)
+
+    def _ask_standalone(self, operation: str, arguments: dict[str, Any]) -> Any:
+        from . import standalone_sessions  # no worker needs it
+
+        # A test that says nothing of sessions has one that has no name.
+        if standalone.named_session() is not None:
+            self._check_session(operation)
+        return standalone_sessions.ask(self.session_id, operation, arguments)
+
+    def _check_session(self, operation: str) -> None:
         if not self.session_id:
             raise LookupError(
                 f"session_context.{operation}: this call belongs to no session; its "
                 "caller names one with session_id"
             )
-        what = f"session_context.{operation}"
-        return host.ask(what, f"snakepit.session.{operation}", arguments)

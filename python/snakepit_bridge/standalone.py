@@ -5,9 +5,14 @@ alone.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import struct
-from collections.abc import Sequence
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
 from typing import Any, Callable
 
 # NumPy's names of the element types that cross to a host, and how `struct` spells them.
@@ -60,6 +65,44 @@ def ask(what: str, name: str, arguments: dict[str, Any]) -> Any:
             f'"{name}" into snakepit_bridge.standalone.host_tools'
         )
     return host_tools[name](**arguments)
+
+
+lock = threading.Lock()  # guards `sessions` and what is in it
+
+# The values of sessions, by session, then by key, each with the time when it expires.
+# Those of tests that name no session stand under the empty name.
+sessions: dict[str, dict[str, tuple[Any, float]]] = {}
+
+# What tells the time for them, in seconds; a test may put another in its place.
+clock: Callable[[], float] = time.monotonic
+
+_session: ContextVar[str | None] = ContextVar("snakepit_session", default=None)
+_blocks: Counter[str] = Counter()  # of `session` that are open; guarded by lock
+
+
+@contextlib.contextmanager
+def session(session_id: str = "test") -> Iterator[None]:
+    """Makes what runs in its ``with`` block, on this thread, belong to a session.
+
+    The empty name stands for a call that belongs to none. The session's values go with
+    the last of its blocks.
+    """
+    token = _session.set(session_id)
+    with lock:
+        _blocks[session_id] += 1
+    try:
+        yield
+    finally:
+        with lock:
+            _blocks[session_id] -= 1
+            if not _blocks[session_id]:
+                sessions.pop(session_id, None)
+        _session.reset(token)
+
+
+def named_session() -> str | None:
+    """The session that a test has named for this code; None if it has named none."""
+    return _session.get()
 
 
 def empty(shape: int | Sequence[int], dtype: str = "float32") -> Any:

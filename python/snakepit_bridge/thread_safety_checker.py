@@ -128,7 +128,8 @@ class ThreadSafetyChecker:
       `thread_safe_method`, unless all of it stands under a lock or a marked method
       called it;
     - of an adapter that does not declare itself thread-safe;
-    - of a library that its module imports and that is known not to be.
+    - of a library that is known not to be, which its module imports, or which was
+      loaded by the end of a method and not when the checker began.
 
     With `strict_mode` the first two raise ThreadSafetyError in the thread that did it.
 
@@ -160,6 +161,7 @@ class ThreadSafetyChecker:
         self._methods: dict[str, int] = {}  # the most threads at once
         self._threads: set[int] = set()
         self._calls: dict[str, int] = {}  # by thread name
+        self._absent: list[libraries.Library] = []  # unsafe, and not loaded so far
         self._inside: dict[str, dict[int, int]] = {}  # by check_method_access
         self._close: Callable[[], Any] = list  # nothing to end
         if self.enabled:
@@ -171,6 +173,11 @@ class ThreadSafetyChecker:
         end.atexit = False
         self._close = end
         order.this_thread()
+        self._absent = [
+            library
+            for library in libraries.known().values()
+            if not library.thread_safe and library.name not in sys.modules
+        ]
         watch.begin(observer)
         if adapter is not None:
             with watch.lock:
@@ -247,6 +254,13 @@ class ThreadSafetyChecker:
         if declared_thread_safe(adapter_class) is not True:
             self._warn(("undeclared", adapter_class), undeclared_warning(adapter_class))
         for library in libraries.unsafe(libraries.imported_by(adapter_class)):
+            self._warn(("library", library.name), library.warning)
+
+    def _note_libraries(self) -> None:
+        arrived = [library for library in self._absent if library.name in sys.modules]
+        if arrived:
+            self._absent = [other for other in self._absent if other not in arrived]
+        for library in arrived:
             self._warn(("library", library.name), library.warning)
 
     def _note_thread(self) -> None:
@@ -352,6 +366,11 @@ class _Observer:
         if checker is not None:
             checker._note_thread()
             checker._note_call(adapter, method, threads, inner)
+
+    def on_return(self) -> None:
+        checker = self._checker()
+        if checker is not None:
+            checker._note_libraries()
 
     def on_race(self, adapter: object, race: Race) -> None:
         checker = self._checker()

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, TypeVar, overload
 
 from . import calling
+from .declaration import BASE_MODULES
 from .errors import AdapterError
 
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -190,6 +191,35 @@ def _marked_methods(adapter_class: type) -> Iterator[tuple[str, Any]]:
                 yield attribute, found
         elif getattr(target, SAFE_MARK, False) and _is_public(attribute):
             yield attribute, found
+
+
+def unmarked_hint(adapter_class: type, name: str) -> str:
+    """Why `name` is no tool where the author has a public method of that name: "; ..."
+    to follow a sentence, else nothing. Runs no code of the adapter.
+    """
+    found = inspect.getattr_static(adapter_class, name, None)
+    function = (
+        found.__func__ if isinstance(found, (staticmethod, classmethod)) else found
+    )
+    if (
+        not _is_public(name)
+        or not inspect.isfunction(function)
+        or hasattr(function, TOOL_MARK)  # a tool by another name
+        or _is_ours(adapter_class, name)
+    ):
+        return ""
+    return (
+        f"; {adapter_class.__name__} has a method of that name, but it lacks @tool "
+        "(or @thread_safe_method)"
+    )
+
+
+def _is_ours(adapter_class: type, name: str) -> bool:
+    """Whether the base classes alone define it."""
+    return not any(
+        name in vars(base) and base.__module__ not in BASE_MODULES
+        for base in adapter_class.__mro__[:-1]
+    )
 
 
 def _is_public(attribute: str) -> bool:

@@ -166,6 +166,7 @@ class Worker:
         runtime.native.set_fallback(answers.fallback)
         runtime.native.set_formatter(faults.answer)
         runtime.native.set_refusal(errors.refusal)
+        runtime.native.set_hinter(answers.hint)
         runtime.native.set_streams(streaming.driven, StreamChunk)
         runtime.native.set_on_unserialisable(self.settings.on_unserialisable)
 

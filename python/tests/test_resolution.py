@@ -185,6 +185,19 @@ def test_an_unknown_name_is_answered_with_a_near_one() -> None:
         adapter.handle_request({"command": "zzz"})
 
 
+def test_a_method_without_the_mark_is_said_to_lack_it() -> None:
+    def price(self: object) -> None:
+        raise AssertionError("nobody may call it")
+
+    adapter: Any = adapter_of(prize=tool(lambda self: 1), price=price)
+    hint = resolution.of_instance(adapter).hint("price")
+    assert "has a method of that name, but it lacks @tool" in hint
+    assert type(adapter).__name__ in hint
+    assert resolution.of_class(type(adapter)).hint("price") == hint
+    with pytest.raises(UnknownTool, match=r"lacks @tool .*; did you mean 'prize'\?"):
+        adapter.handle_request({"command": "price"})
+
+
 def test_a_class_for_each_call_answers_by_a_new_instance() -> None:
     life: list[str] = []
 

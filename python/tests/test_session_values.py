@@ -4,7 +4,7 @@ from __future__ import annotations
 from typing import Any, Callable
 
 import pytest
-from snakepit_bridge import BaseAdapter, runtime
+from snakepit_bridge import runtime
 from snakepit_bridge.session import SessionContext
 
 Question = tuple[str, dict[str, Any]]
@@ -43,6 +43,7 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Host:
     monkeypatch.setattr(runtime, "native", made)
     monkeypatch.setattr(runtime, "current_call", object)
     monkeypatch.setattr(runtime, "is_attached", lambda: True)
+    monkeypatch.setattr(runtime, "is_standalone", lambda: False)
     return made
 
 
@@ -90,10 +91,9 @@ def test_a_call_without_a_session_has_no_values(
 
 
 @pytest.mark.parametrize("use", USES)
-def test_without_a_host_there_are_no_values(
-    use: Callable[[SessionContext], object],
+def test_outside_of_a_call_a_worker_has_no_values(
+    host: Host, monkeypatch: pytest.MonkeyPatch, use: Callable[[SessionContext], object]
 ) -> None:
+    monkeypatch.setattr(runtime, "current_call", lambda: None)
     with pytest.raises(RuntimeError, match="kept by the host"):
         use(SessionContext("s"))
-    with pytest.raises(RuntimeError, match="kept by the host"):
-        use(BaseAdapter().session_context)

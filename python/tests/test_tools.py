@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from snakepit_bridge import BaseAdapter, ThreadSafeAdapter, thread_safe_method, tool
 from snakepit_bridge.errors import AdapterError
-from snakepit_bridge.tools import collect
+from snakepit_bridge.tools import collect, unmarked_hint
 
 
 def names(adapter: object) -> list[str]:
@@ -230,3 +230,52 @@ def test_get_tools_lists_metadata() -> None:
     assert [metadata.name for metadata in Everything().get_tools()] == names(
         Everything()
     )
+
+
+class Unmarked(ThreadSafeAdapter):
+    def initialize(self) -> None: ...
+    def method(self) -> None: ...
+    async def coroutine(self) -> None: ...
+    @staticmethod
+    def static() -> None: ...
+    def get_stats(self) -> dict[str, Any]:
+        return {}
+
+    def _private(self) -> None: ...
+    @tool(name="renamed")
+    def original(self) -> None: ...
+    @property
+    def value(self) -> int:
+        raise AssertionError("looking runs no code")
+
+    number = 1
+
+
+class Below(Unmarked): ...
+
+
+@pytest.mark.parametrize("name", ["method", "coroutine", "static", "get_stats"])
+def test_a_public_method_of_the_authors_without_a_mark_is_known(name: str) -> None:
+    assert unmarked_hint(Below, name) == (
+        "; Below has a method of that name, but it lacks @tool (or @thread_safe_method)"
+    )
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *[
+            "_private",
+            "__init__",
+            "__class__",
+            "initialize",
+            "get_tools",
+            "acquire_lock",
+            "mro",
+        ],
+        *["original", "renamed", "value", "number", "nowhere"],
+        *("", "\0"),
+    ],
+)
+def test_nothing_is_said_of_other_names(name: str) -> None:
+    assert unmarked_hint(Below, name) == ""

@@ -72,6 +72,9 @@ class FakeRuntime:
     def set_refusal(self, function: Any) -> None:
         self.refusal = function
 
+    def set_hinter(self, function: Any) -> None:
+        self.hinter = function
+
     def set_streams(self, opener: Any, chunk: type) -> None:
         self.streams = (opener, chunk)
 
@@ -224,7 +227,7 @@ def test_a_failed_import_is_reported(
     assert main() == 1
     assert fake.info is None
     assert fake.fault[0] == kind
-    assert needle in fake.fault[2]
+    assert needle in fake.fault[1] + fake.fault[2]
     assert "importlib" not in fake.fault[2]
     assert "loader.py" not in fake.fault[2]
 

@@ -16,6 +16,7 @@ static const char *const on_unserialisable[] = {"error", "marker", "marker_with_
 #define LEAST_LEASES 256u
 #define LEAST_SLOTS  64u
 
+#define REFUSAL_HEAD 300u // bytes of the first line of a failure
 #define REFUSAL_TAIL 600u // bytes of the end of a traceback
 
 // The two enums are one: config cannot know ipc.
@@ -176,12 +177,12 @@ static const char *last_part(const char *text, size_t most)
 static void describe_refusal(const char *failure, char *text, size_t size)
 {
     const char *tail = last_part(failure, REFUSAL_TAIL);
-    if (tail == failure) {
+    size_t line = strcspn(failure, "\n");
+    size_t head = line < REFUSAL_HEAD ? line : REFUSAL_HEAD;
+    if (tail <= failure + head) {
         (void)snprintf(text, size, "%s", failure);
     } else {
-        int line = (int)strcspn(failure, "\n");
-        (void)snprintf(
-            text, size, "%.*s\n[...]%s", line < 300 ? line : 300, failure, tail);
+        (void)snprintf(text, size, "%.*s\n[...]%s", (int)head, failure, tail);
     }
 }
 

@@ -3,6 +3,7 @@
 #include "worker/report.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "payload/reader.h"
 
@@ -56,5 +57,10 @@ void sp_worker_read_failure(char *room,
     read_text(&map, "type", type, sizeof type);
     read_text(&map, "message", message, sizeof message);
     read_text(&map, "traceback", traceback, sizeof traceback);
-    (void)snprintf(room, room_size, "%s: %s\n%s", type, message, traceback);
+    size_t end = strlen(traceback);
+    while (end > 0 && traceback[end - 1] == '\n') {
+        traceback[--end] = '\0';
+    }
+    const char *between = end == 0 ? "" : "\n";
+    (void)snprintf(room, room_size, "%s: %s%s%s", type, message, between, traceback);
 }

@@ -7,8 +7,8 @@ import json
 import subprocess
 
 import pytest
+from support.command import SNAKEPIT, environment, run
 from support.places import ADAPTERS, FREE_THREADED, SYSTEM
-from test_cli import SNAKEPIT, environment, run
 
 
 def test_what_new_adapter_writes_is_checked_called_and_tested(tmp_path):

@@ -1,41 +1,22 @@
 # SPDX-License-Identifier: MIT
-"""The life of an adapter, what answers a call, and async tools, in real pools."""
+"""The life of an adapter in real pools, its instances and its resources."""
 
 from __future__ import annotations
 
 import json
 import os
-import pathlib
 import signal
-import threading
 
 import pytest
-from support import (
-    THREADS,
-    Pit,
-    Refused,
-    eventually,
-    pool,
-    seconds,
-    wait_for_file,
-)
+from support import THREADS, Pit, Refused, eventually, pool
+from support.lives import await_line, lines_of, open_one
 
-EXECUTORS = {"process": 1, "process-ft": 1, "thread": THREADS}
 LIFE = ["construct", "initialize", "cleanup begins", "cleanup"]
 
 
 @pytest.fixture
 def journal(tmp_path):
     return tmp_path / "journal"
-
-
-def lines_of(path):
-    """What adapters have written so far."""
-    return pathlib.Path(path).read_text().split("\n")[:-1] if path.exists() else []
-
-
-def await_line(path, line, count=1):
-    eventually(lambda: lines_of(path).count(line) >= count, f"{line} x {count}")
 
 
 @pytest.fixture
@@ -54,10 +35,6 @@ def open_life(open_pit, journal):
         )
 
     return open_one
-
-
-def open_one(open_pit, kind, adapter, **options):
-    return open_pit(pool(kind, adapter=f"lives.{adapter}", **options))
 
 
 def open_once(open_life, kind, adapter, config):
@@ -289,282 +266,6 @@ def test_per_request_arguments_that_do_not_fit_are_told_without_our_frames(
     assert fault.type == "TypeError" and "surprise" in fault.message
     assert "resolution.py" not in fault.traceback
     assert "life.py" not in fault.traceback
-
-
-# ---- What answers a call -------------------------------------------------------------
-
-
-@pytest.mark.parametrize("adapter", ["SyncExecute", "AsyncExecute"])
-def test_a_tool_comes_before_execute_tool_and_that_before_requests(
-    open_pit, kind, adapter
-):
-    pit = open_one(open_pit, kind, adapter)
-    assert pit.call("registered") == "tool"
-    assert pit.call("other", {"a": [1]}, session="s") == ["other", {"a": [1]}, "s"]
-    assert pit.call("initialize") == ["initialize", {}, ""]
-
-
-@pytest.mark.parametrize("style", ["Handle", "Impl", "Dispatch"])
-@pytest.mark.parametrize("way", ["Sync", "Async"])
-def test_the_three_request_styles_are_given_an_object_that_is_a_mapping(
-    open_pit, kind, way, style
-):
-    pit = open_one(open_pit, kind, way + style)
-    arguments = {"input": "in", "x": 1}
-    assert pit.call("go", arguments) == [
-        "go",
-        "go",
-        arguments,
-        arguments,
-        "in",
-        "default",
-        True,
-    ]
-    assert pit.call("go", {"x": 1})[4] == {"x": 1}
-
-
-def test_a_plain_class_finds_its_config_before_its_constructor_runs(open_pit, kind):
-    pit = open_one(
-        open_pit, kind, "PlainDispatch", adapter_config={"greeting": "hello"}
-    )
-    assert pit.call("go") == ["hello", "go"]
-
-
-def test_an_unknown_tool_is_answered_with_the_one_that_was_meant(open_pit, kind):
-    pit = open_pit(pool(kind))
-    fault = pit.fails("ehco")
-    assert fault.err == "UNKNOWN_TOOL"
-    assert fault.message == 'the adapter has no tool "ehco"; did you mean "echo"?'
-    assert fault.type == "snakepit_bridge.errors.UnknownTool"
-    assert fault.traceback == ""
-    assert pit.fails("zzzzzz").message == 'the adapter has no tool "zzzzzz"'
-    assert "did you mean" not in pit.fails("x").message
-
-
-# ---- Async tools ---------------------------------------------------------------------
-
-
-def test_async_tools_answer_like_any_other(open_pit, kind):
-    pit = open_one(open_pit, kind, "Coroutines")
-    assert [pit.call("add", {"a": turn}) for turn in range(50)] == list(range(1, 51))
-    assert pit.call("hundred_small") == 100
-    fault = pit.fails("fail")
-    assert (fault.type, fault.message) == ("ValueError", "an async no")
-    assert "lives.py" in fault.traceback and "event_loop.py" not in fault.traceback
-    assert pit.fails("add", {"b": 1}).type == "TypeError"
-
-
-def test_all_async_tools_run_on_one_thread_and_sync_ones_do_not(open_pit, kind):
-    pit = open_one(open_pit, kind, "Coroutines")
-    assert pit.call("thread") == "snakepit-loop"
-    prefix = "snakepit-executor" if kind == "thread" else "MainThread"
-    assert pit.call("sync").startswith(prefix)
-
-
-def test_a_worker_without_coroutines_has_no_loop(open_pit, kind):
-    pit = open_pit(pool(kind))
-    assert pit.call("has_module", {"name": "asyncio"}) is False
-
-
-def test_async_calls_are_inside_at_once_and_count_against_capacity(open_pit, journal):
-    pit = open_one(open_pit, "thread", "Coroutines", prefetch=0)
-    wanted = {"count": THREADS + 1, "path": str(journal)}
-    calls = [pit.submit("meet", wanted) for _ in range(THREADS)]
-    await_line(journal, "inside", THREADS)
-    extra = pit.submit("meet", wanted)
-    assert pit.stats().waiting == 1
-    pit.cancel(calls[0])
-    calls[0].wait()
-    assert extra.wait().value == THREADS + 1
-    assert [call.wait().value for call in calls[1:]] == [THREADS + 1] * (THREADS - 1)
-
-
-def test_a_slow_coroutine_does_not_hold_up_the_others(open_pit, tmp_path):
-    pit = open_one(open_pit, "thread", "Coroutines")
-    path = tmp_path / "slow"
-    slow = pit.submit("forever", {"path": str(path)})
-    wait_for_file(path)
-    assert [pit.call("add", {"a": turn}) for turn in range(20)] == list(range(1, 21))
-    assert not slow.ended.is_set()
-    pit.cancel(slow)
-
-
-@pytest.mark.parametrize("way", ["cancel", "deadline"])
-def test_a_cancelled_coroutine_runs_its_finally_and_its_worker_lives(
-    open_pit, kind, tmp_path, way
-):
-    pit = open_one(open_pit, kind, "Coroutines", cancel_grace_ms=20_000)
-    (row,) = pit.workers()
-    path = tmp_path / "one"
-    for turn in range(10):
-        timeout = 50 if way == "deadline" else 0
-        call = pit.submit("forever", {"path": str(path)}, timeout_ms=timeout)
-        await_line(path, "begin", turn + 1)
-        if way == "cancel":
-            assert pit.cancel(call) == "OK"
-        call.wait()
-        assert call.err == ("CANCELLED" if way == "cancel" else "DEADLINE_EXCEEDED")
-        eventually(lambda: pit.stats().running == 0, "the slot is free", 2.0)
-        assert lines_of(path).count("finally") == turn + 1
-    assert pit.call("add", {"a": 1}) == 2
-    assert [found.id for found in pit.workers()] == [row.id]
-
-
-def test_coroutines_that_are_cancelled_at_any_moment_leave_nothing_behind(
-    open_pit, kind
-):
-    """Some before they begin, some as they end; no executor is lost."""
-    pit = open_one(open_pit, kind, "Coroutines", cancel_grace_ms=20_000)
-    (row,) = pit.workers()
-    for turn in range(150):
-        call = pit.submit("hundred_small", timeout_ms=1 if turn % 3 == 0 else 0)
-        if turn % 3:
-            pit.cancel(call)
-        assert call.wait().err in ("OK", "CANCELLED", "DEADLINE_EXCEEDED")
-    eventually(lambda: pit.stats().running == 0)
-    calls = [
-        pit.submit("meet", {"count": EXECUTORS[kind]}) for _ in range(EXECUTORS[kind])
-    ]
-    assert [call.wait().value for call in calls] == [EXECUTORS[kind]] * EXECUTORS[kind]
-    assert [found.id for found in pit.workers()] == [row.id]
-
-
-def test_a_coroutine_that_asks_is_told_by_its_call(open_pit, kind, tmp_path):
-    pit = open_one(open_pit, kind, "Coroutines", cancel_grace_ms=20_000)
-    path = tmp_path / "asks"
-    call = pit.submit("asks", {"path": str(path)})
-    await_line(path, "begin")
-    pit.cancel(call)
-    await_line(path, "Cancelled")
-    eventually(lambda: pit.stats().running == 0)
-    assert pit.call("add", {"a": 1}) == 2
-
-
-def test_a_coroutine_that_does_not_heed_its_cancel_costs_the_worker(
-    open_pit, kind, tmp_path
-):
-    pit = open_one(open_pit, kind, "Coroutines", cancel_grace_ms=100)
-    (row,) = pit.workers()
-    path = tmp_path / "deaf"
-    call = pit.submit("deaf", {"path": str(path)})
-    await_line(path, "begin")
-    pit.cancel(call)
-    assert call.wait().err == "CANCELLED"
-    pit.await_replacement(row)
-    assert pit.call("add", {"a": 1}) == 2
-
-
-def test_a_cancel_of_the_coroutines_own_is_a_failure(open_pit, kind):
-    pit = open_one(open_pit, kind, "Coroutines")
-    fault = pit.fails("own_cancel")
-    assert fault.err == "TOOL_FAILED"
-    assert fault.type.endswith("CancelledError")
-
-
-@pytest.mark.parametrize("tool", ["leave", "task_that_leaves"])
-def test_a_coroutine_that_asks_for_an_exit_does_not_end_the_loop(open_pit, kind, tool):
-    pit = open_one(open_pit, kind, "Coroutines")
-    (row,) = pit.workers()
-    for _ in range(3):
-        with pit.answer(tool) as answer:
-            assert answer.err in ("OK", "TOOL_FAILED")
-        assert pit.call("add", {"a": 1}) == 2
-    assert [found.id for found in pit.workers()] == [row.id]
-
-
-def test_tasks_that_outlive_their_call_end_with_the_worker(open_pit, kind, tmp_path):
-    path = tmp_path / "left"
-    pit = open_one(open_pit, kind, "Coroutines")
-    assert pit.call("leave_behind", {"path": str(path)}) is True
-    assert pit.call("add", {"a": 1}) == 2
-    assert lines_of(path) == []
-    pit.close()
-    assert lines_of(path) == ["left True"]
-
-
-def test_a_blocked_loop_delays_the_close_but_not_for_ever(open_pit, kind, tmp_path):
-    pit = open_one(open_pit, kind, "Coroutines", stop_grace_ms=300)
-    call = pit.submit("blocks", {"seconds": 20})
-    eventually(lambda: pit.stats().running == 1)
-    with seconds() as taken:
-        pit.close()
-    assert call.wait().err == "SHUTTING_DOWN"
-    assert taken.seconds < 2.0
-
-
-# ---- What code knows of its call -----------------------------------------------------
-
-
-def test_coroutines_know_their_call_and_session(open_pit, kind):
-    pit = open_one(open_pit, kind, "Coroutines")
-    known = pit.call("context", session="here")
-    mine = known["before"]
-    assert mine[1:] == ["context", "here", "here"]
-    assert known["after"] == known["task"] == mine
-    assert known["to_thread"] in (mine, None)
-    assert known["plain thread"] is None
-    assert pit.call("context")["before"][2:] == ["", ""]
-
-
-def test_interleaved_coroutines_do_not_see_each_others_call(open_pit):
-    pit = open_one(open_pit, "thread", "Coroutines")
-    calls = [
-        (turn, pit.submit("context", {"pause": 0.002}, session=f"s{turn}"))
-        for turn in range(60)
-    ]
-    for turn, call in calls:
-        known = call.wait().value
-        assert known["before"] == [call.id, "context", f"s{turn}", f"s{turn}"]
-        assert known["after"] == known["task"] == known["before"]
-
-
-def test_sessions_are_right_in_every_executor(open_pit, kind):
-    pit = open_pit(pool(kind))
-    wrong: list = []
-
-    def caller(number):
-        for turn in range(100):
-            name = f"{number}-{turn}"
-            if pit.call("session", session=name) != [name] * 3:
-                wrong.append(name)
-
-    threads = [threading.Thread(target=caller, args=(i,)) for i in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not wrong
-    assert pit.call("session") == [""] * 3
-
-
-def test_a_call_knows_the_time_that_it_has_left(open_pit, kind):
-    pit = open_one(open_pit, kind, "Asking", call_timeout_ms=0)
-    remaining, computed, cancelled = pit.call("remaining", timeout_ms=5000)
-    assert 0 < remaining <= 5 and abs(remaining - computed) < 0.05
-    assert cancelled is False
-    assert pit.call("no_deadline") == [None, None]
-
-
-@pytest.mark.parametrize("way", ["cancel", "deadline"])
-def test_a_sync_tool_that_asks_stops_by_itself(open_pit, kind, tmp_path, way):
-    pit = open_one(open_pit, kind, "Asking", cancel_grace_ms=20_000)
-    path = tmp_path / "asks"
-    timeout = 100 if way == "deadline" else 0
-    call = pit.submit("asks", {"path": str(path)}, timeout_ms=timeout)
-    await_line(path, "begin")
-    if way == "cancel":
-        pit.cancel(call)
-    assert call.wait().err == ("CANCELLED" if way == "cancel" else "DEADLINE_EXCEEDED")
-    eventually(lambda: len(lines_of(path)) == 2)
-    assert lines_of(path)[1] == "BaseException: the call of asks was cancelled"
-    eventually(lambda: pit.stats().running == 0)
-    assert pit.stats().worker_deaths == 0
-
-
-def test_a_call_that_is_over_counts_as_cancelled(open_pit, kind):
-    pit = open_one(open_pit, kind, "Asking")
-    assert pit.call("kept") is None
-    assert pit.call("kept") == [True, "kept"]
 
 
 # ---- Resources -----------------------------------------------------------------------

@@ -71,3 +71,11 @@ def test_an_unsafe_library_and_a_missing_declaration_are_told_once():
     assert len([line for line in warned if "does not declare" in line]) == 1
     assert len([line for line in warned if "Unsafe library 'sqlite3'" in line]) == 1
     assert any("Warnings Issued: 2" in line for line in lines)
+
+
+@pytest.mark.parametrize("tool", ["run", "run_async"])
+def test_an_unsafe_library_that_a_tool_imports_is_told_once(tool):
+    warned, lines = findings(tool, checked("ImportsLate"))
+    assert len(warned) == 1
+    assert "Unsafe library 'sqlite3'" in warned[0]
+    assert any("Warnings Issued: 1" in line for line in lines)

@@ -231,20 +231,22 @@ static void hold_blocks(struct executor *executor)
     encoder->block_count = 0;
 }
 
-// encode(value, inline_size=2048) -> (bytes, is_inline, [(offset, bytes, refs), ...]).
-// The blocks are held until release().
+// encode(value, inline_size=2048, strict=False) -> (bytes, is_inline, [(offset, bytes,
+// refs), ...]). The blocks are held until release().
 static PyObject *executor_encode(PyObject *self, PyObject *args)
 {
     struct executor *executor = (struct executor *)self;
     PyObject *value;
     unsigned int inline_size = 2048;
-    if (!PyArg_ParseTuple(args, "O|I", &value, &inline_size) ||
+    int strict = 0;
+    if (!PyArg_ParseTuple(args, "O|Ip", &value, &inline_size, &strict) ||
         inline_size > INLINE_MAX) {
         return NULL;
     }
     uint8_t *area = malloc(inline_size == 0 ? 1 : inline_size);
     PyObject *answer = NULL;
     sp_encoder_begin(&executor->encoder, area, inline_size);
+    executor->encoder.strict = strict != 0;
     if (sp_encode(&executor->encoder, value) == 0) {
         const uint8_t *data;
         size_t size;

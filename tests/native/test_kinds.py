@@ -257,3 +257,11 @@ def test_a_metaclass_that_raises_cannot_break_a_marker(codec, markers):
         pass
 
     assert crossed(codec, [Odd()]) == [marker("Odd")]
+
+
+def test_what_is_read_again_holds_no_markers(executor, markers):
+    for value in ([object()], {"a": 2**64}, "\ud800"):
+        assert executor.encode(value)[0]
+        with pytest.raises((TypeError, OverflowError, ValueError)) as refused:
+            executor.encode(value, 2048, True)
+        assert "on_unserialisable" not in str(refused.value)

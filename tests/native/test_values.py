@@ -175,6 +175,26 @@ def test_refusals_name_the_place(executor, value, place):
         executor.encode(value)
 
 
+PAIR = (1, 2)
+KEYS = [PAIR, frozenset(), range(2), collections.namedtuple("Pair", "a b")(1, 2)]
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_what_is_read_again_has_no_lists_or_maps_as_keys(executor, key):
+    value = {"rows": [{None: 1, True: 2, 1.5: 3, b"x": 4, "y": 5, key: 6}]}
+    data = executor.encode(value)[0]
+    with pytest.raises(ValueError, match="a list or a map as a key"):
+        executor.decode(data)
+    for inline in (0, 2048):
+        with pytest.raises(
+            TypeError, match=r"at result\['rows'\]\[0\]\.keys\(\); keys are"
+        ):
+            executor.encode(value, inline, True)
+    value["rows"][0].pop(key)
+    assert executor.decode(executor.encode(value, 0, True)[0]) == value
+    assert executor.encode({key: 1})[0]  # strict was for one value
+
+
 def test_surrogates_are_refused(executor):
     with pytest.raises(ValueError, match=r"surrogates at result\[0\]"):
         executor.encode(["\ud800"])

@@ -5,7 +5,6 @@ what adapter authors use.
 
 from __future__ import annotations
 
-import functools
 import sys
 from typing import Callable
 
@@ -36,9 +35,12 @@ def install(adapter_class: type, configuration: Configuration) -> None:
         checker.note_undeclared(adapter_class)  # the loader has warned already
     checker.watch(adapter_class)
     checker.check_library_safety()
-    _report = functools.partial(
-        thread_safety_checker.print_thread_safety_report, checker, sys.stderr
-    )
+
+    def report() -> None:
+        checker.check_library_safety()  # coroutines and streams are not watched
+        thread_safety_checker.print_thread_safety_report(checker, sys.stderr)
+
+    _report = report
 
 
 def print_report() -> None:

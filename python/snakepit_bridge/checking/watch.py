@@ -44,6 +44,9 @@ class Observer(Protocol):
         `inner`: by another method of the same adapter on the same thread.
         """
 
+    def on_return(self) -> None:
+        """A public method has been left."""
+
     def on_race(self, adapter: object, race: Race) -> None:
         """Two writes can meet."""
 
@@ -84,6 +87,8 @@ class Subject:
         with lock:
             self.inside[method].remove(thread.number)
             self.busy.remove(thread.number)
+            for observer in self.told:
+                observer.on_return()
 
 
 class Tally:
@@ -122,6 +127,9 @@ def end(observer: Observer) -> None:
         if observer not in _observers:
             return
         _observers.remove(observer)
+        # A collection may have brought us here from a loop over one of these.
+        for subject in list(_subjects.values()):
+            subject.told = [other for other in subject.told if other is not observer]
         if not _observers:
             _remove_hooks()
             order.leave_threads()

@@ -20,6 +20,13 @@ class Unsure:
     """What cannot be encoded."""
 
 
+class Broken(dict):
+    """What raises while it is encoded."""
+
+    def items(self):
+        raise ValueError("mine")
+
+
 class Asks(ThreadSafeAdapter):
     __thread_safe__ = True
 
@@ -210,6 +217,17 @@ class Asks(ThreadSafeAdapter):
     @tool
     def put(self, key, value, ttl=None):
         self.session_context.put(key, value, ttl)
+
+    @tool
+    def put_odd(self, kind):
+        """Puts what a session cannot keep; the exception."""
+        value = {
+            "tuple": {"rows": [{(1, 2): 3}]},
+            "object": [1, object()],
+            "huge": {"n": 2**64},
+            "broken": [Broken()],
+        }[kind]
+        return self.values_caught("put", ["k", value])
 
     @tool
     def get(self, key, default=None):

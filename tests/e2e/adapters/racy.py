@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from queue import Queue
 
-from snakepit_bridge import ThreadSafeAdapter, current_call, thread_safe_method
+from snakepit_bridge import ThreadSafeAdapter, current_call, thread_safe_method, tool
 
 
 class Meeting(ThreadSafeAdapter):
@@ -91,3 +91,22 @@ class Unmarked(Meeting):
     def execute_tool(self, tool_name: str, arguments: dict, context: object) -> str:
         self.meeting.wait()
         return tool_name
+
+
+class ImportsLate(ThreadSafeAdapter):
+    """Uses an unsafe library that the module does not import."""
+
+    __thread_safe__ = True
+
+    @tool
+    @thread_safe_method
+    def run(self):
+        import sqlite3
+
+        return sqlite3.sqlite_version
+
+    @tool
+    async def run_async(self):
+        import sqlite3
+
+        return sqlite3.sqlite_version

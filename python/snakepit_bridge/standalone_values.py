@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: MIT
+"""What a host would give back of a value that a session keeps, and the same refusals:
+for tests outside of a worker. docs/values.md has the table.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import decimal
+import enum
+import pathlib
+import sys
+import uuid
+from collections import deque
+from collections.abc import Iterable
+from typing import Any, Callable, NoReturn
+
+from . import errors
+
+DEPTH_MAX = 126  # containers inside each other; put and get add two of their own
+STEPS_NAMED = 10  # of a place that an error spells out
+
+_DICT: dict[Any, Any] = {}
+_VIEWS = (type(_DICT.keys()), type(_DICT.values()), type(_DICT.items()))
+_LISTS: tuple[Any, ...] = (list, tuple, set, frozenset, range, deque, *_VIEWS)
+
+_INSTEAD: list[tuple[tuple[type, ...], Callable[[Any], Any]]] = [
+    ((datetime.date, datetime.time), lambda value: value.isoformat()),
+    ((datetime.timedelta,), lambda value: value.total_seconds()),
+    ((decimal.Decimal, uuid.UUID, pathlib.PurePath), str),
+    ((enum.Enum,), lambda value: value.value),
+]
+
+_Steps = tuple[str, ...]  # from the value to a place in it
+
+
+def kept(value: Any) -> Any:
+    """A copy of `value` made of None, booleans, numbers, text, bytes, lists and dicts.
+
+    Raises TypeError, OverflowError or ValueError, which name the place, as the encoder
+    does, and HostTypeError for arrays, as the host does.
+    """
+    return _plain(value, (), 0)
+
+
+def _plain(value: Any, steps: _Steps, depth: int) -> Any:
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return _text(value, steps)
+    if isinstance(value, int):
+        return _integer(value, steps)
+    if isinstance(value, float):
+        return float.__float__(value)
+    if isinstance(value, dict):
+        return _map(value.items(), steps, depth)
+    if isinstance(value, _LISTS):
+        return _list(value, steps, depth)
+    if _is_bytes(value):
+        return bytes(memoryview(value))
+    return _converted(value, steps, depth)
+
+
+def _converted(value: Any, steps: _Steps, depth: int) -> Any:
+    """What is none of MessagePack's kinds."""
+    if _is_numpy_scalar(value) and value.dtype.kind in "biuf":
+        return float(value) if value.dtype.kind == "f" else value.item()
+    _refuse_arrays(value)
+    for kinds, way in _INSTEAD:
+        if isinstance(value, kinds):
+            _check_depth(steps, depth)
+            return _plain(way(value), steps, depth + 1)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = [field.name for field in dataclasses.fields(value)]
+        return _map([(name, getattr(value, name)) for name in fields], steps, depth)
+    _fail(TypeError, _cannot_encode(value), steps, "; only plain values are kept")
+
+
+def _text(value: str, steps: _Steps) -> str:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        remedy = (
+            "; return bytes, or replace them: text.encode('utf-8', 'replace').decode()"
+        )
+        _fail(ValueError, "text with lone surrogates", steps, remedy)
+    return str.__str__(value)
+
+
+def _integer(value: int, steps: _Steps) -> int:
+    if not -(2**63) <= value < 2**64:
+        what = "an integer beyond 64 bits"
+        _fail(OverflowError, what, steps, "; return it as text")
+    return int.__int__(value)
+
+
+def _list(items: Iterable[Any], steps: _Steps, depth: int) -> list[Any]:
+    _check_depth(steps, depth)
+    return [
+        _plain(item, (*steps, f"[{index}]"), depth + 1)
+        for index, item in enumerate(items)
+    ]
+
+
+def _map(pairs: Iterable[tuple[Any, Any]], steps: _Steps, depth: int) -> dict[Any, Any]:
+    _check_depth(steps, depth)
+    return {
+        _key(key, (*steps, ".keys()"), depth + 1): _plain(
+            value, (*steps, f"[{repr(key)[:80]}]"), depth + 1
+        )
+        for key, value in pairs
+    }
+
+
+def _key(key: Any, steps: _Steps, depth: int) -> Any:
+    plain = _plain(key, steps, depth)
+    if isinstance(plain, (list, dict)):
+        remedy = (
+            "; keys are texts, numbers, booleans, None or bytes; a list of pairs can "
+            "have others"
+        )
+        _fail(TypeError, _cannot_encode(key), steps, remedy)
+    return plain
+
+
+def _is_bytes(value: Any) -> bool:
+    if isinstance(value, memoryview):
+        return value.ndim == 1 and value.format in ("B", "c")
+    return isinstance(value, (bytes, bytearray))
+
+
+def _is_numpy_scalar(value: Any) -> bool:
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(value, numpy.generic)
+
+
+def _refuse_arrays(value: Any) -> None:
+    try:
+        memoryview(value)
+    except (TypeError, ValueError, BufferError):
+        return
+    raise errors.HostTypeError(
+        "session_context.put: a value holds no arrays; put their bytes",
+        "snakepit.session.put",
+        "UNSERIALISABLE",
+        11,
+    )
+
+
+def _check_depth(steps: _Steps, depth: int) -> None:
+    if depth >= DEPTH_MAX:
+        _fail(ValueError, "nesting too deep, or a cycle,", steps)
+
+
+def _cannot_encode(value: Any) -> str:
+    kind = type(value)
+    module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
+    return f"cannot encode {module}{kind.__qualname__}"
+
+
+def _fail(
+    kind: type[Exception], what: str, steps: _Steps, remedy: str = ""
+) -> NoReturn:
+    cut = "..." if len(steps) > STEPS_NAMED else ""
+    place = "".join(("arguments['value']", *steps[:STEPS_NAMED])) + cut
+    raise kind(f"{what} at {place}{remedy}")

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: MIT
+"""What tests of adapters get for a session's value is what a worker gets."""
+
+import pytest
+
+pytest.importorskip("hypothesis")
+import numpy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from snakepit_bridge import standalone_values
+from test_kinds import CROSSINGS, Slotted
+
+settings.register_profile("kept", deadline=None, max_examples=300)
+
+PLACE = "arguments['value']"
+
+
+def told(function, value):
+    """What comes back, or what it is refused with."""
+    try:
+        return function(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        return type(error), str(error)
+
+
+def by_worker(codec, value):
+    """What a worker encodes for a session and a tool reads: below a dict and a pair."""
+    executor = codec.Executor()
+    data = executor.encode([{"value": value}], 2048, True)[0]
+    return executor.decode(data)[0]["value"]
+
+
+def same(codec, value):
+    expected = told(lambda value: by_worker(codec, value), value)
+    if type(expected) is tuple:
+        kind, text = expected
+        expected = kind, text.replace("result[0]['value']", PLACE)
+    found = told(standalone_values.kept, value)
+    assert repr(found) == repr(expected)  # NaN, True and 1 tell apart
+
+
+class Text(str):
+    pass
+
+
+class Number(int):
+    pass
+
+
+OTHERS = [
+    *(None, True, False, 1.5, float("nan")),
+    *(0, -(2**63), 2**64 - 1, 2**64, -(2**63) - 1),
+    *("é\0", "\ud800", b"\xff", bytearray(b"x"), memoryview(b"abc")[::2]),
+    *(Text("a"), Number(5), [Text("a")], {Text("k"): Number(5)}),
+    *(numpy.float64(1.5), numpy.float32(0.1), numpy.int8(-3), numpy.uint64(2**64 - 1)),
+    *(numpy.bool_(True), numpy.str_("s"), numpy.bytes_(b"b"), numpy.longdouble(1)),
+    *(1j, object(), int, len, iter([1]), {"a": [0, (1, {"b": 1j})]}, {"k" * 99: 1j}),
+    *({(1, 2): 3}, {frozenset(): 1}, {range(2): 1}, {Slotted(1): 2}, {"a": {(): 1}}),
+    *({object(): 1}, {1: {2: [object()]}}, {(object(),): 1}),
+]
+
+
+@pytest.mark.parametrize("value", [pair[0] for pair in CROSSINGS] + OTHERS, ids=repr)
+def test_each_kind_is_kept_alike(codec, value):
+    same(codec, value)
+    same(codec, [{"in": value}])
+
+
+@pytest.mark.parametrize("depth", [11, 12, 13, 125, 126, 127])
+@pytest.mark.parametrize("end", [1, object(), [], {}])
+def test_each_depth_is_kept_alike(codec, depth, end):
+    value = end
+    for _ in range(depth):
+        value = [value]
+    same(codec, value)
+
+
+keys = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(max_size=4)
+    | st.binary(max_size=4)
+    | st.tuples(st.integers())
+    | st.dates()
+)
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(st.characters(), max_size=5)
+    | st.decimals()
+    | st.uuids()
+    | st.timedeltas()
+    | st.builds(object),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.tuples(inner, inner)
+        | st.dictionaries(keys, inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@settings(settings.get_profile("kept"))
+@given(value=values)
+def test_any_value_is_kept_alike(codec, value):
+    same(codec, value)
