@@ -292,6 +292,10 @@ static void tick_seat(struct sp_pool *pool, struct sp_seat *seat, struct turn *t
     watch_passing(pool, seat, turn);
     if (seat->violated) {
         condemn(seat, turn->orders, "it broke the protocol");
+    } else if (seat->silent) {
+        condemn(seat,
+                turn->orders,
+                "it did not go on when a call from within a host's tool had ended");
     }
 }
 
