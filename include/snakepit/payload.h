@@ -117,6 +117,10 @@ SNAKEPIT_API snakepit_err snakepit_writer_json(snakepit_writer *writer,
 // value, a container that still wants values, more than one value, or what
 // snakepit_writer_json() refused).
 SNAKEPIT_API snakepit_err snakepit_writer_error(const snakepit_writer *writer);
+// The same, and says in `why` what is wrong, where in the value, and the remedy; of a
+// writer without an error `why` is empty.
+SNAKEPIT_API snakepit_err snakepit_writer_explain(const snakepit_writer *writer,
+                                                  snakepit_message *why);
 
 // ---- Reader -------------------------------------------------------------------
 

@@ -131,7 +131,8 @@ SNAKEPIT_API snakepit_err snakepit_open_memory(const char *yaml,
 
 // Waits until every worker of `pool` (NULL: of all pools) has answered a call.
 // POOL_FAILED as soon as one of them cannot start, with the cause in `why`.
-// DEADLINE_EXCEEDED after `timeout_ms`. UNKNOWN_POOL. SHUTTING_DOWN.
+// DEADLINE_EXCEEDED after `timeout_ms`. UNKNOWN_POOL. SHUTTING_DOWN. INVALID_ARGUMENT:
+// there is no pit.
 SNAKEPIT_API snakepit_err snakepit_await_ready(snakepit *pit,
                                                const char *pool,
                                                uint32_t timeout_ms,
@@ -154,6 +155,8 @@ typedef struct snakepit_call_options {
                             // call_timeout_ms
     const char *session_id; // NULL: none; at most 255 bytes; the tool sees it, and the
                             // pool's `affinity` chooses the worker by it
+    snakepit_message *why;  // NULL, or where snakepit_submit() says in one sentence why
+                            // it fails; other calls say it in the fault of the answer
 } snakepit_call_options;
 
 // Calls `tool` with keyword arguments and waits for the answer. `args` holds one map
@@ -196,6 +199,7 @@ SNAKEPIT_API snakepit_err snakepit_submit(snakepit *pit,
 
 // Asks that a submitted call, or that of a stream, end. Its callback still runs, once:
 // with CANCELLED if this came in time. NOT_FOUND: it has ended already.
+// INVALID_ARGUMENT: there is no pit.
 SNAKEPIT_API snakepit_err snakepit_cancel(snakepit *pit, snakepit_call_id call);
 
 // A descriptor for poll(2): readable when calls have ended, or ask. Call
@@ -390,6 +394,7 @@ typedef struct snakepit_tool_options {
     const char *session_id;  // NULL: for the calls of all sessions and of none. A tool
                              // of a session goes before one of all, and ends with it
     const char *description; // what Python sees in session_context.host_tools; or NULL
+    snakepit_message *why;   // NULL, or where a failure is explained in one sentence
 } snakepit_tool_options;
 
 // Makes `function` callable from Python under a name of 1 to 255 bytes that does not
@@ -450,7 +455,7 @@ typedef struct snakepit_pool_stats {
 SNAKEPIT_API size_t snakepit_pool_count(const snakepit *pit);
 // The name of pool `index`, in configuration order; NULL past the end.
 SNAKEPIT_API const char *snakepit_pool_name(const snakepit *pit, size_t index);
-// UNKNOWN_POOL. `pool` NULL: the default pool.
+// UNKNOWN_POOL, INVALID_ARGUMENT. `pool` NULL: the default pool.
 SNAKEPIT_API snakepit_err snakepit_pool_get_stats(snakepit *pit,
                                                   const char *pool,
                                                   snakepit_pool_stats *stats);
@@ -464,7 +469,7 @@ typedef struct snakepit_worker_info {
 } snakepit_worker_info;
 
 // Fills at most `room` rows and sets `*count` to how many workers there are.
-// UNKNOWN_POOL.
+// UNKNOWN_POOL, INVALID_ARGUMENT.
 SNAKEPIT_API snakepit_err snakepit_pool_workers(snakepit *pit,
                                                 const char *pool,
                                                 snakepit_worker_info *rows,

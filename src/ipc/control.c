@@ -66,7 +66,8 @@ snakepit_err sp_control_create(struct sp_segment *segment,
 {
     struct sp_control offsets = {0};
     uint64_t size = place(&offsets, shape);
-    snakepit_err err = sp_segment_create(segment, "snakepit-control", size, true);
+    snakepit_err err =
+        sp_segment_create(segment, SP_SEGMENT_NAMES "control", size, true);
     if (err != SNAKEPIT_OK) {
         return err;
     }

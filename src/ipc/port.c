@@ -21,7 +21,7 @@ static snakepit_err open_segments(struct sp_port *port,
     snakepit_err err = sp_control_create(&port->control, shape, &port->view);
     if (err == SNAKEPIT_OK) {
         err = sp_segment_create(
-            &port->results, "snakepit-results", shape->results_size, false);
+            &port->results, SP_SEGMENT_NAMES "results", shape->results_size, false);
     }
     if (err == SNAKEPIT_OK) {
         port->doorbell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

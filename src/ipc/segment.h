@@ -16,6 +16,8 @@ struct sp_segment {
     uint64_t size;
 };
 
+#define SP_SEGMENT_NAMES "snakepit-" // what all their names in /proc begin with
+
 // A new segment of `size` bytes, mapped read and write (`writable`) or read only.
 // SYSTEM: no descriptor or address space left. `name` is only for /proc.
 snakepit_err sp_segment_create(struct sp_segment *segment,

@@ -8,14 +8,10 @@
 #include "payload/json.h"
 
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <jansson.h>
-
-#include <snakepit/snakepit.h>
 
 #include "base/memory.h"
 #include "payload/base64.h"
@@ -24,69 +20,7 @@
 
 #define FLAGS (JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL)
 
-// The way to the value that is being written: from the root, one step for each object
-// and array around it. It lies on the stack of those who write these.
-struct step {
-    const struct step *up; // NULL: the root
-    const char *key;       // NULL in an array
-    size_t index;          // in an array
-};
-
-struct walk {
-    snakepit_writer *writer;
-    snakepit_message *why; // may be NULL
-    const struct step *at; // NULL: at the root
-};
-
-static void write_value(struct walk *walk, json_t *value);
-
-static void explain(snakepit_message *why, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void explain(snakepit_message *why, const char *format, ...)
-{
-    if (why == NULL) {
-        return;
-    }
-    va_list args;
-    va_start(args, format);
-    (void)vsnprintf(why->text, sizeof(why->text), format, args);
-    va_end(args);
-}
-
-#define SHOWN_STEPS 8 // of a way; what is nearer to the root is left out
-
-// ".items[2].image"
-static void show_way(const struct step *last, char *text, size_t size)
-{
-    const struct step *steps[SHOWN_STEPS];
-    size_t count = 0;
-    for (const struct step *step = last; step != NULL && count < SHOWN_STEPS;
-         step = step->up) {
-        steps[count++] = step;
-    }
-    const struct step *first = steps[count - 1];
-    int used = snprintf(text, size, "%s", first->up != NULL ? "..." : "");
-    while (count > 0 && used >= 0 && (size_t)used < size) {
-        const struct step *step = steps[--count];
-        char *end = text + used;
-        size_t left = size - (size_t)used;
-        used += step->key != NULL ? snprintf(end, left, ".%.40s", step->key)
-                                  : snprintf(end, left, "[%zu]", step->index);
-    }
-}
-
-static void refuse(struct walk *walk, const char *reason)
-{
-    char way[256];
-    if (walk->at == NULL) {
-        explain(walk->why, "%s", reason);
-    } else {
-        show_way(walk->at, way, sizeof way);
-        explain(walk->why, "%s (at %s)", reason, way);
-    }
-    sp_writer_fail(walk->writer, SNAKEPIT_MALFORMED);
-}
+static void write_value(snakepit_writer *writer, json_t *value);
 
 static struct sp_slice slice_of(json_t *text)
 {
@@ -96,22 +30,22 @@ static struct sp_slice slice_of(json_t *text)
 
 // ---- What JSON cannot say -----------------------------------------------------
 
-static void write_bytes(struct walk *walk, json_t *text)
+static void write_bytes(snakepit_writer *writer, json_t *text)
 {
     struct sp_slice source = slice_of(text);
     uint8_t *bytes = sp_alloc(source.size / 4 * 3);
     size_t size = 0;
     if (bytes == NULL) {
-        sp_writer_fail(walk->writer, SNAKEPIT_NO_MEMORY);
+        sp_writer_fail(writer, SNAKEPIT_NO_MEMORY);
     } else if (sp_base64_decode(source, bytes, &size) != SNAKEPIT_OK) {
-        refuse(walk, "$bytes is not base64");
+        sp_writer_refuse(writer, SNAKEPIT_MALFORMED, "$bytes is not base64");
     } else {
-        snakepit_writer_bytes(walk->writer, bytes, size);
+        snakepit_writer_bytes(writer, bytes, size);
     }
     sp_free(bytes);
 }
 
-static void write_uint(struct walk *walk, json_t *text)
+static void write_uint(snakepit_writer *writer, json_t *text)
 {
     const char *digits = json_string_value(text);
     char *end = NULL;
@@ -120,10 +54,11 @@ static void write_uint(struct walk *walk, json_t *text)
     // strtoull takes blanks and a sign, which no integer of JSON begins with.
     bool starts = *digits >= '0' && *digits <= '9';
     if (!starts || errno != 0 || end != digits + json_string_length(text)) {
-        refuse(walk, "$uint is not an integer of 64 bits");
+        sp_writer_refuse(
+            writer, SNAKEPIT_MALFORMED, "$uint is not an integer of 64 bits");
         return;
     }
-    snakepit_writer_uint(walk->writer, value);
+    snakepit_writer_uint(writer, value);
 }
 
 static bool read_dtype(json_t *dtype, snakepit_tensor *tensor)
@@ -152,7 +87,7 @@ static bool read_shape(json_t *shape, snakepit_tensor *tensor)
     return true;
 }
 
-static void write_tensor(struct walk *walk, json_t *object)
+static void write_tensor(snakepit_writer *writer, json_t *object)
 {
     json_t *data = json_object_get(object, "data");
     snakepit_tensor tensor = {0};
@@ -162,24 +97,30 @@ static void write_tensor(struct walk *walk, json_t *object)
         !read_shape(json_object_get(object, "shape"), &tensor) ||
         !json_is_string(data) ||
         snakepit_tensor_bytes(&tensor, &bytes) != SNAKEPIT_OK) {
-        refuse(walk, "$tensor needs a dtype, a shape of integers, and data in base64");
+        sp_writer_refuse(
+            writer,
+            SNAKEPIT_MALFORMED,
+            "$tensor needs a dtype, a shape of integers, and data in base64");
         return;
     }
     struct sp_slice source = slice_of(data);
-    uint8_t *elements = sp_writer_own(walk->writer, source.size / 4 * 3);
+    uint8_t *elements = sp_writer_own(writer, source.size / 4 * 3);
     if (elements == NULL) {
-        sp_writer_fail(walk->writer, SNAKEPIT_NO_MEMORY);
+        sp_writer_fail(writer, SNAKEPIT_NO_MEMORY);
     } else if (sp_base64_decode(source, elements, &size) != SNAKEPIT_OK ||
                size != bytes) {
-        refuse(walk, "$tensor has data that is not base64 or not of its shape's size");
+        sp_writer_refuse(
+            writer,
+            SNAKEPIT_MALFORMED,
+            "$tensor has data that is not base64 or not of its shape's size");
     } else {
         tensor.data = elements;
-        snakepit_writer_tensor(walk->writer, &tensor);
+        snakepit_writer_tensor(writer, &tensor);
     }
 }
 
 // True if the object is one of ours and was written, or refused.
-static bool write_special(struct walk *walk, json_t *object)
+static bool write_special(snakepit_writer *writer, json_t *object)
 {
     if (json_object_size(object) != 1) {
         return false;
@@ -188,11 +129,11 @@ static bool write_special(struct walk *walk, json_t *object)
     const char *key = json_object_iter_key(pair);
     json_t *value = json_object_iter_value(pair);
     if (strcmp(key, "$bytes") == 0 && json_is_string(value)) {
-        write_bytes(walk, value);
+        write_bytes(writer, value);
     } else if (strcmp(key, "$uint") == 0 && json_is_string(value)) {
-        write_uint(walk, value);
+        write_uint(writer, value);
     } else if (strcmp(key, "$tensor") == 0 && json_is_object(value)) {
-        write_tensor(walk, value);
+        write_tensor(writer, value);
     } else {
         return false;
     }
@@ -201,54 +142,46 @@ static bool write_special(struct walk *walk, json_t *object)
 
 // ---- The tree -----------------------------------------------------------------
 
-static void
-write_inside(struct walk *walk, const char *key, size_t index, json_t *value)
-{
-    const struct step step = {walk->at, key, index};
-    walk->at = &step;
-    write_value(walk, value);
-    walk->at = step.up;
-}
-
-static void write_object(struct walk *walk, json_t *object)
+static void write_object(snakepit_writer *writer, json_t *object)
 {
     const char *key;
     json_t *value;
-    snakepit_writer_map(walk->writer, (uint32_t)json_object_size(object));
+    snakepit_writer_map(writer, (uint32_t)json_object_size(object));
     json_object_foreach(object, key, value)
     {
-        snakepit_writer_str(walk->writer, key);
-        write_inside(walk, key, 0, value);
+        snakepit_writer_str(writer, key);
+        write_value(writer, value);
     }
 }
 
-static void write_array(struct walk *walk, json_t *array)
+static void write_array(snakepit_writer *writer, json_t *array)
 {
     size_t items = json_array_size(array);
-    snakepit_writer_array(walk->writer, (uint32_t)items);
+    snakepit_writer_array(writer, (uint32_t)items);
     for (size_t i = 0; i < items; i++) {
-        write_inside(walk, NULL, i, json_array_get(array, i));
+        write_value(writer, json_array_get(array, i));
     }
 }
 
-static void write_container(struct walk *walk, json_t *value)
+static void write_container(snakepit_writer *writer, json_t *value)
 {
-    if (json_is_object(value) && write_special(walk, value)) {
+    if (json_is_object(value) && write_special(writer, value)) {
         return;
     }
-    if (walk->writer->depth == SP_DEPTH_MAX) {
-        refuse(walk, "more than 128 objects and arrays are inside each other");
+    if (writer->depth == SP_DEPTH_MAX) {
+        sp_writer_refuse(writer,
+                         SNAKEPIT_MALFORMED,
+                         "more than 128 objects and arrays are inside each other");
     } else if (json_is_object(value)) {
-        write_object(walk, value);
+        write_object(writer, value);
     } else {
-        write_array(walk, value);
+        write_array(writer, value);
     }
 }
 
 // Recurses no deeper than SP_DEPTH_MAX, where write_container() refuses.
-static void write_value(struct walk *walk, json_t *value)
+static void write_value(snakepit_writer *writer, json_t *value)
 {
-    snakepit_writer *writer = walk->writer;
     switch (json_typeof(value)) {
     case JSON_NULL:
         snakepit_writer_nil(writer);
@@ -272,7 +205,7 @@ static void write_value(struct walk *walk, json_t *value)
         // After an error nothing is written, so depth no longer rises and would not
         // stop this.
         if (writer->err == SNAKEPIT_OK) {
-            write_container(walk, value);
+            write_container(writer, value);
         }
         break;
     }
@@ -352,20 +285,25 @@ load(const char *json, size_t bytes, json_t **root, json_error_t *error)
     return full ? SNAKEPIT_NO_MEMORY : SNAKEPIT_MALFORMED;
 }
 
-static void read_json(struct walk *walk, const char *json, size_t bytes)
+static void read_json(snakepit_writer *writer, const char *json, size_t bytes)
 {
     json_error_t error = {0};
     json_t *root = NULL;
     snakepit_err err = load(json, bytes, &root, &error);
     if (err == SNAKEPIT_OK) {
-        write_value(walk, root);
+        write_value(writer, root);
         json_decref(root);
         return;
     }
-    sp_writer_fail(walk->writer, err);
-    if (err == SNAKEPIT_MALFORMED) {
-        explain(
-            walk->why, "line %d, column %d: %s", error.line, error.column, error.text);
+    if (err == SNAKEPIT_NO_MEMORY) {
+        sp_writer_fail(writer, err);
+    } else {
+        sp_writer_refuse(writer,
+                         err,
+                         "line %d, column %d: %s",
+                         error.line,
+                         error.column,
+                         error.text);
     }
 }
 
@@ -374,15 +312,18 @@ snakepit_err snakepit_writer_json(snakepit_writer *writer,
                                   size_t bytes,
                                   snakepit_message *why)
 {
-    struct walk walk = {writer, why, NULL};
-    explain(why, "%s", "");
     if (json == NULL) {
-        sp_writer_fail(writer, SNAKEPIT_INVALID_ARGUMENT);
+        sp_writer_refuse(writer,
+                         SNAKEPIT_INVALID_ARGUMENT,
+                         "the JSON text is NULL; give its address, or write nil");
     } else if (writer->err == SNAKEPIT_OK) {
-        read_json(&walk, json, bytes);
+        read_json(writer, json, bytes);
     }
-    if (writer->err != SNAKEPIT_OK && why != NULL && why->text[0] == '\0') {
-        explain(why, "%s", snakepit_err_text(writer->err));
+    if (why != NULL) {
+        why->text[0] = '\0';
+    }
+    if (writer->err != SNAKEPIT_OK && why != NULL) {
+        (void)snakepit_writer_explain(writer, why);
     }
     return writer->err;
 }

@@ -4,6 +4,7 @@
 // matrix is copied row by row and a packed one at once.
 #include "payload/tensor.h"
 
+#include <stdio.h>
 #include <string.h>
 
 // How a tensor is walked: `rank` dimensions, the outermost first, of runs of `run`
@@ -82,6 +83,62 @@ snakepit_err sp_tensor_check(const snakepit_tensor *tensor, size_t *bytes)
     }
     *bytes = size;
     return SNAKEPIT_OK;
+}
+
+// The first extent that is negative, or `rank`.
+static uint32_t negative_extent(const snakepit_tensor *tensor)
+{
+    uint32_t i = 0;
+    while (i < tensor->rank && tensor->shape[i] >= 0) {
+        i++;
+    }
+    return i;
+}
+
+static void explain_shape(const snakepit_tensor *tensor, char *text, size_t size)
+{
+    uint32_t i = negative_extent(tensor);
+    if (i < tensor->rank) {
+        (void)snprintf(text,
+                       size,
+                       "shape[%u] of the tensor is %lld; give a number of elements, 0 "
+                       "or more",
+                       i,
+                       (long long)tensor->shape[i]);
+    } else {
+        (void)snprintf(text,
+                       size,
+                       "the tensor's shape is of more bytes than memory can have; "
+                       "check its extents");
+    }
+}
+
+void sp_tensor_explain(const snakepit_tensor *tensor, char *text, size_t size)
+{
+    size_t bytes = 0;
+    if (tensor == NULL) {
+        (void)snprintf(text, size, "the tensor is NULL; give its address");
+    } else if (snakepit_dtype_size(tensor->dtype) == 0) {
+        (void)snprintf(text,
+                       size,
+                       "the tensor's dtype %d is none; set it to one of enum "
+                       "snakepit_dtype, such as SNAKEPIT_FLOAT64",
+                       (int)tensor->dtype);
+    } else if (tensor->rank > SNAKEPIT_MAX_RANK) {
+        (void)snprintf(text,
+                       size,
+                       "the tensor has %u dimensions and may have %d; reshape it",
+                       tensor->rank,
+                       SNAKEPIT_MAX_RANK);
+    } else if (snakepit_tensor_bytes(tensor, &bytes) != SNAKEPIT_OK) {
+        explain_shape(tensor, text, size);
+    } else {
+        (void)snprintf(text,
+                       size,
+                       "the tensor's data is NULL and its shape is of %zu bytes; point "
+                       "data to the elements",
+                       bytes);
+    }
 }
 
 void sp_tensor_set_packed(snakepit_tensor *tensor)

@@ -13,6 +13,9 @@ int sp_dtype_of(const char *name);
 // should be some.
 snakepit_err sp_tensor_check(const snakepit_tensor *tensor, size_t *bytes);
 
+// Says in one sentence what sp_tensor_check() has refused, and the remedy.
+void sp_tensor_explain(const snakepit_tensor *tensor, char *text, size_t size);
+
 // Copies a tensor that passed sp_tensor_check(), packed in C order, to `out`, which has
 // room for its packed size and does not overlap it. Strides may be negative, and zero
 // where one element repeats, unless all are zero: that is packed.

@@ -6,9 +6,14 @@
 // exists to limit the depth.
 #include "payload/writer.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
+#include <snakepit/snakepit.h>
+
 #include "base/memory.h"
+#include "payload/place.h"
 #include "payload/tensor.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "put_be() swaps");
@@ -27,6 +32,7 @@ static void begin(snakepit_writer *writer)
     writer->pending = 1;
     writer->ends[0] = UINT64_MAX;
     writer->tensor_count = 0;
+    writer->wrong[0] = '\0';
 }
 
 static void free_blocks(snakepit_writer *writer)
@@ -72,6 +78,65 @@ void sp_writer_fail(snakepit_writer *writer, snakepit_err err)
     }
 }
 
+// " (at .items[2])", or "" at the root.
+static void show_place(const snakepit_writer *writer, char *text, size_t size)
+{
+    char place[256];
+    sp_place_of_next(writer, place, sizeof place);
+    (void)snprintf(text, size, place[0] != '\0' ? " (at %s)" : "", place);
+}
+
+void sp_writer_refuse(snakepit_writer *writer,
+                      snakepit_err err,
+                      const char *format,
+                      ...)
+{
+    va_list args;
+    if (writer->err != SNAKEPIT_OK) {
+        return;
+    }
+    va_start(args, format);
+    int used = vsnprintf(writer->wrong, SP_WRONG_MAX, format, args);
+    va_end(args);
+    if (used >= 0 && (size_t)used < SP_WRONG_MAX) {
+        show_place(writer, writer->wrong + used, SP_WRONG_MAX - (size_t)used);
+    }
+    sp_writer_fail(writer, err);
+}
+
+static void explain_incomplete(const snakepit_writer *writer, snakepit_message *why)
+{
+    char place[264];
+    if (writer->buf.size == 0) {
+        (void)snprintf(why->text, sizeof why->text, "no value was written");
+        return;
+    }
+    show_place(writer, place, sizeof place);
+    (void)snprintf(why->text,
+                   sizeof why->text,
+                   "a container that was begun wants %llu more values%s; write them, "
+                   "or announce fewer",
+                   (unsigned long long)(writer->pending - writer->ends[writer->depth]),
+                   place);
+}
+
+snakepit_err snakepit_writer_explain(const snakepit_writer *writer,
+                                     snakepit_message *why)
+{
+    snakepit_err err = snakepit_writer_error(writer);
+    why->text[0] = '\0';
+    if (err != SNAKEPIT_OK && writer->err == SNAKEPIT_OK) {
+        explain_incomplete(writer, why);
+    } else if (err != SNAKEPIT_OK) {
+        (void)snprintf(why->text,
+                       sizeof why->text,
+                       "%s",
+                       writer->wrong[0] != '\0' ? writer->wrong
+                                                : snakepit_err_text(err));
+    }
+    return err;
+}
+
 snakepit_err snakepit_writer_error(const snakepit_writer *writer)
 {
     if (writer->err != SNAKEPIT_OK) {
@@ -100,7 +165,10 @@ static __attribute__((noinline)) uint8_t *make_room(snakepit_writer *writer,
                                                     size_t bytes)
 {
     if (writer->pending == 0) {
-        sp_writer_fail(writer, SNAKEPIT_MALFORMED);
+        sp_writer_refuse(writer,
+                         SNAKEPIT_MALFORMED,
+                         "a value was written behind one that is whole already; "
+                         "announce more pairs or items, or reset the writer first");
         return NULL;
     }
     if (sp_buf_reserve(&writer->buf, bytes) != SNAKEPIT_OK) {
@@ -246,12 +314,28 @@ static inline size_t put_length(uint8_t *out, struct heads heads, uint64_t lengt
     return put_be(out, heads.wide32, length, 4);
 }
 
+static __attribute__((noinline)) void
+refuse_blob(snakepit_writer *writer, const void *data, size_t bytes)
+{
+    if (data == NULL) {
+        sp_writer_refuse(writer,
+                         SNAKEPIT_INVALID_ARGUMENT,
+                         "a text or bytes are NULL; give their address, or write nil");
+    } else {
+        sp_writer_refuse(writer,
+                         SNAKEPIT_INVALID_ARGUMENT,
+                         "a text or bytes of %zu bytes are over the 4 GiB that one "
+                         "value can have; send them in pieces",
+                         bytes);
+    }
+}
+
 // Room for `bytes` bytes of a caller's with their head; NULL: refused.
 static inline uint8_t *
 room_for_blob(snakepit_writer *writer, const void *data, size_t bytes)
 {
-    if ((data == NULL && bytes != 0) || bytes > UINT32_MAX) {
-        sp_writer_fail(writer, SNAKEPIT_INVALID_ARGUMENT);
+    if (__builtin_expect((data == NULL && bytes != 0) || bytes > UINT32_MAX, 0)) {
+        refuse_blob(writer, data, bytes);
         return NULL;
     }
     return room_for(writer, bytes + 5);
@@ -284,7 +368,7 @@ void snakepit_writer_strn(snakepit_writer *writer, const char *text, size_t byte
 void snakepit_writer_str(snakepit_writer *writer, const char *text)
 {
     if (text == NULL) {
-        sp_writer_fail(writer, SNAKEPIT_INVALID_ARGUMENT);
+        refuse_blob(writer, NULL, 0);
         return;
     }
     snakepit_writer_strn(writer, text, strlen(text));
@@ -318,7 +402,11 @@ static inline void open_container(snakepit_writer *writer, size_t bytes, uint64_
 static inline uint8_t *room_for_container(snakepit_writer *writer)
 {
     if (__builtin_expect(writer->depth == SP_DEPTH_MAX, 0)) {
-        sp_writer_fail(writer, SNAKEPIT_INVALID_ARGUMENT);
+        sp_writer_refuse(writer,
+                         SNAKEPIT_INVALID_ARGUMENT,
+                         "more than %d maps and arrays are inside each other; nest "
+                         "fewer",
+                         SP_DEPTH_MAX);
         return NULL;
     }
     return room_for(writer, 5);
@@ -399,7 +487,9 @@ void snakepit_writer_tensor(snakepit_writer *writer, const snakepit_tensor *tens
 {
     struct sp_tensor_ref ref = {0};
     if (sp_tensor_check(tensor, &ref.bytes) != SNAKEPIT_OK) {
-        sp_writer_fail(writer, SNAKEPIT_INVALID_ARGUMENT);
+        char wrong[256];
+        sp_tensor_explain(tensor, wrong, sizeof wrong);
+        sp_writer_refuse(writer, SNAKEPIT_INVALID_ARGUMENT, "%s", wrong);
         return;
     }
     uint8_t *out = room_for(writer, 3 + SP_TENSOR_HEAD + 8 * SNAKEPIT_MAX_RANK);

@@ -15,6 +15,8 @@ struct sp_tensor_ref {
     size_t at; // where the ext's payload (payload/wire.h) begins in the written bytes
 };
 
+#define SP_WRONG_MAX 512u // bytes of the sentence that tells an error
+
 struct sp_writer_block; // memory that the writer owns, see sp_writer_own()
 
 // Owner: one thread at a time; whoever holds it const only reads.
@@ -30,10 +32,17 @@ struct snakepit_writer {
     size_t tensor_count;
     size_t tensor_room;
     struct sp_writer_block *blocks;
+    char wrong[SP_WRONG_MAX]; // what the first error is, a sentence; or ""
 };
 
 // Sets the sticky error unless there is one already.
 void sp_writer_fail(snakepit_writer *writer, snakepit_err err);
+// The same, and keeps a sentence that says what is wrong; appends the place of the
+// value that comes next.
+void sp_writer_refuse(snakepit_writer *writer,
+                      snakepit_err err,
+                      const char *format,
+                      ...) __attribute__((format(printf, 3, 4)));
 
 // One whole value that was written before and holds no tensors, as it is.
 void sp_writer_value(snakepit_writer *writer, struct sp_slice value);

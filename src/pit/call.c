@@ -8,6 +8,7 @@
 #include "payload/tensor.h"
 #include "payload/writer.h"
 #include "pit/pit.h"
+#include "pit/refuse.h"
 
 // ---- Checks -------------------------------------------------------------------
 
@@ -17,45 +18,53 @@ static bool starts_a_map(const snakepit_writer *args)
     return (first & 0xf0) == 0x80 || first == 0xde || first == 0xdf;
 }
 
-static const char *check_args(const snakepit_writer *args, snakepit_err *err)
+static snakepit_err check_args(const snakepit_writer *args, snakepit_message *why)
 {
+    snakepit_message wrong;
     if (args == NULL) {
-        return NULL;
+        return SNAKEPIT_OK;
     }
-    *err = snakepit_writer_error(args);
-    if (*err == SNAKEPIT_INVALID_ARGUMENT) {
-        return "an argument is no valid tensor or text, or is nested too deep";
+    snakepit_err err = snakepit_writer_error(args);
+    if (err != SNAKEPIT_OK) {
+        (void)snakepit_writer_explain(args, &wrong);
+        return sp_refuse(why, err, "the call's arguments: %.960s", wrong.text);
     }
-    if (*err != SNAKEPIT_OK) {
-        return "the arguments are not one complete value";
-    }
-    *err = SNAKEPIT_INVALID_ARGUMENT;
     if (!starts_a_map(args)) {
-        return "the arguments must be a map of names to values";
+        return sp_refuse(why,
+                         SNAKEPIT_INVALID_ARGUMENT,
+                         "the call's arguments are no map of names to values; begin "
+                         "them with snakepit_writer_map(), or give a JSON object");
     }
-    return args->buf.size > SP_BODY_MAX ? "the arguments take more than 1 GiB" : NULL;
+    if (args->buf.size > SP_BODY_MAX) {
+        return sp_refuse(why,
+                         SNAKEPIT_INVALID_ARGUMENT,
+                         "the call's arguments take %zu bytes, over the 1 GiB of one "
+                         "call; send them as tensors or in several calls",
+                         args->buf.size);
+    }
+    return SNAKEPIT_OK;
 }
 
-// What is wrong with a request, or NULL; `text` is filled in.
-static const char *describe(const char *tool,
-                            const snakepit_writer *args,
-                            const snakepit_call_options *options,
-                            struct sp_request_text *text,
-                            snakepit_err *err)
+// Fills in `text`, or refuses.
+static snakepit_err describe(const char *tool,
+                             const snakepit_writer *args,
+                             const snakepit_call_options *options,
+                             struct sp_request_text *text,
+                             snakepit_message *why)
 {
-    *err = SNAKEPIT_INVALID_ARGUMENT;
-    size_t tool_size = tool == NULL ? 0 : strnlen(tool, SP_TOOL_NAME_MAX + 1);
-    if (tool_size == 0 || tool_size > SP_TOOL_NAME_MAX) {
-        return "a tool's name has 1 to 255 bytes";
+    struct sp_slice name;
+    struct sp_slice session = {0};
+    const char *session_id = options == NULL ? NULL : options->session_id;
+    snakepit_err err = sp_refuse_no_name("the tool's name", tool, &name, why);
+    if (err == SNAKEPIT_OK && session_id != NULL && session_id[0] != '\0') {
+        err = sp_refuse_no_name("the call's session_id", session_id, &session, why);
     }
-    const char *session = options == NULL ? NULL : options->session_id;
-    size_t session_size = session == NULL ? 0 : strnlen(session, SP_SESSION_MAX + 1);
-    if (session_size > SP_SESSION_MAX) {
-        return "a session_id has at most 255 bytes";
+    if (err != SNAKEPIT_OK) {
+        return err;
     }
     *text = (struct sp_request_text){
-        tool, (uint32_t)tool_size, session, (uint32_t)session_size, args};
-    return check_args(args, err);
+        tool, (uint32_t)name.size, session_id, (uint32_t)session.size, args};
+    return check_args(args, why);
 }
 
 static const char *pool_name(const snakepit_call_options *options)
@@ -87,16 +96,6 @@ fail_json(snakepit_err err, const snakepit_message *why, snakepit_answer **answe
     return fail(err, text, answer);
 }
 
-static struct sp_call *unknown_pool(const char *name)
-{
-    char text[512];
-    (void)snprintf(text,
-                   sizeof text,
-                   "there is no pool \"%.255s\"",
-                   name == NULL ? "default" : name);
-    return failed(SNAKEPIT_UNKNOWN_POOL, text);
-}
-
 // The session of a call begins, or lives on. Where that is not possible the call goes
 // on without: what needs the session says so itself.
 static void use_session(snakepit *pit, const struct sp_request_text *text)
@@ -110,35 +109,49 @@ static void use_session(snakepit *pit, const struct sp_request_text *text)
 
 // ---- Calls --------------------------------------------------------------------
 
+// Its options, as this library knows them, are in `room` or where they were.
+static struct sp_pool *check_order(snakepit *pit,
+                                   struct sp_pit_order *order,
+                                   snakepit_call_options *room,
+                                   snakepit_err *err,
+                                   snakepit_message *why)
+{
+    const char *wrong;
+    order->options = sp_options_read(order->options, sizeof *room, room, &wrong);
+    if (wrong != NULL) {
+        *err = sp_refuse(why, SNAKEPIT_INVALID_ARGUMENT, "%s", wrong);
+        return NULL;
+    }
+    if (pit == NULL) {
+        *err = sp_refuse(why, SNAKEPIT_INVALID_ARGUMENT, SP_NO_PIT);
+        return NULL;
+    }
+    *err = describe(order->tool, order->args, order->options, &order->text, why);
+    if (*err != SNAKEPIT_OK) {
+        return NULL;
+    }
+    struct sp_pool *pool = sp_pit_pool(pit, pool_name(order->options));
+    if (pool == NULL) {
+        *err = sp_refuse_pool(pit, pool_name(order->options), why);
+        return NULL;
+    }
+    use_session(pit, &order->text);
+    order->timeout_ms = order->options == NULL ? 0 : order->options->timeout_ms;
+    return pool;
+}
+
 struct sp_pool *sp_pit_order(snakepit *pit,
                              struct sp_pit_order *order,
                              snakepit_err *err,
                              struct sp_call **refused)
 {
     snakepit_call_options room;
-    const char *wrong;
-    *err = SNAKEPIT_INVALID_ARGUMENT;
-    const snakepit_call_options *options =
-        sp_options_read(order->options, sizeof room, &room, &wrong);
-    if (wrong == NULL) {
-        wrong = describe(order->tool, order->args, options, &order->text, err);
-    }
-    if (wrong == NULL && pit == NULL) {
-        *err = SNAKEPIT_INVALID_ARGUMENT;
-        wrong = "there is no pit: opening it failed";
-    }
-    if (wrong != NULL) {
-        *refused = failed(*err, wrong);
-        return NULL;
-    }
-    struct sp_pool *pool = sp_pit_pool(pit, pool_name(options));
+    snakepit_message why;
+    struct sp_pool *pool = check_order(pit, order, &room, err, &why);
+    order->options = NULL; // `room` ends here
     if (pool == NULL) {
-        *err = SNAKEPIT_UNKNOWN_POOL;
-        *refused = unknown_pool(pool_name(options));
-        return NULL;
+        *refused = failed(*err, why.text);
     }
-    use_session(pit, &order->text);
-    order->timeout_ms = options == NULL ? 0 : options->timeout_ms;
     return pool;
 }
 
@@ -183,6 +196,22 @@ snakepit_err snakepit_call_json(snakepit *pit,
     return err;
 }
 
+// Hands a checked order over.
+static snakepit_err submit(snakepit *pit,
+                           struct sp_pool *pool,
+                           const struct sp_pit_order *order,
+                           const struct sp_submission *submission)
+{
+    snakepit_err err = sp_drain_ensure(pit);
+    if (err != SNAKEPIT_OK) {
+        return sp_refuse(submission->why,
+                         err,
+                         "no thread could be started to run the callback on; raise the "
+                         "limit of threads, or call snakepit_drain() before");
+    }
+    return sp_pool_submit(pool, &order->text, order->timeout_ms, submission);
+}
+
 // NOLINTNEXTLINE(readability-function-size): a callback and its user are one thing
 snakepit_err snakepit_submit(snakepit *pit,
                              const char *tool,
@@ -192,33 +221,32 @@ snakepit_err snakepit_submit(snakepit *pit,
                              void *user,
                              snakepit_call_id *call)
 {
-    struct sp_request_text text;
     snakepit_call_options room;
+    snakepit_message why;
     snakepit_err err;
-    const char *wrong;
-    options = sp_options_read(options, sizeof room, &room, &wrong);
-    if (pit == NULL || done == NULL || wrong != NULL) {
-        return SNAKEPIT_INVALID_ARGUMENT;
-    }
-    if (describe(tool, args, options, &text, &err) != NULL) {
-        return err;
-    }
-    struct sp_pool *pool = sp_pit_pool(pit, pool_name(options));
+    struct sp_pit_order order = {.tool = tool, .args = args, .options = options};
+    struct sp_pool *pool = check_order(pit, &order, &room, &err, &why);
+    snakepit_message *told = order.options == NULL ? NULL : order.options->why;
     if (pool == NULL) {
-        return SNAKEPIT_UNKNOWN_POOL;
+        return sp_refuse(told, err, "%s", why.text);
     }
-    err = sp_drain_ensure(pit);
-    if (err != SNAKEPIT_OK) {
-        return err;
+    if (done == NULL) {
+        return sp_refuse(told,
+                         SNAKEPIT_INVALID_ARGUMENT,
+                         "the callback `done` is NULL; give a function that takes the "
+                         "answer");
     }
-    use_session(pit, &text);
-    return sp_pool_submit(
-        pool, &text, options == NULL ? 0 : options->timeout_ms, done, user, call);
+    const struct sp_submission submission = {
+        .done = done, .user = user, .id = call, .why = told};
+    return submit(pit, pool, &order, &submission);
 }
 
 snakepit_err snakepit_cancel(snakepit *pit, snakepit_call_id call)
 {
     size_t index = call & 0xfff;
+    if (pit == NULL) {
+        return SNAKEPIT_INVALID_ARGUMENT;
+    }
     return index < pit->count ? sp_pool_cancel(pit->pools[index].pool, call)
                               : SNAKEPIT_NOT_FOUND;
 }
@@ -232,6 +260,9 @@ snakepit_err snakepit_tensor_new(snakepit *pit,
 {
     size_t bytes;
     struct sp_share *share;
+    if (pit == NULL || tensor == NULL || data == NULL) {
+        return SNAKEPIT_INVALID_ARGUMENT;
+    }
     struct sp_pool *pool = sp_pit_pool(pit, pool_name_text);
     if (pool == NULL) {
         return SNAKEPIT_UNKNOWN_POOL;

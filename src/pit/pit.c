@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "ipc/futex.h"
+#include "pit/refuse.h"
 
 // ---- Open ---------------------------------------------------------------------
 
@@ -249,11 +250,9 @@ snakepit_err snakepit_open_file(const char *path,
 {
     struct sp_config *config;
     if (path == NULL) {
-        if (why != NULL) {
-            why->text[0] = 0;
-        }
-        explain_err(why, SNAKEPIT_INVALID_ARGUMENT);
-        return SNAKEPIT_INVALID_ARGUMENT;
+        return sp_refuse(why,
+                         SNAKEPIT_INVALID_ARGUMENT,
+                         "the configuration's path is NULL; give that of a file");
     }
     snakepit_err err = sp_config_read_file(path, &config, why);
     return err == SNAKEPIT_OK ? open_config(config, options, pit, why) : err;
@@ -266,6 +265,11 @@ snakepit_err snakepit_open_memory(const char *yaml,
                                   snakepit_message *why)
 {
     struct sp_config *config;
+    if (yaml == NULL) {
+        return sp_refuse(why,
+                         SNAKEPIT_INVALID_ARGUMENT,
+                         "the configuration's text is NULL; give the address of YAML");
+    }
     snakepit_err err = sp_config_read_memory(yaml, bytes, &config, why);
     return err == SNAKEPIT_OK ? open_config(config, options, pit, why) : err;
 }
@@ -357,10 +361,12 @@ snakepit_err snakepit_await_ready(snakepit *pit,
                                   snakepit_message *why)
 {
     uint64_t deadline = sp_clock_now() + timeout_ms * SP_NS_PER_MS;
+    if (pit == NULL) {
+        return sp_refuse(why, SNAKEPIT_INVALID_ARGUMENT, SP_NO_PIT);
+    }
     struct sp_pool *only = pool == NULL ? NULL : sp_pit_pool(pit, pool);
     if (pool != NULL && only == NULL) {
-        explain(why, pool, "there is no pool of that name");
-        return SNAKEPIT_UNKNOWN_POOL;
+        return sp_refuse_pool(pit, pool, why);
     }
     for (;;) {
         uint32_t seen = atomic_load_explicit(&pit->changes, memory_order_acquire);

@@ -10,6 +10,7 @@
 #include "payload/reader.h"
 #include "payload/writer.h"
 #include "pit/pit.h"
+#include "pit/refuse.h"
 #include "pool/session_tool.h"
 
 // [name, arguments], taken apart.
@@ -95,10 +96,10 @@ static snakepit_err run(const struct sp_host_tool_spec *spec,
     }
     err = snakepit_writer_error(question->result);
     if (err != SNAKEPIT_OK) {
-        (void)snprintf(question->why.text,
-                       sizeof question->why.text,
-                       "what it wrote as its result is not one complete value: %s",
-                       snakepit_err_text(err));
+        snakepit_message wrong;
+        (void)snakepit_writer_explain(question->result, &wrong);
+        return sp_refuse(
+            &question->why, err, "the result that it wrote: %.960s", wrong.text);
     }
     return err;
 }
@@ -162,16 +163,84 @@ snakepit_err sp_pit_question(void *user, struct sp_question *question)
 
 // ---- Public functions ---------------------------------------------------------
 
-static bool is_text(const char *text, size_t least, size_t most, struct sp_slice *slice)
-{
-    size_t size = text == NULL ? 0 : strnlen(text, most + 1);
-    *slice = (struct sp_slice){(const uint8_t *)(text == NULL ? "" : text), size};
-    return size >= least && size <= most;
-}
-
 static bool is_reserved(const char *name)
 {
     return strncmp(name, SP_RESERVED_TOOLS, strlen(SP_RESERVED_TOOLS)) == 0;
+}
+
+// Name and session of a tool; no session is all of them.
+static snakepit_err read_place(const char *name,
+                               const char *session_id,
+                               struct sp_host_tool_spec *spec,
+                               snakepit_message *why)
+{
+    spec->session = (struct sp_slice){(const uint8_t *)"", 0};
+    snakepit_err err = sp_refuse_no_name("the tool's name", name, &spec->name, why);
+    if (err == SNAKEPIT_OK && session_id != NULL && session_id[0] != '\0') {
+        err =
+            sp_refuse_no_name("the tool's session_id", session_id, &spec->session, why);
+    }
+    return err;
+}
+
+static snakepit_err check_tool(const snakepit *pit,
+                               const char *name,
+                               const snakepit_tool_options *options,
+                               struct sp_host_tool_spec *spec,
+                               snakepit_message *why)
+{
+    const snakepit_err bad = SNAKEPIT_INVALID_ARGUMENT;
+    if (pit == NULL) {
+        return sp_refuse(why, bad, SP_NO_PIT);
+    }
+    snakepit_err err =
+        read_place(name, options == NULL ? NULL : options->session_id, spec, why);
+    if (err != SNAKEPIT_OK) {
+        return err;
+    }
+    if (is_reserved(name)) {
+        return sp_refuse(why,
+                         bad,
+                         "the tool's name \"%s\" begins with \"" SP_RESERVED_TOOLS
+                         "\", as those of the library do; choose another one",
+                         name);
+    }
+    if (spec->function == NULL) {
+        return sp_refuse(
+            why, bad, "the function of tool \"%s\" is NULL; give one", name);
+    }
+    return SNAKEPIT_OK;
+}
+
+static snakepit_err
+add_tool(snakepit *pit, const struct sp_host_tool_spec *spec, snakepit_message *why)
+{
+    int size = (int)spec->session.size;
+    const char *session = (const char *)spec->session.data;
+    snakepit_err err = SNAKEPIT_OK;
+    if (size > 0) {
+        err = sp_sessions_use(&pit->sessions, spec->session);
+    }
+    if (err != SNAKEPIT_OK) {
+        return sp_refuse(why,
+                         err,
+                         "session \"%.*s\" cannot begin: %s",
+                         size,
+                         session,
+                         snakepit_err_text(err));
+    }
+    err = sp_host_tools_add(&pit->tools, spec);
+    if (err == SNAKEPIT_INVALID_ARGUMENT) {
+        return sp_refuse(why,
+                         err,
+                         "there is a tool \"%s\" of %s%.*s already; choose another "
+                         "name, or take that one away by snakepit_tool_unregister()",
+                         (const char *)spec->name.data,
+                         size > 0 ? "session " : "all sessions",
+                         size,
+                         session);
+    }
+    return sp_refuse(why, err, "%s", err == SNAKEPIT_OK ? "" : snakepit_err_text(err));
 }
 
 snakepit_err snakepit_tool_register(snakepit *pit,
@@ -183,35 +252,27 @@ snakepit_err snakepit_tool_register(snakepit *pit,
     snakepit_tool_options room;
     const char *wrong;
     options = sp_options_read(options, sizeof room, &room, &wrong);
-    const char *session = options == NULL ? NULL : options->session_id;
     const char *description = options == NULL ? NULL : options->description;
+    snakepit_message *why = options == NULL ? NULL : options->why;
     struct sp_host_tool_spec spec = {.description =
                                          description == NULL ? "" : description,
                                      .function = function,
                                      .user = user};
-    if (pit == NULL || function == NULL || wrong != NULL ||
-        !is_text(name, 1, SP_TOOL_NAME_MAX, &spec.name) || is_reserved(name) ||
-        !is_text(session, 0, SP_SESSION_MAX, &spec.session)) {
+    if (wrong != NULL) {
         return SNAKEPIT_INVALID_ARGUMENT;
     }
-    if (spec.session.size > 0) {
-        snakepit_err err = sp_sessions_use(&pit->sessions, spec.session);
-        if (err != SNAKEPIT_OK) {
-            return err;
-        }
-    }
-    return sp_host_tools_add(&pit->tools, &spec);
+    snakepit_err err = check_tool(pit, name, options, &spec, why);
+    return err == SNAKEPIT_OK ? add_tool(pit, &spec, why) : err;
 }
 
 snakepit_err
 snakepit_tool_unregister(snakepit *pit, const char *name, const char *session_id)
 {
-    struct sp_slice session;
-    struct sp_slice tool;
-    if (pit == NULL || !is_text(name, 1, SP_TOOL_NAME_MAX, &tool) ||
-        !is_text(session_id, 0, SP_SESSION_MAX, &session)) {
+    struct sp_host_tool_spec spec;
+    if (pit == NULL || read_place(name, session_id, &spec, NULL) != SNAKEPIT_OK) {
         return SNAKEPIT_INVALID_ARGUMENT;
     }
     // A tool that waited for itself, or two for each other, would wait for ever.
-    return sp_host_tools_remove(&pit->tools, session, tool, !sp_question_is_open());
+    return sp_host_tools_remove(
+        &pit->tools, spec.session, spec.name, !sp_question_is_open());
 }

@@ -2,7 +2,6 @@
 // The public functions of sessions, and what the pit does when one ends: its ties to
 // workers go, then the program is told.
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -10,6 +9,7 @@
 #include "ipc/layout.h"
 #include "payload/writer.h"
 #include "pit/pit.h"
+#include "pit/refuse.h"
 
 // ---- What the sessions ask of the pit -----------------------------------------
 
@@ -72,18 +72,27 @@ void sp_pit_open_sessions(snakepit *pit)
 
 // ---- Checks -------------------------------------------------------------------
 
-static bool is_name(const char *text, struct sp_slice *name)
+// OK, or why a session, and a key where there is one, are none.
+static snakepit_err check_session(const snakepit *pit,
+                                  const char *session_id,
+                                  struct sp_slice *session,
+                                  snakepit_message *why)
 {
-    size_t size = text == NULL ? 0 : strnlen(text, SP_SESSION_MAX + 1);
-    *name = (struct sp_slice){(const uint8_t *)text, size};
-    return size > 0 && size <= SP_SESSION_MAX;
+    if (pit == NULL) {
+        return sp_refuse(why, SNAKEPIT_INVALID_ARGUMENT, SP_NO_PIT);
+    }
+    return sp_refuse_no_name("the session_id", session_id, session, why);
 }
-_Static_assert(SP_SESSION_MAX == SP_KEY_MAX, "one function judges both");
 
-static bool
-is_place(const char *session_id, const char *key, struct sp_session_place *place)
+static snakepit_err check_place(const snakepit *pit,
+                                const char *session_id,
+                                const char *key,
+                                struct sp_session_place *place,
+                                snakepit_message *why)
 {
-    return is_name(session_id, &place->session) && is_name(key, &place->key);
+    snakepit_err err = check_session(pit, session_id, &place->session, why);
+    return err == SNAKEPIT_OK ? sp_refuse_no_name("the key", key, &place->key, why)
+                              : err;
 }
 
 // ---- Values -------------------------------------------------------------------
@@ -95,10 +104,11 @@ snakepit_err snakepit_session_put(snakepit *pit,
                                   uint32_t ttl_ms)
 {
     struct sp_session_place place;
-    if (pit == NULL || value == NULL || !is_place(session_id, key, &place)) {
+    snakepit_err err = check_place(pit, session_id, key, &place, NULL);
+    if (err != SNAKEPIT_OK || value == NULL) {
         return SNAKEPIT_INVALID_ARGUMENT;
     }
-    snakepit_err err = snakepit_writer_error(value);
+    err = snakepit_writer_error(value);
     if (err != SNAKEPIT_OK) {
         return err;
     }
@@ -143,35 +153,27 @@ snakepit_err snakepit_session_get(snakepit *pit,
 {
     struct sp_session_place place;
     struct sp_buf body = {0};
-    char message[640];
-    if (pit == NULL || !is_place(session_id, key, &place)) {
-        return give(SNAKEPIT_INVALID_ARGUMENT,
-                    "a session_id and a key have 1 to 255 bytes",
-                    &body,
-                    answer);
+    snakepit_message why;
+    snakepit_err err = check_place(pit, session_id, key, &place, &why);
+    if (err != SNAKEPIT_OK) {
+        return give(err, why.text, &body, answer);
     }
-    snakepit_err err = sp_sessions_get(&pit->sessions, &place, &body);
+    err = sp_sessions_get(&pit->sessions, &place, &body);
     if (err == SNAKEPIT_NOT_FOUND && session_exists(pit, place.session)) {
-        (void)snprintf(message,
-                       sizeof message,
-                       "session \"%s\" has no value \"%s\"",
-                       session_id,
-                       key);
+        (void)sp_refuse(
+            &why, err, "session \"%s\" has no value \"%s\"", session_id, key);
     } else {
-        (void)snprintf(
-            message, sizeof message, "there is no session \"%s\"", session_id);
+        (void)sp_refuse(&why, err, "there is no session \"%s\"", session_id);
     }
-    return give(err, err == SNAKEPIT_NOT_FOUND ? message : NULL, &body, answer);
+    return give(err, err == SNAKEPIT_NOT_FOUND ? why.text : NULL, &body, answer);
 }
 
 snakepit_err
 snakepit_session_delete(snakepit *pit, const char *session_id, const char *key)
 {
     struct sp_session_place place;
-    if (pit == NULL || !is_place(session_id, key, &place)) {
-        return SNAKEPIT_INVALID_ARGUMENT;
-    }
-    return sp_sessions_delete(&pit->sessions, &place);
+    snakepit_err err = check_place(pit, session_id, key, &place, NULL);
+    return err == SNAKEPIT_OK ? sp_sessions_delete(&pit->sessions, &place) : err;
 }
 
 snakepit_err
@@ -179,16 +181,14 @@ snakepit_session_list(snakepit *pit, const char *session_id, snakepit_answer **a
 {
     struct sp_slice session;
     struct sp_buf body = {0};
-    char message[320];
-    if (pit == NULL || !is_name(session_id, &session)) {
-        return give(SNAKEPIT_INVALID_ARGUMENT,
-                    "a session_id has 1 to 255 bytes",
-                    &body,
-                    answer);
+    snakepit_message why;
+    snakepit_err err = check_session(pit, session_id, &session, &why);
+    if (err != SNAKEPIT_OK) {
+        return give(err, why.text, &body, answer);
     }
     snakepit_writer *keys = snakepit_writer_new();
-    snakepit_err err = keys == NULL ? SNAKEPIT_NO_MEMORY
-                                    : sp_sessions_list(&pit->sessions, session, keys);
+    err = keys == NULL ? SNAKEPIT_NO_MEMORY
+                       : sp_sessions_list(&pit->sessions, session, keys);
     if (err == SNAKEPIT_OK) {
         err = snakepit_writer_error(keys);
     }
@@ -197,15 +197,13 @@ snakepit_session_list(snakepit *pit, const char *session_id, snakepit_answer **a
         keys->buf = (struct sp_buf){0};
     }
     snakepit_writer_free(keys);
-    (void)snprintf(message, sizeof message, "there is no session \"%s\"", session_id);
-    return give(err, err == SNAKEPIT_NOT_FOUND ? message : NULL, &body, answer);
+    (void)sp_refuse(&why, err, "there is no session \"%s\"", session_id);
+    return give(err, err == SNAKEPIT_NOT_FOUND ? why.text : NULL, &body, answer);
 }
 
 snakepit_err snakepit_session_close(snakepit *pit, const char *session_id)
 {
     struct sp_slice session;
-    if (pit == NULL || !is_name(session_id, &session)) {
-        return SNAKEPIT_INVALID_ARGUMENT;
-    }
-    return sp_sessions_end(&pit->sessions, session);
+    snakepit_err err = check_session(pit, session_id, &session, NULL);
+    return err == SNAKEPIT_OK ? sp_sessions_end(&pit->sessions, session) : err;
 }

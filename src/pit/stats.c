@@ -4,12 +4,12 @@
 
 size_t snakepit_pool_count(const snakepit *pit)
 {
-    return pit->count;
+    return pit == NULL ? 0 : pit->count;
 }
 
 const char *snakepit_pool_name(const snakepit *pit, size_t index)
 {
-    return index < pit->count ? pit->pools[index].pool->name : NULL;
+    return pit != NULL && index < pit->count ? pit->pools[index].pool->name : NULL;
 }
 
 static const char *state_name(enum sp_pool_state state)
@@ -35,6 +35,9 @@ static void fill_counters(const struct sp_pool_counters *counters,
 snakepit_err
 snakepit_pool_get_stats(snakepit *pit, const char *name, snakepit_pool_stats *stats)
 {
+    if (pit == NULL || stats == NULL) {
+        return SNAKEPIT_INVALID_ARGUMENT;
+    }
     struct sp_pool *pool = sp_pit_pool(pit, name);
     if (pool == NULL) {
         return SNAKEPIT_UNKNOWN_POOL;
@@ -64,6 +67,9 @@ snakepit_err snakepit_pool_workers(snakepit *pit,
                                    size_t room,
                                    size_t *count)
 {
+    if (pit == NULL || count == NULL || (rows == NULL && room > 0)) {
+        return SNAKEPIT_INVALID_ARGUMENT;
+    }
     const struct sp_pool *pool = sp_pit_pool(pit, name);
     for (size_t i = 0; i < pit->count && pool != NULL; i++) {
         if (pit->pools[i].pool == pool) {

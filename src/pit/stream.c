@@ -104,6 +104,15 @@ snakepit_err snakepit_stream_each(snakepit *pit,
 {
     snakepit_stream *stream;
     snakepit_reader chunk;
+    if (each == NULL) {
+        static const struct sp_failure no_function = {
+            .err = SNAKEPIT_INVALID_ARGUMENT,
+            .message =
+                "the callback `each` is NULL; give a function that takes chunks"};
+        struct sp_call *call = sp_call_failed(&no_function);
+        *answer = call == NULL ? NULL : sp_call_answer(call);
+        return no_function.err;
+    }
     snakepit_err err = snakepit_stream_open(pit, tool, args, options, &stream);
     if (err == SNAKEPIT_OK) {
         while ((err = snakepit_stream_next(stream, &chunk)) == SNAKEPIT_OK &&

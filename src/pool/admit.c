@@ -2,6 +2,7 @@
 // How a call gets to a worker: straight into a slot if one has room, into the line
 // otherwise. The request is written to shared memory before, without the lock, so under
 // the lock there is nothing but a few links and one line of the slot.
+#include <stdio.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -405,7 +406,7 @@ static void refuse(struct sp_pool *pool,
                           "shared_memory_size; raise it, or free tensors";
     }
     if (call->err == SNAKEPIT_OK) {
-        sp_call_set_failure(call, &failure);
+        sp_pool_tell(call, &failure);
     }
     sp_pool_end(pool, call, after);
 }
@@ -513,13 +514,19 @@ snakepit_err sp_pool_call(struct sp_pool *pool,
 
 // ---- Asynchronous calls -------------------------------------------------------
 
-// NOLINTNEXTLINE(readability-function-size): a callback and its user are one thing
+// Ends a call that was not handed over.
+static void give_back(struct sp_call *call, snakepit_message *why)
+{
+    if (why != NULL) {
+        (void)snprintf(why->text, sizeof why->text, "%s", call->fault.message);
+    }
+    sp_pool_release(call);
+}
+
 snakepit_err sp_pool_submit(struct sp_pool *pool,
                             const struct sp_request_text *text,
                             uint32_t timeout_ms,
-                            sp_call_done_fn *done,
-                            void *user,
-                            uint64_t *id)
+                            const struct sp_submission *submission)
 {
     struct sp_after after = {0};
     struct sp_call *call = take_call(pool);
@@ -527,8 +534,8 @@ snakepit_err sp_pool_submit(struct sp_pool *pool,
         return SNAKEPIT_NO_MEMORY;
     }
     snakepit_err err = prepare(call, text, timeout_ms);
-    call->done = done;
-    call->user = user;
+    call->done = submission->done;
+    call->user = submission->user;
     pthread_mutex_lock(&pool->lock);
     bool first = sp_list_empty(&pool->asyncs);
     if (err == SNAKEPIT_OK) {
@@ -540,8 +547,8 @@ snakepit_err sp_pool_submit(struct sp_pool *pool,
         if (first) {
             pool->hooks.attention(pool->hooks.user);
         }
-        if (id != NULL) {
-            *id = call->id;
+        if (submission->id != NULL) {
+            *submission->id = call->id;
         }
     } else {
         call->asynchronous = false;
@@ -549,7 +556,7 @@ snakepit_err sp_pool_submit(struct sp_pool *pool,
     }
     sp_pool_unlock(pool, &after);
     if (err != SNAKEPIT_OK) {
-        sp_pool_release(call);
+        give_back(call, submission->why);
     }
     return err;
 }

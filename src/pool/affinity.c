@@ -160,7 +160,7 @@ sp_affinity_admit(struct sp_pool *pool, struct sp_call *call, struct sp_after *a
             return SNAKEPIT_OK;
         }
         if (refusal != NULL) {
-            sp_call_set_failure(call, refusal);
+            sp_pool_tell(call, refusal);
             return refusal->err;
         }
     }

@@ -130,13 +130,18 @@ snakepit_err sp_pool_call(struct sp_pool *pool,
                           const struct sp_request_text *text,
                           uint32_t timeout_ms,
                           struct sp_call **call);
+// What becomes of a call that is handed over.
+struct sp_submission {
+    sp_call_done_fn *done;
+    void *user;
+    uint64_t *id;          // NULL, or where its id goes
+    snakepit_message *why; // NULL, or where a refusal is explained
+};
 // Hands a call over; see snakepit_submit().
 snakepit_err sp_pool_submit(struct sp_pool *pool,
                             const struct sp_request_text *text,
                             uint32_t timeout_ms,
-                            sp_call_done_fn *done,
-                            void *user,
-                            uint64_t *id);
+                            const struct sp_submission *submission);
 // Begins the call of a stream, which gets it; see sp_stream_open().
 snakepit_err sp_pool_begin_stream(struct sp_pool *pool,
                                   const struct sp_request_text *text,
@@ -249,6 +254,8 @@ bool sp_pool_end_if_late(struct sp_pool *pool,
 bool sp_pool_has_room(const struct sp_pool *pool, const struct sp_seat *seat);
 void sp_pool_dispatch(struct sp_pool *pool, struct sp_after *after);
 void sp_pool_end(struct sp_pool *pool, struct sp_call *call, struct sp_after *after);
+// Fills in the fault of a call; where `failure` has no message, one of the pool's.
+void sp_pool_tell(struct sp_call *call, const struct sp_failure *failure);
 void sp_pool_fail_call(struct sp_pool *pool,
                        struct sp_call *call,
                        const struct sp_failure *failure,

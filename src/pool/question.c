@@ -42,7 +42,7 @@ static bool stands(const struct asker *asker)
     const struct sp_call *call = asker->call;
     return call->id == asker->id && call->phase == SP_CALL_PLACED &&
            call->seat->port == asker->port && call->slot == asker->slot &&
-           !call->seat->violated && !call->seat->dead;
+           !call->seat->violated && !call->seat->silent && !call->seat->dead;
 }
 
 // ---- Asking -------------------------------------------------------------------
@@ -420,6 +420,15 @@ static void await_asker(struct asker *asker, uint64_t deadline, struct sp_after 
     pthread_mutex_lock(&asker->pool->lock);
 }
 
+// It could keep this thread for ever. No lie was told: a worker that was stopped does
+// the same.
+static void give_up_on(struct sp_pool *pool, struct sp_seat *seat)
+{
+    seat->silent = true;
+    sp_schedule_remove(&pool->schedule, seat);
+    pool->hooks.attention(pool->hooks.user);
+}
+
 void sp_question_resume(struct sp_pool *pool, struct sp_after *after)
 {
     struct asker *asker = asker_of(pool);
@@ -430,8 +439,7 @@ void sp_question_resume(struct sp_pool *pool, struct sp_after *after)
     uint64_t deadline = sp_clock_now() + pool->options.cancel_grace_ms * SP_NS_PER_MS;
     while (stands(asker) && sp_port_serves(asker->port, asker->slot, asker->turn)) {
         if (sp_clock_now() >= deadline) {
-            // It could keep this thread for ever.
-            sp_pool_violation(pool, asker->call->seat);
+            give_up_on(pool, asker->call->seat);
             return;
         }
         await_asker(asker, deadline, after);

@@ -49,6 +49,7 @@ struct sp_seat {
     uint64_t stuck_since;      // an idle executor takes none of them; 0: it is not so
     bool open;                 // takes calls
     bool violated;             // broke the protocol; is to be killed
+    bool silent;               // did not come back to its question; is to be killed
     bool condemned;            // has been reported for killing
     bool dead;                 // its rings mean nothing any more
     struct sp_link calls;      // placed, oldest first

@@ -179,40 +179,42 @@ struct turn {
     struct sp_after *after;
 };
 
-// Ending one call can end others, so the list is looked at anew each time. Those that
-// are due soonest are near its front.
-static struct sp_call *first_due(struct sp_pool *pool, uint64_t now)
+// The asynchronous call behind `mark`, which moves behind it; NULL at the end, when
+// `mark` is in the list no more. Ending one call can end others, so no call can keep
+// the place in the list.
+static struct sp_call *next_async(struct sp_pool *pool, struct sp_link *mark)
 {
-    for (struct sp_link *link = pool->asyncs.next; link != &pool->asyncs;
-         link = link->next) {
-        struct sp_call *call = SP_ENTRY(link, struct sp_call, async_link);
-        if (now >=
-            (call->phase == SP_CALL_IN_LINE ? call->line_deadline : call->deadline)) {
-            return call;
-        }
+    struct sp_link *link = mark->next;
+    sp_list_remove(mark);
+    if (link == &pool->asyncs) {
+        return NULL;
     }
-    return NULL;
+    sp_list_prepend(link, mark);
+    return SP_ENTRY(link, struct sp_call, async_link);
 }
 
 static void expire_asyncs(struct sp_pool *pool, uint64_t now, struct sp_after *after)
 {
+    struct sp_link mark;
     struct sp_call *call;
-    while ((call = first_due(pool, now)) != NULL) {
-        sp_pool_expire(pool, call, now, after);
+    sp_list_prepend(&pool->asyncs, &mark);
+    while ((call = next_async(pool, &mark)) != NULL) {
+        bool waits = call->phase == SP_CALL_IN_LINE;
+        if (now >= (waits ? call->line_deadline : call->deadline)) {
+            sp_pool_expire(pool, call, now, after);
+        }
     }
 }
 
 // A stream that nobody reads must not keep its slot when its tool has come to its end.
 static void settle_streams(struct sp_pool *pool, struct sp_after *after)
 {
-    struct sp_link *link = pool->asyncs.next;
-    while (link != &pool->asyncs) {
-        struct sp_call *call = SP_ENTRY(link, struct sp_call, async_link);
+    struct sp_link mark;
+    struct sp_call *call;
+    sp_list_prepend(&pool->asyncs, &mark);
+    while ((call = next_async(pool, &mark)) != NULL) {
         if (sp_stream_has_ended(call)) {
             sp_pool_settle(pool, call, after);
-            link = pool->asyncs.next; // others may have ended with it
-        } else {
-            link = link->next;
         }
     }
 }
@@ -290,6 +292,10 @@ static void tick_seat(struct sp_pool *pool, struct sp_seat *seat, struct turn *t
     watch_passing(pool, seat, turn);
     if (seat->violated) {
         condemn(seat, turn->orders, "it broke the protocol");
+    } else if (seat->silent) {
+        condemn(seat,
+                turn->orders,
+                "it did not go on when a call from within a host's tool had ended");
     }
 }
 

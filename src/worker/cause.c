@@ -3,6 +3,7 @@
 // its memory, which takes 20 ms a GiB; /proc/PID/stat tells its exit code before that.
 #include "worker/cause.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -11,8 +12,12 @@
 #include <string.h>
 #include <sys/wait.h>
 
-#define STAT_VSIZE     23 // fields of /proc/PID/stat, counted from 1
+#include "ipc/segment.h"
+
+#define STAT_FLAGS     9 // fields of /proc/PID/stat, counted from 1
+#define STAT_VSIZE     23
 #define STAT_EXIT_CODE 52
+#define FLAG_EXITING   0x4 // the kernel's PF_EXITING
 
 static struct sp_exit from_status(int status)
 {
@@ -58,19 +63,57 @@ static long stat_field(const char *line, int wanted)
     return at == NULL ? 0 : strtol(at, NULL, 10);
 }
 
+static bool read_stat(pid_t pid, const char *of, char *line, size_t size)
+{
+    char path[320];
+    (void)snprintf(path, sizeof path, "/proc/%d/%s/stat", (int)pid, of);
+    return read_text(path, line, size) > 0;
+}
+
+static bool thread_exits(pid_t pid, const char *thread)
+{
+    char of[300];
+    char line[2048];
+    (void)snprintf(of, sizeof of, "task/%s", thread);
+    return read_stat(pid, of, line, sizeof line) &&
+           (stat_field(line, STAT_FLAGS) & FLAG_EXITING) != 0;
+}
+
+// Whether certainly no thread goes on. The first one may end alone, by itself or
+// because another one calls exec and takes its number; that one has a moment without
+// any.
+static bool all_threads_exit(pid_t pid)
+{
+    char path[64];
+    const struct dirent *entry;
+    bool all = true;
+    int seen = 0;
+    (void)snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+    DIR *tasks = opendir(path);
+    while (tasks != NULL && all && (entry = readdir(tasks)) != NULL) {
+        if (entry->d_name[0] != '.') {
+            all = thread_exits(pid, entry->d_name);
+            seen++;
+        }
+    }
+    if (tasks != NULL) {
+        (void)closedir(tasks);
+    }
+    return all && seen > 0;
+}
+
 // The exit code has the form of wait(2), and is 0 both before the process exits and
 // when it exits with status 0. A process has its final one when it has let go of its
 // memory.
 static struct sp_exit from_proc(pid_t pid)
 {
-    char path[64];
     char line[2048];
-    (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    if (read_text(path, line, sizeof line) == 0) {
+    if (!read_stat(pid, ".", line, sizeof line)) {
         return (struct sp_exit){0};
     }
     long status = stat_field(line, STAT_EXIT_CODE);
-    bool final = status != 0 || stat_field(line, STAT_VSIZE) == 0;
+    bool final =
+        status != 0 || (stat_field(line, STAT_VSIZE) == 0 && all_threads_exit(pid));
     return final ? from_status((int)status) : (struct sp_exit){0};
 }
 
@@ -86,6 +129,26 @@ struct sp_exit sp_exit_peek(pid_t pid)
     struct sp_exit end = from_proc(pid);
     end.gone = gone;
     return end;
+}
+
+bool sp_exit_is_replaced(pid_t pid)
+{
+    char path[64];
+    char *line = NULL;
+    size_t room = 0;
+    bool has_memory = false;
+    bool has_ours = false;
+    (void)snprintf(path, sizeof path, "/proc/%d/maps", (int)pid);
+    FILE *maps = fopen(path, "re");
+    while (maps != NULL && !has_ours && getline(&line, &room, maps) > 0) {
+        has_memory = true;
+        has_ours = strstr(line, "/memfd:" SP_SEGMENT_NAMES) != NULL;
+    }
+    free(line);
+    if (maps != NULL) {
+        (void)fclose(maps);
+    }
+    return has_memory && !has_ours;
 }
 
 struct sp_exit sp_exit_reap(pid_t pid)

@@ -3,6 +3,7 @@
 #ifndef WORKER_CAUSE_H
 #define WORKER_CAUSE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -20,6 +21,9 @@ struct sp_exit {
 // Looks without reaping: at the process itself, else at what /proc says of one that is
 // still giving back its memory.
 struct sp_exit sp_exit_peek(pid_t pid);
+// Whether a worker's process lives and runs another program: it has memory, and none of
+// it is ours. False where that cannot be seen.
+bool sp_exit_is_replaced(pid_t pid);
 // Reaps. Not known: it runs still, or was no child.
 struct sp_exit sp_exit_reap(pid_t pid);
 

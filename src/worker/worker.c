@@ -79,12 +79,15 @@ void sp_worker_kill(struct sp_worker *worker, const char *why)
 // ---- Loss ---------------------------------------------------------------------
 
 // A dying process shows a signal or a status at once; that it left with status 0 shows
-// when it has let go of its memory.
+// when it has let go of its memory. One that runs another program is not dying.
 static struct sp_exit peek_patiently(const struct sp_process *process)
 {
     struct pollfd gone = {.fd = process->pidfd, .events = POLLIN};
     struct sp_exit end = sp_exit_peek(process->pid);
     for (int turn = 0; turn < PEEKS_MOST && !end.known; turn++) {
+        if (sp_exit_is_replaced(process->pid)) {
+            return end;
+        }
         (void)poll(&gone, 1, 1);
         end = sp_exit_peek(process->pid);
     }
@@ -106,8 +109,9 @@ static void report_loss(struct sp_worker *worker, const struct sp_exit *end)
         sp_exit_describe(end, because, memory, cause, sizeof cause);
         (void)sp_output_read(&worker->errors);
         sp_output_tail(&worker->errors, tail, sizeof tail);
-        struct sp_worker_loss loss = {
-            .cause = cause, .last_output = tail, .by_us = because != NULL};
+        struct sp_worker_loss loss = {.cause = cause,
+                                      .last_output = tail,
+                                      .by_us = because != NULL && !worker->replaced};
         worker->options.hooks.lost(worker->options.hooks.user, worker, &loss);
     }
     pthread_mutex_unlock(&worker->lost_lock);
@@ -124,9 +128,13 @@ static void lifeline_ended(void *user, enum sp_life life)
         (void)kill(worker->process.pid, SIGKILL);
         return;
     }
+    struct sp_exit end = peek_patiently(&worker->process);
+    worker->replaced = !end.known && sp_exit_is_replaced(worker->process.pid);
+    if (worker->replaced) {
+        blame(worker, "a tool has replaced its program (exec)");
+    }
     // While it is dying its number is certainly its own.
     (void)kill(-worker->process.pid, SIGKILL);
-    struct sp_exit end = peek_patiently(&worker->process);
     report_loss(worker, &end);
 }
 

@@ -162,8 +162,9 @@ static snakepit_err submit(struct fixture *fixture,
         .session_size = session == NULL ? 0 : (uint32_t)strlen(session),
         .args = args,
     };
-    return sp_pool_submit(
-        fixture->pool, &text, timeout_ms, call_done, outcome, &outcome->id);
+    const struct sp_submission submission = {
+        .done = call_done, .user = outcome, .id = &outcome->id};
+    return sp_pool_submit(fixture->pool, &text, timeout_ms, &submission);
 }
 
 snakepit_err fixture_submit(struct fixture *fixture,

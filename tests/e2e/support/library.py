@@ -124,6 +124,7 @@ class CallOptions(Structure):
         ("pool", c_char_p),
         ("timeout_ms", c_uint32),
         ("session_id", c_char_p),
+        ("why", POINTER(Message)),
     ]
 
 
@@ -149,6 +150,7 @@ class ToolOptions(Structure):
         ("size", c_size_t),
         ("session_id", c_char_p),
         ("description", c_char_p),
+        ("why", POINTER(Message)),
     ]
 
 

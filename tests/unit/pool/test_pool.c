@@ -322,10 +322,9 @@ static void an_answer_may_be_released_after_its_pool_was_closed(void **state)
     (void)state;
     struct sp_call *kept = NULL;
     const struct sp_request_text text = {.tool = "large", .tool_size = 5};
+    const struct sp_submission submission = {.done = take_only_answer, .user = &kept};
     struct side *side = fixture_add(&fixture, 1);
-    assert_int_equal(
-        sp_pool_submit(fixture.pool, &text, 0, take_only_answer, &kept, NULL),
-        SNAKEPIT_OK);
+    assert_int_equal(sp_pool_submit(fixture.pool, &text, 0, &submission), SNAKEPIT_OK);
     assert_true(fixture_serve_one(&fixture, side));
     assert_non_null(kept);
     assert_non_null(kept->port);
@@ -374,8 +373,10 @@ static void every_failed_allocation_of_a_call_is_an_answer(void **state)
         static struct outcome outcome;
         const struct sp_request_text text = {.tool = "echo", .tool_size = 4};
         struct sp_call *kept = NULL;
+        const struct sp_submission submission = {.done = take_only_answer,
+                                                 .user = &kept};
         sp_memory_fail_at(++nth);
-        err = sp_pool_submit(fixture.pool, &text, 0, take_only_answer, &kept, NULL);
+        err = sp_pool_submit(fixture.pool, &text, 0, &submission);
         sp_memory_fail_at(0);
         if (err == SNAKEPIT_OK) {
             assert_true(fixture_serve_one(&fixture, side));

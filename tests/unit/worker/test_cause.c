@@ -7,17 +7,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "ipc/segment.h"
 
 // A child that exits with `code`, or kills itself with `signal`.
 static pid_t spawn(int code, int signal)
@@ -92,6 +96,81 @@ static void a_living_child_has_no_exit(void **state)
     assert_true(sp_exit_reap(pid).known);
 }
 
+static void *stay(void *unused)
+{
+    for (;;) {
+        (void)pause();
+    }
+    return unused;
+}
+
+static bool first_thread_has_ended(pid_t pid)
+{
+    char path[64];
+    char line[512] = "";
+    (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    FILE *file = fopen(path, "re");
+    assert_non_null(file);
+    assert_non_null(fgets(line, sizeof line, file));
+    (void)fclose(file);
+    return strstr(line, ") Z ") != NULL;
+}
+
+static void kill_and_reap(pid_t pid)
+{
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(await_exit(pid).signal, SIGKILL);
+    assert_true(sp_exit_reap(pid).known);
+}
+
+// So it is for a moment when another thread calls exec, too.
+static void a_child_whose_first_thread_has_ended_alone_has_no_exit(void **state)
+{
+    (void)state;
+    pid_t pid = fork();
+    if (pid == 0) {
+        pthread_t thread;
+        (void)pthread_create(&thread, NULL, stay, NULL);
+        (void)syscall(SYS_exit, 0);
+    }
+    uint64_t until = sp_clock_now() + 10 * SP_NS_PER_S;
+    while (!first_thread_has_ended(pid)) {
+        assert_true(sp_clock_now() < until);
+        sched_yield();
+    }
+    assert_false(sp_exit_peek(pid).known);
+    kill_and_reap(pid);
+}
+
+static void a_child_that_called_exec_is_seen_to_be_replaced(void **state)
+{
+    (void)state;
+    int gate[2];
+    char byte = 0;
+    struct sp_segment ours;
+    assert_int_equal(sp_segment_create(&ours, SP_SEGMENT_NAMES "test", 4096, true),
+                     SNAKEPIT_OK);
+    assert_int_equal(pipe(gate), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        (void)!read(gate[0], &byte, 1);
+        (void)execl("/bin/sleep", "sleep", "60", (char *)NULL);
+        _exit(1);
+    }
+    assert_false(sp_exit_is_replaced(pid));
+    assert_int_equal(write(gate[1], &byte, 1), 1);
+    uint64_t until = sp_clock_now() + 10 * SP_NS_PER_S;
+    while (!sp_exit_is_replaced(pid)) {
+        assert_true(sp_clock_now() < until);
+        sched_yield();
+    }
+    kill_and_reap(pid);
+    assert_false(sp_exit_is_replaced(pid));
+    close(gate[0]);
+    close(gate[1]);
+    sp_segment_fini(&ours);
+}
+
 // Looked at while they die: whatever is known early is true.
 static void what_is_told_early_is_what_happened(void **state)
 {
@@ -162,6 +241,8 @@ int main(void)
         cmocka_unit_test(exit_codes_are_told_and_reaped_once),
         cmocka_unit_test(signals_are_told),
         cmocka_unit_test(a_living_child_has_no_exit),
+        cmocka_unit_test(a_child_whose_first_thread_has_ended_alone_has_no_exit),
+        cmocka_unit_test(a_child_that_called_exec_is_seen_to_be_replaced),
         cmocka_unit_test(what_is_told_early_is_what_happened),
         cmocka_unit_test(a_stranger_has_no_exit),
         cmocka_unit_test(ends_are_sentences),

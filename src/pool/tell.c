@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+// What the pool says of the calls that it ends itself: what, where, and the remedy.
+#include <stdio.h>
+#include <string.h>
+
+#include "pool/pool.h"
+
+static void tell_lateness(const struct sp_pool *pool,
+                          const struct sp_failure *failure,
+                          char *text,
+                          size_t size)
+{
+    unsigned long long worker = failure->worker;
+    if (strcmp(failure->stage, "line") == 0) {
+        (void)snprintf(text,
+                       size,
+                       "the call's time ran out in the line of pool \"%s\"; give it "
+                       "more time (timeout_ms, queue_timeout_ms), or the pool more "
+                       "workers",
+                       pool->name);
+    } else if (strcmp(failure->stage, "worker") == 0) {
+        (void)snprintf(
+            text,
+            size,
+            "the call's time ran out before worker %llu of pool \"%s\" began "
+            "it; give it more time (timeout_ms), or the pool more workers",
+            worker,
+            pool->name);
+    } else {
+        (void)snprintf(
+            text,
+            size,
+            "the call's time ran out while worker %llu of pool \"%s\" ran it; "
+            "give it more time (timeout_ms), or less to do",
+            worker,
+            pool->name);
+    }
+}
+
+// False: the error's own text says all there is.
+static bool tell(const struct sp_pool *pool,
+                 const struct sp_failure *failure,
+                 char *text,
+                 size_t size)
+{
+    switch (failure->err) {
+    case SNAKEPIT_DEADLINE_EXCEEDED:
+        tell_lateness(pool, failure, text, size);
+        return true;
+    case SNAKEPIT_SATURATED:
+        (void)snprintf(text,
+                       size,
+                       "the line of pool \"%s\" is full with %u calls; send the call "
+                       "later, or raise max_queue or pool_size",
+                       pool->name,
+                       pool->options.max_queue);
+        return true;
+    case SNAKEPIT_WORKER_BUSY:
+        (void)snprintf(
+            text,
+            size,
+            "the worker of pool \"%s\" that the session is tied to is busy; "
+            "send the call later, or let it wait with affinity: strict_queue",
+            pool->name);
+        return true;
+    case SNAKEPIT_SESSION_LOST:
+        (void)snprintf(
+            text,
+            size,
+            "the worker of pool \"%s\" that the session was tied to is gone; "
+            "set the session's state up again and send the call anew",
+            pool->name);
+        return true;
+    default:
+        return false;
+    }
+}
+
+void sp_pool_tell(struct sp_call *call, const struct sp_failure *failure)
+{
+    char text[512];
+    struct sp_failure told = *failure;
+    if (told.message == NULL && tell(call->pool, failure, text, sizeof text)) {
+        told.message = text;
+    }
+    sp_call_set_failure(call, &told);
+}

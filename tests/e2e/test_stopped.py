@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: MIT
+"""A worker that is stopped while it runs a call from within a host's tool."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from support import eventually, pool, seconds
+from support.host_tools import register
+
+DID_NOT_GO_ON = (
+    "killed by us because it did not go on when a call from within a host's tool had "
+    "ended"
+)
+
+
+@pytest.fixture
+def one(open_pit, profile):
+    """A worker that runs one call at a time, and is asked for heartbeats rarely."""
+    threads = 1 if profile == "thread" else None
+    return open_pit(
+        pool(
+            profile,
+            adapter="asks.Asks",
+            threads_per_worker=threads,
+            cancel_grace_ms=300,
+            heartbeat_interval_ms=60000,
+        )
+    )
+
+
+def all_threads_are_stopped(pid):
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    stats = [(thread / "stat").read_text() for thread in threads]
+    return all(stat.rpartition(")")[2].split()[0] == "T" for stat in stats)
+
+
+def stop_and_call(pit, inner):
+    """A host's tool that stops the worker that asks, and calls it."""
+
+    def back(info):
+        pid = pit.workers()[0].pid
+        os.kill(pid, signal.SIGSTOP)
+        eventually(lambda: all_threads_are_stopped(pid))
+        with pit.answer("ping", timeout_ms=100) as answer:
+            inner.append(answer.fault.err)
+
+    return back
+
+
+@pytest.mark.parametrize("timeout_ms", [0, 200, 20000])
+@pytest.mark.parametrize("way", ["call", "submit"])
+def test_a_stopped_worker_broke_no_protocol(one, timeout_ms, way):
+    inner = []
+    register(one, "back", stop_and_call(one, inner))
+    (row,) = one.workers()
+    with seconds() as taken:
+        if way == "call":
+            fault = one.fails("host", {"tool": "back"}, timeout_ms=timeout_ms)
+        else:
+            call = one.submit("host", {"tool": "back"}, timeout_ms=timeout_ms)
+            fault = call.wait().fault
+    assert inner == ["DEADLINE_EXCEEDED"]
+    if timeout_ms == 200:
+        assert fault.err == "DEADLINE_EXCEEDED"
+    else:
+        assert (fault.err, fault.cause) == ("WORKER_LOST", DID_NOT_GO_ON)
+    assert taken.seconds < 5
+    assert one.stats().violations == 0
+    (other,) = one.await_replacement(row)
+    assert one.call("pid") == other.pid
