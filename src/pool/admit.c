@@ -11,6 +11,7 @@
 #include "ipc/wait.h"
 #include "pool/affinity.h"
 #include "pool/question.h"
+#include "pool/spares.h"
 #include "pool/stream.h"
 
 // A worker is handed calls in advance as long as they would take less than this to run:
@@ -21,56 +22,6 @@
 static _Thread_local struct sp_patience patience;
 
 // ---- Making a call ------------------------------------------------------------
-
-// Each thread has its own place in the cache, as far as there are enough.
-static uint32_t cache_place(void)
-{
-    static _Atomic uint32_t threads;
-    static _Thread_local uint32_t place;
-    if (place == 0) {
-        place = atomic_fetch_add_explicit(&threads, 1, memory_order_relaxed) + 1;
-    }
-    return place & (SP_CACHED_CALLS - 1);
-}
-
-static struct sp_call *take_free_call(struct sp_pool *pool)
-{
-    struct sp_call *call = atomic_exchange_explicit(
-        &pool->cached_calls[cache_place()], NULL, memory_order_acquire);
-    if (call != NULL) {
-        return call;
-    }
-    pthread_mutex_lock(&pool->lock);
-    struct sp_link *link = sp_list_take(&pool->free_calls);
-    pthread_mutex_unlock(&pool->lock);
-    return link != NULL ? SP_ENTRY(link, struct sp_call, link) : sp_call_new(pool);
-}
-
-static void put_free_call(struct sp_pool *pool, struct sp_call *call)
-{
-    struct sp_call *none = NULL;
-    if (atomic_compare_exchange_strong_explicit(&pool->cached_calls[cache_place()],
-                                                &none,
-                                                call,
-                                                memory_order_release,
-                                                memory_order_relaxed)) {
-        return;
-    }
-    pthread_mutex_lock(&pool->lock);
-    sp_list_prepend(&pool->free_calls, &call->link);
-    pthread_mutex_unlock(&pool->lock);
-}
-
-// A new call; counts as a reference to the pool.
-static struct sp_call *take_call(struct sp_pool *pool)
-{
-    atomic_fetch_add_explicit(&pool->refs, 1, memory_order_relaxed);
-    struct sp_call *call = take_free_call(pool);
-    if (call == NULL) {
-        sp_pool_unref(pool);
-    }
-    return call;
-}
 
 static uint64_t in_ms(uint64_t now, uint32_t timeout_ms)
 {
@@ -138,8 +89,7 @@ void sp_pool_release(struct sp_call *call)
         release_result(call);
     }
     sp_call_reset(call);
-    put_free_call(pool, call);
-    sp_pool_unref(pool);
+    sp_spares_put(pool, call);
 }
 
 // ---- Placing ------------------------------------------------------------------
@@ -486,7 +436,7 @@ snakepit_err sp_pool_call(struct sp_pool *pool,
                           struct sp_call **call)
 {
     struct sp_after after = {0};
-    *call = take_call(pool);
+    *call = sp_spares_take(pool);
     if (*call == NULL) {
         return SNAKEPIT_NO_MEMORY;
     }
@@ -529,7 +479,7 @@ snakepit_err sp_pool_submit(struct sp_pool *pool,
                             const struct sp_submission *submission)
 {
     struct sp_after after = {0};
-    struct sp_call *call = take_call(pool);
+    struct sp_call *call = sp_spares_take(pool);
     if (call == NULL) {
         return SNAKEPIT_NO_MEMORY;
     }
@@ -569,7 +519,7 @@ snakepit_err sp_pool_begin_stream(struct sp_pool *pool,
                                   struct sp_stream *stream)
 {
     struct sp_after after = {0};
-    struct sp_call *call = take_call(pool);
+    struct sp_call *call = sp_spares_take(pool);
     stream->call = call;
     if (call == NULL) {
         return SNAKEPIT_NO_MEMORY;

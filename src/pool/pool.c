@@ -3,6 +3,7 @@
 // after the lock is released.
 #include "pool/pool.h"
 #include "pool/affinity.h"
+#include "pool/spares.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -13,20 +14,9 @@
 #include "ipc/futex.h"
 #include "ipc/wait.h"
 
-static void free_cached_calls(struct sp_pool *pool)
-{
-    for (uint32_t i = 0; i < SP_CACHED_CALLS; i++) {
-        struct sp_call *call = atomic_load(&pool->cached_calls[i]);
-        if (call != NULL) {
-            sp_list_append(&pool->free_calls, &call->link);
-        }
-    }
-}
-
 static void pool_free(struct sp_pool *pool)
 {
     struct sp_link *link;
-    free_cached_calls(pool);
     while ((link = sp_list_take(&pool->free_calls)) != NULL) {
         struct sp_call *call = SP_ENTRY(link, struct sp_call, link);
         sp_parcel_free(&pool->store, call->parcel);
@@ -119,6 +109,7 @@ void sp_pool_close(struct sp_pool *pool)
     SP_CHECK(sp_list_empty(&pool->seats) && pool->placed == 0 && pool->line.count == 0);
     pool->log = NULL;
     pthread_mutex_unlock(&pool->lock);
+    sp_spares_close(pool);
     sp_pool_unref(pool);
 }
 

@@ -24,7 +24,7 @@
 #include "pool/store.h"
 #include "pool/ties.h"
 
-#define SP_CACHED_CALLS 64u // a power of two
+#define SP_SPARES 64u // a power of two
 
 enum sp_pool_state {
     SP_POOL_STARTING, // has never been whole
@@ -68,6 +68,13 @@ struct sp_pool_counters {
     uint64_t starts, deaths, violations;
 };
 
+// A place for one call, in a line of its own: other threads use the next one.
+struct sp_spare {
+    _Alignas(64) _Atomic(struct sp_call *) call;
+};
+
+#define SP_SPARE_CLOSED ((struct sp_call *)1)
+
 struct sp_pool {
     char *name;                     // constant
     struct sp_pool_options options; // constant
@@ -75,10 +82,9 @@ struct sp_pool {
     const struct sp_log *log;       // constant; borrowed until the pool is closed
     struct sp_store store;          // has a lock of its own
 
-    _Atomic uint32_t refs; // the owner and every call that is not free
-    // Free calls, one place for each of a few threads, so that a warm call needs no
-    // lock to begin and none to be released. NULL: the place is free.
-    _Alignas(64) _Atomic(struct sp_call *) cached_calls[SP_CACHED_CALLS];
+    _Atomic uint32_t refs; // the owner and every call that is not in `free_calls`
+    // See pool/spares.h. NULL: the place is free; SP_SPARE_CLOSED: for good.
+    struct sp_spare spares[SP_SPARES];
 
     _Alignas(64) pthread_mutex_t lock; // guards all that follows
     enum sp_pool_state state;
