@@ -19,6 +19,7 @@
 #include "ipc/lifeline.h"
 #include "ipc/wait.h"
 #include "worker/birth.h"
+#include "worker/others.h"
 #include "worker/report.h"
 
 #define PEEKS_MOST 20         // looks at a dying process, a millisecond apart
@@ -133,8 +134,10 @@ static void lifeline_ended(void *user, enum sp_life life)
     if (worker->replaced) {
         blame(worker, "a tool has replaced its program (exec)");
     }
-    // While it is dying its number is certainly its own.
-    (void)kill(-worker->process.pid, SIGKILL);
+    if (!sp_others_may_stay(worker, &end)) {
+        // While it is dying its number is certainly its own.
+        (void)kill(-worker->process.pid, SIGKILL);
+    }
     report_loss(worker, &end);
 }
 
@@ -185,7 +188,6 @@ static void exit_observed(struct sp_worker *worker)
     if (!worker->end.gone) {
         sp_worker_signal(worker, SIGKILL);
     }
-    report_loss(worker, &worker->end);
     struct sp_exit reaped = sp_exit_reap(worker->process.pid);
     worker->end = reaped.known ? reaped : worker->end;
     sp_output_drain(&worker->output);
@@ -213,7 +215,10 @@ static void on_exit_ready(uv_poll_t *poll, int status, int events)
     struct sp_exit end = sp_exit_peek(worker->process.pid);
     if ((end.known || end.gone) && worker->state != SP_WORKER_DEAD) {
         worker->end = end;
-        exit_observed(worker);
+        report_loss(worker, &worker->end); // callers do not wait for others
+        if (!sp_others_ask(worker, exit_observed)) {
+            exit_observed(worker);
+        }
     }
 }
 
@@ -462,6 +467,7 @@ static void on_heartbeat(uv_timer_t *timer)
 
 void sp_worker_ask_to_leave(struct sp_worker *worker, bool by_message)
 {
+    atomic_store(&worker->asked, true);
     if (!by_message ||
         sp_channel_send(worker->process.channel, SP_MESSAGE_STOP, NULL, 0) !=
             SNAKEPIT_OK) {
