@@ -34,9 +34,6 @@ static bool is_in_group(pid_t pid, pid_t leader)
 {
     char path[64];
     char line[512];
-    char state = 0;
-    int parent;
-    int group = 0;
     (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
     FILE *file = fopen(path, "re");
     size_t got = file == NULL ? 0 : fread(line, 1, sizeof line - 1, file);
@@ -44,10 +41,13 @@ static bool is_in_group(pid_t pid, pid_t leader)
     if (file != NULL) {
         (void)fclose(file);
     }
-    // Behind the name, which may hold anything: state, parent, group.
-    const char *at = strrchr(line, ')');
-    return at != NULL && sscanf(at, ") %c %d %d", &state, &parent, &group) == 3 &&
-           group == leader && state != 'Z' && state != 'X';
+    // Behind the name, which may hold anything: ") S 1 2 ", state, parent, group.
+    char *at = strrchr(line, ')');
+    if (at == NULL || strlen(at) < 4 || at[2] == 'Z' || at[2] == 'X') {
+        return false;
+    }
+    (void)strtol(at + 3, &at, 10);
+    return strtol(at, NULL, 10) == leader;
 }
 
 static pid_t search(pid_t leader)
@@ -55,6 +55,7 @@ static pid_t search(pid_t leader)
     long found = 0;
     const struct dirent *entry;
     DIR *proc = opendir("/proc");
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): the stream is this thread's alone
     while (proc != NULL && found == 0 && (entry = readdir(proc)) != NULL) {
         long number = strtol(entry->d_name, NULL, 10);
         found = number > 0 && is_in_group((pid_t)number, leader) ? number : 0;
