@@ -79,7 +79,8 @@ pid_t sp_others_find(pid_t leader, pid_t last)
 bool sp_others_may_stay(const struct sp_worker *worker, const struct sp_exit *end)
 {
     bool in_order = (end->signal == 0 && end->code == 0) || end->signal == SIGTERM;
-    return atomic_load(&worker->asked) && !end->gone && !worker->replaced &&
+    return atomic_load(&worker->asked) && !end->gone &&
+           !atomic_load(&worker->replaced) &&
            atomic_load(&worker->killed_for) == NULL && (!end->known || in_order);
 }
 

@@ -112,7 +112,8 @@ static void report_loss(struct sp_worker *worker, const struct sp_exit *end)
         sp_output_tail(&worker->errors, tail, sizeof tail);
         struct sp_worker_loss loss = {.cause = cause,
                                       .last_output = tail,
-                                      .by_us = because != NULL && !worker->replaced};
+                                      .by_us = because != NULL &&
+                                               !atomic_load(&worker->replaced)};
         worker->options.hooks.lost(worker->options.hooks.user, worker, &loss);
     }
     pthread_mutex_unlock(&worker->lost_lock);
@@ -130,8 +131,8 @@ static void lifeline_ended(void *user, enum sp_life life)
         return;
     }
     struct sp_exit end = peek_patiently(&worker->process);
-    worker->replaced = !end.known && sp_exit_is_replaced(worker->process.pid);
-    if (worker->replaced) {
+    if (!end.known && sp_exit_is_replaced(worker->process.pid)) {
+        atomic_store(&worker->replaced, true);
         blame(worker, "a tool has replaced its program (exec)");
     }
     if (!sp_others_may_stay(worker, &end)) {

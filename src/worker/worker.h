@@ -116,7 +116,7 @@ struct sp_worker {
     pthread_mutex_t lost_lock;        // taken before a pool's lock, never inside it
     bool lost;                        // guarded by lost_lock
     _Atomic(const char *) killed_for; // constant text, set once
-    bool replaced; // by a tool that called exec; set before it is reported as lost
+    _Atomic bool replaced; // by a tool that called exec; before that is reported
 };
 
 // Starts the process, or asks the template for it; where the template does not take the

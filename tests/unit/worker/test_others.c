@@ -124,7 +124,8 @@ static void only_a_worker_that_leaves_in_order_may_leave_others(void **state)
         {{.known = 0, .gone = 1}, .asked = true},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct sp_worker worker = {.replaced = rows[i].replaced};
+        struct sp_worker worker = {0};
+        atomic_init(&worker.replaced, rows[i].replaced);
         atomic_init(&worker.asked, rows[i].asked);
         atomic_init(&worker.killed_for, rows[i].killed ? "it was slow" : NULL);
         assert_int_equal(sp_others_may_stay(&worker, &rows[i].end), rows[i].stay);
