@@ -83,7 +83,11 @@ static void show_place(const snakepit_writer *writer, char *text, size_t size)
 {
     char place[256];
     sp_place_of_next(writer, place, sizeof place);
-    (void)snprintf(text, size, place[0] != '\0' ? " (at %s)" : "", place);
+    if (place[0] != '\0') {
+        (void)snprintf(text, size, " (at %s)", place);
+    } else {
+        text[0] = '\0';
+    }
 }
 
 void sp_writer_refuse(snakepit_writer *writer,

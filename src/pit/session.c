@@ -179,7 +179,7 @@ snakepit_session_delete(snakepit *pit, const char *session_id, const char *key)
 snakepit_err
 snakepit_session_list(snakepit *pit, const char *session_id, snakepit_answer **answer)
 {
-    struct sp_slice session;
+    struct sp_slice session = {0};
     struct sp_buf body = {0};
     snakepit_message why;
     snakepit_err err = check_session(pit, session_id, &session, &why);
@@ -203,7 +203,7 @@ snakepit_session_list(snakepit *pit, const char *session_id, snakepit_answer **a
 
 snakepit_err snakepit_session_close(snakepit *pit, const char *session_id)
 {
-    struct sp_slice session;
+    struct sp_slice session = {0};
     snakepit_err err = check_session(pit, session_id, &session, NULL);
     return err == SNAKEPIT_OK ? sp_sessions_end(&pit->sessions, session) : err;
 }

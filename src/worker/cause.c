@@ -90,6 +90,7 @@ static bool all_threads_exit(pid_t pid)
     int seen = 0;
     (void)snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
     DIR *tasks = opendir(path);
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): the stream is this thread's alone
     while (tasks != NULL && all && (entry = readdir(tasks)) != NULL) {
         if (entry->d_name[0] != '.') {
             all = thread_exits(pid, entry->d_name);

@@ -19,6 +19,7 @@
 #include "ipc/lifeline.h"
 #include "ipc/wait.h"
 #include "worker/birth.h"
+#include "worker/others.h"
 #include "worker/report.h"
 
 #define PEEKS_MOST 20         // looks at a dying process, a millisecond apart
@@ -111,7 +112,8 @@ static void report_loss(struct sp_worker *worker, const struct sp_exit *end)
         sp_output_tail(&worker->errors, tail, sizeof tail);
         struct sp_worker_loss loss = {.cause = cause,
                                       .last_output = tail,
-                                      .by_us = because != NULL && !worker->replaced};
+                                      .by_us = because != NULL &&
+                                               !atomic_load(&worker->replaced)};
         worker->options.hooks.lost(worker->options.hooks.user, worker, &loss);
     }
     pthread_mutex_unlock(&worker->lost_lock);
@@ -129,12 +131,14 @@ static void lifeline_ended(void *user, enum sp_life life)
         return;
     }
     struct sp_exit end = peek_patiently(&worker->process);
-    worker->replaced = !end.known && sp_exit_is_replaced(worker->process.pid);
-    if (worker->replaced) {
+    if (!end.known && sp_exit_is_replaced(worker->process.pid)) {
+        atomic_store(&worker->replaced, true);
         blame(worker, "a tool has replaced its program (exec)");
     }
-    // While it is dying its number is certainly its own.
-    (void)kill(-worker->process.pid, SIGKILL);
+    if (!sp_others_may_stay(worker, &end)) {
+        // While it is dying its number is certainly its own.
+        (void)kill(-worker->process.pid, SIGKILL);
+    }
     report_loss(worker, &end);
 }
 
@@ -193,7 +197,6 @@ static void exit_observed(struct sp_worker *worker)
     if (!worker->end.gone) {
         sp_worker_signal(worker, SIGKILL);
     }
-    report_loss(worker, &worker->end);
     struct sp_exit reaped = sp_exit_reap(worker->process.pid);
     worker->end = reaped.known ? reaped : worker->end;
     sp_output_drain(&worker->output);
@@ -222,7 +225,10 @@ static void on_exit_ready(uv_poll_t *poll, int status, int events)
     struct sp_exit end = sp_exit_peek(worker->process.pid);
     if ((end.known || end.gone) && worker->state != SP_WORKER_DEAD) {
         worker->end = end;
-        exit_observed(worker);
+        report_loss(worker, &worker->end); // callers do not wait for others
+        if (!sp_others_ask(worker, exit_observed)) {
+            exit_observed(worker);
+        }
     }
 }
 
@@ -491,6 +497,7 @@ static void on_heartbeat(uv_timer_t *timer)
 
 void sp_worker_ask_to_leave(struct sp_worker *worker, bool by_message)
 {
+    atomic_store(&worker->asked, true);
     if (!by_message ||
         sp_channel_send(worker->process.channel, SP_MESSAGE_STOP, NULL, 0) !=
             SNAKEPIT_OK) {

@@ -98,7 +98,11 @@ struct sp_worker {
     bool failed;                  // it reported that it cannot start
     bool adapter_failed;          // and that this was the adapter's doing
     char failure[SP_FAILURE_MAX]; // its words, or ours
-    void *seat;                   // the pool's; set and cleared under lost_lock
+    _Atomic bool asked;           // to leave
+    pid_t other;                  // one of its group that it left behind, or 0
+    uint64_t others_until;        // uv_now() when others of its group are killed
+    void (*alone)(struct sp_worker *worker); // told when they are gone, see others.h
+    void *seat; // the pool's; set and cleared under lost_lock
 
     struct sp_output output;
     struct sp_output errors;
@@ -108,7 +112,7 @@ struct sp_worker {
     uv_poll_t errors_poll;
     uv_poll_t exit_poll;
     uv_poll_t doorbell_poll;
-    uv_timer_t timer; // start, then stop
+    uv_timer_t timer; // start, then stop, then the others of its group
     uv_timer_t heartbeat;
     uv_timer_t events_timer; // runs while there are events, and a while after
     struct sp_events events;
@@ -116,7 +120,7 @@ struct sp_worker {
     pthread_mutex_t lost_lock;        // taken before a pool's lock, never inside it
     bool lost;                        // guarded by lost_lock
     _Atomic(const char *) killed_for; // constant text, set once
-    bool replaced; // by a tool that called exec; set before it is reported as lost
+    _Atomic bool replaced; // by a tool that called exec; before that is reported
 };
 
 // Starts the process, or asks the template for it; where the template does not take the
