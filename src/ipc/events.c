@@ -80,7 +80,8 @@ snakepit_err sp_events_next(struct sp_events_reader *reader,
                             struct sp_tube_piece *piece)
 {
     snakepit_err err = sp_tube_next(&reader->tube, piece);
-    return err == SNAKEPIT_OK && piece->size > SP_EVENT_MAX ? SNAKEPIT_PROTOCOL : err;
+    // What lies outside could be read again and again, at the cost of a head each.
+    return err == SNAKEPIT_OK && !piece->inside ? SNAKEPIT_PROTOCOL : err;
 }
 
 uint64_t sp_events_dropped(struct sp_events_reader *reader)

@@ -170,8 +170,8 @@ static snakepit_err take_inside(struct sp_tube_reader *reader,
         length > reader->tail - reader->head) {
         return SNAKEPIT_PROTOCOL;
     }
-    *piece = (struct sp_tube_piece){reader->results + reader->tube + at + HEAD,
-                                    chunk->body_size};
+    *piece = (struct sp_tube_piece){
+        reader->results + reader->tube + at + HEAD, chunk->body_size, true};
     reader->head += length;
     return SNAKEPIT_OK;
 }
@@ -184,7 +184,8 @@ static snakepit_err take_outside(struct sp_tube_reader *reader,
         chunk->body_size > SP_BODY_MAX) {
         return SNAKEPIT_PROTOCOL;
     }
-    *piece = (struct sp_tube_piece){reader->results + chunk->body, chunk->body_size};
+    *piece =
+        (struct sp_tube_piece){reader->results + chunk->body, chunk->body_size, false};
     reader->head += HEAD;
     return SNAKEPIT_OK;
 }

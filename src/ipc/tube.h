@@ -65,6 +65,7 @@ struct sp_tube_reader {
 struct sp_tube_piece {
     const uint8_t *body;
     uint32_t size;
+    bool inside; // of the tube
 };
 
 // What the worker says of its tube, unchecked.

@@ -88,6 +88,7 @@ static void close_own_handles(snakepit *pit)
     uv_close((uv_handle_t *)&pit->tick, NULL);
     uv_close((uv_handle_t *)&pit->sessions_sweep, NULL);
     uv_close((uv_handle_t *)&pit->tidy, NULL);
+    sp_listener_close(&pit->listener);
 }
 
 static void supervisor_stopped(void *user)
@@ -170,6 +171,7 @@ snakepit_err sp_loop_start(snakepit *pit)
     SP_CHECK(uv_timer_init(&pit->loop, &pit->sessions_sweep) == 0);
     SP_CHECK(uv_timer_init(&pit->loop, &pit->tidy) == 0);
     SP_CHECK(uv_timer_start(&pit->tidy, on_tidy, TIDY_MS, TIDY_MS) == 0);
+    sp_listener_init(&pit->listener, &pit->loop, &pit->events);
     pit->attention.data = pit;
     pit->tick.data = pit;
     pit->sessions_sweep.data = pit;

@@ -104,7 +104,7 @@ static snakepit_err open_pool(snakepit *pit, size_t index)
         .loop = &pit->loop,
         .watcher = pit->watcher,
         .log = &pit->log,
-        .events = &pit->events,
+        .listener = &pit->listener,
         .config = pit->config,
         .pool_config = config,
         .pool = place->pool,

@@ -51,7 +51,6 @@ struct snakepit {
     struct sp_log log;
     snakepit_log_fn *program_log; // where `log` leads, or NULL
     void *program_log_user;
-    struct sp_event_sink events;
     struct sp_config *config;
     struct sp_watcher *watcher; // NULL where the kernel cannot
     struct sp_pit_pool *pools;
@@ -76,6 +75,8 @@ struct snakepit {
     uv_timer_t tick;
     uv_timer_t sessions_sweep;
     uv_timer_t tidy;
+    struct sp_listener listener;
+    struct sp_event_sink events; // where it leads
     uint64_t quiet_since;
     _Atomic bool ticking;
     _Atomic bool stop;

@@ -37,7 +37,7 @@ struct sp_supervisor {
     uv_loop_t *loop;
     struct sp_watcher *watcher;
     const struct sp_log *log;
-    const struct sp_event_sink *events;
+    struct sp_listener *listener;
     const struct sp_config *config;
     const struct sp_pool_config *pool_config;
     struct sp_pool *pool;
@@ -79,7 +79,7 @@ struct sp_supervisor_options {
     uv_loop_t *loop;
     struct sp_watcher *watcher;
     const struct sp_log *log;
-    const struct sp_event_sink *events;
+    struct sp_listener *listener;
     const struct sp_config *config;
     const struct sp_pool_config *pool_config;
     struct sp_pool *pool;

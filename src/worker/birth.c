@@ -62,12 +62,18 @@ static void on_forked(void *user, pid_t pid)
     worker->options.hooks.gone(worker->options.hooks.user, worker);
 }
 
+static void events_refused(struct sp_events *events)
+{
+    sp_worker_kill(SP_ENTRY(events, struct sp_worker, events),
+                   "what it wrote as events makes no sense");
+}
+
 static void expect_events(struct sp_worker *worker)
 {
     const struct sp_port *port = worker->port;
-    worker->events = (struct sp_events){.sink = worker->options.events,
-                                        .pool = worker->options.pool,
-                                        .worker = worker->options.id};
+    worker->events = (struct sp_events){.pool = worker->options.pool,
+                                        .worker = worker->options.id,
+                                        .refused = events_refused};
     sp_events_reader_init(&worker->events.reader,
                           port->view.header,
                           port->results.base,

@@ -75,11 +75,18 @@ bool sp_event_sink_wants(const struct sp_event_sink *sink)
     return sink->event != NULL || sink->log->level <= SP_LOG_INFO;
 }
 
-// The map as JSON; without memory for it, nothing.
+// The map as JSON, cut between two characters; without memory for it, nothing.
 static const char *as_json(snakepit_reader map, struct sp_buf *json)
 {
-    json->size = 0;
-    return sp_json_write(&map, json) == SNAKEPIT_OK ? (const char *)json->data : "";
+    if (sp_json_write(&map, json) != SNAKEPIT_OK) {
+        return "";
+    }
+    size_t size = json->size < LOG_TEXT ? json->size : LOG_TEXT;
+    while (size < json->size && (json->data[size] & 0xc0) == 0x80) {
+        size--;
+    }
+    json->data[size] = 0;
+    return (const char *)json->data;
 }
 
 static void write_to_log(const struct sp_log *log, const snakepit_event *event)
@@ -93,7 +100,7 @@ static void write_to_log(const struct sp_log *log, const snakepit_event *event)
            SP_LOG_INFO,
            "worker.event",
            "pool=%s worker=%llu event=%s call=%llu session=%s correlation=%s "
-           "dropped=%llu measurements=%.*s metadata=%.*s",
+           "dropped=%llu measurements=%s metadata=%s",
            event->pool,
            (unsigned long long)event->worker,
            sp_log_quote(event->name, name, sizeof name),
@@ -101,51 +108,17 @@ static void write_to_log(const struct sp_log *log, const snakepit_event *event)
            sp_log_quote(event->session_id, session, sizeof session),
            sp_log_quote(event->correlation_id, correlation, sizeof correlation),
            (unsigned long long)event->dropped,
-           (int)LOG_TEXT,
            as_json(event->measurements, &measurements),
-           (int)LOG_TEXT,
            as_json(event->metadata, &metadata));
     sp_buf_fini(&measurements);
     sp_buf_fini(&metadata);
 }
 
-static void tell(const struct sp_event_sink *sink, const snakepit_event *event)
+void sp_event_tell(const struct sp_event_sink *sink, const snakepit_event *event)
 {
     if (sink->event != NULL) {
         sink->event(sink->user, event);
     } else {
         write_to_log(sink->log, event);
     }
-}
-
-// A private copy first: the worker can still write there.
-static snakepit_err hand_on(struct sp_events *events, const struct sp_tube_piece *piece)
-{
-    struct sp_event event;
-    uint8_t copy[SP_EVENT_MAX];
-    memcpy(copy, piece->body, piece->size);
-    snakepit_err err = sp_event_parse(&event, copy, piece->size);
-    if (err == SNAKEPIT_OK) {
-        event.told.pool = events->pool;
-        event.told.worker = events->worker;
-        event.told.dropped = sp_events_dropped(&events->reader);
-        tell(events->sink, &event.told);
-    }
-    return err;
-}
-
-snakepit_err sp_events_hand_on(struct sp_events *events, bool *some)
-{
-    struct sp_tube_piece piece;
-    snakepit_err err = sp_events_look(&events->reader);
-    *some = false;
-    while (err == SNAKEPIT_OK) {
-        err = sp_events_next(&events->reader, &piece);
-        if (err == SNAKEPIT_OK) {
-            *some = true;
-            err = hand_on(events, &piece);
-        }
-    }
-    sp_events_release(&events->reader);
-    return err == SNAKEPIT_NOT_FOUND ? SNAKEPIT_OK : err;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Events of one worker, from the shared memory to whoever wants to know of them. On the
-// way an event is a MessagePack array:
+// One event: from bytes to a snakepit_event, and to whoever wants to know of it. On the
+// way from its worker it is a MessagePack array:
 //
 //   [name, call, session id, correlation id, nanoseconds since 1970, measurements,
 //   metadata]
@@ -30,14 +30,6 @@ struct sp_event_sink {
 // Whether anybody sees them there.
 bool sp_event_sink_wants(const struct sp_event_sink *sink);
 
-// Owner: the loop.
-struct sp_events {
-    const struct sp_event_sink *sink;
-    const char *pool; // borrowed
-    uint64_t worker;
-    struct sp_events_reader reader;
-};
-
 // An event with its texts. `bytes` are borrowed.
 struct sp_event {
     snakepit_event told;
@@ -49,8 +41,7 @@ struct sp_event {
 // Reads all but pool, worker and what was dropped. PROTOCOL: it is no event.
 snakepit_err sp_event_parse(struct sp_event *event, const uint8_t *bytes, size_t size);
 
-// Hands on what is there now, at most as much as the shared memory holds. `*some`:
-// there was something. PROTOCOL: what the worker wrote makes no sense.
-snakepit_err sp_events_hand_on(struct sp_events *events, bool *some);
+// Tells the program, or the log.
+void sp_event_tell(const struct sp_event_sink *sink, const snakepit_event *event);
 
 #endif

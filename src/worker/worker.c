@@ -176,14 +176,6 @@ static void close_handles(struct sp_worker *worker)
     close_handle(&worker->exit_poll);
     close_handle(&worker->timer);
     close_handle(&worker->heartbeat);
-    close_handle(&worker->events_timer);
-}
-
-// What it had to say before it left.
-static void read_last_events(struct sp_worker *worker)
-{
-    bool some;
-    (void)sp_events_hand_on(&worker->events, &some);
 }
 
 static void exit_observed(struct sp_worker *worker)
@@ -201,7 +193,7 @@ static void exit_observed(struct sp_worker *worker)
     worker->end = reaped.known ? reaped : worker->end;
     sp_output_drain(&worker->output);
     sp_output_drain(&worker->errors);
-    read_last_events(worker);
+    sp_listener_part(worker->options.listener, &worker->events);
     bool expected = worker->state == SP_WORKER_STOPPING;
     sp_worker_enter(worker, SP_WORKER_EXITED);
     sp_log(worker->options.log,
@@ -310,23 +302,6 @@ static void send_probe(struct sp_worker *worker)
     (void)sp_bell_ring(&port->view.header->bell);
 }
 
-// ---- Events -------------------------------------------------------------------
-
-#define EVENTS_MS 20 // between two looks while there are events
-
-// Each look is bounded by the size of a tube, so that no worker keeps the loop busy.
-static void on_events(uv_timer_t *timer)
-{
-    struct sp_worker *worker = timer->data;
-    bool some;
-    if (sp_events_hand_on(&worker->events, &some) != SNAKEPIT_OK) {
-        uv_timer_stop(timer);
-        sp_worker_kill(worker, "what it wrote as events makes no sense");
-    } else if (!some && sp_events_sleep(&worker->events.reader)) {
-        uv_timer_stop(timer);
-    }
-}
-
 // ---- Messages -----------------------------------------------------------------
 
 static void on_hello(struct sp_worker *worker, const uint8_t *body, uint32_t size)
@@ -387,7 +362,7 @@ obey(struct sp_worker *worker, const struct sp_message_head *head, const uint8_t
         worker->missed = 0;
         break;
     case SP_MESSAGE_EVENTS:
-        uv_timer_start(&worker->events_timer, on_events, 0, EVENTS_MS);
+        sp_listener_notice(worker->options.listener, &worker->events);
         break;
     default:
         sp_worker_kill(worker, "it sent a message that does not exist");
@@ -537,20 +512,15 @@ watch_descriptor(struct sp_worker *worker, uv_poll_t *poll, int fd, uv_poll_cb r
     SP_CHECK(uv_poll_start(poll, UV_READABLE, ready) == 0);
 }
 
-static void init_timer(struct sp_worker *worker, uv_timer_t *timer)
-{
-    SP_CHECK(uv_timer_init(worker->options.loop, timer) == 0);
-    timer->data = worker;
-    worker->handles++;
-}
-
 static void start_timer(struct sp_worker *worker,
                         uv_timer_t *timer,
                         uv_timer_cb fire,
                         uint64_t first_ms,
                         uint64_t again_ms)
 {
-    init_timer(worker, timer);
+    SP_CHECK(uv_timer_init(worker->options.loop, timer) == 0);
+    timer->data = worker;
+    worker->handles++;
     SP_CHECK(uv_timer_start(timer, fire, first_ms, again_ms) == 0);
 }
 
@@ -570,5 +540,4 @@ void sp_worker_open_handles(struct sp_worker *worker)
                 on_heartbeat,
                 options->heartbeat_interval_ms,
                 options->heartbeat_interval_ms);
-    init_timer(worker, &worker->events_timer);
 }

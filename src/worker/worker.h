@@ -20,7 +20,7 @@
 #include "ipc/port.h"
 #include "ipc/watcher.h"
 #include "worker/cause.h"
-#include "worker/event.h"
+#include "worker/listener.h"
 #include "worker/output.h"
 #include "worker/report.h"
 #include "worker/spawn.h"
@@ -58,7 +58,7 @@ struct sp_worker_options {
     uv_loop_t *loop;
     struct sp_watcher *watcher; // NULL: pidfds only
     const struct sp_log *log;
-    const struct sp_event_sink *events;
+    struct sp_listener *listener;
     const char *pool;
     uint64_t id;
     const char *python;
@@ -114,7 +114,6 @@ struct sp_worker {
     uv_poll_t doorbell_poll;
     uv_timer_t timer; // start, then stop, then the others of its group
     uv_timer_t heartbeat;
-    uv_timer_t events_timer; // runs while there are events, and a while after
     struct sp_events events;
 
     pthread_mutex_t lost_lock;        // taken before a pool's lock, never inside it

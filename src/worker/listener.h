@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+// Hears what the workers of a pit report, and hands it on. All of it is done on the
+// loop that also watches the workers, so it takes little time at once, and at most half
+// of it in all, however much they report and however slow the one is who is told. Each
+// worker in turn. Owner of everything: the loop, but for what says otherwise.
+#ifndef WORKER_LISTENER_H
+#define WORKER_LISTENER_H
+
+#include <stdbool.h>
+#include <uv.h>
+
+#include "base/list.h"
+#include "worker/event.h"
+
+// One worker's events.
+struct sp_events {
+    const char *pool; // borrowed
+    uint64_t worker;
+    struct sp_events_reader reader;
+    // What it wrote makes no sense; nothing of it is read any more.
+    void (*refused)(struct sp_events *events);
+    struct sp_link link; // of the listener, while there may be something to read
+};
+
+struct sp_listener {
+    struct sp_event_sink sink; // constant
+    uv_timer_t timer;
+    struct sp_link speaking; // those that are looked at
+    uint64_t rest_until;     // CLOCK_MONOTONIC ns
+};
+
+// On the loop's thread, or before it runs.
+void sp_listener_init(struct sp_listener *listener,
+                      uv_loop_t *loop,
+                      const struct sp_event_sink *sink);
+// When all workers are gone.
+void sp_listener_close(struct sp_listener *listener);
+
+// The worker says that there is something to read.
+void sp_listener_notice(struct sp_listener *listener, struct sp_events *events);
+// The worker has left: hands on what it has said before, as far as there is time.
+void sp_listener_part(struct sp_listener *listener, struct sp_events *events);
+
+#endif
