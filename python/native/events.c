@@ -5,11 +5,6 @@
 
 #include "forks.h"
 
-bool sp_events_wanted(const struct sp_runtime *runtime)
-{
-    return runtime->view.shape.events && !sp_forks_is_child;
-}
-
 // The first event makes the tube, so that a worker without events has none. False: the
 // arena is full. Lock held.
 static bool open_tube(struct sp_runtime *runtime)
@@ -70,7 +65,9 @@ encode_and_put(struct sp_runtime *runtime, struct sp_encoder *encoder, PyObject 
                      SP_EVENT_MAX);
         return -1;
     }
-    put(runtime, bytes, size);
+    if (runtime->view.shape.events && !sp_forks_is_child) {
+        put(runtime, bytes, size);
+    }
     return 0;
 }
 
@@ -80,6 +77,7 @@ int sp_events_emit(struct sp_runtime *runtime, PyObject *event)
     uint8_t room[1024];
     sp_encoder_init(&encoder, runtime->codec);
     sp_encoder_begin(&encoder, room, sizeof room);
+    encoder.strict = true;
     int rc = encode_and_put(runtime, &encoder, event);
     sp_encoder_fini(&encoder);
     return rc;

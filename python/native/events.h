@@ -5,14 +5,11 @@
 
 #include "state.h"
 
-// Whether the host wants to know of events.
-bool sp_events_wanted(const struct sp_runtime *runtime);
-
 // Hands `event` to the host, encoded as worker/event.h describes; never waits for it.
 // Any thread that is attached to the interpreter, whether it runs a call or not. An
-// event that finds no room is dropped and counted, and in a forked child nothing
-// happens. -1 with an exception: it cannot be encoded, holds arrays, or is longer than
-// SP_EVENT_MAX.
+// event that finds no room is dropped and counted; if the host wants none, and in a
+// forked child, it is only checked. -1 with an exception: it cannot be encoded without
+// markers, holds arrays, or is longer than SP_EVENT_MAX.
 int sp_events_emit(struct sp_runtime *runtime, PyObject *event);
 
 #endif

@@ -390,18 +390,10 @@ runtime_ask(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
     return sp_question_ask(executor, arguments[0], arguments[1]);
 }
 
-static PyObject *runtime_events_wanted(PyObject *module, PyObject *unused)
-{
-    (void)unused;
-    const struct sp_runtime *runtime = attached(module);
-    return runtime == NULL ? NULL : PyBool_FromLong(sp_events_wanted(runtime));
-}
-
 static PyObject *runtime_emit(PyObject *module, PyObject *event)
 {
     struct sp_runtime *runtime = attached(module);
-    if (runtime == NULL ||
-        (sp_events_wanted(runtime) && sp_events_emit(runtime, event) != 0)) {
+    if (runtime == NULL || sp_events_emit(runtime, event) != 0) {
         return NULL;
     }
     Py_RETURN_NONE;
@@ -467,10 +459,6 @@ static PyMethodDef methods[] = {
      (PyCFunction)(void (*)(void))runtime_ask,
      METH_FASTCALL,
      "ask(name, arguments): what the host's tool of that name returns."},
-    {"events_wanted",
-     runtime_events_wanted,
-     METH_NOARGS,
-     "Whether the host wants to know of events."},
     {"emit", runtime_emit, METH_O, "Hands an event to the host, without waiting."},
     {"set_streams",
      runtime_set_streams,

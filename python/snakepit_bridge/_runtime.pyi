@@ -189,12 +189,10 @@ def ask(name: str, arguments: dict[str, Any]) -> Any:
     as for a result.
     """
 
-def events_wanted() -> bool:
-    """Whether the host wants to know of events. False in a forked child."""
-
 def emit(event: list[Any]) -> None:
     """Hands an event to the host: name, call, session, correlation id, nanoseconds
-    since 1970, measurements, metadata. Never waits; what finds no room is dropped.
+    since 1970, measurements, metadata. Never waits; what finds no room is dropped, and
+    what the host does not want is only checked.
 
     Raises what cannot be encoded as for a result, TypeError for arrays, ValueError for
     more than 16 KiB.

@@ -24,12 +24,12 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from dataclasses import dataclass
-from numbers import Real
-from typing import TYPE_CHECKING, Any
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from . import runtime
+from . import runtime, standalone_values
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -37,9 +37,8 @@ if TYPE_CHECKING:
 __all__ = ["Event", "capture", "correlation", "emit", "get_correlation_id", "span"]
 
 NAME_BYTES = 255  # at most, of a name and of a correlation id
+EVENT_BYTES = 16384  # at most, of a whole event as it crosses
 ERROR_CHARACTERS = 500  # of an exception's text, in the event that ends a span
-
-_correlation: ContextVar[str] = ContextVar("snakepit_correlation", default="")
 
 
 @dataclass(frozen=True)
@@ -63,22 +62,81 @@ def emit(
 ) -> None:
     """Says that `event` happened, a name with dots such as ``"cache.lookup"``.
 
-    `measurements` are numbers, `metadata` whatever a tool may return but for arrays.
-    `correlation_id` is that of the surrounding `span` or `correlation` if it is not
-    given. The call and its session are added. Does not wait.
+    `measurements` are numbers, `metadata` whatever a session may keep: plain values, no
+    arrays. `correlation_id` is that of the surrounding `span` or `correlation` if it is
+    not given. The call and its session are added. Does not wait.
 
-    Raises TypeError and ValueError for what is no event: a name of 0 or more than 255
-    bytes, a measurement that is no number, values that cannot cross, or more than 16
-    KiB of it all.
+    Raises TypeError and ValueError for what is no event, whether somebody listens or
+    not: a name of 0 or more than 255 bytes, a measurement that is no number, values
+    that cannot cross, or more than 16 KiB of it all.
     """
-    _check_name("event", event)
-    measured = _numbers(event, measurements)
-    described = _texts_to_values("metadata", metadata)
-    correlation = _correlation.get() if correlation_id is None else correlation_id
-    if correlation:
-        _check_name("correlation_id", correlation)
-    if _captures or (runtime.is_attached() and runtime.native.events_wanted()):
-        _hand_over(_stamped(event, measured, described, correlation))
+    name = _name("event", event)
+    within = _correlation() if correlation_id is None else correlation_id
+    call = runtime.current_call()
+    _hand_over(
+        Event(
+            name=name,
+            measurements=_numbers(name, measurements),
+            metadata=_mapping("metadata", metadata),
+            correlation_id=_name("correlation_id", within, least=0),
+            session_id=call.session_id if call is not None else "",
+            call=call.id if call is not None else 0,
+            time_ns=time.time_ns(),
+        )
+    )
+
+
+# ---- Spans and correlation -----------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """A span or correlation that was entered. Constant, so threads may share it."""
+
+    owner: object
+    correlation_id: str
+    call: int  # in which it was entered
+    began: int  # time.perf_counter_ns()
+    outer: _Frame | None
+
+
+_innermost: ContextVar[_Frame | None] = ContextVar("snakepit_frame", default=None)
+
+
+def _call_number() -> int:
+    call = runtime.current_call()
+    return 0 if call is None else call.id
+
+
+def _frame_here() -> _Frame | None:
+    """The frame around this code. One that another call has left behind, since it was
+    cancelled where nothing can be cleaned up, is none.
+    """
+    frame = _innermost.get()
+    return frame if frame is not None and frame.call == _call_number() else None
+
+
+def _correlation() -> str:
+    frame = _frame_here()
+    return "" if frame is None else frame.correlation_id
+
+
+def _enter(owner: object, correlation_id: str) -> _Frame:
+    frame = _Frame(
+        owner, correlation_id, _call_number(), time.perf_counter_ns(), _frame_here()
+    )
+    _innermost.set(frame)
+    return frame
+
+
+def _leave(owner: object) -> _Frame | None:
+    """Ends the innermost frame of `owner`. None: this context does not know of it."""
+    frame = _frame_here()
+    while frame is not None and frame.owner is not owner:
+        frame = frame.outer
+    if frame is not None:
+        _innermost.set(frame.outer)
+    return frame
 
 
 class span:
@@ -88,6 +146,9 @@ class span:
     ``NAME.stop`` or, if an exception leaves it, ``NAME.exception`` with ``error_type``
     and ``error_message`` in its metadata; both with ``duration`` in nanoseconds. What
     is emitted within has the span's correlation id, a new one if there is none yet.
+
+    It may be entered again, also within itself and on several threads. Its end raises
+    nothing: the outcome is that of what ran in it.
     """
 
     def __init__(
@@ -97,21 +158,28 @@ class span:
         correlation_id: str | None = None,
     ) -> None:
         """As for `emit`; `operation` has at most 245 bytes."""
-        _check_name("operation", f"{operation}.exception")
+        _name("operation", f"{operation}.exception")
         self.operation = operation
-        self.metadata = _texts_to_values("metadata", metadata)
-        self.correlation_id = correlation_id or _correlation.get() or _new_id()
-        self._token: Token[str] | None = None
-        self._began = 0
+        self.metadata = _mapping("metadata", metadata)
+        self._chosen = _name("correlation_id", correlation_id or "", least=0)
+        self._last: _Frame | None = None
+
+    @property
+    def correlation_id(self) -> str:
+        """The id of what was emitted within it last; before, the one it was given."""
+        return self._chosen if self._last is None else self._last.correlation_id
 
     def __enter__(self) -> span:
         """Emits the start."""
-        self._token = _correlation.set(self.correlation_id)
-        self._began = time.perf_counter_ns()
+        self._last = _enter(self, self._chosen or _correlation() or _new_id())
         try:
-            self._say("start", {"system_time": time.time_ns()})
+            emit(
+                f"{self.operation}.start",
+                {"system_time": time.time_ns()},
+                self.metadata,
+            )
         except BaseException:
-            self._leave()
+            _leave(self)
             raise
         return self
 
@@ -122,28 +190,31 @@ class span:
         traceback: TracebackType | None,
     ) -> None:
         """Emits the end. A generator that is closed early has come to its end."""
-        duration = {"duration": time.perf_counter_ns() - self._began}
-        try:
-            if error is None or isinstance(error, GeneratorExit):
-                self._say("stop", duration)
-            else:
-                self._say("exception", duration, _described(error))
-        finally:
-            self._leave()
+        now = time.perf_counter_ns()
+        # Who closes an asynchronous generator may have a context of its own.
+        frame = _leave(self) or self._last
+        if frame is None:
+            return
+        measured = {"duration": now - frame.began}
+        if error is None or isinstance(error, GeneratorExit):
+            self._end("stop", measured, {}, frame.correlation_id)
+        else:
+            self._end("exception", measured, _described(error), frame.correlation_id)
 
-    def _say(
+    def _end(
         self,
         what: str,
         measured: Mapping[str, float],
-        more: dict[str, str] | None = None,
+        more: Mapping[str, str],
+        correlation_id: str,
     ) -> None:
-        metadata = {**self.metadata, **more} if more else self.metadata
-        emit(f"{self.operation}.{what}", measured, metadata, self.correlation_id)
-
-    def _leave(self) -> None:
-        if self._token is not None:
-            _correlation.reset(self._token)
-            self._token = None
+        name = f"{self.operation}.{what}"
+        try:
+            emit(name, measured, {**self.metadata, **more}, correlation_id)
+        except Exception as error:
+            # It was changed meanwhile, or is too large together with the exception.
+            refused = {"refused_metadata": str(error)[:ERROR_CHARACTERS]}
+            emit(name, measured, {**more, **_texts(refused)}, correlation_id)
 
 
 @contextmanager
@@ -152,18 +223,38 @@ def correlation(correlation_id: str | None = None) -> Iterator[str]:
 
     A new one if none is given, or an empty one. Raises ValueError over 255 bytes.
     """
-    chosen = correlation_id or _new_id()
-    _check_name("correlation_id", chosen)
-    token = _correlation.set(chosen)
+    chosen = _name("correlation_id", correlation_id or _new_id())
+    owner = object()
+    _enter(owner, chosen)
     try:
         yield chosen
     finally:
-        _correlation.reset(token)
+        _leave(owner)
 
 
 def get_correlation_id() -> str:
     """The id of the surrounding `span` or `correlation`; empty if there is none."""
-    return _correlation.get()
+    return _correlation()
+
+
+def _new_id() -> str:
+    return uuid.uuid4().hex
+
+
+def _described(error: BaseException) -> dict[str, str]:
+    try:
+        text = str(error)
+    except Exception:
+        text = ""
+    return _texts({"error_type": type(error).__name__, "error_message": text})
+
+
+def _texts(texts: dict[str, str]) -> dict[str, str]:
+    """The texts, short enough and such that they can cross."""
+    return {
+        key: text[:ERROR_CHARACTERS].encode("utf-8", "replace").decode()
+        for key, text in texts.items()
+    }
 
 
 # ---- For tests -----------------------------------------------------------------------
@@ -187,29 +278,19 @@ def capture() -> Iterator[list[Event]]:
         _captures = tuple(kept for kept in _captures if kept is not events)
 
 
-# ---- Making and handing over ---------------------------------------------------------
-
-
-def _stamped(
-    name: str, measured: dict[str, Any], described: dict[str, Any], correlation: str
-) -> Event:
-    call = runtime.current_call()
-    return Event(
-        name=name,
-        measurements=measured,
-        metadata=described,
-        correlation_id=correlation,
-        session_id=call.session_id if call is not None else "",
-        call=call.id if call is not None else 0,
-        time_ns=time.time_ns(),
-    )
+# ---- Handing over --------------------------------------------------------------------
 
 
 def _hand_over(event: Event) -> None:
+    if runtime.is_attached():
+        _tell_host(event)
+    else:
+        event = _as_heard(event)
     for events in _captures:
         events.append(event)
-    if not runtime.is_attached():
-        return
+
+
+def _tell_host(event: Event) -> None:
     try:
         runtime.native.emit(
             [
@@ -222,49 +303,82 @@ def _hand_over(event: Event) -> None:
                 event.metadata,
             ]
         )
-    except (TypeError, ValueError, OverflowError) as error:
-        text = str(error).replace("at result[5]", "at measurements")
-        text = text.replace("at result[6]", "at metadata")
-        raise type(error)(f'event "{event.name}": {text}') from None
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
+        _refuse(event, error, {"result[5]": "measurements", "result[6]": "metadata"})
 
 
-def _described(error: BaseException) -> dict[str, str]:
+def _as_heard(event: Event) -> Event:
+    """The event as a host would get it, and the same refusals."""
     try:
-        text = str(error)
-    except Exception:
-        text = ""
-    text = text[:ERROR_CHARACTERS].encode("utf-8", "replace").decode()
-    return {"error_type": type(error).__name__, "error_message": text}
+        measurements = standalone_values.kept(event.measurements)
+    except (TypeError, ValueError, OverflowError) as error:
+        _refuse(event, error, {"arguments['value']": "measurements"})
+    try:
+        metadata = standalone_values.kept(event.metadata)
+    except (TypeError, ValueError, OverflowError) as error:
+        _refuse(event, error, {"arguments['value']": "metadata"})
+    if _least_size(measurements) + _least_size(metadata) > EVENT_BYTES:
+        raise ValueError(
+            f'event "{event.name}": it is too large (at most {EVENT_BYTES} bytes)'
+        )
+    return Event(**{**vars(event), "measurements": measurements, "metadata": metadata})
 
 
-def _new_id() -> str:
-    return uuid.uuid4().hex
+def _refuse(event: Event, error: Exception, places: dict[str, str]) -> NoReturn:
+    text = str(error)
+    for place, here in places.items():
+        text = text.replace(place, here)
+    kind = TypeError if isinstance(error, TypeError) else ValueError
+    raise kind(f'event "{event.name}": {text}') from None
+
+
+def _least_size(value: Any) -> int:
+    """Bytes that a plain value takes at least."""
+    if isinstance(value, str):
+        return 1 + len(value)
+    if isinstance(value, bytes):
+        return 2 + len(value)
+    if isinstance(value, list):
+        return 1 + sum(map(_least_size, value))
+    if isinstance(value, dict):
+        pairs = value.items()
+        return 1 + sum(_least_size(key) + _least_size(item) for key, item in pairs)
+    return 1
 
 
 # ---- Checking ------------------------------------------------------------------------
 
 
-def _check_name(what: str, name: object) -> None:
+def _name(what: str, name: object, least: int = 1) -> str:
     if not isinstance(name, str):
         raise TypeError(f"{what} is a text, not {type(name).__name__}")
-    if "\0" in name:
-        raise ValueError(f"{what} has no zero in it: {name[:40]!r}")
-    if not 0 < len(name.encode("utf-8", "replace")) <= NAME_BYTES:
-        raise ValueError(f"{what} has 1 to {NAME_BYTES} bytes: {name[:40]!r}")
+    plain = str.__str__(name)
+    try:
+        size = len(plain.encode())
+    except UnicodeEncodeError:
+        raise ValueError(f"{what} is no UTF-8: {plain[:40]!r}") from None
+    if "\0" in plain:
+        raise ValueError(f"{what} has no zero in it: {plain[:40]!r}")
+    if not least <= size <= NAME_BYTES:
+        raise ValueError(f"{what} has {least} to {NAME_BYTES} bytes: {plain[:40]!r}")
+    return plain
 
 
 def _numbers(event: str, measurements: Mapping[str, float] | None) -> dict[str, Any]:
-    numbers = _texts_to_values("measurements", measurements)
+    numbers = _mapping("measurements", measurements)
     for key, value in numbers.items():
-        if type(value) not in (int, float) and not isinstance(value, Real):
+        if type(value) in (int, float):
+            continue
+        if not isinstance(value, Real):
             raise TypeError(
                 f'event "{event}": measurement "{key}" is a number, not '
                 f"{type(value).__name__}; what is no number goes into metadata"
             )
+        numbers[key] = int(value) if isinstance(value, Integral) else float(value)
     return numbers
 
 
-def _texts_to_values(what: str, mapping: Mapping[str, Any] | None) -> dict[str, Any]:
+def _mapping(what: str, mapping: Mapping[str, Any] | None) -> dict[str, Any]:
     if mapping is None:
         return {}
     if not isinstance(mapping, Mapping):

@@ -30,6 +30,19 @@ def await_named(pit, *names, count=1):
     return named(pit, *names)
 
 
+def await_silence(pit):
+    """Waits until nothing has come for a while that is long beside 20 ms."""
+    heard, since = -1, time.monotonic()
+
+    def is_silent():
+        nonlocal heard, since
+        if len(pit.events) != heard:
+            heard, since = len(pit.events), time.monotonic()
+        return time.monotonic() - since > 0.3
+
+    eventually(is_silent, within=30)
+
+
 # ---- What arrives --------------------------------------------------------------------
 
 
@@ -84,18 +97,12 @@ def test_a_call_is_answered_before_its_events_are_read(listening):
 def test_what_does_not_fit_is_dropped_and_counted(listening):
     count = 20_000
     listening.call("many", {"count": count, "bytes": 1000}, timeout_ms=60_000)
-    extra = 0
-
-    def all_are_accounted_for():
-        # What was dropped last is told with the next event.
-        nonlocal extra
-        listening.call("one")
-        extra += 1
-        heard = named(listening, "report.many", "report.one")
-        dropped = sum(event.dropped for event in heard)
-        return len(heard) + dropped == count + extra
-
-    eventually(all_are_accounted_for)
+    # What was dropped last is told with the next event that is not.
+    await_silence(listening)
+    listening.call("one")
+    await_named(listening, "report.one")
+    told = named(listening, "report.many", "report.one")
+    assert len(told) + sum(event.dropped for event in told) == count + 1
     heard = [event.measurements["index"] for event in named(listening, "report.many")]
     assert len(heard) < count, "20 MB were read faster than they were written"
     assert heard == sorted(heard)
@@ -185,12 +192,45 @@ def test_each_event_after_a_silence_is_told_anew(listening):
     assert numbers == list(range(100))
 
 
+def test_a_call_does_not_inherit_the_span_of_a_cancelled_one(listening):
+    # The exception of a cancel may come between any two steps of a span.
+    for turn in range(30):
+        spans = listening.submit("spans_for_ever")
+        await_named(listening, "for.ever.start", count=turn + 1)
+        assert listening.cancel(spans) == "OK"
+        assert spans.wait().err == "CANCELLED"
+        assert listening.call("correlation") == ""
+
+
+def test_a_flood_of_events_holds_up_nobody_else():
+    # A callback of Python's takes long for each event.
+    flooders = 4
+    pools = (
+        reports(name="flooding", pool_size=flooders),
+        reports(name="other", start_timeout_ms=3000),
+    )
+    with Pit.open(*pools, listens=True) as pit:
+        pit.await_ready()
+        floods = [
+            pit.submit("flood", {"seconds": 3}, pool="flooding", timeout_ms=30_000)
+            for _ in range(flooders)
+        ]
+        await_named(pit, "flood", count=1000)
+        pit.kill_workers(pool="other")
+        late = pit.submit("spans_for_ever", pool="other", timeout_ms=200)
+        assert late.wait(within=2).err == "DEADLINE_EXCEEDED"
+        assert not pit.logged("worker.kill")
+        assert not all(flood.ended.is_set() for flood in floods), "it was over before"
+        assert all(flood.wait(30).value > 0 for flood in floods)
+
+
 # ---- What is refused -----------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+BAD = pytest.mark.parametrize(
     ("kind", "type_", "words"),
     [
+        ("correlation", "TypeError", "correlation_id is a text, not int"),
         ("name", "ValueError", "event has 1 to 255 bytes"),
         ("measurement", "TypeError", 'measurement "size" is a number, not str'),
         ("metadata", "TypeError", "at metadata['thing']['deep']"),
@@ -198,11 +238,34 @@ def test_each_event_after_a_silence_is_told_anew(listening):
         ("size", "ValueError", "is too large (at most 16384)"),
     ],
 )
-def test_what_is_no_event_is_refused(listening, kind, type_, words):
-    fault = listening.fails("bad", {"kind": kind})
+
+
+def assert_is_refused(pit, kind, type_, words):
+    fault = pit.fails("bad", {"kind": kind})
     assert (fault.err, fault.type) == ("TOOL_FAILED", type_)
     assert words in fault.message
+
+
+@BAD
+def test_what_is_no_event_is_refused(listening, kind, type_, words):
+    assert_is_refused(listening, kind, type_, words)
+    listening.call("one")
+    await_named(listening, "report.one")
     assert not named(listening, "report.bad")
+
+
+@BAD
+def test_it_is_refused_too_where_nobody_listens(kind, type_, words):
+    with Pit.open(reports(), listens=None) as pit:
+        assert_is_refused(pit.await_ready(), kind, type_, words)
+        pit.call("one")
+
+
+@BAD
+def test_it_is_refused_too_where_results_may_hold_markers(kind, type_, words):
+    pool = reports(on_unserialisable="marker")
+    with Pit.open(pool, listens=True) as pit:
+        assert_is_refused(pit.await_ready(), kind, type_, words)
 
 
 def test_a_number_of_numpy_is_a_measurement(listening):

@@ -7,6 +7,7 @@ import asyncio
 import os
 import signal
 import threading
+import time
 
 from snakepit_bridge import ThreadSafeAdapter, telemetry, tool
 
@@ -77,6 +78,25 @@ class Reports(ThreadSafeAdapter):
             yield from range(1000)
 
     @tool
+    def spans_for_ever(self) -> None:
+        while True:
+            with telemetry.span("for.ever"):
+                pass
+
+    @tool
+    def correlation(self) -> str:
+        return telemetry.get_correlation_id()
+
+    @tool
+    def flood(self, seconds: float) -> int:
+        count = 0
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            telemetry.emit("flood", {"i": 1}, {"t": "xxxxx"})
+            count += 1
+        return count
+
+    @tool
     def bad(self, kind: str) -> None:
         if kind == "name":
             telemetry.emit("")
@@ -84,6 +104,8 @@ class Reports(ThreadSafeAdapter):
             telemetry.emit("report.bad", {"size": "large"})
         elif kind == "metadata":
             telemetry.emit("report.bad", {}, {"thing": {"deep": object()}})
+        elif kind == "correlation":
+            telemetry.emit("report.bad", correlation_id=0)
         elif kind == "array":
             import numpy
 

@@ -137,9 +137,16 @@ class Pit:
 
     @classmethod
     def open(
-        cls, *pools: dict, text: str | None = None, listens: bool = False, **top: Any
+        cls,
+        *pools: dict,
+        text: str | None = None,
+        listens: bool | None = False,
+        **top: Any,
     ) -> Pit:
-        """Opens pools that are given as dicts, or YAML text. `listens`: to events."""
+        """Opens pools that are given as dicts, or YAML text.
+
+        `listens` to events; None: neither that nor more of a log than warnings.
+        """
         yaml = (text or json.dumps({**top, "pools": list(pools)})).encode()
         return cls._open(
             lambda options, pit, why: lib.open_memory(
@@ -158,7 +165,7 @@ class Pit:
         )
 
     @classmethod
-    def _open(cls, function: Callable[..., int], listens: bool = False) -> Pit:
+    def _open(cls, function: Callable[..., int], listens: bool | None = False) -> Pit:
         lines: list[Line] = []
 
         def log(_user: Any, level: int, event: bytes, line: bytes) -> None:
@@ -180,7 +187,7 @@ class Pit:
         options = raw.OpenOptions(
             size=ctypes.sizeof(raw.OpenOptions),
             log=raw.LogFunction(log),
-            log_level=1,
+            log_level=LEVELS.index("warning" if listens is None else "info"),
             session_ended=raw.EndedFunction(session_ended),
             event=raw.EventFunction(event) if listens else raw.EventFunction(),
         )
