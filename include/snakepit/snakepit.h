@@ -139,11 +139,12 @@ SNAKEPIT_API snakepit_err snakepit_await_ready(snakepit *pit,
                                                snakepit_message *why);
 
 // Ends everything: new calls are refused at once, running calls get `grace_ms` to
-// finish, then whatever is unanswered is answered with SHUTTING_DOWN and the workers
-// are stopped; generators of streams are closed before, as after any cancel. Returns
-// when every worker has exited and every callback has run. No other thread may be
-// inside the library with this pit when this returns; answers that are still held stay
-// valid. NULL is fine. Not from a callback.
+// finish, then whatever is unanswered is answered with SHUTTING_DOWN. Tools that still
+// run, those of calls that were given up before too, are cancelled as ever: they clean
+// up, or their worker is killed after cancel_grace_ms. Then the workers are stopped.
+// Returns when every worker has exited and every callback has run. No other thread may
+// be inside the library with this pit when this returns; answers that are still held
+// stay valid. NULL is fine. Not from a callback.
 SNAKEPIT_API void snakepit_close(snakepit *pit, uint32_t grace_ms);
 
 // ---- Call ---------------------------------------------------------------------

@@ -424,7 +424,7 @@ void snakepit_close(snakepit *pit, uint32_t grace_ms)
     for (size_t i = 0; i < pit->count; i++) {
         sp_pool_end_all(pit->pools[i].pool);
     }
-    await_pools(pit, sp_pool_closes_streams, SP_NEVER);
+    await_pools(pit, sp_pool_awaits_tools, SP_NEVER);
     sp_drain_finish(pit);
     sp_sessions_close(&pit->sessions);
     sp_loop_stop(pit);

@@ -95,12 +95,20 @@ bool sp_pool_is_busy(struct sp_pool *pool)
     return busy;
 }
 
-bool sp_pool_closes_streams(struct sp_pool *pool)
+bool sp_pool_is_closing(struct sp_pool *pool)
 {
     pthread_mutex_lock(&pool->lock);
-    bool closes = pool->closing_streams > 0;
+    bool closing = pool->state == SP_POOL_STOPPING;
     pthread_mutex_unlock(&pool->lock);
-    return closes;
+    return closing;
+}
+
+bool sp_pool_awaits_tools(struct sp_pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    bool awaits = pool->orphans > 0;
+    pthread_mutex_unlock(&pool->lock);
+    return awaits;
 }
 
 void sp_pool_close(struct sp_pool *pool)

@@ -102,8 +102,7 @@ struct sp_pool {
     struct sp_link ended;      // asynchronous calls whose callback has not run
     struct sp_link questions;  // asynchronous calls that wait for a reply
     uint32_t orphans;
-    uint32_t closing_streams; // of these
-    uint32_t placed;          // calls in slots, orphans excluded
+    uint32_t placed; // calls in slots, orphans excluded
     uint64_t last_call;
     uint64_t ran_average;      // ticks that a call takes to run; 0: not known
     _Atomic uint32_t peer_cpu; // where the last asynchronous call ended
@@ -119,9 +118,11 @@ snakepit_err sp_pool_open(const struct sp_pool_options *options,
 void sp_pool_begin_close(struct sp_pool *pool);
 // True while calls that were admitted have not ended.
 bool sp_pool_is_busy(struct sp_pool *pool);
-// True while the iterators of streams that were given up are being closed; a worker
-// that does not get to it is killed after cancel_grace_ms.
-bool sp_pool_closes_streams(struct sp_pool *pool);
+// True once new calls are refused.
+bool sp_pool_is_closing(struct sp_pool *pool);
+// True while tools run whose calls were given up, so that they clean up; a worker that
+// does not get to it is killed after cancel_grace_ms.
+bool sp_pool_awaits_tools(struct sp_pool *pool);
 // Ends all calls that have not ended, with SHUTTING_DOWN.
 void sp_pool_end_all(struct sp_pool *pool);
 // The owner's last word: no seats, no unended calls. Frees the pool with its last

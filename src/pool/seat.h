@@ -34,7 +34,6 @@ struct sp_orphan {
     uint32_t lease;
     bool told;   // the worker was asked to cancel it
     bool served; // in the middle of another call, so it adds no load
-    bool stream; // its tool's iterator is being closed
 };
 
 struct sp_seat {

@@ -155,7 +155,6 @@ static struct sp_orphan *orphan_of(struct sp_call *call)
         .slot = call->slot,
         .lease = call->request_lease,
         .served = call->served,
-        .stream = call->stream != NULL,
     };
     call->served = false;
     call->parcel = NULL;
@@ -173,7 +172,6 @@ static void leave_orphan(struct sp_pool *pool, struct sp_call *call)
     call->seat = NULL;
     pool->placed--;
     pool->orphans++;
-    pool->closing_streams += orphan->stream ? 1 : 0;
     pool->hooks.attention(pool->hooks.user);
 }
 
@@ -280,7 +278,7 @@ void sp_pool_bury_orphan(struct sp_pool *pool,
         sp_schedule_set_load(&pool->schedule, seat, seat->load - 1);
     }
     pool->orphans--;
-    if (orphan->stream && --pool->closing_streams == 0) {
+    if (pool->orphans == 0 && pool->state == SP_POOL_STOPPING) {
         pool->hooks.changed(pool->hooks.user);
     }
     sp_free(orphan);

@@ -489,6 +489,7 @@ static uint32_t fill_batch(struct sp_supervisor *supervisor)
 void sp_supervisor_start_more(struct sp_supervisor *supervisor)
 {
     if (supervisor->stopping || supervisor->failed || supervisor->falling_back ||
+        sp_pool_is_closing(supervisor->pool) ||
         uv_is_active((uv_handle_t *)&supervisor->timer) ||
         !sp_supervisor_template_is_settled(supervisor)) {
         return;

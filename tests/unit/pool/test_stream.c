@@ -222,10 +222,10 @@ static void closing_early_cancels_and_leaves_an_orphan(void **state)
     assert_int_equal(scene->slot->request.cancel, 1);
     assert_int_equal(atomic_load(&scene->slot->result.state) & SP_SLOT_SLEEPER, 0);
     assert_int_equal(fixture.pool->counters.cancelled, 1);
-    assert_true(sp_pool_closes_streams(fixture.pool));
+    assert_true(sp_pool_awaits_tools(fixture.pool));
     finish(scene);
     (void)fixture_tick(&fixture, 10);
-    assert_false(sp_pool_closes_streams(fixture.pool));
+    assert_false(sp_pool_awaits_tools(fixture.pool));
     assert_int_equal(scene->side->seat->load, 0);
 }
 
