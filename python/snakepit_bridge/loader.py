@@ -56,6 +56,11 @@ def _import(name: str) -> ModuleType | None:
         missing = error.name or ""
         if name == missing or name.startswith(missing + "."):
             return None
+        package = missing.partition(".")[0]
+        error.msg = (
+            f"{error.msg}; if {package} is a package, install it where the worker "
+            f"runs: {sys.executable} -m pip install {package}"
+        )
         raise
     except (TypeError, ValueError):
         # What import_module says of a relative or an empty name.

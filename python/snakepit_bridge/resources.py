@@ -29,8 +29,8 @@ def current() -> Mapping[str, Any]:
 def load(adapter_class: type, settings: Configuration) -> None:
     """Loads the pool's resources, unless this process or its template has done so.
 
-    Raises AdapterError if the class does not say how, or whatever its `load_resource`
-    raises.
+    Raises AdapterError if the class does not say how, or from whatever its
+    `load_resource` raises.
     """
     global _loaded
     if _loaded is not None or not settings.preload_resources:
@@ -39,10 +39,20 @@ def load(adapter_class: type, settings: Configuration) -> None:
     folder = settings.paths[0] if settings.paths else ""
     _loaded = MappingProxyType(
         {
-            path: load_one(os.path.join(folder, path), kind)
+            path: _load_one(load_one, os.path.join(folder, path), kind)
             for path, kind in settings.preload_resources
         }
     )
+
+
+def _load_one(load_one: Callable[[str, str], Any], path: str, kind: str) -> Any:
+    try:
+        return load_one(path, kind)
+    except Exception as error:
+        raise AdapterError(
+            f"preload_resources: {path} (type {kind!r}) could not be loaded: "
+            f"{type(error).__name__}: {error}"
+        ) from error
 
 
 def forget() -> None:

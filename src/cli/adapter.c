@@ -60,11 +60,13 @@ static int run_with(struct sp_cli *cli, const char *wanted, struct line *line)
     if (python.has_bridge) {
         status = become(cli, python.executable, line);
     } else {
-        sp_cli_complain(cli,
-                        "%s has no snakepit_bridge; install it with %s -m pip install, "
-                        "or name another interpreter with --python",
-                        wanted,
-                        wanted);
+        sp_cli_complain(
+            cli,
+            "%s has no snakepit_bridge; make an environment that has it "
+            "(%s -m venv env && env/bin/pip install ./python, in Snakepit's "
+            "sources) and name that with --python env/bin/python",
+            wanted,
+            wanted);
     }
     sp_interpreter_fini(&python);
     return status;

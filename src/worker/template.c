@@ -297,7 +297,9 @@ static void on_output(uv_poll_t *poll, int status, int events)
 
 static void on_start_timeout(uv_timer_t *timer)
 {
-    kill_template(timer->data, "it was not ready within start_timeout_ms");
+    kill_template(timer->data,
+                  "it was not ready within start_timeout_ms; raise that, or "
+                  "make the adapter's import and initialize() faster");
 }
 
 static void on_fork_timeout(uv_timer_t *timer)

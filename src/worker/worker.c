@@ -95,6 +95,12 @@ static struct sp_exit peek_patiently(const struct sp_process *process)
     return end;
 }
 
+// A tool that replaces or stops its process is not to be sent again.
+static bool may_be_a_tools_doing(const struct sp_worker *worker)
+{
+    return atomic_load(&worker->replaced) || atomic_load(&worker->silent);
+}
+
 // Any thread, once: tells the owner that the calls of this worker can be failed.
 static void report_loss(struct sp_worker *worker, const struct sp_exit *end)
 {
@@ -113,7 +119,7 @@ static void report_loss(struct sp_worker *worker, const struct sp_exit *end)
         struct sp_worker_loss loss = {.cause = cause,
                                       .last_output = tail,
                                       .by_us = because != NULL &&
-                                               !atomic_load(&worker->replaced)};
+                                               !may_be_a_tools_doing(worker)};
         worker->options.hooks.lost(worker->options.hooks.user, worker, &loss);
     }
     pthread_mutex_unlock(&worker->lost_lock);
@@ -437,7 +443,9 @@ static void on_output(uv_poll_t *poll, int status, int events)
 
 static void on_start_timeout(uv_timer_t *timer)
 {
-    sp_worker_fail_start(timer->data, "it was not ready within start_timeout_ms");
+    sp_worker_fail_start(timer->data,
+                         "it was not ready within start_timeout_ms; raise that, or "
+                         "make the adapter's import and initialize() faster");
 }
 
 static void on_kill_timeout(uv_timer_t *timer)
@@ -461,6 +469,7 @@ static void on_heartbeat(uv_timer_t *timer)
     }
     if (worker->missed >= worker->options.heartbeat_max_missed) {
         uv_timer_stop(timer);
+        atomic_store(&worker->silent, true);
         sp_worker_kill(worker, "it did not answer its heartbeats");
         return;
     }

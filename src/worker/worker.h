@@ -95,6 +95,7 @@ struct sp_worker {
     uint32_t missed;             // heartbeats in a row without an answer
     uint32_t probe_slot;
     bool greeted;                 // its service thread answers
+    _Atomic bool silent;          // it was killed since its service thread did not
     bool failed;                  // it reported that it cannot start
     bool adapter_failed;          // and that this was the adapter's doing
     char failure[SP_FAILURE_MAX]; // its words, or ours

@@ -296,7 +296,11 @@ def test_resources_are_loaded_once_before_the_adapter_is_built(
 @pytest.mark.parametrize(
     ("adapter", "words"),
     [
-        ("lives.Resources", "No such file"),
+        (
+            "lives.Resources",
+            r"preload_resources: \S*nowhere \(type 'model'\) could not be loaded: "
+            "FileNotFoundError: .*No such file",
+        ),
         ("lives.Asking", "Asking cannot load them"),
     ],
 )

@@ -129,7 +129,11 @@ def test_lesson_09_a_pool_is_ready_when_all_its_workers_are(open_pit, gate):
 # ---- 10: failed starts ---------------------------------------------------------------
 
 TRACEBACKS = [
-    ("broken_import", "ModuleNotFoundError", "a_module_that_does_not_exist"),
+    (
+        "broken_import",
+        "ModuleNotFoundError",
+        "-m pip install a_module_that_does_not_exist",
+    ),
     ("broken_syntax", "SyntaxError", "broken"),
     ("starts.Constructor", "ValueError", "the constructor says no"),
     ("starts.Initialize", "ValueError", "initialize says no"),

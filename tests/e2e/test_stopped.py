@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A worker that is stopped while it runs a call from within a host's tool."""
+"""A worker that is stopped: while it runs a call, or one from within a host's tool."""
 
 from __future__ import annotations
 
@@ -72,3 +72,20 @@ def test_a_stopped_worker_broke_no_protocol(one, timeout_ms, way):
     assert one.stats().violations == 0
     (other,) = one.await_replacement(row)
     assert one.call("pid") == other.pid
+
+
+def test_a_tool_that_stops_its_worker_is_not_to_be_sent_again(open_pit, profile):
+    pit = open_pit(
+        pool(
+            profile,
+            adapter="asks.Asks",
+            pool_size=1,
+            heartbeat_interval_ms=100,
+            heartbeat_max_missed=2,
+        )
+    )
+    fault = pit.fails("stop_yourself", timeout_ms=20_000)
+    # It ran, and may be what has stopped the worker.
+    assert (fault.err, fault.stage) == ("WORKER_DIED", "running")
+    assert fault.cause == "killed by us because it did not answer its heartbeats"
+    assert pit.call("ping") == "pong"

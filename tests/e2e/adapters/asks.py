@@ -54,6 +54,11 @@ class Asks(ThreadSafeAdapter):
         os.kill(os.getpid(), signal.SIGKILL)
 
     @tool
+    def stop_yourself(self):
+        os.kill(os.getpid(), signal.SIGSTOP)
+        signal.pause()  # this thread may be the last one that stops
+
+    @tool
     def host(self, tool, **arguments):
         """Asks, and returns what came."""
         return self.session_context.call_host_tool(tool, **arguments)
