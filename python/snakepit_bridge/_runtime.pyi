@@ -141,6 +141,11 @@ def set_on_cancel(function: Callable[[int], object] | None) -> None:
     of the extension. What it raises is printed.
     """
 
+def set_finisher(function: Callable[[Any], object]) -> None:
+    """`function(awaitable)` runs what a function returned that can be awaited, and
+    returns what it comes to.
+    """
+
 def set_streams(opener: Callable[[Any], Iterator[Any]], chunk: type) -> None:
     """`opener(iterator)` makes an iterator of an asynchronous one; executors drive it.
 
