@@ -217,7 +217,7 @@ def require_thread_safe(method: Method) -> Method:
     """Makes a method raise RuntimeError unless its adapter declares thread safety."""
 
     @functools.wraps(method)
-    def guarded(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def guarded(self: Any, /, *args: Any, **kwargs: Any) -> Any:
         if declared_thread_safe(type(self)) is not True:
             raise RuntimeError(undeclared_warning(type(self)))
         return method(self, *args, **kwargs)

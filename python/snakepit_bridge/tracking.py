@@ -245,7 +245,7 @@ def _counted_plain(method: Method, begin: Begin) -> Method:
     lasting = frozenset(LASTING)
 
     @functools.wraps(method)
-    def tracked(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def tracked(self: Any, /, *args: Any, **kwargs: Any) -> Any:
         try:
             tracker = self._snakepit_tracker
             tally = tracker._mine.tally
@@ -267,7 +267,7 @@ def _counted_plain(method: Method, begin: Begin) -> Method:
 
 def _counted_coroutine(method: Method, begin: Begin) -> Method:
     @functools.wraps(method)
-    async def tracked(self: Any, *args: Any, **kwargs: Any) -> Any:
+    async def tracked(self: Any, /, *args: Any, **kwargs: Any) -> Any:
         request = begin(self)
         try:
             with request:
@@ -280,7 +280,7 @@ def _counted_coroutine(method: Method, begin: Begin) -> Method:
 
 def _counted_generator(method: Method, begin: Begin) -> Method:
     @functools.wraps(method)
-    def tracked(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def tracked(self: Any, /, *args: Any, **kwargs: Any) -> Any:
         request = begin(self)
         source = method(self, *args, **kwargs)
         step = functools.partial(source.send, None)
@@ -309,7 +309,7 @@ def _counted_generator(method: Method, begin: Begin) -> Method:
 
 def _counted_async_generator(method: Method, begin: Begin) -> Method:
     @functools.wraps(method)
-    async def tracked(self: Any, *args: Any, **kwargs: Any) -> Any:
+    async def tracked(self: Any, /, *args: Any, **kwargs: Any) -> Any:
         request = begin(self)
         source = method(self, *args, **kwargs)
         step = functools.partial(source.asend, None)
