@@ -105,12 +105,14 @@ def _list(items: Iterable[Any], steps: _Steps, depth: int) -> list[Any]:
 
 def _map(pairs: Iterable[tuple[Any, Any]], steps: _Steps, depth: int) -> dict[Any, Any]:
     _check_depth(steps, depth)
-    return {
-        _key(key, (*steps, ".keys()"), depth + 1): _plain(
-            value, (*steps, f"[{repr(key)[:80]}]"), depth + 1
-        )
-        for key, value in pairs
-    }
+    result: dict[Any, Any] = {}
+    for key, value in pairs:
+        plain = _key(key, (*steps, ".keys()"), depth + 1)
+        if plain in result:
+            what = f"two keys arrive as {repr(plain)[:80]}"
+            _fail(ValueError, what, steps, "; make them differ")
+        result[plain] = _plain(value, (*steps, f"[{repr(key)[:80]}]"), depth + 1)
+    return result
 
 
 def _key(key: Any, steps: _Steps, depth: int) -> Any:

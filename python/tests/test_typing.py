@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Programs of adapter authors under mypy --strict, for each Python that they may name."""
+"""Programs of adapter authors under mypy --strict, for several versions of Python."""
 
 from __future__ import annotations
 
@@ -45,8 +45,10 @@ def test_what_the_documentation_recommends_is_well_typed(
     program = tmp_path / "sums.py"
     program.write_text(PROGRAM)
     checked = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--python-version", version]
-        + ["--config-file", "", "--cache-dir", str(tmp_path), str(program)],
+        [
+            *(sys.executable, "-m", "mypy", "--strict", "--python-version", version),
+            *("--config-file", "", "--cache-dir", str(tmp_path), str(program)),
+        ],
         env={"MYPYPATH": str(PYTHON), "PATH": ""},
         capture_output=True,
         text=True,
