@@ -143,6 +143,7 @@ struct sp_encoder {
     uint8_t *heap;
     size_t heap_size;
     uint32_t depth;
+    bool passed; // they are arguments, not a result: errors say so
     bool strict; // tools will read it again: no markers, no lists or maps as keys
     // Blocks that the encoded tensors lie in; one reference to each is held. Whoever
     // moves them elsewhere sets `block_count` to 0; the others are dropped by the next

@@ -279,7 +279,7 @@ static const struct sp_refusal *
 head_of(struct sp_tensor_head *head, const Py_buffer *view, bool *swapped)
 {
     static const struct sp_refusal contradiction = {
-        &PyExc_ValueError, "a buffer that contradicts itself", "copy it first"};
+        &PyExc_ValueError, "a buffer that contradicts itself", "copy it first", NULL};
     head->dtype = sp_dtype_of_format(view->format, view->itemsize, swapped);
     if (head->dtype == NULL) {
         return &sp_no_array_of_numbers;

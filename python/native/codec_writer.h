@@ -31,6 +31,7 @@ struct sp_refusal {
     PyObject **error;   // the exception's class
     const char *what;   // NULL: "cannot encode" and the value's type
     const char *remedy; // follows the place
+    const char *passed; // instead, where the value is an argument; NULL: the same
 };
 
 extern const struct sp_refusal sp_no_plain_value;

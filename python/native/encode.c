@@ -84,7 +84,7 @@ static int write_large_int(struct sp_encoder *encoder,
                            const struct sp_place *place)
 {
     static const struct sp_refusal too_large = {
-        &PyExc_OverflowError, "an integer beyond 64 bits", "return it as text"};
+        &PyExc_OverflowError, "an integer beyond 64 bits", "return it as text", "pass it as text"};
     unsigned long long number = PyLong_AsUnsignedLongLong(value);
     if (number == (unsigned long long)-1 && PyErr_Occurred()) {
         return sp_encoder_refuse(encoder, value, place, &too_large);
@@ -170,7 +170,8 @@ static int write_other_text(struct sp_encoder *encoder,
     static const struct sp_refusal no_unicode = {
         &PyExc_ValueError,
         "text with lone surrogates",
-        "return bytes, or replace them: text.encode('utf-8', 'replace').decode()"};
+        "return bytes, or replace them: text.encode('utf-8', 'replace').decode()",
+        "pass bytes, or replace them: text.encode('utf-8', 'replace').decode()"};
     PyObject *utf8 = PyUnicode_AsUTF8String(value);
     if (utf8 == NULL) {
         return PyErr_ExceptionMatches(PyExc_UnicodeEncodeError)
@@ -289,7 +290,8 @@ static int write_key(struct sp_encoder *encoder,
         &PyExc_TypeError,
         NULL,
         "keys are texts, numbers, booleans, None or bytes; a list of pairs can have "
-        "others"};
+        "others",
+        NULL};
     struct sp_place place = {.outer = outer, .index = -1};
     size_t begin = (size_t)(encoder->at - encoder->start);
     if (write_value(encoder, key, &place) != 0) {

@@ -82,7 +82,7 @@ def _text(value: str, steps: _Steps) -> str:
         value.encode()
     except UnicodeEncodeError:
         remedy = (
-            "; return bytes, or replace them: text.encode('utf-8', 'replace').decode()"
+            "; pass bytes, or replace them: text.encode('utf-8', 'replace').decode()"
         )
         _fail(ValueError, "text with lone surrogates", steps, remedy)
     return str.__str__(value)
@@ -91,7 +91,7 @@ def _text(value: str, steps: _Steps) -> str:
 def _integer(value: int, steps: _Steps) -> int:
     if not -(2**63) <= value < 2**64:
         what = "an integer beyond 64 bits"
-        _fail(OverflowError, what, steps, "; return it as text")
+        _fail(OverflowError, what, steps, "; pass it as text")
     return int.__int__(value)
 
 

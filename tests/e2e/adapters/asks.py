@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import os
 import signal
 import threading
@@ -166,6 +167,32 @@ class Asks(ThreadSafeAdapter):
     @tool
     def sum_kept(self):
         return sum(memoryview(self.kept).tolist())
+
+    @tool
+    async def in_an_executor(self):
+        """What a pool's thread is told without the call's context, and gets with it."""
+        loop = asyncio.get_running_loop()
+        context = self.session_context
+
+        def caught(ask):
+            try:
+                return ask()
+            except RuntimeError as error:
+                return str(error)
+
+        def ask():
+            return context.call_host_tool("echo", value=1)
+
+        def put():
+            context.put("key", 1)
+
+        run = contextvars.copy_context().run
+        return [
+            await loop.run_in_executor(None, caught, ask),
+            await loop.run_in_executor(None, caught, put),
+            await loop.run_in_executor(None, run, ask),
+            await loop.run_in_executor(None, run, lambda: self.session_id),
+        ]
 
     @tool
     def on_a_thread(self):
