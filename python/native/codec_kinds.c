@@ -16,7 +16,10 @@ const struct sp_refusal sp_no_plain_value = {
     "return plain values, or set on_unserialisable: marker",
     "pass plain values, or set on_unserialisable: marker"};
 const struct sp_refusal sp_no_array_of_numbers = {
-    &PyExc_TypeError, NULL, "only arrays of numbers cross; convert it, as by astype()", NULL};
+    &PyExc_TypeError,
+    NULL,
+    "only arrays of numbers cross; convert it, as by astype()",
+    NULL};
 const struct sp_refusal sp_too_many_dimensions = {
     &PyExc_ValueError, "a tensor of more than 8 dimensions", "reshape it", NULL};
 

@@ -83,8 +83,10 @@ static int write_large_int(struct sp_encoder *encoder,
                            PyObject *value,
                            const struct sp_place *place)
 {
-    static const struct sp_refusal too_large = {
-        &PyExc_OverflowError, "an integer beyond 64 bits", "return it as text", "pass it as text"};
+    static const struct sp_refusal too_large = {&PyExc_OverflowError,
+                                                "an integer beyond 64 bits",
+                                                "return it as text",
+                                                "pass it as text"};
     unsigned long long number = PyLong_AsUnsignedLongLong(value);
     if (number == (unsigned long long)-1 && PyErr_Occurred()) {
         return sp_encoder_refuse(encoder, value, place, &too_large);
