@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import array
 import asyncio
 import contextvars
 import os
@@ -252,6 +253,7 @@ class Asks(ThreadSafeAdapter):
             "tuple": {"rows": [{(1, 2): 3}]},
             "object": [1, object()],
             "huge": {"n": 2**64},
+            "array": {"rows": [1, array.array("d", [1])]},
             "broken": [Broken()],
         }[kind]
         return self.values_caught("put", ["k", value])
