@@ -88,7 +88,8 @@ SNAKEPIT_API snakepit_writer *snakepit_writer_new(void);
 SNAKEPIT_API void snakepit_writer_free(snakepit_writer *writer);
 SNAKEPIT_API void snakepit_writer_reset(snakepit_writer *writer);
 
-// A map of `pairs` pairs: the next 2 * pairs values are key, value, key, value.
+// A map of `pairs` pairs: the next 2 * pairs values are key, value, key, value. Keys are
+// texts, numbers, booleans, nil or bytes.
 SNAKEPIT_API void snakepit_writer_map(snakepit_writer *writer, uint32_t pairs);
 // An array of the next `items` values.
 SNAKEPIT_API void snakepit_writer_array(snakepit_writer *writer, uint32_t items);
@@ -113,9 +114,9 @@ SNAKEPIT_API snakepit_err snakepit_writer_json(snakepit_writer *writer,
                                                size_t bytes,
                                                snakepit_message *why);
 // The first error: NO_MEMORY, INVALID_ARGUMENT (a tensor that is none, a null text, a
-// text or bytes of 4 GiB, more than 128 containers inside each other), or MALFORMED (no
-// value, a container that still wants values, more than one value, or what
-// snakepit_writer_json() refused).
+// text or bytes of 4 GiB, more than 128 containers inside each other, a container or a
+// tensor as a key), or MALFORMED (no value, a container that still wants values, more
+// than one value, or what snakepit_writer_json() refused).
 SNAKEPIT_API snakepit_err snakepit_writer_error(const snakepit_writer *writer);
 // The same, and says in `why` what is wrong, where in the value, and the remedy; of a
 // writer without an error `why` is empty.

@@ -143,7 +143,9 @@ struct sp_encoder {
     uint8_t *heap;
     size_t heap_size;
     uint32_t depth;
-    bool strict; // tools will read it again: no markers, no lists or maps as keys
+    bool passed; // they are arguments, not a result: errors say so
+    bool strict; // tools will read it again: no markers, no lists or maps as keys, no
+                 // arrays
     // Blocks that the encoded tensors lie in; one reference to each is held. Whoever
     // moves them elsewhere sets `block_count` to 0; the others are dropped by the next
     // begin.
@@ -175,10 +177,10 @@ void sp_encoder_end(struct sp_encoder *encoder);
 // the place ("cannot encode object at result['a'][3]"), OverflowError: an integer
 // beyond 64 bits, ValueError: text with surrogates; as the codec's `on_unserialisable`
 // says, and always so where the encoder is strict; then a key that is a list or a map
-// is a TypeError too. In any case ValueError: nested deeper than SP_DEPTH_MAX, more
-// than SP_BODY_MAX bytes; RuntimeError: a container changed meanwhile; MemoryError: no
-// heap, or no block; and what user code raises. After a failure nothing of the answer
-// is of use, and no block is held.
+// and an array are TypeErrors too. In any case ValueError: nested deeper than
+// SP_DEPTH_MAX, more than SP_BODY_MAX bytes; RuntimeError: a container changed
+// meanwhile; MemoryError: no heap, or no block; and what user code raises. After a
+// failure nothing of the answer is of use, and no block is held.
 int sp_encode(struct sp_encoder *encoder, PyObject *value);
 
 // A new block that the answer keeps besides its tensors, for a body that is not inline.

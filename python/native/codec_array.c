@@ -279,7 +279,7 @@ static const struct sp_refusal *
 head_of(struct sp_tensor_head *head, const Py_buffer *view, bool *swapped)
 {
     static const struct sp_refusal contradiction = {
-        &PyExc_ValueError, "a buffer that contradicts itself", "copy it first"};
+        &PyExc_ValueError, "a buffer that contradicts itself", "copy it first", NULL};
     head->dtype = sp_dtype_of_format(view->format, view->itemsize, swapped);
     if (head->dtype == NULL) {
         return &sp_no_array_of_numbers;
@@ -295,11 +295,23 @@ head_of(struct sp_tensor_head *head, const Py_buffer *view, bool *swapped)
     return sound ? NULL : &contradiction;
 }
 
+// The memory of an array is the message's, and a session outlives that.
+static int
+refuse_kept(struct sp_encoder *encoder, PyObject *value, const struct sp_place *place)
+{
+    static const struct sp_refusal no_array = {
+        &PyExc_TypeError, NULL, "a session keeps no arrays; put their bytes", NULL};
+    return sp_encoder_refuse(encoder, value, place, &no_array);
+}
+
 static int write_array(struct sp_encoder *encoder,
                        PyObject *value,
                        const Py_buffer *view,
                        const struct sp_place *place)
 {
+    if (encoder->strict) {
+        return refuse_kept(encoder, value, place);
+    }
     struct sp_tensor_head head = {0};
     bool swapped = false;
     const struct sp_refusal *why = head_of(&head, view, &swapped);
@@ -358,7 +370,7 @@ int sp_encoder_tensor(struct sp_encoder *encoder,
                       struct sp_tensor *tensor,
                       const struct sp_place *place)
 {
-    if (tensor->block == NULL) {
+    if (tensor->block == NULL || encoder->strict) {
         return sp_encoder_buffer(encoder, (PyObject *)tensor, place);
     }
     struct sp_tensor_head head = {

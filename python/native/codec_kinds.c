@@ -11,14 +11,20 @@
 #define MARKER_DEPTH 2u // containers of a marker
 
 const struct sp_refusal sp_no_plain_value = {
-    &PyExc_TypeError, NULL, "return plain values, or set on_unserialisable: marker"};
+    &PyExc_TypeError,
+    NULL,
+    "return plain values, or set on_unserialisable: marker",
+    "pass plain values, or set on_unserialisable: marker"};
 const struct sp_refusal sp_no_array_of_numbers = {
-    &PyExc_TypeError, NULL, "only arrays of numbers cross; convert it, as by astype()"};
+    &PyExc_TypeError,
+    NULL,
+    "only arrays of numbers cross; convert it, as by astype()",
+    NULL};
 const struct sp_refusal sp_too_many_dimensions = {
-    &PyExc_ValueError, "a tensor of more than 8 dimensions", "reshape it"};
+    &PyExc_ValueError, "a tensor of more than 8 dimensions", "reshape it", NULL};
 
 static const struct sp_refusal not_kept = {
-    &PyExc_TypeError, NULL, "only plain values are kept"};
+    &PyExc_TypeError, NULL, "only plain values are kept", NULL};
 
 // ---- Markers ------------------------------------------------------------------
 
@@ -116,18 +122,21 @@ static bool is_in_key(const struct sp_place *place)
 
 // ---- Refusing -----------------------------------------------------------------
 
-static PyObject *refusal_text(PyObject *value,
+static PyObject *refusal_text(const struct sp_encoder *encoder,
+                              PyObject *value,
                               const struct sp_place *place,
                               const struct sp_refusal *why)
 {
+    const char *remedy =
+        encoder->passed && why->passed != NULL ? why->passed : why->remedy;
     PyObject *path = sp_encoder_path(place);
     PyObject *type = type_name(value);
     PyObject *text = NULL;
     if (path != NULL && type != NULL) {
         text = why->what != NULL
-                   ? PyUnicode_FromFormat("%s at %U; %s", why->what, path, why->remedy)
+                   ? PyUnicode_FromFormat("%s at %U; %s", why->what, path, remedy)
                    : PyUnicode_FromFormat(
-                         "cannot encode %U at %U; %s", type, path, why->remedy);
+                         "cannot encode %U at %U; %s", type, path, remedy);
     }
     Py_XDECREF(type);
     Py_XDECREF(path);
@@ -146,7 +155,7 @@ int sp_encoder_refuse(struct sp_encoder *encoder,
         return write_marker(encoder, value);
     }
     bool is_kept = encoder->strict && why == &sp_no_plain_value;
-    PyObject *text = refusal_text(value, place, is_kept ? &not_kept : why);
+    PyObject *text = refusal_text(encoder, value, place, is_kept ? &not_kept : why);
     if (text != NULL) {
         PyErr_SetObject(*why->error, text);
         Py_DECREF(text);

@@ -31,6 +31,7 @@ struct sp_refusal {
     PyObject **error;   // the exception's class
     const char *what;   // NULL: "cannot encode" and the value's type
     const char *remedy; // follows the place
+    const char *passed; // instead, where the value is an argument; NULL: the same
 };
 
 extern const struct sp_refusal sp_no_plain_value;
@@ -66,6 +67,36 @@ int sp_encoder_open_map(struct sp_encoder *encoder,
 int sp_encoder_kind(struct sp_encoder *encoder,
                     PyObject *value,
                     const struct sp_place *place);
+
+// Whether what begins with this byte is a list or a map.
+static inline bool sp_head_is_container(uint8_t head)
+{
+    return (head & 0xe0) == 0x80 || (head >= 0xdc && head <= 0xdf);
+}
+
+// Whether it is an extension: a tensor.
+static inline bool sp_head_is_extension(uint8_t head)
+{
+    return (head >= 0xc7 && head <= 0xc9) || (head >= 0xd4 && head <= 0xd8);
+}
+
+// Whether a key arrives as what it is. Of such keys no two are alike in a dict.
+static inline bool sp_key_stays(PyObject *key)
+{
+    return PyUnicode_CheckExact(key) || PyLong_CheckExact(key) ||
+           PyFloat_CheckExact(key) || PyBytes_CheckExact(key) || PyBool_Check(key) ||
+           key == Py_None;
+}
+
+// Takes down in `seen`, a set that is made at the first, how a key arrives that does
+// not stay what it is. It was written at `begin`, as the last thing. ValueError: as
+// another one of them.
+int sp_keys_note(struct sp_encoder *encoder,
+                 PyObject **seen,
+                 size_t begin,
+                 const struct sp_place *map);
+// ValueError if one of these arrives as a key of `items`, a list of pairs, that stays.
+int sp_keys_check(PyObject *seen, PyObject *items, const struct sp_place *map);
 
 // Moves to a private buffer that has room for `more` bytes.
 int sp_encoder_grow(struct sp_encoder *encoder, size_t more);

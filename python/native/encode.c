@@ -83,8 +83,10 @@ static int write_large_int(struct sp_encoder *encoder,
                            PyObject *value,
                            const struct sp_place *place)
 {
-    static const struct sp_refusal too_large = {
-        &PyExc_OverflowError, "an integer beyond 64 bits", "return it as text"};
+    static const struct sp_refusal too_large = {&PyExc_OverflowError,
+                                                "an integer beyond 64 bits",
+                                                "return it as text",
+                                                "pass it as text"};
     unsigned long long number = PyLong_AsUnsignedLongLong(value);
     if (number == (unsigned long long)-1 && PyErr_Occurred()) {
         return sp_encoder_refuse(encoder, value, place, &too_large);
@@ -170,7 +172,8 @@ static int write_other_text(struct sp_encoder *encoder,
     static const struct sp_refusal no_unicode = {
         &PyExc_ValueError,
         "text with lone surrogates",
-        "return bytes, or replace them: text.encode('utf-8', 'replace').decode()"};
+        "return bytes, or replace them: text.encode('utf-8', 'replace').decode()",
+        "pass bytes, or replace them: text.encode('utf-8', 'replace').decode()"};
     PyObject *utf8 = PyUnicode_AsUTF8String(value);
     if (utf8 == NULL) {
         return PyErr_ExceptionMatches(PyExc_UnicodeEncodeError)
@@ -280,37 +283,37 @@ write_tuple(struct sp_encoder *encoder, PyObject *tuple, const struct sp_place *
     return 0;
 }
 
-// Whether what begins with this byte is a list or a map.
-static bool is_container(uint8_t head)
-{
-    return (head & 0xe0) == 0x80 || (head >= a_list.tag && head <= a_map.tag + 1);
-}
-
-static int
-write_key(struct sp_encoder *encoder, PyObject *key, const struct sp_place *outer)
+static int write_key(struct sp_encoder *encoder,
+                     PyObject *key,
+                     const struct sp_place *outer,
+                     PyObject **seen)
 {
     static const struct sp_refusal no_key = {
         &PyExc_TypeError,
         NULL,
         "keys are texts, numbers, booleans, None or bytes; a list of pairs can have "
-        "others"};
+        "others",
+        NULL};
     struct sp_place place = {.outer = outer, .index = -1};
     size_t begin = (size_t)(encoder->at - encoder->start);
     if (write_value(encoder, key, &place) != 0) {
         return -1;
     }
-    return encoder->strict && is_container(encoder->start[begin])
-               ? sp_encoder_refuse(encoder, key, &place, &no_key)
-               : 0;
+    if (encoder->strict && sp_head_is_container(encoder->start[begin])) {
+        return sp_encoder_refuse(encoder, key, &place, &no_key);
+    }
+    return sp_key_stays(key) ? 0 : sp_keys_note(encoder, seen, begin, outer);
 }
 
+// `seen`: of the map's keys, for sp_keys_note().
 static int write_pair(struct sp_encoder *encoder,
                       PyObject *key,
                       PyObject *value,
-                      const struct sp_place *outer)
+                      const struct sp_place *outer,
+                      PyObject **seen)
 {
     struct sp_place place = {.outer = outer, .key = key};
-    if (write_key(encoder, key, outer) != 0) {
+    if (write_key(encoder, key, outer, seen) != 0) {
         return -1;
     }
     return write_value(encoder, value, &place);
@@ -318,8 +321,10 @@ static int write_pair(struct sp_encoder *encoder,
 
 // The dict is locked whenever this thread is attached, so PyDict_Next() sees it whole;
 // but each item may let others at it.
-static int
-write_pairs(struct sp_encoder *encoder, PyObject *dict, const struct sp_place *outer)
+static int write_pairs(struct sp_encoder *encoder,
+                       PyObject *dict,
+                       const struct sp_place *outer,
+                       PyObject **seen)
 {
     Py_ssize_t size = PyDict_GET_SIZE(dict);
     Py_ssize_t position = 0;
@@ -332,7 +337,7 @@ write_pairs(struct sp_encoder *encoder, PyObject *dict, const struct sp_place *o
     while (written <= size && PyDict_Next(dict, &position, &key, &value)) {
         Py_INCREF(key);
         Py_INCREF(value);
-        int result = written == size ? 0 : write_pair(encoder, key, value, outer);
+        int result = written == size ? 0 : write_pair(encoder, key, value, outer, seen);
         Py_DECREF(key);
         Py_DECREF(value);
         if (result != 0) {
@@ -344,14 +349,28 @@ write_pairs(struct sp_encoder *encoder, PyObject *dict, const struct sp_place *o
     return written == size ? 0 : sp_encoder_changed(outer);
 }
 
+// Ends a map whose keys were `seen`, which it takes, as it takes its items. `result` is
+// what became of writing it.
+static int
+check_keys(PyObject *seen, PyObject *items, const struct sp_place *outer, int result)
+{
+    if (result == 0) {
+        result = items == NULL ? -1 : sp_keys_check(seen, items, outer);
+    }
+    Py_XDECREF(items);
+    Py_DECREF(seen);
+    return result;
+}
+
 static int
 write_dict(struct sp_encoder *encoder, PyObject *dict, const struct sp_place *outer)
 {
+    PyObject *seen = NULL;
     int result;
     Py_BEGIN_CRITICAL_SECTION(dict);
-    result = write_pairs(encoder, dict, outer);
+    result = write_pairs(encoder, dict, outer, &seen);
     Py_END_CRITICAL_SECTION();
-    return result;
+    return seen == NULL ? result : check_keys(seen, PyDict_Items(dict), outer, result);
 }
 
 // A subclass of dict has an order of its own (OrderedDict), which only its items()
@@ -360,6 +379,7 @@ static int write_mapping(struct sp_encoder *encoder,
                          PyObject *mapping,
                          const struct sp_place *outer)
 {
+    PyObject *seen = NULL;
     PyObject *items = PyMapping_Items(mapping);
     if (items == NULL) {
         return -1;
@@ -375,10 +395,14 @@ static int write_mapping(struct sp_encoder *encoder,
                 : write_pair(encoder,
                              PyTuple_GET_ITEM(pair, 0),
                              PyTuple_GET_ITEM(pair, 1),
-                             outer);
+                             outer,
+                             &seen);
+    }
+    encoder->depth--;
+    if (seen != NULL) {
+        return check_keys(seen, items, outer, result);
     }
     Py_DECREF(items);
-    encoder->depth--;
     return result;
 }
 

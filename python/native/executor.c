@@ -259,7 +259,7 @@ static PyObject *call_tool(struct sp_executor *executor,
                                                  arguments.values,
                                                  PY_VECTORCALL_ARGUMENTS_OFFSET,
                                                  arguments.names);
-    if (result == NULL || sp_stream_is(result)) {
+    if (result == NULL || sp_stream_runs(result)) {
         executor->shapes = sp_fault_shapes(runtime->codec, &arguments);
     }
     sp_arguments_fini(&arguments);

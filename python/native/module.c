@@ -143,6 +143,12 @@ static PyObject *runtime_set_hinter(PyObject *module, PyObject *function)
     return runtime == NULL ? NULL : keep(&runtime->hinter, function);
 }
 
+static PyObject *runtime_set_finisher(PyObject *module, PyObject *function)
+{
+    struct sp_runtime *runtime = attached(module);
+    return runtime == NULL ? NULL : keep(&runtime->finisher, function);
+}
+
 static PyObject *runtime_set_streams(PyObject *module, PyObject *arguments)
 {
     PyObject *opener;
@@ -460,6 +466,10 @@ static PyMethodDef methods[] = {
      METH_FASTCALL,
      "ask(name, arguments): what the host's tool of that name returns."},
     {"emit", runtime_emit, METH_O, "Hands an event to the host, without waiting."},
+    {"set_finisher",
+     runtime_set_finisher,
+     METH_O,
+     "Sets what runs a result that can be awaited."},
     {"set_streams",
      runtime_set_streams,
      METH_VARARGS,

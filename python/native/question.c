@@ -136,9 +136,11 @@ static int encode(struct asking *asking, PyObject *arguments, struct sp_body *bo
     }
     sp_executor_begin_body(executor, asking->id);
     executor->encodes = true;
+    executor->encoder.passed = true;
     executor->encoder.strict = is_put(asking->name);
     int rc = sp_encode(&executor->encoder, pair);
     executor->encoder.strict = false;
+    executor->encoder.passed = false;
     executor->encodes = false;
     Py_DECREF(pair);
     if (rc != 0) {

@@ -404,10 +404,25 @@ static uint32_t join_leases(struct stream *stream)
     return stream->lease;
 }
 
-PyObject *sp_stream_run(struct sp_executor *executor,
-                        const struct sp_slot_request *request,
-                        PyObject *result,
-                        snakepit_err *err)
+// Runs a coroutine, which is taken, to its end; what it comes to, or NULL.
+static PyObject *
+finish(const struct sp_executor *executor, PyObject *awaitable, snakepit_err *err)
+{
+    PyObject *finisher = executor->runtime->finisher;
+    *err = SNAKEPIT_TOOL_FAILED;
+    if (finisher == NULL) {
+        return awaitable; // is refused as a value
+    }
+    PyObject *result = PyObject_CallOneArg(finisher, awaitable);
+    Py_DECREF(awaitable);
+    return result;
+}
+
+// Hands over what there is, and gives what is left for the answer.
+static PyObject *hand_over(struct sp_executor *executor,
+                           const struct sp_slot_request *request,
+                           PyObject *result,
+                           snakepit_err *err)
 {
     struct stream stream = {
         .executor = executor,
@@ -431,6 +446,24 @@ PyObject *sp_stream_run(struct sp_executor *executor,
     }
     Py_DECREF(left);
     return stream.list;
+}
+
+PyObject *sp_stream_run(struct sp_executor *executor,
+                        const struct sp_slot_request *request,
+                        PyObject *result,
+                        snakepit_err *err)
+{
+    if (sp_stream_awaits(result)) {
+        result = finish(executor, result, err);
+    }
+    if (result == NULL) {
+        return NULL;
+    }
+    if (request->kind == SP_CALL_STREAM || sp_stream_is(result)) {
+        return hand_over(executor, request, result, err);
+    }
+    Py_CLEAR(executor->shapes);
+    return result;
 }
 
 void sp_stream_leave(struct sp_executor *executor, uint32_t *lease)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What becomes of a tool that returns an iterator: its items are handed to the host one
-// by one while the call runs, or collected for a caller who wants one answer.
+// by one while the call runs, or collected for a caller who wants one answer. And of
+// one that returns a coroutine: it is run, and what it comes to is the result.
 #ifndef NATIVE_STREAM_H
 #define NATIVE_STREAM_H
 
@@ -16,18 +17,33 @@ static inline bool sp_stream_is(PyObject *value)
            (type->tp_as_async != NULL && type->tp_as_async->am_anext != NULL);
 }
 
+// Whether a value is a coroutine, or anything else that can be awaited.
+static inline bool sp_stream_awaits(PyObject *value)
+{
+    const PyAsyncMethods *methods = Py_TYPE(value)->tp_as_async;
+    return methods != NULL && methods->am_await != NULL;
+}
+
+// Whether a value is not what the call comes to, but has to be run for that: the user
+// code that it is made of has not ended.
+static inline bool sp_stream_runs(PyObject *value)
+{
+    return sp_stream_is(value) || sp_stream_awaits(value);
+}
+
 // Whether a call needs sp_stream_run() between its tool and its answer.
 static inline bool sp_stream_wants(const struct sp_slot_request *request,
                                    PyObject *result)
 {
     return request->kind == SP_CALL_STREAM ||
-           (request->kind == SP_CALL_TOOL && sp_stream_is(result));
+           (request->kind == SP_CALL_TOOL && sp_stream_runs(result));
 }
 
 // Runs what the tool returned, which is taken, to its end; gives what the answer is
-// made of. A call for a stream: the chunks went through the tube, the iterator's return
-// value is given (None for a tool that returned a plain value, which was the one
-// chunk). Any other call: a list of the items, at most SP_COLLECT_MAX.
+// made of. What can be awaited is awaited first, and is the result. A call for a
+// stream: the chunks went through the tube, the iterator's return value is given (None
+// for a tool that returned a plain value, which was the one chunk). Any other call: a
+// list of the items, at most SP_COLLECT_MAX; or the plain value that was awaited.
 //
 // NULL with an exception and `err`: the iterator raised, an item cannot be encoded, or
 // the host wants no more (Cancelled). However it ends, an iterator that has `close` was

@@ -5,6 +5,7 @@
 // its type.
 #include "tensor.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -33,6 +34,8 @@
 #define DTYPE_ROW(name, number, size, numpy) \
     {SNAKEPIT_##name, (size), (numpy), FORMAT_##name},
 static const struct sp_dtype dtypes[] = {SNAKEPIT_DTYPES(DTYPE_ROW)};
+#define DTYPE_NAME(name, number, size, numpy) ", " numpy
+static const char names[] = SNAKEPIT_DTYPES(DTYPE_NAME);
 #define DTYPES (sizeof(dtypes) / sizeof(dtypes[0]))
 
 const struct sp_dtype *sp_dtype_of_number(uint32_t number)
@@ -58,11 +61,21 @@ static const char *canonical_name(const char *name)
     return name;
 }
 
+// Whether NumPy's short name says this type: a letter and the bytes, "f4", or "?" for
+// bool. In front may stand an order of bytes that is the machine's.
+static bool is_short_name(const char *name, const struct sp_dtype *dtype)
+{
+    char wanted[16];
+    name += *name != '\0' && strchr("<=|", *name) != NULL ? 1 : 0;
+    (void)snprintf(wanted, sizeof wanted, "%c%u", dtype->name[0], dtype->size);
+    return strcmp(name, strcmp(name, "?") == 0 ? dtype->format : wanted) == 0;
+}
+
 const struct sp_dtype *sp_dtype_of_name(const char *name)
 {
     const char *canonical = canonical_name(name);
     for (size_t i = 0; i < DTYPES; i++) {
-        if (strcmp(dtypes[i].name, canonical) == 0) {
+        if (strcmp(dtypes[i].name, canonical) == 0 || is_short_name(name, &dtypes[i])) {
             return &dtypes[i];
         }
     }
@@ -456,7 +469,11 @@ static int parse_dtype(struct sp_tensor_head *head, PyObject *dtype)
     const char *dot = strrchr(text, '.');
     head->dtype = sp_dtype_of_name(dot == NULL ? text : dot + 1);
     if (head->dtype == NULL) {
-        PyErr_Format(PyExc_ValueError, "a tensor cannot have the dtype %.100R", name);
+        PyErr_Format(PyExc_ValueError,
+                     "a tensor cannot have the dtype %.100R; it can have %s, or the "
+                     "short name of one, such as 'f4'",
+                     name,
+                     names + 2);
     }
     Py_DECREF(name);
     return head->dtype == NULL ? -1 : 0;

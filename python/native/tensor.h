@@ -17,12 +17,13 @@ struct sp_codec;
 
 struct sp_dtype {
     snakepit_dtype number;
-    uint32_t size;      // bytes of one element
-    const char *name;   // NumPy's: "float32"
+    uint32_t size;    // bytes of one element
+    const char *name; // NumPy's: "float32"; the short one is its first letter and size
     const char *format; // the buffer protocol's: "f"
 };
 
-// NULL: the number or name is no dtype.
+// NULL: the number or name is no dtype. Names are NumPy's, long or short ("f4", "<f4",
+// "?"), and those of Python's types.
 const struct sp_dtype *sp_dtype_of_number(uint32_t number);
 const struct sp_dtype *sp_dtype_of_name(const char *name);
 // By a buffer's format and item size; `swapped` says whether the numbers are in the

@@ -1,14 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The C extension: a worker's end of the shared memory. See python/native."""
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, final
-
-if sys.version_info >= (3, 12):
-    from collections.abc import Buffer as _Buffer
-else:
-    class _Buffer: ...
 
 class Cancelled(BaseException):
     """The host no longer wants the running call's answer.
@@ -20,7 +14,7 @@ class UnknownTool(LookupError):
     """No tool has the name that was called. Answers a call as UNKNOWN_TOOL."""
 
 @final
-class Tensor(_Buffer):
+class Tensor:
     """An array of numbers in shared memory, packed in C order.
 
     An argument is read-only and stays valid for as long as Python holds it or a view of
@@ -42,6 +36,9 @@ class Tensor(_Buffer):
         """The number of dimensions."""
     def tobytes(self) -> bytes:
         """A copy of the data, packed in C order."""
+    # Only Python 3.12 has the method, but for every version it says that a tensor
+    # exports the buffer protocol.
+    def __buffer__(self, flags: int, /) -> memoryview: ...
     def __len__(self) -> int:
         """The extent of the first dimension. Raises TypeError if there is none."""
     def __dlpack__(
@@ -139,6 +136,11 @@ def set_hinter(function: Callable[[str], str]) -> None:
 def set_on_cancel(function: Callable[[int], object] | None) -> None:
     """`function(call)` is told the number of each call that is cancelled, on a thread
     of the extension. What it raises is printed.
+    """
+
+def set_finisher(function: Callable[[Any], object]) -> None:
+    """`function(awaitable)` runs what a function returned that can be awaited, and
+    returns what it comes to.
     """
 
 def set_streams(opener: Callable[[Any], Iterator[Any]], chunk: type) -> None:

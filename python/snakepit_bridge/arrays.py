@@ -24,9 +24,9 @@ def empty(shape: int | Sequence[int], dtype: Any = "float32") -> Any:
     to be filled through ``memoryview(...)``. Outside of a worker it is one of NumPy's
     in ordinary memory, or a memoryview.
 
-    `shape` counts elements; `dtype` is NumPy's name, or a type with such a name. Raises
-    ValueError for an unknown dtype or a negative extent, MemoryError if the pool's
-    shared memory is used up.
+    `shape` counts elements; `dtype` is NumPy's name, long or short (``"float32"``,
+    ``"f4"``, ``"<f4"``), or a type with such a name. Raises ValueError for an unknown
+    dtype or a negative extent, MemoryError if the pool's shared memory is used up.
     """
     if not runtime.is_attached():
         return standalone.empty(shape, dtype)

@@ -8,12 +8,12 @@ one thread goes to `get_thread_local`; what all threads change is touched under
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import inspect
 import threading
 import time
 import warnings
+from collections.abc import Coroutine
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Callable, TypeVar, cast
 
@@ -21,10 +21,12 @@ from . import configuration
 from .base_adapter import BaseAdapter, call_tool, tool
 from .declaration import declared_thread_safe, undeclared_warning
 from .request import Request
-from .tools import SAFE_MARK
-from .tracking import RequestTracker
+from .tools import SAFE_MARK, not_of_an_instance
+from .tracking import RequestTracker, counted
 
 if TYPE_CHECKING:
+    import asyncio
+
     from typing_extensions import Self
 
 __all__ = [
@@ -99,6 +101,7 @@ class ThreadSafeAdapter(BaseAdapter):
     _snakepit_storage: ThreadLocalStorage
     _snakepit_tracker: RequestTracker
     _snakepit_started: float
+    _snakepit_turn: asyncio.Lock | None  # for the event loop's thread alone
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Makes lock and counts: a subclass may forget ``super().__init__()``."""
@@ -107,6 +110,7 @@ class ThreadSafeAdapter(BaseAdapter):
         self._snakepit_storage = ThreadLocalStorage()
         self._snakepit_tracker = RequestTracker()
         self._snakepit_started = time.monotonic()
+        self._snakepit_turn = None
         self._lock = self._snakepit_lock
         return self
 
@@ -145,11 +149,12 @@ class ThreadSafeAdapter(BaseAdapter):
     def get_stats_dict(self) -> dict[str, Any]:
         """A new dict with the adapter's counts, the caller's to change.
 
-        `total_requests`, `active_requests` and `thread_utilization` (requests by thread
-        name) count calls of `thread_safe_method` methods, each once however deep they
-        call each other; `max_workers` is the number of threads that run calls;
-        `uptime_seconds`, `adapter_class` and `thread_safe` (whether the class declares
-        it) say the rest.
+        `total_requests`, `active_requests` and `thread_utilization` (requests by the
+        name of the thread that began them) count calls of `thread_safe_method` methods,
+        each once however deep they call each other, and active until a coroutine or a
+        generator that it gave has ended; `max_workers` is the number of threads that
+        run calls; `uptime_seconds`, `adapter_class` and `thread_safe` (whether the
+        class declares it) say the rest.
         """
         stats = self._snakepit_tracker.get_stats()
         stats["max_workers"] = configuration.current().executors
@@ -161,19 +166,32 @@ class ThreadSafeAdapter(BaseAdapter):
     def handle_request(self, request: Any) -> Any:
         """Answers a `Request`, or a mapping with `command` and `args`, and counts it.
 
-        ``_handle_request_impl`` is called without the lock, the older ``_dispatch``
-        with it. Without either the request goes to the tool that it names.
+        ``_handle_request_impl`` is called without the lock. The older ``_dispatch`` is
+        called with it; if it is async, requests are awaited one after the other, but
+        the lock is not held: it is one of threads, which nobody holds while he awaits.
+        Without either the request goes to the tool that it names.
         """
-        request = Request.of(request)
-        with self.track_request():
-            handler = getattr(self, "_handle_request_impl", None)
-            if handler is not None:
-                return handler(request)
-            handler = getattr(self, "_dispatch", None)
-            if handler is None:
-                return call_tool(self, request.command, request.args)
-            with self._snakepit_lock:
-                return handler(request)
+        return self._snakepit_answer(Request.of(request))
+
+    @counted
+    def _snakepit_answer(self, request: Any) -> Any:
+        handler = getattr(self, "_handle_request_impl", None)
+        if handler is not None:
+            return handler(request)
+        handler = getattr(self, "_dispatch", None)
+        if handler is None:
+            return call_tool(self, request.command, request.args)
+        with self._snakepit_lock:
+            result = handler(request)
+        return self._snakepit_turns(result) if inspect.iscoroutine(result) else result
+
+    async def _snakepit_turns(self, answer: Coroutine[Any, Any, Any]) -> Any:
+        if self._snakepit_turn is None:
+            import asyncio  # a worker without coroutines does not need it
+
+            self._snakepit_turn = asyncio.Lock()
+        async with self._snakepit_turn:
+            return await answer
 
 
 def thread_safe_method(method: Method) -> Method:
@@ -181,45 +199,25 @@ def thread_safe_method(method: Method) -> Method:
 
     It takes no lock: protecting what the method shares is the method's business. Works
     above or below ``@tool``; a public method with this decorator alone is a tool too.
+
+    Raises TypeError for what is not called on an instance: static and class methods,
+    and what cannot be called at all.
     """
-
-    @functools.wraps(method)
-    def tracked(self: Any, *args: Any, **kwargs: Any) -> Any:
-        try:
-            tally = self._snakepit_tracker._mine.tally
-        except AttributeError:  # not a ThreadSafeAdapter: nobody counts
-            return method(self, *args, **kwargs)
-        # RequestTracker.track_request, written out: it is on the way of every call.
-        if not tally.depth:
-            tally.total += 1
-        tally.depth += 1
-        try:
-            return method(self, *args, **kwargs)
-        finally:
-            tally.depth -= 1
-
-    made = _tracked_stream(method) if inspect.isgeneratorfunction(method) else tracked
+    if isinstance(method, (staticmethod, classmethod)):
+        raise TypeError(not_of_an_instance(method.__func__.__qualname__, type(method)))
+    if not callable(method):
+        kind = type(method).__name__
+        raise TypeError(f"@thread_safe_method decorates methods, not {kind} objects")
+    made = counted(method)
     setattr(made, SAFE_MARK, True)
     return cast(Method, made)
-
-
-def _tracked_stream(method: Callable[..., Any]) -> Callable[..., Any]:
-    """A generator counts as one request, active until it is closed."""
-
-    @functools.wraps(method)
-    def tracked(self: Any, *args: Any, **kwargs: Any) -> Any:
-        tracker = getattr(self, "_snakepit_tracker", None)
-        with contextlib.nullcontext() if tracker is None else tracker.track_request():
-            return (yield from method(self, *args, **kwargs))
-
-    return tracked
 
 
 def require_thread_safe(method: Method) -> Method:
     """Makes a method raise RuntimeError unless its adapter declares thread safety."""
 
     @functools.wraps(method)
-    def guarded(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def guarded(self: Any, /, *args: Any, **kwargs: Any) -> Any:
         if declared_thread_safe(type(self)) is not True:
             raise RuntimeError(undeclared_warning(type(self)))
         return method(self, *args, **kwargs)

@@ -3,6 +3,9 @@
 
 An executor calls plain functions and nothing else. `WAYS` is the one table that says
 what becomes of each kind; whoever hands a function to the runtime asks `plain` for it.
+What counts is the function that is called: a decorator may have changed the kind of the
+one below it. A plain function may return a coroutine all the same, made by the one that
+it decorates; executors hand that to `finished`.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import enum
 import functools
 import inspect
+from collections.abc import Awaitable
 from typing import Any, Callable
 
 from . import event_loop
@@ -33,29 +37,40 @@ class Kind(enum.Enum):
 
 
 def kind_of(function: Function) -> Kind:
-    """The kind of a function, a method or a partial, looked at below its decorators."""
-    inner: Any = function
+    """The kind of a function, a method or a partial, as a call of it will find it."""
+    called: Any = function
     while True:
-        below = inspect.unwrap(inner)
-        if isinstance(below, functools.partial):
-            below = below.func
-        if below is inner:
+        if isinstance(called, functools.partial):
+            called = called.func
+        elif inspect.ismethod(called):
+            called = called.__func__
+        else:
             break
-        inner = below
-    if inspect.iscoroutinefunction(inner):
+    if inspect.iscoroutinefunction(called):
         return Kind.COROUTINE
-    if inspect.isasyncgenfunction(inner):
+    if inspect.isasyncgenfunction(called):
         return Kind.ASYNC_GENERATOR
-    if inspect.isgeneratorfunction(inner):
+    if inspect.isgeneratorfunction(called):
         return Kind.GENERATOR
     return Kind.PLAIN
+
+
+def seems_to_stream(function: Function) -> bool:
+    """Whether a function streams, as far as can be seen without a call of it.
+
+    A plain one around a generator most often returns what that returns.
+    """
+    kind = kind_of(function)
+    if kind is Kind.PLAIN:
+        kind = kind_of(inspect.unwrap(function))
+    return kind.streams
 
 
 def plain(function: Function) -> Function:
     """`function` as something that an executor can call.
 
     A plain function is returned as it is, so it costs nothing. What calls return that
-    stream, an iterator, is driven by the executor.
+    streams, or can be awaited, is driven by the executor.
     """
     return WAYS[kind_of(function)](function)
 
@@ -67,12 +82,21 @@ def check_gives_one_value(what: str, function: Function) -> None:
         raise AdapterError(f"{what} is {kind.value}; only tools can stream")
 
 
-def finished(result: Any) -> Any:
-    """`result`, or what it comes to if it is a coroutine.
+def finished(result: Any, shielded: bool = False) -> Any:
+    """`result`, or what it comes to if it can be awaited.
 
-    For calls through methods of ours whose kind depends on what they call in turn.
+    A `shielded` one is not cancelled with the call. For calls of functions whose kind
+    tells too little: they may return what another one returned.
     """
-    return event_loop.run(result) if inspect.iscoroutine(result) else result
+    if inspect.iscoroutine(result):
+        return event_loop.run(result, shielded)
+    if hasattr(type(result), "__await__"):
+        return event_loop.run(_awaited(result), shielded)
+    return result
+
+
+async def _awaited(result: Awaitable[Any]) -> Any:
+    return await result
 
 
 def _as_it_is(function: Function) -> Function:

@@ -27,9 +27,10 @@ ASKED = object()  # the news that there is a question
 LIST = "snakepit.tools"  # the question for the names of the host's tools
 
 NO_CALL = (
-    "{what}: this code runs for no call of a host. Threads that a tool starts itself "
-    "have none; ask before they start, or start them with asyncio.to_thread in an "
-    "async tool"
+    "{what}: this code runs for no call of a host. Threads that a tool starts itself, "
+    "and those of pools (run_in_executor), have none; ask before they start, or in an "
+    "async tool start them with asyncio.to_thread, or hand them "
+    "contextvars.copy_context().run and the function"
 )
 
 

@@ -6,14 +6,12 @@ An instance whose constructor came to its end is cleaned up once, whatever happe
 
 from __future__ import annotations
 
-import inspect
 import sys
 from typing import Any, Callable, TypeVar
 
 from . import (
     calling,
     configuration,
-    event_loop,
     faults,
     resources,
     runtime,
@@ -62,9 +60,7 @@ def clean_up(adapter: Any) -> None:
     if not hasattr(adapter, "cleanup"):
         return
     try:
-        done = adapter.cleanup()
-        if inspect.iscoroutine(done):
-            event_loop.run(done, shielded=True)
+        calling.finished(adapter.cleanup(), shielded=True)
     except BaseException as error:
         text = faults.describe(error)[2]
         print(f"snakepit: cleanup of {type(adapter).__name__}: {text}", file=sys.stderr)

@@ -72,10 +72,7 @@ class SessionValues:
         if runtime.is_standalone():
             return self._ask_standalone(operation, arguments)
         if runtime.current_call() is None:
-            raise RuntimeError(
-                f"session_context.{operation}: session values are kept by the host, "
-                "and this code runs for no call of a host"
-            )
+            raise RuntimeError(host.NO_CALL.format(what=f"session_context.{operation}"))
         self._check_session(operation)
         what = f"session_context.{operation}"
         return host.ask(what, f"snakepit.session.{operation}", arguments)

@@ -31,6 +31,25 @@ FORMATS = {
 }
 NUMPY_ONLY = ("float16", "complex64", "complex128")
 
+# What Python's own types mean, and NumPy's short names: a letter and the bytes.
+_ALIASES = {
+    "float": "float64",
+    "int": "int64",
+    "complex": "complex128",
+    "?": "bool",
+    "b1": "bool",
+    "f2": "float16",
+    "f4": "float32",
+    "f8": "float64",
+    "c8": "complex64",
+    "c16": "complex128",
+    **{
+        f"{kind[0]}{size}": f"{kind}{8 * size}"
+        for kind in ("int", "uint")
+        for size in (1, 2, 4, 8)
+    },
+}
+
 
 class Cancelled(BaseException):
     """The host no longer wants the running call's answer.
@@ -113,8 +132,14 @@ def empty(shape: int | Sequence[int], dtype: str = "float32") -> Any:
     """
     extents = (shape,) if isinstance(shape, int) else tuple(shape)
     dtype = str(getattr(dtype, "name", None) or getattr(dtype, "__name__", dtype))
+    short = dtype[1:] if dtype[:1] in ("<", "=", "|") else dtype
+    dtype = _ALIASES.get(short, dtype)
     if dtype not in FORMATS and dtype not in NUMPY_ONLY:
-        raise ValueError(f"unknown dtype {dtype!r}; known: {', '.join(_known())}")
+        known = ", ".join(_known())
+        raise ValueError(
+            f"a tensor cannot have the dtype {dtype!r}; it can have {known}, or the "
+            "short name of one, such as 'f4'"
+        )
     if any(extent < 0 for extent in extents):
         raise ValueError(f"a shape has no negative extents: {extents}")
     try:

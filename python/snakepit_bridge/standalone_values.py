@@ -16,8 +16,6 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Any, Callable, NoReturn
 
-from . import errors
-
 DEPTH_MAX = 126  # containers inside each other; put and get add two of their own
 STEPS_NAMED = 10  # of a place that an error spells out
 
@@ -39,7 +37,7 @@ def kept(value: Any) -> Any:
     """A copy of `value` made of None, booleans, numbers, text, bytes, lists and dicts.
 
     Raises TypeError, OverflowError or ValueError, which name the place, as the encoder
-    does, and HostTypeError for arrays, as the host does.
+    does.
     """
     return _plain(value, (), 0)
 
@@ -66,7 +64,9 @@ def _converted(value: Any, steps: _Steps, depth: int) -> Any:
     """What is none of MessagePack's kinds."""
     if _is_numpy_scalar(value) and value.dtype.kind in "biuf":
         return float(value) if value.dtype.kind == "f" else value.item()
-    _refuse_arrays(value)
+    if _is_array(value):
+        remedy = "; a session keeps no arrays; put their bytes"
+        _fail(TypeError, _cannot_encode(value), steps, remedy)
     for kinds, way in _INSTEAD:
         if isinstance(value, kinds):
             _check_depth(steps, depth)
@@ -82,7 +82,7 @@ def _text(value: str, steps: _Steps) -> str:
         value.encode()
     except UnicodeEncodeError:
         remedy = (
-            "; return bytes, or replace them: text.encode('utf-8', 'replace').decode()"
+            "; pass bytes, or replace them: text.encode('utf-8', 'replace').decode()"
         )
         _fail(ValueError, "text with lone surrogates", steps, remedy)
     return str.__str__(value)
@@ -91,7 +91,7 @@ def _text(value: str, steps: _Steps) -> str:
 def _integer(value: int, steps: _Steps) -> int:
     if not -(2**63) <= value < 2**64:
         what = "an integer beyond 64 bits"
-        _fail(OverflowError, what, steps, "; return it as text")
+        _fail(OverflowError, what, steps, "; pass it as text")
     return int.__int__(value)
 
 
@@ -105,12 +105,14 @@ def _list(items: Iterable[Any], steps: _Steps, depth: int) -> list[Any]:
 
 def _map(pairs: Iterable[tuple[Any, Any]], steps: _Steps, depth: int) -> dict[Any, Any]:
     _check_depth(steps, depth)
-    return {
-        _key(key, (*steps, ".keys()"), depth + 1): _plain(
-            value, (*steps, f"[{repr(key)[:80]}]"), depth + 1
-        )
-        for key, value in pairs
-    }
+    result: dict[Any, Any] = {}
+    for key, value in pairs:
+        plain = _key(key, (*steps, ".keys()"), depth + 1)
+        if plain in result:
+            what = f"two keys arrive as {repr(plain)[:80]}"
+            _fail(ValueError, what, steps, "; make them differ")
+        result[plain] = _plain(value, (*steps, f"[{repr(key)[:80]}]"), depth + 1)
+    return result
 
 
 def _key(key: Any, steps: _Steps, depth: int) -> Any:
@@ -135,17 +137,12 @@ def _is_numpy_scalar(value: Any) -> bool:
     return numpy is not None and isinstance(value, numpy.generic)
 
 
-def _refuse_arrays(value: Any) -> None:
+def _is_array(value: Any) -> bool:
     try:
         memoryview(value)
     except (TypeError, ValueError, BufferError):
-        return
-    raise errors.HostTypeError(
-        "session_context.put: a value holds no arrays; put their bytes",
-        "snakepit.session.put",
-        "UNSERIALISABLE",
-        11,
-    )
+        return False
+    return True
 
 
 def _check_depth(steps: _Steps, depth: int) -> None:

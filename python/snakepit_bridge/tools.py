@@ -63,7 +63,7 @@ class ToolMetadata:
     description: str = ""
     parameters: list[ToolParameter] = field(default_factory=list)
     thread_safe: bool = False  # marked with thread_safe_method
-    streams: bool = False  # a generator, so that a call gives many values
+    streams: bool = False  # a generator, or around one: a call gives many values
 
     def as_message(self) -> dict[str, Any]:
         """The metadata as a dict that MessagePack can hold."""
@@ -130,6 +130,16 @@ def _mark(method: Method, mark: ToolMark) -> Method:
     return method
 
 
+def not_of_an_instance(name: str, kind: type) -> str:
+    """Why a static or a class method cannot have @thread_safe_method."""
+    what = "a static method" if kind is staticmethod else "a class method"
+    return (
+        f"@thread_safe_method counts calls of an adapter's instance, but {name} is "
+        f"{what}; make it a method with self, or leave @thread_safe_method out: @tool "
+        "alone makes it a tool"
+    )
+
+
 def check_name(name: str) -> None:
     """Raises ValueError unless the host can call something by this name."""
     if not name or name.startswith("_"):
@@ -145,7 +155,8 @@ def check_name(name: str) -> None:
 def collect(adapter: object) -> dict[str, Tool]:
     """The tools of an adapter instance by name, in alphabetical order.
 
-    Raises AdapterError if two methods claim one name.
+    Raises AdapterError if two methods claim one name, and for static and class methods
+    with `thread_safe_method`.
     """
     return _collect(type(adapter), lambda attribute, _: getattr(adapter, attribute))
 
@@ -186,6 +197,9 @@ def _marked_methods(adapter_class: type) -> Iterator[tuple[str, Any]]:
         )
         if not inspect.isfunction(target):
             continue
+        if target is not found and getattr(target, SAFE_MARK, False):
+            name = f"{adapter_class.__name__}.{attribute}"
+            raise AdapterError(not_of_an_instance(name, type(found)))
         if hasattr(target, TOOL_MARK):
             if _may_be_called(attribute, getattr(target, TOOL_MARK), adapter_class):
                 yield attribute, found
@@ -245,7 +259,7 @@ def _describe(attribute: str, function: Callable[..., Any]) -> Tool:
         description=_bounded(mark.description or _first_paragraph(function)),
         parameters=parameters_of(function),
         thread_safe=bool(getattr(function, SAFE_MARK, False)),
-        streams=calling.kind_of(function).streams,
+        streams=calling.seems_to_stream(function),
     )
     return Tool(metadata, function, attribute)
 

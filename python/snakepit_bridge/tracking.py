@@ -4,15 +4,25 @@
 Each thread counts in a tally of its own, which no other thread writes; a report adds
 them up. A lock is taken only where the set of tallies changes: when a thread counts for
 the first time, and in a report.
+
+What a plain function calls runs on its thread's stack, so its tally knows that the
+thread is inside of a request. Coroutines and generators stand still in between, and
+others run on their thread meanwhile: each is a `Request`, which a context variable
+names to what it calls.
 """
 
 from __future__ import annotations
 
+import functools
 import threading
+import types
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from contextvars import ContextVar
+from typing import Any, Callable
+
+from . import calling
 
 FINISHED_MAX = 256  # names of finished threads that are kept apart
 OTHERS = "(other finished threads)"
@@ -21,7 +31,7 @@ OTHERS = "(other finished threads)"
 class Tally:
     """One thread's counts. Owner: that thread; others read them as hints."""
 
-    __slots__ = ("depth", "name", "thread", "total")
+    __slots__ = ("inside", "name", "thread", "total")
 
     def __init__(self) -> None:
         """Counts for the calling thread."""
@@ -29,12 +39,73 @@ class Tally:
         self.name = thread.name
         self.thread = weakref.ref(thread)
         self.total = 0  # requests begun
-        self.depth = 0  # tracked methods that the thread is inside of
+        self.inside = False  # of a plain function that is a request
 
     def is_finished(self) -> bool:
         """Whether the thread has ended, so that nobody writes this tally any more."""
         thread = self.thread()
         return thread is None or not thread.is_alive()
+
+
+class Request:
+    """One request that need not run on one thread's stack. Begun by `RequestTracker`.
+
+    As a ``with`` block: it runs, and what the block calls is a part of it. Several
+    blocks may follow each other until `end`.
+    """
+
+    __slots__ = ("is_open", "outer", "token", "tracker")
+
+    def __init__(self, tracker: RequestTracker, is_active: bool = True) -> None:
+        """Under way, perhaps in a request of another tracker. One that is a part of a
+        plain function's is not active besides.
+        """
+        self.tracker = tracker
+        self.outer = _still_open(RUNNING.get())
+        self.is_open = True
+        self.token: Any = None
+        if is_active:
+            tracker._open_requests.add(id(self))
+
+    def __enter__(self) -> None:
+        """Names itself to what is called."""
+        self.token = RUNNING.set(self)
+
+    def __exit__(self, *_: object) -> None:
+        """Not any more."""
+        token, self.token = self.token, None
+        try:
+            RUNNING.reset(token)
+        except ValueError:
+            pass  # closed by somebody else than the one who ran it: in his context
+
+    def end(self) -> None:
+        """It is over. Twice is harmless."""
+        self.is_open = False
+        self.tracker._open_requests.discard(id(self))
+
+    def __del__(self) -> None:
+        """What was to end it never began."""
+        self.end()
+
+
+class Part:
+    """What stands for a request where it is a part of another one, or nobody counts."""
+
+    def __enter__(self) -> None:
+        """Nothing changes."""
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing changes."""
+
+    def end(self) -> None:
+        """Nothing ends."""
+
+
+PART = Part()
+
+# The innermost request, but for plain functions, that this code is a part of.
+RUNNING: ContextVar[Request | None] = ContextVar("snakepit_request", default=None)
 
 
 class RequestTracker:
@@ -47,6 +118,8 @@ class RequestTracker:
         self._finished: dict[str, int] = {}
         self._sweep_at = 64
         self._mine = _PerThread(self)
+        # Numbers of Request objects. Single operations of a set are atomic.
+        self._open_requests: set[int] = set()
 
     @property
     def tally(self) -> Tally:
@@ -55,28 +128,54 @@ class RequestTracker:
 
     @contextmanager
     def track_request(self) -> Iterator[None]:
-        """Counts the block as one request of the calling thread."""
-        tally = self._mine.tally
-        if not tally.depth:
-            tally.total += 1
-        tally.depth += 1
+        """Counts the block as one request of the calling thread; in coroutines too."""
+        request = self.begin()
         try:
-            yield
+            with request:
+                yield
         finally:
-            tally.depth -= 1
+            request.end()
+
+    def begin(self) -> Request | Part:
+        """A new request, counted, that lasts until its `end`. Inside of one: PART, or
+        where that is a plain function, whose stack other threads do not see, a request
+        that is not counted.
+        """
+        tally = self._mine.tally
+        if self.is_inside():
+            return PART
+        tally.total += not tally.inside
+        return Request(self, is_active=not tally.inside)
+
+    def is_inside(self) -> bool:
+        """Whether this code is a part of a request that is no plain function."""
+        request = RUNNING.get()
+        while request is not None:
+            if request.tracker is self and request.is_open:
+                return True
+            request = request.outer
+        return False
+
+    def lasting(self, result: Any) -> Any:
+        """What a plain function that was counted returned, one of LASTING: the request
+        goes on until that ends.
+        """
+        return LASTING[type(result)](Request(self), result)
 
     def get_stats(self) -> dict[str, Any]:
         """A new dict of the counts.
 
-        `total_requests`; `active_requests`, the threads inside of one;
-        `thread_utilization`, the number of requests by thread name.
+        `total_requests`; `active_requests`, those under way;
+        `thread_utilization`, the number of requests by the name of the thread that
+        began them.
         """
         with self._lock:
             self._sweep()
             utilization = dict(self._finished)
             for tally in filter(_has_counted, self._tallies):
                 utilization[tally.name] = utilization.get(tally.name, 0) + tally.total
-            active = sum(1 for tally in self._tallies if tally.depth)
+            active = sum(1 for tally in self._tallies if tally.inside)
+            active += len(self._open_requests)
         return {
             "total_requests": sum(utilization.values()),
             "active_requests": active,
@@ -105,6 +204,12 @@ class RequestTracker:
             self._finished[name] = self._finished.get(name, 0) + tally.total
 
 
+def _still_open(request: Request | None) -> Request | None:
+    while request is not None and not request.is_open:
+        request = request.outer
+    return request
+
+
 def _has_counted(tally: Tally) -> bool:
     return tally.total > 0
 
@@ -114,3 +219,143 @@ class _PerThread(threading.local):
 
     def __init__(self, tracker: RequestTracker) -> None:
         self.tally = tracker._open()
+
+
+# ---- Methods -------------------------------------------------------------------------
+
+Method = Callable[..., Any]
+Begin = Callable[[Any], "Request | Part"]
+
+
+def counted(method: Method) -> Method:
+    """`method` with its calls counted, where its object is a `ThreadSafeAdapter`.
+
+    What is async, or a generator, is so still, and active from its first step until it
+    has ended; so is what a plain method returns of these.
+    """
+    return _MAKERS[calling.kind_of(method)](method, _begin)
+
+
+def _begin(adapter: Any) -> Request | Part:
+    tracker: RequestTracker | None = getattr(adapter, "_snakepit_tracker", None)
+    return PART if tracker is None else tracker.begin()
+
+
+def _counted_plain(method: Method, begin: Begin) -> Method:
+    lasting = frozenset(LASTING)
+
+    @functools.wraps(method)
+    def tracked(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        try:
+            tracker = self._snakepit_tracker
+            tally = tracker._mine.tally
+        except AttributeError:  # not a ThreadSafeAdapter: nobody counts
+            return method(self, *args, **kwargs)
+        # RequestTracker.begin, written out: it is on the way of every call.
+        if tally.inside or (RUNNING.get() is not None and tracker.is_inside()):
+            return method(self, *args, **kwargs)
+        tally.total += 1
+        tally.inside = True
+        try:
+            result = method(self, *args, **kwargs)
+        finally:
+            tally.inside = False
+        return tracker.lasting(result) if type(result) in lasting else result
+
+    return tracked
+
+
+def _counted_coroutine(method: Method, begin: Begin) -> Method:
+    @functools.wraps(method)
+    async def tracked(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        request = begin(self)
+        try:
+            with request:
+                return await method(self, *args, **kwargs)
+        finally:
+            request.end()
+
+    return tracked
+
+
+def _counted_generator(method: Method, begin: Begin) -> Method:
+    @functools.wraps(method)
+    def tracked(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        request = begin(self)
+        source = method(self, *args, **kwargs)
+        step = functools.partial(source.send, None)
+        try:
+            while True:
+                # Whoever takes the item is no part of the request.
+                with request:
+                    item = step()
+                try:
+                    step = functools.partial(source.send, (yield item))
+                except GeneratorExit:
+                    raise
+                except BaseException as error:
+                    step = functools.partial(source.throw, error)
+        except StopIteration as stop:
+            return stop.value
+        finally:
+            try:
+                with request:
+                    source.close()
+            finally:
+                request.end()
+
+    return tracked
+
+
+def _counted_async_generator(method: Method, begin: Begin) -> Method:
+    @functools.wraps(method)
+    async def tracked(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        request = begin(self)
+        source = method(self, *args, **kwargs)
+        step = functools.partial(source.asend, None)
+        try:
+            while True:
+                with request:
+                    item = await step()
+                try:
+                    step = functools.partial(source.asend, (yield item))
+                except GeneratorExit:
+                    raise
+                except BaseException as error:
+                    step = functools.partial(source.athrow, error)
+        except StopAsyncIteration:
+            return
+        finally:
+            try:
+                with request:
+                    await source.aclose()
+            finally:
+                request.end()
+
+    return tracked
+
+
+_MAKERS: dict[calling.Kind, Callable[[Method, Begin], Method]] = {
+    calling.Kind.PLAIN: _counted_plain,
+    calling.Kind.COROUTINE: _counted_coroutine,
+    calling.Kind.GENERATOR: _counted_generator,
+    calling.Kind.ASYNC_GENERATOR: _counted_async_generator,
+}
+
+
+# What a plain method was given by another one, as the rest of its own request.
+
+
+def _given(request: Request) -> Request:
+    return request
+
+
+def _made(request: Request, made: Any) -> Any:
+    return made
+
+
+LASTING: dict[type, Callable[[Request, Any], Any]] = {
+    types.CoroutineType: _counted_coroutine(_made, _given),
+    types.GeneratorType: _counted_generator(_made, _given),
+    types.AsyncGeneratorType: _counted_async_generator(_made, _given),
+}

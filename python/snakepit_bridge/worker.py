@@ -15,6 +15,7 @@ import threading
 from typing import Any
 
 from . import (
+    calling,
     checking,
     configuration,
     errors,
@@ -167,6 +168,7 @@ class Worker:
         runtime.native.set_formatter(faults.answer)
         runtime.native.set_refusal(errors.refusal)
         runtime.native.set_hinter(answers.hint)
+        runtime.native.set_finisher(calling.finished)
         runtime.native.set_streams(streaming.driven, StreamChunk)
         runtime.native.set_on_unserialisable(self.settings.on_unserialisable)
 

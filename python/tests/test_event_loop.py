@@ -77,6 +77,14 @@ def decorated(function: Any) -> Any:
     return wrapper
 
 
+def awaiting(function: Any) -> Any:
+    @functools.wraps(function)
+    async def wrapper(*args: Any) -> Any:
+        return function(*args)
+
+    return wrapper
+
+
 @pytest.mark.parametrize(
     ("function", "kind"),
     [
@@ -84,15 +92,46 @@ def decorated(function: Any) -> Any:
         (lambda: 1, Kind.PLAIN),
         (coroutine, Kind.COROUTINE),
         (Holder().method, Kind.COROUTINE),
-        (decorated(coroutine), Kind.COROUTINE),
+        (decorated(coroutine), Kind.PLAIN),
         (functools.partial(coroutine, None), Kind.COROUTINE),
-        (decorated(functools.partial(decorated(coroutine), None)), Kind.COROUTINE),
+        (functools.partial(Holder().method), Kind.COROUTINE),
+        (awaiting(generator), Kind.COROUTINE),
+        (awaiting(len), Kind.COROUTINE),
+        (decorated(generator), Kind.PLAIN),
         (generator, Kind.GENERATOR),
         (async_generator, Kind.ASYNC_GENERATOR),
     ],
 )
-def test_kinds_are_seen_below_decorators(function: Any, kind: Kind) -> None:
+def test_kinds_are_those_of_what_is_called(function: Any, kind: Kind) -> None:
     assert calling.kind_of(function) is kind
+
+
+@pytest.mark.parametrize(
+    ("function", "streams"),
+    [
+        (generator, True),
+        (async_generator, True),
+        (decorated(generator), True),
+        (awaiting(generator), False),
+        (decorated(len), False),
+        (coroutine, False),
+    ],
+)
+def test_what_a_plain_decorator_is_around_tells_whether_it_streams(
+    function: Any, streams: bool
+) -> None:
+    assert calling.seems_to_stream(function) is streams
+
+
+class Awaitable:
+    def __await__(self) -> Any:
+        return coroutine().__await__()
+
+
+@pytest.mark.parametrize("make", [decorated(coroutine), Awaitable])
+def test_what_can_be_awaited_is_finished(make: Any) -> None:
+    assert calling.finished(make()) == "awaited"
+    assert calling.finished("a value") == "a value"
 
 
 def test_every_kind_has_a_way() -> None:

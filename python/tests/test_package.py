@@ -71,8 +71,17 @@ def test_without_numpy_empty_is_a_memoryview(dtype: str) -> None:
     assert standalone._plain((), dtype).nbytes == view.itemsize
 
 
+SHORT = ["?", "b1", "u1", "i2", "=u4", "|i8", "f2", "<f4", "f8", "c8", "<c16", "float"]
+
+
+@pytest.mark.parametrize("dtype", SHORT)
+def test_empty_takes_numpys_short_names(dtype: str) -> None:
+    numpy = pytest.importorskip("numpy")
+    assert snakepit_bridge.empty(2, dtype).dtype == numpy.dtype(dtype)
+
+
 def test_empty_refuses_what_is_no_array() -> None:
-    with pytest.raises(ValueError, match="unknown dtype 'float99'"):
+    with pytest.raises(ValueError, match="dtype 'float99'; it can have bool, int8"):
         snakepit_bridge.empty(3, "float99")
     with pytest.raises(ValueError, match="negative"):
         snakepit_bridge.empty((2, -1))

@@ -95,5 +95,5 @@ def test_outside_of_a_call_a_worker_has_no_values(
     host: Host, monkeypatch: pytest.MonkeyPatch, use: Callable[[SessionContext], object]
 ) -> None:
     monkeypatch.setattr(runtime, "current_call", lambda: None)
-    with pytest.raises(RuntimeError, match="kept by the host"):
+    with pytest.raises(RuntimeError, match="runs for no call of a host"):
         use(SessionContext("s"))

@@ -270,3 +270,116 @@ def test_twenty_threads_agree(threaded: ThreadedShowcaseAdapter) -> None:
     assert stats["cache_hits"] == 80
     assert stats["total_requests"] == 101
     assert len(stats["thread_utilization"]) == 21
+
+
+# ---- Bad input -----------------------------------------------------------------------
+
+
+def test_echo_takes_an_argument_of_any_name(process: ShowcaseAdapter) -> None:
+    arguments = {"self": 1, "arguments": 2, "name": 3}
+    assert process.echo(**arguments) == arguments
+
+
+@pytest.mark.parametrize("tool", ["compute_intensive", "matrix_multiply"])
+@pytest.mark.parametrize(
+    ("data", "kind", "text"),
+    [
+        (None, TypeError, "{} is a list of numbers or an array, not NoneType"),
+        (5, TypeError, "{} is a list of numbers or an array, not int"),
+        ("12", TypeError, "{} is a list of numbers or an array, not str"),
+        (b"12", TypeError, "{} is a list of numbers or an array, not bytes"),
+        ({"a": 1}, TypeError, "{} is a list of numbers or an array, not dict"),
+        ([1, "2"], TypeError, "{}[1] is a number, not str"),
+        ([[1], [None]], TypeError, "{}[1][0] is a number, not NoneType"),
+        ([1, math.nan], ValueError, "{}[1] is a finite number, not nan"),
+        ([math.inf], ValueError, "{}[0] is a finite number, not inf"),
+    ],
+)
+def test_what_is_no_vector_is_refused_by_name(
+    threaded: ThreadedShowcaseAdapter, tool: str, data: Any, kind: type, text: str
+) -> None:
+    name = "data" if tool == "compute_intensive" else "input_vector"
+    with pytest.raises(kind) as error:
+        getattr(threaded, tool)(**{name: data})
+    assert str(error.value) == text.format(name)
+
+
+@pytest.mark.parametrize("dtype", ["complex64", "datetime64[s]", "object", "S2"])
+def test_arrays_of_what_is_no_real_number_are_refused(
+    threaded: ThreadedShowcaseAdapter, dtype: str
+) -> None:
+    numpy = pytest.importorskip("numpy")
+    data = numpy.zeros(2, dtype=dtype)
+    with pytest.raises(TypeError, match="input_vector is a"):
+        threaded.matrix_multiply(data)
+
+
+def test_an_array_says_where_it_is_not_finite(
+    threaded: ThreadedShowcaseAdapter,
+) -> None:
+    numpy = pytest.importorskip("numpy")
+    with pytest.raises(ValueError, match=r"data\[2\] is a finite number, not inf"):
+        threaded.compute_intensive(numpy.array([1, 2, numpy.inf]), iterations=1)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int8", "uint64", "float16", ">f4"])
+def test_lists_and_arrays_of_any_shape_are_vectors(
+    threaded: ThreadedShowcaseAdapter, dtype: str
+) -> None:
+    numpy = pytest.importorskip("numpy")
+    rows = [[1, 0], [1, 1]]
+    wanted = threaded.compute_intensive([1, 0, 1, 1], iterations=3)["result"]
+    array = numpy.array(rows, dtype=dtype)
+    for data in (rows, (tuple(rows[0]), rows[1]), array):
+        assert threaded.compute_intensive(data, iterations=3)["result"] == wanted
+        assert threaded.matrix_multiply(data)["size"] == 4
+
+
+def test_a_cached_answer_accepts_no_more_than_one_that_is_computed(
+    threaded: ThreadedShowcaseAdapter,
+) -> None:
+    threaded.compute_intensive([1], iterations=1)
+    for iterations in (1.0, True, "1", None):
+        with pytest.raises(TypeError, match="iterations is a whole number, not"):
+            threaded.compute_intensive([1], iterations=iterations)  # type: ignore[arg-type]
+
+
+def test_sums_beyond_a_float_are_infinite(threaded: ThreadedShowcaseAdapter) -> None:
+    assert threaded.compute_intensive([1.7e308] * 2, iterations=0)["result"] == math.inf
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "text"),
+    [
+        ("batch_process", {"items": None}, "items is a list, not"),
+        ("batch_process", {"items": "ab"}, "items is a list, not"),
+        ("batch_process", {"items": [], "delay_ms": "1"}, "delay_ms is a number"),
+        ("stress_test", {"duration_ms": None}, "duration_ms is a number"),
+        ("stress_test", {"complexity": 1.5}, "complexity is a whole number"),
+        ("get_history", {"limit": 1.5}, "limit is a whole number"),
+        ("add", {"a": 1, "b": "2"}, "b is a number, not str"),
+        ("compute", {"value": [1]}, "value is a number, not list"),
+        ("process_text", {"text": 5}, "text is a text, not int"),
+        ("process_binary", {"data": "x"}, "data is bytes or an array, not str"),
+        ("generate_dataset", {"columns": 1.0}, "columns is a whole number"),
+        ("generate_dataset", {"seed": [1]}, "seed is a whole number"),
+    ],
+)
+def test_bad_arguments_are_refused_by_name(
+    process: ShowcaseAdapter,
+    threaded: ThreadedShowcaseAdapter,
+    tool: str,
+    arguments: dict[str, Any],
+    text: str,
+) -> None:
+    adapter = threaded if tool in names(threaded) else process
+    with pytest.raises(TypeError, match=text):
+        getattr(adapter, tool)(**arguments)
+
+
+@pytest.mark.parametrize("delay_ms", [-1, math.nan, math.inf])
+def test_a_delay_is_a_finite_number_of_0_or_more(
+    threaded: ThreadedShowcaseAdapter, delay_ms: float
+) -> None:
+    with pytest.raises(ValueError, match="delay_ms is 0 or more, not"):
+        threaded.batch_process([], delay_ms=delay_ms)

@@ -110,13 +110,13 @@ def test_what_a_host_refuses_is_refused() -> None:
         ([1, object()], TypeError, "cannot encode object at value[1]; only plain"),
         ({"n": 2**64}, OverflowError, "an integer beyond 64 bits at value['n'];"),
         (["\ud800"], ValueError, "text with lone surrogates at value[0];"),
-        (memoryview(b"12345678").cast("d"), errors.HostTypeError, "no arrays"),
+        ([memoryview(b"12345678").cast("d")], TypeError, "memoryview at value[0]; a s"),
     ):
         with pytest.raises(kind) as refused:
             session.put("k", value)
         assert place in str(refused.value)
-        assert str(refused.value).startswith("session_context.put: ")
-    assert "session 's' cannot keep 'k'" not in str(refused.value)
+        start = "session_context.put: session 's' cannot keep 'k': "
+        assert str(refused.value).startswith(start)
     cycle: list[Any] = []
     cycle.append(cycle)
     with pytest.raises(ValueError, match=r"session 's' cannot keep 'k': nesting too"):

@@ -13,6 +13,7 @@ from typing import Any, Callable
 import pytest
 from snakepit_bridge import (
     StreamChunk,
+    calling,
     configuration,
     resources,
     runtime,
@@ -74,6 +75,9 @@ class FakeRuntime:
 
     def set_hinter(self, function: Any) -> None:
         self.hinter = function
+
+    def set_finisher(self, function: Any) -> None:
+        self.finisher = function
 
     def set_streams(self, opener: Any, chunk: type) -> None:
         self.streams = (opener, chunk)
@@ -298,6 +302,7 @@ def test_the_formatter_and_the_fallback_are_installed(
     assert fake.formatter(ValueError("v"))[:2] == ("ValueError", "v")
     assert "its worker goes on" in fake.formatter(SystemExit(1))[1]
     assert fake.on_unserialisable == "error"
+    assert fake.finisher is calling.finished
     assert fake.streams == (streaming.driven, StreamChunk)
 
 

@@ -31,6 +31,7 @@ static void begin(snakepit_writer *writer)
     writer->depth = 0;
     writer->pending = 1;
     writer->ends[0] = UINT64_MAX;
+    writer->maps[0] = false;
     writer->tensor_count = 0;
     writer->wrong[0] = '\0';
 }
@@ -390,7 +391,8 @@ void snakepit_writer_bytes(snakepit_writer *writer, const void *data, size_t byt
 // ---- Containers ---------------------------------------------------------------
 
 // A head of `bytes` bytes is written, and `items` values belong behind it.
-static inline void open_container(snakepit_writer *writer, size_t bytes, uint64_t items)
+static inline void
+open_container(snakepit_writer *writer, size_t bytes, uint64_t items, bool map)
 {
     if (items == 0) {
         finish(writer, bytes);
@@ -399,12 +401,32 @@ static inline void open_container(snakepit_writer *writer, size_t bytes, uint64_
     writer->buf.size += bytes;
     writer->pending--;
     writer->ends[++writer->depth] = writer->pending;
+    writer->maps[writer->depth] = map;
     writer->pending += items;
 }
 
-// Room for a container's head; NULL: refused, for its depth or another reason.
+// Whether the next value is a key: an even number of a map's is still to come.
+static inline bool wants_key(const snakepit_writer *writer)
+{
+    return writer->maps[writer->depth] &&
+           (writer->pending - writer->ends[writer->depth]) % 2 == 0;
+}
+
+static void refuse_key(snakepit_writer *writer)
+{
+    sp_writer_refuse(writer,
+                     SNAKEPIT_INVALID_ARGUMENT,
+                     "a map, an array or a tensor is no key that Python could read; "
+                     "keys are texts, numbers, booleans, nil or bytes");
+}
+
+// Room for a container's head; NULL: refused, for its depth or place or another reason.
 static inline uint8_t *room_for_container(snakepit_writer *writer)
 {
+    if (__builtin_expect(wants_key(writer), 0)) {
+        refuse_key(writer);
+        return NULL;
+    }
     if (__builtin_expect(writer->depth == SP_DEPTH_MAX, 0)) {
         sp_writer_refuse(writer,
                          SNAKEPIT_INVALID_ARGUMENT,
@@ -428,7 +450,7 @@ void snakepit_writer_map(snakepit_writer *writer, uint32_t pairs)
     } else {
         head = put_length(out, (struct heads){0, 0xde, 0xdf}, pairs);
     }
-    open_container(writer, head, 2 * (uint64_t)pairs);
+    open_container(writer, head, 2 * (uint64_t)pairs, true);
 }
 
 void snakepit_writer_array(snakepit_writer *writer, uint32_t items)
@@ -443,7 +465,7 @@ void snakepit_writer_array(snakepit_writer *writer, uint32_t items)
     } else {
         head = put_length(out, (struct heads){0, 0xdc, 0xdd}, items);
     }
-    open_container(writer, head, items);
+    open_container(writer, head, items, false);
 }
 
 // ---- Tensors ------------------------------------------------------------------
@@ -494,6 +516,10 @@ void snakepit_writer_tensor(snakepit_writer *writer, const snakepit_tensor *tens
         char wrong[256];
         sp_tensor_explain(tensor, wrong, sizeof wrong);
         sp_writer_refuse(writer, SNAKEPIT_INVALID_ARGUMENT, "%s", wrong);
+        return;
+    }
+    if (wants_key(writer)) {
+        refuse_key(writer);
         return;
     }
     uint8_t *out = room_for(writer, 3 + SP_TENSOR_HEAD + 8 * SNAKEPIT_MAX_RANK);

@@ -28,6 +28,7 @@ struct snakepit_writer {
                        // suffices
     uint64_t ends[SP_DEPTH_MAX +
                   1]; // ends[i]: `pending` when the i-th open container is full
+    bool maps[SP_DEPTH_MAX + 1]; // maps[i]: it is a map
     struct sp_tensor_ref *tensors;
     size_t tensor_count;
     size_t tensor_room;

@@ -71,21 +71,36 @@ static snakepit_err read_key(struct asking *asking)
     return SNAKEPIT_OK;
 }
 
-// Reads through one value. UNSERIALISABLE: there is something in it that means nothing
-// outside of its message.
+// Reads through one value of a message whose depth was checked. UNSERIALISABLE: there
+// is something in it that means nothing outside of its message. INVALID_ARGUMENT: a
+// list or a map is a key, which no tool could read.
+static snakepit_err check_values(snakepit_reader *at, bool is_key)
+{
+    snakepit_value value;
+    snakepit_err err = snakepit_reader_next(at, &value);
+    if (err != SNAKEPIT_OK) {
+        return err;
+    }
+    if (value.kind == SNAKEPIT_TENSOR || value.kind == SNAKEPIT_EXTENSION) {
+        return SNAKEPIT_UNSERIALISABLE;
+    }
+    if (value.kind != SNAKEPIT_ARRAY && value.kind != SNAKEPIT_MAP) {
+        return SNAKEPIT_OK;
+    }
+    bool map = value.kind == SNAKEPIT_MAP;
+    err = is_key ? SNAKEPIT_INVALID_ARGUMENT : SNAKEPIT_OK;
+    uint64_t count = map ? 2 * (uint64_t)value.as.count : value.as.count;
+    for (uint64_t i = 0; err == SNAKEPIT_OK && i < count; i++) {
+        err = check_values(at, map && i % 2 == 0);
+    }
+    return err;
+}
+
 static snakepit_err check_plain(snakepit_reader *at)
 {
     snakepit_reader end = *at;
-    snakepit_value value;
-    snakepit_err err = snakepit_reader_skip(&end);
-    while (err == SNAKEPIT_OK && at->at != end.at) {
-        err = snakepit_reader_next(at, &value);
-        if (err == SNAKEPIT_OK &&
-            (value.kind == SNAKEPIT_TENSOR || value.kind == SNAKEPIT_EXTENSION)) {
-            err = SNAKEPIT_UNSERIALISABLE;
-        }
-    }
-    return err;
+    snakepit_err err = snakepit_reader_skip(&end); // MALFORMED: nested too deep
+    return err == SNAKEPIT_OK ? check_values(at, false) : err;
 }
 
 static snakepit_err read_value(struct asking *asking, struct sp_slice *data)
@@ -99,6 +114,9 @@ static snakepit_err read_value(struct asking *asking, struct sp_slice *data)
     snakepit_err err = check_plain(&at);
     if (err == SNAKEPIT_UNSERIALISABLE) {
         return explain(asking, err, "a value holds no arrays; put their bytes");
+    }
+    if (err == SNAKEPIT_INVALID_ARGUMENT) {
+        return explain(asking, err, "a list or a map is no key; put a list of pairs");
     }
     *data = (struct sp_slice){begin, (size_t)(at.at - begin)};
     return explain_err(asking, err);

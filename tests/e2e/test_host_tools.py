@@ -196,14 +196,21 @@ def test_an_unknown_tool_is_told_with_the_name_that_is_like_it(pit):
 def test_what_cannot_be_asked_is_said_where_it_was_asked(pit):
     fault = pit.fails("unsure")
     assert fault.type == "TypeError"
-    assert "at arguments['value'][1];" in fault.message
+    assert "at arguments['value'][1]; pass plain values, or" in fault.message
     assert "ValueError" in pit.call("caught", {"tool": ""})["bases"]
     assert "ValueError" in pit.call("caught", {"tool": "x" * 256})["bases"]
     assert pit.call("host", echo(1)) == 1
 
 
 def test_a_thread_of_the_tools_own_is_told_that_it_has_no_call(pit):
-    assert "asyncio.to_thread" in pit.call("on_a_thread")
+    for said in (pit.call("on_a_thread"), *pit.call("in_an_executor", session="s")[:2]):
+        assert "this code runs for no call of a host" in said
+        assert "asyncio.to_thread" in said
+        assert "contextvars.copy_context().run" in said
+
+
+def test_an_executor_that_is_given_the_context_can_ask(pit):
+    assert pit.call("in_an_executor", session="s")[2:] == [1, "s"]
 
 
 def test_more_than_the_shared_memory_is_one_clear_error(open_pit, kind):

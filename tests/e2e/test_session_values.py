@@ -81,6 +81,7 @@ def test_what_was_put_can_be_read_whatever_becomes_of_results(open_pit, choice):
     for kind, error, place in (
         ("tuple", "TypeError", "tuple at value['rows'][0].keys(); keys are texts"),
         ("object", "TypeError", "object at value[1]; only plain values are kept"),
+        ("array", "TypeError", "array.array at value['rows'][1]; a session keeps no"),
         ("huge", "OverflowError", "an integer beyond 64 bits at value['n']"),
     ):
         caught = pit.call("put_odd", {"kind": kind}, session="s")

@@ -274,6 +274,8 @@ def test_a_value_holds_no_tensors_and_is_one_value(open_pit):
     with Writer() as writer:
         err = lib.session_put(pit.handle, b"a", b"x", writer.handle, 0)
     assert err == 16  # MALFORMED: nothing was written
+    with pytest.raises(Refused, match="INVALID_ARGUMENT"):
+        pit.put("a", "x", {"rows": {(1, 2): 3}})
     assert lib.session_put(pit.handle, b"a", b"x", None, 0) == 1
     assert lib.session_put(None, b"a", b"x", None, 0) == 1
 

@@ -247,6 +247,7 @@ static PyObject *executor_encode(PyObject *self, PyObject *args)
     PyObject *answer = NULL;
     sp_encoder_begin(&executor->encoder, area, inline_size);
     executor->encoder.strict = strict != 0;
+    executor->encoder.passed = strict != 0; // as what a session keeps
     if (sp_encode(&executor->encoder, value) == 0) {
         const uint8_t *data;
         size_t size;

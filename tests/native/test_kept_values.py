@@ -53,6 +53,7 @@ OTHERS = [
     *("é\0", "\ud800", b"\xff", bytearray(b"x"), memoryview(b"abc")[::2]),
     *(Text("a"), Number(5), [Text("a")], {Text("k"): Number(5)}),
     *(numpy.float64(1.5), numpy.float32(0.1), numpy.int8(-3), numpy.uint64(2**64 - 1)),
+    *(numpy.ones(3), [numpy.complex64(1)], {"a": [numpy.zeros(0)]}),
     *(numpy.bool_(True), numpy.str_("s"), numpy.bytes_(b"b"), numpy.longdouble(1)),
     *(1j, object(), int, len, iter([1]), {"a": [0, (1, {"b": 1j})]}, {"k" * 99: 1j}),
     *({(1, 2): 3}, {frozenset(): 1}, {range(2): 1}, {Slotted(1): 2}, {"a": {(): 1}}),

@@ -218,6 +218,20 @@ def test_a_repr_is_given_when_asked_for_and_is_short(codec, reprs):
     assert crossed(codec, "\ud800") == marker("str", repr="'\\ud800'")
 
 
+@pytest.mark.parametrize(
+    ("value", "remedy"),
+    [
+        (2**64, "pass it as text"),
+        (iter(()), "only plain values are kept"),
+        ("\ud800", "pass bytes, or replace them"),
+    ],
+)
+def test_nobody_is_told_to_return_an_argument(executor, value, remedy):
+    with pytest.raises((TypeError, ValueError, OverflowError), match=remedy) as error:
+        executor.encode({"a": value}, 2048, True)
+    assert "return" not in str(error.value)
+
+
 def test_no_marker_stands_in_a_key(executor, markers):
     with pytest.raises(TypeError, match=r"object at result\.keys\(\)"):
         executor.encode({object(): 1})

@@ -450,6 +450,10 @@ class FakeTorchDtype:
         (bool, "bool"),
         (complex, "complex128"),
         (FakeTorchDtype(), "float16"),
+        *((np.dtype(name).str[1:], name) for name in DTYPES),
+        *((np.dtype(name).str, name) for name in DTYPES),
+        *(("=" + np.dtype(name).str[1:], name) for name in DTYPES),
+        ("?", "bool"),
     ],
 )
 def test_dtypes_of_empty(codec, dtype, name):
@@ -472,6 +476,11 @@ def test_dtypes_of_empty(codec, dtype, name):
         (2, "float8", ValueError),
         (2, object(), ValueError),
         (2, str, ValueError),
+        (2, ">f4", ValueError),
+        (2, "f3", ValueError),
+        (2, "f44", ValueError),
+        (2, "<", ValueError),
+        (2, "", ValueError),
     ],
 )
 def test_what_empty_refuses(codec, shape, dtype, error):
@@ -479,6 +488,12 @@ def test_what_empty_refuses(codec, shape, dtype, error):
     with pytest.raises(error):
         codec.empty(shape, dtype)
     assert codec.usage() == before
+
+
+def test_an_unknown_dtype_is_told_with_those_there_are(codec):
+    with pytest.raises(ValueError) as error:
+        codec.empty(2, "f3")
+    assert f"'f3'; it can have {', '.join(DTYPES)}, or the short" in str(error.value)
 
 
 def test_threads_share_blocks(codec):

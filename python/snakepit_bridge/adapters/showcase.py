@@ -16,11 +16,12 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 
 from .. import Tensor, __version__
 from ..base_adapter import BaseAdapter, tool
 from ..stream import StreamChunk
+from . import inputs
 
 Number = float
 
@@ -51,16 +52,17 @@ class ShowcaseAdapter(BaseAdapter):
         return {"status": "ok", "message": message, "pid": os.getpid()}
 
     @tool
-    def echo(self, **arguments: Any) -> dict[str, Any]:
-        """Returns its arguments as they came."""
+    def echo(self, /, **arguments: Any) -> dict[str, Any]:
+        """Returns its arguments as they came; one may be called `self`."""
         self._count("echo")
         return arguments
 
     @tool
     def add(self, a: Number, b: Number) -> Number:
-        """Adds two numbers."""
+        """Adds two numbers. Raises TypeError for anything else."""
         self._count("add")
-        return a + b
+        total: Number = inputs.number("a", a) + inputs.number("b", b)
+        return total
 
     @tool
     def compute(
@@ -71,9 +73,13 @@ class ShowcaseAdapter(BaseAdapter):
     ) -> dict[str, Any]:
         """Sum and product of `a` and `b`, or the square of `value`.
 
-        Raises ValueError for any other combination of arguments.
+        Raises ValueError for any other combination of arguments, TypeError for what is
+        no number.
         """
         self._count("compute")
+        for name, given in (("a", a), ("b", b), ("value", value)):
+            if given is not None:
+                inputs.number(name, given)
         if value is not None and a is None and b is None:
             return {"result": value * value}
         if value is None and a is not None and b is not None:
@@ -105,9 +111,11 @@ class ShowcaseAdapter(BaseAdapter):
         """Text in, text or figures out.
 
         `operation` is `stats` (characters, words, lines, the most frequent words),
-        `upper`, `lower`, `reverse` or `title`. Raises ValueError for another one.
+        `upper`, `lower`, `reverse` or `title`. Raises ValueError for another one,
+        TypeError for what is no text.
         """
         self._count("process_text")
+        inputs.text("text", text)
         if operation == "stats":
             return text_statistics(text)
         if operation == "reverse":
@@ -121,9 +129,12 @@ class ShowcaseAdapter(BaseAdapter):
 
     @tool
     def process_binary(self, data: bytes | Tensor) -> dict[str, Any]:
-        """Size in bytes, SHA-256, smallest and largest byte of bytes or of an array."""
+        """Size in bytes, SHA-256, smallest and largest byte of bytes or of an array.
+
+        Raises TypeError for anything else.
+        """
         self._count("process_binary")
-        view: memoryview[int] = memoryview(cast(bytes, data))
+        view = inputs.raw_bytes("data", data)
         content = view.cast("B") if view.nbytes else b""
         return {
             "size": view.nbytes,
@@ -138,14 +149,13 @@ class ShowcaseAdapter(BaseAdapter):
     ) -> dict[str, Any]:
         """Normally distributed numbers, the same for the same arguments.
 
-        `data` has `rows` lists of `columns` numbers. Raises ValueError for a negative
-        count.
+        `data` has `rows` lists of `columns` numbers. Raises TypeError for what is no
+        whole number, ValueError for a negative count.
         """
         self._count("generate_dataset")
-        if rows < 0 or columns < 0:
-            raise ValueError(
-                f"rows and columns are 0 or more, not {rows} and {columns}"
-            )
+        inputs.whole("rows", rows)
+        inputs.whole("columns", columns)
+        inputs.whole("seed", seed, least=-(2**63))
         chance = random.Random(seed)
         data = [[chance.gauss(0.0, 1.0) for _ in range(columns)] for _ in range(rows)]
         return {"shape": [rows, columns], "seed": seed, "data": data}
@@ -154,11 +164,10 @@ class ShowcaseAdapter(BaseAdapter):
     def stream_progress(self, steps: int = 10) -> Iterator[StreamChunk]:
         """A chunk for each step, with its share of the whole; the last one is final.
 
-        Raises ValueError unless there is a step.
+        Raises ValueError unless there is a step, TypeError for no whole number.
         """
         self._count("stream_progress")
-        if steps < 1:
-            raise ValueError(f"steps is 1 or more, not {steps}")
+        inputs.whole("steps", steps, least=1)
         for step in range(1, steps + 1):
             yield StreamChunk(
                 {"step": step, "total": steps, "progress": step / steps},
@@ -170,11 +179,10 @@ class ShowcaseAdapter(BaseAdapter):
         """The first `count` Fibonacci numbers, from 0 on; at most 93: as far as 64 bits
         go.
 
-        Raises ValueError for another count.
+        Raises ValueError for another count, TypeError for no whole number.
         """
         self._count("stream_fibonacci")
-        if not 0 <= count <= FIBONACCI_MAX:
-            raise ValueError(f"count is 0 to {FIBONACCI_MAX}, not {count}")
+        inputs.whole("count", count, most=FIBONACCI_MAX)
         a, b = 0, 1
         for index in range(count):
             yield {"index": index, "value": a}

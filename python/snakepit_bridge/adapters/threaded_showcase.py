@@ -17,18 +17,18 @@ import random
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Callable
 
-from .. import Cancelled, Tensor, current_call
+from .. import Cancelled, current_call
 from ..base_adapter_threaded import ThreadSafeAdapter, thread_safe_method, tool
+from . import inputs
+from .inputs import Numbers
 
 try:
     import numpy
 except ImportError:
     numpy = None  # type: ignore[assignment]
-
-Numbers = Sequence[float]
 
 WEIGHTS = 256  # rows and columns of the weights
 WEIGHTS_SEED = 42
@@ -62,17 +62,17 @@ class ThreadedShowcaseAdapter(ThreadSafeAdapter):
     @thread_safe_method
     @tool
     def compute_intensive(
-        self, data: Numbers | Tensor, iterations: int = 1000
+        self, data: Numbers, iterations: int = 1000
     ) -> dict[str, Any]:
         """Feeds the numbers `iterations` times through `sin` and `cos`, then adds them.
 
-        The result of an empty input is 0. A repeated call on the same thread is
-        answered from its cache. Raises ValueError if `iterations` is negative.
+        `data` is an array or a list, of lists too. The result of an empty input is 0. A
+        repeated call on the same thread is answered from its cache. Raises TypeError
+        for what is no number, ValueError for NaN, infinities and negative `iterations`.
         """
-        if iterations < 0:
-            raise ValueError(f"iterations is 0 or more, not {iterations}")
+        inputs.whole("iterations", iterations)
         started = time.perf_counter()
-        result, cached = self._cached(data, iterations)
+        result, cached = self._cached(vector_of("data", data), iterations)
         elapsed = (time.perf_counter() - started) * 1000
         self._record("compute_intensive", elapsed, cached)
         return {
@@ -83,16 +83,16 @@ class ThreadedShowcaseAdapter(ThreadSafeAdapter):
             "thread": threading.current_thread().name,
         }
 
-    def _cached(self, data: Numbers | Tensor, iterations: int) -> tuple[float, bool]:
-        key = cache_key(data, iterations)
-        if key is None:
-            return churn(data, iterations), False
+    def _cached(self, vector: Any, iterations: int) -> tuple[float, bool]:
+        if len(vector) > CACHED_INPUT_MAX:
+            return churn(vector, iterations), False
+        key = (iterations, *map(float, vector))
         # Pattern 2: this thread's own cache, so no lock.
         cache = self._cache()
         if key in cache:
             cache.move_to_end(key)
             return cache[key], True
-        cache[key] = churn(data, iterations)
+        cache[key] = churn(vector, iterations)
         if len(cache) > CACHED_RESULTS:
             cache.popitem(last=False)
         return cache[key], False
@@ -120,19 +120,21 @@ class ThreadedShowcaseAdapter(ThreadSafeAdapter):
 
     @thread_safe_method
     @tool
-    def matrix_multiply(self, input_vector: Numbers | Tensor) -> dict[str, Any]:
+    def matrix_multiply(self, input_vector: Numbers) -> dict[str, Any]:
         """Multiplies the weights with a vector of n numbers, which gives n numbers.
 
-        The weights are the first n rows and columns of a fixed matrix. Raises
-        ValueError for more than 256 numbers.
+        The vector is an array or a list, of lists too. The weights are the first n rows
+        and columns of a fixed matrix. Raises TypeError for what is no number,
+        ValueError for NaN, infinities and more than 256 numbers.
         """
         started = time.perf_counter()
-        size = len(input_vector_of(input_vector))
+        vector = vector_of("input_vector", input_vector)
+        size = len(vector)
         if size > WEIGHTS:
             raise ValueError(
-                f"the vector has {size} numbers, the weights {WEIGHTS} columns"
+                f"input_vector has {size} numbers, the weights {WEIGHTS} columns"
             )
-        output = multiply(self.weights, input_vector_of(input_vector))
+        output = multiply(self.weights, vector)
         self._record("matrix_multiply", (time.perf_counter() - started) * 1000)
         return {"output": output, "size": size}
 
@@ -143,15 +145,15 @@ class ThreadedShowcaseAdapter(ThreadSafeAdapter):
     ) -> dict[str, Any]:
         """Doubles numbers and texts and leaves the rest, taking `delay_ms` an item.
 
-        Raises ValueError if `delay_ms` is negative.
+        Raises TypeError if `items` is no list or `delay_ms` no number, ValueError if
+        `delay_ms` is negative.
         """
-        if delay_ms < 0:
-            raise ValueError(f"delay_ms is 0 or more, not {delay_ms}")
+        delay = inputs.amount("delay_ms", delay_ms) / 1000
         started = time.perf_counter()
         results = []
-        for item in items:
+        for item in inputs.items("items", items):
             stop_if_cancelled()
-            time.sleep(delay_ms / 1000)
+            time.sleep(delay)
             results.append(doubled(item))
         elapsed = (time.perf_counter() - started) * 1000
         self._record("batch_process", elapsed)
@@ -164,14 +166,13 @@ class ThreadedShowcaseAdapter(ThreadSafeAdapter):
     ) -> dict[str, Any]:
         """Takes square roots for `duration_ms`, `complexity` of them a round.
 
-        Raises ValueError if either is negative.
+        Raises TypeError if either is no number, or `complexity` no whole one,
+        ValueError if one is negative.
         """
-        if duration_ms < 0 or complexity < 0:
-            raise ValueError("duration_ms and complexity are 0 or more")
+        seconds = inputs.amount("duration_ms", duration_ms) / 1000
+        inputs.whole("complexity", complexity)
         started = time.perf_counter()
-        rounds = run_for(
-            duration_ms / 1000, lambda: sum(map(math.sqrt, range(complexity)))
-        )
+        rounds = run_for(seconds, lambda: sum(map(math.sqrt, range(complexity))))
         elapsed = (time.perf_counter() - started) * 1000
         self._record("stress_test", elapsed)
         return {
@@ -198,10 +199,9 @@ class ThreadedShowcaseAdapter(ThreadSafeAdapter):
     def get_history(self, limit: int = 10) -> dict[str, Any]:
         """The last `limit` calls that computed something, oldest first.
 
-        Raises ValueError if `limit` is negative.
+        Raises TypeError if `limit` is no whole number, ValueError if it is negative.
         """
-        if limit < 0:
-            raise ValueError(f"limit is 0 or more, not {limit}")
+        inputs.whole("limit", limit)
         with self.acquire_lock():
             entries = list(self.history)
             recorded = self.recorded
@@ -231,40 +231,47 @@ def multiply(weights: Any, vector: Any) -> list[float]:
     if numpy is not None:
         product: list[float] = (weights[:size, :size] @ vector).tolist()
         return product
-    return [math.fsum(map(float.__mul__, row, vector)) for row in weights[:size]]
+    return [total(map(float.__mul__, row, vector)) for row in weights[:size]]
 
 
-def input_vector_of(data: Numbers | Tensor) -> Any:
-    """The numbers as one vector of floats: NumPy's if there is NumPy, else a list.
-
-    A float array is not copied.
+def vector_of(name: str, data: Numbers) -> Any:
+    """The numbers of a parameter as one vector of 64-bit floats: NumPy's if there is
+    NumPy, else a list. Raises as `inputs.flat` does.
     """
+    if isinstance(data, (list, tuple)):
+        numbers = inputs.flat(name, data)
+        return numbers if numpy is None else numpy.array(numbers)
+    view = inputs.real_buffer(name, data)
     if numpy is None:
-        numbers = data if isinstance(data, (list, tuple)) else memoryview(data)
-        return [float(number) for number in numbers]
-    vector = numpy.asarray(data)
-    return (vector if vector.dtype.kind == "f" else vector.astype(float)).reshape(-1)
+        return inputs.flat(name, inputs.unpacked(view))
+    vector = numpy.asarray(view, dtype=float).reshape(-1)
+    odd = numpy.flatnonzero(~numpy.isfinite(vector))
+    if len(odd):
+        inputs.flat(name, vector.tolist())  # says which
+    return vector
 
 
-def cache_key(data: Numbers | Tensor, iterations: int) -> tuple[Any, ...] | None:
-    """All that a result depends on; None if the input is no list or a long one."""
-    if not isinstance(data, (list, tuple)) or len(data) > CACHED_INPUT_MAX:
-        return None
-    return (iterations, *data)
+def total(numbers: Iterable[float]) -> float:
+    """Their sum; infinite where it is beyond what a float holds, as NumPy's is."""
+    terms = list(numbers)
+    try:
+        return math.fsum(terms)
+    except (OverflowError, ValueError):
+        return sum(terms)
 
 
-def churn(data: Numbers | Tensor, iterations: int) -> float:
+def churn(values: Any, iterations: int) -> float:
     """The sum of the numbers after `iterations` rounds of sin(x) * cos(x) + x / 2."""
-    values = input_vector_of(data)
     if numpy is not None:
         for _ in range(iterations):
             stop_if_cancelled()
             values = numpy.sin(values) * numpy.cos(values) + values / 2
-        return float(values.sum())
+        with numpy.errstate(over="ignore"):
+            return float(values.sum())
     for _ in range(iterations):
         stop_if_cancelled()
         values = [math.sin(value) * math.cos(value) + value / 2 for value in values]
-    return math.fsum(values)
+    return total(values)
 
 
 def doubled(item: Any) -> Any:

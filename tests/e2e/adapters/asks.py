@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import array
 import asyncio
+import contextvars
 import os
 import signal
 import threading
@@ -173,6 +175,32 @@ class Asks(ThreadSafeAdapter):
         return sum(memoryview(self.kept).tolist())
 
     @tool
+    async def in_an_executor(self):
+        """What a pool's thread is told without the call's context, and gets with it."""
+        loop = asyncio.get_running_loop()
+        context = self.session_context
+
+        def caught(ask):
+            try:
+                return ask()
+            except RuntimeError as error:
+                return str(error)
+
+        def ask():
+            return context.call_host_tool("echo", value=1)
+
+        def put():
+            context.put("key", 1)
+
+        run = contextvars.copy_context().run
+        return [
+            await loop.run_in_executor(None, caught, ask),
+            await loop.run_in_executor(None, caught, put),
+            await loop.run_in_executor(None, run, ask),
+            await loop.run_in_executor(None, run, lambda: self.session_id),
+        ]
+
+    @tool
     def on_a_thread(self):
         """Asks on a thread that the tool has started itself."""
         said = []
@@ -230,6 +258,7 @@ class Asks(ThreadSafeAdapter):
             "tuple": {"rows": [{(1, 2): 3}]},
             "object": [1, object()],
             "huge": {"n": 2**64},
+            "array": {"rows": [1, array.array("d", [1])]},
             "broken": [Broken()],
         }[kind]
         return self.values_caught("put", ["k", value])

@@ -156,6 +156,30 @@ static void the_depth_that_is_too_much_is_told_from_its_end(void **state)
          "...[0][0][0][0][0][0][0][0])");
 }
 
+static void a_container_as_a_key_is_refused_with_its_place(void **state)
+{
+    static const uint8_t data[8];
+    const snakepit_tensor tensor = {data, SNAKEPIT_UINT8, 1, {8}, {0}};
+    for (int kind = 0; kind < 3; kind++) {
+        snakepit_writer *writer = *state;
+        snakepit_writer_reset(writer);
+        snakepit_writer_map(writer, 1);
+        snakepit_writer_str(writer, "rows");
+        snakepit_writer_map(writer, 2);
+        snakepit_writer_nil(writer);
+        snakepit_writer_array(writer, 0);
+        if (kind == 2) {
+            snakepit_writer_tensor(writer, &tensor);
+        } else {
+            (kind == 0 ? snakepit_writer_map : snakepit_writer_array)(writer, 0);
+        }
+        says(writer,
+             SNAKEPIT_INVALID_ARGUMENT,
+             "a map, an array or a tensor is no key that Python could read; keys are "
+             "texts, numbers, booleans, nil or bytes (at .rows{key 2})");
+    }
+}
+
 // Wide heads of maps and arrays, a long key, and a place that does not fit.
 static void the_place_is_found_behind_heads_of_all_widths(void **state)
 {
@@ -188,6 +212,7 @@ int main(void)
         WITH_WRITER(what_is_incomplete_says_what_it_wants),
         WITH_WRITER(the_reason_of_json_stays_with_the_writer),
         WITH_WRITER(the_depth_that_is_too_much_is_told_from_its_end),
+        WITH_WRITER(a_container_as_a_key_is_refused_with_its_place),
         WITH_WRITER(the_place_is_found_behind_heads_of_all_widths),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -69,6 +69,12 @@ static inline unsigned chance_kind(struct chance *chance, unsigned depth)
     return (unsigned)chance_below(chance, depth == 0 ? CHANCE_SCALARS : CHANCE_KINDS);
 }
 
+// How deep the i-th value of a container may be: a key holds no container.
+static inline unsigned chance_depth(unsigned kind, uint64_t i, unsigned depth)
+{
+    return kind == 8 && i % 2 == 0 ? 0 : depth - 1;
+}
+
 // Writes one value of at most `depth` containers inside each other.
 static inline void
 write_chance(struct chance *chance, snakepit_writer *writer, unsigned depth)
@@ -108,7 +114,7 @@ write_chance(struct chance *chance, snakepit_writer *writer, unsigned depth)
             snakepit_writer_map(writer, (uint32_t)count);
         }
         for (uint64_t i = 0; i < count * (kind == 7 ? 1 : 2); i++) {
-            write_chance(chance, writer, depth - 1);
+            write_chance(chance, writer, chance_depth(kind, i, depth));
         }
     }
 }
@@ -166,7 +172,7 @@ check_chance(struct chance *chance, snakepit_reader *reader, unsigned depth)
         assert_int_equal(value.kind, kind == 7 ? SNAKEPIT_ARRAY : SNAKEPIT_MAP);
         assert_int_equal(value.as.count, number);
         for (uint64_t i = 0; i < number * (kind == 7 ? 1 : 2); i++) {
-            check_chance(chance, reader, depth - 1);
+            check_chance(chance, reader, chance_depth(kind, i, depth));
         }
     }
 }

@@ -204,6 +204,23 @@ static void a_full_session_says_so_with_its_quota(void **state)
     assert_refuses("s", "put", json, SNAKEPIT_QUOTA_EXCEEDED, "1024 bytes");
 }
 
+static void a_container_as_a_key_is_refused_however_deep(void **state)
+{
+    (void)state;
+    static const char *const bodies[] = {
+        "\x82\xa3key\xa1k\xa5value\x81\x90\x01",         // {[]: 1}
+        "\x82\xa3key\xa1k\xa5value\x91\x81\x80\x01",     // [{{}: 1}]
+        "\x82\xa3key\xa1k\xa5value\x82\x01\x90\x90\xc0", // {1: [], []: nil}
+    };
+    static const size_t sizes[] = {16, 17, 18};
+    for (size_t i = 0; i < 3; i++) {
+        const struct sp_slice bytes = {(const uint8_t *)bodies[i], sizes[i]};
+        assert_int_equal(ask_bytes("s", "put", bytes), SNAKEPIT_INVALID_ARGUMENT);
+        assert_non_null(strstr(why.text, "a list or a map is no key"));
+    }
+    assert_answers("s", "list", "{}", "\x90");
+}
+
 // What means something only inside of its message must not be kept for another one.
 static void tensors_and_unknown_extensions_are_refused_however_deep(void **state)
 {
@@ -269,6 +286,7 @@ int main(void)
         test(bad_arguments_are_refused_with_a_reason),
         test(a_key_has_at_most_255_bytes),
         test(a_full_session_says_so_with_its_quota),
+        test(a_container_as_a_key_is_refused_however_deep),
         test(tensors_and_unknown_extensions_are_refused_however_deep),
         test(a_tensor_of_a_message_that_may_have_some_is_refused),
         test(truncated_arguments_are_refused),
