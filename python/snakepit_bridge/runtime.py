@@ -82,11 +82,10 @@ def current_call() -> Call | None:
     """The call that this code runs for: id, tool, session, deadline, whether cancelled.
 
     Right in every executor, in coroutines and their tasks, and in `asyncio.to_thread`.
-    None outside of a call, and on threads that a tool started itself.
+    None outside of a call, and on threads that a tool started itself. In a test it is
+    what `standalone.call` has made.
     """
-    if not _attached:
-        return None
-    call: Call | None = native.current_call()
+    call: Call | None = native.current_call() if _attached else None
     return CALL.get() if call is None else call
 
 

@@ -13,7 +13,10 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable
+
+if TYPE_CHECKING:
+    from .standalone_calls import Call
 
 # NumPy's names of the element types that cross to a host, and how `struct` spells them.
 FORMATS = {
@@ -117,6 +120,19 @@ def session(session_id: str = "test") -> Iterator[None]:
             if not _blocks[session_id]:
                 sessions.pop(session_id, None)
         _session.reset(token)
+
+
+def call(
+    tool: str = "", session_id: str | None = None, timeout: float | None = None
+) -> contextlib.AbstractContextManager[Call]:
+    """Makes what runs in its ``with`` block a call, which `current_call` gives.
+
+    `timeout` in seconds; `session_id` as for `session`. ``call.cancel()`` has the tool
+    find that nobody wants its answer any more; it is not interrupted.
+    """
+    from . import standalone_calls  # which needs the runtime, that needs this module
+
+    return standalone_calls.call(tool, session_id, timeout)
 
 
 def named_session() -> str | None:

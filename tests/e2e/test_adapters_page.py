@@ -151,7 +151,8 @@ CHECKS: dict[str, list[Callable[[Pit], None]]] = {
 }
 
 
-TESTS = {"test_counting.py": 1, "test_carts.py": 2}  # how many are in each
+# How many are in each.
+TESTS = {"test_counting.py": 1, "test_primes.py": 1, "test_carts.py": 2}
 
 
 @pytest.fixture
