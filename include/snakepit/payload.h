@@ -88,8 +88,8 @@ SNAKEPIT_API snakepit_writer *snakepit_writer_new(void);
 SNAKEPIT_API void snakepit_writer_free(snakepit_writer *writer);
 SNAKEPIT_API void snakepit_writer_reset(snakepit_writer *writer);
 
-// A map of `pairs` pairs: the next 2 * pairs values are key, value, key, value. Keys are
-// texts, numbers, booleans, nil or bytes.
+// A map of `pairs` pairs: the next 2 * pairs values are key, value, key, value. Keys
+// are texts, numbers, booleans, nil or bytes.
 SNAKEPIT_API void snakepit_writer_map(snakepit_writer *writer, uint32_t pairs);
 // An array of the next `items` values.
 SNAKEPIT_API void snakepit_writer_array(snakepit_writer *writer, uint32_t items);

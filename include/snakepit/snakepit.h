@@ -328,8 +328,8 @@ SNAKEPIT_API snakepit_err snakepit_stream_each(snakepit *pit,
 // `ttl_ms` (0: as long as the session lives). QUOTA_EXCEEDED: it would be more than
 // session_quota or session_memory; the key holds what it held. UNSERIALISABLE: it holds
 // tensors; write their bytes. SATURATED: there are max_sessions sessions, and all have
-// calls under way. And what snakepit_writer_error() says; snakepit_writer_explain() says
-// where: a list or a map as a key, which no tool could read, is INVALID_ARGUMENT.
+// calls under way. And what snakepit_writer_error() says; snakepit_writer_explain()
+// says where: a list or a map as a key, which no tool could read, is INVALID_ARGUMENT.
 SNAKEPIT_API snakepit_err snakepit_session_put(snakepit *pit,
                                                const char *session_id,
                                                const char *key,
