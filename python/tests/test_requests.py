@@ -294,6 +294,22 @@ def test_async_dispatches_come_one_after_the_other() -> None:
     assert adapter.most == 1
 
 
+def test_a_counted_tool_may_take_an_argument_called_self() -> None:
+    class Echoes(Adapter):
+        @thread_safe_method
+        def open(self, /, **arguments: Any) -> Any:
+            return arguments
+
+        @thread_safe_method
+        def closed(self, **arguments: Any) -> Any:
+            return arguments
+
+    arguments = {"self": 1}
+    assert Echoes().open(**arguments) == arguments
+    with pytest.raises(TypeError, match=r"closed\(\) got multiple .* 'self'"):
+        Echoes().closed(**arguments)
+
+
 # ---- What has no instance ------------------------------------------------------------
 
 
