@@ -9,14 +9,24 @@ from typing import Any, Callable
 
 import pytest
 from snakepit_bridge.adapters.threaded_showcase import ThreadedShowcaseAdapter
+from snakepit_bridge.checking.pitfalls import is_locked_throughout
 from snakepit_bridge.thread_safety_checker import check_common_pitfalls, find_pitfalls
 
 HEAD = """
+import functools
 import threading
 import time
+from collections import deque
 from queue import Queue
 from snakepit_bridge.base_adapter_threaded import (
     ThreadSafeAdapter, thread_safe_method, tool)
+
+COUNT = 0
+TABLE = {}
+ONE_AT_A_TIME = threading.Lock()
+
+def waits():
+    time.sleep(1)
 
 class Adapter(ThreadSafeAdapter):
     __thread_safe__ = True
@@ -25,6 +35,8 @@ class Adapter(ThreadSafeAdapter):
         super().__init__()
         self.counter = 0
         self.results = []
+        self.recent = deque()
+        self.stats = {"a": {"n": 0}}
         self.counter_lock = threading.Lock()
         self.log_lock = threading.Lock()
 """
@@ -60,6 +72,233 @@ WRONG = {
             finally:
                 self.counter_lock.release()
             self.counter += 1
+        """,
+    ),
+    "1 an attribute of the class, by its name": (
+        1,
+        """
+        total = 0
+        @thread_safe_method
+        def increment(self):
+            Adapter.total += 1
+        """,
+    ),
+    "1 an attribute of the class, by self": (
+        1,
+        """
+        @thread_safe_method
+        def increment(self):
+            self.__class__.total += 1
+        """,
+    ),
+    "1 an attribute of the class, by type()": (
+        1,
+        """
+        @thread_safe_method
+        def increment(self):
+            type(self).total += 1
+        """,
+    ),
+    "1 a global": (
+        1,
+        """
+        @thread_safe_method
+        def increment(self):
+            global COUNT
+            COUNT += 1
+        """,
+    ),
+    "1 a dict of the module": (
+        1,
+        """
+        @thread_safe_method
+        def increment(self):
+            TABLE["n"] = 1
+        """,
+    ),
+    "1 by another name": (
+        1,
+        """
+        @thread_safe_method
+        def increment(self):
+            results = self.results
+            results.append(1)
+        """,
+    ),
+    "1 by the name of an item": (
+        1,
+        """
+        @thread_safe_method
+        def increment(self, key):
+            entry = self.stats[key]
+            entry["n"] += 1
+        """,
+    ),
+    "1 in a dict of a dict": (
+        1,
+        """
+        @thread_safe_method
+        def increment(self):
+            self.stats["a"]["n"] += 1
+        """,
+    ),
+    "1 in what answers requests": (
+        1,
+        """
+        def _handle_request_impl(self, request):
+            self.counter += 1
+        """,
+    ),
+    "1 in what answers for any tool": (
+        1,
+        """
+        def execute_tool(self, name, arguments, context):
+            self.counter += 1
+        """,
+    ),
+    "1 in a private tool with a public name": (
+        1,
+        """
+        @tool(name="inc")
+        def _inc(self):
+            self.counter += 1
+        """,
+    ),
+    "1 behind a lock that was not had": (
+        1,
+        """
+        @thread_safe_method
+        def increment(self):
+            if self.counter_lock.acquire(timeout=3):
+                self.counter_lock.release()
+            self.counter += 1
+        """,
+    ),
+    "1 where the lock was not had": (
+        1,
+        """
+        @thread_safe_method
+        def increment(self):
+            if not self.counter_lock.acquire(False):
+                self.counter += 1
+                return
+            self.counter_lock.release()
+        """,
+    ),
+    "1 a local function that is called without the lock too": (
+        1,
+        """
+        @thread_safe_method
+        def increment(self):
+            def update():
+                self.counter += 1
+            with self.acquire_lock():
+                update()
+            update()
+        """,
+    ),
+    "1 a local function that is handed on": (
+        1,
+        """
+        @thread_safe_method
+        def increment(self, pool):
+            def update():
+                self.counter += 1
+            with self.acquire_lock():
+                return pool.submit(update)
+        """,
+    ),
+    "1 under a decorator that locks too late": (
+        1,
+        """
+        def announced(method):
+            def wrapper(self, *args):
+                with self.acquire_lock():
+                    pass
+                return method(self, *args)
+            return wrapper
+
+        @thread_safe_method
+        @announced
+        def increment(self):
+            self.counter += 1
+        """,
+    ),
+    "1 in a setter": (
+        1,
+        """
+        @property
+        def total(self):
+            return self.counter
+
+        @total.setter
+        def total(self, value):
+            self.counter = value
+
+        @thread_safe_method
+        def increment(self):
+            self.total = 1
+        """,
+    ),
+    "1 a deque that is rotated": (
+        1,
+        """
+        @thread_safe_method
+        def turn(self):
+            self.recent.rotate(1)
+        """,
+    ),
+    "2 the guides' own words": (
+        2,
+        """
+        @thread_safe_method
+        def process(self, data):
+            with self.acquire_lock():
+                result = expensive_computation(data)
+                self.results.append(result)
+        """,
+    ),
+    "2 a file": (
+        2,
+        """
+        @thread_safe_method
+        def process(self, path):
+            with self.acquire_lock():
+                with open(path) as file:
+                    return file.read()
+        """,
+    ),
+    "2 a path": (
+        2,
+        """
+        @thread_safe_method
+        def process(self, path):
+            with self.acquire_lock():
+                return path.read_text()
+        """,
+    ),
+    "2 in a function of the module": (
+        2,
+        """
+        @thread_safe_method
+        def process(self):
+            with self.acquire_lock():
+                self.results.append(waits())
+        """,
+    ),
+    "2 in a private method, by two steps": (
+        2,
+        """
+        @thread_safe_method
+        def process(self):
+            with self.acquire_lock():
+                self._first()
+
+        def _first(self):
+            self._second()
+
+        def _second(self):
+            time.sleep(1)
         """,
     ),
     "2 a product": (
@@ -160,6 +399,30 @@ WRONG = {
     ),
 }
 
+WRONG["5 two locks crosswise, by two steps"] = (
+    5,
+    """
+    def one(self):
+        with self.counter_lock:
+            self._middle()
+
+    def _middle(self):
+        self._log()
+
+    def _log(self):
+        with self.log_lock:
+            pass
+
+    def other(self):
+        with self.log_lock:
+            self._count()
+
+    def _count(self):
+        with self.counter_lock:
+            pass
+    """,
+)
+
 RIGHT = {
     "a locked counter": """
         @thread_safe_method
@@ -212,6 +475,157 @@ RIGHT = {
             finally:
                 self.counter_lock.release()
             return result
+        """,
+    "a lock that was had in time": """
+        @thread_safe_method
+        def increment(self):
+            if self.counter_lock.acquire(timeout=3):
+                try:
+                    self.counter += 1
+                finally:
+                    self.counter_lock.release()
+            return 1
+        """,
+    "a lock that was had at once": """
+        @thread_safe_method
+        def increment(self):
+            if not self.counter_lock.acquire(False):
+                return 0
+            try:
+                self.counter += 1
+            finally:
+                self.counter_lock.release()
+            return 1
+        """,
+    "a lock that is tried again": """
+        @thread_safe_method
+        def increment(self):
+            while not self.counter_lock.acquire(timeout=1):
+                pass
+            self.counter += 1
+            self.counter_lock.release()
+        """,
+    "a local function under the lock": """
+        @thread_safe_method
+        def increment(self):
+            def add():
+                self.counter += 1
+            def update():
+                add()
+            with self.acquire_lock():
+                update()
+        """,
+    "a decorator that locks": """
+        def synchronized(method):
+            @functools.wraps(method)
+            def wrapper(self, *args):
+                with self.acquire_lock():
+                    return method(self, *args)
+            return wrapper
+
+        @thread_safe_method
+        @synchronized
+        def increment(self):
+            self.counter += 1
+
+        def synchronized_plainly(method):
+            def wrapper(self, *args):
+                self.counter_lock.acquire()
+                try:
+                    return method(self, *args)
+                finally:
+                    self.counter_lock.release()
+            return wrapper
+
+        @thread_safe_method
+        @synchronized_plainly
+        def decrement(self):
+            self.counter -= 1
+        """,
+    "cases under the lock": """
+        @thread_safe_method
+        def increment(self, value):
+            with self.acquire_lock():
+                for _ in range(value):
+                    if value > 1:
+                        self.counter += 1
+        """,
+    "a setter that locks": """
+        @property
+        def total(self):
+            return self.counter
+
+        @total.setter
+        def total(self, value):
+            with self.acquire_lock():
+                self.counter = value
+
+        @thread_safe_method
+        def increment(self):
+            self.total = 1
+        """,
+    "a lock of the module, whatever its name": """
+        @thread_safe_method
+        def increment(self):
+            with ONE_AT_A_TIME:
+                TABLE["n"] = 1
+        """,
+    "names of its own": """
+        @thread_safe_method
+        def increment(self, TABLE):
+            results = list(self.results)
+            results.append(1)
+            COUNT = 1
+            TABLE["n"] = COUNT
+            return results
+        """,
+    "what was taken away under the lock": """
+        @thread_safe_method
+        def flush(self):
+            with self.acquire_lock():
+                batch = self.results
+                self.results = []
+            batch.append(1)
+            return batch
+        """,
+    "a deque that grows": """
+        @thread_safe_method
+        def note(self, value):
+            self.recent.append(value)
+            return self.recent.popleft()
+        """,
+    "the older dispatcher, which is called under the lock": """
+        def _dispatch(self, request):
+            self.counter += 1
+        """,
+    "crossed locks behind a third": """
+        def one(self):
+            with self.acquire_lock():
+                self._one()
+
+        def _one(self):
+            with self.counter_lock, self.log_lock:
+                pass
+
+        def other(self):
+            with self.acquire_lock(), self.log_lock, self.counter_lock:
+                pass
+        """,
+    "a line that is meant": """
+        @thread_safe_method
+        def increment(self):
+            self.counter += 1  # snakepit: safe, a guess is enough
+            # snakepit: safe, one thread alone calls this
+            self.results.append(
+                1
+            )
+        """,
+    "a method that is meant": """
+        @thread_safe_method
+        def process(self, path):  # snakepit: safe, the file is what the lock is for
+            with self.acquire_lock():
+                with open(path) as file:
+                    return file.read()
         """,
     "a queue": """
         def initialize(self):
@@ -281,6 +695,19 @@ def test_a_finding_names_method_and_line(adapter_of: Callable[[str], Any]) -> No
     assert found.place == "Adapter.increment"
     lines = (HEAD + textwrap.dedent(WRONG["1 a counter"][1])).splitlines()
     assert "self.counter += 1" in lines[found.line - 1]
+
+
+def test_a_finding_says_how_to_call_it_meant(adapter_of: Callable[[str], Any]) -> None:
+    (found,) = check_common_pitfalls(adapter_of(WRONG["1 a counter"][1]))
+    assert "# snakepit: safe" in found
+
+
+def test_an_unmarked_method_that_a_decorator_locks_may_overlap(
+    adapter_of: Callable[[str], Any],
+) -> None:
+    made = adapter_of(RIGHT["a decorator that locks"])
+    assert is_locked_throughout(made.increment)
+    assert not is_locked_throughout(made.__init__)
 
 
 def test_the_showcase_has_none() -> None:
