@@ -25,7 +25,7 @@ from collections.abc import Mapping
 from typing import Any, Callable, ClassVar, TextIO, TypeVar, cast
 
 from . import libraries
-from .checking import order, watch
+from .checking import following, locks, order, watch
 from .checking.pitfalls import Pitfall, find_pitfalls, is_locked_throughout
 from .checking.races import Race
 from .checking.report import print_report
@@ -425,7 +425,9 @@ def _may_overlap(adapter: object, method: str) -> bool:
     function = getattr(type(adapter), method, None)
     if function is None:
         return False
-    return bool(getattr(function, SAFE_MARK, False)) or is_locked_throughout(function)
+    return bool(getattr(function, SAFE_MARK, False)) or is_locked_throughout(
+        function, locks.names_of(adapter)
+    )
 
 
 # ---- The checker of the process ------------------------------------------------------
@@ -476,17 +478,21 @@ def print_thread_safety_report(
 def check_thread_safe(method: Method) -> Method:
     """Has the checker of the process look at the calls of a function or of a method
     that is not an adapter's; those of adapters it sees by itself.
+
+    A generator or coroutine counts while a step of it runs.
     """
 
-    @functools.wraps(method)
     def checked(*args: Any, **kwargs: Any) -> Any:
         checker = get_global_checker()
         if not checker.enabled:
             return method(*args, **kwargs)
         with checker.check_method_access(method.__name__):
-            return method(*args, **kwargs)
+            result = method(*args, **kwargs)
+        return following.follow(
+            method, result, lambda: checker.check_method_access(method.__name__)
+        )
 
-    return cast(Method, checked)
+    return cast(Method, following.like(method, checked))
 
 
 check_thread_safety = check_thread_safe

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import queue
 import threading
 import types
@@ -387,6 +388,27 @@ class MeansAMethod(Base):
         self.log.append(1)
 
 
+def synchronized(method: Any) -> Any:
+    @functools.wraps(method)
+    def wrapper(self: Any, *args: Any) -> Any:
+        with self.door:
+            return method(self, *args)
+
+    return wrapper
+
+
+class LocksByADecorator(Base):
+    """Not marked, and no name says that the lock is one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.door = threading.Lock()
+
+    @synchronized
+    def run(self) -> None:
+        self.counter += 1
+
+
 class HasSlots(BaseAdapter):
     __slots__ = ("counter", "guard")
     __thread_safe__ = True
@@ -423,6 +445,7 @@ RIGHT = [
     UsesALocalOfTheThread,
     MeansALine,
     MeansAMethod,
+    LocksByADecorator,
 ]
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import threading
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,9 @@ from snakepit_bridge import thread_safe_method
 from snakepit_bridge.thread_safety_checker import (
     ThreadSafetyChecker,
     ThreadSafetyError,
+    check_thread_safe,
+    disable_thread_safety_checks,
+    enable_thread_safety_checks,
 )
 from watched import Adapter, Increments
 
@@ -182,6 +186,31 @@ def _all_or_abort(adapter: Streams) -> None:
         raise
     except threading.BrokenBarrierError:
         pass
+
+
+def test_a_decorated_generator_or_coroutine_counts_while_it_runs() -> None:
+    meeting = threading.Barrier(2, timeout=30)
+
+    @check_thread_safe
+    def numbers() -> Iterator[int]:
+        meeting.wait()
+        yield 1
+
+    @check_thread_safe
+    async def number() -> int:
+        meeting.wait()
+        return 1
+
+    checker = enable_thread_safety_checks()
+    try:
+        hammer(2, 1, lambda _: list(numbers()))
+        hammer(2, 1, lambda _: asyncio.run(number()))
+    finally:
+        disable_thread_safety_checks()
+    assert checker.get_report()["concurrent_accesses"] == {"numbers": 2, "number": 2}
+    assert list(inspect.signature(number).parameters) == []
+    assert inspect.iscoroutinefunction(number)
+    assert inspect.isgeneratorfunction(numbers)
 
 
 # ---- Life ----------------------------------------------------------------------------

@@ -89,23 +89,26 @@ def find_pitfalls(adapter_class: type) -> list[Pitfall]:
     return sorted(found, key=lambda pitfall: (pitfall.number, pitfall.line))
 
 
-def is_locked_throughout(function: Any) -> bool:
-    """Whether all that a function does is under one ``with`` lock, its own or that of a
-    decorator.
+def is_locked_throughout(
+    function: Any, lock_names: frozenset[str] = frozenset()
+) -> bool:
+    """Whether all that a method does is under one ``with`` lock, its own or that of a
+    decorator. `lock_names`: attributes of its object that are locks, whatever they are
+    called.
     """
     plain = inspect.unwrap(function)
     return isinstance(plain, FunctionType) and (
-        _is_one_lock(plain) or _is_in_lock(function)
+        _is_one_lock(plain, lock_names) or _is_in_lock(function, lock_names)
     )
 
 
 @functools.lru_cache(maxsize=1024)
-def _is_in_lock(function: Any) -> bool:
-    return bool(locks_around(function))
+def _is_in_lock(function: Any, lock_names: frozenset[str]) -> bool:
+    return bool(locks_around(function, Sources(lock_names=set(lock_names))))
 
 
 @functools.lru_cache(maxsize=1024)
-def _is_one_lock(function: FunctionType) -> bool:
+def _is_one_lock(function: FunctionType, lock_names: frozenset[str]) -> bool:
     try:
         node = definition_of(function)
     except ValueError:
@@ -113,10 +116,11 @@ def _is_one_lock(function: FunctionType) -> bool:
     if not isinstance(node, ast.FunctionDef):
         return False
     body = without_docstring(node)
+    sources = Sources(globals=function.__globals__, lock_names=set(lock_names))
     return (
         len(body) == 1
         and isinstance(body[0], ast.With)
-        and is_lockish(body[0].items[0].context_expr, Sources())
+        and is_lockish(body[0].items[0].context_expr, sources)
     )
 
 

@@ -35,18 +35,21 @@ def read_classes(classes: list[type]) -> Sources:
     """Reads classes, the most derived first. Raises ValueError without their source."""
     sources = sources_of(classes)
     for method in sources.methods.values():
-        _Reader(sources, method).read(locks_around(method.function))
+        _Reader(sources, method).read(locks_around(method.function, sources))
     return sources
 
 
 # ---- Decorators that lock ------------------------------------------------------------
 
 
-def locks_around(function: Any) -> Held:
-    """The locks that a method's decorators hold while they call it."""
+def locks_around(function: Any, sources: Sources) -> Held:
+    """The locks that a method's decorators hold while they call it.
+
+    `sources`: what is known of the locks of its class.
+    """
     held: Held = ()
     for layer in _layers(function):
-        held = (*held, *_locks_at_calls(layer))
+        held = (*held, *_locks_at_calls(layer, sources.lock_names))
     return held
 
 
@@ -74,14 +77,15 @@ def _is_function(value: Any) -> bool:
     return isinstance(value, FunctionType)
 
 
-def _locks_at_calls(layer: FunctionType) -> Held:
+def _locks_at_calls(layer: FunctionType, lock_names: set[str]) -> Held:
     """The locks that a wrapper holds wherever it calls what it wraps."""
     try:
         node = definition_of_code(layer.__code__)
     except ValueError:
         return ()
     method = Method("", node.name, node)
-    _Reader(Sources(globals=layer.__globals__), method).read(())
+    sources = Sources(globals=layer.__globals__, lock_names=lock_names)
+    _Reader(sources, method).read(())
     outer = layer.__code__.co_freevars
     return _common([use.held for use in method.uses if use.name in outer])
 

@@ -67,6 +67,7 @@ class Sources:
     # "log" -> "list", of attributes that hold one
     containers: dict[str, str] = field(default_factory=dict)
     lock_kinds: dict[str, str] = field(default_factory=dict)  # "self._lock" -> "Lock"
+    lock_names: set[str] = field(default_factory=set)  # attributes that hold a lock
     classes: set[str] = field(default_factory=set)  # names of the classes themselves
     properties: set[str] = field(default_factory=set)  # that have a setter
     globals: dict[str, Any] = field(default_factory=dict)  # of the classes' modules
@@ -164,7 +165,12 @@ def is_lockish(expression: ast.expr, sources: Sources) -> bool:
     text = ast.unparse(expression)
     if locks.is_lock(sources.globals.get(text)):
         return True
-    return text in sources.lock_kinds or _LOCKISH.search(text) is not None
+    is_known = (
+        isinstance(expression, ast.Attribute)
+        and isinstance(expression.value, ast.Name)
+        and expression.attr in sources.lock_names
+    )
+    return is_known or _LOCKISH.search(text) is not None
 
 
 def without_docstring(node: Function) -> list[ast.stmt]:
@@ -193,6 +199,7 @@ def _learn_attributes(node: ast.ClassDef | Function, sources: Sources) -> None:
                 continue
             if made in _LOCK_CLASSES:
                 sources.lock_kinds[text] = made
+                sources.lock_names.add(name)
             elif made in _CONTAINERS:
                 sources.containers.setdefault(name, made)
 
