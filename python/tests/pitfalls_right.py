@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 HEAD = """
+import contextlib
 import functools
 import threading
 import time
@@ -113,6 +114,21 @@ RIGHT = {
                 pass
             self.counter += 1
             self.counter_lock.release()
+        """,
+    "a lock that was had, and no other word for it": """
+        @thread_safe_method
+        def increment(self):
+            if self.counter_lock.acquire(timeout=1) is False:
+                return 0
+            self.counter += 1
+            self.counter_lock.release()
+        """,
+    "a lock on a stack": """
+        @thread_safe_method
+        def increment(self):
+            with contextlib.ExitStack() as stack:
+                stack.enter_context(self.counter_lock)
+                self.counter += 1
         """,
     "a local function under the lock": """
         @thread_safe_method

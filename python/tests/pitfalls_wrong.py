@@ -149,6 +149,16 @@ WRONG = {
             self.counter_lock.release()
         """,
     ),
+    "1 behind a stack with a lock": (
+        1,
+        """
+        @thread_safe_method
+        def increment(self):
+            with contextlib.ExitStack() as stack:
+                stack.enter_context(self.counter_lock)
+            self.counter += 1
+        """,
+    ),
     "1 a local function that is called without the lock too": (
         1,
         """

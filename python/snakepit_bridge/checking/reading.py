@@ -214,9 +214,7 @@ class _Reader:
         """``if lock.acquire(timeout=1):`` holds it inside, with ``not`` in front behind
         it, where the block leaves the method or the loop.
         """
-        test, is_not = node.test, False
-        if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
-            test, is_not = test.operand, True
+        test, is_not = _without_not(node.test)
         lock = self.lock_of(test, "acquire")
         inside = outside = held
         if not lock:
@@ -240,7 +238,13 @@ class _Reader:
         if isinstance(value, ast.NamedExpr):
             value = value.value
         called = value.func if isinstance(value, ast.Call) else None
-        if not isinstance(called, ast.Attribute) or called.attr != what:
+        if not isinstance(called, ast.Attribute):
+            return ""
+        if isinstance(value, ast.Call) and called.attr == "enter_context":
+            # It is held to the end of the block that made the stack.
+            entered = [item for item in value.args if is_lockish(item, self.sources)]
+            return ast.unparse(entered[0]) if entered and what == "acquire" else ""
+        if called.attr != what:
             return ""
         lockish = is_lockish(called.value, self.sources)
         return ast.unparse(called.value) if lockish else ""
@@ -370,6 +374,20 @@ class _Reader:
             and self.is_me(node.value)
             and node.attr in self.sources.properties
         )
+
+
+def _without_not(test: ast.expr) -> tuple[ast.expr, bool]:
+    """What a test asks, and whether it is for the opposite: ``x`` of ``not x`` and of
+    ``x is False``.
+    """
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        return test.operand, True
+    if isinstance(test, ast.Compare) and len(test.ops) == 1:
+        value = test.comparators[0]
+        if isinstance(value, ast.Constant) and isinstance(value.value, bool):
+            is_equal = isinstance(test.ops[0], (ast.Is, ast.Eq))
+            return test.left, value.value != is_equal
+    return test, False
 
 
 def _parts(target: ast.expr) -> list[ast.expr]:
