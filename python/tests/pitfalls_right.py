@@ -10,6 +10,7 @@ import threading
 import time
 from collections import deque
 from queue import Queue
+from time import sleep as pause
 from snakepit_bridge.base_adapter_threaded import (
     ThreadSafeAdapter, thread_safe_method, tool)
 
@@ -212,6 +213,21 @@ RIGHT = {
                 self.results = []
             batch.append(1)
             return batch
+        """,
+    "an item of the thread": """
+        @thread_safe_method
+        def note(self):
+            self.stats[threading.get_ident()] = {"n": 0}
+            self.stats[threading.current_thread().ident]["n"] += 1
+        """,
+    "what is only said to be slow": """
+        @thread_safe_method
+        def note(self):
+            with self.acquire_lock():
+                self._count_slow()
+
+        def _count_slow(self):
+            self.counter += 1
         """,
     "a deque that grows": """
         @thread_safe_method

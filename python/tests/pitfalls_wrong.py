@@ -242,6 +242,15 @@ WRONG = {
                     return file.read()
         """,
     ),
+    "2 a pause": (
+        2,
+        """
+        @thread_safe_method
+        def process(self):
+            with self.acquire_lock():
+                pause(1)
+        """,
+    ),
     "2 a path": (
         2,
         """

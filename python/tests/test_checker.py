@@ -201,7 +201,19 @@ class RotatesADeque(Base):
         self.items.rotate()
 
 
-@pytest.mark.parametrize("adapter_class", [CountsInside, RotatesADeque])
+class CountsByHash(Base):
+    """Two threads may share the key."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shards = {0: 0, 1: 0}
+
+    @thread_safe_method
+    def run(self) -> None:
+        self.shards[threading.get_ident() % 2] += 1
+
+
+@pytest.mark.parametrize("adapter_class", [CountsInside, RotatesADeque, CountsByHash])
 def test_a_change_within_a_container_is_found(adapter_class: type) -> None:
     with ThreadSafetyChecker() as checker:
         call_from_threads(adapter_class(), 25)
@@ -372,13 +384,26 @@ class UsesALocalOfTheThread(Base):
         self.mine.count = getattr(self.mine, "count", 0) + 1
 
 
+class UsesAnItemOfTheThread(Base):
+    def __init__(self) -> None:
+        super().__init__()
+        self.mine: dict[int, dict[str, int]] = {}
+
+    @thread_safe_method
+    def run(self) -> None:
+        self.table[threading.get_ident()] = 1
+        if threading.get_ident() not in self.mine:
+            self.mine[threading.get_ident()] = {"n": 0}
+        self.mine[threading.get_ident()]["n"] += 1
+
+
 class MeansALine(Base):
     @thread_safe_method
     def run(self) -> None:
         self.counter += 1  # snakepit: safe, a guess is enough
         # snakepit: safe, the lines that it covers are
         # no more than the next one
-        self.table[threading.get_ident()] = 1
+        self.table[len(self.table)] = 1
 
 
 class MeansAMethod(Base):
@@ -443,6 +468,7 @@ RIGHT = [
     KeepsItsModel,
     AppendsToADeque,
     UsesALocalOfTheThread,
+    UsesAnItemOfTheThread,
     MeansALine,
     MeansAMethod,
     LocksByADecorator,

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import time
 from collections.abc import Iterator
 from types import FunctionType
 from typing import Any
@@ -21,7 +22,7 @@ _CHEAP = frozenset(
 )
 _CALLS = frozenset({"open", "time.sleep", "os.system", "os.fsync", "self.model"})
 _FILE_METHODS = frozenset({"read_text", "read_bytes", "write_text", "write_bytes"})
-_NAMED = frozenset({"expensive", "heavy", "slow"})  # words of a function's name
+_NAMED = frozenset({"expensive", "heavy", "slow"})  # how a function's name may begin
 
 
 class Expense:
@@ -70,7 +71,8 @@ class Expense:
             or text in _CALLS
             or text.startswith("self.model.")
             or last in _FILE_METHODS
-            or not _NAMED.isdisjoint(last.split("_"))
+            or last.lstrip("_").partition("_")[0] in _NAMED
+            or self.sources.globals.get(text) is time.sleep
         )
 
     def work_within(self, text: str, seen: set[str]) -> str:

@@ -48,6 +48,8 @@ MUTATORS = frozenset(
 # What Python's documentation calls thread-safe of a deque.
 DEQUE_SAFE = frozenset({"append", "appendleft", "pop", "popleft"})
 
+_THREADS_OWN = frozenset({"get_ident", "get_native_id", "current_thread"})
+
 # An author's word for a line or a method: "# snakepit: safe, one thread writes".
 _MEANT = re.compile(r"#\s*snakepit:\s*safe\b")
 
@@ -118,9 +120,25 @@ def changed_by(node: ast.AST) -> Iterator[ast.expr]:
         ):
             yield called.value
     elif isinstance(node, ast.Subscript) and not isinstance(node.ctx, ast.Load):
-        yield node.value
-    elif isinstance(node, ast.AugAssign):
+        if not _is_threads_own(node):
+            yield node.value
+    elif isinstance(node, ast.AugAssign) and not _is_threads_own(node.target):
         yield node.target  # a list stays the same list
+
+
+def _is_threads_own(expression: ast.expr) -> bool:
+    """Whether it is the item, or an item of the item, that one thread has for itself:
+    ``self.counts[threading.get_ident()]``.
+    """
+    while isinstance(expression, ast.Subscript):
+        key: ast.AST = expression.slice
+        if isinstance(key, ast.Attribute) and key.attr in ("ident", "native_id"):
+            key = key.value
+        called = ast.unparse(key.func) if isinstance(key, ast.Call) else ""
+        if called.rpartition(".")[2] in _THREADS_OWN:
+            return True
+        expression = expression.value
+    return False
 
 
 def without_items(expression: ast.expr) -> ast.expr:
