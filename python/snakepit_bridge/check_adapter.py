@@ -62,9 +62,11 @@ def _parser() -> argparse.ArgumentParser:
 def check(spec: str, threads: int = THREADS, calls: int = CALLS) -> dict[str, Any]:
     """Checks the adapter that `spec` names, `calls` of each tool on each thread.
 
-    A dict of `adapter`, `python`, `gil_enabled`, `threads`, `pitfalls`, `tools`,
-    `stuck` (tools that did not come back), `report` (the checker's) and `ok`. An unsafe
-    library alone is no fault: it may be used as its pattern says.
+    A dict of `adapter`, `python`, `gil_enabled`, `threads`, `pitfalls`, `unread` (why
+    they were not looked for), `tools` (and, by the name `hammering.NOBODYS`, what
+    answers for names that are no tool), `stuck` (tools that did not come back),
+    `report` (the checker's) and `ok`. An unsafe library alone is no fault: it may be
+    used as its pattern says.
 
     Raises AdapterError if there is no such adapter; what its code raises is raised.
     """
@@ -103,16 +105,19 @@ def _run(
     adapter_class: type, threads: int, calls: int
 ) -> tuple[list[hammering.Tried], list[str]]:
     if resolution.is_per_request(adapter_class):
+        answers = resolution.of_class(adapter_class)
         tools = hammering.tools_to_try(
-            collect_unbound(adapter_class), resolution.of_class(adapter_class).functions
-        )
+            collect_unbound(adapter_class), answers.functions
+        ) + hammering.fallback_to_try(answers.fallback)
         return tools, hammering.hammer(tools, threads, calls, SECONDS)
     adapter = None
     try:
         adapter = life.construct(adapter_class)
-        resolution.of_instance(adapter)  # raises AdapterError as in a worker
+        answers = resolution.of_instance(adapter)  # raises AdapterError as in a worker
         life.initialize(adapter)
-        tools = hammering.tools_to_try(collect(adapter), {})
+        tools = hammering.tools_to_try(
+            collect(adapter), {}
+        ) + hammering.fallback_to_try(answers.fallback)
         stuck = hammering.hammer(tools, threads, calls, SECONDS)
     finally:
         life.clean_up(adapter)
@@ -130,9 +135,7 @@ def as_text(found: dict[str, Any]) -> str:
         *map(_tool_line, found["tools"]),
     ]
     lines += [f"  {name}: has not come back" for name in found["stuck"]]
-    idle = [tool for tool in found["tools"] if tool["calls"] == tool["errors"]]
-    if idle:
-        lines.append(f"  {len(idle)} of {len(found['tools'])} tools were not exercised")
+    lines += _idle_lines(found["tools"])
     if found["unread"]:
         lines += ["", f"Pitfalls were not looked for: {found['unread']}"]
     if found["pitfalls"]:
@@ -141,10 +144,23 @@ def as_text(found: dict[str, Any]) -> str:
     return "\n".join([*lines, "", format_report(found["report"])])
 
 
+def _idle_lines(tools: list[dict[str, Any]]) -> list[str]:
+    idle = [tool for tool in tools if tool["calls"] == tool["errors"]]
+    lines = []
+    if idle:
+        lines.append(f"  {len(idle)} of {len(tools)} were not exercised")
+    if len(idle) == len(tools):
+        lines.append("  Nothing was exercised, so that no race can have shown")
+    return lines
+
+
 def _tool_line(tool: dict[str, Any]) -> str:
     if tool["skipped"]:
         return f"  {tool['name']}: not called: {tool['skipped']}"
-    text = f"  {tool['name']}: {tool['calls']} calls"
+    name = tool["name"]
+    if name == hammering.NOBODYS:
+        name = f"any other name, here {name!r}"
+    text = f"  {name}: {tool['calls']} calls"
     if tool["errors"]:
         text += f", {tool['errors']} raised, the first {tool['first_error']}"
     return text

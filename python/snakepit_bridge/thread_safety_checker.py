@@ -21,13 +21,14 @@ import threading
 import time
 import warnings
 import weakref
-from typing import Any, Callable, ClassVar, TypeVar, cast
+from collections.abc import Mapping
+from typing import Any, Callable, ClassVar, TextIO, TypeVar, cast
 
 from . import libraries
-from .checking import order, watch
+from .checking import following, locks, order, watch
 from .checking.pitfalls import Pitfall, find_pitfalls, is_locked_throughout
 from .checking.races import Race
-from .checking.report import print_thread_safety_report
+from .checking.report import print_report
 from .declaration import declared_thread_safe, undeclared_warning
 from .tools import SAFE_MARK
 
@@ -51,6 +52,8 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 
 NAMES_MAX = 256  # threads that a report names
 OTHERS = "(other threads)"
+
+THREADS = "{threads}"  # stays in a text until it is told
 
 SIGN = "\N{WARNING SIGN}\ufe0f  THREAD SAFETY: "
 METHOD = (
@@ -97,6 +100,18 @@ ADVICE = [  # kind of warning, what it counts, what to do
 
 class ThreadSafetyError(RuntimeError):
     """What strict mode raises, in the thread that did it."""
+
+
+class _Finding:
+    """What a warning says, and for how many threads so far."""
+
+    def __init__(self, text: str, threads: int = 0) -> None:
+        """`text` may have a place for the number: ``{threads}``."""
+        self._text = text
+        self.threads = threads
+
+    def __str__(self) -> str:
+        return self._text.replace(THREADS, str(self.threads))
 
 
 class _Access:
@@ -146,8 +161,10 @@ class ThreadSafetyChecker:
     def __init__(self, enabled: Any = True, strict_mode: bool = False) -> None:
         """Watches all adapters, or, given one instead of a bool, that one alone.
 
-        Not enabled, it sees nothing and its report is empty.
+        Not enabled, it sees nothing and its report is empty. Raises TypeError for what
+        is neither a bool nor an adapter's instance.
         """
+        _check_enabled(enabled)
         adapter = None if isinstance(enabled, bool) else enabled
         self.enabled = enabled if isinstance(enabled, bool) else True
         self.strict_mode = strict_mode
@@ -155,9 +172,7 @@ class ThreadSafetyChecker:
         self._started = time.monotonic()
         self._runtime: float | None = None
         # Guarded by watch.lock.
-        self._warnings: list[str] = []
-        self._kinds: dict[str, int] = {}
-        self._told: set[tuple[Any, ...]] = set()
+        self._findings: dict[tuple[Any, ...], _Finding] = {}  # by cause
         self._methods: dict[str, int] = {}  # the most threads at once
         self._threads: set[int] = set()
         self._calls: dict[str, int] = {}  # by thread name
@@ -207,7 +222,7 @@ class ThreadSafetyChecker:
         manager. Within a method of an adapter that is watched anyway, no more is needed
         than the call.
         """
-        if not self.enabled:
+        if not self.enabled or self._runtime is not None:
             return _Access(self, method_name)
         with watch.lock:
             self._note_thread()
@@ -233,7 +248,7 @@ class ThreadSafetyChecker:
         found = libraries.unsafe(list(sys.modules)) if self.enabled else []
         with watch.lock:
             for library in found:
-                self._warn(("library", library.name), library.warning)
+                self._warn(("library", library.name), _Finding(library.warning))
         return [library.name for library in found]
 
     def watch(self, adapter_class: type) -> None:
@@ -247,21 +262,22 @@ class ThreadSafetyChecker:
         if declared_thread_safe(adapter_class) is not True:
             with watch.lock:
                 key = ("undeclared", adapter_class)
-                self._record(key, undeclared_warning(adapter_class))
+                self._record(key, _Finding(undeclared_warning(adapter_class)))
 
     def _note_adapter(self, adapter: object) -> None:
         adapter_class = type(adapter)
         if declared_thread_safe(adapter_class) is not True:
-            self._warn(("undeclared", adapter_class), undeclared_warning(adapter_class))
+            finding = _Finding(undeclared_warning(adapter_class))
+            self._warn(("undeclared", adapter_class), finding)
         for library in libraries.unsafe(libraries.imported_by(adapter_class)):
-            self._warn(("library", library.name), library.warning)
+            self._warn(("library", library.name), _Finding(library.warning))
 
     def _note_libraries(self) -> None:
         arrived = [library for library in self._absent if library.name in sys.modules]
         if arrived:
             self._absent = [other for other in self._absent if other not in arrived]
         for library in arrived:
-            self._warn(("library", library.name), library.warning)
+            self._warn(("library", library.name), _Finding(library.warning))
 
     def _note_thread(self) -> None:
         thread = order.this_thread()
@@ -277,49 +293,51 @@ class ThreadSafetyChecker:
         if threads < 2 or inner or _may_overlap(adapter, method):
             return
         name = "adapter" if adapter is None else type(adapter).__name__
-        text = METHOD.format(method=method, threads=threads, adapter=name)
-        self._warn(("method", type(adapter), method), text, raises=self.strict_mode)
+        text = METHOD.format(method=method, threads=THREADS, adapter=name)
+        finding = _Finding(text, threads)
+        self._warn(("method", type(adapter), method), finding, self.strict_mode)
 
     def _note_race(self, adapter: object, race: Race) -> None:
         text = ATTRIBUTE.format(
             attribute=race.attribute,
             adapter=type(adapter).__name__,
-            threads=race.threads,
+            threads=THREADS,
             first=race.first.place,
             second=race.second.place,
         )
         key = ("race", type(adapter), race.attribute)
-        self._warn(key, text, raises=self.strict_mode)
+        self._warn(key, _Finding(text, race.threads), self.strict_mode)
 
-    def _warn(self, key: tuple[Any, ...], text: str, raises: bool = False) -> None:
-        is_new = self._record(key, text)
+    def _warn(
+        self, key: tuple[Any, ...], finding: _Finding, raises: bool = False
+    ) -> None:
+        is_new = self._record(key, finding)
         if raises:
-            raise ThreadSafetyError(text)
+            raise ThreadSafetyError(str(finding))
         if is_new:
-            warnings.warn(text, RuntimeWarning, stacklevel=2)
+            warnings.warn(str(finding), RuntimeWarning, stacklevel=2)
 
-    def _record(self, key: tuple[Any, ...], text: str) -> bool:
-        """Whether this is the first time."""
-        if key in self._told:
-            return False
-        self._told.add(key)
-        self._warnings.append(text)
-        self._kinds[key[0]] = self._kinds.get(key[0], 0) + 1
-        return True
+    def _record(self, key: tuple[Any, ...], finding: _Finding) -> bool:
+        """Whether this is the first time; if not, only the number may grow."""
+        known = self._findings.setdefault(key, finding)
+        known.threads = max(known.threads, finding.threads)
+        return known is finding
 
     # ---- What it tells ---------------------------------------------------------------
 
     def get_report(self) -> dict[str, Any]:
         """A new dict of all that was seen.
 
-        `warnings`: the texts, each once; `warnings_issued`: their number;
+        `warnings`: the texts, each once, with the most threads that were seen until
+        now, which a warning given at once could not know; `warnings_issued`: their
+        number;
         `concurrent_accesses`: the most threads that were in a method at once, of those
         that had more than one; `total_methods_tracked`, `total_threads_seen`;
         `thread_utilization`: calls by thread name; `recommendations`: what to do;
         `enabled`, `strict_mode`; `total_runtime` in seconds.
         """
         with watch.lock:
-            found = list(self._warnings)
+            found = [str(finding) for finding in self._findings.values()]
             return {
                 "enabled": self.enabled,
                 "strict_mode": self.strict_mode,
@@ -336,10 +354,11 @@ class ThreadSafetyChecker:
             }
 
     def _recommendations(self) -> list[str]:
+        kinds = [kind for kind, *_ in self._findings]
         found = [
             f"\N{WARNING SIGN}\ufe0f  {count} {noun if count == 1 else nouns} {advice}"
             for kind, noun, nouns, advice in ADVICE
-            if (count := self._kinds.get(kind, 0))
+            if (count := kinds.count(kind))
         ]
         return found or ["\N{WHITE HEAVY CHECK MARK} No thread safety issues detected."]
 
@@ -361,11 +380,12 @@ class _Observer:
         if checker is not None:
             checker._note_adapter(adapter)
 
-    def on_call(self, adapter: object, method: str, threads: int, inner: bool) -> None:
+    def on_call(self, adapter: object, entry: watch.Entry) -> None:
         checker = self._checker()
         if checker is not None:
-            checker._note_thread()
-            checker._note_call(adapter, method, threads, inner)
+            if not entry.resumed:
+                checker._note_thread()
+            checker._note_call(adapter, entry.method, entry.threads, entry.inner)
 
     def on_return(self) -> None:
         checker = self._checker()
@@ -376,6 +396,21 @@ class _Observer:
         checker = self._checker()
         if checker is not None:
             checker._note_race(adapter, race)
+
+
+def _check_enabled(enabled: Any) -> None:
+    if isinstance(enabled, type):
+        raise TypeError(
+            f"ThreadSafetyChecker: enabled is the class {enabled.__name__}; give an "
+            f"instance, ThreadSafetyChecker({enabled.__name__}()), or nothing, and all "
+            "adapters are watched"
+        )
+    is_plain = type(enabled).__module__ == "builtins" and type(enabled) is not bool
+    if is_plain:
+        raise TypeError(
+            f"ThreadSafetyChecker: enabled is {enabled!r}; it is True, False or an "
+            "adapter's instance"
+        )
 
 
 def _reference(adapter: Any) -> Callable[[], Any]:
@@ -390,7 +425,9 @@ def _may_overlap(adapter: object, method: str) -> bool:
     function = getattr(type(adapter), method, None)
     if function is None:
         return False
-    return bool(getattr(function, SAFE_MARK, False)) or is_locked_throughout(function)
+    return bool(getattr(function, SAFE_MARK, False)) or is_locked_throughout(
+        function, locks.names_of(adapter)
+    )
 
 
 # ---- The checker of the process ------------------------------------------------------
@@ -414,9 +451,25 @@ def enable_thread_safety_checks(strict_mode: bool = False) -> ThreadSafetyChecke
 
 
 def disable_thread_safety_checks() -> None:
-    """Closes the checker of the process. Its report can still be had."""
+    """Closes the checker of the process, which is not enabled then. Its report can
+    still be had.
+    """
     with _global_lock:
         _global_checker.close()
+        _global_checker.enabled = False
+
+
+def print_thread_safety_report(
+    checker: ThreadSafetyChecker | Mapping[str, Any] | None = None,
+    file: TextIO | None = None,
+) -> None:
+    """Prints the report of a checker, of that of the process if none is given, or one
+    that `get_report` gave, to `file` or standard output.
+    """
+    if checker is None:
+        checker = get_global_checker()
+    report = checker if isinstance(checker, Mapping) else checker.get_report()
+    print_report(report, file)
 
 
 # ---- Decorators and functions --------------------------------------------------------
@@ -425,17 +478,21 @@ def disable_thread_safety_checks() -> None:
 def check_thread_safe(method: Method) -> Method:
     """Has the checker of the process look at the calls of a function or of a method
     that is not an adapter's; those of adapters it sees by itself.
+
+    A generator or coroutine counts while a step of it runs.
     """
 
-    @functools.wraps(method)
     def checked(*args: Any, **kwargs: Any) -> Any:
         checker = get_global_checker()
         if not checker.enabled:
             return method(*args, **kwargs)
         with checker.check_method_access(method.__name__):
-            return method(*args, **kwargs)
+            result = method(*args, **kwargs)
+        return following.follow(
+            method, result, lambda: checker.check_method_access(method.__name__)
+        )
 
-    return cast(Method, checked)
+    return cast(Method, following.like(method, checked))
 
 
 check_thread_safety = check_thread_safe
@@ -477,17 +534,24 @@ def validate_adapter_thread_safety(adapter: object) -> dict[str, Any]:
     """What can be said of an adapter (class or instance) without running it.
 
     A dict of `adapter` (its name), `declared` (True, False or None for nothing),
-    `valid` (declared True, and no pitfall found), `pitfalls` and `libraries` (names of
+    `valid` (declared True, its source read, and no pitfall found), `pitfalls`,
+    `unread` (why the source could not be read, or None) and `libraries` (names of
     unsafe libraries that its module imports).
     """
     adapter_class = adapter if isinstance(adapter, type) else type(adapter)
     declared = declared_thread_safe(adapter_class)
-    pitfalls = check_common_pitfalls(adapter_class)
+    pitfalls: list[str] = []
+    unread = None
+    try:
+        pitfalls = check_common_pitfalls(adapter_class)
+    except ValueError as error:
+        unread = str(error)
     return {
         "adapter": adapter_class.__name__,
         "declared": declared,
-        "valid": declared is True and not pitfalls,
+        "valid": declared is True and not pitfalls and unread is None,
         "pitfalls": pitfalls,
+        "unread": unread,
         "libraries": [
             library.name
             for library in libraries.unsafe(libraries.imported_by(adapter_class))

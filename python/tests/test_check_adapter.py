@@ -11,6 +11,7 @@ import pytest
 from snakepit_bridge import check_adapter, libraries
 from snakepit_bridge.checking import examples
 from snakepit_bridge.checking.examples import NoExample
+from snakepit_bridge.checking.hammering import NOBODYS
 
 ADAPTERS = """
 import sys
@@ -49,6 +50,20 @@ class Fine(ThreadSafeAdapter):
     def stream(self):
         yield 1
 
+class Answers(ThreadSafeAdapter):
+    __thread_safe__ = True
+    def __init__(self):
+        super().__init__()
+        self.counter = 0
+    @thread_safe_method
+    def execute_tool(self, name, arguments, context):
+        setattr(self, "counter", self.counter + 1)
+
+class Refuses(ThreadSafeAdapter):
+    __thread_safe__ = True
+    def _handle_request_impl(self, request):
+        raise LookupError(request.command)
+
 class Broken(ThreadSafeAdapter):
     def __init__(self):
         raise OSError("no model")
@@ -85,6 +100,25 @@ def test_a_correct_adapter_passes_and_its_errors_are_told(
     assert tools["stream"]["errors"] == 0
     assert tools["fail"]["first_error"] == "KeyError: 'as always'"
     assert "'thing'" in tools["unknown"]["skipped"]
+
+
+def test_what_answers_for_names_that_are_no_tool_is_hammered(
+    adapters: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, found = run(capsys, "tried:Answers")
+    assert status == 1 and found["pitfalls"] == []
+    assert "'counter'" in found["report"]["warnings"][0]
+    (tried,) = found["tools"]
+    assert (tried["name"], tried["calls"]) == (NOBODYS, 40)
+
+
+def test_it_is_said_where_nothing_was_exercised(
+    adapters: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert check_adapter.main(["tried:Refuses", "--calls", "10"]) == 0
+    text = capsys.readouterr().out
+    assert f"any other name, here {NOBODYS!r}: 80 calls, 80 raised" in text
+    assert "Nothing was exercised" in text
 
 
 def test_people_get_the_same_as_text(

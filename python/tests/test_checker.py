@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import functools
 import queue
 import threading
 import types
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -152,6 +154,72 @@ def test_a_race_from_outside_of_methods_is_found() -> None:
 # ---- What is right -------------------------------------------------------------------
 
 
+class LosesACount(Base):
+    """All have read the same number, so that all but one store what is there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.meeting = threading.Barrier(4, timeout=30)
+
+    @thread_safe_method
+    def run(self) -> None:
+        count = self.counter
+        self.meeting.wait()
+        self.counter = count + 1
+
+
+def test_a_race_is_found_where_all_store_the_same_number() -> None:
+    for _ in range(20):
+        with ThreadSafetyChecker() as checker:
+            adapter = LosesACount()
+            call_from_threads(adapter, 1)
+        assert adapter.counter == 1
+        (found,) = checker.get_report()["warnings"]
+        assert "Attribute 'counter' of LosesACount" in found
+        assert "accessed by 4 different threads concurrently" in found
+
+
+class CountsInside(Base):
+    """In the dict of a dict."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stats = {"a": {"n": 0}}
+
+    @thread_safe_method
+    def run(self) -> None:
+        self.stats["a"]["n"] += 1
+
+
+class RotatesADeque(Base):
+    def __init__(self) -> None:
+        super().__init__()
+        self.items = deque([1, 2, 3])
+
+    @thread_safe_method
+    def run(self) -> None:
+        self.items.rotate()
+
+
+class CountsByHash(Base):
+    """Two threads may share the key."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shards = {0: 0, 1: 0}
+
+    @thread_safe_method
+    def run(self) -> None:
+        self.shards[threading.get_ident() % 2] += 1
+
+
+@pytest.mark.parametrize("adapter_class", [CountsInside, RotatesADeque, CountsByHash])
+def test_a_change_within_a_container_is_found(adapter_class: type) -> None:
+    with ThreadSafetyChecker() as checker:
+        call_from_threads(adapter_class(), 25)
+    assert len(checker.get_report()["warnings"]) == 1
+
+
 class ReassignsItsLock(Base):
     def __init__(self) -> None:
         super().__init__()
@@ -273,6 +341,99 @@ class LocksAWholeUnmarkedMethod(Base):
             return self.counter
 
 
+class StoresAConstant(Base):
+    """None of the stores is lost, whichever comes last."""
+
+    @thread_safe_method
+    def run(self) -> None:
+        self.counter = 1
+
+
+class KeepsItsModel(Base):
+    """Loaded once; later the attribute is stored, and what is there stays."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model = object()
+
+    @thread_safe_method
+    def run(self) -> None:
+        self.model = self.model or object()
+
+
+class AppendsToADeque(Base):
+    """Which Python's documentation calls thread-safe."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.items: deque[int] = deque([1], maxlen=5)
+
+    @thread_safe_method
+    def run(self) -> None:
+        self.items.append(1)
+        self.items.appendleft(self.items.pop())
+
+
+class UsesALocalOfTheThread(Base):
+    def __init__(self) -> None:
+        super().__init__()
+        self.mine = threading.local()
+
+    @thread_safe_method
+    def run(self) -> None:
+        self.mine.count = getattr(self.mine, "count", 0) + 1
+
+
+class UsesAnItemOfTheThread(Base):
+    def __init__(self) -> None:
+        super().__init__()
+        self.mine: dict[int, dict[str, int]] = {}
+
+    @thread_safe_method
+    def run(self) -> None:
+        self.table[threading.get_ident()] = 1
+        if threading.get_ident() not in self.mine:
+            self.mine[threading.get_ident()] = {"n": 0}
+        self.mine[threading.get_ident()]["n"] += 1
+
+
+class MeansALine(Base):
+    @thread_safe_method
+    def run(self) -> None:
+        self.counter += 1  # snakepit: safe, a guess is enough
+        # snakepit: safe, the lines that it covers are
+        # no more than the next one
+        self.table[len(self.table)] = 1
+
+
+class MeansAMethod(Base):
+    @thread_safe_method
+    def run(self) -> None:  # snakepit: safe, all of it is a guess
+        self.counter += 1
+        self.log.append(1)
+
+
+def synchronized(method: Any) -> Any:
+    @functools.wraps(method)
+    def wrapper(self: Any, *args: Any) -> Any:
+        with self.door:
+            return method(self, *args)
+
+    return wrapper
+
+
+class LocksByADecorator(Base):
+    """Not marked, and no name says that the lock is one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.door = threading.Lock()
+
+    @synchronized
+    def run(self) -> None:
+        self.counter += 1
+
+
 class HasSlots(BaseAdapter):
     __slots__ = ("counter", "guard")
     __thread_safe__ = True
@@ -303,6 +464,14 @@ RIGHT = [
     CallsAnUnmarkedHelper,
     LocksAWholeUnmarkedMethod,
     HasSlots,
+    StoresAConstant,
+    KeepsItsModel,
+    AppendsToADeque,
+    UsesALocalOfTheThread,
+    UsesAnItemOfTheThread,
+    MeansALine,
+    MeansAMethod,
+    LocksByADecorator,
 ]
 
 

@@ -63,7 +63,7 @@ def test_an_unmarked_method_on_several_threads_at_once_is_warned_of_once() -> No
     report = checker.get_report()
     assert report["concurrent_accesses"] == {"unmarked": 3}
     assert len(report["warnings"]) == report["warnings_issued"] == 1
-    assert "Method 'unmarked' accessed by 2 different threads" in report["warnings"][0]
+    assert "Method 'unmarked' accessed by 3 different threads" in report["warnings"][0]
     assert "multiple threads" in report["warnings"][0]
 
 
@@ -338,6 +338,61 @@ def test_a_decorated_function_is_seen_by_the_checker_of_the_process(
     assert global_checker.get_report()["concurrent_accesses"] == {"work": 2}
 
 
+def test_a_decorated_function_is_seen_by_nobody_once_checks_are_off() -> None:
+    checker = module.enable_thread_safety_checks()
+    meeting = threading.Barrier(2, timeout=30)
+
+    @check_thread_safe
+    def work() -> None:
+        meeting.wait()
+
+    module.disable_thread_safety_checks()
+    hammer(2, 1, lambda _: work())
+    assert module.get_global_checker() is checker and not checker.enabled
+    report = checker.get_report()
+    assert report["enabled"] is False
+    assert report["concurrent_accesses"] == {} and report["warnings"] == []
+
+
+def test_a_closed_checker_counts_no_accesses() -> None:
+    with ThreadSafetyChecker() as checker:
+        pass
+    with checker.check_method_access("late"):
+        assert checker.get_report()["total_methods_tracked"] == 0
+    assert checker.get_report()["enabled"] is True
+
+
+def test_the_report_of_the_process_is_printed_without_an_argument(
+    global_checker: ThreadSafetyChecker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with global_checker.check_method_access("work"):
+        pass
+    print_thread_safety_report()
+    assert "Methods Tracked: 1" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "given, said",
+    [
+        (None, "enabled is None; it is True, False or an adapter's instance"),
+        (0, "enabled is 0; it is"),
+        ("yes", "enabled is 'yes'; it is"),
+        (Increments, r"the class Increments; give an instance, .*\(Increments\(\)\)"),
+    ],
+)
+def test_what_is_neither_a_bool_nor_an_adapter_is_refused(
+    given: object, said: str
+) -> None:
+    with pytest.raises(TypeError, match=said):
+        ThreadSafetyChecker(given)
+
+
+def test_validation_without_source_text_says_so() -> None:
+    found = validate_adapter_thread_safety(type("Made", (), {"__thread_safe__": True}))
+    assert found["valid"] is False and found["pitfalls"] == []
+    assert "the source of Made is not there" in found["unread"]
+
+
 def test_a_class_can_insist_on_a_declaration() -> None:
     @require_thread_safe_adapter
     class Undeclared(ThreadSafeAdapter):
@@ -381,7 +436,7 @@ def test_a_deque_and_a_growing_dict_can_be_searched_while_they_change() -> None:
 
         @thread_safe_method
         def run(self) -> None:
-            self.items.append(1)
+            self.items.extend([1])
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -18,7 +18,7 @@ BLOCK = re.compile(r"^```python\n# (\w+\.py)\n(.*?)^```$", re.MULTILINE | re.DOT
 def test_every_example_runs(tmp_path: Path) -> None:
     text = PAGE.read_text(encoding="utf-8")
     blocks = BLOCK.findall(text)
-    assert len(blocks) == text.count("```python") == 6
+    assert len(blocks) == text.count("```python") == 7
     path = os.pathsep.join(
         [str(tmp_path), str(Path(snakepit_bridge.__path__[0]).parent)]
     )

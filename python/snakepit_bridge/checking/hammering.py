@@ -13,6 +13,7 @@ from typing import Any, Callable
 from ..tools import Tool
 from .examples import NoExample, arguments_for
 
+NOBODYS = "snakepit_check_adapter"  # no adapter has a tool of that name
 ITEMS_MAX = 1000  # of a generator that are taken
 
 
@@ -75,6 +76,21 @@ def tools_to_try(
                 tried.skipped = str(error)
         found.append(tried)
     return found
+
+
+def fallback_to_try(
+    fallback: Callable[[str, dict[str, Any]], Any] | None,
+) -> list[Tried]:
+    """What answers for names that are no tool: `execute_tool` or a request handler. It
+    is called by a name that it cannot know, and may refuse.
+    """
+    if fallback is None:
+        return []
+
+    def call() -> Any:
+        return fallback(NOBODYS, {})
+
+    return [Tried(NOBODYS, call, call)]
 
 
 def hammer(tools: list[Tried], threads: int, calls: int, seconds: float) -> list[str]:

@@ -105,6 +105,14 @@ def far(adapter: object, frame: FrameType | None) -> Iterator[Any]:
     return _reachable([*_places(adapter), *_frames(frame)], depth=DEPTH)
 
 
+def names_of(adapter: object) -> frozenset[str]:
+    """The attributes of the adapter and its classes that are locks."""
+    own = [_attributes(adapter), *map(vars, type(adapter).__mro__[:-1])]
+    return frozenset(
+        name for place in own for name, value in list(place.items()) if is_lock(value)
+    )
+
+
 def _places(adapter: object) -> list[dict[str, Any]]:
     own = [_attributes(adapter)]
     for base in type(adapter).__mro__[:-1]:

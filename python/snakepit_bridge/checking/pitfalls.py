@@ -17,17 +17,13 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 from .. import libraries
+from ..base_adapter_threaded import ThreadSafeAdapter
 from ..declaration import BASE_MODULES, declared_thread_safe
-from ..tools import LIFE
-from .source import (
-    Event,
-    Method,
-    Sources,
-    definition_of,
-    is_lockish,
-    read_classes,
-    without_docstring,
-)
+from ..tools import LIFE, TOOL_MARK
+from .deadlocks import crossed_locks, nested_locks
+from .expense import Expense
+from .reading import locks_around, read_classes
+from .source import Method, Sources, definition_of, is_lockish, without_docstring
 
 TITLES = {
     1: "shared state without a lock",
@@ -40,14 +36,11 @@ TITLES = {
 # Before and after these nobody else calls the adapter, but for what is callable anyway.
 _ALONE = LIFE - {"execute_tool", "handle_request"}
 
-# Work that takes long, by the package that does it, and what of it does not.
-_EXPENSIVE = frozenset(
-    {"numpy", "scipy", "torch", "tensorflow", "sklearn"}
-    | {"requests", "httpx", "urllib", "subprocess", "socket"}
-)
-_CHEAP = frozenset(
-    {"array", "asarray", "zeros", "ones", "empty", "float32", "float64", "int64"}
-)
+# Private methods that answer requests. The second is called under the adapter's lock,
+# if it is ThreadSafeAdapter that calls it.
+_HANDLERS = ("_handle_request_impl", "_dispatch")
+
+MEANT = "(if it is meant, say why on that line: # snakepit: safe, ...)"
 _USUAL_NAMES = {
     "np": "numpy",
     "numpy": "numpy",
@@ -87,19 +80,35 @@ def find_pitfalls(adapter_class: type) -> list[Pitfall]:
         for base in adapter_class.__mro__[:-1]
         if base.__module__ not in BASE_MODULES
     ]
-    search = _Search(adapter_class, read_classes(classes))
-    found = {*search.all()}
+    sources = read_classes(classes)
+    found = {
+        pitfall
+        for pitfall in _Search(adapter_class, sources).all()
+        if (pitfall.place.partition(".")[0], pitfall.line) not in sources.meant
+    }
     return sorted(found, key=lambda pitfall: (pitfall.number, pitfall.line))
 
 
-def is_locked_throughout(function: Any) -> bool:
-    """Whether all that a function does is under one ``with`` lock."""
+def is_locked_throughout(
+    function: Any, lock_names: frozenset[str] = frozenset()
+) -> bool:
+    """Whether all that a method does is under one ``with`` lock, its own or that of a
+    decorator. `lock_names`: attributes of its object that are locks, whatever they are
+    called.
+    """
     plain = inspect.unwrap(function)
-    return isinstance(plain, FunctionType) and _is_one_lock(plain)
+    return isinstance(plain, FunctionType) and (
+        _is_one_lock(plain, lock_names) or _is_in_lock(function, lock_names)
+    )
 
 
 @functools.lru_cache(maxsize=1024)
-def _is_one_lock(function: FunctionType) -> bool:
+def _is_in_lock(function: Any, lock_names: frozenset[str]) -> bool:
+    return bool(locks_around(function, Sources(lock_names=set(lock_names))))
+
+
+@functools.lru_cache(maxsize=1024)
+def _is_one_lock(function: FunctionType, lock_names: frozenset[str]) -> bool:
     try:
         node = definition_of(function)
     except ValueError:
@@ -107,10 +116,11 @@ def _is_one_lock(function: FunctionType) -> bool:
     if not isinstance(node, ast.FunctionDef):
         return False
     body = without_docstring(node)
+    sources = Sources(globals=function.__globals__, lock_names=set(lock_names))
     return (
         len(body) == 1
         and isinstance(body[0], ast.With)
-        and is_lockish(body[0].items[0].context_expr, Sources())
+        and is_lockish(body[0].items[0].context_expr, sources)
     )
 
 
@@ -127,11 +137,15 @@ class _Search:
         for method in self.open:
             yield from self._unlocked_writes(method)
             yield from self._unsafe_libraries(method)
+        expense = Expense(self.sources, self.names)
         for method in self.sources.methods.values():
-            yield from self._expensive_work(method)
-            yield from self._nested_locks(method)
+            for line, text in expense.under_lock(method):
+                yield self._pitfall(2, method, line, text)
         yield from self._declaration()
-        yield from self._crossed_locks()
+        for method, line, text in nested_locks(self.sources):
+            yield self._pitfall(5, method, line, text)
+        for method, line, text in crossed_locks(self.sources, self._entered()):
+            yield self._pitfall(5, method, line, text)
 
     def _reached_without_lock(self) -> list[Method]:
         """Methods that several threads may be in: public ones, and what they call while
@@ -141,7 +155,7 @@ class _Search:
         line = [
             method
             for name, method in methods.items()
-            if not name.startswith("_") and name not in _ALONE and not method.is_async
+            if self._is_called_by_workers(name) and not method.is_async
         ]
         for method in line:  # grows meanwhile
             for call in method.calls:
@@ -150,40 +164,39 @@ class _Search:
                     line.append(called)
         return line
 
+    def _entered(self) -> list[Method]:
+        """Methods that begin with no lock held: those, the event loop's, and what
+        nobody calls by name, the functions of threads.
+        """
+        methods = self.sources.methods
+        called = {call.name for method in methods.values() for call in method.calls}
+        return [
+            method
+            for name, method in methods.items()
+            if name not in _ALONE
+            and (method in self.open or not name.startswith("_") or name not in called)
+        ]
+
+    def _is_called_by_workers(self, name: str) -> bool:
+        if not name.startswith("_"):
+            return name not in _ALONE and not name.endswith(".setter")
+        if name == "_dispatch" and issubclass(self.adapter_class, ThreadSafeAdapter):
+            return False
+        function = inspect.getattr_static(self.adapter_class, name, None)
+        return name in _HANDLERS or hasattr(function, TOOL_MARK)
+
     def _pitfall(self, number: int, method: Method, line: int, text: str) -> Pitfall:
-        return Pitfall(number, f"{method.owner}.{method.name}", line, text)
+        place = f"{method.owner}.{method.name}"
+        return Pitfall(number, place, line, f"{text} {MEANT}")
 
     def _unlocked_writes(self, method: Method) -> Iterator[Pitfall]:
         for write in method.writes:
             if not write.held:
                 text = (
-                    f"self.{write.name} is changed without a lock; "
-                    "hold one at every change: with self.acquire_lock(): ..."
+                    f"{write.name} is changed without a lock; hold one at every "
+                    "change: with self.acquire_lock(): ..."
                 )
                 yield self._pitfall(1, method, write.line, text)
-
-    def _expensive_work(self, method: Method) -> Iterator[Pitfall]:
-        for node, held in method.expressions:
-            work = self._is_expensive(node) if held else ""
-            if work:
-                text = (
-                    f"{work} runs while {held[-1]} is held and all others wait; "
-                    "compute first, then lock for the update"
-                )
-                yield self._pitfall(2, method, node.lineno, text)  # type: ignore[attr-defined]
-
-    def _is_expensive(self, node: ast.AST) -> str:
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
-            return "a matrix product"
-        if not isinstance(node, ast.Call):
-            return ""
-        text = ast.unparse(node.func)
-        root, _, rest = text.partition(".")
-        if self.names.get(root) in _EXPENSIVE and rest not in _CHEAP:
-            return f"{text}()"
-        if text.startswith("self.model.") or text in ("time.sleep", "self.model"):
-            return f"{text}()"
-        return ""
 
     def _unsafe_libraries(self, method: Method) -> Iterator[Pitfall]:
         shared = self._shared_objects()
@@ -231,52 +244,6 @@ class _Search:
             line = definition_of(self.adapter_class).lineno
             text = "add __thread_safe__ = True to the class once it is true"
             yield Pitfall(4, name, line, text)
-
-    def _nested_locks(self, method: Method) -> Iterator[Pitfall]:
-        for call in method.calls:
-            for lock in call.held:
-                if lock in self._locks_taken_by(call.name, set()):
-                    text = f"self.{call.name}() takes {lock}, which is held here; "
-                    yield self._pitfall(5, method, call.line, text + self._wait(lock))
-        for event in method.locks:
-            if event.name in event.held:
-                text = f"takes {event.name}, which is held here; "
-                text += self._wait(event.name)
-                yield self._pitfall(5, method, event.line, text)
-
-    def _wait(self, lock: str) -> str:
-        if self.sources.lock_kinds.get(lock) in ("Lock", "Semaphore"):
-            return "it is not reentrant, so the thread waits for itself"
-        return (
-            "it works only as long as the lock is reentrant; "
-            "call a private method that takes none"
-        )
-
-    def _locks_taken_by(self, name: str, seen: set[str]) -> set[str]:
-        method = self.sources.methods.get(name)
-        if method is None or name in seen:
-            return set()
-        seen.add(name)
-        taken = {event.name for event in method.locks}
-        for call in method.calls:
-            taken |= self._locks_taken_by(call.name, seen)
-        return taken
-
-    def _crossed_locks(self) -> Iterator[Pitfall]:
-        """Two locks that one method takes in one order and another in the other."""
-        orders: dict[tuple[str, str], tuple[Method, Event]] = {}
-        for method in self.sources.methods.values():
-            for event in method.locks:
-                for outer in event.held:
-                    orders.setdefault((outer, event.name), (method, event))
-        for (outer, inner), (method, event) in orders.items():
-            if outer < inner and (inner, outer) in orders:
-                other, there = orders[inner, outer]
-                text = (
-                    f"takes {inner} while it holds {outer}; {other.name} (line "
-                    f"{there.line}) takes them in the other order"
-                )
-                yield self._pitfall(5, method, event.line, text)
 
 
 def _is_name(node: ast.AST) -> bool:

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Writes of one adapter, and which of them could have met.
 
-Two writes of an attribute race if two threads made them, no lock was held at both, and
-neither was over before the other began. They need not have met: that they could have is
-seen in every run, however the threads happened to be scheduled.
+Two writes of an attribute race if two threads made them, no lock was held at both,
+neither was over before the other began, and they do not store one constant. They need
+not have met: that they could have is seen in every run, however the threads happened to
+be scheduled.
 
 Reads are not judged. In Python one sees the old value or the new one, and adapters rely
 on that; a count is lost by two that write.
@@ -21,6 +22,26 @@ WRITERS_MAX = 64  # threads remembered for an attribute
 SECOND_LOOKS = 16  # for locks that were not known, for an attribute
 
 
+class Stored:
+    """What one write leaves behind."""
+
+    __slots__ = ("changes", "constant")
+
+    def __init__(self, changes: bool = True, constant: str = "") -> None:
+        """`changes`: not the very value that was there. `constant`: the value's repr,
+        where the source text has it; empty for any other.
+        """
+        self.changes = changes
+        self.constant = constant
+
+    def is_like(self, other: Stored) -> bool:
+        """Whether both are one constant, so that it does not matter which is last."""
+        return self.constant != "" and self.constant == other.constant
+
+
+CHANGED = Stored()
+
+
 @dataclass
 class Write:
     """The writes of one thread to one attribute that others may still meet."""
@@ -31,6 +52,7 @@ class Write:
     code: str  # "Adapter.increment"
     file: str
     line: int
+    stored: Stored  # CHANGED for several that are not alike
 
     @property
     def place(self) -> str:
@@ -57,6 +79,8 @@ class History:
         """
         self._builder = builder.number
         self._shared = False
+        self._alone = 0  # how deep in `initialize` or `cleanup`
+        self._changed: set[str] = set()
         self._writes: dict[str, dict[int, Write]] = {}
         self._looks: dict[str, int] = {}
         self._raced: set[str] = set()
@@ -64,20 +88,38 @@ class History:
 
     def touch(self, thread: ThreadState) -> None:
         """Another thread than the builder's ends the time in which nothing can race."""
-        if thread.number != self._builder:
+        if thread.number != self._builder and not self._alone:
             self._shared = True
 
+    def begin_alone(self) -> None:
+        """Until `end_alone` no call runs, whichever thread now touches the adapter."""
+        self._alone += 1
+
+    def end_alone(self) -> None:
+        """Ends what the last `begin_alone` began."""
+        self._alone -= 1
+
     def write(
-        self, adapter: object, attribute: str, thread: ThreadState, frame: FrameType
+        self,
+        adapter: object,
+        attribute: str,
+        thread: ThreadState,
+        frame: FrameType,
+        stored: Stored = CHANGED,
     ) -> Race | None:
         """Remembers that `thread` now writes `attribute`; gives the race, if it is one.
 
-        `frame` is the one that writes.
+        `frame` is the one that writes. A write of what is there loses nothing as long
+        as nobody changes the attribute: then it may be an update that was lost.
         """
         self.touch(thread)
-        if not self._shared or self.locks.are_too_many:
+        if self._alone or not self._shared or self.locks.are_too_many:
             return None
-        race = self._compare(attribute, thread, frame)
+        if stored.changes:
+            self._changed.add(attribute)
+        race = self._compare(attribute, thread, frame, stored)
+        if attribute not in self._changed:
+            return None
         if race is None or attribute in self._raced:
             return race
         # Before anybody is accused, all locks are looked for that could be meant.
@@ -85,13 +127,13 @@ class History:
         looks = self._looks[attribute] = self._looks.get(attribute, 0) + 1
         if looks <= SECOND_LOOKS and any(map(locks.is_held, new)):
             del self._writes[attribute]
-            self._compare(attribute, thread, frame)
+            self._compare(attribute, thread, frame, stored)
             return None
         self._raced.add(attribute)
         return race
 
     def _compare(
-        self, attribute: str, thread: ThreadState, frame: FrameType
+        self, attribute: str, thread: ThreadState, frame: FrameType, stored: Stored
     ) -> Race | None:
         writes = self._writes.setdefault(attribute, {})
         held = self.locks.held()
@@ -104,6 +146,8 @@ class History:
         before = writes.pop(thread.number, None)
         if before is not None and before.time != thread.time:
             before = None  # it was over for all that this thread has started since
+        if before is not None and not before.stored.is_like(stored):
+            stored = CHANGED
         mine = Write(
             thread.name,
             thread.time,
@@ -111,8 +155,13 @@ class History:
             getattr(frame.f_code, "co_qualname", frame.f_code.co_name),
             frame.f_code.co_filename,
             frame.f_lineno,
+            stored,
         )
-        others = [write for write in writes.values() if not write.locks & held]
+        others = [
+            write
+            for write in writes.values()
+            if not write.locks & held and not write.stored.is_like(stored)
+        ]
         writes[thread.number] = mine
         if len(writes) > WRITERS_MAX:
             del writes[next(iter(writes))]

@@ -38,11 +38,8 @@ def format_report(report: Mapping[str, Any]) -> str:
     return "\n".join([*lines, "", "=" * WIDTH])
 
 
-def print_thread_safety_report(checker: Any, file: TextIO | None = None) -> None:
-    """Prints the report of a checker, or one that `get_report` gave, to `file` or
-    standard output.
-    """
-    report = checker if isinstance(checker, Mapping) else checker.get_report()
+def print_report(report: Mapping[str, Any], file: TextIO | None = None) -> None:
+    """Prints a report to `file` or standard output."""
     text = format_report(report)
     stream = file or sys.stdout
     encoding = getattr(stream, "encoding", None) or "utf-8"

@@ -1,24 +1,28 @@
 # SPDX-License-Identifier: MIT
-"""What the source text of a method says: what it changes, calls and locks, and under
-which locks.
+"""The source text of an adapter's classes: its methods, and what its attributes hold.
+`reading` says what the methods do.
 """
 
 from __future__ import annotations
 
 import ast
 import inspect
+import re
+import sys
 import textwrap
-from collections.abc import Iterator
 from dataclasses import dataclass, field
+from types import CodeType
 from typing import Any, Union
 
-from .sites import changed_by
+from . import locks, sites
 
 Function = Union[ast.FunctionDef, ast.AsyncFunctionDef]
 Held = tuple[str, ...]
 
 # How locks are called where nothing else tells that they are.
-_LOCKISH = ("lock", "mutex", "guard", "semaphore", "condition")
+_LOCKISH = re.compile(
+    r"(?<!b)(?<!un)(?<![._]c)(?<!\bc)lock|mutex|guard|semaphore|condition", re.I
+)
 _LOCK_CLASSES = ("Lock", "RLock", "Condition", "Semaphore", "BoundedSemaphore")
 _CONTAINERS = frozenset(
     {"list", "dict", "set", "deque", "bytearray"}
@@ -30,7 +34,7 @@ _CONTAINERS = frozenset(
 class Event:
     """One thing that a method does."""
 
-    name: str  # of the attribute, method or lock
+    name: str  # "self.total" or "COUNT" of a write, "self._lock" of a lock, else a name
     line: int
     held: Held  # the locks it holds there, outermost first
 
@@ -42,9 +46,10 @@ class Method:
     owner: str  # its class
     name: str
     node: Function
-    writes: list[Event] = field(default_factory=list)  # of attributes
-    reads: list[Event] = field(default_factory=list)
+    function: Any = None  # as it stands in the class, decorated
+    writes: list[Event] = field(default_factory=list)  # of what threads may share
     calls: list[Event] = field(default_factory=list)  # of methods of the same object
+    uses: list[Event] = field(default_factory=list)  # calls of plain names
     locks: list[Event] = field(default_factory=list)  # that it takes
     expressions: list[tuple[ast.AST, Held]] = field(default_factory=list)
 
@@ -59,8 +64,14 @@ class Sources:
     """All methods of a class, those that its bases' authors wrote included."""
 
     methods: dict[str, Method] = field(default_factory=dict)
-    containers: set[str] = field(default_factory=set)  # attributes that hold one
+    # "log" -> "list", of attributes that hold one
+    containers: dict[str, str] = field(default_factory=dict)
     lock_kinds: dict[str, str] = field(default_factory=dict)  # "self._lock" -> "Lock"
+    lock_names: set[str] = field(default_factory=set)  # attributes that hold a lock
+    classes: set[str] = field(default_factory=set)  # names of the classes themselves
+    properties: set[str] = field(default_factory=set)  # that have a setter
+    globals: dict[str, Any] = field(default_factory=dict)  # of the classes' modules
+    meant: set[tuple[str, int]] = field(default_factory=set)  # class and line
 
 
 def definition_of(found: Any) -> ast.ClassDef | Function:
@@ -82,26 +93,84 @@ def definition_of(found: Any) -> ast.ClassDef | Function:
     return node
 
 
-def read_classes(classes: list[type]) -> Sources:
-    """Reads classes, the most derived first. Raises ValueError without their source."""
+def definition_of_code(code: CodeType) -> Function:
+    """The syntax tree of the very function that has this code, decorated or not.
+
+    Raises ValueError if the text cannot be had.
+    """
+    try:
+        lines, first = inspect.getsourcelines(code)
+        tree = ast.parse(textwrap.dedent("".join(lines)))
+    except (OSError, TypeError, SyntaxError) as error:
+        raise ValueError(f"the source of {code.co_name} is not there: {error}") from (
+            None
+        )
+    node = tree.body[0]
+    if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        raise ValueError(f"the source of {code.co_name} is no definition")
+    ast.increment_lineno(node, first - 1)
+    return node
+
+
+def sources_of(classes: list[type]) -> Sources:
+    """Reads classes, the most derived first; what their methods do is not known yet.
+
+    Raises ValueError without their source.
+    """
     sources = Sources()
     nodes = [(found, definition_of(found)) for found in classes]
-    for _, node in nodes:
+    for found, node in nodes:
+        _learn_class(found, node, sources)
         _learn_attributes(node, sources)
     for found, node in nodes:
         for item in node.body:
             if isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                method = Method(found.__name__, item.name, item)
-                if item.name not in sources.methods:
-                    sources.methods[item.name] = method
-                    _Reader(sources, method).read()
+                name = item.name
+                if _is_setter(item):
+                    sources.properties.add(name)
+                    name = setter_of(name)
+                function = vars(found).get(item.name)
+                method = Method(found.__name__, name, item, function)
+                sources.methods.setdefault(name, method)
     return sources
+
+
+def setter_of(name: str) -> str:
+    """What the setter of a property is listed as among the methods."""
+    return f"{name}.setter"
+
+
+def _is_setter(node: Function) -> bool:
+    return any(
+        isinstance(decorator, ast.Attribute) and decorator.attr == "setter"
+        for decorator in node.decorator_list
+    )
+
+
+def _learn_class(found: type, node: ast.AST, sources: Sources) -> None:
+    sources.classes.add(found.__name__)
+    module = sys.modules.get(found.__module__)
+    if module is not None:
+        sources.globals = {**vars(module), **sources.globals}
+    try:
+        filename = inspect.getsourcefile(found) or ""
+    except TypeError:
+        return
+    for line in sites.facts_of(filename).meant:
+        sources.meant.add((found.__name__, line))
 
 
 def is_lockish(expression: ast.expr, sources: Sources) -> bool:
     """Whether an expression looks like a lock."""
     text = ast.unparse(expression)
-    return text in sources.lock_kinds or any(word in text.lower() for word in _LOCKISH)
+    if locks.is_lock(sources.globals.get(text)):
+        return True
+    is_known = (
+        isinstance(expression, ast.Attribute)
+        and isinstance(expression.value, ast.Name)
+        and expression.attr in sources.lock_names
+    )
+    return is_known or _LOCKISH.search(text) is not None
 
 
 def without_docstring(node: Function) -> list[ast.stmt]:
@@ -111,7 +180,8 @@ def without_docstring(node: Function) -> list[ast.stmt]:
     return node.body[1:] if is_text else node.body
 
 
-def _learn_attributes(node: ast.AST, sources: Sources) -> None:
+def _learn_attributes(node: ast.ClassDef | Function, sources: Sources) -> None:
+    class_level = set(node.body)
     for assignment in ast.walk(node):
         if isinstance(assignment, ast.Assign):
             targets, value = assignment.targets, assignment.value
@@ -121,12 +191,17 @@ def _learn_attributes(node: ast.AST, sources: Sources) -> None:
             continue
         made = _made_by(value)
         for target in targets:
-            if not isinstance(target, ast.Attribute):
+            if isinstance(target, ast.Attribute):
+                name, text = target.attr, ast.unparse(target)
+            elif isinstance(target, ast.Name) and assignment in class_level:
+                name, text = target.id, f"self.{target.id}"
+            else:
                 continue
             if made in _LOCK_CLASSES:
-                sources.lock_kinds[ast.unparse(target)] = made
+                sources.lock_kinds[text] = made
+                sources.lock_names.add(name)
             elif made in _CONTAINERS:
-                sources.containers.add(target.attr)
+                sources.containers.setdefault(name, made)
 
 
 def _made_by(value: ast.expr) -> str:
@@ -140,111 +215,3 @@ def _made_by(value: ast.expr) -> str:
     if isinstance(value, ast.Call):
         return ast.unparse(value.func).rpartition(".")[2]
     return ""
-
-
-class _Reader:
-    """Walks through one method and keeps account of the locks it holds."""
-
-    def __init__(self, sources: Sources, method: Method) -> None:
-        self.sources = sources
-        self.method = method
-        arguments = method.node.args.posonlyargs + method.node.args.args
-        self.me = arguments[0].arg if arguments else ""
-
-    def read(self) -> None:
-        self.block(without_docstring(self.method.node), ())
-
-    def block(self, statements: list[ast.stmt], held: Held) -> Held:
-        """Reads statements one after the other; gives what is held behind them."""
-        for statement in statements:
-            held = self.statement(statement, held)
-        return held
-
-    def statement(self, node: ast.stmt, held: Held) -> Held:
-        if isinstance(node, (ast.With, ast.AsyncWith)):
-            return self.with_block(node, held)
-        if isinstance(node, ast.Try):
-            within = self.block(node.body, held)
-            for handler in node.handlers:
-                self.block(handler.body, held)
-            within = self.block(node.orelse, within)
-            return self.block(node.finalbody, within)
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            self.block(node.body, held)
-            return held
-        if isinstance(node, (ast.If, ast.While, ast.For, ast.AsyncFor)):
-            return self.compound(node, held)
-        lock = self.explicit(node, "acquire")
-        if lock:
-            self.method.locks.append(Event(lock, node.lineno, held))
-            return (*held, lock)
-        lock = self.explicit(node, "release")
-        if lock:
-            return tuple(other for other in held if other != lock)
-        self.expression(node, held)
-        return held
-
-    def with_block(self, node: ast.With | ast.AsyncWith, held: Held) -> Held:
-        inside = held
-        for item in node.items:
-            if is_lockish(item.context_expr, self.sources):
-                lock = ast.unparse(item.context_expr)
-                self.method.locks.append(Event(lock, node.lineno, inside))
-                inside = (*inside, lock)
-            else:
-                self.expression(item.context_expr, inside)
-        self.block(node.body, inside)
-        return held
-
-    def compound(
-        self, node: ast.If | ast.While | ast.For | ast.AsyncFor, held: Held
-    ) -> Held:
-        if isinstance(node, (ast.If, ast.While)):
-            self.expression(node.test, held)
-        else:
-            self.expression(node.iter, held)
-            self.expression(node.target, held)
-        self.block(node.body, held)
-        self.block(node.orelse, held)
-        return held
-
-    def explicit(self, node: ast.stmt, what: str) -> str:
-        """The lock of a statement ``lock.acquire()`` or ``lock.release()``."""
-        call = node.value if isinstance(node, (ast.Expr, ast.Assign)) else None
-        called = call.func if isinstance(call, ast.Call) else None
-        if not isinstance(called, ast.Attribute) or called.attr != what:
-            return ""
-        lockish = is_lockish(called.value, self.sources)
-        return ast.unparse(called.value) if lockish else ""
-
-    def expression(self, tree: ast.AST, held: Held) -> None:
-        for node in ast.walk(tree):
-            self.method.expressions.append((node, held))
-            for attribute, line in self.changes(node):
-                self.method.writes.append(Event(attribute, line, held))
-            if isinstance(node, ast.Attribute) and self.is_mine(node):
-                self.method.reads.append(Event(node.attr, node.lineno, held))
-            if isinstance(node, ast.Call) and self.is_mine(node.func):
-                name = node.func.attr  # type: ignore[attr-defined]
-                self.method.calls.append(Event(name, node.lineno, held))
-
-    def changes(self, node: ast.AST) -> Iterator[tuple[str, int]]:
-        if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):
-            if self.is_mine(node):
-                yield node.attr, node.lineno
-            return
-        if isinstance(node, ast.AugAssign):
-            return  # its target is an attribute that is stored
-        for changed in changed_by(node):
-            if not self.is_mine(changed):
-                continue
-            name: str = changed.attr  # type: ignore[attr-defined]
-            if isinstance(node, ast.Subscript) or name in self.sources.containers:
-                yield name, changed.lineno
-
-    def is_mine(self, node: ast.AST) -> bool:
-        return (
-            isinstance(node, ast.Attribute)
-            and isinstance(node.value, ast.Name)
-            and node.value.id == self.me
-        )

@@ -8,25 +8,35 @@ checking costs nothing where it is off.
 
 from __future__ import annotations
 
-import functools
 import inspect
 import sys
 import weakref
 from array import array
 from collections import deque
+from dataclasses import dataclass
 from types import FrameType, FunctionType
 from typing import Any, Callable, Protocol
 
 from ..base_adapter import BaseAdapter
 from ..declaration import BASE_MODULES
-from . import locks, order, sites
+from . import following, locks, order, sites
 from .order import ThreadState
-from .races import History, Race
+from .races import CHANGED, History, Race, Stored
 
 _CONTAINERS = (dict, list, set, deque, bytearray, array)
 
-# These run while nobody else calls the adapter.
+# Before and after these nobody calls the adapter, if nobody does when they begin.
 _LIFE = frozenset({"initialize", "cleanup"})
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A thread enters a public method."""
+
+    method: str
+    threads: int  # that are in it now
+    inner: bool  # another method of the adapter, on the same thread, led here
+    resumed: bool  # the next step of a generator or coroutine, and no new call
 
 
 class Observer(Protocol):
@@ -38,11 +48,8 @@ class Observer(Protocol):
     def on_adapter(self, adapter: object) -> None:
         """An adapter of interest is seen for the first time."""
 
-    def on_call(self, adapter: object, method: str, threads: int, inner: bool) -> None:
-        """A public method is entered and now runs on so many threads.
-
-        `inner`: by another method of the same adapter on the same thread.
-        """
+    def on_call(self, adapter: object, entry: Entry) -> None:
+        """A public method is entered."""
 
     def on_return(self) -> None:
         """A public method has been left."""
@@ -72,15 +79,18 @@ class Subject:
         self.busy = Tally()  # threads in any method
         self.told: list[Observer] = []
 
-    def enter(self, adapter: object, method: str, thread: ThreadState) -> None:
+    def enter(
+        self, adapter: object, method: str, thread: ThreadState, resumed: bool
+    ) -> None:
         """A thread enters a method; `leave` must follow, whatever this raises."""
         with lock:
             self.history.touch(thread)
             inside = self.inside.setdefault(method, Tally())
             inside.add(thread.number)
             inner = self.busy.add(thread.number) > 1
+            entry = Entry(method, len(inside.depths), inner, resumed)
             for observer in self.told:
-                observer.on_call(adapter, method, len(inside.depths), inner)
+                observer.on_call(adapter, entry)
 
     def leave(self, method: str, thread: ThreadState) -> None:
         """A thread leaves a method that it entered."""
@@ -89,6 +99,46 @@ class Subject:
             self.busy.remove(thread.number)
             for observer in self.told:
                 observer.on_return()
+
+    def begin_life(self) -> bool:
+        """`initialize` or `cleanup` begins. Whether it has the adapter for itself;
+        `end_life` must follow then.
+        """
+        with lock:
+            is_alone = not self.busy.depths
+            if is_alone:
+                self.history.begin_alone()
+            return is_alone
+
+    def end_life(self) -> None:
+        """It has ended."""
+        with lock:
+            self.history.end_alone()
+
+
+class _Inside:
+    """A ``with`` block that is inside of a public method."""
+
+    __slots__ = ("adapter", "method", "resumed", "subject", "thread")
+
+    def __init__(
+        self, subject: Subject, adapter: object, method: str, resumed: bool
+    ) -> None:
+        self.subject = subject
+        self.adapter = adapter
+        self.method = method
+        self.resumed = resumed
+
+    def __enter__(self) -> None:
+        self.thread = order.this_thread()
+        try:
+            self.subject.enter(self.adapter, self.method, self.thread, self.resumed)
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        self.subject.leave(self.method, self.thread)
 
 
 class Tally:
@@ -205,21 +255,10 @@ def _watch_methods(found: type) -> None:
         if (
             isinstance(value, FunctionType)
             and not name.startswith("_")
-            and name not in _LIFE
             and (found, name) not in _hooks
-            and _returns_when_done(value)
         ):
-            _put(found, name, _calling(name, value))
-
-
-def _returns_when_done(function: Callable[..., Any]) -> bool:
-    """Async methods share one thread; generators run after their call."""
-    plain = inspect.unwrap(function)
-    return not (
-        inspect.iscoroutinefunction(plain)
-        or inspect.isgeneratorfunction(plain)
-        or inspect.isasyncgenfunction(plain)
-    )
+            make = _living if name in _LIFE else _calling
+            _put(found, name, make(name, value))
 
 
 def _put(found: type, name: str, hook: Any) -> None:
@@ -249,20 +288,46 @@ def _all_subclasses(found: type) -> list[type]:
 
 
 def _calling(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(method)
     def watched(self: Any, *args: Any, **kwargs: Any) -> Any:
-        thread = order.this_thread()
         with lock:
             subject = subject_of(self)
         if subject is None:
             return method(self, *args, **kwargs)
-        try:
-            subject.enter(self, name, thread)
-            return method(self, *args, **kwargs)
-        finally:
-            subject.leave(name, thread)
+        with _Inside(subject, self, name, False):
+            result = method(self, *args, **kwargs)
 
-    return watched
+        def step() -> _Inside:
+            return _Inside(subject, self, name, True)
+
+        return following.follow(method, result, step)
+
+    return following.like(method, watched)
+
+
+def _living(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+    """A hook on `initialize` or `cleanup`, which lasts until a coroutine has ended."""
+
+    def watched(self: Any, *args: Any, **kwargs: Any) -> Any:
+        with lock:
+            subject = subject_of(self)
+        if subject is None or not subject.begin_life():
+            return method(self, *args, **kwargs)
+        result = None
+        try:
+            result = method(self, *args, **kwargs)
+        finally:
+            if not inspect.iscoroutine(result):
+                subject.end_life()
+        return _ended(result, subject) if inspect.iscoroutine(result) else result
+
+    return following.like(method, watched)
+
+
+async def _ended(coroutine: Any, subject: Subject) -> Any:
+    try:
+        return await coroutine
+    finally:
+        subject.end_life()
 
 
 def _reading(original: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
@@ -273,7 +338,10 @@ def _reading(original: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
         value = original(self, name)
         if isinstance(value, _CONTAINERS) and _is_judged(name):
             frame = sys._getframe(1)
-            if (frame.f_lineno, name) in sites.changes_in(frame.f_code.co_filename):
+            facts = sites.facts_of(frame.f_code.co_filename)
+            is_deque = isinstance(value, deque)
+            changes = facts.deque_unsafe if is_deque else facts.changes
+            if (frame.f_lineno, name) in changes:
                 _note_write(self, name, frame)
         return value
 
@@ -284,9 +352,10 @@ def _writing(
     original: Callable[[Any, str, Any], None],
 ) -> Callable[[Any, str, Any], None]:
     def __setattr__(self: Any, name: str, value: Any) -> None:
-        # A write of what is there already changes nothing: flags that stay true.
-        if _is_judged(name) and not _is_there(self, name, value):
-            _note_write(self, name, sys._getframe(1))
+        if _is_judged(name):
+            found = _found(self, name)
+            if not inspect.isdatadescriptor(found):  # a property's setter is judged
+                _note_store(self, name, value, found is not value)
             if locks.is_lock(value):
                 _note_lock(self, value)
         original(self, name, value)
@@ -307,21 +376,32 @@ def _is_judged(name: str) -> bool:
     return not name.startswith(("__", "_snakepit_"))
 
 
-def _is_there(adapter: Any, name: str, value: Any) -> bool:
-    """Whether the attribute is this value, or a property, whose setter is judged."""
+def _found(adapter: Any, name: str) -> Any:
+    """The attribute's value, or the descriptor that stands for it."""
     found = inspect.getattr_static(adapter, name, _ABSENT)
     if inspect.ismemberdescriptor(found):
-        found = getattr(adapter, name, _ABSENT)
-    return found is value or inspect.isdatadescriptor(found)
+        return getattr(adapter, name, _ABSENT)
+    return found
 
 
-def _note_write(adapter: Any, name: str, frame: FrameType) -> None:
+def _note_store(adapter: Any, name: str, value: Any, changes: bool) -> None:
+    frame = sys._getframe(2)
+    constants = sites.facts_of(frame.f_code.co_filename).constants
+    constant = repr(value) if (frame.f_lineno, name) in constants else ""
+    _note_write(adapter, name, frame, Stored(changes, constant))
+
+
+def _note_write(
+    adapter: Any, name: str, frame: FrameType, stored: Stored = CHANGED
+) -> None:
+    if frame.f_lineno in sites.facts_of(frame.f_code.co_filename).meant:
+        return
     thread = order.this_thread()
     with lock:
         subject = subject_of(adapter)
         if subject is None:
             return
-        race = subject.history.write(adapter, name, thread, frame)
+        race = subject.history.write(adapter, name, thread, frame, stored)
         if race is not None:
             for observer in subject.told:
                 observer.on_race(adapter, race)
