@@ -29,6 +29,10 @@ from .worker import is_gil_enabled
 THREADS = 8
 CALLS = 50
 SECONDS = 10.0  # in which calls may begin
+NOTHING = (
+    "Nothing was exercised, so that no race can have shown. Give parameters defaults\n"
+    "or annotations, or use ThreadSafetyChecker in a test of your own."
+)
 
 
 def main(words: list[str]) -> int:
@@ -65,8 +69,9 @@ def check(spec: str, threads: int = THREADS, calls: int = CALLS) -> dict[str, An
     A dict of `adapter`, `python`, `gil_enabled`, `threads`, `pitfalls`, `unread` (why
     they were not looked for), `tools` (and, by the name `hammering.NOBODYS`, what
     answers for names that are no tool), `stuck` (tools that did not come back),
-    `report` (the checker's) and `ok`. An unsafe library alone is no fault: it may be
-    used as its pattern says.
+    `report` (the checker's), `exercised` (whether anything came back from a call) and
+    `ok`. Tools of which none was exercised are not ok. An unsafe library alone is no
+    fault: it may be used as its pattern says.
 
     Raises AdapterError if there is no such adapter; what its code raises is raised.
     """
@@ -80,6 +85,8 @@ def check(spec: str, threads: int = THREADS, calls: int = CALLS) -> dict[str, An
     report = checker.get_report()
     notices = {library.warning for library in libraries.known().values()}
     faults = [text for text in report["warnings"] if text not in notices]
+    names = [tool for tool in tools if tool.name != hammering.NOBODYS]
+    exercised = any(tool.calls > tool.errors for tool in tools)
     return {
         "adapter": spec,
         "python": ".".join(map(str, sys.version_info[:3])),
@@ -90,7 +97,8 @@ def check(spec: str, threads: int = THREADS, calls: int = CALLS) -> dict[str, An
         "tools": [tool.as_dict() for tool in tools],
         "stuck": stuck,
         "report": report,
-        "ok": not (pitfalls or faults or stuck),
+        "exercised": exercised,
+        "ok": not (pitfalls or faults or stuck or (names and not exercised)),
     }
 
 
@@ -135,23 +143,16 @@ def as_text(found: dict[str, Any]) -> str:
         *map(_tool_line, found["tools"]),
     ]
     lines += [f"  {name}: has not come back" for name in found["stuck"]]
-    lines += _idle_lines(found["tools"])
+    idle = [tool for tool in found["tools"] if tool["calls"] == tool["errors"]]
+    if idle:
+        lines.append(f"  {len(idle)} of {len(found['tools'])} were not exercised")
     if found["unread"]:
         lines += ["", f"Pitfalls were not looked for: {found['unread']}"]
     if found["pitfalls"]:
         lines += ["", "Pitfalls:"]
         lines += [f"  - {Pitfall(**pitfall)}" for pitfall in found["pitfalls"]]
-    return "\n".join([*lines, "", format_report(found["report"])])
-
-
-def _idle_lines(tools: list[dict[str, Any]]) -> list[str]:
-    idle = [tool for tool in tools if tool["calls"] == tool["errors"]]
-    lines = []
-    if idle:
-        lines.append(f"  {len(idle)} of {len(tools)} were not exercised")
-    if len(idle) == len(tools):
-        lines.append("  Nothing was exercised, so that no race can have shown")
-    return lines
+    end = format_report(found["report"]) if found["exercised"] else NOTHING
+    return "\n".join([*lines, "", end])
 
 
 def _tool_line(tool: dict[str, Any]) -> str:

@@ -158,8 +158,8 @@ class span:
         correlation_id: str | None = None,
     ) -> None:
         """As for `emit`; `operation` has at most 245 bytes."""
-        _name("operation", f"{operation}.exception")
-        self.operation = operation
+        self.operation = _name("operation", operation)
+        _name("operation with its end", f"{self.operation}.exception")
         self.metadata = _mapping("metadata", metadata)
         self._chosen = _name("correlation_id", correlation_id or "", least=0)
         self._last: _Frame | None = None

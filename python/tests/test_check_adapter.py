@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from typing import Any, Callable, Literal, Optional
 
 import pytest
-from snakepit_bridge import check_adapter, libraries
+from snakepit_bridge import Tensor, check_adapter, libraries
 from snakepit_bridge.checking import examples
 from snakepit_bridge.checking.examples import NoExample
 from snakepit_bridge.checking.hammering import NOBODYS
 
 ADAPTERS = """
 import sys
-from snakepit_bridge import ThreadSafeAdapter, thread_safe_method, tool
+from snakepit_bridge import ThreadSafeAdapter, current_call, thread_safe_method, tool
 
 class Racy(ThreadSafeAdapter):
     __thread_safe__ = True
@@ -49,6 +49,21 @@ class Fine(ThreadSafeAdapter):
     @thread_safe_method
     def stream(self):
         yield 1
+
+class Untried(ThreadSafeAdapter):
+    __thread_safe__ = True
+    @tool
+    @thread_safe_method
+    def unknown(self, thing):
+        return thing
+
+class Looks(ThreadSafeAdapter):
+    __thread_safe__ = True
+    @tool
+    @thread_safe_method
+    def look(self):
+        current_call().raise_if_cancelled()
+        return current_call().tool
 
 class Answers(ThreadSafeAdapter):
     __thread_safe__ = True
@@ -121,6 +136,23 @@ def test_it_is_said_where_nothing_was_exercised(
     assert "Nothing was exercised" in text
 
 
+def test_tools_of_which_none_was_exercised_are_not_ok(
+    adapters: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, found = run(capsys, "tried:Untried")
+    assert (status, found["ok"], found["exercised"]) == (1, False, False)
+    assert check_adapter.main(["tried:Untried"]) == 1
+    text = capsys.readouterr().out
+    assert "Nothing was exercised" in text and "No thread safety issues" not in text
+
+
+def test_a_tool_finds_a_call_around_it(
+    adapters: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, found = run(capsys, "tried:Looks")
+    assert (status, found["tools"][0]["errors"]) == (0, 0)
+
+
 def test_people_get_the_same_as_text(
     adapters: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -164,6 +196,21 @@ def test_an_adapter_that_cannot_be_had_is_told(
 )
 def test_an_annotation_gives_an_example(hint: Any, value: Any) -> None:
     assert examples.example_of(hint) == value
+
+
+def test_an_array_has_an_example() -> None:
+    numpy = pytest.importorskip("numpy")
+    numpy_typing = pytest.importorskip("numpy.typing")
+
+    def tool(a: Any, b: Any, c: Tensor) -> None: ...
+
+    tool.__annotations__ = {
+        "a": numpy.ndarray,
+        "b": numpy_typing.NDArray[numpy.float64],
+        "c": Tensor,
+    }
+    found = examples.arguments_for(tool)
+    assert [list(found[name]) for name in "abc"] == [[1.0, 2.0, 3.0]] * 3
 
 
 def test_each_call_has_arguments_of_its_own() -> None:

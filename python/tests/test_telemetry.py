@@ -232,8 +232,10 @@ def test_what_is_no_event_is_refused(
 
 def test_the_name_of_a_span_leaves_room_for_its_ends() -> None:
     telemetry.span("x" * 245)
-    with pytest.raises(ValueError, match="operation has 1 to 255 bytes"):
+    with pytest.raises(ValueError, match="operation with its end has 1 to 255 bytes"):
         telemetry.span("x" * 246)
+    with pytest.raises(ValueError, match="operation has 1 to 255 bytes"):
+        telemetry.span("")
 
 
 def test_any_real_number_can_be_measured() -> None:

@@ -5,8 +5,12 @@ from __future__ import annotations
 
 import collections.abc
 import inspect
+import sys
 import typing
 from typing import Any, Callable
+
+from .. import standalone
+from ..runtime import Tensor
 
 _EXAMPLES: dict[Any, Any] = {
     bool: True,
@@ -53,7 +57,8 @@ def arguments_for(function: Callable[..., Any]) -> dict[str, Any]:
             arguments[name] = example_of(hints[name])
         except KeyError:
             raise NoExample(
-                f"parameter {name!r} needs a default or an annotation of a plain type"
+                f"parameter {name!r} needs a default, or an annotation of a plain type "
+                "or of an array (numpy.ndarray, snakepit_bridge.Tensor)"
             ) from None
     return arguments
 
@@ -62,6 +67,8 @@ def example_of(hint: Any) -> Any:
     """A value of the annotated type. Raises KeyError if it is not a plain one."""
     origin = typing.get_origin(hint)
     inner = typing.get_args(hint)
+    if _is_array(origin or hint):
+        return _array()
     if origin is None:
         return _copy(_EXAMPLES[hint])
     if origin is typing.Literal:
@@ -77,6 +84,19 @@ def example_of(hint: Any) -> Any:
         except KeyError:
             continue
     raise KeyError(hint)
+
+
+def _is_array(hint: Any) -> bool:
+    numpy = sys.modules.get("numpy")
+    return hint is Tensor or (numpy is not None and hint is numpy.ndarray)
+
+
+def _array() -> Any:
+    """A row of three numbers, as a NumPy array where there is NumPy."""
+    array = standalone.empty((3,), "float64")
+    for index in range(3):
+        array[index] = index + 1.0
+    return array
 
 
 def _copy(value: Any) -> Any:

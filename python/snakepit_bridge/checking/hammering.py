@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Callable
 
+from .. import standalone
 from ..tools import Tool
 from .examples import NoExample, arguments_for
 
@@ -34,17 +35,21 @@ class Tried:
         """Calls it once, with new arguments."""
         error = ""
         try:
-            result = self.function(**arguments_for(self.method))
-            if inspect.isgenerator(result):
-                for _ in itertools.islice(result, ITEMS_MAX):
-                    pass
-                result.close()
+            with standalone.call(self.name):
+                self._run()
         except Exception as caught:
             error = f"{type(caught).__name__}: {caught}"
         with self.lock:
             self.calls += 1
             self.errors += bool(error)
             self.first_error = self.first_error or error
+
+    def _run(self) -> None:
+        result = self.function(**arguments_for(self.method))
+        if inspect.isgenerator(result):
+            for _ in itertools.islice(result, ITEMS_MAX):
+                pass
+            result.close()
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
