@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from queue import Queue
 
-from snakepit_bridge import ThreadSafeAdapter, current_call, thread_safe_method, tool
+from snakepit_bridge import ThreadSafeAdapter, runtime, thread_safe_method, tool
 
 
 class Meeting(ThreadSafeAdapter):
@@ -23,7 +23,7 @@ class Meeting(ThreadSafeAdapter):
 
     @thread_safe_method
     def run(self) -> int:
-        if current_call() is not None:
+        if runtime.is_attached():
             self.meeting.wait()
         return self.change()
 
