@@ -212,8 +212,8 @@ void sp_pool_set_state(struct sp_pool *pool, enum sp_pool_state state, const cha
 struct sp_pool_orders {
     // Ask the worker to cancel the call in a slot.
     void (*cancel)(void *worker, uint64_t call, uint32_t slot);
-    // Kill the worker. `why` is a constant text.
-    void (*kill)(void *worker, const char *why);
+    // Kill the worker. `why` is a constant text. `closing`: it was to leave anyway.
+    void (*kill)(void *worker, const char *why, bool closing);
 };
 
 // Ends calls whose time is up, follows up on calls that were given up. Returns whether

@@ -219,12 +219,14 @@ static void settle_streams(struct sp_pool *pool, struct sp_after *after)
     }
 }
 
-static void
-condemn(struct sp_seat *seat, const struct sp_pool_orders *orders, const char *why)
+static void condemn(const struct sp_pool *pool,
+                    struct sp_seat *seat,
+                    const struct sp_pool_orders *orders,
+                    const char *why)
 {
     if (!seat->condemned) {
         seat->condemned = true;
-        orders->kill(seat->worker, why);
+        orders->kill(seat->worker, why, pool->state == SP_POOL_STOPPING);
     }
 }
 
@@ -245,7 +247,8 @@ static void follow_up(struct sp_pool *pool,
         turn->orders->cancel(seat->worker, orphan->call, orphan->slot);
     } else if (turn->now - orphan->since >=
                pool->options.cancel_grace_ms * SP_NS_PER_MS) {
-        condemn(seat,
+        condemn(pool,
+                seat,
                 turn->orders,
                 "a call did not end in time and could not be cancelled");
     }
@@ -275,7 +278,8 @@ watch_passing(struct sp_pool *pool, struct sp_seat *seat, const struct turn *tur
     if (stuck != (seat->stuck_since != 0)) {
         sp_pool_set_stuck(pool, seat, stuck ? turn->now : 0);
     } else if (stuck && turn->now - seat->stuck_since >= grace) {
-        condemn(seat, turn->orders, "it did not take a call that was handed to it");
+        condemn(
+            pool, seat, turn->orders, "it did not take a call that was handed to it");
     }
 }
 
@@ -291,9 +295,10 @@ static void tick_seat(struct sp_pool *pool, struct sp_seat *seat, struct turn *t
     }
     watch_passing(pool, seat, turn);
     if (seat->violated) {
-        condemn(seat, turn->orders, "it broke the protocol");
+        condemn(pool, seat, turn->orders, "it broke the protocol");
     } else if (seat->silent) {
-        condemn(seat,
+        condemn(pool,
+                seat,
                 turn->orders,
                 "it did not go on when a call from within a host's tool had ended");
     }

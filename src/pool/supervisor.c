@@ -575,9 +575,9 @@ static void order_cancel(void *worker, uint64_t call, uint32_t slot)
     sp_worker_cancel(worker, call, slot);
 }
 
-static void order_kill(void *worker, const char *why)
+static void order_kill(void *worker, const char *why, bool closing)
 {
-    sp_worker_kill(worker, why);
+    (closing ? sp_worker_end : sp_worker_kill)(worker, why);
 }
 
 bool sp_supervisor_tick(struct sp_supervisor *supervisor, uint64_t now)

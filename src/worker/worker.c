@@ -77,6 +77,12 @@ void sp_worker_kill(struct sp_worker *worker, const char *why)
     sp_worker_signal(worker, SIGKILL);
 }
 
+void sp_worker_end(struct sp_worker *worker, const char *why)
+{
+    sp_worker_enter(worker, SP_WORKER_STOP);
+    sp_worker_kill(worker, why);
+}
+
 // ---- Loss ---------------------------------------------------------------------
 
 // A dying process shows a signal or a status at once; that it left with status 0 shows

@@ -267,8 +267,9 @@ static void order_cancel(void *worker, uint64_t call, uint32_t slot)
     side->cancelled_call = call;
 }
 
-static void order_kill(void *worker, const char *why)
+static void order_kill(void *worker, const char *why, bool closing)
 {
+    (void)closing;
     struct side *side = worker;
     side->kills++;
     side->why = why;
