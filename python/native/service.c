@@ -16,15 +16,13 @@
 #include "fault.h"
 #include "ipc/lifeline.h"
 
-#define CANCELS_MAX \
-    64u // further ones are dropped: the host kills what it cannot cancel
-
 // Guarded by lock.
 struct sp_canceller {
     pthread_mutex_t lock;
     pthread_cond_t wanted;
-    struct sp_cancel queue[CANCELS_MAX];
     uint32_t count;
+    uint32_t room;            // one for each slot: the host cancels a call once
+    struct sp_cancel queue[]; // further ones are dropped
 };
 
 // ---- Cancelling ---------------------------------------------------------------
@@ -90,10 +88,12 @@ static bool ensure_canceller(struct sp_runtime *runtime)
     if (runtime->canceller != NULL) {
         return true;
     }
-    struct sp_canceller *made = calloc(1, sizeof *made);
+    uint32_t room = runtime->view.shape.slots;
+    struct sp_canceller *made = calloc(1, sizeof *made + room * sizeof made->queue[0]);
     if (made == NULL) {
         return false;
     }
+    made->room = room;
     pthread_mutex_init(&made->lock, NULL);
     pthread_cond_init(&made->wanted, NULL);
     runtime->canceller = made;
@@ -115,7 +115,7 @@ static void queue_cancel(struct sp_runtime *runtime, const uint8_t *body, uint32
     }
     memcpy(&cancel, body, sizeof cancel);
     pthread_mutex_lock(&runtime->canceller->lock);
-    if (runtime->canceller->count < CANCELS_MAX) {
+    if (runtime->canceller->count < runtime->canceller->room) {
         runtime->canceller->queue[runtime->canceller->count++] = cancel;
         pthread_cond_signal(&runtime->canceller->wanted);
     }

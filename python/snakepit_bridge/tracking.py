@@ -279,22 +279,31 @@ def _counted_coroutine(method: Method, begin: Begin) -> Method:
 
 
 def _counted_generator(method: Method, begin: Begin) -> Method:
+    enter, leave = RUNNING.set, RUNNING.reset  # a Request's block, for each item
+
     @functools.wraps(method)
     def tracked(self: Any, /, *args: Any, **kwargs: Any) -> Any:
         request = begin(self)
         source = method(self, *args, **kwargs)
-        step = functools.partial(source.send, None)
+        if isinstance(request, Part):
+            return (yield from source)
+        value: Any = None
+        error: BaseException | None = None
         try:
             while True:
                 # Whoever takes the item is no part of the request.
-                with request:
-                    item = step()
+                token = enter(request)
                 try:
-                    step = functools.partial(source.send, (yield item))
+                    item = source.send(value) if error is None else source.throw(error)
+                finally:
+                    leave(token)
+                    error = None
+                try:
+                    value = yield item
                 except GeneratorExit:
                     raise
-                except BaseException as error:
-                    step = functools.partial(source.throw, error)
+                except BaseException as caught:
+                    value, error = None, caught
         except StopIteration as stop:
             return stop.value
         finally:
@@ -312,17 +321,21 @@ def _counted_async_generator(method: Method, begin: Begin) -> Method:
     async def tracked(self: Any, /, *args: Any, **kwargs: Any) -> Any:
         request = begin(self)
         source = method(self, *args, **kwargs)
-        step = functools.partial(source.asend, None)
+        value: Any = None
+        error: BaseException | None = None
         try:
             while True:
+                step = source.asend(value) if error is None else source.athrow(error)
+                error = None
                 with request:
-                    item = await step()
+                    item = await step
+                del step
                 try:
-                    step = functools.partial(source.asend, (yield item))
+                    value = yield item
                 except GeneratorExit:
                     raise
-                except BaseException as error:
-                    step = functools.partial(source.athrow, error)
+                except BaseException as caught:
+                    value, error = None, caught
         except StopAsyncIteration:
             return
         finally:

@@ -210,8 +210,8 @@ void sp_pool_set_state(struct sp_pool *pool, enum sp_pool_state state, const cha
 
 // What sp_pool_tick() wants done to a worker.
 struct sp_pool_orders {
-    // Ask the worker to cancel the call in a slot.
-    void (*cancel)(void *worker, uint64_t call, uint32_t slot);
+    // Ask the worker to cancel the call in a slot. False: ask again.
+    bool (*cancel)(void *worker, uint64_t call, uint32_t slot);
     // Kill the worker. `why` is a constant text. `closing`: it was to leave anyway.
     void (*kill)(void *worker, const char *why, bool closing);
 };

@@ -242,11 +242,12 @@ static void follow_up(struct sp_pool *pool,
         sp_pool_reap_slot(pool, seat, orphan->slot, turn->after);
         return;
     }
-    if (!orphan->told) {
+    if (!orphan->told &&
+        turn->orders->cancel(seat->worker, orphan->call, orphan->slot)) {
         orphan->told = true;
-        turn->orders->cancel(seat->worker, orphan->call, orphan->slot);
-    } else if (turn->now - orphan->since >=
-               pool->options.cancel_grace_ms * SP_NS_PER_MS) {
+        return;
+    }
+    if (turn->now - orphan->since >= pool->options.cancel_grace_ms * SP_NS_PER_MS) {
         condemn(pool,
                 seat,
                 turn->orders,

@@ -570,9 +570,9 @@ void sp_supervisor_stop(struct sp_supervisor *supervisor)
     uv_close((uv_handle_t *)&supervisor->timer, timer_closed);
 }
 
-static void order_cancel(void *worker, uint64_t call, uint32_t slot)
+static bool order_cancel(void *worker, uint64_t call, uint32_t slot)
 {
-    sp_worker_cancel(worker, call, slot);
+    return sp_worker_cancel(worker, call, slot);
 }
 
 static void order_kill(void *worker, const char *why, bool closing)

@@ -509,11 +509,12 @@ void sp_worker_stop(struct sp_worker *worker)
     }
 }
 
-void sp_worker_cancel(struct sp_worker *worker, uint64_t call, uint32_t slot)
+bool sp_worker_cancel(struct sp_worker *worker, uint64_t call, uint32_t slot)
 {
     struct sp_cancel cancel = {.call = call, .slot = slot};
-    (void)sp_channel_send(
-        worker->process.channel, SP_MESSAGE_CANCEL, &cancel, sizeof cancel);
+    return sp_channel_send(
+               worker->process.channel, SP_MESSAGE_CANCEL, &cancel, sizeof cancel) ==
+           SNAKEPIT_OK;
 }
 
 // ---- Handles ------------------------------------------------------------------

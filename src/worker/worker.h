@@ -137,8 +137,8 @@ void sp_worker_stop(struct sp_worker *worker);
 void sp_worker_kill(struct sp_worker *worker, const char *why);
 // The same for one that was about to be stopped: its end is expected. Loop thread.
 void sp_worker_end(struct sp_worker *worker, const char *why);
-// Asks it to cancel the call in a slot.
-void sp_worker_cancel(struct sp_worker *worker, uint64_t call, uint32_t slot);
+// Asks it to cancel the call in a slot. False: its channel is full; ask again.
+bool sp_worker_cancel(struct sp_worker *worker, uint64_t call, uint32_t slot);
 // After `gone`. The memory lives on while answers refer to it.
 void sp_worker_free(struct sp_worker *worker);
 

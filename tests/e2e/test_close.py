@@ -90,3 +90,18 @@ def test_a_command_that_is_interrupted_lets_its_tool_clean_up(tmp_path, notes, n
         command.kill()
     assert command.returncode == 128 + number
     assert words(notes) == ["begun", "finally", "cleanup"]
+
+
+@pytest.mark.parametrize("name", ["loops", "waits"])
+def test_as_many_tools_as_a_worker_has_threads_clean_up(notes, name):
+    many = 200
+    options = {"threads_per_worker": many, "cancel_grace_ms": 10_000}
+    with Pit.open(closing("thread", notes, **options)) as pit:
+        pit.await_ready()
+        calls = [pit.submit(name) for _ in range(many)]
+        eventually(lambda: words(notes).count("begun") == many, within=30)
+        pit.close(0)
+        assert {call.wait().err for call in calls} == {"SHUTTING_DOWN"}
+        assert words(notes).count("finally") == many
+        assert words(notes)[-1] == "cleanup"
+        assert not pit.logged("worker.kill")

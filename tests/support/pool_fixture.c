@@ -259,12 +259,13 @@ void fixture_drain(struct fixture *fixture)
     }
 }
 
-static void order_cancel(void *worker, uint64_t call, uint32_t slot)
+static bool order_cancel(void *worker, uint64_t call, uint32_t slot)
 {
     struct side *side = worker;
     (void)slot;
     side->cancels++;
     side->cancelled_call = call;
+    return true;
 }
 
 static void order_kill(void *worker, const char *why, bool closing)
