@@ -54,10 +54,6 @@ encode_and_put(struct sp_runtime *runtime, struct sp_encoder *encoder, PyObject 
         return -1;
     }
     sp_encoder_bytes(encoder, &bytes, &size, &is_inline);
-    if (encoder->block_count > 0) {
-        PyErr_SetString(PyExc_TypeError, "an event cannot hold arrays");
-        return -1;
-    }
     if (size > SP_EVENT_MAX) {
         PyErr_Format(PyExc_ValueError,
                      "an event of %zu bytes is too large (at most %u)",

@@ -324,9 +324,19 @@ def _as_heard(event: Event) -> Event:
     return Event(**{**vars(event), "measurements": measurements, "metadata": metadata})
 
 
+# What the encoder says of a session's values, as it is said of an event.
+_WORDS = {
+    "a session keeps no arrays; put their bytes": "an event holds no arrays; give what "
+    "is to be known of them, such as their shape",
+    "only plain values are kept": "only plain values can be told",
+    "return it as text": "give it as text",
+    "; return bytes, or replace them": "; replace them",
+}
+
+
 def _refuse(event: Event, error: Exception, places: dict[str, str]) -> NoReturn:
     text = str(error)
-    for place, here in places.items():
+    for place, here in {**places, **_WORDS}.items():
         text = text.replace(place, here)
     kind = TypeError if isinstance(error, TypeError) else ValueError
     raise kind(f'event "{event.name}": {text}') from None

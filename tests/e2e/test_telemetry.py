@@ -234,7 +234,7 @@ BAD = pytest.mark.parametrize(
         ("name", "ValueError", "event has 1 to 255 bytes"),
         ("measurement", "TypeError", 'measurement "size" is a number, not str'),
         ("metadata", "TypeError", "at metadata['thing']['deep']"),
-        ("array", "TypeError", "an event cannot hold arrays"),
+        ("array", "TypeError", "at metadata['array']; an event holds no arrays"),
         ("size", "ValueError", "is too large (at most 16384)"),
     ],
 )
