@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/prefetch.h"
 #include "codec_writer.h"
 #include "fault.h"
 #include "forks.h"
@@ -416,7 +417,9 @@ static void serve(struct sp_executor *executor, uint32_t id)
     struct sp_slot *slot = &runtime->view.slots[id];
     // Both lines come from the other core: let them travel at the same time.
     __builtin_prefetch(&slot->request);
-    __builtin_prefetch(&slot->result, 1);
+    sp_prefetch_for_write(&slot->result);
+    // The host has read the last answer here: that line travels while the tool runs.
+    sp_prefetch_for_write(runtime->results.base + (uint64_t)id * SP_INLINE_RESULT);
     struct outcome outcome = {.status = SP_STATUS_SKIPPED, .body.lease = SP_NO_LEASE};
     bool started = start(slot);
     struct sp_slot_request request = read_request(slot);

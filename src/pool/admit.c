@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/prefetch.h"
 #include "ipc/futex.h"
 #include "ipc/wait.h"
 #include "pool/affinity.h"
@@ -52,6 +53,11 @@ static snakepit_err
 prepare(struct sp_call *call, const struct sp_request_text *text, uint32_t timeout_ms)
 {
     struct sp_store *store = &call->pool->store;
+    if (call->likely != NULL) {
+        // The worker had these lines last; they travel while the arguments are written.
+        sp_prefetch_for_write(&call->likely->request);
+        sp_prefetch_for_write(&call->likely->result);
+    }
     set_deadlines(call, timeout_ms);
     if (call->parcel == NULL) {
         snakepit_err err = sp_parcel_new(store, &call->parcel);
@@ -163,6 +169,7 @@ static bool place_on(struct sp_pool *pool,
     }
     sp_list_append(&seat->calls, &call->seat_link);
     pool->placed++;
+    call->likely = pool->placed == 1 ? &seat->port->view.slots[call->slot] : NULL;
     sp_schedule_set_load(&pool->schedule, seat, seat->load + 1);
     ring_later(seat->port, after);
     return true;

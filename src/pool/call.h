@@ -45,6 +45,7 @@ struct sp_call {
     uint64_t deadline;         // CLOCK_MONOTONIC ns or SP_NEVER
     uint64_t line_deadline;    // the same, for its time in the line
     _Atomic uint32_t moves; // futex: counts changes of place that the waiter must see
+    const struct sp_slot *likely; // where it was, alone, when it was used last; or NULL
     bool asynchronous;
     sp_call_done_fn *done; // asynchronous only
     void *user;
