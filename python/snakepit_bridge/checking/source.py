@@ -79,17 +79,9 @@ def definition_of(found: Any) -> ast.ClassDef | Function:
 
     Raises ValueError if the text cannot be had.
     """
-    try:
-        lines, first = inspect.getsourcelines(found)
-        tree = ast.parse(textwrap.dedent("".join(lines)))
-    except (OSError, TypeError, SyntaxError) as error:
-        raise ValueError(f"the source of {found.__name__} is not there: {error}") from (
-            None
-        )
-    node = tree.body[0]
+    node = _statement_of(found, found.__name__)
     if not isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
         raise ValueError(f"the source of {found.__name__} is no definition")
-    ast.increment_lineno(node, first - 1)
     return node
 
 
@@ -98,18 +90,20 @@ def definition_of_code(code: CodeType) -> Function:
 
     Raises ValueError if the text cannot be had.
     """
-    try:
-        lines, first = inspect.getsourcelines(code)
-        tree = ast.parse(textwrap.dedent("".join(lines)))
-    except (OSError, TypeError, SyntaxError) as error:
-        raise ValueError(f"the source of {code.co_name} is not there: {error}") from (
-            None
-        )
-    node = tree.body[0]
+    node = _statement_of(code, code.co_name)
     if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
         raise ValueError(f"the source of {code.co_name} is no definition")
-    ast.increment_lineno(node, first - 1)
     return node
+
+
+def _statement_of(found: Any, name: str) -> ast.stmt:
+    try:
+        lines, first = inspect.getsourcelines(found)
+        tree = ast.parse(textwrap.dedent("".join(lines)))
+    except (OSError, TypeError, SyntaxError) as error:
+        raise ValueError(f"the source of {name} is not there: {error}") from None
+    ast.increment_lineno(tree.body[0], first - 1)
+    return tree.body[0]
 
 
 def sources_of(classes: list[type]) -> Sources:
