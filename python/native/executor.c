@@ -488,6 +488,18 @@ void sp_executor_serve_within(struct sp_executor *executor, uint32_t id)
     take_up(executor, &aside);
 }
 
+int sp_executor_run_handlers(struct sp_executor *executor)
+{
+    // What comes from here on interrupts the next wait.
+    if (executor->signals != NULL) {
+        executor->signals_heard = atomic_load(&executor->signals->count);
+    }
+    executor->pauses = true;
+    int rc = PyErr_CheckSignals();
+    executor->pauses = false;
+    return rc;
+}
+
 // ---- The loop -----------------------------------------------------------------
 
 // What there is to do without waiting, else waits detached.
@@ -533,6 +545,8 @@ int sp_executor_run(struct sp_executor *executor)
     sp_decoder_init(&executor->decoder, executor->runtime->codec);
     sp_encoder_init(&executor->encoder, executor->runtime->codec);
     executor->stream_lease = SP_NO_LEASE;
+    // Python runs the handlers of signals on the main thread alone.
+    executor->signals = gettid() == getpid() ? &executor->runtime->signals : NULL;
     here = executor;
     int rc = loop(executor);
     here = NULL;

@@ -307,7 +307,10 @@ static enum sp_pause_result wait_for_reply(struct asking *asking)
 {
     struct sp_executor *executor = asking->executor;
     struct sp_control_view *view = &executor->runtime->view;
-    const struct sp_pause pause = {.slot = asking->slot, .reply = true};
+    const struct sp_pause pause = {.slot = asking->slot,
+                                   .reply = true,
+                                   .signals = executor->signals,
+                                   .signals_heard = executor->signals_heard};
     const struct sp_wait wait = {
         .patience = &executor->pausing,
         .peer_cpu = &view->header->host_cpu,
@@ -331,9 +334,7 @@ static PyObject *next_reply(struct asking *asking)
                    "the call's time ran out before the host replied");
         break;
     case SP_PAUSE_INTERRUPTED:
-        asking->executor->pauses = true;
-        (void)PyErr_CheckSignals();
-        asking->executor->pauses = false;
+        (void)sp_executor_run_handlers(asking->executor);
         break;
     default:
         if (asking->slot->request.reply != SP_REPLY_SERVE) {

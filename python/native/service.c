@@ -150,13 +150,15 @@ static struct {
 } stopper;
 
 // Python's handler only notes the signal. An executor that is about to sleep would not
-// see the note, so the signal also says stop. A child that user code has forked shares
-// our memory and has no host to wait for: it ends as if nobody had handled the signal.
+// see the note, so the signal also says stop, and ends its wait for the host. A child
+// that user code has forked shares our memory and has no host to wait for: it ends as
+// if nobody had handled the signal.
 static void on_stop_signal(int number)
 {
     int saved = errno;
     if (getpid() == stopper.process) {
         stopper.before.sa_handler(number);
+        sp_signals_note(&stopper.runtime->signals);
         sp_service_stop(stopper.runtime);
     } else {
         (void)signal(number, SIG_DFL);

@@ -52,6 +52,8 @@ struct sp_executor {
     struct sp_patience pausing; // what waits for the host's replies have taught
     bool encodes;               // a question: user code may run
     bool pauses;                // in the middle of a wait: a signal's handler may run
+    struct sp_signals *signals; // NULL: another thread runs their handlers
+    uint32_t signals_heard;     // see sp_executor_run_handlers()
     struct sp_decoder decoder;
     struct sp_encoder encoder;
     struct sp_current current;
@@ -92,6 +94,7 @@ struct sp_runtime {
     struct sp_events_writer events; // guarded by events_lock
     bool events_open;               // guarded by events_lock
 
+    struct sp_signals signals; // any thread
     pthread_t service;
     pid_t host;                     // service.c
     struct sp_canceller *canceller; // service.c; owner: the service thread
@@ -126,6 +129,10 @@ struct sp_executor *sp_executor_here(void);
 // After this the canceller cannot reach the executor's call any more, and what it had
 // sent is withdrawn, so that it never hits the next one. Owner only; twice is harmless.
 void sp_executor_shield(struct sp_executor *executor);
+
+// Runs the handlers of the signals that came, in the middle of a wait. 0, or -1 with an
+// exception. Owner only.
+int sp_executor_run_handlers(struct sp_executor *executor);
 
 // Bytes that the host may read.
 struct sp_body {

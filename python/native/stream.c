@@ -68,7 +68,8 @@ static int wait_for_head(struct stream *stream, uint64_t head)
 {
     struct sp_executor *executor = stream->executor;
     struct sp_control_view *view = &executor->runtime->view;
-    const struct sp_pause pause = {.slot = stream->slot, .tube_head = head};
+    struct sp_pause pause = {
+        .slot = stream->slot, .tube_head = head, .signals = executor->signals};
     const struct sp_wait wait = {
         .patience = &executor->stream_patience,
         .peer_cpu = &view->header->host_cpu,
@@ -77,6 +78,7 @@ static int wait_for_head(struct stream *stream, uint64_t head)
     };
     for (;;) {
         enum sp_pause_result result;
+        pause.signals_heard = executor->signals_heard;
         Py_BEGIN_ALLOW_THREADS;
         result = sp_wait_host(&pause, &wait);
         Py_END_ALLOW_THREADS;
@@ -86,10 +88,7 @@ static int wait_for_head(struct stream *stream, uint64_t head)
         if (result != SP_PAUSE_INTERRUPTED) {
             return stop(stream);
         }
-        stream->executor->pauses = true;
-        int rc = PyErr_CheckSignals();
-        stream->executor->pauses = false;
-        if (rc != 0) {
+        if (sp_executor_run_handlers(executor) != 0) {
             return -1;
         }
     }

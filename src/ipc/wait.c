@@ -451,11 +451,40 @@ static bool spin_for_host(const struct sp_pause *pause,
     return over;
 }
 
+void sp_signals_note(struct sp_signals *signals)
+{
+    atomic_fetch_add_explicit(&signals->count, 1, memory_order_release);
+    // [signal:note] the count before the look at the sleeper; pairs with
+    // [signal:sleep].
+    atomic_thread_fence(memory_order_seq_cst);
+    struct sp_slot *slot =
+        atomic_load_explicit(&signals->sleeping, memory_order_acquire);
+    if (slot != NULL) {
+        sp_wake_executor(slot);
+    }
+}
+
+static void note_sleeper(const struct sp_pause *pause, struct sp_slot *slot)
+{
+    if (pause->signals != NULL) {
+        atomic_store_explicit(&pause->signals->sleeping, slot, memory_order_release);
+    }
+}
+
+// [signal:sleep] behind the fence of the mark; pairs with [signal:note].
+static bool has_signal(const struct sp_pause *pause)
+{
+    return pause->signals != NULL &&
+           atomic_load_explicit(&pause->signals->count, memory_order_acquire) !=
+               pause->signals_heard;
+}
+
 static enum sp_pause_result sleep_for_host(const struct sp_pause *pause,
                                            const struct sp_wait *wait)
 {
     enum sp_pause_result result;
     _Atomic uint32_t *state = &pause->slot->result.state;
+    note_sleeper(pause, pause->slot);
     for (;;) {
         uint32_t marked =
             atomic_fetch_or_explicit(state, SP_SLOT_SLEEPER, memory_order_acq_rel) |
@@ -463,6 +492,10 @@ static enum sp_pause_result sleep_for_host(const struct sp_pause *pause,
         // [pause:sleep] pairs with [pause:wake]: we see the change or it sees the mark.
         atomic_thread_fence(memory_order_seq_cst);
         if (pause_is_over(pause, &result)) {
+            break;
+        }
+        if (has_signal(pause)) {
+            result = SP_PAUSE_INTERRUPTED;
             break;
         }
         if (sp_futex_wait(state, marked, wait->deadline) == 0 || errno == EAGAIN) {
@@ -474,6 +507,7 @@ static enum sp_pause_result sleep_for_host(const struct sp_pause *pause,
         result = errno == ETIMEDOUT ? SP_PAUSE_LATE : SP_PAUSE_INTERRUPTED;
         break;
     }
+    note_sleeper(pause, NULL);
     atomic_fetch_and_explicit(state, ~(uint32_t)SP_SLOT_SLEEPER, memory_order_relaxed);
     return result;
 }

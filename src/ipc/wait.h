@@ -41,11 +41,25 @@ struct sp_wait {
 // moves_seen, or until the deadline. Returns the last state word it saw, bits included.
 uint32_t sp_wait_slot(struct sp_slot *slot, const struct sp_wait *wait);
 
+// Worker: signals for the thread that runs their handlers later. The kernel interrupts
+// no sleep that begins after the signal came, and not that of another thread; so
+// whoever takes the signal notes it here as well.
+struct sp_signals {
+    _Atomic uint32_t count;             // of those that came
+    _Atomic(struct sp_slot *) sleeping; // where that thread sleeps, or NULL
+};
+
+// Worker: notes a signal and wakes who sleeps in a pause. Any thread, also in a signal
+// handler.
+void sp_signals_note(struct sp_signals *signals);
+
 // Worker: what an executor waits for in the middle of a call.
 struct sp_pause {
     struct sp_slot *slot;
-    bool reply;         // until the slot is neither ASKING nor HEARD
-    uint64_t tube_head; // else: until the head has come so far
+    bool reply;                 // until the slot is neither ASKING nor HEARD
+    uint64_t tube_head;         // else: until the head has come so far
+    struct sp_signals *signals; // NULL: another thread runs the handlers
+    uint32_t signals_heard;     // the count up to which they were run
 };
 
 enum sp_pause_result {

@@ -9,8 +9,10 @@ import threading
 
 import pytest
 from support import (
+    CallFailed,
     alive_of,
     eventually,
+    open_gate,
     pool,
     seconds,
     wait_for_file,
@@ -133,6 +135,46 @@ def test_a_signal_ends_a_wait_for_the_host(one):
     assert fault.err in ("WORKER_DIED", "TOOL_FAILED")
     assert "SIGTERM" in fault.cause + fault.message
     assert one.call("host", echo(1)) == 1
+
+
+def test_a_signal_that_another_thread_takes_ends_a_wait_for_the_host(
+    open_pit, tmp_path
+):
+    one = open_asking_one(open_pit, "process")
+    blocked = Blocked(7)
+    register(one, "blocked", blocked)
+    before = one.workers()[0]
+    worker = before.process
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    ask = {"tool": "blocked", "gate": str(gate)}
+    caller = Caller(one, "host_beside_a_signal", ask)
+    blocked.wait()
+    eventually(lambda: worker.state == "S")  # the kernel wakes it for nothing
+    open_gate(gate, lambda: not worker.alive)
+    blocked.leave.set()
+    fault = caller.join()
+    assert "SIGTERM" in fault.cause + fault.message
+    one.await_replacement(before)
+
+
+def test_a_signal_that_another_thread_takes_ends_a_wait_for_a_reader(
+    open_pit, tmp_path
+):
+    one = open_asking_one(open_pit, "process")
+    before = one.workers()[0]
+    worker = before.process
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    stream = one.stream("stream_beside_a_signal", {"gate": str(gate)})
+    assert len(next(stream)) == 16_000
+    eventually(lambda: worker.state == "S")
+    open_gate(gate, lambda: not worker.alive)
+    with pytest.raises(CallFailed, match="SIGTERM"):
+        for _ in stream:
+            pass
+    stream.close()
+    one.await_replacement(before)
 
 
 def test_a_worker_that_dies_under_a_nested_call_fails_both(one):

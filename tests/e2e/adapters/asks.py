@@ -29,6 +29,16 @@ class Broken(dict):
         raise ValueError("mine")
 
 
+def take_sigterm_beside(gate):
+    """Has a thread take a SIGTERM once somebody opens the gate."""
+
+    def take():
+        with open(gate):
+            signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+
+    threading.Thread(target=take, daemon=True).start()
+
+
 class Asks(ThreadSafeAdapter):
     __thread_safe__ = True
 
@@ -64,6 +74,19 @@ class Asks(ThreadSafeAdapter):
     def host(self, tool, **arguments):
         """Asks, and returns what came."""
         return self.session_context.call_host_tool(tool, **arguments)
+
+    @tool
+    def host_beside_a_signal(self, tool, gate):
+        """Asks, while another thread takes a SIGTERM."""
+        take_sigterm_beside(gate)
+        return self.session_context.call_host_tool(tool)
+
+    @tool
+    def stream_beside_a_signal(self, gate):
+        """Waits for a reader, while another thread takes a SIGTERM."""
+        take_sigterm_beside(gate)
+        while True:
+            yield bytes(16_000)
 
     @tool
     def host_each(self, questions, then=None):

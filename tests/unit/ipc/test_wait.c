@@ -314,99 +314,6 @@ static void one_that_reads_no_stream_wakes_for_a_question(void **state)
     assert_int_equal(waiter.seen, SP_SLOT_ASKING);
 }
 
-// ---- Executors wait in the middle of a call -----------------------------------
-
-struct pausing {
-    struct sp_pause pause;
-    struct sp_wait wait;
-    struct sp_patience patience;
-    _Atomic uint32_t cpu;
-    enum sp_pause_result result;
-    pthread_t thread;
-};
-
-static void prepare_pause(struct pausing *pausing, uint64_t deadline)
-{
-    *pausing = (struct pausing){.pause = {.slot = &slot}};
-    pausing->wait = (struct sp_wait){.patience = &pausing->patience,
-                                     .peer_cpu = &pausing->cpu,
-                                     .deadline = deadline};
-}
-
-static void *wait_for_host(void *argument)
-{
-    struct pausing *pausing = argument;
-    pausing->result = sp_wait_host(&pausing->pause, &pausing->wait);
-    return NULL;
-}
-
-static void start_pause(struct pausing *pausing)
-{
-    assert_int_equal(pthread_create(&pausing->thread, NULL, wait_for_host, pausing), 0);
-    AWAIT((atomic_load(&slot.result.state) & SP_SLOT_SLEEPER) != 0);
-}
-
-static void end_pause(struct pausing *pausing, enum sp_pause_result wanted)
-{
-    assert_int_equal(pthread_join(pausing->thread, NULL), 0);
-    assert_int_equal(pausing->result, wanted);
-    assert_false(atomic_load(&slot.result.state) & SP_SLOT_SLEEPER);
-}
-
-static void one_that_asked_wakes_for_the_reply(void **state)
-{
-    (void)state;
-    struct pausing pausing;
-    prepare_pause(&pausing, SP_NEVER);
-    pausing.pause.reply = true;
-    atomic_store(&slot.result.state, SP_SLOT_ASKING);
-    start_pause(&pausing);
-    // That it was heard is no reply: it goes back to sleep.
-    atomic_store(&slot.result.state, SP_SLOT_HEARD);
-    sp_futex_wake(&slot.result.state, 1);
-    AWAIT(atomic_load(&slot.result.state) == (SP_SLOT_HEARD | SP_SLOT_SLEEPER));
-    atomic_store(&slot.result.state, SP_SLOT_RUNNING | SP_SLOT_SLEEPER);
-    sp_wake_executor(&slot);
-    end_pause(&pausing, SP_PAUSE_OVER);
-}
-
-static void a_producer_wakes_when_there_is_room(void **state)
-{
-    (void)state;
-    struct pausing pausing;
-    prepare_pause(&pausing, SP_NEVER);
-    pausing.pause.tube_head = 64;
-    atomic_store(&slot.result.state, SP_SLOT_RUNNING);
-    start_pause(&pausing);
-    __atomic_store_n(&slot.request.tube_head, 64, __ATOMIC_RELEASE);
-    sp_wake_executor(&slot);
-    end_pause(&pausing, SP_PAUSE_OVER);
-}
-
-static void a_producer_wakes_when_it_is_cancelled(void **state)
-{
-    (void)state;
-    struct pausing pausing;
-    prepare_pause(&pausing, SP_NEVER);
-    pausing.pause.tube_head = 64;
-    atomic_store(&slot.result.state, SP_SLOT_RUNNING);
-    start_pause(&pausing);
-    __atomic_store_n(&slot.request.cancel, 1, __ATOMIC_RELEASE);
-    sp_wake_executor(&slot);
-    end_pause(&pausing, SP_PAUSE_CANCELLED);
-}
-
-static void a_pause_ends_at_its_deadline(void **state)
-{
-    (void)state;
-    struct pausing pausing;
-    prepare_pause(&pausing, sp_clock_now() + 20 * SP_NS_PER_MS);
-    pausing.pause.tube_head = 64;
-    atomic_store(&slot.result.state, SP_SLOT_RUNNING);
-    assert_int_equal(sp_wait_host(&pausing.pause, &pausing.wait), SP_PAUSE_LATE);
-    assert_true(sp_clock_now() >= pausing.wait.deadline);
-}
-
 // ---- Executors wait -----------------------------------------------------------
 
 #define CELLS          64u
@@ -581,10 +488,6 @@ int main(void)
         with_slot(a_reader_does_not_wait_for_a_chunk_that_is_there),
         with_slot(the_tail_of_an_earlier_call_wakes_no_reader),
         with_slot(one_that_reads_no_stream_wakes_for_a_question),
-        with_slot(one_that_asked_wakes_for_the_reply),
-        with_slot(a_producer_wakes_when_there_is_room),
-        with_slot(a_producer_wakes_when_it_is_cancelled),
-        with_slot(a_pause_ends_at_its_deadline),
         with_ring(a_bell_wakes_a_sleeper_and_says_so),
         with_ring(a_bell_without_sleepers_wakes_nobody),
         with_ring(a_burst_sends_one_wake_to_each_sleeper),
