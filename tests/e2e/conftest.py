@@ -44,6 +44,7 @@ def once() -> None:
 def census(request: pytest.FixtureRequest, once: None) -> Iterator[None]:
     """Fails the test if it leaves anything behind."""
     pits_module.log_of_test.clear()
+    pits_module.held_back.clear()
     before = counting.Census.take()
     yield
     left = counting.settled_leaks(before)
@@ -66,7 +67,7 @@ def opened() -> Iterator[list[Pit]]:
     pits: list[Pit] = []
     yield pits
     for pit in pits:
-        pit.close()
+        pit.end()
 
 
 @pytest.fixture

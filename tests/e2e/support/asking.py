@@ -9,7 +9,7 @@ from typing import Any
 
 from .configs import pool
 from .host_tools import register
-from .pit import Pit
+from .pit import Pit, held_back
 
 
 def open_asking(open_pit: Callable[..., Pit], kind: str, **options: Any) -> Pit:
@@ -34,6 +34,7 @@ class Blocked:
         self.result = result
         self.entered = threading.Semaphore(0)
         self.leave = threading.Event()
+        held_back.append(self.leave)
 
     def __call__(self, info, **arguments):
         self.entered.release()

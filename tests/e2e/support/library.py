@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ctypes
 import re
+import threading
 from ctypes import (
     CFUNCTYPE,
     POINTER,
@@ -22,6 +23,7 @@ from ctypes import (
     c_uint64,
     c_void_p,
 )
+from typing import Any, Callable
 
 from .places import LIBRARY, ROOT
 
@@ -305,16 +307,38 @@ PROTOTYPES = {
 }
 
 
+# A pit must not be closed while a thread is in one of these.
+WAITING = ("call", "call_json", "stream_next", "stream_each", "await_ready", "drain")
+
+
 class Library:
     """The functions, without their prefix. Each releases the GIL while it runs."""
 
     def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.inside = 0  # threads in one of WAITING
         loaded = ctypes.CDLL(str(LIBRARY))
         for name, (result, arguments) in PROTOTYPES.items():
             function = getattr(loaded, f"snakepit_{name}")
             function.restype = result
             function.argtypes = arguments
-            setattr(self, name, function)
+            setattr(self, name, self.counted(function) if name in WAITING else function)
+
+    def counted(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function, counting who is in it."""
+
+        def call(*arguments: Any) -> Any:
+            self.count(1)
+            try:
+                return function(*arguments)
+            finally:
+                self.count(-1)
+
+        return call
+
+    def count(self, more: int) -> None:
+        with self.lock:
+            self.inside += more
 
 
 lib = Library()

@@ -72,6 +72,10 @@ class Event:
 log_of_test: list[Line] = []
 
 
+# What host tools of the test that runs wait for.
+held_back: list[threading.Event] = []
+
+
 # ---- Pits ----------------------------------------------------------------------------
 
 
@@ -205,7 +209,26 @@ class Pit:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
+        self.end()
+
+    def end(self) -> None:
+        """Closes it when the test is over, also where that failed and left callers."""
+        if self.handle is None:
+            return
+        handle, self.handle = self.handle, None  # threads that still call are refused
+        rest = Pit(handle, self.kept, self.lines)
+        eventually(rest.let_go, "all callers have left, so that their pit can close")
+        lib.close(handle, 0)
+
+    def let_go(self) -> bool:
+        """Ends what callers wait for; true once none is inside the library."""
+        for event in held_back:
+            event.set()
+        if lib.inside > 0:
+            for name in self.pool_names():
+                for process in self.processes(name):
+                    process.kill(signal.SIGKILL)
+        return lib.inside == 0
 
     def close(self, grace_ms: int = 0) -> None:
         """Closes it, once."""
