@@ -119,7 +119,9 @@ SNAKEPIT_API snakepit_err snakepit_writer_json(snakepit_writer *writer,
 // than one value, or what snakepit_writer_json() refused).
 SNAKEPIT_API snakepit_err snakepit_writer_error(const snakepit_writer *writer);
 // The same, and says in `why` what is wrong, where in the value, and the remedy; of a
-// writer without an error `why` is empty.
+// writer without an error `why` is empty. Looks, unlike the function above, also for
+// keys of one map that are one to Python (1, 1.0 and true; the same twice):
+// INVALID_ARGUMENT. A tool refuses arguments with such keys.
 SNAKEPIT_API snakepit_err snakepit_writer_explain(const snakepit_writer *writer,
                                                   snakepit_message *why);
 

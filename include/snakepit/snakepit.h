@@ -330,7 +330,8 @@ SNAKEPIT_API snakepit_err snakepit_stream_each(snakepit *pit,
 // session_quota or session_memory; the key holds what it held. UNSERIALISABLE: it holds
 // tensors; write their bytes. SATURATED: there are max_sessions sessions, and all have
 // calls under way. And what snakepit_writer_error() says; snakepit_writer_explain()
-// says where: a list or a map as a key, which no tool could read, is INVALID_ARGUMENT.
+// says where: a list or a map as a key, which no tool could read, is INVALID_ARGUMENT,
+// and so are keys of one map that are one to Python.
 SNAKEPIT_API snakepit_err snakepit_session_put(snakepit *pit,
                                                const char *session_id,
                                                const char *key,

@@ -53,6 +53,20 @@ int sp_codec_init(struct sp_codec *codec, PyObject *module);
 int sp_codec_traverse(struct sp_codec *codec, visitproc visit, void *arg);
 void sp_codec_clear(struct sp_codec *codec);
 
+// ---- MessagePack --------------------------------------------------------------
+
+// Whether what begins with this byte is a list or a map.
+static inline bool sp_head_is_container(uint8_t head)
+{
+    return (head & 0xe0) == 0x80 || (head >= 0xdc && head <= 0xdf);
+}
+
+// Whether it is an extension: a tensor.
+static inline bool sp_head_is_extension(uint8_t head)
+{
+    return (head >= 0xc7 && head <= 0xc9) || (head >= 0xd4 && head <= 0xd8);
+}
+
 // ---- Decoding -----------------------------------------------------------------
 
 #define SP_KEYS_CACHED  256u // short ASCII keys of maps, direct-mapped
@@ -82,9 +96,10 @@ void sp_decoder_fini(struct sp_decoder *decoder);
 
 // The one value in `bytes`, borrowed: nil, bool, int, float, str, bytes, list, dict or
 // Tensor. Every tensor refers to `lease` and counts there until Python drops it;
-// `lease` may be NULL, and tensors are then refused. Of equal keys in a map the last
-// one counts. ValueError: malformed, truncated, nested deeper than SP_DEPTH_MAX or
-// followed by more bytes, with the position. MemoryError.
+// `lease` may be NULL, and tensors are then refused. ValueError: malformed, truncated,
+// nested deeper than SP_DEPTH_MAX or followed by more bytes, with the position; a map
+// with keys that are one to Python (1, 1.0 and True; the same twice), with the place in
+// "result". MemoryError.
 PyObject *sp_decode(struct sp_decoder *decoder,
                     const uint8_t *bytes,
                     size_t size,
@@ -102,8 +117,8 @@ struct sp_arguments {
 };
 
 // Decodes the arguments of a call: a map with text keys, no two alike, or no bytes at
-// all. Errors as sp_decode(). On success `out` needs sp_arguments_fini(); on failure it
-// holds nothing.
+// all. Errors as sp_decode(), places are in "arguments". On success `out` needs
+// sp_arguments_fini(); on failure it holds nothing.
 int sp_decode_arguments(struct sp_decoder *decoder,
                         const uint8_t *bytes,
                         size_t size,

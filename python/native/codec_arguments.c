@@ -90,28 +90,39 @@ static bool all_cacheable(PyObject *names)
     return true;
 }
 
+static int refuse_name(PyObject *name)
+{
+    PyErr_Format(PyExc_ValueError,
+                 "two arguments have the same name, %.80R; make them differ",
+                 name);
+    return -1;
+}
+
 // -1 with an exception if two names are alike.
 static int check_distinct(PyObject *names)
 {
-    PyObject *set = PySet_New(names);
-    if (set == NULL) {
-        return -1;
+    PyObject *set = PySet_New(NULL);
+    int result = set == NULL ? -1 : 0;
+    for (Py_ssize_t i = 0; result == 0 && i < PyTuple_GET_SIZE(names); i++) {
+        PyObject *name = PyTuple_GET_ITEM(names, i);
+        result = PySet_Add(set, name);
+        if (result == 0 && PySet_GET_SIZE(set) == i) {
+            result = refuse_name(name);
+        }
     }
-    bool distinct = PySet_GET_SIZE(set) == PyTuple_GET_SIZE(names);
-    Py_DECREF(set);
-    if (!distinct) {
-        PyErr_SetString(PyExc_ValueError, "two arguments have the same name");
-    }
-    return distinct ? 0 : -1;
+    Py_XDECREF(set);
+    return result;
 }
 
 // ---- Arguments ----------------------------------------------------------------
 
-// Reads the next value into `out`.
-static int read_argument(struct sp_reader *reader, struct sp_arguments *out)
+// Reads the next value, of the argument `name`, into `out`.
+static int
+read_argument(struct sp_reader *reader, struct sp_arguments *out, PyObject *name)
 {
     PyObject *value = sp_read_value(reader);
     if (value == NULL) {
+        sp_twins_within(reader, name, 0);
         return -1;
     }
     out->values[out->count++] = value;
@@ -123,10 +134,13 @@ static int
 read_expected(struct sp_reader *reader, struct sp_arguments *out, PyObject *names)
 {
     size_t total = (size_t)PyTuple_GET_SIZE(names);
-    while (out->count < total &&
-           skip_name(reader, PyTuple_GET_ITEM(names, out->count))) {
+    while (out->count < total) {
+        PyObject *name = PyTuple_GET_ITEM(names, out->count);
+        if (!skip_name(reader, name)) {
+            return 0;
+        }
         reader->owed -= 2;
-        if (read_argument(reader, out) != 0) {
+        if (read_argument(reader, out, name) != 0) {
             return -1;
         }
     }
@@ -154,7 +168,7 @@ static int read_others(struct sp_reader *reader,
             return -1;
         }
         PyTuple_SET_ITEM(out->names, out->count, name);
-        if (read_argument(reader, out) != 0) {
+        if (read_argument(reader, out, name) != 0) {
             return -1;
         }
     }
@@ -244,6 +258,7 @@ int sp_decode_arguments(struct sp_decoder *decoder,
     struct sp_reader reader = sp_reader_of(decoder, bytes, size, lease);
     if (read_body(&reader, out) != 0) {
         sp_arguments_fini(out);
+        sp_twins_tell(&reader, "arguments");
         return -1;
     }
     return 0;

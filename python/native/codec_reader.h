@@ -16,6 +16,9 @@ struct sp_reader {
     struct sp_lease *lease;
     size_t owed; // values that open containers still want; each takes a byte at least
     uint32_t depth;
+    // Set once a map has two keys that are one to Python, see codec_twins.c.
+    PyObject *twins; // what is wrong with them
+    PyObject *place; // of that map, from the value that is being left; made inside out
 };
 
 static inline struct sp_reader sp_reader_of(struct sp_decoder *decoder,
@@ -44,6 +47,25 @@ int sp_reader_enter(struct sp_reader *reader, size_t values);
 int sp_reader_finish(const struct sp_reader *reader);
 // Sets a ValueError that says where and `what`; returns NULL.
 PyObject *sp_reader_malformed(const struct sp_reader *reader, const char *what);
+
+// ---- Keys that are one to Python ----------------------------------------------
+
+// Where a map begins, in case its keys must be read once more.
+struct sp_map_start {
+    const uint8_t *at; // its first key
+    size_t owed;
+    size_t pairs;
+};
+
+// The map that was just read has more pairs than its dict: names two of its keys.
+// Always -1.
+int sp_twins_refuse(struct sp_reader *reader, const struct sp_map_start *map);
+// A value could not be read: if for keys in it, the place gets one step more. `key` is
+// of a map, or NULL: the value is an item of a list, at `index`.
+void sp_twins_within(struct sp_reader *reader, PyObject *key, size_t index);
+// Reading has failed: if for such keys, the exception says so; `root` is the name of
+// the whole value.
+void sp_twins_tell(struct sp_reader *reader, const char *root);
 
 static inline bool sp_reader_has(const struct sp_reader *reader, size_t bytes)
 {

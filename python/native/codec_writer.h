@@ -68,18 +68,6 @@ int sp_encoder_kind(struct sp_encoder *encoder,
                     PyObject *value,
                     const struct sp_place *place);
 
-// Whether what begins with this byte is a list or a map.
-static inline bool sp_head_is_container(uint8_t head)
-{
-    return (head & 0xe0) == 0x80 || (head >= 0xdc && head <= 0xdf);
-}
-
-// Whether it is an extension: a tensor.
-static inline bool sp_head_is_extension(uint8_t head)
-{
-    return (head >= 0xc7 && head <= 0xc9) || (head >= 0xd4 && head <= 0xd8);
-}
-
 // Whether a key arrives as what it is. Of such keys no two are alike in a dict.
 static inline bool sp_key_stays(PyObject *key)
 {

@@ -180,10 +180,12 @@ PyObject *sp_read_key(struct sp_reader *reader)
     if (text.head != 0) {
         return read_short_text(reader, text);
     }
+    bool is_tensor = sp_reader_has(reader, 1) && sp_head_is_extension(*reader->at);
     PyObject *key = sp_read_value(reader);
-    if (key != NULL && (PyList_CheckExact(key) || PyDict_CheckExact(key))) {
+    if (key != NULL &&
+        (is_tensor || PyList_CheckExact(key) || PyDict_CheckExact(key))) {
         Py_DECREF(key);
-        return sp_reader_malformed(reader, "a list or a map as a key");
+        return sp_reader_malformed(reader, "a list, a map or a tensor as a key");
     }
     return key;
 }
@@ -196,6 +198,7 @@ static int fill_list(struct sp_reader *reader, PyObject *list, size_t items)
         reader->owed--;
         PyObject *item = sp_read_value(reader);
         if (item == NULL) {
+            sp_twins_within(reader, NULL, i);
             return -1;
         }
         PyList_SET_ITEM(list, (Py_ssize_t)i, item);
@@ -225,7 +228,12 @@ static int read_pair(struct sp_reader *reader, PyObject *dict)
         return -1;
     }
     PyObject *value = sp_read_value(reader);
-    int result = value == NULL ? -1 : PyDict_SetItem(dict, key, value);
+    int result = -1;
+    if (value == NULL) {
+        sp_twins_within(reader, key, 0);
+    } else {
+        result = PyDict_SetItem(dict, key, value);
+    }
     Py_XDECREF(value);
     Py_DECREF(key);
     return result;
@@ -236,10 +244,14 @@ static PyObject *read_map(struct sp_reader *reader, size_t pairs)
     if (sp_reader_enter(reader, 2 * pairs) != 0) {
         return NULL;
     }
+    const struct sp_map_start start = {reader->at, reader->owed, pairs};
     PyObject *dict = PyDict_New();
     int result = dict == NULL ? -1 : 0;
     for (size_t i = 0; result == 0 && i < pairs; i++) {
         result = read_pair(reader, dict);
+    }
+    if (result == 0 && (size_t)PyDict_GET_SIZE(dict) != pairs) {
+        result = sp_twins_refuse(reader, &start);
     }
     if (result != 0) {
         Py_XDECREF(dict);
@@ -373,6 +385,7 @@ PyObject *sp_decode(struct sp_decoder *decoder,
     PyObject *value = sp_read_value(&reader);
     if (value == NULL || sp_reader_finish(&reader) != 0) {
         Py_XDECREF(value);
+        sp_twins_tell(&reader, "result");
         return NULL;
     }
     return value;

@@ -88,12 +88,11 @@ static void pass(struct way *way, const snakepit_value *value)
     count_value(way);
 }
 
-static void walk(const snakepit_writer *writer, struct way *way)
+static void walk(struct sp_slice bytes, struct way *way)
 {
     // The tensors' offsets are zero still, and their memory is not looked at.
     static _Alignas(SP_TENSOR_ALIGN) const uint8_t nowhere[1];
     const struct sp_slice memory = {nowhere, SIZE_MAX};
-    const struct sp_slice bytes = {writer->buf.data, writer->buf.size};
     snakepit_reader reader;
     snakepit_value value;
     struct open open;
@@ -128,13 +127,19 @@ static int show_step(const struct open *step, char *text, size_t size)
     return snprintf(text, size, ".%.*s", shown, (const char *)step->key.data);
 }
 
-void sp_place_of_next(const snakepit_writer *writer, char *text, size_t size)
+void sp_place_behind(struct sp_slice written, char *text, size_t size)
 {
     struct way way;
-    walk(writer, &way);
+    walk(written, &way);
     size_t first = way.depth > SHOWN_STEPS ? way.depth - SHOWN_STEPS : 0;
     int used = snprintf(text, size, "%s", first > 0 ? "..." : "");
     for (size_t i = first; i < way.depth && used >= 0 && (size_t)used < size; i++) {
         used += show_step(&way.steps[i], text + used, size - (size_t)used);
     }
+}
+
+void sp_place_of_next(const snakepit_writer *writer, char *text, size_t size)
+{
+    const struct sp_slice written = {writer->buf.data, writer->buf.size};
+    sp_place_behind(written, text, size);
 }

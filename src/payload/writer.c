@@ -13,6 +13,7 @@
 #include <snakepit/snakepit.h>
 
 #include "base/memory.h"
+#include "payload/keys.h"
 #include "payload/place.h"
 #include "payload/tensor.h"
 
@@ -130,7 +131,9 @@ snakepit_err snakepit_writer_explain(const snakepit_writer *writer,
 {
     snakepit_err err = snakepit_writer_error(writer);
     why->text[0] = '\0';
-    if (err != SNAKEPIT_OK && writer->err == SNAKEPIT_OK) {
+    if (err == SNAKEPIT_OK) {
+        err = sp_keys_check((struct sp_slice){writer->buf.data, writer->buf.size}, why);
+    } else if (writer->err == SNAKEPIT_OK) {
         explain_incomplete(writer, why);
     } else if (err != SNAKEPIT_OK) {
         (void)snprintf(why->text,

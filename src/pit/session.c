@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "ipc/layout.h"
+#include "payload/keys.h"
 #include "payload/writer.h"
 #include "pit/pit.h"
 #include "pit/refuse.h"
@@ -116,6 +117,11 @@ snakepit_err snakepit_session_put(snakepit *pit,
         return SNAKEPIT_UNSERIALISABLE;
     }
     const struct sp_slice bytes = {value->buf.data, value->buf.size};
+    snakepit_message wrong;
+    err = sp_keys_check(bytes, &wrong);
+    if (err != SNAKEPIT_OK) {
+        return err;
+    }
     return sp_sessions_put(&pit->sessions, &place, bytes, ttl_ms);
 }
 

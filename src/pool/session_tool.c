@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "payload/keys.h"
 #include "payload/writer.h"
 
 #define TTL_MOST_S 1e9 // longer ones never end
@@ -26,7 +27,7 @@ explain(const struct asking *asking, snakepit_err err, const char *text)
 {
     (void)snprintf(asking->why->text,
                    sizeof asking->why->text,
-                   "session_context.%.16s: %s",
+                   "session_context.%.16s: %.900s",
                    asking->question->operation,
                    text);
     return err;
@@ -103,6 +104,14 @@ static snakepit_err check_plain(snakepit_reader *at)
     return err == SNAKEPIT_OK ? check_values(at, false) : err;
 }
 
+static snakepit_err check_keys(const struct asking *asking, struct sp_slice value)
+{
+    snakepit_message wrong;
+    snakepit_err err = sp_keys_check(value, &wrong);
+    return err == SNAKEPIT_INVALID_ARGUMENT ? explain(asking, err, wrong.text)
+                                            : explain_err(asking, err);
+}
+
 static snakepit_err read_value(struct asking *asking, struct sp_slice *data)
 {
     snakepit_reader at;
@@ -119,7 +128,7 @@ static snakepit_err read_value(struct asking *asking, struct sp_slice *data)
         return explain(asking, err, "a list or a map is no key; put a list of pairs");
     }
     *data = (struct sp_slice){begin, (size_t)(at.at - begin)};
-    return explain_err(asking, err);
+    return err == SNAKEPIT_OK ? check_keys(asking, *data) : explain_err(asking, err);
 }
 
 static bool seconds_of(const snakepit_value *value, double *seconds)

@@ -100,7 +100,3 @@ def test_keys_that_cannot_be_hashed(executor, data):
 def test_unknown_kinds(executor, data):
     with pytest.raises(ValueError, match="at byte"):
         executor.decode(data)
-
-
-def test_equal_keys_in_a_map_the_last_counts(executor):
-    assert executor.decode(b"\x82\xa1a\x01\xa1a\x02") == {"a": 2}

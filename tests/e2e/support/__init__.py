@@ -3,7 +3,7 @@
 hosts in processes of their own.
 """
 
-from .answers import CallFailed, Refused
+from .answers import CallFailed, Pairs, Refused
 from .configs import KINDS, THREADS, default_python, pool
 from .gates import open_gate, wait_for_file
 from .pit import Pit
@@ -16,6 +16,7 @@ __all__ = [
     "THREADS",
     "CallFailed",
     "Deadline",
+    "Pairs",
     "Pit",
     "Process",
     "Refused",

@@ -147,6 +147,10 @@ def _array_at(struct: raw.Tensor) -> numpy.ndarray:
     return numpy.frombuffer(room, dtype=dtype).reshape(shape)
 
 
+class Pairs(list):
+    """The pairs of a map, whose keys may be ones that a dict would take for one."""
+
+
 class Writer:
     """MessagePack, piece by piece, from Python values."""
 
@@ -198,9 +202,10 @@ class Writer:
         lib.writer_strn(self.handle, data, len(data))
 
     def _put_container(self, value: Any) -> None:
-        if isinstance(value, dict):
+        if isinstance(value, (dict, Pairs)):
+            pairs = value.items() if isinstance(value, dict) else value
             lib.writer_map(self.handle, len(value))
-            for key, item in value.items():
+            for key, item in pairs:
                 self.put(key)
                 self.put(item)
         else:

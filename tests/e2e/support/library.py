@@ -301,6 +301,7 @@ PROTOTYPES = {
     "writer_tensor": (None, [c_void_p, POINTER(Tensor)]),
     "writer_json": (c_int, [c_void_p, c_char_p, c_size_t, POINTER(Message)]),
     "writer_error": (c_int, [c_void_p]),
+    "writer_explain": (c_int, [c_void_p, POINTER(Message)]),
     "reader_init": (None, [POINTER(Reader), c_void_p, c_size_t]),
     "reader_next": (c_int, [POINTER(Reader), POINTER(Value)]),
     "reader_skip": (c_int, [POINTER(Reader)]),
