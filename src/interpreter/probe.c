@@ -3,7 +3,7 @@
 // package snakepit_bridge is looked for, not imported, and NumPy's version is read from
 // its metadata.
 #include <errno.h>
-#include <jansson.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +14,7 @@
 #include "config/program.h"
 #include "interpreter/child.h"
 #include "interpreter/interpreter.h"
+#include "payload/writer.h"
 
 #define PATIENCE (UINT64_C(10) * SP_NS_PER_S)
 
@@ -65,68 +66,108 @@ explain(snakepit_message *why, snakepit_err err, const char *format, ...)
 
 // ---- The reply ----------------------------------------------------------------
 
-// "s" fields are copied; "b" and "i" are read.
-static snakepit_err copy_texts(const json_t *reply, struct sp_interpreter *interpreter)
+static bool find(const snakepit_reader *reply,
+                 const char *key,
+                 snakepit_kind kind,
+                 snakepit_value *value)
+{
+    snakepit_reader found;
+    return snakepit_reader_find(reply, key, &found) == SNAKEPIT_OK &&
+           snakepit_reader_next(&found, value) == SNAKEPIT_OK && value->kind == kind;
+}
+
+static bool is_true(const snakepit_reader *reply, const char *key)
+{
+    snakepit_value value;
+    return find(reply, key, SNAKEPIT_BOOLEAN, &value) && value.as.boolean;
+}
+
+static bool is_text(const snakepit_reader *reply, const char *key, const char *text)
+{
+    snakepit_value value;
+    return find(reply, key, SNAKEPIT_TEXT, &value) &&
+           value.as.text.size == strlen(text) &&
+           memcmp(value.as.text.data, text, value.as.text.size) == 0;
+}
+
+// NOT_FOUND: there is no such text. NO_MEMORY.
+static snakepit_err
+copy_text(const snakepit_reader *reply, const char *key, char **field)
+{
+    snakepit_value value;
+    if (!find(reply, key, SNAKEPIT_TEXT, &value)) {
+        return SNAKEPIT_NOT_FOUND;
+    }
+    *field = sp_alloc(value.as.text.size + 1);
+    if (*field == NULL) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    memcpy(*field, value.as.text.data, value.as.text.size);
+    return SNAKEPIT_OK;
+}
+
+// NOT_FOUND: something that every Python says is not there. NO_MEMORY.
+static snakepit_err copy_texts(const snakepit_reader *reply,
+                               struct sp_interpreter *interpreter)
 {
     const struct {
         const char *key;
         char **field;
+        bool needed;
     } texts[] = {
-        {"executable", &interpreter->executable},
-        {"prefix", &interpreter->prefix},
-        {"version", &interpreter->version},
-        {"soabi", &interpreter->soabi},
-        {"numpy", &interpreter->numpy},
+        {"executable", &interpreter->executable, true},
+        {"prefix", &interpreter->prefix, true},
+        {"version", &interpreter->version, true},
+        {"soabi", &interpreter->soabi, true},
+        {"numpy", &interpreter->numpy, false},
     };
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        const char *text = json_string_value(json_object_get(reply, texts[i].key));
-        *texts[i].field = text != NULL ? sp_strdup(text) : NULL;
-        if (text != NULL && *texts[i].field == NULL) {
-            return SNAKEPIT_NO_MEMORY;
+        snakepit_err err = copy_text(reply, texts[i].key, texts[i].field);
+        if (err == SNAKEPIT_NO_MEMORY || (err != SNAKEPIT_OK && texts[i].needed)) {
+            return err;
         }
     }
     return SNAKEPIT_OK;
 }
 
-static bool is_complete(const json_t *reply)
+static snakepit_err
+copy_number(const snakepit_reader *reply, const char *key, int *field)
 {
-    return json_is_string(json_object_get(reply, "executable")) &&
-           json_is_string(json_object_get(reply, "prefix")) &&
-           json_is_string(json_object_get(reply, "version")) &&
-           json_is_string(json_object_get(reply, "soabi")) &&
-           json_is_string(json_object_get(reply, "implementation")) &&
-           json_is_integer(json_object_get(reply, "major")) &&
-           json_is_integer(json_object_get(reply, "minor"));
+    snakepit_value value;
+    if (!find(reply, key, SNAKEPIT_INTEGER, &value) || value.as.integer < 0 ||
+        value.as.integer > INT_MAX) {
+        return SNAKEPIT_NOT_FOUND;
+    }
+    *field = (int)value.as.integer;
+    return SNAKEPIT_OK;
 }
 
-static snakepit_err read_reply(const json_t *reply,
+static snakepit_err read_reply(const snakepit_reader *reply,
                                struct sp_interpreter *interpreter,
                                snakepit_message *why)
 {
-    if (!is_complete(reply)) {
-        return explain(why, SNAKEPIT_UNSUPPORTED, "%s is no Python", interpreter->path);
-    }
-    interpreter->major = (int)json_integer_value(json_object_get(reply, "major"));
-    interpreter->minor = (int)json_integer_value(json_object_get(reply, "minor"));
-    interpreter->free_threaded = json_is_true(json_object_get(reply, "free_threaded"));
-    interpreter->gil_enabled = json_is_true(json_object_get(reply, "gil_enabled"));
-    interpreter->has_bridge = json_is_true(json_object_get(reply, "has_bridge"));
-    snakepit_err err = copy_texts(reply, interpreter);
-    if (err != SNAKEPIT_OK) {
-        return err;
-    }
-    const char *implementation =
-        json_string_value(json_object_get(reply, "implementation"));
+    char *implementation = NULL;
+    snakepit_err err = copy_text(reply, "implementation", &implementation);
+    err = err != SNAKEPIT_OK ? err : copy_texts(reply, interpreter);
+    err = err != SNAKEPIT_OK ? err : copy_number(reply, "major", &interpreter->major);
+    err = err != SNAKEPIT_OK ? err : copy_number(reply, "minor", &interpreter->minor);
+    interpreter->free_threaded = is_true(reply, "free_threaded");
+    interpreter->gil_enabled = is_true(reply, "gil_enabled");
+    interpreter->has_bridge = is_true(reply, "has_bridge");
     bool old = interpreter->major != 3 || interpreter->minor < 9;
-    if (old || strcmp(implementation, "cpython") != 0) {
-        return explain(why,
-                       SNAKEPIT_UNSUPPORTED,
-                       "%s is %s %s; Snakepit needs CPython 3.9 or later",
-                       interpreter->path,
-                       implementation,
-                       interpreter->version);
+    if (err == SNAKEPIT_NOT_FOUND) {
+        err = explain(why, SNAKEPIT_UNSUPPORTED, "%s is no Python", interpreter->path);
+    } else if (err == SNAKEPIT_OK &&
+               (old || !is_text(reply, "implementation", "cpython"))) {
+        err = explain(why,
+                      SNAKEPIT_UNSUPPORTED,
+                      "%s is %s %s; Snakepit needs CPython 3.9 or later",
+                      interpreter->path,
+                      implementation,
+                      interpreter->version);
     }
-    return SNAKEPIT_OK;
+    sp_free(implementation);
+    return err;
 }
 
 // ---- The run ------------------------------------------------------------------
@@ -156,11 +197,21 @@ static snakepit_err understand(const struct sp_child_result *result,
                                struct sp_interpreter *interpreter,
                                snakepit_message *why)
 {
-    json_t *reply =
-        json_loadb((const char *)result->reply.data, result->reply.size, 0, NULL);
-    snakepit_err err = reply != NULL ? read_reply(reply, interpreter, why)
-                                     : explain_silence(result, interpreter->path, why);
-    json_decref(reply);
+    snakepit_reader reply;
+    snakepit_writer *writer = snakepit_writer_new();
+    if (writer == NULL) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    const char *text =
+        result->reply.data == NULL ? "" : (const char *)result->reply.data;
+    snakepit_err err = snakepit_writer_json(writer, text, result->reply.size, NULL);
+    if (err == SNAKEPIT_OK) {
+        snakepit_reader_init(&reply, writer->buf.data, writer->buf.size);
+        err = read_reply(&reply, interpreter, why);
+    } else if (err == SNAKEPIT_MALFORMED) {
+        err = explain_silence(result, interpreter->path, why);
+    }
+    snakepit_writer_free(writer);
     return err;
 }
 

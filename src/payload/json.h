@@ -3,9 +3,10 @@
 //
 // What JSON cannot say: bytes are {"$bytes": base64}, a tensor is {"$tensor": {"dtype":
 // NumPy's name, "shape": [...], "data": base64 of the packed elements, little-endian}},
-// other ext types are
-// {"$ext": base64}; NaN and infinities are null. The reader of JSON takes the first two
-// back.
+// other ext types are {"$ext": base64}; NaN and infinities are null. The reader of JSON
+// takes the first two back, and {"$uint": digits} as an integer. A map that would be
+// taken for one of these three has one "$" more before its key, {"$$bytes": "a text"},
+// and so has one that looks like that.
 #ifndef PAYLOAD_JSON_H
 #define PAYLOAD_JSON_H
 

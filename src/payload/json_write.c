@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The JSON emitter. Its own, for jansson has no integers over INT64_MAX and wants a
-// tree. Errors stick in the emitter, and once there is one nothing more is written.
+// The JSON emitter. Errors stick in the emitter, and once there is one nothing more is
+// written.
 #include "payload/json.h"
 
 #include <inttypes.h>
@@ -10,6 +10,8 @@
 #include <string.h>
 
 #include "payload/base64.h"
+#include "payload/json_inside.h"
+#include "payload/utf8.h"
 #include "payload/wire.h"
 
 struct emitter {
@@ -66,40 +68,11 @@ static inline bool is_plain(uint8_t byte)
     return byte >= ' ' && byte < 0x80 && byte != '"' && byte != '\\';
 }
 
-static inline bool is_tail(uint8_t byte)
-{
-    return (byte & 0xc0) == 0x80;
-}
-
-// Bytes of the character beyond ASCII that `at` begins with, of which `left` bytes are
-// there; 0 for what is none: stray, cut, overlong, a surrogate, or over U+10FFFF.
-static size_t utf8_length(const uint8_t *at, size_t left)
-{
-    uint8_t first = at[0];
-    if (left < 2 || first < 0xc2 || first > 0xf4 || !is_tail(at[1])) {
-        return 0;
-    }
-    if (first < 0xe0) {
-        return 2;
-    }
-    if (left < 3 || !is_tail(at[2])) {
-        return 0;
-    }
-    if (first < 0xf0) {
-        bool overlong = first == 0xe0 && at[1] < 0xa0;
-        bool surrogate = first == 0xed && at[1] >= 0xa0;
-        return overlong || surrogate ? 0 : 3;
-    }
-    bool overlong = first == 0xf0 && at[1] < 0x90;
-    bool beyond = first == 0xf4 && at[1] >= 0x90;
-    return left < 4 || !is_tail(at[3]) || overlong || beyond ? 0 : 4;
-}
-
 // True if the text can stand in JSON as it is.
 static bool is_clean(const uint8_t *at, size_t left)
 {
     while (left != 0) {
-        size_t step = is_plain(*at) ? 1 : *at < 0x80 ? 0 : utf8_length(at, left);
+        size_t step = is_plain(*at) ? 1 : *at < 0x80 ? 0 : sp_utf8_length(at, left);
         if (step == 0) {
             return false;
         }
@@ -139,7 +112,7 @@ static size_t escape(const uint8_t *at, size_t left, char *out, size_t *used)
     if (window[0] < 0x80) {
         return escape_ascii(window[0], out);
     }
-    size_t length = utf8_length(window, left);
+    size_t length = sp_utf8_length(window, left);
     if (length == 0) {
         memcpy(out, replacement, sizeof(replacement));
         return sizeof(replacement);
@@ -319,6 +292,38 @@ static void emit_key(struct emitter *emitter, snakepit_reader *reader)
     emit(emitter, ":", 1);
 }
 
+// Of a key that would make its object one of ours: written with one "$" more, whatever
+// the memory holds by now.
+static void emit_escaped_key(struct emitter *emitter,
+                             const struct sp_json_special *found)
+{
+    emit(emitter, "\"", 1);
+    for (size_t i = 0; i <= found->dollars; i++) {
+        emit(emitter, "$", 1);
+    }
+    emit_literal(emitter, found->name);
+    emit_literal(emitter, "\":");
+}
+
+// The key of the only pair of a map.
+static void emit_only_key(struct emitter *emitter, snakepit_reader *reader)
+{
+    struct sp_json_special found;
+    snakepit_reader ahead = *reader;
+    snakepit_value key;
+    snakepit_value value;
+    if (snakepit_reader_next(&ahead, &key) == SNAKEPIT_OK) {
+        const snakepit_reader behind = ahead;
+        if (snakepit_reader_next(&ahead, &value) == SNAKEPIT_OK &&
+            sp_json_is_special(&key, &value, &found)) {
+            *reader = behind;
+            emit_escaped_key(emitter, &found);
+            return;
+        }
+    }
+    emit_key(emitter, reader);
+}
+
 static void
 emit_items(struct emitter *emitter, snakepit_reader *reader, uint32_t count, bool map)
 {
@@ -330,7 +335,9 @@ emit_items(struct emitter *emitter, snakepit_reader *reader, uint32_t count, boo
     emit(emitter, map ? "{" : "[", 1);
     for (uint32_t i = 0; i < count && emitter->err == SNAKEPIT_OK; i++) {
         emit(emitter, ",", i != 0);
-        if (map) {
+        if (map && count == 1) {
+            emit_only_key(emitter, reader);
+        } else if (map) {
             emit_key(emitter, reader);
         }
         emit_value(emitter, reader);

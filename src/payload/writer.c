@@ -471,6 +471,44 @@ void snakepit_writer_array(snakepit_writer *writer, uint32_t items)
     open_container(writer, head, items, false);
 }
 
+// ---- Many values that count as one --------------------------------------------
+
+#define UNCOUNTED (UINT64_C(1) << 62) // more values than memory holds
+
+bool sp_writer_hold(snakepit_writer *writer, struct sp_writer_hold *hold)
+{
+    if (room_for(writer, 1) == NULL) {
+        return false;
+    }
+    *hold = (struct sp_writer_hold){writer->pending, writer->buf.size};
+    writer->ends[++writer->depth] = 0;
+    writer->maps[writer->depth] = false;
+    writer->pending = UNCOUNTED;
+    return true;
+}
+
+// Whether the value at `first` cannot be a key.
+static bool is_no_key(uint8_t first)
+{
+    return (first >= 0x80 && first < 0xa0) || (first >= 0xdc && first <= 0xdf) ||
+           first == 0xc7;
+}
+
+void sp_writer_release(snakepit_writer *writer, const struct sp_writer_hold *hold)
+{
+    if (writer->err != SNAKEPIT_OK) {
+        return;
+    }
+    writer->depth--;
+    writer->pending = hold->pending;
+    if (wants_key(writer) && is_no_key(writer->buf.data[hold->start])) {
+        writer->buf.size = hold->start;
+        refuse_key(writer);
+        return;
+    }
+    finish(writer, 0);
+}
+
 // ---- Tensors ------------------------------------------------------------------
 
 static snakepit_err remember_tensor(snakepit_writer *writer,

@@ -26,9 +26,9 @@ struct snakepit_writer {
     uint32_t depth;    // containers that are open
     uint64_t pending;  // values still wanted; 0 also after an error, so that one test
                        // suffices
-    uint64_t ends[SP_DEPTH_MAX +
-                  1]; // ends[i]: `pending` when the i-th open container is full
-    bool maps[SP_DEPTH_MAX + 1]; // maps[i]: it is a map
+    uint64_t ends[SP_DEPTH_MAX + 2]; // ends[i]: `pending` when the i-th open container
+                                     // is full; see sp_writer_hold() for the last
+    bool maps[SP_DEPTH_MAX + 2];     // maps[i]: it is a map
     struct sp_tensor_ref *tensors;
     size_t tensor_count;
     size_t tensor_room;
@@ -47,6 +47,16 @@ void sp_writer_refuse(snakepit_writer *writer,
 
 // One whole value that was written before and holds no tensors, as it is.
 void sp_writer_value(snakepit_writer *writer, struct sp_slice value);
+
+// Between these two any number of values is written that count as one, whose bytes are
+// one value in the end. Returns false if there is no room for one. After an error
+// nothing needs to be released.
+struct sp_writer_hold {
+    uint64_t pending;
+    size_t start;
+};
+bool sp_writer_hold(snakepit_writer *writer, struct sp_writer_hold *hold);
+void sp_writer_release(snakepit_writer *writer, const struct sp_writer_hold *hold);
 
 // `bytes` bytes that live until the writer is reset or freed, aligned for any element;
 // NULL when memory is exhausted.

@@ -69,22 +69,38 @@ make_program(void **state, const char *name, const char *script)
 static inline const char *
 make_python(void **state, const char *name, const char *version, const char *rest)
 {
+    static const char *const facts[][2] = {{"\"implementation\"", "\"cpython\""},
+                                           {"\"executable\"", "\"$0\""},
+                                           {"\"prefix\"", "\"/usr\""},
+                                           {"\"numpy\"", "null"},
+                                           {"\"free_threaded\"", "false"},
+                                           {"\"gil_enabled\"", "true"},
+                                           {"\"has_bridge\"", "false"}};
+    char more[512] = "";
     char script[1024];
+    for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++) {
+        if (strstr(rest, facts[i][0]) == NULL) {
+            size_t used = strlen(more);
+            snprintf(more + used,
+                     sizeof(more) - used,
+                     ",\n%s: %s",
+                     facts[i][0],
+                     facts[i][1]);
+        }
+    }
     snprintf(script,
              sizeof(script),
              "#!/bin/sh\n"
              "echo chatter; echo more >&2\n"
              "/bin/cat >&3 <<END\n"
-             "{\"implementation\": \"cpython\", \"executable\": \"$0\", \"prefix\": "
-             "\"/usr\",\n"
-             "\"version\": \"%s\", \"soabi\": \"x\", \"numpy\": null, \"major\": %d,\n"
-             "\"minor\": %d, \"free_threaded\": false, \"gil_enabled\": true,\n"
-             "\"has_bridge\": false%s}\n"
+             "{\"version\": \"%s\", "
+             "\"soabi\": \"x\", \"major\": %d, \"minor\": %d%s%s}\n"
              "END\n",
              version,
              atoi(version),
              atoi(strchr(version, '.') + 1),
-             rest);
+             rest,
+             more);
     return make_program(state, name, script);
 }
 

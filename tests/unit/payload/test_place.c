@@ -135,7 +135,7 @@ static void the_reason_of_json_stays_with_the_writer(void **state)
     assert_int_equal(snakepit_writer_json(writer, "{\n \"a\": oops}", 13, &why),
                      SNAKEPIT_MALFORMED);
     assert_memory_equal(why.text, "line 2, column ", 15);
-    assert_non_null(strstr(why.text, " (at .options)"));
+    assert_non_null(strstr(why.text, " (at .options.a)"));
     says(writer, SNAKEPIT_MALFORMED, why.text);
     snakepit_writer_reset(writer);
     (void)snakepit_writer_json(writer, NULL, 0, NULL);

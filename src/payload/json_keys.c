@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+// The keys of the objects that are open, so that none stands twice in one. Few are
+// compared with each other, many are sorted: no choice of keys makes that slow.
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "payload/json_inside.h"
+
+#define FEW 12u
+
+// Of the size, the first and the last bytes: enough to tell most keys apart.
+static uint64_t digest(const uint8_t *text, size_t size)
+{
+    uint64_t first = 0;
+    uint64_t last = 0;
+    size_t part = size < 8 ? size : 8;
+    memcpy(&first, text, part);
+    memcpy(&last, text + size - part, part);
+    uint64_t mixed = first * UINT64_C(0x9e3779b97f4a7c15) + last;
+    return (mixed ^ mixed >> 29) * UINT64_C(0xbf58476d1ce4e5b9) + size;
+}
+
+snakepit_err sp_json_keys_put(struct sp_json_keys *keys,
+                              const struct sp_json_key *key,
+                              const uint8_t *bytes)
+{
+    if (keys->count == keys->room) {
+        size_t room = keys->room == 0 ? 16 : keys->room * 2;
+        void *grown = sp_realloc(keys->rows, room * sizeof(*key));
+        if (grown == NULL) {
+            return SNAKEPIT_NO_MEMORY;
+        }
+        keys->rows = grown;
+        keys->room = room;
+    }
+    keys->rows[keys->count] = *key;
+    keys->rows[keys->count++].digest = digest(bytes + key->at, key->size);
+    return SNAKEPIT_OK;
+}
+
+static int order(const void *left, const void *right, void *bytes)
+{
+    const struct sp_json_key *a = left;
+    const struct sp_json_key *b = right;
+    const uint8_t *base = bytes;
+    if (a->digest != b->digest) {
+        return a->digest < b->digest ? -1 : 1;
+    }
+    if (a->size != b->size) {
+        return a->size < b->size ? -1 : 1;
+    }
+    return memcmp(base + a->at, base + b->at, a->size);
+}
+
+// Whichever of two stands further behind in the text.
+static const struct sp_json_key *later(const struct sp_json_key *a,
+                                       const struct sp_json_key *b)
+{
+    return a->source < b->source ? b : a;
+}
+
+static const struct sp_json_key *
+compare_each(struct sp_json_key *rows, size_t count, uint8_t *bytes)
+{
+    for (size_t i = 1; i < count; i++) {
+        for (size_t j = 0; j < i; j++) {
+            if (order(&rows[i], &rows[j], bytes) == 0) {
+                return &rows[i];
+            }
+        }
+    }
+    return NULL;
+}
+
+const struct sp_json_key *
+sp_json_keys_find_twin(struct sp_json_keys *keys, size_t first, const uint8_t *bytes)
+{
+    struct sp_json_key *rows = keys->rows + first;
+    size_t count = keys->count - first;
+    uint8_t *base = (uint8_t *)(uintptr_t)bytes; // qsort_r() takes no const
+    if (count <= FEW) {
+        return compare_each(rows, count, base);
+    }
+    qsort_r(rows, count, sizeof(*rows), order, base);
+    for (size_t i = 1; i < count; i++) {
+        if (order(&rows[i - 1], &rows[i], base) == 0) {
+            return later(&rows[i - 1], &rows[i]);
+        }
+    }
+    return NULL;
+}
