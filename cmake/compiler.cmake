@@ -18,6 +18,23 @@ if(SNAKEPIT_WERROR)
   target_compile_options(sp_warnings INTERFACE -Werror)
 endif()
 
+# Hardening, as distributions build: what a bug in our own code could be made to do. Sanitizers
+# check more than these do and do not go along with them; _FORTIFY_SOURCE needs an optimizer.
+include(CheckCCompilerFlag)
+check_c_compiler_flag(-fcf-protection SNAKEPIT_HAS_CF_PROTECTION)
+check_c_compiler_flag(-fstack-clash-protection SNAKEPIT_HAS_STACK_CLASH)
+string(TOUPPER "${CMAKE_BUILD_TYPE}" build_type)
+set(build_flags "${CMAKE_C_FLAGS} ${CMAKE_C_FLAGS_${build_type}}")
+if(NOT SNAKEPIT_SANITIZE)
+  add_compile_options(-fstack-protector-strong
+    $<$<BOOL:${SNAKEPIT_HAS_CF_PROTECTION}>:-fcf-protection>
+    $<$<BOOL:${SNAKEPIT_HAS_STACK_CLASH}>:-fstack-clash-protection>)
+  if(build_flags MATCHES "-O[123s]")
+    add_compile_options(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
+  endif()
+  add_link_options(-Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack)
+endif()
+
 if(SNAKEPIT_SANITIZE)
   # A finding of the undefined behaviour sanitizer ends the test like any other finding.
   add_compile_options(-fsanitize=${SNAKEPIT_SANITIZE} -fno-sanitize-recover=all
