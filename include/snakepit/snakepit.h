@@ -116,7 +116,8 @@ typedef struct snakepit_open_options {
 // Reads the configuration, checks all of it, and begins to start the pools; does not
 // wait for them. `options` may be NULL; `why`, where not NULL, explains a failure in
 // one sentence, and `*pit` stays as it is. INVALID_CONFIG: `why` names file, line and
-// key. INVALID_ARGUMENT, SYSTEM, NO_MEMORY. Close with snakepit_close().
+// key. UNSUPPORTED: this machine cannot do what the key that `why` names asks for.
+// INVALID_ARGUMENT, SYSTEM, NO_MEMORY. Close with snakepit_close().
 SNAKEPIT_API snakepit_err snakepit_open_file(const char *path,
                                              const snakepit_open_options *options,
                                              snakepit **pit,

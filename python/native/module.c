@@ -12,6 +12,7 @@
 #include "fault.h"
 #include "forks.h"
 #include "question.h"
+#include "sandbox.h"
 #include "template.h"
 
 struct module_state {
@@ -75,6 +76,16 @@ static PyObject *runtime_attach(PyObject *module, PyObject *unused)
     if (!receive_config(runtime->channel, &body, &size)) {
         return NULL;
     }
+    return decode_config(&state->codec, body, size);
+}
+
+static PyObject *runtime_greet(PyObject *module, PyObject *unused)
+{
+    (void)unused;
+    struct sp_runtime *runtime = attached(module);
+    if (runtime == NULL) {
+        return NULL;
+    }
     int rc = sp_forks_watch();
     Py_BEGIN_ALLOW_THREADS rc = rc != 0 ? rc : sp_service_start(runtime);
     Py_END_ALLOW_THREADS if (rc != 0)
@@ -82,7 +93,7 @@ static PyObject *runtime_attach(PyObject *module, PyObject *unused)
         errno = rc;
         return PyErr_SetFromErrno(PyExc_OSError);
     }
-    return decode_config(&state->codec, body, size);
+    Py_RETURN_NONE;
 }
 
 static PyObject *runtime_register(PyObject *module, PyObject *arguments)
@@ -424,7 +435,27 @@ static PyMethodDef methods[] = {
     {"attach",
      runtime_attach,
      METH_NOARGS,
-     "Maps the inherited descriptors and greets the host."},
+     "Maps the inherited descriptors and returns the pool's configuration."},
+    {"greet",
+     runtime_greet,
+     METH_NOARGS,
+     "Starts the thread that speaks for the worker, and greets the host."},
+    {"become",
+     sp_sandbox_become,
+     METH_VARARGS,
+     "become(uid, gid, groups): changes the user for good."},
+    {"restrict_files",
+     sp_sandbox_restrict_files,
+     METH_VARARGS,
+     "restrict_files(readable, writable): leaves these alone, by Landlock."},
+    {"restrict_calls",
+     sp_sandbox_restrict_calls,
+     METH_NOARGS,
+     "Has the kernel refuse system calls that change the machine."},
+    {"no_new_privs",
+     sp_sandbox_no_new_privs,
+     METH_NOARGS,
+     "Programs that are started gain no rights."},
     {"attach_template",
      runtime_attach_template,
      METH_NOARGS,

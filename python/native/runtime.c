@@ -48,6 +48,10 @@ static int map_payloads(struct sp_runtime *runtime)
             SNAKEPIT_OK) {
         return refuse("the payload segments are missing or too small");
     }
+    if (shape->payloads_hidden) {
+        sp_segment_hide(&runtime->requests);
+        sp_segment_hide(&runtime->results);
+    }
     uint64_t inline_areas = (uint64_t)shape->slots * SP_INLINE_RESULT;
     if (sp_arena_init(&runtime->arena,
                       runtime->results.base,

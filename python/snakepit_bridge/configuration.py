@@ -27,6 +27,7 @@ class Configuration:
     undeclared_adapter: str = "warn"  # or "refuse"
     thread_safety_checks: bool = False
     on_unserialisable: str = "error"  # or "marker", "marker_with_repr"
+    sandbox: dict[str, Any] = field(default_factory=dict)  # empty: nothing is taken
 
     @classmethod
     def from_message(cls, message: Mapping[str, Any]) -> Configuration:

@@ -50,8 +50,9 @@ CALL: ContextVar[Call | None] = ContextVar("snakepit_call", default=None)
 def attach() -> dict[str, Any]:
     """Joins the host that started this process and returns the pool's configuration.
 
-    Once per process. Raises RuntimeError if the extension is not installed, OSError if
-    no host left its descriptors here.
+    Once per process, and before `greet`: until then it has one thread. Raises
+    RuntimeError if the extension is not installed, OSError if no host left its
+    descriptors here.
     """
     global _attached, _standalone
     _check_native()

@@ -34,6 +34,10 @@ def main() -> int:
         print(f"snakepit_bridge.template: {error}", file=sys.stderr)
         return 2
     configuration.use(settings)
+    refusal = worker.confine(settings)
+    if refusal is not None:
+        runtime.native.unforkable(str(refusal))
+        return 1
     worker.prepare_imports(settings)
     try:
         adapter_class = loader.load(settings.adapter)

@@ -57,8 +57,14 @@ def serve_adapter(adapter_class: type | None = None) -> int:
         print(f"snakepit_bridge.worker: {error}", file=sys.stderr)
         return 2
     configuration.use(settings)
+    refusal = None
     if adapter_class is None:
+        refusal = confine(settings)
         prepare_imports(settings)
+    runtime.native.greet()
+    if refusal is not None:
+        runtime.native.failed(*faults.describe(refusal))
+        return 1
     worker = Worker(settings, adapter_class)
     try:
         heed_termination(worker)
@@ -69,6 +75,18 @@ def serve_adapter(adapter_class: type | None = None) -> int:
         if worker.is_terminated:
             end_by(signal.SIGTERM)
     return 1
+
+
+def confine(settings: Configuration) -> Exception | None:
+    """Applies the pool's sandbox, if it has one, and returns what stands against it."""
+    if settings.sandbox:
+        from . import sandbox
+
+        try:
+            sandbox.apply(settings)
+        except sandbox.SandboxError as error:
+            return error
+    return None
 
 
 def prepare_process() -> None:

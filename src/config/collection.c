@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "config/config.h"
+#include "config/sandbox.h"
 #include "config/yaml.h"
 
 static snakepit_err
@@ -234,6 +235,9 @@ static snakepit_err set_json(struct sp_yaml *yaml,
 
 static bool has_right_form(const struct sp_option *option, const yaml_node_t *node)
 {
+    if (option->kind == SP_KIND_SANDBOX) {
+        return node->type == YAML_MAPPING_NODE || sp_sandbox_is_word(node);
+    }
     return (node->type == YAML_SEQUENCE_NODE && option->kind != SP_KIND_JSON) ||
            (node->type == YAML_MAPPING_NODE && option->kind != SP_KIND_TEXTS);
 }
@@ -241,10 +245,10 @@ static bool has_right_form(const struct sp_option *option, const yaml_node_t *no
 static snakepit_err set_collection(struct sp_yaml *yaml,
                                    const yaml_node_t *node,
                                    const struct sp_option *option,
-                                   struct sp_pool_config *pool,
+                                   void *target,
                                    const struct sp_place *place)
 {
-    void *field = sp_option_field(option, pool);
+    void *field = sp_option_field(option, target);
     switch (option->kind) {
     case SP_KIND_TEXTS:
         return set_texts(yaml, node, place, field);
@@ -252,6 +256,8 @@ static snakepit_err set_collection(struct sp_yaml *yaml,
         return set_pairs(yaml, node, &variables, place, field);
     case SP_KIND_RESOURCES:
         return set_pairs(yaml, node, &resources, place, field);
+    case SP_KIND_SANDBOX:
+        return sp_sandbox_set(yaml, node, place, field);
     default:
         return set_json(yaml, node, place, (char **)field);
     }
@@ -286,7 +292,8 @@ snakepit_err sp_yaml_set_option(struct sp_yaml *yaml,
         char shown[SP_QUOTED_MAX];
         return sp_option_expected(option, sp_yaml_describe(node, shown), place);
     }
-    snakepit_err err = sp_yaml_check_count(node, place);
+    snakepit_err err =
+        node->type == YAML_SCALAR_NODE ? SNAKEPIT_OK : sp_yaml_check_count(node, place);
     if (err != SNAKEPIT_OK) {
         return err;
     }

@@ -37,6 +37,8 @@ enum sp_affinity {
     SP_AFFINITY_STRICT_FAIL_FAST
 };
 
+enum sp_seccomp { SP_SECCOMP_OFF = 0, SP_SECCOMP_DEFAULT };
+
 #define SP_AUTO UINT32_MAX // `prefetch: auto`
 
 // Owned texts, in the order of the file.
@@ -56,11 +58,23 @@ struct sp_pairs {
     size_t count;
 };
 
-#define SP_POOL_FIELD(key, type) type key;
+#define SP_SANDBOX_FIELD(key, type) type key;
+#define SP_POOL_FIELD(key, type)
 #define SP_TOP_FIELD(key, type)
 #define SP_OPTION(scope, key, type, ...) SP_##scope##_FIELD(key, type)
 #define SP_SECTION(scope, title)
 #define SP_LATER(scope, key)
+// What is taken from the workers of a pool; zeroed: nothing. `landlock.items` is NULL
+// where files are not restricted, `memory_max` and `cpu_max` are 0 without a limit, and
+// `uid` is NULL for the user of the host.
+struct sp_sandbox {
+#include "config/options.def"
+};
+#undef SP_SANDBOX_FIELD
+#undef SP_POOL_FIELD
+
+#define SP_SANDBOX_FIELD(key, type)
+#define SP_POOL_FIELD(key, type) type key;
 // One pool. Every text is owned and never NULL, but for `python`.
 //
 // `adapter_args` holds the words that are left for the adapter; `adapter_config` is one

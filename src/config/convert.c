@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "config/config.h"
 #include "config/option.h"
+#include "config/sandbox.h"
 
 #define KIB UINT64_C(1024)
 
@@ -183,10 +184,12 @@ static void describe(const struct sp_option *option, char *text, size_t room)
         [SP_KIND_ADAPTER] =
             "a Python import path such as \"my_app.adapters.Text\", not a file",
         [SP_KIND_PROGRAM] = "a command or the path of an interpreter",
+        [SP_KIND_TEXT] = "a text",
         [SP_KIND_TEXTS] = "a list of texts",
         [SP_KIND_PAIRS] = "a map of names to texts",
         [SP_KIND_RESOURCES] = "a map of paths to types",
         [SP_KIND_JSON] = "a map",
+        [SP_KIND_SANDBOX] = "\"off\", \"strict\" or a map",
     };
     if (option->choices != NULL) {
         describe_choices(option->choices, text, room);
@@ -245,7 +248,8 @@ static bool parse(const struct sp_option *option, void *field, const char *text)
 
 static bool is_text(const struct sp_option *option)
 {
-    return option->kind == SP_KIND_ADAPTER || option->kind == SP_KIND_PROGRAM;
+    return option->kind == SP_KIND_ADAPTER || option->kind == SP_KIND_PROGRAM ||
+           option->kind == SP_KIND_TEXT;
 }
 
 static snakepit_err set_text(const struct sp_option *option,
@@ -369,9 +373,13 @@ void sp_option_clear(const struct sp_option *option, void *target)
         break;
     case SP_KIND_ADAPTER:
     case SP_KIND_PROGRAM:
+    case SP_KIND_TEXT:
     case SP_KIND_JSON:
         sp_free(*(char **)field);
         *(char **)field = NULL;
+        break;
+    case SP_KIND_SANDBOX:
+        sp_sandbox_clear(field);
         break;
     default:
         break;

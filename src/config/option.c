@@ -12,6 +12,7 @@
 
 #define TARGET_TOP      struct sp_config
 #define TARGET_POOL     struct sp_pool_config
+#define TARGET_SANDBOX  struct sp_sandbox
 #define FIXED(text)     .fixed = (text)
 #define COMPUTED(words) .computed = (words)
 #define SP_SECTION(scope, title)

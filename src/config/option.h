@@ -10,7 +10,7 @@
 
 #include "config/problem.h"
 
-enum sp_scope { SP_SCOPE_TOP = 0, SP_SCOPE_POOL };
+enum sp_scope { SP_SCOPE_TOP = 0, SP_SCOPE_POOL, SP_SCOPE_SANDBOX };
 #define SP_SCOPE_BIT(scope) (1u << (unsigned)(scope))
 
 enum sp_applies { SP_APPLIES_BOTH = 0, SP_APPLIES_PROCESS, SP_APPLIES_THREAD };
@@ -23,11 +23,13 @@ enum sp_kind {
     SP_KIND_CHOICE,          // an enum: one of `choices`
     SP_KIND_ADAPTER,         // char *: a Python import path
     SP_KIND_PROGRAM,         // char *: a command or a path
+    SP_KIND_TEXT,            // char *: any text but the empty one
     // What follows is written as a list or a map.
     SP_KIND_TEXTS,     // struct sp_texts: a list of texts
     SP_KIND_PAIRS,     // struct sp_pairs: a map of texts, or a list of pairs
     SP_KIND_RESOURCES, // struct sp_pairs: paths and types, as PAIRS or by these names
     SP_KIND_JSON,      // char *: a map, kept as JSON
+    SP_KIND_SANDBOX,   // struct sp_sandbox: a map of the keys of that scope, or a word
 };
 
 struct sp_option {
@@ -35,7 +37,7 @@ struct sp_option {
     enum sp_scope scope;
     enum sp_kind kind;
     enum sp_applies applies;
-    size_t offset;        // of the field in struct sp_config or struct sp_pool_config
+    size_t offset;        // of the field in the struct of its scope
     const char *fixed;    // the default as one would write it, or NULL
     const char *computed; // otherwise how it is found, in words
     uint64_t minimum;
@@ -45,7 +47,7 @@ struct sp_option {
     const char *help;
 };
 
-#define SP_OPTIONS_MAX 64 // a bound for arrays that run along with the table
+#define SP_OPTIONS_MAX 96 // a bound for arrays that run along with the table
 
 // Row `index` of the table, in its order; NULL past the end.
 const struct sp_option *sp_option_at(size_t index);
@@ -71,7 +73,7 @@ bool sp_option_is_slip(const char *word, const char *meant);
 // True for a key that a later version will know.
 bool sp_option_is_later(const char *key);
 
-// The field of `option` in `target`: its struct sp_config or struct sp_pool_config.
+// The field of `option` in `target`: a struct sp_config, sp_pool_config or sp_sandbox.
 void *sp_option_field(const struct sp_option *option, void *target);
 
 // True for the kinds that are written as a list or a map.

@@ -175,6 +175,9 @@ static void say_values(struct page *page, const struct sp_option *option)
     case SP_KIND_JSON:
         say(page, "a map");
         break;
+    case SP_KIND_SANDBOX:
+        say(page, "`off`, `strict` or a map");
+        break;
     default:
         say(page, "a text");
         break;
@@ -290,6 +293,10 @@ static void say_type(struct page *page, const struct sp_option *option)
     case SP_KIND_JSON:
         say(page, "\"type\": \"object\"");
         break;
+    case SP_KIND_SANDBOX:
+        say(page, "\"anyOf\": [{\"enum\": [\"off\", \"strict\"]}, ");
+        say(page, "{\"$ref\": \"#/definitions/sandbox\"}]");
+        break;
     default:
         say(page, "\"type\": \"string\", \"minLength\": 1");
         break;
@@ -300,7 +307,7 @@ static void say_default(struct page *page, const struct sp_option *option)
 {
     const char *text = option->fixed;
     bool bare = option->kind == SP_KIND_BOOLEAN || option->kind == SP_KIND_INTEGER ||
-                sp_option_is_collection(option);
+                (sp_option_is_collection(option) && option->kind != SP_KIND_SANDBOX);
     if (text == NULL) {
         return;
     }
@@ -371,6 +378,9 @@ snakepit_err sp_config_json_schema(struct sp_buf *text)
     say(&page, "{\"type\": \"string\", \"pattern\": \"^[A-Za-z0-9_.-]{1,64}$\", ");
     say(&page, "\"description\": \"What the pool is called by.\"}");
     say_properties(&page, SP_SCOPE_POOL, ",\n");
+    say(&page, "\n    }},\n");
+    say_form(&page, "sandbox");
+    say_properties(&page, SP_SCOPE_SANDBOX, "");
     say(&page, "\n    }}\n  }\n}\n");
     return page.err;
 }

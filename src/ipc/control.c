@@ -55,6 +55,7 @@ static void describe(struct sp_control *header, const struct sp_control_shape *s
     header->leases = shape->leases;
     header->waiting = shape->waiting;
     header->events_wanted = shape->events ? 1 : 0;
+    header->payloads_hidden = shape->payloads_hidden ? 1 : 0;
     header->epoch = shape->epoch;
     header->requests_size = shape->requests_size;
     header->results_size = shape->results_size;
@@ -105,6 +106,7 @@ snakepit_err sp_control_open(uint8_t *base, uint64_t size, struct sp_control_vie
         .leases = header->leases,
         .waiting = (enum sp_waiting)header->waiting,
         .events = header->events_wanted != 0,
+        .payloads_hidden = header->payloads_hidden != 0,
         .epoch = header->epoch,
         .requests_size = header->requests_size,
         .results_size = header->results_size,

@@ -18,7 +18,8 @@ struct sp_control_shape {
     uint32_t executors; // 1 to SP_EXECUTORS_MAX
     uint32_t leases;    // a power of two, at most SP_LEASES_MAX
     enum sp_waiting waiting;
-    bool events; // the host wants to know of events
+    bool events;          // the host wants to know of events
+    bool payloads_hidden; // core dumps leave requests and results out
     uint64_t epoch;
     uint64_t requests_size;
     uint64_t results_size;

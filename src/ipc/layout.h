@@ -23,7 +23,7 @@
 #include <stdint.h>
 
 #define SP_LAYOUT_MAGIC   UINT64_C(0x736e616b65706974) // "snakepit"
-#define SP_LAYOUT_VERSION 3u
+#define SP_LAYOUT_VERSION 4u
 #define SP_LINE           ((size_t)64)
 #define SP_INLINE_RESULT  2048u // bytes of a slot's inline result area
 #define SP_SLOTS_MAX      2048u
@@ -189,6 +189,7 @@ struct sp_control {
     uint64_t request_returns_at; // sp_cell[leases]: leases of requests, worker to host
     uint64_t result_returns_at;  // sp_cell[leases]: leases of results, host to worker
     uint64_t stamps_at;          // struct sp_stamp[executors]
+    uint32_t payloads_hidden;    // 1: core dumps leave requests and results out
 
     // The lifeline: a robust, process-shared mutex that the worker's service thread
     // holds from handshake to exit.

@@ -23,6 +23,9 @@ static snakepit_err open_segments(struct sp_port *port,
         err = sp_segment_create(
             &port->results, SP_SEGMENT_NAMES "results", shape->results_size, false);
     }
+    if (err == SNAKEPIT_OK && shape->payloads_hidden) {
+        sp_segment_hide(&port->results);
+    }
     if (err == SNAKEPIT_OK) {
         port->doorbell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         err = port->doorbell < 0 ? SNAKEPIT_SYSTEM : SNAKEPIT_OK;

@@ -65,6 +65,11 @@ snakepit_err sp_segment_read_only_fd(const struct sp_segment *segment, int *fd)
     return SNAKEPIT_OK;
 }
 
+void sp_segment_hide(const struct sp_segment *segment)
+{
+    (void)madvise(segment->base, segment->size, MADV_DONTDUMP);
+}
+
 void sp_segment_close_fd(struct sp_segment *segment)
 {
     if (segment->fd >= 0) {

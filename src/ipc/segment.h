@@ -30,6 +30,8 @@ snakepit_err
 sp_segment_attach(struct sp_segment *segment, int fd, uint64_t size, bool writable);
 // A second descriptor of the same memory that only reads. SYSTEM.
 snakepit_err sp_segment_read_only_fd(const struct sp_segment *segment, int *fd);
+// Core dumps of this process leave the mapping out.
+void sp_segment_hide(const struct sp_segment *segment);
 void sp_segment_close_fd(struct sp_segment *segment);
 // Unmaps and closes. A closed segment is fine.
 void sp_segment_fini(struct sp_segment *segment);

@@ -84,6 +84,7 @@ static snakepit_err open_pool(snakepit *pit, size_t index)
         .cancel_grace_ms = config->cancel_grace_ms,
         .prefetch = config->prefetch,
         .shared_memory_size = config->shared_memory_size,
+        .payloads_hidden = !config->payloads_in_core_dump,
         .index = (uint32_t)index,
         .affinity = config->affinity,
         .max_sessions = pit->config->max_sessions,
@@ -199,6 +200,27 @@ static snakepit_err read_options(const snakepit_open_options **options,
     return wrong == NULL ? SNAKEPIT_OK : SNAKEPIT_INVALID_ARGUMENT;
 }
 
+// UNSUPPORTED, explained, for what this machine cannot limit.
+static snakepit_err check_limits(const struct sp_config *config, snakepit_message *why)
+{
+    snakepit_err err = SNAKEPIT_OK;
+    for (size_t i = 0; err == SNAKEPIT_OK && i < config->count; i++) {
+        const struct sp_sandbox *sandbox = &config->pools[i].sandbox;
+        const struct sp_cgroup_limits limits = {sandbox->memory_max, sandbox->cpu_max};
+        snakepit_message reason;
+        err = sp_cgroup_check(&limits, &reason);
+        if (err != SNAKEPIT_OK && why != NULL) {
+            (void)snprintf(why->text,
+                           sizeof why->text,
+                           "%.200s: pool \"%.64s\": %.700s",
+                           config->file,
+                           config->pools[i].name,
+                           reason.text);
+        }
+    }
+    return err;
+}
+
 // Takes `config` in any case.
 static snakepit_err open_config(struct sp_config *config,
                                 const snakepit_open_options *options,
@@ -212,6 +234,7 @@ static snakepit_err open_config(struct sp_config *config,
     snakepit_open_options room;
     snakepit_err err = read_options(&options, &room, why);
     err = err == SNAKEPIT_OK ? sp_detect_interpreters(config, why) : err;
+    err = err == SNAKEPIT_OK ? check_limits(config, why) : err;
     if (err == SNAKEPIT_OK) {
         made = sp_alloc(sizeof *made);
         err = made == NULL ? SNAKEPIT_NO_MEMORY : SNAKEPIT_OK;

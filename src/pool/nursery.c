@@ -94,6 +94,7 @@ static void start(struct sp_supervisor *supervisor)
         .python = config->python,
         .environment = supervisor->environment,
         .config = {supervisor->first_message.data, supervisor->first_message.size},
+        .limits = {config->sandbox.memory_max, config->sandbox.cpu_max},
         .start_timeout_ms = config->start_timeout_ms,
         .stop_grace_ms = config->stop_grace_ms,
         .fork_timeout_ms = FORK_TIMEOUT_MS,

@@ -61,6 +61,9 @@ snakepit_err sp_pool_open(const struct sp_pool_options *options,
         sp_free(made);
         return err;
     }
+    if (options->payloads_hidden) {
+        sp_segment_hide(&made->store.segment);
+    }
     made->name = name;
     made->options = *options;
     made->options.name = name;

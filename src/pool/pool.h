@@ -56,7 +56,8 @@ struct sp_pool_options {
     uint32_t cancel_grace_ms;
     uint32_t prefetch; // UINT32_MAX: by the observed service time
     uint64_t shared_memory_size;
-    uint32_t index; // in the pit: goes into the ids of calls
+    bool payloads_hidden; // core dumps leave the requests out
+    uint32_t index;       // in the pit: goes into the ids of calls
     enum sp_affinity affinity;
     uint32_t max_sessions;       // whose ties are kept
     uint64_t session_ttl_ms;     // 0: ties do not expire

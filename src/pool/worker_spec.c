@@ -49,6 +49,30 @@ static void write_pairs(snakepit_writer *writer, const struct sp_pairs *pairs)
     }
 }
 
+// Only what is wanted: an empty map takes nothing.
+static void write_sandbox(snakepit_writer *writer, const struct sp_sandbox *sandbox)
+{
+    bool files = sandbox->landlock.items != NULL;
+    bool calls = sandbox->seccomp != SP_SECCOMP_OFF;
+    snakepit_writer_map(writer,
+                        (uint32_t)sandbox->no_new_privs + (uint32_t)files +
+                            (uint32_t)calls + (sandbox->uid != NULL));
+    if (sandbox->no_new_privs) {
+        snakepit_writer_str(writer, "no_new_privs");
+        snakepit_writer_bool(writer, true);
+    }
+    if (files) {
+        snakepit_writer_str(writer, "landlock");
+        write_texts(writer, &sandbox->landlock);
+    }
+    if (calls) {
+        write_pair(writer, "seccomp", "default");
+    }
+    if (sandbox->uid != NULL) {
+        write_pair(writer, "uid", sandbox->uid);
+    }
+}
+
 snakepit_err sp_supervisor_write_first_message(struct sp_supervisor *supervisor,
                                                uint64_t worker)
 {
@@ -57,7 +81,7 @@ snakepit_err sp_supervisor_write_first_message(struct sp_supervisor *supervisor,
     if (writer == NULL) {
         return SNAKEPIT_NO_MEMORY;
     }
-    snakepit_writer_map(writer, 12);
+    snakepit_writer_map(writer, 13);
     write_pair(writer, "adapter", config->adapter);
     snakepit_writer_str(writer, "adapter_args");
     write_texts(writer, &config->adapter_args);
@@ -80,6 +104,8 @@ snakepit_err sp_supervisor_write_first_message(struct sp_supervisor *supervisor,
     snakepit_writer_bool(writer, config->thread_safety_checks);
     write_pair(
         writer, "on_unserialisable", on_unserialisable[config->on_unserialisable]);
+    snakepit_writer_str(writer, "sandbox");
+    write_sandbox(writer, &config->sandbox);
     snakepit_err err = snakepit_writer_error(writer);
     supervisor->first_message.size = 0;
     if (err == SNAKEPIT_OK) {
@@ -147,6 +173,7 @@ void sp_supervisor_describe_worker(struct sp_supervisor *supervisor,
         .id = id,
         .python = config->python,
         .environment = supervisor->environment,
+        .limits = {config->sandbox.memory_max, config->sandbox.cpu_max},
         .cpus = cpus_of_post(supervisor, index),
         .requests = supervisor->requests,
         .shape = {.slots = twice(supervisor->threads, LEAST_SLOTS),
@@ -154,6 +181,7 @@ void sp_supervisor_describe_worker(struct sp_supervisor *supervisor,
                   .leases = twice(supervisor->threads, LEAST_LEASES),
                   .waiting = (enum sp_waiting)config->placement,
                   .events = sp_event_sink_wants(&supervisor->listener->sink),
+                  .payloads_hidden = !config->payloads_in_core_dump,
                   .epoch = id,
                   .requests_size = supervisor->pool->store.segment.size,
                   .results_size = config->shared_memory_size},

@@ -24,12 +24,29 @@ static void pin(const struct sp_worker *worker)
     }
 }
 
+// It waits for its first message, so it runs no user code yet.
+static void limit(struct sp_worker *worker)
+{
+    snakepit_message why;
+    if (sp_cgroup_confine(&worker->cgroup,
+                          worker->options.id,
+                          worker->process.pid,
+                          &worker->options.limits,
+                          &why) != SNAKEPIT_OK) {
+        // Another start would find the same, so it counts as the adapter's does.
+        worker->adapter_failed = true;
+        (void)snprintf(worker->failure, sizeof worker->failure, "%s", why.text);
+        sp_worker_fail_start(worker, "it could not be put into its control group");
+    }
+}
+
 // The process is there: it gets its first message and is watched.
 static void begin_life(struct sp_worker *worker)
 {
     worker->born = true;
     pin(worker);
     sp_worker_open_handles(worker);
+    limit(worker);
     if (sp_channel_send(worker->process.channel,
                         SP_MESSAGE_CONFIG,
                         worker->first_message.data,
@@ -165,6 +182,7 @@ void sp_worker_free(struct sp_worker *worker)
     SP_CHECK(worker->state == SP_WORKER_DEAD && worker->handles == 0 &&
              worker->seat == NULL);
     close_ends(worker);
+    sp_cgroup_remove(&worker->cgroup);
     pthread_mutex_destroy(&worker->lost_lock);
     discard(worker);
 }

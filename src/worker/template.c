@@ -439,10 +439,15 @@ snakepit_err sp_template_start(const struct sp_template_options *options,
         return err;
     }
     open_handles(made);
-    if (sp_channel_send(made->process.channel,
-                        SP_MESSAGE_CONFIG,
-                        options->config.data,
-                        options->config.size) != SNAKEPIT_OK) {
+    snakepit_message why;
+    if (sp_cgroup_confine(
+            &made->cgroup, 0, made->process.pid, &options->limits, &why) !=
+        SNAKEPIT_OK) {
+        kill_template(made, why.text);
+    } else if (sp_channel_send(made->process.channel,
+                               SP_MESSAGE_CONFIG,
+                               options->config.data,
+                               options->config.size) != SNAKEPIT_OK) {
         kill_template(made, "its configuration is too large to be sent");
     }
     *template = made;
@@ -459,5 +464,6 @@ void sp_template_free(struct sp_template *template)
     sp_output_fini(&template->errors);
     close(template->process.channel);
     close(template->process.pidfd);
+    sp_cgroup_remove(&template->cgroup);
     sp_free(template);
 }

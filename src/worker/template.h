@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/slice.h"
 #include "worker/cause.h"
+#include "worker/cgroup.h"
 #include "worker/output.h"
 #include "worker/spawn.h"
 
@@ -43,6 +44,7 @@ struct sp_template_options {
     const char *python;
     char *const *environment;
     struct sp_slice config; // body of the first message; borrowed for the start
+    struct sp_cgroup_limits limits;
     uint32_t start_timeout_ms;
     uint32_t stop_grace_ms;
     uint32_t fork_timeout_ms; // from the request to the answer
@@ -71,6 +73,7 @@ struct sp_template {
     enum sp_template_state state;
     struct sp_process process;
     struct sp_exit end;
+    struct sp_cgroup cgroup;
     uint64_t started_at; // CLOCK_MONOTONIC ns
     uint64_t last_ticket;
     struct sp_link pending; // struct sp_fork, in the order of their tickets

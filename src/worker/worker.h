@@ -20,6 +20,7 @@
 #include "ipc/port.h"
 #include "ipc/watcher.h"
 #include "worker/cause.h"
+#include "worker/cgroup.h"
 #include "worker/listener.h"
 #include "worker/output.h"
 #include "worker/report.h"
@@ -64,9 +65,10 @@ struct sp_worker_options {
     const char *python;
     char *const *environment;
     struct sp_template *template; // forks it; NULL: it is exec'ed
-    cpu_set_t cpus;               // what it may use; none: all that the host may
-    struct sp_slice config;       // body of the first message; borrowed for the start
-    int requests;                 // read-only descriptor of the pool's segment
+    struct sp_cgroup_limits limits;
+    cpu_set_t cpus;         // what it may use; none: all that the host may
+    struct sp_slice config; // body of the first message; borrowed for the start
+    int requests;           // read-only descriptor of the pool's segment
     struct sp_control_shape shape;
     uint32_t start_timeout_ms;
     uint32_t stop_grace_ms;
@@ -89,6 +91,7 @@ struct sp_worker {
     bool forked;         // by the template, which may be gone since
     struct sp_fork fork; // pending until it is born
     struct sp_buf first_message;
+    struct sp_cgroup cgroup;
     uint64_t started_at;         // CLOCK_MONOTONIC ns
     struct sp_oom_seen oom_seen; // when it started
     uint64_t watch;              // at the watcher, 0 for none

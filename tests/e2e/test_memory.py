@@ -283,6 +283,28 @@ def test_lesson_39_neither_host_nor_worker_map_a_name(open_pit, kind):
         assert "/memfd:snakepit" in maps
 
 
+@pytest.mark.parametrize("dumped", (True, False))
+def test_core_dumps_hold_payloads_only_if_they_may(open_pit, kind, dumped):
+    pit = open_pit(pool(kind, payloads_in_core_dump=dumped))
+    for process in (*(row.process for row in pit.workers()), Process.of(os.getpid())):
+        smaps = pathlib.Path(f"/proc/{process.pid}/smaps").read_text()
+        flags = payload_flags(smaps)
+        assert set(flags) == {"requests", "results"}
+        assert all(("dd" in words) != dumped for words in flags.values())
+
+
+def payload_flags(smaps: str) -> dict[str, list[str]]:
+    """The kernel's flags of the mappings of requests and results."""
+    found, name = {}, ""
+    for line in smaps.splitlines():
+        if "/memfd:snakepit-" in line:
+            name = line.split("/memfd:snakepit-")[1].split()[0]
+        elif line.startswith("VmFlags:") and name in ("requests", "results"):
+            found[name] = line.split()[1:]
+            name = ""
+    return found
+
+
 def may_unshare():
     done = subprocess.run(
         ["unshare", "-m", "mount", "-t", "tmpfs", "tmpfs", "/dev/shm"],

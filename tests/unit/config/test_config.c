@@ -58,6 +58,37 @@ static void every_key_reaches_its_field(void **state)
     sp_config_free(config);
 }
 
+static void a_sandbox_is_a_map_or_a_word_for_one(void **state)
+{
+    (void)state;
+    struct sp_config *config = read_good("sandbox: {landlock: [/srv, 'data:rw'], "
+                                         "memory_max: 2GiB, cpu_max: 150, uid: 65534}");
+    const struct sp_sandbox *sandbox = &config->pools[0].sandbox;
+    assert_true(sandbox->no_new_privs);
+    assert_int_equal(sandbox->seccomp, SP_SECCOMP_OFF);
+    assert_int_equal(sandbox->landlock.count, 2);
+    assert_string_equal(sandbox->landlock.items[1], "data:rw");
+    assert_int_equal(sandbox->memory_max, UINT64_C(2) << 30);
+    assert_int_equal(sandbox->cpu_max, 150);
+    assert_string_equal(sandbox->uid, "65534");
+    sp_config_free(config);
+
+    config = read_good("sandbox: strict");
+    sandbox = &config->pools[0].sandbox;
+    assert_true(sandbox->no_new_privs);
+    assert_int_equal(sandbox->seccomp, SP_SECCOMP_DEFAULT);
+    assert_non_null(sandbox->landlock.items);
+    assert_int_equal(sandbox->landlock.count, 0);
+    sp_config_free(config);
+
+    config = read_good("sandbox: off");
+    sandbox = &config->pools[0].sandbox;
+    assert_false(sandbox->no_new_privs);
+    assert_null(sandbox->landlock.items);
+    assert_null(sandbox->uid);
+    sp_config_free(config);
+}
+
 static void explicit_zero_false_and_empty_are_kept(void **state)
 {
     (void)state;
@@ -308,6 +339,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(every_key_reaches_its_field, set_environment),
+        cmocka_unit_test_setup(a_sandbox_is_a_map_or_a_word_for_one, set_environment),
         cmocka_unit_test_setup(explicit_zero_false_and_empty_are_kept, set_environment),
         cmocka_unit_test_setup(a_process_pool_has_the_documented_defaults,
                                set_environment),

@@ -36,7 +36,11 @@ static void every_fixed_default_is_a_value_that_would_be_accepted(void **state)
     for (size_t i = 0; (option = sp_option_at(i)) != NULL; i++) {
         struct sp_config config = {0};
         struct sp_pool_config pool = {0};
-        void *target = option->scope == SP_SCOPE_TOP ? (void *)&config : (void *)&pool;
+        struct sp_sandbox sandbox = {0};
+        void *targets[] = {[SP_SCOPE_TOP] = &config,
+                           [SP_SCOPE_POOL] = &pool,
+                           [SP_SCOPE_SANDBOX] = &sandbox};
+        void *target = targets[option->scope];
         assert_true((option->fixed == NULL) != (option->computed == NULL));
         assert_true(option->help[0] != '\0' && option->minimum <= option->maximum);
         assert_ptr_equal(sp_option_find(option->scope, option->key), option);

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: MIT
+"""The key `sandbox`: what a worker may do, and what it may not any more."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+
+import pytest
+from support import Refused, default_python, eventually, pool
+from support.places import ADAPTERS
+
+LANDLOCK_CREATE_RULESET = 444
+libc = ctypes.CDLL(None, use_errno=True)
+LANDLOCK = libc.syscall(LANDLOCK_CREATE_RULESET, None, 0, 1)
+
+needs_landlock = pytest.mark.skipif(LANDLOCK < 1, reason="this kernel has no Landlock")
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root changes users")
+
+
+def confined(kind: str, **keys: object) -> dict:
+    return pool(kind, adapter="confined.Confined", **keys)
+
+
+@pytest.fixture
+def secret(tmp_path):
+    """A file that the workers have no business with, outside of their own folders."""
+    path = tmp_path / "secret"
+    path.write_text("x")
+    return path
+
+
+def test_without_a_sandbox_nothing_is_taken(open_pit, kind, secret):
+    pit = open_pit(confined(kind))
+    assert pit.call("read", {"path": str(secret)}) == "OK"
+    assert pit.call("status", {"key": "NoNewPrivs"}) == "0"
+    assert pit.call("status", {"key": "Seccomp"}) == open_status("Seccomp")
+
+
+def open_status(key: str) -> str:
+    with open("/proc/self/status") as lines:
+        return dict(line.split(":\t", 1) for line in lines)[key].strip()
+
+
+@needs_landlock
+def test_strict_takes_files_calls_and_rights(open_pit, kind, secret):
+    pit = open_pit(confined(kind, sandbox="strict"))
+    assert pit.call("status", {"key": "NoNewPrivs"}) == "1"
+    assert pit.call("status", {"key": "Seccomp"}) == "2"
+    assert pit.call("read", {"path": str(secret)}) == "EACCES"
+    assert pit.call("write", {"path": str(secret)}) == "EACCES"
+    assert pit.call("child", {"path": str(secret)}) == "EACCES"
+    assert pit.call("read", {"path": os.__file__}) == "OK"
+    assert pit.call("read", {"path": str(ADAPTERS / "confined.py")}) == "OK"
+    assert pit.call("write", {"path": "/dev/null"}) == "OK"
+    assert pit.call("mount") == "EPERM"
+    assert pit.call("unshare") == "EPERM"
+    assert pit.call("ptrace", {"pid": os.getpid()}) == "EPERM"
+    assert pit.call("thread") == "OK"
+    if LANDLOCK >= 6:
+        assert pit.call("signal", {"pid": os.getpid()}) == "EPERM"
+
+
+@needs_landlock
+def test_listed_paths_are_readable_and_marked_ones_writable(
+    open_pit, profile, tmp_path
+):
+    for name in ("in", "out", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text("x")
+    paths = [str(tmp_path / "in"), f"{tmp_path / 'out'}:rw"]
+    pit = open_pit(confined(profile, sandbox={"landlock": paths}))
+    attempts = {
+        name: [
+            pit.call(way, {"path": str(tmp_path / name / "file")})
+            for way in ("read", "write")
+        ]
+        for name in ("in", "out", "other")
+    }
+    assert attempts == {
+        "in": ["OK", "EACCES"],
+        "out": ["OK", "OK"],
+        "other": ["EACCES", "EACCES"],
+    }
+
+
+def test_seccomp_alone_leaves_files_alone(open_pit, kind, secret):
+    pit = open_pit(confined(kind, sandbox={"seccomp": "default"}))
+    assert pit.call("read", {"path": str(secret)}) == "OK"
+    assert pit.call("mount") == "EPERM"
+    assert pit.call("thread") == "OK"
+
+
+@needs_landlock
+def test_a_replacement_is_in_the_same_sandbox(open_pit, profile, secret):
+    pit = open_pit(confined(profile, sandbox="strict", pool_size=1))
+    before = pit.workers()[0]
+    os.kill(before.pid, signal.SIGKILL)
+    eventually(lambda: [row.id for row in pit.workers() if row.id != before.id])
+    assert pit.call("read", {"path": str(secret)}) == "EACCES"
+
+
+def can_be_used_by_others(python: str) -> bool:
+    """Whether another user may read this interpreter, the bridge and the adapters."""
+    script = "import snakepit_bridge._runtime, confined"
+    try:
+        done = subprocess.run(
+            [python, "-c", script],
+            user=65534,
+            group=65533,
+            cwd="/",
+            capture_output=True,
+        )
+    except PermissionError:
+        return False
+    return done.returncode == 0
+
+
+@needs_root
+def test_workers_run_as_the_user_that_is_named(open_pit, kind):
+    if not can_be_used_by_others(default_python(kind)):
+        pytest.skip("the interpreter or the checkout is its owner's alone")
+    sandbox = {"uid": "65534:65533", "seccomp": "default"}
+    pit = open_pit(confined(kind, sandbox=sandbox))
+    assert pit.call("user") == [65534, 65533, 65533]
+    pit.close()
+    assert not pit.logged("worker.killed")
+
+
+@pytest.mark.errors_logged("pool.failed")
+@needs_landlock
+def test_a_path_that_does_not_exist_fails_the_pool_by_name(open_pit, kind):
+    pit = open_pit(
+        confined(kind, sandbox={"landlock": ["/srv/nowhere/at-all"]}), ready=False
+    )
+    with pytest.raises(Refused) as refused:
+        pit.await_ready()
+    assert refused.value.err == "POOL_FAILED"
+    assert "sandbox.landlock: /srv/nowhere/at-all does not exist" in str(refused.value)
+
+
+@pytest.mark.errors_logged("pool.failed")
+def test_a_user_that_does_not_exist_fails_the_pool_by_name(open_pit, kind):
+    pit = open_pit(confined(kind, sandbox={"uid": "nobody-of-that-name"}), ready=False)
+    with pytest.raises(Refused) as refused:
+        pit.await_ready()
+    assert refused.value.err == "POOL_FAILED"
+    assert "sandbox.uid: this machine has no user 'nobody-of-that-name'" in str(
+        refused.value
+    )
+
+
+LIMITS = {
+    "memory_max": ("1GiB", "memory.max", "1073741824"),
+    "cpu_max": (50, "cpu.max", "50000 100000"),
+}
+
+
+@pytest.mark.parametrize("key", LIMITS)
+def test_limits_hold_or_are_refused_with_a_remedy(open_pit, kind, key):
+    """Few machines delegate a control group to a test: mostly this is the refusal."""
+    value, file, text = LIMITS[key]
+    try:
+        pit = open_pit(confined(kind, sandbox={key: value}))
+    except Refused as refused:
+        assert refused.err == "UNSUPPORTED"
+        assert f'pool "default": sandbox.{key}: ' in str(refused)
+        assert "Delegate=memory cpu" in str(refused)
+        return
+    assert pit.call("own_group", {"file": file}) == text
