@@ -32,6 +32,15 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "errors_logged(*events): these events may be logged as errors"
     )
+    config.addinivalue_line(
+        "markers", "quiet: it measures, or counts what the machine has: it runs alone"
+    )
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """A file whose tests are all quiet, or all not, has nothing to run, and passes."""
+    if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and not session.items:
+        session.exitstatus = pytest.ExitCode.OK
 
 
 @pytest.fixture(scope="session", autouse=True)

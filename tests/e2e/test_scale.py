@@ -14,6 +14,7 @@ from support import (
     Refused,
     alive_of,
     eventually,
+    open_gate,
     pool,
     seconds,
 )
@@ -165,7 +166,9 @@ def _children(pid):
     return [int(word) for word in text.split()]
 
 
-def test_a_hundred_processes_and_four_times_sixteen_threads_at_once(open_pit):
+def test_a_hundred_processes_and_four_times_sixteen_threads_at_once(open_pit, tmp_path):
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
     pit = open_pit(
         pool("process", name="processes", pool_size=100),
         pool("thread", name="threads", pool_size=4, threads_per_worker=16),
@@ -190,11 +193,12 @@ def test_a_hundred_processes_and_four_times_sixteen_threads_at_once(open_pit):
         thread.join()
     assert not wrong
     calls = [
-        pit.submit("sleep", {"seconds": 0.5}, pool=name)
+        pit.submit("wait_for", {"path": str(gate)}, pool=name)
         for name, count in (("processes", 100), ("threads", 64))
         for _ in range(count)
     ]
-    eventually(lambda: pit.stats("processes").running == 100, within=2.0)
+    eventually(lambda: pit.stats("processes").running == 100)
+    open_gate(gate, lambda: all(call.ended.is_set() for call in calls))
     assert {call.wait().err for call in calls} == {"OK"}
     assert {pit.stats(name).failures for name in ("processes", "threads")} == {0}
     with seconds() as taken:

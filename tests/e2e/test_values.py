@@ -201,6 +201,7 @@ def test_what_empty_made_is_read_at_its_place(open_pit, kind):
         del found
 
 
+@pytest.mark.quiet
 def test_a_large_result_takes_no_time_to_cross(open_pit, profile):
     pit = open_pit(pool(profile, shared_memory_size="256MiB"))
     pit.call("keep_made", {"count": 64 * MIB})
