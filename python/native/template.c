@@ -12,6 +12,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -23,6 +24,13 @@
 #include "ipc/layout.h"
 
 #define FIRST_SAFE 32 // above every number that a worker's descriptor becomes
+// Of the status flags of an open file, those that open() takes.
+#define KEPT_FLAGS (O_NONBLOCK | O_DIRECT | O_NOATIME | O_SYNC)
+
+static struct {
+    int *descriptors;
+    size_t count;
+} reopened;
 
 // ---- Whether it may -----------------------------------------------------------
 
@@ -103,6 +111,77 @@ static bool place_descriptors(int descriptors[SP_FORK_FDS])
     return true;
 }
 
+// ---- Files --------------------------------------------------------------------
+
+PyObject *sp_template_set_reopened(PyObject *module, PyObject *list)
+{
+    (void)module;
+    Py_ssize_t count = PyList_Check(list) ? PyList_GET_SIZE(list) : 0;
+    int *descriptors = calloc((size_t)count + 1, sizeof *descriptors);
+    if (descriptors == NULL) {
+        return PyErr_NoMemory();
+    }
+    for (Py_ssize_t i = 0; i < count; i++) {
+        descriptors[i] = (int)PyLong_AsLong(PyList_GET_ITEM(list, i));
+    }
+    if (PyErr_Occurred()) {
+        free(descriptors);
+        return NULL;
+    }
+    free(reopened.descriptors);
+    reopened.descriptors = descriptors;
+    reopened.count = (size_t)count;
+    Py_RETURN_NONE;
+}
+
+PyObject *sp_template_address(PyObject *module, PyObject *object)
+{
+    (void)module;
+    Py_buffer view;
+    if (PyObject_GetBuffer(object, &view, PyBUF_SIMPLE) != 0) {
+        return NULL;
+    }
+    PyObject *address = PyLong_FromVoidPtr(view.buf);
+    PyBuffer_Release(&view);
+    return address;
+}
+
+// Makes the descriptor one of a file that was opened here, and leaves it where it was.
+static bool reopen(int descriptor)
+{
+    char path[40];
+    int flags = fcntl(descriptor, F_GETFL);
+    int mode = fcntl(descriptor, F_GETFD);
+    off_t place = lseek(descriptor, 0, SEEK_CUR);
+    if (flags < 0 || mode < 0 || place < 0) {
+        return false;
+    }
+    (void)snprintf(path, sizeof path, "/proc/self/fd/%d", descriptor);
+    int own = open(path, O_RDONLY | O_CLOEXEC | (flags & KEPT_FLAGS));
+    if (own < 0) {
+        return false;
+    }
+    bool done = lseek(own, place, SEEK_SET) == place &&
+                dup3(own, descriptor, mode == FD_CLOEXEC ? O_CLOEXEC : 0) >= 0;
+    close(own);
+    return done;
+}
+
+static bool reopen_files(void)
+{
+    for (size_t i = 0; i < reopened.count; i++) {
+        if (!reopen(reopened.descriptors[i])) {
+            (void)dprintf(STDERR_FILENO,
+                          "snakepit: descriptor %d, a file that the adapter's import "
+                          "has opened, could not be opened again: %s\n",
+                          reopened.descriptors[i],
+                          strerrordesc_np(errno));
+            return false;
+        }
+    }
+    return true;
+}
+
 // The host's first word says that this process is in a group of its own, and so that it
 // may start others. The word stays for attach() to read.
 static bool wait_for_host(void)
@@ -120,7 +199,7 @@ static bool wait_for_host(void)
 static void begin_life(int descriptors[SP_FORK_FDS])
 {
     sp_die_with_parent();
-    if (!place_descriptors(descriptors) || !wait_for_host()) {
+    if (!place_descriptors(descriptors) || !reopen_files() || !wait_for_host()) {
         _exit(2);
     }
 }

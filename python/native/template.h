@@ -23,6 +23,14 @@ bool sp_template_can_fork(void);
 // waiting; its handler has not run yet.
 enum sp_fork_outcome sp_template_fork(void);
 
+// ---- Methods of the module ----------------------------------------------------
+
+// `list`: the descriptors of files that each new worker opens anew, at the same place,
+// so that it does not share that place with others.
+PyObject *sp_template_set_reopened(PyObject *module, PyObject *list);
+// Where the memory of a buffer begins, as a number.
+PyObject *sp_template_address(PyObject *module, PyObject *object);
+
 // ---- runtime.c ----------------------------------------------------------------
 
 // From now on the death of the parent, which is the host, is ours and our group's.
