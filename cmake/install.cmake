@@ -37,3 +37,20 @@ if(TARGET snakepit_command)
 endif()
 install(DIRECTORY examples DESTINATION ${CMAKE_INSTALL_DATADIR}/snakepit
         PATTERN __pycache__ EXCLUDE)
+
+# The bridge, as a folder that pip can build for each Python: its sources, with those of the
+# library that it compiles below it.
+set(bridge_folder ${CMAKE_INSTALL_DATADIR}/snakepit/python)
+set(bridge_project ${PROJECT_SOURCE_DIR}/python/pyproject.toml)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${bridge_project})
+file(READ ${bridge_project} text)
+string(REPLACE "\"../include/" "\"library/include/" text "${text}")
+file(CONFIGURE OUTPUT bridge/pyproject.toml CONTENT "${text}" @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/bridge/pyproject.toml python/CMakeLists.txt python/README.md
+        DESTINATION ${bridge_folder})
+install(DIRECTORY python/native python/snakepit_bridge DESTINATION ${bridge_folder}
+        PATTERN __pycache__ EXCLUDE PATTERN .*_cache EXCLUDE)
+install(DIRECTORY src/base src/ipc src/payload DESTINATION ${bridge_folder}/library/src
+        FILES_MATCHING PATTERN "*.[ch]")
+install(DIRECTORY include/snakepit DESTINATION ${bridge_folder}/library/include
+        FILES_MATCHING PATTERN "*.h")

@@ -57,16 +57,27 @@ def _import(name: str) -> ModuleType | None:
         if name == missing or name.startswith(missing + "."):
             return None
         package = missing.partition(".")[0]
-        error.msg = (
-            f"{error.msg}; if {package} is a package, install it where the worker "
-            f"runs: {sys.executable} -m pip install {package}"
-        )
+        error.msg = f"{error.msg}; if {package} is a package, {_remedy(package)}"
         raise
     except (TypeError, ValueError):
         # What import_module says of a relative or an empty name.
         if name.startswith(".") or not name:
             return None
         raise
+
+
+def _remedy(package: str) -> str:
+    """How the worker's interpreter gets a package."""
+    if sys.prefix != sys.base_prefix:
+        return (
+            "install it where the worker runs: "
+            f"{sys.executable} -m pip install {package}"
+        )
+    # pip refuses to install into an interpreter that the distribution manages.
+    return (
+        f"name by `python:` an environment that has it and snakepit_bridge: "
+        f"{sys.executable} -m venv env && env/bin/pip install {package}"
+    )
 
 
 def _no_module(name: str, spec: str) -> AdapterError:

@@ -60,13 +60,8 @@ static int run_with(struct sp_cli *cli, const char *wanted, struct line *line)
     if (python.has_bridge) {
         status = become(cli, python.executable, line);
     } else {
-        sp_cli_complain(
-            cli,
-            "%s has no snakepit_bridge; make an environment that has it "
-            "(%s -m venv env && env/bin/pip install ./python, in Snakepit's "
-            "sources) and name that with --python env/bin/python",
-            wanted,
-            wanted);
+        sp_interpreter_explain_bridge(&python, &why);
+        sp_cli_complain(cli, "%s", why.text);
     }
     sp_interpreter_fini(&python);
     return status;
@@ -89,6 +84,20 @@ static const struct sp_interpreter *choose(const struct sp_interpreter_list *lis
     return best;
 }
 
+static void complain_of_all(struct sp_cli *cli, const struct sp_interpreter_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (list->items[i].problem == NULL) {
+            snakepit_message why;
+            sp_interpreter_explain_bridge(&list->items[i].interpreter, &why);
+            sp_cli_complain(
+                cli, "no interpreter on this machine has the bridge: %s", why.text);
+            return;
+        }
+    }
+    sp_cli_complain(cli, "there is no CPython of 3.9 or later on PATH");
+}
+
 static int run_with_best(struct sp_cli *cli, struct line *line)
 {
     struct sp_interpreter_list list = {0};
@@ -102,10 +111,7 @@ static int run_with_best(struct sp_cli *cli, struct line *line)
     if (python != NULL) {
         status = become(cli, python->executable, line);
     } else {
-        sp_cli_complain(cli,
-                        "no interpreter on this machine has snakepit_bridge; install "
-                        "Snakepit's python folder with pip into one of those that "
-                        "`snakepit python` lists, or name another one by --python");
+        complain_of_all(cli, &list);
     }
     sp_interpreter_list_fini(&list);
     return status;

@@ -39,12 +39,9 @@ static void judge(struct pool_check *item)
     bool lacks_threads = wants_threads && !sp_interpreter_runs_threads(python);
     bool refuses = item->pool->on_unsupported == SP_UNSUPPORTED_REFUSE;
     if (!python->has_bridge) {
-        sp_cli_explain(
-            &item->problem,
-            "%s has no snakepit_bridge; install Snakepit's python folder there with "
-            "pip, "
-            "or let `python` name an interpreter that has it (see snakepit python)",
-            python->executable);
+        snakepit_message reason;
+        sp_interpreter_explain_bridge(python, &reason);
+        sp_cli_explain(&item->problem, "%s", reason.text);
     } else if (lacks_threads && refuses) {
         sp_cli_explain(&item->problem,
                        "%s (Python %s, %s) does not run threads in parallel, and "

@@ -5,25 +5,29 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/slice.h"
 #include "config/program.h"
 #include "interpreter/interpreter.h"
 
-// A variable that names an interpreter, or a command.
+// A variable that names an interpreter, a command, or what tools/bootstrap has built.
+enum kind { VARIABLE, COMMAND, BUILT };
+
 static const struct name {
     const char *text;
-    bool is_variable;
+    enum kind kind;
 } names[] = {
-    {"SNAKEPIT_PYTHON", true},
-    {"SNAKEPIT_PYTHON_FT", true},
-    {"python3", false},
-    {"python3.14", false},
-    {"python3.13", false},
-    {"python3.12", false},
-    {"python3.11", false},
-    {"python3.10", false},
-    {"python3.9", false},
-    {"python3.14t", false},
-    {"python3.13t", false},
+    {"SNAKEPIT_PYTHON", VARIABLE},
+    {"SNAKEPIT_PYTHON_FT", VARIABLE},
+    {"python3", COMMAND},
+    {"python3.14", COMMAND},
+    {"python3.13", COMMAND},
+    {"python3.12", COMMAND},
+    {"python3.11", COMMAND},
+    {"python3.10", COMMAND},
+    {"python3.9", COMMAND},
+    {"python3.14t", COMMAND},
+    {"python3.13t", COMMAND},
+    {"tools/bootstrap", BUILT},
 };
 
 #define NAMES (sizeof(names) / sizeof(names[0]))
@@ -52,18 +56,37 @@ static bool is_listed(const struct sp_interpreter_list *list,
     return false;
 }
 
-// Adds what a name leads to. NO_MEMORY.
-static snakepit_err add(struct sp_interpreter_list *list, const struct name *name)
+// Where tools/bootstrap keeps what it has built, by the rules that it follows itself.
+// NO_MEMORY; OK with nothing written if there is no such place.
+static snakepit_err find_built(struct sp_buf *path)
 {
-    const char *python =
-        name->is_variable ? sp_program_variable(name->text) : name->text;
-    if (python == NULL || python[0] == '\0') {
-        return SNAKEPIT_OK;
+    static const struct {
+        const char *variable;
+        const char *below;
+    } places[] = {
+        {"SNAKEPIT_CACHE", ""},
+        {"XDG_CACHE_HOME", "/snakepit"},
+        {"HOME", "/.cache/snakepit"},
+    };
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        const char *value = sp_program_variable(places[i].variable);
+        if (value != NULL && value[0] != '\0') {
+            return sp_buf_printf(
+                path, "%s%s/python-3.13t/bin/python3.13t", value, places[i].below);
+        }
     }
+    return SNAKEPIT_OK;
+}
+
+// Adds what a command or path leads to. NO_MEMORY.
+static snakepit_err add_program(struct sp_interpreter_list *list,
+                                const struct name *name,
+                                const char *python)
+{
     snakepit_message why = {0};
     struct sp_interpreter_entry *entry = &list->items[list->count];
     snakepit_err err = sp_interpreter_probe(python, &entry->interpreter, &why);
-    if (err == SNAKEPIT_NO_MEMORY || (err != SNAKEPIT_OK && !name->is_variable)) {
+    if (err == SNAKEPIT_NO_MEMORY || (err != SNAKEPIT_OK && name->kind != VARIABLE)) {
         return err == SNAKEPIT_NO_MEMORY ? err : SNAKEPIT_OK;
     }
     if (err == SNAKEPIT_OK && is_listed(list, &entry->interpreter)) {
@@ -77,6 +100,27 @@ static snakepit_err add(struct sp_interpreter_list *list, const struct name *nam
     }
     list->count++;
     return SNAKEPIT_OK;
+}
+
+// Adds what a name leads to. NO_MEMORY.
+static snakepit_err add(struct sp_interpreter_list *list, const struct name *name)
+{
+    struct sp_buf built = {0};
+    const char *python = name->text;
+    if (name->kind == VARIABLE) {
+        python = sp_program_variable(name->text);
+    } else if (name->kind == BUILT) {
+        snakepit_err err = find_built(&built);
+        if (err != SNAKEPIT_OK) {
+            return err;
+        }
+        python = (const char *)built.data;
+    }
+    snakepit_err err = python != NULL && python[0] != '\0'
+                           ? add_program(list, name, python)
+                           : SNAKEPIT_OK;
+    sp_buf_fini(&built);
+    return err;
 }
 
 snakepit_err sp_interpreter_find(struct sp_interpreter_list *list)

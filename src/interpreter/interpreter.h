@@ -24,9 +24,10 @@ struct sp_interpreter {
     char *numpy;      // version of the NumPy it would import, or NULL
     int major;
     int minor;
-    bool free_threaded; // built without the GIL (Py_GIL_DISABLED)
-    bool gil_enabled;   // the GIL is on nevertheless, or as always
-    bool has_bridge;    // snakepit_bridge._runtime, built for it, is installed
+    bool free_threaded;  // built without the GIL (Py_GIL_DISABLED)
+    bool gil_enabled;    // the GIL is on nevertheless, or as always
+    bool has_bridge;     // snakepit_bridge._runtime, built for it, is installed
+    bool is_environment; // a virtual one
 };
 
 // Runs `python`, a command or an absolute path, and fills `interpreter`. Takes 20 to
@@ -41,6 +42,13 @@ void sp_interpreter_fini(struct sp_interpreter *interpreter);
 
 // True if its threads run in parallel, so that the thread profile can use it.
 bool sp_interpreter_runs_threads(const struct sp_interpreter *interpreter);
+
+// Gives the folder that pip can build the bridge from: below the prefix where this
+// library is installed, or in the checkout that it was built in. NULL: there is none.
+char *sp_interpreter_bridge_sources(void);
+// Says that `python` lacks the bridge, and by which command one gets it that has it.
+void sp_interpreter_explain_bridge(const struct sp_interpreter *python,
+                                   snakepit_message *why);
 
 #define SP_MODULE_NAME_MAX 256u
 
@@ -66,8 +74,9 @@ struct sp_interpreter_list {
 };
 
 // Probes those that SNAKEPIT_PYTHON, SNAKEPIT_PYTHON_FT and the usual names on PATH
-// lead to, each once however many names it has. One that does not work is listed only
-// if a variable names it. NO_MEMORY. On success call sp_interpreter_list_fini().
+// lead to, and the one that tools/bootstrap has built for this user, each once however
+// many names it has. One that does not work is listed only if a variable names it.
+// NO_MEMORY. On success call sp_interpreter_list_fini().
 snakepit_err sp_interpreter_find(struct sp_interpreter_list *list);
 void sp_interpreter_list_fini(struct sp_interpreter_list *list);
 

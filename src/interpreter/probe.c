@@ -50,6 +50,7 @@ static const char script[] =
     "        'free_threaded': sysconfig.get_config_var('Py_GIL_DISABLED') == 1,\n"
     "        'gil_enabled': gil() if gil else True,\n"
     "        'has_bridge': bridge(),\n"
+    "        'is_environment': sys.prefix != sys.base_prefix,\n"
     "    }, reply)\n";
 
 __attribute__((format(printf, 3, 4))) static snakepit_err
@@ -154,6 +155,7 @@ static snakepit_err read_reply(const snakepit_reader *reply,
     interpreter->free_threaded = is_true(reply, "free_threaded");
     interpreter->gil_enabled = is_true(reply, "gil_enabled");
     interpreter->has_bridge = is_true(reply, "has_bridge");
+    interpreter->is_environment = is_true(reply, "is_environment");
     bool old = interpreter->major != 3 || interpreter->minor < 9;
     if (err == SNAKEPIT_NOT_FOUND) {
         err = explain(why, SNAKEPIT_UNSUPPORTED, "%s is no Python", interpreter->path);

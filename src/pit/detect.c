@@ -91,13 +91,7 @@ static snakepit_err ask(const struct sp_config *config,
         return refuse(config, pool, reason.text, why);
     }
     if (!interpreter.has_bridge) {
-        (void)snprintf(
-            reason.text,
-            sizeof reason.text,
-            "%.250s has no snakepit_bridge; install snakepit's python/ folder "
-            "there with pip, or name another interpreter by `python:` or "
-            "SNAKEPIT_PYTHON",
-            interpreter.executable);
+        sp_interpreter_explain_bridge(&interpreter, &reason);
         sp_interpreter_fini(&interpreter);
         return refuse(config, pool, reason.text, why);
     }

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import os
 import pathlib
+import re
 import shlex
 import subprocess
+import zipfile
 
 import pytest
 from support.places import BUILD, ROOT, SYSTEM
@@ -90,3 +92,69 @@ def test_it_builds_with_the_cmake_package_too(
     run("cmake", "-S", project, "-B", built, f"-DCMAKE_PREFIX_PATH={prefix}")
     run("cmake", "--build", built)
     assert run(built / "hello", config) == "42\n"
+
+
+def test_the_installed_sources_build_the_bridge_for_any_python(
+    prefix: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    sources = prefix / "share/snakepit/python"
+    before = sorted(sources.rglob("*"))
+    wheels = ("pip", "wheel", "--no-index", "--no-deps", "--no-build-isolation")
+    run(SYSTEM, "-m", *wheels, "--wheel-dir", tmp_path, sources)
+    (wheel,) = tmp_path.glob("snakepit_bridge-*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert "snakepit_bridge/worker.py" in names
+    assert any(name.startswith("snakepit_bridge/_runtime.") for name in names)
+    # Whoever installs may not be allowed to write there.
+    assert sorted(sources.rglob("*")) == before
+
+
+def test_the_installed_command_names_the_installed_sources(
+    prefix: pathlib.Path,
+) -> None:
+    done = subprocess.run(
+        [
+            prefix / "bin/snakepit",
+            "check-adapter",
+            "a:B",
+            "--python",
+            "/usr/bin/python3",
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert f"env/bin/pip install {prefix}/share/snakepit/python)" in done.stderr
+
+
+def test_the_steps_of_the_readme_are_the_ones_that_work(
+    prefix: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    """The README's own lines, with this build's prefix and its environment."""
+    text = (ROOT / "README.md").read_text()
+    program = text[text.index("## A program") : text.index("## Install")]
+    blocks = re.findall(r"```(c|python|yaml)\n(.*?)```", program, re.DOTALL)
+    for language, name in (
+        ("c", "hello.c"),
+        ("python", "sums.py"),
+        ("yaml", "sums.yaml"),
+    ):
+        (block,) = (text for kind, text in blocks if kind == language)
+        (tmp_path / name).write_text(block)
+    steps = [line[6:] for line in program.splitlines() if line.startswith("    $ ")]
+    assert steps[0].split("#")[0].strip() == "sudo make install"
+    assert steps[1].startswith(
+        "python3 -m venv env && env/bin/pip install /usr/local/share"
+    )
+    (tmp_path / "env").symlink_to(pathlib.Path(SYSTEM).parents[1])
+    where = libraries(prefix)
+    script = "\n".join(["set -eu", *steps[2:]])
+    found = {"PKG_CONFIG_PATH": str(where / "pkgconfig"), "LD_LIBRARY_PATH": str(where)}
+    done = subprocess.run(
+        ["sh", "-c", script],
+        cwd=tmp_path,
+        env={**os.environ, **found},
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert (done.stdout, done.returncode) == ("42\n", 0), done.stderr

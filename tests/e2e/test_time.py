@@ -7,7 +7,6 @@ import functools
 import os
 import random
 import threading
-import time
 
 import pytest
 from support import (

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+// How an interpreter gets snakepit_bridge. The prefix is chosen at installation, so the
+// sources of the bridge are looked for from where this code was loaded from.
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "base/slice.h"
+#include "interpreter/interpreter.h"
+
+#define NOWHERE "PREFIX/share/snakepit/python"
+
+// Below a prefix, and in a checkout.
+static const char *const places[] = {"share/snakepit/python", "python"};
+
+// Gives the bridge's sources if they are below `folder`, else NULL.
+static char *find_below(const char *folder)
+{
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        struct sp_buf found = {0};
+        struct sp_buf proof = {0};
+        if (sp_buf_printf(&found, "%s/%s", folder, places[i]) == SNAKEPIT_OK &&
+            sp_buf_printf(&proof,
+                          "%s/snakepit_bridge/worker.py",
+                          (const char *)found.data) == SNAKEPIT_OK &&
+            access((const char *)proof.data, R_OK) == 0) {
+            sp_buf_fini(&proof);
+            return (char *)found.data;
+        }
+        sp_buf_fini(&proof);
+        sp_buf_fini(&found);
+    }
+    return NULL;
+}
+
+// The file that this code is in: the library or a program.
+static char *own_file(void)
+{
+    Dl_info info;
+    // A function's address, which ISO C does not let a data pointer hold.
+    union {
+        char *(*function)(void);
+        void *address;
+    } here = {.function = own_file};
+    bool known = dladdr(here.address, &info) != 0;
+    return known ? realpath(info.dli_fname, NULL) : NULL;
+}
+
+char *sp_interpreter_bridge_sources(void)
+{
+    char *folder = own_file();
+    char *found = NULL;
+    char *slash = folder != NULL ? strrchr(folder, '/') : NULL;
+    while (found == NULL && slash != NULL && slash != folder) {
+        *slash = '\0';
+        found = find_below(folder);
+        slash = strrchr(folder, '/');
+    }
+    free(folder);
+    return found;
+}
+
+void sp_interpreter_explain_bridge(const struct sp_interpreter *python,
+                                   snakepit_message *why)
+{
+    const char *path = python->executable;
+    char *found = sp_interpreter_bridge_sources();
+    const char *sources = found != NULL ? found : NOWHERE;
+    if (python->is_environment) {
+        (void)snprintf(why->text,
+                       sizeof(why->text),
+                       "%.250s has no snakepit_bridge; install it there (%.250s -m pip "
+                       "install %.250s), or name another interpreter by `python:` or "
+                       "SNAKEPIT_PYTHON",
+                       path,
+                       path,
+                       sources);
+    } else {
+        // pip refuses to install into an interpreter that the distribution manages.
+        (void)snprintf(why->text,
+                       sizeof(why->text),
+                       "%.250s has no snakepit_bridge; make an environment that has it "
+                       "(%.250s -m venv env && env/bin/pip install %.250s), and name "
+                       "env/bin/python by `python:` or SNAKEPIT_PYTHON",
+                       path,
+                       path,
+                       sources);
+    }
+    sp_free(found);
+}
