@@ -3,8 +3,10 @@
 //
 // Open a configuration, wait until its pools are ready, call tools, close. Every
 // function may be called from any thread, on the same pit at once, unless its comment
-// says otherwise. Words: *borrows* means until the function returns, *keeps* until the
-// pit is closed, *takes* on success only, *gives* that the caller frees.
+// says otherwise. A thread that is inside one is not cancelled by pthread_cancel()
+// before it is outside again. Words: *borrows* means until the function returns,
+// *keeps* until the pit is closed, *takes* on success only, *gives* that the caller
+// frees.
 #ifndef SNAKEPIT_SNAKEPIT_H
 #define SNAKEPIT_SNAKEPIT_H
 
@@ -55,8 +57,9 @@ typedef enum snakepit_log_level {
 
 // Receives one line of log, without its end-of-line: `event` is a stable id
 // ("worker.exit"), `line` the whole line ("worker.exit pool=text worker=7 signal=9").
-// Runs on whichever thread of the library has something to say; it must not call the
-// library and must not block.
+// Runs on a thread of the library, one line at a time; it must not call the library.
+// Nothing waits for it but snakepit_close(): where it is slow, lines are dropped, and
+// "log.dropped" says how many.
 typedef void snakepit_log_fn(void *user,
                              snakepit_log_level level,
                              const char *event,
@@ -219,7 +222,8 @@ SNAKEPIT_API size_t snakepit_drain(snakepit *pit, uint32_t timeout_ms);
 // ---- Answers ------------------------------------------------------------------
 
 // What went wrong. Every text is "" where it does not apply, never NULL, and lives as
-// long as the answer.
+// long as the answer. Control codes and what else would confuse a terminal are '?' in
+// the texts of a worker.
 typedef struct snakepit_fault {
     snakepit_err err;
     const char *message; // one sentence

@@ -9,11 +9,13 @@
 
 #include "cli/input.h"
 #include "cli/interrupt.h"
+#include "cli/json.h"
 #include "cli/output.h"
 #include "cli/pit.h"
 #include "cli/report.h"
 #include "cli/stream.h"
 #include "cli/text.h"
+#include "pit/pit.h"
 
 #define SESSION_MAX   255u
 #define GRACE_MS      1000u // that a call has to end once it is cancelled
@@ -93,8 +95,7 @@ static int report_answer(struct sp_cli *cli, const struct call *call)
         return sp_cli_report(
             cli, SNAKEPIT_NO_MEMORY, "the result does not fit into memory", call->json);
     }
-    sp_cli_write(cli, json, strlen(json));
-    sp_cli_print(cli, "\n");
+    sp_cli_print_json_text(cli, json, strlen(json));
     // The answer is there before the workers are stopped.
     sp_cli_flush(cli);
     return SP_CLI_EXIT_OK;
@@ -123,6 +124,7 @@ run(struct sp_cli *cli, snakepit *pit, struct call *call, snakepit_writer *args)
     if (err == SNAKEPIT_OK) {
         err = wait_for(pit, call);
     }
+    sp_pit_flush_log(pit);
     if (err == SNAKEPIT_OK && sp_cli_interrupted() != 0) {
         return sp_cli_report_interrupt(cli);
     }

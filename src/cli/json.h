@@ -16,5 +16,8 @@ void sp_cli_json_bool(snakepit_writer *writer, const char *key, bool value);
 // Prints the value in `writer` as one line. NO_MEMORY; whatever the writer complains
 // about.
 snakepit_err sp_cli_print_json(struct sp_cli *cli, const snakepit_writer *writer);
+// Prints JSON text as one line. What a terminal must not be shown (base/text.h) can
+// only be inside of its texts and is escaped there, so the value stays the same.
+void sp_cli_print_json_text(struct sp_cli *cli, const char *json, size_t size);
 
 #endif

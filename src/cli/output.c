@@ -8,10 +8,14 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <snakepit/payload.h>
+
+#include "base/text.h"
 
 void sp_cli_streams_init(void)
 {
@@ -33,6 +37,20 @@ static void note(struct sp_cli *cli, bool failed)
     }
 }
 
+// What is printed may come from a worker or its interpreter.
+static int print_clean(FILE *file, const char *format, va_list args)
+{
+    char *text;
+    int length = vasprintf(&text, format, args);
+    if (length < 0) {
+        return -1;
+    }
+    sp_text_clean(text, (size_t)length, SP_TEXT_BLOCK);
+    int rc = fputs(text, file);
+    free(text);
+    return rc;
+}
+
 void sp_cli_print(struct sp_cli *cli, const char *format, ...)
 {
     if (cli->lost != 0) {
@@ -40,7 +58,7 @@ void sp_cli_print(struct sp_cli *cli, const char *format, ...)
     }
     va_list args;
     va_start(args, format);
-    note(cli, vfprintf(cli->out, format, args) < 0);
+    note(cli, print_clean(cli->out, format, args) < 0);
     va_end(args);
 }
 
@@ -63,7 +81,7 @@ void sp_cli_print_error(struct sp_cli *cli, const char *format, ...)
     va_list args;
     va_start(args, format);
     // There is nowhere left to report that standard error is gone.
-    (void)vfprintf(cli->err, format, args);
+    (void)print_clean(cli->err, format, args);
     va_end(args);
 }
 
@@ -72,7 +90,7 @@ void sp_cli_complain(struct sp_cli *cli, const char *format, ...)
     va_list args;
     va_start(args, format);
     sp_cli_print_error(cli, "snakepit: ");
-    (void)vfprintf(cli->err, format, args);
+    (void)print_clean(cli->err, format, args);
     sp_cli_print_error(cli, "\n");
     va_end(args);
 }

@@ -11,14 +11,15 @@
 // process. One that was closed still fails when it is used.
 void sp_cli_streams_init(void);
 
-// Prints to standard output. Once a write has failed, nothing more is tried.
+// Prints to standard output. Once a write has failed, nothing more is tried. What is
+// printed goes through sp_text_clean(); what is written does not.
 void sp_cli_print(struct sp_cli *cli, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void sp_cli_write(struct sp_cli *cli, const void *data, size_t bytes);
 // Hands over what is buffered.
 void sp_cli_flush(struct sp_cli *cli);
 
-// Prints to standard error.
+// Prints to standard error, likewise.
 void sp_cli_print_error(struct sp_cli *cli, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 // Writes "snakepit: ..." as one line to standard error.

@@ -7,6 +7,7 @@
 
 #include "base/suggest.h"
 #include "cli/interrupt.h"
+#include "pit/pit.h"
 
 #define SLICE_MS     100u
 #define POOLS_LOOKED 64u // of which a suggestion is made
@@ -20,6 +21,7 @@ snakepit_err sp_cli_await_ready(snakepit *pit, const char *pool, snakepit_messag
         }
         err = snakepit_await_ready(pit, pool, SLICE_MS, why);
     }
+    sp_pit_flush_log(pit);
     return err;
 }
 

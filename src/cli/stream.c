@@ -12,8 +12,10 @@
 #include <sys/eventfd.h>
 
 #include "cli/interrupt.h"
+#include "cli/json.h"
 #include "cli/output.h"
 #include "cli/report.h"
+#include "pit/pit.h"
 
 // Owner: the main thread; the other one only reads it.
 struct watch {
@@ -68,8 +70,7 @@ static snakepit_err print_chunks(struct sp_cli *cli, snakepit_stream *stream)
         if (json == NULL) {
             return SNAKEPIT_NO_MEMORY;
         }
-        sp_cli_write(cli, json, strlen(json));
-        sp_cli_print(cli, "\n");
+        sp_cli_print_json_text(cli, json, strlen(json));
         sp_cli_flush(cli);
     }
     return err == SNAKEPIT_END ? SNAKEPIT_OK : err;
@@ -109,6 +110,7 @@ int sp_cli_stream(struct sp_cli *cli, snakepit *pit, const struct sp_cli_stream 
         err = print_chunks(cli, stream);
         stop(&watch);
     }
+    sp_pit_flush_log(pit);
     int status = report(cli, stream, err, wanted->json);
     snakepit_stream_close(stream);
     return status;

@@ -13,6 +13,7 @@
 
 #include "base/check.h"
 #include "base/memory.h"
+#include "base/thread.h"
 #include "ipc/futex.h"
 
 #define GROUP_SIZE 127
@@ -102,6 +103,7 @@ static bool look_at_all(struct group *group, struct futex_waitv *words, unsigned
 
 static void *watch_group(void *argument)
 {
+    SP_UNCANCELLED;
     struct group *group = argument;
     struct futex_waitv words[GROUP_SIZE + 1];
     pthread_mutex_lock(&group->lock);
@@ -137,7 +139,7 @@ static struct group *group_new(void)
     }
     SP_CHECK(pthread_mutex_init(&group->lock, NULL) == 0);
     SP_CHECK(pthread_cond_init(&group->idle, NULL) == 0);
-    if (pthread_create(&group->thread, NULL, watch_group, group) != 0) {
+    if (sp_thread_start(&group->thread, watch_group, group) != 0) {
         pthread_cond_destroy(&group->idle);
         pthread_mutex_destroy(&group->lock);
         sp_free(group);

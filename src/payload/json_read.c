@@ -8,10 +8,10 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/utf8.h"
 #include "payload/json.h"
 #include "payload/json_inside.h"
 #include "payload/json_number.h"
-#include "payload/utf8.h"
 #include "payload/writer.h"
 
 struct json {
@@ -408,7 +408,8 @@ static bool write_head(struct json *json, const struct sp_json_frame *frame)
     return true;
 }
 
-// The keys of the object whose end was read are of no more use, unless two are the same.
+// The keys of the object whose end was read are of no more use, unless two are the
+// same.
 static bool check_keys(struct json *json, const struct sp_json_frame *frame)
 {
     const uint8_t *bytes = json->writer->buf.data;

@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "payload/base64.h"
 #include "payload/json_inside.h"
-#include "payload/utf8.h"
 #include "payload/wire.h"
 
 struct emitter {

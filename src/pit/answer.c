@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What the program reads of an answer.
+#include "base/thread.h"
 #include "payload/json.h"
 #include "payload/reader.h"
 #include "pit/pit.h"
@@ -71,6 +72,7 @@ const char *snakepit_answer_json(snakepit_answer *answer)
 
 void snakepit_answer_free(snakepit_answer *answer)
 {
+    SP_UNCANCELLED;
     if (answer != NULL) {
         sp_pool_release(sp_call_of(answer));
     }

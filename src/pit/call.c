@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/thread.h"
 #include "payload/tensor.h"
 #include "payload/writer.h"
 #include "pit/pit.h"
@@ -161,6 +162,7 @@ snakepit_err snakepit_call(snakepit *pit,
                            const snakepit_call_options *options,
                            snakepit_answer **answer)
 {
+    SP_UNCANCELLED;
     struct sp_pit_order order = {.tool = tool, .args = args, .options = options};
     snakepit_err err;
     struct sp_call *call;
@@ -178,6 +180,7 @@ snakepit_err snakepit_call_json(snakepit *pit,
                                 const snakepit_call_options *options,
                                 snakepit_answer **answer)
 {
+    SP_UNCANCELLED;
     snakepit_message why = {0};
     if (json == NULL) {
         return snakepit_call(pit, tool, NULL, options, answer);
@@ -221,6 +224,7 @@ snakepit_err snakepit_submit(snakepit *pit,
                              void *user,
                              snakepit_call_id *call)
 {
+    SP_UNCANCELLED;
     snakepit_call_options room;
     snakepit_message why;
     snakepit_err err;
@@ -243,6 +247,7 @@ snakepit_err snakepit_submit(snakepit *pit,
 
 snakepit_err snakepit_cancel(snakepit *pit, snakepit_call_id call)
 {
+    SP_UNCANCELLED;
     size_t index = call & 0xfff;
     if (pit == NULL) {
         return SNAKEPIT_INVALID_ARGUMENT;
@@ -258,6 +263,7 @@ snakepit_err snakepit_tensor_new(snakepit *pit,
                                  snakepit_tensor *tensor,
                                  void **data)
 {
+    SP_UNCANCELLED;
     size_t bytes;
     struct sp_share *share;
     if (pit == NULL || tensor == NULL || data == NULL) {
@@ -282,6 +288,7 @@ snakepit_err snakepit_tensor_new(snakepit *pit,
 
 void snakepit_tensor_free(snakepit *pit, const snakepit_tensor *tensor)
 {
+    SP_UNCANCELLED;
     for (size_t i = 0; i < pit->count; i++) {
         struct sp_store *store = &pit->pools[i].pool->store;
         struct sp_share *share = sp_share_find(store, tensor->data);

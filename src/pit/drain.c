@@ -5,13 +5,13 @@
 // the workers to ring and sleeps.
 #include <errno.h>
 #include <sched.h>
-#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/thread.h"
 #include "pit/pit.h"
 #include "pool/question.h"
 
@@ -69,18 +69,6 @@ void sp_drain_doorbell(void *user, int fd, bool joins)
         pit->drain.epoll, joins ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, fd, &event);
 }
 
-static bool
-create_without_signals(pthread_t *thread, void *(*run)(void *), void *argument)
-{
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    int rc = pthread_create(thread, NULL, run, argument);
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return rc == 0;
-}
-
 // ---- Draining -----------------------------------------------------------------
 
 static size_t run_callbacks(struct sp_link *ended)
@@ -111,6 +99,7 @@ static _Thread_local bool hands_on;
 
 static void *answer_loop(void *argument)
 {
+    SP_UNCANCELLED;
     snakepit *pit = argument;
     struct sp_drain *drain = &pit->drain;
     pthread_mutex_lock(&drain->lock);
@@ -133,7 +122,7 @@ static size_t hand_on_questions(snakepit *pit)
     struct sp_drain *drain = &pit->drain;
     pthread_mutex_lock(&drain->lock);
     if (!drain->answering && !drain->stop) {
-        drain->answering = create_without_signals(&drain->answerer, answer_loop, pit);
+        drain->answering = sp_thread_start(&drain->answerer, answer_loop, pit) == 0;
     }
     bool answering = drain->answering;
     drain->asked = answering;
@@ -262,6 +251,7 @@ static size_t drain(snakepit *pit, uint32_t timeout_ms)
 
 static void *drain_loop(void *argument)
 {
+    SP_UNCANCELLED;
     snakepit *pit = argument;
     hands_on = true;
     while (!told_to_stop(&pit->drain)) {
@@ -279,7 +269,7 @@ snakepit_err sp_drain_ensure(snakepit *pit)
         err = SNAKEPIT_SHUTTING_DOWN;
     } else if (!drain->owned && !drain->running) {
         drain->stop = false;
-        drain->running = create_without_signals(&drain->thread, drain_loop, pit);
+        drain->running = sp_thread_start(&drain->thread, drain_loop, pit) == 0;
         err = drain->running ? SNAKEPIT_OK : SNAKEPIT_SYSTEM;
     }
     pthread_mutex_unlock(&drain->lock);
@@ -337,11 +327,13 @@ static bool take_over(struct sp_drain *drain)
 
 size_t snakepit_drain(snakepit *pit, uint32_t timeout_ms)
 {
+    SP_UNCANCELLED;
     return take_over(&pit->drain) ? drain(pit, timeout_ms) : 0;
 }
 
 snakepit_err snakepit_completion_fd(snakepit *pit, int *fd)
 {
+    SP_UNCANCELLED;
     if (!take_over(&pit->drain)) {
         return SNAKEPIT_INVALID_ARGUMENT;
     }

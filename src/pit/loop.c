@@ -2,10 +2,9 @@
 // The control plane's thread. It sleeps unless a worker does something or a timer is
 // due; the tick runs only while calls need somebody to watch their time. Once a second
 // it gives memory back that no call has needed since.
-#include <signal.h>
-
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/thread.h"
 #include "pit/pit.h"
 
 #define TICK_MS  10u
@@ -142,24 +141,13 @@ void sp_loop_stop(snakepit *pit)
 
 static void *run(void *argument)
 {
+    SP_UNCANCELLED;
     snakepit *pit = argument;
     for (size_t i = 0; i < pit->count; i++) {
         sp_supervisor_start(&pit->pools[i].supervisor);
     }
     (void)uv_run(&pit->loop, UV_RUN_DEFAULT);
     return NULL;
-}
-
-// The program's signals are not for our threads.
-static int create_without_signals(snakepit *pit)
-{
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    int rc = pthread_create(&pit->thread, NULL, run, pit);
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return rc;
 }
 
 snakepit_err sp_loop_start(snakepit *pit)
@@ -179,7 +167,7 @@ snakepit_err sp_loop_start(snakepit *pit)
     for (size_t i = 0; i < pit->count; i++) {
         pit->pools[i].supervisor.hooks = hooks;
     }
-    if (create_without_signals(pit) != 0) {
+    if (sp_thread_start(&pit->thread, run, pit) != 0) {
         close_own_handles(pit);
         (void)uv_run(&pit->loop, UV_RUN_DEFAULT);
         return SNAKEPIT_SYSTEM;

@@ -12,6 +12,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/thread.h"
 #include "ipc/futex.h"
 #include "pit/refuse.h"
 
@@ -26,35 +27,59 @@ static void write_to_program(void *user,
     pit->program_log(pit->program_log_user, (snakepit_log_level)level, event, line);
 }
 
-static void set_log(snakepit *pit, const snakepit_open_options *options)
+// The level that the variable asks for, or WARNING; `*wrong`: it names none.
+static enum sp_log_level level_of_variable(const char *wanted, bool *wrong)
+{
+    int level = wanted == NULL ? SP_LOG_WARNING : sp_log_level_of(wanted);
+    *wrong = level < 0;
+    return *wrong ? SP_LOG_WARNING : (enum sp_log_level)level;
+}
+
+// SYSTEM, NO_MEMORY.
+static snakepit_err set_log(snakepit *pit, const snakepit_open_options *options)
 {
     const char *wanted =
         getenv("SNAKEPIT_LOG"); // NOLINT(concurrency-mt-unsafe): read-only
-    int level = wanted == NULL ? -1 : sp_log_level_of(wanted);
-    pit->log.level = level < 0 ? SP_LOG_WARNING : (enum sp_log_level)level;
-    if (wanted != NULL && level < 0) {
+    bool wrong;
+    sp_log_fn *sink = NULL;
+    pit->log.level = level_of_variable(wanted, &wrong);
+    if (options != NULL && options->log != NULL) {
+        pit->program_log = options->log;
+        pit->program_log_user = options->log_user;
+        pit->log.level = (enum sp_log_level)options->log_level;
+        sink = write_to_program;
+        wrong = false;
+    }
+    if (pit->log.level >= SP_LOG_OFF) {
+        return SNAKEPIT_OK; // no line is ever made
+    }
+    snakepit_err err = sp_log_writer_open(sink, pit, &pit->log_writer);
+    pit->log.write = sp_log_writer_put;
+    pit->log.user = pit->log_writer;
+    if (err == SNAKEPIT_OK && wrong) {
+        char value[256];
         sp_log(&pit->log,
                SP_LOG_WARNING,
                "pit.unknown_log_level",
                "SNAKEPIT_LOG=%s expected=debug|info|warning|error|off",
-               wanted);
+               sp_log_value(wanted, value, sizeof value));
     }
-    if (options != NULL && options->log != NULL) {
-        pit->program_log = options->log;
-        pit->program_log_user = options->log_user;
-        pit->log.write = write_to_program;
-        pit->log.user = pit;
-        pit->log.level = (enum sp_log_level)options->log_level;
-    }
+    return err;
 }
 
-// After the log is set.
 static void set_events(snakepit *pit, const snakepit_open_options *options)
 {
     pit->events.log = &pit->log;
     if (options != NULL) {
         pit->events.event = options->event;
         pit->events.user = options->event_user;
+    }
+}
+
+void sp_pit_flush_log(const snakepit *pit)
+{
+    if (pit->log_writer != NULL) {
+        sp_log_writer_flush(pit->log_writer);
     }
 }
 
@@ -141,9 +166,10 @@ static snakepit_err open_pools(snakepit *pit)
     return SNAKEPIT_OK;
 }
 
-static snakepit_err open_parts(snakepit *pit)
+static snakepit_err open_parts(snakepit *pit, const snakepit_open_options *options)
 {
     snakepit_err err = sp_drain_init(&pit->drain);
+    err = err == SNAKEPIT_OK ? set_log(pit, options) : err;
     if (err != SNAKEPIT_OK) {
         return err;
     }
@@ -176,6 +202,7 @@ static void free_pit(snakepit *pit)
     sp_watcher_free(pit->watcher);
     sp_drain_fini(&pit->drain);
     sp_config_free(pit->config);
+    sp_log_writer_close(pit->log_writer);
     pit->magic = 0;
     sp_free(pit);
 }
@@ -249,12 +276,11 @@ static snakepit_err open_config(struct sp_config *config,
     made->drain.epoll = -1;
     made->drain.wake = -1;
     (void)sp_clock_ticks_per_us(); // measured here, not in the first call
-    set_log(made, options);
     set_events(made, options);
     set_session_ended(made, options);
     sp_pit_open_sessions(made);
     sp_host_tools_init(&made->tools, &made->hash_key);
-    err = open_parts(made);
+    err = open_parts(made, options);
     if (err != SNAKEPIT_OK) {
         explain_err(why, err);
         sp_sessions_close(&made->sessions);
@@ -271,6 +297,7 @@ snakepit_err snakepit_open_file(const char *path,
                                 snakepit **pit,
                                 snakepit_message *why)
 {
+    SP_UNCANCELLED;
     struct sp_config *config;
     if (path == NULL) {
         return sp_refuse(why,
@@ -287,6 +314,7 @@ snakepit_err snakepit_open_memory(const char *yaml,
                                   snakepit **pit,
                                   snakepit_message *why)
 {
+    SP_UNCANCELLED;
     struct sp_config *config;
     if (yaml == NULL) {
         return sp_refuse(why,
@@ -383,6 +411,7 @@ snakepit_err snakepit_await_ready(snakepit *pit,
                                   uint32_t timeout_ms,
                                   snakepit_message *why)
 {
+    SP_UNCANCELLED;
     uint64_t deadline = sp_clock_now() + timeout_ms * SP_NS_PER_MS;
     if (pit == NULL) {
         return sp_refuse(why, SNAKEPIT_INVALID_ARGUMENT, SP_NO_PIT);
@@ -435,6 +464,7 @@ static void await_pools(snakepit *pit, still_fn *still, uint64_t deadline)
 
 void snakepit_close(snakepit *pit, uint32_t grace_ms)
 {
+    SP_UNCANCELLED;
     if (pit == NULL) {
         return;
     }

@@ -12,6 +12,7 @@
 #include <snakepit/snakepit.h>
 
 #include "base/log.h"
+#include "base/log_writer.h"
 #include "config/config.h"
 #include "ipc/wait.h"
 #include "ipc/watcher.h"
@@ -49,7 +50,8 @@ struct sp_drain {
 struct snakepit {
     uint32_t magic;
     struct sp_log log;
-    snakepit_log_fn *program_log; // where `log` leads, or NULL
+    struct sp_log_writer *log_writer; // where `log` leads; NULL: there are no lines
+    snakepit_log_fn *program_log;     // where that leads, or NULL
     void *program_log_user;
     struct sp_config *config;
     struct sp_watcher *watcher; // NULL where the kernel cannot
@@ -119,6 +121,9 @@ void sp_drain_doorbell(void *user, int fd, bool joins);
 
 // The pool of that name (NULL: the default one), or NULL.
 struct sp_pool *sp_pit_pool(const snakepit *pit, const char *name);
+// Waits for a moment until the lines of the log so far have been written, for those who
+// write to stderr themselves.
+void sp_pit_flush_log(const snakepit *pit);
 
 // ---- question.c ---------------------------------------------------------------
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/thread.h"
 #include "payload/reader.h"
 #include "payload/writer.h"
 #include "pit/pit.h"
@@ -249,6 +250,7 @@ snakepit_err snakepit_tool_register(snakepit *pit,
                                     void *user,
                                     const snakepit_tool_options *options)
 {
+    SP_UNCANCELLED;
     snakepit_tool_options room;
     const char *wrong;
     options = sp_options_read(options, sizeof room, &room, &wrong);
@@ -268,6 +270,7 @@ snakepit_err snakepit_tool_register(snakepit *pit,
 snakepit_err
 snakepit_tool_unregister(snakepit *pit, const char *name, const char *session_id)
 {
+    SP_UNCANCELLED;
     struct sp_host_tool_spec spec;
     if (pit == NULL || read_place(name, session_id, &spec, NULL) != SNAKEPIT_OK) {
         return SNAKEPIT_INVALID_ARGUMENT;

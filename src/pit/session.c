@@ -6,6 +6,7 @@
 #include <sys/random.h>
 
 #include "base/clock.h"
+#include "base/thread.h"
 #include "ipc/layout.h"
 #include "payload/keys.h"
 #include "payload/writer.h"
@@ -104,6 +105,7 @@ snakepit_err snakepit_session_put(snakepit *pit,
                                   const snakepit_writer *value,
                                   uint32_t ttl_ms)
 {
+    SP_UNCANCELLED;
     struct sp_session_place place;
     snakepit_err err = check_place(pit, session_id, key, &place, NULL);
     if (err != SNAKEPIT_OK || value == NULL) {
@@ -157,6 +159,7 @@ snakepit_err snakepit_session_get(snakepit *pit,
                                   const char *key,
                                   snakepit_answer **answer)
 {
+    SP_UNCANCELLED;
     struct sp_session_place place;
     struct sp_buf body = {0};
     snakepit_message why;
@@ -177,6 +180,7 @@ snakepit_err snakepit_session_get(snakepit *pit,
 snakepit_err
 snakepit_session_delete(snakepit *pit, const char *session_id, const char *key)
 {
+    SP_UNCANCELLED;
     struct sp_session_place place;
     snakepit_err err = check_place(pit, session_id, key, &place, NULL);
     return err == SNAKEPIT_OK ? sp_sessions_delete(&pit->sessions, &place) : err;
@@ -185,6 +189,7 @@ snakepit_session_delete(snakepit *pit, const char *session_id, const char *key)
 snakepit_err
 snakepit_session_list(snakepit *pit, const char *session_id, snakepit_answer **answer)
 {
+    SP_UNCANCELLED;
     struct sp_slice session = {0};
     struct sp_buf body = {0};
     snakepit_message why;
@@ -209,6 +214,7 @@ snakepit_session_list(snakepit *pit, const char *session_id, snakepit_answer **a
 
 snakepit_err snakepit_session_close(snakepit *pit, const char *session_id)
 {
+    SP_UNCANCELLED;
     struct sp_slice session = {0};
     snakepit_err err = check_session(pit, session_id, &session, NULL);
     return err == SNAKEPIT_OK ? sp_sessions_end(&pit->sessions, session) : err;

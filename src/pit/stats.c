@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What there is, and how it does.
+#include "base/thread.h"
 #include "pit/pit.h"
 
 size_t snakepit_pool_count(const snakepit *pit)
@@ -35,6 +36,7 @@ static void fill_counters(const struct sp_pool_counters *counters,
 snakepit_err
 snakepit_pool_get_stats(snakepit *pit, const char *name, snakepit_pool_stats *stats)
 {
+    SP_UNCANCELLED;
     if (pit == NULL || stats == NULL) {
         return SNAKEPIT_INVALID_ARGUMENT;
     }
@@ -67,6 +69,7 @@ snakepit_err snakepit_pool_workers(snakepit *pit,
                                    size_t room,
                                    size_t *count)
 {
+    SP_UNCANCELLED;
     if (pit == NULL || count == NULL || (rows == NULL && room > 0)) {
         return SNAKEPIT_INVALID_ARGUMENT;
     }

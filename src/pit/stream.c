@@ -3,6 +3,7 @@
 #include "pool/stream.h"
 
 #include "base/check.h"
+#include "base/thread.h"
 #include "payload/json.h"
 #include "payload/reader.h"
 #include "pit/pit.h"
@@ -20,6 +21,7 @@ snakepit_err snakepit_stream_open(snakepit *pit,
                                   const snakepit_call_options *options,
                                   snakepit_stream **stream)
 {
+    SP_UNCANCELLED;
     struct sp_pit_order order = {.tool = tool, .args = args, .options = options};
     struct sp_stream *made;
     struct sp_call *refused;
@@ -49,6 +51,7 @@ static void point(const struct sp_stream *stream, snakepit_reader *reader)
 
 snakepit_err snakepit_stream_next(snakepit_stream *stream, snakepit_reader *chunk)
 {
+    SP_UNCANCELLED;
     if (stream == NULL) {
         return SNAKEPIT_INVALID_ARGUMENT;
     }
@@ -90,6 +93,7 @@ snakepit_answer *snakepit_stream_answer(const snakepit_stream *stream)
 
 void snakepit_stream_close(snakepit_stream *stream)
 {
+    SP_UNCANCELLED;
     sp_stream_close(stream == NULL ? NULL : stream_of(stream));
 }
 
@@ -102,6 +106,7 @@ snakepit_err snakepit_stream_each(snakepit *pit,
                                   void *user,
                                   snakepit_answer **answer)
 {
+    SP_UNCANCELLED;
     snakepit_stream *stream;
     snakepit_reader chunk;
     if (each == NULL) {

@@ -21,13 +21,14 @@ static bool is_wanted(const struct sp_supervisor *supervisor)
 
 static void give_up(struct sp_supervisor *supervisor, const char *because)
 {
+    char quoted[SP_LOG_LINE_MAX / 2];
     supervisor->template_given_up = true;
     sp_log(supervisor->log,
            SP_LOG_INFO,
            "template.unused",
-           "pool=%s because=\"%s\" workers=exec",
+           "pool=%s because=%s workers=exec",
            supervisor->pool_config->name,
-           because);
+           sp_log_quote(because, quoted, sizeof quoted));
 }
 
 // ---- Its life -----------------------------------------------------------------
@@ -53,18 +54,20 @@ static void note_death(struct sp_supervisor *supervisor,
     if (template->wanted_gone || supervisor->template_given_up) {
         return;
     }
+    const char *because =
+        template->reason[0] != 0 ? template->reason : "it ended by itself";
     if (!template->was_ready || ++supervisor->template_deaths >= DEATHS_MOST) {
-        give_up(supervisor,
-                template->reason[0] != 0 ? template->reason : "it ended by itself");
+        give_up(supervisor, because);
         return;
     }
+    char quoted[SP_LOG_LINE_MAX / 2];
     supervisor->template_at = sp_clock_now() + pause_ns(supervisor);
     sp_log(supervisor->log,
            SP_LOG_WARNING,
            "template.lost",
-           "pool=%s because=\"%s\"",
+           "pool=%s because=%s",
            supervisor->pool_config->name,
-           template->reason[0] != 0 ? template->reason : "it ended by itself");
+           sp_log_quote(because, quoted, sizeof quoted));
 }
 
 static void template_gone(void *user, struct sp_template *template)

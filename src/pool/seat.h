@@ -49,7 +49,8 @@ struct sp_seat {
     bool open;                 // takes calls
     bool violated;             // broke the protocol; is to be killed
     bool silent;               // did not come back to its question; is to be killed
-    bool condemned;            // has been reported for killing
+    const char *condemned;     // why it is to be killed; NULL: it is not
+    bool executed;             // and that was ordered; owner: the loop thread
     bool dead;                 // its rings mean nothing any more
     struct sp_link calls;      // placed, oldest first
     struct sp_link ties;       // of the sessions that are tied to it

@@ -219,14 +219,11 @@ static void settle_streams(struct sp_pool *pool, struct sp_after *after)
     }
 }
 
-static void condemn(const struct sp_pool *pool,
-                    struct sp_seat *seat,
-                    const struct sp_pool_orders *orders,
-                    const char *why)
+// The worker is to be killed, see execute().
+static void condemn(struct sp_seat *seat, const char *why)
 {
-    if (!seat->condemned) {
-        seat->condemned = true;
-        orders->kill(seat->worker, why, pool->state == SP_POOL_STOPPING);
+    if (seat->condemned == NULL) {
+        seat->condemned = why;
     }
 }
 
@@ -248,10 +245,7 @@ static void follow_up(struct sp_pool *pool,
         return;
     }
     if (turn->now - orphan->since >= pool->options.cancel_grace_ms * SP_NS_PER_MS) {
-        condemn(pool,
-                seat,
-                turn->orders,
-                "a call did not end in time and could not be cancelled");
+        condemn(seat, "a call did not end in time and could not be cancelled");
     }
 }
 
@@ -279,8 +273,7 @@ watch_passing(struct sp_pool *pool, struct sp_seat *seat, const struct turn *tur
     if (stuck != (seat->stuck_since != 0)) {
         sp_pool_set_stuck(pool, seat, stuck ? turn->now : 0);
     } else if (stuck && turn->now - seat->stuck_since >= grace) {
-        condemn(
-            pool, seat, turn->orders, "it did not take a call that was handed to it");
+        condemn(seat, "it did not take a call that was handed to it");
     }
 }
 
@@ -296,12 +289,25 @@ static void tick_seat(struct sp_pool *pool, struct sp_seat *seat, struct turn *t
     }
     watch_passing(pool, seat, turn);
     if (seat->violated) {
-        condemn(pool, seat, turn->orders, "it broke the protocol");
+        condemn(seat, "it broke the protocol");
     } else if (seat->silent) {
-        condemn(pool,
-                seat,
-                turn->orders,
+        condemn(seat,
                 "it did not go on when a call from within a host's tool had ended");
+    }
+}
+
+// Without the lock, for a kill and its line of log take their time. Seats come and go
+// on this thread only.
+static void
+execute(struct sp_pool *pool, const struct sp_pool_orders *orders, bool closing)
+{
+    for (struct sp_link *link = pool->seats.next; link != &pool->seats;
+         link = link->next) {
+        struct sp_seat *seat = SP_ENTRY(link, struct sp_seat, member);
+        if (seat->condemned != NULL && !seat->executed) {
+            seat->executed = true;
+            orders->kill(seat->worker, seat->condemned, closing);
+        }
     }
 }
 
@@ -329,6 +335,8 @@ bool sp_pool_tick(struct sp_pool *pool,
     if (!sp_list_empty(&pool->ended) || !sp_list_empty(&pool->questions)) {
         pool->hooks.ended(pool->hooks.user);
     }
+    bool closing = pool->state == SP_POOL_STOPPING;
     sp_pool_unlock(pool, &after);
+    execute(pool, orders, closing);
     return again;
 }

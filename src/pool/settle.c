@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "payload/reader.h"
 #include "payload/wire.h"
 #include "pool/question.h"
@@ -420,7 +421,8 @@ void sp_pool_set_asleep(struct sp_pool *pool, bool asleep)
 
 // ---- After the lock -----------------------------------------------------------
 
-// A text of the fault, copied and cut; the worker's bytes are not terminated.
+// A text of the fault, copied, cut, and fit for a terminal; the worker's bytes are not
+// terminated.
 static bool fault_text(const snakepit_reader *map, const char *key, struct sp_buf *text)
 {
     snakepit_reader at;
@@ -432,8 +434,11 @@ static bool fault_text(const snakepit_reader *map, const char *key, struct sp_bu
     }
     size_t size =
         value.as.text.size < SP_FAULT_TEXT_MAX ? value.as.text.size : SP_FAULT_TEXT_MAX;
-    return sp_buf_append(text, value.as.text.data, size) == SNAKEPIT_OK &&
-           sp_buf_append(text, "", 1) == SNAKEPIT_OK;
+    if (sp_buf_append(text, value.as.text.data, size) != SNAKEPIT_OK) {
+        return false;
+    }
+    sp_text_clean((char *)text->data, size, SP_TEXT_BLOCK);
+    return sp_buf_append(text, "", 1) == SNAKEPIT_OK;
 }
 
 static bool err_can_be_a_tools(int64_t number)

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "worker/event.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "payload/json.h"
 
 #define LOG_NAME 270u // bytes of a name in a line of the log
-#define LOG_TEXT 600u // bytes of a map there
+#define LOG_TEXT 600u // bytes of a map as JSON there
 
 // ---- Reading ------------------------------------------------------------------
 
@@ -75,27 +76,39 @@ bool sp_event_sink_wants(const struct sp_event_sink *sink)
     return sink->event != NULL || sink->log->level <= SP_LOG_INFO;
 }
 
-// The map as JSON, cut between two characters; without memory for it, nothing.
-static const char *as_json(snakepit_reader map, struct sp_buf *json)
+// JSON without a blank or '=' in its texts, so that none can pass for a field of the
+// line; cut to fit.
+static void write_word(const char *json, char room[LOG_TEXT])
 {
-    if (sp_json_write(&map, json) != SNAKEPIT_OK) {
-        return "";
+    size_t at = 0;
+    for (; *json != 0 && at + sizeof "\\u0020" <= LOG_TEXT; json++) {
+        if (*json == ' ' || *json == '=') {
+            at += (size_t)snprintf(room + at, LOG_TEXT - at, "\\u%04x", *json);
+        } else {
+            room[at++] = *json;
+        }
     }
-    size_t size = json->size < LOG_TEXT ? json->size : LOG_TEXT;
-    while (size < json->size && (json->data[size] & 0xc0) == 0x80) {
-        size--;
-    }
-    json->data[size] = 0;
-    return (const char *)json->data;
+    room[at] = 0;
+}
+
+// The map as JSON; without memory for it, nothing.
+static const char *as_json(snakepit_reader map, char room[LOG_TEXT])
+{
+    struct sp_buf json = {0};
+    bool made = sp_json_write(&map, &json) == SNAKEPIT_OK &&
+                sp_buf_append(&json, "", 1) == SNAKEPIT_OK;
+    write_word(made ? (const char *)json.data : "", room);
+    sp_buf_fini(&json);
+    return room;
 }
 
 static void write_to_log(const struct sp_log *log, const snakepit_event *event)
 {
-    struct sp_buf measurements = {0};
-    struct sp_buf metadata = {0};
     char name[LOG_NAME];
     char session[LOG_NAME];
     char correlation[LOG_NAME];
+    char measurements[LOG_TEXT];
+    char metadata[LOG_TEXT];
     sp_log(log,
            SP_LOG_INFO,
            "worker.event",
@@ -108,10 +121,8 @@ static void write_to_log(const struct sp_log *log, const snakepit_event *event)
            sp_log_quote(event->session_id, session, sizeof session),
            sp_log_quote(event->correlation_id, correlation, sizeof correlation),
            (unsigned long long)event->dropped,
-           as_json(event->measurements, &measurements),
-           as_json(event->metadata, &metadata));
-    sp_buf_fini(&measurements);
-    sp_buf_fini(&metadata);
+           as_json(event->measurements, measurements),
+           as_json(event->metadata, metadata));
 }
 
 void sp_event_tell(const struct sp_event_sink *sink, const snakepit_event *event)

@@ -1,7 +1,4 @@
 // SPDX-License-Identifier: MIT
-// Bytes that are no text are logged as '?', so that no worker can put control codes
-// into a log. The C1 codes, U+0080 to U+009F, count among them: to a terminal U+009B is
-// what ESC [ is.
 #include "worker/output.h"
 
 #include <errno.h>
@@ -10,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/text.h"
 
 #define READ_MOST (1u << 20)
 #define TURN_NS   (5 * SP_NS_PER_MS)
@@ -57,51 +55,11 @@ static void keep_in_tail(struct sp_output *output, const char *text, size_t size
     output->tail[output->tail_size] = 0;
 }
 
-// Bytes of the character that a byte begins in UTF-8; 0 if it begins none.
-static size_t size_of_character(unsigned char lead)
-{
-    size_t longer = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-    return lead < 0x80 ? 1 : lead < 0xc2 || lead > 0xf4 ? 0 : longer;
-}
-
-// Bytes of the character at `at`, of which `left` are there; 0 if they are none, or
-// one that no line of a log may have.
-static size_t size_of_text(const unsigned char *at, size_t left)
-{
-    size_t size = size_of_character(at[0]);
-    if (size == 1) {
-        return (at[0] < 0x20 && at[0] != '\t') || at[0] == 0x7f ? 0 : 1;
-    }
-    if (size > left || (at[0] == 0xc2 && at[1] < 0xa0)) {
-        return 0;
-    }
-    for (size_t i = 1; i < size; i++) {
-        if ((at[i] & 0xc0) != 0x80) {
-            return 0;
-        }
-    }
-    return size;
-}
-
-// Looked at as a whole, since a character may come in two reads.
-static void clean(char *line, size_t size)
-{
-    unsigned char *at = (unsigned char *)line;
-    while (size > 0) {
-        size_t text = size_of_text(at, size);
-        if (text == 0) {
-            *at = '?';
-            text = 1;
-        }
-        at += text;
-        size -= text;
-    }
-}
-
 static void end_line(struct sp_output *output)
 {
     output->partial[output->partial_size] = 0;
-    clean(output->partial, output->partial_size);
+    // As a whole, since a character may come in two reads.
+    sp_text_clean(output->partial, output->partial_size, SP_TEXT_BLOCK);
     keep_in_tail(output, output->partial, output->partial_size);
     output->line(output->user, output->partial);
     output->partial_size = 0;

@@ -11,6 +11,8 @@
 #define SP_LINE_MAX \
     3584u // bytes of one line, which a log holds; a longer one is cut into several
 #define SP_TAIL_MAX 8192u // bytes of last lines
+#define SP_QUOTED_MAX \
+    (SP_LINE_MAX + 128u) // room for a line in quotes; one that is full of them is cut
 
 // Told each line, without its end. The lock of the output is held.
 typedef void sp_output_line_fn(void *user, const char *line);

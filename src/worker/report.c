@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// Every text is cut to the room there is; nothing is allocated.
+// Every text is cut to the room there is, and fit for a log; nothing is allocated.
 #include "worker/report.h"
 
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "payload/reader.h"
 
 static void
@@ -17,6 +18,17 @@ read_text(const snakepit_reader *map, const char *key, char *room, size_t size)
         snakepit_reader_next(&at, &value) == SNAKEPIT_OK &&
         value.kind == SNAKEPIT_TEXT) {
         (void)snprintf(room, size, "%.*s", (int)value.as.text.size, value.as.text.data);
+    }
+}
+
+// A text of one line that is logged as one word.
+static void
+read_word(const snakepit_reader *map, const char *key, char *room, size_t size)
+{
+    read_text(map, key, room, size);
+    sp_text_clean(room, strlen(room), SP_TEXT_LINE);
+    for (char *at = room; (at = strpbrk(at, " \"\\=")) != NULL;) {
+        *at = '?';
     }
 }
 
@@ -40,8 +52,8 @@ void sp_worker_read_info(struct sp_worker_info *info, const uint8_t *body, size_
     info->free_threaded = read_flag(&map, "free_threaded", false);
     info->thread_safe = read_flag(&map, "thread_safe", true);
     info->undeclared = !read_flag(&map, "thread_safe", false) && info->thread_safe;
-    read_text(&map, "python", info->python, sizeof info->python);
-    read_text(&map, "adapter", info->adapter, sizeof info->adapter);
+    read_word(&map, "python", info->python, sizeof info->python);
+    read_word(&map, "adapter", info->adapter, sizeof info->adapter);
 }
 
 void sp_worker_read_failure(char *room,
@@ -63,4 +75,5 @@ void sp_worker_read_failure(char *room,
     }
     const char *between = end == 0 ? "" : "\n";
     (void)snprintf(room, room_size, "%s: %s%s%s", type, message, between, traceback);
+    sp_text_clean(room, strlen(room), SP_TEXT_BLOCK);
 }

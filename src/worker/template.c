@@ -265,12 +265,13 @@ static void on_channel(uv_poll_t *poll, int status, int events)
 
 static void log_line(struct sp_template *template, const char *event, const char *line)
 {
+    char quoted[SP_QUOTED_MAX];
     sp_log(template->options.log,
            SP_LOG_INFO,
            event,
-           "pool=%s line=\"%s\"",
+           "pool=%s line=%s",
            template->options.pool,
-           line);
+           sp_log_quote(line, quoted, sizeof quoted));
 }
 
 static void log_output(void *user, const char *line)

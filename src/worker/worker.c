@@ -414,13 +414,14 @@ static void on_channel(uv_poll_t *poll, int status, int events)
 
 static void log_line(struct sp_worker *worker, const char *event, const char *line)
 {
+    char quoted[SP_QUOTED_MAX];
     sp_log(worker->options.log,
            SP_LOG_INFO,
            event,
-           "pool=%s worker=%llu line=\"%s\"",
+           "pool=%s worker=%llu line=%s",
            worker->options.pool,
            (unsigned long long)worker->options.id,
-           line);
+           sp_log_quote(line, quoted, sizeof quoted));
 }
 
 static void log_output(void *user, const char *line)

@@ -35,6 +35,19 @@ def test_call_prints_the_result_as_one_line(config):
     assert json.loads(result.stdout) == {"a": [1, 2.5, None, True, "é"]}
 
 
+def test_a_result_moves_no_terminal(config):
+    text = "a\x1b\x7f\x9b\u2028\u202e\U000e0041z"
+    result = call(config, "echo", json.dumps({"a": text}))
+    assert json.loads(result.stdout) == {"a": text}
+    assert result.stdout.isascii()
+
+
+def test_a_fault_moves_no_terminal(config):
+    result = call(config, "fail", json.dumps({"message": "a\x1b[2J\x9b\u202ez"}))
+    assert "ValueError: a?[2J?????z" in result.stderr
+    assert not set("\x1b\x9b\u202e") & set(result.stderr)
+
+
 def test_call_without_arguments_passes_none(config):
     assert json.loads(call(config, "echo").stdout) == {}
 

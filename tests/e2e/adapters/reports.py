@@ -36,6 +36,10 @@ class Reports(ThreadSafeAdapter):
         telemetry.emit(name, {"number": number}, VALUES, correlation_id="c-1")
 
     @tool
+    def emit(self, name: str, measurements: dict, metadata: dict) -> None:
+        telemetry.emit(name, measurements, metadata)
+
+    @tool
     def many(self, count: int, bytes: int = 0) -> None:
         for index in range(count):
             telemetry.emit("report.many", {"index": index}, {"fill": "x" * bytes})

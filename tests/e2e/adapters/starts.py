@@ -23,7 +23,7 @@ class Constructor(BaseAdapter):
 
 class Initialize(BaseAdapter):
     def initialize(self):
-        raise ValueError("initialize says no")
+        raise ValueError(self.config.get("words", "initialize says no"))
 
     @tool
     def ping(self):

@@ -30,9 +30,10 @@ class Host:
         before: Callable[[], None] | None = None,
         setup: dict[str, Any] | None = None,
         top: dict[str, Any] | None = None,
+        stderr: int | None = None,
     ) -> None:
         """`prefix` goes before the command, `before` runs after the fork, and `setup`
-        is done by the host before it opens the pit.
+        is done by the host before it opens the pit. `stderr`: a descriptor to write to.
         """
         self.errors = tempfile.TemporaryFile()  # noqa: SIM115
         first = {"config": {**(top or {}), "pools": list(pools)}, "setup": setup or {}}
@@ -41,7 +42,7 @@ class Host:
             cwd=E2E,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=self.errors,
+            stderr=self.errors if stderr is None else stderr,
             preexec_fn=before,
         )
         self.process = Process.of(self.popen.pid)

@@ -22,6 +22,8 @@ def set_up(wanted: dict[str, Any]) -> None:
     """Limits and habits of this process, before it opens the pit."""
     if wanted.get("ignore_sigchld"):
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    if wanted.get("default_sigpipe"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it
     for name, value in wanted.get("limits", {}).items():
         resource.setrlimit(getattr(resource, name), (value, value))
     if "user" in wanted:

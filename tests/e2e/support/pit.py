@@ -145,11 +145,13 @@ class Pit:
         *pools: dict,
         text: str | None = None,
         listens: bool | None = False,
+        logs: bool = True,
         **top: Any,
     ) -> Pit:
         """Opens pools that are given as dicts, or YAML text.
 
-        `listens` to events; None: neither that nor more of a log than warnings.
+        `listens` to events; None: neither that nor more of a log than warnings. Without
+        `logs` lines go where the library puts them by itself.
         """
         yaml = (text or json.dumps({**top, "pools": list(pools)})).encode()
         return cls._open(
@@ -157,6 +159,7 @@ class Pit:
                 yaml, len(yaml), options, pit, why
             ),
             listens,
+            logs,
         )
 
     @classmethod
@@ -169,7 +172,12 @@ class Pit:
         )
 
     @classmethod
-    def _open(cls, function: Callable[..., int], listens: bool | None = False) -> Pit:
+    def _open(
+        cls,
+        function: Callable[..., int],
+        listens: bool | None = False,
+        logs: bool = True,
+    ) -> Pit:
         lines: list[Line] = []
 
         def log(_user: Any, level: int, event: bytes, line: bytes) -> None:
@@ -190,7 +198,7 @@ class Pit:
 
         options = raw.OpenOptions(
             size=ctypes.sizeof(raw.OpenOptions),
-            log=raw.LogFunction(log),
+            log=raw.LogFunction(log) if logs else raw.LogFunction(),
             log_level=LEVELS.index("warning" if listens is None else "info"),
             session_ended=raw.EndedFunction(session_ended),
             event=raw.EventFunction(event) if listens else raw.EventFunction(),

@@ -6,7 +6,6 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -60,7 +59,41 @@ static void a_value_cannot_begin_another_line(void **state)
     struct heard heard = {0};
     struct sp_log log = {hear, &heard, SP_LOG_DEBUG};
     sp_log(&log, SP_LOG_ERROR, "a", "b=%s", "1\nworker.exit c=2\r\x1b[2J");
-    assert_null(strpbrk(heard.line, "\n\r\x1b"));
+    assert_string_equal(heard.line, "a b=1 worker.exit c=2 ?[2J");
+}
+
+static void a_cut_character_is_none(void **state)
+{
+    (void)state;
+    struct heard heard = {0};
+    struct sp_log log = {hear, &heard, SP_LOG_DEBUG};
+    sp_log(&log, SP_LOG_ERROR, "a", "%04027d\u4e16", 7);
+    assert_int_equal(strlen(heard.line), 4031);
+    assert_string_equal(heard.line + 4028, "7??");
+}
+
+static void a_value_cannot_add_a_field(void **state)
+{
+    (void)state;
+    struct heard heard = {0};
+    struct sp_log log = {hear, &heard, SP_LOG_DEBUG};
+    char room[64];
+    const char *forged = "x\" pool=other line=\"y\\";
+    sp_log(&log, SP_LOG_INFO, "a", "b=%s", sp_log_quote(forged, room, sizeof room));
+    assert_string_equal(heard.line, "a b=\"x\\\" pool=other line=\\\"y\\\\\"");
+    sp_log(&log, SP_LOG_INFO, "a", "b=%s", sp_log_value(forged, room, sizeof room));
+    assert_string_equal(heard.line, "a b=\"x\\\" pool=other line=\\\"y\\\\\"");
+}
+
+static void a_value_of_one_word_needs_no_quotes(void **state)
+{
+    (void)state;
+    char room[32];
+    assert_string_equal(sp_log_value("shop.Orders", room, sizeof room), "shop.Orders");
+    assert_string_equal(sp_log_value("a b", room, sizeof room), "\"a b\"");
+    assert_string_equal(sp_log_value("a=b", room, sizeof room), "\"a=b\"");
+    assert_string_equal(sp_log_value("", room, sizeof room), "\"\"");
+    assert_string_equal(sp_log_value("\u00e9", room, sizeof room), "\"\u00e9\"");
 }
 
 static void a_line_too_long_is_cut(void **state)
@@ -72,45 +105,12 @@ static void a_line_too_long_is_cut(void **state)
     assert_int_equal(strlen(heard.line), 4031);
 }
 
-// Runs sp_log() with stderr in a pipe and gives what came out.
-static void capture(const char *value, char *out, size_t room)
-{
-    int ends[2];
-    assert_int_equal(pipe(ends), 0);
-    int kept = dup(STDERR_FILENO);
-    dup2(ends[1], STDERR_FILENO);
-    struct sp_log log = {NULL, NULL, SP_LOG_DEBUG};
-    sp_log(&log, SP_LOG_WARNING, "worker.exit", "pool=%s", value);
-    dup2(kept, STDERR_FILENO);
-    close(kept);
-    close(ends[1]);
-    ssize_t got = read(ends[0], out, room - 1);
-    close(ends[0]);
-    assert_true(got > 0);
-    out[got] = '\0';
-}
-
-static void without_a_receiver_lines_go_to_stderr_with_level_and_time(void **state)
-{
-    (void)state;
-    char out[4096];
-    capture("text", out, sizeof(out));
-    assert_string_equal(out + 12, " WARN worker.exit pool=text\n");
-    int hour;
-    int minute;
-    int second;
-    int milli;
-    assert_int_equal(sscanf(out, "%2d:%2d:%2d.%3d", &hour, &minute, &second, &milli),
-                     4);
-}
-
 static void quote_escapes_and_cuts(void **state)
 {
     (void)state;
     char room[16];
     assert_string_equal(sp_log_quote("a \"b\"\\", room, sizeof(room)),
                         "\"a \\\"b\\\"\\\\\"");
-    assert_string_equal(sp_log_quote("a\nb", room, sizeof(room)), "\"a b\"");
     assert_string_equal(sp_log_quote("", room, 4), "\"\"");
     for (size_t size = 4; size <= sizeof(room); size++) {
         memset(room, 'x', sizeof(room));
@@ -141,7 +141,9 @@ int main(void)
         cmocka_unit_test(lines_below_the_level_are_not_made),
         cmocka_unit_test(a_value_cannot_begin_another_line),
         cmocka_unit_test(a_line_too_long_is_cut),
-        cmocka_unit_test(without_a_receiver_lines_go_to_stderr_with_level_and_time),
+        cmocka_unit_test(a_cut_character_is_none),
+        cmocka_unit_test(a_value_cannot_add_a_field),
+        cmocka_unit_test(a_value_of_one_word_needs_no_quotes),
         cmocka_unit_test(quote_escapes_and_cuts),
         cmocka_unit_test(levels_have_names),
     };

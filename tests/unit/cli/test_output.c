@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "cli/help.h"
+#include "cli/json.h"
 #include "cli/report.h"
 
 // A run whose standard error is memory.
@@ -175,9 +176,63 @@ static void a_fault_as_json_is_one_object_whatever_the_text(void **state)
     free(text);
 }
 
+static char *printed(const char *json)
+{
+    char *text = NULL;
+    size_t size = 0;
+    struct sp_cli cli = {.out = open_memstream(&text, &size)};
+    assert_non_null(cli.out);
+    sp_cli_print_json_text(&cli, json, strlen(json));
+    fclose(cli.out);
+    return text;
+}
+
+static void json_is_printed_so_that_a_terminal_does_nothing(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *json;
+        const char *line;
+    } rows[] = {
+        {"{\"a\":[1,\"\u00e9\u4e16\"]}", "{\"a\":[1,\"\u00e9\u4e16\"]}\n"},
+        {"\"\x7f|\xc2\x9b|\u202e|\u2028\"", "\"\\u007f|\\u009b|\\u202e|\\u2028\"\n"},
+        {"\"\U000e0041\"", "\"\\udb40\\udc41\"\n"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char *line = printed(rows[i].json);
+        assert_string_equal(line, rows[i].line);
+        free(line);
+    }
+}
+
+static void a_fault_is_printed_so_that_a_terminal_does_nothing(void **state)
+{
+    (void)state;
+    struct run run;
+    run_init(&run, fopen("/dev/null", "w"));
+    const snakepit_fault fault = {.err = SNAKEPIT_TOOL_FAILED,
+                                  .message = "a\x1b[2J",
+                                  .type = "E\xc2\x9b",
+                                  .traceback = "line 1\n\u202eline 2\n",
+                                  .stage = "running",
+                                  .cause = "",
+                                  .last_output = "\x1b]0;x\a\n",
+                                  .arguments = "\u2028"};
+    (void)sp_cli_report_fault(&run.cli, &fault, false);
+    fflush(run.cli.err);
+    assert_string_equal(run.complaint,
+                        "snakepit: TOOL_FAILED: E??: a?[2J\n"
+                        "line 1\n???line 2\n"
+                        "called with: ???\n"
+                        "its last output:\n?]0;x?\n");
+    run_fini(&run);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(json_is_printed_so_that_a_terminal_does_nothing),
+        cmocka_unit_test(a_fault_is_printed_so_that_a_terminal_does_nothing),
         cmocka_unit_test(a_reader_who_went_away_is_no_error),
         cmocka_unit_test(a_full_disk_is_one),
         cmocka_unit_test(the_first_reason_is_the_one_that_is_told),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // UTF-8, one character at a time.
-#ifndef PAYLOAD_UTF8_H
-#define PAYLOAD_UTF8_H
+#ifndef BASE_UTF8_H
+#define BASE_UTF8_H
 
 #include <stdbool.h>
 #include <stddef.h>
