@@ -18,6 +18,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/descriptor.h"
 
 #define FIRST_FD 10 // our ends stay above the numbers that the child gives to its own
 
@@ -29,35 +30,24 @@ struct pipes {
     int words[2];
 };
 
-static void close_end(int *fd)
-{
-    if (*fd >= 0) {
-        close(*fd);
-    }
-    *fd = -1;
-}
-
 static void close_pipes(struct pipes *pipes)
 {
     for (int i = 0; i < 2; i++) {
-        close_end(&pipes->reply[i]);
-        close_end(&pipes->words[i]);
+        sp_descriptor_close(&pipes->reply[i]);
+        sp_descriptor_close(&pipes->words[i]);
     }
 }
 
 static bool open_pipe(int ends[2])
 {
-    int low[2];
-    if (pipe2(low, O_CLOEXEC) != 0) {
+    int made[2];
+    if (pipe2(made, O_CLOEXEC) != 0) {
         return false;
     }
-    for (int i = 0; i < 2; i++) {
-        ends[i] = fcntl(low[i], F_DUPFD_CLOEXEC, FIRST_FD);
-    }
-    int saved = errno;
-    close(low[0]);
-    close(low[1]);
-    errno = saved;
+    ends[0] = sp_descriptor_keep_above(made[0], FIRST_FD);
+    int reason = errno;
+    ends[1] = sp_descriptor_keep_above(made[1], FIRST_FD);
+    errno = ends[0] < 0 ? reason : errno;
     return ends[0] >= 0 && ends[1] >= 0;
 }
 
@@ -139,7 +129,7 @@ static snakepit_err read_end(int *fd, bool is_reply, struct sp_child_result *res
         return SNAKEPIT_OK;
     }
     if (got <= 0 || result->reply.size > SP_CHILD_REPLY_MAX) {
-        close_end(fd);
+        sp_descriptor_close(fd);
         return SNAKEPIT_OK;
     }
     chunk[got] = '\0';
@@ -195,7 +185,8 @@ static void hear_rest(struct pipes *pipes, struct sp_child_result *result)
 // so that its number still names its group.
 static snakepit_err await_exit(pid_t pid, uint64_t deadline)
 {
-    struct pollfd process = {.fd = pidfd_open(pid, 0), .events = POLLIN};
+    struct pollfd process = {.fd = sp_descriptor_keep(pidfd_open(pid, 0)),
+                             .events = POLLIN};
     if (process.fd < 0) {
         // An old kernel or a seccomp filter. The reply is there; only the status is
         // lost, because the child is now killed instead.
@@ -205,7 +196,7 @@ static snakepit_err await_exit(pid_t pid, uint64_t deadline)
     while (ready <= 0 && remaining_ms(deadline) != 0) {
         ready = poll(&process, 1, remaining_ms(deadline));
     }
-    close(process.fd);
+    sp_descriptor_close(&process.fd);
     return ready > 0 ? SNAKEPIT_OK : SNAKEPIT_DEADLINE_EXCEEDED;
 }
 
@@ -228,8 +219,8 @@ sp_child_run(char *const argv[], uint64_t deadline, struct sp_child_result *resu
     *result = (struct sp_child_result){.status = -1};
     int err = open_pipe(pipes.reply) && open_pipe(pipes.words) ? 0 : errno;
     err = err != 0 ? err : spawn(argv, &pipes, &pid);
-    close_end(&pipes.reply[1]);
-    close_end(&pipes.words[1]);
+    sp_descriptor_close(&pipes.reply[1]);
+    sp_descriptor_close(&pipes.words[1]);
     if (err != 0) {
         close_pipes(&pipes);
         errno = err;

@@ -4,10 +4,10 @@
 #include "ipc/port.h"
 
 #include <sys/eventfd.h>
-#include <unistd.h>
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/descriptor.h"
 #include "base/memory.h"
 #include "ipc/futex.h"
 #include "ipc/ring.h"
@@ -27,7 +27,7 @@ static snakepit_err open_segments(struct sp_port *port,
         sp_segment_hide(&port->results);
     }
     if (err == SNAKEPIT_OK) {
-        port->doorbell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        port->doorbell = sp_descriptor_keep(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
         err = port->doorbell < 0 ? SNAKEPIT_SYSTEM : SNAKEPIT_OK;
     }
     return err;
@@ -73,9 +73,7 @@ void sp_port_unref(struct sp_port *port)
     }
     sp_segment_fini(&port->results);
     sp_segment_fini(&port->control);
-    if (port->doorbell >= 0) {
-        close(port->doorbell);
-    }
+    sp_descriptor_close(&port->doorbell);
     sp_free(port->slots);
     sp_free(port->free_slots);
     sp_free(port);

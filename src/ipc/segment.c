@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
+
 #define SIZE_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
 static snakepit_err map(struct sp_segment *segment, int fd, bool writable)
@@ -28,7 +30,8 @@ snakepit_err sp_segment_create(struct sp_segment *segment,
                                bool writable)
 {
     *segment = (struct sp_segment){.fd = -1, .size = size};
-    segment->fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    segment->fd =
+        sp_descriptor_keep(memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
     if (segment->fd < 0 || ftruncate(segment->fd, (off_t)size) != 0 ||
         fcntl(segment->fd, F_ADD_SEALS, SIZE_SEALS) != 0 ||
         map(segment, segment->fd, writable) != SNAKEPIT_OK) {
@@ -57,7 +60,7 @@ snakepit_err sp_segment_read_only_fd(const struct sp_segment *segment, int *fd)
 {
     char path[32];
     (void)snprintf(path, sizeof path, "/proc/self/fd/%d", segment->fd);
-    int opened = open(path, O_RDONLY | O_CLOEXEC);
+    int opened = sp_descriptor_keep(open(path, O_RDONLY | O_CLOEXEC));
     if (opened < 0) {
         return SNAKEPIT_SYSTEM;
     }
@@ -72,10 +75,7 @@ void sp_segment_hide(const struct sp_segment *segment)
 
 void sp_segment_close_fd(struct sp_segment *segment)
 {
-    if (segment->fd >= 0) {
-        close(segment->fd);
-        segment->fd = -1;
-    }
+    sp_descriptor_close(&segment->fd);
 }
 
 void sp_segment_fini(struct sp_segment *segment)

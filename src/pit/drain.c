@@ -11,6 +11,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/descriptor.h"
 #include "base/thread.h"
 #include "pit/pit.h"
 #include "pool/question.h"
@@ -22,8 +23,8 @@ snakepit_err sp_drain_init(struct sp_drain *drain)
 {
     SP_CHECK(pthread_mutex_init(&drain->lock, NULL) == 0);
     SP_CHECK(pthread_cond_init(&drain->news, NULL) == 0);
-    drain->epoll = epoll_create1(EPOLL_CLOEXEC);
-    drain->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    drain->epoll = sp_descriptor_keep(epoll_create1(EPOLL_CLOEXEC));
+    drain->wake = sp_descriptor_keep(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     struct epoll_event event = {.events = EPOLLIN | EPOLLET};
     if (drain->epoll < 0 || drain->wake < 0 ||
         epoll_ctl(drain->epoll, EPOLL_CTL_ADD, drain->wake, &event) != 0) {
@@ -34,12 +35,8 @@ snakepit_err sp_drain_init(struct sp_drain *drain)
 
 void sp_drain_fini(struct sp_drain *drain)
 {
-    if (drain->epoll >= 0) {
-        close(drain->epoll);
-    }
-    if (drain->wake >= 0) {
-        close(drain->wake);
-    }
+    sp_descriptor_close(&drain->epoll);
+    sp_descriptor_close(&drain->wake);
     pthread_cond_destroy(&drain->news);
     pthread_mutex_destroy(&drain->lock);
 }

@@ -23,57 +23,57 @@ static bool tick_all(snakepit *pit)
     return again;
 }
 
-static void on_tick(uv_timer_t *timer)
+static void on_tick(struct sp_timer *timer)
 {
-    snakepit *pit = timer->data;
+    snakepit *pit = timer->user;
     uint64_t now = sp_clock_now();
     if (tick_all(pit)) {
         pit->quiet_since = now;
     } else if (now - pit->quiet_since >= QUIET_NS) {
-        uv_timer_stop(timer);
+        sp_timer_stop(timer);
         atomic_store(&pit->ticking, false);
         // Whoever asked just before the flag fell was not heard.
         if (tick_all(pit)) {
-            sp_loop_attention(pit);
+            sp_pit_attention(pit);
         }
     }
 }
 
-void sp_loop_attention(void *user)
+void sp_pit_attention(void *user)
 {
     snakepit *pit = user;
     if (!atomic_load_explicit(&pit->ticking, memory_order_seq_cst) &&
         !atomic_exchange(&pit->ticking, true)) {
-        (void)uv_async_send(&pit->attention);
+        sp_loop_wake(&pit->loop);
     }
 }
 
 // ---- Sessions -----------------------------------------------------------------
 
-void sp_loop_watch_sessions(void *user)
+void sp_pit_watch_sessions(void *user)
 {
     snakepit *pit = user;
-    (void)uv_async_send(&pit->attention);
+    sp_loop_wake(&pit->loop);
 }
 
-static void on_sweep(uv_timer_t *timer)
+static void on_sweep(struct sp_timer *timer)
 {
-    snakepit *pit = timer->data;
+    snakepit *pit = timer->user;
     uint64_t next = sp_sessions_sweep(&pit->sessions);
     if (next != SP_NEVER) {
         // After it, not just before it: the coarse clock is up to a tick late.
         uint64_t now = sp_clock_now();
         uint64_t ms = next > now ? (next - now) / SP_NS_PER_MS : 0;
-        (void)uv_timer_start(timer, on_sweep, ms + TICK_MS, 0);
+        sp_timer_start(&pit->loop, timer, on_sweep, ms + TICK_MS, 0);
     }
 }
 
 // ---- Memory -------------------------------------------------------------------
 
 // The workers do the same at each heartbeat, for what they have answered.
-static void on_tidy(uv_timer_t *timer)
+static void on_tidy(struct sp_timer *timer)
 {
-    snakepit *pit = timer->data;
+    snakepit *pit = timer->user;
     for (size_t i = 0; i < pit->count; i++) {
         sp_arena_tidy(&pit->pools[i].pool->store.arena);
     }
@@ -81,20 +81,11 @@ static void on_tidy(uv_timer_t *timer)
 
 // ---- Stop ---------------------------------------------------------------------
 
-static void close_own_handles(snakepit *pit)
-{
-    uv_close((uv_handle_t *)&pit->attention, NULL);
-    uv_close((uv_handle_t *)&pit->tick, NULL);
-    uv_close((uv_handle_t *)&pit->sessions_sweep, NULL);
-    uv_close((uv_handle_t *)&pit->tidy, NULL);
-    sp_listener_close(&pit->listener);
-}
-
 static void supervisor_stopped(void *user)
 {
     snakepit *pit = user;
     if (++pit->supervisors_stopped == pit->count) {
-        close_own_handles(pit);
+        sp_loop_stop(&pit->loop);
     }
 }
 
@@ -107,12 +98,12 @@ static void stop_supervisors(snakepit *pit)
     }
 }
 
-static void on_attention(uv_async_t *async)
+void sp_pit_woken(void *user)
 {
-    snakepit *pit = async->data;
+    snakepit *pit = user;
     if (atomic_load(&pit->stop)) {
-        if (pit->supervisors_stopped == 0 && pit->count == 0) {
-            close_own_handles(pit);
+        if (pit->count == 0) {
+            sp_loop_stop(&pit->loop);
         }
         stop_supervisors(pit);
         return;
@@ -120,21 +111,18 @@ static void on_attention(uv_async_t *async)
     pit->quiet_since = sp_clock_now();
     (void)tick_all(pit);
     on_sweep(&pit->sessions_sweep);
-    (void)uv_timer_start(&pit->tick, on_tick, TICK_MS, TICK_MS);
+    sp_timer_start(&pit->loop, &pit->tick, on_tick, TICK_MS, TICK_MS);
 }
 
-void sp_loop_stop(snakepit *pit)
+void sp_pit_stop_loop(snakepit *pit)
 {
     if (pit->thread_made) {
         atomic_store(&pit->stop, true);
-        (void)uv_async_send(&pit->attention);
+        sp_loop_wake(&pit->loop);
         SP_CHECK(pthread_join(pit->thread, NULL) == 0);
         pit->thread_made = false;
     }
-    if (pit->loop_made) {
-        SP_CHECK(uv_loop_close(&pit->loop) == 0);
-        pit->loop_made = false;
-    }
+    sp_loop_fini(&pit->loop);
 }
 
 // ---- Start --------------------------------------------------------------------
@@ -146,30 +134,23 @@ static void *run(void *argument)
     for (size_t i = 0; i < pit->count; i++) {
         sp_supervisor_start(&pit->pools[i].supervisor);
     }
-    (void)uv_run(&pit->loop, UV_RUN_DEFAULT);
+    sp_loop_run(&pit->loop);
     return NULL;
 }
 
-snakepit_err sp_loop_start(snakepit *pit)
+snakepit_err sp_pit_start_loop(snakepit *pit)
 {
     const struct sp_supervisor_hooks hooks = {
         .stopped = supervisor_stopped, .doorbell = sp_drain_doorbell, .user = pit};
-    SP_CHECK(uv_async_init(&pit->loop, &pit->attention, on_attention) == 0);
-    SP_CHECK(uv_timer_init(&pit->loop, &pit->tick) == 0);
-    SP_CHECK(uv_timer_init(&pit->loop, &pit->sessions_sweep) == 0);
-    SP_CHECK(uv_timer_init(&pit->loop, &pit->tidy) == 0);
-    SP_CHECK(uv_timer_start(&pit->tidy, on_tidy, TIDY_MS, TIDY_MS) == 0);
     sp_listener_init(&pit->listener, &pit->loop, &pit->events);
-    pit->attention.data = pit;
-    pit->tick.data = pit;
-    pit->sessions_sweep.data = pit;
-    pit->tidy.data = pit;
+    pit->tick.user = pit;
+    pit->sessions_sweep.user = pit;
+    pit->tidy.user = pit;
+    sp_timer_start(&pit->loop, &pit->tidy, on_tidy, TIDY_MS, TIDY_MS);
     for (size_t i = 0; i < pit->count; i++) {
         pit->pools[i].supervisor.hooks = hooks;
     }
     if (sp_thread_start(&pit->thread, run, pit) != 0) {
-        close_own_handles(pit);
-        (void)uv_run(&pit->loop, UV_RUN_DEFAULT);
         return SNAKEPIT_SYSTEM;
     }
     pit->thread_made = true;

@@ -116,7 +116,7 @@ static snakepit_err open_pool(snakepit *pit, size_t index)
         .session_ttl_ms = pit->config->session_ttl_ms,
         .hash_key = pit->hash_key,
     };
-    const struct sp_pool_hooks hooks = {.attention = sp_loop_attention,
+    const struct sp_pool_hooks hooks = {.attention = sp_pit_attention,
                                         .ended = sp_drain_wake,
                                         .changed = on_changed,
                                         .question = sp_pit_question,
@@ -182,12 +182,12 @@ static snakepit_err open_parts(snakepit *pit, const snakepit_open_options *optio
     } else if (err != SNAKEPIT_OK) {
         return err;
     }
-    if (uv_loop_init(&pit->loop) != 0) {
-        return SNAKEPIT_SYSTEM;
+    err = sp_loop_init(&pit->loop, sp_pit_woken, pit);
+    if (err != SNAKEPIT_OK) {
+        return err;
     }
-    pit->loop_made = true;
     err = open_pools(pit);
-    return err == SNAKEPIT_OK ? sp_loop_start(pit) : err;
+    return err == SNAKEPIT_OK ? sp_pit_start_loop(pit) : err;
 }
 
 static void free_pit(snakepit *pit)
@@ -284,7 +284,7 @@ static snakepit_err open_config(struct sp_config *config,
     if (err != SNAKEPIT_OK) {
         explain_err(why, err);
         sp_sessions_close(&made->sessions);
-        sp_loop_stop(made);
+        sp_pit_stop_loop(made);
         free_pit(made);
         return err;
     }
@@ -480,6 +480,6 @@ void snakepit_close(snakepit *pit, uint32_t grace_ms)
     await_pools(pit, sp_pool_awaits_tools, SP_NEVER);
     sp_drain_finish(pit);
     sp_sessions_close(&pit->sessions);
-    sp_loop_stop(pit);
+    sp_pit_stop_loop(pit);
     free_pit(pit);
 }

@@ -7,12 +7,12 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <uv.h>
 
 #include <snakepit/snakepit.h>
 
 #include "base/log.h"
 #include "base/log_writer.h"
+#include "base/loop.h"
 #include "config/config.h"
 #include "ipc/wait.h"
 #include "ipc/watcher.h"
@@ -67,16 +67,14 @@ struct snakepit {
     void *session_user;
 
     // The loop. Owner: loop thread.
-    uv_loop_t loop;
+    struct sp_loop loop;
     pthread_t thread;
-    bool loop_made;
     bool thread_made;
     uint64_t last_worker_id;
     size_t supervisors_stopped;
-    uv_async_t attention;
-    uv_timer_t tick;
-    uv_timer_t sessions_sweep;
-    uv_timer_t tidy;
+    struct sp_timer tick;
+    struct sp_timer sessions_sweep;
+    struct sp_timer tidy;
     struct sp_listener listener;
     struct sp_event_sink events; // where it leads
     uint64_t quiet_since;
@@ -95,13 +93,15 @@ sp_options_read(const void *given, size_t known, void *room, const char **wrong)
 // ---- loop.c -------------------------------------------------------------------
 
 // Starts the loop thread, which starts the pools. SYSTEM.
-snakepit_err sp_loop_start(snakepit *pit);
+snakepit_err sp_pit_start_loop(snakepit *pit);
 // Stops all workers and waits until the loop thread has ended.
-void sp_loop_stop(snakepit *pit);
+void sp_pit_stop_loop(snakepit *pit);
+// Of the loop: something for the tick, or the end.
+void sp_pit_woken(void *user);
 // sp_pool_hooks.attention: something for the tick.
-void sp_loop_attention(void *user);
+void sp_pit_attention(void *user);
 // sp_sessions_hooks.wake: there are sessions that will expire.
-void sp_loop_watch_sessions(void *user);
+void sp_pit_watch_sessions(void *user);
 
 // ---- drain.c ------------------------------------------------------------------
 

@@ -65,10 +65,8 @@ void sp_pit_open_sessions(snakepit *pit)
         .key = pit->hash_key,
         .now = sp_clock_coarse,
     };
-    const struct sp_sessions_hooks hooks = {.ended = on_ended,
-                                            .busy = is_busy,
-                                            .wake = sp_loop_watch_sessions,
-                                            .user = pit};
+    const struct sp_sessions_hooks hooks = {
+        .ended = on_ended, .busy = is_busy, .wake = sp_pit_watch_sessions, .user = pit};
     sp_sessions_init(&pit->sessions, &options, &hooks);
 }
 

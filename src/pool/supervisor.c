@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/descriptor.h"
 #include "base/memory.h"
 #include "interpreter/interpreter.h"
 
@@ -63,7 +64,7 @@ static void fail(struct sp_supervisor *supervisor, const char *why)
         return;
     }
     supervisor->failed = true;
-    uv_timer_stop(&supervisor->timer);
+    sp_timer_stop(&supervisor->timer);
     sp_log(supervisor->log,
            SP_LOG_ERROR,
            "pool.failed",
@@ -200,15 +201,15 @@ static uint64_t backoff_ms(const struct sp_supervisor *supervisor)
     return pause;
 }
 
-static void on_timer(uv_timer_t *timer)
+static void on_timer(struct sp_timer *timer)
 {
-    sp_supervisor_start_more(timer->data);
+    sp_supervisor_start_more(timer->user);
 }
 
 static void later(struct sp_supervisor *supervisor, uint64_t ms)
 {
-    if (!uv_is_active((uv_handle_t *)&supervisor->timer)) {
-        (void)uv_timer_start(&supervisor->timer, on_timer, ms, 0);
+    if (!sp_timer_runs(&supervisor->timer)) {
+        sp_timer_start(supervisor->loop, &supervisor->timer, on_timer, ms, 0);
     }
 }
 
@@ -489,8 +490,7 @@ static uint32_t fill_batch(struct sp_supervisor *supervisor)
 void sp_supervisor_start_more(struct sp_supervisor *supervisor)
 {
     if (supervisor->stopping || supervisor->failed || supervisor->falling_back ||
-        sp_pool_is_closing(supervisor->pool) ||
-        uv_is_active((uv_handle_t *)&supervisor->timer) ||
+        sp_pool_is_closing(supervisor->pool) || sp_timer_runs(&supervisor->timer) ||
         !sp_supervisor_template_is_settled(supervisor)) {
         return;
     }
@@ -537,27 +537,25 @@ snakepit_err sp_supervisor_init(struct sp_supervisor *supervisor,
 
 void sp_supervisor_start(struct sp_supervisor *supervisor)
 {
-    SP_CHECK(uv_timer_init(supervisor->loop, &supervisor->timer) == 0);
-    supervisor->timer.data = supervisor;
+    supervisor->timer.user = supervisor;
     sp_supervisor_start_more(supervisor);
 }
 
-static void timer_closed(uv_handle_t *handle)
+static void check_stopped(struct sp_task *task)
 {
-    struct sp_supervisor *supervisor = handle->data;
-    supervisor->timer_closed = true;
-    sp_supervisor_check_stopped(supervisor);
+    sp_supervisor_check_stopped(task->user);
 }
 
 // The template goes last.
 void sp_supervisor_check_stopped(struct sp_supervisor *supervisor)
 {
-    if (supervisor->alive > 0) {
+    if (supervisor->alive > 0 || supervisor->stopped) {
         return;
     }
     if (supervisor->template != NULL) {
         sp_template_stop(supervisor->template);
-    } else if (supervisor->timer_closed) {
+    } else {
+        supervisor->stopped = true;
         supervisor->hooks.stopped(supervisor->hooks.user);
     }
 }
@@ -565,9 +563,10 @@ void sp_supervisor_check_stopped(struct sp_supervisor *supervisor)
 void sp_supervisor_stop(struct sp_supervisor *supervisor)
 {
     supervisor->stopping = true;
-    uv_timer_stop(&supervisor->timer);
+    sp_timer_stop(&supervisor->timer);
     stop_workers(supervisor);
-    uv_close((uv_handle_t *)&supervisor->timer, timer_closed);
+    supervisor->stop_check.user = supervisor;
+    sp_loop_later(supervisor->loop, &supervisor->stop_check, check_stopped);
 }
 
 static bool order_cancel(void *worker, uint64_t call, uint32_t slot)
@@ -589,9 +588,7 @@ bool sp_supervisor_tick(struct sp_supervisor *supervisor, uint64_t now)
 void sp_supervisor_fini(struct sp_supervisor *supervisor)
 {
     SP_CHECK(supervisor->alive == 0);
-    if (supervisor->requests >= 0) {
-        close(supervisor->requests);
-    }
+    sp_descriptor_close(&supervisor->requests);
     sp_buf_fini(&supervisor->first_message);
     sp_interpreter_free_env(supervisor->environment);
     sp_free(supervisor->posts);

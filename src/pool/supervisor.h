@@ -8,8 +8,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <uv.h>
 
+#include "base/loop.h"
 #include "config/config.h"
 #include "pool/pool.h"
 #include "worker/worker.h"
@@ -34,7 +34,7 @@ struct sp_supervisor_hooks {
 };
 
 struct sp_supervisor {
-    uv_loop_t *loop;
+    struct sp_loop *loop;
     struct sp_watcher *watcher;
     const struct sp_log *log;
     struct sp_listener *listener;
@@ -63,9 +63,10 @@ struct sp_supervisor {
     bool fork_was_ready;          // a forked worker was ready once
     uint32_t template_deaths;     // since a forked worker was ready
     uint64_t template_at;         // not to be started again before; CLOCK_MONOTONIC ns
-    uv_timer_t timer;             // the next batch, after a delay or a back-off
-    bool timer_closed;
-    int requests; // read-only descriptor of the store's segment
+    struct sp_timer timer;        // the next batch, after a delay or a back-off
+    struct sp_task stop_check;    // whether it has stopped already
+    bool stopped;                 // which it has told
+    int requests;                 // read-only descriptor of the store's segment
     struct sp_buf first_message;
     char **environment; // NAME=value, NULL at the end
 
@@ -76,7 +77,7 @@ struct sp_supervisor {
 
 // What the pit gives every supervisor. Borrowed for its life.
 struct sp_supervisor_options {
-    uv_loop_t *loop;
+    struct sp_loop *loop;
     struct sp_watcher *watcher;
     const struct sp_log *log;
     struct sp_listener *listener;

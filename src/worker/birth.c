@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A worker begins as memory. Its process is there at once where it is exec'ed, and when
-// the template has answered where it is forked; until then it has no handles, and what
-// it is ordered to do waits.
+// the template has answered where it is forked; until then nothing of it is watched,
+// and what it is ordered to do waits.
 #include "worker/birth.h"
 
 #include <errno.h>
@@ -9,7 +9,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/check.h"
 #include "base/clock.h"
@@ -45,7 +44,7 @@ static void begin_life(struct sp_worker *worker)
 {
     worker->born = true;
     pin(worker);
-    sp_worker_open_handles(worker);
+    sp_worker_watch(worker);
     limit(worker);
     if (sp_channel_send(worker->process.channel,
                         SP_MESSAGE_CONFIG,
@@ -66,10 +65,21 @@ static void catch_up(struct sp_worker *worker)
     }
 }
 
+// A process whose exit could not be observed must not be.
+static snakepit_err watch_exit(struct sp_worker *worker)
+{
+    snakepit_err err = sp_worker_watch_exit(worker);
+    if (err != SNAKEPIT_OK) {
+        sp_process_end(&worker->process);
+    }
+    return err;
+}
+
 static void on_forked(void *user, pid_t pid)
 {
     struct sp_worker *worker = user;
-    if (pid > 0 && sp_process_adopt(&worker->process, pid) == SNAKEPIT_OK) {
+    if (pid > 0 && sp_process_adopt(&worker->process, pid) == SNAKEPIT_OK &&
+        watch_exit(worker) == SNAKEPIT_OK) {
         begin_life(worker);
         worker->options.hooks.born(worker->options.hooks.user, worker);
         catch_up(worker);
@@ -115,7 +125,17 @@ static snakepit_err make_process(struct sp_worker *worker)
         template != NULL &&
         sp_template_fork(template, &spawn, &worker->process, &worker->fork) ==
             SNAKEPIT_OK;
-    return worker->forked ? SNAKEPIT_OK : sp_spawn(&spawn, &worker->process);
+    if (worker->forked) {
+        return SNAKEPIT_OK;
+    }
+    snakepit_err err = sp_spawn(&spawn, &worker->process);
+    if (err == SNAKEPIT_OK) {
+        err = watch_exit(worker);
+        if (err != SNAKEPIT_OK) {
+            sp_process_close(&worker->process);
+        }
+    }
+    return err;
 }
 
 // Frees what never had a process.
@@ -166,12 +186,8 @@ static void close_ends(struct sp_worker *worker)
     if (worker->born) {
         sp_output_fini(&worker->output);
         sp_output_fini(&worker->errors);
-        close(worker->process.pidfd);
-    } else {
-        close(worker->process.output);
-        close(worker->process.errors);
     }
-    close(worker->process.channel);
+    sp_process_close(&worker->process);
 }
 
 void sp_worker_free(struct sp_worker *worker)
@@ -179,8 +195,7 @@ void sp_worker_free(struct sp_worker *worker)
     if (worker == NULL) {
         return;
     }
-    SP_CHECK(worker->state == SP_WORKER_DEAD && worker->handles == 0 &&
-             worker->seat == NULL);
+    SP_CHECK(worker->state == SP_WORKER_DEAD && worker->seat == NULL);
     close_ends(worker);
     sp_cgroup_remove(&worker->cgroup);
     pthread_mutex_destroy(&worker->lost_lock);

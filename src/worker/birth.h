@@ -16,7 +16,9 @@ void sp_worker_signal(struct sp_worker *worker, int number);
 void sp_worker_fail_start(struct sp_worker *worker, const char *why);
 // Begins the ladder of an end: the message, or SIGTERM at once.
 void sp_worker_ask_to_leave(struct sp_worker *worker, bool by_message);
-// Watches its descriptors and starts its timers.
-void sp_worker_open_handles(struct sp_worker *worker);
+// Watches its exit; nothing is born before. SYSTEM, with errno.
+snakepit_err sp_worker_watch_exit(struct sp_worker *worker);
+// Watches its other descriptors and starts its timers.
+void sp_worker_watch(struct sp_worker *worker);
 
 #endif

@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "base/check.h"
 #include "base/clock.h"
 
 #define LOOK_MS 20u                 // between two looks, while there are events
@@ -65,18 +64,18 @@ look_at(struct sp_listener *listener, struct sp_events *events, uint64_t until)
     return some || !sp_events_sleep(&events->reader);
 }
 
-static void on_turn(uv_timer_t *timer);
+static void on_turn(struct sp_timer *timer);
 
 static void look_in(struct sp_listener *listener, uint64_t ns)
 {
     uint64_t ms = (ns + SP_NS_PER_MS - 1) / SP_NS_PER_MS;
-    (void)uv_timer_start(&listener->timer, on_turn, ms, 0);
+    sp_timer_start(listener->loop, &listener->timer, on_turn, ms, 0);
 }
 
 // Each of them once, if there is time; who was not heard is the first of the next turn.
-static void on_turn(uv_timer_t *timer)
+static void on_turn(struct sp_timer *timer)
 {
-    struct sp_listener *listener = timer->data;
+    struct sp_listener *listener = timer->user;
     struct sp_link *last = listener->speaking.previous;
     uint64_t began = sp_clock_now();
     struct sp_link *link = NULL;
@@ -116,16 +115,15 @@ void sp_listener_part(struct sp_listener *listener, struct sp_events *events)
 // ---- Life ---------------------------------------------------------------------
 
 void sp_listener_init(struct sp_listener *listener,
-                      uv_loop_t *loop,
+                      struct sp_loop *loop,
                       const struct sp_event_sink *sink)
 {
-    *listener = (struct sp_listener){.sink = *sink};
+    *listener = (struct sp_listener){.sink = *sink, .loop = loop};
     sp_list_init(&listener->speaking);
-    SP_CHECK(uv_timer_init(loop, &listener->timer) == 0);
-    listener->timer.data = listener;
+    listener->timer.user = listener;
 }
 
 void sp_listener_close(struct sp_listener *listener)
 {
-    uv_close((uv_handle_t *)&listener->timer, NULL);
+    sp_timer_stop(&listener->timer);
 }

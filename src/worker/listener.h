@@ -7,9 +7,9 @@
 #define WORKER_LISTENER_H
 
 #include <stdbool.h>
-#include <uv.h>
 
 #include "base/list.h"
+#include "base/loop.h"
 #include "worker/event.h"
 
 // One worker's events.
@@ -24,14 +24,15 @@ struct sp_events {
 
 struct sp_listener {
     struct sp_event_sink sink; // constant
-    uv_timer_t timer;
+    struct sp_loop *loop;
+    struct sp_timer timer;
     struct sp_link speaking; // those that are looked at
     uint64_t rest_until;     // CLOCK_MONOTONIC ns
 };
 
 // On the loop's thread, or before it runs.
 void sp_listener_init(struct sp_listener *listener,
-                      uv_loop_t *loop,
+                      struct sp_loop *loop,
                       const struct sp_event_sink *sink);
 // When all workers are gone.
 void sp_listener_close(struct sp_listener *listener);

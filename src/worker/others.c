@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "base/clock.h"
 #include "worker/worker.h"
 
 #define LOOK_MS 20 // between two looks at those that were asked
@@ -84,12 +85,12 @@ bool sp_others_may_stay(const struct sp_worker *worker, const struct sp_exit *en
            atomic_load(&worker->killed_for) == NULL && (!end->known || in_order);
 }
 
-static void look_again(uv_timer_t *timer)
+static void look_again(struct sp_timer *timer)
 {
-    struct sp_worker *worker = timer->data;
+    struct sp_worker *worker = timer->user;
     worker->other = sp_others_find(worker->process.pid, worker->other);
-    if (worker->other == 0 || uv_now(timer->loop) >= worker->others_until) {
-        uv_timer_stop(timer);
+    if (worker->other == 0 || sp_clock_now() >= worker->others_until) {
+        sp_timer_stop(timer);
         worker->alone(worker);
     }
 }
@@ -105,11 +106,12 @@ bool sp_others_ask(struct sp_worker *worker, void (*alone)(struct sp_worker *wor
         return false;
     }
     worker->alone = alone;
-    worker->others_until = uv_now(worker->options.loop) + worker->options.stop_grace_ms;
+    worker->others_until =
+        sp_clock_now() + worker->options.stop_grace_ms * SP_NS_PER_MS;
     // The dead leader's descriptor would be ready for ever.
-    uv_poll_stop(&worker->exit_poll);
-    uv_timer_stop(&worker->heartbeat);
+    sp_watch_stop(&worker->exit_watch);
+    sp_timer_stop(&worker->heartbeat);
     (void)kill(-leader, SIGTERM);
-    uv_timer_start(&worker->timer, look_again, LOOK_MS, LOOK_MS);
+    sp_timer_start(worker->options.loop, &worker->timer, look_again, LOOK_MS, LOOK_MS);
     return true;
 }

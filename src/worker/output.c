@@ -29,10 +29,7 @@ void sp_output_init(struct sp_output *output,
 
 void sp_output_fini(struct sp_output *output)
 {
-    if (output->fd >= 0) {
-        close(output->fd);
-        output->fd = -1;
-    }
+    output->fd = -1;
     pthread_mutex_destroy(&output->lock);
 }
 

@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
 #include "ipc/channel.h"
 #include "ipc/layout.h"
 
@@ -28,33 +29,24 @@ struct ends {
     int null;
 };
 
-static void close_if_open(int *fd)
-{
-    if (*fd >= 0) {
-        close(*fd);
-        *fd = -1;
-    }
-}
-
 static void close_ends(struct ends *ends)
 {
     for (int i = 0; i < 2; i++) {
-        close_if_open(&ends->channel[i]);
-        close_if_open(&ends->output[i]);
-        close_if_open(&ends->errors[i]);
+        sp_descriptor_close(&ends->channel[i]);
+        sp_descriptor_close(&ends->output[i]);
+        sp_descriptor_close(&ends->errors[i]);
     }
-    close_if_open(&ends->null);
+    sp_descriptor_close(&ends->null);
 }
 
 static bool move_up(int *fd)
 {
-    int moved = fcntl(*fd, F_DUPFD_CLOEXEC, FIRST_SAFE);
-    if (moved < 0) {
-        return false;
+    int moved = sp_descriptor_keep_above(fcntl(*fd, F_DUPFD_CLOEXEC, FIRST_SAFE), 0);
+    if (moved >= 0) {
+        sp_descriptor_close(fd);
+        *fd = moved;
     }
-    close(*fd);
-    *fd = moved;
-    return true;
+    return moved >= 0;
 }
 
 static bool set_nonblocking(int fd)
@@ -66,13 +58,15 @@ static bool set_nonblocking(int fd)
 static bool open_ends(struct ends *ends)
 {
     *ends = (struct ends){{-1, -1}, {-1, -1}, {-1, -1}, -1};
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends->channel) != 0) {
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends->channel) != 0 ||
+        !sp_descriptor_keep_pair(ends->channel)) {
         return false;
     }
-    if (pipe2(ends->output, O_CLOEXEC) != 0 || pipe2(ends->errors, O_CLOEXEC) != 0) {
+    if (pipe2(ends->output, O_CLOEXEC) != 0 || !sp_descriptor_keep_pair(ends->output) ||
+        pipe2(ends->errors, O_CLOEXEC) != 0 || !sp_descriptor_keep_pair(ends->errors)) {
         return false;
     }
-    ends->null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    ends->null = sp_descriptor_keep(open("/dev/null", O_RDONLY | O_CLOEXEC));
     return ends->null >= 0 && move_up(&ends->channel[1]) && move_up(&ends->output[1]) &&
            move_up(&ends->errors[1]) && move_up(&ends->null) &&
            set_nonblocking(ends->channel[0]) && set_nonblocking(ends->output[0]) &&
@@ -147,27 +141,44 @@ static bool copy_payload(const struct sp_spawn_options *options, int payload[4])
         options->control, options->requests, options->results, options->doorbell};
     bool copied = true;
     for (int i = 0; i < 4; i++) {
-        payload[i] = copied ? fcntl(given[i], F_DUPFD_CLOEXEC, FIRST_SAFE) : -1;
+        payload[i] = copied ? sp_descriptor_keep_above(
+                                  fcntl(given[i], F_DUPFD_CLOEXEC, FIRST_SAFE), 0)
+                            : -1;
         copied = payload[i] >= 0;
     }
     return copied;
 }
 
+void sp_process_end(struct sp_process *process)
+{
+    int reason = errno;
+    (void)kill(-process->pid, SIGKILL);
+    (void)kill(process->pid, SIGKILL);
+    while (waitpid(process->pid, NULL, 0) < 0 && errno == EINTR) {
+    }
+    sp_descriptor_close(&process->pidfd);
+    process->pid = 0;
+    errno = reason;
+}
+
+void sp_process_close(struct sp_process *process)
+{
+    sp_descriptor_close(&process->pidfd);
+    sp_descriptor_close(&process->channel);
+    sp_descriptor_close(&process->output);
+    sp_descriptor_close(&process->errors);
+}
+
 snakepit_err sp_process_adopt(struct sp_process *process, pid_t pid)
 {
-    int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-    if (pidfd < 0) {
-        int reason = errno;
-        (void)kill(-pid, SIGKILL);
-        (void)kill(pid, SIGKILL);
-        // It was killed, so this takes no time to speak of.
-        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
-        }
-        errno = reason;
+    struct sp_process adopted = *process;
+    adopted.pid = pid;
+    adopted.pidfd = sp_descriptor_keep((int)syscall(SYS_pidfd_open, pid, 0));
+    if (adopted.pidfd < 0) {
+        sp_process_end(&adopted);
         return SNAKEPIT_SYSTEM;
     }
-    process->pid = pid;
-    process->pidfd = pidfd;
+    *process = adopted;
     return SNAKEPIT_OK;
 }
 
@@ -229,7 +240,7 @@ snakepit_err sp_spawn(const struct sp_spawn_options *options,
     }
     int reason = errno;
     for (int i = 0; i < 4; i++) {
-        close_if_open(&payload[i]);
+        sp_descriptor_close(&payload[i]);
     }
     errno = reason;
     return err;

@@ -46,5 +46,9 @@ snakepit_err sp_spawn_fork(const struct sp_spawn_options *options,
 // Makes `pid`, a child of ours that has not been reaped, the process. SYSTEM, with
 // errno: its exit could not be observed, and so it was killed and reaped.
 snakepit_err sp_process_adopt(struct sp_process *process, pid_t pid);
+// Kills and reaps it, which takes no time to speak of; keeps errno, and our ends.
+void sp_process_end(struct sp_process *process);
+// Closes our ends. Those that are -1 are fine.
+void sp_process_close(struct sp_process *process);
 
 #endif

@@ -22,8 +22,8 @@
 #define MESSAGES_A_TURN 64
 #define LAST_MESSAGES   4096 // more than a socket holds
 
-static void on_start_timeout(uv_timer_t *timer);
-static void on_fork_timeout(uv_timer_t *timer);
+static void on_start_timeout(struct sp_timer *timer);
+static void on_fork_timeout(struct sp_timer *timer);
 
 // ---- Ending it ----------------------------------------------------------------
 
@@ -49,21 +49,26 @@ static void kill_template(struct sp_template *template, const char *reason)
     if (template->state != SP_TEMPLATE_DEAD) {
         template->state = SP_TEMPLATE_STOPPING;
     }
-    uv_timer_stop(&template->timer);
+    sp_timer_stop(&template->timer);
     signal_template(template, SIGKILL);
 }
 
-static void on_kill_timeout(uv_timer_t *timer)
+static void start_timer(struct sp_template *template, sp_timer_fn *fire, uint64_t ms)
 {
-    struct sp_template *template = timer->data;
+    sp_timer_start(template->options.loop, &template->timer, fire, ms, 0);
+}
+
+static void on_kill_timeout(struct sp_timer *timer)
+{
+    struct sp_template *template = timer->user;
     signal_template(template, SIGKILL);
 }
 
-static void on_stop_timeout(uv_timer_t *timer)
+static void on_stop_timeout(struct sp_timer *timer)
 {
-    struct sp_template *template = timer->data;
+    struct sp_template *template = timer->user;
     signal_template(template, SIGTERM);
-    uv_timer_start(timer, on_kill_timeout, template->options.stop_grace_ms, 0);
+    start_timer(template, on_kill_timeout, template->options.stop_grace_ms);
 }
 
 void sp_template_stop(struct sp_template *template)
@@ -80,8 +85,7 @@ void sp_template_stop(struct sp_template *template)
     if (importing) {
         signal_template(template, SIGTERM);
     }
-    uv_timer_start(
-        &template->timer, on_stop_timeout, template->options.stop_grace_ms, 0);
+    start_timer(template, on_stop_timeout, template->options.stop_grace_ms);
 }
 
 // ---- Forks --------------------------------------------------------------------
@@ -105,10 +109,9 @@ static void watch_oldest(struct sp_template *template)
         return;
     }
     if (sp_list_empty(&template->pending)) {
-        uv_timer_stop(&template->timer);
+        sp_timer_stop(&template->timer);
     } else {
-        uv_timer_start(
-            &template->timer, on_fork_timeout, template->options.fork_timeout_ms, 0);
+        start_timer(template, on_fork_timeout, template->options.fork_timeout_ms);
     }
 }
 
@@ -179,7 +182,7 @@ static void on_ready(struct sp_template *template)
     }
     template->state = SP_TEMPLATE_READY;
     template->was_ready = true;
-    uv_timer_stop(&template->timer);
+    sp_timer_stop(&template->timer);
     uint64_t taken = sp_clock_now() - template->started_at;
     sp_log(template->options.log,
            SP_LOG_INFO,
@@ -250,14 +253,12 @@ static bool read_messages(struct sp_template *template, int most)
     return true;
 }
 
-static void on_channel(uv_poll_t *poll, int status, int events)
+static void on_channel(struct sp_watch *watch)
 {
-    (void)status;
-    (void)events;
-    struct sp_template *template = poll->data;
+    struct sp_template *template = watch->user;
     if (!read_messages(template, MESSAGES_A_TURN)) {
         // The end of the channel is not the end of the process: pidfd tells that.
-        uv_poll_stop(poll);
+        sp_watch_stop(watch);
     }
 }
 
@@ -284,50 +285,43 @@ static void log_errors(void *user, const char *line)
     log_line(user, "template.stderr", line);
 }
 
-static void on_output(uv_poll_t *poll, int status, int events)
+static void on_output(struct sp_watch *watch)
 {
-    (void)status;
-    (void)events;
-    struct sp_template *template = poll->data;
+    struct sp_template *template = watch->user;
     struct sp_output *output =
-        poll == &template->output_poll ? &template->output : &template->errors;
+        watch == &template->output_watch ? &template->output : &template->errors;
     if (!sp_output_read(output)) {
-        uv_poll_stop(poll);
+        sp_watch_stop(watch);
     }
 }
 
-static void on_start_timeout(uv_timer_t *timer)
+static void on_start_timeout(struct sp_timer *timer)
 {
-    kill_template(timer->data,
+    kill_template(timer->user,
                   "it was not ready within start_timeout_ms; raise that, or "
                   "make the adapter's import and initialize() faster");
 }
 
-static void on_fork_timeout(uv_timer_t *timer)
+static void on_fork_timeout(struct sp_timer *timer)
 {
-    kill_template(timer->data, "it did not fork in time");
+    kill_template(timer->user, "it did not fork in time");
 }
 
 // ---- Birth and burial ---------------------------------------------------------
 
-static void handle_closed(uv_handle_t *handle)
+static void bury(struct sp_task *task)
 {
-    struct sp_template *template = handle->data;
-    if (--template->handles == 0) {
-        template->options.hooks.gone(template->options.hooks.user, template);
-    }
+    struct sp_template *template = task->user;
+    template->options.hooks.gone(template->options.hooks.user, template);
 }
 
-static void close_handles(struct sp_template *template)
+static void stop_watching(struct sp_template *template)
 {
-    void *const handles[] = {&template->channel_poll,
-                             &template->output_poll,
-                             &template->errors_poll,
-                             &template->exit_poll,
-                             &template->timer};
-    for (size_t i = 0; i < sizeof handles / sizeof *handles; i++) {
-        uv_close(handles[i], handle_closed);
-    }
+    sp_watch_stop(&template->channel_watch);
+    sp_watch_stop(&template->output_watch);
+    sp_watch_stop(&template->errors_watch);
+    sp_watch_stop(&template->exit_watch);
+    sp_timer_stop(&template->timer);
 }
 
 // Kills what is left in its group, and reaps all of it that is ours. Where a fork is
@@ -377,14 +371,14 @@ static void exit_observed(struct sp_template *template)
     while (!sp_list_empty(&template->pending)) {
         end_oldest(template, 0);
     }
-    close_handles(template);
+    stop_watching(template);
+    template->burial.user = template;
+    sp_loop_later(template->options.loop, &template->burial, bury);
 }
 
-static void on_exit_ready(uv_poll_t *poll, int status, int events)
+static void on_exit_ready(struct sp_watch *watch)
 {
-    (void)status;
-    (void)events;
-    struct sp_template *template = poll->data;
+    struct sp_template *template = watch->user;
     struct sp_exit end = sp_exit_peek(template->process.pid);
     if ((end.known || end.gone) && template->state != SP_TEMPLATE_DEAD) {
         template->end = end;
@@ -392,33 +386,46 @@ static void on_exit_ready(uv_poll_t *poll, int status, int events)
     }
 }
 
-static void watch_descriptor(struct sp_template *template,
-                             uv_poll_t *poll,
-                             int fd,
-                             uv_poll_cb ready)
+static snakepit_err
+watch(struct sp_template *template, struct sp_watch *watch, int fd, sp_watch_fn *ready)
 {
-    SP_CHECK(uv_poll_init(template->options.loop, poll, fd) == 0);
-    poll->data = template;
-    template->handles++;
-    SP_CHECK(uv_poll_start(poll, UV_READABLE, ready) == 0);
+    watch->user = template;
+    return sp_watch_start(watch, template->options.loop, fd, ready);
 }
 
-static void open_handles(struct sp_template *template)
+static snakepit_err watch_all(struct sp_template *template)
 {
     const struct sp_process *process = &template->process;
+    snakepit_err err =
+        watch(template, &template->exit_watch, process->pidfd, on_exit_ready);
+    if (err == SNAKEPIT_OK) {
+        err = watch(template, &template->channel_watch, process->channel, on_channel);
+    }
+    if (err == SNAKEPIT_OK) {
+        err = watch(template, &template->output_watch, process->output, on_output);
+    }
+    if (err == SNAKEPIT_OK) {
+        err = watch(template, &template->errors_watch, process->errors, on_output);
+    }
+    return err;
+}
+
+// What cannot be watched must not be.
+static snakepit_err begin_life(struct sp_template *template)
+{
+    const struct sp_process *process = &template->process;
+    template->timer.user = template;
     sp_output_init(&template->output, process->output, log_output, template);
     sp_output_init(&template->errors, process->errors, log_errors, template);
-    watch_descriptor(template, &template->channel_poll, process->channel, on_channel);
-    watch_descriptor(template, &template->output_poll, process->output, on_output);
-    watch_descriptor(template, &template->errors_poll, process->errors, on_output);
-    watch_descriptor(template, &template->exit_poll, process->pidfd, on_exit_ready);
-    SP_CHECK(uv_timer_init(template->options.loop, &template->timer) == 0);
-    template->timer.data = template;
-    template->handles++;
-    SP_CHECK(uv_timer_start(&template->timer,
-                            on_start_timeout,
-                            template->options.start_timeout_ms,
-                            0) == 0);
+    snakepit_err err = watch_all(template);
+    if (err != SNAKEPIT_OK) {
+        stop_watching(template);
+        sp_process_end(&template->process);
+        template->state = SP_TEMPLATE_DEAD;
+    } else {
+        start_timer(template, on_start_timeout, template->options.start_timeout_ms);
+    }
+    return err;
 }
 
 snakepit_err sp_template_start(const struct sp_template_options *options,
@@ -439,7 +446,11 @@ snakepit_err sp_template_start(const struct sp_template_options *options,
         sp_free(made);
         return err;
     }
-    open_handles(made);
+    err = begin_life(made);
+    if (err != SNAKEPIT_OK) {
+        sp_template_free(made);
+        return err;
+    }
     snakepit_message why;
     if (sp_cgroup_confine(
             &made->cgroup, 0, made->process.pid, &options->limits, &why) !=
@@ -460,11 +471,10 @@ void sp_template_free(struct sp_template *template)
     if (template == NULL) {
         return;
     }
-    SP_CHECK(template->state == SP_TEMPLATE_DEAD && template->handles == 0);
+    SP_CHECK(template->state == SP_TEMPLATE_DEAD);
     sp_output_fini(&template->output);
     sp_output_fini(&template->errors);
-    close(template->process.channel);
-    close(template->process.pidfd);
+    sp_process_close(&template->process);
     sp_cgroup_remove(&template->cgroup);
     sp_free(template);
 }

@@ -11,12 +11,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
-#include <uv.h>
 
 #include <snakepit/errors.h>
 
 #include "base/list.h"
 #include "base/log.h"
+#include "base/loop.h"
 #include "base/slice.h"
 #include "worker/cause.h"
 #include "worker/cgroup.h"
@@ -38,7 +38,7 @@ struct sp_template_hooks {
 
 // Borrowed for the life of the template, but for `config`.
 struct sp_template_options {
-    uv_loop_t *loop;
+    struct sp_loop *loop;
     const struct sp_log *log;
     const char *pool;
     const char *python;
@@ -84,12 +84,12 @@ struct sp_template {
 
     struct sp_output output;
     struct sp_output errors;
-    uint32_t handles; // open libuv handles
-    uv_poll_t channel_poll;
-    uv_poll_t output_poll;
-    uv_poll_t errors_poll;
-    uv_poll_t exit_poll;
-    uv_timer_t timer; // start, then the oldest pending fork, then stop
+    struct sp_watch channel_watch;
+    struct sp_watch output_watch;
+    struct sp_watch errors_watch;
+    struct sp_watch exit_watch;
+    struct sp_task burial; // when its exit was observed
+    struct sp_timer timer; // start, then the oldest pending fork, then stop
 };
 
 // Starts the process. SYSTEM, with errno, NO_MEMORY: no callback runs.

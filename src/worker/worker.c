@@ -156,38 +156,21 @@ static void lifeline_ended(void *user, enum sp_life life)
 
 // ---- Closing ------------------------------------------------------------------
 
-static void handle_closed(uv_handle_t *handle)
+static void bury(struct sp_task *task)
 {
-    struct sp_worker *worker = handle->data;
-    if (--worker->handles == 0) {
-        worker->options.hooks.gone(worker->options.hooks.user, worker);
-    }
+    struct sp_worker *worker = task->user;
+    worker->options.hooks.gone(worker->options.hooks.user, worker);
 }
 
-static void close_handle(void *handle)
+static void stop_watching(struct sp_worker *worker)
 {
-    if (!uv_is_closing(handle)) {
-        uv_close(handle, handle_closed);
-    }
-}
-
-static void close_doorbell_poll(struct sp_worker *worker)
-{
-    uv_handle_t *handle = (uv_handle_t *)&worker->doorbell_poll;
-    if (handle->data != NULL) {
-        close_handle(handle);
-    }
-}
-
-static void close_handles(struct sp_worker *worker)
-{
-    close_doorbell_poll(worker);
-    close_handle(&worker->channel_poll);
-    close_handle(&worker->output_poll);
-    close_handle(&worker->errors_poll);
-    close_handle(&worker->exit_poll);
-    close_handle(&worker->timer);
-    close_handle(&worker->heartbeat);
+    sp_watch_stop(&worker->doorbell_watch);
+    sp_watch_stop(&worker->channel_watch);
+    sp_watch_stop(&worker->output_watch);
+    sp_watch_stop(&worker->errors_watch);
+    sp_watch_stop(&worker->exit_watch);
+    sp_timer_stop(&worker->timer);
+    sp_timer_stop(&worker->heartbeat);
 }
 
 static void exit_observed(struct sp_worker *worker)
@@ -218,14 +201,14 @@ static void exit_observed(struct sp_worker *worker)
            worker->end.code,
            worker->end.signal,
            expected ? "yes" : "no");
-    close_handles(worker);
+    stop_watching(worker);
+    worker->burial.user = worker;
+    sp_loop_later(worker->options.loop, &worker->burial, bury);
 }
 
-static void on_exit_ready(uv_poll_t *poll, int status, int events)
+static void on_exit_ready(struct sp_watch *watch)
 {
-    (void)status;
-    (void)events;
-    struct sp_worker *worker = poll->data;
+    struct sp_worker *worker = watch->user;
     struct sp_exit end = sp_exit_peek(worker->process.pid);
     if ((end.known || end.gone) && worker->state != SP_WORKER_DEAD) {
         worker->end = end;
@@ -267,11 +250,9 @@ static bool silence(int doorbell)
     return got > 0;
 }
 
-static void on_doorbell(uv_poll_t *poll, int status, int events)
+static void on_doorbell(struct sp_watch *watch)
 {
-    (void)status;
-    (void)events;
-    struct sp_worker *worker = poll->data;
+    struct sp_worker *worker = watch->user;
     uint32_t slot;
     bool asks;
     struct sp_port_answer answer;
@@ -288,12 +269,24 @@ static void on_doorbell(uv_poll_t *poll, int status, int events)
         sp_worker_fail_start(worker, "its first answer made no sense");
         return;
     }
-    close_doorbell_poll(worker);
+    sp_watch_stop(watch);
     if (worker->state == SP_WORKER_STARTING) {
-        uv_timer_stop(&worker->timer);
+        sp_timer_stop(&worker->timer);
         sp_worker_enter(worker, SP_WORKER_ANSWERED);
         worker->options.hooks.ready(worker->options.hooks.user, worker);
     }
+}
+
+// A worker that cannot be watched cannot be had.
+static snakepit_err
+watch(struct sp_worker *worker, struct sp_watch *watch, int fd, sp_watch_fn *ready)
+{
+    watch->user = worker;
+    snakepit_err err = sp_watch_start(watch, worker->options.loop, fd, ready);
+    if (err != SNAKEPIT_OK) {
+        sp_worker_fail_start(worker, "its descriptors could not be watched");
+    }
+    return err;
 }
 
 // Nobody else uses the port yet, so its lock is the loop itself.
@@ -304,11 +297,11 @@ static void send_probe(struct sp_worker *worker)
                                       .deadline = SP_NEVER,
                                       .kind = SP_CALL_PROBE};
     struct sp_port *port = worker->port;
-    worker->doorbell_poll.data = worker;
-    SP_CHECK(uv_poll_init(
-                 worker->options.loop, &worker->doorbell_poll, port->doorbell) == 0);
-    worker->handles++;
-    SP_CHECK(uv_poll_start(&worker->doorbell_poll, UV_READABLE, on_doorbell) == 0);
+    worker->probed = true;
+    if (watch(worker, &worker->doorbell_watch, port->doorbell, on_doorbell) !=
+        SNAKEPIT_OK) {
+        return;
+    }
     atomic_store_explicit(&port->view.header->host_asleep, 1, memory_order_seq_cst);
     SP_CHECK(sp_port_submit(port, &request, true, worker, &worker->probe_slot));
     (void)sp_bell_ring(&port->view.header->bell);
@@ -343,7 +336,7 @@ static void on_hello(struct sp_worker *worker, const uint8_t *body, uint32_t siz
 
 static void on_ready(struct sp_worker *worker, const uint8_t *body, uint32_t size)
 {
-    if (worker->state != SP_WORKER_STARTING || worker->doorbell_poll.data != NULL) {
+    if (worker->state != SP_WORKER_STARTING || worker->probed) {
         return;
     }
     sp_worker_read_info(&worker->info, body, size);
@@ -383,12 +376,10 @@ obey(struct sp_worker *worker, const struct sp_message_head *head, const uint8_t
 
 #define MESSAGES_A_TURN 64 // so that one worker cannot keep the loop busy
 
-static void on_channel(uv_poll_t *poll, int status, int events)
+static void on_channel(struct sp_watch *watch)
 {
-    (void)status;
-    (void)events;
     static _Thread_local uint8_t room[SP_MESSAGE_MAX];
-    struct sp_worker *worker = poll->data;
+    struct sp_worker *worker = watch->user;
     for (int i = 0; i < MESSAGES_A_TURN; i++) {
         struct sp_message_head head;
         const uint8_t *body;
@@ -402,7 +393,7 @@ static void on_channel(uv_poll_t *poll, int status, int events)
             continue;
         }
         // The end of the channel is not the end of the process: pidfd tells that.
-        uv_poll_stop(poll);
+        sp_watch_stop(watch);
         if (err == SNAKEPIT_PROTOCOL) {
             sp_worker_kill(worker, "it sent bytes that are no message");
         }
@@ -434,48 +425,47 @@ static void log_errors(void *user, const char *line)
     log_line(user, "worker.stderr", line);
 }
 
-static void on_output(uv_poll_t *poll, int status, int events)
+static void on_output(struct sp_watch *watch)
 {
-    (void)status;
-    (void)events;
-    struct sp_worker *worker = poll->data;
+    struct sp_worker *worker = watch->user;
     struct sp_output *output =
-        poll == &worker->output_poll ? &worker->output : &worker->errors;
+        watch == &worker->output_watch ? &worker->output : &worker->errors;
     if (!sp_output_read(output)) {
-        uv_poll_stop(poll);
+        sp_watch_stop(watch);
     }
 }
 
 // ---- Timers -------------------------------------------------------------------
 
-static void on_start_timeout(uv_timer_t *timer)
+static void on_start_timeout(struct sp_timer *timer)
 {
-    sp_worker_fail_start(timer->data,
+    sp_worker_fail_start(timer->user,
                          "it was not ready within start_timeout_ms; raise that, or "
                          "make the adapter's import and initialize() faster");
 }
 
-static void on_kill_timeout(uv_timer_t *timer)
+static void on_kill_timeout(struct sp_timer *timer)
 {
-    sp_worker_kill(timer->data, "it did not leave after SIGTERM");
+    sp_worker_kill(timer->user, "it did not leave after SIGTERM");
 }
 
-static void on_stop_timeout(uv_timer_t *timer)
+static void on_stop_timeout(struct sp_timer *timer)
 {
-    struct sp_worker *worker = timer->data;
+    struct sp_worker *worker = timer->user;
     sp_worker_signal(worker, SIGTERM);
-    uv_timer_start(timer, on_kill_timeout, worker->options.stop_grace_ms, 0);
+    sp_timer_start(
+        worker->options.loop, timer, on_kill_timeout, worker->options.stop_grace_ms, 0);
 }
 
-static void on_heartbeat(uv_timer_t *timer)
+static void on_heartbeat(struct sp_timer *timer)
 {
-    struct sp_worker *worker = timer->data;
+    struct sp_worker *worker = timer->user;
     // Until it has greeted nobody is there to answer, and start_timeout_ms judges.
     if (!worker->greeted) {
         return;
     }
     if (worker->missed >= worker->options.heartbeat_max_missed) {
-        uv_timer_stop(timer);
+        sp_timer_stop(timer);
         atomic_store(&worker->silent, true);
         sp_worker_kill(worker, "it did not answer its heartbeats");
         return;
@@ -494,7 +484,11 @@ void sp_worker_ask_to_leave(struct sp_worker *worker, bool by_message)
             SNAKEPIT_OK) {
         sp_worker_signal(worker, SIGTERM);
     }
-    uv_timer_start(&worker->timer, on_stop_timeout, worker->options.stop_grace_ms, 0);
+    sp_timer_start(worker->options.loop,
+                   &worker->timer,
+                   on_stop_timeout,
+                   worker->options.stop_grace_ms,
+                   0);
 }
 
 void sp_worker_stop(struct sp_worker *worker)
@@ -518,43 +512,33 @@ bool sp_worker_cancel(struct sp_worker *worker, uint64_t call, uint32_t slot)
            SNAKEPIT_OK;
 }
 
-// ---- Handles ------------------------------------------------------------------
+// ---- Watching -----------------------------------------------------------------
 
-static void
-watch_descriptor(struct sp_worker *worker, uv_poll_t *poll, int fd, uv_poll_cb ready)
+snakepit_err sp_worker_watch_exit(struct sp_worker *worker)
 {
-    SP_CHECK(uv_poll_init(worker->options.loop, poll, fd) == 0);
-    poll->data = worker;
-    worker->handles++;
-    SP_CHECK(uv_poll_start(poll, UV_READABLE, ready) == 0);
+    worker->exit_watch.user = worker;
+    return sp_watch_start(&worker->exit_watch,
+                          worker->options.loop,
+                          worker->process.pidfd,
+                          on_exit_ready);
 }
 
-static void start_timer(struct sp_worker *worker,
-                        uv_timer_t *timer,
-                        uv_timer_cb fire,
-                        uint64_t first_ms,
-                        uint64_t again_ms)
-{
-    SP_CHECK(uv_timer_init(worker->options.loop, timer) == 0);
-    timer->data = worker;
-    worker->handles++;
-    SP_CHECK(uv_timer_start(timer, fire, first_ms, again_ms) == 0);
-}
-
-void sp_worker_open_handles(struct sp_worker *worker)
+void sp_worker_watch(struct sp_worker *worker)
 {
     const struct sp_worker_options *options = &worker->options;
     const struct sp_process *process = &worker->process;
     sp_output_init(&worker->output, process->output, log_output, worker);
     sp_output_init(&worker->errors, process->errors, log_errors, worker);
-    watch_descriptor(worker, &worker->channel_poll, process->channel, on_channel);
-    watch_descriptor(worker, &worker->output_poll, process->output, on_output);
-    watch_descriptor(worker, &worker->errors_poll, process->errors, on_output);
-    watch_descriptor(worker, &worker->exit_poll, process->pidfd, on_exit_ready);
-    start_timer(worker, &worker->timer, on_start_timeout, options->start_timeout_ms, 0);
-    start_timer(worker,
-                &worker->heartbeat,
-                on_heartbeat,
-                options->heartbeat_interval_ms,
-                options->heartbeat_interval_ms);
+    worker->timer.user = worker;
+    worker->heartbeat.user = worker;
+    sp_timer_start(
+        options->loop, &worker->timer, on_start_timeout, options->start_timeout_ms, 0);
+    sp_timer_start(options->loop,
+                   &worker->heartbeat,
+                   on_heartbeat,
+                   options->heartbeat_interval_ms,
+                   options->heartbeat_interval_ms);
+    (void)watch(worker, &worker->channel_watch, process->channel, on_channel);
+    (void)watch(worker, &worker->output_watch, process->output, on_output);
+    (void)watch(worker, &worker->errors_watch, process->errors, on_output);
 }

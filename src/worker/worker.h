@@ -9,11 +9,11 @@
 #include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <uv.h>
 
 #include <snakepit/errors.h>
 
 #include "base/log.h"
+#include "base/loop.h"
 #include "base/slice.h"
 #include "ipc/channel.h"
 #include "ipc/control.h"
@@ -56,7 +56,7 @@ struct sp_worker_hooks {
 
 // Everything is borrowed for the life of the worker.
 struct sp_worker_options {
-    uv_loop_t *loop;
+    struct sp_loop *loop;
     struct sp_watcher *watcher; // NULL: pidfds only
     const struct sp_log *log;
     struct sp_listener *listener;
@@ -104,20 +104,21 @@ struct sp_worker {
     char failure[SP_FAILURE_MAX]; // its words, or ours
     _Atomic bool asked;           // to leave
     pid_t other;                  // one of its group that it left behind, or 0
-    uint64_t others_until;        // uv_now() when others of its group are killed
+    uint64_t others_until;        // when others of its group are killed; ns
     void (*alone)(struct sp_worker *worker); // told when they are gone, see others.h
     void *seat; // the pool's; set and cleared under lost_lock
 
     struct sp_output output;
     struct sp_output errors;
-    uint32_t handles; // open libuv handles
-    uv_poll_t channel_poll;
-    uv_poll_t output_poll;
-    uv_poll_t errors_poll;
-    uv_poll_t exit_poll;
-    uv_poll_t doorbell_poll;
-    uv_timer_t timer; // start, then stop, then the others of its group
-    uv_timer_t heartbeat;
+    struct sp_watch channel_watch;
+    struct sp_watch output_watch;
+    struct sp_watch errors_watch;
+    struct sp_watch exit_watch;
+    struct sp_watch doorbell_watch;
+    struct sp_timer timer; // start, then stop, then the others of its group
+    struct sp_timer heartbeat;
+    struct sp_task burial; // when its exit was observed
+    bool probed;           // its first call was sent
     struct sp_events events;
 
     pthread_mutex_t lost_lock;        // taken before a pool's lock, never inside it

@@ -43,14 +43,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         session.exitstatus = pytest.ExitCode.OK
 
 
-@pytest.fixture(scope="session", autouse=True)
-def once() -> None:
-    """What a process has once and keeps: libuv makes a pipe for its signals."""
-    Pit.open(pooling_enabled=False).close()
-
-
 @pytest.fixture(autouse=True)
-def census(request: pytest.FixtureRequest, once: None) -> Iterator[None]:
+def census(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fails the test if it leaves anything behind."""
     pits_module.log_of_test.clear()
     pits_module.held_back.clear()

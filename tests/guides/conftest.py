@@ -72,7 +72,6 @@ def modules(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 @pytest.fixture(scope="module", autouse=True)
 def census(modules: pathlib.Path) -> Iterator[None]:
     """Fails the last test of a file if the file leaves anything behind."""
-    Pit.open(pooling_enabled=False).close()  # libuv makes a pipe for its signals, once
     pits_module.log_of_test.clear()
     before = counting.Census.take()
     yield

@@ -221,7 +221,6 @@ static void hostile_workers_cannot_crash_hang_or_confuse_the_host(void **state)
     export_number("SNAKEPIT_HOSTILE_UNTIL_MS", until / SP_NS_PER_MS);
     (void)printf("hostile: SNAKEPIT_STRESS_SEED=%u\n", seed);
     (void)fflush(stdout);
-    census_warm_up();
     struct census before = census_take();
     snakepit *pit = open_pit();
     struct load *load = start_load(pit, 0);

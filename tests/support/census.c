@@ -75,14 +75,6 @@ struct census census_take(void)
     };
 }
 
-void census_warm_up(void)
-{
-    static const char yaml[] = "pooling_enabled: false\n";
-    snakepit *pit = NULL;
-    (void)snakepit_open_memory(yaml, sizeof yaml - 1, NULL, &pit, NULL);
-    snakepit_close(pit, 0);
-}
-
 uint32_t census_children(pid_t *pids, uint32_t most)
 {
     uint32_t count = 0;

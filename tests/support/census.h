@@ -16,10 +16,6 @@ struct census {
 
 struct census census_take(void);
 
-// Makes what the library's libraries keep for the life of a process (a pipe of
-// libuv's), so that it does not look like a leak.
-void census_warm_up(void);
-
 // The first `most` children of this process, in no order. Gives their number.
 uint32_t census_children(pid_t *pids, uint32_t most);
 

@@ -148,7 +148,7 @@ struct asked {
 };
 
 struct scene {
-    uv_loop_t loop;
+    struct sp_loop loop;
     struct sp_log log;
     char manner[64];
     char other[32];
@@ -206,7 +206,7 @@ static void note_ready(void *user, struct sp_template *template)
         sp_template_stop(template);
     }
     if (scene->hears_nothing) {
-        uv_poll_stop(&template->channel_poll);
+        sp_watch_stop(&template->channel_watch);
     }
 }
 
@@ -215,13 +215,19 @@ static void note_gone(void *user, struct sp_template *template)
     struct scene *scene = user;
     assert_ptr_equal(template, scene->template);
     scene->gone = true;
+    sp_loop_stop(&scene->loop);
+}
+
+static void woken(void *user)
+{
+    (void)user;
 }
 
 static int prepare(void **state)
 {
     struct scene *scene = calloc(1, sizeof *scene);
     assert_non_null(scene);
-    assert_int_equal(uv_loop_init(&scene->loop), 0);
+    assert_int_equal(sp_loop_init(&scene->loop, woken, scene), SNAKEPIT_OK);
     scene->log.write = no_log;
     scene->payload = eventfd(0, EFD_CLOEXEC);
     scene->environment[0] = scene->manner;
@@ -255,7 +261,7 @@ static int clear(void **state)
 {
     struct scene *scene = *state;
     sp_template_free(scene->template);
-    assert_int_equal(uv_loop_close(&scene->loop), 0);
+    sp_loop_fini(&scene->loop);
     (void)close(scene->payload);
     // Nothing is left that nobody was told of.
     assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
@@ -270,7 +276,7 @@ static void run(struct scene *scene, const char *manner, uint32_t forks)
     (void)snprintf(scene->manner, sizeof scene->manner, "MANNER=%s", manner);
     scene->wanted = forks;
     assert_int_equal(sp_template_start(&scene->options, &scene->template), SNAKEPIT_OK);
-    assert_int_equal(uv_run(&scene->loop, UV_RUN_DEFAULT), 0);
+    sp_loop_run(&scene->loop);
     assert_true(scene->gone);
     assert_int_equal(scene->template->state, SP_TEMPLATE_DEAD);
     assert_int_equal(scene->answered, scene->ready ? forks : 0);

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: MIT
+// One event a turn: so none is left over of a watch that a callback has stopped, whose
+// memory may be gone. The kernel hands events out in turns, so nobody waits for ever.
+#include "base/loop.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/descriptor.h"
+
+// ---- Timers -------------------------------------------------------------------
+
+// Mostly near the end of the list: the later it is started, the later it is due.
+static void insert(struct sp_loop *loop, struct sp_timer *timer)
+{
+    struct sp_link *before = loop->timers.previous;
+    while (before != &loop->timers &&
+           SP_ENTRY(before, struct sp_timer, link)->due > timer->due) {
+        before = before->previous;
+    }
+    sp_list_prepend(before, &timer->link);
+}
+
+void sp_timer_start(struct sp_loop *loop,
+                    struct sp_timer *timer,
+                    sp_timer_fn *fire,
+                    uint64_t first_ms,
+                    uint64_t again_ms)
+{
+    sp_timer_stop(timer);
+    timer->fire = fire;
+    timer->due = sp_clock_now() + first_ms * SP_NS_PER_MS;
+    timer->again = again_ms * SP_NS_PER_MS;
+    insert(loop, timer);
+}
+
+void sp_timer_stop(struct sp_timer *timer)
+{
+    if (sp_link_used(&timer->link)) {
+        sp_list_remove(&timer->link);
+    }
+}
+
+bool sp_timer_runs(const struct sp_timer *timer)
+{
+    return sp_link_used(&timer->link);
+}
+
+// Those that were due when it began, so that one which is due at once again does not
+// keep the descriptors waiting.
+static void fire_due(struct sp_loop *loop)
+{
+    uint64_t now = sp_clock_now();
+    while (!loop->stop && !sp_list_empty(&loop->timers)) {
+        struct sp_timer *timer = SP_ENTRY(loop->timers.next, struct sp_timer, link);
+        if (timer->due >= now) {
+            break;
+        }
+        sp_list_remove(&timer->link);
+        if (timer->again > 0) {
+            timer->due = now + timer->again;
+            insert(loop, timer);
+        }
+        timer->fire(timer);
+    }
+}
+
+// Milliseconds until the first timer is due, rounded up; -1: there is none.
+static int patience(const struct sp_loop *loop)
+{
+    if (sp_list_empty(&loop->timers)) {
+        return -1;
+    }
+    uint64_t due = SP_ENTRY(loop->timers.next, struct sp_timer, link)->due;
+    uint64_t now = sp_clock_now();
+    uint64_t ms = due < now ? 0 : (due - now) / SP_NS_PER_MS + 1;
+    return ms > INT32_MAX ? INT32_MAX : (int)ms;
+}
+
+// ---- Descriptors --------------------------------------------------------------
+
+snakepit_err
+sp_watch_start(struct sp_watch *watch, struct sp_loop *loop, int fd, sp_watch_fn *ready)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = watch};
+    if (epoll_ctl(loop->epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
+        return SNAKEPIT_SYSTEM;
+    }
+    watch->loop = loop;
+    watch->fd = fd;
+    watch->ready = ready;
+    return SNAKEPIT_OK;
+}
+
+void sp_watch_stop(struct sp_watch *watch)
+{
+    if (watch->loop != NULL) {
+        (void)epoll_ctl(watch->loop->epoll, EPOLL_CTL_DEL, watch->fd, NULL);
+        watch->loop = NULL;
+    }
+}
+
+static void wait_for_one(struct sp_loop *loop)
+{
+    struct epoll_event event;
+    int count = epoll_wait(loop->epoll, &event, 1, patience(loop));
+    SP_CHECK(count >= 0 || errno == EINTR);
+    if (count > 0) {
+        struct sp_watch *watch = event.data.ptr;
+        watch->ready(watch);
+    }
+}
+
+// ---- Waking -------------------------------------------------------------------
+
+static void on_bell(struct sp_watch *watch)
+{
+    struct sp_loop *loop = watch->user;
+    uint64_t count;
+    ssize_t got = read(loop->bell, &count, sizeof count);
+    (void)got;
+    loop->woken(loop->user);
+}
+
+void sp_loop_wake(struct sp_loop *loop)
+{
+    uint64_t one = 1;
+    int reason = errno;
+    // A full counter wakes as well.
+    ssize_t written = write(loop->bell, &one, sizeof one);
+    (void)written;
+    errno = reason;
+}
+
+// ---- Tasks --------------------------------------------------------------------
+
+void sp_loop_later(struct sp_loop *loop, struct sp_task *task, sp_task_fn *run)
+{
+    task->run = run;
+    sp_list_append(&loop->tasks, &task->link);
+}
+
+static void run_tasks(struct sp_loop *loop)
+{
+    struct sp_link *link;
+    while ((link = sp_list_take(&loop->tasks)) != NULL) {
+        struct sp_task *task = SP_ENTRY(link, struct sp_task, link);
+        task->run(task);
+    }
+}
+
+// ---- Life ---------------------------------------------------------------------
+
+// Where a filter refuses that, it is better said now than found later.
+static bool may_wait(const struct sp_loop *loop)
+{
+    struct epoll_event event;
+    return epoll_wait(loop->epoll, &event, 1, 0) >= 0 || errno == EINTR;
+}
+
+snakepit_err sp_loop_init(struct sp_loop *loop, sp_woken_fn *woken, void *user)
+{
+    *loop = (struct sp_loop){.epoll = -1, .bell = -1, .woken = woken, .user = user};
+    sp_list_init(&loop->timers);
+    sp_list_init(&loop->tasks);
+    loop->epoll = sp_descriptor_keep(epoll_create1(EPOLL_CLOEXEC));
+    loop->bell = loop->epoll < 0
+                     ? -1
+                     : sp_descriptor_keep(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    loop->bell_watch.user = loop;
+    if (loop->bell < 0 ||
+        sp_watch_start(&loop->bell_watch, loop, loop->bell, on_bell) != SNAKEPIT_OK ||
+        !may_wait(loop)) {
+        sp_loop_fini(loop);
+        return SNAKEPIT_SYSTEM;
+    }
+    return SNAKEPIT_OK;
+}
+
+void sp_loop_fini(struct sp_loop *loop)
+{
+    // One that was never made has no list either.
+    if (loop->timers.next != NULL) {
+        sp_descriptor_close(&loop->bell);
+        sp_descriptor_close(&loop->epoll);
+        loop->timers.next = NULL;
+    }
+}
+
+void sp_loop_run(struct sp_loop *loop)
+{
+    while (!loop->stop) {
+        fire_due(loop);
+        run_tasks(loop);
+        if (!loop->stop) {
+            wait_for_one(loop);
+            run_tasks(loop);
+        }
+    }
+}
+
+void sp_loop_stop(struct sp_loop *loop)
+{
+    loop->stop = true;
+}

@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: MIT
+#include "base/loop.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/descriptor.h"
+
+struct scene {
+    struct sp_loop loop;
+    int wakes;
+    int pipe[2];
+    struct sp_watch *watch; // on the heap: what is touched after its end is noticed
+    struct sp_timer timer;
+    struct sp_timer other;
+    struct sp_task task;
+    int reads;
+    int fired;
+    int order[8];
+    int told;
+    bool ran;
+};
+
+static void on_wake(void *user)
+{
+    struct scene *scene = user;
+    scene->wakes++;
+    sp_loop_stop(&scene->loop);
+}
+
+static int prepare(void **state)
+{
+    struct scene *scene = calloc(1, sizeof *scene);
+    assert_non_null(scene);
+    assert_int_equal(sp_loop_init(&scene->loop, on_wake, scene), SNAKEPIT_OK);
+    assert_int_equal(pipe2(scene->pipe, O_CLOEXEC | O_NONBLOCK), 0);
+    scene->watch = calloc(1, sizeof *scene->watch);
+    assert_non_null(scene->watch);
+    scene->watch->user = scene;
+    scene->timer.user = scene;
+    scene->other.user = scene;
+    scene->task.user = scene;
+    *state = scene;
+    return 0;
+}
+
+static int clear(void **state)
+{
+    struct scene *scene = *state;
+    sp_loop_fini(&scene->loop);
+    (void)close(scene->pipe[0]);
+    (void)close(scene->pipe[1]);
+    free(scene->watch);
+    free(scene);
+    return 0;
+}
+
+// ---- Waking -------------------------------------------------------------------
+
+static void *wake_once(void *argument)
+{
+    sp_loop_wake(argument);
+    return NULL;
+}
+
+static void another_thread_wakes_it(void **state)
+{
+    struct scene *scene = *state;
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, wake_once, &scene->loop), 0);
+    sp_loop_run(&scene->loop);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(scene->wakes, 1);
+}
+
+static void wakes_before_it_runs_are_one(void **state)
+{
+    struct scene *scene = *state;
+    for (int i = 0; i < 5; i++) {
+        sp_loop_wake(&scene->loop);
+    }
+    sp_loop_run(&scene->loop);
+    assert_int_equal(scene->wakes, 1);
+}
+
+// ---- Descriptors --------------------------------------------------------------
+
+static void read_twice(struct sp_watch *watch)
+{
+    struct scene *scene = watch->user;
+    char byte;
+    assert_int_equal(read(scene->pipe[0], &byte, 1), 1);
+    if (++scene->reads == 2) {
+        sp_loop_stop(&scene->loop);
+    }
+}
+
+static void what_is_left_to_read_is_told_again(void **state)
+{
+    struct scene *scene = *state;
+    assert_int_equal(write(scene->pipe[1], "ab", 2), 2);
+    assert_int_equal(
+        sp_watch_start(scene->watch, &scene->loop, scene->pipe[0], read_twice),
+        SNAKEPIT_OK);
+    sp_loop_run(&scene->loop);
+    sp_watch_stop(scene->watch);
+    assert_int_equal(scene->reads, 2);
+}
+
+static void see_the_end(struct sp_watch *watch)
+{
+    struct scene *scene = watch->user;
+    char byte;
+    assert_int_equal(read(scene->pipe[0], &byte, 1), 0);
+    sp_watch_stop(watch);
+    sp_loop_stop(&scene->loop);
+}
+
+static void the_end_of_the_other_side_is_told(void **state)
+{
+    struct scene *scene = *state;
+    assert_int_equal(
+        sp_watch_start(scene->watch, &scene->loop, scene->pipe[0], see_the_end),
+        SNAKEPIT_OK);
+    (void)close(scene->pipe[1]);
+    scene->pipe[1] = -1;
+    sp_loop_run(&scene->loop);
+}
+
+// Both are ready; whichever comes first frees the other.
+static struct sp_watch *pair[2];
+
+static void free_both(struct sp_watch *watch)
+{
+    struct scene *scene = watch->user;
+    scene->reads++;
+    for (int i = 0; i < 2; i++) {
+        sp_watch_stop(pair[i]);
+        free(pair[i]);
+    }
+    sp_loop_wake(&scene->loop);
+}
+
+static void a_callback_may_free_what_is_ready_too(void **state)
+{
+    struct scene *scene = *state;
+    int bells[2];
+    for (int i = 0; i < 2; i++) {
+        bells[i] = eventfd(1, EFD_CLOEXEC);
+        pair[i] = calloc(1, sizeof *pair[i]);
+        assert_non_null(pair[i]);
+        pair[i]->user = scene;
+        assert_int_equal(sp_watch_start(pair[i], &scene->loop, bells[i], free_both),
+                         SNAKEPIT_OK);
+    }
+    sp_loop_run(&scene->loop);
+    assert_int_equal(scene->reads, 1);
+    (void)close(bells[0]);
+    (void)close(bells[1]);
+}
+
+static void what_cannot_be_watched_is_an_error(void **state)
+{
+    struct scene *scene = *state;
+    assert_int_equal(sp_watch_start(scene->watch, &scene->loop, -1, read_twice),
+                     SNAKEPIT_SYSTEM);
+    assert_int_equal(errno, EBADF);
+    sp_watch_stop(scene->watch); // watches nothing
+}
+
+// ---- Timers -------------------------------------------------------------------
+
+static void note_first(struct sp_timer *timer)
+{
+    struct scene *scene = timer->user;
+    scene->order[scene->told++] = 1;
+}
+
+static void note_last(struct sp_timer *timer)
+{
+    struct scene *scene = timer->user;
+    scene->order[scene->told++] = 2;
+    sp_loop_stop(&scene->loop);
+}
+
+static void timers_fire_in_the_order_of_their_time(void **state)
+{
+    struct scene *scene = *state;
+    uint64_t began = sp_clock_now();
+    sp_timer_start(&scene->loop, &scene->other, note_last, 20, 0);
+    sp_timer_start(&scene->loop, &scene->timer, note_first, 10, 0);
+    sp_loop_run(&scene->loop);
+    assert_true(sp_clock_now() - began >= 20 * SP_NS_PER_MS);
+    assert_int_equal(scene->told, 2);
+    assert_int_equal(scene->order[0], 1);
+    assert_false(sp_timer_runs(&scene->timer));
+}
+
+static void fire_three_times(struct sp_timer *timer)
+{
+    struct scene *scene = timer->user;
+    if (++scene->fired == 3) {
+        sp_timer_stop(timer);
+        sp_loop_stop(&scene->loop);
+    }
+}
+
+static void a_timer_fires_again_until_it_is_stopped(void **state)
+{
+    struct scene *scene = *state;
+    sp_timer_start(&scene->loop, &scene->timer, fire_three_times, 0, 1);
+    sp_loop_run(&scene->loop);
+    assert_int_equal(scene->fired, 3);
+    assert_false(sp_timer_runs(&scene->timer));
+    sp_timer_stop(&scene->timer); // does not run
+}
+
+static void start_at_once_again(struct sp_timer *timer)
+{
+    struct scene *scene = timer->user;
+    scene->fired++;
+    sp_timer_start(&scene->loop, timer, start_at_once_again, 0, 0);
+}
+
+static void a_busy_timer_leaves_time_for_the_rest(void **state)
+{
+    struct scene *scene = *state;
+    sp_timer_start(&scene->loop, &scene->timer, start_at_once_again, 0, 0);
+    sp_loop_wake(&scene->loop);
+    sp_loop_run(&scene->loop); // which the wake ends
+    assert_int_equal(scene->wakes, 1);
+    sp_timer_stop(&scene->timer);
+}
+
+// ---- Tasks --------------------------------------------------------------------
+
+static void note_task(struct sp_task *task)
+{
+    struct scene *scene = task->user;
+    scene->ran = true;
+}
+
+static void ask_and_stop(struct sp_timer *timer)
+{
+    struct scene *scene = timer->user;
+    sp_loop_later(&scene->loop, &scene->task, note_task);
+    assert_false(scene->ran);
+    sp_loop_stop(&scene->loop);
+}
+
+static void a_task_runs_after_the_callback_and_before_the_end(void **state)
+{
+    struct scene *scene = *state;
+    sp_timer_start(&scene->loop, &scene->timer, ask_and_stop, 0, 0);
+    sp_loop_run(&scene->loop);
+    assert_true(scene->ran);
+}
+
+// ---- Resources ----------------------------------------------------------------
+
+static void without_descriptors_there_is_no_loop(void **state)
+{
+    struct scene *scene = *state;
+    struct rlimit before;
+    struct sp_loop other;
+    int highest = dup(scene->pipe[0]);
+    (void)close(highest);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    for (int left = 0; left < 2; left++) {
+        const struct rlimit few = {(rlim_t)(highest + left), before.rlim_max};
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+        snakepit_err err = sp_loop_init(&other, on_wake, scene);
+        int reason = errno;
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+        assert_int_equal(err, SNAKEPIT_SYSTEM);
+        assert_int_equal(reason, EMFILE);
+        // What was made of it is gone, and it may be ended as often as one likes.
+        assert_int_equal(fcntl(highest, F_GETFD), -1);
+        sp_loop_fini(&other);
+    }
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, prepare, clear)
+    const struct CMUnitTest tests[] = {
+        TEST(another_thread_wakes_it),
+        TEST(wakes_before_it_runs_are_one),
+        TEST(what_is_left_to_read_is_told_again),
+        TEST(the_end_of_the_other_side_is_told),
+        TEST(a_callback_may_free_what_is_ready_too),
+        TEST(what_cannot_be_watched_is_an_error),
+        TEST(timers_fire_in_the_order_of_their_time),
+        TEST(a_timer_fires_again_until_it_is_stopped),
+        TEST(a_busy_timer_leaves_time_for_the_rest),
+        TEST(a_task_runs_after_the_callback_and_before_the_end),
+        TEST(without_descriptors_there_is_no_loop),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
