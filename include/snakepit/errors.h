@@ -34,7 +34,8 @@
     X(UNSUPPORTED,       21,  9, 501, 0, "this interpreter or adapter cannot do that") \
     X(WORKER_BUSY,       22,  8, 429, 1, "the worker that the session is tied to is busy")      \
     X(SESSION_LOST,      23, 10, 409, 1, "the worker that the session was tied to is gone")     \
-    X(QUOTA_EXCEEDED,    24,  8, 413, 0, "the session's values would take more than they may")
+    X(QUOTA_EXCEEDED,    24,  8, 413, 0, "the session's values would take more than they may") \
+    X(FORKED,            25,  9, 500, 0, "the pit belongs to the process that opened it, not to this forked child")
 // clang-format on
 
 #define SNAKEPIT_ERROR_ENUM(name, number, grpc, http, retryable, text) \

@@ -4,9 +4,15 @@
 // Open a configuration, wait until its pools are ready, call tools, close. Every
 // function may be called from any thread, on the same pit at once, unless its comment
 // says otherwise. A thread that is inside one is not cancelled by pthread_cancel()
-// before it is outside again. Words: *borrows* means until the function returns,
-// *keeps* until the pit is closed, *takes* on success only, *gives* that the caller
-// frees.
+// before it is outside again.
+//
+// A pit belongs to the process that opened it: in a forked child every function that
+// takes it says FORKED, or does nothing where it says nothing. Answers that were held
+// at the fork stay readable there unless they have tensors, streams have failed; the
+// child frees and closes them, and may open a pit of its own.
+//
+// Words: *borrows* means until the function returns, *keeps* until the pit is closed,
+// *takes* on success only, *gives* that the caller frees.
 #ifndef SNAKEPIT_SNAKEPIT_H
 #define SNAKEPIT_SNAKEPIT_H
 
@@ -148,7 +154,7 @@ SNAKEPIT_API snakepit_err snakepit_await_ready(snakepit *pit,
 // up, or their worker is killed after cancel_grace_ms. Then the workers are stopped.
 // Returns when every worker has exited and every callback has run. No other thread may
 // be inside the library with this pit when this returns; answers that are still held
-// stay valid. NULL is fine. Not from a callback.
+// stay valid. NULL is fine. Not from a callback. In a forked child it returns at once.
 SNAKEPIT_API void snakepit_close(snakepit *pit, uint32_t grace_ms);
 
 // ---- Call ---------------------------------------------------------------------

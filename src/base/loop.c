@@ -12,6 +12,12 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/descriptor.h"
+#include "base/fork.h"
+
+static bool goes_on(const struct sp_loop *loop)
+{
+    return !loop->stop && sp_fork_is_here(loop->process);
+}
 
 // ---- Timers -------------------------------------------------------------------
 
@@ -56,7 +62,7 @@ bool sp_timer_runs(const struct sp_timer *timer)
 static void fire_due(struct sp_loop *loop)
 {
     uint64_t now = sp_clock_now();
-    while (!loop->stop && !sp_list_empty(&loop->timers)) {
+    while (goes_on(loop) && !sp_list_empty(&loop->timers)) {
         struct sp_timer *timer = SP_ENTRY(loop->timers.next, struct sp_timer, link);
         if (timer->due >= now) {
             break;
@@ -148,7 +154,8 @@ void sp_loop_later(struct sp_loop *loop, struct sp_task *task, sp_task_fn *run)
 static void run_tasks(struct sp_loop *loop)
 {
     struct sp_link *link;
-    while ((link = sp_list_take(&loop->tasks)) != NULL) {
+    while (sp_fork_is_here(loop->process) &&
+           (link = sp_list_take(&loop->tasks)) != NULL) {
         struct sp_task *task = SP_ENTRY(link, struct sp_task, link);
         task->run(task);
     }
@@ -165,7 +172,11 @@ static bool may_wait(const struct sp_loop *loop)
 
 snakepit_err sp_loop_init(struct sp_loop *loop, sp_woken_fn *woken, void *user)
 {
-    *loop = (struct sp_loop){.epoll = -1, .bell = -1, .woken = woken, .user = user};
+    *loop = (struct sp_loop){.epoll = -1,
+                             .bell = -1,
+                             .woken = woken,
+                             .user = user,
+                             .process = sp_fork_here()};
     sp_list_init(&loop->timers);
     sp_list_init(&loop->tasks);
     loop->epoll = sp_descriptor_keep(epoll_create1(EPOLL_CLOEXEC));
@@ -194,10 +205,10 @@ void sp_loop_fini(struct sp_loop *loop)
 
 void sp_loop_run(struct sp_loop *loop)
 {
-    while (!loop->stop) {
+    while (goes_on(loop)) {
         fire_due(loop);
         run_tasks(loop);
-        if (!loop->stop) {
+        if (goes_on(loop)) {
             wait_for_one(loop);
             run_tasks(loop);
         }

@@ -59,6 +59,7 @@ struct sp_loop {
     struct sp_link timers; // by when they are due
     struct sp_link tasks;
     bool stop;
+    uint32_t process; // sp_fork_here(): whose it is
 };
 
 // `woken` runs on the loop after each sp_loop_wake(); several may become one. SYSTEM,
@@ -69,7 +70,8 @@ snakepit_err sp_loop_init(struct sp_loop *loop, sp_woken_fn *woken, void *user);
 void sp_loop_fini(struct sp_loop *loop);
 
 // Waits and calls back until sp_loop_stop(); runs what tasks there are before it
-// returns.
+// returns. In a child that a callback has forked, and that returns from it, this
+// returns at once.
 void sp_loop_run(struct sp_loop *loop);
 void sp_loop_stop(struct sp_loop *loop);
 // Any thread, also within a signal handler.

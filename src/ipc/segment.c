@@ -38,6 +38,9 @@ snakepit_err sp_segment_create(struct sp_segment *segment,
         sp_segment_fini(segment);
         return SNAKEPIT_SYSTEM;
     }
+    // A forked child has no business there. Where this is not possible, what it calls
+    // finds out for itself that it is one.
+    (void)madvise(segment->base, segment->size, MADV_DONTFORK);
     return SNAKEPIT_OK;
 }
 

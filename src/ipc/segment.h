@@ -19,7 +19,8 @@ struct sp_segment {
 #define SP_SEGMENT_NAMES "snakepit-" // what all their names in /proc begin with
 
 // A new segment of `size` bytes, mapped read and write (`writable`) or read only.
-// SYSTEM: no descriptor or address space left. `name` is only for /proc.
+// A forked child has neither descriptor nor mapping. SYSTEM: no descriptor or address
+// space left. `name` is only for /proc.
 snakepit_err sp_segment_create(struct sp_segment *segment,
                                const char *name,
                                uint64_t size,

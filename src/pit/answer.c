@@ -5,6 +5,31 @@
 #include "payload/reader.h"
 #include "pit/pit.h"
 
+// Without tensors there is no memory, but for those that have no elements.
+static const struct sp_slice *no_memory_for_tensors(void)
+{
+    static _Alignas(SP_LINE) const uint8_t nothing[1];
+    static const struct sp_slice none = {nothing, 0};
+    return &none;
+}
+
+// In a forked child: whether it holds tensors, whose memory is the parent's. The rest
+// of an answer is a copy.
+static bool is_elsewhere(const struct sp_call *call)
+{
+    snakepit_reader reader;
+    snakepit_value value;
+    snakepit_err err;
+    if (call->port == NULL || sp_call_is_here(call)) {
+        return false;
+    }
+    sp_reader_init(&reader, call->body, *no_memory_for_tensors());
+    do {
+        err = snakepit_reader_next(&reader, &value);
+    } while (err == SNAKEPIT_OK);
+    return err != SNAKEPIT_END;
+}
+
 const snakepit_fault *snakepit_answer_fault(const snakepit_answer *answer)
 {
     static const snakepit_fault no_memory = {
@@ -27,23 +52,35 @@ const snakepit_fault *snakepit_answer_fault(const snakepit_answer *answer)
         .last_output = "",
         .arguments = "",
     };
+    static const snakepit_fault forked = {
+        .err = SNAKEPIT_FORKED,
+        .message = "the answer's tensors belong to the process that has made the call, "
+                   "not to this forked child",
+        .type = "",
+        .traceback = "",
+        .stage = "",
+        .cause = "",
+        .last_output = "",
+        .arguments = "",
+    };
     if (answer == NULL) {
         return &no_memory;
     }
     const struct sp_call *call = sp_call_of(answer);
+    if (is_elsewhere(call)) {
+        return &forked;
+    }
     return call->err == SNAKEPIT_OK ? &none : &call->fault;
 }
 
 void snakepit_answer_reader(const snakepit_answer *answer, snakepit_reader *reader)
 {
     struct sp_slice body = {0};
-    // Without tensors there is no memory, but for those that have no elements.
-    static _Alignas(SP_LINE) const uint8_t nothing[1];
-    struct sp_slice memory = {nothing, 0};
-    if (answer != NULL) {
+    struct sp_slice memory = *no_memory_for_tensors();
+    if (answer != NULL && !is_elsewhere(sp_call_of(answer))) {
         const struct sp_call *call = sp_call_of(answer);
         body = call->body;
-        if (call->port != NULL) {
+        if (call->port != NULL && sp_call_is_here(call)) {
             memory =
                 (struct sp_slice){call->port->results.base, call->port->results.size};
         }
@@ -57,7 +94,7 @@ const char *snakepit_answer_json(snakepit_answer *answer)
         return NULL;
     }
     struct sp_call *call = sp_call_of(answer);
-    if (call->err != SNAKEPIT_OK) {
+    if (call->err != SNAKEPIT_OK || is_elsewhere(call)) {
         return NULL;
     }
     if (call->json.size == 0) {

@@ -123,8 +123,8 @@ static struct sp_pool *check_order(snakepit *pit,
         *err = sp_refuse(why, SNAKEPIT_INVALID_ARGUMENT, "%s", wrong);
         return NULL;
     }
-    if (pit == NULL) {
-        *err = sp_refuse(why, SNAKEPIT_INVALID_ARGUMENT, SP_NO_PIT);
+    *err = sp_refuse_no_pit(pit, why);
+    if (*err != SNAKEPIT_OK) {
         return NULL;
     }
     *err = describe(order->tool, order->args, order->options, &order->text, why);
@@ -249,8 +249,9 @@ snakepit_err snakepit_cancel(snakepit *pit, snakepit_call_id call)
 {
     SP_UNCANCELLED;
     size_t index = call & 0xfff;
-    if (pit == NULL) {
-        return SNAKEPIT_INVALID_ARGUMENT;
+    snakepit_err err = sp_refuse_no_pit(pit, NULL);
+    if (err != SNAKEPIT_OK) {
+        return err;
     }
     return index < pit->count ? sp_pool_cancel(pit->pools[index].pool, call)
                               : SNAKEPIT_NOT_FOUND;
@@ -266,14 +267,15 @@ snakepit_err snakepit_tensor_new(snakepit *pit,
     SP_UNCANCELLED;
     size_t bytes;
     struct sp_share *share;
-    if (pit == NULL || tensor == NULL || data == NULL) {
-        return SNAKEPIT_INVALID_ARGUMENT;
+    snakepit_err err = sp_refuse_no_pit(pit, NULL);
+    if (err != SNAKEPIT_OK || tensor == NULL || data == NULL) {
+        return err == SNAKEPIT_OK ? SNAKEPIT_INVALID_ARGUMENT : err;
     }
     struct sp_pool *pool = sp_pit_pool(pit, pool_name_text);
     if (pool == NULL) {
         return SNAKEPIT_UNKNOWN_POOL;
     }
-    snakepit_err err = snakepit_tensor_bytes(tensor, &bytes);
+    err = snakepit_tensor_bytes(tensor, &bytes);
     if (err == SNAKEPIT_OK) {
         err = sp_share_new(&pool->store, bytes, &share);
     }
@@ -289,6 +291,9 @@ snakepit_err snakepit_tensor_new(snakepit *pit,
 void snakepit_tensor_free(snakepit *pit, const snakepit_tensor *tensor)
 {
     SP_UNCANCELLED;
+    if (sp_refuse_no_pit(pit, NULL) != SNAKEPIT_OK || tensor == NULL) {
+        return;
+    }
     for (size_t i = 0; i < pit->count; i++) {
         struct sp_store *store = &pit->pools[i].pool->store;
         struct sp_share *share = sp_share_find(store, tensor->data);

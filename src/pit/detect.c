@@ -16,7 +16,8 @@
 #define REMEMBERED 16
 #define PATH_MOST  1024
 
-// Guarded by lock.
+// Guarded by lock. Nobody waits for that: in a forked child it may be held for ever,
+// and to ask again is no harm.
 struct answer {
     char python[PATH_MOST];
     char executable[PATH_MOST];
@@ -39,7 +40,9 @@ static bool same_file(const struct answer *answer, const struct stat *file)
 static char *recall(const char *python, const struct stat *file)
 {
     char *found = NULL;
-    pthread_mutex_lock(&lock);
+    if (pthread_mutex_trylock(&lock) != 0) {
+        return NULL;
+    }
     for (unsigned i = 0; i < REMEMBERED && found == NULL; i++) {
         if (strcmp(answers[i].python, python) == 0 && same_file(&answers[i], file)) {
             found = sp_strdup(answers[i].executable);
@@ -55,7 +58,9 @@ remember(const char *python, const char *executable, const struct stat *file)
     if (strlen(python) >= PATH_MOST || strlen(executable) >= PATH_MOST) {
         return;
     }
-    pthread_mutex_lock(&lock);
+    if (pthread_mutex_trylock(&lock) != 0) {
+        return;
+    }
     struct answer *answer = &answers[next_answer++ % REMEMBERED];
     (void)snprintf(answer->python, PATH_MOST, "%s", python);
     (void)snprintf(answer->executable, PATH_MOST, "%s", executable);

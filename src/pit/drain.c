@@ -14,6 +14,7 @@
 #include "base/descriptor.h"
 #include "base/thread.h"
 #include "pit/pit.h"
+#include "pit/refuse.h"
 #include "pool/question.h"
 
 #define EVENTS_A_TURN 32
@@ -68,11 +69,12 @@ void sp_drain_doorbell(void *user, int fd, bool joins)
 
 // ---- Draining -----------------------------------------------------------------
 
-static size_t run_callbacks(struct sp_link *ended)
+// A child that a callback has forked, and that returns from it, does nothing more.
+static size_t run_callbacks(const snakepit *pit, struct sp_link *ended)
 {
     size_t count = 0;
     struct sp_link *link;
-    while ((link = sp_list_take(ended)) != NULL) {
+    while (sp_pit_is_here(pit) && (link = sp_list_take(ended)) != NULL) {
         struct sp_call *call = SP_ENTRY(link, struct sp_call, link);
         sp_call_open(call);
         call->done(call->user, call->err, sp_call_answer(call));
@@ -84,7 +86,7 @@ static size_t run_callbacks(struct sp_link *ended)
 static size_t serve_questions(snakepit *pit)
 {
     size_t count = 0;
-    for (size_t i = 0; i < pit->count; i++) {
+    for (size_t i = 0; i < pit->count && sp_pit_is_here(pit); i++) {
         count += sp_pool_serve_questions(pit->pools[i].pool);
     }
     return count;
@@ -108,6 +110,9 @@ static void *answer_loop(void *argument)
         drain->asked = false;
         pthread_mutex_unlock(&drain->lock);
         (void)serve_questions(pit);
+        if (!sp_pit_is_here(pit)) {
+            return NULL; // the lock may be that of a thread which is not here
+        }
         pthread_mutex_lock(&drain->lock);
     }
     pthread_mutex_unlock(&drain->lock);
@@ -137,8 +142,8 @@ static size_t run_ended(snakepit *pit)
     for (size_t i = 0; i < pit->count; i++) {
         asked = sp_pool_collect(pit->pools[i].pool, &ended) || asked;
     }
-    size_t count = run_callbacks(&ended);
-    if (asked) {
+    size_t count = run_callbacks(pit, &ended);
+    if (asked && sp_pit_is_here(pit)) {
         count += hands_on ? hand_on_questions(pit) : serve_questions(pit);
     }
     return count;
@@ -251,7 +256,7 @@ static void *drain_loop(void *argument)
     SP_UNCANCELLED;
     snakepit *pit = argument;
     hands_on = true;
-    while (!told_to_stop(&pit->drain)) {
+    while (sp_pit_is_here(pit) && !told_to_stop(&pit->drain)) {
         (void)drain(pit, FOREVER_MS);
     }
     return NULL;
@@ -325,14 +330,18 @@ static bool take_over(struct sp_drain *drain)
 size_t snakepit_drain(snakepit *pit, uint32_t timeout_ms)
 {
     SP_UNCANCELLED;
+    if (sp_refuse_no_pit(pit, NULL) != SNAKEPIT_OK) {
+        return 0;
+    }
     return take_over(&pit->drain) ? drain(pit, timeout_ms) : 0;
 }
 
 snakepit_err snakepit_completion_fd(snakepit *pit, int *fd)
 {
     SP_UNCANCELLED;
-    if (!take_over(&pit->drain)) {
-        return SNAKEPIT_INVALID_ARGUMENT;
+    snakepit_err err = sp_refuse_no_pit(pit, NULL);
+    if (err != SNAKEPIT_OK || fd == NULL || !take_over(&pit->drain)) {
+        return err == SNAKEPIT_OK ? SNAKEPIT_INVALID_ARGUMENT : err;
     }
     *fd = pit->drain.epoll;
     // Calls that have ended already are news to the one who polls.

@@ -272,6 +272,7 @@ static snakepit_err open_config(struct sp_config *config,
         return err;
     }
     made->magic = SP_PIT_MAGIC;
+    made->process = sp_fork_here();
     made->config = config;
     made->drain.epoll = -1;
     made->drain.wake = -1;
@@ -413,8 +414,9 @@ snakepit_err snakepit_await_ready(snakepit *pit,
 {
     SP_UNCANCELLED;
     uint64_t deadline = sp_clock_now() + timeout_ms * SP_NS_PER_MS;
-    if (pit == NULL) {
-        return sp_refuse(why, SNAKEPIT_INVALID_ARGUMENT, SP_NO_PIT);
+    snakepit_err usable = sp_refuse_no_pit(pit, why);
+    if (usable != SNAKEPIT_OK) {
+        return usable;
     }
     struct sp_pool *only = pool == NULL ? NULL : sp_pit_pool(pit, pool);
     if (pool != NULL && only == NULL) {
@@ -462,6 +464,18 @@ static void await_pools(snakepit *pit, still_fn *still, uint64_t deadline)
     }
 }
 
+// In a forked child. Its descriptors and its segments are gone since the fork. What the
+// parent's threads may have been changing then cannot be walked through, and stays: a
+// copy that costs nothing as long as it is not written to.
+static void leave(snakepit *pit)
+{
+    struct sp_config *config = pit->config;
+    pit->config = NULL;
+    sp_config_free(config);
+    sp_log_writer_abandon(pit->log_writer);
+    pit->log_writer = NULL;
+}
+
 void snakepit_close(snakepit *pit, uint32_t grace_ms)
 {
     SP_UNCANCELLED;
@@ -469,6 +483,10 @@ void snakepit_close(snakepit *pit, uint32_t grace_ms)
         return;
     }
     SP_CHECK(pit->magic == SP_PIT_MAGIC);
+    if (!sp_pit_is_here(pit)) {
+        leave(pit);
+        return;
+    }
     uint64_t deadline = sp_clock_now() + grace_ms * SP_NS_PER_MS;
     for (size_t i = 0; i < pit->count; i++) {
         sp_pool_begin_close(pit->pools[i].pool);

@@ -10,6 +10,7 @@
 
 #include <snakepit/snakepit.h>
 
+#include "base/fork.h"
 #include "base/log.h"
 #include "base/log_writer.h"
 #include "base/loop.h"
@@ -49,6 +50,7 @@ struct sp_drain {
 // Constant after it was opened, but for what is atomic or has an owner of its own.
 struct snakepit {
     uint32_t magic;
+    uint32_t process; // sp_fork_here(): whose it is
     struct sp_log log;
     struct sp_log_writer *log_writer; // where `log` leads; NULL: there are no lines
     snakepit_log_fn *program_log;     // where that leads, or NULL
@@ -81,6 +83,13 @@ struct snakepit {
     _Atomic bool ticking;
     _Atomic bool stop;
 };
+
+// Whether this process has opened it; a forked child has not, and touches nothing of it
+// that others share.
+static inline bool sp_pit_is_here(const snakepit *pit)
+{
+    return sp_fork_is_here(pit->process);
+}
 
 // ---- options.c ----------------------------------------------------------------
 

@@ -191,11 +191,10 @@ static snakepit_err check_tool(const snakepit *pit,
                                snakepit_message *why)
 {
     const snakepit_err bad = SNAKEPIT_INVALID_ARGUMENT;
-    if (pit == NULL) {
-        return sp_refuse(why, bad, SP_NO_PIT);
+    snakepit_err err = sp_refuse_no_pit(pit, why);
+    if (err == SNAKEPIT_OK) {
+        err = read_place(name, options == NULL ? NULL : options->session_id, spec, why);
     }
-    snakepit_err err =
-        read_place(name, options == NULL ? NULL : options->session_id, spec, why);
     if (err != SNAKEPIT_OK) {
         return err;
     }
@@ -272,8 +271,12 @@ snakepit_tool_unregister(snakepit *pit, const char *name, const char *session_id
 {
     SP_UNCANCELLED;
     struct sp_host_tool_spec spec;
-    if (pit == NULL || read_place(name, session_id, &spec, NULL) != SNAKEPIT_OK) {
-        return SNAKEPIT_INVALID_ARGUMENT;
+    snakepit_err err = sp_refuse_no_pit(pit, NULL);
+    if (err == SNAKEPIT_OK) {
+        err = read_place(name, session_id, &spec, NULL);
+    }
+    if (err != SNAKEPIT_OK) {
+        return err;
     }
     // A tool that waited for itself, or two for each other, would wait for ever.
     return sp_host_tools_remove(

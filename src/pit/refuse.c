@@ -27,6 +27,20 @@ snakepit_err sp_refuse(snakepit_message *why, snakepit_err err, const char *form
     return err;
 }
 
+snakepit_err sp_refuse_no_pit(const snakepit *pit, snakepit_message *why)
+{
+    if (pit == NULL) {
+        return sp_refuse(why, SNAKEPIT_INVALID_ARGUMENT, SP_NO_PIT);
+    }
+    if (!sp_pit_is_here(pit)) {
+        return sp_refuse(why,
+                         SNAKEPIT_FORKED,
+                         "%s; open another one here",
+                         snakepit_err_text(SNAKEPIT_FORKED));
+    }
+    return SNAKEPIT_OK;
+}
+
 snakepit_err sp_refuse_no_name(const char *what,
                                const char *text,
                                struct sp_slice *name,

@@ -16,6 +16,10 @@
 snakepit_err sp_refuse(snakepit_message *why, snakepit_err err, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+// OK if the pit can be used here: INVALID_ARGUMENT if it is NULL, FORKED in a child of
+// the process that has opened it.
+snakepit_err sp_refuse_no_pit(const snakepit *pit, snakepit_message *why);
+
 // OK if `text` has 1 to SP_NAME_MOST bytes, which `name` then borrows; else
 // INVALID_ARGUMENT, told of `what` ("the tool's name").
 snakepit_err sp_refuse_no_name(const char *what,

@@ -78,10 +78,10 @@ static snakepit_err check_session(const snakepit *pit,
                                   struct sp_slice *session,
                                   snakepit_message *why)
 {
-    if (pit == NULL) {
-        return sp_refuse(why, SNAKEPIT_INVALID_ARGUMENT, SP_NO_PIT);
-    }
-    return sp_refuse_no_name("the session_id", session_id, session, why);
+    snakepit_err err = sp_refuse_no_pit(pit, why);
+    return err == SNAKEPIT_OK
+               ? sp_refuse_no_name("the session_id", session_id, session, why)
+               : err;
 }
 
 static snakepit_err check_place(const snakepit *pit,
@@ -107,7 +107,7 @@ snakepit_err snakepit_session_put(snakepit *pit,
     struct sp_session_place place;
     snakepit_err err = check_place(pit, session_id, key, &place, NULL);
     if (err != SNAKEPIT_OK || value == NULL) {
-        return SNAKEPIT_INVALID_ARGUMENT;
+        return err == SNAKEPIT_OK ? SNAKEPIT_INVALID_ARGUMENT : err;
     }
     err = snakepit_writer_error(value);
     if (err != SNAKEPIT_OK) {

@@ -2,6 +2,7 @@
 // What there is, and how it does.
 #include "base/thread.h"
 #include "pit/pit.h"
+#include "pit/refuse.h"
 
 size_t snakepit_pool_count(const snakepit *pit)
 {
@@ -37,8 +38,9 @@ snakepit_err
 snakepit_pool_get_stats(snakepit *pit, const char *name, snakepit_pool_stats *stats)
 {
     SP_UNCANCELLED;
-    if (pit == NULL || stats == NULL) {
-        return SNAKEPIT_INVALID_ARGUMENT;
+    snakepit_err err = sp_refuse_no_pit(pit, NULL);
+    if (err != SNAKEPIT_OK || stats == NULL) {
+        return err == SNAKEPIT_OK ? SNAKEPIT_INVALID_ARGUMENT : err;
     }
     struct sp_pool *pool = sp_pit_pool(pit, name);
     if (pool == NULL) {
@@ -70,8 +72,9 @@ snakepit_err snakepit_pool_workers(snakepit *pit,
                                    size_t *count)
 {
     SP_UNCANCELLED;
-    if (pit == NULL || count == NULL || (rows == NULL && room > 0)) {
-        return SNAKEPIT_INVALID_ARGUMENT;
+    snakepit_err err = sp_refuse_no_pit(pit, NULL);
+    if (err != SNAKEPIT_OK || count == NULL || (rows == NULL && room > 0)) {
+        return err == SNAKEPIT_OK ? SNAKEPIT_INVALID_ARGUMENT : err;
     }
     const struct sp_pool *pool = sp_pit_pool(pit, name);
     for (size_t i = 0; i < pit->count && pool != NULL; i++) {

@@ -8,11 +8,16 @@
 #include "payload/reader.h"
 #include "pit/pit.h"
 
+// In a forked child it is one that has failed; NULL: without memory for that.
 static struct sp_stream *stream_of(const snakepit_stream *stream)
 {
     struct sp_stream *found = (struct sp_stream *)(uintptr_t)stream;
+    if (found == NULL) {
+        return NULL;
+    }
     SP_CHECK(found->magic == SP_STREAM_MAGIC);
-    return found;
+    bool usable = sp_call_is_here(found->call) || sp_stream_disown(found);
+    return usable ? found : NULL;
 }
 
 snakepit_err snakepit_stream_open(snakepit *pit,
@@ -52,19 +57,20 @@ static void point(const struct sp_stream *stream, snakepit_reader *reader)
 snakepit_err snakepit_stream_next(snakepit_stream *stream, snakepit_reader *chunk)
 {
     SP_UNCANCELLED;
-    if (stream == NULL) {
-        return SNAKEPIT_INVALID_ARGUMENT;
+    struct sp_stream *found = stream_of(stream);
+    if (found == NULL) {
+        return stream == NULL ? SNAKEPIT_INVALID_ARGUMENT : SNAKEPIT_FORKED;
     }
-    snakepit_err err = sp_stream_next(stream_of(stream));
+    snakepit_err err = sp_stream_next(found);
     if (chunk != NULL) {
-        point(stream_of(stream), chunk);
+        point(found, chunk);
     }
     return err;
 }
 
 const char *snakepit_stream_json(snakepit_stream *stream)
 {
-    struct sp_stream *found = stream == NULL ? NULL : stream_of(stream);
+    struct sp_stream *found = stream_of(stream);
     if (found == NULL || found->chunk.size == 0) {
         return NULL;
     }
@@ -80,21 +86,20 @@ const char *snakepit_stream_json(snakepit_stream *stream)
 
 snakepit_call_id snakepit_stream_id(const snakepit_stream *stream)
 {
-    return stream == NULL ? 0 : stream_of(stream)->call->id;
+    const struct sp_stream *found = stream_of(stream);
+    return found == NULL ? 0 : found->call->id;
 }
 
 snakepit_answer *snakepit_stream_answer(const snakepit_stream *stream)
 {
-    if (stream == NULL || !stream_of(stream)->opened) {
-        return NULL;
-    }
-    return sp_call_answer(stream_of(stream)->call);
+    const struct sp_stream *found = stream_of(stream);
+    return found == NULL || !found->opened ? NULL : sp_call_answer(found->call);
 }
 
 void snakepit_stream_close(snakepit_stream *stream)
 {
     SP_UNCANCELLED;
-    sp_stream_close(stream == NULL ? NULL : stream_of(stream));
+    sp_stream_close(stream_of(stream));
 }
 
 // NOLINTNEXTLINE(readability-function-size): a callback and its user are one thing
@@ -125,10 +130,11 @@ snakepit_err snakepit_stream_each(snakepit *pit,
         }
     }
     *answer = NULL;
-    if (stream != NULL) {
-        *answer = sp_call_answer(sp_stream_finish(stream_of(stream)));
+    struct sp_stream *found = stream_of(stream);
+    if (found != NULL) {
+        *answer = sp_call_answer(sp_stream_finish(found));
         err = sp_call_of(*answer)->err;
+        sp_stream_close(found);
     }
-    snakepit_stream_close(stream);
     return err;
 }

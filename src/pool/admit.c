@@ -84,7 +84,7 @@ void sp_pool_release(struct sp_call *call)
 {
     struct sp_pool *pool = call->pool;
     SP_CHECK(call->phase == SP_CALL_ENDED);
-    if (pool == NULL) {
+    if (pool == NULL || !sp_call_is_here(call)) {
         sp_call_free(call);
         return;
     }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/fork.h"
 #include "base/memory.h"
 #include "payload/writer.h"
 
@@ -15,6 +16,7 @@ struct sp_call *sp_call_new(struct sp_pool *pool)
     struct sp_call *call = sp_alloc(sizeof *call);
     if (call != NULL) {
         call->magic = SP_CALL_MAGIC;
+        call->process = sp_fork_here();
         call->pool = pool;
         call->request_lease = SP_NO_LEASE;
         call->result_lease = SP_NO_LEASE;
@@ -135,6 +137,11 @@ void sp_call_set_failure(struct sp_call *call, const struct sp_failure *failure)
         *kept[i] =
             call->texts.size == 0 ? none : (const char *)call->texts.data + at[i];
     }
+}
+
+bool sp_call_is_here(const struct sp_call *call)
+{
+    return sp_fork_is_here(call->process);
 }
 
 snakepit_answer *sp_call_answer(struct sp_call *call)

@@ -36,6 +36,7 @@ typedef void sp_call_done_fn(void *user, snakepit_err err, snakepit_answer *answ
 struct sp_call {
     uint32_t magic;
     enum sp_call_phase phase;
+    uint32_t process; // sp_fork_here(): whose it is
     struct sp_pool *pool;
     struct sp_link link;       // in the pool's free list, line, or list of ended calls
     struct sp_link seat_link;  // in seat->calls, oldest first
@@ -102,6 +103,9 @@ void sp_call_set_failure(struct sp_call *call, const struct sp_failure *failure)
 // An answer that failed before it was a call of any pool. NULL: NO_MEMORY.
 struct sp_call *sp_call_failed(const struct sp_failure *failure);
 
+// Whether this process has made it: only then may its pool, its worker's memory and
+// their locks be touched.
+bool sp_call_is_here(const struct sp_call *call);
 // The answer as the public type, and back, checked.
 snakepit_answer *sp_call_answer(struct sp_call *call);
 struct sp_call *sp_call_of(const snakepit_answer *answer);

@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/fork.h"
 #include "base/memory.h"
 #include "ipc/futex.h"
 #include "ipc/wait.h"
@@ -70,6 +71,7 @@ snakepit_err sp_pool_open(const struct sp_pool_options *options,
     made->hooks = *hooks;
     made->log = log;
     made->refs = 1;
+    made->process = sp_fork_here();
     init_lists(made);
     SP_CHECK(pthread_mutex_init(&made->lock, NULL) == 0);
     *pool = made;

@@ -82,6 +82,7 @@ struct sp_pool {
     struct sp_pool_hooks hooks;     // constant
     const struct sp_log *log;       // constant; borrowed until the pool is closed
     struct sp_store store;          // has a lock of its own
+    uint32_t process;               // sp_fork_here(): whose it is; constant
 
     _Atomic uint32_t refs; // the owner and every call that is not in `free_calls`
     // See pool/spares.h. NULL: the place is free; SP_SPARE_CLOSED: for good.

@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/clock.h"
+#include "base/fork.h"
 #include "ipc/wait.h"
 #include "payload/writer.h"
 #include "pool/affinity.h"
@@ -147,6 +149,9 @@ work(struct asker *asker, struct sp_question *question, struct outcome *outcome)
     innermost = asker;
     snakepit_err err = explain(question, ask(asker, question));
     innermost = asker->outer;
+    if (!sp_fork_is_here(asker->pool->process)) {
+        return;
+    }
     if (err == SNAKEPIT_OK) {
         outcome->kind = SP_REPLY_RESULT;
     } else {
@@ -228,6 +233,18 @@ static void copy_session(const struct sp_call *call,
     question->session = (struct sp_slice){(uint8_t *)room, parcel->session_size};
 }
 
+// A child that the tool has forked returns from it: its call ends here, and nothing
+// that is the parent's is touched. The lock may be that of a thread which is not here.
+static void leave(struct sp_pool *pool, struct sp_call *call)
+{
+    static const struct sp_failure forked = {.err = SNAKEPIT_FORKED};
+    innermost = NULL;
+    SP_CHECK(pthread_mutex_init(&pool->lock, NULL) == 0);
+    pthread_mutex_lock(&pool->lock);
+    call->phase = SP_CALL_ENDED;
+    sp_call_set_failure(call, &forked);
+}
+
 void sp_pool_serve_question(struct sp_pool *pool,
                             struct sp_call *call,
                             struct sp_after *after)
@@ -260,6 +277,10 @@ void sp_pool_serve_question(struct sp_pool *pool,
     copy_session(call, session, &question);
     sp_pool_unlock(pool, after);
     work(&asker, &question, &outcome);
+    if (!sp_fork_is_here(pool->process)) {
+        leave(pool, call);
+        return;
+    }
     pthread_mutex_lock(&pool->lock);
     if (stands(&asker)) {
         reply(&asker, &outcome);

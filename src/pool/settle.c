@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/fork.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "payload/reader.h"
@@ -393,7 +394,9 @@ size_t sp_pool_serve_questions(struct sp_pool *pool)
     struct sp_after after = {0};
     size_t count = 0;
     pthread_mutex_lock(&pool->lock);
-    for (; count < SERVED_A_TURN && !sp_list_empty(&pool->questions); count++) {
+    for (; count < SERVED_A_TURN && sp_fork_is_here(pool->process) &&
+           !sp_list_empty(&pool->questions);
+         count++) {
         struct sp_call *call =
             SP_ENTRY(pool->questions.next, struct sp_call, question_link);
         sp_list_remove(&call->question_link);

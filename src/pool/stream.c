@@ -46,6 +46,25 @@ snakepit_err sp_stream_open(struct sp_pool *pool,
     return err;
 }
 
+// What another thread may have been changing at the fork stays as it is.
+bool sp_stream_disown(struct sp_stream *stream)
+{
+    static const struct sp_failure forked = {.err = SNAKEPIT_FORKED};
+    struct sp_call *call = sp_call_failed(&forked);
+    if (call == NULL) {
+        return false;
+    }
+    if (stream->busy) {
+        stream->chunk = (struct sp_buf){0};
+        stream->json = (struct sp_buf){0};
+    }
+    stream->call = call;
+    stream->pool = NULL;
+    stream->port = NULL;
+    stream->opened = true;
+    return true;
+}
+
 // ---- Catching up --------------------------------------------------------------
 
 static bool is_up_to_date(const struct sp_stream *stream)
@@ -261,7 +280,7 @@ static snakepit_err next(struct sp_stream *stream)
 
 snakepit_err sp_stream_next(struct sp_stream *stream)
 {
-    if (stream->busy) {
+    if (stream->busy && stream->pool != NULL) {
         return SNAKEPIT_INVALID_ARGUMENT;
     }
     stream->chunk.size = 0;
@@ -327,7 +346,9 @@ void sp_stream_close(struct sp_stream *stream)
     }
     SP_CHECK(stream->magic == SP_STREAM_MAGIC);
     if (stream->busy) {
-        end_call(stream); // whoever reads it closes it
+        if (stream->pool != NULL) {
+            end_call(stream); // whoever reads it closes it
+        }
         return;
     }
     if (stream->call != NULL) {

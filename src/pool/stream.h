@@ -40,6 +40,9 @@ snakepit_err sp_stream_open(struct sp_pool *pool,
                             struct sp_stream **stream);
 // A stream that failed before: takes `call`. NULL, and the call is freed: NO_MEMORY.
 struct sp_stream *sp_stream_failed(struct sp_call *call);
+// In a forked child: makes a stream that the parent has opened one that has failed,
+// with FORKED. False: NO_MEMORY, and it is as it was.
+bool sp_stream_disown(struct sp_stream *stream);
 // Waits for the next chunk, which is in `chunk` until the next call of this. END: there
 // is none, and the call has ended well. Otherwise the call's error, which it has ended
 // with.

@@ -275,7 +275,7 @@ static void an_unknown_pool_is_told_with_those_that_there_are(void **state)
     struct sp_pool text = {.name = first};
     struct sp_pool arrays = {.name = second};
     struct sp_pit_pool pools[] = {{.pool = &text}, {.pool = &arrays}};
-    struct snakepit there = {.pools = pools, .count = 2};
+    struct snakepit there = {.process = sp_fork_here(), .pools = pools, .count = 2};
     snakepit_message why;
     assert_int_equal(sp_refuse_pool(&there, "txet", &why), SNAKEPIT_UNKNOWN_POOL);
     assert_string_equal(why.text, "there is no pool \"txet\"; did you mean \"text\"?");
