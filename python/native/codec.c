@@ -26,12 +26,14 @@ int sp_codec_init(struct sp_codec *codec, PyObject *module)
 int sp_codec_traverse(struct sp_codec *codec, visitproc visit, void *arg)
 {
     Py_VISIT(codec->tensor_type);
+    Py_VISIT(codec->as_array);
     return 0;
 }
 
 void sp_codec_clear(struct sp_codec *codec)
 {
     Py_CLEAR(codec->tensor_type);
+    Py_CLEAR(codec->as_array);
     for (int i = 0; i < SP_TEXTS; i++) {
         Py_XDECREF(codec->texts[i]);
         codec->texts[i] = NULL;

@@ -38,11 +38,21 @@ enum sp_unserialisable {
 
 #define SP_REPR_MAX 200 // characters
 
-// Owner: the module's state. Constant after sp_codec_init() but for the first two,
+// As what tensors arrive: the pool's tensors.
+enum sp_tensors {
+    SP_TENSORS_VIEW = 0, // a Tensor, a read-only view of shared memory
+    SP_TENSORS_COPY,     // a Tensor in memory of its own
+    SP_TENSORS_NUMPY,    // an array of NumPy's, which is such a view
+    SP_TENSORS_NUMPY_COPY,
+};
+
+// Owner: the module's state. Constant after sp_codec_init() but for the first four,
 // which the module sets once, before the first executor starts.
 struct sp_codec {
     struct sp_runtime *runtime; // NULL: no tensors, neither way
     enum sp_unserialisable on_unserialisable;
+    enum sp_tensors tensors;
+    PyObject *as_array; // makes NumPy's array of a Tensor; set where `tensors` wants it
     PyTypeObject *tensor_type;
     PyObject *texts[SP_TEXTS];
 };
@@ -95,7 +105,8 @@ void sp_decoder_init(struct sp_decoder *decoder, struct sp_codec *codec);
 void sp_decoder_fini(struct sp_decoder *decoder);
 
 // The one value in `bytes`, borrowed: nil, bool, int, float, str, bytes, list, dict or
-// Tensor. Every tensor refers to `lease` and counts there until Python drops it;
+// Tensor, or as the codec's `tensors` says. Every one that is no copy refers to `lease`
+// and counts there until Python drops it;
 // `lease` may be NULL, and tensors are then refused. ValueError: malformed, truncated,
 // nested deeper than SP_DEPTH_MAX or followed by more bytes, with the position; a map
 // with keys that are one to Python (1, 1.0 and True; the same twice), with the place in

@@ -3,8 +3,6 @@
 // structs are those of its published ABI, in both forms that consumers ask for.
 #include "tensor.h"
 
-#include <string.h>
-
 #include "base/memory.h"
 
 #define VERSION_MAJOR 1u // of DLPack, since when a capsule can say that it is read-only
@@ -53,7 +51,7 @@ struct export
     struct dl_managed_versioned versioned;
     struct sp_lease *lease;
     struct sp_block *block;
-    uint8_t *copy;
+    struct sp_copy *copy;
     int64_t shape[SNAKEPIT_MAX_RANK];
     int64_t strides[SNAKEPIT_MAX_RANK];
 };
@@ -75,7 +73,9 @@ static void export_free(struct export *export)
     if (export->block != NULL) {
         sp_block_unref(export->block);
     }
-    sp_free(export->copy);
+    if (export->copy != NULL) {
+        sp_copy_unref(export->copy);
+    }
     sp_free(export);
 }
 
@@ -118,7 +118,7 @@ static struct dl_tensor describe(struct export *export, const struct sp_tensor *
         export->strides[i] = tensor->strides[i] / (int64_t)tensor->dtype->size;
     }
     return (struct dl_tensor){
-        .data = export->copy != NULL ? export->copy : tensor->data,
+        .data = export->copy != NULL ? export->copy->data : tensor->data,
         .device_type = DEVICE_CPU,
         .rank = tensor->rank,
         .type_code = type_code(tensor->dtype),
@@ -134,14 +134,12 @@ static bool
 take_memory(struct export *export, const struct sp_tensor *tensor, bool copy)
 {
     if (copy) {
-        export->copy = sp_alloc(tensor->bytes == 0 ? 1 : tensor->bytes);
-        if (export->copy == NULL) {
-            return false;
-        }
-        Py_BEGIN_ALLOW_THREADS;
-        memcpy(export->copy, tensor->data, tensor->bytes);
-        Py_END_ALLOW_THREADS;
-        return true;
+        export->copy = sp_copy_new(tensor->data, tensor->bytes);
+        return export->copy != NULL;
+    }
+    if (tensor->copy != NULL) {
+        sp_copy_ref(tensor->copy);
+        export->copy = tensor->copy;
     }
     if (tensor->lease != NULL) {
         sp_lease_ref(tensor->lease);

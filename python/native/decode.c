@@ -116,6 +116,24 @@ static bool parse_tensor(const uint8_t *ext,
     return head->dtype != NULL && sp_tensor_measure(head) == 0;
 }
 
+// As what the pool wants it.
+static PyObject *make_tensor(struct sp_codec *codec,
+                             const struct sp_tensor_head *head,
+                             const uint8_t *data,
+                             struct sp_lease *lease)
+{
+    bool copy =
+        codec->tensors == SP_TENSORS_COPY || codec->tensors == SP_TENSORS_NUMPY_COPY;
+    PyObject *tensor = copy ? sp_tensor_copy(codec, head, data)
+                            : sp_tensor_view(codec, head, data, lease);
+    if (tensor == NULL || codec->as_array == NULL) {
+        return tensor;
+    }
+    PyObject *array = PyObject_CallOneArg(codec->as_array, tensor);
+    Py_DECREF(tensor);
+    return array;
+}
+
 static PyObject *read_tensor(struct sp_reader *reader, const uint8_t *ext, size_t size)
 {
     struct sp_tensor_head head = {0};
@@ -136,7 +154,7 @@ static PyObject *read_tensor(struct sp_reader *reader, const uint8_t *ext, size_
     if (head.bytes > 0 && reader->lease->number == SP_NO_LEASE) {
         return sp_reader_malformed(reader, "a tensor without a lease");
     }
-    return sp_tensor_view(codec, &head, requests + offset, reader->lease);
+    return make_tensor(codec, &head, requests + offset, reader->lease);
 }
 
 static PyObject *read_extension(struct sp_reader *reader, size_t size)

@@ -250,7 +250,8 @@ static PyObject *call_tool(struct sp_executor *executor,
     const uint8_t *body = runtime->requests.base + request->body;
     if (sp_decode_arguments(
             &executor->decoder, body, request->body_size, lease, &arguments) != 0) {
-        *err = SNAKEPIT_MALFORMED;
+        *err = PyErr_ExceptionMatches(PyExc_MemoryError) ? SNAKEPIT_NO_MEMORY
+                                                         : SNAKEPIT_MALFORMED;
         return NULL;
     }
     *err = SNAKEPIT_TOOL_FAILED;

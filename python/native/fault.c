@@ -101,6 +101,26 @@ static PyObject *shape_of_tensor(const struct sp_tensor *tensor)
     return PyUnicode_FromFormat("%s[%s]", tensor->dtype->name, text);
 }
 
+// Of an array that is no Tensor; NULL, without an exception, of anything else.
+static PyObject *shape_of_array(PyObject *value)
+{
+    Py_buffer view;
+    bool swapped;
+    if (PyBytes_CheckExact(value) ||
+        PyObject_GetBuffer(value, &view, PyBUF_RECORDS_RO) != 0) {
+        PyErr_Clear();
+        return NULL;
+    }
+    struct sp_tensor like = {.rank = view.ndim};
+    like.dtype = sp_dtype_of_format(view.format, view.itemsize, &swapped);
+    bool fits = like.dtype != NULL && view.ndim <= SNAKEPIT_MAX_RANK;
+    for (int i = 0; fits && i < view.ndim; i++) {
+        like.shape[i] = view.shape[i];
+    }
+    PyBuffer_Release(&view);
+    return fits ? shape_of_tensor(&like) : NULL;
+}
+
 static PyObject *shape_of(const struct sp_codec *codec, PyObject *value)
 {
     const char *name = Py_TYPE(value)->tp_name;
@@ -113,6 +133,10 @@ static PyObject *shape_of(const struct sp_codec *codec, PyObject *value)
     if (PyUnicode_CheckExact(value) || PyBytes_CheckExact(value) ||
         PyList_CheckExact(value) || PyDict_CheckExact(value)) {
         return PyUnicode_FromFormat("%s[%zd]", name, PyObject_Size(value));
+    }
+    PyObject *shape = shape_of_array(value);
+    if (shape != NULL || PyErr_Occurred()) {
+        return shape;
     }
     return PyUnicode_FromFormat("%.100s", name);
 }

@@ -5,9 +5,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "call.h"
+#include "crash.h"
 #include "events.h"
 #include "fault.h"
 #include "forks.h"
@@ -194,6 +196,27 @@ static PyObject *runtime_set_on_unserialisable(PyObject *module, PyObject *wante
         wanted);
 }
 
+// set_tensors(choice, as_array): the latter makes an array of a Tensor, or is None.
+static PyObject *runtime_set_tensors(PyObject *module, PyObject *arguments)
+{
+    static const char *const choices[] = {"view", "copy", "numpy", "numpy_copy"};
+    struct sp_codec *codec = &state_of(module)->codec;
+    const char *wanted;
+    PyObject *as_array;
+    if (!PyArg_ParseTuple(arguments, "sO:set_tensors", &wanted, &as_array)) {
+        return NULL;
+    }
+    for (size_t i = 0; i < Py_ARRAY_LENGTH(choices); i++) {
+        if (strcmp(wanted, choices[i]) == 0) {
+            codec->tensors = (enum sp_tensors)i;
+            return keep(&codec->as_array, as_array);
+        }
+    }
+    return PyErr_Format(PyExc_ValueError,
+                        "tensors is view, copy, numpy or numpy_copy, not %.100s",
+                        wanted);
+}
+
 // ---- A template ---------------------------------------------------------------
 
 static PyObject *runtime_attach_template(PyObject *module, PyObject *unused)
@@ -294,6 +317,12 @@ static PyObject *report(PyObject *module, enum sp_message_type type, PyObject *v
 
 static PyObject *runtime_ready(PyObject *module, PyObject *info)
 {
+    struct module_state *state = state_of(module);
+    int rc = state->is_template ? 0 : sp_crash_watch(state->runtime);
+    if (rc != 0) {
+        errno = rc;
+        return PyErr_SetFromErrno(PyExc_OSError);
+    }
     return report(module, SP_MESSAGE_READY, info);
 }
 
@@ -514,6 +543,7 @@ static PyMethodDef methods[] = {
      runtime_set_on_unserialisable,
      METH_O,
      "Sets what becomes of values that cannot be encoded."},
+    {"set_tensors", runtime_set_tensors, METH_VARARGS, "Sets as what tensors arrive."},
     {"ready", runtime_ready, METH_O, "Tells the host that the worker can serve."},
     {"failed", runtime_failed, METH_VARARGS, "Tells the host that the start failed."},
     {"run", runtime_run, METH_O, "Runs an executor until the host says stop."},

@@ -26,6 +26,8 @@ struct sp_dtype {
 // "?"), and those of Python's types.
 const struct sp_dtype *sp_dtype_of_number(uint32_t number);
 const struct sp_dtype *sp_dtype_of_name(const char *name);
+// All of NumPy's long names, for people.
+const char *sp_dtype_names(void);
 // By a buffer's format and item size; `swapped` says whether the numbers are in the
 // other byte order. NULL: not numbers, or no such dtype.
 const struct sp_dtype *
@@ -49,16 +51,33 @@ struct sp_block *sp_block_new(struct sp_runtime *runtime, uint64_t bytes);
 void sp_block_ref(struct sp_block *block);
 void sp_block_unref(struct sp_block *block);
 
+// ---- Copies -------------------------------------------------------------------
+
+// Memory of Python's own, for tensors that tools may write to. Counted atomically.
+struct sp_copy {
+    _Atomic uint64_t refs;
+    uint8_t *data; // aligned to a cache line
+};
+
+// With one reference. NULL, without an exception: memory is exhausted. Attached; long
+// copies detach meanwhile.
+struct sp_copy *sp_copy_new(const uint8_t *data, uint64_t bytes);
+// Any thread, attached or not.
+void sp_copy_ref(struct sp_copy *copy);
+void sp_copy_unref(struct sp_copy *copy);
+
 // ---- The type -----------------------------------------------------------------
 
 // Packed in C order. Constant after it is made. It lies in the requests (`lease`
-// counts, read only) or in the results (`block` counts); an empty one may have neither.
+// counts, read only), in the results (`block` counts) or in memory of Python's own
+// (`copy` counts); an empty one may have none of them.
 struct sp_tensor {
     PyObject_HEAD const struct sp_dtype *dtype;
     uint8_t *data;
     uint64_t bytes;
     struct sp_lease *lease;
     struct sp_block *block;
+    struct sp_copy *copy;
     bool readonly;
     int rank;
     Py_ssize_t shape[SNAKEPIT_MAX_RANK];
@@ -86,6 +105,11 @@ PyObject *sp_tensor_view(struct sp_codec *codec,
                          const struct sp_tensor_head *head,
                          const uint8_t *data,
                          struct sp_lease *lease);
+
+// A writable copy of `data` in memory of its own.
+PyObject *sp_tensor_copy(struct sp_codec *codec,
+                         const struct sp_tensor_head *head,
+                         const uint8_t *data);
 
 // A writable tensor in a block of its own, content unset: the module's
 // `empty(shape, dtype="float32")`. `shape` is an int or a sequence of at most

@@ -156,6 +156,13 @@ def set_on_unserialisable(choice: str) -> None:
     Raises ValueError for anything else.
     """
 
+def set_tensors(choice: str, as_array: Callable[[Tensor], Any] | None) -> None:
+    """As what tensors arrive: ``"view"``, ``"copy"``, ``"numpy"`` or ``"numpy_copy"``.
+
+    `as_array` makes an array of a `Tensor`, without a copy; the first two need none.
+    Before `ready`. Raises ValueError for any other choice.
+    """
+
 def ready(info: dict[str, Any]) -> None:
     """Tells the host that the worker can serve, and what it is."""
 

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""Arrays that are results without a copy."""
+"""Arrays that are results without a copy, and what NumPy makes of tensors."""
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Callable
 
 from . import runtime, standalone
+from .errors import AdapterError
 
 
 def empty(shape: int | Sequence[int], dtype: Any = "float32") -> Any:
@@ -33,6 +35,24 @@ def empty(shape: int | Sequence[int], dtype: Any = "float32") -> Any:
     tensor = runtime.native.empty(shape, dtype)
     numpy = _found[0] if _found else _find()
     return tensor if numpy is None else numpy.asarray(tensor)
+
+
+def maker(choice: str) -> Callable[[Any], Any] | None:
+    """What makes NumPy's arrays of tensors where the pool's `tensors` says so.
+
+    Raises AdapterError if NumPy is missing then, and what it raises when imported.
+    """
+    if choice not in ("numpy", "numpy_copy"):
+        return None
+    try:
+        import numpy  # at the start, when no cancel can strike
+    except ImportError as error:
+        raise AdapterError(
+            f"tensors: {choice} needs NumPy, which {sys.executable} does not have; "
+            "install it there, or use tensors: view or copy"
+        ) from error
+    as_array: Callable[[Any], Any] = numpy.asarray
+    return as_array
 
 
 # NumPy, or None where it is not installed; empty until somebody asked.

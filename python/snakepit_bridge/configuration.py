@@ -28,6 +28,7 @@ class Configuration:
     thread_safety_checks: bool = False
     on_unserialisable: str = "error"  # or "marker", "marker_with_repr"
     sandbox: dict[str, Any] = field(default_factory=dict)  # empty: nothing is taken
+    tensors: str = "view"  # or "copy", "numpy", "numpy_copy"
 
     @classmethod
     def from_message(cls, message: Mapping[str, Any]) -> Configuration:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import gc
 import sys
 
-from . import configuration, faults, loader, resources, runtime, worker
+from . import arrays, configuration, faults, loader, resources, runtime, worker
 from .configuration import Configuration
 from .forkable import Forkability
 
@@ -38,6 +38,7 @@ def main() -> int:
     try:
         adapter_class = loader.load(settings.adapter)
         resources.load(adapter_class, settings)
+        arrays.maker(settings.tensors)  # imports NumPy for all workers at once
     except BaseException as error:  # a module may well call sys.exit() when imported
         kind, message, _ = faults.describe(error)
         runtime.native.unforkable(f"its import failed: {kind}: {message}")

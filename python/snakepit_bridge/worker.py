@@ -15,6 +15,7 @@ import threading
 from typing import Any
 
 from . import (
+    arrays,
     calling,
     checking,
     configuration,
@@ -189,6 +190,9 @@ class Worker:
         runtime.native.set_finisher(calling.finished)
         runtime.native.set_streams(streaming.driven, StreamChunk)
         runtime.native.set_on_unserialisable(self.settings.on_unserialisable)
+        runtime.native.set_tensors(
+            self.settings.tensors, arrays.maker(self.settings.tensors)
+        )
 
     def serve(self) -> int:
         """Runs the executors until the host says stop. Returns the exit status."""

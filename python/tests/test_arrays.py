@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from snakepit_bridge import Cancelled, arrays, runtime
+from snakepit_bridge.errors import AdapterError
 
 # As NumPy is: half made it is of no use, and it cannot be made twice in a process.
 NUMPY = """
@@ -110,3 +111,25 @@ def test_a_numpy_that_is_broken_is_an_error_each_time(
     for _ in range(2):
         with pytest.raises(ValueError, match="broken"):
             arrays.empty(3)
+
+
+# ---- Arguments -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("choice", ["view", "copy"])
+def test_tensors_that_stay_tensors_need_no_numpy(
+    monkeypatch: pytest.MonkeyPatch, choice: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "numpy", None)
+    assert arrays.maker(choice) is None
+
+
+@pytest.mark.parametrize("choice", ["numpy", "numpy_copy"])
+def test_arrays_of_numpy_need_it(monkeypatch: pytest.MonkeyPatch, choice: str) -> None:
+    made = types.ModuleType("numpy")
+    made.asarray = str  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "numpy", made)
+    assert arrays.maker(choice) is str
+    monkeypatch.setitem(sys.modules, "numpy", None)
+    with pytest.raises(AdapterError, match=f"tensors: {choice} needs NumPy"):
+        arrays.maker(choice)

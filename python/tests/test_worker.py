@@ -85,6 +85,9 @@ class FakeRuntime:
     def set_on_unserialisable(self, choice: str) -> None:
         self.on_unserialisable = choice
 
+    def set_tensors(self, choice: str, as_array: Any) -> None:
+        self.tensors = (choice, as_array)
+
     def ready(self, info: dict[str, Any]) -> None:
         self.info = info
 
@@ -302,6 +305,7 @@ def test_the_formatter_and_the_fallback_are_installed(
     assert fake.formatter(ValueError("v"))[:2] == ("ValueError", "v")
     assert "its worker goes on" in fake.formatter(SystemExit(1))[1]
     assert fake.on_unserialisable == "error"
+    assert fake.tensors == ("view", None)
     assert fake.finisher is calling.finished
     assert fake.streams == (streaming.driven, StreamChunk)
 

@@ -22,6 +22,12 @@ enum sp_on_unserialisable {
     SP_UNSERIALISABLE_MARKER,
     SP_UNSERIALISABLE_MARKER_WITH_REPR
 };
+enum sp_tensors_as {
+    SP_TENSORS_AS_VIEW = 0,
+    SP_TENSORS_AS_COPY,
+    SP_TENSORS_AS_NUMPY,
+    SP_TENSORS_AS_NUMPY_COPY
+};
 enum sp_undeclared { SP_UNDECLARED_WARN = 0, SP_UNDECLARED_REFUSE };
 enum sp_template_use { SP_TEMPLATE_AUTO = 0, SP_TEMPLATE_OFF };
 // The numbers of enum sp_placement in ipc/layout.h, which this module cannot see.

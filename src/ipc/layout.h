@@ -23,7 +23,7 @@
 #include <stdint.h>
 
 #define SP_LAYOUT_MAGIC   UINT64_C(0x736e616b65706974) // "snakepit"
-#define SP_LAYOUT_VERSION 4u
+#define SP_LAYOUT_VERSION 5u
 #define SP_LINE           ((size_t)64)
 #define SP_INLINE_RESULT  2048u // bytes of a slot's inline result area
 #define SP_SLOTS_MAX      2048u
@@ -100,6 +100,13 @@ enum sp_slot_status {
     SP_STATUS_FAULT = 1,    // the body is a fault map, see python/native/fault.h
     SP_STATUS_SKIPPED = 2,  // taken back before it ran
     SP_STATUS_QUESTION = 3, // of a slot that is ASKING: the body is [name, arguments]
+};
+
+// What a worker says of a fault of memory, for it may die of it.
+enum sp_fault {
+    SP_FAULT_NONE = 0,
+    SP_FAULT_OTHER = 1,    // somewhere
+    SP_FAULT_ARGUMENT = 2, // a write to the requests, which it may only read
 };
 
 // What the host writes before the state becomes QUEUED. Constant until it is DONE, but
@@ -205,7 +212,8 @@ struct sp_control {
     _Alignas(
         SP_LINE) _Atomic uint32_t host_cpu; // host: where the last submit came from
     _Alignas(SP_LINE) _Atomic uint32_t
-        worker_cpu; // worker: where the last answer came from
+        worker_cpu;         // worker: where the last answer came from
+    _Atomic uint32_t fault; // worker: enum sp_fault of its last SIGSEGV
 
     // Events of the worker, see ipc/events.h.
     _Alignas(SP_LINE) _Atomic uint32_t

@@ -436,6 +436,12 @@ void sp_port_return_result(struct sp_port *port, uint32_t lease)
     }
 }
 
+bool sp_port_wrote_argument(const struct sp_port *port)
+{
+    return atomic_load_explicit(&port->view.header->fault, memory_order_acquire) ==
+           SP_FAULT_ARGUMENT;
+}
+
 void sp_port_wake(struct sp_port *port, uint32_t slot)
 {
     _Atomic uint32_t *state = state_word(port, slot);

@@ -11,6 +11,8 @@
 
 // The numbers of enum sp_on_unserialisable.
 static const char *const on_unserialisable[] = {"error", "marker", "marker_with_repr"};
+// The numbers of enum sp_tensors_as.
+static const char *const tensors[] = {"view", "copy", "numpy", "numpy_copy"};
 
 // Calls whose tensors a worker may still hold, and answers that we may.
 #define LEAST_LEASES 256u
@@ -81,7 +83,7 @@ snakepit_err sp_supervisor_write_first_message(struct sp_supervisor *supervisor,
     if (writer == NULL) {
         return SNAKEPIT_NO_MEMORY;
     }
-    snakepit_writer_map(writer, 13);
+    snakepit_writer_map(writer, 14);
     write_pair(writer, "adapter", config->adapter);
     snakepit_writer_str(writer, "adapter_args");
     write_texts(writer, &config->adapter_args);
@@ -106,6 +108,7 @@ snakepit_err sp_supervisor_write_first_message(struct sp_supervisor *supervisor,
         writer, "on_unserialisable", on_unserialisable[config->on_unserialisable]);
     snakepit_writer_str(writer, "sandbox");
     write_sandbox(writer, &config->sandbox);
+    write_pair(writer, "tensors", tensors[config->tensors]);
     snakepit_err err = snakepit_writer_error(writer);
     supervisor->first_message.size = 0;
     if (err == SNAKEPIT_OK) {

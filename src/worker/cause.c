@@ -14,6 +14,10 @@
 
 #include "ipc/segment.h"
 
+#define WROTE                                                               \
+    ": it wrote to a read-only tensor argument; copy the argument before, " \
+    "or set the pool's tensors: copy"
+
 #define STAT_FLAGS     9 // fields of /proc/PID/stat, counted from 1
 #define STAT_VSIZE     23
 #define STAT_EXIT_CODE 52
@@ -178,9 +182,10 @@ void sp_exit_describe(const struct sp_exit *end,
         const char *name = sigabbrev_np(end->signal);
         (void)snprintf(room,
                        size,
-                       "killed by signal %d (SIG%s)",
+                       "killed by signal %d (SIG%s)%s",
                        end->signal,
-                       name == NULL ? "?" : name);
+                       name == NULL ? "?" : name,
+                       end->signal == SIGSEGV && end->wrote ? WROTE : "");
     } else {
         (void)snprintf(room, size, "exited with status %d", end->code);
     }

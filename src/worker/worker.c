@@ -118,8 +118,10 @@ static void report_loss(struct sp_worker *worker, const struct sp_exit *end)
     if (first) {
         const char *because = atomic_load(&worker->killed_for);
         bool unasked = because == NULL && end->signal == SIGKILL;
+        struct sp_exit told = *end;
+        told.wrote = sp_port_wrote_argument(worker->port);
         enum sp_oom memory = unasked ? sp_oom_judge(&worker->oom_seen) : SP_OOM_NO;
-        sp_exit_describe(end, because, memory, cause, sizeof cause);
+        sp_exit_describe(&told, because, memory, cause, sizeof cause);
         (void)sp_output_read(&worker->errors);
         sp_output_tail(&worker->errors, tail, sizeof tail);
         struct sp_worker_loss loss = {.cause = cause,

@@ -25,7 +25,7 @@ FLAGS = (
 def sources() -> list[Path]:
     """The files under test, the harness and what they stand on."""
     codec = sorted(NATIVE.glob("codec*.c"))
-    rest = [NATIVE / name for name in ("decode.c", "encode.c", "tensor.c")]
+    rest = [NATIVE / "decode.c", NATIVE / "encode.c", *sorted(NATIVE.glob("tensor*.c"))]
     base = [ROOT / "src" / "base" / name for name in ("memory.c", "check.c")]
     return [HERE / "codec_test_module.c", *codec, *rest, *base]
 

@@ -471,6 +471,20 @@ static PyObject *module_on_unserialisable(PyObject *module, PyObject *args)
     Py_RETURN_NONE;
 }
 
+// tensors(number=0, as_array=None): of enum sp_tensors
+static PyObject *module_tensors(PyObject *module, PyObject *args)
+{
+    struct state *state = PyModule_GetState(module);
+    int choice = 0;
+    PyObject *as_array = Py_None;
+    if (!PyArg_ParseTuple(args, "|iO", &choice, &as_array)) {
+        return NULL;
+    }
+    state->codec.tensors = (enum sp_tensors)choice;
+    Py_XSETREF(state->codec.as_array, as_array == Py_None ? NULL : Py_NewRef(as_array));
+    Py_RETURN_NONE;
+}
+
 // addresses() -> (start of the requests, start of the results)
 static PyObject *module_addresses(PyObject *module, PyObject *unused)
 {
@@ -492,6 +506,7 @@ static PyMethodDef module_methods[] = {
     {"limit_results", module_limit_results, METH_VARARGS, NULL},
     {"fail_at", module_fail_at, METH_VARARGS, NULL},
     {"on_unserialisable", module_on_unserialisable, METH_VARARGS, NULL},
+    {"tensors", module_tensors, METH_VARARGS, NULL},
     {"addresses", module_addresses, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };

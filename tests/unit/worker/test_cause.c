@@ -204,7 +204,7 @@ static void a_stranger_has_no_exit(void **state)
 static void ends_are_sentences(void **state)
 {
     (void)state;
-    char room[128];
+    char room[256];
     const struct {
         struct sp_exit end;
         const char *because;
@@ -229,6 +229,19 @@ static void ends_are_sentences(void **state)
          "killed by us because it was slow"},
         {{.known = 0}, NULL, SP_OOM_NO, "died; the kernel has not said how"},
         {{.known = 1, .signal = 63}, NULL, SP_OOM_NO, "killed by signal 63 (SIG?)"},
+        {{.known = 1, .signal = SIGSEGV, .wrote = 1},
+         NULL,
+         SP_OOM_NO,
+         "killed by signal 11 (SIGSEGV): it wrote to a read-only tensor argument; copy "
+         "the argument before, or set the pool's tensors: copy"},
+        {{.known = 1, .signal = SIGSEGV},
+         NULL,
+         SP_OOM_NO,
+         "killed by signal 11 (SIGSEGV)"},
+        {{.known = 1, .signal = SIGABRT, .wrote = 1},
+         NULL,
+         SP_OOM_NO,
+         "killed by signal 6 (SIGABRT)"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         sp_exit_describe(
