@@ -12,12 +12,21 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import sys
 import warnings
 from dataclasses import asdict
 from typing import Any
 
-from . import event_loop, libraries, life, loader, resolution, terminal
+from . import (
+    event_loop,
+    libraries,
+    life,
+    loader,
+    resolution,
+    search_path,
+    terminal,
+)
 from .checking import hammering
 from .checking.report import format_report
 from .errors import AdapterError
@@ -38,6 +47,7 @@ NOTHING = (
 def main(words: list[str]) -> int:
     """Reads the command line and checks. Gives the exit code."""
     given = _parser().parse_args(words)
+    search_path.add([os.getcwd()])
     try:
         with contextlib.redirect_stdout(sys.stderr):
             found = check(given.adapter, given.threads, given.calls)
@@ -167,5 +177,10 @@ def _tool_line(tool: dict[str, Any]) -> str:
     return text
 
 
+def command() -> int:
+    """The command, with the words of the process."""
+    return terminal.finish(lambda: main(sys.argv[1:]))
+
+
 if __name__ == "__main__":
-    sys.exit(terminal.finish(lambda: main(sys.argv[1:])))
+    sys.exit(command())

@@ -20,7 +20,7 @@ class Configuration:
     adapter_config: str = ""  # the text of a JSON object, or nothing
     profile: str = "process"  # or "thread"
     executors: int = 1  # threads that run calls
-    paths: list[str] = field(default_factory=list)  # go before sys.path
+    paths: list[str] = field(default_factory=list)  # of the adapter; see search_path
     pool: str = ""
     worker: int = 0
     preload_resources: list[tuple[str, str]] = field(default_factory=list)

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from types import ModuleType
 from typing import Any
 
+from . import configuration, search_path
 from .base_adapter import BaseAdapter
 from .configuration import Configuration
 from .declaration import declared_thread_safe, undeclared_warning
@@ -30,6 +31,7 @@ def load(spec: str) -> type:
             "no adapter is named; expected module, module.Class or module:Class"
         )
     module_name, colon, class_name = spec.partition(":")
+    _refuse_hidden(module_name)
     if colon:
         return _class_of(_module(module_name, spec), class_name)
     module = _import(spec)
@@ -39,6 +41,16 @@ def load(spec: str) -> type:
     if not dot:
         raise _no_module(spec, spec)
     return _class_of(_module(module_name, spec), class_name)
+
+
+def _refuse_hidden(name: str) -> None:
+    file = search_path.hidden(name, configuration.current().paths)
+    if file:
+        module = name.partition(".")[0]
+        raise AdapterError(
+            f"{file} cannot be imported, for Python has a module {module!r} of its "
+            "own; give the file another name"
+        )
 
 
 def _module(name: str, spec: str) -> ModuleType:
@@ -81,12 +93,12 @@ def _remedy(package: str) -> str:
 
 
 def _no_module(name: str, spec: str) -> AdapterError:
-    places = [place or "." for place in sys.path[:4]]
-    rest = f" and {len(sys.path) - 4} more" if len(sys.path) > 4 else ""
+    places = search_path.others()
+    rest = f" and {len(places) - 4} more" if len(places) > 4 else ""
     return AdapterError(
-        f"no module named {name!r} (adapter {spec!r}). sys.path has "
-        f"{', '.join(places)}{rest}. The folder of the configuration file comes first; "
-        "PYTHONPATH in adapter_env adds others."
+        f"no module named {name!r} (adapter {spec!r}). Besides Python's own modules, "
+        f"sys.path has {', '.join(places[:4])}{rest}. The folder of the configuration "
+        "file is there; PYTHONPATH in adapter_env adds others."
     )
 
 

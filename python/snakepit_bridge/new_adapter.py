@@ -199,5 +199,10 @@ def next_commands(name: str, folder: Path, python: str = "") -> list[str]:
     ]
 
 
+def command() -> int:
+    """The command, with the words of the process."""
+    return terminal.finish(lambda: main(sys.argv[1:]))
+
+
 if __name__ == "__main__":
-    sys.exit(terminal.finish(lambda: main(sys.argv[1:])))
+    sys.exit(command())

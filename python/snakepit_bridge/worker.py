@@ -27,6 +27,7 @@ from . import (
     resolution,
     resources,
     runtime,
+    search_path,
     streaming,
 )
 from .configuration import Configuration
@@ -92,6 +93,7 @@ def confine(settings: Configuration) -> Exception | None:
 
 def prepare_process() -> None:
     """Signals and output as user code finds them."""
+    search_path.hide_request()
     # Ctrl-C reaches the whole terminal's group; the host decides what ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for stream in (sys.stdout, sys.stderr):
@@ -102,8 +104,8 @@ def prepare_process() -> None:
 
 def prepare_imports(settings: Configuration) -> None:
     """The module search path, and the arguments for adapters that read `sys.argv`."""
-    sys.path[:0] = settings.paths
-    sys.argv[1:] = settings.adapter_args
+    search_path.add(settings.paths)
+    sys.argv[:] = [__file__, *settings.adapter_args]
 
 
 def heed_termination(worker: Worker) -> None:

@@ -51,7 +51,7 @@ static int run_with(struct sp_cli *cli, const char *wanted, struct line *line)
 {
     struct sp_interpreter python;
     snakepit_message why = {0};
-    snakepit_err err = sp_interpreter_probe(wanted, &python, &why);
+    snakepit_err err = sp_interpreter_probe(wanted, NULL, &python, &why);
     if (err != SNAKEPIT_OK) {
         sp_cli_complain(cli, "%s", why.text);
         return SP_CLI_EXIT_UNAVAILABLE;
@@ -134,8 +134,8 @@ int sp_cli_check_adapter(struct sp_cli *cli)
 {
     char threads[24];
     char calls[24];
-    struct line line = {.words = {"", "-m", "snakepit_bridge.check_adapter"},
-                        .count = 3};
+    struct line line = {
+        .words = {"", "-c", SP_PYTHON_BRIDGE("check_adapter", "command")}, .count = 3};
     add_option(&line, "--threads", number(cli, SP_CLI_CHECK_ADAPTER_THREADS, threads));
     add_option(&line, "--calls", number(cli, SP_CLI_CHECK_ADAPTER_CALLS, calls));
     if (cli->args.texts[SP_CLI_CHECK_ADAPTER_JSON] != NULL) {
@@ -149,7 +149,8 @@ int sp_cli_check_adapter(struct sp_cli *cli)
 
 int sp_cli_new_adapter(struct sp_cli *cli)
 {
-    struct line line = {.words = {"", "-m", "snakepit_bridge.new_adapter"}, .count = 3};
+    struct line line = {.words = {"", "-c", SP_PYTHON_BRIDGE("new_adapter", "command")},
+                        .count = 3};
     const char *folder = cli->args.texts[SP_CLI_NEW_ADAPTER_DIR];
     add_option(&line, "--dir", folder);
     add_option(&line, "--python", cli->args.texts[SP_CLI_NEW_ADAPTER_PYTHON]);

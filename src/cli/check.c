@@ -53,10 +53,13 @@ static void judge(struct pool_check *item)
     item->falls_back = lacks_threads && !refuses;
 }
 
-static void look_for_adapter(struct pool_check *item, char *folder)
+static void
+look_for_adapter(struct pool_check *item, char *const *environment, char *folder)
 {
     char module[SP_MODULE_NAME_MAX];
-    if (sp_interpreter_lacks_adapter(&item->python, item->pool, folder, module)) {
+    switch (sp_interpreter_find_adapter(
+        &item->python, item->pool, environment, folder, module)) {
+    case SP_FIND_NOTHING:
         sp_cli_explain(
             &item->problem,
             "adapter: \"%s\": %s finds no module \"%s\", neither in %s nor on "
@@ -65,27 +68,50 @@ static void look_for_adapter(struct pool_check *item, char *folder)
             item->python.executable,
             module,
             folder);
+        break;
+    case SP_FIND_PYTHONS:
+        sp_cli_explain(&item->problem,
+                       "adapter: \"%s\": Python has a module \"%s\" of its own, which "
+                       "comes before the one in %s; give that another name",
+                       item->pool->adapter,
+                       module,
+                       folder);
+        break;
+    default:
+        break;
     }
 }
 
-static void probe(struct pool_check *item, char *folder)
+static void probe(struct pool_check *item, char *const *environment, char *folder)
 {
     if (item->pool->python == NULL) {
         sp_cli_explain(&item->problem, "there is no Python interpreter");
         return;
     }
-    snakepit_err err =
-        sp_interpreter_probe(item->pool->python, &item->python, &item->problem);
+    snakepit_err err = sp_interpreter_probe(
+        item->pool->python, environment, &item->python, &item->problem);
     item->probed = err == SNAKEPIT_OK;
     if (item->probed) {
         item->problem.text[0] = '\0';
         judge(item);
         if (item->problem.text[0] == '\0') {
-            look_for_adapter(item, folder);
+            look_for_adapter(item, environment, folder);
         }
     } else if (item->problem.text[0] == '\0') {
         sp_cli_explain(&item->problem, "%s", snakepit_err_text(err));
     }
+}
+
+// Sees what a worker would see. NO_MEMORY.
+static snakepit_err probe_as_worker(struct pool_check *item, char *folder)
+{
+    char **environment = NULL;
+    snakepit_err err = sp_interpreter_pool_env(item->pool, &environment);
+    if (err == SNAKEPIT_OK) {
+        probe(item, environment, folder);
+        sp_interpreter_free_env(environment);
+    }
+    return err;
 }
 
 // Probes every pool. NO_MEMORY.
@@ -95,12 +121,13 @@ static snakepit_err probe_all(struct check *check)
     if (check->pools == NULL) {
         return SNAKEPIT_NO_MEMORY;
     }
-    for (size_t i = 0; i < check->config->count; i++) {
+    snakepit_err err = SNAKEPIT_OK;
+    for (size_t i = 0; i < check->config->count && err == SNAKEPIT_OK; i++) {
         check->pools[i].pool = &check->config->pools[i];
-        probe(&check->pools[i], check->config->directory);
+        err = probe_as_worker(&check->pools[i], check->config->directory);
         check->faults += check->pools[i].problem.text[0] != '\0';
     }
-    return SNAKEPIT_OK;
+    return err;
 }
 
 static void check_fini(struct check *check)

@@ -42,7 +42,7 @@ static void describe_python(const struct sp_pool_config *pool, char *room, size_
 {
     struct sp_interpreter python;
     sp_cli_format(room, size, "%s", pool->python);
-    if (sp_interpreter_probe(pool->python, &python, NULL) == SNAKEPIT_OK) {
+    if (sp_interpreter_probe(pool->python, NULL, &python, NULL) == SNAKEPIT_OK) {
         sp_cli_format(
             room, size, "Python %s, %s", python.version, sp_cli_build_of(&python));
         sp_interpreter_fini(&python);

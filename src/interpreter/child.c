@@ -22,8 +22,6 @@
 
 #define FIRST_FD 10 // our ends stay above the numbers that the child gives to its own
 
-extern char **environ;
-
 // The two pipes of a child. -1: closed.
 struct pipes {
     int reply[2];
@@ -82,6 +80,7 @@ static int set_attributes(posix_spawnattr_t *attributes)
 
 // 0 or an errno.
 static int spawn_with(char *const argv[],
+                      char *const environment[],
                       const struct pipes *pipes,
                       posix_spawnattr_t *attributes,
                       pid_t *pid)
@@ -92,13 +91,16 @@ static int spawn_with(char *const argv[],
         return err;
     }
     err = add_actions(&actions, pipes);
-    err =
-        err != 0 ? err : posix_spawn(pid, argv[0], &actions, attributes, argv, environ);
+    err = err != 0 ? err
+                   : posix_spawn(pid, argv[0], &actions, attributes, argv, environment);
     posix_spawn_file_actions_destroy(&actions);
     return err;
 }
 
-static int spawn(char *const argv[], const struct pipes *pipes, pid_t *pid)
+static int spawn(char *const argv[],
+                 char *const environment[],
+                 const struct pipes *pipes,
+                 pid_t *pid)
 {
     posix_spawnattr_t attributes;
     int err = posix_spawnattr_init(&attributes);
@@ -106,7 +108,7 @@ static int spawn(char *const argv[], const struct pipes *pipes, pid_t *pid)
         return err;
     }
     err = set_attributes(&attributes);
-    err = err != 0 ? err : spawn_with(argv, pipes, &attributes, pid);
+    err = err != 0 ? err : spawn_with(argv, environment, pipes, &attributes, pid);
     posix_spawnattr_destroy(&attributes);
     return err;
 }
@@ -211,14 +213,17 @@ static void end_group(pid_t pid, struct sp_child_result *result)
     result->status = waited == pid ? result->status : -1;
 }
 
-snakepit_err
-sp_child_run(char *const argv[], uint64_t deadline, struct sp_child_result *result)
+snakepit_err sp_child_run(char *const argv[],
+                          char *const environment[],
+                          uint64_t deadline,
+                          struct sp_child_result *result)
 {
+    char *const *given = environment != NULL ? environment : environ;
     struct pipes pipes = {{-1, -1}, {-1, -1}};
     pid_t pid = 0;
     *result = (struct sp_child_result){.status = -1};
     int err = open_pipe(pipes.reply) && open_pipe(pipes.words) ? 0 : errno;
-    err = err != 0 ? err : spawn(argv, &pipes, &pid);
+    err = err != 0 ? err : spawn(argv, given, &pipes, &pid);
     sp_descriptor_close(&pipes.reply[1]);
     sp_descriptor_close(&pipes.words[1]);
     if (err != 0) {

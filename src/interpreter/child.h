@@ -17,13 +17,15 @@ struct sp_child_result {
     int status; // as waitpid() gives it; -1: another thread of the host took it
 };
 
-// Runs argv[0], an absolute path, in a process group of its own with nothing open but 0
-// to SP_CHILD_REPLY_FD. Returns when it has exited and its group was killed.
-// `deadline`: absolute CLOCK_MONOTONIC ns. DEADLINE_EXCEEDED: it was killed. SYSTEM: it
-// could not be run; errno says why. NO_MEMORY. Call sp_child_result_fini() in every
-// case.
-snakepit_err
-sp_child_run(char *const argv[], uint64_t deadline, struct sp_child_result *result);
+// Runs argv[0], an absolute path, in `environment` (NULL: ours) and in a process group
+// of its own with nothing open but 0 to SP_CHILD_REPLY_FD. Returns when it has exited
+// and its group was killed. `deadline`: absolute CLOCK_MONOTONIC ns. DEADLINE_EXCEEDED:
+// it was killed. SYSTEM: it could not be run; errno says why. NO_MEMORY. Call
+// sp_child_result_fini() in every case.
+snakepit_err sp_child_run(char *const argv[],
+                          char *const environment[],
+                          uint64_t deadline,
+                          struct sp_child_result *result);
 void sp_child_result_fini(struct sp_child_result *result);
 
 #endif

@@ -4,6 +4,7 @@
 // oversubscribed.
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/check.h"
 #include "base/memory.h"
@@ -19,6 +20,9 @@ static const struct {
     {"NUMEXPR_NUM_THREADS", NULL},
     {"VECLIB_MAXIMUM_THREADS", NULL},
     {"GRPC_POLL_STRATEGY", "poll"},
+    // Neither workers nor what multiprocessing starts for them look for modules in the
+    // current folder. Programs that tools start do: the bridge takes this value away.
+    {"PYTHONSAFEPATH", "snakepit"},
 };
 
 #define DEFAULTS (sizeof(defaults) / sizeof(defaults[0]))
@@ -132,6 +136,19 @@ snakepit_err sp_interpreter_thread_env(const struct sp_thread_env *wanted,
     }
     *environment = made;
     return SNAKEPIT_OK;
+}
+
+snakepit_err sp_interpreter_pool_env(const struct sp_pool_config *pool,
+                                     char ***environment)
+{
+    const struct sp_thread_env wanted = {
+        .profile = pool->worker_profile,
+        .threads_per_worker = pool->threads_per_worker,
+        .cores = sp_config_cores(),
+        .user = &pool->adapter_env,
+        .inherited = environ,
+    };
+    return sp_interpreter_thread_env(&wanted, environment);
 }
 
 void sp_interpreter_free_env(char **environment)

@@ -85,7 +85,7 @@ static snakepit_err add_program(struct sp_interpreter_list *list,
 {
     snakepit_message why = {0};
     struct sp_interpreter_entry *entry = &list->items[list->count];
-    snakepit_err err = sp_interpreter_probe(python, &entry->interpreter, &why);
+    snakepit_err err = sp_interpreter_probe(python, NULL, &entry->interpreter, &why);
     if (err == SNAKEPIT_NO_MEMORY || (err != SNAKEPIT_OK && name->kind != VARIABLE)) {
         return err == SNAKEPIT_NO_MEMORY ? err : SNAKEPIT_OK;
     }

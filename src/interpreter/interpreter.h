@@ -30,12 +30,13 @@ struct sp_interpreter {
     bool is_environment; // a virtual one
 };
 
-// Runs `python`, a command or an absolute path, and fills `interpreter`. Takes 20 to
-// 100 ms as a rule and at most 10 s. Blocks; not from the loop thread. NOT_FOUND,
-// DEADLINE_EXCEEDED, UNSUPPORTED (it is no CPython of 3.9 or later, or does not start),
-// SYSTEM, NO_MEMORY; `why`, which may be NULL, explains. On success call
-// sp_interpreter_fini().
+// Runs `python`, a command or an absolute path, in `environment` (NULL: that of this
+// process) and fills `interpreter`. Takes 20 to 100 ms as a rule and at most 10 s.
+// Blocks; not from the loop thread. NOT_FOUND, DEADLINE_EXCEEDED, UNSUPPORTED (it is no
+// CPython of 3.9 or later, or does not start), SYSTEM, NO_MEMORY; `why`, which may be
+// NULL, explains. On success call sp_interpreter_fini().
 snakepit_err sp_interpreter_probe(const char *python,
+                                  char *const *environment,
                                   struct sp_interpreter *interpreter,
                                   snakepit_message *why);
 void sp_interpreter_fini(struct sp_interpreter *interpreter);
@@ -52,13 +53,33 @@ void sp_interpreter_explain_bridge(const struct sp_interpreter *python,
 
 #define SP_MODULE_NAME_MAX 256u
 
-// Whether a worker of `pool` would not find the module, or the package, of its adapter,
-// whose name is written to `module`. `folder`: of the configuration. Otherwise as
-// sp_interpreter_probe(); if nothing can be learnt, nothing is lacking.
-bool sp_interpreter_lacks_adapter(const struct sp_interpreter *interpreter,
-                                  const struct sp_pool_config *pool,
-                                  char *folder,
-                                  char module[SP_MODULE_NAME_MAX]);
+// What a worker finds under the name of its adapter's module, or package.
+enum sp_find {
+    SP_FIND_MODULE,  // it, or nothing could be learnt
+    SP_FIND_NOTHING, // no module
+    SP_FIND_PYTHONS, // one of the standard library, and the adapter's folder has
+                     // another
+};
+
+// Looks for the adapter of `pool` as a worker would, in `environment`; the module's
+// name is written to `module`. `folder`: of the configuration. Otherwise as
+// sp_interpreter_probe().
+enum sp_find sp_interpreter_find_adapter(const struct sp_interpreter *interpreter,
+                                         const struct sp_pool_config *pool,
+                                         char *const *environment,
+                                         char *folder,
+                                         char module[SP_MODULE_NAME_MAX]);
+
+// ---- How it is run ------------------------------------------------------------
+
+// A program for `python -c` begins so: the current folder is not searched for modules.
+// Python has an option for that from 3.11 on; there the environment of a worker asks
+// for it, and this finds nothing to do.
+#define SP_PYTHON_SAFE_PATH "import sys; sys.path[:1] = filter(None, sys.path[:1])\n"
+// The program that calls a function of the bridge and ends with what it returns.
+#define SP_PYTHON_BRIDGE(module, function)                                 \
+    SP_PYTHON_SAFE_PATH "from snakepit_bridge." module " import " function \
+                        "\nsys.exit(" function "())"
 
 // ---- What there is on this machine --------------------------------------------
 
@@ -93,10 +114,13 @@ struct sp_thread_env {
 // Gives the whole environment of a worker, NAME=value each, ended by NULL: what is
 // inherited, the user's variables over it, and of the thread-count variables of BLAS
 // and OpenMP, each one that neither of these sets, so that all workers' threads
-// together do not outnumber the cores. GRPC_POLL_STRATEGY likewise. NO_MEMORY. Free
-// with sp_interpreter_free_env().
+// together do not outnumber the cores. GRPC_POLL_STRATEGY and PYTHONSAFEPATH likewise.
+// NO_MEMORY. Free with sp_interpreter_free_env().
 snakepit_err sp_interpreter_thread_env(const struct sp_thread_env *wanted,
                                        char ***environment);
+// The same for a worker of `pool` in the profile that the pool wants.
+snakepit_err sp_interpreter_pool_env(const struct sp_pool_config *pool,
+                                     char ***environment);
 void sp_interpreter_free_env(char **environment);
 
 #endif

@@ -18,10 +18,9 @@
 
 #define PATIENCE (UINT64_C(10) * SP_NS_PER_S)
 
-// Understood by every Python 3, so that an old one can say that it is old. -I keeps out
-// PYTHONPATH and the user's own folder, but not the site-packages of a virtual
-// environment.
-static const char script[] =
+// Understood by every Python 3, so that an old one can say that it is old. It sees the
+// packages that a worker would see.
+static const char script[] = SP_PYTHON_SAFE_PATH
     "import json, os, sys, sysconfig\n"
     "def bridge():\n"
     "    from importlib.machinery import PathFinder\n"
@@ -217,15 +216,16 @@ static snakepit_err understand(const struct sp_child_result *result,
     return err;
 }
 
-static snakepit_err ask(struct sp_interpreter *interpreter, snakepit_message *why)
+static snakepit_err
+ask(struct sp_interpreter *interpreter, char *const *environment, snakepit_message *why)
 {
-    char isolated[] = "-I";
     char command[] = "-c";
     char text[sizeof(script)];
     memcpy(text, script, sizeof(script));
-    char *argv[] = {interpreter->path, isolated, command, text, NULL};
+    char *argv[] = {interpreter->path, command, text, NULL};
     struct sp_child_result result;
-    snakepit_err err = sp_child_run(argv, sp_clock_now() + PATIENCE, &result);
+    snakepit_err err =
+        sp_child_run(argv, environment, sp_clock_now() + PATIENCE, &result);
     if (err == SNAKEPIT_OK) {
         err = understand(&result, interpreter, why);
     } else if (err == SNAKEPIT_DEADLINE_EXCEEDED) {
@@ -245,6 +245,7 @@ static snakepit_err ask(struct sp_interpreter *interpreter, snakepit_message *wh
 }
 
 snakepit_err sp_interpreter_probe(const char *python,
+                                  char *const *environment,
                                   struct sp_interpreter *interpreter,
                                   snakepit_message *why)
 {
@@ -253,7 +254,7 @@ snakepit_err sp_interpreter_probe(const char *python,
     if (err == SNAKEPIT_NOT_FOUND) {
         return explain(why, err, "%s was not found or may not be executed", python);
     }
-    err = err != SNAKEPIT_OK ? err : ask(&made, why);
+    err = err != SNAKEPIT_OK ? err : ask(&made, environment, why);
     if (err == SNAKEPIT_NO_MEMORY) {
         explain(why, err, "memory is exhausted");
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Answers are remembered for the life of the process, by path and by the file's
-// identity: an interpreter that was replaced is asked again, and so is one that was
-// found wanting.
+// Answers are remembered for the life of the process, by path, by the file's identity
+// and by what the pool adds to the environment: an interpreter that was replaced is
+// asked again, and so is one that was found wanting.
 #include "pit/detect.h"
 
 #include <pthread.h>
@@ -21,6 +21,7 @@
 struct answer {
     char python[PATH_MOST];
     char executable[PATH_MOST];
+    char settings[PATH_MOST]; // adapter_env
     struct timespec changed;
     ino_t inode;
 };
@@ -36,15 +37,38 @@ static bool same_file(const struct answer *answer, const struct stat *file)
            answer->changed.tv_nsec == file->st_mtim.tv_nsec;
 }
 
-// The executable that was found behind `python`, as a copy; NULL: not known.
-static char *recall(const char *python, const struct stat *file)
+// The pool's adapter_env in one text. False: it is too long to be compared.
+static bool write_settings(const struct sp_pool_config *pool, char room[PATH_MOST])
+{
+    size_t used = 0;
+    room[0] = '\0';
+    for (size_t i = 0; i < pool->adapter_env.count && used < PATH_MOST; i++) {
+        const struct sp_pair *pair = &pool->adapter_env.items[i];
+        used += (size_t)snprintf(
+            room + used, PATH_MOST - used, "%s=%s\n", pair->name, pair->value);
+    }
+    return used < PATH_MOST;
+}
+
+static bool answers_for(const struct answer *answer,
+                        const struct sp_pool_config *pool,
+                        const char *settings,
+                        const struct stat *file)
+{
+    return strcmp(answer->python, pool->python) == 0 &&
+           strcmp(answer->settings, settings) == 0 && same_file(answer, file);
+}
+
+// The executable that was found behind the pool's, as a copy; NULL: not known.
+static char *recall(const struct sp_pool_config *pool, const struct stat *file)
 {
     char *found = NULL;
-    if (pthread_mutex_trylock(&lock) != 0) {
+    char settings[PATH_MOST];
+    if (!write_settings(pool, settings) || pthread_mutex_trylock(&lock) != 0) {
         return NULL;
     }
     for (unsigned i = 0; i < REMEMBERED && found == NULL; i++) {
-        if (strcmp(answers[i].python, python) == 0 && same_file(&answers[i], file)) {
+        if (answers_for(&answers[i], pool, settings, file)) {
             found = sp_strdup(answers[i].executable);
         }
     }
@@ -52,18 +76,22 @@ static char *recall(const char *python, const struct stat *file)
     return found;
 }
 
-static void
-remember(const char *python, const char *executable, const struct stat *file)
+static void remember(const struct sp_pool_config *pool,
+                     const char *executable,
+                     const struct stat *file)
 {
-    if (strlen(python) >= PATH_MOST || strlen(executable) >= PATH_MOST) {
+    char settings[PATH_MOST];
+    if (strlen(pool->python) >= PATH_MOST || strlen(executable) >= PATH_MOST ||
+        !write_settings(pool, settings)) {
         return;
     }
     if (pthread_mutex_trylock(&lock) != 0) {
         return;
     }
     struct answer *answer = &answers[next_answer++ % REMEMBERED];
-    (void)snprintf(answer->python, PATH_MOST, "%s", python);
+    (void)snprintf(answer->python, PATH_MOST, "%s", pool->python);
     (void)snprintf(answer->executable, PATH_MOST, "%s", executable);
+    (void)snprintf(answer->settings, PATH_MOST, "%s", settings);
     answer->changed = file->st_mtim;
     answer->inode = file->st_ino;
     pthread_mutex_unlock(&lock);
@@ -85,6 +113,20 @@ static snakepit_err refuse(const struct sp_config *config,
     return SNAKEPIT_INVALID_CONFIG;
 }
 
+// What a worker of the pool would find. As sp_interpreter_probe().
+static snakepit_err probe(const struct sp_pool_config *pool,
+                          struct sp_interpreter *interpreter,
+                          snakepit_message *why)
+{
+    char **environment = NULL;
+    snakepit_err err = sp_interpreter_pool_env(pool, &environment);
+    if (err == SNAKEPIT_OK) {
+        err = sp_interpreter_probe(pool->python, environment, interpreter, why);
+        sp_interpreter_free_env(environment);
+    }
+    return err;
+}
+
 static snakepit_err ask(const struct sp_config *config,
                         struct sp_pool_config *pool,
                         const struct stat *file,
@@ -92,7 +134,7 @@ static snakepit_err ask(const struct sp_config *config,
 {
     snakepit_message reason = {0};
     struct sp_interpreter interpreter;
-    if (sp_interpreter_probe(pool->python, &interpreter, &reason) != SNAKEPIT_OK) {
+    if (probe(pool, &interpreter, &reason) != SNAKEPIT_OK) {
         return refuse(config, pool, reason.text, why);
     }
     if (!interpreter.has_bridge) {
@@ -102,7 +144,7 @@ static snakepit_err ask(const struct sp_config *config,
     }
     char *executable = sp_strdup(interpreter.executable);
     if (executable != NULL) {
-        remember(pool->python, executable, file);
+        remember(pool, executable, file);
         sp_free(pool->python);
         pool->python = executable;
     }
@@ -118,7 +160,7 @@ static snakepit_err detect(const struct sp_config *config,
     if (stat(pool->python, &file) != 0) {
         return refuse(config, pool, "it is not there any more", why);
     }
-    char *known = recall(pool->python, &file);
+    char *known = recall(pool, &file);
     if (known == NULL) {
         return ask(config, pool, &file, why);
     }

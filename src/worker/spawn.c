@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/descriptor.h"
+#include "interpreter/interpreter.h"
 #include "ipc/channel.h"
 #include "ipc/layout.h"
 
@@ -104,13 +105,13 @@ static int set_attributes(posix_spawnattr_t *attributes)
 }
 
 static int start(const struct sp_spawn_options *options,
-                 const char *module,
+                 const char *program,
                  const descriptor_map map,
                  pid_t *pid)
 {
-    char flag[] = "-m";
+    char flag[] = "-c";
     char *const words[] = {
-        (char *)(uintptr_t)options->python, flag, (char *)(uintptr_t)module, NULL};
+        (char *)(uintptr_t)options->python, flag, (char *)(uintptr_t)program, NULL};
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     int rc = posix_spawn_file_actions_init(&actions);
@@ -192,13 +193,13 @@ static void keep_our_ends(struct ends *ends, struct sp_process *process)
 
 // Starts what the map describes and closes `ends`, but for ours if it succeeds.
 static snakepit_err spawn(const struct sp_spawn_options *options,
-                          const char *module,
+                          const char *program,
                           const descriptor_map map,
                           struct ends *ends,
                           struct sp_process *process)
 {
     pid_t pid = -1;
-    int rc = start(options, module, map, &pid);
+    int rc = start(options, program, map, &pid);
     // It cannot have been reaped yet, so the number still means this process.
     if (rc == 0 && sp_process_adopt(process, pid) != SNAKEPIT_OK) {
         rc = errno;
@@ -234,7 +235,7 @@ snakepit_err sp_spawn(const struct sp_spawn_options *options,
                                     payload[2],
                                     ends.channel[1],
                                     payload[3]};
-        err = spawn(options, "snakepit_bridge.worker", map, &ends, process);
+        err = spawn(options, SP_PYTHON_BRIDGE("worker", "main"), map, &ends, process);
     } else {
         err = without_ends(&ends);
     }
@@ -262,7 +263,7 @@ snakepit_err sp_spawn_template(const struct sp_spawn_options *options,
                                 [SP_FD_RESULTS] = ends.null,
                                 [SP_FD_CHANNEL] = ends.null,
                                 [SP_FD_DOORBELL] = ends.null};
-    return spawn(options, "snakepit_bridge.template", map, &ends, process);
+    return spawn(options, SP_PYTHON_BRIDGE("template", "main"), map, &ends, process);
 }
 
 snakepit_err sp_spawn_fork(const struct sp_spawn_options *options,

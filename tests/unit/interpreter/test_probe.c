@@ -8,11 +8,11 @@ static void assert_refused(const char *python, snakepit_err err, const char *sen
 {
     struct sp_interpreter interpreter;
     snakepit_message why = {0};
-    assert_int_equal(sp_interpreter_probe(python, &interpreter, &why), err);
+    assert_int_equal(sp_interpreter_probe(python, NULL, &interpreter, &why), err);
     char expected[512];
     snprintf(expected, sizeof(expected), "%s %s", python, sentence);
     assert_string_equal(why.text, expected);
-    assert_int_equal(sp_interpreter_probe(python, &interpreter, NULL), err);
+    assert_int_equal(sp_interpreter_probe(python, NULL, &interpreter, NULL), err);
 }
 
 static void an_interpreter_says_what_it_is(void **state)
@@ -23,7 +23,7 @@ static void an_interpreter_says_what_it_is(void **state)
                                    "3.13.5",
                                    ", \"free_threaded\": true, \"gil_enabled\": false"
                                    ", \"has_bridge\": true, \"numpy\": \"2.4.0\"");
-    assert_int_equal(sp_interpreter_probe(path, &interpreter, NULL), SNAKEPIT_OK);
+    assert_int_equal(sp_interpreter_probe(path, NULL, &interpreter, NULL), SNAKEPIT_OK);
     assert_string_equal(interpreter.path, path);
     assert_string_equal(interpreter.executable, path);
     assert_string_equal(interpreter.version, "3.13.5");
@@ -87,7 +87,7 @@ static void a_probe_without_memory_leaks_nothing(void **state)
         struct sp_interpreter interpreter = {0};
         snakepit_message why = {0};
         sp_memory_fail_at(n);
-        snakepit_err err = sp_interpreter_probe(path, &interpreter, &why);
+        snakepit_err err = sp_interpreter_probe(path, NULL, &interpreter, &why);
         int failed = sp_memory_has_failed();
         sp_memory_fail_at(0);
         assert_int_equal(err, failed ? SNAKEPIT_NO_MEMORY : SNAKEPIT_OK);
@@ -106,7 +106,8 @@ static void the_system_python_runs_no_threads_in_parallel(void **state)
     (void)state;
     struct sp_interpreter interpreter;
     snakepit_message why = {0};
-    if (sp_interpreter_probe(SP_PYTHON_SYSTEM, &interpreter, &why) != SNAKEPIT_OK) {
+    if (sp_interpreter_probe(SP_PYTHON_SYSTEM, NULL, &interpreter, &why) !=
+        SNAKEPIT_OK) {
         fail_msg("%s", why.text);
     }
     // The environment keeps its own executable: the one behind its link knows nothing
@@ -125,7 +126,7 @@ static void the_free_threaded_python_runs_threads_in_parallel(void **state)
     (void)state;
     struct sp_interpreter interpreter;
     snakepit_message why = {0};
-    if (sp_interpreter_probe(SP_PYTHON_FT, &interpreter, &why) != SNAKEPIT_OK) {
+    if (sp_interpreter_probe(SP_PYTHON_FT, NULL, &interpreter, &why) != SNAKEPIT_OK) {
         fail_msg("%s", why.text);
     }
     assert_true(sp_interpreter_runs_threads(&interpreter));

@@ -25,6 +25,7 @@
 
 #include <cmocka.h>
 
+#include "interpreter/interpreter.h"
 #include "ipc/layout.h"
 #include "ipc/segment.h"
 
@@ -166,7 +167,7 @@ static void it_is_asked_to_be_a_worker_in_the_given_environment(void **state)
 {
     struct scene *scene = *state;
     run(scene, "#!/bin/sh\necho \"$@\" $ONE $HOME\n");
-    assert_string_equal(scene->output, "-m snakepit_bridge.worker 1\n");
+    assert_string_equal(scene->output, "-c " SP_PYTHON_BRIDGE("worker", "main") " 1\n");
 }
 
 static void a_template_gets_its_channel_and_the_places_of_its_workers(void **state)
@@ -178,10 +179,13 @@ static void a_template_gets_its_channel_and_the_places_of_its_workers(void **sta
                  "'s/[0-9][0-9]*//g'; done\n");
     assert_int_equal(sp_spawn_template(&scene->options, &scene->process), SNAKEPIT_OK);
     read_output(scene);
-    assert_string_equal(scene->output,
-                        "-m snakepit_bridge.template\n"
-                        "/dev/null\npipe:[]\npipe:[]\nsocket:[]\n/dev/null\n/dev/null\n"
-                        "/dev/null\n/dev/null\n");
+    assert_string_equal(
+        scene->output,
+        "-c " SP_PYTHON_BRIDGE(
+            "template",
+            "main") "\n"
+                    "/dev/null\npipe:[]\npipe:[]\nsocket:[]\n/dev/null\n/dev/null\n"
+                    "/dev/null\n/dev/null\n");
 }
 
 static void what_cannot_be_watched_is_killed_and_reaped(void **state)

@@ -469,7 +469,7 @@ static void one_that_was_stopped_forks_no_more(void **state)
 
 int main(int count, char **words)
 {
-    if (count == 3 && strcmp(words[1], "-m") == 0) {
+    if (count == 3 && strcmp(words[1], "-c") == 0) {
         return be_a_template();
     }
     const struct CMUnitTest tests[] = {
