@@ -234,20 +234,6 @@ static PyObject *runtime_attach_template(PyObject *module, PyObject *unused)
     return decode_config(&state->codec, body, size);
 }
 
-static PyObject *runtime_threads(PyObject *module, PyObject *unused)
-{
-    (void)module;
-    (void)unused;
-    return PyLong_FromLong(sp_template_threads());
-}
-
-static PyObject *runtime_can_fork(PyObject *module, PyObject *unused)
-{
-    (void)module;
-    (void)unused;
-    return PyBool_FromLong(sp_template_can_fork());
-}
-
 // The host is not interested in how a template ends that it no longer wants, and what
 // the adapter has left for the end of the process is for workers to do.
 static PyObject *runtime_fork(PyObject *module, PyObject *unused)
@@ -489,8 +475,8 @@ static PyMethodDef methods[] = {
      runtime_attach_template,
      METH_NOARGS,
      "Greets the host as the template of a pool."},
-    {"threads", runtime_threads, METH_NOARGS, "Threads of this process."},
-    {"can_fork", runtime_can_fork, METH_NOARGS, "Whether fork() works here."},
+    {"threads", sp_template_threads, METH_NOARGS, "Threads of this process."},
+    {"can_fork", sp_template_can_fork, METH_NOARGS, "Whether fork() works here."},
     {"fork",
      runtime_fork,
      METH_NOARGS,

@@ -35,10 +35,17 @@ static struct {
 // ---- Whether it may -----------------------------------------------------------
 
 // The kernel counts a folder for each thread, and the two that every folder has.
-int sp_template_threads(void)
+static int count_threads(void)
 {
     struct stat status;
     return stat("/proc/self/task", &status) == 0 ? (int)status.st_nlink - 2 : -1;
+}
+
+PyObject *sp_template_threads(PyObject *module, PyObject *unused)
+{
+    (void)module;
+    (void)unused;
+    return PyLong_FromLong(count_threads());
 }
 
 // Where the C library keeps the number of the main thread, NULL if that cannot be told.
@@ -53,9 +60,11 @@ static pid_t *thread_number(void)
     return place;
 }
 
-bool sp_template_can_fork(void)
+PyObject *sp_template_can_fork(PyObject *module, PyObject *unused)
 {
-    return thread_number() != NULL;
+    (void)module;
+    (void)unused;
+    return PyBool_FromLong(thread_number() != NULL);
 }
 
 // ---- The fork -----------------------------------------------------------------
@@ -245,7 +254,7 @@ enum sp_fork_outcome sp_template_fork(void)
     if (err != SNAKEPIT_OK) {
         return SP_FORK_NONE;
     }
-    if (sp_template_threads() != 1) {
+    if (count_threads() != 1) {
         close_all(descriptors);
         return SP_FORK_THREADS;
     }

@@ -15,16 +15,16 @@ enum sp_fork_outcome {
     SP_FORK_NO_HOST, // the host is gone, or no longer wants the template
 };
 
-// Threads of this process, -1 if the kernel does not tell.
-int sp_template_threads(void);
-// Whether the kernel and the C library allow what sp_template_fork() does.
-bool sp_template_can_fork(void);
 // Waits for a request, detached from the interpreter, and fulfils it. A signal ends the
 // waiting; its handler has not run yet.
 enum sp_fork_outcome sp_template_fork(void);
 
 // ---- Methods of the module ----------------------------------------------------
 
+// The number of threads of this process, -1 if the kernel does not tell.
+PyObject *sp_template_threads(PyObject *module, PyObject *unused);
+// Whether the kernel and the C library allow what sp_template_fork() does.
+PyObject *sp_template_can_fork(PyObject *module, PyObject *unused);
 // `list`: the descriptors of files that each new worker opens anew, at the same place,
 // so that it does not share that place with others.
 PyObject *sp_template_set_reopened(PyObject *module, PyObject *list);
