@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // snakepit_bridge._runtime: what the worker's main program, written in Python, calls.
 // The type stubs are in snakepit_bridge/_runtime.pyi.
-#include "state.h"
+#include "module.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,21 +17,14 @@
 #include "sandbox.h"
 #include "template.h"
 
-struct module_state {
-    struct sp_codec codec;
-    PyTypeObject *call_type;
-    struct sp_runtime *runtime; // NULL until attach()
-    bool is_template;           // since attach_template(), until it was forked
-};
-
-static struct module_state *state_of(PyObject *module)
+struct sp_module_state *sp_module_state(PyObject *module)
 {
     return PyModule_GetState(module);
 }
 
-static struct sp_runtime *attached(PyObject *module)
+struct sp_runtime *sp_module_runtime(PyObject *module)
 {
-    struct sp_runtime *runtime = state_of(module)->runtime;
+    struct sp_runtime *runtime = sp_module_state(module)->runtime;
     if (runtime == NULL) {
         PyErr_SetString(PyExc_RuntimeError, "attach() comes first");
     }
@@ -66,7 +59,7 @@ static bool receive_config(int channel, const uint8_t **body, uint32_t *size)
 static PyObject *runtime_attach(PyObject *module, PyObject *unused)
 {
     (void)unused;
-    struct module_state *state = state_of(module);
+    struct sp_module_state *state = sp_module_state(module);
     struct sp_runtime *runtime = sp_runtime_attach(&state->codec);
     if (runtime == NULL) {
         return NULL;
@@ -84,7 +77,7 @@ static PyObject *runtime_attach(PyObject *module, PyObject *unused)
 static PyObject *runtime_greet(PyObject *module, PyObject *unused)
 {
     (void)unused;
-    struct sp_runtime *runtime = attached(module);
+    struct sp_runtime *runtime = sp_module_runtime(module);
     if (runtime == NULL) {
         return NULL;
     }
@@ -98,131 +91,12 @@ static PyObject *runtime_greet(PyObject *module, PyObject *unused)
     Py_RETURN_NONE;
 }
 
-static PyObject *runtime_register(PyObject *module, PyObject *arguments)
-{
-    const char *name;
-    Py_ssize_t size;
-    PyObject *function;
-    struct sp_runtime *runtime = attached(module);
-    if (runtime == NULL ||
-        !PyArg_ParseTuple(arguments, "s#O:register", &name, &size, &function)) {
-        return NULL;
-    }
-    if (!PyCallable_Check(function)) {
-        return PyErr_Format(PyExc_TypeError, "%s: a tool is something callable", name);
-    }
-    if (sp_tools_put(&runtime->tools, name, size, function) != 0) {
-        return NULL;
-    }
-    Py_RETURN_NONE;
-}
-
-static PyObject *keep(PyObject **place, PyObject *function)
-{
-    PyObject *old = *place;
-    *place = function == Py_None ? NULL : function;
-    Py_XINCREF(*place);
-    Py_XDECREF(old);
-    Py_RETURN_NONE;
-}
-
-static PyObject *runtime_set_fallback(PyObject *module, PyObject *function)
-{
-    struct sp_runtime *runtime = attached(module);
-    return runtime == NULL ? NULL : keep(&runtime->fallback, function);
-}
-
-static PyObject *runtime_set_formatter(PyObject *module, PyObject *function)
-{
-    struct sp_runtime *runtime = attached(module);
-    return runtime == NULL ? NULL : keep(&runtime->formatter, function);
-}
-
-static PyObject *runtime_set_on_cancel(PyObject *module, PyObject *function)
-{
-    struct sp_runtime *runtime = attached(module);
-    return runtime == NULL ? NULL : keep(&runtime->on_cancel, function);
-}
-
-static PyObject *runtime_set_refusal(PyObject *module, PyObject *function)
-{
-    struct sp_runtime *runtime = attached(module);
-    return runtime == NULL ? NULL : keep(&runtime->refusal, function);
-}
-
-static PyObject *runtime_set_hinter(PyObject *module, PyObject *function)
-{
-    struct sp_runtime *runtime = attached(module);
-    return runtime == NULL ? NULL : keep(&runtime->hinter, function);
-}
-
-static PyObject *runtime_set_finisher(PyObject *module, PyObject *function)
-{
-    struct sp_runtime *runtime = attached(module);
-    return runtime == NULL ? NULL : keep(&runtime->finisher, function);
-}
-
-static PyObject *runtime_set_streams(PyObject *module, PyObject *arguments)
-{
-    PyObject *opener;
-    PyObject *chunk_type;
-    struct sp_runtime *runtime = attached(module);
-    if (runtime == NULL ||
-        !PyArg_ParseTuple(
-            arguments, "OO!:set_streams", &opener, &PyType_Type, &chunk_type)) {
-        return NULL;
-    }
-    Py_XDECREF(keep(&runtime->stream_opener, opener));
-    return keep(&runtime->chunk_type, chunk_type);
-}
-
-static PyObject *runtime_set_on_unserialisable(PyObject *module, PyObject *wanted)
-{
-    static const struct {
-        const char *name;
-        enum sp_unserialisable choice;
-    } choices[] = {{"error", SP_UNSERIALISABLE_ERROR},
-                   {"marker", SP_UNSERIALISABLE_MARKER},
-                   {"marker_with_repr", SP_UNSERIALISABLE_REPR}};
-    for (size_t i = 0; PyUnicode_Check(wanted) && i < Py_ARRAY_LENGTH(choices); i++) {
-        if (PyUnicode_CompareWithASCIIString(wanted, choices[i].name) == 0) {
-            state_of(module)->codec.on_unserialisable = choices[i].choice;
-            Py_RETURN_NONE;
-        }
-    }
-    return PyErr_Format(
-        PyExc_ValueError,
-        "on_unserialisable is error, marker or marker_with_repr, not %R",
-        wanted);
-}
-
-// set_tensors(choice, as_array): the latter makes an array of a Tensor, or is None.
-static PyObject *runtime_set_tensors(PyObject *module, PyObject *arguments)
-{
-    static const char *const choices[] = {"view", "copy", "numpy", "numpy_copy"};
-    struct sp_codec *codec = &state_of(module)->codec;
-    const char *wanted;
-    PyObject *as_array;
-    if (!PyArg_ParseTuple(arguments, "sO:set_tensors", &wanted, &as_array)) {
-        return NULL;
-    }
-    for (size_t i = 0; i < Py_ARRAY_LENGTH(choices); i++) {
-        if (strcmp(wanted, choices[i]) == 0) {
-            codec->tensors = (enum sp_tensors)i;
-            return keep(&codec->as_array, as_array);
-        }
-    }
-    return PyErr_Format(PyExc_ValueError,
-                        "tensors is view, copy, numpy or numpy_copy, not %.100s",
-                        wanted);
-}
-
 // ---- A template ---------------------------------------------------------------
 
 static PyObject *runtime_attach_template(PyObject *module, PyObject *unused)
 {
     (void)unused;
-    struct module_state *state = state_of(module);
+    struct sp_module_state *state = sp_module_state(module);
     const uint8_t *body;
     uint32_t size;
     sp_die_with_parent();
@@ -241,7 +115,7 @@ static PyObject *runtime_fork(PyObject *module, PyObject *unused)
     (void)unused;
     switch (sp_template_fork()) {
     case SP_FORK_CHILD:
-        state_of(module)->is_template = false;
+        sp_module_state(module)->is_template = false;
         Py_RETURN_TRUE;
     case SP_FORK_THREADS:
         PyErr_SetString(PyExc_RuntimeError, "threads run in the template");
@@ -262,17 +136,17 @@ static PyObject *runtime_fork(PyObject *module, PyObject *unused)
 // Where reports go; -1 with an exception where there is no host.
 static int channel_of(PyObject *module)
 {
-    if (state_of(module)->is_template) {
+    if (sp_module_state(module)->is_template) {
         return SP_FD_TEMPLATE;
     }
-    const struct sp_runtime *runtime = attached(module);
+    const struct sp_runtime *runtime = sp_module_runtime(module);
     return runtime == NULL ? -1 : runtime->channel;
 }
 
 // Encodes `value` and sends it as one message.
 static PyObject *report(PyObject *module, enum sp_message_type type, PyObject *value)
 {
-    struct module_state *state = state_of(module);
+    struct sp_module_state *state = sp_module_state(module);
     struct sp_encoder encoder;
     int channel = channel_of(module);
     if (channel < 0) {
@@ -303,7 +177,7 @@ static PyObject *report(PyObject *module, enum sp_message_type type, PyObject *v
 
 static PyObject *runtime_ready(PyObject *module, PyObject *info)
 {
-    struct module_state *state = state_of(module);
+    struct sp_module_state *state = sp_module_state(module);
     int rc = state->is_template ? 0 : sp_crash_watch(state->runtime);
     if (rc != 0) {
         errno = rc;
@@ -336,7 +210,7 @@ static PyObject *runtime_failed(PyObject *module, PyObject *arguments)
 
 static PyObject *runtime_run(PyObject *module, PyObject *argument)
 {
-    struct sp_runtime *runtime = attached(module);
+    struct sp_runtime *runtime = sp_module_runtime(module);
     unsigned long index = runtime == NULL ? 0 : PyLong_AsUnsignedLong(argument);
     if (runtime == NULL || PyErr_Occurred()) {
         return NULL;
@@ -359,7 +233,7 @@ static PyObject *runtime_run(PyObject *module, PyObject *argument)
 
 static PyObject *runtime_stop_at(PyObject *module, PyObject *argument)
 {
-    struct sp_runtime *runtime = attached(module);
+    struct sp_runtime *runtime = sp_module_runtime(module);
     long number = runtime == NULL ? 0 : PyLong_AsLong(argument);
     if (runtime == NULL || PyErr_Occurred()) {
         return NULL;
@@ -386,7 +260,7 @@ static PyObject *runtime_shield(PyObject *module, PyObject *unused)
 static PyObject *runtime_current_call(PyObject *module, PyObject *unused)
 {
     (void)unused;
-    return sp_call_current(state_of(module)->call_type);
+    return sp_call_current(sp_module_state(module)->call_type);
 }
 
 static PyObject *runtime_runs_call(PyObject *module, PyObject *unused)
@@ -424,7 +298,7 @@ runtime_ask(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
 
 static PyObject *runtime_emit(PyObject *module, PyObject *event)
 {
-    struct sp_runtime *runtime = attached(module);
+    struct sp_runtime *runtime = sp_module_runtime(module);
     if (runtime == NULL || sp_events_emit(runtime, event) != 0) {
         return NULL;
     }
@@ -441,7 +315,7 @@ runtime_empty(PyObject *module, PyObject *arguments, PyObject *keywords)
             arguments, keywords, "O|O:empty", names, &shape, &dtype)) {
         return NULL;
     }
-    return sp_tensor_empty(&state_of(module)->codec, shape, dtype);
+    return sp_tensor_empty(&sp_module_state(module)->codec, shape, dtype);
 }
 
 // ---- The module ---------------------------------------------------------------
@@ -490,24 +364,6 @@ static PyMethodDef methods[] = {
      runtime_unforkable,
      METH_O,
      "Tells the host why workers must be exec'ed."},
-    {"register", runtime_register, METH_VARARGS, "Makes a function callable by name."},
-    {"set_fallback",
-     runtime_set_fallback,
-     METH_O,
-     "Sets what answers for unregistered names."},
-    {"set_formatter", runtime_set_formatter, METH_O, "Sets what describes exceptions."},
-    {"set_on_cancel",
-     runtime_set_on_cancel,
-     METH_O,
-     "Sets what is told the number of each call that is cancelled."},
-    {"set_refusal",
-     runtime_set_refusal,
-     METH_O,
-     "Sets what makes an exception of an error of the host's."},
-    {"set_hinter",
-     runtime_set_hinter,
-     METH_O,
-     "Sets what is asked about a name that is no tool."},
     {"runs_call",
      runtime_runs_call,
      METH_NOARGS,
@@ -517,19 +373,6 @@ static PyMethodDef methods[] = {
      METH_FASTCALL,
      "ask(name, arguments): what the host's tool of that name returns."},
     {"emit", runtime_emit, METH_O, "Hands an event to the host, without waiting."},
-    {"set_finisher",
-     runtime_set_finisher,
-     METH_O,
-     "Sets what runs a result that can be awaited."},
-    {"set_streams",
-     runtime_set_streams,
-     METH_VARARGS,
-     "Sets what makes an iterator of an asynchronous one, and the type of chunks."},
-    {"set_on_unserialisable",
-     runtime_set_on_unserialisable,
-     METH_O,
-     "Sets what becomes of values that cannot be encoded."},
-    {"set_tensors", runtime_set_tensors, METH_VARARGS, "Sets as what tensors arrive."},
     {"ready", runtime_ready, METH_O, "Tells the host that the worker can serve."},
     {"failed", runtime_failed, METH_VARARGS, "Tells the host that the start failed."},
     {"run", runtime_run, METH_O, "Runs an executor until the host says stop."},
@@ -565,8 +408,9 @@ static int add_type(PyObject *module, const char *name, PyObject *type)
 
 static int module_exec(PyObject *module)
 {
-    struct module_state *state = state_of(module);
-    if (sp_codec_init(&state->codec, module) != 0) {
+    struct sp_module_state *state = sp_module_state(module);
+    if (sp_codec_init(&state->codec, module) != 0 ||
+        PyModule_AddFunctions(module, sp_settings_methods) != 0) {
         return -1;
     }
     state->call_type = sp_call_type_new(module);
@@ -579,14 +423,14 @@ static int module_exec(PyObject *module)
 
 static int module_traverse(PyObject *module, visitproc visit, void *arg)
 {
-    struct module_state *state = state_of(module);
+    struct sp_module_state *state = sp_module_state(module);
     Py_VISIT(state->call_type);
     return sp_codec_traverse(&state->codec, visit, arg);
 }
 
 static int module_clear(PyObject *module)
 {
-    struct module_state *state = state_of(module);
+    struct sp_module_state *state = sp_module_state(module);
     Py_CLEAR(state->call_type);
     sp_codec_clear(&state->codec);
     return 0;
@@ -604,7 +448,7 @@ static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT,
     .m_name = "_runtime",
     .m_doc = "A worker's end of the shared memory.",
-    .m_size = sizeof(struct module_state),
+    .m_size = sizeof(struct sp_module_state),
     .m_methods = methods,
     .m_slots = slots,
     .m_traverse = module_traverse,

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MIT
+// What the worker's main hands over before it serves: the tools, and what describes,
+// finishes and refuses.
+#include "module.h"
+
+static PyObject *register_tool(PyObject *module, PyObject *arguments)
+{
+    const char *name;
+    Py_ssize_t size;
+    PyObject *function;
+    struct sp_runtime *runtime = sp_module_runtime(module);
+    if (runtime == NULL ||
+        !PyArg_ParseTuple(arguments, "s#O:register", &name, &size, &function)) {
+        return NULL;
+    }
+    if (!PyCallable_Check(function)) {
+        return PyErr_Format(PyExc_TypeError, "%s: a tool is something callable", name);
+    }
+    if (sp_tools_put(&runtime->tools, name, size, function) != 0) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *keep(PyObject **place, PyObject *function)
+{
+    PyObject *old = *place;
+    *place = function == Py_None ? NULL : function;
+    Py_XINCREF(*place);
+    Py_XDECREF(old);
+    Py_RETURN_NONE;
+}
+
+static PyObject *set_fallback(PyObject *module, PyObject *function)
+{
+    struct sp_runtime *runtime = sp_module_runtime(module);
+    return runtime == NULL ? NULL : keep(&runtime->fallback, function);
+}
+
+static PyObject *set_formatter(PyObject *module, PyObject *function)
+{
+    struct sp_runtime *runtime = sp_module_runtime(module);
+    return runtime == NULL ? NULL : keep(&runtime->formatter, function);
+}
+
+static PyObject *set_on_cancel(PyObject *module, PyObject *function)
+{
+    struct sp_runtime *runtime = sp_module_runtime(module);
+    return runtime == NULL ? NULL : keep(&runtime->on_cancel, function);
+}
+
+static PyObject *set_refusal(PyObject *module, PyObject *function)
+{
+    struct sp_runtime *runtime = sp_module_runtime(module);
+    return runtime == NULL ? NULL : keep(&runtime->refusal, function);
+}
+
+static PyObject *set_hinter(PyObject *module, PyObject *function)
+{
+    struct sp_runtime *runtime = sp_module_runtime(module);
+    return runtime == NULL ? NULL : keep(&runtime->hinter, function);
+}
+
+static PyObject *set_finisher(PyObject *module, PyObject *function)
+{
+    struct sp_runtime *runtime = sp_module_runtime(module);
+    return runtime == NULL ? NULL : keep(&runtime->finisher, function);
+}
+
+static PyObject *set_streams(PyObject *module, PyObject *arguments)
+{
+    PyObject *opener;
+    PyObject *chunk_type;
+    struct sp_runtime *runtime = sp_module_runtime(module);
+    if (runtime == NULL ||
+        !PyArg_ParseTuple(
+            arguments, "OO!:set_streams", &opener, &PyType_Type, &chunk_type)) {
+        return NULL;
+    }
+    Py_XDECREF(keep(&runtime->stream_opener, opener));
+    return keep(&runtime->chunk_type, chunk_type);
+}
+
+static PyObject *set_on_unserialisable(PyObject *module, PyObject *wanted)
+{
+    static const struct {
+        const char *name;
+        enum sp_unserialisable choice;
+    } choices[] = {{"error", SP_UNSERIALISABLE_ERROR},
+                   {"marker", SP_UNSERIALISABLE_MARKER},
+                   {"marker_with_repr", SP_UNSERIALISABLE_REPR}};
+    for (size_t i = 0; PyUnicode_Check(wanted) && i < Py_ARRAY_LENGTH(choices); i++) {
+        if (PyUnicode_CompareWithASCIIString(wanted, choices[i].name) == 0) {
+            sp_module_state(module)->codec.on_unserialisable = choices[i].choice;
+            Py_RETURN_NONE;
+        }
+    }
+    return PyErr_Format(
+        PyExc_ValueError,
+        "on_unserialisable is error, marker or marker_with_repr, not %R",
+        wanted);
+}
+
+// set_tensors(choice, as_array): the latter makes an array of a Tensor, or is None.
+static PyObject *set_tensors(PyObject *module, PyObject *arguments)
+{
+    static const char *const choices[] = {"view", "copy", "numpy", "numpy_copy"};
+    struct sp_codec *codec = &sp_module_state(module)->codec;
+    const char *wanted;
+    PyObject *as_array;
+    if (!PyArg_ParseTuple(arguments, "sO:set_tensors", &wanted, &as_array)) {
+        return NULL;
+    }
+    for (size_t i = 0; i < Py_ARRAY_LENGTH(choices); i++) {
+        if (strcmp(wanted, choices[i]) == 0) {
+            codec->tensors = (enum sp_tensors)i;
+            return keep(&codec->as_array, as_array);
+        }
+    }
+    return PyErr_Format(PyExc_ValueError,
+                        "tensors is view, copy, numpy or numpy_copy, not %.100s",
+                        wanted);
+}
+
+PyMethodDef sp_settings_methods[] = {
+    {"register", register_tool, METH_VARARGS, "Makes a function callable by name."},
+    {"set_fallback", set_fallback, METH_O, "Sets what answers for unregistered names."},
+    {"set_formatter", set_formatter, METH_O, "Sets what describes exceptions."},
+    {"set_on_cancel",
+     set_on_cancel,
+     METH_O,
+     "Sets what is told the number of each call that is cancelled."},
+    {"set_refusal",
+     set_refusal,
+     METH_O,
+     "Sets what makes an exception of an error of the host's."},
+    {"set_hinter",
+     set_hinter,
+     METH_O,
+     "Sets what is asked about a name that is no tool."},
+    {"set_finisher",
+     set_finisher,
+     METH_O,
+     "Sets what runs a result that can be awaited."},
+    {"set_streams",
+     set_streams,
+     METH_VARARGS,
+     "Sets what makes an iterator of an asynchronous one, and the type of chunks."},
+    {"set_on_unserialisable",
+     set_on_unserialisable,
+     METH_O,
+     "Sets what becomes of values that cannot be encoded."},
+    {"set_tensors", set_tensors, METH_VARARGS, "Sets as what tensors arrive."},
+    {NULL, NULL, 0, NULL},
+};
