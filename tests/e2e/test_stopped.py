@@ -80,8 +80,8 @@ def test_a_tool_that_stops_its_worker_is_not_to_be_sent_again(open_pit, profile)
             profile,
             adapter="asks.Asks",
             pool_size=1,
-            heartbeat_interval_ms=100,
-            heartbeat_max_missed=2,
+            heartbeat_interval_ms=500,
+            heartbeat_max_missed=4,
         )
     )
     fault = pit.fails("stop_yourself", timeout_ms=20_000)
