@@ -22,6 +22,15 @@ extern "C" {
 #define SNAKEPIT_API
 #endif
 
+// A function of the program's that the library calls may neither throw nor longjmp()
+// out of it: the library's own work on that thread would never be finished. So its type
+// says noexcept where C++ can say it of a type, from C++17 on.
+#if defined(__cplusplus) && __cplusplus >= 201703L
+#define SNAKEPIT_NOEXCEPT noexcept
+#else
+#define SNAKEPIT_NOEXCEPT
+#endif
+
 // A text of the library's own, for people: what was wrong, where, and the remedy.
 typedef struct snakepit_message {
     char text[1024];
@@ -71,7 +80,7 @@ SNAKEPIT_API size_t snakepit_dtype_size(snakepit_dtype dtype);
 // NumPy's name of a dtype ("float32"); NULL for a number that is none. Any thread.
 SNAKEPIT_API const char *snakepit_dtype_name(snakepit_dtype dtype);
 
-// Bytes of the packed tensor. INVALID_ARGUMENT: unknown dtype, rank over
+// Bytes of the packed tensor. INVALID_ARGUMENT: NULL, an unknown dtype, rank over
 // SNAKEPIT_MAX_RANK, a negative extent, or a size that does not fit into size_t.
 SNAKEPIT_API snakepit_err snakepit_tensor_bytes(const snakepit_tensor *tensor,
                                                 size_t *bytes);
@@ -80,7 +89,8 @@ SNAKEPIT_API snakepit_err snakepit_tensor_bytes(const snakepit_tensor *tensor,
 
 // Builds one MessagePack value. Errors stick: after the first one every function does
 // nothing, and whoever takes the writer reports it. A writer can be reset and used
-// again; it then allocates nothing that it has already.
+// again; it then allocates nothing that it has already. To a writer that is NULL every
+// function does nothing, and those that return an error say INVALID_ARGUMENT.
 typedef struct snakepit_writer snakepit_writer;
 
 // NULL when memory is exhausted. Free with snakepit_writer_free().
@@ -165,7 +175,7 @@ typedef struct snakepit_value {
 } snakepit_value;
 
 // A position in MessagePack bytes. Plain data: copy it to remember a place. The fields
-// are the library's own.
+// are the library's own. A pointer that is NULL is INVALID_ARGUMENT to all of these.
 typedef struct snakepit_reader {
     const uint8_t *at;
     const uint8_t *end;

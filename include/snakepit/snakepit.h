@@ -13,6 +13,13 @@
 //
 // Words: *borrows* means until the function returns, *keeps* until the pit is closed,
 // *takes* on success only, *gives* that the caller frees.
+//
+// A pointer may be NULL only where its comment says so, and a text that is no name
+// where it says what NULL means. Any other NULL does no harm: it is INVALID_ARGUMENT,
+// or, of a function that returns no error, nothing is done and 0, NULL or false
+// returned. Nothing is given then where the answer or stream should have gone.
+//
+// Functions of the program that the library calls may neither throw nor longjmp().
 #ifndef SNAKEPIT_SNAKEPIT_H
 #define SNAKEPIT_SNAKEPIT_H
 
@@ -69,7 +76,7 @@ typedef enum snakepit_log_level {
 typedef void snakepit_log_fn(void *user,
                              snakepit_log_level level,
                              const char *event,
-                             const char *line);
+                             const char *line) SNAKEPIT_NOEXCEPT;
 
 // Why a session has ended.
 typedef enum snakepit_session_end {
@@ -86,7 +93,7 @@ typedef enum snakepit_session_end {
 // these say SHUTTING_DOWN. `session_id` is borrowed.
 typedef void snakepit_session_ended_fn(void *user,
                                        const char *session_id,
-                                       snakepit_session_end reason);
+                                       snakepit_session_end reason) SNAKEPIT_NOEXCEPT;
 
 // Something that an adapter has to say of itself, by telemetry.emit(). What it holds is
 // the worker's word. Texts and what the readers lead to are borrowed.
@@ -107,7 +114,8 @@ typedef struct snakepit_event {
 
 // Told of each event. Runs on the thread of the library that watches the workers: it
 // must not call the library but to read, and must not block.
-typedef void snakepit_event_fn(void *user, const snakepit_event *event);
+typedef void snakepit_event_fn(void *user,
+                               const snakepit_event *event) SNAKEPIT_NOEXCEPT;
 
 typedef struct snakepit_open_options {
     size_t size;          // see Options
@@ -162,8 +170,8 @@ SNAKEPIT_API void snakepit_close(snakepit *pit, uint32_t grace_ms);
 typedef struct snakepit_call_options {
     size_t size;      // see Options
     const char *pool; // NULL: the pool named "default", else the first one configured
-    uint32_t timeout_ms;    // covers waiting, running and returning; 0: the pool's
-                            // call_timeout_ms
+    uint32_t timeout_ms;    // covers reading JSON, waiting, running and returning; 0:
+                            // the pool's call_timeout_ms
     const char *session_id; // NULL: none; at most 255 bytes; the tool sees it, and the
                             // pool's `affinity` chooses the worker by it
     snakepit_message *why;  // NULL, or where snakepit_submit() says in one sentence why
@@ -190,7 +198,9 @@ SNAKEPIT_API snakepit_err snakepit_call_json(snakepit *pit,
                                              snakepit_answer **answer);
 
 // Told the outcome of one submitted call. `answer` is given: free it, here or later.
-typedef void snakepit_done_fn(void *user, snakepit_err err, snakepit_answer *answer);
+typedef void snakepit_done_fn(void *user,
+                              snakepit_err err,
+                              snakepit_answer *answer) SNAKEPIT_NOEXCEPT;
 
 // Hands a call over and returns. `done` runs exactly once if this returns OK, after
 // this function has returned or, on another thread, at any time during it; never if it
@@ -207,6 +217,15 @@ SNAKEPIT_API snakepit_err snakepit_submit(snakepit *pit,
                                           snakepit_done_fn *done,
                                           void *user,
                                           snakepit_call_id *call);
+
+// The same with arguments as JSON text: an object, or NULL.
+SNAKEPIT_API snakepit_err snakepit_submit_json(snakepit *pit,
+                                               const char *tool,
+                                               const char *json,
+                                               const snakepit_call_options *options,
+                                               snakepit_done_fn *done,
+                                               void *user,
+                                               snakepit_call_id *call);
 
 // Asks that a submitted call, or that of a stream, end. Its callback still runs, once:
 // with CANCELLED if this came in time. NOT_FOUND: it has ended already.
@@ -286,6 +305,14 @@ SNAKEPIT_API snakepit_err snakepit_stream_open(snakepit *pit,
                                                const snakepit_call_options *options,
                                                snakepit_stream **stream);
 
+// The same with arguments as JSON text: an object, or NULL.
+SNAKEPIT_API snakepit_err
+snakepit_stream_open_json(snakepit *pit,
+                          const char *tool,
+                          const char *json,
+                          const snakepit_call_options *options,
+                          snakepit_stream **stream);
+
 // Waits for the next chunk. With OK `chunk` is at it until the next function with this
 // stream; tensors in it point into shared memory and live as long. END: the tool has
 // come to its end. Everything else is how the call has failed; what the tool gave
@@ -312,7 +339,7 @@ SNAKEPIT_API snakepit_answer *snakepit_stream_answer(const snakepit_stream *stre
 SNAKEPIT_API void snakepit_stream_close(snakepit_stream *stream);
 
 // Told of one chunk, which is borrowed. False: that is enough.
-typedef bool snakepit_chunk_fn(void *user, snakepit_reader *chunk);
+typedef bool snakepit_chunk_fn(void *user, snakepit_reader *chunk) SNAKEPIT_NOEXCEPT;
 
 // Calls a tool and hands each chunk to `each`, on the calling thread. Returns when the
 // call has ended, like snakepit_call(): OK, or with the fault in `*answer`, which is to
@@ -401,7 +428,7 @@ typedef snakepit_err snakepit_tool_fn(void *user,
                                       const snakepit_tool_info *info,
                                       const snakepit_reader *arguments,
                                       snakepit_writer *result,
-                                      snakepit_message *why);
+                                      snakepit_message *why) SNAKEPIT_NOEXCEPT;
 
 typedef struct snakepit_tool_options {
     size_t size;             // see Options

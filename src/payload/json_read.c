@@ -568,6 +568,9 @@ snakepit_err snakepit_writer_json(snakepit_writer *writer,
                                   size_t bytes,
                                   snakepit_message *why)
 {
+    if (writer == NULL) {
+        return snakepit_writer_explain(writer, why);
+    }
     if (json == NULL) {
         sp_writer_refuse(writer,
                          SNAKEPIT_INVALID_ARGUMENT,

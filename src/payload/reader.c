@@ -294,12 +294,17 @@ static inline snakepit_err value_of(const snakepit_reader *reader,
 
 void snakepit_reader_init(snakepit_reader *reader, const void *data, size_t bytes)
 {
-    *reader = (snakepit_reader){.at = data};
-    reader->end = bytes != 0 ? reader->at + bytes : reader->at;
+    if (reader != NULL) {
+        *reader = (snakepit_reader){.at = data};
+        reader->end = bytes != 0 && data != NULL ? reader->at + bytes : reader->at;
+    }
 }
 
 snakepit_err snakepit_reader_next(snakepit_reader *reader, snakepit_value *value)
 {
+    if (__builtin_expect(reader == NULL || value == NULL, 0)) {
+        return SNAKEPIT_INVALID_ARGUMENT;
+    }
     if (reader->at == reader->end) {
         return SNAKEPIT_END;
     }
@@ -355,6 +360,9 @@ static inline const uint8_t *skip_value(const struct token *token, const uint8_t
 
 snakepit_err snakepit_reader_skip(snakepit_reader *reader)
 {
+    if (reader == NULL) {
+        return SNAKEPIT_INVALID_ARGUMENT;
+    }
     if (reader->at == reader->end) {
         return SNAKEPIT_END;
     }
@@ -406,6 +414,9 @@ snakepit_err snakepit_reader_find(const snakepit_reader *reader,
                                   const char *key,
                                   snakepit_reader *found)
 {
+    if (reader == NULL || key == NULL || found == NULL) {
+        return SNAKEPIT_INVALID_ARGUMENT;
+    }
     snakepit_reader at = *reader;
     snakepit_value map;
     snakepit_err err = snakepit_reader_next(&at, &map);

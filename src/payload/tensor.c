@@ -52,6 +52,9 @@ int sp_dtype_of(const char *name)
 
 snakepit_err snakepit_tensor_bytes(const snakepit_tensor *tensor, size_t *bytes)
 {
+    if (tensor == NULL || bytes == NULL) {
+        return SNAKEPIT_INVALID_ARGUMENT;
+    }
     size_t size = snakepit_dtype_size(tensor->dtype);
     bool empty = false;
     if (size == 0 || tensor->rank > SNAKEPIT_MAX_RANK) {

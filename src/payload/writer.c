@@ -68,13 +68,15 @@ void snakepit_writer_free(snakepit_writer *writer)
 
 void snakepit_writer_reset(snakepit_writer *writer)
 {
-    free_blocks(writer);
-    begin(writer);
+    if (writer != NULL) {
+        free_blocks(writer);
+        begin(writer);
+    }
 }
 
 void sp_writer_fail(snakepit_writer *writer, snakepit_err err)
 {
-    if (writer->err == SNAKEPIT_OK) {
+    if (writer != NULL && writer->err == SNAKEPIT_OK) {
         writer->err = err;
         writer->pending = 0;
     }
@@ -98,7 +100,7 @@ void sp_writer_refuse(snakepit_writer *writer,
                       ...)
 {
     va_list args;
-    if (writer->err != SNAKEPIT_OK) {
+    if (writer == NULL || writer->err != SNAKEPIT_OK) {
         return;
     }
     va_start(args, format);
@@ -130,7 +132,13 @@ snakepit_err snakepit_writer_explain(const snakepit_writer *writer,
                                      snakepit_message *why)
 {
     snakepit_err err = snakepit_writer_error(writer);
+    snakepit_message unread;
+    why = why == NULL ? &unread : why;
     why->text[0] = '\0';
+    if (writer == NULL) {
+        (void)strcpy(why->text, "the writer is NULL; make one first");
+        return err;
+    }
     if (err == SNAKEPIT_OK) {
         err = sp_keys_check((struct sp_slice){writer->buf.data, writer->buf.size}, why);
     } else if (writer->err == SNAKEPIT_OK) {
@@ -147,6 +155,9 @@ snakepit_err snakepit_writer_explain(const snakepit_writer *writer,
 
 snakepit_err snakepit_writer_error(const snakepit_writer *writer)
 {
+    if (writer == NULL) {
+        return SNAKEPIT_INVALID_ARGUMENT;
+    }
     if (writer->err != SNAKEPIT_OK) {
         return writer->err;
     }
@@ -172,6 +183,9 @@ void *sp_writer_own(snakepit_writer *writer, size_t bytes)
 static __attribute__((noinline)) uint8_t *make_room(snakepit_writer *writer,
                                                     size_t bytes)
 {
+    if (writer == NULL) {
+        return NULL;
+    }
     if (writer->pending == 0) {
         sp_writer_refuse(writer,
                          SNAKEPIT_MALFORMED,
@@ -189,8 +203,10 @@ static __attribute__((noinline)) uint8_t *make_room(snakepit_writer *writer,
 // Room for a value of at most `bytes` bytes; NULL: nothing may be written.
 static inline uint8_t *room_for(snakepit_writer *writer, size_t bytes)
 {
-    bool fits = bytes <= writer->buf.capacity - writer->buf.size;
-    if (__builtin_expect(fits && writer->pending != 0, 1)) {
+    if (__builtin_expect(writer != NULL &&
+                             bytes <= writer->buf.capacity - writer->buf.size &&
+                             writer->pending != 0,
+                         1)) {
         return writer->buf.data + writer->buf.size;
     }
     return make_room(writer, bytes);
@@ -426,6 +442,9 @@ static void refuse_key(snakepit_writer *writer)
 // Room for a container's head; NULL: refused, for its depth or place or another reason.
 static inline uint8_t *room_for_container(snakepit_writer *writer)
 {
+    if (__builtin_expect(writer == NULL, 0)) {
+        return NULL;
+    }
     if (__builtin_expect(wants_key(writer), 0)) {
         refuse_key(writer);
         return NULL;
@@ -557,6 +576,9 @@ void snakepit_writer_tensor(snakepit_writer *writer, const snakepit_tensor *tens
         char wrong[256];
         sp_tensor_explain(tensor, wrong, sizeof wrong);
         sp_writer_refuse(writer, SNAKEPIT_INVALID_ARGUMENT, "%s", wrong);
+        return;
+    }
+    if (writer == NULL) {
         return;
     }
     if (wants_key(writer)) {

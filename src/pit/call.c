@@ -63,8 +63,11 @@ static snakepit_err describe(const char *tool,
     if (err != SNAKEPIT_OK) {
         return err;
     }
-    *text = (struct sp_request_text){
-        tool, (uint32_t)name.size, session_id, (uint32_t)session.size, args};
+    *text = (struct sp_request_text){.tool = tool,
+                                     .tool_size = (uint32_t)name.size,
+                                     .session = session_id,
+                                     .session_size = (uint32_t)session.size,
+                                     .args = args};
     return check_args(args, why);
 }
 
@@ -73,28 +76,10 @@ static const char *pool_name(const snakepit_call_options *options)
     return options == NULL ? NULL : options->pool;
 }
 
-// An answer that says why there was no call; NULL without memory for it.
-static struct sp_call *failed(snakepit_err err, const char *message)
+struct sp_call *sp_pit_refused(snakepit_err err, const char *message)
 {
     const struct sp_failure failure = {.err = err, .message = message};
     return sp_call_failed(&failure);
-}
-
-static snakepit_err
-fail(snakepit_err err, const char *message, snakepit_answer **answer)
-{
-    struct sp_call *call = failed(err, message);
-    *answer = call == NULL ? NULL : sp_call_answer(call);
-    return err;
-}
-
-// What JSON says of itself, "line 1, column 8: ...", and whose JSON it is.
-static snakepit_err
-fail_json(snakepit_err err, const snakepit_message *why, snakepit_answer **answer)
-{
-    char text[sizeof why->text + 64];
-    (void)snprintf(text, sizeof text, "the call's JSON arguments: %s", why->text);
-    return fail(err, text, answer);
 }
 
 // The session of a call begins, or lives on. Where that is not possible the call goes
@@ -136,6 +121,7 @@ static struct sp_pool *check_order(snakepit *pit,
         *err = sp_refuse_pool(pit, pool_name(order->options), why);
         return NULL;
     }
+    order->text.begun = order->begun;
     use_session(pit, &order->text);
     order->timeout_ms = order->options == NULL ? 0 : order->options->timeout_ms;
     return pool;
@@ -151,9 +137,25 @@ struct sp_pool *sp_pit_order(snakepit *pit,
     struct sp_pool *pool = check_order(pit, order, &room, err, &why);
     order->options = NULL; // `room` ends here
     if (pool == NULL) {
-        *refused = failed(*err, why.text);
+        *refused = sp_pit_refused(*err, why.text);
     }
     return pool;
+}
+
+snakepit_err
+sp_pit_call(snakepit *pit, struct sp_pit_order *order, snakepit_answer **answer)
+{
+    snakepit_err err;
+    struct sp_call *call;
+    if (answer == NULL) {
+        return SNAKEPIT_INVALID_ARGUMENT;
+    }
+    struct sp_pool *pool = sp_pit_order(pit, order, &err, &call);
+    if (pool != NULL) {
+        err = sp_pool_call(pool, &order->text, order->timeout_ms, &call);
+    }
+    *answer = call == NULL ? NULL : sp_call_answer(call);
+    return err;
 }
 
 snakepit_err snakepit_call(snakepit *pit,
@@ -164,39 +166,7 @@ snakepit_err snakepit_call(snakepit *pit,
 {
     SP_UNCANCELLED;
     struct sp_pit_order order = {.tool = tool, .args = args, .options = options};
-    snakepit_err err;
-    struct sp_call *call;
-    struct sp_pool *pool = sp_pit_order(pit, &order, &err, &call);
-    if (pool != NULL) {
-        err = sp_pool_call(pool, &order.text, order.timeout_ms, &call);
-    }
-    *answer = call == NULL ? NULL : sp_call_answer(call);
-    return err;
-}
-
-snakepit_err snakepit_call_json(snakepit *pit,
-                                const char *tool,
-                                const char *json,
-                                const snakepit_call_options *options,
-                                snakepit_answer **answer)
-{
-    SP_UNCANCELLED;
-    snakepit_message why = {0};
-    if (json == NULL) {
-        return snakepit_call(pit, tool, NULL, options, answer);
-    }
-    snakepit_writer *args = snakepit_writer_new();
-    if (args == NULL) {
-        return fail(SNAKEPIT_NO_MEMORY, NULL, answer);
-    }
-    snakepit_err err = snakepit_writer_json(args, json, strlen(json), &why);
-    if (err == SNAKEPIT_OK) {
-        err = snakepit_call(pit, tool, args, options, answer);
-    } else {
-        err = fail_json(err, &why, answer);
-    }
-    snakepit_writer_free(args);
-    return err;
+    return sp_pit_call(pit, &order, answer);
 }
 
 // Hands a checked order over.
@@ -215,6 +185,28 @@ static snakepit_err submit(snakepit *pit,
     return sp_pool_submit(pool, &order->text, order->timeout_ms, submission);
 }
 
+snakepit_err sp_pit_submit(snakepit *pit,
+                           struct sp_pit_order *order,
+                           struct sp_submission *submission)
+{
+    snakepit_call_options room;
+    snakepit_message why;
+    snakepit_err err;
+    struct sp_pool *pool = check_order(pit, order, &room, &err, &why);
+    submission->why = order->options == NULL ? NULL : order->options->why;
+    order->options = NULL; // `room` ends here
+    if (pool == NULL) {
+        return sp_refuse(submission->why, err, "%s", why.text);
+    }
+    if (submission->done == NULL) {
+        return sp_refuse(submission->why,
+                         SNAKEPIT_INVALID_ARGUMENT,
+                         "the callback `done` is NULL; give a function that takes the "
+                         "answer");
+    }
+    return submit(pit, pool, order, submission);
+}
+
 // NOLINTNEXTLINE(readability-function-size): a callback and its user are one thing
 snakepit_err snakepit_submit(snakepit *pit,
                              const char *tool,
@@ -225,24 +217,9 @@ snakepit_err snakepit_submit(snakepit *pit,
                              snakepit_call_id *call)
 {
     SP_UNCANCELLED;
-    snakepit_call_options room;
-    snakepit_message why;
-    snakepit_err err;
     struct sp_pit_order order = {.tool = tool, .args = args, .options = options};
-    struct sp_pool *pool = check_order(pit, &order, &room, &err, &why);
-    snakepit_message *told = order.options == NULL ? NULL : order.options->why;
-    if (pool == NULL) {
-        return sp_refuse(told, err, "%s", why.text);
-    }
-    if (done == NULL) {
-        return sp_refuse(told,
-                         SNAKEPIT_INVALID_ARGUMENT,
-                         "the callback `done` is NULL; give a function that takes the "
-                         "answer");
-    }
-    const struct sp_submission submission = {
-        .done = done, .user = user, .id = call, .why = told};
-    return submit(pit, pool, &order, &submission);
+    struct sp_submission submission = {.done = done, .user = user, .id = call};
+    return sp_pit_submit(pit, &order, &submission);
 }
 
 snakepit_err snakepit_cancel(snakepit *pit, snakepit_call_id call)

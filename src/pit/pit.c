@@ -293,6 +293,8 @@ static snakepit_err open_config(struct sp_config *config,
     return SNAKEPIT_OK;
 }
 
+#define NOWHERE "there is nowhere to put the pit: `pit` is NULL; give its address"
+
 snakepit_err snakepit_open_file(const char *path,
                                 const snakepit_open_options *options,
                                 snakepit **pit,
@@ -300,6 +302,9 @@ snakepit_err snakepit_open_file(const char *path,
 {
     SP_UNCANCELLED;
     struct sp_config *config;
+    if (pit == NULL) {
+        return sp_refuse(why, SNAKEPIT_INVALID_ARGUMENT, NOWHERE);
+    }
     if (path == NULL) {
         return sp_refuse(why,
                          SNAKEPIT_INVALID_ARGUMENT,
@@ -317,6 +322,9 @@ snakepit_err snakepit_open_memory(const char *yaml,
 {
     SP_UNCANCELLED;
     struct sp_config *config;
+    if (pit == NULL) {
+        return sp_refuse(why, SNAKEPIT_INVALID_ARGUMENT, NOWHERE);
+    }
     if (yaml == NULL) {
         return sp_refuse(why,
                          SNAKEPIT_INVALID_ARGUMENT,

@@ -149,6 +149,7 @@ struct sp_pit_order {
     const char *tool;
     const snakepit_writer *args;
     const snakepit_call_options *options;
+    uint64_t begun; // CLOCK_MONOTONIC ns at which its time began; 0: when it is checked
     // Out. Borrows the above, but for `options`.
     struct sp_request_text text;
     uint32_t timeout_ms;
@@ -160,6 +161,23 @@ struct sp_pool *sp_pit_order(snakepit *pit,
                              struct sp_pit_order *order,
                              snakepit_err *err,
                              struct sp_call **refused);
+
+// An answer that says why there was no call; NULL without memory for it.
+struct sp_call *sp_pit_refused(snakepit_err err, const char *message);
+// snakepit_call() and snakepit_submit() of an order; `submission->why` is its options'.
+snakepit_err
+sp_pit_call(snakepit *pit, struct sp_pit_order *order, snakepit_answer **answer);
+snakepit_err sp_pit_submit(snakepit *pit,
+                           struct sp_pit_order *order,
+                           struct sp_submission *submission);
+
+// ---- stream.c -----------------------------------------------------------------
+
+// snakepit_stream_open() of an order.
+snakepit_err
+sp_pit_stream_open(snakepit *pit, struct sp_pit_order *order, snakepit_stream **stream);
+// A stream that has failed, as the call says, which it takes; NULL without memory.
+snakepit_stream *sp_pit_stream_refused(struct sp_call *refused);
 
 // ---- session.c ----------------------------------------------------------------
 

@@ -161,6 +161,9 @@ snakepit_err snakepit_session_get(snakepit *pit,
     struct sp_session_place place;
     struct sp_buf body = {0};
     snakepit_message why;
+    if (answer == NULL) {
+        return SNAKEPIT_INVALID_ARGUMENT;
+    }
     snakepit_err err = check_place(pit, session_id, key, &place, &why);
     if (err != SNAKEPIT_OK) {
         return give(err, why.text, &body, answer);
@@ -191,6 +194,9 @@ snakepit_session_list(snakepit *pit, const char *session_id, snakepit_answer **a
     struct sp_slice session = {0};
     struct sp_buf body = {0};
     snakepit_message why;
+    if (answer == NULL) {
+        return SNAKEPIT_INVALID_ARGUMENT;
+    }
     snakepit_err err = check_session(pit, session_id, &session, &why);
     if (err != SNAKEPIT_OK) {
         return give(err, why.text, &body, answer);

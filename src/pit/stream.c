@@ -20,6 +20,30 @@ static struct sp_stream *stream_of(const snakepit_stream *stream)
     return usable ? found : NULL;
 }
 
+snakepit_stream *sp_pit_stream_refused(struct sp_call *refused)
+{
+    return (snakepit_stream *)(void *)sp_stream_failed(refused);
+}
+
+snakepit_err
+sp_pit_stream_open(snakepit *pit, struct sp_pit_order *order, snakepit_stream **stream)
+{
+    struct sp_stream *made;
+    struct sp_call *refused;
+    snakepit_err err;
+    if (stream == NULL) {
+        return SNAKEPIT_INVALID_ARGUMENT;
+    }
+    struct sp_pool *pool = sp_pit_order(pit, order, &err, &refused);
+    if (pool == NULL) {
+        *stream = sp_pit_stream_refused(refused);
+        return err;
+    }
+    err = sp_stream_open(pool, &order->text, order->timeout_ms, &made);
+    *stream = (snakepit_stream *)(void *)made;
+    return err;
+}
+
 snakepit_err snakepit_stream_open(snakepit *pit,
                                   const char *tool,
                                   const snakepit_writer *args,
@@ -28,17 +52,7 @@ snakepit_err snakepit_stream_open(snakepit *pit,
 {
     SP_UNCANCELLED;
     struct sp_pit_order order = {.tool = tool, .args = args, .options = options};
-    struct sp_stream *made;
-    struct sp_call *refused;
-    snakepit_err err;
-    struct sp_pool *pool = sp_pit_order(pit, &order, &err, &refused);
-    if (pool == NULL) {
-        made = sp_stream_failed(refused);
-    } else {
-        err = sp_stream_open(pool, &order.text, order.timeout_ms, &made);
-    }
-    *stream = (snakepit_stream *)(void *)made;
-    return err;
+    return sp_pit_stream_open(pit, &order, stream);
 }
 
 // A reader at the last chunk, or at nothing.
@@ -114,6 +128,9 @@ snakepit_err snakepit_stream_each(snakepit *pit,
     SP_UNCANCELLED;
     snakepit_stream *stream;
     snakepit_reader chunk;
+    if (answer == NULL) {
+        return SNAKEPIT_INVALID_ARGUMENT;
+    }
     if (each == NULL) {
         static const struct sp_failure no_function = {
             .err = SNAKEPIT_INVALID_ARGUMENT,

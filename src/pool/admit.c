@@ -39,11 +39,11 @@ static uint64_t clock_for(uint32_t timeout_ms, uint32_t line_ms)
     return is_long ? sp_clock_coarse() : sp_clock_now();
 }
 
-static void set_deadlines(struct sp_call *call, uint32_t timeout_ms)
+static void set_deadlines(struct sp_call *call, uint32_t timeout_ms, uint64_t begun)
 {
     const struct sp_pool_options *options = &call->pool->options;
     uint32_t whole = timeout_ms != 0 ? timeout_ms : options->call_timeout_ms;
-    uint64_t now = clock_for(whole, options->queue_timeout_ms);
+    uint64_t now = begun != 0 ? begun : clock_for(whole, options->queue_timeout_ms);
     call->deadline = in_ms(now, whole);
     uint64_t line = in_ms(now, options->queue_timeout_ms);
     call->line_deadline = line < call->deadline ? line : call->deadline;
@@ -58,14 +58,17 @@ prepare(struct sp_call *call, const struct sp_request_text *text, uint32_t timeo
         sp_prefetch_for_write(&call->likely->request);
         sp_prefetch_for_write(&call->likely->result);
     }
-    set_deadlines(call, timeout_ms);
+    set_deadlines(call, timeout_ms, text->begun);
     if (call->parcel == NULL) {
         snakepit_err err = sp_parcel_new(store, &call->parcel);
         if (err != SNAKEPIT_OK) {
             return err;
         }
     }
-    return sp_parcel_fill(store, call->parcel, text);
+    snakepit_err err = sp_parcel_fill(store, call->parcel, text);
+    // Reading the arguments may have taken all of its time.
+    bool late = text->begun != 0 && sp_clock_now() >= call->deadline;
+    return err == SNAKEPIT_OK && late ? SNAKEPIT_DEADLINE_EXCEEDED : err;
 }
 
 // Gives the worker its memory back.

@@ -68,6 +68,7 @@ struct sp_request_text {
     const char *session; // may be NULL
     uint32_t session_size;
     const struct snakepit_writer *args; // NULL: no arguments
+    uint64_t begun; // CLOCK_MONOTONIC ns at which the call's time began; 0: now
 };
 
 // An empty parcel. NO_MEMORY: heap or segment are exhausted.

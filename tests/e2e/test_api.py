@@ -25,7 +25,7 @@ from support import (
     pool,
 )
 from support import library as raw
-from support.answers import Answer, Writer
+from support.answers import Answer, Stream, Writer
 from support.library import lib
 
 PERSON = {"name": "Ada", "born": 1815, "tags": ["x", None, True], "ratio": 0.5}
@@ -37,6 +37,46 @@ def test_a_call_answers_with_what_the_tool_returned(open_pit, kind):
     assert pit.call("echo", {"value": PERSON}) == PERSON
     assert pit.call("echo_all", {"b": 1, "a": 2}) == {"b": 1, "a": 2}
     assert pit.call("echo_all") == {}
+
+
+def test_json_arguments_are_submitted(open_pit, kind):
+    pit = open_pit(pool(kind))
+    answers = []
+    ended = threading.Event()
+
+    def done(_user, err, handle):
+        with Answer(err, handle) as answer:
+            answers.append(answer.value())
+        ended.set()
+
+    callback = raw.DoneFunction(done)
+    call = ctypes.c_uint64()
+    text = b'{"value": [1, "x", null]}'
+    rest = (None, callback, None, ctypes.byref(call))
+    assert lib.submit_json(pit.handle, b"echo", text, *rest) == 0
+    assert ended.wait(20)
+    assert answers == [[1, "x", None]]
+    assert call.value != 0
+
+
+def test_json_arguments_open_a_stream(open_pit, kind):
+    pit = open_pit(pool(kind, adapter="streams.Streams"))
+    handle = ctypes.c_void_p()
+    err = lib.stream_open_json(
+        pit.handle, b"count", b'{"n": 3}', None, ctypes.byref(handle)
+    )
+    with Stream(err, handle) as stream:
+        assert list(stream) == [0, 1, 2]
+
+
+def test_the_time_of_a_call_begins_before_its_json_is_read(open_pit, kind):
+    pit = open_pit(pool(kind))
+    # Far more than can be read in a millisecond.
+    text = json.dumps({"more": [1.5] * 2_000_000})
+    with pytest.raises(CallFailed) as failed:
+        pit.call_json("echo_all", text, timeout_ms=1)
+    assert failed.value.err == "DEADLINE_EXCEEDED"
+    assert failed.value.fault.stage == "line"
 
 
 def test_json_goes_in_and_comes_out(open_pit, kind):

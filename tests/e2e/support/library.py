@@ -238,6 +238,18 @@ PROTOTYPES = {
             POINTER(c_uint64),
         ],
     ),
+    "submit_json": (
+        c_int,
+        [
+            c_void_p,
+            c_char_p,
+            c_char_p,
+            POINTER(CallOptions),
+            DoneFunction,
+            c_void_p,
+            POINTER(c_uint64),
+        ],
+    ),
     "cancel": (c_int, [c_void_p, c_uint64]),
     "completion_fd": (c_int, [c_void_p, POINTER(c_int)]),
     "drain": (c_size_t, [c_void_p, c_uint32]),
@@ -248,6 +260,10 @@ PROTOTYPES = {
     "stream_open": (
         c_int,
         [c_void_p, c_char_p, c_void_p, POINTER(CallOptions), POINTER(c_void_p)],
+    ),
+    "stream_open_json": (
+        c_int,
+        [c_void_p, c_char_p, c_char_p, POINTER(CallOptions), POINTER(c_void_p)],
     ),
     "stream_next": (c_int, [c_void_p, POINTER(Reader)]),
     "stream_json": (c_char_p, [c_void_p]),

@@ -165,6 +165,31 @@ static void a_submission_says_in_its_options_what_is_wrong_with_it(void **state)
     }
 }
 
+static void calls_with_json_say_what_is_wrong_wherever_they_go(void **state)
+{
+    (void)state;
+    snakepit_message why;
+    for (size_t i = 0; i < sizeof bad_calls / sizeof bad_calls[0]; i++) {
+        const struct bad_call *row = &bad_calls[i];
+        const snakepit_call_options options = {
+            .size = sizeof options, .session_id = row->session, .why = &why};
+        snakepit_stream *stream;
+        snakepit_err err =
+            snakepit_submit_json(pit, row->tool, row->json, &options, done, NULL, NULL);
+        assert_int_equal(err, row->err);
+        begins(why.text, row->why);
+        err = snakepit_stream_open_json(pit, row->tool, row->json, &options, &stream);
+        assert_int_equal(err, row->err);
+        begins(snakepit_answer_fault(snakepit_stream_answer(stream))->message,
+               row->why);
+        snakepit_stream_close(stream);
+    }
+    // Options that are none cannot say where they want to be told.
+    const snakepit_call_options wrong = {.size = 1, .why = &why};
+    assert_int_equal(snakepit_submit_json(pit, "x", "{", &wrong, done, NULL, NULL),
+                     SNAKEPIT_MALFORMED);
+}
+
 static void a_bad_tensor_is_told_by_the_call_that_takes_it(void **state)
 {
     (void)state;
@@ -297,6 +322,7 @@ int main(void)
         cmocka_unit_test(a_pit_that_is_null_is_told),
         WITH_PIT(a_call_says_in_its_fault_what_is_wrong_with_it),
         WITH_PIT(a_submission_says_in_its_options_what_is_wrong_with_it),
+        WITH_PIT(calls_with_json_say_what_is_wrong_wherever_they_go),
         WITH_PIT(a_bad_tensor_is_told_by_the_call_that_takes_it),
         WITH_PIT(a_stream_without_a_function_says_so),
         WITH_PIT(a_session_or_a_key_that_is_none_is_told_apart),

@@ -198,6 +198,42 @@ static void many_callers_and_executors_lose_and_confuse_nothing(void **state)
     assert_int_equal(fixture.pool->counters.violations, 0);
 }
 
+// ---- Time that was spent before -----------------------------------------------
+
+// A call whose time began `ago_ms` before it comes to the pool.
+static snakepit_err call_late(uint64_t ago_ms, uint32_t timeout_ms, char message[256])
+{
+    struct sp_call *call = NULL;
+    struct snakepit_writer *writer = snakepit_writer_new();
+    snakepit_writer_nil(writer);
+    const struct sp_request_text text = {
+        .tool = "echo",
+        .tool_size = 4,
+        .args = writer,
+        .begun = sp_clock_now() - ago_ms * SP_NS_PER_MS,
+    };
+    snakepit_err err = sp_pool_call(fixture.pool, &text, timeout_ms, &call);
+    (void)snprintf(
+        message, 256, "%s", call->err == SNAKEPIT_OK ? "" : call->fault.message);
+    sp_pool_release(call);
+    snakepit_writer_free(writer);
+    return err;
+}
+
+static void the_time_of_a_call_counts_from_where_it_began(void **state)
+{
+    (void)state;
+    char message[256];
+    struct side *side = fixture_add(&fixture, 1);
+    fake_start(side->fake);
+    assert_int_equal(call_late(60000, 120000, message), SNAKEPIT_OK);
+    uint64_t ran = fixture.pool->counters.calls;
+    assert_int_equal(call_late(60000, 60000, message), SNAKEPIT_DEADLINE_EXCEEDED);
+    assert_non_null(strstr(message, "time ran out"));
+    assert_int_equal(fixture.pool->counters.calls, ran + 1);
+    assert_int_equal(fixture.pool->counters.timeouts, 1);
+}
+
 // ---- Many with few sessions ---------------------------------------------------
 
 #define VISITORS 6
@@ -321,6 +357,7 @@ int main(void)
         test(closing_wakes_every_waiting_caller),
         test(closing_wakes_a_caller_whose_worker_has_wiped_its_mark),
         test(calls_that_are_placed_together_wake_an_executor_each),
+        test(the_time_of_a_call_counts_from_where_it_began),
         test(many_callers_and_executors_lose_and_confuse_nothing),
         test(many_callers_of_few_sessions_all_get_answers_through_a_death),
     };
