@@ -11,6 +11,10 @@ function(snakepit_module name)
                                                ${PROJECT_SOURCE_DIR}/include)
   # Optimisation makes instructions of what needs libm otherwise.
   target_link_libraries(sp_${name} PUBLIC m PRIVATE sp_warnings)
+  # A program may call from threads with small stacks. What is large goes to the heap.
+  if(NOT SNAKEPIT_SANITIZE)
+    target_compile_options(sp_${name} PRIVATE -Wframe-larger-than=9216)
+  endif()
   foreach(below IN LISTS arg_DEPENDS)
     target_link_libraries(sp_${name} PUBLIC sp_${below})
   endforeach()

@@ -30,6 +30,12 @@ enum sp_message_type {
     SP_MESSAGE_UNFORKABLE = 66, // template: a text; workers must be exec'ed
 };
 
+// Where one message is received; for whoever watches many channels on one thread. Too
+// large for a stack, and for the memory of each thread.
+struct sp_inbox {
+    uint8_t room[SP_MESSAGE_MAX];
+};
+
 struct sp_message_head {
     uint32_t type;
     uint32_t size; // bytes of the body

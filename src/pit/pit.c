@@ -131,6 +131,7 @@ static snakepit_err open_pool(snakepit *pit, size_t index)
         .watcher = pit->watcher,
         .log = &pit->log,
         .listener = &pit->listener,
+        .inbox = &pit->inbox,
         .config = pit->config,
         .pool_config = config,
         .pool = place->pool,

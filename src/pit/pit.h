@@ -15,6 +15,7 @@
 #include "base/log_writer.h"
 #include "base/loop.h"
 #include "config/config.h"
+#include "ipc/channel.h"
 #include "ipc/wait.h"
 #include "ipc/watcher.h"
 #include "pit/host_tools.h"
@@ -78,6 +79,7 @@ struct snakepit {
     struct sp_timer sessions_sweep;
     struct sp_timer tidy;
     struct sp_listener listener;
+    struct sp_inbox inbox;
     struct sp_event_sink events; // where it leads
     uint64_t quiet_since;
     _Atomic bool ticking;

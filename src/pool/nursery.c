@@ -92,6 +92,7 @@ static void start(struct sp_supervisor *supervisor)
     }
     const struct sp_template_options options = {
         .loop = supervisor->loop,
+        .inbox = supervisor->inbox,
         .log = supervisor->log,
         .pool = config->name,
         .python = config->python,

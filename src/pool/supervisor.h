@@ -38,6 +38,7 @@ struct sp_supervisor {
     struct sp_watcher *watcher;
     const struct sp_log *log;
     struct sp_listener *listener;
+    struct sp_inbox *inbox;
     const struct sp_config *config;
     const struct sp_pool_config *pool_config;
     struct sp_pool *pool;
@@ -81,6 +82,7 @@ struct sp_supervisor_options {
     struct sp_watcher *watcher;
     const struct sp_log *log;
     struct sp_listener *listener;
+    struct sp_inbox *inbox;
     const struct sp_config *config;
     const struct sp_pool_config *pool_config;
     struct sp_pool *pool;

@@ -12,26 +12,25 @@
 // ---- Reading ------------------------------------------------------------------
 
 // A private copy first: the worker can still write there.
-static snakepit_err hand_on(const struct sp_event_sink *sink,
+static snakepit_err hand_on(struct sp_listener *listener,
                             struct sp_events *events,
                             const struct sp_tube_piece *piece)
 {
     struct sp_event event;
-    uint8_t copy[SP_EVENT_MAX];
-    memcpy(copy, piece->body, piece->size);
-    snakepit_err err = sp_event_parse(&event, copy, piece->size);
+    memcpy(listener->copy, piece->body, piece->size);
+    snakepit_err err = sp_event_parse(&event, listener->copy, piece->size);
     if (err == SNAKEPIT_OK) {
         event.told.pool = events->pool;
         event.told.worker = events->worker;
         event.told.dropped = sp_events_dropped(&events->reader);
-        sp_event_tell(sink, &event.told);
+        sp_event_tell(&listener->sink, &event.told);
     }
     return err;
 }
 
 // Hands on what was there when it began, until the time is up. `*some`: there was
 // something, or is. PROTOCOL: it makes no sense.
-static snakepit_err read_events(const struct sp_event_sink *sink,
+static snakepit_err read_events(struct sp_listener *listener,
                                 struct sp_events *events,
                                 uint64_t until,
                                 bool *some)
@@ -43,7 +42,7 @@ static snakepit_err read_events(const struct sp_event_sink *sink,
         err = sp_events_next(&events->reader, &piece);
         if (err == SNAKEPIT_OK) {
             *some = true;
-            err = hand_on(sink, events, &piece);
+            err = hand_on(listener, events, &piece);
         }
     }
     sp_events_release(&events->reader);
@@ -57,7 +56,7 @@ static bool
 look_at(struct sp_listener *listener, struct sp_events *events, uint64_t until)
 {
     bool some;
-    if (read_events(&listener->sink, events, until, &some) != SNAKEPIT_OK) {
+    if (read_events(listener, events, until, &some) != SNAKEPIT_OK) {
         events->refused(events);
         return false;
     }
@@ -109,7 +108,7 @@ void sp_listener_part(struct sp_listener *listener, struct sp_events *events)
     if (sp_link_used(&events->link)) {
         sp_list_remove(&events->link);
     }
-    (void)read_events(&listener->sink, events, sp_clock_now() + PART_NS, &some);
+    (void)read_events(listener, events, sp_clock_now() + PART_NS, &some);
 }
 
 // ---- Life ---------------------------------------------------------------------

@@ -26,8 +26,9 @@ struct sp_listener {
     struct sp_event_sink sink; // constant
     struct sp_loop *loop;
     struct sp_timer timer;
-    struct sp_link speaking; // those that are looked at
-    uint64_t rest_until;     // CLOCK_MONOTONIC ns
+    struct sp_link speaking;    // those that are looked at
+    uint64_t rest_until;        // CLOCK_MONOTONIC ns
+    uint8_t copy[SP_EVENT_MAX]; // of the event that is told
 };
 
 // On the loop's thread, or before it runs.

@@ -37,13 +37,19 @@ static bool read_text(const char *path, char *room, size_t size)
 // The number behind "oom_kill " at the start of a line; 0 if there is none.
 static uint64_t read_count(const char *path)
 {
-    static const char key[] = "\noom_kill ";
-    char text[16384] = "\n";
-    if (path[0] == 0 || !read_text(path, text + 1, sizeof text - 1)) {
-        return 0;
+    static const char key[] = "oom_kill ";
+    char line[256];
+    uint64_t count = 0;
+    FILE *file = path[0] == 0 ? NULL : fopen(path, "re");
+    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+        if (strncmp(line, key, sizeof key - 1) == 0) {
+            count = strtoull(line + sizeof key - 1, NULL, 10);
+        }
     }
-    const char *at = strstr(text, key);
-    return at == NULL ? 0 : strtoull(at + sizeof key - 1, NULL, 10);
+    if (file != NULL) {
+        (void)fclose(file);
+    }
+    return count;
 }
 
 // True if a line of /proc/PID/cgroup, "4:memory:/path" or "0::/path", is of the memory

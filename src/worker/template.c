@@ -233,7 +233,7 @@ static void obey(struct sp_template *template,
 // False: there is no more to come. A stopped one is heard too, for its last forks.
 static bool read_messages(struct sp_template *template, int most)
 {
-    static _Thread_local uint8_t room[SP_MESSAGE_MAX];
+    uint8_t *room = template->options.inbox->room;
     for (int i = 0; i < most; i++) {
         struct sp_message_head head;
         const uint8_t *body;

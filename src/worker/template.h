@@ -39,6 +39,7 @@ struct sp_template_hooks {
 // Borrowed for the life of the template, but for `config`.
 struct sp_template_options {
     struct sp_loop *loop;
+    struct sp_inbox *inbox; // of the loop's thread
     const struct sp_log *log;
     const char *pool;
     const char *python;

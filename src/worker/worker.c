@@ -380,8 +380,8 @@ obey(struct sp_worker *worker, const struct sp_message_head *head, const uint8_t
 
 static void on_channel(struct sp_watch *watch)
 {
-    static _Thread_local uint8_t room[SP_MESSAGE_MAX];
     struct sp_worker *worker = watch->user;
+    uint8_t *room = worker->options.inbox->room;
     for (int i = 0; i < MESSAGES_A_TURN; i++) {
         struct sp_message_head head;
         const uint8_t *body;

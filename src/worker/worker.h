@@ -60,6 +60,7 @@ struct sp_worker_options {
     struct sp_watcher *watcher; // NULL: pidfds only
     const struct sp_log *log;
     struct sp_listener *listener;
+    struct sp_inbox *inbox; // of the loop's thread
     const char *pool;
     uint64_t id;
     const char *python;

@@ -9,22 +9,36 @@ import pathlib
 import shlex
 import subprocess
 
+import pytest
+
 from .places import BUILD, ROOT
 
 FOLDER = pathlib.Path(__file__).parent
 
 
-def build(name: str, folder: pathlib.Path) -> pathlib.Path:
-    """Compiles support/NAME.c against the library that was built."""
+def skip_if_sanitized() -> None:
+    """A sanitized library asks for a sanitized program."""
+    if "SNAKEPIT_SANITIZE:STRING=\n" not in (BUILD / "CMakeCache.txt").read_text():
+        pytest.skip("a sanitized library asks for a sanitized program")
+
+
+def build(name: str, folder: pathlib.Path, *options: str) -> pathlib.Path:
+    """Compiles support/NAME.c, or .cpp, against the library that was built."""
     program = folder / name
+    source = FOLDER / f"{name}.c"
+    compiler = os.environ.get("CC", "cc")
+    if not source.exists():
+        source = source.with_suffix(".cpp")
+        compiler = os.environ.get("CXX", "c++")
     subprocess.run(
         [
-            *shlex.split(os.environ.get("CC", "cc")),
+            *shlex.split(compiler),
             "-pthread",
+            *options,
             f"-I{ROOT / 'include'}",
             "-o",
             str(program),
-            str(FOLDER / f"{name}.c"),
+            str(source),
             f"-L{BUILD / 'lib'}",
             f"-Wl,-rpath,{BUILD / 'lib'}",
             "-lsnakepit",

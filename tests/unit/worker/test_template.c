@@ -166,6 +166,8 @@ struct scene {
     pid_t other_child;
 };
 
+static struct sp_inbox inbox;
+
 static void
 no_log(void *user, enum sp_log_level level, const char *event, const char *line)
 {
@@ -235,6 +237,7 @@ static int prepare(void **state)
     scene->stop_after_forks = true;
     scene->options = (struct sp_template_options){
         .loop = &scene->loop,
+        .inbox = &inbox,
         .log = &scene->log,
         .pool = "pool",
         .python = "/proc/self/exe",
