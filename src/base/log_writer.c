@@ -4,6 +4,7 @@
 // the thread is left behind, with the writer, which it frees when it gets on.
 #include "base/log_writer.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -14,6 +15,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/fork.h"
 #include "base/memory.h"
 #include "base/outlet.h"
 #include "base/thread.h"
@@ -238,12 +240,17 @@ static void *write_lines(void *argument)
     SP_UNCANCELLED;
     struct sp_log_writer *writer = argument;
     struct record record;
+    uint32_t process = sp_fork_here();
     while (take(writer, &record)) {
         if (record.dropped > 0) {
             tell_of_dropped(writer, record.dropped);
         }
         if (record.event != NULL) {
             deliver(writer, &record, writer->line);
+        }
+        // A child that the sink has forked: the writer is its parent's.
+        if (!sp_fork_is_here(process)) {
+            return NULL;
         }
         if (note_done(writer)) {
             let_go_of_stderr(writer);
@@ -283,8 +290,10 @@ sp_log_writer_open(sp_log_fn *sink, void *user, struct sp_log_writer **writer)
     made->user = user;
     made->outlet.own = -1;
     init_lock(made);
-    if (sp_thread_start(&made->thread, write_lines, made) != 0) {
+    int rc = sp_thread_start(&made->thread, write_lines, made);
+    if (rc != 0) {
         writer_free(made);
+        errno = rc;
         return SNAKEPIT_SYSTEM;
     }
     *writer = made;

@@ -15,7 +15,8 @@
 struct sp_log_writer;
 
 // Begins to hand lines to `sink`, one at a time, on a thread that gets no signals.
-// NULL: to stderr, with level and time. SYSTEM: there is no thread. NO_MEMORY.
+// NULL: to stderr, with level and time. SYSTEM, with errno: there is no thread.
+// NO_MEMORY.
 snakepit_err
 sp_log_writer_open(sp_log_fn *sink, void *user, struct sp_log_writer **writer);
 

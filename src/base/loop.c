@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/descriptor.h"
 #include "base/fork.h"
+#include "base/system.h"
 
 static bool goes_on(const struct sp_loop *loop)
 {
@@ -90,12 +91,15 @@ static int patience(const struct sp_loop *loop)
 
 // ---- Descriptors --------------------------------------------------------------
 
-snakepit_err
-sp_watch_start(struct sp_watch *watch, struct sp_loop *loop, int fd, sp_watch_fn *ready)
+snakepit_err sp_watch_start(struct sp_watch *watch,
+                            struct sp_loop *loop,
+                            int fd,
+                            sp_watch_fn *ready,
+                            snakepit_message *why)
 {
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = watch};
     if (epoll_ctl(loop->epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
-        return SNAKEPIT_SYSTEM;
+        return sp_system_failed(why, "epoll_ctl", NULL, "of descriptor %d", fd);
     }
     watch->loop = loop;
     watch->fd = fd;
@@ -164,13 +168,33 @@ static void run_tasks(struct sp_loop *loop)
 // ---- Life ---------------------------------------------------------------------
 
 // Where a filter refuses that, it is better said now than found later.
-static bool may_wait(const struct sp_loop *loop)
+static snakepit_err try_to_wait(const struct sp_loop *loop, snakepit_message *why)
 {
     struct epoll_event event;
-    return epoll_wait(loop->epoll, &event, 1, 0) >= 0 || errno == EINTR;
+    return epoll_wait(loop->epoll, &event, 1, 0) >= 0 || errno == EINTR
+               ? SNAKEPIT_OK
+               : sp_system_failed(why, "epoll_wait", NULL, "for workers");
 }
 
-snakepit_err sp_loop_init(struct sp_loop *loop, sp_woken_fn *woken, void *user)
+static snakepit_err open_descriptors(struct sp_loop *loop, snakepit_message *why)
+{
+    loop->epoll = sp_descriptor_keep(epoll_create1(EPOLL_CLOEXEC));
+    if (loop->epoll < 0) {
+        return sp_system_failed(why, "epoll_create1", NULL, "for workers");
+    }
+    loop->bell = sp_descriptor_keep(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (loop->bell < 0) {
+        return sp_system_failed(why, "eventfd", NULL, "for workers");
+    }
+    snakepit_err err =
+        sp_watch_start(&loop->bell_watch, loop, loop->bell, on_bell, why);
+    return err == SNAKEPIT_OK ? try_to_wait(loop, why) : err;
+}
+
+snakepit_err sp_loop_init(struct sp_loop *loop,
+                          sp_woken_fn *woken,
+                          void *user,
+                          snakepit_message *why)
 {
     *loop = (struct sp_loop){.epoll = -1,
                              .bell = -1,
@@ -179,18 +203,12 @@ snakepit_err sp_loop_init(struct sp_loop *loop, sp_woken_fn *woken, void *user)
                              .process = sp_fork_here()};
     sp_list_init(&loop->timers);
     sp_list_init(&loop->tasks);
-    loop->epoll = sp_descriptor_keep(epoll_create1(EPOLL_CLOEXEC));
-    loop->bell = loop->epoll < 0
-                     ? -1
-                     : sp_descriptor_keep(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     loop->bell_watch.user = loop;
-    if (loop->bell < 0 ||
-        sp_watch_start(&loop->bell_watch, loop, loop->bell, on_bell) != SNAKEPIT_OK ||
-        !may_wait(loop)) {
+    snakepit_err err = open_descriptors(loop, why);
+    if (err != SNAKEPIT_OK) {
         sp_loop_fini(loop);
-        return SNAKEPIT_SYSTEM;
     }
-    return SNAKEPIT_OK;
+    return err;
 }
 
 void sp_loop_fini(struct sp_loop *loop)

@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <snakepit/errors.h>
+#include <snakepit/payload.h>
 
 #include "base/list.h"
 
@@ -63,8 +63,11 @@ struct sp_loop {
 };
 
 // `woken` runs on the loop after each sp_loop_wake(); several may become one. SYSTEM,
-// with errno: no descriptors.
-snakepit_err sp_loop_init(struct sp_loop *loop, sp_woken_fn *woken, void *user);
+// with errno: no descriptors; `why` explains it.
+snakepit_err sp_loop_init(struct sp_loop *loop,
+                          sp_woken_fn *woken,
+                          void *user,
+                          snakepit_message *why);
 // Whatever is watched must be stopped. One that was never made, all zero or failed, is
 // fine.
 void sp_loop_fini(struct sp_loop *loop);
@@ -78,11 +81,12 @@ void sp_loop_stop(struct sp_loop *loop);
 void sp_loop_wake(struct sp_loop *loop);
 
 // Calls `ready` whenever there is something to read, or the other side is gone. SYSTEM,
-// with errno: the kernel cannot watch more.
+// with errno: the kernel cannot watch more; `why` explains it.
 snakepit_err sp_watch_start(struct sp_watch *watch,
                             struct sp_loop *loop,
                             int fd,
-                            sp_watch_fn *ready);
+                            sp_watch_fn *ready,
+                            snakepit_message *why);
 // Before the descriptor is closed. One that watches nothing is fine.
 void sp_watch_stop(struct sp_watch *watch);
 

@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
+
 void sp_outlet_open(struct sp_outlet *outlet, int fd)
 {
     char path[64];
@@ -24,16 +26,14 @@ void sp_outlet_open(struct sp_outlet *outlet, int fd)
     if (S_ISFIFO(what.st_mode) || S_ISCHR(what.st_mode)) {
         // Without /proc, a descriptor to spare, or the right to: see sp_outlet_write().
         (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-        outlet->own = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        outlet->own = sp_descriptor_keep(
+            open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
     }
 }
 
 void sp_outlet_close(struct sp_outlet *outlet)
 {
-    if (outlet->own >= 0) {
-        (void)close(outlet->own);
-        outlet->own = -1;
-    }
+    sp_descriptor_close(&outlet->own);
 }
 
 static bool is_ready(int fd, int ms)

@@ -12,7 +12,9 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/descriptor.h"
 #include "base/memory.h"
+#include "base/system.h"
 #include "config/draft.h"
 #include "config/environment.h"
 #include "config/program.h"
@@ -344,9 +346,10 @@ static snakepit_err read_text(const char *file,
         (struct sp_place){.file = file != NULL ? file : "<memory>", .why = why};
     snakepit_err err = init_config(reading.config, file);
     if (err == SNAKEPIT_SYSTEM) {
-        sp_problem(&reading.place,
-                   "its directory cannot be found: %s",
-                   strerrordesc_np(errno));
+        snakepit_message reason;
+        (void)sp_system_failed(
+            &reason, file != NULL ? "realpath" : "getcwd", NULL, "of its directory");
+        sp_problem(&reading.place, "its directory cannot be found: %s", reason.text);
     }
     err = err != SNAKEPIT_OK ? err
                              : read_all(&reading, (const char *)text.data, text.size);
@@ -393,14 +396,14 @@ sp_config_read_file(const char *path, struct sp_config **config, snakepit_messag
 {
     struct sp_buf text = {0};
     struct sp_place place = {.file = path, .why = why};
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = sp_descriptor_keep(open(path, O_RDONLY | O_CLOEXEC));
     snakepit_err err = fd < 0 ? SNAKEPIT_SYSTEM : read_descriptor(fd, &text);
     if (err == SNAKEPIT_SYSTEM) {
-        sp_problem(&place, "cannot be read: %s", strerrordesc_np(errno));
+        snakepit_message reason;
+        (void)sp_system_failed(&reason, fd < 0 ? "open" : "read", NULL, "of the file");
+        sp_problem(&place, "cannot be read: %s", reason.text);
     }
-    if (fd >= 0) {
-        close(fd);
-    }
+    sp_descriptor_close(&fd);
     if (err == SNAKEPIT_OK) {
         err = read_text(path, (struct sp_slice){text.data, text.size}, config, why);
     }

@@ -19,6 +19,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/descriptor.h"
+#include "base/system.h"
 
 #define FIRST_FD 10 // our ends stay above the numbers that the child gives to its own
 
@@ -150,8 +151,10 @@ static int remaining_ms(uint64_t deadline)
 }
 
 // Hears the child until its reply ends.
-static snakepit_err
-hear(struct pipes *pipes, uint64_t deadline, struct sp_child_result *result)
+static snakepit_err hear(struct pipes *pipes,
+                         uint64_t deadline,
+                         struct sp_child_result *result,
+                         snakepit_message *why)
 {
     snakepit_err err = SNAKEPIT_OK;
     while (err == SNAKEPIT_OK && pipes->reply[0] >= 0) {
@@ -159,7 +162,7 @@ hear(struct pipes *pipes, uint64_t deadline, struct sp_child_result *result)
                                  {.fd = pipes->words[0], .events = POLLIN}};
         int ready = poll(ends, 2, remaining_ms(deadline));
         if (ready < 0 && errno != EINTR) {
-            return SNAKEPIT_SYSTEM;
+            return sp_system_failed(why, "poll", NULL, "for what it says");
         }
         if (ready == 0 && remaining_ms(deadline) == 0) {
             return SNAKEPIT_DEADLINE_EXCEEDED;
@@ -213,25 +216,38 @@ static void end_group(pid_t pid, struct sp_child_result *result)
     result->status = waited == pid ? result->status : -1;
 }
 
+static snakepit_err begin(char *const argv[],
+                          char *const environment[],
+                          struct pipes *pipes,
+                          pid_t *pid,
+                          snakepit_message *why)
+{
+    if (!open_pipe(pipes->reply) || !open_pipe(pipes->words)) {
+        return sp_system_failed(why, "pipe2", NULL, "to the program");
+    }
+    errno = spawn(argv, environment, pipes, pid);
+    sp_descriptor_close(&pipes->reply[1]);
+    sp_descriptor_close(&pipes->words[1]);
+    return errno == 0 ? SNAKEPIT_OK
+                      : sp_system_failed(why, "posix_spawn", NULL, "of the program");
+}
+
 snakepit_err sp_child_run(char *const argv[],
                           char *const environment[],
                           uint64_t deadline,
-                          struct sp_child_result *result)
+                          struct sp_child_result *result,
+                          snakepit_message *why)
 {
     char *const *given = environment != NULL ? environment : environ;
     struct pipes pipes = {{-1, -1}, {-1, -1}};
     pid_t pid = 0;
     *result = (struct sp_child_result){.status = -1};
-    int err = open_pipe(pipes.reply) && open_pipe(pipes.words) ? 0 : errno;
-    err = err != 0 ? err : spawn(argv, given, &pipes, &pid);
-    sp_descriptor_close(&pipes.reply[1]);
-    sp_descriptor_close(&pipes.words[1]);
-    if (err != 0) {
+    snakepit_err outcome = begin(argv, given, &pipes, &pid, why);
+    if (outcome != SNAKEPIT_OK) {
         close_pipes(&pipes);
-        errno = err;
-        return err == ENOMEM ? SNAKEPIT_NO_MEMORY : SNAKEPIT_SYSTEM;
+        return outcome;
     }
-    snakepit_err outcome = hear(&pipes, deadline, result);
+    outcome = hear(&pipes, deadline, result, why);
     outcome = outcome != SNAKEPIT_OK ? outcome : await_exit(pid, deadline);
     end_group(pid, result);
     hear_rest(&pipes, result);

@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+#include <snakepit/payload.h>
+
 #include "base/slice.h"
 
 #define SP_CHILD_REPLY_FD  3      // where the program writes its reply
@@ -20,12 +22,13 @@ struct sp_child_result {
 // Runs argv[0], an absolute path, in `environment` (NULL: ours) and in a process group
 // of its own with nothing open but 0 to SP_CHILD_REPLY_FD. Returns when it has exited
 // and its group was killed. `deadline`: absolute CLOCK_MONOTONIC ns. DEADLINE_EXCEEDED:
-// it was killed. SYSTEM: it could not be run; errno says why. NO_MEMORY. Call
+// it was killed. SYSTEM: it could not be run, which `why` explains. NO_MEMORY. Call
 // sp_child_result_fini() in every case.
 snakepit_err sp_child_run(char *const argv[],
                           char *const environment[],
                           uint64_t deadline,
-                          struct sp_child_result *result);
+                          struct sp_child_result *result,
+                          snakepit_message *why);
 void sp_child_result_fini(struct sp_child_result *result);
 
 #endif

@@ -39,7 +39,7 @@ enum sp_find sp_interpreter_find_adapter(const struct sp_interpreter *interprete
     char *argv[] = {interpreter->executable, command, text, module, folder, NULL};
     struct sp_child_result result;
     snakepit_err err =
-        sp_child_run(argv, environment, sp_clock_now() + PATIENCE, &result);
+        sp_child_run(argv, environment, sp_clock_now() + PATIENCE, &result, NULL);
     bool answered = err == SNAKEPIT_OK && result.reply.size > 0;
     enum sp_find found =
         answered ? understand((const char *)result.reply.data) : SP_FIND_MODULE;

@@ -224,8 +224,9 @@ ask(struct sp_interpreter *interpreter, char *const *environment, snakepit_messa
     memcpy(text, script, sizeof(script));
     char *argv[] = {interpreter->path, command, text, NULL};
     struct sp_child_result result;
+    snakepit_message reason = {0};
     snakepit_err err =
-        sp_child_run(argv, environment, sp_clock_now() + PATIENCE, &result);
+        sp_child_run(argv, environment, sp_clock_now() + PATIENCE, &result, &reason);
     if (err == SNAKEPIT_OK) {
         err = understand(&result, interpreter, why);
     } else if (err == SNAKEPIT_DEADLINE_EXCEEDED) {
@@ -234,11 +235,7 @@ ask(struct sp_interpreter *interpreter, char *const *environment, snakepit_messa
                 "%s did not say within 10 s which Python it is",
                 interpreter->path);
     } else if (err == SNAKEPIT_SYSTEM) {
-        explain(why,
-                err,
-                "%s cannot be run: %s",
-                interpreter->path,
-                strerrordesc_np(errno));
+        explain(why, err, "%s cannot be run: %s", interpreter->path, reason.text);
     }
     sp_child_result_fini(&result);
     return err;

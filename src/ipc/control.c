@@ -63,12 +63,13 @@ static void describe(struct sp_control *header, const struct sp_control_shape *s
 
 snakepit_err sp_control_create(struct sp_segment *segment,
                                const struct sp_control_shape *shape,
-                               struct sp_control_view *view)
+                               struct sp_control_view *view,
+                               snakepit_message *why)
 {
     struct sp_control offsets = {0};
     uint64_t size = place(&offsets, shape);
     snakepit_err err =
-        sp_segment_create(segment, SP_SEGMENT_NAMES "control", size, true);
+        sp_segment_create(segment, SP_SEGMENT_NAMES "control", size, true, why);
     if (err != SNAKEPIT_OK) {
         return err;
     }

@@ -44,7 +44,8 @@ uint64_t sp_control_size(const struct sp_control_shape *shape);
 // `view`. SYSTEM.
 snakepit_err sp_control_create(struct sp_segment *segment,
                                const struct sp_control_shape *shape,
-                               struct sp_control_view *view);
+                               struct sp_control_view *view,
+                               snakepit_message *why);
 // Worker: reads the shape from a segment of `size` bytes, checks it, and fills `view`.
 // PROTOCOL: another version or a header that contradicts itself.
 snakepit_err

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/descriptor.h"
 #include "base/memory.h"
+#include "base/system.h"
 #include "ipc/futex.h"
 #include "ipc/ring.h"
 #include "ipc/wait.h"
@@ -16,24 +17,32 @@
 #define RAN_US_MOST UINT64_C(10000000)
 
 static snakepit_err open_segments(struct sp_port *port,
-                                  const struct sp_control_shape *shape)
+                                  const struct sp_control_shape *shape,
+                                  snakepit_message *why)
 {
-    snakepit_err err = sp_control_create(&port->control, shape, &port->view);
+    snakepit_err err = sp_control_create(&port->control, shape, &port->view, why);
     if (err == SNAKEPIT_OK) {
-        err = sp_segment_create(
-            &port->results, SP_SEGMENT_NAMES "results", shape->results_size, false);
+        err = sp_segment_create(&port->results,
+                                SP_SEGMENT_NAMES "results",
+                                shape->results_size,
+                                false,
+                                why);
     }
     if (err == SNAKEPIT_OK && shape->payloads_hidden) {
         sp_segment_hide(&port->results);
     }
     if (err == SNAKEPIT_OK) {
         port->doorbell = sp_descriptor_keep(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-        err = port->doorbell < 0 ? SNAKEPIT_SYSTEM : SNAKEPIT_OK;
+        err = port->doorbell < 0
+                  ? sp_system_failed(why, "eventfd", NULL, "for a worker's bell")
+                  : SNAKEPIT_OK;
     }
     return err;
 }
 
-snakepit_err sp_port_new(const struct sp_control_shape *shape, struct sp_port **port)
+snakepit_err sp_port_new(const struct sp_control_shape *shape,
+                         struct sp_port **port,
+                         snakepit_message *why)
 {
     struct sp_port *made = sp_alloc(sizeof *made);
     if (made == NULL) {
@@ -47,7 +56,7 @@ snakepit_err sp_port_new(const struct sp_control_shape *shape, struct sp_port **
     made->slots = sp_alloc_array(shape->slots, sizeof *made->slots);
     snakepit_err err = made->free_slots == NULL || made->slots == NULL
                            ? SNAKEPIT_NO_MEMORY
-                           : open_segments(made, shape);
+                           : open_segments(made, shape, why);
     if (err != SNAKEPIT_OK) {
         sp_port_unref(made);
         return err;

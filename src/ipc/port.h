@@ -75,7 +75,9 @@ struct sp_port_reply {
 };
 
 // Makes the segments, unlocked. SYSTEM, NO_MEMORY. The first reference is the caller's.
-snakepit_err sp_port_new(const struct sp_control_shape *shape, struct sp_port **port);
+snakepit_err sp_port_new(const struct sp_control_shape *shape,
+                         struct sp_port **port,
+                         snakepit_message *why);
 // Any thread, locked or not. The last reference unmaps and frees.
 void sp_port_ref(struct sp_port *port);
 void sp_port_unref(struct sp_port *port);

@@ -3,13 +3,16 @@
 // never touched cost nothing, so a segment is simply made as large as it may become.
 #include "ipc/segment.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/descriptor.h"
+#include "base/system.h"
 
 #define SIZE_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
@@ -24,19 +27,64 @@ static snakepit_err map(struct sp_segment *segment, int fd, bool writable)
     return SNAKEPIT_OK;
 }
 
+// Asked before the kernel is: that would send a signal which ends the program
+// (SIGXFSZ).
+static bool exceeds_file_limit(uint64_t size)
+{
+    struct rlimit limit;
+    return getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
+           size > limit.rlim_cur;
+}
+
+static int set_size(int fd, uint64_t size)
+{
+    if (exceeds_file_limit(size)) {
+        errno = EFBIG;
+        return -1;
+    }
+    return ftruncate(fd, (off_t)size);
+}
+
+// What asks for so much, in the configuration.
+#define SIZE_KEY "shared_memory_size"
+
+// Makes it as far as it gets; the first call that fails is told.
+static snakepit_err create(struct sp_segment *segment,
+                           const char *name,
+                           bool writable,
+                           snakepit_message *why)
+{
+    unsigned long long size = segment->size;
+    segment->fd =
+        sp_descriptor_keep(memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    if (segment->fd < 0) {
+        return sp_system_failed(why, "memfd_create", NULL, "\"%s\"", name);
+    }
+    if (set_size(segment->fd, segment->size) != 0) {
+        return sp_system_failed(
+            why, "ftruncate", SIZE_KEY, "of \"%s\" to %llu bytes", name, size);
+    }
+    if (fcntl(segment->fd, F_ADD_SEALS, SIZE_SEALS) != 0) {
+        return sp_system_failed(why, "fcntl", NULL, "F_ADD_SEALS of \"%s\"", name);
+    }
+    if (map(segment, segment->fd, writable) != SNAKEPIT_OK) {
+        return sp_system_failed(
+            why, "mmap", SIZE_KEY, "of \"%s\", %llu bytes", name, size);
+    }
+    return SNAKEPIT_OK;
+}
+
 snakepit_err sp_segment_create(struct sp_segment *segment,
                                const char *name,
                                uint64_t size,
-                               bool writable)
+                               bool writable,
+                               snakepit_message *why)
 {
     *segment = (struct sp_segment){.fd = -1, .size = size};
-    segment->fd =
-        sp_descriptor_keep(memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
-    if (segment->fd < 0 || ftruncate(segment->fd, (off_t)size) != 0 ||
-        fcntl(segment->fd, F_ADD_SEALS, SIZE_SEALS) != 0 ||
-        map(segment, segment->fd, writable) != SNAKEPIT_OK) {
+    snakepit_err err = create(segment, name, writable, why);
+    if (err != SNAKEPIT_OK) {
         sp_segment_fini(segment);
-        return SNAKEPIT_SYSTEM;
+        return err;
     }
     // A forked child has no business there. Where this is not possible, what it calls
     // finds out for itself that it is one.
@@ -59,13 +107,15 @@ sp_segment_attach(struct sp_segment *segment, int fd, uint64_t size, bool writab
     return map(segment, fd, writable);
 }
 
-snakepit_err sp_segment_read_only_fd(const struct sp_segment *segment, int *fd)
+snakepit_err sp_segment_read_only_fd(const struct sp_segment *segment,
+                                     int *fd,
+                                     snakepit_message *why)
 {
     char path[32];
     (void)snprintf(path, sizeof path, "/proc/self/fd/%d", segment->fd);
     int opened = sp_descriptor_keep(open(path, O_RDONLY | O_CLOEXEC));
     if (opened < 0) {
-        return SNAKEPIT_SYSTEM;
+        return sp_system_failed(why, "open", NULL, "%s", path);
     }
     *fd = opened;
     return SNAKEPIT_OK;

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <snakepit/errors.h>
+#include <snakepit/payload.h>
 
 // Owner: whoever embeds it. Zero-initialised with fd -1 is closed.
 struct sp_segment {
@@ -20,17 +20,20 @@ struct sp_segment {
 
 // A new segment of `size` bytes, mapped read and write (`writable`) or read only.
 // A forked child has neither descriptor nor mapping. SYSTEM: no descriptor or address
-// space left. `name` is only for /proc.
+// space left; `why`, where not NULL, says what to do. `name` is only for /proc.
 snakepit_err sp_segment_create(struct sp_segment *segment,
                                const char *name,
                                uint64_t size,
-                               bool writable);
+                               bool writable,
+                               snakepit_message *why);
 // Maps a descriptor that the other side made, after checking that it is a sealed memfd
 // of at least `size` bytes. Does not take the descriptor. SYSTEM, PROTOCOL.
 snakepit_err
 sp_segment_attach(struct sp_segment *segment, int fd, uint64_t size, bool writable);
 // A second descriptor of the same memory that only reads. SYSTEM.
-snakepit_err sp_segment_read_only_fd(const struct sp_segment *segment, int *fd);
+snakepit_err sp_segment_read_only_fd(const struct sp_segment *segment,
+                                     int *fd,
+                                     snakepit_message *why);
 // Core dumps of this process leave the mapping out.
 void sp_segment_hide(const struct sp_segment *segment);
 void sp_segment_close_fd(struct sp_segment *segment);

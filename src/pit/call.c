@@ -175,12 +175,11 @@ static snakepit_err submit(snakepit *pit,
                            const struct sp_pit_order *order,
                            const struct sp_submission *submission)
 {
-    snakepit_err err = sp_drain_ensure(pit);
+    snakepit_err err = sp_drain_ensure(pit, submission->why);
     if (err != SNAKEPIT_OK) {
-        return sp_refuse(submission->why,
-                         err,
-                         "no thread could be started to run the callback on; raise the "
-                         "limit of threads, or call snakepit_drain() before");
+        return err == SNAKEPIT_SYSTEM
+                   ? err
+                   : sp_refuse(submission->why, err, "%s", snakepit_err_text(err));
     }
     return sp_pool_submit(pool, &order->text, order->timeout_ms, submission);
 }

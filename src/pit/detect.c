@@ -134,8 +134,10 @@ static snakepit_err ask(const struct sp_config *config,
 {
     snakepit_message reason = {0};
     struct sp_interpreter interpreter;
-    if (probe(pool, &interpreter, &reason) != SNAKEPIT_OK) {
-        return refuse(config, pool, reason.text, why);
+    snakepit_err err = probe(pool, &interpreter, &reason);
+    if (err != SNAKEPIT_OK) {
+        snakepit_err bad = refuse(config, pool, reason.text, why);
+        return err == SNAKEPIT_SYSTEM || err == SNAKEPIT_NO_MEMORY ? err : bad;
     }
     if (!interpreter.has_bridge) {
         sp_interpreter_explain_bridge(&interpreter, &reason);

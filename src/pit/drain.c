@@ -12,6 +12,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/descriptor.h"
+#include "base/system.h"
 #include "base/thread.h"
 #include "pit/pit.h"
 #include "pit/refuse.h"
@@ -20,16 +21,21 @@
 #define EVENTS_A_TURN 32
 #define FOREVER_MS    UINT32_MAX
 
-snakepit_err sp_drain_init(struct sp_drain *drain)
+snakepit_err sp_drain_init(struct sp_drain *drain, snakepit_message *why)
 {
     SP_CHECK(pthread_mutex_init(&drain->lock, NULL) == 0);
     SP_CHECK(pthread_cond_init(&drain->news, NULL) == 0);
-    drain->epoll = sp_descriptor_keep(epoll_create1(EPOLL_CLOEXEC));
-    drain->wake = sp_descriptor_keep(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     struct epoll_event event = {.events = EPOLLIN | EPOLLET};
-    if (drain->epoll < 0 || drain->wake < 0 ||
-        epoll_ctl(drain->epoll, EPOLL_CTL_ADD, drain->wake, &event) != 0) {
-        return SNAKEPIT_SYSTEM;
+    drain->epoll = sp_descriptor_keep(epoll_create1(EPOLL_CLOEXEC));
+    if (drain->epoll < 0) {
+        return sp_system_failed(why, "epoll_create1", NULL, "for callbacks");
+    }
+    drain->wake = sp_descriptor_keep(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (drain->wake < 0) {
+        return sp_system_failed(why, "eventfd", NULL, "for callbacks");
+    }
+    if (epoll_ctl(drain->epoll, EPOLL_CTL_ADD, drain->wake, &event) != 0) {
+        return sp_system_failed(why, "epoll_ctl", NULL, "for callbacks");
     }
     return SNAKEPIT_OK;
 }
@@ -262,7 +268,7 @@ static void *drain_loop(void *argument)
     return NULL;
 }
 
-snakepit_err sp_drain_ensure(snakepit *pit)
+snakepit_err sp_drain_ensure(snakepit *pit, snakepit_message *why)
 {
     struct sp_drain *drain = &pit->drain;
     snakepit_err err = SNAKEPIT_OK;
@@ -271,8 +277,15 @@ snakepit_err sp_drain_ensure(snakepit *pit)
         err = SNAKEPIT_SHUTTING_DOWN;
     } else if (!drain->owned && !drain->running) {
         drain->stop = false;
-        drain->running = sp_thread_start(&drain->thread, drain_loop, pit) == 0;
-        err = drain->running ? SNAKEPIT_OK : SNAKEPIT_SYSTEM;
+        errno = sp_thread_start(&drain->thread, drain_loop, pit);
+        drain->running = errno == 0;
+        err = drain->running
+                  ? SNAKEPIT_OK
+                  : sp_system_failed(why,
+                                     "pthread_create",
+                                     NULL,
+                                     "of the thread that runs callbacks (call "
+                                     "snakepit_drain() before to do without it)");
     }
     pthread_mutex_unlock(&drain->lock);
     return err;

@@ -2,8 +2,11 @@
 // The control plane's thread. It sleeps unless a worker does something or a timer is
 // due; the tick runs only while calls need somebody to watch their time. Once a second
 // it gives memory back that no call has needed since.
+#include <errno.h>
+
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/system.h"
 #include "base/thread.h"
 #include "pit/pit.h"
 
@@ -138,7 +141,7 @@ static void *run(void *argument)
     return NULL;
 }
 
-snakepit_err sp_pit_start_loop(snakepit *pit)
+snakepit_err sp_pit_start_loop(snakepit *pit, snakepit_message *why)
 {
     const struct sp_supervisor_hooks hooks = {
         .stopped = supervisor_stopped, .doorbell = sp_drain_doorbell, .user = pit};
@@ -150,8 +153,10 @@ snakepit_err sp_pit_start_loop(snakepit *pit)
     for (size_t i = 0; i < pit->count; i++) {
         pit->pools[i].supervisor.hooks = hooks;
     }
-    if (sp_thread_start(&pit->thread, run, pit) != 0) {
-        return SNAKEPIT_SYSTEM;
+    errno = sp_thread_start(&pit->thread, run, pit);
+    if (errno != 0) {
+        return sp_system_failed(
+            why, "pthread_create", NULL, "of the thread that watches the workers");
     }
     pit->thread_made = true;
     return SNAKEPIT_OK;

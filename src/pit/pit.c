@@ -12,6 +12,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/system.h"
 #include "base/thread.h"
 #include "ipc/futex.h"
 #include "pit/refuse.h"
@@ -36,7 +37,8 @@ static enum sp_log_level level_of_variable(const char *wanted, bool *wrong)
 }
 
 // SYSTEM, NO_MEMORY.
-static snakepit_err set_log(snakepit *pit, const snakepit_open_options *options)
+static snakepit_err
+set_log(snakepit *pit, const snakepit_open_options *options, snakepit_message *why)
 {
     const char *wanted =
         getenv("SNAKEPIT_LOG"); // NOLINT(concurrency-mt-unsafe): read-only
@@ -54,6 +56,10 @@ static snakepit_err set_log(snakepit *pit, const snakepit_open_options *options)
         return SNAKEPIT_OK; // no line is ever made
     }
     snakepit_err err = sp_log_writer_open(sink, pit, &pit->log_writer);
+    if (err == SNAKEPIT_SYSTEM) {
+        (void)sp_system_failed(
+            why, "pthread_create", NULL, "of the thread that writes the log");
+    }
     pit->log.write = sp_log_writer_put;
     pit->log.user = pit->log_writer;
     if (err == SNAKEPIT_OK && wrong) {
@@ -98,7 +104,7 @@ static void on_changed(void *user)
     sp_futex_wake(&pit->changes, INT32_MAX);
 }
 
-static snakepit_err open_pool(snakepit *pit, size_t index)
+static snakepit_err open_pool(snakepit *pit, size_t index, snakepit_message *why)
 {
     const struct sp_pool_config *config = &pit->config->pools[index];
     const struct sp_pool_options options = {
@@ -122,7 +128,7 @@ static snakepit_err open_pool(snakepit *pit, size_t index)
                                         .question = sp_pit_question,
                                         .user = pit};
     struct sp_pit_pool *place = &pit->pools[index];
-    snakepit_err err = sp_pool_open(&options, &hooks, &pit->log, &place->pool);
+    snakepit_err err = sp_pool_open(&options, &hooks, &pit->log, &place->pool, why);
     if (err != SNAKEPIT_OK) {
         return err;
     }
@@ -137,7 +143,7 @@ static snakepit_err open_pool(snakepit *pit, size_t index)
         .pool = place->pool,
         .last_worker_id = &pit->last_worker_id,
     };
-    err = sp_supervisor_init(&place->supervisor, &supervisor);
+    err = sp_supervisor_init(&place->supervisor, &supervisor, why);
     if (err != SNAKEPIT_OK) {
         sp_pool_close(place->pool);
         place->pool = NULL;
@@ -147,7 +153,7 @@ static snakepit_err open_pool(snakepit *pit, size_t index)
     return SNAKEPIT_OK;
 }
 
-static snakepit_err open_pools(snakepit *pit)
+static snakepit_err open_pools(snakepit *pit, snakepit_message *why)
 {
     size_t count = pit->config->pooling_enabled ? pit->config->count : 0;
     pit->pools = sp_alloc_array(count + 1, sizeof *pit->pools);
@@ -155,7 +161,7 @@ static snakepit_err open_pools(snakepit *pit)
         return SNAKEPIT_NO_MEMORY;
     }
     for (size_t i = 0; i < count; i++) {
-        snakepit_err err = open_pool(pit, i);
+        snakepit_err err = open_pool(pit, i, why);
         if (err != SNAKEPIT_OK) {
             return err;
         }
@@ -167,10 +173,11 @@ static snakepit_err open_pools(snakepit *pit)
     return SNAKEPIT_OK;
 }
 
-static snakepit_err open_parts(snakepit *pit, const snakepit_open_options *options)
+static snakepit_err
+open_parts(snakepit *pit, const snakepit_open_options *options, snakepit_message *why)
 {
-    snakepit_err err = sp_drain_init(&pit->drain);
-    err = err == SNAKEPIT_OK ? set_log(pit, options) : err;
+    snakepit_err err = sp_drain_init(&pit->drain, why);
+    err = err == SNAKEPIT_OK ? set_log(pit, options, why) : err;
     if (err != SNAKEPIT_OK) {
         return err;
     }
@@ -183,12 +190,12 @@ static snakepit_err open_parts(snakepit *pit, const snakepit_open_options *optio
     } else if (err != SNAKEPIT_OK) {
         return err;
     }
-    err = sp_loop_init(&pit->loop, sp_pit_woken, pit);
+    err = sp_loop_init(&pit->loop, sp_pit_woken, pit, why);
     if (err != SNAKEPIT_OK) {
         return err;
     }
-    err = open_pools(pit);
-    return err == SNAKEPIT_OK ? sp_pit_start_loop(pit) : err;
+    err = open_pools(pit, why);
+    return err == SNAKEPIT_OK ? sp_pit_start_loop(pit, why) : err;
 }
 
 static void free_pit(snakepit *pit)
@@ -282,7 +289,7 @@ static snakepit_err open_config(struct sp_config *config,
     set_session_ended(made, options);
     sp_pit_open_sessions(made);
     sp_host_tools_init(&made->tools, &made->hash_key);
-    err = open_parts(made, options);
+    err = open_parts(made, options, why);
     if (err != SNAKEPIT_OK) {
         explain_err(why, err);
         sp_sessions_close(&made->sessions);

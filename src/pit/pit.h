@@ -104,7 +104,7 @@ sp_options_read(const void *given, size_t known, void *room, const char **wrong)
 // ---- loop.c -------------------------------------------------------------------
 
 // Starts the loop thread, which starts the pools. SYSTEM.
-snakepit_err sp_pit_start_loop(snakepit *pit);
+snakepit_err sp_pit_start_loop(snakepit *pit, snakepit_message *why);
 // Stops all workers and waits until the loop thread has ended.
 void sp_pit_stop_loop(snakepit *pit);
 // Of the loop: something for the tick, or the end.
@@ -117,10 +117,10 @@ void sp_pit_watch_sessions(void *user);
 // ---- drain.c ------------------------------------------------------------------
 
 // SYSTEM.
-snakepit_err sp_drain_init(struct sp_drain *drain);
+snakepit_err sp_drain_init(struct sp_drain *drain, snakepit_message *why);
 void sp_drain_fini(struct sp_drain *drain);
 // Makes sure that somebody will run the callbacks. SYSTEM: no thread.
-snakepit_err sp_drain_ensure(snakepit *pit);
+snakepit_err sp_drain_ensure(snakepit *pit, snakepit_message *why);
 // Ends the library's thread; then runs what is left.
 void sp_drain_finish(snakepit *pit);
 // sp_pool_hooks.ended: wakes whoever drains.

@@ -83,6 +83,20 @@ static void template_gone(void *user, struct sp_template *template)
     }
 }
 
+// What it lacked may be there later; until then workers are exec'ed.
+static void put_off(struct sp_supervisor *supervisor, const char *because)
+{
+    uint64_t pause = supervisor->pool_config->restart_backoff_max_ms;
+    supervisor->template_at = sp_clock_now() + pause * SP_NS_PER_MS;
+    sp_log(supervisor->log,
+           SP_LOG_WARNING,
+           "template.put_off",
+           "pool=%s because=\"%s\" again_ms=%llu",
+           supervisor->pool_config->name,
+           because,
+           (unsigned long long)pause);
+}
+
 static void start(struct sp_supervisor *supervisor)
 {
     const struct sp_pool_config *config = supervisor->pool_config;
@@ -104,8 +118,9 @@ static void start(struct sp_supervisor *supervisor)
         .fork_timeout_ms = FORK_TIMEOUT_MS,
         .hooks = {template_ready, template_gone, supervisor},
     };
-    if (sp_template_start(&options, &supervisor->template) != SNAKEPIT_OK) {
-        give_up(supervisor, strerrordesc_np(errno));
+    snakepit_message why = {"memory is exhausted"};
+    if (sp_template_start(&options, &supervisor->template, &why) != SNAKEPIT_OK) {
+        put_off(supervisor, why.text);
     }
 }
 

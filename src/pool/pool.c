@@ -49,13 +49,14 @@ static void init_lists(struct sp_pool *pool)
 snakepit_err sp_pool_open(const struct sp_pool_options *options,
                           const struct sp_pool_hooks *hooks,
                           const struct sp_log *log,
-                          struct sp_pool **pool)
+                          struct sp_pool **pool,
+                          snakepit_message *why)
 {
     struct sp_pool *made = sp_alloc_lines(sizeof *made);
     char *name = sp_strdup(options->name);
     snakepit_err err = SNAKEPIT_NO_MEMORY;
     if (made != NULL && name != NULL) {
-        err = sp_store_init(&made->store, options->shared_memory_size);
+        err = sp_store_init(&made->store, options->shared_memory_size, why);
     }
     if (err != SNAKEPIT_OK) {
         sp_free(name);

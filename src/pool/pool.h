@@ -111,11 +111,12 @@ struct sp_pool {
     struct sp_pool_counters counters;
 };
 
-// NO_MEMORY, SYSTEM. `log` is borrowed.
+// NO_MEMORY, SYSTEM, which `why` explains. `log` is borrowed.
 snakepit_err sp_pool_open(const struct sp_pool_options *options,
                           const struct sp_pool_hooks *hooks,
                           const struct sp_log *log,
-                          struct sp_pool **pool);
+                          struct sp_pool **pool,
+                          snakepit_message *why);
 // Refuses new calls from now on with SHUTTING_DOWN; calls that were admitted go on.
 void sp_pool_begin_close(struct sp_pool *pool);
 // True while calls that were admitted have not ended.

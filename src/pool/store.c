@@ -11,12 +11,12 @@
 #include "payload/writer.h"
 #include "pool/seat.h"
 
-snakepit_err sp_store_init(struct sp_store *store, uint64_t size)
+snakepit_err sp_store_init(struct sp_store *store, uint64_t size, snakepit_message *why)
 {
     sp_list_init(&store->shares);
     SP_CHECK(pthread_mutex_init(&store->lock, NULL) == 0);
-    snakepit_err err =
-        sp_segment_create(&store->segment, SP_SEGMENT_NAMES "requests", size, true);
+    snakepit_err err = sp_segment_create(
+        &store->segment, SP_SEGMENT_NAMES "requests", size, true, why);
     if (err == SNAKEPIT_OK) {
         err = sp_arena_init(&store->arena, store->segment.base, 0, size);
     }

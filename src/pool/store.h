@@ -57,7 +57,8 @@ struct sp_store {
 };
 
 // NO_MEMORY, SYSTEM.
-snakepit_err sp_store_init(struct sp_store *store, uint64_t size);
+snakepit_err
+sp_store_init(struct sp_store *store, uint64_t size, snakepit_message *why);
 // Nothing of it may be in use any more.
 void sp_store_fini(struct sp_store *store);
 

@@ -438,7 +438,7 @@ static void worker_gone(void *user, struct sp_worker *worker)
 // False: it could not be started, which was noted.
 static bool fill(struct sp_supervisor *supervisor, struct sp_post *post)
 {
-    char why[512] = "memory is exhausted";
+    snakepit_message why = {"memory is exhausted"};
     struct sp_worker_options options;
     uint32_t index = (uint32_t)(post - supervisor->posts);
     sp_supervisor_describe_worker(supervisor, index, &options);
@@ -449,10 +449,11 @@ static bool fill(struct sp_supervisor *supervisor, struct sp_post *post)
     options.config = (struct sp_slice){supervisor->first_message.data,
                                        supervisor->first_message.size};
     if (err == SNAKEPIT_OK) {
-        err = sp_worker_start(&options, &post->worker, why, sizeof why);
+        err = sp_worker_start(&options, &post->worker, &why);
     }
     if (err != SNAKEPIT_OK) {
-        const struct failed_start start = {sp_clock_now(), NOT_STARTED, why, false};
+        const struct failed_start start = {
+            sp_clock_now(), NOT_STARTED, why.text, false};
         note_failed_start(supervisor, &start);
         return false;
     }
@@ -505,7 +506,8 @@ void sp_supervisor_start_more(struct sp_supervisor *supervisor)
 // ---- Life of the supervisor ---------------------------------------------------
 
 snakepit_err sp_supervisor_init(struct sp_supervisor *supervisor,
-                                const struct sp_supervisor_options *options)
+                                const struct sp_supervisor_options *options,
+                                snakepit_message *why)
 {
     const struct sp_pool_config *config = options->pool_config;
     *supervisor = (struct sp_supervisor){
@@ -527,8 +529,8 @@ snakepit_err sp_supervisor_init(struct sp_supervisor *supervisor,
                                    config->pool_size,
                                    config->threads_per_worker);
     if (err == SNAKEPIT_OK) {
-        err = sp_segment_read_only_fd(&options->pool->store.segment,
-                                      &supervisor->requests);
+        err = sp_segment_read_only_fd(
+            &options->pool->store.segment, &supervisor->requests, why);
     }
     if (err != SNAKEPIT_OK) {
         sp_supervisor_fini(supervisor);

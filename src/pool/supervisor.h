@@ -92,7 +92,8 @@ struct sp_supervisor_options {
 
 // Prepares; starts nothing. Not the loop thread yet. NO_MEMORY, SYSTEM.
 snakepit_err sp_supervisor_init(struct sp_supervisor *supervisor,
-                                const struct sp_supervisor_options *options);
+                                const struct sp_supervisor_options *options,
+                                snakepit_message *why);
 void sp_supervisor_start(struct sp_supervisor *supervisor);
 // Stops all workers; `stopped` runs when the last one is gone.
 void sp_supervisor_stop(struct sp_supervisor *supervisor);

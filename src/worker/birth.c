@@ -66,9 +66,9 @@ static void catch_up(struct sp_worker *worker)
 }
 
 // A process whose exit could not be observed must not be.
-static snakepit_err watch_exit(struct sp_worker *worker)
+static snakepit_err watch_exit(struct sp_worker *worker, snakepit_message *why)
 {
-    snakepit_err err = sp_worker_watch_exit(worker);
+    snakepit_err err = sp_worker_watch_exit(worker, why);
     if (err != SNAKEPIT_OK) {
         sp_process_end(&worker->process);
     }
@@ -78,13 +78,15 @@ static snakepit_err watch_exit(struct sp_worker *worker)
 static void on_forked(void *user, pid_t pid)
 {
     struct sp_worker *worker = user;
-    if (pid > 0 && sp_process_adopt(&worker->process, pid) == SNAKEPIT_OK &&
-        watch_exit(worker) == SNAKEPIT_OK) {
+    snakepit_message why = {"the template could not fork it"};
+    if (pid > 0 && sp_process_adopt(&worker->process, pid, &why) == SNAKEPIT_OK &&
+        watch_exit(worker, &why) == SNAKEPIT_OK) {
         begin_life(worker);
         worker->options.hooks.born(worker->options.hooks.user, worker);
         catch_up(worker);
         return;
     }
+    (void)snprintf(worker->failure, sizeof worker->failure, "%s", why.text);
     sp_worker_enter(worker, SP_WORKER_EXITED);
     worker->options.hooks.gone(worker->options.hooks.user, worker);
 }
@@ -107,7 +109,7 @@ static void expect_events(struct sp_worker *worker)
                           port->results.size);
 }
 
-static snakepit_err make_process(struct sp_worker *worker)
+static snakepit_err make_process(struct sp_worker *worker, snakepit_message *why)
 {
     struct sp_template *template = worker->options.template;
     expect_events(worker);
@@ -118,6 +120,7 @@ static snakepit_err make_process(struct sp_worker *worker)
         .requests = worker->options.requests,
         .results = worker->port->results.fd,
         .doorbell = worker->port->doorbell,
+        .why = why,
     };
     worker->fork.done = on_forked;
     worker->fork.user = worker;
@@ -130,7 +133,7 @@ static snakepit_err make_process(struct sp_worker *worker)
     }
     snakepit_err err = sp_spawn(&spawn, &worker->process);
     if (err == SNAKEPIT_OK) {
-        err = watch_exit(worker);
+        err = watch_exit(worker, why);
         if (err != SNAKEPIT_OK) {
             sp_process_close(&worker->process);
         }
@@ -150,8 +153,7 @@ static void discard(struct sp_worker *worker)
 
 snakepit_err sp_worker_start(const struct sp_worker_options *options,
                              struct sp_worker **worker,
-                             char *why,
-                             size_t why_size)
+                             snakepit_message *why)
 {
     struct sp_worker *made = sp_alloc(sizeof *made);
     if (made == NULL) {
@@ -163,11 +165,9 @@ snakepit_err sp_worker_start(const struct sp_worker_options *options,
     sp_oom_look(&made->oom_seen);
     snakepit_err err =
         sp_buf_append(&made->first_message, options->config.data, options->config.size);
-    err = err != SNAKEPIT_OK ? err : sp_port_new(&options->shape, &made->port);
-    err = err != SNAKEPIT_OK ? err : make_process(made);
+    err = err != SNAKEPIT_OK ? err : sp_port_new(&options->shape, &made->port, why);
+    err = err != SNAKEPIT_OK ? err : make_process(made, why);
     if (err != SNAKEPIT_OK) {
-        (void)snprintf(
-            why, why_size, "%s: %s", options->python, strerrordesc_np(errno));
         discard(made);
         return err;
     }

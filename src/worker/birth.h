@@ -17,7 +17,7 @@ void sp_worker_fail_start(struct sp_worker *worker, const char *why);
 // Begins the ladder of an end: the message, or SIGTERM at once.
 void sp_worker_ask_to_leave(struct sp_worker *worker, bool by_message);
 // Watches its exit; nothing is born before. SYSTEM, with errno.
-snakepit_err sp_worker_watch_exit(struct sp_worker *worker);
+snakepit_err sp_worker_watch_exit(struct sp_worker *worker, snakepit_message *why);
 // Watches its other descriptors and starts its timers.
 void sp_worker_watch(struct sp_worker *worker);
 

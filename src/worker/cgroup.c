@@ -15,6 +15,8 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
+
 #define TEXT_MAX     4096u
 #define REMOVE_MS    100
 #define CPU_PERIOD   100000u // us
@@ -28,7 +30,7 @@ static int open_in(const char *group, const char *file, int flags)
 {
     path_text path;
     (void)snprintf(path, sizeof path, "%s/%s", group, file);
-    return open(path, flags | O_CLOEXEC);
+    return sp_descriptor_keep(open(path, flags | O_CLOEXEC));
 }
 
 // The text of a file; "" if it cannot be read.
@@ -37,9 +39,7 @@ static void read_in(const char *group, const char *file, char text[TEXT_MAX])
     int fd = open_in(group, file, O_RDONLY);
     ssize_t got = fd < 0 ? 0 : read(fd, text, TEXT_MAX - 1);
     text[got > 0 ? got : 0] = 0;
-    if (fd >= 0) {
-        close(fd);
-    }
+    sp_descriptor_close(&fd);
 }
 
 static bool write_in(const char *group, const char *file, const char *text)
@@ -47,11 +47,7 @@ static bool write_in(const char *group, const char *file, const char *text)
     size_t size = strlen(text);
     int fd = open_in(group, file, O_WRONLY);
     bool written = fd >= 0 && write(fd, text, size) == (ssize_t)size;
-    int reason = errno;
-    if (fd >= 0) {
-        close(fd);
-    }
-    errno = reason;
+    sp_descriptor_close(&fd);
     return written;
 }
 
@@ -311,7 +307,7 @@ static void wait_until_empty(const struct sp_cgroup *group)
     if (strstr(text, "populated 1") != NULL) {
         (void)poll(&events, 1, REMOVE_MS);
     }
-    close(events.fd);
+    sp_descriptor_close(&events.fd);
 }
 
 void sp_cgroup_remove(struct sp_cgroup *group)

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/descriptor.h"
+#include "base/system.h"
 #include "interpreter/interpreter.h"
 #include "ipc/channel.h"
 #include "ipc/layout.h"
@@ -56,22 +57,45 @@ static bool set_nonblocking(int fd)
     return flags >= 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0;
 }
 
-static bool open_ends(struct ends *ends)
+// One of the three ways between us and a process.
+static snakepit_err
+keep_way(int made, int fds[2], const char *call, snakepit_message *why)
 {
+    return made == 0 && sp_descriptor_keep_pair(fds)
+               ? SNAKEPIT_OK
+               : sp_system_failed(why, call, NULL, "to a new process");
+}
+
+static snakepit_err move_ends(struct ends *ends, snakepit_message *why)
+{
+    bool moved = move_up(&ends->channel[1]) && move_up(&ends->output[1]) &&
+                 move_up(&ends->errors[1]) && move_up(&ends->null) &&
+                 set_nonblocking(ends->channel[0]) &&
+                 set_nonblocking(ends->output[0]) && set_nonblocking(ends->errors[0]);
+    return moved ? SNAKEPIT_OK
+                 : sp_system_failed(why, "fcntl", NULL, "of a way to a new process");
+}
+
+static snakepit_err open_ends(struct ends *ends, snakepit_message *why)
+{
+    const int type = SOCK_SEQPACKET | SOCK_CLOEXEC;
     *ends = (struct ends){{-1, -1}, {-1, -1}, {-1, -1}, -1};
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends->channel) != 0 ||
-        !sp_descriptor_keep_pair(ends->channel)) {
-        return false;
+    snakepit_err err = keep_way(
+        socketpair(AF_UNIX, type, 0, ends->channel), ends->channel, "socketpair", why);
+    if (err == SNAKEPIT_OK) {
+        err = keep_way(pipe2(ends->output, O_CLOEXEC), ends->output, "pipe2", why);
     }
-    if (pipe2(ends->output, O_CLOEXEC) != 0 || !sp_descriptor_keep_pair(ends->output) ||
-        pipe2(ends->errors, O_CLOEXEC) != 0 || !sp_descriptor_keep_pair(ends->errors)) {
-        return false;
+    if (err == SNAKEPIT_OK) {
+        err = keep_way(pipe2(ends->errors, O_CLOEXEC), ends->errors, "pipe2", why);
+    }
+    if (err != SNAKEPIT_OK) {
+        return err;
     }
     ends->null = sp_descriptor_keep(open("/dev/null", O_RDONLY | O_CLOEXEC));
-    return ends->null >= 0 && move_up(&ends->channel[1]) && move_up(&ends->output[1]) &&
-           move_up(&ends->errors[1]) && move_up(&ends->null) &&
-           set_nonblocking(ends->channel[0]) && set_nonblocking(ends->output[0]) &&
-           set_nonblocking(ends->errors[0]);
+    if (ends->null < 0) {
+        return sp_system_failed(why, "open", NULL, "of /dev/null");
+    }
+    return move_ends(ends, why);
 }
 
 // What each descriptor of the new process becomes, from 0 on.
@@ -136,7 +160,7 @@ static int start(const struct sp_spawn_options *options,
 }
 
 // Copies of the payload descriptors with numbers that are out of the way.
-static bool copy_payload(const struct sp_spawn_options *options, int payload[4])
+static snakepit_err copy_payload(const struct sp_spawn_options *options, int payload[4])
 {
     const int given[4] = {
         options->control, options->requests, options->results, options->doorbell};
@@ -147,7 +171,9 @@ static bool copy_payload(const struct sp_spawn_options *options, int payload[4])
                             : -1;
         copied = payload[i] >= 0;
     }
-    return copied;
+    return copied ? SNAKEPIT_OK
+                  : sp_system_failed(
+                        options->why, "fcntl", NULL, "F_DUPFD of a worker's memory");
 }
 
 void sp_process_end(struct sp_process *process)
@@ -170,14 +196,15 @@ void sp_process_close(struct sp_process *process)
     sp_descriptor_close(&process->errors);
 }
 
-snakepit_err sp_process_adopt(struct sp_process *process, pid_t pid)
+snakepit_err
+sp_process_adopt(struct sp_process *process, pid_t pid, snakepit_message *why)
 {
     struct sp_process adopted = *process;
     adopted.pid = pid;
     adopted.pidfd = sp_descriptor_keep((int)syscall(SYS_pidfd_open, pid, 0));
     if (adopted.pidfd < 0) {
         sp_process_end(&adopted);
-        return SNAKEPIT_SYSTEM;
+        return sp_system_failed(why, "pidfd_open", NULL, "of process %d", (int)pid);
     }
     *process = adopted;
     return SNAKEPIT_OK;
@@ -199,25 +226,21 @@ static snakepit_err spawn(const struct sp_spawn_options *options,
                           struct sp_process *process)
 {
     pid_t pid = -1;
-    int rc = start(options, program, map, &pid);
-    // It cannot have been reaped yet, so the number still means this process.
-    if (rc == 0 && sp_process_adopt(process, pid) != SNAKEPIT_OK) {
-        rc = errno;
+    snakepit_err err = SNAKEPIT_OK;
+    errno = start(options, program, map, &pid);
+    if (errno != 0) {
+        err = sp_system_failed(
+            options->why, "posix_spawn", NULL, "of %.200s", options->python);
     }
-    if (rc == 0) {
+    // It cannot have been reaped yet, so the number still means this process.
+    if (err == SNAKEPIT_OK) {
+        err = sp_process_adopt(process, pid, options->why);
+    }
+    if (err == SNAKEPIT_OK) {
         keep_our_ends(ends, process);
     }
     close_ends(ends);
-    errno = rc;
-    return rc == 0 ? SNAKEPIT_OK : SNAKEPIT_SYSTEM;
-}
-
-static snakepit_err without_ends(struct ends *ends)
-{
-    int reason = errno;
-    close_ends(ends);
-    errno = reason;
-    return SNAKEPIT_SYSTEM;
+    return err;
 }
 
 snakepit_err sp_spawn(const struct sp_spawn_options *options,
@@ -225,8 +248,9 @@ snakepit_err sp_spawn(const struct sp_spawn_options *options,
 {
     struct ends ends;
     int payload[4] = {-1, -1, -1, -1};
-    snakepit_err err;
-    if (open_ends(&ends) && copy_payload(options, payload)) {
+    snakepit_err err = open_ends(&ends, options->why);
+    err = err == SNAKEPIT_OK ? copy_payload(options, payload) : err;
+    if (err == SNAKEPIT_OK) {
         const descriptor_map map = {ends.null,
                                     ends.output[1],
                                     ends.errors[1],
@@ -237,13 +261,11 @@ snakepit_err sp_spawn(const struct sp_spawn_options *options,
                                     payload[3]};
         err = spawn(options, SP_PYTHON_BRIDGE("worker", "main"), map, &ends, process);
     } else {
-        err = without_ends(&ends);
+        close_ends(&ends);
     }
-    int reason = errno;
     for (int i = 0; i < 4; i++) {
         sp_descriptor_close(&payload[i]);
     }
-    errno = reason;
     return err;
 }
 
@@ -251,8 +273,10 @@ snakepit_err sp_spawn_template(const struct sp_spawn_options *options,
                                struct sp_process *process)
 {
     struct ends ends;
-    if (!open_ends(&ends)) {
-        return without_ends(&ends);
+    snakepit_err err = open_ends(&ends, options->why);
+    if (err != SNAKEPIT_OK) {
+        close_ends(&ends);
+        return err;
     }
     // The places of what its workers get are taken, so that no import gets them.
     const descriptor_map map = {[STDIN_FILENO] = ends.null,
@@ -272,8 +296,10 @@ snakepit_err sp_spawn_fork(const struct sp_spawn_options *options,
                            struct sp_process *process)
 {
     struct ends ends;
-    if (!open_ends(&ends)) {
-        return without_ends(&ends);
+    snakepit_err err = open_ends(&ends, options->why);
+    if (err != SNAKEPIT_OK) {
+        close_ends(&ends);
+        return err;
     }
     const int descriptors[SP_FORK_FDS] = {ends.output[1],
                                           ends.errors[1],
@@ -283,7 +309,9 @@ snakepit_err sp_spawn_fork(const struct sp_spawn_options *options,
                                           ends.channel[1],
                                           options->doorbell};
     if (sp_channel_send_fork(channel, ticket, descriptors) != SNAKEPIT_OK) {
-        return without_ends(&ends);
+        err = sp_system_failed(options->why, "sendmsg", NULL, "to the template");
+        close_ends(&ends);
+        return err;
     }
     process->pid = 0;
     process->pidfd = -1;

@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include <snakepit/errors.h>
+#include <snakepit/payload.h>
 
 struct sp_spawn_options {
     const char *python;       // absolute path
@@ -17,6 +17,7 @@ struct sp_spawn_options {
     int requests;             // opened read only
     int results;
     int doorbell;
+    snakepit_message *why; // NULL, or where SYSTEM is explained
 };
 
 // A process and our ends of what connects us. Owner: whoever embeds it.
@@ -45,7 +46,8 @@ snakepit_err sp_spawn_fork(const struct sp_spawn_options *options,
                            struct sp_process *process);
 // Makes `pid`, a child of ours that has not been reaped, the process. SYSTEM, with
 // errno: its exit could not be observed, and so it was killed and reaped.
-snakepit_err sp_process_adopt(struct sp_process *process, pid_t pid);
+snakepit_err
+sp_process_adopt(struct sp_process *process, pid_t pid, snakepit_message *why);
 // Kills and reaps it, which takes no time to speak of; keeps errno, and our ends.
 void sp_process_end(struct sp_process *process);
 // Closes our ends. Those that are -1 are fine.

@@ -386,38 +386,42 @@ static void on_exit_ready(struct sp_watch *watch)
     }
 }
 
-static snakepit_err
-watch(struct sp_template *template, struct sp_watch *watch, int fd, sp_watch_fn *ready)
+static snakepit_err watch(struct sp_template *template,
+                          struct sp_watch *watch,
+                          int fd,
+                          sp_watch_fn *ready,
+                          snakepit_message *why)
 {
     watch->user = template;
-    return sp_watch_start(watch, template->options.loop, fd, ready);
+    return sp_watch_start(watch, template->options.loop, fd, ready, why);
 }
 
-static snakepit_err watch_all(struct sp_template *template)
+static snakepit_err watch_all(struct sp_template *template, snakepit_message *why)
 {
     const struct sp_process *process = &template->process;
     snakepit_err err =
-        watch(template, &template->exit_watch, process->pidfd, on_exit_ready);
+        watch(template, &template->exit_watch, process->pidfd, on_exit_ready, why);
     if (err == SNAKEPIT_OK) {
-        err = watch(template, &template->channel_watch, process->channel, on_channel);
+        err = watch(
+            template, &template->channel_watch, process->channel, on_channel, why);
     }
     if (err == SNAKEPIT_OK) {
-        err = watch(template, &template->output_watch, process->output, on_output);
+        err = watch(template, &template->output_watch, process->output, on_output, why);
     }
     if (err == SNAKEPIT_OK) {
-        err = watch(template, &template->errors_watch, process->errors, on_output);
+        err = watch(template, &template->errors_watch, process->errors, on_output, why);
     }
     return err;
 }
 
 // What cannot be watched must not be.
-static snakepit_err begin_life(struct sp_template *template)
+static snakepit_err begin_life(struct sp_template *template, snakepit_message *why)
 {
     const struct sp_process *process = &template->process;
     template->timer.user = template;
     sp_output_init(&template->output, process->output, log_output, template);
     sp_output_init(&template->errors, process->errors, log_errors, template);
-    snakepit_err err = watch_all(template);
+    snakepit_err err = watch_all(template, why);
     if (err != SNAKEPIT_OK) {
         stop_watching(template);
         sp_process_end(&template->process);
@@ -429,7 +433,8 @@ static snakepit_err begin_life(struct sp_template *template)
 }
 
 snakepit_err sp_template_start(const struct sp_template_options *options,
-                               struct sp_template **template)
+                               struct sp_template **template,
+                               snakepit_message *why)
 {
     struct sp_template *made = sp_alloc(sizeof *made);
     if (made == NULL) {
@@ -439,23 +444,23 @@ snakepit_err sp_template_start(const struct sp_template_options *options,
     made->options.config = (struct sp_slice){0};
     made->started_at = sp_clock_now();
     sp_list_init(&made->pending);
-    const struct sp_spawn_options spawn = {.python = options->python,
-                                           .environment = options->environment};
+    const struct sp_spawn_options spawn = {
+        .python = options->python, .environment = options->environment, .why = why};
     snakepit_err err = sp_spawn_template(&spawn, &made->process);
     if (err != SNAKEPIT_OK) {
         sp_free(made);
         return err;
     }
-    err = begin_life(made);
+    err = begin_life(made, why);
     if (err != SNAKEPIT_OK) {
         sp_template_free(made);
         return err;
     }
-    snakepit_message why;
+    snakepit_message unconfined;
     if (sp_cgroup_confine(
-            &made->cgroup, 0, made->process.pid, &options->limits, &why) !=
+            &made->cgroup, 0, made->process.pid, &options->limits, &unconfined) !=
         SNAKEPIT_OK) {
-        kill_template(made, why.text);
+        kill_template(made, unconfined.text);
     } else if (sp_channel_send(made->process.channel,
                                SP_MESSAGE_CONFIG,
                                options->config.data,

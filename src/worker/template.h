@@ -93,9 +93,10 @@ struct sp_template {
     struct sp_timer timer; // start, then the oldest pending fork, then stop
 };
 
-// Starts the process. SYSTEM, with errno, NO_MEMORY: no callback runs.
+// Starts the process. SYSTEM, which `why` explains, NO_MEMORY: no callback runs.
 snakepit_err sp_template_start(const struct sp_template_options *options,
-                               struct sp_template **template);
+                               struct sp_template **template,
+                               snakepit_message *why);
 // Asks for a worker of the given descriptors; `process` gets our ends, and no pid.
 // `fork` needs its `done` and `user`. UNSUPPORTED: it is not ready. SYSTEM, with errno.
 snakepit_err sp_template_fork(struct sp_template *template,

@@ -283,9 +283,11 @@ static void on_doorbell(struct sp_watch *watch)
 static snakepit_err
 watch(struct sp_worker *worker, struct sp_watch *watch, int fd, sp_watch_fn *ready)
 {
+    snakepit_message why;
     watch->user = worker;
-    snakepit_err err = sp_watch_start(watch, worker->options.loop, fd, ready);
+    snakepit_err err = sp_watch_start(watch, worker->options.loop, fd, ready, &why);
     if (err != SNAKEPIT_OK) {
+        set_failure(worker, why.text);
         sp_worker_fail_start(worker, "its descriptors could not be watched");
     }
     return err;
@@ -516,13 +518,14 @@ bool sp_worker_cancel(struct sp_worker *worker, uint64_t call, uint32_t slot)
 
 // ---- Watching -----------------------------------------------------------------
 
-snakepit_err sp_worker_watch_exit(struct sp_worker *worker)
+snakepit_err sp_worker_watch_exit(struct sp_worker *worker, snakepit_message *why)
 {
     worker->exit_watch.user = worker;
     return sp_watch_start(&worker->exit_watch,
                           worker->options.loop,
                           worker->process.pidfd,
-                          on_exit_ready);
+                          on_exit_ready,
+                          why);
 }
 
 void sp_worker_watch(struct sp_worker *worker)

@@ -132,8 +132,7 @@ struct sp_worker {
 // request it is exec'ed. SYSTEM with the reason in `why`, NO_MEMORY: no callback runs.
 snakepit_err sp_worker_start(const struct sp_worker_options *options,
                              struct sp_worker **worker,
-                             char *why,
-                             size_t why_size);
+                             snakepit_message *why);
 // Asks it to leave; after stop_grace_ms SIGTERM goes to its group, after the same time
 // SIGKILL.
 void sp_worker_stop(struct sp_worker *worker);

@@ -17,11 +17,10 @@ from typing import Any
 import pytest
 from support import library as raw
 from support.answers import CallFailed, Refused
+from support.children import CHILD_S, Child, in_child
 from support.configs import pool
 from support.library import err_name, lib
 from support.pit import Pit
-
-CHILD_S = 60  # more than any child needs, however busy the machine
 
 
 @pytest.fixture(autouse=True)
@@ -30,38 +29,6 @@ def forks_are_meant() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         yield
-
-
-class Child:
-    """A forked child that runs a function and says what that returned."""
-
-    def __init__(
-        self, function: Callable[[], Any], leave: Callable[[int], Any]
-    ) -> None:
-        self.out, into = os.pipe()
-        self.pid = os.fork()
-        if self.pid == 0:
-            signal.alarm(CHILD_S)
-            try:
-                told = json.dumps(function())
-            except BaseException as problem:
-                told = json.dumps({"raised": repr(problem)})
-            os.write(into, told.encode())
-            leave(0)
-        os.close(into)
-
-    def outcome(self) -> Any:
-        with os.fdopen(self.out) as said:
-            text = said.read()
-        _, status = os.waitpid(self.pid, 0)
-        assert status == 0, f"the child ended with status {status:#x}, after {text!r}"
-        return json.loads(text)
-
-
-def in_child(
-    function: Callable[[], Any], leave: Callable[[int], Any] = os._exit
-) -> Any:
-    return Child(function, leave).outcome()
 
 
 def refusal(function: Callable[[], Any]) -> str:
@@ -130,7 +97,7 @@ def test_the_parent_gets_its_own_answers(open_pit: Callable[..., Pit]) -> None:
         return [pit.fails("echo", {"value": "child"}).err for _ in range(200)]
 
     for _ in range(5):
-        child = Child(try_often, os._exit)
+        child = Child(try_often)
         own = [pit.call("echo", {"value": turn}) for turn in range(200)]
         assert own == list(range(200))
         assert set(child.outcome()) == {"FORKED"}

@@ -22,7 +22,7 @@ static const struct sp_control_shape shape = {
 static struct sp_port *make_port(void)
 {
     struct sp_port *port;
-    SP_CHECK(sp_port_new(&shape, &port) == SNAKEPIT_OK);
+    SP_CHECK(sp_port_new(&shape, &port, NULL) == SNAKEPIT_OK);
     for (uint64_t call = 1; call <= SLOTS / 2; call++) {
         struct sp_slot_request request = {.call = call, .lease = SP_NO_LEASE};
         uint32_t slot;

@@ -350,7 +350,7 @@ static void run_host(struct host *host)
 static void open_host(struct host *host)
 {
     *host = (struct host){0};
-    assert_int_equal(sp_port_new(&shape, &host->port), SNAKEPIT_OK);
+    assert_int_equal(sp_port_new(&shape, &host->port, NULL), SNAKEPIT_OK);
     assert_int_equal(pthread_mutex_init(&host->lock, NULL), 0);
 }
 

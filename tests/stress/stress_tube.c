@@ -233,7 +233,7 @@ static struct sp_port *open_port(void)
     uint32_t slot;
     const struct sp_slot_request request = {
         .call = 1, .lease = SP_NO_LEASE, .deadline = SP_NEVER, .kind = SP_CALL_STREAM};
-    assert_int_equal(sp_port_new(&shape, &port), SNAKEPIT_OK);
+    assert_int_equal(sp_port_new(&shape, &port, NULL), SNAKEPIT_OK);
     assert_true(sp_port_submit(port, &request, false, port, &slot));
     assert_int_equal(slot, 0);
     return port;

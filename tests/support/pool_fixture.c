@@ -63,7 +63,7 @@ void fixture_open(struct fixture *fixture, const struct sp_pool_options *options
                                         .changed = note_changed,
                                         .question = answer_question,
                                         .user = fixture};
-    assert_int_equal(sp_pool_open(options, &hooks, &no_log, &fixture->pool),
+    assert_int_equal(sp_pool_open(options, &hooks, &no_log, &fixture->pool, NULL),
                      SNAKEPIT_OK);
 }
 
@@ -79,7 +79,7 @@ struct side *fixture_add(struct fixture *fixture, uint32_t capacity)
         .requests_size = fixture->pool->store.segment.size,
         .results_size = 1u << 20,
     };
-    assert_int_equal(sp_port_new(&shape, &side->port), SNAKEPIT_OK);
+    assert_int_equal(sp_port_new(&shape, &side->port, NULL), SNAKEPIT_OK);
     side->fake = fake_worker_new(side->port, &fixture->pool->store.segment);
     assert_int_equal(
         sp_pool_add_seat(

@@ -45,7 +45,7 @@ static int prepare(void **state)
 {
     struct scene *scene = calloc(1, sizeof *scene);
     assert_non_null(scene);
-    assert_int_equal(sp_loop_init(&scene->loop, on_wake, scene), SNAKEPIT_OK);
+    assert_int_equal(sp_loop_init(&scene->loop, on_wake, scene, NULL), SNAKEPIT_OK);
     assert_int_equal(pipe2(scene->pipe, O_CLOEXEC | O_NONBLOCK), 0);
     scene->watch = calloc(1, sizeof *scene->watch);
     assert_non_null(scene->watch);
@@ -113,7 +113,7 @@ static void what_is_left_to_read_is_told_again(void **state)
     struct scene *scene = *state;
     assert_int_equal(write(scene->pipe[1], "ab", 2), 2);
     assert_int_equal(
-        sp_watch_start(scene->watch, &scene->loop, scene->pipe[0], read_twice),
+        sp_watch_start(scene->watch, &scene->loop, scene->pipe[0], read_twice, NULL),
         SNAKEPIT_OK);
     sp_loop_run(&scene->loop);
     sp_watch_stop(scene->watch);
@@ -133,7 +133,7 @@ static void the_end_of_the_other_side_is_told(void **state)
 {
     struct scene *scene = *state;
     assert_int_equal(
-        sp_watch_start(scene->watch, &scene->loop, scene->pipe[0], see_the_end),
+        sp_watch_start(scene->watch, &scene->loop, scene->pipe[0], see_the_end, NULL),
         SNAKEPIT_OK);
     (void)close(scene->pipe[1]);
     scene->pipe[1] = -1;
@@ -163,8 +163,9 @@ static void a_callback_may_free_what_is_ready_too(void **state)
         pair[i] = calloc(1, sizeof *pair[i]);
         assert_non_null(pair[i]);
         pair[i]->user = scene;
-        assert_int_equal(sp_watch_start(pair[i], &scene->loop, bells[i], free_both),
-                         SNAKEPIT_OK);
+        assert_int_equal(
+            sp_watch_start(pair[i], &scene->loop, bells[i], free_both, NULL),
+            SNAKEPIT_OK);
     }
     sp_loop_run(&scene->loop);
     assert_int_equal(scene->reads, 1);
@@ -175,7 +176,7 @@ static void a_callback_may_free_what_is_ready_too(void **state)
 static void what_cannot_be_watched_is_an_error(void **state)
 {
     struct scene *scene = *state;
-    assert_int_equal(sp_watch_start(scene->watch, &scene->loop, -1, read_twice),
+    assert_int_equal(sp_watch_start(scene->watch, &scene->loop, -1, read_twice, NULL),
                      SNAKEPIT_SYSTEM);
     assert_int_equal(errno, EBADF);
     sp_watch_stop(scene->watch); // watches nothing
@@ -282,7 +283,7 @@ static void without_descriptors_there_is_no_loop(void **state)
     for (int left = 0; left < 2; left++) {
         const struct rlimit few = {(rlim_t)(highest + left), before.rlim_max};
         assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
-        snakepit_err err = sp_loop_init(&other, on_wake, scene);
+        snakepit_err err = sp_loop_init(&other, on_wake, scene, NULL);
         int reason = errno;
         assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
         assert_int_equal(err, SNAKEPIT_SYSTEM);

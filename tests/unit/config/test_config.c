@@ -297,7 +297,8 @@ static void a_file_that_cannot_be_read_is_a_system_error(void **state)
     snakepit_message why = {0};
     assert_int_equal(sp_config_read_file("/nope.yaml", &config, &why), SNAKEPIT_SYSTEM);
     assert_string_equal(why.text,
-                        "/nope.yaml: cannot be read: No such file or directory");
+                        "/nope.yaml: cannot be read: open of the file: No such file or "
+                        "directory (ENOENT)");
     assert_int_equal(sp_config_read_file("/tmp", &config, NULL), SNAKEPIT_SYSTEM);
     assert_int_equal(sp_config_read_file("/dev/zero", &config, &why),
                      SNAKEPIT_INVALID_CONFIG);

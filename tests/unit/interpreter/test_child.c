@@ -18,7 +18,7 @@ static snakepit_err run(const char *script, uint64_t ms, struct sp_child_result 
     assert_non_null(text);
     char *argv[] = {shell, flag, text, NULL};
     snakepit_err err =
-        sp_child_run(argv, NULL, sp_clock_now() + ms * SP_NS_PER_MS, result);
+        sp_child_run(argv, NULL, sp_clock_now() + ms * SP_NS_PER_MS, result, NULL);
     free(text);
     return err;
 }
@@ -116,7 +116,8 @@ static void what_cannot_be_run_is_a_system_error(void **state)
     struct sp_child_result result;
     char nothing[] = "/nope";
     char *argv[] = {nothing, NULL};
-    assert_int_equal(sp_child_run(argv, NULL, SP_NEVER, &result), SNAKEPIT_SYSTEM);
+    assert_int_equal(sp_child_run(argv, NULL, SP_NEVER, &result, NULL),
+                     SNAKEPIT_SYSTEM);
     assert_int_equal(errno, ENOENT);
     sp_child_result_fini(&result);
 }

@@ -64,9 +64,10 @@ static void what_is_no_working_python_is_refused(void **state)
         make_program(state, "odd", "#!/bin/sh\necho '{\"version\": 3}' >&3\n"),
         SNAKEPIT_UNSUPPORTED,
         "is no Python");
-    assert_refused(make_program(state, "text", "no program\n"),
-                   SNAKEPIT_SYSTEM,
-                   "cannot be run: Exec format error");
+    assert_refused(
+        make_program(state, "text", "no program\n"),
+        SNAKEPIT_SYSTEM,
+        "cannot be run: posix_spawn of the program: Exec format error (ENOEXEC)");
 }
 
 static void old_and_other_pythons_are_refused(void **state)

@@ -25,7 +25,7 @@ static struct sp_arena arena;
 static int open_arena(void **state)
 {
     (void)state;
-    assert_int_equal(sp_segment_create(&segment, "test-arena", SIZE, true),
+    assert_int_equal(sp_segment_create(&segment, "test-arena", SIZE, true, NULL),
                      SNAKEPIT_OK);
     assert_int_equal(sp_arena_init(&arena, segment.base, START, SIZE), SNAKEPIT_OK);
     return 0;

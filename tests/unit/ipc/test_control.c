@@ -25,7 +25,7 @@ static struct sp_control_view made;
 static int create(void **state)
 {
     (void)state;
-    assert_int_equal(sp_control_create(&segment, &shape, &made), SNAKEPIT_OK);
+    assert_int_equal(sp_control_create(&segment, &shape, &made, NULL), SNAKEPIT_OK);
     return 0;
 }
 

@@ -34,7 +34,7 @@ static const struct sp_control_shape shape = {.slots = SLOTS,
 static int open_port(void **state)
 {
     (void)state;
-    assert_int_equal(sp_port_new(&shape, &port), SNAKEPIT_OK);
+    assert_int_equal(sp_port_new(&shape, &port, NULL), SNAKEPIT_OK);
     return 0;
 }
 
@@ -449,7 +449,7 @@ static void every_failed_allocation_is_survived(void **state)
     do {
         struct sp_port *other = NULL;
         sp_memory_fail_at(++nth);
-        err = sp_port_new(&shape, &other);
+        err = sp_port_new(&shape, &other, NULL);
         sp_memory_fail_at(0);
         if (err == SNAKEPIT_OK) {
             sp_port_unref(other);

@@ -28,7 +28,7 @@ static int open_port(void **state)
                                                   .requests_size = 4096,
                                                   .results_size = RESULTS};
     (void)state;
-    assert_int_equal(sp_port_new(&shape, &port), SNAKEPIT_OK);
+    assert_int_equal(sp_port_new(&shape, &port, NULL), SNAKEPIT_OK);
     return 0;
 }
 

@@ -21,7 +21,8 @@ static struct sp_segment segment;
 static int create(void **state)
 {
     (void)state;
-    assert_int_equal(sp_segment_create(&segment, "test", SIZE, true), SNAKEPIT_OK);
+    assert_int_equal(sp_segment_create(&segment, "test", SIZE, true, NULL),
+                     SNAKEPIT_OK);
     return 0;
 }
 
@@ -48,7 +49,7 @@ static void a_read_only_descriptor_cannot_be_mapped_for_writing(void **state)
 {
     (void)state;
     int fd = -1;
-    assert_int_equal(sp_segment_read_only_fd(&segment, &fd), SNAKEPIT_OK);
+    assert_int_equal(sp_segment_read_only_fd(&segment, &fd, NULL), SNAKEPIT_OK);
     assert_ptr_equal(mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0),
                      MAP_FAILED);
     assert_int_equal(errno, EACCES);
@@ -115,7 +116,7 @@ static void without_descriptors_there_is_no_segment(void **state)
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
     const struct rlimit none = {0, before.rlim_max};
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-    snakepit_err err = sp_segment_create(&other, "test", SIZE, true);
+    snakepit_err err = sp_segment_create(&other, "test", SIZE, true, NULL);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
     assert_int_equal(err, SNAKEPIT_SYSTEM);
     assert_int_equal(other.fd, -1);
@@ -126,7 +127,7 @@ static void descriptors_are_closed_on_exec(void **state)
 {
     (void)state;
     int fd = -1;
-    assert_int_equal(sp_segment_read_only_fd(&segment, &fd), SNAKEPIT_OK);
+    assert_int_equal(sp_segment_read_only_fd(&segment, &fd, NULL), SNAKEPIT_OK);
     assert_int_equal(fcntl(segment.fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
     assert_int_equal(fcntl(fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
     (void)close(fd);

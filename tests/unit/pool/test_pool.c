@@ -348,7 +348,7 @@ static void every_failed_allocation_of_opening_is_survived(void **state)
     do {
         struct sp_pool *pool = NULL;
         sp_memory_fail_at(++nth);
-        err = sp_pool_open(&options, &hooks, NULL, &pool);
+        err = sp_pool_open(&options, &hooks, NULL, &pool, NULL);
         sp_memory_fail_at(0);
         if (err == SNAKEPIT_OK) {
             sp_pool_close(pool);

@@ -28,8 +28,8 @@ static int open_seats(void **state)
                                            .leases = LEASES,
                                            .requests_size = 4096,
                                            .results_size = 65536};
-    assert_int_equal(sp_store_init(&store, 65536), SNAKEPIT_OK);
-    assert_int_equal(sp_port_new(&shape, &port), SNAKEPIT_OK);
+    assert_int_equal(sp_store_init(&store, 65536, NULL), SNAKEPIT_OK);
+    assert_int_equal(sp_port_new(&shape, &port, NULL), SNAKEPIT_OK);
     sp_schedule_init(&schedule);
     for (int i = 0; i < SEATS; i++) {
         assert_int_equal(sp_seat_new(port, 2, &seats[i]), SNAKEPIT_OK);

@@ -22,7 +22,7 @@ static snakepit_writer *writer;
 static int open_store(void **state)
 {
     (void)state;
-    assert_int_equal(sp_store_init(&store, SIZE), SNAKEPIT_OK);
+    assert_int_equal(sp_store_init(&store, SIZE, NULL), SNAKEPIT_OK);
     assert_int_equal(sp_parcel_new(&store, &parcel), SNAKEPIT_OK);
     writer = snakepit_writer_new();
     assert_non_null(writer);
@@ -263,7 +263,7 @@ static void every_failed_allocation_of_constructors_is_survived(void **state)
     struct sp_share *share = NULL;
     sp_memory_fail_at(1);
     memset(&other, 0, sizeof other);
-    assert_int_equal(sp_store_init(&other, SIZE), SNAKEPIT_NO_MEMORY);
+    assert_int_equal(sp_store_init(&other, SIZE, NULL), SNAKEPIT_NO_MEMORY);
     sp_memory_fail_at(1);
     assert_int_equal(sp_parcel_new(&store, &made), SNAKEPIT_NO_MEMORY);
     assert_null(made);

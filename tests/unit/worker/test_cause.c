@@ -153,7 +153,7 @@ static void a_child_that_called_exec_is_seen_to_be_replaced(void **state)
     pid_t pid = fork();
     if (pid == 0) {
         struct sp_segment ours; // as a worker has some, for a host's are not inherited
-        (void)sp_segment_create(&ours, SP_SEGMENT_NAMES "test", 4096, true);
+        (void)sp_segment_create(&ours, SP_SEGMENT_NAMES "test", 4096, true, NULL);
         (void)!write(mapped[1], &byte, 1);
         (void)!read(gate[0], &byte, 1);
         (void)execl("/bin/sleep", "sleep", "60", (char *)NULL);

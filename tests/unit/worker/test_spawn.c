@@ -48,9 +48,9 @@ static int prepare(void **state)
 {
     struct scene *scene = calloc(1, sizeof *scene);
     assert_non_null(scene);
-    assert_int_equal(sp_segment_create(&scene->segment, "test", 4096, true),
+    assert_int_equal(sp_segment_create(&scene->segment, "test", 4096, true, NULL),
                      SNAKEPIT_OK);
-    assert_int_equal(sp_segment_read_only_fd(&scene->segment, &scene->read_only),
+    assert_int_equal(sp_segment_read_only_fd(&scene->segment, &scene->read_only, NULL),
                      SNAKEPIT_OK);
     scene->doorbell = eventfd(0, EFD_CLOEXEC);
     scene->unrelated = open("/dev/zero", O_RDONLY);
@@ -201,7 +201,7 @@ static void what_cannot_be_watched_is_killed_and_reaped(void **state)
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
     const struct rlimit none = {0, before.rlim_max};
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-    snakepit_err err = sp_process_adopt(&scene->process, pid);
+    snakepit_err err = sp_process_adopt(&scene->process, pid, NULL);
     int reason = errno;
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
     assert_int_equal(err, SNAKEPIT_SYSTEM);

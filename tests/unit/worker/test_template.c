@@ -229,7 +229,7 @@ static int prepare(void **state)
 {
     struct scene *scene = calloc(1, sizeof *scene);
     assert_non_null(scene);
-    assert_int_equal(sp_loop_init(&scene->loop, woken, scene), SNAKEPIT_OK);
+    assert_int_equal(sp_loop_init(&scene->loop, woken, scene, NULL), SNAKEPIT_OK);
     scene->log.write = no_log;
     scene->payload = eventfd(0, EFD_CLOEXEC);
     scene->environment[0] = scene->manner;
@@ -278,7 +278,8 @@ static void run(struct scene *scene, const char *manner, uint32_t forks)
 {
     (void)snprintf(scene->manner, sizeof scene->manner, "MANNER=%s", manner);
     scene->wanted = forks;
-    assert_int_equal(sp_template_start(&scene->options, &scene->template), SNAKEPIT_OK);
+    assert_int_equal(sp_template_start(&scene->options, &scene->template, NULL),
+                     SNAKEPIT_OK);
     sp_loop_run(&scene->loop);
     assert_true(scene->gone);
     assert_int_equal(scene->template->state, SP_TEMPLATE_DEAD);
