@@ -13,13 +13,14 @@ C_FILES = find include src python/native tests bench examples -name '*.[ch]' 2>/
 LINTERS = build/venv/system/bin/python -m
 
 # What tools/bootstrap found, as environment of the command that follows.
-WITH_PYTHONS = while IFS= read -r pair; do export "$$pair"; done <build/bootstrap.env;
+WITH_PYTHONS = set -a; . build/bootstrap.env; set +a;
 
-.PHONY: help bootstrap dev release demo test bench lint format install clean
+.PHONY: help bootstrap dev release demo check test bench lint format install clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make demo      build, then show both kinds of worker at work   (5 minutes the first time)'
+	@echo 'make check     the fast part of it: unit tests, formatting, layers, sizes'
 	@echo 'make test      build with assertions and run every test'
 	@echo 'make bench     measure against the limit; writes build/bench/results.json'
 	@echo 'make lint      formatting, static analysis, layers, types'
@@ -36,6 +37,13 @@ dev release: bootstrap
 
 demo: release
 	@$(WITH_PYTHONS) build/release/bin/snakepit demo
+
+# What is fast: everything but the tests that start interpreters and those that take long.
+check: dev
+	$(C_FILES) | xargs -r clang-format-19 --dry-run -Werror
+	$(LINTERS) ruff check python tools tests examples bench
+	$(LINTERS) ruff format --check python tools tests examples bench
+	ctest --preset dev -j $(JOBS) -L 'unit|lint'
 
 test: dev
 	ctest --preset dev -j $(JOBS) $(CTEST_ARGS)
@@ -67,11 +75,14 @@ format: bootstrap
 	$(LINTERS) ruff format python tools tests examples bench
 
 # Needs no Python, so that `sudo make install` makes no environments for root.
+# What root has built belongs to the owner of the checkout, who will want to build there too.
 install:
-	@tools/bootstrap --step apt
-	@cmake --preset release >/dev/null
-	@cmake --build --preset release -j $(JOBS)
-	DESTDIR='$(DESTDIR)' cmake --install build/release --prefix '$(abspath $(PREFIX))'
+	@trap '[ "$$(id -u)" != 0 ] || chown -R --reference=Makefile build' EXIT; \
+	trap 'exit 1' INT TERM HUP; set -e; \
+	tools/bootstrap --step apt; \
+	cmake --preset release >/dev/null; \
+	cmake --build --preset release -j $(JOBS); \
+	DESTDIR='$(DESTDIR)' cmake --install build/release --prefix "$$(realpath -m -- '$(PREFIX)')"
 	@[ -n '$(DESTDIR)' ] || [ "$$(id -u)" != 0 ] || ldconfig
 
 clean:

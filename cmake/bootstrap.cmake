@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: MIT
 #
-# Reads build/bootstrap.env, which tools/bootstrap writes: KEY=VALUE lines that name the
+# Reads build/bootstrap.env, which tools/bootstrap writes: KEY='VALUE' lines that name the
 # interpreters of the two virtual environments. Values on the command line win.
 set(bootstrap_env ${PROJECT_SOURCE_DIR}/build/bootstrap.env)
 if(EXISTS ${bootstrap_env})
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${bootstrap_env})
   file(STRINGS ${bootstrap_env} pairs)
   foreach(pair IN LISTS pairs)
-    if(pair MATCHES "^(SNAKEPIT_PYTHON_[A-Z]+)=(.*)$" AND NOT DEFINED CACHE{${CMAKE_MATCH_1}})
+    # A quote in a path is written as a shell reads it.
+    string(REPLACE "'\\''" "'" pair "${pair}")
+    if(pair MATCHES "^(SNAKEPIT_PYTHON_[A-Z]+)='(.*)'$" AND NOT DEFINED CACHE{${CMAKE_MATCH_1}})
       set(${CMAKE_MATCH_1} ${CMAKE_MATCH_2})
     endif()
   endforeach()
