@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/pidfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -190,8 +190,9 @@ static void hear_rest(struct pipes *pipes, struct sp_child_result *result)
 // so that its number still names its group.
 static snakepit_err await_exit(pid_t pid, uint64_t deadline)
 {
-    struct pollfd process = {.fd = sp_descriptor_keep(pidfd_open(pid, 0)),
-                             .events = POLLIN};
+    struct pollfd process = {
+        .fd = sp_descriptor_keep((int)syscall(SYS_pidfd_open, pid, 0)),
+        .events = POLLIN};
     if (process.fd < 0) {
         // An old kernel or a seccomp filter. The reply is there; only the status is
         // lost, because the child is now killed instead.
