@@ -423,6 +423,7 @@ static void *tick_and_cancel(void *argument)
         if (atomic_load(&meddler->read) >= meddler->cancel_at) {
             (void)sp_pool_cancel(fixture.pool, meddler->call);
         }
+        sched_yield(); // to those that it meddles with
     }
     return NULL;
 }
