@@ -42,6 +42,7 @@ struct sp_log_writer {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t news; // of `tail`, `done`, `stop`, `ended`; CLOCK_MONOTONIC
+    uint64_t base;       // the position that lies at the start of the ring
     uint64_t head;       // bytes that were taken out
     uint64_t tail;       // bytes that were put in
     uint64_t done;       // bytes that were handed on
@@ -62,7 +63,7 @@ struct sp_log_writer {
 
 static void copy_in(struct sp_log_writer *writer, const void *data, size_t size)
 {
-    size_t at = writer->tail % SP_LOG_ROOM;
+    size_t at = (writer->tail - writer->base) % SP_LOG_ROOM;
     size_t first = size < SP_LOG_ROOM - at ? size : SP_LOG_ROOM - at;
     memcpy(writer->ring + at, data, first);
     memcpy(writer->ring, (const char *)data + first, size - first);
@@ -71,7 +72,7 @@ static void copy_in(struct sp_log_writer *writer, const void *data, size_t size)
 
 static void copy_out(struct sp_log_writer *writer, void *data, size_t size)
 {
-    size_t at = writer->head % SP_LOG_ROOM;
+    size_t at = (writer->head - writer->base) % SP_LOG_ROOM;
     size_t first = size < SP_LOG_ROOM - at ? size : SP_LOG_ROOM - at;
     memcpy(data, writer->ring + at, first);
     memcpy((char *)data + first, writer->ring, size - first);
@@ -97,6 +98,9 @@ void sp_log_writer_put(void *user,
     (void)clock_gettime(CLOCK_REALTIME, &record.time);
     pthread_mutex_lock(&writer->lock);
     bool was_empty = writer->head == writer->tail;
+    if (was_empty) {
+        writer->base = writer->tail; // so that memory is touched only when it is needed
+    }
     if (has_room(writer, &record)) {
         record.dropped = writer->dropped;
         writer->dropped = 0;

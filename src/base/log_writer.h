@@ -10,7 +10,7 @@
 
 #include "base/log.h"
 
-#define SP_LOG_ROOM 262144u // bytes of lines; an eighth is kept for WARNING and ERROR
+#define SP_LOG_ROOM 2097152u // bytes of lines; an eighth is kept for WARNING and ERROR
 
 struct sp_log_writer;
 

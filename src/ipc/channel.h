@@ -12,6 +12,11 @@
 
 #define SP_MESSAGE_MAX 163840u // bytes, head included
 
+// What a host takes of one process, far beyond what one has to say; more is a flood, for
+// which it is killed.
+#define SP_MESSAGES_AT_ONCE  2000
+#define SP_MESSAGES_A_SECOND 1000
+
 enum sp_message_type {
     SP_MESSAGE_CONFIG = 1, // host: the first one; what the worker is to be
     SP_MESSAGE_HELLO = 2,  // worker: struct sp_hello; the lifeline is held

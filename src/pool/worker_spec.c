@@ -228,7 +228,7 @@ void sp_supervisor_describe_failure(struct sp_worker *worker, char *text, size_t
     }
     sp_exit_describe(
         &worker->end, atomic_load(&worker->killed_for), SP_OOM_NO, cause, sizeof cause);
-    sp_output_tail(&worker->errors, tail, sizeof tail);
+    sp_output_tail(&worker->flow.outputs[1], tail, sizeof tail);
     (void)snprintf(text,
                    size,
                    "%.200s %s%s%.600s",

@@ -184,8 +184,7 @@ snakepit_err sp_worker_start(const struct sp_worker_options *options,
 static void close_ends(struct sp_worker *worker)
 {
     if (worker->born) {
-        sp_output_fini(&worker->output);
-        sp_output_fini(&worker->errors);
+        sp_flow_fini(&worker->flow);
     }
     sp_process_close(&worker->process);
 }

@@ -6,7 +6,8 @@
 #include "base/clock.h"
 
 #define LOOK_MS 20u                 // between two looks, while there are events
-#define TURN_NS (2 * SP_NS_PER_MS)  // of the loop at once; then it rests as long
+#define TURN_NS (2 * SP_NS_PER_MS)  // of the loop at once
+#define RESTS   4u                  // times as long it rests then
 #define PART_NS (10 * SP_NS_PER_MS) // for what a worker has said before it left
 
 // ---- Reading ------------------------------------------------------------------
@@ -87,9 +88,10 @@ static void on_turn(struct sp_timer *timer)
     }
     uint64_t now = sp_clock_now();
     bool is_tired = now >= began + TURN_NS;
-    listener->rest_until = is_tired ? now + (now - began) : 0;
+    uint64_t rest = RESTS * (now - began);
+    listener->rest_until = is_tired ? now + rest : 0;
     if (!sp_list_empty(&listener->speaking)) {
-        look_in(listener, is_tired ? now - began : LOOK_MS * SP_NS_PER_MS);
+        look_in(listener, is_tired ? rest : LOOK_MS * SP_NS_PER_MS);
     }
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Hears what the workers of a pit report, and hands it on. All of it is done on the
-// loop that also watches the workers, so it takes little time at once, and at most half
-// of it in all, however much they report and however slow the one is who is told. Each
-// worker in turn. Owner of everything: the loop, but for what says otherwise.
+// loop that also watches the workers, so it takes little time at once, and at most a
+// fifth of it in all, however much they report and however slow the one is who is told.
+// Each worker in turn. Owner of everything: the loop, but for what says otherwise.
 #ifndef WORKER_LISTENER_H
 #define WORKER_LISTENER_H
 

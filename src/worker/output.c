@@ -21,6 +21,9 @@ void sp_output_init(struct sp_output *output,
     output->fd = fd;
     output->line = line;
     output->user = user;
+    sp_bucket_init(
+        &output->lines, SP_LINES_AT_ONCE, SP_LINES_A_SECOND, sp_clock_coarse());
+    output->dropped = 0;
     output->partial_size = 0;
     output->cut = false;
     output->tail_size = 0;
@@ -58,7 +61,13 @@ static void end_line(struct sp_output *output)
     // As a whole, since a character may come in two reads.
     sp_text_clean(output->partial, output->partial_size, SP_TEXT_BLOCK);
     keep_in_tail(output, output->partial, output->partial_size);
-    output->line(output->user, output->partial);
+    if (output->line == NULL) {
+        // Nobody wants it.
+    } else if (sp_bucket_take(&output->lines, 1, sp_clock_coarse())) {
+        output->line(output->user, output->partial);
+    } else {
+        output->dropped++;
+    }
     output->partial_size = 0;
 }
 
@@ -121,6 +130,14 @@ bool sp_output_read(struct sp_output *output)
 void sp_output_drain(struct sp_output *output)
 {
     (void)read_until(output, SP_NEVER);
+}
+
+uint64_t sp_output_dropped(struct sp_output *output)
+{
+    pthread_mutex_lock(&output->lock);
+    uint64_t dropped = output->dropped;
+    pthread_mutex_unlock(&output->lock);
+    return dropped;
 }
 
 void sp_output_tail(struct sp_output *output, char *room, size_t size)

@@ -7,6 +7,9 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+
+#include "base/bucket.h"
 
 #define SP_LINE_MAX \
     3584u // bytes of one line, which a log holds; a longer one is cut into several
@@ -14,15 +17,21 @@
 #define SP_QUOTED_MAX \
     (SP_LINE_MAX + 128u) // room for a line in quotes; one that is full of them is cut
 
+// What a log takes of one pipe; further lines are dropped and counted.
+#define SP_LINES_AT_ONCE  10000u
+#define SP_LINES_A_SECOND 1000u
+
 // Told each line, without its end. The lock of the output is held.
 typedef void sp_output_line_fn(void *user, const char *line);
 
 // One pipe. Guarded by lock: the loop and, on a death, the watcher read it.
 struct sp_output {
     pthread_mutex_t lock;
-    int fd; // -1 once it has ended
-    sp_output_line_fn *line;
+    int fd;                  // -1 once it has ended
+    sp_output_line_fn *line; // NULL: nobody wants them
     void *user;
+    struct sp_bucket lines;
+    uint64_t dropped; // lines that were not told
     size_t partial_size;
     bool cut; // the line so far was told because it was too long
     char partial[SP_LINE_MAX + 1];
@@ -30,7 +39,7 @@ struct sp_output {
     char tail[SP_TAIL_MAX + 1];
 };
 
-// Takes `fd`, which is non-blocking.
+// Takes `fd`, which is non-blocking. `line` may be NULL.
 void sp_output_init(struct sp_output *output,
                     int fd,
                     sp_output_line_fn *line,
@@ -41,6 +50,8 @@ void sp_output_fini(struct sp_output *output);
 bool sp_output_read(struct sp_output *output);
 // Reads what is left in the pipe, at most 1 MiB. Any thread.
 void sp_output_drain(struct sp_output *output);
+// How many lines were dropped. Any thread.
+uint64_t sp_output_dropped(struct sp_output *output);
 // Copies the last lines, with a zero behind them. Any thread.
 void sp_output_tail(struct sp_output *output, char *room, size_t size);
 

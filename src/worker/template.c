@@ -248,6 +248,10 @@ static bool read_messages(struct sp_template *template, int most)
         if (err != SNAKEPIT_OK) {
             return false;
         }
+        if (!sp_bucket_take(&template->messages, 1, sp_clock_coarse())) {
+            kill_template(template, "it sent more messages than there is a reason for");
+            return false;
+        }
         obey(template, &head, body);
     }
     return true;
@@ -262,38 +266,7 @@ static void on_channel(struct sp_watch *watch)
     }
 }
 
-// ---- Output and timers --------------------------------------------------------
-
-static void log_line(struct sp_template *template, const char *event, const char *line)
-{
-    char quoted[SP_QUOTED_MAX];
-    sp_log(template->options.log,
-           SP_LOG_INFO,
-           event,
-           "pool=%s line=%s",
-           template->options.pool,
-           sp_log_quote(line, quoted, sizeof quoted));
-}
-
-static void log_output(void *user, const char *line)
-{
-    log_line(user, "template.stdout", line);
-}
-
-static void log_errors(void *user, const char *line)
-{
-    log_line(user, "template.stderr", line);
-}
-
-static void on_output(struct sp_watch *watch)
-{
-    struct sp_template *template = watch->user;
-    struct sp_output *output =
-        watch == &template->output_watch ? &template->output : &template->errors;
-    if (!sp_output_read(output)) {
-        sp_watch_stop(watch);
-    }
-}
+// ---- Timers -------------------------------------------------------------------
 
 static void on_start_timeout(struct sp_timer *timer)
 {
@@ -318,8 +291,7 @@ static void bury(struct sp_task *task)
 static void stop_watching(struct sp_template *template)
 {
     sp_watch_stop(&template->channel_watch);
-    sp_watch_stop(&template->output_watch);
-    sp_watch_stop(&template->errors_watch);
+    sp_flow_stop(&template->flow);
     sp_watch_stop(&template->exit_watch);
     sp_timer_stop(&template->timer);
 }
@@ -365,8 +337,7 @@ static void exit_observed(struct sp_template *template)
     (void)read_messages(template, LAST_MESSAGES);
     clear_group(template);
     template->state = SP_TEMPLATE_DEAD;
-    sp_output_drain(&template->output);
-    sp_output_drain(&template->errors);
+    sp_flow_finish(&template->flow);
     log_exit(template);
     while (!sp_list_empty(&template->pending)) {
         end_oldest(template, 0);
@@ -405,12 +376,6 @@ static snakepit_err watch_all(struct sp_template *template, snakepit_message *wh
         err = watch(
             template, &template->channel_watch, process->channel, on_channel, why);
     }
-    if (err == SNAKEPIT_OK) {
-        err = watch(template, &template->output_watch, process->output, on_output, why);
-    }
-    if (err == SNAKEPIT_OK) {
-        err = watch(template, &template->errors_watch, process->errors, on_output, why);
-    }
     return err;
 }
 
@@ -419,8 +384,17 @@ static snakepit_err begin_life(struct sp_template *template, snakepit_message *w
 {
     const struct sp_process *process = &template->process;
     template->timer.user = template;
-    sp_output_init(&template->output, process->output, log_output, template);
-    sp_output_init(&template->errors, process->errors, log_errors, template);
+    const struct sp_flow_options printed = {
+        .loop = template->options.loop,
+        .log = template->options.log,
+        .pool = template->options.pool,
+        .fds = {process->output, process->errors},
+    };
+    sp_bucket_init(&template->messages,
+                   SP_MESSAGES_AT_ONCE,
+                   SP_MESSAGES_A_SECOND,
+                   sp_clock_coarse());
+    sp_flow_start(&template->flow, &printed);
     snakepit_err err = watch_all(template, why);
     if (err != SNAKEPIT_OK) {
         stop_watching(template);
@@ -477,8 +451,7 @@ void sp_template_free(struct sp_template *template)
         return;
     }
     SP_CHECK(template->state == SP_TEMPLATE_DEAD);
-    sp_output_fini(&template->output);
-    sp_output_fini(&template->errors);
+    sp_flow_fini(&template->flow);
     sp_process_close(&template->process);
     sp_cgroup_remove(&template->cgroup);
     sp_free(template);

@@ -20,7 +20,7 @@
 #include "base/slice.h"
 #include "worker/cause.h"
 #include "worker/cgroup.h"
-#include "worker/output.h"
+#include "worker/flow.h"
 #include "worker/spawn.h"
 
 #define SP_TEMPLATE_REASON_MAX 512u
@@ -83,11 +83,9 @@ struct sp_template {
     // Why it cannot be used, in its words or ours; empty if it was simply stopped.
     char reason[SP_TEMPLATE_REASON_MAX];
 
-    struct sp_output output;
-    struct sp_output errors;
+    struct sp_bucket messages; // that it may send
+    struct sp_flow flow;       // what it prints
     struct sp_watch channel_watch;
-    struct sp_watch output_watch;
-    struct sp_watch errors_watch;
     struct sp_watch exit_watch;
     struct sp_task burial; // when its exit was observed
     struct sp_timer timer; // start, then the oldest pending fork, then stop

@@ -24,6 +24,7 @@
 
 #define PEEKS_MOST 20         // looks at a dying process, a millisecond apart
 #define PROBE_CALL UINT64_MAX // number of the first call, which is our own
+#define RINGS_MOST 100u       // of its bell before that is answered; one is enough
 
 // ---- State --------------------------------------------------------------------
 
@@ -122,8 +123,8 @@ static void report_loss(struct sp_worker *worker, const struct sp_exit *end)
         told.wrote = sp_port_wrote_argument(worker->port);
         enum sp_oom memory = unasked ? sp_oom_judge(&worker->oom_seen) : SP_OOM_NO;
         sp_exit_describe(&told, because, memory, cause, sizeof cause);
-        (void)sp_output_read(&worker->errors);
-        sp_output_tail(&worker->errors, tail, sizeof tail);
+        (void)sp_output_read(&worker->flow.outputs[1]);
+        sp_output_tail(&worker->flow.outputs[1], tail, sizeof tail);
         struct sp_worker_loss loss = {.cause = cause,
                                       .last_output = tail,
                                       .by_us = because != NULL &&
@@ -168,8 +169,7 @@ static void stop_watching(struct sp_worker *worker)
 {
     sp_watch_stop(&worker->doorbell_watch);
     sp_watch_stop(&worker->channel_watch);
-    sp_watch_stop(&worker->output_watch);
-    sp_watch_stop(&worker->errors_watch);
+    sp_flow_stop(&worker->flow);
     sp_watch_stop(&worker->exit_watch);
     sp_timer_stop(&worker->timer);
     sp_timer_stop(&worker->heartbeat);
@@ -188,8 +188,7 @@ static void exit_observed(struct sp_worker *worker)
     }
     struct sp_exit reaped = sp_exit_reap(worker->process.pid);
     worker->end = reaped.known ? reaped : worker->end;
-    sp_output_drain(&worker->output);
-    sp_output_drain(&worker->errors);
+    sp_flow_finish(&worker->flow);
     sp_listener_part(worker->options.listener, &worker->events);
     bool expected = worker->state == SP_WORKER_STOPPING;
     sp_worker_enter(worker, SP_WORKER_EXITED);
@@ -258,16 +257,17 @@ static void on_doorbell(struct sp_watch *watch)
     uint32_t slot;
     bool asks;
     struct sp_port_answer answer;
-    if (!silence(worker->port->doorbell)) {
+    if (++worker->rings < RINGS_MOST && !silence(worker->port->doorbell)) {
         return;
     }
     snakepit_err err = sp_port_next_done(worker->port, &slot, &asks);
-    if (err == SNAKEPIT_NOT_FOUND) {
+    if (err == SNAKEPIT_NOT_FOUND && worker->rings < RINGS_MOST) {
         return;
     }
     if (err != SNAKEPIT_OK || slot != worker->probe_slot ||
         sp_port_take_answer(worker->port, slot, &answer) != SNAKEPIT_OK ||
         answer.status != SP_STATUS_OK) {
+        sp_watch_stop(watch);
         sp_worker_fail_start(worker, "its first answer made no sense");
         return;
     }
@@ -392,7 +392,8 @@ static void on_channel(struct sp_watch *watch)
         if (err == SNAKEPIT_NOT_FOUND) {
             return;
         }
-        if (err == SNAKEPIT_OK) {
+        if (err == SNAKEPIT_OK &&
+            sp_bucket_take(&worker->messages, 1, sp_clock_coarse())) {
             obey(worker, &head, body);
             continue;
         }
@@ -400,42 +401,10 @@ static void on_channel(struct sp_watch *watch)
         sp_watch_stop(watch);
         if (err == SNAKEPIT_PROTOCOL) {
             sp_worker_kill(worker, "it sent bytes that are no message");
+        } else if (err == SNAKEPIT_OK) {
+            sp_worker_kill(worker, "it sent more messages than there is a reason for");
         }
         return;
-    }
-}
-
-// ---- Output -------------------------------------------------------------------
-
-static void log_line(struct sp_worker *worker, const char *event, const char *line)
-{
-    char quoted[SP_QUOTED_MAX];
-    sp_log(worker->options.log,
-           SP_LOG_INFO,
-           event,
-           "pool=%s worker=%llu line=%s",
-           worker->options.pool,
-           (unsigned long long)worker->options.id,
-           sp_log_quote(line, quoted, sizeof quoted));
-}
-
-static void log_output(void *user, const char *line)
-{
-    log_line(user, "worker.stdout", line);
-}
-
-static void log_errors(void *user, const char *line)
-{
-    log_line(user, "worker.stderr", line);
-}
-
-static void on_output(struct sp_watch *watch)
-{
-    struct sp_worker *worker = watch->user;
-    struct sp_output *output =
-        watch == &worker->output_watch ? &worker->output : &worker->errors;
-    if (!sp_output_read(output)) {
-        sp_watch_stop(watch);
     }
 }
 
@@ -532,8 +501,17 @@ void sp_worker_watch(struct sp_worker *worker)
 {
     const struct sp_worker_options *options = &worker->options;
     const struct sp_process *process = &worker->process;
-    sp_output_init(&worker->output, process->output, log_output, worker);
-    sp_output_init(&worker->errors, process->errors, log_errors, worker);
+    const struct sp_flow_options printed = {
+        .loop = options->loop,
+        .log = options->log,
+        .pool = options->pool,
+        .worker = options->id,
+        .fds = {process->output, process->errors},
+    };
+    sp_bucket_init(&worker->messages,
+                   SP_MESSAGES_AT_ONCE,
+                   SP_MESSAGES_A_SECOND,
+                   sp_clock_coarse());
     worker->timer.user = worker;
     worker->heartbeat.user = worker;
     sp_timer_start(
@@ -544,6 +522,5 @@ void sp_worker_watch(struct sp_worker *worker)
                    options->heartbeat_interval_ms,
                    options->heartbeat_interval_ms);
     (void)watch(worker, &worker->channel_watch, process->channel, on_channel);
-    (void)watch(worker, &worker->output_watch, process->output, on_output);
-    (void)watch(worker, &worker->errors_watch, process->errors, on_output);
+    sp_flow_start(&worker->flow, &printed);
 }

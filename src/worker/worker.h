@@ -21,8 +21,8 @@
 #include "ipc/watcher.h"
 #include "worker/cause.h"
 #include "worker/cgroup.h"
+#include "worker/flow.h"
 #include "worker/listener.h"
-#include "worker/output.h"
 #include "worker/report.h"
 #include "worker/spawn.h"
 #include "worker/state.h"
@@ -109,11 +109,10 @@ struct sp_worker {
     void (*alone)(struct sp_worker *worker); // told when they are gone, see others.h
     void *seat; // the pool's; set and cleared under lost_lock
 
-    struct sp_output output;
-    struct sp_output errors;
+    struct sp_bucket messages; // that it may send
+    uint32_t rings;            // of its bell, for nothing
+    struct sp_flow flow;       // what it prints
     struct sp_watch channel_watch;
-    struct sp_watch output_watch;
-    struct sp_watch errors_watch;
     struct sp_watch exit_watch;
     struct sp_watch doorbell_watch;
     struct sp_timer timer; // start, then stop, then the others of its group

@@ -75,7 +75,7 @@ def test_a_reader_that_comes_back_is_told_what_it_missed(
         host = start_host(pool(profile), top={"logs": False}, stderr=writer)
         os.close(writer)
         host.open()
-        assert host.call("say", text=("y" * 100 + "\n") * 6000)["err"] == "OK"
+        assert host.call("say", text=("y" * 400 + "\n") * 6000)["err"] == "OK"
         data = b""
         while not re.search(rb"log.dropped lines=[1-9]", data):
             data += os.read(reader, 1 << 16).lstrip(b"x")

@@ -96,6 +96,10 @@ class HostMain:
             "threads": len(os.listdir("/proc/self/task")),
         }
 
+    def usage(self) -> dict[str, Any]:
+        spent = os.times()
+        return {"cpu": spent.user + spent.system}
+
     def cycle(self, times: int) -> dict[str, Any]:
         """Opens and closes the pit so often, with a call in between."""
         for _ in range(times):

@@ -119,7 +119,7 @@ static void put_numbers(struct sp_log_writer *writer, unsigned from, unsigned to
 static void nobody_waits_for_a_receiver_that_stalls(void **state)
 {
     (void)state;
-    enum { MANY = 5000 };
+    enum { MANY = 20000 };
     struct sp_log_writer *writer = open_writer(hear);
     pthread_mutex_lock(&heard.lock);
     put_numbers(writer, 0, MANY); // would hang here
@@ -138,12 +138,12 @@ static void what_was_dropped_last_is_told_too(void **state)
     (void)state;
     struct sp_log_writer *writer = open_writer(hear);
     pthread_mutex_lock(&heard.lock);
-    put_numbers(writer, 0, 5000);
+    put_numbers(writer, 0, 20000);
     pthread_mutex_unlock(&heard.lock);
     sp_log_writer_close(writer);
     assert_string_equal(heard.event, "log.dropped");
     assert_int_equal(heard.level, SP_LOG_WARNING);
-    assert_int_equal(heard.lines + heard.dropped, 5000);
+    assert_int_equal(heard.lines + heard.dropped, 20000);
 }
 
 static void *put_many(void *writer)

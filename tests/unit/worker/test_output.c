@@ -249,7 +249,40 @@ static void a_flood_of_lines_is_read_in_several_turns(void **state)
     assert_in_range(lines.count, 1, count / 2);
     lines.takes_ns = 0;
     sp_output_drain(&output);
-    assert_int_equal(lines.count, count);
+    assert_int_equal(lines.count + (int)sp_output_dropped(&output), count);
+}
+
+static void more_lines_than_a_log_takes_are_dropped_and_counted(void **state)
+{
+    enum { MANY = SP_LINES_AT_ONCE + 50000 };
+    static char text[2 * MANY];
+    char tail[16];
+    (void)state;
+    for (int i = 0; i < MANY; i++) {
+        text[2 * i] = (char)('a' + i % 26);
+        text[2 * i + 1] = '\n';
+    }
+    assert_int_equal(write(writer, text, sizeof text), sizeof text);
+    sp_output_drain(&output);
+    assert_true(lines.count >= (int)SP_LINES_AT_ONCE);
+    assert_true(sp_output_dropped(&output) > 0);
+    assert_int_equal(lines.count + (int)sp_output_dropped(&output), MANY);
+    // What was printed last is kept, logged or not.
+    const char last[] = {text[sizeof text - 4], '\n', text[sizeof text - 2], '\n', 0};
+    sp_output_tail(&output, tail, sizeof last);
+    assert_string_equal(tail, last);
+}
+
+static void lines_that_nobody_wants_are_not_dropped(void **state)
+{
+    char tail[16];
+    (void)state;
+    output.line = NULL;
+    say("one\ntwo\n", 8);
+    assert_int_equal(lines.count, 0);
+    assert_int_equal(sp_output_dropped(&output), 0);
+    sp_output_tail(&output, tail, sizeof tail);
+    assert_string_equal(tail, "one\ntwo\n");
 }
 
 static void a_drain_ends_where_a_worker_prints_for_ever(void **state)
@@ -262,7 +295,7 @@ static void a_drain_ends_where_a_worker_prints_for_ever(void **state)
         assert_int_equal(write(writer, text, sizeof text), sizeof text);
     }
     sp_output_drain(&output);
-    assert_int_equal(lines.count, 1 << 20);
+    assert_int_equal(lines.count + (int)sp_output_dropped(&output), 1 << 20);
 }
 
 #define test(name) cmocka_unit_test_setup_teardown(name, open_pipe, close_pipe)
@@ -270,6 +303,8 @@ static void a_drain_ends_where_a_worker_prints_for_ever(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        test(more_lines_than_a_log_takes_are_dropped_and_counted),
+        test(lines_that_nobody_wants_are_not_dropped),
         test(each_line_is_told_without_its_end),
         test(the_last_line_needs_no_end),
         test(nothing_to_read_is_no_end),

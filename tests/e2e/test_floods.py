@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: MIT
+"""A worker that says something for ever takes no core of its host.
+
+What a flood costs is measured as the processor time of the host, which other load on
+the machine does not change, against the time that the flood lasts.
+"""
+
+from __future__ import annotations
+
+import pytest
+from support import eventually, pool
+
+SECONDS = 4
+SHARE = 0.25  # of a core; without a budget it is 0.5 to 1
+
+
+def floods(profile):
+    return pool(profile, adapter="floods:Floods")
+
+
+def cpu_of(host):
+    return host.ask("usage")["cpu"]
+
+
+@pytest.fixture
+def quiet(start_host, profile):
+    """A host whose log is read by nobody, so that only its own work counts."""
+    host = start_host(floods(profile), top={"listens": None})
+    host.open()
+    return host
+
+
+@pytest.mark.parametrize("what", ["blocks", "lines", "ends of lines", "no text"])
+def test_a_flood_of_output_takes_no_core(quiet, what):
+    before = cpu_of(quiet)
+    assert quiet.call("flood", what=what, seconds=SECONDS)["err"] == "OK"
+    assert cpu_of(quiet) - before < SHARE * SECONDS
+    assert quiet.call("ping")["value"] == "pong"
+
+
+def test_a_flood_of_output_is_told_once(open_pit, profile):
+    pit = open_pit(floods(profile))
+    pit.call("flood", {"what": "blocks", "seconds": 2})
+    assert len(pit.logged("worker.output_dropped")) == 1
+    assert len(pit.logged("worker.output_slowed")) <= 1
+    # What the host reads for the tail is not what it logs.
+    fault = pit.fails("last_words", {"text": "the end"})
+    assert fault.last_output.endswith("the end\n")
+    eventually(lambda: len(pit.logged("worker.output_dropped")) == 2)
+
+
+@pytest.mark.parametrize("what", ["pong", "events", "ready", "hello"])
+def test_a_flood_of_messages_ends_the_worker(open_pit, profile, what):
+    pit = open_pit(floods(profile))
+    fault = pit.fails("flood_channel", {"what": what, "seconds": 60})
+    assert fault.err == "WORKER_LOST"
+    reasons = ("more messages than there is a reason for", "greeting made no sense")
+    assert any(reason in fault.cause for reason in reasons)
+    assert pit.call("ping") == "pong"
