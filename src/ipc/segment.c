@@ -16,15 +16,36 @@
 
 #define SIZE_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
+// A program that has called mlockall(MCL_FUTURE) wants memory that it uses to stay, not
+// all that a segment could grow to: its pages are locked as they are touched. For that
+// it is mapped without access first, which populates nothing.
+static void lock_on_touch(const struct sp_segment *segment)
+{
+    // It says EBUSY of locked memory, and does nothing to other.
+    bool locked = msync(segment->base, segment->size, MS_ASYNC | MS_INVALIDATE) != 0 &&
+                  errno == EBUSY;
+    if (locked && mlock2(segment->base, segment->size, MLOCK_ONFAULT) != 0) {
+        (void)munlock(segment->base, segment->size);
+    }
+}
+
 static snakepit_err map(struct sp_segment *segment, int fd, bool writable)
 {
     int protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
-    void *base = mmap(NULL, segment->size, protection, MAP_SHARED, fd, 0);
+    void *base = mmap(NULL, segment->size, PROT_NONE, MAP_SHARED, fd, 0);
     if (base == MAP_FAILED) {
         return SNAKEPIT_SYSTEM;
     }
     segment->base = base;
-    return SNAKEPIT_OK;
+    lock_on_touch(segment);
+    if (mprotect(base, segment->size, protection) == 0) {
+        return SNAKEPIT_OK;
+    }
+    int error = errno;
+    (void)munmap(base, segment->size);
+    segment->base = NULL;
+    errno = error;
+    return SNAKEPIT_SYSTEM;
 }
 
 // Asked before the kernel is: that would send a signal which ends the program

@@ -243,8 +243,9 @@ static bool silence(int doorbell)
     uint64_t count;
     struct iovec place = {&count, sizeof count};
     ssize_t got = preadv2(doorbell, &place, 1, -1, RWF_NOWAIT);
-    if (got < 0 && errno == EOPNOTSUPP) {
-        // Before Linux 5.8: a worker could make this wait, if it were quick.
+    if (got < 0 && errno != EAGAIN && errno != EINTR) {
+        // Before Linux 5.8, or where a sandbox refuses the call: a worker could make
+        // this wait, if it were quick.
         (void)fcntl(doorbell, F_SETFL, O_NONBLOCK);
         got = read(doorbell, &count, sizeof count);
     }
