@@ -42,18 +42,24 @@ static PyObject *decode_config(struct sp_codec *codec, const uint8_t *body, size
     return config;
 }
 
-// `*body` is valid until the next message is read here.
-static bool receive_config(int channel, const uint8_t **body, uint32_t *size)
+// The first message, decoded. NULL with an exception.
+static PyObject *receive_config(struct sp_codec *codec, int channel)
 {
     static uint8_t room[SP_MESSAGE_MAX];
     struct sp_message_head head;
-    if (sp_channel_receive(channel, room, &head, body) != SNAKEPIT_OK ||
+    struct sp_buf large = {0};
+    const uint8_t *body;
+    PyObject *config = NULL;
+    if (sp_channel_receive_large(channel, room, &head, &body, &large) != SNAKEPIT_OK ||
         head.type != SP_MESSAGE_CONFIG) {
-        PyErr_SetString(PyExc_OSError, "the host is gone or sent no configuration");
-        return false;
+        PyErr_SetString(PyExc_OSError,
+                        "the host is gone or sent no configuration that there is "
+                        "memory and a descriptor for");
+    } else {
+        config = decode_config(codec, body, head.size);
     }
-    *size = head.size;
-    return true;
+    sp_buf_fini(&large);
+    return config;
 }
 
 static PyObject *runtime_attach(PyObject *module, PyObject *unused)
@@ -66,12 +72,7 @@ static PyObject *runtime_attach(PyObject *module, PyObject *unused)
     }
     state->runtime = runtime;
     // The first message is read here; all others are the service thread's.
-    const uint8_t *body;
-    uint32_t size;
-    if (!receive_config(runtime->channel, &body, &size)) {
-        return NULL;
-    }
-    return decode_config(&state->codec, body, size);
+    return receive_config(&state->codec, runtime->channel);
 }
 
 static PyObject *runtime_greet(PyObject *module, PyObject *unused)
@@ -97,15 +98,11 @@ static PyObject *runtime_attach_template(PyObject *module, PyObject *unused)
 {
     (void)unused;
     struct sp_module_state *state = sp_module_state(module);
-    const uint8_t *body;
-    uint32_t size;
     sp_die_with_parent();
     (void)fcntl(SP_FD_TEMPLATE, F_SETFD, FD_CLOEXEC);
-    if (!receive_config(SP_FD_TEMPLATE, &body, &size)) {
-        return NULL;
-    }
-    state->is_template = true;
-    return decode_config(&state->codec, body, size);
+    PyObject *config = receive_config(&state->codec, SP_FD_TEMPLATE);
+    state->is_template = config != NULL;
+    return config;
 }
 
 // The host is not interested in how a template ends that it no longer wants, and what
@@ -143,6 +140,26 @@ static int channel_of(PyObject *module)
     return runtime == NULL ? -1 : runtime->channel;
 }
 
+static PyObject *
+send_report(int channel, enum sp_message_type type, const uint8_t *data, size_t size)
+{
+    snakepit_err err = sp_channel_send(channel, type, data, size);
+    if (err == SNAKEPIT_INVALID_ARGUMENT) {
+        return PyErr_Format(PyExc_OSError,
+                            "a report of %zu bytes is too large for the host, which "
+                            "takes %u; have fewer tools, or shorter descriptions",
+                            size,
+                            SP_LARGE_MAX);
+    }
+    if (err != SNAKEPIT_OK) {
+        return PyErr_Format(PyExc_OSError,
+                            "a report of %zu bytes could not be sent to the host: %s",
+                            size,
+                            strerror(errno));
+    }
+    Py_RETURN_NONE;
+}
+
 // Encodes `value` and sends it as one message.
 static PyObject *report(PyObject *module, enum sp_message_type type, PyObject *value)
 {
@@ -160,16 +177,7 @@ static PyObject *report(PyObject *module, enum sp_message_type type, PyObject *v
         size_t size;
         bool is_inline;
         sp_encoder_bytes(&encoder, &data, &size, &is_inline);
-        if (sp_channel_send(channel, type, data, size) == SNAKEPIT_OK) {
-            Py_INCREF(Py_None);
-            done = Py_None;
-        } else {
-            PyErr_Format(
-                PyExc_OSError,
-                "a report of %zu bytes could not be sent to the host (at most %u)",
-                size,
-                SP_MESSAGE_MAX);
-        }
+        done = send_report(channel, type, data, size);
     }
     sp_encoder_fini(&encoder);
     return done;

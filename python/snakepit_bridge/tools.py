@@ -16,7 +16,7 @@ from .errors import AdapterError
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 NAME_MAX = 255  # bytes of a tool's name in shared memory
-TEXT_MAX = 1000  # characters of a description: all tools travel in one message
+TEXT_MAX = 1000  # characters of a description
 
 # Attributes that the decorators leave on a function.
 TOOL_MARK = "__snakepit_tool__"
@@ -310,5 +310,5 @@ def _plain(value: Any) -> Any:
 
 
 def _bounded(text: str) -> str:
-    """A text that UTF-8 can hold and that does not crowd out the other tools."""
+    """A text that UTF-8 can hold, of a bounded length."""
     return text[:TEXT_MAX].encode("utf-8", "backslashreplace").decode("utf-8")

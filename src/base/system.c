@@ -119,6 +119,13 @@ static void explain(const char *call, const char *object, char *text, size_t siz
             "; a filter of system calls (seccomp), a container or the kernel "
             "forbids it; allow it");
         break;
+    case E2BIG:
+        (void)snprintf(text,
+                       size,
+                       "; the environment is larger than exec allows: put what is in "
+                       "adapter_env, or in the program's own environment, into "
+                       "adapter_config or a file");
+        break;
     case ENOENT:
         explain_absence(object, text, size);
         break;

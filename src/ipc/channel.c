@@ -1,94 +1,28 @@
 // SPDX-License-Identifier: MIT
-// A packet is a head and a body. Packets cannot be torn, so there is no framing to get
-// wrong.
+// A packet is a head and a body, or a head alone with a memfd beside it that holds the
+// body. Packets cannot be torn, so there is no framing to get wrong.
 #include "ipc/channel.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
-snakepit_err
-sp_channel_send(int fd, enum sp_message_type type, const void *body, size_t size)
-{
-    struct sp_message_head head = {.type = type, .size = (uint32_t)size};
-    if (size > SP_MESSAGE_MAX - sizeof head) {
-        return SNAKEPIT_INVALID_ARGUMENT;
-    }
-    struct iovec parts[2] = {{&head, sizeof head}, {(void *)(uintptr_t)body, size}};
-    struct msghdr message = {.msg_iov = parts, .msg_iovlen = size > 0 ? 2 : 1};
-    ssize_t sent;
-    do {
-        sent = sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-    } while (sent < 0 && errno == EINTR);
-    return sent < 0 ? SNAKEPIT_SYSTEM : SNAKEPIT_OK;
-}
+#include "ipc/segment.h"
 
-snakepit_err sp_channel_receive(int fd,
-                                uint8_t *room,
-                                struct sp_message_head *head,
-                                const uint8_t **body)
-{
-    ssize_t got;
-    do {
-        got = recv(fd, room, SP_MESSAGE_MAX, MSG_TRUNC);
-    } while (got < 0 && errno == EINTR);
-    if (got < 0) {
-        return errno == EAGAIN || errno == EWOULDBLOCK ? SNAKEPIT_NOT_FOUND
-                                                       : SNAKEPIT_END;
-    }
-    if (got == 0) {
-        return SNAKEPIT_END;
-    }
-    if ((size_t)got < sizeof *head || (size_t)got > SP_MESSAGE_MAX) {
-        return SNAKEPIT_PROTOCOL;
-    }
-    memcpy(head, room, sizeof *head);
-    if (head->size != (size_t)got - sizeof *head) {
-        return SNAKEPIT_PROTOCOL;
-    }
-    *body = room + sizeof *head;
-    return SNAKEPIT_OK;
-}
+// ---- Descriptors in packets ---------------------------------------------------
 
-// ---- Descriptors --------------------------------------------------------------
-
-struct fork_packet {
-    struct sp_message_head head;
-    uint64_t ticket;
-};
-
-// Room for the descriptors of one packet, aligned as the kernel wants it.
-union fork_room {
+// Room for the descriptors of one packet, aligned as the kernel wants it. The kernel
+// rounds it up, so one more may come than was asked for.
+union fds_room {
     struct cmsghdr head;
     uint8_t bytes[CMSG_SPACE(SP_FORK_FDS * sizeof(int))];
 };
 
-snakepit_err
-sp_channel_send_fork(int fd, uint64_t ticket, const int descriptors[SP_FORK_FDS])
-{
-    struct fork_packet packet = {{SP_MESSAGE_FORK, sizeof packet.ticket}, ticket};
-    struct iovec part = {&packet, sizeof packet};
-    union fork_room room;
-    memset(&room, 0, sizeof room);
-    struct msghdr message = {.msg_iov = &part,
-                             .msg_iovlen = 1,
-                             .msg_control = &room,
-                             .msg_controllen = sizeof room};
-    room.head.cmsg_level = SOL_SOCKET;
-    room.head.cmsg_type = SCM_RIGHTS;
-    room.head.cmsg_len = CMSG_LEN(SP_FORK_FDS * sizeof(int));
-    memcpy(CMSG_DATA(&room.head), descriptors, SP_FORK_FDS * sizeof(int));
-    ssize_t sent;
-    do {
-        sent = sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-    } while (sent < 0 && errno == EINTR);
-    return sent < 0 ? SNAKEPIT_SYSTEM : SNAKEPIT_OK;
-}
-
-// The kernel rounds room up, so one more may come than was asked for.
-#define ROOM_FDS (sizeof(union fork_room) / sizeof(int))
+#define ROOM_FDS (sizeof(union fds_room) / sizeof(int))
 
 // How many descriptors came; they are in `descriptors`.
 static size_t take_descriptors(struct msghdr *message, int descriptors[ROOM_FDS])
@@ -103,12 +37,219 @@ static size_t take_descriptors(struct msghdr *message, int descriptors[ROOM_FDS]
     return size / sizeof(int);
 }
 
+// Puts descriptors beside what `message` sends.
+static void add_descriptors(struct msghdr *message,
+                            union fds_room *room,
+                            const int *descriptors,
+                            size_t count)
+{
+    memset(room, 0, sizeof *room);
+    message->msg_control = room;
+    message->msg_controllen = CMSG_SPACE(count * sizeof(int));
+    room->head.cmsg_level = SOL_SOCKET;
+    room->head.cmsg_type = SCM_RIGHTS;
+    room->head.cmsg_len = CMSG_LEN(count * sizeof(int));
+    memcpy(CMSG_DATA(&room->head), descriptors, count * sizeof(int));
+}
+
+static snakepit_err send_packet(int fd, const struct msghdr *message)
+{
+    ssize_t sent;
+    do {
+        sent = sendmsg(fd, message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    } while (sent < 0 && errno == EINTR);
+    return sent < 0 ? SNAKEPIT_SYSTEM : SNAKEPIT_OK;
+}
+
+// ---- Sending ------------------------------------------------------------------
+
+static snakepit_err
+send_large(int fd, enum sp_message_type type, const void *body, size_t size)
+{
+    struct sp_message_head head = {.type = type, .size = (uint32_t)size};
+    struct iovec part = {&head, sizeof head};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    union fds_room room;
+    struct sp_segment memory;
+    snakepit_err err =
+        sp_segment_create(&memory, SP_SEGMENT_NAMES "message", size, true, NULL);
+    if (err != SNAKEPIT_OK) {
+        return err;
+    }
+    memcpy(memory.base, body, size);
+    add_descriptors(&message, &room, &memory.fd, 1);
+    err = send_packet(fd, &message);
+    int reason = errno;
+    sp_segment_fini(&memory);
+    errno = reason;
+    return err;
+}
+
+snakepit_err
+sp_channel_send(int fd, enum sp_message_type type, const void *body, size_t size)
+{
+    struct sp_message_head head = {.type = type, .size = (uint32_t)size};
+    if (size > SP_LARGE_MAX) {
+        return SNAKEPIT_INVALID_ARGUMENT;
+    }
+    if (size > SP_MESSAGE_MAX - sizeof head) {
+        return send_large(fd, type, body, size);
+    }
+    struct iovec parts[2] = {{&head, sizeof head}, {(void *)(uintptr_t)body, size}};
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = size > 0 ? 2 : 1};
+    return send_packet(fd, &message);
+}
+
+// ---- Receiving ----------------------------------------------------------------
+
+// What came with a packet. Descriptors are closed unless they are taken.
+struct arrival {
+    ssize_t got;
+    int descriptors[ROOM_FDS];
+    size_t count;
+    bool lost; // there were more descriptors than this process may have
+};
+
+static void receive_packet(int fd, uint8_t *room, struct arrival *arrival)
+{
+    struct iovec part = {room, SP_MESSAGE_MAX};
+    union fds_room fds;
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = &fds,
+                             .msg_controllen = sizeof fds};
+    do {
+        arrival->got = recvmsg(fd, &message, MSG_TRUNC | MSG_CMSG_CLOEXEC);
+    } while (arrival->got < 0 && errno == EINTR);
+    if (arrival->got >= 0) {
+        arrival->count = take_descriptors(&message, arrival->descriptors);
+        arrival->lost = (message.msg_flags & MSG_CTRUNC) != 0;
+    }
+}
+
+static void drop_descriptors(struct arrival *arrival)
+{
+    int reason = errno;
+    while (arrival->count > 0) {
+        (void)close(arrival->descriptors[--arrival->count]);
+    }
+    errno = reason;
+}
+
+// Fills `large` from a descriptor that must be a memfd, so that reading cannot wait.
+// One that is shorter than was said is PROTOCOL.
+static snakepit_err read_large(int memory, size_t size, struct sp_buf *large)
+{
+    if (fcntl(memory, F_GET_SEALS) < 0) {
+        return SNAKEPIT_PROTOCOL;
+    }
+    if (sp_buf_reserve(large, size) != SNAKEPIT_OK) {
+        errno = ENOMEM;
+        return SNAKEPIT_SYSTEM;
+    }
+    while (large->size < size) {
+        ssize_t got = pread(
+            memory, large->data + large->size, size - large->size, (off_t)large->size);
+        if (got <= 0 && !(got < 0 && errno == EINTR)) {
+            sp_buf_fini(large);
+            return SNAKEPIT_PROTOCOL;
+        }
+        large->size += got < 0 ? 0 : (size_t)got;
+    }
+    return SNAKEPIT_OK;
+}
+
+// A head alone whose body is beside it.
+static snakepit_err take_large(const struct arrival *arrival,
+                               const struct sp_message_head *head,
+                               struct sp_buf *large)
+{
+    if (large == NULL || head->size > SP_LARGE_MAX) {
+        return SNAKEPIT_PROTOCOL;
+    }
+    if (arrival->lost) {
+        errno = EMFILE;
+        return SNAKEPIT_SYSTEM;
+    }
+    return arrival->count == 1 ? read_large(arrival->descriptors[0], head->size, large)
+                               : SNAKEPIT_PROTOCOL;
+}
+
+static snakepit_err read_packet(const struct arrival *arrival,
+                                uint8_t *room,
+                                struct sp_message_head *head,
+                                const uint8_t **body,
+                                struct sp_buf *large)
+{
+    if (arrival->got < 0) {
+        return errno == EAGAIN || errno == EWOULDBLOCK ? SNAKEPIT_NOT_FOUND
+                                                       : SNAKEPIT_END;
+    }
+    if (arrival->got == 0) {
+        return SNAKEPIT_END;
+    }
+    size_t got = (size_t)arrival->got;
+    if (got < sizeof *head || got > SP_MESSAGE_MAX) {
+        return SNAKEPIT_PROTOCOL;
+    }
+    memcpy(head, room, sizeof *head);
+    if (got == sizeof *head && head->size > SP_MESSAGE_MAX - sizeof *head) {
+        snakepit_err err = take_large(arrival, head, large);
+        *body = err == SNAKEPIT_OK ? large->data : NULL;
+        return err;
+    }
+    if (head->size != got - sizeof *head) {
+        return SNAKEPIT_PROTOCOL;
+    }
+    *body = room + sizeof *head;
+    return SNAKEPIT_OK;
+}
+
+snakepit_err sp_channel_receive_large(int fd,
+                                      uint8_t *room,
+                                      struct sp_message_head *head,
+                                      const uint8_t **body,
+                                      struct sp_buf *large)
+{
+    struct arrival arrival = {0};
+    receive_packet(fd, room, &arrival);
+    snakepit_err err = read_packet(&arrival, room, head, body, large);
+    drop_descriptors(&arrival);
+    return err;
+}
+
+snakepit_err sp_channel_receive(int fd,
+                                uint8_t *room,
+                                struct sp_message_head *head,
+                                const uint8_t **body)
+{
+    return sp_channel_receive_large(fd, room, head, body, NULL);
+}
+
+// ---- Forks --------------------------------------------------------------------
+
+struct fork_packet {
+    struct sp_message_head head;
+    uint64_t ticket;
+};
+
+snakepit_err
+sp_channel_send_fork(int fd, uint64_t ticket, const int descriptors[SP_FORK_FDS])
+{
+    struct fork_packet packet = {{SP_MESSAGE_FORK, sizeof packet.ticket}, ticket};
+    struct iovec part = {&packet, sizeof packet};
+    union fds_room room;
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    add_descriptors(&message, &room, descriptors, SP_FORK_FDS);
+    return send_packet(fd, &message);
+}
+
 snakepit_err
 sp_channel_receive_fork(int fd, uint64_t *ticket, int descriptors[SP_FORK_FDS])
 {
     struct fork_packet packet;
     struct iovec part = {&packet, sizeof packet};
-    union fork_room room;
+    union fds_room room;
     struct msghdr message = {.msg_iov = &part,
                              .msg_iovlen = 1,
                              .msg_control = &room,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The control channel: a SOCK_SEQPACKET pair, one message a packet. Bodies are
-// MessagePack maps unless a row says otherwise. Neither side waits for the other's
-// answer on it.
+// MessagePack maps unless a row says otherwise. What grows with the user's program (a
+// configuration, the tools of an adapter) may be larger than a packet: such a body
+// travels as a memfd beside its head. Neither side waits for the other's answer.
 #ifndef IPC_CHANNEL_H
 #define IPC_CHANNEL_H
 
@@ -10,7 +11,10 @@
 
 #include <snakepit/errors.h>
 
-#define SP_MESSAGE_MAX 163840u // bytes, head included
+#include "base/slice.h"
+
+#define SP_MESSAGE_MAX 163840u              // bytes of a packet, head included
+#define SP_LARGE_MAX   (UINT32_C(64) << 20) // bytes of a body that is not in it
 
 // What a host takes of one process, far beyond what one has to say; more is a flood, for
 // which it is killed.
@@ -69,8 +73,9 @@ struct sp_forked {
     int32_t error; // the errno that kept it from being made, or 0
 };
 
-// Sends one message without waiting. SYSTEM: the other side is gone or its queue is
-// full. INVALID_ARGUMENT: too large.
+// Sends one message without waiting. SYSTEM, with errno: the other side is gone, its
+// queue is full, or there is no descriptor or memory for a large body.
+// INVALID_ARGUMENT: over SP_LARGE_MAX.
 snakepit_err
 sp_channel_send(int fd, enum sp_message_type type, const void *body, size_t size);
 
@@ -81,6 +86,16 @@ snakepit_err sp_channel_receive(int fd,
                                 uint8_t *room,
                                 struct sp_message_head *head,
                                 const uint8_t **body);
+
+// The same where a large body may come: its bytes are in `large` then, an empty buffer
+// before, and sp_buf_fini() is the caller's. NULL: a large one is PROTOCOL. SYSTEM,
+// with errno: one came, and there is no descriptor or memory for it. Believes nothing
+// of who sent it, and never waits for that.
+snakepit_err sp_channel_receive_large(int fd,
+                                      uint8_t *room,
+                                      struct sp_message_head *head,
+                                      const uint8_t **body,
+                                      struct sp_buf *large);
 
 // Sends FORK with descriptors, which stay the caller's. SYSTEM as above.
 snakepit_err

@@ -50,7 +50,7 @@ static void begin_life(struct sp_worker *worker)
                         SP_MESSAGE_CONFIG,
                         worker->first_message.data,
                         worker->first_message.size) != SNAKEPIT_OK) {
-        sp_worker_fail_start(worker, "its configuration is too large to be sent");
+        sp_worker_fail_start(worker, sp_worker_unsent(errno));
     }
     sp_buf_fini(&worker->first_message);
 }

@@ -2,6 +2,7 @@
 // Every text is cut to the room there is, and fit for a log; nothing is allocated.
 #include "worker/report.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -30,6 +31,32 @@ read_word(const snakepit_reader *map, const char *key, char *room, size_t size)
     for (char *at = room; (at = strpbrk(at, " \"\\=")) != NULL;) {
         *at = '?';
     }
+}
+
+// The same, but of a text that does not fit the end, from the start of a line on: there
+// a traceback names its error.
+static void
+read_tail(const snakepit_reader *map, const char *key, char *room, size_t size)
+{
+    snakepit_reader at;
+    snakepit_value value;
+    room[0] = 0;
+    if (snakepit_reader_find(map, key, &at) != SNAKEPIT_OK ||
+        snakepit_reader_next(&at, &value) != SNAKEPIT_OK ||
+        value.kind != SNAKEPIT_TEXT) {
+        return;
+    }
+    snakepit_span text = value.as.text;
+    const char *cut = "";
+    if (text.size >= size) {
+        cut = "[...]\n";
+        size_t most = size - sizeof "[...]\n";
+        text = (snakepit_span){text.data + text.size - most, most};
+        const char *line = memchr(text.data, '\n', text.size);
+        size_t skipped = line == NULL ? 0 : (size_t)(line + 1 - text.data);
+        text = (snakepit_span){text.data + skipped, text.size - skipped};
+    }
+    (void)snprintf(room, size, "%s%.*s", cut, (int)text.size, text.data);
 }
 
 static bool read_flag(const snakepit_reader *map, const char *key, bool otherwise)
@@ -68,7 +95,7 @@ void sp_worker_read_failure(char *room,
     snakepit_reader_init(&map, body, size);
     read_text(&map, "type", type, sizeof type);
     read_text(&map, "message", message, sizeof message);
-    read_text(&map, "traceback", traceback, sizeof traceback);
+    read_tail(&map, "traceback", traceback, sizeof traceback);
     size_t end = strlen(traceback);
     while (end > 0 && traceback[end - 1] == '\n') {
         traceback[--end] = '\0';
@@ -76,4 +103,20 @@ void sp_worker_read_failure(char *room,
     const char *between = end == 0 ? "" : "\n";
     (void)snprintf(room, room_size, "%s: %s%s%s", type, message, between, traceback);
     sp_text_clean(room, strlen(room), SP_TEXT_BLOCK);
+}
+
+const char *sp_worker_unsent(int error)
+{
+    switch (error) {
+    case EMFILE:
+    case ENFILE:
+        return "its configuration could not be sent: no descriptor is left";
+    case ENOMEM:
+        return "its configuration could not be sent: memory is exhausted";
+    case EFBIG:
+        return "its configuration could not be sent: it is larger than a file may be "
+               "here (ulimit -f)";
+    default:
+        return "its configuration could not be sent, or is over 64 MiB";
+    }
 }

@@ -25,4 +25,7 @@ void sp_worker_read_failure(char *room,
                             const uint8_t *body,
                             size_t size);
 
+// Why a configuration could not be sent, a sentence; `error` is the errno. Static.
+const char *sp_worker_unsent(int error);
+
 #endif

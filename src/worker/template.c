@@ -18,6 +18,7 @@
 #include "base/memory.h"
 #include "ipc/channel.h"
 #include "payload/reader.h"
+#include "worker/report.h"
 
 #define MESSAGES_A_TURN 64
 #define LAST_MESSAGES   4096 // more than a socket holds
@@ -439,7 +440,7 @@ snakepit_err sp_template_start(const struct sp_template_options *options,
                                SP_MESSAGE_CONFIG,
                                options->config.data,
                                options->config.size) != SNAKEPIT_OK) {
-        kill_template(made, "its configuration is too large to be sent");
+        kill_template(made, sp_worker_unsent(errno));
     }
     *template = made;
     return SNAKEPIT_OK;

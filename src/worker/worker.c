@@ -381,31 +381,62 @@ obey(struct sp_worker *worker, const struct sp_message_head *head, const uint8_t
 
 #define MESSAGES_A_TURN 64 // so that one worker cannot keep the loop busy
 
+// What grows with the adapter is said once, at the start: a worker that has more to say
+// makes the host read for nothing.
+static struct sp_buf *room_for_large(const struct sp_worker *worker, struct sp_buf *buf)
+{
+    bool first = worker->state == SP_WORKER_STARTING && !worker->said_much;
+    return first ? buf : NULL;
+}
+
+// The end of the channel is not the end of the process: pidfd tells that. `why` is
+// NULL, or what the worker is killed for. Always false.
+static bool stop_reading(struct sp_worker *worker, const char *why)
+{
+    sp_watch_stop(&worker->channel_watch);
+    if (why != NULL) {
+        sp_worker_kill(worker, why);
+    }
+    return false;
+}
+
+// False: nothing more is to be read now.
+static bool read_message(struct sp_worker *worker)
+{
+    uint8_t *room = worker->options.inbox->room;
+    struct sp_message_head head;
+    struct sp_buf large = {0};
+    const uint8_t *body;
+    snakepit_err err = sp_channel_receive_large(
+        worker->process.channel, room, &head, &body, room_for_large(worker, &large));
+    if (err == SNAKEPIT_OK) {
+        worker->said_much = worker->said_much || large.data != NULL;
+        bool few = sp_bucket_take(&worker->messages, 1, sp_clock_coarse());
+        if (few) {
+            obey(worker, &head, body);
+        }
+        sp_buf_fini(&large);
+        return few || stop_reading(worker,
+                                   "it sent more messages than there is a "
+                                   "reason for");
+    }
+    if (err == SNAKEPIT_SYSTEM) {
+        // The next worker may find more descriptors and memory.
+        set_failure(worker, strerrordesc_np(errno));
+        sp_worker_fail_start(worker, "the host had no room for what its tools are");
+        return true;
+    }
+    if (err == SNAKEPIT_NOT_FOUND) {
+        return false;
+    }
+    return stop_reading(
+        worker, err == SNAKEPIT_PROTOCOL ? "it sent bytes that are no message" : NULL);
+}
+
 static void on_channel(struct sp_watch *watch)
 {
     struct sp_worker *worker = watch->user;
-    uint8_t *room = worker->options.inbox->room;
-    for (int i = 0; i < MESSAGES_A_TURN; i++) {
-        struct sp_message_head head;
-        const uint8_t *body;
-        snakepit_err err =
-            sp_channel_receive(worker->process.channel, room, &head, &body);
-        if (err == SNAKEPIT_NOT_FOUND) {
-            return;
-        }
-        if (err == SNAKEPIT_OK &&
-            sp_bucket_take(&worker->messages, 1, sp_clock_coarse())) {
-            obey(worker, &head, body);
-            continue;
-        }
-        // The end of the channel is not the end of the process: pidfd tells that.
-        sp_watch_stop(watch);
-        if (err == SNAKEPIT_PROTOCOL) {
-            sp_worker_kill(worker, "it sent bytes that are no message");
-        } else if (err == SNAKEPIT_OK) {
-            sp_worker_kill(worker, "it sent more messages than there is a reason for");
-        }
-        return;
+    for (int i = 0; i < MESSAGES_A_TURN && read_message(worker); i++) {
     }
 }
 

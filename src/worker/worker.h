@@ -100,6 +100,7 @@ struct sp_worker {
     uint32_t probe_slot;
     bool greeted;                 // its service thread answers
     _Atomic bool silent;          // it was killed since its service thread did not
+    bool said_much;               // a message came that was larger than a packet
     bool failed;                  // it reported that it cannot start
     bool adapter_failed;          // and that this was the adapter's doing
     char failure[SP_FAILURE_MAX]; // its words, or ours

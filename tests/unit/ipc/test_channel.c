@@ -6,13 +6,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
+
+#include "base/memory.h"
 
 static int ends[2];
 static uint8_t room[SP_MESSAGE_MAX];
@@ -64,7 +70,13 @@ static void messages_arrive_whole_and_in_order(void **state)
     assert_int_equal(receive(&head, &body), SNAKEPIT_NOT_FOUND);
 }
 
-static void the_largest_message_passes_and_a_larger_one_is_refused(void **state)
+static snakepit_err
+receive_large(struct sp_message_head *head, const uint8_t **body, struct sp_buf *buf)
+{
+    return sp_channel_receive_large(ends[1], room, head, body, buf);
+}
+
+static void the_largest_packet_passes(void **state)
 {
     (void)state;
     struct sp_message_head head;
@@ -76,11 +88,151 @@ static void the_largest_message_passes_and_a_larger_one_is_refused(void **state)
     assert_int_equal(receive(&head, &body), SNAKEPIT_OK);
     assert_int_equal(head.size, most);
     assert_int_equal(body[most - 1], 'x');
-    assert_int_equal(sp_channel_send(ends[0], SP_MESSAGE_READY, large, most + 1),
-                     SNAKEPIT_INVALID_ARGUMENT);
     assert_int_equal(sp_channel_send(ends[0], SP_MESSAGE_READY, large, SIZE_MAX),
                      SNAKEPIT_INVALID_ARGUMENT);
+    assert_int_equal(
+        sp_channel_send(ends[0], SP_MESSAGE_READY, large, (size_t)SP_LARGE_MAX + 1),
+        SNAKEPIT_INVALID_ARGUMENT);
     assert_int_equal(receive(&head, &body), SNAKEPIT_NOT_FOUND);
+}
+
+static void what_is_larger_than_a_packet_passes_beside_it(void **state)
+{
+    (void)state;
+    struct sp_message_head head;
+    const uint8_t *body;
+    const size_t sizes[] = {SP_MESSAGE_MAX - sizeof head + 1, 3u << 20, SP_LARGE_MAX};
+    uint8_t *sent = calloc(1, SP_LARGE_MAX);
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        struct sp_buf buf = {0};
+        sent[sizes[i] - 1] = 'x';
+        assert_int_equal(sp_channel_send(ends[0], SP_MESSAGE_READY, sent, sizes[i]),
+                         SNAKEPIT_OK);
+        assert_int_equal(sp_channel_send(ends[0], SP_MESSAGE_PING, "1", 1),
+                         SNAKEPIT_OK);
+        assert_int_equal(receive_large(&head, &body, &buf), SNAKEPIT_OK);
+        assert_int_equal(head.type, SP_MESSAGE_READY);
+        assert_int_equal(head.size, sizes[i]);
+        assert_memory_equal(body, sent, sizes[i]);
+        sp_buf_fini(&buf);
+        assert_int_equal(receive_large(&head, &body, &buf), SNAKEPIT_OK);
+        assert_int_equal(head.type, SP_MESSAGE_PING);
+        assert_null(buf.data);
+    }
+    free(sent);
+}
+
+static void a_large_message_is_refused_where_none_is_expected(void **state)
+{
+    (void)state;
+    struct sp_message_head head;
+    const uint8_t *body;
+    assert_int_equal(sp_channel_send(ends[0], SP_MESSAGE_READY, large, SP_MESSAGE_MAX),
+                     SNAKEPIT_OK);
+    assert_int_equal(receive(&head, &body), SNAKEPIT_PROTOCOL);
+}
+
+// Sends a head that announces `size` bytes, with descriptors.
+static void send_head(uint32_t size, const int *fds, size_t count)
+{
+    struct sp_message_head head = {.type = SP_MESSAGE_READY, .size = size};
+    struct iovec part = {&head, sizeof head};
+    union {
+        struct cmsghdr head;
+        uint8_t bytes[CMSG_SPACE(2 * sizeof(int))];
+    } control = {0};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    if (count > 0) {
+        message.msg_control = &control;
+        message.msg_controllen = CMSG_SPACE(count * sizeof(int));
+        control.head.cmsg_level = SOL_SOCKET;
+        control.head.cmsg_type = SCM_RIGHTS;
+        control.head.cmsg_len = CMSG_LEN(count * sizeof(int));
+        memcpy(CMSG_DATA(&control.head), fds, count * sizeof(int));
+    }
+    assert_int_equal(sendmsg(ends[0], &message, 0), sizeof head);
+}
+
+static int count_descriptors(void)
+{
+    int count = 0;
+    for (int fd = 0; fd < 1024; fd++) {
+        count += fcntl(fd, F_GETFD) >= 0 ? 1 : 0;
+    }
+    return count;
+}
+
+// Descriptors that are none, are too many, could be waited for, or lie about their
+// size.
+static void what_comes_beside_a_packet_is_not_believed(void **state)
+{
+    (void)state;
+    const uint32_t size = SP_MESSAGE_MAX;
+    struct sp_message_head head;
+    const uint8_t *body;
+    struct sp_buf buf = {0};
+    int pipes[2];
+    int memory[2] = {memfd_create("a", 0), memfd_create("b", 0)};
+    assert_int_equal(pipe(pipes), 0);
+    assert_int_equal(ftruncate(memory[0], size), 0);
+    assert_int_equal(ftruncate(memory[1], size - 1), 0);
+    int before = count_descriptors();
+    const struct {
+        uint32_t size;
+        const int *fds;
+        size_t count;
+        snakepit_err err;
+    } rows[] = {
+        {size, memory, 1, SNAKEPIT_OK},
+        {size, NULL, 0, SNAKEPIT_PROTOCOL},
+        {size, memory, 2, SNAKEPIT_PROTOCOL},
+        {size, pipes, 1, SNAKEPIT_PROTOCOL},
+        {size, &memory[1], 1, SNAKEPIT_PROTOCOL},
+        {SP_LARGE_MAX + 1, memory, 1, SNAKEPIT_PROTOCOL},
+        {UINT32_MAX, memory, 1, SNAKEPIT_PROTOCOL},
+        {0, memory, 1, SNAKEPIT_OK}, // a small message; the descriptor is dropped
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        send_head(rows[i].size, rows[i].fds, rows[i].count);
+        assert_int_equal(receive_large(&head, &body, &buf), rows[i].err);
+        sp_buf_fini(&buf);
+        send_head(rows[i].size, rows[i].fds, rows[i].count);
+        assert_int_equal(receive(&head, &body),
+                         rows[i].size == 0 ? SNAKEPIT_OK : SNAKEPIT_PROTOCOL);
+        assert_int_equal(count_descriptors(), before);
+    }
+    for (int i = 0; i < 2; i++) {
+        (void)close(pipes[i]);
+        (void)close(memory[i]);
+    }
+}
+
+static void a_large_message_that_finds_no_room_says_why(void **state)
+{
+    (void)state;
+    struct sp_message_head head;
+    const uint8_t *body;
+    struct sp_buf buf = {0};
+    int spare = memfd_create("spare", 0);
+    struct rlimit before;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    const struct rlimit none = {(rlim_t)spare, before.rlim_max};
+    assert_int_equal(sp_channel_send(ends[0], SP_MESSAGE_READY, large, SP_MESSAGE_MAX),
+                     SNAKEPIT_OK);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    assert_int_equal(receive_large(&head, &body, &buf), SNAKEPIT_SYSTEM);
+    assert_int_equal(errno, EMFILE);
+    assert_int_equal(sp_channel_send(ends[0], SP_MESSAGE_READY, large, SP_MESSAGE_MAX),
+                     SNAKEPIT_SYSTEM);
+    assert_int_equal(errno, EMFILE);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    (void)close(spare);
+    assert_int_equal(sp_channel_send(ends[0], SP_MESSAGE_READY, large, SP_MESSAGE_MAX),
+                     SNAKEPIT_OK);
+    sp_memory_fail_at(1);
+    assert_int_equal(receive_large(&head, &body, &buf), SNAKEPIT_SYSTEM);
+    assert_int_equal(errno, ENOMEM);
+    sp_memory_fail_at(0);
 }
 
 static void packets_that_are_no_messages_are_protocol_errors(void **state)
@@ -209,7 +361,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         test(messages_arrive_whole_and_in_order),
-        test(the_largest_message_passes_and_a_larger_one_is_refused),
+        test(the_largest_packet_passes),
+        test(what_is_larger_than_a_packet_passes_beside_it),
+        test(a_large_message_is_refused_where_none_is_expected),
+        test(what_comes_beside_a_packet_is_not_believed),
+        test(a_large_message_that_finds_no_room_says_why),
         test(packets_that_are_no_messages_are_protocol_errors),
         test(a_closed_channel_has_ended_and_raises_no_signal),
         test(a_full_channel_is_an_error_and_no_wait),
