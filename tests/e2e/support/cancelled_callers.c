@@ -85,6 +85,55 @@ static void *in_others(void *unused)
     return unused;
 }
 
+// The call waits for a tool of the host, which is a place that allows it.
+static snakepit_err ask(void *user,
+                        const snakepit_tool_info *info,
+                        const snakepit_reader *arguments,
+                        snakepit_writer *result,
+                        snakepit_message *why)
+{
+    const struct timespec time = {.tv_nsec = 2000000};
+    (void)user;
+    (void)info;
+    (void)arguments;
+    (void)result;
+    (void)why;
+    (void)nanosleep(&time, NULL);
+    return SNAKEPIT_OK;
+}
+
+static void *in_tool(void *unused)
+{
+    const snakepit_call_options options = {.size = sizeof options, .pool = "asks"};
+    for (;;) {
+        snakepit_answer *answer = NULL;
+        (void)snakepit_call_json(pit, "host", "{\"tool\":\"ask\"}", &options, &answer);
+        snakepit_answer_free(answer);
+        pthread_testcancel();
+    }
+    return unused;
+}
+
+static void *in_drain(void *unused)
+{
+    for (;;) {
+        (void)snakepit_drain(pit, 5);
+        pthread_testcancel();
+    }
+    return unused;
+}
+
+// Cancelled at any place outside of the library, which it has just left.
+static void *anywhere(void *unused)
+{
+    (void)pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &(int){0});
+    snakepit_answer *answer = NULL;
+    (void)snakepit_call(pit, "ping", NULL, NULL, &answer);
+    for (;;) {
+    }
+    return unused;
+}
+
 static void pause_ms(long ms)
 {
     const struct timespec time = {.tv_nsec = ms * 1000000};
@@ -102,13 +151,15 @@ static const char *fails(void)
 
 int main(int count, char **words)
 {
-    void *(*const ways[])(void *) = {in_call, in_echo, in_stream, in_submit, in_others};
+    void *(*const ways[])(void *) = {
+        in_call, in_echo, in_stream, in_submit, in_others, in_tool, in_drain, anywhere};
     enum { WAYS = sizeof ways / sizeof *ways };
     snakepit_message why;
     if (count != 2 || snakepit_open_file(words[1], NULL, &pit, &why) != SNAKEPIT_OK ||
         snakepit_await_ready(pit, NULL, 60000, &why) != SNAKEPIT_OK) {
         return 1;
     }
+    (void)snakepit_tool_register(pit, "ask", ask, NULL, NULL);
     for (int round = 0; round < ROUNDS; round++) {
         pthread_t threads[WAYS];
         for (int i = 0; i < WAYS; i++) {
