@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/prefetch.h"
 #include "codec_writer.h"
+#include "context.h"
 #include "fault.h"
 #include "forks.h"
 #include "ipc/futex.h"
@@ -363,8 +364,10 @@ static void run_tool(struct sp_executor *executor,
     }
     snakepit_err err = SNAKEPIT_TOOL_FAILED;
     uint64_t begun = sp_clock_ticks();
+    PyObject *context = sp_context_enter(executor);
     begin_call(executor, id, request, begun);
-    PyObject *result = request->kind == SP_CALL_PROBE
+    PyObject *result = context == NULL ? NULL
+                       : request->kind == SP_CALL_PROBE
                            ? PyBool_FromLong(1)
                            : call_tool(executor, request, lease, &err);
     if (result != NULL && sp_stream_wants(request, result)) {
@@ -379,6 +382,7 @@ static void run_tool(struct sp_executor *executor,
         answer_result(executor, id, result, outcome);
         Py_DECREF(result);
     }
+    sp_context_leave(context);
     sp_stream_leave(executor, &outcome->body.lease);
     outcome->held = lease_leave(lease);
 }
@@ -549,8 +553,9 @@ int sp_executor_run(struct sp_executor *executor)
     // Python runs the handlers of signals on the main thread alone.
     executor->signals = gettid() == getpid() ? &executor->runtime->signals : NULL;
     here = executor;
-    int rc = loop(executor);
+    int rc = sp_context_init(executor) != 0 ? -1 : loop(executor);
     here = NULL;
+    sp_context_fini(executor);
     sp_encoder_fini(&executor->encoder);
     sp_decoder_fini(&executor->decoder);
     return rc;

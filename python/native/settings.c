@@ -81,6 +81,20 @@ static PyObject *set_streams(PyObject *module, PyObject *arguments)
     return keep(&runtime->chunk_type, chunk_type);
 }
 
+static PyObject *set_context(PyObject *module, PyObject *arguments)
+{
+    PyObject *context;
+    PyObject *renewal;
+    struct sp_runtime *runtime = sp_module_runtime(module);
+    if (runtime == NULL ||
+        !PyArg_ParseTuple(
+            arguments, "O!O:set_context", &PyContext_Type, &context, &renewal)) {
+        return NULL;
+    }
+    Py_XDECREF(keep(&runtime->context, context));
+    return keep(&runtime->renewal, renewal);
+}
+
 static PyObject *set_on_unserialisable(PyObject *module, PyObject *wanted)
 {
     static const struct {
@@ -146,6 +160,10 @@ PyMethodDef sp_settings_methods[] = {
      set_streams,
      METH_VARARGS,
      "Sets what makes an iterator of an asynchronous one, and the type of chunks."},
+    {"set_context",
+     set_context,
+     METH_VARARGS,
+     "Sets the context that each call gets a copy of, and what renews it or None."},
     {"set_on_unserialisable",
      set_on_unserialisable,
      METH_O,

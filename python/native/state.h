@@ -57,7 +57,8 @@ struct sp_executor {
     struct sp_decoder decoder;
     struct sp_encoder encoder;
     struct sp_current current;
-    PyObject *shapes; // of the arguments of a call that raised, until it is answered
+    PyObject *context; // context.c: calls run in copies of it
+    PyObject *shapes;  // of the arguments of a call that raised, until it is answered
     struct sp_patience stream_patience; // of waits for a stream's reader
     uint32_t stream_lease; // what the answer must keep for a stream, or SP_NO_LEASE
 };
@@ -89,6 +90,8 @@ struct sp_runtime {
     PyObject *finisher;      // as tools; runs what can be awaited
     PyObject *stream_opener; // as tools; makes an iterator of an asynchronous one
     PyObject *chunk_type;    // as tools; StreamChunk
+    PyObject *context;       // as tools; what the start has left in context variables
+    PyObject *renewal;       // as tools; called at the beginning of each call's context
 
     pthread_mutex_t events_lock;
     struct sp_events_writer events; // guarded by events_lock

@@ -90,9 +90,14 @@ def finished(result: Any, shielded: bool = False) -> Any:
     """
     if inspect.iscoroutine(result):
         return event_loop.run(result, shielded)
-    if hasattr(type(result), "__await__"):
+    if awaits(result):
         return event_loop.run(_awaited(result), shielded)
     return result
+
+
+def awaits(result: object) -> bool:
+    """Whether something can be awaited."""
+    return hasattr(type(result), "__await__")
 
 
 async def _awaited(result: Awaitable[Any]) -> Any:

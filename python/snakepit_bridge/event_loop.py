@@ -151,7 +151,8 @@ class EventLoop:
         self.thread = threading.Thread(
             target=self.turn, name="snakepit-loop", daemon=True
         )
-        self.thread.start()
+        # Where threads inherit a context, this one must not go on in that of a call.
+        contextvars.Context().run(self.thread.start)
 
     def turn(self) -> None:
         """The thread: runs the loop until it is stopped."""

@@ -12,6 +12,7 @@ from typing import Any, Callable, TypeVar
 from . import (
     calling,
     configuration,
+    contexts,
     faults,
     resources,
     runtime,
@@ -49,7 +50,7 @@ def _give(adapter: Any, name: str, make: Callable[[], Any]) -> None:
 def initialize(adapter: Any) -> None:
     """Calls `initialize`, sync or async, if the adapter has it."""
     if hasattr(adapter, "initialize"):
-        calling.finished(adapter.initialize())
+        contexts.finished(adapter.initialize())
 
 
 def clean_up(adapter: Any) -> None:

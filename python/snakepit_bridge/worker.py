@@ -19,6 +19,7 @@ from . import (
     calling,
     checking,
     configuration,
+    contexts,
     errors,
     event_loop,
     faults,
@@ -191,6 +192,7 @@ class Worker:
         runtime.native.set_hinter(answers.hint)
         runtime.native.set_finisher(calling.finished)
         runtime.native.set_streams(streaming.driven, StreamChunk)
+        runtime.native.set_context(*contexts.of_calls())
         runtime.native.set_on_unserialisable(self.settings.on_unserialisable)
         runtime.native.set_tensors(
             self.settings.tensors, arrays.maker(self.settings.tensors)

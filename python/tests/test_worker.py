@@ -82,6 +82,10 @@ class FakeRuntime:
     def set_streams(self, opener: Any, chunk: type) -> None:
         self.streams = (opener, chunk)
 
+    def set_context(self, context: Any, renewal: Any) -> None:
+        self.context = context
+        self.renewal = renewal
+
     def set_on_unserialisable(self, choice: str) -> None:
         self.on_unserialisable = choice
 

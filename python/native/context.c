@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+// A copy of a context shares its table of variables until one of them is set, so it
+// costs one small object, which Python takes from a free list.
+#include "context.h"
+
+#include "fault.h"
+
+#ifdef Py_GIL_DISABLED
+// The table is counted once for each copy. Where threads share one they would fight for
+// its count, so this thread gets a table of its own, by setting a variable that nobody
+// reads. 0, or -1 with an exception.
+static int own_table(PyObject *context)
+{
+    PyObject *variable = PyContextVar_New("snakepit_executor", NULL);
+    if (variable == NULL || PyContext_Enter(context) != 0) {
+        Py_XDECREF(variable);
+        return -1;
+    }
+    PyObject *token = PyContextVar_Set(variable, Py_None);
+    int rc = PyContext_Exit(context);
+    Py_DECREF(variable);
+    Py_XDECREF(token);
+    return token == NULL ? -1 : rc;
+}
+#else
+static int own_table(PyObject *context)
+{
+    (void)context;
+    return 0;
+}
+#endif
+
+int sp_context_init(struct sp_executor *executor)
+{
+    PyObject *start = executor->runtime->context;
+    PyObject *mine = start == NULL ? PyContext_CopyCurrent() : PyContext_Copy(start);
+    if (mine == NULL || own_table(mine) != 0) {
+        Py_XDECREF(mine);
+        return -1;
+    }
+    executor->context = mine;
+    return 0;
+}
+
+void sp_context_fini(struct sp_executor *executor)
+{
+    Py_CLEAR(executor->context);
+}
+
+// Replaces what calls could change in place, where there is such a thing.
+static int renew(const struct sp_runtime *runtime)
+{
+    PyObject *done = PyObject_CallNoArgs(runtime->renewal);
+    Py_XDECREF(done);
+    return done == NULL ? -1 : 0;
+}
+
+PyObject *sp_context_enter(const struct sp_executor *executor)
+{
+    PyObject *context = PyContext_Copy(executor->context);
+    if (context == NULL || PyContext_Enter(context) != 0) {
+        Py_XDECREF(context);
+        return NULL;
+    }
+    if (executor->runtime->renewal != NULL && renew(executor->runtime) != 0) {
+        PyObject *exception = sp_fault_take();
+        sp_context_leave(context);
+        sp_fault_put_back(exception);
+        return NULL;
+    }
+    return context;
+}
+
+void sp_context_leave(PyObject *context)
+{
+    // It fails where native code of the adapter has left another one entered. That one
+    // is what its thread goes on in; calls do not see it.
+    if (context != NULL && PyContext_Exit(context) != 0) {
+        PyErr_Clear();
+    }
+    Py_XDECREF(context);
+}
