@@ -5,12 +5,12 @@ methods.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from . import configuration, resources
+from . import lookup
 from .errors import UnknownTool
+from .given import Given
 from .request import Request
 from .session import SessionContext, current_session
 from .tools import ToolMetadata, ToolParameter, collect, tool, unmarked_hint
@@ -33,21 +33,18 @@ class BaseAdapter:
 
     and, always sync, ``load_resource(cls, path, type)``, a class method that is called
     for each of the pool's `preload_resources` before the first instance is built.
+
+    `config` is the pool's `adapter_config`, this adapter's own copy of it. `resources`
+    is what `load_resource` returned, by the path as the configuration writes it;
+    read-only. An adapter may assign something else to both.
     """
 
-    @functools.cached_property
-    def config(self) -> dict[str, Any]:
-        """The pool's `adapter_config`, this adapter's own copy; it may assign another
-        dict.
-        """
-        return configuration.current().settings()
-
-    @functools.cached_property
-    def resources(self) -> Mapping[str, Any]:
-        """What `load_resource` returned, by the path as the configuration writes it;
-        read-only. An adapter may assign something else.
-        """
-        return resources.current()
+    if TYPE_CHECKING:
+        config: dict[str, Any]
+        resources: Mapping[str, Any]
+    else:
+        config = Given("config", is_of_class=True)
+        resources = Given("resources", is_of_class=True)
 
     @property
     def session_context(self) -> SessionContext:
@@ -74,7 +71,7 @@ class BaseAdapter:
         """
         request = Request.of(request)
         for name in ("_handle_request_impl", "_dispatch"):
-            handler = getattr(self, name, None)
+            handler = lookup.bound(self, name)
             if handler is not None:
                 return handler(request)
         return call_tool(self, request.command, request.args)

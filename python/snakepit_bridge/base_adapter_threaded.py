@@ -17,9 +17,10 @@ from collections.abc import Coroutine
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Callable, TypeVar, cast
 
-from . import configuration
+from . import configuration, lookup
 from .base_adapter import BaseAdapter, call_tool, tool
 from .declaration import declared_thread_safe, undeclared_warning
+from .made import Made
 from .request import Request
 from .tools import SAFE_MARK, not_of_an_instance
 from .tracking import RequestTracker, counted
@@ -94,24 +95,33 @@ class ThreadSafeAdapter(BaseAdapter):
 
     __thread_safe__ = True
 
-    # The public name of the lock. An adapter may assign another: nothing here uses it.
-    _lock: Any
+    if TYPE_CHECKING:
+        # The public name of the lock. An adapter may assign another: nothing here uses
+        # it.
+        _lock: Any
 
-    _snakepit_lock: AbstractContextManager[Any]
-    _snakepit_storage: ThreadLocalStorage
-    _snakepit_tracker: RequestTracker
-    _snakepit_started: float
-    _snakepit_turn: asyncio.Lock | None  # for the event loop's thread alone
+        _snakepit_lock: AbstractContextManager[Any]
+        _snakepit_storage: ThreadLocalStorage
+        _snakepit_tracker: RequestTracker
+        _snakepit_started: float
+        _snakepit_turn: asyncio.Lock  # for the event loop's thread alone
+    else:
+        # Should a subclass make its instance's attributes anew, so are these.
+        _lock = Made("_lock", lambda self: self._snakepit_lock)
+        _snakepit_lock = Made("_snakepit_lock", lambda _: threading.RLock())
+        _snakepit_storage = Made("_snakepit_storage", lambda _: ThreadLocalStorage())
+        _snakepit_tracker = Made("_snakepit_tracker", lambda _: RequestTracker())
+        _snakepit_started = Made("_snakepit_started", lambda _: time.monotonic())
+        _snakepit_turn = Made("_snakepit_turn", lambda _: _new_turn())
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Makes lock and counts: a subclass may forget ``super().__init__()``."""
         self = super().__new__(cls)
-        self._snakepit_lock = threading.RLock()
-        self._snakepit_storage = ThreadLocalStorage()
-        self._snakepit_tracker = RequestTracker()
-        self._snakepit_started = time.monotonic()
-        self._snakepit_turn = None
-        self._lock = self._snakepit_lock
+        for made in _MADE_AT_ONCE:
+            getattr(ThreadSafeAdapter, made).__get__(self)
+        # A subclass's own way of setting is not ready yet; the base's is, and there the
+        # checker looks.
+        BaseAdapter.__setattr__(self, "_lock", self._snakepit_lock)
         return self
 
     def __init__(self) -> None:
@@ -175,10 +185,10 @@ class ThreadSafeAdapter(BaseAdapter):
 
     @counted
     def _snakepit_answer(self, request: Any) -> Any:
-        handler = getattr(self, "_handle_request_impl", None)
+        handler = lookup.bound(self, "_handle_request_impl")
         if handler is not None:
             return handler(request)
-        handler = getattr(self, "_dispatch", None)
+        handler = lookup.bound(self, "_dispatch")
         if handler is None:
             return call_tool(self, request.command, request.args)
         with self._snakepit_lock:
@@ -186,12 +196,18 @@ class ThreadSafeAdapter(BaseAdapter):
         return self._snakepit_turns(result) if inspect.iscoroutine(result) else result
 
     async def _snakepit_turns(self, answer: Coroutine[Any, Any, Any]) -> Any:
-        if self._snakepit_turn is None:
-            import asyncio  # a worker without coroutines does not need it
-
-            self._snakepit_turn = asyncio.Lock()
         async with self._snakepit_turn:
             return await answer
+
+
+# What reports and locksets look at from the beginning.
+_MADE_AT_ONCE = ("_snakepit_lock", "_snakepit_tracker", "_snakepit_started")
+
+
+def _new_turn() -> asyncio.Lock:
+    import asyncio  # a worker without coroutines does not need it
+
+    return asyncio.Lock()
 
 
 def thread_safe_method(method: Method) -> Method:

@@ -20,6 +20,7 @@ from typing import Any
 
 from . import (
     event_loop,
+    given,
     libraries,
     life,
     loader,
@@ -87,6 +88,8 @@ def check(spec: str, threads: int = THREADS, calls: int = CALLS) -> dict[str, An
     """
     adapter_class = loader.load(spec)
     loader.check_constructor(adapter_class)
+    given.offer(adapter_class, "config")
+    given.offer(adapter_class, "resources")
     pitfalls, unread = _read(adapter_class)
     with warnings.catch_warnings(), ThreadSafetyChecker() as checker:
         warnings.simplefilter("ignore", RuntimeWarning)  # the report has them

@@ -11,10 +11,9 @@ from typing import Any, Callable, TypeVar
 
 from . import (
     calling,
-    configuration,
     contexts,
     faults,
-    resources,
+    lookup,
     runtime,
     streaming,
 )
@@ -23,34 +22,15 @@ Result = TypeVar("Result")
 
 
 def construct(adapter_class: type) -> Any:
-    """An instance of the class. What its constructor raises is raised as it is.
-
-    `config` and `resources` are there before ``__init__`` runs, also where the class is
-    no `BaseAdapter` and takes attributes.
-    """
-    if type(adapter_class).__call__ is not type.__call__:
-        return adapter_class()  # its metaclass has its own way
-    adapter: Any = adapter_class.__new__(adapter_class)  # type: ignore[call-overload]
-    if isinstance(adapter, adapter_class):
-        _give(adapter, "config", lambda: configuration.current().settings())
-        _give(adapter, "resources", resources.current)
-        type(adapter).__init__(adapter)
-    return adapter
-
-
-def _give(adapter: Any, name: str, make: Callable[[], Any]) -> None:
-    if hasattr(type(adapter), name):
-        return
-    try:
-        setattr(adapter, name, make())
-    except (AttributeError, TypeError):
-        pass  # the class has slots or is frozen
+    """An instance of the class. What its constructor raises is raised as it is."""
+    return adapter_class()
 
 
 def initialize(adapter: Any) -> None:
     """Calls `initialize`, sync or async, if the adapter has it."""
-    if hasattr(adapter, "initialize"):
-        contexts.finished(adapter.initialize())
+    begin = lookup.bound(adapter, "initialize")
+    if begin is not None:
+        contexts.finished(begin())
 
 
 def clean_up(adapter: Any) -> None:
@@ -58,10 +38,10 @@ def clean_up(adapter: Any) -> None:
 
     Not interrupted by the running call's end.
     """
-    if not hasattr(adapter, "cleanup"):
-        return
     try:
-        calling.finished(adapter.cleanup(), shielded=True)
+        end = lookup.bound(adapter, "cleanup")
+        if end is not None:
+            calling.finished(end(), shielded=True)
     except BaseException as error:
         text = faults.describe(error)[2]
         print(f"snakepit: cleanup of {type(adapter).__name__}: {text}", file=sys.stderr)
@@ -76,7 +56,9 @@ class StreamOfOneCall:
     def __init__(self, adapter: Any, items: Any) -> None:
         """Takes the instance over. `items` is an iterator, asynchronous or not."""
         self.adapter = adapter
-        self.items = items if hasattr(items, "__next__") else streaming.driven(items)
+        self.items = (
+            items if hasattr(type(items), "__next__") else streaming.driven(items)
+        )
 
     def __iter__(self) -> StreamOfOneCall:
         """Itself."""

@@ -12,7 +12,7 @@ import inspect
 from dataclasses import dataclass
 from typing import Any, Callable
 
-from . import calling, life
+from . import calling, life, lookup
 from .base_adapter import BaseAdapter
 from .declaration import BASE_MODULES
 from .errors import AdapterError
@@ -38,7 +38,7 @@ class Answers:
 
 def is_per_request(adapter_class: type) -> bool:
     """Whether the class wants an instance for each call."""
-    return bool(getattr(adapter_class, "__per_request__", False))
+    return bool(lookup.of_class(adapter_class, "__per_request__", False))
 
 
 def of_instance(adapter: Any) -> Answers:
@@ -105,9 +105,9 @@ def _check(adapter_class: type, tools: dict[str, Tool]) -> None:
     for name, found in tools.items():
         _check_parameters(_of(name, adapter_class), found.function)
     for name in ("initialize", "cleanup"):
-        if callable(getattr(adapter_class, name, None)):
-            what = f"{name} of {adapter_class.__name__}"
-            calling.check_gives_one_value(what, getattr(adapter_class, name))
+        found = lookup.of_class(adapter_class, name)
+        what = f"{name} of {adapter_class.__name__}"
+        calling.check_gives_one_value(what, lookup.beneath(found))
     if not tools and _style_of(adapter_class) is None:
         raise AdapterError(
             f"{adapter_class.__name__} has nothing to call: no method has @tool, "
@@ -140,15 +140,17 @@ def fallback_of(adapter: Any) -> Fallback | None:
             adapter.execute_tool(name, arguments, current_session())
         )
     # BaseAdapter.handle_request calls the other two.
-    own = "handle_request" if isinstance(adapter, BaseAdapter) else style
-    return _request_handler(getattr(adapter, own))
+    is_ours = BaseAdapter in lookup.mro(type(adapter))
+    own = "handle_request" if is_ours else style
+    return _request_handler(lookup.bound(adapter, own))
 
 
 def _style_of(adapter_class: type) -> str | None:
     """The first of FALLBACKS that the class or a base, ours apart, defines."""
     for attribute in FALLBACKS:
-        for base in adapter_class.__mro__:
-            if base.__module__ not in BASE_MODULES and attribute in vars(base):
+        for base in lookup.mro(adapter_class):
+            names = lookup.namespace(base)
+            if names.get("__module__") not in BASE_MODULES and attribute in names:
                 return attribute
     return None
 

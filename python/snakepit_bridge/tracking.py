@@ -223,6 +223,9 @@ class _PerThread(threading.local):
 
 # ---- Methods -------------------------------------------------------------------------
 
+# An adapter's own `__getattr__` is not asked.
+_attribute = object.__getattribute__
+
 Method = Callable[..., Any]
 Begin = Callable[[Any], "Request | Part"]
 
@@ -237,17 +240,21 @@ def counted(method: Method) -> Method:
 
 
 def _begin(adapter: Any) -> Request | Part:
-    tracker: RequestTracker | None = getattr(adapter, "_snakepit_tracker", None)
-    return PART if tracker is None else tracker.begin()
+    try:
+        tracker: RequestTracker = _attribute(adapter, "_snakepit_tracker")
+    except AttributeError:  # not a ThreadSafeAdapter: nobody counts
+        return PART
+    return tracker.begin()
 
 
 def _counted_plain(method: Method, begin: Begin) -> Method:
     lasting = frozenset(LASTING)
+    attribute = _attribute
 
     @functools.wraps(method)
     def tracked(self: Any, /, *args: Any, **kwargs: Any) -> Any:
         try:
-            tracker = self._snakepit_tracker
+            tracker = attribute(self, "_snakepit_tracker")
             tally = tracker._mine.tally
         except AttributeError:  # not a ThreadSafeAdapter: nobody counts
             return method(self, *args, **kwargs)

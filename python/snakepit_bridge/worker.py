@@ -23,6 +23,7 @@ from . import (
     errors,
     event_loop,
     faults,
+    given,
     life,
     loader,
     resolution,
@@ -166,9 +167,11 @@ class Worker:
         """
         adapter_class = self.adapter_class or loader.load(self.settings.adapter)
         thread_safe = loader.check_thread_safety(adapter_class, self.settings)
-        checking.install(adapter_class, self.settings)
         loader.check_constructor(adapter_class)
+        given.offer(adapter_class, "config")
         resources.load(adapter_class, self.settings)
+        given.offer(adapter_class, "resources")
+        checking.install(adapter_class, self.settings)
         answers = self.prepare(adapter_class)
         self.register(answers)
         runtime.native.ready(describe_worker(adapter_class, thread_safe, answers.tools))
@@ -178,6 +181,7 @@ class Worker:
         if resolution.is_per_request(adapter_class):
             return resolution.of_class(adapter_class)
         self.adapter = life.construct(adapter_class)
+        given.check_seen(self.adapter)
         answers = resolution.of_instance(self.adapter)
         life.initialize(self.adapter)
         return answers

@@ -15,29 +15,6 @@ def settings() -> None:
     configuration.use(Configuration(adapter_config='{"a": 1}'))
 
 
-def test_any_class_finds_its_config_in_its_constructor() -> None:
-    class Plain:
-        config: dict[str, Any]
-
-        def __init__(self) -> None:
-            self.seen = dict(self.config)
-
-    assert life.construct(Plain).seen == {"a": 1}
-
-
-@pytest.mark.parametrize("base", [object, BaseAdapter])
-def test_a_config_of_the_class_itself_is_left_alone(base: type) -> None:
-    made = life.construct(type("Own", (base,), {"config": "mine"}))
-    assert made.config == "mine"
-
-
-def test_a_class_that_takes_no_attributes_is_built_without() -> None:
-    class Slotted:
-        __slots__ = ()
-
-    assert not hasattr(life.construct(Slotted), "config")
-
-
 def test_a_metaclass_with_its_own_way_is_asked() -> None:
     class Meta(type):
         def __call__(cls) -> Any:

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: MIT
+"""What a pool gives to its adapter's instance: `config` and `resources`.
+
+They are attributes of the class. No instance is touched before its constructor has run,
+and none has an attribute that it did not read. A dictionary of the class's own is the
+author's defaults, and what the pool says comes over it.
+"""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Callable
+
+from . import configuration, lookup, resources
+from .made import Made
+
+# Classes with one of these may answer for any name; a name that their class suddenly
+# has would be in the way.
+_ANSWER_FOR_ALL = ("__getattr__", "__getattribute__")
+
+
+class Given(Made):
+    """One of the two."""
+
+    def __init__(self, name: str, is_of_class: bool = False) -> None:
+        """`is_of_class`: the class was written with it, and may show it."""
+        super().__init__(name, lambda _: _ROWS[name].make())
+        self.is_of_class = is_of_class
+        self.was_read = False  # by any instance of this process
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        """What the instance keeps from now on."""
+        if instance is None and not self.is_of_class:
+            raise AttributeError(f"{owner!r} has no attribute {self.name!r}")
+        self.was_read = self.was_read or instance is not None
+        return super().__get__(instance, owner)
+
+
+@dataclass(frozen=True)
+class _Row:
+    key: str  # of the pool
+    make: Callable[[], Mapping[str, Any]]
+
+
+_ROWS = {
+    "config": _Row("adapter_config", lambda: configuration.current().settings()),
+    "resources": _Row("preload_resources", resources.current),
+}
+
+
+def offer(adapter_class: type, name: str) -> None:
+    """Lets instances of a class find `config` or `resources`; twice is harmless.
+
+    Before the first instance is built. A RuntimeWarning where the class has something
+    of its own there that hides what the pool says.
+    """
+    found = lookup.of_class(adapter_class, name)
+    if isinstance(found, Given):
+        return
+    if found is lookup.ABSENT:
+        if not any(_defines(adapter_class, hook) for hook in _ANSWER_FOR_ALL):
+            type.__setattr__(adapter_class, name, Given(name))
+        return
+    values = _ROWS[name].make()
+    if values and found is None:
+        type.__setattr__(adapter_class, name, Given(name))
+    elif values and issubclass(type(found), dict):
+        defaults = copy.copy(found)
+        defaults.update(values)
+        type.__setattr__(adapter_class, name, defaults)
+    elif values and not _knows(adapter_class, found):
+        kind = type(found).__name__
+        _warn(name, adapter_class, f"its class has a {name} of its own ({kind})")
+
+
+def check_seen(adapter: object) -> None:
+    """A RuntimeWarning where a constructor has assigned `config` or `resources` and
+    nobody has read what the pool says.
+    """
+    for name in _ROWS:
+        found = lookup.of_class(type(adapter), name)
+        if (
+            isinstance(found, Given)
+            and not found.was_read
+            and name in lookup.own(adapter)
+            and _ROWS[name].make()
+        ):
+            what = f"its constructor assigns self.{name} and has not read it before"
+            _warn(name, type(adapter), what)
+
+
+def _defines(adapter_class: type, name: str) -> bool:
+    base = lookup.owner(adapter_class, name)
+    return base is not None and base is not object
+
+
+def _knows(adapter_class: type, found: Any) -> bool:
+    """Whether what the class has is code that can ask a base class for it."""
+    return lookup.of_class(type(found), "__get__") is not lookup.ABSENT and any(
+        isinstance(value, Given)
+        for base in lookup.mro(adapter_class)
+        for value in lookup.namespace(base).values()
+    )
+
+
+def _warn(name: str, adapter_class: type, why: str) -> None:
+    warnings.warn(
+        f"the pool's {_ROWS[name].key} does not reach {adapter_class.__name__}: {why}",
+        RuntimeWarning,
+        stacklevel=3,
+    )
