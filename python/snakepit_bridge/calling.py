@@ -46,6 +46,8 @@ def kind_of(function: Function) -> Kind:
             called = called.__func__
         else:
             break
+    if not inspect.isfunction(called):
+        return Kind.PLAIN  # what it gives tells
     if inspect.iscoroutinefunction(called):
         return Kind.COROUTINE
     if inspect.isasyncgenfunction(called):

@@ -17,10 +17,6 @@ from typing import Any, Callable
 from . import configuration, lookup, resources
 from .made import Made
 
-# Classes with one of these may answer for any name; a name that their class suddenly
-# has would be in the way.
-_ANSWER_FOR_ALL = ("__getattr__", "__getattribute__")
-
 
 class Given(Made):
     """One of the two."""
@@ -61,7 +57,8 @@ def offer(adapter_class: type, name: str) -> None:
     if isinstance(found, Given):
         return
     if found is lookup.ABSENT:
-        if not any(_defines(adapter_class, hook) for hook in _ANSWER_FOR_ALL):
+        # A name that its class suddenly has would be in such a one's way.
+        if not lookup.answers_for_all(adapter_class):
             type.__setattr__(adapter_class, name, Given(name))
         return
     values = _ROWS[name].make()
@@ -92,14 +89,9 @@ def check_seen(adapter: object) -> None:
             _warn(name, type(adapter), what)
 
 
-def _defines(adapter_class: type, name: str) -> bool:
-    base = lookup.owner(adapter_class, name)
-    return base is not None and base is not object
-
-
 def _knows(adapter_class: type, found: Any) -> bool:
     """Whether what the class has is code that can ask a base class for it."""
-    return lookup.of_class(type(found), "__get__") is not lookup.ABSENT and any(
+    return lookup.has(found, "__get__") and any(
         isinstance(value, Given)
         for base in lookup.mro(adapter_class)
         for value in lookup.namespace(base).values()

@@ -9,6 +9,10 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from . import lookup
 
 TABLE = Path(__file__).with_name("library_compatibility.json")
 
@@ -62,11 +66,16 @@ def imported_by(adapter_class: type) -> set[str]:
     for base in adapter_class.__mro__[:-1]:
         module = sys.modules.get(base.__module__)
         for value in list(vars(module).values()) if module is not None else ():
-            name = getattr(value, "__module__", None) or getattr(
-                value, "__name__", None
-            )
-            if type(value) is type(sys):
-                name = value.__name__
+            name = _library_of(value)
             if isinstance(name, str):
                 found.add(name.partition(".")[0])
     return found
+
+
+def _library_of(value: object) -> Any:
+    """The module that a value of a module comes from."""
+    if isinstance(value, ModuleType):
+        return value.__name__
+    if not isinstance(value, type) and lookup.answers_for_all(type(value)):
+        value = type(value)  # it may do anything when it is asked
+    return getattr(value, "__module__", None)

@@ -11,13 +11,12 @@ from collections.abc import Iterable
 from types import ModuleType
 from typing import Any
 
-from . import configuration, search_path
+from . import configuration, marks, search_path
 from .base_adapter import BaseAdapter
 from .configuration import Configuration
 from .declaration import declared_thread_safe, undeclared_warning
 from .errors import AdapterError
 from .resolution import FALLBACKS
-from .tools import SAFE_MARK, TOOL_MARK
 
 
 def load(spec: str) -> type:
@@ -120,7 +119,9 @@ def _class_of(module: ModuleType, name: str) -> type:
 def _hint(module: ModuleType, name: str) -> str:
     import difflib  # only failing starts need it
 
-    classes = [key for key, value in vars(module).items() if inspect.isclass(value)]
+    classes = [
+        key for key, value in vars(module).items() if issubclass(type(value), type)
+    ]
     nearest = difflib.get_close_matches(name, classes, n=1, cutoff=0.5)
     if nearest:
         return f"; did you mean {nearest[0]!r}?"
@@ -156,7 +157,7 @@ def _adapters_in(module: ModuleType) -> list[type]:
     classes = {
         id(value): value
         for name, value in vars(module).items()
-        if inspect.isclass(value)
+        if issubclass(type(value), type)
         and not name.startswith("_")
         and not inspect.isabstract(value)
     }.values()
@@ -176,13 +177,9 @@ def _is_of_the_bridge(found: type) -> bool:
 def _looks_like_adapter(found: type) -> bool:
     """Whether a class that is no BaseAdapter has something to call."""
     return any(
-        name in FALLBACKS or hasattr(value, TOOL_MARK) or _is_marked_safe(value)
-        for name, value in vars(found).items()
+        name in FALLBACKS or marks.look(name, value, found) is not None
+        for name, value in list(vars(found).items())
     )
-
-
-def _is_marked_safe(value: object) -> bool:
-    return inspect.isfunction(value) and hasattr(value, SAFE_MARK)
 
 
 def check_constructor(adapter_class: type) -> None:

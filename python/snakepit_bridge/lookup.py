@@ -7,6 +7,7 @@ may have the same. While an adapter is looked at, it may not be ready for that.
 
 from __future__ import annotations
 
+from types import FunctionType
 from typing import Any
 
 ABSENT: Any = object()
@@ -74,6 +75,17 @@ def beneath(found: Any) -> Any:
     return found.__func__ if is_one else found
 
 
+def has(value: object, name: str) -> bool:
+    """Whether the class of a value defines `name`."""
+    return owner(type(value), name) is not None
+
+
+def answers_for_all(found: type) -> bool:
+    """Whether a class has code that is asked for names that it does not have."""
+    reading = of_class(found, "__getattribute__")
+    return owner(found, "__getattr__") is not None or type(reading) is FunctionType
+
+
 def is_data(found: Any) -> bool:
     """Whether it comes before an instance's own attributes, as properties do."""
-    return of_class(type(found), "__set__") is not ABSENT
+    return has(found, "__set__")

@@ -60,8 +60,7 @@ def of_class(adapter_class: type) -> Answers:
     tools = collect_unbound(adapter_class)
     _check(adapter_class, tools)
     functions = {
-        name: _tool_once(adapter_class, found.attribute)
-        for name, found in tools.items()
+        name: _tool_once(adapter_class, found.of) for name, found in tools.items()
     }
     fallback = _fallback_once(adapter_class) if _style_of(adapter_class) else None
     hint = functools.partial(unmarked_hint, adapter_class)
@@ -72,11 +71,12 @@ def _metadata(tools: dict[str, Tool]) -> list[ToolMetadata]:
     return [found.metadata for found in tools.values()]
 
 
-def _tool_once(adapter_class: type, attribute: str) -> Callable[..., Any]:
+def _tool_once(
+    adapter_class: type, of: Callable[[Any], Callable[..., Any]]
+) -> Callable[..., Any]:
     def tool_once(**arguments: Any) -> Any:
         return life.once(
-            adapter_class,
-            lambda adapter: calling.finished(getattr(adapter, attribute)(**arguments)),
+            adapter_class, lambda adapter: calling.finished(of(adapter)(**arguments))
         )
 
     return tool_once
@@ -116,7 +116,7 @@ def _check(adapter_class: type, tools: dict[str, Tool]) -> None:
 
 
 def _check_parameters(what: str, function: Callable[..., Any]) -> None:
-    for parameter in inspect.signature(function).parameters.values():
+    for parameter in _parameters_in_a_call(function):
         if (
             parameter.kind is parameter.POSITIONAL_ONLY
             and parameter.default is parameter.empty
@@ -125,6 +125,26 @@ def _check_parameters(what: str, function: Callable[..., Any]) -> None:
                 f"{what} has the positional-only parameter {parameter.name!r}, "
                 "but tools are called with arguments by name"
             )
+
+
+def _parameters_in_a_call(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """Those of what is called, whatever that says it wraps; none if they are not
+    known, for then a call tells.
+    """
+    called = function.__func__ if inspect.ismethod(function) else function
+    # The bridge's own wrappers pass on what they get.
+    while inspect.isfunction(called) and called.__globals__["__name__"].startswith(
+        "snakepit_bridge."
+    ):
+        if not hasattr(called, "__wrapped__"):
+            break
+        called = called.__wrapped__
+    try:
+        signature = inspect.signature(called, follow_wrapped=False)
+    except (TypeError, ValueError):
+        return []
+    parameters = list(signature.parameters.values())
+    return parameters[1:] if inspect.ismethod(function) else parameters
 
 
 # ---- Names that are no tool ----------------------------------------------------------

@@ -11,7 +11,16 @@ from __future__ import annotations
 import gc
 import sys
 
-from . import arrays, configuration, faults, loader, resources, runtime, worker
+from . import (
+    arrays,
+    configuration,
+    faults,
+    given,
+    loader,
+    resources,
+    runtime,
+    worker,
+)
 from .configuration import Configuration
 from .forkable import Forkability
 
@@ -37,6 +46,7 @@ def main() -> int:
     worker.prepare_imports(settings)
     try:
         adapter_class = loader.load(settings.adapter)
+        given.offer(adapter_class, "config")
         resources.load(adapter_class, settings)
         arrays.maker(settings.tensors)  # imports NumPy for all workers at once
     except BaseException as error:  # a module may well call sys.exit() when imported

@@ -3,24 +3,38 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Callable, TypeVar, overload
 
-from . import calling
+from . import calling, lookup, marks
 from .declaration import BASE_MODULES
 from .errors import AdapterError
+from .marks import SAFE_MARK, TOOL_MARK, Marked
+
+__all__ = [
+    "SAFE_MARK",
+    "TOOL_MARK",
+    "Tool",
+    "ToolMetadata",
+    "ToolParameter",
+    "collect",
+    "collect_unbound",
+    "not_of_an_instance",
+    "tool",
+    "unmarked_hint",
+]
 
 Method = TypeVar("Method", bound=Callable[..., Any])
+Result = TypeVar("Result")
+
+# They are no functions, and give one for each instance.
+_MAKE_METHODS = (functools.partialmethod, functools.singledispatchmethod)
 
 NAME_MAX = 255  # bytes of a tool's name in shared memory
 TEXT_MAX = 1000  # characters of a description
-
-# Attributes that the decorators leave on a function.
-TOOL_MARK = "__snakepit_tool__"
-SAFE_MARK = "__thread_safe__"
 
 # The worker calls these itself: @thread_safe_method alone does not make tools of them.
 LIFE = frozenset(
@@ -81,7 +95,8 @@ class Tool:
 
     metadata: ToolMetadata
     function: Callable[..., Any]
-    attribute: str  # the method's name in its class
+    attribute: str  # its name in its class
+    of: Callable[[Any], Callable[..., Any]]  # the same of another instance
 
 
 @overload
@@ -121,12 +136,15 @@ def tool(
 
 
 def _mark(method: Method, mark: ToolMark) -> Method:
-    target = (
-        method.__func__ if isinstance(method, (staticmethod, classmethod)) else method
-    )
-    if not inspect.isfunction(target):
-        raise TypeError(f"@tool decorates methods, not {type(method).__name__} objects")
-    setattr(target, TOOL_MARK, mark)
+    target = lookup.beneath(method)
+    is_method = callable(target) or isinstance(target, _MAKE_METHODS)
+    try:
+        if isinstance(target, type) or not is_method:
+            raise TypeError
+        setattr(target, TOOL_MARK, mark)
+    except (AttributeError, TypeError):
+        kind = type(method).__name__
+        raise TypeError(f"@tool decorates methods, not {kind} objects") from None
     return method
 
 
@@ -155,10 +173,12 @@ def check_name(name: str) -> None:
 def collect(adapter: object) -> dict[str, Tool]:
     """The tools of an adapter instance by name, in alphabetical order.
 
-    Raises AdapterError if two methods claim one name, and for static and class methods
-    with `thread_safe_method`.
+    Raises AdapterError for two methods that claim one name, for a mark on what cannot
+    be called, and for static and class methods with `thread_safe_method`.
     """
-    return _collect(type(adapter), lambda attribute, _: getattr(adapter, attribute))
+    kind = type(adapter)
+    marked = [*marks.of_class(kind), *marks.of_instance(adapter)]
+    return _collect(kind, marked, adapter)
 
 
 def collect_unbound(adapter_class: type) -> dict[str, Tool]:
@@ -166,59 +186,55 @@ def collect_unbound(adapter_class: type) -> dict[str, Tool]:
 
     Raises AdapterError as `collect` does.
     """
-    nobody = object()
-    return _collect(
-        adapter_class, lambda _, found: found.__get__(nobody, adapter_class)
-    )
+    return _collect(adapter_class, [*marks.of_class(adapter_class)], _NOBODY)
+
+
+_NOBODY: Any = object()  # stands for the instance that there is not
 
 
 def _collect(
-    adapter_class: type, bind: Callable[[str, Any], Callable[..., Any]]
+    adapter_class: type, marked: list[Marked], adapter: object
 ) -> dict[str, Tool]:
     tools: dict[str, Tool] = {}
-    for attribute, method in _marked_methods(adapter_class):
-        found = _describe(attribute, bind(attribute, method))
+    for one in marked:
+        if not _is_tool(adapter_class, one):
+            continue
+        found = _describe(adapter_class, one, adapter)
         name = found.metadata.name
         if name in tools:
             raise AdapterError(
                 f"two methods of {adapter_class.__name__} are tool {name!r}: "
-                f"{tools[name].function.__name__} and {attribute}"
+                f"{tools[name].attribute} and {found.attribute}"
             )
         tools[name] = found
     return dict(sorted(tools.items()))
 
 
-def _marked_methods(adapter_class: type) -> Iterator[tuple[str, Any]]:
-    for attribute in dir(adapter_class):
-        # getattr_static, so that looking for tools runs no property.
-        found = inspect.getattr_static(adapter_class, attribute)
-        target = (
-            found.__func__ if isinstance(found, (staticmethod, classmethod)) else found
+def _is_tool(adapter_class: type, marked: Marked) -> bool:
+    name = f"{adapter_class.__name__}.{marked.attribute}"
+    if marked.is_safe and isinstance(marked.found, (staticmethod, classmethod)):
+        raise AdapterError(not_of_an_instance(name, type(marked.found)))
+    is_property = isinstance(marked.found, marks.PROPERTIES)
+    if marked.mark is None or marked.is_partial:
+        return _is_public(marked.attribute) and not is_property
+    if is_property:
+        kind = type(marked.found).__name__
+        raise AdapterError(
+            f"{name} has @tool and is a {kind}, which is read and not called; "
+            "make it a method, or leave @tool out"
         )
-        if not inspect.isfunction(target):
-            continue
-        if target is not found and getattr(target, SAFE_MARK, False):
-            name = f"{adapter_class.__name__}.{attribute}"
-            raise AdapterError(not_of_an_instance(name, type(found)))
-        if hasattr(target, TOOL_MARK):
-            if _may_be_called(attribute, getattr(target, TOOL_MARK), adapter_class):
-                yield attribute, found
-        elif getattr(target, SAFE_MARK, False) and _is_public(attribute):
-            yield attribute, found
+    return _may_be_called(marked.attribute, marked.mark, adapter_class)
 
 
 def unmarked_hint(adapter_class: type, name: str) -> str:
     """Why `name` is no tool where the author has a public method of that name: "; ..."
     to follow a sentence, else nothing. Runs no code of the adapter.
     """
-    found = inspect.getattr_static(adapter_class, name, None)
-    function = (
-        found.__func__ if isinstance(found, (staticmethod, classmethod)) else found
-    )
+    found = lookup.of_class(adapter_class, name)
     if (
         not _is_public(name)
-        or not inspect.isfunction(function)
-        or hasattr(function, TOOL_MARK)  # a tool by another name
+        or not inspect.isfunction(lookup.beneath(found))
+        or marks.look(name, found) is not None  # a tool by another name
         or _is_ours(adapter_class, name)
     ):
         return ""
@@ -252,30 +268,102 @@ def _may_be_called(attribute: str, mark: ToolMark, adapter_class: type) -> bool:
     return False
 
 
-def _describe(attribute: str, function: Callable[..., Any]) -> Tool:
-    mark: ToolMark = getattr(function, TOOL_MARK, ToolMark())
+def _describe(adapter_class: type, marked: Marked, adapter: object) -> Tool:
+    mark = ToolMark() if marked.mark is None else marked.mark
+    of = _function_of(adapter_class, marked)
+    function = of(adapter)
+    shown = function
+    if marked.is_opaque:
+        shown = lookup.bind(marked.function, adapter, adapter_class)
+    documented = marked.function if marked.is_partial else shown
     metadata = ToolMetadata(
-        name=mark.name or attribute,
-        description=_bounded(mark.description or _first_paragraph(function)),
-        parameters=parameters_of(function),
-        thread_safe=bool(getattr(function, SAFE_MARK, False)),
-        streams=calling.seems_to_stream(function),
+        name=(not marked.is_partial and mark.name) or marked.attribute,
+        description=_bounded(mark.description)
+        or _or_else("", _first_paragraph, documented),
+        parameters=_or_else([], parameters_of, shown),
+        thread_safe=marked.is_safe,
+        streams=_or_else(False, calling.seems_to_stream, shown),
     )
-    return Tool(metadata, function, attribute)
+    return Tool(metadata, function, marked.attribute, of)
+
+
+def _or_else(
+    nothing: Result, describe: Callable[[Any], Result], function: Any
+) -> Result:
+    """What can be said of a function; nothing, where its own code makes that fail."""
+    try:
+        return describe(function)
+    except Exception:
+        return nothing
+
+
+def _function_of(
+    adapter_class: type, marked: Marked
+) -> Callable[[Any], Callable[..., Any]]:
+    """Gives what is called for an instance. It raises AdapterError for what cannot be
+    called.
+    """
+
+    def of(adapter: Any) -> Callable[..., Any]:
+        function: Any = _bound(adapter_class, marked, adapter)
+        if not callable(function):
+            raise AdapterError(
+                f"{adapter_class.__name__}.{marked.attribute} has @tool, but what its "
+                f"decorators make of it cannot be called: {type(function).__name__}"
+            )
+        if isinstance(marked.found, functools.singledispatchmethod):
+            first = lookup.bind(marked.found.func, adapter, adapter_class)
+            return _by_name(function, first, marked.attribute)
+        made: Callable[..., Any] = function
+        return made
+
+    return of
+
+
+def _bound(adapter_class: type, marked: Marked, adapter: Any) -> Any:
+    if adapter is not _NOBODY:
+        return lookup.bound(adapter, marked.attribute)
+    if type(marked.found).__module__ in ("builtins", "functools"):
+        return lookup.bind(marked.found, adapter, adapter_class)
+    # A descriptor of the author's own would be asked about an instance of no class.
+    return lookup.bind(marked.function, adapter, adapter_class)
+
+
+def _by_name(
+    function: Callable[..., Any], plain: Callable[..., Any], name: str
+) -> Callable[..., Any]:
+    """What chooses by its first argument, and wants it by position, by name."""
+    first = next(iter(inspect.signature(plain).parameters.values()))
+
+    @functools.wraps(plain)
+    def chosen(**arguments: Any) -> Any:
+        value = arguments.pop(first.name, first.default)
+        if value is first.empty:
+            raise TypeError(f"{name}() missing 1 required argument: {first.name!r}")
+        return function(value, **arguments)
+
+    return chosen
 
 
 def _first_paragraph(function: Callable[..., Any]) -> str:
     text = inspect.getdoc(function) or ""
-    return " ".join(text.split("\n\n", 1)[0].split())
+    return _bounded(" ".join(text.split("\n\n", 1)[0].split()))
+
+
+# What a call by name cannot name.
+_UNNAMED = (
+    inspect.Parameter.POSITIONAL_ONLY,
+    inspect.Parameter.VAR_POSITIONAL,
+    inspect.Parameter.VAR_KEYWORD,
+)
 
 
 def parameters_of(function: Callable[..., Any]) -> list[ToolParameter]:
     """The named parameters of a function, ``self`` left out where it is bound."""
-    unnamed = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     return [
         _parameter(parameter)
         for parameter in inspect.signature(function).parameters.values()
-        if parameter.kind not in unnamed
+        if parameter.kind not in _UNNAMED
     ]
 
 

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from types import FunctionType, ModuleType
 from typing import Any
 
-from .. import libraries
+from .. import libraries, marks
 from ..base_adapter_threaded import ThreadSafeAdapter
 from ..declaration import BASE_MODULES, declared_thread_safe
-from ..tools import LIFE, TOOL_MARK
+from ..tools import LIFE
 from .deadlocks import crossed_locks, nested_locks
 from .expense import Expense
 from .reading import locks_around, read_classes
@@ -183,7 +183,7 @@ class _Search:
         if name == "_dispatch" and issubclass(self.adapter_class, ThreadSafeAdapter):
             return False
         function = inspect.getattr_static(self.adapter_class, name, None)
-        return name in _HANDLERS or hasattr(function, TOOL_MARK)
+        return name in _HANDLERS or marks.look(name, function) is not None
 
     def _pitfall(self, number: int, method: Method, line: int, text: str) -> Pitfall:
         place = f"{method.owner}.{method.name}"
