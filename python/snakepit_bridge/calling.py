@@ -63,9 +63,19 @@ def seems_to_stream(function: Function) -> bool:
     A plain one around a generator most often returns what that returns.
     """
     kind = kind_of(function)
-    if kind is Kind.PLAIN:
-        kind = kind_of(inspect.unwrap(function))
-    return kind.streams
+    return (_kind_below(function) if kind is Kind.PLAIN else kind).streams
+
+
+def seems_to_await(function: Function) -> bool:
+    """Whether a function runs on the event loop, as far as can be seen likewise."""
+    return _kind_below(function) in (Kind.COROUTINE, Kind.ASYNC_GENERATOR)
+
+
+def _kind_below(function: Function) -> Kind:
+    try:
+        return kind_of(inspect.unwrap(function))
+    except ValueError:  # it wraps itself
+        return kind_of(function)
 
 
 def plain(function: Function) -> Function:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import json
 import os
 import sys
@@ -31,13 +32,14 @@ from . import (
 from .checking import hammering
 from .checking.report import format_report
 from .errors import AdapterError
-from .faults import describe
+from .faults import describe, is_of_foreign_code
 from .thread_safety_checker import Pitfall, ThreadSafetyChecker, find_pitfalls
 from .tools import collect, collect_unbound
 from .worker import is_gil_enabled
 
 THREADS = 8
 CALLS = 50
+COUNT_MAX = 100_000
 SECONDS = 10.0  # in which calls may begin
 NOTHING = (
     "Nothing was exercised, so that no race can have shown. Give parameters defaults\n"
@@ -47,20 +49,32 @@ NOTHING = (
 
 def main(words: list[str]) -> int:
     """Reads the command line and checks. Gives the exit code."""
-    given = _parser().parse_args(words)
+    options = _parser().parse_args(words)
     search_path.add([os.getcwd()])
+    for stream in (sys.stdout, sys.stderr):  # an adapter's texts may be any
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         with contextlib.redirect_stdout(sys.stderr):
-            found = check(given.adapter, given.threads, given.calls)
+            found = check(options.adapter, options.threads, options.calls)
     except AdapterError as error:
         return terminal.complain(str(error), terminal.USAGE)
-    except Exception as error:
-        type_name, message, traceback = describe(error)[:3]
-        terminal.complain(f"{given.adapter}: {type_name}: {message}", terminal.FAILED)
-        print(traceback, file=sys.stderr)
-        return terminal.FAILED
-    print(json.dumps(found) if given.json else as_text(found))
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a module may well call sys.exit()
+        return _failed(options.adapter, error)
+    print(json.dumps(found) if options.json else as_text(found))
     return terminal.OK if found["ok"] else terminal.FAILED
+
+
+def _failed(adapter: str, error: BaseException) -> int:
+    """Says what the adapter has raised, with the frames of its code if it has any."""
+    kind, message, traceback = describe(error)
+    what = f"{kind}: {message}" if message else kind
+    terminal.complain(f"{adapter}: {what}", terminal.FAILED)
+    if is_of_foreign_code(error):
+        print(traceback, file=sys.stderr)
+    return terminal.FAILED
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -68,10 +82,17 @@ def _parser() -> argparse.ArgumentParser:
         prog="snakepit check-adapter", allow_abbrev=False, description=__doc__
     )
     parser.add_argument("adapter", metavar="MODULE:CLASS")
-    parser.add_argument("--threads", type=int, default=THREADS)
-    parser.add_argument("--calls", type=int, default=CALLS)
+    parser.add_argument("--threads", type=_count, default=THREADS)
+    parser.add_argument("--calls", type=_count, default=CALLS)
     parser.add_argument("--json", action="store_true")
     return parser
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= COUNT_MAX:
+        raise argparse.ArgumentTypeError(f"a number from 1 to {COUNT_MAX}, not {text}")
+    return number
 
 
 def check(spec: str, threads: int = THREADS, calls: int = CALLS) -> dict[str, Any]:
@@ -120,6 +141,8 @@ def _read(adapter_class: type) -> tuple[list[Pitfall], str | None]:
         return find_pitfalls(adapter_class), None
     except ValueError as error:
         return [], str(error)
+    except Exception as error:  # a text that reads differently from all that we know
+        return [], f"its source was not understood: {type(error).__name__}: {error}"
 
 
 def _run(

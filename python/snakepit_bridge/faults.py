@@ -18,6 +18,8 @@ TYPE_MAX = 512  # bytes of UTF-8
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _EXAMPLES = os.path.join(_PACKAGE, "adapters") + os.sep
 
+_LIBRARY = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
+
 # Wrappers around a tool. Where they alone are left, the call did not fit the tool's
 # signature.
 _FORWARDERS = ("tracked", "guarded", "awaited", "once", "tool_once", "<lambda>")
@@ -129,6 +131,17 @@ def _is_own(filename: str) -> bool:
     ):
         return True
     return filename.startswith(_PACKAGE) and not filename.startswith(_EXAMPLES)
+
+
+def is_of_foreign_code(error: BaseException) -> bool:
+    """Whether code was involved that is neither the bridge's nor Python's."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return isinstance(error, SyntaxError) or any(
+        not _is_own(frame.filename)
+        and not frame.filename.startswith("<frozen ")
+        and (not frame.filename.startswith(_LIBRARY) or "-packages" in frame.filename)
+        for frame in frames
+    )
 
 
 def _cut(text: str, limit: int) -> str:

@@ -77,14 +77,11 @@ def check_seen(adapter: object) -> None:
     """A RuntimeWarning where a constructor has assigned `config` or `resources` and
     nobody has read what the pool says.
     """
-    for name in _ROWS:
+    for name, row in _ROWS.items():
         found = lookup.of_class(type(adapter), name)
-        if (
-            isinstance(found, Given)
-            and not found.was_read
-            and name in lookup.own(adapter)
-            and _ROWS[name].make()
-        ):
+        was_read = found.was_read if isinstance(found, Given) else False
+        is_hidden = isinstance(found, Given) or found is lookup.ABSENT
+        if is_hidden and not was_read and name in lookup.own(adapter) and row.make():
             what = f"its constructor assigns self.{name} and has not read it before"
             _warn(name, type(adapter), what)
 

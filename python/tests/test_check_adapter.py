@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
-from typing import Any, Callable, Literal, Optional
+from typing import Any, Callable, Literal, NewType, Optional, TypeVar
 
 import pytest
 from snakepit_bridge import Tensor, check_adapter, libraries
@@ -236,3 +237,157 @@ def test_the_table_of_libraries_is_whole() -> None:
         assert library.reason and library.pattern
         assert library.docs.startswith("https://")
         assert library.thread_safe or library.use in ("any", "shared")
+
+
+# ---- What adapters and command lines may do ------------------------------------------
+
+MODERN = """
+    from typing import NewType, TypeVar
+    import numpy
+    from numpy.typing import NDArray
+    from snakepit_bridge import ThreadSafeAdapter, thread_safe_method, tool
+
+    type Row = list[float]
+    type Array[T: numpy.generic] = numpy.ndarray[tuple[int, ...], numpy.dtype[T]]
+    type Pair[T] = tuple[T, T]
+    type Tree = Tree | None
+    type Loop = list[Loop]
+
+    class Modern(ThreadSafeAdapter):
+        __thread_safe__ = True
+        @thread_safe_method
+        def row(self, x: Row): return sum(x)
+        @thread_safe_method
+        def array(self, x: Array[numpy.float64], y: NDArray[numpy.float64]):
+            return float((x + y).sum())
+        @thread_safe_method
+        def pair(self, x: Pair[int]): return len(x)
+        @thread_safe_method
+        def tree(self, x: Tree): return x
+        @thread_safe_method
+        def generic[T: int](self, x: T) -> T: return x + 1
+        @thread_safe_method
+        def loop(self, x: Loop): return x
+"""
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="the language has no `type`")
+def test_type_statements_are_what_they_stand_for(
+    write_module: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_module("modern", MODERN)
+    tools = checked(capsys, "modern")
+    assert {name for name, tool in tools.items() if not tool["skipped"]} == {
+        *("row", "array", "pair", "tree", "generic")
+    }
+    assert [tool["errors"] for tool in tools.values()] == [0] * len(tools)
+
+
+def checked(capsys: pytest.CaptureFixture[str], adapter: str) -> dict[str, Any]:
+    words = [adapter, "--threads", "2", "--calls", "2", "--json"]
+    assert check_adapter.main(words) in (0, 1)
+    found = json.loads(capsys.readouterr().out)
+    return {tool["name"]: tool for tool in found["tools"]}
+
+
+class TypeAliasType:
+    """As Python 3.12 has it, and as NumPy 2.5 makes `NDArray`."""
+
+    __value__ = list[int]
+
+
+class Nasty:
+    __hash__ = None  # type: ignore[assignment]
+
+    def __getattr__(self, name: str) -> Any:
+        raise ZeroDivisionError(name)
+
+
+UserId = NewType("UserId", int)
+Bound = TypeVar("Bound", bound=str)
+Chosen = TypeVar("Chosen", bytes, str)
+
+
+def test_names_for_types_are_what_they_stand_for() -> None:
+    assert examples.example_of(TypeAliasType()) == [3, 3, 3]
+    assert examples.example_of(UserId) == 3
+    assert examples.example_of(Bound) == "example"
+    assert examples.example_of(Chosen) == b"example"
+
+
+def test_an_annotation_that_means_nothing_is_told() -> None:
+    def strange(a: Nasty()) -> None: ...  # type: ignore[valid-type]
+    def listed(a: [int]) -> None: ...  # type: ignore[valid-type]
+    def nowhere(a: nowhere.Type) -> None: ...  # type: ignore[name-defined]
+
+    for function in (strange, listed, nowhere):
+        with pytest.raises(NoExample, match="parameter 'a' needs a default"):
+            examples.arguments_for(function)
+    with pytest.raises(NoExample, match="Python knows no signature of it"):
+        examples.arguments_for(max)
+
+
+ENDS = {
+    "exits": ("import sys\nsys.exit(3)", "exits: SystemExit: 3"),
+    "cancels": (
+        "import asyncio\nraise asyncio.CancelledError('no more')",
+        "cancels: asyncio.exceptions.CancelledError: no more",
+    ),
+    "misspelt": ("def f(:\n    pass", "misspelt: SyntaxError"),
+}
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_what_ends_the_import_is_told(
+    write_module: Any, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    text, said = ENDS[name]
+    write_module(name, text)
+    assert check_adapter.main([name]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith(f"snakepit: {said}")
+    assert "check_adapter.py" not in told
+
+
+def test_what_tools_raise_does_not_end_the_check(
+    write_module: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_module(
+        "rude",
+        """
+        import functools, sys
+        from snakepit_bridge import BaseAdapter, tool
+
+        class Mute(Exception):
+            def __str__(self):
+                raise ValueError("no text")
+
+        class Rude(BaseAdapter):
+            @tool
+            def leaves(self):
+                sys.exit(3)
+            @tool
+            def mutters(self):
+                raise Mute
+            @tool
+            def surrogate(self):
+                raise ValueError("\\udc80")
+            @tool
+            def fine(self, x: int = 1):
+                return x
+        """,
+    )
+    tools = checked(capsys, "rude")
+    assert tools["leaves"]["first_error"] == "SystemExit: 3"
+    assert "__str__ raised ValueError" in tools["mutters"]["first_error"]
+    assert tools["fine"]["errors"] == 0
+    assert check_adapter.main(["rude", "--threads", "1", "--calls", "1"]) in (0, 1)
+
+
+@pytest.mark.parametrize("words", [["--threads", "0"], ["--calls", "-1"]])
+def test_numbers_that_make_no_sense_are_refused(
+    capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        check_adapter.main(["anything", *words])
+    assert "a number from 1 to" in capsys.readouterr().err

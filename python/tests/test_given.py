@@ -249,7 +249,15 @@ class Remembering(BaseAdapter):
         self.config = config or {"model": "tiny"}
 
 
-@pytest.mark.parametrize("adapter_class", [Assigning, Remembering])
+class Answering:
+    def __init__(self) -> None:
+        self.config = {"model": "tiny"}
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(f"it was asked for {name}")
+
+
+@pytest.mark.parametrize("adapter_class", [Assigning, Remembering, Answering])
 def test_a_constructor_that_hides_the_settings_is_told(
     adapter_class: type, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -33,6 +33,15 @@ _EXAMPLES: dict[Any, Any] = {
 _BY_ITEM = (list, set, collections.abc.Sequence, collections.abc.Iterable)
 
 
+_DEPTH = 20  # of types within types; a `type` statement may name itself
+# What a call by name leaves out.
+_UNNAMED = (
+    inspect.Parameter.POSITIONAL_ONLY,
+    inspect.Parameter.VAR_POSITIONAL,
+    inspect.Parameter.VAR_KEYWORD,
+)
+
+
 class NoExample(ValueError):
     """A parameter that nothing is known of."""
 
@@ -43,19 +52,17 @@ def arguments_for(function: Callable[..., Any]) -> dict[str, Any]:
     Raises NoExample, which says for which parameter there is none.
     """
     try:
-        hints = typing.get_type_hints(inspect.unwrap(function))
-    except (NameError, TypeError, SyntaxError):
-        hints = {}
+        parameters = inspect.signature(function).parameters
+    except Exception as error:
+        raise NoExample(f"Python knows no signature of it: {error}") from None
+    hints = _hints_of(function)
     arguments = {}
-    for name, parameter in inspect.signature(function).parameters.items():
-        if parameter.default is not parameter.empty or parameter.kind in (
-            parameter.VAR_POSITIONAL,
-            parameter.VAR_KEYWORD,
-        ):
+    for name, parameter in parameters.items():
+        if parameter.default is not parameter.empty or parameter.kind in _UNNAMED:
             continue
         try:
-            arguments[name] = example_of(hints[name])
-        except KeyError:
+            arguments[name] = example_of(hints.get(name, parameter.annotation))
+        except Exception:  # annotations may be any objects, with code of their own
             raise NoExample(
                 f"parameter {name!r} needs a default, or an annotation of a plain type "
                 "or of an array (numpy.ndarray, snakepit_bridge.Tensor)"
@@ -63,8 +70,22 @@ def arguments_for(function: Callable[..., Any]) -> dict[str, Any]:
     return arguments
 
 
-def example_of(hint: Any) -> Any:
-    """A value of the annotated type. Raises KeyError if it is not a plain one."""
+def _hints_of(function: Callable[..., Any]) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(inspect.unwrap(function))
+    except Exception:  # one of them alone means nothing: they are looked at as they are
+        return {}
+
+
+def example_of(hint: Any, depth: int = 0) -> Any:
+    """A value of the annotated type. Raises KeyError if it is not a plain one, and what
+    its own code raises.
+    """
+    if depth > _DEPTH:
+        raise KeyError(hint)
+    named = _meaning_of(hint)
+    if named is not hint:
+        return example_of(named, depth + 1)
     origin = typing.get_origin(hint)
     inner = typing.get_args(hint)
     if _is_array(origin or hint):
@@ -74,16 +95,34 @@ def example_of(hint: Any) -> Any:
     if origin is typing.Literal:
         return inner[0]
     if origin in _BY_ITEM and inner:
-        items = [example_of(inner[0]) for _ in range(3)]
+        items = [example_of(inner[0], depth + 1) for _ in range(3)]
         return set(items) if origin is set else items
     if origin in _EXAMPLES:
         return _copy(_EXAMPLES[origin])
     for choice in inner:  # a union: the first that can be made
         try:
-            return example_of(choice)
+            return example_of(choice, depth + 1)
         except KeyError:
             continue
     raise KeyError(hint)
+
+
+def _meaning_of(hint: Any) -> Any:
+    """What a name for a type stands for: a `type` statement's, as NumPy's `NDArray` is
+    one, a `NewType`, a type variable with a bound. Other hints are what they are.
+    """
+    alias = typing.get_origin(hint) or hint
+    if type(alias).__name__ == "TypeAliasType":
+        return _filled(alias.__value__, typing.get_args(hint))
+    if type(hint) is typing.TypeVar:
+        return next(iter(hint.__constraints__), hint.__bound__ or hint)
+    return getattr(hint, "__supertype__", hint)
+
+
+def _filled(value: Any, arguments: tuple[Any, ...]) -> Any:
+    if not arguments or not getattr(value, "__parameters__", ()):
+        return value
+    return value[arguments]
 
 
 def _is_array(hint: Any) -> bool:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import inspect
 import itertools
 import threading
@@ -10,7 +11,8 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Callable
 
-from .. import standalone
+from .. import calling, faults, standalone
+from ..errors import AdapterError
 from ..tools import Tool
 from .examples import NoExample, arguments_for
 
@@ -35,21 +37,22 @@ class Tried:
         """Calls it once, with new arguments."""
         error = ""
         try:
-            with standalone.call(self.name):
-                self._run()
-        except Exception as caught:
-            error = f"{type(caught).__name__}: {caught}"
+            # As in a worker: what it sets of context variables ends with it.
+            contextvars.copy_context().run(self._run)
+        except BaseException as caught:  # nothing that a tool raises ends the check
+            error = ": ".join(faults.describe(caught)[:2])
         with self.lock:
             self.calls += 1
             self.errors += bool(error)
             self.first_error = self.first_error or error
 
     def _run(self) -> None:
-        result = self.function(**arguments_for(self.method))
-        if inspect.isgenerator(result):
-            for _ in itertools.islice(result, ITEMS_MAX):
-                pass
-            result.close()
+        with standalone.call(self.name):
+            result = self.function(**arguments_for(self.method))
+            if inspect.isgenerator(result):
+                for _ in itertools.islice(result, ITEMS_MAX):
+                    pass
+                result.close()
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -71,8 +74,7 @@ def tools_to_try(
     found = []
     for name, known in tools.items():
         tried = Tried(name, known.function, functions.get(name, known.function))
-        plain = inspect.unwrap(known.function)
-        if inspect.iscoroutinefunction(plain) or inspect.isasyncgenfunction(plain):
+        if calling.seems_to_await(known.function):
             tried.skipped = "async tools share one thread"
         else:
             try:
@@ -98,6 +100,18 @@ def fallback_to_try(
     return [Tried(NOBODYS, call, call)]
 
 
+def _start_all(threads: list[threading.Thread], start: threading.Barrier) -> None:
+    for number, thread in enumerate(threads):
+        try:
+            thread.start()
+        except RuntimeError as error:
+            start.abort()
+            raise AdapterError(
+                f"of {len(threads)} threads only {number} could be started "
+                f"({error}); give fewer by --threads"
+            ) from None
+
+
 def hammer(tools: list[Tried], threads: int, calls: int, seconds: float) -> list[str]:
     """Has each of `threads` threads call each tool `calls` times, all tools mixed.
 
@@ -110,7 +124,10 @@ def hammer(tools: list[Tried], threads: int, calls: int, seconds: float) -> list
     inside: dict[int, str] = {}
 
     def run(index: int) -> None:
-        start.wait()
+        try:
+            start.wait()
+        except threading.BrokenBarrierError:
+            return  # another thread could not be started
         for _ in range(calls):
             for place in range(len(tools)):
                 # Half of the threads are in the same tool, half in others.
@@ -125,8 +142,7 @@ def hammer(tools: list[Tried], threads: int, calls: int, seconds: float) -> list
         threading.Thread(target=run, args=(index,), name=f"check-{index}", daemon=True)
         for index in range(threads)
     ]
-    for thread in running:
-        thread.start()
+    _start_all(running, start)
     for thread in running:
         thread.join(max(0.0, end + 2 * seconds - time.monotonic()))
     return sorted(set(inside.copy().values()))
