@@ -12,11 +12,13 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/memory.h"
 #include "base/thread.h"
 #include "ipc/futex.h"
 
 #define GROUP_SIZE 127
+#define LOOK_NS    (10 * SP_NS_PER_MS) // between two looks, where nothing wakes it
 
 struct watch {
     uint64_t id; // 0: free
@@ -101,6 +103,18 @@ static bool look_at_all(struct group *group, struct futex_waitv *words, unsigned
     return true;
 }
 
+// EAGAIN (a word has changed already), EINTR, EFAULT (a watch was removed and its
+// memory is gone) and a wake all mean: look again. Where the kernel has no memory for
+// so many, or a filter forbids the call by now, a look now and then must do.
+static void
+sleep_on(struct group *group, uint32_t kick, struct futex_waitv *words, unsigned count)
+{
+    long rc = futex_waitv(words, count);
+    if (rc < 0 && errno != EAGAIN && errno != EINTR && errno != EFAULT) {
+        (void)sp_futex_wait(&group->kick, kick, sp_clock_now() + LOOK_NS);
+    }
+}
+
 static void *watch_group(void *argument)
 {
     SP_UNCANCELLED;
@@ -115,10 +129,7 @@ static void *watch_group(void *argument)
             continue;
         }
         pthread_mutex_unlock(&group->lock);
-        // EAGAIN (a word has changed already), EINTR, EFAULT (a watch was removed and
-        // its memory is gone) and a wake all mean: look again.
-        long rc = futex_waitv(words, count);
-        SP_CHECK(rc >= 0 || errno == EAGAIN || errno == EINTR || errno == EFAULT);
+        sleep_on(group, kick, words, count);
         pthread_mutex_lock(&group->lock);
     }
     pthread_mutex_unlock(&group->lock);

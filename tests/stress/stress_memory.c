@@ -22,6 +22,7 @@
 #include <snakepit/snakepit.h>
 
 #include "support/census.h"
+#include "support/load.h"
 
 #define LONG_TEXT 20000
 
@@ -177,15 +178,6 @@ static int submit(snakepit *pit, const snakepit_call_options *options)
     return err == SNAKEPIT_OK;
 }
 
-static void
-quiet(void *user, snakepit_log_level level, const char *event, const char *line)
-{
-    (void)user;
-    (void)level;
-    (void)event;
-    (void)line;
-}
-
 // From the opening of a pit to its end.
 static void live(void)
 {
@@ -195,7 +187,7 @@ static void live(void)
         "  - {name: one, pool_size: 1, python: " SP_HOSTILE_WORKER
         ", shared_memory_size: 64MiB, start_timeout_ms: 15000}\n";
     const snakepit_open_options options = {
-        .size = sizeof options, .log = quiet, .log_level = SNAKEPIT_LOG_ERROR};
+        .size = sizeof options, .log = load_no_log, .log_level = SNAKEPIT_LOG_ERROR};
     const snakepit_call_options tied = {
         .size = sizeof tied, .session_id = "s", .timeout_ms = 20000};
     snakepit_message why;

@@ -21,21 +21,13 @@
 
 #include "base/clock.h"
 #include "support/census.h"
+#include "support/load.h"
 
 #define ROUNDS  100
 #define CALLERS 6
 #define ASYNCS  200
 
 static unsigned seed = 1;
-
-static void
-quiet(void *user, snakepit_log_level level, const char *event, const char *line)
-{
-    (void)user;
-    (void)level;
-    (void)event;
-    (void)line;
-}
 
 // Every tenth round is Python's.
 static const char *worker_of(int round)
@@ -55,7 +47,7 @@ static snakepit *open_pit(int round)
     snakepit *pit = NULL;
     snakepit_message why = {0};
     const snakepit_open_options options = {
-        .size = sizeof options, .log = quiet, .log_level = SNAKEPIT_LOG_ERROR};
+        .size = sizeof options, .log = load_no_log, .log_level = SNAKEPIT_LOG_ERROR};
     (void)snprintf(yaml,
                    sizeof yaml,
                    "python_version_detection: 'off'\n"

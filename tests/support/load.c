@@ -502,3 +502,14 @@ void load_print(const char *name, const struct load_counts *counts)
     }
     (void)fflush(stdout);
 }
+
+void load_no_log(void *user,
+                 snakepit_log_level level,
+                 const char *event,
+                 const char *line)
+{
+    (void)user;
+    (void)level;
+    (void)event;
+    (void)line;
+}

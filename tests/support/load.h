@@ -42,6 +42,12 @@ struct load_counts {
 
 struct load;
 
+// A snakepit_log_fn that tells nobody.
+void load_no_log(void *user,
+                 snakepit_log_level level,
+                 const char *event,
+                 const char *line);
+
 // NULL: no memory or no threads.
 struct load *load_start(const struct load_options *options);
 // What has been counted so far.
