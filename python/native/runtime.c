@@ -22,6 +22,12 @@ static int refuse(const char *what)
     return -1;
 }
 
+static int fail_to_map(const snakepit_message *why)
+{
+    PyErr_SetString(PyExc_MemoryError, why->text);
+    return -1;
+}
+
 static int map_control(struct sp_runtime *runtime)
 {
     struct stat status;
@@ -29,8 +35,13 @@ static int map_control(struct sp_runtime *runtime)
         return refuse("there is no control segment");
     }
     uint64_t size = (uint64_t)status.st_size;
-    if (sp_segment_attach(&runtime->control, SP_FD_CONTROL, size, true) !=
-            SNAKEPIT_OK ||
+    snakepit_message why;
+    snakepit_err err =
+        sp_segment_attach(&runtime->control, SP_FD_CONTROL, size, true, &why);
+    if (err == SNAKEPIT_SYSTEM) {
+        return fail_to_map(&why);
+    }
+    if (err != SNAKEPIT_OK ||
         sp_control_open(runtime->control.base, size, &runtime->view) != SNAKEPIT_OK) {
         return refuse("the control segment is not one of this version");
     }
@@ -40,12 +51,17 @@ static int map_control(struct sp_runtime *runtime)
 static int map_payloads(struct sp_runtime *runtime)
 {
     const struct sp_control_shape *shape = &runtime->view.shape;
-    if (sp_segment_attach(
-            &runtime->requests, SP_FD_REQUESTS, shape->requests_size, false) !=
-            SNAKEPIT_OK ||
-        sp_segment_attach(
-            &runtime->results, SP_FD_RESULTS, shape->results_size, true) !=
-            SNAKEPIT_OK) {
+    snakepit_message why;
+    snakepit_err err = sp_segment_attach(
+        &runtime->requests, SP_FD_REQUESTS, shape->requests_size, false, &why);
+    if (err == SNAKEPIT_OK) {
+        err = sp_segment_attach(
+            &runtime->results, SP_FD_RESULTS, shape->results_size, true, &why);
+    }
+    if (err == SNAKEPIT_SYSTEM) {
+        return fail_to_map(&why);
+    }
+    if (err != SNAKEPIT_OK) {
         return refuse("the payload segments are missing or too small");
     }
     if (shape->payloads_hidden) {

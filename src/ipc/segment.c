@@ -113,19 +113,29 @@ snakepit_err sp_segment_create(struct sp_segment *segment,
     return SNAKEPIT_OK;
 }
 
-snakepit_err
-sp_segment_attach(struct sp_segment *segment, int fd, uint64_t size, bool writable)
+snakepit_err sp_segment_attach(struct sp_segment *segment,
+                               int fd,
+                               uint64_t size,
+                               bool writable,
+                               snakepit_message *why)
 {
     *segment = (struct sp_segment){.fd = -1, .size = size};
     struct stat status;
     int seals = fcntl(fd, F_GET_SEALS);
     if (seals < 0 || fstat(fd, &status) != 0) {
-        return SNAKEPIT_SYSTEM;
+        return sp_system_failed(why, "fcntl", NULL, "F_GET_SEALS of descriptor %d", fd);
     }
     if ((seals & F_SEAL_SHRINK) == 0 || size == 0 || (uint64_t)status.st_size < size) {
         return SNAKEPIT_PROTOCOL;
     }
-    return map(segment, fd, writable);
+    if (map(segment, fd, writable) != SNAKEPIT_OK) {
+        return sp_system_failed(why,
+                                "mmap",
+                                SIZE_KEY,
+                                "of shared memory, %llu bytes",
+                                (unsigned long long)size);
+    }
+    return SNAKEPIT_OK;
 }
 
 snakepit_err sp_segment_read_only_fd(const struct sp_segment *segment,

@@ -28,8 +28,11 @@ snakepit_err sp_segment_create(struct sp_segment *segment,
                                snakepit_message *why);
 // Maps a descriptor that the other side made, after checking that it is a sealed memfd
 // of at least `size` bytes. Does not take the descriptor. SYSTEM, PROTOCOL.
-snakepit_err
-sp_segment_attach(struct sp_segment *segment, int fd, uint64_t size, bool writable);
+snakepit_err sp_segment_attach(struct sp_segment *segment,
+                               int fd,
+                               uint64_t size,
+                               bool writable,
+                               snakepit_message *why);
 // A second descriptor of the same memory that only reads. SYSTEM.
 snakepit_err sp_segment_read_only_fd(const struct sp_segment *segment,
                                      int *fd,

@@ -7,6 +7,7 @@ import ctypes
 import json
 import os
 import pathlib
+import re
 import signal
 import threading
 import warnings
@@ -21,6 +22,7 @@ from support.children import CHILD_S, Child, in_child
 from support.configs import pool
 from support.library import err_name, lib
 from support.pit import Pit
+from support.places import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -51,14 +53,29 @@ def register(pit: Pit) -> str:
     return err_name(lib.tool_register(pit.handle, b"tool", function, None, None))
 
 
+def submit_json(pit: Pit) -> str:
+    done = raw.DoneFunction(lambda *_: None)
+    pit.submitted.append(done)
+    return err_name(lib.submit_json(pit.handle, b"echo", b"{}", None, done, None, None))
+
+
+def stream_json(pit: Pit) -> str:
+    stream = ctypes.c_void_p()
+    err = lib.stream_open_json(pit.handle, b"echo", b"{}", None, byref(stream))
+    lib.stream_close(stream)
+    return err_name(err)
+
+
 EVERYTHING: dict[str, Callable[[Pit], Any]] = {
     "await_ready": lambda pit: refusal(pit.await_ready),
     "call": lambda pit: pit.fails("echo", {"value": 1}).err,
     "call_json": lambda pit: refusal(lambda: pit.call_json("echo", '{"value": 1}')),
     "submit": lambda pit: refusal(lambda: pit.submit("echo", {"value": 1})),
+    "submit_json": submit_json,
     "cancel": lambda pit: pit.cancel(1),
     "completion_fd": lambda pit: refusal(pit.completion_fd),
     "stream_open": lambda pit: pit.stream("echo", {"value": 1}).err,
+    "stream_open_json": stream_json,
     "stream_each": lambda pit: pit.each(lambda _: True, "echo", {"value": 1}).err,
     "session_put": lambda pit: refusal(lambda: pit.put("s", "k", 1)),
     "session_get": lambda pit: refusal(lambda: pit.get("s", "k")),
@@ -73,6 +90,16 @@ EVERYTHING: dict[str, Callable[[Pit], Any]] = {
     "pool_get_stats": lambda pit: refusal(pit.stats),
     "pool_workers": lambda pit: refusal(pit.workers),
 }
+
+
+# What has no error to return, and is looked at below.
+WITHOUT_ERROR = {"close", "drain", "tensor_free", "pool_count", "pool_name"}
+
+
+def test_every_function_that_takes_a_pit_is_tried() -> None:
+    header = (ROOT / "include/snakepit/snakepit.h").read_text()
+    taking = re.findall(r"snakepit_(\w+)\(\s*(?:const )?snakepit \*pit\b", header)
+    assert set(taking) == set(EVERYTHING) | WITHOUT_ERROR
 
 
 def test_every_function_says_so_in_a_forked_child(open_pit: Callable[..., Pit]) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from support.answers import Refused
 from support.children import in_child
-from support.configs import pool
+from support.configs import default_python, pool
 from support.pit import Pit
 from support.places import BUILD
 
@@ -35,10 +35,10 @@ def lower(name: str, value: int) -> None:
     resource.setrlimit(limit, (value, resource.getrlimit(limit)[1]))
 
 
-def use(**options: Any) -> list[str]:
+def use(detection: str = "auto", **options: Any) -> list[str]:
     """What a program is told that opens a pit and calls it."""
     try:
-        with Pit.open(pool(**options)) as pit:
+        with Pit.open(pool(**options), python_version_detection=detection) as pit:
             pit.await_ready()
             return ["OK", pit.call("echo", {"value": "answer"})]
     except Refused as refused:
@@ -87,6 +87,29 @@ def test_a_limit_of_address_space_is_named(share: float) -> None:
     assert f"{size} bytes: Cannot allocate memory (ENOMEM)" in why
     assert "ulimit -v" in why
     assert "or lower shared_memory_size" in why
+
+
+@pytest.mark.errors_logged("pool.failed")
+def test_a_limit_of_address_space_that_a_worker_meets_is_named(
+    tmp_path: pathlib.Path,
+) -> None:
+    """Only the worker has it: what it says comes through."""
+    python = tmp_path / "python"
+    python.write_text(
+        f'#!/bin/sh\nulimit -v 4000000\nexec {default_python("process")} "$@"\n'
+    )
+    python.chmod(0o755)
+    err, why = use(
+        detection="off",
+        shared_memory_size="8GiB",
+        restart_limit=1,
+        template="off",
+        python=str(python),
+    )
+    assert err == "POOL_FAILED"
+    assert "mmap of shared memory, 8589934592 bytes: Cannot allocate memory" in why
+    assert "ulimit -v" in why
+    assert "which is 4096000000 bytes, or lower shared_memory_size" in why
 
 
 # ---- Descriptors ---------------------------------------------------------------------

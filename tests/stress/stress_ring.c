@@ -150,10 +150,12 @@ static int be_worker(void)
     struct worker worker = {.doorbell = SP_FD_DOORBELL};
     pthread_t threads[EXECUTORS];
     uint64_t size = sp_control_size(&shape);
-    SP_CHECK(sp_segment_attach(&control, SP_FD_CONTROL, size, true) == SNAKEPIT_OK);
-    SP_CHECK(sp_control_open(control.base, size, &worker.view) == SNAKEPIT_OK);
-    SP_CHECK(sp_segment_attach(&results, SP_FD_RESULTS, shape.results_size, true) ==
+    SP_CHECK(sp_segment_attach(&control, SP_FD_CONTROL, size, true, NULL) ==
              SNAKEPIT_OK);
+    SP_CHECK(sp_control_open(control.base, size, &worker.view) == SNAKEPIT_OK);
+    SP_CHECK(
+        sp_segment_attach(&results, SP_FD_RESULTS, shape.results_size, true, NULL) ==
+        SNAKEPIT_OK);
     worker.results = results.base;
     start_executors(&worker, threads);
     join_executors(threads);

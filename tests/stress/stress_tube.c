@@ -155,9 +155,11 @@ static int be_worker(void)
     struct sp_segment results;
     static struct worker worker;
     uint64_t size = sp_control_size(&shape);
-    SP_CHECK(sp_segment_attach(&control, SP_FD_CONTROL, size, true) == SNAKEPIT_OK);
+    SP_CHECK(sp_segment_attach(&control, SP_FD_CONTROL, size, true, NULL) ==
+             SNAKEPIT_OK);
     SP_CHECK(sp_control_open(control.base, size, &worker.view) == SNAKEPIT_OK);
-    SP_CHECK(sp_segment_attach(&results, SP_FD_RESULTS, RESULTS, true) == SNAKEPIT_OK);
+    SP_CHECK(sp_segment_attach(&results, SP_FD_RESULTS, RESULTS, true, NULL) ==
+             SNAKEPIT_OK);
     worker.results = results.base;
     (void)produce(&worker);
     sp_segment_fini(&results);

@@ -510,21 +510,20 @@ static void *scribble(void *argument)
 
 // ---- Life ---------------------------------------------------------------------
 
+static void map(struct sp_segment *segment, int fd, uint64_t size, bool writable)
+{
+    SP_CHECK(sp_segment_attach(segment, fd, size, writable, NULL) == SNAKEPIT_OK);
+}
+
 static void attach(void)
 {
     struct stat status;
     SP_CHECK(fstat(SP_FD_CONTROL, &status) == 0);
     uint64_t size = (uint64_t)status.st_size;
-    SP_CHECK(sp_segment_attach(&self.control, SP_FD_CONTROL, size, true) ==
-             SNAKEPIT_OK);
+    map(&self.control, SP_FD_CONTROL, size, true);
     SP_CHECK(sp_control_open(self.control.base, size, &self.view) == SNAKEPIT_OK);
-    SP_CHECK(sp_segment_attach(&self.requests,
-                               SP_FD_REQUESTS,
-                               self.view.shape.requests_size,
-                               false) == SNAKEPIT_OK);
-    SP_CHECK(sp_segment_attach(
-                 &self.results, SP_FD_RESULTS, self.view.shape.results_size, true) ==
-             SNAKEPIT_OK);
+    map(&self.requests, SP_FD_REQUESTS, self.view.shape.requests_size, false);
+    map(&self.results, SP_FD_RESULTS, self.view.shape.results_size, true);
     self.bump = (uint64_t)self.view.shape.slots * SP_INLINE_RESULT;
     SP_CHECK(pthread_mutex_init(&self.lock, NULL) == 0);
 }

@@ -68,7 +68,8 @@ static void what_was_attached_is_the_same_memory(void **state)
 {
     (void)state;
     struct sp_segment other;
-    assert_int_equal(sp_segment_attach(&other, segment.fd, SIZE, true), SNAKEPIT_OK);
+    assert_int_equal(sp_segment_attach(&other, segment.fd, SIZE, true, NULL),
+                     SNAKEPIT_OK);
     other.base[SIZE - 1] = 7;
     assert_int_equal(segment.base[SIZE - 1], 7);
     assert_int_equal(other.fd, -1);
@@ -91,17 +92,19 @@ static void only_sealed_memory_that_is_large_enough_is_attached(void **state)
     int unsealed = memfd_create("unsealed", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     assert_true(unsealed >= 0);
     assert_int_equal(ftruncate(unsealed, SIZE), 0);
-    assert_int_equal(sp_segment_attach(&other, unsealed, SIZE, true),
+    assert_int_equal(sp_segment_attach(&other, unsealed, SIZE, true, NULL),
                      SNAKEPIT_PROTOCOL);
-    assert_int_equal(sp_segment_attach(&other, segment.fd, SIZE + 1, true),
+    assert_int_equal(sp_segment_attach(&other, segment.fd, SIZE + 1, true, NULL),
                      SNAKEPIT_PROTOCOL);
-    assert_int_equal(sp_segment_attach(&other, segment.fd, 0, true), SNAKEPIT_PROTOCOL);
-    assert_int_equal(sp_segment_attach(&other, segment.fd, UINT64_MAX, true),
+    assert_int_equal(sp_segment_attach(&other, segment.fd, 0, true, NULL),
+                     SNAKEPIT_PROTOCOL);
+    assert_int_equal(sp_segment_attach(&other, segment.fd, UINT64_MAX, true, NULL),
                      SNAKEPIT_PROTOCOL);
     int ends[2];
     assert_int_equal(pipe(ends), 0);
-    assert_int_equal(sp_segment_attach(&other, ends[0], 1, false), SNAKEPIT_SYSTEM);
-    assert_int_equal(sp_segment_attach(&other, -1, 1, false), SNAKEPIT_SYSTEM);
+    assert_int_equal(sp_segment_attach(&other, ends[0], 1, false, NULL),
+                     SNAKEPIT_SYSTEM);
+    assert_int_equal(sp_segment_attach(&other, -1, 1, false, NULL), SNAKEPIT_SYSTEM);
     assert_null(other.base);
     (void)close(ends[0]);
     (void)close(ends[1]);
