@@ -178,6 +178,9 @@ static PyObject *report(PyObject *module, enum sp_message_type type, PyObject *v
         bool is_inline;
         sp_encoder_bytes(&encoder, &data, &size, &is_inline);
         done = send_report(channel, type, data, size);
+        if (done == NULL && state->runtime != NULL) {
+            sp_service_check_descriptors(state->runtime);
+        }
     }
     sp_encoder_fini(&encoder);
     return done;
@@ -252,6 +255,16 @@ static PyObject *runtime_stop_at(PyObject *module, PyObject *argument)
         return PyErr_SetFromErrno(PyExc_OSError);
     }
     Py_RETURN_NONE;
+}
+
+static PyObject *runtime_lost_descriptors(PyObject *module, PyObject *unused)
+{
+    (void)unused;
+    struct sp_runtime *runtime = sp_module_runtime(module);
+    if (runtime != NULL) {
+        sp_service_lost_descriptors(runtime);
+    }
+    return NULL;
 }
 
 static PyObject *runtime_shield(PyObject *module, PyObject *unused)
@@ -372,6 +385,10 @@ static PyMethodDef methods[] = {
      runtime_unforkable,
      METH_O,
      "Tells the host why workers must be exec'ed."},
+    {"lost_descriptors",
+     runtime_lost_descriptors,
+     METH_NOARGS,
+     "Ends the process, since user code has closed descriptors of it."},
     {"runs_call",
      runtime_runs_call,
      METH_NOARGS,

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "descriptors.h"
 #include "template.h"
 
 // ---- Attach -------------------------------------------------------------------
@@ -161,6 +162,7 @@ struct sp_runtime *sp_runtime_attach(struct sp_codec *codec)
     point_intake(&runtime);
     runtime.channel = SP_FD_CHANNEL;
     runtime.doorbell = SP_FD_DOORBELL;
+    sp_descriptors_note(&runtime);
     runtime.codec = codec;
     codec->runtime = &runtime;
     return &runtime;

@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "descriptors.h"
 #include "fault.h"
 #include "ipc/lifeline.h"
 
@@ -132,6 +133,19 @@ static _Noreturn void die_with_host(void)
     }
     (void)kill(getpid(), SIGKILL);
     _exit(1);
+}
+
+_Noreturn void sp_service_lost_descriptors(struct sp_runtime *runtime)
+{
+    sp_descriptors_tell(runtime);
+    die_with_host();
+}
+
+void sp_service_check_descriptors(struct sp_runtime *runtime)
+{
+    if (!sp_descriptors_are_ours(runtime)) {
+        sp_service_lost_descriptors(runtime);
+    }
 }
 
 void sp_service_stop(struct sp_runtime *runtime)
@@ -256,6 +270,7 @@ static void *service_loop(void *argument)
                           .events = POLLIN};
     while (rc == 0) {
         wait_for_word(runtime, &host);
+        sp_service_check_descriptors(runtime);
         struct sp_message_head head;
         const uint8_t *body;
         snakepit_err err = sp_channel_receive(runtime->channel, room, &head, &body);

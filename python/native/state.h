@@ -163,6 +163,10 @@ int sp_service_start(struct sp_runtime *runtime);
 // Lets the executors leave their loops, each after the call that it runs. Any thread,
 // also in a signal handler.
 void sp_service_stop(struct sp_runtime *runtime);
+// Ends the process, and tells the host why, if its channel or doorbell were closed.
+void sp_service_check_descriptors(struct sp_runtime *runtime);
+// The same where it is known.
+_Noreturn void sp_service_lost_descriptors(struct sp_runtime *runtime);
 // Has signal `number`, which Python handles already, do that too; in a forked child it
 // does what it does by default. Main thread, once. 0 or an errno; EINVAL: nobody
 // handles it.

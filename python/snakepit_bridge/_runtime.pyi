@@ -109,6 +109,12 @@ def fork() -> bool:
     RuntimeError if other threads run, and whatever a signal handler raises.
     """
 
+def set_reopened(descriptors: list[int]) -> None:
+    """Has each fork open these files anew, at the same place."""
+
+def address(buffer: object) -> int:
+    """Where the memory of a buffer begins."""
+
 def unforkable(reason: str) -> None:
     """Tells the host why each worker must be a fresh interpreter."""
 
@@ -179,6 +185,9 @@ def stop_at(number: int) -> None:
     `run`, each after the call that it runs. In a child that was forked it does what it
     does by default. Raises OSError if it has no handler.
     """
+
+def lost_descriptors() -> None:
+    """Ends the process, since user code has closed descriptors that it needs."""
 
 def shield() -> None:
     """From here on nothing interrupts the call that this thread runs, if any."""

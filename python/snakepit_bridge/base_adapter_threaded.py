@@ -12,12 +12,11 @@ import functools
 import inspect
 import threading
 import time
-import warnings
 from collections.abc import Coroutine
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Callable, TypeVar, cast
 
-from . import configuration, lookup
+from . import configuration, lookup, notices
 from .base_adapter import BaseAdapter, call_tool, tool
 from .declaration import declared_thread_safe, undeclared_warning
 from .made import Made
@@ -249,5 +248,5 @@ def validate_thread_safety(adapter: object) -> bool:
     adapter_class = adapter if isinstance(adapter, type) else type(adapter)
     declared = declared_thread_safe(adapter_class)
     if declared is None:
-        warnings.warn(undeclared_warning(adapter_class), RuntimeWarning, stacklevel=2)
+        notices.warn(undeclared_warning(adapter_class), stacklevel=2)
     return declared is True

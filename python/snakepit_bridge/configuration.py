@@ -20,6 +20,7 @@ class Configuration:
     adapter_config: str = ""  # the text of a JSON object, or nothing
     profile: str = "process"  # or "thread"
     executors: int = 1  # threads that run calls
+    executor_stack_size: int = 0  # bytes of a thread that runs tools; 0: as others
     paths: list[str] = field(default_factory=list)  # of the adapter; see search_path
     pool: str = ""
     worker: int = 0

@@ -17,7 +17,7 @@ import threading
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
-from . import host, runtime
+from . import host, runtime, threads
 from .runtime import Cancelled
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ class EventLoop:
             target=self.turn, name="snakepit-loop", daemon=True
         )
         # Where threads inherit a context, this one must not go on in that of a call.
-        contextvars.Context().run(self.thread.start)
+        contextvars.Context().run(threads.start, self.thread)
 
     def turn(self) -> None:
         """The thread: runs the loop until it is stopped."""

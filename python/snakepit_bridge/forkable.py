@@ -46,6 +46,7 @@ class Forkability:
     def __init__(self) -> None:
         """Remembers what the import must leave as it is."""
         self.numbers = random.getstate()
+        self.ours = {descriptor: identity_of(descriptor) for descriptor in OURS}
         self.reopened: list[int] = []
 
     def reason_against(self, adapter_class: type) -> str:
@@ -85,6 +86,9 @@ class Forkability:
 
     def reason_in_descriptors(self, objects: Objects, mappings: list[Mapping]) -> str:
         """The first descriptor that workers can neither share nor open anew."""
+        for descriptor, identity in self.ours.items():
+            if identity_of(descriptor) != identity:
+                return f"its import has closed or replaced descriptor {descriptor}"
         files: dict[tuple[int, int], int] = {}
         owned = files_of_python(objects) | files_of_mmap(objects, mappings)
         for descriptor in sorted(open_descriptors() - set(OURS)):
@@ -287,6 +291,15 @@ def open_descriptors() -> set[int]:
     """Numbers of the open descriptors, that of the look itself apart."""
     found = {int(name) for name in os.listdir("/proc/self/fd")}
     return {number for number in found if os.path.lexists(f"/proc/self/fd/{number}")}
+
+
+def identity_of(descriptor: int) -> tuple[int, int, int] | None:
+    """What the kernel calls the file; None if there is none."""
+    try:
+        status = os.fstat(descriptor)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_rdev
 
 
 def is_stateless(descriptor: int) -> bool:

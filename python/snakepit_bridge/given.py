@@ -9,12 +9,11 @@ author's defaults, and what the pool says comes over it.
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Callable
 
-from . import configuration, lookup, resources
+from . import configuration, lookup, notices, resources
 from .made import Made
 
 
@@ -96,8 +95,7 @@ def _knows(adapter_class: type, found: Any) -> bool:
 
 
 def _warn(name: str, adapter_class: type, why: str) -> None:
-    warnings.warn(
+    notices.warn(
         f"the pool's {_ROWS[name].key} does not reach {adapter_class.__name__}: {why}",
-        RuntimeWarning,
         stacklevel=3,
     )

@@ -6,12 +6,11 @@ from __future__ import annotations
 import importlib
 import inspect
 import sys
-import warnings
 from collections.abc import Iterable
 from types import ModuleType
 from typing import Any
 
-from . import configuration, marks, search_path
+from . import configuration, marks, notices, search_path
 from .base_adapter import BaseAdapter
 from .configuration import Configuration
 from .declaration import declared_thread_safe, undeclared_warning
@@ -209,5 +208,5 @@ def check_thread_safety(
         return declared
     if configuration.undeclared_adapter == "refuse":
         raise AdapterError(undeclared_warning(adapter_class))
-    warnings.warn(undeclared_warning(adapter_class), RuntimeWarning, stacklevel=2)
+    notices.warn(undeclared_warning(adapter_class), stacklevel=2)
     return None

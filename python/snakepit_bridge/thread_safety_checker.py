@@ -19,12 +19,11 @@ import functools
 import sys
 import threading
 import time
-import warnings
 import weakref
 from collections.abc import Mapping
 from typing import Any, Callable, ClassVar, TextIO, TypeVar, cast
 
-from . import libraries
+from . import libraries, notices
 from .checking import following, locks, order, watch
 from .checking.pitfalls import Pitfall, find_pitfalls, is_locked_throughout
 from .checking.races import Race
@@ -315,7 +314,7 @@ class ThreadSafetyChecker:
         if raises:
             raise ThreadSafetyError(str(finding))
         if is_new:
-            warnings.warn(str(finding), RuntimeWarning, stacklevel=2)
+            notices.warn(str(finding), stacklevel=2)
 
     def _record(self, key: tuple[Any, ...], finding: _Finding) -> bool:
         """Whether this is the first time; if not, only the number may grow."""

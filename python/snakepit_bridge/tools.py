@@ -5,11 +5,10 @@ from __future__ import annotations
 
 import functools
 import inspect
-import warnings
 from dataclasses import dataclass, field
 from typing import Any, Callable, TypeVar, overload
 
-from . import calling, lookup, marks
+from . import calling, lookup, marks, notices
 from .declaration import BASE_MODULES
 from .errors import AdapterError
 from .marks import SAFE_MARK, TOOL_MARK, Marked
@@ -259,10 +258,9 @@ def _is_public(attribute: str) -> bool:
 def _may_be_called(attribute: str, mark: ToolMark, adapter_class: type) -> bool:
     if mark.name or not attribute.startswith("_"):
         return True
-    warnings.warn(
+    notices.warn(
         f"{adapter_class.__name__}.{attribute} is private and so no tool; "
         "@tool(name=...) would give it a public name",
-        RuntimeWarning,
         stacklevel=2,
     )
     return False

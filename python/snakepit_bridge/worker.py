@@ -31,6 +31,7 @@ from . import (
     runtime,
     search_path,
     streaming,
+    threads,
 )
 from .configuration import Configuration
 from .resolution import Answers
@@ -256,7 +257,7 @@ class Executors:
         if others != -1:  # the adapter has its own
             signal.set_wakeup_fd(others)
         for thread in self.threads:
-            thread.start()
+            threads.start(thread)
 
     def run(self, index: int) -> None:
         """Runs executor `index` on the calling thread, then rings the bell."""
@@ -277,9 +278,16 @@ class Executors:
         Signal handlers run meanwhile, and what they raise is raised.
         """
         while self.any_serving():
-            os.read(self.bell, 64)
+            self.listen()
         for thread in self.threads:
             thread.join()
+
+    def listen(self) -> None:
+        """Waits for the bell; ends the process if a tool has closed it."""
+        try:
+            os.read(self.bell, 64)
+        except OSError:
+            runtime.native.lost_descriptors()
 
     def any_serving(self) -> bool:
         """Whether the host has not stopped all yet. Raises what one of them died of."""

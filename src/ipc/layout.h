@@ -102,11 +102,12 @@ enum sp_slot_status {
     SP_STATUS_QUESTION = 3, // of a slot that is ASKING: the body is [name, arguments]
 };
 
-// What a worker says of a fault of memory, for it may die of it.
+// What a worker says of a fault that it may die of.
 enum sp_fault {
     SP_FAULT_NONE = 0,
-    SP_FAULT_OTHER = 1,    // somewhere
-    SP_FAULT_ARGUMENT = 2, // a write to the requests, which it may only read
+    SP_FAULT_OTHER = 1,       // of memory, somewhere
+    SP_FAULT_ARGUMENT = 2,    // a write to the requests, which it may only read
+    SP_FAULT_DESCRIPTORS = 3, // channel or doorbell were closed, so it ends itself
 };
 
 // What the host writes before the state becomes QUEUED. Constant until it is DONE, but
@@ -213,7 +214,7 @@ struct sp_control {
         SP_LINE) _Atomic uint32_t host_cpu; // host: where the last submit came from
     _Alignas(SP_LINE) _Atomic uint32_t
         worker_cpu;         // worker: where the last answer came from
-    _Atomic uint32_t fault; // worker: enum sp_fault of its last SIGSEGV
+    _Atomic uint32_t fault; // worker: enum sp_fault
 
     // Events of the worker, see ipc/events.h.
     _Alignas(SP_LINE) _Atomic uint32_t

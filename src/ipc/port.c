@@ -445,10 +445,11 @@ void sp_port_return_result(struct sp_port *port, uint32_t lease)
     }
 }
 
-bool sp_port_wrote_argument(const struct sp_port *port)
+enum sp_fault sp_port_fault(const struct sp_port *port)
 {
-    return atomic_load_explicit(&port->view.header->fault, memory_order_acquire) ==
-           SP_FAULT_ARGUMENT;
+    uint32_t fault =
+        atomic_load_explicit(&port->view.header->fault, memory_order_acquire);
+    return fault <= SP_FAULT_DESCRIPTORS ? (enum sp_fault)fault : SP_FAULT_OTHER;
 }
 
 void sp_port_wake(struct sp_port *port, uint32_t slot)

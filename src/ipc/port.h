@@ -157,9 +157,8 @@ void sp_port_return_result(struct sp_port *port, uint32_t lease);
 // Wakes whoever waits on the slot, after the worker has died or the call was moved.
 void sp_port_wake(struct sp_port *port, uint32_t slot);
 
-// Whether the worker says that its last SIGSEGV was a write to an argument's tensor.
-// Any thread.
-bool sp_port_wrote_argument(const struct sp_port *port);
+// What the worker says that it may die of. Any thread.
+enum sp_fault sp_port_fault(const struct sp_port *port);
 
 // Frees a slot without looking at it: the worker is dead.
 void sp_port_drop(struct sp_port *port, uint32_t slot);

@@ -83,7 +83,7 @@ snakepit_err sp_supervisor_write_first_message(struct sp_supervisor *supervisor,
     if (writer == NULL) {
         return SNAKEPIT_NO_MEMORY;
     }
-    snakepit_writer_map(writer, 14);
+    snakepit_writer_map(writer, 15);
     write_pair(writer, "adapter", config->adapter);
     snakepit_writer_str(writer, "adapter_args");
     write_texts(writer, &config->adapter_args);
@@ -96,6 +96,8 @@ snakepit_err sp_supervisor_write_first_message(struct sp_supervisor *supervisor,
     snakepit_writer_str(writer, "paths");
     snakepit_writer_array(writer, 1);
     snakepit_writer_str(writer, supervisor->config->directory);
+    snakepit_writer_str(writer, "executor_stack_size");
+    snakepit_writer_uint(writer, config->executor_stack_size);
     write_pair(writer, "pool", config->name);
     snakepit_writer_str(writer, "worker");
     snakepit_writer_uint(writer, worker);
@@ -226,8 +228,10 @@ void sp_supervisor_describe_failure(struct sp_worker *worker, char *text, size_t
         describe_refusal(worker->failure, text, size);
         return;
     }
+    struct sp_exit end = worker->end;
+    end.fault = sp_port_fault(worker->port);
     sp_exit_describe(
-        &worker->end, atomic_load(&worker->killed_for), SP_OOM_NO, cause, sizeof cause);
+        &end, atomic_load(&worker->killed_for), SP_OOM_NO, cause, sizeof cause);
     sp_output_tail(&worker->flow.outputs[1], tail, sizeof tail);
     (void)snprintf(text,
                    size,

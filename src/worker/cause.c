@@ -17,6 +17,9 @@
 #define WROTE                                                               \
     ": it wrote to a read-only tensor argument; copy the argument before, " \
     "or set the pool's tensors: copy"
+#define CLOSED                                                                 \
+    "ended: its adapter or a tool has closed descriptors that Snakepit needs " \
+    "(os.closerange() or a daemon's start); close only what it has opened"
 
 #define STAT_FLAGS     9 // fields of /proc/PID/stat, counted from 1
 #define STAT_VSIZE     23
@@ -171,6 +174,8 @@ void sp_exit_describe(const struct sp_exit *end,
 {
     if (because != NULL) {
         (void)snprintf(room, size, "killed by us because %s", because);
+    } else if (end->signal == SIGKILL && end->fault == SP_FAULT_DESCRIPTORS) {
+        (void)snprintf(room, size, "%s", CLOSED);
     } else if (end->signal == SIGKILL && memory == SP_OOM_YES) {
         (void)snprintf(room, size, "killed by the kernel: out of memory");
     } else if (end->signal == SIGKILL && memory == SP_OOM_POSSIBLE) {
@@ -185,7 +190,8 @@ void sp_exit_describe(const struct sp_exit *end,
                        "killed by signal %d (SIG%s)%s",
                        end->signal,
                        name == NULL ? "?" : name,
-                       end->signal == SIGSEGV && end->wrote ? WROTE : "");
+                       end->signal == SIGSEGV && end->fault == SP_FAULT_ARGUMENT ? WROTE
+                                                                                 : "");
     } else {
         (void)snprintf(room, size, "exited with status %d", end->code);
     }

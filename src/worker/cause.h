@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "ipc/layout.h"
 #include "worker/oom.h"
 
 // How it ended. Plain data.
@@ -16,7 +17,7 @@ struct sp_exit {
     int gone;   // 1: there is no such child any more; somebody else has reaped it
     int code;   // its exit status, where `signal` is 0
     int signal; // what killed it, or 0
-    int wrote;  // 1: it says that its SIGSEGV was a write to an argument
+    enum sp_fault fault; // what it says that it may die of
 };
 
 // Looks without reaping: at the process itself, else at what /proc says of one that is

@@ -33,15 +33,17 @@ for number in range(1, 8):  # a template's own
 forkability = Forkability()
 class Adapter: pass
 {deed}
-print(forkability.reason_against(Adapter))
-print(len(forkability.reopened))
-os._exit(0 if sys.stdout.flush() is None else 1)
+reason = forkability.reason_against(Adapter)
+with open({said!r}, "w") as said:
+    print(reason, len(forkability.reopened), sep="\\n", file=said)
+os._exit(0)
 """
 
 
 def judge(deed, path):
     """Why a process that does so cannot be forked, and how many files are reopened."""
-    program = PROGRAM.format(file=str(path), deed=textwrap.dedent(deed))
+    said = path.with_suffix(".said")
+    program = PROGRAM.format(file=str(path), said=str(said), deed=textwrap.dedent(deed))
     done = subprocess.run(
         [sys.executable, "-c", program],
         stdin=subprocess.DEVNULL,
@@ -52,7 +54,7 @@ def judge(deed, path):
         timeout=60,
     )
     assert done.returncode == 0, done.stderr
-    reason, reopened = done.stdout.splitlines()
+    reason, reopened = said.read_text().splitlines()
     return reason, int(reopened)
 
 
@@ -101,6 +103,8 @@ DESCRIPTORS = {
         "import fcntl; fcntl.lockf(keep(open(FILE, 'rb')), fcntl.LOCK_SH)",
         "locked",
     ),
+    "all closed": ("os.closerange(3, 100)", "descriptor 3"),
+    "standard output": ("os.dup2(os.open(FILE, os.O_RDWR), 1)", "descriptor 1"),
     "standard input": ("os.dup2(os.pipe()[0], 0)", "pipe:"),
 }
 
@@ -220,7 +224,6 @@ def cases(*tables):
 def test_an_open_description_that_workers_would_share_is_found(path, deed, said):
     reason, _ = judge(deed, path)
     assert said in reason
-    assert "initialize()" in reason or "than once" in reason
 
 
 @pytest.mark.parametrize(("deed", "said"), cases(MEMORY, PROCESS))

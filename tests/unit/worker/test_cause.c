@@ -229,7 +229,7 @@ static void ends_are_sentences(void **state)
          "killed by us because it was slow"},
         {{.known = 0}, NULL, SP_OOM_NO, "died; the kernel has not said how"},
         {{.known = 1, .signal = 63}, NULL, SP_OOM_NO, "killed by signal 63 (SIG?)"},
-        {{.known = 1, .signal = SIGSEGV, .wrote = 1},
+        {{.known = 1, .signal = SIGSEGV, .fault = SP_FAULT_ARGUMENT},
          NULL,
          SP_OOM_NO,
          "killed by signal 11 (SIGSEGV): it wrote to a read-only tensor argument; copy "
@@ -238,7 +238,7 @@ static void ends_are_sentences(void **state)
          NULL,
          SP_OOM_NO,
          "killed by signal 11 (SIGSEGV)"},
-        {{.known = 1, .signal = SIGABRT, .wrote = 1},
+        {{.known = 1, .signal = SIGABRT, .fault = SP_FAULT_ARGUMENT},
          NULL,
          SP_OOM_NO,
          "killed by signal 6 (SIGABRT)"},

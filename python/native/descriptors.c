@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+// A descriptor that was closed may have been given to a file of the tool's since, which
+// is then not to be read from; so it is compared by what it stands for.
+#include "descriptors.h"
+
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "state.h"
+
+static struct stat channel;
+static struct stat doorbell;
+
+void sp_descriptors_note(const struct sp_runtime *runtime)
+{
+    (void)fstat(runtime->channel, &channel);
+    (void)fstat(runtime->doorbell, &doorbell);
+}
+
+static bool is_still(int descriptor, const struct stat *known)
+{
+    struct stat now;
+    return fstat(descriptor, &now) == 0 && now.st_dev == known->st_dev &&
+           now.st_ino == known->st_ino;
+}
+
+bool sp_descriptors_are_ours(const struct sp_runtime *runtime)
+{
+    return is_still(runtime->channel, &channel) &&
+           is_still(runtime->doorbell, &doorbell);
+}
+
+void sp_descriptors_tell(struct sp_runtime *runtime)
+{
+    atomic_store_explicit(
+        &runtime->view.header->fault, SP_FAULT_DESCRIPTORS, memory_order_release);
+    // Where this one was closed as well, the host still says it.
+    (void)dprintf(STDERR_FILENO,
+                  "snakepit: the adapter has closed descriptors of its worker; it may "
+                  "close only those that it has opened\n");
+}

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: MIT
+"""What the bridge warns of."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+
+from . import runtime
+
+
+def warn(text: str, stacklevel: int = 1) -> None:
+    """Issues a RuntimeWarning.
+
+    In a worker it never becomes an error, whatever PYTHONWARNINGS or the adapter's
+    filters say: what is only warned of does not refuse an adapter or fail a call.
+    """
+    try:
+        warnings.warn(text, RuntimeWarning, stacklevel=stacklevel + 1)
+    except RuntimeWarning:
+        if runtime.is_standalone():
+            raise
+        print(f"RuntimeWarning: {text}", file=sys.stderr)
