@@ -69,7 +69,9 @@ class Mute(ThreadSafeAdapter):
     __thread_safe__ = True
 
     def initialize(self):
-        sys.modules["__main__"].Worker.serve = lambda _: threading.Event().wait()
+        sys.modules["snakepit_bridge.worker"].Worker.serve = lambda _: (
+            threading.Event().wait()
+        )
 
     @tool
     def ping(self):
