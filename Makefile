@@ -15,13 +15,14 @@ LINTERS = build/venv/system/bin/python -m
 # What tools/bootstrap found, as environment of the command that follows.
 WITH_PYTHONS = set -a; . build/bootstrap.env; set +a;
 
-.PHONY: help bootstrap dev release demo check test bench lint format install clean
+.PHONY: help bootstrap dev release demo check test coverage bench lint format install clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make demo      build, then show both kinds of worker at work   (5 minutes the first time)'
 	@echo 'make check     the fast part of it: unit tests, formatting, layers, sizes'
 	@echo 'make test      build with assertions and run every test'
+	@echo 'make coverage  which lines the tests reach, on a build of its own'
 	@echo 'make bench     measure against the limit; writes build/bench/results.json'
 	@echo 'make lint      formatting, static analysis, layers, types'
 	@echo 'make format    rewrite the files as make lint wants them'
@@ -47,6 +48,9 @@ check: dev
 
 test: dev
 	ctest --preset dev -j $(JOBS) $(CTEST_ARGS)
+
+coverage:
+	@tools/coverage
 
 bench: release
 	@mkdir -p build/bench
@@ -86,4 +90,4 @@ install:
 	@[ -n '$(DESTDIR)' ] || [ "$$(id -u)" != 0 ] || ldconfig
 
 clean:
-	rm -rf build/dev build/release build/asan build/tsan build/fuzz build/bridge build/bench
+	rm -rf build/dev build/release build/asan build/tsan build/fuzz build/coverage build/bridge build/bench

@@ -38,7 +38,8 @@ static void note(struct sp_cli *cli, bool failed)
 }
 
 // What is printed may come from a worker or its interpreter.
-static int print_clean(FILE *file, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static int
+print_clean(FILE *file, const char *format, va_list args)
 {
     char *text;
     int length = vasprintf(&text, format, args);

@@ -135,7 +135,7 @@ static void call_ended(void *user, snakepit_err err, snakepit_answer *answer)
     judge(err, answer);
 }
 
-static void *call_once(void *argument)
+static void *call_one(void *argument)
 {
     snakepit_answer *answer = NULL;
     snakepit_err err =
@@ -166,7 +166,7 @@ static void call_and_close(snakepit *pit, uint32_t callers, uint32_t grace_ms)
             SNAKEPIT_OK);
     }
     for (uint32_t i = 0; i < callers; i++) {
-        assert_int_equal(pthread_create(&threads[i], NULL, call_once, pit), 0);
+        assert_int_equal(pthread_create(&threads[i], NULL, call_one, pit), 0);
     }
     while (under_way(pit) < ASYNCS + callers) {
         sched_yield();

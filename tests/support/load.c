@@ -259,10 +259,10 @@ static bool look_at_chunk(void *user, snakepit_reader *chunk)
     return true;
 }
 
-static snakepit_err call_once(const struct load *load,
-                              const struct pending *call,
-                              const snakepit_writer *writer,
-                              snakepit_answer **answer)
+static snakepit_err call_and_count(const struct load *load,
+                                   const struct pending *call,
+                                   const snakepit_writer *writer,
+                                   snakepit_answer **answer)
 {
     const char *tool = tools[call->question];
     const snakepit_call_options options = {.size = sizeof options,
@@ -282,7 +282,7 @@ static void *call_again_and_again(void *argument)
         struct pending call = {0};
         snakepit_answer *answer = NULL;
         next_question(load, &call, writer);
-        snakepit_err err = call_once(load, &call, writer, &answer);
+        snakepit_err err = call_and_count(load, &call, writer, &answer);
         judge(load, &call, err, answer);
         if (err == SNAKEPIT_SHUTTING_DOWN) {
             break;
