@@ -5,7 +5,7 @@
 set(bootstrap_env ${PROJECT_SOURCE_DIR}/build/bootstrap.env)
 if(EXISTS ${bootstrap_env})
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${bootstrap_env})
-  file(STRINGS ${bootstrap_env} pairs)
+  file(STRINGS ${bootstrap_env} pairs ENCODING UTF-8)
   foreach(pair IN LISTS pairs)
     # A quote in a path is written as a shell reads it.
     string(REPLACE "'\\''" "'" pair "${pair}")

@@ -11,8 +11,10 @@ function(snakepit_module name)
                                                ${PROJECT_SOURCE_DIR}/include)
   # Optimisation makes instructions of what needs libm otherwise.
   target_link_libraries(sp_${name} PUBLIC m PRIVATE sp_warnings)
-  # A program may call from threads with small stacks. What is large goes to the heap.
-  if(NOT SNAKEPIT_SANITIZE)
+  # A program may call from threads with small stacks. What is large goes to the heap. Without
+  # optimisation each literal of a struct is on the stack first.
+  string(TOUPPER "CMAKE_C_FLAGS_${CMAKE_BUILD_TYPE}" flags)
+  if(NOT SNAKEPIT_SANITIZE AND "${CMAKE_C_FLAGS} ${${flags}}" MATCHES "-O[23s]")
     target_compile_options(sp_${name} PRIVATE -Wframe-larger-than=9216)
   endif()
   foreach(below IN LISTS arg_DEPENDS)

@@ -28,7 +28,9 @@ def lines_of_c(root: pathlib.Path, build: pathlib.Path) -> dict[str, tuple[int, 
     return found
 
 
-def lines_of_python(root: pathlib.Path, build: pathlib.Path) -> dict[str, tuple[int, int]]:
+def lines_of_python(
+    root: pathlib.Path, build: pathlib.Path
+) -> dict[str, tuple[int, int]]:
     told = json.loads((build / "python.json").read_text())
     found = {}
     for path, file in told["files"].items():
@@ -54,7 +56,9 @@ def main(root: pathlib.Path, build: pathlib.Path) -> int:
             if total > covered:
                 print(f"    {total - covered:4} of {total:4} are not reached: {name}")
     if low:
-        print(f"coverage: error: below {LIMIT:.0f} %; add tests for what is not reached")
+        print(
+            f"coverage: error: below {LIMIT:.0f} %; add tests for what is not reached"
+        )
     return 1 if low else 0
 
 
