@@ -58,3 +58,10 @@ uint32_t sp_fork_here(void)
     uint32_t next = atomic_fetch_add(&last, 1) + 1;
     return atomic_compare_exchange_strong(sp_fork_word, &here, next) ? next : here;
 }
+
+void sp_fork_leave(uint32_t process)
+{
+    if (!sp_fork_is_here(process)) {
+        _exit(0);
+    }
+}

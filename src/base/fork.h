@@ -17,6 +17,11 @@ extern _Atomic uint32_t *sp_fork_word;
 // memory for that. Any thread.
 uint32_t sp_fork_here(void);
 
+// On a thread of the library, after a callback of the program: a child that the
+// callback has forked, and that returns from it, has no business in here, and ends
+// (_exit(0)).
+void sp_fork_leave(uint32_t process);
+
 // Whether `process`, a result of sp_fork_here(), is this process. Costs two loads.
 static inline bool sp_fork_is_here(uint32_t process)
 {

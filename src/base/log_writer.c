@@ -252,10 +252,7 @@ static void *write_lines(void *argument)
         if (record.event != NULL) {
             deliver(writer, &record, writer->line);
         }
-        // A child that the sink has forked: the writer is its parent's.
-        if (!sp_fork_is_here(process)) {
-            return NULL;
-        }
+        sp_fork_leave(process);
         if (note_done(writer)) {
             let_go_of_stderr(writer);
         }

@@ -116,9 +116,7 @@ static void *answer_loop(void *argument)
         drain->asked = false;
         pthread_mutex_unlock(&drain->lock);
         (void)serve_questions(pit);
-        if (!sp_pit_is_here(pit)) {
-            return NULL; // the lock may be that of a thread which is not here
-        }
+        sp_fork_leave(pit->process);
         pthread_mutex_lock(&drain->lock);
     }
     pthread_mutex_unlock(&drain->lock);
@@ -262,8 +260,9 @@ static void *drain_loop(void *argument)
     SP_UNCANCELLED;
     snakepit *pit = argument;
     hands_on = true;
-    while (sp_pit_is_here(pit) && !told_to_stop(&pit->drain)) {
+    while (!told_to_stop(&pit->drain)) {
         (void)drain(pit, FOREVER_MS);
+        sp_fork_leave(pit->process);
     }
     return NULL;
 }

@@ -138,6 +138,7 @@ static void *run(void *argument)
         sp_supervisor_start(&pit->pools[i].supervisor);
     }
     sp_loop_run(&pit->loop);
+    sp_fork_leave(pit->process);
     return NULL;
 }
 

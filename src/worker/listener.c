@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/fork.h"
 
 #define LOOK_MS 20u                 // between two looks, while there are events
 #define TURN_NS (2 * SP_NS_PER_MS)  // of the loop at once
@@ -24,7 +25,9 @@ static snakepit_err hand_on(struct sp_listener *listener,
         event.told.pool = events->pool;
         event.told.worker = events->worker;
         event.told.dropped = sp_events_dropped(&events->reader);
+        uint32_t process = sp_fork_here();
         sp_event_tell(&listener->sink, &event.told);
+        sp_fork_leave(process);
     }
     return err;
 }

@@ -23,6 +23,7 @@ from support.configs import pool
 from support.library import err_name, lib
 from support.pit import Pit
 from support.places import ROOT
+from support.waiting import eventually
 
 
 @pytest.fixture(autouse=True)
@@ -376,3 +377,31 @@ def test_a_child_that_returns_from_a_hosts_tool_gets_no_further(
         assert status == 0
     assert len(children) == 1
     assert pit.call("echo", {"value": 1}) == 1
+
+
+@pytest.mark.parametrize("where", ["log", "event"])
+def test_a_child_that_returns_to_a_thread_of_the_library_ends(where: str) -> None:
+    """The callback runs on such a thread, which the child is without."""
+    children: list[int] = []
+
+    def fork(*_: Any) -> None:
+        if not children:
+            children.append(os.fork())
+            if children[0] == 0:
+                signal.alarm(CHILD_S)
+
+    log = raw.LogFunction(fork if where == "log" else lambda *_: None)
+    event = raw.EventFunction(fork) if where == "event" else raw.EventFunction()
+    options = raw.OpenOptions(
+        size=ctypes.sizeof(raw.OpenOptions), log=log, log_level=1, event=event
+    )
+    text = json.dumps({"pools": [pool(adapter="reports.Reports")]}).encode()
+    handle = ctypes.c_void_p()
+    err = lib.open_memory(text, len(text), byref(options), byref(handle), None)
+    assert err == 0
+    with Pit(handle, options, []) as pit:
+        pit.await_ready()
+        eventually(lambda: children, f"the {where} was told")
+        _, status = os.waitpid(children[0], 0)
+        assert status == 0
+        pit.call("one")
