@@ -370,11 +370,18 @@ int sp_encoder_tensor(struct sp_encoder *encoder,
                       struct sp_tensor *tensor,
                       const struct sp_place *place)
 {
-    if (tensor->block == NULL || encoder->strict) {
+    uint64_t unused;
+    uint64_t offset = 0;
+    if (tensor->block != NULL) {
+        const uint8_t *results = sp_runtime_results(tensor->block->runtime, &unused);
+        offset = (uint64_t)(tensor->data - results);
+    }
+    // A part may begin where none can that the host reads.
+    if (tensor->block == NULL || encoder->strict || offset % SP_TENSOR_ALIGN != 0) {
         return sp_encoder_buffer(encoder, (PyObject *)tensor, place);
     }
     struct sp_tensor_head head = {
         .dtype = tensor->dtype, .rank = tensor->rank, .bytes = tensor->bytes};
     memcpy(head.shape, tensor->shape, sizeof(head.shape));
-    return write_shared(encoder, &head, tensor->block, tensor->block->offset);
+    return write_shared(encoder, &head, tensor->block, offset);
 }

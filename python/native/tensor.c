@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "codec.h"
 #include "codec_compat.h"
+#include "tensor_items.h"
 
 #define DETACH_FROM (UINT64_C(1) << 20) // bytes; shorter copies stay attached
 
@@ -168,6 +169,31 @@ PyObject *sp_tensor_copy(struct sp_codec *codec,
     return (PyObject *)tensor;
 }
 
+PyObject *sp_tensor_part(struct sp_tensor *whole,
+                         const struct sp_tensor_head *head,
+                         const uint8_t *data)
+{
+    struct sp_tensor *part = tensor_new(Py_TYPE(whole), head);
+    if (part == NULL) {
+        return NULL;
+    }
+    if (whole->lease != NULL) {
+        sp_lease_ref(whole->lease);
+    }
+    if (whole->block != NULL) {
+        sp_block_ref(whole->block);
+    }
+    if (whole->copy != NULL) {
+        sp_copy_ref(whole->copy);
+    }
+    part->lease = whole->lease;
+    part->block = whole->block;
+    part->copy = whole->copy;
+    part->data = (uint8_t *)data;
+    part->readonly = whole->readonly;
+    return (PyObject *)part;
+}
+
 // ---- The buffer protocol ------------------------------------------------------
 
 static int tensor_getbuffer(PyObject *self, Py_buffer *view, int flags)
@@ -294,6 +320,15 @@ static PyObject *tensor_repr(PyObject *self)
 
 static PyMethodDef tensor_methods[] = {
     {"tobytes", tensor_tobytes, METH_NOARGS, "A copy of the data, packed in C order."},
+    {"tolist",
+     sp_tensor_list,
+     METH_NOARGS,
+     "The elements as Python's numbers, in nested lists."},
+    {"item", sp_tensor_only_item, METH_NOARGS, "The element of a tensor that has one."},
+    {"__array__",
+     (PyCFunction)(void (*)(void))sp_tensor_array,
+     METH_VARARGS | METH_KEYWORDS,
+     "NumPy's array of the same memory, or a copy where that is needed or wanted."},
     {"__dlpack__",
      (PyCFunction)(void (*)(void))sp_tensor_dlpack,
      METH_VARARGS | METH_KEYWORDS,
@@ -322,14 +357,24 @@ static PyType_Slot tensor_slots[] = {
     {Py_tp_repr, tensor_repr},
     {Py_tp_methods, tensor_methods},
     {Py_tp_getset, tensor_getset},
+    {Py_tp_iter, sp_tensor_iterator},
+    {Py_tp_richcompare, sp_tensor_compare},
+    {Py_tp_hash, PyObject_HashNotImplemented},
     {Py_sq_length, tensor_length},
+    {Py_sq_item, sp_tensor_item_at},
+    {Py_sq_contains, sp_tensor_contains},
+    {Py_mp_length, tensor_length},
+    {Py_mp_subscript, sp_tensor_item},
+    {Py_nb_bool, sp_tensor_truth},
+    {Py_nb_float, sp_tensor_float},
+    {Py_nb_int, sp_tensor_int},
     {Py_bf_getbuffer, tensor_getbuffer},
     {Py_tp_doc,
      (void
           *)"An array of numbers in shared memory. Use it as numpy.asarray(tensor) or\n"
-            "memoryview(tensor), neither of which copies. Tensors of arguments are "
-            "read-only;\n"
-            "those from empty() can be written until they are returned."},
+            "memoryview(tensor), neither of which copies; it is a sequence, too. "
+            "Tensors of\narguments are read-only, unless the pool has them copied; "
+            "those from empty() can\nbe written until they are returned."},
     {0, NULL},
 };
 

@@ -111,6 +111,11 @@ PyObject *sp_tensor_copy(struct sp_codec *codec,
                          const struct sp_tensor_head *head,
                          const uint8_t *data);
 
+// A tensor over a part of another one's memory, which it keeps as well.
+PyObject *sp_tensor_part(struct sp_tensor *whole,
+                         const struct sp_tensor_head *head,
+                         const uint8_t *data);
+
 // A writable tensor in a block of its own, content unset: the module's
 // `empty(shape, dtype="float32")`. `shape` is an int or a sequence of at most
 // SNAKEPIT_MAX_RANK; `dtype` may be NULL, a name, or something with a name such as

@@ -37,6 +37,30 @@ def empty(shape: int | Sequence[int], dtype: Any = "float32") -> Any:
     return tensor if numpy is None else numpy.asarray(tensor)
 
 
+def array_of(tensor: Any, dtype: Any = None, copy: bool | None = None) -> Any:
+    """NumPy's array of a `Tensor`: what ``tensor.__array__(dtype, copy=copy)`` gives.
+
+    It shows the tensor's memory where it can. With ``copy=True`` it is a writable copy;
+    where another `dtype` needs a copy, ``copy=False`` raises ValueError. Raises
+    TypeError where NumPy is not installed.
+    """
+    numpy = _found[0] if _found else _find()
+    if numpy is None:
+        raise TypeError(
+            "this needs NumPy, which is not installed here: a tensor by itself has "
+            "integers and slices of step 1 as keys, tolist(), and memoryview(tensor)"
+        )
+    array = numpy.asarray(memoryview(tensor))
+    if dtype is None or array.dtype == numpy.dtype(dtype):
+        return array.copy() if copy else array
+    if copy is False:
+        raise ValueError(
+            f"a tensor of {array.dtype} cannot be seen as {numpy.dtype(dtype)} without "
+            "a copy; leave copy=False out"
+        )
+    return array.astype(dtype)
+
+
 def maker(choice: str) -> Callable[[Any], Any] | None:
     """What makes NumPy's arrays of tensors where the pool's `tensors` says so.
 
