@@ -5,8 +5,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -108,7 +110,17 @@ struct arrival {
     int descriptors[ROOM_FDS];
     size_t count;
     bool lost; // there were more descriptors than this process may have
+    bool end;  // it was no packet: the other side is gone
 };
+
+// Whether what was read as nothing is the end. A packet may be empty as well: then the
+// other side is still there, or there is more to read.
+static bool has_ended(int fd)
+{
+    struct pollfd entry = {.fd = fd, .events = POLLRDHUP};
+    int more = 0;
+    return poll(&entry, 1, 0) == 1 && ioctl(fd, FIONREAD, &more) == 0 && more == 0;
+}
 
 static void receive_packet(int fd, uint8_t *room, struct arrival *arrival)
 {
@@ -124,6 +136,7 @@ static void receive_packet(int fd, uint8_t *room, struct arrival *arrival)
     if (arrival->got >= 0) {
         arrival->count = take_descriptors(&message, arrival->descriptors);
         arrival->lost = (message.msg_flags & MSG_CTRUNC) != 0;
+        arrival->end = arrival->got == 0 && has_ended(fd);
     }
 }
 
@@ -185,7 +198,7 @@ static snakepit_err read_packet(const struct arrival *arrival,
         return errno == EAGAIN || errno == EWOULDBLOCK ? SNAKEPIT_NOT_FOUND
                                                        : SNAKEPIT_END;
     }
-    if (arrival->got == 0) {
+    if (arrival->end) {
         return SNAKEPIT_END;
     }
     size_t got = (size_t)arrival->got;

@@ -257,6 +257,23 @@ static void packets_that_are_no_messages_are_protocol_errors(void **state)
     assert_int_equal(receive_packet(&head, sizeof head), SNAKEPIT_OK);
 }
 
+static void an_empty_packet_is_not_the_end(void **state)
+{
+    (void)state;
+    struct sp_message_head head = {.type = SP_MESSAGE_PONG, .size = 0};
+    const uint8_t *body;
+    assert_int_equal(receive_packet(&head, 0), SNAKEPIT_PROTOCOL);
+    assert_int_equal(receive_packet(&head, sizeof head), SNAKEPIT_OK);
+    assert_int_equal(receive(&head, &body), SNAKEPIT_NOT_FOUND);
+    // Nor is it where the other side has left since, as long as there is more.
+    assert_int_equal(send(ends[0], "", 0, 0), 0);
+    assert_int_equal(sp_channel_send(ends[0], SP_MESSAGE_STOP, NULL, 0), SNAKEPIT_OK);
+    assert_int_equal(shutdown(ends[0], SHUT_RDWR), 0);
+    assert_int_equal(receive(&head, &body), SNAKEPIT_PROTOCOL);
+    assert_int_equal(receive(&head, &body), SNAKEPIT_OK);
+    assert_int_equal(receive(&head, &body), SNAKEPIT_END);
+}
+
 static void a_closed_channel_has_ended_and_raises_no_signal(void **state)
 {
     (void)state;
@@ -367,6 +384,7 @@ int main(void)
         test(what_comes_beside_a_packet_is_not_believed),
         test(a_large_message_that_finds_no_room_says_why),
         test(packets_that_are_no_messages_are_protocol_errors),
+        test(an_empty_packet_is_not_the_end),
         test(a_closed_channel_has_ended_and_raises_no_signal),
         test(a_full_channel_is_an_error_and_no_wait),
         test(a_request_to_fork_brings_its_descriptors_in_order),
