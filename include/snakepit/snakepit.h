@@ -149,12 +149,25 @@ SNAKEPIT_API snakepit_err snakepit_open_memory(const char *yaml,
 
 // Waits until every worker of `pool` (NULL: of all pools) has answered a call.
 // POOL_FAILED as soon as one of them cannot start, with the cause in `why`.
-// DEADLINE_EXCEEDED after `timeout_ms`. UNKNOWN_POOL. SHUTTING_DOWN. INVALID_ARGUMENT:
-// there is no pit.
+// DEADLINE_EXCEEDED after `timeout_ms`, with the reason of the last start that failed.
+// UNKNOWN_POOL. SHUTTING_DOWN. INVALID_ARGUMENT: there is no pit.
 SNAKEPIT_API snakepit_err snakepit_await_ready(snakepit *pit,
                                                const char *pool,
                                                uint32_t timeout_ms,
                                                snakepit_message *why);
+// The same until at least one worker of `pool` (NULL: of each pool) takes calls.
+SNAKEPIT_API snakepit_err snakepit_await_serving(snakepit *pit,
+                                                 const char *pool,
+                                                 uint32_t timeout_ms,
+                                                 snakepit_message *why);
+// Tries again, now, to start what is missing in `pool` (NULL: in all pools). A pool
+// that has failed begins anew, as the user that the program runs as now; one whose
+// starts fail does not wait for its pause to end. Calls wait in line again until the
+// outcome is known. Does not wait for it: see snakepit_await_ready(). UNKNOWN_POOL.
+// INVALID_ARGUMENT: there is no pit.
+SNAKEPIT_API snakepit_err snakepit_pool_retry(snakepit *pit,
+                                              const char *pool,
+                                              snakepit_message *why);
 
 // Ends everything: new calls are refused at once, running calls get `grace_ms` to
 // finish, then whatever is unanswered is answered with SHUTTING_DOWN. Tools that still
@@ -208,7 +221,7 @@ typedef void snakepit_done_fn(void *user,
 // snakepit_completion_fd() or snakepit_drain() was called, otherwise on a thread of the
 // library.
 // `call` may be NULL. Fails at once with SATURATED, UNKNOWN_POOL, INVALID_ARGUMENT,
-// MALFORMED (the writer is not one complete value), NO_MEMORY, POOL_FAILED,
+// MALFORMED (the writer is not one complete value), NO_MEMORY, POOL_DOWN, POOL_FAILED,
 // SHUTTING_DOWN, SYSTEM, WORKER_BUSY, SESSION_LOST.
 SNAKEPIT_API snakepit_err snakepit_submit(snakepit *pit,
                                           const char *tool,
@@ -473,10 +486,10 @@ SNAKEPIT_API void snakepit_tensor_free(snakepit *pit, const snakepit_tensor *ten
 // ---- What there is ------------------------------------------------------------
 
 typedef struct snakepit_pool_stats {
-    const char *name;       // lives as long as the pit
-    const char *profile;    // "process" or "thread": what it runs as, after a fallback
-    const char *state;      // "starting", "ready", "degraded", "failed", "stopping"
-    uint32_t workers;       // configured
+    const char *name;    // lives as long as the pit
+    const char *profile; // "process" or "thread": what it runs as, after a fallback
+    const char *state; // "starting", "ready", "degraded", "down", "failed", "stopping"
+    uint32_t workers;  // configured
     uint32_t workers_ready; // taking calls now
     uint32_t threads_per_worker;
     uint32_t capacity;  // calls that can run at once when all workers are ready

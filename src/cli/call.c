@@ -108,7 +108,7 @@ run(struct sp_cli *cli, snakepit *pit, struct call *call, snakepit_writer *args)
     if (!sp_cli_pool_exists(pit, call->options.pool)) {
         return report_unknown_pool(cli, pit, call);
     }
-    snakepit_err err = sp_cli_await_ready(pit, call->options.pool, &why);
+    snakepit_err err = sp_cli_await_serving(pit, call->options.pool, &why);
     if (err == SNAKEPIT_CANCELLED) {
         return sp_cli_report_interrupt(cli);
     }

@@ -12,17 +12,42 @@
 #define SLICE_MS     100u
 #define POOLS_LOOKED 64u // of which a suggestion is made
 
-snakepit_err sp_cli_await_ready(snakepit *pit, const char *pool, snakepit_message *why)
+typedef snakepit_err
+await_fn(snakepit *pit, const char *pool, uint32_t timeout_ms, snakepit_message *why);
+
+static bool is_down(snakepit *pit, const char *pool)
+{
+    snakepit_pool_stats stats;
+    return snakepit_pool_get_stats(pit, pool, &stats) == SNAKEPIT_OK &&
+           strcmp(stats.state, "down") == 0;
+}
+
+static snakepit_err
+await(await_fn *wait, snakepit *pit, const char *pool, snakepit_message *why)
 {
     snakepit_err err = SNAKEPIT_DEADLINE_EXCEEDED;
     while (err == SNAKEPIT_DEADLINE_EXCEEDED) {
         if (sp_cli_interrupted() != 0) {
             return SNAKEPIT_CANCELLED;
         }
-        err = snakepit_await_ready(pit, pool, SLICE_MS, why);
+        err = wait(pit, pool, SLICE_MS, why);
+        if (err == SNAKEPIT_DEADLINE_EXCEEDED && is_down(pit, pool)) {
+            return SNAKEPIT_POOL_DOWN;
+        }
     }
     sp_pit_flush_log(pit);
     return err;
+}
+
+snakepit_err sp_cli_await_ready(snakepit *pit, const char *pool, snakepit_message *why)
+{
+    return await(snakepit_await_ready, pit, pool, why);
+}
+
+snakepit_err
+sp_cli_await_serving(snakepit *pit, const char *pool, snakepit_message *why)
+{
+    return await(snakepit_await_serving, pit, pool, why);
 }
 
 bool sp_cli_pool_exists(const snakepit *pit, const char *name)

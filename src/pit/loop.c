@@ -101,6 +101,15 @@ static void stop_supervisors(snakepit *pit)
     }
 }
 
+static void retry_pools(snakepit *pit)
+{
+    for (size_t i = 0; i < pit->count; i++) {
+        if (atomic_exchange(&pit->pools[i].retry, false)) {
+            sp_supervisor_retry(&pit->pools[i].supervisor);
+        }
+    }
+}
+
 void sp_pit_woken(void *user)
 {
     snakepit *pit = user;
@@ -112,6 +121,7 @@ void sp_pit_woken(void *user)
         return;
     }
     pit->quiet_since = sp_clock_now();
+    retry_pools(pit);
     (void)tick_all(pit);
     on_sweep(&pit->sessions_sweep);
     sp_timer_start(&pit->loop, &pit->tick, on_tick, TICK_MS, TICK_MS);

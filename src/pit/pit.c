@@ -357,33 +357,50 @@ struct sp_pool *sp_pit_pool(const snakepit *pit, const char *name)
     return NULL;
 }
 
-static snakepit_err ready_state(struct sp_pool *pool, snakepit_message *why)
+// What is waited for in a pool, with its lock held.
+typedef bool wanted_fn(const struct sp_pool *pool);
+
+static bool is_whole(const struct sp_pool *pool)
 {
-    snakepit_err err = SNAKEPIT_NOT_FOUND; // not yet
+    return pool->state == SP_POOL_READY;
+}
+
+static bool serves(const struct sp_pool *pool)
+{
+    return pool->schedule.count > 0;
+}
+
+// NOT_FOUND: not yet. A pool that is down may be up again in time.
+static snakepit_err
+state_of(struct sp_pool *pool, wanted_fn *wanted, snakepit_message *why)
+{
     pthread_mutex_lock(&pool->lock);
-    if (pool->state == SP_POOL_READY) {
-        err = SNAKEPIT_OK;
-    } else if (pool->state == SP_POOL_STOPPING) {
-        err = SNAKEPIT_SHUTTING_DOWN;
-    } else if (pool->state == SP_POOL_FAILED) {
-        err = SNAKEPIT_POOL_FAILED;
-        if (why != NULL) {
-            (void)snprintf(why->text, sizeof why->text, "%s", pool->failure);
-        }
+    snakepit_err err = sp_pool_refuses(pool);
+    if (err == SNAKEPIT_OK || err == SNAKEPIT_POOL_DOWN) {
+        err = wanted(pool) ? SNAKEPIT_OK : SNAKEPIT_NOT_FOUND;
+    } else if (err == SNAKEPIT_POOL_FAILED && why != NULL) {
+        (void)snprintf(why->text, sizeof why->text, "%s", pool->failure);
     }
     pthread_mutex_unlock(&pool->lock);
     return err;
 }
 
-// OK: all of them; NOT_FOUND: some are not ready yet; else the first failure.
-static snakepit_err
-all_ready(const snakepit *pit, const struct sp_pool *only, snakepit_message *why)
+// What is waited for: in one pool, or in all.
+struct awaited {
+    snakepit *pit;
+    const struct sp_pool *only; // or NULL
+    wanted_fn *wanted;
+};
+
+// OK: all of them; NOT_FOUND: some are not there yet; else the first failure.
+static snakepit_err state_of_all(const struct awaited *awaited, snakepit_message *why)
 {
     snakepit_err result = SNAKEPIT_OK;
-    for (size_t i = 0; i < pit->count; i++) {
-        struct sp_pool *pool = pit->pools[i].pool;
+    for (size_t i = 0; i < awaited->pit->count; i++) {
+        struct sp_pool *pool = awaited->pit->pools[i].pool;
+        bool concerned = awaited->only == NULL || pool == awaited->only;
         snakepit_err err =
-            only == NULL || pool == only ? ready_state(pool, why) : SNAKEPIT_OK;
+            concerned ? state_of(pool, awaited->wanted, why) : SNAKEPIT_OK;
         if (err != SNAKEPIT_OK && err != SNAKEPIT_NOT_FOUND) {
             return err;
         }
@@ -401,12 +418,12 @@ static void explain(snakepit_message *why, const char *pool, const char *text)
 }
 
 // Names the pool that is late and, if its starts fail, why.
-static void
-explain_lateness(const snakepit *pit, const struct sp_pool *only, snakepit_message *why)
+static void explain_lateness(const struct awaited *awaited, snakepit_message *why)
 {
-    for (size_t i = 0; i < pit->count; i++) {
-        struct sp_pool *pool = pit->pools[i].pool;
-        if ((only != NULL && pool != only) || ready_state(pool, NULL) == SNAKEPIT_OK) {
+    for (size_t i = 0; i < awaited->pit->count; i++) {
+        struct sp_pool *pool = awaited->pit->pools[i].pool;
+        if ((awaited->only != NULL && pool != awaited->only) ||
+            state_of(pool, awaited->wanted, NULL) == SNAKEPIT_OK) {
             continue;
         }
         char text[900];
@@ -423,10 +440,29 @@ explain_lateness(const snakepit *pit, const struct sp_pool *only, snakepit_messa
     }
 }
 
-snakepit_err snakepit_await_ready(snakepit *pit,
-                                  const char *pool,
-                                  uint32_t timeout_ms,
-                                  snakepit_message *why)
+static snakepit_err
+await(const struct awaited *awaited, uint64_t deadline, snakepit_message *why)
+{
+    snakepit *pit = awaited->pit;
+    for (;;) {
+        uint32_t seen = atomic_load_explicit(&pit->changes, memory_order_acquire);
+        snakepit_err err = state_of_all(awaited, why);
+        if (err != SNAKEPIT_NOT_FOUND) {
+            return err;
+        }
+        if (sp_clock_now() >= deadline) {
+            explain_lateness(awaited, why);
+            return SNAKEPIT_DEADLINE_EXCEEDED;
+        }
+        (void)sp_futex_wait(&pit->changes, seen, deadline);
+    }
+}
+
+static snakepit_err await_pools_of(snakepit *pit,
+                                   const char *name,
+                                   wanted_fn *wanted,
+                                   uint32_t timeout_ms,
+                                   snakepit_message *why)
 {
     SP_UNCANCELLED;
     uint64_t deadline = sp_clock_now() + timeout_ms * SP_NS_PER_MS;
@@ -434,25 +470,51 @@ snakepit_err snakepit_await_ready(snakepit *pit,
     if (usable != SNAKEPIT_OK) {
         return usable;
     }
-    struct sp_pool *only = pool == NULL ? NULL : sp_pit_pool(pit, pool);
+    struct awaited awaited = {.pit = pit, .wanted = wanted};
+    if (name != NULL && (awaited.only = sp_pit_pool(pit, name)) == NULL) {
+        return sp_refuse_pool(pit, name, why);
+    }
+    snakepit_err err = await(&awaited, deadline, why);
+    if (err == SNAKEPIT_SHUTTING_DOWN) {
+        explain(why, name, "the pit is closing");
+    }
+    return err;
+}
+
+snakepit_err snakepit_await_ready(snakepit *pit,
+                                  const char *pool,
+                                  uint32_t timeout_ms,
+                                  snakepit_message *why)
+{
+    return await_pools_of(pit, pool, is_whole, timeout_ms, why);
+}
+
+snakepit_err snakepit_await_serving(snakepit *pit,
+                                    const char *pool,
+                                    uint32_t timeout_ms,
+                                    snakepit_message *why)
+{
+    return await_pools_of(pit, pool, serves, timeout_ms, why);
+}
+
+snakepit_err snakepit_pool_retry(snakepit *pit, const char *pool, snakepit_message *why)
+{
+    if (pit == NULL) {
+        return sp_refuse(why, SNAKEPIT_INVALID_ARGUMENT, SP_NO_PIT);
+    }
+    const struct sp_pool *only = pool == NULL ? NULL : sp_pit_pool(pit, pool);
     if (pool != NULL && only == NULL) {
         return sp_refuse_pool(pit, pool, why);
     }
-    for (;;) {
-        uint32_t seen = atomic_load_explicit(&pit->changes, memory_order_acquire);
-        snakepit_err err = all_ready(pit, only, why);
-        if (err == SNAKEPIT_SHUTTING_DOWN) {
-            explain(why, pool, "the pit is closing");
+    for (size_t i = 0; i < pit->count; i++) {
+        struct sp_pit_pool *place = &pit->pools[i];
+        if (only == NULL || place->pool == only) {
+            sp_pool_retry(place->pool);
+            atomic_store(&place->retry, true);
         }
-        if (err != SNAKEPIT_NOT_FOUND) {
-            return err;
-        }
-        if (sp_clock_now() >= deadline) {
-            explain_lateness(pit, only, why);
-            return SNAKEPIT_DEADLINE_EXCEEDED;
-        }
-        (void)sp_futex_wait(&pit->changes, seen, deadline);
     }
+    sp_loop_wake(&pit->loop);
+    return SNAKEPIT_OK;
 }
 
 // ---- Close --------------------------------------------------------------------

@@ -28,6 +28,7 @@
 struct sp_pit_pool {
     struct sp_pool *pool;
     struct sp_supervisor supervisor;
+    _Atomic bool retry; // the loop is to start what is missing
 };
 
 // Who runs callbacks. Guarded by lock, but for what is atomic or says its owner.

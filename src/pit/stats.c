@@ -17,7 +17,7 @@ const char *snakepit_pool_name(const snakepit *pit, size_t index)
 static const char *state_name(enum sp_pool_state state)
 {
     static const char *const names[] = {
-        "starting", "ready", "degraded", "failed", "stopping"};
+        "starting", "ready", "degraded", "down", "failed", "stopping"};
     return names[state];
 }
 

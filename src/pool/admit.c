@@ -314,23 +314,11 @@ void sp_pool_dispatch(struct sp_pool *pool, struct sp_after *after)
 
 // ---- Admission ----------------------------------------------------------------
 
-static snakepit_err refused(const struct sp_pool *pool)
-{
-    switch (pool->state) {
-    case SP_POOL_STOPPING:
-        return SNAKEPIT_SHUTTING_DOWN;
-    case SP_POOL_FAILED:
-        return SNAKEPIT_POOL_FAILED;
-    default:
-        return SNAKEPIT_OK;
-    }
-}
-
 // Into a slot or into the line; or not at all.
 static snakepit_err
 admit(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
 {
-    snakepit_err err = refused(pool);
+    snakepit_err err = sp_pool_refuses(pool);
     if (err != SNAKEPIT_OK) {
         return err;
     }
@@ -359,7 +347,7 @@ static void refuse(struct sp_pool *pool,
                    struct sp_after *after)
 {
     struct sp_failure failure = {.err = err, .stage = "line"};
-    if (err == SNAKEPIT_POOL_FAILED) {
+    if (err == SNAKEPIT_POOL_FAILED || err == SNAKEPIT_POOL_DOWN) {
         failure.message = pool->failure;
     } else if (err == SNAKEPIT_NO_MEMORY) {
         failure.message = "the arguments do not fit into what is left of the pool's "

@@ -128,13 +128,14 @@ static void start(struct sp_supervisor *supervisor)
 
 bool sp_supervisor_template_is_settled(struct sp_supervisor *supervisor)
 {
-    bool needed = supervisor->alive < supervisor->size && is_wanted(supervisor);
+    bool needed =
+        sp_supervisor_manned(supervisor) < supervisor->size && is_wanted(supervisor);
     if (needed && supervisor->template == NULL &&
         sp_clock_now() >= supervisor->template_at) {
         start(supervisor);
     }
     // A pool that has served does not wait for memory to be saved.
-    return supervisor->template == NULL || supervisor->ever_ready ||
+    return supervisor->template == NULL || supervisor->restart.ever_ready ||
            supervisor->template->state != SP_TEMPLATE_STARTING;
 }
 
@@ -171,5 +172,5 @@ bool sp_supervisor_blames_template(struct sp_supervisor *supervisor,
     }
     // The verdict on the pool is left to a fresh interpreter.
     return worker->adapter_failed ||
-           supervisor->failures + 1 >= supervisor->pool_config->restart_limit;
+           supervisor->restart.failures + 1 >= supervisor->pool_config->restart_limit;
 }

@@ -315,26 +315,55 @@ void sp_pool_end_all(struct sp_pool *pool)
     sp_pool_unlock(pool, &after);
 }
 
+snakepit_err sp_pool_refuses(const struct sp_pool *pool)
+{
+    switch (pool->state) {
+    case SP_POOL_STOPPING:
+        return SNAKEPIT_SHUTTING_DOWN;
+    case SP_POOL_FAILED:
+        return SNAKEPIT_POOL_FAILED;
+    case SP_POOL_DOWN:
+        return SNAKEPIT_POOL_DOWN;
+    default:
+        return SNAKEPIT_OK;
+    }
+}
+
+static void fail_waiting(struct sp_pool *pool, struct sp_after *after)
+{
+    struct sp_failure failure = {
+        .err = sp_pool_refuses(pool), .message = pool->failure, .stage = "line"};
+    struct sp_call *call;
+    while ((call = sp_affinity_first_waiting(pool)) != NULL) {
+        sp_line_remove(&pool->line, call);
+        sp_pool_fail_call(pool, call, &failure, after);
+    }
+}
+
 void sp_pool_set_state(struct sp_pool *pool, enum sp_pool_state state, const char *why)
 {
     struct sp_after after = {0};
     pthread_mutex_lock(&pool->lock);
     // Closing is for good.
-    if (pool->state == SP_POOL_STOPPING || pool->state == state) {
+    if (pool->state == SP_POOL_STOPPING || (pool->state == state && why == NULL)) {
         pthread_mutex_unlock(&pool->lock);
         return;
     }
     pool->state = state;
-    if (state == SP_POOL_FAILED) {
+    if (why != NULL) {
         (void)snprintf(pool->failure, sizeof pool->failure, "%s", why);
-        struct sp_failure failure = {
-            .err = SNAKEPIT_POOL_FAILED, .message = pool->failure, .stage = "line"};
-        struct sp_call *call;
-        while ((call = sp_affinity_first_waiting(pool)) != NULL) {
-            sp_line_remove(&pool->line, call);
-            sp_pool_fail_call(pool, call, &failure, &after);
-        }
+        fail_waiting(pool, &after);
     }
     pool->hooks.changed(pool->hooks.user);
     sp_pool_unlock(pool, &after);
+}
+
+void sp_pool_retry(struct sp_pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    if (pool->state == SP_POOL_FAILED || pool->state == SP_POOL_DOWN) {
+        pool->state = SP_POOL_STARTING;
+        pool->hooks.changed(pool->hooks.user);
+    }
+    pthread_mutex_unlock(&pool->lock);
 }

@@ -30,7 +30,8 @@ enum sp_pool_state {
     SP_POOL_STARTING, // has never been whole
     SP_POOL_READY,    // all workers take calls
     SP_POOL_DEGRADED, // some do not
-    SP_POOL_FAILED,   // none can be started; see `failure`
+    SP_POOL_DOWN,     // none does, and their starts keep failing; see `failure`
+    SP_POOL_FAILED,   // none can be started, and none is any more; see `failure`
     SP_POOL_STOPPING,
 };
 
@@ -207,9 +208,11 @@ void sp_pool_remove_seat(struct sp_pool *pool, struct sp_seat *seat);
 void sp_pool_end_session(struct sp_pool *pool, const char *session, uint32_t size);
 // Whether calls of a session wait or run.
 bool sp_pool_runs_session(struct sp_pool *pool, const char *session, uint32_t size);
-// Changes the state. Entering FAILED ends every waiting call with POOL_FAILED and
-// `why`.
+// Changes the state. DOWN and FAILED end every waiting call with POOL_DOWN or
+// POOL_FAILED and `why`, which refuses calls from then on.
 void sp_pool_set_state(struct sp_pool *pool, enum sp_pool_state state, const char *why);
+// Lets calls wait again in a pool that is DOWN or FAILED. Any thread.
+void sp_pool_retry(struct sp_pool *pool);
 
 // What sp_pool_tick() wants done to a worker.
 struct sp_pool_orders {
@@ -271,6 +274,8 @@ void sp_pool_fail_call(struct sp_pool *pool,
                        const struct sp_failure *failure,
                        struct sp_after *after);
 void sp_pool_moved(struct sp_call *call, struct sp_after *after);
+// Why no call is admitted now; OK: they are.
+snakepit_err sp_pool_refuses(const struct sp_pool *pool);
 void sp_pool_unplace(struct sp_pool *pool, struct sp_call *call);
 void sp_pool_settle(struct sp_pool *pool, struct sp_call *call, struct sp_after *after);
 void sp_pool_end_with_answer(struct sp_pool *pool,

@@ -30,6 +30,7 @@ snakepit_err sp_pool_add_seat(struct sp_pool *pool,
     sp_list_append(&pool->seats, &(*seat)->member);
     sp_schedule_add(&pool->schedule, *seat);
     sp_pool_dispatch(pool, &after);
+    pool->hooks.changed(pool->hooks.user); // some wait for the first worker
     sp_pool_unlock(pool, &after);
     return SNAKEPIT_OK;
 }
@@ -106,8 +107,7 @@ static void bereave(struct sp_pool *pool,
     sp_port_wake(seat->port, slot);
     sp_port_drop(seat->port, slot);
     bool bound = sp_affinity_binds(pool, call);
-    if (!ran && !bound && pool->state != SP_POOL_FAILED &&
-        pool->state != SP_POOL_STOPPING) {
+    if (!ran && !bound && sp_pool_refuses(pool) == SNAKEPIT_OK) {
         sp_line_put_first(&pool->line, call);
         return;
     }

@@ -24,8 +24,8 @@ struct sp_session_question {
 
 // Writes one value into `result` on success. INVALID_ARGUMENT, UNKNOWN_TOOL (no such
 // operation), NOT_FOUND (the call has no session), UNSERIALISABLE (a tensor in the
-// value), INVALID_ARGUMENT too for a list or a map as a key and for keys that are one to
-// Python, NO_MEMORY, MALFORMED, and what the functions of pool/sessions.h say; `why`
+// value), INVALID_ARGUMENT too for a list or a map as a key and for keys that are one
+// to Python, NO_MEMORY, MALFORMED, and what the functions of pool/sessions.h say; `why`
 // explains in one sentence. Any thread.
 snakepit_err sp_session_tool(struct sp_sessions *sessions,
                              const struct sp_session_question *question,

@@ -4,6 +4,7 @@
 // fallback, a failure.
 #include "pool/supervisor.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,7 +16,6 @@
 #include "interpreter/interpreter.h"
 
 #define NO_STORM_NS SP_NS_PER_S // a worker that lived so long started well
-#define REASON_MAX  1280u
 #define NOT_STARTED "no worker could be started"
 
 // ---- State --------------------------------------------------------------------
@@ -26,9 +26,10 @@ static void show_state(struct sp_supervisor *supervisor)
     if (supervisor->failed || supervisor->stopping) {
         return;
     }
+    supervisor->down = supervisor->down && supervisor->ready == 0;
     if (supervisor->ready == supervisor->size) {
         sp_pool_set_state(supervisor->pool, SP_POOL_READY, NULL);
-    } else if (supervisor->ever_ready) {
+    } else if (supervisor->restart.ever_ready && !supervisor->down) {
         sp_pool_set_state(supervisor->pool, SP_POOL_DEGRADED, NULL);
     }
 }
@@ -47,18 +48,19 @@ static void stop_worker(struct sp_supervisor *supervisor, struct sp_worker *work
     sp_worker_stop(worker);
 }
 
-static void stop_workers(struct sp_supervisor *supervisor)
+void sp_supervisor_stop_workers(struct sp_supervisor *supervisor)
 {
     for (uint32_t i = 0; i < supervisor->size; i++) {
         struct sp_worker *worker = supervisor->posts[i].worker;
         if (worker != NULL) {
+            supervisor->posts[i].dismissed = true;
             stop_worker(supervisor, worker);
         }
     }
     sp_supervisor_publish(supervisor);
 }
 
-static void fail(struct sp_supervisor *supervisor, const char *why)
+void sp_supervisor_fail(struct sp_supervisor *supervisor, const char *why)
 {
     if (supervisor->failed) {
         return;
@@ -71,187 +73,10 @@ static void fail(struct sp_supervisor *supervisor, const char *why)
            "pool=%s",
            supervisor->pool_config->name);
     sp_pool_set_state(supervisor->pool, SP_POOL_FAILED, why);
-    stop_workers(supervisor);
+    sp_supervisor_stop_workers(supervisor);
     if (supervisor->template != NULL) {
         sp_template_stop(supervisor->template);
     }
-}
-
-// ---- Falling back -------------------------------------------------------------
-
-static void replace_rows(struct sp_supervisor *supervisor, snakepit_worker_info *rows)
-{
-    pthread_mutex_lock(&supervisor->rows_lock);
-    snakepit_worker_info *old = supervisor->rows;
-    supervisor->rows = rows;
-    supervisor->row_count = 0;
-    pthread_mutex_unlock(&supervisor->rows_lock);
-    sp_free(old);
-}
-
-static snakepit_err set_profile(struct sp_supervisor *supervisor,
-                                enum sp_profile profile,
-                                uint32_t size,
-                                uint32_t threads)
-{
-    struct sp_post *posts = sp_alloc_array(size, sizeof *posts);
-    snakepit_worker_info *rows = sp_alloc_array(size, sizeof *rows);
-    char **environment = NULL;
-    snakepit_err err = SNAKEPIT_NO_MEMORY;
-    if (posts != NULL && rows != NULL) {
-        const struct sp_thread_env wanted = {
-            .profile = profile,
-            .threads_per_worker = threads,
-            .cores = sp_config_cores(),
-            .user = &supervisor->pool_config->adapter_env,
-            .inherited = environ,
-        };
-        err = sp_interpreter_thread_env(&wanted, &environment);
-    }
-    if (err != SNAKEPIT_OK) {
-        sp_free(posts);
-        sp_free(rows);
-        return err;
-    }
-    replace_rows(supervisor, rows);
-    sp_free(supervisor->posts);
-    sp_interpreter_free_env(supervisor->environment);
-    supervisor->environment = environment;
-    supervisor->posts = posts;
-    supervisor->profile = profile;
-    supervisor->size = size;
-    supervisor->threads = threads;
-    for (uint32_t i = 0; i < size; i++) {
-        posts[i].supervisor = supervisor;
-    }
-    sp_pool_set_shape(supervisor->pool, sp_profile_name(profile), size, threads);
-    return SNAKEPIT_OK;
-}
-
-static void begin_fallback(struct sp_supervisor *supervisor,
-                           const struct sp_worker *worker,
-                           const char *why)
-{
-    const struct sp_pool_config *config = supervisor->pool_config;
-    bool interpreters = !worker->info.free_threaded;
-    if (supervisor->pool_config->on_unsupported == SP_UNSUPPORTED_REFUSE) {
-        char text[800];
-        (void)snprintf(
-            text,
-            sizeof text,
-            "%.200s: pool %.100s: %s: %.250s cannot run the thread profile: %s "
-            "(on_unsupported: refuse)",
-            supervisor->config->file,
-            config->name,
-            interpreters ? "python" : "adapter",
-            interpreters ? config->python : config->adapter,
-            why);
-        fail(supervisor, text);
-        return;
-    }
-    sp_log(supervisor->log,
-           SP_LOG_WARNING,
-           "pool.fallback",
-           "pool=%s to=process workers=%u because=\"%s\"",
-           supervisor->pool_config->name,
-           supervisor->size * supervisor->threads,
-           why);
-    supervisor->falling_back = true;
-    stop_workers(supervisor);
-}
-
-static void end_fallback(struct sp_supervisor *supervisor)
-{
-    supervisor->falling_back = false;
-    uint32_t size = supervisor->size * supervisor->threads;
-    if (set_profile(supervisor, SP_PROFILE_PROCESS, size, 1) != SNAKEPIT_OK) {
-        fail(supervisor, "memory is exhausted");
-        return;
-    }
-    sp_supervisor_start_more(supervisor);
-}
-
-// Why this worker cannot run threads in parallel; NULL if it can.
-static const char *unsupported(const struct sp_supervisor *supervisor,
-                               const struct sp_worker *worker)
-{
-    if (supervisor->profile != SP_PROFILE_THREAD) {
-        return NULL;
-    }
-    if (worker->info.gil_enabled) {
-        return worker->info.free_threaded
-                   ? "an import has switched the GIL back on"
-                   : "the interpreter is not a free-threaded build";
-    }
-    return worker->info.thread_safe ? NULL
-                                    : "the adapter says that it is not thread-safe";
-}
-
-// ---- Failed starts ------------------------------------------------------------
-
-static uint64_t backoff_ms(const struct sp_supervisor *supervisor)
-{
-    uint64_t pause = supervisor->pool_config->restart_backoff_ms;
-    for (uint32_t i = 1; i < supervisor->failures && pause > 0; i++) {
-        pause *= 2;
-        if (pause >= supervisor->pool_config->restart_backoff_max_ms) {
-            return supervisor->pool_config->restart_backoff_max_ms;
-        }
-    }
-    return pause;
-}
-
-static void on_timer(struct sp_timer *timer)
-{
-    sp_supervisor_start_more(timer->user);
-}
-
-static void later(struct sp_supervisor *supervisor, uint64_t ms)
-{
-    if (!sp_timer_runs(&supervisor->timer)) {
-        sp_timer_start(supervisor->loop, &supervisor->timer, on_timer, ms, 0);
-    }
-}
-
-// A start that came to nothing.
-struct failed_start {
-    uint64_t began;   // when; CLOCK_MONOTONIC ns
-    const char *what; // happened, as the text about the pool says it
-    const char *reason;
-    bool hopeless; // another one would end the same
-};
-
-static void note_failed_start(struct sp_supervisor *supervisor,
-                              const struct failed_start *start)
-{
-    // What is started together fails together, and counts once.
-    if (supervisor->failures > 0 && start->began <= supervisor->failed_at) {
-        return;
-    }
-    supervisor->failures++;
-    supervisor->failed_at = sp_clock_now();
-    sp_pool_note_failure(supervisor->pool, start->reason);
-    sp_log(supervisor->log,
-           SP_LOG_WARNING,
-           "worker.start_failed",
-           "pool=%s failures=%u limit=%u",
-           supervisor->pool_config->name,
-           supervisor->failures,
-           supervisor->pool_config->restart_limit);
-    bool enough = supervisor->failures >= supervisor->pool_config->restart_limit;
-    bool hopeless = start->hopeless && !supervisor->ever_ready;
-    if (supervisor->ready == 0 && (enough || hopeless)) {
-        char text[REASON_MAX + 160];
-        (void)snprintf(text,
-                       sizeof text,
-                       "pool %.100s: %s: %s",
-                       supervisor->pool_config->name,
-                       start->what,
-                       start->reason);
-        fail(supervisor, text);
-        return;
-    }
-    later(supervisor, backoff_ms(supervisor));
 }
 
 // ---- Workers ------------------------------------------------------------------
@@ -314,18 +139,18 @@ static void worker_born(void *user, struct sp_worker *worker)
 static void worker_ready(void *user, struct sp_worker *worker)
 {
     struct sp_supervisor *supervisor = user;
-    const char *why = unsupported(supervisor, worker);
+    const char *why = sp_supervisor_unsupported(supervisor, worker);
     supervisor->starting--;
     if (why != NULL) {
         post_of(supervisor, worker)->was_ready = true;
         if (!supervisor->falling_back) {
-            begin_fallback(supervisor, worker, why);
+            sp_supervisor_begin_fallback(supervisor, worker, why);
         }
         return;
     }
     post_of(supervisor, worker)->was_ready = true;
     post_of(supervisor, worker)->serving = true;
-    supervisor->ever_ready = true;
+    sp_restart_ready(&supervisor->restart);
     supervisor->ready++;
     sp_supervisor_praise_template(supervisor, worker);
     sp_log(supervisor->log,
@@ -384,55 +209,87 @@ static void count_loss(struct sp_supervisor *supervisor,
                        const struct sp_post *post,
                        struct sp_worker *worker)
 {
-    char reason[REASON_MAX];
-    if (supervisor->stopping || supervisor->falling_back || supervisor->failed) {
+    char reason[SP_REASON_MAX];
+    if (supervisor->stopping || supervisor->failed || post->dismissed) {
         return;
     }
     if (!post->was_ready && sp_supervisor_blames_template(supervisor, worker)) {
         return;
     }
-    struct failed_start start = {worker->started_at, NOT_STARTED, reason, false};
+    struct sp_failed_start start = {
+        worker->started_at, SP_START_BROKE, NOT_STARTED, reason};
     if (!post->was_ready) {
-        start.hopeless = worker->adapter_failed;
+        start.failure = worker->adapter_failed ? SP_START_HOPELESS : SP_START_BROKE;
         sp_supervisor_describe_failure(worker, reason, sizeof reason);
-        note_failed_start(supervisor, &start);
+        sp_supervisor_note_failed_start(supervisor, &start);
         return;
     }
     sp_pool_count_workers(supervisor->pool, 0, 1);
     // It has been of use, or it could have been: this is no storm.
     if (worker->port->submit_tail > 1 ||
         sp_clock_now() - worker->started_at >= NO_STORM_NS) {
-        supervisor->failures = 0;
+        sp_restart_worked(&supervisor->restart);
         return;
     }
     start.what = "its workers die as soon as they are ready";
     sp_supervisor_describe_failure(worker, reason, sizeof reason);
-    note_failed_start(supervisor, &start);
+    sp_supervisor_note_failed_start(supervisor, &start);
 }
 
-static void worker_gone(void *user, struct sp_worker *worker)
+static void worker_denied(void *user, struct sp_worker *worker)
+{
+    (void)worker;
+    (void)sp_supervisor_is_same_user(user);
+}
+
+static void worker_exited(void *user, struct sp_worker *worker)
 {
     struct sp_supervisor *supervisor = user;
     struct sp_post *post = post_of(supervisor, worker);
     bool exec = !worker->born;
     unseat(supervisor, worker);
-    supervisor->alive--;
     if (post->serving) {
         supervisor->ready--;
     } else if (!post->was_ready) {
         supervisor->starting--;
     }
+    supervisor->leaving++;
     count_loss(supervisor, post, worker);
-    sp_worker_free(worker);
     *post = (struct sp_post){.supervisor = supervisor, .exec = exec};
     show_state(supervisor);
+    sp_supervisor_start_more(supervisor);
+}
+
+static void worker_gone(void *user, struct sp_worker *worker)
+{
+    struct sp_supervisor *supervisor = user;
+    sp_worker_free(worker);
+    supervisor->alive--;
+    supervisor->leaving--;
     if (supervisor->stopping) {
         sp_supervisor_check_stopped(supervisor);
     } else if (supervisor->falling_back && supervisor->alive == 0) {
-        end_fallback(supervisor);
-    } else {
-        sp_supervisor_start_more(supervisor);
+        sp_supervisor_end_fallback(supervisor);
     }
+}
+
+// Whether another start would end the same, or the machine may have later what it has
+// not now.
+static enum sp_start_failure kind_of(snakepit_err err, int reason)
+{
+    static const int starved[] = {EMFILE, ENFILE, ENOMEM, EAGAIN, ENOSPC};
+    static const int hopeless[] = {ENOENT, EACCES, ENOEXEC, ENOTDIR, EISDIR, ELOOP};
+    for (size_t i = 0; i < sizeof starved / sizeof starved[0]; i++) {
+        if (err == SNAKEPIT_NO_MEMORY || reason == starved[i]) {
+            return SP_START_STARVED;
+        }
+    }
+    for (size_t i = 0; i < sizeof hopeless / sizeof hopeless[0]; i++) {
+        if (reason == hopeless[i]) {
+            return SP_START_HOPELESS;
+        }
+    }
+    return SP_START_BROKE;
 }
 
 // False: it could not be started, which was noted.
@@ -443,8 +300,14 @@ static bool fill(struct sp_supervisor *supervisor, struct sp_post *post)
     uint32_t index = (uint32_t)(post - supervisor->posts);
     sp_supervisor_describe_worker(supervisor, index, &options);
     options.template = post->exec ? NULL : sp_supervisor_template(supervisor);
-    options.hooks = (struct sp_worker_hooks){
-        worker_born, worker_ready, worker_lost, worker_gone, supervisor};
+    options.hooks = (struct sp_worker_hooks){worker_born,
+                                             worker_ready,
+                                             worker_lost,
+                                             worker_exited,
+                                             worker_denied,
+                                             worker_gone,
+                                             supervisor};
+    errno = 0;
     snakepit_err err = sp_supervisor_write_first_message(supervisor, options.id);
     options.config = (struct sp_slice){supervisor->first_message.data,
                                        supervisor->first_message.size};
@@ -452,9 +315,9 @@ static bool fill(struct sp_supervisor *supervisor, struct sp_post *post)
         err = sp_worker_start(&options, &post->worker, &why);
     }
     if (err != SNAKEPIT_OK) {
-        const struct failed_start start = {
-            sp_clock_now(), NOT_STARTED, why.text, false};
-        note_failed_start(supervisor, &start);
+        const struct sp_failed_start start = {
+            sp_clock_now(), kind_of(err, errno), NOT_STARTED, why.text};
+        sp_supervisor_note_failed_start(supervisor, &start);
         return false;
     }
     supervisor->starting++;
@@ -465,10 +328,16 @@ static bool fill(struct sp_supervisor *supervisor, struct sp_post *post)
     return true;
 }
 
-// While starts fail they are tried one by one.
 static uint32_t batch_size(const struct sp_supervisor *supervisor)
 {
-    return supervisor->failures > 0 ? 1 : supervisor->pool_config->startup_batch_size;
+    return sp_restart_is_careful(&supervisor->restart)
+               ? 1
+               : supervisor->pool_config->startup_batch_size;
+}
+
+uint32_t sp_supervisor_manned(const struct sp_supervisor *supervisor)
+{
+    return supervisor->alive - supervisor->leaving;
 }
 
 // Fills empty posts while the batch has room; returns how many were started.
@@ -492,14 +361,17 @@ void sp_supervisor_start_more(struct sp_supervisor *supervisor)
 {
     if (supervisor->stopping || supervisor->failed || supervisor->falling_back ||
         sp_pool_is_closing(supervisor->pool) || sp_timer_runs(&supervisor->timer) ||
+        sp_supervisor_manned(supervisor) == supervisor->size ||
+        !sp_supervisor_is_same_user(supervisor) ||
         !sp_supervisor_template_is_settled(supervisor)) {
         return;
     }
     uint32_t started = fill_batch(supervisor);
     sp_supervisor_publish(supervisor);
     uint32_t delay = supervisor->pool_config->startup_batch_delay_ms;
-    if (started > 0 && delay > 0 && supervisor->alive < supervisor->size) {
-        later(supervisor, delay);
+    if (started > 0 && delay > 0 &&
+        sp_supervisor_manned(supervisor) < supervisor->size) {
+        sp_supervisor_start_later(supervisor, delay);
     }
 }
 
@@ -524,10 +396,10 @@ snakepit_err sp_supervisor_init(struct sp_supervisor *supervisor,
         .requests = -1,
     };
     SP_CHECK(pthread_mutex_init(&supervisor->rows_lock, NULL) == 0);
-    snakepit_err err = set_profile(supervisor,
-                                   config->worker_profile,
-                                   config->pool_size,
-                                   config->threads_per_worker);
+    snakepit_err err = sp_supervisor_set_profile(supervisor,
+                                                 config->worker_profile,
+                                                 config->pool_size,
+                                                 config->threads_per_worker);
     if (err == SNAKEPIT_OK) {
         err = sp_segment_read_only_fd(
             &options->pool->store.segment, &supervisor->requests, why);
@@ -541,6 +413,26 @@ snakepit_err sp_supervisor_init(struct sp_supervisor *supervisor,
 void sp_supervisor_start(struct sp_supervisor *supervisor)
 {
     supervisor->timer.user = supervisor;
+    supervisor->user = sp_user_now();
+    sp_supervisor_start_more(supervisor);
+}
+
+// A pool that has failed begins anew, with its template and as whoever the program is
+// now; of another one the pause ends.
+void sp_supervisor_retry(struct sp_supervisor *supervisor)
+{
+    if (supervisor->stopping) {
+        return;
+    }
+    if (supervisor->failed) {
+        supervisor->failed = false;
+        supervisor->restart.failures = 0;
+        supervisor->template_given_up = false;
+        supervisor->template_deaths = 0;
+        supervisor->user = sp_user_now();
+    }
+    supervisor->down = false;
+    sp_timer_stop(&supervisor->timer);
     sp_supervisor_start_more(supervisor);
 }
 
@@ -567,7 +459,7 @@ void sp_supervisor_stop(struct sp_supervisor *supervisor)
 {
     supervisor->stopping = true;
     sp_timer_stop(&supervisor->timer);
-    stop_workers(supervisor);
+    sp_supervisor_stop_workers(supervisor);
     supervisor->stop_check.user = supervisor;
     sp_loop_later(supervisor->loop, &supervisor->stop_check, check_stopped);
 }

@@ -12,6 +12,8 @@
 #include "base/loop.h"
 #include "config/config.h"
 #include "pool/pool.h"
+#include "pool/restart.h"
+#include "pool/user.h"
 #include "worker/worker.h"
 
 struct sp_supervisor;
@@ -23,6 +25,7 @@ struct sp_post {
     bool was_ready; // its first call was answered
     bool serving;   // counts as ready
     bool exec;      // its next worker is not to be forked
+    bool dismissed; // we have told it to leave
 };
 
 struct sp_supervisor_hooks {
@@ -51,15 +54,16 @@ struct sp_supervisor {
     struct sp_post *posts;
     uint32_t starting; // workers that are not ready yet
     uint32_t ready;
-    uint32_t alive;    // workers that are not gone
-    uint32_t failures; // failed starts in a row
-    bool ever_ready;   // one was ready once, so the pool can work
-    bool falling_back; // workers are leaving to come back as processes
-    bool warned;       // of an adapter that does not declare itself
+    uint32_t alive;   // workers that are not gone
+    uint32_t leaving; // of these, have exited and hold no post any more
+    struct sp_restart restart;
+    struct sp_user user; // who the program was when it started them
+    bool falling_back;   // workers are leaving to come back as processes
+    bool warned;         // of an adapter that does not declare itself
     bool stopping;
     bool failed;
+    bool down;                    // no worker is ready, and starts keep failing
     struct sp_template *template; // nursery.c; NULL: there is none now
-    uint64_t failed_at;           // when `failures` last rose; CLOCK_MONOTONIC ns
     bool template_given_up;       // for this pool's adapter, interpreter and profile
     bool fork_was_ready;          // a forked worker was ready once
     uint32_t template_deaths;     // since a forked worker was ready
@@ -97,6 +101,9 @@ snakepit_err sp_supervisor_init(struct sp_supervisor *supervisor,
 void sp_supervisor_start(struct sp_supervisor *supervisor);
 // Stops all workers; `stopped` runs when the last one is gone.
 void sp_supervisor_stop(struct sp_supervisor *supervisor);
+// Tries to start what is missing now: a pool that has failed begins anew, and one whose
+// starts fail does not wait for its pause.
+void sp_supervisor_retry(struct sp_supervisor *supervisor);
 // Runs what sp_pool_tick() orders; returns whether it wants another turn.
 bool sp_supervisor_tick(struct sp_supervisor *supervisor, uint64_t now);
 // After `stopped`, when the loop has ended.
@@ -107,12 +114,59 @@ size_t sp_supervisor_workers(struct sp_supervisor *supervisor,
                              snakepit_worker_info *rows,
                              size_t room);
 
-// ---- pool/supervisor.c, for nursery.c -----------------------------------------
+// ---- pool/supervisor.c, for nursery.c and fallback.c --------------------------
 
 // Fills empty posts as far as anything allows it now.
 void sp_supervisor_start_more(struct sp_supervisor *supervisor);
 // Goes on with a stop: the template, when all workers are gone, then `stopped`.
 void sp_supervisor_check_stopped(struct sp_supervisor *supervisor);
+// Posts that are filled.
+uint32_t sp_supervisor_manned(const struct sp_supervisor *supervisor);
+// Tells all workers to leave.
+void sp_supervisor_stop_workers(struct sp_supervisor *supervisor);
+// Gives the pool up, until sp_supervisor_retry().
+void sp_supervisor_fail(struct sp_supervisor *supervisor, const char *why);
+
+// ---- pool/failures.c ----------------------------------------------------------
+
+#define SP_REASON_MAX 1280u
+
+// A start that came to nothing.
+struct sp_failed_start {
+    uint64_t began; // when; CLOCK_MONOTONIC ns
+    enum sp_start_failure failure;
+    const char *what; // happened, as the text about the pool says it
+    const char *reason;
+};
+
+// Counts and logs it; what follows is a pause, a pool that is down, or one that has
+// failed.
+void sp_supervisor_note_failed_start(struct sp_supervisor *supervisor,
+                                     const struct sp_failed_start *failed);
+// Fills empty posts after so long, unless that is planned already.
+void sp_supervisor_start_later(struct sp_supervisor *supervisor, uint64_t ms);
+// Whether the program is who it was when it started its workers. If not, it may not be
+// able to stop them, and new ones would have other rights than the program opened the
+// pit with, so that the pool has failed.
+bool sp_supervisor_is_same_user(struct sp_supervisor *supervisor);
+
+// ---- pool/fallback.c ----------------------------------------------------------
+
+// Makes the posts of a profile, all empty. NO_MEMORY.
+snakepit_err sp_supervisor_set_profile(struct sp_supervisor *supervisor,
+                                       enum sp_profile profile,
+                                       uint32_t size,
+                                       uint32_t threads);
+// Why this worker cannot run threads in parallel; NULL if it can.
+const char *sp_supervisor_unsupported(const struct sp_supervisor *supervisor,
+                                      const struct sp_worker *worker);
+// Tells all workers to leave, so that processes take their places; or fails the pool,
+// as `on_unsupported` says.
+void sp_supervisor_begin_fallback(struct sp_supervisor *supervisor,
+                                  const struct sp_worker *worker,
+                                  const char *why);
+// All have left.
+void sp_supervisor_end_fallback(struct sp_supervisor *supervisor);
 
 // ---- pool/nursery.c -----------------------------------------------------------
 

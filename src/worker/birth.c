@@ -59,7 +59,7 @@ static void begin_life(struct sp_worker *worker)
 static void catch_up(struct sp_worker *worker)
 {
     if (atomic_load(&worker->killed_for) != NULL) {
-        sp_worker_signal(worker, SIGKILL);
+        sp_worker_signal(worker, SIGKILL, false);
     } else if (worker->state == SP_WORKER_STOPPING) {
         sp_worker_ask_to_leave(worker, false);
     }
@@ -88,6 +88,7 @@ static void on_forked(void *user, pid_t pid)
     }
     (void)snprintf(worker->failure, sizeof worker->failure, "%s", why.text);
     sp_worker_enter(worker, SP_WORKER_EXITED);
+    worker->options.hooks.exited(worker->options.hooks.user, worker);
     worker->options.hooks.gone(worker->options.hooks.user, worker);
 }
 

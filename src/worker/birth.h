@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What worker.c gives to birth.c, which starts and frees workers. For these two alone;
-// loop thread.
+// What the files about one worker give each other: birth.c starts and frees it,
+// worker.c hears it while it lives, death.c ends it. Loop thread, but where a comment
+// says otherwise.
 #ifndef WORKER_BIRTH_H
 #define WORKER_BIRTH_H
 
@@ -8,10 +9,10 @@
 
 #include "worker/worker.h"
 
+// ---- worker.c -----------------------------------------------------------------
+
 // The one function that assigns the state.
 void sp_worker_enter(struct sp_worker *worker, enum sp_worker_event event);
-// Sends a signal to the worker and its group, if it is born and not dead.
-void sp_worker_signal(struct sp_worker *worker, int number);
 // Kills it for a start that went wrong; `why` is a constant text.
 void sp_worker_fail_start(struct sp_worker *worker, const char *why);
 // Begins the ladder of an end: the message, or SIGTERM at once.
@@ -20,5 +21,17 @@ void sp_worker_ask_to_leave(struct sp_worker *worker, bool by_message);
 snakepit_err sp_worker_watch_exit(struct sp_worker *worker, snakepit_message *why);
 // Watches its other descriptors and starts its timers.
 void sp_worker_watch(struct sp_worker *worker);
+
+// ---- death.c ------------------------------------------------------------------
+
+// Sends a signal to the worker, if it is born and not dead. `group`: to all that it has
+// started, too.
+void sp_worker_signal(struct sp_worker *worker, int number, bool group);
+// Keeps the first reason for which it is killed, a constant text. Any thread.
+void sp_worker_blame(struct sp_worker *worker, const char *why);
+// What the watcher calls at the end of its lifeline. Watcher thread.
+void sp_worker_lifeline_ended(void *worker, enum sp_life life);
+// Its pidfd is readable: it has exited.
+void sp_worker_on_exit(struct sp_watch *watch);
 
 #endif

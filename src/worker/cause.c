@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The one thing to know: a dying process can be waited for only after it has given back
 // its memory, which takes 20 ms a GiB; /proc/PID/stat tells its exit code before that.
+// It also shows 0 for what it hides, so a 0 counts only where it is certainly not
+// hidden.
 #include "worker/cause.h"
 
 #include <dirent.h>
@@ -11,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "ipc/segment.h"
 
@@ -110,44 +113,76 @@ static bool all_threads_exit(pid_t pid)
     return all && seen > 0;
 }
 
-// The exit code has the form of wait(2), and is 0 both before the process exits and
-// when it exits with status 0. A process has its final one when it has let go of its
-// memory.
-static struct sp_exit from_proc(pid_t pid)
+// Whether /proc shows us what it hides from others. The link cannot be followed once
+// the process has let go of its folder, but permission is judged before that.
+static bool may_look(pid_t pid)
+{
+    char path[64];
+    char room[1];
+    (void)snprintf(path, sizeof path, "/proc/%d/cwd", (int)pid);
+    return readlink(path, room, sizeof room) >= 0 || errno == ENOENT;
+}
+
+// A process without memory has its final exit code. Only then is permission looked at:
+// whether a process may be looked into can depend on its memory.
+static bool shows_final_code(pid_t pid, const char *line)
+{
+    return stat_field(line, STAT_VSIZE) == 0 && all_threads_exit(pid) && may_look(pid);
+}
+
+// The exit code has the form of wait(2), and is 0 before the process exits, when it
+// exits with status 0, and where it is hidden.
+static struct sp_exit from_proc_of(pid_t pid)
 {
     char line[2048];
     if (!read_stat(pid, ".", line, sizeof line)) {
         return (struct sp_exit){0};
     }
-    long status = stat_field(line, STAT_EXIT_CODE);
-    bool final =
-        status != 0 || (stat_field(line, STAT_VSIZE) == 0 && all_threads_exit(pid));
-    return final ? from_status((int)status) : (struct sp_exit){0};
+    if (stat_field(line, STAT_EXIT_CODE) == 0 &&
+        !(shows_final_code(pid, line) && read_stat(pid, ".", line, sizeof line))) {
+        return (struct sp_exit){0};
+    }
+    return from_status((int)stat_field(line, STAT_EXIT_CODE));
 }
 
-struct sp_exit sp_exit_peek(pid_t pid)
+static struct sp_exit from_proc(int pidfd)
+{
+    pid_t pid = sp_pidfd_number_in_proc(pidfd);
+    struct sp_exit end = pid == 0 ? (struct sp_exit){0} : from_proc_of(pid);
+    // Still the same process, if the number is still its own.
+    return pid == sp_pidfd_number_in_proc(pidfd) ? end : (struct sp_exit){0};
+}
+
+struct sp_exit sp_exit_peek(struct sp_child child)
 {
     siginfo_t info = {0};
+    int status;
     errno = 0;
-    if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
-        info.si_pid == pid) {
+    if (waitid(P_PIDFD, (id_t)child.pidfd, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+        info.si_pid != 0) {
         return from_siginfo(&info);
     }
     int gone = errno == ECHILD;
-    struct sp_exit end = from_proc(pid);
+    struct sp_exit end = {0};
+    if (gone && sp_pidfd_status(child.pidfd, &status)) {
+        end = from_status(status);
+    } else if (!gone) {
+        end = from_proc(child.pidfd);
+    }
     end.gone = gone;
     return end;
 }
 
-bool sp_exit_is_replaced(pid_t pid)
+bool sp_exit_is_replaced(struct sp_child child)
 {
     char path[64];
     char *line = NULL;
     size_t room = 0;
     bool has_memory = false;
     bool has_ours = false;
+    pid_t pid = sp_pidfd_number_in_proc(child.pidfd);
     (void)snprintf(path, sizeof path, "/proc/%d/maps", (int)pid);
-    FILE *maps = fopen(path, "re");
+    FILE *maps = pid == 0 ? NULL : fopen(path, "re");
     while (maps != NULL && !has_ours && getline(&line, &room, maps) > 0) {
         has_memory = true;
         has_ours = strstr(line, "/memfd:" SP_SEGMENT_NAMES) != NULL;
@@ -156,14 +191,26 @@ bool sp_exit_is_replaced(pid_t pid)
     if (maps != NULL) {
         (void)fclose(maps);
     }
-    return has_memory && !has_ours;
+    return has_memory && !has_ours && pid == sp_pidfd_number_in_proc(child.pidfd);
 }
 
-struct sp_exit sp_exit_reap(pid_t pid)
+struct sp_exit sp_exit_reap(struct sp_child child)
 {
-    int status = 0;
-    return waitpid(pid, &status, WNOHANG) == pid ? from_status(status)
-                                                 : (struct sp_exit){0};
+    siginfo_t info = {0};
+    return waitid(P_PIDFD, (id_t)child.pidfd, &info, WEXITED | WNOHANG) == 0 &&
+                   info.si_pid != 0
+               ? from_siginfo(&info)
+               : (struct sp_exit){0};
+}
+
+void sp_exit_fields(const struct sp_exit *end, char room[SP_EXIT_FIELDS_MAX])
+{
+    if (end->known) {
+        (void)snprintf(
+            room, SP_EXIT_FIELDS_MAX, "code=%d signal=%d", end->code, end->signal);
+    } else {
+        (void)snprintf(room, SP_EXIT_FIELDS_MAX, "code=unknown signal=unknown");
+    }
 }
 
 void sp_exit_describe(const struct sp_exit *end,

@@ -6,8 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
 
+#include "base/pidfd.h"
 #include "ipc/layout.h"
 #include "worker/oom.h"
 
@@ -20,14 +20,19 @@ struct sp_exit {
     enum sp_fault fault; // what it says that it may die of
 };
 
-// Looks without reaping: at the process itself, else at what /proc says of one that is
-// still giving back its memory.
-struct sp_exit sp_exit_peek(pid_t pid);
+// Looks without reaping: at the process itself, else at what the kernel remembers of
+// one that somebody else has reaped, else at what /proc says of one that is still
+// giving back its memory. What cannot be seen is not known.
+struct sp_exit sp_exit_peek(struct sp_child child);
 // Whether a worker's process lives and runs another program: it has memory, and none of
 // it is ours. False where that cannot be seen.
-bool sp_exit_is_replaced(pid_t pid);
-// Reaps. Not known: it runs still, or was no child.
-struct sp_exit sp_exit_reap(pid_t pid);
+bool sp_exit_is_replaced(struct sp_child child);
+// Reaps. Not known: it still runs, or is not ours to reap.
+struct sp_exit sp_exit_reap(struct sp_child child);
+
+#define SP_EXIT_FIELDS_MAX 48u
+// Writes "code=3 signal=0" for a line of the log, or "code=unknown signal=unknown".
+void sp_exit_fields(const struct sp_exit *end, char room[SP_EXIT_FIELDS_MAX]);
 
 // Writes one sentence: "exited with status 3", "killed by signal 9 (SIGKILL)", "killed
 // by us because ...", "killed by the kernel: out of memory". `because` is NULL unless

@@ -12,7 +12,6 @@
 #include <sys/resource.h>
 
 #include "base/clock.h"
-#include "worker/worker.h"
 
 #define LOOK_MS 20 // between two looks at those that were asked
 #define LAST    19 // the priority behind all others
@@ -67,51 +66,51 @@ static pid_t search(pid_t leader)
     return (pid_t)found;
 }
 
-pid_t sp_others_find(pid_t leader, pid_t last)
+// The leader is a zombie that only we reap, so its number is that of its group.
+static bool remain_in_proc(struct sp_child leader, pid_t *last)
 {
-    if (last != 0 && is_in_group(last, leader)) {
-        return last;
+    pid_t group = sp_pidfd_number_in_proc(leader.pidfd);
+    if (group == 0) {
+        return may_be_there(leader.pid); // /proc does not show our processes
     }
-    return may_be_there(leader) ? search(leader) : 0;
+    if (*last == 0 || !is_in_group(*last, group)) {
+        *last = may_be_there(leader.pid) ? search(group) : 0;
+    }
+    return *last != 0;
+}
+
+bool sp_others_remain(struct sp_child leader, pid_t *last)
+{
+    return sp_pidfd_is_ours(leader.pidfd) ? remain_in_proc(leader, last)
+                                          : sp_pidfd_signal_group(leader, 0) == 0;
 }
 
 // ---- What becomes of them -----------------------------------------------------
 
-bool sp_others_may_stay(const struct sp_worker *worker, const struct sp_exit *end)
-{
-    bool in_order = (end->signal == 0 && end->code == 0) || end->signal == SIGTERM;
-    return atomic_load(&worker->asked) && !end->gone &&
-           !atomic_load(&worker->replaced) &&
-           atomic_load(&worker->killed_for) == NULL && (!end->known || in_order);
-}
-
 static void look_again(struct sp_timer *timer)
 {
-    struct sp_worker *worker = timer->user;
-    worker->other = sp_others_find(worker->process.pid, worker->other);
-    if (worker->other == 0 || sp_clock_now() >= worker->others_until) {
+    struct sp_others *others = SP_ENTRY(timer, struct sp_others, timer);
+    if (!sp_others_remain(others->leader, &others->last) ||
+        sp_clock_now() >= others->until) {
         sp_timer_stop(timer);
-        worker->alone(worker);
+        others->alone(others);
     }
 }
 
-bool sp_others_ask(struct sp_worker *worker, void (*alone)(struct sp_worker *worker))
+bool sp_others_ask(struct sp_others *others,
+                   struct sp_loop *loop,
+                   struct sp_child leader,
+                   uint32_t grace_ms,
+                   void (*alone)(struct sp_others *others))
 {
-    pid_t leader = worker->process.pid;
-    if (!sp_others_may_stay(worker, &worker->end)) {
+    others->leader = leader;
+    others->last = 0;
+    others->alone = alone;
+    others->until = sp_clock_now() + grace_ms * SP_NS_PER_MS;
+    if (!sp_others_remain(leader, &others->last) ||
+        sp_pidfd_signal_group(leader, SIGTERM) != 0) {
         return false;
     }
-    worker->other = sp_others_find(leader, 0);
-    if (worker->other == 0) {
-        return false;
-    }
-    worker->alone = alone;
-    worker->others_until =
-        sp_clock_now() + worker->options.stop_grace_ms * SP_NS_PER_MS;
-    // The dead leader's descriptor would be ready for ever.
-    sp_watch_stop(&worker->exit_watch);
-    sp_timer_stop(&worker->heartbeat);
-    (void)kill(-leader, SIGTERM);
-    sp_timer_start(worker->options.loop, &worker->timer, look_again, LOOK_MS, LOOK_MS);
+    sp_timer_start(loop, &others->timer, look_again, LOOK_MS, LOOK_MS);
     return true;
 }

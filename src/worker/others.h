@@ -1,28 +1,37 @@
 // SPDX-License-Identifier: MIT
-// What a worker that leaves in order leaves behind in its group: it is asked to leave
-// as well, and killed only if it stays. The worker is not reaped meanwhile, so the
-// group's number is its own.
+// What a process that has exited leaves behind in its group: it is asked to leave as
+// well (SIGTERM), and killed only if it stays. However the leader ended, for some
+// helpers have to tidy up after it: Python's resource tracker removes shared memory
+// that nobody else would. Loop thread.
 #ifndef WORKER_OTHERS_H
 #define WORKER_OTHERS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
-#include "worker/cause.h"
+#include "base/loop.h"
+#include "base/pidfd.h"
 
-struct sp_worker;
+// Owner: whoever embeds it.
+struct sp_others {
+    struct sp_timer timer;
+    struct sp_child leader; // has exited
+    pid_t last;             // one that was seen, or 0
+    uint64_t until;         // when they are killed; CLOCK_MONOTONIC ns
+    void (*alone)(struct sp_others *others);
+};
 
-// Whether it left as one that was asked to, or has not said how yet: those that it
-// leaves behind are not to be killed at once. Any thread.
-bool sp_others_may_stay(const struct sp_worker *worker, const struct sp_exit *end);
+// Asks them to leave; `alone` is called when they have, or after `grace_ms`; it is to
+// kill who is left. False: there are none, and `alone` is never called.
+bool sp_others_ask(struct sp_others *others,
+                   struct sp_loop *loop,
+                   struct sp_child leader,
+                   uint32_t grace_ms,
+                   void (*alone)(struct sp_others *others));
 
-// Asks them to leave; `alone` is called when they have, or after stop_grace_ms. False:
-// there are none, or they are to be killed, and `alone` is never called. `worker->end`
-// is known. Loop thread.
-bool sp_others_ask(struct sp_worker *worker, void (*alone)(struct sp_worker *worker));
-
-// A live process in the group of a leader that has exited and is not reaped: `last`, if
-// it still is one, else any; 0 for none.
-pid_t sp_others_find(pid_t leader, pid_t last);
+// Whether somebody but the leader, which has exited, is in its group. `*last` is one of
+// them that was seen before, or 0; it saves a search.
+bool sp_others_remain(struct sp_child leader, pid_t *last);
 
 #endif

@@ -176,12 +176,16 @@ static snakepit_err copy_payload(const struct sp_spawn_options *options, int pay
                         options->why, "fcntl", NULL, "F_DUPFD of a worker's memory");
 }
 
+// The number is its own as long as we have not reaped it; where the host ignores
+// SIGCHLD it may be gone, and its number another's.
 void sp_process_end(struct sp_process *process)
 {
     int reason = errno;
-    (void)kill(-process->pid, SIGKILL);
-    (void)kill(process->pid, SIGKILL);
-    while (waitpid(process->pid, NULL, 0) < 0 && errno == EINTR) {
+    if (sp_pid_is_ours(process->pid)) {
+        (void)kill(-process->pid, SIGKILL);
+        bool killed = kill(process->pid, SIGKILL) == 0;
+        while (killed && waitpid(process->pid, NULL, 0) < 0 && errno == EINTR) {
+        }
     }
     sp_descriptor_close(&process->pidfd);
     process->pid = 0;
@@ -204,6 +208,11 @@ sp_process_adopt(struct sp_process *process, pid_t pid, snakepit_message *why)
     adopted.pidfd = sp_descriptor_keep((int)syscall(SYS_pidfd_open, pid, 0));
     if (adopted.pidfd < 0) {
         sp_process_end(&adopted);
+        return sp_system_failed(why, "pidfd_open", NULL, "of process %d", (int)pid);
+    }
+    if (!sp_pidfd_is_ours(adopted.pidfd)) {
+        sp_descriptor_close(&adopted.pidfd);
+        errno = ESRCH;
         return sp_system_failed(why, "pidfd_open", NULL, "of process %d", (int)pid);
     }
     *process = adopted;

@@ -10,6 +10,8 @@
 
 #include <snakepit/payload.h>
 
+#include "base/pidfd.h"
+
 struct sp_spawn_options {
     const char *python;       // absolute path
     char *const *environment; // NAME=value, NULL at the end
@@ -28,6 +30,12 @@ struct sp_process {
     int output;  // its stdout, non-blocking
     int errors;  // its stderr, non-blocking
 };
+
+// What is needed to signal it or to wait for it.
+static inline struct sp_child sp_process_child(const struct sp_process *process)
+{
+    return (struct sp_child){process->pid, process->pidfd};
+}
 
 // Starts a worker. SYSTEM, with errno: no descriptors or processes left, or the
 // interpreter cannot be executed. Loop thread: the worker dies with the thread that

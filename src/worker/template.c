@@ -21,7 +21,8 @@
 #include "worker/report.h"
 
 #define MESSAGES_A_TURN 64
-#define LAST_MESSAGES   4096 // more than a socket holds
+#define LAST_MESSAGES   4096  // more than a socket holds
+#define GIVE_UP_MS      1000u // at least, for one that we may not signal
 
 static void on_start_timeout(struct sp_timer *timer);
 static void on_fork_timeout(struct sp_timer *timer);
@@ -35,12 +36,38 @@ static void set_reason(struct sp_template *template, const char *reason)
     }
 }
 
+static void start_timer(struct sp_template *template, sp_timer_fn *fire, uint64_t ms)
+{
+    sp_timer_start(template->options.loop, &template->timer, fire, ms, 0);
+}
+
+static void on_given_up(struct sp_timer *timer);
+
+// A host that has changed its user may not signal its template any more. One that waits
+// for orders leaves when its channel ends; one that does not is given up.
+static void note_denial(struct sp_template *template, int number)
+{
+    uint32_t grace = template->options.stop_grace_ms;
+    sp_log(template->options.log,
+           SP_LOG_ERROR,
+           "template.cannot_signal",
+           "pool=%s pid=%d because=\"%s\"",
+           template->options.pool,
+           (int)template->process.pid,
+           strerrordesc_np(EPERM));
+    if (number == SIGKILL) {
+        (void)shutdown(template->process.channel, SHUT_RDWR);
+        start_timer(template, on_given_up, grace > GIVE_UP_MS ? grace : GIVE_UP_MS);
+    }
+}
+
 // Not its group: forks that it has not told of yet are in there. They follow when its
 // exit was observed.
 static void signal_template(struct sp_template *template, int number)
 {
-    if (template->state != SP_TEMPLATE_DEAD) {
-        (void)kill(template->process.pid, number);
+    if (template->state != SP_TEMPLATE_DEAD &&
+        sp_pidfd_signal(sp_process_child(&template->process), number) == EPERM) {
+        note_denial(template, number);
     }
 }
 
@@ -52,11 +79,6 @@ static void kill_template(struct sp_template *template, const char *reason)
     }
     sp_timer_stop(&template->timer);
     signal_template(template, SIGKILL);
-}
-
-static void start_timer(struct sp_template *template, sp_timer_fn *fire, uint64_t ms)
-{
-    sp_timer_start(template->options.loop, &template->timer, fire, ms, 0);
 }
 
 static void on_kill_timeout(struct sp_timer *timer)
@@ -301,43 +323,41 @@ static void stop_watching(struct sp_template *template)
 // missing, the wait lasts as long as the killed take to die.
 static void clear_group(struct sp_template *template)
 {
-    pid_t group = template->process.pid;
-    bool missing = !sp_list_empty(&template->pending) && !template->end.gone;
+    struct sp_child child = sp_process_child(&template->process);
+    bool missing = !sp_list_empty(&template->pending);
     bool reaped = false;
-    // Somebody else has reaped it: its number may be another's by now.
-    if (!template->end.gone) {
-        (void)kill(-group, SIGKILL);
-    }
     pid_t pid;
+    (void)sp_pidfd_signal_group(child, SIGKILL);
+    // Somebody else has reaped it, and reaps its forks: its number may be another's.
+    if (!sp_pidfd_is_ours(child.pidfd)) {
+        return;
+    }
     do {
-        pid = waitpid(-group, NULL, missing ? 0 : WNOHANG);
-        reaped = reaped || pid == group;
+        pid = waitpid(-child.pid, NULL, missing ? 0 : WNOHANG);
+        reaped = reaped || pid == child.pid;
     } while (pid > 0 || (pid < 0 && errno == EINTR));
     // One that was killed the moment it was made had no group of its own yet.
     if (!reaped) {
-        (void)sp_exit_reap(group);
+        (void)sp_exit_reap(child);
     }
 }
 
 static void log_exit(const struct sp_template *template)
 {
+    char fields[SP_EXIT_FIELDS_MAX];
+    sp_exit_fields(&template->end, fields);
     sp_log(template->options.log,
            template->wanted_gone || !template->was_ready ? SP_LOG_INFO : SP_LOG_WARNING,
            "template.exit",
-           "pool=%s pid=%d code=%d signal=%d expected=%s",
+           "pool=%s pid=%d %s expected=%s",
            template->options.pool,
            (int)template->process.pid,
-           template->end.code,
-           template->end.signal,
+           fields,
            template->wanted_gone ? "yes" : "no");
 }
 
-static void exit_observed(struct sp_template *template)
+static void end_life(struct sp_template *template)
 {
-    // Its last answers are still to be had.
-    (void)read_messages(template, LAST_MESSAGES);
-    clear_group(template);
-    template->state = SP_TEMPLATE_DEAD;
     sp_flow_finish(&template->flow);
     log_exit(template);
     while (!sp_list_empty(&template->pending)) {
@@ -348,13 +368,42 @@ static void exit_observed(struct sp_template *template)
     sp_loop_later(template->options.loop, &template->burial, bury);
 }
 
+static void on_alone(struct sp_others *others)
+{
+    struct sp_template *template = SP_ENTRY(others, struct sp_template, others);
+    clear_group(template);
+    end_life(template);
+}
+
+static void on_given_up(struct sp_timer *timer)
+{
+    struct sp_template *template = timer->user;
+    set_reason(template, "the program may not signal it, and so could not stop it");
+    template->state = SP_TEMPLATE_DEAD;
+    end_life(template);
+}
+
 static void on_exit_ready(struct sp_watch *watch)
 {
     struct sp_template *template = watch->user;
-    struct sp_exit end = sp_exit_peek(template->process.pid);
-    if ((end.known || end.gone) && template->state != SP_TEMPLATE_DEAD) {
-        template->end = end;
-        exit_observed(template);
+    struct sp_child child = sp_process_child(&template->process);
+    struct sp_exit end = sp_exit_peek(child);
+    if ((!end.known && !end.gone) || template->state == SP_TEMPLATE_DEAD) {
+        return;
+    }
+    template->end = end;
+    // Its last answers are still to be had.
+    (void)read_messages(template, LAST_MESSAGES);
+    template->state = SP_TEMPLATE_DEAD;
+    sp_watch_stop(watch); // it would be ready for ever
+    sp_watch_stop(&template->channel_watch);
+    sp_timer_stop(&template->timer);
+    if (!sp_others_ask(&template->others,
+                       template->options.loop,
+                       child,
+                       template->options.stop_grace_ms,
+                       on_alone)) {
+        on_alone(&template->others);
     }
 }
 

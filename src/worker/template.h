@@ -21,6 +21,7 @@
 #include "worker/cause.h"
 #include "worker/cgroup.h"
 #include "worker/flow.h"
+#include "worker/others.h"
 #include "worker/spawn.h"
 
 #define SP_TEMPLATE_REASON_MAX 512u
@@ -87,8 +88,9 @@ struct sp_template {
     struct sp_flow flow;       // what it prints
     struct sp_watch channel_watch;
     struct sp_watch exit_watch;
-    struct sp_task burial; // when its exit was observed
-    struct sp_timer timer; // start, then the oldest pending fork, then stop
+    struct sp_task burial;   // when its exit was observed
+    struct sp_timer timer;   // start, then the oldest pending fork, then stop
+    struct sp_others others; // what it leaves behind, its last forks among it
 };
 
 // Starts the process. SYSTEM, which `why` explains, NO_MEMORY: no callback runs.

@@ -19,10 +19,8 @@
 #include "ipc/lifeline.h"
 #include "ipc/wait.h"
 #include "worker/birth.h"
-#include "worker/others.h"
 #include "worker/report.h"
 
-#define PEEKS_MOST 20         // looks at a dying process, a millisecond apart
 #define PROBE_CALL UINT64_MAX // number of the first call, which is our own
 #define RINGS_MOST 100u       // of its bell before that is answered; one is enough
 
@@ -44,180 +42,6 @@ void sp_worker_enter(struct sp_worker *worker, enum sp_worker_event event)
            sp_worker_state_name(worker->state),
            sp_worker_state_name(next));
     worker->state = next;
-}
-
-// The whole group, so that what user code has started goes too. The leader is not
-// reaped yet, so the number still means its group.
-void sp_worker_signal(struct sp_worker *worker, int number)
-{
-    if (worker->born && worker->state != SP_WORKER_DEAD) {
-        (void)kill(-worker->process.pid, number);
-        // It may have left its group.
-        (void)kill(worker->process.pid, number);
-    }
-}
-
-// The first reason is the one that counts.
-static void blame(struct sp_worker *worker, const char *why)
-{
-    const char *none = NULL;
-    (void)atomic_compare_exchange_strong(&worker->killed_for, &none, why);
-}
-
-void sp_worker_kill(struct sp_worker *worker, const char *why)
-{
-    blame(worker, why);
-    sp_log(worker->options.log,
-           SP_LOG_WARNING,
-           "worker.kill",
-           "pool=%s worker=%llu pid=%d because=\"%s\"",
-           worker->options.pool,
-           (unsigned long long)worker->options.id,
-           (int)worker->process.pid,
-           why);
-    sp_worker_signal(worker, SIGKILL);
-}
-
-void sp_worker_end(struct sp_worker *worker, const char *why)
-{
-    sp_worker_enter(worker, SP_WORKER_STOP);
-    sp_worker_kill(worker, why);
-}
-
-// ---- Loss ---------------------------------------------------------------------
-
-// A dying process shows a signal or a status at once; that it left with status 0 shows
-// when it has let go of its memory. One that runs another program is not dying.
-static struct sp_exit peek_patiently(const struct sp_process *process)
-{
-    struct pollfd gone = {.fd = process->pidfd, .events = POLLIN};
-    struct sp_exit end = sp_exit_peek(process->pid);
-    for (int turn = 0; turn < PEEKS_MOST && !end.known; turn++) {
-        if (sp_exit_is_replaced(process->pid)) {
-            return end;
-        }
-        (void)poll(&gone, 1, 1);
-        end = sp_exit_peek(process->pid);
-    }
-    return end;
-}
-
-// A tool that replaces or stops its process is not to be sent again.
-static bool may_be_a_tools_doing(const struct sp_worker *worker)
-{
-    return atomic_load(&worker->replaced) || atomic_load(&worker->silent);
-}
-
-// Any thread, once: tells the owner that the calls of this worker can be failed.
-static void report_loss(struct sp_worker *worker, const struct sp_exit *end)
-{
-    char cause[512];
-    char tail[SP_TAIL_MAX + 1];
-    pthread_mutex_lock(&worker->lost_lock);
-    bool first = !worker->lost;
-    worker->lost = true;
-    if (first) {
-        const char *because = atomic_load(&worker->killed_for);
-        bool unasked = because == NULL && end->signal == SIGKILL;
-        struct sp_exit told = *end;
-        told.fault = sp_port_fault(worker->port);
-        enum sp_oom memory = unasked ? sp_oom_judge(&worker->oom_seen) : SP_OOM_NO;
-        sp_exit_describe(&told, because, memory, cause, sizeof cause);
-        (void)sp_output_read(&worker->flow.outputs[1]);
-        sp_output_tail(&worker->flow.outputs[1], tail, sizeof tail);
-        struct sp_worker_loss loss = {.cause = cause,
-                                      .last_output = tail,
-                                      .by_us = because != NULL &&
-                                               !may_be_a_tools_doing(worker)};
-        worker->options.hooks.lost(worker->options.hooks.user, worker, &loss);
-    }
-    pthread_mutex_unlock(&worker->lost_lock);
-}
-
-// Watcher thread.
-static void lifeline_ended(void *user, enum sp_life life)
-{
-    struct sp_worker *worker = user;
-    if (life == SP_LIFE_FORGED) {
-        // It may still run: kill it, and wait for the exit that pidfd tells.
-        blame(worker, "it wrote to its lifeline");
-        (void)kill(-worker->process.pid, SIGKILL);
-        (void)kill(worker->process.pid, SIGKILL);
-        return;
-    }
-    struct sp_exit end = peek_patiently(&worker->process);
-    if (!end.known && sp_exit_is_replaced(worker->process.pid)) {
-        atomic_store(&worker->replaced, true);
-        blame(worker, "a tool has replaced its program (exec)");
-    }
-    if (!sp_others_may_stay(worker, &end)) {
-        // While it is dying its number is certainly its own.
-        (void)kill(-worker->process.pid, SIGKILL);
-    }
-    report_loss(worker, &end);
-}
-
-// ---- Closing ------------------------------------------------------------------
-
-static void bury(struct sp_task *task)
-{
-    struct sp_worker *worker = task->user;
-    worker->options.hooks.gone(worker->options.hooks.user, worker);
-}
-
-static void stop_watching(struct sp_worker *worker)
-{
-    sp_watch_stop(&worker->doorbell_watch);
-    sp_watch_stop(&worker->channel_watch);
-    sp_flow_stop(&worker->flow);
-    sp_watch_stop(&worker->exit_watch);
-    sp_timer_stop(&worker->timer);
-    sp_timer_stop(&worker->heartbeat);
-}
-
-static void exit_observed(struct sp_worker *worker)
-{
-    if (worker->watch != 0) {
-        sp_watcher_remove(worker->options.watcher, worker->watch);
-        worker->watch = 0;
-    }
-    // Before the reaping, while the number of the group cannot have been given to
-    // others.
-    if (!worker->end.gone) {
-        sp_worker_signal(worker, SIGKILL);
-    }
-    struct sp_exit reaped = sp_exit_reap(worker->process.pid);
-    worker->end = reaped.known ? reaped : worker->end;
-    sp_flow_finish(&worker->flow);
-    sp_listener_part(worker->options.listener, &worker->events);
-    bool expected = worker->state == SP_WORKER_STOPPING;
-    sp_worker_enter(worker, SP_WORKER_EXITED);
-    sp_log(worker->options.log,
-           expected ? SP_LOG_INFO : SP_LOG_WARNING,
-           "worker.exit",
-           "pool=%s worker=%llu pid=%d code=%d signal=%d expected=%s",
-           worker->options.pool,
-           (unsigned long long)worker->options.id,
-           (int)worker->process.pid,
-           worker->end.code,
-           worker->end.signal,
-           expected ? "yes" : "no");
-    stop_watching(worker);
-    worker->burial.user = worker;
-    sp_loop_later(worker->options.loop, &worker->burial, bury);
-}
-
-static void on_exit_ready(struct sp_watch *watch)
-{
-    struct sp_worker *worker = watch->user;
-    struct sp_exit end = sp_exit_peek(worker->process.pid);
-    if ((end.known || end.gone) && worker->state != SP_WORKER_DEAD) {
-        worker->end = end;
-        report_loss(worker, &worker->end); // callers do not wait for others
-        if (!sp_others_ask(worker, exit_observed)) {
-            exit_observed(worker);
-        }
-    }
 }
 
 // ---- Start --------------------------------------------------------------------
@@ -333,7 +157,7 @@ static void on_hello(struct sp_worker *worker, const uint8_t *body, uint32_t siz
         (void)sp_watcher_add(worker->options.watcher,
                              &worker->port->view.header->lifeline,
                              hello.tid,
-                             lifeline_ended,
+                             sp_worker_lifeline_ended,
                              worker,
                              &worker->watch);
     }
@@ -457,7 +281,7 @@ static void on_kill_timeout(struct sp_timer *timer)
 static void on_stop_timeout(struct sp_timer *timer)
 {
     struct sp_worker *worker = timer->user;
-    sp_worker_signal(worker, SIGTERM);
+    sp_worker_signal(worker, SIGTERM, true);
     sp_timer_start(
         worker->options.loop, timer, on_kill_timeout, worker->options.stop_grace_ms, 0);
 }
@@ -483,11 +307,10 @@ static void on_heartbeat(struct sp_timer *timer)
 
 void sp_worker_ask_to_leave(struct sp_worker *worker, bool by_message)
 {
-    atomic_store(&worker->asked, true);
     if (!by_message ||
         sp_channel_send(worker->process.channel, SP_MESSAGE_STOP, NULL, 0) !=
             SNAKEPIT_OK) {
-        sp_worker_signal(worker, SIGTERM);
+        sp_worker_signal(worker, SIGTERM, true);
     }
     sp_timer_start(worker->options.loop,
                    &worker->timer,
@@ -525,7 +348,7 @@ snakepit_err sp_worker_watch_exit(struct sp_worker *worker, snakepit_message *wh
     return sp_watch_start(&worker->exit_watch,
                           worker->options.loop,
                           worker->process.pidfd,
-                          on_exit_ready,
+                          sp_worker_on_exit,
                           why);
 }
 

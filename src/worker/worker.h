@@ -23,6 +23,7 @@
 #include "worker/cgroup.h"
 #include "worker/flow.h"
 #include "worker/listener.h"
+#include "worker/others.h"
 #include "worker/report.h"
 #include "worker/spawn.h"
 #include "worker/state.h"
@@ -48,8 +49,13 @@ struct sp_worker_hooks {
     void (*lost)(void *user,
                  struct sp_worker *worker,
                  const struct sp_worker_loss *loss);
-    // Its exit was observed and nothing of it is left but its memory. Free it with
-    // sp_worker_free(), here or later.
+    // Its exit was observed: its place is free. What it has left behind in its group
+    // may still be there. Always before `gone`.
+    void (*exited)(void *user, struct sp_worker *worker);
+    // The program may not signal it any more, so it may not be possible to stop it.
+    void (*denied)(void *user, struct sp_worker *worker);
+    // Nothing of it is left but its memory. Free it with sp_worker_free(), here or
+    // later.
     void (*gone)(void *user, struct sp_worker *worker);
     void *user;
 };
@@ -104,11 +110,8 @@ struct sp_worker {
     bool failed;                  // it reported that it cannot start
     bool adapter_failed;          // and that this was the adapter's doing
     char failure[SP_FAILURE_MAX]; // its words, or ours
-    _Atomic bool asked;           // to leave
-    pid_t other;                  // one of its group that it left behind, or 0
-    uint64_t others_until;        // when others of its group are killed; ns
-    void (*alone)(struct sp_worker *worker); // told when they are gone, see others.h
-    void *seat; // the pool's; set and cleared under lost_lock
+    bool denied;                  // we may not signal it
+    void *seat;                   // the pool's; set and cleared under lost_lock
 
     struct sp_bucket messages; // that it may send
     uint32_t rings;            // of its bell, for nothing
@@ -116,10 +119,12 @@ struct sp_worker {
     struct sp_watch channel_watch;
     struct sp_watch exit_watch;
     struct sp_watch doorbell_watch;
-    struct sp_timer timer; // start, then stop, then the others of its group
+    struct sp_timer timer; // start, then stop
     struct sp_timer heartbeat;
-    struct sp_task burial; // when its exit was observed
-    bool probed;           // its first call was sent
+    struct sp_others others; // what it leaves behind
+    struct sp_task denial;   // tells that it may not be signalled
+    struct sp_task burial;   // when nothing of it is left
+    bool probed;             // its first call was sent
     struct sp_events events;
 
     pthread_mutex_t lost_lock;        // taken before a pool's lock, never inside it
@@ -136,8 +141,8 @@ snakepit_err sp_worker_start(const struct sp_worker_options *options,
 // Asks it to leave; after stop_grace_ms SIGTERM goes to its group, after the same time
 // SIGKILL.
 void sp_worker_stop(struct sp_worker *worker);
-// Kills it and its group now. `why` is a constant text that completes "killed by us
-// because". Takes no lock.
+// Kills it now; what it leaves behind in its group is asked to leave first. `why` is a
+// constant text that completes "killed by us because". Takes no lock.
 void sp_worker_kill(struct sp_worker *worker, const char *why);
 // The same for one that was about to be stopped: its end is expected. Loop thread.
 void sp_worker_end(struct sp_worker *worker, const char *why);

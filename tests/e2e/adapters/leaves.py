@@ -3,8 +3,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+import time
+from multiprocessing import shared_memory
 
 from snakepit_bridge import ThreadSafeAdapter, tool
 
@@ -29,3 +33,34 @@ class Leaves(ThreadSafeAdapter):
         self.child = subprocess.Popen(words, stdout=subprocess.PIPE)
         assert self.child.stdout.readline() == b"ready\n"
         return self.child.pid
+
+    @tool
+    def ping(self) -> str:
+        return "pong"
+
+
+class Shares(ThreadSafeAdapter):
+    """Makes shared memory and dies before it has removed it."""
+
+    @tool
+    def share(self) -> str:
+        """The name of 1 MiB, which is below /dev/shm."""
+        self.memory = shared_memory.SharedMemory(create=True, size=1 << 20)
+        return self.memory.name
+
+    @tool
+    def exit(self) -> None:
+        os._exit(1)
+
+    @tool
+    def kill(self) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    @tool
+    def hang(self) -> None:
+        """Does not end when it is cancelled."""
+        while True:
+            try:
+                time.sleep(60)
+            except BaseException:
+                pass

@@ -136,3 +136,36 @@ class Tidy(ThreadSafeAdapter):
     @tool
     def ping(self):
         return "pong"
+
+
+class Depends(ThreadSafeAdapter):
+    """Starts as long as there is not a file `down`, and not more often than `most`."""
+
+    __thread_safe__ = True
+
+    def initialize(self):
+        if os.path.exists(self.config["down"]):
+            raise ConnectionRefusedError("the data base is down")
+        self.place = None
+        for place in range(self.config.get("most", 0)):
+            try:
+                path = f"{self.config['down']}-{place}"
+                os.close(os.open(path, os.O_CREAT | os.O_EXCL))
+            except FileExistsError:
+                continue
+            self.place = path
+            return
+        if self.config.get("most"):
+            raise RuntimeError("no licence is left")
+
+    def cleanup(self):
+        if self.place:
+            os.unlink(self.place)
+
+    @tool
+    def ping(self):
+        return "pong"
+
+    @tool
+    def crash(self):
+        os._exit(1)

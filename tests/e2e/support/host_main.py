@@ -78,6 +78,31 @@ class HostMain:
             for name, value in found.items()
         }
 
+    def become(self, user: int) -> dict[str, Any]:
+        """Gives its rights up, with the pit open."""
+        os.setgroups([])
+        os.setresgid(user, user, user)
+        os.setresuid(user, user, user)
+        return {"uid": os.getuid()}
+
+    def retry(self) -> dict[str, Any]:
+        assert self.pit
+        self.pit.retry()
+        return {"err": "OK"}
+
+    def take_descriptors(self) -> dict[str, Any]:
+        """Opens files until there can be no more."""
+        self.held: list[int] = []
+        with contextlib.suppress(OSError):
+            while True:
+                self.held.append(os.open("/dev/null", os.O_RDONLY))
+        return {"count": len(self.held)}
+
+    def give_descriptors(self) -> dict[str, Any]:
+        while self.held:
+            os.close(self.held.pop())
+        return {"err": "OK"}
+
     def fork(self) -> dict[str, Any]:
         """Forks a child that keeps all descriptors and stays until it is killed."""
         child = os.fork()

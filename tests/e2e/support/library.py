@@ -217,6 +217,8 @@ PROTOTYPES = {
         [c_char_p, c_size_t, POINTER(OpenOptions), POINTER(c_void_p), POINTER(Message)],
     ),
     "await_ready": (c_int, [c_void_p, c_char_p, c_uint32, POINTER(Message)]),
+    "await_serving": (c_int, [c_void_p, c_char_p, c_uint32, POINTER(Message)]),
+    "pool_retry": (c_int, [c_void_p, c_char_p, POINTER(Message)]),
     "close": (None, [c_void_p, c_uint32]),
     "call": (
         c_int,

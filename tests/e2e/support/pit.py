@@ -252,6 +252,24 @@ class Pit:
             raise Refused(err, why.text.decode("utf-8", "replace"))
         return self
 
+    def await_serving(self, pool: str | None = None, timeout_ms: int = READY_MS) -> Pit:
+        """Until one worker of each pool takes calls."""
+        why = raw.Message()
+        name = pool.encode() if pool else None
+        err = lib.await_serving(self.handle, name, timeout_ms, byref(why))
+        if err:
+            raise Refused(err, why.text.decode("utf-8", "replace"))
+        return self
+
+    def retry(self, pool: str | None = None) -> Pit:
+        """Has what is missing started again."""
+        why = raw.Message()
+        name = pool.encode() if pool else None
+        err = lib.pool_retry(self.handle, name, byref(why))
+        if err:
+            raise Refused(err, why.text.decode("utf-8", "replace"))
+        return self
+
     # ---- Calls
 
     def answer(

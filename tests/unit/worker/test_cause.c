@@ -7,12 +7,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -23,8 +25,16 @@
 #include "base/clock.h"
 #include "ipc/segment.h"
 
+static struct sp_child child_of(pid_t pid)
+{
+    struct sp_child child = {pid, (int)syscall(SYS_pidfd_open, pid, 0)};
+    assert_true(pid > 0);
+    assert_true(child.pidfd >= 0);
+    return child;
+}
+
 // A child that exits with `code`, or kills itself with `signal`.
-static pid_t spawn(int code, int signal)
+static struct sp_child spawn(int code, int signal)
 {
     pid_t pid = fork();
     if (pid == 0) {
@@ -37,15 +47,14 @@ static pid_t spawn(int code, int signal)
         }
         _exit(code);
     }
-    assert_true(pid > 0);
-    return pid;
+    return child_of(pid);
 }
 
-static struct sp_exit await_exit(pid_t pid)
+static struct sp_exit await_exit(struct sp_child child)
 {
     siginfo_t info;
-    assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
-    return sp_exit_peek(pid);
+    assert_int_equal(waitid(P_PID, (id_t)child.pid, &info, WEXITED | WNOWAIT), 0);
+    return sp_exit_peek(child);
 }
 
 static void exit_codes_are_told_and_reaped_once(void **state)
@@ -53,15 +62,16 @@ static void exit_codes_are_told_and_reaped_once(void **state)
     (void)state;
     const int codes[] = {0, 1, 3, 127, 255};
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
-        pid_t pid = spawn(codes[i], 0);
-        struct sp_exit end = await_exit(pid);
+        struct sp_child child = spawn(codes[i], 0);
+        struct sp_exit end = await_exit(child);
         assert_true(end.known);
         assert_int_equal(end.code, codes[i]);
         assert_int_equal(end.signal, 0);
-        end = sp_exit_reap(pid);
+        end = sp_exit_reap(child);
         assert_true(end.known);
         assert_int_equal(end.code, codes[i]);
-        assert_false(sp_exit_reap(pid).known);
+        assert_false(sp_exit_reap(child).known);
+        (void)close(child.pidfd);
     }
 }
 
@@ -70,13 +80,14 @@ static void signals_are_told(void **state)
     (void)state;
     const int signals[] = {SIGKILL, SIGTERM, SIGSEGV, SIGABRT};
     for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
-        pid_t pid = spawn(0, signals[i]);
-        struct sp_exit end = await_exit(pid);
+        struct sp_child child = spawn(0, signals[i]);
+        struct sp_exit end = await_exit(child);
         assert_true(end.known);
         assert_int_equal(end.signal, signals[i]);
-        end = sp_exit_reap(pid);
+        end = sp_exit_reap(child);
         assert_int_equal(end.signal, signals[i]);
         assert_int_equal(end.code, 0);
+        (void)close(child.pidfd);
     }
 }
 
@@ -89,11 +100,13 @@ static void a_living_child_has_no_exit(void **state)
             (void)pause();
         }
     }
-    assert_false(sp_exit_peek(pid).known);
-    assert_false(sp_exit_reap(pid).known);
+    struct sp_child child = child_of(pid);
+    assert_false(sp_exit_peek(child).known);
+    assert_false(sp_exit_reap(child).known);
     assert_int_equal(kill(pid, SIGKILL), 0);
-    assert_int_equal(await_exit(pid).signal, SIGKILL);
-    assert_true(sp_exit_reap(pid).known);
+    assert_int_equal(await_exit(child).signal, SIGKILL);
+    assert_true(sp_exit_reap(child).known);
+    (void)close(child.pidfd);
 }
 
 static void *stay(void *unused)
@@ -116,11 +129,12 @@ static bool first_thread_has_ended(pid_t pid)
     return strstr(line, ") Z ") != NULL;
 }
 
-static void kill_and_reap(pid_t pid)
+static void kill_and_reap(struct sp_child child)
 {
-    assert_int_equal(kill(pid, SIGKILL), 0);
-    assert_int_equal(await_exit(pid).signal, SIGKILL);
-    assert_true(sp_exit_reap(pid).known);
+    assert_int_equal(sp_pidfd_signal(child, SIGKILL), 0);
+    assert_int_equal(await_exit(child).signal, SIGKILL);
+    assert_true(sp_exit_reap(child).known);
+    (void)close(child.pidfd);
 }
 
 // So it is for a moment when another thread calls exec, too.
@@ -138,8 +152,9 @@ static void a_child_whose_first_thread_has_ended_alone_has_no_exit(void **state)
         assert_true(sp_clock_now() < until);
         sched_yield();
     }
-    assert_false(sp_exit_peek(pid).known);
-    kill_and_reap(pid);
+    struct sp_child child = child_of(pid);
+    assert_false(sp_exit_peek(child).known);
+    kill_and_reap(child);
 }
 
 static void a_child_that_called_exec_is_seen_to_be_replaced(void **state)
@@ -160,15 +175,16 @@ static void a_child_that_called_exec_is_seen_to_be_replaced(void **state)
         _exit(1);
     }
     assert_int_equal(read(mapped[0], &byte, 1), 1);
-    assert_false(sp_exit_is_replaced(pid));
+    struct sp_child child = child_of(pid);
+    assert_false(sp_exit_is_replaced(child));
     assert_int_equal(write(gate[1], &byte, 1), 1);
     uint64_t until = sp_clock_now() + 10 * SP_NS_PER_S;
-    while (!sp_exit_is_replaced(pid)) {
+    while (!sp_exit_is_replaced(child)) {
         assert_true(sp_clock_now() < until);
         sched_yield();
     }
-    kill_and_reap(pid);
-    assert_false(sp_exit_is_replaced(pid));
+    kill_and_reap(child);
+    assert_false(sp_exit_is_replaced(child));
     close(mapped[0]);
     close(mapped[1]);
     close(gate[0]);
@@ -180,15 +196,16 @@ static void what_is_told_early_is_what_happened(void **state)
 {
     (void)state;
     for (int i = 0; i < 300; i++) {
-        pid_t pid = spawn(7, i % 2 == 0 ? SIGKILL : 0);
+        struct sp_child child = spawn(7, i % 2 == 0 ? SIGKILL : 0);
         struct sp_exit end;
         uint64_t until = sp_clock_now() + 10 * SP_NS_PER_S;
         do {
-            end = sp_exit_peek(pid);
+            end = sp_exit_peek(child);
             assert_true(sp_clock_now() < until);
         } while (!end.known);
         int status = 0;
-        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(waitpid(child.pid, &status, 0), child.pid);
+        (void)close(child.pidfd);
         assert_int_equal(end.signal, i % 2 == 0 ? SIGKILL : 0);
         assert_int_equal(end.code, i % 2 == 0 ? 0 : 7);
     }
@@ -197,8 +214,85 @@ static void what_is_told_early_is_what_happened(void **state)
 static void a_stranger_has_no_exit(void **state)
 {
     (void)state;
-    assert_false(sp_exit_peek(1).known);
-    assert_false(sp_exit_reap(1).known);
+    struct sp_child child = child_of(getppid());
+    assert_false(sp_exit_peek(child).known);
+    assert_true(sp_exit_peek(child).gone);
+    assert_false(sp_exit_reap(child).known);
+    (void)close(child.pidfd);
+}
+
+// The exit code that /proc shows of it is 0, for that is hidden.
+static void what_is_hidden_is_not_known(void **state)
+{
+    (void)state;
+    if (getuid() != 0) {
+        skip(); // only root can make a process that it cannot look into
+    }
+    pid_t looker = fork();
+    if (looker == 0) {
+        assert_int_equal(setgid(65534), 0);
+        assert_int_equal(setuid(65534), 0);
+        for (int i = 0; i < 5; i++) {
+            pid_t pid = fork();
+            if (pid == 0) {
+                size_t size = (size_t)64 << 20; // takes a while to give back
+                char *memory = malloc(size);
+                (void)prctl(PR_SET_DUMPABLE, 0);
+                for (size_t at = 0; memory != NULL && at < size; at += 4096) {
+                    memory[at] = 1;
+                }
+                const struct rlimit none = {0, 0};
+                (void)setrlimit(RLIMIT_CORE, &none);
+                (void)signal(SIGSEGV, SIG_DFL);
+                (void)kill(getpid(), SIGSEGV);
+            }
+            struct sp_child child = {pid, (int)syscall(SYS_pidfd_open, pid, 0)};
+            struct sp_exit end;
+            do {
+                end = sp_exit_peek(child);
+            } while (!end.known);
+            if (end.signal != SIGSEGV) {
+                _exit(1);
+            }
+            (void)sp_exit_reap(child);
+            (void)close(child.pidfd);
+        }
+        _exit(0);
+    }
+    int status;
+    assert_int_equal(waitpid(looker, &status, 0), looker);
+    assert_int_equal(status, 0);
+}
+
+static void one_that_the_kernel_has_reaped_is_gone(void **state)
+{
+    (void)state;
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    struct sigaction before;
+    assert_int_equal(sigaction(SIGCHLD, &ignore, &before), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        for (;;) {
+            (void)pause();
+        }
+    }
+    struct sp_child child = child_of(pid);
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    struct pollfd entry = {.fd = child.pidfd, .events = POLLIN};
+    assert_int_equal(poll(&entry, 1, 10000), 1);
+    uint64_t until = sp_clock_now() + 10 * SP_NS_PER_S;
+    while (!sp_exit_peek(child).gone) {
+        assert_true(sp_clock_now() < until);
+        sched_yield();
+    }
+    struct sp_exit end = sp_exit_peek(child);
+    char fields[SP_EXIT_FIELDS_MAX];
+    sp_exit_fields(&end, fields);
+    // A kernel that remembers tells the truth, and none tells a 0.
+    assert_string_equal(fields,
+                        end.known ? "code=0 signal=9" : "code=unknown signal=unknown");
+    (void)close(child.pidfd);
+    assert_int_equal(sigaction(SIGCHLD, &before, NULL), 0);
 }
 
 static void ends_are_sentences(void **state)
@@ -262,6 +356,8 @@ int main(void)
         cmocka_unit_test(a_child_that_called_exec_is_seen_to_be_replaced),
         cmocka_unit_test(what_is_told_early_is_what_happened),
         cmocka_unit_test(a_stranger_has_no_exit),
+        cmocka_unit_test(what_is_hidden_is_not_known),
+        cmocka_unit_test(one_that_the_kernel_has_reaped_is_gone),
         cmocka_unit_test(ends_are_sentences),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

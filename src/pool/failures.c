@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+// Carries out what restart.c decides about starts that fail, and says why they did.
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "pool/supervisor.h"
+
+static void on_timer(struct sp_timer *timer)
+{
+    sp_supervisor_start_more(timer->user);
+}
+
+void sp_supervisor_start_later(struct sp_supervisor *supervisor, uint64_t ms)
+{
+    if (!sp_timer_runs(&supervisor->timer)) {
+        sp_timer_start(supervisor->loop, &supervisor->timer, on_timer, ms, 0);
+    }
+}
+
+#define FIRST_LINE_MAX 400u
+
+static void log_failed_start(const struct sp_supervisor *supervisor,
+                             const struct sp_failed_start *start)
+{
+    char line[FIRST_LINE_MAX];
+    char quoted[SP_LOG_LINE_MAX / 2];
+    (void)snprintf(
+        line, sizeof line, "%.*s", (int)strcspn(start->reason, "\n"), start->reason);
+    sp_log(supervisor->log,
+           SP_LOG_WARNING,
+           "worker.start_failed",
+           "pool=%s failures=%u limit=%u because=%s",
+           supervisor->pool_config->name,
+           supervisor->restart.failures,
+           supervisor->pool_config->restart_limit,
+           sp_log_quote(line, quoted, sizeof quoted));
+}
+
+static void give_verdict(struct sp_supervisor *supervisor,
+                         const struct sp_failed_start *start,
+                         const struct sp_restart_verdict *verdict)
+{
+    char text[SP_REASON_MAX + 160];
+    (void)snprintf(text,
+                   sizeof text,
+                   "pool %.100s: %s: %s",
+                   supervisor->pool_config->name,
+                   start->what,
+                   start->reason);
+    if (verdict->order == SP_RESTART_FAIL) {
+        sp_supervisor_fail(supervisor, text);
+        return;
+    }
+    if (verdict->order == SP_RESTART_DOWN) {
+        supervisor->down = true;
+        sp_pool_set_state(supervisor->pool, SP_POOL_DOWN, text);
+    }
+    if (verdict->order != SP_RESTART_NOTHING) {
+        sp_supervisor_start_later(supervisor, verdict->pause_ms);
+    }
+}
+
+void sp_supervisor_note_failed_start(struct sp_supervisor *supervisor,
+                                     const struct sp_failed_start *failed)
+{
+    const struct sp_pool_config *config = supervisor->pool_config;
+    const struct sp_restart_rules rules = {
+        .limit = config->restart_limit,
+        .pause_ms = config->restart_backoff_ms,
+        .pause_most_ms = config->restart_backoff_max_ms,
+    };
+    const struct sp_start start = {failed->failure, failed->began, supervisor->ready};
+    struct sp_restart_verdict verdict =
+        sp_restart_failed(&supervisor->restart, &rules, &start, sp_clock_now());
+    sp_pool_note_failure(supervisor->pool, failed->reason);
+    log_failed_start(supervisor, failed);
+    give_verdict(supervisor, failed, &verdict);
+}
+
+bool sp_supervisor_is_same_user(struct sp_supervisor *supervisor)
+{
+    const struct sp_user now = sp_user_now();
+    const struct sp_user *then = &supervisor->user;
+    if (memcmp(&now, then, sizeof now) == 0) {
+        return true;
+    }
+    char text[512];
+    (void)snprintf(text,
+                   sizeof text,
+                   "pool %.100s: the program has changed its user from %u to %u (group "
+                   "%u to %u) since it opened the pit, so that workers can be neither "
+                   "replaced nor stopped; open the pit after the change, or call "
+                   "snakepit_pool_retry() to start them as the new user",
+                   supervisor->pool_config->name,
+                   then->users[1],
+                   now.users[1],
+                   then->groups[1],
+                   now.groups[1]);
+    sp_supervisor_fail(supervisor, text);
+    return false;
+}
