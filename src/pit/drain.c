@@ -20,12 +20,14 @@
 
 #define EVENTS_A_TURN 32
 #define FOREVER_MS    UINT32_MAX
+#define NO_DOORBELL   (-1)
+#define RINGS_MOST    10000u // in a row, for nothing; calls given up ring so too
 
 snakepit_err sp_drain_init(struct sp_drain *drain, snakepit_message *why)
 {
     SP_CHECK(pthread_mutex_init(&drain->lock, NULL) == 0);
     SP_CHECK(pthread_cond_init(&drain->news, NULL) == 0);
-    struct epoll_event event = {.events = EPOLLIN | EPOLLET};
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.fd = NO_DOORBELL};
     drain->epoll = sp_descriptor_keep(epoll_create1(EPOLL_CLOEXEC));
     if (drain->epoll < 0) {
         return sp_system_failed(why, "epoll_create1", NULL, "for callbacks");
@@ -67,7 +69,7 @@ void sp_drain_wake(void *user)
 void sp_drain_doorbell(void *user, int fd, bool joins)
 {
     snakepit *pit = user;
-    struct epoll_event event = {.events = EPOLLIN | EPOLLET};
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.fd = fd};
     // Without the event the tick still finds what has ended, ten milliseconds later.
     (void)epoll_ctl(
         pit->drain.epoll, joins ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, fd, &event);
@@ -137,8 +139,9 @@ static size_t hand_on_questions(snakepit *pit)
     return answering ? 0 : serve_questions(pit);
 }
 
-// Callbacks come first: a tool of the host may take long.
-static size_t run_ended(snakepit *pit)
+// Whether there was any news: something that ended, or a question. Callbacks come
+// first: a tool of the host may take long.
+static bool run_news(snakepit *pit, size_t *ran)
 {
     struct sp_link ended;
     bool asked = false;
@@ -150,7 +153,15 @@ static size_t run_ended(snakepit *pit)
     if (asked && sp_pit_is_here(pit)) {
         count += hands_on ? hand_on_questions(pit) : serve_questions(pit);
     }
-    return count;
+    *ran = count;
+    return count > 0 || asked;
+}
+
+static size_t run_ended(snakepit *pit)
+{
+    size_t ran;
+    (void)run_news(pit, &ran);
+    return ran;
 }
 
 // Asks to be woken. What ended before is found by the look that must follow.
@@ -193,18 +204,52 @@ static size_t spin(snakepit *pit, uint64_t begun)
     return count;
 }
 
-// Waits for a bell, at most until the deadline. False: the deadline came.
-static bool sleep_until(snakepit *pit, uint64_t deadline)
+// ---- Waiting ------------------------------------------------------------------
+
+// The bells that rang last, and those before them, rang for nothing. What such workers
+// end is found by the tick.
+static void stop_hearing(snakepit *pit, const struct epoll_event *events, int count)
 {
-    struct epoll_event events[EVENTS_A_TURN];
-    uint64_t now = sp_clock_now();
-    int timeout = -1;
-    if (deadline != SP_NEVER) {
-        uint64_t left =
-            deadline > now ? (deadline - now + SP_NS_PER_MS - 1) / SP_NS_PER_MS : 0;
-        timeout = left > INT32_MAX ? INT32_MAX : (int)left;
+    for (int i = 0; i < count; i++) {
+        if (events[i].data.fd != NO_DOORBELL) {
+            sp_drain_doorbell(pit, events[i].data.fd, false);
+            sp_log(&pit->log,
+                   SP_LOG_WARNING,
+                   "worker.bell_ignored",
+                   "fd=%d because=\"it rings for nothing\"",
+                   events[i].data.fd);
+        }
     }
-    return epoll_wait(pit->drain.epoll, events, EVENTS_A_TURN, timeout) != 0;
+}
+
+// Waits for bells, at most until the timeout, and runs what they rang for. False: none
+// rang.
+static bool hear_bells(snakepit *pit, int timeout_ms, size_t *ran)
+{
+    struct sp_drain *drain = &pit->drain;
+    struct epoll_event events[EVENTS_A_TURN];
+    int rang = epoll_wait(drain->epoll, events, EVENTS_A_TURN, timeout_ms);
+    if (timeout_ms == 0) {
+        arm(pit);
+    }
+    bool some = run_news(pit, ran);
+    drain->idle_rings = some || rang <= 0 ? 0 : drain->idle_rings + 1;
+    if (drain->idle_rings >= RINGS_MOST) {
+        stop_hearing(pit, events, rang);
+        drain->idle_rings = 0;
+    }
+    return rang != 0;
+}
+
+static int ms_until(uint64_t deadline)
+{
+    uint64_t now = sp_clock_now();
+    if (deadline == SP_NEVER) {
+        return -1;
+    }
+    uint64_t left =
+        deadline > now ? (deadline - now + SP_NS_PER_MS - 1) / SP_NS_PER_MS : 0;
+    return left > INT32_MAX ? INT32_MAX : (int)left;
 }
 
 static bool told_to_stop(struct sp_drain *drain)
@@ -225,8 +270,7 @@ static size_t drain_until(snakepit *pit, uint64_t deadline)
         arm(pit);
         count = run_ended(pit);
         if (count == 0 && !told_to_stop(&pit->drain)) {
-            more = sleep_until(pit, deadline);
-            count = run_ended(pit);
+            more = hear_bells(pit, ms_until(deadline), &count);
             sp_patience_miss(patience, sp_clock_ticks() - begun);
         } else {
             break;
@@ -242,10 +286,8 @@ static size_t drain(snakepit *pit, uint32_t timeout_ms)
         return count;
     }
     if (timeout_ms == 0) {
-        struct epoll_event events[EVENTS_A_TURN];
-        (void)epoll_wait(pit->drain.epoll, events, EVENTS_A_TURN, 0);
-        arm(pit);
-        return run_ended(pit);
+        (void)hear_bells(pit, 0, &count);
+        return count;
     }
     uint64_t deadline = timeout_ms == FOREVER_MS
                             ? SP_NEVER

@@ -47,6 +47,7 @@ struct sp_drain {
     pthread_cond_t news; // of `asked` and `stop`
     _Atomic bool asleep; // somebody waits for the epoll
     struct sp_patience patience; // owner: whoever drains
+    uint32_t idle_rings;         // in a row; owner: whoever drains
 };
 
 // Constant after it was opened, but for what is atomic or has an owner of its own.

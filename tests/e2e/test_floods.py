@@ -57,3 +57,13 @@ def test_a_flood_of_messages_ends_the_worker(open_pit, profile, what):
     reasons = ("more messages than there is a reason for", "greeting made no sense")
     assert any(reason in fault.cause for reason in reasons)
     assert pit.call("ping") == "pong"
+
+
+def test_a_bell_that_rings_for_nothing_is_heard_no_more(open_pit, profile):
+    pit = open_pit(floods(profile))
+    flood = pit.submit("flood_bell", {"seconds": 3})
+    eventually(lambda: pit.logged("worker.bell_ignored"), within=60)
+    assert flood.ended.wait(60) and flood.value > 0
+    later = pit.submit("ping")
+    assert later.ended.wait(60) and later.value == "pong", "the tick finds what ended"
+    assert len(pit.logged("worker.bell_ignored")) == 1

@@ -17,7 +17,8 @@ PRINTED = {
     "ends of lines": b"\n" * 50_000,
     "no text": b"\xff\x9b" * 25_000,
 }
-CHANNEL = 6  # descriptor
+CHANNEL = 6  # a descriptor, and the next one
+DOORBELL = 7
 MESSAGES = {"hello": 2, "ready": 3, "pong": 6, "events": 9}
 
 
@@ -51,3 +52,11 @@ class Floods(ThreadSafeAdapter):
     def last_words(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)
         os._exit(3)
+
+    @tool
+    def flood_bell(self, seconds: float) -> int:
+        end = time.monotonic() + seconds
+        count = 0
+        while time.monotonic() < end:
+            count += os.write(DOORBELL, struct.pack("<Q", 1))
+        return count
