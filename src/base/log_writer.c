@@ -22,6 +22,7 @@
 
 #define URGENT_ROOM  (SP_LOG_ROOM / 8)
 #define FLUSH_NS     (200 * SP_NS_PER_MS) // that a closing one waits for a reader
+#define SLOW_NS      (2 * SP_NS_PER_S)    // and for a sink
 #define HANGS_NS     (2 * SP_NS_PER_S)    // what takes so long to write never ends
 #define LOOK_MS      25                   // between two looks at a reader that stalls
 #define LINES_A_LOOK 64u                  // between two looks at what stderr is
@@ -151,15 +152,26 @@ static void look_at_stderr(struct sp_log_writer *writer)
     sp_outlet_open(&writer->outlet, STDERR_FILENO);
 }
 
+// Whether it is to end and has waited for its reader so long.
+static bool has_waited(const struct sp_log_writer *writer, uint64_t ns)
+{
+    return atomic_load(&writer->stop) && writer->waited_ns >= ns;
+}
+
+static void note_wait(struct sp_log_writer *writer, uint64_t began)
+{
+    writer->waited_ns += atomic_load(&writer->stop) ? sp_clock_now() - began : 0;
+}
+
 // False: its time is up.
 static bool wait_for_reader(struct sp_log_writer *writer)
 {
     uint64_t began = sp_clock_now();
-    if (atomic_load(&writer->stop) && writer->waited_ns >= FLUSH_NS) {
+    if (has_waited(writer, FLUSH_NS)) {
         return false;
     }
     sp_outlet_wait(&writer->outlet, LOOK_MS);
-    writer->waited_ns += atomic_load(&writer->stop) ? sp_clock_now() - began : 0;
+    note_wait(writer, began);
     look_at_stderr(writer);
     return true;
 }
@@ -204,8 +216,10 @@ deliver(struct sp_log_writer *writer, const struct record *record, const char *l
 {
     if (writer->sink == NULL) {
         write_to_stderr(writer, record, line);
-    } else {
+    } else if (!has_waited(writer, SLOW_NS)) {
+        uint64_t began = sp_clock_now();
         writer->sink(writer->user, record->level, record->event, line);
+        note_wait(writer, began);
     }
 }
 

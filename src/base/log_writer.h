@@ -30,8 +30,9 @@ void sp_log_writer_put(void *user,
 // Waits until what is there was handed on, at most 200 ms. Not from a `sink`.
 void sp_log_writer_flush(struct sp_log_writer *writer);
 
-// Hands on what is there, and ends. A `sink` gets all of it; a stderr whose reader
-// stalls is waited for 200 ms in all. NULL is fine.
+// Hands on what is there, and ends. A `sink` gets all of it unless that takes it more
+// than two seconds; a stderr whose reader stalls is waited for 200 ms in all. NULL is
+// fine.
 void sp_log_writer_close(struct sp_log_writer *writer);
 
 // In a fork of the process that has opened it, where its thread is not: only frees.

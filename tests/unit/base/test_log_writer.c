@@ -169,6 +169,28 @@ static void lines_of_many_threads_are_all_told_or_counted(void **state)
     assert_int_equal(heard.lines + heard.dropped, 8000);
 }
 
+static void
+hear_slowly(void *user, enum sp_log_level level, const char *event, const char *line)
+{
+    uint64_t end = sp_clock_now() + SP_NS_PER_S;
+    hear(user, level, event, line);
+    while (sp_clock_now() < end) {
+    }
+}
+
+// The first one, which is under way, and those of two seconds; all would take a
+// hundred.
+static void a_slow_receiver_does_not_get_all_at_the_close(void **state)
+{
+    (void)state;
+    struct sp_log_writer *writer = open_writer(hear_slowly);
+    for (int i = 0; i < 100; i++) {
+        sp_log_writer_put(writer, SP_LOG_INFO, "a", "a line");
+    }
+    sp_log_writer_close(writer);
+    assert_in_range(heard.lines, 1, 50);
+}
+
 // ---- To stderr ----------------------------------------------------------------
 
 // stderr in a pipe or a pair of sockets. Nothing is asserted in between: there is
@@ -354,6 +376,7 @@ int main(void)
         cmocka_unit_test_setup(nobody_waits_for_a_receiver_that_stalls, forget),
         cmocka_unit_test_setup(what_was_dropped_last_is_told_too, forget),
         cmocka_unit_test_setup(lines_of_many_threads_are_all_told_or_counted, forget),
+        cmocka_unit_test_setup(a_slow_receiver_does_not_get_all_at_the_close, forget),
         cmocka_unit_test(lines_go_to_stderr_with_time_and_level),
         cmocka_unit_test(a_full_stderr_holds_up_nobody_and_keeps_its_flags),
         cmocka_unit_test(a_late_reader_gets_whole_lines),
