@@ -487,7 +487,8 @@ SNAKEPIT_API void snakepit_tensor_free(snakepit *pit, const snakepit_tensor *ten
 
 typedef struct snakepit_pool_stats {
     const char *name;    // lives as long as the pit
-    const char *profile; // "process" or "thread": what it runs as, after a fallback
+    const char *profile; // what it runs as, after a fallback: "process", "thread", or
+                         // "thread (GIL)": threads that take turns, as allowed
     const char *state; // "starting", "ready", "degraded", "down", "failed", "stopping"
     uint32_t workers;  // configured
     uint32_t workers_ready; // taking calls now

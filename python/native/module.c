@@ -257,6 +257,18 @@ static PyObject *runtime_stop_at(PyObject *module, PyObject *argument)
     Py_RETURN_NONE;
 }
 
+static PyObject *runtime_gil_returned(PyObject *module, PyObject *unused)
+{
+    (void)unused;
+    const struct sp_runtime *runtime = sp_module_runtime(module);
+    if (runtime == NULL) {
+        return NULL;
+    }
+    bool told =
+        sp_channel_send(runtime->channel, SP_MESSAGE_GIL, NULL, 0) == SNAKEPIT_OK;
+    return PyBool_FromLong(told);
+}
+
 static PyObject *runtime_lost_descriptors(PyObject *module, PyObject *unused)
 {
     (void)unused;
@@ -385,6 +397,10 @@ static PyMethodDef methods[] = {
      runtime_unforkable,
      METH_O,
      "Tells the host why workers must be exec'ed."},
+    {"gil_returned",
+     runtime_gil_returned,
+     METH_NOARGS,
+     "Tells the host that threads take turns from now on; false: not yet."},
     {"lost_descriptors",
      runtime_lost_descriptors,
      METH_NOARGS,

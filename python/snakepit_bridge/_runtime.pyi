@@ -209,6 +209,9 @@ def stop_at(number: int) -> None:
     does by default. Raises OSError if it has no handler.
     """
 
+def gil_returned() -> bool:
+    """Tells the host that threads take turns from now on. False: not told yet."""
+
 def lost_descriptors() -> None:
     """Ends the process, since user code has closed descriptors that it needs."""
 

@@ -21,6 +21,7 @@ class Configuration:
     profile: str = "process"  # or "thread"
     executors: int = 1  # threads that run calls
     executor_stack_size: int = 0  # bytes of a thread that runs tools; 0: as others
+    heartbeat_interval_ms: int = 2000
     paths: list[str] = field(default_factory=list)  # of the adapter; see search_path
     pool: str = ""
     worker: int = 0

@@ -8,6 +8,7 @@ adapter's life: load, build, initialize, serve, clean up.
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
 import sysconfig
@@ -212,7 +213,9 @@ class Worker:
 
     def serve_on_threads(self) -> int:
         """Runs each executor on a thread of its own while this one handles signals."""
-        executors = Executors(self.settings.executors)
+        executors = Executors(
+            self.settings.executors, self.settings.heartbeat_interval_ms
+        )
         executors.start()
         executors.wait()
         return 0
@@ -234,8 +237,11 @@ class Worker:
 class Executors:
     """The threads of the thread profile. Owner: main thread, but for `run`."""
 
-    def __init__(self, count: int) -> None:
-        """No thread runs yet."""
+    def __init__(self, count: int, interval_ms: int) -> None:
+        """No thread runs yet. Every `interval_ms` the GIL is looked at, while it is
+        off.
+        """
+        self.interval_ms = None if is_gil_enabled() else interval_ms
         self.threads = [
             threading.Thread(
                 target=self.run,
@@ -284,10 +290,20 @@ class Executors:
 
     def listen(self) -> None:
         """Waits for the bell; ends the process if a tool has closed it."""
+        waiting = select.poll()
+        waiting.register(self.bell, select.POLLIN)
+        if not waiting.poll(self.interval_ms):
+            self.look_at_gil()
+            return
         try:
             os.read(self.bell, 64)
         except OSError:
             runtime.native.lost_descriptors()
+
+    def look_at_gil(self) -> None:
+        """Tells the host, once, that a tool's import has switched the GIL on."""
+        if is_gil_enabled() and runtime.native.gil_returned():
+            self.interval_ms = None
 
     def any_serving(self) -> bool:
         """Whether the host has not stopped all yet. Raises what one of them died of."""

@@ -21,6 +21,7 @@ struct pool_check {
     struct sp_interpreter python; // if `probed`
     bool probed;
     bool falls_back;
+    bool takes_turns;         // threads under a GIL, as the pool allows
     snakepit_message problem; // "" if there is none
 };
 
@@ -38,6 +39,7 @@ static void judge(struct pool_check *item)
     bool wants_threads = item->pool->worker_profile == SP_PROFILE_THREAD;
     bool lacks_threads = wants_threads && !sp_interpreter_runs_threads(python);
     bool refuses = item->pool->on_unsupported == SP_UNSUPPORTED_REFUSE;
+    bool allows = item->pool->on_unsupported == SP_UNSUPPORTED_ALLOW;
     if (!python->has_bridge) {
         snakepit_message reason;
         sp_interpreter_explain_bridge(python, &reason);
@@ -50,7 +52,8 @@ static void judge(struct pool_check *item)
                        python->version,
                        sp_cli_build_of(python));
     }
-    item->falls_back = lacks_threads && !refuses;
+    item->falls_back = lacks_threads && !refuses && !allows;
+    item->takes_turns = lacks_threads && allows;
 }
 
 static void
@@ -170,6 +173,13 @@ static void print_pool(struct sp_cli *cli, const struct pool_check *item, int wi
                  sp_cli_build_of(&item->python),
                  item->python.has_bridge ? "has the" : "lacks the",
                  item->python.executable);
+    if (item->takes_turns) {
+        sp_cli_print(cli,
+                     "  %-*s  threads take turns: this Python does not run them in "
+                     "parallel (on_unsupported: allow)\n",
+                     width,
+                     "");
+    }
     if (item->falls_back) {
         sp_cli_print(
             cli,

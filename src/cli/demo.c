@@ -69,7 +69,8 @@ static void show_pool(struct sp_demo *demo, const char *name, uint64_t since)
                  stats.threads_per_worker,
                  python,
                  sp_demo_duration(took, ready));
-    if (strcmp(stats.profile, sp_profile_name(pool->worker_profile)) != 0) {
+    const char *wanted = sp_profile_name(pool->worker_profile);
+    if (strncmp(stats.profile, wanted, strlen(wanted)) != 0) {
         sp_cli_print(
             demo->cli,
             "        fell back: this Python does not run threads in parallel (see "

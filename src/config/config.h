@@ -16,7 +16,11 @@
 
 enum sp_profile { SP_PROFILE_PROCESS = 0, SP_PROFILE_THREAD };
 enum sp_detection { SP_DETECTION_AUTO = 0, SP_DETECTION_OFF };
-enum sp_on_unsupported { SP_UNSUPPORTED_FALLBACK = 0, SP_UNSUPPORTED_REFUSE };
+enum sp_on_unsupported {
+    SP_UNSUPPORTED_FALLBACK = 0,
+    SP_UNSUPPORTED_REFUSE,
+    SP_UNSUPPORTED_ALLOW,
+};
 enum sp_on_unserialisable {
     SP_UNSERIALISABLE_ERROR = 0,
     SP_UNSERIALISABLE_MARKER,

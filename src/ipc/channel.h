@@ -31,6 +31,7 @@ enum sp_message_type {
     SP_MESSAGE_CANCEL = 7, // host: struct sp_cancel; stop that call if it still runs
     SP_MESSAGE_STOP = 8,   // host: leave when the running calls are done
     SP_MESSAGE_EVENTS = 9, // worker: no body; there are events to read
+    SP_MESSAGE_GIL = 10,   // worker: no body; the GIL was off and is on
 
     // Between a host and the template of a pool, which also have CONFIG, and READY: it
     // can fork.

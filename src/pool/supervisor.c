@@ -48,14 +48,18 @@ static void stop_worker(struct sp_supervisor *supervisor, struct sp_worker *work
     sp_worker_stop(worker);
 }
 
+void sp_supervisor_dismiss(struct sp_supervisor *supervisor, struct sp_post *post)
+{
+    if (post->worker != NULL) {
+        post->dismissed = true;
+        stop_worker(supervisor, post->worker);
+    }
+}
+
 void sp_supervisor_stop_workers(struct sp_supervisor *supervisor)
 {
     for (uint32_t i = 0; i < supervisor->size; i++) {
-        struct sp_worker *worker = supervisor->posts[i].worker;
-        if (worker != NULL) {
-            supervisor->posts[i].dismissed = true;
-            stop_worker(supervisor, worker);
-        }
+        sp_supervisor_dismiss(supervisor, &supervisor->posts[i]);
     }
     sp_supervisor_publish(supervisor);
 }
@@ -153,6 +157,7 @@ static void worker_ready(void *user, struct sp_worker *worker)
     sp_restart_ready(&supervisor->restart);
     supervisor->ready++;
     sp_supervisor_praise_template(supervisor, worker);
+    sp_supervisor_note_gil(supervisor, worker);
     sp_log(supervisor->log,
            SP_LOG_INFO,
            "worker.ready",
@@ -167,6 +172,14 @@ static void worker_ready(void *user, struct sp_worker *worker)
     seat_worker(supervisor, worker);
     show_state(supervisor);
     sp_supervisor_start_more(supervisor);
+}
+
+static void worker_gil(void *user, struct sp_worker *worker)
+{
+    struct sp_supervisor *supervisor = user;
+    if (!supervisor->stopping && !supervisor->falling_back && !supervisor->failed) {
+        sp_supervisor_gil_is_back(supervisor, worker);
+    }
 }
 
 // Any thread, with the worker's lost_lock held.
@@ -302,6 +315,7 @@ static bool fill(struct sp_supervisor *supervisor, struct sp_post *post)
     options.template = post->exec ? NULL : sp_supervisor_template(supervisor);
     options.hooks = (struct sp_worker_hooks){worker_born,
                                              worker_ready,
+                                             worker_gil,
                                              worker_lost,
                                              worker_exited,
                                              worker_denied,

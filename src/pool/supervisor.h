@@ -59,6 +59,8 @@ struct sp_supervisor {
     struct sp_restart restart;
     struct sp_user user; // who the program was when it started them
     bool falling_back;   // workers are leaving to come back as processes
+    uint64_t leave_at;   // whatever they run; CLOCK_MONOTONIC ns
+    bool gil_told;       // that threads take turns
     bool warned;         // of an adapter that does not declare itself
     bool stopping;
     bool failed;
@@ -122,6 +124,8 @@ void sp_supervisor_start_more(struct sp_supervisor *supervisor);
 void sp_supervisor_check_stopped(struct sp_supervisor *supervisor);
 // Posts that are filled.
 uint32_t sp_supervisor_manned(const struct sp_supervisor *supervisor);
+// Tells one worker to leave, whose place is not to be filled because of that.
+void sp_supervisor_dismiss(struct sp_supervisor *supervisor, struct sp_post *post);
 // Tells all workers to leave.
 void sp_supervisor_stop_workers(struct sp_supervisor *supervisor);
 // Gives the pool up, until sp_supervisor_retry().
@@ -160,11 +164,17 @@ snakepit_err sp_supervisor_set_profile(struct sp_supervisor *supervisor,
 // Why this worker cannot run threads in parallel; NULL if it can.
 const char *sp_supervisor_unsupported(const struct sp_supervisor *supervisor,
                                       const struct sp_worker *worker);
-// Tells all workers to leave, so that processes take their places; or fails the pool,
-// as `on_unsupported` says.
+// Has all workers leave when they have done what they run, so that processes take their
+// places; or fails the pool, as `on_unsupported` says.
 void sp_supervisor_begin_fallback(struct sp_supervisor *supervisor,
                                   const struct sp_worker *worker,
                                   const char *why);
+// The worker runs, and the GIL has come back: what an import of a tool may do.
+void sp_supervisor_gil_is_back(struct sp_supervisor *supervisor,
+                               const struct sp_worker *worker);
+// Tells, once, that threads take turns, where the pool allows that.
+void sp_supervisor_note_gil(struct sp_supervisor *supervisor,
+                            const struct sp_worker *worker);
 // All have left.
 void sp_supervisor_end_fallback(struct sp_supervisor *supervisor);
 

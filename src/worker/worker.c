@@ -179,6 +179,14 @@ static void on_failed(struct sp_worker *worker, const uint8_t *body, uint32_t si
     sp_worker_read_failure(worker->failure, sizeof worker->failure, body, size);
 }
 
+static void on_gil(struct sp_worker *worker)
+{
+    worker->info.gil_enabled = true;
+    if (worker->state == SP_WORKER_READY) {
+        worker->options.hooks.gil(worker->options.hooks.user, worker);
+    }
+}
+
 static void
 obey(struct sp_worker *worker, const struct sp_message_head *head, const uint8_t *body)
 {
@@ -194,6 +202,9 @@ obey(struct sp_worker *worker, const struct sp_message_head *head, const uint8_t
         break;
     case SP_MESSAGE_PONG:
         worker->missed = 0;
+        break;
+    case SP_MESSAGE_GIL:
+        on_gil(worker);
         break;
     case SP_MESSAGE_EVENTS:
         sp_listener_notice(worker->options.listener, &worker->events);

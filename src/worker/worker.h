@@ -43,6 +43,8 @@ struct sp_worker_hooks {
     void (*born)(void *user, struct sp_worker *worker);
     // Its first call was answered; `info` of the worker is filled in.
     void (*ready)(void *user, struct sp_worker *worker);
+    // The GIL was off and is on; `info` says so. For one that was ready.
+    void (*gil)(void *user, struct sp_worker *worker);
     // It is dead: its calls can be failed now. Once, on any thread, with lost_lock
     // held, always before `gone`, also for a worker that never was ready. Not for one
     // that was not born.

@@ -6,11 +6,8 @@ from __future__ import annotations
 import ctypes
 import json
 import os
-import pathlib
 import select
-import shlex
 import signal
-import subprocess
 import threading
 import time
 
@@ -21,6 +18,7 @@ from support import (
     Refused,
     default_python,
     eventually,
+    extensions,
     open_gate,
     pool,
 )
@@ -369,16 +367,7 @@ def test_an_adapter_that_is_not_thread_safe_falls_back_to_processes(open_pit):
 @pytest.fixture
 def takes_the_gil(tmp_path):
     """Makes the extension that switches the GIL back on, when it is called."""
-    shown = "import sysconfig as s; print(s.get_path('include'))"
-    include = subprocess.check_output(
-        [default_python("thread"), "-c", shown], text=True
-    ).strip()
-    source = pathlib.Path(__file__).parent / "support" / "takes_the_gil.c"
-    hidden = tmp_path / "hidden.so"
-    command = [*shlex.split(os.environ.get("CC", "cc")), "-shared", "-fPIC"]
-    subprocess.run(
-        [*command, f"-I{include}", "-o", str(hidden), str(source)], check=True
-    )
+    hidden = extensions.takes_the_gil(tmp_path).rename(tmp_path / "hidden.so")
     return lambda: hidden.rename(tmp_path / "takes_the_gil.so")
 
 
