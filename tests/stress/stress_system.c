@@ -60,7 +60,7 @@ static snakepit *open_pit(const char *yaml, bool logs, snakepit_err *err)
     return pit;
 }
 
-static snakepit_err call_once(snakepit *pit)
+static snakepit_err call_one(snakepit *pit)
 {
     const snakepit_call_options options = {.size = sizeof options,
                                            .timeout_ms = PATIENCE_MS};
@@ -112,13 +112,13 @@ static void live_and_recover(void)
         return;
     }
     assert_int_equal(snakepit_await_ready(pit, NULL, PATIENCE_MS, &why), SNAKEPIT_OK);
-    assert_int_equal(call_once(pit), SNAKEPIT_OK);
+    assert_int_equal(call_one(pit), SNAKEPIT_OK);
     callbacks = 0;
     int submitted = submit_once(pit);
     kill_worker(pit);
     uint64_t until = sp_clock_now() + PATIENCE_MS * SP_NS_PER_MS;
     do {
-        err = call_once(pit); // the first may meet the death
+        err = call_one(pit); // the first may meet the death
         assert_true(sp_clock_now() < until);
     } while (err != SNAKEPIT_OK);
     submitted += submit_once(pit);
@@ -140,7 +140,7 @@ static void live_without(void)
     assert_true(err == SNAKEPIT_OK || why.text[0] != 0);
     int submitted = submit_once(pit);
     if (err == SNAKEPIT_OK) {
-        (void)call_once(pit);
+        (void)call_one(pit);
         kill_worker(pit);
     }
     snakepit_close(pit, 0);

@@ -188,7 +188,7 @@ static void a_slow_receiver_does_not_get_all_at_the_close(void **state)
         sp_log_writer_put(writer, SP_LOG_INFO, "a", "a line");
     }
     sp_log_writer_close(writer);
-    assert_in_range(heard.lines, 1, 50);
+    assert_true(heard.lines >= 1 && heard.lines <= 50);
 }
 
 // ---- To stderr ----------------------------------------------------------------

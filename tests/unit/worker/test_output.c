@@ -246,7 +246,7 @@ static void a_flood_of_lines_is_read_in_several_turns(void **state)
     memset(text, '\n', sizeof text);
     lines.takes_ns = 10 * SP_NS_PER_US;
     say(text, sizeof text);
-    assert_in_range(lines.count, 1, count / 2);
+    assert_true(lines.count >= 1 && lines.count <= count / 2);
     lines.takes_ns = 0;
     sp_output_drain(&output);
     assert_int_equal(lines.count + (int)sp_output_dropped(&output), count);
