@@ -153,7 +153,10 @@ PyObject *sp_arguments_as_dict(const struct sp_arguments *arguments);
     X(UUID, "uuid", "UUID", TEXT)                       \
     X(ENUM, "enum", "Enum", VALUE)                      \
     X(PATH, "pathlib", "PurePath", TEXT)                \
-    X(DEQUE, "collections", "deque", LIST)
+    X(DEQUE, "collections", "deque", LIST)              \
+    X(BYTES_IO, "io", "BytesIO", BYTES)                 \
+    X(ROW, "sqlite3", "Row", ROW)                       \
+    X(MODEL, "pydantic", "BaseModel", MODEL)
 
 #define SP_CODEC_KIND_NUMBER(name, module, class, way) SP_KIND_##name,
 enum sp_codec_kind { SP_CODEC_KINDS(SP_CODEC_KIND_NUMBER) SP_KINDS };

@@ -231,31 +231,102 @@ static int write_field(struct sp_encoder *encoder,
     return result;
 }
 
-// A map of the fields, in their order.
-static int write_dataclass(struct sp_encoder *encoder,
-                           PyObject *value,
-                           const struct sp_place *place)
+// A map of the fields that `fields` names, which it takes, in their order.
+static int write_fields(struct sp_encoder *encoder,
+                        PyObject *value,
+                        PyObject *fields,
+                        const struct sp_place *place)
 {
-    PyObject *module = PyImport_ImportModule("dataclasses");
-    PyObject *found =
-        module == NULL ? NULL : PyObject_CallMethod(module, "fields", "O", value);
-    PyObject *fields = found == NULL ? NULL : PySequence_Tuple(found);
-    Py_XDECREF(found);
-    Py_XDECREF(module);
-    if (fields == NULL) {
+    PyObject *all = fields == NULL ? NULL : PySequence_Tuple(fields);
+    Py_XDECREF(fields);
+    if (all == NULL) {
         return -1;
     }
-    Py_ssize_t count = PyTuple_GET_SIZE(fields);
+    Py_ssize_t count = PyTuple_GET_SIZE(all);
     int result = sp_encoder_open_map(encoder, count, place);
     for (Py_ssize_t i = 0; result == 0 && i < count; i++) {
-        result = write_field(encoder, value, PyTuple_GET_ITEM(fields, i), place);
+        result = write_field(encoder, value, PyTuple_GET_ITEM(all, i), place);
     }
-    Py_DECREF(fields);
+    Py_DECREF(all);
     encoder->depth -= result == 0 ? 1 : 0;
     return result;
 }
 
-enum way { WAY_ISO, WAY_SECONDS, WAY_TEXT, WAY_VALUE, WAY_LIST };
+static PyObject *fields_of_dataclass(PyObject *value)
+{
+    PyObject *module = PyImport_ImportModule("dataclasses");
+    PyObject *fields =
+        module == NULL ? NULL : PyObject_CallMethod(module, "fields", "O", value);
+    Py_XDECREF(module);
+    return fields;
+}
+
+// What the class of a value has under a name; NULL without an exception.
+static PyObject *of_class(PyObject *value, const char *name)
+{
+    PyObject *found = PyObject_GetAttrString((PyObject *)Py_TYPE(value), name);
+    PyErr_Clear();
+    return found;
+}
+
+// pydantic's own dict of a model. Before its version 2 the method had another name.
+static PyObject *dump_model(PyObject *value)
+{
+    PyObject *method = of_class(value, "model_dump");
+    bool is_new = method != NULL;
+    Py_XDECREF(method);
+    return PyObject_CallMethod(value, is_new ? "model_dump" : "dict", NULL);
+}
+
+// The columns of a row of sqlite3, as a list of pairs.
+static PyObject *pairs_of_row(PyObject *row)
+{
+    PyObject *names = PyObject_CallMethod(row, "keys", NULL);
+    Py_ssize_t count = names == NULL ? -1 : PySequence_Size(names);
+    PyObject *pairs = count < 0 ? NULL : PyList_New(count);
+    for (Py_ssize_t i = 0; pairs != NULL && i < count; i++) {
+        PyObject *name = PySequence_GetItem(names, i);
+        PyObject *value = name == NULL ? NULL : PySequence_GetItem(row, i);
+        PyObject *pair = value == NULL ? NULL : PyTuple_Pack(2, name, value);
+        Py_XDECREF(value);
+        Py_XDECREF(name);
+        if (pair == NULL) {
+            Py_CLEAR(pairs);
+        } else {
+            PyList_SET_ITEM(pairs, i, pair);
+        }
+    }
+    Py_XDECREF(names);
+    return pairs;
+}
+
+// Whether it is any Mapping; -1 with an exception of its own code.
+static int is_mapping(PyObject *value)
+{
+    PyObject *name = PyUnicode_FromString("collections.abc");
+    PyObject *module = name == NULL ? NULL : PyImport_GetModule(name);
+    PyObject *mapping =
+        module == NULL ? NULL : PyObject_GetAttrString(module, "Mapping");
+    Py_XDECREF(module);
+    Py_XDECREF(name);
+    int result = mapping == NULL ? 0 : PyObject_IsInstance(value, mapping);
+    if (mapping == NULL) {
+        PyErr_Clear(); // nobody has imported it
+    }
+    Py_XDECREF(mapping);
+    return result;
+}
+
+enum way {
+    WAY_ISO,
+    WAY_SECONDS,
+    WAY_TEXT,
+    WAY_VALUE,
+    WAY_LIST,
+    WAY_BYTES,
+    WAY_ROW,
+    WAY_MODEL
+};
 
 #define ROW(name, module, class, way) {(module), (class), WAY_##way},
 static const struct {
@@ -315,6 +386,13 @@ static int write_known(struct sp_encoder *encoder,
         return write_instead(encoder, PyObject_Str(value), place);
     case WAY_VALUE:
         return write_instead(encoder, PyObject_GetAttrString(value, "value"), place);
+    case WAY_BYTES:
+        return write_instead(
+            encoder, PyObject_CallMethod(value, "getvalue", NULL), place);
+    case WAY_ROW:
+        return sp_encoder_pairs(encoder, pairs_of_row(value), false, place);
+    case WAY_MODEL:
+        return write_instead(encoder, dump_model(value), place);
     default:
         return write_items(encoder, value, place);
     }
@@ -326,13 +404,29 @@ static bool is_collection(PyObject *value)
            PyDictValues_Check(value) || PyDictItems_Check(value);
 }
 
-static bool is_dataclass(PyObject *value)
+// Has `name` in its class, as instances of dataclasses and of attrs' classes have.
+static bool is_marked(PyObject *value, const char *name)
 {
-    PyObject *fields =
-        PyObject_GetAttrString((PyObject *)Py_TYPE(value), "__dataclass_fields__");
-    PyErr_Clear();
-    Py_XDECREF(fields);
-    return fields != NULL;
+    PyObject *found = of_class(value, name);
+    Py_XDECREF(found);
+    return found != NULL;
+}
+
+static int
+write_other(struct sp_encoder *encoder, PyObject *value, const struct sp_place *place)
+{
+    if (is_marked(value, "__dataclass_fields__")) {
+        return write_fields(encoder, value, fields_of_dataclass(value), place);
+    }
+    if (is_marked(value, "__attrs_attrs__")) {
+        return write_fields(encoder, value, of_class(value, "__attrs_attrs__"), place);
+    }
+    int mapping = is_mapping(value);
+    if (mapping > 0) {
+        return sp_encoder_pairs(encoder, PyMapping_Items(value), false, place);
+    }
+    return mapping < 0 ? -1
+                       : sp_encoder_refuse(encoder, value, place, sp_refusal_of(value));
 }
 
 int sp_encoder_kind(struct sp_encoder *encoder,
@@ -343,10 +437,6 @@ int sp_encoder_kind(struct sp_encoder *encoder,
         return write_items(encoder, value, place);
     }
     int kind = kind_of(encoder, value);
-    if (kind != SP_KINDS) {
-        return write_known(encoder, value, place, kinds[kind].way);
-    }
-    return is_dataclass(value)
-               ? write_dataclass(encoder, value, place)
-               : sp_encoder_refuse(encoder, value, place, &sp_no_plain_value);
+    return kind != SP_KINDS ? write_known(encoder, value, place, kinds[kind].way)
+                            : write_other(encoder, value, place);
 }

@@ -35,6 +35,8 @@ struct sp_refusal {
 };
 
 extern const struct sp_refusal sp_no_plain_value;
+// As sp_no_plain_value, with the conversion to write where the class is a known one.
+const struct sp_refusal *sp_refusal_of(PyObject *value);
 extern const struct sp_refusal sp_no_array_of_numbers;
 extern const struct sp_refusal sp_too_many_dimensions;
 
@@ -62,6 +64,12 @@ int sp_encoder_open_map(struct sp_encoder *encoder,
                         Py_ssize_t size,
                         const struct sp_place *place);
 
+// Writes a map of pairs, a list of tuples, which it takes; NULL with an exception is
+// passed on. `distinct`: no two keys that stay what they are can be alike.
+int sp_encoder_pairs(struct sp_encoder *encoder,
+                     PyObject *pairs,
+                     bool distinct,
+                     const struct sp_place *place);
 // Writes what is none of MessagePack's kinds, nor an array, but crosses as one of them:
 // see docs/values.md. Refuses the rest.
 int sp_encoder_kind(struct sp_encoder *encoder,
@@ -85,6 +93,8 @@ int sp_keys_note(struct sp_encoder *encoder,
                  const struct sp_place *map);
 // ValueError if one of these arrives as a key of `items`, a list of pairs, that stays.
 int sp_keys_check(PyObject *seen, PyObject *items, const struct sp_place *map);
+// ValueError if two keys of `items` that stay what they are are one to Python.
+int sp_keys_differ(PyObject *items, const struct sp_place *map);
 
 // Moves to a private buffer that has room for `more` bytes.
 int sp_encoder_grow(struct sp_encoder *encoder, size_t more);

@@ -373,21 +373,15 @@ write_dict(struct sp_encoder *encoder, PyObject *dict, const struct sp_place *ou
     return seen == NULL ? result : check_keys(seen, PyDict_Items(dict), outer, result);
 }
 
-// A subclass of dict has an order of its own (OrderedDict), which only its items()
-// knows.
-static int write_mapping(struct sp_encoder *encoder,
-                         PyObject *mapping,
-                         const struct sp_place *outer)
+static int write_listed(struct sp_encoder *encoder,
+                        PyObject *pairs,
+                        const struct sp_place *outer,
+                        PyObject **seen)
 {
-    PyObject *seen = NULL;
-    PyObject *items = PyMapping_Items(mapping);
-    if (items == NULL) {
-        return -1;
-    }
-    Py_ssize_t size = PyList_GET_SIZE(items);
+    Py_ssize_t size = PyList_GET_SIZE(pairs);
     int result = open_container(encoder, a_map, size, outer);
     for (Py_ssize_t i = 0; result == 0 && i < size; i++) {
-        PyObject *pair = PyList_GET_ITEM(items, i);
+        PyObject *pair = PyList_GET_ITEM(pairs, i);
         bool is_pair = PyTuple_Check(pair) && PyTuple_GET_SIZE(pair) == 2;
         result =
             !is_pair
@@ -396,13 +390,29 @@ static int write_mapping(struct sp_encoder *encoder,
                              PyTuple_GET_ITEM(pair, 0),
                              PyTuple_GET_ITEM(pair, 1),
                              outer,
-                             &seen);
+                             seen);
     }
     encoder->depth--;
-    if (seen != NULL) {
-        return check_keys(seen, items, outer, result);
+    return result;
+}
+
+int sp_encoder_pairs(struct sp_encoder *encoder,
+                     PyObject *pairs,
+                     bool distinct,
+                     const struct sp_place *place)
+{
+    PyObject *seen = NULL;
+    if (pairs == NULL) {
+        return -1;
     }
-    Py_DECREF(items);
+    int result = write_listed(encoder, pairs, place, &seen);
+    if (result == 0 && !distinct) {
+        result = sp_keys_differ(pairs, place);
+    }
+    if (seen != NULL) {
+        return check_keys(seen, pairs, place, result);
+    }
+    Py_DECREF(pairs);
     return result;
 }
 
@@ -504,7 +514,8 @@ write_by_kind(struct sp_encoder *encoder, PyObject *value, const struct sp_place
         return write_float(encoder, PyFloat_AS_DOUBLE(value));
     }
     if (PyDict_Check(value)) {
-        return write_mapping(encoder, value, place);
+        // It may have an order of its own (OrderedDict), which only its items() knows.
+        return sp_encoder_pairs(encoder, PyMapping_Items(value), true, place);
     }
     if (PyList_Check(value)) {
         return write_list(encoder, value, place);

@@ -9,11 +9,12 @@ import dataclasses
 import datetime
 import decimal
 import enum
+import io
 import pathlib
 import sys
 import uuid
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Callable, NoReturn
 
 DEPTH_MAX = 126  # containers inside each other; put and get add two of their own
@@ -28,6 +29,7 @@ _INSTEAD: list[tuple[tuple[type, ...], Callable[[Any], Any]]] = [
     ((datetime.timedelta,), lambda value: value.total_seconds()),
     ((decimal.Decimal, uuid.UUID, pathlib.PurePath), str),
     ((enum.Enum,), lambda value: value.value),
+    ((io.BytesIO,), lambda value: value.getvalue()),
 ]
 
 _Steps = tuple[str, ...]  # from the value to a place in it
@@ -67,14 +69,40 @@ def _converted(value: Any, steps: _Steps, depth: int) -> Any:
     if _is_array(value):
         remedy = "; a session keeps no arrays; put their bytes"
         _fail(TypeError, _cannot_encode(value), steps, remedy)
+    if _is_of("pydantic", "BaseModel", value):
+        _check_depth(steps, depth)
+        return _plain(_dump(value), steps, depth + 1)
     for kinds, way in _INSTEAD:
         if isinstance(value, kinds):
             _check_depth(steps, depth)
             return _plain(way(value), steps, depth + 1)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = [field.name for field in dataclasses.fields(value)]
+    if _is_of("sqlite3", "Row", value):
+        return _map(zip(value.keys(), value), steps, depth)
+    fields = _fields(value)
+    if fields is not None:
         return _map([(name, getattr(value, name)) for name in fields], steps, depth)
+    if isinstance(value, Mapping):
+        return _map(value.items(), steps, depth)
     _fail(TypeError, _cannot_encode(value), steps, "; only plain values are kept")
+
+
+def _fields(value: Any) -> list[str] | None:
+    """The fields of an instance of a dataclass, or of one of attrs' classes."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return [field.name for field in dataclasses.fields(value)]
+    found = getattr(type(value), "__attrs_attrs__", None)
+    return None if found is None else [attribute.name for attribute in found]
+
+
+def _dump(value: Any) -> Any:
+    """The dict of a pydantic model; its version 1 had another name for it."""
+    return value.model_dump() if hasattr(value, "model_dump") else value.dict()
+
+
+def _is_of(module: str, name: str, value: Any) -> bool:
+    """Whether it is an instance of a class in a module that is imported already."""
+    kind = getattr(sys.modules.get(module), name, None)
+    return isinstance(kind, type) and isinstance(value, kind)
 
 
 def _text(value: str, steps: _Steps) -> str:
