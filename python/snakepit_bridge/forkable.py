@@ -10,6 +10,7 @@ forking. Workers are then started one by one, and nothing is wrong with them.
 
 from __future__ import annotations
 
+import _random
 import fcntl
 import gc
 import io
@@ -184,7 +185,7 @@ class Objects:
 def reason_in_generators(objects: Objects) -> str:
     """Generators of random numbers that all workers would find in one state."""
     known = {id(random._inst), *own_of_names(objects)}
-    for found in objects.of(random.Random):
+    for found in objects.of(_random.Random):
         is_systems = issubclass(type(found), random.SystemRandom)
         if not is_systems and id(found) not in known:
             return reason_of_generator(found)

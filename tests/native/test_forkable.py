@@ -154,6 +154,10 @@ CHANCE = {
         "import random\nclass Mine(random.Random): pass\nclass A: numbers = Mine()",
         "(__main__.Mine)",
     ),
+    "a Random of C": (
+        "import _random\nclass Mine(_random.Random): pass\nkeep(Mine())",
+        "(__main__.Mine)",
+    ),
     "a frozen Random": (
         "import gc, random; keep(random.Random()); gc.collect(); gc.freeze()",
         "(random.Random)",
