@@ -87,13 +87,14 @@ static void template_gone(void *user, struct sp_template *template)
 static void put_off(struct sp_supervisor *supervisor, const char *because)
 {
     uint64_t pause = supervisor->pool_config->restart_backoff_max_ms;
+    char quoted[SP_LOG_LINE_MAX / 2];
     supervisor->template_at = sp_clock_now() + pause * SP_NS_PER_MS;
     sp_log(supervisor->log,
            SP_LOG_WARNING,
            "template.put_off",
-           "pool=%s because=\"%s\" again_ms=%llu",
+           "pool=%s because=%s again_ms=%llu",
            supervisor->pool_config->name,
-           because,
+           sp_log_quote(because, quoted, sizeof quoted),
            (unsigned long long)pause);
 }
 
