@@ -130,11 +130,10 @@ static void go_on(struct sp_timer *timer)
 static void on_output(struct sp_watch *watch)
 {
     struct sp_flow *flow = watch->user;
-    uint64_t began = sp_clock_now();
+    uint64_t began = sp_clock_thread();
     bool open = sp_output_read(&flow->outputs[watch == &flow->watches[1]]);
-    uint64_t now = sp_clock_now();
-    int64_t spent = (int64_t)(now - began) + WAKE_NS;
-    uint64_t debt = sp_bucket_spend(&flow->work, spent, now);
+    int64_t spent = (int64_t)(sp_clock_thread() - began) + WAKE_NS;
+    uint64_t debt = sp_bucket_spend(&flow->work, spent, sp_clock_now());
     if (!open) {
         sp_watch_stop(watch);
     } else if (debt > 0) {

@@ -6,9 +6,9 @@
 #include "base/clock.h"
 #include "base/fork.h"
 
-#define LOOK_MS 20u                 // between two looks, while there are events
-#define TURN_NS (2 * SP_NS_PER_MS)  // of the loop at once
-#define RESTS   4u                  // times as long it rests then
+#define LOOK_MS 20u                // between two looks, while there are events
+#define TURN_NS (2 * SP_NS_PER_MS) // of the loop at once
+#define RESTS   4u // times as long it rests then as it has computed; else as long
 #define PART_NS (10 * SP_NS_PER_MS) // for what a worker has said before it left
 
 // ---- Reading ------------------------------------------------------------------
@@ -81,6 +81,7 @@ static void on_turn(struct sp_timer *timer)
     struct sp_listener *listener = timer->user;
     struct sp_link *last = listener->speaking.previous;
     uint64_t began = sp_clock_now();
+    uint64_t computed = sp_clock_thread();
     struct sp_link *link = NULL;
     while (link != last && sp_clock_now() < began + TURN_NS &&
            (link = sp_list_take(&listener->speaking)) != NULL) {
@@ -91,7 +92,8 @@ static void on_turn(struct sp_timer *timer)
     }
     uint64_t now = sp_clock_now();
     bool is_tired = now >= began + TURN_NS;
-    uint64_t rest = RESTS * (now - began);
+    uint64_t rest = RESTS * (sp_clock_thread() - computed);
+    rest = rest > now - began ? rest : now - began;
     listener->rest_until = is_tired ? now + rest : 0;
     if (!sp_list_empty(&listener->speaking)) {
         look_in(listener, is_tired ? rest : LOOK_MS * SP_NS_PER_MS);
