@@ -13,6 +13,7 @@
 #include "events.h"
 #include "fault.h"
 #include "forks.h"
+#include "interrupts.h"
 #include "question.h"
 #include "sandbox.h"
 #include "template.h"
@@ -421,6 +422,10 @@ static PyMethodDef methods[] = {
      runtime_stop_at,
      METH_O,
      "Has a signal let all executors leave their loops."},
+    {"leave_interrupts_to_host",
+     sp_interrupts_leave_to_host,
+     METH_NOARGS,
+     "Does nothing at a SIGINT, which programs that are executed do not inherit."},
     {"shield",
      runtime_shield,
      METH_NOARGS,

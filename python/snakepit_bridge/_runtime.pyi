@@ -203,6 +203,9 @@ def failed(type: str, message: str, traceback: str) -> None:
 def run(index: int) -> None:
     """Runs executor `index` (from 0) on this thread until the host says stop."""
 
+def leave_interrupts_to_host() -> None:
+    """Does nothing at a SIGINT, which programs that are executed do not inherit."""
+
 def stop_at(number: int) -> None:
     """Has signal `number`, which has a Python handler, also let all executors leave
     `run`, each after the call that it runs. In a child that was forked it does what it

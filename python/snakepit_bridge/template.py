@@ -17,6 +17,7 @@ from . import (
     faults,
     given,
     loader,
+    memory_pressure,
     resources,
     runtime,
     worker,
@@ -39,6 +40,7 @@ def main() -> int:
         print(f"snakepit_bridge.template: {error}", file=sys.stderr)
         return 2
     configuration.use(settings)
+    memory_pressure.raise_score(settings.oom_score_adj)
     refusal = worker.confine(settings)
     if refusal is not None:
         runtime.native.unforkable(str(refusal))

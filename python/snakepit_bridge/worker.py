@@ -27,6 +27,7 @@ from . import (
     given,
     life,
     loader,
+    memory_pressure,
     resolution,
     resources,
     runtime,
@@ -65,6 +66,7 @@ def serve_adapter(adapter_class: type | None = None) -> int:
     configuration.use(settings)
     refusal = None
     if adapter_class is None:
+        memory_pressure.raise_score(settings.oom_score_adj)
         refusal = confine(settings)
         prepare_imports(settings)
     runtime.native.greet()
@@ -98,8 +100,8 @@ def confine(settings: Configuration) -> Exception | None:
 def prepare_process() -> None:
     """Signals and output as user code finds them."""
     search_path.hide_request()
-    # Ctrl-C reaches the whole terminal's group; the host decides what ends.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if runtime.native is not None:
+        runtime.native.leave_interrupts_to_host()
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:

@@ -109,6 +109,9 @@ class FakeRuntime:
     def greet(self) -> None:
         pass
 
+    def leave_interrupts_to_host(self) -> None:
+        pass
+
     def stop_at(self, number: int) -> None:
         self.stopped_at = number
 

@@ -83,7 +83,7 @@ snakepit_err sp_supervisor_write_first_message(struct sp_supervisor *supervisor,
     if (writer == NULL) {
         return SNAKEPIT_NO_MEMORY;
     }
-    snakepit_writer_map(writer, 16);
+    snakepit_writer_map(writer, 17);
     write_pair(writer, "adapter", config->adapter);
     snakepit_writer_str(writer, "adapter_args");
     write_texts(writer, &config->adapter_args);
@@ -100,6 +100,8 @@ snakepit_err sp_supervisor_write_first_message(struct sp_supervisor *supervisor,
     snakepit_writer_uint(writer, config->executor_stack_size);
     snakepit_writer_str(writer, "heartbeat_interval_ms");
     snakepit_writer_uint(writer, config->heartbeat_interval_ms);
+    snakepit_writer_str(writer, "oom_score_adj");
+    snakepit_writer_uint(writer, config->oom_score_adj);
     write_pair(writer, "pool", config->name);
     snakepit_writer_str(writer, "worker");
     snakepit_writer_uint(writer, worker);
