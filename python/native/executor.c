@@ -234,6 +234,25 @@ static PyObject *no_such_tool(const struct sp_runtime *runtime,
     return NULL;
 }
 
+// Has the bridge look at a TypeError that stays set: the call may not fit the tool.
+static void explain(const struct sp_executor *executor,
+                    const struct sp_arguments *arguments)
+{
+    PyObject *explainer = executor->runtime->explainer;
+    if (explainer == NULL || !PyErr_ExceptionMatches(PyExc_TypeError)) {
+        return;
+    }
+    PyObject *error = sp_fault_take();
+    PyObject *name = name_of(&executor->current);
+    PyObject *names = arguments->names == NULL ? Py_None : arguments->names;
+    if (name != NULL) {
+        Py_XDECREF(PyObject_CallFunctionObjArgs(explainer, error, name, names, NULL));
+    }
+    Py_XDECREF(name);
+    PyErr_Clear(); // it was a remark
+    sp_fault_put_back(error);
+}
+
 // A new reference, or NULL with an exception and `err`.
 static PyObject *call_tool(struct sp_executor *executor,
                            const struct sp_slot_request *request,
@@ -264,6 +283,9 @@ static PyObject *call_tool(struct sp_executor *executor,
                                                  arguments.names);
     if (result == NULL || sp_stream_runs(result)) {
         executor->shapes = sp_fault_shapes(runtime->codec, &arguments);
+    }
+    if (result == NULL && function != NULL) {
+        explain(executor, &arguments);
     }
     sp_arguments_fini(&arguments);
     return result;

@@ -61,6 +61,12 @@ static PyObject *set_hinter(PyObject *module, PyObject *function)
     return runtime == NULL ? NULL : keep(&runtime->hinter, function);
 }
 
+static PyObject *set_explainer(PyObject *module, PyObject *function)
+{
+    struct sp_runtime *runtime = sp_module_runtime(module);
+    return runtime == NULL ? NULL : keep(&runtime->explainer, function);
+}
+
 static PyObject *set_finisher(PyObject *module, PyObject *function)
 {
     struct sp_runtime *runtime = sp_module_runtime(module);
@@ -152,6 +158,10 @@ PyMethodDef sp_settings_methods[] = {
      set_hinter,
      METH_O,
      "Sets what is asked about a name that is no tool."},
+    {"set_explainer",
+     set_explainer,
+     METH_O,
+     "Sets what is told the TypeError of a tool, its name and those of its arguments."},
     {"set_finisher",
      set_finisher,
      METH_O,

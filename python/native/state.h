@@ -87,6 +87,7 @@ struct sp_runtime {
     PyObject *on_cancel;     // as tools
     PyObject *refusal;       // as tools
     PyObject *hinter;        // as tools
+    PyObject *explainer;     // as tools; looks at a TypeError of a tool
     PyObject *finisher;      // as tools; runs what can be awaited
     PyObject *stream_opener; // as tools; makes an iterator of an asynchronous one
     PyObject *chunk_type;    // as tools; StreamChunk

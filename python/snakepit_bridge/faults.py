@@ -6,14 +6,22 @@ Nothing here may fail, whatever the exception does when it is looked at.
 
 from __future__ import annotations
 
+import contextlib
+import inspect
 import os
 import traceback
+from collections.abc import Mapping, Sequence
+from typing import Any, Callable
 
+from . import lookup
 from .errors import PASSED_ON, AdapterError, HostError, UnknownTool
 
 TRACEBACK_MAX = 60 * 1024  # bytes of UTF-8
 MESSAGE_MAX = 8 * 1024  # bytes of UTF-8
 TYPE_MAX = 512  # bytes of UTF-8
+SIGNATURE_MAX = 512  # bytes of UTF-8
+
+_SIGNATURE = "__snakepit_signature__"  # in the dictionary of a TypeError
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _EXAMPLES = os.path.join(_PACKAGE, "adapters") + os.sep
@@ -50,10 +58,62 @@ def describe_call(error: BaseException) -> tuple[str, str, str]:
     exception meant to end it.
     """
     kind, message, text = describe(error)
+    signature = lookup.own(error).get(_SIGNATURE)
+    if signature is not None:
+        message = f"{message}; its signature is {signature}"
     if isinstance(error, (SystemExit, KeyboardInterrupt)):
         what = f"{kind}: {message}" if message else kind
         message = _cut(f"{what} (raised by the tool; its worker goes on)", MESSAGE_MAX)
     return kind, message, text
+
+
+def explain(
+    tools: Mapping[str, Callable[..., Any]],
+    error: TypeError,
+    name: str,
+    arguments: Sequence[str] | None,
+) -> None:
+    """Notes the signature of the tool `name` with a TypeError, if a call with these
+    arguments does not fit it: it is told where the error is.
+    """
+    with contextlib.suppress(Exception):  # nothing more is known of it
+        signature = inspect.signature(tools[name])
+        if not _fits(signature, arguments or ()):
+            text = f"{name}{_unquoted(signature)}"
+            lookup.own(error)[_SIGNATURE] = _cut(text, SIGNATURE_MAX)
+
+
+def _fits(signature: inspect.Signature, arguments: Sequence[str]) -> bool:
+    kinds = [parameter.kind for parameter in signature.parameters.values()]
+    if inspect.Parameter.POSITIONAL_ONLY in kinds:
+        return True  # it is of something below, for the tool is called by name
+    try:
+        signature.bind(**dict.fromkeys(arguments))
+    except TypeError:
+        return False
+    return True
+
+
+class _Text(str):
+    """A text that is its own repr."""
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def _unquoted(signature: inspect.Signature) -> inspect.Signature:
+    """With annotations as they are written, also where they are kept as texts."""
+
+    def written(annotation: Any) -> Any:
+        return _Text(annotation) if isinstance(annotation, str) else annotation
+
+    return signature.replace(
+        parameters=[
+            parameter.replace(annotation=written(parameter.annotation))
+            for parameter in signature.parameters.values()
+        ],
+        return_annotation=written(signature.return_annotation),
+    )
 
 
 def answer(error: BaseException) -> tuple[str, str, str, int]:

@@ -34,6 +34,7 @@ class Answers:
     functions: dict[str, Callable[..., Any]]  # by the tool's name
     fallback: Fallback | None
     hint: Callable[[str], str]  # on a name that is none of them
+    signatures: dict[str, Callable[..., Any]]  # whose they are, by the tool's name
 
 
 def is_per_request(adapter_class: type) -> bool:
@@ -52,7 +53,8 @@ def of_instance(adapter: Any) -> Answers:
     _check(type(adapter), tools)
     functions = {name: calling.plain(found.function) for name, found in tools.items()}
     hint = functools.partial(unmarked_hint, type(adapter))
-    return Answers(_metadata(tools), functions, fallback_of(adapter), hint)
+    fallback = fallback_of(adapter)
+    return Answers(_metadata(tools), functions, fallback, hint, _signatures(tools))
 
 
 def of_class(adapter_class: type) -> Answers:
@@ -64,11 +66,15 @@ def of_class(adapter_class: type) -> Answers:
     }
     fallback = _fallback_once(adapter_class) if _style_of(adapter_class) else None
     hint = functools.partial(unmarked_hint, adapter_class)
-    return Answers(_metadata(tools), functions, fallback, hint)
+    return Answers(_metadata(tools), functions, fallback, hint, _signatures(tools))
 
 
 def _metadata(tools: dict[str, Tool]) -> list[ToolMetadata]:
     return [found.metadata for found in tools.values()]
+
+
+def _signatures(tools: dict[str, Tool]) -> dict[str, Callable[..., Any]]:
+    return {name: found.function for name, found in tools.items()}
 
 
 def _tool_once(

@@ -7,6 +7,7 @@ adapter's life: load, build, initialize, serve, clean up.
 
 from __future__ import annotations
 
+import functools
 import os
 import select
 import signal
@@ -198,6 +199,8 @@ class Worker:
         runtime.native.set_formatter(faults.answer)
         runtime.native.set_refusal(errors.refusal)
         runtime.native.set_hinter(answers.hint)
+        explainer = functools.partial(faults.explain, answers.signatures)
+        runtime.native.set_explainer(explainer)
         runtime.native.set_finisher(calling.finished)
         runtime.native.set_streams(streaming.driven, StreamChunk)
         runtime.native.set_context(*contexts.of_calls())

@@ -185,3 +185,50 @@ def test_a_huge_group_is_bounded() -> None:
 def test_syntax_errors_point_at_the_line() -> None:
     text = faults.describe(caught(compile, "a b", "user.py", "exec"))[2]
     assert 'File "user.py", line 1' in text
+
+
+def add(a: int, b: int = 1) -> int:
+    return a + b
+
+
+def in_a_wrapper(**given: Any) -> int:
+    return add(**given)
+
+
+def explained(tool: Any, **arguments: Any) -> str:
+    error = caught(tool, **arguments)
+    assert isinstance(error, TypeError)
+    faults.explain({"add": add}, error, "add", tuple(arguments))
+    return faults.answer(error)[1]
+
+
+@pytest.mark.parametrize("tool", [add, in_a_wrapper])
+@pytest.mark.parametrize("arguments", [{}, {"a": 1, "c": 2}, {"b": 1}])
+def test_a_call_that_does_not_fit_is_told_the_signature_once(
+    tool: Any, arguments: dict[str, Any]
+) -> None:
+    message = explained(tool, **arguments)
+    assert message.startswith("add() ")
+    assert message.endswith("; its signature is add(a: int, b: int = 1) -> int")
+    assert message.count("signature") == 1
+
+
+def test_a_type_error_of_the_tools_own_has_none() -> None:
+    assert "signature" not in explained(add, a=1, b="x")
+
+
+class Nasty:
+    def __repr__(self) -> str:
+        raise ValueError("no repr")
+
+
+def nasty(a: int, b: Any = Nasty()) -> None:  # noqa: B008
+    ...
+
+
+@pytest.mark.parametrize("tool", [max, nasty, None])
+def test_without_a_signature_the_error_is_what_it_was(tool: Any) -> None:
+    error = TypeError("no")
+    faults.explain({"add": tool}, error, "add", ("x",))
+    faults.explain({}, error, "add", None)
+    assert faults.answer(error)[1] == "no"

@@ -76,6 +76,9 @@ class FakeRuntime:
     def set_hinter(self, function: Any) -> None:
         self.hinter = function
 
+    def set_explainer(self, function: Any) -> None:
+        self.explainer = function
+
     def set_finisher(self, function: Any) -> None:
         self.finisher = function
 

@@ -264,6 +264,7 @@ def test_per_request_arguments_that_do_not_fit_are_told_without_our_frames(
 ):
     fault = open_life(kind, "Once").fails("ping", {"surprise": 1})
     assert fault.type == "TypeError" and "surprise" in fault.message
+    assert fault.message.endswith("; its signature is ping()")
     assert "resolution.py" not in fault.traceback
     assert "life.py" not in fault.traceback
 
