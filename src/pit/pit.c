@@ -499,8 +499,9 @@ snakepit_err snakepit_await_serving(snakepit *pit,
 
 snakepit_err snakepit_pool_retry(snakepit *pit, const char *pool, snakepit_message *why)
 {
-    if (pit == NULL) {
-        return sp_refuse(why, SNAKEPIT_INVALID_ARGUMENT, SP_NO_PIT);
+    snakepit_err err = sp_refuse_no_pit(pit, why);
+    if (err != SNAKEPIT_OK) {
+        return err;
     }
     const struct sp_pool *only = pool == NULL ? NULL : sp_pit_pool(pit, pool);
     if (pool != NULL && only == NULL) {

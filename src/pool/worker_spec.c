@@ -232,6 +232,10 @@ void sp_supervisor_describe_failure(struct sp_worker *worker, char *text, size_t
         describe_refusal(worker->failure, text, size);
         return;
     }
+    if (worker->wants) {
+        (void)snprintf(text, size, "%s", worker->failure);
+        return;
+    }
     struct sp_exit end = worker->end;
     end.fault = sp_port_fault(worker->port);
     sp_exit_describe(

@@ -46,11 +46,14 @@ static void begin_life(struct sp_worker *worker)
     pin(worker);
     sp_worker_watch(worker);
     limit(worker);
-    if (sp_channel_send(worker->process.channel,
-                        SP_MESSAGE_CONFIG,
-                        worker->first_message.data,
-                        worker->first_message.size) != SNAKEPIT_OK) {
-        sp_worker_fail_start(worker, sp_worker_unsent(errno));
+    snakepit_err err = sp_channel_send(worker->process.channel,
+                                       SP_MESSAGE_CONFIG,
+                                       worker->first_message.data,
+                                       worker->first_message.size);
+    if (err != SNAKEPIT_OK) {
+        snakepit_message why;
+        sp_worker_explain_unsent(&why, err);
+        sp_worker_fail_for_want(worker, &why);
     }
     sp_buf_fini(&worker->first_message);
 }

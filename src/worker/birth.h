@@ -15,6 +15,8 @@
 void sp_worker_enter(struct sp_worker *worker, enum sp_worker_event event);
 // Kills it for a start that went wrong; `why` is a constant text.
 void sp_worker_fail_start(struct sp_worker *worker, const char *why);
+// The same where the system refused something, which `why` explains.
+void sp_worker_fail_for_want(struct sp_worker *worker, const snakepit_message *why);
 // Begins the ladder of an end: the message, or SIGTERM at once.
 void sp_worker_ask_to_leave(struct sp_worker *worker, bool by_message);
 // Watches its exit; nothing is born before. SYSTEM, with errno.

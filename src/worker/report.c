@@ -2,11 +2,12 @@
 // Every text is cut to the room there is, and fit for a log; nothing is allocated.
 #include "worker/report.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/system.h"
 #include "base/text.h"
+#include "ipc/channel.h"
 #include "payload/reader.h"
 
 static void
@@ -105,18 +106,14 @@ void sp_worker_read_failure(char *room,
     sp_text_clean(room, strlen(room), SP_TEXT_BLOCK);
 }
 
-const char *sp_worker_unsent(int error)
+void sp_worker_explain_unsent(snakepit_message *why, snakepit_err err)
 {
-    switch (error) {
-    case EMFILE:
-    case ENFILE:
-        return "its configuration could not be sent: no descriptor is left";
-    case ENOMEM:
-        return "its configuration could not be sent: memory is exhausted";
-    case EFBIG:
-        return "its configuration could not be sent: it is larger than a file may be "
-               "here (ulimit -f)";
-    default:
-        return "its configuration could not be sent, or is over 64 MiB";
+    if (err == SNAKEPIT_SYSTEM) {
+        (void)sp_system_failed(why, "sendmsg", NULL, "of its configuration");
+    } else {
+        (void)snprintf(why->text,
+                       sizeof why->text,
+                       "its configuration is over the %u MiB of one message",
+                       SP_LARGE_MAX >> 20);
     }
 }

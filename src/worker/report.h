@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <snakepit/payload.h>
+
 struct sp_worker_info {
     bool gil_enabled;
     bool free_threaded;
@@ -25,7 +27,8 @@ void sp_worker_read_failure(char *room,
                             const uint8_t *body,
                             size_t size);
 
-// Why a configuration could not be sent, a sentence; `error` is the errno. Static.
-const char *sp_worker_unsent(int error);
+// Says in `why` why its configuration could not be sent: what sp_channel_send() has
+// returned, and errno.
+void sp_worker_explain_unsent(snakepit_message *why, snakepit_err err);
 
 #endif

@@ -480,16 +480,20 @@ snakepit_err sp_template_start(const struct sp_template_options *options,
         sp_template_free(made);
         return err;
     }
-    snakepit_message unconfined;
-    if (sp_cgroup_confine(
-            &made->cgroup, 0, made->process.pid, &options->limits, &unconfined) !=
-        SNAKEPIT_OK) {
-        kill_template(made, unconfined.text);
-    } else if (sp_channel_send(made->process.channel,
-                               SP_MESSAGE_CONFIG,
-                               options->config.data,
-                               options->config.size) != SNAKEPIT_OK) {
-        kill_template(made, sp_worker_unsent(errno));
+    snakepit_message trouble;
+    err = sp_cgroup_confine(
+        &made->cgroup, 0, made->process.pid, &options->limits, &trouble);
+    if (err == SNAKEPIT_OK) {
+        err = sp_channel_send(made->process.channel,
+                              SP_MESSAGE_CONFIG,
+                              options->config.data,
+                              options->config.size);
+        if (err != SNAKEPIT_OK) {
+            sp_worker_explain_unsent(&trouble, err);
+        }
+    }
+    if (err != SNAKEPIT_OK) {
+        kill_template(made, trouble.text);
     }
     *template = made;
     return SNAKEPIT_OK;

@@ -60,6 +60,13 @@ void sp_worker_fail_start(struct sp_worker *worker, const char *why)
     sp_worker_kill(worker, why);
 }
 
+void sp_worker_fail_for_want(struct sp_worker *worker, const snakepit_message *why)
+{
+    worker->wants = true;
+    set_failure(worker, why->text);
+    sp_worker_fail_start(worker, "the system refused what its start needs");
+}
+
 // Reads a bell without waiting, whatever the worker, which shares its description, has
 // made of it.
 static bool silence(int doorbell)
@@ -112,8 +119,7 @@ watch(struct sp_worker *worker, struct sp_watch *watch, int fd, sp_watch_fn *rea
     watch->user = worker;
     snakepit_err err = sp_watch_start(watch, worker->options.loop, fd, ready, &why);
     if (err != SNAKEPIT_OK) {
-        set_failure(worker, why.text);
-        sp_worker_fail_start(worker, "its descriptors could not be watched");
+        sp_worker_fail_for_want(worker, &why);
     }
     return err;
 }

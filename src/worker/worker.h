@@ -111,6 +111,7 @@ struct sp_worker {
     bool said_much;               // a message came that was larger than a packet
     bool failed;                  // it reported that it cannot start
     bool adapter_failed;          // and that this was the adapter's doing
+    bool wants;                   // the system refused something; `failure` says what
     char failure[SP_FAILURE_MAX]; // its words, or ours
     bool denied;                  // we may not signal it
     void *seat;                   // the pool's; set and cleared under lost_lock
