@@ -28,6 +28,7 @@ from . import (
     given,
     life,
     loader,
+    logs,
     memory_pressure,
     resolution,
     resources,
@@ -107,6 +108,7 @@ def prepare_process() -> None:
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(line_buffering=True)
+    logs.install()
 
 
 def prepare_imports(settings: Configuration) -> None:

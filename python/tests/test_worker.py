@@ -15,6 +15,7 @@ from snakepit_bridge import (
     StreamChunk,
     calling,
     configuration,
+    logs,
     resources,
     runtime,
     streaming,
@@ -129,6 +130,7 @@ class FakeRuntime:
 def untouched_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr(sys, "argv", list(sys.argv))
+    monkeypatch.setattr(logs, "install", lambda: None)
     handlers = {
         number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)
     }

@@ -34,29 +34,31 @@ static const char *event(const struct sp_flow *flow, const char *const names[2])
     return names[flow->options.worker == 0];
 }
 
-static void
-log_line(const struct sp_flow *flow, const char *const names[2], const char *line)
+static void log_line(const struct sp_flow *flow,
+                     enum sp_log_level level,
+                     const char *const names[2],
+                     const char *line)
 {
     char room[WHO_MAX];
     char quoted[SP_QUOTED_MAX];
     sp_log(flow->options.log,
-           SP_LOG_INFO,
+           level,
            event(flow, names),
            "%s line=%s",
            who(flow, room),
            sp_log_quote(line, quoted, sizeof quoted));
 }
 
-static void log_output(void *user, const char *line)
+static void log_output(void *user, enum sp_log_level level, const char *line)
 {
     static const char *const names[] = {"worker.stdout", "template.stdout"};
-    log_line(user, names, line);
+    log_line(user, level, names, line);
 }
 
-static void log_errors(void *user, const char *line)
+static void log_errors(void *user, enum sp_log_level level, const char *line)
 {
     static const char *const names[] = {"worker.stderr", "template.stderr"};
-    log_line(user, names, line);
+    log_line(user, level, names, line);
 }
 
 static void tell_of_rest(struct sp_flow *flow)
@@ -148,12 +150,10 @@ static void on_output(struct sp_watch *watch)
 
 void sp_flow_start(struct sp_flow *flow, const struct sp_flow_options *options)
 {
-    bool logged = options->log->level <= SP_LOG_INFO;
+    enum sp_log_level least = options->log->level;
     *flow = (struct sp_flow){.options = *options, .rest = {.user = flow}};
-    sp_output_init(
-        &flow->outputs[0], options->fds[0], logged ? log_output : NULL, flow);
-    sp_output_init(
-        &flow->outputs[1], options->fds[1], logged ? log_errors : NULL, flow);
+    sp_output_init(&flow->outputs[0], options->fds[0], least, log_output, flow);
+    sp_output_init(&flow->outputs[1], options->fds[1], least, log_errors, flow);
     sp_bucket_init(&flow->work, WORK_MOST, WORK_A_SECOND, sp_clock_now());
     watch_both(flow);
 }

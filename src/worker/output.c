@@ -14,6 +14,7 @@
 
 void sp_output_init(struct sp_output *output,
                     int fd,
+                    enum sp_log_level least,
                     sp_output_line_fn *line,
                     void *user)
 {
@@ -21,6 +22,8 @@ void sp_output_init(struct sp_output *output,
     output->fd = fd;
     output->line = line;
     output->user = user;
+    output->least = least;
+    output->level = SP_LOG_INFO;
     sp_bucket_init(
         &output->lines, SP_LINES_AT_ONCE, SP_LINES_A_SECOND, sp_clock_coarse());
     output->dropped = 0;
@@ -55,35 +58,80 @@ static void keep_in_tail(struct sp_output *output, const char *text, size_t size
     output->tail[output->tail_size] = 0;
 }
 
+static bool is_mark(char first, char second)
+{
+    return first == SP_LEVEL_MARK && second >= '0' + SP_LOG_DEBUG &&
+           second <= '0' + SP_LOG_ERROR;
+}
+
+// Takes the mark off a line. Its text, without a zero behind it yet.
+static char *text_of_line(struct sp_output *output, size_t *size)
+{
+    size_t mark = 0;
+    if (output->partial_size >= 2 && is_mark(output->partial[0], output->partial[1])) {
+        output->level = (enum sp_log_level)(output->partial[1] - '0');
+        mark = 2;
+    }
+    *size = output->partial_size - mark;
+    return output->partial + mark;
+}
+
+// A line that is cut keeps its level for the rest of it.
 static void end_line(struct sp_output *output)
 {
-    output->partial[output->partial_size] = 0;
+    size_t size;
+    char *text = text_of_line(output, &size);
+    text[size] = 0;
     // As a whole, since a character may come in two reads.
-    sp_text_clean(output->partial, output->partial_size, SP_TEXT_BLOCK);
-    keep_in_tail(output, output->partial, output->partial_size);
-    if (output->line == NULL) {
+    sp_text_clean(text, size, SP_TEXT_BLOCK);
+    keep_in_tail(output, text, size);
+    if (output->level < output->least) {
         // Nobody wants it.
     } else if (sp_bucket_take(&output->lines, 1, sp_clock_coarse())) {
-        output->line(output->user, output->partial);
+        output->line(output->user, output->level, text);
     } else {
         output->dropped++;
     }
     output->partial_size = 0;
+    if (!output->cut) {
+        output->level = SP_LOG_INFO;
+    }
+}
+
+// The last byte of the line so far and this one may begin another line.
+static void begin_at_mark(struct sp_output *output, char byte)
+{
+    size_t last = output->partial_size - 1;
+    if (output->partial_size < 2 || !is_mark(output->partial[last], byte)) {
+        return;
+    }
+    output->partial_size = last;
+    end_line(output);
+    output->partial[0] = SP_LEVEL_MARK;
+    output->partial_size = 1;
+}
+
+static void take_byte(struct sp_output *output, char byte)
+{
+    // The end of a line that has just been told in full adds nothing.
+    bool told = output->cut && output->partial_size == 0;
+    output->cut = false;
+    begin_at_mark(output, byte);
+    if (byte != '\n') {
+        output->partial[output->partial_size++] = byte;
+        output->cut = output->partial_size == SP_LINE_MAX;
+    } else if (told) {
+        output->level = SP_LOG_INFO;
+    }
+    if (output->cut || (byte == '\n' && !told)) {
+        end_line(output);
+    }
 }
 
 static void take(struct sp_output *output, const char *bytes, size_t size)
 {
     for (size_t i = 0; i < size; i++) {
-        // The end of a line that has just been told in full adds nothing.
-        bool told = output->cut && output->partial_size == 0;
-        output->cut = false;
-        if (bytes[i] != '\n') {
-            output->partial[output->partial_size++] = bytes[i];
-            output->cut = output->partial_size == SP_LINE_MAX;
-        }
-        if (output->cut || (bytes[i] == '\n' && !told)) {
-            end_line(output);
-        }
+        take_byte(output, bytes[i]);
     }
 }
 

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
 // What a worker prints: captured line by line into the log. The last lines of its
 // stderr are kept, for they often say why it died.
+//
+// A line is INFO, unless it begins with SP_LEVEL_MARK and the digit of a level, as the
+// bridge writes the records of Python's logging (logs.py). A mark in the middle of a
+// line begins a new one: somebody had not ended the line before.
 #ifndef WORKER_OUTPUT_H
 #define WORKER_OUTPUT_H
 
@@ -10,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/bucket.h"
+#include "base/log.h"
 
 #define SP_LINE_MAX \
     3584u // bytes of one line, which a log holds; a longer one is cut into several
@@ -21,15 +26,19 @@
 #define SP_LINES_AT_ONCE  10000u
 #define SP_LINES_A_SECOND 1000u
 
-// Told each line, without its end. The lock of the output is held.
-typedef void sp_output_line_fn(void *user, const char *line);
+#define SP_LEVEL_MARK '\x01'
+
+// Told each line, without its mark and its end. The lock of the output is held.
+typedef void sp_output_line_fn(void *user, enum sp_log_level level, const char *line);
 
 // One pipe. Guarded by lock: the loop and, on a death, the watcher read it.
 struct sp_output {
     pthread_mutex_t lock;
-    int fd;                  // -1 once it has ended
-    sp_output_line_fn *line; // NULL: nobody wants them
+    int fd; // -1 once it has ended
+    sp_output_line_fn *line;
     void *user;
+    enum sp_log_level least; // lines below it nobody wants
+    enum sp_log_level level; // of the line so far
     struct sp_bucket lines;
     uint64_t dropped; // lines that were not told
     size_t partial_size;
@@ -39,9 +48,10 @@ struct sp_output {
     char tail[SP_TAIL_MAX + 1];
 };
 
-// Takes `fd`, which is non-blocking. `line` may be NULL.
+// Takes `fd`, which is non-blocking. Lines below `least` are not told.
 void sp_output_init(struct sp_output *output,
                     int fd,
+                    enum sp_log_level least,
                     sp_output_line_fn *line,
                     void *user);
 void sp_output_fini(struct sp_output *output);

@@ -23,11 +23,13 @@ static struct {
     int count;
     uint64_t takes_ns; // that a line is made to take
     char last[LINES_MOST][SP_LINE_MAX + 1];
+    enum sp_log_level levels[LINES_MOST];
 } lines;
 
-static void keep_line(void *user, const char *line)
+static void keep_line(void *user, enum sp_log_level level, const char *line)
 {
     assert_ptr_equal(user, &lines);
+    lines.levels[lines.count % LINES_MOST] = level;
     strcpy(lines.last[lines.count % LINES_MOST], line);
     lines.count++;
     uint64_t end = sp_clock_now() + lines.takes_ns;
@@ -45,7 +47,7 @@ static int open_pipe(void **state)
     writer = ends[1];
     lines.count = 0;
     lines.takes_ns = 0;
-    sp_output_init(&output, ends[0], keep_line, &lines);
+    sp_output_init(&output, ends[0], SP_LOG_INFO, keep_line, &lines);
     return 0;
 }
 
@@ -277,12 +279,78 @@ static void lines_that_nobody_wants_are_not_dropped(void **state)
 {
     char tail[16];
     (void)state;
-    output.line = NULL;
-    say("one\ntwo\n", 8);
+    output.least = SP_LOG_WARNING;
+    say("one\n\x01"
+        "1two\n",
+        10);
     assert_int_equal(lines.count, 0);
     assert_int_equal(sp_output_dropped(&output), 0);
     sp_output_tail(&output, tail, sizeof tail);
     assert_string_equal(tail, "one\ntwo\n");
+}
+
+static void expect_line(int index, enum sp_log_level level, const char *text)
+{
+    assert_string_equal(lines.last[index], text);
+    assert_int_equal(lines.levels[index], level);
+}
+
+static void a_mark_says_the_level_of_its_line(void **state)
+{
+    static const char text[] = "\x01"
+                               "3broken\n\x01"
+                               "2odd\n\x01"
+                               "1fine\nplain\n"
+                               "\x01"
+                               "4no level\n\x01\n\x01"
+                               "2\n";
+    char tail[64];
+    (void)state;
+    say(text, sizeof text - 1);
+    assert_int_equal(lines.count, 7);
+    expect_line(0, SP_LOG_ERROR, "broken");
+    expect_line(1, SP_LOG_WARNING, "odd");
+    expect_line(2, SP_LOG_INFO, "fine");
+    expect_line(3, SP_LOG_INFO, "plain");
+    expect_line(4, SP_LOG_INFO, "?4no level");
+    expect_line(5, SP_LOG_INFO, "?");
+    expect_line(6, SP_LOG_WARNING, "");
+    say("\x01"
+        "0below\n",
+        8);
+    assert_int_equal(lines.count, 7);
+    sp_output_tail(&output, tail, sizeof "below\n");
+    assert_string_equal(tail, "below\n");
+}
+
+static void a_mark_in_a_line_begins_another_one(void **state)
+{
+    (void)state;
+    say("loading... \x01", 12);
+    say("3broken\nA\x01Z\n", 12);
+    assert_int_equal(lines.count, 3);
+    expect_line(0, SP_LOG_INFO, "loading... ");
+    expect_line(1, SP_LOG_ERROR, "broken");
+    expect_line(2, SP_LOG_INFO, "A?Z");
+}
+
+static void a_line_that_is_cut_keeps_its_level(void **state)
+{
+    static char text[SP_LINE_MAX + 100];
+    (void)state;
+    memset(text, 'x', sizeof text);
+    text[0] = SP_LEVEL_MARK;
+    text[1] = '2';
+    say(text, sizeof text);
+    say("\nnext\n", 6);
+    assert_int_equal(lines.count, 3);
+    assert_int_equal(lines.levels[0], SP_LOG_WARNING);
+    assert_int_equal(lines.levels[1], SP_LOG_WARNING);
+    expect_line(2, SP_LOG_INFO, "next");
+    say(text, SP_LINE_MAX);
+    say("\nnext\n", 6);
+    assert_int_equal(lines.count, 5);
+    expect_line(4, SP_LOG_INFO, "next");
 }
 
 static void a_drain_ends_where_a_worker_prints_for_ever(void **state)
@@ -305,6 +373,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         test(more_lines_than_a_log_takes_are_dropped_and_counted),
         test(lines_that_nobody_wants_are_not_dropped),
+        test(a_mark_says_the_level_of_its_line),
+        test(a_mark_in_a_line_begins_another_one),
+        test(a_line_that_is_cut_keeps_its_level),
         test(each_line_is_told_without_its_end),
         test(the_last_line_needs_no_end),
         test(nothing_to_read_is_no_end),
