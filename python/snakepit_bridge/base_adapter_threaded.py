@@ -94,6 +94,8 @@ class ThreadSafeAdapter(BaseAdapter):
 
     __thread_safe__ = True
 
+    _snakepit_counts = True  # calls of methods that are marked
+
     if TYPE_CHECKING:
         # The public name of the lock. An adapter may assign another: nothing here uses
         # it.

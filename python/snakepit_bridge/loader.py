@@ -183,8 +183,11 @@ def _looks_like_adapter(found: type) -> bool:
 
 def check_constructor(adapter_class: type) -> None:
     """Raises AdapterError if the constructor wants arguments; there are none."""
+    if type(adapter_class).__call__ is not type.__call__:
+        return  # its metaclass may give some
+    constructor = adapter_class.__init__  # type: ignore[misc]
     try:
-        inspect.signature(adapter_class.__init__).bind(None)  # type: ignore[misc]
+        inspect.signature(constructor, follow_wrapped=False).bind(None)
     except TypeError as error:
         raise AdapterError(
             f"{adapter_class.__name__} is built without arguments, but its constructor "

@@ -223,9 +223,6 @@ class _PerThread(threading.local):
 
 # ---- Methods -------------------------------------------------------------------------
 
-# An adapter's own `__getattr__` is not asked.
-_attribute = object.__getattribute__
-
 Method = Callable[..., Any]
 Begin = Callable[[Any], "Request | Part"]
 
@@ -241,20 +238,23 @@ def counted(method: Method) -> Method:
 
 def _begin(adapter: Any) -> Request | Part:
     try:
-        tracker: RequestTracker = _attribute(adapter, "_snakepit_tracker")
+        # The class is asked first: an instance may answer for any name.
+        _ = type(adapter)._snakepit_counts
     except AttributeError:  # not a ThreadSafeAdapter: nobody counts
         return PART
+    tracker: RequestTracker = adapter._snakepit_tracker
     return tracker.begin()
 
 
 def _counted_plain(method: Method, begin: Begin) -> Method:
     lasting = frozenset(LASTING)
-    attribute = _attribute
 
     @functools.wraps(method)
     def tracked(self: Any, /, *args: Any, **kwargs: Any) -> Any:
         try:
-            tracker = attribute(self, "_snakepit_tracker")
+            # The class is asked first: an instance may answer for any name.
+            _ = type(self)._snakepit_counts
+            tracker = self._snakepit_tracker
             tally = tracker._mine.tally
         except AttributeError:  # not a ThreadSafeAdapter: nobody counts
             return method(self, *args, **kwargs)

@@ -137,6 +137,38 @@ def test_the_same_class_with_a_base_of_ours_is_never_met_half_made(base: Any) ->
     assert made.handle_request({"command": "hit", "args": {}}) == 2
 
 
+class Eager:
+    """Has an answer for every name."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        self.asked.append(name)
+        return self
+
+    @thread_safe_method
+    def plain(self) -> int:
+        return 1
+
+    @thread_safe_method
+    async def later(self) -> int:
+        return 2
+
+    @thread_safe_method
+    def some(self) -> Any:
+        yield 3
+
+
+def test_counting_asks_nothing_of_what_is_not_counted() -> None:
+    made = built(Eager)
+    assert made.plain() == 1
+    assert list(made.some()) == [3]
+    with pytest.raises(StopIteration, match="2"):
+        made.later().send(None)
+    assert made.asked == []
+
+
 class Forgets(ThreadSafeAdapter):
     """Its constructor makes all attributes anew, as pydantic's does."""
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 from __future__ import annotations
 
+import functools
 import warnings
-from typing import Callable
+from typing import Any, Callable
 
 import pytest
 from snakepit_bridge import BaseAdapter, ThreadSafeAdapter, loader
@@ -189,3 +190,46 @@ def test_the_thread_profile_refuses_what_the_pool_or_the_adapter_excludes() -> N
     with pytest.raises(AdapterError, match="Adapter Undeclared does not declare"):
         loader.check_thread_safety(Undeclared, REFUSING)
     assert loader.check_thread_safety(DeclaredFalse, THREAD) is False
+
+
+# ---- Constructors --------------------------------------------------------------------
+
+
+def given_five(constructor: Any) -> Any:
+    @functools.wraps(constructor)
+    def construct(self: Any) -> None:
+        constructor(self, 5)
+
+    return construct
+
+
+class Giving(type):
+    def __call__(cls) -> Any:
+        return super().__call__(5)
+
+
+class Wrapped:
+    @given_five
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+class Made(metaclass=Giving):
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+@pytest.mark.parametrize("adapter_class", [Wrapped, Made])
+def test_whether_a_class_can_be_built_is_asked_of_what_is_called(
+    adapter_class: Any,
+) -> None:
+    loader.check_constructor(adapter_class)
+    assert adapter_class().number == 5
+
+
+def test_a_constructor_that_wants_arguments_is_refused() -> None:
+    class Wants:
+        def __init__(self, number: int) -> None: ...
+
+    with pytest.raises(AdapterError, match="missing a required argument: 'number'"):
+        loader.check_constructor(Wants)
