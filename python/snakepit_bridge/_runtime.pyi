@@ -2,6 +2,7 @@
 """The C extension: a worker's end of the shared memory. See python/native."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextvars import Context
 from typing import Any, final
 
 class Cancelled(BaseException):
@@ -165,6 +166,18 @@ def set_hinter(function: Callable[[str], str]) -> None:
 def set_on_cancel(function: Callable[[int], object] | None) -> None:
     """`function(call)` is told the number of each call that is cancelled, on a thread
     of the extension. What it raises is printed.
+    """
+
+def set_context(context: Context, renewal: Callable[[], object] | None) -> None:
+    """Each call runs in a copy of `context`, in which `renewal()` is called first.
+    Before `run`.
+    """
+
+def set_explainer(
+    function: Callable[[TypeError, str, tuple[str, ...] | None], object],
+) -> None:
+    """`function(error, tool, names)` looks at the TypeError of a tool, which was called
+    with arguments of these names. What it raises is forgotten.
     """
 
 def set_finisher(function: Callable[[Any], object]) -> None:
