@@ -11,6 +11,8 @@ function(snakepit_module name)
                                                ${PROJECT_SOURCE_DIR}/include)
   # Optimisation makes instructions of what needs libm otherwise.
   target_link_libraries(sp_${name} PUBLIC m PRIVATE sp_warnings)
+  # base/callback.h
+  target_compile_options(sp_${name} PRIVATE -fexceptions)
   # A program may call from threads with small stacks. What is large goes to the heap. Without
   # optimisation each literal of a struct is on the stack first.
   string(TOUPPER "CMAKE_C_FLAGS_${CMAKE_BUILD_TYPE}" flags)

@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/callback.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/descriptor.h"
@@ -85,7 +86,9 @@ static size_t run_callbacks(const snakepit *pit, struct sp_link *ended)
     while (sp_pit_is_here(pit) && (link = sp_list_take(ended)) != NULL) {
         struct sp_call *call = SP_ENTRY(link, struct sp_call, link);
         sp_call_open(call);
+        SP_CALLBACK("the callback `done`");
         call->done(call->user, call->err, sp_call_answer(call));
+        SP_CALLBACK_RETURNED;
         count++;
     }
     return count;

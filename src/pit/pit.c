@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/callback.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/memory.h"
@@ -25,7 +26,9 @@ static void write_to_program(void *user,
                              const char *line)
 {
     const snakepit *pit = user;
+    SP_CALLBACK("the callback `log`");
     pit->program_log(pit->program_log_user, (snakepit_log_level)level, event, line);
+    SP_CALLBACK_RETURNED;
 }
 
 // The level that the variable asks for, or WARNING; `*wrong`: it names none.

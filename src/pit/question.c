@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/callback.h"
 #include "base/clock.h"
 #include "base/thread.h"
 #include "payload/reader.h"
@@ -86,8 +87,10 @@ static snakepit_err run(const struct sp_host_tool_spec *spec,
         .worker = question->worker,
         .remaining_ms = remaining_ms(question->deadline),
     };
+    SP_CALLBACK("a tool of the host");
     snakepit_err err = spec->function(
         spec->user, &info, &asked->arguments, question->result, &question->why);
+    SP_CALLBACK_RETURNED;
     question->why.text[sizeof question->why.text - 1] = 0;
     if (err != SNAKEPIT_OK) {
         return err;

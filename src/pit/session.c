@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/callback.h"
 #include "base/clock.h"
 #include "base/thread.h"
 #include "ipc/layout.h"
@@ -27,7 +28,9 @@ static void on_ended(void *user, struct sp_slice session, snakepit_session_end r
     if (pit->session_ended != NULL) {
         memcpy(name, session.data, session.size);
         name[session.size] = 0;
+        SP_CALLBACK("the callback `session_ended`");
         pit->session_ended(pit->session_user, name, reason);
+        SP_CALLBACK_RETURNED;
     }
 }
 

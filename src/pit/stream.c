@@ -2,6 +2,7 @@
 // Streams as the program has them: a thin door to pool/stream.h.
 #include "pool/stream.h"
 
+#include "base/callback.h"
 #include "base/check.h"
 #include "base/thread.h"
 #include "payload/json.h"
@@ -116,6 +117,14 @@ void snakepit_stream_close(snakepit_stream *stream)
     sp_stream_close(stream_of(stream));
 }
 
+static bool hand_over(snakepit_chunk_fn *each, void *user, snakepit_reader *chunk)
+{
+    SP_CALLBACK("the callback `each`");
+    bool more = each(user, chunk);
+    SP_CALLBACK_RETURNED;
+    return more;
+}
+
 // NOLINTNEXTLINE(readability-function-size): a callback and its user are one thing
 snakepit_err snakepit_stream_each(snakepit *pit,
                                   const char *tool,
@@ -143,7 +152,7 @@ snakepit_err snakepit_stream_each(snakepit *pit,
     snakepit_err err = snakepit_stream_open(pit, tool, args, options, &stream);
     if (err == SNAKEPIT_OK) {
         while ((err = snakepit_stream_next(stream, &chunk)) == SNAKEPIT_OK &&
-               each(user, &chunk)) {
+               hand_over(each, user, &chunk)) {
         }
     }
     *answer = NULL;

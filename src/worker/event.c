@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/callback.h"
 #include "payload/json.h"
 
 #define LOG_NAME 270u // bytes of a name in a line of the log
@@ -128,7 +129,9 @@ static void write_to_log(const struct sp_log *log, const snakepit_event *event)
 void sp_event_tell(const struct sp_event_sink *sink, const snakepit_event *event)
 {
     if (sink->event != NULL) {
+        SP_CALLBACK("the callback `event`");
         sink->event(sink->user, event);
+        SP_CALLBACK_RETURNED;
     } else {
         write_to_log(sink->log, event);
     }

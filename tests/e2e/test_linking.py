@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 
 import pytest
@@ -14,19 +15,36 @@ from support.programs import build, skip_if_sanitized
 from support.waiting import eventually
 
 NODE_HEADERS = pathlib.Path("/usr/include/node")
+ADAPTER = """
+from snakepit_bridge import BaseAdapter, tool
+
+class Small(BaseAdapter):
+    @tool
+    def add(self, a, b):
+        return a + b
+
+    @tool
+    def ask(self, name):
+        return self.session_context.call_host_tool(name)
+
+    @tool
+    def count(self, n):
+        yield from range(n)
+"""
 CONFIG = """
 pools:
   - {{name: default, python: {python}, pool_size: 1,
       heartbeat_interval_ms: 100,
-      adapter: snakepit_bridge.adapters.showcase}}
+      adapter: small:Small}}
 """
 
 
 @pytest.fixture
 def config(tmp_path: pathlib.Path) -> pathlib.Path:
-    """A configuration with the adapter that comes with the bridge."""
+    """A configuration, and its adapter."""
     made = tmp_path / "pit.yaml"
     made.write_text(CONFIG.format(python=SYSTEM))
+    (tmp_path / "small.py").write_text(ADAPTER)
     return made
 
 
@@ -60,7 +78,9 @@ def test_the_library_stands_on_the_c_library_alone() -> None:
         .split("\n")[0]
     ):
         pytest.skip("there is no libyaml.a here")
-    assert all(n.startswith(("libc.", "libm.", "ld-linux")) for n in needed), needed
+    assert all(
+        n.startswith(("libc.", "libm.", "libgcc_s.", "ld-linux")) for n in needed
+    ), needed
 
 
 def test_a_program_that_exports_such_libraries_does_not_disturb_it(
@@ -125,3 +145,24 @@ def test_callbacks_that_may_throw_are_refused_where_cpp_can(
         return
     with pytest.raises(subprocess.CalledProcessError):
         build("callbacks", tmp_path, f"-std={standard}", "-DTHROWS")
+
+
+@pytest.mark.parametrize("how", ["throw", "exit"])
+@pytest.mark.parametrize(
+    ("what", "name"),
+    [
+        ("tool", "a tool of the host"),
+        ("done", "the callback `done`"),
+        ("each", "the callback `each`"),
+        ("session", "the callback `session_ended`"),
+    ],
+)
+def test_a_callback_that_is_left_ends_the_program_and_says_so(
+    tmp_path: pathlib.Path, config: pathlib.Path, what: str, name: str, how: str
+) -> None:
+    program = build("leaves", tmp_path, "-std=c++14")
+    done = subprocess.run(
+        [program, config, what, how], capture_output=True, text=True, timeout=30
+    )
+    assert f"snakepit: {name} was left by an exception" in done.stderr
+    assert (done.stdout, done.returncode) == ("", -signal.SIGABRT)
