@@ -58,8 +58,10 @@ static snakepit_err parser_problem(const yaml_parser_t *parser,
                                    const char *text,
                                    const struct sp_place *place)
 {
-    return parser->error == YAML_MEMORY_ERROR ? SNAKEPIT_NO_MEMORY
-                                              : syntax_problem(parser, text, place);
+    // libyaml mostly says so when memory runs out; where it says nothing it was that
+    // too.
+    bool full = parser->error == YAML_MEMORY_ERROR || parser->error == YAML_NO_ERROR;
+    return full ? SNAKEPIT_NO_MEMORY : syntax_problem(parser, text, place);
 }
 
 static snakepit_err load_one(yaml_parser_t *parser,

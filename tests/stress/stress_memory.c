@@ -3,7 +3,8 @@
 // fails, for each n from the opening of a pit to its end. Every function then says so,
 // or gives the right value; nothing crashes, and nothing stays.
 //
-// malloc() and its kin are this program's own here, so no request gets past them.
+// malloc() and its kin are this program's own here, and exported, so that no request
+// gets past them.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -33,6 +34,8 @@ extern void *__libc_calloc(size_t count, size_t size);
 extern void *__libc_realloc(void *block, size_t size);
 extern void *__libc_memalign(size_t alignment, size_t size);
 
+#define EXPORTED __attribute__((visibility("default")))
+
 static _Atomic long left;    // requests until the first that fails; over 0: counts
 static _Atomic long failing; // so many fail then
 static _Atomic bool has_failed;
@@ -53,27 +56,27 @@ static bool must_fail(void)
     return true;
 }
 
-void *malloc(size_t size)
+EXPORTED void *malloc(size_t size)
 {
     return must_fail() ? NULL : __libc_malloc(size);
 }
 
-void *calloc(size_t count, size_t size)
+EXPORTED void *calloc(size_t count, size_t size)
 {
     return must_fail() ? NULL : __libc_calloc(count, size);
 }
 
-void *realloc(void *block, size_t size)
+EXPORTED void *realloc(void *block, size_t size)
 {
     return must_fail() ? NULL : __libc_realloc(block, size);
 }
 
-void *aligned_alloc(size_t alignment, size_t size)
+EXPORTED void *aligned_alloc(size_t alignment, size_t size)
 {
     return must_fail() ? NULL : __libc_memalign(alignment, size);
 }
 
-int posix_memalign(void **block, size_t alignment, size_t size)
+EXPORTED int posix_memalign(void **block, size_t alignment, size_t size)
 {
     void *made = must_fail() ? NULL : __libc_memalign(alignment, size);
     *block = made != NULL ? made : *block;
@@ -185,7 +188,8 @@ static void live(void)
         "python_version_detection: 'off'\n"
         "pools:\n"
         "  - {name: one, pool_size: 1, python: " SP_HOSTILE_WORKER
-        ", shared_memory_size: 64MiB, start_timeout_ms: 15000}\n";
+        ", shared_memory_size: 64MiB, start_timeout_ms: 15000,\n"
+        "     restart_backoff_ms: 1, restart_backoff_max_ms: 2}\n";
     const snakepit_open_options options = {
         .size = sizeof options, .log = load_no_log, .log_level = SNAKEPIT_LOG_ERROR};
     const snakepit_call_options tied = {
@@ -229,7 +233,7 @@ static void let_each_request_fail(long count)
         assert_int_equal(after.mappings, before.mappings);
     }
     (void)printf("memory: %ld requests, %ld at once\n", n, count);
-    assert_true(n > 50);
+    assert_true(n > 200); // libyaml's are most of them
 }
 
 static void one_request_that_fails_is_an_error_or_harmless(void **state)
