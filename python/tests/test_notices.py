@@ -17,7 +17,10 @@ def test_a_notice_is_a_warning_of_the_one_who_asked() -> None:
     assert seen[0].filename == __file__
 
 
-def test_in_a_test_it_becomes_an_error_as_asked() -> None:
+def test_in_a_test_it_becomes_an_error_as_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(runtime, "is_standalone", lambda: True)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with pytest.raises(RuntimeWarning, match="mind the step"):
