@@ -291,7 +291,10 @@ class Executors:
         Signal handlers run meanwhile, and what they raise is raised.
         """
         while self.any_serving():
-            self.listen()
+            try:
+                self.listen()
+            except KeyboardInterrupt:
+                pass  # a tool has called interrupt_main(); none of its code runs here
         for thread in self.threads:
             thread.join()
 

@@ -35,7 +35,14 @@ def test_children_of_tools_can_be_interrupted(
 
 
 def test_python_can_interrupt_itself(open_dispositions):
-    assert open_dispositions().call("interrupt_main") == "KeyboardInterrupt"
+    pit = open_dispositions()
+    (row,) = pit.workers()
+    for _ in range(5):
+        assert pit.call("interrupt_main") == "KeyboardInterrupt"
+    assert [other.pid for other in pit.workers()] == [row.pid]
+    pit.close()
+    (line,) = pit.logged("worker.exit")
+    assert "code=0 signal=0 expected=yes" in line
 
 
 def test_workers_do_not_heed_ctrl_c(open_dispositions):

@@ -69,6 +69,7 @@ class Dispositions(ThreadSafeAdapter):
     def interrupt_main(self) -> str:
         """What Python does by itself, without a signal."""
         if threading.current_thread() is not threading.main_thread():
+            _thread.interrupt_main()
             return "KeyboardInterrupt"
         try:
             _thread.interrupt_main()
