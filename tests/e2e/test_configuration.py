@@ -162,7 +162,7 @@ def numbers(definition):
 
 
 def test_lesson_35_the_schema_knows_the_ranges():
-    keys = {key for part in ("several", "pool") for key, *_ in numbers(part)}
+    keys = {key for part in ("several", "pool", "sandbox") for key, *_ in numbers(part)}
     assert {
         "session_ttl_ms",
         "pool_size",
