@@ -11,8 +11,8 @@ from support.asking import Blocked, Caller, open_asking_one
 from support.host_tools import register
 
 # Workers are killed until the callers have left, maybe before they were ready.
-pytestmark = pytest.mark.errors_logged("pool.failed")
-ENDS = ("WORKER_DIED", "POOL_FAILED")
+pytestmark = pytest.mark.errors_logged("pool.failed", "pool.down")
+ENDS = ("WORKER_DIED", "POOL_DOWN", "POOL_FAILED")
 
 
 def test_a_pit_whose_caller_is_in_a_host_tool_can_be_ended(open_pit):
