@@ -220,6 +220,9 @@ class Worker:
 
     def serve_on_threads(self) -> int:
         """Runs each executor on a thread of its own while this one handles signals."""
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            # None of a tool's code runs here, so its interrupt_main() means nothing.
+            signal.signal(signal.SIGINT, lambda number, frame: None)
         executors = Executors(
             self.settings.executors, self.settings.heartbeat_interval_ms
         )
@@ -291,10 +294,7 @@ class Executors:
         Signal handlers run meanwhile, and what they raise is raised.
         """
         while self.any_serving():
-            try:
-                self.listen()
-            except KeyboardInterrupt:
-                pass  # a tool has called interrupt_main(); none of its code runs here
+            self.listen()
         for thread in self.threads:
             thread.join()
 
