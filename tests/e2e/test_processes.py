@@ -329,7 +329,7 @@ def test_a_child_that_comes_back_from_its_tool_answers_nothing(open_pit, kind, w
         assert answer == {"pid": worker, "status": 70}
     assert pit.call("ping") == "pong"
     assert [row.pid for row in pit.workers()] == [worker]
-    pit.await_line("worker.stderr", 'tool "fork_and_return" has forked')
+    pit.await_line("worker.stderr", "fork_and_return", "has forked")
 
 
 def test_a_child_that_comes_back_from_a_generator_gives_no_chunk(open_pit, kind):
@@ -338,7 +338,7 @@ def test_a_child_that_comes_back_from_a_generator_gives_no_chunk(open_pit, kind)
         with pit.stream("fork_in_stream", {"n": 5000}) as stream:
             assert stream.rest() == (["first", *range(5000)], None)
     assert pit.stats().worker_deaths == 0
-    pit.await_line("worker.stderr", 'tool "fork_in_stream" has forked')
+    pit.await_line("worker.stderr", "fork_in_stream", "has forked")
 
 
 def test_a_child_that_comes_back_from_a_coroutine_is_ended(open_pit, kind):
