@@ -20,7 +20,7 @@ WITH_PYTHONS = set -a; . build/bootstrap.env; set +a;
 
 help:
 	@echo 'make demo      build, then show both kinds of worker at work   (5 minutes the first time)'
-	@echo 'make check     the fast part of it: unit tests, formatting, layers, sizes'
+	@echo 'make check     the fast tests: unit tests, formatting, layers, sizes'
 	@echo 'make test      build with assertions and run every test'
 	@echo 'make coverage  which lines the tests reach, on a build of its own'
 	@echo 'make bench     measure against the limit; writes build/bench/results.json'
@@ -39,8 +39,9 @@ dev release: bootstrap
 demo: release
 	@$(WITH_PYTHONS) build/release/bin/snakepit demo
 
-# What is fast: everything but the tests that start interpreters and those that take long.
+# The tests that are fast: neither those that start interpreters nor those that take long.
 check: dev
+	@tools/bootstrap --dev --step apt
 	$(C_FILES) | xargs -r clang-format-19 --dry-run -Werror
 	$(LINTERS) ruff check python tools tests examples bench
 	$(LINTERS) ruff format --check python tools tests examples bench
@@ -74,6 +75,7 @@ lint:
 	ctest --preset dev -L lint
 
 format: bootstrap
+	@tools/bootstrap --dev --step apt
 	$(C_FILES) | xargs -r clang-format-19 -i
 	$(LINTERS) ruff check --fix python tools tests examples bench
 	$(LINTERS) ruff format python tools tests examples bench

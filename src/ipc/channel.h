@@ -16,8 +16,8 @@
 #define SP_MESSAGE_MAX 163840u              // bytes of a packet, head included
 #define SP_LARGE_MAX   (UINT32_C(64) << 20) // bytes of a body that is not in it
 
-// What a host takes of one process, far beyond what one has to say; more is a flood, for
-// which it is killed.
+// What a host takes of one process, far beyond what one has to say; more is a flood,
+// for which it is killed.
 #define SP_MESSAGES_AT_ONCE  2000
 #define SP_MESSAGES_A_SECOND 1000
 
