@@ -137,8 +137,14 @@ def test_an_adapter_that_cannot_be_served_is_told_so_once(config):
     config.write_text(config.read_text() + "    restart_limit: 1\n")
     result = call(config, "echo")
     assert result.returncode == 4
-    assert result.stderr.count("has nothing to call") == 1
-    assert result.stderr.splitlines()[-1].startswith("snakepit: pool guinea: ")
+    error = told(result.stderr)
+    assert error.count("has nothing to call") == 1
+    assert error.startswith("snakepit: pool guinea: ")
+
+
+def told(stderr: str) -> str:
+    """What the command says for itself, behind the lines of the log."""
+    return stderr[stderr.index("snakepit: ") :]
 
 
 def test_a_long_sentence_about_an_adapter_is_told_once(config):
@@ -150,7 +156,7 @@ def test_a_long_sentence_about_an_adapter_is_told_once(config):
     result = call(config, "echo")
     assert result.returncode == 4
     # The first is also the one that the remedy takes for an example.
-    assert [result.stderr.count(name) for name in names] == [2] + [1] * 19
+    assert [told(result.stderr).count(name) for name in names] == [2] + [1] * 19
 
 
 def test_a_worker_that_dies_ends_with_four_and_the_cause():

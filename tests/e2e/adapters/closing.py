@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from snakepit_bridge import ThreadSafeAdapter, tool
+from snakepit_bridge import ThreadSafeAdapter, runtime, tool
 
 
 class Closing(ThreadSafeAdapter):
@@ -46,6 +46,7 @@ class Closing(ThreadSafeAdapter):
 
     @tool
     def is_deaf(self) -> None:
+        runtime.shield()  # nothing interrupts it, however slow the machine is
         with self.noted():
             time.sleep(3600)
 
