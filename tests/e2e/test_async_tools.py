@@ -133,7 +133,6 @@ def test_a_cancel_of_the_coroutines_own_is_a_failure(open_pit, kind):
     assert fault.type.endswith("CancelledError")
 
 
-@pytest.mark.errors_logged("worker.stderr")  # by asyncio itself
 @pytest.mark.parametrize("tool", ["leave", "task_that_leaves"])
 def test_a_coroutine_that_asks_for_an_exit_does_not_end_the_loop(open_pit, kind, tool):
     pit = open_one(open_pit, kind, "Coroutines")

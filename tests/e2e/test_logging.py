@@ -3,10 +3,7 @@
 
 from __future__ import annotations
 
-import pytest
 from support import eventually, pool
-
-pytestmark = pytest.mark.errors_logged("worker.stderr")
 
 
 def open_one(open_pit, kind, adapter, **options):
