@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/audit.h>
+#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/landlock.h>
 #include <linux/seccomp.h>
@@ -50,6 +51,60 @@ PyObject *sp_sandbox_no_new_privs(PyObject *module, PyObject *unused)
     Py_RETURN_NONE;
 }
 
+// The capabilities that the kernel asks for where something changes the machine or
+// reaches into other processes. A worker of a host that is root has them all.
+static const int powers[] = {
+    CAP_SYS_ADMIN,
+    CAP_SYS_PTRACE,
+    CAP_SYS_RAWIO,
+    CAP_SYS_MODULE,
+    CAP_SYS_BOOT,
+    CAP_SYS_TIME,
+    CAP_SYS_RESOURCE,
+    CAP_SYS_PACCT,
+    CAP_SYS_TTY_CONFIG,
+    CAP_SYSLOG,
+    CAP_MKNOD,
+    CAP_NET_ADMIN,
+    CAP_MAC_ADMIN,
+    CAP_MAC_OVERRIDE,
+    CAP_AUDIT_CONTROL,
+    CAP_AUDIT_READ,
+    CAP_LINUX_IMMUTABLE,
+    CAP_WAKE_ALARM,
+    CAP_BLOCK_SUSPEND,
+    38, // CAP_PERFMON
+    39, // CAP_BPF
+    40, // CAP_CHECKPOINT_RESTORE
+};
+
+// Takes the capabilities in `taken` from the calling thread. 0 or -1 with errno.
+static int drop_capabilities(uint64_t taken)
+{
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct sets[2];
+    if (syscall(SYS_capget, &header, sets) != 0) {
+        return -1;
+    }
+    for (int i = 0; i < 2; i++) {
+        uint32_t left = ~(uint32_t)(taken >> (32 * i));
+        sets[i].effective &= left;
+        sets[i].permitted &= left;
+        sets[i].inheritable &= left;
+    }
+    return (int)syscall(SYS_capset, &header, sets);
+}
+
+// A program that is started does not get them back, for no_new_privs is set.
+static int drop_powers(void)
+{
+    uint64_t taken = 0;
+    for (size_t i = 0; i < Py_ARRAY_LENGTH(powers); i++) {
+        taken |= UINT64_C(1) << powers[i];
+    }
+    return drop_capabilities(taken);
+}
+
 // The groups of a sequence of numbers; -1 with an exception.
 static Py_ssize_t read_groups(PyObject *sequence, gid_t *groups, Py_ssize_t room)
 {
@@ -87,6 +142,10 @@ PyObject *sp_sandbox_become(PyObject *module, PyObject *arguments)
     }
     if (setresuid(uid, uid, uid) != 0) {
         return refused("setresuid");
+    }
+    // A host that is not root, but may change users, has capabilities that would stay.
+    if (uid != 0 && drop_capabilities(UINT64_MAX) != 0) {
+        return refused("capset");
     }
     // The kernel has made /proc/self another's, and has forgotten our parent.
     if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) != 0) {
@@ -244,6 +303,9 @@ static void write_program(struct program *program)
     when(program, BPF_JEQ, SYS_clone3, ERRNO(ENOSYS));
     when_argument(program, SYS_clone, FIELD(args[0]), BPF_JSET, NAMESPACES);
     when_argument(program, SYS_ioctl, FIELD(args[1]), BPF_JEQ, TIOCSTI);
+    when_argument(program, SYS_ioctl, FIELD(args[1]), BPF_JEQ, TIOCLINUX);
+    // A limit of processor time kills whom it is set for; 0 is the caller itself.
+    when_argument(program, SYS_prlimit64, FIELD(args[0]), BPF_JGT, 0);
     add(program, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
 }
 
@@ -256,6 +318,9 @@ PyObject *sp_sandbox_restrict_calls(PyObject *module, PyObject *unused)
     struct sock_fprog filter = {.len = program.count, .filter = program.steps};
     if (keep_rights_down() != 0) {
         return refused("prctl(PR_SET_NO_NEW_PRIVS)");
+    }
+    if (drop_powers() != 0) {
+        return refused("capset");
     }
     if (syscall(
             SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &filter) !=
@@ -331,6 +396,13 @@ static int allow_all(int ruleset, PyObject *paths, uint64_t rights)
     return rc;
 }
 
+// What `:rw` means: all but making devices, which would be a way to any disk.
+static uint64_t rights_to_write(long abi)
+{
+    return rights_of(abi) &
+           ~(uint64_t)(LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_BLOCK);
+}
+
 // The new ruleset's descriptor; -1 with errno.
 static int make_ruleset(long abi)
 {
@@ -365,7 +437,7 @@ PyObject *sp_sandbox_restrict_files(PyObject *module, PyObject *arguments)
     }
     PyObject *version = NULL;
     if (allow_all(ruleset, readable, READ) == 0 &&
-        allow_all(ruleset, writable, rights_of(abi)) == 0) {
+        allow_all(ruleset, writable, rights_to_write(abi)) == 0) {
         if (keep_rights_down() != 0) {
             (void)refused("prctl(PR_SET_NO_NEW_PRIVS)");
         } else if (syscall(SYS_landlock_restrict_self, ruleset, 0) != 0) {

@@ -34,6 +34,9 @@ READABLE = (
 )
 WRITABLE = ("/dev/full", "/dev/null", "/dev/zero")
 
+# The kernel's numbers of users and groups have 32 bits, and the last means "as it is".
+LAST_ID = 2**32 - 2
+
 
 class SandboxError(RuntimeError):
     """The kernel or the machine cannot do what `sandbox` asks for."""
@@ -45,6 +48,7 @@ def apply(settings: Configuration) -> None:
     Raises SandboxError, which names the key and the remedy.
     """
     wanted = settings.sandbox
+    check_threads()
     if "uid" in wanted:
         become(wanted["uid"])
     if wanted.get("no_new_privs"):
@@ -53,6 +57,20 @@ def apply(settings: Configuration) -> None:
         restrict_files(settings, wanted["landlock"])
     if wanted.get("seccomp") == "default":
         restrict_calls()
+
+
+def check_threads() -> None:
+    """Refuses a process that has a second thread: the kernel would leave it its rights.
+
+    Such a thread comes from `sitecustomize`, a `.pth` file or a preloaded library.
+    """
+    count = runtime.native.threads()
+    if count > 1:
+        raise SandboxError(
+            f"sandbox: something has started {count - 1} more thread(s) before the "
+            "worker could give its rights up, which would keep theirs; look into "
+            "sitecustomize.py, .pth files and LD_PRELOAD"
+        )
 
 
 # ---- The user ------------------------------------------------------------------------
@@ -89,6 +107,10 @@ def identity(text: str) -> tuple[int, int, list[int]]:
 def find(word: str, by_name: Any, by_number: Any, kind: str) -> Any:
     """The entry of a name or number; None for a number that has none."""
     if word.isdecimal():
+        if int(word) > LAST_ID:
+            raise SandboxError(
+                f"sandbox.uid: {word} is no {kind}: their numbers end at {LAST_ID}"
+            )
         try:
             return by_number(int(word))
         except KeyError:
@@ -149,8 +171,12 @@ def own_paths(settings: Configuration) -> tuple[set[str], set[str]]:
 
 
 def is_there(path: str) -> bool:
-    """Whether this user can see the path at all; what he cannot see he cannot read."""
-    return os.path.exists(path)
+    """Whether this user can see the path at all; what he cannot see he cannot read.
+
+    The root folder would be everything: it is where a daemon happens to be, and whoever
+    means it lists it.
+    """
+    return os.path.exists(path) and os.path.realpath(path) != "/"
 
 
 def encoded(paths: set[str]) -> list[bytes]:

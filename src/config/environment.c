@@ -59,6 +59,9 @@ static snakepit_err apply_collection(const struct sp_option *option,
                                      const char *value,
                                      const struct sp_place *place)
 {
+    if (value[0] == '\0' && option->kind == SP_KIND_SANDBOX) {
+        return sp_option_expected(option, "an empty text", place);
+    }
     if (value[0] == '\0') {
         value = option->fixed;
     }

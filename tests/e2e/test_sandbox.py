@@ -58,6 +58,8 @@ def test_strict_takes_files_calls_and_rights(open_pit, kind, secret):
     assert pit.call("mount") == "EPERM"
     assert pit.call("unshare") == "EPERM"
     assert pit.call("ptrace", {"pid": os.getpid()}) == "EPERM"
+    assert pit.call("limit", {"pid": os.getpid()}) == "EPERM"
+    assert pit.call("limit", {"pid": 0}) == "OK"
     assert pit.call("thread") == "OK"
     if LANDLOCK >= 6:
         assert pit.call("signal", {"pid": os.getpid()}) == "EPERM"
@@ -84,6 +86,55 @@ def test_listed_paths_are_readable_and_marked_ones_writable(
         "out": ["OK", "OK"],
         "other": ["EACCES", "EACCES"],
     }
+
+
+@needs_landlock
+@needs_root
+def test_a_folder_to_write_to_is_none_for_devices(open_pit, profile, tmp_path):
+    pit = open_pit(confined(profile, sandbox={"landlock": [f"{tmp_path}:rw"]}))
+    assert pit.call("write", {"path": str(tmp_path / "file")}) == "OK"
+    assert pit.call("device", {"path": str(tmp_path / "null")}) == "EACCES"
+
+
+# What of root's capabilities changes the machine: SYS_ADMIN, SYS_PTRACE, SYS_RAWIO,
+# SYS_MODULE, SYS_BOOT, SYS_TIME, MKNOD, SYSLOG, PERFMON.
+MACHINE = sum(1 << number for number in (21, 19, 17, 16, 22, 25, 27, 34, 38))
+
+
+@needs_root
+def test_a_filter_of_calls_takes_what_root_may_do_to_the_machine(open_pit, kind):
+    pit = open_pit(confined(kind, sandbox={"seccomp": "default"}))
+    for tool in ("status", "status_of_child"):
+        assert int(pit.call(tool, {"key": "CapEff"}), 16) & MACHINE == 0
+
+
+@needs_landlock
+def test_a_configuration_in_the_root_folder_does_not_open_every_file(
+    open_pit, kind, secret, monkeypatch
+):
+    monkeypatch.chdir("/")
+    pit = open_pit(confined(kind, sandbox="strict"))
+    assert pit.call("read", {"path": str(secret)}) == "EACCES"
+
+
+@pytest.mark.errors_logged("pool.failed")
+def test_a_thread_that_was_there_first_is_refused(open_pit, profile, tmp_path):
+    """The kernel would leave it the rights that the others lose."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import threading, time\n"
+        "threading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n"
+    )
+    pit = open_pit(
+        confined(
+            profile,
+            sandbox={"no_new_privs": True},
+            adapter_env={"PYTHONPATH": f"{tmp_path}:{ADAPTERS}"},
+        ),
+        ready=False,
+    )
+    with pytest.raises(Refused) as refused:
+        pit.await_ready()
+    assert "sandbox: something has started 1 more thread" in str(refused.value)
 
 
 def test_seccomp_alone_leaves_files_alone(open_pit, kind, secret):
@@ -150,6 +201,24 @@ def test_a_user_that_does_not_exist_fails_the_pool_by_name(open_pit, kind):
     assert "sandbox.uid: this machine has no user 'nobody-of-that-name'" in str(
         refused.value
     )
+
+
+@pytest.mark.errors_logged("pool.failed")
+@pytest.mark.parametrize(
+    ("uid", "wrong"),
+    [
+        ("4294967296", "4294967296 is no user"),  # 0, if only 32 bits are looked at
+        ("4294967295", "4294967295 is no user"),  # leaves the user as it is
+        ("65534:4294967296", "4294967296 is no group"),
+        ("9" * 30, f"{'9' * 30} is no user"),
+    ],
+)
+def test_a_number_that_is_no_user_fails_the_pool_by_name(open_pit, uid, wrong):
+    pit = open_pit(confined("process", sandbox={"uid": uid}), ready=False)
+    with pytest.raises(Refused) as refused:
+        pit.await_ready()
+    assert refused.value.err == "POOL_FAILED"
+    assert f"sandbox.uid: {wrong}" in str(refused.value)
 
 
 LIMITS = {

@@ -6,11 +6,13 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import resource
 import subprocess
 import sys
 
 from snakepit_bridge import BaseAdapter, tool
 
+CORE = resource.RLIMIT_CORE
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -57,6 +59,22 @@ class Confined(BaseAdapter):
     @tool
     def signal(self, pid: int) -> str:
         return attempt(lambda: os.kill(pid, 0))
+
+    @tool
+    def limit(self, pid: int) -> str:
+        """Sets a limit of a process, to what it is."""
+        return attempt(lambda: resource.prlimit(pid, CORE, resource.prlimit(0, CORE)))
+
+    @tool
+    def device(self, path: str) -> str:
+        """Makes a node of /dev/null's numbers there."""
+        return attempt(lambda: os.mknod(path, 0o20600, os.makedev(1, 3)))
+
+    @tool
+    def status_of_child(self, key: str) -> str:
+        """The same in a program that is started."""
+        text = subprocess.check_output(["cat", "/proc/self/status"], text=True)
+        return dict(line.split(":\t", 1) for line in text.splitlines())[key].strip()
 
     @tool
     def child(self, path: str) -> str:

@@ -118,6 +118,16 @@ static void lists_and_maps_are_yaml_and_an_empty_text_is_empty(void **state)
     sp_config_free(config);
 }
 
+static void an_empty_text_opens_no_sandbox(void **state)
+{
+    (void)state;
+    setenv("SNAKEPIT_POOL_DEFAULT_SANDBOX", "", 1);
+    assert_refused("sandbox: strict",
+                   "<memory>: sandbox: expected \"off\", \"strict\" or a map, "
+                   "got an empty text (from the environment variable "
+                   "SNAKEPIT_POOL_DEFAULT_SANDBOX)");
+}
+
 static void a_variable_beats_the_words_of_adapter_args(void **state)
 {
     (void)state;
@@ -283,6 +293,7 @@ int main(void)
             set_environment),
         cmocka_unit_test_setup(lists_and_maps_are_yaml_and_an_empty_text_is_empty,
                                set_environment),
+        cmocka_unit_test_setup(an_empty_text_opens_no_sandbox, set_environment),
         cmocka_unit_test_setup(each_key_reaches_the_profile_that_it_means_something_to,
                                set_environment),
         cmocka_unit_test_setup(a_pools_name_may_begin_with_anothers, set_environment),
