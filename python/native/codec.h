@@ -109,8 +109,8 @@ void sp_decoder_fini(struct sp_decoder *decoder);
 // and counts there until Python drops it;
 // `lease` may be NULL, and tensors are then refused. ValueError: malformed, truncated,
 // nested deeper than SP_DEPTH_MAX or followed by more bytes, with the position; a map
-// with keys that are one to Python (1, 1.0 and True; the same twice), with the place in
-// "result". MemoryError.
+// with keys that are equal in Python (1, 1.0 and True; the same twice), with the place
+// in "result". MemoryError.
 PyObject *sp_decode(struct sp_decoder *decoder,
                     const uint8_t *bytes,
                     size_t size,

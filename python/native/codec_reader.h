@@ -16,7 +16,7 @@ struct sp_reader {
     struct sp_lease *lease;
     size_t owed; // values that open containers still want; each takes a byte at least
     uint32_t depth;
-    // Set once a map has two keys that are one to Python, see codec_twins.c.
+    // Set once a map has two keys that are equal in Python, see codec_twins.c.
     PyObject *twins; // what is wrong with them
     PyObject *place; // of that map, from the value that is being left; made inside out
 };
@@ -48,7 +48,7 @@ int sp_reader_finish(const struct sp_reader *reader);
 // Sets a ValueError that says where and `what`; returns NULL.
 PyObject *sp_reader_malformed(const struct sp_reader *reader, const char *what);
 
-// ---- Keys that are one to Python ----------------------------------------------
+// ---- Keys that are equal in Python ----------------------------------------------
 
 // Where a map begins, in case its keys must be read once more.
 struct sp_map_start {

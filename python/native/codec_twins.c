@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Keys of one map that differ on the wire and are one to Python: 1, 1.0 and True, or
+// Keys of one map that differ on the wire and are equal in Python: 1, 1.0 and True, or
 // the same key twice. A dict would keep the value of the last and nobody would know. A
 // dict that is smaller than its map tells that there are such keys; only then they are
 // looked for, and the place is put together while the containers around are left.
@@ -17,7 +17,7 @@ static int tell_two(struct sp_reader *reader, PyObject *first, PyObject *second)
             PyUnicode_Compare(repr, other) == 0
                 ? PyUnicode_FromFormat("two keys arrive as %.80U", repr)
                 : PyUnicode_FromFormat(
-                      "the keys %.80U and %.80U are one to Python", repr, other);
+                      "the keys %.80U and %.80U are equal in Python", repr, other);
     }
     Py_XDECREF(other);
     Py_XDECREF(repr);
@@ -56,7 +56,7 @@ int sp_twins_refuse(struct sp_reader *reader, const struct sp_map_start *map)
     reader->place = reader->twins == NULL ? NULL : PyUnicode_FromString("");
     if (!PyErr_Occurred()) {
         // Whoever leaves the containers around needs an exception; its text follows.
-        PyErr_SetString(PyExc_ValueError, "two keys of a map are one to Python");
+        PyErr_SetString(PyExc_ValueError, "two keys of a map are equal in Python");
     }
     return -1;
 }
@@ -80,7 +80,7 @@ void sp_twins_within(struct sp_reader *reader, PyObject *key, size_t index)
     Py_XDECREF(step);
     Py_DECREF(inner);
     if (!PyErr_Occurred()) {
-        PyErr_SetString(PyExc_ValueError, "two keys of a map are one to Python");
+        PyErr_SetString(PyExc_ValueError, "two keys of a map are equal in Python");
     }
 }
 

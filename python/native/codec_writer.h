@@ -93,7 +93,7 @@ int sp_keys_note(struct sp_encoder *encoder,
                  const struct sp_place *map);
 // ValueError if one of these arrives as a key of `items`, a list of pairs, that stays.
 int sp_keys_check(PyObject *seen, PyObject *items, const struct sp_place *map);
-// ValueError if two keys of `items` that stay what they are are one to Python.
+// ValueError if two keys of `items` that stay what they are are equal in Python.
 int sp_keys_differ(PyObject *items, const struct sp_place *map);
 
 // Moves to a private buffer that has room for `more` bytes.

@@ -206,7 +206,7 @@ static void tell(const struct key *two, struct sp_slice before, snakepit_message
     bool inside = place[0] != '\0';
     (void)snprintf(wrong->text,
                    sizeof wrong->text,
-                   "the keys %s and %s are one to Python, which would lose a "
+                   "the keys %s and %s are equal in Python, which would lose a "
                    "value%s%s%s; make them differ",
                    first,
                    second,

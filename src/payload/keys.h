@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Keys of one map that differ in MessagePack and are one to Python: 1, 1.0 and true, or
-// the same key twice. Python would keep the value of the last of them.
+// Keys of one map that differ in MessagePack and are equal in Python: 1, 1.0 and true,
+// or the same key twice. Python would keep the value of the last of them.
 #ifndef PAYLOAD_KEYS_H
 #define PAYLOAD_KEYS_H
 

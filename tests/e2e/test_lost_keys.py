@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Keys that differ on the wire and are one to Python: nothing is lost silently."""
+"""Keys that differ on the wire and are equal in Python: nothing is lost silently."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from support.answers import Writer
 from support.library import Message, lib
 
 TWINS = [
-    (Pairs([(1, "one"), (True, "true")]), "the keys 1 and True are one to Python"),
-    (Pairs([(1, "int"), (1.0, "real")]), "the keys 1 and 1.0 are one to Python"),
+    (Pairs([(1, "one"), (True, "true")]), "the keys 1 and True are equal in Python"),
+    (Pairs([(1, "int"), (1.0, "real")]), "the keys 1 and 1.0 are equal in Python"),
     (Pairs([("k", 1), ("k", 2)]), "two keys arrive as 'k'"),
 ]
 
@@ -47,7 +47,7 @@ def test_a_session_keeps_no_such_map(open_pit, value):
     why = Message()
     with Writer({"rows": [value]}) as writer:
         lib.writer_explain(writer.handle, byref(why))
-    assert b"are one to Python, which would lose a value (at .rows[0])" in why.text
+    assert b"are equal in Python, which would lose a value (at .rows[0])" in why.text
 
 
 def test_what_a_tool_of_the_host_returns_is_refused_as_well(open_pit, kind):
@@ -55,4 +55,4 @@ def test_what_a_tool_of_the_host_returns_is_refused_as_well(open_pit, kind):
     tools.register(pit, "twins", lambda _info: {"m": TWINS[0][0]})
     fault = pit.fails("host", {"tool": "twins"})
     assert fault.type == "ValueError"
-    assert "the keys 1 and True are one to Python at result['m']" in fault.message
+    assert "the keys 1 and True are equal in Python at result['m']" in fault.message

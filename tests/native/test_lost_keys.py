@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Keys that differ on the wire and are one to Python, in arguments."""
+"""Keys that differ on the wire and are equal in Python, in arguments."""
 
 import pytest
 
@@ -22,10 +22,10 @@ class Pairs(list):
 
 
 LOST = [
-    (Pairs([(1, "a"), (True, "b")]), "the keys 1 and True are one to Python"),
-    (Pairs([(True, "a"), (1, "b")]), "the keys True and 1 are one to Python"),
-    (Pairs([(1, "a"), (1.0, "b")]), "the keys 1 and 1.0 are one to Python"),
-    (Pairs([(0, "a"), (-0.0, "b")]), "the keys 0 and -0.0 are one to Python"),
+    (Pairs([(1, "a"), (True, "b")]), "the keys 1 and True are equal in Python"),
+    (Pairs([(True, "a"), (1, "b")]), "the keys True and 1 are equal in Python"),
+    (Pairs([(1, "a"), (1.0, "b")]), "the keys 1 and 1.0 are equal in Python"),
+    (Pairs([(0, "a"), (-0.0, "b")]), "the keys 0 and -0.0 are equal in Python"),
     (Pairs([(2**63, "a"), (2.0**63, "b")]), f"the keys {2**63} and {2.0**63} are one"),
     (Pairs([("k", 1), ("k", 2)]), "two keys arrive as 'k'"),
     (Pairs([(b"k", 1), ("k", 2), (b"k", 3)]), "two keys arrive as b'k'"),
@@ -36,7 +36,7 @@ LOST = [
 
 
 @pytest.mark.parametrize(("value", "what"), LOST)
-def test_keys_that_are_one_to_python_are_refused_with_their_place(
+def test_keys_that_are_equal_in_python_are_refused_with_their_place(
     executor, value, what
 ):
     with pytest.raises(ValueError) as error:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Keys that are one to Python: found, named with their place, and nothing else is.
+// Keys that are equal in Python: found, named with their place, and nothing else is.
 #include "payload/keys.h"
 
 #include <math.h>
@@ -83,7 +83,7 @@ static void says(const struct row_key *first,
     snakepit_writer_free(writer);
 }
 
-static void keys_that_are_one_to_python_are_named(void **state)
+static void keys_that_are_equal_in_python_are_named(void **state)
 {
     (void)state;
     static const struct {
@@ -179,7 +179,7 @@ static void bytes_that_are_no_value_are_malformed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(keys_that_are_one_to_python_are_named),
+        cmocka_unit_test(keys_that_are_equal_in_python_are_named),
         cmocka_unit_test(keys_that_differ_are_let_through),
         cmocka_unit_test(a_key_twice_among_many_is_found),
         cmocka_unit_test(memory_that_ends_is_told),

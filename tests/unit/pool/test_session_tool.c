@@ -182,7 +182,7 @@ static void bad_arguments_are_refused_with_a_reason(void **state)
     assert_answers("s", "list", "{}", "\x90");
 }
 
-static void keys_that_are_one_to_python_are_refused(void **state)
+static void keys_that_are_equal_in_python_are_refused(void **state)
 {
     (void)state;
     // {"key": "k", "value": [{1: nil, true: nil}]}
@@ -190,7 +190,7 @@ static void keys_that_are_one_to_python_are_refused(void **state)
     const struct sp_slice bytes = {(const uint8_t *)put, sizeof put - 1};
     assert_int_equal(ask_bytes("s", "put", bytes), SNAKEPIT_INVALID_ARGUMENT);
     assert_non_null(strstr(why.text,
-                           "session_context.put: the keys 1 and true are one to "
+                           "session_context.put: the keys 1 and true are equal in "
                            "Python, which would lose a value (at [0])"));
     assert_answers("s", "list", "{}", "\x90");
 }
@@ -297,7 +297,7 @@ int main(void)
         test(keys_are_listed),
         test(a_value_may_have_a_time_to_live),
         test(bad_arguments_are_refused_with_a_reason),
-        test(keys_that_are_one_to_python_are_refused),
+        test(keys_that_are_equal_in_python_are_refused),
         test(a_key_has_at_most_255_bytes),
         test(a_full_session_says_so_with_its_quota),
         test(a_container_as_a_key_is_refused_however_deep),
