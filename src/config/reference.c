@@ -73,7 +73,7 @@ static const char introduction[] =
     "    adapter_env: {OMP_NUM_THREADS: 2}\n"
     "```\n"
     "\n"
-    "or has the keys of one pool at the top; that pool is called `default`:\n"
+    "or it has the keys of one pool at the top; that pool is called `default`:\n"
     "\n"
     "```yaml\n"
     "pool_size: 8\n"
@@ -93,13 +93,13 @@ static const char introduction[] =
     "booleans, and\n"
     "`off`, `yes` and `010` have no second meaning. A value that is given is kept: "
     "`0`, `false`,\n"
-    "`[]` and `\"\"` never stand for a default. Whatever is wrong is one sentence with "
+    "`[]` and `\"\"` never stand for a default. Each mistake is one sentence with "
     "file, line\n"
     "and key, as `snakepit check FILE` prints it:\n"
     "\n"
     "    pit.yaml:7: pools[1].pool_sise: unknown key; did you mean \"pool_size\"?\n"
     "\n"
-    "An editor checks and completes the file while one writes it when its first line "
+    "An editor checks and completes the file as you type when its first line "
     "is\n"
     "`# yaml-language-server: $schema=PATH/snakepit.schema.json`; that file is next to "
     "this one.\n"
@@ -110,17 +110,18 @@ static const char introduction[] =
     "key means\n"
     "something; `SNAKEPIT_POOL_<NAME>_<KEY>` replaces it for one pool and wins. Names "
     "are in\n"
-    "capitals, with `_` for whatever is no letter and no digit: "
+    "capitals, with `_` for every character that is not a letter or a digit: "
     "`SNAKEPIT_POOL_SIZE=4`,\n"
     "`SNAKEPIT_POOL_TEXT_POOL_SIZE=2`. Values are written as in the file but without "
     "quotes;\n"
     "lists and maps are YAML (`SNAKEPIT_ADAPTER_ARGS='[\"--verbose\"]'`), replace the "
     "whole, and\n"
-    "are empty when the variable is; `sandbox` is never empty. A misspelt variable is "
-    "an "
-    "error if its key or its pool is a\n"
-    "letter or two away from a real one; what names quite another pool is left alone, "
-    "for it may\n"
+    "are empty when the variable is, except that an empty `sandbox` is an error. A "
+    "misspelt "
+    "variable\n"
+    "is an error if its key or its pool is a letter or two away from a real one; one "
+    "that names\n"
+    "quite another pool is left alone: it may\n"
     "be meant for another configuration. `SNAKEPIT_PYTHON` and `SNAKEPIT_PYTHON_FT` "
     "are different: they "
     "name the\n"
@@ -176,6 +177,8 @@ static void say_values(struct page *page, const struct sp_option *option)
         break;
     case SP_KIND_PAIRS:
     case SP_KIND_RESOURCES:
+        say(page, "a map or a list");
+        break;
     case SP_KIND_JSON:
         say(page, "a map");
         break;
