@@ -22,7 +22,7 @@ extern "C" {
 #define SNAKEPIT_API
 #endif
 
-// A function of the program's that the library calls may neither throw nor longjmp()
+// A function of the program that the library calls may neither throw nor longjmp()
 // out of it: the library's own work on that thread would never be finished. So its type
 // says noexcept where C++ can say it of a type, from C++17 on.
 #if defined(__cplusplus) && __cplusplus >= 201703L
@@ -31,7 +31,7 @@ extern "C" {
 #define SNAKEPIT_NOEXCEPT
 #endif
 
-// A text of the library's own, for people: what was wrong, where, and the remedy.
+// A text that the library writes for people: what was wrong, where, and the remedy.
 typedef struct snakepit_message {
     char text[1024];
 } snakepit_message;
@@ -74,10 +74,10 @@ typedef struct snakepit_tensor {
     int64_t strides[SNAKEPIT_MAX_RANK];
 } snakepit_tensor;
 
-// Bytes of one element; 0 for a number that is no dtype. Any thread.
+// Bytes of one element; 0 for a number that is not a dtype. Any thread.
 SNAKEPIT_API size_t snakepit_dtype_size(snakepit_dtype dtype);
 
-// NumPy's name of a dtype ("float32"); NULL for a number that is none. Any thread.
+// NumPy's name of a dtype ("float32"); NULL for a number that is not one. Any thread.
 SNAKEPIT_API const char *snakepit_dtype_name(snakepit_dtype dtype);
 
 // Bytes of the packed tensor. INVALID_ARGUMENT: NULL, an unknown dtype, rank over
@@ -89,7 +89,7 @@ SNAKEPIT_API snakepit_err snakepit_tensor_bytes(const snakepit_tensor *tensor,
 
 // Builds one MessagePack value. Errors stick: after the first one every function does
 // nothing, and whoever takes the writer reports it. A writer can be reset and used
-// again; it then allocates nothing that it has already. To a writer that is NULL every
+// again; it then reuses the memory that it has. To a writer that is NULL every
 // function does nothing, and those that return an error say INVALID_ARGUMENT.
 typedef struct snakepit_writer snakepit_writer;
 
@@ -123,14 +123,14 @@ SNAKEPIT_API snakepit_err snakepit_writer_json(snakepit_writer *writer,
                                                const char *json,
                                                size_t bytes,
                                                snakepit_message *why);
-// The first error: NO_MEMORY, INVALID_ARGUMENT (a tensor that is none, a null text, a
+// The first error: NO_MEMORY, INVALID_ARGUMENT (an invalid tensor, a null text, a
 // text or bytes of 4 GiB, more than 128 containers inside each other, a container or a
 // tensor as a key), or MALFORMED (no value, a container that still wants values, more
 // than one value, or what snakepit_writer_json() refused).
 SNAKEPIT_API snakepit_err snakepit_writer_error(const snakepit_writer *writer);
 // The same, and says in `why` what is wrong, where in the value, and the remedy; of a
 // writer without an error `why` is empty. Looks, unlike the function above, also for
-// keys of one map that are one to Python (1, 1.0 and true; the same twice):
+// keys of one map that are equal in Python (1, 1.0 and true; the same twice):
 // INVALID_ARGUMENT. A tool refuses arguments with such keys.
 SNAKEPIT_API snakepit_err snakepit_writer_explain(const snakepit_writer *writer,
                                                   snakepit_message *why);
@@ -175,7 +175,8 @@ typedef struct snakepit_value {
 } snakepit_value;
 
 // A position in MessagePack bytes. Plain data: copy it to remember a place. The fields
-// are the library's own. A pointer that is NULL is INVALID_ARGUMENT to all of these.
+// are private to the library. A pointer that is NULL is INVALID_ARGUMENT to all of
+// these.
 typedef struct snakepit_reader {
     const uint8_t *at;
     const uint8_t *end;
@@ -189,7 +190,7 @@ SNAKEPIT_API void
 snakepit_reader_init(snakepit_reader *reader, const void *data, size_t bytes);
 
 // The next value, stepping into containers. END: nothing is left. MALFORMED: the bytes
-// are no MessagePack; the reader stays where it was.
+// are not MessagePack; the reader stays where it was.
 SNAKEPIT_API snakepit_err snakepit_reader_next(snakepit_reader *reader,
                                                snakepit_value *value);
 

@@ -7,17 +7,18 @@
 // before it is outside again.
 //
 // A pit belongs to the process that opened it: in a forked child every function that
-// takes it says FORKED, or does nothing where it says nothing. Answers that were held
-// at the fork stay readable there unless they have tensors, streams have failed; the
-// child frees and closes them, and may open a pit of its own.
+// takes it returns FORKED, or does nothing if it returns no error. Answers that were
+// held at the fork stay readable there unless they have tensors; streams have failed.
+// The child frees and closes them, and may open a pit of its own.
 //
-// Words: *borrows* means until the function returns, *keeps* until the pit is closed,
-// *takes* on success only, *gives* that the caller frees.
+// Words of ownership: *borrows* means until the function returns, *keeps* until the pit
+// is closed, *takes* that it is the library's from then on, on success only, *gives*
+// that the caller frees.
 //
-// A pointer may be NULL only where its comment says so, and a text that is no name
-// where it says what NULL means. Any other NULL does no harm: it is INVALID_ARGUMENT,
-// or, of a function that returns no error, nothing is done and 0, NULL or false
-// returned. Nothing is given then where the answer or stream should have gone.
+// A pointer may be NULL only where its comment says what that means. Any other NULL
+// does no harm: the function returns INVALID_ARGUMENT or, if it returns no error, does
+// nothing and returns 0, NULL or false. Where the pointer to an answer or a stream is
+// NULL, none is made.
 //
 // Functions of the program that the library calls may neither throw nor longjmp().
 #ifndef SNAKEPIT_SNAKEPIT_H
@@ -37,8 +38,8 @@ typedef struct snakepit_stream snakepit_stream;
 
 // ---- Errors -------------------------------------------------------------------
 
-// "SATURATED", "the pool's line is full", true. For a number that is no error:
-// "UNKNOWN", an empty text, false.
+// "SATURATED", "the pool's line is full", true. For a number that is not an
+// error: "UNKNOWN", an empty text, false.
 SNAKEPIT_API const char *snakepit_err_name(snakepit_err err);
 SNAKEPIT_API const char *snakepit_err_text(snakepit_err err);
 SNAKEPIT_API bool snakepit_err_retryable(snakepit_err err);
@@ -50,8 +51,8 @@ SNAKEPIT_API const char *snakepit_version(void);
 //
 // A struct of options begins with its `size`, so that a program and a library of
 // different versions understand each other. Zero-initialise it, set `size` to sizeof,
-// then what is wanted. Later versions add members at the end, whose zero means what was
-// so before: an older program gets that, and a newer program is refused with
+// then what is wanted. Later versions add members at the end, whose zero means that
+// nothing changes: an older program gets that, and a newer program is refused with
 // INVALID_ARGUMENT only if a member that this library does not know is not zero. A
 // `size` that was not set is INVALID_ARGUMENT too.
 
@@ -88,15 +89,15 @@ typedef enum snakepit_session_end {
 
 // Told once of each session that has ended: its values are gone, and its ties to
 // workers. Runs on the thread whose call ended it, for one that expired mostly on a
-// thread of the library that others wait for: it must not block, and may call nothing
-// of the library but the session functions and snakepit_submit(). While the pit closes
-// these say SHUTTING_DOWN. `session_id` is borrowed.
+// thread of the library that has other work to do: it must not block, and may call
+// nothing of the library but the session functions and snakepit_submit(). While the pit
+// closes these say SHUTTING_DOWN. `session_id` is borrowed.
 typedef void snakepit_session_ended_fn(void *user,
                                        const char *session_id,
                                        snakepit_session_end reason) SNAKEPIT_NOEXCEPT;
 
-// Something that an adapter has to say of itself, by telemetry.emit(). What it holds is
-// the worker's word. Texts and what the readers lead to are borrowed.
+// Something that an adapter reports by telemetry.emit(). What it holds is what the
+// worker claims. Texts and what the readers lead to are borrowed.
 typedef struct snakepit_event {
     size_t size;                // of the struct as the library knows it
     const char *name;           // "inference.stop"
@@ -106,14 +107,14 @@ typedef struct snakepit_event {
     snakepit_call_id call;      // the call's; 0: it belongs to none
     uint64_t worker;            // its id
     uint64_t time_ns;           // when, in nanoseconds since 1970
-    uint64_t dropped; // events of this worker that were lost before it, for they came
-                      // faster than they were read
+    uint64_t dropped; // events of this worker that were lost before this one, because
+                      // they came faster than they were read
     snakepit_reader measurements; // a map of names to numbers comes next
     snakepit_reader metadata;     // a map comes next
 } snakepit_event;
 
 // Told of each event. Runs on the thread of the library that watches the workers: it
-// must not call the library but to read, and must not block.
+// must call nothing of the library but the reader, and must not block.
 typedef void snakepit_event_fn(void *user,
                                const snakepit_event *event) SNAKEPIT_NOEXCEPT;
 
@@ -123,7 +124,7 @@ typedef struct snakepit_open_options {
     void *log_user;
     snakepit_log_level
         log_level; // only with `log`; without it SNAKEPIT_LOG or WARNING decides
-    snakepit_session_ended_fn *session_ended; // NULL: nobody wants to know
+    snakepit_session_ended_fn *session_ended; // NULL: nobody is told
     void *session_user;
     snakepit_event_fn *event; // NULL: events are lines of the log, "worker.event", at
                               // SNAKEPIT_LOG_INFO
@@ -171,8 +172,8 @@ SNAKEPIT_API snakepit_err snakepit_pool_retry(snakepit *pit,
 
 // Ends everything: new calls are refused at once, running calls get `grace_ms` to
 // finish, then whatever is unanswered is answered with SHUTTING_DOWN. Tools that still
-// run, those of calls that were given up before too, are cancelled as ever: they clean
-// up, or their worker is killed after cancel_grace_ms. Then the workers are stopped.
+// run, also those of calls that were given up before, are cancelled: they clean up, or
+// their worker is killed after cancel_grace_ms. Then the workers are stopped.
 // Returns when every worker has exited and every callback has run. No other thread may
 // be inside the library with this pit when this returns; answers that are still held
 // stay valid. NULL is fine. Not from a callback. In a forked child it returns at once.
@@ -195,8 +196,8 @@ typedef struct snakepit_call_options {
 // (NULL: no arguments) and can be reused at once. `options` may be NULL.
 //
 // Returns OK when the tool returned. On every other return `*answer` is given as well
-// and its fault says what happened; only without memory for it is `*answer` NULL. Free
-// it always.
+// and its fault says what happened; `*answer` is NULL only if there was no memory for
+// it. Always free it.
 SNAKEPIT_API snakepit_err snakepit_call(snakepit *pit,
                                         const char *tool,
                                         const snakepit_writer *args,
@@ -265,7 +266,7 @@ SNAKEPIT_API size_t snakepit_drain(snakepit *pit, uint32_t timeout_ms);
 typedef struct snakepit_fault {
     snakepit_err err;
     const char *message; // one sentence
-    // The Python exception's class, with its module but for those of Python itself:
+    // The Python exception's class, with its module unless it is one of Python's own:
     // "ValueError", "shop.errors.SoldOut".
     const char *type;
     const char *traceback; // Python's, user frames included
@@ -311,7 +312,7 @@ SNAKEPIT_API void snakepit_answer_free(snakepit_answer *answer);
 // after snakepit_close(), which ends it.
 
 // Begins a call; does not wait for it. As with snakepit_call(), `*stream` is given on
-// every return but for want of memory: close it always.
+// every return, unless there is no memory for it: always close it.
 SNAKEPIT_API snakepit_err snakepit_stream_open(snakepit *pit,
                                                const char *tool,
                                                const snakepit_writer *args,
@@ -328,9 +329,9 @@ snakepit_stream_open_json(snakepit *pit,
 
 // Waits for the next chunk. With OK `chunk` is at it until the next function with this
 // stream; tensors in it point into shared memory and live as long. END: the tool has
-// come to its end. Everything else is how the call has failed; what the tool gave
+// ended. Everything else is how the call has failed; what the tool gave
 // before it raised, or before its worker died, comes first, but nothing after the
-// deadline or a cancel. What was returned at the end is returned again.
+// deadline or a cancel. Once the end was returned, it is returned again.
 SNAKEPIT_API snakepit_err snakepit_stream_next(snakepit_stream *stream,
                                                snakepit_reader *chunk);
 
@@ -342,12 +343,12 @@ SNAKEPIT_API const char *snakepit_stream_json(snakepit_stream *stream);
 // returns CANCELLED. 0: it was refused.
 SNAKEPIT_API snakepit_call_id snakepit_stream_id(const snakepit_stream *stream);
 
-// What the call came to, once snakepit_stream_next() or snakepit_stream_open() has said
-// that it is over; NULL before. Its value is what the generator returned, mostly nil.
-// Owned by the stream: do not free it.
+// The outcome of the call, once snakepit_stream_next() or snakepit_stream_open() has
+// said that it is over; NULL before. Its value is what the generator returned, mostly
+// nil. Owned by the stream: do not free it.
 SNAKEPIT_API snakepit_answer *snakepit_stream_answer(const snakepit_stream *stream);
 
-// Cancels a call that is not at its end, whose generator is closed then, and frees the
+// Cancels the call if it has not ended, which closes its generator, and frees the
 // stream. Does not wait for the tool. NULL is fine.
 SNAKEPIT_API void snakepit_stream_close(snakepit_stream *stream);
 
@@ -355,8 +356,8 @@ SNAKEPIT_API void snakepit_stream_close(snakepit_stream *stream);
 typedef bool snakepit_chunk_fn(void *user, snakepit_reader *chunk) SNAKEPIT_NOEXCEPT;
 
 // Calls a tool and hands each chunk to `each`, on the calling thread. Returns when the
-// call has ended, like snakepit_call(): OK, or with the fault in `*answer`, which is to
-// be freed. CANCELLED: `each` had enough.
+// call has ended, like snakepit_call(): OK, or with the fault in `*answer`, which must
+// be freed. CANCELLED: `each` returned false.
 SNAKEPIT_API snakepit_err snakepit_stream_each(snakepit *pit,
                                                const char *tool,
                                                const snakepit_writer *args,
@@ -376,13 +377,13 @@ SNAKEPIT_API snakepit_err snakepit_stream_each(snakepit *pit,
 // Each of these counts as a use of the session. INVALID_ARGUMENT: a name or a key of
 // another length, or no pit. SHUTTING_DOWN: the pit is closing. NO_MEMORY.
 
-// Keeps a copy of the value that `value` holds, instead of what the key held, for
+// Keeps a copy of the value that `value` holds, in place of what the key held, for
 // `ttl_ms` (0: as long as the session lives). QUOTA_EXCEEDED: it would be more than
 // session_quota or session_memory; the key holds what it held. UNSERIALISABLE: it holds
 // tensors; write their bytes. SATURATED: there are max_sessions sessions, and all have
 // calls under way. And what snakepit_writer_error() says; snakepit_writer_explain()
 // says where: a list or a map as a key, which no tool could read, is INVALID_ARGUMENT,
-// and so are keys of one map that are one to Python.
+// and so are keys of one map that are equal in Python.
 SNAKEPIT_API snakepit_err snakepit_session_put(snakepit *pit,
                                                const char *session_id,
                                                const char *key,
@@ -390,7 +391,7 @@ SNAKEPIT_API snakepit_err snakepit_session_put(snakepit *pit,
                                                uint32_t ttl_ms);
 // Gives a copy of the value as an answer, to be read and freed like that of a call.
 // NOT_FOUND: there is no such session or key; the fault says which. On every failure
-// `*answer` is given as well, but for NO_MEMORY, when it may be NULL.
+// `*answer` is given as well; only with NO_MEMORY it may be NULL.
 SNAKEPIT_API snakepit_err snakepit_session_get(snakepit *pit,
                                                const char *session_id,
                                                const char *key,
@@ -431,7 +432,7 @@ typedef struct snakepit_tool_info {
 // snakepit_stream_next() on the caller's own; for a submitted call on a thread of the
 // library that runs these one after the other, or inside the program's
 // snakepit_drain(), which runs no callbacks meanwhile. On several threads at once if
-// several calls ask. It may call the library but for snakepit_close() and
+// several calls ask. It may call the library, except snakepit_close() and
 // snakepit_drain(). What it calls by snakepit_call() ends no later than the call that
 // asks, and in the same pool is run by the executor that asks, so that it waits for
 // nobody; all of this is nested 16 deep at most. A stream that it opens there waits for
@@ -452,17 +453,17 @@ typedef struct snakepit_tool_options {
 } snakepit_tool_options;
 
 // Makes `function` callable from Python under a name of 1 to 255 bytes that does not
-// begin with "snakepit.". Keeps `user`; copies the texts. `options` may be NULL. At any
-// time; a call that asks before it gets UNKNOWN_TOOL. INVALID_ARGUMENT: the name or the
-// options are none, or the name is taken. NO_MEMORY, SATURATED (max_sessions sessions
-// have calls under way), SHUTTING_DOWN.
+// begin with "snakepit.". Keeps `user`; copies the texts. `options` may be NULL. May be
+// called at any time; a call that asks before gets UNKNOWN_TOOL. INVALID_ARGUMENT: the
+// name or the options are not valid, or the name is taken. NO_MEMORY, SATURATED
+// (max_sessions sessions have calls under way), SHUTTING_DOWN.
 SNAKEPIT_API snakepit_err snakepit_tool_register(snakepit *pit,
                                                  const char *name,
                                                  snakepit_tool_fn *function,
                                                  void *user,
                                                  const snakepit_tool_options *options);
-// Takes it away again: when this returns, it runs nowhere any more. From within a
-// host's tool it does not wait for that. `session_id` as it was registered with.
+// Takes it away again: when this returns, it no longer runs anywhere. Called from a
+// host's tool this does not wait for that. `session_id` as it was registered with.
 // NOT_FOUND, INVALID_ARGUMENT.
 SNAKEPIT_API snakepit_err snakepit_tool_unregister(snakepit *pit,
                                                    const char *name,
@@ -502,7 +503,7 @@ typedef struct snakepit_pool_stats {
     uint64_t timeouts;
     uint64_t cancelled;
     uint64_t worker_starts;
-    uint64_t worker_deaths; // unasked
+    uint64_t worker_deaths; // that nobody asked for
     uint64_t violations;    // workers killed because they broke the protocol
     uint64_t shared_bytes;  // request memory in use
 } snakepit_pool_stats;
