@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define NUMBERS (1 << 20) // higher ones are not known, and stay open in a forked child
@@ -34,10 +35,28 @@ static void strike_out(int fd)
     }
 }
 
+// The kernel says EINVAL of a number that the limit of open files leaves out.
+static int duplicate_above(int fd, int least)
+{
+    struct rlimit limit;
+    int copy = fcntl(fd, F_DUPFD_CLOEXEC, least);
+    if (copy < 0 && errno == EINVAL) {
+        bool is_limit =
+            getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur <= (rlim_t)least;
+        errno = is_limit ? EMFILE : EINVAL;
+    }
+    return copy;
+}
+
+int sp_descriptor_copy_above(int fd, int least)
+{
+    return sp_descriptor_keep_above(duplicate_above(fd, least), least);
+}
+
 int sp_descriptor_keep_above(int fd, int least)
 {
     if (fd >= 0 && fd < least) {
-        int moved = fcntl(fd, F_DUPFD_CLOEXEC, least);
+        int moved = duplicate_above(fd, least);
         int reason = errno;
         (void)close(fd);
         errno = reason;

@@ -14,7 +14,11 @@
 int sp_descriptor_keep(int fd);
 // The same with a number of at least `least`.
 int sp_descriptor_keep_above(int fd, int least);
-// The same for a pair, of which both are kept or, with errno, none: then both are -1.
+// A copy of a descriptor with a number of at least `least`, kept like one that was just
+// made. EMFILE also where the limit allows no number that high.
+int sp_descriptor_copy_above(int fd, int least);
+// As sp_descriptor_keep() for a pair, of which both are kept or, with errno, none: then
+// both are -1.
 bool sp_descriptor_keep_pair(int fds[2]);
 // Closes it and makes it -1; one that is -1 already is fine. Keeps errno. Any thread.
 void sp_descriptor_close(int *fd);

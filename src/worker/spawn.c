@@ -43,7 +43,7 @@ static void close_ends(struct ends *ends)
 
 static bool move_up(int *fd)
 {
-    int moved = sp_descriptor_keep_above(fcntl(*fd, F_DUPFD_CLOEXEC, FIRST_SAFE), 0);
+    int moved = sp_descriptor_copy_above(*fd, FIRST_SAFE);
     if (moved >= 0) {
         sp_descriptor_close(fd);
         *fd = moved;
@@ -166,9 +166,7 @@ static snakepit_err copy_payload(const struct sp_spawn_options *options, int pay
         options->control, options->requests, options->results, options->doorbell};
     bool copied = true;
     for (int i = 0; i < 4; i++) {
-        payload[i] = copied ? sp_descriptor_keep_above(
-                                  fcntl(given[i], F_DUPFD_CLOEXEC, FIRST_SAFE), 0)
-                            : -1;
+        payload[i] = copied ? sp_descriptor_copy_above(given[i], FIRST_SAFE) : -1;
         copied = payload[i] >= 0;
     }
     return copied ? SNAKEPIT_OK

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -64,6 +65,31 @@ static void what_was_not_made_is_not_kept(void **state)
     assert_int_equal(errno, ENFILE);
     int none = -1;
     sp_descriptor_close(&none);
+}
+
+static bool is_told_as_a_lack(int fd)
+{
+    const struct rlimit few = {20, 20};
+    if (setrlimit(RLIMIT_NOFILE, &few) != 0) {
+        return false;
+    }
+    int copy = sp_descriptor_copy_above(fd, 32);
+    bool is_lack = copy == -1 && errno == EMFILE;
+    copy = sp_descriptor_keep_above(dup(fd), 32);
+    return is_lack && copy == -1 && errno == EMFILE;
+}
+
+static void a_number_beyond_the_limit_is_a_lack_of_descriptors(void **state)
+{
+    (void)state;
+    int fd = eventfd(0, EFD_CLOEXEC);
+    assert_true(holds_in_child(is_told_as_a_lack, fd));
+    int copy = sp_descriptor_copy_above(fd, 32);
+    assert_true(copy >= 32 && is_open(fd));
+    sp_descriptor_close(&copy);
+    assert_int_equal(sp_descriptor_copy_above(-1, 32), -1);
+    assert_int_equal(errno, EBADF);
+    (void)close(fd);
 }
 
 static bool is_closed(int fd)
@@ -142,6 +168,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_number_is_that_of_a_standard_stream),
         cmocka_unit_test(what_was_not_made_is_not_kept),
+        cmocka_unit_test(a_number_beyond_the_limit_is_a_lack_of_descriptors),
         cmocka_unit_test(a_forked_child_does_not_have_it),
         cmocka_unit_test(a_number_that_was_given_back_is_the_programs),
         cmocka_unit_test(a_child_is_another_process),
