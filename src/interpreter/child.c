@@ -114,12 +114,37 @@ static int spawn(char *const argv[],
     return err;
 }
 
-// Keeps the end of what was printed: the last line that is not empty.
-static void keep_words(struct sp_child_result *result, char *chunk)
+// One line, or the next part of one whose end had not come yet.
+static void keep_line(struct sp_child_result *result, const char *line, size_t size)
 {
-    for (char *line = strtok_r(chunk, "\r\n", &chunk); line != NULL;
-         line = strtok_r(NULL, "\r\n", &chunk)) {
-        (void)snprintf(result->last_words, sizeof(result->last_words), "%s", line);
+    static const char reason[] = "Fatal Python error";
+    size_t kept = result->is_line_open ? strlen(result->last_words) : 0;
+    if (!result->is_line_open &&
+        strncmp(result->last_words, reason, sizeof reason - 1) == 0) {
+        return; // what follows says where it stood
+    }
+    (void)snprintf(result->last_words + kept,
+                   sizeof(result->last_words) - kept,
+                   "%.*s",
+                   (int)size,
+                   line);
+    result->is_line_open = true;
+}
+
+// Keeps the end of what was printed: the last line that is not empty, but for a Python
+// that cannot begin, which says why before.
+static void keep_words(struct sp_child_result *result, const char *chunk)
+{
+    while (*chunk != '\0') {
+        size_t size = strcspn(chunk, "\r\n");
+        if (size > 0) {
+            keep_line(result, chunk, size);
+        }
+        chunk += size;
+        if (*chunk != '\0') {
+            result->is_line_open = false;
+            chunk++;
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 #ifndef INTERPRETER_CHILD_H
 #define INTERPRETER_CHILD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <snakepit/payload.h>
@@ -15,7 +16,9 @@
 struct sp_child_result {
     struct sp_buf
         reply; // what it wrote to SP_CHILD_REPLY_FD, with a zero behind `size`
-    char last_words[256]; // the last line it printed, on stdout or stderr
+    char last_words[256]; // the line that it printed last, or that says why it could
+                          // not begin
+    bool is_line_open;    // what it printed last was part of a line
     int status; // as waitpid() gives it; -1: another thread of the host took it
 };
 

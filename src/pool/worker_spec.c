@@ -224,6 +224,26 @@ static void describe_refusal(const char *failure, char *text, size_t size)
     }
 }
 
+// How a process ended, and what it printed at last: the last line, which names the
+// error of a traceback, then what came before.
+static void
+describe_end(const char *python, const char *cause, char *tail, char *text, size_t size)
+{
+    for (size_t end = strlen(tail); end > 0 && tail[end - 1] == '\n'; end--) {
+        tail[end - 1] = 0;
+    }
+    const char *last = strrchr(tail, '\n');
+    (void)snprintf(text,
+                   size,
+                   "%.200s %s%s%.250s%s%.600s",
+                   python,
+                   cause,
+                   tail[0] == 0 ? "" : "; it wrote: ",
+                   last == NULL ? tail : last + 1,
+                   last == NULL ? "" : "\n[...]",
+                   last == NULL ? "" : last_part(tail, 600));
+}
+
 void sp_supervisor_describe_failure(struct sp_worker *worker, char *text, size_t size)
 {
     char cause[256];
@@ -241,13 +261,7 @@ void sp_supervisor_describe_failure(struct sp_worker *worker, char *text, size_t
     sp_exit_describe(
         &end, atomic_load(&worker->killed_for), SP_OOM_NO, cause, sizeof cause);
     sp_output_tail(&worker->flow.outputs[1], tail, sizeof tail);
-    (void)snprintf(text,
-                   size,
-                   "%.200s %s%s%.600s",
-                   worker->options.python,
-                   cause,
-                   tail[0] == 0 ? "" : "; it wrote: ",
-                   last_part(tail, 600));
+    describe_end(worker->options.python, cause, tail, text, size);
 }
 
 // ---- What others see ----------------------------------------------------------

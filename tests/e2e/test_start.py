@@ -189,6 +189,20 @@ def test_lesson_10_a_start_that_ends_without_a_word_reports_its_exit_status(
 
 
 @pytest.mark.errors_logged("pool.failed")
+def test_the_line_of_a_failed_start_has_the_last_of_what_was_written(open_pit, profile):
+    words = ["Traceback (most recent call last):", "  File"]
+    config = {"status": 3, "words": words}
+    pit = open_pit(
+        pool(profile, adapter="starts.Leaves", adapter_config=config), ready=False
+    )
+    with pytest.raises(Refused) as refused:
+        pit.await_ready()
+    told = pit.logged("worker.start_failed")[0]
+    assert "it wrote: these are my last words" in told
+    assert "Traceback (most recent call last):\n  File" in refused.value.why
+
+
+@pytest.mark.errors_logged("pool.failed")
 def test_lesson_10_a_start_that_calls_sys_exit_says_so(open_pit, profile):
     with seconds() as taken:
         pit = open_pit(

@@ -34,6 +34,8 @@ class Leaves(BaseAdapter):
     """Ends the process while it starts: by status, by signal, by sys.exit."""
 
     def initialize(self):
+        for line in self.config.get("words", []):
+            print(line, file=sys.stderr)
         print("these are my last words", file=sys.stderr, flush=True)
         if "signal" in self.config:
             os.kill(os.getpid(), self.config["signal"])

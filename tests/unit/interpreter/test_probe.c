@@ -57,6 +57,16 @@ static void what_is_no_working_python_is_refused(void **state)
         SNAKEPIT_UNSUPPORTED,
         "is no working Python: it ended with exit status 127, last words: no such "
         "version");
+    assert_refused(
+        make_program(state,
+                     "homeless",
+                     "#!/bin/sh\nprintf 'Fatal Python error: ' >&2\n"
+                     "sleep 0.02; echo 'no codec' >&2; printf 'state: ' >&2\n"
+                     "sleep 0.02; echo 'preconfigured' >&2\n"
+                     "echo '  <no Python frame>' >&2; exit 1\n"),
+        SNAKEPIT_UNSUPPORTED,
+        "is no working Python: it ended with exit status 1, last words: "
+        "Fatal Python error: no codec");
     assert_refused(make_program(state, "crash", "#!/bin/sh\nkill -SEGV $$\n"),
                    SNAKEPIT_UNSUPPORTED,
                    "is no working Python: it was killed by signal 11");
