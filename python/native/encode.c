@@ -385,7 +385,7 @@ static int write_listed(struct sp_encoder *encoder,
         bool is_pair = PyTuple_Check(pair) && PyTuple_GET_SIZE(pair) == 2;
         result =
             !is_pair
-                ? sp_encoder_fail(outer, PyExc_TypeError, "items() that are no pairs")
+                ? sp_encoder_fail(outer, PyExc_TypeError, "items() that are not pairs")
                 : write_pair(encoder,
                              PyTuple_GET_ITEM(pair, 0),
                              PyTuple_GET_ITEM(pair, 1),

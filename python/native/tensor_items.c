@@ -269,7 +269,7 @@ int sp_tensor_truth(PyObject *self)
 PyObject *sp_tensor_float(PyObject *self)
 {
     PyObject *element =
-        only_element(self, PyExc_TypeError, "is no single number for float()");
+        only_element(self, PyExc_TypeError, "is not a single number for float()");
     PyObject *number = element == NULL ? NULL : PyNumber_Float(element);
     Py_XDECREF(element);
     return number;
@@ -278,7 +278,7 @@ PyObject *sp_tensor_float(PyObject *self)
 PyObject *sp_tensor_int(PyObject *self)
 {
     PyObject *element =
-        only_element(self, PyExc_TypeError, "is no single number for int()");
+        only_element(self, PyExc_TypeError, "is not a single number for int()");
     PyObject *number = element == NULL ? NULL : PyNumber_Long(element);
     Py_XDECREF(element);
     return number;

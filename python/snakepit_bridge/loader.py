@@ -78,15 +78,15 @@ def _import(name: str) -> ModuleType | None:
 
 def _remedy(package: str) -> str:
     """How the worker's interpreter gets a package."""
+    import shlex  # for a start that fails, so not at the top
+
+    python = shlex.quote(sys.executable)
     if sys.prefix != sys.base_prefix:
-        return (
-            "install it where the worker runs: "
-            f"{sys.executable} -m pip install {package}"
-        )
+        return f"install it where the worker runs: {python} -m pip install {package}"
     # pip refuses to install into an interpreter that the distribution manages.
     return (
         f"name by `python:` an environment that has it and snakepit_bridge: "
-        f"{sys.executable} -m venv env && env/bin/pip install {package}"
+        f"{python} -m venv env && env/bin/pip install {package}"
     )
 
 
@@ -108,7 +108,8 @@ def _class_of(module: ModuleType, name: str) -> type:
         return found
     if found is not None:
         raise AdapterError(
-            f"{module.__name__}.{name} is no class but {type(found).__name__}"
+            f"{module.__name__}.{name} is not a class, but a value of type "
+            f"{type(found).__name__}"
         )
     raise AdapterError(
         f"module {module.__name__!r} has no class {name!r}{_hint(module, name)}"

@@ -382,7 +382,7 @@ def _numbers(event: str, measurements: Mapping[str, float] | None) -> dict[str, 
         if not isinstance(value, Real):
             raise TypeError(
                 f'event "{event}": measurement "{key}" is a number, not '
-                f"{type(value).__name__}; what is no number goes into metadata"
+                f"{type(value).__name__}; what is not a number goes into metadata"
             )
         numbers[key] = int(value) if isinstance(value, Integral) else float(value)
     return numbers

@@ -96,7 +96,7 @@ def test_a_plain_class_with_tools_is_an_adapter(write_module: Write) -> None:
             r"'counter' has no class 'Conter'; did you mean 'Counter'\?",
         ),
         ("counter:Xyzzy", r"has no class 'Xyzzy'; its adapters: Counter"),
-        ("counter:tool", r"counter.tool is no class but function"),
+        ("counter:tool", r"counter.tool is not a class, but a value of type function"),
         ("nothing", r"'nothing' \(.*nothing.py\) has no adapter class"),
         ("two", r"several adapter classes \(A, B\); name one: two:A"),
         ("", "no adapter is named"),

@@ -11,7 +11,8 @@
 #include "base/slice.h"
 #include "interpreter/interpreter.h"
 
-#define NOWHERE "PREFIX/share/snakepit/python"
+#define NOWHERE    "PREFIX/share/snakepit/python"
+#define PATH_SHOWN 250 // characters of a path that a reason shows
 
 // Below a prefix, and in a checkout.
 static const char *const places[] = {"share/snakepit/python", "python"};
@@ -63,30 +64,40 @@ char *sp_interpreter_bridge_sources(void)
     return found;
 }
 
+// A path as a shell takes it for one word, for a command that people copy.
+static void quote(const char *path, char word[PATH_SHOWN + 3])
+{
+    const char *mark = strpbrk(path, " \t()&;$*?") == NULL ? "" : "'";
+    (void)snprintf(word, PATH_SHOWN + 3, "%s%.*s%s", mark, PATH_SHOWN, path, mark);
+}
+
 void sp_interpreter_explain_bridge(const struct sp_interpreter *python,
                                    snakepit_message *why)
 {
     const char *path = python->executable;
     char *found = sp_interpreter_bridge_sources();
-    const char *sources = found != NULL ? found : NOWHERE;
+    char command[PATH_SHOWN + 3];
+    char sources[PATH_SHOWN + 3];
+    quote(path, command);
+    quote(found != NULL ? found : NOWHERE, sources);
     if (python->is_environment) {
         (void)snprintf(why->text,
                        sizeof(why->text),
-                       "%.250s has no snakepit_bridge; install it there (%.250s -m pip "
-                       "install %.250s), or name another interpreter by `python:` or "
+                       "%.250s has no snakepit_bridge; install it there (%s -m pip "
+                       "install %s), or name another interpreter by `python:` or "
                        "SNAKEPIT_PYTHON",
                        path,
-                       path,
+                       command,
                        sources);
     } else {
         // pip refuses to install into an interpreter that the distribution manages.
         (void)snprintf(why->text,
                        sizeof(why->text),
                        "%.250s has no snakepit_bridge; make an environment that has it "
-                       "(%.250s -m venv env && env/bin/pip install %.250s), and name "
+                       "(%s -m venv env && env/bin/pip install %s), and name "
                        "env/bin/python by `python:` or SNAKEPIT_PYTHON",
                        path,
-                       path,
+                       command,
                        sources);
     }
     sp_free(found);

@@ -187,7 +187,7 @@ static snakepit_err explain_silence(const struct sp_child_result *result,
     }
     return explain(why,
                    SNAKEPIT_UNSUPPORTED,
-                   "%s is no working Python: it %s%s%s",
+                   "%s is not a working Python: it %s%s%s",
                    path,
                    how,
                    result->last_words[0] != '\0' ? ", last words: " : "",

@@ -435,7 +435,7 @@ static void refuse_key(snakepit_writer *writer)
 {
     sp_writer_refuse(writer,
                      SNAKEPIT_INVALID_ARGUMENT,
-                     "a map, an array or a tensor is no key that Python could read; "
+                     "a map, an array or a tensor cannot be a key in Python; "
                      "keys are texts, numbers, booleans, nil or bytes");
 }
 

@@ -33,7 +33,7 @@ static snakepit_err check_args(const snakepit_writer *args, snakepit_message *wh
     if (!starts_a_map(args)) {
         return sp_refuse(why,
                          SNAKEPIT_INVALID_ARGUMENT,
-                         "the call's arguments are no map of names to values; begin "
+                         "the call's arguments are not a map of names to values; begin "
                          "them with snakepit_writer_map(), or give a JSON object");
     }
     if (args->buf.size > SP_BODY_MAX) {

@@ -125,7 +125,8 @@ static snakepit_err read_value(struct asking *asking, struct sp_slice *data)
         return explain(asking, err, "a value holds no arrays; put their bytes");
     }
     if (err == SNAKEPIT_INVALID_ARGUMENT) {
-        return explain(asking, err, "a list or a map is no key; put a list of pairs");
+        return explain(
+            asking, err, "a list or a map cannot be a key; put a list of pairs");
     }
     *data = (struct sp_slice){begin, (size_t)(at.at - begin)};
     return err == SNAKEPIT_OK ? check_keys(asking, *data) : explain_err(asking, err);

@@ -266,7 +266,7 @@ static bool read_messages(struct sp_template *template, int most)
             return true;
         }
         if (err == SNAKEPIT_PROTOCOL) {
-            kill_template(template, "it sent bytes that are no message");
+            kill_template(template, "it sent bytes that are not a message");
         }
         if (err != SNAKEPIT_OK) {
             return false;

@@ -271,7 +271,8 @@ static bool read_message(struct sp_worker *worker)
         return false;
     }
     return stop_reading(
-        worker, err == SNAKEPIT_PROTOCOL ? "it sent bytes that are no message" : NULL);
+        worker,
+        err == SNAKEPIT_PROTOCOL ? "it sent bytes that are not a message" : NULL);
 }
 
 static void on_channel(struct sp_watch *watch)

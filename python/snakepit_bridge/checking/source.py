@@ -81,7 +81,7 @@ def definition_of(found: Any) -> ast.ClassDef | Function:
     """
     node = _statement_of(found, found.__name__)
     if not isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
-        raise ValueError(f"the source of {found.__name__} is no definition")
+        raise ValueError(f"the source of {found.__name__} is not a definition")
     return node
 
 
@@ -92,7 +92,7 @@ def definition_of_code(code: CodeType) -> Function:
     """
     node = _statement_of(code, code.co_name)
     if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-        raise ValueError(f"the source of {code.co_name} is no definition")
+        raise ValueError(f"the source of {code.co_name} is not a definition")
     return node
 
 

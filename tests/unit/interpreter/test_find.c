@@ -98,7 +98,11 @@ static void the_remedy_suits_the_interpreter(void **state)
     assert_non_null(strstr(why.text, "(/usr/bin/python3 -m venv env && env/bin/pip"));
     python = (struct sp_interpreter){.executable = own, .is_environment = true};
     sp_interpreter_explain_bridge(&python, &why);
-    assert_non_null(strstr(why.text, "(/home/me/env/bin/python -m pip install /"));
+    assert_non_null(strstr(why.text, "(/home/me/env/bin/python -m pip install "));
+    char blank[] = "/home/me/my env/bin/python";
+    python = (struct sp_interpreter){.executable = blank, .is_environment = true};
+    sp_interpreter_explain_bridge(&python, &why);
+    assert_non_null(strstr(why.text, "('/home/me/my env/bin/python' -m pip install "));
 }
 
 static void without_memory_nothing_leaks(void **state)

@@ -51,11 +51,11 @@ static void what_is_no_working_python_is_refused(void **state)
         "/nope/python", SNAKEPIT_NOT_FOUND, "was not found or may not be executed");
     assert_refused(make_program(state, "mute", "#!/bin/sh\nexit 0\n"),
                    SNAKEPIT_UNSUPPORTED,
-                   "is no working Python: it said nothing that could be understood");
+                   "is not a working Python: it said nothing that could be understood");
     assert_refused(
         make_program(state, "shim", "#!/bin/sh\necho no such version >&2; exit 127\n"),
         SNAKEPIT_UNSUPPORTED,
-        "is no working Python: it ended with exit status 127, last words: no such "
+        "is not a working Python: it ended with exit status 127, last words: no such "
         "version");
     assert_refused(
         make_program(state,
@@ -65,11 +65,11 @@ static void what_is_no_working_python_is_refused(void **state)
                      "sleep 0.02; echo 'preconfigured' >&2\n"
                      "echo '  <no Python frame>' >&2; exit 1\n"),
         SNAKEPIT_UNSUPPORTED,
-        "is no working Python: it ended with exit status 1, last words: "
+        "is not a working Python: it ended with exit status 1, last words: "
         "Fatal Python error: no codec");
     assert_refused(make_program(state, "crash", "#!/bin/sh\nkill -SEGV $$\n"),
                    SNAKEPIT_UNSUPPORTED,
-                   "is no working Python: it was killed by signal 11");
+                   "is not a working Python: it was killed by signal 11");
     assert_refused(
         make_program(state, "odd", "#!/bin/sh\necho '{\"version\": 3}' >&3\n"),
         SNAKEPIT_UNSUPPORTED,

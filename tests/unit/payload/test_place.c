@@ -175,7 +175,7 @@ static void a_container_as_a_key_is_refused_with_its_place(void **state)
         }
         says(writer,
              SNAKEPIT_INVALID_ARGUMENT,
-             "a map, an array or a tensor is no key that Python could read; keys are "
+             "a map, an array or a tensor cannot be a key in Python; keys are "
              "texts, numbers, booleans, nil or bytes (at .rows{key 2})");
     }
 }

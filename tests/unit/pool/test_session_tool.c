@@ -229,7 +229,7 @@ static void a_container_as_a_key_is_refused_however_deep(void **state)
     for (size_t i = 0; i < 3; i++) {
         const struct sp_slice bytes = {(const uint8_t *)bodies[i], sizes[i]};
         assert_int_equal(ask_bytes("s", "put", bytes), SNAKEPIT_INVALID_ARGUMENT);
-        assert_non_null(strstr(why.text, "a list or a map is no key"));
+        assert_non_null(strstr(why.text, "a list or a map cannot be a key"));
     }
     assert_answers("s", "list", "{}", "\x90");
 }
