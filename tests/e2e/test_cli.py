@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 
@@ -110,7 +111,7 @@ def test_config_prints_the_reference_and_the_schema():
     ],
 )
 def test_output_survives_head(words, tmp_path):
-    command = " ".join([str(SNAKEPIT), *words])
+    command = shlex.join([str(SNAKEPIT), *words])
     script = f"set -o pipefail; {command} | head -1"
     result = subprocess.run(
         ["bash", "-c", script],
@@ -142,8 +143,11 @@ def test_a_full_disk_is_an_error(config):
 
 
 def test_a_closed_standard_output_is_an_error_and_nobody_elses_descriptor(config):
+    command = shlex.join(
+        [str(SNAKEPIT), "call", "guinea", "echo", "--config", str(config)]
+    )
     result = subprocess.run(
-        ["bash", "-c", f"{SNAKEPIT} call guinea echo --config {config} >&-"],
+        ["bash", "-c", f"{command} >&-"],
         env=environment(),
         capture_output=True,
         text=True,

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import subprocess
 
@@ -237,9 +238,10 @@ def test_a_stream_that_fails_says_so_behind_its_chunks(config):
 
 
 def test_a_stream_survives_head_and_stops(config):
-    command = f"{SNAKEPIT} call guinea count '{{\"n\": 1000000000}}' --stream"
+    words = ["call", "guinea", "count", '{"n": 1000000000}', "--stream", "--config"]
+    command = shlex.join([str(SNAKEPIT), *words, str(config)])
     result = subprocess.run(
-        ["bash", "-c", f"set -o pipefail; {command} --config {config} | head -1"],
+        ["bash", "-c", f"set -o pipefail; {command} | head -1"],
         env=environment(),
         capture_output=True,
         text=True,

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import signal
 import subprocess
 
@@ -77,7 +78,8 @@ def test_a_signal_during_the_demo_leaves_no_worker():
 
 
 def test_demo_survives_head():
-    script = f"set -o pipefail; {SNAKEPIT} demo --config {HYBRID} | head -1"
+    command = shlex.join([str(SNAKEPIT), "demo", "--config", str(HYBRID)])
+    script = f"set -o pipefail; {command} | head -1"
     result = subprocess.run(
         ["bash", "-c", script],
         env=environment(),

@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import resource
+import shlex
 import subprocess
 import warnings
 from collections.abc import Callable, Iterator
@@ -111,9 +112,8 @@ def test_a_limit_of_address_space_that_a_worker_meets_is_named(
 ) -> None:
     """Only the worker has it: what it says comes through."""
     python = tmp_path / "python"
-    python.write_text(
-        f'#!/bin/sh\nulimit -v 4000000\nexec {default_python("process")} "$@"\n'
-    )
+    found = default_python("process")
+    python.write_text(f'#!/bin/sh\nulimit -v 4000000\nexec {shlex.quote(found)} "$@"\n')
     python.chmod(0o755)
     err, why = use(
         detection="off",
@@ -215,7 +215,8 @@ def test_without_standard_streams(tmp_path: pathlib.Path) -> None:
 def test_without_proc_the_error_says_so(tmp_path: pathlib.Path) -> None:
     config = tmp_path / "pools.yaml"
     config.write_text(json.dumps({"pools": [pool()]}))
-    call = f"{BUILD}/bin/snakepit call default echo --config {config}"
+    words = ["call", "default", "echo", "--config", str(config)]
+    call = shlex.join([str(BUILD / "bin" / "snakepit"), *words])
     script = f"mount -t tmpfs none /proc && exec {call}"
     done = subprocess.run(
         ["unshare", "-m", "sh", "-c", script],
