@@ -59,8 +59,9 @@ typedef enum snakepit_dtype { SNAKEPIT_DTYPES(SNAKEPIT_DTYPE_ENUM) } snakepit_dt
 #undef SNAKEPIT_DTYPE_ENUM
 
 // An array of numbers. `shape` counts elements; `strides` counts bytes from one index
-// to the next and may be left all zero for a packed C-order array. Rank 0 is one
-// element.
+// to the next and may be left all zero for a packed C-order array; so an array of one
+// element that stands for all, whose strides are zero, is to be packed before. Rank 0
+// is one element.
 //
 // As an argument, `data` is borrowed until the call that takes the writer returns, and
 // is copied once, packed, into shared memory; not even that where `data` came from

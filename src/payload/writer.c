@@ -13,6 +13,7 @@
 #include <snakepit/snakepit.h>
 
 #include "base/memory.h"
+#include "base/text.h"
 #include "payload/keys.h"
 #include "payload/place.h"
 #include "payload/tensor.h"
@@ -144,12 +145,11 @@ snakepit_err snakepit_writer_explain(const snakepit_writer *writer,
     } else if (writer->err == SNAKEPIT_OK) {
         explain_incomplete(writer, why);
     } else if (err != SNAKEPIT_OK) {
-        (void)snprintf(why->text,
-                       sizeof why->text,
-                       "%s",
-                       writer->wrong[0] != '\0' ? writer->wrong
-                                                : snakepit_err_text(err));
+        const char *wrong = writer->wrong;
+        wrong = *wrong != '\0' ? wrong : snakepit_err_text(err);
+        (void)snprintf(why->text, sizeof why->text, "%s", wrong);
     }
+    sp_text_clean(why->text, strlen(why->text), SP_TEXT_LINE); // it shows keys
     return err;
 }
 

@@ -150,6 +150,26 @@ static void what_is_no_json_is_malformed_and_its_place_is_named(void **state)
                      SNAKEPIT_MALFORMED); // sticks
 }
 
+// Keys are shown cut and cleaned, so that what is wrong is one line of UTF-8.
+static void keys_in_an_error_are_cut_between_characters(void **state)
+{
+    static const char key[] = "12345678901234567890123456789012345678\n\xc3\xa9";
+    char json[256];
+    snakepit_message why;
+    (void)snprintf(json, sizeof json, "{\"%.38s\\n%s\":!}", key, key + 39);
+    assert_int_equal(read_text(*state, json, &why), SNAKEPIT_MALFORMED);
+    assert_non_null(strstr(why.text, "5678 ?)"));
+    (void)snprintf(json,
+                   sizeof json,
+                   "{\"%.38s0%s\":1,\"%.38s0%s\":2}",
+                   key,
+                   key + 39,
+                   key,
+                   key + 39);
+    assert_int_equal(read_text(*state, json, &why), SNAKEPIT_MALFORMED);
+    assert_non_null(strstr(why.text, "56780?\" stands twice"));
+}
+
 // 0, or where the first of `count` keys stands twice.
 static snakepit_err read_keys(snakepit_writer *writer, size_t count, size_t twin)
 {
@@ -416,6 +436,7 @@ int main(void)
         WITH_WRITER(integers_over_int64_stay_integers),
         WITH_WRITER(integers_over_64_bits_are_malformed),
         WITH_WRITER(what_is_no_json_is_malformed_and_its_place_is_named),
+        WITH_WRITER(keys_in_an_error_are_cut_between_characters),
         WITH_WRITER(a_key_that_stands_twice_is_found_among_any_number),
         WITH_WRITER(containers_of_any_size_have_the_shortest_heads),
         WITH_WRITER(texts_have_every_escape),
