@@ -32,6 +32,7 @@ FORKABLE_MARK = "__forkable__"
 OURS = range(1, 8)
 # /dev/null, zero, full, random and urandom keep nothing for whoever has them open.
 STATELESS_DEVICES = {os.makedev(1, minor) for minor in (3, 5, 7, 8, 9)}
+CHANCE = {os.makedev(1, minor) for minor in (8, 9)}  # /dev/random and urandom
 O_PATH = getattr(os, "O_PATH", 0o10000000)  # Python 3.9 has no name for it
 BASES = type.__dict__["__mro__"].__get__  # whatever a metaclass makes of the name
 MAPPING = re.compile(r"([0-9a-f]+)-([0-9a-f]+) (\S{4}) \S+ \S+ \S+ *(.*)")
@@ -74,6 +75,7 @@ class Forkability:
         objects = Objects()
         yield self.reason_in_descriptors(objects, mappings)
         yield reason_in_generators(objects)
+        yield reason_in_buffers(objects)
         yield reason_in_numpy()
 
     def reason_in_random(self) -> str:
@@ -251,6 +253,21 @@ def reason_in_numpy() -> str:
     )
 
 
+def reason_in_buffers(objects: Objects) -> str:
+    """Files that have read numbers of /dev/urandom ahead, which a fork would copy."""
+    for kind in (io.BufferedReader, io.BufferedRandom):
+        raw_of = kind.__dict__["raw"].__get__
+        for file in objects.of(kind):
+            descriptor = descriptor_of(raw_of(file))
+            if descriptor >= 0 and os.fstat(descriptor).st_rdev in CHANCE:
+                return (
+                    f"its import leaves {name_of(descriptor)} open with a buffer, "
+                    "whose numbers all workers would repeat; open it in initialize(), "
+                    "or with buffering=0"
+                )
+    return ""
+
+
 # ---- Shared memory -------------------------------------------------------------------
 
 
@@ -351,13 +368,17 @@ def is_of_proc(descriptor: int) -> bool:
 
 def files_of_python(objects: Objects) -> set[int]:
     """The descriptors that are below a file object, of whatever kind."""
-    found = set()
-    for file in objects.of(io.FileIO):
-        try:
-            found.add(io.FileIO.fileno(file))
-        except ValueError:
-            pass  # it is closed
-    return found
+    return {descriptor_of(file) for file in objects.of(io.FileIO)}
+
+
+def descriptor_of(file: object) -> int:
+    """The descriptor of a file object without a buffer; -1 if it has none."""
+    if not isinstance(file, io.FileIO):
+        return -1
+    try:
+        return io.FileIO.fileno(file)
+    except ValueError:
+        return -1  # it is closed
 
 
 def files_of_mmap(objects: Objects, mappings: Iterable[Mapping]) -> set[int]:

@@ -162,6 +162,7 @@ CHANCE = {
         "import gc, random; keep(random.Random()); gc.collect(); gc.freeze()",
         "(random.Random)",
     ),
+    "numbers read ahead": ("keep(open('/dev/urandom', 'rb')).read(1)", "with a buffer"),
     "a folder's name": ("keep(tempfile.mkdtemp(dir=FILE[:-9]))", "temporary"),
     "a folder": ("keep(tempfile.TemporaryDirectory(dir=FILE[:-9]))", "temporary"),
 }
@@ -178,7 +179,10 @@ NUMPYS_CHANCE = {
 
 HARMLESS = {
     "nothing": ("", 0),
-    "a device": ("keep(open('/dev/urandom', 'rb')), keep(open('/dev/null', 'w'))", 0),
+    "a device": (
+        "keep(open('/dev/urandom', 'rb', buffering=0)), keep(open('/dev/null', 'w'))",
+        0,
+    ),
     "a path": ("keep_descriptor(os.open('/', os.O_PATH))", 0),
     "a file": ("keep(open(FILE, 'rb'))", 1),
     "a file as text": ("keep(open(FILE, encoding='ascii')).read(10)", 1),
