@@ -404,21 +404,23 @@ static bool is_collection(PyObject *value)
            PyDictValues_Check(value) || PyDictItems_Check(value);
 }
 
-// Has `name` in its class, as instances of dataclasses and of attrs' classes have.
-static bool is_marked(PyObject *value, const char *name)
+// Has `name` in its class, of the type that it has in dataclasses or in attrs' classes:
+// a metaclass may answer for any name.
+static bool is_marked(PyObject *value, const char *name, PyTypeObject *type)
 {
     PyObject *found = of_class(value, name);
+    bool is = found != NULL && PyObject_TypeCheck(found, type);
     Py_XDECREF(found);
-    return found != NULL;
+    return is;
 }
 
 static int
 write_other(struct sp_encoder *encoder, PyObject *value, const struct sp_place *place)
 {
-    if (is_marked(value, "__dataclass_fields__")) {
+    if (is_marked(value, "__dataclass_fields__", &PyDict_Type)) {
         return write_fields(encoder, value, fields_of_dataclass(value), place);
     }
-    if (is_marked(value, "__attrs_attrs__")) {
+    if (is_marked(value, "__attrs_attrs__", &PyTuple_Type)) {
         return write_fields(encoder, value, of_class(value, "__attrs_attrs__"), place);
     }
     int mapping = is_mapping(value);

@@ -87,11 +87,14 @@ def _converted(value: Any, steps: _Steps, depth: int) -> Any:
 
 
 def _fields(value: Any) -> list[str] | None:
-    """The fields of an instance of a dataclass, or of one of attrs' classes."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+    """The fields of an instance of a dataclass, or of one of attrs' classes.
+
+    A metaclass may answer for any name.
+    """
+    if isinstance(getattr(type(value), "__dataclass_fields__", None), dict):
         return [field.name for field in dataclasses.fields(value)]
     found = getattr(type(value), "__attrs_attrs__", None)
-    return None if found is None else [attribute.name for attribute in found]
+    return [each.name for each in found] if isinstance(found, tuple) else None
 
 
 def _dump(value: Any) -> Any:

@@ -184,6 +184,18 @@ def test_what_a_mapping_raises_is_raised(executor):
         executor.encode(Circle())
 
 
+def test_a_class_that_answers_for_all_names_is_no_record(executor):
+    class Answers(type):
+        def __getattr__(cls, name):
+            return lambda *_: None
+
+    value = Answers("Answering", (), {"__module__": "shop"})()
+    with pytest.raises(TypeError, match=r"shop.Answering at result\[0\]; return"):
+        executor.encode([value])
+    with pytest.raises(TypeError, match=r"encode shop.Answering at .*\[0\]; only"):
+        standalone_values.kept([value])
+
+
 CONVERSIONS = [
     ("Tensor", "torch", "return tensor.detach().cpu().numpy()"),
     ("DataFrame", "pandas.core.frame", "return df.to_dict('records'), or its columns"),
