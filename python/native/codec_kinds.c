@@ -370,6 +370,11 @@ static int kind_of(struct sp_encoder *encoder, PyObject *value)
     return SP_KINDS;
 }
 
+bool sp_encoder_knows(struct sp_encoder *encoder, PyObject *value)
+{
+    return kind_of(encoder, value) != SP_KINDS;
+}
+
 static int write_known(struct sp_encoder *encoder,
                        PyObject *value,
                        const struct sp_place *place,

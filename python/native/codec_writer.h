@@ -70,6 +70,8 @@ int sp_encoder_pairs(struct sp_encoder *encoder,
                      PyObject *pairs,
                      bool distinct,
                      const struct sp_place *place);
+// Whether a value is of a class that crosses as something simpler.
+bool sp_encoder_knows(struct sp_encoder *encoder, PyObject *value);
 // Writes what is none of MessagePack's kinds, nor an array, but crosses as one of them:
 // see docs/values.md. Refuses the rest.
 int sp_encoder_kind(struct sp_encoder *encoder,

@@ -281,7 +281,7 @@ static PyObject *call_tool(struct sp_executor *executor,
                                                  arguments.values,
                                                  PY_VECTORCALL_ARGUMENTS_OFFSET,
                                                  arguments.names);
-    if (result == NULL || sp_stream_runs(result)) {
+    if (result == NULL || sp_stream_runs(executor, result)) {
         executor->shapes = sp_fault_shapes(runtime->codec, &arguments);
     }
     if (result == NULL && function != NULL) {
@@ -392,7 +392,7 @@ static void run_tool(struct sp_executor *executor,
                        : request->kind == SP_CALL_PROBE
                            ? PyBool_FromLong(1)
                            : call_tool(executor, request, lease, &err);
-    if (result != NULL && sp_stream_wants(request, result)) {
+    if (result != NULL && sp_stream_wants(executor, request, result)) {
         result = sp_stream_run(executor, request, result, &err);
     }
     sp_forks_check(executor->current.name, executor->current.name_size);

@@ -322,8 +322,10 @@ static void check_fork(const struct stream *stream)
     sp_forks_check(current->name, current->name_size);
 }
 
-// The iterator's items until its end; its return value, or NULL.
-static PyObject *drive(struct stream *stream, PyObject *iterator, snakepit_err *err)
+// The iterator's items until its end; its return value, or NULL. `*ended`: it came to
+// its end by itself.
+static PyObject *
+drive(struct stream *stream, PyObject *iterator, bool *ended, snakepit_err *err)
 {
     iternextfunc next = Py_TYPE(iterator)->tp_iternext;
     int last = 0;
@@ -337,7 +339,9 @@ static PyObject *drive(struct stream *stream, PyObject *iterator, snakepit_err *
         PyObject *item = next(iterator);
         check_fork(stream);
         if (item == NULL) {
-            return return_value();
+            PyObject *returned = return_value();
+            *ended = returned != NULL;
+            return returned;
         }
         last = is_final(stream, item);
         if (last >= 0 && put(stream, item, err) != 0) {
@@ -348,11 +352,24 @@ static PyObject *drive(struct stream *stream, PyObject *iterator, snakepit_err *
     return last < 0 ? NULL : Py_NewRef(Py_None);
 }
 
+// Whether an iterator is to be closed that has come to its end. For one answer it is
+// not, as a loop of Python would not: the items, which are encoded later, may lie in
+// what it holds. Our own ones end a life with it, and say so.
+static bool closes_at_end(const struct stream *stream, PyObject *iterator)
+{
+    PyObject *type = (PyObject *)Py_TYPE(iterator);
+    return stream->list == NULL || PyObject_HasAttrString(type, "close_at_end");
+}
+
 // Drives an iterator and closes it.
 static PyObject *
 drive_and_close(struct stream *stream, PyObject *iterator, snakepit_err *err)
 {
-    PyObject *returned = drive(stream, iterator, err);
+    bool ended = false;
+    PyObject *returned = drive(stream, iterator, &ended, err);
+    if (ended && !closes_at_end(stream, iterator)) {
+        return returned;
+    }
     if (close_iterator(iterator) != 0) {
         Py_XDECREF(returned);
         return NULL;
@@ -381,7 +398,7 @@ run_iterator(struct stream *stream, PyObject *iterator, snakepit_err *err)
 // What there was to hand over is handed over; what is left for the answer.
 static PyObject *run(struct stream *stream, PyObject *result, snakepit_err *err)
 {
-    if (sp_stream_is(result)) {
+    if (sp_stream_is(stream->executor, result)) {
         return run_iterator(stream, result, err);
     }
     return put(stream, result, err) != 0 ? NULL : Py_NewRef(Py_None);
@@ -458,7 +475,7 @@ PyObject *sp_stream_run(struct sp_executor *executor,
     if (result == NULL) {
         return NULL;
     }
-    if (request->kind == SP_CALL_STREAM || sp_stream_is(result)) {
+    if (request->kind == SP_CALL_STREAM || sp_stream_is(executor, result)) {
         return hand_over(executor, request, result, err);
     }
     Py_CLEAR(executor->shapes);

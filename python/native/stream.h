@@ -5,16 +5,19 @@
 #ifndef NATIVE_STREAM_H
 #define NATIVE_STREAM_H
 
+#include "codec_writer.h"
 #include "state.h"
 
 #define SP_COLLECT_MAX 1000000 // items of a stream that was called for one answer
 
-// Whether a value is an iterator, plain or asynchronous. Needs the interpreter.
-static inline bool sp_stream_is(PyObject *value)
+// Whether a value is an iterator, plain or asynchronous, to be driven: not one that
+// crosses as a value of its own, as io.BytesIO does. Needs the interpreter.
+static inline bool sp_stream_is(struct sp_executor *executor, PyObject *value)
 {
     const PyTypeObject *type = Py_TYPE(value);
-    return (type->tp_iternext != NULL && PyIter_Check(value)) ||
-           (type->tp_as_async != NULL && type->tp_as_async->am_anext != NULL);
+    bool iterates = (type->tp_iternext != NULL && PyIter_Check(value)) ||
+                    (type->tp_as_async != NULL && type->tp_as_async->am_anext != NULL);
+    return iterates && !sp_encoder_knows(&executor->encoder, value);
 }
 
 // Whether a value is a coroutine, or anything else that can be awaited.
@@ -26,17 +29,18 @@ static inline bool sp_stream_awaits(PyObject *value)
 
 // Whether a value is not what the call comes to, but has to be run for that: the user
 // code that it is made of has not ended.
-static inline bool sp_stream_runs(PyObject *value)
+static inline bool sp_stream_runs(struct sp_executor *executor, PyObject *value)
 {
-    return sp_stream_is(value) || sp_stream_awaits(value);
+    return sp_stream_is(executor, value) || sp_stream_awaits(value);
 }
 
 // Whether a call needs sp_stream_run() between its tool and its answer.
-static inline bool sp_stream_wants(const struct sp_slot_request *request,
+static inline bool sp_stream_wants(struct sp_executor *executor,
+                                   const struct sp_slot_request *request,
                                    PyObject *result)
 {
     return request->kind == SP_CALL_STREAM ||
-           (request->kind == SP_CALL_TOOL && sp_stream_runs(result));
+           (request->kind == SP_CALL_TOOL && sp_stream_runs(executor, result));
 }
 
 // Runs what the tool returned, which is taken, to its end; gives what the answer is
@@ -46,8 +50,9 @@ static inline bool sp_stream_wants(const struct sp_slot_request *request,
 // list of the items, at most SP_COLLECT_MAX; or the plain value that was awaited.
 //
 // NULL with an exception and `err`: the iterator raised, an item cannot be encoded, or
-// the host wants no more (Cancelled). However it ends, an iterator that has `close` was
-// closed. Afterwards the answer needs sp_stream_leave().
+// the host wants no more (Cancelled). An iterator that has `close` was closed, unless
+// it came to its end by itself for one answer. Afterwards the answer needs
+// sp_stream_leave().
 PyObject *sp_stream_run(struct sp_executor *executor,
                         const struct sp_slot_request *request,
                         PyObject *result,

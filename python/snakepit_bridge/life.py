@@ -53,6 +53,8 @@ class StreamOfOneCall:
     The instance lives until the stream is closed. Owner: the executor that drives it.
     """
 
+    close_at_end = True  # the executor closes it also where nothing is left to come
+
     def __init__(self, adapter: Any, items: Any) -> None:
         """Takes the instance over. `items` is an iterator, asynchronous or not."""
         self.adapter = adapter

@@ -10,6 +10,7 @@ Whatever ends the stream, the iterator is closed by its own task, so that its
 from __future__ import annotations
 
 import contextvars
+import io
 import queue
 import threading
 from typing import TYPE_CHECKING, Any
@@ -26,9 +27,14 @@ _END = object()
 
 def is_stream(value: object) -> bool:
     """Whether a value is an iterator, asynchronous or not, so that an executor drives
-    it.
+    it. A BytesIO crosses as its bytes. Classes are asked, for a metaclass may answer
+    for any name.
     """
-    return hasattr(type(value), "__next__") or hasattr(type(value), "__anext__")
+    return not isinstance(value, io.BytesIO) and any(
+        vars(cls).get(name) is not None
+        for cls in type(value).__mro__
+        for name in ("__next__", "__anext__")
+    )
 
 
 def driven(source: Any) -> Driven:

@@ -6,6 +6,7 @@ real.
 from __future__ import annotations
 
 import asyncio
+import io
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -137,6 +138,17 @@ def test_a_call_that_was_cancelled_before_begins_nothing(
     assert made == []
 
 
+class AnswersAll(type):
+    """A metaclass whose classes have every attribute that one asks for."""
+
+    def __getattr__(cls, name: str) -> Any:
+        return lambda *_: None
+
+
+class Answering(metaclass=AnswersAll):
+    """An object that is nothing in particular."""
+
+
 @pytest.mark.parametrize(
     ("value", "streams"),
     [
@@ -145,6 +157,8 @@ def test_a_call_that_was_cancelled_before_begins_nothing(
         (iter([1]), True),
         ((i for i in [1]), True),
         (numbers(1), True),
+        (io.BytesIO(b"a\nb"), False),
+        (Answering(), False),
     ],
 )
 def test_iterators_are_streams_and_containers_are_not(

@@ -68,6 +68,22 @@ def test_every_kind_of_iterator_streams_and_is_a_list_for_an_ordinary_call(
         assert stream.rest() == ([], None)
 
 
+@pytest.mark.parametrize("adapter", ["Streams", "PerRequest"])
+def test_an_iterator_that_crosses_as_a_value_is_one(open_pit, kind, adapter):
+    pit = open_pit(streams(kind, adapter))
+    assert pit.call("bytes_io", {"data": b"two\nlines"}) == b"two\nlines"
+    with pit.stream("bytes_io", {"data": b"two\nlines"}) as stream:
+        assert stream.rest() == ([b"two\nlines"], None)
+
+
+def test_items_may_lie_in_what_their_iterator_holds(open_pit, kind):
+    pit = open_pit(streams(kind))
+    assert [int(item[0]) for item in pit.call("window", {"n": 4})] == [0, 1, 2, 3]
+    with pit.stream("window", {"n": 4}) as stream:
+        chunks, fault = stream.rest()
+    assert ([int(item[0]) for item in chunks], fault) == ([0, 1, 2, 3], None)
+
+
 def test_what_a_generator_returns_is_the_answer_of_its_stream(open_pit, kind):
     pit = open_pit(streams(kind))
     with pit.stream("count", {"n": 2}) as stream:

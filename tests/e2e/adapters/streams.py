@@ -6,6 +6,7 @@ where a test can read it.
 from __future__ import annotations
 
 import asyncio
+import io
 import itertools
 import pathlib
 import threading
@@ -27,6 +28,30 @@ def note(path, text):
     part = pathlib.Path(path + ".part")
     part.write_text(text)
     part.rename(path)
+
+
+class Window:
+    """Gives arrays over its own memory, which it overwrites when it is closed."""
+
+    def __init__(self, n):
+        """Holds 0 to n - 1."""
+        self.array = numpy.arange(n)
+        self.next = 0
+
+    def __iter__(self):
+        """Itself."""
+        return self
+
+    def __next__(self):
+        """The next one."""
+        self.next += 1
+        if self.next > len(self.array):
+            raise StopIteration
+        return self.array[self.next - 1 : self.next]
+
+    def close(self):
+        """The memory is another's from now on."""
+        self.array[:] = -1
 
 
 class Streams(ThreadSafeAdapter):
@@ -71,6 +96,18 @@ class Streams(ThreadSafeAdapter):
             await asyncio.sleep(0)  # a finally that awaits
             if path:
                 note(path, end)
+
+    @tool
+    def bytes_io(self, data):
+        """Crosses as its bytes, though it is an iterator over lines."""
+        buffer = io.BytesIO(data)
+        buffer.readline()
+        return buffer
+
+    @tool
+    def window(self, n):
+        """Items that lie in what their iterator holds."""
+        return Window(n)
 
     @tool
     def iterator(self, n):
@@ -244,6 +281,11 @@ class PerRequest:
     def initialize(self):
         """Has nothing to do yet."""
         self.path = ""
+
+    @tool
+    def bytes_io(self, data):
+        """Crosses as its bytes, though it is an iterator over lines."""
+        return io.BytesIO(data)
 
     @tool
     def count(self, n, path, fail_at=-1):
