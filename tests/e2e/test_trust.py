@@ -427,7 +427,7 @@ def test_lesson_34_a_worker_cannot_write_to_arguments(open_pit, kind):
     ]
     (row,) = pit.workers()
     fault = pit.fails("poke", {"array": array})
-    assert fault.cause == "killed by signal 11 (SIGSEGV)"
+    assert "it wrote to a read-only tensor argument" in fault.cause
     assert not array.any()
     pit.await_replacement(row)
     assert pit.call("total", {"array": array}) == 0.0
