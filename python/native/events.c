@@ -3,6 +3,7 @@
 // lock there are only copies, and one message for many events.
 #include "events.h"
 
+#include "base/clock.h"
 #include "forks.h"
 
 // The first event makes the tube, so that a worker without events has none. False: the
@@ -16,8 +17,11 @@ static bool open_tube(struct sp_runtime *runtime)
     if (sp_runtime_alloc(runtime, SP_TUBE_BYTES, &offset) != SNAKEPIT_OK) {
         return false;
     }
-    sp_events_writer_init(
-        &runtime->events, runtime->view.header, runtime->results.base + offset, offset);
+    sp_events_writer_init(&runtime->events,
+                          runtime->view.header,
+                          runtime->results.base + offset,
+                          offset,
+                          sp_clock_coarse());
     runtime->events_open = true;
     return true;
 }
@@ -26,7 +30,7 @@ static bool open_tube(struct sp_runtime *runtime)
 static void tell(struct sp_runtime *runtime)
 {
     uint32_t turn;
-    if (sp_events_want_to_tell(&runtime->events, &turn) &&
+    if (sp_events_want_to_tell(&runtime->events, sp_clock_coarse(), &turn) &&
         sp_channel_send(runtime->channel, SP_MESSAGE_EVENTS, NULL, 0) == SNAKEPIT_OK) {
         sp_events_told(&runtime->events, turn);
     }

@@ -9,12 +9,15 @@
 void sp_events_writer_init(struct sp_events_writer *writer,
                            struct sp_control *header,
                            uint8_t *base,
-                           uint64_t offset)
+                           uint64_t offset,
+                           uint64_t now)
 {
     *writer = (struct sp_events_writer){.header = header, .told_head = NOWHERE};
     // A turn that is over: the first event is told.
     writer->told_turn =
         atomic_load_explicit(&header->events_turn, memory_order_relaxed) - 1;
+    sp_bucket_init(
+        &writer->tells, SP_EVENTS_TELLS_AT_ONCE, SP_EVENTS_TELLS_A_SECOND, now);
     sp_tube_writer_init(&writer->tube, &header->events, base, offset);
 }
 
@@ -35,7 +38,9 @@ static bool is_half_full(struct sp_events_writer *writer)
     return writer->tube.tail - sp_tube_head(&writer->tube) > HALF;
 }
 
-bool sp_events_want_to_tell(struct sp_events_writer *writer, uint32_t *turn)
+bool sp_events_want_to_tell(struct sp_events_writer *writer,
+                            uint64_t now,
+                            uint32_t *turn)
 {
     // [events:turn] either this sees the new turn, or the host the event; pairs with
     // [events:sleep].
@@ -44,7 +49,8 @@ bool sp_events_want_to_tell(struct sp_events_writer *writer, uint32_t *turn)
     if (*turn != writer->told_turn) {
         return true;
     }
-    return is_half_full(writer) && writer->tube.head != writer->told_head;
+    return is_half_full(writer) && writer->tube.head != writer->told_head &&
+           sp_bucket_take(&writer->tells, 1, now);
 }
 
 void sp_events_told(struct sp_events_writer *writer, uint32_t turn)

@@ -12,6 +12,7 @@
 
 #include <snakepit/errors.h>
 
+#include "base/bucket.h"
 #include "ipc/layout.h"
 #include "ipc/tube.h"
 
@@ -23,20 +24,29 @@
 struct sp_events_writer {
     struct sp_control *header;
     struct sp_tube_writer tube;
-    uint32_t told_turn; // of the host's, in which it was told
-    uint64_t told_head; // where it was when it was told that the tube is half full
+    uint32_t told_turn;     // of the host's, in which it was told
+    uint64_t told_head;     // where it was when it was told that the tube is half full
+    struct sp_bucket tells; // how often that may be
 };
+
+// A host that is told that the tube is half full reads it at once, and soon it is half
+// full again. So it is told of that at most so often, a part of SP_MESSAGES_A_SECOND.
+#define SP_EVENTS_TELLS_AT_ONCE  100
+#define SP_EVENTS_TELLS_A_SECOND 400
 
 // Writes from now on to the tube at `base`, which is `offset` in the results segment.
 void sp_events_writer_init(struct sp_events_writer *writer,
                            struct sp_control *header,
                            uint8_t *base,
-                           uint64_t offset);
+                           uint64_t offset,
+                           uint64_t now);
 // Writes an event of at most SP_EVENT_MAX bytes. False: there is no room.
 bool sp_events_put(struct sp_events_writer *writer, const uint8_t *bytes, size_t size);
-// Whether the host has to be told now, by SP_MESSAGE_EVENTS. Once that is done:
+// Whether the host has to be told at `now`, by SP_MESSAGE_EVENTS. Once that is done:
 // sp_events_told().
-bool sp_events_want_to_tell(struct sp_events_writer *writer, uint32_t *turn);
+bool sp_events_want_to_tell(struct sp_events_writer *writer,
+                            uint64_t now,
+                            uint32_t *turn);
 void sp_events_told(struct sp_events_writer *writer, uint32_t turn);
 // Counts an event that was not written. Any thread.
 void sp_events_drop(struct sp_control *header);

@@ -59,6 +59,15 @@ def test_a_flood_of_messages_ends_the_worker(open_pit, profile, what):
     assert pit.call("ping") == "pong"
 
 
+@pytest.mark.parametrize("size", [3000, 15000])
+def test_a_flood_of_events_is_dropped_and_ends_no_worker(open_pit, profile, size):
+    pit = open_pit(floods(profile))
+    before = pit.workers()[0].id
+    pit.call("flood_events", {"size": size, "seconds": 3})
+    assert not pit.logged("worker.kill")
+    assert pit.workers()[0].id == before
+
+
 def test_a_bell_that_rings_for_nothing_is_heard_no_more(open_pit, profile):
     pit = open_pit(floods(profile))
     flood = pit.submit("flood_bell", {"seconds": 3})

@@ -9,7 +9,7 @@ import struct
 import sys
 import time
 
-from snakepit_bridge import ThreadSafeAdapter, tool
+from snakepit_bridge import ThreadSafeAdapter, telemetry, tool
 
 PRINTED = {
     "blocks": b"a line of a usual length that is printed again and again\n" * 500,
@@ -47,6 +47,13 @@ class Floods(ThreadSafeAdapter):
         with socket.socket(fileno=os.dup(CHANNEL)) as channel:
             while time.monotonic() < end:
                 channel.send(message)
+
+    @tool
+    def flood_events(self, size: int, seconds: float) -> None:
+        """Says more than can be heard, by the way that adapters have for it."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            telemetry.emit("flood", {}, {"text": "x" * size})
 
     @tool
     def last_words(self, text: str) -> None:

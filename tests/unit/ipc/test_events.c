@@ -11,7 +11,10 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
+
 #define TUBE_AT 256u
+#define NOW     SP_NS_PER_S
 #define TOTAL   (TUBE_AT + SP_TUBE_BYTES + 65536u)
 
 struct ends {
@@ -25,7 +28,8 @@ static int open_ends(void **state)
 {
     static struct ends ends;
     memset(&ends, 0, sizeof ends);
-    sp_events_writer_init(&ends.writer, &ends.header, ends.results + TUBE_AT, TUBE_AT);
+    sp_events_writer_init(
+        &ends.writer, &ends.header, ends.results + TUBE_AT, TUBE_AT, NOW);
     sp_events_reader_init(&ends.reader, &ends.header, ends.results, TOTAL);
     *state = &ends;
     return 0;
@@ -40,7 +44,7 @@ static bool put(struct ends *ends, const char *text)
 static bool tells(struct ends *ends)
 {
     uint32_t turn;
-    if (!sp_events_want_to_tell(&ends->writer, &turn)) {
+    if (!sp_events_want_to_tell(&ends->writer, NOW, &turn)) {
         return false;
     }
     sp_events_told(&ends->writer, turn);
@@ -93,9 +97,9 @@ static void a_message_that_was_not_sent_is_sent_with_the_next_event(void **state
     struct ends *ends = *state;
     uint32_t turn;
     assert_true(put(ends, "a"));
-    assert_true(sp_events_want_to_tell(&ends->writer, &turn));
+    assert_true(sp_events_want_to_tell(&ends->writer, NOW, &turn));
     assert_true(put(ends, "b"));
-    assert_true(sp_events_want_to_tell(&ends->writer, &turn));
+    assert_true(sp_events_want_to_tell(&ends->writer, NOW, &turn));
 }
 
 static void the_host_does_not_sleep_over_an_event(void **state)
@@ -121,6 +125,24 @@ static void a_tube_that_fills_is_told_once_for_each_reading(void **state)
     assert_int_equal(sp_events_next(&ends->reader, &piece), SNAKEPIT_OK);
     sp_events_release(&ends->reader);
     assert_true(tells(ends)); // it was read since, and is half full again
+}
+
+static void a_flood_is_told_a_bounded_number_of_times(void **state)
+{
+    struct ends *ends = *state;
+    static uint8_t large[SP_EVENT_MAX];
+    int told = 0;
+    assert_true(sp_events_put(&ends->writer, large, sizeof large));
+    assert_true(tells(ends)); // the first
+    for (int i = 0; i < 1000; i++) {
+        struct sp_tube_piece piece;
+        assert_true(sp_events_put(&ends->writer, large, sizeof large));
+        told += tells(ends);
+        assert_int_equal(sp_events_look(&ends->reader), SNAKEPIT_OK);
+        assert_int_equal(sp_events_next(&ends->reader, &piece), SNAKEPIT_OK);
+        sp_events_release(&ends->reader);
+    }
+    assert_int_equal(told, SP_EVENTS_TELLS_AT_ONCE);
 }
 
 static void what_does_not_fit_is_refused_and_counted(void **state)
@@ -171,6 +193,7 @@ int main(void)
         cmocka_unit_test_setup(the_host_does_not_sleep_over_an_event, open_ends),
         cmocka_unit_test_setup(a_tube_that_fills_is_told_once_for_each_reading,
                                open_ends),
+        cmocka_unit_test_setup(a_flood_is_told_a_bounded_number_of_times, open_ends),
         cmocka_unit_test_setup(what_does_not_fit_is_refused_and_counted, open_ends),
         cmocka_unit_test_setup(an_event_outside_of_the_tube_is_bounded_too, open_ends),
         cmocka_unit_test_setup(a_tail_that_cannot_be_is_a_violation, open_ends),
