@@ -61,18 +61,25 @@ int sp_keys_check(PyObject *seen, PyObject *items, const struct sp_place *map)
     return 0;
 }
 
+// Adds a key to those that were seen, or refuses one that was.
+static int see(PyObject *seen, PyObject *key, const struct sp_place *map)
+{
+    if (!sp_key_stays(key)) {
+        return 0;
+    }
+    int known = PySet_Contains(seen, key);
+    if (known == 0) {
+        return PySet_Add(seen, key);
+    }
+    return known > 0 ? refuse(map, key) : -1;
+}
+
 int sp_keys_differ(PyObject *items, const struct sp_place *map)
 {
     PyObject *seen = PySet_New(NULL);
     int result = seen == NULL ? -1 : 0;
     for (Py_ssize_t i = 0; result == 0 && i < PyList_GET_SIZE(items); i++) {
-        PyObject *key = PyTuple_GET_ITEM(PyList_GET_ITEM(items, i), 0);
-        int known = sp_key_stays(key) ? PySet_Contains(seen, key) : 0;
-        if (known != 0) {
-            result = known > 0 ? refuse(map, key) : -1;
-        } else if (sp_key_stays(key)) {
-            result = PySet_Add(seen, key);
-        }
+        result = see(seen, PyTuple_GET_ITEM(PyList_GET_ITEM(items, i), 0), map);
     }
     Py_XDECREF(seen);
     return result;

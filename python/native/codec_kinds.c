@@ -278,23 +278,39 @@ static PyObject *dump_model(PyObject *value)
     return PyObject_CallMethod(value, is_new ? "model_dump" : "dict", NULL);
 }
 
+// Name and value of a column; NULL with an exception.
+static PyObject *pair_of_column(PyObject *row, PyObject *names, Py_ssize_t column)
+{
+    PyObject *name = PySequence_GetItem(names, column);
+    PyObject *value = name == NULL ? NULL : PySequence_GetItem(row, column);
+    PyObject *pair = value == NULL ? NULL : PyTuple_Pack(2, name, value);
+    Py_XDECREF(value);
+    Py_XDECREF(name);
+    return pair;
+}
+
+// Fills a new list; -1 with an exception.
+static int fill_pairs(PyObject *pairs, PyObject *row, PyObject *names)
+{
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(pairs); i++) {
+        PyObject *pair = pair_of_column(row, names, i);
+        if (pair == NULL) {
+            return -1;
+        }
+        PyList_SET_ITEM(pairs, i, pair);
+    }
+    return 0;
+}
+
 // The columns of a row of sqlite3, as a list of pairs.
 static PyObject *pairs_of_row(PyObject *row)
 {
     PyObject *names = PyObject_CallMethod(row, "keys", NULL);
     Py_ssize_t count = names == NULL ? -1 : PySequence_Size(names);
     PyObject *pairs = count < 0 ? NULL : PyList_New(count);
-    for (Py_ssize_t i = 0; pairs != NULL && i < count; i++) {
-        PyObject *name = PySequence_GetItem(names, i);
-        PyObject *value = name == NULL ? NULL : PySequence_GetItem(row, i);
-        PyObject *pair = value == NULL ? NULL : PyTuple_Pack(2, name, value);
-        Py_XDECREF(value);
-        Py_XDECREF(name);
-        if (pair == NULL) {
-            Py_CLEAR(pairs);
-        } else {
-            PyList_SET_ITEM(pairs, i, pair);
-        }
+    if (pairs != NULL && fill_pairs(pairs, row, names) != 0) {
+        Py_DECREF(pairs);
+        pairs = NULL;
     }
     Py_XDECREF(names);
     return pairs;

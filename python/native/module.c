@@ -156,7 +156,7 @@ send_report(int channel, enum sp_message_type type, const uint8_t *data, size_t 
         return PyErr_Format(PyExc_OSError,
                             "a report of %zu bytes could not be sent to the host: %s",
                             size,
-                            strerror(errno));
+                            strerrordesc_np(errno));
     }
     Py_RETURN_NONE;
 }

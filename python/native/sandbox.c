@@ -25,7 +25,7 @@
 
 static PyObject *refused(const char *call)
 {
-    PyObject *reason = PyUnicode_FromFormat("%s: %s", call, strerror(errno));
+    PyObject *reason = PyUnicode_FromFormat("%s: %s", call, strerrordesc_np(errno));
     PyObject *both = reason == NULL ? NULL : Py_BuildValue("(iN)", errno, reason);
     if (both != NULL) {
         PyErr_SetObject(PyExc_OSError, both);

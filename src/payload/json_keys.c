@@ -60,14 +60,25 @@ static const struct sp_json_key *later(const struct sp_json_key *a,
     return a->source < b->source ? b : a;
 }
 
+// True if one of the first `count` rows is the same key.
+static bool stands_before(const struct sp_json_key *key,
+                          const struct sp_json_key *rows,
+                          size_t count,
+                          uint8_t *bytes)
+{
+    size_t i = 0;
+    while (i < count && order(key, &rows[i], bytes) != 0) {
+        i++;
+    }
+    return i < count;
+}
+
 static const struct sp_json_key *
 compare_each(struct sp_json_key *rows, size_t count, uint8_t *bytes)
 {
     for (size_t i = 1; i < count; i++) {
-        for (size_t j = 0; j < i; j++) {
-            if (order(&rows[i], &rows[j], bytes) == 0) {
-                return &rows[i];
-            }
+        if (stands_before(&rows[i], rows, i, bytes)) {
+            return &rows[i];
         }
     }
     return NULL;

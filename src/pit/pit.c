@@ -474,7 +474,8 @@ static snakepit_err await_pools_of(snakepit *pit,
         return usable;
     }
     struct awaited awaited = {.pit = pit, .wanted = wanted};
-    if (name != NULL && (awaited.only = sp_pit_pool(pit, name)) == NULL) {
+    awaited.only = name == NULL ? NULL : sp_pit_pool(pit, name);
+    if (name != NULL && awaited.only == NULL) {
         return sp_refuse_pool(pit, name, why);
     }
     snakepit_err err = await(&awaited, deadline, why);

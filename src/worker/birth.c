@@ -27,11 +27,9 @@ static void pin(const struct sp_worker *worker)
 static void limit(struct sp_worker *worker)
 {
     snakepit_message why;
-    if (sp_cgroup_confine(&worker->cgroup,
-                          worker->options.id,
-                          worker->process.pid,
-                          &worker->options.limits,
-                          &why) != SNAKEPIT_OK) {
+    const struct sp_cgroup_member self = {worker->options.id, worker->process.pid};
+    if (sp_cgroup_confine(&worker->cgroup, &self, &worker->options.limits, &why) !=
+        SNAKEPIT_OK) {
         // Another start would find the same, so it counts as the adapter's does.
         worker->adapter_failed = true;
         (void)snprintf(worker->failure, sizeof worker->failure, "%s", why.text);

@@ -32,7 +32,7 @@ void sp_worker_signal(struct sp_worker *worker, int number, bool group);
 // Keeps the first reason for which it is killed, a constant text. Any thread.
 void sp_worker_blame(struct sp_worker *worker, const char *why);
 // What the watcher calls at the end of its lifeline. Watcher thread.
-void sp_worker_lifeline_ended(void *worker, enum sp_life life);
+void sp_worker_lifeline_ended(void *user, enum sp_life life);
 // Its pidfd is readable: it has exited.
 void sp_worker_on_exit(struct sp_watch *watch);
 

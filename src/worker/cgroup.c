@@ -146,7 +146,7 @@ static bool take(const char *mount, const char *path, char parent[SP_CGROUP_PATH
         !is_delegated(group, is_root)) {
         return false;
     }
-    (void)strcpy(parent, group);
+    (void)snprintf(parent, SP_CGROUP_PATH_MAX, "%.*s", SP_CGROUP_PATH_MAX - 1, group);
     return true;
 }
 
@@ -169,7 +169,7 @@ snakepit_err sp_cgroup_find(const char *root,
             limits, "this machine has no control groups of version 2", "", why);
     }
     char above[SP_CGROUP_PATH_MAX];
-    (void)strcpy(above, path);
+    memcpy(above, path, sizeof above);
     *strrchr(above, '/') = 0;
     if (!take(mount, above, parent) && !take(mount, path, parent)) {
         return refuse(limits,
@@ -248,8 +248,7 @@ static const char *set_limits(const char *group, const struct sp_cgroup_limits *
 
 snakepit_err sp_cgroup_enter(struct sp_cgroup *group,
                              const char *parent,
-                             uint64_t worker,
-                             pid_t pid,
+                             const struct sp_cgroup_member *member,
                              const struct sp_cgroup_limits *limits,
                              snakepit_message *why)
 {
@@ -259,7 +258,7 @@ snakepit_err sp_cgroup_enter(struct sp_cgroup *group,
                    "%.400s/snakepit-%d-%" PRIu64,
                    parent,
                    (int)getpid(),
-                   worker);
+                   member->worker);
     if (mkdir(group->path, 0755) != 0) {
         return give_up(group, "", why);
     }
@@ -267,15 +266,14 @@ snakepit_err sp_cgroup_enter(struct sp_cgroup *group,
     if (refused != NULL) {
         return give_up(group, refused, why);
     }
-    (void)snprintf(text, sizeof text, "%d", (int)pid);
+    (void)snprintf(text, sizeof text, "%d", (int)member->pid);
     return write_in(group->path, "cgroup.procs", text)
                ? SNAKEPIT_OK
                : give_up(group, "cgroup.procs", why);
 }
 
 snakepit_err sp_cgroup_confine(struct sp_cgroup *group,
-                               uint64_t worker,
-                               pid_t pid,
+                               const struct sp_cgroup_member *member,
                                const struct sp_cgroup_limits *limits,
                                snakepit_message *why)
 {
@@ -283,7 +281,7 @@ snakepit_err sp_cgroup_confine(struct sp_cgroup *group,
     snakepit_err err = find_here(limits, parent, why);
     return err != SNAKEPIT_OK || parent[0] == 0
                ? err
-               : sp_cgroup_enter(group, parent, worker, pid, limits, why);
+               : sp_cgroup_enter(group, parent, member, limits, why);
 }
 
 void sp_cgroup_kill(const struct sp_cgroup *group)

@@ -64,12 +64,15 @@ static bool is_mark(char first, char second)
            second <= '0' + SP_LOG_ERROR;
 }
 
+static const enum sp_log_level levels[] = {
+    SP_LOG_DEBUG, SP_LOG_INFO, SP_LOG_WARNING, SP_LOG_ERROR};
+
 // Takes the mark off a line. Its text, without a zero behind it yet.
 static char *text_of_line(struct sp_output *output, size_t *size)
 {
     size_t mark = 0;
     if (output->partial_size >= 2 && is_mark(output->partial[0], output->partial[1])) {
-        output->level = (enum sp_log_level)(output->partial[1] - '0');
+        output->level = levels[(output->partial[1] - '0') & 3];
         mark = 2;
     }
     *size = output->partial_size - mark;

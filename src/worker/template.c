@@ -481,8 +481,8 @@ snakepit_err sp_template_start(const struct sp_template_options *options,
         return err;
     }
     snakepit_message trouble;
-    err = sp_cgroup_confine(
-        &made->cgroup, 0, made->process.pid, &options->limits, &trouble);
+    const struct sp_cgroup_member self = {0, made->process.pid};
+    err = sp_cgroup_confine(&made->cgroup, &self, &options->limits, &trouble);
     if (err == SNAKEPIT_OK) {
         err = sp_channel_send(made->process.channel,
                               SP_MESSAGE_CONFIG,

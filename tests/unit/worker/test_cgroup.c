@@ -124,7 +124,8 @@ static void a_group_that_cannot_be_limited_is_not_left_behind(void **state)
     struct sp_cgroup group;
     snakepit_message why;
     // A folder of ordinary files lacks memory.max, and open() does not make it.
-    assert_int_equal(sp_cgroup_enter(&group, root, 7, getpid(), &both, &why),
+    const struct sp_cgroup_member self = {7, getpid()};
+    assert_int_equal(sp_cgroup_enter(&group, root, &self, &both, &why),
                      SNAKEPIT_SYSTEM);
     assert_non_null(strstr(why.text, "memory.max: No such file"));
     assert_string_equal(group.path, "");
@@ -171,7 +172,8 @@ static void what_is_in_a_group_dies_with_it(void **state)
         }
     }
     snakepit_message why;
-    if (sp_cgroup_enter(&group, mount, 8, child, &none, &why) != SNAKEPIT_OK) {
+    const struct sp_cgroup_member member = {8, child};
+    if (sp_cgroup_enter(&group, mount, &member, &none, &why) != SNAKEPIT_OK) {
         (void)kill(child, SIGKILL);
         (void)waitpid(child, NULL, 0);
         skip(); // a read-only or foreign tree
