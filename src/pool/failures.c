@@ -20,13 +20,17 @@ void sp_supervisor_start_later(struct sp_supervisor *supervisor, uint64_t ms)
 
 #define FIRST_LINE_MAX 400u
 
+const char *sp_supervisor_quote_line(const char *text, char *room, size_t size)
+{
+    char line[FIRST_LINE_MAX];
+    (void)snprintf(line, sizeof line, "%.*s", (int)strcspn(text, "\n"), text);
+    return sp_log_quote(line, room, size);
+}
+
 static void log_failed_start(const struct sp_supervisor *supervisor,
                              const struct sp_failed_start *start)
 {
-    char line[FIRST_LINE_MAX];
     char quoted[SP_LOG_LINE_MAX / 2];
-    (void)snprintf(
-        line, sizeof line, "%.*s", (int)strcspn(start->reason, "\n"), start->reason);
     sp_log(supervisor->log,
            SP_LOG_WARNING,
            "worker.start_failed",
@@ -34,7 +38,7 @@ static void log_failed_start(const struct sp_supervisor *supervisor,
            supervisor->pool_config->name,
            supervisor->restart.failures,
            supervisor->pool_config->restart_limit,
-           sp_log_quote(line, quoted, sizeof quoted));
+           sp_supervisor_quote_line(start->reason, quoted, sizeof quoted));
 }
 
 static void give_verdict(struct sp_supervisor *supervisor,

@@ -69,13 +69,15 @@ void sp_supervisor_fail(struct sp_supervisor *supervisor, const char *why)
     if (supervisor->failed) {
         return;
     }
+    char quoted[SP_LOG_LINE_MAX / 2];
     supervisor->failed = true;
     sp_timer_stop(&supervisor->timer);
     sp_log(supervisor->log,
            SP_LOG_ERROR,
            "pool.failed",
-           "pool=%s",
-           supervisor->pool_config->name);
+           "pool=%s because=%s",
+           supervisor->pool_config->name,
+           sp_supervisor_quote_line(why, quoted, sizeof quoted));
     sp_pool_set_state(supervisor->pool, SP_POOL_FAILED, why);
     sp_supervisor_stop_workers(supervisor);
     if (supervisor->template != NULL) {

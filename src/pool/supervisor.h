@@ -143,6 +143,9 @@ struct sp_failed_start {
     const char *reason;
 };
 
+// The first line of `text` in double quotes, for a line of the log; returns `room`.
+const char *sp_supervisor_quote_line(const char *text, char *room, size_t size);
+
 // Counts and logs it; what follows is a pause, a pool that is down, or one that has
 // failed.
 void sp_supervisor_note_failed_start(struct sp_supervisor *supervisor,

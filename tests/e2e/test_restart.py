@@ -111,6 +111,7 @@ def test_a_pool_that_failed_at_its_first_start_can_be_tried_again(open_dependent
     with pytest.raises(Refused, match="the data base is down") as refused:
         pit.await_ready()
     assert refused.value.err == "POOL_FAILED"
+    assert "the data base is down" in pit.logged("pool.failed")[0]
     with pytest.raises(Refused, match="the data base is down"):
         pit.retry().await_ready()
     down.unlink()
