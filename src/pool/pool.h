@@ -198,8 +198,8 @@ void sp_pool_close_seat(struct sp_pool *pool, struct sp_seat *seat);
 // True while the worker runs calls or may still read what was given up.
 bool sp_pool_seat_is_busy(struct sp_pool *pool, struct sp_seat *seat);
 // The worker is dead: calls that ran fail as `failure` says, those that did not go back
-// to the line. Any thread. The seat is empty and closed afterwards; free it with
-// sp_pool_remove_seat().
+// to the line. PROTOCOL in it counts as a violation. Any thread. The seat is empty
+// and closed afterwards; free it with sp_pool_remove_seat().
 void sp_pool_seat_died(struct sp_pool *pool,
                        struct sp_seat *seat,
                        const struct sp_failure *failure);

@@ -126,6 +126,9 @@ void sp_pool_seat_died(struct sp_pool *pool,
     struct sp_link *link;
     pthread_mutex_lock(&pool->lock);
     seat->dead = true;
+    if (failure->err == SNAKEPIT_PROTOCOL && !seat->violated) {
+        pool->counters.violations++;
+    }
     if (pool->state == SP_POOL_READY) {
         pool->state = SP_POOL_DEGRADED;
         pool->hooks.changed(pool->hooks.user);

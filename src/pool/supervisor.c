@@ -199,7 +199,9 @@ worker_lost(void *user, struct sp_worker *worker, const struct sp_worker_loss *l
                    loss->by_us ? "was stopped" : "died",
                    loss->cause);
     struct sp_failure failure = {
-        .err = loss->by_us ? SNAKEPIT_WORKER_LOST : SNAKEPIT_WORKER_DIED,
+        .err = loss->violated ? SNAKEPIT_PROTOCOL
+               : loss->by_us  ? SNAKEPIT_WORKER_LOST
+                              : SNAKEPIT_WORKER_DIED,
         .message = message,
         .cause = loss->cause,
         .last_output = loss->last_output,

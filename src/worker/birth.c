@@ -95,8 +95,8 @@ static void on_forked(void *user, pid_t pid)
 
 static void events_refused(struct sp_events *events)
 {
-    sp_worker_kill(SP_ENTRY(events, struct sp_worker, events),
-                   "what it wrote as events makes no sense");
+    sp_worker_kill_for_violation(SP_ENTRY(events, struct sp_worker, events),
+                                 "what it wrote as events makes no sense");
 }
 
 static void expect_events(struct sp_worker *worker)

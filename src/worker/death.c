@@ -103,6 +103,12 @@ void sp_worker_kill(struct sp_worker *worker, const char *why)
     sp_worker_signal(worker, SIGKILL, false);
 }
 
+void sp_worker_kill_for_violation(struct sp_worker *worker, const char *why)
+{
+    atomic_store(&worker->violated, true);
+    sp_worker_kill(worker, why);
+}
+
 void sp_worker_end(struct sp_worker *worker, const char *why)
 {
     sp_worker_enter(worker, SP_WORKER_STOP);
@@ -128,10 +134,12 @@ static struct sp_exit peek_patiently(const struct sp_process *process)
     return end;
 }
 
-// A tool that replaces or stops its process is not to be sent again.
+// A tool that replaces or stops its process, or writes what only the worker may write,
+// is not to be sent again.
 static bool may_be_a_tools_doing(const struct sp_worker *worker)
 {
-    return atomic_load(&worker->replaced) || atomic_load(&worker->silent);
+    return atomic_load(&worker->replaced) || atomic_load(&worker->silent) ||
+           atomic_load(&worker->violated);
 }
 
 // Any thread, once: tells the owner that the calls of this worker can be failed.
@@ -154,7 +162,8 @@ static void report_loss(struct sp_worker *worker, const struct sp_exit *end)
         struct sp_worker_loss loss = {.cause = cause,
                                       .last_output = tail,
                                       .by_us = because != NULL &&
-                                               !may_be_a_tools_doing(worker)};
+                                               !may_be_a_tools_doing(worker),
+                                      .violated = atomic_load(&worker->violated)};
         worker->options.hooks.lost(worker->options.hooks.user, worker, &loss);
     }
     pthread_mutex_unlock(&worker->lost_lock);
@@ -167,6 +176,7 @@ void sp_worker_lifeline_ended(void *user, enum sp_life life)
     struct sp_worker *worker = user;
     if (life == SP_LIFE_FORGED) {
         // It may still run: kill it, and wait for the exit that pidfd tells.
+        atomic_store(&worker->violated, true);
         sp_worker_blame(worker, "it wrote to its lifeline");
         (void)sp_pidfd_signal(child_of(worker), SIGKILL);
         return;

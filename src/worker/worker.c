@@ -148,6 +148,7 @@ static void on_hello(struct sp_worker *worker, const uint8_t *body, uint32_t siz
 {
     struct sp_hello hello;
     if (size != sizeof hello || worker->watch != 0) {
+        atomic_store(&worker->violated, true);
         sp_worker_fail_start(worker, "its greeting made no sense");
         return;
     }
@@ -216,7 +217,7 @@ obey(struct sp_worker *worker, const struct sp_message_head *head, const uint8_t
         sp_listener_notice(worker->options.listener, &worker->events);
         break;
     default:
-        sp_worker_kill(worker, "it sent a message that does not exist");
+        sp_worker_kill_for_violation(worker, "it sent a message that does not exist");
     }
 }
 
@@ -236,7 +237,7 @@ static bool stop_reading(struct sp_worker *worker, const char *why)
 {
     sp_watch_stop(&worker->channel_watch);
     if (why != NULL) {
-        sp_worker_kill(worker, why);
+        sp_worker_kill_for_violation(worker, why);
     }
     return false;
 }

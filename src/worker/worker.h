@@ -35,7 +35,8 @@ struct sp_worker;
 struct sp_worker_loss {
     const char *cause;       // one sentence
     const char *last_output; // last lines of its stderr
-    bool by_us; // killed on purpose, for something that other calls cannot help
+    bool by_us;    // killed on purpose, for something that other calls cannot help
+    bool violated; // killed since it broke the protocol
 };
 
 struct sp_worker_hooks {
@@ -134,6 +135,7 @@ struct sp_worker {
     bool lost;                        // guarded by lost_lock
     _Atomic(const char *) killed_for; // constant text, set once
     _Atomic bool replaced; // by a tool that called exec; before that is reported
+    _Atomic bool violated; // the protocol; before it is killed for that
 };
 
 // Starts the process, or asks the template for it; where the template does not take the
@@ -147,6 +149,8 @@ void sp_worker_stop(struct sp_worker *worker);
 // Kills it now; what it leaves behind in its group is asked to leave first. `why` is a
 // constant text that completes "killed by us because". Takes no lock.
 void sp_worker_kill(struct sp_worker *worker, const char *why);
+// The same for one that broke the protocol.
+void sp_worker_kill_for_violation(struct sp_worker *worker, const char *why);
 // The same for one that was about to be stopped: its end is expected. Loop thread.
 void sp_worker_end(struct sp_worker *worker, const char *why);
 // Asks it to cancel the call in a slot. False: its channel is full; ask again.

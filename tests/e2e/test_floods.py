@@ -53,7 +53,8 @@ def test_a_flood_of_output_is_told_once(open_pit, profile):
 def test_a_flood_of_messages_ends_the_worker(open_pit, profile, what):
     pit = open_pit(floods(profile))
     fault = pit.fails("flood_channel", {"what": what, "seconds": 60})
-    assert fault.err == "WORKER_LOST"
+    assert fault.err == "PROTOCOL", "a call that does this is not to be sent again"
+    assert pit.stats().violations == 1
     reasons = ("more messages than there is a reason for", "greeting made no sense")
     assert any(reason in fault.cause for reason in reasons)
     assert pit.call("ping") == "pong"

@@ -75,6 +75,24 @@ static void a_death_while_closing_answers_also_what_did_not_run(void **state)
     assert_false(sp_pool_is_busy(fixture.pool));
 }
 
+static void a_worker_that_died_for_breaking_the_protocol_is_counted(void **state)
+{
+    (void)state;
+    static const struct sp_failure broke = {.err = SNAKEPIT_PROTOCOL, .message = "m"};
+    static struct outcome outcome;
+    struct fake_call running;
+    struct side *side = fixture_add(&fixture, 1);
+    submit("echo", "a", &outcome);
+    assert_true(fake_take_started(side->fake, &running));
+    sp_pool_seat_died(fixture.pool, side->seat, &broke);
+    fixture_drain(&fixture);
+    assert_ended(&outcome, SNAKEPIT_PROTOCOL, "running");
+    assert_int_equal(fixture.pool->counters.violations, 1);
+    fake_stop(side->fake);
+    sp_pool_remove_seat(fixture.pool, side->seat);
+    side->seat = NULL;
+}
+
 static void a_waiting_thread_learns_of_the_death_of_its_worker(void **state)
 {
     (void)state;
@@ -471,6 +489,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         test(a_death_fails_what_ran_and_moves_what_did_not),
         test(a_death_while_closing_answers_also_what_did_not_run),
+        test(a_worker_that_died_for_breaking_the_protocol_is_counted),
         test(a_waiting_thread_learns_of_the_death_of_its_worker),
         test(an_answer_that_came_before_the_death_is_no_violation_after_it),
         test(calls_given_up_die_with_their_worker_without_another_answer),
