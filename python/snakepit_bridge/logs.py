@@ -64,9 +64,13 @@ def _show_warning(
 ) -> None:
     """As Python's own, with a level."""
     to = sys.stderr if file is None else file
-    if to is None:
-        return
-    text = warnings.formatwarning(message, category, filename, lineno, line)
+    if to is not None:
+        text = warnings.formatwarning(message, category, filename, lineno, line)
+        write_warning(text, to)
+
+
+def write_warning(text: str, to: TextIO) -> None:
+    """Writes the lines of a warning, with its level if they go to the host."""
     if _is_the_hosts(to):
         text = marked(text.rstrip("\n"), _WARNING) + "\n"
     try:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import sys
 import warnings
 
-from . import runtime
+from . import logs, runtime
 
 
 def warn(text: str, stacklevel: int = 1) -> None:
@@ -20,4 +20,5 @@ def warn(text: str, stacklevel: int = 1) -> None:
     except RuntimeWarning:
         if runtime.is_standalone():
             raise
-        print(f"RuntimeWarning: {text}", file=sys.stderr)
+        if sys.stderr is not None:
+            logs.write_warning(f"RuntimeWarning: {text}\n", sys.stderr)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 from __future__ import annotations
 
+import io
+import sys
 import warnings
 from pathlib import Path
 
@@ -35,6 +37,19 @@ def test_in_a_worker_it_never_becomes_an_error(
         warnings.simplefilter("error")
         notices.warn("mind the step")
     assert capsys.readouterr().err == "RuntimeWarning: mind the step\n"
+
+
+def test_in_a_worker_it_keeps_its_level_where_warnings_are_errors(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(runtime, "is_standalone", lambda: False)
+    written = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", written)
+    monkeypatch.setattr(sys, "__stderr__", written)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        notices.warn("mind\nthe step")
+    assert written.getvalue() == "\x012RuntimeWarning: mind\n\x012the step\n"
 
 
 def test_the_bridge_warns_in_no_other_way() -> None:
