@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -115,10 +117,22 @@ void sp_watch_stop(struct sp_watch *watch)
     }
 }
 
+// By now the numbers may be those of others, to whom we would write.
+static _Noreturn void descriptors_are_closed(void)
+{
+    (void)dprintf(STDERR_FILENO,
+                  "snakepit: the program has closed descriptors of an open pit (by "
+                  "closefrom(), close_range() or a loop); close the pit before\n");
+    abort();
+}
+
 static void wait_for_one(struct sp_loop *loop)
 {
     struct epoll_event event;
     int count = epoll_wait(loop->epoll, &event, 1, patience(loop));
+    if (count < 0 && (errno == EBADF || errno == EINVAL)) {
+        descriptors_are_closed();
+    }
     SP_CHECK(count >= 0 || errno == EINTR);
     if (count > 0) {
         struct sp_watch *watch = event.data.ptr;

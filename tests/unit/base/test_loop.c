@@ -9,9 +9,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -294,10 +297,42 @@ static void without_descriptors_there_is_no_loop(void **state)
     }
 }
 
+static void run_without_descriptors(struct scene *scene, int errors)
+{
+    signal(SIGABRT, SIG_DFL); // not cmocka's handler
+    (void)dup2(errors, STDERR_FILENO);
+    if (sp_loop_init(&scene->loop, on_wake, scene, NULL) == SNAKEPIT_OK) {
+        (void)close_range(3, ~0U, 0);
+        sp_loop_run(&scene->loop);
+    }
+    _exit(0);
+}
+
+static void a_program_that_closes_our_descriptors_is_told_so(void **state)
+{
+    struct scene *scene = *state;
+    int ends[2];
+    int status = 0;
+    char text[512] = {0};
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        run_without_descriptors(scene, ends[1]);
+    }
+    (void)close(ends[1]);
+    assert_true(read(ends[0], text, sizeof text - 1) > 0);
+    (void)close(ends[0]);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+    assert_non_null(strstr(text, "the program has closed descriptors of an open pit"));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, prepare, clear)
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(
+            a_program_that_closes_our_descriptors_is_told_so, prepare, clear),
         TEST(another_thread_wakes_it),
         TEST(wakes_before_it_runs_are_one),
         TEST(what_is_left_to_read_is_told_again),
