@@ -25,7 +25,7 @@ CMAKE = """
 cmake_minimum_required(VERSION 3.20)
 project(hello C)
 find_package(snakepit REQUIRED)
-add_executable(hello {source})
+add_executable(hello "{source}")
 target_link_libraries(hello PRIVATE {target})
 """
 
