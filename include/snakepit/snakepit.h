@@ -170,6 +170,11 @@ SNAKEPIT_API snakepit_err snakepit_pool_retry(snakepit *pit,
                                               const char *pool,
                                               snakepit_message *why);
 
+// Waits until every line that was logged before has been handed on, to stderr or to the
+// program's log function, for at most `timeout_ms`. Not from that function.
+// DEADLINE_EXCEEDED: its reader is late. INVALID_ARGUMENT: there is no pit.
+SNAKEPIT_API snakepit_err snakepit_flush_log(snakepit *pit, uint32_t timeout_ms);
+
 // Ends everything: new calls are refused at once, running calls get `grace_ms` to
 // finish, then whatever is unanswered is answered with SHUTTING_DOWN. Tools that still
 // run, also those of calls that were given up before, are cancelled: they clean up, or

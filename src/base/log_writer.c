@@ -322,9 +322,9 @@ static struct timespec in_ns(uint64_t ns)
                              .tv_nsec = (long)(at % SP_NS_PER_S)};
 }
 
-void sp_log_writer_flush(struct sp_log_writer *writer)
+bool sp_log_writer_flush(struct sp_log_writer *writer, uint64_t ns)
 {
-    const struct timespec end = in_ns(FLUSH_NS);
+    const struct timespec end = in_ns(ns);
     int rc = 0;
     pthread_mutex_lock(&writer->lock);
     uint64_t wanted = writer->tail;
@@ -333,7 +333,9 @@ void sp_log_writer_flush(struct sp_log_writer *writer)
         rc = pthread_cond_timedwait(&writer->news, &writer->lock, &end);
     }
     writer->flushing--;
+    bool done = writer->done >= wanted;
     pthread_mutex_unlock(&writer->lock);
+    return done;
 }
 
 // Whether the thread has ended, once it has or seems to hang.

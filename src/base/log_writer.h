@@ -6,6 +6,9 @@
 #ifndef BASE_LOG_WRITER_H
 #define BASE_LOG_WRITER_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include <snakepit/errors.h>
 
 #include "base/log.h"
@@ -27,8 +30,9 @@ void sp_log_writer_put(void *user,
                        const char *event,
                        const char *line);
 
-// Waits until what is there was handed on, at most 200 ms. Not from a `sink`.
-void sp_log_writer_flush(struct sp_log_writer *writer);
+// Waits until what is there was handed on, for at most `ns`. False: it was not. Not
+// from a `sink`.
+bool sp_log_writer_flush(struct sp_log_writer *writer, uint64_t ns);
 
 // Hands on what is there, and ends. A `sink` gets all of it unless that takes it more
 // than two seconds; a stderr whose reader stalls is waited for 200 ms in all. NULL is

@@ -15,7 +15,6 @@
 #include "cli/report.h"
 #include "cli/stream.h"
 #include "cli/text.h"
-#include "pit/pit.h"
 
 #define SESSION_MAX   255u
 #define GRACE_MS      1000u // that a call has to end once it is cancelled
@@ -124,7 +123,7 @@ run(struct sp_cli *cli, snakepit *pit, struct call *call, snakepit_writer *args)
     if (err == SNAKEPIT_OK) {
         err = wait_for(pit, call);
     }
-    sp_pit_flush_log(pit);
+    (void)snakepit_flush_log(pit, SP_CLI_FLUSH_MS);
     if (err == SNAKEPIT_OK && sp_cli_interrupted() != 0) {
         return sp_cli_report_interrupt(cli);
     }

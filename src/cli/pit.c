@@ -7,7 +7,6 @@
 
 #include "base/suggest.h"
 #include "cli/interrupt.h"
-#include "pit/pit.h"
 
 #define SLICE_MS     100u
 #define POOLS_LOOKED 64u // of which a suggestion is made
@@ -35,7 +34,7 @@ await(await_fn *wait, snakepit *pit, const char *pool, snakepit_message *why)
             return SNAKEPIT_POOL_DOWN;
         }
     }
-    sp_pit_flush_log(pit);
+    (void)snakepit_flush_log(pit, SP_CLI_FLUSH_MS);
     return err;
 }
 

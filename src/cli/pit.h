@@ -5,6 +5,8 @@
 
 #include <snakepit/snakepit.h>
 
+#define SP_CLI_FLUSH_MS 200u // that a late reader of the log is waited for
+
 // As snakepit_await_ready() without an end of its own: the pool's start_timeout_ms and
 // restart_limit decide. CANCELLED: a signal was noted. POOL_DOWN: its starts keep
 // failing, for want of something.

@@ -14,8 +14,8 @@
 #include "cli/interrupt.h"
 #include "cli/json.h"
 #include "cli/output.h"
+#include "cli/pit.h"
 #include "cli/report.h"
-#include "pit/pit.h"
 
 // Owner: the main thread; the other one only reads it.
 struct watch {
@@ -110,7 +110,7 @@ int sp_cli_stream(struct sp_cli *cli, snakepit *pit, const struct sp_cli_stream 
         err = print_chunks(cli, stream);
         stop(&watch);
     }
-    sp_pit_flush_log(pit);
+    (void)snakepit_flush_log(pit, SP_CLI_FLUSH_MS);
     int status = report(cli, stream, err, wanted->json);
     snakepit_stream_close(stream);
     return status;

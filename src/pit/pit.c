@@ -85,11 +85,16 @@ static void set_events(snakepit *pit, const snakepit_open_options *options)
     }
 }
 
-void sp_pit_flush_log(const snakepit *pit)
+snakepit_err snakepit_flush_log(snakepit *pit, uint32_t timeout_ms)
 {
-    if (pit->log_writer != NULL) {
-        sp_log_writer_flush(pit->log_writer);
+    SP_UNCANCELLED;
+    snakepit_err err = sp_refuse_no_pit(pit, NULL);
+    if (err != SNAKEPIT_OK) {
+        return err;
     }
+    return sp_log_writer_flush(pit->log_writer, timeout_ms * SP_NS_PER_MS)
+               ? SNAKEPIT_OK
+               : SNAKEPIT_DEADLINE_EXCEEDED;
 }
 
 static void set_session_ended(snakepit *pit, const snakepit_open_options *options)

@@ -134,9 +134,6 @@ void sp_drain_doorbell(void *user, int fd, bool joins);
 
 // The pool of that name (NULL: the default one), or NULL.
 struct sp_pool *sp_pit_pool(const snakepit *pit, const char *name);
-// Waits for a moment until the lines of the log so far have been written, for those who
-// write to stderr themselves.
-void sp_pit_flush_log(const snakepit *pit);
 
 // ---- question.c ---------------------------------------------------------------
 

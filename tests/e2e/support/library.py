@@ -219,6 +219,7 @@ PROTOTYPES = {
     "await_ready": (c_int, [c_void_p, c_char_p, c_uint32, POINTER(Message)]),
     "await_serving": (c_int, [c_void_p, c_char_p, c_uint32, POINTER(Message)]),
     "pool_retry": (c_int, [c_void_p, c_char_p, POINTER(Message)]),
+    "flush_log": (c_int, [c_void_p, c_uint32]),
     "close": (None, [c_void_p, c_uint32]),
     "call": (
         c_int,

@@ -518,8 +518,14 @@ class Pit:
     def tensor(self, dtype: str, shape: tuple, pool: str | None = None) -> SharedTensor:
         return SharedTensor(self, pool, dtype, shape)
 
+    def flush_log(self) -> None:
+        """Until all that was logged is in `lines`: a thread hands it on."""
+        if self.handle:
+            assert err_name(lib.flush_log(self.handle, 20_000)) == "OK"
+
     def logged(self, event: str) -> list[str]:
         """The lines of one event so far."""
+        self.flush_log()
         return [line.text for line in list(self.lines) if line.event == event]
 
     def await_line(self, event: str, *texts: str) -> None:

@@ -192,6 +192,8 @@ static void a_pit_is_not_opened_from_or_to_null(void **state)
         ROW(snakepit_open_file("/dev/null", NULL, NULL, &why), BAD),
         ROW(snakepit_open_memory(NULL, 9, NULL, &made, &why), BAD),
         ROW(snakepit_open_memory(no_pools, sizeof no_pools - 1, NULL, NULL, &why), BAD),
+        ROW(snakepit_flush_log(NULL, 0), BAD),
+        ROW(snakepit_flush_log(pit, 60000), SNAKEPIT_OK),
         ROW(snakepit_await_ready(NULL, NULL, 0, NULL), BAD),
         ROW(snakepit_await_ready(pit, NULL, 0, NULL), SNAKEPIT_OK),
         ROW(snakepit_await_ready(pit, "x", 0, NULL), SNAKEPIT_UNKNOWN_POOL),
