@@ -26,7 +26,10 @@ LOST = [
     (Pairs([(True, "a"), (1, "b")]), "the keys True and 1 are equal in Python"),
     (Pairs([(1, "a"), (1.0, "b")]), "the keys 1 and 1.0 are equal in Python"),
     (Pairs([(0, "a"), (-0.0, "b")]), "the keys 0 and -0.0 are equal in Python"),
-    (Pairs([(2**63, "a"), (2.0**63, "b")]), f"the keys {2**63} and {2.0**63} are one"),
+    (
+        Pairs([(2**63, "a"), (2.0**63, "b")]),
+        f"the keys {2**63} and {2.0**63} are equal",
+    ),
     (Pairs([("k", 1), ("k", 2)]), "two keys arrive as 'k'"),
     (Pairs([(b"k", 1), ("k", 2), (b"k", 3)]), "two keys arrive as b'k'"),
     (Pairs([(None, 1), (None, 2)]), "two keys arrive as None"),
@@ -76,7 +79,7 @@ def test_a_large_map_with_one_key_twice_is_refused(executor):
     pairs = 70_000
     data = b"\xdf" + pairs.to_bytes(4, "big")
     data += b"".join(msgpack.packb(key) + b"\x01" for key in range(pairs - 1))
-    with pytest.raises(ValueError, match=r"the keys 69998 and 69998\.0 are one"):
+    with pytest.raises(ValueError, match=r"the keys 69998 and 69998\.0 are equal"):
         executor.decode(data + msgpack.packb(69998.0) + b"\x02")
 
 
