@@ -44,6 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "example(*names, result=...): what the guide's examples do here"
     )
     config.addinivalue_line("markers", "benchmark: a mark that the guides use")
+    Pit.detail = "debug"  # some examples log at that level
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

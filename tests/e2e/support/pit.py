@@ -127,6 +127,8 @@ class Submitted:
 class Pit:
     """One open snakepit. Every line of its log goes to `lines` and to `log_of_test`."""
 
+    detail = "info"  # of the log, unless only warnings are wanted
+
     def __init__(self, handle: ctypes.c_void_p, kept: Any, lines: list[Line]) -> None:
         self.handle = handle
         self.kept = kept
@@ -199,7 +201,7 @@ class Pit:
         options = raw.OpenOptions(
             size=ctypes.sizeof(raw.OpenOptions),
             log=raw.LogFunction(log) if logs else raw.LogFunction(),
-            log_level=LEVELS.index("warning" if listens is None else "info"),
+            log_level=LEVELS.index("warning" if listens is None else cls.detail),
             session_ended=raw.EndedFunction(session_ended),
             event=raw.EventFunction(event) if listens else raw.EventFunction(),
         )
