@@ -185,8 +185,10 @@ void sp_worker_lifeline_ended(void *user, enum sp_life life)
     if (!end.known && sp_exit_is_replaced(child_of(worker))) {
         atomic_store(&worker->replaced, true);
         sp_worker_blame(worker, "a tool has replaced its program (exec)");
-        (void)sp_pidfd_signal(child_of(worker), SIGKILL);
     }
+    // One that dies does not notice; one that has only written that it is dead would go
+    // on without a seat.
+    (void)sp_pidfd_signal(child_of(worker), SIGKILL);
     report_loss(worker, &end);
 }
 
