@@ -34,7 +34,7 @@ class Small(BaseAdapter):
 CONFIG = """
 pools:
   - {{name: default, python: {python}, pool_size: 1,
-      heartbeat_interval_ms: 100,
+      heartbeat_interval_ms: 100, heartbeat_max_missed: 100,
       adapter: small:Small}}
 """
 
