@@ -198,6 +198,14 @@ SNAKEPIT_API snakepit_err snakepit_reader_next(snakepit_reader *reader,
 // Steps over one value with all it contains. END, MALFORMED.
 SNAKEPIT_API snakepit_err snakepit_reader_skip(snakepit_reader *reader);
 
+// Why the next value has no JSON, as for a program that got NULL from
+// snakepit_answer_json() or snakepit_stream_json(). UNSERIALISABLE: `why`, where not
+// NULL, says what cannot be told in JSON, and where: two keys of a map that become the
+// same text, or a key that is a map with keys that are no texts. OK: it has JSON, and
+// `why` is empty. END, MALFORMED, NO_MEMORY. The reader does not move.
+SNAKEPIT_API snakepit_err snakepit_reader_explain_json(const snakepit_reader *reader,
+                                                       snakepit_message *why);
+
 // Looks up `key` in the map that comes next. On success `found` stands before the key's
 // value; `reader` does not move; they may be the same. TYPE_MISMATCH: no map comes
 // next. NOT_FOUND. MALFORMED.

@@ -294,8 +294,9 @@ SNAKEPIT_API void snakepit_answer_reader(const snakepit_answer *answer,
 
 // The result as JSON text, terminated by a zero; made on first use and owned by the
 // answer. Bytes become {"$bytes": base64}, tensors {"$tensor": {dtype, shape, data}},
-// NaN and infinities null. NULL: not OK, or out of memory. Not from two threads at once
-// on one answer.
+// NaN and infinities null. NULL: not OK, without JSON, which
+// snakepit_reader_explain_json() explains, or out of memory. Not from two threads at
+// once on one answer.
 SNAKEPIT_API const char *snakepit_answer_json(snakepit_answer *answer);
 
 // Releases the answer and the shared memory of its tensors. NULL is fine. May be called
@@ -341,7 +342,8 @@ SNAKEPIT_API snakepit_err snakepit_stream_next(snakepit_stream *stream,
                                                snakepit_reader *chunk);
 
 // The last chunk as JSON text, as snakepit_answer_json() writes it; owned by the
-// stream, until the next function with it. NULL: there is none, or out of memory.
+// stream, until the next function with it. NULL: there is none, it has no JSON, or out
+// of memory.
 SNAKEPIT_API const char *snakepit_stream_json(snakepit_stream *stream);
 
 // Names the call, for snakepit_cancel() on any thread: snakepit_stream_next() then

@@ -91,8 +91,11 @@ static int report_answer(struct sp_cli *cli, const struct call *call)
     }
     const char *json = snakepit_answer_json(call->answer);
     if (json == NULL) {
-        return sp_cli_report(
-            cli, SNAKEPIT_NO_MEMORY, "the result does not fit into memory", call->json);
+        snakepit_reader result;
+        snakepit_answer_reader(call->answer, &result);
+        snakepit_message why;
+        snakepit_err err = sp_cli_explain_json(&result, &why);
+        return sp_cli_report(cli, err, why.text, call->json);
     }
     sp_cli_print_json_text(cli, json, strlen(json));
     // The answer is there before the workers are stopped.

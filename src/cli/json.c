@@ -2,6 +2,8 @@
 // Values on their way to standard output.
 #include "cli/json.h"
 
+#include <stdio.h>
+
 #include "base/text.h"
 #include "cli/output.h"
 #include "payload/json.h"
@@ -65,11 +67,22 @@ snakepit_err sp_cli_print_json(struct sp_cli *cli, const snakepit_writer *writer
     if (err == SNAKEPIT_OK) {
         snakepit_reader reader;
         snakepit_reader_init(&reader, writer->buf.data, writer->buf.size);
-        err = sp_json_write(&reader, &text);
+        err = sp_json_write(&reader, &text, NULL);
     }
     if (err == SNAKEPIT_OK) {
         sp_cli_print_json_text(cli, (const char *)text.data, text.size);
     }
     sp_buf_fini(&text);
+    return err;
+}
+
+snakepit_err sp_cli_explain_json(const snakepit_reader *value, snakepit_message *why)
+{
+    snakepit_err err = snakepit_reader_explain_json(value, why);
+    if (err == SNAKEPIT_OK || err == SNAKEPIT_NO_MEMORY) {
+        err = SNAKEPIT_NO_MEMORY; // there was none a moment ago
+        (void)snprintf(
+            why->text, sizeof why->text, "the result does not fit into memory");
+    }
     return err;
 }

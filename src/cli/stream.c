@@ -60,15 +60,18 @@ static void stop(struct watch *watch)
     close(watch->over);
 }
 
-// One line for each chunk, until the end, a failure, or nobody wants to read it.
-static snakepit_err print_chunks(struct sp_cli *cli, snakepit_stream *stream)
+// One line for each chunk, until the end, a failure, or nobody wants to read it. `why`
+// is told of a chunk that cannot be printed.
+static snakepit_err
+print_chunks(struct sp_cli *cli, snakepit_stream *stream, snakepit_message *why)
 {
     snakepit_err err = SNAKEPIT_OK;
+    snakepit_reader chunk;
     while (cli->lost == 0 &&
-           (err = snakepit_stream_next(stream, NULL)) == SNAKEPIT_OK) {
+           (err = snakepit_stream_next(stream, &chunk)) == SNAKEPIT_OK) {
         const char *json = snakepit_stream_json(stream);
         if (json == NULL) {
-            return SNAKEPIT_NO_MEMORY;
+            return sp_cli_explain_json(&chunk, why);
         }
         sp_cli_print_json_text(cli, json, strlen(json));
         sp_cli_flush(cli);
@@ -76,8 +79,11 @@ static snakepit_err print_chunks(struct sp_cli *cli, snakepit_stream *stream)
     return err == SNAKEPIT_END ? SNAKEPIT_OK : err;
 }
 
-static int
-report(struct sp_cli *cli, const snakepit_stream *stream, snakepit_err err, bool json)
+static int report(struct sp_cli *cli,
+                  const snakepit_stream *stream,
+                  snakepit_err err,
+                  const char *why,
+                  bool json)
 {
     const snakepit_answer *answer = snakepit_stream_answer(stream);
     if (sp_cli_interrupted() != 0) {
@@ -87,7 +93,7 @@ report(struct sp_cli *cli, const snakepit_stream *stream, snakepit_err err, bool
         return SP_CLI_EXIT_OK;
     }
     if (answer == NULL) {
-        return sp_cli_report(cli, err, "a chunk does not fit into memory", json);
+        return sp_cli_report(cli, err, why, json);
     }
     return sp_cli_report_fault(cli, snakepit_answer_fault(answer), json);
 }
@@ -100,6 +106,7 @@ int sp_cli_stream(struct sp_cli *cli, snakepit *pit, const struct sp_cli_stream 
     if (stream == NULL) {
         return sp_cli_report(cli, err, "", wanted->json);
     }
+    snakepit_message why = {0};
     struct watch watch = {.pit = pit, .call = snakepit_stream_id(stream)};
     if (err == SNAKEPIT_OK && !start(&watch)) {
         snakepit_stream_close(stream);
@@ -107,11 +114,11 @@ int sp_cli_stream(struct sp_cli *cli, snakepit *pit, const struct sp_cli_stream 
             cli, SNAKEPIT_SYSTEM, "no thread is left to wait for Ctrl-C", wanted->json);
     }
     if (err == SNAKEPIT_OK) {
-        err = print_chunks(cli, stream);
+        err = print_chunks(cli, stream, &why);
         stop(&watch);
     }
     (void)snakepit_flush_log(pit, SP_CLI_FLUSH_MS);
-    int status = report(cli, stream, err, wanted->json);
+    int status = report(cli, stream, err, why.text, wanted->json);
     snakepit_stream_close(stream);
     return status;
 }

@@ -19,14 +19,17 @@
 #define SP_JSON_MAX (UINT32_C(1) << 30)
 
 // Appends the next value of `reader` as JSON without blanks and keeps a zero behind
-// `out->size`. The same bytes always make the same text. A real has a point or an
-// exponent, and the fewest of 15, 16 or 17 digits that bring it back. A key that is no
-// text is its own JSON, as text. Invalid UTF-8 becomes U+FFFD, one for each byte.
+// `out->size`. `why`, where not NULL, is told what is wrong. The same bytes always make
+// the same text. A real has a point or an exponent, and the fewest of 15, 16 or 17
+// digits that bring it back. A key that is no text is its own JSON, as text. Invalid
+// UTF-8 becomes U+FFFD, one for each byte.
 //
 // The bytes may change while they are read; the text is valid JSON nevertheless. On
 // failure `out` ends where it did and `reader` is anywhere. END: nothing comes next.
-// MALFORMED; also more than SP_DEPTH_MAX containers in each other, and a key inside a
-// key that is no text. NO_MEMORY; also text over SP_JSON_MAX.
-snakepit_err sp_json_write(snakepit_reader *reader, struct sp_buf *out);
+// MALFORMED; also more than SP_DEPTH_MAX containers in each other. UNSERIALISABLE: a
+// key inside a key that is no text, or two keys of one map that become the same text;
+// `why` names the map's place. NO_MEMORY; also text over SP_JSON_MAX.
+snakepit_err
+sp_json_write(snakepit_reader *reader, struct sp_buf *out, snakepit_message *why);
 
 #endif

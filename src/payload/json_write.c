@@ -9,10 +9,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <snakepit/snakepit.h>
+
+#include "base/memory.h"
 #include "base/utf8.h"
 #include "payload/base64.h"
 #include "payload/json_inside.h"
+#include "payload/place.h"
 #include "payload/wire.h"
+
+#define SHOWN_TEXT ((size_t)100) // bytes of a key in an error
 
 struct emitter {
     struct sp_buf *out;
@@ -20,6 +26,9 @@ struct emitter {
     bool in_key;  // this text will be a key of another one
     unsigned depth;
     snakepit_err err;
+    const uint8_t *begin;  // of the whole value
+    const uint8_t *head;   // of the value that is being written
+    snakepit_message *why; // NULL: nobody asks
 };
 
 static void emit_value(struct emitter *emitter, snakepit_reader *reader);
@@ -254,19 +263,44 @@ static void emit_tensor(struct emitter *emitter, const snakepit_tensor *tensor)
 
 // ---- Containers ---------------------------------------------------------------
 
+// The map that begins at `map` has no JSON: `what`, which is cut if it is long.
+static void refuse(struct emitter *emitter, const uint8_t *map, struct sp_slice what)
+{
+    char place[256];
+    fail(emitter, SNAKEPIT_UNSERIALISABLE);
+    if (emitter->why == NULL) {
+        return;
+    }
+    size_t before = (size_t)(map - emitter->begin);
+    sp_place_behind((struct sp_slice){emitter->begin, before}, place, sizeof place);
+    (void)snprintf(emitter->why->text,
+                   sizeof emitter->why->text,
+                   "JSON has texts as keys alone, and %.*s%s%s; make them differ, or "
+                   "read the MessagePack",
+                   (int)(what.size < SHOWN_TEXT ? what.size : SHOWN_TEXT),
+                   (const char *)what.data,
+                   place[0] != '\0' ? " at " : "",
+                   place);
+}
+
 // A key that is no text, as the text of its JSON. Not again inside such a key: each
 // time around doubles the backslashes.
 static void emit_odd_key(struct emitter *emitter, snakepit_reader *reader)
 {
+    static const char nested[] = "a map that is a key has a key that is no text";
     if (emitter->in_key) {
-        fail(emitter, SNAKEPIT_MALFORMED);
+        refuse(emitter,
+               emitter->head,
+               (struct sp_slice){(const uint8_t *)nested, sizeof nested - 1});
         return;
     }
     struct sp_buf text = {0};
     struct emitter inner = {.out = &text,
                             .limit = emitter->limit - emitter->out->size,
                             .in_key = true,
-                            .depth = emitter->depth};
+                            .depth = emitter->depth,
+                            .begin = emitter->begin,
+                            .why = emitter->why};
     emit_value(&inner, reader);
     if (inner.err != SNAKEPIT_OK) {
         fail(emitter, inner.err);
@@ -276,8 +310,10 @@ static void emit_odd_key(struct emitter *emitter, snakepit_reader *reader)
     sp_buf_fini(&text);
 }
 
-static void emit_key(struct emitter *emitter, snakepit_reader *reader)
+// True: the key is no text.
+static bool emit_key(struct emitter *emitter, snakepit_reader *reader)
 {
+    bool is_odd = false;
     snakepit_reader ahead = *reader;
     snakepit_value key;
     snakepit_err err = snakepit_reader_next(&ahead, &key);
@@ -287,9 +323,68 @@ static void emit_key(struct emitter *emitter, snakepit_reader *reader)
         *reader = ahead;
         emit_text(emitter, key.as.text);
     } else {
+        is_odd = true;
         emit_odd_key(emitter, reader);
     }
     emit(emitter, ":", 1);
+    return is_odd;
+}
+
+// ---- Keys that become the same ------------------------------------------------
+
+// The keys of one map as they stand in its JSON.
+struct written {
+    struct sp_buf texts;
+    struct sp_json_keys keys;
+};
+
+// Writes the next key once more and takes it down; steps over its value.
+static snakepit_err
+write_again(struct emitter *emitter, snakepit_reader *at, struct written *written)
+{
+    struct sp_json_key key = {.source = at->at, .at = written->texts.size};
+    (void)emit_key(emitter, at);
+    if (emitter->err != SNAKEPIT_OK) {
+        return emitter->err;
+    }
+    key.size = written->texts.size - key.at - 1; // without the colon
+    snakepit_err err = sp_json_keys_put(&written->keys, &key, written->texts.data);
+    return err == SNAKEPIT_OK ? snakepit_reader_skip(at) : err;
+}
+
+// Of a map with a key that is no text: refuses it if that became a text that another
+// key is. `at` stands at its first key, and its head is at `map`. Texts alone are not
+// compared: whoever writes a map sees to it that no two are alike.
+static void refuse_twins(struct emitter *emitter,
+                         snakepit_reader at,
+                         uint32_t count,
+                         const uint8_t *map)
+{
+    struct written written = {0};
+    struct emitter again = *emitter;
+    again.out = &written.texts;
+    again.limit = SP_JSON_MAX;
+    snakepit_err err = SNAKEPIT_OK;
+    for (uint32_t i = 0; i < count && err == SNAKEPIT_OK; i++) {
+        err = write_again(&again, &at, &written);
+    }
+    const struct sp_json_key *twin =
+        err != SNAKEPIT_OK
+            ? NULL
+            : sp_json_keys_find_twin(&written.keys, 0, written.texts.data);
+    if (err != SNAKEPIT_OK) {
+        fail(emitter, err);
+    } else if (twin != NULL) {
+        struct sp_buf what = {0};
+        err = sp_buf_printf(&what,
+                            "two keys arrive as %.*s",
+                            (int)(twin->size < SHOWN_TEXT ? twin->size : SHOWN_TEXT),
+                            (const char *)written.texts.data + twin->at);
+        refuse(emitter, map, (struct sp_slice){what.data, what.size});
+        sp_buf_fini(&what);
+    }
+    sp_free(written.keys.rows);
+    sp_buf_fini(&written.texts);
 }
 
 // Of a key that would make its object one of ours: written with one "$" more, whatever
@@ -331,6 +426,9 @@ emit_items(struct emitter *emitter, snakepit_reader *reader, uint32_t count, boo
         fail(emitter, SNAKEPIT_MALFORMED);
         return;
     }
+    const uint8_t *head = emitter->head;
+    const snakepit_reader first = *reader;
+    bool odd = false;
     emitter->depth++;
     emit(emitter, map ? "{" : "[", 1);
     for (uint32_t i = 0; i < count && emitter->err == SNAKEPIT_OK; i++) {
@@ -338,9 +436,12 @@ emit_items(struct emitter *emitter, snakepit_reader *reader, uint32_t count, boo
         if (map && count == 1) {
             emit_only_key(emitter, reader);
         } else if (map) {
-            emit_key(emitter, reader);
+            odd |= emit_key(emitter, reader);
         }
         emit_value(emitter, reader);
+    }
+    if (odd && emitter->err == SNAKEPIT_OK) {
+        refuse_twins(emitter, first, count, head);
     }
     emit(emitter, map ? "}" : "]", 1);
     emitter->depth--;
@@ -389,6 +490,7 @@ static void emit_known(struct emitter *emitter,
 static void emit_value(struct emitter *emitter, snakepit_reader *reader)
 {
     snakepit_value value;
+    emitter->head = reader->at;
     snakepit_err err = snakepit_reader_next(reader, &value);
     if (err == SNAKEPIT_OK && emitter->err == SNAKEPIT_OK) {
         emit_known(emitter, reader, &value);
@@ -397,19 +499,47 @@ static void emit_value(struct emitter *emitter, snakepit_reader *reader)
     }
 }
 
-snakepit_err sp_json_write(snakepit_reader *reader, struct sp_buf *out)
+// What to say of an error of which nothing was said.
+static void tell(snakepit_message *why, snakepit_err err)
+{
+    if (why != NULL && err != SNAKEPIT_OK && err != SNAKEPIT_UNSERIALISABLE) {
+        (void)snprintf(why->text, sizeof why->text, "%s", snakepit_err_text(err));
+    }
+}
+
+snakepit_err
+sp_json_write(snakepit_reader *reader, struct sp_buf *out, snakepit_message *why)
 {
     if (reader->at == reader->end) {
+        tell(why, SNAKEPIT_END);
         return SNAKEPIT_END;
     }
     size_t start = out->size;
-    struct emitter emitter = {.out = out, .limit = start + SP_JSON_MAX};
+    struct emitter emitter = {
+        .out = out, .limit = start + SP_JSON_MAX, .begin = reader->at, .why = why};
     emit_value(&emitter, reader);
     char *end = room_for(&emitter, 0);
     if (end == NULL) {
         out->size = start;
+        tell(why, emitter.err);
         return emitter.err;
     }
     *end = '\0';
     return SNAKEPIT_OK;
+}
+
+snakepit_err snakepit_reader_explain_json(const snakepit_reader *reader,
+                                          snakepit_message *why)
+{
+    struct sp_buf json = {0};
+    if (why != NULL) {
+        why->text[0] = '\0';
+    }
+    if (reader == NULL) {
+        return SNAKEPIT_INVALID_ARGUMENT;
+    }
+    snakepit_reader at = *reader;
+    snakepit_err err = sp_json_write(&at, &json, why);
+    sp_buf_fini(&json);
+    return err;
 }

@@ -103,7 +103,7 @@ const char *snakepit_answer_json(snakepit_answer *answer)
     if (call->json.size == 0) {
         snakepit_reader reader;
         snakepit_answer_reader(answer, &reader);
-        if (sp_json_write(&reader, &call->json) != SNAKEPIT_OK) {
+        if (sp_json_write(&reader, &call->json, NULL) != SNAKEPIT_OK) {
             return NULL;
         }
     }

@@ -92,7 +92,7 @@ const char *snakepit_stream_json(snakepit_stream *stream)
     if (found->json.size == 0) {
         snakepit_reader reader;
         point(found, &reader);
-        if (sp_json_write(&reader, &found->json) != SNAKEPIT_OK) {
+        if (sp_json_write(&reader, &found->json, NULL) != SNAKEPIT_OK) {
             return NULL;
         }
     }

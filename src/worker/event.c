@@ -92,13 +92,15 @@ static void write_word(const char *json, char room[LOG_TEXT])
     room[at] = 0;
 }
 
-// The map as JSON; without memory for it, nothing.
+// The map as JSON, or why it has none; without memory for it, nothing.
 static const char *as_json(snakepit_reader map, char room[LOG_TEXT])
 {
     struct sp_buf json = {0};
-    bool made = sp_json_write(&map, &json) == SNAKEPIT_OK &&
-                sp_buf_append(&json, "", 1) == SNAKEPIT_OK;
-    write_word(made ? (const char *)json.data : "", room);
+    snakepit_message why;
+    snakepit_err err = sp_json_write(&map, &json, &why);
+    bool made = err == SNAKEPIT_OK && sp_buf_append(&json, "", 1) == SNAKEPIT_OK;
+    const char *instead = err == SNAKEPIT_UNSERIALISABLE ? why.text : "";
+    write_word(made ? (const char *)json.data : instead, room);
     sp_buf_fini(&json);
     return room;
 }

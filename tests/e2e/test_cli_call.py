@@ -36,6 +36,18 @@ def test_call_prints_the_result_as_one_line(config):
     assert json.loads(result.stdout) == {"a": [1, 2.5, None, True, "é"]}
 
 
+def test_a_result_that_has_no_json_is_told_with_its_place(config):
+    """JSON would have two members of one name, and its readers would keep one."""
+    said = (
+        'JSON has texts as keys alone, and two keys arrive as "1" at [0].days; make '
+        "them differ, or read the MessagePack"
+    )
+    for options in ((), ("--stream",)):
+        result = call(config, "alike_in_json", *options)
+        assert said in result.stderr, options
+        assert (result.returncode != 0, result.stdout) == (True, "")
+
+
 def test_a_result_moves_no_terminal(config):
     text = "a\x1b\x7f\x9b\u2028\u202e\U000e0041z"
     result = call(config, "echo", json.dumps({"a": text}))

@@ -18,7 +18,7 @@ static void check_back(const snakepit_writer *writer)
     snakepit_reader reader;
     snakepit_message why;
     snakepit_reader_init(&reader, writer->buf.data, writer->buf.size);
-    SP_CHECK(sp_json_write(&reader, &out) == SNAKEPIT_OK);
+    SP_CHECK(sp_json_write(&reader, &out, NULL) == SNAKEPIT_OK);
     SP_CHECK(reader.at == reader.end);
     snakepit_writer *again = snakepit_writer_new();
     SP_CHECK(again != NULL);

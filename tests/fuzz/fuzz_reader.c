@@ -55,7 +55,7 @@ static void check_json(snakepit_reader reader)
 {
     struct sp_buf out = {0};
     json_error_t error;
-    if (sp_json_write(&reader, &out) == SNAKEPIT_OK) {
+    if (sp_json_write(&reader, &out, NULL) == SNAKEPIT_OK) {
         SP_CHECK(out.data[out.size] == '\0');
         json_t *root = json_loadb((const char *)out.data, out.size, JSON_FLAGS, &error);
         // A zero in a key is JSON, but not to jansson.

@@ -25,6 +25,10 @@ class Guinea(BaseAdapter):
         return arguments
 
     @tool
+    def alike_in_json(self):
+        return [{"days": {1: "a", "1": "b"}}]
+
+    @tool
     def size(self, text):
         return len(text)
 

@@ -34,7 +34,7 @@ check_back(snakepit_writer *writer, const char *json, const char *expected)
     assert_int_equal(read_text(writer, json, NULL), SNAKEPIT_OK);
     assert_int_equal(snakepit_writer_error(writer), SNAKEPIT_OK);
     snakepit_reader_init(&reader, writer->buf.data, writer->buf.size);
-    assert_int_equal(sp_json_write(&reader, &out), SNAKEPIT_OK);
+    assert_int_equal(sp_json_write(&reader, &out, NULL), SNAKEPIT_OK);
     assert_string_equal((const char *)out.data, expected);
     sp_buf_fini(&out);
 }

@@ -29,7 +29,7 @@ static void check_bytes(const void *bytes, size_t size, const char *json)
     snakepit_reader reader;
     struct sp_buf out = {0};
     snakepit_reader_init(&reader, bytes, size);
-    assert_int_equal(sp_json_write(&reader, &out), SNAKEPIT_OK);
+    assert_int_equal(sp_json_write(&reader, &out, NULL), SNAKEPIT_OK);
     assert_string_equal((const char *)out.data, json);
     assert_int_equal(out.size, strlen(json));
     assert_ptr_equal(reader.at, reader.end);
@@ -44,7 +44,7 @@ static snakepit_err refused(const void *bytes, size_t size)
     struct sp_buf out = {0};
     snakepit_reader_init(&reader, bytes, size);
     assert_int_equal(sp_buf_append(&out, "kept", 4), SNAKEPIT_OK);
-    snakepit_err err = sp_json_write(&reader, &out);
+    snakepit_err err = sp_json_write(&reader, &out, NULL);
     assert_int_equal(out.size, 4);
     sp_buf_fini(&out);
     return err;
@@ -165,7 +165,64 @@ static void a_key_that_is_no_text_is_its_own_json(void **state)
           "a\x01\xc0",
           "{\"{\\\"a\\\":1}\":null}");
     // Once is enough: the backslashes would double each time.
-    assert_int_equal(refused("\x81\x81\x01\x02\xc0", 5), SNAKEPIT_MALFORMED);
+    assert_int_equal(refused("\x81\x81\x01\x02\xc0", 5), SNAKEPIT_UNSERIALISABLE);
+}
+
+static void check_told(const void *bytes, size_t size, const char *told)
+{
+    snakepit_reader reader;
+    snakepit_message why;
+    snakepit_reader_init(&reader, bytes, size);
+    assert_int_equal(snakepit_reader_explain_json(&reader, &why),
+                     told[0] == '\0' ? SNAKEPIT_OK : SNAKEPIT_UNSERIALISABLE);
+    assert_string_equal(why.text, told);
+    assert_ptr_equal(reader.at, bytes);
+}
+
+#define CHECK_TOLD(literal, told) check_told((literal), sizeof(literal) - 1, (told))
+
+static void keys_that_become_the_same_are_refused_with_their_place(void **state)
+{
+    (void)state;
+    static const char number_last[] = "\x82\xa1"
+                                      "1\x02\x01\x03";
+    assert_int_equal(refused(number_last, sizeof number_last - 1),
+                     SNAKEPIT_UNSERIALISABLE);
+    CHECK_TOLD("\x82\xa1"
+               "1\x02\x01\x03",
+               "JSON has texts as keys alone, and two keys arrive as \"1\"; make them "
+               "differ, or read the MessagePack");
+    CHECK_TOLD("\x81\xa1m\x92\x01\x83\xc0\x02\xa1x\x80\xa4null\x03",
+               "JSON has texts as keys alone, and two keys arrive as \"null\" at "
+               ".m[1]; make them differ, or read the MessagePack");
+    CHECK_TOLD("\x92\x01\x81\x81\x01\x02\xc0",
+               "JSON has texts as keys alone, and a map that is a key has a key that "
+               "is no text at [1]{key 1}; make them differ, or read the MessagePack");
+    // Not of one map, or not the same text: 1.0 is written with its point.
+    CHECK_TOLD("\x83\x01\x81\xa1"
+               "1\x02\xa1"
+               "a\x81\x02\x03\xa3"
+               "1.5\x04",
+               "");
+    CHECK_TOLD("\x82\xcb\x3f\xf0\0\0\0\0\0\0\x02\x01\x03", "");
+}
+
+static void many_keys_are_compared_too(void **state)
+{
+    snakepit_writer *writer = *state;
+    snakepit_message why;
+    snakepit_reader reader;
+    snakepit_writer_map(writer, 1001);
+    for (int i = 0; i < 1000; i++) {
+        snakepit_writer_int(writer, i);
+        snakepit_writer_nil(writer);
+    }
+    snakepit_writer_str(writer, "640");
+    snakepit_writer_nil(writer);
+    snakepit_reader_init(&reader, writer->buf.data, writer->buf.size);
+    assert_int_equal(snakepit_reader_explain_json(&reader, &why),
+                     SNAKEPIT_UNSERIALISABLE);
+    assert_non_null(strstr(why.text, "two keys arrive as \"640\";"));
 }
 
 static void a_tensor_shows_its_packed_elements(void **state)
@@ -179,7 +236,7 @@ static void a_tensor_shows_its_packed_elements(void **state)
     sp_reader_init(&reader,
                    (struct sp_slice){(const uint8_t *)ext, sizeof(ext) - 1},
                    (struct sp_slice){memory, sizeof(memory)});
-    assert_int_equal(sp_json_write(&reader, &out), SNAKEPIT_OK);
+    assert_int_equal(sp_json_write(&reader, &out, NULL), SNAKEPIT_OK);
     assert_string_equal((const char *)out.data,
                         "{\"$tensor\":{\"dtype\":\"int16\",\"shape\":[3,1],"
                         "\"data\":\"AQACAAMA\"}}");
@@ -192,9 +249,9 @@ static void it_appends_and_goes_on_behind_the_value(void **state)
     snakepit_reader reader;
     struct sp_buf out = {0};
     snakepit_reader_init(&reader, "\x01\x02", 2);
-    assert_int_equal(sp_json_write(&reader, &out), SNAKEPIT_OK);
-    assert_int_equal(sp_json_write(&reader, &out), SNAKEPIT_OK);
-    assert_int_equal(sp_json_write(&reader, &out), SNAKEPIT_END);
+    assert_int_equal(sp_json_write(&reader, &out, NULL), SNAKEPIT_OK);
+    assert_int_equal(sp_json_write(&reader, &out, NULL), SNAKEPIT_OK);
+    assert_int_equal(sp_json_write(&reader, &out, NULL), SNAKEPIT_END);
     assert_string_equal((const char *)out.data, "12");
     sp_buf_fini(&out);
 }
@@ -219,7 +276,7 @@ static void the_depth_has_a_limit(void **state)
     snakepit_reader reader;
     struct sp_buf out = {0};
     snakepit_reader_init(&reader, bytes + 1, sizeof(bytes) - 1);
-    assert_int_equal(sp_json_write(&reader, &out), SNAKEPIT_OK);
+    assert_int_equal(sp_json_write(&reader, &out, NULL), SNAKEPIT_OK);
     assert_int_equal(out.size, 2 * SP_DEPTH_MAX);
     sp_buf_fini(&out);
 }
@@ -242,7 +299,7 @@ static void a_few_bytes_cannot_become_gigabytes(void **state)
     sp_reader_init(&reader,
                    (struct sp_slice){bytes, sizeof(bytes)},
                    (struct sp_slice){memory, size});
-    assert_int_equal(sp_json_write(&reader, &out), SNAKEPIT_NO_MEMORY);
+    assert_int_equal(sp_json_write(&reader, &out, NULL), SNAKEPIT_NO_MEMORY);
     assert_int_equal(out.size, 0);
     sp_buf_fini(&out);
     free(memory);
@@ -261,7 +318,7 @@ static void every_failed_allocation_becomes_an_error(void **state)
         struct sp_buf out = {0};
         snakepit_reader_init(&reader, writer->buf.data, writer->buf.size);
         sp_memory_fail_at(n);
-        snakepit_err err = sp_json_write(&reader, &out);
+        snakepit_err err = sp_json_write(&reader, &out, NULL);
         failed = sp_memory_has_failed();
         sp_memory_fail_at(0);
         assert_int_equal(err, failed ? SNAKEPIT_NO_MEMORY : SNAKEPIT_OK);
@@ -281,6 +338,8 @@ int main(void)
         cmocka_unit_test(invalid_utf8_is_replaced_byte_by_byte),
         cmocka_unit_test(containers_have_no_blanks),
         cmocka_unit_test(a_key_that_is_no_text_is_its_own_json),
+        cmocka_unit_test(keys_that_become_the_same_are_refused_with_their_place),
+        cmocka_unit_test_setup_teardown(many_keys_are_compared_too, set_up, tear_down),
         cmocka_unit_test(a_tensor_shows_its_packed_elements),
         cmocka_unit_test(it_appends_and_goes_on_behind_the_value),
         cmocka_unit_test(malformed_bytes_leave_no_text),

@@ -293,7 +293,7 @@ static snakepit_err exercise(const uint8_t *bytes, size_t size)
     snakepit_reader other = reader;
     snakepit_reader_find(&reader, "q", &other);
     other = reader;
-    sp_json_write(&other, &json);
+    sp_json_write(&other, &json, NULL);
     sp_buf_fini(&json);
     other = reader;
     while (snakepit_reader_next(&other, &value) == SNAKEPIT_OK) {

@@ -173,6 +173,8 @@ static void a_reader_reads_nothing_from_null(void **state)
         ROW(snakepit_reader_next(NULL, &value), BAD),
         ROW(snakepit_reader_next(&map, NULL), BAD),
         ROW(snakepit_reader_skip(NULL), BAD),
+        ROW(snakepit_reader_explain_json(NULL, NULL), BAD),
+        ROW(snakepit_reader_explain_json(NULL, &why), BAD),
         ROW(snakepit_reader_find(NULL, "k", &reader), BAD),
         ROW(snakepit_reader_find(&map, NULL, &reader), BAD),
         ROW(snakepit_reader_find(&map, "k", NULL), BAD),
