@@ -316,21 +316,61 @@ static PyObject *pairs_of_row(PyObject *row)
     return pairs;
 }
 
-// Whether it is any Mapping; -1 with an exception of its own code.
-static int is_mapping(PyObject *value)
+// A class of collections.abc; NULL without an exception if nobody has imported that.
+static PyObject *abstract_class(const char *class_name)
 {
     PyObject *name = PyUnicode_FromString("collections.abc");
     PyObject *module = name == NULL ? NULL : PyImport_GetModule(name);
-    PyObject *mapping =
-        module == NULL ? NULL : PyObject_GetAttrString(module, "Mapping");
+    PyObject *found =
+        module == NULL ? NULL : PyObject_GetAttrString(module, class_name);
     Py_XDECREF(module);
     Py_XDECREF(name);
-    int result = mapping == NULL ? 0 : PyObject_IsInstance(value, mapping);
-    if (mapping == NULL) {
-        PyErr_Clear(); // nobody has imported it
+    if (found == NULL) {
+        PyErr_Clear();
     }
-    Py_XDECREF(mapping);
+    return found;
+}
+
+// Whether a value is an instance of such a class; -1 with an exception of its own code.
+// `of_its_type`: its type itself, not what it claims to be by __class__.
+static int is_abstract(PyObject *value, const char *class_name, bool of_its_type)
+{
+    PyObject *class = abstract_class(class_name);
+    if (class == NULL) {
+        return 0;
+    }
+    int result = of_its_type ? PyObject_IsSubclass((PyObject *)Py_TYPE(value), class)
+                             : PyObject_IsInstance(value, class);
+    Py_DECREF(class);
     return result;
+}
+
+// Whether these can be the items of what only claims to be a Mapping. A mock of one
+// claims that as well, and what it gives has no end or no items at all.
+static int are_items(PyObject *items)
+{
+    return PyList_Check(items) || PyTuple_Check(items)
+               ? 1
+               : is_abstract(items, "ItemsView", false);
+}
+
+// The items of a Mapping as a list. `*items` stays NULL for what is none, or only
+// claims to be one. -1 with an exception.
+static int list_items(PyObject *value, PyObject **items)
+{
+    int claims = is_abstract(value, "Mapping", false);
+    int is_one = claims > 0 ? is_abstract(value, "Mapping", true) : claims;
+    if (is_one < 0 || claims == 0) {
+        return is_one;
+    }
+    PyObject *given = PyObject_CallMethod(value, "items", NULL);
+    int fit = given == NULL ? -1 : is_one > 0 ? 1 : are_items(given);
+    if (fit > 0) {
+        *items = PySequence_List(given);
+        fit = *items == NULL ? -1 : 1;
+    }
+    Py_XDECREF(given);
+    return fit < 0 ? -1 : 0;
 }
 
 enum way {
@@ -444,12 +484,13 @@ write_other(struct sp_encoder *encoder, PyObject *value, const struct sp_place *
     if (is_marked(value, "__attrs_attrs__", &PyTuple_Type)) {
         return write_fields(encoder, value, of_class(value, "__attrs_attrs__"), place);
     }
-    int mapping = is_mapping(value);
-    if (mapping > 0) {
-        return sp_encoder_pairs(encoder, PyMapping_Items(value), false, place);
+    PyObject *items = NULL;
+    if (list_items(value, &items) != 0) {
+        return -1;
     }
-    return mapping < 0 ? -1
-                       : sp_encoder_refuse(encoder, value, place, sp_refusal_of(value));
+    return items != NULL
+               ? sp_encoder_pairs(encoder, items, false, place)
+               : sp_encoder_refuse(encoder, value, place, sp_refusal_of(value));
 }
 
 int sp_encoder_kind(struct sp_encoder *encoder,

@@ -263,6 +263,18 @@ static int put(struct stream *stream, PyObject *item, snakepit_err *err)
 
 // ---- Driving ------------------------------------------------------------------
 
+bool sp_stream_gives_itself(PyObject *value, unaryfunc iterate)
+{
+    if (iterate == NULL || iterate == PyObject_SelfIter) {
+        return true;
+    }
+    PyObject *given = iterate(value);
+    bool is_itself = given == value;
+    Py_XDECREF(given);
+    PyErr_Clear();
+    return is_itself;
+}
+
 // Closes an iterator that can be closed. An exception that is set stays, and one that
 // closing raises besides is only printed. -1 with an exception.
 static int close_iterator(PyObject *iterator)

@@ -10,14 +10,24 @@
 
 #define SP_COLLECT_MAX 1000000 // items of a stream that was called for one answer
 
+// Whether `iterate`, which makes an iterator of a value, gives that value. An iterator
+// does so, by Python's own rule. A class that answers for every name (MagicMock, some
+// proxies) has a __next__ without an end, but gives another one.
+bool sp_stream_gives_itself(PyObject *value, unaryfunc iterate);
+
 // Whether a value is an iterator, plain or asynchronous, to be driven: not one that
 // crosses as a value of its own, as io.BytesIO does. Needs the interpreter.
 static inline bool sp_stream_is(struct sp_executor *executor, PyObject *value)
 {
     const PyTypeObject *type = Py_TYPE(value);
-    bool iterates = (type->tp_iternext != NULL && PyIter_Check(value)) ||
-                    (type->tp_as_async != NULL && type->tp_as_async->am_anext != NULL);
-    return iterates && !sp_encoder_knows(&executor->encoder, value);
+    const PyAsyncMethods *methods = type->tp_as_async;
+    bool plain = type->tp_iternext != NULL && PyIter_Check(value);
+    if (!plain && (methods == NULL || methods->am_anext == NULL)) {
+        return false;
+    }
+    unaryfunc iterate = plain ? type->tp_iter : methods->am_aiter;
+    return sp_stream_gives_itself(value, iterate) &&
+           !sp_encoder_knows(&executor->encoder, value);
 }
 
 // Whether a value is a coroutine, or anything else that can be awaited.

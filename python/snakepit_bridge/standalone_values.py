@@ -14,7 +14,7 @@ import pathlib
 import sys
 import uuid
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import ItemsView, Iterable, Mapping
 from typing import Any, Callable, NoReturn
 
 DEPTH_MAX = 126  # containers inside each other; put and get add two of their own
@@ -44,18 +44,23 @@ def kept(value: Any) -> Any:
     return _plain(value, (), 0)
 
 
+def _is(value: Any, kinds: type | tuple[Any, ...]) -> bool:
+    """Whether the type is one of these; a mock claims by `__class__` to be anything."""
+    return issubclass(type(value), kinds)
+
+
 def _plain(value: Any, steps: _Steps, depth: int) -> Any:
-    if value is None or isinstance(value, bool):
+    if value is None or _is(value, bool):
         return value
-    if isinstance(value, str):
+    if _is(value, str):
         return _text(value, steps)
-    if isinstance(value, int):
+    if _is(value, int):
         return _integer(value, steps)
-    if isinstance(value, float):
+    if _is(value, float):
         return float.__float__(value)
-    if isinstance(value, dict):
+    if _is(value, dict):
         return _map(value.items(), steps, depth)
-    if isinstance(value, _LISTS):
+    if _is(value, _LISTS):
         return _list(value, steps, depth)
     if _is_bytes(value):
         return bytes(memoryview(value))
@@ -73,7 +78,7 @@ def _converted(value: Any, steps: _Steps, depth: int) -> Any:
         _check_depth(steps, depth)
         return _plain(_dump(value), steps, depth + 1)
     for kinds, way in _INSTEAD:
-        if isinstance(value, kinds):
+        if _is(value, kinds):
             _check_depth(steps, depth)
             return _plain(way(value), steps, depth + 1)
     if _is_of("sqlite3", "Row", value):
@@ -81,9 +86,19 @@ def _converted(value: Any, steps: _Steps, depth: int) -> Any:
     fields = _fields(value)
     if fields is not None:
         return _map([(name, getattr(value, name)) for name in fields], steps, depth)
-    if isinstance(value, Mapping):
-        return _map(value.items(), steps, depth)
+    items = _items(value)
+    if items is not None:
+        return _map(items, steps, depth)
     _fail(TypeError, _cannot_encode(value), steps, "; only plain values are kept")
+
+
+def _items(value: Any) -> Iterable[tuple[Any, Any]] | None:
+    """The items of a Mapping; None for what is none, or only claims to be one."""
+    if not isinstance(value, Mapping):
+        return None
+    items: Iterable[tuple[Any, Any]] = value.items()
+    is_one = _is(value, Mapping) or isinstance(items, (list, tuple, ItemsView))
+    return items if is_one else None
 
 
 def _fields(value: Any) -> list[str] | None:
@@ -105,7 +120,7 @@ def _dump(value: Any) -> Any:
 def _is_of(module: str, name: str, value: Any) -> bool:
     """Whether it is an instance of a class in a module that is imported already."""
     kind = getattr(sys.modules.get(module), name, None)
-    return isinstance(kind, type) and isinstance(value, kind)
+    return isinstance(kind, type) and _is(value, kind)
 
 
 def _text(value: str, steps: _Steps) -> str:
@@ -158,14 +173,14 @@ def _key(key: Any, steps: _Steps, depth: int) -> Any:
 
 
 def _is_bytes(value: Any) -> bool:
-    if isinstance(value, memoryview):
+    if _is(value, memoryview):
         return value.ndim == 1 and value.format in ("B", "c")
-    return isinstance(value, (bytes, bytearray))
+    return _is(value, (bytes, bytearray))
 
 
 def _is_numpy_scalar(value: Any) -> bool:
     numpy = sys.modules.get("numpy")
-    return numpy is not None and isinstance(value, numpy.generic)
+    return numpy is not None and _is(value, numpy.generic)
 
 
 def _is_array(value: Any) -> bool:

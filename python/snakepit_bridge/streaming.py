@@ -28,13 +28,29 @@ _END = object()
 def is_stream(value: object) -> bool:
     """Whether a value is an iterator, asynchronous or not, so that an executor drives
     it. A BytesIO crosses as its bytes. Classes are asked, for a metaclass may answer
-    for any name.
+    for any name; and an iterator gives itself as its iterator, which an instance of a
+    class that answers for every name does not.
     """
-    return not isinstance(value, io.BytesIO) and any(
-        vars(cls).get(name) is not None
-        for cls in type(value).__mro__
-        for name in ("__next__", "__anext__")
-    )
+    if issubclass(type(value), io.BytesIO):
+        return False
+    for following, iterating in (("__next__", "__iter__"), ("__anext__", "__aiter__")):
+        if _of_class(value, following) is not None:
+            iterate = _of_class(value, iterating)
+            return iterate is None or _gives_itself(value, iterate)
+    return False
+
+
+def _of_class(value: object, name: str) -> Any:
+    """What the first class of the value that has this name has under it, or None."""
+    classes = type(value).__mro__
+    return next((vars(cls)[name] for cls in classes if name in vars(cls)), None)
+
+
+def _gives_itself(value: object, iterate: Any) -> bool:
+    try:
+        return iterate.__get__(value, type(value))() is value
+    except Exception:
+        return False
 
 
 def driven(source: Any) -> Driven:

@@ -360,7 +360,8 @@ def _least_size(value: Any) -> int:
 
 
 def _name(what: str, name: object, least: int = 1) -> str:
-    if not isinstance(name, str):
+    # By the type, as below: a mock claims by `__class__` to be anything.
+    if not issubclass(type(name), str):
         raise TypeError(f"{what} is a text, not {type(name).__name__}")
     plain = str.__str__(name)
     try:
@@ -379,19 +380,19 @@ def _numbers(event: str, measurements: Mapping[str, float] | None) -> dict[str, 
     for key, value in numbers.items():
         if type(value) in (int, float):
             continue
-        if not isinstance(value, Real):
+        if not issubclass(type(value), Real):
             raise TypeError(
                 f'event "{event}": measurement "{key}" is a number, not '
                 f"{type(value).__name__}; what is not a number goes into metadata"
             )
-        numbers[key] = int(value) if isinstance(value, Integral) else float(value)
+        numbers[key] = int(value) if issubclass(type(value), Integral) else float(value)
     return numbers
 
 
 def _mapping(what: str, mapping: Mapping[str, Any] | None) -> dict[str, Any]:
     if mapping is None:
         return {}
-    if not isinstance(mapping, Mapping):
+    if not issubclass(type(mapping), Mapping):
         raise TypeError(f"{what} is a mapping, not {type(mapping).__name__}")
     values = dict(mapping)
     for key in values:

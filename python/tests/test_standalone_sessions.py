@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 from conftest import hammer
@@ -109,6 +110,9 @@ def test_what_a_host_refuses_is_refused() -> None:
         ({"rows": [{(1, 2): 3}]}, TypeError, "tuple at value['rows'][0].keys(); keys"),
         ([1, object()], TypeError, "cannot encode object at value[1]; only plain"),
         ({"n": 2**64}, OverflowError, "an integer beyond 64 bits at value['n'];"),
+        ([MagicMock()], TypeError, "unittest.mock.MagicMock at value[0]; only plain"),
+        (MagicMock(spec=dict), TypeError, "unittest.mock.MagicMock at value; only pl"),
+        (MagicMock(spec=str), TypeError, "unittest.mock.MagicMock at value; only pla"),
         (["\ud800"], ValueError, "text with lone surrogates at value[0];"),
         ([memoryview(b"12345678").cast("d")], TypeError, "memoryview at value[0]; a s"),
     ):

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, Callable
+from unittest.mock import AsyncMock, MagicMock
 
 import pytest
 from snakepit_bridge import event_loop, runtime, streaming
@@ -159,6 +160,9 @@ class Answering(metaclass=AnswersAll):
         (numbers(1), True),
         (io.BytesIO(b"a\nb"), False),
         (Answering(), False),
+        (MagicMock(), False),
+        (AsyncMock(), False),
+        (MagicMock(spec=io.BytesIO), False),
     ],
 )
 def test_iterators_are_streams_and_containers_are_not(

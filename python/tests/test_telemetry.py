@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 from snakepit_bridge import BaseAdapter, telemetry, tool
@@ -220,6 +221,10 @@ def test_a_span_can_be_entered_within_itself_and_on_threads() -> None:
         (("e", {}, {"a": "x" * 17_000}), ValueError, "too large"),
         (("e", {}, {}, "x" * 256), ValueError, "correlation_id has 0 to 255 bytes"),
         (("e", [1, 2]), TypeError, "measurements is a mapping, not list"),
+        ((MagicMock(spec=str),), TypeError, "event is a text, not MagicMock"),
+        (("e", MagicMock(spec=dict)), TypeError, "measurements is a mapping, not Ma"),
+        (("e", {"n": MagicMock(spec=float)}), TypeError, 'measurement "n" is a number'),
+        (("e", {}, {"a": MagicMock(spec=dict)}), TypeError, r"Mock at metadata\['a'\]"),
     ],
 )
 def test_what_is_no_event_is_refused(

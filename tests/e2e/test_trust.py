@@ -335,6 +335,10 @@ UNSERIALISABLE = [
     ("huge_int", "OverflowError", "64 bits"),
     ("nested_object", "TypeError", "cell"),
     ("mapping_that_lies", "TypeError", "pairs"),
+    ("mock", "TypeError", "unittest.mock.MagicMock at result; return plain values"),
+    ("async_mock", "TypeError", "unittest.mock.AsyncMock at result; return plain"),
+    ("mock_inside", "TypeError", "unittest.mock.MagicMock at result[0]; return"),
+    ("mock_of_a_dict", "TypeError", "unittest.mock.MagicMock at result['rows'][0]"),
 ]
 
 

@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 import uuid
+from unittest import mock
 
 from guinea_tensors import Tensors
 from snakepit_bridge import (
@@ -430,6 +431,19 @@ class GuineaPig(Tensors, ThreadSafeAdapter):
 
     def _odd_nested_object(self):
         return {"rows": [1, {"cell": object()}]}
+
+    def _odd_mock(self):
+        """Answers every name: it has a next item without an end, plain and async."""
+        return mock.MagicMock()
+
+    def _odd_async_mock(self):
+        return mock.AsyncMock()
+
+    def _odd_mock_inside(self):
+        return [mock.MagicMock()]
+
+    def _odd_mock_of_a_dict(self):
+        return {"rows": [mock.MagicMock(spec=dict)]}
 
     def _odd_mapping_that_lies(self):
         class Liar(dict):
