@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from snakepit_bridge import BaseAdapter, ThreadSafeAdapter, thread_safe_method, tool
+from snakepit_bridge.checking import order
 from snakepit_bridge.thread_safety_checker import ThreadSafetyChecker
 from watched import (
     Adapter,
@@ -483,6 +484,16 @@ def test_a_correct_adapter_is_met_with_silence_a_hundred_times(
         with ThreadSafetyChecker(strict_mode=True) as checker:
             call_from_threads(adapter_class(), 5)
         assert checker.get_report()["warnings"] == []
+
+
+def test_threads_of_checkers_that_are_over_are_forgotten() -> None:
+    """Else each start and join of a thread takes longer than the one before."""
+    known = []
+    for _ in range(3):
+        with ThreadSafetyChecker(strict_mode=True):
+            call_from_threads(UsesItsLock(), 1)
+            known.append(len(order.this_thread().clock))
+    assert known[0] == known[1] == known[2] > 0
 
 
 def test_a_hand_over_by_start_and_join_is_no_race() -> None:

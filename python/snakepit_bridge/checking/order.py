@@ -33,7 +33,7 @@ class Timeline(threading.local):
 class ThreadState:
     """What is known of one thread. Owner: that thread, and its joiner once it ended."""
 
-    __slots__ = ("clock", "name", "number", "time")
+    __slots__ = ("clock", "name", "number", "time", "watch")
 
     def __init__(self, name: str, clock: dict[int, int]) -> None:
         """A thread that has done nothing yet; `clock` is what it inherits."""
@@ -41,12 +41,20 @@ class ThreadState:
         self.name = name
         self.time = 1
         self.clock = dict(clock)
+        self.watch = _watch
 
     def has_seen(self, number: int, time: int) -> bool:
         """Whether what thread `number` did at `time` is over for this one."""
         return number == self.number or self.clock.get(number, 0) >= time
 
+    def begin_watch(self) -> None:
+        """Forgets what it saw in a watch that is over: its writes are forgotten too."""
+        if self.watch != _watch:
+            self.watch = _watch
+            self.clock = {}
 
+
+_watch = 0  # how often threads have been watched
 _timeline = Timeline()
 
 
@@ -61,6 +69,7 @@ _original_join = threading.Thread.join
 
 def _start(self: threading.Thread) -> None:
     parent = this_thread()
+    parent.begin_watch()
     setattr(self, _INHERITED, {**parent.clock, parent.number: parent.time})
     parent.time += 1
     _original_start(self)
@@ -71,16 +80,19 @@ def _join(self: threading.Thread, timeout: Any = None) -> None:
     ended: ThreadState | None = getattr(self, _TIMELINE, None)
     if ended is None or self.is_alive():
         return
-    clock = this_thread().clock
+    joiner = this_thread()
+    joiner.begin_watch()
+    clock = joiner.clock
     for number, time in (*ended.clock.items(), (ended.number, ended.time)):
         clock[number] = max(clock.get(number, 0), time)
 
 
 def watch_threads() -> None:
     """Sees threads start and end from now on."""
-    global _original_start, _original_join
+    global _original_start, _original_join, _watch
     if threading.Thread.start is _start:
         return
+    _watch += 1
     _original_start, _original_join = threading.Thread.start, threading.Thread.join
     threading.Thread.start = _start  # type: ignore[method-assign]
     threading.Thread.join = _join  # type: ignore[method-assign]
