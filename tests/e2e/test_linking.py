@@ -10,42 +10,19 @@ import signal
 import subprocess
 
 import pytest
-from support.places import BUILD, LIBRARY, SYSTEM
-from support.programs import build, skip_if_sanitized
+from support.configs import pool
+from support.places import BUILD, LIBRARY
+from support.programs import build, skip_if_sanitized, write_pools
 from support.waiting import eventually
 
 NODE_HEADERS = pathlib.Path("/usr/include/node")
-ADAPTER = """
-from snakepit_bridge import BaseAdapter, tool
-
-class Small(BaseAdapter):
-    @tool
-    def add(self, a, b):
-        return a + b
-
-    @tool
-    def ask(self, name):
-        return self.session_context.call_host_tool(name)
-
-    @tool
-    def count(self, n):
-        yield from range(n)
-"""
-CONFIG = """
-pools:
-  - {{name: default, python: {python}, pool_size: 1,
-      heartbeat_interval_ms: 100, heartbeat_max_missed: 100,
-      adapter: small:Small}}
-"""
 
 
 @pytest.fixture
 def config(tmp_path: pathlib.Path) -> pathlib.Path:
-    """A configuration, and its adapter."""
-    made = tmp_path / "pit.yaml"
-    made.write_text(CONFIG.format(python=SYSTEM))
-    (tmp_path / "small.py").write_text(ADAPTER)
-    return made
+    """One worker, and a loop that has something to do."""
+    heartbeats = {"heartbeat_interval_ms": 100, "heartbeat_max_missed": 100}
+    return write_pools(tmp_path, pool(adapter="small:Small", **heartbeats))
 
 
 @pytest.fixture(autouse=True)

@@ -8,52 +8,20 @@ import subprocess
 
 import pytest
 from support.command import environment
-from support.places import BUILD, LIBRARY, SYSTEM
-from support.programs import build, skip_if_sanitized
+from support.configs import pool
+from support.places import BUILD, LIBRARY
+from support.programs import build, skip_if_sanitized, write_pools
 
 MOST_TLS = 1 << 10
 MOST_STACK = 16 << 10
 BINARY = BUILD / "bin/snakepit"
-
-ADAPTER = """
-from snakepit_bridge import BaseAdapter, tool
-
-class Small(BaseAdapter):
-    @tool
-    def add(self, a, b):
-        return a + b
-
-    @tool
-    def echo(self, value=None):
-        return value
-
-    @tool
-    def fail(self, message):
-        raise ValueError(message)
-
-    @tool
-    def ask(self, name):
-        return self.session_context.call_host_tool(name)
-
-    @tool
-    def count(self, n):
-        yield from range(n)
-"""
-
-CONFIG = """
-pools:
-  - {{name: default, python: {python}, pool_size: 1, adapter: small:Small}}
-"""
 
 
 @pytest.fixture
 def config(tmp_path: pathlib.Path) -> pathlib.Path:
     """A pool whose adapter has a tool of each kind."""
     skip_if_sanitized()
-    (tmp_path / "small.py").write_text(ADAPTER)
-    made = tmp_path / "pit.yaml"
-    made.write_text(CONFIG.format(python=SYSTEM))
-    return made
+    return write_pools(tmp_path, pool(adapter="small:Small"))
 
 
 def thread_local_bytes(binary: pathlib.Path) -> int:

@@ -14,6 +14,7 @@ import time
 
 MARK = "E2E_RUN_OF_SNAKEPIT"
 MARK_VALUE = f"{os.getpid()}-{time.monotonic_ns()}"
+DEAD = ("", "Z", "X")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Process:
     @property
     def alive(self) -> bool:
         """A zombie is dead."""
-        return self.state not in ("", "Z", "X")
+        return self.state not in DEAD
 
     @property
     def rss(self) -> int:
@@ -75,6 +76,9 @@ def stat_fields(pid: int) -> list[str]:
     return text.rpartition(")")[2].split()
 
 
+START = int(stat_fields(os.getpid())[19])  # of these tests, as Process.start
+
+
 def _pids() -> list[int]:
     return [int(name) for name in os.listdir("/proc") if name.isdigit()]
 
@@ -101,18 +105,27 @@ def marked() -> set[Process]:
     Zombies count where they are our own children.
     """
     wanted = f"{MARK}={MARK_VALUE}".encode()
-    found = set(children_of(os.getpid()))
+    found = set()
     for pid in _pids():
-        if pid == os.getpid():
-            continue
-        try:
-            data = pathlib.Path(f"/proc/{pid}/environ").read_bytes()
-        except OSError:
-            continue
-        process = Process.of(pid) if wanted in data.split(b"\0") else None
-        if process and process.alive:
+        fields = stat_fields(pid)
+        if not fields or int(fields[19]) < START or pid == os.getpid():
+            continue  # what is older than these tests was not started by them
+        state, parent, process = (
+            fields[0],
+            int(fields[1]),
+            Process(pid, int(fields[19])),
+        )
+        if parent == os.getpid() or (state not in DEAD and wanted in variables(pid)):
             found.add(process)
     return found
+
+
+def variables(pid: int) -> list[bytes]:
+    """The environment that a process was started with."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return []
 
 
 def alive_of(processes: set[Process]) -> set[Process]:

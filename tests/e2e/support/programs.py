@@ -48,10 +48,16 @@ def build(name: str, folder: pathlib.Path, *options: str) -> pathlib.Path:
     return program
 
 
+def write_pools(folder: pathlib.Path, *pools: dict) -> pathlib.Path:
+    """A file that configures these pools."""
+    config = folder / "pools.yaml"
+    config.write_text(json.dumps({"pools": list(pools)}))
+    return config
+
+
 def run(program: pathlib.Path, *pools: dict, within: float = 60) -> str:
     """Runs it with a configuration of these pools; what it prints."""
-    config = program.parent / "pools.yaml"
-    config.write_text(json.dumps({"pools": list(pools)}))
+    config = write_pools(program.parent, *pools)
     done = subprocess.run(
         [str(program), str(config)], capture_output=True, text=True, timeout=within
     )
