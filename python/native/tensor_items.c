@@ -266,22 +266,24 @@ int sp_tensor_truth(PyObject *self)
     return truth;
 }
 
-PyObject *sp_tensor_float(PyObject *self)
+// The only element as `convert` makes it a number.
+static PyObject *
+only_number(PyObject *self, PyObject *(*convert)(PyObject *), const char *refusal)
 {
-    PyObject *element =
-        only_element(self, PyExc_TypeError, "is not a single number for float()");
-    PyObject *number = element == NULL ? NULL : PyNumber_Float(element);
+    PyObject *element = only_element(self, PyExc_TypeError, refusal);
+    PyObject *number = element == NULL ? NULL : convert(element);
     Py_XDECREF(element);
     return number;
 }
 
+PyObject *sp_tensor_float(PyObject *self)
+{
+    return only_number(self, PyNumber_Float, "is not a single number for float()");
+}
+
 PyObject *sp_tensor_int(PyObject *self)
 {
-    PyObject *element =
-        only_element(self, PyExc_TypeError, "is not a single number for int()");
-    PyObject *number = element == NULL ? NULL : PyNumber_Long(element);
-    Py_XDECREF(element);
-    return number;
+    return only_number(self, PyNumber_Long, "is not a single number for int()");
 }
 
 PyObject *sp_tensor_only_item(PyObject *self, PyObject *unused)

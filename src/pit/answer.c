@@ -30,39 +30,28 @@ static bool is_elsewhere(const struct sp_call *call)
     return err != SNAKEPIT_END;
 }
 
+// A fault that is not a tool's: all that it has to say is a sentence.
+#define FAULT(number, sentence) \
+    {                           \
+        .err = (number),        \
+        .message = (sentence),  \
+        .type = "",             \
+        .traceback = "",        \
+        .stage = "",            \
+        .cause = "",            \
+        .last_output = "",      \
+        .arguments = "",        \
+    }
+
 const snakepit_fault *snakepit_answer_fault(const snakepit_answer *answer)
 {
-    static const snakepit_fault no_memory = {
-        .err = SNAKEPIT_NO_MEMORY,
-        .message = "memory is exhausted",
-        .type = "",
-        .traceback = "",
-        .stage = "",
-        .cause = "",
-        .last_output = "",
-        .arguments = "",
-    };
-    static const snakepit_fault none = {
-        .err = SNAKEPIT_OK,
-        .message = "ok",
-        .type = "",
-        .traceback = "",
-        .stage = "",
-        .cause = "",
-        .last_output = "",
-        .arguments = "",
-    };
-    static const snakepit_fault forked = {
-        .err = SNAKEPIT_FORKED,
-        .message = "the answer's tensors belong to the process that has made the call, "
-                   "not to this forked child",
-        .type = "",
-        .traceback = "",
-        .stage = "",
-        .cause = "",
-        .last_output = "",
-        .arguments = "",
-    };
+    static const snakepit_fault none = FAULT(SNAKEPIT_OK, "ok");
+    static const snakepit_fault no_memory =
+        FAULT(SNAKEPIT_NO_MEMORY, "memory is exhausted");
+    static const snakepit_fault forked = FAULT(
+        SNAKEPIT_FORKED,
+        "the answer's tensors belong to the process that has made the call, not to "
+        "this forked child");
     if (answer == NULL) {
         return &no_memory;
     }

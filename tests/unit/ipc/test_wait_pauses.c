@@ -90,14 +90,20 @@ static void one_that_asked_wakes_for_the_reply(void **state)
     end_pause(&pausing, SP_PAUSE_OVER);
 }
 
+// One that waits until the first 64 bytes of its tube were read.
+static void start_producer(struct pausing *pausing)
+{
+    prepare_pause(pausing, SP_NEVER);
+    pausing->pause.tube_head = 64;
+    atomic_store(&slot.result.state, SP_SLOT_RUNNING);
+    start_pause(pausing);
+}
+
 static void a_producer_wakes_when_there_is_room(void **state)
 {
     (void)state;
     struct pausing pausing;
-    prepare_pause(&pausing, SP_NEVER);
-    pausing.pause.tube_head = 64;
-    atomic_store(&slot.result.state, SP_SLOT_RUNNING);
-    start_pause(&pausing);
+    start_producer(&pausing);
     __atomic_store_n(&slot.request.tube_head, 64, __ATOMIC_RELEASE);
     sp_wake_executor(&slot);
     end_pause(&pausing, SP_PAUSE_OVER);
@@ -107,10 +113,7 @@ static void a_producer_wakes_when_it_is_cancelled(void **state)
 {
     (void)state;
     struct pausing pausing;
-    prepare_pause(&pausing, SP_NEVER);
-    pausing.pause.tube_head = 64;
-    atomic_store(&slot.result.state, SP_SLOT_RUNNING);
-    start_pause(&pausing);
+    start_producer(&pausing);
     __atomic_store_n(&slot.request.cancel, 1, __ATOMIC_RELEASE);
     sp_wake_executor(&slot);
     end_pause(&pausing, SP_PAUSE_CANCELLED);
