@@ -96,14 +96,17 @@ static void use_session(snakepit *pit, const struct sp_request_text *text)
 // ---- Calls --------------------------------------------------------------------
 
 // Its options, as this library knows them, are in `room` or where they were.
-static struct sp_pool *check_order(snakepit *pit,
-                                   struct sp_pit_order *order,
-                                   snakepit_call_options *room,
-                                   snakepit_err *err,
-                                   snakepit_message *why)
+static struct sp_pool *check_request(snakepit *pit,
+                                     struct sp_pit_request *request,
+                                     snakepit_call_options *room,
+                                     snakepit_err *err,
+                                     snakepit_message *why)
 {
     const char *wrong;
-    order->options = sp_options_read(order->options, sizeof *room, room, &wrong);
+    struct sp_order *order = &request->order;
+    const snakepit_call_options *options =
+        sp_options_read(request->options, sizeof *room, room, &wrong);
+    request->options = options;
     if (wrong != NULL) {
         *err = sp_refuse(why, SNAKEPIT_INVALID_ARGUMENT, "%s", wrong);
         return NULL;
@@ -112,30 +115,30 @@ static struct sp_pool *check_order(snakepit *pit,
     if (*err != SNAKEPIT_OK) {
         return NULL;
     }
-    *err = describe(order->tool, order->args, order->options, &order->text, why);
+    *err = describe(request->tool, request->args, options, &order->text, why);
     if (*err != SNAKEPIT_OK) {
         return NULL;
     }
-    struct sp_pool *pool = sp_pit_pool(pit, pool_name(order->options));
+    struct sp_pool *pool = sp_pit_pool(pit, pool_name(options));
     if (pool == NULL) {
-        *err = sp_refuse_pool(pit, pool_name(order->options), why);
+        *err = sp_refuse_pool(pit, pool_name(options), why);
         return NULL;
     }
-    order->text.begun = order->begun;
+    order->text.begun = request->begun;
     use_session(pit, &order->text);
-    order->timeout_ms = order->options == NULL ? 0 : order->options->timeout_ms;
+    order->timeout_ms = options == NULL ? 0 : options->timeout_ms;
     return pool;
 }
 
 struct sp_pool *sp_pit_order(snakepit *pit,
-                             struct sp_pit_order *order,
+                             struct sp_pit_request *request,
                              snakepit_err *err,
                              struct sp_call **refused)
 {
     snakepit_call_options room;
     snakepit_message why;
-    struct sp_pool *pool = check_order(pit, order, &room, err, &why);
-    order->options = NULL; // `room` ends here
+    struct sp_pool *pool = check_request(pit, request, &room, err, &why);
+    request->options = NULL; // `room` ends here
     if (pool == NULL) {
         *refused = sp_pit_refused(*err, why.text);
     }
@@ -143,16 +146,16 @@ struct sp_pool *sp_pit_order(snakepit *pit,
 }
 
 snakepit_err
-sp_pit_call(snakepit *pit, struct sp_pit_order *order, snakepit_answer **answer)
+sp_pit_call(snakepit *pit, struct sp_pit_request *request, snakepit_answer **answer)
 {
     snakepit_err err;
     struct sp_call *call;
     if (answer == NULL) {
         return SNAKEPIT_INVALID_ARGUMENT;
     }
-    struct sp_pool *pool = sp_pit_order(pit, order, &err, &call);
+    struct sp_pool *pool = sp_pit_order(pit, request, &err, &call);
     if (pool != NULL) {
-        err = sp_pool_call(pool, &order->text, order->timeout_ms, &call);
+        err = sp_pool_call(pool, &request->order, &call);
     }
     *answer = call == NULL ? NULL : sp_call_answer(call);
     return err;
@@ -165,45 +168,42 @@ snakepit_err snakepit_call(snakepit *pit,
                            snakepit_answer **answer)
 {
     SP_UNCANCELLED;
-    struct sp_pit_order order = {.tool = tool, .args = args, .options = options};
-    return sp_pit_call(pit, &order, answer);
+    struct sp_pit_request request = {.tool = tool, .args = args, .options = options};
+    return sp_pit_call(pit, &request, answer);
 }
 
 // Hands a checked order over.
-static snakepit_err submit(snakepit *pit,
-                           struct sp_pool *pool,
-                           const struct sp_pit_order *order,
-                           const struct sp_submission *submission)
+static snakepit_err
+submit(snakepit *pit, struct sp_pool *pool, const struct sp_order *order)
 {
-    snakepit_err err = sp_drain_ensure(pit, submission->why);
+    snakepit_err err = sp_drain_ensure(pit, order->why);
     if (err != SNAKEPIT_OK) {
         return err == SNAKEPIT_SYSTEM
                    ? err
-                   : sp_refuse(submission->why, err, "%s", snakepit_err_text(err));
+                   : sp_refuse(order->why, err, "%s", snakepit_err_text(err));
     }
-    return sp_pool_submit(pool, &order->text, order->timeout_ms, submission);
+    return sp_pool_submit(pool, order);
 }
 
-snakepit_err sp_pit_submit(snakepit *pit,
-                           struct sp_pit_order *order,
-                           struct sp_submission *submission)
+snakepit_err sp_pit_submit(snakepit *pit, struct sp_pit_request *request)
 {
     snakepit_call_options room;
     snakepit_message why;
     snakepit_err err;
-    struct sp_pool *pool = check_order(pit, order, &room, &err, &why);
-    submission->why = order->options == NULL ? NULL : order->options->why;
-    order->options = NULL; // `room` ends here
+    struct sp_order *order = &request->order;
+    struct sp_pool *pool = check_request(pit, request, &room, &err, &why);
+    order->why = request->options == NULL ? NULL : request->options->why;
+    request->options = NULL; // `room` ends here
     if (pool == NULL) {
-        return sp_refuse(submission->why, err, "%s", why.text);
+        return sp_refuse(order->why, err, "%s", why.text);
     }
-    if (submission->done == NULL) {
-        return sp_refuse(submission->why,
+    if (order->done == NULL) {
+        return sp_refuse(order->why,
                          SNAKEPIT_INVALID_ARGUMENT,
                          "the callback `done` is NULL; give a function that takes the "
                          "answer");
     }
-    return submit(pit, pool, order, submission);
+    return submit(pit, pool, order);
 }
 
 // NOLINTNEXTLINE(readability-function-size): a callback and its user are one thing
@@ -216,15 +216,19 @@ snakepit_err snakepit_submit(snakepit *pit,
                              snakepit_call_id *call)
 {
     SP_UNCANCELLED;
-    struct sp_pit_order order = {.tool = tool, .args = args, .options = options};
-    struct sp_submission submission = {.done = done, .user = user, .id = call};
-    return sp_pit_submit(pit, &order, &submission);
+    struct sp_pit_request request = {
+        .tool = tool,
+        .args = args,
+        .options = options,
+        .order = {.done = done, .user = user, .id = call},
+    };
+    return sp_pit_submit(pit, &request);
 }
 
 snakepit_err snakepit_cancel(snakepit *pit, snakepit_call_id call)
 {
     SP_UNCANCELLED;
-    size_t index = call & 0xfff;
+    size_t index = SP_CALL_ID_POOL(call);
     snakepit_err err = sp_refuse_no_pit(pit, NULL);
     if (err != SNAKEPIT_OK) {
         return err;
@@ -253,12 +257,12 @@ snakepit_err snakepit_tensor_new(snakepit *pit,
     }
     err = snakepit_tensor_bytes(tensor, &bytes);
     if (err == SNAKEPIT_OK) {
-        err = sp_share_new(&pool->store, bytes, &share);
+        err = sp_share_new(sp_pool_store(pool), bytes, &share);
     }
     if (err != SNAKEPIT_OK) {
         return err;
     }
-    *data = pool->store.segment.base + share->offset;
+    *data = sp_pool_store(pool)->segment.base + share->offset;
     tensor->data = *data;
     sp_tensor_set_packed(tensor);
     return SNAKEPIT_OK;
@@ -271,7 +275,7 @@ void snakepit_tensor_free(snakepit *pit, const snakepit_tensor *tensor)
         return;
     }
     for (size_t i = 0; i < pit->count; i++) {
-        struct sp_store *store = &pit->pools[i].pool->store;
+        struct sp_store *store = sp_pool_store(pit->pools[i].pool);
         struct sp_share *share = sp_share_find(store, tensor->data);
         if (share != NULL) {
             sp_share_unref(store, share);

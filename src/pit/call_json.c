@@ -8,14 +8,14 @@
 #include "pit/pit.h"
 #include "pit/refuse.h"
 
-// Makes the order's arguments, to be freed, of JSON text, which may be NULL. On failure
-// `why` says what it is.
+// Makes the request's arguments, to be freed, of JSON text, which may be NULL. On
+// failure `why` says what it is.
 static snakepit_err
-read_arguments(struct sp_pit_order *order, const char *json, snakepit_message *why)
+read_arguments(struct sp_pit_request *request, const char *json, snakepit_message *why)
 {
     snakepit_message wrong;
-    order->begun = sp_clock_now();
-    order->args = NULL;
+    request->begun = sp_clock_now();
+    request->args = NULL;
     if (json == NULL) {
         return SNAKEPIT_OK;
     }
@@ -24,7 +24,7 @@ read_arguments(struct sp_pit_order *order, const char *json, snakepit_message *w
                            ? SNAKEPIT_NO_MEMORY
                            : snakepit_writer_json(args, json, strlen(json), &wrong);
     if (err == SNAKEPIT_OK) {
-        order->args = args;
+        request->args = args;
         return err;
     }
     const char *text = args == NULL ? snakepit_err_text(err) : wrong.text;
@@ -32,9 +32,9 @@ read_arguments(struct sp_pit_order *order, const char *json, snakepit_message *w
     return sp_refuse(why, err, "the call's JSON arguments: %.960s", text);
 }
 
-static void free_arguments(struct sp_pit_order *order)
+static void free_arguments(struct sp_pit_request *request)
 {
-    snakepit_writer_free((snakepit_writer *)(uintptr_t)order->args);
+    snakepit_writer_free((snakepit_writer *)(uintptr_t)request->args);
 }
 
 snakepit_err snakepit_call_json(snakepit *pit,
@@ -44,19 +44,19 @@ snakepit_err snakepit_call_json(snakepit *pit,
                                 snakepit_answer **answer)
 {
     SP_UNCANCELLED;
-    struct sp_pit_order order = {.tool = tool, .options = options};
+    struct sp_pit_request request = {.tool = tool, .options = options};
     snakepit_message why;
     if (answer == NULL) {
         return SNAKEPIT_INVALID_ARGUMENT;
     }
-    snakepit_err err = read_arguments(&order, json, &why);
+    snakepit_err err = read_arguments(&request, json, &why);
     if (err != SNAKEPIT_OK) {
         struct sp_call *call = sp_pit_refused(err, why.text);
         *answer = call == NULL ? NULL : sp_call_answer(call);
         return err;
     }
-    err = sp_pit_call(pit, &order, answer);
-    free_arguments(&order);
+    err = sp_pit_call(pit, &request, answer);
+    free_arguments(&request);
     return err;
 }
 
@@ -79,15 +79,16 @@ snakepit_err snakepit_submit_json(snakepit *pit,
                                   snakepit_call_id *call)
 {
     SP_UNCANCELLED;
-    struct sp_pit_order order = {.tool = tool, .options = options};
-    struct sp_submission submission = {.done = done, .user = user, .id = call};
+    struct sp_pit_request request = {.tool = tool,
+                                     .options = options,
+                                     .order = {.done = done, .user = user, .id = call}};
     snakepit_message why;
-    snakepit_err err = read_arguments(&order, json, &why);
+    snakepit_err err = read_arguments(&request, json, &why);
     if (err != SNAKEPIT_OK) {
         return sp_refuse(told(options), err, "%s", why.text);
     }
-    err = sp_pit_submit(pit, &order, &submission);
-    free_arguments(&order);
+    err = sp_pit_submit(pit, &request);
+    free_arguments(&request);
     return err;
 }
 
@@ -98,17 +99,17 @@ snakepit_err snakepit_stream_open_json(snakepit *pit,
                                        snakepit_stream **stream)
 {
     SP_UNCANCELLED;
-    struct sp_pit_order order = {.tool = tool, .options = options};
+    struct sp_pit_request request = {.tool = tool, .options = options};
     snakepit_message why;
     if (stream == NULL) {
         return SNAKEPIT_INVALID_ARGUMENT;
     }
-    snakepit_err err = read_arguments(&order, json, &why);
+    snakepit_err err = read_arguments(&request, json, &why);
     if (err != SNAKEPIT_OK) {
         *stream = sp_pit_stream_refused(sp_pit_refused(err, why.text));
         return err;
     }
-    err = sp_pit_stream_open(pit, &order, stream);
-    free_arguments(&order);
+    err = sp_pit_stream_open(pit, &request, stream);
+    free_arguments(&request);
     return err;
 }

@@ -180,8 +180,7 @@ static bool peer_is_elsewhere(const snakepit *pit)
 {
     uint32_t here = (uint32_t)sched_getcpu();
     for (size_t i = 0; i < pit->count; i++) {
-        uint32_t peer =
-            atomic_load_explicit(&pit->pools[i].pool->peer_cpu, memory_order_relaxed);
+        uint32_t peer = sp_pool_peer_cpu(pit->pools[i].pool);
         if (peer != here) {
             return true;
         }

@@ -78,7 +78,7 @@ static void on_tidy(struct sp_timer *timer)
 {
     snakepit *pit = timer->user;
     for (size_t i = 0; i < pit->count; i++) {
-        sp_arena_tidy(&pit->pools[i].pool->store.arena);
+        sp_arena_tidy(&sp_pool_store(pit->pools[i].pool)->arena);
     }
 }
 

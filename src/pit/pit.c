@@ -359,39 +359,40 @@ struct sp_pool *sp_pit_pool(const snakepit *pit, const char *name)
         return pit->default_pool;
     }
     for (size_t i = 0; i < pit->count; i++) {
-        if (strcmp(pit->pools[i].pool->name, name) == 0) {
+        if (strcmp(sp_pool_name(pit->pools[i].pool), name) == 0) {
             return pit->pools[i].pool;
         }
     }
     return NULL;
 }
 
-// What is waited for in a pool, with its lock held.
-typedef bool wanted_fn(const struct sp_pool *pool);
+// What is waited for in a pool.
+typedef bool wanted_fn(const struct sp_pool_view *view);
 
-static bool is_whole(const struct sp_pool *pool)
+static bool is_whole(const struct sp_pool_view *view)
 {
-    return pool->state == SP_POOL_READY;
+    return view->state == SP_POOL_READY;
 }
 
-static bool serves(const struct sp_pool *pool)
+static bool serves(const struct sp_pool_view *view)
 {
-    return pool->schedule.count > 0;
+    return view->seats > 0;
 }
 
 // NOT_FOUND: not yet. A pool that is down may be up again in time.
 static snakepit_err
 state_of(struct sp_pool *pool, wanted_fn *wanted, snakepit_message *why)
 {
-    pthread_mutex_lock(&pool->lock);
-    snakepit_err err = sp_pool_refuses(pool);
-    if (err == SNAKEPIT_OK || err == SNAKEPIT_POOL_DOWN) {
-        err = wanted(pool) ? SNAKEPIT_OK : SNAKEPIT_NOT_FOUND;
-    } else if (err == SNAKEPIT_POOL_FAILED && why != NULL) {
-        (void)snprintf(why->text, sizeof why->text, "%s", pool->failure);
+    struct sp_pool_view view;
+    snakepit_message failure;
+    sp_pool_look(pool, &view, &failure);
+    if (view.refuses == SNAKEPIT_OK || view.refuses == SNAKEPIT_POOL_DOWN) {
+        return wanted(&view) ? SNAKEPIT_OK : SNAKEPIT_NOT_FOUND;
     }
-    pthread_mutex_unlock(&pool->lock);
-    return err;
+    if (view.refuses == SNAKEPIT_POOL_FAILED && why != NULL) {
+        *why = failure;
+    }
+    return view.refuses;
 }
 
 // What is waited for: in one pool, or in all.
@@ -436,15 +437,15 @@ static void explain_lateness(const struct awaited *awaited, snakepit_message *wh
             continue;
         }
         char text[900];
-        pthread_mutex_lock(&pool->lock);
-        bool failed = pool->failure[0] != 0;
+        struct sp_pool_view view;
+        snakepit_message failure;
+        sp_pool_look(pool, &view, &failure);
         (void)snprintf(text,
                        sizeof text,
                        "not ready in time%s%.800s",
-                       failed ? "; the last start failed: " : "",
-                       pool->failure);
-        pthread_mutex_unlock(&pool->lock);
-        explain(why, pool->name, text);
+                       failure.text[0] != 0 ? "; the last start failed: " : "",
+                       failure.text);
+        explain(why, sp_pool_name(pool), text);
         return;
     }
 }

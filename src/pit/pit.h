@@ -146,37 +146,35 @@ snakepit_err sp_pit_question(void *user, struct sp_question *question);
 // ---- call.c -------------------------------------------------------------------
 
 // What the program wants called, and what becomes of that once it is checked.
-struct sp_pit_order {
+struct sp_pit_request {
     const char *tool;
     const snakepit_writer *args;
     const snakepit_call_options *options;
     uint64_t begun; // CLOCK_MONOTONIC ns at which its time began; 0: when it is checked
-    // Out. Borrows the above, but for `options`.
-    struct sp_request_text text;
-    uint32_t timeout_ms;
+    struct sp_order order; // out; borrows the above, but for `options`
 };
 
-// Checks an order and uses its session. NULL: it was refused with `*err`, and
-// `*refused` says why; that is NULL without memory.
+// Checks a request, makes an order of it and uses its session. NULL: it was refused
+// with
+// `*err`, and `*refused` says why; that is NULL without memory.
 struct sp_pool *sp_pit_order(snakepit *pit,
-                             struct sp_pit_order *order,
+                             struct sp_pit_request *request,
                              snakepit_err *err,
                              struct sp_call **refused);
 
 // An answer that says why there was no call; NULL without memory for it.
 struct sp_call *sp_pit_refused(snakepit_err err, const char *message);
-// snakepit_call() and snakepit_submit() of an order; `submission->why` is its options'.
+// snakepit_call() and snakepit_submit() of a request, whose order has the callback.
 snakepit_err
-sp_pit_call(snakepit *pit, struct sp_pit_order *order, snakepit_answer **answer);
-snakepit_err sp_pit_submit(snakepit *pit,
-                           struct sp_pit_order *order,
-                           struct sp_submission *submission);
+sp_pit_call(snakepit *pit, struct sp_pit_request *request, snakepit_answer **answer);
+snakepit_err sp_pit_submit(snakepit *pit, struct sp_pit_request *request);
 
 // ---- stream.c -----------------------------------------------------------------
 
-// snakepit_stream_open() of an order.
-snakepit_err
-sp_pit_stream_open(snakepit *pit, struct sp_pit_order *order, snakepit_stream **stream);
+// snakepit_stream_open() of a request.
+snakepit_err sp_pit_stream_open(snakepit *pit,
+                                struct sp_pit_request *request,
+                                snakepit_stream **stream);
 // A stream that has failed, as the call says, which it takes; NULL without memory.
 snakepit_stream *sp_pit_stream_refused(struct sp_call *refused);
 

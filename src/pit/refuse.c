@@ -83,7 +83,7 @@ sp_refuse_pool(const snakepit *pit, const char *name, snakepit_message *why)
     char there[600];
     size_t count = pit->count < SHOWN_POOLS ? pit->count : SHOWN_POOLS;
     for (size_t i = 0; i < count; i++) {
-        names[i] = pit->pools[i].pool->name;
+        names[i] = sp_pool_name(pit->pools[i].pool);
     }
     if (count == 0) {
         return sp_refuse(why,

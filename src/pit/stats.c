@@ -11,7 +11,8 @@ size_t snakepit_pool_count(const snakepit *pit)
 
 const char *snakepit_pool_name(const snakepit *pit, size_t index)
 {
-    return pit != NULL && index < pit->count ? pit->pools[index].pool->name : NULL;
+    return pit != NULL && index < pit->count ? sp_pool_name(pit->pools[index].pool)
+                                             : NULL;
 }
 
 static const char *state_name(enum sp_pool_state state)
@@ -46,22 +47,21 @@ snakepit_pool_get_stats(snakepit *pit, const char *name, snakepit_pool_stats *st
     if (pool == NULL) {
         return SNAKEPIT_UNKNOWN_POOL;
     }
-    uint64_t used = sp_arena_used(&pool->store.arena);
-    pthread_mutex_lock(&pool->lock);
+    struct sp_pool_view view;
+    sp_pool_look(pool, &view, NULL);
     *stats = (snakepit_pool_stats){
-        .name = pool->name,
-        .profile = pool->profile,
-        .state = state_name(pool->state),
-        .workers = pool->workers,
-        .workers_ready = pool->schedule.count,
-        .threads_per_worker = pool->threads,
-        .capacity = pool->workers * pool->threads,
-        .running = pool->placed + pool->orphans,
-        .waiting = pool->line.count,
-        .shared_bytes = used,
+        .name = sp_pool_name(pool),
+        .profile = view.profile,
+        .state = state_name(view.state),
+        .workers = view.workers,
+        .workers_ready = view.seats,
+        .threads_per_worker = view.threads,
+        .capacity = view.workers * view.threads,
+        .running = view.running,
+        .waiting = view.waiting,
+        .shared_bytes = sp_arena_used(&sp_pool_store(pool)->arena),
     };
-    fill_counters(&pool->counters, stats);
-    pthread_mutex_unlock(&pool->lock);
+    fill_counters(&view.counters, stats);
     return SNAKEPIT_OK;
 }
 

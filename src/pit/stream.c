@@ -26,8 +26,9 @@ snakepit_stream *sp_pit_stream_refused(struct sp_call *refused)
     return (snakepit_stream *)(void *)sp_stream_failed(refused);
 }
 
-snakepit_err
-sp_pit_stream_open(snakepit *pit, struct sp_pit_order *order, snakepit_stream **stream)
+snakepit_err sp_pit_stream_open(snakepit *pit,
+                                struct sp_pit_request *request,
+                                snakepit_stream **stream)
 {
     struct sp_stream *made;
     struct sp_call *refused;
@@ -35,12 +36,12 @@ sp_pit_stream_open(snakepit *pit, struct sp_pit_order *order, snakepit_stream **
     if (stream == NULL) {
         return SNAKEPIT_INVALID_ARGUMENT;
     }
-    struct sp_pool *pool = sp_pit_order(pit, order, &err, &refused);
+    struct sp_pool *pool = sp_pit_order(pit, request, &err, &refused);
     if (pool == NULL) {
         *stream = sp_pit_stream_refused(refused);
         return err;
     }
-    err = sp_stream_open(pool, &order->text, order->timeout_ms, &made);
+    err = sp_stream_open(pool, &request->order, &made);
     *stream = (snakepit_stream *)(void *)made;
     return err;
 }
@@ -52,8 +53,8 @@ snakepit_err snakepit_stream_open(snakepit *pit,
                                   snakepit_stream **stream)
 {
     SP_UNCANCELLED;
-    struct sp_pit_order order = {.tool = tool, .args = args, .options = options};
-    return sp_pit_stream_open(pit, &order, stream);
+    struct sp_pit_request request = {.tool = tool, .args = args, .options = options};
+    return sp_pit_stream_open(pit, &request, stream);
 }
 
 // A reader at the last chunk, or at nothing.

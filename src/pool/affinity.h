@@ -17,34 +17,28 @@
 #ifndef POOL_AFFINITY_H
 #define POOL_AFFINITY_H
 
-#include "pool/pool.h"
+#include "pool/inside.h"
 
-// Admits a call that names a session: into a slot or into a line; or not at all, when
-// its fault may be set already. SATURATED, WORKER_BUSY, SESSION_LOST, NO_MEMORY.
-snakepit_err
-sp_affinity_admit(struct sp_pool *pool, struct sp_call *call, struct sp_after *after);
+// Finds the tie of a call that names a session. SESSION_LOST, NO_MEMORY, with the fault
+// set.
+snakepit_err sp_affinity_join(struct sp_pool *pool, struct sp_call *call);
+// Whether others stand before a new call already.
+bool sp_affinity_must_wait(const struct sp_pool *pool, const struct sp_call *call);
 // Puts a call into its line: its worker's own, or that of the pool. Also beyond the
 // limit.
 void sp_affinity_wait(struct sp_pool *pool, struct sp_call *call);
-// Says where a call with a tie may go. SP_PLACED: onto `*seat`, which is the least
-// loaded one unless this changes it, if that has room. SP_WAITS, SP_BUSY, SP_LOST.
-enum sp_placed sp_affinity_choose(const struct sp_pool *pool,
-                                  struct sp_call *call,
-                                  struct sp_seat **seat);
+// Whether the pool's sessions insist on their workers.
+bool sp_affinity_is_strict(const struct sp_pool *pool);
+// Whether the session's worker is gone and this was not told yet; it is now.
+bool sp_affinity_take_loss(const struct sp_pool *pool, struct sp_tie *tie);
 // A call with a tie was given to a seat.
 void sp_affinity_placed(struct sp_call *call, struct sp_seat *seat);
 // Whether the call, which is placed, may run on no other seat.
 bool sp_affinity_binds(const struct sp_pool *pool, const struct sp_call *call);
-// Gives seats that have room the calls of their own lines that are older than the first
-// one of the pool's line.
-void sp_affinity_serve(struct sp_pool *pool, struct sp_after *after);
 // A call with a tie has ended.
 void sp_affinity_end(struct sp_pool *pool, struct sp_call *call);
-// A seat takes no calls any more: its sessions lose it, and calls in its own line end
-// with SESSION_LOST.
-void sp_affinity_part(struct sp_pool *pool,
-                      struct sp_seat *seat,
-                      struct sp_after *after);
+// A seat takes no calls any more: its sessions lose it.
+void sp_affinity_part(const struct sp_pool *pool, struct sp_seat *seat);
 // The first call that waits, in whatever line; NULL.
 struct sp_call *sp_affinity_first_waiting(const struct sp_pool *pool);
 

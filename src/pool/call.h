@@ -13,9 +13,14 @@
 #include "base/slice.h"
 #include "ipc/layout.h"
 #include "ipc/port.h"
+#include "pool/pending.h"
 #include "pool/store.h"
 
 #define SP_CALL_MAGIC 0x6c6c6163u
+
+// The low bits of a call's id are the place of its pool in the pit.
+#define SP_CALL_ID_POOL_BITS 12u
+#define SP_CALL_ID_POOL(id)  ((id) & ((1u << SP_CALL_ID_POOL_BITS) - 1))
 
 struct sp_pool;
 struct sp_seat;
@@ -38,14 +43,15 @@ struct sp_call {
     enum sp_call_phase phase;
     uint32_t process; // sp_fork_here(): whose it is
     struct sp_pool *pool;
-    struct sp_link link;       // in the pool's free list, line, or list of ended calls
-    struct sp_link seat_link;  // in seat->calls, oldest first
-    struct sp_link async_link; // in pool->asyncs
-    struct sp_stream *stream;  // whose call it is; NULL: the answer is all there is
-    uint64_t id;               // never reused in a pit
-    uint64_t deadline;         // CLOCK_MONOTONIC ns or SP_NEVER
-    uint64_t line_deadline;    // the same, for its time in the line
-    _Atomic uint32_t moves; // futex: counts changes of place that the waiter must see
+    struct sp_link link;      // in the pool's free list, line, or list of ended calls
+    struct sp_link seat_link; // in seat->calls, oldest first
+    struct sp_pending_links pending; // while it is asynchronous or a stream's
+    struct sp_link stream_link;      // in pool->streams
+    struct sp_stream *stream; // whose call it is; NULL: the answer is all there is
+    uint64_t id;              // never reused in a pit
+    uint64_t deadline;        // CLOCK_MONOTONIC ns or SP_NEVER
+    uint64_t line_deadline;   // the same, for its time in the line
+    _Atomic uint32_t moves;   // futex: counts changes of place that the waiter must see
     const struct sp_slot *likely; // where it was, alone, when it was used last; or NULL
     bool asynchronous;
     sp_call_done_fn *done; // asynchronous only

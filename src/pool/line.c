@@ -16,17 +16,6 @@ bool sp_line_is_full(const struct sp_line *line)
     return line->count >= line->most;
 }
 
-snakepit_err sp_line_put(struct sp_line *line, struct sp_call *call)
-{
-    if (sp_line_is_full(line)) {
-        return SNAKEPIT_SATURATED;
-    }
-    call->phase = SP_CALL_IN_LINE;
-    sp_list_append(&line->calls, &call->link);
-    line->count++;
-    return SNAKEPIT_OK;
-}
-
 void sp_line_put_first(struct sp_line *line, struct sp_call *call)
 {
     call->phase = SP_CALL_IN_LINE;
@@ -46,6 +35,11 @@ void sp_line_put_sorted(struct sp_line *line,
     call->phase = SP_CALL_IN_LINE;
     sp_list_prepend(before, &call->link);
     line->count++;
+}
+
+struct sp_call *sp_line_first(const struct sp_link *list)
+{
+    return sp_list_empty(list) ? NULL : SP_ENTRY(list->next, struct sp_call, link);
 }
 
 struct sp_call *sp_line_take(struct sp_line *line)

@@ -16,8 +16,6 @@ struct sp_line {
 };
 
 void sp_line_init(struct sp_line *line, uint32_t most);
-// To the end. SATURATED: the line is full.
-snakepit_err sp_line_put(struct sp_line *line, struct sp_call *call);
 // To the front, also beyond the limit: the call was admitted before.
 void sp_line_put_first(struct sp_line *line, struct sp_call *call);
 // Into `list`, which is `calls` or the list of those who wait for one worker, behind
@@ -26,7 +24,9 @@ void sp_line_put_sorted(struct sp_line *line,
                         struct sp_link *list,
                         struct sp_call *call);
 bool sp_line_is_full(const struct sp_line *line);
-// The first of `calls`, or NULL.
+// The first of a list that calls wait in, or NULL.
+struct sp_call *sp_line_first(const struct sp_link *list);
+// Takes the first of `calls`, or NULL.
 struct sp_call *sp_line_take(struct sp_line *line);
 // Out of whatever list it stands in.
 void sp_line_remove(struct sp_line *line, struct sp_call *call);

@@ -1,19 +1,15 @@
 // SPDX-License-Identifier: MIT
-// The pool's life, and what its other files share: the end of a call and what is done
-// after the lock is released.
-#include "pool/pool.h"
-#include "pool/affinity.h"
-#include "pool/spares.h"
+// The pool's life, and what its owner asks of it.
+#include "pool/inside.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/fork.h"
 #include "base/memory.h"
-#include "ipc/futex.h"
-#include "ipc/wait.h"
+#include "pool/affinity.h"
+#include "pool/spares.h"
 
 static void pool_free(struct sp_pool *pool)
 {
@@ -23,6 +19,7 @@ static void pool_free(struct sp_pool *pool)
         sp_parcel_free(&pool->store, call->parcel);
         sp_call_free(call);
     }
+    sp_pending_fini(&pool->pending);
     sp_ties_fini(&pool->ties);
     sp_store_fini(&pool->store);
     pthread_mutex_destroy(&pool->lock);
@@ -30,14 +27,25 @@ static void pool_free(struct sp_pool *pool)
     sp_free(pool);
 }
 
+void sp_pool_unref(struct sp_pool *pool, uint32_t refs)
+{
+    uint32_t before =
+        atomic_fetch_sub_explicit(&pool->refs, refs, memory_order_acq_rel);
+    SP_CHECK(before >= refs);
+    if (before == refs) {
+        pool_free(pool);
+    }
+}
+
 static void init_lists(struct sp_pool *pool)
 {
     sp_list_init(&pool->free_calls);
     sp_list_init(&pool->seats);
-    sp_list_init(&pool->asyncs);
+    sp_list_init(&pool->streams);
+    sp_pending_init(&pool->pending);
     sp_list_init(&pool->ended);
     sp_list_init(&pool->questions);
-    sp_schedule_init(&pool->schedule);
+    sp_loads_init(&pool->loads);
     sp_line_init(&pool->line, pool->options.max_queue);
     sp_list_init(&pool->waited_for);
     sp_ties_init(&pool->ties,
@@ -79,18 +87,61 @@ snakepit_err sp_pool_open(const struct sp_pool_options *options,
     return SNAKEPIT_OK;
 }
 
-void sp_pool_unref(struct sp_pool *pool)
-{
-    uint32_t before = atomic_fetch_sub_explicit(&pool->refs, 1, memory_order_acq_rel);
-    SP_CHECK(before > 0);
-    if (before == 1) {
-        pool_free(pool);
-    }
-}
-
 void sp_pool_begin_close(struct sp_pool *pool)
 {
     sp_pool_set_state(pool, SP_POOL_STOPPING, NULL);
+}
+
+void sp_pool_look(struct sp_pool *pool,
+                  struct sp_pool_view *view,
+                  snakepit_message *failure)
+{
+    pthread_mutex_lock(&pool->lock);
+    *view = (struct sp_pool_view){
+        .state = pool->state,
+        .refuses = sp_pool_refuses(pool),
+        .profile = pool->profile,
+        .workers = pool->workers,
+        .threads = pool->threads,
+        .seats = pool->loads.count,
+        .running = pool->placed + pool->orphans,
+        .waiting = pool->line.count,
+        .counters = pool->counters,
+    };
+    if (failure != NULL) {
+        (void)snprintf(failure->text, sizeof failure->text, "%s", pool->failure);
+    }
+    pthread_mutex_unlock(&pool->lock);
+}
+
+const char *sp_pool_name(const struct sp_pool *pool)
+{
+    return pool->name;
+}
+
+struct sp_store *sp_pool_store(struct sp_pool *pool)
+{
+    return &pool->store;
+}
+
+uint32_t sp_pool_peer_cpu(const struct sp_pool *pool)
+{
+    return atomic_load_explicit(&pool->peer_cpu, memory_order_relaxed);
+}
+
+uint32_t sp_pool_load_of(struct sp_pool *pool, uint64_t worker_id)
+{
+    uint32_t load = 0;
+    pthread_mutex_lock(&pool->lock);
+    for (struct sp_link *link = pool->seats.next; link != &pool->seats;
+         link = link->next) {
+        const struct sp_seat *seat = SP_ENTRY(link, struct sp_seat, member);
+        if (seat->worker_id == worker_id) {
+            load = seat->load;
+        }
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return load;
 }
 
 bool sp_pool_is_busy(struct sp_pool *pool)
@@ -123,162 +174,7 @@ void sp_pool_close(struct sp_pool *pool)
     SP_CHECK(sp_list_empty(&pool->seats) && pool->placed == 0 && pool->line.count == 0);
     pool->log = NULL;
     pthread_mutex_unlock(&pool->lock);
-    sp_spares_close(pool);
-    sp_pool_unref(pool);
-}
-
-// Once for each call: the executor that one ring wakes may be busy with the first of
-// them for long. True if an executor had to be woken.
-static bool ring(struct sp_port *port, uint32_t calls)
-{
-    bool woke = false;
-    sp_wait_note_cpu(&port->view.header->host_cpu);
-    for (uint32_t i = 0; i < calls; i++) {
-        woke = sp_bell_ring(&port->view.header->bell) || woke;
-    }
-    return woke;
-}
-
-void sp_pool_unlock(struct sp_pool *pool, struct sp_after *after)
-{
-    // It is pinned only while its call is still in it.
-    struct sp_port *own = after->own_port;
-    uint32_t own_rings = after->own_rings;
-    after->own_port = NULL;
-    after->own_rings = 0;
-    bool pinned =
-        own != NULL && after->self->seat != NULL && after->self->seat->port == own;
-    if (own != NULL && !pinned) {
-        sp_port_ref(own);
-    }
-    pthread_mutex_unlock(&pool->lock);
-    if (own != NULL) {
-        after->woke = ring(own, own_rings);
-    }
-    if (own != NULL && !pinned) {
-        sp_port_unref(own);
-    }
-    for (uint32_t i = 0; i < after->port_count; i++) {
-        (void)ring(after->ports[i], after->rings[i]);
-        sp_port_unref(after->ports[i]);
-    }
-    for (uint32_t i = 0; i < after->call_count; i++) {
-        // The call may be somebody else's by now; a wake that reaches a stranger is
-        // harmless.
-        sp_futex_wake(&after->calls[i]->moves, INT32_MAX);
-    }
-    after->port_count = 0;
-    after->call_count = 0;
-}
-
-void sp_pool_moved(struct sp_call *call, struct sp_after *after)
-{
-    if (call->asynchronous || call == after->self) {
-        return;
-    }
-    atomic_fetch_add_explicit(&call->moves, 1, memory_order_release);
-    if (after->call_count < SP_AFTER_MOST) {
-        after->calls[after->call_count++] = call;
-    } else {
-        sp_futex_wake(&call->moves, INT32_MAX);
-    }
-}
-
-static void count_end(struct sp_pool *pool, const struct sp_call *call)
-{
-    pool->counters.calls++;
-    if (call->err == SNAKEPIT_OK) {
-        return;
-    }
-    pool->counters.failures++;
-    pool->counters.saturated += call->err == SNAKEPIT_SATURATED ? 1 : 0;
-    pool->counters.timeouts += call->err == SNAKEPIT_DEADLINE_EXCEEDED ? 1 : 0;
-    pool->counters.cancelled += call->err == SNAKEPIT_CANCELLED ? 1 : 0;
-}
-
-void sp_pool_end(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
-{
-    SP_CHECK(call->phase != SP_CALL_ENDED);
-    call->phase = SP_CALL_ENDED;
-    count_end(pool, call);
-    if (call->tie != NULL) {
-        sp_affinity_end(pool, call);
-    }
-    if (call->asynchronous || call->stream != NULL) {
-        sp_list_remove(&call->async_link);
-        if (sp_link_used(&call->question_link)) {
-            sp_list_remove(&call->question_link);
-        }
-    }
-    if (call->asynchronous) {
-        if (!call->serving) {
-            sp_list_append(&pool->ended, &call->link);
-        }
-    } else {
-        sp_pool_moved(call, after);
-    }
-    if (pool->state == SP_POOL_STOPPING && pool->placed == 0 && pool->line.count == 0) {
-        pool->hooks.changed(pool->hooks.user);
-    }
-}
-
-void sp_pool_fail_call(struct sp_pool *pool,
-                       struct sp_call *call,
-                       const struct sp_failure *failure,
-                       struct sp_after *after)
-{
-    sp_pool_tell(call, failure);
-    sp_pool_end(pool, call, after);
-    if (call->asynchronous) {
-        pool->hooks.ended(pool->hooks.user);
-    }
-}
-
-const struct sp_failure *sp_pool_refusal(enum sp_placed placed)
-{
-    static const struct sp_failure unleased = {
-        .err = SNAKEPIT_NO_MEMORY,
-        .message =
-            "Python still holds the tensors of too many earlier calls; drop them",
-        .stage = "line",
-    };
-    static const struct sp_failure busy = {.err = SNAKEPIT_WORKER_BUSY,
-                                           .stage = "line"};
-    static const struct sp_failure lost = {.err = SNAKEPIT_SESSION_LOST,
-                                           .stage = "line"};
-    switch (placed) {
-    case SP_UNLEASED:
-        return &unleased;
-    case SP_BUSY:
-        return &busy;
-    case SP_LOST:
-        return &lost;
-    default:
-        return NULL;
-    }
-}
-
-bool sp_pool_end_if_late(struct sp_pool *pool,
-                         struct sp_call *call,
-                         struct sp_after *after)
-{
-    static const struct sp_failure too_late = {.err = SNAKEPIT_DEADLINE_EXCEEDED,
-                                               .stage = "line"};
-    bool late = sp_clock_coarse() >= call->line_deadline;
-    if (late) {
-        sp_pool_fail_call(pool, call, &too_late, after);
-    }
-    return late;
-}
-
-void sp_pool_violation(struct sp_pool *pool, struct sp_seat *seat)
-{
-    if (!seat->violated) {
-        seat->violated = true;
-        pool->counters.violations++;
-        sp_schedule_remove(&pool->schedule, seat);
-        pool->hooks.attention(pool->hooks.user);
-    }
+    sp_pool_unref(pool, sp_spares_close(pool) + 1);
 }
 
 static struct sp_call *first_unended(struct sp_pool *pool)
@@ -313,20 +209,6 @@ void sp_pool_end_all(struct sp_pool *pool)
         }
     }
     sp_pool_unlock(pool, &after);
-}
-
-snakepit_err sp_pool_refuses(const struct sp_pool *pool)
-{
-    switch (pool->state) {
-    case SP_POOL_STOPPING:
-        return SNAKEPIT_SHUTTING_DOWN;
-    case SP_POOL_FAILED:
-        return SNAKEPIT_POOL_FAILED;
-    case SP_POOL_DOWN:
-        return SNAKEPIT_POOL_DOWN;
-    default:
-        return SNAKEPIT_OK;
-    }
 }
 
 static void fail_waiting(struct sp_pool *pool, struct sp_after *after)
@@ -366,4 +248,48 @@ void sp_pool_retry(struct sp_pool *pool)
         pool->hooks.changed(pool->hooks.user);
     }
     pthread_mutex_unlock(&pool->lock);
+}
+
+// Gives the worker its memory back.
+static void release_result(struct sp_call *call)
+{
+    struct sp_port *port = call->port;
+    pthread_mutex_lock(&call->pool->lock);
+    sp_port_return_result(port, call->result_lease);
+    pthread_mutex_unlock(&call->pool->lock);
+    sp_port_unref(port);
+    call->port = NULL;
+    call->result_lease = SP_NO_LEASE;
+}
+
+void sp_pool_release(struct sp_call *call)
+{
+    struct sp_pool *pool = call->pool;
+    SP_CHECK(call->phase == SP_CALL_ENDED);
+    if (pool == NULL || !sp_call_is_here(call)) {
+        sp_call_free(call);
+        return;
+    }
+    if (call->parcel != NULL) {
+        sp_parcel_empty(&pool->store, call->parcel);
+    }
+    if (call->port != NULL) {
+        release_result(call);
+    }
+    sp_call_reset(call);
+    if (!sp_spares_put(pool, call)) {
+        sp_pool_unref(pool, 1);
+    }
+}
+
+snakepit_err sp_pool_cancel(struct sp_pool *pool, uint64_t id)
+{
+    struct sp_after after = {0};
+    pthread_mutex_lock(&pool->lock);
+    struct sp_call *call = sp_pending_find(&pool->pending, id);
+    if (call != NULL) {
+        sp_pool_give_up(pool, call, SNAKEPIT_CANCELLED, &after);
+    }
+    sp_pool_unlock(pool, &after);
+    return call == NULL ? SNAKEPIT_NOT_FOUND : SNAKEPIT_OK;
 }

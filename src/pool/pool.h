@@ -19,12 +19,8 @@
 #include "base/names.h"
 #include "config/config.h"
 #include "pool/call.h"
-#include "pool/line.h"
 #include "pool/seat.h"
 #include "pool/store.h"
-#include "pool/ties.h"
-
-#define SP_SPARES 64u // a power of two
 
 enum sp_pool_state {
     SP_POOL_STARTING, // has never been whole
@@ -70,47 +66,7 @@ struct sp_pool_counters {
     uint64_t starts, deaths, violations;
 };
 
-// A place for one call, in a line of its own: other threads use the next one.
-struct sp_spare {
-    _Alignas(64) _Atomic(struct sp_call *) call;
-};
-
-#define SP_SPARE_CLOSED ((struct sp_call *)1)
-
-struct sp_pool {
-    char *name;                     // constant
-    struct sp_pool_options options; // constant
-    struct sp_pool_hooks hooks;     // constant
-    const struct sp_log *log;       // constant; borrowed until the pool is closed
-    struct sp_store store;          // has a lock of its own
-    uint32_t process;               // sp_fork_here(): whose it is; constant
-
-    _Atomic uint32_t refs; // the owner and every call that is not in `free_calls`
-    // See pool/spares.h. NULL: the place is free; SP_SPARE_CLOSED: for good.
-    struct sp_spare spares[SP_SPARES];
-
-    _Alignas(64) pthread_mutex_t lock; // guards all that follows
-    enum sp_pool_state state;
-    const char *profile; // constant text
-    uint32_t workers;    // configured
-    uint32_t threads;    // calls that one worker runs at once
-    char failure[1024];  // why the last start failed, or why it is FAILED; or empty
-    struct sp_link free_calls;
-    struct sp_link seats;
-    struct sp_schedule schedule;
-    struct sp_line line;
-    struct sp_ties ties;
-    struct sp_link waited_for; // seats that have lines of their own
-    struct sp_link asyncs;     // asynchronous calls and streams that have not ended
-    struct sp_link ended;      // asynchronous calls whose callback has not run
-    struct sp_link questions;  // asynchronous calls that wait for a reply
-    uint32_t orphans;
-    uint32_t placed; // calls in slots, orphans excluded
-    uint64_t last_call;
-    uint64_t ran_average;      // ticks that a call takes to run; 0: not known
-    _Atomic uint32_t peer_cpu; // where the last asynchronous call ended
-    struct sp_pool_counters counters;
-};
+struct sp_pool; // pool/inside.h
 
 // NO_MEMORY, SYSTEM, which `why` explains. `log` is borrowed.
 snakepit_err sp_pool_open(const struct sp_pool_options *options,
@@ -120,6 +76,30 @@ snakepit_err sp_pool_open(const struct sp_pool_options *options,
                           snakepit_message *why);
 // Refuses new calls from now on with SHUTTING_DOWN; calls that were admitted go on.
 void sp_pool_begin_close(struct sp_pool *pool);
+// What the pool is and does at one moment.
+struct sp_pool_view {
+    enum sp_pool_state state;
+    snakepit_err refuses; // what a new call would be refused with; OK: nothing
+    const char *profile;  // constant text
+    uint32_t workers;     // configured
+    uint32_t threads;     // calls that one worker runs at once
+    uint32_t seats;       // workers that take calls
+    uint32_t running;     // calls, also those that were given up and go on
+    uint32_t waiting;
+    struct sp_pool_counters counters;
+};
+// Also why the last start failed, or why the pool is FAILED; or an empty text.
+// `failure` may be NULL.
+void sp_pool_look(struct sp_pool *pool,
+                  struct sp_pool_view *view,
+                  snakepit_message *failure);
+// For the life of the pool.
+const char *sp_pool_name(const struct sp_pool *pool);
+struct sp_store *sp_pool_store(struct sp_pool *pool);
+// The processor on which the last submitted call ended.
+uint32_t sp_pool_peer_cpu(const struct sp_pool *pool);
+// The calls that a worker has; 0: it has no seat.
+uint32_t sp_pool_load_of(struct sp_pool *pool, uint64_t worker_id);
 // True while calls that were admitted have not ended.
 bool sp_pool_is_busy(struct sp_pool *pool);
 // True once new calls are refused.
@@ -135,29 +115,24 @@ void sp_pool_close(struct sp_pool *pool);
 
 // ---- Calls (pool/admit.c) -----------------------------------------------------
 
-// Runs a call and waits for its end. `timeout_ms` 0: the pool's. `*call` is the answer,
-// to be released; NULL only with NO_MEMORY. Returns the call's outcome.
-snakepit_err sp_pool_call(struct sp_pool *pool,
-                          const struct sp_request_text *text,
-                          uint32_t timeout_ms,
-                          struct sp_call **call);
-// What becomes of a call that is handed over.
-struct sp_submission {
+// What a program asks for. Borrowed, but for the callback and its user.
+struct sp_order {
+    struct sp_request_text text;
+    uint32_t timeout_ms; // 0: the pool's
+
+    // Of a call that is submitted.
     sp_call_done_fn *done;
     void *user;
     uint64_t *id;          // NULL, or where its id goes
     snakepit_message *why; // NULL, or where a refusal is explained
 };
+
+// Runs a call and waits for its end. `*call` is the answer, to be released; NULL only
+// with NO_MEMORY. Returns the call's outcome.
+snakepit_err
+sp_pool_call(struct sp_pool *pool, const struct sp_order *order, struct sp_call **call);
 // Hands a call over; see snakepit_submit().
-snakepit_err sp_pool_submit(struct sp_pool *pool,
-                            const struct sp_request_text *text,
-                            uint32_t timeout_ms,
-                            const struct sp_submission *submission);
-// Begins the call of a stream, which gets it; see sp_stream_open().
-snakepit_err sp_pool_begin_stream(struct sp_pool *pool,
-                                  const struct sp_request_text *text,
-                                  uint32_t timeout_ms,
-                                  struct sp_stream *stream);
+snakepit_err sp_pool_submit(struct sp_pool *pool, const struct sp_order *order);
 // Releases an ended call. Any time, also after sp_pool_close().
 void sp_pool_release(struct sp_call *call);
 
@@ -227,100 +202,5 @@ struct sp_pool_orders {
 bool sp_pool_tick(struct sp_pool *pool,
                   uint64_t now,
                   const struct sp_pool_orders *orders);
-
-// ---- Between the files of this module -----------------------------------------
-
-// What is to be done once the lock is released: bells to ring, callers to wake.
-#define SP_AFTER_MOST 8
-struct sp_after {
-    const struct sp_call *self; // the caller's own call, which needs no wake; or NULL
-    struct sp_port *own_port;   // that of `self`, which stays pinned
-    uint32_t own_rings;         // calls that were put there
-    struct sp_port *ports[SP_AFTER_MOST]; // one reference each
-    uint32_t rings[SP_AFTER_MOST];        // calls that were put to each
-    struct sp_call *calls[SP_AFTER_MOST];
-    uint32_t port_count;
-    uint32_t call_count;
-    bool woke; // out: a bell woke somebody
-};
-// Releases the lock, then does it.
-void sp_pool_unlock(struct sp_pool *pool, struct sp_after *after);
-
-// All of these: lock held.
-enum sp_placed {
-    SP_PLACED,
-    SP_NO_ROOM,  // every worker is busy, or there is none
-    SP_UNLEASED, // there is room, but Python holds on to the tensors of too many calls
-    SP_WAITS,    // its session's worker is busy: it belongs into that worker's own line
-    SP_BUSY,     // the same, and it may not wait
-    SP_LOST,     // its session's worker is gone
-};
-enum sp_placed
-sp_pool_place(struct sp_pool *pool, struct sp_call *call, struct sp_after *after);
-// Why a call that was not placed fails; NULL for one that was placed or has to wait.
-const struct sp_failure *sp_pool_refusal(enum sp_placed placed);
-// Ends a call that has just left its line if its time there is up; says whether.
-bool sp_pool_end_if_late(struct sp_pool *pool,
-                         struct sp_call *call,
-                         struct sp_after *after);
-// Whether the seat may take one more call, to run or in advance.
-bool sp_pool_has_room(const struct sp_pool *pool, const struct sp_seat *seat);
-void sp_pool_dispatch(struct sp_pool *pool, struct sp_after *after);
-void sp_pool_end(struct sp_pool *pool, struct sp_call *call, struct sp_after *after);
-// Fills in the fault of a call; where `failure` has no message, one of the pool's.
-void sp_pool_tell(struct sp_call *call, const struct sp_failure *failure);
-void sp_pool_fail_call(struct sp_pool *pool,
-                       struct sp_call *call,
-                       const struct sp_failure *failure,
-                       struct sp_after *after);
-void sp_pool_moved(struct sp_call *call, struct sp_after *after);
-// Why no call is admitted now; OK: they are.
-snakepit_err sp_pool_refuses(const struct sp_pool *pool);
-void sp_pool_unplace(struct sp_pool *pool, struct sp_call *call);
-void sp_pool_settle(struct sp_pool *pool, struct sp_call *call, struct sp_after *after);
-void sp_pool_end_with_answer(struct sp_pool *pool,
-                             struct sp_call *call,
-                             struct sp_after *after);
-void sp_pool_expire(struct sp_pool *pool,
-                    struct sp_call *call,
-                    uint64_t now,
-                    struct sp_after *after);
-void sp_pool_abandon(struct sp_pool *pool,
-                     struct sp_call *call,
-                     const struct sp_failure *failure,
-                     struct sp_after *after);
-// Ends a call that has not ended, wherever it is, with `err`.
-void sp_pool_give_up(struct sp_pool *pool,
-                     struct sp_call *call,
-                     snakepit_err err,
-                     struct sp_after *after);
-// Waits for something to happen to a call that has not ended: a move, its end or its
-// deadline, which are dealt with, or a chunk. The lock is released meanwhile.
-void sp_pool_wait_once(struct sp_pool *pool,
-                       struct sp_call *call,
-                       struct sp_after *after);
-void sp_pool_collect_seat(struct sp_pool *pool,
-                          struct sp_seat *seat,
-                          struct sp_after *after);
-void sp_pool_take_returns(struct sp_pool *pool, struct sp_seat *seat);
-void sp_pool_violation(struct sp_pool *pool, struct sp_seat *seat);
-void sp_pool_fail_for_violation(struct sp_pool *pool,
-                                struct sp_call *call,
-                                struct sp_after *after);
-void sp_pool_bury_orphan(struct sp_pool *pool,
-                         struct sp_seat *seat,
-                         struct sp_orphan *orphan,
-                         bool held);
-// After a slot was taken back: the worker has to pass it on.
-void sp_pool_await_passing(struct sp_pool *pool, struct sp_seat *seat);
-// A worker that takes nothing counts as loaded, so that it is not the first choice for
-// the next call. `since`: CLOCK_MONOTONIC ns, or 0: it is not stuck.
-void sp_pool_set_stuck(struct sp_pool *pool, struct sp_seat *seat, uint64_t since);
-void sp_pool_reap_slot(struct sp_pool *pool,
-                       struct sp_seat *seat,
-                       uint32_t slot,
-                       struct sp_after *after);
-// No lock: drops a reference; the last one frees the pool.
-void sp_pool_unref(struct sp_pool *pool);
 
 #endif

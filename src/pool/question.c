@@ -14,6 +14,7 @@
 #include "ipc/wait.h"
 #include "payload/writer.h"
 #include "pool/affinity.h"
+#include "pool/inside.h"
 
 // A question that the calling thread serves. Lives on its stack.
 struct asker {
@@ -350,7 +351,7 @@ static snakepit_err take_lease(struct sp_seat *seat, struct sp_call *call)
         sp_pool_take_returns(call->pool, seat);
         call->request_lease = sp_seat_take_lease(seat);
         if (call->request_lease == SP_NO_LEASE) {
-            sp_call_set_failure(call, sp_pool_refusal(SP_UNLEASED));
+            sp_call_set_failure(call, sp_schedule_refusal(SP_UNLEASED));
             return SNAKEPIT_NO_MEMORY;
         }
     }
@@ -446,7 +447,7 @@ static void await_asker(struct asker *asker, uint64_t deadline, struct sp_after 
 static void give_up_on(struct sp_pool *pool, struct sp_seat *seat)
 {
     seat->silent = true;
-    sp_schedule_remove(&pool->schedule, seat);
+    sp_loads_remove(&pool->loads, seat);
     pool->hooks.attention(pool->hooks.user);
 }
 

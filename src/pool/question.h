@@ -8,6 +8,8 @@
 
 #include "pool/pool.h"
 
+struct sp_after; // pool/inside.h
+
 #define SP_QUESTIONS_NESTED 16u // questions in the middle of each other on one thread
 
 // One question, on its way through sp_pool_hooks.question. Borrowed, all of it.

@@ -37,7 +37,7 @@ struct sp_orphan {
 };
 
 struct sp_seat {
-    struct sp_link link;   // in the schedule, by load, while open
+    struct sp_link link;   // in pool->loads while open
     struct sp_link member; // in pool->seats
     struct sp_port *port;  // one reference
     void *worker;          // the control plane's
@@ -81,27 +81,5 @@ void sp_seat_end_lease(struct sp_store *store,
 // Python let go of a lease. PROTOCOL: it is not out.
 snakepit_err
 sp_seat_return_lease(struct sp_store *store, struct sp_seat *seat, uint32_t number);
-
-// ---- The schedule -------------------------------------------------------------
-
-#define SP_LOADS (SP_SLOTS_MAX + 1)
-
-// Open seats by load. Within one load the most recently used stands first: it is warm.
-struct sp_schedule {
-    struct sp_link by_load[SP_LOADS];
-    uint32_t lowest;  // no seat has less load
-    uint32_t count;   // open seats
-    uint32_t crowded; // seats, open or not, with more calls than they run at once
-};
-
-void sp_schedule_init(struct sp_schedule *schedule);
-void sp_schedule_add(struct sp_schedule *schedule, struct sp_seat *seat);
-void sp_schedule_remove(struct sp_schedule *schedule, struct sp_seat *seat);
-// Changes a seat's load, open or not.
-void sp_schedule_set_load(struct sp_schedule *schedule,
-                          struct sp_seat *seat,
-                          uint32_t load);
-// The least loaded open seat, or NULL.
-struct sp_seat *sp_schedule_least(struct sp_schedule *schedule);
 
 #endif

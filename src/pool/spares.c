@@ -44,7 +44,7 @@ struct sp_call *sp_spares_take(struct sp_pool *pool)
     return call;
 }
 
-void sp_spares_put(struct sp_pool *pool, struct sp_call *call)
+bool sp_spares_put(struct sp_pool *pool, struct sp_call *call)
 {
     struct sp_call *none = NULL;
     if (atomic_compare_exchange_strong_explicit(&pool->spares[place_of_thread()].call,
@@ -52,23 +52,25 @@ void sp_spares_put(struct sp_pool *pool, struct sp_call *call)
                                                 call,
                                                 memory_order_release,
                                                 memory_order_relaxed)) {
-        return;
+        return true;
     }
     pthread_mutex_lock(&pool->lock);
     sp_list_prepend(&pool->free_calls, &call->link);
     pthread_mutex_unlock(&pool->lock);
-    sp_pool_unref(pool);
+    return false;
 }
 
-void sp_spares_close(struct sp_pool *pool)
+uint32_t sp_spares_close(struct sp_pool *pool)
 {
+    uint32_t taken = 0;
     for (uint32_t i = 0; i < SP_SPARES; i++) {
         struct sp_call *call = atomic_exchange(&pool->spares[i].call, SP_SPARE_CLOSED);
         if (call != NULL) {
             pthread_mutex_lock(&pool->lock);
             sp_list_append(&pool->free_calls, &call->link);
             pthread_mutex_unlock(&pool->lock);
-            sp_pool_unref(pool);
+            taken++;
         }
     }
+    return taken;
 }

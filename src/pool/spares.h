@@ -5,15 +5,15 @@
 #ifndef POOL_SPARES_H
 #define POOL_SPARES_H
 
-#include "pool/pool.h"
+#include "pool/inside.h"
 
 // A call with a reference to the pool, for a caller that is in the library with the
 // pit. NULL: memory is exhausted.
 struct sp_call *sp_spares_take(struct sp_pool *pool);
-// Gives it back. With this the pool may be gone.
-void sp_spares_put(struct sp_pool *pool, struct sp_call *call);
-// At the pool's close: those in places lose their references, and whatever is given
-// back from now on loses its own at once.
-void sp_spares_close(struct sp_pool *pool);
+// Gives it back. False: its reference is the caller's now, to be dropped.
+bool sp_spares_put(struct sp_pool *pool, struct sp_call *call);
+// At the pool's close: takes the calls out of their places and closes those. Returns
+// how many references they had, which are the caller's to drop.
+uint32_t sp_spares_close(struct sp_pool *pool);
 
 #endif

@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/memory.h"
 #include "ipc/wait.h"
+#include "pool/inside.h"
 
 // ---- Making -------------------------------------------------------------------
 
@@ -27,8 +28,7 @@ struct sp_stream *sp_stream_failed(struct sp_call *call)
 }
 
 snakepit_err sp_stream_open(struct sp_pool *pool,
-                            const struct sp_request_text *text,
-                            uint32_t timeout_ms,
+                            const struct sp_order *order,
                             struct sp_stream **stream)
 {
     struct sp_stream *made = sp_alloc(sizeof *made);
@@ -38,7 +38,7 @@ snakepit_err sp_stream_open(struct sp_pool *pool,
     }
     made->magic = SP_STREAM_MAGIC;
     made->pool = pool;
-    snakepit_err err = sp_pool_begin_stream(pool, text, timeout_ms, made);
+    snakepit_err err = sp_pool_begin_stream(pool, order, made);
     if (made->call == NULL) {
         sp_free(made);
         *stream = NULL;
@@ -113,17 +113,6 @@ static void fail(struct sp_stream *stream, snakepit_err err, struct sp_after *af
     drop_the_rest(stream);
 }
 
-// The tube is this worker's. The call cannot move any more, for it runs.
-static void bind(struct sp_stream *stream, struct sp_port *port)
-{
-    if (stream->port == NULL) {
-        sp_port_ref(port);
-        stream->port = port;
-        stream->tube.results = port->results.base;
-        stream->tube.size = port->results.size;
-    }
-}
-
 // Takes over what the worker has written and tells it what was read. True: its executor
 // may have to be woken. Lock held.
 static bool exchange(struct sp_stream *stream, struct sp_after *after)
@@ -133,7 +122,7 @@ static bool exchange(struct sp_stream *stream, struct sp_after *after)
     if (sp_port_state(port, call->slot) == SP_SLOT_QUEUED) {
         return false;
     }
-    bind(stream, port);
+    sp_stream_bind(stream, port);
     struct sp_slot *slot = &port->view.slots[call->slot];
     bool told = sp_tube_tell(&stream->tube, slot);
     const struct sp_tube_claim claim = sp_tube_look(slot);
@@ -295,21 +284,6 @@ snakepit_err sp_stream_next(struct sp_stream *stream)
 }
 
 // ---- Ends ---------------------------------------------------------------------
-
-void sp_stream_keep(struct sp_call *call)
-{
-    struct sp_stream *stream = call->stream;
-    struct sp_port *port = call->seat->port;
-    bind(stream, port);
-    stream->last = sp_tube_look(&port->view.slots[call->slot]);
-    stream->kept = true;
-}
-
-bool sp_stream_has_ended(const struct sp_call *call)
-{
-    return call->stream != NULL && call->phase == SP_CALL_PLACED &&
-           sp_port_state(call->seat->port, call->slot) == SP_SLOT_DONE;
-}
 
 // One that has ended already is not cancelled.
 static void end_call(struct sp_stream *stream)

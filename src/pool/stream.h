@@ -35,8 +35,7 @@ struct sp_stream {
 // Begins a call as a stream. On failure `*stream` is given too, with the fault in its
 // call; NULL only with NO_MEMORY.
 snakepit_err sp_stream_open(struct sp_pool *pool,
-                            const struct sp_request_text *text,
-                            uint32_t timeout_ms,
+                            const struct sp_order *order,
                             struct sp_stream **stream);
 // A stream that failed before: takes `call`. NULL, and the call is freed: NO_MEMORY.
 struct sp_stream *sp_stream_failed(struct sp_call *call);
@@ -55,6 +54,8 @@ void sp_stream_close(struct sp_stream *stream);
 
 // ---- For those who end calls; lock held ---------------------------------------
 
+// The tube is this worker's, and stays: the call cannot move any more, for it runs.
+void sp_stream_bind(struct sp_stream *stream, struct sp_port *port);
 // The slot of a call goes: keeps what it says of the tube, which stays readable.
 void sp_stream_keep(struct sp_call *call);
 // Whether a stream that nobody reads has ended by itself and can leave its slot.

@@ -420,7 +420,7 @@ snakepit_err sp_supervisor_init(struct sp_supervisor *supervisor,
                                                  config->threads_per_worker);
     if (err == SNAKEPIT_OK) {
         err = sp_segment_read_only_fd(
-            &options->pool->store.segment, &supervisor->requests, why);
+            &sp_pool_store(options->pool)->segment, &supervisor->requests, why);
     }
     if (err != SNAKEPIT_OK) {
         sp_supervisor_fini(supervisor);

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "pool/pool.h"
+#include "pool/inside.h"
 
 static void tell_lateness(const struct sp_pool *pool,
                           const struct sp_failure *failure,

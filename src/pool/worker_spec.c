@@ -193,7 +193,7 @@ void sp_supervisor_describe_worker(struct sp_supervisor *supervisor,
                   .events = sp_event_sink_wants(&supervisor->listener->sink),
                   .payloads_hidden = !config->payloads_in_core_dump,
                   .epoch = id,
-                  .requests_size = supervisor->pool->store.segment.size,
+                  .requests_size = sp_pool_store(supervisor->pool)->segment.size,
                   .results_size = config->shared_memory_size},
         .start_timeout_ms = config->start_timeout_ms,
         .stop_grace_ms = config->stop_grace_ms,
@@ -284,22 +284,6 @@ void sp_supervisor_publish(struct sp_supervisor *supervisor)
     pthread_mutex_unlock(&supervisor->rows_lock);
 }
 
-// The load of a worker now; 0 without a seat.
-static uint32_t load_of(struct sp_pool *pool, uint64_t worker)
-{
-    uint32_t load = 0;
-    pthread_mutex_lock(&pool->lock);
-    for (struct sp_link *link = pool->seats.next; link != &pool->seats;
-         link = link->next) {
-        const struct sp_seat *seat = SP_ENTRY(link, struct sp_seat, member);
-        if (seat->worker_id == worker) {
-            load = seat->load;
-        }
-    }
-    pthread_mutex_unlock(&pool->lock);
-    return load;
-}
-
 size_t sp_supervisor_workers(struct sp_supervisor *supervisor,
                              snakepit_worker_info *rows,
                              size_t room)
@@ -308,7 +292,7 @@ size_t sp_supervisor_workers(struct sp_supervisor *supervisor,
     size_t count = supervisor->row_count;
     for (size_t i = 0; i < count && i < room; i++) {
         rows[i] = supervisor->rows[i];
-        rows[i].load = load_of(supervisor->pool, rows[i].id);
+        rows[i].load = sp_pool_load_of(supervisor->pool, rows[i].id);
     }
     pthread_mutex_unlock(&supervisor->rows_lock);
     return count;

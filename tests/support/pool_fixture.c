@@ -148,23 +148,32 @@ static void fill_writer(snakepit_writer *writer, const char *text)
     }
 }
 
+static struct sp_order make_order(const char *tool,
+                                  const char *session,
+                                  const snakepit_writer *args,
+                                  uint32_t timeout_ms)
+{
+    return (struct sp_order){
+        .text = {.tool = tool,
+                 .tool_size = (uint32_t)strlen(tool),
+                 .session = session,
+                 .session_size = session == NULL ? 0 : (uint32_t)strlen(session),
+                 .args = args},
+        .timeout_ms = timeout_ms,
+    };
+}
+
 static snakepit_err submit(struct fixture *fixture,
                            const char *tool,
                            const snakepit_writer *args,
                            uint32_t timeout_ms,
                            struct outcome *outcome)
 {
-    const char *session = fixture->session;
-    const struct sp_request_text text = {
-        .tool = tool,
-        .tool_size = (uint32_t)strlen(tool),
-        .session = session,
-        .session_size = session == NULL ? 0 : (uint32_t)strlen(session),
-        .args = args,
-    };
-    const struct sp_submission submission = {
-        .done = call_done, .user = outcome, .id = &outcome->id};
-    return sp_pool_submit(fixture->pool, &text, timeout_ms, &submission);
+    struct sp_order order = make_order(tool, fixture->session, args, timeout_ms);
+    order.done = call_done;
+    order.user = outcome;
+    order.id = &outcome->id;
+    return sp_pool_submit(fixture->pool, &order);
 }
 
 snakepit_err fixture_submit(struct fixture *fixture,
@@ -206,15 +215,9 @@ static void *call_and_wait(void *argument)
     struct snakepit_writer writer = {0};
     struct sp_call *call = NULL;
     (void)sp_buf_append(&writer.buf, caller->text, strlen(caller->text));
-    const char *session = caller->session;
-    const struct sp_request_text text = {
-        .tool = caller->tool,
-        .tool_size = (uint32_t)strlen(caller->tool),
-        .session = session,
-        .session_size = session == NULL ? 0 : (uint32_t)strlen(session),
-        .args = &writer,
-    };
-    (void)sp_pool_call(caller->fixture->pool, &text, caller->timeout_ms, &call);
+    const struct sp_order order =
+        make_order(caller->tool, caller->session, &writer, caller->timeout_ms);
+    (void)sp_pool_call(caller->fixture->pool, &order, &call);
     keep_outcome(&caller->outcome, call);
     sp_buf_fini(&writer.buf);
     return NULL;

@@ -16,6 +16,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "pool/inside.h"
 #include "pool/question.h"
 #include "support/fake_worker.h"
 

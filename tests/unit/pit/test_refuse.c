@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "pit/pit.h"
+#include "pool/inside.h"
 
 static const char no_pools[] = "pooling_enabled: false\n";
 static char too_long[300];

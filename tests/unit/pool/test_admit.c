@@ -139,13 +139,14 @@ static void *call_many(void *argument)
         int size = snprintf(body, sizeof body, "%u/%u", many->index, i);
         struct snakepit_writer *writer = snakepit_writer_new();
         snakepit_writer_strn(writer, body, (size_t)size);
-        const struct sp_request_text text = {
-            .tool = i % 7 == 0 ? "large" : "echo",
-            .tool_size = i % 7 == 0 ? 5 : 4,
-            .args = writer,
+        const struct sp_order order = {
+            .text = {.tool = i % 7 == 0 ? "large" : "echo",
+                     .tool_size = i % 7 == 0 ? 5 : 4,
+                     .args = writer},
+            .timeout_ms = 20000,
         };
         struct sp_call *call = NULL;
-        snakepit_err err = sp_pool_call(fixture.pool, &text, 20000, &call);
+        snakepit_err err = sp_pool_call(fixture.pool, &order, &call);
         bool right =
             err == SNAKEPIT_OK &&
             (i % 7 == 0 ? call->body.size == FAKE_LARGE
@@ -206,13 +207,14 @@ static snakepit_err call_late(uint64_t ago_ms, uint32_t timeout_ms, char message
     struct sp_call *call = NULL;
     struct snakepit_writer *writer = snakepit_writer_new();
     snakepit_writer_nil(writer);
-    const struct sp_request_text text = {
-        .tool = "echo",
-        .tool_size = 4,
-        .args = writer,
-        .begun = sp_clock_now() - ago_ms * SP_NS_PER_MS,
+    const struct sp_order order = {
+        .text = {.tool = "echo",
+                 .tool_size = 4,
+                 .args = writer,
+                 .begun = sp_clock_now() - ago_ms * SP_NS_PER_MS},
+        .timeout_ms = timeout_ms,
     };
-    snakepit_err err = sp_pool_call(fixture.pool, &text, timeout_ms, &call);
+    snakepit_err err = sp_pool_call(fixture.pool, &order, &call);
     (void)snprintf(
         message, 256, "%s", call->err == SNAKEPIT_OK ? "" : call->fault.message);
     sp_pool_release(call);
@@ -253,15 +255,16 @@ static void *visit(void *argument)
     struct snakepit_writer *writer = snakepit_writer_new();
     snakepit_writer_nil(writer);
     for (int i = 0; i < VISITS; i++) {
-        const struct sp_request_text text = {
-            .tool = "echo",
-            .tool_size = 4,
-            .session = i % 3 == 2 ? NULL : visitor->session,
-            .session_size = i % 3 == 2 ? 0 : 1,
-            .args = writer,
+        const struct sp_order order = {
+            .text = {.tool = "echo",
+                     .tool_size = 4,
+                     .session = i % 3 == 2 ? NULL : visitor->session,
+                     .session_size = i % 3 == 2 ? 0 : 1,
+                     .args = writer},
+            .timeout_ms = 20000,
         };
         struct sp_call *call = NULL;
-        snakepit_err err = sp_pool_call(fixture.pool, &text, 20000, &call);
+        snakepit_err err = sp_pool_call(fixture.pool, &order, &call);
         visitor->wrong += err == SNAKEPIT_OK || err == SNAKEPIT_SESSION_LOST ||
                                   err == SNAKEPIT_WORKER_DIED
                               ? 0

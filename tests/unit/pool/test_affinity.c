@@ -82,13 +82,13 @@ static void tie(const char *session, struct side *side, struct side *other)
 {
     struct outcome outcome;
     pthread_mutex_lock(&fixture.pool->lock);
-    sp_schedule_remove(&fixture.pool->schedule, other->seat);
+    sp_loads_remove(&fixture.pool->loads, other->seat);
     pthread_mutex_unlock(&fixture.pool->lock);
     submit(session, "tie", &outcome);
     assert_true(serve(side));
     assert_echoed(&outcome, "tie");
     pthread_mutex_lock(&fixture.pool->lock);
-    sp_schedule_add(&fixture.pool->schedule, other->seat);
+    sp_loads_add(&fixture.pool->loads, other->seat);
     pthread_mutex_unlock(&fixture.pool->lock);
 }
 

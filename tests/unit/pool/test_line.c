@@ -21,11 +21,16 @@ static int fresh_line(void **state)
     return 0;
 }
 
+static void put(struct sp_call *call)
+{
+    sp_line_put_sorted(&line, &line.calls, call);
+}
+
 static void calls_leave_in_the_order_they_came(void **state)
 {
     (void)state;
     for (int i = 0; i < 3; i++) {
-        assert_int_equal(sp_line_put(&line, &calls[i]), SNAKEPIT_OK);
+        put(&calls[i]);
         assert_int_equal(calls[i].phase, SP_CALL_IN_LINE);
     }
     for (int i = 0; i < 3; i++) {
@@ -35,17 +40,15 @@ static void calls_leave_in_the_order_they_came(void **state)
     assert_int_equal(line.count, 0);
 }
 
-static void full_line_says_saturated(void **state)
+static void a_line_is_full_at_its_limit(void **state)
 {
     (void)state;
     for (int i = 0; i < 3; i++) {
-        assert_int_equal(sp_line_put(&line, &calls[i]), SNAKEPIT_OK);
+        put(&calls[i]);
     }
-    assert_int_equal(sp_line_put(&line, &calls[3]), SNAKEPIT_SATURATED);
-    assert_int_equal(calls[3].phase, SP_CALL_NEW);
-    assert_int_equal(line.count, 3);
+    assert_true(sp_line_is_full(&line));
     (void)sp_line_take(&line);
-    assert_int_equal(sp_line_put(&line, &calls[3]), SNAKEPIT_OK);
+    assert_false(sp_line_is_full(&line));
 }
 
 static void
@@ -53,20 +56,20 @@ a_call_that_was_admitted_before_goes_to_the_front_of_a_full_line(void **state)
 {
     (void)state;
     for (int i = 0; i < 3; i++) {
-        assert_int_equal(sp_line_put(&line, &calls[i]), SNAKEPIT_OK);
+        put(&calls[i]);
     }
     sp_line_put_first(&line, &calls[3]);
     assert_int_equal(line.count, 4);
     assert_int_equal(calls[3].phase, SP_CALL_IN_LINE);
     assert_ptr_equal(sp_line_take(&line), &calls[3]);
-    assert_int_equal(sp_line_put(&line, &calls[3]), SNAKEPIT_SATURATED);
+    assert_true(sp_line_is_full(&line));
 }
 
 static void any_call_may_leave_the_line(void **state)
 {
     (void)state;
     for (int i = 0; i < 3; i++) {
-        assert_int_equal(sp_line_put(&line, &calls[i]), SNAKEPIT_OK);
+        put(&calls[i]);
     }
     sp_line_remove(&line, &calls[1]);
     assert_int_equal(line.count, 2);
@@ -99,7 +102,7 @@ static void a_line_may_have_no_place_at_all(void **state)
 {
     (void)state;
     sp_line_init(&line, 0);
-    assert_int_equal(sp_line_put(&line, &calls[0]), SNAKEPIT_SATURATED);
+    assert_true(sp_line_is_full(&line));
     assert_null(sp_line_take(&line));
 }
 
@@ -109,7 +112,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         test(calls_leave_in_the_order_they_came),
-        test(full_line_says_saturated),
+        test(a_line_is_full_at_its_limit),
         test(a_call_that_was_admitted_before_goes_to_the_front_of_a_full_line),
         test(any_call_may_leave_the_line),
         test(a_call_that_was_admitted_earlier_stands_before_later_ones),

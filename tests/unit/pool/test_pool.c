@@ -321,10 +321,11 @@ static void an_answer_may_be_released_after_its_pool_was_closed(void **state)
 {
     (void)state;
     struct sp_call *kept = NULL;
-    const struct sp_request_text text = {.tool = "large", .tool_size = 5};
-    const struct sp_submission submission = {.done = take_only_answer, .user = &kept};
+    const struct sp_order order = {.text = {.tool = "large", .tool_size = 5},
+                                   .done = take_only_answer,
+                                   .user = &kept};
     struct side *side = fixture_add(&fixture, 1);
-    assert_int_equal(sp_pool_submit(fixture.pool, &text, 0, &submission), SNAKEPIT_OK);
+    assert_int_equal(sp_pool_submit(fixture.pool, &order), SNAKEPIT_OK);
     assert_true(fixture_serve_one(&fixture, side));
     assert_non_null(kept);
     assert_non_null(kept->port);
@@ -371,12 +372,12 @@ static void every_failed_allocation_of_a_call_is_an_answer(void **state)
         reopen(options);
         side = fixture_add(&fixture, 1);
         static struct outcome outcome;
-        const struct sp_request_text text = {.tool = "echo", .tool_size = 4};
         struct sp_call *kept = NULL;
-        const struct sp_submission submission = {.done = take_only_answer,
-                                                 .user = &kept};
+        const struct sp_order order = {.text = {.tool = "echo", .tool_size = 4},
+                                       .done = take_only_answer,
+                                       .user = &kept};
         sp_memory_fail_at(++nth);
-        err = sp_pool_submit(fixture.pool, &text, 0, &submission);
+        err = sp_pool_submit(fixture.pool, &order);
         sp_memory_fail_at(0);
         if (err == SNAKEPIT_OK) {
             assert_true(fixture_serve_one(&fixture, side));
@@ -428,7 +429,7 @@ static void a_seat_without_memory_is_no_seat(void **state)
         }
     } while (err != SNAKEPIT_OK);
     assert_int_equal(nth, 3);
-    assert_int_equal(fixture.pool->schedule.count, 1);
+    assert_int_equal(fixture.pool->loads.count, 1);
 }
 
 #define test(name) cmocka_unit_test_setup_teardown(name, open_default, close_fixture)

@@ -291,9 +291,9 @@ static void a_synchronous_call_that_says_it_was_heard_lies(void **state)
 static snakepit_err call_back(struct fixture *asked, struct sp_question *question)
 {
     struct sp_call *call = NULL;
-    const struct sp_request_text text = {.tool = "inner", .tool_size = 5};
+    const struct sp_order order = {.text = {.tool = "inner", .tool_size = 5}};
     seen.times++;
-    seen.nested_err = sp_pool_call(asked->pool, &text, 0, &call);
+    seen.nested_err = sp_pool_call(asked->pool, &order, &call);
     sp_pool_release(call);
     snakepit_writer_str(question->result, "yes");
     return SNAKEPIT_OK;

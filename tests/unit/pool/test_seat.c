@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "pool/seat.h"
 
+#include "pool/loads.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -18,7 +20,7 @@
 static struct sp_store store;
 static struct sp_port *port;
 static struct sp_seat *seats[SEATS];
-static struct sp_schedule schedule;
+static struct sp_loads loads;
 
 static int open_seats(void **state)
 {
@@ -30,7 +32,7 @@ static int open_seats(void **state)
                                            .results_size = 65536};
     assert_int_equal(sp_store_init(&store, 65536, NULL), SNAKEPIT_OK);
     assert_int_equal(sp_port_new(&shape, &port, NULL), SNAKEPIT_OK);
-    sp_schedule_init(&schedule);
+    sp_loads_init(&loads);
     for (int i = 0; i < SEATS; i++) {
         assert_int_equal(sp_seat_new(port, 2, &seats[i]), SNAKEPIT_OK);
     }
@@ -142,26 +144,26 @@ static void a_seat_that_goes_gives_its_tensors_back(void **state)
     sp_seat_free(&store, NULL);
 }
 
-// ---- The schedule -------------------------------------------------------------
+// ---- By load -------------------------------------------------------------
 
 static void add_all(void)
 {
     for (int i = 0; i < SEATS; i++) {
-        sp_schedule_add(&schedule, seats[i]);
+        sp_loads_add(&loads, seats[i]);
     }
 }
 
 static void the_least_loaded_comes_first(void **state)
 {
     (void)state;
-    assert_null(sp_schedule_least(&schedule));
+    assert_null(sp_loads_least(&loads));
     add_all();
     for (uint32_t i = 0; i < SEATS; i++) {
-        sp_schedule_set_load(&schedule, seats[i], 10 - i);
+        sp_loads_set_load(&loads, seats[i], 10 - i);
     }
     for (int i = SEATS - 1; i >= 0; i--) {
-        assert_ptr_equal(sp_schedule_least(&schedule), seats[i]);
-        sp_schedule_set_load(&schedule, seats[i], 20);
+        assert_ptr_equal(sp_loads_least(&loads), seats[i]);
+        sp_loads_set_load(&loads, seats[i], 20);
     }
 }
 
@@ -170,14 +172,14 @@ static void among_equals_the_most_recently_used_comes_first(void **state)
     (void)state;
     add_all();
     for (int i = 0; i < SEATS; i++) {
-        sp_schedule_set_load(&schedule, seats[i], 1);
+        sp_loads_set_load(&loads, seats[i], 1);
     }
-    sp_schedule_set_load(&schedule, seats[2], 0);
-    sp_schedule_set_load(&schedule, seats[4], 0);
-    sp_schedule_set_load(&schedule, seats[1], 0);
-    assert_ptr_equal(sp_schedule_least(&schedule), seats[1]);
-    sp_schedule_set_load(&schedule, seats[1], 1);
-    assert_ptr_equal(sp_schedule_least(&schedule), seats[4]);
+    sp_loads_set_load(&loads, seats[2], 0);
+    sp_loads_set_load(&loads, seats[4], 0);
+    sp_loads_set_load(&loads, seats[1], 0);
+    assert_ptr_equal(sp_loads_least(&loads), seats[1]);
+    sp_loads_set_load(&loads, seats[1], 1);
+    assert_ptr_equal(sp_loads_least(&loads), seats[4]);
 }
 
 static void a_closed_seat_is_never_chosen(void **state)
@@ -185,14 +187,14 @@ static void a_closed_seat_is_never_chosen(void **state)
     (void)state;
     add_all();
     for (int i = 0; i < SEATS; i++) {
-        assert_int_equal(schedule.count, SEATS - i);
-        struct sp_seat *least = sp_schedule_least(&schedule);
+        assert_int_equal(loads.count, SEATS - i);
+        struct sp_seat *least = sp_loads_least(&loads);
         assert_non_null(least);
-        sp_schedule_remove(&schedule, least);
-        sp_schedule_remove(&schedule, least); // twice is once
-        sp_schedule_set_load(&schedule, least, 3);
+        sp_loads_remove(&loads, least);
+        sp_loads_remove(&loads, least); // twice is once
+        sp_loads_set_load(&loads, least, 3);
     }
-    assert_null(sp_schedule_least(&schedule));
+    assert_null(sp_loads_least(&loads));
 }
 
 static uint32_t lowest_open_load(void)
@@ -214,15 +216,15 @@ static void whatever_happens_the_choice_is_the_least_loaded(void **state)
         struct sp_seat *seat = seats[rand_r(&seed) % SEATS];
         if (rand_r(&seed) % 8 == 0) {
             if (seat->open) {
-                sp_schedule_remove(&schedule, seat);
+                sp_loads_remove(&loads, seat);
             } else {
-                sp_schedule_add(&schedule, seat);
+                sp_loads_add(&loads, seat);
             }
         } else {
-            sp_schedule_set_load(&schedule, seat, (uint32_t)rand_r(&seed) % 8);
+            sp_loads_set_load(&loads, seat, (uint32_t)rand_r(&seed) % 8);
         }
-        struct sp_seat *least = sp_schedule_least(&schedule);
-        assert_int_equal(least == NULL, schedule.count == 0);
+        struct sp_seat *least = sp_loads_least(&loads);
+        assert_int_equal(least == NULL, loads.count == 0);
         assert_true(least == NULL || least->load == lowest_open_load());
     }
 }
@@ -232,9 +234,9 @@ static void the_most_load_there_can_be_has_its_place(void **state)
     (void)state;
     add_all();
     for (int i = 0; i < SEATS; i++) {
-        sp_schedule_set_load(&schedule, seats[i], SP_SLOTS_MAX);
+        sp_loads_set_load(&loads, seats[i], SP_SLOTS_MAX);
     }
-    assert_non_null(sp_schedule_least(&schedule));
+    assert_non_null(sp_loads_least(&loads));
 }
 
 static void every_failed_allocation_is_survived(void **state)

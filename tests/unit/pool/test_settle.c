@@ -247,7 +247,7 @@ static void assert_violation(struct side *side, const struct outcome *outcome)
     (void)fixture_tick(&fixture, 0);
     assert_int_equal(side->kills, 1);
     assert_string_equal(side->why, "it broke the protocol");
-    assert_int_equal(fixture.pool->schedule.count, 0);
+    assert_int_equal(fixture.pool->loads.count, 0);
 }
 
 static const char *const lies[] = {"wrong_call",

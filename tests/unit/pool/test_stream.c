@@ -42,8 +42,9 @@ static int close_fixture(void **state)
 
 static snakepit_err open_stream(uint32_t timeout_ms, struct sp_stream **stream)
 {
-    const struct sp_request_text text = {.tool = "echo", .tool_size = 4};
-    return sp_stream_open(fixture.pool, &text, timeout_ms, stream);
+    const struct sp_order order = {.text = {.tool = "echo", .tool_size = 4},
+                                   .timeout_ms = timeout_ms};
+    return sp_stream_open(fixture.pool, &order, stream);
 }
 
 // A stream whose tool runs and has a tube.

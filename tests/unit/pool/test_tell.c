@@ -76,11 +76,10 @@ static void a_submission_that_is_refused_says_why(void **state)
     (void)state;
     static struct outcome waits;
     snakepit_message why = {{0}};
-    const struct sp_request_text text = {.tool = "echo", .tool_size = 4};
-    const struct sp_submission submission = {.done = never, .why = &why};
+    const struct sp_order order = {
+        .text = {.tool = "echo", .tool_size = 4}, .done = never, .why = &why};
     assert_int_equal(fixture_submit(&fixture, "echo", "a", 0, &waits), SNAKEPIT_OK);
-    assert_int_equal(sp_pool_submit(fixture.pool, &text, 0, &submission),
-                     SNAKEPIT_SATURATED);
+    assert_int_equal(sp_pool_submit(fixture.pool, &order), SNAKEPIT_SATURATED);
     assert_string_equal(why.text,
                         "the line of pool \"text\" is full with 1 calls; send the call "
                         "later, or raise max_queue or pool_size");

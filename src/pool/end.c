@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+// Where every call ends, once.
+#include "pool/inside.h"
+
+#include "base/check.h"
+#include "ipc/futex.h"
+#include "pool/affinity.h"
+
+void sp_pool_moved(struct sp_call *call, struct sp_after *after)
+{
+    if (call->asynchronous || call == after->self) {
+        return;
+    }
+    atomic_fetch_add_explicit(&call->moves, 1, memory_order_release);
+    if (after->call_count < SP_AFTER_MOST) {
+        after->calls[after->call_count++] = call;
+    } else {
+        sp_futex_wake(&call->moves, INT32_MAX);
+    }
+}
+
+static void count_end(struct sp_pool *pool, const struct sp_call *call)
+{
+    pool->counters.calls++;
+    if (call->err == SNAKEPIT_OK) {
+        return;
+    }
+    pool->counters.failures++;
+    pool->counters.saturated += call->err == SNAKEPIT_SATURATED ? 1 : 0;
+    pool->counters.timeouts += call->err == SNAKEPIT_DEADLINE_EXCEEDED ? 1 : 0;
+    pool->counters.cancelled += call->err == SNAKEPIT_CANCELLED ? 1 : 0;
+}
+
+void sp_pool_end(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
+{
+    SP_CHECK(call->phase != SP_CALL_ENDED);
+    call->phase = SP_CALL_ENDED;
+    count_end(pool, call);
+    if (call->tie != NULL) {
+        sp_affinity_end(pool, call);
+    }
+    if (call->asynchronous || call->stream != NULL) {
+        sp_pending_remove(&pool->pending, call);
+        if (call->stream != NULL) {
+            sp_list_remove(&call->stream_link);
+        }
+        if (sp_link_used(&call->question_link)) {
+            sp_list_remove(&call->question_link);
+        }
+    }
+    if (call->asynchronous) {
+        if (!call->serving) {
+            sp_list_append(&pool->ended, &call->link);
+        }
+    } else {
+        sp_pool_moved(call, after);
+    }
+    if (pool->state == SP_POOL_STOPPING && pool->placed == 0 && pool->line.count == 0) {
+        pool->hooks.changed(pool->hooks.user);
+    }
+}
+
+void sp_pool_fail_call(struct sp_pool *pool,
+                       struct sp_call *call,
+                       const struct sp_failure *failure,
+                       struct sp_after *after)
+{
+    sp_pool_tell(call, failure);
+    sp_pool_end(pool, call, after);
+    if (call->asynchronous) {
+        pool->hooks.ended(pool->hooks.user);
+    }
+}
+
+snakepit_err sp_pool_refuses(const struct sp_pool *pool)
+{
+    switch (pool->state) {
+    case SP_POOL_STOPPING:
+        return SNAKEPIT_SHUTTING_DOWN;
+    case SP_POOL_FAILED:
+        return SNAKEPIT_POOL_FAILED;
+    case SP_POOL_DOWN:
+        return SNAKEPIT_POOL_DOWN;
+    default:
+        return SNAKEPIT_OK;
+    }
+}
+
+void sp_pool_unplace(struct sp_pool *pool, struct sp_call *call)
+{
+    struct sp_seat *seat = call->seat;
+    sp_list_remove(&call->seat_link);
+    if (call->request_lease != SP_NO_LEASE) {
+        sp_seat_end_lease(&pool->store, seat, call->request_lease, call->parcel, false);
+        call->request_lease = SP_NO_LEASE;
+    }
+    call->seat = NULL;
+    pool->placed--;
+    pool->freed = true;
+    if (!call->served) {
+        sp_loads_set_load(&pool->loads, seat, seat->load - 1);
+    }
+    call->served = false;
+}

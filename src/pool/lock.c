@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+// Releasing the pool's lock: free places go to the calls that wait, once, whatever
+// ended meanwhile; then those are woken who have to see what has changed.
+#include "pool/inside.h"
+
+#include "ipc/futex.h"
+#include "ipc/wait.h"
+
+// Once for each call: the executor that one ring wakes may be busy with the first of
+// them for long. True if an executor had to be woken.
+static bool ring(struct sp_port *port, uint32_t calls)
+{
+    bool woke = false;
+    sp_wait_note_cpu(&port->view.header->host_cpu);
+    for (uint32_t i = 0; i < calls; i++) {
+        woke = sp_bell_ring(&port->view.header->bell) || woke;
+    }
+    return woke;
+}
+
+void sp_pool_fill_freed(struct sp_pool *pool, struct sp_after *after)
+{
+    if (pool->freed) {
+        pool->freed = false;
+        sp_schedule_run(pool, after);
+    }
+}
+
+void sp_pool_unlock(struct sp_pool *pool, struct sp_after *after)
+{
+    sp_pool_fill_freed(pool, after);
+    // It is pinned only while its call is still in it.
+    struct sp_port *own = after->own_port;
+    uint32_t own_rings = after->own_rings;
+    after->own_port = NULL;
+    after->own_rings = 0;
+    bool pinned =
+        own != NULL && after->self->seat != NULL && after->self->seat->port == own;
+    if (own != NULL && !pinned) {
+        sp_port_ref(own);
+    }
+    pthread_mutex_unlock(&pool->lock);
+    if (own != NULL) {
+        after->woke = ring(own, own_rings);
+    }
+    if (own != NULL && !pinned) {
+        sp_port_unref(own);
+    }
+    for (uint32_t i = 0; i < after->port_count; i++) {
+        (void)ring(after->ports[i], after->rings[i]);
+        sp_port_unref(after->ports[i]);
+    }
+    for (uint32_t i = 0; i < after->call_count; i++) {
+        // The call may be somebody else's by now; a wake that reaches a stranger is
+        // harmless.
+        sp_futex_wake(&after->calls[i]->moves, INT32_MAX);
+    }
+    after->port_count = 0;
+    after->call_count = 0;
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+// After the lock: makes what a worker left of an ended call readable. Its bytes are
+// copied out of its reach first, then checked.
+#include "pool/inside.h"
+
+#include <string.h>
+
+#include "base/text.h"
+#include "payload/reader.h"
+#include "payload/wire.h"
+
+// A text of the fault, copied, cut, and fit for a terminal; the worker's bytes are not
+// terminated.
+static bool fault_text(const snakepit_reader *map, const char *key, struct sp_buf *text)
+{
+    snakepit_reader at;
+    snakepit_value value;
+    if (snakepit_reader_find(map, key, &at) != SNAKEPIT_OK ||
+        snakepit_reader_next(&at, &value) != SNAKEPIT_OK ||
+        value.kind != SNAKEPIT_TEXT) {
+        return sp_buf_append(text, "", 1) == SNAKEPIT_OK;
+    }
+    size_t size =
+        value.as.text.size < SP_FAULT_TEXT_MAX ? value.as.text.size : SP_FAULT_TEXT_MAX;
+    if (sp_buf_append(text, value.as.text.data, size) != SNAKEPIT_OK) {
+        return false;
+    }
+    sp_text_clean((char *)text->data, size, SP_TEXT_BLOCK);
+    return sp_buf_append(text, "", 1) == SNAKEPIT_OK;
+}
+
+static bool err_can_be_a_tools(int64_t number)
+{
+    return number == SNAKEPIT_TOOL_FAILED || number == SNAKEPIT_UNKNOWN_TOOL ||
+           number == SNAKEPIT_UNSERIALISABLE || number == SNAKEPIT_NO_MEMORY ||
+           number == SNAKEPIT_MALFORMED || number == SNAKEPIT_CANCELLED ||
+           number == SNAKEPIT_DEADLINE_EXCEEDED || number == SNAKEPIT_QUOTA_EXCEEDED;
+}
+
+static snakepit_err fault_err(const snakepit_reader *map)
+{
+    snakepit_reader at;
+    snakepit_value value;
+    if (snakepit_reader_find(map, "err", &at) == SNAKEPIT_OK &&
+        snakepit_reader_next(&at, &value) == SNAKEPIT_OK &&
+        value.kind == SNAKEPIT_INTEGER && err_can_be_a_tools(value.as.integer)) {
+        return (snakepit_err)value.as.integer;
+    }
+    return SNAKEPIT_TOOL_FAILED;
+}
+
+static void open_fault(struct sp_call *call)
+{
+    snakepit_reader map;
+    snakepit_reader_init(&map, call->body.data, call->body.size);
+    struct sp_failure failure = {
+        .err = fault_err(&map), .stage = "running", .worker = call->fault.worker};
+    struct sp_buf texts[4] = {0};
+    bool kept = fault_text(&map, "type", &texts[0]) &&
+                fault_text(&map, "message", &texts[1]) &&
+                fault_text(&map, "traceback", &texts[2]) &&
+                fault_text(&map, "arguments", &texts[3]);
+    if (kept) {
+        failure.type = (const char *)texts[0].data;
+        failure.message = texts[1].size > 1 ? (const char *)texts[1].data : NULL;
+        failure.traceback = (const char *)texts[2].data;
+        failure.arguments = (const char *)texts[3].data;
+    }
+    sp_call_set_failure(call, &failure);
+    for (int i = 0; i < 4; i++) {
+        sp_buf_fini(&texts[i]);
+    }
+}
+
+// A large body is copied out of the worker's reach before anyone parses it.
+static bool copy_large(struct sp_call *call)
+{
+    if (call->port == NULL || call->body.data == call->room || call->body.size == 0) {
+        return true;
+    }
+    if (sp_buf_append(&call->large, call->body.data, call->body.size) != SNAKEPIT_OK) {
+        return false;
+    }
+    call->body.data = call->large.data;
+    return true;
+}
+
+void sp_call_open(struct sp_call *call)
+{
+    // The arguments are not needed any more; only what Python still holds stays with
+    // its lease.
+    if (call->parcel != NULL) {
+        sp_parcel_empty(&call->pool->store, call->parcel);
+    }
+    if (call->body.data == NULL) {
+        return;
+    }
+    if (!copy_large(call)) {
+        struct sp_failure failure = {.err = SNAKEPIT_NO_MEMORY, .stage = "running"};
+        sp_call_set_failure(call, &failure);
+    } else if (call->err != SNAKEPIT_OK) {
+        open_fault(call);
+    }
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT
+// What passes without anybody looking: deadlines of submitted calls, and workers that
+// do not end what was given up.
+#include "pool/inside.h"
+
+#include "base/clock.h"
+#include "pool/stream.h"
+
+#define STUCK_NS SP_NS_PER_S // of an executor that could be late on a busy machine
+
+// One tick.
+struct turn {
+    uint64_t now;
+    const struct sp_pool_orders *orders;
+    struct sp_after *after;
+};
+
+// One call may have moved since it was said when it is due.
+static void expire_pending(struct sp_pool *pool, uint64_t now, struct sp_after *after)
+{
+    struct sp_call *call;
+    while ((call = sp_pending_due(&pool->pending, now)) != NULL) {
+        bool waits = call->phase == SP_CALL_IN_LINE;
+        uint64_t due = waits ? call->line_deadline : call->deadline;
+        if (due > now) {
+            sp_pending_set_due(&pool->pending, call, due);
+        } else {
+            sp_pool_expire(pool, call, now, after);
+        }
+    }
+}
+
+// A stream that nobody reads must not keep its slot when its tool has come to its end.
+// Ending one can end others, so the mark keeps the place in the list.
+static void settle_streams(struct sp_pool *pool, struct sp_after *after)
+{
+    struct sp_link mark;
+    struct sp_link *link;
+    sp_list_prepend(&pool->streams, &mark);
+    while ((link = mark.next) != &pool->streams) {
+        sp_list_remove(&mark);
+        sp_list_prepend(link, &mark);
+        struct sp_call *call = SP_ENTRY(link, struct sp_call, stream_link);
+        if (sp_stream_has_ended(call)) {
+            sp_pool_settle(pool, call, after);
+        }
+    }
+    sp_list_remove(&mark);
+}
+
+// The worker is to be killed, see execute().
+static void condemn(struct sp_seat *seat, const char *why)
+{
+    if (seat->condemned == NULL) {
+        seat->condemned = why;
+    }
+}
+
+// The next rung of the ladder for one given-up call; afterwards it may be gone.
+static void follow_up(struct sp_pool *pool,
+                      struct sp_seat *seat,
+                      struct sp_orphan *orphan,
+                      struct turn *turn)
+{
+    if (!seat->port->slots[orphan->slot].notify &&
+        sp_port_state(seat->port, orphan->slot) == SP_SLOT_DONE) {
+        // It ended in the moment it was given up, so it is not in the completion ring.
+        sp_pool_reap_slot(pool, seat, orphan->slot);
+        return;
+    }
+    if (!orphan->told &&
+        turn->orders->cancel(seat->worker, orphan->call, orphan->slot)) {
+        orphan->told = true;
+        return;
+    }
+    if (turn->now - orphan->since >= pool->options.cancel_grace_ms * SP_NS_PER_MS) {
+        condemn(seat, "a call did not end in time and could not be cancelled");
+    }
+}
+
+static bool has_idle_executor(const struct sp_seat *seat)
+{
+    const struct sp_port *port = seat->port;
+    uint32_t busy = 0;
+    for (uint32_t slot = 0; slot < port->view.shape.slots; slot++) {
+        uint32_t state =
+            port->slots[slot].call == 0 ? SP_SLOT_FREE : sp_port_state(port, slot);
+        busy += state == SP_SLOT_RUNNING || state == SP_SLOT_ASKING ||
+                state == SP_SLOT_HEARD;
+    }
+    return busy < seat->capacity;
+}
+
+// An executor that has nothing to do passes at once on what was taken back. Where that
+// does not happen for long, none of them can: their interpreter is held by a thread or
+// a signal handler of user code. Nothing that is handed to such a worker ever runs.
+static void
+watch_passing(struct sp_pool *pool, struct sp_seat *seat, const struct turn *turn)
+{
+    uint64_t grace = STUCK_NS + pool->options.cancel_grace_ms * SP_NS_PER_MS;
+    bool stuck = seat->passing > 0 && has_idle_executor(seat);
+    if (stuck != (seat->stuck_since != 0)) {
+        sp_pool_set_stuck(pool, seat, stuck ? turn->now : 0);
+    } else if (stuck && turn->now - seat->stuck_since >= grace) {
+        condemn(seat, "it did not take a call that was handed to it");
+    }
+}
+
+static void tick_seat(struct sp_pool *pool, struct sp_seat *seat, struct turn *turn)
+{
+    struct sp_link *next;
+    for (struct sp_link *link = seat->orphans.next; link != &seat->orphans;
+         link = next) {
+        next = link->next;
+        if (!seat->violated) {
+            follow_up(pool, seat, SP_ENTRY(link, struct sp_orphan, link), turn);
+        }
+    }
+    watch_passing(pool, seat, turn);
+    if (seat->violated) {
+        condemn(seat, "it broke the protocol");
+    } else if (seat->silent) {
+        condemn(seat,
+                "it did not go on when a call from within a host's tool had ended");
+    }
+}
+
+// Without the lock, for a kill and its line of log take their time. Seats come and go
+// on this thread only.
+static void
+execute(struct sp_pool *pool, const struct sp_pool_orders *orders, bool closing)
+{
+    for (struct sp_link *link = pool->seats.next; link != &pool->seats;
+         link = link->next) {
+        struct sp_seat *seat = SP_ENTRY(link, struct sp_seat, member);
+        if (seat->condemned != NULL && !seat->executed) {
+            seat->executed = true;
+            orders->kill(seat->worker, seat->condemned, closing);
+        }
+    }
+}
+
+bool sp_pool_tick(struct sp_pool *pool,
+                  uint64_t now,
+                  const struct sp_pool_orders *orders)
+{
+    struct sp_after after = {0};
+    struct turn turn = {now, orders, &after};
+    bool again = false;
+    pthread_mutex_lock(&pool->lock);
+    settle_streams(pool, &after);
+    expire_pending(pool, now, &after);
+    for (struct sp_link *link = pool->seats.next; link != &pool->seats;
+         link = link->next) {
+        struct sp_seat *seat = SP_ENTRY(link, struct sp_seat, member);
+        if (seat->port->notifying > 0) {
+            sp_pool_collect_seat(pool, seat, &after);
+        }
+        tick_seat(pool, seat, &turn);
+        again |= seat->port->notifying > 0;
+    }
+    pool->freed = true;
+    again |= pool->orphans > 0 || pool->pending.count > 0;
+    if (!sp_list_empty(&pool->ended) || !sp_list_empty(&pool->questions)) {
+        pool->hooks.ended(pool->hooks.user);
+    }
+    bool closing = pool->state == SP_POOL_STOPPING;
+    sp_pool_unlock(pool, &after);
+    execute(pool, orders, closing);
+    return again;
+}
