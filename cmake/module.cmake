@@ -1,11 +1,24 @@
 # SPDX-License-Identifier: MIT
 
-# snakepit_module(pool DEPENDS worker base SOURCES queue.c scheduler.c)
+# The modules, bottom-up, and for each what it may know: tools/layers.txt is where that is said.
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tools/layers.txt)
+file(STRINGS ${PROJECT_SOURCE_DIR}/tools/layers.txt layers REGEX "^[a-z]+:")
+set(snakepit_modules "")
+foreach(layer IN LISTS layers)
+  string(REGEX MATCH "^([a-z]+): *(.*)$" layer "${layer}")
+  set(module ${CMAKE_MATCH_1})
+  string(REPLACE " " ";" snakepit_below_${module} "${CMAKE_MATCH_2}")
+  if(EXISTS ${PROJECT_SOURCE_DIR}/src/${module}/CMakeLists.txt)
+    list(APPEND snakepit_modules ${module})
+  endif()
+endforeach()
+
+# snakepit_module(pool SOURCES line.c settle.c)
 #
-# One static library per folder of src/. Only what DEPENDS names is linked: an upward call
-# breaks the link of the module's own unit tests, an upward include breaks lint.layers.
+# One static library per folder of src/. Only what tools/layers.txt names is linked: an upward
+# call breaks the link of the module's own unit tests, an upward include breaks lint.layers.
 function(snakepit_module name)
-  cmake_parse_arguments(arg "" "" "DEPENDS;SOURCES" ${ARGN})
+  cmake_parse_arguments(arg "" "" "SOURCES" ${ARGN})
   add_library(sp_${name} STATIC ${arg_SOURCES})
   target_include_directories(sp_${name} PUBLIC ${PROJECT_SOURCE_DIR}/src
                                                ${PROJECT_SOURCE_DIR}/include)
@@ -19,8 +32,10 @@ function(snakepit_module name)
   if(NOT SNAKEPIT_SANITIZE AND "${CMAKE_C_FLAGS} ${${flags}}" MATCHES "-O[23s]")
     target_compile_options(sp_${name} PRIVATE -Wframe-larger-than=9216)
   endif()
-  foreach(below IN LISTS arg_DEPENDS)
-    target_link_libraries(sp_${name} PUBLIC sp_${below})
+  foreach(below IN LISTS snakepit_below_${name})
+    if(TARGET sp_${below})
+      target_link_libraries(sp_${name} PUBLIC sp_${below})
+    endif()
   endforeach()
 endfunction()
 

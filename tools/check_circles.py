@@ -17,7 +17,9 @@ root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ".").resolve()
 ALLOWED: set[tuple[str, str]] = set()
 
 NOISE = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"', re.DOTALL)
-DEFINED = re.compile(r"^(?!static\b)[\w*][\w\s*]*?\b(\w+)\([^;{}]*\)\s*\{", re.MULTILINE)
+DEFINED = re.compile(
+    r"^(?!static\b)[\w*][\w\s*]*?\b(\w+)\([^;{}]*\)\s*\{", re.MULTILINE
+)
 
 
 def files_of(folder: pathlib.Path) -> dict[str, tuple[set[str], set[str]]]:
@@ -63,6 +65,8 @@ def circles(folder: pathlib.Path) -> list[str]:
 
 
 folders = [path for path in sorted((root / "src").iterdir()) if path.is_dir()]
-wrong = [line for folder in [*folders, root / "python/native"] for line in circles(folder)]
+wrong = [
+    line for folder in [*folders, root / "python/native"] for line in circles(folder)
+]
 print("\n".join(wrong) or "circles: ok")
 sys.exit(bool(wrong))

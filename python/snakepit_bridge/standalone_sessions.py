@@ -2,7 +2,7 @@
 """The values of sessions where there is no host: kept in this process, for tests.
 
 What a host answers to the questions of `session_values` stands in
-src/pool/session_tool.c.
+src/session/tool.c.
 """
 
 from __future__ import annotations

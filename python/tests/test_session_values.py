@@ -11,7 +11,7 @@ Question = tuple[str, dict[str, Any]]
 
 
 class Host:
-    """The host's side of a question, as src/pool/session_tool.h describes it."""
+    """The host's side of a question, as src/session/tool.h describes it."""
 
     def __init__(self) -> None:
         self.values: dict[str, Any] = {}

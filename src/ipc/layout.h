@@ -8,7 +8,7 @@
 //   worker.
 //
 // A line of 64 bytes has one writer, except the state word of a slot. The host believes
-// nothing that it reads here: see ipc/port.h.
+// nothing that it reads here: see port/port.h.
 //
 // A *lease* is a number for memory that one side allocated and the other still uses.
 // The side that allocated hands the number out and alone knows what it stands for; the

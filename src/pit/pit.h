@@ -17,11 +17,11 @@
 #include "config/config.h"
 #include "ipc/channel.h"
 #include "ipc/wait.h"
-#include "ipc/watcher.h"
 #include "pit/host_tools.h"
 #include "pool/pool.h"
-#include "pool/sessions.h"
 #include "pool/supervisor.h"
+#include "port/watcher.h"
+#include "session/sessions.h"
 
 #define SP_PIT_MAGIC 0x74697021u
 

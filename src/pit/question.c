@@ -13,7 +13,7 @@
 #include "payload/writer.h"
 #include "pit/pit.h"
 #include "pit/refuse.h"
-#include "pool/session_tool.h"
+#include "session/tool.h"
 
 // [name, arguments], taken apart.
 struct asked {

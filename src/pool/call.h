@@ -12,9 +12,9 @@
 #include "base/list.h"
 #include "base/slice.h"
 #include "ipc/layout.h"
-#include "ipc/port.h"
 #include "pool/pending.h"
 #include "pool/store.h"
+#include "port/port.h"
 
 #define SP_CALL_MAGIC 0x6c6c6163u
 

@@ -8,9 +8,9 @@
 #include <stdint.h>
 
 #include "base/list.h"
-#include "ipc/port.h"
 #include "pool/call.h"
 #include "pool/store.h"
+#include "port/port.h"
 
 // The tensors of one call, while its worker may read them. `next_free` chains free
 // numbers.

@@ -6,7 +6,7 @@
 
 #include "base/check.h"
 #include "fuzz.h"
-#include "ipc/port.h"
+#include "port/port.h"
 
 #define SLOTS 8u
 

@@ -24,8 +24,8 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "ipc/futex.h"
-#include "ipc/port.h"
 #include "ipc/wait.h"
+#include "port/port.h"
 
 #define SLOTS     16u
 #define EXECUTORS 3u

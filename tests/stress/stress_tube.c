@@ -24,9 +24,9 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "ipc/futex.h"
-#include "ipc/port.h"
 #include "ipc/tube.h"
 #include "ipc/wait.h"
+#include "port/port.h"
 
 #define CHUNKS  200000u
 #define LOST_NS (10 * SP_NS_PER_S) // nobody waits so long unless a wake was lost

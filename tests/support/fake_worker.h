@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "ipc/port.h"
+#include "port/port.h"
 
 #define FAKE_LARGE 5000u
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "pool/session_tool.h"
+#include "session/tool.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

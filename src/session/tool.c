@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What comes from a worker is checked to the last byte before it is kept: others will
 // read it.
-#include "pool/session_tool.h"
+#include "session/tool.h"
 
 #include <math.h>
 #include <stdio.h>

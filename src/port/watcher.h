@@ -2,8 +2,8 @@
 // Sees workers die. One thread sleeps on the lifelines of up to 127 workers at once;
 // more workers get more threads. Where the kernel refuses futex_waitv the watcher says
 // so and pidfds stand in.
-#ifndef IPC_WATCHER_H
-#define IPC_WATCHER_H
+#ifndef PORT_WATCHER_H
+#define PORT_WATCHER_H
 
 #include <pthread.h>
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Every load of a shared word is here or in ipc/wait.c. Sizes and masks come from the
 // private view, never from shared memory.
-#include "ipc/port.h"
+#include "port/port.h"
 
 #include <sys/eventfd.h>
 

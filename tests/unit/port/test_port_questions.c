@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The host's end of a question, against a worker that the test plays, word by word.
-#include "ipc/port.h"
+#include "port/port.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,7 +2,7 @@
 // Two lists in the order of use: sessions with values and sessions without. As all live
 // equally long, the first of a list is also the first to expire. What ends under the
 // lock is told after it: each function leaves by leave().
-#include "pool/sessions.h"
+#include "session/sessions.h"
 
 #include <string.h>
 

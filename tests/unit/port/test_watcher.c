@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Real processes hold real lifelines: only the kernel can say that one has died.
-#include "ipc/watcher.h"
+#include "port/watcher.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "pool/sessions.h"
+#include "session/sessions.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -3,7 +3,7 @@
 // FUTEX_WAITERS is set in the word, so the watcher sets it before it sleeps. A group is
 // one thread with up to GROUP_SIZE watches and, as the first futex it waits on, a word
 // of its own that makes it look again.
-#include "ipc/watcher.h"
+#include "port/watcher.h"
 
 #include <errno.h>
 #include <linux/futex.h>

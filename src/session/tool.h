@@ -8,10 +8,10 @@
 //               "ttl": seconds, optional}
 //   delete     {"key": text}                     whether it was there
 //   list       {}                                the keys, oldest first
-#ifndef POOL_SESSION_TOOL_H
-#define POOL_SESSION_TOOL_H
+#ifndef SESSION_TOOL_H
+#define SESSION_TOOL_H
 
-#include "pool/sessions.h"
+#include "session/sessions.h"
 
 #define SP_SESSION_TOOLS \
     "snakepit.session." // what Python asks for, an operation behind
@@ -25,8 +25,8 @@ struct sp_session_question {
 // Writes one value into `result` on success. INVALID_ARGUMENT, UNKNOWN_TOOL (no such
 // operation), NOT_FOUND (the call has no session), UNSERIALISABLE (a tensor in the
 // value), INVALID_ARGUMENT too for a list or a map as a key and for keys that are one
-// to Python, NO_MEMORY, MALFORMED, and what the functions of pool/sessions.h say; `why`
-// explains in one sentence. Any thread.
+// to Python, NO_MEMORY, MALFORMED, and what the functions of session/sessions.h say;
+// `why` explains in one sentence. Any thread.
 snakepit_err sp_session_tool(struct sp_sessions *sessions,
                              const struct sp_session_question *question,
                              snakepit_writer *result,

@@ -6,8 +6,8 @@
 //
 // Nothing here locks. Every function needs the lock that guards the port, but for those
 // that say otherwise.
-#ifndef IPC_PORT_H
-#define IPC_PORT_H
+#ifndef PORT_PORT_H
+#define PORT_PORT_H
 
 #include <stdbool.h>
 #include <stdint.h>

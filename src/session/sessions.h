@@ -9,8 +9,8 @@
 // never of one whose calls are under way.
 //
 // Any thread.
-#ifndef POOL_SESSIONS_H
-#define POOL_SESSIONS_H
+#ifndef SESSION_SESSIONS_H
+#define SESSION_SESSIONS_H
 
 #include <pthread.h>
 #include <stdbool.h>
