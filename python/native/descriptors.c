@@ -31,12 +31,25 @@ bool sp_descriptors_are_ours(const struct sp_runtime *runtime)
            is_still(runtime->doorbell, &doorbell);
 }
 
+static void tell(struct sp_runtime *runtime, enum sp_fault fault, const char *what)
+{
+    atomic_store_explicit(&runtime->view.header->fault, fault, memory_order_release);
+    // Where this one was closed as well, the host still says it.
+    (void)dprintf(STDERR_FILENO, "snakepit: the adapter has %s\n", what);
+}
+
 void sp_descriptors_tell(struct sp_runtime *runtime)
 {
-    atomic_store_explicit(
-        &runtime->view.header->fault, SP_FAULT_DESCRIPTORS, memory_order_release);
-    // Where this one was closed as well, the host still says it.
-    (void)dprintf(STDERR_FILENO,
-                  "snakepit: the adapter has closed descriptors of its worker; it may "
-                  "close only those that it has opened\n");
+    tell(runtime,
+         SP_FAULT_DESCRIPTORS,
+         "closed descriptors of its worker; it may close only those that it has "
+         "opened");
+}
+
+void sp_descriptors_tell_shutdown(struct sp_runtime *runtime)
+{
+    tell(runtime,
+         SP_FAULT_CHANNEL,
+         "shut down the connection of its worker to the host; it may shut down only "
+         "sockets that it has opened");
 }

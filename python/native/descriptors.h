@@ -14,5 +14,7 @@ void sp_descriptors_note(const struct sp_runtime *runtime);
 bool sp_descriptors_are_ours(const struct sp_runtime *runtime);
 // Leaves word for the host that they are not.
 void sp_descriptors_tell(struct sp_runtime *runtime);
+// Leaves word that the channel has ended, though the host has not ended it.
+void sp_descriptors_tell_shutdown(struct sp_runtime *runtime);
 
 #endif

@@ -84,11 +84,17 @@ static PyObject *runtime_greet(PyObject *module, PyObject *unused)
         return NULL;
     }
     int rc = sp_forks_watch();
-    Py_BEGIN_ALLOW_THREADS rc = rc != 0 ? rc : sp_service_start(runtime);
-    Py_END_ALLOW_THREADS if (rc != 0)
-    {
+    if (rc != 0) {
         errno = rc;
         return PyErr_SetFromErrno(PyExc_OSError);
+    }
+    snakepit_message why;
+    snakepit_err err;
+    Py_BEGIN_ALLOW_THREADS err = sp_service_start(runtime, &why);
+    Py_END_ALLOW_THREADS if (err != SNAKEPIT_OK)
+    {
+        PyErr_SetString(PyExc_OSError, why.text);
+        return NULL;
     }
     Py_RETURN_NONE;
 }
@@ -153,10 +159,13 @@ send_report(int channel, enum sp_message_type type, const uint8_t *data, size_t 
                             SP_LARGE_MAX);
     }
     if (err != SNAKEPIT_OK) {
-        return PyErr_Format(PyExc_OSError,
-                            "a report of %zu bytes could not be sent to the host: %s",
-                            size,
-                            strerrordesc_np(errno));
+        int reason = errno;
+        PyErr_Format(PyExc_OSError,
+                     "a report of %zu bytes could not be sent to the host: %s",
+                     size,
+                     strerrordesc_np(reason));
+        errno = reason;
+        return NULL;
     }
     Py_RETURN_NONE;
 }
@@ -180,7 +189,11 @@ static PyObject *report(PyObject *module, enum sp_message_type type, PyObject *v
         sp_encoder_bytes(&encoder, &data, &size, &is_inline);
         done = send_report(channel, type, data, size);
         if (done == NULL && state->runtime != NULL) {
+            bool is_cut = errno == EPIPE;
             sp_service_check_descriptors(state->runtime);
+            if (is_cut) {
+                sp_service_lost_channel(state->runtime);
+            }
         }
     }
     sp_encoder_fini(&encoder);

@@ -8,11 +8,13 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/system.h"
 #include "descriptors.h"
 #include "fault.h"
 #include "ipc/lifeline.h"
@@ -99,7 +101,14 @@ static bool ensure_canceller(struct sp_runtime *runtime)
     pthread_cond_init(&made->wanted, NULL);
     runtime->canceller = made;
     pthread_t thread;
-    if (pthread_create(&thread, NULL, cancel_loop, runtime) != 0) {
+    int rc = pthread_create(&thread, NULL, cancel_loop, runtime);
+    if (rc != 0) {
+        // The next cancel tries again; a call that does not end is killed meanwhile.
+        snakepit_message why;
+        errno = rc;
+        (void)sp_system_failed(
+            &why, "pthread_create", NULL, "of the thread that cancels calls");
+        (void)dprintf(STDERR_FILENO, "snakepit: %s\n", why.text);
         runtime->canceller = NULL;
         free(made);
         return false;
@@ -133,6 +142,29 @@ static _Noreturn void die_with_host(void)
     }
     (void)kill(getpid(), SIGKILL);
     _exit(1);
+}
+
+#define HOST_DIES_MS 50 // between its last descriptor and the end of the process
+
+// Whether the host lives. It closes its end of the channel a moment before it is gone.
+static bool host_lives(const struct sp_runtime *runtime)
+{
+    struct pollfd host = {.fd = (int)syscall(SYS_pidfd_open, runtime->host, 0),
+                          .events = POLLIN};
+    bool lives =
+        host.fd >= 0 && poll(&host, 1, HOST_DIES_MS) == 0 && getppid() == runtime->host;
+    if (host.fd >= 0) {
+        close(host.fd);
+    }
+    return lives;
+}
+
+_Noreturn void sp_service_lost_channel(struct sp_runtime *runtime)
+{
+    if (host_lives(runtime)) {
+        sp_descriptors_tell_shutdown(runtime);
+    }
+    die_with_host();
 }
 
 _Noreturn void sp_service_lost_descriptors(struct sp_runtime *runtime)
@@ -258,6 +290,7 @@ static void *service_loop(void *argument)
 {
     struct service_start *begun = argument;
     struct sp_runtime *runtime = begun->runtime;
+    runtime->host = getppid();
     static uint8_t room[SP_MESSAGE_MAX];
     int rc = say_hello(runtime);
     pthread_mutex_lock(&begun->lock);
@@ -265,7 +298,6 @@ static void *service_loop(void *argument)
     pthread_cond_signal(&begun->said);
     pthread_mutex_unlock(&begun->lock);
     // From here on `begun` is gone.
-    runtime->host = getppid();
     struct pollfd host = {.fd = (int)syscall(SYS_pidfd_open, runtime->host, 0),
                           .events = POLLIN};
     while (rc == 0) {
@@ -277,7 +309,7 @@ static void *service_loop(void *argument)
         if (err == SNAKEPIT_OK) {
             obey(runtime, &head, body);
         } else if (err == SNAKEPIT_END) {
-            die_with_host();
+            sp_service_lost_channel(runtime);
         }
     }
     return NULL;
@@ -295,7 +327,7 @@ static int create_without_signals(pthread_t *thread, void *argument)
     return rc;
 }
 
-int sp_service_start(struct sp_runtime *runtime)
+snakepit_err sp_service_start(struct sp_runtime *runtime, snakepit_message *why)
 {
     struct service_start begun = {.runtime = runtime, .outcome = -1};
     pthread_mutex_init(&begun.lock, NULL);
@@ -308,5 +340,14 @@ int sp_service_start(struct sp_runtime *runtime)
     pthread_mutex_unlock(&begun.lock);
     pthread_cond_destroy(&begun.said);
     pthread_mutex_destroy(&begun.lock);
-    return rc != 0 ? rc : begun.outcome;
+    if (rc != 0) {
+        errno = rc;
+        return sp_system_failed(
+            why, "pthread_create", NULL, "of the thread that hears the host");
+    }
+    if (begun.outcome != 0) {
+        errno = begun.outcome;
+        return sp_system_failed(why, "send", NULL, "of the first word to the host");
+    }
+    return SNAKEPIT_OK;
 }

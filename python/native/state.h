@@ -159,8 +159,8 @@ void sp_executor_serve_within(struct sp_executor *executor, uint32_t id);
 // ---- service.c ----------------------------------------------------------------
 
 // Starts the thread that holds the lifeline and answers the channel, and waits until it
-// has said hello. 0 or an errno.
-int sp_service_start(struct sp_runtime *runtime);
+// has said hello. SYSTEM: `why` says which call failed, and the remedy.
+snakepit_err sp_service_start(struct sp_runtime *runtime, snakepit_message *why);
 // Lets the executors leave their loops, each after the call that it runs. Any thread,
 // also in a signal handler.
 void sp_service_stop(struct sp_runtime *runtime);
@@ -168,6 +168,9 @@ void sp_service_stop(struct sp_runtime *runtime);
 void sp_service_check_descriptors(struct sp_runtime *runtime);
 // The same where it is known.
 _Noreturn void sp_service_lost_descriptors(struct sp_runtime *runtime);
+// Ends the process, whose channel has ended. Tells the host, if that lives: user code
+// has shut the channel down.
+_Noreturn void sp_service_lost_channel(struct sp_runtime *runtime);
 // Has signal `number`, which Python handles already, do that too; in a forked child it
 // does what it does by default. Main thread, once. 0 or an errno; EINVAL: nobody
 // handles it.

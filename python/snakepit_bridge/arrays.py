@@ -8,7 +8,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any, Callable
 
-from . import runtime, standalone
+from . import runtime, standalone, threads
 from .errors import AdapterError
 
 
@@ -103,7 +103,13 @@ def _find() -> Any:
             _found.append(numpy)
 
     thread = threading.Thread(target=look, name="snakepit-import", daemon=True)
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError as error:
+        raise RuntimeError(
+            f"the thread that imports NumPy could not be started ({error}); "
+            f"{threads.remedy()}"
+        ) from error
     thread.join()
     for failure in failures:
         raise failure

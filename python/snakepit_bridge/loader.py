@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import os
 import sys
 from collections.abc import Iterable
 from types import ModuleType
@@ -16,6 +17,7 @@ from .configuration import Configuration
 from .declaration import declared_thread_safe, undeclared_warning
 from .errors import AdapterError
 from .resolution import FALLBACKS
+from .texts import shown
 
 
 def load(spec: str) -> type:
@@ -46,8 +48,8 @@ def _refuse_hidden(name: str) -> None:
     if file:
         module = name.partition(".")[0]
         raise AdapterError(
-            f"{file} cannot be imported, for Python has a module {module!r} of its "
-            "own; give the file another name"
+            f"{shown(file)} cannot be imported, for Python has a module {module!r} of "
+            "its own; give the file another name"
         )
 
 
@@ -66,8 +68,7 @@ def _import(name: str) -> ModuleType | None:
         missing = error.name or ""
         if name == missing or name.startswith(missing + "."):
             return None
-        package = missing.partition(".")[0]
-        error.msg = f"{error.msg}; if {package} is a package, {_remedy(package)}"
+        error.msg = f"{error.msg}; {_remedy(missing.partition('.')[0])}"
         raise
     except (TypeError, ValueError):
         # What import_module says of a relative or an empty name.
@@ -80,19 +81,52 @@ def _remedy(package: str) -> str:
     """How the worker's interpreter gets a package."""
     import shlex  # for a start that fails, so not at the top
 
+    hidden = _hidden()
     python = shlex.quote(sys.executable)
+    if package in getattr(sys, "stdlib_module_names", ()):
+        return hidden or (
+            f"it is a part of Python that {python} was built without; name by "
+            "`python:` an interpreter that has it"
+        )
+    start = (
+        f"{hidden}; or, if {package} is a package,"
+        if hidden
+        else (f"if {package} is a package,")
+    )
     if sys.prefix != sys.base_prefix:
-        return f"install it where the worker runs: {python} -m pip install {package}"
+        return (
+            f"{start} install it where the worker runs: {python} -m pip install "
+            f"{package}"
+        )
     # pip refuses to install into an interpreter that the distribution manages.
     return (
-        f"name by `python:` an environment that has it and snakepit_bridge: "
+        f"{start} name by `python:` an environment that has it and "
+        "snakepit_bridge: "
         f"{python} -m venv env && env/bin/pip install {package}"
     )
 
 
+def _hidden() -> str:
+    """What of the search path this user cannot read, so that modules in there seem not
+    to exist; empty if all can be read.
+    """
+    folders = search_path.unreadable()
+    if not folders:
+        return ""
+    barrier = search_path.barrier(folders[0])
+    return (
+        f"it may be in {shown(folders[0])}, which the worker's user {os.getuid()} "
+        f"cannot read, for {shown(barrier)} keeps them out; let them read and pass it "
+        "(chmod o+rx)"
+    )
+
+
 def _no_module(name: str, spec: str) -> AdapterError:
-    places = search_path.others()
+    places = [shown(place) for place in search_path.others()]
     rest = f" and {len(places) - 4} more" if len(places) > 4 else ""
+    hidden = _hidden()
+    if hidden:
+        return AdapterError(f"no module named {name!r} (adapter {spec!r}); {hidden}")
     return AdapterError(
         f"no module named {name!r} (adapter {spec!r}). Besides Python's own modules, "
         f"sys.path has {', '.join(places[:4])}{rest}. The folder of the configuration "
@@ -145,7 +179,7 @@ def _only_class_of(module: ModuleType) -> type:
 
 
 def _place(module: ModuleType) -> str:
-    return str(getattr(module, "__file__", None) or "no file")
+    return shown(str(getattr(module, "__file__", None) or "no file"))
 
 
 def _names(classes: Iterable[type]) -> str:

@@ -17,6 +17,7 @@ from typing import Any, Callable
 from . import calling
 from .configuration import Configuration
 from .errors import AdapterError
+from .texts import shown
 
 _loaded: Mapping[str, Any] | None = None
 
@@ -50,7 +51,7 @@ def _load_one(load_one: Callable[[str, str], Any], path: str, kind: str) -> Any:
         return load_one(path, kind)
     except Exception as error:
         raise AdapterError(
-            f"preload_resources: {path} (type {kind!r}) could not be loaded: "
+            f"preload_resources: {shown(path)} (type {kind!r}) could not be loaded: "
             f"{type(error).__name__}: {error}"
         ) from error
 

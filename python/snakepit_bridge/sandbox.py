@@ -12,8 +12,9 @@ import os
 import sys
 from typing import Any
 
-from . import runtime
+from . import runtime, search_path
 from .configuration import Configuration
+from .texts import shown
 
 WRITABLE_MARK = ":rw"
 
@@ -83,9 +84,26 @@ def become(text: str) -> None:
         runtime.native.become(uid, gid, groups)
     except OSError as error:
         raise SandboxError(
-            f"sandbox.uid: the worker may not become {text} ({error.strerror}); run "
-            "the host as root, or leave the key out"
+            f"sandbox.uid: the worker may not become {shown(text)} "
+            f"({error.strerror}); run the host as root, or leave the key out"
         ) from None
+    check_python(text)
+
+
+def check_python(user: str) -> None:
+    """Refuses an interpreter that the user of this process cannot read: its modules
+    would be missing, one by one.
+    """
+    package = os.path.dirname(os.path.abspath(__file__))
+    for folder in (*search_path.own(), package):
+        barrier = search_path.barrier(folder)
+        if barrier:
+            raise SandboxError(
+                f"sandbox.uid: user {shown(user)} cannot read {shown(folder)}, which "
+                f"the interpreter {shown(sys.executable)} needs, for {shown(barrier)} "
+                "keeps them out; let them read and pass it (chmod o+rx), or name by "
+                "`python:` an interpreter that they can read"
+            )
 
 
 def identity(text: str) -> tuple[int, int, list[int]]:
@@ -134,7 +152,7 @@ def restrict_files(settings: Configuration, listed: list[str]) -> None:
         name = item[: -len(WRITABLE_MARK)] if item.endswith(WRITABLE_MARK) else item
         path = os.path.join(settings.paths[0] if settings.paths else "", name)
         if not os.path.exists(path):
-            raise SandboxError(f"sandbox.landlock: {path} does not exist")
+            raise SandboxError(f"sandbox.landlock: {shown(path)} does not exist")
         (writable if item.endswith(WRITABLE_MARK) else readable).add(path)
     try:
         runtime.native.restrict_files(encoded(readable), encoded(writable))
@@ -200,5 +218,5 @@ def restrict_calls() -> None:
 
 def reason_of(error: OSError) -> str:
     """What the kernel said, with the path if there is one."""
-    where = f"{os.fsdecode(error.filename)}: " if error.filename else ""
+    where = f"{shown(os.fsdecode(error.filename))}: " if error.filename else ""
     return f"{where}{error.strerror}"

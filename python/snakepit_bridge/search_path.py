@@ -40,6 +40,36 @@ def _is_pythons(folder: str) -> bool:
     return folder in (library, os.path.join(library, "lib-dynload"))
 
 
+def own() -> list[str]:
+    """The folders of the standard library on the search path."""
+    return [entry for entry in sys.path if _is_pythons(entry)]
+
+
+def barrier(path: str) -> str:
+    """The first folder on the way to a place, itself included, that this user may not
+    pass or read; empty if there is none.
+    """
+    for place in (os.path.abspath(path), os.path.realpath(path)):
+        for folder in _way_to(place):
+            needed = os.X_OK if folder != place else os.R_OK | os.X_OK
+            if os.path.isdir(folder) and not os.access(folder, needed):
+                return folder
+    return ""
+
+
+def _way_to(place: str) -> list[str]:
+    """The folders from the root to a place, itself included."""
+    way = [place]
+    while os.path.dirname(way[-1]) != way[-1]:
+        way.append(os.path.dirname(way[-1]))
+    return way[::-1]
+
+
+def unreadable() -> list[str]:
+    """The folders of the search path that this user cannot read."""
+    return [entry for entry in sys.path if entry and barrier(entry)]
+
+
 def others() -> list[str]:
     """The search path without the standard library."""
     return [entry or "." for entry in sys.path if not _is_pythons(entry)]

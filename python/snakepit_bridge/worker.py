@@ -51,7 +51,8 @@ class Terminated(BaseException):
 def main() -> int:
     """Serves one worker's life. Returns the exit status.
 
-    0: the host said stop; 1: the adapter cannot be served; 2: there is no host. After
+    0: the host said stop; 1: the adapter cannot be served; 2: there is no host, or no
+    thread that could hear it. After
     SIGTERM the process ends by that signal, when it has cleaned up.
     """
     prepare_process()
@@ -71,7 +72,11 @@ def serve_adapter(adapter_class: type | None = None) -> int:
         memory_pressure.raise_score(settings.oom_score_adj)
         refusal = confine(settings)
         prepare_imports(settings)
-    runtime.native.greet()
+    try:
+        runtime.native.greet()
+    except OSError as error:  # there may be room for it later, so it is no verdict
+        print(f"snakepit_bridge.worker: {error}", file=sys.stderr)
+        return 2
     if refusal is not None:
         runtime.native.failed(*faults.describe(refusal))
         return 1

@@ -2,7 +2,12 @@
 from __future__ import annotations
 
 import functools
+import os
+import subprocess
+import sys
+import tempfile
 import warnings
+from pathlib import Path
 from typing import Any, Callable
 
 import pytest
@@ -131,6 +136,57 @@ def test_an_import_that_fails_inside_is_the_modules_own_error(
     write_module("broken", "import no_such_library_at_all\nclass Broken: pass")
     with pytest.raises(ModuleNotFoundError, match="no_such_library_at_all"):
         loader.load(spec)
+
+
+def test_a_module_of_pythons_own_is_not_to_be_installed(
+    write_module: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        sys, "stdlib_module_names", frozenset(["gone_from_python"]), raising=False
+    )
+    write_module("broken", "import gone_from_python")
+    with pytest.raises(ModuleNotFoundError) as missing:
+        loader.load("broken")
+    assert "it is a part of Python that" in str(missing.value)
+    assert "pip install" not in str(missing.value)
+
+
+NEEDS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root changes users")
+IN_A_CHILD = """
+import os, sys
+from snakepit_bridge import loader
+os.setresuid(65534, 65534, 65534)
+try:
+    loader.load(sys.argv[1])
+except Exception as error:
+    print(error)
+"""
+
+
+@NEEDS_ROOT
+@pytest.mark.parametrize("adapter", ["hidden", "hider"])
+def test_a_folder_that_the_user_cannot_read_is_named(
+    adapter: str,
+) -> None:
+    """One with the adapter in it, and one with what an adapter imports."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as made:
+        os.chmod(made, 0o755)
+        (Path(made) / "hider.py").write_text("import hidden")
+        locked = Path(made) / "locked"
+        locked.mkdir(mode=0o700)
+        (locked / "lib").mkdir()
+        (locked / "lib" / "hidden.py").write_text("")
+        said = subprocess.run(
+            [sys.executable, "-c", IN_A_CHILD, adapter],
+            env={**os.environ, "PYTHONPATH": f"{made}:{locked}/lib"},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        ).stdout
+    assert (
+        f"it may be in {locked}/lib, which the worker's user 65534 cannot read, for "
+        f"{locked} keeps them out; let them read and pass it (chmod o+rx)"
+    ) in said
 
 
 def test_a_type_error_while_importing_is_raised(write_module: Write) -> None:

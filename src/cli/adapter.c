@@ -38,12 +38,18 @@ static int become(struct sp_cli *cli, const char *python, struct line *line)
 {
     char *words[WORDS_MAX + 1];
     line->words[0] = python;
-    // execv() changes none of its words, although its type does not say so.
+    // execve() changes none of its words, although its type does not say so.
     _Static_assert(sizeof(words) == sizeof(line->words), "the same pointers");
     memcpy((void *)words, (const void *)line->words, sizeof(words));
+    char **environment = NULL;
+    if (sp_interpreter_host_env(&environment) != SNAKEPIT_OK) {
+        sp_cli_complain(cli, "%s", snakepit_err_text(SNAKEPIT_NO_MEMORY));
+        return SP_CLI_EXIT_SYSTEM;
+    }
     sp_cli_flush(cli);
-    (void)execv(python, words);
+    (void)execve(python, words, environment);
     sp_cli_complain(cli, "%s: %s", python, strerrordesc_np(errno));
+    sp_interpreter_free_env(environment);
     return SP_CLI_EXIT_SYSTEM;
 }
 

@@ -11,6 +11,7 @@
 
 #include <sys/eventfd.h>
 
+#include "base/system.h"
 #include "cli/interrupt.h"
 #include "cli/json.h"
 #include "cli/output.h"
@@ -38,17 +39,20 @@ static void *cancel_at_signal(void *argument)
     return NULL;
 }
 
-static bool start(struct watch *watch)
+static snakepit_err start(struct watch *watch, snakepit_message *why)
 {
     watch->over = eventfd(0, EFD_CLOEXEC);
     if (watch->over < 0) {
-        return false;
+        return sp_system_failed(why, "eventfd", NULL, "for the end of the stream");
     }
-    if (pthread_create(&watch->thread, NULL, cancel_at_signal, watch) != 0) {
+    int rc = pthread_create(&watch->thread, NULL, cancel_at_signal, watch);
+    if (rc != 0) {
         close(watch->over);
-        return false;
+        errno = rc;
+        return sp_system_failed(
+            why, "pthread_create", NULL, "of the thread that waits for Ctrl-C");
     }
-    return true;
+    return SNAKEPIT_OK;
 }
 
 static void stop(struct watch *watch)
@@ -108,10 +112,9 @@ int sp_cli_stream(struct sp_cli *cli, snakepit *pit, const struct sp_cli_stream 
     }
     snakepit_message why = {0};
     struct watch watch = {.pit = pit, .call = snakepit_stream_id(stream)};
-    if (err == SNAKEPIT_OK && !start(&watch)) {
+    if (err == SNAKEPIT_OK && start(&watch, &why) != SNAKEPIT_OK) {
         snakepit_stream_close(stream);
-        return sp_cli_report(
-            cli, SNAKEPIT_SYSTEM, "no thread is left to wait for Ctrl-C", wanted->json);
+        return sp_cli_report(cli, SNAKEPIT_SYSTEM, why.text, wanted->json);
     }
     if (err == SNAKEPIT_OK) {
         err = print_chunks(cli, stream, &why);

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
+
 #define SHOWN_MAX 60u  // bytes of a foreign text
 #define MARGIN    8u   // bytes that stay free for what follows a foreign text
 #define FILE_MAX  300u // bytes of a file name: of a longer one the end
@@ -115,5 +117,7 @@ snakepit_err sp_problem(const struct sp_place *place, const char *format, ...)
     if (place->variable != NULL) {
         add(why, " (from the environment variable %s)", place->variable);
     }
+    // Paths and reasons may have ends of lines in them.
+    sp_text_clean(why->text, strlen(why->text), SP_TEXT_LINE);
     return SNAKEPIT_INVALID_CONFIG;
 }

@@ -34,6 +34,36 @@ static bool sets(const char *entry, const char *name)
     return strncmp(entry, name, length) == 0 && entry[length] == '=';
 }
 
+// To Python an empty entry of PYTHONPATH is the current folder, mostly by accident
+// ("$PYTHONPATH:/x"), and it comes before the standard library. Takes those out.
+static void drop_empty_folders(char *entry)
+{
+    char *to = strchr(entry, '=') + 1;
+    const char *from = to;
+    const char *start = to;
+    while (*from != '\0') {
+        size_t size = strcspn(from, ":");
+        if (size > 0) {
+            if (to != start) {
+                *to++ = ':';
+            }
+            memmove(to, from, size);
+            to += size;
+        }
+        from += size + (from[size] == ':');
+    }
+    *to = '\0';
+}
+
+static void tidy_search_path(char *const *environment)
+{
+    for (size_t i = 0; environment[i] != NULL; i++) {
+        if (sets(environment[i], "PYTHONPATH")) {
+            drop_empty_folders(environment[i]);
+        }
+    }
+}
+
 static bool is_users(const struct sp_thread_env *wanted, const char *entry)
 {
     for (size_t i = 0; wanted->user != NULL && i < wanted->user->count; i++) {
@@ -134,6 +164,23 @@ snakepit_err sp_interpreter_thread_env(const struct sp_thread_env *wanted,
         sp_interpreter_free_env(made);
         return err;
     }
+    tidy_search_path(made);
+    *environment = made;
+    return SNAKEPIT_OK;
+}
+
+snakepit_err sp_interpreter_host_env(char ***environment)
+{
+    const struct sp_thread_env wanted = {.inherited = environ};
+    char **made = (char **)sp_alloc_array(count_all(&wanted) + 1, sizeof(*made));
+    if (made == NULL) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    if (copy_inherited(&wanted, made) != SNAKEPIT_OK) {
+        sp_interpreter_free_env(made);
+        return SNAKEPIT_NO_MEMORY;
+    }
+    tidy_search_path(made);
     *environment = made;
     return SNAKEPIT_OK;
 }

@@ -115,12 +115,15 @@ struct sp_thread_env {
 // inherited, the user's variables over it, and of the thread-count variables of BLAS
 // and OpenMP, each one that neither of these sets, so that all workers' threads
 // together do not outnumber the cores. GRPC_POLL_STRATEGY and PYTHONSAFEPATH likewise.
-// NO_MEMORY. Free with sp_interpreter_free_env().
+// Empty entries of PYTHONPATH, which mean the current folder, are left out. NO_MEMORY.
+// Free with sp_interpreter_free_env().
 snakepit_err sp_interpreter_thread_env(const struct sp_thread_env *wanted,
                                        char ***environment);
 // The same for a worker of `pool` in the profile that the pool wants.
 snakepit_err sp_interpreter_pool_env(const struct sp_pool_config *pool,
                                      char ***environment);
+// The host's own environment for a Python that is no worker: without such entries.
+snakepit_err sp_interpreter_host_env(char ***environment);
 void sp_interpreter_free_env(char **environment);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "config/program.h"
 #include "interpreter/child.h"
 #include "interpreter/interpreter.h"
@@ -60,6 +61,8 @@ explain(snakepit_message *why, snakepit_err err, const char *format, ...)
         va_start(args, format);
         (void)vsnprintf(why->text, sizeof(why->text), format, args);
         va_end(args);
+        // One line, whatever the path and the interpreter's last words have in them.
+        sp_text_clean(why->text, strlen(why->text), SP_TEXT_LINE);
     }
     return err;
 }
@@ -225,8 +228,16 @@ ask(struct sp_interpreter *interpreter, char *const *environment, snakepit_messa
     char *argv[] = {interpreter->path, command, text, NULL};
     struct sp_child_result result;
     snakepit_message reason = {0};
-    snakepit_err err =
-        sp_child_run(argv, environment, sp_clock_now() + PATIENCE, &result, &reason);
+    char **own = NULL;
+    if (environment == NULL && sp_interpreter_host_env(&own) != SNAKEPIT_OK) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    snakepit_err err = sp_child_run(argv,
+                                    own != NULL ? own : environment,
+                                    sp_clock_now() + PATIENCE,
+                                    &result,
+                                    &reason);
+    sp_interpreter_free_env(own);
     if (err == SNAKEPIT_OK) {
         err = understand(&result, interpreter, why);
     } else if (err == SNAKEPIT_DEADLINE_EXCEEDED) {

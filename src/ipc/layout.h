@@ -108,6 +108,7 @@ enum sp_fault {
     SP_FAULT_OTHER = 1,       // of memory, somewhere
     SP_FAULT_ARGUMENT = 2,    // a write to the requests, which it may only read
     SP_FAULT_DESCRIPTORS = 3, // channel or doorbell were closed, so it ends itself
+    SP_FAULT_CHANNEL = 4,     // so it does where its channel was shut down from inside
 };
 
 // What the host writes before the state becomes QUEUED. Constant until it is DONE, but

@@ -24,6 +24,13 @@
     "ended: its adapter or a tool has closed descriptors that Snakepit needs " \
     "(os.closerange() or a daemon's start); close only what it has opened"
 
+#define SHUT_DOWN                                                            \
+    "ended: its adapter or a tool has shut down the worker's connection to " \
+    "the host (shutdown()); shut down only sockets that it has opened"
+#define BY_ITSELF                                                            \
+    ": the adapter, a tool or a library has ended the process (os._exit(), " \
+    "or exit() in C) instead of returning or raising"
+
 #define STAT_FLAGS     9 // fields of /proc/PID/stat, counted from 1
 #define STAT_VSIZE     23
 #define STAT_EXIT_CODE 52
@@ -223,6 +230,8 @@ void sp_exit_describe(const struct sp_exit *end,
         (void)snprintf(room, size, "killed by us because %s", because);
     } else if (end->signal == SIGKILL && end->fault == SP_FAULT_DESCRIPTORS) {
         (void)snprintf(room, size, "%s", CLOSED);
+    } else if (end->signal == SIGKILL && end->fault == SP_FAULT_CHANNEL) {
+        (void)snprintf(room, size, "%s", SHUT_DOWN);
     } else if (end->signal == SIGKILL && memory == SP_OOM_YES) {
         (void)snprintf(room, size, "killed by the kernel: out of memory");
     } else if (end->signal == SIGKILL && memory == SP_OOM_POSSIBLE) {
@@ -240,6 +249,7 @@ void sp_exit_describe(const struct sp_exit *end,
                        end->signal == SIGSEGV && end->fault == SP_FAULT_ARGUMENT ? WROTE
                                                                                  : "");
     } else {
-        (void)snprintf(room, size, "exited with status %d", end->code);
+        const char *why = end->served ? BY_ITSELF : "";
+        (void)snprintf(room, size, "exited with status %d%s", end->code, why);
     }
 }

@@ -18,6 +18,7 @@ struct sp_exit {
     int code;   // its exit status, where `signal` is 0
     int signal; // what killed it, or 0
     enum sp_fault fault; // what it says that it may die of
+    int served;          // 1: it could take calls, so it does not exit by itself
 };
 
 // Looks without reaping: at the process itself, else at what the kernel remembers of

@@ -155,6 +155,7 @@ static void report_loss(struct sp_worker *worker, const struct sp_exit *end)
         bool unasked = because == NULL && end->signal == SIGKILL;
         struct sp_exit told = *end;
         told.fault = sp_port_fault(worker->port);
+        told.served = atomic_load(&worker->served);
         enum sp_oom memory = unasked ? sp_oom_judge(&worker->oom_seen) : SP_OOM_NO;
         sp_exit_describe(&told, because, memory, cause, sizeof cause);
         (void)sp_output_read(&worker->flow.outputs[1]);

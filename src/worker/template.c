@@ -16,6 +16,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/system.h"
 #include "ipc/channel.h"
 #include "payload/reader.h"
 #include "worker/report.h"
@@ -180,12 +181,15 @@ static void on_forked(struct sp_template *template, const uint8_t *body, uint32_
         return;
     }
     if (forked.pid < 0 && forked.error != 0) {
+        snakepit_message why;
+        errno = forked.error;
+        (void)sp_system_failed(&why, "fork", NULL, "of the template");
         sp_log(template->options.log,
                SP_LOG_WARNING,
                "template.fork_failed",
                "pool=%s because=\"%s\"",
                template->options.pool,
-               strerrordesc_np(forked.error));
+               why.text);
         end_oldest(template, 0);
     } else if (is_its_fork(template, forked.pid)) {
         end_oldest(template, forked.pid);

@@ -22,6 +22,7 @@
 #include "worker/report.h"
 
 #define PROBE_CALL UINT64_MAX // number of the first call, which is our own
+#define CUT_MS     500u       // that a worker may live without its channel
 #define RINGS_MOST 100u       // of its bell before that is answered; one is enough
 
 // ---- State --------------------------------------------------------------------
@@ -106,6 +107,7 @@ static void on_doorbell(struct sp_watch *watch)
     sp_watch_stop(watch);
     if (worker->state == SP_WORKER_STARTING) {
         sp_timer_stop(&worker->timer);
+        atomic_store(&worker->served, true);
         sp_worker_enter(worker, SP_WORKER_ANSWERED);
         worker->options.hooks.ready(worker->options.hooks.user, worker);
     }
@@ -172,7 +174,11 @@ static void on_hello(struct sp_worker *worker, const uint8_t *body, uint32_t siz
 
 static void on_ready(struct sp_worker *worker, const uint8_t *body, uint32_t size)
 {
-    if (worker->state != SP_WORKER_STARTING || worker->probed) {
+    if (worker->probed) {
+        sp_worker_kill_for_violation(worker, "it said twice that it is ready");
+        return;
+    }
+    if (worker->state != SP_WORKER_STARTING) {
         return;
     }
     sp_worker_read_info(&worker->info, body, size);
@@ -181,6 +187,11 @@ static void on_ready(struct sp_worker *worker, const uint8_t *body, uint32_t siz
 
 static void on_failed(struct sp_worker *worker, const uint8_t *body, uint32_t size)
 {
+    if (worker->probed) {
+        sp_worker_kill_for_violation(
+            worker, "it said that its start had failed, when it was ready");
+        return;
+    }
     worker->failed = true;
     worker->adapter_failed = true;
     sp_worker_read_failure(worker->failure, sizeof worker->failure, body, size);
@@ -194,9 +205,27 @@ static void on_gil(struct sp_worker *worker)
     }
 }
 
+// The bodies whose size their type tells; the others are judged as they are read.
+static bool has_its_size(const struct sp_message_head *head)
+{
+    switch (head->type) {
+    case SP_MESSAGE_PONG:
+        return head->size == sizeof(uint64_t);
+    case SP_MESSAGE_GIL:
+    case SP_MESSAGE_EVENTS:
+        return head->size == 0;
+    default:
+        return true;
+    }
+}
+
 static void
 obey(struct sp_worker *worker, const struct sp_message_head *head, const uint8_t *body)
 {
+    if (!has_its_size(head)) {
+        sp_worker_kill_for_violation(worker, "it sent a message of a wrong size");
+        return;
+    }
     switch (head->type) {
     case SP_MESSAGE_HELLO:
         on_hello(worker, body, head->size);
@@ -242,6 +271,25 @@ static bool stop_reading(struct sp_worker *worker, const char *why)
     return false;
 }
 
+// Its channel has ended some time ago, and it lives.
+static void on_cut_off(struct sp_timer *timer)
+{
+    static const char why[] =
+        "its adapter or a tool has shut down its connection to the host (shutdown())";
+    struct sp_worker *worker = timer->user;
+    struct sp_exit end = sp_exit_peek(sp_process_child(&worker->process));
+    if (end.known || end.gone || worker->state == SP_WORKER_STOPPING ||
+        worker->state == SP_WORKER_DEAD) {
+        return;
+    }
+    atomic_store(&worker->silent, true);
+    if (worker->state == SP_WORKER_STARTING) {
+        sp_worker_fail_start(worker, why);
+    } else {
+        sp_worker_kill(worker, why);
+    }
+}
+
 // False: nothing more is to be read now.
 static bool read_message(struct sp_worker *worker)
 {
@@ -270,6 +318,10 @@ static bool read_message(struct sp_worker *worker)
     }
     if (err == SNAKEPIT_NOT_FOUND) {
         return false;
+    }
+    if (err == SNAKEPIT_END) {
+        // No heartbeat comes back; and one that dies will be gone by then.
+        sp_timer_start(worker->options.loop, &worker->heartbeat, on_cut_off, CUT_MS, 0);
     }
     return stop_reading(
         worker,

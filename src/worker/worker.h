@@ -136,6 +136,7 @@ struct sp_worker {
     _Atomic(const char *) killed_for; // constant text, set once
     _Atomic bool replaced; // by a tool that called exec; before that is reported
     _Atomic bool violated; // the protocol; before it is killed for that
+    _Atomic bool served;   // it has been ready
 };
 
 // Starts the process, or asks the template for it; where the template does not take the

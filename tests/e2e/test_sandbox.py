@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
 import signal
 import subprocess
 
@@ -181,6 +182,78 @@ def test_workers_run_as_the_user_that_is_named(open_pit, kind):
 
 
 @pytest.mark.errors_logged("pool.failed")
+@needs_root
+@pytest.mark.parametrize("template", ["auto", "off"])
+def test_an_interpreter_that_the_user_cannot_read_is_named(
+    open_pit, tmp_path, template
+):
+    """Else its modules are missing one by one, and seem to want installing."""
+    home = tmp_path / "home"
+    library = home / "lib" / os.path.basename(os.path.dirname(os.__file__))
+    library.parent.mkdir(parents=True)
+    library.symlink_to(os.path.dirname(os.__file__))
+    home.chmod(0o700)
+    tmp_path.chmod(0o755)
+    places = [os.environ["PYTHONPATH"], os.path.dirname(snakepit_bridge_folder())]
+    pit = open_pit(
+        confined(
+            "process",
+            template=template,
+            sandbox={"uid": "65534:65533"},
+            adapter_env={"PYTHONHOME": str(home), "PYTHONPATH": ":".join(places)},
+        ),
+        ready=False,
+    )
+    with pytest.raises(Refused) as refused:
+        pit.await_ready()
+    said = f"sandbox.uid: user 65534:65533 cannot read {library}"
+    assert (refused.value.err, said in str(refused.value)) == ("POOL_FAILED", True)
+    assert " keeps them out; let them read and pass it (chmod o+rx)" in str(
+        refused.value
+    )
+    assert "pip install" not in str(refused.value)
+
+
+@pytest.mark.errors_logged("pool.failed")
+@needs_root
+@pytest.mark.parametrize("template", ["auto", "off"])
+def test_a_worker_that_may_have_one_thread_only_names_the_limit(open_pit, template):
+    """Root may have any number, so the host is not concerned."""
+    if not can_be_used_by_others(default_python("process")):
+        pytest.skip("the interpreter or the checkout is its owner's alone")
+    before = resource.getrlimit(resource.RLIMIT_NPROC)
+    resource.setrlimit(resource.RLIMIT_NPROC, (1, before[1]))
+    try:
+        pit = open_pit(
+            confined(
+                "process",
+                template=template,
+                sandbox={"uid": "65534:65533"},
+                restart_backoff_max_ms=50,
+            ),
+            ready=False,
+        )
+        with pytest.raises(Refused) as refused:
+            pit.await_ready()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NPROC, before)
+    assert (
+        "pthread_create of the thread that hears the host: Resource temporarily "
+        "unavailable (EAGAIN); raise the limit of processes and threads (ulimit -u, "
+        "LimitNPROC=, TasksMax=), which is 1"
+    ) in str(refused.value)
+
+
+def snakepit_bridge_folder() -> str:
+    """Of the ordinary interpreter, which runs these tests."""
+    import importlib.util
+
+    found = importlib.util.find_spec("snakepit_bridge")
+    assert found is not None and found.origin is not None
+    return os.path.dirname(found.origin)
+
+
+@pytest.mark.errors_logged("pool.failed")
 @needs_landlock
 def test_a_path_that_does_not_exist_fails_the_pool_by_name(open_pit, kind):
     pit = open_pit(
@@ -190,6 +263,18 @@ def test_a_path_that_does_not_exist_fails_the_pool_by_name(open_pit, kind):
         pit.await_ready()
     assert refused.value.err == "POOL_FAILED"
     assert "sandbox.landlock: /srv/nowhere/at-all does not exist" in str(refused.value)
+
+
+@pytest.mark.errors_logged("pool.failed")
+@needs_landlock
+def test_a_path_of_two_lines_is_shown_whole(open_pit):
+    """The reason that is told first is a line."""
+    sandbox = {"landlock": ["/srv/no\nsuch place"]}
+    pit = open_pit(confined("process", sandbox=sandbox), ready=False)
+    with pytest.raises(Refused) as refused:
+        pit.await_ready()
+    said = "sandbox.landlock: '/srv/no\\nsuch place' does not exist"
+    assert said in str(refused.value)
 
 
 @pytest.mark.errors_logged("pool.failed")

@@ -99,6 +99,26 @@ def test_nothing_of_the_current_folder_is_run(app, foreign, safe):
     assert call(config, "helper", cwd=foreign) == str(app / "helper.py")
 
 
+@pytest.mark.parametrize("empty", [":", ":{0}", "{0}:", "{0}::{0}"])
+def test_an_empty_entry_of_pythonpath_is_not_the_current_folder(
+    app, foreign, tmp_path, empty
+):
+    """As Python would have it, before the standard library."""
+    named = empty.format(tmp_path / "named")
+    config = configure(app)
+    extra = {"PYTHONPATH": named}
+    for words in (("check", config), ("python",), ("call", "default", "path")):
+        asked = ("--config", config) if words[0] == "call" else ()
+        done = run(*words, *asked, cwd=foreign, env={**environment(), **extra})
+        assert "foreign code" not in done.stdout + done.stderr
+        assert done.returncode == 0, done.stderr
+    path = json.loads(done.stdout)
+    assert str(foreign) not in path and "" not in path
+    config = configure(app, adapter_env=extra)
+    path = call(config, "path", cwd=foreign)
+    assert str(foreign) not in path and "" not in path
+
+
 def test_what_multiprocessing_starts_does_not_look_there_either(app, foreign):
     if library("stdlib") < "/usr/lib/python3.11":
         pytest.skip("before 3.11 Python has no safe path")

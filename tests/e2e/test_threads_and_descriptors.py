@@ -68,6 +68,90 @@ def test_an_import_that_closes_descriptors_is_told_so(opened, profile):
     assert CAUSE in str(failed.value)
 
 
+SHUT_DOWN = "shut down"
+HOW = {"read": 0, "write": 1, "both": 2}
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_a_tool_that_shuts_the_channel_down_is_told_so(open_pit, profile, how):
+    pit = open_pit(careful(profile))
+    with pytest.raises(CallFailed) as failed:
+        pit.call("shut_down", {"how": HOW[how]}, timeout_ms=60_000)
+    assert failed.value.err == "WORKER_DIED"
+    assert SHUT_DOWN in failed.value.fault.cause
+    assert "connection to the host" in failed.value.fault.cause
+    assert isinstance(pit.call("pid"), int)
+
+
+@pytest.mark.errors_logged("pool.failed")
+@pytest.mark.parametrize(
+    "how", ["write", "both"]
+)  # it cannot even say that it is ready
+def test_an_import_that_shuts_the_channel_down_is_told_so(opened, profile, how):
+    environment = {"CLOSE": "shut_down", "HOW": str(HOW[how])}
+    pit = Pit.open(
+        careful(
+            profile,
+            adapter_env=environment,
+            template="off",
+            restart_backoff_max_ms=50,
+        )
+    )
+    opened.append(pit)
+    with pytest.raises(CallFailed) as failed:
+        pit.call("pid", timeout_ms=60_000)
+    assert SHUT_DOWN in str(failed.value)
+
+
+# ---- Messages ------------------------------------------------------------------------
+
+HELLO, READY, FAILED, PONG, EVENTS, GIL = 2, 3, 4, 6, 9, 10
+MALFORMED = {
+    "the size lies": (PONG, 2**32 - 1, b""),
+    "a pong of no number": (PONG, 3, b"abc"),
+    "a pong with more": (PONG, 100, b"z" * 100),
+    "events with a body": (EVENTS, 3, b"abc"),
+    "the GIL with a body": (GIL, 1, b"x"),
+    "a second hello": (HELLO, 12, bytes(12)),
+    "a second ready": (READY, 0, b""),
+    "failed after ready": (FAILED, 9, b"\xc1" * 9),
+    "a message for templates": (65, 16, bytes(16)),
+    "a message of the host": (1, 0, b""),
+}
+
+
+@pytest.mark.parametrize("what", MALFORMED)
+def test_a_message_that_a_worker_may_not_send_ends_it(open_pit, what):
+    """Told as what it is, and none is taken for a failed start of the pool."""
+    pit = open_pit(careful("process"))
+    kind, size, body = MALFORMED[what]
+    with pit.answer("send", {"kind": kind, "size": size, "body": body}) as answer:
+        assert answer.err in ("OK", "PROTOCOL")  # it may be faster than the host
+
+    def counted():
+        return pit.stats().violations == 1
+
+    eventually(counted, "the violation is counted", 30.0)
+    assert isinstance(pit.call("pid"), int)
+    assert pit.state() == "ready"
+
+
+# ---- Exits ---------------------------------------------------------------------------
+
+
+def test_a_tool_that_forks_and_exits_is_told_that_it_has_ended_its_process(
+    open_pit, profile
+):
+    pit = open_pit(careful(profile))
+    said = "exited with status 0: the adapter, a tool or a library has ended"
+    causes: list[str] = []
+    # A call does not wait long for a busy kernel to say how the worker died.
+    while len(causes) < 5 and said not in "".join(causes):
+        causes.append(pit.fails("fork_and_exit", {"status": 0}).cause)
+        pit.await_replacement()
+    assert said in causes[-1]
+
+
 # ---- Stacks --------------------------------------------------------------------------
 
 

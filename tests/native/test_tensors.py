@@ -198,6 +198,8 @@ def test_strides_are_packed(codec, executor, dtype, count):
         base[:, 1],
         np.asfortranarray(base),
         np.broadcast_to(base[0, 0], (3, count)),
+        np.broadcast_to(base[0, 0, 0], (3, count)),  # no stride but 0
+        np.broadcast_to(base[:, :1, :1], (4, 6, count)),
     ]
     for view in views:
         seen, _ = read_back(codec, executor.encode(view)[0])

@@ -5,12 +5,24 @@ from __future__ import annotations
 
 import ctypes
 import os
+import socket
+import struct
 import threading
 
 from snakepit_bridge import ThreadSafeAdapter, tool
 
+CHANNEL = 6
+
+
+def shut_down(how: int):
+    with socket.socket(fileno=os.dup(CHANNEL)) as channel:
+        channel.shutdown(how)
+
+
 if os.environ.get("CLOSE") == "import":
     os.closerange(3, 256)
+if os.environ.get("CLOSE") == "shut_down":
+    shut_down(int(os.environ["HOW"]))
 
 
 class Attributes(ctypes.Structure):
@@ -36,6 +48,27 @@ class Careful(ThreadSafeAdapter):
         if stay:
             threading.Event().wait()
         return os.getpid()
+
+    @tool
+    def shut_down(self, how: int, stay: bool = True):
+        shut_down(how)
+        if stay:
+            threading.Event().wait()
+        return os.getpid()
+
+    @tool
+    def send(self, kind: int, size: int, body: bytes):
+        """A message on the channel that the bridge would not send."""
+        with socket.socket(fileno=os.dup(CHANNEL)) as channel:
+            channel.send(struct.pack("<II", kind, size) + body)
+        return os.getpid()
+
+    @tool
+    def fork_and_exit(self, status: int):
+        """The parent exits, so its child is what is left of the worker."""
+        if os.fork():
+            os._exit(status)
+        os._exit(0)
 
     @tool
     def replace(self, number: int, path: str):

@@ -106,7 +106,9 @@ class RawText:
 
 
 def tensor_struct(array: numpy.ndarray) -> raw.Tensor:
-    """Describes an array where it lies; it must outlive the struct."""
+    """Describes an array where it lies; it must outlive the struct. Its strides must
+    not all be zero, as those of one number that stands for all.
+    """
     made = raw.Tensor(
         data=array.ctypes.data, dtype=DTYPE_NUMBERS[array.dtype.name], rank=array.ndim
     )

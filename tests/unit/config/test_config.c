@@ -299,6 +299,8 @@ static void a_file_that_cannot_be_read_is_a_system_error(void **state)
     assert_string_equal(why.text,
                         "/nope.yaml: cannot be read: open of the file: No such file or "
                         "directory (ENOENT)");
+    assert_int_equal(sp_config_read_file("/no\npe", &config, &why), SNAKEPIT_SYSTEM);
+    assert_memory_equal(why.text, "/no pe: cannot", 14); // one line
     assert_int_equal(sp_config_read_file("/tmp", &config, NULL), SNAKEPIT_SYSTEM);
     assert_int_equal(sp_config_read_file("/dev/zero", &config, &why),
                      SNAKEPIT_INVALID_CONFIG);

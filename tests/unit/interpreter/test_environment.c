@@ -61,6 +61,34 @@ static void threads_share_the_cores(void **state)
     }
 }
 
+static void empty_folders_of_the_search_path_are_left_out(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *given;
+        const char *left;
+    } rows[] = {
+        {"PYTHONPATH=", ""},
+        {"PYTHONPATH=:", ""},
+        {"PYTHONPATH=:/x", "/x"},
+        {"PYTHONPATH=/x:", "/x"},
+        {"PYTHONPATH=::/x:::/y y:.::", "/x:/y y:."},
+        {"PYTHONPATH=/x:/y", "/x:/y"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char text[64];
+        char similar[] = "PYTHONPATH_X=:/x";
+        (void)snprintf(text, sizeof text, "%s", rows[i].given);
+        char *inherited[] = {text, similar, NULL};
+        struct sp_thread_env wanted = {SP_PROFILE_PROCESS, 1, 4, NULL, inherited};
+        char **environment = make(&wanted);
+        assert_string_equal(value_of(environment, "PYTHONPATH"), rows[i].left);
+        assert_string_equal(value_of(environment, "PYTHONPATH_X"), ":/x");
+        assert_string_equal(text, rows[i].given);
+        sp_interpreter_free_env(environment);
+    }
+}
+
 static void the_users_value_wins_variable_by_variable(void **state)
 {
     (void)state;
@@ -115,6 +143,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_process_worker_gets_one_thread_everywhere),
         cmocka_unit_test(threads_share_the_cores),
+        cmocka_unit_test(empty_folders_of_the_search_path_are_left_out),
         cmocka_unit_test(the_users_value_wins_variable_by_variable),
         cmocka_unit_test(without_memory_nothing_leaks),
     };

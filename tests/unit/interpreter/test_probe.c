@@ -45,6 +45,16 @@ static void a_gil_that_is_on_again_means_no_parallel_threads(void **state)
     assert_false(sp_interpreter_runs_threads(&interpreter));
 }
 
+static void a_path_of_two_lines_is_told_in_one(void **state)
+{
+    (void)state;
+    struct sp_interpreter interpreter;
+    snakepit_message why;
+    assert_int_equal(sp_interpreter_probe("/nope/py\nthon", NULL, &interpreter, &why),
+                     SNAKEPIT_NOT_FOUND);
+    assert_string_equal(why.text, "/nope/py thon was not found or may not be executed");
+}
+
 static void what_is_no_working_python_is_refused(void **state)
 {
     assert_refused(
@@ -153,6 +163,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             an_interpreter_says_what_it_is, make_folder, remove_folder),
         cmocka_unit_test(a_gil_that_is_on_again_means_no_parallel_threads),
+        cmocka_unit_test(a_path_of_two_lines_is_told_in_one),
         cmocka_unit_test_setup_teardown(
             what_is_no_working_python_is_refused, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(

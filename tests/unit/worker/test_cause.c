@@ -306,6 +306,16 @@ static void ends_are_sentences(void **state)
         const char *text;
     } rows[] = {
         {{.known = 1, .code = 3}, NULL, SP_OOM_NO, "exited with status 3"},
+        {{.known = 1, .served = 1},
+         NULL,
+         SP_OOM_NO,
+         "exited with status 0: the adapter, a tool or a library has ended the process "
+         "(os._exit(), or exit() in C) instead of returning or raising"},
+        {{.known = 1, .signal = 9, .fault = SP_FAULT_CHANNEL},
+         NULL,
+         SP_OOM_YES,
+         "ended: its adapter or a tool has shut down the worker's connection to the "
+         "host (shutdown()); shut down only sockets that it has opened"},
         {{.known = 1, .signal = 9}, NULL, SP_OOM_NO, "killed by signal 9 (SIGKILL)"},
         {{.known = 1, .signal = 11}, NULL, SP_OOM_NO, "killed by signal 11 (SIGSEGV)"},
         {{.known = 1, .signal = 11}, NULL, SP_OOM_YES, "killed by signal 11 (SIGSEGV)"},
