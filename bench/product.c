@@ -80,7 +80,7 @@ void product_close(struct product *product)
 
 pid_t product_worker(struct product *product, unsigned index)
 {
-    snakepit_worker_info row = {0};
+    snakepit_worker_info row = {.size = sizeof row};
     size_t count = 0;
     snakepit_err err =
         snakepit_pool_workers(product->pit, product->pools[index], &row, 1, &count);

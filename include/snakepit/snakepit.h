@@ -493,7 +493,10 @@ SNAKEPIT_API void snakepit_tensor_free(snakepit *pit, const snakepit_tensor *ten
 
 // ---- What there is ------------------------------------------------------------
 
+// `size` is set to sizeof the struct before: an older program gets what it knows, and a
+// newer one zeros for what this library does not.
 typedef struct snakepit_pool_stats {
+    size_t size;
     const char *name;    // lives as long as the pit
     const char *profile; // what it runs as, after a fallback: "process", "thread", or
                          // "thread (GIL)": threads that take turns, as allowed
@@ -518,12 +521,14 @@ typedef struct snakepit_pool_stats {
 SNAKEPIT_API size_t snakepit_pool_count(const snakepit *pit);
 // The name of pool `index`, in configuration order; NULL past the end.
 SNAKEPIT_API const char *snakepit_pool_name(const snakepit *pit, size_t index);
-// UNKNOWN_POOL, INVALID_ARGUMENT. `pool` NULL: the default pool.
+// UNKNOWN_POOL, INVALID_ARGUMENT (also without a valid `size`). `pool` NULL: the
+// default pool.
 SNAKEPIT_API snakepit_err snakepit_pool_get_stats(snakepit *pit,
                                                   const char *pool,
                                                   snakepit_pool_stats *stats);
 
 typedef struct snakepit_worker_info {
+    size_t size; // of the struct as the program knows it; see snakepit_pool_workers()
     uint64_t id; // never reused within a pit
     int32_t pid;
     const char *state; // "STARTING", "READY", "DRAINING", "STOPPING", "DEAD"
@@ -531,8 +536,9 @@ typedef struct snakepit_worker_info {
     uint32_t capacity;
 } snakepit_worker_info;
 
-// Fills at most `room` rows and sets `*count` to how many workers there are.
-// UNKNOWN_POOL, INVALID_ARGUMENT.
+// Fills at most `room` rows and sets `*count` to how many workers there are. The first
+// row's `size` is set to sizeof the struct before, and is that of all. UNKNOWN_POOL,
+// INVALID_ARGUMENT.
 SNAKEPIT_API snakepit_err snakepit_pool_workers(snakepit *pit,
                                                 const char *pool,
                                                 snakepit_worker_info *rows,

@@ -53,7 +53,7 @@ static void show_pool(struct sp_demo *demo, const char *name, uint64_t since)
 {
     uint64_t took = sp_clock_now() - since;
     const struct sp_pool_config *pool = sp_config_pool(demo->config, name);
-    snakepit_pool_stats stats;
+    snakepit_pool_stats stats = {.size = sizeof stats};
     char ready[SP_DEMO_FORMAT_MAX];
     char python[64];
     if (pool == NULL ||

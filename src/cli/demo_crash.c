@@ -52,7 +52,7 @@ static void *sleep_in_worker(void *user)
 // Gives a worker that has a call; false if there is none.
 static bool find_busy(const struct sp_demo *demo, snakepit_worker_info *busy)
 {
-    snakepit_worker_info rows[WORKERS_MAX];
+    snakepit_worker_info rows[WORKERS_MAX] = {{.size = sizeof rows[0]}};
     size_t count = 0;
     snakepit_pool_workers(demo->pit, POOL, rows, WORKERS_MAX, &count);
     count = count < WORKERS_MAX ? count : WORKERS_MAX;
@@ -79,14 +79,14 @@ static bool await_busy(const struct sp_demo *demo, snakepit_worker_info *busy)
 
 static bool is_whole(const struct sp_demo *demo, uint64_t deaths)
 {
-    snakepit_pool_stats stats;
+    snakepit_pool_stats stats = {.size = sizeof stats};
     return snakepit_pool_get_stats(demo->pit, POOL, &stats) == SNAKEPIT_OK &&
            stats.worker_deaths > deaths && stats.workers_ready == stats.workers;
 }
 
 static uint64_t deaths_so_far(const struct sp_demo *demo)
 {
-    snakepit_pool_stats stats = {0};
+    snakepit_pool_stats stats = {.size = sizeof stats};
     snakepit_pool_get_stats(demo->pit, POOL, &stats);
     return stats.worker_deaths;
 }
@@ -142,7 +142,7 @@ static void show_kill(struct sp_demo *demo,
 
 static void kill_busy(struct sp_demo *demo, struct victim *victim)
 {
-    snakepit_worker_info busy;
+    snakepit_worker_info busy = {.size = sizeof busy};
     char whole[SP_DEMO_FORMAT_MAX];
     char others[SP_DEMO_FORMAT_MAX];
     uint64_t deaths = deaths_so_far(demo);

@@ -16,7 +16,7 @@ await_fn(snakepit *pit, const char *pool, uint32_t timeout_ms, snakepit_message 
 
 static bool is_down(snakepit *pit, const char *pool)
 {
-    snakepit_pool_stats stats;
+    snakepit_pool_stats stats = {.size = sizeof stats};
     return snakepit_pool_get_stats(pit, pool, &stats) == SNAKEPIT_OK &&
            strcmp(stats.state, "down") == 0;
 }

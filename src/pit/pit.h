@@ -103,6 +103,12 @@ static inline bool sp_pit_is_here(const snakepit *pit)
 const void *
 sp_options_read(const void *given, size_t known, void *room, const char **wrong);
 
+// Whether a program has set the `size`, a size_t, with which its struct begins.
+bool sp_struct_is_sized(const void *given);
+// Writes a struct of this library into that of a program: as much as both know, zeros
+// for the rest. False: it has no valid size, and nothing was written.
+bool sp_struct_write(void *given, const void *filled, size_t known);
+
 // ---- loop.c -------------------------------------------------------------------
 
 // Starts the loop thread, which starts the pools. SYSTEM.

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What there is, and how it does.
+#include <string.h>
+
 #include "base/thread.h"
 #include "pit/pit.h"
 #include "pit/refuse.h"
@@ -25,11 +27,13 @@ static const char *state_name(enum sp_pool_state state)
 static void fill_counters(const struct sp_pool_counters *counters,
                           snakepit_pool_stats *stats)
 {
-    stats->calls = counters->calls;
-    stats->failures = counters->failures;
-    stats->saturated = counters->saturated;
-    stats->timeouts = counters->timeouts;
-    stats->cancelled = counters->cancelled;
+    for (uint32_t err = 0; err < SP_ERRORS; err++) {
+        stats->calls += counters->ended[err];
+    }
+    stats->failures = stats->calls - counters->ended[SNAKEPIT_OK];
+    stats->saturated = counters->ended[SNAKEPIT_SATURATED];
+    stats->timeouts = counters->ended[SNAKEPIT_DEADLINE_EXCEEDED];
+    stats->cancelled = counters->ended[SNAKEPIT_CANCELLED];
     stats->worker_starts = counters->starts;
     stats->worker_deaths = counters->deaths;
     stats->violations = counters->violations;
@@ -49,7 +53,7 @@ snakepit_pool_get_stats(snakepit *pit, const char *name, snakepit_pool_stats *st
     }
     struct sp_pool_view view;
     sp_pool_look(pool, &view, NULL);
-    *stats = (snakepit_pool_stats){
+    snakepit_pool_stats now = {
         .name = sp_pool_name(pool),
         .profile = view.profile,
         .state = state_name(view.state),
@@ -61,8 +65,26 @@ snakepit_pool_get_stats(snakepit *pit, const char *name, snakepit_pool_stats *st
         .waiting = view.waiting,
         .shared_bytes = sp_arena_used(&sp_pool_store(pool)->arena),
     };
-    fill_counters(&view.counters, stats);
-    return SNAKEPIT_OK;
+    fill_counters(&view.counters, &now);
+    return sp_struct_write(stats, &now, sizeof now) ? SNAKEPIT_OK
+                                                    : SNAKEPIT_INVALID_ARGUMENT;
+}
+
+// Rows of a program, one behind the other in its own size.
+struct rows {
+    uint8_t *first;
+    size_t size;
+    size_t room;
+};
+
+static void put_row(void *user, size_t index, const snakepit_worker_info *row)
+{
+    const struct rows *rows = user;
+    if (index < rows->room) {
+        uint8_t *at = rows->first + index * rows->size;
+        memcpy(at, &rows->size, sizeof rows->size);
+        (void)sp_struct_write(at, row, sizeof *row);
+    }
 }
 
 snakepit_err snakepit_pool_workers(snakepit *pit,
@@ -73,13 +95,15 @@ snakepit_err snakepit_pool_workers(snakepit *pit,
 {
     SP_UNCANCELLED;
     snakepit_err err = sp_refuse_no_pit(pit, NULL);
-    if (err != SNAKEPIT_OK || count == NULL || (rows == NULL && room > 0)) {
+    if (err != SNAKEPIT_OK || count == NULL || (rows == NULL && room > 0) ||
+        (room > 0 && !sp_struct_is_sized(rows))) {
         return err == SNAKEPIT_OK ? SNAKEPIT_INVALID_ARGUMENT : err;
     }
+    struct rows given = {(uint8_t *)rows, room > 0 ? rows->size : 0, room};
     const struct sp_pool *pool = sp_pit_pool(pit, name);
     for (size_t i = 0; i < pit->count && pool != NULL; i++) {
         if (pit->pools[i].pool == pool) {
-            *count = sp_supervisor_workers(&pit->pools[i].supervisor, rows, room);
+            *count = sp_supervisor_workers(&pit->pools[i].supervisor, put_row, &given);
             return SNAKEPIT_OK;
         }
     }

@@ -19,23 +19,11 @@ void sp_pool_moved(struct sp_call *call, struct sp_after *after)
     }
 }
 
-static void count_end(struct sp_pool *pool, const struct sp_call *call)
-{
-    pool->counters.calls++;
-    if (call->err == SNAKEPIT_OK) {
-        return;
-    }
-    pool->counters.failures++;
-    pool->counters.saturated += call->err == SNAKEPIT_SATURATED ? 1 : 0;
-    pool->counters.timeouts += call->err == SNAKEPIT_DEADLINE_EXCEEDED ? 1 : 0;
-    pool->counters.cancelled += call->err == SNAKEPIT_CANCELLED ? 1 : 0;
-}
-
 void sp_pool_end(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
 {
     SP_CHECK(call->phase != SP_CALL_ENDED);
     call->phase = SP_CALL_ENDED;
-    count_end(pool, call);
+    pool->counters.ended[call->err]++;
     if (call->tie != NULL) {
         sp_affinity_end(pool, call);
     }

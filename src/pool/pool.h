@@ -61,9 +61,15 @@ struct sp_pool_options {
     struct sp_hash_key hash_key; // chance
 };
 
+#define SP_COUNT_ERROR(name, number, grpc, http, retryable, text) +1
+enum { SP_ERRORS = 0 SNAKEPIT_ERRORS(SP_COUNT_ERROR) }; // they are numbered from 0
+#undef SP_COUNT_ERROR
+
 struct sp_pool_counters {
-    uint64_t calls, failures, saturated, timeouts, cancelled;
-    uint64_t starts, deaths, violations;
+    uint64_t ended[SP_ERRORS]; // calls, by their outcome
+    uint64_t starts;           // of workers
+    uint64_t deaths;           // of workers that were not asked to end
+    uint64_t violations;       // workers that broke the protocol and were killed
 };
 
 struct sp_pool; // pool/inside.h

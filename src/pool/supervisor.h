@@ -111,10 +111,13 @@ bool sp_supervisor_tick(struct sp_supervisor *supervisor, uint64_t now);
 // After `stopped`, when the loop has ended.
 void sp_supervisor_fini(struct sp_supervisor *supervisor);
 
-// Rows for snakepit_pool_workers(); returns how many there are. Any thread.
+// Gives `take` a row of snakepit_pool_workers() for each worker, in order; returns how
+// many there are. Any thread.
+typedef void
+sp_worker_row_fn(void *user, size_t index, const snakepit_worker_info *row);
 size_t sp_supervisor_workers(struct sp_supervisor *supervisor,
-                             snakepit_worker_info *rows,
-                             size_t room);
+                             sp_worker_row_fn *take,
+                             void *user);
 
 // ---- pool/supervisor.c, for nursery.c and fallback.c --------------------------
 

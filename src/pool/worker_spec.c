@@ -285,14 +285,15 @@ void sp_supervisor_publish(struct sp_supervisor *supervisor)
 }
 
 size_t sp_supervisor_workers(struct sp_supervisor *supervisor,
-                             snakepit_worker_info *rows,
-                             size_t room)
+                             sp_worker_row_fn *take,
+                             void *user)
 {
     pthread_mutex_lock(&supervisor->rows_lock);
     size_t count = supervisor->row_count;
-    for (size_t i = 0; i < count && i < room; i++) {
-        rows[i] = supervisor->rows[i];
-        rows[i].load = sp_pool_load_of(supervisor->pool, rows[i].id);
+    for (size_t i = 0; i < count; i++) {
+        snakepit_worker_info row = supervisor->rows[i];
+        row.load = sp_pool_load_of(supervisor->pool, row.id);
+        take(user, i, &row);
     }
     pthread_mutex_unlock(&supervisor->rows_lock);
     return count;

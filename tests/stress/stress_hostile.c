@@ -160,7 +160,7 @@ static void assert_nothing_was_confused(const struct load_counts *counts)
 // The worker that was started last; ids rise.
 static uint64_t newest_worker(snakepit *pit)
 {
-    snakepit_worker_info rows[WORKERS];
+    snakepit_worker_info rows[WORKERS] = {{.size = sizeof rows[0]}};
     size_t count = 0;
     uint64_t newest = 0;
     assert_int_equal(snakepit_pool_workers(pit, NULL, rows, WORKERS, &count),
@@ -175,7 +175,7 @@ static uint64_t newest_worker(snakepit *pit)
 static void assert_pool_recovers(snakepit *pit, uint64_t last_hostile)
 {
     snakepit_message why = {0};
-    snakepit_pool_stats stats;
+    snakepit_pool_stats stats = {.size = sizeof stats};
     // One that has frozen itself is found by its heartbeats.
     wait_until(sp_clock_now() + 3 * SP_NS_PER_S / 2);
     uint64_t until = sp_clock_now() + 15 * SP_NS_PER_S;
@@ -228,7 +228,7 @@ static void hostile_workers_cannot_crash_hang_or_confuse_the_host(void **state)
     wait_until(until);
     uint64_t last_hostile = newest_worker(pit);
     struct load_counts counts = load_stop(load);
-    snakepit_pool_stats stats;
+    snakepit_pool_stats stats = {.size = sizeof stats};
     assert_int_equal(snakepit_pool_get_stats(pit, NULL, &stats), SNAKEPIT_OK);
     load_print("hostile", &counts);
     (void)printf("hostile: starts=%llu deaths=%llu violations=%llu\n",

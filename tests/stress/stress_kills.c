@@ -102,7 +102,7 @@ static uint32_t kill_unseen(const snakepit_worker_info *rows, size_t count)
 // sometimes two at once, and sometimes what they are forked from.
 static uint32_t kill_some(snakepit *pit, unsigned *seed)
 {
-    snakepit_worker_info rows[WORKERS];
+    snakepit_worker_info rows[WORKERS] = {{.size = sizeof rows[0]}};
     size_t count = 0;
     uint32_t killed = 0;
     assert_int_equal(snakepit_pool_workers(pit, NULL, rows, WORKERS, &count),
@@ -136,8 +136,8 @@ static void kill_under_load(snakepit *pit, uint32_t wanted)
 static void assert_pool_is_whole(snakepit *pit)
 {
     snakepit_message why = {0};
-    snakepit_worker_info rows[2 * WORKERS];
-    snakepit_pool_stats stats;
+    snakepit_worker_info rows[2 * WORKERS] = {{.size = sizeof rows[0]}};
+    snakepit_pool_stats stats = {.size = sizeof stats};
     size_t count = 0;
     if (snakepit_await_ready(pit, NULL, 30000, &why) != SNAKEPIT_OK) {
         assert_int_equal(snakepit_pool_get_stats(pit, NULL, &stats), SNAKEPIT_OK);
@@ -198,7 +198,7 @@ static void killed_workers_lose_no_call_and_answer_none_twice(void **state)
     assert_non_null(load);
     kill_under_load(pit, wanted);
     struct load_counts counts = load_stop(load);
-    snakepit_pool_stats stats;
+    snakepit_pool_stats stats = {.size = sizeof stats};
     assert_int_equal(snakepit_pool_get_stats(pit, NULL, &stats), SNAKEPIT_OK);
     load_print("kills", &counts);
     (void)printf(

@@ -146,7 +146,7 @@ static void *call_one(void *argument)
 
 static uint64_t under_way(snakepit *pit)
 {
-    snakepit_pool_stats stats;
+    snakepit_pool_stats stats = {.size = sizeof stats};
     assert_int_equal(snakepit_pool_get_stats(pit, "one", &stats), SNAKEPIT_OK);
     return stats.running + stats.waiting + stats.calls;
 }

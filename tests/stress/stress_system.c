@@ -95,7 +95,7 @@ static int submit_once(snakepit *pit)
 
 static void kill_worker(snakepit *pit)
 {
-    snakepit_worker_info row;
+    snakepit_worker_info row = {.size = sizeof row};
     size_t count = 0;
     assert_int_equal(snakepit_pool_workers(pit, NULL, &row, 1, &count), SNAKEPIT_OK);
     if (count > 0 && row.pid > 0) {

@@ -315,3 +315,17 @@ uint32_t fixture_placed(struct fixture *fixture)
     pthread_mutex_unlock(&fixture->pool->lock);
     return count;
 }
+
+uint64_t fixture_ended(const struct fixture *fixture)
+{
+    uint64_t count = 0;
+    for (uint32_t err = 0; err < SP_ERRORS; err++) {
+        count += fixture->pool->counters.ended[err];
+    }
+    return count;
+}
+
+uint64_t fixture_failed(const struct fixture *fixture)
+{
+    return fixture_ended(fixture) - fixture->pool->counters.ended[SNAKEPIT_OK];
+}

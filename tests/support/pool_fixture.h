@@ -113,6 +113,9 @@ bool fixture_serve_one(struct fixture *fixture, struct side *side);
         }                                                    \
     } while (0)
 
+// Calls that have ended, and of these, those that did not end well.
+uint64_t fixture_ended(const struct fixture *fixture);
+uint64_t fixture_failed(const struct fixture *fixture);
 uint32_t fixture_in_line(struct fixture *fixture);
 uint32_t fixture_placed(struct fixture *fixture);
 

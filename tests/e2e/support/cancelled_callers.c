@@ -73,7 +73,7 @@ static void *in_others(void *unused)
     snakepit_writer_int(value, 1);
     for (;;) {
         snakepit_answer *answer = NULL;
-        snakepit_pool_stats stats;
+        snakepit_pool_stats stats = {.size = sizeof stats};
         (void)snakepit_session_put(pit, "s", "k", value, 0);
         (void)snakepit_session_get(pit, "s", "k", &answer);
         snakepit_answer_free(answer);

@@ -172,6 +172,7 @@ class Fault(Structure):
 
 class PoolStats(Structure):
     _fields_ = [
+        ("size", c_size_t),
         ("name", c_char_p),
         ("profile", c_char_p),
         ("state", c_char_p),
@@ -195,6 +196,7 @@ class PoolStats(Structure):
 
 class WorkerInfo(Structure):
     _fields_ = [
+        ("size", c_size_t),
         ("id", c_uint64),
         ("pid", c_int32),
         ("state", c_char_p),

@@ -456,7 +456,7 @@ class Pit:
     # ---- What there is
 
     def stats(self, pool: str | None = None) -> Any:
-        made = raw.PoolStats()
+        made = raw.PoolStats(size=ctypes.sizeof(raw.PoolStats))
         name = pool.encode() if pool else None
         err = lib.pool_get_stats(self.handle, name, byref(made))
         if err:
@@ -469,6 +469,7 @@ class Pit:
     def workers(self, pool: str | None = None) -> list[WorkerInfo]:
         name = pool.encode() if pool else None
         rows = (raw.WorkerInfo * 1000)()
+        rows[0].size = ctypes.sizeof(raw.WorkerInfo)
         count = ctypes.c_size_t()
         err = lib.pool_workers(self.handle, name, rows, 1000, byref(count))
         if err:

@@ -278,8 +278,8 @@ static void look_around(void)
     void *data;
     size_t bytes;
     size_t count;
-    snakepit_pool_stats stats;
-    snakepit_worker_info info;
+    snakepit_pool_stats stats = {.size = sizeof stats};
+    snakepit_worker_info info = {.size = sizeof info};
     snakepit_tensor tensor = {.dtype = SNAKEPIT_INT8, .rank = 1, .shape = {100}};
     expect("tensor_bytes", snakepit_tensor_bytes(&tensor, &bytes), NULL);
     expect("tensor_new", snakepit_tensor_new(pit, NULL, &tensor, &data), NULL);

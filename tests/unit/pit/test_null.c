@@ -338,8 +338,8 @@ static void what_there_is_of_null_is_refused(void **state)
 {
     (void)state;
     snakepit_tensor tensor = {.dtype = SNAKEPIT_INT8};
-    snakepit_pool_stats stats;
-    snakepit_worker_info info;
+    snakepit_pool_stats stats = {.size = sizeof stats};
+    snakepit_worker_info info = {.size = sizeof info};
     void *data;
     size_t count;
     const struct row rows[] = {

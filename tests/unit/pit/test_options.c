@@ -95,9 +95,51 @@ static void a_size_that_was_not_set_is_refused(void **state)
     }
 }
 
+// ---- Structs that the library fills -------------------------------------------
+
+static const struct now filled = {.size = sizeof filled, .name = "x", .number = 7};
+
+static void an_older_program_gets_what_it_knows_and_nothing_behind_it(void **state)
+{
+    (void)state;
+    struct now given;
+    memset(&given, 0x55, sizeof given);
+    given.size = sizeof(struct earlier);
+    const size_t behind = given.number;
+    assert_true(sp_struct_write(&given, &filled, sizeof filled));
+    assert_int_equal(given.size, sizeof(struct earlier));
+    assert_string_equal(given.name, "x");
+    assert_int_equal(given.number, behind);
+}
+
+static void a_newer_program_gets_zeros_for_what_is_not_known(void **state)
+{
+    (void)state;
+    struct later given;
+    memset(&given, 0x55, sizeof given);
+    given.now.size = sizeof given;
+    assert_true(sp_struct_write(&given, &filled, sizeof filled));
+    assert_int_equal(given.now.size, sizeof given);
+    assert_int_equal(given.now.number, 7);
+    assert_int_equal(given.wish, 0);
+}
+
+static void nothing_is_written_without_a_size(void **state)
+{
+    (void)state;
+    struct now given = {.size = 0, .number = 3};
+    assert_false(sp_struct_write(&given, &filled, sizeof filled));
+    given.size = sizeof given + 1;
+    assert_false(sp_struct_write(&given, &filled, sizeof filled));
+    assert_int_equal(given.number, 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_older_program_gets_what_it_knows_and_nothing_behind_it),
+        cmocka_unit_test(a_newer_program_gets_zeros_for_what_is_not_known),
+        cmocka_unit_test(nothing_is_written_without_a_size),
         cmocka_unit_test(the_same_version_is_taken_as_it_is),
         cmocka_unit_test(an_older_program_gets_defaults_for_what_it_does_not_know),
         cmocka_unit_test(a_newer_program_that_wants_nothing_new_is_served),

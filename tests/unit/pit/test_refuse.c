@@ -58,7 +58,7 @@ static void a_pit_that_is_null_is_told(void **state)
     snakepit_message why;
     snakepit_answer *answer;
     snakepit_tensor tensor = {.dtype = SNAKEPIT_INT8};
-    snakepit_pool_stats stats;
+    snakepit_pool_stats stats = {.size = sizeof stats};
     void *data;
     size_t count;
     assert_int_equal(snakepit_await_ready(NULL, "text", 0, &why),

@@ -229,11 +229,11 @@ static void the_time_of_a_call_counts_from_where_it_began(void **state)
     struct side *side = fixture_add(&fixture, 1);
     fake_start(side->fake);
     assert_int_equal(call_late(60000, 120000, message), SNAKEPIT_OK);
-    uint64_t ran = fixture.pool->counters.calls;
+    uint64_t ran = fixture_ended(&fixture);
     assert_int_equal(call_late(60000, 60000, message), SNAKEPIT_DEADLINE_EXCEEDED);
     assert_non_null(strstr(message, "time ran out"));
-    assert_int_equal(fixture.pool->counters.calls, ran + 1);
-    assert_int_equal(fixture.pool->counters.timeouts, 1);
+    assert_int_equal(fixture_ended(&fixture), ran + 1);
+    assert_int_equal(fixture.pool->counters.ended[SNAKEPIT_DEADLINE_EXCEEDED], 1);
 }
 
 // ---- Many with few sessions ---------------------------------------------------

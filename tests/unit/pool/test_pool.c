@@ -65,7 +65,7 @@ static void a_call_past_its_deadline_is_not_given_to_a_worker(void **state)
     assert_ended(&outcomes[1], SNAKEPIT_DEADLINE_EXCEEDED, "line");
     assert_true(fixture_serve_one(&fixture, side));
     assert_echoed(&outcomes[2], "in time");
-    assert_int_equal(fixture.pool->counters.timeouts, 2);
+    assert_int_equal(fixture.pool->counters.ended[SNAKEPIT_DEADLINE_EXCEEDED], 2);
 }
 
 static void without_prefetch_a_worker_holds_no_more_than_it_runs(void **state)
@@ -129,7 +129,7 @@ static void full_line_says_saturated(void **state)
     }
     assert_int_equal(fixture_submit(&fixture, "echo", "x", 0, &outcomes[3]),
                      SNAKEPIT_SATURATED);
-    assert_int_equal(fixture.pool->counters.saturated, 1);
+    assert_int_equal(fixture.pool->counters.ended[SNAKEPIT_SATURATED], 1);
     while (fixture_serve_one(&fixture, side)) {
     }
     assert_int_equal(outcomes[3].ended, 0);

@@ -61,7 +61,7 @@ static void a_deadline_ends_a_call_in_each_stage(void **state)
     assert_int_equal(outcomes[2].ended, 1);
     assert_int_equal(outcomes[2].err, SNAKEPIT_DEADLINE_EXCEEDED);
     assert_string_not_equal(outcomes[2].stage, "running");
-    assert_int_equal(fixture.pool->counters.timeouts, 3);
+    assert_int_equal(fixture.pool->counters.ended[SNAKEPIT_DEADLINE_EXCEEDED], 3);
 }
 
 static void the_time_in_the_line_may_have_a_limit_of_its_own(void **state)
@@ -205,7 +205,7 @@ static void a_cancelled_call_ends_in_each_stage(void **state)
     assert_ended(&outcomes[0], SNAKEPIT_CANCELLED, "running");
     assert_ended(&outcomes[1], SNAKEPIT_CANCELLED, "worker");
     assert_ended(&outcomes[2], SNAKEPIT_CANCELLED, "line");
-    assert_int_equal(fixture.pool->counters.cancelled, 3);
+    assert_int_equal(fixture.pool->counters.ended[SNAKEPIT_CANCELLED], 3);
     assert_true(fixture.ended > 0);
 }
 
