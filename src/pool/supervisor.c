@@ -15,7 +15,7 @@
 #include "base/memory.h"
 #include "interpreter/interpreter.h"
 
-#define NO_STORM_NS SP_NS_PER_S // a worker that lived so long started well
+#define NO_STORM_NS SP_NS_PER_S // a worker that was ready so long started well
 #define NOT_STARTED "no worker could be started"
 
 // ---- State --------------------------------------------------------------------
@@ -148,13 +148,13 @@ static void worker_ready(void *user, struct sp_worker *worker)
     const char *why = sp_supervisor_unsupported(supervisor, worker);
     supervisor->starting--;
     if (why != NULL) {
-        post_of(supervisor, worker)->was_ready = true;
+        post_of(supervisor, worker)->ready_at = sp_clock_now();
         if (!supervisor->falling_back) {
             sp_supervisor_begin_fallback(supervisor, worker, why);
         }
         return;
     }
-    post_of(supervisor, worker)->was_ready = true;
+    post_of(supervisor, worker)->ready_at = sp_clock_now();
     post_of(supervisor, worker)->serving = true;
     sp_restart_ready(&supervisor->restart);
     supervisor->ready++;
@@ -230,12 +230,12 @@ static void count_loss(struct sp_supervisor *supervisor,
     if (supervisor->stopping || supervisor->failed || post->dismissed) {
         return;
     }
-    if (!post->was_ready && sp_supervisor_blames_template(supervisor, worker)) {
+    if (post->ready_at == 0 && sp_supervisor_blames_template(supervisor, worker)) {
         return;
     }
     struct sp_failed_start start = {
         worker->started_at, SP_START_BROKE, NOT_STARTED, reason};
-    if (!post->was_ready) {
+    if (post->ready_at == 0) {
         start.failure = worker->adapter_failed ? SP_START_HOPELESS : SP_START_BROKE;
         sp_supervisor_describe_failure(worker, reason, sizeof reason);
         sp_supervisor_note_failed_start(supervisor, &start);
@@ -244,7 +244,7 @@ static void count_loss(struct sp_supervisor *supervisor,
     sp_pool_count_workers(supervisor->pool, 0, 1);
     // It has been of use, or it could have been: this is no storm.
     if (worker->port->submit_tail > 1 ||
-        sp_clock_now() - worker->started_at >= NO_STORM_NS) {
+        sp_clock_now() - post->ready_at >= NO_STORM_NS) {
         sp_restart_worked(&supervisor->restart);
         return;
     }
@@ -267,7 +267,7 @@ static void worker_exited(void *user, struct sp_worker *worker)
     unseat(supervisor, worker);
     if (post->serving) {
         supervisor->ready--;
-    } else if (!post->was_ready) {
+    } else if (post->ready_at == 0) {
         supervisor->starting--;
     }
     supervisor->leaving++;

@@ -22,7 +22,8 @@ struct sp_supervisor;
 struct sp_post {
     struct sp_supervisor *supervisor;
     struct sp_worker *worker;
-    bool was_ready; // its first call was answered
+    uint64_t
+        ready_at;   // CLOCK_MONOTONIC ns when its first call was answered; 0: not yet
     bool serving;   // counts as ready
     bool exec;      // its next worker is not to be forked
     bool dismissed; // we have told it to leave

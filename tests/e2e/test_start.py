@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -353,26 +354,40 @@ def test_lesson_12_the_pause_between_failed_starts_doubles(open_pit):
     assert 0.1 + 0.2 + 0.4 <= run(100) - run(0) + 0.1 < 1.5
 
 
+def _kill_what_is_ready(pit):
+    for row in pit.workers():
+        if row.state == "READY":
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(row.pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("start_takes", [0.0, 1.1])
 def test_lesson_12_a_worker_that_dies_soon_after_it_was_ready_counts_too(
-    open_pit, profile
+    open_pit, profile, start_takes
 ):
+    """However long its start took."""
     pit = open_pit(
         pool(
             profile,
-            adapter="starts.ShortLived",
-            adapter_config={"after": 0.02, "status": 5},
+            adapter="starts.Slow",
+            adapter_config={"seconds": start_takes},
             restart_limit=3,
             restart_backoff_ms=20,
-            undeclared_adapter="warn",
+            template="off",
         ),
         ready=False,
     )
-    eventually(lambda: pit.state() == "down", "the pool is down", 20.0)
+
+    def is_down():
+        _kill_what_is_ready(pit)
+        return pit.state() == "down"
+
+    eventually(is_down, "the pool is down", 30.0)
     assert pit.stats().worker_starts >= 3
     fault = pit.fails("ping")
     assert fault.err == "POOL_DOWN"
     assert "as soon as they are ready" in fault.message
-    assert "status 5" in fault.message
+    assert "killed by signal 9" in fault.message
 
 
 def test_lesson_12_an_idle_worker_that_is_killed_now_and_then_is_no_storm(open_pit):

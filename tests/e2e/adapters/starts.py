@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import time
 
 from snakepit_bridge import BaseAdapter, ThreadSafeAdapter, tool
 
@@ -93,13 +94,13 @@ class Hung(BaseAdapter):
         return "pong"
 
 
-class ShortLived(BaseAdapter):
-    """Dies of its own a moment after it was ready."""
+class Slow(BaseAdapter):
+    """Takes its time to start, as a large import does."""
+
+    __thread_safe__ = True
 
     def initialize(self):
-        threading.Timer(
-            self.config["after"], os._exit, (self.config["status"],)
-        ).start()
+        time.sleep(self.config["seconds"])
 
     @tool
     def ping(self):
