@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import subprocess
 
@@ -38,3 +39,58 @@ def test_bootstrap_env_names_the_interpreter_of_these_tests():
     read = f'. "{path}"; echo "$SNAKEPIT_PYTHON_SYSTEM"'
     told = subprocess.run(["sh", "-euc", read], capture_output=True, check=True)
     assert pathlib.Path(told.stdout.decode().strip()) == pathlib.Path(SYSTEM)
+
+
+# What the machine has: no free-threaded interpreter, and an archive without sources.
+MACHINE = {
+    "programs/python3.14t": "exit 1",
+    "programs/python3.13t": "exit 1",
+    "programs/apt-get": "exit 100",
+}
+# One that was built before: it answers as a free-threaded interpreter does.
+BUILT = {
+    "cache/python-3.13t/bin/python3.13t": 'case "$*" in *print*) echo "$0";; esac',
+}
+
+
+def free_threaded_found(folder, programs, **env):
+    """What tools/bootstrap says and finds, in a checkout and a machine of its own."""
+    script = (ROOT / "tools/bootstrap").read_text()
+    steps = script[: script.index("# ---- main")]
+    (folder / "tools").mkdir()
+    path = folder / "tools/bootstrap"
+    path.write_text(steps + 'step_pythons\necho "found: $FT_BASE"\n')
+    (folder / "build").mkdir()
+    (folder / "build/bootstrap.log").touch()
+    for name, body in programs.items():
+        program = folder / name
+        program.parent.mkdir(parents=True, exist_ok=True)
+        program.write_text(f"#!/bin/sh\n{body}\n")
+        program.chmod(0o755)
+    found = {
+        name: value for name, value in os.environ.items() if "SNAKEPIT" not in name
+    }
+    found["PATH"] = f"{folder}/programs:/usr/bin:/bin"
+    found["SNAKEPIT_CACHE"] = str(folder / "cache")
+    words = ["bash", str(path)]
+    told = subprocess.run(
+        words, env=found | env, capture_output=True, text=True, check=False
+    )
+    assert told.returncode == 0, told.stderr
+    return told.stdout
+
+
+def test_bootstrap_goes_on_without_a_free_threaded_python_where_it_is_told_to(tmp_path):
+    told = free_threaded_found(tmp_path, MACHINE | BUILT, SNAKEPIT_PYTHON_FT="")
+    assert told == "found: \n"
+
+
+def test_bootstrap_takes_the_free_threaded_python_that_it_built_before(tmp_path):
+    told = free_threaded_found(tmp_path, MACHINE | BUILT)
+    assert told == f"found: {tmp_path}/cache/python-3.13t/bin/python3.13t\n"
+
+
+def test_bootstrap_goes_on_where_it_cannot_build_a_free_threaded_python(tmp_path):
+    told = free_threaded_found(tmp_path, MACHINE)
+    assert "warning: going on without a free-threaded Python" in told
+    assert told.endswith("\nfound: \n")
