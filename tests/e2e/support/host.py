@@ -44,6 +44,10 @@ class Host:
             stdout=subprocess.PIPE,
             stderr=self.errors if stderr is None else stderr,
             preexec_fn=before,
+            # The kernel wakes stopped workers that have lost their host only where the
+            # process that inherits them, which in a container is one of ours, is of
+            # another session.
+            start_new_session=True,
         )
         self.process = Process.of(self.popen.pid)
         self.send(first)
