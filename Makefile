@@ -4,6 +4,8 @@
 # file only names it, and every target works on a fresh clone.
 
 JOBS := $(shell nproc)
+# Some tests wait more than they work.
+TEST_JOBS := $(shell expr $$(nproc) + 1)
 PREFIX ?= /usr/local
 DESTDIR ?=
 BENCH_ARGS ?=
@@ -48,7 +50,7 @@ check: dev
 	ctest --preset dev -j $(JOBS) -L 'unit|lint'
 
 test: dev
-	ctest --preset dev -j $(JOBS) $(CTEST_ARGS)
+	ctest --preset dev -j $(TEST_JOBS) $(CTEST_ARGS)
 
 coverage:
 	@tools/coverage

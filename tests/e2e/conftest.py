@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import contextlib
+import gc
+import json
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from support import census as counting
@@ -37,6 +39,14 @@ def pytest_configure(config: pytest.Config) -> None:
     )
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """What there is before the first test is not looked at by the collections of each
+    census.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """A file whose tests are all quiet, or all not, has nothing to run, and passes."""
     if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and not session.items:
@@ -52,15 +62,26 @@ WORDS_OF_ADAPTERS = (
 )
 
 
+class Before:
+    """What there was before the test."""
+
+    def __init__(self) -> None:
+        self.take()
+
+    def take(self) -> None:
+        """What there is now stays when the test is over."""
+        self.census = counting.Census.take()
+
+
 @pytest.fixture(autouse=True)
-def census(request: pytest.FixtureRequest) -> Iterator[None]:
+def before(request: pytest.FixtureRequest) -> Iterator[Before]:
     """Fails the test if it leaves anything behind."""
     pits_module.log_of_test.clear()
     pits_module.held_back.clear()
-    before = counting.Census.take()
-    yield
-    left = counting.settled_leaks(before)
-    for process in marked() - before.processes:
+    before = Before()
+    yield before
+    left = counting.settled_leaks(before.census)
+    for process in marked() - before.census.processes:
         with contextlib.suppress(ProcessLookupError):
             os.kill(process.pid, signal.SIGKILL)  # not into the next test's census
     marker = request.node.get_closest_marker("errors_logged")
@@ -92,6 +113,41 @@ def open_pit(opened: list[Pit]):
         return pit.await_ready() if ready else pit
 
     return open_one
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[dict[str, Pit]]:
+    """Pits by their pools, for the tests of one file."""
+    pits: dict[str, Pit] = {}
+    yield pits
+    for pit in pits.values():
+        pit.end()
+
+
+@pytest.fixture
+def shared_pit(shared: dict[str, Pit], before: Before) -> Iterator[Callable[..., Pit]]:
+    """Gives a pit of the given pool that tests of the file share, where what they do
+    leaves a pit as it was. It is the first thing that a test does.
+    """
+    given: dict[str, tuple[Pit, list]] = {}
+
+    def give(pool: dict) -> Pit:
+        key = json.dumps(pool, sort_keys=True)
+        if key not in shared:
+            shared[key] = Pit.open(pool).await_ready()
+            before.take()
+        given[key] = shared[key], names_of_workers(shared[key])
+        return shared[key]
+
+    yield give
+    for key, (pit, names) in given.items():
+        if pit.stats().running or names_of_workers(pit) != names:
+            shared.pop(key).end()  # the next test is not to suffer for this one
+
+
+def names_of_workers(pit: Pit) -> list[tuple[int, int]]:
+    """Which workers it has now."""
+    return [(row.id, row.pid) for row in pit.workers()]
 
 
 @pytest.fixture

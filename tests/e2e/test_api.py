@@ -29,8 +29,8 @@ from support.library import lib
 PERSON = {"name": "Ada", "born": 1815, "tags": ["x", None, True], "ratio": 0.5}
 
 
-def test_a_call_answers_with_what_the_tool_returned(open_pit, kind):
-    pit = open_pit(pool(kind))
+def test_a_call_answers_with_what_the_tool_returned(shared_pit, kind):
+    pit = shared_pit(pool(kind))
     assert pit.call("ping") == "pong"
     assert pit.call("echo", {"value": PERSON}) == PERSON
     assert pit.call("echo_all", {"b": 1, "a": 2}) == {"b": 1, "a": 2}
@@ -57,8 +57,8 @@ def test_json_arguments_are_submitted(open_pit, kind):
     assert call.value != 0
 
 
-def test_json_arguments_open_a_stream(open_pit, kind):
-    pit = open_pit(pool(kind, adapter="streams.Streams"))
+def test_json_arguments_open_a_stream(shared_pit, kind):
+    pit = shared_pit(pool(kind, adapter="streams.Streams"))
     handle = ctypes.c_void_p()
     err = lib.stream_open_json(
         pit.handle, b"count", b'{"n": 3}', None, ctypes.byref(handle)
@@ -67,8 +67,8 @@ def test_json_arguments_open_a_stream(open_pit, kind):
         assert list(stream) == [0, 1, 2]
 
 
-def test_the_time_of_a_call_begins_before_its_json_is_read(open_pit, kind):
-    pit = open_pit(pool(kind))
+def test_the_time_of_a_call_begins_before_its_json_is_read(shared_pit, kind):
+    pit = shared_pit(pool(kind))
     # Far more than can be read in a millisecond.
     text = json.dumps({"more": [1.5] * 2_000_000})
     with pytest.raises(CallFailed) as failed:
@@ -77,8 +77,8 @@ def test_the_time_of_a_call_begins_before_its_json_is_read(open_pit, kind):
     assert failed.value.fault.stage == "line"
 
 
-def test_json_goes_in_and_comes_out(open_pit, kind):
-    pit = open_pit(pool(kind))
+def test_json_goes_in_and_comes_out(shared_pit, kind):
+    pit = shared_pit(pool(kind))
     text = json.dumps({"value": {**PERSON, "text": 'ünï"\\\n\u0001€😀', "big": 2**63}})
     assert json.loads(pit.call_json("echo", text)) == json.loads(text)["value"]
     assert pit.call_json("ping") == '"pong"'
@@ -121,8 +121,8 @@ def test_options_say_their_size(open_pit):
     assert (err, "sizeof" in message) == ("INVALID_ARGUMENT", True)
 
 
-def test_the_tool_sees_the_session_of_its_call(open_pit, kind):
-    pit = open_pit(pool(kind))
+def test_the_tool_sees_the_session_of_its_call(shared_pit, kind):
+    pit = shared_pit(pool(kind))
     assert pit.call("session", session="sitting-1") == ["sitting-1"] * 3
     assert pit.call("session") == [""] * 3
     assert pit.call("session", session="é" * 127) == ["é" * 127] * 3
@@ -134,8 +134,8 @@ def test_concurrent_calls_each_see_their_own_session(open_pit):
     assert [call.wait().value[0] for call in calls] == [f"s{i}" for i in range(500)]
 
 
-def test_the_tool_sees_its_deadline(open_pit, kind):
-    pit = open_pit(pool(kind, call_timeout_ms=0))
+def test_the_tool_sees_its_deadline(shared_pit, kind):
+    pit = shared_pit(pool(kind, call_timeout_ms=0))
     assert pit.call("call_info")["deadline"] is None
     info = pit.call("call_info", timeout_ms=5000)
     assert info["tool"] == "call_info"
@@ -205,8 +205,8 @@ def test_an_exception_reaches_the_caller_as_type_message_and_traceback(
     assert pit.call("pid") == worker.pid
 
 
-def test_arguments_that_do_not_fit_the_tool_are_a_type_error(open_pit, kind):
-    pit = open_pit(pool(kind))
+def test_arguments_that_do_not_fit_the_tool_are_a_type_error(shared_pit, kind):
+    pit = shared_pit(pool(kind))
     for arguments in ({}, {"value": 1, "other": 2}):
         fault = pit.fails("type_of", arguments)
         assert (fault.err, fault.type) == ("TOOL_FAILED", "TypeError")

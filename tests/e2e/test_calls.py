@@ -14,9 +14,9 @@ from support.lives import await_line, lines_of, open_one
 
 @pytest.mark.parametrize("adapter", ["SyncExecute", "AsyncExecute"])
 def test_a_tool_comes_before_execute_tool_and_that_before_requests(
-    open_pit, kind, adapter
+    shared_pit, kind, adapter
 ):
-    pit = open_one(open_pit, kind, adapter)
+    pit = open_one(shared_pit, kind, adapter)
     assert pit.call("registered") == "tool"
     assert pit.call("other", {"a": [1]}, session="s") == ["other", {"a": [1]}, "s"]
     assert pit.call("initialize") == ["initialize", {}, ""]
@@ -25,9 +25,9 @@ def test_a_tool_comes_before_execute_tool_and_that_before_requests(
 @pytest.mark.parametrize("style", ["Handle", "Impl", "Dispatch"])
 @pytest.mark.parametrize("way", ["Sync", "Async"])
 def test_the_three_request_styles_are_given_an_object_that_is_a_mapping(
-    open_pit, kind, way, style
+    shared_pit, kind, way, style
 ):
-    pit = open_one(open_pit, kind, way + style)
+    pit = open_one(shared_pit, kind, way + style)
     arguments = {"input": "in", "x": 1}
     assert pit.call("go", arguments) == [
         "go",
@@ -41,15 +41,15 @@ def test_the_three_request_styles_are_given_an_object_that_is_a_mapping(
     assert pit.call("go", {"x": 1})[4] == {"x": 1}
 
 
-def test_a_plain_class_finds_its_config_before_its_constructor_runs(open_pit, kind):
+def test_a_plain_class_finds_its_config_before_its_constructor_runs(shared_pit, kind):
     pit = open_one(
-        open_pit, kind, "PlainDispatch", adapter_config={"greeting": "hello"}
+        shared_pit, kind, "PlainDispatch", adapter_config={"greeting": "hello"}
     )
     assert pit.call("go") == ["hello", "go"]
 
 
-def test_an_unknown_tool_is_answered_with_the_one_that_was_meant(open_pit, kind):
-    pit = open_pit(pool(kind))
+def test_an_unknown_tool_is_answered_with_the_one_that_was_meant(shared_pit, kind):
+    pit = shared_pit(pool(kind))
     fault = pit.fails("ehco")
     assert fault.err == "UNKNOWN_TOOL"
     assert fault.message == 'the adapter has no tool "ehco"; did you mean "echo"?'
@@ -59,8 +59,8 @@ def test_an_unknown_tool_is_answered_with_the_one_that_was_meant(open_pit, kind)
     assert "did you mean" not in pit.fails("x").message
 
 
-def test_a_method_that_lacks_the_mark_is_said_to_and_not_called(open_pit, kind):
-    pit = open_pit(pool(kind))
+def test_a_method_that_lacks_the_mark_is_said_to_and_not_called(shared_pit, kind):
+    pit = shared_pit(pool(kind))
     fault = pit.fails("undecorated")
     assert fault.err == "UNKNOWN_TOOL"
     assert fault.message == (
@@ -75,8 +75,8 @@ def test_a_method_that_lacks_the_mark_is_said_to_and_not_called(open_pit, kind):
 # ---- What code knows of its call -----------------------------------------------------
 
 
-def test_coroutines_know_their_call_and_session(open_pit, kind):
-    pit = open_one(open_pit, kind, "Coroutines")
+def test_coroutines_know_their_call_and_session(shared_pit, kind):
+    pit = open_one(shared_pit, kind, "Coroutines")
     known = pit.call("context", session="here")
     mine = known["before"]
     assert mine[1:] == ["context", "here", "here"]
@@ -98,8 +98,8 @@ def test_interleaved_coroutines_do_not_see_each_others_call(open_pit):
         assert known["after"] == known["task"] == known["before"]
 
 
-def test_sessions_are_right_in_every_executor(open_pit, kind):
-    pit = open_pit(pool(kind))
+def test_sessions_are_right_in_every_executor(shared_pit, kind):
+    pit = shared_pit(pool(kind))
     wrong: list = []
 
     def caller(number):
@@ -117,8 +117,8 @@ def test_sessions_are_right_in_every_executor(open_pit, kind):
     assert pit.call("session") == [""] * 3
 
 
-def test_a_call_knows_the_time_that_it_has_left(open_pit, kind):
-    pit = open_one(open_pit, kind, "Asking", call_timeout_ms=0)
+def test_a_call_knows_the_time_that_it_has_left(shared_pit, kind):
+    pit = open_one(shared_pit, kind, "Asking", call_timeout_ms=0)
     remaining, computed, cancelled = pit.call("remaining", timeout_ms=5000)
     assert 0 < remaining <= 5 and abs(remaining - computed) < 1
     assert cancelled is False
@@ -141,7 +141,7 @@ def test_a_sync_tool_that_asks_stops_by_itself(open_pit, kind, tmp_path, way):
     assert pit.stats().worker_deaths == 0
 
 
-def test_a_call_that_is_over_counts_as_cancelled(open_pit, kind):
-    pit = open_one(open_pit, kind, "Asking")
+def test_a_call_that_is_over_counts_as_cancelled(shared_pit, kind):
+    pit = open_one(shared_pit, kind, "Asking")
     assert pit.call("kept") is None
     assert pit.call("kept") == [True, "kept"]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import pytest
 from support import eventually, pool
 
-SECONDS = 4
+SECONDS = 2
 SHARE = 0.25  # of a core; without a budget it is 0.5 to 1
 
 
@@ -40,7 +40,7 @@ def test_a_flood_of_output_takes_no_core(quiet, what):
 
 def test_a_flood_of_output_is_told_once(open_pit, profile):
     pit = open_pit(floods(profile))
-    pit.call("flood", {"what": "blocks", "seconds": 2})
+    pit.call("flood", {"what": "blocks", "seconds": SECONDS})
     assert len(pit.logged("worker.output_dropped")) == 1
     assert len(pit.logged("worker.output_slowed")) <= 1
     # What the host reads for the tail is not what it logs.
@@ -64,7 +64,7 @@ def test_a_flood_of_messages_ends_the_worker(open_pit, profile, what):
 def test_a_flood_of_events_is_dropped_and_ends_no_worker(open_pit, profile, size):
     pit = open_pit(floods(profile))
     before = pit.workers()[0].id
-    pit.call("flood_events", {"size": size, "seconds": 3})
+    pit.call("flood_events", {"size": size, "seconds": 1})
     assert not pit.logged("worker.kill")
     assert pit.workers()[0].id == before
 

@@ -20,9 +20,9 @@ TWINS = [
 
 @pytest.mark.parametrize(("value", "what"), TWINS)
 def test_arguments_with_such_keys_are_refused_with_their_place(
-    open_pit, kind, value, what
+    shared_pit, kind, value, what
 ):
-    pit = open_pit(pool(kind))
+    pit = shared_pit(pool(kind))
     fault = pit.fails("echo", {"value": [0, {"m": value}]})
     assert fault.err == "MALFORMED"
     assert fault.message == f"{what} at arguments['value'][1]['m']; make them differ"

@@ -54,9 +54,9 @@ WAYS = {
 
 @pytest.mark.parametrize("tool", WAYS)
 def test_every_kind_of_iterator_streams_and_is_a_list_for_an_ordinary_call(
-    open_pit, kind, tool
+    shared_pit, kind, tool
 ):
-    pit = open_pit(streams(kind))
+    pit = shared_pit(streams(kind))
     with pit.stream(tool, {"n": 4}) as stream:
         assert not stream.is_over
         assert stream.rest() == (WAYS[tool], None)
@@ -69,37 +69,37 @@ def test_every_kind_of_iterator_streams_and_is_a_list_for_an_ordinary_call(
 
 
 @pytest.mark.parametrize("adapter", ["Streams", "PerRequest"])
-def test_an_iterator_that_crosses_as_a_value_is_one(open_pit, kind, adapter):
-    pit = open_pit(streams(kind, adapter))
+def test_an_iterator_that_crosses_as_a_value_is_one(shared_pit, kind, adapter):
+    pit = shared_pit(streams(kind, adapter))
     assert pit.call("bytes_io", {"data": b"two\nlines"}) == b"two\nlines"
     with pit.stream("bytes_io", {"data": b"two\nlines"}) as stream:
         assert stream.rest() == ([b"two\nlines"], None)
 
 
-def test_items_may_lie_in_what_their_iterator_holds(open_pit, kind):
-    pit = open_pit(streams(kind))
+def test_items_may_lie_in_what_their_iterator_holds(shared_pit, kind):
+    pit = shared_pit(streams(kind))
     assert [int(item[0]) for item in pit.call("window", {"n": 4})] == [0, 1, 2, 3]
     with pit.stream("window", {"n": 4}) as stream:
         chunks, fault = stream.rest()
     assert ([int(item[0]) for item in chunks], fault) == ([0, 1, 2, 3], None)
 
 
-def test_what_a_generator_returns_is_the_answer_of_its_stream(open_pit, kind):
-    pit = open_pit(streams(kind))
+def test_what_a_generator_returns_is_the_answer_of_its_stream(shared_pit, kind):
+    pit = shared_pit(streams(kind))
     with pit.stream("count", {"n": 2}) as stream:
         assert stream.rest() == ([0, 1], None)
         assert stream.returned == {"count": 2}
 
 
-def test_a_plain_result_is_one_chunk(open_pit, kind):
-    pit = open_pit(streams(kind))
+def test_a_plain_result_is_one_chunk(shared_pit, kind):
+    pit = shared_pit(streams(kind))
     with pit.stream("plain", {"value": [1, "x"]}) as stream:
         assert stream.rest() == ([{"value": [1, "x"]}], None)
         assert stream.returned is None
 
 
-def test_a_final_chunk_ends_the_stream(open_pit, kind):
-    pit = open_pit(streams(kind))
+def test_a_final_chunk_ends_the_stream(shared_pit, kind):
+    pit = shared_pit(streams(kind))
     wanted = [{"data": i, "is_final": i == 2, "metadata": {"of": 9}} for i in range(3)]
     with pit.stream("chunks", {"n": 9, "final_at": 2}) as stream:
         assert stream.rest() == (wanted, None)
@@ -107,8 +107,8 @@ def test_a_final_chunk_ends_the_stream(open_pit, kind):
 
 
 @pytest.mark.parametrize("adapter", ["Fallback", "AsyncHandler"])
-def test_adapters_that_answer_any_name_stream_too(open_pit, kind, adapter):
-    pit = open_pit(streams(kind, adapter))
+def test_adapters_that_answer_any_name_stream_too(shared_pit, kind, adapter):
+    pit = shared_pit(streams(kind, adapter))
     with pit.stream("some", {"n": 3}) as stream:
         assert stream.rest() == (["some 0", "some 1", "some 2"], None)
 
@@ -160,8 +160,8 @@ def test_a_refused_stream_says_why(open_pit):
         assert (chunks, fault.err, fault.type) == ([], "TOOL_FAILED", "TypeError")
 
 
-def test_an_endless_stream_is_no_answer_of_an_ordinary_call(open_pit, kind):
-    pit = open_pit(streams(kind))
+def test_an_endless_stream_is_no_answer_of_an_ordinary_call(shared_pit, kind):
+    pit = shared_pit(streams(kind))
     fault = pit.fails("endless")
     assert (fault.err, fault.type) == ("TOOL_FAILED", "ValueError")
     assert "more than 1000000 items" in fault.message
@@ -230,16 +230,16 @@ def test_lesson_25_a_stalled_reader_of_large_chunks_bounds_the_arena(open_pit, k
 
 
 @pytest.mark.parametrize("size", [100, 16_000, 17_000, 300_000])
-def test_chunks_of_any_size_arrive_whole(open_pit, kind, size):
-    pit = open_pit(streams(kind))
+def test_chunks_of_any_size_arrive_whole(shared_pit, kind, size):
+    pit = shared_pit(streams(kind))
     with pit.stream("texts", {"n": 300, "size": size}) as stream:
         for i in range(300):
             assert stream.take() == chr(65 + i % 26) * size
         assert stream.rest() == ([], None)
 
 
-def test_tensors_of_a_chunk_are_views_until_the_next_one(open_pit, kind):
-    pit = open_pit(streams(kind))
+def test_tensors_of_a_chunk_are_views_until_the_next_one(shared_pit, kind):
+    pit = shared_pit(streams(kind))
     with pit.stream("arrays", {"n": 20, "size": MEBIBYTE, "empty": False}) as stream:
         for i in range(20):
             view = stream.take(copy=False)["data"]
@@ -295,8 +295,8 @@ def test_an_exception_comes_after_the_chunks_before_it(open_pit, kind, tool, n):
     assert pit.stats().failures == 1
 
 
-def test_an_item_that_cannot_cross_is_a_fault_after_the_others(open_pit, kind):
-    pit = open_pit(streams(kind))
+def test_an_item_that_cannot_cross_is_a_fault_after_the_others(shared_pit, kind):
+    pit = shared_pit(streams(kind))
     with pit.stream("unserialisable", {"n": 3}) as stream:
         chunks, fault = stream.rest()
     assert chunks == [0, 1, 2]

@@ -100,8 +100,8 @@ def test_the_page_s_adapter_works_as_it_is_printed(open_pit, tmp_path):
         ("numpy_copy", ["ndarray", True]),
     ],
 )
-def test_tensors_arrive_as_the_pool_says(open_pit, kind, choice, described):
-    pit = open_pit(careless(kind, tensors=choice))
+def test_tensors_arrive_as_the_pool_says(shared_pit, kind, choice, described):
+    pit = shared_pit(careless(kind, tensors=choice))
     assert pit.call("describe", {"array": ARRAY}) == described
     for empty in (numpy.zeros((0, 3), "int8"), numpy.array(7.0)):
         assert pit.call("describe", {"array": empty})[0] == described[0]
@@ -112,8 +112,8 @@ def test_tensors_arrive_as_the_pool_says(open_pit, kind, choice, described):
 
 
 @pytest.mark.parametrize("choice", ["copy", "numpy_copy"])
-def test_copies_may_be_written_to(open_pit, kind, choice):
-    pit = open_pit(careless(kind, tensors=choice))
+def test_copies_may_be_written_to(shared_pit, kind, choice):
+    pit = shared_pit(careless(kind, tensors=choice))
     shared = pit.tensor("float64", (2, 3))
     shared.array[...] = ARRAY
     found = pit.call("change", {"array": shared})
@@ -126,8 +126,8 @@ def test_copies_may_be_written_to(open_pit, kind, choice):
 
 
 @pytest.mark.parametrize("choice", ["view", "copy", "numpy", "numpy_copy"])
-def test_what_is_kept_stays_as_it_was(open_pit, choice):
-    pit = open_pit(careless(tensors=choice))
+def test_what_is_kept_stays_as_it_was(shared_pit, choice):
+    pit = shared_pit(careless(tensors=choice))
     pit.call("keep", {"array": numpy.array([2.5])})
     for value in range(300):
         pit.call("describe", {"array": numpy.array([float(value)])})

@@ -35,8 +35,8 @@ KINDS_AS_DOCUMENTED = {
 # ---- Kinds ---------------------------------------------------------------------------
 
 
-def test_kinds_cross_as_documented(open_pit, kind):
-    pit = open_pit(pool(kind))
+def test_kinds_cross_as_documented(shared_pit, kind):
+    pit = shared_pit(pool(kind))
     assert pit.call("odd", {"kind": "kinds"}) == KINDS_AS_DOCUMENTED
 
 
@@ -67,8 +67,8 @@ def typed(value):
     return (type(value), value)
 
 
-def test_any_value_comes_back_as_it_went(open_pit, profile):
-    pit = open_pit(pool(profile))
+def test_any_value_comes_back_as_it_went(shared_pit, profile):
+    pit = shared_pit(pool(profile))
 
     @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
     @given(value=values)
@@ -79,8 +79,8 @@ def test_any_value_comes_back_as_it_went(open_pit, profile):
 
 
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity", "1e999", "1" * 30])
-def test_numbers_that_json_has_not_are_refused_at_its_door(open_pit, text):
-    pit = open_pit(pool())
+def test_numbers_that_json_has_not_are_refused_at_its_door(shared_pit, text):
+    pit = shared_pit(pool())
     with pytest.raises(CallFailed, match="MALFORMED"):
         pit.call_json("echo", f'{{"value": {text}}}')
     assert pit.call_json("echo", '{"value": 18446744073709551615}') == str(2**64 - 1)
@@ -93,8 +93,8 @@ def marker(name, **more):
     return {"$unserialisable": {"type": name, **more}}
 
 
-def test_a_marker_stands_where_a_value_cannot(open_pit, kind):
-    pit = open_pit(pool(kind, on_unserialisable="marker"))
+def test_a_marker_stands_where_a_value_cannot(shared_pit, kind):
+    pit = shared_pit(pool(kind, on_unserialisable="marker"))
     expected = {
         "a": [1, marker("object"), marker("guinea_pig.Unprintable")],
         "b": marker("int"),
@@ -106,8 +106,8 @@ def test_a_marker_stands_where_a_value_cannot(open_pit, kind):
     assert (fault.err, fault.type) == ("UNSERIALISABLE", "ValueError")
 
 
-def test_a_repr_is_given_when_asked_for(open_pit, profile):
-    pit = open_pit(pool(profile, on_unserialisable="marker_with_repr"))
+def test_a_repr_is_given_when_asked_for(shared_pit, profile):
+    pit = shared_pit(pool(profile, on_unserialisable="marker_with_repr"))
     found = pit.call("odd", {"kind": "mixed"})
     assert found["b"] == marker("int", repr=str(2**64))
     assert found["a"][2]["$unserialisable"]["type"] == "guinea_pig.Unprintable"
@@ -131,8 +131,8 @@ def test_another_choice_is_refused_when_the_configuration_is_read():
 # ---- Faults --------------------------------------------------------------------------
 
 
-def test_a_fault_tells_shapes_and_never_values(open_pit, kind):
-    pit = open_pit(pool(kind))
+def test_a_fault_tells_shapes_and_never_values(shared_pit, kind):
+    pit = shared_pit(pool(kind))
     fault = pit.fails(
         "type_of",
         {
@@ -158,8 +158,8 @@ def test_many_arguments_are_counted(open_pit):
     assert fault.arguments.endswith("n15: int, and 4 more")
 
 
-def test_classes_of_the_adapter_are_named_with_their_module(open_pit, kind):
-    pit = open_pit(pool(kind))
+def test_classes_of_the_adapter_are_named_with_their_module(shared_pit, kind):
+    pit = shared_pit(pool(kind))
     fault = pit.fails("fail", {"kind": "SoldOut", "message": "milk"})
     assert (fault.err, fault.type) == ("TOOL_FAILED", "guinea_pig.SoldOut")
     assert fault.message == "no milk left"
@@ -192,8 +192,8 @@ def offset_in_file(address):
     return None
 
 
-def test_what_empty_made_is_read_at_its_place(open_pit, kind):
-    pit = open_pit(pool(kind))
+def test_what_empty_made_is_read_at_its_place(shared_pit, kind):
+    pit = shared_pit(pool(kind))
     with pit.answer("where_made", {"count": MIB}) as answer:
         found = answer.value(copy=False)
         assert found["array"][MIB - 1] == 7
@@ -248,8 +248,8 @@ def test_a_full_arena_says_so_and_recovers(open_pit, kind):
         assert found["after"] == MIB
 
 
-def test_dlpack_gives_the_same_memory_and_no_writing(open_pit, kind):
-    pit = open_pit(pool(kind))
+def test_dlpack_gives_the_same_memory_and_no_writing(shared_pit, kind):
+    pit = shared_pit(pool(kind))
     found = pit.call("from_dlpack", {"array": numpy.full(1000, 2.5)})
     assert (found["sum"], found["same"]) == (2500.0, True)
     assert "read-only" in found["said"]

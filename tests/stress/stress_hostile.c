@@ -214,7 +214,7 @@ static void assert_pool_recovers(snakepit *pit, uint64_t last_hostile)
 static void hostile_workers_cannot_crash_hang_or_confuse_the_host(void **state)
 {
     (void)state;
-    uint32_t seconds = census_variable("SNAKEPIT_STRESS_SECONDS", 10);
+    uint32_t seconds = census_variable("SNAKEPIT_STRESS_SECONDS", 6);
     uint32_t seed = census_variable("SNAKEPIT_STRESS_SEED", (uint32_t)time(NULL));
     uint64_t until = sp_clock_now() + seconds * SP_NS_PER_S;
     export_number("SNAKEPIT_HOSTILE_SEED", seed);

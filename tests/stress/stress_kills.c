@@ -180,7 +180,7 @@ static void assert_counts(const struct load_counts *counts)
 static void killed_workers_lose_no_call_and_answer_none_twice(void **state)
 {
     (void)state;
-    uint32_t wanted = census_variable("SNAKEPIT_STRESS_KILLS", 200);
+    uint32_t wanted = census_variable("SNAKEPIT_STRESS_KILLS", 100);
     struct census before = census_take();
     snakepit *pit = open_pit();
     snakepit_message why = {0};

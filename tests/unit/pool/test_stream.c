@@ -358,7 +358,7 @@ static void nonsense_that_is_seen_after_the_end_counts_too(void **state)
 
 // ---- At the same time ---------------------------------------------------------
 
-#define ROUNDS 400u
+#define ROUNDS 150u
 #define LARGE  15000u // bytes of a chunk: copying it takes a while
 
 #if defined(__has_feature)
