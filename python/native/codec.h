@@ -98,6 +98,7 @@ struct sp_decoder {
     PyObject *keys[SP_KEYS_CACHED];
     struct sp_names names[SP_NAMES_CACHED];
     uint32_t interned;
+    uint32_t around; // as in the encoder
 };
 
 // Keeps the codec.
@@ -172,7 +173,8 @@ struct sp_encoder {
     uint8_t *heap;
     size_t heap_size;
     uint32_t depth;
-    bool passed; // they are arguments, not a result: errors say so
+    uint32_t around; // containers of ours around the value, which do not count
+    bool passed;     // they are arguments, not a result: errors say so
     bool strict; // tools will read it again: no markers, no lists or maps as keys, no
                  // arrays
     // Blocks that the encoded tensors lie in; one reference to each is held. Whoever

@@ -150,7 +150,7 @@ int sp_encoder_refuse(struct sp_encoder *encoder,
 {
     PyErr_Clear();
     if (encoder->codec->on_unserialisable != SP_UNSERIALISABLE_ERROR &&
-        !encoder->strict && encoder->depth + MARKER_DEPTH <= SP_DEPTH_MAX &&
+        !encoder->strict && sp_encoder_may_nest(encoder, MARKER_DEPTH) &&
         !is_in_key(place)) {
         return write_marker(encoder, value);
     }
@@ -203,7 +203,7 @@ write_instead(struct sp_encoder *encoder, PyObject *plain, const struct sp_place
         return -1;
     }
     int result;
-    if (encoder->depth == SP_DEPTH_MAX) {
+    if (!sp_encoder_may_nest(encoder, 1)) {
         result =
             sp_encoder_fail(place, PyExc_ValueError, "nesting too deep, or a cycle,");
     } else {

@@ -7,7 +7,8 @@
 #include "base/memory.h"
 #include "payload/wire.h"
 
-#define PLACES_NAMED 12   // steps of a place that an error spells out
+#define PLACES_NAMED 12 // steps of a place that an error spells out
+#define STEPS_MAX    (SP_DEPTH_MAX + SP_AROUND_MAX + 2)
 #define HEAP_MIN     4096 // bytes of the first private buffer
 
 // ---- Errors -------------------------------------------------------------------
@@ -29,9 +30,9 @@ static PyObject *append_step(PyObject *path, const struct sp_place *place)
 
 PyObject *sp_encoder_path(const struct sp_place *place)
 {
-    const struct sp_place *steps[SP_DEPTH_MAX + 2];
+    const struct sp_place *steps[STEPS_MAX];
     size_t depth = 0;
-    for (; place != NULL && depth < SP_DEPTH_MAX + 2; place = place->outer) {
+    for (; place != NULL && depth < STEPS_MAX; place = place->outer) {
         steps[depth++] = place;
     }
     PyObject *path = PyUnicode_FromString("result");

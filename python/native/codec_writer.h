@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#include "payload/wire.h"
+
 #define SP_DETACH_FROM (UINT64_C(1) << 20) // bytes; shorter copies stay attached
 
 // Where in the result a value stands: an item of what stands at `outer`. Made on the
@@ -97,6 +99,12 @@ int sp_keys_note(struct sp_encoder *encoder,
 int sp_keys_check(PyObject *seen, PyObject *items, const struct sp_place *map);
 // ValueError if two keys of `items` that stay what they are are equal in Python.
 int sp_keys_differ(PyObject *items, const struct sp_place *map);
+
+// Whether `more` containers fit inside of those that are open.
+static inline bool sp_encoder_may_nest(const struct sp_encoder *encoder, uint32_t more)
+{
+    return encoder->depth + more <= SP_DEPTH_MAX + encoder->around;
+}
 
 // Moves to a private buffer that has room for `more` bytes.
 int sp_encoder_grow(struct sp_encoder *encoder, size_t more);

@@ -21,7 +21,7 @@ PyObject *sp_reader_malformed(const struct sp_reader *reader, const char *what)
 
 int sp_reader_enter(struct sp_reader *reader, size_t values)
 {
-    if (reader->depth == SP_DEPTH_MAX) {
+    if (reader->depth == SP_DEPTH_MAX + reader->decoder->around) {
         sp_reader_malformed(reader, "containers are nested too deep");
         return -1;
     }

@@ -214,7 +214,7 @@ static int open_container(struct sp_encoder *encoder,
                           Py_ssize_t size,
                           const struct sp_place *place)
 {
-    if (encoder->depth == SP_DEPTH_MAX) {
+    if (!sp_encoder_may_nest(encoder, 1)) {
         return sp_encoder_fail(
             place, PyExc_ValueError, "nesting too deep, or a cycle,");
     }

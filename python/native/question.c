@@ -9,6 +9,7 @@
 #include "fault.h"
 #include "forks.h"
 #include "ipc/futex.h"
+#include "payload/wire.h"
 
 // One question that is open.
 struct asking {
@@ -138,7 +139,10 @@ static int encode(struct asking *asking, PyObject *arguments, struct sp_body *bo
     executor->encodes = true;
     executor->encoder.passed = true;
     executor->encoder.strict = is_put(asking->name);
+    // The list around name and arguments, and of a value to be kept the arguments, too.
+    executor->encoder.around = executor->encoder.strict ? SP_AROUND_MAX : 1;
     int rc = sp_encode(&executor->encoder, pair);
+    executor->encoder.around = 0;
     executor->encoder.strict = false;
     executor->encoder.passed = false;
     executor->encodes = false;
@@ -204,9 +208,12 @@ static PyObject *read_result(const struct asking *asking)
             return PyErr_NoMemory();
         }
     }
+    struct sp_decoder *decoder = &asking->executor->decoder;
+    decoder->around = 1; // what a session has comes in a list
     PyObject *value = find_body(asking, &bytes, &size)
-                          ? sp_decode(&asking->executor->decoder, bytes, size, lease)
+                          ? sp_decode(decoder, bytes, size, lease)
                           : NULL;
+    decoder->around = 0;
     if (lease != NULL) {
         sp_lease_unref(lease);
     }

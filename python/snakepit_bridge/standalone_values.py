@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import ItemsView, Iterable, Mapping
 from typing import Any, Callable, NoReturn
 
-DEPTH_MAX = 126  # containers inside each other; put and get add two of their own
+DEPTH_MAX = 128  # containers inside each other
 STEPS_NAMED = 10  # of a place that an error spells out
 
 _DICT: dict[Any, Any] = {}

@@ -19,6 +19,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/descriptor.h"
+#include "base/pidfd.h"
 #include "base/system.h"
 
 #define FIRST_FD 10 // our ends stay above the numbers that the child gives to its own
@@ -211,13 +212,10 @@ static void hear_rest(struct pipes *pipes, struct sp_child_result *result)
     }
 }
 
-// Until the child has exited, at the latest at the deadline. It is not waited for yet,
-// so that its number still names its group.
-static snakepit_err await_exit(pid_t pid, uint64_t deadline)
+// Until the child has exited, at the latest at the deadline.
+static snakepit_err await_exit(struct sp_child child, uint64_t deadline)
 {
-    struct pollfd process = {
-        .fd = sp_descriptor_keep((int)syscall(SYS_pidfd_open, pid, 0)),
-        .events = POLLIN};
+    struct pollfd process = {.fd = child.pidfd, .events = POLLIN};
     if (process.fd < 0) {
         // An old kernel or a seccomp filter. The reply is there; only the status is
         // lost, because the child is now killed instead.
@@ -227,35 +225,74 @@ static snakepit_err await_exit(pid_t pid, uint64_t deadline)
     while (ready <= 0 && remaining_ms(deadline) != 0) {
         ready = poll(&process, 1, remaining_ms(deadline));
     }
-    sp_descriptor_close(&process.fd);
     return ready > 0 ? SNAKEPIT_OK : SNAKEPIT_DEADLINE_EXCEEDED;
 }
 
-static void end_group(pid_t pid, struct sp_child_result *result)
+static void kill_group(struct sp_child child)
 {
-    kill(-pid, SIGKILL);
-    pid_t waited = 0;
+    if (child.pidfd >= 0) {
+        (void)sp_pidfd_signal_group(child, SIGKILL);
+    } else if (sp_pid_is_ours(child.pid)) {
+        (void)kill(-child.pid, SIGKILL);
+    }
+}
+
+// Its wait(2) status; -1: it cannot be known, for a host may reap children that are not
+// its own.
+static int reap(struct sp_child child)
+{
+    siginfo_t info = {0};
+    bool has_pidfd = child.pidfd >= 0;
+    int status = -1;
+    int rc;
     do {
-        waited = waitpid(pid, &result->status, 0);
-    } while (waited < 0 && errno == EINTR);
-    // A host may reap children that are not its own.
-    result->status = waited == pid ? result->status : -1;
+        rc = waitid(has_pidfd ? P_PIDFD : P_PID,
+                    (id_t)(has_pidfd ? child.pidfd : child.pid),
+                    &info,
+                    WEXITED);
+    } while (rc != 0 && errno == EINTR);
+    if (rc == 0) {
+        return info.si_code == CLD_EXITED ? W_EXITCODE(info.si_status, 0)
+                                          : info.si_status;
+    }
+    return has_pidfd && sp_pidfd_status(child.pidfd, &status) ? status : -1;
+}
+
+static void end_group(struct sp_child *child, struct sp_child_result *result)
+{
+    kill_group(*child);
+    result->status = reap(*child);
+    sp_descriptor_close(&child->pidfd);
+}
+
+// The pidfd of a child that was started just now; -1: there is none to have, or others
+// have reaped it already.
+static int pidfd_of(pid_t pid)
+{
+    int pidfd = sp_descriptor_keep((int)syscall(SYS_pidfd_open, pid, 0));
+    if (pidfd >= 0 && !sp_pidfd_is_ours(pidfd)) {
+        sp_descriptor_close(&pidfd);
+    }
+    return pidfd;
 }
 
 static snakepit_err begin(char *const argv[],
                           char *const environment[],
                           struct pipes *pipes,
-                          pid_t *pid,
+                          struct sp_child *child,
                           snakepit_message *why)
 {
     if (!open_pipe(pipes->reply) || !open_pipe(pipes->words)) {
         return sp_system_failed(why, "pipe2", NULL, "to the program");
     }
-    errno = spawn(argv, environment, pipes, pid);
+    errno = spawn(argv, environment, pipes, &child->pid);
     sp_descriptor_close(&pipes->reply[1]);
     sp_descriptor_close(&pipes->words[1]);
-    return errno == 0 ? SNAKEPIT_OK
-                      : sp_system_failed(why, "posix_spawn", NULL, "of the program");
+    if (errno != 0) {
+        return sp_system_failed(why, "posix_spawn", NULL, "of the program");
+    }
+    child->pidfd = pidfd_of(child->pid);
+    return SNAKEPIT_OK;
 }
 
 snakepit_err sp_child_run(char *const argv[],
@@ -266,16 +303,16 @@ snakepit_err sp_child_run(char *const argv[],
 {
     char *const *given = environment != NULL ? environment : environ;
     struct pipes pipes = {{-1, -1}, {-1, -1}};
-    pid_t pid = 0;
+    struct sp_child child = {0, -1};
     *result = (struct sp_child_result){.status = -1};
-    snakepit_err outcome = begin(argv, given, &pipes, &pid, why);
+    snakepit_err outcome = begin(argv, given, &pipes, &child, why);
     if (outcome != SNAKEPIT_OK) {
         close_pipes(&pipes);
         return outcome;
     }
     outcome = hear(&pipes, deadline, result, why);
-    outcome = outcome != SNAKEPIT_OK ? outcome : await_exit(pid, deadline);
-    end_group(pid, result);
+    outcome = outcome != SNAKEPIT_OK ? outcome : await_exit(child, deadline);
+    end_group(&child, result);
     hear_rest(&pipes, result);
     close_pipes(&pipes);
     return outcome != SNAKEPIT_OK ? outcome : sp_buf_printf(&result->reply, "%s", "");

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/slice.h"
+#include "payload/reader.h"
 #include "payload/tensor.h"
 #include "payload/wire.h"
 
@@ -322,11 +323,12 @@ snakepit_err snakepit_reader_next(snakepit_reader *reader, snakepit_value *value
 // ---- Skip and find ------------------------------------------------------------
 
 // Steps over the items of a container whose `items` values begin at `at`; NULL:
-// malformed. `pending` counts the values still to come and ends[i] what is left when
-// the i-th container is over, as in the writer.
-static const uint8_t *skip_items(const uint8_t *at, const uint8_t *end, uint64_t items)
+// malformed. `around`: see sp_reader_skip_around(). `pending` counts the values still
+// to come and ends[i] what is left when the i-th container is over, as in the writer.
+static const uint8_t *
+skip_items(const uint8_t *at, const uint8_t *end, uint64_t items, size_t around)
 {
-    uint64_t ends[SP_DEPTH_MAX + 1];
+    uint64_t ends[SP_DEPTH_MAX + SP_AROUND_MAX + 1];
     uint64_t pending = items;
     size_t depth = 1;
     ends[0] = UINT64_MAX;
@@ -334,7 +336,7 @@ static const uint8_t *skip_items(const uint8_t *at, const uint8_t *end, uint64_t
     while (pending != 0) {
         struct token token;
         if (at == end || scan(at, end, &token) != SNAKEPIT_OK ||
-            (token.form >= FORM_ARRAY && depth == SP_DEPTH_MAX)) {
+            (token.form >= FORM_ARRAY && depth == SP_DEPTH_MAX + around)) {
             return NULL;
         }
         at = token.next;
@@ -352,30 +354,34 @@ static const uint8_t *skip_items(const uint8_t *at, const uint8_t *end, uint64_t
 }
 
 // The first byte behind a value of which `token` is the head; NULL: malformed.
-static inline const uint8_t *skip_value(const struct token *token, const uint8_t *end)
+static inline const uint8_t *
+skip_value(const struct token *token, const uint8_t *end, size_t around)
 {
     bool filled = token->form >= FORM_ARRAY && token->bits != 0;
-    return filled ? skip_items(token->next, end, token->bits) : token->next;
+    return filled ? skip_items(token->next, end, token->bits, around) : token->next;
 }
 
-snakepit_err snakepit_reader_skip(snakepit_reader *reader)
+snakepit_err sp_reader_skip_around(snakepit_reader *reader, size_t around)
 {
-    if (reader == NULL) {
-        return SNAKEPIT_INVALID_ARGUMENT;
-    }
     if (reader->at == reader->end) {
         return SNAKEPIT_END;
     }
     struct token token;
     const uint8_t *next = NULL;
     if (scan(reader->at, reader->end, &token) == SNAKEPIT_OK) {
-        next = skip_value(&token, reader->end);
+        next = skip_value(&token, reader->end, around);
     }
     if (next == NULL) {
         return SNAKEPIT_MALFORMED;
     }
     reader->at = next;
     return SNAKEPIT_OK;
+}
+
+snakepit_err snakepit_reader_skip(snakepit_reader *reader)
+{
+    return reader == NULL ? SNAKEPIT_INVALID_ARGUMENT
+                          : sp_reader_skip_around(reader, 0);
 }
 
 // Steps over a key, which may be of any kind; *same says whether it is the text `key`.
@@ -387,7 +393,7 @@ static snakepit_err match_key(snakepit_reader *at, struct sp_slice key, bool *sa
     }
     *same = token.form == FORM_TEXT && token.bits == key.size &&
             memcmp(token.body, key.data, key.size) == 0;
-    at->at = skip_value(&token, at->end);
+    at->at = skip_value(&token, at->end, 0);
     // Behind a key there is a value.
     return at->at == NULL || at->at == at->end ? SNAKEPIT_MALFORMED : SNAKEPIT_OK;
 }

@@ -18,4 +18,9 @@ sp_reader_init(snakepit_reader *reader, struct sp_slice bytes, struct sp_slice m
     reader->tensors_size = memory.size;
 }
 
+// Steps over one value that is `around` containers of ours, at most SP_AROUND_MAX,
+// around what somebody else has made; only what is inside of those counts as deep. As
+// snakepit_reader_skip().
+snakepit_err sp_reader_skip_around(snakepit_reader *reader, size_t around);
+
 #endif

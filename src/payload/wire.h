@@ -25,7 +25,8 @@
 #define SP_EXT_TENSOR     1
 #define SP_TENSOR_HEAD    16u
 #define SP_TENSOR_ALIGN   64u
-#define SP_DEPTH_MAX      128    // containers inside containers, both ways
+#define SP_DEPTH_MAX      128 // containers inside containers, both ways
+#define SP_AROUND_MAX     2 // of ours around a value, in a question; they do not count
 #define SP_FAULT_TEXT_MAX 65536u // bytes of one text of a fault; longer ones are cut
 
 #endif

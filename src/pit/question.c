@@ -42,6 +42,11 @@ static snakepit_err read_name(snakepit_reader *reader, struct asked *asked)
     return SNAKEPIT_OK;
 }
 
+static bool is_for_sessions(const struct asked *asked)
+{
+    return strncmp(asked->text, SP_SESSION_TOOLS, strlen(SP_SESSION_TOOLS)) == 0;
+}
+
 // MALFORMED: it is not what a bridge asks.
 static snakepit_err read_question(const struct sp_question *question,
                                   struct asked *asked)
@@ -52,7 +57,8 @@ static snakepit_err read_question(const struct sp_question *question,
     snakepit_reader end = asked->arguments;
     snakepit_reader at = asked->arguments;
     if (err == SNAKEPIT_OK && snakepit_reader_next(&at, &value) == SNAKEPIT_OK &&
-        value.kind == SNAKEPIT_MAP && snakepit_reader_skip(&end) == SNAKEPIT_OK &&
+        value.kind == SNAKEPIT_MAP &&
+        sp_reader_skip_around(&end, is_for_sessions(asked) ? 1 : 0) == SNAKEPIT_OK &&
         end.at == end.end) {
         return SNAKEPIT_OK;
     }
@@ -155,7 +161,7 @@ snakepit_err sp_pit_question(void *user, struct sp_question *question)
                        "a question is [name, arguments], whole and by name");
         return SNAKEPIT_MALFORMED;
     }
-    if (strncmp(asked.text, SP_SESSION_TOOLS, strlen(SP_SESSION_TOOLS)) == 0) {
+    if (is_for_sessions(&asked)) {
         return ask_session(pit, question, &asked);
     }
     if (strcmp(asked.text, SP_LIST_OF_TOOLS) == 0) {

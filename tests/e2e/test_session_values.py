@@ -36,6 +36,25 @@ def test_tools_keep_values_of_their_session(pit):
     assert pit.call("keys", session="s2") == []
 
 
+@pytest.mark.parametrize("depth", [126, 127, 128])
+def test_a_value_may_be_as_deep_as_a_result(pit, depth):
+    """Whoever puts it and whoever reads it: what carries it does not count."""
+    value = 7
+    for _ in range(depth):
+        value = [value]
+    pit.call("put_nested", {"key": "tools", "depth": depth}, session="s")
+    pit.put("s", "hosts", value)
+    for key in ("tools", "hosts"):
+        assert pit.get("s", key) == value
+        assert pit.call("depth_of", {"key": key}, session="s") == depth
+
+
+def test_a_value_that_is_deeper_than_a_result_is_refused(pit):
+    fault = pit.fails("put_nested", {"key": "k", "depth": 129}, session="s")
+    assert "cannot keep 'k': nesting too deep" in fault.message
+    assert pit.call("keys", session="s") == []
+
+
 def test_values_are_the_same_in_every_worker(open_pit, profile):
     pit = open_pit(pool(profile, adapter="asks.Asks", pool_size=2))
     pit.call("put", {"key": "k", "value": 1}, session="s")

@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "codec.h"
 #include "codec_compat.h"
+#include "payload/wire.h"
 
 #define REQUESTS_SIZE (UINT64_C(1) << 20)
 #define RESULTS_SIZE  (UINT64_C(1) << 30)
@@ -147,16 +148,19 @@ static uint8_t *exact_copy(const char *data, Py_ssize_t size)
     return copy;
 }
 
-// decode(data, lease=1): lease -1 stands for "no lease", -2 for no lease struct at all.
+// decode(data, lease=1, around=0): lease -1 stands for "no lease", -2 for no lease
+// struct at all.
 static PyObject *executor_decode(PyObject *self, PyObject *args)
 {
     struct executor *executor = (struct executor *)self;
     const char *data;
     Py_ssize_t size;
     int number = 1;
-    if (!PyArg_ParseTuple(args, "y#|i", &data, &size, &number)) {
+    int around = 0;
+    if (!PyArg_ParseTuple(args, "y#|ii", &data, &size, &number, &around)) {
         return NULL;
     }
+    executor->decoder.around = (uint32_t)around;
     uint8_t *bytes = exact_copy(data, size);
     struct sp_lease *lease = number == -2 ? NULL : lease_new((uint32_t)number);
     PyObject *value = sp_decode(&executor->decoder, bytes, (size_t)size, lease);
@@ -247,6 +251,7 @@ static PyObject *executor_encode(PyObject *self, PyObject *args)
     PyObject *answer = NULL;
     sp_encoder_begin(&executor->encoder, area, inline_size);
     executor->encoder.strict = strict != 0;
+    executor->encoder.around = strict != 0 ? SP_AROUND_MAX : 0; // as in a question
     executor->encoder.passed = strict != 0; // as what a session keeps
     if (sp_encode(&executor->encoder, value) == 0) {
         const uint8_t *data;

@@ -271,6 +271,21 @@ class Asks(ThreadSafeAdapter):
     # ---- Session values
 
     @tool
+    def put_nested(self, key, depth):
+        """A value of so many lists, which no arguments could hold with their map."""
+        value = 7
+        for _ in range(depth):
+            value = [value]
+        self.session_context.put(key, value)
+
+    @tool
+    def depth_of(self, key):
+        value, depth = self.session_context.get(key), 0
+        while isinstance(value, list):
+            value, depth = value[0], depth + 1
+        return depth
+
+    @tool
     def put(self, key, value, ttl=None):
         self.session_context.put(key, value, ttl)
 

@@ -3,7 +3,9 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "support.h"
 
@@ -81,6 +83,35 @@ static void nobody_of_its_group_is_left(void **state)
     sp_child_result_fini(&result);
 }
 
+// Instead of the C library's: counts those whose number is not a child of ours.
+static int strangers_signalled;
+
+int kill(pid_t pid, int number)
+{
+    siginfo_t info;
+    pid_t child = pid < 0 ? -pid : pid;
+    if (waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT) != 0) {
+        strangers_signalled++;
+    }
+    return (int)syscall(SYS_kill, pid, number);
+}
+
+static void a_number_that_may_be_anothers_is_not_signalled(void **state)
+{
+    (void)state;
+    struct sigaction before;
+    const struct sigaction ignore = {.sa_handler = SIG_IGN};
+    struct sp_child_result result;
+    assert_int_equal(sigaction(SIGCHLD, &ignore, &before), 0);
+    strangers_signalled = 0;
+    // The kernel reaps it when it ends, and may give its number away.
+    assert_int_equal(run("printf x >&3", 9000, &result), SNAKEPIT_OK);
+    assert_string_equal((char *)result.reply.data, "x");
+    assert_int_equal(strangers_signalled, 0);
+    sp_child_result_fini(&result);
+    assert_int_equal(sigaction(SIGCHLD, &before, NULL), 0);
+}
+
 static void it_inherits_no_descriptor(void **state)
 {
     (void)state;
@@ -149,6 +180,7 @@ int main(void)
         cmocka_unit_test(the_reply_has_a_channel_of_its_own),
         cmocka_unit_test(a_child_that_says_nothing_is_killed_at_the_deadline),
         cmocka_unit_test(nobody_of_its_group_is_left),
+        cmocka_unit_test(a_number_that_may_be_anothers_is_not_signalled),
         cmocka_unit_test(it_inherits_no_descriptor),
         cmocka_unit_test(a_flood_is_cut_off),
         cmocka_unit_test(what_cannot_be_run_is_a_system_error),
