@@ -94,7 +94,7 @@ def test_lesson_01_stopped_workers_die_with_their_host(start_host):
     host.open()
     workers = host.workers()
     for worker in workers:
-        worker.kill(signal.SIGSTOP)
+        worker.stop()
     die_with_host(host, workers)
 
 

@@ -248,7 +248,7 @@ def test_a_worker_that_nothing_can_stop_is_given_up(start_host):
     host = start_host(pool("process", stop_grace_ms=50, template="off"))
     host.open()
     (worker,) = host.workers()
-    worker.kill(signal.SIGSTOP)
+    worker.stop()
     host.ask("become", user=NOBODY)
     assert host.end(within=60) == 0
     # The kernel wakes what is stopped and has lost its parent.

@@ -3,12 +3,8 @@
 
 from __future__ import annotations
 
-import os
-import signal
-from pathlib import Path
-
 import pytest
-from support import eventually, pool, seconds
+from support import pool, seconds
 from support.host_tools import register
 
 DID_NOT_GO_ON = (
@@ -32,19 +28,11 @@ def one(open_pit, profile):
     )
 
 
-def all_threads_are_stopped(pid):
-    threads = Path(f"/proc/{pid}/task").iterdir()
-    stats = [(thread / "stat").read_text() for thread in threads]
-    return all(stat.rpartition(")")[2].split()[0] == "T" for stat in stats)
-
-
 def stop_and_call(pit, inner):
     """A host's tool that stops the worker that asks, and calls it."""
 
     def back(info):
-        pid = pit.workers()[0].pid
-        os.kill(pid, signal.SIGSTOP)
-        eventually(lambda: all_threads_are_stopped(pid))
+        pit.workers()[0].process.stop()
         with pit.answer("ping", timeout_ms=100) as answer:
             inner.append(answer.fault.err)
 

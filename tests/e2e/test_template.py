@@ -253,7 +253,7 @@ def test_lesson_01_a_stopped_template_dies_with_the_host(start_host):
     host = start_host(forks(pool_size=2))
     host.open()
     (template,) = _all_of(host) - host.workers()
-    template.kill(signal.SIGSTOP)
+    template.stop()
     _die_with_host(host, _all_of(host))
 
 
@@ -306,7 +306,7 @@ def test_a_template_that_keeps_dying_is_given_up(open_pit):
 def test_a_stopped_template_is_killed_and_workers_come_all_the_same(open_pit, forking):
     pit = open_pit(forks(forking, pool_size=2))
     template = template_of(pit)
-    template.kill(signal.SIGSTOP)
+    template.stop()
     with seconds() as taken:
         pit.kill_workers()
     assert pit.call("ping") == "pong"
@@ -318,7 +318,7 @@ def test_a_stopped_template_is_killed_and_workers_come_all_the_same(open_pit, fo
 def test_closing_does_not_wait_for_a_stopped_template(open_pit):
     pit = open_pit(forks(stop_grace_ms=100))
     template = template_of(pit)
-    template.kill(signal.SIGSTOP)
+    template.stop()
     with seconds() as taken:
         pit.close()
     assert taken.seconds < 10
@@ -330,7 +330,7 @@ def test_closing_while_forks_are_waited_for_leaves_nobody(opened):
     opened.append(pit)
     pit.await_ready()
     template = template_of(pit)
-    template.kill(signal.SIGSTOP)
+    template.stop()
     for process in pit.processes():
         process.kill(signal.SIGKILL)
     eventually(lambda: not pit.workers(), "the workers are gone")

@@ -197,8 +197,8 @@ class GuineaPig(Tensors, ThreadSafeAdapter):
             except KeyError as error:
                 raise RuntimeError("outer") from error
         if kind == "recursion":
-            # With each argument: a recursion that leaves one to its default never ends in
-            # CPython 3.13.0 to 3.13.7 (python/cpython#132744).
+            # With each argument: in CPython 3.13.0 to 3.13.7 a recursion that leaves
+            # one to its default never ends (python/cpython#132744).
             return self.fail(kind, message)
         classes = {
             "SystemExit": SystemExit,

@@ -10,7 +10,10 @@ from __future__ import annotations
 import dataclasses
 import os
 import pathlib
+import signal
 import time
+
+from .waiting import eventually
 
 MARK = "E2E_RUN_OF_SNAKEPIT"
 MARK_VALUE = f"{os.getpid()}-{time.monotonic_ns()}"
@@ -66,8 +69,28 @@ class Process:
             except ProcessLookupError:
                 pass
 
+    def stop(self) -> None:
+        """Stops it, and returns once each of its threads stands.
 
-def stat_fields(pid: int) -> list[str]:
+        Only then does the kernel hold it for stopped, and wakes it when its host dies.
+        """
+        self.kill(signal.SIGSTOP)
+        eventually(
+            lambda: all(state in ("T", *DEAD) for state in self._states_of_threads()),
+            f"process {self.pid} stops",
+            60.0,
+        )
+
+    def _states_of_threads(self) -> list[str]:
+        try:
+            threads = os.listdir(f"/proc/{self.pid}/task")
+        except OSError:
+            return []
+        found = (stat_fields(f"{self.pid}/task/{thread}") for thread in threads)
+        return [fields[0] for fields in found if fields]
+
+
+def stat_fields(pid: int | str) -> list[str]:
     """The fields of /proc/PID/stat from the third on: state, parent, group, ..."""
     try:
         text = pathlib.Path(f"/proc/{pid}/stat").read_text(errors="replace")
