@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A case is one thing that is measured, for one interpreter, on up to four sides in
-// alternation: the product, the limit, multiprocessing.Pipe and ProcessPoolExecutor(1).
+// alternation: the product, the limit, multiprocessing.Pipe and ProcessPoolExecutor(1);
+// or, where it is one of JSON, the product, orjson and msgspec.
 // Each round measures every side once; ratios are taken within a round.
 #ifndef BENCH_BENCH_H
 #define BENCH_BENCH_H
@@ -23,6 +24,8 @@ enum bench_side {
     BENCH_LIMIT,
     BENCH_PIPE,
     BENCH_PROCESSPOOL,
+    BENCH_ORJSON,
+    BENCH_MSGSPEC,
     BENCH_SIDES
 };
 
@@ -54,6 +57,8 @@ struct bench_case {
     bool workers_die;  // on purpose: the library's warnings are not printed
     bool opens_itself; // pools and limit are opened by the measurement, not before it
     bool tensors;
+    bool json;           // of JSON: on the system's interpreter only
+    const char *adapter; // NULL: the one for tensors, or the one for all else
     uint32_t executors[PRODUCT_POOLS]; // of each pool's worker; 0: no such pool
     bench_measure *product;
     bench_measure *limit;
@@ -74,6 +79,14 @@ extern const struct bench_case bench_case_idle;
 extern const struct bench_case bench_case_start;
 extern const struct bench_case bench_case_death;
 extern const struct bench_case bench_case_mark;
+extern const struct bench_case bench_case_json_read_maps;
+extern const struct bench_case bench_case_json_read_floats;
+extern const struct bench_case bench_case_json_read_text;
+extern const struct bench_case bench_case_json_read_signs;
+extern const struct bench_case bench_case_json_write_maps;
+extern const struct bench_case bench_case_json_write_floats;
+extern const struct bench_case bench_case_json_write_text;
+extern const struct bench_case bench_case_json_write_signs;
 
 // The limit's worker that stands beside pool `index`.
 void bench_open_limit(struct bench *bench,

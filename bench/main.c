@@ -39,6 +39,14 @@ static const struct bench_case *const cases[] = {
     &bench_case_start,
     &bench_case_death,
     &bench_case_mark,
+    &bench_case_json_read_maps,
+    &bench_case_json_read_floats,
+    &bench_case_json_read_text,
+    &bench_case_json_read_signs,
+    &bench_case_json_write_maps,
+    &bench_case_json_write_floats,
+    &bench_case_json_write_text,
+    &bench_case_json_write_signs,
 };
 
 #define PYTHONS (sizeof pythons / sizeof pythons[0])
@@ -46,7 +54,7 @@ static const struct bench_case *const cases[] = {
 
 struct options {
     const char *output;
-    const char *only;   // a row's name
+    const char *only;   // what a row's name begins with
     const char *python; // "system", "ft" or "all"
     double seconds;
     size_t rounds;
@@ -62,7 +70,7 @@ static void print_help(void)
          "  --output FILE  write the rows as JSON\n"
          "  --quick        under a minute instead of some; for a look, not for a "
          "figure\n"
-         "  --case NAME    measure only this\n"
+         "  --case NAME    measure only this, or all whose name begins so\n"
          "  --python KIND  on this interpreter only\n"
          "  --repeat N     so many rounds, 1 to 99 (5; 2 with --quick)\n"
          "\n"
@@ -76,8 +84,8 @@ static void print_help(void)
 
 static bool has_row(const struct bench_case *what, const char *name)
 {
-    return strcmp(what->rows[0], name) == 0 ||
-           (what->rows[1] != NULL && strcmp(what->rows[1], name) == 0);
+    return strncmp(what->rows[0], name, strlen(name)) == 0 ||
+           (what->rows[1] != NULL && strncmp(what->rows[1], name, strlen(name)) == 0);
 }
 
 static void check_options(const struct options *options)
@@ -174,13 +182,19 @@ void bench_open_limit(struct bench *bench,
                });
 }
 
+static const char *adapter_of(const struct bench_case *what)
+{
+    return what->adapter != NULL ? what->adapter
+           : what->tensors       ? "tensor_adapter:TensorAdapter"
+                                 : "bench_adapter:BenchAdapter";
+}
+
 void bench_open_product(struct bench *bench, const struct bench_case *what)
 {
     struct product_options options = {
         .python = bench->python->program,
         .folder = BENCH_SOURCE,
-        .adapter = what->tensors ? "tensor_adapter:TensorAdapter"
-                                 : "bench_adapter:BenchAdapter",
+        .adapter = adapter_of(what),
         .threads = bench->python->threads,
         .quiet = what->workers_die,
     };
@@ -228,9 +242,9 @@ static void measure_side(struct bench *bench,
         if (what->limit != NULL) {
             what->limit(bench, figures);
         }
-    } else if (what->peer != NULL) {
+    } else if (what->peer != NULL && what->json == (side >= BENCH_ORJSON)) {
         const struct peers_request request = {
-            .side = side == BENCH_PIPE ? "pipe" : "processpool",
+            .side = bench_side_names[side],
             .what = what->peer,
             .seconds = bench->seconds,
         };
@@ -268,9 +282,15 @@ static void run_case(struct bench *bench,
         inputs[row].name = what->rows[row];
         inputs[row].python = bench->peers.version;
         inputs[row].unit = what->unit;
+        inputs[row].json = what->json;
         inputs[row].rounds = rounds;
         report_add(report, &inputs[row]);
     }
+}
+
+static bool runs_on(const struct bench_case *what, const struct bench_python *python)
+{
+    return python->threads ? !what->json : !what->free_threaded_only;
 }
 
 static void
@@ -279,7 +299,7 @@ run_python(struct bench *bench, const struct options *options, struct report *re
     peers_open(&bench->peers, bench->python->program, BENCH_SOURCE "/peers.py");
     for (size_t i = 0; i < CASES; i++) {
         if ((options->only == NULL || has_row(cases[i], options->only)) &&
-            (bench->python->threads || !cases[i]->free_threaded_only)) {
+            runs_on(cases[i], bench->python)) {
             run_case(bench, cases[i], options->rounds, report);
         }
     }

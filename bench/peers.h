@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The process that measures multiprocessing.Pipe and ProcessPoolExecutor(1):
-// bench/peers.py.
+// The process that measures multiprocessing.Pipe, ProcessPoolExecutor(1), orjson and
+// msgspec: bench/peers.py.
 #ifndef BENCH_PEERS_H
 #define BENCH_PEERS_H
 
@@ -21,7 +21,7 @@ void peers_open(struct peers *peers, const char *python, const char *script);
 void peers_close(struct peers *peers);
 
 struct peers_request {
-    const char *side; // "pipe" or "processpool"
+    const char *side; // "pipe", "processpool", "orjson" or "msgspec"
     const char *what; // a case of peers.py
     double seconds;
 };

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: MIT
 """What people use today, measured beside the product: `multiprocessing.Pipe` and
-`ProcessPoolExecutor(1)`.
+`ProcessPoolExecutor(1)`, and for JSON `orjson` and `msgspec`.
 
 snakepit-bench starts this on the interpreter that is compared. It says `ready VERSION`,
 then answers each line `SIDE CASE SECONDS` with `ok FIGURE...` in the case's unit, or
-with `error TEXT`, and leaves at the end of its input. Side is `pipe` or `processpool`.
+with `error TEXT`, and leaves at the end of its input. Side is `pipe` or `processpool`,
+for cases of JSON `orjson` or `msgspec`, whose figures are NaN where they are missing.
 """
 
 from __future__ import annotations
 
 import concurrent.futures
+import functools
+import importlib
 import math
 import multiprocessing
 import os
@@ -19,6 +22,8 @@ import sys
 import sysconfig
 import threading
 import time
+
+import json_values
 
 IN_FLIGHT = 32
 CALLERS = 32
@@ -162,6 +167,29 @@ class ProcessPool:
     def close(self):
         """Ends the worker."""
         self.executor.shutdown()
+
+
+class Codec:
+    """A library of JSON, imported when it is first needed: `read` and `write`."""
+
+    def __init__(self, name):
+        """Imports nothing yet."""
+        self.name = name
+
+    @functools.cached_property
+    def functions(self):
+        """From text and to text; None where the library is not installed."""
+        try:
+            if self.name == "orjson":
+                orjson = importlib.import_module("orjson")
+                return orjson.loads, orjson.dumps
+            json = importlib.import_module("msgspec.json")
+            return json.Decoder().decode, json.Encoder().encode
+        except ImportError:
+            return None
+
+    def close(self):
+        """Keeps nothing."""
 
 
 # ---- Cases ---------------------------------------------------------------------------
@@ -351,7 +379,25 @@ def death(side, _seconds):
     return ((failed - killed[0]) * 1e3,)
 
 
+def json_read(shape, side, seconds):
+    """Megabytes of JSON a second that become objects."""
+    if side.functions is None:
+        return (math.nan,)
+    read, text = side.functions[0], json_values.text_of(shape).encode()
+    return (len(text) / repeat(seconds, lambda: read(text)) / 1e6,)
+
+
+def json_write(shape, side, seconds):
+    """Megabytes of JSON a second that objects become."""
+    if side.functions is None:
+        return (math.nan,)
+    write, value = side.functions[1], json_values.value_of(shape)
+    return (len(write(value)) / repeat(seconds, lambda: write(value)) / 1e6,)
+
+
 CASES = {
+    **{f"json_read_{s}": functools.partial(json_read, s) for s in json_values.VALUES},
+    **{f"json_write_{s}": functools.partial(json_write, s) for s in json_values.VALUES},
     "noop_warm": noop_warm,
     "noop_paced": noop_paced,
     "inflight": inflight,
@@ -375,6 +421,7 @@ def main():
     """Answers lines until there are no more."""
     # The pipe's child first: forking is for processes without threads.
     sides = {"pipe": Pipe(), "processpool": ProcessPool()}
+    sides.update({name: Codec(name) for name in ("orjson", "msgspec")})
     print("ready", version(), flush=True)
     for line in sys.stdin:
         side, case, seconds = line.split()

@@ -12,8 +12,8 @@
 
 #define BUSY 0.05 // a part of all cores that other programs may take without a word
 
-static const char *const side_names[BENCH_SIDES] = {
-    "product", "limit", "pipe", "processpool"};
+const char *const bench_side_names[BENCH_SIDES] = {
+    "product", "limit", "pipe", "processpool", "orjson", "msgspec"};
 
 // ---- Rows ---------------------------------------------------------------------
 
@@ -36,11 +36,17 @@ static void fill(struct report_row *row, const struct report_input *input)
     for (int side = 0; side < BENCH_SIDES; side++) {
         row->figures[side] = bench_median(input->figures[side], input->rounds);
     }
+    row->json = input->json;
     ratios(input, BENCH_PROCESSPOOL, round);
     row->to_processpool = bench_median(round, input->rounds);
     ratios(input, BENCH_LIMIT, round);
     row->to_limit = bench_median(round, input->rounds);
-    const double *spread = isnan(row->to_limit) ? input->figures[BENCH_PRODUCT] : round;
+    if (input->json) {
+        ratios(input, BENCH_ORJSON, round);
+        row->to_orjson = bench_median(round, input->rounds);
+    }
+    double ratio = input->json ? row->to_orjson : row->to_limit;
+    const double *spread = isnan(ratio) ? input->figures[BENCH_PRODUCT] : round;
     row->spread[0] = bench_least(spread, input->rounds);
     row->spread[1] = bench_most(spread, input->rounds);
 }
@@ -87,6 +93,9 @@ void report_header(size_t rounds, double busy)
          "pipe         multiprocessing.Pipe; processpool: ProcessPoolExecutor(1)\n"
          "/limit       product / limit within a round: less is better for times, more "
          "for rates\n"
+         "JSON         one thread, without a call; beside orjson.loads() and .dumps() "
+         "and "
+         "msgspec.json\n"
          "spread       least..most of /limit over the rounds; without a limit, of the "
          "product\n");
     printf("%-24s %-6s %10s %10s %10s %11s %-8s %8s %17s %12s\n",
@@ -103,17 +112,50 @@ void report_header(size_t rounds, double busy)
     fflush(stdout);
 }
 
+static const char *spread_of(char text[80], const struct report_row *row)
+{
+    char spread[2][32];
+    snprintf(text,
+             80,
+             "%s..%s",
+             cell(spread[0], row->spread[0]),
+             cell(spread[1], row->spread[1]));
+    return text;
+}
+
+static void print_json_row(struct report *report, const struct report_row *row)
+{
+    char cells[4][32];
+    char spread[80];
+    if (!report->json) {
+        printf("\n%-24s %-6s %10s %10s %10s %-8s %8s %17s\n",
+               "case",
+               "python",
+               "product",
+               "orjson",
+               "msgspec",
+               "unit",
+               "/orjson",
+               "spread");
+    }
+    report->json = true;
+    printf("%-24s %-6s %10s %10s %10s %-8s %8s %17s\n",
+           row->name,
+           row->python,
+           cell(cells[0], row->figures[BENCH_PRODUCT]),
+           cell(cells[1], row->figures[BENCH_ORJSON]),
+           cell(cells[2], row->figures[BENCH_MSGSPEC]),
+           row->unit,
+           cell(cells[3], row->to_orjson),
+           spread_of(spread, row));
+    fflush(stdout);
+}
+
 static void print_row(const struct report_row *row)
 {
     char cells[BENCH_SIDES][32];
     char ratio[2][32];
-    char spread[2][32];
-    char both[80];
-    snprintf(both,
-             sizeof both,
-             "%s..%s",
-             cell(spread[0], row->spread[0]),
-             cell(spread[1], row->spread[1]));
+    char spread[80];
     printf("%-24s %-6s %10s %10s %10s %11s %-8s %8s %17s %12s\n",
            row->name,
            row->python,
@@ -123,7 +165,7 @@ static void print_row(const struct report_row *row)
            cell(cells[3], row->figures[3]),
            row->unit,
            cell(ratio[0], row->to_limit),
-           both,
+           spread_of(spread, row),
            cell(ratio[1], row->to_processpool));
     fflush(stdout);
 }
@@ -135,12 +177,16 @@ void report_add(struct report *report, const struct report_input *input)
     }
     struct report_row *row = &report->rows[report->count++];
     fill(row, input);
-    print_row(row);
+    if (row->json) {
+        print_json_row(report, row);
+    } else {
+        print_row(row);
+    }
 }
 
 // ---- Requirements -------------------------------------------------------------
 
-enum of { FIGURE, TO_LIMIT, TO_PROCESSPOOL };
+enum of { FIGURE, TO_LIMIT, TO_PROCESSPOOL, TO_ORJSON };
 enum is { AT_MOST, AT_LEAST };
 
 struct requirement {
@@ -165,12 +211,13 @@ static bool holds(const struct requirement *requirement, double value, double bo
 static void print_requirement(const struct requirement *requirement,
                               const struct report_row *row)
 {
-    double value = requirement->of == FIGURE     ? row->figures[BENCH_PRODUCT]
-                   : requirement->of == TO_LIMIT ? row->to_limit
-                                                 : row->to_processpool;
-    const char *unit = requirement->of == FIGURE     ? row->unit
-                       : requirement->of == TO_LIMIT ? "x limit"
-                                                     : "x processpool";
+    const double values[] = {row->figures[BENCH_PRODUCT],
+                             row->to_limit,
+                             row->to_processpool,
+                             row->to_orjson};
+    const char *units[] = {row->unit, "x limit", "x processpool", "x orjson"};
+    double value = values[requirement->of];
+    const char *unit = units[requirement->of];
     if (isnan(value)) {
         return;
     }
@@ -215,11 +262,12 @@ static void write_row(FILE *file, const struct report_row *row)
 {
     fprintf(file, "  {\"case\": \"%s\", \"python\": \"%s\", ", row->name, row->python);
     for (int side = 0; side < BENCH_SIDES; side++) {
-        write_number(file, side_names[side], row->figures[side]);
+        write_number(file, bench_side_names[side], row->figures[side]);
     }
     fprintf(file, "\"unit\": \"%s\", ", row->unit);
     write_number(file, "ratio_to_limit", row->to_limit);
     write_number(file, "ratio_to_processpool", row->to_processpool);
+    write_number(file, "ratio_to_orjson", row->json ? row->to_orjson : NAN);
     fprintf(file, "\"spread\": [%.6g, %.6g]}", row->spread[0], row->spread[1]);
 }
 

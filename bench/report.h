@@ -13,6 +13,7 @@ struct report_input {
     const char *name;
     const char *python; // version: "3.11", "3.13t"
     const char *unit;
+    bool json;
     size_t rounds;
     double figures[BENCH_SIDES][BENCH_ROUNDS]; // NAN: does not apply
 };
@@ -21,18 +22,24 @@ struct report_row {
     char name[48];
     char python[32];
     char unit[16];
+    bool json;
     double figures[BENCH_SIDES]; // medians of the rounds
     double to_limit;             // medians of the rounds' ratios
     double to_processpool;
-    // Least and most of to_limit over the rounds; of the product's figure where there
-    // is no limit.
+    double to_orjson;
+    // Least and most of to_limit or to_orjson over the rounds; of the product's figure
+    // where there is neither.
     double spread[2];
 };
 
 struct report {
     struct report_row rows[REPORT_ROWS];
     size_t count;
+    bool json; // the columns of JSON were named
 };
+
+// What the sides are called.
+extern const char *const bench_side_names[BENCH_SIDES];
 
 // What the columns are. `busy` is the part of the machine that others took, 0 to 1.
 void report_header(size_t rounds, double busy);
