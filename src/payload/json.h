@@ -20,9 +20,9 @@
 
 // Appends the next value of `reader` as JSON without blanks and keeps a zero behind
 // `out->size`. `why`, where not NULL, is told what is wrong. The same bytes always make
-// the same text. A real has a point or an exponent, and the fewest of 15, 16 or 17
-// digits that bring it back. A key that is no text is its own JSON, as text. Invalid
-// UTF-8 becomes U+FFFD, one for each byte.
+// the same text. A real has a point or an exponent, and the fewest digits that bring it
+// back. A key that is no text is its own JSON, as text. Invalid UTF-8 becomes U+FFFD,
+// one for each byte.
 //
 // The bytes may change while they are read; the text is valid JSON nevertheless. On
 // failure `out` ends where it did and `reader` is anywhere. END: nothing comes next.

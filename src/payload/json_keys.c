@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The keys of the objects that are open, so that none stands twice in one. Few are
-// compared with each other, many are sorted: no choice of keys makes that slow.
+// The keys of the objects that are open, so that none stands twice in one. Where two
+// may be the same, few are compared with each other and many are sorted: no choice of
+// keys makes that slow.
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,34 +10,39 @@
 
 #define FEW 12u
 
-// Of the size, the first and the last bytes: enough to tell most keys apart.
-static uint64_t digest(const uint8_t *text, size_t size)
+snakepit_err sp_json_keys_grow(struct sp_json_keys *keys)
 {
-    uint64_t first = 0;
-    uint64_t last = 0;
-    size_t part = size < 8 ? size : 8;
-    memcpy(&first, text, part);
-    memcpy(&last, text + size - part, part);
-    uint64_t mixed = first * UINT64_C(0x9e3779b97f4a7c15) + last;
-    return (mixed ^ mixed >> 29) * UINT64_C(0xbf58476d1ce4e5b9) + size;
+    size_t room = keys->room == 0 ? 16 : keys->room * 2;
+    void *grown = sp_realloc(keys->rows, room * sizeof(*keys->rows));
+    if (grown == NULL) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    keys->rows = grown;
+    keys->room = room;
+    return SNAKEPIT_OK;
 }
 
 snakepit_err sp_json_keys_put(struct sp_json_keys *keys,
                               const struct sp_json_key *key,
                               const uint8_t *bytes)
 {
-    if (keys->count == keys->room) {
-        size_t room = keys->room == 0 ? 16 : keys->room * 2;
-        void *grown = sp_realloc(keys->rows, room * sizeof(*key));
-        if (grown == NULL) {
-            return SNAKEPIT_NO_MEMORY;
-        }
-        keys->rows = grown;
-        keys->room = room;
+    if (keys->count == keys->room && sp_json_keys_grow(keys) != SNAKEPIT_OK) {
+        return SNAKEPIT_NO_MEMORY;
     }
     keys->rows[keys->count] = *key;
-    keys->rows[keys->count++].digest = digest(bytes + key->at, key->size);
+    keys->rows[keys->count++].digest = sp_json_digest(bytes + key->at, key->size);
     return SNAKEPIT_OK;
+}
+
+bool sp_json_keys_has_digest(const struct sp_json_key *rows,
+                             size_t count,
+                             uint64_t digest)
+{
+    size_t i = 0;
+    while (i < count && rows[i].digest != digest) {
+        i++;
+    }
+    return i < count;
 }
 
 static int order(const void *left, const void *right, void *bytes)

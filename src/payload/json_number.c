@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Most reals have so few digits that one multiplication of doubles is exact; strtod()
-// reads the rest, in the locale "C".
+// Numbers of JSON one digit at a time, and what is wrong with those that are none.
+// Reals whose digits are more than 64 bits are left to strtod(), in the locale "C".
 #include "payload/json_number.h"
 
 #include <locale.h>
@@ -9,9 +9,6 @@
 #include <string.h>
 
 #include "base/memory.h"
-
-#define EXACT_INTEGER (UINT64_C(1) << 53) // doubles hold all integers up to here
-#define EXACT_POWER   22                  // and all powers of ten up to this one
 
 // What the digits say.
 struct parts {
@@ -106,19 +103,13 @@ static snakepit_err set_integer(const struct parts *parts,
     return SNAKEPIT_OK;
 }
 
-// True if the value is exact in one step of arithmetic.
+// True if the value is known.
 static bool is_short(const struct parts *parts, double *value)
 {
-    static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
-                                    1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
-                                    1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
-    int power = parts->exponent - parts->fraction;
-    if (parts->lost || parts->digits > EXACT_INTEGER || power < -EXACT_POWER ||
-        power > EXACT_POWER) {
+    if (parts->lost || parts->fraction == MANY ||
+        !sp_real_read(parts->digits, parts->exponent - parts->fraction, value)) {
         return false;
     }
-    double digits = (double)parts->digits;
-    *value = power < 0 ? digits / powers[-power] : digits * powers[power];
     *value = parts->negative ? -*value : *value;
     return true;
 }

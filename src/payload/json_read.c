@@ -1,349 +1,242 @@
 // SPDX-License-Identifier: MIT
-// JSON text to MessagePack, in one pass and without recursion: see
-// payload/json_inside.h. An error sticks in the writer, and whoever finds one returns
-// false.
-#include <limits.h>
-#include <stdarg.h>
-#include <stdio.h>
+// JSON text to MessagePack: see payload/json_inside.h. Whoever finds an error returns a
+// spot that is nowhere.
 #include <string.h>
 
 #include "base/memory.h"
-#include "base/utf8.h"
 #include "payload/json.h"
 #include "payload/json_inside.h"
 #include "payload/json_number.h"
-#include "payload/writer.h"
+#include "payload/plain.h"
+#include "payload/put.h"
 
-struct json {
-    const uint8_t *start;
-    const uint8_t *at;
-    const uint8_t *end;
-    snakepit_writer *writer;
-    struct sp_json_frame *frames; // the containers that are open
-    size_t depth;
-    size_t room;
-    struct sp_json_keys keys; // of all open objects
-    struct sp_buf text;       // a text that has escapes, without them
-    uint32_t around;          // containers of the writer that the value is inside of
-    uint32_t nested;          // containers inside each other that the last one is
-    const uint8_t *deepest;   // where more than SP_DEPTH_MAX began to be so, or NULL
-};
+// What each value goes through is one function to the compiler, which otherwise brings
+// the spot to memory and back for each step.
+#define STEP static inline __attribute__((always_inline))
+#define RARE static __attribute__((noinline))
 
-// ---- Errors -------------------------------------------------------------------
-
-// So that the writer's bytes say how to get here: a container that is open gets a head
-// that it cannot outgrow. Without memory for that the place is not told.
-static void show_frames(struct json *json)
-{
-    struct sp_buf *buf = &json->writer->buf;
-    if (sp_buf_reserve(buf, 4 * json->depth) != SNAKEPIT_OK) {
-        return;
-    }
-    for (size_t i = json->depth; i-- > 0;) {
-        uint8_t *head = buf->data + json->frames[i].head;
-        size_t behind = buf->size - json->frames[i].head - 1;
-        memmove(head + 5, head + 1, behind);
-        memset(head + 1, 0xff, 4);
-        *head = json->frames[i].map ? 0xdf : 0xdd;
-        buf->size += 4;
-    }
-    json->depth = 0;
-}
-
-static bool has_failed(const struct json *json)
-{
-    return json->writer->err != SNAKEPIT_OK;
-}
-
-// Refuses the text, for what stands at `place`.
-__attribute__((format(printf, 3, 4))) static bool
-refuse(struct json *json, const uint8_t *place, const char *format, ...)
-{
-    char wrong[256];
-    va_list args;
-    unsigned line = 1;
-    unsigned column = 1;
-    for (const uint8_t *at = json->start; at < place; at++) {
-        line += *at == '\n';
-        column = *at == '\n' ? 1 : column + !sp_utf8_is_tail(*at);
-    }
-    va_start(args, format);
-    (void)vsnprintf(wrong, sizeof wrong, format, args);
-    va_end(args);
-    show_frames(json);
-    sp_writer_refuse(json->writer,
-                     SNAKEPIT_MALFORMED,
-                     "line %u, column %u: %s",
-                     line,
-                     column,
-                     wrong);
-    return false;
-}
-
-static bool fail(struct json *json, snakepit_err err)
-{
-    sp_writer_fail(json->writer, err);
-    return false;
-}
-
-// ---- Texts --------------------------------------------------------------------
-
-#define ONES  UINT64_C(0x0101010101010101)
-#define HIGHS UINT64_C(0x8080808080808080)
-
-// The high bit of each byte that is `byte`, of eight; what is above such a byte may be
-// wrong.
-static inline uint64_t find_byte(uint64_t bytes, uint8_t byte)
-{
-    uint64_t zeros = bytes ^ (ONES * byte);
-    return (zeros - ONES) & ~zeros;
-}
-
-// The next byte that does not simply stand for itself: a quote, a backslash, a control
-// character, one beyond ASCII, or the end.
-static const uint8_t *skip_plain(const uint8_t *at, const uint8_t *end)
-{
-    while (end - at >= 8) {
-        uint64_t bytes;
-        memcpy(&bytes, at, sizeof bytes);
-        uint64_t controls = (bytes - ONES * ' ') & ~bytes;
-        uint64_t odd =
-            (find_byte(bytes, '"') | find_byte(bytes, '\\') | controls | bytes) & HIGHS;
-        if (odd != 0) {
-            return at + __builtin_ctzll(odd) / 8;
-        }
-        at += 8;
-    }
-    while (at < end && *at >= ' ' && *at < 0x80 && *at != '"' && *at != '\\') {
-        at++;
-    }
-    return at;
-}
-
-// Moves over what stands for itself; stops at the quote, at a backslash, or fails.
-static bool skip_characters(struct json *json)
-{
-    for (;;) {
-        json->at = skip_plain(json->at, json->end);
-        if (json->at == json->end) {
-            return refuse(json, json->at, "the text ends inside a string");
-        }
-        if (*json->at == '"' || *json->at == '\\') {
-            return true;
-        }
-        if (*json->at < ' ') {
-            return refuse(json,
-                          json->at,
-                          "a control character in a string; write it as \\u%04x",
-                          *json->at);
-        }
-        size_t size = sp_utf8_length(json->at, (size_t)(json->end - json->at));
-        if (size == 0) {
-            return refuse(json, json->at, "a string that is not UTF-8");
-        }
-        json->at += size;
-    }
-}
-
-static unsigned hex_digit(uint8_t digit)
-{
-    unsigned letter = (unsigned)(digit | 0x20) - 'a';
-    unsigned number = (unsigned)digit - '0';
-    return number < 10 ? number : letter < 6 ? letter + 10 : UINT_MAX;
-}
-
-// The four digits behind "\u", at `at`; UINT_MAX if they are none.
-static unsigned read_unit(const struct json *json, const uint8_t *at)
-{
-    unsigned unit = 0;
-    if (json->end - at < 4) {
-        return UINT_MAX;
-    }
-    for (size_t i = 0; i < 4; i++) {
-        unsigned digit = hex_digit(at[i]);
-        if (digit == UINT_MAX) {
-            return UINT_MAX;
-        }
-        unit = unit << 4 | digit;
-    }
-    return unit;
-}
-
-static size_t put_utf8(uint8_t *out, uint32_t character)
-{
-    if (character < 0x80) {
-        out[0] = (uint8_t)character;
-        return 1;
-    }
-    size_t tails = character < 0x800 ? 1 : character < 0x10000 ? 2 : 3;
-    static const uint8_t heads[] = {0, 0xc0, 0xe0, 0xf0};
-    out[0] = (uint8_t)(heads[tails] | character >> (6 * tails));
-    for (size_t i = 1; i <= tails; i++) {
-        out[i] = (uint8_t)(0x80 | (character >> (6 * (tails - i)) & 0x3f));
-    }
-    return 1 + tails;
-}
-
-// "\uXXXX", or two of them that are one character.
-static bool read_unicode(struct json *json)
-{
-    uint8_t out[4];
-    const uint8_t *escape = json->at;
-    uint32_t character = read_unit(json, escape + 2);
-    json->at += 6;
-    if (character == UINT_MAX) {
-        return refuse(json, escape, "\\u wants four hexadecimal digits");
-    }
-    if (character >= 0xd800 && character < 0xe000) {
-        bool pair = json->end - json->at >= 6 && memcmp(json->at, "\\u", 2) == 0;
-        unsigned low = pair ? read_unit(json, json->at + 2) : 0;
-        if (character >= 0xdc00 || low < 0xdc00 || low >= 0xe000) {
-            return refuse(json, escape, "half a surrogate pair");
-        }
-        character = 0x10000 + ((character - 0xd800) << 10) + (low - 0xdc00);
-        json->at += 6;
-    }
-    snakepit_err err = sp_buf_append(&json->text, out, put_utf8(out, character));
-    return err == SNAKEPIT_OK || fail(json, err);
-}
-
-static bool read_escape(struct json *json)
-{
-    static const char from[] = "\"\\/bfnrt";
-    static const char to[] = "\"\\/\b\f\n\r\t";
-    uint8_t letter = json->end - json->at < 2 ? 0 : json->at[1];
-    if (letter == 'u') {
-        return read_unicode(json);
-    }
-    const char *found = letter == 0 ? NULL : strchr(from, letter);
-    if (found == NULL) {
-        return refuse(json, json->at, "a backslash before what needs none");
-    }
-    json->at += 2;
-    snakepit_err err = sp_buf_append(&json->text, &to[found - from], 1);
-    return err == SNAKEPIT_OK || fail(json, err);
-}
-
-// The rest of a string whose first escape is next, `from` where it begins.
-static bool read_escaped(struct json *json, const uint8_t *from)
-{
-    json->text.size = 0;
-    for (;;) {
-        snakepit_err err = sp_buf_append(&json->text, from, (size_t)(json->at - from));
-        if (err != SNAKEPIT_OK) {
-            return fail(json, err);
-        }
-        if (*json->at == '"') {
-            return true;
-        }
-        if (!read_escape(json)) {
-            return false;
-        }
-        from = json->at;
-        if (!skip_characters(json)) {
-            return false;
-        }
-    }
-}
-
-// The string whose quote is next becomes a value of *size bytes.
-static bool read_string(struct json *json, size_t *size)
-{
-    const uint8_t *from = ++json->at;
-    struct sp_slice text;
-    if (!skip_characters(json)) {
-        return false;
-    }
-    if (*json->at == '"') {
-        text = (struct sp_slice){from, (size_t)(json->at - from)};
-    } else if (read_escaped(json, from)) {
-        text = (struct sp_slice){json->text.data, json->text.size};
-    } else {
-        return false;
-    }
-    json->at++;
-    *size = text.size;
-    snakepit_writer_strn(json->writer, (const char *)text.data, text.size);
-    return !has_failed(json);
-}
+static const struct sp_json_spot nowhere;
 
 // ---- Numbers and words --------------------------------------------------------
 
-static bool write_number(struct json *json, const struct sp_json_number *number)
+STEP uint8_t *write_number(uint8_t *out, const struct sp_json_number *number)
 {
     if (number->real) {
-        snakepit_writer_double(json->writer, number->as.real);
-    } else if (number->negative) {
-        snakepit_writer_int(json->writer, (int64_t)(0 - number->as.magnitude));
-    } else {
-        snakepit_writer_uint(json->writer, number->as.magnitude);
+        return out + sp_put_double(out, number->as.real);
     }
-    return !has_failed(json);
+    uint64_t magnitude = number->as.magnitude;
+    return out + (number->negative && magnitude != 0
+                      ? sp_put_negative(out, (int64_t)(0 - magnitude))
+                      : sp_put_uint(out, magnitude));
 }
 
-static bool read_number(struct json *json)
+RARE struct sp_json_spot read_any_number(struct sp_json *json, struct sp_json_spot spot)
 {
     struct sp_json_number number;
-    const uint8_t *from = json->at;
+    const uint8_t *at = spot.at;
     const char *wrong;
-    snakepit_err err = sp_json_number_read(&json->at, json->end, &number, &wrong);
+    snakepit_err err = sp_json_number_read(&at, json->end, &number, &wrong);
     if (err == SNAKEPIT_OK) {
-        return write_number(json, &number);
+        return (struct sp_json_spot){at, write_number(spot.out, &number)};
     }
-    return err == SNAKEPIT_NO_MEMORY ? fail(json, err)
-                                     : refuse(json, from, "%s", wrong);
+    return err == SNAKEPIT_NO_MEMORY
+               ? sp_json_fail(json, err)
+               : sp_json_refuse(json, spot.out, spot.at, "%s", wrong);
 }
 
-// True if the word is next, which is then passed.
-static bool take_word(struct json *json, const char *word)
+STEP struct sp_json_spot read_number(struct sp_json *json, struct sp_json_spot spot)
 {
-    size_t size = strlen(word);
-    if ((size_t)(json->end - json->at) < size || memcmp(json->at, word, size) != 0) {
-        return false;
+    struct sp_json_number number;
+    if (json->end - spot.at >= SP_JSON_NUMBER_QUICK) {
+        const uint8_t *at = sp_json_number_quick(spot.at, &number);
+        if (at != NULL) {
+            return (struct sp_json_spot){at, write_number(spot.out, &number)};
+        }
     }
-    json->at += size;
-    return true;
+    return read_any_number(json, spot);
 }
 
-static bool read_word(struct json *json)
+RARE struct sp_json_spot refuse_value(struct sp_json *json, struct sp_json_spot spot)
 {
-    if (take_word(json, "null")) {
-        snakepit_writer_nil(json->writer);
-    } else if (take_word(json, "true")) {
-        snakepit_writer_bool(json->writer, true);
-    } else if (take_word(json, "false")) {
-        snakepit_writer_bool(json->writer, false);
-    } else if (json->at == json->end) {
-        return refuse(json, json->at, "the text ends where a value should be");
-    } else {
-        return refuse(json, json->at, "this is not a value of JSON");
-    }
-    return !has_failed(json);
+    return sp_json_refuse(json,
+                          spot.out,
+                          spot.at,
+                          spot.at == json->end ? "the text ends where a value should be"
+                                               : "this is not a value of JSON");
 }
 
-// ---- Containers ---------------------------------------------------------------
+STEP struct sp_json_spot read_word(struct sp_json *json, struct sp_json_spot spot)
+{
+    size_t left = (size_t)(json->end - spot.at);
+    if (left >= 4 && memcmp(spot.at, "null", 4) == 0) {
+        *spot.out = 0xc0;
+        return (struct sp_json_spot){spot.at + 4, spot.out + 1};
+    }
+    if (left >= 4 && memcmp(spot.at, "true", 4) == 0) {
+        *spot.out = 0xc3;
+        return (struct sp_json_spot){spot.at + 4, spot.out + 1};
+    }
+    if (left >= 5 && memcmp(spot.at, "false", 5) == 0) {
+        *spot.out = 0xc2;
+        return (struct sp_json_spot){spot.at + 5, spot.out + 1};
+    }
+    return refuse_value(json, spot);
+}
 
-static struct sp_json_frame *top(struct json *json)
+// ---- Strings and blanks -------------------------------------------------------
+
+STEP struct sp_json_spot read_string(struct sp_json *json, struct sp_json_spot spot)
+{
+    const uint8_t *text = spot.at + 1;
+    if (json->end - text >= (ptrdiff_t)SP_PLAIN_BLOCK) {
+        unsigned size = sp_plain_count(text);
+        if (size < SP_PLAIN_BLOCK && text[size] == '"') {
+            *spot.out = (uint8_t)(0xa0 | size);
+            memcpy(spot.out + 1, text, SP_PLAIN_BLOCK);
+            return (struct sp_json_spot){text + size + 1, spot.out + 1 + size};
+        }
+    }
+    return sp_json_string_read(json, spot);
+}
+
+RARE const uint8_t *skip_more_blanks(const uint8_t *at, const uint8_t *end)
+{
+    for (;;) {
+        // Lines are indented by many.
+        while (end - at >= 8 && memcmp(at, "        ", 8) == 0) {
+            at += 8;
+        }
+        if (at == end || (*at != ' ' && *at != '\n' && *at != '\r' && *at != '\t')) {
+            return at;
+        }
+        at++;
+    }
+}
+
+// The next byte that is not a blank, or the end.
+STEP const uint8_t *skip_blanks(const struct sp_json *json, const uint8_t *at)
+{
+    return at < json->end && *at > ' ' ? at : skip_more_blanks(at, json->end);
+}
+
+// The byte at `at`; 0 at the end.
+STEP uint8_t peek(const struct sp_json *json, const uint8_t *at)
+{
+    return at < json->end ? *at : 0;
+}
+
+// ---- Keys ---------------------------------------------------------------------
+
+STEP struct sp_json_frame *top(struct sp_json *json)
 {
     return &json->frames[json->depth - 1];
 }
 
-// The next byte that is not a blank, not passed; 0 at the end.
-static uint8_t peek(struct json *json)
+// Where the text of a value begins, of which `head` is the first byte.
+STEP size_t head_size(uint8_t head)
 {
-    while (json->at < json->end && (*json->at == ' ' || *json->at == '\n' ||
-                                    *json->at == '\r' || *json->at == '\t')) {
-        json->at++;
-    }
-    return json->at < json->end ? *json->at : 0;
+    return head < 0xc0 ? 1 : head == 0xd9 ? 2 : head == 0xda ? 3 : 5;
 }
 
-static bool grow_frames(struct json *json)
+#define COMPARED 48u // keys, so far, that a new one is compared with
+
+// Whether the object may have the key twice is known at its end only, but most objects
+// need no look then: no bit of a digest is there twice.
+STEP void note_key(struct sp_json_frame *frame, const struct sp_json_key *key)
 {
+    uint64_t bit = UINT64_C(1) << (key->digest >> 58);
+    if ((frame->seen & bit) != 0) {
+        frame->twins =
+            frame->twins || frame->count > COMPARED ||
+            sp_json_keys_has_digest(key - frame->count, frame->count, key->digest);
+    }
+    frame->seen |= bit;
+}
+
+// Remembers the key that begins `head` bytes into what was written.
+STEP bool keep_key(struct sp_json *json,
+                   struct sp_json_frame *frame,
+                   const uint8_t *source,
+                   size_t head,
+                   const uint8_t *out)
+{
+    struct sp_json_keys *keys = &json->keys;
+    if (keys->count == keys->room && sp_json_keys_grow(keys) != SNAKEPIT_OK) {
+        return false;
+    }
+    const uint8_t *data = json->writer->buf.data;
+    struct sp_json_key *key = &keys->rows[keys->count++];
+    size_t at = head + head_size(data[head]);
+    size_t size = (size_t)(out - data) - at;
+    *key = (struct sp_json_key){source, at, size, sp_json_digest(data + at, size)};
+    note_key(frame, key);
+    return true;
+}
+
+STEP struct sp_json_spot
+read_key(struct sp_json *json, struct sp_json_frame *frame, struct sp_json_spot spot)
+{
+    const uint8_t *source = spot.at;
+    size_t head = (size_t)(spot.out - json->writer->buf.data);
+    if (peek(json, source) != '"') {
+        return sp_json_refuse(json, spot.out, source, "a key in quotes should be here");
+    }
+    spot = read_string(json, spot);
+    if (spot.at == NULL) {
+        return spot;
+    }
+    if (!keep_key(json, frame, source, head, spot.out)) {
+        return sp_json_fail(json, SNAKEPIT_NO_MEMORY);
+    }
+    spot.at = skip_blanks(json, spot.at);
+    if (peek(json, spot.at) != ':') {
+        return sp_json_refuse(
+            json, spot.out, spot.at, "a colon should be here, behind the key");
+    }
+    spot.at = skip_blanks(json, spot.at + 1);
+    return spot;
+}
+
+// The keys of the object whose end was read are of no more use, unless two are the
+// same.
+static bool
+check_keys(struct sp_json *json, const struct sp_json_frame *frame, const uint8_t *out)
+{
+    const uint8_t *bytes = json->writer->buf.data;
+    const struct sp_json_key *twin =
+        frame->twins ? sp_json_keys_find_twin(&json->keys, frame->keys, bytes) : NULL;
+    json->keys.count = frame->keys;
+    if (twin == NULL) {
+        return true;
+    }
+    int shown = twin->size < 40 ? (int)twin->size : 40;
+    (void)sp_json_refuse(json,
+                         out,
+                         twin->source,
+                         "the key \"%.*s\" stands twice in one object",
+                         shown,
+                         (const char *)bytes + twin->at);
+    return false;
+}
+
+// ---- Containers ---------------------------------------------------------------
+
+RARE bool grow_frames(struct sp_json *json, struct sp_json_spot spot)
+{
+    if (json->depth == SP_JSON_NESTED) {
+        (void)sp_json_refuse(json,
+                             spot.out,
+                             spot.at,
+                             "more than %d objects and arrays are inside each other",
+                             SP_DEPTH_MAX);
+        return false;
+    }
     size_t room = json->room == 0 ? 8 : json->room * 2;
+    room = room < SP_JSON_NESTED ? room : SP_JSON_NESTED;
     void *grown = sp_realloc(json->frames, room * sizeof(*json->frames));
     if (grown == NULL) {
-        return fail(json, SNAKEPIT_NO_MEMORY);
+        (void)sp_json_fail(json, SNAKEPIT_NO_MEMORY);
+        return false;
     }
     json->frames = grown;
     json->room = room;
@@ -351,216 +244,216 @@ static bool grow_frames(struct json *json)
 }
 
 // Its head is one byte until its end is read.
-static bool open_container(struct json *json, bool map)
+STEP struct sp_json_spot
+open_container(struct sp_json *json, struct sp_json_spot spot, bool map)
 {
-    struct sp_buf *buf = &json->writer->buf;
-    const uint8_t head = map ? 0x80 : 0x90;
-    if (json->depth == SP_JSON_NESTED) {
-        return refuse(json,
-                      json->at,
-                      "more than %d objects and arrays are inside each other",
-                      SP_DEPTH_MAX);
+    if (json->depth == json->room && !grow_frames(json, spot)) {
+        return nowhere;
     }
-    if (json->depth == json->room && !grow_frames(json)) {
-        return false;
-    }
-    if (json->deepest == NULL && json->depth + json->around >= SP_DEPTH_MAX) {
-        json->deepest = json->at;
+    if (json->depth + json->around >= SP_DEPTH_MAX && json->deepest == NULL) {
+        json->deepest = spot.at;
     }
     json->frames[json->depth++] =
-        (struct sp_json_frame){.head = buf->size,
+        (struct sp_json_frame){.head = (size_t)(spot.out - json->writer->buf.data),
                                .tensors = json->writer->tensor_count,
                                .keys = json->keys.count,
                                .map = map};
-    json->at++;
-    snakepit_err err = sp_buf_append(buf, &head, 1);
-    return err == SNAKEPIT_OK || fail(json, err);
+    *spot.out = map ? 0x80 : 0x90;
+    return (struct sp_json_spot){spot.at + 1, spot.out + 1};
 }
 
-// Bytes that the head of a container of so many items has behind its first.
-static size_t head_tail(uint32_t count)
+// The head of a container of 16 and more items, for which what is behind it moves.
+RARE struct sp_json_spot write_long_head(struct sp_json *json, struct sp_json_spot spot)
 {
-    return count < 16 ? 0 : count <= UINT16_MAX ? 2 : 4;
-}
-
-// Writes the head of the container, now that its count is known.
-static bool write_head(struct json *json, const struct sp_json_frame *frame)
-{
+    const struct sp_json_frame *frame = top(json);
     snakepit_writer *writer = json->writer;
-    size_t more = head_tail(frame->count);
-    if (sp_buf_reserve(&writer->buf, more) != SNAKEPIT_OK) {
-        return fail(json, SNAKEPIT_NO_MEMORY);
+    size_t more = frame->count <= UINT16_MAX ? 2 : 4;
+    // Many containers may end here, and each takes some of the room.
+    spot = sp_json_grow(json, spot, more);
+    if (spot.at == NULL) {
+        return spot;
     }
     uint8_t *head = writer->buf.data + frame->head;
-    if (more == 0) {
-        *head |= (uint8_t)frame->count;
-        return true;
-    }
-    memmove(head + 1 + more, head + 1, writer->buf.size - frame->head - 1);
-    writer->buf.size += more;
-    *head = (uint8_t)((frame->map ? 0xde : 0xdc) + (more == 4));
-    for (size_t i = 0; i < more; i++) {
-        head[1 + i] = (uint8_t)(frame->count >> (8 * (more - 1 - i)));
-    }
+    memmove(head + 1 + more, head + 1, (size_t)(spot.out - head) - 1);
+    (void)sp_put_length(head,
+                        frame->map ? (struct sp_heads){0, 0xde, 0xdf}
+                                   : (struct sp_heads){0, 0xdc, 0xdd},
+                        frame->count);
     for (size_t i = frame->tensors; i < writer->tensor_count; i++) {
         writer->tensors[i].at += more;
     }
-    return true;
+    spot.out += more;
+    return spot;
 }
 
-// The keys of the object whose end was read are of no more use, unless two are the
-// same.
-static bool check_keys(struct json *json, const struct sp_json_frame *frame)
+// Whether the object, of one pair, can be what JSON cannot say.
+STEP bool is_special(const struct sp_json *json, const struct sp_json_frame *frame)
 {
-    const uint8_t *bytes = json->writer->buf.data;
-    const struct sp_json_key *twin =
-        frame->count < 2 ? NULL
-                         : sp_json_keys_find_twin(&json->keys, frame->keys, bytes);
-    json->keys.count = frame->keys;
-    if (twin == NULL) {
-        return true;
-    }
-    int shown = twin->size < 40 ? (int)twin->size : 40;
-    return refuse(json,
-                  twin->source,
-                  "the key \"%.*s\" stands twice in one object",
-                  shown,
-                  (const char *)bytes + twin->at);
+    const uint8_t *key = json->writer->buf.data + frame->head + 1;
+    return frame->map && frame->count == 1 && key[head_size(*key)] == '$';
 }
 
-// What JSON cannot say stands where the container stood; or `wrong` is why it does not.
-static bool finish_rewriting(struct json *json, const char *wrong)
+// What JSON cannot say stands where the container stood: *rewritten. Or it is refused.
+RARE struct sp_json_spot
+rewrite(struct sp_json *json, struct sp_json_spot spot, bool *rewritten)
 {
-    if (wrong != NULL && !has_failed(json)) {
-        show_frames(json);
-        sp_writer_refuse(json->writer, SNAKEPIT_MALFORMED, "%s", wrong);
-    }
-    return !has_failed(json);
-}
-
-// The innermost container is whole.
-static bool close_container(struct json *json)
-{
-    struct sp_json_frame frame = *top(json);
     const char *wrong = NULL;
-    json->at++;
-    if ((frame.map && !check_keys(json, &frame)) || !write_head(json, &frame)) {
-        return false;
+    snakepit_writer *writer = json->writer;
+    sp_json_commit(json, spot.out);
+    *rewritten = sp_json_rewrite(writer, &json->frames[json->depth], &wrong);
+    if (wrong != NULL && writer->err == SNAKEPIT_OK) {
+        sp_json_show_frames(json);
+        sp_writer_refuse(writer, SNAKEPIT_MALFORMED, "%s", wrong);
+    }
+    if (writer->err != SNAKEPIT_OK) {
+        return nowhere;
+    }
+    spot.out = writer->buf.data + writer->buf.size;
+    return sp_json_grow(json, spot, 0);
+}
+
+// The innermost container is whole; its end is at the spot.
+STEP struct sp_json_spot close_container(struct sp_json *json, struct sp_json_spot spot)
+{
+    struct sp_json_frame *frame = top(json);
+    bool rewritten = false;
+    spot.at++;
+    if (frame->map && !check_keys(json, frame, spot.out)) {
+        return nowhere;
+    }
+    if (frame->count < 16) {
+        json->writer->buf.data[frame->head] |= (uint8_t)frame->count;
+    } else {
+        spot = write_long_head(json, spot);
+        if (spot.at == NULL) {
+            return spot;
+        }
     }
     json->depth--;
-    bool single = frame.map && frame.count == 1;
-    bool rewritten = single && sp_json_rewrite(json->writer, &frame, &wrong);
-    frame.nested = rewritten ? 0 : frame.nested + 1;
-    if (json->depth > 0 && top(json)->nested < frame.nested) {
-        top(json)->nested = frame.nested;
+    if (is_special(json, frame)) {
+        spot = rewrite(json, spot, &rewritten);
+        if (spot.at == NULL) {
+            return spot;
+        }
     }
-    json->nested = frame.nested;
-    return finish_rewriting(json, wrong);
-}
-
-static bool read_key(struct json *json)
-{
-    struct sp_json_key key;
-    if (peek(json) != '"') {
-        return refuse(json, json->at, "a key in quotes should be here");
+    json->nested = rewritten ? 0 : frame->nested + 1;
+    if (json->depth > 0 && frame[-1].nested < json->nested) {
+        frame[-1].nested = json->nested;
     }
-    key.source = json->at;
-    if (!read_string(json, &key.size)) {
-        return false;
-    }
-    key.at = json->writer->buf.size - key.size;
-    snakepit_err err = sp_json_keys_put(&json->keys, &key, json->writer->buf.data);
-    if (err != SNAKEPIT_OK) {
-        return fail(json, err);
-    }
-    if (peek(json) != ':') {
-        return refuse(json, json->at, "a colon should be here, behind the key");
-    }
-    json->at++;
-    return true;
+    return spot;
 }
 
 // ---- Values -------------------------------------------------------------------
 
 // A value, or the beginning of a container.
-static bool read_value(struct json *json)
+STEP struct sp_json_spot read_value(struct sp_json *json, struct sp_json_spot spot)
 {
-    size_t size;
-    uint8_t first = peek(json);
+    uint8_t first = peek(json, spot.at);
     if (first == '"') {
-        return read_string(json, &size);
-    }
-    if (first == '{' || first == '[') {
-        return open_container(json, first == '{');
+        return read_string(json, spot);
     }
     if (first == '-' || (first >= '0' && first <= '9')) {
-        return read_number(json);
+        return read_number(json, spot);
     }
-    return read_word(json);
+    if (first == '{' || first == '[') {
+        return open_container(json, spot, first == '{');
+    }
+    return read_word(json, spot);
 }
 
-// The end of the innermost container, or what it holds next.
-static bool read_item(struct json *json)
+RARE struct sp_json_spot refuse_item(struct sp_json *json, struct sp_json_spot spot)
+{
+    const struct sp_json_frame *frame = top(json);
+    if (frame->count == UINT32_MAX) {
+        return sp_json_refuse(
+            json, spot.out, spot.at, "more items than a container can have");
+    }
+    return sp_json_refuse(json,
+                          spot.out,
+                          spot.at,
+                          spot.at == json->end ? "the text ends inside an %s"
+                                               : "a comma or the end of the %s should "
+                                                 "be here",
+                          frame->map ? "object" : "array");
+}
+
+// The end of the innermost container, an object if `map`, or what it holds next.
+STEP struct sp_json_spot
+read_item(struct sp_json *json, struct sp_json_spot spot, const bool map)
 {
     struct sp_json_frame *frame = top(json);
-    uint8_t next = peek(json);
-    if (next == (frame->map ? '}' : ']')) {
-        return close_container(json);
-    }
-    if (frame->count == UINT32_MAX) {
-        return refuse(json, json->at, "more items than a container can have");
+    spot.at = skip_blanks(json, spot.at);
+    uint8_t next = peek(json, spot.at);
+    if (next == (map ? '}' : ']')) {
+        return close_container(json, spot);
     }
     if (frame->count > 0) {
-        if (next != ',') {
-            return refuse(json,
-                          json->at,
-                          json->at == json->end ? "the text ends inside an %s"
-                                                : "a comma or the end of the %s should "
-                                                  "be here",
-                          frame->map ? "object" : "array");
+        if (next != ',' || frame->count == UINT32_MAX) {
+            return refuse_item(json, spot);
         }
-        json->at++;
+        spot.at = skip_blanks(json, spot.at + 1);
     }
-    if (frame->map && !read_key(json)) {
-        return false;
+    if (spot.out > json->brim) {
+        spot = sp_json_grow(json, spot, 0);
+        if (spot.at == NULL) {
+            return spot;
+        }
+    }
+    if (map) {
+        spot = read_key(json, frame, spot);
+        if (spot.at == NULL) {
+            return spot;
+        }
     }
     frame->count++;
-    return read_value(json);
+    return read_value(json, spot);
 }
 
-static void read_all(struct json *json)
+static void read_all(struct sp_json *json, struct sp_json_spot spot)
 {
-    size_t start = json->writer->buf.size;
-    bool fine = read_value(json);
-    while (fine && json->depth > 0) {
-        fine = read_item(json);
+    size_t start = (size_t)(spot.out - json->writer->buf.data);
+    spot.at = skip_blanks(json, spot.at);
+    spot = read_value(json, spot);
+    while (spot.at != NULL && json->depth > 0) {
+        spot =
+            top(json)->map ? read_item(json, spot, true) : read_item(json, spot, false);
     }
-    if (fine && (peek(json) != 0 || json->at != json->end)) {
-        fine = refuse(json, json->at, "the text goes on behind its value");
+    if (spot.at == NULL) {
+        return;
     }
-    if (fine && json->nested + json->around > SP_DEPTH_MAX) {
-        json->writer->buf.size = start;
-        (void)refuse(json,
-                     json->deepest,
-                     "more than %d objects and arrays are inside each other",
-                     SP_DEPTH_MAX);
+    sp_json_commit(json, spot.out);
+    spot.at = skip_blanks(json, spot.at);
+    if (spot.at != json->end) {
+        (void)sp_json_refuse(
+            json, spot.out, spot.at, "the text goes on behind its value");
+    } else if (json->nested + json->around > SP_DEPTH_MAX) {
+        (void)sp_json_refuse(json,
+                             json->writer->buf.data + start,
+                             json->deepest,
+                             "more than %d objects and arrays are inside each other",
+                             SP_DEPTH_MAX);
     }
 }
+
+#define RESERVED 65536u // bytes that a text is trusted with before any of it is read
 
 static void read_json(snakepit_writer *writer, const char *text, size_t bytes)
 {
     const uint8_t *start = (const uint8_t *)text;
-    struct json json = {
-        .start = start, .at = start, .end = start + bytes, .writer = writer};
+    struct sp_json json = {.start = start, .end = start + bytes, .writer = writer};
+    struct sp_json_spot spot = {start, NULL};
     struct sp_writer_hold hold;
     if (sp_writer_hold(writer, &hold)) {
         json.around = writer->depth - 1;
-        read_all(&json);
+        spot.out = writer->buf.data + writer->buf.size;
+        spot = sp_json_grow(&json, spot, bytes < RESERVED ? bytes : RESERVED);
+        if (spot.at != NULL) {
+            read_all(&json, spot);
+        }
         sp_writer_release(writer, &hold);
     }
     sp_free(json.frames);
     sp_free(json.keys.rows);
-    sp_buf_fini(&json.text);
 }
 
 snakepit_err snakepit_writer_json(snakepit_writer *writer,

@@ -16,9 +16,8 @@
 #include "base/text.h"
 #include "payload/keys.h"
 #include "payload/place.h"
+#include "payload/put.h"
 #include "payload/tensor.h"
-
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "put_be() swaps");
 
 struct sp_writer_block {
     struct sp_writer_block *next;
@@ -222,14 +221,6 @@ static inline void finish(snakepit_writer *writer, size_t bytes)
     }
 }
 
-static inline size_t put_be(uint8_t *out, uint8_t head, uint64_t value, size_t width)
-{
-    uint64_t big = __builtin_bswap64(value << (64 - 8 * width));
-    out[0] = head;
-    memcpy(out + 1, &big, width);
-    return 1 + width;
-}
-
 void sp_writer_value(snakepit_writer *writer, struct sp_slice value)
 {
     uint8_t *room = room_for(writer, value.size);
@@ -257,48 +248,13 @@ void snakepit_writer_bool(snakepit_writer *writer, bool value)
     }
 }
 
-static inline size_t put_uint(uint8_t *out, uint64_t value)
-{
-    if (value < 0x80) {
-        *out = (uint8_t)value;
-        return 1;
-    }
-    if (value <= UINT8_MAX) {
-        return put_be(out, 0xcc, value, 1);
-    }
-    if (value <= UINT16_MAX) {
-        return put_be(out, 0xcd, value, 2);
-    }
-    if (value <= UINT32_MAX) {
-        return put_be(out, 0xce, value, 4);
-    }
-    return put_be(out, 0xcf, value, 8);
-}
-
-static size_t put_negative(uint8_t *out, int64_t value)
-{
-    if (value >= -32) {
-        *out = (uint8_t)value;
-        return 1;
-    }
-    if (value >= INT8_MIN) {
-        return put_be(out, 0xd0, (uint64_t)value, 1);
-    }
-    if (value >= INT16_MIN) {
-        return put_be(out, 0xd1, (uint64_t)value, 2);
-    }
-    if (value >= INT32_MIN) {
-        return put_be(out, 0xd2, (uint64_t)value, 4);
-    }
-    return put_be(out, 0xd3, (uint64_t)value, 8);
-}
-
 void snakepit_writer_int(snakepit_writer *writer, int64_t value)
 {
     uint8_t *out = room_for(writer, 9);
     if (out != NULL) {
         finish(writer,
-               value >= 0 ? put_uint(out, (uint64_t)value) : put_negative(out, value));
+               value >= 0 ? sp_put_uint(out, (uint64_t)value)
+                          : sp_put_negative(out, value));
     }
 }
 
@@ -306,7 +262,7 @@ void snakepit_writer_uint(snakepit_writer *writer, uint64_t value)
 {
     uint8_t *out = room_for(writer, 9);
     if (out != NULL) {
-        finish(writer, put_uint(out, value));
+        finish(writer, sp_put_uint(out, value));
     }
 }
 
@@ -314,28 +270,8 @@ void snakepit_writer_double(snakepit_writer *writer, double value)
 {
     uint8_t *out = room_for(writer, 9);
     if (out != NULL) {
-        uint64_t bits;
-        memcpy(&bits, &value, sizeof(bits));
-        finish(writer, put_be(out, 0xcb, bits, 8));
+        finish(writer, sp_put_double(out, value));
     }
-}
-
-// The three heads of one form, for lengths of 8, 16 and 32 bits.
-struct heads {
-    uint8_t wide8;
-    uint8_t wide16;
-    uint8_t wide32;
-};
-
-static inline size_t put_length(uint8_t *out, struct heads heads, uint64_t length)
-{
-    if (length <= UINT8_MAX && heads.wide8 != 0) {
-        return put_be(out, heads.wide8, length, 1);
-    }
-    if (length <= UINT16_MAX) {
-        return put_be(out, heads.wide16, length, 2);
-    }
-    return put_be(out, heads.wide32, length, 4);
 }
 
 static __attribute__((noinline)) void
@@ -377,16 +313,9 @@ finish_blob(snakepit_writer *writer, size_t head, const void *data, size_t bytes
 void snakepit_writer_strn(snakepit_writer *writer, const char *text, size_t bytes)
 {
     uint8_t *out = room_for_blob(writer, text, bytes);
-    if (out == NULL) {
-        return;
+    if (out != NULL) {
+        finish_blob(writer, sp_put_text_head(out, bytes), text, bytes);
     }
-    size_t head = 1;
-    if (bytes < 32) {
-        *out = (uint8_t)(0xa0 | bytes);
-    } else {
-        head = put_length(out, (struct heads){0xd9, 0xda, 0xdb}, bytes);
-    }
-    finish_blob(writer, head, text, bytes);
 }
 
 void snakepit_writer_str(snakepit_writer *writer, const char *text)
@@ -402,7 +331,7 @@ void snakepit_writer_bytes(snakepit_writer *writer, const void *data, size_t byt
 {
     uint8_t *out = room_for_blob(writer, data, bytes);
     if (out != NULL) {
-        size_t head = put_length(out, (struct heads){0xc4, 0xc5, 0xc6}, bytes);
+        size_t head = sp_put_length(out, (struct sp_heads){0xc4, 0xc5, 0xc6}, bytes);
         finish_blob(writer, head, data, bytes);
     }
 }
@@ -470,7 +399,7 @@ void snakepit_writer_map(snakepit_writer *writer, uint32_t pairs)
     if (pairs < 16) {
         *out = (uint8_t)(0x80 | pairs);
     } else {
-        head = put_length(out, (struct heads){0, 0xde, 0xdf}, pairs);
+        head = sp_put_length(out, (struct sp_heads){0, 0xde, 0xdf}, pairs);
     }
     open_container(writer, head, 2 * (uint64_t)pairs, true);
 }
@@ -485,7 +414,7 @@ void snakepit_writer_array(snakepit_writer *writer, uint32_t items)
     if (items < 16) {
         *out = (uint8_t)(0x90 | items);
     } else {
-        head = put_length(out, (struct heads){0, 0xdc, 0xdd}, items);
+        head = sp_put_length(out, (struct sp_heads){0, 0xdc, 0xdd}, items);
     }
     open_container(writer, head, items, false);
 }

@@ -231,6 +231,37 @@ static void containers_of_any_size_have_the_shortest_heads(void **state)
     }
 }
 
+// Each gets a longer head at its end, and their ends are one behind the other.
+static void containers_that_end_together_have_room(void **state)
+{
+    struct sp_buf json = {0};
+    for (size_t depth = 0; depth < SP_DEPTH_MAX; depth++) {
+        assert_int_equal(sp_buf_printf(&json, "[1,2,3,4,5,6,7,8,9,0,1,2,3,4,5,6,"), 0);
+    }
+    assert_int_equal(sp_buf_printf(&json, "7"), SNAKEPIT_OK);
+    for (size_t depth = 0; depth < SP_DEPTH_MAX; depth++) {
+        assert_int_equal(sp_buf_printf(&json, "]"), SNAKEPIT_OK);
+    }
+    check_back(*state, (char *)json.data, (char *)json.data);
+    sp_buf_fini(&json);
+}
+
+static void blanks_may_be_anywhere(void **state)
+{
+    static const char *const parts[] = {
+        "", "{", "\"a\"", ":", "[", "1", ",", "true", ",", "\"\"", "]", "}", ""};
+    static const char *const blanks[] = {
+        "", " ", "\n", "\r\t", "       ", "        ", "\n                   \n"};
+    for (size_t blank = 0; blank < sizeof(blanks) / sizeof(blanks[0]); blank++) {
+        struct sp_buf json = {0};
+        for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+            assert_int_equal(sp_buf_printf(&json, "%s%s", parts[i], blanks[blank]), 0);
+        }
+        check_back(*state, (char *)json.data, "{\"a\":[1,true,\"\"]}");
+        sp_buf_fini(&json);
+    }
+}
+
 static void texts_have_every_escape(void **state)
 {
     check_back(
@@ -410,7 +441,9 @@ static void every_failed_allocation_becomes_an_error(void **state)
         "0."
         "33333333333333333333333333333333333333333333333333333333333333333333333333333"
         "333333333333333333333333333333333333333333333333333333333333333333333333333333"
-        ","
+        ",\""
+        "a text that is longer than the bytes which the writer always has at hand, and "
+        "has one escape\\n and another at the end of it\\u20ac\","
         "{\"$tensor\":{\"dtype\":\"int8\",\"shape\":[1],\"data\":\"AA==\"}}]";
     (void)state;
     bool failed = true;
@@ -439,6 +472,8 @@ int main(void)
         WITH_WRITER(keys_in_an_error_are_cut_between_characters),
         WITH_WRITER(a_key_that_stands_twice_is_found_among_any_number),
         WITH_WRITER(containers_of_any_size_have_the_shortest_heads),
+        WITH_WRITER(containers_that_end_together_have_room),
+        WITH_WRITER(blanks_may_be_anywhere),
         WITH_WRITER(texts_have_every_escape),
         WITH_WRITER(numbers_are_the_nearest),
         WITH_WRITER(a_container_from_json_is_no_key),
