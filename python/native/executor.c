@@ -15,8 +15,10 @@
 #include "context.h"
 #include "fault.h"
 #include "forks.h"
+#include "invoke.h"
 #include "ipc/futex.h"
 #include "ipc/tube.h"
+#include "leaving.h"
 #include "stream.h"
 
 #define SIGNALS_EVERY 1024u // calls between two looks for signals
@@ -29,6 +31,7 @@ struct outcome {
     struct sp_body body;
     uint32_t held;
     uint64_t ran_ticks;
+    PyObject *interruption; // the exception that ended it; it is not answered
 };
 
 struct sp_executor *sp_executor_here(void)
@@ -115,7 +118,8 @@ void sp_executor_begin_body(struct sp_executor *executor, uint32_t id)
     sp_encoder_begin(&executor->encoder, area, SP_INLINE_RESULT);
 }
 
-// The exception that is set becomes the answer; it is cleared.
+// The exception that is set becomes the answer; it is cleared. That of an interruption
+// is none: the host says what becomes of the calls of a worker that dies.
 static void answer_exception(struct sp_executor *executor,
                              uint32_t id,
                              snakepit_err err,
@@ -123,6 +127,14 @@ static void answer_exception(struct sp_executor *executor,
 {
     outcome->status = SP_STATUS_FAULT;
     outcome->body.lease = SP_NO_LEASE;
+    if (sp_leaving_has_interrupted(executor->runtime)) {
+        PyObject *interruption = sp_fault_take();
+        // What the tool's frames hold ends here, as that of any call.
+        (void)PyException_SetTraceback(interruption, Py_None);
+        PyException_SetContext(interruption, NULL);
+        outcome->interruption = interruption;
+        return;
+    }
     PyObject *fault =
         sp_fault_describe(executor->runtime->formatter, err, &executor->shapes);
     sp_executor_begin_body(executor, id);
@@ -157,138 +169,6 @@ static void answer_result(struct sp_executor *executor,
     } else {
         outcome->status = SP_STATUS_OK;
     }
-}
-
-// ---- Calling ------------------------------------------------------------------
-
-static PyObject *name_of(const struct sp_current *current)
-{
-    return PyUnicode_DecodeUTF8(
-        (const char *)current->name, current->name_size, "replace");
-}
-
-static PyObject *call_fallback(struct sp_runtime *runtime,
-                               const struct sp_current *current,
-                               const struct sp_arguments *arguments)
-{
-    PyObject *name = name_of(current);
-    PyObject *dict = name == NULL ? NULL : sp_arguments_as_dict(arguments);
-    PyObject *result =
-        dict == NULL
-            ? NULL
-            : PyObject_CallFunctionObjArgs(runtime->fallback, name, dict, NULL);
-    Py_XDECREF(dict);
-    Py_XDECREF(name);
-    return result;
-}
-
-// "; did you mean ..." or nothing. A new reference; NULL with an exception.
-static PyObject *hint_at(const struct sp_tool *meant)
-{
-    if (meant == NULL) {
-        return PyUnicode_FromString("");
-    }
-    PyObject *name = PyUnicode_DecodeUTF8(meant->name, meant->size, "replace");
-    PyObject *hint =
-        name == NULL ? NULL : PyUnicode_FromFormat("; did you mean \"%U\"?", name);
-    Py_XDECREF(name);
-    return hint;
-}
-
-// What the bridge knows of a name that is no tool: "; ..." or nothing. A new reference;
-// NULL with an exception.
-static PyObject *hint_of_bridge(PyObject *hinter, PyObject *name)
-{
-    PyObject *hint =
-        hinter == NULL ? PyUnicode_FromString("") : PyObject_CallOneArg(hinter, name);
-    if (hint != NULL && !PyUnicode_Check(hint)) {
-        PyErr_SetString(PyExc_TypeError, "a hint is a text");
-        Py_DECREF(hint);
-        return NULL;
-    }
-    return hint;
-}
-
-// Raises UnknownTool, which says why that is no tool, or which was probably meant.
-static PyObject *no_such_tool(const struct sp_runtime *runtime,
-                              const struct sp_current *current,
-                              snakepit_err *err)
-{
-    *err = SNAKEPIT_UNKNOWN_TOOL;
-    PyObject *name = name_of(current);
-    PyObject *known = name == NULL ? NULL : hint_of_bridge(runtime->hinter, name);
-    PyObject *meant = known == NULL
-                          ? NULL
-                          : hint_at(sp_tools_nearest(
-                                &runtime->tools, current->name, current->name_size));
-    if (meant != NULL) {
-        PyErr_Format(sp_fault_unknown_tool_type(),
-                     "the adapter has no tool \"%U\"%U%U",
-                     name,
-                     known,
-                     meant);
-    }
-    Py_XDECREF(meant);
-    Py_XDECREF(known);
-    Py_XDECREF(name);
-    return NULL;
-}
-
-// Has the bridge look at a TypeError that stays set: the call may not fit the tool.
-static void explain(const struct sp_executor *executor,
-                    const struct sp_arguments *arguments)
-{
-    PyObject *explainer = executor->runtime->explainer;
-    if (explainer == NULL || !PyErr_ExceptionMatches(PyExc_TypeError)) {
-        return;
-    }
-    PyObject *error = sp_fault_take();
-    PyObject *name = name_of(&executor->current);
-    PyObject *names = arguments->names == NULL ? Py_None : arguments->names;
-    if (name != NULL) {
-        Py_XDECREF(PyObject_CallFunctionObjArgs(explainer, error, name, names, NULL));
-    }
-    Py_XDECREF(name);
-    PyErr_Clear(); // it was a remark
-    sp_fault_put_back(error);
-}
-
-// A new reference, or NULL with an exception and `err`.
-static PyObject *call_tool(struct sp_executor *executor,
-                           const struct sp_slot_request *request,
-                           struct sp_lease *lease,
-                           snakepit_err *err)
-{
-    struct sp_runtime *runtime = executor->runtime;
-    const struct sp_current *current = &executor->current;
-    PyObject *function =
-        sp_tools_find(&runtime->tools, current->name, current->name_size);
-    if (function == NULL && runtime->fallback == NULL) {
-        return no_such_tool(runtime, current, err);
-    }
-    struct sp_arguments arguments;
-    const uint8_t *body = runtime->requests.base + request->body;
-    if (sp_decode_arguments(
-            &executor->decoder, body, request->body_size, lease, &arguments) != 0) {
-        *err = PyErr_ExceptionMatches(PyExc_MemoryError) ? SNAKEPIT_NO_MEMORY
-                                                         : SNAKEPIT_MALFORMED;
-        return NULL;
-    }
-    *err = SNAKEPIT_TOOL_FAILED;
-    PyObject *result = function == NULL
-                           ? call_fallback(runtime, current, &arguments)
-                           : PyObject_Vectorcall(function,
-                                                 arguments.values,
-                                                 PY_VECTORCALL_ARGUMENTS_OFFSET,
-                                                 arguments.names);
-    if (result == NULL || sp_stream_runs(executor, result)) {
-        executor->shapes = sp_fault_shapes(runtime->codec, &arguments);
-    }
-    if (result == NULL && function != NULL) {
-        explain(executor, &arguments);
-    }
-    sp_arguments_fini(&arguments);
-    return result;
 }
 
 // ---- One call -----------------------------------------------------------------
@@ -391,7 +271,7 @@ static void run_tool(struct sp_executor *executor,
     PyObject *result = context == NULL ? NULL
                        : request->kind == SP_CALL_PROBE
                            ? PyBool_FromLong(1)
-                           : call_tool(executor, request, lease, &err);
+                           : sp_invoke_tool(executor, request, lease, &err);
     if (result != NULL && sp_stream_wants(executor, request, result)) {
         result = sp_stream_run(executor, request, result, &err);
     }
@@ -435,11 +315,12 @@ static bool start(struct sp_slot *slot)
     return false;
 }
 
-static void serve(struct sp_executor *executor, uint32_t id)
+// 0, or -1 with the exception that interrupts the worker.
+static int serve(struct sp_executor *executor, uint32_t id)
 {
     struct sp_runtime *runtime = executor->runtime;
     if (id >= runtime->view.shape.slots) {
-        return;
+        return 0;
     }
     struct sp_slot *slot = &runtime->view.slots[id];
     // Both lines come from the other core: let them travel at the same time.
@@ -453,7 +334,12 @@ static void serve(struct sp_executor *executor, uint32_t id)
     if (started && request_is_sound(runtime, &request)) {
         run_tool(executor, id, &request, &outcome);
     }
+    if (outcome.interruption != NULL) {
+        sp_fault_put_back(outcome.interruption);
+        return -1;
+    }
     answer(executor, id, request.call, &outcome);
+    return 0;
 }
 
 // What is set aside of a call while another one runs on its stack.
@@ -508,18 +394,25 @@ static void take_up(struct sp_executor *executor, const struct aside *aside)
     atomic_store_explicit(&stamp->call, aside->call, memory_order_release);
 }
 
-void sp_executor_serve_within(struct sp_executor *executor, uint32_t id)
+int sp_executor_serve_within(struct sp_executor *executor, uint32_t id)
 {
     struct aside aside = put_aside(executor);
-    serve(executor, id);
+    int rc = serve(executor, id);
+    PyObject *interruption = sp_fault_take();
+    // It interrupts this call as well, once.
+    aside.shielded = aside.shielded || rc != 0;
     take_up(executor, &aside);
+    sp_fault_put_back(interruption);
+    return rc;
 }
 
 int sp_executor_run_handlers(struct sp_executor *executor)
 {
+    uint32_t heard = executor->signals_heard;
     // What comes from here on interrupts the next wait.
-    if (executor->signals != NULL) {
-        executor->signals_heard = atomic_load(&executor->signals->count);
+    executor->signals_heard = atomic_load(&executor->signals->count);
+    if (executor->signals == &executor->own_signals) {
+        return executor->signals_heard == heard ? 0 : sp_leaving_raise(executor);
     }
     executor->pauses = true;
     int rc = PyErr_CheckSignals();
@@ -529,10 +422,14 @@ int sp_executor_run_handlers(struct sp_executor *executor)
 
 // ---- The loop -----------------------------------------------------------------
 
-// What there is to do without waiting, else waits detached.
+// What there is to do without waiting, else waits detached. A worker that leaves has
+// nothing to do: the host gives to others what it has not begun.
 static enum sp_intake_result next(struct sp_executor *executor, uint32_t *id)
 {
     const struct sp_intake *intake = &executor->runtime->intake;
+    if (atomic_load_explicit(&executor->runtime->leaving.begun, memory_order_relaxed)) {
+        return SP_INTAKE_STOP;
+    }
     if (sp_ring_take(intake->cells, intake->mask, intake->head, id)) {
         return SP_INTAKE_TAKEN;
     }
@@ -555,8 +452,8 @@ static int loop(struct sp_executor *executor)
         if (result == SP_INTAKE_STOP) {
             return 0;
         }
-        if (result == SP_INTAKE_TAKEN) {
-            serve(executor, id);
+        if (result == SP_INTAKE_TAKEN && serve(executor, id) != 0) {
+            return -1;
         }
         if ((result == SP_INTAKE_INTERRUPTED ||
              ++executor->served % SIGNALS_EVERY == 0) &&
@@ -573,7 +470,8 @@ int sp_executor_run(struct sp_executor *executor)
     sp_encoder_init(&executor->encoder, executor->runtime->codec);
     executor->stream_lease = SP_NO_LEASE;
     // Python runs the handlers of signals on the main thread alone.
-    executor->signals = gettid() == getpid() ? &executor->runtime->signals : NULL;
+    executor->signals =
+        gettid() == getpid() ? &executor->runtime->signals : &executor->own_signals;
     here = executor;
     int rc = sp_context_init(executor) != 0 ? -1 : loop(executor);
     here = NULL;

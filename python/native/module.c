@@ -14,6 +14,7 @@
 #include "fault.h"
 #include "forks.h"
 #include "interrupts.h"
+#include "leaving.h"
 #include "question.h"
 #include "sandbox.h"
 #include "template.h"
@@ -256,21 +257,6 @@ static PyObject *runtime_run(PyObject *module, PyObject *argument)
     Py_RETURN_NONE;
 }
 
-static PyObject *runtime_stop_at(PyObject *module, PyObject *argument)
-{
-    struct sp_runtime *runtime = sp_module_runtime(module);
-    long number = runtime == NULL ? 0 : PyLong_AsLong(argument);
-    if (runtime == NULL || PyErr_Occurred()) {
-        return NULL;
-    }
-    int rc = sp_service_stop_at(runtime, (int)number);
-    if (rc != 0) {
-        errno = rc;
-        return PyErr_SetFromErrno(PyExc_OSError);
-    }
-    Py_RETURN_NONE;
-}
-
 static PyObject *runtime_gil_returned(PyObject *module, PyObject *unused)
 {
     (void)unused;
@@ -430,11 +416,19 @@ static PyMethodDef methods[] = {
     {"emit", runtime_emit, METH_O, "Hands an event to the host, without waiting."},
     {"ready", runtime_ready, METH_O, "Tells the host that the worker can serve."},
     {"failed", runtime_failed, METH_VARARGS, "Tells the host that the start failed."},
-    {"run", runtime_run, METH_O, "Runs an executor until the host says stop."},
+    {"run", runtime_run, METH_O, "Runs an executor until the worker is to leave."},
     {"stop_at",
-     runtime_stop_at,
-     METH_O,
-     "Has a signal let all executors leave their loops."},
+     (PyCFunction)(void (*)(void))sp_leaving_stop_at,
+     METH_FASTCALL,
+     "stop_at(number, exception): has a signal be a request to leave."},
+    {"leave_requests",
+     sp_leaving_requests,
+     METH_NOARGS,
+     "How often the worker was asked to leave."},
+    {"interrupt",
+     sp_leaving_interrupt,
+     METH_NOARGS,
+     "Interrupts what other threads run."},
     {"leave_interrupts_to_host",
      sp_interrupts_leave_to_host,
      METH_NOARGS,

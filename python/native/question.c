@@ -253,14 +253,16 @@ static PyObject *read_reply(const struct asking *asking)
     }
 }
 
-// Says that the reply was read, which was to run another slot, and runs that.
-static void serve_other(struct asking *asking)
+// Says that the reply was read, which was to run another slot, and runs that. 0, or -1
+// with an exception that interrupts both calls.
+static int serve_other(struct asking *asking)
 {
     uint64_t other = asking->slot->request.body;
     change_to(asking, SP_SLOT_HEARD);
     if (other < asking->executor->runtime->view.shape.slots && other != asking->id) {
-        sp_executor_serve_within(asking->executor, (uint32_t)other);
+        return sp_executor_serve_within(asking->executor, (uint32_t)other);
     }
+    return 0;
 }
 
 // ---- Ending it from this side -------------------------------------------------
@@ -297,7 +299,10 @@ static void withdraw(struct asking *asking)
     while (!take_back(asking)) {
         uint16_t reply = asking->slot->request.reply;
         if (reply == SP_REPLY_SERVE) {
-            serve_other(asking);
+            if (serve_other(asking) != 0) {
+                Py_XDECREF(error);
+                error = sp_fault_take();
+            }
             continue;
         }
         if (reply == SP_REPLY_RESULT && asking->slot->request.lease != SP_NO_LEASE) {
@@ -348,7 +353,9 @@ static PyObject *next_reply(struct asking *asking)
             asking->over = true;
             return read_reply(asking);
         }
-        serve_other(asking);
+        if (serve_other(asking) != 0) {
+            break;
+        }
         // A call that was given up meanwhile hears of it by its cancel word alone.
         if (is_cancelled(asking->slot)) {
             raise_cancelled(asking->executor);

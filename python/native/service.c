@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The thread that speaks for the worker. It never touches the interpreter, so a busy or
 // stuck tool cannot keep it from answering; and it holds the lifeline, so the host
-// knows the moment the process ends. A second thread, made when it is first needed,
-// delivers cancellations, for those must wait for the interpreter.
+// knows the moment the process ends.
 #include "state.h"
 
 #include <errno.h>
@@ -15,122 +14,10 @@
 #include <unistd.h>
 
 #include "base/system.h"
+#include "cancel.h"
 #include "descriptors.h"
-#include "fault.h"
 #include "ipc/lifeline.h"
-
-// Guarded by lock.
-struct sp_canceller {
-    pthread_mutex_t lock;
-    pthread_cond_t wanted;
-    uint32_t count;
-    uint32_t room;            // one for each slot: the host cancels a call once
-    struct sp_cancel queue[]; // further ones are dropped
-};
-
-// ---- Cancelling ---------------------------------------------------------------
-
-// Sets the exception on the thread if it still runs the call. While the mark says
-// ARMING the executor does not go on to its next call, so the exception cannot hit that
-// one.
-static void arm(struct sp_executor *executor, uint64_t call, PyObject *type)
-{
-    uint64_t mark = call;
-    if (atomic_compare_exchange_strong(
-            &executor->current.mark, &mark, call | SP_CANCEL_ARMING)) {
-        (void)PyThreadState_SetAsyncExc(executor->thread, type);
-        atomic_store(&executor->current.mark, call | SP_CANCEL_ARMED);
-    }
-}
-
-// An executor that waits for a coroutine is deaf to exceptions: whoever runs the
-// coroutine is told.
-static void tell(struct sp_runtime *runtime, uint64_t call)
-{
-    if (runtime->on_cancel == NULL) {
-        return;
-    }
-    PyObject *told =
-        PyObject_CallFunction(runtime->on_cancel, "K", (unsigned long long)call);
-    if (told == NULL) {
-        PyErr_WriteUnraisable(runtime->on_cancel);
-    }
-    Py_XDECREF(told);
-}
-
-static void deliver(struct sp_runtime *runtime, const struct sp_cancel *cancel)
-{
-    PyGILState_STATE state = PyGILState_Ensure();
-    PyObject *type = sp_fault_cancelled_type();
-    for (uint32_t i = 0; type != NULL && i < runtime->view.shape.executors; i++) {
-        arm(&runtime->executors[i], cancel->call, type);
-    }
-    PyErr_Clear();
-    tell(runtime, cancel->call);
-    PyGILState_Release(state);
-}
-
-static void *cancel_loop(void *argument)
-{
-    struct sp_runtime *runtime = argument;
-    struct sp_canceller *canceller = runtime->canceller;
-    for (;;) {
-        pthread_mutex_lock(&canceller->lock);
-        while (canceller->count == 0) {
-            pthread_cond_wait(&canceller->wanted, &canceller->lock);
-        }
-        struct sp_cancel cancel = canceller->queue[--canceller->count];
-        pthread_mutex_unlock(&canceller->lock);
-        deliver(runtime, &cancel);
-    }
-    return NULL;
-}
-
-static bool ensure_canceller(struct sp_runtime *runtime)
-{
-    if (runtime->canceller != NULL) {
-        return true;
-    }
-    uint32_t room = runtime->view.shape.slots;
-    struct sp_canceller *made = calloc(1, sizeof *made + room * sizeof made->queue[0]);
-    if (made == NULL) {
-        return false;
-    }
-    made->room = room;
-    pthread_mutex_init(&made->lock, NULL);
-    pthread_cond_init(&made->wanted, NULL);
-    runtime->canceller = made;
-    pthread_t thread;
-    int rc = pthread_create(&thread, NULL, cancel_loop, runtime);
-    if (rc != 0) {
-        // The next cancel tries again; a call that does not end is killed meanwhile.
-        snakepit_message why;
-        errno = rc;
-        (void)sp_system_failed(
-            &why, "pthread_create", NULL, "of the thread that cancels calls");
-        (void)dprintf(STDERR_FILENO, "snakepit: %s\n", why.text);
-        runtime->canceller = NULL;
-        free(made);
-        return false;
-    }
-    pthread_detach(thread);
-    return true;
-}
-
-static void queue_cancel(struct sp_runtime *runtime, const uint8_t *body, uint32_t size)
-{
-    struct sp_cancel cancel;
-    if (size != sizeof cancel || !ensure_canceller(runtime)) {
-        return;
-    }
-    memcpy(&cancel, body, sizeof cancel);
-    pthread_mutex_lock(&runtime->canceller->lock);
-    if (runtime->canceller->count < runtime->canceller->room) {
-        runtime->canceller->queue[runtime->canceller->count++] = cancel;
-        pthread_cond_signal(&runtime->canceller->wanted);
-    }
-    pthread_mutex_unlock(&runtime->canceller->lock);
-}
+#include "leaving.h"
 
 // ---- The channel --------------------------------------------------------------
 
@@ -180,55 +67,6 @@ void sp_service_check_descriptors(struct sp_runtime *runtime)
     }
 }
 
-void sp_service_stop(struct sp_runtime *runtime)
-{
-    struct sp_control *header = runtime->view.header;
-    atomic_store_explicit(&header->stop, 1, memory_order_release);
-    sp_bell_ring_all(&header->bell);
-}
-
-// ---- Signals ------------------------------------------------------------------
-
-static struct {
-    struct sp_runtime *runtime;
-    pid_t process;
-    struct sigaction before; // Python's own
-} stopper;
-
-// Python's handler only notes the signal. An executor that is about to sleep would not
-// see the note, so the signal also says stop, and ends its wait for the host. A child
-// that user code has forked shares our memory and has no host to wait for: it ends as
-// if nobody had handled the signal.
-static void on_stop_signal(int number)
-{
-    int saved = errno;
-    if (getpid() == stopper.process) {
-        stopper.before.sa_handler(number);
-        sp_signals_note(&stopper.runtime->signals);
-        sp_service_stop(stopper.runtime);
-    } else {
-        (void)signal(number, SIG_DFL);
-        (void)raise(number); // when this handler has returned
-    }
-    errno = saved;
-}
-
-int sp_service_stop_at(struct sp_runtime *runtime, int number)
-{
-    struct sigaction action;
-    if (sigaction(number, NULL, &stopper.before) != 0) {
-        return errno;
-    }
-    if (stopper.before.sa_handler == SIG_DFL || stopper.before.sa_handler == SIG_IGN) {
-        return EINVAL;
-    }
-    stopper.runtime = runtime;
-    stopper.process = getpid();
-    action = stopper.before;
-    action.sa_handler = on_stop_signal;
-    return sigaction(number, &action, NULL) == 0 ? 0 : errno;
-}
-
 // ---- Orders -------------------------------------------------------------------
 
 static void obey(struct sp_runtime *runtime,
@@ -238,13 +76,14 @@ static void obey(struct sp_runtime *runtime,
     switch (head->type) {
     case SP_MESSAGE_PING:
         (void)sp_channel_send(runtime->channel, SP_MESSAGE_PONG, body, head->size);
+        sp_leaving_tell(runtime);
         sp_runtime_tidy(runtime);
         break;
     case SP_MESSAGE_CANCEL:
-        queue_cancel(runtime, body, head->size);
+        sp_cancel_queue(runtime, body, head->size);
         break;
     case SP_MESSAGE_STOP:
-        sp_service_stop(runtime);
+        sp_leaving_begin(runtime);
         break;
     default: // from a newer host; it does not wait for an answer
         break;

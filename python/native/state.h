@@ -28,7 +28,7 @@ struct sp_result_lease {
 struct sp_current {
     // The call's number, 0 for none or a shielded one, with a bit while the canceller
     // is at it: SP_CANCEL_ARMING while it sets the exception, SP_CANCEL_ARMED once it
-    // has. See service.c.
+    // has. See cancel.c.
     _Atomic uint64_t mark;
     uint64_t call;
     uint32_t slot;
@@ -52,8 +52,9 @@ struct sp_executor {
     struct sp_patience pausing; // what waits for the host's replies have taught
     bool encodes;               // a question: user code may run
     bool pauses;                // in the middle of a wait: a signal's handler may run
-    struct sp_signals *signals; // NULL: another thread runs their handlers
-    uint32_t signals_heard;     // see sp_executor_run_handlers()
+    struct sp_signals *signals; // what wakes it from a wait for the host
+    struct sp_signals own_signals; // the same where another thread runs the handlers
+    uint32_t signals_heard;        // see sp_executor_run_handlers()
     struct sp_decoder decoder;
     struct sp_encoder encoder;
     struct sp_current current;
@@ -61,6 +62,13 @@ struct sp_executor {
     PyObject *shapes;  // of the arguments of a call that raised, until it is answered
     struct sp_patience stream_patience; // of waits for a stream's reader
     uint32_t stream_lease; // what the answer must keep for a stream, or SP_NO_LEASE
+};
+
+// Requests to leave; see leaving.c.
+struct sp_leaving {
+    _Atomic bool begun;        // executors take no more calls
+    _Atomic uint32_t requests; // the message, and each signal
+    _Atomic uint32_t untold;   // signals that the host could not be told of yet
 };
 
 // Constant after attach(), but for what a comment gives an owner.
@@ -98,10 +106,11 @@ struct sp_runtime {
     struct sp_events_writer events; // guarded by events_lock
     bool events_open;               // guarded by events_lock
 
+    struct sp_leaving leaving; // any thread
     struct sp_signals signals; // any thread
     pthread_t service;
     pid_t host;                     // service.c
-    struct sp_canceller *canceller; // service.c; owner: the service thread
+    struct sp_canceller *canceller; // cancel.c; owner: the service thread
 };
 
 // ---- runtime.c ----------------------------------------------------------------
@@ -126,7 +135,8 @@ void sp_runtime_tidy(struct sp_runtime *runtime);
 
 // ---- executor.c ---------------------------------------------------------------
 
-// Runs calls until the host says stop. 0, or -1 with the exception of a signal handler.
+// Runs calls until the worker is asked to leave. 0, or -1 with the exception of a
+// signal handler, or the one that has ended a call without an answer.
 int sp_executor_run(struct sp_executor *executor);
 // The calling thread's executor, or NULL.
 struct sp_executor *sp_executor_here(void);
@@ -134,8 +144,9 @@ struct sp_executor *sp_executor_here(void);
 // sent is withdrawn, so that it never hits the next one. Owner only; twice is harmless.
 void sp_executor_shield(struct sp_executor *executor);
 
-// Runs the handlers of the signals that came, in the middle of a wait. 0, or -1 with an
-// exception. Owner only.
+// Runs the handlers of the signals that came, in the middle of a wait, or raises what
+// interrupts the call where another thread runs them. 0, or -1 with an exception. Owner
+// only.
 int sp_executor_run_handlers(struct sp_executor *executor);
 
 // Bytes that the host may read.
@@ -153,17 +164,15 @@ snakepit_err
 sp_executor_place_body(struct sp_executor *executor, uint32_t id, struct sp_body *body);
 // Puts a slot into the completion ring and rings if the host sleeps.
 void sp_executor_notify(struct sp_runtime *runtime, uint32_t id);
-// Runs the call of a slot in the middle of the one that the executor runs.
-void sp_executor_serve_within(struct sp_executor *executor, uint32_t id);
+// Runs the call of a slot in the middle of the one that the executor runs. 0, or -1
+// with the exception that interrupts both.
+int sp_executor_serve_within(struct sp_executor *executor, uint32_t id);
 
 // ---- service.c ----------------------------------------------------------------
 
 // Starts the thread that holds the lifeline and answers the channel, and waits until it
 // has said hello. SYSTEM: `why` says which call failed, and the remedy.
 snakepit_err sp_service_start(struct sp_runtime *runtime, snakepit_message *why);
-// Lets the executors leave their loops, each after the call that it runs. Any thread,
-// also in a signal handler.
-void sp_service_stop(struct sp_runtime *runtime);
 // Ends the process, and tells the host why, if its channel or doorbell were closed.
 void sp_service_check_descriptors(struct sp_runtime *runtime);
 // The same where it is known.
@@ -171,9 +180,5 @@ _Noreturn void sp_service_lost_descriptors(struct sp_runtime *runtime);
 // Ends the process, whose channel has ended. Tells the host, if that lives: user code
 // has shut the channel down.
 _Noreturn void sp_service_lost_channel(struct sp_runtime *runtime);
-// Has signal `number`, which Python handles already, do that too; in a forked child it
-// does what it does by default. Main thread, once. 0 or an errno; EINVAL: nobody
-// handles it.
-int sp_service_stop_at(struct sp_runtime *runtime, int number);
 
 #endif

@@ -214,15 +214,28 @@ def failed(type: str, message: str, traceback: str) -> None:
     """
 
 def run(index: int) -> None:
-    """Runs executor `index` (from 0) on this thread until the host says stop."""
+    """Runs executor `index` (from 0) on this thread until the worker is to leave.
+
+    Raises what has interrupted a call.
+    """
 
 def leave_interrupts_to_host() -> None:
     """Does nothing at a SIGINT, which programs that are executed do not inherit."""
 
-def stop_at(number: int) -> None:
-    """Has signal `number`, which has a Python handler, also let all executors leave
-    `run`, each after the call that it runs. In a child that was forked it does what it
-    does by default. Raises OSError if it has no handler.
+def stop_at(number: int, exception: type[BaseException], /) -> None:
+    """Has signal `number`, which has a Python handler, be a request to leave as well:
+    the host is told, and all executors leave `run`, each after the call that it runs. A
+    call that ends by `exception` is not answered: it was interrupted. In a child that
+    was forked the signal does what it does by default. Raises OSError if it has no
+    handler.
+    """
+
+def leave_requests() -> int:
+    """How often the worker was asked to leave, by the host's message and by signals."""
+
+def interrupt() -> None:
+    """Raises that exception in the calls that other threads run, once in each. Calls
+    that are shielded are left out.
     """
 
 def gil_returned() -> bool:

@@ -22,6 +22,7 @@ class Configuration:
     executors: int = 1  # threads that run calls
     executor_stack_size: int = 0  # bytes of a thread that runs tools; 0: as others
     heartbeat_interval_ms: int = 2000
+    stop_grace_ms: int = 2000  # from SIGTERM to SIGKILL
     oom_score_adj: int = 0  # at least; see memory_pressure
     paths: list[str] = field(default_factory=list)  # of the adapter; see search_path
     pool: str = ""

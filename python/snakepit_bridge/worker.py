@@ -14,6 +14,7 @@ import signal
 import sys
 import sysconfig
 import threading
+import time
 from typing import Any
 
 from . import (
@@ -43,9 +44,13 @@ from .stream import StreamChunk
 from .tools import ToolMetadata
 from .version import __version__
 
+INTERRUPT_EVERY_MS = 10
+
 
 class Terminated(BaseException):
-    """SIGTERM came. Raised in the main thread, once, whatever that was doing."""
+    """SIGTERM interrupts what runs: the start, or what a worker runs that was asked to
+    leave before. The host answers a call that ends so.
+    """
 
 
 def main() -> int:
@@ -123,20 +128,27 @@ def prepare_imports(settings: Configuration) -> None:
 
 
 def heed_termination(worker: Worker) -> None:
-    """Has SIGTERM end what the main thread does, so that the adapter is cleaned up.
+    """Has SIGTERM end the worker so that the adapter is cleaned up.
 
-    A second one ends the process at once.
+    One that serves ends when its calls have, for the runtime lets none begin any more.
+    If it was asked to leave before, they are interrupted, and so is a start. Once more
+    ends the process at once.
     """
 
     def terminate(number: int, frame: object) -> None:
-        if worker.is_terminated:
+        if worker.is_interrupted:
             end_by(signal.SIGTERM)
         worker.is_terminated = True
-        raise Terminated("the worker was told to end, by SIGTERM")
+        if worker.is_serving and runtime.native.leave_requests() < 2:
+            return
+        worker.is_interrupted = True
+        if worker.executors is None:
+            raise Terminated("the worker was told to end, by SIGTERM")
+        worker.executors.interrupt()
 
     worker.terminate = terminate
     signal.signal(signal.SIGTERM, terminate)
-    runtime.native.stop_at(signal.SIGTERM)
+    runtime.native.stop_at(signal.SIGTERM, Terminated)
 
 
 def end_by(number: int) -> None:
@@ -155,7 +167,10 @@ class Worker:
         self.settings = settings
         self.adapter_class = adapter_class
         self.adapter: Any = None  # stays None where each call has an instance
-        self.is_terminated = False
+        self.is_serving = False
+        self.executors: Executors | None = None  # threads that serve
+        self.is_terminated = False  # SIGTERM came
+        self.is_interrupted = False  # it interrupts what runs
         self.terminate: Any = None  # the handler of SIGTERM
 
     def live(self) -> int:
@@ -217,7 +232,8 @@ class Worker:
         )
 
     def serve(self) -> int:
-        """Runs the executors until the host says stop. Returns the exit status."""
+        """Runs the executors until the worker is to leave. Returns the exit status."""
+        self.is_serving = True
         if self.settings.profile != "thread":
             runtime.native.run(0)
             return 0
@@ -228,11 +244,13 @@ class Worker:
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             # None of a tool's code runs here, so its interrupt_main() means nothing.
             signal.signal(signal.SIGINT, lambda number, frame: None)
-        executors = Executors(
-            self.settings.executors, self.settings.heartbeat_interval_ms
-        )
-        executors.start()
-        executors.wait()
+        executors = Executors(self.settings)
+        self.executors = executors  # the first ones serve while the last ones start
+        try:
+            executors.start()
+            executors.wait()
+        finally:
+            self.executors = None
         return 0
 
     def clean_up(self) -> None:
@@ -252,11 +270,14 @@ class Worker:
 class Executors:
     """The threads of the thread profile. Owner: main thread, but for `run`."""
 
-    def __init__(self, count: int, interval_ms: int) -> None:
-        """No thread runs yet. Every `interval_ms` the GIL is looked at, while it is
-        off.
-        """
+    def __init__(self, settings: Configuration) -> None:
+        """No thread runs yet. At heartbeats the GIL is looked at, while it is off."""
+        interval_ms = settings.heartbeat_interval_ms
         self.interval_ms = None if is_gil_enabled() else interval_ms
+        # Seconds that they have once they are interrupted. The adapter needs some of
+        # its grace to clean up.
+        self.patience = min(1.0, settings.stop_grace_ms / 2000)
+        self.until: float | None = None  # monotonic; None: they are not interrupted
         self.threads = [
             threading.Thread(
                 target=self.run,
@@ -264,9 +285,9 @@ class Executors:
                 name=f"snakepit-executor-{index}",
                 daemon=True,  # where one is lost, the others must not keep the process
             )
-            for index in range(count)
+            for index in range(settings.executors)
         ]
-        self.endings: list[BaseException | None] = []  # None: the host said stop
+        self.endings: list[BaseException | None] = []  # None: the worker is to leave
         # A signal may come just before the main thread goes to sleep, which Python's
         # locks would sleep through; so it sleeps in a read, and signals write too.
         self.bell, self.rope = os.pipe()
@@ -288,26 +309,42 @@ class Executors:
             self.endings.append(error)
         else:
             self.endings.append(None)
+        self.ring()
+
+    def ring(self) -> None:
+        """Has the main thread look. Any thread."""
         try:
             os.write(self.rope, b"\0")
         except BlockingIOError:
             pass  # a full pipe rings as well
 
+    def interrupt(self) -> None:
+        """Interrupts what they run, and has `wait` come back soon. Main thread."""
+        self.until = time.monotonic() + self.patience
+        self.ring()
+
     def wait(self) -> None:
-        """Returns when all have ended, raises when one has failed.
+        """Returns when all have ended, or when those that were interrupted have had
+        their time; raises when one has failed.
 
         Signal handlers run meanwhile, and what they raise is raised.
         """
         while self.any_serving():
-            self.listen()
+            if self.until is None:
+                self.listen(self.interval_ms)
+            elif time.monotonic() < self.until:
+                runtime.native.interrupt()  # also those that could not be before
+                self.listen(INTERRUPT_EVERY_MS)
+            else:
+                return
         for thread in self.threads:
             thread.join()
 
-    def listen(self) -> None:
+    def listen(self, within_ms: int | None) -> None:
         """Waits for the bell; ends the process if a tool has closed it."""
         waiting = select.poll()
         waiting.register(self.bell, select.POLLIN)
-        if not waiting.poll(self.interval_ms):
+        if not waiting.poll(within_ms):
             self.look_at_gil()
             return
         try:
@@ -321,9 +358,10 @@ class Executors:
             self.interval_ms = None
 
     def any_serving(self) -> bool:
-        """Whether the host has not stopped all yet. Raises what one of them died of."""
+        """Whether some have not ended yet. Raises what one of them died of."""
         for failure in filter(None, self.endings):
-            raise failure
+            if not isinstance(failure, Terminated):
+                raise failure
         return len(self.endings) < len(self.threads)
 
 

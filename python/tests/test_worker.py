@@ -116,8 +116,14 @@ class FakeRuntime:
     def leave_interrupts_to_host(self) -> None:
         pass
 
-    def stop_at(self, number: int) -> None:
+    def stop_at(self, number: int, exception: type[BaseException]) -> None:
         self.stopped_at = number
+
+    def leave_requests(self) -> int:
+        return 0
+
+    def interrupt(self) -> None:
+        pass
 
     def set_on_cancel(self, function: Any) -> None:
         self.on_cancel = function

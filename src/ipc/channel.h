@@ -29,9 +29,13 @@ enum sp_message_type {
     SP_MESSAGE_PING = 5,   // host: u64, any number
     SP_MESSAGE_PONG = 6,   // worker: the same number
     SP_MESSAGE_CANCEL = 7, // host: struct sp_cancel; stop that call if it still runs
-    SP_MESSAGE_STOP = 8,   // host: leave when the running calls are done
+    SP_MESSAGE_STOP = 8,   // host: begin no call any more, leave when the running
+                           // ones are done
     SP_MESSAGE_EVENTS = 9, // worker: no body; there are events to read
     SP_MESSAGE_GIL = 10,   // worker: no body; the GIL was off and is on
+    // Worker: no body; SIGTERM told it to leave: it begins no call any more. Once more
+    // for each further one: what it runs is interrupted.
+    SP_MESSAGE_LEAVING = 11,
 
     // Between a host and the template of a pool, which also have CONFIG, and READY: it
     // can fork.

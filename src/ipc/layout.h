@@ -23,7 +23,7 @@
 #include <stdint.h>
 
 #define SP_LAYOUT_MAGIC   UINT64_C(0x736e616b65706974) // "snakepit"
-#define SP_LAYOUT_VERSION 5u
+#define SP_LAYOUT_VERSION 6u
 #define SP_LINE           ((size_t)64)
 #define SP_INLINE_RESULT  2048u // bytes of a slot's inline result area
 #define SP_SLOTS_MAX      2048u
@@ -109,6 +109,7 @@ enum sp_fault {
     SP_FAULT_ARGUMENT = 2,    // a write to the requests, which it may only read
     SP_FAULT_DESCRIPTORS = 3, // channel or doorbell were closed, so it ends itself
     SP_FAULT_CHANNEL = 4,     // so it does where its channel was shut down from inside
+    SP_FAULT_TOLD = 5,        // nothing is wrong: SIGTERM told it to end
 };
 
 // What the host writes before the state becomes QUEUED. Constant until it is DONE, but
@@ -210,7 +211,7 @@ struct sp_control {
         SP_LINE) _Atomic uint64_t done_tail; // worker: next completion cell to fill
     _Atomic uint64_t return_tail;            // worker: next request-return cell to fill
     _Alignas(SP_LINE) _Atomic uint32_t host_asleep; // host: ring the doorbell, please
-    _Atomic uint32_t stop;                          // host: executors leave their loop
+    _Atomic uint32_t stop; // worker: its executors take no more
     _Alignas(
         SP_LINE) _Atomic uint32_t host_cpu; // host: where the last submit came from
     _Alignas(SP_LINE) _Atomic uint32_t

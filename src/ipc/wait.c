@@ -306,9 +306,15 @@ static void note_sleep(const struct sp_wait *wait, uint64_t slept)
     leave_core();
 }
 
+static bool is_stopped(const struct sp_intake *intake)
+{
+    return atomic_load_explicit(intake->stop, memory_order_acquire) != 0;
+}
+
 static bool take(const struct sp_intake *intake, uint32_t *number)
 {
-    return sp_ring_take(intake->cells, intake->mask, intake->head, number);
+    return !is_stopped(intake) &&
+           sp_ring_take(intake->cells, intake->mask, intake->head, number);
 }
 
 static bool spin_for_intake(const struct sp_intake *intake,
@@ -329,7 +335,7 @@ static bool spin_for_intake(const struct sp_intake *intake,
         }
         sp_clock_relax();
         now = sp_clock_ticks();
-    } while (now - begun < budget);
+    } while (now - begun < budget && !is_stopped(intake));
     sp_spin_end();
     return false;
 }
@@ -362,7 +368,7 @@ static enum sp_intake_result sleep_for_intake(const struct sp_intake *intake,
         withdraw(intake->bell, heard);
         return SP_INTAKE_TAKEN;
     }
-    if (atomic_load_explicit(intake->stop, memory_order_acquire) != 0) {
+    if (is_stopped(intake)) {
         withdraw(intake->bell, heard);
         return SP_INTAKE_STOP;
     }
@@ -390,8 +396,7 @@ enum sp_intake_result sp_wait_intake(const struct sp_intake *intake,
         }
         // A wake that another executor's work used up looks like a stop; only the flag
         // is one.
-        if (result != SP_INTAKE_STOP ||
-            atomic_load_explicit(intake->stop, memory_order_acquire) != 0) {
+        if (result != SP_INTAKE_STOP || is_stopped(intake)) {
             return result;
         }
     }

@@ -83,8 +83,8 @@ struct sp_intake {
     uint32_t mask;
     _Atomic uint64_t *head;
     struct sp_bell *bell;
-    _Atomic uint32_t *stop;
-    uint32_t executors; // how many threads take from it
+    const _Atomic uint32_t *stop; // once set, nothing is taken any more
+    uint32_t executors;           // how many threads take from it
 };
 
 enum sp_intake_result { SP_INTAKE_TAKEN, SP_INTAKE_STOP, SP_INTAKE_INTERRUPTED };

@@ -47,6 +47,7 @@ struct sp_seat {
     uint32_t passing;          // slots taken back that the worker has not passed on yet
     uint64_t stuck_since;      // an idle executor takes none of them; 0: it is not so
     bool open;                 // takes calls
+    bool leaves;               // its worker begins no call any more
     bool violated;             // broke the protocol; is to be killed
     bool silent;               // did not come back to its question; is to be killed
     const char *condemned;     // why it is to be killed; NULL: it is not

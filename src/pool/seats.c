@@ -83,6 +83,56 @@ void sp_pool_close_seat(struct sp_pool *pool, struct sp_seat *seat)
     sp_pool_unlock(pool, &after);
 }
 
+// A call that its worker has not begun waits again.
+static void put_back(struct sp_pool *pool, struct sp_call *call)
+{
+    sp_line_put_first(&pool->line, call);
+    if (call->asynchronous || call->stream != NULL) {
+        sp_pending_set_due(&pool->pending, call, call->line_deadline);
+    }
+}
+
+// One call of a worker that leaves. What a call that runs there has made by way of its
+// host is part of that.
+static void
+send_back(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
+{
+    struct sp_seat *seat = call->seat;
+    if (call->served || !sp_port_take_back(seat->port, call->slot)) {
+        return;
+    }
+    bool bound = sp_affinity_binds(pool, call);
+    snakepit_err refusal = sp_pool_refuses(pool);
+    struct sp_failure failure = {.err = bound ? SNAKEPIT_SESSION_LOST : refusal,
+                                 .message = bound ? NULL : pool->failure,
+                                 .stage = "worker",
+                                 .worker = seat->worker_id};
+    sp_pool_unplace(pool, call);
+    if (bound || refusal == SNAKEPIT_POOL_FAILED || refusal == SNAKEPIT_POOL_DOWN) {
+        sp_pool_fail_call(pool, call, &failure, after);
+    } else {
+        put_back(pool, call);
+        sp_pool_moved(call, after);
+    }
+}
+
+void sp_pool_empty_seat(struct sp_pool *pool, struct sp_seat *seat)
+{
+    struct sp_after after = {0};
+    struct sp_link *before;
+    pthread_mutex_lock(&pool->lock);
+    seat->leaves = true;
+    part(pool, seat, &after);
+    // Newest first, so that they keep their order.
+    for (struct sp_link *link = seat->calls.previous; link != &seat->calls;
+         link = before) {
+        before = link->previous;
+        send_back(pool, SP_ENTRY(link, struct sp_call, seat_link), &after);
+    }
+    pool->freed = true;
+    sp_pool_unlock(pool, &after);
+}
+
 bool sp_pool_seat_is_busy(struct sp_pool *pool, struct sp_seat *seat)
 {
     pthread_mutex_lock(&pool->lock);
@@ -120,10 +170,7 @@ static void bereave(struct sp_pool *pool,
     sp_port_drop(seat->port, slot);
     bool bound = sp_affinity_binds(pool, call);
     if (!ran && !bound && sp_pool_refuses(pool) == SNAKEPIT_OK) {
-        sp_line_put_first(&pool->line, call);
-        if (call->asynchronous || call->stream != NULL) {
-            sp_pending_set_due(&pool->pending, call, call->line_deadline);
-        }
+        put_back(pool, call);
         return;
     }
     if (!ran) {

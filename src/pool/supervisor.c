@@ -39,7 +39,7 @@ static void show_state(struct sp_supervisor *supervisor)
 static void stop_worker(struct sp_supervisor *supervisor, struct sp_worker *worker)
 {
     if (worker->seat != NULL) {
-        sp_pool_close_seat(supervisor->pool, worker->seat);
+        sp_pool_empty_seat(supervisor->pool, worker->seat);
         if (supervisor->stopping &&
             sp_pool_seat_is_busy(supervisor->pool, worker->seat)) {
             sp_worker_kill(worker, "it was still running a call when the pit closed");
@@ -176,6 +176,26 @@ static void worker_ready(void *user, struct sp_worker *worker)
     sp_supervisor_start_more(supervisor);
 }
 
+static bool worker_is_busy(void *user, const struct sp_worker *worker)
+{
+    struct sp_supervisor *supervisor = user;
+    return worker->seat != NULL && sp_pool_seat_is_busy(supervisor->pool, worker->seat);
+}
+
+static void worker_leaving(void *user, struct sp_worker *worker)
+{
+    struct sp_supervisor *supervisor = user;
+    struct sp_post *post = post_of(supervisor, worker);
+    if (post->serving) {
+        post->serving = false;
+        supervisor->ready--;
+    }
+    if (worker->seat != NULL) {
+        sp_pool_empty_seat(supervisor->pool, worker->seat);
+    }
+    show_state(supervisor);
+}
+
 static void worker_gil(void *user, struct sp_worker *worker)
 {
     struct sp_supervisor *supervisor = user;
@@ -241,11 +261,18 @@ static void count_loss(struct sp_supervisor *supervisor,
         sp_supervisor_note_failed_start(supervisor, &start);
         return;
     }
-    sp_pool_count_workers(supervisor->pool, 0, 1);
+    bool told = sp_worker_was_told(worker);
+    sp_pool_count_workers(supervisor->pool, 0, told ? 0 : 1);
     // It has been of use, or it could have been: this is no storm.
     if (worker->port->submit_tail > 1 ||
         sp_clock_now() - post->ready_at >= NO_STORM_NS) {
         sp_restart_worked(&supervisor->restart);
+        return;
+    }
+    if (told) {
+        // Nobody is to blame; but whoever does that may do so again at once.
+        sp_supervisor_start_later(supervisor,
+                                  supervisor->pool_config->restart_backoff_ms);
         return;
     }
     start.what = "its workers die as soon as they are ready";
@@ -319,6 +346,8 @@ static bool fill(struct sp_supervisor *supervisor, struct sp_post *post)
     options.template = post->exec ? NULL : sp_supervisor_template(supervisor);
     options.hooks = (struct sp_worker_hooks){worker_born,
                                              worker_ready,
+                                             worker_leaving,
+                                             worker_is_busy,
                                              worker_gil,
                                              worker_lost,
                                              worker_exited,

@@ -93,12 +93,13 @@ static bool has_idle_executor(const struct sp_seat *seat)
 
 // An executor that has nothing to do passes at once on what was taken back. Where that
 // does not happen for long, none of them can: their interpreter is held by a thread or
-// a signal handler of user code. Nothing that is handed to such a worker ever runs.
+// a signal handler of user code. Nothing that is handed to such a worker ever runs. One
+// that leaves passes nothing on any more.
 static void
 watch_passing(struct sp_pool *pool, struct sp_seat *seat, const struct turn *turn)
 {
     uint64_t grace = STUCK_NS + pool->options.cancel_grace_ms * SP_NS_PER_MS;
-    bool stuck = seat->passing > 0 && has_idle_executor(seat);
+    bool stuck = seat->passing > 0 && !seat->leaves && has_idle_executor(seat);
     if (stuck != (seat->stuck_since != 0)) {
         sp_pool_set_stuck(pool, seat, stuck ? turn->now : 0);
     } else if (stuck && turn->now - seat->stuck_since >= grace) {

@@ -83,7 +83,7 @@ snakepit_err sp_supervisor_write_first_message(struct sp_supervisor *supervisor,
     if (writer == NULL) {
         return SNAKEPIT_NO_MEMORY;
     }
-    snakepit_writer_map(writer, 17);
+    snakepit_writer_map(writer, 18);
     write_pair(writer, "adapter", config->adapter);
     snakepit_writer_str(writer, "adapter_args");
     write_texts(writer, &config->adapter_args);
@@ -100,6 +100,8 @@ snakepit_err sp_supervisor_write_first_message(struct sp_supervisor *supervisor,
     snakepit_writer_uint(writer, config->executor_stack_size);
     snakepit_writer_str(writer, "heartbeat_interval_ms");
     snakepit_writer_uint(writer, config->heartbeat_interval_ms);
+    snakepit_writer_str(writer, "stop_grace_ms");
+    snakepit_writer_uint(writer, config->stop_grace_ms);
     snakepit_writer_str(writer, "oom_score_adj");
     snakepit_writer_uint(writer, config->oom_score_adj);
     write_pair(writer, "pool", config->name);
@@ -257,7 +259,7 @@ void sp_supervisor_describe_failure(struct sp_worker *worker, char *text, size_t
         return;
     }
     struct sp_exit end = worker->end;
-    end.fault = sp_port_fault(worker->port);
+    end.fault = sp_worker_fault(worker);
     sp_exit_describe(
         &end, atomic_load(&worker->killed_for), SP_OOM_NO, cause, sizeof cause);
     sp_output_tail(&worker->flow.outputs[1], tail, sizeof tail);

@@ -449,7 +449,7 @@ enum sp_fault sp_port_fault(const struct sp_port *port)
 {
     uint32_t fault =
         atomic_load_explicit(&port->view.header->fault, memory_order_acquire);
-    return fault <= SP_FAULT_CHANNEL ? (enum sp_fault)fault : SP_FAULT_OTHER;
+    return fault <= SP_FAULT_TOLD ? (enum sp_fault)fault : SP_FAULT_OTHER;
 }
 
 void sp_port_wake(struct sp_port *port, uint32_t slot)

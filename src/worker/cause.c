@@ -30,6 +30,7 @@
 #define BY_ITSELF                                                            \
     ": the adapter, a tool or a library has ended the process (os._exit(), " \
     "or exit() in C) instead of returning or raising"
+#define TOLD "ended by SIGTERM, which came from outside"
 
 #define STAT_FLAGS     9 // fields of /proc/PID/stat, counted from 1
 #define STAT_VSIZE     23
@@ -239,6 +240,8 @@ void sp_exit_describe(const struct sp_exit *end,
             room, size, "killed by signal 9 (SIGKILL); possibly out of memory");
     } else if (!end->known) {
         (void)snprintf(room, size, "died; the kernel has not said how");
+    } else if (end->signal == SIGTERM && end->fault == SP_FAULT_TOLD) {
+        (void)snprintf(room, size, "%s", TOLD);
     } else if (end->signal != 0) {
         const char *name = sigabbrev_np(end->signal);
         (void)snprintf(room,

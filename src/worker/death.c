@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "ipc/lifeline.h"
 
@@ -80,8 +81,12 @@ void sp_worker_signal(struct sp_worker *worker, int number, bool group)
     if (!worker->born || worker->state == SP_WORKER_DEAD) {
         return;
     }
-    if (group) {
-        (void)sp_pidfd_signal_group(child_of(worker), number);
+    if (number == SIGTERM) {
+        atomic_store(&worker->signalled, true);
+    }
+    if (group && sp_pidfd_signal_group(child_of(worker), number) == 0 &&
+        getpgid(worker->process.pid) == worker->process.pid) {
+        return; // a second SIGTERM would interrupt what the first one asks for
     }
     // It may have left its group.
     if (sp_pidfd_signal(child_of(worker), number) == EPERM) {
@@ -134,12 +139,28 @@ static struct sp_exit peek_patiently(const struct sp_process *process)
     return end;
 }
 
-// A tool that replaces or stops its process, or writes what only the worker may write,
-// is not to be sent again.
+enum sp_fault sp_worker_fault(const struct sp_worker *worker)
+{
+    enum sp_fault fault = sp_port_fault(worker->port);
+    return fault == SP_FAULT_TOLD && atomic_load(&worker->signalled) ? SP_FAULT_NONE
+                                                                     : fault;
+}
+
+bool sp_worker_was_told(const struct sp_worker *worker)
+{
+    const struct sp_exit *end = &worker->end;
+    return sp_port_fault(worker->port) == SP_FAULT_TOLD &&
+           (worker->leaves || !atomic_load(&worker->signalled)) &&
+           (end->signal == SIGTERM || (end->known && end->signal == 0) ||
+            atomic_load(&worker->killed_for) != NULL);
+}
+
+// A tool that replaces or stops its process, goes on when it is interrupted, or writes
+// what only the worker may write, is not to be sent again.
 static bool may_be_a_tools_doing(const struct sp_worker *worker)
 {
     return atomic_load(&worker->replaced) || atomic_load(&worker->silent) ||
-           atomic_load(&worker->violated);
+           atomic_load(&worker->violated) || atomic_load(&worker->interrupted);
 }
 
 // Any thread, once: tells the owner that the calls of this worker can be failed.
@@ -154,7 +175,7 @@ static void report_loss(struct sp_worker *worker, const struct sp_exit *end)
         const char *because = atomic_load(&worker->killed_for);
         bool unasked = because == NULL && end->signal == SIGKILL;
         struct sp_exit told = *end;
-        told.fault = sp_port_fault(worker->port);
+        told.fault = sp_worker_fault(worker);
         told.served = atomic_load(&worker->served);
         enum sp_oom memory = unasked ? sp_oom_judge(&worker->oom_seen) : SP_OOM_NO;
         sp_exit_describe(&told, because, memory, cause, sizeof cause);
@@ -239,17 +260,19 @@ static void on_alone(struct sp_others *others)
 static void log_exit(const struct sp_worker *worker)
 {
     char fields[SP_EXIT_FIELDS_MAX];
-    bool expected = worker->state == SP_WORKER_STOPPING;
+    bool told = sp_worker_was_told(worker);
+    bool expected = told || worker->state == SP_WORKER_STOPPING;
     sp_exit_fields(&worker->end, fields);
     sp_log(worker->options.log,
            expected ? SP_LOG_INFO : SP_LOG_WARNING,
            "worker.exit",
-           "pool=%s worker=%llu pid=%d %s expected=%s",
+           "pool=%s worker=%llu pid=%d %s expected=%s%s",
            worker->options.pool,
            (unsigned long long)worker->options.id,
            (int)worker->process.pid,
            fields,
-           expected ? "yes" : "no");
+           expected ? "yes" : "no",
+           told ? " because=\"it was told to end by SIGTERM from outside\"" : "");
 }
 
 // It is not heard or asked any more; its place is free.

@@ -21,9 +21,10 @@
 #include "worker/birth.h"
 #include "worker/report.h"
 
-#define PROBE_CALL UINT64_MAX // number of the first call, which is our own
-#define CUT_MS     500u       // that a worker may live without its channel
-#define RINGS_MOST 100u       // of its bell before that is answered; one is enough
+#define PROBE_CALL    UINT64_MAX // number of the first call, which is our own
+#define CUT_MS        500u       // that a worker may live without its channel
+#define RINGS_MOST    100u       // of its bell before that is answered; one is enough
+#define LOOK_EVERY_MS 50u        // whether one that leaves still runs calls
 
 // ---- State --------------------------------------------------------------------
 
@@ -84,6 +85,8 @@ static bool silence(int doorbell)
     return got > 0;
 }
 
+static void let_leave(struct sp_worker *worker);
+
 static void on_doorbell(struct sp_watch *watch)
 {
     struct sp_worker *worker = watch->user;
@@ -110,6 +113,9 @@ static void on_doorbell(struct sp_watch *watch)
         atomic_store(&worker->served, true);
         sp_worker_enter(worker, SP_WORKER_ANSWERED);
         worker->options.hooks.ready(worker->options.hooks.user, worker);
+        if (worker->leaves) {
+            let_leave(worker);
+        }
     }
 }
 
@@ -142,6 +148,43 @@ static void send_probe(struct sp_worker *worker)
     atomic_store_explicit(&port->view.header->host_asleep, 1, memory_order_seq_cst);
     SP_CHECK(sp_port_submit(port, &request, true, worker, &worker->probe_slot));
     (void)sp_bell_ring(&port->view.header->bell);
+}
+
+// ---- Leaving ------------------------------------------------------------------
+
+static void on_kill_timeout(struct sp_timer *timer)
+{
+    sp_worker_kill(timer->user, "it did not leave after SIGTERM");
+}
+
+// What it runs has its own deadlines; when that has ended, the worker has as long as
+// any other one that is to leave.
+static void on_look(struct sp_timer *timer)
+{
+    struct sp_worker *worker = timer->user;
+    if (!worker->options.hooks.is_busy(worker->options.hooks.user, worker)) {
+        sp_worker_stop(worker);
+    }
+}
+
+// One that is not ready yet ends at once, and one that was to stop is looked after.
+static void let_leave(struct sp_worker *worker)
+{
+    if (worker->state != SP_WORKER_READY) {
+        return;
+    }
+    sp_log(worker->options.log,
+           SP_LOG_WARNING,
+           "worker.leaving",
+           "pool=%s worker=%llu pid=%d because=\"it was told to end by SIGTERM from "
+           "outside\"",
+           worker->options.pool,
+           (unsigned long long)worker->options.id,
+           (int)worker->process.pid);
+    sp_worker_enter(worker, SP_WORKER_DRAIN);
+    worker->options.hooks.leaving(worker->options.hooks.user, worker);
+    sp_timer_start(
+        worker->options.loop, &worker->timer, on_look, LOOK_EVERY_MS, LOOK_EVERY_MS);
 }
 
 // ---- Messages -----------------------------------------------------------------
@@ -205,6 +248,23 @@ static void on_gil(struct sp_worker *worker)
     }
 }
 
+static void on_leaving(struct sp_worker *worker)
+{
+    bool unasked =
+        worker->state == SP_WORKER_STARTING || worker->state == SP_WORKER_READY;
+    if (unasked && !worker->leaves) {
+        worker->leaves = true;
+        let_leave(worker);
+    } else if (worker->state == SP_WORKER_DRAINING &&
+               !atomic_exchange(&worker->interrupted, true)) {
+        sp_timer_start(worker->options.loop,
+                       &worker->timer,
+                       on_kill_timeout,
+                       worker->options.stop_grace_ms,
+                       0);
+    }
+}
+
 // The bodies whose size their type tells; the others are judged as they are read.
 static bool has_its_size(const struct sp_message_head *head)
 {
@@ -212,6 +272,7 @@ static bool has_its_size(const struct sp_message_head *head)
     case SP_MESSAGE_PONG:
         return head->size == sizeof(uint64_t);
     case SP_MESSAGE_GIL:
+    case SP_MESSAGE_LEAVING:
     case SP_MESSAGE_EVENTS:
         return head->size == 0;
     default:
@@ -241,6 +302,9 @@ obey(struct sp_worker *worker, const struct sp_message_head *head, const uint8_t
         break;
     case SP_MESSAGE_GIL:
         on_gil(worker);
+        break;
+    case SP_MESSAGE_LEAVING:
+        on_leaving(worker);
         break;
     case SP_MESSAGE_EVENTS:
         sp_listener_notice(worker->options.listener, &worker->events);
@@ -342,11 +406,6 @@ static void on_start_timeout(struct sp_timer *timer)
     sp_worker_fail_start(timer->user,
                          "it was not ready within start_timeout_ms; raise that, or "
                          "make the adapter's import and initialize() faster");
-}
-
-static void on_kill_timeout(struct sp_timer *timer)
-{
-    sp_worker_kill(timer->user, "it did not leave after SIGTERM");
 }
 
 static void on_stop_timeout(struct sp_timer *timer)

@@ -44,6 +44,10 @@ struct sp_worker_hooks {
     void (*born)(void *user, struct sp_worker *worker);
     // Its first call was answered; `info` of the worker is filled in.
     void (*ready)(void *user, struct sp_worker *worker);
+    // SIGTERM has told it to leave: it begins no call any more. For one that was ready.
+    void (*leaving)(void *user, struct sp_worker *worker);
+    // Whether it runs calls.
+    bool (*is_busy)(void *user, const struct sp_worker *worker);
     // The GIL was off and is on; `info` says so. For one that was ready.
     void (*gil)(void *user, struct sp_worker *worker);
     // It is dead: its calls can be failed now. Once, on any thread, with lost_lock
@@ -115,6 +119,9 @@ struct sp_worker {
     bool wants;                   // the system refused something; `failure` says what
     char failure[SP_FAILURE_MAX]; // its words, or ours
     bool denied;                  // we may not signal it
+    bool leaves;                  // it says that SIGTERM has told it to
+    _Atomic bool interrupted;     // and that another one interrupts what it runs
+    _Atomic bool signalled;       // SIGTERM came from us
     void *seat;                   // the pool's; set and cleared under lost_lock
 
     struct sp_bucket messages; // that it may send
@@ -156,6 +163,11 @@ void sp_worker_kill_for_violation(struct sp_worker *worker, const char *why);
 void sp_worker_end(struct sp_worker *worker, const char *why);
 // Asks it to cancel the call in a slot. False: its channel is full; ask again.
 bool sp_worker_cancel(struct sp_worker *worker, uint64_t call, uint32_t slot);
+// What the worker says that it may die of. Any thread.
+enum sp_fault sp_worker_fault(const struct sp_worker *worker);
+// Whether it has ended because SIGTERM told it to, which did not come from us. After
+// its exit was observed.
+bool sp_worker_was_told(const struct sp_worker *worker);
 // After `gone`. The memory lives on while answers refer to it.
 void sp_worker_free(struct sp_worker *worker);
 

@@ -30,10 +30,11 @@ class Broken(dict):
 
 
 def take_sigterm_beside(gate):
-    """Has a thread take a SIGTERM once somebody opens the gate."""
+    """Has a thread take two SIGTERM once somebody opens the gate."""
 
     def take():
         with open(gate):
+            signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
             signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
 
     threading.Thread(target=take, daemon=True).start()
@@ -77,13 +78,13 @@ class Asks(ThreadSafeAdapter):
 
     @tool
     def host_beside_a_signal(self, tool, gate):
-        """Asks, while another thread takes a SIGTERM."""
+        """Asks, while another thread takes two SIGTERM."""
         take_sigterm_beside(gate)
         return self.session_context.call_host_tool(tool)
 
     @tool
     def stream_beside_a_signal(self, gate):
-        """Waits for a reader, while another thread takes a SIGTERM."""
+        """Waits for a reader, while another thread takes two SIGTERM."""
         take_sigterm_beside(gate)
         while True:
             yield bytes(16_000)

@@ -449,6 +449,17 @@ static void a_stop_reaches_all_sleepers(void **state)
     assert_int_equal(taken_by(executors, 4), 0);
 }
 
+static void nothing_is_taken_after_a_stop(void **state)
+{
+    (void)state;
+    struct executor executor = {.patience.budget = UINT64_MAX}; // it would spin
+    sp_ring_put(shared.cells, CELLS - 1, 0, 7);
+    atomic_store(&shared.stop, 1);
+    (void)take_until_stopped(&executor);
+    assert_int_equal(executor.result, SP_INTAKE_STOP);
+    assert_int_equal(executor.taken, 0);
+}
+
 static void no_number_is_lost_or_taken_twice(void **state)
 {
     (void)state;
@@ -493,6 +504,7 @@ int main(void)
         with_ring(a_burst_sends_one_wake_to_each_sleeper),
         with_ring(a_count_of_sleepers_that_cannot_be_is_not_believed),
         with_ring(a_stop_reaches_all_sleepers),
+        with_ring(nothing_is_taken_after_a_stop),
         with_ring(no_number_is_lost_or_taken_twice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

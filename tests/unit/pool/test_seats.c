@@ -175,6 +175,58 @@ static void a_closed_seat_ends_its_calls_and_gets_no_more(void **state)
     assert_echoed(&outcomes[1], "b");
 }
 
+static void a_seat_that_is_emptied_keeps_what_runs_and_gives_up_the_rest(void **state)
+{
+    (void)state;
+    static struct outcome outcomes[3];
+    const char *const texts[] = {"a", "b", "c"};
+    struct caller caller;
+    struct fake_call running;
+    struct side *leaving = fixture_add(&fixture, 1);
+    for (int i = 0; i < 2; i++) {
+        submit("echo", texts[i], &outcomes[i]);
+    }
+    fixture_call(&caller, &fixture, "echo", "d", 0);
+    FIXTURE_AWAIT(fixture_placed(&fixture) == 3);
+    submit("echo", texts[2], &outcomes[2]);
+    assert_true(fake_take_started(leaving->fake, &running));
+    sp_pool_empty_seat(fixture.pool, leaving->seat);
+    assert_int_equal(leaving->seat->load, 1);
+    assert_int_equal(fixture_in_line(&fixture), 3);
+    assert_true(sp_pool_seat_is_busy(fixture.pool, leaving->seat));
+    fake_serve(leaving->fake, &running);
+    fixture_drain(&fixture);
+    assert_echoed(&outcomes[0], "a");
+    assert_false(sp_pool_seat_is_busy(fixture.pool, leaving->seat));
+    assert_false(fixture_serve_one(&fixture, leaving));
+    struct side *next = fixture_add(&fixture, 1);
+    for (int i = 1; i < 3; i++) {
+        assert_true(fixture_serve_one(&fixture, next));
+    }
+    assert_true(fixture_serve_one(&fixture, next));
+    fixture_join(&caller);
+    assert_echoed(&caller.outcome, "d");
+    assert_echoed(&outcomes[1], "b");
+    assert_echoed(&outcomes[2], "c");
+}
+
+static void calls_of_a_seat_that_is_emptied_end_as_the_pool_has(void **state)
+{
+    (void)state;
+    static struct outcome outcomes[2];
+    struct fake_call running;
+    struct side *leaving = fixture_add(&fixture, 1);
+    submit("echo", "a", &outcomes[0]);
+    submit("echo", "b", &outcomes[1]);
+    assert_true(fake_take_started(leaving->fake, &running));
+    sp_pool_set_state(fixture.pool, SP_POOL_FAILED, "it is over");
+    sp_pool_empty_seat(fixture.pool, leaving->seat);
+    fake_serve(leaving->fake, &running);
+    fixture_drain(&fixture);
+    assert_echoed(&outcomes[0], "a");
+    assert_ended(&outcomes[1], SNAKEPIT_POOL_FAILED, "worker");
+}
+
 // ---- Moving -------------------------------------------------------------------
 
 static void a_worker_that_comes_takes_what_waits_behind_another_call(void **state)
@@ -494,6 +546,8 @@ int main(void)
         test(an_answer_that_came_before_the_death_is_no_violation_after_it),
         test(calls_given_up_die_with_their_worker_without_another_answer),
         test(a_closed_seat_ends_its_calls_and_gets_no_more),
+        test(a_seat_that_is_emptied_keeps_what_runs_and_gives_up_the_rest),
+        test(calls_of_a_seat_that_is_emptied_end_as_the_pool_has),
         test(a_worker_that_comes_takes_what_waits_behind_another_call),
         test(no_call_waits_behind_a_long_one_while_a_worker_is_idle),
         test(a_moved_call_ends_for_the_thread_that_waits_for_it),

@@ -356,6 +356,21 @@ static void ends_are_sentences(void **state)
     assert_string_equal(room, "exited");
 }
 
+static void who_was_told_by_sigterm_has_ended_by_it(void **state)
+{
+    (void)state;
+    char room[256];
+    struct sp_exit end = {.known = 1, .signal = SIGTERM, .fault = SP_FAULT_TOLD};
+    sp_exit_describe(&end, NULL, SP_OOM_NO, room, sizeof room);
+    assert_string_equal(room, "ended by SIGTERM, which came from outside");
+    end.signal = SIGSEGV;
+    sp_exit_describe(&end, NULL, SP_OOM_NO, room, sizeof room);
+    assert_string_equal(room, "killed by signal 11 (SIGSEGV)");
+    end = (struct sp_exit){.known = 1, .signal = SIGTERM};
+    sp_exit_describe(&end, NULL, SP_OOM_NO, room, sizeof room);
+    assert_string_equal(room, "killed by signal 15 (SIGTERM)");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -369,6 +384,7 @@ int main(void)
         cmocka_unit_test(what_is_hidden_is_not_known),
         cmocka_unit_test(one_that_the_kernel_has_reaped_is_gone),
         cmocka_unit_test(ends_are_sentences),
+        cmocka_unit_test(who_was_told_by_sigterm_has_ended_by_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
