@@ -55,7 +55,13 @@ class Work:
             self.task.add_done_callback(self.close)
 
     def cancel(self) -> None:
-        """Cancels the task; a coroutine that has not begun never will."""
+        """Cancels the task; a coroutine that has not begun never will.
+
+        Once: a cancel comes by the host's word and by the executor that it interrupts,
+        and the second would strike the `finally` that the first has begun.
+        """
+        if self.is_cancelled:
+            return
         self.is_cancelled = True
         if self.task is not None:
             self.task.cancel()

@@ -216,6 +216,27 @@ def test_a_cancel_runs_finally_and_becomes_cancelled(call: FakeCall) -> None:
     assert loop.works == {}
 
 
+def test_a_cancel_that_is_told_twice_does_not_interrupt_the_cleanup(
+    call: FakeCall,
+) -> None:
+    """The host's word reaches the loop itself, and by the executor that waits."""
+    notes: list[str] = []
+
+    async def cleans_up() -> None:
+        loop = event_loop.started()
+        loop.cancel(call.id)
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            loop.cancel(call.id)
+            await asyncio.sleep(0.01)
+            notes.append("finally")
+
+    with pytest.raises(Cancelled):
+        event_loop.run(cleans_up())
+    assert notes == ["finally"]
+
+
 def test_a_call_that_was_cancelled_before_does_not_begin(call: FakeCall) -> None:
     call.cancelled = True
     ran: list[str] = []

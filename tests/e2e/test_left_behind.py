@@ -77,8 +77,6 @@ def test_a_replacement_does_not_wait_for_what_the_dead_one_left(open_pit, kind):
     child.kill(signal.SIGKILL)
 
 
-# Names in /dev/shm are the machine's: the census of a test beside this one sees them.
-@pytest.mark.quiet
 @pytest.mark.parametrize("end", ["exit", "kill", "deadline", "close"])
 def test_shared_memory_of_a_worker_that_died_is_removed(open_pit, kind, end):
     """Python's resource tracker does so, if it outlives the worker for a moment."""

@@ -16,10 +16,11 @@ from build import build
 
 @pytest.fixture(scope="session")
 def codec(tmp_path_factory):
-    """The module `_codec_test`: CODEC_MODULE names one that was built already."""
-    path = os.environ.get("CODEC_MODULE") or str(
-        build(tmp_path_factory.mktemp("codec"))
-    )
+    """The module `_codec_test`: CODEC_MODULE names one that was built already, and
+    CODEC_FOLDER where it is to be kept.
+    """
+    folder = os.environ.get("CODEC_FOLDER") or tmp_path_factory.mktemp("codec")
+    path = os.environ.get("CODEC_MODULE") or str(build(Path(folder)))
     loader = importlib.machinery.ExtensionFileLoader("_codec_test", path)
     spec = importlib.util.spec_from_file_location("_codec_test", path, loader=loader)
     module = importlib.util.module_from_spec(spec)
