@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 from support.command import SNAKEPIT, environment, run
-from support.places import ADAPTERS, FREE_THREADED, SYSTEM
+from support.places import ADAPTERS, PYTHONS, SYSTEM
 
 
 def test_what_new_adapter_writes_is_checked_called_and_tested(tmp_path):
@@ -27,7 +27,7 @@ def test_what_new_adapter_writes_is_checked_called_and_tested(tmp_path):
     assert json.loads(called.stdout) == {"words": 3, "counted": 3}
 
     tested = subprocess.run(
-        [FREE_THREADED, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        [PYTHONS[-1], "-m", "pytest", "-q", "-p", "no:cacheprovider"],
         cwd=tmp_path / "new",
         env=environment(),
         capture_output=True,
@@ -47,7 +47,7 @@ def test_new_adapter_refuses_a_name_that_is_no_modules(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("python", [SYSTEM, FREE_THREADED])
+@pytest.mark.parametrize("python", PYTHONS)
 @pytest.mark.parametrize("name", ["Counter", "Log", "Cache"])
 def test_check_adapter_finds_a_race(name, python):
     found = run(
@@ -63,7 +63,7 @@ def test_check_adapter_finds_a_race(name, python):
     assert {pitfall["number"] for pitfall in report["pitfalls"]} == {1}
 
 
-@pytest.mark.parametrize("python", [SYSTEM, FREE_THREADED])
+@pytest.mark.parametrize("python", PYTHONS)
 def test_check_adapter_passes_a_correct_one(python):
     found = run("check-adapter", "racy:Correct", "--python", python, cwd=ADAPTERS)
     assert found.returncode == 0, found.stdout + found.stderr

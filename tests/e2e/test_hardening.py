@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-import os
 import pathlib
 import platform
 import re
 import subprocess
 
 import pytest
-from support.places import BUILD, FREE_THREADED, ROOT, SYSTEM
+from support.places import BUILD, PYTHONS, ROOT
 
 ENDBR64 = b"\xf3\x0f\x1e\xfa"
 
@@ -24,8 +23,7 @@ def extension(python: str) -> str:
 def shipped() -> list[str]:
     """The library, the command, and the extension of each interpreter."""
     ours = [str(BUILD / "lib/libsnakepit.so"), str(BUILD / "bin/snakepit")]
-    pythons = [path for path in (SYSTEM, FREE_THREADED) if os.path.exists(path)]
-    return [*ours, *map(extension, pythons)]
+    return [*ours, *map(extension, PYTHONS)]
 
 
 def ids(path: str) -> str:

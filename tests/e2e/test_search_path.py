@@ -10,7 +10,7 @@ import subprocess
 import pytest
 from support import pool
 from support.command import environment, run
-from support.places import SYSTEM
+from support.places import PYTHONS, SYSTEM
 
 # The names of modules that an interpreter, the bridge or multiprocessing imports.
 FOREIGN = ("token", "queue", "json", "runpy", "numpy", "pickle", "asyncio", "pdb")
@@ -200,7 +200,7 @@ def test_check_sees_that_the_environment_of_the_pool_turns_the_gil_on(app):
 def test_the_adapter_commands_run_nothing_foreign(foreign):
     made = run("new-adapter", "word_count", cwd=foreign)
     assert made.returncode == 0, made.stderr
-    for python in (SYSTEM, environment()["SNAKEPIT_PYTHON_FT"]):
+    for python in PYTHONS:
         words = ("check-adapter", "word_count:WordCount", "--python", python)
         checked = run(*words, cwd=foreign)
         assert checked.returncode == 0, checked.stdout + checked.stderr

@@ -72,8 +72,11 @@ def environment(**more):
     found = dict(os.environ)
     found.pop("SNAKEPIT_LOG", None)
     for name, kind in (("SNAKEPIT_PYTHON", "SYSTEM"), ("SNAKEPIT_PYTHON_FT", "FT")):
-        python = os.environ.get(f"SNAKEPIT_PYTHON_{kind}")
-        found[name] = python or str(ROOT / f"build/venv/{kind.lower()}/bin/python")
+        built = ROOT / f"build/venv/{kind.lower()}/bin/python"
+        python = os.environ.get(f"SNAKEPIT_PYTHON_{kind}", str(built))
+        found.pop(name, None)
+        if os.path.exists(python):  # there may be no free-threaded one
+            found[name] = python
     found.update(more)
     return found
 

@@ -17,3 +17,5 @@ SYSTEM = os.environ.get(
 FREE_THREADED = os.environ.get(
     "SNAKEPIT_PYTHON_FT", str(ROOT / "build/venv/ft/bin/python")
 )
+# Those that there are.
+PYTHONS = [path for path in (SYSTEM, FREE_THREADED) if os.path.exists(path)]
