@@ -342,8 +342,9 @@ static void on_cut_off(struct sp_timer *timer)
         "its adapter or a tool has shut down its connection to the host (shutdown())";
     struct sp_worker *worker = timer->user;
     struct sp_exit end = sp_exit_peek(sp_process_child(&worker->process));
-    if (end.known || end.gone || worker->state == SP_WORKER_STOPPING ||
-        worker->state == SP_WORKER_DEAD) {
+    // Where we may not signal it we have ended the channel ourselves.
+    if (end.known || end.gone || worker->denied ||
+        worker->state == SP_WORKER_STOPPING || worker->state == SP_WORKER_DEAD) {
         return;
     }
     atomic_store(&worker->silent, true);

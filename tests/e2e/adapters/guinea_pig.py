@@ -17,7 +17,6 @@ import sys
 import threading
 import time
 import uuid
-from unittest import mock
 
 from guinea_tensors import Tensors
 from snakepit_bridge import (
@@ -34,6 +33,13 @@ class SoldOut(LookupError):
 
     def __init__(self, item):
         super().__init__(f"no {item} left")
+
+
+def mocks():
+    """Imported late: it imports asyncio, which no worker is to have for nothing."""
+    from unittest import mock
+
+    return mock
 
 
 class Trap:
@@ -436,16 +442,16 @@ class GuineaPig(Tensors, ThreadSafeAdapter):
 
     def _odd_mock(self):
         """Answers every name: it has a next item without an end, plain and async."""
-        return mock.MagicMock()
+        return mocks().MagicMock()
 
     def _odd_async_mock(self):
-        return mock.AsyncMock()
+        return mocks().AsyncMock()
 
     def _odd_mock_inside(self):
-        return [mock.MagicMock()]
+        return [mocks().MagicMock()]
 
     def _odd_mock_of_a_dict(self):
-        return {"rows": [mock.MagicMock(spec=dict)]}
+        return {"rows": [mocks().MagicMock(spec=dict)]}
 
     def _odd_mapping_that_lies(self):
         class Liar(dict):
