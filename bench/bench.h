@@ -59,6 +59,8 @@ struct bench_case {
     bool tensors;
     bool json;           // of JSON: on the system's interpreter only
     const char *adapter; // NULL: the one for tensors, or the one for all else
+    bool processes;      // the process profile, on any interpreter
+    uint32_t workers;    // of each pool of the product; 0: one
     uint32_t executors[PRODUCT_POOLS]; // of each pool's worker; 0: no such pool
     bench_measure *product;
     bench_measure *limit;
@@ -77,6 +79,8 @@ extern const struct bench_case bench_case_stream;
 extern const struct bench_case bench_case_cpu;
 extern const struct bench_case bench_case_idle;
 extern const struct bench_case bench_case_start;
+extern const struct bench_case bench_case_start_many;
+extern const struct bench_case bench_case_import;
 extern const struct bench_case bench_case_death;
 extern const struct bench_case bench_case_mark;
 extern const struct bench_case bench_case_json_read_maps;

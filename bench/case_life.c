@@ -79,6 +79,42 @@ const struct bench_case bench_case_start = {
     .peer = "start_one",
 };
 
+// ---- Start of many ------------------------------------------------------------
+
+#define MANY 250
+
+static void start_many_product(struct bench *bench, double figures[BENCH_FIGURES])
+{
+    uint64_t start = sp_clock_now();
+    bench_open_product(bench, &bench_case_start_many);
+    figures[0] = milliseconds_since(start);
+    product_close(&bench->product);
+}
+
+// A bare template forks as many, and each has answered once.
+static void start_many_limit(struct bench *bench, double figures[BENCH_FIGURES])
+{
+    uint64_t start = sp_clock_now();
+    bench_open_limit(bench, &bench_case_start_many, 0);
+    struct limit_caller caller = limit_caller(&bench->limits[0]);
+    for (uint32_t i = 0; i < MANY; i++) {
+        limit_call(&caller, i % LIMIT_SLOTS, LIMIT_NOOP, BENCH_FIRST_X + i);
+    }
+    figures[0] = milliseconds_since(start);
+    limit_close(&bench->limits[0]);
+}
+
+const struct bench_case bench_case_start_many = {
+    .rows = {"start_250_workers"},
+    .unit = "ms",
+    .executors = {1},
+    .workers = MANY,
+    .processes = true,
+    .opens_itself = true,
+    .product = start_many_product,
+    .limit = start_many_limit,
+};
+
 // ---- Death --------------------------------------------------------------------
 
 static snakepit_err call_with_number(struct product_caller *caller,

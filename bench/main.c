@@ -37,6 +37,8 @@ static const struct bench_case *const cases[] = {
     &bench_case_cpu,
     &bench_case_idle,
     &bench_case_start,
+    &bench_case_start_many,
+    &bench_case_import,
     &bench_case_death,
     &bench_case_mark,
     &bench_case_json_read_maps,
@@ -178,6 +180,7 @@ void bench_open_limit(struct bench *bench,
                    .modules = bench->python->modules,
                    .script = BENCH_SOURCE "/limit/limit_worker.py",
                    .executors = what->executors[index],
+                   .forks = what->workers,
                    .tensors = what->tensors,
                });
 }
@@ -195,7 +198,8 @@ void bench_open_product(struct bench *bench, const struct bench_case *what)
         .python = bench->python->program,
         .folder = BENCH_SOURCE,
         .adapter = adapter_of(what),
-        .threads = bench->python->threads,
+        .threads = bench->python->threads && !what->processes,
+        .workers = what->workers,
         .quiet = what->workers_die,
     };
     memcpy(options.executors, what->executors, sizeof options.executors);

@@ -30,7 +30,7 @@ static size_t write_pools(char yaml[YAML], const struct product_options *options
                                  YAML - used,
                                  "  - name: %s\n"
                                  "    worker_profile: %s\n"
-                                 "    pool_size: 1\n"
+                                 "    pool_size: %u\n"
                                  "    threads_per_worker: %u\n"
                                  "    on_unsupported: %s\n"
                                  "    adapter: %s\n"
@@ -38,6 +38,7 @@ static size_t write_pools(char yaml[YAML], const struct product_options *options
                                  "    python: \"%s\"\n",
                                  pool_names[i],
                                  options->threads ? "thread" : "process",
+                                 options->workers == 0 ? 1 : options->workers,
                                  options->executors[i],
                                  options->threads ? "refuse" : "fallback",
                                  options->adapter,

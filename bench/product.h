@@ -22,6 +22,7 @@ struct product_options {
     const char *adapter;               // "bench_adapter:BenchAdapter"
     bool threads;                      // the thread profile
     uint32_t executors[PRODUCT_POOLS]; // of each pool; 0: no such pool
+    uint32_t workers;                  // of each pool; 0: one
     bool quiet;                        // nothing of the library's log is printed
 };
 

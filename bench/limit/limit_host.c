@@ -18,6 +18,12 @@
 
 // ---- Worker -------------------------------------------------------------------
 
+// Threads of the worker, or processes that its template forks.
+static uint32_t servers(const struct limit_options *options)
+{
+    return options->forks > 0 ? options->forks : options->executors;
+}
+
 // What is formatted here must not be formatted in the child: other threads may hold
 // locks.
 static pid_t start_worker(const struct limit_options *options, int fd)
@@ -26,9 +32,11 @@ static pid_t start_worker(const struct limit_options *options, int fd)
     char executors[16];
     char path[4096];
     snprintf(descriptor, sizeof descriptor, "%d", fd);
-    snprintf(executors, sizeof executors, "%u", options->executors);
+    snprintf(executors, sizeof executors, "%u", servers(options));
     snprintf(path, sizeof path, "PYTHONPATH=%s", options->modules);
-    const char *kind = options->tensors ? "tensors" : "plain";
+    const char *kind = options->forks > 0 ? "template"
+                       : options->tensors ? "tensors"
+                                          : "plain";
     char *const environment[] = {path, NULL};
     pid_t worker = fork();
     if (worker == 0) {
@@ -51,7 +59,7 @@ static void await_executors(struct limit *limit, const struct limit_options *opt
     struct limit_segment *segment = limit->segment;
     for (int poll = 0; poll < READY_POLLS; poll++) {
         uint32_t ready = atomic_load(&segment->ready);
-        if (ready >= options->executors) {
+        if (ready >= servers(options)) {
             return;
         }
         const struct timespec tick = {.tv_nsec = 10 * 1000 * 1000};
@@ -94,6 +102,7 @@ void limit_close(struct limit *limit)
     limit_set_waiting(limit, LIMIT_ADAPT);
     atomic_fetch_add(&limit->segment->bell, 1);
     limit_wake(&limit->segment->bell, INT32_MAX);
+    limit_wake(&limit->segment->stop, INT32_MAX);
     waitpid(limit->worker, NULL, 0);
     munmap(limit->segment, LIMIT_SEGMENT);
     limit->segment = NULL;

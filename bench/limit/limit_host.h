@@ -20,7 +20,8 @@ struct limit_options {
     const char *modules; // the folder with its _limit.so
     const char *script;  // limit_worker.py
     uint32_t executors;
-    bool tensors; // with NumPy and the functions on tensors
+    uint32_t forks; // 0, or processes that a template forks instead: each answers once
+    bool tensors;   // with NumPy and the functions on tensors
 };
 
 // Starts a worker and waits until its executors do. Waits adaptively.

@@ -197,15 +197,15 @@ serve(struct limit_segment *segment, uint32_t id, PyObject *const *functions)
     limit_complete(segment, slot);
 }
 
-static PyObject *run(PyObject *module, PyObject *functions)
+// Serves at most `most` calls. False with an exception.
+static bool
+serve_calls(struct limit_segment *segment, PyObject *functions, uint64_t most)
 {
-    struct module_state *state = PyModule_GetState(module);
-    struct limit_segment *segment = state->segment;
     PyObject *const *table = PySequence_Fast_ITEMS(functions);
     uint64_t budget = 0;
     atomic_fetch_add(&segment->ready, 1);
     limit_wake(&segment->ready, 1);
-    for (uint64_t calls = 1;; calls++) {
+    for (uint64_t calls = 1; calls <= most; calls++) {
         uint32_t id;
         if (!limit_ring_take(segment, &id)) {
             Py_BEGIN_ALLOW_THREADS;
@@ -213,13 +213,40 @@ static PyObject *run(PyObject *module, PyObject *functions)
             Py_END_ALLOW_THREADS;
         }
         if (id == LIMIT_STOP) {
-            Py_RETURN_NONE;
+            return true;
         }
         serve(segment, id, table);
         if (calls % SIGNALS_EVERY == 0 && PyErr_CheckSignals() != 0) {
-            return NULL;
+            return false;
         }
     }
+    return true;
+}
+
+static PyObject *run(PyObject *module, PyObject *functions)
+{
+    struct module_state *state = PyModule_GetState(module);
+    bool good = serve_calls(state->segment, functions, UINT64_MAX);
+    return good ? Py_NewRef(Py_None) : NULL;
+}
+
+static PyObject *run_once(PyObject *module, PyObject *functions)
+{
+    struct module_state *state = PyModule_GetState(module);
+    bool good = serve_calls(state->segment, functions, 1);
+    return good ? Py_NewRef(Py_None) : NULL;
+}
+
+static PyObject *rest(PyObject *module, PyObject *Py_UNUSED(nothing))
+{
+    struct module_state *state = PyModule_GetState(module);
+    struct limit_segment *segment = state->segment;
+    Py_BEGIN_ALLOW_THREADS;
+    while (atomic_load(&segment->stop) == 0) {
+        limit_sleep(&segment->stop, 0); // not the bell, whose wakes are the executors'
+    }
+    Py_END_ALLOW_THREADS;
+    Py_RETURN_NONE;
 }
 
 static PyObject *attach(PyObject *module, PyObject *descriptor)
@@ -247,6 +274,8 @@ static PyObject *result_tensor(PyObject *module, PyObject *Py_UNUSED(nothing))
 static PyMethodDef methods[] = {
     {"attach", attach, METH_O, "Maps the segment of an inherited descriptor."},
     {"run", run, METH_O, "Serves with a tuple of functions until the host says stop."},
+    {"run_once", run_once, METH_O, "The same for one call."},
+    {"rest", rest, METH_NOARGS, "Waits until the host says stop."},
     {"result_tensor",
      result_tensor,
      METH_NOARGS,

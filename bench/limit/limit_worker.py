@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""The worker of the limit: `limit_worker.py DESCRIPTOR EXECUTORS plain|tensors`.
+"""The worker of the limit: `limit_worker.py DESCRIPTOR EXECUTORS KIND`, where KIND is
+plain, tensors or template.
 
 Its functions are the adapter's, except that they take the decoded map as it is.
 """
 
+import os
 import pathlib
 import sys
 import threading
@@ -41,6 +43,21 @@ def tensor_functions():
     return view, produce
 
 
+def fork(functions, count):
+    """As the template: forks processes that answer one call each and then rest."""
+    rest, alive = os.pipe()  # which breaks when the template ends
+    for _ in range(count):
+        if os.fork() == 0:
+            os.close(alive)
+            _limit.run_once(functions)
+            os.read(rest, 1)
+            os._exit(0)
+    _limit.rest()
+    os.close(alive)
+    for _ in range(count):
+        os.wait()
+
+
 def main():
     """Serve until the host says stop."""
     descriptor, executors, kind = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
@@ -48,6 +65,9 @@ def main():
     functions = (noop, work)
     if kind == "tensors":
         functions += tensor_functions()
+    if kind == "template":
+        fork(functions, executors)
+        return
     others = [
         threading.Thread(target=_limit.run, args=(functions,))
         for _ in range(executors - 1)
