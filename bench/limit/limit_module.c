@@ -6,8 +6,10 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 
 #include "limit/limit.h"
 
@@ -233,6 +235,7 @@ static PyObject *run(PyObject *module, PyObject *functions)
 static PyObject *run_once(PyObject *module, PyObject *functions)
 {
     struct module_state *state = PyModule_GetState(module);
+    prctl(PR_SET_PDEATHSIG, SIGKILL); // a fork has lost its parent's
     bool good = serve_calls(state->segment, functions, 1);
     return good ? Py_NewRef(Py_None) : NULL;
 }
