@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Asks an interpreter what it is. The script imports nothing that a user installed: the
-// package snakepit_bridge is looked for, not imported, and NumPy's version is read from
-// its metadata.
+// package snakepit_bridge is looked for, not imported, as is NumPy.
 #include <errno.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -20,9 +19,15 @@
 #define PATIENCE (UINT64_C(10) * SP_NS_PER_S)
 
 // Understood by every Python 3, so that an old one can say that it is old. It sees the
-// packages that a worker would see.
+// packages that a worker would see. It imports next to nothing, for the first start of
+// a pool waits for it: texts are written as the module `json` would, whose C part this
+// uses, and NumPy's version is in the name of its metadata.
 static const char script[] = SP_PYTHON_SAFE_PATH
-    "import json, os, sys, sysconfig\n"
+    "import os, sys\n"
+    "try:\n"
+    "    from _json import encode_basestring_ascii as text\n"
+    "except ImportError:\n"
+    "    from json import dumps as text\n"
     "def bridge():\n"
     "    from importlib.machinery import PathFinder\n"
     "    package = PathFinder.find_spec('snakepit_bridge')\n"
@@ -30,28 +35,43 @@ static const char script[] = SP_PYTHON_SAFE_PATH
     "        return False\n"
     "    folders = list(package.submodule_search_locations)\n"
     "    return PathFinder.find_spec('snakepit_bridge._runtime', folders) is not None\n"
+    "def soabi():\n"
+    "    from importlib.machinery import EXTENSION_SUFFIXES\n"
+    "    parts = EXTENSION_SUFFIXES[0].split('.') if EXTENSION_SUFFIXES else []\n"
+    "    return parts[1] if len(parts) == 3 else ''\n"
     "def numpy():\n"
-    "    try:\n"
-    "        from importlib.metadata import version\n"
-    "        return version('numpy')\n"
-    "    except Exception:\n"
-    "        return None\n"
+    "    for folder in sys.path:\n"
+    "        try:\n"
+    "            names = os.listdir(folder)\n"
+    "        except OSError:\n"
+    "            continue\n"
+    "        for name in names:\n"
+    "            kind = name.rpartition('.')[2]\n"
+    "            if name.startswith('numpy-') and kind in ('dist-info', 'egg-info'):\n"
+    "                return name[:-len(kind) - 1].split('-')[1]\n"
+    "    return None\n"
+    "def json(value):\n"
+    "    if value is None or isinstance(value, bool):\n"
+    "        return {None: 'null', True: 'true', False: 'false'}[value]\n"
+    "    return text(value) if isinstance(value, str) else str(value)\n"
     "gil = getattr(sys, '_is_gil_enabled', None)\n"
+    "answers = {\n"
+    "    'implementation': sys.implementation.name,\n"
+    "    'executable': os.path.abspath(sys.executable),\n"
+    "    'prefix': sys.prefix,\n"
+    "    'version': sys.version.split()[0],\n"
+    "    'soabi': soabi(),\n"
+    "    'numpy': numpy(),\n"
+    "    'major': sys.version_info[0],\n"
+    "    'minor': sys.version_info[1],\n"
+    "    'free_threaded': 't' in getattr(sys, 'abiflags', ''),\n"
+    "    'gil_enabled': bool(gil()) if gil else True,\n"
+    "    'has_bridge': bridge(),\n"
+    "    'is_environment': sys.prefix != sys.base_prefix,\n"
+    "}\n"
+    "pairs = [text(key) + ': ' + json(value) for key, value in answers.items()]\n"
     "with os.fdopen(3, 'w') as reply:\n"
-    "    json.dump({\n"
-    "        'implementation': sys.implementation.name,\n"
-    "        'executable': os.path.abspath(sys.executable),\n"
-    "        'prefix': sys.prefix,\n"
-    "        'version': sys.version.split()[0],\n"
-    "        'soabi': sysconfig.get_config_var('SOABI') or '',\n"
-    "        'numpy': numpy(),\n"
-    "        'major': sys.version_info[0],\n"
-    "        'minor': sys.version_info[1],\n"
-    "        'free_threaded': sysconfig.get_config_var('Py_GIL_DISABLED') == 1,\n"
-    "        'gil_enabled': gil() if gil else True,\n"
-    "        'has_bridge': bridge(),\n"
-    "        'is_environment': sys.prefix != sys.base_prefix,\n"
-    "    }, reply)\n";
+    "    reply.write('{' + ', '.join(pairs) + '}')\n";
 
 __attribute__((format(printf, 3, 4))) static snakepit_err
 explain(snakepit_message *why, snakepit_err err, const char *format, ...)
