@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "descriptors.h"
 #include "template.h"
 
@@ -46,6 +47,8 @@ static int map_control(struct sp_runtime *runtime)
         sp_control_open(runtime->control.base, size, &runtime->view) != SNAKEPIT_OK) {
         return refuse("the control segment is not one of this version");
     }
+    // Each of many workers that start at once would spin to measure it.
+    sp_clock_adopt_ticks_per_us(runtime->view.header->ticks_per_us);
     return 0;
 }
 

@@ -18,13 +18,21 @@ static uint64_t measure(void)
     return ticks != 0 ? ticks : 1;
 }
 
+static _Atomic uint64_t known; // ticks in a microsecond; 0: nobody has asked
+
 uint64_t sp_clock_ticks_per_us(void)
 {
-    static _Atomic uint64_t known;
     uint64_t ticks = atomic_load_explicit(&known, memory_order_relaxed);
     if (ticks == 0) {
         ticks = measure();
         atomic_store_explicit(&known, ticks, memory_order_relaxed);
     }
     return ticks;
+}
+
+void sp_clock_adopt_ticks_per_us(uint64_t ticks)
+{
+    if (ticks != 0) {
+        atomic_store_explicit(&known, ticks, memory_order_relaxed);
+    }
 }

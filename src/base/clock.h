@@ -56,6 +56,8 @@ static inline uint64_t sp_clock_ticks(void)
 // Ticks in a microsecond, measured once on first use (this takes up to two
 // milliseconds). At least 1. Any thread.
 uint64_t sp_clock_ticks_per_us(void);
+// Takes over what another process of this machine has measured, unless it is 0.
+void sp_clock_adopt_ticks_per_us(uint64_t ticks);
 
 // A polite turn of a spinning loop.
 static inline void sp_clock_relax(void)

@@ -3,6 +3,7 @@
 // own.
 #include "ipc/control.h"
 
+#include "base/clock.h"
 #include "ipc/lifeline.h"
 
 static uint64_t up_to_line(uint64_t bytes)
@@ -56,6 +57,7 @@ static void describe(struct sp_control *header, const struct sp_control_shape *s
     header->waiting = shape->waiting;
     header->events_wanted = shape->events ? 1 : 0;
     header->payloads_hidden = shape->payloads_hidden ? 1 : 0;
+    header->ticks_per_us = sp_clock_ticks_per_us();
     header->epoch = shape->epoch;
     header->requests_size = shape->requests_size;
     header->results_size = shape->results_size;

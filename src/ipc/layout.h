@@ -200,6 +200,7 @@ struct sp_control {
     uint64_t result_returns_at;  // sp_cell[leases]: leases of results, host to worker
     uint64_t stamps_at;          // struct sp_stamp[executors]
     uint32_t payloads_hidden;    // 1: core dumps leave requests and results out
+    uint64_t ticks_per_us;       // as the host has measured; 0: it has not
 
     // The lifeline: a robust, process-shared mutex that the worker's service thread
     // holds from handshake to exit.

@@ -28,6 +28,17 @@ static void a_microsecond_has_the_same_ticks_every_time(void **state)
     assert_int_equal(sp_clock_ticks_per_us(), ticks);
 }
 
+static void what_another_process_has_measured_is_taken_over(void **state)
+{
+    (void)state;
+    uint64_t measured = sp_clock_ticks_per_us();
+    sp_clock_adopt_ticks_per_us(measured + 7);
+    assert_int_equal(sp_clock_ticks_per_us(), measured + 7);
+    sp_clock_adopt_ticks_per_us(0); // it has not measured
+    assert_int_equal(sp_clock_ticks_per_us(), measured + 7);
+    sp_clock_adopt_ticks_per_us(measured);
+}
+
 static void ticks_and_clock_agree(void **state)
 {
     (void)state;
@@ -48,6 +59,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(time_does_not_go_back),
         cmocka_unit_test(a_microsecond_has_the_same_ticks_every_time),
+        cmocka_unit_test(what_another_process_has_measured_is_taken_over),
         cmocka_unit_test(ticks_and_clock_agree),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
