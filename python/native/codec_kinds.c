@@ -215,12 +215,15 @@ write_instead(struct sp_encoder *encoder, PyObject *plain, const struct sp_place
     return result;
 }
 
+// `field` is the field's name, or an object that has it as `name`.
 static int write_field(struct sp_encoder *encoder,
                        PyObject *value,
                        PyObject *field,
                        const struct sp_place *outer)
 {
-    PyObject *name = PyObject_GetAttrString(field, "name");
+    PyObject *name = PyUnicode_CheckExact(field)
+                         ? Py_NewRef(field)
+                         : PyObject_GetAttrString(field, "name");
     PyObject *item = name == NULL ? NULL : PyObject_GetAttr(value, name);
     struct sp_place place = {.outer = outer, .key = name};
     int result = item == NULL || sp_encoder_value(encoder, name, outer) != 0
@@ -478,6 +481,11 @@ static bool is_marked(PyObject *value, const char *name, PyTypeObject *type)
 static int
 write_other(struct sp_encoder *encoder, PyObject *value, const struct sp_place *place)
 {
+    // The bridge's own dataclasses, for which `dataclasses` need not be imported.
+    if (is_marked(value, "__snakepit_fields__", &PyTuple_Type)) {
+        return write_fields(
+            encoder, value, of_class(value, "__snakepit_fields__"), place);
+    }
     if (is_marked(value, "__dataclass_fields__", &PyDict_Type)) {
         return write_fields(encoder, value, fields_of_dataclass(value), place);
     }

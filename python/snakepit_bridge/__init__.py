@@ -18,7 +18,7 @@ The package imports without the runtime extension too: an adapter can be tested 
 
 from __future__ import annotations
 
-from . import telemetry
+from . import late, telemetry
 from .arrays import empty
 from .base_adapter import BaseAdapter, ToolMetadata, tool
 from .base_adapter_threaded import ThreadSafeAdapter, thread_safe_method
@@ -42,3 +42,10 @@ __all__ = [
     "thread_safe_method",
     "tool",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """`standalone`, which tests of adapters use and workers do without."""
+    if name == "standalone":
+        return late.imported(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,12 +4,18 @@
 from __future__ import annotations
 
 import sys
-import threading
-from collections.abc import Sequence
-from typing import Any, Callable
 
-from . import runtime, standalone, threads
+from . import late, runtime
 from .errors import AdapterError
+from .late import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, Callable
+
+    from . import standalone
+else:
+    standalone = late.Module("snakepit_bridge.standalone")
 
 
 def empty(shape: int | Sequence[int], dtype: Any = "float32") -> Any:
@@ -84,33 +90,10 @@ _found: list[Any] = []
 
 
 def _find() -> Any:
-    """What `_found` will hold. Raises what NumPy raises, but for ImportError.
-
-    The import runs on a thread of its own. A cancel is raised in the thread that runs
-    the call; inside of the import it would leave half of NumPy, which cannot be
-    imported a second time in a process.
-    """
-    failures: list[BaseException] = []
-
-    def look() -> None:
-        try:
-            import numpy
-        except ImportError:
-            _found.append(None)
-        except BaseException as error:
-            failures.append(error)
-        else:
-            _found.append(numpy)
-
-    thread = threading.Thread(target=look, name="snakepit-import", daemon=True)
+    """What `_found` will hold. Raises what NumPy raises, but for ImportError."""
     try:
-        thread.start()
-    except RuntimeError as error:
-        raise RuntimeError(
-            f"the thread that imports NumPy could not be started ({error}); "
-            f"{threads.remedy()}"
-        ) from error
-    thread.join()
-    for failure in failures:
-        raise failure
-    return _found[0]
+        numpy = late.imported_elsewhere("numpy")
+    except ImportError:
+        numpy = None
+    _found.append(numpy)
+    return numpy

@@ -5,15 +5,22 @@ methods.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
-
-from . import lookup
+from . import late, lookup
 from .errors import UnknownTool
 from .given import Given
-from .request import Request
+from .late import TYPE_CHECKING
 from .session import SessionContext, current_session
 from .tools import ToolMetadata, ToolParameter, collect, tool, unmarked_hint
+
+if TYPE_CHECKING:
+    import difflib
+    from collections.abc import Mapping
+    from typing import Any
+
+    from . import request as requests
+else:
+    difflib = late.Module("difflib")
+    requests = late.Module("snakepit_bridge.request")
 
 __all__ = ["BaseAdapter", "ToolMetadata", "ToolParameter", "tool"]
 
@@ -69,7 +76,7 @@ class BaseAdapter:
         them, else to the tool that the request names. Raises UnknownTool if there is
         none.
         """
-        request = Request.of(request)
+        request = requests.Request.of(request)
         for name in ("_handle_request_impl", "_dispatch"):
             handler = lookup.bound(self, name)
             if handler is not None:
@@ -90,8 +97,6 @@ def call_tool(adapter: object, name: str, arguments: dict[str, Any]) -> Any:
 
 
 def _hint(name: str, known: list[str], or_all: bool) -> str:
-    import difflib  # only failing calls need it
-
     nearest = difflib.get_close_matches(name[:64], known, n=1, cutoff=0.7)
     if nearest:
         return f"; did you mean {nearest[0]!r}?"

@@ -8,26 +8,46 @@ one thread goes to `get_thread_local`; what all threads change is touched under
 
 from __future__ import annotations
 
-import functools
-import inspect
-import threading
 import time
-from collections.abc import Coroutine
-from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Callable, TypeVar, cast
+from types import CoroutineType
 
-from . import configuration, lookup, notices
+from . import late, lookup
 from .base_adapter import BaseAdapter, call_tool, tool
 from .declaration import declared_thread_safe, undeclared_warning
+from .late import TYPE_CHECKING
 from .made import Made
-from .request import Request
 from .tools import SAFE_MARK, not_of_an_instance
-from .tracking import RequestTracker, counted
 
 if TYPE_CHECKING:
     import asyncio
+    import functools
+    import threading
+    from collections.abc import Coroutine
+    from contextlib import AbstractContextManager
+    from typing import Any, Callable, TypeVar
 
     from typing_extensions import Self
+
+    from . import configuration, notices, tracking
+    from . import request as requests
+    from .tracking import RequestTracker
+
+    Method = TypeVar("Method", bound=Callable[..., Any])
+else:
+    asyncio = late.Module("asyncio")
+    configuration = late.Module("snakepit_bridge.configuration")
+    functools = late.Module("functools")
+    notices = late.Module("snakepit_bridge.notices")
+    requests = late.Module("snakepit_bridge.request")
+    threading = late.Module("threading")
+    tracking = late.Module("snakepit_bridge.tracking")
+
+    def __getattr__(name: str) -> type:
+        """`RequestTracker`, which can be had from here too."""
+        if name != "RequestTracker":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return tracking.RequestTracker
+
 
 __all__ = [
     "RequestTracker",
@@ -39,8 +59,6 @@ __all__ = [
     "validate_thread_safety",
 ]
 
-Method = TypeVar("Method", bound=Callable[..., Any])
-
 # A default of one of these types is handed out and not kept: nothing in it can change.
 _IMMUTABLE = (type(None), bool, int, float, complex, str, bytes, tuple, frozenset, type)
 
@@ -50,7 +68,7 @@ class ThreadLocalStorage:
 
     def __init__(self) -> None:
         """Empty in every thread."""
-        self._mine = _Values()
+        self._mine = threading.local()
 
     def get(self, key: str, default: Any = None) -> Any:
         """The calling thread's value for `key`, or `default`.
@@ -59,7 +77,7 @@ class ThreadLocalStorage:
         that what is put into it is found next time. Give each call a default of its
         own: an object that several threads were given as default is shared by them.
         """
-        values = self._mine.values
+        values = self._values()
         if key in values:
             return values[key]
         if not isinstance(default, _IMMUTABLE):
@@ -68,21 +86,17 @@ class ThreadLocalStorage:
 
     def set(self, key: str, value: Any) -> None:
         """Sets the calling thread's value for `key`."""
-        self._mine.values[key] = value
+        self._values()[key] = value
 
     def clear(self, key: str | None = None) -> None:
         """Forgets the calling thread's value for `key`, or all of its values."""
         if key is None:
-            self._mine.values.clear()
+            self._values().clear()
         else:
-            self._mine.values.pop(key, None)
+            self._values().pop(key, None)
 
-
-class _Values(threading.local):
-    """`threading.local` runs `__init__` anew in each thread that touches it."""
-
-    def __init__(self) -> None:
-        self.values: dict[str, Any] = {}
+    def _values(self) -> dict[str, Any]:
+        return vars(self._mine)  # which a thread finds empty at first
 
 
 class ThreadSafeAdapter(BaseAdapter):
@@ -111,9 +125,11 @@ class ThreadSafeAdapter(BaseAdapter):
         _lock = Made("_lock", lambda self: self._snakepit_lock)
         _snakepit_lock = Made("_snakepit_lock", lambda _: threading.RLock())
         _snakepit_storage = Made("_snakepit_storage", lambda _: ThreadLocalStorage())
-        _snakepit_tracker = Made("_snakepit_tracker", lambda _: RequestTracker())
+        _snakepit_tracker = Made(
+            "_snakepit_tracker", lambda _: tracking.RequestTracker()
+        )
         _snakepit_started = Made("_snakepit_started", lambda _: time.monotonic())
-        _snakepit_turn = Made("_snakepit_turn", lambda _: _new_turn())
+        _snakepit_turn = Made("_snakepit_turn", lambda _: asyncio.Lock())
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Makes lock and counts: a subclass may forget ``super().__init__()``."""
@@ -182,9 +198,9 @@ class ThreadSafeAdapter(BaseAdapter):
         the lock is not held: it is one of threads, which nobody holds while he awaits.
         Without either the request goes to the tool that it names.
         """
-        return self._snakepit_answer(Request.of(request))
+        answer = _counted_answer or _count_answer()
+        return answer(self, requests.Request.of(request))
 
-    @counted
     def _snakepit_answer(self, request: Any) -> Any:
         handler = lookup.bound(self, "_handle_request_impl")
         if handler is not None:
@@ -194,21 +210,28 @@ class ThreadSafeAdapter(BaseAdapter):
             return call_tool(self, request.command, request.args)
         with self._snakepit_lock:
             result = handler(request)
-        return self._snakepit_turns(result) if inspect.iscoroutine(result) else result
+        return (
+            self._snakepit_turns(result)
+            if isinstance(result, CoroutineType)
+            else result
+        )
 
     async def _snakepit_turns(self, answer: Coroutine[Any, Any, Any]) -> Any:
         async with self._snakepit_turn:
             return await answer
 
 
+_counted_answer: Any = None  # once somebody has asked
+
+
+def _count_answer() -> Any:
+    global _counted_answer
+    _counted_answer = tracking.counted(ThreadSafeAdapter._snakepit_answer)
+    return _counted_answer
+
+
 # What reports and locksets look at from the beginning.
 _MADE_AT_ONCE = ("_snakepit_lock", "_snakepit_tracker", "_snakepit_started")
-
-
-def _new_turn() -> asyncio.Lock:
-    import asyncio  # a worker without coroutines does not need it
-
-    return asyncio.Lock()
 
 
 def thread_safe_method(method: Method) -> Method:
@@ -225,9 +248,9 @@ def thread_safe_method(method: Method) -> Method:
     if not callable(method):
         kind = type(method).__name__
         raise TypeError(f"@thread_safe_method decorates methods, not {kind} objects")
-    made = counted(method)
+    made: Method = tracking.counted(method)  # type: ignore[assignment]
     setattr(made, SAFE_MARK, True)
-    return cast(Method, made)
+    return made
 
 
 def require_thread_safe(method: Method) -> Method:
@@ -239,7 +262,8 @@ def require_thread_safe(method: Method) -> Method:
             raise RuntimeError(undeclared_warning(type(self)))
         return method(self, *args, **kwargs)
 
-    return cast(Method, guarded)
+    made: Method = guarded  # type: ignore[assignment]
+    return made
 
 
 def validate_thread_safety(adapter: object) -> bool:

@@ -10,51 +10,74 @@ it decorates; executors hand that to `finished`.
 
 from __future__ import annotations
 
-import enum
-import functools
-import inspect
-from collections.abc import Awaitable
-from typing import Any, Callable
+from types import CoroutineType, FunctionType, MethodType
 
-from . import event_loop
+from . import late
 from .errors import AdapterError
+from .late import TYPE_CHECKING
 
-Function = Callable[..., Any]
+if TYPE_CHECKING:
+    import functools
+    import inspect
+    from collections.abc import Awaitable
+    from typing import Any, Callable
+
+    from . import event_loop
+
+    Function = Callable[..., Any]
+else:
+    event_loop = late.Module("snakepit_bridge.event_loop")
+    functools = late.Module("functools")
+    inspect = late.Module("inspect")
+
+# Of a function's code, as `inspect` names them.
+CO_GENERATOR = 0x20
+CO_COROUTINE = 0x80
+CO_ASYNC_GENERATOR = 0x200
 
 
-class Kind(enum.Enum):
+class Kind:
     """What a call of a function gives: a value, or something that must be run."""
 
-    PLAIN = "plain"
-    COROUTINE = "async"
-    GENERATOR = "a generator"
-    ASYNC_GENERATOR = "an async generator"
+    PLAIN: Kind
+    COROUTINE: Kind
+    GENERATOR: Kind
+    ASYNC_GENERATOR: Kind
 
-    @property
-    def streams(self) -> bool:
-        """Whether a call gives many values."""
-        return self in (Kind.GENERATOR, Kind.ASYNC_GENERATOR)
+    def __init__(self, value: str, streams: bool) -> None:
+        """`streams`: a call gives many values."""
+        self.value = value
+        self.streams = streams
+
+
+Kind.PLAIN = Kind("plain", streams=False)
+Kind.COROUTINE = Kind("async", streams=False)
+Kind.GENERATOR = Kind("a generator", streams=True)
+Kind.ASYNC_GENERATOR = Kind("an async generator", streams=True)
 
 
 def kind_of(function: Function) -> Kind:
     """The kind of a function, a method or a partial, as a call of it will find it."""
     called: Any = function
-    while True:
-        if isinstance(called, functools.partial):
-            called = called.func
-        elif inspect.ismethod(called):
+    while not isinstance(called, FunctionType):
+        if isinstance(called, MethodType):
             called = called.__func__
+        elif isinstance(called, functools.partial):
+            called = called.func
         else:
-            break
-    if not inspect.isfunction(called):
-        return Kind.PLAIN  # what it gives tells
-    if inspect.iscoroutinefunction(called):
+            return Kind.PLAIN  # what it gives tells
+    flags = called.__code__.co_flags
+    if flags & CO_COROUTINE or _is_marked_coroutine(called):
         return Kind.COROUTINE
-    if inspect.isasyncgenfunction(called):
+    if flags & CO_ASYNC_GENERATOR:
         return Kind.ASYNC_GENERATOR
-    if inspect.isgeneratorfunction(called):
-        return Kind.GENERATOR
-    return Kind.PLAIN
+    return Kind.GENERATOR if flags & CO_GENERATOR else Kind.PLAIN
+
+
+def _is_marked_coroutine(function: Function) -> bool:
+    """Whether `inspect.markcoroutinefunction` says so, which leaves an attribute."""
+    has_mark = "_is_coroutine_marker" in vars(function)
+    return has_mark and inspect.iscoroutinefunction(function)
 
 
 def seems_to_stream(function: Function) -> bool:
@@ -73,7 +96,8 @@ def seems_to_await(function: Function) -> bool:
 
 def _kind_below(function: Function) -> Kind:
     try:
-        return kind_of(inspect.unwrap(function))
+        wraps = hasattr(function, "__wrapped__")
+        return kind_of(inspect.unwrap(function) if wraps else function)
     except ValueError:  # it wraps itself
         return kind_of(function)
 
@@ -100,7 +124,7 @@ def finished(result: Any, shielded: bool = False) -> Any:
     A `shielded` one is not cancelled with the call. For calls of functions whose kind
     tells too little: they may return what another one returned.
     """
-    if inspect.iscoroutine(result):
+    if isinstance(result, CoroutineType):
         return event_loop.run(result, shielded)
     if awaits(result):
         return event_loop.run(_awaited(result), shielded)

@@ -3,10 +3,18 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any
+from . import late
+from .late import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import json
+    from collections.abc import Mapping
+    from dataclasses import dataclass, field
+    from typing import Any
+else:
+    from .records import dataclass, field
+
+    json = late.Module("json")
 
 
 @dataclass(frozen=True)
@@ -37,7 +45,7 @@ class Configuration:
     @classmethod
     def from_message(cls, message: Mapping[str, Any]) -> Configuration:
         """Takes what this version knows of the host's message."""
-        known = {entry.name for entry in fields(cls)}
+        known = cls.__annotations__
         return cls(**{key: value for key, value in message.items() if key in known})
 
     def settings(self) -> dict[str, Any]:

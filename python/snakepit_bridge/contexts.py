@@ -11,10 +11,13 @@ from __future__ import annotations
 
 import contextvars
 import sys
-from collections.abc import Awaitable
-from typing import Any, Callable
 
 from . import calling, runtime
+from .late import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+    from typing import Any, Callable
 
 _ABSENT = object()
 _DECIMAL = "decimal_context"  # the name of decimal's variable, which is not public

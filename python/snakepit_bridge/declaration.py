@@ -5,6 +5,10 @@ from __future__ import annotations
 
 MARK = "__thread_safe__"
 
+# Attributes that the decorators leave on a function.
+TOOL_MARK = "__snakepit_tool__"
+SAFE_MARK = "__thread_safe__"
+
 # Their classes are bases of any adapter and cannot know what it does.
 BASE_MODULES = ("snakepit_bridge.base_adapter", "snakepit_bridge.base_adapter_threaded")
 

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from .late import TYPE_CHECKING
 from .runtime import UnknownTool
+
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = [
     "AdapterError",

@@ -14,14 +14,17 @@ from __future__ import annotations
 import contextvars
 import os
 import threading
-from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any
 
-from . import host, runtime, threads
+from . import host, late, runtime, threads
+from .late import TYPE_CHECKING
 from .runtime import Cancelled
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Coroutine
+    from typing import Any
+else:
+    asyncio = late.Module("asyncio")
 
 STOP_WITHIN = 5.0  # seconds that what still runs may take to end when the loop stops
 
@@ -137,8 +140,6 @@ def leave_if_forked() -> None:
 
 
 def _is_from_a_cancel(error: BaseException) -> bool:
-    import asyncio
-
     return isinstance(error, asyncio.CancelledError)
 
 
@@ -147,8 +148,6 @@ class EventLoop:
 
     def __init__(self) -> None:
         """Starts the thread."""
-        import asyncio
-
         self.loop = asyncio.new_event_loop()
         # Of the calls that wait here, by the call's number. Single operations of a dict
         # are atomic, and a number is put in and taken out by one executor.
@@ -162,8 +161,6 @@ class EventLoop:
 
     def turn(self) -> None:
         """The thread: runs the loop until it is stopped."""
-        import asyncio
-
         asyncio.set_event_loop(self.loop)
         while not self.stopping:
             try:
@@ -231,8 +228,6 @@ class EventLoop:
 
     async def end_tasks(self) -> None:
         """Cancels the tasks that the adapter left behind and waits for them."""
-        import asyncio
-
         mine = asyncio.current_task()
         others = [task for task in asyncio.all_tasks() if task is not mine]
         for task in others:

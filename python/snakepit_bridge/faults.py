@@ -6,15 +6,20 @@ Nothing here may fail, whatever the exception does when it is looked at.
 
 from __future__ import annotations
 
-import contextlib
-import inspect
 import os
-import traceback
-from collections.abc import Mapping, Sequence
-from typing import Any, Callable
 
-from . import lookup
+from . import late, lookup
 from .errors import PASSED_ON, AdapterError, HostError, UnknownTool
+from .late import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import inspect
+    import traceback
+    from collections.abc import Mapping, Sequence
+    from typing import Any, Callable
+else:
+    inspect = late.Module("inspect")
+    traceback = late.Module("traceback")
 
 TRACEBACK_MAX = 60 * 1024  # bytes of UTF-8
 MESSAGE_MAX = 8 * 1024  # bytes of UTF-8
@@ -76,11 +81,13 @@ def explain(
     """Notes the signature of the tool `name` with a TypeError, if a call with these
     arguments does not fit it: it is told where the error is.
     """
-    with contextlib.suppress(Exception):  # nothing more is known of it
+    try:
         signature = inspect.signature(tools[name])
         if not _fits(signature, arguments or ()):
             text = f"{name}{_unquoted(signature)}"
             lookup.own(error)[_SIGNATURE] = _cut(text, SIGNATURE_MAX)
+    except Exception:
+        pass  # nothing more is known of it
 
 
 def _fits(signature: inspect.Signature, arguments: Sequence[str]) -> bool:

@@ -14,17 +14,17 @@ import _random
 import fcntl
 import gc
 import io
-import mmap
 import os
-import random
-import re
 import signal
 import stat
 import sys
-from collections.abc import Iterable, Iterator
-from typing import Any
 
-from . import runtime
+from . import late, runtime
+from .late import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import Any
 
 FORKABLE_MARK = "__forkable__"
 
@@ -35,7 +35,6 @@ STATELESS_DEVICES = {os.makedev(1, minor) for minor in (3, 5, 7, 8, 9)}
 CHANCE = {os.makedev(1, minor) for minor in (8, 9)}  # /dev/random and urandom
 O_PATH = getattr(os, "O_PATH", 0o10000000)  # Python 3.9 has no name for it
 BASES = type.__dict__["__mro__"].__get__  # whatever a metaclass makes of the name
-MAPPING = re.compile(r"([0-9a-f]+)-([0-9a-f]+) (\S{4}) \S+ \S+ \S+ *(.*)")
 
 
 class Forkability:
@@ -47,9 +46,14 @@ class Forkability:
 
     def __init__(self) -> None:
         """Remembers what the import must leave as it is."""
-        self.numbers = random.getstate()
+        self.numbers: Any = None  # the state of `random`, once that is imported
+        late.when_imported("random", self.note_numbers)
         self.ours = {descriptor: identity_of(descriptor) for descriptor in OURS}
         self.reopened: list[int] = []
+
+    def note_numbers(self, random: Any) -> None:
+        """Remembers what the import must leave."""
+        self.numbers = random.getstate()
 
     def reason_against(self, adapter_class: type) -> str:
         """Why workers of this adapter must be started one by one; empty if they need
@@ -80,7 +84,8 @@ class Forkability:
 
     def reason_in_random(self) -> str:
         """Each worker gets a seed of its own, so one that was set would be lost."""
-        if random.getstate() == self.numbers:
+        random = sys.modules.get("random")
+        if random is None or random.getstate() == self.numbers:
             return ""
         return (
             "its import has seeded or used `random`; do so in initialize(), "
@@ -186,9 +191,11 @@ class Objects:
 
 def reason_in_generators(objects: Objects) -> str:
     """Generators of random numbers that all workers would find in one state."""
-    known = {id(random._inst), *own_of_names(objects)}
+    random = sys.modules.get("random")
+    systems = () if random is None else random.SystemRandom
+    known = {id(getattr(random, "_inst", None)), *own_of_names(objects)}
     for found in objects.of(_random.Random):
-        is_systems = issubclass(type(found), random.SystemRandom)
+        is_systems = issubclass(type(found), systems)
         if not is_systems and id(found) not in known:
             return reason_of_generator(found)
     numbers = sys.modules.get("numpy.random")
@@ -276,12 +283,14 @@ class Mapping:
 
     def __init__(self, line: str) -> None:
         """Raises ValueError if it is none."""
-        found = MAPPING.match(line)
-        if found is None:
+        # Addresses, mode, offset, device, inode, and a path that may have blanks.
+        fields = line.split(None, 5)
+        if len(fields) < 5 or len(fields[1]) != 4:
             raise ValueError(f"a line of /proc/self/maps that is none: {line!r}")
-        self.addresses = range(int(found[1], 16), int(found[2], 16))
-        self.mode = found[3]
-        self.path = found[4].replace("\\012", "\n")
+        start, _, end = fields[0].partition("-")
+        self.addresses = range(int(start, 16), int(end, 16))
+        self.mode = fields[1]
+        self.path = "".join(fields[5:]).replace("\\012", "\n")
 
 
 def read_mappings() -> Iterator[Mapping]:
@@ -384,7 +393,8 @@ def descriptor_of(file: object) -> int:
 def files_of_mmap(objects: Objects, mappings: Iterable[Mapping]) -> set[int]:
     """The descriptors that mmap objects keep, as those of numpy.memmap do."""
     starts = []
-    for mapped in objects.of(mmap.mmap):
+    mmap = sys.modules.get("mmap")
+    for mapped in objects.of(mmap.mmap) if mmap is not None else []:
         try:
             starts.append(runtime.native.address(mapped))
         except ValueError:

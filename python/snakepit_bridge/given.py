@@ -8,13 +8,24 @@ author's defaults, and what the pool says comes over it.
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Callable
-
-from . import configuration, lookup, notices, resources
+from . import late, lookup
+from .late import TYPE_CHECKING
 from .made import Made
+
+if TYPE_CHECKING:
+    import copy
+    from collections.abc import Mapping
+    from dataclasses import dataclass
+    from typing import Any, Callable
+
+    from . import configuration, notices, resources
+else:
+    from .records import dataclass
+
+    configuration = late.Module("snakepit_bridge.configuration")
+    copy = late.Module("copy")
+    notices = late.Module("snakepit_bridge.notices")
+    resources = late.Module("snakepit_bridge.resources")
 
 
 class Given(Made):
@@ -42,7 +53,7 @@ class _Row:
 
 _ROWS = {
     "config": _Row("adapter_config", lambda: configuration.current().settings()),
-    "resources": _Row("preload_resources", resources.current),
+    "resources": _Row("preload_resources", lambda: resources.current()),
 }
 
 

@@ -12,15 +12,21 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Callable
 
-from . import runtime, standalone
+from . import late, runtime
+from .late import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import asyncio
+    import queue
+    from typing import Any, Callable
 
+    from . import standalone
     from ._runtime import Call
+else:
+    asyncio = late.Module("asyncio")
+    queue = late.Module("queue")
+    standalone = late.Module("snakepit_bridge.standalone")
 
 ASKED = object()  # the news that there is a question
 
@@ -41,7 +47,7 @@ def ask(what: str, name: str, arguments: dict[str, Any]) -> Any:
     for code that runs on the event loop. Raises RuntimeError where no call runs or on
     the event loop, HostError for what the host says, Cancelled.
     """
-    if _runs_here():
+    if runtime.runs_call():
         return runtime.native.ask(name, arguments)
     questions = _of_this_call(what)
     if questions is None:
@@ -60,9 +66,7 @@ def ask(what: str, name: str, arguments: dict[str, Any]) -> Any:
 
 async def ask_async(what: str, name: str, arguments: dict[str, Any]) -> Any:
     """`ask` for coroutines: the loop goes on meanwhile."""
-    import asyncio
-
-    questions = None if _runs_here() else _of_this_call(what)
+    questions = None if runtime.runs_call() else _of_this_call(what)
     if questions is None:
         return ask(what, name, arguments)
     loop = asyncio.get_running_loop()
@@ -80,11 +84,6 @@ async def ask_async(what: str, name: str, arguments: dict[str, Any]) -> Any:
 def _set(told: asyncio.Future[None]) -> None:
     if not told.done():
         told.set_result(None)
-
-
-def _runs_here() -> bool:
-    """Whether the calling thread is an executor in the middle of a call."""
-    return runtime.is_attached() and bool(runtime.native.runs_call())
 
 
 def _of_this_call(what: str) -> Questions | None:
@@ -153,7 +152,7 @@ class Questions:
         self,
         call: Call | None,
         loop_thread: int | None,
-        news: SimpleQueue[Any] | None = None,
+        news: queue.SimpleQueue[Any] | None = None,
     ) -> None:
         """`loop_thread` runs the coroutine and must not block. `news`: where the
         executor waits already.
@@ -165,7 +164,9 @@ class Questions:
         self.closed = False
         self.ended = False  # the coroutine
         # ASKED for each question, and an entry for the end of the coroutine.
-        self.news: SimpleQueue[Any] = SimpleQueue() if news is None else news
+        self.news: queue.SimpleQueue[Any] = (
+            queue.SimpleQueue() if news is None else news
+        )
 
     def put(self, question: Question) -> None:
         """Hands over a question. Any thread but the executor's."""

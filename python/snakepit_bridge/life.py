@@ -7,7 +7,6 @@ An instance whose constructor came to its end is cleaned up once, whatever happe
 from __future__ import annotations
 
 import sys
-from typing import Any, Callable, TypeVar
 
 from . import (
     calling,
@@ -17,8 +16,12 @@ from . import (
     runtime,
     streaming,
 )
+from .late import TYPE_CHECKING
 
-Result = TypeVar("Result")
+if TYPE_CHECKING:
+    from typing import Any, Callable, TypeVar
+
+    Result = TypeVar("Result")
 
 
 def construct(adapter_class: type) -> Any:

@@ -4,20 +4,32 @@
 from __future__ import annotations
 
 import importlib
-import inspect
 import os
 import sys
-from collections.abc import Iterable
-from types import ModuleType
-from typing import Any
 
-from . import configuration, marks, notices, search_path
+from . import configuration, late, marks, notices, search_path, signatures
 from .base_adapter import BaseAdapter
-from .configuration import Configuration
 from .declaration import declared_thread_safe, undeclared_warning
 from .errors import AdapterError
+from .late import TYPE_CHECKING
 from .resolution import FALLBACKS
 from .texts import shown
+
+if TYPE_CHECKING:
+    import difflib
+    import inspect
+    import shlex
+    from collections.abc import Iterable
+    from types import ModuleType
+    from typing import Any
+
+    from .configuration import Configuration
+else:
+    difflib = late.Module("difflib")
+    inspect = late.Module("inspect")
+    shlex = late.Module("shlex")
+
+IS_ABSTRACT = 1 << 20  # of a class's flags, as `inspect` asks for it
 
 
 def load(spec: str) -> type:
@@ -79,8 +91,6 @@ def _import(name: str) -> ModuleType | None:
 
 def _remedy(package: str) -> str:
     """How the worker's interpreter gets a package."""
-    import shlex  # for a start that fails, so not at the top
-
     hidden = _hidden()
     python = shlex.quote(sys.executable)
     if package in getattr(sys, "stdlib_module_names", ()):
@@ -138,7 +148,7 @@ def _class_of(module: ModuleType, name: str) -> type:
     found: Any = module
     for part in name.split("."):
         found = getattr(found, part, None)
-    if inspect.isclass(found):
+    if isinstance(found, type):
         return found
     if found is not None:
         raise AdapterError(
@@ -151,8 +161,6 @@ def _class_of(module: ModuleType, name: str) -> type:
 
 
 def _hint(module: ModuleType, name: str) -> str:
-    import difflib  # only failing starts need it
-
     classes = [
         key for key, value in vars(module).items() if issubclass(type(value), type)
     ]
@@ -193,7 +201,7 @@ def _adapters_in(module: ModuleType) -> list[type]:
         for name, value in vars(module).items()
         if issubclass(type(value), type)
         and not name.startswith("_")
-        and not inspect.isabstract(value)
+        and not value.__flags__ & IS_ABSTRACT
     }.values()
     own = [found for found in classes if found.__module__ == module.__name__]
     derived = [found for found in classes if issubclass(found, BaseAdapter)]
@@ -221,6 +229,8 @@ def check_constructor(adapter_class: type) -> None:
     if type(adapter_class).__call__ is not type.__call__:
         return  # its metaclass may give some
     constructor = adapter_class.__init__  # type: ignore[misc]
+    if constructor is object.__init__ or signatures.takes_itself_alone(constructor):
+        return
     try:
         inspect.signature(constructor, follow_wrapped=False).bind(None)
     except TypeError as error:

@@ -10,10 +10,17 @@ means what it means elsewhere.
 
 from __future__ import annotations
 
-import logging
 import sys
 import warnings
-from typing import Any, TextIO
+
+from . import late
+from .late import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import logging
+    from typing import Any, TextIO
+else:
+    logging = late.Module("logging")
 
 # As in the kernel's log: a byte that no text has, and a digit.
 _MARK = "\x01"
@@ -24,10 +31,13 @@ def install() -> None:
     """From here on records and warnings that go to standard output or standard error
     say their level. For processes of a host; twice is harmless.
     """
-    if logging.StreamHandler.format is not _format:
-        logging.StreamHandler.format = _format  # type: ignore[assignment]
+    late.when_imported("logging", _mark_records)
     if warnings.showwarning is not _show_warning:
         warnings.showwarning = _show_warning
+
+
+def _mark_records(logging: Any) -> None:
+    logging.StreamHandler.format = _format
 
 
 def marked(text: str, level: int) -> str:

@@ -8,7 +8,11 @@ may have the same. While an adapter is looked at, it may not be ready for that.
 from __future__ import annotations
 
 from types import FunctionType
-from typing import Any
+
+from .late import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 ABSENT: Any = object()
 

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from .late import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any, Callable
 
 
 class Made:

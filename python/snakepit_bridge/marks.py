@@ -11,15 +11,17 @@ from __future__ import annotations
 
 import functools
 import types
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
 
 from . import lookup
+from .declaration import SAFE_MARK, TOOL_MARK
+from .late import TYPE_CHECKING
 
-# Attributes that the decorators leave on a function.
-TOOL_MARK = "__snakepit_tool__"
-SAFE_MARK = "__thread_safe__"
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from dataclasses import dataclass
+    from typing import Any
+else:
+    from .records import dataclass
 
 # These change which arguments there are: a name that the mark gives is another tool's.
 _PARTIAL = (functools.partial, functools.partialmethod)

@@ -4,9 +4,17 @@
 from __future__ import annotations
 
 import sys
-import warnings
 
-from . import logs, runtime
+from . import late, runtime
+from .late import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import warnings
+
+    from . import logs
+else:
+    logs = late.Module("snakepit_bridge.logs")
+    warnings = late.Module("warnings")
 
 
 def warn(text: str, stacklevel: int = 1) -> None:

@@ -3,11 +3,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
+
+from .late import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    Fields = Mapping[str, Any]
+else:
+    Fields = Mapping
 
 
-class Request(Mapping[str, Any]):
+class Request(Fields):
     """One call, both object and mapping: `request.args` is `request["args"]`.
 
     It has at least `command` (the tool's name), `args` (a dict) and `input`, which is

@@ -8,22 +8,27 @@ request styles. Nothing else is callable.
 from __future__ import annotations
 
 import functools
-import inspect
-from dataclasses import dataclass
-from typing import Any, Callable
+from types import FunctionType, MethodType
 
-from . import calling, life, lookup
+from . import calling, life, lookup, signatures
 from .base_adapter import BaseAdapter
 from .declaration import BASE_MODULES
 from .errors import AdapterError
+from .late import TYPE_CHECKING
 from .request import Request
 from .session import current_session
 from .tools import Tool, ToolMetadata, collect, collect_unbound, unmarked_hint
 
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+    from typing import Any, Callable
+
+    Fallback = Callable[[str, dict[str, Any]], Any]
+else:
+    from .records import dataclass
+
 # By one of these an adapter answers calls of names that are no tool.
 FALLBACKS = ("execute_tool", "handle_request", "_handle_request_impl", "_dispatch")
-
-Fallback = Callable[[str, dict[str, Any]], Any]
 
 
 @dataclass(frozen=True)
@@ -123,34 +128,31 @@ def _check(adapter_class: type, tools: dict[str, Tool]) -> None:
 
 def _check_parameters(what: str, function: Callable[..., Any]) -> None:
     for parameter in _parameters_in_a_call(function):
-        if (
-            parameter.kind is parameter.POSITIONAL_ONLY
-            and parameter.default is parameter.empty
-        ):
+        if parameter.is_required and not parameter.by_name:
             raise AdapterError(
                 f"{what} has the positional-only parameter {parameter.name!r}, "
                 "but tools are called with arguments by name"
             )
 
 
-def _parameters_in_a_call(function: Callable[..., Any]) -> list[inspect.Parameter]:
+def _parameters_in_a_call(function: Callable[..., Any]) -> list[signatures.Parameter]:
     """Those of what is called, whatever that says it wraps; none if they are not
     known, for then a call tells.
     """
-    called = function.__func__ if inspect.ismethod(function) else function
+    called: Any = function.__func__ if isinstance(function, MethodType) else function
     # The bridge's own wrappers pass on what they get.
-    while inspect.isfunction(called) and called.__globals__["__name__"].startswith(
-        "snakepit_bridge."
-    ):
-        if not hasattr(called, "__wrapped__"):
+    while isinstance(called, FunctionType):
+        home = called.__globals__["__name__"]
+        if not home.startswith("snakepit_bridge.") or not hasattr(
+            called, "__wrapped__"
+        ):
             break
         called = called.__wrapped__
     try:
-        signature = inspect.signature(called, follow_wrapped=False)
+        found = signatures.parameters(called, wrapped=False)
     except (TypeError, ValueError):
         return []
-    parameters = list(signature.parameters.values())
-    return parameters[1:] if inspect.ismethod(function) else parameters
+    return found[1:] if isinstance(function, MethodType) else found
 
 
 # ---- Names that are no tool ----------------------------------------------------------

@@ -8,16 +8,22 @@ is called once for each resource and process. All instances find what it returne
 
 from __future__ import annotations
 
-import inspect
 import os
-from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Callable
 
-from . import calling
-from .configuration import Configuration
+from . import calling, late
 from .errors import AdapterError
+from .late import TYPE_CHECKING
 from .texts import shown
+
+if TYPE_CHECKING:
+    import inspect
+    from collections.abc import Mapping
+    from typing import Any, Callable
+
+    from .configuration import Configuration
+else:
+    inspect = late.Module("inspect")
 
 _loaded: Mapping[str, Any] | None = None
 

@@ -8,9 +8,12 @@ is an error and is raised.
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Callable
+
+from .late import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Any, Callable
+
     from ._runtime import Call, Cancelled, Tensor, UnknownTool
 
     native: Any
@@ -35,6 +38,7 @@ __all__ = [
     "is_attached",
     "is_standalone",
     "native",
+    "runs_call",
     "shield",
     "tell_of_cancels",
 ]
@@ -108,6 +112,11 @@ def tell_of_cancels(function: Callable[[int], object] | None) -> None:
     """
     if _attached:
         native.set_on_cancel(function)
+
+
+def runs_call() -> bool:
+    """Whether the calling thread is an executor in the middle of a call."""
+    return is_attached() and bool(native.runs_call())
 
 
 def is_attached() -> bool:

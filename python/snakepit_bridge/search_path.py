@@ -11,8 +11,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
 from importlib.machinery import PathFinder
+
+from .late import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 # The environment of a worker asks so for a safe path; programs that tools start are to
 # find theirs as usual.

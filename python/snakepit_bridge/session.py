@@ -3,11 +3,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
-from . import host, runtime, standalone
+from . import late, runtime
+from .late import TYPE_CHECKING
 from .session_values import SessionValues
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+    from typing import Any
+
+    from . import host, standalone
+else:
+    from .records import dataclass
+
+    host = late.Module("snakepit_bridge.host")
+    standalone = late.Module("snakepit_bridge.standalone")
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,17 @@ calls run in, and gone with the session.
 
 from __future__ import annotations
 
-from typing import Any
+from . import late, runtime
+from .late import TYPE_CHECKING
 
-from . import host, runtime, standalone
+if TYPE_CHECKING:
+    from typing import Any
+
+    from . import host, standalone, standalone_sessions
+else:
+    host = late.Module("snakepit_bridge.host")
+    standalone = late.Module("snakepit_bridge.standalone")
+    standalone_sessions = late.Module("snakepit_bridge.standalone_sessions")
 
 _List = list  # inside of the class that name is a method
 
@@ -78,8 +86,6 @@ class SessionValues:
         return host.ask(what, f"snakepit.session.{operation}", arguments)
 
     def _ask_standalone(self, operation: str, arguments: dict[str, Any]) -> Any:
-        from . import standalone_sessions  # no worker needs it
-
         # A test that says nothing of sessions has one that has no name.
         if standalone.named_session() is not None:
             self._check_session(operation)

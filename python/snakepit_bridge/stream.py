@@ -3,8 +3,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from . import late
+from .late import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import typing
+    from dataclasses import dataclass
+else:
+    from .records import dataclass
+
+    typing = late.Module("typing")
 
 
 @dataclass
@@ -15,6 +23,6 @@ class StreamChunk:
     `metadata` is for the reader, and as free as `data`.
     """
 
-    data: Any = None
+    data: typing.Any = None
     is_final: bool = False
-    metadata: dict[str, Any] | None = None
+    metadata: dict[str, typing.Any] | None = None

@@ -11,14 +11,17 @@ from __future__ import annotations
 
 import contextvars
 import io
-import queue
 import threading
-from typing import TYPE_CHECKING, Any
 
-from . import event_loop, host, runtime
+from . import event_loop, host, late, runtime
+from .late import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import asyncio
+    import queue
+    from typing import Any
+else:
+    queue = late.Module("queue")
 
 AHEAD = 16  # items that the task may have made and the executor not taken
 

@@ -20,19 +20,32 @@ them.
 
 from __future__ import annotations
 
+import os
 import time
-import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
-from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, NoReturn
 
-from . import runtime, standalone_values
+from . import late, runtime
+from .late import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import numbers
+    import typing
+    from collections import abc
+    from collections.abc import Iterator, Mapping
+    from contextlib import contextmanager
+    from dataclasses import dataclass
     from types import TracebackType
+    from typing import Any, NoReturn
+
+    from . import standalone_values
+else:
+    from .late import contextmanager
+    from .records import dataclass
+
+    abc = late.Module("collections.abc")
+    numbers = late.Module("numbers")
+    standalone_values = late.Module("snakepit_bridge.standalone_values")
+    typing = late.Module("typing")
 
 __all__ = ["Event", "capture", "correlation", "emit", "get_correlation_id", "span"]
 
@@ -46,8 +59,8 @@ class Event:
     """One event, as `capture` keeps it."""
 
     name: str
-    measurements: dict[str, Any]
-    metadata: dict[str, Any]
+    measurements: dict[str, typing.Any]
+    metadata: dict[str, typing.Any]
     correlation_id: str = ""
     session_id: str = ""
     call: int = 0  # the number of the call it belongs to; 0: none
@@ -238,7 +251,11 @@ def get_correlation_id() -> str:
 
 
 def _new_id() -> str:
-    return uuid.uuid4().hex
+    """A UUID of version 4 (RFC 4122), without its dashes."""
+    number = int.from_bytes(os.urandom(16), "big")
+    number = number & ~(0xF000 << 64) | 0x4000 << 64  # the version
+    number = number & ~(0xC000 << 48) | 0x8000 << 48  # the variant
+    return f"{number:032x}"
 
 
 def _described(error: BaseException) -> dict[str, str]:
@@ -376,23 +393,24 @@ def _name(what: str, name: object, least: int = 1) -> str:
 
 
 def _numbers(event: str, measurements: Mapping[str, float] | None) -> dict[str, Any]:
-    numbers = _mapping("measurements", measurements)
-    for key, value in numbers.items():
+    checked = _mapping("measurements", measurements)
+    for key, value in checked.items():
         if type(value) in (int, float):
             continue
-        if not issubclass(type(value), Real):
+        if not issubclass(type(value), numbers.Real):
             raise TypeError(
                 f'event "{event}": measurement "{key}" is a number, not '
                 f"{type(value).__name__}; what is not a number goes into metadata"
             )
-        numbers[key] = int(value) if issubclass(type(value), Integral) else float(value)
-    return numbers
+        is_whole = issubclass(type(value), numbers.Integral)
+        checked[key] = int(value) if is_whole else float(value)
+    return checked
 
 
 def _mapping(what: str, mapping: Mapping[str, Any] | None) -> dict[str, Any]:
     if mapping is None:
         return {}
-    if not issubclass(type(mapping), Mapping):
+    if not issubclass(type(mapping), abc.Mapping):
         raise TypeError(f"{what} is a mapping, not {type(mapping).__name__}")
     values = dict(mapping)
     for key in values:

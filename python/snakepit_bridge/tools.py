@@ -3,15 +3,34 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
-from dataclasses import dataclass, field
-from typing import Any, Callable, TypeVar, overload
+from types import FunctionType, MethodType
 
-from . import calling, lookup, marks, notices
-from .declaration import BASE_MODULES
+from . import calling, late, lookup
+from .declaration import BASE_MODULES, SAFE_MARK, TOOL_MARK
 from .errors import AdapterError
-from .marks import SAFE_MARK, TOOL_MARK, Marked
+from .late import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import functools
+    import inspect
+    import typing
+    from dataclasses import dataclass, field
+    from typing import Any, Callable, TypeVar, overload
+
+    from . import marks, notices, signatures
+    from .marks import Marked
+
+    Method = TypeVar("Method", bound=Callable[..., Any])
+    Result = TypeVar("Result")
+else:
+    from .records import dataclass, field
+
+    functools = late.Module("functools")
+    inspect = late.Module("inspect")
+    marks = late.Module("snakepit_bridge.marks")
+    notices = late.Module("snakepit_bridge.notices")
+    signatures = late.Module("snakepit_bridge.signatures")
+    typing = late.Module("typing")
 
 __all__ = [
     "SAFE_MARK",
@@ -25,12 +44,6 @@ __all__ = [
     "tool",
     "unmarked_hint",
 ]
-
-Method = TypeVar("Method", bound=Callable[..., Any])
-Result = TypeVar("Result")
-
-# They are no functions, and give one for each instance.
-_MAKE_METHODS = (functools.partialmethod, functools.singledispatchmethod)
 
 NAME_MAX = 255  # bytes of a tool's name in shared memory
 TEXT_MAX = 1000  # characters of a description
@@ -56,7 +69,7 @@ class ToolParameter:
     name: str
     annotation: str = ""  # its source text; empty if it has none
     required: bool = True
-    default: Any = None  # None, a bool, a number or a text; else the value's repr
+    default: typing.Any = None  # None, bool, number or text; else the value's repr
 
     def as_message(self) -> dict[str, Any]:
         """The parameter as a dict that MessagePack can hold."""
@@ -98,16 +111,20 @@ class Tool:
     of: Callable[[Any], Callable[..., Any]]  # the same of another instance
 
 
-@overload
-def tool(function: Method, /) -> Method: ...
-@overload
-def tool(
-    description: str | None = None, /, *, name: str | None = None
-) -> Callable[[Method], Method]: ...
-@overload
-def tool(
-    *, description: str | None = None, name: str | None = None
-) -> Callable[[Method], Method]: ...
+if TYPE_CHECKING:
+
+    @overload
+    def tool(function: Method, /) -> Method: ...
+    @overload
+    def tool(
+        description: str | None = None, /, *, name: str | None = None
+    ) -> Callable[[Method], Method]: ...
+    @overload
+    def tool(
+        *, description: str | None = None, name: str | None = None
+    ) -> Callable[[Method], Method]: ...
+
+
 def tool(
     function: Method | str | None = None,
     /,
@@ -136,15 +153,22 @@ def tool(
 
 def _mark(method: Method, mark: ToolMark) -> Method:
     target = lookup.beneath(method)
-    is_method = callable(target) or isinstance(target, _MAKE_METHODS)
     try:
-        if isinstance(target, type) or not is_method:
+        if isinstance(target, type) or not _makes_calls(target):
             raise TypeError
         setattr(target, TOOL_MARK, mark)
     except (AttributeError, TypeError):
         kind = type(method).__name__
         raise TypeError(f"@tool decorates methods, not {kind} objects") from None
     return method
+
+
+def _makes_calls(target: object) -> bool:
+    if callable(target):
+        return True
+    # They are no functions, and give one for each instance.
+    makers = (functools.partialmethod, functools.singledispatchmethod)
+    return isinstance(target, makers)
 
 
 def not_of_an_instance(name: str, kind: type) -> str:
@@ -232,7 +256,7 @@ def unmarked_hint(adapter_class: type, name: str) -> str:
     found = lookup.of_class(adapter_class, name)
     if (
         not _is_public(name)
-        or not inspect.isfunction(lookup.beneath(found))
+        or not isinstance(lookup.beneath(found), FunctionType)
         or marks.look(name, found) is not None  # a tool by another name
         or _is_ours(adapter_class, name)
     ):
@@ -331,12 +355,12 @@ def _by_name(
     function: Callable[..., Any], plain: Callable[..., Any], name: str
 ) -> Callable[..., Any]:
     """What chooses by its first argument, and wants it by position, by name."""
-    first = next(iter(inspect.signature(plain).parameters.values()))
+    first = signatures.parameters(plain)[0]
 
     @functools.wraps(plain)
     def chosen(**arguments: Any) -> Any:
         value = arguments.pop(first.name, first.default)
-        if value is first.empty:
+        if value is lookup.ABSENT:
             raise TypeError(f"{name}() missing 1 required argument: {first.name!r}")
         return function(value, **arguments)
 
@@ -344,46 +368,43 @@ def _by_name(
 
 
 def _first_paragraph(function: Callable[..., Any]) -> str:
-    text = inspect.getdoc(function) or ""
-    return _bounded(" ".join(text.split("\n\n", 1)[0].split()))
+    words: list[str] = []
+    for line in (_docstring(function) or "").split("\n"):
+        if words and not line.strip():
+            break
+        words += line.split()
+    return _bounded(" ".join(words))
 
 
-# What a call by name cannot name.
-_UNNAMED = (
-    inspect.Parameter.POSITIONAL_ONLY,
-    inspect.Parameter.VAR_POSITIONAL,
-    inspect.Parameter.VAR_KEYWORD,
-)
+def _docstring(function: Callable[..., Any]) -> str | None:
+    """The function's own, or that of the method that it overrides."""
+    text = function.__doc__
+    if isinstance(text, str) or _overrides_nothing(function):
+        return text
+    return inspect.getdoc(function)
+
+
+def _overrides_nothing(function: Callable[..., Any]) -> bool:
+    if not isinstance(function, MethodType):
+        return False
+    bases = lookup.mro(type(function.__self__))
+    return sum(function.__name__ in lookup.namespace(base) for base in bases) < 2
 
 
 def parameters_of(function: Callable[..., Any]) -> list[ToolParameter]:
     """The named parameters of a function, ``self`` left out where it is bound."""
-    return [
-        _parameter(parameter)
-        for parameter in inspect.signature(function).parameters.values()
-        if parameter.kind not in _UNNAMED
-    ]
+    found = signatures.parameters(function)
+    return [_parameter(parameter) for parameter in found if parameter.by_name]
 
 
-def _parameter(parameter: inspect.Parameter) -> ToolParameter:
-    required = parameter.default is inspect.Parameter.empty
+def _parameter(parameter: signatures.Parameter) -> ToolParameter:
+    required = parameter.is_required
     return ToolParameter(
         name=parameter.name,
-        annotation=_annotation(parameter.annotation),
+        annotation=_bounded(signatures.text_of(parameter.annotation)),
         required=required,
         default=None if required else _plain(parameter.default),
     )
-
-
-def _annotation(annotation: Any) -> str:
-    if annotation is inspect.Parameter.empty:
-        return ""
-    text = (
-        annotation
-        if isinstance(annotation, str)
-        else inspect.formatannotation(annotation)
-    )
-    return _bounded(text)
 
 
 def _plain(value: Any) -> Any:

@@ -17,12 +17,18 @@ import functools
 import threading
 import types
 import weakref
-from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Callable
 
 from . import calling
+from .late import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any, Callable
+
+    Method = Callable[..., Any]
+    Begin = Callable[[Any], "Request | Part"]
 
 FINISHED_MAX = 256  # names of finished threads that are kept apart
 OTHERS = "(other finished threads)"
@@ -222,9 +228,6 @@ class _PerThread(threading.local):
 
 
 # ---- Methods -------------------------------------------------------------------------
-
-Method = Callable[..., Any]
-Begin = Callable[[Any], "Request | Part"]
 
 
 def counted(method: Method) -> Method:

@@ -12,10 +12,8 @@ import os
 import select
 import signal
 import sys
-import sysconfig
-import threading
+import threading  # before any other thread: the one that imports it is taken for main
 import time
-from typing import Any
 
 from . import (
     arrays,
@@ -39,10 +37,15 @@ from . import (
     threads,
 )
 from .configuration import Configuration
-from .resolution import Answers
+from .late import TYPE_CHECKING
 from .stream import StreamChunk
-from .tools import ToolMetadata
 from .version import __version__
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .resolution import Answers
+    from .tools import ToolMetadata
 
 INTERRUPT_EVERY_MS = 10
 
@@ -372,7 +375,7 @@ def describe_worker(
     return {
         "adapter": f"{adapter_class.__module__}.{adapter_class.__qualname__}",
         "bridge": __version__,
-        "free_threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+        "free_threaded": "t" in sys.abiflags,
         "gil_enabled": is_gil_enabled(),
         "implementation": sys.implementation.name,
         "python": ".".join(map(str, sys.version_info[:3])),

@@ -110,6 +110,9 @@ class FakeRuntime:
     def current_call(self) -> None:
         return None
 
+    def runs_call(self) -> bool:
+        return False
+
     def greet(self) -> None:
         pass
 

@@ -6,9 +6,13 @@ what adapter authors use.
 from __future__ import annotations
 
 import sys
-from typing import Callable
 
-from ..configuration import Configuration
+from ..late import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Callable
+
+    from ..configuration import Configuration
 
 FLAG = "--thread-safety-check"  # among adapter_args
 
