@@ -351,7 +351,8 @@ def test_lesson_12_the_pause_between_failed_starts_doubles(open_pit):
                 pit.await_ready()
         return taken.seconds
 
-    assert 0.1 + 0.2 + 0.4 <= run(100) - run(0) + 0.1 < 1.5
+    starts = min(run(0) for _ in range(3))  # a busy machine only makes them longer
+    assert 0.1 + 0.2 + 0.4 <= run(100) - starts + 0.1 < 1.5
 
 
 def _kill_what_is_ready(pit):
