@@ -73,6 +73,8 @@ extern const struct bench_case bench_case_inflight;
 extern const struct bench_case bench_case_callers;
 extern const struct bench_case bench_case_host_tool;
 extern const struct bench_case bench_case_scaling;
+extern const struct bench_case bench_case_executors;
+extern const struct bench_case bench_case_callers4;
 extern const struct bench_case bench_case_view;
 extern const struct bench_case bench_case_result;
 extern const struct bench_case bench_case_stream;

@@ -31,6 +31,8 @@ static const struct bench_case *const cases[] = {
     &bench_case_callers,
     &bench_case_host_tool,
     &bench_case_scaling,
+    &bench_case_executors,
+    &bench_case_callers4,
     &bench_case_view,
     &bench_case_result,
     &bench_case_stream,

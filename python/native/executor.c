@@ -438,6 +438,7 @@ static enum sp_intake_result next(struct sp_executor *executor, uint32_t *id)
         .peer_cpu = &executor->runtime->view.header->host_cpu,
         .waiting = executor->runtime->view.shape.waiting,
         .deadline = SP_NEVER,
+        .place = executor->index,
     };
     enum sp_intake_result result;
     Py_BEGIN_ALLOW_THREADS result = sp_wait_intake(intake, &wait, id);

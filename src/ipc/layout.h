@@ -169,7 +169,9 @@ struct sp_slot {
 typedef _Atomic uint64_t sp_cell;
 
 // A futex on which executors sleep, and how many of them no wake has been sent to yet.
-// The two change together: `word` (the half that is the futex) counts wakes sent.
+// The two change together: `word` (the half that is the futex) counts wakes sent. Where
+// several executors take from one ring, at most one of them is wanted to look for the
+// next number: while one does, nobody is woken.
 struct sp_bell {
     _Alignas(SP_LINE) union {
         _Atomic uint64_t both; // sleepers << 32 | word
@@ -178,6 +180,8 @@ struct sp_bell {
             _Atomic uint32_t sleepers;
         };
     };
+    _Atomic uint32_t searching; // executors that spin for a number
+    _Atomic uint32_t asleep; // executor n has set bit n % 32 while it sleeps, or nearly
 };
 
 struct sp_control {

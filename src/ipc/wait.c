@@ -240,14 +240,27 @@ static void withdraw(struct sp_bell *bell, uint32_t heard)
     }
 }
 
+// The sleeper with the lowest number. One that has only just been woken may still seem
+// to sleep; then another one is, for it was for another one that the wake was claimed.
+static void wake_lowest(struct sp_bell *bell)
+{
+    uint32_t asleep = atomic_load_explicit(&bell->asleep, memory_order_relaxed);
+    uint32_t lowest = asleep & (~asleep + 1);
+    if (lowest == 0 || sp_futex_wake_named(&bell->word, 1, lowest) < 1) {
+        sp_futex_wake(&bell->word, 1);
+    }
+}
+
 bool sp_bell_ring(struct sp_bell *bell)
 {
-    // [bell:put] the cell before the look at the sleepers; pairs with [bell:sleep].
+    // [bell:put] the cell before the look at the others; pairs with [bell:sleep] and
+    // [bell:leave].
     atomic_thread_fence(memory_order_seq_cst);
-    if (!claim_sleeper(bell)) {
+    if (atomic_load_explicit(&bell->searching, memory_order_relaxed) != 0 ||
+        !claim_sleeper(bell)) {
         return false;
     }
-    sp_futex_wake(&bell->word, 1);
+    wake_lowest(bell);
     return true;
 }
 
@@ -317,6 +330,38 @@ static bool take(const struct sp_intake *intake, uint32_t *number)
            sp_ring_take(intake->cells, intake->mask, intake->head, number);
 }
 
+// Others that put something in meanwhile have woken nobody. So whoever stops looking,
+// with a number or without, looks once more afterwards.
+static void begin_search(const struct sp_intake *intake)
+{
+    if (intake->executors > 1) {
+        atomic_fetch_add_explicit(&intake->bell->searching, 1, memory_order_relaxed);
+    }
+}
+
+static void end_search(const struct sp_intake *intake)
+{
+    if (intake->executors > 1) {
+        atomic_fetch_sub_explicit(&intake->bell->searching, 1, memory_order_relaxed);
+    }
+}
+
+// This executor is busy from now on: what else is there is another one's to take.
+static void pass_on(const struct sp_intake *intake)
+{
+    uint32_t number;
+    if (intake->executors == 1) {
+        return;
+    }
+    // [bell:leave] pairs with [bell:put]: either we see the cell or the host sees that
+    // nobody looks for it.
+    atomic_thread_fence(memory_order_seq_cst);
+    uint64_t head = atomic_load_explicit(intake->head, memory_order_relaxed);
+    if (sp_ring_peek(intake->cells, intake->mask, head, &number)) {
+        (void)sp_bell_ring(intake->bell);
+    }
+}
+
 static bool spin_for_intake(const struct sp_intake *intake,
                             const struct sp_wait *wait,
                             uint64_t begun,
@@ -327,17 +372,20 @@ static bool spin_for_intake(const struct sp_intake *intake,
     }
     uint64_t budget = wait->patience->budget;
     uint64_t now = begun;
-    do {
-        if (take(intake, number)) {
-            sp_spin_end();
-            sp_patience_hit(wait->patience, now - begun);
-            return true;
-        }
+    bool taken;
+    begin_search(intake);
+    while (!(taken = take(intake, number)) && now - begun < budget &&
+           !is_stopped(intake)) {
         sp_clock_relax();
         now = sp_clock_ticks();
-    } while (now - begun < budget && !is_stopped(intake));
+    }
+    end_search(intake);
     sp_spin_end();
-    return false;
+    if (taken) {
+        pass_on(intake);
+        sp_patience_hit(wait->patience, now - begun);
+    }
+    return taken;
 }
 
 // One more sleeper, but never more than there are executors: whoever was kept from
@@ -355,11 +403,28 @@ static uint32_t announce(const struct sp_intake *intake)
     return (uint32_t)seen;
 }
 
+// Says under which number it may be woken, and that it is not to be any more.
+static uint32_t lie_down(const struct sp_intake *intake, const struct sp_wait *wait)
+{
+    uint32_t name = UINT32_C(1) << wait->place % 32;
+    if (intake->executors > 1) {
+        atomic_fetch_or_explicit(&intake->bell->asleep, name, memory_order_relaxed);
+    }
+    return name;
+}
+
+static void get_up(const struct sp_intake *intake, uint32_t name)
+{
+    if (intake->executors > 1) {
+        atomic_fetch_and_explicit(&intake->bell->asleep, ~name, memory_order_relaxed);
+    }
+}
+
 // One round of going to sleep. Whoever finds something after it said that it sleeps
 // takes its word back, unless a wake was already sent to it: then that wake is spent on
 // nobody, which is harmless.
-static enum sp_intake_result sleep_for_intake(const struct sp_intake *intake,
-                                              uint32_t *number)
+static enum sp_intake_result
+sleep_for_intake(const struct sp_intake *intake, uint32_t name, uint32_t *number)
 {
     uint32_t heard = announce(intake);
     // [bell:sleep] pairs with [bell:put]: either we see the cell or the host sees us.
@@ -372,7 +437,8 @@ static enum sp_intake_result sleep_for_intake(const struct sp_intake *intake,
         withdraw(intake->bell, heard);
         return SP_INTAKE_STOP;
     }
-    if (sp_futex_wait(&intake->bell->word, heard, SP_NEVER) != 0 && errno == EINTR) {
+    if (sp_futex_wait_named(&intake->bell->word, heard, SP_NEVER, name) != 0 &&
+        errno == EINTR) {
         withdraw(intake->bell, heard);
         return SP_INTAKE_INTERRUPTED;
     }
@@ -388,8 +454,11 @@ enum sp_intake_result sp_wait_intake(const struct sp_intake *intake,
         return SP_INTAKE_TAKEN;
     }
     for (;;) {
-        enum sp_intake_result result = sleep_for_intake(intake, number);
+        uint32_t name = lie_down(intake, wait);
+        enum sp_intake_result result = sleep_for_intake(intake, name, number);
+        get_up(intake, name);
         if (result == SP_INTAKE_TAKEN) {
+            pass_on(intake);
             uint64_t slept = sp_clock_ticks() - begun;
             sp_patience_miss(wait->patience, slept);
             note_sleep(wait, slept);

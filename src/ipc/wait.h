@@ -26,6 +26,7 @@ struct sp_wait {
     struct sp_patience *patience;
     _Atomic uint32_t *peer_cpu; // where the other side last ran
     enum sp_waiting waiting;
+    uint32_t place; // worker: the number of the executor
     bool woke; // our submit had to wake the other side: it is slow, and teaches nothing
     uint64_t deadline; // CLOCK_MONOTONIC ns or SP_NEVER
     // Host: changed before the slot is given to another call, so that a waiter that
@@ -94,8 +95,9 @@ enum sp_intake_result sp_wait_intake(const struct sp_intake *intake,
                                      const struct sp_wait *wait,
                                      uint32_t *number);
 
-// Host: after a put. Wakes one sleeping executor, if there is one that no wake was sent
-// to yet; true if so.
+// After a put. Wakes one sleeping executor, if there is one that no wake was sent to
+// yet and none looks for a number anyway; true if so. That of the lowest number is the
+// first: it slept least, and its memory is warm.
 bool sp_bell_ring(struct sp_bell *bell);
 // Wakes all of them, for a stop.
 void sp_bell_ring_all(struct sp_bell *bell);

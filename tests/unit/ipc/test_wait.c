@@ -325,10 +325,12 @@ static struct {
     struct sp_bell bell;
     _Atomic uint32_t stop;
     _Atomic uint32_t cpu;
+    _Atomic bool held; // whoever takes a number is busy with it
 } shared;
 
 struct executor {
     pthread_t thread;
+    uint32_t place;
     struct sp_patience patience;
     _Atomic uint32_t taken;
     _Atomic uint32_t last;
@@ -351,13 +353,18 @@ static void *take_until_stopped(void *argument)
                                      .bell = &shared.bell,
                                      .stop = &shared.stop,
                                      .executors = EXECUTORS_MOST};
-    const struct sp_wait wait = {
-        .patience = &executor->patience, .peer_cpu = &shared.cpu, .deadline = SP_NEVER};
+    const struct sp_wait wait = {.patience = &executor->patience,
+                                 .peer_cpu = &shared.cpu,
+                                 .deadline = SP_NEVER,
+                                 .place = executor->place};
     uint32_t number;
     while ((executor->result = sp_wait_intake(&intake, &wait, &number)) ==
            SP_INTAKE_TAKEN) {
         atomic_store(&executor->last, number);
         atomic_fetch_add(&executor->taken, 1);
+        while (atomic_load(&shared.held)) {
+            sched_yield();
+        }
     }
     return NULL;
 }
@@ -366,6 +373,7 @@ static void start_executors(struct executor *executors, uint32_t count)
 {
     memset(executors, 0, count * sizeof *executors);
     for (uint32_t i = 0; i < count; i++) {
+        executors[i].place = i;
         assert_int_equal(
             pthread_create(
                 &executors[i].thread, NULL, take_until_stopped, &executors[i]),
@@ -428,6 +436,41 @@ static void a_burst_sends_one_wake_to_each_sleeper(void **state)
     }
     assert_int_equal(wakes, 3);
     assert_int_equal(shared.bell.sleepers, 0);
+}
+
+static void nobody_is_woken_while_an_executor_searches(void **state)
+{
+    (void)state;
+    atomic_store(&shared.bell.sleepers, 2);
+    atomic_store(&shared.bell.searching, 1);
+    assert_false(sp_bell_ring(&shared.bell));
+    assert_int_equal(shared.bell.sleepers, 2);
+    atomic_store(&shared.bell.searching, 0);
+    assert_true(sp_bell_ring(&shared.bell));
+    assert_int_equal(shared.bell.sleepers, 1);
+}
+
+// What was put in while one searched has woken nobody: the searcher is busy with the
+// first number, so it wakes the next executor for the second one, and so on.
+static void whoever_takes_a_number_wakes_the_next_for_what_is_left(void **state)
+{
+    (void)state;
+    struct executor executors[3];
+    start_executors(executors, 3);
+    atomic_store(&shared.held, true);
+    atomic_store(&shared.bell.searching, 1);
+    for (uint32_t i = 0; i < 3; i++) {
+        sp_ring_put(shared.cells, CELLS - 1, i, i);
+        assert_false(sp_bell_ring(&shared.bell));
+    }
+    atomic_store(&shared.bell.searching, 0);
+    (void)sp_bell_ring(&shared.bell);
+    AWAIT(taken_by(executors, 3) == 3);
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_int_equal(atomic_load(&executors[i].taken), 1);
+    }
+    atomic_store(&shared.held, false);
+    stop_executors(executors, 3);
 }
 
 static void a_count_of_sleepers_that_cannot_be_is_not_believed(void **state)
@@ -501,6 +544,8 @@ int main(void)
         with_slot(one_that_reads_no_stream_wakes_for_a_question),
         with_ring(a_bell_wakes_a_sleeper_and_says_so),
         with_ring(a_bell_without_sleepers_wakes_nobody),
+        with_ring(nobody_is_woken_while_an_executor_searches),
+        with_ring(whoever_takes_a_number_wakes_the_next_for_what_is_left),
         with_ring(a_burst_sends_one_wake_to_each_sleeper),
         with_ring(a_count_of_sleepers_that_cannot_be_is_not_believed),
         with_ring(a_stop_reaches_all_sleepers),
