@@ -5,7 +5,7 @@
 
 #include "state.h"
 
-// Hands `event` to the host, encoded as worker/event.h describes; never waits for it.
+// Hands `event` to the host, encoded as process/event.h describes; never waits for it.
 // Any thread that is attached to the interpreter, whether it runs a call or not. An
 // event that finds no room is dropped and counted; if the host wants none, and in a
 // forked child, it is only checked. -1 with an exception: it cannot be encoded without

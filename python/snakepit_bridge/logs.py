@@ -3,7 +3,7 @@
 
 They are lines on standard output and standard error, as an adapter has set them up, and
 the host reads those. A line of a record begins with a mark that says its level, which
-the host takes off (see src/worker/output.h); lines without a mark are INFO. So nothing
+the host takes off (see src/process/output.h); lines without a mark are INFO. So nothing
 of the adapter's own set-up is changed, no handler is added, and `logging.basicConfig`
 means what it means elsewhere.
 """

@@ -21,7 +21,7 @@ static bool tick_all(snakepit *pit)
     bool again = false;
     uint64_t now = sp_clock_now();
     for (size_t i = 0; i < pit->count; i++) {
-        again |= sp_supervisor_tick(&pit->pools[i].supervisor, now);
+        again |= sp_fleet_tick(&pit->pools[i].fleet, now);
     }
     return again;
 }
@@ -84,19 +84,19 @@ static void on_tidy(struct sp_timer *timer)
 
 // ---- Stop ---------------------------------------------------------------------
 
-static void supervisor_stopped(void *user)
+static void fleet_stopped(void *user)
 {
     snakepit *pit = user;
-    if (++pit->supervisors_stopped == pit->count) {
+    if (++pit->fleets_stopped == pit->count) {
         sp_loop_stop(&pit->loop);
     }
 }
 
-static void stop_supervisors(snakepit *pit)
+static void stop_fleets(snakepit *pit)
 {
     for (size_t i = 0; i < pit->count; i++) {
-        if (!pit->pools[i].supervisor.stopping) {
-            sp_supervisor_stop(&pit->pools[i].supervisor);
+        if (!pit->pools[i].fleet.stopping) {
+            sp_fleet_stop(&pit->pools[i].fleet);
         }
     }
 }
@@ -105,7 +105,7 @@ static void retry_pools(snakepit *pit)
 {
     for (size_t i = 0; i < pit->count; i++) {
         if (atomic_exchange(&pit->pools[i].retry, false)) {
-            sp_supervisor_retry(&pit->pools[i].supervisor);
+            sp_fleet_retry(&pit->pools[i].fleet);
         }
     }
 }
@@ -117,7 +117,7 @@ void sp_pit_woken(void *user)
         if (pit->count == 0) {
             sp_loop_stop(&pit->loop);
         }
-        stop_supervisors(pit);
+        stop_fleets(pit);
         return;
     }
     pit->quiet_since = sp_clock_now();
@@ -145,7 +145,7 @@ static void *run(void *argument)
     SP_UNCANCELLED;
     snakepit *pit = argument;
     for (size_t i = 0; i < pit->count; i++) {
-        sp_supervisor_start(&pit->pools[i].supervisor);
+        sp_fleet_start(&pit->pools[i].fleet);
     }
     sp_loop_run(&pit->loop);
     sp_fork_leave(pit->process);
@@ -154,15 +154,15 @@ static void *run(void *argument)
 
 snakepit_err sp_pit_start_loop(snakepit *pit, snakepit_message *why)
 {
-    const struct sp_supervisor_hooks hooks = {
-        .stopped = supervisor_stopped, .doorbell = sp_drain_doorbell, .user = pit};
+    const struct sp_fleet_hooks hooks = {
+        .stopped = fleet_stopped, .doorbell = sp_drain_doorbell, .user = pit};
     sp_listener_init(&pit->listener, &pit->loop, &pit->events);
     pit->tick.user = pit;
     pit->sessions_sweep.user = pit;
     pit->tidy.user = pit;
     sp_timer_start(&pit->loop, &pit->tidy, on_tidy, TIDY_MS, TIDY_MS);
     for (size_t i = 0; i < pit->count; i++) {
-        pit->pools[i].supervisor.hooks = hooks;
+        pit->pools[i].fleet.hooks = hooks;
     }
     errno = sp_thread_start(&pit->thread, run, pit);
     if (errno != 0) {

@@ -141,7 +141,7 @@ static snakepit_err open_pool(snakepit *pit, size_t index, snakepit_message *why
     if (err != SNAKEPIT_OK) {
         return err;
     }
-    const struct sp_supervisor_options supervisor = {
+    const struct sp_fleet_options fleet = {
         .loop = &pit->loop,
         .watcher = pit->watcher,
         .log = &pit->log,
@@ -152,7 +152,7 @@ static snakepit_err open_pool(snakepit *pit, size_t index, snakepit_message *why
         .pool = place->pool,
         .last_worker_id = &pit->last_worker_id,
     };
-    err = sp_supervisor_init(&place->supervisor, &supervisor, why);
+    err = sp_fleet_init(&place->fleet, &fleet, why);
     if (err != SNAKEPIT_OK) {
         sp_pool_close(place->pool);
         place->pool = NULL;
@@ -210,7 +210,7 @@ open_parts(snakepit *pit, const snakepit_open_options *options, snakepit_message
 static void free_pit(snakepit *pit)
 {
     for (size_t i = 0; i < pit->count; i++) {
-        sp_supervisor_fini(&pit->pools[i].supervisor);
+        sp_fleet_fini(&pit->pools[i].fleet);
         sp_pool_close(pit->pools[i].pool);
     }
     sp_free(pit->pools);

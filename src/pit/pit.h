@@ -15,11 +15,11 @@
 #include "base/log_writer.h"
 #include "base/loop.h"
 #include "config/config.h"
+#include "fleet/fleet.h"
 #include "ipc/channel.h"
 #include "ipc/wait.h"
 #include "pit/host_tools.h"
 #include "pool/pool.h"
-#include "pool/supervisor.h"
 #include "port/watcher.h"
 #include "session/sessions.h"
 
@@ -27,7 +27,7 @@
 
 struct sp_pit_pool {
     struct sp_pool *pool;
-    struct sp_supervisor supervisor;
+    struct sp_fleet fleet;
     _Atomic bool retry; // the loop is to start what is missing
 };
 
@@ -76,7 +76,7 @@ struct snakepit {
     pthread_t thread;
     bool thread_made;
     uint64_t last_worker_id;
-    size_t supervisors_stopped;
+    size_t fleets_stopped;
     struct sp_timer tick;
     struct sp_timer sessions_sweep;
     struct sp_timer tidy;
@@ -133,7 +133,7 @@ snakepit_err sp_drain_ensure(snakepit *pit, snakepit_message *why);
 void sp_drain_finish(snakepit *pit);
 // sp_pool_hooks.ended: wakes whoever drains.
 void sp_drain_wake(void *user);
-// sp_supervisor_hooks.doorbell.
+// sp_fleet_hooks.doorbell.
 void sp_drain_doorbell(void *user, int fd, bool joins);
 
 // ---- pit.c --------------------------------------------------------------------

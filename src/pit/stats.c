@@ -103,7 +103,7 @@ snakepit_err snakepit_pool_workers(snakepit *pit,
     const struct sp_pool *pool = sp_pit_pool(pit, name);
     for (size_t i = 0; i < pit->count && pool != NULL; i++) {
         if (pit->pools[i].pool == pool) {
-            *count = sp_supervisor_workers(&pit->pools[i].supervisor, put_row, &given);
+            *count = sp_fleet_workers(&pit->pools[i].fleet, put_row, &given);
             return SNAKEPIT_OK;
         }
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Many workers, one promise: a call that is admitted gets exactly one answer, whatever
 // the workers do. The pool admits, lets wait, chooses a worker and answers; the lives
-// of workers are the control plane's (pool/supervisor.h), which adds seats and takes
+// of workers are the control plane's (fleet/fleet.h), which adds seats and takes
 // them away.
 //
 // Any thread may call. The pool is freed when it was closed and the last answer was

@@ -5,7 +5,7 @@
 #include "base/check.h"
 #include "fuzz.h"
 #include "payload/json.h"
-#include "worker/event.h"
+#include "process/event.h"
 
 static void go_through(snakepit_reader map, struct sp_buf *json)
 {

@@ -4,7 +4,7 @@
 
 #include "base/check.h"
 #include "fuzz.h"
-#include "worker/report.h"
+#include "process/report.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: MIT
+// What a pool's next worker is made of: its shared memory, its first message, its core;
+// what is said of one that did not start; and what other threads may see of the workers
+// there are.
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "fleet/fleet.h"
+#include "payload/writer.h"
+
+// The numbers of enum sp_on_unserialisable.
+static const char *const on_unserialisable[] = {"error", "marker", "marker_with_repr"};
+// The numbers of enum sp_tensors_as.
+static const char *const tensors[] = {"view", "copy", "numpy", "numpy_copy"};
+
+// Calls whose tensors a worker may still hold, and answers that we may.
+#define LEAST_LEASES 256u
+#define LEAST_SLOTS  64u
+
+#define REFUSAL_HEAD 300u // bytes of the first line of a failure
+#define REFUSAL_TAIL 600u // bytes of the end of a traceback
+
+// The two enums are one: config cannot know ipc.
+_Static_assert((int)SP_POOL_PLACEMENT_AUTO == (int)SP_WAITING_AUTO, "same numbers");
+_Static_assert((int)SP_POOL_PLACEMENT_PAIRED == (int)SP_WAITING_PAIRED, "same numbers");
+_Static_assert((int)SP_POOL_PLACEMENT_SPREAD == (int)SP_WAITING_SPREAD, "same numbers");
+
+// ---- What a worker is told ----------------------------------------------------
+
+static void write_pair(snakepit_writer *writer, const char *key, const char *text)
+{
+    snakepit_writer_str(writer, key);
+    snakepit_writer_str(writer, text);
+}
+
+static void write_texts(snakepit_writer *writer, const struct sp_texts *texts)
+{
+    snakepit_writer_array(writer, (uint32_t)texts->count);
+    for (size_t i = 0; i < texts->count; i++) {
+        snakepit_writer_str(writer, texts->items[i]);
+    }
+}
+
+static void write_pairs(snakepit_writer *writer, const struct sp_pairs *pairs)
+{
+    snakepit_writer_array(writer, (uint32_t)pairs->count);
+    for (size_t i = 0; i < pairs->count; i++) {
+        snakepit_writer_array(writer, 2);
+        write_pair(writer, pairs->items[i].name, pairs->items[i].value);
+    }
+}
+
+// Only what is wanted: an empty map takes nothing.
+static void write_sandbox(snakepit_writer *writer, const struct sp_sandbox *sandbox)
+{
+    bool files = sandbox->landlock.items != NULL;
+    bool calls = sandbox->seccomp != SP_SECCOMP_OFF;
+    snakepit_writer_map(writer,
+                        (uint32_t)sandbox->no_new_privs + (uint32_t)files +
+                            (uint32_t)calls + (sandbox->uid != NULL));
+    if (sandbox->no_new_privs) {
+        snakepit_writer_str(writer, "no_new_privs");
+        snakepit_writer_bool(writer, true);
+    }
+    if (files) {
+        snakepit_writer_str(writer, "landlock");
+        write_texts(writer, &sandbox->landlock);
+    }
+    if (calls) {
+        write_pair(writer, "seccomp", "default");
+    }
+    if (sandbox->uid != NULL) {
+        write_pair(writer, "uid", sandbox->uid);
+    }
+}
+
+snakepit_err sp_fleet_write_first_message(struct sp_fleet *fleet, uint64_t worker)
+{
+    const struct sp_pool_config *config = fleet->pool_config;
+    snakepit_writer *writer = snakepit_writer_new();
+    if (writer == NULL) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    snakepit_writer_map(writer, 18);
+    write_pair(writer, "adapter", config->adapter);
+    snakepit_writer_str(writer, "adapter_args");
+    write_texts(writer, &config->adapter_args);
+    write_pair(writer, "adapter_config", config->adapter_config);
+    snakepit_writer_str(writer, "preload_resources");
+    write_pairs(writer, &config->preload_resources);
+    write_pair(writer, "profile", sp_profile_name(fleet->profile));
+    snakepit_writer_str(writer, "executors");
+    snakepit_writer_uint(writer, fleet->threads);
+    snakepit_writer_str(writer, "paths");
+    snakepit_writer_array(writer, 1);
+    snakepit_writer_str(writer, fleet->config->directory);
+    snakepit_writer_str(writer, "executor_stack_size");
+    snakepit_writer_uint(writer, config->executor_stack_size);
+    snakepit_writer_str(writer, "heartbeat_interval_ms");
+    snakepit_writer_uint(writer, config->heartbeat_interval_ms);
+    snakepit_writer_str(writer, "stop_grace_ms");
+    snakepit_writer_uint(writer, config->stop_grace_ms);
+    snakepit_writer_str(writer, "oom_score_adj");
+    snakepit_writer_uint(writer, config->oom_score_adj);
+    write_pair(writer, "pool", config->name);
+    snakepit_writer_str(writer, "worker");
+    snakepit_writer_uint(writer, worker);
+    write_pair(writer,
+               "undeclared_adapter",
+               config->undeclared_adapter == SP_UNDECLARED_REFUSE ? "refuse" : "warn");
+    snakepit_writer_str(writer, "thread_safety_checks");
+    snakepit_writer_bool(writer, config->thread_safety_checks);
+    write_pair(
+        writer, "on_unserialisable", on_unserialisable[config->on_unserialisable]);
+    snakepit_writer_str(writer, "sandbox");
+    write_sandbox(writer, &config->sandbox);
+    write_pair(writer, "tensors", tensors[config->tensors]);
+    snakepit_err err = snakepit_writer_error(writer);
+    fleet->first_message.size = 0;
+    if (err == SNAKEPIT_OK) {
+        err = sp_buf_append(&fleet->first_message, writer->buf.data, writer->buf.size);
+    }
+    snakepit_writer_free(writer);
+    return err;
+}
+
+// ---- What it is made of -------------------------------------------------------
+
+// The next power of two that is at least twice the threads, and not below `least`.
+static uint32_t twice(uint32_t threads, uint32_t least)
+{
+    uint32_t count = least;
+    while (count < 2 * threads) {
+        count *= 2;
+    }
+    return count;
+}
+
+// The n-th of the processors in a set that has more than n.
+static int nth_cpu(const cpu_set_t *set, int n)
+{
+    int cpu = -1;
+    do {
+        cpu++;
+        n -= CPU_ISSET(cpu, set) ? 1 : 0;
+    } while (n >= 0);
+    return cpu;
+}
+
+// With `placement: spread`, each post gets as many of the cores that the host may use
+// as its worker has threads, in turn; an empty set: all of them.
+static cpu_set_t cpus_of_post(const struct sp_fleet *fleet, uint32_t index)
+{
+    cpu_set_t allowed;
+    cpu_set_t own;
+    CPU_ZERO(&own);
+    if (fleet->pool_config->placement != SP_POOL_PLACEMENT_SPREAD ||
+        sched_getaffinity(0, sizeof allowed, &allowed) != 0) {
+        return own;
+    }
+    uint32_t count = (uint32_t)CPU_COUNT(&allowed);
+    for (uint32_t i = 0; i < fleet->threads && i < count; i++) {
+        uint32_t turn = (index * fleet->threads + i) % count;
+        CPU_SET(nth_cpu(&allowed, (int)turn), &own);
+    }
+    return own;
+}
+
+void sp_fleet_describe_worker(struct sp_fleet *fleet,
+                              uint32_t index,
+                              struct sp_worker_options *options)
+{
+    const struct sp_pool_config *config = fleet->pool_config;
+    uint64_t id = ++*fleet->last_worker_id;
+    *options = (struct sp_worker_options){
+        .loop = fleet->loop,
+        .watcher = fleet->watcher,
+        .log = fleet->log,
+        .listener = fleet->listener,
+        .inbox = fleet->inbox,
+        .pool = config->name,
+        .id = id,
+        .python = config->python,
+        .environment = fleet->environment,
+        .limits = {config->sandbox.memory_max, config->sandbox.cpu_max},
+        .cpus = cpus_of_post(fleet, index),
+        .requests = fleet->requests,
+        .shape = {.slots = twice(fleet->threads, LEAST_SLOTS),
+                  .executors = fleet->threads,
+                  .leases = twice(fleet->threads, LEAST_LEASES),
+                  .waiting = (enum sp_waiting)config->placement,
+                  .events = sp_event_sink_wants(&fleet->listener->sink),
+                  .payloads_hidden = !config->payloads_in_core_dump,
+                  .epoch = id,
+                  .requests_size = sp_pool_store(fleet->pool)->segment.size,
+                  .results_size = config->shared_memory_size},
+        .start_timeout_ms = config->start_timeout_ms,
+        .stop_grace_ms = config->stop_grace_ms,
+        .heartbeat_interval_ms = config->heartbeat_interval_ms,
+        .heartbeat_max_missed = config->heartbeat_max_missed,
+    };
+}
+
+// ---- What is said of one that did not start -----------------------------------
+
+// The end of a text, for that is where a traceback names its error.
+static const char *last_part(const char *text, size_t most)
+{
+    size_t size = strlen(text);
+    return size <= most ? text : text + size - most;
+}
+
+// Type and message first, then as much of the end of the traceback as fits.
+static void describe_refusal(const char *failure, char *text, size_t size)
+{
+    const char *tail = last_part(failure, REFUSAL_TAIL);
+    size_t line = strcspn(failure, "\n");
+    size_t head = line < REFUSAL_HEAD ? line : REFUSAL_HEAD;
+    if (tail <= failure + head) {
+        (void)snprintf(text, size, "%s", failure);
+    } else {
+        (void)snprintf(text, size, "%.*s\n[...]%s", (int)head, failure, tail);
+    }
+}
+
+// How a process ended, and what it printed at last: the last line, which names the
+// error of a traceback, then what came before.
+static void
+describe_end(const char *python, const char *cause, char *tail, char *text, size_t size)
+{
+    for (size_t end = strlen(tail); end > 0 && tail[end - 1] == '\n'; end--) {
+        tail[end - 1] = 0;
+    }
+    const char *last = strrchr(tail, '\n');
+    (void)snprintf(text,
+                   size,
+                   "%.200s %s%s%.250s%s%.600s",
+                   python,
+                   cause,
+                   tail[0] == 0 ? "" : "; it wrote: ",
+                   last == NULL ? tail : last + 1,
+                   last == NULL ? "" : "\n[...]",
+                   last == NULL ? "" : last_part(tail, 600));
+}
+
+void sp_fleet_describe_failure(struct sp_worker *worker, char *text, size_t size)
+{
+    char cause[256];
+    char tail[SP_TAIL_MAX + 1];
+    if (worker->adapter_failed) {
+        describe_refusal(worker->failure, text, size);
+        return;
+    }
+    if (worker->wants) {
+        (void)snprintf(text, size, "%s", worker->failure);
+        return;
+    }
+    struct sp_exit end = worker->end;
+    end.fault = sp_worker_fault(worker);
+    sp_exit_describe(
+        &end, atomic_load(&worker->killed_for), SP_OOM_NO, cause, sizeof cause);
+    sp_output_tail(&worker->flow.outputs[1], tail, sizeof tail);
+    describe_end(worker->options.python, cause, tail, text, size);
+}
+
+// ---- What others see ----------------------------------------------------------
+
+void sp_fleet_publish(struct sp_fleet *fleet)
+{
+    pthread_mutex_lock(&fleet->rows_lock);
+    fleet->row_count = 0;
+    for (uint32_t i = 0; i < fleet->size; i++) {
+        const struct sp_worker *worker = fleet->posts[i].worker;
+        if (worker != NULL && worker->born) {
+            fleet->rows[fleet->row_count++] = (snakepit_worker_info){
+                .id = worker->options.id,
+                .pid = worker->process.pid,
+                .state = sp_worker_state_name(worker->state),
+                .capacity = worker->options.shape.executors,
+            };
+        }
+    }
+    pthread_mutex_unlock(&fleet->rows_lock);
+}
+
+size_t sp_fleet_workers(struct sp_fleet *fleet, sp_worker_row_fn *take, void *user)
+{
+    pthread_mutex_lock(&fleet->rows_lock);
+    size_t count = fleet->row_count;
+    for (size_t i = 0; i < count; i++) {
+        snakepit_worker_info row = fleet->rows[i];
+        row.load = sp_pool_load_of(fleet->pool, row.id);
+        take(user, i, &row);
+    }
+    pthread_mutex_unlock(&fleet->rows_lock);
+    return count;
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+// What the files about one worker give each other: birth.c starts and frees it,
+// worker.c hears it while it lives, death.c ends it. Loop thread, but where a comment
+// says otherwise.
+#ifndef PROCESS_BIRTH_H
+#define PROCESS_BIRTH_H
+
+#include <stdbool.h>
+
+#include "process/worker.h"
+
+// ---- worker.c -----------------------------------------------------------------
+
+// The one function that assigns the state.
+void sp_worker_enter(struct sp_worker *worker, enum sp_worker_event event);
+// Kills it for a start that went wrong; `why` is a constant text.
+void sp_worker_fail_start(struct sp_worker *worker, const char *why);
+// The same where the system refused something, which `why` explains.
+void sp_worker_fail_for_want(struct sp_worker *worker, const snakepit_message *why);
+// Begins the ladder of an end: the message, or SIGTERM at once.
+void sp_worker_ask_to_leave(struct sp_worker *worker, bool by_message);
+// Watches its exit; nothing is born before. SYSTEM, with errno.
+snakepit_err sp_worker_watch_exit(struct sp_worker *worker, snakepit_message *why);
+// Watches its other descriptors and starts its timers.
+void sp_worker_watch(struct sp_worker *worker);
+
+// ---- death.c ------------------------------------------------------------------
+
+// Sends a signal to the worker, if it is born and not dead. `group`: to all that it has
+// started, too.
+void sp_worker_signal(struct sp_worker *worker, int number, bool group);
+// Keeps the first reason for which it is killed, a constant text. Any thread.
+void sp_worker_blame(struct sp_worker *worker, const char *why);
+// What the watcher calls at the end of its lifeline. Watcher thread.
+void sp_worker_lifeline_ended(void *user, enum sp_life life);
+// Its pidfd is readable: it has exited.
+void sp_worker_on_exit(struct sp_watch *watch);
+
+#endif

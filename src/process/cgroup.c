@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: MIT
+// The kernel's rules for version 2: a group whose own children are limited has no
+// processes itself, so the host's group is never limited here, and a group is only
+// touched where its owner has said that it may be: systemd marks what it delegates.
+#include "process/cgroup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "base/descriptor.h"
+
+#define TEXT_MAX     4096u
+#define REMOVE_MS    100
+#define CPU_PERIOD   100000u // us
+#define US_A_PERCENT (CPU_PERIOD / 100)
+
+typedef char path_text[SP_CGROUP_PATH_MAX + 32];
+
+// ---- Files --------------------------------------------------------------------
+
+static int open_in(const char *group, const char *file, int flags)
+{
+    path_text path;
+    (void)snprintf(path, sizeof path, "%s/%s", group, file);
+    return sp_descriptor_keep(open(path, flags | O_CLOEXEC));
+}
+
+// The text of a file; "" if it cannot be read.
+static void read_in(const char *group, const char *file, char text[TEXT_MAX])
+{
+    int fd = open_in(group, file, O_RDONLY);
+    ssize_t got = fd < 0 ? 0 : read(fd, text, TEXT_MAX - 1);
+    text[got > 0 ? got : 0] = 0;
+    sp_descriptor_close(&fd);
+}
+
+static bool write_in(const char *group, const char *file, const char *text)
+{
+    size_t size = strlen(text);
+    int fd = open_in(group, file, O_WRONLY);
+    bool written = fd >= 0 && write(fd, text, size) == (ssize_t)size;
+    sp_descriptor_close(&fd);
+    return written;
+}
+
+// True if `word` is one of the words of a list.
+static bool names(const char *list, const char *word)
+{
+    size_t length = strlen(word);
+    for (const char *at = list; (at = strstr(at, word)) != NULL; at += length) {
+        bool begins = at == list || at[-1] == ' ';
+        if (begins && strchr(" \n", at[length]) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// ---- Where --------------------------------------------------------------------
+
+// The group of version 2 in the text of /proc/self/cgroup, the line "0::/path".
+static bool own_group(const char *own, char path[SP_CGROUP_PATH_MAX])
+{
+    const char *at = strncmp(own, "0::", 3) == 0 ? own : strstr(own, "\n0::");
+    if (at == NULL) {
+        return false;
+    }
+    at = strchr(at, '/');
+    size_t size = at == NULL ? 0 : strcspn(at, "\n");
+    if (size == 0 || size >= SP_CGROUP_PATH_MAX) {
+        return false;
+    }
+    memcpy(path, at, size);
+    path[size] = 0;
+    return true;
+}
+
+static bool is_delegated(const char *group, bool is_root)
+{
+    char value[8];
+    struct stat status;
+    return is_root || getxattr(group, "user.delegate", value, sizeof value) > 0 ||
+           getxattr(group, "trusted.delegate", value, sizeof value) > 0 ||
+           (stat(group, &status) == 0 && geteuid() != 0 && status.st_uid == geteuid());
+}
+
+// True if groups below this one can be limited by the controller, now or from now on.
+static bool has_controller(const char *group, const char *controller)
+{
+    char text[TEXT_MAX];
+    char order[32];
+    read_in(group, "cgroup.subtree_control", text);
+    if (names(text, controller)) {
+        return true;
+    }
+    (void)snprintf(order, sizeof order, "+%s", controller);
+    if (!write_in(group, "cgroup.subtree_control", order)) {
+        return false;
+    }
+    read_in(group, "cgroup.subtree_control", text);
+    return names(text, controller);
+}
+
+static const char *missing_controller(const char *group,
+                                      const struct sp_cgroup_limits *limits)
+{
+    if (limits->memory_max != 0 && !has_controller(group, "memory")) {
+        return "memory";
+    }
+    return limits->cpu_max != 0 && !has_controller(group, "cpu") ? "cpu" : NULL;
+}
+
+static snakepit_err refuse(const struct sp_cgroup_limits *limits,
+                           const char *reason,
+                           const char *detail,
+                           snakepit_message *why)
+{
+    if (why != NULL) {
+        (void)snprintf(why->text,
+                       sizeof why->text,
+                       "sandbox.%s: %s%s; run the host in a control group of version 2 "
+                       "that is delegated to it (systemd: Delegate=memory cpu and "
+                       "DelegateSubgroup=host), or leave the key out",
+                       limits->memory_max != 0 ? "memory_max" : "cpu_max",
+                       reason,
+                       detail);
+    }
+    return SNAKEPIT_UNSUPPORTED;
+}
+
+// One of the two groups in which the workers' can be made.
+static bool take(const char *mount, const char *path, char parent[SP_CGROUP_PATH_MAX])
+{
+    path_text group;
+    bool is_root = path[0] == 0 || strcmp(path, "/") == 0;
+    (void)snprintf(group, sizeof group, "%s%s", mount, is_root ? "" : path);
+    if (strlen(group) >= SP_CGROUP_PATH_MAX - 64 || access(group, W_OK) != 0 ||
+        !is_delegated(group, is_root)) {
+        return false;
+    }
+    (void)snprintf(parent, SP_CGROUP_PATH_MAX, "%.*s", SP_CGROUP_PATH_MAX - 1, group);
+    return true;
+}
+
+snakepit_err sp_cgroup_find(const char *root,
+                            const char *own,
+                            const struct sp_cgroup_limits *limits,
+                            char parent[SP_CGROUP_PATH_MAX],
+                            snakepit_message *why)
+{
+    path_text mount;
+    char path[SP_CGROUP_PATH_MAX];
+    path_text control;
+    (void)snprintf(mount, sizeof mount, "%s", root);
+    (void)snprintf(control, sizeof control, "%s/cgroup.controllers", root);
+    if (access(control, R_OK) != 0) {
+        (void)snprintf(mount, sizeof mount, "%s/unified", root);
+    }
+    if (!own_group(own, path)) {
+        return refuse(
+            limits, "this machine has no control groups of version 2", "", why);
+    }
+    char above[SP_CGROUP_PATH_MAX];
+    memcpy(above, path, sizeof above);
+    *strrchr(above, '/') = 0;
+    if (!take(mount, above, parent) && !take(mount, path, parent)) {
+        return refuse(limits,
+                      "no control group is delegated to the host, which is in ",
+                      path,
+                      why);
+    }
+    const char *missing = missing_controller(parent, limits);
+    return missing == NULL
+               ? SNAKEPIT_OK
+               : refuse(limits, "the control group has no controller ", missing, why);
+}
+
+// Leaves `parent` as it is where nothing is limited.
+static snakepit_err find_here(const struct sp_cgroup_limits *limits,
+                              char parent[SP_CGROUP_PATH_MAX],
+                              snakepit_message *why)
+{
+    char own[TEXT_MAX];
+    if (limits->memory_max == 0 && limits->cpu_max == 0) {
+        return SNAKEPIT_OK;
+    }
+    read_in("/proc/self", "cgroup", own);
+    return sp_cgroup_find(SP_CGROUP_ROOT, own, limits, parent, why);
+}
+
+snakepit_err sp_cgroup_check(const struct sp_cgroup_limits *limits,
+                             snakepit_message *why)
+{
+    char parent[SP_CGROUP_PATH_MAX];
+    return find_here(limits, parent, why);
+}
+
+// ---- A worker's group ---------------------------------------------------------
+
+static snakepit_err
+give_up(struct sp_cgroup *group, const char *file, snakepit_message *why)
+{
+    if (why != NULL) {
+        (void)snprintf(why->text,
+                       sizeof why->text,
+                       "%.300s/%s: %s",
+                       group->path,
+                       file,
+                       strerrordesc_np(errno));
+    }
+    (void)rmdir(group->path);
+    group->path[0] = 0;
+    return SNAKEPIT_SYSTEM;
+}
+
+static const char *set_limits(const char *group, const struct sp_cgroup_limits *limits)
+{
+    char text[64];
+    if (limits->memory_max != 0) {
+        (void)snprintf(text, sizeof text, "%" PRIu64, limits->memory_max);
+        if (!write_in(group, "memory.max", text)) {
+            return "memory.max";
+        }
+        // A kernel without swap has no such file, and an old one none to die together.
+        (void)write_in(group, "memory.swap.max", "0");
+        (void)write_in(group, "memory.oom.group", "1");
+    }
+    if (limits->cpu_max != 0) {
+        (void)snprintf(text,
+                       sizeof text,
+                       "%" PRIu64 " %u",
+                       (uint64_t)limits->cpu_max * US_A_PERCENT,
+                       CPU_PERIOD);
+        if (!write_in(group, "cpu.max", text)) {
+            return "cpu.max";
+        }
+    }
+    return NULL;
+}
+
+snakepit_err sp_cgroup_enter(struct sp_cgroup *group,
+                             const char *parent,
+                             const struct sp_cgroup_member *member,
+                             const struct sp_cgroup_limits *limits,
+                             snakepit_message *why)
+{
+    char text[32];
+    (void)snprintf(group->path,
+                   sizeof group->path,
+                   "%.400s/snakepit-%d-%" PRIu64,
+                   parent,
+                   (int)getpid(),
+                   member->worker);
+    if (mkdir(group->path, 0755) != 0) {
+        return give_up(group, "", why);
+    }
+    const char *refused = set_limits(group->path, limits);
+    if (refused != NULL) {
+        return give_up(group, refused, why);
+    }
+    (void)snprintf(text, sizeof text, "%d", (int)member->pid);
+    return write_in(group->path, "cgroup.procs", text)
+               ? SNAKEPIT_OK
+               : give_up(group, "cgroup.procs", why);
+}
+
+snakepit_err sp_cgroup_confine(struct sp_cgroup *group,
+                               const struct sp_cgroup_member *member,
+                               const struct sp_cgroup_limits *limits,
+                               snakepit_message *why)
+{
+    char parent[SP_CGROUP_PATH_MAX] = "";
+    snakepit_err err = find_here(limits, parent, why);
+    return err != SNAKEPIT_OK || parent[0] == 0
+               ? err
+               : sp_cgroup_enter(group, parent, member, limits, why);
+}
+
+void sp_cgroup_kill(const struct sp_cgroup *group)
+{
+    if (group->path[0] != 0) {
+        (void)write_in(group->path, "cgroup.kill", "1");
+    }
+}
+
+// What was killed leaves the group only when it has given back its memory.
+static void wait_until_empty(const struct sp_cgroup *group)
+{
+    char text[TEXT_MAX];
+    struct pollfd events = {.fd = open_in(group->path, "cgroup.events", O_RDONLY),
+                            .events = POLLPRI};
+    if (events.fd < 0) {
+        return;
+    }
+    ssize_t got = pread(events.fd, text, sizeof text - 1, 0);
+    text[got > 0 ? got : 0] = 0;
+    if (strstr(text, "populated 1") != NULL) {
+        (void)poll(&events, 1, REMOVE_MS);
+    }
+    sp_descriptor_close(&events.fd);
+}
+
+void sp_cgroup_remove(struct sp_cgroup *group)
+{
+    if (group->path[0] != 0 && rmdir(group->path) != 0 && errno == EBUSY) {
+        sp_cgroup_kill(group);
+        wait_until_empty(group);
+        (void)rmdir(group->path);
+    }
+    group->path[0] = 0;
+}

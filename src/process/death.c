@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: MIT
+// How a worker ends. Its calls are failed the moment its lifeline breaks; its place is
+// free when its exit was observed; what it has left behind in its group may take a
+// little longer.
+//
+// A host that has changed its user may not signal its workers any more. Their channel
+// still reaches them: a worker whose channel has ended takes its host for dead, and
+// ends itself. One that does not even do that is given up, and told of.
+#include "process/birth.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "ipc/lifeline.h"
+
+#define PEEKS_MOST    20    // looks at a dying process, a millisecond apart
+#define GIVE_UP_MS    1000u // at least, for one that we may not signal
+#define UNSTOPPABLE   "the program may not signal it, and so could not stop it"
+#define OF_ANOTHER_ID "has the program changed its user since it opened the pit?"
+
+// ---- Signals ------------------------------------------------------------------
+
+static struct sp_child child_of(const struct sp_worker *worker)
+{
+    return sp_process_child(&worker->process);
+}
+
+void sp_worker_blame(struct sp_worker *worker, const char *why)
+{
+    const char *none = NULL;
+    (void)atomic_compare_exchange_strong(&worker->killed_for, &none, why);
+}
+
+static void on_given_up(struct sp_timer *timer);
+
+static void on_denied(struct sp_task *task)
+{
+    struct sp_worker *worker = task->user;
+    worker->options.hooks.denied(worker->options.hooks.user, worker);
+}
+
+// The owner is told in the next turn of the loop: whoever kills may hold its locks.
+static void tell_denial(struct sp_worker *worker)
+{
+    worker->denied = true;
+    worker->denial.user = worker;
+    sp_loop_later(worker->options.loop, &worker->denial, on_denied);
+    sp_log(worker->options.log,
+           SP_LOG_ERROR,
+           "worker.cannot_signal",
+           "pool=%s worker=%llu pid=%d because=\"%s\" remedy=\"" OF_ANOTHER_ID "\"",
+           worker->options.pool,
+           (unsigned long long)worker->options.id,
+           (int)worker->process.pid,
+           strerrordesc_np(EPERM));
+}
+
+// It is told once; every SIGKILL that is refused ends in the worker being given up.
+static void note_denial(struct sp_worker *worker, int number)
+{
+    uint32_t grace = worker->options.stop_grace_ms;
+    if (!worker->denied) {
+        tell_denial(worker);
+    }
+    if (number == SIGKILL) {
+        (void)shutdown(worker->process.channel, SHUT_RDWR);
+        sp_timer_start(worker->options.loop,
+                       &worker->timer,
+                       on_given_up,
+                       grace > GIVE_UP_MS ? grace : GIVE_UP_MS,
+                       0);
+    }
+}
+
+void sp_worker_signal(struct sp_worker *worker, int number, bool group)
+{
+    if (!worker->born || worker->state == SP_WORKER_DEAD) {
+        return;
+    }
+    if (number == SIGTERM) {
+        atomic_store(&worker->signalled, true);
+    }
+    if (group && sp_pidfd_signal_group(child_of(worker), number) == 0 &&
+        getpgid(worker->process.pid) == worker->process.pid) {
+        return; // a second SIGTERM would interrupt what the first one asks for
+    }
+    // It may have left its group.
+    if (sp_pidfd_signal(child_of(worker), number) == EPERM) {
+        note_denial(worker, number);
+    }
+}
+
+void sp_worker_kill(struct sp_worker *worker, const char *why)
+{
+    sp_worker_blame(worker, why);
+    sp_log(worker->options.log,
+           SP_LOG_WARNING,
+           "worker.kill",
+           "pool=%s worker=%llu pid=%d because=\"%s\"",
+           worker->options.pool,
+           (unsigned long long)worker->options.id,
+           (int)worker->process.pid,
+           why);
+    sp_worker_signal(worker, SIGKILL, false);
+}
+
+void sp_worker_kill_for_violation(struct sp_worker *worker, const char *why)
+{
+    atomic_store(&worker->violated, true);
+    sp_worker_kill(worker, why);
+}
+
+void sp_worker_end(struct sp_worker *worker, const char *why)
+{
+    sp_worker_enter(worker, SP_WORKER_STOP);
+    sp_worker_kill(worker, why);
+}
+
+// ---- Loss ---------------------------------------------------------------------
+
+// A dying process shows a signal or a status at once; that it left with status 0 shows
+// when it has let go of its memory. One that runs another program is not dying.
+static struct sp_exit peek_patiently(const struct sp_process *process)
+{
+    struct sp_child child = sp_process_child(process);
+    struct pollfd gone = {.fd = process->pidfd, .events = POLLIN};
+    struct sp_exit end = sp_exit_peek(child);
+    for (int turn = 0; turn < PEEKS_MOST && !end.known; turn++) {
+        if (end.gone || sp_exit_is_replaced(child)) {
+            return end;
+        }
+        (void)poll(&gone, 1, 1);
+        end = sp_exit_peek(child);
+    }
+    return end;
+}
+
+enum sp_fault sp_worker_fault(const struct sp_worker *worker)
+{
+    enum sp_fault fault = sp_port_fault(worker->port);
+    return fault == SP_FAULT_TOLD && atomic_load(&worker->signalled) ? SP_FAULT_NONE
+                                                                     : fault;
+}
+
+bool sp_worker_was_told(const struct sp_worker *worker)
+{
+    const struct sp_exit *end = &worker->end;
+    return sp_port_fault(worker->port) == SP_FAULT_TOLD &&
+           (worker->leaves || !atomic_load(&worker->signalled)) &&
+           (end->signal == SIGTERM || (end->known && end->signal == 0) ||
+            atomic_load(&worker->killed_for) != NULL);
+}
+
+// A tool that replaces or stops its process, goes on when it is interrupted, or writes
+// what only the worker may write, is not to be sent again.
+static bool may_be_a_tools_doing(const struct sp_worker *worker)
+{
+    return atomic_load(&worker->replaced) || atomic_load(&worker->silent) ||
+           atomic_load(&worker->violated) || atomic_load(&worker->interrupted);
+}
+
+// Any thread, once: tells the owner that the calls of this worker can be failed.
+static void report_loss(struct sp_worker *worker, const struct sp_exit *end)
+{
+    char cause[512];
+    char tail[SP_TAIL_MAX + 1];
+    pthread_mutex_lock(&worker->lost_lock);
+    bool first = !worker->lost;
+    worker->lost = true;
+    if (first) {
+        const char *because = atomic_load(&worker->killed_for);
+        bool unasked = because == NULL && end->signal == SIGKILL;
+        struct sp_exit told = *end;
+        told.fault = sp_worker_fault(worker);
+        told.served = atomic_load(&worker->served);
+        enum sp_oom memory = unasked ? sp_oom_judge(&worker->oom_seen) : SP_OOM_NO;
+        sp_exit_describe(&told, because, memory, cause, sizeof cause);
+        (void)sp_output_read(&worker->flow.outputs[1]);
+        sp_output_tail(&worker->flow.outputs[1], tail, sizeof tail);
+        struct sp_worker_loss loss = {.cause = cause,
+                                      .last_output = tail,
+                                      .by_us = because != NULL &&
+                                               !may_be_a_tools_doing(worker),
+                                      .violated = atomic_load(&worker->violated)};
+        worker->options.hooks.lost(worker->options.hooks.user, worker, &loss);
+    }
+    pthread_mutex_unlock(&worker->lost_lock);
+}
+
+// Watcher thread: what it may not kill is left to the loop, which hears of it by the
+// heartbeats.
+void sp_worker_lifeline_ended(void *user, enum sp_life life)
+{
+    struct sp_worker *worker = user;
+    if (life == SP_LIFE_FORGED) {
+        // It may still run: kill it, and wait for the exit that pidfd tells.
+        atomic_store(&worker->violated, true);
+        sp_worker_blame(worker, "it wrote to its lifeline");
+        (void)sp_pidfd_signal(child_of(worker), SIGKILL);
+        return;
+    }
+    struct sp_exit end = peek_patiently(&worker->process);
+    if (!end.known && sp_exit_is_replaced(child_of(worker))) {
+        atomic_store(&worker->replaced, true);
+        sp_worker_blame(worker, "a tool has replaced its program (exec)");
+    }
+    // One that dies does not notice; one that has only written that it is dead would go
+    // on without a seat.
+    (void)sp_pidfd_signal(child_of(worker), SIGKILL);
+    report_loss(worker, &end);
+}
+
+// ---- Closing ------------------------------------------------------------------
+
+static void bury(struct sp_task *task)
+{
+    struct sp_worker *worker = task->user;
+    worker->options.hooks.gone(worker->options.hooks.user, worker);
+}
+
+static void stop_watching(struct sp_worker *worker)
+{
+    sp_watch_stop(&worker->doorbell_watch);
+    sp_watch_stop(&worker->channel_watch);
+    sp_flow_stop(&worker->flow);
+    sp_watch_stop(&worker->exit_watch);
+    sp_timer_stop(&worker->timer);
+    sp_timer_stop(&worker->heartbeat);
+    worker->burial.user = worker;
+    sp_loop_later(worker->options.loop, &worker->burial, bury);
+}
+
+// ---- Exit ---------------------------------------------------------------------
+
+// Nobody else of its group is left, or whoever is has had their time.
+static void on_alone(struct sp_others *others)
+{
+    struct sp_worker *worker = SP_ENTRY(others, struct sp_worker, others);
+    // The dead leader counts, so this may be refused where nobody is left.
+    if (sp_pidfd_signal_group(child_of(worker), SIGKILL) == EPERM &&
+        sp_others_remain(child_of(worker), &others->last)) {
+        sp_log(worker->options.log,
+               SP_LOG_WARNING,
+               "worker.left_behind",
+               "pool=%s worker=%llu group=%d because=\"%s\"",
+               worker->options.pool,
+               (unsigned long long)worker->options.id,
+               (int)worker->process.pid,
+               strerrordesc_np(EPERM));
+    }
+    (void)sp_exit_reap(child_of(worker));
+    sp_flow_finish(&worker->flow);
+    stop_watching(worker);
+}
+
+static void log_exit(const struct sp_worker *worker)
+{
+    char fields[SP_EXIT_FIELDS_MAX];
+    bool told = sp_worker_was_told(worker);
+    bool expected = told || worker->state == SP_WORKER_STOPPING;
+    sp_exit_fields(&worker->end, fields);
+    sp_log(worker->options.log,
+           expected ? SP_LOG_INFO : SP_LOG_WARNING,
+           "worker.exit",
+           "pool=%s worker=%llu pid=%d %s expected=%s%s",
+           worker->options.pool,
+           (unsigned long long)worker->options.id,
+           (int)worker->process.pid,
+           fields,
+           expected ? "yes" : "no",
+           told ? " because=\"it was told to end by SIGTERM from outside\"" : "");
+}
+
+// It is not heard or asked any more; its place is free.
+static void leave(struct sp_worker *worker)
+{
+    report_loss(worker, &worker->end);
+    if (worker->watch != 0) {
+        sp_watcher_remove(worker->options.watcher, worker->watch);
+        worker->watch = 0;
+    }
+    // Its descriptor would be ready for ever.
+    sp_watch_stop(&worker->exit_watch);
+    sp_timer_stop(&worker->timer);
+    sp_timer_stop(&worker->heartbeat);
+    sp_output_drain(&worker->flow.outputs[0]);
+    sp_output_drain(&worker->flow.outputs[1]);
+    sp_listener_part(worker->options.listener, &worker->events);
+    log_exit(worker);
+    sp_worker_enter(worker, SP_WORKER_EXITED);
+    worker->options.hooks.exited(worker->options.hooks.user, worker);
+}
+
+void sp_worker_on_exit(struct sp_watch *watch)
+{
+    struct sp_worker *worker = watch->user;
+    struct sp_exit end = sp_exit_peek(child_of(worker));
+    if ((!end.known && !end.gone) || worker->state == SP_WORKER_DEAD) {
+        return;
+    }
+    worker->end = end;
+    leave(worker);
+    if (!sp_others_ask(&worker->others,
+                       worker->options.loop,
+                       child_of(worker),
+                       worker->options.stop_grace_ms,
+                       on_alone)) {
+        on_alone(&worker->others);
+    }
+}
+
+// It was killed in every way that is open to us, and lives.
+static void on_given_up(struct sp_timer *timer)
+{
+    struct sp_worker *worker = timer->user;
+    sp_worker_blame(worker, UNSTOPPABLE);
+    sp_log(worker->options.log,
+           SP_LOG_ERROR,
+           "worker.given_up",
+           "pool=%s worker=%llu pid=%d because=\"" UNSTOPPABLE "\"",
+           worker->options.pool,
+           (unsigned long long)worker->options.id,
+           (int)worker->process.pid);
+    leave(worker);
+    stop_watching(worker);
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+// One event: from bytes to a snakepit_event, and to whoever wants to know of it. On the
+// way from its worker it is a MessagePack array:
+//
+//   [name, call, session id, correlation id, nanoseconds since 1970, measurements,
+//   metadata]
+//
+// with texts of at most SP_EVENT_TEXT_MAX bytes and two maps at the end.
+#ifndef PROCESS_EVENT_H
+#define PROCESS_EVENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <snakepit/snakepit.h>
+
+#include "base/log.h"
+#include "base/slice.h"
+#include "ipc/events.h"
+
+#define SP_EVENT_TEXT_MAX 255u
+
+// Where events go. Constant.
+struct sp_event_sink {
+    snakepit_event_fn *event; // NULL: to the log
+    void *user;
+    const struct sp_log *log;
+};
+
+// Whether anybody sees them there.
+bool sp_event_sink_wants(const struct sp_event_sink *sink);
+
+// An event with its texts. `bytes` are borrowed.
+struct sp_event {
+    snakepit_event told;
+    char name[SP_EVENT_TEXT_MAX + 1];
+    char session[SP_EVENT_TEXT_MAX + 1];
+    char correlation[SP_EVENT_TEXT_MAX + 1];
+};
+
+// Reads all but pool, worker and what was dropped. PROTOCOL: it is no event.
+snakepit_err sp_event_parse(struct sp_event *event, const uint8_t *bytes, size_t size);
+
+// Tells the program, or the log.
+void sp_event_tell(const struct sp_event_sink *sink, const snakepit_event *event);
+
+#endif

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+// What a worker prints: captured line by line into the log. The last lines of its
+// stderr are kept, for they often say why it died.
+//
+// A line is INFO, unless it begins with SP_LEVEL_MARK and the digit of a level, as the
+// bridge writes the records of Python's logging (logs.py). A mark in the middle of a
+// line begins a new one: somebody had not ended the line before.
+#ifndef PROCESS_OUTPUT_H
+#define PROCESS_OUTPUT_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bucket.h"
+#include "base/log.h"
+
+#define SP_LINE_MAX \
+    3584u // bytes of one line, which a log holds; a longer one is cut into several
+#define SP_TAIL_MAX 8192u // bytes of last lines
+#define SP_QUOTED_MAX \
+    (SP_LINE_MAX + 128u) // room for a line in quotes; one that is full of them is cut
+
+// What a log takes of one pipe; further lines are dropped and counted.
+#define SP_LINES_AT_ONCE  10000u
+#define SP_LINES_A_SECOND 1000u
+
+#define SP_LEVEL_MARK '\x01'
+
+// Told each line, without its mark and its end. The lock of the output is held.
+typedef void sp_output_line_fn(void *user, enum sp_log_level level, const char *line);
+
+// One pipe. Guarded by lock: the loop and, on a death, the watcher read it.
+struct sp_output {
+    pthread_mutex_t lock;
+    int fd; // -1 once it has ended
+    sp_output_line_fn *line;
+    void *user;
+    enum sp_log_level least; // lines below it nobody wants
+    enum sp_log_level level; // of the line so far
+    struct sp_bucket lines;
+    uint64_t dropped; // lines that were not told
+    size_t partial_size;
+    bool cut; // the line so far was told because it was too long
+    char partial[SP_LINE_MAX + 1];
+    size_t tail_size;
+    char tail[SP_TAIL_MAX + 1];
+};
+
+// Takes `fd`, which is non-blocking. Lines below `least` are not told.
+void sp_output_init(struct sp_output *output,
+                    int fd,
+                    enum sp_log_level least,
+                    sp_output_line_fn *line,
+                    void *user);
+void sp_output_fini(struct sp_output *output);
+// Reads for at most some milliseconds, since whoever gets the lines takes time too;
+// more may be left. False: the pipe has ended. Any thread.
+bool sp_output_read(struct sp_output *output);
+// Reads what is left in the pipe, at most 1 MiB. Any thread.
+void sp_output_drain(struct sp_output *output);
+// How many lines were dropped. Any thread.
+uint64_t sp_output_dropped(struct sp_output *output);
+// Copies the last lines, with a zero behind them. Any thread.
+void sp_output_tail(struct sp_output *output, char *room, size_t size);
+
+#endif

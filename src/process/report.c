@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+// Every text is cut to the room there is, and fit for a log; nothing is allocated.
+#include "process/report.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/system.h"
+#include "base/text.h"
+#include "ipc/channel.h"
+#include "payload/reader.h"
+
+static void
+read_text(const snakepit_reader *map, const char *key, char *room, size_t size)
+{
+    snakepit_reader at;
+    snakepit_value value;
+    room[0] = 0;
+    if (snakepit_reader_find(map, key, &at) == SNAKEPIT_OK &&
+        snakepit_reader_next(&at, &value) == SNAKEPIT_OK &&
+        value.kind == SNAKEPIT_TEXT) {
+        (void)snprintf(room, size, "%.*s", (int)value.as.text.size, value.as.text.data);
+    }
+}
+
+// A text of one line that is logged as one word.
+static void
+read_word(const snakepit_reader *map, const char *key, char *room, size_t size)
+{
+    read_text(map, key, room, size);
+    sp_text_clean(room, strlen(room), SP_TEXT_LINE);
+    for (char *at = room; (at = strpbrk(at, " \"\\=")) != NULL;) {
+        *at = '?';
+    }
+}
+
+// The same, but of a text that does not fit the end, from the start of a line on: there
+// a traceback names its error.
+static void
+read_tail(const snakepit_reader *map, const char *key, char *room, size_t size)
+{
+    snakepit_reader at;
+    snakepit_value value;
+    room[0] = 0;
+    if (snakepit_reader_find(map, key, &at) != SNAKEPIT_OK ||
+        snakepit_reader_next(&at, &value) != SNAKEPIT_OK ||
+        value.kind != SNAKEPIT_TEXT) {
+        return;
+    }
+    snakepit_span text = value.as.text;
+    const char *cut = "";
+    if (text.size >= size) {
+        cut = "[...]\n";
+        size_t most = size - sizeof "[...]\n";
+        text = (snakepit_span){text.data + text.size - most, most};
+        const char *line = memchr(text.data, '\n', text.size);
+        size_t skipped = line == NULL ? 0 : (size_t)(line + 1 - text.data);
+        text = (snakepit_span){text.data + skipped, text.size - skipped};
+    }
+    (void)snprintf(room, size, "%s%.*s", cut, (int)text.size, text.data);
+}
+
+static bool read_flag(const snakepit_reader *map, const char *key, bool otherwise)
+{
+    snakepit_reader at;
+    snakepit_value value;
+    if (snakepit_reader_find(map, key, &at) == SNAKEPIT_OK &&
+        snakepit_reader_next(&at, &value) == SNAKEPIT_OK &&
+        value.kind == SNAKEPIT_BOOLEAN) {
+        return value.as.boolean;
+    }
+    return otherwise;
+}
+
+void sp_worker_read_info(struct sp_worker_info *info, const uint8_t *body, size_t size)
+{
+    snakepit_reader map;
+    snakepit_reader_init(&map, body, size);
+    info->gil_enabled = read_flag(&map, "gil_enabled", true);
+    info->free_threaded = read_flag(&map, "free_threaded", false);
+    info->thread_safe = read_flag(&map, "thread_safe", true);
+    info->undeclared = !read_flag(&map, "thread_safe", false) && info->thread_safe;
+    read_word(&map, "python", info->python, sizeof info->python);
+    read_word(&map, "adapter", info->adapter, sizeof info->adapter);
+}
+
+void sp_worker_read_failure(char *room,
+                            size_t room_size,
+                            const uint8_t *body,
+                            size_t size)
+{
+    char type[128];
+    char message[1024];
+    char traceback[6144];
+    snakepit_reader map;
+    snakepit_reader_init(&map, body, size);
+    read_text(&map, "type", type, sizeof type);
+    read_text(&map, "message", message, sizeof message);
+    read_tail(&map, "traceback", traceback, sizeof traceback);
+    size_t end = strlen(traceback);
+    while (end > 0 && traceback[end - 1] == '\n') {
+        traceback[--end] = '\0';
+    }
+    const char *between = end == 0 ? "" : "\n";
+    (void)snprintf(room, room_size, "%s: %s%s%s", type, message, between, traceback);
+    sp_text_clean(room, strlen(room), SP_TEXT_BLOCK);
+}
+
+void sp_worker_explain_unsent(snakepit_message *why, snakepit_err err)
+{
+    if (err == SNAKEPIT_SYSTEM) {
+        (void)sp_system_failed(why, "sendmsg", NULL, "of its configuration");
+    } else {
+        (void)snprintf(why->text,
+                       sizeof why->text,
+                       "its configuration is over the %u MiB of one message",
+                       SP_LARGE_MAX >> 20);
+    }
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+// What a worker says of itself: claims of a peer that is not trusted, read with bounds.
+#ifndef PROCESS_REPORT_H
+#define PROCESS_REPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <snakepit/payload.h>
+
+struct sp_worker_info {
+    bool gil_enabled;
+    bool free_threaded;
+    bool thread_safe; // the adapter is not declared to be unsafe
+    bool undeclared;  // nor to be safe
+    char python[32];  // "3.13.5"
+    char adapter[256];
+};
+
+// Reads the body of SP_MESSAGE_READY. What is missing or of another type gets its
+// cautious value.
+void sp_worker_read_info(struct sp_worker_info *info, const uint8_t *body, size_t size);
+// Reads the body of SP_MESSAGE_FAILED as text: type, message, traceback.
+void sp_worker_read_failure(char *room,
+                            size_t room_size,
+                            const uint8_t *body,
+                            size_t size);
+
+// Says in `why` why its configuration could not be sent: what sp_channel_send() has
+// returned, and errno.
+void sp_worker_explain_unsent(snakepit_message *why, snakepit_err err);
+
+#endif

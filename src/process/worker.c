@@ -1,0 +1,512 @@
+// SPDX-License-Identifier: MIT
+// The manager of one process. It trusts its child with nothing: messages are parsed
+// with bounds, every wait has a timer behind it, and only an observed exit ends the
+// object.
+#include "process/worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/memory.h"
+#include "ipc/lifeline.h"
+#include "ipc/wait.h"
+#include "process/birth.h"
+#include "process/report.h"
+
+#define PROBE_CALL    UINT64_MAX // number of the first call, which is our own
+#define CUT_MS        500u       // that a worker may live without its channel
+#define RINGS_MOST    100u       // of its bell before that is answered; one is enough
+#define LOOK_EVERY_MS 50u        // whether one that leaves still runs calls
+
+// ---- State --------------------------------------------------------------------
+
+void sp_worker_enter(struct sp_worker *worker, enum sp_worker_event event)
+{
+    enum sp_worker_state next = sp_worker_next(worker->state, event);
+    if (next == worker->state) {
+        return;
+    }
+    sp_log(worker->options.log,
+           SP_LOG_DEBUG,
+           "worker.state",
+           "pool=%s worker=%llu pid=%d from=%s to=%s",
+           worker->options.pool,
+           (unsigned long long)worker->options.id,
+           (int)worker->process.pid,
+           sp_worker_state_name(worker->state),
+           sp_worker_state_name(next));
+    worker->state = next;
+}
+
+// ---- Start --------------------------------------------------------------------
+
+static void set_failure(struct sp_worker *worker, const char *text)
+{
+    if (worker->failure[0] == 0) {
+        (void)snprintf(worker->failure, sizeof worker->failure, "%s", text);
+    }
+}
+
+void sp_worker_fail_start(struct sp_worker *worker, const char *why)
+{
+    worker->failed = true;
+    set_failure(worker, why);
+    sp_worker_kill(worker, why);
+}
+
+void sp_worker_fail_for_want(struct sp_worker *worker, const snakepit_message *why)
+{
+    worker->wants = true;
+    set_failure(worker, why->text);
+    sp_worker_fail_start(worker, "the system refused what its start needs");
+}
+
+// Reads a bell without waiting, whatever the worker, which shares its description, has
+// made of it.
+static bool silence(int doorbell)
+{
+    uint64_t count;
+    struct iovec place = {&count, sizeof count};
+    ssize_t got = preadv2(doorbell, &place, 1, -1, RWF_NOWAIT);
+    if (got < 0 && errno != EAGAIN && errno != EINTR) {
+        // Before Linux 5.8, or where a sandbox refuses the call: a worker could make
+        // this wait, if it were quick.
+        (void)fcntl(doorbell, F_SETFL, O_NONBLOCK);
+        got = read(doorbell, &count, sizeof count);
+    }
+    return got > 0;
+}
+
+static void let_leave(struct sp_worker *worker);
+
+static void on_doorbell(struct sp_watch *watch)
+{
+    struct sp_worker *worker = watch->user;
+    uint32_t slot;
+    bool asks;
+    struct sp_port_answer answer;
+    if (++worker->rings < RINGS_MOST && !silence(worker->port->doorbell)) {
+        return;
+    }
+    snakepit_err err = sp_port_next_done(worker->port, &slot, &asks);
+    if (err == SNAKEPIT_NOT_FOUND && worker->rings < RINGS_MOST) {
+        return;
+    }
+    if (err != SNAKEPIT_OK || slot != worker->probe_slot ||
+        sp_port_take_answer(worker->port, slot, &answer) != SNAKEPIT_OK ||
+        answer.status != SP_STATUS_OK) {
+        sp_watch_stop(watch);
+        sp_worker_fail_start(worker, "its first answer made no sense");
+        return;
+    }
+    sp_watch_stop(watch);
+    if (worker->state == SP_WORKER_STARTING) {
+        sp_timer_stop(&worker->timer);
+        atomic_store(&worker->served, true);
+        sp_worker_enter(worker, SP_WORKER_ANSWERED);
+        worker->options.hooks.ready(worker->options.hooks.user, worker);
+        if (worker->leaves) {
+            let_leave(worker);
+        }
+    }
+}
+
+// A worker that cannot be watched cannot be had.
+static snakepit_err
+watch(struct sp_worker *worker, struct sp_watch *watch, int fd, sp_watch_fn *ready)
+{
+    snakepit_message why;
+    watch->user = worker;
+    snakepit_err err = sp_watch_start(watch, worker->options.loop, fd, ready, &why);
+    if (err != SNAKEPIT_OK) {
+        sp_worker_fail_for_want(worker, &why);
+    }
+    return err;
+}
+
+// Nobody else uses the port yet, so its lock is the loop itself.
+static void send_probe(struct sp_worker *worker)
+{
+    struct sp_slot_request request = {.call = PROBE_CALL,
+                                      .lease = SP_NO_LEASE,
+                                      .deadline = SP_NEVER,
+                                      .kind = SP_CALL_PROBE};
+    struct sp_port *port = worker->port;
+    worker->probed = true;
+    if (watch(worker, &worker->doorbell_watch, port->doorbell, on_doorbell) !=
+        SNAKEPIT_OK) {
+        return;
+    }
+    atomic_store_explicit(&port->view.header->host_asleep, 1, memory_order_seq_cst);
+    SP_CHECK(sp_port_submit(port, &request, true, worker, &worker->probe_slot));
+    (void)sp_bell_ring(&port->view.header->bell);
+}
+
+// ---- Leaving ------------------------------------------------------------------
+
+static void on_kill_timeout(struct sp_timer *timer)
+{
+    sp_worker_kill(timer->user, "it did not leave after SIGTERM");
+}
+
+// What it runs has its own deadlines; when that has ended, the worker has as long as
+// any other one that is to leave.
+static void on_look(struct sp_timer *timer)
+{
+    struct sp_worker *worker = timer->user;
+    if (!worker->options.hooks.is_busy(worker->options.hooks.user, worker)) {
+        sp_worker_stop(worker);
+    }
+}
+
+// One that is not ready yet ends at once, and one that was to stop is looked after.
+static void let_leave(struct sp_worker *worker)
+{
+    if (worker->state != SP_WORKER_READY) {
+        return;
+    }
+    sp_log(worker->options.log,
+           SP_LOG_WARNING,
+           "worker.leaving",
+           "pool=%s worker=%llu pid=%d because=\"it was told to end by SIGTERM from "
+           "outside\"",
+           worker->options.pool,
+           (unsigned long long)worker->options.id,
+           (int)worker->process.pid);
+    sp_worker_enter(worker, SP_WORKER_DRAIN);
+    worker->options.hooks.leaving(worker->options.hooks.user, worker);
+    sp_timer_start(
+        worker->options.loop, &worker->timer, on_look, LOOK_EVERY_MS, LOOK_EVERY_MS);
+}
+
+// ---- Messages -----------------------------------------------------------------
+
+static void on_hello(struct sp_worker *worker, const uint8_t *body, uint32_t size)
+{
+    struct sp_hello hello;
+    if (size != sizeof hello || worker->watch != 0) {
+        atomic_store(&worker->violated, true);
+        sp_worker_fail_start(worker, "its greeting made no sense");
+        return;
+    }
+    memcpy(&hello, body, sizeof hello);
+    if (hello.version != SP_LAYOUT_VERSION || hello.tid <= 0) {
+        sp_worker_fail_start(
+            worker, "its snakepit_bridge is of another version than the library");
+        return;
+    }
+    worker->greeted = true;
+    if (worker->options.watcher != NULL) {
+        // Without a watch the pidfd tells of the death, only later.
+        (void)sp_watcher_add(worker->options.watcher,
+                             &worker->port->view.header->lifeline,
+                             hello.tid,
+                             sp_worker_lifeline_ended,
+                             worker,
+                             &worker->watch);
+    }
+}
+
+static void on_ready(struct sp_worker *worker, const uint8_t *body, uint32_t size)
+{
+    if (worker->probed) {
+        sp_worker_kill_for_violation(worker, "it said twice that it is ready");
+        return;
+    }
+    if (worker->state != SP_WORKER_STARTING) {
+        return;
+    }
+    sp_worker_read_info(&worker->info, body, size);
+    send_probe(worker);
+}
+
+static void on_failed(struct sp_worker *worker, const uint8_t *body, uint32_t size)
+{
+    if (worker->probed) {
+        sp_worker_kill_for_violation(
+            worker, "it said that its start had failed, when it was ready");
+        return;
+    }
+    worker->failed = true;
+    worker->adapter_failed = true;
+    sp_worker_read_failure(worker->failure, sizeof worker->failure, body, size);
+}
+
+static void on_gil(struct sp_worker *worker)
+{
+    worker->info.gil_enabled = true;
+    if (worker->state == SP_WORKER_READY) {
+        worker->options.hooks.gil(worker->options.hooks.user, worker);
+    }
+}
+
+static void on_leaving(struct sp_worker *worker)
+{
+    bool unasked =
+        worker->state == SP_WORKER_STARTING || worker->state == SP_WORKER_READY;
+    if (unasked && !worker->leaves) {
+        worker->leaves = true;
+        let_leave(worker);
+    } else if (worker->state == SP_WORKER_DRAINING &&
+               !atomic_exchange(&worker->interrupted, true)) {
+        sp_timer_start(worker->options.loop,
+                       &worker->timer,
+                       on_kill_timeout,
+                       worker->options.stop_grace_ms,
+                       0);
+    }
+}
+
+// The bodies whose size their type tells; the others are judged as they are read.
+static bool has_its_size(const struct sp_message_head *head)
+{
+    switch (head->type) {
+    case SP_MESSAGE_PONG:
+        return head->size == sizeof(uint64_t);
+    case SP_MESSAGE_GIL:
+    case SP_MESSAGE_LEAVING:
+    case SP_MESSAGE_EVENTS:
+        return head->size == 0;
+    default:
+        return true;
+    }
+}
+
+static void
+obey(struct sp_worker *worker, const struct sp_message_head *head, const uint8_t *body)
+{
+    if (!has_its_size(head)) {
+        sp_worker_kill_for_violation(worker, "it sent a message of a wrong size");
+        return;
+    }
+    switch (head->type) {
+    case SP_MESSAGE_HELLO:
+        on_hello(worker, body, head->size);
+        break;
+    case SP_MESSAGE_READY:
+        on_ready(worker, body, head->size);
+        break;
+    case SP_MESSAGE_FAILED:
+        on_failed(worker, body, head->size);
+        break;
+    case SP_MESSAGE_PONG:
+        worker->missed = 0;
+        break;
+    case SP_MESSAGE_GIL:
+        on_gil(worker);
+        break;
+    case SP_MESSAGE_LEAVING:
+        on_leaving(worker);
+        break;
+    case SP_MESSAGE_EVENTS:
+        sp_listener_notice(worker->options.listener, &worker->events);
+        break;
+    default:
+        sp_worker_kill_for_violation(worker, "it sent a message that does not exist");
+    }
+}
+
+#define MESSAGES_A_TURN 64 // so that one worker cannot keep the loop busy
+
+// What grows with the adapter is said once, at the start: a worker that has more to say
+// makes the host read for nothing.
+static struct sp_buf *room_for_large(const struct sp_worker *worker, struct sp_buf *buf)
+{
+    bool first = worker->state == SP_WORKER_STARTING && !worker->said_much;
+    return first ? buf : NULL;
+}
+
+// The end of the channel is not the end of the process: pidfd tells that. `why` is
+// NULL, or what the worker is killed for. Always false.
+static bool stop_reading(struct sp_worker *worker, const char *why)
+{
+    sp_watch_stop(&worker->channel_watch);
+    if (why != NULL) {
+        sp_worker_kill_for_violation(worker, why);
+    }
+    return false;
+}
+
+// Its channel has ended some time ago, and it lives.
+static void on_cut_off(struct sp_timer *timer)
+{
+    static const char why[] =
+        "its adapter or a tool has shut down its connection to the host (shutdown())";
+    struct sp_worker *worker = timer->user;
+    struct sp_exit end = sp_exit_peek(sp_process_child(&worker->process));
+    // Where we may not signal it we have ended the channel ourselves.
+    if (end.known || end.gone || worker->denied ||
+        worker->state == SP_WORKER_STOPPING || worker->state == SP_WORKER_DEAD) {
+        return;
+    }
+    atomic_store(&worker->silent, true);
+    if (worker->state == SP_WORKER_STARTING) {
+        sp_worker_fail_start(worker, why);
+    } else {
+        sp_worker_kill(worker, why);
+    }
+}
+
+// False: nothing more is to be read now.
+static bool read_message(struct sp_worker *worker)
+{
+    uint8_t *room = worker->options.inbox->room;
+    struct sp_message_head head;
+    struct sp_buf large = {0};
+    const uint8_t *body;
+    snakepit_err err = sp_channel_receive_large(
+        worker->process.channel, room, &head, &body, room_for_large(worker, &large));
+    if (err == SNAKEPIT_OK) {
+        worker->said_much = worker->said_much || large.data != NULL;
+        bool few = sp_bucket_take(&worker->messages, 1, sp_clock_coarse());
+        if (few) {
+            obey(worker, &head, body);
+        }
+        sp_buf_fini(&large);
+        return few || stop_reading(worker,
+                                   "it sent more messages than there is a "
+                                   "reason for");
+    }
+    if (err == SNAKEPIT_SYSTEM) {
+        // The next worker may find more descriptors and memory.
+        set_failure(worker, strerrordesc_np(errno));
+        sp_worker_fail_start(worker, "the host had no room for what its tools are");
+        return true;
+    }
+    if (err == SNAKEPIT_NOT_FOUND) {
+        return false;
+    }
+    if (err == SNAKEPIT_END) {
+        // No heartbeat comes back; and one that dies will be gone by then.
+        sp_timer_start(worker->options.loop, &worker->heartbeat, on_cut_off, CUT_MS, 0);
+    }
+    return stop_reading(
+        worker,
+        err == SNAKEPIT_PROTOCOL ? "it sent bytes that are not a message" : NULL);
+}
+
+static void on_channel(struct sp_watch *watch)
+{
+    struct sp_worker *worker = watch->user;
+    for (int i = 0; i < MESSAGES_A_TURN && read_message(worker); i++) {
+    }
+}
+
+// ---- Timers -------------------------------------------------------------------
+
+static void on_start_timeout(struct sp_timer *timer)
+{
+    sp_worker_fail_start(timer->user,
+                         "it was not ready within start_timeout_ms; raise that, or "
+                         "make the adapter's import and initialize() faster");
+}
+
+static void on_stop_timeout(struct sp_timer *timer)
+{
+    struct sp_worker *worker = timer->user;
+    sp_worker_signal(worker, SIGTERM, true);
+    sp_timer_start(
+        worker->options.loop, timer, on_kill_timeout, worker->options.stop_grace_ms, 0);
+}
+
+static void on_heartbeat(struct sp_timer *timer)
+{
+    struct sp_worker *worker = timer->user;
+    // Until it has greeted nobody is there to answer, and start_timeout_ms judges.
+    if (!worker->greeted) {
+        return;
+    }
+    if (worker->missed >= worker->options.heartbeat_max_missed) {
+        sp_timer_stop(timer);
+        atomic_store(&worker->silent, true);
+        sp_worker_kill(worker, "it did not answer its heartbeats");
+        return;
+    }
+    worker->missed++;
+    uint64_t number = sp_clock_now();
+    (void)sp_channel_send(
+        worker->process.channel, SP_MESSAGE_PING, &number, sizeof number);
+}
+
+void sp_worker_ask_to_leave(struct sp_worker *worker, bool by_message)
+{
+    if (!by_message ||
+        sp_channel_send(worker->process.channel, SP_MESSAGE_STOP, NULL, 0) !=
+            SNAKEPIT_OK) {
+        sp_worker_signal(worker, SIGTERM, true);
+    }
+    sp_timer_start(worker->options.loop,
+                   &worker->timer,
+                   on_stop_timeout,
+                   worker->options.stop_grace_ms,
+                   0);
+}
+
+void sp_worker_stop(struct sp_worker *worker)
+{
+    if (worker->state == SP_WORKER_DEAD || worker->state == SP_WORKER_STOPPING) {
+        return;
+    }
+    // One that has not started would only read the message when it has.
+    bool starting = worker->state == SP_WORKER_STARTING;
+    sp_worker_enter(worker, SP_WORKER_STOP);
+    if (worker->born) {
+        sp_worker_ask_to_leave(worker, !starting);
+    }
+}
+
+bool sp_worker_cancel(struct sp_worker *worker, uint64_t call, uint32_t slot)
+{
+    struct sp_cancel cancel = {.call = call, .slot = slot};
+    return sp_channel_send(
+               worker->process.channel, SP_MESSAGE_CANCEL, &cancel, sizeof cancel) ==
+           SNAKEPIT_OK;
+}
+
+// ---- Watching -----------------------------------------------------------------
+
+snakepit_err sp_worker_watch_exit(struct sp_worker *worker, snakepit_message *why)
+{
+    worker->exit_watch.user = worker;
+    return sp_watch_start(&worker->exit_watch,
+                          worker->options.loop,
+                          worker->process.pidfd,
+                          sp_worker_on_exit,
+                          why);
+}
+
+void sp_worker_watch(struct sp_worker *worker)
+{
+    const struct sp_worker_options *options = &worker->options;
+    const struct sp_process *process = &worker->process;
+    const struct sp_flow_options printed = {
+        .loop = options->loop,
+        .log = options->log,
+        .pool = options->pool,
+        .worker = options->id,
+        .fds = {process->output, process->errors},
+    };
+    sp_bucket_init(&worker->messages,
+                   SP_MESSAGES_AT_ONCE,
+                   SP_MESSAGES_A_SECOND,
+                   sp_clock_coarse());
+    worker->timer.user = worker;
+    worker->heartbeat.user = worker;
+    sp_timer_start(
+        options->loop, &worker->timer, on_start_timeout, options->start_timeout_ms, 0);
+    sp_timer_start(options->loop,
+                   &worker->heartbeat,
+                   on_heartbeat,
+                   options->heartbeat_interval_ms,
+                   options->heartbeat_interval_ms);
+    (void)watch(worker, &worker->channel_watch, process->channel, on_channel);
+    sp_flow_start(&worker->flow, &printed);
+}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: MIT
+// One Python process from its start to the moment its exit was observed. The loop owns
+// it: all functions and callbacks belong to the loop thread, except where a comment
+// says otherwise.
+#ifndef PROCESS_WORKER_H
+#define PROCESS_WORKER_H
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <snakepit/errors.h>
+
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/slice.h"
+#include "ipc/channel.h"
+#include "ipc/control.h"
+#include "port/port.h"
+#include "port/watcher.h"
+#include "process/cause.h"
+#include "process/cgroup.h"
+#include "process/flow.h"
+#include "process/listener.h"
+#include "process/others.h"
+#include "process/report.h"
+#include "process/spawn.h"
+#include "process/state.h"
+#include "process/template.h"
+
+struct sp_worker;
+
+// What is known of a worker that is gone or going. Texts are borrowed for the callback.
+struct sp_worker_loss {
+    const char *cause;       // one sentence
+    const char *last_output; // last lines of its stderr
+    bool by_us;    // killed on purpose, for something that other calls cannot help
+    bool violated; // killed since it broke the protocol
+};
+
+struct sp_worker_hooks {
+    // The template has made its process. Not for an exec'ed one, which has it at once.
+    void (*born)(void *user, struct sp_worker *worker);
+    // Its first call was answered; `info` of the worker is filled in.
+    void (*ready)(void *user, struct sp_worker *worker);
+    // SIGTERM has told it to leave: it begins no call any more. For one that was ready.
+    void (*leaving)(void *user, struct sp_worker *worker);
+    // Whether it runs calls.
+    bool (*is_busy)(void *user, const struct sp_worker *worker);
+    // The GIL was off and is on; `info` says so. For one that was ready.
+    void (*gil)(void *user, struct sp_worker *worker);
+    // It is dead: its calls can be failed now. Once, on any thread, with lost_lock
+    // held, always before `gone`, also for a worker that never was ready. Not for one
+    // that was not born.
+    void (*lost)(void *user,
+                 struct sp_worker *worker,
+                 const struct sp_worker_loss *loss);
+    // Its exit was observed: its place is free. What it has left behind in its group
+    // may still be there. Always before `gone`.
+    void (*exited)(void *user, struct sp_worker *worker);
+    // The program may not signal it any more, so it may not be possible to stop it.
+    void (*denied)(void *user, struct sp_worker *worker);
+    // Nothing of it is left but its memory. Free it with sp_worker_free(), here or
+    // later.
+    void (*gone)(void *user, struct sp_worker *worker);
+    void *user;
+};
+
+// Everything is borrowed for the life of the worker.
+struct sp_worker_options {
+    struct sp_loop *loop;
+    struct sp_watcher *watcher; // NULL: pidfds only
+    const struct sp_log *log;
+    struct sp_listener *listener;
+    struct sp_inbox *inbox; // of the loop's thread
+    const char *pool;
+    uint64_t id;
+    const char *python;
+    char *const *environment;
+    struct sp_template *template; // forks it; NULL: it is exec'ed
+    struct sp_cgroup_limits limits;
+    cpu_set_t cpus;         // what it may use; none: all that the host may
+    struct sp_slice config; // body of the first message; borrowed for the start
+    int requests;           // read-only descriptor of the pool's segment
+    struct sp_control_shape shape;
+    uint32_t start_timeout_ms;
+    uint32_t stop_grace_ms;
+    uint32_t heartbeat_interval_ms;
+    uint32_t heartbeat_max_missed;
+    struct sp_worker_hooks hooks;
+};
+
+#define SP_FAILURE_MAX 8192u
+
+// Owner: loop thread, but for `lost_lock` and what it guards, and what is atomic.
+struct sp_worker {
+    struct sp_worker_options options;
+    enum sp_worker_state state;
+    struct sp_port *port; // one reference
+    struct sp_process process;
+    struct sp_worker_info info;
+    struct sp_exit end;
+    bool born;           // there is, or was, a process
+    bool forked;         // by the template, which may be gone since
+    struct sp_fork fork; // pending until it is born
+    struct sp_buf first_message;
+    struct sp_cgroup cgroup;
+    uint64_t started_at;         // CLOCK_MONOTONIC ns
+    struct sp_oom_seen oom_seen; // when it started
+    uint64_t watch;              // at the watcher, 0 for none
+    uint32_t missed;             // heartbeats in a row without an answer
+    uint32_t probe_slot;
+    bool greeted;                 // its service thread answers
+    _Atomic bool silent;          // it was killed since its service thread did not
+    bool said_much;               // a message came that was larger than a packet
+    bool failed;                  // it reported that it cannot start
+    bool adapter_failed;          // and that this was the adapter's doing
+    bool wants;                   // the system refused something; `failure` says what
+    char failure[SP_FAILURE_MAX]; // its words, or ours
+    bool denied;                  // we may not signal it
+    bool leaves;                  // it says that SIGTERM has told it to
+    _Atomic bool interrupted;     // and that another one interrupts what it runs
+    _Atomic bool signalled;       // SIGTERM came from us
+    void *seat;                   // the pool's; set and cleared under lost_lock
+
+    struct sp_bucket messages; // that it may send
+    uint32_t rings;            // of its bell, for nothing
+    struct sp_flow flow;       // what it prints
+    struct sp_watch channel_watch;
+    struct sp_watch exit_watch;
+    struct sp_watch doorbell_watch;
+    struct sp_timer timer; // start, then stop
+    struct sp_timer heartbeat;
+    struct sp_others others; // what it leaves behind
+    struct sp_task denial;   // tells that it may not be signalled
+    struct sp_task burial;   // when nothing of it is left
+    bool probed;             // its first call was sent
+    struct sp_events events;
+
+    pthread_mutex_t lost_lock;        // taken before a pool's lock, never inside it
+    bool lost;                        // guarded by lost_lock
+    _Atomic(const char *) killed_for; // constant text, set once
+    _Atomic bool replaced; // by a tool that called exec; before that is reported
+    _Atomic bool violated; // the protocol; before it is killed for that
+    _Atomic bool served;   // it has been ready
+};
+
+// Starts the process, or asks the template for it; where the template does not take the
+// request it is exec'ed. SYSTEM with the reason in `why`, NO_MEMORY: no callback runs.
+snakepit_err sp_worker_start(const struct sp_worker_options *options,
+                             struct sp_worker **worker,
+                             snakepit_message *why);
+// Asks it to leave; after stop_grace_ms SIGTERM goes to its group, after the same time
+// SIGKILL.
+void sp_worker_stop(struct sp_worker *worker);
+// Kills it now; what it leaves behind in its group is asked to leave first. `why` is a
+// constant text that completes "killed by us because". Takes no lock.
+void sp_worker_kill(struct sp_worker *worker, const char *why);
+// The same for one that broke the protocol.
+void sp_worker_kill_for_violation(struct sp_worker *worker, const char *why);
+// The same for one that was about to be stopped: its end is expected. Loop thread.
+void sp_worker_end(struct sp_worker *worker, const char *why);
+// Asks it to cancel the call in a slot. False: its channel is full; ask again.
+bool sp_worker_cancel(struct sp_worker *worker, uint64_t call, uint32_t slot);
+// What the worker says that it may die of. Any thread.
+enum sp_fault sp_worker_fault(const struct sp_worker *worker);
+// Whether it has ended because SIGTERM told it to, which did not come from us. After
+// its exit was observed.
+bool sp_worker_was_told(const struct sp_worker *worker);
+// After `gone`. The memory lives on while answers refer to it.
+void sp_worker_free(struct sp_worker *worker);
+
+#endif
