@@ -203,74 +203,6 @@ void sp_wake_executor(struct sp_slot *slot)
     }
 }
 
-#define ONE_SLEEPER (UINT64_C(1) << 32)
-
-// Takes one sleeper off the count and says so in the word, in one step: whoever
-// announced itself before it sees another word.
-static bool claim_sleeper(struct sp_bell *bell)
-{
-    uint64_t both = atomic_load_explicit(&bell->both, memory_order_relaxed);
-    while (both >= ONE_SLEEPER && both >> 32 <= SP_EXECUTORS_MAX) {
-        uint64_t claimed = ((both >> 32) - 1) << 32 | (uint32_t)((uint32_t)both + 1);
-        if (atomic_compare_exchange_weak_explicit(&bell->both,
-                                                  &both,
-                                                  claimed,
-                                                  memory_order_acq_rel,
-                                                  memory_order_relaxed)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-// An executor that found something after all. Where a wake was sent since it `heard`,
-// its own announcement may be the one that was claimed, so it is left alone: one
-// sleeper too many costs a wake, one too few an executor.
-static void withdraw(struct sp_bell *bell, uint32_t heard)
-{
-    uint64_t both = atomic_load_explicit(&bell->both, memory_order_relaxed);
-    while ((uint32_t)both == heard && both >= ONE_SLEEPER) {
-        if (atomic_compare_exchange_weak_explicit(&bell->both,
-                                                  &both,
-                                                  both - ONE_SLEEPER,
-                                                  memory_order_acq_rel,
-                                                  memory_order_relaxed)) {
-            return;
-        }
-    }
-}
-
-// The sleeper with the lowest number. One that has only just been woken may still seem
-// to sleep; then another one is, for it was for another one that the wake was claimed.
-static void wake_lowest(struct sp_bell *bell)
-{
-    uint32_t asleep = atomic_load_explicit(&bell->asleep, memory_order_relaxed);
-    uint32_t lowest = asleep & (~asleep + 1);
-    if (lowest == 0 || sp_futex_wake_named(&bell->word, 1, lowest) < 1) {
-        sp_futex_wake(&bell->word, 1);
-    }
-}
-
-bool sp_bell_ring(struct sp_bell *bell)
-{
-    // [bell:put] the cell before the look at the others; pairs with [bell:sleep] and
-    // [bell:leave].
-    atomic_thread_fence(memory_order_seq_cst);
-    if (atomic_load_explicit(&bell->searching, memory_order_relaxed) != 0 ||
-        !claim_sleeper(bell)) {
-        return false;
-    }
-    wake_lowest(bell);
-    return true;
-}
-
-void sp_bell_ring_all(struct sp_bell *bell)
-{
-    atomic_thread_fence(memory_order_seq_cst);
-    atomic_fetch_add_explicit(&bell->word, 1, memory_order_release);
-    sp_futex_wake(&bell->word, INT32_MAX);
-}
-
 // ---- Worker -------------------------------------------------------------------
 
 #define MOVE_AFTER    64u      // short sleeps on one core before the thread leaves it
@@ -388,21 +320,6 @@ static bool spin_for_intake(const struct sp_intake *intake,
     return taken;
 }
 
-// One more sleeper, but never more than there are executors: whoever was kept from
-// sleeping by a wake that was not its own announces itself twice. Returns the word that
-// it may sleep on.
-static uint32_t announce(const struct sp_intake *intake)
-{
-    _Atomic uint64_t *both = &intake->bell->both;
-    uint64_t seen = atomic_load_explicit(both, memory_order_relaxed);
-    uint64_t more;
-    do {
-        more = seen >> 32 < intake->executors ? seen + ONE_SLEEPER : seen;
-    } while (!atomic_compare_exchange_weak_explicit(
-        both, &seen, more, memory_order_acq_rel, memory_order_relaxed));
-    return (uint32_t)seen;
-}
-
 // Says under which number it may be woken, and that it is not to be any more.
 static uint32_t lie_down(const struct sp_intake *intake, const struct sp_wait *wait)
 {
@@ -426,20 +343,20 @@ static void get_up(const struct sp_intake *intake, uint32_t name)
 static enum sp_intake_result
 sleep_for_intake(const struct sp_intake *intake, uint32_t name, uint32_t *number)
 {
-    uint32_t heard = announce(intake);
+    uint32_t heard = sp_bell_announce(intake->bell, intake->executors);
     // [bell:sleep] pairs with [bell:put]: either we see the cell or the host sees us.
     atomic_thread_fence(memory_order_seq_cst);
     if (take(intake, number)) {
-        withdraw(intake->bell, heard);
+        sp_bell_withdraw(intake->bell, heard);
         return SP_INTAKE_TAKEN;
     }
     if (is_stopped(intake)) {
-        withdraw(intake->bell, heard);
+        sp_bell_withdraw(intake->bell, heard);
         return SP_INTAKE_STOP;
     }
     if (sp_futex_wait_named(&intake->bell->word, heard, SP_NEVER, name) != 0 &&
         errno == EINTR) {
-        withdraw(intake->bell, heard);
+        sp_bell_withdraw(intake->bell, heard);
         return SP_INTAKE_INTERRUPTED;
     }
     return take(intake, number) ? SP_INTAKE_TAKEN : SP_INTAKE_STOP;

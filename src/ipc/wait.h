@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "ipc/bell.h"
 #include "ipc/layout.h"
 #include "ipc/ring.h"
 
@@ -94,13 +95,6 @@ enum sp_intake_result { SP_INTAKE_TAKEN, SP_INTAKE_STOP, SP_INTAKE_INTERRUPTED }
 enum sp_intake_result sp_wait_intake(const struct sp_intake *intake,
                                      const struct sp_wait *wait,
                                      uint32_t *number);
-
-// After a put. Wakes one sleeping executor, if there is one that no wake was sent to
-// yet and none looks for a number anyway; true if so. That of the lowest number is the
-// first: it slept least, and its memory is warm.
-bool sp_bell_ring(struct sp_bell *bell);
-// Wakes all of them, for a stop.
-void sp_bell_ring_all(struct sp_bell *bell);
 
 // Host or worker: notes where the calling thread runs, for the other side's waits.
 void sp_wait_note_cpu(_Atomic uint32_t *cpu);
