@@ -30,7 +30,7 @@ static struct pace pace_of(struct bench *bench, unsigned pool)
     bench->samples.count = 0;
     uint64_t begun = sp_clock_now();
     uint64_t now = begun;
-    uint64_t end = begun + bench_duration(bench) / (2 * TURNS);
+    uint64_t end = begun + bench_duration(bench) / 2 / TURNS;
     while (now < end && bench->samples.count < bench->samples.room) {
         uint64_t start = now;
         product_call(&caller, "noop", x++);

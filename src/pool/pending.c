@@ -139,7 +139,8 @@ static void grow(struct sp_pending *pending)
 {
     size_t before = pending->buckets == NULL ? 1 : pending->mask + 1;
     size_t after = pending->buckets == NULL ? FIRST_BUCKETS : before * 2;
-    struct sp_call **wider = sp_alloc_array(after, sizeof(struct sp_call *));
+    struct sp_call **wider =
+        (struct sp_call **)sp_alloc_array(after, sizeof(struct sp_call *));
     if (wider == NULL) {
         return;
     }

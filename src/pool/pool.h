@@ -61,9 +61,10 @@ struct sp_pool_options {
     struct sp_hash_key hash_key; // chance
 };
 
-#define SP_COUNT_ERROR(name, number, grpc, http, retryable, text) +1
-enum { SP_ERRORS = 0 SNAKEPIT_ERRORS(SP_COUNT_ERROR) }; // they are numbered from 0
-#undef SP_COUNT_ERROR
+// One member for each error; they are numbered from 0.
+#define SP_ONE_ERROR(name, number, grpc, http, retryable, text) SP_ONE_OF_##name,
+enum { SNAKEPIT_ERRORS(SP_ONE_ERROR) SP_ERRORS };
+#undef SP_ONE_ERROR
 
 struct sp_pool_counters {
     uint64_t ended[SP_ERRORS]; // calls, by their outcome
@@ -133,10 +134,11 @@ struct sp_order {
     snakepit_message *why; // NULL, or where a refusal is explained
 };
 
-// Runs a call and waits for its end. `*call` is the answer, to be released; NULL only
+// Runs a call and waits for its end. `*answer` is to be released; NULL only
 // with NO_MEMORY. Returns the call's outcome.
-snakepit_err
-sp_pool_call(struct sp_pool *pool, const struct sp_order *order, struct sp_call **call);
+snakepit_err sp_pool_call(struct sp_pool *pool,
+                          const struct sp_order *order,
+                          struct sp_call **answer);
 // Hands a call over; see snakepit_submit().
 snakepit_err sp_pool_submit(struct sp_pool *pool, const struct sp_order *order);
 // Releases an ended call. Any time, also after sp_pool_close().
