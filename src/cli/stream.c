@@ -96,7 +96,8 @@ static int report(struct sp_cli *cli,
     if (err == SNAKEPIT_OK) {
         return SP_CLI_EXIT_OK;
     }
-    if (answer == NULL) {
+    // What we could not print is told also where the tool has ended well meanwhile.
+    if (answer == NULL || why[0] != '\0') {
         return sp_cli_report(cli, err, why, json);
     }
     return sp_cli_report_fault(cli, snakepit_answer_fault(answer), json);

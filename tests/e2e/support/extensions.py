@@ -8,7 +8,7 @@ import pathlib
 import shlex
 import subprocess
 
-from .places import FREE_THREADED
+from .configs import default_python
 
 SOURCES = pathlib.Path(__file__).parent
 
@@ -16,7 +16,7 @@ SOURCES = pathlib.Path(__file__).parent
 def takes_the_gil(folder: pathlib.Path) -> pathlib.Path:
     """Builds what switches the GIL of the free-threaded interpreter back on."""
     shown = "import sysconfig as s; print(s.get_path('include'))"
-    words = [FREE_THREADED, "-c", shown]
+    words = [default_python("thread"), "-c", shown]
     include = subprocess.check_output(words, text=True).strip()
     path = folder / "takes_the_gil.so"
     source = SOURCES / "takes_the_gil.c"
