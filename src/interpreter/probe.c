@@ -16,7 +16,7 @@
 #include "interpreter/interpreter.h"
 #include "payload/writer.h"
 
-#define PATIENCE (UINT64_C(10) * SP_NS_PER_S)
+#define PATIENCE (UINT64_C(30) * SP_NS_PER_S)
 
 // Understood by every Python 3, so that an old one can say that it is old. It sees the
 // packages that a worker would see. It imports next to nothing, for the first start of
@@ -263,7 +263,7 @@ ask(struct sp_interpreter *interpreter, char *const *environment, snakepit_messa
     } else if (err == SNAKEPIT_DEADLINE_EXCEEDED) {
         explain(why,
                 err,
-                "%s did not say within 10 s which Python it is",
+                "%s did not say within 30 s which Python it is",
                 interpreter->path);
     } else if (err == SNAKEPIT_SYSTEM) {
         explain(why, err, "%s cannot be run: %s", interpreter->path, reason.text);

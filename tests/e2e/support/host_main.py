@@ -43,7 +43,7 @@ class HostMain:
     def open(self, ready: bool) -> dict[str, Any]:
         pools = self.config.pop("pools")
         self.pit = Pit.open(*pools, **self.config)
-        return self.await_ready(30_000) if ready else {"err": "OK"}
+        return self.await_ready(120_000) if ready else {"err": "OK"}
 
     def await_ready(self, timeout_ms: int) -> dict[str, Any]:
         assert self.pit

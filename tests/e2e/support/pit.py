@@ -29,7 +29,7 @@ from .waiting import eventually
 
 SESSION_ENDS = ("closed", "expired", "evicted", "pit closed")
 LEVELS = ("debug", "info", "warning", "error")
-READY_MS = 30_000
+READY_MS = 120_000
 
 
 @dataclasses.dataclass(frozen=True)
