@@ -19,24 +19,23 @@ HEAD = """\
 //
 //   POWER(high, low)
 //
-// The first 128 bits of 5 ** q, the highest of them set, rounded down, for q from
-// SP_POWER_FIRST on. From -27 to -1 they are rounded up: by these a product of 64 bits
-// then is exact.
+// The first 128 bits of 5 ** q, the highest of them set, rounded up, for q from
+// SP_POWER_FIRST on. From 0 to 55 there are no more bits.
 """
 
 
 def bits_of(power):
     """128 bits, as an integer."""
     if power >= 0:
-        value = 5**power
-        shift = 128 - value.bit_length()
-        return value << shift if shift >= 0 else value >> -shift
-    divisor = 5**-power
-    numerator = 1 << (divisor.bit_length() + 127)
-    value = numerator // divisor
-    # The length of 1 / divisor is this, or one bit more for none of them.
+        numerator, divisor = 5**power << 128, 1 << (5**power).bit_length()
+    else:
+        divisor = 5**-power
+        numerator = 1 << (divisor.bit_length() + 127)
+    value = -(-numerator // divisor)
+    # Rounded down, they would have the same high word: the reader relies on that.
     assert value.bit_length() == 128
-    return value + 1 if power >= -27 else value
+    assert value >> 64 == (numerator // divisor) >> 64
+    return value
 
 
 def table():

@@ -7,6 +7,10 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 #define SP_DIGIT_ZEROS UINT64_C(0x3030303030303030) // "00000000"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
@@ -55,6 +59,31 @@ static inline uint64_t sp_digits_of(uint64_t value)
     uint64_t twos = hundreds | (fours - hundreds * 100) << 16;
     uint64_t tens = (twos * 103 >> 10) & UINT64_C(0x000f000f000f000f);
     return tens | (twos - tens * 10) << 8;
+}
+
+// Those of two values.
+static inline void sp_digits_of_two(const uint64_t values[2], uint64_t digits[2])
+{
+#if defined(__SSE2__)
+    // Not by way of memory, which would have to join two stores.
+    __m128i value = _mm_set_epi64x((int64_t)values[1], (int64_t)values[0]);
+    // As above: by 10000, and the rest beside it; then by 100, and by 10.
+    __m128i fours =
+        _mm_srli_epi64(_mm_mul_epu32(value, _mm_set1_epi64x(109951163)), 40);
+    __m128i rest = _mm_sub_epi64(value, _mm_mul_epu32(fours, _mm_set1_epi64x(10000)));
+    fours = _mm_or_si128(fours, _mm_slli_epi64(rest, 32));
+    __m128i twos = _mm_srli_epi16(_mm_mulhi_epu16(fours, _mm_set1_epi32(5243)), 3);
+    rest = _mm_sub_epi16(fours, _mm_mullo_epi16(twos, _mm_set1_epi32(100)));
+    twos = _mm_or_si128(twos, _mm_slli_epi32(rest, 16));
+    __m128i ones = _mm_mulhi_epu16(twos, _mm_set1_epi16(6554));
+    rest = _mm_sub_epi16(twos, _mm_mullo_epi16(ones, _mm_set1_epi16(10)));
+    ones = _mm_or_si128(ones, _mm_slli_epi16(rest, 8));
+    digits[0] = (uint64_t)_mm_cvtsi128_si64(ones);
+    digits[1] = (uint64_t)_mm_cvtsi128_si64(_mm_srli_si128(ones, 8));
+#else
+    digits[0] = sp_digits_of(values[0]);
+    digits[1] = sp_digits_of(values[1]);
+#endif
 }
 
 static inline void sp_digits_store(char *out, uint64_t digits)

@@ -63,7 +63,13 @@ sp_json_number_quick(const uint8_t *at, struct sp_json_number *number)
     number->negative = *at == '-';
     at += number->negative;
     const uint8_t *first = at;
-    at = sp_json_digits_quick(at, &digits);
+    if (at[1] == '.') {
+        // As most reals are, of one digit; if it is one.
+        digits = (struct sp_json_digits){(uint64_t)*at - '0', *at >= '0' && *at <= '9'};
+        at++;
+    } else {
+        at = sp_json_digits_quick(at, &digits);
+    }
     number->real = *at == '.';
     unsigned before = digits.count;
     if (number->real) {

@@ -15,7 +15,8 @@
 #include "payload/place.h"
 #include "payload/wire.h"
 
-#define SHOWN_TEXT ((size_t)100) // bytes of a key in an error
+#define LARGE      ((size_t)1 << 24) // bytes that are not trusted to become as many again
+#define SHOWN_TEXT ((size_t)100)     // bytes of a key in an error
 
 static char *emit_value(struct sp_emitter *emitter, snakepit_reader *reader, char *out);
 static void emit_one(struct sp_emitter *emitter, snakepit_reader *reader);
@@ -349,8 +350,8 @@ sp_json_write(snakepit_reader *reader, struct sp_buf *out, snakepit_message *why
     size_t bytes = (size_t)(reader->end - reader->at);
     struct sp_emitter emitter = {
         .out = out, .limit = start + SP_JSON_MAX, .begin = reader->at, .why = why};
-    // JSON is seldom much shorter than MessagePack.
-    (void)sp_emit_room(&emitter, bytes < SP_JSON_MAX ? bytes : 0);
+    // The JSON of reals is more than twice as long. What is not needed is not touched.
+    (void)sp_emit_room(&emitter, bytes < LARGE ? bytes / 4 * 9 : 0);
     emit_one(&emitter, reader);
     if (emitter.err != SNAKEPIT_OK) {
         out->size = start;

@@ -8,7 +8,7 @@
 #define SP_POWER_FIRST (-342)
 #define SP_POWER_LAST  324
 
-// 5 ** q is about `high` * 2 ** 64 + `low`, times a power of two; see powers.def.
+// 5 ** q, rounded up, is `high` * 2 ** 64 + `low` times a power of two; see powers.def.
 struct sp_power {
     uint64_t high;
     uint64_t low;

@@ -36,11 +36,13 @@ static bool multiply(uint64_t digits, int64_t power, uint64_t *product, uint64_t
     *product = sp_multiply(digits, five->high, below);
     if ((*product & spare) == spare) {
         uint64_t unused;
-        uint64_t more = sp_multiply(digits, five->low, &unused);
+        // The power rounded down, but where the digits divided by it are exact.
+        uint64_t low = five->low - (power < -27 || power > 55);
+        uint64_t more = sp_multiply(digits, low, &unused);
         *below += more;
         *product += *below < more;
     }
-    // From -27 to 55 the table's power or the quotient by it is exact.
+    // From -27 to 55 the power is exact, or what the digits divided by it are.
     return *below != UINT64_MAX || (power >= -27 && power <= 55);
 }
 

@@ -35,23 +35,13 @@ static inline int log2_of(int e)
     return (e * 1741647) >> 19;
 }
 
-// The power of five of the table, but never below what it stands for.
-static inline struct sp_power rounded_up(int q)
-{
-    struct sp_power power = sp_powers[q - SP_POWER_FIRST];
-    bool exact = q >= -27 && q <= 55;
-    power.low += !exact;
-    power.high += !exact && power.low == 0;
-    return power;
-}
-
 // The high word of power * factor, made odd where bits are lost.
-static inline uint64_t round_to_odd(struct sp_power power, uint64_t factor)
+static inline uint64_t round_to_odd(const struct sp_power *power, uint64_t factor)
 {
     uint64_t low;
     uint64_t unused;
-    uint64_t carry = sp_multiply(power.low, factor, &unused);
-    uint64_t high = sp_multiply(power.high, factor, &low);
+    uint64_t carry = sp_multiply(power->low, factor, &unused);
+    uint64_t high = sp_multiply(power->high, factor, &low);
     low += carry;
     high += low < carry;
     return high | (low > 1);
@@ -95,10 +85,11 @@ static inline uint64_t digits_of(const struct interval *within)
 
 // `fraction` * 2 ** exponent. `close`: the neighbour below is only half as far. The
 // last digits may be zeros.
-static inline struct decimal shortest(uint64_t fraction, int exponent, bool close)
+static inline __attribute__((always_inline)) struct decimal
+shortest(uint64_t fraction, int exponent, bool close)
 {
     int power = log10_of(exponent, close);
-    struct sp_power ten = rounded_up(-power);
+    const struct sp_power *ten = &sp_powers[-power - SP_POWER_FIRST];
     int shift = exponent + log2_of(-power) + 1;
     uint64_t odd = fraction & 1; // an even one is also what the ends round to
     uint64_t four = fraction << 2;
@@ -107,19 +98,28 @@ static inline struct decimal shortest(uint64_t fraction, int exponent, bool clos
         .middle = round_to_odd(ten, four << shift),
         .high = round_to_odd(ten, (four + 2) << shift) - odd,
     };
-    return (struct decimal){digits_of(&within), power};
+    // Known before the digits are, which are one more at most.
+    uint64_t ten_or_one = 1 + 9 * (uint64_t)(within.middle / 4 < TENTH);
+    return (struct decimal){digits_of(&within) * ten_or_one, power - (ten_or_one != 1)};
+}
+
+// Powers of two, and what is too small to be normal.
+static __attribute__((noinline)) struct decimal seldom(uint64_t fraction, int exponent)
+{
+    if (exponent == 0) {
+        return shortest(fraction, LOWEST, false);
+    }
+    return shortest(UINT64_C(1) << FRACTION, exponent - 1 + LOWEST, exponent > 1);
 }
 
 static inline struct decimal decimal_of(uint64_t bits)
 {
     uint64_t fraction = bits & ((UINT64_C(1) << FRACTION) - 1);
     int exponent = (int)(bits >> FRACTION) & 0x7ff;
-    if (exponent == 0) {
-        return shortest(fraction, LOWEST, false);
+    if (__builtin_expect(exponent == 0 || fraction == 0, 0)) {
+        return seldom(fraction, exponent);
     }
-    return shortest(fraction | UINT64_C(1) << FRACTION,
-                    exponent - 1 + LOWEST,
-                    fraction == 0 && exponent > 1);
+    return shortest(fraction | UINT64_C(1) << FRACTION, exponent - 1 + LOWEST, false);
 }
 
 // ---- The text -----------------------------------------------------------------
@@ -136,23 +136,26 @@ struct text {
 
 static inline struct text text_of(struct decimal decimal)
 {
-    int length = DIGITS;
     uint64_t digits = decimal.digits;
-    bool is_short = digits < TENTH;
-    digits = pick(is_short, digits * 10, digits);
-    length -= is_short;
-    // Only those of the smallest doubles are shorter still.
+    int power = decimal.power;
+    if (__builtin_expect(digits >= 10 * TENTH, 0)) {
+        digits /= 10;
+        power++;
+    }
     while (__builtin_expect(digits < TENTH, 0)) {
         digits *= 10;
-        length--;
+        power--;
     }
     uint64_t upper = digits / 100000000;
     uint64_t first = upper / 100000000;
+    const uint64_t eights[2] = {upper % 100000000, digits % 100000000};
+    uint64_t both[2];
+    sp_digits_of_two(eights, both);
     struct text text = {
         .first = (char)('0' + first),
-        .upper = sp_digits_of(upper % 100000000),
-        .lower = sp_digits_of(digits % 100000000),
-        .exponent = length - 1 + decimal.power,
+        .upper = both[0],
+        .lower = both[1],
+        .exponent = DIGITS - 1 + power,
     };
     int zeros = text.lower != 0   ? __builtin_clzll(text.lower) / 8
                 : text.upper != 0 ? 8 + __builtin_clzll(text.upper) / 8
