@@ -161,7 +161,7 @@ static struct options read_options(int argc, char **argv)
         }
     }
     if (optind != argc) {
-        bench_fatal("\"%s\" is no option; see --help", argv[optind]);
+        bench_fatal("\"%s\" is not an option; see --help", argv[optind]);
     }
     if (options.rounds == 0) {
         options.rounds = options.seconds < 0.5 ? 2 : 5;

@@ -203,7 +203,7 @@ def argument(x):
 def check(answer, x):
     """Raises unless the answer is the no-op's."""
     if answer["y"] != x or answer["ok"] is not True:
-        raise AssertionError(f"{answer!r} is no answer to {x}")
+        raise AssertionError(f"{answer!r} is not an answer to {x}")
 
 
 def quantile(values, part):

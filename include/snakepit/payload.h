@@ -201,7 +201,7 @@ SNAKEPIT_API snakepit_err snakepit_reader_skip(snakepit_reader *reader);
 // Why the next value has no JSON, as for a program that got NULL from
 // snakepit_answer_json() or snakepit_stream_json(). UNSERIALISABLE: `why`, where not
 // NULL, says what cannot be told in JSON, and where: two keys of a map that become the
-// same text, or a key that is a map with keys that are no texts. OK: it has JSON, and
+// same text, or a key that is a map with keys that are not texts. OK: it has JSON, and
 // `why` is empty. END, MALFORMED, NO_MEMORY. The reader does not move.
 SNAKEPIT_API snakepit_err snakepit_reader_explain_json(const snakepit_reader *reader,
                                                        snakepit_message *why);

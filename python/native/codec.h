@@ -106,12 +106,11 @@ void sp_decoder_init(struct sp_decoder *decoder, struct sp_codec *codec);
 void sp_decoder_fini(struct sp_decoder *decoder);
 
 // The one value in `bytes`, borrowed: nil, bool, int, float, str, bytes, list, dict or
-// Tensor, or as the codec's `tensors` says. Every one that is no copy refers to `lease`
-// and counts there until Python drops it;
-// `lease` may be NULL, and tensors are then refused. ValueError: malformed, truncated,
-// nested deeper than SP_DEPTH_MAX or followed by more bytes, with the position; a map
-// with keys that are equal in Python (1, 1.0 and True; the same twice), with the place
-// in "result". MemoryError.
+// Tensor, or as the codec's `tensors` says. Every one that is not a copy refers to
+// `lease` and counts there until Python drops it; `lease` may be NULL, and tensors are
+// then refused. ValueError: malformed, truncated, nested deeper than SP_DEPTH_MAX or
+// followed by more bytes, with the position; a map with keys that are equal in Python
+// (1, 1.0 and True; the same twice), with the place in "result". MemoryError.
 PyObject *sp_decode(struct sp_decoder *decoder,
                     const uint8_t *bytes,
                     size_t size,

@@ -39,8 +39,8 @@ static PyObject *hint_at(const struct sp_tool *meant)
     return hint;
 }
 
-// What the bridge knows of a name that is no tool: "; ..." or nothing. A new reference;
-// NULL with an exception.
+// What the bridge knows of a name that is not a tool: "; ..." or nothing. A new
+// reference; NULL with an exception.
 static PyObject *hint_of_bridge(PyObject *hinter, PyObject *name)
 {
     PyObject *hint =
@@ -53,7 +53,7 @@ static PyObject *hint_of_bridge(PyObject *hinter, PyObject *name)
     return hint;
 }
 
-// Raises UnknownTool, which says why that is no tool, or which was probably meant.
+// Raises UnknownTool, which says why that is not a tool, or which was probably meant.
 static PyObject *no_such_tool(const struct sp_runtime *runtime,
                               const struct sp_current *current,
                               snakepit_err *err)

@@ -157,7 +157,7 @@ PyMethodDef sp_settings_methods[] = {
     {"set_hinter",
      set_hinter,
      METH_O,
-     "Sets what is asked about a name that is no tool."},
+     "Sets what is asked about a name that is not a tool."},
     {"set_explainer",
      set_explainer,
      METH_O,

@@ -22,7 +22,8 @@ struct sp_dtype {
     const char *format; // the buffer protocol's: "f"
 };
 
-// NULL: the number or name is no dtype. Names are NumPy's, long or short ("f4", "<f4",
+// NULL: the number or name is not a dtype. Names are NumPy's, long or short ("f4",
+// "<f4",
 // "?"), and those of Python's types.
 const struct sp_dtype *sp_dtype_of_number(uint32_t number);
 const struct sp_dtype *sp_dtype_of_name(const char *name);

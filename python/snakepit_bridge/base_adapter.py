@@ -36,7 +36,7 @@ class BaseAdapter:
       ``__init__`` came to its end;
     - ``execute_tool(self, tool_name, arguments, context)`` or, in older adapters,
       ``handle_request``, ``_handle_request_impl`` or ``_dispatch`` with one `Request`,
-      which answer for names that are no tool;
+      which answer for names that are not tools;
 
     and, always sync, ``load_resource(cls, path, type)``, a class method that is called
     for each of the pool's `preload_resources` before the first instance is built.

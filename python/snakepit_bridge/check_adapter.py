@@ -100,7 +100,7 @@ def check(spec: str, threads: int = THREADS, calls: int = CALLS) -> dict[str, An
 
     A dict of `adapter`, `python`, `gil_enabled`, `threads`, `pitfalls`, `unread` (why
     they were not looked for), `tools` (and, by the name `hammering.NOBODYS`, what
-    answers for names that are no tool), `stuck` (tools that did not come back),
+    answers for names that are not tools), `stuck` (tools that did not come back),
     `report` (the checker's), `exercised` (whether anything came back from a call) and
     `ok`. Tools of which none was exercised are not ok. An unsafe library alone is no
     fault: it may be used as its pattern says.

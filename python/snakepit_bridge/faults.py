@@ -43,7 +43,7 @@ def describe(error: BaseException) -> tuple[str, str, str]:
 
     The traceback has the exceptions that led to this one, and the frames of the
     adapter's code and its libraries, without those of the bridge. It is empty where
-    the bridge itself says all in its message: of a name that is no tool, and of an
+    the bridge itself says all in its message: of a name that is not a tool, and of an
     adapter that cannot be served.
     """
     message = _message(error)

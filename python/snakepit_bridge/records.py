@@ -63,7 +63,7 @@ def dataclass(cls: Any = None, /, *, frozen: bool = False) -> Any:
     if frozen:
         methods.update(_freezing(cls, names))
     else:
-        methods["__hash__"] = None  # what can change is no key
+        methods["__hash__"] = None  # what can change is not a key
     left: dict[str, Any] = {
         name: Twin(cls, name, defaults, frozen) for name in TWIN_HAS
     }
@@ -160,7 +160,7 @@ def _comparing(names: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _freezing(cls: Any, names: tuple[str, ...]) -> dict[str, Any]:
-    """A subclass that is no dataclass may have other attributes, and change them."""
+    """A subclass that is not a dataclass may have other attributes, and change them."""
 
     def __setattr__(self: Any, name: str, value: object) -> None:
         if type(self) is cls or name in names:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 else:
     from .records import dataclass
 
-# By one of these an adapter answers calls of names that are no tool.
+# By one of these an adapter answers calls of names that are not tools.
 FALLBACKS = ("execute_tool", "handle_request", "_handle_request_impl", "_dispatch")
 
 
@@ -155,11 +155,11 @@ def _parameters_in_a_call(function: Callable[..., Any]) -> list[signatures.Param
     return found[1:] if isinstance(function, MethodType) else found
 
 
-# ---- Names that are no tool ----------------------------------------------------------
+# ---- Names that are not tools --------------------------------------------------------
 
 
 def fallback_of(adapter: Any) -> Fallback | None:
-    """What answers by `function(name, arguments)` for names that are no tool."""
+    """What answers by `function(name, arguments)` for names that are not tools."""
     style = _style_of(type(adapter))
     if style is None:
         return None

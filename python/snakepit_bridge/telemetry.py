@@ -79,8 +79,8 @@ def emit(
     arrays. `correlation_id` is that of the surrounding `span` or `correlation` if it is
     not given. The call and its session are added. Does not wait.
 
-    Raises TypeError and ValueError for what is no event, whether somebody listens or
-    not: a name of 0 or more than 255 bytes, a measurement that is no number, values
+    Raises TypeError and ValueError for what is not an event, whether somebody listens
+    or not: a name of 0 or more than 255 bytes, a measurement that is not a number, values
     that cannot cross, or more than 16 KiB of it all.
     """
     name = _name("event", event)

@@ -15,7 +15,7 @@ SYSTEM = 6  # the system refused; the numbers are those of the command `snakepit
 
 
 def finish(run: Callable[[], int]) -> int:
-    """What `run` returns; a reader who has had enough of its output is no error."""
+    """What `run` returns; a reader who has had enough of its output is not an error."""
     try:
         status = run()
         sys.stdout.flush()

@@ -166,7 +166,7 @@ def _mark(method: Method, mark: ToolMark) -> Method:
 def _makes_calls(target: object) -> bool:
     if callable(target):
         return True
-    # They are no functions, and give one for each instance.
+    # They are not functions, and give one for each instance.
     makers = (functools.partialmethod, functools.singledispatchmethod)
     return isinstance(target, makers)
 
@@ -250,8 +250,8 @@ def _is_tool(adapter_class: type, marked: Marked) -> bool:
 
 
 def unmarked_hint(adapter_class: type, name: str) -> str:
-    """Why `name` is no tool where the author has a public method of that name: "; ..."
-    to follow a sentence, else nothing. Runs no code of the adapter.
+    """Why `name` is not a tool where the author has a public method of that name:
+    "; ..." to follow a sentence, else nothing. Runs no code of the adapter.
     """
     found = lookup.of_class(adapter_class, name)
     if (

@@ -154,7 +154,7 @@ class RequestTracker:
         return Request(self, is_active=not tally.inside)
 
     def is_inside(self) -> bool:
-        """Whether this code is a part of a request that is no plain function."""
+        """Whether this code is a part of a request that is not a plain function."""
         request = RUNNING.get()
         while request is not None:
             if request.tracker is self and request.is_open:
@@ -301,7 +301,7 @@ def _counted_generator(method: Method, begin: Begin) -> Method:
         error: BaseException | None = None
         try:
             while True:
-                # Whoever takes the item is no part of the request.
+                # Whoever takes the item is not a part of the request.
                 token = enter(request)
                 try:
                     item = source.send(value) if error is None else source.throw(error)

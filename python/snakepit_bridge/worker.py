@@ -82,7 +82,7 @@ def serve_adapter(adapter_class: type | None = None) -> int:
         prepare_imports(settings)
     try:
         runtime.native.greet()
-    except OSError as error:  # there may be room for it later, so it is no verdict
+    except OSError as error:  # there may be room for it later, so it is not a verdict
         print(f"snakepit_bridge.worker: {error}", file=sys.stderr)
         return 2
     if refusal is not None:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Standard output and standard error. A reader that goes away is no error; a full disk
-// is.
+// Standard output and standard error. A reader that goes away is not an error; a full
+// disk is.
 #ifndef CLI_OUTPUT_H
 #define CLI_OUTPUT_H
 

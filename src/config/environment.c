@@ -134,7 +134,8 @@ static snakepit_err refuse_later(const char *entry, const struct sp_place *place
                       entry);
 }
 
-// True if `key` is no option of `scope` but very like one, which `*meant` then names.
+// True if `key` is not an option of `scope` but very like one, which `*meant` then
+// names.
 static bool is_slip(enum sp_scope scope, const char *key, const char **meant)
 {
     const struct sp_option *option = sp_option_misspelt(scope, key);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // SNAKEPIT_... variables: SNAKEPIT_<KEY> for the top and for every pool,
 // SNAKEPIT_POOL_<NAME>_<KEY> for one pool, which wins. Names are in capitals, with _
-// for what is no letter and no digit.
+// for what is neither a letter nor a digit.
 #ifndef CONFIG_ENVIRONMENT_H
 #define CONFIG_ENVIRONMENT_H
 

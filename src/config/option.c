@@ -128,7 +128,7 @@ static size_t distance(const char *a, const char *b)
     return edits.rows[rows % 3][columns];
 }
 
-// Keys that are no options, but that one may have meant as well.
+// Keys that are not options, but that one may have meant as well.
 static const struct {
     const char *key;
     enum sp_scope scope;

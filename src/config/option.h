@@ -80,8 +80,8 @@ void *sp_option_field(const struct sp_option *option, void *target);
 bool sp_option_is_collection(const struct sp_option *option);
 
 // Sets the field from the text of a scalar; the old value is freed. `quoted`: it stood
-// in quotes, so it is no number. INVALID_CONFIG, explained at `place`. NO_MEMORY. The
-// field stays on failure.
+// in quotes, so it is not a number. INVALID_CONFIG, explained at `place`. NO_MEMORY.
+// The field stays on failure.
 snakepit_err sp_option_set(const struct sp_option *option,
                            void *target,
                            const char *text,

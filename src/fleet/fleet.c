@@ -257,7 +257,7 @@ count_loss(struct sp_fleet *fleet, const struct sp_post *post, struct sp_worker 
     }
     bool told = sp_worker_was_told(worker);
     sp_pool_count_workers(fleet->pool, 0, told ? 0 : 1);
-    // It has been of use, or it could have been: this is no storm.
+    // It has been of use, or it could have been: this is not a storm.
     if (worker->port->submit_tail > 1 ||
         sp_clock_now() - post->ready_at >= NO_STORM_NS) {
         sp_restart_worked(&fleet->restart);

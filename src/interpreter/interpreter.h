@@ -122,7 +122,7 @@ snakepit_err sp_interpreter_thread_env(const struct sp_thread_env *wanted,
 // The same for a worker of `pool` in the profile that the pool wants.
 snakepit_err sp_interpreter_pool_env(const struct sp_pool_config *pool,
                                      char ***environment);
-// The host's own environment for a Python that is no worker: without such entries.
+// The host's own environment for a Python that is not a worker: without such entries.
 snakepit_err sp_interpreter_host_env(char ***environment);
 void sp_interpreter_free_env(char **environment);
 

@@ -110,7 +110,7 @@ struct arrival {
     int descriptors[ROOM_FDS];
     size_t count;
     bool lost; // there were more descriptors than this process may have
-    bool end;  // it was no packet: the other side is gone
+    bool end;  // it was not a packet: the other side is gone
 };
 
 // Whether what was read as nothing is the end. A packet may be empty as well: then the

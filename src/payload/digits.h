@@ -27,7 +27,7 @@ static inline uint64_t sp_digits_load(const uint8_t *at)
 static inline unsigned sp_digits_count(uint64_t text)
 {
     uint64_t values = text ^ SP_DIGIT_ZEROS;
-    // Of the bytes above one that is no digit nothing is known: the sum carries.
+    // Of the bytes above one that is not a digit nothing is known: the sum carries.
     uint64_t others = (values | (values + UINT64_C(0x7676767676767676))) &
                       UINT64_C(0x8080808080808080);
     return others == 0 ? 8 : (unsigned)__builtin_ctzll(others) / 8;

@@ -21,14 +21,14 @@
 // Appends the next value of `reader` as JSON without blanks and keeps a zero behind
 // `out->size`. `why`, where not NULL, is told what is wrong. The same bytes always make
 // the same text. A real has a point or an exponent, and the fewest digits that bring it
-// back. A key that is no text is its own JSON, as text. Invalid UTF-8 becomes U+FFFD,
-// one for each byte.
+// back. A key that is not a text is its own JSON, as text. Invalid UTF-8 becomes
+// U+FFFD, one for each byte.
 //
 // The bytes may change while they are read; the text is valid JSON nevertheless. On
 // failure `out` ends where it did and `reader` is anywhere. END: nothing comes next.
 // MALFORMED; also more than SP_DEPTH_MAX containers in each other. UNSERIALISABLE: a
-// key inside a key that is no text, or two keys of one map that become the same text;
-// `why` names the map's place. NO_MEMORY; also text over SP_JSON_MAX.
+// key inside a key that is not a text, or two keys of one map that become the same
+// text; `why` names the map's place. NO_MEMORY; also text over SP_JSON_MAX.
 snakepit_err
 sp_json_write(snakepit_reader *reader, struct sp_buf *out, snakepit_message *why);
 

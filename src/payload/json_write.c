@@ -48,11 +48,11 @@ static void refuse(struct sp_emitter *emitter, const uint8_t *map, struct sp_sli
                    place);
 }
 
-// A key that is no text, as the text of its JSON. Not again inside such a key: each
+// A key that is not a text, as the text of its JSON. Not again inside such a key: each
 // time around doubles the backslashes.
 static void emit_odd_key(struct sp_emitter *emitter, snakepit_reader *reader)
 {
-    static const char nested[] = "a map that is a key has a key that is no text";
+    static const char nested[] = "a map that is a key has a key that is not a text";
     if (emitter->in_key) {
         refuse(emitter,
                emitter->head,
@@ -75,7 +75,7 @@ static void emit_odd_key(struct sp_emitter *emitter, snakepit_reader *reader)
     sp_buf_fini(&text);
 }
 
-// True: the key is no text.
+// True: the key is not a text.
 static bool emit_any_key(struct sp_emitter *emitter, snakepit_reader *reader)
 {
     bool is_odd = false;
@@ -131,7 +131,7 @@ write_again(struct sp_emitter *emitter, snakepit_reader *at, struct written *wri
     return err == SNAKEPIT_OK ? snakepit_reader_skip(at) : err;
 }
 
-// Of a map with a key that is no text: refuses it if that became a text that another
+// Of a map with a key that is not a text: refuses it if that became a text that another
 // key is. `at` stands at its first key, and its head is at `map`. Texts alone are not
 // compared: whoever writes a map sees to it that no two are alike.
 static void refuse_twins(struct sp_emitter *emitter,
@@ -245,7 +245,7 @@ static char *emit_items(struct sp_emitter *emitter,
     return out + 1;
 }
 
-// A value that is no container and has at most 24 digits.
+// A value that is not a container and has at most 24 digits.
 static char *write_known(const snakepit_value *value, char *out)
 {
     switch (value->kind) {

@@ -18,7 +18,7 @@ struct open {
     uint64_t at;    // its values that are written
     uint64_t count; // all of them; keys are values
     bool map;
-    struct sp_slice key; // the last one, or nothing if it is no text
+    struct sp_slice key; // the last one, or nothing if it is not a text
 };
 
 struct way {

@@ -17,7 +17,7 @@
 #define PATH_MOST  1024
 
 // Guarded by lock. Nobody waits for that: in a forked child it may be held for ever,
-// and to ask again is no harm.
+// and to ask again does no harm.
 struct answer {
     char python[PATH_MOST];
     char executable[PATH_MOST];

@@ -99,7 +99,7 @@ static inline bool sp_pit_is_here(const snakepit *pit)
 
 // The options in `given` (NULL stays NULL) as this library knows them, in `known`
 // bytes: `given` itself or, if it is of another size, a copy in `room`. With `*wrong`
-// set, a sentence, they are no valid options.
+// set, a sentence, they are not valid options.
 const void *
 sp_options_read(const void *given, size_t known, void *room, const char **wrong);
 

@@ -38,7 +38,7 @@ struct sp_event {
     char correlation[SP_EVENT_TEXT_MAX + 1];
 };
 
-// Reads all but pool, worker and what was dropped. PROTOCOL: it is no event.
+// Reads all but pool, worker and what was dropped. PROTOCOL: it is not an event.
 snakepit_err sp_event_parse(struct sp_event *event, const uint8_t *bytes, size_t size);
 
 // Tells the program, or the log.

@@ -80,7 +80,7 @@ struct sp_template {
     uint64_t last_ticket;
     struct sp_link pending; // struct sp_fork, in the order of their tickets
     bool was_ready;
-    bool wanted_gone; // by sp_template_stop(), so its exit is no news
+    bool wanted_gone; // by sp_template_stop(), so its exit is not news
     // Why it cannot be used, in its words or ours; empty if it was simply stopped.
     char reason[SP_TEMPLATE_REASON_MAX];
 

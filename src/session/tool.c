@@ -141,7 +141,7 @@ static bool seconds_of(const snakepit_value *value, double *seconds)
     } else {
         return false;
     }
-    return *seconds > 0; // false for what is no number, too
+    return *seconds > 0; // false for what is not a number, too
 }
 
 static snakepit_err read_ttl(struct asking *asking, uint64_t *ttl_ms)

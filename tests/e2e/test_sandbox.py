@@ -292,10 +292,10 @@ def test_a_user_that_does_not_exist_fails_the_pool_by_name(open_pit, kind):
 @pytest.mark.parametrize(
     ("uid", "wrong"),
     [
-        ("4294967296", "4294967296 is no user"),  # 0, if only 32 bits are looked at
-        ("4294967295", "4294967295 is no user"),  # leaves the user as it is
-        ("65534:4294967296", "4294967296 is no group"),
-        ("9" * 30, f"{'9' * 30} is no user"),
+        ("4294967296", "4294967296 is not a user"),  # 0, if only 32 bits are looked at
+        ("4294967295", "4294967295 is not a user"),  # leaves the user as it is
+        ("65534:4294967296", "4294967296 is not a group"),
+        ("9" * 30, f"{'9' * 30} is not a user"),
     ],
 )
 def test_a_number_that_is_no_user_fails_the_pool_by_name(open_pit, uid, wrong):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Arguments: their names, the caches behind these, and what is no map of names."""
+"""Arguments: their names, the caches behind these, and what is not a map of names."""
 
 import sys
 

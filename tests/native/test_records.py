@@ -39,7 +39,7 @@ class Point:
 
 
 class Lookup(collections.abc.Mapping):
-    """A mapping that is no dict; its pairs may be any."""
+    """A mapping that is not a dict; its pairs may be any."""
 
     def __init__(self, *pairs):
         self.pairs = pairs

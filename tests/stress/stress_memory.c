@@ -143,7 +143,7 @@ static void call_with_tensors(snakepit *pit, const snakepit_call_options *option
         snakepit_writer_map(args, 1);
         snakepit_writer_str(args, "tensor");
         snakepit_writer_tensor(args, &tensor);
-        // The worker's copy of it is no tensor of its own, which is another error.
+        // The worker's copy of it is not a tensor of its own, which is another error.
         (void)snakepit_call(pit, "echo", args, options, &answer);
     }
     snakepit_answer_free(answer);

@@ -184,7 +184,8 @@ static void answer_right(uint32_t id, const struct sp_slot_request *request)
     publish(id, &result);
 }
 
-// The number of the call is never right here, or the status says that it is no answer.
+// The number of the call is never right here, or the status says that it is not an
+// answer.
 static void answer_wrong(uint32_t id, const struct sp_slot_request *request)
 {
     struct sp_slot_result result = {.status = (uint32_t)nasty(),

@@ -75,8 +75,8 @@ def raw_bytes(name: str, value: Any) -> memoryview:
 def flat(name: str, data: list[Any] | tuple[Any, ...]) -> list[float]:
     """The numbers of a list, and of the lists in it, in their order.
 
-    Raises TypeError for what is no number and ValueError for NaN and infinities, which
-    say where it stands.
+    Raises TypeError for what is not a number and ValueError for NaN and infinities,
+    which say where it stands.
     """
     return list(_flat(name, data))
 

@@ -112,7 +112,7 @@ class ShowcaseAdapter(BaseAdapter):
 
         `operation` is `stats` (characters, words, lines, the most frequent words),
         `upper`, `lower`, `reverse` or `title`. Raises ValueError for another one,
-        TypeError for what is no text.
+        TypeError for what is not a text.
         """
         self._count("process_text")
         inputs.text("text", text)

@@ -68,7 +68,8 @@ class ThreadedShowcaseAdapter(ThreadSafeAdapter):
 
         `data` is an array or a list, of lists too. The result of an empty input is 0. A
         repeated call on the same thread is answered from its cache. Raises TypeError
-        for what is no number, ValueError for NaN, infinities and negative `iterations`.
+        for what is not a number, ValueError for NaN, infinities and negative
+        `iterations`.
         """
         inputs.whole("iterations", iterations)
         started = time.perf_counter()
@@ -124,7 +125,7 @@ class ThreadedShowcaseAdapter(ThreadSafeAdapter):
         """Multiplies the weights with a vector of n numbers, which gives n numbers.
 
         The vector is an array or a list, of lists too. The weights are the first n rows
-        and columns of a fixed matrix. Raises TypeError for what is no number,
+        and columns of a fixed matrix. Raises TypeError for what is not a number,
         ValueError for NaN, infinities and more than 256 numbers.
         """
         started = time.perf_counter()
@@ -145,8 +146,8 @@ class ThreadedShowcaseAdapter(ThreadSafeAdapter):
     ) -> dict[str, Any]:
         """Doubles numbers and texts and leaves the rest, taking `delay_ms` an item.
 
-        Raises TypeError if `items` is no list or `delay_ms` no number, ValueError if
-        `delay_ms` is negative.
+        Raises TypeError if `items` is not a list or `delay_ms` is not a number,
+        ValueError if `delay_ms` is negative.
         """
         delay = inputs.amount("delay_ms", delay_ms) / 1000
         started = time.perf_counter()
@@ -166,7 +167,7 @@ class ThreadedShowcaseAdapter(ThreadSafeAdapter):
     ) -> dict[str, Any]:
         """Takes square roots for `duration_ms`, `complexity` of them a round.
 
-        Raises TypeError if either is no number, or `complexity` no whole one,
+        Raises TypeError if either is not a number, or `complexity` is not a whole one,
         ValueError if one is negative.
         """
         seconds = inputs.amount("duration_ms", duration_ms) / 1000
@@ -199,7 +200,7 @@ class ThreadedShowcaseAdapter(ThreadSafeAdapter):
     def get_history(self, limit: int = 10) -> dict[str, Any]:
         """The last `limit` calls that computed something, oldest first.
 
-        Raises TypeError if `limit` is no whole number, ValueError if it is negative.
+        Raises TypeError if `limit` is not a whole number, ValueError if it is negative.
         """
         inputs.whole("limit", limit)
         with self.acquire_lock():

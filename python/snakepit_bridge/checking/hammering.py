@@ -88,8 +88,8 @@ def tools_to_try(
 def fallback_to_try(
     fallback: Callable[[str, dict[str, Any]], Any] | None,
 ) -> list[Tried]:
-    """What answers for names that are no tool: `execute_tool` or a request handler. It
-    is called by a name that it cannot know, and may refuse.
+    """What answers for names that are not tools: `execute_tool` or a request handler.
+    It is called by a name that it cannot know, and may refuse.
     """
     if fallback is None:
         return []

@@ -23,7 +23,7 @@ LOOKED_AT_MAX = 5000  # objects in one search
 ITEMS_MAX = 200  # of a container that are looked at
 FRAMES_MAX = 30
 
-# Guards what the checker itself knows; it is no lock of the adapter's.
+# Guards what the checker itself knows; it is not a lock of the adapter's.
 own = threading.RLock()
 
 _PLAIN = type(threading.Lock())

@@ -143,7 +143,7 @@ class AsyncOnce(AsyncLiving):
 
 
 class OnceRequests(Living):
-    """Answers what is no tool, by an instance for each call."""
+    """Answers what is not a tool, by an instance for each call."""
 
     __thread_safe__ = True
     __per_request__ = True

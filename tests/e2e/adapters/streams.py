@@ -111,7 +111,7 @@ class Streams(ThreadSafeAdapter):
 
     @tool
     def iterator(self, n):
-        """An iterator that is no generator, and closes nothing."""
+        """An iterator that is not a generator, and closes nothing."""
         return iter(range(n))
 
     @tool
@@ -236,7 +236,7 @@ class Streams(ThreadSafeAdapter):
 
 
 class AsyncNumbers:
-    """An asynchronous iterator that is no generator."""
+    """An asynchronous iterator that is not a generator."""
 
     def __init__(self, n):
         self.left = iter(range(n))

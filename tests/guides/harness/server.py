@@ -30,7 +30,7 @@ class Server:
                 self.wfile.write(b"hello")
 
             def log_message(self, *_: Any) -> None:
-                """Requests are no news."""
+                """Requests are not news."""
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.thread = threading.Thread(target=self.server.serve_forever)

@@ -81,7 +81,7 @@ static void one_that_asked_wakes_for_the_reply(void **state)
     pausing.pause.reply = true;
     atomic_store(&slot.result.state, SP_SLOT_ASKING);
     start_pause(&pausing);
-    // That it was heard is no reply: it goes back to sleep.
+    // That it was heard is not a reply: it goes back to sleep.
     atomic_store(&slot.result.state, SP_SLOT_HEARD);
     sp_futex_wake(&slot.result.state, 1);
     AWAIT(atomic_load(&slot.result.state) == (SP_SLOT_HEARD | SP_SLOT_SLEEPER));

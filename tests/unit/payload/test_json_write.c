@@ -195,9 +195,10 @@ static void keys_that_become_the_same_are_refused_with_their_place(void **state)
     CHECK_TOLD("\x81\xa1m\x92\x01\x83\xc0\x02\xa1x\x80\xa4null\x03",
                "JSON has texts as keys alone, and two keys arrive as \"null\" at "
                ".m[1]; make them differ, or read the MessagePack");
-    CHECK_TOLD("\x92\x01\x81\x81\x01\x02\xc0",
-               "JSON has texts as keys alone, and a map that is a key has a key that "
-               "is no text at [1]{key 1}; make them differ, or read the MessagePack");
+    CHECK_TOLD(
+        "\x92\x01\x81\x81\x01\x02\xc0",
+        "JSON has texts as keys alone, and a map that is a key has a key that "
+        "is not a text at [1]{key 1}; make them differ, or read the MessagePack");
     // Not of one map, or not the same text: 1.0 is written with its point.
     CHECK_TOLD("\x83\x01\x81\xa1"
                "1\x02\xa1"
