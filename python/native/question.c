@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A question takes the way of an answer, and its reply that of the arguments. The one
-// thing to know: whoever moves the slot's word from ASKING or HEARD to RUNNING ends the
-// question, so a reply that comes late, or to another turn, reaches nobody.
+// thing to know: whoever moves the slot's word from ASKING or ANSWERING to RUNNING ends
+// the question, so a reply that comes late, or to another turn, reaches nobody.
 #include "question.h"
 
 #include "base/clock.h"
@@ -76,7 +76,8 @@ static bool is_cancelled(struct sp_slot *slot)
 
 // ---- Asking -------------------------------------------------------------------
 
-// RUNNING to ASKING or HEARD, in a turn of its own, and tells those who wait for that.
+// RUNNING to ASKING or ANSWERING, in a turn of its own, and tells those who wait for
+// that.
 static void change_to(struct asking *asking, enum sp_slot_state state)
 {
     struct sp_runtime *runtime = asking->executor->runtime;
@@ -258,7 +259,7 @@ static PyObject *read_reply(const struct asking *asking)
 static int serve_other(struct asking *asking)
 {
     uint64_t other = asking->slot->request.body;
-    change_to(asking, SP_SLOT_HEARD);
+    change_to(asking, SP_SLOT_ANSWERING);
     if (other < asking->executor->runtime->view.shape.slots && other != asking->id) {
         return sp_executor_serve_within(asking->executor, (uint32_t)other);
     }
@@ -275,7 +276,7 @@ static bool take_back(struct asking *asking)
     uint32_t state;
     do {
         state = word & SP_SLOT_STATE;
-        if ((state != SP_SLOT_ASKING && state != SP_SLOT_HEARD) ||
+        if ((state != SP_SLOT_ASKING && state != SP_SLOT_ANSWERING) ||
             word >> SP_SLOT_TURN_SHIFT != asking->turn) {
             return false;
         }

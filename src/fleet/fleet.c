@@ -154,7 +154,7 @@ static void worker_ready(void *user, struct sp_worker *worker)
     post_of(fleet, worker)->serving = true;
     sp_restart_ready(&fleet->restart);
     fleet->ready++;
-    sp_fleet_praise_template(fleet, worker);
+    sp_fleet_credit_template(fleet, worker);
     sp_fleet_note_gil(fleet, worker);
     sp_log(fleet->log,
            SP_LOG_INFO,

@@ -189,7 +189,7 @@ bool sp_fleet_template_is_settled(struct sp_fleet *fleet);
 // What forks the next worker; NULL: it is exec'ed.
 struct sp_template *sp_fleet_template(struct sp_fleet *fleet);
 // A worker is ready: if it was forked, that works.
-void sp_fleet_praise_template(struct sp_fleet *fleet, const struct sp_worker *worker);
+void sp_fleet_credit_template(struct sp_fleet *fleet, const struct sp_worker *worker);
 // Judges the failed start of a worker. If it was forked and none that was ever got
 // ready, the template is given up. True: the start does not count, for the pool might
 // fail where it would work without a template.

@@ -144,7 +144,7 @@ struct sp_template *sp_fleet_template(struct sp_fleet *fleet)
     return usable ? fleet->template : NULL;
 }
 
-void sp_fleet_praise_template(struct sp_fleet *fleet, const struct sp_worker *worker)
+void sp_fleet_credit_template(struct sp_fleet *fleet, const struct sp_worker *worker)
 {
     if (worker->forked) {
         fleet->fork_was_ready = true;

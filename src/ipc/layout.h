@@ -58,7 +58,7 @@ enum sp_slot_state {
     SP_SLOT_DONE = 3,       // worker: the answer is written
     SP_SLOT_TAKEN_BACK = 4, // host: no longer wanted; the worker passes it on as DONE
     SP_SLOT_ASKING = 5,     // worker: the tool asks its host; it may take that back
-    SP_SLOT_HEARD = 6,      // host: it has the question and will reply; then RUNNING
+    SP_SLOT_ANSWERING = 6,  // host: it has the question and will reply; then RUNNING
     SP_SLOT_STATE = 0xff,   // mask of the above
     SP_SLOT_WAITER = 0x100, // host: a thread sleeps on the word; wake it
     SP_SLOT_NOTIFY =
@@ -82,7 +82,7 @@ enum sp_slot_kind {
     SP_CALL_STREAM = 2, // as TOOL, and what it yields goes through a tube
 };
 
-// What the host says to a slot that is ASKING or HEARD.
+// What the host says to a slot that is ASKING or ANSWERING.
 enum sp_reply {
     SP_REPLY_RESULT = 0, // the body is what the host's tool returned
     SP_REPLY_FAULT = 1,  // the body is a map, see payload/wire.h; none: no memory
@@ -113,8 +113,8 @@ enum sp_fault {
 };
 
 // What the host writes before the state becomes QUEUED. Constant until it is DONE, but
-// for the last two; and while the slot is HEARD the reply's body, lease and kind take
-// the request's.
+// for the last two; and while the slot is ANSWERING the reply's body, lease and kind
+// take the request's.
 struct sp_slot_request {
     uint64_t call; // number of the call, never reused in a pit
     uint64_t

@@ -410,7 +410,7 @@ static bool pause_is_over(const struct sp_pause *pause, enum sp_pause_result *re
     if (pause->reply) {
         // [reply:seen] pairs with [reply:put].
         uint32_t state = look(pause->slot) & SP_SLOT_STATE;
-        return state != SP_SLOT_ASKING && state != SP_SLOT_HEARD;
+        return state != SP_SLOT_ASKING && state != SP_SLOT_ANSWERING;
     }
     // [tube:room] what was read is not needed any more; pairs with [tube:read].
     if (__atomic_load_n(&request->tube_head, __ATOMIC_ACQUIRE) >= pause->tube_head) {

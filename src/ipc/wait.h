@@ -58,7 +58,7 @@ void sp_signals_note(struct sp_signals *signals);
 // Worker: what an executor waits for in the middle of a call.
 struct sp_pause {
     struct sp_slot *slot;
-    bool reply;                 // until the slot is neither ASKING nor HEARD
+    bool reply;                 // until the slot is neither ASKING nor ANSWERING
     uint64_t tube_head;         // else: until the head has come so far
     struct sp_signals *signals; // NULL: another thread runs the handlers
     uint32_t signals_heard;     // the count up to which they were run

@@ -92,7 +92,7 @@ admit(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
             return SNAKEPIT_OK;
         }
         if (refusal != NULL) {
-            sp_pool_tell(call, refusal);
+            sp_pool_explain(call, refusal);
             return refusal->err;
         }
     }
@@ -116,7 +116,7 @@ static void refuse(struct sp_pool *pool,
                           "shared_memory_size; raise it, or free tensors";
     }
     if (call->err == SNAKEPIT_OK) {
-        sp_pool_tell(call, &failure);
+        sp_pool_explain(call, &failure);
     }
     sp_pool_end(pool, call, after);
 }

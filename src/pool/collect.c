@@ -30,11 +30,11 @@ void sp_pool_reap_slot(struct sp_pool *pool, struct sp_seat *seat, uint32_t slot
     sp_port_return_result(seat->port, answer.lease);
     struct sp_orphan *orphan = find_orphan(seat, slot);
     if (orphan != NULL) {
-        sp_pool_bury_orphan(pool, seat, orphan, answer.held);
+        sp_pool_release_orphan(pool, seat, orphan, answer.held);
         return;
     }
-    seat->passing -= seat->passing > 0 ? 1 : 0;
-    if (seat->passing == 0 && seat->stuck_since != 0) {
+    seat->skips_due -= seat->skips_due > 0 ? 1 : 0;
+    if (seat->skips_due == 0 && seat->stuck_since != 0) {
         sp_pool_set_stuck(pool, seat, 0);
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What a worker does that is not about one call: it returns what it held, passes on slots
-// that were taken back, or breaks a rule.
+// What a worker does that is not about one call: it returns what it held, passes on
+// slots that were taken back, or breaks a rule.
 #include "pool/inside.h"
 
 void sp_pool_violation(struct sp_pool *pool, struct sp_seat *seat)
@@ -30,9 +30,9 @@ void sp_pool_take_returns(struct sp_pool *pool, struct sp_seat *seat)
     }
 }
 
-void sp_pool_await_passing(struct sp_pool *pool, struct sp_seat *seat)
+void sp_pool_await_skip(struct sp_pool *pool, struct sp_seat *seat)
 {
-    seat->passing++;
+    seat->skips_due++;
     // The slot comes back through the completion ring.
     pool->hooks.attention(pool->hooks.user);
 }

@@ -53,7 +53,7 @@ void sp_pool_fail_call(struct sp_pool *pool,
                        const struct sp_failure *failure,
                        struct sp_after *after)
 {
-    sp_pool_tell(call, failure);
+    sp_pool_explain(call, failure);
     sp_pool_end(pool, call, after);
     if (call->asynchronous) {
         pool->hooks.ended(pool->hooks.user);

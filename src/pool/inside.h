@@ -8,11 +8,10 @@
 //     wait    tick    seats    pool   who looks: a caller, the loop, the control plane
 //     question   collect              what a slot says
 //     settle                          answers, and calls that are given up
-//     lock                            releases it, when free places have been given away
-//     schedule                        which worker gets which call
-//     end   conduct                   where every call ends; what workers hold and break
-//     affinity   tail   tell          what they are made of
-//     loads   seat   line   ties   pending   call   store   spares
+//     lock                            releases it, when free places have been given
+//     away schedule                        which worker gets which call end   conduct
+//     where every call ends; what workers hold and break affinity   tail   explain what
+//     they are made of loads   seat   line   ties   pending   call   store   spares
 #ifndef POOL_INSIDE_H
 #define POOL_INSIDE_H
 
@@ -100,7 +99,7 @@ void sp_pool_unlock(struct sp_pool *pool, struct sp_after *after);
 
 void sp_pool_end(struct sp_pool *pool, struct sp_call *call, struct sp_after *after);
 // Fills in the fault of a call; where `failure` has no message, one of the pool's.
-void sp_pool_tell(struct sp_call *call, const struct sp_failure *failure);
+void sp_pool_explain(struct sp_call *call, const struct sp_failure *failure);
 void sp_pool_fail_call(struct sp_pool *pool,
                        struct sp_call *call,
                        const struct sp_failure *failure,
@@ -122,7 +121,7 @@ void sp_pool_take_returns(struct sp_pool *pool, struct sp_seat *seat);
 // the next call. `since`: CLOCK_MONOTONIC ns, or 0: it is not stuck.
 void sp_pool_set_stuck(struct sp_pool *pool, struct sp_seat *seat, uint64_t since);
 // After a slot was taken back: the worker has to pass it on.
-void sp_pool_await_passing(struct sp_pool *pool, struct sp_seat *seat);
+void sp_pool_await_skip(struct sp_pool *pool, struct sp_seat *seat);
 
 // ---- Answers and what is given up (pool/settle.c) -----------------------------
 
@@ -148,10 +147,10 @@ void sp_pool_give_up(struct sp_pool *pool,
                      snakepit_err err,
                      struct sp_after *after);
 // The worker is done with what was given up.
-void sp_pool_bury_orphan(struct sp_pool *pool,
-                         struct sp_seat *seat,
-                         struct sp_orphan *orphan,
-                         bool held);
+void sp_pool_release_orphan(struct sp_pool *pool,
+                            struct sp_seat *seat,
+                            struct sp_orphan *orphan,
+                            bool held);
 // ---- What slots say (pool/collect.c) ------------------------------------------
 
 // Somebody has looked at a placed call's slot and found it changed.

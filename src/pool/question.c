@@ -254,7 +254,7 @@ void sp_pool_serve_question(struct sp_pool *pool,
     struct sp_question question;
     char session[SP_SESSION_MAX];
     struct sp_port *port = call->seat->port;
-    snakepit_err err = sp_port_hear(port, call->slot, &heard);
+    snakepit_err err = sp_port_take_question(port, call->slot, &heard);
     if (err != SNAKEPIT_OK) {
         if (err == SNAKEPIT_PROTOCOL) {
             sp_pool_fail_for_violation(pool, call, after);
@@ -309,7 +309,7 @@ void sp_pool_leave_question(struct sp_pool *pool, struct sp_seat *seat, uint32_t
     static const struct sp_port_reply left = {.kind = SP_REPLY_LEFT,
                                               .lease = SP_NO_LEASE};
     struct sp_port_question heard;
-    snakepit_err err = sp_port_hear(seat->port, slot, &heard);
+    snakepit_err err = sp_port_take_question(seat->port, slot, &heard);
     if (err == SNAKEPIT_PROTOCOL) {
         sp_pool_violation(pool, seat);
     } else if (err == SNAKEPIT_OK) {

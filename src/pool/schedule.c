@@ -307,7 +307,7 @@ static void balance(struct sp_pool *pool, struct sp_after *after)
         }
         struct sp_seat *former = call->seat;
         sp_pool_unplace(pool, call);
-        sp_pool_await_passing(pool, former);
+        sp_pool_await_skip(pool, former);
         if (!place_on(pool, idle, call, after)) {
             sp_line_put_first(&pool->line, call);
         }

@@ -44,14 +44,14 @@ struct sp_seat {
     uint64_t worker_id;
     uint32_t capacity;         // calls it runs at once
     uint32_t load;             // calls placed, orphans included; one more while stuck
-    uint32_t passing;          // slots taken back that the worker has not passed on yet
+    uint32_t skips_due;        // slots taken back that the worker has not passed on yet
     uint64_t stuck_since;      // an idle executor takes none of them; 0: it is not so
     bool open;                 // takes calls
     bool leaves;               // its worker begins no call any more
     bool violated;             // broke the protocol; is to be killed
     bool silent;               // did not come back to its question; is to be killed
-    const char *condemned;     // why it is to be killed; NULL: it is not
-    bool executed;             // and that was ordered; owner: the loop thread
+    const char *kill_reason;   // why it is to be killed; NULL: it is not
+    bool kill_ordered;         // and that was ordered; owner: the loop thread
     bool dead;                 // its rings mean nothing any more
     struct sp_link calls;      // placed, oldest first
     struct sp_link ties;       // of the sessions that are tied to it

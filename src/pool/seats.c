@@ -143,10 +143,10 @@ bool sp_pool_seat_is_busy(struct sp_pool *pool, struct sp_seat *seat)
 
 // One call of a dead worker. It goes back to the line if it certainly never ran and can
 // still run elsewhere.
-static void bereave(struct sp_pool *pool,
-                    struct sp_call *call,
-                    const struct sp_failure *failure,
-                    struct sp_after *after)
+static void fail_or_requeue(struct sp_pool *pool,
+                            struct sp_call *call,
+                            const struct sp_failure *failure,
+                            struct sp_after *after)
 {
     struct sp_seat *seat = call->seat;
     uint32_t slot = call->slot;
@@ -198,13 +198,14 @@ void sp_pool_seat_died(struct sp_pool *pool,
     part(pool, seat, &after);
     // Newest first, so that those that go back to the line keep their order.
     while (!sp_list_empty(&seat->calls)) {
-        bereave(pool,
-                SP_ENTRY(seat->calls.previous, struct sp_call, seat_link),
-                failure,
-                &after);
+        fail_or_requeue(pool,
+                        SP_ENTRY(seat->calls.previous, struct sp_call, seat_link),
+                        failure,
+                        &after);
     }
     while ((link = seat->orphans.next) != &seat->orphans) {
-        sp_pool_bury_orphan(pool, seat, SP_ENTRY(link, struct sp_orphan, link), false);
+        sp_pool_release_orphan(
+            pool, seat, SP_ENTRY(link, struct sp_orphan, link), false);
     }
     pool->freed = true;
     sp_pool_unlock(pool, &after);

@@ -131,7 +131,7 @@ void sp_pool_abandon(struct sp_pool *pool,
     if (!seat->violated && sp_port_take_back(port, call->slot)) {
         told.stage = "worker";
         sp_pool_unplace(pool, call);
-        sp_pool_await_passing(pool, seat);
+        sp_pool_await_skip(pool, seat);
     } else {
         told.stage = "running";
         sp_port_cancel(port, call->slot);
@@ -173,10 +173,10 @@ void sp_pool_expire(struct sp_pool *pool,
     }
 }
 
-void sp_pool_bury_orphan(struct sp_pool *pool,
-                         struct sp_seat *seat,
-                         struct sp_orphan *orphan,
-                         bool held)
+void sp_pool_release_orphan(struct sp_pool *pool,
+                            struct sp_seat *seat,
+                            struct sp_orphan *orphan,
+                            bool held)
 {
     if (orphan->lease != SP_NO_LEASE) {
         sp_seat_end_lease(&pool->store, seat, orphan->lease, orphan->parcel, held);

@@ -48,11 +48,11 @@ static void settle_streams(struct sp_pool *pool, struct sp_after *after)
     sp_list_remove(&mark);
 }
 
-// The worker is to be killed, see execute().
-static void condemn(struct sp_seat *seat, const char *why)
+// The worker is to be killed, see order_kills().
+static void mark_for_kill(struct sp_seat *seat, const char *why)
 {
-    if (seat->condemned == NULL) {
-        seat->condemned = why;
+    if (seat->kill_reason == NULL) {
+        seat->kill_reason = why;
     }
 }
 
@@ -74,7 +74,7 @@ static void follow_up(struct sp_pool *pool,
         return;
     }
     if (turn->now - orphan->since >= pool->options.cancel_grace_ms * SP_NS_PER_MS) {
-        condemn(seat, "a call did not end in time and could not be cancelled");
+        mark_for_kill(seat, "a call did not end in time and could not be cancelled");
     }
 }
 
@@ -86,7 +86,7 @@ static bool has_idle_executor(const struct sp_seat *seat)
         uint32_t state =
             port->slots[slot].call == 0 ? SP_SLOT_FREE : sp_port_state(port, slot);
         busy += state == SP_SLOT_RUNNING || state == SP_SLOT_ASKING ||
-                state == SP_SLOT_HEARD;
+                state == SP_SLOT_ANSWERING;
     }
     return busy < seat->capacity;
 }
@@ -96,14 +96,14 @@ static bool has_idle_executor(const struct sp_seat *seat)
 // a signal handler of user code. Nothing that is handed to such a worker ever runs. One
 // that leaves passes nothing on any more.
 static void
-watch_passing(struct sp_pool *pool, struct sp_seat *seat, const struct turn *turn)
+watch_skips(struct sp_pool *pool, struct sp_seat *seat, const struct turn *turn)
 {
     uint64_t grace = STUCK_NS + pool->options.cancel_grace_ms * SP_NS_PER_MS;
-    bool stuck = seat->passing > 0 && !seat->leaves && has_idle_executor(seat);
+    bool stuck = seat->skips_due > 0 && !seat->leaves && has_idle_executor(seat);
     if (stuck != (seat->stuck_since != 0)) {
         sp_pool_set_stuck(pool, seat, stuck ? turn->now : 0);
     } else if (stuck && turn->now - seat->stuck_since >= grace) {
-        condemn(seat, "it did not take a call that was handed to it");
+        mark_for_kill(seat, "it did not take a call that was handed to it");
     }
 }
 
@@ -117,26 +117,26 @@ static void tick_seat(struct sp_pool *pool, struct sp_seat *seat, struct turn *t
             follow_up(pool, seat, SP_ENTRY(link, struct sp_orphan, link), turn);
         }
     }
-    watch_passing(pool, seat, turn);
+    watch_skips(pool, seat, turn);
     if (seat->violated) {
-        condemn(seat, "it broke the protocol");
+        mark_for_kill(seat, "it broke the protocol");
     } else if (seat->silent) {
-        condemn(seat,
-                "it did not go on when a call from within a host's tool had ended");
+        mark_for_kill(
+            seat, "it did not go on when a call from within a host's tool had ended");
     }
 }
 
 // Without the lock, for a kill and its line of log take their time. Seats come and go
 // on this thread only.
 static void
-execute(struct sp_pool *pool, const struct sp_pool_orders *orders, bool closing)
+order_kills(struct sp_pool *pool, const struct sp_pool_orders *orders, bool closing)
 {
     for (struct sp_link *link = pool->seats.next; link != &pool->seats;
          link = link->next) {
         struct sp_seat *seat = SP_ENTRY(link, struct sp_seat, member);
-        if (seat->condemned != NULL && !seat->executed) {
-            seat->executed = true;
-            orders->kill(seat->worker, seat->condemned, closing);
+        if (seat->kill_reason != NULL && !seat->kill_ordered) {
+            seat->kill_ordered = true;
+            orders->kill(seat->worker, seat->kill_reason, closing);
         }
     }
 }
@@ -167,6 +167,6 @@ bool sp_pool_tick(struct sp_pool *pool,
     }
     bool closing = pool->state == SP_POOL_STOPPING;
     sp_pool_unlock(pool, &after);
-    execute(pool, orders, closing);
+    order_kills(pool, orders, closing);
     return again;
 }

@@ -219,9 +219,9 @@ write_reply(struct sp_port *port, uint32_t slot, const struct sp_port_reply *rep
     request->reply = (uint16_t)reply->kind;
 }
 
-static bool is_heard(uint32_t word, uint32_t turn)
+static bool is_answering(uint32_t word, uint32_t turn)
 {
-    return (word & SP_SLOT_STATE) == SP_SLOT_HEARD && turn_of(word) == turn;
+    return (word & SP_SLOT_STATE) == SP_SLOT_ANSWERING && turn_of(word) == turn;
 }
 
 bool sp_port_reply(struct sp_port *port,
@@ -232,12 +232,12 @@ bool sp_port_reply(struct sp_port *port,
     _Atomic uint32_t *state = state_word(port, slot);
     uint32_t word = atomic_load_explicit(state, memory_order_acquire);
     uint32_t next;
-    if (is_heard(word, turn)) {
+    if (is_answering(word, turn)) {
         // Should the executor take its question back now, it does not look at this.
         write_reply(port, slot, reply);
     }
     do {
-        if (!is_heard(word, turn)) {
+        if (!is_answering(word, turn)) {
             return false;
         }
         next = (word & ~(uint32_t)(SP_SLOT_STATE | SP_SLOT_SLEEPER)) | SP_SLOT_RUNNING;
@@ -282,7 +282,7 @@ bool sp_port_give_up(struct sp_port *port, uint32_t slot)
     port->slots[slot].owner = NULL;
     do {
         now = word & SP_SLOT_STATE;
-        if (now == SP_SLOT_ASKING || now == SP_SLOT_HEARD) {
+        if (now == SP_SLOT_ASKING || now == SP_SLOT_ANSWERING) {
             write_reply(port, slot, &left);
         } else if (now != SP_SLOT_RUNNING) {
             wake_waiter(port, slot);
@@ -336,8 +336,9 @@ static bool result_is_sound(const struct sp_port *port,
            (result->lease == SP_NO_LEASE || result->lease < port->view.shape.leases);
 }
 
-snakepit_err
-sp_port_hear(struct sp_port *port, uint32_t slot, struct sp_port_question *question)
+snakepit_err sp_port_take_question(struct sp_port *port,
+                                   uint32_t slot,
+                                   struct sp_port_question *question)
 {
     struct sp_slot_result copy;
     _Atomic uint32_t *state = state_word(port, slot);
@@ -348,7 +349,7 @@ sp_port_hear(struct sp_port *port, uint32_t slot, struct sp_port_question *quest
             return SNAKEPIT_NOT_FOUND;
         }
         load_result(&port->view.slots[slot].result, &copy);
-        heard = (word & ~(uint32_t)SP_SLOT_STATE) | SP_SLOT_HEARD;
+        heard = (word & ~(uint32_t)SP_SLOT_STATE) | SP_SLOT_ANSWERING;
     } while (!atomic_compare_exchange_weak_explicit(
         state, &word, heard, memory_order_acq_rel, memory_order_acquire));
     if (copy.status != SP_STATUS_QUESTION ||
@@ -410,7 +411,7 @@ snakepit_err sp_port_next_done(struct sp_port *port, uint32_t *slot, bool *asks)
     uint32_t now = word & SP_SLOT_STATE;
     bool asked =
         (word & SP_SLOT_TOLD) != 0 &&
-        (now == SP_SLOT_ASKING || now == SP_SLOT_HEARD || now == SP_SLOT_RUNNING);
+        (now == SP_SLOT_ASKING || now == SP_SLOT_ANSWERING || now == SP_SLOT_RUNNING);
     if (now != SP_SLOT_DONE && !asked) {
         return SNAKEPIT_PROTOCOL;
     }

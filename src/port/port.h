@@ -117,10 +117,11 @@ bool sp_port_take_back(struct sp_port *port, uint32_t slot);
 // ended meanwhile; it has no owner either, but nothing will follow.
 bool sp_port_give_up(struct sp_port *port, uint32_t slot);
 
-// Takes the question of a slot that is ASKING, which is HEARD then. NOT_FOUND: it was
-// taken back. PROTOCOL: it makes no sense.
-snakepit_err
-sp_port_hear(struct sp_port *port, uint32_t slot, struct sp_port_question *question);
+// Takes the question of a slot that is ASKING, which is ANSWERING then. NOT_FOUND: it
+// was taken back. PROTOCOL: it makes no sense.
+snakepit_err sp_port_take_question(struct sp_port *port,
+                                   uint32_t slot,
+                                   struct sp_port_question *question);
 
 // Replies to the question of that turn and wakes the executor. False: it does not wait
 // for this reply any more, and learns nothing.

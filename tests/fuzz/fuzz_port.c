@@ -61,7 +61,7 @@ static void hear(struct sp_port *port, uint32_t slot)
 {
     const struct sp_port_reply reply = {.kind = SP_REPLY_RESULT, .lease = SP_NO_LEASE};
     struct sp_port_question question;
-    if (sp_port_hear(port, slot, &question) == SNAKEPIT_OK) {
+    if (sp_port_take_question(port, slot, &question) == SNAKEPIT_OK) {
         const struct sp_port_answer body = {.body = question.body,
                                             .body_size = question.body_size};
         (void)read_body(port, &body);

@@ -53,7 +53,7 @@ void fake_publish(struct fake_worker *worker,
 void fake_ask(struct fake_worker *worker,
               const struct fake_call *call,
               const char *body);
-// Moves a slot to ASKING or HEARD, in a new turn.
+// Moves a slot to ASKING or ANSWERING, in a new turn.
 void fake_ask_on(struct fake_worker *worker, uint32_t slot, enum sp_slot_state state);
 // Starts the call of a slot that is in no ring. False: it was taken back.
 bool fake_begin(struct fake_worker *worker, uint32_t slot, struct fake_call *call);

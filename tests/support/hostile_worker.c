@@ -128,7 +128,7 @@ static void publish_question(uint32_t id, const struct sp_slot_request *request)
     shared->body_size = below(4) != 0 ? (uint32_t)sizeof right : (uint32_t)nasty();
     shared->lease = below(4) != 0 ? SP_NO_LEASE : (uint32_t)nasty();
     uint32_t word = atomic_load(&shared->state);
-    uint32_t asks = below(16) != 0 ? SP_SLOT_ASKING : SP_SLOT_HEARD;
+    uint32_t asks = below(16) != 0 ? SP_SLOT_ASKING : SP_SLOT_ANSWERING;
     uint32_t told = (word & SP_SLOT_NOTIFY) != 0 ? SP_SLOT_TOLD : 0;
     word += (uint32_t)below(2) << SP_SLOT_TURN_SHIFT;
     atomic_store(&shared->state, (word & ~(uint32_t)SP_SLOT_STATE) | told | asks);

@@ -82,9 +82,9 @@ static void one_that_asked_wakes_for_the_reply(void **state)
     atomic_store(&slot.result.state, SP_SLOT_ASKING);
     start_pause(&pausing);
     // That it was heard is not a reply: it goes back to sleep.
-    atomic_store(&slot.result.state, SP_SLOT_HEARD);
+    atomic_store(&slot.result.state, SP_SLOT_ANSWERING);
     sp_futex_wake(&slot.result.state, 1);
-    AWAIT(atomic_load(&slot.result.state) == (SP_SLOT_HEARD | SP_SLOT_SLEEPER));
+    AWAIT(atomic_load(&slot.result.state) == (SP_SLOT_ANSWERING | SP_SLOT_SLEEPER));
     atomic_store(&slot.result.state, SP_SLOT_RUNNING | SP_SLOT_SLEEPER);
     sp_wake_executor(&slot);
     end_pause(&pausing, SP_PAUSE_OVER);

@@ -280,7 +280,7 @@ static void a_synchronous_call_that_says_it_was_heard_lies(void **state)
     fixture.question = say_yes;
     fixture_call(&caller, &fixture, "echo", "x", 0);
     FIXTURE_AWAIT(fake_take_started(side->fake, &asking));
-    fake_ask_on(side->fake, asking.slot, SP_SLOT_HEARD);
+    fake_ask_on(side->fake, asking.slot, SP_SLOT_ANSWERING);
     fixture_join(&caller);
     assert_ended(&caller.outcome, SNAKEPIT_PROTOCOL, "running");
 }
@@ -319,7 +319,7 @@ static void a_call_from_within_is_served_by_the_executor_that_asks(void **state)
         uint32_t slot = (uint32_t)request_of(side)->body;
         assert_int_not_equal(slot, asking.slot);
         assert_int_equal(side->seat->load, 1);
-        fake_ask_on(side->fake, asking.slot, SP_SLOT_HEARD);
+        fake_ask_on(side->fake, asking.slot, SP_SLOT_ANSWERING);
         assert_true(fake_begin(side->fake, slot, &inner));
         assert_string_equal(inner.tool, "inner");
         const struct sp_slot_result result = fake_echo(side->fake, &inner);

@@ -171,7 +171,7 @@ static void only_a_running_call_can_be_given_up(void **state)
             uint32_t slot = submit(1, i % 2 == 0);
             atomic_store(word(slot), from | bits[i]);
             bool runs = from == SP_SLOT_RUNNING || from == SP_SLOT_ASKING ||
-                        from == SP_SLOT_HEARD;
+                        from == SP_SLOT_ANSWERING;
             assert_int_equal(sp_port_give_up(port, slot), runs);
             assert_int_equal(*word(slot),
                              runs ? SP_SLOT_RUNNING | SP_SLOT_NOTIFY : from | bits[i]);

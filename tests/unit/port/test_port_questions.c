@@ -72,7 +72,7 @@ static void begin(bool notify)
 
 static void hear(struct sp_port_question *question)
 {
-    assert_int_equal(sp_port_hear(port, slot, question), SNAKEPIT_OK);
+    assert_int_equal(sp_port_take_question(port, slot, question), SNAKEPIT_OK);
 }
 
 static const struct sp_port_reply some = {
@@ -95,8 +95,8 @@ static void a_question_points_into_the_results_and_is_heard_once(void **state)
     assert_ptr_equal(got.body, port->results.base + (size_t)slot * SP_INLINE_RESULT);
     assert_int_equal(got.body_size, 10);
     assert_int_equal(got.lease, 2);
-    assert_int_equal(*word(), at_turn(7, SP_SLOT_HEARD));
-    assert_int_equal(sp_port_hear(port, slot, &got), SNAKEPIT_NOT_FOUND);
+    assert_int_equal(*word(), at_turn(7, SP_SLOT_ANSWERING));
+    assert_int_equal(sp_port_take_question(port, slot, &got), SNAKEPIT_NOT_FOUND);
 }
 
 static void only_a_slot_that_asks_is_heard(void **state)
@@ -107,7 +107,8 @@ static void only_a_slot_that_asks_is_heard(void **state)
         struct sp_port_question got = {.turn = 55};
         if (from != SP_SLOT_ASKING) {
             atomic_store(word(), at_turn(7, from));
-            assert_int_equal(sp_port_hear(port, slot, &got), SNAKEPIT_NOT_FOUND);
+            assert_int_equal(sp_port_take_question(port, slot, &got),
+                             SNAKEPIT_NOT_FOUND);
             assert_int_equal(*word(), at_turn(7, from));
             assert_int_equal(got.turn, 55);
         }
@@ -118,7 +119,7 @@ static void assert_senseless(void)
 {
     struct sp_port_question got = {.turn = 55};
     atomic_store(word(), at_turn(7, SP_SLOT_ASKING));
-    assert_int_equal(sp_port_hear(port, slot, &got), SNAKEPIT_PROTOCOL);
+    assert_int_equal(sp_port_take_question(port, slot, &got), SNAKEPIT_PROTOCOL);
     assert_int_equal(got.turn, 55);
 }
 
@@ -218,7 +219,7 @@ static void one_that_serves_goes_on_in_the_next_turn(void **state)
     assert_int_equal(next, 8);
     assert_true(sp_port_reply(port, slot, got.turn, &serve));
     assert_true(sp_port_serves(port, slot, next));
-    atomic_store(word(), at_turn(8, SP_SLOT_HEARD));
+    atomic_store(word(), at_turn(8, SP_SLOT_ANSWERING));
     assert_false(sp_port_serves(port, slot, next));
     assert_true(sp_port_reply(port, slot, next, &some));
     assert_false(sp_port_serves(port, slot, next));
@@ -302,7 +303,7 @@ static void a_question_comes_through_the_ring_once(void **state)
 static void one_that_went_on_before_the_look_is_no_liar(void **state)
 {
     (void)state;
-    const uint32_t states[] = {SP_SLOT_ASKING, SP_SLOT_HEARD, SP_SLOT_RUNNING};
+    const uint32_t states[] = {SP_SLOT_ASKING, SP_SLOT_ANSWERING, SP_SLOT_RUNNING};
     uint32_t found;
     bool asks;
     begin(true);

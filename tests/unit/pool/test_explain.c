@@ -56,7 +56,7 @@ static void what_the_pool_ends_itself_says_where_and_what_to_do(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct sp_call *call = sp_call_new(fixture.pool);
         assert_non_null(call);
-        sp_pool_tell(call, &rows[i].failure);
+        sp_pool_explain(call, &rows[i].failure);
         assert_int_equal(call->err, rows[i].failure.err);
         assert_string_equal(call->fault.message, rows[i].message);
         sp_call_free(call);

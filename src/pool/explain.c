@@ -5,10 +5,10 @@
 
 #include "pool/inside.h"
 
-static void tell_lateness(const struct sp_pool *pool,
-                          const struct sp_failure *failure,
-                          char *text,
-                          size_t size)
+static void sentence_of_lateness(const struct sp_pool *pool,
+                                 const struct sp_failure *failure,
+                                 char *text,
+                                 size_t size)
 {
     unsigned long long worker = failure->worker;
     if (strcmp(failure->stage, "line") == 0) {
@@ -38,14 +38,14 @@ static void tell_lateness(const struct sp_pool *pool,
 }
 
 // False: the error's own text says all there is.
-static bool tell(const struct sp_pool *pool,
-                 const struct sp_failure *failure,
-                 char *text,
-                 size_t size)
+static bool sentence(const struct sp_pool *pool,
+                     const struct sp_failure *failure,
+                     char *text,
+                     size_t size)
 {
     switch (failure->err) {
     case SNAKEPIT_DEADLINE_EXCEEDED:
-        tell_lateness(pool, failure, text, size);
+        sentence_of_lateness(pool, failure, text, size);
         return true;
     case SNAKEPIT_SATURATED:
         (void)snprintf(text,
@@ -76,11 +76,11 @@ static bool tell(const struct sp_pool *pool,
     }
 }
 
-void sp_pool_tell(struct sp_call *call, const struct sp_failure *failure)
+void sp_pool_explain(struct sp_call *call, const struct sp_failure *failure)
 {
     char text[512];
     struct sp_failure told = *failure;
-    if (told.message == NULL && tell(call->pool, failure, text, sizeof text)) {
+    if (told.message == NULL && sentence(call->pool, failure, text, sizeof text)) {
         told.message = text;
     }
     sp_call_set_failure(call, &told);
