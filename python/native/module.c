@@ -10,6 +10,7 @@
 
 #include "call.h"
 #include "crash.h"
+#include "ending.h"
 #include "events.h"
 #include "fault.h"
 #include "forks.h"
@@ -106,7 +107,7 @@ static PyObject *runtime_attach_template(PyObject *module, PyObject *unused)
 {
     (void)unused;
     struct sp_module_state *state = sp_module_state(module);
-    sp_die_with_parent();
+    sp_ending_follow_host();
     (void)fcntl(SP_FD_TEMPLATE, F_SETFD, FD_CLOEXEC);
     PyObject *config = receive_config(&state->codec, SP_FD_TEMPLATE);
     state->is_template = config != NULL;
@@ -114,7 +115,8 @@ static PyObject *runtime_attach_template(PyObject *module, PyObject *unused)
 }
 
 // The host is not interested in how a template ends that it no longer wants, and what
-// the adapter has left for the end of the process is for workers to do.
+// the adapter has left for the end of the process is for workers to do. A host that
+// lives looks after what the template leaves behind.
 static PyObject *runtime_fork(PyObject *module, PyObject *unused)
 {
     (void)unused;
@@ -126,6 +128,9 @@ static PyObject *runtime_fork(PyObject *module, PyObject *unused)
         PyErr_SetString(PyExc_RuntimeError, "threads run in the template");
         return NULL;
     case SP_FORK_NO_HOST:
+        if (sp_ending_is_orphan()) {
+            sp_ending_end();
+        }
         _exit(0);
     default:
         break;

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "descriptors.h"
+#include "ending.h"
 #include "template.h"
 
 // ---- Attach -------------------------------------------------------------------
@@ -124,31 +125,6 @@ static void point_intake(struct sp_runtime *runtime)
     };
 }
 
-// Everything that user code has started is in our group, and goes too.
-static void on_parent_death(int number)
-{
-    (void)number;
-    if (getpgrp() == getpid()) {
-        (void)kill(0, SIGKILL);
-    }
-    (void)kill(getpid(), SIGKILL);
-}
-
-// The kernel tells us of the host's death by a signal of our own, for SIGKILL would
-// leave our children behind. Should the host be dead already, the channel is closed and
-// the service thread sees that. The calling thread must not have blocked it.
-void sp_die_with_parent(void)
-{
-    struct sigaction action = {.sa_handler = on_parent_death};
-    sigset_t own;
-    sigemptyset(&action.sa_mask);
-    sigemptyset(&own);
-    sigaddset(&own, SIGRTMAX - 1);
-    (void)sigaction(SIGRTMAX - 1, &action, NULL);
-    (void)pthread_sigmask(SIG_UNBLOCK, &own, NULL);
-    (void)prctl(PR_SET_PDEATHSIG, SIGRTMAX - 1);
-}
-
 struct sp_runtime *sp_runtime_attach(struct sp_codec *codec)
 {
     static struct sp_runtime runtime;
@@ -156,7 +132,7 @@ struct sp_runtime *sp_runtime_attach(struct sp_codec *codec)
         PyErr_SetString(PyExc_RuntimeError, "attach() was called before");
         return NULL;
     }
-    sp_die_with_parent();
+    sp_ending_follow_host();
     if (map_control(&runtime) != 0 || map_payloads(&runtime) != 0 ||
         make_tables(&runtime) != 0) {
         return NULL;

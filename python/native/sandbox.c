@@ -21,7 +21,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "template.h"
+#include "ending.h"
 
 static PyObject *refused(const char *call)
 {
@@ -151,7 +151,7 @@ PyObject *sp_sandbox_become(PyObject *module, PyObject *arguments)
     if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) != 0) {
         return refused("prctl(PR_SET_DUMPABLE)");
     }
-    sp_die_with_parent();
+    sp_ending_follow_host();
     Py_RETURN_NONE;
 }
 

@@ -16,20 +16,11 @@
 #include "base/system.h"
 #include "cancel.h"
 #include "descriptors.h"
+#include "ending.h"
 #include "ipc/lifeline.h"
 #include "leaving.h"
 
 // ---- The channel --------------------------------------------------------------
-
-// The host is gone: so are we, with every process that user code has started.
-static _Noreturn void die_with_host(void)
-{
-    if (getpgrp() == getpid()) {
-        (void)kill(0, SIGKILL);
-    }
-    (void)kill(getpid(), SIGKILL);
-    _exit(1);
-}
 
 #define HOST_DIES_MS 50 // between its last descriptor and the end of the process
 
@@ -51,13 +42,13 @@ _Noreturn void sp_service_lost_channel(struct sp_runtime *runtime)
     if (host_lives(runtime)) {
         sp_descriptors_tell_shutdown(runtime);
     }
-    die_with_host();
+    sp_ending_end();
 }
 
 _Noreturn void sp_service_lost_descriptors(struct sp_runtime *runtime)
 {
     sp_descriptors_tell(runtime);
-    die_with_host();
+    sp_ending_end();
 }
 
 void sp_service_check_descriptors(struct sp_runtime *runtime)
@@ -119,7 +110,7 @@ static void wait_for_word(const struct sp_runtime *runtime, struct pollfd *host)
     struct pollfd entries[] = {{.fd = runtime->channel, .events = POLLIN}, *host};
     if (poll(entries, 2, -1) > 0 && entries[1].revents != 0) {
         if (getppid() != runtime->host) {
-            die_with_host();
+            sp_ending_end();
         }
         host->fd = -1; // user code has closed it, or it is another's by now
     }

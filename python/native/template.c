@@ -20,6 +20,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "ending.h"
 #include "ipc/channel.h"
 #include "ipc/layout.h"
 
@@ -207,7 +208,7 @@ static bool wait_for_host(void)
 // Without an interpreter that is in order, so without its ways to leave.
 static void begin_life(int descriptors[SP_FORK_FDS])
 {
-    sp_die_with_parent();
+    sp_ending_follow_host();
     if (!place_descriptors(descriptors) || !reopen_files() || !wait_for_host()) {
         _exit(2);
     }
@@ -244,7 +245,7 @@ enum sp_fork_outcome sp_template_fork(void)
     uint64_t ticket;
     int descriptors[SP_FORK_FDS];
     snakepit_err err;
-    sp_die_with_parent(); // again: the import may have lost it by setuid()
+    sp_ending_follow_host(); // again: the import may have lost it by setuid()
     Py_BEGIN_ALLOW_THREADS err =
         sp_channel_receive_fork(SP_FD_TEMPLATE, &ticket, descriptors);
     Py_END_ALLOW_THREADS if (err == SNAKEPIT_END)

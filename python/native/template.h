@@ -31,9 +31,4 @@ PyObject *sp_template_set_reopened(PyObject *module, PyObject *list);
 // Where the memory of a buffer begins, as a number.
 PyObject *sp_template_address(PyObject *module, PyObject *object);
 
-// ---- runtime.c ----------------------------------------------------------------
-
-// From now on the death of the parent, which is the host, is ours and our group's.
-void sp_die_with_parent(void);
-
 #endif

@@ -7,7 +7,7 @@ import os
 import signal
 
 import pytest
-from support import alive_of, eventually, pool, seconds
+from support import alive_of, eventually, marked, pool, seconds
 from support.processes import Process
 
 GRACE = 0.5
@@ -92,3 +92,72 @@ def test_shared_memory_of_a_worker_that_died_is_removed(open_pit, kind, end):
     eventually(
         lambda: not os.path.exists(f"/dev/shm/{name}"), "it is removed", within=20.0
     )
+
+
+# ---- When the host is killed ---------------------------------------------------------
+
+
+def kill(host):
+    """Kills the host, and waits until nothing of it is left."""
+    host.kill(signal.SIGKILL)
+    host.reap()
+    eventually(lambda: not alive_of(marked()), "nobody is left", within=20.0)
+
+
+@pytest.mark.quiet
+@pytest.mark.parametrize("busy", [False, True])
+def test_shared_memory_is_removed_when_the_host_is_killed(start_host, kind, busy):
+    host = start_host(pool(kind, adapter="leaves.Shares", pool_size=2))
+    host.open()
+    names = {host.call("share")["value"] for _ in range(2)}
+    assert all(os.path.exists(f"/dev/shm/{name}") for name in names)
+    if busy:
+        for _ in range(2):
+            host.begin("hang")
+    kill(host)
+    assert [name for name in names if os.path.exists(f"/dev/shm/{name}")] == []
+
+
+@pytest.mark.parametrize("template", ["off", None])
+def test_what_a_worker_has_started_is_asked_when_the_host_is_killed(
+    start_host, kind, tmp_path, template
+):
+    host = start_host(pool(kind, adapter="leaves.Leaves", template=template))
+    host.open()
+    good, deaf = tmp_path / "good", tmp_path / "deaf"
+    host.call("start", heard=str(good), ears="good")
+    host.call("start", heard=str(deaf), ears="deaf")
+    kill(host)
+    assert good.exists() and deaf.exists(), "no SIGTERM came"
+
+
+def test_what_an_import_has_started_in_the_template_is_asked_as_well(
+    start_host, tmp_path
+):
+    environment = {"LEAVES_AT_IMPORT": str(tmp_path / "heard")}
+    host = start_host(
+        pool("process", adapter="leaves_import.Leaves", adapter_env=environment)
+    )
+    host.open()
+    assert host.call("ping")["value"] == "pong"
+    kill(host)
+    assert (tmp_path / "heard").exists(), "no SIGTERM came"
+
+
+def test_where_no_process_can_be_made_all_are_killed_at_once(start_host, kind):
+    host = start_host(pool(kind, adapter="leaves.Leaves"))
+    host.open()
+    child = Process.of(host.call("start_the_last")["value"])
+    assert child.alive
+    kill(host)
+    assert not child.alive
+
+
+def test_a_worker_without_helpers_leaves_nobody_behind(start_host, kind):
+    host = start_host(pool(kind, adapter="leaves.Leaves", pool_size=3))
+    host.open()
+    workers = host.workers()
+    host.kill(signal.SIGKILL)
+    eventually(lambda: not alive_of(workers), "the workers die", 10.0)
+    host.reap()
+    eventually(lambda: not alive_of(marked()), "nobody is left", 10.0)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -37,6 +38,19 @@ class Leaves(ThreadSafeAdapter):
     @tool
     def ping(self) -> str:
         return "pong"
+
+    @tool
+    def start_the_last(self) -> int:
+        """Forks a process that is deaf; the worker can have no other one."""
+        if os.getuid() == 0:
+            os.setresuid(12345, 12345, 12345)
+        child = os.fork()
+        if child == 0:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            while True:
+                signal.pause()
+        resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+        return child
 
 
 class Shares(ThreadSafeAdapter):

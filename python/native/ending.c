@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+// A dead process cannot give others time, so it leaves a cleaner behind: a process that
+// shares its memory, so that making it costs nothing however large the worker is, and
+// nothing else. It makes system calls only, for any lock may be held for ever.
+//
+// The one thing to know: Python's resource tracker ignores SIGTERM. It removes what is
+// left in /dev/shm when nobody holds the other end of its pipe any more, so the cleaner
+// must not.
+#include "ending.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+#define GRACE_MS    2000u // for those that the worker has started
+#define LOOK_MS     5u
+#define LAST        19 // the priority behind all others
+#define STACK_BYTES 16384
+#define MANY        65536u // descriptors that are closed one by one
+
+static _Alignas(16) uint8_t stack[STACK_BYTES];
+static atomic_flag begun = ATOMIC_FLAG_INIT;
+static pid_t host; // the parent, when that was first to be followed
+
+// ---- The cleaner --------------------------------------------------------------
+
+static void close_descriptors(void)
+{
+    struct rlimit limit = {0};
+    if (syscall(SYS_close_range, 0, UINT32_MAX, 0) == 0) {
+        return;
+    }
+    // Before Linux 5.9.
+    (void)getrlimit(RLIMIT_NOFILE, &limit);
+    for (unsigned fd = 0; fd < limit.rlim_cur && fd < MANY; fd++) {
+        (void)close((int)fd);
+    }
+}
+
+// Of a group one gets the priority of its foremost member. The worker and the cleaner
+// have put themselves behind all others, and so may others: those are not waited for.
+static bool is_alone(void)
+{
+    errno = 0;
+    return getpriority(PRIO_PGRP, 0) == LAST && errno == 0;
+}
+
+static int clean(void *unused)
+{
+    const struct timespec pause = {.tv_nsec = LOOK_MS * 1000000L};
+    (void)unused;
+    close_descriptors();
+    (void)prctl(PR_SET_NAME, "snakepit-clean");
+    bool tells = getpriority(PRIO_PROCESS, 0) != LAST;
+    (void)setpriority(PRIO_PROCESS, 0, LAST);
+    (void)kill(0, SIGTERM); // blocked here
+    uint64_t until = sp_clock_now() + GRACE_MS * SP_NS_PER_MS;
+    while (!(tells && is_alone()) && sp_clock_now() < until) {
+        (void)nanosleep(&pause, NULL);
+    }
+    (void)kill(0, SIGKILL);
+    return 0;
+}
+
+// ---- The end ------------------------------------------------------------------
+
+// False: the system does not have another process for us.
+static bool leave_cleaner(void)
+{
+    return clone(clean, stack + sizeof stack, CLONE_VM | SIGCHLD, NULL) > 0;
+}
+
+_Noreturn void sp_ending_end(void)
+{
+    sigset_t all;
+    sigfillset(&all);
+    (void)sigprocmask(SIG_SETMASK, &all, NULL);
+    while (atomic_flag_test_and_set(&begun)) {
+        (void)pause(); // another thread is about to end the process
+    }
+    bool has_group = getpgrp() == getpid();
+    if (has_group && !leave_cleaner()) {
+        (void)kill(0, SIGKILL);
+    }
+    (void)setpriority(PRIO_PROCESS, (id_t)getpid(), LAST);
+    (void)kill(getpid(), SIGKILL);
+    _exit(1);
+}
+
+static void on_host_death(int number)
+{
+    (void)number;
+    sp_ending_end();
+}
+
+// By a signal of our own, for SIGKILL would leave our children behind. The calling
+// thread must not have blocked it.
+void sp_ending_follow_host(void)
+{
+    struct sigaction action = {.sa_handler = on_host_death};
+    sigset_t own;
+    sigemptyset(&action.sa_mask);
+    sigemptyset(&own);
+    sigaddset(&own, SIGRTMAX - 1);
+    (void)sigaction(SIGRTMAX - 1, &action, NULL);
+    (void)pthread_sigmask(SIG_UNBLOCK, &own, NULL);
+    (void)prctl(PR_SET_PDEATHSIG, SIGRTMAX - 1);
+    host = host == 0 ? getppid() : host;
+}
+
+#define FLAG_EXITING 0x4 // the kernel's PF_EXITING
+
+bool sp_ending_is_orphan(void)
+{
+    char text[1024];
+    unsigned flags = 0;
+    (void)snprintf(text, sizeof text, "/proc/%d/stat", (int)host);
+    int fd = open(text, O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    text[got > 0 ? got : 0] = 0;
+    if (fd >= 0) {
+        close(fd);
+    }
+    // Behind the name: state, parent, group, session, terminal and its group.
+    const char *at = strrchr(text, ')');
+    bool read_them =
+        at != NULL && sscanf(at, ") %*c %*d %*d %*d %*d %*d %u", &flags) == 1;
+    return getppid() != host || (read_them && (flags & FLAG_EXITING) != 0);
+}
