@@ -153,7 +153,7 @@ def test_a_module_of_pythons_own_is_not_to_be_installed(
 
 NEEDS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root changes users")
 IN_A_CHILD = """
-import os, sys
+import os, shlex, sys  # shlex: the new user may not read what is imported late
 from snakepit_bridge import loader
 os.setresuid(65534, 65534, 65534)
 try:

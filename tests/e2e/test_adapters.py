@@ -217,7 +217,7 @@ def test_lesson_27_per_request_cleanup_runs_when_the_call_is_cancelled(
     open_life, kind, journal, adapter, tool, word, way
 ):
     pit = open_life(kind, adapter, cancel_grace_ms=20_000)
-    call = pit.submit(tool, timeout_ms=200 if way == "deadline" else 0)
+    call = pit.submit(tool, timeout_ms=3000 if way == "deadline" else 0)
     await_line(journal, word)
     if way == "cancel":
         assert pit.cancel(call) == "OK"

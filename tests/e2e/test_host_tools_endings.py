@@ -36,14 +36,14 @@ def test_the_calls_time_covers_the_question(one, tmp_path):
     register(one, "blocked", blocked)
     said = tmp_path / "said"
     ask = {"tool": "blocked", "path": str(said)}
-    call = one.submit("goes_on", ask, timeout_ms=300)
+    call = one.submit("goes_on", ask, timeout_ms=2000)
     with seconds() as taken:
         # Whoever runs callbacks is in the tool; the tool's own wait has ended.
         assert wait_for_file(said) in ("DeadlineExceeded", "Cancelled")
         blocked.leave.set()
         call.wait()
     assert call.err == "DEADLINE_EXCEEDED"
-    assert taken.seconds < 5
+    assert taken.seconds < 20
     assert one.call("ping") == "pong"
 
 
@@ -52,7 +52,7 @@ def test_a_synchronous_caller_comes_back_with_the_host_tool(one, tmp_path):
     register(one, "blocked", blocked)
     said = tmp_path / "said"
     ask = {"tool": "blocked", "path": str(said)}
-    caller = Caller(one, "goes_on", ask, timeout_ms=300)
+    caller = Caller(one, "goes_on", ask, timeout_ms=2000)
     assert wait_for_file(said) == "DeadlineExceeded"
     blocked.leave.set()
     fault = caller.join()
@@ -69,7 +69,7 @@ def test_a_nested_call_ends_with_the_call_that_asked(one):
 
     register(one, "back", back)
     with seconds() as taken:
-        fault = one.fails("host", {"tool": "back"}, timeout_ms=300)
+        fault = one.fails("host", {"tool": "back"}, timeout_ms=2000)
     assert fault.err == "DEADLINE_EXCEEDED"
     assert faults[0].err == "DEADLINE_EXCEEDED"
     assert taken.seconds < 10

@@ -384,7 +384,7 @@ def test_the_deadline_ends_a_stream_whether_or_not_it_is_read(
     arguments = {"n": 10**9, "path": str(path)}
     with (
         seconds() as taken,
-        pit.stream("count", arguments, timeout_ms=300) as stream,
+        pit.stream("count", arguments, timeout_ms=2000) as stream,
     ):
         if reads:
             _, fault = stream.rest()
@@ -395,7 +395,7 @@ def test_the_deadline_ends_a_stream_whether_or_not_it_is_read(
             fault = failed.value.fault
     assert fault.err == "DEADLINE_EXCEEDED"
     assert fault.stage == "running"
-    assert 0.3 <= taken.seconds < 10
+    assert 1.9 <= taken.seconds < 12  # a tick of the kernel early at most
     assert wait_for_file(path, CLOSED_WITHIN) == "broken off"
     assert pit.stats().timeouts == 1
 
@@ -404,7 +404,7 @@ def test_the_deadline_ends_a_reader_that_waits(open_pit, kind, tmp_path):
     pit = open_pit(streams(kind))
     arguments = {"n": 2, "path": str(tmp_path / "end")}
     with (
-        pit.stream("wait_at", arguments, timeout_ms=200) as stream,
+        pit.stream("wait_at", arguments, timeout_ms=2000) as stream,
         seconds() as taken,
     ):
         chunks, fault = stream.rest()

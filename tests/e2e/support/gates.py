@@ -25,7 +25,7 @@ def open_gate(path: str | os.PathLike[str], done: Callable[[], bool]) -> None:
     eventually(let_in, "those at the gate go on")
 
 
-def wait_for_file(path: str | os.PathLike[str], within: float = 10.0) -> str:
+def wait_for_file(path: str | os.PathLike[str], within: float = 60.0) -> str:
     """What somebody has written to a file, once it is there."""
     return eventually(
         lambda: os.path.exists(path) and pathlib.Path(path).read_text(),

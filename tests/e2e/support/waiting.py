@@ -30,7 +30,7 @@ class Deadline:
 
 
 def eventually(
-    look: Callable[[], Result], what: str = "", within: float = 10.0
+    look: Callable[[], Result], what: str = "", within: float = 60.0
 ) -> Result:
     """What `look` gives once that is true. Fails after `within` seconds."""
     deadline = Deadline(within)
