@@ -11,6 +11,7 @@ import signal
 from collections.abc import Callable, Iterator
 
 import pytest
+from support import Refused
 from support import census as counting
 from support import pit as pits_module
 from support.configs import KINDS
@@ -134,7 +135,7 @@ def shared_pit(shared: dict[str, Pit], before: Before) -> Iterator[Callable[...,
     def give(pool: dict) -> Pit:
         key = json.dumps(pool, sort_keys=True)
         if key not in shared:
-            shared[key] = Pit.open(pool).await_ready()
+            shared[key] = opened_and_ready(pool)
             before.take()
         given[key] = shared[key], names_of_workers(shared[key])
         return shared[key]
@@ -143,6 +144,16 @@ def shared_pit(shared: dict[str, Pit], before: Before) -> Iterator[Callable[...,
     for key, (pit, names) in given.items():
         if pit.stats().running or names_of_workers(pit) != names:
             shared.pop(key).end()  # the next test is not to suffer for this one
+
+
+def opened_and_ready(pool: dict) -> Pit:
+    """A pit that is ready, or none: its callbacks go with the object, so it is closed."""
+    pit = Pit.open(pool)
+    try:
+        return pit.await_ready()
+    except Refused:
+        pit.end()
+        raise
 
 
 def names_of_workers(pit: Pit) -> list[tuple[int, int]]:

@@ -6,7 +6,7 @@ its assertion is told and the tests after it run.
 from __future__ import annotations
 
 import pytest
-from support import Pit, eventually, pool
+from support import Pit, Refused, eventually, pool
 from support.asking import Blocked, Caller, open_asking_one
 from support.host_tools import register
 
@@ -42,3 +42,8 @@ def test_a_pit_is_ended_where_a_with_block_fails():
         eventually(lambda: pit.workers()[0].load == 1)
         1 / 0  # noqa: B018
     assert callers[0].join().err in ENDS
+
+
+def test_a_shared_pit_that_never_gets_ready_is_closed(shared_pit):
+    with pytest.raises(Refused, match="POOL_FAILED"):
+        shared_pit(pool(adapter="there_is_no_such_module"))
