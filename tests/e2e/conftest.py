@@ -147,7 +147,7 @@ def shared_pit(shared: dict[str, Pit], before: Before) -> Iterator[Callable[...,
 
 
 def opened_and_ready(pool: dict) -> Pit:
-    """A pit that is ready, or none: its callbacks go with the object, so it is closed."""
+    """A pit that is ready. Another is closed: its callbacks would go with the object."""
     pit = Pit.open(pool)
     try:
         return pit.await_ready()
