@@ -14,7 +14,7 @@ import pytest
 from support import Refused
 from support import census as counting
 from support import pit as pits_module
-from support.configs import KINDS
+from support.configs import KINDS, default_python
 from support.host import Host
 from support.pit import Pit
 from support.places import ADAPTERS
@@ -147,7 +147,7 @@ def shared_pit(shared: dict[str, Pit], before: Before) -> Iterator[Callable[...,
 
 
 def opened_and_ready(pool: dict) -> Pit:
-    """A pit that is ready. Another is closed: its callbacks would go with the object."""
+    """A pit that is ready. Another is closed: its callbacks would go with it."""
     pit = Pit.open(pool)
     try:
         return pit.await_ready()
@@ -186,10 +186,12 @@ def start_host(hosts: list[Host]):
 @pytest.fixture(params=KINDS)
 def kind(request: pytest.FixtureRequest) -> str:
     """Each kind of pool: profile and interpreter."""
+    default_python(request.param)  # skips before the test has begun anything
     return request.param
 
 
 @pytest.fixture(params=("process", "thread"))
 def profile(request: pytest.FixtureRequest) -> str:
     """Each profile, on the interpreter that it is meant for."""
+    default_python(request.param)
     return request.param
