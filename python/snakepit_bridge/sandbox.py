@@ -127,7 +127,7 @@ def find(word: str, by_name: Any, by_number: Any, kind: str) -> Any:
     if word.isdecimal():
         if int(word) > LAST_ID:
             raise SandboxError(
-                f"sandbox.uid: {word} is no {kind}: their numbers end at {LAST_ID}"
+                f"sandbox.uid: {word} is not a {kind}: their numbers end at {LAST_ID}"
             )
         try:
             return by_number(int(word))
