@@ -3,8 +3,8 @@
 """Fail when files of one module call each other in a circle.
 
 A file that calls what another one defines stands above it. Where that leads back,
-neither can be read, tested or changed without the other. `tools/layers.txt` does the same for
-modules.
+neither can be read, tested or changed without the other. `tools/layers.txt` does the
+same for modules.
 """
 
 import pathlib

@@ -80,8 +80,8 @@ def emit(
     not given. The call and its session are added. Does not wait.
 
     Raises TypeError and ValueError for what is not an event, whether somebody listens
-    or not: a name of 0 or more than 255 bytes, a measurement that is not a number, values
-    that cannot cross, or more than 16 KiB of it all.
+    or not: a name of 0 or more than 255 bytes, a measurement that is not a number,
+    values that cannot cross, or more than 16 KiB of it all.
     """
     name = _name("event", event)
     within = _correlation() if correlation_id is None else correlation_id
