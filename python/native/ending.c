@@ -15,6 +15,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -165,7 +166,7 @@ _Noreturn void sp_ending_end(void)
 {
     sigset_t all;
     sigfillset(&all);
-    (void)sigprocmask(SIG_SETMASK, &all, NULL);
+    (void)pthread_sigmask(SIG_SETMASK, &all, NULL);
     while (atomic_flag_test_and_set(&begun)) {
         (void)pause(); // another thread is about to end the process
     }
@@ -199,12 +200,13 @@ void sp_ending_follow_host(void)
     host = host == 0 ? getppid() : host;
 }
 
-#define FLAG_EXITING 0x4 // the kernel's PF_EXITING
+#define FLAG_EXITING        0x4 // the kernel's PF_EXITING
+#define FIELDS_BEFORE_FLAGS 7   // of /proc/PID/stat, counted from its name
 
 bool sp_ending_is_orphan(void)
 {
     char text[1024];
-    unsigned flags = 0;
+    unsigned long flags;
     (void)snprintf(text, sizeof text, "/proc/%d/stat", (int)host);
     int fd = open(text, O_RDONLY | O_CLOEXEC);
     ssize_t got = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
@@ -214,7 +216,9 @@ bool sp_ending_is_orphan(void)
     }
     // Behind the name: state, parent, group, session, terminal and its group.
     const char *at = strrchr(text, ')');
-    bool read_them =
-        at != NULL && sscanf(at, ") %*c %*d %*d %*d %*d %*d %u", &flags) == 1;
-    return getppid() != host || (read_them && (flags & FLAG_EXITING) != 0);
+    for (int field = 0; at != NULL && field < FIELDS_BEFORE_FLAGS; field++) {
+        at = strchr(at + 1, ' ');
+    }
+    flags = at == NULL ? 0 : strtoul(at, NULL, 10);
+    return getppid() != host || (flags & FLAG_EXITING) != 0;
 }

@@ -176,6 +176,16 @@ send_report(int channel, enum sp_message_type type, const uint8_t *data, size_t 
     Py_RETURN_NONE;
 }
 
+// A report was not sent: the host is told why, if it can be.
+static void note_unsent(struct sp_runtime *runtime)
+{
+    bool is_cut = errno == EPIPE;
+    sp_service_check_descriptors(runtime);
+    if (is_cut) {
+        sp_service_lost_channel(runtime);
+    }
+}
+
 // Encodes `value` and sends it as one message.
 static PyObject *report(PyObject *module, enum sp_message_type type, PyObject *value)
 {
@@ -195,11 +205,7 @@ static PyObject *report(PyObject *module, enum sp_message_type type, PyObject *v
         sp_encoder_bytes(&encoder, &data, &size, &is_inline);
         done = send_report(channel, type, data, size);
         if (done == NULL && state->runtime != NULL) {
-            bool is_cut = errno == EPIPE;
-            sp_service_check_descriptors(state->runtime);
-            if (is_cut) {
-                sp_service_lost_channel(state->runtime);
-            }
+            note_unsent(state->runtime);
         }
     }
     sp_encoder_fini(&encoder);

@@ -293,23 +293,28 @@ static bool take_back(struct asking *asking)
     return true;
 }
 
+// Serves what the host asks for before it hears that nobody waits. What is raised
+// meanwhile takes the place of `*error`.
+static void serve_late(struct asking *asking, PyObject **error)
+{
+    if (serve_other(asking) != 0) {
+        Py_XDECREF(*error);
+        *error = sp_fault_take();
+    }
+}
+
 // Whatever the host still says, the exception that is set is what comes of it.
 static void withdraw(struct asking *asking)
 {
     PyObject *error = sp_fault_take();
-    while (!take_back(asking)) {
-        uint16_t reply = asking->slot->request.reply;
-        if (reply == SP_REPLY_SERVE) {
-            if (serve_other(asking) != 0) {
-                Py_XDECREF(error);
-                error = sp_fault_take();
-            }
-            continue;
-        }
-        if (reply == SP_REPLY_RESULT && asking->slot->request.lease != SP_NO_LEASE) {
-            sp_lease_return(asking->executor->runtime, asking->slot->request.lease);
-        }
-        break;
+    bool taken = take_back(asking);
+    while (!taken && asking->slot->request.reply == SP_REPLY_SERVE) {
+        serve_late(asking, &error);
+        taken = take_back(asking);
+    }
+    if (!taken && asking->slot->request.reply == SP_REPLY_RESULT &&
+        asking->slot->request.lease != SP_NO_LEASE) {
+        sp_lease_return(asking->executor->runtime, asking->slot->request.lease);
     }
     sp_fault_put_back(error);
 }

@@ -41,16 +41,13 @@ static void drop_empty_folders(char *entry)
     char *to = strchr(entry, '=') + 1;
     const char *from = to;
     const char *start = to;
-    while (*from != '\0') {
-        size_t size = strcspn(from, ":");
-        if (size > 0) {
-            if (to != start) {
-                *to++ = ':';
-            }
-            memmove(to, from, size);
-            to += size;
+    for (size_t size; *from != '\0'; from += size + (from[size] == ':')) {
+        size = strcspn(from, ":");
+        if (size > 0 && to != start) {
+            *to++ = ':';
         }
-        from += size + (from[size] == ':');
+        memmove(to, from, size);
+        to += size;
     }
     *to = '\0';
 }

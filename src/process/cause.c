@@ -221,36 +221,54 @@ void sp_exit_fields(const struct sp_exit *end, char room[SP_EXIT_FIELDS_MAX])
     }
 }
 
+// What a signal says alone is less than what the worker or its machine has said
+// besides; NULL: nothing has.
+static const char *known_reason(const struct sp_exit *end, enum sp_oom memory)
+{
+    bool by_kill = end->signal == SIGKILL;
+    if (by_kill && end->fault == SP_FAULT_DESCRIPTORS) {
+        return CLOSED;
+    }
+    if (by_kill && end->fault == SP_FAULT_CHANNEL) {
+        return SHUT_DOWN;
+    }
+    if (by_kill && memory == SP_OOM_YES) {
+        return "killed by the kernel: out of memory";
+    }
+    if (by_kill && memory == SP_OOM_POSSIBLE) {
+        return "killed by signal 9 (SIGKILL); possibly out of memory";
+    }
+    if (!end->known) {
+        return "died; the kernel has not said how";
+    }
+    return end->signal == SIGTERM && end->fault == SP_FAULT_TOLD ? TOLD : NULL;
+}
+
+static void describe_signal(const struct sp_exit *end, char *room, size_t size)
+{
+    const char *name = sigabbrev_np(end->signal);
+    bool wrote = end->signal == SIGSEGV && end->fault == SP_FAULT_ARGUMENT;
+    (void)snprintf(room,
+                   size,
+                   "killed by signal %d (SIG%s)%s",
+                   end->signal,
+                   name == NULL ? "?" : name,
+                   wrote ? WROTE : "");
+}
+
 void sp_exit_describe(const struct sp_exit *end,
                       const char *because,
                       enum sp_oom memory,
                       char *room,
                       size_t size)
 {
+    const char *reason = known_reason(end, memory);
     if (because != NULL) {
         (void)snprintf(room, size, "killed by us because %s", because);
-    } else if (end->signal == SIGKILL && end->fault == SP_FAULT_DESCRIPTORS) {
-        (void)snprintf(room, size, "%s", CLOSED);
-    } else if (end->signal == SIGKILL && end->fault == SP_FAULT_CHANNEL) {
-        (void)snprintf(room, size, "%s", SHUT_DOWN);
-    } else if (end->signal == SIGKILL && memory == SP_OOM_YES) {
-        (void)snprintf(room, size, "killed by the kernel: out of memory");
-    } else if (end->signal == SIGKILL && memory == SP_OOM_POSSIBLE) {
-        (void)snprintf(
-            room, size, "killed by signal 9 (SIGKILL); possibly out of memory");
-    } else if (!end->known) {
-        (void)snprintf(room, size, "died; the kernel has not said how");
-    } else if (end->signal == SIGTERM && end->fault == SP_FAULT_TOLD) {
-        (void)snprintf(room, size, "%s", TOLD);
+    } else if (reason != NULL) {
+        (void)snprintf(room, size, "%s", reason);
     } else if (end->signal != 0) {
-        const char *name = sigabbrev_np(end->signal);
-        (void)snprintf(room,
-                       size,
-                       "killed by signal %d (SIG%s)%s",
-                       end->signal,
-                       name == NULL ? "?" : name,
-                       end->signal == SIGSEGV && end->fault == SP_FAULT_ARGUMENT ? WROTE
-                                                                                 : "");
+        describe_signal(end, room, size);
     } else {
         const char *why = end->served ? BY_ITSELF : "";
         (void)snprintf(room, size, "exited with status %d%s", end->code, why);
