@@ -40,9 +40,7 @@ void sp_loads_remove(struct sp_loads *loads, struct sp_seat *seat)
     }
 }
 
-void sp_loads_set_load(struct sp_loads *loads,
-                          struct sp_seat *seat,
-                          uint32_t load)
+void sp_loads_set_load(struct sp_loads *loads, struct sp_seat *seat, uint32_t load)
 {
     loads->crowded += load > seat->capacity ? 1 : 0;
     loads->crowded -= seat->load > seat->capacity ? 1 : 0;

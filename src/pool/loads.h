@@ -26,9 +26,7 @@ void sp_loads_init(struct sp_loads *loads);
 void sp_loads_add(struct sp_loads *loads, struct sp_seat *seat);
 void sp_loads_remove(struct sp_loads *loads, struct sp_seat *seat);
 // Changes a seat's load, open or not.
-void sp_loads_set_load(struct sp_loads *loads,
-                          struct sp_seat *seat,
-                          uint32_t load);
+void sp_loads_set_load(struct sp_loads *loads, struct sp_seat *seat, uint32_t load);
 // The least loaded open seat, or NULL.
 struct sp_seat *sp_loads_least(struct sp_loads *loads);
 
