@@ -61,6 +61,7 @@ struct bench_case {
     const char *adapter; // NULL: the one for tensors, or the one for all else
     bool processes;      // the process profile, on any interpreter
     uint32_t workers;    // of each pool of the product; 0: one
+    uint32_t line;       // calls that may wait in a pool; 0: the default
     uint32_t executors[PRODUCT_POOLS]; // of each pool's worker; 0: no such pool
     bench_measure *product;
     bench_measure *limit;
@@ -75,6 +76,7 @@ extern const struct bench_case bench_case_host_tool;
 extern const struct bench_case bench_case_scaling;
 extern const struct bench_case bench_case_executors;
 extern const struct bench_case bench_case_callers4;
+extern const struct bench_case bench_case_cancel;
 extern const struct bench_case bench_case_view;
 extern const struct bench_case bench_case_result;
 extern const struct bench_case bench_case_stream;

@@ -33,6 +33,7 @@ static const struct bench_case *const cases[] = {
     &bench_case_scaling,
     &bench_case_executors,
     &bench_case_callers4,
+    &bench_case_cancel,
     &bench_case_view,
     &bench_case_result,
     &bench_case_stream,
@@ -204,6 +205,7 @@ void bench_open_product(struct bench *bench, const struct bench_case *what)
         .workers = what->workers,
         .quiet = what->workers_die,
     };
+    options.line = what->line;
     memcpy(options.executors, what->executors, sizeof options.executors);
     product_open(&bench->product, &options);
 }

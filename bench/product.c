@@ -21,6 +21,22 @@ no_log(void *user, snakepit_log_level level, const char *event, const char *line
     (void)line;
 }
 
+// What a waiting call takes of the requests segment, with room to spare.
+#define BYTES_OF_A_CALL 4096u
+
+static size_t write_line(char *yaml, size_t room, uint32_t line)
+{
+    if (line == 0) {
+        return 0;
+    }
+    return (size_t)snprintf(yaml,
+                            room,
+                            "    max_queue: %u\n"
+                            "    shared_memory_size: %llu\n",
+                            line,
+                            (unsigned long long)line * BYTES_OF_A_CALL);
+}
+
 // Everything that is not said here is the default.
 static size_t write_pools(char yaml[YAML], const struct product_options *options)
 {
@@ -44,6 +60,7 @@ static size_t write_pools(char yaml[YAML], const struct product_options *options
                                  options->adapter,
                                  options->folder,
                                  options->python);
+        used += write_line(yaml + used, YAML - used, options->line);
         if (used >= YAML) {
             bench_fatal("the paths of the bench are too long");
         }

@@ -23,6 +23,7 @@ struct product_options {
     bool threads;                      // the thread profile
     uint32_t executors[PRODUCT_POOLS]; // of each pool; 0: no such pool
     uint32_t workers;                  // of each pool; 0: one
+    uint32_t line;                     // calls that may wait in each; 0: the default
     bool quiet;                        // nothing of the library's log is printed
 };
 

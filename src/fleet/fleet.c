@@ -413,7 +413,7 @@ void sp_fleet_start_more(struct sp_fleet *fleet)
     }
 }
 
-// ---- Life of the fleet ---------------------------------------------------
+// ---- Life of the fleet --------------------------------------------------------
 
 snakepit_err sp_fleet_init(struct sp_fleet *fleet,
                            const struct sp_fleet_options *options,

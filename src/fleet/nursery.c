@@ -124,7 +124,7 @@ static void start(struct sp_fleet *fleet)
     }
 }
 
-// ---- What the fleet asks -------------------------------------------------
+// ---- What the fleet asks ------------------------------------------------------
 
 bool sp_fleet_template_is_settled(struct sp_fleet *fleet)
 {

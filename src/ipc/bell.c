@@ -69,13 +69,13 @@ uint32_t sp_bell_announce(struct sp_bell *bell, uint32_t executors)
     return (uint32_t)seen;
 }
 
-// An executor that found something after all. Where a wake was sent since it `heard`,
+// An executor that found something after all. Where a wake was sent since it `seen`,
 // its own announcement may be the one that was claimed, so it is left alone: one
 // sleeper too many costs a wake, one too few an executor.
-void sp_bell_withdraw(struct sp_bell *bell, uint32_t heard)
+void sp_bell_withdraw(struct sp_bell *bell, uint32_t seen)
 {
     uint64_t both = atomic_load_explicit(&bell->both, memory_order_relaxed);
-    while ((uint32_t)both == heard && both >= ONE_SLEEPER) {
+    while ((uint32_t)both == seen && both >= ONE_SLEEPER) {
         if (atomic_compare_exchange_weak_explicit(&bell->both,
                                                   &both,
                                                   both - ONE_SLEEPER,

@@ -21,7 +21,7 @@ void sp_bell_ring_all(struct sp_bell *bell);
 // One more sleeper, but never more than there are executors. Returns the word that it
 // may sleep on.
 uint32_t sp_bell_announce(struct sp_bell *bell, uint32_t executors);
-// An executor that found something after all, since it had `heard` that word.
-void sp_bell_withdraw(struct sp_bell *bell, uint32_t heard);
+// An executor that found something after all, since it has `seen` that word.
+void sp_bell_withdraw(struct sp_bell *bell, uint32_t seen);
 
 #endif

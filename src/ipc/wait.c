@@ -262,8 +262,8 @@ static bool take(const struct sp_intake *intake, uint32_t *number)
            sp_ring_take(intake->cells, intake->mask, intake->head, number);
 }
 
-// Others that put something in meanwhile have woken nobody. So whoever stops looking,
-// with a number or without, looks once more afterwards.
+// While one executor searches, nobody is woken for what is put in. So whoever stops
+// searching, with a number or without, looks at the ring once more afterwards.
 static void begin_search(const struct sp_intake *intake)
 {
     if (intake->executors > 1) {
@@ -320,8 +320,8 @@ static bool spin_for_intake(const struct sp_intake *intake,
     return taken;
 }
 
-// Says under which number it may be woken, and that it is not to be any more.
-static uint32_t lie_down(const struct sp_intake *intake, const struct sp_wait *wait)
+// Between these two the executor may be woken by its number.
+static uint32_t begin_sleep(const struct sp_intake *intake, const struct sp_wait *wait)
 {
     uint32_t name = UINT32_C(1) << wait->place % 32;
     if (intake->executors > 1) {
@@ -330,7 +330,7 @@ static uint32_t lie_down(const struct sp_intake *intake, const struct sp_wait *w
     return name;
 }
 
-static void get_up(const struct sp_intake *intake, uint32_t name)
+static void end_sleep(const struct sp_intake *intake, uint32_t name)
 {
     if (intake->executors > 1) {
         atomic_fetch_and_explicit(&intake->bell->asleep, ~name, memory_order_relaxed);
@@ -343,20 +343,20 @@ static void get_up(const struct sp_intake *intake, uint32_t name)
 static enum sp_intake_result
 sleep_for_intake(const struct sp_intake *intake, uint32_t name, uint32_t *number)
 {
-    uint32_t heard = sp_bell_announce(intake->bell, intake->executors);
+    uint32_t seen = sp_bell_announce(intake->bell, intake->executors);
     // [bell:sleep] pairs with [bell:put]: either we see the cell or the host sees us.
     atomic_thread_fence(memory_order_seq_cst);
     if (take(intake, number)) {
-        sp_bell_withdraw(intake->bell, heard);
+        sp_bell_withdraw(intake->bell, seen);
         return SP_INTAKE_TAKEN;
     }
     if (is_stopped(intake)) {
-        sp_bell_withdraw(intake->bell, heard);
+        sp_bell_withdraw(intake->bell, seen);
         return SP_INTAKE_STOP;
     }
-    if (sp_futex_wait_named(&intake->bell->word, heard, SP_NEVER, name) != 0 &&
+    if (sp_futex_wait_named(&intake->bell->word, seen, SP_NEVER, name) != 0 &&
         errno == EINTR) {
-        sp_bell_withdraw(intake->bell, heard);
+        sp_bell_withdraw(intake->bell, seen);
         return SP_INTAKE_INTERRUPTED;
     }
     return take(intake, number) ? SP_INTAKE_TAKEN : SP_INTAKE_STOP;
@@ -371,9 +371,9 @@ enum sp_intake_result sp_wait_intake(const struct sp_intake *intake,
         return SP_INTAKE_TAKEN;
     }
     for (;;) {
-        uint32_t name = lie_down(intake, wait);
+        uint32_t name = begin_sleep(intake, wait);
         enum sp_intake_result result = sleep_for_intake(intake, name, number);
-        get_up(intake, name);
+        end_sleep(intake, name);
         if (result == SP_INTAKE_TAKEN) {
             pass_on(intake);
             uint64_t slept = sp_clock_ticks() - begun;

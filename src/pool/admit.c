@@ -125,8 +125,7 @@ static void refuse(struct sp_pool *pool,
 static void watch(struct sp_pool *pool, struct sp_call *call)
 {
     bool first = pool->pending.count == 0;
-    bool waits = call->phase == SP_CALL_IN_LINE;
-    sp_pending_add(&pool->pending, call, waits ? call->line_deadline : call->deadline);
+    sp_pending_add(&pool->pending, call, sp_call_due(call));
     if (call->stream != NULL) {
         sp_list_append(&pool->streams, &call->stream_link);
     }
@@ -143,13 +142,13 @@ static snakepit_err enter(struct sp_pool *pool,
                           struct sp_after *after)
 {
     err = err == SNAKEPIT_OK ? admit(pool, call, after) : err;
-    bool unwaited = call->asynchronous || call->stream != NULL;
-    if (err == SNAKEPIT_OK && unwaited) {
+    bool pending = sp_call_is_pending(call);
+    if (err == SNAKEPIT_OK && pending) {
         watch(pool, call);
     } else if (err != SNAKEPIT_OK) {
         call->asynchronous = false;
         call->stream = NULL;
-        call->id = unwaited ? 0 : call->id; // there is nothing to cancel
+        call->id = pending ? 0 : call->id; // there is nothing to cancel
         refuse(pool, call, err, after);
     }
     return err;

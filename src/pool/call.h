@@ -88,6 +88,17 @@ void sp_call_free(struct sp_call *call);
 // Makes an ended call new again; keeps its buffers unless they have grown large.
 void sp_call_reset(struct sp_call *call);
 
+// Whether no thread waits for the call, so that the pool finds it by its id and watches
+// its time: it is submitted, or a stream's.
+static inline bool sp_call_is_pending(const struct sp_call *call)
+{
+    return call->asynchronous || call->stream != NULL;
+}
+// When its time is up where it is now.
+static inline uint64_t sp_call_due(const struct sp_call *call)
+{
+    return call->phase == SP_CALL_IN_LINE ? call->line_deadline : call->deadline;
+}
 // The call as its worker reads it; it has a parcel.
 void sp_call_describe(const struct sp_call *call, struct sp_slot_request *request);
 

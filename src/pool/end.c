@@ -27,7 +27,7 @@ void sp_pool_end(struct sp_pool *pool, struct sp_call *call, struct sp_after *af
     if (call->tie != NULL) {
         sp_affinity_end(pool, call);
     }
-    if (call->asynchronous || call->stream != NULL) {
+    if (sp_call_is_pending(call)) {
         sp_pending_remove(&pool->pending, call);
         if (call->stream != NULL) {
             sp_list_remove(&call->stream_link);

@@ -151,6 +151,7 @@ void sp_pool_release_orphan(struct sp_pool *pool,
                             struct sp_seat *seat,
                             struct sp_orphan *orphan,
                             bool held);
+
 // ---- What slots say (pool/collect.c) ------------------------------------------
 
 // Somebody has looked at a placed call's slot and found it changed.

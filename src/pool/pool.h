@@ -83,6 +83,7 @@ snakepit_err sp_pool_open(const struct sp_pool_options *options,
                           snakepit_message *why);
 // Refuses new calls from now on with SHUTTING_DOWN; calls that were admitted go on.
 void sp_pool_begin_close(struct sp_pool *pool);
+
 // What the pool is and does at one moment.
 struct sp_pool_view {
     enum sp_pool_state state;

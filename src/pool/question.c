@@ -395,8 +395,7 @@ static snakepit_err hand_over(struct asker *asker, struct sp_call *call)
 snakepit_err sp_question_place(struct sp_pool *pool, struct sp_call *call)
 {
     struct asker *asker = asker_of(pool);
-    if (asker == NULL || asker->lends || call->asynchronous || call->stream != NULL ||
-        !stands(asker)) {
+    if (asker == NULL || asker->lends || sp_call_is_pending(call) || !stands(asker)) {
         return SNAKEPIT_NOT_FOUND;
     }
     struct sp_seat *seat = asker->call->seat;

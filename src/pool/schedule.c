@@ -15,7 +15,7 @@
 // it.
 #define PREFETCH_US 200u
 
-// ---- Room ------------------------------------------------------------------
+// ---- Room ---------------------------------------------------------------------
 
 static uint32_t prefetch_of(const struct sp_pool *pool, const struct sp_seat *seat)
 {
@@ -39,7 +39,7 @@ static bool has_room(const struct sp_pool *pool, const struct sp_seat *seat)
            seat->load < seat->capacity + prefetch_of(pool, seat);
 }
 
-// ---- What a session prefers ------------------------------------------------
+// ---- What a session prefers ---------------------------------------------------
 
 static bool has_free_executor(const struct sp_seat *seat)
 {
@@ -77,7 +77,7 @@ choose(const struct sp_pool *pool, struct sp_call *call, struct sp_seat **seat)
     return SP_PLACED;
 }
 
-// ---- Placing ---------------------------------------------------------------
+// ---- Placing ------------------------------------------------------------------
 
 static void ring_later(struct sp_port *port, struct sp_after *after)
 {
@@ -214,7 +214,7 @@ const struct sp_failure *sp_schedule_refusal(enum sp_placed placed)
     }
 }
 
-// ---- The lines -------------------------------------------------------------
+// ---- The lines ----------------------------------------------------------------
 
 static bool
 end_if_late(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)

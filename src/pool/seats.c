@@ -83,13 +83,29 @@ void sp_pool_close_seat(struct sp_pool *pool, struct sp_seat *seat)
     sp_pool_unlock(pool, &after);
 }
 
-// A call that its worker has not begun waits again.
-static void put_back(struct sp_pool *pool, struct sp_call *call)
+// A call that its worker never began, and that has left its seat. It waits again as
+// long as somebody may still run it, and else ends, saying why nobody does.
+static void requeue(struct sp_pool *pool,
+                    struct sp_call *call,
+                    uint64_t worker,
+                    struct sp_after *after)
 {
-    sp_line_put_first(&pool->line, call);
-    if (call->asynchronous || call->stream != NULL) {
-        sp_pending_set_due(&pool->pending, call, call->line_deadline);
+    bool bound = sp_affinity_binds(pool, call);
+    snakepit_err refusal = sp_pool_refuses(pool);
+    bool last_calls = refusal == SNAKEPIT_SHUTTING_DOWN && pool->loads.count > 0;
+    if (!bound && (refusal == SNAKEPIT_OK || last_calls)) {
+        sp_line_put_first(&pool->line, call);
+        if (sp_call_is_pending(call)) {
+            sp_pending_set_due(&pool->pending, call, sp_call_due(call));
+        }
+        return;
     }
+    bool down = refusal == SNAKEPIT_POOL_FAILED || refusal == SNAKEPIT_POOL_DOWN;
+    const struct sp_failure failure = {.err = bound ? SNAKEPIT_SESSION_LOST : refusal,
+                                       .message = down && !bound ? pool->failure : NULL,
+                                       .stage = "worker",
+                                       .worker = worker};
+    sp_pool_fail_call(pool, call, &failure, after);
 }
 
 // One call of a worker that leaves. What a call that runs there has made by way of its
@@ -101,19 +117,9 @@ send_back(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
     if (call->served || !sp_port_take_back(seat->port, call->slot)) {
         return;
     }
-    bool bound = sp_affinity_binds(pool, call);
-    snakepit_err refusal = sp_pool_refuses(pool);
-    struct sp_failure failure = {.err = bound ? SNAKEPIT_SESSION_LOST : refusal,
-                                 .message = bound ? NULL : pool->failure,
-                                 .stage = "worker",
-                                 .worker = seat->worker_id};
     sp_pool_unplace(pool, call);
-    if (bound || refusal == SNAKEPIT_POOL_FAILED || refusal == SNAKEPIT_POOL_DOWN) {
-        sp_pool_fail_call(pool, call, &failure, after);
-    } else {
-        put_back(pool, call);
-        sp_pool_moved(call, after);
-    }
+    sp_pool_moved(call, after);
+    requeue(pool, call, seat->worker_id, after);
 }
 
 void sp_pool_empty_seat(struct sp_pool *pool, struct sp_seat *seat)
@@ -159,25 +165,20 @@ static void fail_or_requeue(struct sp_pool *pool,
     }
     // Taken back, not looked at: a thread that is still dying could take it in between.
     bool ran = !sp_port_take_back(seat->port, slot);
-    struct sp_failure told = *failure;
-    told.worker = seat->worker_id;
-    told.stage = ran ? "running" : "worker";
     if (ran && call->stream != NULL && !seat->violated) {
         sp_stream_keep(call); // what was written before is read before the fault
     }
     sp_pool_unplace(pool, call);
     sp_port_wake(seat->port, slot);
     sp_port_drop(seat->port, slot);
-    bool bound = sp_affinity_binds(pool, call);
-    if (!ran && !bound && sp_pool_refuses(pool) == SNAKEPIT_OK) {
-        put_back(pool, call);
-        return;
+    if (ran) {
+        struct sp_failure told = *failure;
+        told.worker = seat->worker_id;
+        told.stage = "running";
+        sp_pool_fail_call(pool, call, &told, after);
+    } else {
+        requeue(pool, call, seat->worker_id, after);
     }
-    if (!ran) {
-        told.err = bound ? SNAKEPIT_SESSION_LOST : SNAKEPIT_WORKER_LOST;
-        told.message = NULL;
-    }
-    sp_pool_fail_call(pool, call, &told, after);
 }
 
 void sp_pool_seat_died(struct sp_pool *pool,

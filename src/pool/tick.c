@@ -20,8 +20,7 @@ static void expire_pending(struct sp_pool *pool, uint64_t now, struct sp_after *
 {
     struct sp_call *call;
     while ((call = sp_pending_due(&pool->pending, now)) != NULL) {
-        bool waits = call->phase == SP_CALL_IN_LINE;
-        uint64_t due = waits ? call->line_deadline : call->deadline;
+        uint64_t due = sp_call_due(call);
         if (due > now) {
             sp_pending_set_due(&pool->pending, call, due);
         } else {

@@ -71,8 +71,37 @@ static void a_death_while_closing_answers_also_what_did_not_run(void **state)
     fixture_kill(&fixture, side, "gone");
     fixture_drain(&fixture);
     assert_ended(&outcomes[0], SNAKEPIT_WORKER_DIED, "running");
-    assert_ended(&outcomes[1], SNAKEPIT_WORKER_LOST, "worker");
+    assert_ended(&outcomes[1], SNAKEPIT_SHUTTING_DOWN, "worker");
     assert_false(sp_pool_is_busy(fixture.pool));
+}
+
+static void a_death_while_closing_leaves_what_did_not_run_to_the_others(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"a", "b", "c", "d"};
+    static struct outcome outcomes[4];
+    struct fake_call running[2];
+    struct side *side = fixture_add(&fixture, 1);
+    struct side *heir = fixture_add(&fixture, 1);
+    for (int i = 0; i < 4; i++) {
+        submit("echo", texts[i], &outcomes[i]);
+    }
+    // Each has one that runs and one that was handed to it in advance.
+    assert_true(fake_take_started(side->fake, &running[0]));
+    assert_true(fake_take_started(heir->fake, &running[1]));
+    sp_pool_begin_close(fixture.pool);
+    fixture_kill(&fixture, side, "gone");
+    fake_serve(heir->fake, &running[1]);
+    while (fixture_serve_one(&fixture, heir)) {
+    }
+    int died = 0;
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(outcomes[i].ended, 1);
+        died += outcomes[i].err == SNAKEPIT_WORKER_DIED ? 1 : 0;
+        assert_true(outcomes[i].err == SNAKEPIT_OK ||
+                    outcomes[i].err == SNAKEPIT_WORKER_DIED);
+    }
+    assert_int_equal(died, 1);
 }
 
 static void a_worker_that_died_for_breaking_the_protocol_is_counted(void **state)
@@ -541,6 +570,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         test(a_death_fails_what_ran_and_moves_what_did_not),
         test(a_death_while_closing_answers_also_what_did_not_run),
+        test(a_death_while_closing_leaves_what_did_not_run_to_the_others),
         test(a_worker_that_died_for_breaking_the_protocol_is_counted),
         test(a_waiting_thread_learns_of_the_death_of_its_worker),
         test(an_answer_that_came_before_the_death_is_no_violation_after_it),
