@@ -127,7 +127,7 @@ static void answer_exception(struct sp_executor *executor,
 {
     outcome->status = SP_STATUS_FAULT;
     outcome->body.lease = SP_NO_LEASE;
-    if (sp_leaving_has_interrupted(executor->runtime)) {
+    if (sp_leaving_has_interrupted()) {
         PyObject *interruption = sp_fault_take();
         // What the tool's frames hold ends here, as that of any call.
         (void)PyException_SetTraceback(interruption, Py_None);

@@ -161,9 +161,8 @@ PyObject *sp_leaving_interrupt(PyObject *module, PyObject *unused)
     Py_RETURN_NONE;
 }
 
-bool sp_leaving_has_interrupted(const struct sp_runtime *runtime)
+bool sp_leaving_has_interrupted(void)
 {
-    (void)runtime;
     return handled.exception != NULL && PyErr_ExceptionMatches(handled.exception);
 }
 

@@ -25,7 +25,7 @@ PyObject *sp_leaving_requests(PyObject *module, PyObject *unused);
 PyObject *sp_leaving_interrupt(PyObject *module, PyObject *unused);
 
 // Whether the exception that is set is the one that ends calls without an answer.
-bool sp_leaving_has_interrupted(const struct sp_runtime *runtime);
+bool sp_leaving_has_interrupted(void);
 // Sets it in an executor that was woken for it, unless its call is shielded. 0, or -1
 // with the exception. Owner only.
 int sp_leaving_raise(struct sp_executor *executor);
