@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
-// What a pool's next worker is made of: its shared memory, its first message, its core;
-// what is said of one that did not start; and what other threads may see of the workers
-// there are.
+// What a pool's next worker, or its template, is made of: its shared memory, its first
+// message, its core; and what is said of one that did not start.
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "fleet/fleet.h"
+#include "fleet/inside.h"
 #include "payload/writer.h"
 
 // The numbers of enum sp_on_unserialisable.
@@ -77,7 +76,7 @@ static void write_sandbox(snakepit_writer *writer, const struct sp_sandbox *sand
 
 snakepit_err sp_fleet_write_first_message(struct sp_fleet *fleet, uint64_t worker)
 {
-    const struct sp_pool_config *config = fleet->pool_config;
+    const struct sp_pool_config *config = fleet->options.pool_config;
     snakepit_writer *writer = snakepit_writer_new();
     if (writer == NULL) {
         return SNAKEPIT_NO_MEMORY;
@@ -89,12 +88,12 @@ snakepit_err sp_fleet_write_first_message(struct sp_fleet *fleet, uint64_t worke
     write_pair(writer, "adapter_config", config->adapter_config);
     snakepit_writer_str(writer, "preload_resources");
     write_pairs(writer, &config->preload_resources);
-    write_pair(writer, "profile", sp_profile_name(fleet->profile));
+    write_pair(writer, "profile", sp_profile_name(fleet->plan.profile));
     snakepit_writer_str(writer, "executors");
-    snakepit_writer_uint(writer, fleet->threads);
+    snakepit_writer_uint(writer, fleet->plan.threads);
     snakepit_writer_str(writer, "paths");
     snakepit_writer_array(writer, 1);
-    snakepit_writer_str(writer, fleet->config->directory);
+    snakepit_writer_str(writer, fleet->options.config->directory);
     snakepit_writer_str(writer, "executor_stack_size");
     snakepit_writer_uint(writer, config->executor_stack_size);
     snakepit_writer_str(writer, "heartbeat_interval_ms");
@@ -150,55 +149,76 @@ static int nth_cpu(const cpu_set_t *set, int n)
 
 // With `placement: spread`, each post gets as many of the cores that the host may use
 // as its worker has threads, in turn; an empty set: all of them.
-static cpu_set_t cpus_of_post(const struct sp_fleet *fleet, uint32_t index)
+static cpu_set_t cpus_of_post(const struct sp_fleet *fleet, uint32_t post)
 {
     cpu_set_t allowed;
     cpu_set_t own;
     CPU_ZERO(&own);
-    if (fleet->pool_config->placement != SP_POOL_PLACEMENT_SPREAD ||
+    if (fleet->options.pool_config->placement != SP_POOL_PLACEMENT_SPREAD ||
         sched_getaffinity(0, sizeof allowed, &allowed) != 0) {
         return own;
     }
     uint32_t count = (uint32_t)CPU_COUNT(&allowed);
-    for (uint32_t i = 0; i < fleet->threads && i < count; i++) {
-        uint32_t turn = (index * fleet->threads + i) % count;
+    for (uint32_t i = 0; i < fleet->plan.threads && i < count; i++) {
+        uint32_t turn = (post * fleet->plan.threads + i) % count;
         CPU_SET(nth_cpu(&allowed, (int)turn), &own);
     }
     return own;
 }
 
 void sp_fleet_describe_worker(struct sp_fleet *fleet,
-                              uint32_t index,
+                              uint32_t post,
                               struct sp_worker_options *options)
 {
-    const struct sp_pool_config *config = fleet->pool_config;
-    uint64_t id = ++*fleet->last_worker_id;
+    const struct sp_pool_config *config = fleet->options.pool_config;
+    uint64_t id = ++*fleet->options.last_worker_id;
     *options = (struct sp_worker_options){
-        .loop = fleet->loop,
-        .watcher = fleet->watcher,
-        .log = fleet->log,
-        .listener = fleet->listener,
-        .inbox = fleet->inbox,
+        .loop = fleet->options.loop,
+        .watcher = fleet->options.watcher,
+        .log = fleet->options.log,
+        .listener = fleet->options.listener,
+        .inbox = fleet->options.inbox,
         .pool = config->name,
         .id = id,
         .python = config->python,
         .environment = fleet->environment,
         .limits = {config->sandbox.memory_max, config->sandbox.cpu_max},
-        .cpus = cpus_of_post(fleet, index),
+        .cpus = cpus_of_post(fleet, post),
         .requests = fleet->requests,
-        .shape = {.slots = twice(fleet->threads, LEAST_SLOTS),
-                  .executors = fleet->threads,
-                  .leases = twice(fleet->threads, LEAST_LEASES),
+        .shape = {.slots = twice(fleet->plan.threads, LEAST_SLOTS),
+                  .executors = fleet->plan.threads,
+                  .leases = twice(fleet->plan.threads, LEAST_LEASES),
                   .waiting = (enum sp_waiting)config->placement,
-                  .events = sp_event_sink_wants(&fleet->listener->sink),
+                  .events = sp_event_sink_wants(&fleet->options.listener->sink),
                   .payloads_hidden = !config->payloads_in_core_dump,
                   .epoch = id,
-                  .requests_size = sp_pool_store(fleet->pool)->segment.size,
+                  .requests_size = sp_pool_store(fleet->options.pool)->segment.size,
                   .results_size = config->shared_memory_size},
         .start_timeout_ms = config->start_timeout_ms,
         .stop_grace_ms = config->stop_grace_ms,
         .heartbeat_interval_ms = config->heartbeat_interval_ms,
         .heartbeat_max_missed = config->heartbeat_max_missed,
+    };
+}
+
+#define FORK_TIMEOUT_MS 2000u
+
+void sp_fleet_describe_template(struct sp_fleet *fleet,
+                                struct sp_template_options *options)
+{
+    const struct sp_pool_config *config = fleet->options.pool_config;
+    *options = (struct sp_template_options){
+        .loop = fleet->options.loop,
+        .inbox = fleet->options.inbox,
+        .log = fleet->options.log,
+        .pool = config->name,
+        .python = config->python,
+        .environment = fleet->environment,
+        .config = {fleet->first_message.data, fleet->first_message.size},
+        .limits = {config->sandbox.memory_max, config->sandbox.cpu_max},
+        .start_timeout_ms = config->start_timeout_ms,
+        .stop_grace_ms = config->stop_grace_ms,
+        .fork_timeout_ms = FORK_TIMEOUT_MS,
     };
 }
 
@@ -262,37 +282,4 @@ void sp_fleet_describe_failure(struct sp_worker *worker, char *text, size_t size
         &end, atomic_load(&worker->killed_for), SP_OOM_NO, cause, sizeof cause);
     sp_output_tail(&worker->flow.outputs[1], tail, sizeof tail);
     describe_end(worker->options.python, cause, tail, text, size);
-}
-
-// ---- What others see ----------------------------------------------------------
-
-void sp_fleet_publish(struct sp_fleet *fleet)
-{
-    pthread_mutex_lock(&fleet->rows_lock);
-    fleet->row_count = 0;
-    for (uint32_t i = 0; i < fleet->size; i++) {
-        const struct sp_worker *worker = fleet->posts[i].worker;
-        if (worker != NULL && worker->born) {
-            fleet->rows[fleet->row_count++] = (snakepit_worker_info){
-                .id = worker->options.id,
-                .pid = worker->process.pid,
-                .state = sp_worker_state_name(worker->state),
-                .capacity = worker->options.shape.executors,
-            };
-        }
-    }
-    pthread_mutex_unlock(&fleet->rows_lock);
-}
-
-size_t sp_fleet_workers(struct sp_fleet *fleet, sp_worker_row_fn *take, void *user)
-{
-    pthread_mutex_lock(&fleet->rows_lock);
-    size_t count = fleet->row_count;
-    for (size_t i = 0; i < count; i++) {
-        snakepit_worker_info row = fleet->rows[i];
-        row.load = sp_pool_load_of(fleet->pool, row.id);
-        take(user, i, &row);
-    }
-    pthread_mutex_unlock(&fleet->rows_lock);
-    return count;
 }

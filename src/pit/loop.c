@@ -84,7 +84,7 @@ static void on_tidy(struct sp_timer *timer)
 
 // ---- Stop ---------------------------------------------------------------------
 
-static void fleet_stopped(void *user)
+void sp_pit_fleet_stopped(void *user)
 {
     snakepit *pit = user;
     if (++pit->fleets_stopped == pit->count) {
@@ -95,9 +95,7 @@ static void fleet_stopped(void *user)
 static void stop_fleets(snakepit *pit)
 {
     for (size_t i = 0; i < pit->count; i++) {
-        if (!pit->pools[i].fleet.stopping) {
-            sp_fleet_stop(&pit->pools[i].fleet);
-        }
+        sp_fleet_stop(&pit->pools[i].fleet);
     }
 }
 
@@ -154,16 +152,11 @@ static void *run(void *argument)
 
 snakepit_err sp_pit_start_loop(snakepit *pit, snakepit_message *why)
 {
-    const struct sp_fleet_hooks hooks = {
-        .stopped = fleet_stopped, .doorbell = sp_drain_doorbell, .user = pit};
     sp_listener_init(&pit->listener, &pit->loop, &pit->events);
     pit->tick.user = pit;
     pit->sessions_sweep.user = pit;
     pit->tidy.user = pit;
     sp_timer_start(&pit->loop, &pit->tidy, on_tidy, TIDY_MS, TIDY_MS);
-    for (size_t i = 0; i < pit->count; i++) {
-        pit->pools[i].fleet.hooks = hooks;
-    }
     errno = sp_thread_start(&pit->thread, run, pit);
     if (errno != 0) {
         return sp_system_failed(

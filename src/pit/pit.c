@@ -151,6 +151,9 @@ static snakepit_err open_pool(snakepit *pit, size_t index, snakepit_message *why
         .pool_config = config,
         .pool = place->pool,
         .last_worker_id = &pit->last_worker_id,
+        .hooks = {.stopped = sp_pit_fleet_stopped,
+                  .doorbell = sp_drain_doorbell,
+                  .user = pit},
     };
     err = sp_fleet_init(&place->fleet, &fleet, why);
     if (err != SNAKEPIT_OK) {

@@ -117,6 +117,8 @@ snakepit_err sp_pit_start_loop(snakepit *pit, snakepit_message *why);
 void sp_pit_stop_loop(snakepit *pit);
 // Of the loop: something for the tick, or the end.
 void sp_pit_woken(void *user);
+// sp_fleet_hooks.stopped: the loop ends with the last one.
+void sp_pit_fleet_stopped(void *user);
 // sp_pool_hooks.attention: something for the tick.
 void sp_pit_attention(void *user);
 // sp_sessions_hooks.wake: there are sessions that will expire.

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""A worker that is stopped: while it runs a call, or one from within a host's tool."""
+"""Processes that are stopped: a worker that runs a call, or all of them at a close."""
 
 from __future__ import annotations
 
 import pytest
 from support import pool, seconds
 from support.host_tools import register
+from support.processes import alive_of
+from support.templates import template_of
 
 DID_NOT_GO_ON = (
     "killed by us because it did not go on when a call from within a host's tool had "
@@ -77,3 +79,17 @@ def test_a_tool_that_stops_its_worker_is_not_to_be_sent_again(open_pit, profile)
     assert (fault.err, fault.stage) == ("WORKER_DIED", "running")
     assert fault.cause == "killed by us because it did not answer its heartbeats"
     assert pit.call("ping") == "pong"
+
+
+def test_a_close_asks_workers_and_template_at_the_same_time(open_pit):
+    grace = 3.0
+    pit = open_pit(pool(pool_size=2, template="auto", stop_grace_ms=int(grace * 1000)))
+    processes = pit.processes() | {template_of(pit)}
+    for process in processes:
+        process.stop()
+    with seconds() as taken:
+        pit.close()
+    # A message, SIGTERM and SIGKILL: two graces, not two for the workers and then two
+    # for the template.
+    assert taken.seconds < 3.5 * grace
+    assert not alive_of(processes)

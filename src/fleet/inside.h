@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+// What the files that carry a plan out give each other. Loop thread.
+#ifndef FLEET_INSIDE_H
+#define FLEET_INSIDE_H
+
+#include "fleet/fleet.h"
+
+#define SP_REASON_MAX 1280u
+
+// ---- act.c --------------------------------------------------------------------
+
+// Carries out the last step. Returns the event that answers it, or NOTHING; its texts
+// are in `why`.
+struct sp_fleet_event sp_fleet_act(struct sp_fleet *fleet, snakepit_message *why);
+
+// ---- shape.c ------------------------------------------------------------------
+
+// Makes the places of a profile, all empty, and what goes with them. NO_MEMORY.
+snakepit_err
+sp_fleet_shape(struct sp_fleet *fleet, enum sp_profile profile, uint32_t size);
+// Frees that.
+void sp_fleet_unshape(struct sp_fleet *fleet);
+
+// ---- rows.c -------------------------------------------------------------------
+
+// Gives the fleet room for as many rows as there are places. Takes `rows`.
+void sp_fleet_replace_rows(struct sp_fleet *fleet, snakepit_worker_info *rows);
+// Copies what other threads may see of the workers.
+void sp_fleet_publish(struct sp_fleet *fleet);
+
+// ---- notes.c ------------------------------------------------------------------
+
+// Writes the line of the log that an action stands for.
+void sp_fleet_note(const struct sp_fleet *fleet, const struct sp_fleet_action *action);
+// A worker is ready: for the log.
+void sp_fleet_note_ready(struct sp_fleet *fleet, const struct sp_worker *worker);
+// What is said of a pool that is down or has failed.
+void sp_fleet_write_verdict(const struct sp_fleet *fleet,
+                            const struct sp_fleet_action *action,
+                            char *text,
+                            size_t size);
+// Why the program may not be able to stop its workers: it is not who it was when it
+// started them, and new ones would have other rights than the program opened the pit
+// with. Returns `text`, or NULL: it is the same.
+const char *
+sp_fleet_write_stranger(const struct sp_fleet *fleet, char *text, size_t size);
+
+// ---- worker_spec.c ------------------------------------------------------------
+
+// Everything but the hooks, the template and `config`, for the worker of a post.
+void sp_fleet_describe_worker(struct sp_fleet *fleet,
+                              uint32_t post,
+                              struct sp_worker_options *options);
+// The same for a template.
+void sp_fleet_describe_template(struct sp_fleet *fleet,
+                                struct sp_template_options *options);
+// Into fleet->first_message. NO_MEMORY.
+snakepit_err sp_fleet_write_first_message(struct sp_fleet *fleet, uint64_t worker);
+// Why the start of a worker failed, in words.
+void sp_fleet_describe_failure(struct sp_worker *worker, char *text, size_t size);
+
+#endif

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: MIT
+#include "fleet/judge.h"
+
+#include "base/clock.h"
+
+#define NO_STORM_NS SP_NS_PER_S // a worker that was ready so long started well
+#define DEATHS_MOST 3u          // of templates without a worker of use between them
+
+// ---- Failed starts ------------------------------------------------------------
+
+struct failure {
+    uint64_t began;
+    enum sp_start_failure failure;
+    const char *what; // happened, as the text about the pool says it
+};
+
+static void give_verdict(struct sp_turn *turn,
+                         const struct sp_restart_verdict *verdict,
+                         const char *what)
+{
+    struct sp_fleet_action state = {.kind = SP_FLEET_DO_FAIL,
+                                    .state = SP_POOL_DOWN,
+                                    .what = what,
+                                    .reason = turn->event->reason};
+    if (verdict->order == SP_RESTART_FAIL) {
+        sp_turn_fail(turn, &state);
+        return;
+    }
+    if (verdict->order == SP_RESTART_DOWN) {
+        turn->plan->shown = SP_POOL_DOWN;
+        state.kind = SP_FLEET_DO_SET_STATE;
+        sp_turn_do(turn, &state);
+    }
+    if (verdict->order != SP_RESTART_NOTHING) {
+        sp_turn_pause(turn, (uint32_t)verdict->pause_ms);
+    }
+}
+
+static void note_failure(struct sp_turn *turn, const struct failure *failure)
+{
+    struct sp_fleet_plan *plan = turn->plan;
+    const struct sp_restart_rules rules = {
+        .limit = plan->config->restart_limit,
+        .pause_ms = plan->config->restart_backoff_ms,
+        .pause_most_ms = plan->config->restart_backoff_max_ms,
+    };
+    const struct sp_start start = {
+        failure->failure, failure->began, sp_fleet_serving(plan)};
+    const struct sp_restart_verdict verdict =
+        sp_restart_failed(&plan->restart, &rules, &start, turn->now);
+    sp_turn_do(turn,
+               &(struct sp_fleet_action){.kind = SP_FLEET_DO_NOTE_FAILURE,
+                                         .number = plan->restart.failures,
+                                         .reason = turn->event->reason});
+    give_verdict(turn, &verdict, failure->what);
+}
+
+#define NOT_STARTED "no worker could be started"
+
+void sp_judge_start(struct sp_turn *turn)
+{
+    const struct failure failure = {turn->now, turn->event->failure, NOT_STARTED};
+    note_failure(turn, &failure);
+    // The next one is not tried in the same turn of the loop.
+    if (turn->plan->phase == SP_FLEET_RUNNING) {
+        sp_turn_pause(turn, 0);
+    }
+}
+
+// ---- The template -------------------------------------------------------------
+
+static void give_template_up(struct sp_turn *turn, const char *because)
+{
+    turn->plan->template.given_up = true;
+    sp_turn_do(
+        turn,
+        &(struct sp_fleet_action){.kind = SP_FLEET_DO_NOTE_UNUSED, .reason = because});
+}
+
+// True: the start does not count, for the pool might fail where it would work without a
+// template. The verdict on the pool is left to a fresh interpreter.
+static bool blames_template(struct sp_turn *turn)
+{
+    struct sp_fleet_plan *plan = turn->plan;
+    const struct sp_fleet_worker *worker = &turn->event->worker;
+    if (!worker->born) {
+        return true;
+    }
+    if (!worker->forked || plan->template.proven) {
+        return false;
+    }
+    if (!plan->template.given_up) {
+        give_template_up(turn, "the first worker that it forked could not start");
+        sp_turn_stop_template(turn);
+    }
+    return worker->adapter_failed ||
+           plan->restart.failures + 1 >= plan->config->restart_limit;
+}
+
+void sp_judge_credit(struct sp_turn *turn)
+{
+    if (turn->event->worker.forked) {
+        turn->plan->template.proven = true;
+        turn->plan->template.deaths = 0;
+    }
+}
+
+// What it lacked may be there later; until then workers are exec'ed.
+void sp_judge_template_start(struct sp_turn *turn)
+{
+    uint64_t pause = turn->plan->config->restart_backoff_max_ms;
+    turn->plan->template.not_before = turn->now + pause * SP_NS_PER_MS;
+    sp_turn_do(turn,
+               &(struct sp_fleet_action){.kind = SP_FLEET_DO_NOTE_PUT_OFF,
+                                         .number = (uint32_t)pause,
+                                         .reason = turn->event->reason});
+}
+
+// Doubles with each death.
+static uint64_t template_pause_ns(const struct sp_fleet_plan *plan)
+{
+    uint64_t pause = plan->config->restart_backoff_ms;
+    pause <<= plan->template.deaths;
+    uint64_t most = plan->config->restart_backoff_max_ms;
+    return (pause < most ? pause : most) * SP_NS_PER_MS;
+}
+
+void sp_judge_template_end(struct sp_turn *turn, enum sp_planned_template_state before)
+{
+    struct sp_fleet_plan *plan = turn->plan;
+    struct sp_planned_template *template = &plan->template;
+    if (before == SP_PLANNED_LEAVING || template->given_up) {
+        return;
+    }
+    if (before == SP_PLANNED_IMPORTING || ++template->deaths >= DEATHS_MOST) {
+        give_template_up(turn, turn->event->reason);
+        return;
+    }
+    template->not_before = turn->now + template_pause_ns(plan);
+    sp_turn_do(turn,
+               &(struct sp_fleet_action){.kind = SP_FLEET_DO_NOTE_LOST,
+                                         .reason = turn->event->reason});
+}
+
+// ---- Exits --------------------------------------------------------------------
+
+static void judge_start_of(struct sp_turn *turn)
+{
+    const struct sp_fleet_worker *worker = &turn->event->worker;
+    if (!blames_template(turn)) {
+        const struct failure failure = {worker->began,
+                                        worker->adapter_failed ? SP_START_HOPELESS
+                                                               : SP_START_BROKE,
+                                        NOT_STARTED};
+        note_failure(turn, &failure);
+    }
+}
+
+static void judge_life_of(struct sp_turn *turn, uint64_t ready_at)
+{
+    const struct sp_fleet_worker *worker = &turn->event->worker;
+    if (!worker->told) {
+        sp_turn_just(turn, SP_FLEET_DO_COUNT_DEATH);
+    }
+    // It has been of use, or it could have been: this is not a storm.
+    if (worker->worked || turn->now - ready_at >= NO_STORM_NS) {
+        sp_restart_worked(&turn->plan->restart);
+    } else if (worker->told) {
+        // Nobody is to blame; but whoever does that may do so again at once.
+        sp_turn_pause(turn, turn->plan->config->restart_backoff_ms);
+    } else {
+        const struct failure failure = {
+            worker->began, SP_START_BROKE, "its workers die as soon as they are ready"};
+        note_failure(turn, &failure);
+    }
+}
+
+void sp_judge_exit(struct sp_turn *turn, const struct sp_place *before)
+{
+    if (before->state == SP_PLACE_LEAVING) {
+        return;
+    }
+    if (before->ready_at == 0) {
+        judge_start_of(turn);
+    } else {
+        judge_life_of(turn, before->ready_at);
+    }
+}

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+// Who is to blame for a start or a life that ended too soon: the pool, its template, or
+// nobody. What a failure costs the pool is restart.h's to say.
+#ifndef FLEET_JUDGE_H
+#define FLEET_JUDGE_H
+
+#include "fleet/turn.h"
+
+// A worker could not be started.
+void sp_judge_start(struct sp_turn *turn);
+// A worker has exited, whose place was in this state.
+void sp_judge_exit(struct sp_turn *turn, const struct sp_place *before);
+// A worker is ready: if it was forked, that works.
+void sp_judge_credit(struct sp_turn *turn);
+// The template could not be started.
+void sp_judge_template_start(struct sp_turn *turn);
+// The template has ended, which was in this state.
+void sp_judge_template_end(struct sp_turn *turn, enum sp_planned_template_state before);
+
+#endif

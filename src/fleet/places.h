@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+// The table of plan.h: where an event leads the worker of a place. What is counted
+// there instead of being kept.
+#ifndef FLEET_PLACES_H
+#define FLEET_PLACES_H
+
+#include "fleet/plan.h"
+
+enum sp_place_event {
+    SP_PLACE_START,   // it is filled
+    SP_PLACE_READY,   // its worker has answered its first call
+    SP_PLACE_TOLD,    // somebody else's SIGTERM tells it to leave
+    SP_PLACE_DRAIN,   // it is to leave once it runs no call
+    SP_PLACE_IDLE,    // it drains, and runs no call
+    SP_PLACE_DISMISS, // it is to leave
+    SP_PLACE_EXITED,  // its exit was observed, or it was never there
+};
+
+#define SP_PLACE_EVENTS 7
+
+// Where `event` leads from `state`. Checks that it can come there.
+enum sp_place_state sp_place_next(enum sp_place_state state, enum sp_place_event event);
+
+// All places of the plan.
+uint32_t sp_places_count(const struct sp_fleet_plan *plan);
+// Those in a state.
+uint32_t sp_places_in(const struct sp_fleet_plan *plan, enum sp_place_state state);
+// One that is to be filled; sp_places_count(): no post is vacant.
+uint32_t sp_places_vacant(const struct sp_fleet_plan *plan);
+
+#endif

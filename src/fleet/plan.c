@@ -1,0 +1,423 @@
+// SPDX-License-Identifier: MIT
+// One function for each event changes the state; after any of them the same few
+// functions say what follows from the state alone: whether a post is filled, a fallback
+// has ended, the fleet has stopped.
+#include "fleet/plan.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "fleet/judge.h"
+#include "fleet/turn.h"
+
+#define LOOK_EVERY_NS (20 * SP_NS_PER_MS) // at those that drain
+
+void sp_fleet_plan_init(struct sp_fleet_plan *plan,
+                        const struct sp_pool_config *config,
+                        struct sp_place *places)
+{
+    *plan = (struct sp_fleet_plan){.config = config,
+                                   .profile = config->worker_profile,
+                                   .size = config->pool_size,
+                                   .threads = config->threads_per_worker,
+                                   .places = places,
+                                   .shown = SP_POOL_STARTING};
+}
+
+void sp_fleet_plan_reshape(struct sp_fleet_plan *plan,
+                           enum sp_profile profile,
+                           uint32_t size,
+                           struct sp_place *places)
+{
+    SP_CHECK(sp_fleet_alive(plan) == 0);
+    plan->profile = profile;
+    plan->size = size;
+    plan->threads = 1;
+    plan->places = places;
+}
+
+static void fail(struct sp_turn *turn, const char *why)
+{
+    sp_turn_fail(turn,
+                 &(struct sp_fleet_action){.kind = SP_FLEET_DO_FAIL, .reason = why});
+}
+
+// ---- Filling posts ------------------------------------------------------------
+
+static bool wants_template(const struct sp_fleet_plan *plan)
+{
+    return plan->profile == SP_PROFILE_PROCESS &&
+           plan->config->template == SP_TEMPLATE_AUTO && !plan->template.given_up;
+}
+
+// False: it is to be waited for, or to be started first.
+static bool template_is_settled(struct sp_turn *turn)
+{
+    struct sp_fleet_plan *plan = turn->plan;
+    if (wants_template(plan) && plan->template.state == SP_PLANNED_NONE &&
+        turn->now > plan->template.not_before) {
+        plan->template.state = SP_PLANNED_IMPORTING;
+        sp_turn_just(turn, SP_FLEET_DO_START_TEMPLATE);
+        return false;
+    }
+    // A pool that has served does not wait for memory to be saved.
+    return plan->template.state != SP_PLANNED_IMPORTING || plan->restart.ever_ready;
+}
+
+// After a failure workers are tried one by one.
+static uint32_t batch_of(const struct sp_fleet_plan *plan)
+{
+    return sp_restart_is_careful(&plan->restart) ? 1 : plan->config->startup_batch_size;
+}
+
+// One at a time: whether the next one follows is seen when this one was started.
+static void fill(struct sp_turn *turn)
+{
+    struct sp_fleet_plan *plan = turn->plan;
+    uint32_t place = sp_places_vacant(plan);
+    if (turn->event->closing || plan->resume_at != 0 ||
+        place == sp_places_count(plan)) {
+        return;
+    }
+    if (turn->stranger != NULL) {
+        fail(turn, turn->stranger);
+        return;
+    }
+    if (!template_is_settled(turn) || sp_fleet_starting(plan) >= batch_of(plan)) {
+        return;
+    }
+    bool fork = wants_template(plan) && plan->template.state == SP_PLANNED_FORKING &&
+                !plan->places[place].exec;
+    sp_turn_move(turn, place, SP_PLACE_START);
+    sp_turn_do(turn,
+               &(struct sp_fleet_action){
+                   .kind = SP_FLEET_DO_START, .place = place, .fork = fork});
+}
+
+// ---- Falling back -------------------------------------------------------------
+
+// Why this worker cannot run threads in parallel; NULL if it can.
+static const char *unsupported(const struct sp_turn *turn)
+{
+    const struct sp_fleet_worker *worker = &turn->event->worker;
+    if (turn->plan->profile != SP_PROFILE_THREAD) {
+        return NULL;
+    }
+    bool allowed = turn->plan->config->on_unsupported == SP_UNSUPPORTED_ALLOW;
+    if (worker->gil_enabled && !allowed) {
+        return worker->free_threaded ? "an import has switched the GIL back on"
+                                     : "the interpreter is not a free-threaded build";
+    }
+    return worker->thread_safe ? NULL : "the adapter says that it is not thread-safe";
+}
+
+// All workers leave when they have done what they run, so that processes take their
+// places; or the pool fails, as `on_unsupported` says.
+static void fall_back(struct sp_turn *turn, const char *why)
+{
+    struct sp_fleet_plan *plan = turn->plan;
+    struct sp_fleet_action action = {.kind = SP_FLEET_DO_NOTE_FALLBACK,
+                                     .number = plan->size * plan->threads,
+                                     .reason = why};
+    if (plan->config->on_unsupported == SP_UNSUPPORTED_REFUSE) {
+        action.kind = SP_FLEET_DO_REFUSE;
+        action.what = turn->event->worker.free_threaded ? "adapter" : "python";
+        sp_turn_fail(turn, &action);
+        return;
+    }
+    plan->phase = SP_FLEET_FALLING_BACK;
+    sp_turn_do(turn, &action);
+    for (uint32_t i = 0; i < sp_places_count(plan); i++) {
+        sp_turn_drain(turn, i);
+    }
+    sp_turn_show(turn);
+}
+
+static void note_gil(struct sp_turn *turn)
+{
+    struct sp_fleet_plan *plan = turn->plan;
+    if (plan->profile == SP_PROFILE_THREAD && turn->event->worker.gil_enabled &&
+        !plan->gil_told) {
+        plan->gil_told = true;
+        sp_turn_just(turn, SP_FLEET_DO_NOTE_GIL);
+    }
+}
+
+// ---- Events of a worker -------------------------------------------------------
+
+static struct sp_place *place_of(const struct sp_turn *turn)
+{
+    SP_CHECK(turn->event->place < sp_places_count(turn->plan));
+    return &turn->plan->places[turn->event->place];
+}
+
+// The batch is whole: the next one has to wait.
+static void on_started(struct sp_turn *turn)
+{
+    const struct sp_fleet_plan *plan = turn->plan;
+    uint32_t delay = plan->config->startup_batch_delay_ms;
+    if (delay > 0 && sp_fleet_starting(plan) >= batch_of(plan) &&
+        sp_places_vacant(plan) < sp_places_count(plan)) {
+        sp_turn_pause(turn, delay);
+    }
+}
+
+static void on_start_failed(struct sp_turn *turn)
+{
+    sp_turn_move(turn, turn->event->place, SP_PLACE_EXITED);
+    sp_judge_start(turn);
+}
+
+// Its successor serves.
+static void release_predecessor(struct sp_turn *turn)
+{
+    uint32_t other = turn->event->place ^ 1u;
+    if (turn->plan->places[other].outgoing) {
+        sp_turn_drain(turn, other);
+    }
+}
+
+static void on_ready(struct sp_turn *turn)
+{
+    struct sp_place *place = place_of(turn);
+    if (place->state != SP_PLACE_STARTING) {
+        return;
+    }
+    const char *why = unsupported(turn);
+    if (why != NULL) {
+        fall_back(turn, why);
+        return;
+    }
+    sp_turn_move(turn, turn->event->place, SP_PLACE_READY);
+    place->ready_at = turn->now;
+    sp_restart_ready(&turn->plan->restart);
+    sp_judge_credit(turn);
+    note_gil(turn);
+    sp_turn_do(turn,
+               &(struct sp_fleet_action){.kind = SP_FLEET_DO_SEAT,
+                                         .place = turn->event->place});
+    release_predecessor(turn);
+    sp_turn_show(turn);
+}
+
+static void on_gil(struct sp_turn *turn)
+{
+    if (turn->plan->phase != SP_FLEET_RUNNING ||
+        place_of(turn)->state != SP_PLACE_SERVING) {
+        return;
+    }
+    const char *why = unsupported(turn);
+    if (why != NULL) {
+        fall_back(turn, why);
+    } else {
+        note_gil(turn);
+    }
+}
+
+static void on_told(struct sp_turn *turn)
+{
+    sp_turn_move(turn, turn->event->place, SP_PLACE_TOLD);
+    sp_turn_do(turn,
+               &(struct sp_fleet_action){.kind = SP_FLEET_DO_RELEASE,
+                                         .place = turn->event->place});
+    sp_turn_show(turn);
+}
+
+static void on_idle(struct sp_turn *turn)
+{
+    if (sp_fleet_place_drains(turn->plan, turn->event->place)) {
+        sp_turn_dismiss(turn, turn->event->place);
+    }
+}
+
+// One that is about to leave anyway is replaced when it has left.
+static void on_replace(struct sp_turn *turn)
+{
+    struct sp_place *place = place_of(turn);
+    if (turn->plan->phase == SP_FLEET_RUNNING && place->state == SP_PLACE_SERVING) {
+        place->outgoing = true;
+    }
+}
+
+static void on_denied(struct sp_turn *turn)
+{
+    if (turn->stranger != NULL) {
+        fail(turn, turn->stranger);
+    }
+}
+
+static void on_exited(struct sp_turn *turn)
+{
+    struct sp_place *place = place_of(turn);
+    const struct sp_place before = *place;
+    sp_turn_move(turn, turn->event->place, SP_PLACE_EXITED);
+    place->exec = !turn->event->worker.born;
+    turn->plan->remains++;
+    sp_judge_exit(turn, &before);
+    sp_turn_show(turn);
+}
+
+static void on_gone(struct sp_turn *turn)
+{
+    SP_CHECK(turn->plan->remains > 0);
+    turn->plan->remains--;
+}
+
+// ---- Events of the template ---------------------------------------------------
+
+static void on_template_failed(struct sp_turn *turn)
+{
+    turn->plan->template.state = SP_PLANNED_NONE;
+    sp_judge_template_start(turn);
+}
+
+static void on_template_ready(struct sp_turn *turn)
+{
+    if (turn->plan->template.state == SP_PLANNED_IMPORTING) {
+        turn->plan->template.state = SP_PLANNED_FORKING;
+    }
+}
+
+static void on_template_gone(struct sp_turn *turn)
+{
+    enum sp_planned_template_state before = turn->plan->template.state;
+    SP_CHECK(before != SP_PLANNED_NONE);
+    turn->plan->template.state = SP_PLANNED_NONE;
+    sp_judge_template_end(turn, before);
+}
+
+// ---- Other events -------------------------------------------------------------
+
+static void on_nothing(struct sp_turn *turn)
+{
+    (void)turn;
+}
+
+static void on_timer(struct sp_turn *turn)
+{
+    struct sp_fleet_plan *plan = turn->plan;
+    if (turn->now >= plan->resume_at) {
+        plan->resume_at = 0;
+    }
+    if (turn->now >= plan->look_at) {
+        plan->look_at = turn->now + LOOK_EVERY_NS;
+    }
+    for (uint32_t i = 0; i < sp_places_count(plan); i++) {
+        if (sp_fleet_place_drains(plan, i) && turn->now >= plan->places[i].leave_at) {
+            sp_turn_dismiss(turn, i);
+        }
+    }
+}
+
+static bool is_over(const struct sp_fleet_plan *plan)
+{
+    return plan->phase == SP_FLEET_STOPPING || plan->phase == SP_FLEET_STOPPED;
+}
+
+// A pool that has failed begins anew, with its template and as whoever the program is
+// now; of another one the pause ends.
+static void on_retry(struct sp_turn *turn)
+{
+    struct sp_fleet_plan *plan = turn->plan;
+    if (is_over(plan)) {
+        return;
+    }
+    if (plan->phase == SP_FLEET_FAILED) {
+        turn->stranger = NULL;
+        plan->phase = SP_FLEET_RUNNING;
+        plan->restart.failures = 0;
+        plan->template.given_up = false;
+        plan->template.deaths = 0;
+        sp_turn_just(turn, SP_FLEET_DO_KNOW_USER);
+    }
+    if (plan->shown == SP_POOL_FAILED || plan->shown == SP_POOL_DOWN) {
+        plan->shown = SP_POOL_STARTING;
+    }
+    plan->resume_at = 0;
+}
+
+// The template leaves beside its workers: it answers for the forks it has made before.
+static void on_stop(struct sp_turn *turn)
+{
+    if (!is_over(turn->plan)) {
+        turn->plan->phase = SP_FLEET_STOPPING;
+        sp_turn_dismiss_all(turn);
+    }
+}
+
+static void on_reshaped(struct sp_turn *turn)
+{
+    turn->plan->phase = SP_FLEET_RUNNING;
+    turn->plan->resume_at = 0;
+}
+
+static void on_no_memory(struct sp_turn *turn)
+{
+    fail(turn, "memory is exhausted");
+}
+
+// ---- A step -------------------------------------------------------------------
+
+static void follow(struct sp_turn *turn)
+{
+    struct sp_fleet_plan *plan = turn->plan;
+    bool empty = sp_fleet_alive(plan) == 0;
+    if (plan->phase == SP_FLEET_RUNNING) {
+        fill(turn);
+    } else if (plan->phase == SP_FLEET_FALLING_BACK && empty) {
+        sp_turn_do(turn,
+                   &(struct sp_fleet_action){.kind = SP_FLEET_DO_RESHAPE,
+                                             .number = plan->size * plan->threads});
+    } else if (plan->phase == SP_FLEET_STOPPING && empty &&
+               plan->template.state == SP_PLANNED_NONE) {
+        plan->phase = SP_FLEET_STOPPED;
+        sp_turn_just(turn, SP_FLEET_DO_TELL_STOPPED);
+    }
+}
+
+static uint64_t wake_at(const struct sp_fleet_plan *plan)
+{
+    bool pauses = plan->phase == SP_FLEET_RUNNING && plan->resume_at != 0;
+    uint64_t at = pauses ? plan->resume_at : SP_NEVER;
+    for (uint32_t i = 0; i < sp_places_count(plan); i++) {
+        if (sp_fleet_place_drains(plan, i) && plan->look_at < at) {
+            at = plan->look_at;
+        }
+    }
+    return at;
+}
+
+void sp_fleet_step(struct sp_fleet_plan *plan,
+                   const struct sp_fleet_event *event,
+                   uint64_t now,
+                   struct sp_fleet_actions *out)
+{
+    static void (*const handlers[SP_FLEET_EVENTS])(struct sp_turn *) = {
+        [SP_FLEET_NOTHING] = on_nothing,
+        [SP_FLEET_BEGIN] = on_nothing,
+        [SP_FLEET_TIMER] = on_timer,
+        [SP_FLEET_RETRY] = on_retry,
+        [SP_FLEET_STOP] = on_stop,
+        [SP_FLEET_STARTED] = on_started,
+        [SP_FLEET_START_FAILED] = on_start_failed,
+        [SP_FLEET_READY] = on_ready,
+        [SP_FLEET_GIL] = on_gil,
+        [SP_FLEET_TOLD] = on_told,
+        [SP_FLEET_IDLE] = on_idle,
+        [SP_FLEET_REPLACE] = on_replace,
+        [SP_FLEET_DENIED] = on_denied,
+        [SP_FLEET_EXITED] = on_exited,
+        [SP_FLEET_GONE] = on_gone,
+        [SP_FLEET_TEMPLATE_STARTED] = on_nothing,
+        [SP_FLEET_TEMPLATE_FAILED] = on_template_failed,
+        [SP_FLEET_TEMPLATE_READY] = on_template_ready,
+        [SP_FLEET_TEMPLATE_GONE] = on_template_gone,
+        [SP_FLEET_RESHAPED] = on_reshaped,
+        [SP_FLEET_NO_MEMORY] = on_no_memory,
+    };
+    SP_CHECK(event->kind < SP_FLEET_EVENTS);
+    struct sp_turn turn = {plan, event, event->stranger, now, out};
+    out->count = 0;
+    handlers[event->kind](&turn);
+    follow(&turn);
+    out->wake_at = wake_at(plan);
+}

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: MIT
+// What a pool's workers should be. A function of what has happened and of the time:
+// it has no loop, clock, process, log or memory of its own. fleet.c turns callbacks
+// into events, and carries out the actions.
+//
+// A post is filled when it is vacant and nothing speaks against it: a batch that is
+// still starting, a pause, a template that imports, a pool that falls back, has failed
+// or closes. It has two places: the worker that is to go serves on in the one, while
+// its successor starts in the other.
+//
+// The states of a place, and what leads from one to the next; "-" stays. Where a cell
+// is empty the event cannot come.
+//
+//              START     READY     TOLD      DRAIN     IDLE      DISMISS   EXITED
+//    EMPTY     STARTING                      -                   -
+//    STARTING            SERVING   -         LEAVING   -         LEAVING   EMPTY
+//    SERVING             -         DRAINING  DRAINING  -         LEAVING   EMPTY
+//    DRAINING            -         -         -         LEAVING   LEAVING   EMPTY
+//    LEAVING             -         -         -         -         -         EMPTY
+//
+// START, DRAIN and DISMISS are ours: to fill a post, to make room for a successor or
+// for processes, to end. A start that fails is an EXITED. The pool has a phase, from
+// RUNNING to STOPPED, and its template a state. Nothing else is kept: how many start,
+// serve or live is counted.
+#ifndef FLEET_PLAN_H
+#define FLEET_PLAN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config/config.h"
+#include "fleet/restart.h"
+#include "pool/pool.h"
+
+// ---- State --------------------------------------------------------------------
+
+enum sp_place_state {
+    SP_PLACE_EMPTY,
+    SP_PLACE_STARTING, // has a worker that has not answered a call
+    SP_PLACE_SERVING,  // which takes calls
+    SP_PLACE_DRAINING, // takes no more; some still run
+    SP_PLACE_LEAVING,  // was told to leave: its exit is not news
+};
+
+#define SP_PLACE_STATES    5
+#define SP_PLACES_PER_POST 2u
+
+struct sp_place {
+    enum sp_place_state state;
+    bool exec;         // its next worker is not to be forked
+    bool outgoing;     // its worker goes as soon as a successor serves
+    uint64_t ready_at; // 0: its worker was never ready
+    uint64_t leave_at; // one that drains leaves then, whatever it runs; 0: by itself
+};
+
+enum sp_fleet_phase {
+    SP_FLEET_RUNNING,
+    SP_FLEET_FALLING_BACK, // threads leave, to come back as processes
+    SP_FLEET_FAILED,       // all leave, until sp_fleet_retry()
+    SP_FLEET_STOPPING,     // all leave, for good
+    SP_FLEET_STOPPED,
+};
+
+#define SP_FLEET_PHASES 5
+
+enum sp_planned_template_state {
+    SP_PLANNED_NONE,      // there is none
+    SP_PLANNED_IMPORTING, // it cannot fork yet
+    SP_PLANNED_FORKING,
+    SP_PLANNED_LEAVING, // it was told to
+};
+
+#define SP_PLANNED_STATES 4
+
+// A pool's template. It only saves time and memory: whatever is wrong with it is a
+// reason to do without, never one for the pool to fail.
+struct sp_planned_template {
+    enum sp_planned_template_state state;
+    bool given_up;       // for this pool's adapter, interpreter and profile
+    bool proven;         // a worker that it forked was ready once
+    uint32_t deaths;     // since such a worker was ready
+    uint64_t not_before; // that time another one is started
+};
+
+// Plain data. All times are CLOCK_MONOTONIC ns; 0 is none. Owner: loop thread.
+struct sp_fleet_plan {
+    const struct sp_pool_config *config;
+    enum sp_profile profile; // after a fallback
+    uint32_t size;           // posts
+    uint32_t threads;
+    struct sp_place *places; // SP_PLACES_PER_POST for each post
+    enum sp_fleet_phase phase;
+    struct sp_planned_template template;
+    struct sp_restart restart;
+    enum sp_pool_state shown; // what the pool was told to be
+    uint32_t remains;   // workers that have exited, and left something that has not
+    uint64_t resume_at; // nothing is started before; 0: there is no pause
+    uint64_t look_at;   // whether those that drain have done so
+    bool gil_told;      // that threads take turns
+};
+
+// ---- Events -------------------------------------------------------------------
+
+enum sp_fleet_event_kind {
+    SP_FLEET_NOTHING, // no event
+    SP_FLEET_BEGIN,   // the fleet is to start
+    SP_FLEET_TIMER,   // it is `wake_at`, or later
+    SP_FLEET_RETRY,   // the program asks for what is missing
+    SP_FLEET_STOP,    // the pit closes
+
+    // Of the worker of a place.
+    SP_FLEET_STARTED,      // START was carried out
+    SP_FLEET_START_FAILED, // it could not be: `failure`, `reason`
+    SP_FLEET_READY,        // its first call was answered: `worker`
+    SP_FLEET_GIL,          // the GIL has come back: `worker`
+    SP_FLEET_TOLD,         // somebody else's SIGTERM tells it to leave
+    SP_FLEET_IDLE,         // it drains, and runs no call
+    SP_FLEET_REPLACE,      // a successor is to take its place
+    SP_FLEET_DENIED,       // the program may not signal it
+    SP_FLEET_EXITED,       // its exit was observed: `worker`, `reason`
+    SP_FLEET_GONE,         // of one that has exited nothing is left
+
+    // Of the template.
+    SP_FLEET_TEMPLATE_STARTED, // START_TEMPLATE was carried out
+    SP_FLEET_TEMPLATE_FAILED,  // it could not be: `reason`
+    SP_FLEET_TEMPLATE_READY,   // it can fork
+    SP_FLEET_TEMPLATE_GONE,    // nothing of it is left: `reason`
+
+    // Of the pool's profile.
+    SP_FLEET_RESHAPED,  // RESHAPE was carried out
+    SP_FLEET_NO_MEMORY, // it could not be
+};
+
+#define SP_FLEET_EVENTS 21
+
+// What is known of a worker.
+struct sp_fleet_worker {
+    uint64_t began; // when it was started
+    bool born;      // there is, or was, a process
+    bool forked;    // by the template
+    bool free_threaded;
+    bool gil_enabled;
+    bool thread_safe;
+    bool adapter_failed; // to start
+    bool told;           // it ended since somebody else's SIGTERM told it to
+    bool worked;         // it was given a call
+};
+
+// Texts are borrowed until the actions are carried out.
+struct sp_fleet_event {
+    enum sp_fleet_event_kind kind;
+    uint32_t place;
+    struct sp_fleet_worker worker;
+    enum sp_start_failure failure;
+    const char *reason;
+    // Of all events: the pool takes no new calls; why the program is not who it was
+    // when it started its workers, so that it may not be able to stop them; or NULL.
+    bool closing;
+    const char *stranger;
+};
+
+// ---- Actions ------------------------------------------------------------------
+
+enum sp_fleet_action_kind {
+    // Of the worker of a place.
+    SP_FLEET_DO_START,   // `fork`: by the template, if it can. Answered by an event
+    SP_FLEET_DO_SEAT,    // it takes calls
+    SP_FLEET_DO_DRAIN,   // it takes none any more
+    SP_FLEET_DO_RELEASE, // those that it has not begun go back to the line
+    SP_FLEET_DO_DISMISS, // it is to leave; `closing`: at once if it is busy
+
+    SP_FLEET_DO_START_TEMPLATE, // answered by an event
+    SP_FLEET_DO_STOP_TEMPLATE,
+    SP_FLEET_DO_RESHAPE,   // `number` processes. Answered by an event
+    SP_FLEET_DO_SET_STATE, // of the pool: `state`; with a `reason`, for `what`
+    SP_FLEET_DO_FAIL,      // the pool, for the same
+    SP_FLEET_DO_REFUSE,    // the same: its `what` cannot run threads, for `reason`
+    SP_FLEET_DO_KNOW_USER, // the program may be who it is now
+    SP_FLEET_DO_COUNT_DEATH,
+    SP_FLEET_DO_TELL_STOPPED,
+
+    // For the log.
+    SP_FLEET_DO_NOTE_FAILURE,  // a start has failed for `reason`, the `number`th in a
+                               // row
+    SP_FLEET_DO_NOTE_FALLBACK, // to `number` processes, for `reason`
+    SP_FLEET_DO_NOTE_GIL,      // threads take turns
+    SP_FLEET_DO_NOTE_UNUSED,   // the template, for `reason`
+    SP_FLEET_DO_NOTE_LOST,     // likewise
+    SP_FLEET_DO_NOTE_PUT_OFF,  // likewise
+};
+
+struct sp_fleet_action {
+    enum sp_fleet_action_kind kind;
+    uint32_t place;
+    uint32_t number;
+    bool fork;
+    bool closing;
+    enum sp_pool_state state;
+    const char *what; // NULL: `reason` is the whole text
+    const char *reason;
+};
+
+// One step's actions are fewer than this.
+#define SP_FLEET_ACTIONS(size) ((size_t)(size) * SP_PLACES_PER_POST * 2 + 16)
+
+// In this order. One that an event answers is the last.
+struct sp_fleet_actions {
+    struct sp_fleet_action *items; // SP_FLEET_ACTIONS() of the plan's size
+    uint32_t count;
+    uint64_t wake_at; // when TIMER is wanted, or SP_NEVER
+};
+
+// ---- Functions ----------------------------------------------------------------
+
+// A plan that starts nothing yet. `places` are zeroed; they and `config` are borrowed.
+void sp_fleet_plan_init(struct sp_fleet_plan *plan,
+                        const struct sp_pool_config *config,
+                        struct sp_place *places);
+// RESHAPE: other places, all zeroed. There may be no worker.
+void sp_fleet_plan_reshape(struct sp_fleet_plan *plan,
+                           enum sp_profile profile,
+                           uint32_t size,
+                           struct sp_place *places);
+// What follows from `event`, which happened at `now`.
+void sp_fleet_step(struct sp_fleet_plan *plan,
+                   const struct sp_fleet_event *event,
+                   uint64_t now,
+                   struct sp_fleet_actions *out);
+
+// Whether IDLE is to be told of the place's worker.
+bool sp_fleet_place_drains(const struct sp_fleet_plan *plan, uint32_t place);
+// Workers that are not ready yet.
+uint32_t sp_fleet_starting(const struct sp_fleet_plan *plan);
+// Posts whose worker takes calls; one that is about to go counts once with its
+// successor.
+uint32_t sp_fleet_serving(const struct sp_fleet_plan *plan);
+// Workers of which something is left.
+uint32_t sp_fleet_alive(const struct sp_fleet_plan *plan);
+
+#endif

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: MIT
+// What carries a plan out.
+#include "fleet/fleet.h"
+
+#include "scene.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/memory.h"
+
+// ---- Lives --------------------------------------------------------------------
+
+static void workers_are_started_and_take_calls(void **state)
+{
+    (void)state;
+    scene_begin();
+    assert_int_equal(fakes.starts, 2);
+    assert_int_equal(fakes.lives[1]->worker.options.id, 2);
+    assert_int_equal(scene_look().counters.starts, 2);
+    assert_int_equal(scene_look().state, SP_POOL_STARTING);
+    assert_string_equal(scene_see().rows[1].state, "STARTING");
+    fake_is_ready(0);
+    assert_int_equal(scene_look().state, SP_POOL_DEGRADED);
+    fake_is_ready(1);
+    assert_int_equal(scene_look().state, SP_POOL_READY);
+    assert_int_equal(scene_look().seats, 2);
+    assert_int_equal(scene.bells, 2);
+    struct scene_rows seen = scene_see();
+    assert_int_equal(seen.count, 2);
+    assert_string_equal(seen.rows[0].state, "READY");
+    assert_int_equal(seen.rows[0].pid, 1001);
+    assert_true(scene_was_logged("worker.ready pool=one worker=2"));
+    scene_end();
+}
+
+static void a_dead_worker_is_replaced(void **state)
+{
+    (void)state;
+    scene_begin();
+    fake_is_ready(0);
+    fake_is_ready(1);
+    fakes.lives[0]->worker.port->submit_tail = 2; // it was given a call
+    fake_exits(0);
+    assert_int_equal(fakes.starts, 3);
+    assert_int_equal(scene_look().state, SP_POOL_DEGRADED);
+    assert_int_equal(scene_look().counters.deaths, 1);
+    // Its place is the other's already; it may go later.
+    assert_int_equal(scene_see().count, 2);
+    assert_int_equal(scene_see().rows[0].id, 3);
+    fake_is_ready(2);
+    fake_is_gone(0);
+    assert_int_equal(scene_look().state, SP_POOL_READY);
+    assert_int_equal(scene_look().seats, 2);
+    scene_end();
+}
+
+// The only worker runs a call.
+static void begin_busy(struct outcome *outcome)
+{
+    struct fake_call call;
+    scene.pool_config.pool_size = 1;
+    scene_begin();
+    fake_is_ready(0);
+    fake_worker_free(scene_begin_call(0, &call, outcome));
+}
+
+static void a_call_that_a_dead_worker_ran_is_failed(void **state)
+{
+    (void)state;
+    struct outcome outcome;
+    begin_busy(&outcome);
+    fake_exits(0);
+    fake_is_gone(0);
+    fixture_drain(&scene.fixture);
+    assert_ended(&outcome, SNAKEPIT_WORKER_DIED, "running");
+    scene_end();
+}
+
+static void one_that_is_told_to_leave_counts_no_death(void **state)
+{
+    (void)state;
+    scene_begin();
+    fake_is_ready(0);
+    fake_is_ready(1);
+    struct sp_worker *worker = &fakes.lives[0]->worker;
+    fakes.lives[0]->told = true;
+    worker->options.hooks.leaving(worker->options.hooks.user, worker);
+    assert_int_equal(scene_look().state, SP_POOL_DEGRADED);
+    assert_int_equal(scene_look().seats, 1);
+    fake_dies(0);
+    assert_int_equal(scene_look().counters.deaths, 0);
+    scene_await(); // after a pause
+    assert_int_equal(fakes.starts, 3);
+    scene_end();
+}
+
+static void one_that_may_not_be_signalled_matters_only_to_another_user(void **state)
+{
+    (void)state;
+    scene_begin();
+    fake_is_ready(0);
+    struct sp_worker *worker = &fakes.lives[0]->worker;
+    worker->options.hooks.denied(worker->options.hooks.user, worker);
+    assert_int_equal(scene_look().state, SP_POOL_DEGRADED);
+    // As if the program had been somebody else when it opened the pit.
+    scene.fleet.user.users[1] = getuid() + 1;
+    worker->options.hooks.denied(worker->options.hooks.user, worker);
+    assert_int_equal(scene_look().state, SP_POOL_FAILED);
+    assert_true(scene_was_logged("the program has changed its user from"));
+    assert_int_equal(fakes.lives[0]->stops, 1);
+    sp_pool_retry(scene.fixture.pool);
+    sp_fleet_retry(&scene.fleet);
+    fake_dies(0);
+    assert_int_equal(fakes.starts, 3);
+    scene_end();
+}
+
+// ---- The template -------------------------------------------------------------
+
+static void a_template_forks_the_workers(void **state)
+{
+    (void)state;
+    scene.pool_config.template = SP_TEMPLATE_AUTO;
+    scene_begin();
+    assert_int_equal(fakes.template_starts, 1);
+    assert_int_equal(fakes.starts, 0);
+    fake_template_is_ready();
+    assert_int_equal(fakes.starts, 2);
+    assert_ptr_equal(fakes.lives[0]->worker.options.template, fakes.template);
+    assert_int_equal(scene_see().count, 0);
+    assert_int_equal(scene_look().counters.starts, 0);
+    fake_is_born(0);
+    assert_int_equal(scene_see().count, 1);
+    assert_int_equal(scene_look().counters.starts, 1);
+    fake_dies(1); // was not made
+    assert_int_equal(fakes.starts, 3);
+    assert_null(fakes.lives[2]->worker.options.template);
+    fake_is_ready(0);
+    fake_is_ready(2);
+    (void)snprintf(fakes.template->reason, 32, "it broke \"in two\"");
+    fake_template_is_gone();
+    assert_true(
+        scene_was_logged("template.lost pool=one because=\"it broke \\\"in two\\\"\""));
+    scene_end();
+}
+
+static void without_a_template_workers_are_execed(void **state)
+{
+    (void)state;
+    scene.pool_config.template = SP_TEMPLATE_AUTO;
+    fakes.refusals = 1;
+    fakes.refuses = EMFILE;
+    scene_begin();
+    assert_int_equal(fakes.template_starts, 0);
+    assert_int_equal(fakes.starts, 2);
+    assert_true(
+        scene_was_logged("template.put_off pool=one because=\"spawn: Too many open "
+                         "files\" again_ms=5"));
+    scene_end();
+}
+
+// ---- The end ------------------------------------------------------------------
+
+static void workers_and_template_are_told_at_the_same_time(void **state)
+{
+    (void)state;
+    scene.pool_config.template = SP_TEMPLATE_AUTO;
+    scene_begin();
+    fake_template_is_ready();
+    fake_is_born(0);
+    fake_is_ready(0);
+    sp_fleet_stop(&scene.fleet);
+    assert_int_equal(fakes.lives[0]->stops, 1);
+    assert_int_equal(fakes.lives[0]->kills, 0);
+    assert_int_equal(fakes.lives[1]->stops, 1);
+    assert_int_equal(fakes.template_stops, 1);
+    scene_end();
+}
+
+static void who_runs_a_call_when_the_pit_closes_is_killed(void **state)
+{
+    (void)state;
+    struct outcome outcome;
+    begin_busy(&outcome);
+    sp_pool_begin_close(scene.fixture.pool);
+    sp_fleet_stop(&scene.fleet);
+    assert_int_equal(fakes.lives[0]->kills, 1);
+    assert_string_equal(fakes.lives[0]->why,
+                        "it was still running a call when the pit closed");
+    scene_end();
+    fixture_drain(&scene.fixture);
+    assert_int_equal(outcome.ended, 1);
+}
+
+static void a_pool_that_closes_replaces_nobody(void **state)
+{
+    (void)state;
+    scene_begin();
+    fake_is_ready(0);
+    fake_is_ready(1);
+    sp_pool_begin_close(scene.fixture.pool);
+    fakes.lives[0]->worker.port->submit_tail = 2;
+    fake_dies(0);
+    assert_int_equal(fakes.starts, 2);
+    scene_end();
+}
+
+static void every_failed_allocation_of_the_start_is_survived(void **state)
+{
+    (void)state;
+    snakepit_err err = SNAKEPIT_NO_MEMORY;
+    long nth = 0;
+    while (err == SNAKEPIT_NO_MEMORY) {
+        sp_memory_fail_at(++nth);
+        err = scene_init_fleet();
+        sp_memory_fail_at(0);
+    }
+    assert_int_equal(err, SNAKEPIT_OK);
+    assert_true(nth > 4);
+    sp_fleet_start(&scene.fleet);
+    scene_end();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SCENE_TEST(workers_are_started_and_take_calls),
+        SCENE_TEST(a_dead_worker_is_replaced),
+        SCENE_TEST(a_call_that_a_dead_worker_ran_is_failed),
+        SCENE_TEST(one_that_is_told_to_leave_counts_no_death),
+        SCENE_TEST(one_that_may_not_be_signalled_matters_only_to_another_user),
+        SCENE_TEST(a_template_forks_the_workers),
+        SCENE_TEST(without_a_template_workers_are_execed),
+        SCENE_TEST(workers_and_template_are_told_at_the_same_time),
+        SCENE_TEST(who_runs_a_call_when_the_pit_closes_is_killed),
+        SCENE_TEST(a_pool_that_closes_replaces_nobody),
+        SCENE_TEST(every_failed_allocation_of_the_start_is_survived),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
