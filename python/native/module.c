@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/turn.h"
 #include "call.h"
 #include "crash.h"
 #include "ending.h"
@@ -219,6 +220,10 @@ static PyObject *runtime_ready(PyObject *module, PyObject *info)
     if (rc != 0) {
         errno = rc;
         return PyErr_SetFromErrno(PyExc_OSError);
+    }
+    // A template stays as it is for those that it forks.
+    if (!state->is_template) {
+        sp_turn_restore();
     }
     return report(module, SP_MESSAGE_READY, info);
 }

@@ -21,6 +21,7 @@
 #include "base/descriptor.h"
 #include "base/pidfd.h"
 #include "base/system.h"
+#include "base/turn.h"
 
 #define FIRST_FD 10 // our ends stay above the numbers that the child gives to its own
 
@@ -292,6 +293,9 @@ static snakepit_err begin(char *const argv[],
         return sp_system_failed(why, "posix_spawn", NULL, "of the program");
     }
     child->pidfd = pidfd_of(child->pid);
+    if (child->pidfd >= 0) {
+        sp_turn_shorten(child->pid);
+    }
     return SNAKEPIT_OK;
 }
 

@@ -17,6 +17,7 @@
 
 #include "base/descriptor.h"
 #include "base/system.h"
+#include "base/turn.h"
 #include "interpreter/interpreter.h"
 #include "ipc/channel.h"
 #include "ipc/layout.h"
@@ -213,6 +214,7 @@ sp_process_adopt(struct sp_process *process, pid_t pid, snakepit_message *why)
         errno = ESRCH;
         return sp_system_failed(why, "pidfd_open", NULL, "of process %d", (int)pid);
     }
+    sp_turn_shorten(pid);
     *process = adopted;
     return SNAKEPIT_OK;
 }

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import signal
 import sys
@@ -471,3 +472,18 @@ def test_lesson_13_the_adapters_folder_is_that_of_the_configuration(
     pit.await_ready()
     pit.kill_workers()
     assert pit.call("ping") == "pong"
+
+
+# ---- On a machine that is busy -------------------------------------------------------
+
+
+def test_a_start_takes_short_turns_of_the_processor_and_a_call_the_usual_ones(
+    open_pit, kind, monkeypatch
+):
+    monkeypatch.syspath_prepend(ADAPTERS)
+    usual = importlib.import_module("processor_turns").turn_of_this_thread()
+    pit = open_pit(pool(kind, adapter="processor_turns"))
+    at_import, at_init, in_call = pit.call("turns")
+    # The usual one is never shorter than the shortest there is.
+    assert at_import == at_init == min(100_000, usual)
+    assert in_call == usual
