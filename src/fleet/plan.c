@@ -73,9 +73,11 @@ static uint32_t batch_of(const struct sp_fleet_plan *plan)
 static void fill(struct sp_turn *turn)
 {
     struct sp_fleet_plan *plan = turn->plan;
+    if (turn->event->closing || plan->resume_at != 0) {
+        return;
+    }
     uint32_t place = sp_places_vacant(plan);
-    if (turn->event->closing || plan->resume_at != 0 ||
-        place == sp_places_count(plan)) {
+    if (place == sp_places_count(plan)) {
         return;
     }
     if (turn->stranger != NULL) {
@@ -357,21 +359,35 @@ static void on_no_memory(struct sp_turn *turn)
 
 // ---- A step -------------------------------------------------------------------
 
-static void follow(struct sp_turn *turn)
+static void end_fallback(struct sp_turn *turn)
 {
-    struct sp_fleet_plan *plan = turn->plan;
-    bool empty = sp_fleet_alive(plan) == 0;
-    if (plan->phase == SP_FLEET_RUNNING) {
-        fill(turn);
-    } else if (plan->phase == SP_FLEET_FALLING_BACK && empty) {
+    const struct sp_fleet_plan *plan = turn->plan;
+    if (sp_fleet_alive(plan) == 0) {
         sp_turn_do(turn,
                    &(struct sp_fleet_action){.kind = SP_FLEET_DO_RESHAPE,
                                              .number = plan->size * plan->threads});
-    } else if (plan->phase == SP_FLEET_STOPPING && empty &&
-               plan->template.state == SP_PLANNED_NONE) {
+    }
+}
+
+static void end_stop(struct sp_turn *turn)
+{
+    struct sp_fleet_plan *plan = turn->plan;
+    if (plan->template.state == SP_PLANNED_NONE && sp_fleet_alive(plan) == 0) {
         plan->phase = SP_FLEET_STOPPED;
         sp_turn_just(turn, SP_FLEET_DO_TELL_STOPPED);
     }
+}
+
+static void follow(struct sp_turn *turn)
+{
+    static void (*const of_phase[SP_FLEET_PHASES])(struct sp_turn *) = {
+        [SP_FLEET_RUNNING] = fill,
+        [SP_FLEET_FALLING_BACK] = end_fallback,
+        [SP_FLEET_FAILED] = on_nothing,
+        [SP_FLEET_STOPPING] = end_stop,
+        [SP_FLEET_STOPPED] = on_nothing,
+    };
+    of_phase[turn->plan->phase](turn);
 }
 
 static uint64_t wake_at(const struct sp_fleet_plan *plan)
