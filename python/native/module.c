@@ -215,7 +215,10 @@ static PyObject *report(PyObject *module, enum sp_message_type type, PyObject *v
 
 static PyObject *runtime_ready(PyObject *module, PyObject *info)
 {
-    struct sp_module_state *state = sp_module_state(module);
+    const struct sp_module_state *state = sp_module_state(module);
+    if (channel_of(module) < 0) {
+        return NULL;
+    }
     int rc = state->is_template ? 0 : sp_crash_watch(state->runtime);
     if (rc != 0) {
         errno = rc;

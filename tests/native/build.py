@@ -27,7 +27,8 @@ def sources() -> list[Path]:
     codec = sorted(NATIVE.glob("codec*.c"))
     rest = [NATIVE / "decode.c", NATIVE / "encode.c", *sorted(NATIVE.glob("tensor*.c"))]
     base = [ROOT / "src" / "base" / name for name in ("memory.c", "check.c")]
-    return [HERE / "codec_test_module.c", *codec, *rest, *base]
+    here = [HERE / "codec_test_module.c", HERE / "python_memory.c"]
+    return [*here, *codec, *rest, *base]
 
 
 def build(directory: Path) -> Path:

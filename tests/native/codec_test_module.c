@@ -13,6 +13,7 @@
 #include "codec.h"
 #include "codec_compat.h"
 #include "payload/wire.h"
+#include "python_memory.h"
 
 #define REQUESTS_SIZE (UINT64_C(1) << 20)
 #define RESULTS_SIZE  (UINT64_C(1) << 30)
@@ -510,6 +511,7 @@ static PyMethodDef module_methods[] = {
     {"usage", module_usage, METH_NOARGS, NULL},
     {"limit_results", module_limit_results, METH_VARARGS, NULL},
     {"fail_at", module_fail_at, METH_VARARGS, NULL},
+    {"fail_python_at", fail_python_at, METH_VARARGS, NULL},
     {"on_unserialisable", module_on_unserialisable, METH_VARARGS, NULL},
     {"tensors", module_tensors, METH_VARARGS, NULL},
     {"addresses", module_addresses, METH_NOARGS, NULL},
