@@ -36,7 +36,9 @@
     X(SESSION_LOST,      23, 10, 409, 1, "the worker that the session was tied to is gone")     \
     X(QUOTA_EXCEEDED,    24,  8, 413, 0, "the session's values would take more than they may") \
     X(FORKED,            25,  9, 500, 0, "the pit belongs to the process that opened it, not to this forked child") \
-    X(POOL_DOWN,         26, 14, 503, 1, "none of the pool's workers can be started at present")
+    X(POOL_DOWN,         26, 14, 503, 1, "none of the pool's workers can be started at present") \
+    X(AGAIN,             27, 14, 503, 1, "there is nothing to read yet")                        \
+    X(BUSY,              28,  9, 409, 1, "it is still in use")
 // clang-format on
 
 #define SNAKEPIT_ERROR_ENUM(name, number, grpc, http, retryable, text) \

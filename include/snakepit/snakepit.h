@@ -26,15 +26,16 @@
 
 #include "errors.h"
 #include "payload.h"
+#include "stats.h"
 #include "version.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-typedef struct snakepit snakepit;
 typedef struct snakepit_answer snakepit_answer;
 typedef struct snakepit_stream snakepit_stream;
+typedef struct snakepit_queue snakepit_queue;
 
 // ---- Errors -------------------------------------------------------------------
 
@@ -186,6 +187,9 @@ SNAKEPIT_API void snakepit_close(snakepit *pit, uint32_t grace_ms);
 
 // ---- Call ---------------------------------------------------------------------
 
+// Told that a stream can be read; see Completion queues.
+typedef void snakepit_ready_fn(void *user, snakepit_stream *stream) SNAKEPIT_NOEXCEPT;
+
 typedef struct snakepit_call_options {
     size_t size;      // see Options
     const char *pool; // NULL: the pool named "default", else the first one configured
@@ -195,6 +199,12 @@ typedef struct snakepit_call_options {
                             // pool's `affinity` chooses the worker by it
     snakepit_message *why;  // NULL, or where snakepit_submit() says in one sentence why
                             // it fails; other calls say it in the fault of the answer
+    snakepit_queue *queue;  // where a submitted call or a stream reports to; NULL: the
+                            // default queue. Calls that are waited for report nowhere
+    snakepit_ready_fn *ready; // makes a stream report to its queue, so that it is read
+                              // by snakepit_stream_try_next(). NULL: it is read by
+                              // waiting, and may not name a queue
+    void *ready_user;
 } snakepit_call_options;
 
 // Calls `tool` with keyword arguments and waits for the answer. `args` holds one map
@@ -223,9 +233,7 @@ typedef void snakepit_done_fn(void *user,
 
 // Hands a call over and returns. `done` runs exactly once if this returns OK, after
 // this function has returned or, on another thread, at any time during it; never if it
-// fails. It runs on the thread that calls snakepit_drain() once
-// snakepit_completion_fd() or snakepit_drain() was called, otherwise on a thread of the
-// library.
+// fails. It runs on the thread that drains the call's queue; see Completion queues.
 // `call` may be NULL. Fails at once with SATURATED, UNKNOWN_POOL, INVALID_ARGUMENT,
 // MALFORMED (the writer is not one complete value), NO_MEMORY, POOL_DOWN, POOL_FAILED,
 // SHUTTING_DOWN, SYSTEM, WORKER_BUSY, SESSION_LOST.
@@ -251,16 +259,65 @@ SNAKEPIT_API snakepit_err snakepit_submit_json(snakepit *pit,
 // INVALID_ARGUMENT: there is no pit.
 SNAKEPIT_API snakepit_err snakepit_cancel(snakepit *pit, snakepit_call_id call);
 
-// A descriptor for poll(2): readable when calls have ended, or ask. Call
-// snakepit_drain(pit, 0) until it returns 0 before each poll: only then do the workers
-// ring. From now on callbacks run only inside snakepit_drain(). The pit owns the
-// descriptor. INVALID_ARGUMENT: called from a callback.
+// ---- Completion queues --------------------------------------------------------
+
+// Where submitted calls and streams report to, so that no thread needs to wait for
+// them. A program has one for each of its event loops: it polls the queue's descriptor,
+// and drains the queue when that is readable. Draining runs, on the thread that drains,
+//
+//   `done`         of each submitted call, once, when it has ended: by its answer, its
+//                  deadline, a cancel, the death of its worker, or the pit's close
+//   `ready`        of each stream that has one: once after it was opened, and once
+//   after
+//                  each time that snakepit_stream_try_next() returned AGAIN, as soon as
+//                  there is a chunk to read or the call has ended
+//   host's tools   that these calls ask for
+//
+// A pit has a queue from the start, the default queue, for all that names none.
+// snakepit_completion_fd() and snakepit_drain() are its descriptor and its drain; until
+// one of them is called a thread of the library drains it.
+//
+// Which thread: any thread may submit, open, cancel and make queues, and several
+// threads may drain several queues at once. One thread at a time drains a queue: a
+// drain that finds another one at work, or is called from a callback, returns 0. A
+// stream that reports is closed by the thread that drains its queue, or while nobody
+// drains that. What a queue has not reported when its pit closes, snakepit_close()
+// reports on its own thread, never beside a drain of the same queue; drains return 0
+// afterwards.
+//
+// A forked child frees the queues of its parent, and drains none: 0.
+
+// Makes a queue, of which a pit has 255 at most. Free it with snakepit_queue_free(),
+// also after snakepit_close(). `why` may be NULL. SATURATED: there are 255. SYSTEM: no
+// descriptors. NO_MEMORY, SHUTTING_DOWN, INVALID_ARGUMENT.
+SNAKEPIT_API snakepit_err snakepit_queue_new(snakepit *pit,
+                                             snakepit_queue **queue,
+                                             snakepit_message *why);
+
+// A descriptor for poll(2), the same each time: readable when there is something to
+// drain, sometimes when there is not. Call snakepit_queue_drain(queue, 0) until it
+// returns 0 before each poll: only then do the workers ring. The queue owns it: do not
+// read from it or close it. INVALID_ARGUMENT, FORKED.
+SNAKEPIT_API snakepit_err snakepit_queue_fd(snakepit_queue *queue, int *fd);
+
+// Reports what there is, and returns how many callbacks and tools ran. With
+// `timeout_ms` over 0 it waits that long for the first one; UINT32_MAX: without a
+// limit. Also returns 0 when another thread drains, when the pit closes, and in a
+// forked child.
+SNAKEPIT_API size_t snakepit_queue_drain(snakepit_queue *queue, uint32_t timeout_ms);
+
+// Frees a queue that nothing uses any more, and closes its descriptor. BUSY, and the
+// queue is as it was: a submitted call has not been reported, a stream that reports is
+// not closed, or somebody drains it; cancel, close, drain, and free it then. No thread
+// may be about to use it. After snakepit_close() nothing uses it. NULL is fine.
+SNAKEPIT_API snakepit_err snakepit_queue_free(snakepit_queue *queue);
+
+// As snakepit_queue_fd(), of the default queue, which the program drains from now on.
+// Not from a callback: INVALID_ARGUMENT. The pit owns the descriptor.
 SNAKEPIT_API snakepit_err snakepit_completion_fd(snakepit *pit, int *fd);
 
-// Runs the callbacks of calls that have ended and the host's tools that submitted calls
-// ask for, and returns how many ran. With `timeout_ms` over 0 it waits that long for
-// the first one. One thread at a time. The first call takes them over from the thread
-// of the library, on which it does nothing and returns 0.
+// As snakepit_queue_drain(), of the default queue. The first call takes it over from
+// the thread of the library, on which it does nothing and returns 0.
 SNAKEPIT_API size_t snakepit_drain(snakepit *pit, uint32_t timeout_ms);
 
 // ---- Answers ------------------------------------------------------------------
@@ -318,7 +375,9 @@ SNAKEPIT_API void snakepit_answer_free(snakepit_answer *answer);
 // after snakepit_close(), which ends it.
 
 // Begins a call; does not wait for it. As with snakepit_call(), `*stream` is given on
-// every return, unless there is no memory for it: always close it.
+// every return, unless there is no memory for it: always close it. Where another thread
+// drains, `ready` may run before this returns; on failure it never runs.
+// INVALID_ARGUMENT: also options with a queue and without `ready`.
 SNAKEPIT_API snakepit_err snakepit_stream_open(snakepit *pit,
                                                const char *tool,
                                                const snakepit_writer *args,
@@ -338,8 +397,18 @@ snakepit_stream_open_json(snakepit *pit,
 // ended. Everything else is how the call has failed; what the tool gave
 // before it raised, or before its worker died, comes first, but nothing after the
 // deadline or a cancel. Once the end was returned, it is returned again.
+// INVALID_ARGUMENT: the stream reports to a queue, and is read by
+// snakepit_stream_try_next().
 SNAKEPIT_API snakepit_err snakepit_stream_next(snakepit_stream *stream,
                                                snakepit_reader *chunk);
+
+// The same without waiting. AGAIN: there is no chunk yet; a stream that reports runs
+// `ready` once when there is one, or when the call has ended. So whoever was told reads
+// until this returns something else than OK. A stream that does not report may be read
+// so, too: by looking now and then, which also runs the host's tools that its call asks
+// for.
+SNAKEPIT_API snakepit_err snakepit_stream_try_next(snakepit_stream *stream,
+                                                   snakepit_reader *chunk);
 
 // The last chunk as JSON text, as snakepit_answer_json() writes it; owned by the
 // stream, until the next function with it. NULL: there is none, it has no JSON, or out
@@ -436,11 +505,11 @@ typedef struct snakepit_tool_info {
 // that the worker can write.
 //
 // It runs on the thread that waits for the call: inside snakepit_call() or
-// snakepit_stream_next() on the caller's own; for a submitted call on a thread of the
-// library that runs these one after the other, or inside the program's
-// snakepit_drain(), which runs no callbacks meanwhile. On several threads at once if
-// several calls ask. It may call the library, except snakepit_close() and
-// snakepit_drain(). What it calls by snakepit_call() ends no later than the call that
+// snakepit_stream_next() on the caller's own; for a submitted call, or a stream that
+// reports, on the thread that drains its queue, which runs no callbacks meanwhile, or
+// on one of the library that runs these one after the other. On several threads at once
+// if several calls ask. It may call the library, except snakepit_close() and what
+// drains. What it calls by snakepit_call() ends no later than the call that
 // asks, and in the same pool is run by the executor that asks, so that it waits for
 // nobody; all of this is nested 16 deep at most. A stream that it opens there waits for
 // a worker like any other. Of the stream that is read meanwhile it may ask no next
@@ -490,60 +559,6 @@ SNAKEPIT_API snakepit_err snakepit_tensor_new(snakepit *pit,
 // Gives it back. Calls that are running keep it until they end. Before
 // snakepit_close().
 SNAKEPIT_API void snakepit_tensor_free(snakepit *pit, const snakepit_tensor *tensor);
-
-// ---- What there is ------------------------------------------------------------
-
-// `size` is set to sizeof the struct before: an older program gets what it knows, and a
-// newer one zeros for what this library does not.
-typedef struct snakepit_pool_stats {
-    size_t size;
-    const char *name;    // lives as long as the pit
-    const char *profile; // what it runs as, after a fallback: "process", "thread", or
-                         // "thread (GIL)": threads that take turns, as allowed
-    const char *state; // "starting", "ready", "degraded", "down", "failed", "stopping"
-    uint32_t workers;  // configured
-    uint32_t workers_ready; // taking calls now
-    uint32_t threads_per_worker;
-    uint32_t capacity;  // calls that can run at once when all workers are ready
-    uint32_t running;   // calls handed to workers
-    uint32_t waiting;   // calls in the line
-    uint64_t calls;     // ended, whatever the outcome
-    uint64_t failures;  // of these, not OK
-    uint64_t saturated; // refused because the line was full
-    uint64_t timeouts;
-    uint64_t cancelled;
-    uint64_t worker_starts;
-    uint64_t worker_deaths; // that nobody asked for
-    uint64_t violations;    // workers killed because they broke the protocol
-    uint64_t shared_bytes;  // request memory in use
-} snakepit_pool_stats;
-
-SNAKEPIT_API size_t snakepit_pool_count(const snakepit *pit);
-// The name of pool `index`, in configuration order; NULL past the end.
-SNAKEPIT_API const char *snakepit_pool_name(const snakepit *pit, size_t index);
-// UNKNOWN_POOL, INVALID_ARGUMENT (also without a valid `size`). `pool` NULL: the
-// default pool.
-SNAKEPIT_API snakepit_err snakepit_pool_get_stats(snakepit *pit,
-                                                  const char *pool,
-                                                  snakepit_pool_stats *stats);
-
-typedef struct snakepit_worker_info {
-    size_t size; // of the struct as the program knows it; see snakepit_pool_workers()
-    uint64_t id; // never reused within a pit
-    int32_t pid;
-    const char *state; // "STARTING", "READY", "DRAINING", "STOPPING", "DEAD"
-    uint32_t load;
-    uint32_t capacity;
-} snakepit_worker_info;
-
-// Fills at most `room` rows and sets `*count` to how many workers there are. The first
-// row's `size` is set to sizeof the struct before, and is that of all. UNKNOWN_POOL,
-// INVALID_ARGUMENT.
-SNAKEPIT_API snakepit_err snakepit_pool_workers(snakepit *pit,
-                                                const char *pool,
-                                                snakepit_worker_info *rows,
-                                                size_t room,
-                                                size_t *count);
 
 #ifdef __cplusplus
 }

@@ -16,6 +16,7 @@
 #include "fault.h"
 #include "forks.h"
 #include "invoke.h"
+#include "ipc/completion.h"
 #include "ipc/futex.h"
 #include "ipc/tube.h"
 #include "leaving.h"
@@ -43,20 +44,7 @@ struct sp_executor *sp_executor_here(void)
 
 void sp_executor_notify(struct sp_runtime *runtime, uint32_t id)
 {
-    struct sp_control_view *view = &runtime->view;
-    uint64_t position =
-        atomic_fetch_add_explicit(&view->header->done_tail, 1, memory_order_relaxed);
-    sp_ring_put(view->done, view->shape.slots - 1, position, id);
-    // [doorbell:put] the cell before the look at the host; pairs with [doorbell:sleep].
-    atomic_thread_fence(memory_order_seq_cst);
-    _Atomic uint32_t *asleep = &view->header->host_asleep;
-    if (atomic_load_explicit(asleep, memory_order_relaxed) != 0 &&
-        atomic_exchange_explicit(asleep, 0, memory_order_acq_rel) != 0) {
-        uint64_t one = 1;
-        // A full counter is a bell that rings already.
-        ssize_t written = write(runtime->doorbell, &one, sizeof one);
-        (void)written;
-    }
+    sp_completion_put(&runtime->view, id, runtime->doorbell);
 }
 
 static void answer(struct sp_executor *executor,

@@ -86,7 +86,8 @@ static void change_to(struct asking *asking, enum sp_slot_state state)
     uint32_t next;
     do {
         next = ((word >> SP_SLOT_TURN_SHIFT) + 1) << SP_SLOT_TURN_SHIFT |
-               (word & (SP_SLOT_NOTIFY | SP_SLOT_TOLD)) | (uint32_t)state;
+               (word & (SP_SLOT_NOTIFY | SP_SLOT_TOLD | SP_SLOT_READER)) |
+               (uint32_t)state;
         if (state == SP_SLOT_ASKING && (word & SP_SLOT_NOTIFY) != 0) {
             next |= SP_SLOT_TOLD;
         }

@@ -230,7 +230,9 @@ static int put_into_tube(struct stream *stream, PyObject *item, snakepit_err *er
         }
         return -1;
     }
-    sp_tube_put(&stream->tube, &chunk, bytes);
+    if (sp_tube_put(&stream->tube, &chunk, bytes)) {
+        sp_executor_notify(stream->executor->runtime, stream->executor->current.slot);
+    }
     if (chunk.lease != SP_NO_LEASE) {
         stream->kept[stream->kept_count++] =
             (struct kept_chunk){chunk.lease, stream->tube.tail};

@@ -29,7 +29,7 @@ bool sp_events_put(struct sp_events_writer *writer, const uint8_t *bytes, size_t
         !sp_tube_has_room(&writer->tube, chunk.body_size, &head)) {
         return false;
     }
-    sp_tube_put(&writer->tube, &chunk, bytes);
+    (void)sp_tube_put(&writer->tube, &chunk, bytes);
     return true;
 }
 

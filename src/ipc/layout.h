@@ -23,7 +23,7 @@
 #include <stdint.h>
 
 #define SP_LAYOUT_MAGIC   UINT64_C(0x736e616b65706974) // "snakepit"
-#define SP_LAYOUT_VERSION 6u
+#define SP_LAYOUT_VERSION 7u
 #define SP_LINE           ((size_t)64)
 #define SP_INLINE_RESULT  2048u // bytes of a slot's inline result area
 #define SP_SLOTS_MAX      2048u
@@ -63,8 +63,9 @@ enum sp_slot_state {
     SP_SLOT_WAITER = 0x100, // host: a thread sleeps on the word; wake it
     SP_SLOT_NOTIFY =
         0x200,            // host: put the id into the completion ring and ring the bell
-    SP_SLOT_TOLD = 0x400, // worker: the id of an ASKING slot is in that ring already
+    SP_SLOT_TOLD = 0x400, // worker: the id is in that ring already, while it runs
     SP_SLOT_SLEEPER = 0x800, // worker: the executor sleeps on the word; wake it
+    SP_SLOT_READER = 0x1000, // host, with NOTIFY: put the id there for a chunk, too
 };
 
 // Where callers and executors sit, and so how they wait for each other.
@@ -93,7 +94,7 @@ enum sp_reply {
 // Above the bits: which turn of the slot this is, so that a waiter that was about to
 // sleep on an earlier call does not sleep on this one. The worker counts it up whenever
 // it asks or goes on asking; the host replies to one turn and no other.
-#define SP_SLOT_TURN_SHIFT 12
+#define SP_SLOT_TURN_SHIFT 13
 
 enum sp_slot_status {
     SP_STATUS_OK = 0,       // the body is the result
@@ -125,7 +126,8 @@ struct sp_slot_request {
     uint32_t body_size; // bytes; 0: no arguments
     uint32_t lease;     // names the tensors of this call, or SP_NO_LEASE; see above
     uint64_t deadline;  // CLOCK_MONOTONIC ns, or UINT64_MAX
-    uint16_t kind;      // enum sp_slot_kind
+    uint8_t kind;       // enum sp_slot_kind
+    uint8_t queue;      // what its news are reported to
     uint16_t reply;     // enum sp_reply
     uint32_t cancel;    // atomic by access: set to 1 to ask the tool to stop
     uint64_t tube_head; // atomic by access: bytes that were read from the tube
@@ -215,7 +217,8 @@ struct sp_control {
     _Alignas(
         SP_LINE) _Atomic uint64_t done_tail; // worker: next completion cell to fill
     _Atomic uint64_t return_tail;            // worker: next request-return cell to fill
-    _Alignas(SP_LINE) _Atomic uint32_t host_asleep; // host: ring the doorbell, please
+    _Alignas(SP_LINE) _Atomic uint64_t
+        asleep; // host: bit n: queue n (modulo 64) sleeps, ring the doorbell for it
     _Atomic uint32_t stop; // worker: its executors take no more
     _Alignas(
         SP_LINE) _Atomic uint32_t host_cpu; // host: where the last submit came from

@@ -84,7 +84,7 @@ bool sp_tube_has_room(struct sp_tube_writer *writer, uint32_t bytes, uint64_t *h
     return false;
 }
 
-void sp_tube_put(struct sp_tube_writer *writer,
+bool sp_tube_put(struct sp_tube_writer *writer,
                  const struct sp_chunk *chunk,
                  const uint8_t *bytes)
 {
@@ -105,7 +105,7 @@ void sp_tube_put(struct sp_tube_writer *writer,
     // [tube:put] the chunk is visible before the tail; pairs with [tube:seen].
     atomic_store_explicit(
         &writer->slot->result.tube_tail, writer->tail, memory_order_release);
-    sp_wake_reader(writer->slot);
+    return sp_wake_reader(writer->slot);
 }
 
 // ---- The host's end -----------------------------------------------------------

@@ -39,7 +39,8 @@ void sp_tube_writer_init(struct sp_tube_writer *writer,
 bool sp_tube_has_room(struct sp_tube_writer *writer, uint32_t bytes, uint64_t *head);
 // Writes a chunk and wakes the reader. `chunk->body` is SP_CHUNK_HERE with `bytes`
 // borrowed, or an offset in the results segment. Only after sp_tube_has_room() for it.
-void sp_tube_put(struct sp_tube_writer *writer,
+// True: the reader is to be told by sp_completion_put().
+bool sp_tube_put(struct sp_tube_writer *writer,
                  const struct sp_chunk *chunk,
                  const uint8_t *bytes);
 // The head as the host has told it last, never behind what it told before nor ahead of

@@ -390,16 +390,24 @@ enum sp_intake_result sp_wait_intake(const struct sp_intake *intake,
 
 // ---- Worker, in the middle of a call ------------------------------------------
 
-void sp_wake_reader(struct sp_slot *slot)
+bool sp_wake_reader(struct sp_slot *slot)
 {
+    const uint32_t marks = SP_SLOT_WAITER | SP_SLOT_READER;
     // [tube:wake] the tail before the look at the mark; pairs with [tube:sleep].
     atomic_thread_fence(memory_order_seq_cst);
     _Atomic uint32_t *state = &slot->result.state;
-    if ((atomic_load_explicit(state, memory_order_relaxed) & SP_SLOT_WAITER) != 0) {
-        atomic_fetch_and_explicit(
-            state, ~(uint32_t)SP_SLOT_WAITER, memory_order_acq_rel);
+    if ((atomic_load_explicit(state, memory_order_relaxed) & marks) == 0) {
+        return false;
+    }
+    uint32_t word = atomic_fetch_and_explicit(state, ~marks, memory_order_acq_rel);
+    if ((word & SP_SLOT_WAITER) != 0) {
         sp_futex_wake(state, INT32_MAX);
     }
+    if ((word & SP_SLOT_READER) == 0) {
+        return false;
+    }
+    word = atomic_fetch_or_explicit(state, SP_SLOT_TOLD, memory_order_acq_rel);
+    return (word & SP_SLOT_TOLD) == 0;
 }
 
 // False: go on waiting.

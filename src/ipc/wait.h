@@ -77,7 +77,8 @@ enum sp_pause_result sp_wait_host(const struct sp_pause *pause,
 // Host: after what such an executor waits for has changed. Wakes it if it sleeps.
 void sp_wake_executor(struct sp_slot *slot);
 // Worker: after it has put something into the tube. Wakes the reader if it sleeps.
-void sp_wake_reader(struct sp_slot *slot);
+// True: it is to be told by sp_completion_put().
+bool sp_wake_reader(struct sp_slot *slot);
 
 // The rings that an executor takes from, and what says that it should stop.
 struct sp_intake {

@@ -93,6 +93,32 @@ static void use_session(snakepit *pit, const struct sp_request_text *text)
     }
 }
 
+// Where the call reports to.
+static snakepit_err choose_queue(const snakepit *pit,
+                                 const struct sp_pit_request *request,
+                                 struct sp_order *order,
+                                 snakepit_message *why)
+{
+    const snakepit_call_options *options = request->options;
+    if (options == NULL || request->waits) {
+        return SNAKEPIT_OK;
+    }
+    order->ready = options->ready;
+    order->ready_user = options->ready_user;
+    if (options->queue == NULL) {
+        return SNAKEPIT_OK;
+    }
+    if (!sp_queue_is_of(options->queue, pit)) {
+        return sp_refuse(
+            why,
+            SNAKEPIT_INVALID_ARGUMENT,
+            "the call's queue belongs to another pit; make one for this pit "
+            "with snakepit_queue_new()");
+    }
+    order->queue = (uint8_t)options->queue->number;
+    return SNAKEPIT_OK;
+}
+
 // ---- Calls --------------------------------------------------------------------
 
 // Its options, as this library knows them, are in `room` or where they were.
@@ -115,7 +141,10 @@ static struct sp_pool *check_request(snakepit *pit,
     if (*err != SNAKEPIT_OK) {
         return NULL;
     }
-    *err = describe(request->tool, request->args, options, &order->text, why);
+    *err = choose_queue(pit, request, order, why);
+    if (*err == SNAKEPIT_OK) {
+        *err = describe(request->tool, request->args, options, &order->text, why);
+    }
     if (*err != SNAKEPIT_OK) {
         return NULL;
     }
@@ -176,7 +205,9 @@ snakepit_err snakepit_call(snakepit *pit,
 static snakepit_err
 submit(snakepit *pit, struct sp_pool *pool, const struct sp_order *order)
 {
-    snakepit_err err = sp_drain_ensure(pit, order->why);
+    snakepit_err err = order->queue == SP_QUEUE_DEFAULT
+                           ? sp_drain_ensure(pit, order->why)
+                           : SNAKEPIT_OK;
     if (err != SNAKEPIT_OK) {
         return err == SNAKEPIT_SYSTEM
                    ? err

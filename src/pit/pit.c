@@ -132,7 +132,7 @@ static snakepit_err open_pool(snakepit *pit, size_t index, snakepit_message *why
         .hash_key = pit->hash_key,
     };
     const struct sp_pool_hooks hooks = {.attention = sp_pit_attention,
-                                        .ended = sp_drain_wake,
+                                        .ended = sp_queues_wake,
                                         .changed = on_changed,
                                         .question = sp_pit_question,
                                         .user = pit};
@@ -152,7 +152,7 @@ static snakepit_err open_pool(snakepit *pit, size_t index, snakepit_message *why
         .pool = place->pool,
         .last_worker_id = &pit->last_worker_id,
         .hooks = {.stopped = sp_pit_fleet_stopped,
-                  .doorbell = sp_drain_doorbell,
+                  .doorbell = sp_queues_doorbell,
                   .user = pit},
     };
     err = sp_fleet_init(&place->fleet, &fleet, why);
@@ -188,7 +188,7 @@ static snakepit_err open_pools(snakepit *pit, snakepit_message *why)
 static snakepit_err
 open_parts(snakepit *pit, const snakepit_open_options *options, snakepit_message *why)
 {
-    snakepit_err err = sp_drain_init(&pit->drain, why);
+    snakepit_err err = sp_queues_open(pit, why);
     err = err == SNAKEPIT_OK ? set_log(pit, options, why) : err;
     if (err != SNAKEPIT_OK) {
         return err;
@@ -220,6 +220,7 @@ static void free_pit(snakepit *pit)
     sp_sessions_fini(&pit->sessions);
     sp_host_tools_fini(&pit->tools);
     sp_watcher_free(pit->watcher);
+    sp_queues_fini(&pit->queues);
     sp_drain_fini(&pit->drain);
     sp_config_free(pit->config);
     sp_log_writer_close(pit->log_writer);
@@ -294,8 +295,8 @@ static snakepit_err open_config(struct sp_config *config,
     made->magic = SP_PIT_MAGIC;
     made->process = sp_fork_here();
     made->config = config;
-    made->drain.epoll = -1;
-    made->drain.wake = -1;
+    sp_queues_init(&made->queues);
+    sp_drain_init(&made->drain);
     (void)sp_clock_ticks_per_us(); // measured here, not in the first call
     set_events(made, options);
     set_session_ended(made, options);
@@ -590,6 +591,7 @@ void snakepit_close(snakepit *pit, uint32_t grace_ms)
     }
     await_pools(pit, sp_pool_awaits_tools, SP_NEVER);
     sp_drain_finish(pit);
+    sp_queues_close(pit);
     sp_sessions_close(&pit->sessions);
     sp_pit_stop_loop(pit);
     free_pit(pit);

@@ -17,8 +17,9 @@
 #include "config/config.h"
 #include "fleet/fleet.h"
 #include "ipc/channel.h"
-#include "ipc/wait.h"
 #include "pit/host_tools.h"
+#include "pit/queue.h"
+#include "pool/lane.h"
 #include "pool/pool.h"
 #include "port/watcher.h"
 #include "session/sessions.h"
@@ -31,11 +32,22 @@ struct sp_pit_pool {
     _Atomic bool retry; // the loop is to start what is missing
 };
 
-// Who runs callbacks. Guarded by lock, but for what is atomic or says its owner.
+// All queues.
+struct sp_queues {
+    struct snakepit_queue standard; // the default queue
+    // By their number; NULL: none. Written with the lock held.
+    _Atomic(struct snakepit_queue *) of[SP_QUEUES_MOST];
+
+    pthread_mutex_t lock; // guards the rest
+    bool closed;          // none is made any more
+    int *bells;           // doorbells of the workers that have seats
+    size_t bell_count;
+    size_t bell_room;
+};
+
+// Who drains the default queue. Guarded by lock.
 struct sp_drain {
     pthread_mutex_t lock;
-    int epoll;    // all doorbells and `wake`
-    int wake;     // eventfd: calls ended on our side
     bool owned;   // the program drains
     bool running; // the library's thread does
     bool stop;
@@ -45,9 +57,6 @@ struct sp_drain {
     bool asked;          // it has something to do
     pthread_t answerer;  // see `answering`
     pthread_cond_t news; // of `asked` and `stop`
-    _Atomic bool asleep; // somebody waits for the epoll
-    struct sp_patience patience; // owner: whoever drains
-    uint32_t idle_rings;         // in a row; owner: whoever drains
 };
 
 // Constant after it was opened, but for what is atomic or has an owner of its own.
@@ -64,6 +73,7 @@ struct snakepit {
     size_t count;
     struct sp_pool *default_pool; // NULL without pools
     _Atomic uint32_t changes;     // futex: some pool's state has changed
+    struct sp_queues queues;
     struct sp_drain drain;
     struct sp_hash_key hash_key;              // of all tables of sessions
     struct sp_sessions sessions;              // has a lock of its own
@@ -126,17 +136,26 @@ void sp_pit_watch_sessions(void *user);
 
 // ---- drain.c ------------------------------------------------------------------
 
-// SYSTEM.
-snakepit_err sp_drain_init(struct sp_drain *drain, snakepit_message *why);
+void sp_drain_init(struct sp_drain *drain);
 void sp_drain_fini(struct sp_drain *drain);
-// Makes sure that somebody will run the callbacks. SYSTEM: no thread.
+// Makes sure that somebody will drain the default queue. SYSTEM: no thread, which `why`
+// explains. SHUTTING_DOWN.
 snakepit_err sp_drain_ensure(snakepit *pit, snakepit_message *why);
-// Ends the library's thread; then runs what is left.
+// Ends the library's threads for good.
 void sp_drain_finish(snakepit *pit);
-// sp_pool_hooks.ended: wakes whoever drains.
-void sp_drain_wake(void *user);
+
+// ---- queues.c -----------------------------------------------------------------
+
+void sp_queues_init(struct sp_queues *queues);
+// Makes the default queue. SYSTEM.
+snakepit_err sp_queues_open(snakepit *pit, snakepit_message *why);
+void sp_queues_fini(struct sp_queues *queues);
+// All calls have ended: reports what is left, and lets go of the queues.
+void sp_queues_close(snakepit *pit);
+// sp_pool_hooks.ended: wakes whoever waits for the queue.
+void sp_queues_wake(void *user, uint32_t number);
 // sp_fleet_hooks.doorbell.
-void sp_drain_doorbell(void *user, int fd, bool joins);
+void sp_queues_doorbell(void *user, int fd, bool joins);
 
 // ---- pit.c --------------------------------------------------------------------
 
@@ -159,6 +178,7 @@ struct sp_pit_request {
     const snakepit_writer *args;
     const snakepit_call_options *options;
     uint64_t begun; // CLOCK_MONOTONIC ns at which its time began; 0: when it is checked
+    bool waits;     // a stream that reports to no queue, whatever its options say
     struct sp_order order; // out; borrows the above, but for `options`
 };
 

@@ -8,6 +8,7 @@
 #include "payload/json.h"
 #include "payload/reader.h"
 #include "pit/pit.h"
+#include "pit/refuse.h"
 
 // In a forked child it is one that has failed; NULL: without memory for that.
 static struct sp_stream *stream_of(const snakepit_stream *stream)
@@ -26,6 +27,27 @@ snakepit_stream *sp_pit_stream_refused(struct sp_call *refused)
     return (snakepit_stream *)(void *)sp_stream_failed(refused);
 }
 
+// Makes sure that what the stream reports to is drained by somebody.
+static snakepit_err
+find_reporter(snakepit *pit, const struct sp_order *order, struct sp_call **refused)
+{
+    snakepit_err err = SNAKEPIT_OK;
+    snakepit_message why = {{0}};
+    if (order->queue != SP_QUEUE_DEFAULT && order->ready == NULL) {
+        err =
+            sp_refuse(&why,
+                      SNAKEPIT_INVALID_ARGUMENT,
+                      "the stream names a queue, but `ready` is NULL; give a function "
+                      "that is told when the stream can be read");
+    } else if (order->queue == SP_QUEUE_DEFAULT && order->ready != NULL) {
+        err = sp_drain_ensure(pit, &why);
+    }
+    if (err != SNAKEPIT_OK) {
+        *refused = sp_pit_refused(err, why.text[0] == 0 ? NULL : why.text);
+    }
+    return err;
+}
+
 snakepit_err sp_pit_stream_open(snakepit *pit,
                                 struct sp_pit_request *request,
                                 snakepit_stream **stream)
@@ -37,7 +59,10 @@ snakepit_err sp_pit_stream_open(snakepit *pit,
         return SNAKEPIT_INVALID_ARGUMENT;
     }
     struct sp_pool *pool = sp_pit_order(pit, request, &err, &refused);
-    if (pool == NULL) {
+    if (pool != NULL) {
+        err = find_reporter(pit, &request->order, &refused);
+    }
+    if (err != SNAKEPIT_OK) {
         *stream = sp_pit_stream_refused(refused);
         return err;
     }
@@ -70,18 +95,31 @@ static void point(const struct sp_stream *stream, snakepit_reader *reader)
     sp_reader_init(reader, body, memory);
 }
 
-snakepit_err snakepit_stream_next(snakepit_stream *stream, snakepit_reader *chunk)
+static snakepit_err read_chunk(snakepit_stream *stream,
+                               snakepit_reader *chunk,
+                               snakepit_err (*next)(struct sp_stream *stream))
 {
-    SP_UNCANCELLED;
     struct sp_stream *found = stream_of(stream);
     if (found == NULL) {
         return stream == NULL ? SNAKEPIT_INVALID_ARGUMENT : SNAKEPIT_FORKED;
     }
-    snakepit_err err = sp_stream_next(found);
+    snakepit_err err = next(found);
     if (chunk != NULL) {
         point(found, chunk);
     }
     return err;
+}
+
+snakepit_err snakepit_stream_next(snakepit_stream *stream, snakepit_reader *chunk)
+{
+    SP_UNCANCELLED;
+    return read_chunk(stream, chunk, sp_stream_next);
+}
+
+snakepit_err snakepit_stream_try_next(snakepit_stream *stream, snakepit_reader *chunk)
+{
+    SP_UNCANCELLED;
+    return read_chunk(stream, chunk, sp_stream_try_next);
 }
 
 const char *snakepit_stream_json(snakepit_stream *stream)
@@ -150,7 +188,9 @@ snakepit_err snakepit_stream_each(snakepit *pit,
         *answer = call == NULL ? NULL : sp_call_answer(call);
         return no_function.err;
     }
-    snakepit_err err = snakepit_stream_open(pit, tool, args, options, &stream);
+    struct sp_pit_request request = {
+        .tool = tool, .args = args, .options = options, .waits = true};
+    snakepit_err err = sp_pit_stream_open(pit, &request, &stream);
     if (err == SNAKEPIT_OK) {
         while ((err = snakepit_stream_next(stream, &chunk)) == SNAKEPIT_OK &&
                hand_over(each, user, &chunk)) {

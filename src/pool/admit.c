@@ -126,7 +126,9 @@ static void watch(struct sp_pool *pool, struct sp_call *call)
 {
     bool first = pool->pending.count == 0;
     sp_pending_add(&pool->pending, call, sp_call_due(call));
-    if (call->stream != NULL) {
+    if (call->reports) {
+        sp_pool_lane(pool, call)->open++;
+    } else {
         sp_list_append(&pool->streams, &call->stream_link);
     }
     if (first) {
@@ -147,6 +149,7 @@ static snakepit_err enter(struct sp_pool *pool,
         watch(pool, call);
     } else if (err != SNAKEPIT_OK) {
         call->asynchronous = false;
+        call->reports = false;
         call->stream = NULL;
         call->id = pending ? 0 : call->id; // there is nothing to cancel
         refuse(pool, call, err, after);
@@ -196,6 +199,8 @@ snakepit_err sp_pool_submit(struct sp_pool *pool, const struct sp_order *order)
     call->done = order->done;
     call->user = order->user;
     call->asynchronous = true;
+    call->reports = true;
+    call->queue = order->queue;
     pthread_mutex_lock(&pool->lock);
     err = enter(pool, call, err, &after);
     if (err == SNAKEPIT_OK && order->id != NULL) {
@@ -217,14 +222,15 @@ snakepit_err sp_pool_begin_stream(struct sp_pool *pool,
                                   struct sp_stream *stream)
 {
     struct sp_after after = {0};
-    struct sp_call *call = sp_spares_take(pool);
-    stream->call = call;
-    if (call == NULL) {
-        return SNAKEPIT_NO_MEMORY;
-    }
+    struct sp_call *call = stream->call;
     snakepit_err err = prepare(call, order);
     sp_question_limit(call);
     call->stream = stream;
+    call->reports = order->ready != NULL;
+    call->queue = order->queue;
+    stream->ready = order->ready;
+    stream->ready_user = order->ready_user;
+    stream->awaits = order->ready != NULL;
     pthread_mutex_lock(&pool->lock);
     err = enter(pool, call, err, &after);
     stream->moves_seen = atomic_load_explicit(&call->moves, memory_order_relaxed);

@@ -8,6 +8,7 @@
 #include "base/fork.h"
 #include "base/memory.h"
 #include "payload/writer.h"
+#include "pool/lane.h"
 
 #define KEPT_BYTES 65536u // a buffer larger than this does not survive its call
 
@@ -60,6 +61,7 @@ void sp_call_describe(const struct sp_call *call, struct sp_slot_request *reques
         .lease = call->request_lease,
         .deadline = call->deadline,
         .kind = call->stream != NULL ? SP_CALL_STREAM : SP_CALL_TOOL,
+        .queue = call->queue,
     };
 }
 
@@ -86,6 +88,8 @@ void sp_call_reset(struct sp_call *call)
     call->err = SNAKEPIT_OK;
     call->body = (struct sp_slice){0};
     call->asynchronous = false;
+    call->reports = false;
+    call->queue = SP_QUEUE_DEFAULT;
     call->stream = NULL;
     call->done = NULL;
 }

@@ -46,14 +46,16 @@ struct sp_call {
     struct sp_link link;      // in the pool's free list, line, or list of ended calls
     struct sp_link seat_link; // in seat->calls, oldest first
     struct sp_pending_links pending; // while it is asynchronous or a stream's
-    struct sp_link stream_link;      // in pool->streams
-    struct sp_stream *stream; // whose call it is; NULL: the answer is all there is
-    uint64_t id;              // never reused in a pit
-    uint64_t deadline;        // CLOCK_MONOTONIC ns or SP_NEVER
-    uint64_t line_deadline;   // the same, for its time in the line
-    _Atomic uint32_t moves;   // futex: counts changes of place that the waiter must see
+    struct sp_link stream_link; // in pool->streams or, if it reports, lane->readable
+    struct sp_stream *stream;   // whose call it is; NULL: the answer is all there is
+    uint64_t id;                // never reused in a pit
+    uint64_t deadline;          // CLOCK_MONOTONIC ns or SP_NEVER
+    uint64_t line_deadline;     // the same, for its time in the line
+    _Atomic uint32_t moves; // futex: counts changes of place that the waiter must see
     const struct sp_slot *likely; // where it was, alone, when it was used last; or NULL
     bool asynchronous;
+    bool reports;          // to its queue: it is asynchronous, or a stream that does
+    uint8_t queue;         // the number of that; see pool/lane.h
     sp_call_done_fn *done; // asynchronous only
     void *user;
     struct sp_tie *tie;       // of its session, until it has ended; or NULL
@@ -66,7 +68,7 @@ struct sp_call {
     // Its question; see pool/question.h.
     bool serving;                  // a thread works for it
     bool asks;                     // it was told again meanwhile
-    struct sp_link question_link;  // in pool->questions
+    struct sp_link question_link;  // in lane->questions
     struct sp_buf question;        // owner: who serves
     struct snakepit_writer *reply; // as question; NULL: it has never asked
 

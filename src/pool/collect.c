@@ -4,7 +4,9 @@
 #include "pool/inside.h"
 
 #include "base/fork.h"
+#include "ipc/completion.h"
 #include "pool/question.h"
+#include "pool/stream.h"
 
 #define SERVED_A_TURN 64u // questions of submitted calls between two other looks
 
@@ -43,20 +45,25 @@ void sp_pool_reap_slot(struct sp_pool *pool, struct sp_seat *seat, uint32_t slot
 static void take_news(struct sp_pool *pool,
                       struct sp_seat *seat,
                       uint32_t slot,
-                      bool asks,
+                      bool runs,
                       struct sp_after *after)
 {
     struct sp_call *call = seat->port->slots[slot].owner;
     if (call == NULL) {
-        if (asks) {
+        if (runs) {
             sp_pool_leave_question(pool, seat, slot);
         } else {
             sp_pool_reap_slot(pool, seat, slot);
         }
-    } else if (asks) {
+    } else if (!runs) {
+        sp_pool_end_with_answer(pool, call, after);
+    } else if (call->stream == NULL) {
         sp_pool_note_question(pool, call);
     } else {
-        sp_pool_end_with_answer(pool, call, after);
+        sp_stream_hear(pool, call);
+        if (sp_port_state(seat->port, slot) == SP_SLOT_ASKING) {
+            sp_pool_note_question(pool, call);
+        }
     }
 }
 
@@ -65,13 +72,13 @@ void sp_pool_collect_seat(struct sp_pool *pool,
                           struct sp_after *after)
 {
     uint32_t slot;
-    bool asks;
+    bool runs;
     sp_pool_take_returns(pool, seat);
     // What a worker puts in behind these is for the next look.
     for (uint32_t left = seat->port->view.shape.slots;
          left > 0 && !seat->violated && !seat->dead;
          left--) {
-        snakepit_err err = sp_port_next_done(seat->port, &slot, &asks);
+        snakepit_err err = sp_port_next_done(seat->port, &slot, &runs);
         if (err == SNAKEPIT_NOT_FOUND) {
             return;
         }
@@ -79,7 +86,8 @@ void sp_pool_collect_seat(struct sp_pool *pool,
             sp_pool_violation(pool, seat);
             return;
         }
-        take_news(pool, seat, slot, asks, after);
+        pool->heard++;
+        take_news(pool, seat, slot, runs, after);
     }
 }
 
@@ -104,9 +112,10 @@ void sp_pool_settle(struct sp_pool *pool, struct sp_call *call, struct sp_after 
     }
 }
 
-bool sp_pool_collect(struct sp_pool *pool, struct sp_link *ended)
+void sp_pool_collect(struct sp_pool *pool, uint32_t queue, struct sp_pool_news *news)
 {
     struct sp_after after = {0};
+    struct sp_lane *lane = &pool->lanes[queue];
     struct sp_link *link;
     pthread_mutex_lock(&pool->lock);
     for (link = pool->seats.next; link != &pool->seats; link = link->next) {
@@ -116,24 +125,34 @@ bool sp_pool_collect(struct sp_pool *pool, struct sp_link *ended)
         }
     }
     sp_pool_fill_freed(pool, &after);
-    while ((link = sp_list_take(&pool->ended)) != NULL) {
-        sp_list_append(ended, link);
+    while ((link = sp_list_take(&lane->ended)) != NULL) {
+        sp_list_append(&news->ended, link);
+        lane->open--;
     }
-    bool asked = !sp_list_empty(&pool->questions);
+    news->asked |= !sp_list_empty(&lane->questions);
+    news->readable += lane->readable_count;
+    news->heard += pool->heard;
     sp_pool_unlock(pool, &after);
-    return asked;
 }
 
-size_t sp_pool_serve_questions(struct sp_pool *pool)
+bool sp_pool_queue_is_used(struct sp_pool *pool, uint32_t queue)
+{
+    pthread_mutex_lock(&pool->lock);
+    bool used = pool->lanes[queue].open > 0;
+    pthread_mutex_unlock(&pool->lock);
+    return used;
+}
+
+size_t sp_pool_serve_questions(struct sp_pool *pool, uint32_t queue)
 {
     struct sp_after after = {0};
+    struct sp_link *questions = &pool->lanes[queue].questions;
     size_t count = 0;
     pthread_mutex_lock(&pool->lock);
     for (; count < SERVED_A_TURN && sp_fork_is_here(pool->process) &&
-           !sp_list_empty(&pool->questions);
+           !sp_list_empty(questions);
          count++) {
-        struct sp_call *call =
-            SP_ENTRY(pool->questions.next, struct sp_call, question_link);
+        struct sp_call *call = SP_ENTRY(questions->next, struct sp_call, question_link);
         sp_list_remove(&call->question_link);
         sp_pool_serve_question(pool, call, &after);
     }
@@ -141,15 +160,17 @@ size_t sp_pool_serve_questions(struct sp_pool *pool)
     return count;
 }
 
-void sp_pool_set_asleep(struct sp_pool *pool, bool asleep)
+void sp_pool_ring_for(struct sp_pool *pool, uint32_t queue)
 {
+    uint64_t bit = sp_completion_bit(queue);
     pthread_mutex_lock(&pool->lock);
     for (struct sp_link *link = pool->seats.next; link != &pool->seats;
          link = link->next) {
         struct sp_seat *seat = SP_ENTRY(link, struct sp_seat, member);
-        atomic_store_explicit(&seat->port->view.header->host_asleep,
-                              asleep ? 1 : 0,
-                              memory_order_release);
+        _Atomic uint64_t *asleep = &seat->port->view.header->asleep;
+        if ((atomic_load_explicit(asleep, memory_order_relaxed) & bit) == 0) {
+            atomic_fetch_or_explicit(asleep, bit, memory_order_release);
+        }
     }
     pthread_mutex_unlock(&pool->lock);
     // [doorbell:sleep] said before the rings are looked at again; pairs with

@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "ipc/futex.h"
 #include "pool/affinity.h"
+#include "pool/stream.h"
 
 void sp_pool_moved(struct sp_call *call, struct sp_after *after)
 {
@@ -12,6 +13,9 @@ void sp_pool_moved(struct sp_call *call, struct sp_after *after)
         return;
     }
     atomic_fetch_add_explicit(&call->moves, 1, memory_order_release);
+    if (call->reports) {
+        return; // nobody sleeps for it
+    }
     if (after->call_count < SP_AFTER_MOST) {
         after->calls[after->call_count++] = call;
     } else {
@@ -29,7 +33,7 @@ void sp_pool_end(struct sp_pool *pool, struct sp_call *call, struct sp_after *af
     }
     if (sp_call_is_pending(call)) {
         sp_pending_remove(&pool->pending, call);
-        if (call->stream != NULL) {
+        if (call->stream != NULL && !call->reports) {
             sp_list_remove(&call->stream_link);
         }
         if (sp_link_used(&call->question_link)) {
@@ -38,10 +42,13 @@ void sp_pool_end(struct sp_pool *pool, struct sp_call *call, struct sp_after *af
     }
     if (call->asynchronous) {
         if (!call->serving) {
-            sp_list_append(&pool->ended, &call->link);
+            sp_list_append(&sp_pool_lane(pool, call)->ended, &call->link);
         }
     } else {
         sp_pool_moved(call, after);
+        if (call->reports) {
+            sp_stream_report(pool, call);
+        }
     }
     if (pool->state == SP_POOL_STOPPING && pool->placed == 0 && pool->line.count == 0) {
         pool->hooks.changed(pool->hooks.user);
@@ -55,8 +62,8 @@ void sp_pool_fail_call(struct sp_pool *pool,
 {
     sp_pool_explain(call, failure);
     sp_pool_end(pool, call, after);
-    if (call->asynchronous) {
-        pool->hooks.ended(pool->hooks.user);
+    if (call->reports) {
+        pool->hooks.ended(pool->hooks.user, call->queue);
     }
 }
 

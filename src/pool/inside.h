@@ -3,20 +3,21 @@
 //
 // The files call each other downwards, in this order and never up:
 //
-//     stream                          a reader that waits for chunks
+//     stream                          chunks, and who waits for them
 //     admit                           from an order to a slot or a line
-//     wait    tick    seats    pool   who looks: a caller, the loop, the control plane
-//     question   collect              what a slot says
+//     wait, tick, seats, pool         who looks: a caller, the loop, the control plane
+//     question, collect               what a slot says
 //     settle                          answers, and calls that are given up
 //     lock                            releases it, when free places have been given
-//     away schedule                        which worker gets which call end   conduct
-//     where every call ends; what workers hold and break affinity   tail   explain what
-//     they are made of loads   seat   line   ties   pending   call   store   spares
+//     away schedule                        which worker gets which call end, conduct
+//     where every call ends; what workers hold and break affinity, tail, explain what
+//     they are made of loads, seat, line, ties, pending, lane, call, store, spares
 #ifndef POOL_INSIDE_H
 #define POOL_INSIDE_H
 
 #include <pthread.h>
 
+#include "pool/lane.h"
 #include "pool/line.h"
 #include "pool/loads.h"
 #include "pool/pending.h"
@@ -58,10 +59,10 @@ struct sp_pool {
     struct sp_ties ties;
     struct sp_link waited_for; // seats that have lines of their own
     struct sp_pending pending; // asynchronous calls and streams that have not ended
-    struct sp_link streams;    // of these, the streams
-    struct sp_link ended;      // asynchronous calls whose callback has not run
-    struct sp_link questions;  // asynchronous calls that wait for a reply
-    bool freed;                // a place is free that calls may wait for
+    struct sp_link streams;    // of these, the streams that do not report
+    struct sp_lane lanes[SP_QUEUES_MOST]; // by the number of the queue
+    uint64_t heard;                       // entries of completion rings
+    bool freed;                           // a place is free that calls may wait for
     uint32_t orphans;
     uint32_t placed; // calls in slots, orphans excluded
     uint64_t last_call;
@@ -69,6 +70,13 @@ struct sp_pool {
     _Atomic uint32_t peer_cpu; // where the last asynchronous call ended
     struct sp_pool_counters counters;
 };
+
+// Of the queue that a call reports to.
+static inline struct sp_lane *sp_pool_lane(struct sp_pool *pool,
+                                           const struct sp_call *call)
+{
+    return &pool->lanes[call->queue];
+}
 
 // ---- The lock (pool/lock.c) ---------------------------------------------------
 
@@ -173,7 +181,7 @@ void sp_pool_wait_once(struct sp_pool *pool,
 
 // ---- Streams (pool/admit.c) ---------------------------------------------------
 
-// Begins the call of a stream, which gets it; see sp_stream_open().
+// Begins the call of a stream, which has one; see sp_stream_open().
 snakepit_err sp_pool_begin_stream(struct sp_pool *pool,
                                   const struct sp_order *order,
                                   struct sp_stream *stream);

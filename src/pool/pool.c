@@ -43,8 +43,9 @@ static void init_lists(struct sp_pool *pool)
     sp_list_init(&pool->seats);
     sp_list_init(&pool->streams);
     sp_pending_init(&pool->pending);
-    sp_list_init(&pool->ended);
-    sp_list_init(&pool->questions);
+    for (uint32_t i = 0; i < SP_QUEUES_MOST; i++) {
+        sp_lane_init(&pool->lanes[i]);
+    }
     sp_loads_init(&pool->loads);
     sp_line_init(&pool->line, pool->options.max_queue);
     sp_list_init(&pool->waited_for);

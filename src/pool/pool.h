@@ -37,9 +37,9 @@ struct sp_question; // pool/question.h
 // thread: they only wake others.
 struct sp_pool_hooks {
     void (*attention)(void *user); // sp_pool_tick() is wanted
-    void (*ended)(void *user);     // an asynchronous call ended, or asks, outside of
-                                   // sp_pool_collect()
-    void (*changed)(void *user);   // the state has changed
+    // A queue has news that no worker rings for.
+    void (*ended)(void *user, uint32_t queue);
+    void (*changed)(void *user); // the state has changed
     // A tool asks its host. May take long and call the pool. NULL: there are no tools.
     snakepit_err (*question)(void *user, struct sp_question *question);
     void *user;
@@ -133,6 +133,12 @@ struct sp_order {
     void *user;
     uint64_t *id;          // NULL, or where its id goes
     snakepit_message *why; // NULL, or where a refusal is explained
+
+    // Of a stream that reports.
+    snakepit_ready_fn *ready; // NULL: it does not
+    void *ready_user;
+
+    uint8_t queue; // of both
 };
 
 // Runs a call and waits for its end. `*answer` is to be released; NULL only
@@ -147,15 +153,23 @@ void sp_pool_release(struct sp_call *call);
 
 // ---- Ends of calls (pool/settle.c) --------------------------------------------
 
-// Appends the asynchronous calls that have ended to `ended`, by their `link`. The
-// caller runs sp_call_open() on each, then its callback. Whether others ask: see
-// sp_pool_serve_questions().
-bool sp_pool_collect(struct sp_pool *pool, struct sp_link *ended);
+// What there is to report to a queue.
+struct sp_pool_news {
+    struct sp_link ended; // submitted calls, by their `link`: run sp_call_open() on
+                          // each, then its callback
+    uint32_t readable;    // see sp_stream_take_readable()
+    bool asked;           // see sp_pool_serve_questions()
+    uint64_t heard;       // of all queues: counts up while workers have anything to say
+};
+// Adds what the pool has for a queue. One thread at a time for each queue.
+void sp_pool_collect(struct sp_pool *pool, uint32_t queue, struct sp_pool_news *news);
+// Whether calls or streams report to a queue and have not done so, or are not closed.
+bool sp_pool_queue_is_used(struct sp_pool *pool, uint32_t queue);
 // Cancels a submitted call or that of a stream. NOT_FOUND: there is no such call any
 // more.
 snakepit_err sp_pool_cancel(struct sp_pool *pool, uint64_t id);
-// Says whether the workers must ring when an asynchronous call ends.
-void sp_pool_set_asleep(struct sp_pool *pool, bool asleep);
+// Has the workers ring for the next news of a queue. What there is before comes not.
+void sp_pool_ring_for(struct sp_pool *pool, uint32_t queue);
 // Makes what the worker left of an ended call readable: copies a large body, parses a
 // fault.
 void sp_call_open(struct sp_call *call);

@@ -15,6 +15,7 @@
 #include "payload/writer.h"
 #include "pool/affinity.h"
 #include "pool/inside.h"
+#include "pool/stream.h"
 
 // A question that the calling thread serves. Lives on its stack.
 struct asker {
@@ -197,15 +198,21 @@ static void stop_serving(struct sp_pool *pool, struct sp_call *call)
     bool asks = call->asks;
     call->serving = false;
     call->asks = false;
-    if (!call->asynchronous) {
+    if (!call->reports) {
         return;
     }
-    if (call->phase == SP_CALL_ENDED) {
-        sp_list_append(&pool->ended, &call->link);
-        pool->hooks.ended(pool->hooks.user);
-    } else if (asks) {
+    struct sp_lane *lane = sp_pool_lane(pool, call);
+    if (call->stream != NULL && call->stream->left) {
+        sp_lane_put_readable(lane, call);
+    } else if (call->asynchronous && call->phase == SP_CALL_ENDED) {
+        sp_list_append(&lane->ended, &call->link);
+    } else if (asks && call->phase != SP_CALL_ENDED) {
         sp_pool_note_question(pool, call);
+        return;
+    } else {
+        return;
     }
+    pool->hooks.ended(pool->hooks.user, call->queue);
 }
 
 static void describe(const struct asker *asker,
@@ -300,7 +307,7 @@ void sp_pool_note_question(struct sp_pool *pool, struct sp_call *call)
     if (call->serving) {
         call->asks = true;
     } else if (!sp_link_used(&call->question_link)) {
-        sp_list_append(&pool->questions, &call->question_link);
+        sp_list_append(&sp_pool_lane(pool, call)->questions, &call->question_link);
     }
 }
 

@@ -33,13 +33,13 @@ void sp_pool_serve_question(struct sp_pool *pool,
                             struct sp_call *call,
                             struct sp_after *after);
 
-// A submitted call has been found ASKING in the completion ring. Lock held.
+// A call that reports has been found ASKING in the completion ring. Lock held.
 void sp_pool_note_question(struct sp_pool *pool, struct sp_call *call);
 // Nobody waits any more for the call in a slot that asks. Lock held.
 void sp_pool_leave_question(struct sp_pool *pool, struct sp_seat *seat, uint32_t slot);
-// Serves the questions of submitted calls, some at a time; how many. One thread at a
-// time.
-size_t sp_pool_serve_questions(struct sp_pool *pool);
+// Serves the questions of the calls that report to a queue, some at a time; how many.
+// One thread at a time for each queue.
+size_t sp_pool_serve_questions(struct sp_pool *pool, uint32_t queue);
 
 // ---- Calls from within a host's tool ------------------------------------------
 

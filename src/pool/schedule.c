@@ -118,7 +118,7 @@ static bool place_on(struct sp_pool *pool,
     }
     struct sp_slot_request request;
     sp_call_describe(call, &request);
-    if (!sp_port_submit(seat->port, &request, call->asynchronous, call, &call->slot)) {
+    if (!sp_port_submit(seat->port, &request, call->reports, call, &call->slot)) {
         if (call->request_lease != SP_NO_LEASE) {
             sp_seat_end_lease(
                 &pool->store, seat, call->request_lease, call->parcel, false);

@@ -22,7 +22,7 @@ snakepit_err sp_pool_add_seat(struct sp_pool *pool,
     (*seat)->worker = worker;
     (*seat)->worker_id = worker_id;
     // Whoever drains may sleep already, and did not tell this worker.
-    atomic_store_explicit(&port->view.header->host_asleep, 1, memory_order_release);
+    atomic_store_explicit(&port->view.header->asleep, UINT64_MAX, memory_order_release);
     pthread_mutex_lock(&pool->lock);
     sp_list_append(&pool->seats, &(*seat)->member);
     sp_loads_add(&pool->loads, *seat);

@@ -6,9 +6,12 @@
 #include "pool/stream.h"
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/memory.h"
 #include "ipc/wait.h"
 #include "pool/inside.h"
+#include "pool/question.h"
+#include "pool/spares.h"
 
 // ---- Making -------------------------------------------------------------------
 
@@ -38,12 +41,14 @@ snakepit_err sp_stream_open(struct sp_pool *pool,
     }
     made->magic = SP_STREAM_MAGIC;
     made->pool = pool;
-    snakepit_err err = sp_pool_begin_stream(pool, order, made);
+    made->call = sp_spares_take(pool);
     if (made->call == NULL) {
         sp_free(made);
         *stream = NULL;
+        return SNAKEPIT_NO_MEMORY;
     }
-    return err;
+    // One that reports may be gone when this returns: its `ready` may close it.
+    return sp_pool_begin_stream(pool, order, made);
 }
 
 // What another thread may have been changing at the fork stays as it is.
@@ -186,30 +191,99 @@ static void open_answer(struct sp_stream *stream)
     }
 }
 
-// Waits until there is a chunk to read or the call has ended. Returns whether there is
-// a chunk.
-static bool catch_up(struct sp_stream *stream)
+// From now on its queue is told of a chunk, and of the end. False: there is one
+// already. Lock held.
+static bool begin_await(struct sp_stream *stream, struct sp_after *after)
+{
+    struct sp_call *call = stream->call;
+    if (sp_stream_has_ended(call)) {
+        sp_pool_collect_seat(stream->pool, call->seat, after);
+    }
+    if (call->phase == SP_CALL_ENDED) {
+        return false;
+    }
+    stream->tail_seen = stream->tube.tail;
+    if (call->phase == SP_CALL_PLACED) {
+        sp_port_watch_tube(call->seat->port, call->slot);
+        if (sp_stream_has_news(call)) {
+            return false;
+        }
+    }
+    stream->awaits = true;
+    return true;
+}
+
+// Does once what a reader that waits does all the time. Lock held, but released while a
+// tool of the host runs.
+static void poll_once(struct sp_stream *stream, struct sp_after *after)
 {
     struct sp_pool *pool = stream->pool;
     struct sp_call *call = stream->call;
-    struct sp_after after = {.self = call};
+    if (call->phase == SP_CALL_PLACED) {
+        sp_pool_settle(pool, call, after);
+    }
+    if (call->phase == SP_CALL_PLACED &&
+        sp_port_state(call->seat->port, call->slot) == SP_SLOT_ASKING) {
+        sp_pool_serve_question(pool, call, after);
+    }
+    if (call->phase != SP_CALL_ENDED) {
+        sp_pool_expire(pool, call, sp_clock_now(), after);
+    }
+}
+
+// What a reader does that has found nothing.
+enum patience {
+    WAITS,
+    POLLS,  // looks once more
+    AWAITS, // is told later
+    GIVES_UP,
+};
+
+// Whether to look again. Lock held, but released meanwhile.
+static bool
+have_patience(struct sp_stream *stream, enum patience *patience, struct sp_after *after)
+{
+    switch (*patience) {
+    case WAITS:
+        sp_pool_wait_once(stream->pool, stream->call, after);
+        return true;
+    case POLLS:
+        poll_once(stream, after);
+        *patience = GIVES_UP;
+        return true;
+    case AWAITS:
+        return !begin_await(stream, after);
+    default:
+        return false;
+    }
+}
+
+// Looks until there is a chunk to read, the call has ended, or patience does.
+static void catch_up(struct sp_stream *stream, enum patience patience)
+{
+    struct sp_pool *pool = stream->pool;
+    struct sp_call *call = stream->call;
+    // Its port is pinned only while somebody waits.
+    struct sp_after after = {.self = patience == WAITS ? call : NULL};
+    bool told;
+    bool again = true;
     pthread_mutex_lock(&pool->lock);
-    bool told = look(stream, &after);
-    while (!sp_tube_has_more(&stream->tube) && call->phase != SP_CALL_ENDED) {
-        if (told) {
+    do {
+        told = look(stream, &after);
+        if (sp_tube_has_more(&stream->tube) || call->phase == SP_CALL_ENDED) {
+            again = false;
+        } else if (told) {
             unlock(stream, told, &after);
             pthread_mutex_lock(&pool->lock);
         } else {
-            sp_pool_wait_once(pool, call, &after);
+            again = have_patience(stream, &patience, &after);
         }
-        told = look(stream, &after);
-    }
+    } while (again);
     bool ended = call->phase == SP_CALL_ENDED;
     unlock(stream, told, &after);
     if (ended) {
         open_answer(stream);
     }
-    return sp_tube_has_more(&stream->tube);
 }
 
 // The call has ended while a chunk was copied. Whether what it left was there all
@@ -238,8 +312,12 @@ static snakepit_err fail_now(struct sp_stream *stream, snakepit_err err)
     return stream->call->err;
 }
 
+// What is said where there is no chunk.
 static snakepit_err end_of(const struct sp_stream *stream)
 {
+    if (!stream->opened) {
+        return SNAKEPIT_AGAIN;
+    }
     return stream->call->err == SNAKEPIT_OK ? SNAKEPIT_END : stream->call->err;
 }
 
@@ -252,11 +330,14 @@ static snakepit_err copy_piece(struct sp_stream *stream)
                               : err;
 }
 
-static snakepit_err next(struct sp_stream *stream)
+static snakepit_err next(struct sp_stream *stream, enum patience patience)
 {
     bool ready = sp_tube_has_more(&stream->tube) && is_up_to_date(stream) &&
                  !sp_tube_wants_to_tell(&stream->tube);
-    if (!ready && !catch_up(stream)) {
+    if (!ready) {
+        catch_up(stream, patience);
+    }
+    if (!sp_tube_has_more(&stream->tube)) {
         return end_of(stream);
     }
     snakepit_err err = copy_piece(stream);
@@ -267,7 +348,7 @@ static snakepit_err next(struct sp_stream *stream)
     return err == SNAKEPIT_OK ? SNAKEPIT_OK : fail_now(stream, err);
 }
 
-snakepit_err sp_stream_next(struct sp_stream *stream)
+static snakepit_err read_chunk(struct sp_stream *stream, enum patience patience)
 {
     if (stream->busy && stream->pool != NULL) {
         return SNAKEPIT_INVALID_ARGUMENT;
@@ -278,39 +359,90 @@ snakepit_err sp_stream_next(struct sp_stream *stream)
         return stream->call->err;
     }
     stream->busy = true;
-    snakepit_err err = next(stream);
+    snakepit_err err = next(stream, patience);
     stream->busy = false;
     return err;
 }
 
+snakepit_err sp_stream_next(struct sp_stream *stream)
+{
+    return stream->pool != NULL && stream->call->reports ? SNAKEPIT_INVALID_ARGUMENT
+                                                         : read_chunk(stream, WAITS);
+}
+
+snakepit_err sp_stream_try_next(struct sp_stream *stream)
+{
+    return read_chunk(stream, stream->call->reports ? AWAITS : POLLS);
+}
+
+struct sp_stream *sp_stream_take_readable(struct sp_pool *pool, uint32_t queue)
+{
+    for (;;) {
+        pthread_mutex_lock(&pool->lock);
+        struct sp_call *call = sp_lane_take_readable(&pool->lanes[queue]);
+        bool left = call != NULL && call->stream->left;
+        pthread_mutex_unlock(&pool->lock);
+        if (!left) {
+            return call == NULL ? NULL : call->stream;
+        }
+        sp_stream_close(call->stream);
+    }
+}
+
 // ---- Ends ---------------------------------------------------------------------
 
-// One that has ended already is not cancelled.
-static void end_call(struct sp_stream *stream)
+// Of one that reports. False: a tool of the host runs for its call, and it is freed
+// when that has returned. Lock held.
+static bool leave_queue(struct sp_stream *stream, struct sp_after *after)
+{
+    struct sp_call *call = stream->call;
+    struct sp_lane *lane = sp_pool_lane(stream->pool, call);
+    stream->awaits = false;
+    sp_lane_drop_readable(lane, call);
+    if (sp_stream_has_ended(call)) {
+        sp_pool_collect_seat(stream->pool, call->seat, after);
+    }
+    stream->left = call->serving;
+    lane->open -= stream->left ? 0 : 1;
+    return !stream->left;
+}
+
+// Ends the call; one that has ended already is not cancelled. False: see leave_queue().
+static bool end_call(struct sp_stream *stream)
 {
     struct sp_pool *pool = stream->pool;
     struct sp_call *call = stream->call;
     struct sp_after after = {0};
+    bool free = true;
     pthread_mutex_lock(&pool->lock);
-    if (sp_stream_has_ended(call)) {
+    if (call->reports) {
+        free = leave_queue(stream, &after);
+    } else if (sp_stream_has_ended(call)) {
         sp_pool_settle(pool, call, &after);
     }
     sp_pool_give_up(pool, call, SNAKEPIT_CANCELLED, &after);
     sp_pool_unlock(pool, &after);
+    return free;
 }
 
-struct sp_call *sp_stream_finish(struct sp_stream *stream)
+// Takes the call, which has ended, out of the stream.
+static struct sp_call *detach(struct sp_stream *stream)
 {
     struct sp_call *call = stream->call;
-    if (stream->pool != NULL) {
-        end_call(stream);
-    }
     if (!stream->opened) {
         sp_call_open(call);
     }
     call->stream = NULL;
     stream->call = NULL;
     return call;
+}
+
+struct sp_call *sp_stream_finish(struct sp_stream *stream)
+{
+    if (stream->pool != NULL) {
+        (void)end_call(stream);
+    }
+    return detach(stream);
 }
 
 void sp_stream_close(struct sp_stream *stream)
@@ -321,12 +453,15 @@ void sp_stream_close(struct sp_stream *stream)
     SP_CHECK(stream->magic == SP_STREAM_MAGIC);
     if (stream->busy) {
         if (stream->pool != NULL) {
-            end_call(stream); // whoever reads it closes it
+            (void)end_call(stream); // whoever reads it closes it
         }
         return;
     }
     if (stream->call != NULL) {
-        sp_pool_release(sp_stream_finish(stream));
+        if (stream->pool != NULL && !end_call(stream)) {
+            return;
+        }
+        sp_pool_release(detach(stream));
     }
     if (stream->port != NULL) {
         sp_port_unref(stream->port);

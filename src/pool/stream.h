@@ -4,6 +4,9 @@
 // answer is awaited chunk by chunk, by whoever has the stream, and that the tick
 // watches it while nobody reads.
 //
+// A stream with a callback `ready` reports to its call's queue instead of being waited
+// for: once for each time that its reader has found nothing, the opening included.
+//
 // One thread at a time may use a stream. Any thread may cancel its call.
 #ifndef POOL_STREAM_H
 #define POOL_STREAM_H
@@ -21,7 +24,7 @@ struct sp_stream {
     struct sp_port *port; // where the chunks come from, with a reference; or NULL
     struct sp_tube_reader tube;
     uint32_t moves_seen; // of the call
-    bool busy;           // sp_stream_next() runs, and may run a tool of the host
+    bool busy;           // somebody reads, and may run a tool of the host meanwhile
     bool opened;         // the reader knows that the call has ended; sp_call_open() ran
     struct sp_buf chunk; // the last one
     struct sp_buf json;  // of it
@@ -30,10 +33,19 @@ struct sp_stream {
     // read: what it said then. Guarded by pool->lock.
     bool kept;
     struct sp_tube_claim last;
+
+    // It reports. Constant.
+    snakepit_ready_fn *ready; // NULL: it does not
+    void *ready_user;
+    // Guarded by pool->lock.
+    bool awaits;        // its reader has found nothing and is to be told
+    uint64_t tail_seen; // as far as the reader saw then
+    bool left; // it was closed while its question was served; what is left is to be
+               // freed
 };
 
 // Begins a call as a stream. On failure `*stream` is given too, with the fault in its
-// call; NULL only with NO_MEMORY.
+// call; NULL only with NO_MEMORY. One that reports may be closed before this returns.
 snakepit_err sp_stream_open(struct sp_pool *pool,
                             const struct sp_order *order,
                             struct sp_stream **stream);
@@ -46,6 +58,11 @@ bool sp_stream_disown(struct sp_stream *stream);
 // is none, and the call has ended well. Otherwise the call's error, which it has ended
 // with.
 snakepit_err sp_stream_next(struct sp_stream *stream);
+// The same without waiting. AGAIN: there is no chunk yet.
+snakepit_err sp_stream_try_next(struct sp_stream *stream);
+// The next stream of a queue that can be read, for its `ready`; NULL. A queue has at
+// most as many in one turn as sp_pool_collect() said, for more may come meanwhile.
+struct sp_stream *sp_stream_take_readable(struct sp_pool *pool, uint32_t queue);
 // Cancels a call that has not ended. Gives the call, to be released; the stream has
 // none any more and can only be closed.
 struct sp_call *sp_stream_finish(struct sp_stream *stream);
@@ -60,5 +77,12 @@ void sp_stream_bind(struct sp_stream *stream, struct sp_port *port);
 void sp_stream_keep(struct sp_call *call);
 // Whether a stream that nobody reads has ended by itself and can leave its slot.
 bool sp_stream_has_ended(const struct sp_call *call);
+// Whether the tube of a placed call has grown since its reader has found nothing.
+bool sp_stream_has_news(const struct sp_call *call);
+// Of one that reports: its reader is told, if it waits for that.
+void sp_stream_report(struct sp_pool *pool, struct sp_call *call);
+// The same, where the completion ring named its slot: the reader is told if there is a
+// chunk, and else goes on waiting for one.
+void sp_stream_hear(struct sp_pool *pool, struct sp_call *call);
 
 #endif

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What is left to read of a stream whose call has ended.
+// What is left to read of a stream whose call has ended, and who is told that there is
+// something to read.
 #include "pool/stream.h"
 
 #include "pool/inside.h"
@@ -28,4 +29,35 @@ bool sp_stream_has_ended(const struct sp_call *call)
 {
     return call->stream != NULL && call->phase == SP_CALL_PLACED &&
            sp_port_state(call->seat->port, call->slot) == SP_SLOT_DONE;
+}
+
+// ---- Reports ------------------------------------------------------------------
+
+bool sp_stream_has_news(const struct sp_call *call)
+{
+    const struct sp_port *port = call->seat->port;
+    // While it is QUEUED the tail is that of an earlier call.
+    return sp_port_state(port, call->slot) != SP_SLOT_QUEUED &&
+           sp_tube_look(&port->view.slots[call->slot]).tail != call->stream->tail_seen;
+}
+
+void sp_stream_report(struct sp_pool *pool, struct sp_call *call)
+{
+    if (call->stream->awaits) {
+        call->stream->awaits = false;
+        sp_lane_put_readable(sp_pool_lane(pool, call), call);
+    }
+}
+
+void sp_stream_hear(struct sp_pool *pool, struct sp_call *call)
+{
+    if (!call->stream->awaits) {
+        return;
+    }
+    if (!sp_stream_has_news(call)) {
+        sp_port_watch_tube(call->seat->port, call->slot);
+    }
+    if (sp_stream_has_news(call)) {
+        sp_stream_report(pool, call);
+    }
 }

@@ -161,8 +161,10 @@ bool sp_pool_tick(struct sp_pool *pool,
     }
     pool->freed = true;
     again |= pool->orphans > 0 || pool->pending.count > 0;
-    if (!sp_list_empty(&pool->ended) || !sp_list_empty(&pool->questions)) {
-        pool->hooks.ended(pool->hooks.user);
+    for (uint32_t queue = 0; queue < SP_QUEUES_MOST; queue++) {
+        if (sp_lane_has_news(&pool->lanes[queue])) {
+            pool->hooks.ended(pool->hooks.user, queue);
+        }
     }
     bool closing = pool->state == SP_POOL_STOPPING;
     sp_pool_unlock(pool, &after);

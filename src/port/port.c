@@ -118,13 +118,14 @@ static uint32_t fill_slot(struct sp_port *port,
 {
     uint32_t id = port->free_slots[--port->free_count];
     uint32_t turn = (uint32_t)port->submit_tail + port->served;
+    uint32_t reader = request->kind == SP_CALL_STREAM ? SP_SLOT_READER : 0;
     port->slots[id] = (struct sp_port_slot){owner, request->call, notify};
     port->notifying += notify ? 1 : 0;
     port->view.slots[id].request = *request;
     // [slot:queued] a waiter of the call before, should one come late, sees that it was
     // moved.
     atomic_store_explicit(state_word(port, id),
-                          SP_SLOT_QUEUED | (notify ? SP_SLOT_NOTIFY : 0) |
+                          SP_SLOT_QUEUED | (notify ? SP_SLOT_NOTIFY | reader : 0) |
                               turn << SP_SLOT_TURN_SHIFT,
                           memory_order_release);
     return id;
@@ -202,7 +203,8 @@ bool sp_port_take_back(struct sp_port *port, uint32_t slot)
 
 // ---- Questions ----------------------------------------------------------------
 
-#define KEPT_BITS (~(uint32_t)(SP_SLOT_STATE | SP_SLOT_WAITER | SP_SLOT_SLEEPER))
+#define KEPT_BITS \
+    (~(uint32_t)(SP_SLOT_STATE | SP_SLOT_WAITER | SP_SLOT_SLEEPER | SP_SLOT_READER))
 
 static uint32_t turn_of(uint32_t word)
 {
@@ -394,7 +396,7 @@ sp_port_take_answer(struct sp_port *port, uint32_t slot, struct sp_port_answer *
     return SNAKEPIT_OK;
 }
 
-snakepit_err sp_port_next_done(struct sp_port *port, uint32_t *slot, bool *asks)
+snakepit_err sp_port_next_done(struct sp_port *port, uint32_t *slot, bool *runs)
 {
     uint32_t mask = port->view.shape.slots - 1;
     uint32_t id;
@@ -409,15 +411,23 @@ snakepit_err sp_port_next_done(struct sp_port *port, uint32_t *slot, bool *asks)
     uint32_t word = atomic_fetch_and_explicit(
         state_word(port, id), ~(uint32_t)SP_SLOT_TOLD, memory_order_acq_rel);
     uint32_t now = word & SP_SLOT_STATE;
-    bool asked =
+    bool told =
         (word & SP_SLOT_TOLD) != 0 &&
         (now == SP_SLOT_ASKING || now == SP_SLOT_ANSWERING || now == SP_SLOT_RUNNING);
-    if (now != SP_SLOT_DONE && !asked) {
+    if (now != SP_SLOT_DONE && !told) {
         return SNAKEPIT_PROTOCOL;
     }
     *slot = id;
-    *asks = asked;
+    *runs = told;
     return SNAKEPIT_OK;
+}
+
+void sp_port_watch_tube(struct sp_port *port, uint32_t slot)
+{
+    atomic_fetch_or_explicit(
+        state_word(port, slot), SP_SLOT_READER, memory_order_acq_rel);
+    // [tube:sleep] the mark before the look at the tail; pairs with [tube:wake].
+    atomic_thread_fence(memory_order_seq_cst);
 }
 
 snakepit_err sp_port_next_return(struct sp_port *port, uint32_t *lease)

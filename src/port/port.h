@@ -22,7 +22,7 @@
 struct sp_port_slot {
     void *owner;   // NULL: free, or given up and waiting for the worker to pass it on
     uint64_t call; // the call in it; 0: free
-    bool notify;   // its end comes through the completion ring
+    bool notify;   // its news come through the completion ring
 };
 
 // Guarded by the lock of the pool that it serves, but for what is constant.
@@ -39,7 +39,7 @@ struct sp_port {
     uint64_t done_head;
     uint64_t request_returns_head;
     uint64_t result_returns_tail;
-    uint32_t notifying; // slots in use whose end comes through the completion ring
+    uint32_t notifying; // slots in use whose news come through the completion ring
     uint32_t free_count;
     uint16_t *free_slots; // a stack: the last one freed is still warm
     struct sp_port_slot *slots;
@@ -90,8 +90,9 @@ void sp_port_unpin(struct sp_port *port);
 void sp_port_retire(struct sp_port *port);
 
 // Puts a call into a free slot and its id into the submit ring. The caller then rings
-// the bell, without the lock: sp_bell_ring(&port->view.header->bell). False: no slot is
-// free.
+// the bell, without the lock: sp_bell_ring(&port->view.header->bell). With `notify` its
+// end and its questions come through the completion ring, and of a stream the first
+// chunk. False: no slot is free.
 bool sp_port_submit(struct sp_port *port,
                     const struct sp_slot_request *request,
                     bool notify,
@@ -144,10 +145,15 @@ void sp_port_cancel(struct sp_port *port, uint32_t slot);
 snakepit_err
 sp_port_take_answer(struct sp_port *port, uint32_t slot, struct sp_port_answer *answer);
 
-// The next slot of the completion ring: it is DONE, or with `*asks` it asks or did so a
-// moment ago. NOT_FOUND: none. PROTOCOL: an id that cannot be. A worker can fill the
-// ring as fast as it is read: a look at it ends after as many ids as there are slots.
-snakepit_err sp_port_next_done(struct sp_port *port, uint32_t *slot, bool *asks);
+// The next slot of the completion ring: it is DONE, or with `*runs` it goes on: it asks
+// or did so a moment ago, or there is a chunk. NOT_FOUND: none. PROTOCOL: an id that
+// cannot be. A worker can fill the ring as fast as it is read: a look at it ends after
+// as many ids as there are slots.
+snakepit_err sp_port_next_done(struct sp_port *port, uint32_t *slot, bool *runs);
+
+// The next chunk of a stream that notifies comes through the completion ring. Look at
+// the tube afterwards: what was put there before comes not.
+void sp_port_watch_tube(struct sp_port *port, uint32_t slot);
 
 // The next lease of a request that Python has let go of. NOT_FOUND: none. PROTOCOL.
 snakepit_err sp_port_next_return(struct sp_port *port, uint32_t *lease);

@@ -145,7 +145,7 @@ static void send_probe(struct sp_worker *worker)
         SNAKEPIT_OK) {
         return;
     }
-    atomic_store_explicit(&port->view.header->host_asleep, 1, memory_order_seq_cst);
+    atomic_store_explicit(&port->view.header->asleep, UINT64_MAX, memory_order_seq_cst);
     SP_CHECK(sp_port_submit(port, &request, true, worker, &worker->probe_slot));
     (void)sp_bell_ring(&port->view.header->bell);
 }

@@ -21,7 +21,7 @@ from support.answers import CallFailed, Refused
 from support.children import CHILD_S, Child, in_child
 from support.configs import pool
 from support.library import err_name, lib
-from support.pit import Pit
+from support.pit import Pit, Queue
 from support.places import ROOT
 from support.waiting import eventually
 
@@ -78,6 +78,7 @@ EVERYTHING: dict[str, Callable[[Pit], Any]] = {
     "submit_json": submit_json,
     "cancel": lambda pit: pit.cancel(1),
     "completion_fd": lambda pit: refusal(pit.completion_fd),
+    "queue_new": lambda pit: refusal(lambda: Queue(pit)),
     "stream_open": lambda pit: pit.stream("echo", {"value": 1}).err,
     "stream_open_json": stream_json,
     "stream_each": lambda pit: pit.each(lambda _: True, "echo", {"value": 1}).err,
@@ -101,7 +102,8 @@ WITHOUT_ERROR = {"close", "drain", "tensor_free", "pool_count", "pool_name"}
 
 
 def test_every_function_that_takes_a_pit_is_tried() -> None:
-    header = (ROOT / "include/snakepit/snakepit.h").read_text()
+    headers = (ROOT / "include/snakepit").glob("*.h")
+    header = "".join(path.read_text() for path in headers)
     taking = re.findall(r"snakepit_(\w+)\(\s*(?:const )?snakepit \*pit\b", header)
     assert set(taking) == set(EVERYTHING) | WITHOUT_ERROR
 

@@ -23,6 +23,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "ipc/completion.h"
 #include "ipc/futex.h"
 #include "ipc/wait.h"
 #include "port/port.h"
@@ -50,17 +51,7 @@ struct worker {
 
 static void notify(struct worker *worker, uint32_t slot)
 {
-    struct sp_control *header = worker->view.header;
-    uint64_t position =
-        atomic_fetch_add_explicit(&header->done_tail, 1, memory_order_relaxed);
-    sp_ring_put(worker->view.done, SLOTS - 1, position, slot);
-    atomic_thread_fence(memory_order_seq_cst);
-    if (atomic_load_explicit(&header->host_asleep, memory_order_relaxed) != 0 &&
-        atomic_exchange(&header->host_asleep, 0) != 0) {
-        uint64_t one = 1;
-        ssize_t written = write(worker->doorbell, &one, sizeof one);
-        (void)written;
-    }
+    sp_completion_put(&worker->view, slot, worker->doorbell);
 }
 
 static bool start(struct sp_slot *slot)
@@ -297,7 +288,7 @@ static void *collect(void *argument)
         if (collect_all(host) > 0) {
             continue;
         }
-        atomic_store(&header->host_asleep, 1);
+        atomic_fetch_or(&header->asleep, sp_completion_bit(0));
         atomic_thread_fence(memory_order_seq_cst);
         if (collect_all(host) > 0) {
             continue;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "ipc/completion.h"
 #include "ipc/futex.h"
 #include "ipc/wait.h"
 
@@ -163,15 +164,13 @@ struct sp_slot_result fake_echo(struct fake_worker *worker,
 void fake_put_done(struct fake_worker *worker, uint32_t number)
 {
     struct sp_control_view *view = &worker->port->view;
+    if (number < view->shape.slots) {
+        sp_completion_put(view, number, worker->port->doorbell);
+        return;
+    }
     uint64_t position =
         atomic_fetch_add_explicit(&view->header->done_tail, 1, memory_order_relaxed);
     sp_ring_put(view->done, view->shape.slots - 1, position, number);
-    atomic_thread_fence(memory_order_seq_cst);
-    if (atomic_exchange(&view->header->host_asleep, 0) != 0) {
-        uint64_t one = 1;
-        ssize_t written = write(worker->port->doorbell, &one, sizeof one);
-        (void)written;
-    }
 }
 
 void fake_publish(struct fake_worker *worker,
@@ -218,7 +217,8 @@ void fake_ask_on(struct fake_worker *worker, uint32_t slot, enum sp_slot_state s
     uint32_t next;
     do {
         next = ((word >> SP_SLOT_TURN_SHIFT) + 1) << SP_SLOT_TURN_SHIFT |
-               (word & (SP_SLOT_NOTIFY | SP_SLOT_TOLD)) | (uint32_t)state;
+               (word & (SP_SLOT_NOTIFY | SP_SLOT_TOLD | SP_SLOT_READER)) |
+               (uint32_t)state;
         if (state == SP_SLOT_ASKING && (word & SP_SLOT_NOTIFY) != 0) {
             next |= SP_SLOT_TOLD;
         }

@@ -10,6 +10,8 @@
 //
 // SNAKEPIT_HOSTILE_UNTIL_MS, on CLOCK_MONOTONIC: from then on it behaves.
 // SNAKEPIT_HOSTILE_MODE: what it does, instead of chance; see enum mode.
+// SNAKEPIT_HOSTILE_CHUNKS: at most so many does it give of a stream, each the
+// arguments.
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -21,17 +23,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/check.h"
 #include "base/clock.h"
 #include "chance.h"
 #include "ipc/channel.h"
+#include "ipc/completion.h"
 #include "ipc/control.h"
 #include "ipc/futex.h"
 #include "ipc/lifeline.h"
 #include "ipc/ring.h"
+#include "ipc/tube.h"
+#include "support/hostile_chunks.h"
 
 enum mode {
     HEADER = 1 << 0,     // all of the header but the lifeline
@@ -58,6 +62,7 @@ static struct hostile {
     struct sp_segment control, requests, results;
     struct sp_control_view view;
     uint32_t mode;
+    uint32_t chunks;      // of a stream, at most
     uint64_t until;       // CLOCK_MONOTONIC ns
     uint64_t attack;      // when scribbling begins
     uint64_t end;         // when this life ends
@@ -69,12 +74,6 @@ static struct hostile {
     bool soiled[SP_SLOTS_MAX];   // the request may not be the host's any more
 } self;
 
-static void pause_us(uint64_t us)
-{
-    const struct timespec pause = {0, (long)(us * 1000)};
-    (void)nanosleep(&pause, NULL);
-}
-
 static uint64_t variable(const char *name, uint64_t otherwise)
 {
     const char *text = getenv(name);
@@ -85,15 +84,7 @@ static uint64_t variable(const char *name, uint64_t otherwise)
 
 static void notify(uint32_t id)
 {
-    struct sp_control *header = self.view.header;
-    uint64_t position = atomic_fetch_add(&header->done_tail, 1);
-    sp_ring_put(self.view.done, self.view.shape.slots - 1, position, id);
-    atomic_thread_fence(memory_order_seq_cst);
-    if (atomic_exchange(&header->host_asleep, 0) != 0) {
-        uint64_t one = 1;
-        ssize_t written = write(SP_FD_DOORBELL, &one, sizeof one);
-        (void)written;
-    }
+    sp_completion_put(&self.view, id, SP_FD_DOORBELL);
 }
 
 // Lock held.
@@ -227,7 +218,7 @@ static void ask(uint32_t id, const struct sp_slot_request *request)
     pthread_mutex_lock(&self.lock);
     publish_question(id, request);
     pthread_mutex_unlock(&self.lock);
-    pause_us(below(1000));
+    hostile_pause_us(below(1000));
     uint32_t word = atomic_load(state);
     uint32_t running = (word & ~(uint32_t)SP_SLOT_STATE) | SP_SLOT_RUNNING;
     if ((word & SP_SLOT_STATE) == SP_SLOT_ASKING) {
@@ -238,6 +229,9 @@ static void ask(uint32_t id, const struct sp_slot_request *request)
 static bool start(struct sp_slot *slot)
 {
     uint32_t word = atomic_load(&slot->result.state);
+    if (self.chunks > 0) {
+        sp_tube_clear(slot);
+    }
     while ((word & SP_SLOT_STATE) == SP_SLOT_QUEUED) {
         uint32_t running = (word & ~(uint32_t)SP_SLOT_STATE) | SP_SLOT_RUNNING;
         if (atomic_compare_exchange_weak(&slot->result.state, &word, running)) {
@@ -280,6 +274,8 @@ static void *execute(void *argument)
     bool trusted;
     struct sp_slot_request request;
     struct sp_bell *bell = &self.view.header->bell;
+    const struct hostile_chunks chunks = {
+        &self.view, &self.results, self.requests.base, self.chunks, notify};
     for (;;) {
         uint32_t heard = atomic_load(&bell->word);
         if (!take(&id, &request, &trusted)) {
@@ -289,12 +285,14 @@ static void *execute(void *argument)
             continue;
         }
         if (self.mode != 0 && below(8) == 0) {
-            pause_us(below(2000)); // so that there is something to scribble over
+            hostile_pause_us(
+                below(2000)); // so that there is something to scribble over
         }
         while ((self.mode & ASKS) != 0 && sp_clock_now() > self.attack &&
                below(4) == 0) {
             ask(id, &request);
         }
+        hostile_give_chunks(&chunks, id, &request);
         answer(id, &request, trusted);
     }
     return argument;
@@ -495,12 +493,12 @@ static void end_life(void)
 static void *scribble(void *argument)
 {
     while (sp_clock_now() < self.attack) {
-        pause_us(1000);
+        hostile_pause_us(1000);
     }
     while (!self.played_dead) {
         scribble_once();
         if (below(64) == 0) {
-            pause_us(100); // the host needs the processor, too
+            hostile_pause_us(100); // the host needs the processor, too
         }
         if (sp_clock_now() > (self.end < self.until ? self.end : self.until)) {
             end_life();
@@ -541,6 +539,7 @@ static void choose_life(void)
         self.mode |= 1u << below(MODES);
     }
     self.mode = (uint32_t)variable("SNAKEPIT_HOSTILE_MODE", self.mode);
+    self.chunks = (uint32_t)variable("SNAKEPIT_HOSTILE_CHUNKS", 0);
     if (now >= self.until) {
         self.mode = 0;
     }

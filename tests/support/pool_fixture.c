@@ -13,9 +13,10 @@ static void note_attention(void *user)
     atomic_fetch_add(&fixture->attention, 1);
 }
 
-static void note_ended(void *user)
+static void note_ended(void *user, uint32_t queue)
 {
     struct fixture *fixture = user;
+    assert_true(queue < SP_QUEUES_MOST);
     atomic_fetch_add(&fixture->ended, 1);
 }
 
@@ -246,20 +247,31 @@ void fixture_join(struct caller *caller)
 
 // ---- The loop -----------------------------------------------------------------
 
-void fixture_drain(struct fixture *fixture)
+void fixture_drain_queue(struct fixture *fixture, uint32_t queue)
 {
-    struct sp_link ended;
+    struct sp_pool_news news = {.readable = 0};
     struct sp_link *link;
-    sp_list_init(&ended);
-    if (sp_pool_collect(fixture->pool, &ended)) {
-        (void)sp_pool_serve_questions(fixture->pool);
-        (void)sp_pool_collect(fixture->pool, &ended);
+    struct sp_stream *stream;
+    sp_list_init(&news.ended);
+    sp_pool_collect(fixture->pool, queue, &news);
+    if (news.asked) {
+        (void)sp_pool_serve_questions(fixture->pool, queue);
+        sp_pool_collect(fixture->pool, queue, &news);
     }
-    while ((link = sp_list_take(&ended)) != NULL) {
+    while ((link = sp_list_take(&news.ended)) != NULL) {
         struct sp_call *call = SP_ENTRY(link, struct sp_call, link);
         sp_call_open(call);
         call->done(call->user, call->err, sp_call_answer(call));
     }
+    while (news.readable-- > 0 &&
+           (stream = sp_stream_take_readable(fixture->pool, queue)) != NULL) {
+        stream->ready(stream->ready_user, (snakepit_stream *)(void *)stream);
+    }
+}
+
+void fixture_drain(struct fixture *fixture)
+{
+    fixture_drain_queue(fixture, SP_QUEUE_DEFAULT);
 }
 
 static bool order_cancel(void *worker, uint64_t call, uint32_t slot)

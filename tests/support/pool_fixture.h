@@ -18,6 +18,7 @@
 
 #include "pool/inside.h"
 #include "pool/question.h"
+#include "pool/stream.h"
 #include "support/fake_worker.h"
 
 #define FIXTURE_SIDES  4
@@ -97,7 +98,9 @@ void fixture_call(struct caller *caller,
                   uint32_t timeout_ms);
 void fixture_join(struct caller *caller);
 
-// Runs the callbacks of what has ended.
+// Runs the callbacks of what has ended, and of streams that can be read; of one queue,
+// or of the default one.
+void fixture_drain_queue(struct fixture *fixture, uint32_t queue);
 void fixture_drain(struct fixture *fixture);
 // Moves the clock on, ticks and drains. Returns what the tick returns.
 bool fixture_tick(struct fixture *fixture, uint32_t ms);

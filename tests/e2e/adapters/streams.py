@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import io
 import itertools
+import os
 import pathlib
 import threading
 import time
@@ -177,6 +178,13 @@ class Streams(ThreadSafeAdapter):
                 note(path, "closed")
 
     @tool
+    def count_behind(self, n, gate):
+        """0, and once somebody has opened the FIFO the other numbers below n."""
+        yield 0
+        os.close(os.open(gate, os.O_RDONLY))
+        yield from range(1, n)
+
+    @tool
     def wait_at(self, n, path):
         """n numbers, then it waits to be cancelled."""
         try:
@@ -228,7 +236,6 @@ class Streams(ThreadSafeAdapter):
     @tool
     def die_at(self, n):
         """n numbers, then the worker is gone."""
-        import os
         import signal
 
         yield from range(n)

@@ -6,7 +6,7 @@ hosts in processes of their own.
 from .answers import CallFailed, Pairs, Refused
 from .configs import KINDS, THREADS, default_python, pool
 from .gates import open_gate, wait_for_file
-from .pit import Pit
+from .pit import Pit, Queue
 from .processes import Process, alive_of, children_of, marked
 from .templates import template_of
 from .waiting import Deadline, eventually, seconds
@@ -19,6 +19,7 @@ __all__ = [
     "Pairs",
     "Pit",
     "Process",
+    "Queue",
     "Refused",
     "alive_of",
     "children_of",

@@ -310,6 +310,16 @@ class Stream:
             raise CallFailed(self.fault)
         return read_value(reader, copy)
 
+    def try_take(self) -> Any:
+        """The next chunk, or None with `err` AGAIN or END; raises CallFailed."""
+        reader = raw.Reader()
+        self.err = err_name(lib.stream_try_next(self.handle, byref(reader)))
+        if self.err in ("AGAIN", "END"):
+            return None
+        if self.err != "OK":
+            raise CallFailed(self.fault)
+        return read_value(reader)
+
     def rest(self) -> tuple[list[Any], Fault | None]:
         """The chunks that are left, and the fault that ends them, or None."""
         chunks = []

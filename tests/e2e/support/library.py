@@ -85,6 +85,7 @@ class Reader(Structure):
 LogFunction = CFUNCTYPE(None, c_void_p, c_int, c_char_p, c_char_p)
 EndedFunction = CFUNCTYPE(None, c_void_p, c_char_p, c_int)
 DoneFunction = CFUNCTYPE(None, c_void_p, c_int, c_void_p)
+ReadyFunction = CFUNCTYPE(None, c_void_p, c_void_p)
 ChunkFunction = CFUNCTYPE(c_bool, c_void_p, POINTER(Reader))
 
 
@@ -127,6 +128,9 @@ class CallOptions(Structure):
         ("timeout_ms", c_uint32),
         ("session_id", c_char_p),
         ("why", POINTER(Message)),
+        ("queue", c_void_p),
+        ("ready", ReadyFunction),
+        ("ready_user", c_void_p),
     ]
 
 
@@ -258,6 +262,10 @@ PROTOTYPES = {
     "cancel": (c_int, [c_void_p, c_uint64]),
     "completion_fd": (c_int, [c_void_p, POINTER(c_int)]),
     "drain": (c_size_t, [c_void_p, c_uint32]),
+    "queue_new": (c_int, [c_void_p, POINTER(c_void_p), POINTER(Message)]),
+    "queue_fd": (c_int, [c_void_p, POINTER(c_int)]),
+    "queue_drain": (c_size_t, [c_void_p, c_uint32]),
+    "queue_free": (c_int, [c_void_p]),
     "answer_fault": (POINTER(Fault), [c_void_p]),
     "answer_reader": (None, [c_void_p, POINTER(Reader)]),
     "answer_json": (c_char_p, [c_void_p]),
@@ -271,6 +279,7 @@ PROTOTYPES = {
         [c_void_p, c_char_p, c_char_p, POINTER(CallOptions), POINTER(c_void_p)],
     ),
     "stream_next": (c_int, [c_void_p, POINTER(Reader)]),
+    "stream_try_next": (c_int, [c_void_p, POINTER(Reader)]),
     "stream_json": (c_char_p, [c_void_p]),
     "stream_id": (c_uint64, [c_void_p]),
     "stream_answer": (c_void_p, [c_void_p]),

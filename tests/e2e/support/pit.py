@@ -124,6 +124,40 @@ class Submitted:
         return self
 
 
+class Queue:
+    """A completion queue, to be freed."""
+
+    def __init__(self, pit: Pit) -> None:
+        self.handle = ctypes.c_void_p()
+        why = raw.Message()
+        err = lib.queue_new(pit.handle, byref(self.handle), byref(why))
+        if err:
+            raise Refused(err, why.text.decode())
+
+    def __enter__(self) -> Queue:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self.free() == "OK"
+
+    def fd(self) -> int:
+        fd = ctypes.c_int(-1)
+        err = lib.queue_fd(self.handle, byref(fd))
+        if err:
+            raise Refused(err)
+        return fd.value
+
+    def drain(self, timeout_ms: int = 0) -> int:
+        return lib.queue_drain(self.handle, timeout_ms)
+
+    def free(self) -> str:
+        """OK, and then it is gone, or why not."""
+        err = err_name(lib.queue_free(self.handle))
+        if err == "OK":
+            self.handle = ctypes.c_void_p()
+        return err
+
+
 class Pit:
     """One open snakepit. Every line of its log goes to `lines` and to `log_of_test`."""
 
@@ -332,6 +366,7 @@ class Pit:
         timeout_ms: int = 0,
         session: str | None = None,
         then: Callable[[Submitted], None] | None = None,
+        queue: Queue | None = None,
     ) -> Submitted:
         """Hands a call over; raises Refused where that fails."""
         made = Submitted()
@@ -349,7 +384,10 @@ class Pit:
 
         callback = raw.DoneFunction(done)
         call = ctypes.c_uint64()
+        why = raw.Message()
         options = call_options(pool, timeout_ms, session)
+        options.queue = queue.handle if queue else None
+        options.why = ctypes.pointer(why)
         with Writer({} if arguments is None else arguments) as writer:
             err = lib.submit(
                 self.handle,
@@ -361,7 +399,7 @@ class Pit:
                 byref(call),
             )
         if err:
-            raise Refused(err)
+            raise Refused(err, why.text.decode())
         self.submitted.append(callback)
         made.id = call.value
         return made
@@ -373,9 +411,15 @@ class Pit:
         pool: str | None = None,
         timeout_ms: int = 0,
         session: str | None = None,
+        queue: Queue | None = None,
+        ready: Callable[[], None] | None = None,
     ) -> Stream:
-        """Opens a stream; close it."""
+        """Opens a stream; close it. With `ready` it reports."""
         options = call_options(pool, timeout_ms, session)
+        options.queue = queue.handle if queue else None
+        if ready is not None:
+            options.ready = raw.ReadyFunction(lambda _user, _stream: ready())
+            self.submitted.append(options.ready)
         handle = ctypes.c_void_p()
         with Writer({} if arguments is None else arguments) as writer:
             err = lib.stream_open(

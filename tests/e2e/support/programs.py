@@ -22,10 +22,14 @@ def skip_if_sanitized() -> None:
         pytest.skip("a sanitized library asks for a sanitized program")
 
 
-def build(name: str, folder: pathlib.Path, *options: str) -> pathlib.Path:
-    """Compiles support/NAME.c, or .cpp, against the library that was built."""
+def build(
+    name: str, folder: pathlib.Path, *options: str, where: pathlib.Path = FOLDER
+) -> pathlib.Path:
+    """Compiles NAME.c, or .cpp, of support or elsewhere, against the library that was
+    built.
+    """
     program = folder / name
-    source = FOLDER / f"{name}.c"
+    source = where / f"{name}.c"
     compiler = os.environ.get("CC", "cc")
     if not source.exists():
         source = source.with_suffix(".cpp")

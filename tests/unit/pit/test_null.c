@@ -240,6 +240,12 @@ static void a_submitted_call_of_null_is_refused(void **state)
         ROW(snakepit_drain(NULL, 0), 0),
         ROW(snakepit_completion_fd(NULL, &(int){0}), BAD),
         ROW(snakepit_completion_fd(pit, NULL), BAD),
+        ROW(snakepit_queue_new(NULL, &(snakepit_queue *){NULL}, &why), BAD),
+        ROW(snakepit_queue_new(pit, NULL, &why), BAD),
+        ROW(snakepit_queue_new(pit, NULL, NULL), BAD),
+        ROW(snakepit_queue_fd(NULL, &(int){0}), BAD),
+        ROW(snakepit_queue_drain(NULL, 0), 0),
+        ROW(snakepit_queue_free(NULL), SNAKEPIT_OK),
     };
     CHECK(rows);
 }
@@ -275,6 +281,8 @@ static void a_stream_of_null_is_refused(void **state)
         ROW(snakepit_stream_open_json(pit, "x", "{}", NULL, NULL), BAD),
         ROW(snakepit_stream_next(NULL, &chunk), BAD),
         ROW(snakepit_stream_next(NULL, NULL), BAD),
+        ROW(snakepit_stream_try_next(NULL, &chunk), BAD),
+        ROW(snakepit_stream_try_next(NULL, NULL), BAD),
         ROW(snakepit_stream_id(NULL), 0),
         ROW(snakepit_stream_json(NULL) != NULL, false),
         ROW(snakepit_stream_answer(NULL) != NULL, false),

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Streams against a worker that the test plays: it writes the tube by hand, on the
-// mapping that both share.
+// Streams that a reader waits for, against a worker that the test plays.
 #include "pool/stream.h"
 
 #include <pthread.h>
@@ -9,75 +8,27 @@
 
 #include "base/memory.h"
 #include "ipc/wait.h"
-#include "support/pool_fixture.h"
-
-#define TUBE_AT (FIXTURE_SLOTS * SP_INLINE_RESULT) // in the worker's arena
-
-static struct fixture fixture;
-
-struct scene {
-    struct side *side;
-    struct sp_stream *stream;
-    struct fake_call call;
-    struct sp_slot *slot;
-    struct sp_tube_writer writer;
-};
-
-static int open_fixture(void **state)
-{
-    static struct scene scene;
-    const struct sp_pool_options options = fixture_options();
-    fixture_open(&fixture, &options);
-    scene = (struct scene){.side = fixture_add(&fixture, 1)};
-    *state = &scene;
-    return 0;
-}
-
-static int close_fixture(void **state)
-{
-    (void)state;
-    fixture_close(&fixture);
-    return 0;
-}
+#include "support/scene.h"
 
 static snakepit_err open_stream(uint32_t timeout_ms, struct sp_stream **stream)
 {
     const struct sp_order order = {.text = {.tool = "echo", .tool_size = 4},
                                    .timeout_ms = timeout_ms};
-    return sp_stream_open(fixture.pool, &order, stream);
+    return sp_stream_open(scene_fixture.pool, &order, stream);
 }
 
 // A stream whose tool runs and has a tube.
 static void begin(struct scene *scene, uint32_t timeout_ms)
 {
-    assert_int_equal(open_stream(timeout_ms, &scene->stream), SNAKEPIT_OK);
-    assert_true(fake_take_started(scene->side->fake, &scene->call));
-    assert_int_equal(scene->call.request.kind, SP_CALL_STREAM);
-    scene->slot = &scene->side->port->view.slots[scene->call.slot];
-    sp_tube_clear(scene->slot);
-    sp_tube_writer_init(&scene->writer,
-                        scene->slot,
-                        scene->side->port->results.base + TUBE_AT,
-                        TUBE_AT);
-}
-
-static void put(struct scene *scene, const char *text)
-{
-    const struct sp_chunk chunk = {SP_CHUNK_HERE, (uint32_t)strlen(text), SP_NO_LEASE};
-    sp_tube_put(&scene->writer, &chunk, (const uint8_t *)text);
-}
-
-static void finish(struct scene *scene)
-{
-    const struct sp_slot_result result = fake_echo(scene->side->fake, &scene->call);
-    fake_publish(scene->side->fake, scene->call.slot, &result);
+    const struct sp_order how = {.timeout_ms = timeout_ms};
+    assert_int_equal(scene_open(scene, &how), SNAKEPIT_OK);
+    scene_start(scene);
 }
 
 static void assert_next(struct scene *scene, const char *text)
 {
     assert_int_equal(sp_stream_next(scene->stream), SNAKEPIT_OK);
-    assert_int_equal(scene->stream->chunk.size, strlen(text));
-    assert_memory_equal(scene->stream->chunk.data, text, strlen(text));
+    assert_chunk(scene->stream, text);
 }
 
 static void assert_over(struct scene *scene, snakepit_err err)
@@ -95,18 +46,18 @@ static void chunks_come_before_the_end(void **state)
 {
     struct scene *scene = *state;
     begin(scene, 0);
-    put(scene, "one");
-    put(scene, "two");
+    scene_put(scene, "one");
+    scene_put(scene, "two");
     assert_next(scene, "one");
     assert_next(scene, "two");
-    put(scene, "three");
-    finish(scene);
+    scene_put(scene, "three");
+    scene_finish(scene);
     assert_next(scene, "three");
     assert_over(scene, SNAKEPIT_END);
-    assert_int_equal(fixture_placed(&fixture), 0);
-    assert_int_equal(fixture_ended(&fixture), 1);
-    assert_int_equal(fixture_failed(&fixture), 0);
-    assert_int_equal(fixture.pool->ran_average, 0);
+    assert_int_equal(fixture_placed(&scene_fixture), 0);
+    assert_int_equal(fixture_ended(&scene_fixture), 1);
+    assert_int_equal(fixture_failed(&scene_fixture), 0);
+    assert_int_equal(scene_fixture.pool->ran_average, 0);
     sp_stream_close(scene->stream);
 }
 
@@ -114,14 +65,14 @@ static void one_that_nobody_reads_leaves_its_slot_and_stays_readable(void **stat
 {
     struct scene *scene = *state;
     begin(scene, 0);
-    put(scene, "one");
+    scene_put(scene, "one");
     assert_next(scene, "one");
-    put(scene, "two");
-    put(scene, "three");
-    finish(scene);
-    assert_int_equal(fixture_placed(&fixture), 1);
-    (void)fixture_tick(&fixture, 10);
-    assert_int_equal(fixture_placed(&fixture), 0);
+    scene_put(scene, "two");
+    scene_put(scene, "three");
+    scene_finish(scene);
+    assert_int_equal(fixture_placed(&scene_fixture), 1);
+    (void)fixture_tick(&scene_fixture, 10);
+    assert_int_equal(fixture_placed(&scene_fixture), 0);
     // The slot is another call's now, and what that does to its words is not ours.
     atomic_store(&scene->slot->result.tube_tail, 16);
     assert_next(scene, "two");
@@ -134,13 +85,13 @@ static void the_head_is_told_when_there_is_nothing_more_to_read(void **state)
 {
     struct scene *scene = *state;
     begin(scene, 0);
-    put(scene, "one");
+    scene_put(scene, "one");
     assert_next(scene, "one");
     assert_int_equal(sp_tube_head(&scene->writer), 0);
-    put(scene, "two");
+    scene_put(scene, "two");
     assert_next(scene, "two");
     assert_int_equal(sp_tube_head(&scene->writer), 32);
-    finish(scene);
+    scene_finish(scene);
     assert_over(scene, SNAKEPIT_END);
     sp_stream_close(scene->stream);
 }
@@ -150,7 +101,7 @@ static void chunks_that_are_there_are_read_without_memory(void **state)
     struct scene *scene = *state;
     begin(scene, 0);
     for (int i = 0; i < 100; i++) {
-        put(scene, "one like the other");
+        scene_put(scene, "one like the other");
     }
     assert_next(scene, "one like the other"); // the buffer is as large as it gets
     sp_memory_fail_at(1);
@@ -159,7 +110,7 @@ static void chunks_that_are_there_are_read_without_memory(void **state)
     }
     assert_false(sp_memory_has_failed());
     sp_memory_fail_at(0);
-    finish(scene);
+    scene_finish(scene);
     assert_over(scene, SNAKEPIT_END);
     sp_stream_close(scene->stream);
 }
@@ -184,7 +135,7 @@ static void opening_survives_every_failed_allocation(void **state)
         sp_stream_close(scene->stream);
     }
     assert_true(fake_take_started(scene->side->fake, &scene->call));
-    finish(scene);
+    scene_finish(scene);
     assert_over(scene, SNAKEPIT_END);
     sp_stream_close(scene->stream);
 }
@@ -205,9 +156,58 @@ static void a_full_line_refuses_a_stream(void **state)
     for (int i = 0; i < 100; i++) {
         sp_stream_close(waiting[i]);
     }
-    assert_int_equal(fixture_in_line(&fixture), 0);
-    finish(scene);
+    assert_int_equal(fixture_in_line(&scene_fixture), 0);
+    scene_finish(scene);
     assert_over(scene, SNAKEPIT_END);
+    sp_stream_close(scene->stream);
+}
+
+// ---- Polling ------------------------------------------------------------------
+
+static void assert_polled(struct scene *scene, const char *text)
+{
+    assert_int_equal(sp_stream_try_next(scene->stream), SNAKEPIT_OK);
+    assert_chunk(scene->stream, text);
+}
+
+static void one_that_does_not_report_may_be_polled(void **state)
+{
+    struct scene *scene = *state;
+    const struct sp_order how = {.timeout_ms = 0};
+    assert_int_equal(scene_open(scene, &how), SNAKEPIT_OK);
+    assert_int_equal(sp_stream_try_next(scene->stream), SNAKEPIT_AGAIN);
+    scene_start(scene);
+    assert_int_equal(sp_stream_try_next(scene->stream), SNAKEPIT_AGAIN);
+    scene_put(scene, "one");
+    assert_polled(scene, "one");
+    assert_int_equal(sp_stream_try_next(scene->stream), SNAKEPIT_AGAIN);
+    scene_put(scene, "two");
+    scene_finish(scene);
+    assert_polled(scene, "two");
+    assert_int_equal(sp_stream_try_next(scene->stream), SNAKEPIT_END);
+    sp_stream_close(scene->stream);
+}
+
+static snakepit_err say_yes(struct fixture *asked, struct sp_question *question)
+{
+    (void)asked;
+    snakepit_writer_str(question->result, "yes");
+    return SNAKEPIT_OK;
+}
+
+static void a_poll_serves_questions(void **state)
+{
+    struct scene *scene = *state;
+    const struct sp_order how = {.timeout_ms = 0};
+    scene_fixture.question = say_yes;
+    assert_int_equal(scene_open(scene, &how), SNAKEPIT_OK);
+    scene_start(scene);
+    fake_ask(scene->side->fake, &scene->call, "why?");
+    assert_int_equal(sp_stream_try_next(scene->stream), SNAKEPIT_AGAIN);
+    assert_int_equal(atomic_load(&scene->slot->result.state) & SP_SLOT_STATE,
+                     SP_SLOT_RUNNING);
+    scene_finish(scene);
+    assert_int_equal(sp_stream_try_next(scene->stream), SNAKEPIT_END);
     sp_stream_close(scene->stream);
 }
 
@@ -217,16 +217,16 @@ static void closing_early_cancels_and_leaves_an_orphan(void **state)
 {
     struct scene *scene = *state;
     begin(scene, 0);
-    put(scene, "one");
+    scene_put(scene, "one");
     atomic_fetch_or(&scene->slot->result.state, SP_SLOT_SLEEPER);
     sp_stream_close(scene->stream);
     assert_int_equal(scene->slot->request.cancel, 1);
     assert_int_equal(atomic_load(&scene->slot->result.state) & SP_SLOT_SLEEPER, 0);
-    assert_int_equal(fixture.pool->counters.ended[SNAKEPIT_CANCELLED], 1);
-    assert_true(sp_pool_awaits_tools(fixture.pool));
-    finish(scene);
-    (void)fixture_tick(&fixture, 10);
-    assert_false(sp_pool_awaits_tools(fixture.pool));
+    assert_int_equal(scene_fixture.pool->counters.ended[SNAKEPIT_CANCELLED], 1);
+    assert_true(sp_pool_awaits_tools(scene_fixture.pool));
+    scene_finish(scene);
+    (void)fixture_tick(&scene_fixture, 10);
+    assert_false(sp_pool_awaits_tools(scene_fixture.pool));
     assert_int_equal(scene->side->seat->load, 0);
 }
 
@@ -234,65 +234,65 @@ static void one_that_has_ended_is_not_cancelled_by_closing(void **state)
 {
     struct scene *scene = *state;
     begin(scene, 0);
-    put(scene, "one");
-    finish(scene);
+    scene_put(scene, "one");
+    scene_finish(scene);
     sp_stream_close(scene->stream);
-    assert_int_equal(fixture.pool->counters.ended[SNAKEPIT_CANCELLED], 0);
-    assert_int_equal(fixture.pool->orphans, 0);
+    assert_int_equal(scene_fixture.pool->counters.ended[SNAKEPIT_CANCELLED], 0);
+    assert_int_equal(scene_fixture.pool->orphans, 0);
 }
 
 static void a_cancel_drops_what_is_unread(void **state)
 {
     struct scene *scene = *state;
     begin(scene, 0);
-    put(scene, "one");
-    put(scene, "two");
+    scene_put(scene, "one");
+    scene_put(scene, "two");
     assert_next(scene, "one");
-    assert_int_equal(sp_pool_cancel(fixture.pool, scene->stream->call->id),
+    assert_int_equal(sp_pool_cancel(scene_fixture.pool, scene->stream->call->id),
                      SNAKEPIT_OK);
     assert_over(scene, SNAKEPIT_CANCELLED);
-    assert_int_equal(sp_pool_cancel(fixture.pool, scene->stream->call->id),
+    assert_int_equal(sp_pool_cancel(scene_fixture.pool, scene->stream->call->id),
                      SNAKEPIT_NOT_FOUND);
     sp_stream_close(scene->stream);
-    finish(scene);
-    (void)fixture_tick(&fixture, 10);
+    scene_finish(scene);
+    (void)fixture_tick(&scene_fixture, 10);
 }
 
 static void the_tick_watches_the_deadline(void **state)
 {
     struct scene *scene = *state;
     begin(scene, 1000);
-    put(scene, "one");
-    put(scene, "two");
+    scene_put(scene, "one");
+    scene_put(scene, "two");
     assert_next(scene, "one");
-    (void)fixture_tick(&fixture, 1001);
+    (void)fixture_tick(&scene_fixture, 1001);
     assert_int_equal(scene->slot->request.cancel, 1);
     assert_over(scene, SNAKEPIT_DEADLINE_EXCEEDED);
     sp_stream_close(scene->stream);
-    finish(scene);
-    (void)fixture_tick(&fixture, 10);
+    scene_finish(scene);
+    (void)fixture_tick(&scene_fixture, 10);
 }
 
 static void a_reader_wakes_at_the_deadline(void **state)
 {
     struct scene *scene = *state;
     begin(scene, 20);
-    put(scene, "one");
+    scene_put(scene, "one");
     assert_next(scene, "one");
     assert_over(scene, SNAKEPIT_DEADLINE_EXCEEDED);
     sp_stream_close(scene->stream);
-    finish(scene);
-    (void)fixture_tick(&fixture, 10);
+    scene_finish(scene);
+    (void)fixture_tick(&scene_fixture, 10);
 }
 
 static void what_a_dead_worker_wrote_comes_before_the_fault(void **state)
 {
     struct scene *scene = *state;
     begin(scene, 0);
-    put(scene, "one");
-    put(scene, "two");
+    scene_put(scene, "one");
+    scene_put(scene, "two");
     assert_next(scene, "one");
-    fixture_kill(&fixture, scene->side, "the test did");
+    fixture_kill(&scene_fixture, scene->side, "the test did");
     assert_next(scene, "two");
     assert_over(scene, SNAKEPIT_WORKER_DIED);
     assert_string_equal(scene->stream->call->fault.cause, "the test did");
@@ -303,12 +303,12 @@ static void one_that_never_ran_goes_to_another_worker(void **state)
 {
     struct scene *scene = *state;
     assert_int_equal(open_stream(0, &scene->stream), SNAKEPIT_OK);
-    fixture_kill(&fixture, scene->side, "the test did");
-    assert_int_equal(fixture_in_line(&fixture), 1);
-    struct side *other = fixture_add(&fixture, 1);
+    fixture_kill(&scene_fixture, scene->side, "the test did");
+    assert_int_equal(fixture_in_line(&scene_fixture), 1);
+    struct side *other = fixture_add(&scene_fixture, 1);
     assert_true(fake_take_started(other->fake, &scene->call));
     scene->side = other;
-    finish(scene);
+    scene_finish(scene);
     assert_over(scene, SNAKEPIT_END);
     sp_stream_close(scene->stream);
 }
@@ -321,9 +321,9 @@ static void a_tail_that_cannot_be_kills_the_worker(void **state)
     begin(scene, 0);
     atomic_store(&scene->slot->result.tube_tail, SP_TUBE_BYTES + 16);
     assert_over(scene, SNAKEPIT_PROTOCOL);
-    (void)fixture_tick(&fixture, 10);
+    (void)fixture_tick(&scene_fixture, 10);
     assert_int_equal(scene->side->kills, 1);
-    assert_int_equal(fixture.pool->counters.violations, 1);
+    assert_int_equal(scene_fixture.pool->counters.violations, 1);
     sp_stream_close(scene->stream);
 }
 
@@ -333,11 +333,11 @@ static void a_chunk_that_cannot_be_kills_the_worker(void **state)
     const struct sp_chunk chunk = {
         .body = scene->side->port->results.size, .body_size = 1, .lease = SP_NO_LEASE};
     begin(scene, 0);
-    put(scene, "one");
-    sp_tube_put(&scene->writer, &chunk, NULL);
+    scene_put(scene, "one");
+    scene_put_chunk(scene, &chunk, NULL);
     assert_next(scene, "one");
     assert_over(scene, SNAKEPIT_PROTOCOL);
-    (void)fixture_tick(&fixture, 10);
+    (void)fixture_tick(&scene_fixture, 10);
     assert_int_equal(scene->side->kills, 1);
     sp_stream_close(scene->stream);
 }
@@ -346,12 +346,12 @@ static void nonsense_that_is_seen_after_the_end_counts_too(void **state)
 {
     struct scene *scene = *state;
     begin(scene, 0);
-    put(scene, "one");
+    scene_put(scene, "one");
     assert_next(scene, "one");
     atomic_store(&scene->slot->result.tube_tail, 8);
-    finish(scene);
+    scene_finish(scene);
     assert_over(scene, SNAKEPIT_PROTOCOL);
-    (void)fixture_tick(&fixture, 10);
+    (void)fixture_tick(&scene_fixture, 10);
     assert_int_equal(scene->side->kills, 1);
     sp_stream_close(scene->stream);
 }
@@ -399,13 +399,13 @@ static void *produce(void *argument)
             static uint8_t bytes[LARGE];
             const struct sp_chunk chunk = {SP_CHUNK_HERE, LARGE, SP_NO_LEASE};
             memset(bytes, (int)(i & 0x7f), LARGE);
-            sp_tube_put(&scene->writer, &chunk, bytes);
+            scene_put_chunk(scene, &chunk, bytes);
             i++;
         } else {
             sched_yield();
         }
     }
-    finish(scene);
+    scene_finish(scene);
     return NULL;
 }
 
@@ -420,9 +420,9 @@ static void *tick_and_cancel(void *argument)
 {
     struct meddler *meddler = argument;
     while (!atomic_load(&meddler->stop)) {
-        (void)fixture_tick(&fixture, 0);
+        (void)fixture_tick(&scene_fixture, 0);
         if (atomic_load(&meddler->read) >= meddler->cancel_at) {
-            (void)sp_pool_cancel(fixture.pool, meddler->call);
+            (void)sp_pool_cancel(scene_fixture.pool, meddler->call);
         }
         sched_yield(); // to those that it meddles with
     }
@@ -462,13 +462,13 @@ static void ends_of_all_kinds_while_it_is_read_show_whole_chunks_only(void **sta
         assert_int_equal(pthread_join(threads[0], NULL), 0);
         atomic_store(&meddler.stop, true);
         assert_int_equal(pthread_join(threads[1], NULL), 0);
-        (void)fixture_tick(&fixture, 10);
+        (void)fixture_tick(&scene_fixture, 10);
         assert_int_equal(scene->side->seat->load, 0);
     }
-    assert_int_equal(fixture.pool->counters.violations, 0);
+    assert_int_equal(scene_fixture.pool->counters.violations, 0);
 }
 
-#define test(name) cmocka_unit_test_setup_teardown(name, open_fixture, close_fixture)
+#define test(name) cmocka_unit_test_setup_teardown(name, scene_set_up, scene_tear_down)
 
 int main(void)
 {
@@ -479,6 +479,8 @@ int main(void)
         test(chunks_that_are_there_are_read_without_memory),
         test(opening_survives_every_failed_allocation),
         test(a_full_line_refuses_a_stream),
+        test(one_that_does_not_report_may_be_polled),
+        test(a_poll_serves_questions),
         test(closing_early_cancels_and_leaves_an_orphan),
         test(one_that_has_ended_is_not_cancelled_by_closing),
         test(a_cancel_drops_what_is_unread),

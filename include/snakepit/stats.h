@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+// What there is in a pit, and what it does. Any thread.
+#ifndef SNAKEPIT_STATS_H
+#define SNAKEPIT_STATS_H
+
+#include "errors.h"
+#include "payload.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// One open configuration; see snakepit.h.
+typedef struct snakepit snakepit;
+
+// `size` is set to sizeof the struct before: an older program gets what it knows, and a
+// newer one zeros for what this library does not.
+typedef struct snakepit_pool_stats {
+    size_t size;
+    const char *name;    // lives as long as the pit
+    const char *profile; // what it runs as, after a fallback: "process", "thread", or
+                         // "thread (GIL)": threads that take turns, as allowed
+    const char *state; // "starting", "ready", "degraded", "down", "failed", "stopping"
+    uint32_t workers;  // configured
+    uint32_t workers_ready; // taking calls now
+    uint32_t threads_per_worker;
+    uint32_t capacity;  // calls that can run at once when all workers are ready
+    uint32_t running;   // calls handed to workers
+    uint32_t waiting;   // calls in the line
+    uint64_t calls;     // ended, whatever the outcome
+    uint64_t failures;  // of these, not OK
+    uint64_t saturated; // refused because the line was full
+    uint64_t timeouts;
+    uint64_t cancelled;
+    uint64_t worker_starts;
+    uint64_t worker_deaths; // that nobody asked for
+    uint64_t violations;    // workers killed because they broke the protocol
+    uint64_t shared_bytes;  // request memory in use
+} snakepit_pool_stats;
+
+SNAKEPIT_API size_t snakepit_pool_count(const snakepit *pit);
+// The name of pool `index`, in configuration order; NULL past the end.
+SNAKEPIT_API const char *snakepit_pool_name(const snakepit *pit, size_t index);
+// UNKNOWN_POOL, INVALID_ARGUMENT (also without a valid `size`). `pool` NULL: the
+// default pool.
+SNAKEPIT_API snakepit_err snakepit_pool_get_stats(snakepit *pit,
+                                                  const char *pool,
+                                                  snakepit_pool_stats *stats);
+
+typedef struct snakepit_worker_info {
+    size_t size; // of the struct as the program knows it; see snakepit_pool_workers()
+    uint64_t id; // never reused within a pit
+    int32_t pid;
+    const char *state; // "STARTING", "READY", "DRAINING", "STOPPING", "DEAD"
+    uint32_t load;
+    uint32_t capacity;
+} snakepit_worker_info;
+
+// Fills at most `room` rows and sets `*count` to how many workers there are. The first
+// row's `size` is set to sizeof the struct before, and is that of all. UNKNOWN_POOL,
+// INVALID_ARGUMENT.
+SNAKEPIT_API snakepit_err snakepit_pool_workers(snakepit *pit,
+                                                const char *pool,
+                                                snakepit_worker_info *rows,
+                                                size_t room,
+                                                size_t *count);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
