@@ -12,6 +12,8 @@ extern "C" {
 
 // One open configuration; see snakepit.h.
 typedef struct snakepit snakepit;
+// The outcome of a call; see snakepit.h.
+typedef struct snakepit_answer snakepit_answer;
 
 // `size` is set to sizeof the struct before: an older program gets what it knows, and a
 // newer one zeros for what this library does not.
@@ -64,6 +66,23 @@ SNAKEPIT_API snakepit_err snakepit_pool_workers(snakepit *pit,
                                                 snakepit_worker_info *rows,
                                                 size_t room,
                                                 size_t *count);
+
+// Asks one of a pool's workers what its tools are. This is a call: it waits for a
+// worker, counts in stats, and fails as snakepit_call() does. `pool` and `timeout_ms`
+// as in snakepit_call_options. With OK the answer is a map:
+//
+//     {"adapter": "shop.Shop",
+//      "answers_others": false,    whether it also answers names that are not listed
+//      "tools": [{"name", "description": texts,
+//                 "streams", "async", "thread_safe", "idempotent": booleans,
+//                 "parameters", "result": JSON Schema 2020-12 made from annotations,
+//                 {} where they say nothing; `parameters` is always an object}, ...]}
+//
+// Always free the answer. Any thread.
+SNAKEPIT_API snakepit_err snakepit_pool_tools(snakepit *pit,
+                                              const char *pool,
+                                              uint32_t timeout_ms,
+                                              snakepit_answer **answer);
 
 #ifdef __cplusplus
 }

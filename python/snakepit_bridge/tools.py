@@ -45,6 +45,8 @@ __all__ = [
     "unmarked_hint",
 ]
 
+# The name by which a host asks for the table of all tools. No adapter has one of it.
+TABLE_TOOL = "_tools"
 NAME_MAX = 255  # bytes of a tool's name in shared memory
 TEXT_MAX = 1000  # characters of a description
 
@@ -60,6 +62,7 @@ class ToolMark:
 
     name: str = ""
     description: str = ""
+    idempotent: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,15 +74,6 @@ class ToolParameter:
     required: bool = True
     default: typing.Any = None  # None, bool, number or text; else the value's repr
 
-    def as_message(self) -> dict[str, Any]:
-        """The parameter as a dict that MessagePack can hold."""
-        message: dict[str, Any] = {"name": self.name, "required": self.required}
-        if self.annotation:
-            message["annotation"] = self.annotation
-        if not self.required:
-            message["default"] = self.default
-        return message
-
 
 @dataclass(frozen=True)
 class ToolMetadata:
@@ -90,15 +84,7 @@ class ToolMetadata:
     parameters: list[ToolParameter] = field(default_factory=list)
     thread_safe: bool = False  # marked with thread_safe_method
     streams: bool = False  # a generator, or around one: a call gives many values
-
-    def as_message(self) -> dict[str, Any]:
-        """The metadata as a dict that MessagePack can hold."""
-        return {
-            "name": self.name,
-            "description": self.description,
-            "parameters": [parameter.as_message() for parameter in self.parameters],
-            "streams": self.streams,
-        }
+    idempotent: bool = False  # its author says that calling it twice is calling it once
 
 
 @dataclass(frozen=True)
@@ -117,11 +103,18 @@ if TYPE_CHECKING:
     def tool(function: Method, /) -> Method: ...
     @overload
     def tool(
-        description: str | None = None, /, *, name: str | None = None
+        description: str | None = None,
+        /,
+        *,
+        name: str | None = None,
+        idempotent: bool = False,
     ) -> Callable[[Method], Method]: ...
     @overload
     def tool(
-        *, description: str | None = None, name: str | None = None
+        *,
+        description: str | None = None,
+        name: str | None = None,
+        idempotent: bool = False,
     ) -> Callable[[Method], Method]: ...
 
 
@@ -131,12 +124,14 @@ def tool(
     *,
     description: str | None = None,
     name: str | None = None,
+    idempotent: bool = False,
 ) -> Method | Callable[[Method], Method]:
     """Makes a method callable by the host, which passes arguments by name.
 
     Works as ``@tool``, ``@tool("what it does")`` and ``@tool(description=...,
     name=...)``, above or below ``@thread_safe_method``. Without a description the first
-    paragraph of the docstring is used, without a name the method's own.
+    paragraph of the docstring is used, without a name the method's own. `idempotent`
+    tells hosts that a second call with the same arguments changes nothing more.
 
     Raises TypeError for anything that is not a function, ValueError for an impossible
     name.
@@ -145,7 +140,7 @@ def tool(
         function, description = None, function
     if name is not None:
         check_name(name)
-    mark = ToolMark(name or "", description or "")
+    mark = ToolMark(name or "", description or "", idempotent)
     if function is None:
         return lambda method: _mark(method, mark)
     return _mark(function, mark)
@@ -305,6 +300,7 @@ def _describe(adapter_class: type, marked: Marked, adapter: object) -> Tool:
         parameters=_or_else([], parameters_of, shown),
         thread_safe=marked.is_safe,
         streams=_or_else(False, calling.seems_to_stream, shown),
+        idempotent=mark.idempotent,
     )
     return Tool(metadata, function, marked.attribute, of)
 

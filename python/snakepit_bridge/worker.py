@@ -25,6 +25,7 @@ from . import (
     event_loop,
     faults,
     given,
+    late,
     life,
     loader,
     logs,
@@ -39,13 +40,16 @@ from . import (
 from .configuration import Configuration
 from .late import TYPE_CHECKING
 from .stream import StreamChunk
+from .tools import TABLE_TOOL
 from .version import __version__
 
 if TYPE_CHECKING:
     from typing import Any
 
+    from . import schemas
     from .resolution import Answers
-    from .tools import ToolMetadata
+else:
+    schemas = late.Module("snakepit_bridge.schemas")
 
 INTERRUPT_EVERY_MS = 10
 
@@ -203,8 +207,8 @@ class Worker:
         given.offer(adapter_class, "resources")
         checking.install(adapter_class, self.settings)
         answers = self.prepare(adapter_class)
-        self.register(answers)
-        runtime.native.ready(describe_worker(adapter_class, thread_safe, answers.tools))
+        self.register(adapter_class, answers)
+        runtime.native.ready(describe_worker(adapter_class, thread_safe))
 
     def prepare(self, adapter_class: type) -> Answers:
         """Builds and initializes the instance, unless each call has one of its own."""
@@ -216,10 +220,13 @@ class Worker:
         life.initialize(self.adapter)
         return answers
 
-    def register(self, answers: Answers) -> None:
+    def register(self, adapter_class: type, answers: Answers) -> None:
         """Hands what answers to the extension, which calls it from then on."""
         for name, function in answers.functions.items():
             runtime.native.register(name, function)
+        runtime.native.register(
+            TABLE_TOOL, lambda: schemas.describe(adapter_class, answers)
+        )
         runtime.native.set_fallback(answers.fallback)
         runtime.native.set_formatter(faults.answer)
         runtime.native.set_refusal(errors.refusal)
@@ -368,9 +375,7 @@ class Executors:
         return len(self.endings) < len(self.threads)
 
 
-def describe_worker(
-    adapter_class: type, thread_safe: bool | None, tools: list[ToolMetadata]
-) -> dict[str, Any]:
+def describe_worker(adapter_class: type, thread_safe: bool | None) -> dict[str, Any]:
     """What the host is told when the worker can serve, all fit for MessagePack."""
     return {
         "adapter": f"{adapter_class.__module__}.{adapter_class.__qualname__}",
@@ -380,7 +385,6 @@ def describe_worker(
         "implementation": sys.implementation.name,
         "python": ".".join(map(str, sys.version_info[:3])),
         "thread_safe": thread_safe,
-        "tools": [metadata.as_message() for metadata in tools],
     }
 
 

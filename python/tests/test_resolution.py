@@ -90,7 +90,7 @@ def test_tools_that_stream_are_handed_over_and_told_of(
         resolution.of_class(type(adapter)),
     ):
         assert [metadata.streams for metadata in answers.tools] == [True, False]
-        assert answers.tools[0].as_message()["streams"] is True
+        assert answers.tools[0].streams is True
 
 
 @pytest.mark.parametrize("decorate", [tool, thread_safe_method])

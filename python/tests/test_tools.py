@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from snakepit_bridge import BaseAdapter, ThreadSafeAdapter, thread_safe_method, tool
 from snakepit_bridge.errors import AdapterError
-from snakepit_bridge.tools import collect, unmarked_hint
+from snakepit_bridge.tools import ToolParameter, collect, unmarked_hint
 
 
 def names(adapter: object) -> list[str]:
@@ -144,14 +144,14 @@ def test_parameters_tell_annotation_and_default() -> None:
             **rest: Any,
         ) -> None: ...
 
-    message = collect(Typed())["f"].metadata.as_message()
-    assert message["name"] == "f"
-    assert message["parameters"] == [
-        {"name": "a", "required": True, "annotation": "int"},
-        {"name": "b", "required": False, "annotation": "str", "default": "x"},
-        {"name": "c", "required": False, "default": None},
-        {"name": "d", "required": False, "default": "<class 'object'>"},
-        {"name": "e", "required": False, "default": str(2**70)},
+    metadata = collect(Typed())["f"].metadata
+    assert metadata.name == "f"
+    assert metadata.parameters == [
+        ToolParameter("a", "int"),
+        ToolParameter("b", "str", False, "x"),
+        ToolParameter("c", "", False, None),
+        ToolParameter("d", "", False, "<class 'object'>"),
+        ToolParameter("e", "", False, str(2**70)),
     ]
 
 
@@ -160,8 +160,7 @@ def test_a_lone_surrogate_in_a_docstring_does_not_spoil_the_message() -> None:
         @tool(description="odd \udc80")
         def f(self, a: str = "\udc80") -> None: ...
 
-    message = collect(Odd())["f"].metadata.as_message()
-    assert str(message).encode("utf-8")
+    assert str(collect(Odd())["f"].metadata).encode("utf-8")
 
 
 def test_an_override_without_the_decorator_is_no_tool() -> None:

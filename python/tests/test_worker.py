@@ -21,6 +21,7 @@ from snakepit_bridge import (
     streaming,
     worker,
 )
+from snakepit_bridge.tools import TABLE_TOOL
 from snakepit_bridge.worker import main
 
 Write = Callable[[str, str], str]
@@ -63,7 +64,10 @@ class FakeRuntime:
         return self.settings
 
     def register(self, name: str, function: Callable[..., Any]) -> None:
-        self.tools[name] = function
+        if name == TABLE_TOOL:
+            self.table = function
+        else:
+            self.tools[name] = function
 
     def set_fallback(self, function: Any) -> None:
         self.fallback = function
@@ -182,16 +186,9 @@ def test_the_host_is_told_what_the_worker_is(host: Any, write_module: Write) -> 
     assert fake.info["thread_safe"] is True
     assert fake.info["free_threaded"] is ("t" in sys.abiflags)
     assert fake.info["gil_enabled"] in (True, False)
-    assert fake.info["tools"] == [
-        {
-            "name": "who",
-            "description": "Who runs this",
-            "parameters": [
-                {"name": "x", "required": False, "annotation": "int", "default": 1}
-            ],
-            "streams": False,
-        }
-    ]
+    (who,) = fake.table()["tools"]
+    assert (who["name"], who["description"]) == ("who", "Who runs this")
+    assert who["parameters"]["properties"] == {"x": {"type": "integer", "default": 1}}
 
 
 def test_a_thread_worker_runs_its_executors_on_named_threads(

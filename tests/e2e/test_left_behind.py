@@ -80,7 +80,10 @@ def test_a_replacement_does_not_wait_for_what_the_dead_one_left(open_pit, kind):
 @pytest.mark.parametrize("end", ["exit", "kill", "deadline", "close"])
 def test_shared_memory_of_a_worker_that_died_is_removed(open_pit, kind, end):
     """Python's resource tracker does so, if it outlives the worker for a moment."""
-    pit = open_pit(pool(kind, adapter="leaves.Shares", cancel_grace_ms=50))
+    # A tracker takes its time to start on a busy machine, and has this one.
+    pit = open_pit(
+        pool(kind, adapter="leaves.Shares", cancel_grace_ms=50, stop_grace_ms=60_000)
+    )
     name = pit.call("share")
     assert os.path.exists(f"/dev/shm/{name}")
     if end == "close":
@@ -89,9 +92,7 @@ def test_shared_memory_of_a_worker_that_died_is_removed(open_pit, kind, end):
         assert pit.fails("hang", timeout_ms=50).err == "DEADLINE_EXCEEDED"
     else:
         assert pit.fails(end).err == "WORKER_DIED"
-    eventually(
-        lambda: not os.path.exists(f"/dev/shm/{name}"), "it is removed", within=20.0
-    )
+    eventually(lambda: not os.path.exists(f"/dev/shm/{name}"), "it is removed")
 
 
 # ---- When the host is killed ---------------------------------------------------------
@@ -101,7 +102,7 @@ def kill(host):
     """Kills the host, and waits until nothing of it is left."""
     host.kill(signal.SIGKILL)
     host.reap()
-    eventually(lambda: not alive_of(marked()), "nobody is left", within=20.0)
+    eventually(lambda: not alive_of(marked()), "nobody is left")
 
 
 @pytest.mark.quiet

@@ -23,7 +23,7 @@ def open_asking_one(open_pit: Callable[..., Pit], profile: str) -> Pit:
     """The same with a worker that runs one call at a time."""
     threads = 1 if profile == "thread" else None
     return open_asking(
-        open_pit, profile, threads_per_worker=threads, cancel_grace_ms=500
+        open_pit, profile, threads_per_worker=threads, cancel_grace_ms=30_000
     )
 
 
@@ -38,7 +38,7 @@ class Blocked:
 
     def __call__(self, info, **arguments):
         self.entered.release()
-        assert self.leave.wait(20), "the test never let the tool go on"
+        assert self.leave.wait(60), "the test never let the tool go on"
         return self.result
 
     def wait(self, times=1):

@@ -312,6 +312,10 @@ PROTOTYPES = {
     "pool_count": (c_size_t, [c_void_p]),
     "pool_name": (c_char_p, [c_void_p, c_size_t]),
     "pool_get_stats": (c_int, [c_void_p, c_char_p, POINTER(PoolStats)]),
+    "pool_tools": (
+        c_int,
+        [c_void_p, c_char_p, c_uint32, POINTER(c_void_p)],
+    ),
     "pool_workers": (
         c_int,
         [c_void_p, c_char_p, POINTER(WorkerInfo), c_size_t, POINTER(c_size_t)],

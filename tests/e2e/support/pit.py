@@ -325,6 +325,13 @@ class Pit:
             )
         return Answer(err, handle)
 
+    def tools(self, pool: str | None = None, timeout_ms: int = 0) -> Answer:
+        """The table of a pool's tools; free the answer."""
+        handle = ctypes.c_void_p()
+        name = None if pool is None else pool.encode()
+        err = lib.pool_tools(self.handle, name, timeout_ms, byref(handle))
+        return Answer(err, handle)
+
     def call(self, tool: str, arguments: dict | None = None, **options: Any) -> Any:
         """The result of a call; raises CallFailed."""
         with self.answer(tool, arguments, **options) as answer:

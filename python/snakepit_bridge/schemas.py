@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: MIT
+"""What an adapter's tools take and give, as JSON Schema 2020-12, from annotations.
+
+A schema says what the annotations say and no more: what has no annotation, or one that
+means nothing in JSON, may be anything. Bytes and tensors are the objects that they are
+in JSON (docs/values.md). Nothing is imported for this module before a host asks.
+"""
+
+from __future__ import annotations
+
+import collections.abc
+import dataclasses
+import inspect
+import types
+import typing
+from typing import Any, Callable
+
+from . import calling, lookup, signatures
+from .resolution import Answers
+from .tools import ToolMetadata
+
+__all__ = ["describe"]
+
+Schema = dict[str, Any]
+
+ANYTHING: Schema = {}
+_DEPTH = 8  # of types in types; deeper ones may be anything
+
+_PLAIN: dict[Any, Schema] = {
+    None: {"type": "null"},
+    type(None): {"type": "null"},
+    bool: {"type": "boolean"},
+    int: {"type": "integer"},
+    float: {"type": "number"},
+    str: {"type": "string"},
+    list: {"type": "array"},
+    tuple: {"type": "array"},
+    set: {"type": "array"},
+    frozenset: {"type": "array"},
+    dict: {"type": "object"},
+}
+# Patterns, for an object whose one member is $bytes is bytes, also in a schema.
+_BYTES: Schema = {
+    "type": "object",
+    "patternProperties": {
+        r"^\$bytes$": {"type": "string", "contentEncoding": "base64"}
+    },
+    "required": ["$bytes"],
+    "additionalProperties": False,
+}
+_TENSOR: Schema = {
+    "type": "object",
+    "patternProperties": {
+        r"^\$tensor$": {
+            "type": "object",
+            "properties": {
+                "dtype": {"type": "string"},
+                "shape": {"type": "array", "items": {"type": "integer", "minimum": 0}},
+                "data": {"type": "string", "contentEncoding": "base64"},
+            },
+            "required": ["dtype", "shape", "data"],
+        }
+    },
+    "required": ["$tensor"],
+    "additionalProperties": False,
+}
+_SEQUENCES = (
+    list,
+    set,
+    frozenset,
+    collections.abc.Sequence,
+    collections.abc.MutableSequence,
+    collections.abc.Collection,
+    collections.abc.Set,
+    collections.abc.Iterable,
+)
+_STREAMS = (
+    collections.abc.Generator,
+    collections.abc.AsyncGenerator,
+    collections.abc.Iterator,
+    collections.abc.AsyncIterator,
+    collections.abc.AsyncIterable,
+)
+_MAPS = (dict, collections.abc.Mapping, collections.abc.MutableMapping)
+_FIELDS_OF_DICTS = [  # Python 3.11
+    getattr(typing, name)
+    for name in ("Required", "NotRequired")
+    if hasattr(typing, name)
+]
+_UNIONS = (typing.Union, getattr(types, "UnionType", typing.Union))  # Python 3.10
+
+
+def describe(adapter_class: type, answers: Answers) -> Schema:
+    """The table of an adapter's tools, fit for MessagePack.
+
+    `answers_others`: it also answers names that are not in the table.
+    """
+    return {
+        "adapter": f"{adapter_class.__module__}.{adapter_class.__qualname__}",
+        "answers_others": answers.fallback is not None,
+        "tools": [
+            _row(metadata, answers.signatures[metadata.name])
+            for metadata in answers.tools
+        ],
+    }
+
+
+def _row(metadata: ToolMetadata, function: Callable[..., Any]) -> Schema:
+    return {
+        "name": metadata.name,
+        "description": metadata.description,
+        "streams": metadata.streams,
+        "async": calling.seems_to_await(function),
+        "idempotent": metadata.idempotent,
+        "thread_safe": metadata.thread_safe,
+        "parameters": _parameters(function, metadata),
+        "result": _result(function),
+    }
+
+
+def _parameters(function: Callable[..., Any], metadata: ToolMetadata) -> Schema:
+    annotations = {
+        parameter.name: parameter.annotation for parameter in _signature_of(function)
+    }
+    properties: dict[str, Schema] = {}
+    for parameter in metadata.parameters:
+        schema = _schema_of(function, annotations.get(parameter.name, lookup.ABSENT))
+        if not parameter.required and _is_told(function, parameter.name):
+            schema = {**schema, "default": parameter.default}
+        properties[parameter.name] = schema
+    required = [one.name for one in metadata.parameters if one.required]
+    return {
+        "type": "object",
+        "properties": properties,
+        **({"required": required} if required else {}),
+        "additionalProperties": _takes_others(function),
+    }
+
+
+def _signature_of(function: Callable[..., Any]) -> list[signatures.Parameter]:
+    try:
+        return signatures.parameters(function)
+    except (TypeError, ValueError):
+        return []
+
+
+def _is_told(function: Callable[..., Any], name: str) -> bool:
+    """Whether a default is a value of JSON, and not told as its repr."""
+    told = (bool, int, float, str, type(None))
+    return any(
+        parameter.name == name and type(parameter.default) in told
+        for parameter in _signature_of(function)
+    )
+
+
+def _takes_others(function: Callable[..., Any]) -> bool:
+    try:
+        found = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return True
+    return any(one.kind is inspect.Parameter.VAR_KEYWORD for one in found)
+
+
+def _result(function: Callable[..., Any]) -> Schema:
+    try:
+        annotations = _below(function).__annotations__
+    except (
+        AttributeError,
+        NameError,
+    ):  # it has none, or (Python 3.14) one has no value
+        return ANYTHING
+    return _schema_of(function, annotations.get("return", lookup.ABSENT))
+
+
+def _below(function: Callable[..., Any]) -> Any:
+    try:
+        return inspect.unwrap(function)
+    except ValueError:  # it wraps itself
+        return function
+
+
+# ---- One annotation ------------------------------------------------------------------
+
+
+def _schema_of(function: Callable[..., Any], annotation: Any) -> Schema:
+    """Of an annotation of the function, written as a text or not."""
+    try:
+        if isinstance(annotation, str):
+            below = _below(function)
+            annotation = eval(annotation, getattr(below, "__globals__", {}))
+        return _schema(annotation, 0)
+    except Exception:  # a name for type checkers alone, or code of somebody's metaclass
+        return ANYTHING
+
+
+def _schema(annotation: Any, depth: int) -> Schema:
+    if depth > _DEPTH:
+        return ANYTHING
+    plain = _of_a_plain_type(annotation)
+    if plain is not None:
+        return plain
+    origin, inner = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Annotated:
+        return _annotated(inner, depth)
+    if origin is typing.Literal:
+        return _literal(inner)
+    if origin in _FIELDS_OF_DICTS:
+        return _schema(inner[0], depth)
+    if origin in _UNIONS:
+        return {"anyOf": [_schema(one, depth + 1) for one in inner]}
+    if origin is tuple:
+        return _tuple(inner, depth)
+    if origin in _SEQUENCES or origin in _STREAMS:
+        return {"type": "array", "items": _schema(inner[0], depth + 1)}
+    if origin in _MAPS and inner[0] is str:
+        return {
+            "type": "object",
+            "additionalProperties": _schema(inner[1], depth + 1),
+        }
+    return _of_fields(annotation, depth)
+
+
+def _of_a_plain_type(annotation: Any) -> Schema | None:
+    if annotation is Any or annotation is lookup.ABSENT:
+        return ANYTHING
+    if annotation is None or isinstance(annotation, type):
+        if annotation in (bytes, bytearray, memoryview):
+            return _BYTES
+        if _is_a_tensor(annotation):
+            return _TENSOR
+        return _PLAIN.get(annotation)
+    # NDArray[numpy.float64], which is numpy.ndarray[...].
+    return _TENSOR if _is_a_tensor(typing.get_origin(annotation)) else None
+
+
+def _is_a_tensor(found: Any) -> bool:
+    home, name = getattr(found, "__module__", ""), getattr(found, "__name__", "")
+    package = str(home).partition(".")[0]
+    return (package, name) in (("numpy", "ndarray"), ("snakepit_bridge", "Tensor"))
+
+
+def _annotated(inner: tuple[Any, ...], depth: int) -> Schema:
+    schema = _schema(inner[0], depth + 1)
+    words = [one for one in inner[1:] if isinstance(one, str)]
+    return {**schema, "description": words[0]} if words else schema
+
+
+def _literal(values: tuple[Any, ...]) -> Schema:
+    told = (bool, int, str, type(None))
+    return {"enum": [*values]} if all(type(one) in told for one in values) else ANYTHING
+
+
+def _tuple(inner: tuple[Any, ...], depth: int) -> Schema:
+    if len(inner) == 2 and inner[1] is Ellipsis:
+        return {"type": "array", "items": _schema(inner[0], depth + 1)}
+    items = [_schema(one, depth + 1) for one in inner]
+    length = {"minItems": len(items), "maxItems": len(items)}
+    return {"type": "array", "prefixItems": items, "items": False, **length}
+
+
+def _of_fields(annotation: Any, depth: int) -> Schema:
+    """Of a TypedDict or a dataclass; anything else may be anything."""
+    if hasattr(annotation, "__required_keys__"):  # a TypedDict
+        required = sorted(annotation.__required_keys__)
+    elif isinstance(annotation, type) and dataclasses.is_dataclass(annotation):
+        required = [field.name for field in dataclasses.fields(annotation)]
+    else:
+        return ANYTHING
+    hints = typing.get_type_hints(annotation, include_extras=True)
+    return {
+        "type": "object",
+        "properties": {name: _schema(one, depth + 1) for name, one in hints.items()},
+        "required": required,
+    }

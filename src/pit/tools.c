@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: MIT
+// What a pool can be asked for. A worker tells it as the answer of a tool that every
+// adapter has (snakepit_bridge/schemas.py). Schemas are long and few hosts want them,
+// so they are made when one asks, not when a worker starts.
+#include <snakepit/snakepit.h>
+
+#define TABLE_TOOL "_tools" // which no adapter can give to a tool of its own
+
+snakepit_err snakepit_pool_tools(snakepit *pit,
+                                 const char *pool,
+                                 uint32_t timeout_ms,
+                                 snakepit_answer **answer)
+{
+    const snakepit_call_options options = {
+        .size = sizeof options, .pool = pool, .timeout_ms = timeout_ms};
+    return snakepit_call(pit, TABLE_TOOL, NULL, &options, answer);
+}
