@@ -213,7 +213,11 @@ submit(snakepit *pit, struct sp_pool *pool, const struct sp_order *order)
                    ? err
                    : sp_refuse(order->why, err, "%s", snakepit_err_text(err));
     }
-    return sp_pool_submit(pool, order);
+    err = sp_pool_submit(pool, order);
+    if (err == SNAKEPIT_OK) {
+        sp_bells_want(pit, order->queue);
+    }
+    return err;
 }
 
 snakepit_err sp_pit_submit(snakepit *pit, struct sp_pit_request *request)

@@ -152,7 +152,7 @@ static snakepit_err open_pool(snakepit *pit, size_t index, snakepit_message *why
         .pool = place->pool,
         .last_worker_id = &pit->last_worker_id,
         .hooks = {.stopped = sp_pit_fleet_stopped,
-                  .doorbell = sp_queues_doorbell,
+                  .doorbell = sp_bells_change,
                   .user = pit},
     };
     err = sp_fleet_init(&place->fleet, &fleet, why);

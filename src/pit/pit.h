@@ -40,7 +40,7 @@ struct sp_queues {
 
     pthread_mutex_t lock; // guards the rest
     bool closed;          // none is made any more
-    int *bells;           // doorbells of the workers that have seats
+    int *bells;           // doorbells of the workers that have seats; see bells.c
     size_t bell_count;
     size_t bell_room;
 };
@@ -154,8 +154,25 @@ void sp_queues_fini(struct sp_queues *queues);
 void sp_queues_close(snakepit *pit);
 // sp_pool_hooks.ended: wakes whoever waits for the queue.
 void sp_queues_wake(void *user, uint32_t number);
-// sp_fleet_hooks.doorbell.
-void sp_queues_doorbell(void *user, int fd, bool joins);
+
+// ---- bells.c ------------------------------------------------------------------
+
+// A doorbell joins or leaves those that there are. Any thread.
+void sp_bells_change(void *user, int fd, bool joins);
+// The queue hears this one no longer.
+void sp_bells_ignore(const struct snakepit_queue *queue, int fd);
+// The queue hears none any longer, unless something reports to it.
+void sp_bells_leave(struct snakepit_queue *queue);
+// It hears all of them again.
+void sp_bells_join(struct snakepit_queue *queue);
+// After something was begun that reports to a queue.
+static inline void sp_bells_want(snakepit *pit, uint32_t number)
+{
+    struct snakepit_queue *queue = atomic_load(&pit->queues.of[number]);
+    if (!atomic_load(&queue->hears)) {
+        sp_bells_join(queue);
+    }
+}
 
 // ---- pit.c --------------------------------------------------------------------
 

@@ -26,6 +26,7 @@
 #define FOREVER_MS    UINT32_MAX
 #define NO_DOORBELL   (-1)
 #define RINGS_MOST    10000u // in a row, for nothing
+#define VAIN_MOST     16u    // in a row, of a queue that has nothing to wait for
 
 static _Thread_local sp_queue_hand_on_fn *hands_on;
 
@@ -82,14 +83,6 @@ void sp_queue_wake(struct snakepit_queue *queue)
     if (atomic_exchange(&queue->asleep, false)) {
         sp_queue_ring(queue);
     }
-}
-
-void sp_queue_hear(struct snakepit_queue *queue, int doorbell, bool joins)
-{
-    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.fd = doorbell};
-    // Without the event the tick still finds what has ended, ten milliseconds later.
-    (void)epoll_ctl(
-        queue->epoll, joins ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, doorbell, &event);
 }
 
 // ---- Reporting ----------------------------------------------------------------
@@ -235,7 +228,7 @@ stop_hearing(struct snakepit_queue *queue, const struct epoll_event *events, int
 {
     for (int i = 0; i < count; i++) {
         if (events[i].data.fd != NO_DOORBELL) {
-            sp_queue_hear(queue, events[i].data.fd, false);
+            sp_bells_ignore(queue, events[i].data.fd);
             sp_log(&queue->pit->log,
                    SP_LOG_WARNING,
                    "worker.bell_ignored",
@@ -256,6 +249,11 @@ static bool hear_bells(struct snakepit_queue *queue, int timeout_ms, size_t *ran
     }
     bool some = run_news(queue, ran);
     queue->idle_rings = some || rang <= 0 ? 0 : queue->idle_rings + 1;
+    queue->vain_rings = *ran > 0 || rang <= 0 ? 0 : queue->vain_rings + 1;
+    if (queue->vain_rings >= VAIN_MOST && !sp_queue_is_used(queue)) {
+        sp_bells_leave(queue);
+        queue->vain_rings = 0;
+    }
     if (queue->idle_rings >= RINGS_MOST) {
         stop_hearing(queue, events, rang);
         queue->idle_rings = 0;

@@ -21,16 +21,18 @@ struct snakepit_queue {
     snakepit *pit;         // constant; not to be touched once it is closed
     uint32_t number;       // of its lanes; constant
     _Atomic uint32_t refs; // the program's, and the pit's until it is closed
-    int epoll;             // all doorbells and `wake`; constant
+    int epoll;             // the doorbells and `wake`; constant
     int wake;              // eventfd: there is news that no worker rings for; constant
     _Atomic bool asleep;   // somebody waits for the epoll
+    _Atomic bool hears;    // the doorbells; written with sp_queues.lock held
     _Atomic bool stop;     // nobody is to wait any more
     pthread_mutex_t turn;  // of whoever drains; held while it waits and runs callbacks
 
     // Guarded by turn.
     bool closed; // there is no pit any more, and no news
     struct sp_patience patience;
-    uint32_t idle_rings; // in a row
+    uint32_t idle_rings; // in a row, for nobody
+    uint32_t vain_rings; // in a row, for nobody or for another queue
     uint64_t heard;      // sp_pool_news.heard at the last look
 };
 
@@ -47,8 +49,8 @@ bool sp_queue_is_of(const struct snakepit_queue *queue, const snakepit *pit);
 void sp_queue_wake(struct snakepit_queue *queue);
 // The same, whether somebody waits or not.
 void sp_queue_ring(struct snakepit_queue *queue);
-// A worker's doorbell joins or leaves those that wake it. Any thread.
-void sp_queue_hear(struct snakepit_queue *queue, int doorbell, bool joins);
+// Whether anything is to be reported to it, now or later. Any thread.
+bool sp_queue_is_used(const struct snakepit_queue *queue);
 
 // snakepit_queue_drain().
 size_t sp_queue_drain(struct snakepit_queue *queue, uint32_t timeout_ms);

@@ -37,51 +37,6 @@ void sp_queues_wake(void *user, uint32_t number)
     sp_queue_wake(atomic_load(&pit->queues.of[number]));
 }
 
-// ---- Doorbells ----------------------------------------------------------------
-
-// For the queues to come. Without memory the tick finds what they do not hear.
-static void note_bell(struct sp_queues *queues, int fd)
-{
-    if (queues->bell_count == queues->bell_room) {
-        size_t room = queues->bell_room == 0 ? 16 : 2 * queues->bell_room;
-        int *bells = sp_realloc(queues->bells, room * sizeof *bells);
-        if (bells == NULL) {
-            return;
-        }
-        queues->bells = bells;
-        queues->bell_room = room;
-    }
-    queues->bells[queues->bell_count++] = fd;
-}
-
-static void forget_bell(struct sp_queues *queues, int fd)
-{
-    for (size_t i = 0; i < queues->bell_count; i++) {
-        if (queues->bells[i] == fd) {
-            queues->bells[i] = queues->bells[--queues->bell_count];
-            return;
-        }
-    }
-}
-
-void sp_queues_doorbell(void *user, int fd, bool joins)
-{
-    struct sp_queues *queues = &((snakepit *)user)->queues;
-    pthread_mutex_lock(&queues->lock);
-    if (joins) {
-        note_bell(queues, fd);
-    } else {
-        forget_bell(queues, fd);
-    }
-    for (uint32_t i = 0; i < SP_QUEUES_MOST; i++) {
-        struct snakepit_queue *queue = atomic_load(&queues->of[i]);
-        if (queue != NULL) {
-            sp_queue_hear(queue, fd, joins);
-        }
-    }
-    pthread_mutex_unlock(&queues->lock);
-}
-
 // ---- Making -------------------------------------------------------------------
 
 static void unref(struct snakepit_queue *queue)
@@ -121,9 +76,6 @@ join(struct sp_queues *queues, struct snakepit_queue *queue, snakepit_message *w
                       "or let several loops share one",
                       SP_QUEUES_MOST - 1);
     } else {
-        for (size_t i = 0; i < queues->bell_count; i++) {
-            sp_queue_hear(queue, queues->bells[i], true);
-        }
         queue->refs++;
         atomic_store(&queues->of[queue->number], queue);
     }
@@ -204,17 +156,6 @@ void sp_queues_close(snakepit *pit)
     }
 }
 
-static bool is_used(const struct snakepit_queue *queue)
-{
-    const snakepit *pit = queue->pit;
-    for (size_t i = 0; i < pit->count; i++) {
-        if (sp_pool_queue_is_used(pit->pools[i].pool, queue->number)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 // NULL: none, or, with `*err`, one of the parent's in a forked child.
 static struct snakepit_queue *queue_of(snakepit_queue *queue, snakepit_err *err)
 {
@@ -239,7 +180,7 @@ snakepit_err snakepit_queue_free(snakepit_queue *queue)
     if (pthread_mutex_trylock(&found->turn) != 0) {
         return SNAKEPIT_BUSY;
     }
-    bool used = !found->closed && is_used(found);
+    bool used = !found->closed && sp_queue_is_used(found);
     if (!used && !found->closed) {
         part(&found->pit->queues, found);
         found->closed = true;

@@ -67,6 +67,9 @@ snakepit_err sp_pit_stream_open(snakepit *pit,
         return err;
     }
     err = sp_stream_open(pool, &request->order, &made);
+    if (err == SNAKEPIT_OK && request->order.ready != NULL) {
+        sp_bells_want(pit, request->order.queue);
+    }
     *stream = (snakepit_stream *)(void *)made;
     return err;
 }
