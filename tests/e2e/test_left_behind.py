@@ -36,7 +36,7 @@ def test_lesson_02_what_a_worker_leaves_behind_is_asked_before_it_is_killed(
     assert not alive_of(children)
     (line,) = pit.logged("worker.exit")
     assert "code=0" in line and "signal=0" in line
-    assert taken.seconds < 5
+    assert taken.seconds < 60 * GRACE
 
 
 def test_lesson_02_what_stays_is_killed_after_the_grace(pit, tmp_path):
@@ -44,7 +44,7 @@ def test_lesson_02_what_stays_is_killed_after_the_grace(pit, tmp_path):
     with seconds() as taken:
         pit.close()
     assert (tmp_path / "heard").exists()
-    eventually(lambda: not child.alive, "the child dies", 1.0)
+    eventually(lambda: not child.alive, "the child dies")
     assert GRACE <= taken.seconds < 60 * GRACE
 
 

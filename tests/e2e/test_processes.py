@@ -23,7 +23,7 @@ from support import (
 )
 from support.waiting import Deadline
 
-GONE_WITHIN = 1.0  # seconds from the death of a host to that of all its workers
+GONE_WITHIN = 20.0  # seconds, on a busy machine, from the death of a host to that of all its workers
 
 
 def die_with_host(host, processes):
@@ -124,7 +124,7 @@ def test_lesson_02_children_of_a_worker_die_with_it(
         pit.fails("leave", {"status": 3})
     else:
         pit.close()
-    eventually(lambda: not alive_of(children), "the children die", 1.0)
+    eventually(lambda: not alive_of(children), "the children die")
 
 
 def test_lesson_02_children_die_when_a_call_is_killed_for_its_time(open_pit):
@@ -250,7 +250,7 @@ def test_lesson_06_every_worker_is_waited_for(open_pit, kind):
         row = pit.workers()[0]
         victim = row.process
         victim.kill(signal.SIGKILL)
-        eventually(lambda victim=victim: not victim.state, "it is waited for", 2.0)
+        eventually(lambda victim=victim: not victim.state, "it is waited for")
         pit.await_replacement(row)
     template = template_of(pit)
     assert children_of(os.getpid()) == pit.processes() | ({template} - {None})
@@ -263,7 +263,7 @@ def test_lesson_06_a_zombie_counts_as_dead(open_pit):
     row = pit.workers()[0]
     victim = row.process
     victim.kill(signal.SIGKILL)
-    eventually(lambda: not victim.state, "it is waited for", 2.0)
+    eventually(lambda: not victim.state, "it is waited for")
     pit.await_replacement(row)
     assert pit.call("ping") == "pong"
 
@@ -286,9 +286,9 @@ def test_lesson_15_close_returns_when_every_worker_was_waited_for(open_pit, kind
     pit = open_pit(pool(kind, pool_size=3))
     workers = pit.processes()
     with seconds() as taken:
-        pit.close(grace_ms=5000)
+        pit.close(grace_ms=60_000)
     assert [worker.state for worker in workers] == [""] * 3
-    assert taken.seconds < 4.5
+    assert taken.seconds < 50
 
 
 def test_lesson_15_close_returns_when_a_busy_worker_was_waited_for(

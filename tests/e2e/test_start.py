@@ -23,7 +23,7 @@ from support import (
 )
 from support.places import ADAPTERS
 
-REPORTED_WITHIN = 20.0  # seconds from the start to the report of a failed one
+REPORTED_WITHIN = 60.0  # seconds from the start to the report of a failed one
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ def test_lesson_10_a_failed_start_reports_its_traceback(
     assert message in refused.value.why
     if "Adapter" not in exception:
         assert f"{adapter.partition('.')[0]}.py" in refused.value.why
-    eventually(lambda: pit.logged("worker.exit"), within=2.0)
+    eventually(lambda: pit.logged("worker.exit"))
     assert "code=1" in pit.logged("worker.exit")[0]
     assert pit.fails("ping").err == "POOL_FAILED"
     assert message in pit.fails("ping").message
@@ -332,7 +332,7 @@ def test_lesson_12_a_pool_that_dies_at_once_fails_and_the_others_live(
         pit.await_ready()
     with pytest.raises(Refused, match="POOL_FAILED"):
         pit.submit("ping", pool="dying")
-    eventually(lambda: not pit.workers("dying"), within=2.0)
+    eventually(lambda: not pit.workers("dying"))
 
 
 @pytest.mark.errors_logged("pool.failed")

@@ -58,7 +58,7 @@ def test_a_stopped_worker_broke_no_protocol(one, timeout_ms, way):
         assert fault.err == "DEADLINE_EXCEEDED"
     else:
         assert (fault.err, fault.cause) == ("WORKER_LOST", DID_NOT_GO_ON)
-    assert taken.seconds < 5
+    assert taken.seconds < 15
     assert one.stats().violations == 0
     (other,) = one.await_replacement(row)
     assert one.call("pid") == other.pid

@@ -20,7 +20,7 @@ from support import (
 MANY = 100_000
 MEBIBYTE = 1 << 20
 TUBE = 64 * 1024
-CLOSED_WITHIN = 2.0
+CLOSED_WITHIN = 30.0
 
 
 def streams(kind, adapter="Streams", **options):

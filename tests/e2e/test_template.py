@@ -25,7 +25,7 @@ from support import (
 )
 
 FORKING = ("process", "process-ft")
-GONE_WITHIN = 1.0  # seconds from the death of a host to that of all its processes
+GONE_WITHIN = 20.0  # seconds, on a busy machine, from the death of a host to that of all its processes
 
 
 @pytest.fixture(params=FORKING)
@@ -263,7 +263,9 @@ def test_lesson_01_an_importing_template_dies_with_the_host(start_host):
         host.open(ready=False)
         found = eventually(lambda host=host: _all_of(host), "the template")
         _die_with_host(host, found | _all_of(host))
-        eventually(lambda: not alive_of(marked()), f"turn {turn} leaves nobody", 1.0)
+        eventually(
+            lambda: not alive_of(marked()), f"turn {turn} leaves nobody", GONE_WITHIN
+        )
 
 
 # ---- Its end -------------------------------------------------------------------------
@@ -274,7 +276,7 @@ def test_a_killed_template_is_replaced_when_it_is_needed(open_pit, forking):
     first = template_of(pit)
     before = pit.processes()
     first.kill(signal.SIGKILL)
-    eventually(lambda: not first.state, "it is waited for", 2.0)
+    eventually(lambda: not first.state, "it is waited for")
     assert pit.processes() == before == alive_of(before)
     assert pit.call("ping") == "pong"
     assert pit.logged("template.lost")

@@ -269,7 +269,7 @@ def test_what_dlpack_keeps_stays_valid_and_is_given_back_later(open_pit, kind):
         pit.call("ping")
         return pit.stats().shared_bytes - empty < MIB
 
-    eventually(given_back, "the memory is given back", 5.0)
+    eventually(given_back, "the memory is given back")
 
 
 def test_views_have_a_cap_with_a_clear_error(open_pit, kind):
