@@ -23,7 +23,7 @@ from support import (
 )
 from support.waiting import Deadline
 
-GONE_WITHIN = 20.0  # seconds, on a busy machine, from the death of a host to that of all its workers
+GONE_WITHIN = 20.0  # seconds from the death of a host, on a busy machine
 
 
 def die_with_host(host, processes):

@@ -25,7 +25,7 @@ from support import (
 )
 
 FORKING = ("process", "process-ft")
-GONE_WITHIN = 20.0  # seconds, on a busy machine, from the death of a host to that of all its processes
+GONE_WITHIN = 20.0  # seconds from the death of a host, on a busy machine
 
 
 @pytest.fixture(params=FORKING)
