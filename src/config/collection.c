@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Options that are lists and maps, from their nodes. Each is built aside and put into
 // its field only when it is whole.
+#include "config/collection.h"
+
 #include <stddef.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "config/config.h"
-#include "config/sandbox.h"
-#include "config/yaml.h"
 
 static snakepit_err
 copy_text(const yaml_node_t *node, const struct sp_place *place, char **copy)
@@ -233,20 +233,18 @@ static snakepit_err set_json(struct sp_yaml *yaml,
     return SNAKEPIT_OK;
 }
 
+// Lists go into lists of texts, maps into objects of JSON, and both into pairs.
 static bool has_right_form(const struct sp_option *option, const yaml_node_t *node)
 {
-    if (option->kind == SP_KIND_SANDBOX) {
-        return node->type == YAML_MAPPING_NODE || sp_sandbox_is_word(node);
-    }
     return (node->type == YAML_SEQUENCE_NODE && option->kind != SP_KIND_JSON) ||
            (node->type == YAML_MAPPING_NODE && option->kind != SP_KIND_TEXTS);
 }
 
-static snakepit_err set_collection(struct sp_yaml *yaml,
-                                   const yaml_node_t *node,
-                                   const struct sp_option *option,
-                                   void *target,
-                                   const struct sp_place *place)
+static snakepit_err set_field(struct sp_yaml *yaml,
+                              const yaml_node_t *node,
+                              const struct sp_option *option,
+                              void *target,
+                              const struct sp_place *place)
 {
     void *field = sp_option_field(option, target);
     switch (option->kind) {
@@ -256,49 +254,27 @@ static snakepit_err set_collection(struct sp_yaml *yaml,
         return set_pairs(yaml, node, &variables, place, field);
     case SP_KIND_RESOURCES:
         return set_pairs(yaml, node, &resources, place, field);
-    case SP_KIND_SANDBOX:
-        return sp_sandbox_set(yaml, node, place, field);
     default:
         return set_json(yaml, node, place, (char **)field);
     }
 }
 
-static snakepit_err set_scalar(const yaml_node_t *node,
+snakepit_err sp_collection_set(struct sp_yaml *yaml,
+                               const yaml_node_t *node,
                                const struct sp_option *option,
                                void *target,
                                const struct sp_place *place)
 {
-    const char *text = NULL;
-    char shown[SP_QUOTED_MAX];
-    if (node->type != YAML_SCALAR_NODE || sp_yaml_is_null(node)) {
-        return sp_option_expected(option, sp_yaml_describe(node, shown), place);
-    }
-    snakepit_err err = sp_yaml_text(node, "a value", place, &text);
-    return err != SNAKEPIT_OK
-               ? err
-               : sp_option_set(option, target, text, sp_yaml_is_quoted(node), place);
-}
-
-snakepit_err sp_yaml_set_option(struct sp_yaml *yaml,
-                                const yaml_node_t *node,
-                                const struct sp_option *option,
-                                void *target,
-                                const struct sp_place *place)
-{
-    if (!sp_option_is_collection(option)) {
-        return set_scalar(node, option, target, place);
-    }
     if (!has_right_form(option, node)) {
         char shown[SP_QUOTED_MAX];
         return sp_option_expected(option, sp_yaml_describe(node, shown), place);
     }
-    snakepit_err err =
-        node->type == YAML_SCALAR_NODE ? SNAKEPIT_OK : sp_yaml_check_count(node, place);
+    snakepit_err err = sp_yaml_check_count(node, place);
     if (err != SNAKEPIT_OK) {
         return err;
     }
     // What it held is only replaced as a whole; the destructor takes what was built by
     // halves.
     sp_option_clear(option, target);
-    return set_collection(yaml, node, option, target, place);
+    return set_field(yaml, node, option, target, place);
 }

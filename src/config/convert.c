@@ -9,7 +9,6 @@
 #include "base/memory.h"
 #include "config/config.h"
 #include "config/option.h"
-#include "config/sandbox.h"
 
 #define KIB UINT64_C(1024)
 
@@ -360,6 +359,13 @@ static void clear_texts(struct sp_texts *texts)
     *texts = (struct sp_texts){0};
 }
 
+static void clear_sandbox(struct sp_sandbox *sandbox)
+{
+    clear_texts(&sandbox->landlock);
+    sp_free(sandbox->uid);
+    *sandbox = (struct sp_sandbox){0};
+}
+
 void sp_option_clear(const struct sp_option *option, void *target)
 {
     void *field = sp_option_field(option, target);
@@ -379,7 +385,7 @@ void sp_option_clear(const struct sp_option *option, void *target)
         *(char **)field = NULL;
         break;
     case SP_KIND_SANDBOX:
-        sp_sandbox_clear(field);
+        clear_sandbox(field);
         break;
     default:
         break;

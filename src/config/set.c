@@ -1,18 +1,43 @@
 // SPDX-License-Identifier: MIT
-// The key `sandbox`: a map of the table's own rows, or a word that stands for one.
-#include "config/sandbox.h"
-
+// Sets an option from its node, of whatever kind it is. The key `sandbox` is a map of
+// the table's own rows, or a word that stands for one.
 #include <string.h>
 
-#include "base/check.h"
+#include "config/collection.h"
+#include "config/config.h"
 #include "config/option.h"
+#include "config/yaml.h"
 
-static const struct sp_option *row(const char *key)
+// ---- Options that have none of their own --------------------------------------
+
+static snakepit_err set_scalar(const yaml_node_t *node,
+                               const struct sp_option *option,
+                               void *target,
+                               const struct sp_place *place)
 {
-    const struct sp_option *option = sp_option_find(SP_SCOPE_SANDBOX, key);
-    SP_CHECK(option != NULL);
-    return option;
+    const char *text = NULL;
+    char shown[SP_QUOTED_MAX];
+    if (node->type != YAML_SCALAR_NODE || sp_yaml_is_null(node)) {
+        return sp_option_expected(option, sp_yaml_describe(node, shown), place);
+    }
+    snakepit_err err = sp_yaml_text(node, "a value", place, &text);
+    return err != SNAKEPIT_OK
+               ? err
+               : sp_option_set(option, target, text, sp_yaml_is_quoted(node), place);
 }
+
+static snakepit_err set_plain(struct sp_yaml *yaml,
+                              const yaml_node_t *node,
+                              const struct sp_option *option,
+                              void *target,
+                              const struct sp_place *place)
+{
+    return sp_option_is_collection(option)
+               ? sp_collection_set(yaml, node, option, target, place)
+               : set_scalar(node, option, target, place);
+}
+
+// ---- The sandbox --------------------------------------------------------------
 
 static snakepit_err set_pair(struct sp_yaml *yaml,
                              const yaml_node_pair_t *pair,
@@ -24,7 +49,7 @@ static snakepit_err set_pair(struct sp_yaml *yaml,
     const struct sp_option *option = sp_option_find(SP_SCOPE_SANDBOX, text);
     struct sp_place where = sp_place_key(place, text, sp_yaml_line(key));
     if (option != NULL) {
-        return sp_yaml_set_option(
+        return set_plain(
             yaml, sp_yaml_node(yaml, pair->value), option, sandbox, &where);
     }
     const char *nearest = sp_option_nearest(SP_SCOPE_BIT(SP_SCOPE_SANDBOX), text);
@@ -82,25 +107,45 @@ static snakepit_err set_word(const yaml_node_t *node,
     return err;
 }
 
-bool sp_sandbox_is_word(const yaml_node_t *node)
+// True for `strict` and `off`, which stand for a map.
+static bool is_word(const yaml_node_t *node)
 {
     const char *word = (const char *)node->data.scalar.value;
     return node->type == YAML_SCALAR_NODE &&
            (strcmp(word, "strict") == 0 || strcmp(word, "off") == 0);
 }
 
-snakepit_err sp_sandbox_set(struct sp_yaml *yaml,
-                            const yaml_node_t *node,
-                            const struct sp_place *place,
-                            struct sp_sandbox *sandbox)
+static snakepit_err set_sandbox(struct sp_yaml *yaml,
+                                const yaml_node_t *node,
+                                const struct sp_option *option,
+                                void *target,
+                                const struct sp_place *place)
 {
-    return node->type == YAML_MAPPING_NODE ? set_map(yaml, node, place, sandbox)
-                                           : set_word(node, place, sandbox);
+    char shown[SP_QUOTED_MAX];
+    bool is_map = node->type == YAML_MAPPING_NODE;
+    if (!is_map && !is_word(node)) {
+        return sp_option_expected(option, sp_yaml_describe(node, shown), place);
+    }
+    snakepit_err err = is_map ? sp_yaml_check_count(node, place) : SNAKEPIT_OK;
+    if (err != SNAKEPIT_OK) {
+        return err;
+    }
+    // As a list, it is replaced as a whole.
+    sp_option_clear(option, target);
+    struct sp_sandbox *sandbox = sp_option_field(option, target);
+    return is_map ? set_map(yaml, node, place, sandbox)
+                  : set_word(node, place, sandbox);
 }
 
-void sp_sandbox_clear(struct sp_sandbox *sandbox)
+// ---- All of them --------------------------------------------------------------
+
+snakepit_err sp_yaml_set_option(struct sp_yaml *yaml,
+                                const yaml_node_t *node,
+                                const struct sp_option *option,
+                                void *target,
+                                const struct sp_place *place)
 {
-    sp_option_clear(row("landlock"), sandbox);
-    sp_option_clear(row("uid"), sandbox);
-    *sandbox = (struct sp_sandbox){0};
+    return option->kind == SP_KIND_SANDBOX
+               ? set_sandbox(yaml, node, option, target, place)
+               : set_plain(yaml, node, option, target, place);
 }
