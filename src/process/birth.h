@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What the files about one worker give each other: birth.c starts and frees it,
-// worker.c hears it while it lives, death.c ends it. Loop thread, but where a comment
-// says otherwise.
+// worker.c hears it while it lives, death.c ends it, state.c says where it stands. Each
+// calls only those behind it. Loop thread, but where a comment says otherwise.
 #ifndef PROCESS_BIRTH_H
 #define PROCESS_BIRTH_H
 
@@ -9,10 +9,13 @@
 
 #include "process/worker.h"
 
-// ---- worker.c -----------------------------------------------------------------
+// ---- state.c ------------------------------------------------------------------
 
 // The one function that assigns the state.
 void sp_worker_enter(struct sp_worker *worker, enum sp_worker_event event);
+
+// ---- worker.c -----------------------------------------------------------------
+
 // Kills it for a start that went wrong; `why` is a constant text.
 void sp_worker_fail_start(struct sp_worker *worker, const char *why);
 // The same where the system refused something, which `why` explains.

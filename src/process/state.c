@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// The table. Every state ends in DEAD, and DEAD leads nowhere.
+// The table, and the step by it. Every state ends in DEAD, and DEAD leads nowhere.
 #include "process/state.h"
 
 #include "base/check.h"
+#include "process/birth.h"
 
 #define STARTING SP_WORKER_STARTING
 #define READY    SP_WORKER_READY
@@ -32,4 +33,22 @@ enum sp_worker_state sp_worker_next(enum sp_worker_state state,
 {
     SP_CHECK(state < SP_WORKER_STATES && event < SP_WORKER_EVENTS);
     return table[state][event];
+}
+
+void sp_worker_enter(struct sp_worker *worker, enum sp_worker_event event)
+{
+    enum sp_worker_state next = sp_worker_next(worker->state, event);
+    if (next == worker->state) {
+        return;
+    }
+    sp_log(worker->options.log,
+           SP_LOG_DEBUG,
+           "worker.state",
+           "pool=%s worker=%llu pid=%d from=%s to=%s",
+           worker->options.pool,
+           (unsigned long long)worker->options.id,
+           (int)worker->process.pid,
+           sp_worker_state_name(worker->state),
+           sp_worker_state_name(next));
+    worker->state = next;
 }

@@ -26,26 +26,6 @@
 #define RINGS_MOST    100u       // of its bell before that is answered; one is enough
 #define LOOK_EVERY_MS 50u        // whether one that leaves still runs calls
 
-// ---- State --------------------------------------------------------------------
-
-void sp_worker_enter(struct sp_worker *worker, enum sp_worker_event event)
-{
-    enum sp_worker_state next = sp_worker_next(worker->state, event);
-    if (next == worker->state) {
-        return;
-    }
-    sp_log(worker->options.log,
-           SP_LOG_DEBUG,
-           "worker.state",
-           "pool=%s worker=%llu pid=%d from=%s to=%s",
-           worker->options.pool,
-           (unsigned long long)worker->options.id,
-           (int)worker->process.pid,
-           sp_worker_state_name(worker->state),
-           sp_worker_state_name(next));
-    worker->state = next;
-}
-
 // ---- Start --------------------------------------------------------------------
 
 static void set_failure(struct sp_worker *worker, const char *text)
