@@ -53,8 +53,8 @@ static void open_view(struct view *view, struct product *product)
     view->tensor = (snakepit_tensor){
         .dtype = SNAKEPIT_FLOAT32, .rank = 1, .shape = {(int64_t)ELEMENTS}};
     void *data;
-    snakepit_err err =
-        snakepit_tensor_new(product->pit, product->pools[0], &view->tensor, &data);
+    snakepit_err err = snakepit_tensor_new(
+        product->pit, product->pools[0], &view->tensor, &data, NULL);
     if (err != SNAKEPIT_OK) {
         product_fail("no tensor in shared memory", err, NULL);
     }

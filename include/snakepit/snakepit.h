@@ -453,8 +453,14 @@ SNAKEPIT_API snakepit_err snakepit_stream_each(snakepit *pit,
 // Each of these counts as a use of the session. INVALID_ARGUMENT: a name or a key of
 // another length, or no pit. SHUTTING_DOWN: the pit is closing. NO_MEMORY.
 
-// Keeps a copy of the value that `value` holds, in place of what the key held, for
-// `ttl_ms` (0: as long as the session lives). QUOTA_EXCEEDED: it would be more than
+typedef struct snakepit_put_options {
+    size_t size;     // see Options
+    uint32_t ttl_ms; // how long the value is kept; 0: as long as its session lives
+    snakepit_message *why; // NULL, or where a failure is explained in one sentence
+} snakepit_put_options;
+
+// Keeps a copy of the value that `value` holds, in place of what the key held.
+// `options` may be NULL. QUOTA_EXCEEDED: it would be more than
 // session_quota or session_memory; the key holds what it held. UNSERIALISABLE: it holds
 // tensors; write their bytes. SATURATED: there are max_sessions sessions, and all have
 // calls under way. And what snakepit_writer_error() says; snakepit_writer_explain()
@@ -464,7 +470,7 @@ SNAKEPIT_API snakepit_err snakepit_session_put(snakepit *pit,
                                                const char *session_id,
                                                const char *key,
                                                const snakepit_writer *value,
-                                               uint32_t ttl_ms);
+                                               const snakepit_put_options *options);
 // Gives a copy of the value as an answer, to be read and freed like that of a call.
 // NOT_FOUND: there is no such session or key; the fault says which. On every failure
 // `*answer` is given as well; only with NO_MEMORY it may be NULL.
@@ -550,12 +556,13 @@ SNAKEPIT_API snakepit_err snakepit_tool_unregister(snakepit *pit,
 // Allocates a packed tensor in the memory that `pool` shares with its workers, so that
 // calls to that pool take it without a copy. Fill `*data`, then pass `tensor` to
 // snakepit_writer_tensor() as often as wanted; do not write to it while a call is
-// running. The content is unset. NO_MEMORY: shared_memory_size is used up.
-// INVALID_ARGUMENT, UNKNOWN_POOL.
+// running. The content is unset. `why`, where not NULL, explains a failure. NO_MEMORY:
+// shared_memory_size is used up. INVALID_ARGUMENT, UNKNOWN_POOL.
 SNAKEPIT_API snakepit_err snakepit_tensor_new(snakepit *pit,
                                               const char *pool,
                                               snakepit_tensor *tensor,
-                                              void **data);
+                                              void **data,
+                                              snakepit_message *why);
 // Gives it back. Calls that are running keep it until they end. Before
 // snakepit_close().
 SNAKEPIT_API void snakepit_tensor_free(snakepit *pit, const snakepit_tensor *tensor);

@@ -139,7 +139,7 @@ void sp_demo_arrays(struct sp_demo *demo)
     snakepit_writer *args = snakepit_writer_new();
     snakepit_err err = args != NULL ? SNAKEPIT_OK : SNAKEPIT_NO_MEMORY;
     if (err == SNAKEPIT_OK) {
-        err = snakepit_tensor_new(demo->pit, "arrays", &tensor, &data);
+        err = snakepit_tensor_new(demo->pit, "arrays", &tensor, &data, NULL);
     }
     if (err != SNAKEPIT_OK) {
         sp_demo_failed(demo, "arrays  a tensor", err, NULL);

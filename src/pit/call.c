@@ -274,28 +274,54 @@ snakepit_err snakepit_cancel(snakepit *pit, snakepit_call_id call)
 
 // ---- Tensors ------------------------------------------------------------------
 
+static snakepit_err check_new_tensor(const snakepit_tensor *tensor,
+                                     void *const *data,
+                                     size_t *bytes,
+                                     snakepit_message *why)
+{
+    char text[512];
+    if (tensor == NULL || data == NULL) {
+        return sp_refuse(why,
+                         SNAKEPIT_INVALID_ARGUMENT,
+                         "`%s` is NULL; give its address",
+                         tensor == NULL ? "tensor" : "data");
+    }
+    snakepit_err err = snakepit_tensor_bytes(tensor, bytes);
+    if (err != SNAKEPIT_OK) {
+        sp_tensor_explain(tensor, text, sizeof text);
+        return sp_refuse(why, err, "%s", text);
+    }
+    return SNAKEPIT_OK;
+}
+
 snakepit_err snakepit_tensor_new(snakepit *pit,
                                  const char *pool_name_text,
                                  snakepit_tensor *tensor,
-                                 void **data)
+                                 void **data,
+                                 snakepit_message *why)
 {
     SP_UNCANCELLED;
     size_t bytes;
     struct sp_share *share;
-    snakepit_err err = sp_refuse_no_pit(pit, NULL);
-    if (err != SNAKEPIT_OK || tensor == NULL || data == NULL) {
-        return err == SNAKEPIT_OK ? SNAKEPIT_INVALID_ARGUMENT : err;
+    snakepit_err err = sp_refuse_no_pit(pit, why);
+    if (err != SNAKEPIT_OK) {
+        return err;
+    }
+    err = check_new_tensor(tensor, data, &bytes, why);
+    if (err != SNAKEPIT_OK) {
+        return err;
     }
     struct sp_pool *pool = sp_pit_pool(pit, pool_name_text);
     if (pool == NULL) {
-        return SNAKEPIT_UNKNOWN_POOL;
+        return sp_refuse_pool(pit, pool_name_text, why);
     }
-    err = snakepit_tensor_bytes(tensor, &bytes);
-    if (err == SNAKEPIT_OK) {
-        err = sp_share_new(sp_pool_store(pool), bytes, &share);
-    }
+    err = sp_share_new(sp_pool_store(pool), bytes, &share);
     if (err != SNAKEPIT_OK) {
-        return err;
+        return sp_refuse(why,
+                         err,
+                         "the tensor's %zu bytes do not fit into what is left of the "
+                         "pool's shared_memory_size; raise it, or free tensors",
+                         bytes);
     }
     *data = sp_pool_store(pool)->segment.base + share->offset;
     tensor->data = *data;

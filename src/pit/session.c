@@ -100,32 +100,83 @@ static snakepit_err check_place(const snakepit *pit,
 
 // ---- Values -------------------------------------------------------------------
 
+// OK, or why a session cannot keep the value.
+static snakepit_err check_value(const snakepit_writer *value, snakepit_message *why)
+{
+    snakepit_message wrong;
+    if (value == NULL) {
+        return sp_refuse(why,
+                         SNAKEPIT_INVALID_ARGUMENT,
+                         "the value is NULL; give a writer that holds one");
+    }
+    snakepit_err err = snakepit_writer_error(value);
+    if (err != SNAKEPIT_OK) {
+        (void)snakepit_writer_explain(value, &wrong);
+        return sp_refuse(why, err, "the value: %.960s", wrong.text);
+    }
+    if (value->tensor_count > 0) {
+        return sp_refuse(why,
+                         SNAKEPIT_UNSERIALISABLE,
+                         "the value holds a tensor, which a session cannot keep; write "
+                         "its bytes");
+    }
+    const struct sp_slice bytes = {value->buf.data, value->buf.size};
+    err = sp_keys_check(bytes, &wrong);
+    return err == SNAKEPIT_OK ? err
+                              : sp_refuse(why, err, "the value: %.960s", wrong.text);
+}
+
+// Why the sessions did not take it.
+static snakepit_err
+refuse_value(const snakepit *pit, snakepit_err err, size_t bytes, snakepit_message *why)
+{
+    const struct sp_config *config = pit->config;
+    switch (err) {
+    case SNAKEPIT_QUOTA_EXCEEDED:
+        return sp_refuse(
+            why,
+            err,
+            "the value's %zu bytes do not fit: a session keeps %llu at most "
+            "(session_quota), and all of them %llu (session_memory); delete "
+            "values, or raise these",
+            bytes,
+            (unsigned long long)config->session_quota,
+            (unsigned long long)config->session_memory);
+    case SNAKEPIT_SATURATED:
+        return sp_refuse(why,
+                         err,
+                         "there are %llu sessions already, as max_sessions allows, and "
+                         "all have calls under way; end some, or raise it",
+                         (unsigned long long)config->max_sessions);
+    default:
+        return sp_refuse(why, err, "%s", snakepit_err_text(err));
+    }
+}
+
 snakepit_err snakepit_session_put(snakepit *pit,
                                   const char *session_id,
                                   const char *key,
                                   const snakepit_writer *value,
-                                  uint32_t ttl_ms)
+                                  const snakepit_put_options *options)
 {
     SP_UNCANCELLED;
+    snakepit_put_options room;
     struct sp_session_place place;
-    snakepit_err err = check_place(pit, session_id, key, &place, NULL);
-    if (err != SNAKEPIT_OK || value == NULL) {
-        return err == SNAKEPIT_OK ? SNAKEPIT_INVALID_ARGUMENT : err;
+    const char *wrong;
+    options = sp_options_read(options, sizeof room, &room, &wrong);
+    if (wrong != NULL) {
+        return SNAKEPIT_INVALID_ARGUMENT; // nor is there a valid place for a sentence
     }
-    err = snakepit_writer_error(value);
+    snakepit_message *why = options == NULL ? NULL : options->why;
+    snakepit_err err = check_place(pit, session_id, key, &place, why);
+    err = err == SNAKEPIT_OK ? check_value(value, why) : err;
     if (err != SNAKEPIT_OK) {
         return err;
-    }
-    if (value->tensor_count > 0) {
-        return SNAKEPIT_UNSERIALISABLE;
     }
     const struct sp_slice bytes = {value->buf.data, value->buf.size};
-    snakepit_message wrong;
-    err = sp_keys_check(bytes, &wrong);
-    if (err != SNAKEPIT_OK) {
-        return err;
-    }
-    return sp_sessions_put(&pit->sessions, &place, bytes, ttl_ms);
+    err = sp_sessions_put(
+        &pit->sessions, &place, bytes, options == NULL ? 0 : options->ttl_ms);
+    return err == SNAKEPIT_OK ? err : refuse_value(pit, err, bytes.size, why);
 }
 
 // Gives what `body` holds, and takes it, or a fault.

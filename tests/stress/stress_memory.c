@@ -156,7 +156,7 @@ static void use_session(snakepit *pit)
     snakepit_writer *value = snakepit_writer_new();
     if (value != NULL) {
         snakepit_writer_int(value, 7);
-        judge(snakepit_session_put(pit, "s", "k", value, 0), true);
+        judge(snakepit_session_put(pit, "s", "k", value, NULL), true);
         snakepit_err err = snakepit_session_get(pit, "s", "k", &answer);
         bool lost = err == SNAKEPIT_NOT_FOUND; // the put has failed
         judge(lost ? SNAKEPIT_NO_MEMORY : err, is_echo(answer, "7"));

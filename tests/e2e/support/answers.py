@@ -128,9 +128,12 @@ class SharedTensor:
             self.struct.shape[index] = extent
         data = ctypes.c_void_p()
         name = pool.encode() if pool else None
-        err = lib.tensor_new(pit.handle, name, byref(self.struct), byref(data))
+        why = raw.Message()
+        err = lib.tensor_new(
+            pit.handle, name, byref(self.struct), byref(data), byref(why)
+        )
         if err:
-            raise Refused(err)
+            raise Refused(err, why.text.decode("utf-8", "replace"))
         self.address = data.value
         self.array = _array_at(self.struct)
 

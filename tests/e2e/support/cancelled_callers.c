@@ -74,7 +74,7 @@ static void *in_others(void *unused)
     for (;;) {
         snakepit_answer *answer = NULL;
         snakepit_pool_stats stats = {.size = sizeof stats};
-        (void)snakepit_session_put(pit, "s", "k", value, 0);
+        (void)snakepit_session_put(pit, "s", "k", value, NULL);
         (void)snakepit_session_get(pit, "s", "k", &answer);
         snakepit_answer_free(answer);
         (void)snakepit_session_close(pit, "s");

@@ -65,7 +65,7 @@ static void run(snakepit *pit, const char *what)
     } else {
         snakepit_writer *value = snakepit_writer_new();
         snakepit_writer_nil(value);
-        snakepit_session_put(pit, "s", "k", value, 0);
+        snakepit_session_put(pit, "s", "k", value, nullptr);
         snakepit_session_close(pit, "s");
     }
 }

@@ -134,6 +134,14 @@ class CallOptions(Structure):
     ]
 
 
+class PutOptions(Structure):
+    _fields_ = [
+        ("size", c_size_t),
+        ("ttl_ms", c_uint32),
+        ("why", POINTER(Message)),
+    ]
+
+
 class ToolInfo(Structure):
     _fields_ = [
         ("size", c_size_t),
@@ -296,7 +304,10 @@ PROTOTYPES = {
             POINTER(c_void_p),
         ],
     ),
-    "session_put": (c_int, [c_void_p, c_char_p, c_char_p, c_void_p, c_uint32]),
+    "session_put": (
+        c_int,
+        [c_void_p, c_char_p, c_char_p, c_void_p, POINTER(PutOptions)],
+    ),
     "session_get": (c_int, [c_void_p, c_char_p, c_char_p, POINTER(c_void_p)]),
     "session_delete": (c_int, [c_void_p, c_char_p, c_char_p]),
     "session_list": (c_int, [c_void_p, c_char_p, POINTER(c_void_p)]),
@@ -306,7 +317,10 @@ PROTOTYPES = {
         [c_void_p, c_char_p, ToolFunction, c_void_p, POINTER(ToolOptions)],
     ),
     "tool_unregister": (c_int, [c_void_p, c_char_p, c_char_p]),
-    "tensor_new": (c_int, [c_void_p, c_char_p, POINTER(Tensor), POINTER(c_void_p)]),
+    "tensor_new": (
+        c_int,
+        [c_void_p, c_char_p, POINTER(Tensor), POINTER(c_void_p), POINTER(Message)],
+    ),
     "tensor_free": (None, [c_void_p, POINTER(Tensor)]),
     "tensor_bytes": (c_int, [POINTER(Tensor), POINTER(c_size_t)]),
     "pool_count": (c_size_t, [c_void_p]),

@@ -473,12 +473,19 @@ class Pit:
 
     def put(self, session: str, key: str, value: Any, ttl_ms: int = 0) -> None:
         """Keeps a value of a session; raises Refused."""
+        why = raw.Message()
+        options = raw.PutOptions(ctypes.sizeof(raw.PutOptions), ttl_ms)
+        options.why = ctypes.pointer(why)
         with Writer(value) as writer:
             err = lib.session_put(
-                self.handle, session.encode(), key.encode(), writer.handle, ttl_ms
+                self.handle,
+                session.encode(),
+                key.encode(),
+                writer.handle,
+                byref(options),
             )
         if err:
-            raise Refused(err)
+            raise Refused(err, why.text.decode("utf-8", "replace"))
 
     def get(self, session: str, key: str) -> Any:
         """A value of a session; raises CallFailed."""

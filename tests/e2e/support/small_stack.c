@@ -263,7 +263,7 @@ static void use_sessions(void)
     snakepit_answer *answer = NULL;
     snakepit_writer *value = snakepit_writer_new();
     snakepit_writer_int(value, 7);
-    expect("session_put", snakepit_session_put(pit, "s", "k", value, 0), NULL);
+    expect("session_put", snakepit_session_put(pit, "s", "k", value, NULL), NULL);
     snakepit_writer_free(value);
     snakepit_err err = snakepit_session_get(pit, "s", "k", &answer);
     expect("session_get", err, answer);
@@ -282,7 +282,7 @@ static void look_around(void)
     snakepit_worker_info info = {.size = sizeof info};
     snakepit_tensor tensor = {.dtype = SNAKEPIT_INT8, .rank = 1, .shape = {100}};
     expect("tensor_bytes", snakepit_tensor_bytes(&tensor, &bytes), NULL);
-    expect("tensor_new", snakepit_tensor_new(pit, NULL, &tensor, &data), NULL);
+    expect("tensor_new", snakepit_tensor_new(pit, NULL, &tensor, &data, NULL), NULL);
     snakepit_tensor_free(pit, &tensor);
     expect("get_stats", snakepit_pool_get_stats(pit, NULL, &stats), NULL);
     expect("workers", snakepit_pool_workers(pit, NULL, &info, 1, &count), NULL);

@@ -308,10 +308,10 @@ static void a_session_of_null_is_refused(void **state)
 {
     (void)state;
     const struct row rows[] = {
-        ROW(snakepit_session_put(NULL, "s", "k", args, 0), BAD),
-        ROW(snakepit_session_put(pit, NULL, "k", args, 0), BAD),
-        ROW(snakepit_session_put(pit, "s", NULL, args, 0), BAD),
-        ROW(snakepit_session_put(pit, "s", "k", NULL, 0), BAD),
+        ROW(snakepit_session_put(NULL, "s", "k", args, NULL), BAD),
+        ROW(snakepit_session_put(pit, NULL, "k", args, NULL), BAD),
+        ROW(snakepit_session_put(pit, "s", NULL, args, NULL), BAD),
+        ROW(snakepit_session_put(pit, "s", "k", NULL, NULL), BAD),
         ROW(freed(snakepit_session_get(NULL, "s", "k", &answer)), BAD),
         ROW(freed(snakepit_session_get(pit, NULL, "k", &answer)), BAD),
         ROW(freed(snakepit_session_get(pit, "s", NULL, &answer)), BAD),
@@ -351,10 +351,11 @@ static void what_there_is_of_null_is_refused(void **state)
     void *data;
     size_t count;
     const struct row rows[] = {
-        ROW(snakepit_tensor_new(NULL, NULL, &tensor, &data), BAD),
-        ROW(snakepit_tensor_new(pit, NULL, NULL, &data), BAD),
-        ROW(snakepit_tensor_new(pit, NULL, &tensor, NULL), BAD),
-        ROW(snakepit_tensor_new(pit, NULL, &tensor, &data), SNAKEPIT_UNKNOWN_POOL),
+        ROW(snakepit_tensor_new(NULL, NULL, &tensor, &data, &why), BAD),
+        ROW(snakepit_tensor_new(pit, NULL, NULL, &data, &why), BAD),
+        ROW(snakepit_tensor_new(pit, NULL, &tensor, NULL, NULL), BAD),
+        ROW(snakepit_tensor_new(pit, NULL, &tensor, &data, &why),
+            SNAKEPIT_UNKNOWN_POOL),
         ROW(snakepit_pool_count(NULL), 0),
         ROW(snakepit_pool_name(NULL, 0) != NULL, false),
         ROW(snakepit_pool_get_stats(NULL, NULL, &stats), BAD),

@@ -73,8 +73,9 @@ static void a_pit_that_is_null_is_told(void **state)
     assert_string_equal(snakepit_answer_fault(answer)->message, NO_PIT);
     snakepit_answer_free(answer);
     assert_int_equal(snakepit_cancel(NULL, 1), SNAKEPIT_INVALID_ARGUMENT);
-    assert_int_equal(snakepit_tensor_new(NULL, NULL, &tensor, &data),
+    assert_int_equal(snakepit_tensor_new(NULL, NULL, &tensor, &data, &why),
                      SNAKEPIT_INVALID_ARGUMENT);
+    assert_string_equal(why.text, NO_PIT);
     assert_int_equal(snakepit_pool_get_stats(NULL, NULL, &stats),
                      SNAKEPIT_INVALID_ARGUMENT);
     assert_int_equal(snakepit_pool_workers(NULL, NULL, NULL, 0, &count),
