@@ -32,7 +32,7 @@ def test_what_new_adapter_writes_is_checked_called_and_tested(tmp_path):
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     assert "3 passed" in tested.stdout

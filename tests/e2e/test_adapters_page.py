@@ -193,7 +193,7 @@ def test_the_pages_tests_pass(folder, name):
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=240,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{TESTS[name]} passed" in done.stdout

@@ -120,7 +120,7 @@ def test_output_survives_head(words, tmp_path):
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     assert (result.returncode, result.stderr) == (0, "")
@@ -152,7 +152,7 @@ def test_a_closed_standard_output_is_an_error_and_nobody_elses_descriptor(config
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     assert result.returncode == 6
@@ -224,7 +224,7 @@ def test_check_finds_an_interpreter_without_the_bridge(tmp_path):
     subprocess.run(
         [sys.executable, "-m", "venv", "--without-pip", str(bare)],
         check=True,
-        timeout=60,
+        timeout=240,
     )
     path = tmp_path / "c.yaml"
     path.write_text(f"pools:\n  - {{name: a, python: {bare}/bin/python}}\n")

@@ -257,7 +257,7 @@ def test_a_stream_survives_head_and_stops(config):
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     assert (result.returncode, result.stderr) == (0, "")

@@ -87,7 +87,7 @@ def test_demo_survives_head():
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     assert (result.returncode, result.stderr) == (0, "")

@@ -222,7 +222,7 @@ def test_without_proc_the_error_says_so(tmp_path: pathlib.Path) -> None:
         ["unshare", "-m", "sh", "-c", script],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
     )
     if "unshare" in done.stderr or "mount:" in done.stderr:
         pytest.skip("this container may not mount")

@@ -175,7 +175,7 @@ def test_the_command_calls_once_one_worker_is_ready(tmp_path, kind):
         [SNAKEPIT, "call", "default", "ping", "--config", str(config)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     assert (done.returncode, done.stdout) == (0, '"pong"\n'), done.stderr

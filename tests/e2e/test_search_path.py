@@ -169,7 +169,7 @@ def test_check_sees_what_the_environment_of_the_pool_brings(app, tmp_path):
     """The bridge is not installed for the interpreter, but PYTHONPATH leads to it."""
     bare = tmp_path / "bare"
     words = [SYSTEM, "-m", "venv", "--without-pip", str(bare)]
-    subprocess.run(words, check=True, timeout=60)
+    subprocess.run(words, check=True, timeout=240)
     packages = library("platlib")
     config = configure(app, adapter_env={"PYTHONPATH": packages})
     text = config.read_text().replace(

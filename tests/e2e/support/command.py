@@ -90,7 +90,7 @@ def run(*words, env=None, **options):
         stdout=options.pop("stdout", subprocess.PIPE),
         stderr=subprocess.PIPE,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
         **options,
     )
