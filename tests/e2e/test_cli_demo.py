@@ -41,6 +41,22 @@ def test_demo_fits_one_screen_and_every_result_is_right():
     assert "fell back" not in result.stdout
 
 
+def test_demo_finds_its_example_beside_the_program():
+    result = run("demo", cwd=HYBRID.parent)
+    assert_demo_is_right(result)
+    assert result.stdout.splitlines()[0].endswith(": hybrid.yaml")
+
+
+def test_demo_without_its_example_asks_for_it(tmp_path):
+    program = tmp_path / "bin/snakepit"
+    program.parent.mkdir()
+    program.write_bytes(SNAKEPIT.read_bytes())
+    program.chmod(0o755)
+    result = subprocess.run([program, "demo"], capture_output=True, cwd=tmp_path)
+    assert result.returncode == 1
+    assert b"neither beside this program nor here" in result.stderr
+
+
 def test_demo_without_free_threaded_python_says_that_it_fell_back():
     env = environment()
     env["SNAKEPIT_PYTHON_FT"] = env["SNAKEPIT_PYTHON"]

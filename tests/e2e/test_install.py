@@ -36,7 +36,7 @@ def run(*command: str | os.PathLike[str], **environment: str) -> str:
         command,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=250,  # it compiles, beside others
         env={**os.environ, **environment},
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -155,6 +155,6 @@ def test_the_steps_of_the_readme_are_the_ones_that_work(
         env={**os.environ, **found},
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=250,  # it compiles, beside others
     )
     assert (done.stdout, done.returncode) == ("42\n", 0), done.stderr
