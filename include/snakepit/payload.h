@@ -41,7 +41,7 @@ typedef struct snakepit_message {
 #define SNAKEPIT_MAX_RANK 8
 
 // Element types of a tensor: name, number on the wire, bytes an element, NumPy's name
-// of it.
+// of it; of bfloat16, the upper half of a float32, that of the package ml_dtypes.
 // clang-format off
 #define SNAKEPIT_DTYPES(X)                                                                      \
     X(BOOL, 1, 1, "bool")                                                                       \
@@ -51,7 +51,7 @@ typedef struct snakepit_message {
     X(UINT32, 8, 4, "uint32")   X(UINT64, 9, 8, "uint64")                                       \
     X(FLOAT16, 10, 2, "float16") X(FLOAT32, 11, 4, "float32")                                   \
     X(FLOAT64, 12, 8, "float64") X(COMPLEX64, 13, 8, "complex64")                               \
-    X(COMPLEX128, 14, 16, "complex128")
+    X(COMPLEX128, 14, 16, "complex128") X(BFLOAT16, 15, 2, "bfloat16")
 // clang-format on
 
 #define SNAKEPIT_DTYPE_ENUM(name, number, size, numpy) SNAKEPIT_##name = (number),

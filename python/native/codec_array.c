@@ -274,13 +274,60 @@ static int write_in_place(struct sp_encoder *encoder,
 
 // ---- From Python --------------------------------------------------------------
 
-// Sets `head` from a view. NULL, or why it cannot cross.
-static const struct sp_refusal *
-head_of(struct sp_tensor_head *head, const Py_buffer *view, bool *swapped)
+// Whether a view has failed because of its type, which only its array can name.
+static bool is_bfloat16(PyObject *value)
+{
+    PyObject *dtype = PyObject_GetAttrString(value, "dtype");
+    PyObject *name = dtype == NULL ? NULL : PyObject_GetAttrString(dtype, "name");
+    bool is_one = name != NULL && PyUnicode_Check(name) &&
+                  PyUnicode_CompareWithASCIIString(name, "bfloat16") == 0;
+    Py_XDECREF(name);
+    Py_XDECREF(dtype);
+    PyErr_Clear();
+    return is_one;
+}
+
+// Gets the view of an array's memory. `dtype` is set where the view's format does not
+// say it: buffers have no format for bfloat16. False with an exception.
+static bool open_view(const struct sp_codec *codec,
+                      PyObject *value,
+                      Py_buffer *view,
+                      const struct sp_dtype **dtype)
+{
+    *dtype = NULL;
+    if (PyObject_GetBuffer(value, view, PyBUF_RECORDS_RO) == 0) {
+        return true;
+    }
+    PyErr_Clear();
+    if (Py_TYPE(value) == codec->tensor_type) {
+        *dtype = ((struct sp_tensor *)value)->dtype;
+        return PyObject_GetBuffer(value, view, PyBUF_STRIDED_RO) == 0;
+    }
+    if (!is_bfloat16(value)) {
+        PyErr_SetString(PyExc_BufferError, "it has no view");
+        return false;
+    }
+    PyObject *bits = PyObject_CallMethod(value, "view", "s", "uint16");
+    bool is_open =
+        bits != NULL && PyObject_GetBuffer(bits, view, PyBUF_RECORDS_RO) == 0;
+    Py_XDECREF(bits);
+    *dtype = sp_dtype_of_number(SNAKEPIT_BFLOAT16);
+    return is_open;
+}
+
+// Sets `head` from a view; `named` is its type where it cannot say it. NULL, or why it
+// cannot cross.
+static const struct sp_refusal *head_of(struct sp_tensor_head *head,
+                                        const Py_buffer *view,
+                                        const struct sp_dtype *named,
+                                        bool *swapped)
 {
     static const struct sp_refusal contradiction = {
         &PyExc_ValueError, "a buffer that contradicts itself", "copy it first", NULL};
-    head->dtype = sp_dtype_of_format(view->format, view->itemsize, swapped);
+    *swapped = false;
+    head->dtype = named != NULL
+                      ? named
+                      : sp_dtype_of_format(view->format, view->itemsize, swapped);
     if (head->dtype == NULL) {
         return &sp_no_array_of_numbers;
     }
@@ -307,14 +354,15 @@ refuse_kept(struct sp_encoder *encoder, PyObject *value, const struct sp_place *
 static int write_array(struct sp_encoder *encoder,
                        PyObject *value,
                        const Py_buffer *view,
+                       const struct sp_dtype *named,
                        const struct sp_place *place)
 {
     if (encoder->strict) {
         return refuse_kept(encoder, value, place);
     }
     struct sp_tensor_head head = {0};
-    bool swapped = false;
-    const struct sp_refusal *why = head_of(&head, view, &swapped);
+    bool swapped;
+    const struct sp_refusal *why = head_of(&head, view, named, &swapped);
     if (why != NULL) {
         return sp_encoder_refuse(encoder, value, place, why);
     }
@@ -357,11 +405,13 @@ int sp_encoder_buffer(struct sp_encoder *encoder,
                       const struct sp_place *place)
 {
     Py_buffer view;
-    if (PyObject_GetBuffer(value, &view, PyBUF_RECORDS_RO) != 0) {
+    const struct sp_dtype *named;
+    if (!open_view(encoder->codec, value, &view, &named)) {
         return sp_encoder_refuse(encoder, value, place, &sp_no_array_of_numbers);
     }
-    int result = is_bytes(value, &view) ? write_bin(encoder, &view)
-                                        : write_array(encoder, value, &view, place);
+    int result = is_bytes(value, &view)
+                     ? write_bin(encoder, &view)
+                     : write_array(encoder, value, &view, named, place);
     PyBuffer_Release(&view);
     return result;
 }

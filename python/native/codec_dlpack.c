@@ -94,6 +94,8 @@ static uint8_t type_code(const struct sp_dtype *dtype)
     switch (dtype->number) {
     case SNAKEPIT_BOOL:
         return 6;
+    case SNAKEPIT_BFLOAT16:
+        return 4;
     case SNAKEPIT_COMPLEX64:
     case SNAKEPIT_COMPLEX128:
         return 5;

@@ -205,6 +205,13 @@ static int tensor_getbuffer(PyObject *self, Py_buffer *view, int flags)
                         "an argument's tensor is read-only; copy it first");
         return -1;
     }
+    if ((flags & PyBUF_FORMAT) == PyBUF_FORMAT && tensor->dtype->format == NULL) {
+        PyErr_Format(PyExc_BufferError,
+                     "Python's buffers have no format for %s; use numpy.asarray() with "
+                     "ml_dtypes installed, or DLPack",
+                     tensor->dtype->name);
+        return -1;
+    }
     *view = (Py_buffer){
         .buf = tensor->data,
         .len = (Py_ssize_t)tensor->bytes,

@@ -19,7 +19,7 @@ struct sp_dtype {
     snakepit_dtype number;
     uint32_t size;    // bytes of one element
     const char *name; // NumPy's: "float32"; the short one is its first letter and size
-    const char *format; // the buffer protocol's: "f"
+    const char *format; // the buffer protocol's: "f"; NULL: it has none for this one
 };
 
 // NULL: the number or name is not a dtype. Names are NumPy's, long or short ("f4",

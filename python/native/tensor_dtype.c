@@ -23,6 +23,7 @@
 #define FORMAT_FLOAT64    "d"
 #define FORMAT_COMPLEX64  "Zf"
 #define FORMAT_COMPLEX128 "Zd"
+#define FORMAT_BFLOAT16   NULL // there is none
 #define DTYPE_ROW(name, number, size, numpy) \
     {SNAKEPIT_##name, (size), (numpy), FORMAT_##name},
 static const struct sp_dtype dtypes[] = {SNAKEPIT_DTYPES(DTYPE_ROW)};
@@ -62,6 +63,9 @@ static const char *canonical_name(const char *name)
 // bool. In front may stand an order of bytes that is the machine's.
 static bool is_short_name(const char *name, const struct sp_dtype *dtype)
 {
+    if (dtype->format == NULL) {
+        return false;
+    }
     char wanted[16];
     name += *name != '\0' && strchr("<=|", *name) != NULL ? 1 : 0;
     (void)snprintf(wanted, sizeof wanted, "%c%u", dtype->name[0], dtype->size);
@@ -119,7 +123,7 @@ sp_dtype_of_format(const char *format, Py_ssize_t item_size, bool *swapped)
         wanted[0] = integer_letter(wanted[0], item_size);
     }
     for (size_t i = 0; i < DTYPES; i++) {
-        if (strcmp(dtypes[i].format, wanted) == 0) {
+        if (dtypes[i].format != NULL && strcmp(dtypes[i].format, wanted) == 0) {
             return (Py_ssize_t)dtypes[i].size == item_size ? &dtypes[i] : NULL;
         }
     }

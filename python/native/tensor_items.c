@@ -23,6 +23,15 @@ static double half_of(uint16_t bits)
     return (bits & 0x8000) != 0 ? -value : value;
 }
 
+// Of a bfloat16, which is the upper half of a float.
+static double upper_half(uint16_t bits)
+{
+    uint32_t whole = (uint32_t)bits << 16;
+    float value;
+    memcpy(&value, &whole, sizeof value);
+    return (double)value;
+}
+
 #define LOADER(name, type)                     \
     static type load_##name(const uint8_t *at) \
     {                                          \
@@ -63,6 +72,8 @@ PyObject *sp_tensor_element(const struct sp_tensor *tensor, const uint8_t *at)
         return PyLong_FromUnsignedLongLong(load_uint64(at));
     case SNAKEPIT_FLOAT16:
         return PyFloat_FromDouble(half_of(load_uint16(at)));
+    case SNAKEPIT_BFLOAT16:
+        return PyFloat_FromDouble(upper_half(load_uint16(at)));
     case SNAKEPIT_FLOAT32:
         return PyFloat_FromDouble((double)load_float(at));
     case SNAKEPIT_FLOAT64:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.machinery import PathFinder
 
 from . import late, runtime
 from .errors import AdapterError
@@ -40,7 +41,9 @@ def empty(shape: int | Sequence[int], dtype: Any = "float32") -> Any:
         return standalone.empty(shape, dtype)
     tensor = runtime.native.empty(shape, dtype)
     numpy = _found[0] if _found else _find()
-    return tensor if numpy is None else numpy.asarray(tensor)
+    if numpy is None or (tensor.dtype == BFLOAT16 and not _has_ml_dtypes()):
+        return tensor
+    return numpy.asarray(tensor)
 
 
 def array_of(tensor: Any, dtype: Any = None, copy: bool | None = None) -> Any:
@@ -56,7 +59,10 @@ def array_of(tensor: Any, dtype: Any = None, copy: bool | None = None) -> Any:
             "this needs NumPy, which is not installed here: a tensor by itself has "
             "integers and slices of step 1 as keys, tolist(), and memoryview(tensor)"
         )
-    array = numpy.asarray(memoryview(tensor))
+    if tensor.dtype == BFLOAT16:
+        array = _array_of_bfloat16(numpy, tensor)
+    else:
+        array = numpy.asarray(memoryview(tensor))
     if dtype is None or array.dtype == numpy.dtype(dtype):
         return array.copy() if copy else array
     if copy is False:
@@ -82,7 +88,40 @@ def maker(choice: str) -> Callable[[Any], Any] | None:
             "install it there, or use tensors: view or copy"
         ) from error
     as_array: Callable[[Any], Any] = numpy.asarray
-    return as_array
+    return as_array if _has_ml_dtypes() else _as_array_or_as_it_is
+
+
+# ---- bfloat16, which NumPy has from the package ml_dtypes ----------------------------
+
+BFLOAT16 = "bfloat16"
+
+
+def _has_ml_dtypes() -> bool:
+    if "ml_dtypes" in sys.modules:
+        return True
+    return PathFinder.find_spec("ml_dtypes") is not None
+
+
+def _array_of_bfloat16(numpy: Any, tensor: Any) -> Any:
+    if not _has_ml_dtypes():
+        raise TypeError(
+            "an array of bfloat16 needs the package ml_dtypes, which is not installed "
+            "here; a tensor by itself has tolist(), integers and slices of step 1 as "
+            "keys, and DLPack (torch.from_dlpack(tensor))"
+        )
+    bfloat16 = late.imported_elsewhere("ml_dtypes").bfloat16
+    if 0 in tensor.shape:
+        return numpy.empty(tensor.shape, bfloat16)
+    bits = numpy.frombuffer(tensor, "uint16")
+    return bits.view(bfloat16).reshape(tensor.shape)
+
+
+def _as_array_or_as_it_is(tensor: Any) -> Any:
+    if tensor.dtype == BFLOAT16:
+        return tensor
+    import numpy
+
+    return numpy.asarray(tensor)
 
 
 # NumPy, or None where it is not installed; empty until somebody asked.

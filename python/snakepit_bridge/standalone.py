@@ -32,7 +32,7 @@ FORMATS = {
     "float32": "f",
     "float64": "d",
 }
-NUMPY_ONLY = ("float16", "complex64", "complex128")
+NUMPY_ONLY = ("float16", "complex64", "complex128", "bfloat16")
 
 # What Python's own types mean, and NumPy's short names: a letter and the bytes.
 _ALIASES = {
@@ -162,7 +162,17 @@ def empty(shape: int | Sequence[int], dtype: str = "float32") -> Any:
         import numpy
     except ImportError:
         return _plain(extents, dtype)
-    return numpy.empty(extents, dtype)
+    return numpy.empty(extents, _bfloat16() if dtype == "bfloat16" else dtype)
+
+
+def _bfloat16() -> Any:
+    try:
+        import ml_dtypes
+    except ImportError:
+        raise ValueError(
+            "dtype 'bfloat16' needs ml_dtypes outside of a worker"
+        ) from None
+    return ml_dtypes.bfloat16
 
 
 def _known() -> list[str]:

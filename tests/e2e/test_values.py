@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 
 import numpy
@@ -291,3 +292,12 @@ def test_views_have_a_cap_with_a_clear_error(open_pit, kind):
     assert pit.call("kept_sum") == 0
     pit.call("drop")
     assert pit.call("total", {"array": numpy.ones(4)}) == 4
+
+
+@pytest.mark.parametrize("tensors", ["view", "copy", "numpy", "numpy_copy"])
+def test_bfloat16_comes_back_as_it_was(open_pit, kind, tensors):
+    pit = open_pit(pool(kind, tensors=tensors))
+    data = base64.b64encode(b"\xc0\x3f\x00\xc0").decode()  # 1.5, -2
+    value = {"$tensor": {"dtype": "bfloat16", "shape": [2], "data": data}}
+    answer = pit.call_json("echo", json.dumps({"value": value}))
+    assert json.loads(answer) == value

@@ -122,7 +122,7 @@ def test_a_tensor_in_python(codec, executor):
 
 HOSTILE = {
     "no dtype": tensor(0, (3,)),
-    "unknown dtype": tensor(15, (3,)),
+    "unknown dtype": tensor(16, (3,)),
     "rank 9": tensor("int8", (1,) * 9),
     "rank over shape": tensor("int8", (1,), rank=2),
     "rank under shape": tensor("int8", (1, 1), rank=1),
@@ -495,7 +495,9 @@ def test_what_empty_refuses(codec, shape, dtype, error):
 def test_an_unknown_dtype_is_told_with_those_there_are(codec):
     with pytest.raises(ValueError) as error:
         codec.empty(2, "f3")
-    assert f"'f3'; it can have {', '.join(DTYPES)}, or the short" in str(error.value)
+    assert f"'f3'; it can have {', '.join(DTYPES)}, bfloat16, or the short" in str(
+        error.value
+    )
 
 
 def test_threads_share_blocks(codec):

@@ -31,6 +31,7 @@ DTYPES = {
     12: "float64",
     13: "complex64",
     14: "complex128",
+    15: "bfloat16",
 }
 DTYPE_NUMBERS = {name: number for number, name in DTYPES.items()}
 

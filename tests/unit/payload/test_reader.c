@@ -224,7 +224,7 @@ static void every_wrong_field_of_a_tensor_is_malformed(void **state)
         uint8_t byte;
     } wrong[] = {
         {1, 0x1f},  {1, 0x10},            // a length that is not the rank's
-        {3, 0},     {3, 15},              // no dtype
+        {3, 0},     {3, 16},              // no dtype
         {4, 3},     {4, 1},     {4, 255}, // a rank that is not the length's
         {5, 1},     {7, 1},     {10, 1},  // what must be zero
         {11, 0x41}, {11, 0x20}, {18, 1},  // not aligned, beyond the memory

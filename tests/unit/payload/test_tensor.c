@@ -19,7 +19,7 @@ static void a_number_that_is_no_dtype_has_neither(void **state)
     (void)state;
     assert_int_equal(snakepit_dtype_size((snakepit_dtype)0), 0);
     assert_int_equal(snakepit_dtype_size((snakepit_dtype)255), 0);
-    assert_null(snakepit_dtype_name((snakepit_dtype)15));
+    assert_null(snakepit_dtype_name((snakepit_dtype)16));
     assert_int_equal(sp_dtype_of("float"), 0);
     assert_int_equal(sp_dtype_of(""), 0);
 }

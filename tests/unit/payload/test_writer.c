@@ -278,7 +278,7 @@ static void what_is_no_tensor_is_refused(void **state)
     snakepit_writer *writer = *state;
     static const snakepit_tensor wrong[] = {
         {"", (snakepit_dtype)0, 0, {0}, {0}},
-        {"", (snakepit_dtype)15, 0, {0}, {0}},
+        {"", (snakepit_dtype)16, 0, {0}, {0}},
         {"", SNAKEPIT_INT8, SNAKEPIT_MAX_RANK + 1, {0}, {0}},
         {"", SNAKEPIT_INT8, 1, {-1}, {0}},
         {"", SNAKEPIT_INT64, 2, {INT64_MAX, 2}, {0}},
