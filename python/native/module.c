@@ -213,6 +213,12 @@ static PyObject *report(PyObject *module, enum sp_message_type type, PyObject *v
     return done;
 }
 
+static PyObject *shorten_turns(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(none))
+{
+    sp_turn_shorten(0);
+    Py_RETURN_NONE;
+}
+
 static PyObject *runtime_ready(PyObject *module, PyObject *info)
 {
     const struct sp_module_state *state = sp_module_state(module);
@@ -402,6 +408,10 @@ static PyMethodDef methods[] = {
      METH_NOARGS,
      "Greets the host as the template of a pool."},
     {"threads", sp_template_threads, METH_NOARGS, "Threads of this process."},
+    {"shorten_turns",
+     shorten_turns,
+     METH_NOARGS,
+     "The calling thread takes short turns of the processor from now on."},
     {"can_fork", sp_template_can_fork, METH_NOARGS, "Whether fork() works here."},
     {"fork",
      runtime_fork,

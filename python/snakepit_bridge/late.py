@@ -61,10 +61,13 @@ def imported_elsewhere(name: str) -> Any:
     """The same, imported on a thread of its own, for which this waits."""
     import threading  # a worker has it; see `worker`
 
+    from . import runtime
+
     found: list[Any] = []
     failures: list[BaseException] = []
 
     def look() -> None:
+        runtime.shorten_turns()
         try:
             __import__(name)
             found.append(sys.modules[name])

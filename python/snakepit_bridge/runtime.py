@@ -40,6 +40,7 @@ __all__ = [
     "native",
     "runs_call",
     "shield",
+    "shorten_turns",
     "tell_of_cancels",
 ]
 
@@ -103,6 +104,14 @@ def shield() -> None:
     """
     if _attached:
         native.shield()
+
+
+def shorten_turns() -> None:
+    """The calling thread takes short turns of the processor from now on, as a start
+    does: for imports, which on a busy machine take long otherwise.
+    """
+    if _attached:
+        native.shorten_turns()
 
 
 def tell_of_cancels(function: Callable[[int], object] | None) -> None:

@@ -63,6 +63,9 @@ class FakeRuntime:
     def attach(self) -> dict[str, Any]:
         return self.settings
 
+    def shorten_turns(self) -> None:
+        pass
+
     def register(self, name: str, function: Callable[..., Any]) -> None:
         if name == TABLE_TOOL:
             self.table = function

@@ -487,3 +487,6 @@ def test_a_start_takes_short_turns_of_the_processor_and_a_call_the_usual_ones(
     # The usual one is never shorter than the shortest there is.
     assert at_import == at_init == min(100_000, usual)
     assert in_call == usual
+    # What the bridge imports in a call is imported as at the start.
+    assert pit.call("turns_of_imports") == at_import
+    assert pit.call("turns")[2] == usual

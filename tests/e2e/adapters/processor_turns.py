@@ -31,5 +31,11 @@ class Turns(ThreadSafeAdapter):
         self._at_init = turn_of_this_thread()
 
     @tool
+    def turns_of_imports(self):
+        from snakepit_bridge import late
+
+        return late.imported_elsewhere("imported_late").AT_IMPORT
+
+    @tool
     def turns(self):
         return [AT_IMPORT, self._at_init, turn_of_this_thread()]

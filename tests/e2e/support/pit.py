@@ -119,7 +119,7 @@ class Submitted:
     def err(self) -> str:
         return self.fault.err if self.fault else "OK"
 
-    def wait(self, within: float = 20.0) -> Submitted:
+    def wait(self, within: float = 60.0) -> Submitted:
         assert self.ended.wait(within), f"call {self.id} was not answered in {within} s"
         return self
 
