@@ -40,10 +40,8 @@ def empty(shape: int | Sequence[int], dtype: Any = "float32") -> Any:
     if not runtime.is_attached():
         return standalone.empty(shape, dtype)
     tensor = runtime.native.empty(shape, dtype)
-    numpy = _found[0] if _found else _find()
-    if numpy is None or (tensor.dtype == BFLOAT16 and not _has_ml_dtypes()):
-        return tensor
-    return numpy.asarray(tensor)
+    _, as_array = _found[0] if _found else _find()
+    return tensor if as_array is None else as_array(tensor)
 
 
 def array_of(tensor: Any, dtype: Any = None, copy: bool | None = None) -> Any:
@@ -53,7 +51,7 @@ def array_of(tensor: Any, dtype: Any = None, copy: bool | None = None) -> Any:
     where another `dtype` needs a copy, ``copy=False`` raises ValueError. Raises
     TypeError where NumPy is not installed.
     """
-    numpy = _found[0] if _found else _find()
+    numpy, _ = _found[0] if _found else _find()
     if numpy is None:
         raise TypeError(
             "this needs NumPy, which is not installed here: a tensor by itself has "
@@ -87,8 +85,7 @@ def maker(choice: str) -> Callable[[Any], Any] | None:
             f"tensors: {choice} needs NumPy, which {sys.executable} does not have; "
             "install it there, or use tensors: view or copy"
         ) from error
-    as_array: Callable[[Any], Any] = numpy.asarray
-    return as_array if _has_ml_dtypes() else _as_array_or_as_it_is
+    return _as_array(numpy)
 
 
 # ---- bfloat16, which NumPy has from the package ml_dtypes ----------------------------
@@ -116,23 +113,24 @@ def _array_of_bfloat16(numpy: Any, tensor: Any) -> Any:
     return bits.view(bfloat16).reshape(tensor.shape)
 
 
-def _as_array_or_as_it_is(tensor: Any) -> Any:
-    if tensor.dtype == BFLOAT16:
-        return tensor
-    import numpy
-
-    return numpy.asarray(tensor)
-
-
-# NumPy, or None where it is not installed; empty until somebody asked.
-_found: list[Any] = []
+def _as_array(numpy: Any) -> Callable[[Any], Any]:
+    """What makes arrays of tensors, but for those that there is no array for."""
+    as_array: Callable[[Any], Any] = numpy.asarray
+    if _has_ml_dtypes():
+        return as_array
+    return lambda tensor: tensor if tensor.dtype == BFLOAT16 else as_array(tensor)
 
 
-def _find() -> Any:
+# NumPy and what makes its arrays; twice None where it is not installed. Empty until
+# somebody asked.
+_found: list[tuple[Any, Callable[[Any], Any] | None]] = []
+
+
+def _find() -> tuple[Any, Callable[[Any], Any] | None]:
     """What `_found` will hold. Raises what NumPy raises, but for ImportError."""
     try:
         numpy = late.imported_elsewhere("numpy")
     except ImportError:
         numpy = None
-    _found.append(numpy)
-    return numpy
+    _found.append((numpy, None if numpy is None else _as_array(numpy)))
+    return _found[-1]
