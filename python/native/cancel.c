@@ -4,6 +4,7 @@
 #include "cancel.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,16 @@ bool sp_cancel_arm(struct sp_executor *executor, uint64_t call, PyObject *type)
     (void)PyThreadState_SetAsyncExc(executor->thread, type);
     atomic_store(&executor->current.mark, call | SP_CANCEL_ARMED);
     return true;
+}
+
+void sp_cancel_withdraw(struct sp_executor *executor)
+{
+    uint64_t armed = executor->current.call | SP_CANCEL_ARMED;
+    while (atomic_load(&executor->current.mark) != armed) {
+        sched_yield();
+    }
+    (void)PyThreadState_SetAsyncExc(executor->thread, NULL);
+    atomic_store(&executor->current.mark, 0);
 }
 
 void sp_cancel_tell(struct sp_runtime *runtime, uint64_t call)

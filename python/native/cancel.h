@@ -15,4 +15,19 @@ bool sp_cancel_arm(struct sp_executor *executor, uint64_t call, PyObject *type);
 // coroutine is told. Attached to the interpreter.
 void sp_cancel_tell(struct sp_runtime *runtime, uint64_t call);
 
+// Waits until the canceller, which is at the executor's call, has set its exception,
+// and withdraws that. Owner only.
+void sp_cancel_withdraw(struct sp_executor *executor);
+
+// After this the canceller cannot reach the executor's call any more, and what it had
+// sent is withdrawn, so that it never hits the next one. Owner only; twice is harmless.
+static inline void sp_cancel_shield(struct sp_executor *executor)
+{
+    uint64_t mark = executor->current.call;
+    if (!atomic_compare_exchange_strong(&executor->current.mark, &mark, 0) &&
+        mark != 0) {
+        sp_cancel_withdraw(executor);
+    }
+}
+
 #endif

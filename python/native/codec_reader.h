@@ -57,9 +57,11 @@ struct sp_map_start {
     size_t pairs;
 };
 
-// The map that was just read has more pairs than its dict: names two of its keys.
-// Always -1.
-int sp_twins_refuse(struct sp_reader *reader, const struct sp_map_start *map);
+// The map that was just read has more pairs than its dict: names two of its keys, which
+// `next_key` reads again, each with its value. Always -1.
+int sp_twins_refuse(struct sp_reader *reader,
+                    const struct sp_map_start *map,
+                    PyObject *(*next_key)(struct sp_reader *));
 // A value could not be read: if for keys in it, the place gets one step more. `key` is
 // of a map, or NULL: the value is an item of a list, at `index`.
 void sp_twins_within(struct sp_reader *reader, PyObject *key, size_t index);

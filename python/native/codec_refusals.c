@@ -1,7 +1,29 @@
 // SPDX-License-Identifier: MIT
-// What to write instead of returning a value of a class that does not cross but is
-// known. Classes are told by their names: nothing is imported to refuse something.
+// What becomes of a value that does not cross: a marker in its place, or an error that
+// says where it stands and what to return instead. Classes are told by their names:
+// nothing is imported to refuse something.
 #include "codec_writer.h"
+
+#define MARKER       "$unserialisable"
+#define MARKER_DEPTH 2u // containers of a marker
+
+const struct sp_refusal sp_no_plain_value = {
+    &PyExc_TypeError,
+    NULL,
+    "return plain values, or set on_unserialisable: marker",
+    "pass plain values, or set on_unserialisable: marker"};
+const struct sp_refusal sp_no_array_of_numbers = {
+    &PyExc_TypeError,
+    NULL,
+    "only arrays of numbers cross; convert it, as by astype()",
+    NULL};
+const struct sp_refusal sp_too_many_dimensions = {
+    &PyExc_ValueError, "a tensor of more than 8 dimensions", "reshape it", NULL};
+
+static const struct sp_refusal not_kept = {
+    &PyExc_TypeError, NULL, "only plain values are kept", NULL};
+
+// ---- What to return instead ----------------------------------------------------
 
 // A class, by the module that it is in or below of, and its name; NULL: any there.
 struct known {
@@ -94,4 +116,141 @@ const struct sp_refusal *sp_refusal_of(PyObject *value)
     PyErr_Clear();
     Py_XDECREF(array);
     return array != NULL ? &an_array : &sp_no_plain_value;
+}
+
+// ---- Markers ------------------------------------------------------------------
+
+// "module.Class", without the module of builtins. NULL with an exception.
+static PyObject *qualified_name(PyTypeObject *type)
+{
+    PyObject *name = PyObject_GetAttrString((PyObject *)type, "__qualname__");
+    PyObject *module = PyObject_GetAttrString((PyObject *)type, "__module__");
+    PyObject *result = NULL;
+    if (name != NULL && module != NULL) {
+        bool plain = !PyUnicode_Check(module) ||
+                     PyUnicode_CompareWithASCIIString(module, "builtins") == 0;
+        result = plain ? PyUnicode_FromFormat("%.200S", name)
+                       : PyUnicode_FromFormat("%.200S.%.200S", module, name);
+    }
+    Py_XDECREF(name);
+    Py_XDECREF(module);
+    return result;
+}
+
+// The name where user code in a metaclass breaks the one above: a poorer one.
+static PyObject *type_name(PyObject *value)
+{
+    PyObject *name = qualified_name(Py_TYPE(value));
+    if (name == NULL) {
+        PyErr_Clear();
+        name = PyUnicode_FromFormat("%.200s", Py_TYPE(value)->tp_name);
+    }
+    return name;
+}
+
+// Text that UTF-8 may be unable to hold.
+static int write_lossy(struct sp_encoder *encoder, PyObject *text)
+{
+    PyObject *utf8 = PyUnicode_AsEncodedString(text, "utf-8", "backslashreplace");
+    if (utf8 == NULL) {
+        return -1;
+    }
+    int result = sp_encoder_text(
+        encoder, PyBytes_AS_STRING(utf8), (size_t)PyBytes_GET_SIZE(utf8));
+    Py_DECREF(utf8);
+    return result;
+}
+
+// The start of the value's repr; NULL, without an exception, if it has none to give.
+static PyObject *short_repr(const struct sp_encoder *encoder, PyObject *value)
+{
+    if (encoder->codec->on_unserialisable != SP_UNSERIALISABLE_REPR) {
+        return NULL;
+    }
+    PyObject *repr = PyObject_Repr(value);
+    PyObject *start = repr == NULL ? NULL : PyUnicode_Substring(repr, 0, SP_REPR_MAX);
+    Py_XDECREF(repr);
+    PyErr_Clear();
+    return start;
+}
+
+static int write_entry(struct sp_encoder *encoder, const char *key, PyObject *text)
+{
+    return sp_encoder_text(encoder, key, strlen(key)) != 0 ? -1
+                                                           : write_lossy(encoder, text);
+}
+
+// Writes {"$unserialisable": {"type": ..., "repr": ...}}.
+static int write_marker(struct sp_encoder *encoder, PyObject *value)
+{
+    PyObject *type = type_name(value);
+    if (type == NULL) {
+        return -1;
+    }
+    PyObject *repr = short_repr(encoder, value);
+    int result =
+        sp_encoder_open_map(encoder, 1, NULL) != 0 ||
+                sp_encoder_text(encoder, MARKER, strlen(MARKER)) != 0 ||
+                sp_encoder_open_map(encoder, repr == NULL ? 1 : 2, NULL) != 0 ||
+                write_entry(encoder, "type", type) != 0 ||
+                (repr != NULL && write_entry(encoder, "repr", repr) != 0)
+            ? -1
+            : 0;
+    encoder->depth -= MARKER_DEPTH;
+    Py_XDECREF(repr);
+    Py_DECREF(type);
+    return result;
+}
+
+static bool is_in_key(const struct sp_place *place)
+{
+    for (; place != NULL; place = place->outer) {
+        if (place->key == NULL && place->index < 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// ---- Refusing -----------------------------------------------------------------
+
+static PyObject *refusal_text(const struct sp_encoder *encoder,
+                              PyObject *value,
+                              const struct sp_place *place,
+                              const struct sp_refusal *why)
+{
+    const char *remedy =
+        encoder->passed && why->passed != NULL ? why->passed : why->remedy;
+    PyObject *path = sp_encoder_path(place);
+    PyObject *type = type_name(value);
+    PyObject *text = NULL;
+    if (path != NULL && type != NULL) {
+        text = why->what != NULL
+                   ? PyUnicode_FromFormat("%s at %U; %s", why->what, path, remedy)
+                   : PyUnicode_FromFormat(
+                         "cannot encode %U at %U; %s", type, path, remedy);
+    }
+    Py_XDECREF(type);
+    Py_XDECREF(path);
+    return text;
+}
+
+int sp_encoder_refuse(struct sp_encoder *encoder,
+                      PyObject *value,
+                      const struct sp_place *place,
+                      const struct sp_refusal *why)
+{
+    PyErr_Clear();
+    if (encoder->codec->on_unserialisable != SP_UNSERIALISABLE_ERROR &&
+        !encoder->strict && sp_encoder_may_nest(encoder, MARKER_DEPTH) &&
+        !is_in_key(place)) {
+        return write_marker(encoder, value);
+    }
+    bool is_kept = encoder->strict && why == &sp_no_plain_value;
+    PyObject *text = refusal_text(encoder, value, place, is_kept ? &not_kept : why);
+    if (text != NULL) {
+        PyErr_SetObject(*why->error, text);
+        Py_DECREF(text);
+    }
+    return -1;
 }

@@ -24,25 +24,23 @@ static int tell_two(struct sp_reader *reader, PyObject *first, PyObject *second)
     return -1;
 }
 
-// Reads one pair of the map again. -1: it is what was looked for, or reading failed.
-static int look_at(struct sp_reader *again, struct sp_reader *reader, PyObject *seen)
+// A key that was read again. -1: it is what was looked for, or reading failed.
+static int look_at(PyObject *key, struct sp_reader *reader, PyObject *seen)
 {
-    again->owed -= 2;
-    PyObject *key = sp_read_key(again);
-    PyObject *value = key == NULL ? NULL : sp_read_value(again);
-    PyObject *first = value == NULL ? NULL : PyDict_GetItemWithError(seen, key);
+    PyObject *first = key == NULL ? NULL : PyDict_GetItemWithError(seen, key);
     int result = -1;
     if (first != NULL) {
         tell_two(reader, first, key);
-    } else if (value != NULL && !PyErr_Occurred()) {
+    } else if (key != NULL && !PyErr_Occurred()) {
         result = PyDict_SetItem(seen, key, key);
     }
-    Py_XDECREF(value);
     Py_XDECREF(key);
     return result;
 }
 
-int sp_twins_refuse(struct sp_reader *reader, const struct sp_map_start *map)
+int sp_twins_refuse(struct sp_reader *reader,
+                    const struct sp_map_start *map,
+                    PyObject *(*next_key)(struct sp_reader *))
 {
     struct sp_reader again = *reader;
     again.at = map->at;
@@ -50,7 +48,7 @@ int sp_twins_refuse(struct sp_reader *reader, const struct sp_map_start *map)
     PyObject *seen = PyDict_New();
     int result = seen == NULL ? -1 : 0;
     for (size_t i = 0; result == 0 && i < map->pairs; i++) {
-        result = look_at(&again, reader, seen);
+        result = look_at(next_key(&again), reader, seen);
     }
     Py_XDECREF(seen);
     reader->place = reader->twins == NULL ? NULL : PyUnicode_FromString("");

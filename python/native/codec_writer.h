@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Pieces of an answer being written, for encode.c (values), codec_array.c (tensors) and
-// codec_kinds.c (values that cross as simpler ones).
+// Pieces of an answer being written, for encode.c (values), codec_array.c (tensors),
+// codec_kinds.c (values that cross as simpler ones) and codec_refusals.c (those that do
+// not cross).
 // What fails returns NULL or -1 with an exception.
 #ifndef NATIVE_CODEC_WRITER_H
 #define NATIVE_CODEC_WRITER_H
@@ -10,8 +11,6 @@
 #include <string.h>
 
 #include "payload/wire.h"
-
-#define SP_DETACH_FROM (UINT64_C(1) << 20) // bytes; shorter copies stay attached
 
 // Where in the result a value stands: an item of what stands at `outer`. Made on the
 // stack as containers are entered; read only when an error must name the place.
@@ -54,18 +53,6 @@ int sp_encoder_refuse(struct sp_encoder *encoder,
 int sp_encoder_value(struct sp_encoder *encoder,
                      PyObject *value,
                      const struct sp_place *place);
-// Writes text that need not be an object.
-int sp_encoder_text(struct sp_encoder *encoder, const char *text, size_t size);
-
-// Writes the head of a container of `size` items or pairs and goes one level down;
-// `depth` is the caller's to take down again.
-int sp_encoder_open_list(struct sp_encoder *encoder,
-                         Py_ssize_t size,
-                         const struct sp_place *place);
-int sp_encoder_open_map(struct sp_encoder *encoder,
-                        Py_ssize_t size,
-                        const struct sp_place *place);
-
 // Writes a map of pairs, a list of tuples, which it takes; NULL with an exception is
 // passed on. `distinct`: no two keys that stay what they are can be alike.
 int sp_encoder_pairs(struct sp_encoder *encoder,
@@ -108,8 +95,6 @@ static inline bool sp_encoder_may_nest(const struct sp_encoder *encoder, uint32_
 
 // Moves to a private buffer that has room for `more` bytes.
 int sp_encoder_grow(struct sp_encoder *encoder, size_t more);
-// Writes the head of a bin of `size` bytes and returns where these go.
-uint8_t *sp_encoder_bin(struct sp_encoder *encoder, size_t size);
 
 // Writes a Tensor, or whatever exports a buffer of numbers, as an ext; a bytearray or a
 // memoryview of bytes as a bin.
@@ -141,17 +126,110 @@ static inline void sp_store(uint8_t *at, uint64_t value, size_t bytes)
     }
 }
 
-// Copies with the interpreter left to others while that takes long. The caller holds
-// what owns the memory.
-static inline void sp_copy(uint8_t *to, const void *from, size_t bytes)
+// ---- Pieces -------------------------------------------------------------------
+
+// Inline, since each value needs one.
+static inline int sp_encoder_byte(struct sp_encoder *encoder, uint8_t byte)
 {
-    if (bytes < SP_DETACH_FROM) {
-        memcpy(to, from, bytes);
-        return;
+    uint8_t *at = sp_encoder_room(encoder, 1);
+    if (at == NULL) {
+        return -1;
     }
-    Py_BEGIN_ALLOW_THREADS;
-    memcpy(to, from, bytes);
-    Py_END_ALLOW_THREADS;
+    *at = byte;
+    return 0;
+}
+
+// A tag and a number of `bytes` bytes.
+static inline int
+sp_encoder_tag(struct sp_encoder *encoder, uint8_t tag, uint64_t number, size_t bytes)
+{
+    uint8_t *at = sp_encoder_room(encoder, 1 + bytes);
+    if (at == NULL) {
+        return -1;
+    }
+    *at = tag;
+    sp_store(at + 1, number, bytes);
+    return 0;
+}
+
+// Writes the head of a text of `size` bytes and returns where these go.
+static inline uint8_t *sp_encoder_text_head(struct sp_encoder *encoder, size_t size)
+{
+    size_t field = size < 32 ? 0 : size <= UINT8_MAX ? 1 : size <= UINT16_MAX ? 2 : 4;
+    uint8_t *at = sp_encoder_room(encoder, 1 + field + size);
+    if (at == NULL) {
+        return NULL;
+    }
+    *at = field == 0 ? (uint8_t)(0xa0 | size) : (uint8_t)(0xd9 + field / 2);
+    sp_store(at + 1, size, field);
+    return at + 1 + field;
+}
+
+// Writes text that need not be an object.
+static inline int
+sp_encoder_text(struct sp_encoder *encoder, const char *text, size_t size)
+{
+    uint8_t *at = sp_encoder_text_head(encoder, size);
+    if (at == NULL) {
+        return -1;
+    }
+    sp_copy(at, text, size);
+    return 0;
+}
+
+// Writes the head of a bin of `size` bytes and returns where these go.
+static inline uint8_t *sp_encoder_bin(struct sp_encoder *encoder, size_t size)
+{
+    size_t field = size <= UINT8_MAX ? 1 : size <= UINT16_MAX ? 2 : 4;
+    uint8_t *at = sp_encoder_room(encoder, 1 + field + size);
+    if (at == NULL) {
+        return NULL;
+    }
+    *at = (uint8_t)(0xc4 + field / 2);
+    sp_store(at + 1, size, field);
+    return at + 1 + field;
+}
+
+struct sp_container {
+    uint8_t fixed; // the head of a short one, less its size
+    uint8_t tag;   // of one with a size of two bytes; the next is that of four
+};
+
+// Writes the head of a container of `size` items or pairs and goes one level down;
+// `depth` is the caller's to take down again.
+static inline int sp_encoder_open(struct sp_encoder *encoder,
+                                  struct sp_container kind,
+                                  Py_ssize_t size,
+                                  const struct sp_place *place)
+{
+    if (!sp_encoder_may_nest(encoder, 1)) {
+        return sp_encoder_fail(
+            place, PyExc_ValueError, "nesting too deep, or a cycle,");
+    }
+    if (size > (Py_ssize_t)SP_BODY_MAX) {
+        return sp_encoder_fail(place, PyExc_ValueError, "too many items");
+    }
+    encoder->depth++;
+    if (size < 16) {
+        return sp_encoder_byte(encoder, (uint8_t)(kind.fixed | size));
+    }
+    return size <= UINT16_MAX
+               ? sp_encoder_tag(encoder, kind.tag, (uint64_t)size, 2)
+               : sp_encoder_tag(encoder, kind.tag + 1, (uint64_t)size, 4);
+}
+
+static inline int sp_encoder_open_list(struct sp_encoder *encoder,
+                                       Py_ssize_t size,
+                                       const struct sp_place *place)
+{
+    return sp_encoder_open(encoder, (struct sp_container){0x90, 0xdc}, size, place);
+}
+
+static inline int sp_encoder_open_map(struct sp_encoder *encoder,
+                                      Py_ssize_t size,
+                                      const struct sp_place *place)
+{
+    return sp_encoder_open(encoder, (struct sp_container){0x80, 0xde}, size, place);
 }
 
 #endif

@@ -257,6 +257,20 @@ static int read_pair(struct sp_reader *reader, PyObject *dict)
     return result;
 }
 
+// Reads a pair whose value nobody needs; its key.
+static PyObject *read_key_of_pair(struct sp_reader *reader)
+{
+    reader->owed -= 2;
+    PyObject *key = sp_read_key(reader);
+    PyObject *value = key == NULL ? NULL : sp_read_value(reader);
+    if (value == NULL) {
+        Py_XDECREF(key);
+        return NULL;
+    }
+    Py_DECREF(value);
+    return key;
+}
+
 static PyObject *read_map(struct sp_reader *reader, size_t pairs)
 {
     if (sp_reader_enter(reader, 2 * pairs) != 0) {
@@ -269,7 +283,7 @@ static PyObject *read_map(struct sp_reader *reader, size_t pairs)
         result = read_pair(reader, dict);
     }
     if (result == 0 && (size_t)PyDict_GET_SIZE(dict) != pairs) {
-        result = sp_twins_refuse(reader, &start);
+        result = sp_twins_refuse(reader, &start, read_key_of_pair);
     }
     if (result != 0) {
         Py_XDECREF(dict);

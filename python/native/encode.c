@@ -15,48 +15,23 @@
 static int
 write_value(struct sp_encoder *encoder, PyObject *value, const struct sp_place *place);
 
-// ---- Pieces -------------------------------------------------------------------
-
-static int write_byte(struct sp_encoder *encoder, uint8_t byte)
-{
-    uint8_t *at = sp_encoder_room(encoder, 1);
-    if (at == NULL) {
-        return -1;
-    }
-    *at = byte;
-    return 0;
-}
-
-// A tag and a number of `bytes` bytes.
-static int
-write_tag(struct sp_encoder *encoder, uint8_t tag, uint64_t number, size_t bytes)
-{
-    uint8_t *at = sp_encoder_room(encoder, 1 + bytes);
-    if (at == NULL) {
-        return -1;
-    }
-    *at = tag;
-    sp_store(at + 1, number, bytes);
-    return 0;
-}
-
 // ---- Numbers ------------------------------------------------------------------
 
 static int write_unsigned(struct sp_encoder *encoder, uint64_t number)
 {
     if (number < 0x80) {
-        return write_byte(encoder, (uint8_t)number);
+        return sp_encoder_byte(encoder, (uint8_t)number);
     }
     if (number <= UINT8_MAX) {
-        return write_tag(encoder, 0xcc, number, 1);
+        return sp_encoder_tag(encoder, 0xcc, number, 1);
     }
     if (number <= UINT16_MAX) {
-        return write_tag(encoder, 0xcd, number, 2);
+        return sp_encoder_tag(encoder, 0xcd, number, 2);
     }
     if (number <= UINT32_MAX) {
-        return write_tag(encoder, 0xce, number, 4);
+        return sp_encoder_tag(encoder, 0xce, number, 4);
     }
-    return write_tag(encoder, 0xcf, number, 8);
+    return sp_encoder_tag(encoder, 0xcf, number, 8);
 }
 
 static int write_signed(struct sp_encoder *encoder, int64_t number)
@@ -65,18 +40,18 @@ static int write_signed(struct sp_encoder *encoder, int64_t number)
         return write_unsigned(encoder, (uint64_t)number);
     }
     if (number >= -32) {
-        return write_byte(encoder, (uint8_t)number);
+        return sp_encoder_byte(encoder, (uint8_t)number);
     }
     if (number >= INT8_MIN) {
-        return write_tag(encoder, 0xd0, (uint64_t)number, 1);
+        return sp_encoder_tag(encoder, 0xd0, (uint64_t)number, 1);
     }
     if (number >= INT16_MIN) {
-        return write_tag(encoder, 0xd1, (uint64_t)number, 2);
+        return sp_encoder_tag(encoder, 0xd1, (uint64_t)number, 2);
     }
     if (number >= INT32_MIN) {
-        return write_tag(encoder, 0xd2, (uint64_t)number, 4);
+        return sp_encoder_tag(encoder, 0xd2, (uint64_t)number, 4);
     }
-    return write_tag(encoder, 0xd3, (uint64_t)number, 8);
+    return sp_encoder_tag(encoder, 0xd3, (uint64_t)number, 8);
 }
 
 static int write_large_int(struct sp_encoder *encoder,
@@ -113,45 +88,10 @@ static int write_float(struct sp_encoder *encoder, double value)
 {
     uint64_t bits;
     memcpy(&bits, &value, sizeof(bits));
-    return write_tag(encoder, 0xcb, bits, 8);
+    return sp_encoder_tag(encoder, 0xcb, bits, 8);
 }
 
 // ---- Text and bytes -----------------------------------------------------------
-
-// Writes the head of a text of `size` bytes and returns where these go.
-static uint8_t *write_text_head(struct sp_encoder *encoder, size_t size)
-{
-    size_t field = size < 32 ? 0 : size <= UINT8_MAX ? 1 : size <= UINT16_MAX ? 2 : 4;
-    uint8_t *at = sp_encoder_room(encoder, 1 + field + size);
-    if (at == NULL) {
-        return NULL;
-    }
-    *at = field == 0 ? (uint8_t)(0xa0 | size) : (uint8_t)(0xd9 + field / 2);
-    sp_store(at + 1, size, field);
-    return at + 1 + field;
-}
-
-int sp_encoder_text(struct sp_encoder *encoder, const char *text, size_t size)
-{
-    uint8_t *at = write_text_head(encoder, size);
-    if (at == NULL) {
-        return -1;
-    }
-    sp_copy(at, text, size);
-    return 0;
-}
-
-uint8_t *sp_encoder_bin(struct sp_encoder *encoder, size_t size)
-{
-    size_t field = size <= UINT8_MAX ? 1 : size <= UINT16_MAX ? 2 : 4;
-    uint8_t *at = sp_encoder_room(encoder, 1 + field + size);
-    if (at == NULL) {
-        return NULL;
-    }
-    *at = (uint8_t)(0xc4 + field / 2);
-    sp_store(at + 1, size, field);
-    return at + 1 + field;
-}
 
 static int write_bytes(struct sp_encoder *encoder, PyObject *value)
 {
@@ -193,7 +133,7 @@ write_text(struct sp_encoder *encoder, PyObject *value, const struct sp_place *p
         return write_other_text(encoder, value, place);
     }
     size_t size = (size_t)PyUnicode_GET_LENGTH(value);
-    uint8_t *at = write_text_head(encoder, size);
+    uint8_t *at = sp_encoder_text_head(encoder, size);
     if (at == NULL) {
         return -1;
     }
@@ -203,52 +143,12 @@ write_text(struct sp_encoder *encoder, PyObject *value, const struct sp_place *p
 
 // ---- Containers ---------------------------------------------------------------
 
-static const struct container {
-    uint8_t fixed;
-    uint8_t tag;
-} a_list = {0x90, 0xdc}, a_map = {0x80, 0xde};
-
-// Writes the head of a container and goes one level down.
-static int open_container(struct sp_encoder *encoder,
-                          struct container kind,
-                          Py_ssize_t size,
-                          const struct sp_place *place)
-{
-    if (!sp_encoder_may_nest(encoder, 1)) {
-        return sp_encoder_fail(
-            place, PyExc_ValueError, "nesting too deep, or a cycle,");
-    }
-    if (size > (Py_ssize_t)SP_BODY_MAX) {
-        return sp_encoder_fail(place, PyExc_ValueError, "too many items");
-    }
-    encoder->depth++;
-    if (size < 16) {
-        return write_byte(encoder, (uint8_t)(kind.fixed | size));
-    }
-    return size <= UINT16_MAX ? write_tag(encoder, kind.tag, (uint64_t)size, 2)
-                              : write_tag(encoder, kind.tag + 1, (uint64_t)size, 4);
-}
-
-int sp_encoder_open_list(struct sp_encoder *encoder,
-                         Py_ssize_t size,
-                         const struct sp_place *place)
-{
-    return open_container(encoder, a_list, size, place);
-}
-
-int sp_encoder_open_map(struct sp_encoder *encoder,
-                        Py_ssize_t size,
-                        const struct sp_place *place)
-{
-    return open_container(encoder, a_map, size, place);
-}
-
 static int
 write_list(struct sp_encoder *encoder, PyObject *list, const struct sp_place *outer)
 {
     struct sp_place place = {.outer = outer};
     Py_ssize_t size = PyList_GET_SIZE(list);
-    if (open_container(encoder, a_list, size, outer) != 0) {
+    if (sp_encoder_open_list(encoder, size, outer) != 0) {
         return -1;
     }
     for (; place.index < size; place.index++) {
@@ -271,7 +171,7 @@ write_tuple(struct sp_encoder *encoder, PyObject *tuple, const struct sp_place *
 {
     struct sp_place place = {.outer = outer};
     Py_ssize_t size = PyTuple_GET_SIZE(tuple);
-    if (open_container(encoder, a_list, size, outer) != 0) {
+    if (sp_encoder_open_list(encoder, size, outer) != 0) {
         return -1;
     }
     for (; place.index < size; place.index++) {
@@ -331,7 +231,7 @@ static int write_pairs(struct sp_encoder *encoder,
     Py_ssize_t written = 0;
     PyObject *key;
     PyObject *value;
-    if (open_container(encoder, a_map, size, outer) != 0) {
+    if (sp_encoder_open_map(encoder, size, outer) != 0) {
         return -1;
     }
     while (written <= size && PyDict_Next(dict, &position, &key, &value)) {
@@ -379,7 +279,7 @@ static int write_listed(struct sp_encoder *encoder,
                         PyObject **seen)
 {
     Py_ssize_t size = PyList_GET_SIZE(pairs);
-    int result = open_container(encoder, a_map, size, outer);
+    int result = sp_encoder_open_map(encoder, size, outer);
     for (Py_ssize_t i = 0; result == 0 && i < size; i++) {
         PyObject *pair = PyList_GET_ITEM(pairs, i);
         bool is_pair = PyTuple_Check(pair) && PyTuple_GET_SIZE(pair) == 2;
@@ -484,7 +384,7 @@ static int write_numpy_scalar(struct sp_encoder *encoder,
     switch (numpy_kind(encoder, value)) {
     case 'b':
         truth = PyObject_IsTrue(value);
-        return truth < 0 ? -1 : write_byte(encoder, truth ? 0xc3 : 0xc2);
+        return truth < 0 ? -1 : sp_encoder_byte(encoder, truth ? 0xc3 : 0xc2);
     case 'i':
     case 'u':
         return write_converted(encoder, PyNumber_Index(value), place);
@@ -547,10 +447,10 @@ write_value(struct sp_encoder *encoder, PyObject *value, const struct sp_place *
         return write_float(encoder, PyFloat_AS_DOUBLE(value));
     }
     if (type == &PyBool_Type) {
-        return write_byte(encoder, value == Py_True ? 0xc3 : 0xc2);
+        return sp_encoder_byte(encoder, value == Py_True ? 0xc3 : 0xc2);
     }
     if (value == Py_None) {
-        return write_byte(encoder, 0xc0);
+        return sp_encoder_byte(encoder, 0xc0);
     }
     if (type == &PyDict_Type) {
         return write_dict(encoder, value, place);

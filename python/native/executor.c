@@ -4,19 +4,18 @@
 // exception, even one raised while another was being described, becomes a fault.
 #include "state.h"
 
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/prefetch.h"
-#include "codec_writer.h"
+#include "body.h"
+#include "cancel.h"
 #include "context.h"
 #include "fault.h"
 #include "forks.h"
 #include "invoke.h"
-#include "ipc/completion.h"
 #include "ipc/futex.h"
 #include "ipc/tube.h"
 #include "leaving.h"
@@ -42,11 +41,6 @@ struct sp_executor *sp_executor_here(void)
 
 // ---- Answering ----------------------------------------------------------------
 
-void sp_executor_notify(struct sp_runtime *runtime, uint32_t id)
-{
-    sp_completion_put(&runtime->view, id, runtime->doorbell);
-}
-
 static void answer(struct sp_executor *executor,
                    uint32_t id,
                    uint64_t call,
@@ -70,41 +64,11 @@ static void answer(struct sp_executor *executor,
         sp_futex_wake(&result->state, 1);
     }
     if ((word & (SP_SLOT_NOTIFY | SP_SLOT_TOLD)) == SP_SLOT_NOTIFY) {
-        sp_executor_notify(runtime, id);
+        sp_body_notify(runtime, id);
     }
 }
 
 // ---- Encoding -----------------------------------------------------------------
-
-snakepit_err
-sp_executor_place_body(struct sp_executor *executor, uint32_t id, struct sp_body *body)
-{
-    struct sp_encoder *encoder = &executor->encoder;
-    const uint8_t *data;
-    size_t size;
-    bool is_inline;
-    sp_encoder_bytes(encoder, &data, &size, &is_inline);
-    body->at = (uint64_t)id * SP_INLINE_RESULT;
-    body->size = (uint32_t)size;
-    if (!is_inline) {
-        struct sp_block *block = sp_encoder_add_block(encoder, size);
-        if (block == NULL) {
-            return SNAKEPIT_NO_MEMORY;
-        }
-        sp_copy(executor->runtime->results.base + block->offset, data, size);
-        body->at = block->offset;
-    }
-    if (encoder->block_count == 0) {
-        return SNAKEPIT_OK;
-    }
-    return sp_runtime_lend(executor->runtime, encoder, &body->lease);
-}
-
-void sp_executor_begin_body(struct sp_executor *executor, uint32_t id)
-{
-    uint8_t *area = executor->runtime->results.base + (uint64_t)id * SP_INLINE_RESULT;
-    sp_encoder_begin(&executor->encoder, area, SP_INLINE_RESULT);
-}
 
 // The exception that is set becomes the answer; it is cleared. That of an interruption
 // is none: the host says what becomes of the calls of a worker that dies.
@@ -125,9 +89,9 @@ static void answer_exception(struct sp_executor *executor,
     }
     PyObject *fault =
         sp_fault_describe(executor->runtime->formatter, err, &executor->shapes);
-    sp_executor_begin_body(executor, id);
+    sp_body_begin(executor, id);
     if (fault == NULL || sp_encode(&executor->encoder, fault) != 0 ||
-        sp_executor_place_body(executor, id, &outcome->body) != SNAKEPIT_OK) {
+        sp_body_place(executor, id, &outcome->body) != SNAKEPIT_OK) {
         PyErr_Clear();
         outcome->body.at = (uint64_t)id * SP_INLINE_RESULT;
         outcome->body.size = sp_fault_bare(
@@ -142,14 +106,14 @@ static void answer_result(struct sp_executor *executor,
                           PyObject *result,
                           struct outcome *outcome)
 {
-    sp_executor_begin_body(executor, id);
+    sp_body_begin(executor, id);
     if (sp_encode(&executor->encoder, result) != 0) {
         bool memory = PyErr_ExceptionMatches(PyExc_MemoryError);
         answer_exception(executor,
                          id,
                          memory ? SNAKEPIT_NO_MEMORY : SNAKEPIT_UNSERIALISABLE,
                          outcome);
-    } else if (sp_executor_place_body(executor, id, &outcome->body) != SNAKEPIT_OK) {
+    } else if (sp_body_place(executor, id, &outcome->body) != SNAKEPIT_OK) {
         PyErr_SetString(
             PyExc_MemoryError,
             "the results arena is full; raise shared_memory_size or free answers");
@@ -198,31 +162,10 @@ static void begin_call(struct sp_executor *executor,
     atomic_store_explicit(&stamp->call, request->call, memory_order_release);
 }
 
-// The canceller is at this call: waits until it has set its exception, then withdraws
-// it.
-static void disarm(struct sp_executor *executor)
-{
-    uint64_t armed = executor->current.call | SP_CANCEL_ARMED;
-    while (atomic_load(&executor->current.mark) != armed) {
-        sched_yield();
-    }
-    (void)PyThreadState_SetAsyncExc(executor->thread, NULL);
-    atomic_store(&executor->current.mark, 0);
-}
-
-void sp_executor_shield(struct sp_executor *executor)
-{
-    uint64_t mark = executor->current.call;
-    if (!atomic_compare_exchange_strong(&executor->current.mark, &mark, 0) &&
-        mark != 0) {
-        disarm(executor);
-    }
-}
-
 static void end_call(struct sp_executor *executor)
 {
     struct sp_current *current = &executor->current;
-    sp_executor_shield(executor);
+    sp_cancel_shield(executor);
     current->call = 0;
     struct sp_stamp *stamp = &executor->runtime->view.stamps[executor->index];
     atomic_store_explicit(&stamp->call, 0, memory_order_release);
@@ -361,7 +304,7 @@ static struct aside put_aside(struct sp_executor *executor)
     executor->shapes = NULL;
     // A cancel of this call must not hit the other one. It is not lost: the cancel word
     // tells.
-    sp_executor_shield(executor);
+    sp_cancel_shield(executor);
     return aside;
 }
 
@@ -391,20 +334,6 @@ int sp_executor_serve_within(struct sp_executor *executor, uint32_t id)
     aside.shielded = aside.shielded || rc != 0;
     take_up(executor, &aside);
     sp_fault_put_back(interruption);
-    return rc;
-}
-
-int sp_executor_run_handlers(struct sp_executor *executor)
-{
-    uint32_t heard = executor->signals_heard;
-    // What comes from here on interrupts the next wait.
-    executor->signals_heard = atomic_load(&executor->signals->count);
-    if (executor->signals == &executor->own_signals) {
-        return executor->signals_heard == heard ? 0 : sp_leaving_raise(executor);
-    }
-    executor->pauses = true;
-    int rc = PyErr_CheckSignals();
-    executor->pauses = false;
     return rc;
 }
 

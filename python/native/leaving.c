@@ -166,12 +166,28 @@ bool sp_leaving_has_interrupted(void)
     return handled.exception != NULL && PyErr_ExceptionMatches(handled.exception);
 }
 
-int sp_leaving_raise(struct sp_executor *executor)
+// Sets the exception in an executor that was woken for it, unless its call is shielded.
+// 0, or -1 with the exception.
+static int raise_here(struct sp_executor *executor)
 {
     if (atomic_load(&executor->current.mark) == 0) {
         return 0;
     }
-    sp_executor_shield(executor);
+    sp_cancel_shield(executor);
     PyErr_SetString(handled.exception, "the worker was told to end, by SIGTERM");
     return -1;
+}
+
+int sp_leaving_run_handlers(struct sp_executor *executor)
+{
+    uint32_t heard = executor->signals_heard;
+    // What comes from here on interrupts the next wait.
+    executor->signals_heard = atomic_load(&executor->signals->count);
+    if (executor->signals == &executor->own_signals) {
+        return executor->signals_heard == heard ? 0 : raise_here(executor);
+    }
+    executor->pauses = true;
+    int rc = PyErr_CheckSignals();
+    executor->pauses = false;
+    return rc;
 }

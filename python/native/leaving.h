@@ -26,8 +26,8 @@ PyObject *sp_leaving_interrupt(PyObject *module, PyObject *unused);
 
 // Whether the exception that is set is the one that ends calls without an answer.
 bool sp_leaving_has_interrupted(void);
-// Sets it in an executor that was woken for it, unless its call is shielded. 0, or -1
-// with the exception. Owner only.
-int sp_leaving_raise(struct sp_executor *executor);
+// Runs the handlers of the signals that came, in the middle of a wait, or raises that
+// exception where another thread runs them. 0, or -1 with an exception. Owner only.
+int sp_leaving_run_handlers(struct sp_executor *executor);
 
 #endif

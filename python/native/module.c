@@ -10,6 +10,7 @@
 
 #include "base/turn.h"
 #include "call.h"
+#include "cancel.h"
 #include "crash.h"
 #include "ending.h"
 #include "events.h"
@@ -20,20 +21,6 @@
 #include "question.h"
 #include "sandbox.h"
 #include "template.h"
-
-struct sp_module_state *sp_module_state(PyObject *module)
-{
-    return PyModule_GetState(module);
-}
-
-struct sp_runtime *sp_module_runtime(PyObject *module)
-{
-    struct sp_runtime *runtime = sp_module_state(module)->runtime;
-    if (runtime == NULL) {
-        PyErr_SetString(PyExc_RuntimeError, "attach() comes first");
-    }
-    return runtime;
-}
 
 // ---- Start --------------------------------------------------------------------
 
@@ -310,7 +297,7 @@ static PyObject *runtime_shield(PyObject *module, PyObject *unused)
     (void)unused;
     struct sp_executor *executor = sp_executor_here();
     if (executor != NULL && executor->current.call != 0) {
-        sp_executor_shield(executor);
+        sp_cancel_shield(executor);
     }
     Py_RETURN_NONE;
 }

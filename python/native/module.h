@@ -12,9 +12,20 @@ struct sp_module_state {
     bool is_template;           // since attach_template(), until it was forked
 };
 
-struct sp_module_state *sp_module_state(PyObject *module);
+static inline struct sp_module_state *sp_module_state(PyObject *module)
+{
+    return PyModule_GetState(module);
+}
+
 // NULL, with an exception, before attach().
-struct sp_runtime *sp_module_runtime(PyObject *module);
+static inline struct sp_runtime *sp_module_runtime(PyObject *module)
+{
+    struct sp_runtime *runtime = sp_module_state(module)->runtime;
+    if (runtime == NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "attach() comes first");
+    }
+    return runtime;
+}
 
 // Methods by which the worker's main hands over what executors call, see settings.c.
 extern PyMethodDef sp_settings_methods[];

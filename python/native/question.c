@@ -5,10 +5,13 @@
 #include "question.h"
 
 #include "base/clock.h"
+#include "body.h"
+#include "cancel.h"
 #include "codec_compat.h"
 #include "fault.h"
 #include "forks.h"
 #include "ipc/futex.h"
+#include "leaving.h"
 #include "payload/wire.h"
 
 // One question that is open.
@@ -65,7 +68,7 @@ static void raise_text(const struct asking *asking,
 // From here on the canceller has nothing to say any more: the tool was told.
 static void raise_cancelled(struct sp_executor *executor)
 {
-    sp_executor_shield(executor);
+    sp_cancel_shield(executor);
     PyErr_SetString(sp_fault_cancelled_type(), "the call was cancelled");
 }
 
@@ -99,7 +102,7 @@ static void change_to(struct asking *asking, enum sp_slot_state state)
         sp_futex_wake(place, INT32_MAX);
     }
     if ((next & ~word & SP_SLOT_TOLD) != 0) {
-        sp_executor_notify(runtime, asking->id);
+        sp_body_notify(runtime, asking->id);
     }
 }
 
@@ -137,7 +140,7 @@ static int encode(struct asking *asking, PyObject *arguments, struct sp_body *bo
     if (pair == NULL) {
         return -1;
     }
-    sp_executor_begin_body(executor, asking->id);
+    sp_body_begin(executor, asking->id);
     executor->encodes = true;
     executor->encoder.passed = true;
     executor->encoder.strict = is_put(asking->name);
@@ -152,7 +155,7 @@ static int encode(struct asking *asking, PyObject *arguments, struct sp_body *bo
     if (rc != 0) {
         name_arguments();
     }
-    if (rc == 0 && sp_executor_place_body(executor, asking->id, body) != SNAKEPIT_OK) {
+    if (rc == 0 && sp_body_place(executor, asking->id, body) != SNAKEPIT_OK) {
         PyErr_SetString(
             PyExc_MemoryError,
             "the results arena is full; raise shared_memory_size or free answers");
@@ -353,7 +356,7 @@ static PyObject *next_reply(struct asking *asking)
                    "the call's time ran out before the host replied");
         break;
     case SP_PAUSE_INTERRUPTED:
-        (void)sp_executor_run_handlers(asking->executor);
+        (void)sp_leaving_run_handlers(asking->executor);
         break;
     default:
         if (asking->slot->request.reply != SP_REPLY_SERVE) {

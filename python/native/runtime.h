@@ -13,7 +13,7 @@
 
 #include "ipc/layout.h"
 
-struct sp_runtime; // runtime.c
+struct sp_runtime; // state.h
 
 // The requests segment: read-only memory of `*size` bytes. Any thread.
 const uint8_t *sp_runtime_requests(struct sp_runtime *runtime, uint64_t *size);

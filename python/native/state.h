@@ -54,7 +54,7 @@ struct sp_executor {
     bool pauses;                // in the middle of a wait: a signal's handler may run
     struct sp_signals *signals; // what wakes it from a wait for the host
     struct sp_signals own_signals; // the same where another thread runs the handlers
-    uint32_t signals_heard;        // see sp_executor_run_handlers()
+    uint32_t signals_heard;        // see sp_leaving_run_handlers()
     struct sp_decoder decoder;
     struct sp_encoder encoder;
     struct sp_current current;
@@ -118,6 +118,8 @@ struct sp_runtime {
 // Maps the inherited descriptors. On failure a Python exception is set. Main thread,
 // once.
 struct sp_runtime *sp_runtime_attach(struct sp_codec *codec);
+// ---- leases.c -----------------------------------------------------------------
+
 // Moves the encoder's blocks into a lease. NO_MEMORY: the host holds all leases there
 // are.
 snakepit_err sp_runtime_lend(struct sp_runtime *runtime,
@@ -140,30 +142,6 @@ void sp_runtime_tidy(struct sp_runtime *runtime);
 int sp_executor_run(struct sp_executor *executor);
 // The calling thread's executor, or NULL.
 struct sp_executor *sp_executor_here(void);
-// After this the canceller cannot reach the executor's call any more, and what it had
-// sent is withdrawn, so that it never hits the next one. Owner only; twice is harmless.
-void sp_executor_shield(struct sp_executor *executor);
-
-// Runs the handlers of the signals that came, in the middle of a wait, or raises what
-// interrupts the call where another thread runs them. 0, or -1 with an exception. Owner
-// only.
-int sp_executor_run_handlers(struct sp_executor *executor);
-
-// Bytes that the host may read.
-struct sp_body {
-    uint64_t at; // offset in the results
-    uint32_t size;
-    uint32_t lease; // names what they and their tensors lie in, or SP_NO_LEASE
-};
-
-// Has the encoder write where the answer of a slot lies.
-void sp_executor_begin_body(struct sp_executor *executor, uint32_t id);
-// Puts what it wrote where the host may read it. NO_MEMORY. `body->lease` stays as it
-// is where none is needed.
-snakepit_err
-sp_executor_place_body(struct sp_executor *executor, uint32_t id, struct sp_body *body);
-// Puts a slot into the completion ring and rings if the host sleeps.
-void sp_executor_notify(struct sp_runtime *runtime, uint32_t id);
 // Runs the call of a slot in the middle of the one that the executor runs. 0, or -1
 // with the exception that interrupts both.
 int sp_executor_serve_within(struct sp_executor *executor, uint32_t id);

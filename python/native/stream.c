@@ -9,11 +9,13 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "body.h"
+#include "cancel.h"
 #include "codec_compat.h"
-#include "codec_writer.h"
 #include "fault.h"
 #include "forks.h"
 #include "ipc/tube.h"
+#include "leaving.h"
 
 // A chunk that keeps memory in the arena until the host has read it.
 struct kept_chunk {
@@ -38,7 +40,7 @@ struct stream {
 // same reason must not strike its `finally`.
 static int stop(struct stream *stream)
 {
-    sp_executor_shield(stream->executor);
+    sp_cancel_shield(stream->executor);
     PyErr_SetString(sp_fault_cancelled_type(), "the call was cancelled");
     return -1;
 }
@@ -88,7 +90,7 @@ static int wait_for_head(struct stream *stream, uint64_t head)
         if (result != SP_PAUSE_INTERRUPTED) {
             return stop(stream);
         }
-        if (sp_executor_run_handlers(executor) != 0) {
+        if (sp_leaving_run_handlers(executor) != 0) {
             return -1;
         }
     }
@@ -231,7 +233,7 @@ static int put_into_tube(struct stream *stream, PyObject *item, snakepit_err *er
         return -1;
     }
     if (sp_tube_put(&stream->tube, &chunk, bytes)) {
-        sp_executor_notify(stream->executor->runtime, stream->executor->current.slot);
+        sp_body_notify(stream->executor->runtime, stream->executor->current.slot);
     }
     if (chunk.lease != SP_NO_LEASE) {
         stream->kept[stream->kept_count++] =

@@ -8,6 +8,7 @@
 
 #include <stdatomic.h>
 #include <stddef.h>
+#include <string.h>
 
 #include <snakepit/payload.h>
 
@@ -53,6 +54,21 @@ void sp_block_ref(struct sp_block *block);
 void sp_block_unref(struct sp_block *block);
 
 // ---- Copies -------------------------------------------------------------------
+
+#define SP_DETACH_FROM (UINT64_C(1) << 20) // bytes; shorter copies stay attached
+
+// Copies with the interpreter left to others while that takes long. The caller holds
+// what owns the memory.
+static inline void sp_copy(uint8_t *to, const void *from, size_t bytes)
+{
+    if (bytes < SP_DETACH_FROM) {
+        memcpy(to, from, bytes);
+        return;
+    }
+    Py_BEGIN_ALLOW_THREADS;
+    memcpy(to, from, bytes);
+    Py_END_ALLOW_THREADS;
+}
 
 // Memory of Python's own, for tensors that tools may write to. Counted atomically.
 struct sp_copy {
