@@ -44,7 +44,8 @@ def requests_bytes():
 
 def test_tensors_go_in_with_their_dtype_and_shape(open_pit, kind):
     pit = open_pit(pool(kind))
-    for name in DTYPES.values():
+    # The tool asks for a buffer, and there is none of bfloat16; see test_values.
+    for name in set(DTYPES.values()) - {"bfloat16"}:
         array = numpy.arange(6).reshape(2, 3).astype(name)
         found = pit.call("describe", {"array": array})
         assert found["dtype"] == name

@@ -217,14 +217,14 @@ def test_a_pool_of_a_program_that_changed_its_user_fails_and_says_so(
 ):
     host = start_host(pool("process", template=template, stop_grace_ms=300))
     host.open()
-    workers = host.workers()
+    started = host.ask("stats")["worker_starts"]
     host.ask("become", user=NOBODY)
     assert host.call("leave", status=1)["err"] == "WORKER_DIED"
     answer = host.call("ping")
     assert answer["err"] == "POOL_FAILED"
     assert "has changed its user from 0 to 65534" in answer["message"]
-    eventually(lambda: not alive_of(workers))
-    assert not host.workers(), "a replacement was started"
+    eventually(lambda: not host.workers(), "the dead one is waited for")
+    assert host.ask("stats")["worker_starts"] == started, "a replacement was started"
     assert host.end() == 0
 
 

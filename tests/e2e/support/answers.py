@@ -8,6 +8,7 @@ import dataclasses
 from ctypes import byref
 from typing import TYPE_CHECKING, Any
 
+import ml_dtypes  # noqa: F401 - by it NumPy knows bfloat16
 import numpy
 
 from . import library as raw
