@@ -32,7 +32,7 @@ def arrive(codec, executor):
 @pytest.fixture
 def no_numpy(monkeypatch):
     """As where NumPy is not installed."""
-    monkeypatch.setattr(arrays, "_found", [None])
+    monkeypatch.setattr(arrays, "_found", [(None, None)])
     monkeypatch.setitem(sys.modules, "numpy", None)
 
 
