@@ -56,6 +56,7 @@ void sp_turn_restore(void)
         return;
     }
     const struct dirent *entry;
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): the stream is this thread's alone
     while ((entry = readdir(threads)) != NULL) {
         pid_t tid = (pid_t)strtol(entry->d_name, NULL, 10);
         if (tid > 0) {

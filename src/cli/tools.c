@@ -180,19 +180,27 @@ static void print_tool(struct sp_cli *cli, const snakepit_reader *tool)
     }
 }
 
+static void print_tools(struct sp_cli *cli, snakepit_reader at)
+{
+    snakepit_value list;
+    if (!read_kind(&at, SNAKEPIT_ARRAY, &list)) {
+        return;
+    }
+    for (size_t i = 0; i < list.as.count; i++) {
+        print_tool(cli, &at);
+        if (snakepit_reader_skip(&at) != SNAKEPIT_OK) {
+            return;
+        }
+    }
+}
+
 static int print_table(struct sp_cli *cli, snakepit_answer *answer)
 {
     snakepit_reader table;
-    snakepit_reader at;
-    snakepit_value list;
+    snakepit_reader tools;
     snakepit_answer_reader(answer, &table);
-    if (find(&table, "tools", &at) && read_kind(&at, SNAKEPIT_ARRAY, &list)) {
-        for (size_t i = 0; i < list.as.count; i++) {
-            print_tool(cli, &at);
-            if (snakepit_reader_skip(&at) != SNAKEPIT_OK) {
-                break;
-            }
-        }
+    if (find(&table, "tools", &tools)) {
+        print_tools(cli, tools);
     }
     if (is_true(&table, "answers_others")) {
         snakepit_span adapter = text_of(&table, "adapter");

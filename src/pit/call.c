@@ -301,7 +301,7 @@ snakepit_err snakepit_tensor_new(snakepit *pit,
                                  snakepit_message *why)
 {
     SP_UNCANCELLED;
-    size_t bytes;
+    size_t bytes = 0;
     struct sp_share *share;
     snakepit_err err = sp_refuse_no_pit(pit, why);
     if (err != SNAKEPIT_OK) {

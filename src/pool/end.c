@@ -23,6 +23,18 @@ void sp_pool_moved(struct sp_call *call, struct sp_after *after)
     }
 }
 
+// Takes a call out of the tables of those that are under way.
+static void forget(struct sp_pool *pool, struct sp_call *call)
+{
+    sp_pending_remove(&pool->pending, call);
+    if (call->stream != NULL && !call->reports) {
+        sp_list_remove(&call->stream_link);
+    }
+    if (sp_link_used(&call->question_link)) {
+        sp_list_remove(&call->question_link);
+    }
+}
+
 void sp_pool_end(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
 {
     SP_CHECK(call->phase != SP_CALL_ENDED);
@@ -32,13 +44,7 @@ void sp_pool_end(struct sp_pool *pool, struct sp_call *call, struct sp_after *af
         sp_affinity_end(pool, call);
     }
     if (sp_call_is_pending(call)) {
-        sp_pending_remove(&pool->pending, call);
-        if (call->stream != NULL && !call->reports) {
-            sp_list_remove(&call->stream_link);
-        }
-        if (sp_link_used(&call->question_link)) {
-            sp_list_remove(&call->question_link);
-        }
+        forget(pool, call);
     }
     if (call->asynchronous) {
         if (!call->serving) {
