@@ -206,12 +206,12 @@ def ended(call, queue):
 
 
 def test_every_end_is_reported_once(open_pit, kind):
-    pit = open_pit(pool(kind, pool_size=1, cancel_grace_ms=200))
+    pit = open_pit(pool(kind, pool_size=1, cancel_grace_ms=20_000))
     with Queue(pit) as queue:
-        call = pit.submit("sleep", {"seconds": 60}, queue=queue)
+        call = pit.submit("spin", {"seconds": 60}, queue=queue)
         assert pit.cancel(call) == "OK"
         assert ended(call, queue) == "CANCELLED"
-        call = pit.submit("sleep", {"seconds": 60}, queue=queue, timeout_ms=50)
+        call = pit.submit("spin", {"seconds": 60}, queue=queue, timeout_ms=50)
         assert ended(call, queue) == "DEADLINE_EXCEEDED"
         call = pit.submit("fail", {"kind": "ValueError"}, queue=queue)
         assert ended(call, queue) == "TOOL_FAILED"
@@ -220,7 +220,7 @@ def test_every_end_is_reported_once(open_pit, kind):
 
 
 def test_every_end_of_a_stream_is_reported_once(open_pit, kind):
-    pit = open_pit(streams(kind, pool_size=1, cancel_grace_ms=200))
+    pit = open_pit(streams(kind, pool_size=1, cancel_grace_ms=20_000))
     loop = Loop(pit)
     stream = loop.open("endless", {})
     run([loop], lambda: loop.chunks)
