@@ -187,7 +187,7 @@ SNAKEPIT_API void snakepit_close(snakepit *pit, uint32_t grace_ms);
 
 // ---- Call ---------------------------------------------------------------------
 
-// Told that a stream can be read; see Completion queues.
+// Called when a stream can be read; see Completion queues.
 typedef void snakepit_ready_fn(void *user, snakepit_stream *stream) SNAKEPIT_NOEXCEPT;
 
 typedef struct snakepit_call_options {
@@ -267,10 +267,9 @@ SNAKEPIT_API snakepit_err snakepit_cancel(snakepit *pit, snakepit_call_id call);
 //
 //   `done`         of each submitted call, once, when it has ended: by its answer, its
 //                  deadline, a cancel, the death of its worker, or the pit's close
-//   `ready`        of each stream that has one: once after it was opened, and once
-//   after
-//                  each time that snakepit_stream_try_next() returned AGAIN, as soon as
-//                  there is a chunk to read or the call has ended
+//   `ready`        of each stream that has one: once after it was opened, and after
+//                  each AGAIN of snakepit_stream_try_next() once, as soon as there is
+//                  a chunk to read or the call has ended
 //   host's tools   that these calls ask for
 //
 // A pit has a queue from the start, the default queue, for all that names none.
@@ -403,10 +402,10 @@ SNAKEPIT_API snakepit_err snakepit_stream_next(snakepit_stream *stream,
                                                snakepit_reader *chunk);
 
 // The same without waiting. AGAIN: there is no chunk yet; a stream that reports runs
-// `ready` once when there is one, or when the call has ended. So whoever was told reads
-// until this returns something else than OK. A stream that does not report may be read
-// so, too: by looking now and then, which also runs the host's tools that its call asks
-// for.
+// `ready` once when there is one, or when the call has ended. So `ready` reads until this
+// returns something other than OK, or goes on later by itself. A stream that does not
+// report may be read this way, too: by looking now and then, which also runs the host's
+// tools that its call asks for.
 SNAKEPIT_API snakepit_err snakepit_stream_try_next(snakepit_stream *stream,
                                                    snakepit_reader *chunk);
 

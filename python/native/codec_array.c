@@ -288,7 +288,7 @@ static bool is_bfloat16(PyObject *value)
 }
 
 // Gets the view of an array's memory. `dtype` is set where the view's format does not
-// say it: buffers have no format for bfloat16. False with an exception.
+// say it: buffers have no format for bfloat16. False: it has no view.
 static bool open_view(const struct sp_codec *codec,
                       PyObject *value,
                       Py_buffer *view,
@@ -304,7 +304,6 @@ static bool open_view(const struct sp_codec *codec,
         return PyObject_GetBuffer(value, view, PyBUF_STRIDED_RO) == 0;
     }
     if (!is_bfloat16(value)) {
-        PyErr_SetString(PyExc_BufferError, "it has no view");
         return false;
     }
     PyObject *bits = PyObject_CallMethod(value, "view", "s", "uint16");

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/turn.h"
+#include "base/timeslice.h"
 #include "call.h"
 #include "cancel.h"
 #include "crash.h"
@@ -200,9 +200,10 @@ static PyObject *report(PyObject *module, enum sp_message_type type, PyObject *v
     return done;
 }
 
-static PyObject *shorten_turns(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(none))
+static PyObject *shorten_timeslice(PyObject *Py_UNUSED(module),
+                                   PyObject *Py_UNUSED(none))
 {
-    sp_turn_shorten(0);
+    sp_timeslice_shorten(0);
     Py_RETURN_NONE;
 }
 
@@ -219,7 +220,7 @@ static PyObject *runtime_ready(PyObject *module, PyObject *info)
     }
     // A template stays as it is for those that it forks.
     if (!state->is_template) {
-        sp_turn_restore();
+        sp_timeslice_restore();
     }
     return report(module, SP_MESSAGE_READY, info);
 }
@@ -395,10 +396,10 @@ static PyMethodDef methods[] = {
      METH_NOARGS,
      "Greets the host as the template of a pool."},
     {"threads", sp_template_threads, METH_NOARGS, "Threads of this process."},
-    {"shorten_turns",
-     shorten_turns,
+    {"shorten_timeslice",
+     shorten_timeslice,
      METH_NOARGS,
-     "The calling thread takes short turns of the processor from now on."},
+     "Gives the calling thread a short time slice."},
     {"can_fork", sp_template_can_fork, METH_NOARGS, "Whether fork() works here."},
     {"fork",
      runtime_fork,

@@ -67,7 +67,7 @@ def imported_elsewhere(name: str) -> Any:
     failures: list[BaseException] = []
 
     def look() -> None:
-        runtime.shorten_turns()
+        runtime.shorten_timeslice()
         try:
             __import__(name)
             found.append(sys.modules[name])

@@ -40,7 +40,7 @@ __all__ = [
     "native",
     "runs_call",
     "shield",
-    "shorten_turns",
+    "shorten_timeslice",
     "tell_of_cancels",
 ]
 
@@ -106,12 +106,12 @@ def shield() -> None:
         native.shield()
 
 
-def shorten_turns() -> None:
-    """The calling thread takes short turns of the processor from now on, as a start
-    does: for imports, which on a busy machine take long otherwise.
+def shorten_timeslice() -> None:
+    """Gives the calling thread a short time slice, as a start has: for imports, which
+    take long on a busy machine otherwise.
     """
     if _attached:
-        native.shorten_turns()
+        native.shorten_timeslice()
 
 
 def tell_of_cancels(function: Callable[[int], object] | None) -> None:

@@ -119,13 +119,13 @@ def _row(metadata: ToolMetadata, function: Callable[..., Any]) -> Schema:
 
 
 def _parameters(function: Callable[..., Any], metadata: ToolMetadata) -> Schema:
-    annotations = {
-        parameter.name: parameter.annotation for parameter in _signature_of(function)
-    }
+    found = {parameter.name: parameter for parameter in _signature_of(function)}
     properties: dict[str, Schema] = {}
     for parameter in metadata.parameters:
-        schema = _schema_of(function, annotations.get(parameter.name, lookup.ABSENT))
-        if not parameter.required and _is_told(function, parameter.name):
+        its = found.get(parameter.name)
+        schema = _schema_of(function, lookup.ABSENT if its is None else its.annotation)
+        # What is told as its repr is not the default's value.
+        if its is not None and type(its.default) is type(parameter.default):
             schema = {**schema, "default": parameter.default}
         properties[parameter.name] = schema
     required = [one.name for one in metadata.parameters if one.required]
@@ -142,15 +142,6 @@ def _signature_of(function: Callable[..., Any]) -> list[signatures.Parameter]:
         return signatures.parameters(function)
     except (TypeError, ValueError):
         return []
-
-
-def _is_told(function: Callable[..., Any], name: str) -> bool:
-    """Whether a default is a value of JSON, and not told as its repr."""
-    told = (bool, int, float, str, type(None))
-    return any(
-        parameter.name == name and type(parameter.default) in told
-        for parameter in _signature_of(function)
-    )
 
 
 def _takes_others(function: Callable[..., Any]) -> bool:

@@ -63,7 +63,7 @@ class FakeRuntime:
     def attach(self) -> dict[str, Any]:
         return self.settings
 
-    def shorten_turns(self) -> None:
+    def shorten_timeslice(self) -> None:
         pass
 
     def register(self, name: str, function: Callable[..., Any]) -> None:

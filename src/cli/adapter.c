@@ -8,7 +8,7 @@
 
 #include <snakepit/snakepit.h>
 
-#include "base/turn.h"
+#include "base/timeslice.h"
 #include "cli/output.h"
 #include "cli/text.h"
 #include "interpreter/interpreter.h"
@@ -48,7 +48,7 @@ static int become(struct sp_cli *cli, const char *python, struct line *line)
         return SP_CLI_EXIT_SYSTEM;
     }
     sp_cli_flush(cli);
-    sp_turn_shorten(0);
+    sp_timeslice_shorten(0);
     (void)execve(python, words, environment);
     sp_cli_complain(cli, "%s: %s", python, strerrordesc_np(errno));
     sp_interpreter_free_env(environment);

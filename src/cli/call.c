@@ -77,7 +77,7 @@ static snakepit_err wait_for(snakepit *pit, struct call *call)
     return err;
 }
 
-int sp_cli_print_answer(struct sp_cli *cli, snakepit_answer *answer)
+static int print_json(struct sp_cli *cli, snakepit_answer *answer, bool as_json)
 {
     const char *json = snakepit_answer_json(answer);
     if (json == NULL) {
@@ -85,7 +85,6 @@ int sp_cli_print_answer(struct sp_cli *cli, snakepit_answer *answer)
         snakepit_answer_reader(answer, &result);
         snakepit_message why;
         snakepit_err err = sp_cli_explain_json(&result, &why);
-        bool as_json = cli->args.texts[SP_CLI_CALL_JSON] != NULL;
         return sp_cli_report(cli, err, why.text, as_json);
     }
     sp_cli_print_json_text(cli, json, strlen(json));
@@ -105,7 +104,7 @@ static int report_answer(struct sp_cli *cli, const struct call *call)
             cli, snakepit_answer_fault(call->answer), wanted->json);
     }
     return wanted->print != NULL ? wanted->print(cli, call->answer)
-                                 : sp_cli_print_answer(cli, call->answer);
+                                 : print_json(cli, call->answer, wanted->json);
 }
 
 static int run(struct sp_cli *cli, snakepit *pit, struct call *call)

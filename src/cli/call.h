@@ -25,7 +25,5 @@ struct sp_cli_call {
 // Opens the configuration, waits until the pool serves, calls and prints. A signal
 // cancels the call. Gives the exit code.
 int sp_cli_call_once(struct sp_cli *cli, const struct sp_cli_call *wanted);
-// Prints an answer that is OK as one line of JSON, or complains that it has none.
-int sp_cli_print_answer(struct sp_cli *cli, snakepit_answer *answer);
 
 #endif

@@ -4,8 +4,7 @@
 
 #include "cli/call.h"
 #include "cli/output.h"
-
-#define TABLE_TOOL "_tools" // see pit/tools.c
+#include "pit/tools.h"
 
 // ---- Reading the table ----------------------------------------------------------
 // It comes from a worker: what is not as it should be is left out.
@@ -216,7 +215,7 @@ int sp_cli_tools(struct sp_cli *cli)
     bool json = cli->args.texts[SP_CLI_TOOLS_JSON] != NULL;
     const struct sp_cli_call call = {
         .config = cli->args.texts[SP_CLI_TOOLS_CONFIG],
-        .tool = TABLE_TOOL,
+        .tool = SP_PIT_TABLE_TOOL,
         .options = {.size = sizeof(call.options), .pool = cli->args.words[0]},
         .json = json,
         .print = json ? NULL : print_table};

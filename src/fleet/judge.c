@@ -14,31 +14,31 @@ struct failure {
     const char *what; // happened, as the text about the pool says it
 };
 
-static void give_verdict(struct sp_turn *turn,
+static void give_verdict(struct sp_step *step,
                          const struct sp_restart_verdict *verdict,
                          const char *what)
 {
     struct sp_fleet_action state = {.kind = SP_FLEET_DO_FAIL,
                                     .state = SP_POOL_DOWN,
                                     .what = what,
-                                    .reason = turn->event->reason};
+                                    .reason = step->event->reason};
     if (verdict->order == SP_RESTART_FAIL) {
-        sp_turn_fail(turn, &state);
+        sp_step_fail(step, &state);
         return;
     }
     if (verdict->order == SP_RESTART_DOWN) {
-        turn->plan->shown = SP_POOL_DOWN;
+        step->plan->shown = SP_POOL_DOWN;
         state.kind = SP_FLEET_DO_SET_STATE;
-        sp_turn_do(turn, &state);
+        sp_step_do(step, &state);
     }
     if (verdict->order != SP_RESTART_NOTHING) {
-        sp_turn_pause(turn, (uint32_t)verdict->pause_ms);
+        sp_step_pause(step, (uint32_t)verdict->pause_ms);
     }
 }
 
-static void note_failure(struct sp_turn *turn, const struct failure *failure)
+static void note_failure(struct sp_step *step, const struct failure *failure)
 {
-    struct sp_fleet_plan *plan = turn->plan;
+    struct sp_fleet_plan *plan = step->plan;
     const struct sp_restart_rules rules = {
         .limit = plan->config->restart_limit,
         .pause_ms = plan->config->restart_backoff_ms,
@@ -47,42 +47,42 @@ static void note_failure(struct sp_turn *turn, const struct failure *failure)
     const struct sp_start start = {
         failure->failure, failure->began, sp_fleet_serving(plan)};
     const struct sp_restart_verdict verdict =
-        sp_restart_failed(&plan->restart, &rules, &start, turn->now);
-    sp_turn_do(turn,
+        sp_restart_failed(&plan->restart, &rules, &start, step->now);
+    sp_step_do(step,
                &(struct sp_fleet_action){.kind = SP_FLEET_DO_NOTE_FAILURE,
                                          .number = plan->restart.failures,
-                                         .reason = turn->event->reason});
-    give_verdict(turn, &verdict, failure->what);
+                                         .reason = step->event->reason});
+    give_verdict(step, &verdict, failure->what);
 }
 
 #define NOT_STARTED "no worker could be started"
 
-void sp_judge_start(struct sp_turn *turn)
+void sp_judge_start(struct sp_step *step)
 {
-    const struct failure failure = {turn->now, turn->event->failure, NOT_STARTED};
-    note_failure(turn, &failure);
+    const struct failure failure = {step->now, step->event->failure, NOT_STARTED};
+    note_failure(step, &failure);
     // The next one is not tried in the same turn of the loop.
-    if (turn->plan->phase == SP_FLEET_RUNNING) {
-        sp_turn_pause(turn, 0);
+    if (step->plan->phase == SP_FLEET_RUNNING) {
+        sp_step_pause(step, 0);
     }
 }
 
 // ---- The template -------------------------------------------------------------
 
-static void give_template_up(struct sp_turn *turn, const char *because)
+static void give_template_up(struct sp_step *step, const char *because)
 {
-    turn->plan->template.given_up = true;
-    sp_turn_do(
-        turn,
+    step->plan->template.given_up = true;
+    sp_step_do(
+        step,
         &(struct sp_fleet_action){.kind = SP_FLEET_DO_NOTE_UNUSED, .reason = because});
 }
 
 // True: the start does not count, for the pool might fail where it would work without a
 // template. The verdict on the pool is left to a fresh interpreter.
-static bool blames_template(struct sp_turn *turn)
+static bool blames_template(struct sp_step *step)
 {
-    struct sp_fleet_plan *plan = turn->plan;
-    const struct sp_fleet_worker *worker = &turn->event->worker;
+    struct sp_fleet_plan *plan = step->plan;
+    const struct sp_fleet_worker *worker = &step->event->worker;
     if (!worker->born) {
         return true;
     }
@@ -90,30 +90,30 @@ static bool blames_template(struct sp_turn *turn)
         return false;
     }
     if (!plan->template.given_up) {
-        give_template_up(turn, "the first worker that it forked could not start");
-        sp_turn_stop_template(turn);
+        give_template_up(step, "the first worker that it forked could not start");
+        sp_step_stop_template(step);
     }
     return worker->adapter_failed ||
            plan->restart.failures + 1 >= plan->config->restart_limit;
 }
 
-void sp_judge_credit(struct sp_turn *turn)
+void sp_judge_credit(struct sp_step *step)
 {
-    if (turn->event->worker.forked) {
-        turn->plan->template.proven = true;
-        turn->plan->template.deaths = 0;
+    if (step->event->worker.forked) {
+        step->plan->template.proven = true;
+        step->plan->template.deaths = 0;
     }
 }
 
 // What it lacked may be there later; until then workers are exec'ed.
-void sp_judge_template_start(struct sp_turn *turn)
+void sp_judge_template_start(struct sp_step *step)
 {
-    uint64_t pause = turn->plan->config->restart_backoff_max_ms;
-    turn->plan->template.not_before = turn->now + pause * SP_NS_PER_MS;
-    sp_turn_do(turn,
+    uint64_t pause = step->plan->config->restart_backoff_max_ms;
+    step->plan->template.not_before = step->now + pause * SP_NS_PER_MS;
+    sp_step_do(step,
                &(struct sp_fleet_action){.kind = SP_FLEET_DO_NOTE_PUT_OFF,
                                          .number = (uint32_t)pause,
-                                         .reason = turn->event->reason});
+                                         .reason = step->event->reason});
 }
 
 // Doubles with each death.
@@ -125,64 +125,64 @@ static uint64_t template_pause_ns(const struct sp_fleet_plan *plan)
     return (pause < most ? pause : most) * SP_NS_PER_MS;
 }
 
-void sp_judge_template_end(struct sp_turn *turn, enum sp_planned_template_state before)
+void sp_judge_template_end(struct sp_step *step, enum sp_planned_template_state before)
 {
-    struct sp_fleet_plan *plan = turn->plan;
+    struct sp_fleet_plan *plan = step->plan;
     struct sp_planned_template *template = &plan->template;
     if (before == SP_PLANNED_LEAVING || template->given_up) {
         return;
     }
     if (before == SP_PLANNED_IMPORTING || ++template->deaths >= DEATHS_MOST) {
-        give_template_up(turn, turn->event->reason);
+        give_template_up(step, step->event->reason);
         return;
     }
-    template->not_before = turn->now + template_pause_ns(plan);
-    sp_turn_do(turn,
+    template->not_before = step->now + template_pause_ns(plan);
+    sp_step_do(step,
                &(struct sp_fleet_action){.kind = SP_FLEET_DO_NOTE_LOST,
-                                         .reason = turn->event->reason});
+                                         .reason = step->event->reason});
 }
 
 // ---- Exits --------------------------------------------------------------------
 
-static void judge_start_of(struct sp_turn *turn)
+static void judge_start_of(struct sp_step *step)
 {
-    const struct sp_fleet_worker *worker = &turn->event->worker;
-    if (!blames_template(turn)) {
+    const struct sp_fleet_worker *worker = &step->event->worker;
+    if (!blames_template(step)) {
         const struct failure failure = {worker->began,
                                         worker->adapter_failed ? SP_START_HOPELESS
                                                                : SP_START_BROKE,
                                         NOT_STARTED};
-        note_failure(turn, &failure);
+        note_failure(step, &failure);
     }
 }
 
-static void judge_life_of(struct sp_turn *turn, uint64_t ready_at)
+static void judge_life_of(struct sp_step *step, uint64_t ready_at)
 {
-    const struct sp_fleet_worker *worker = &turn->event->worker;
+    const struct sp_fleet_worker *worker = &step->event->worker;
     if (!worker->told) {
-        sp_turn_just(turn, SP_FLEET_DO_COUNT_DEATH);
+        sp_step_just(step, SP_FLEET_DO_COUNT_DEATH);
     }
     // It has been of use, or it could have been: this is not a storm.
-    if (worker->worked || turn->now - ready_at >= NO_STORM_NS) {
-        sp_restart_worked(&turn->plan->restart);
+    if (worker->worked || step->now - ready_at >= NO_STORM_NS) {
+        sp_restart_worked(&step->plan->restart);
     } else if (worker->told) {
         // Nobody is to blame; but whoever does that may do so again at once.
-        sp_turn_pause(turn, turn->plan->config->restart_backoff_ms);
+        sp_step_pause(step, step->plan->config->restart_backoff_ms);
     } else {
         const struct failure failure = {
             worker->began, SP_START_BROKE, "its workers die as soon as they are ready"};
-        note_failure(turn, &failure);
+        note_failure(step, &failure);
     }
 }
 
-void sp_judge_exit(struct sp_turn *turn, const struct sp_place *before)
+void sp_judge_exit(struct sp_step *step, const struct sp_place *before)
 {
     if (before->state == SP_PLACE_LEAVING) {
         return;
     }
     if (before->ready_at == 0) {
-        judge_start_of(turn);
+        judge_start_of(step);
     } else {
-        judge_life_of(turn, before->ready_at);
+        judge_life_of(step, before->ready_at);
     }
 }

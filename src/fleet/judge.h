@@ -4,17 +4,17 @@
 #ifndef FLEET_JUDGE_H
 #define FLEET_JUDGE_H
 
-#include "fleet/turn.h"
+#include "fleet/step.h"
 
 // A worker could not be started.
-void sp_judge_start(struct sp_turn *turn);
+void sp_judge_start(struct sp_step *step);
 // A worker has exited, whose place was in this state.
-void sp_judge_exit(struct sp_turn *turn, const struct sp_place *before);
+void sp_judge_exit(struct sp_step *step, const struct sp_place *before);
 // A worker is ready: if it was forked, that works.
-void sp_judge_credit(struct sp_turn *turn);
+void sp_judge_credit(struct sp_step *step);
 // The template could not be started.
-void sp_judge_template_start(struct sp_turn *turn);
+void sp_judge_template_start(struct sp_step *step);
 // The template has ended, which was in this state.
-void sp_judge_template_end(struct sp_turn *turn, enum sp_planned_template_state before);
+void sp_judge_template_end(struct sp_step *step, enum sp_planned_template_state before);
 
 #endif

@@ -7,7 +7,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "fleet/judge.h"
-#include "fleet/turn.h"
+#include "fleet/step.h"
 
 #define LOOK_EVERY_NS (20 * SP_NS_PER_MS) // at those that drain
 
@@ -35,9 +35,9 @@ void sp_fleet_plan_reshape(struct sp_fleet_plan *plan,
     plan->places = places;
 }
 
-static void fail(struct sp_turn *turn, const char *why)
+static void fail(struct sp_step *step, const char *why)
 {
-    sp_turn_fail(turn,
+    sp_step_fail(step,
                  &(struct sp_fleet_action){.kind = SP_FLEET_DO_FAIL, .reason = why});
 }
 
@@ -50,13 +50,13 @@ static bool wants_template(const struct sp_fleet_plan *plan)
 }
 
 // False: it is to be waited for, or to be started first.
-static bool template_is_settled(struct sp_turn *turn)
+static bool template_is_settled(struct sp_step *step)
 {
-    struct sp_fleet_plan *plan = turn->plan;
+    struct sp_fleet_plan *plan = step->plan;
     if (wants_template(plan) && plan->template.state == SP_PLANNED_NONE &&
-        turn->now > plan->template.not_before) {
+        step->now > plan->template.not_before) {
         plan->template.state = SP_PLANNED_IMPORTING;
-        sp_turn_just(turn, SP_FLEET_DO_START_TEMPLATE);
+        sp_step_just(step, SP_FLEET_DO_START_TEMPLATE);
         return false;
     }
     // A pool that has served does not wait for memory to be saved.
@@ -70,27 +70,27 @@ static uint32_t batch_of(const struct sp_fleet_plan *plan)
 }
 
 // One at a time: whether the next one follows is seen when this one was started.
-static void fill(struct sp_turn *turn)
+static void fill(struct sp_step *step)
 {
-    struct sp_fleet_plan *plan = turn->plan;
-    if (turn->event->closing || plan->resume_at != 0) {
+    struct sp_fleet_plan *plan = step->plan;
+    if (step->event->closing || plan->resume_at != 0) {
         return;
     }
     uint32_t place = sp_places_vacant(plan);
     if (place == sp_places_count(plan)) {
         return;
     }
-    if (turn->stranger != NULL) {
-        fail(turn, turn->stranger);
+    if (step->stranger != NULL) {
+        fail(step, step->stranger);
         return;
     }
-    if (!template_is_settled(turn) || sp_fleet_starting(plan) >= batch_of(plan)) {
+    if (!template_is_settled(step) || sp_fleet_starting(plan) >= batch_of(plan)) {
         return;
     }
     bool fork = wants_template(plan) && plan->template.state == SP_PLANNED_FORKING &&
                 !plan->places[place].exec;
-    sp_turn_move(turn, place, SP_PLACE_START);
-    sp_turn_do(turn,
+    sp_step_move(step, place, SP_PLACE_START);
+    sp_step_do(step,
                &(struct sp_fleet_action){
                    .kind = SP_FLEET_DO_START, .place = place, .fork = fork});
 }
@@ -98,13 +98,13 @@ static void fill(struct sp_turn *turn)
 // ---- Falling back -------------------------------------------------------------
 
 // Why this worker cannot run threads in parallel; NULL if it can.
-static const char *unsupported(const struct sp_turn *turn)
+static const char *unsupported(const struct sp_step *step)
 {
-    const struct sp_fleet_worker *worker = &turn->event->worker;
-    if (turn->plan->profile != SP_PROFILE_THREAD) {
+    const struct sp_fleet_worker *worker = &step->event->worker;
+    if (step->plan->profile != SP_PROFILE_THREAD) {
         return NULL;
     }
-    bool allowed = turn->plan->config->on_unsupported == SP_UNSUPPORTED_ALLOW;
+    bool allowed = step->plan->config->on_unsupported == SP_UNSUPPORTED_ALLOW;
     if (worker->gil_enabled && !allowed) {
         return worker->free_threaded ? "an import has switched the GIL back on"
                                      : "the interpreter is not a free-threaded build";
@@ -114,198 +114,198 @@ static const char *unsupported(const struct sp_turn *turn)
 
 // All workers leave when they have done what they run, so that processes take their
 // places; or the pool fails, as `on_unsupported` says.
-static void fall_back(struct sp_turn *turn, const char *why)
+static void fall_back(struct sp_step *step, const char *why)
 {
-    struct sp_fleet_plan *plan = turn->plan;
+    struct sp_fleet_plan *plan = step->plan;
     struct sp_fleet_action action = {.kind = SP_FLEET_DO_NOTE_FALLBACK,
                                      .number = plan->size * plan->threads,
                                      .reason = why};
     if (plan->config->on_unsupported == SP_UNSUPPORTED_REFUSE) {
         action.kind = SP_FLEET_DO_REFUSE;
-        action.what = turn->event->worker.free_threaded ? "adapter" : "python";
-        sp_turn_fail(turn, &action);
+        action.what = step->event->worker.free_threaded ? "adapter" : "python";
+        sp_step_fail(step, &action);
         return;
     }
     plan->phase = SP_FLEET_FALLING_BACK;
-    sp_turn_do(turn, &action);
+    sp_step_do(step, &action);
     for (uint32_t i = 0; i < sp_places_count(plan); i++) {
-        sp_turn_drain(turn, i);
+        sp_step_drain(step, i);
     }
-    sp_turn_show(turn);
+    sp_step_show(step);
 }
 
-static void note_gil(struct sp_turn *turn)
+static void note_gil(struct sp_step *step)
 {
-    struct sp_fleet_plan *plan = turn->plan;
-    if (plan->profile == SP_PROFILE_THREAD && turn->event->worker.gil_enabled &&
+    struct sp_fleet_plan *plan = step->plan;
+    if (plan->profile == SP_PROFILE_THREAD && step->event->worker.gil_enabled &&
         !plan->gil_told) {
         plan->gil_told = true;
-        sp_turn_just(turn, SP_FLEET_DO_NOTE_GIL);
+        sp_step_just(step, SP_FLEET_DO_NOTE_GIL);
     }
 }
 
 // ---- Events of a worker -------------------------------------------------------
 
-static struct sp_place *place_of(const struct sp_turn *turn)
+static struct sp_place *place_of(const struct sp_step *step)
 {
-    SP_CHECK(turn->event->place < sp_places_count(turn->plan));
-    return &turn->plan->places[turn->event->place];
+    SP_CHECK(step->event->place < sp_places_count(step->plan));
+    return &step->plan->places[step->event->place];
 }
 
 // The batch is whole: the next one has to wait.
-static void on_started(struct sp_turn *turn)
+static void on_started(struct sp_step *step)
 {
-    const struct sp_fleet_plan *plan = turn->plan;
+    const struct sp_fleet_plan *plan = step->plan;
     uint32_t delay = plan->config->startup_batch_delay_ms;
     if (delay > 0 && sp_fleet_starting(plan) >= batch_of(plan) &&
         sp_places_vacant(plan) < sp_places_count(plan)) {
-        sp_turn_pause(turn, delay);
+        sp_step_pause(step, delay);
     }
 }
 
-static void on_start_failed(struct sp_turn *turn)
+static void on_start_failed(struct sp_step *step)
 {
-    sp_turn_move(turn, turn->event->place, SP_PLACE_EXITED);
-    sp_judge_start(turn);
+    sp_step_move(step, step->event->place, SP_PLACE_EXITED);
+    sp_judge_start(step);
 }
 
 // Its successor serves.
-static void release_predecessor(struct sp_turn *turn)
+static void release_predecessor(struct sp_step *step)
 {
-    uint32_t other = turn->event->place ^ 1u;
-    if (turn->plan->places[other].outgoing) {
-        sp_turn_drain(turn, other);
+    uint32_t other = step->event->place ^ 1u;
+    if (step->plan->places[other].outgoing) {
+        sp_step_drain(step, other);
     }
 }
 
-static void on_ready(struct sp_turn *turn)
+static void on_ready(struct sp_step *step)
 {
-    struct sp_place *place = place_of(turn);
+    struct sp_place *place = place_of(step);
     if (place->state != SP_PLACE_STARTING) {
         return;
     }
-    const char *why = unsupported(turn);
+    const char *why = unsupported(step);
     if (why != NULL) {
-        fall_back(turn, why);
+        fall_back(step, why);
         return;
     }
-    sp_turn_move(turn, turn->event->place, SP_PLACE_READY);
-    place->ready_at = turn->now;
-    sp_restart_ready(&turn->plan->restart);
-    sp_judge_credit(turn);
-    note_gil(turn);
-    sp_turn_do(turn,
+    sp_step_move(step, step->event->place, SP_PLACE_READY);
+    place->ready_at = step->now;
+    sp_restart_ready(&step->plan->restart);
+    sp_judge_credit(step);
+    note_gil(step);
+    sp_step_do(step,
                &(struct sp_fleet_action){.kind = SP_FLEET_DO_SEAT,
-                                         .place = turn->event->place});
-    release_predecessor(turn);
-    sp_turn_show(turn);
+                                         .place = step->event->place});
+    release_predecessor(step);
+    sp_step_show(step);
 }
 
-static void on_gil(struct sp_turn *turn)
+static void on_gil(struct sp_step *step)
 {
-    if (turn->plan->phase != SP_FLEET_RUNNING ||
-        place_of(turn)->state != SP_PLACE_SERVING) {
+    if (step->plan->phase != SP_FLEET_RUNNING ||
+        place_of(step)->state != SP_PLACE_SERVING) {
         return;
     }
-    const char *why = unsupported(turn);
+    const char *why = unsupported(step);
     if (why != NULL) {
-        fall_back(turn, why);
+        fall_back(step, why);
     } else {
-        note_gil(turn);
+        note_gil(step);
     }
 }
 
-static void on_told(struct sp_turn *turn)
+static void on_told(struct sp_step *step)
 {
-    sp_turn_move(turn, turn->event->place, SP_PLACE_TOLD);
-    sp_turn_do(turn,
+    sp_step_move(step, step->event->place, SP_PLACE_TOLD);
+    sp_step_do(step,
                &(struct sp_fleet_action){.kind = SP_FLEET_DO_RELEASE,
-                                         .place = turn->event->place});
-    sp_turn_show(turn);
+                                         .place = step->event->place});
+    sp_step_show(step);
 }
 
-static void on_idle(struct sp_turn *turn)
+static void on_idle(struct sp_step *step)
 {
-    if (sp_fleet_place_drains(turn->plan, turn->event->place)) {
-        sp_turn_dismiss(turn, turn->event->place);
+    if (sp_fleet_place_drains(step->plan, step->event->place)) {
+        sp_step_dismiss(step, step->event->place);
     }
 }
 
 // One that is about to leave anyway is replaced when it has left.
-static void on_replace(struct sp_turn *turn)
+static void on_replace(struct sp_step *step)
 {
-    struct sp_place *place = place_of(turn);
-    if (turn->plan->phase == SP_FLEET_RUNNING && place->state == SP_PLACE_SERVING) {
+    struct sp_place *place = place_of(step);
+    if (step->plan->phase == SP_FLEET_RUNNING && place->state == SP_PLACE_SERVING) {
         place->outgoing = true;
     }
 }
 
-static void on_denied(struct sp_turn *turn)
+static void on_denied(struct sp_step *step)
 {
-    if (turn->stranger != NULL) {
-        fail(turn, turn->stranger);
+    if (step->stranger != NULL) {
+        fail(step, step->stranger);
     }
 }
 
-static void on_exited(struct sp_turn *turn)
+static void on_exited(struct sp_step *step)
 {
-    struct sp_place *place = place_of(turn);
+    struct sp_place *place = place_of(step);
     const struct sp_place before = *place;
-    sp_turn_move(turn, turn->event->place, SP_PLACE_EXITED);
-    place->exec = !turn->event->worker.born;
-    turn->plan->remains++;
-    sp_judge_exit(turn, &before);
-    sp_turn_show(turn);
+    sp_step_move(step, step->event->place, SP_PLACE_EXITED);
+    place->exec = !step->event->worker.born;
+    step->plan->remains++;
+    sp_judge_exit(step, &before);
+    sp_step_show(step);
 }
 
-static void on_gone(struct sp_turn *turn)
+static void on_gone(struct sp_step *step)
 {
-    SP_CHECK(turn->plan->remains > 0);
-    turn->plan->remains--;
+    SP_CHECK(step->plan->remains > 0);
+    step->plan->remains--;
 }
 
 // ---- Events of the template ---------------------------------------------------
 
-static void on_template_failed(struct sp_turn *turn)
+static void on_template_failed(struct sp_step *step)
 {
-    turn->plan->template.state = SP_PLANNED_NONE;
-    sp_judge_template_start(turn);
+    step->plan->template.state = SP_PLANNED_NONE;
+    sp_judge_template_start(step);
 }
 
-static void on_template_ready(struct sp_turn *turn)
+static void on_template_ready(struct sp_step *step)
 {
-    if (turn->plan->template.state == SP_PLANNED_IMPORTING) {
-        turn->plan->template.state = SP_PLANNED_FORKING;
+    if (step->plan->template.state == SP_PLANNED_IMPORTING) {
+        step->plan->template.state = SP_PLANNED_FORKING;
     }
 }
 
-static void on_template_gone(struct sp_turn *turn)
+static void on_template_gone(struct sp_step *step)
 {
-    enum sp_planned_template_state before = turn->plan->template.state;
+    enum sp_planned_template_state before = step->plan->template.state;
     SP_CHECK(before != SP_PLANNED_NONE);
-    turn->plan->template.state = SP_PLANNED_NONE;
-    sp_judge_template_end(turn, before);
+    step->plan->template.state = SP_PLANNED_NONE;
+    sp_judge_template_end(step, before);
 }
 
 // ---- Other events -------------------------------------------------------------
 
-static void on_nothing(struct sp_turn *turn)
+static void on_nothing(struct sp_step *step)
 {
-    (void)turn;
+    (void)step;
 }
 
-static void on_timer(struct sp_turn *turn)
+static void on_timer(struct sp_step *step)
 {
-    struct sp_fleet_plan *plan = turn->plan;
-    if (turn->now >= plan->resume_at) {
+    struct sp_fleet_plan *plan = step->plan;
+    if (step->now >= plan->resume_at) {
         plan->resume_at = 0;
     }
-    if (turn->now >= plan->look_at) {
-        plan->look_at = turn->now + LOOK_EVERY_NS;
+    if (step->now >= plan->look_at) {
+        plan->look_at = step->now + LOOK_EVERY_NS;
     }
     for (uint32_t i = 0; i < sp_places_count(plan); i++) {
-        if (sp_fleet_place_drains(plan, i) && turn->now >= plan->places[i].leave_at) {
-            sp_turn_dismiss(turn, i);
+        if (sp_fleet_place_drains(plan, i) && step->now >= plan->places[i].leave_at) {
+            sp_step_dismiss(step, i);
         }
     }
 }
@@ -317,19 +317,19 @@ static bool is_over(const struct sp_fleet_plan *plan)
 
 // A pool that has failed begins anew, with its template and as whoever the program is
 // now; of another one the pause ends.
-static void on_retry(struct sp_turn *turn)
+static void on_retry(struct sp_step *step)
 {
-    struct sp_fleet_plan *plan = turn->plan;
+    struct sp_fleet_plan *plan = step->plan;
     if (is_over(plan)) {
         return;
     }
     if (plan->phase == SP_FLEET_FAILED) {
-        turn->stranger = NULL;
+        step->stranger = NULL;
         plan->phase = SP_FLEET_RUNNING;
         plan->restart.failures = 0;
         plan->template.given_up = false;
         plan->template.deaths = 0;
-        sp_turn_just(turn, SP_FLEET_DO_KNOW_USER);
+        sp_step_just(step, SP_FLEET_DO_KNOW_USER);
     }
     if (plan->shown == SP_POOL_FAILED || plan->shown == SP_POOL_DOWN) {
         plan->shown = SP_POOL_STARTING;
@@ -338,56 +338,56 @@ static void on_retry(struct sp_turn *turn)
 }
 
 // The template leaves beside its workers: it answers for the forks it has made before.
-static void on_stop(struct sp_turn *turn)
+static void on_stop(struct sp_step *step)
 {
-    if (!is_over(turn->plan)) {
-        turn->plan->phase = SP_FLEET_STOPPING;
-        sp_turn_dismiss_all(turn);
+    if (!is_over(step->plan)) {
+        step->plan->phase = SP_FLEET_STOPPING;
+        sp_step_dismiss_all(step);
     }
 }
 
-static void on_reshaped(struct sp_turn *turn)
+static void on_reshaped(struct sp_step *step)
 {
-    turn->plan->phase = SP_FLEET_RUNNING;
-    turn->plan->resume_at = 0;
+    step->plan->phase = SP_FLEET_RUNNING;
+    step->plan->resume_at = 0;
 }
 
-static void on_no_memory(struct sp_turn *turn)
+static void on_no_memory(struct sp_step *step)
 {
-    fail(turn, "memory is exhausted");
+    fail(step, "memory is exhausted");
 }
 
 // ---- A step -------------------------------------------------------------------
 
-static void end_fallback(struct sp_turn *turn)
+static void end_fallback(struct sp_step *step)
 {
-    const struct sp_fleet_plan *plan = turn->plan;
+    const struct sp_fleet_plan *plan = step->plan;
     if (sp_fleet_alive(plan) == 0) {
-        sp_turn_do(turn,
+        sp_step_do(step,
                    &(struct sp_fleet_action){.kind = SP_FLEET_DO_RESHAPE,
                                              .number = plan->size * plan->threads});
     }
 }
 
-static void end_stop(struct sp_turn *turn)
+static void end_stop(struct sp_step *step)
 {
-    struct sp_fleet_plan *plan = turn->plan;
+    struct sp_fleet_plan *plan = step->plan;
     if (plan->template.state == SP_PLANNED_NONE && sp_fleet_alive(plan) == 0) {
         plan->phase = SP_FLEET_STOPPED;
-        sp_turn_just(turn, SP_FLEET_DO_TELL_STOPPED);
+        sp_step_just(step, SP_FLEET_DO_TELL_STOPPED);
     }
 }
 
-static void follow(struct sp_turn *turn)
+static void follow(struct sp_step *step)
 {
-    static void (*const of_phase[SP_FLEET_PHASES])(struct sp_turn *) = {
+    static void (*const of_phase[SP_FLEET_PHASES])(struct sp_step *) = {
         [SP_FLEET_RUNNING] = fill,
         [SP_FLEET_FALLING_BACK] = end_fallback,
         [SP_FLEET_FAILED] = on_nothing,
         [SP_FLEET_STOPPING] = end_stop,
         [SP_FLEET_STOPPED] = on_nothing,
     };
-    of_phase[turn->plan->phase](turn);
+    of_phase[step->plan->phase](step);
 }
 
 static uint64_t wake_at(const struct sp_fleet_plan *plan)
@@ -407,7 +407,7 @@ void sp_fleet_step(struct sp_fleet_plan *plan,
                    uint64_t now,
                    struct sp_fleet_actions *out)
 {
-    static void (*const handlers[SP_FLEET_EVENTS])(struct sp_turn *) = {
+    static void (*const handlers[SP_FLEET_EVENTS])(struct sp_step *) = {
         [SP_FLEET_NOTHING] = on_nothing,
         [SP_FLEET_BEGIN] = on_nothing,
         [SP_FLEET_TIMER] = on_timer,
@@ -431,9 +431,9 @@ void sp_fleet_step(struct sp_fleet_plan *plan,
         [SP_FLEET_NO_MEMORY] = on_no_memory,
     };
     SP_CHECK(event->kind < SP_FLEET_EVENTS);
-    struct sp_turn turn = {plan, event, event->stranger, now, out};
+    struct sp_step step = {plan, event, event->stranger, now, out};
     out->count = 0;
-    handlers[event->kind](&turn);
-    follow(&turn);
+    handlers[event->kind](&step);
+    follow(&step);
     out->wake_at = wake_at(plan);
 }

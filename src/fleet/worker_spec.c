@@ -160,8 +160,8 @@ static cpu_set_t cpus_of_post(const struct sp_fleet *fleet, uint32_t post)
     }
     uint32_t count = (uint32_t)CPU_COUNT(&allowed);
     for (uint32_t i = 0; i < fleet->plan.threads && i < count; i++) {
-        uint32_t turn = (post * fleet->plan.threads + i) % count;
-        CPU_SET(nth_cpu(&allowed, (int)turn), &own);
+        uint32_t step = (post * fleet->plan.threads + i) % count;
+        CPU_SET(nth_cpu(&allowed, (int)step), &own);
     }
     return own;
 }

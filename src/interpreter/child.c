@@ -21,7 +21,7 @@
 #include "base/descriptor.h"
 #include "base/pidfd.h"
 #include "base/system.h"
-#include "base/turn.h"
+#include "base/timeslice.h"
 
 #define FIRST_FD 10 // our ends stay above the numbers that the child gives to its own
 
@@ -294,7 +294,7 @@ static snakepit_err begin(char *const argv[],
     }
     child->pidfd = pidfd_of(child->pid);
     if (child->pidfd >= 0) {
-        sp_turn_shorten(child->pid);
+        sp_timeslice_shorten(child->pid);
     }
     return SNAKEPIT_OK;
 }

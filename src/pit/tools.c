@@ -2,9 +2,9 @@
 // What a pool can be asked for. A worker tells it as the answer of a tool that every
 // adapter has (snakepit_bridge/schemas.py). Schemas are long and few hosts want them,
 // so they are made when one asks, not when a worker starts.
-#include <snakepit/snakepit.h>
+#include "pit/tools.h"
 
-#define TABLE_TOOL "_tools" // which no adapter can give to a tool of its own
+#include <snakepit/snakepit.h>
 
 snakepit_err snakepit_pool_tools(snakepit *pit,
                                  const char *pool,
@@ -13,5 +13,5 @@ snakepit_err snakepit_pool_tools(snakepit *pit,
 {
     const snakepit_call_options options = {
         .size = sizeof options, .pool = pool, .timeout_ms = timeout_ms};
-    return snakepit_call(pit, TABLE_TOOL, NULL, &options, answer);
+    return snakepit_call(pit, SP_PIT_TABLE_TOOL, NULL, &options, answer);
 }

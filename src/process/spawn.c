@@ -17,7 +17,7 @@
 
 #include "base/descriptor.h"
 #include "base/system.h"
-#include "base/turn.h"
+#include "base/timeslice.h"
 #include "interpreter/interpreter.h"
 #include "ipc/channel.h"
 #include "ipc/layout.h"
@@ -214,7 +214,7 @@ sp_process_adopt(struct sp_process *process, pid_t pid, snakepit_message *why)
         errno = ESRCH;
         return sp_system_failed(why, "pidfd_open", NULL, "of process %d", (int)pid);
     }
-    sp_turn_shorten(pid);
+    sp_timeslice_shorten(pid);
     *process = adopted;
     return SNAKEPIT_OK;
 }

@@ -477,16 +477,16 @@ def test_lesson_13_the_adapters_folder_is_that_of_the_configuration(
 # ---- On a machine that is busy -------------------------------------------------------
 
 
-def test_a_start_takes_short_turns_of_the_processor_and_a_call_the_usual_ones(
+def test_a_start_has_a_short_time_slice_and_a_call_the_usual_one(
     open_pit, kind, monkeypatch
 ):
     monkeypatch.syspath_prepend(ADAPTERS)
-    usual = importlib.import_module("processor_turns").turn_of_this_thread()
-    pit = open_pit(pool(kind, adapter="processor_turns"))
-    at_import, at_init, in_call = pit.call("turns")
+    usual = importlib.import_module("timeslices").timeslice_of_this_thread()
+    pit = open_pit(pool(kind, adapter="timeslices"))
+    at_import, at_init, in_call = pit.call("slices")
     # The usual one is never shorter than the shortest there is.
     assert at_import == at_init == min(100_000, usual)
     assert in_call == usual
     # What the bridge imports in a call is imported as at the start.
-    assert pit.call("turns_of_imports") == at_import
-    assert pit.call("turns")[2] == usual
+    assert pit.call("slice_of_imports") == at_import
+    assert pit.call("slices")[2] == usual

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Imported in a call, on a thread of the bridge."""
 
-from processor_turns import turn_of_this_thread
+from timeslices import timeslice_of_this_thread
 
-AT_IMPORT = turn_of_this_thread()
+AT_IMPORT = timeslice_of_this_thread()

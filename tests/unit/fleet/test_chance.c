@@ -188,7 +188,7 @@ static void whatever_happens_a_fleet_is_sound_and_ends(void **state)
         world.planned.config.template = SP_TEMPLATE_AUTO;
         const struct sp_fleet_event begin = {.kind = EVENT(BEGIN)};
         happen(&world, &begin);
-        for (int turn = 0; turn < 500; turn++) {
+        for (int step = 0; step < 500; step++) {
             world.planned.now += below(100) * MS;
             uint32_t places = world.planned.plan.size * SP_PLACES_PER_POST;
             something_of_the_worker(&world, (uint32_t)below(places));

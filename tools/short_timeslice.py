@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Run a program in short turns of the processor: short_turns.py PROGRAM ARGUMENT...
+"""Run a program with a short time slice: short_timeslice.py PROGRAM ARGUMENT...
 
-Free-threaded CPython 3.13 gives its turn away thousands of times while it starts and
-imports (src/base/turn.h says why), so that on a busy machine it takes minutes for what
-is one second of work. Workers get short turns from the library; this is for the
-interpreters that the tests and tools/bootstrap start.
+Free-threaded CPython 3.13 yields the processor thousands of times while it starts and
+imports (src/base/timeslice.h says why), so that it is very slow on a busy machine. The
+library gives workers a short time slice; this is for the interpreters that the tests
+and tools/bootstrap start.
 """
 
 import ctypes

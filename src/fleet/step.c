@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "fleet/turn.h"
+#include "fleet/step.h"
 
 #include "base/check.h"
 #include "base/clock.h"
@@ -10,83 +10,83 @@
 
 // ---- Actions ------------------------------------------------------------------
 
-void sp_turn_do(struct sp_turn *turn, const struct sp_fleet_action *action)
+void sp_step_do(struct sp_step *step, const struct sp_fleet_action *action)
 {
-    struct sp_fleet_actions *out = turn->out;
-    SP_CHECK(out->count < SP_FLEET_ACTIONS(turn->plan->size));
+    struct sp_fleet_actions *out = step->out;
+    SP_CHECK(out->count < SP_FLEET_ACTIONS(step->plan->size));
     out->items[out->count++] = *action;
 }
 
-void sp_turn_just(struct sp_turn *turn, enum sp_fleet_action_kind kind)
+void sp_step_just(struct sp_step *step, enum sp_fleet_action_kind kind)
 {
-    sp_turn_do(turn, &(struct sp_fleet_action){.kind = kind});
+    sp_step_do(step, &(struct sp_fleet_action){.kind = kind});
 }
 
 // ---- Workers ------------------------------------------------------------------
 
-void sp_turn_move(struct sp_turn *turn, uint32_t place, enum sp_place_event event)
+void sp_step_move(struct sp_step *step, uint32_t place, enum sp_place_event event)
 {
-    SP_CHECK(place < sp_places_count(turn->plan));
-    struct sp_place *its = &turn->plan->places[place];
+    SP_CHECK(place < sp_places_count(step->plan));
+    struct sp_place *its = &step->plan->places[place];
     its->state = sp_place_next(its->state, event);
     if (its->state == SP_PLACE_EMPTY) {
         *its = (struct sp_place){.exec = its->exec};
     }
 }
 
-void sp_turn_dismiss(struct sp_turn *turn, uint32_t place)
+void sp_step_dismiss(struct sp_step *step, uint32_t place)
 {
-    enum sp_place_state before = turn->plan->places[place].state;
-    bool closing = turn->plan->phase == SP_FLEET_STOPPING;
-    sp_turn_move(turn, place, SP_PLACE_DISMISS);
+    enum sp_place_state before = step->plan->places[place].state;
+    bool closing = step->plan->phase == SP_FLEET_STOPPING;
+    sp_step_move(step, place, SP_PLACE_DISMISS);
     if (before != SP_PLACE_EMPTY && (before != SP_PLACE_LEAVING || closing)) {
-        sp_turn_do(turn,
+        sp_step_do(step,
                    &(struct sp_fleet_action){.kind = SP_FLEET_DO_DISMISS,
                                              .place = place,
                                              .closing = closing});
     }
 }
 
-void sp_turn_drain(struct sp_turn *turn, uint32_t place)
+void sp_step_drain(struct sp_step *step, uint32_t place)
 {
-    struct sp_fleet_plan *plan = turn->plan;
+    struct sp_fleet_plan *plan = step->plan;
     struct sp_place *its = &plan->places[place];
     uint32_t limit = plan->config->call_timeout_ms;
     uint64_t most = limit > 0 ? limit : LEAVE_MOST_MS;
     if (its->state == SP_PLACE_STARTING) {
-        sp_turn_dismiss(turn, place);
+        sp_step_dismiss(step, place);
         return;
     }
-    sp_turn_move(turn, place, SP_PLACE_DRAIN);
+    sp_step_move(step, place, SP_PLACE_DRAIN);
     if (its->state == SP_PLACE_DRAINING) {
-        its->leave_at = turn->now + most * SP_NS_PER_MS;
-        plan->look_at = turn->now;
-        sp_turn_do(
-            turn, &(struct sp_fleet_action){.kind = SP_FLEET_DO_DRAIN, .place = place});
+        its->leave_at = step->now + most * SP_NS_PER_MS;
+        plan->look_at = step->now;
+        sp_step_do(
+            step, &(struct sp_fleet_action){.kind = SP_FLEET_DO_DRAIN, .place = place});
     }
 }
 
-void sp_turn_stop_template(struct sp_turn *turn)
+void sp_step_stop_template(struct sp_step *step)
 {
-    struct sp_planned_template *template = &turn->plan->template;
+    struct sp_planned_template *template = &step->plan->template;
     if (template->state != SP_PLANNED_NONE && template->state != SP_PLANNED_LEAVING) {
         template->state = SP_PLANNED_LEAVING;
-        sp_turn_just(turn, SP_FLEET_DO_STOP_TEMPLATE);
+        sp_step_just(step, SP_FLEET_DO_STOP_TEMPLATE);
     }
 }
 
-void sp_turn_dismiss_all(struct sp_turn *turn)
+void sp_step_dismiss_all(struct sp_step *step)
 {
-    for (uint32_t i = 0; i < sp_places_count(turn->plan); i++) {
-        sp_turn_dismiss(turn, i);
+    for (uint32_t i = 0; i < sp_places_count(step->plan); i++) {
+        sp_step_dismiss(step, i);
     }
-    sp_turn_stop_template(turn);
+    sp_step_stop_template(step);
 }
 
-void sp_turn_pause(struct sp_turn *turn, uint32_t ms)
+void sp_step_pause(struct sp_step *step, uint32_t ms)
 {
-    if (turn->plan->resume_at == 0) {
-        turn->plan->resume_at = turn->now + ms * SP_NS_PER_MS;
+    if (step->plan->resume_at == 0) {
+        step->plan->resume_at = step->now + ms * SP_NS_PER_MS;
     }
 }
 
@@ -102,30 +102,30 @@ static enum sp_pool_state state_of(const struct sp_fleet_plan *plan)
     return plan->restart.ever_ready && !down ? SP_POOL_DEGRADED : plan->shown;
 }
 
-void sp_turn_show(struct sp_turn *turn)
+void sp_step_show(struct sp_step *step)
 {
-    struct sp_fleet_plan *plan = turn->plan;
+    struct sp_fleet_plan *plan = step->plan;
     bool works =
         plan->phase == SP_FLEET_RUNNING || plan->phase == SP_FLEET_FALLING_BACK;
     enum sp_pool_state state = state_of(plan);
     if (works && state != plan->shown) {
         plan->shown = state;
-        sp_turn_do(
-            turn,
+        sp_step_do(
+            step,
             &(struct sp_fleet_action){.kind = SP_FLEET_DO_SET_STATE, .state = state});
     }
 }
 
 // A pool that closes needs no verdict any more.
-void sp_turn_fail(struct sp_turn *turn, const struct sp_fleet_action *verdict)
+void sp_step_fail(struct sp_step *step, const struct sp_fleet_action *verdict)
 {
-    struct sp_fleet_plan *plan = turn->plan;
+    struct sp_fleet_plan *plan = step->plan;
     if (plan->phase != SP_FLEET_RUNNING && plan->phase != SP_FLEET_FALLING_BACK) {
         return;
     }
     plan->phase = SP_FLEET_FAILED;
     plan->shown = SP_POOL_FAILED;
     plan->resume_at = 0;
-    sp_turn_do(turn, verdict);
-    sp_turn_dismiss_all(turn);
+    sp_step_do(step, verdict);
+    sp_step_dismiss_all(step);
 }

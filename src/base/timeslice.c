@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// sched_setattr(2) sets policy, nice value and turn at once, so the others are read
-// first.
-#include "base/turn.h"
+// sched_setattr(2) sets policy, nice value and time slice at once, so the others are
+// read first.
+#include "base/timeslice.h"
 
 #include <dirent.h>
 #include <sched.h>
@@ -17,42 +17,43 @@ struct attributes {
     uint64_t flags;
     int32_t nice;
     uint32_t priority;
-    uint64_t turn; // sched_runtime; 0: what the system gives
+    uint64_t slice; // sched_runtime; 0: what the system gives
     uint64_t deadline;
     uint64_t period;
 };
 
 #define RESET_ON_FORK UINT64_C(1)
 
-// False: another policy, which knows no turns, or a kernel that does not tell them.
+// False: another policy, which has none, or a kernel that does not report it.
 static bool read_attributes(pid_t tid, struct attributes *now)
 {
     *now = (struct attributes){0};
     return syscall(SYS_sched_getattr, tid, now, sizeof(*now), 0) == 0 &&
-           (now->policy == SCHED_OTHER || now->policy == SCHED_BATCH) && now->turn != 0;
+           (now->policy == SCHED_OTHER || now->policy == SCHED_BATCH) &&
+           now->slice != 0;
 }
 
-static void set_turn(pid_t tid, uint64_t turn)
+static void set_slice(pid_t tid, uint64_t slice)
 {
     struct attributes now;
     if (read_attributes(tid, &now)) {
         now.size = sizeof(now);
         now.flags &= RESET_ON_FORK;
-        now.turn = turn;
+        now.slice = slice;
         (void)syscall(SYS_sched_setattr, tid, &now, 0);
     }
 }
 
-void sp_turn_shorten(pid_t pid)
+void sp_timeslice_shorten(pid_t pid)
 {
-    set_turn(pid, SP_TURN_SHORT);
+    set_slice(pid, SP_TIMESLICE_SHORT);
 }
 
-void sp_turn_restore(void)
+void sp_timeslice_restore(void)
 {
     DIR *threads = opendir("/proc/self/task");
     if (threads == NULL) {
-        set_turn(0, 0);
+        set_slice(0, 0);
         return;
     }
     const struct dirent *entry;
@@ -60,14 +61,14 @@ void sp_turn_restore(void)
     while ((entry = readdir(threads)) != NULL) {
         pid_t tid = (pid_t)strtol(entry->d_name, NULL, 10);
         if (tid > 0) {
-            set_turn(tid, 0);
+            set_slice(tid, 0);
         }
     }
     closedir(threads);
 }
 
-uint64_t sp_turn_of(pid_t tid)
+uint64_t sp_timeslice_of(pid_t tid)
 {
     struct attributes now;
-    return read_attributes(tid, &now) ? now.turn : 0;
+    return read_attributes(tid, &now) ? now.slice : 0;
 }

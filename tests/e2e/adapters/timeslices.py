@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Tells how long its turns of the processor are, at its import and in a call."""
+"""Tells how long its time slice is, at its import and in a call."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from snakepit_bridge import ThreadSafeAdapter, tool
 SCHED_GETATTR = {"x86_64": 315}.get(platform.machine(), 275)
 
 
-def turn_of_this_thread():
+def timeslice_of_this_thread():
     """In ns; 0 before Linux 6.12."""
     attributes = ctypes.create_string_buffer(48)
     rc = ctypes.CDLL(None).syscall(SCHED_GETATTR, 0, attributes, 48, 0)
@@ -20,22 +20,22 @@ def turn_of_this_thread():
     return struct.unpack("IIQiIQQQ", attributes.raw)[5]
 
 
-AT_IMPORT = turn_of_this_thread()
+AT_IMPORT = timeslice_of_this_thread()
 
 
-class Turns(ThreadSafeAdapter):
+class TimeSlices(ThreadSafeAdapter):
     __thread_safe__ = True
 
     def __init__(self):
         super().__init__()
-        self._at_init = turn_of_this_thread()
+        self._at_init = timeslice_of_this_thread()
 
     @tool
-    def turns_of_imports(self):
+    def slice_of_imports(self):
         from snakepit_bridge import late
 
         return late.imported_elsewhere("imported_late").AT_IMPORT
 
     @tool
-    def turns(self):
-        return [AT_IMPORT, self._at_init, turn_of_this_thread()]
+    def slices(self):
+        return [AT_IMPORT, self._at_init, timeslice_of_this_thread()]

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
-#include "fleet/turn.h"
+#include "fleet/step.h"
 
 #include "planned.h"
 
 static const struct sp_fleet_event nothing = {.kind = SP_FLEET_NOTHING};
 
-static struct sp_turn turn_of(struct planned *planned)
+static struct sp_step turn_of(struct planned *planned)
 {
     planned->out.count = 0;
-    return (struct sp_turn){.plan = &planned->plan,
+    return (struct sp_step){.plan = &planned->plan,
                             .event = &nothing,
                             .now = planned->now,
                             .out = &planned->out};
@@ -44,12 +44,12 @@ static void what_the_pool_is(void **state)
         for (uint32_t post = 0; post < rows[i].serving; post++) {
             planned.places[post * SP_PLACES_PER_POST].state = SP_PLACE_SERVING;
         }
-        struct sp_turn turn = turn_of(&planned);
-        sp_turn_show(&turn);
+        struct sp_step step = turn_of(&planned);
+        sp_step_show(&step);
         assert_int_equal(planned.plan.shown, rows[i].then);
         // It is told once.
         assert_int_equal(planned.out.count, rows[i].then != rows[i].shown);
-        sp_turn_show(&turn);
+        sp_step_show(&step);
         assert_int_equal(planned.out.count, rows[i].then != rows[i].shown);
     }
 }
@@ -67,8 +67,8 @@ static void a_surplus_worker_makes_no_pool_degraded(void **state)
             planned.plan.shown = SP_POOL_READY;
             planned.places[other].state = surplus[i];
             planned.places[other ^ 1u].state = SP_PLACE_SERVING;
-            struct sp_turn turn = turn_of(&planned);
-            sp_turn_show(&turn);
+            struct sp_step step = turn_of(&planned);
+            sp_step_show(&step);
             assert_int_equal(planned.plan.shown, SP_POOL_READY);
             assert_int_equal(planned.out.count, 0);
         }
@@ -93,9 +93,9 @@ static void a_pool_fails_once_and_not_while_it_closes(void **state)
         struct planned planned;
         planned_init(&planned, 1);
         planned.plan.phase = rows[i].from;
-        struct sp_turn turn = turn_of(&planned);
-        sp_turn_fail(
-            &turn,
+        struct sp_step step = turn_of(&planned);
+        sp_step_fail(
+            &step,
             &(struct sp_fleet_action){.kind = SP_FLEET_DO_FAIL, .reason = "why"});
         assert_int_equal(planned.plan.phase, rows[i].to);
         assert_int_equal(planned.out.count, rows[i].actions);
@@ -109,10 +109,10 @@ static void the_first_pause_counts(void **state)
     (void)state;
     struct planned planned;
     planned_init(&planned, 1);
-    struct sp_turn turn = turn_of(&planned);
-    sp_turn_pause(&turn, 70);
-    sp_turn_pause(&turn, 10);
-    sp_turn_pause(&turn, 100);
+    struct sp_step step = turn_of(&planned);
+    sp_step_pause(&step, 70);
+    sp_step_pause(&step, 10);
+    sp_step_pause(&step, 100);
     assert_true(planned.plan.resume_at == planned.now + 70 * MS);
 }
 
@@ -126,8 +126,8 @@ static void an_empty_place_remembers_only_how_it_is_to_be_filled(void **state)
                                           .outgoing = true,
                                           .ready_at = 1,
                                           .leave_at = 2};
-    struct sp_turn turn = turn_of(&planned);
-    sp_turn_move(&turn, 0, SP_PLACE_EXITED);
+    struct sp_step step = turn_of(&planned);
+    sp_step_move(&step, 0, SP_PLACE_EXITED);
     assert_int_equal(planned.places[0].state, SP_PLACE_EMPTY);
     assert_true(planned.places[0].exec);
     assert_false(planned.places[0].outgoing);
@@ -146,8 +146,8 @@ static void who_drains_has_as_long_as_a_call(void **state)
         planned_init(&planned, 1);
         planned.config.call_timeout_ms = rows[i].call_timeout_ms;
         planned.places[0].state = SP_PLACE_SERVING;
-        struct sp_turn turn = turn_of(&planned);
-        sp_turn_drain(&turn, 0);
+        struct sp_step step = turn_of(&planned);
+        sp_step_drain(&step, 0);
         assert_true(planned.places[0].leave_at == planned.now + rows[i].most_ms * MS);
         assert_true(planned.plan.look_at == planned.now);
     }
@@ -166,9 +166,9 @@ static void a_template_is_stopped_once(void **state)
         struct planned planned;
         planned_init(&planned, 1);
         planned.plan.template.state = (enum sp_planned_template_state)from;
-        struct sp_turn turn = turn_of(&planned);
-        sp_turn_stop_template(&turn);
-        sp_turn_stop_template(&turn);
+        struct sp_step step = turn_of(&planned);
+        sp_step_stop_template(&step);
+        sp_step_stop_template(&step);
         assert_int_equal(planned.out.count, orders[from]);
     }
 }
