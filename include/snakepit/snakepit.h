@@ -402,10 +402,10 @@ SNAKEPIT_API snakepit_err snakepit_stream_next(snakepit_stream *stream,
                                                snakepit_reader *chunk);
 
 // The same without waiting. AGAIN: there is no chunk yet; a stream that reports runs
-// `ready` once when there is one, or when the call has ended. So `ready` reads until this
-// returns something other than OK, or goes on later by itself. A stream that does not
-// report may be read this way, too: by looking now and then, which also runs the host's
-// tools that its call asks for.
+// `ready` once when there is one, or when the call has ended. So `ready` reads until
+// this returns something other than OK, or goes on later by itself. A stream that does
+// not report may be read this way, too: by looking now and then, which also runs the
+// host's tools that its call asks for.
 SNAKEPIT_API snakepit_err snakepit_stream_try_next(snakepit_stream *stream,
                                                    snakepit_reader *chunk);
 
