@@ -23,9 +23,8 @@ struct sp_dtype {
     const char *format; // the buffer protocol's: "f"; NULL: it has none for this one
 };
 
-// NULL: the number or name is not a dtype. Names are NumPy's, long or short ("f4",
-// "<f4",
-// "?"), and those of Python's types.
+// NULL: the number or name is not a dtype. Names are NumPy's, long ("float32") or short
+// ("f4", "<f4", "?"), and those of Python's types.
 const struct sp_dtype *sp_dtype_of_number(uint32_t number);
 const struct sp_dtype *sp_dtype_of_name(const char *name);
 // All of NumPy's long names, for people.

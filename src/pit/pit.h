@@ -200,8 +200,7 @@ struct sp_pit_request {
 };
 
 // Checks a request, makes an order of it and uses its session. NULL: it was refused
-// with
-// `*err`, and `*refused` says why; that is NULL without memory.
+// with `*err`, and `*refused` says why; that is NULL without memory.
 struct sp_pool *sp_pit_order(snakepit *pit,
                              struct sp_pit_request *request,
                              snakepit_err *err,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What only the files of this module share: the pool itself, and how a call moves.
 //
+// clang-format off
 // The files call each other downwards, in this order and never up:
 //
 //     stream                          chunks, and who waits for them
@@ -8,10 +9,12 @@
 //     wait, tick, seats, pool         who looks: a caller, the loop, the control plane
 //     question, collect               what a slot says
 //     settle                          answers, and calls that are given up
-//     lock                            releases it, when free places have been given
-//     away schedule                        which worker gets which call end, conduct
-//     where every call ends; what workers hold and break affinity, tail, explain what
-//     they are made of loads, seat, line, ties, pending, lane, call, store, spares
+//     lock                            releases it, when free places have been given away
+//     schedule                        which worker gets which call
+//     end, conduct                    where every call ends; what workers hold and break
+//     affinity, tail, explain         what they are made of
+//     loads, seat, line, ties, pending, lane, call, store, spares
+// clang-format on
 #ifndef POOL_INSIDE_H
 #define POOL_INSIDE_H
 
