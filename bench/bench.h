@@ -103,6 +103,10 @@ void bench_open_limit(struct bench *bench,
 // The pools of a case, ready.
 void bench_open_product(struct bench *bench, const struct bench_case *what);
 
+// Median and 99th percentile of the first limit's warm no-op, of which other cases are
+// shares too.
+bench_measure bench_warm_limit;
+
 // Nanoseconds of a side's measurement.
 static inline uint64_t bench_duration(const struct bench *bench)
 {

@@ -58,7 +58,7 @@ static void warm_product(struct bench *bench, double figures[BENCH_FIGURES])
     figures[1] = bench_samples_quantile(&bench->samples, 0.99);
 }
 
-static void warm_limit(struct bench *bench, double figures[BENCH_FIGURES])
+void bench_warm_limit(struct bench *bench, double figures[BENCH_FIGURES])
 {
     struct limit_caller caller = limit_caller(&bench->limits[0]);
     limit_set_waiting(&bench->limits[0], LIMIT_SPIN);
@@ -73,7 +73,7 @@ const struct bench_case bench_case_warm = {
     .unit = "us",
     .executors = {1},
     .product = warm_product,
-    .limit = warm_limit,
+    .limit = bench_warm_limit,
     .peer = "noop_warm",
 };
 

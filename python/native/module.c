@@ -11,6 +11,7 @@
 #include "base/timeslice.h"
 #include "call.h"
 #include "cancel.h"
+#include "counting.h"
 #include "crash.h"
 #include "ending.h"
 #include "events.h"
@@ -480,7 +481,8 @@ static int module_exec(PyObject *module)
 {
     struct sp_module_state *state = sp_module_state(module);
     if (sp_codec_init(&state->codec, module) != 0 ||
-        PyModule_AddFunctions(module, sp_settings_methods) != 0) {
+        PyModule_AddFunctions(module, sp_settings_methods) != 0 ||
+        sp_counting_init(module) != 0) {
         return -1;
     }
     state->call_type = sp_call_type_new(module);

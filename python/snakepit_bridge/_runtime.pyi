@@ -2,7 +2,8 @@
 """The C extension: a worker's end of the shared memory. See python/native."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextvars import Context
+from contextvars import Context, ContextVar
+from types import FunctionType
 from typing import Any, final
 
 class Cancelled(BaseException):
@@ -105,6 +106,31 @@ class Call:
         """Whether nobody wants the answer any more: cancelled, out of time, or over."""
     def raise_if_cancelled(self) -> None:
         """Raises Cancelled where `cancelled` is true."""
+
+class Counts:
+    """One thread's counts of one adapter's calls. Only without a GIL, as `count_by` and
+    `count_calls`.
+    """
+
+    total: int  # requests begun
+    inside: bool  # of a plain function that is a request
+
+def count_by(
+    find: Callable[[Any], Counts | None],
+    is_part: Callable[[Any], bool],
+    lasting: Callable[[Any, Any], Any],
+    running: ContextVar[Any],
+    /,
+) -> None:
+    """`find(adapter)` gives the calling thread's counts of an adapter, None if nobody
+    counts; `is_part(adapter)` says whether the request that `running` names has a part
+    that is running now; `lasting(adapter, result)` counts a result that goes on.
+    """
+
+def count_calls(function: FunctionType, /) -> FunctionType:
+    """Has the calls of a function counted from now on, by its first argument. Gives the
+    function. After `count_by`.
+    """
 
 def attach() -> dict[str, Any]:
     """Maps the inherited descriptors, greets the host, returns the pool's

@@ -5,6 +5,9 @@ Each thread counts in a tally of its own, which no other thread writes; a report
 them up. A lock is taken only where the set of tallies changes: when a thread counts for
 the first time, and in a report.
 
+Where threads run at once the extension counts the calls of plain functions
+(native/counting.c); with a GIL, and without the extension, functions made here do.
+
 What a plain function calls runs on its thread's stack, so its tally knows that the
 thread is inside of a request. Coroutines and generators stand still in between, and
 others run on their thread meanwhile: each is a `Request`, which a context variable
@@ -22,30 +25,50 @@ from contextvars import ContextVar
 
 from . import calling
 from .late import TYPE_CHECKING
+from .runtime import native
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any, Callable
 
+    from ._runtime import Counts
+
     Method = Callable[..., Any]
     Begin = Callable[[Any], "Request | Part"]
+elif hasattr(native, "Counts"):
+    from ._runtime import Counts
+else:
+
+    class Counts:
+        """What a tally counts."""
+
+        __slots__ = ("inside", "total")
+
+        def __init__(self) -> None:
+            """Nothing so far."""
+            self.total = 0
+            self.inside = False
+
 
 FINISHED_MAX = 256  # names of finished threads that are kept apart
 OTHERS = "(other finished threads)"
 
 
-class Tally:
-    """One thread's counts. Owner: that thread; others read them as hints."""
+class Tally(Counts):
+    """One thread's counts. Owner: that thread; others read them as hints.
 
-    __slots__ = ("inside", "name", "thread", "total")
+    `total` is the requests begun, `inside` whether the thread is in a plain function
+    that is a request.
+    """
+
+    __slots__ = ("name", "thread")
 
     def __init__(self) -> None:
         """Counts for the calling thread."""
+        super().__init__()
         thread = threading.current_thread()
         self.name = thread.name
         self.thread = weakref.ref(thread)
-        self.total = 0  # requests begun
-        self.inside = False  # of a plain function that is a request
 
     def is_finished(self) -> bool:
         """Whether the thread has ended, so that nobody writes this tally any more."""
@@ -250,6 +273,8 @@ def _begin(adapter: Any) -> Request | Part:
 
 
 def _counted_plain(method: Method, begin: Begin) -> Method:
+    if hasattr(native, "count_calls") and type(method) is types.FunctionType:
+        return _count_natively(method)
     lasting = frozenset(LASTING)
 
     @functools.wraps(method)
@@ -273,6 +298,27 @@ def _counted_plain(method: Method, begin: Begin) -> Method:
         return tracker.lasting(result) if type(result) in lasting else result
 
     return tracked
+
+
+def _count_natively(method: types.FunctionType) -> Method:
+    counted: Method = native.count_calls(_copied(method))
+    return counted
+
+
+def _copied(method: types.FunctionType) -> types.FunctionType:
+    """The same function once more: the undecorated one is not counted."""
+    copy = types.FunctionType(
+        method.__code__,
+        method.__globals__,
+        method.__name__,
+        method.__defaults__,
+        method.__closure__,
+    )
+    copy.__kwdefaults__ = method.__kwdefaults__
+    functools.update_wrapper(copy, method)
+    vars(copy).clear()  # it wraps nothing
+    vars(copy).update(vars(method))
+    return copy
 
 
 def _counted_coroutine(method: Method, begin: Begin) -> Method:
@@ -382,3 +428,28 @@ LASTING: dict[type, Callable[[Request, Any], Any]] = {
     types.GeneratorType: _counted_generator(_made, _given),
     types.AsyncGeneratorType: _counted_async_generator(_made, _given),
 }
+
+
+# What the extension asks for, where it counts.
+
+
+def _tally_of(adapter: Any) -> Tally | None:
+    # The class is asked first: an instance may answer for any name.
+    if not getattr(type(adapter), "_snakepit_counts", False):
+        return None  # not a ThreadSafeAdapter: nobody counts
+    tally: Tally = adapter._snakepit_tracker.tally
+    return tally
+
+
+def _is_inside(adapter: Any) -> bool:
+    tracker: RequestTracker = adapter._snakepit_tracker
+    return tracker.is_inside()
+
+
+def _lasting(adapter: Any, result: Any) -> Any:
+    tracker: RequestTracker = adapter._snakepit_tracker
+    return tracker.lasting(result)
+
+
+if hasattr(native, "count_by"):
+    native.count_by(_tally_of, _is_inside, _lasting, RUNNING)
