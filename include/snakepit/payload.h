@@ -41,7 +41,8 @@ typedef struct snakepit_message {
 #define SNAKEPIT_MAX_RANK 8
 
 // Element types of a tensor: name, number on the wire, bytes an element, NumPy's name
-// of it; of bfloat16, the upper half of a float32, that of the package ml_dtypes.
+// for it. For bfloat16, the upper half of a float32, it is the name in the package
+// ml_dtypes.
 // clang-format off
 #define SNAKEPIT_DTYPES(X)                                                                      \
     X(BOOL, 1, 1, "bool")                                                                       \
@@ -59,9 +60,9 @@ typedef enum snakepit_dtype { SNAKEPIT_DTYPES(SNAKEPIT_DTYPE_ENUM) } snakepit_dt
 #undef SNAKEPIT_DTYPE_ENUM
 
 // An array of numbers. `shape` counts elements; `strides` counts bytes from one index
-// to the next and may be left all zero for a packed C-order array; so an array of one
-// element that stands for all, whose strides are zero, is to be packed before. Rank 0
-// is one element.
+// to the next and may be left all zero for a packed C-order array. So an array whose
+// strides really are zero, such as one element broadcast to a shape, must be packed
+// first. Rank 0 is one element.
 //
 // As an argument, `data` is borrowed until the call that takes the writer returns, and
 // is copied once, packed, into shared memory; not even that where `data` came from
@@ -90,8 +91,8 @@ SNAKEPIT_API snakepit_err snakepit_tensor_bytes(const snakepit_tensor *tensor,
 
 // Builds one MessagePack value. Errors stick: after the first one every function does
 // nothing, and whoever takes the writer reports it. A writer can be reset and used
-// again; it then reuses the memory that it has. To a writer that is NULL every
-// function does nothing, and those that return an error say INVALID_ARGUMENT.
+// again; it then reuses the memory that it has. With a NULL writer every function does
+// nothing, and those that return an error say INVALID_ARGUMENT.
 typedef struct snakepit_writer snakepit_writer;
 
 // NULL when memory is exhausted. Free with snakepit_writer_free().
@@ -129,9 +130,9 @@ SNAKEPIT_API snakepit_err snakepit_writer_json(snakepit_writer *writer,
 // tensor as a key), or MALFORMED (no value, a container that still wants values, more
 // than one value, or what snakepit_writer_json() refused).
 SNAKEPIT_API snakepit_err snakepit_writer_error(const snakepit_writer *writer);
-// The same, and says in `why` what is wrong, where in the value, and the remedy; of a
-// writer without an error `why` is empty. Looks, unlike the function above, also for
-// keys of one map that are equal in Python (1, 1.0 and true; the same twice):
+// The same, and says in `why` what is wrong, where in the value, and the remedy; if the
+// writer has no error, `why` is empty. Unlike the function above it also looks for keys
+// of one map that are equal in Python (1, 1.0 and true; the same twice):
 // INVALID_ARGUMENT. A tool refuses arguments with such keys.
 SNAKEPIT_API snakepit_err snakepit_writer_explain(const snakepit_writer *writer,
                                                   snakepit_message *why);
@@ -200,15 +201,15 @@ SNAKEPIT_API snakepit_err snakepit_reader_skip(snakepit_reader *reader);
 
 // Why the next value has no JSON, as for a program that got NULL from
 // snakepit_answer_json() or snakepit_stream_json(). UNSERIALISABLE: `why`, where not
-// NULL, says what cannot be told in JSON, and where: two keys of a map that become the
-// same text, or a key that is a map with keys that are not texts. OK: it has JSON, and
-// `why` is empty. END, MALFORMED, NO_MEMORY. The reader does not move.
+// NULL, says what cannot be written in JSON, and where: two keys of a map that become
+// the same text, or a key that is a map with keys that are not texts. OK: it has JSON,
+// and `why` is empty. END, MALFORMED, NO_MEMORY. The reader does not move.
 SNAKEPIT_API snakepit_err snakepit_reader_explain_json(const snakepit_reader *reader,
                                                        snakepit_message *why);
 
 // Looks up `key` in the map that comes next. On success `found` stands before the key's
-// value; `reader` does not move; they may be the same. TYPE_MISMATCH: no map comes
-// next. NOT_FOUND. MALFORMED.
+// value; `reader` does not move; they may be the same. TYPE_MISMATCH: what comes next
+// is not a map. NOT_FOUND. MALFORMED.
 SNAKEPIT_API snakepit_err snakepit_reader_find(const snakepit_reader *reader,
                                                const char *key,
                                                snakepit_reader *found);

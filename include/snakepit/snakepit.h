@@ -3,8 +3,8 @@
 //
 // Open a configuration, wait until its pools are ready, call tools, close. Every
 // function may be called from any thread, on the same pit at once, unless its comment
-// says otherwise. A thread that is inside one is not cancelled by pthread_cancel()
-// before it is outside again.
+// says otherwise. pthread_cancel() takes effect only when the thread has left the
+// library.
 //
 // A pit belongs to the process that opened it: in a forked child every function that
 // takes it returns FORKED, or does nothing if it returns no error. Answers that were
@@ -17,8 +17,8 @@
 //
 // A pointer may be NULL only where its comment says what that means. Any other NULL
 // does no harm: the function returns INVALID_ARGUMENT or, if it returns no error, does
-// nothing and returns 0, NULL or false. Where the pointer to an answer or a stream is
-// NULL, none is made.
+// nothing and returns 0, NULL or false. Where the place for an answer or a stream is
+// NULL, none is given.
 //
 // Functions of the program that the library calls may neither throw nor longjmp().
 #ifndef SNAKEPIT_SNAKEPIT_H
@@ -88,11 +88,11 @@ typedef enum snakepit_session_end {
     SNAKEPIT_SESSION_PIT_CLOSED
 } snakepit_session_end;
 
-// Told once of each session that has ended: its values are gone, and its ties to
-// workers. Runs on the thread whose call ended it, for one that expired mostly on a
-// thread of the library that has other work to do: it must not block, and may call
-// nothing of the library but the session functions and snakepit_submit(). While the pit
-// closes these say SHUTTING_DOWN. `session_id` is borrowed.
+// Called once for each session that has ended, when its values and its ties to workers
+// are gone. Runs on the thread whose call ended it; for a session that expired, usually
+// on a thread of the library that also does other work. So it must not block, and may
+// call nothing of the library but the session functions and snakepit_submit(). While
+// the pit closes these say SHUTTING_DOWN. `session_id` is borrowed.
 typedef void snakepit_session_ended_fn(void *user,
                                        const char *session_id,
                                        snakepit_session_end reason) SNAKEPIT_NOEXCEPT;
@@ -104,7 +104,7 @@ typedef struct snakepit_event {
     const char *name;           // "inference.stop"
     const char *pool;           // of the worker
     const char *session_id;     // of the call that it belongs to; "" for none
-    const char *correlation_id; // by which events are found together; "" for none
+    const char *correlation_id; // groups events that belong together; "" for none
     snakepit_call_id call;      // the call's; 0: it belongs to none
     uint64_t worker;            // its id
     uint64_t time_ns;           // when, in nanoseconds since 1970
@@ -114,7 +114,7 @@ typedef struct snakepit_event {
     snakepit_reader metadata;     // a map comes next
 } snakepit_event;
 
-// Told of each event. Runs on the thread of the library that watches the workers: it
+// Called for each event. Runs on the thread of the library that watches the workers: it
 // must call nothing of the library but the reader, and must not block.
 typedef void snakepit_event_fn(void *user,
                                const snakepit_event *event) SNAKEPIT_NOEXCEPT;
@@ -123,8 +123,7 @@ typedef struct snakepit_open_options {
     size_t size;          // see Options
     snakepit_log_fn *log; // NULL: lines go to stderr
     void *log_user;
-    snakepit_log_level
-        log_level; // only with `log`; without it SNAKEPIT_LOG or WARNING decides
+    snakepit_log_level log_level; // only with `log`; else SNAKEPIT_LOG, or WARNING
     snakepit_session_ended_fn *session_ended; // NULL: nobody is told
     void *session_user;
     snakepit_event_fn *event; // NULL: events are lines of the log, "worker.event", at
@@ -157,13 +156,14 @@ SNAKEPIT_API snakepit_err snakepit_await_ready(snakepit *pit,
                                                const char *pool,
                                                uint32_t timeout_ms,
                                                snakepit_message *why);
-// The same until at least one worker of `pool` (NULL: of each pool) takes calls.
+// The same, but only until at least one worker of `pool` (NULL: of each pool) takes
+// calls.
 SNAKEPIT_API snakepit_err snakepit_await_serving(snakepit *pit,
                                                  const char *pool,
                                                  uint32_t timeout_ms,
                                                  snakepit_message *why);
 // Tries again, now, to start what is missing in `pool` (NULL: in all pools). A pool
-// that has failed begins anew, as the user that the program runs as now; one whose
+// that has failed starts over, as the user that the program runs as now; one whose
 // starts fail does not wait for its pause to end. Calls wait in line again until the
 // outcome is known. Does not wait for it: see snakepit_await_ready(). UNKNOWN_POOL.
 // INVALID_ARGUMENT: there is no pit.
@@ -173,7 +173,8 @@ SNAKEPIT_API snakepit_err snakepit_pool_retry(snakepit *pit,
 
 // Waits until every line that was logged before has been handed on, to stderr or to the
 // program's log function, for at most `timeout_ms`. Not from that function.
-// DEADLINE_EXCEEDED: its reader is late. INVALID_ARGUMENT: there is no pit.
+// DEADLINE_EXCEEDED: the reader has not taken them in time. INVALID_ARGUMENT: there is
+// no pit.
 SNAKEPIT_API snakepit_err snakepit_flush_log(snakepit *pit, uint32_t timeout_ms);
 
 // Ends everything: new calls are refused at once, running calls get `grace_ms` to
@@ -226,7 +227,8 @@ SNAKEPIT_API snakepit_err snakepit_call_json(snakepit *pit,
                                              const snakepit_call_options *options,
                                              snakepit_answer **answer);
 
-// Told the outcome of one submitted call. `answer` is given: free it, here or later.
+// Receives the outcome of one submitted call. `answer` is given: free it, here or
+// later.
 typedef void snakepit_done_fn(void *user,
                               snakepit_err err,
                               snakepit_answer *answer) SNAKEPIT_NOEXCEPT;
@@ -307,23 +309,23 @@ SNAKEPIT_API size_t snakepit_queue_drain(snakepit_queue *queue, uint32_t timeout
 
 // Frees a queue that nothing uses any more, and closes its descriptor. BUSY, and the
 // queue is as it was: a submitted call has not been reported, a stream that reports is
-// not closed, or somebody drains it; cancel, close, drain, and free it then. No thread
-// may be about to use it. After snakepit_close() nothing uses it. NULL is fine.
+// not closed, or somebody drains it; cancel, close and drain, then free it again. No
+// thread may be about to use it. After snakepit_close() nothing uses it. NULL is fine.
 SNAKEPIT_API snakepit_err snakepit_queue_free(snakepit_queue *queue);
 
-// As snakepit_queue_fd(), of the default queue, which the program drains from now on.
+// As snakepit_queue_fd(), for the default queue, which the program drains from now on.
 // Not from a callback: INVALID_ARGUMENT. The pit owns the descriptor.
 SNAKEPIT_API snakepit_err snakepit_completion_fd(snakepit *pit, int *fd);
 
-// As snakepit_queue_drain(), of the default queue. The first call takes it over from
-// the thread of the library, on which it does nothing and returns 0.
+// As snakepit_queue_drain(), for the default queue. The first call takes the queue over
+// from the thread of the library. Called on that thread, it does nothing and returns 0.
 SNAKEPIT_API size_t snakepit_drain(snakepit *pit, uint32_t timeout_ms);
 
 // ---- Answers ------------------------------------------------------------------
 
 // What went wrong. Every text is "" where it does not apply, never NULL, and lives as
-// long as the answer. Control codes and what else would confuse a terminal are '?' in
-// the texts of a worker.
+// long as the answer. In texts that come from a worker, control codes and whatever else
+// would confuse a terminal are replaced by '?'.
 typedef struct snakepit_fault {
     snakepit_err err;
     const char *message; // one sentence
@@ -344,15 +346,15 @@ typedef struct snakepit_fault {
 // NULL.
 SNAKEPIT_API const snakepit_fault *snakepit_answer_fault(const snakepit_answer *answer);
 
-// A reader at the result. An answer that is not OK has nothing to read.
+// Sets `reader` to the result. An answer that is not OK has nothing to read.
 SNAKEPIT_API void snakepit_answer_reader(const snakepit_answer *answer,
                                          snakepit_reader *reader);
 
 // The result as JSON text, terminated by a zero; made on first use and owned by the
 // answer. Bytes become {"$bytes": base64}, tensors {"$tensor": {dtype, shape, data}},
-// NaN and infinities null. NULL: not OK, without JSON, which
-// snakepit_reader_explain_json() explains, or out of memory. Not from two threads at
-// once on one answer.
+// NaN and infinities null. NULL: the answer is not OK, its value has no JSON
+// (snakepit_reader_explain_json() says why), or memory is exhausted. Not from two
+// threads at once on one answer.
 SNAKEPIT_API const char *snakepit_answer_json(snakepit_answer *answer);
 
 // Releases the answer and the shared memory of its tensors. NULL is fine. May be called
@@ -391,27 +393,26 @@ snakepit_stream_open_json(snakepit *pit,
                           const snakepit_call_options *options,
                           snakepit_stream **stream);
 
-// Waits for the next chunk. With OK `chunk` is at it until the next function with this
-// stream; tensors in it point into shared memory and live as long. END: the tool has
-// ended. Everything else is how the call has failed; what the tool gave
-// before it raised, or before its worker died, comes first, but nothing after the
-// deadline or a cancel. Once the end was returned, it is returned again.
-// INVALID_ARGUMENT: the stream reports to a queue, and is read by
-// snakepit_stream_try_next().
+// Waits for the next chunk. With OK `chunk` reads it, until the next function is called
+// with this stream; tensors in it point into shared memory and live as long. END: the
+// tool has ended. Any other error: the call has failed. What the tool gave before it
+// raised, or before its worker died, comes first; after the deadline or a cancel
+// nothing comes. Once the end was returned, it is returned again. INVALID_ARGUMENT: the
+// stream reports to a queue, and is read by snakepit_stream_try_next().
 SNAKEPIT_API snakepit_err snakepit_stream_next(snakepit_stream *stream,
                                                snakepit_reader *chunk);
 
 // The same without waiting. AGAIN: there is no chunk yet; a stream that reports runs
 // `ready` once when there is one, or when the call has ended. So `ready` reads until
-// this returns something other than OK, or goes on later by itself. A stream that does
-// not report may be read this way, too: by looking now and then, which also runs the
-// host's tools that its call asks for.
+// this returns something other than OK, or arranges by itself to read on later. A
+// stream that does not report may be read this way, too: by looking now and then, which
+// also runs the host's tools that its call asks for.
 SNAKEPIT_API snakepit_err snakepit_stream_try_next(snakepit_stream *stream,
                                                    snakepit_reader *chunk);
 
 // The last chunk as JSON text, as snakepit_answer_json() writes it; owned by the
-// stream, until the next function with it. NULL: there is none, it has no JSON, or out
-// of memory.
+// stream, until the next function is called with it. NULL: there is not one, it has no
+// JSON, or memory is exhausted.
 SNAKEPIT_API const char *snakepit_stream_json(snakepit_stream *stream);
 
 // Names the call, for snakepit_cancel() on any thread: snakepit_stream_next() then
@@ -427,7 +428,7 @@ SNAKEPIT_API snakepit_answer *snakepit_stream_answer(const snakepit_stream *stre
 // stream. Does not wait for the tool. NULL is fine.
 SNAKEPIT_API void snakepit_stream_close(snakepit_stream *stream);
 
-// Told of one chunk, which is borrowed. False: that is enough.
+// Receives one chunk, which is borrowed. False: reading ends.
 typedef bool snakepit_chunk_fn(void *user, snakepit_reader *chunk) SNAKEPIT_NOEXCEPT;
 
 // Calls a tool and hands each chunk to `each`, on the calling thread. Returns when the
@@ -459,12 +460,12 @@ typedef struct snakepit_put_options {
 } snakepit_put_options;
 
 // Keeps a copy of the value that `value` holds, in place of what the key held.
-// `options` may be NULL. QUOTA_EXCEEDED: it would be more than
-// session_quota or session_memory; the key holds what it held. UNSERIALISABLE: it holds
-// tensors; write their bytes. SATURATED: there are max_sessions sessions, and all have
-// calls under way. And what snakepit_writer_error() says; snakepit_writer_explain()
-// says where: a list or a map as a key, which no tool could read, is INVALID_ARGUMENT,
-// and so are keys of one map that are equal in Python.
+// `options` may be NULL. QUOTA_EXCEEDED: it would be more than session_quota or
+// session_memory; the key keeps its old value. UNSERIALISABLE: it holds tensors; write
+// their bytes. SATURATED: there are max_sessions sessions, and all have calls under
+// way. And what snakepit_writer_error() says; snakepit_writer_explain() says where: a
+// list or a map as a key, which no tool could read, is INVALID_ARGUMENT, and so are
+// keys of one map that are equal in Python.
 SNAKEPIT_API snakepit_err snakepit_session_put(snakepit *pit,
                                                const char *session_id,
                                                const char *key,
@@ -495,7 +496,7 @@ SNAKEPIT_API snakepit_err snakepit_session_close(snakepit *pit, const char *sess
 // function returns.
 typedef struct snakepit_tool_info {
     size_t size;            // of the struct as the library knows it
-    const char *name;       // by which it was called
+    const char *name;       // under which it was called
     const char *session_id; // of the call; "" for none
     const char *pool;       // whose worker asks
     snakepit_call_id call;
@@ -513,12 +514,12 @@ typedef struct snakepit_tool_info {
 // snakepit_stream_next() on the caller's own; for a submitted call, or a stream that
 // reports, on the thread that drains its queue, which runs no callbacks meanwhile, or
 // on one of the library that runs these one after the other. On several threads at once
-// if several calls ask. It may call the library, except snakepit_close() and what
-// drains. What it calls by snakepit_call() ends no later than the call that
-// asks, and in the same pool is run by the executor that asks, so that it waits for
-// nobody; all of this is nested 16 deep at most. A stream that it opens there waits for
-// a worker like any other. Of the stream that is read meanwhile it may ask no next
-// chunk (INVALID_ARGUMENT); closing that only cancels it.
+// if several calls ask. It may call the library, except snakepit_close() and the
+// functions that drain. A snakepit_call() from here ends no later than the call that
+// asks. In the same pool it is run by the executor that asks, so that it does not wait
+// for a worker; such calls nest 16 deep at most. A stream that it opens waits for a
+// worker like any other. It may not ask for the next chunk of the stream that is being
+// read meanwhile (INVALID_ARGUMENT), and closing that stream only cancels its call.
 typedef snakepit_err snakepit_tool_fn(void *user,
                                       const snakepit_tool_info *info,
                                       const snakepit_reader *arguments,
@@ -528,14 +529,14 @@ typedef snakepit_err snakepit_tool_fn(void *user,
 typedef struct snakepit_tool_options {
     size_t size;             // see Options
     const char *session_id;  // NULL: for the calls of all sessions and of none. A tool
-                             // of a session goes before one of all, and ends with it
+                             // of a session hides one of all, and ends with it
     const char *description; // what Python sees in session_context.host_tools; or NULL
     snakepit_message *why;   // NULL, or where a failure is explained in one sentence
 } snakepit_tool_options;
 
 // Makes `function` callable from Python under a name of 1 to 255 bytes that does not
 // begin with "snakepit.". Keeps `user`; copies the texts. `options` may be NULL. May be
-// called at any time; a call that asks before gets UNKNOWN_TOOL. INVALID_ARGUMENT: the
+// called at any time; a call that asks earlier gets UNKNOWN_TOOL. INVALID_ARGUMENT: the
 // name or the options are not valid, or the name is taken. NO_MEMORY, SATURATED
 // (max_sessions sessions have calls under way), SHUTTING_DOWN.
 SNAKEPIT_API snakepit_err snakepit_tool_register(snakepit *pit,
@@ -543,9 +544,9 @@ SNAKEPIT_API snakepit_err snakepit_tool_register(snakepit *pit,
                                                  snakepit_tool_fn *function,
                                                  void *user,
                                                  const snakepit_tool_options *options);
-// Takes it away again: when this returns, it no longer runs anywhere. Called from a
-// host's tool this does not wait for that. `session_id` as it was registered with.
-// NOT_FOUND, INVALID_ARGUMENT.
+// Undoes that: when this returns, the function no longer runs anywhere. Called from a
+// host's tool, it does not wait for that. `session_id` is the one it was registered
+// with. NOT_FOUND, INVALID_ARGUMENT.
 SNAKEPIT_API snakepit_err snakepit_tool_unregister(snakepit *pit,
                                                    const char *name,
                                                    const char *session_id);
@@ -562,7 +563,7 @@ SNAKEPIT_API snakepit_err snakepit_tensor_new(snakepit *pit,
                                               snakepit_tensor *tensor,
                                               void **data,
                                               snakepit_message *why);
-// Gives it back. Calls that are running keep it until they end. Before
+// Gives it back. Calls that are running keep it until they end. Call this before
 // snakepit_close().
 SNAKEPIT_API void snakepit_tensor_free(snakepit *pit, const snakepit_tensor *tensor);
 

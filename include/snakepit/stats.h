@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What there is in a pit, and what it does. Any thread.
+// The pools and workers of a pit, and what they are doing. Any thread.
 #ifndef SNAKEPIT_STATS_H
 #define SNAKEPIT_STATS_H
 
@@ -15,8 +15,8 @@ typedef struct snakepit snakepit;
 // The outcome of a call; see snakepit.h.
 typedef struct snakepit_answer snakepit_answer;
 
-// `size` is set to sizeof the struct before: an older program gets what it knows, and a
-// newer one zeros for what this library does not.
+// Set `size` to sizeof the struct before the call: an older program gets what it knows,
+// and a newer one zeros for what this library does not.
 typedef struct snakepit_pool_stats {
     size_t size;
     const char *name;    // lives as long as the pit
@@ -58,9 +58,9 @@ typedef struct snakepit_worker_info {
     uint32_t capacity;
 } snakepit_worker_info;
 
-// Fills at most `room` rows and sets `*count` to how many workers there are. The first
-// row's `size` is set to sizeof the struct before, and is that of all. UNKNOWN_POOL,
-// INVALID_ARGUMENT.
+// Fills at most `room` rows and sets `*count` to how many workers there are. Set the
+// first row's `size` to sizeof the struct before the call; it counts for all rows.
+// UNKNOWN_POOL, INVALID_ARGUMENT.
 SNAKEPIT_API snakepit_err snakepit_pool_workers(snakepit *pit,
                                                 const char *pool,
                                                 snakepit_worker_info *rows,
