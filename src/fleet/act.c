@@ -7,7 +7,7 @@
 
 // ---- A worker's place in the pool ----------------------------------------------
 
-// A seat, unless the worker has died in the meantime.
+// Gives the worker a seat, unless it has died in the meantime.
 static void seat(struct sp_fleet *fleet, struct sp_worker *worker)
 {
     const struct sp_fleet_options *options = &fleet->options;
@@ -59,8 +59,8 @@ static void act_on_worker(struct sp_fleet *fleet, const struct sp_fleet_action *
 
 // ---- Starts -------------------------------------------------------------------
 
-// Whether another start would end the same, or the machine may have later what it has
-// not now.
+// Whether another start would end the same way, or the machine may have later what it
+// lacks now.
 static enum sp_start_failure kind_of(snakepit_err err, int reason)
 {
     static const int starved[] = {EMFILE, ENFILE, ENOMEM, EAGAIN, ENOSPC};

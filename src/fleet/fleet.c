@@ -23,7 +23,7 @@ static void set_timer(struct sp_fleet *fleet)
     if (at == SP_NEVER) {
         sp_timer_stop(&fleet->timer);
     } else if (at != fleet->wake_at || !sp_timer_runs(&fleet->timer)) {
-        // Not before it is due.
+        // Rounded up: it must not fire before it is due.
         uint64_t ms = at > now ? (at - now + SP_NS_PER_MS - 1) / SP_NS_PER_MS : 0;
         sp_timer_start(fleet->options.loop, &fleet->timer, on_timer, ms, 0);
     }
@@ -170,7 +170,7 @@ static void worker_exited(void *user, struct sp_worker *worker)
                                    .worker = facts_of(worker),
                                    .reason = reason};
     event.worker.told = sp_worker_was_told(worker);
-    event.worker.worked = worker->port->submit_tail > 1; // the first call was ours
+    event.worker.worked = worker->port->submit_tail > 1; // the first call was the probe
     if (worker->born) {
         sp_fleet_describe_failure(worker, reason, sizeof reason);
     }

@@ -24,7 +24,7 @@ struct sp_fleet;
 struct sp_fleet_hooks {
     // Every worker is gone, after sp_fleet_stop() has returned. Once. Loop thread.
     void (*stopped)(void *user);
-    // A seat's doorbell joins or leaves those that wake the one who drains. Any thread.
+    // A seat's doorbell joins or leaves those that wake whoever drains. Any thread.
     void (*doorbell)(void *user, int fd, bool joins);
     void *user;
 };
@@ -63,7 +63,7 @@ struct sp_fleet {
     struct sp_user user;     // who the program was when it started them
     struct sp_timer timer;   // the plan's `wake_at`
     uint64_t wake_at;        // when it is due
-    struct sp_task farewell; // `stopped`
+    struct sp_task farewell; // calls `stopped`
     bool warned;             // of an adapter that does not declare itself
     int requests;            // read-only descriptor of the store's segment
     struct sp_buf first_message;
@@ -74,20 +74,20 @@ struct sp_fleet {
     size_t row_count;
 };
 
-// Prepares; starts nothing. Not the loop thread yet. NO_MEMORY, SYSTEM.
+// Prepares; starts nothing. Before the loop thread runs. NO_MEMORY, SYSTEM.
 snakepit_err sp_fleet_init(struct sp_fleet *fleet,
                            const struct sp_fleet_options *options,
                            snakepit_message *why);
 void sp_fleet_start(struct sp_fleet *fleet);
-// Stops all workers and the template; `stopped` runs when the last one is gone. One
-// that stops already goes on.
+// Stops all workers and the template; `stopped` runs when the last one is gone. For a
+// fleet that is stopping already, this changes nothing.
 void sp_fleet_stop(struct sp_fleet *fleet);
 // Tries to start what is missing now: a pool that has failed begins anew, and one whose
 // starts fail does not wait for its pause.
 void sp_fleet_retry(struct sp_fleet *fleet);
 // Runs what sp_pool_tick() orders; returns whether it wants another turn.
 bool sp_fleet_tick(struct sp_fleet *fleet, uint64_t now);
-// After `stopped`, when the loop has ended; or without a start.
+// After `stopped`, when the loop has ended; or if it was never started.
 void sp_fleet_fini(struct sp_fleet *fleet);
 
 // Gives `take` a row of snakepit_pool_workers() for each worker, in order; returns how

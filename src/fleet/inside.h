@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What the files that carry a plan out give each other. Loop thread.
+// What the files that carry out a plan share. Loop thread.
 #ifndef FLEET_INSIDE_H
 #define FLEET_INSIDE_H
 
@@ -47,14 +47,16 @@ sp_fleet_write_stranger(const struct sp_fleet *fleet, char *text, size_t size);
 
 // ---- worker_spec.c ------------------------------------------------------------
 
-// Everything but the hooks, the template and `config`, for the worker of a post.
+// Fills in everything but the hooks, the template and `config`, for the worker of a
+// post.
 void sp_fleet_describe_worker(struct sp_fleet *fleet,
                               uint32_t post,
                               struct sp_worker_options *options);
 // The same for a template.
 void sp_fleet_describe_template(struct sp_fleet *fleet,
                                 struct sp_template_options *options);
-// Into fleet->first_message. NO_MEMORY.
+// Writes what a worker (0: a template) is told first into fleet->first_message.
+// NO_MEMORY.
 snakepit_err sp_fleet_write_first_message(struct sp_fleet *fleet, uint64_t worker);
 // Why the start of a worker failed, in words.
 void sp_fleet_describe_failure(struct sp_worker *worker, char *text, size_t size);

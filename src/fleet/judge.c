@@ -3,15 +3,15 @@
 
 #include "base/clock.h"
 
-#define NO_STORM_NS SP_NS_PER_S // a worker that was ready so long started well
-#define DEATHS_MOST 3u          // of templates without a worker of use between them
+#define NO_STORM_NS SP_NS_PER_S // a worker that was ready this long started well
+#define DEATHS_MOST 3u          // of templates in a row, without a ready worker between
 
 // ---- Failed starts ------------------------------------------------------------
 
 struct failure {
     uint64_t began;
     enum sp_start_failure failure;
-    const char *what; // happened, as the text about the pool says it
+    const char *what; // what happened, in the words of the pool's verdict
 };
 
 static void give_verdict(struct sp_step *step,
@@ -77,8 +77,9 @@ static void give_template_up(struct sp_step *step, const char *because)
         &(struct sp_fleet_action){.kind = SP_FLEET_DO_NOTE_UNUSED, .reason = because});
 }
 
-// True: the start does not count, for the pool might fail where it would work without a
-// template. The verdict on the pool is left to a fresh interpreter.
+// True: the start does not count, since the pool might fail where it would work without
+// a template: a fresh interpreter decides about the pool. Gives up a template that has
+// never forked a worker that became ready.
 static bool blames_template(struct sp_step *step)
 {
     struct sp_fleet_plan *plan = step->plan;
@@ -166,7 +167,8 @@ static void judge_life_of(struct sp_step *step, uint64_t ready_at)
     if (worker->worked || step->now - ready_at >= NO_STORM_NS) {
         sp_restart_worked(&step->plan->restart);
     } else if (worker->told) {
-        // Nobody is to blame; but whoever does that may do so again at once.
+        // Nobody here is to blame; but whoever sent that SIGTERM may send another at
+        // once.
         sp_step_pause(step, step->plan->config->restart_backoff_ms);
     } else {
         const struct failure failure = {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The table of plan.h: where an event leads the worker of a place. What is counted
-// there instead of being kept.
+// The table of plan.h: where an event leads the worker of a place. And what is counted
+// instead of stored.
 #ifndef FLEET_PLACES_H
 #define FLEET_PLACES_H
 
@@ -25,7 +25,7 @@ enum sp_place_state sp_place_next(enum sp_place_state state, enum sp_place_event
 uint32_t sp_places_count(const struct sp_fleet_plan *plan);
 // Those in a state.
 uint32_t sp_places_in(const struct sp_fleet_plan *plan, enum sp_place_state state);
-// One that is to be filled; sp_places_count(): no post is vacant.
+// The first place to fill; sp_places_count(): no post is vacant.
 uint32_t sp_places_vacant(const struct sp_fleet_plan *plan);
 
 #endif

@@ -9,7 +9,7 @@
 #include "fleet/judge.h"
 #include "fleet/step.h"
 
-#define LOOK_EVERY_NS (20 * SP_NS_PER_MS) // at those that drain
+#define LOOK_EVERY_NS (20 * SP_NS_PER_MS) // at the workers that drain
 
 void sp_fleet_plan_init(struct sp_fleet_plan *plan,
                         const struct sp_pool_config *config,
@@ -59,7 +59,7 @@ static bool template_is_settled(struct sp_step *step)
         sp_step_just(step, SP_FLEET_DO_START_TEMPLATE);
         return false;
     }
-    // A pool that has served does not wait for memory to be saved.
+    // A pool that has served does not wait for a template, which only saves memory.
     return plan->template.state != SP_PLANNED_IMPORTING || plan->restart.ever_ready;
 }
 
@@ -69,7 +69,7 @@ static uint32_t batch_of(const struct sp_fleet_plan *plan)
     return sp_restart_is_careful(&plan->restart) ? 1 : plan->config->startup_batch_size;
 }
 
-// One at a time: whether the next one follows is seen when this one was started.
+// One at a time: whether the next one follows is decided when this one has started.
 static void fill(struct sp_step *step)
 {
     struct sp_fleet_plan *plan = step->plan;
@@ -169,7 +169,7 @@ static void on_start_failed(struct sp_step *step)
     sp_judge_start(step);
 }
 
-// Its successor serves.
+// The worker whose successor now serves may go.
 static void release_predecessor(struct sp_step *step)
 {
     uint32_t other = step->event->place ^ 1u;
@@ -337,7 +337,8 @@ static void on_retry(struct sp_step *step)
     plan->resume_at = 0;
 }
 
-// The template leaves beside its workers: it answers for the forks it has made before.
+// The template leaves together with the workers, not before: it has to report the forks
+// that it has made.
 static void on_stop(struct sp_step *step)
 {
     if (!is_over(step->plan)) {

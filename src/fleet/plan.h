@@ -3,10 +3,10 @@
 // it has no loop, clock, process, log or memory of its own. fleet.c turns callbacks
 // into events, and carries out the actions.
 //
-// A post is filled when it is vacant and nothing speaks against it: a batch that is
-// still starting, a pause, a template that imports, a pool that falls back, has failed
-// or closes. It has two places: the worker that is to go serves on in the one, while
-// its successor starts in the other.
+// A post is filled when it is vacant and nothing holds it back: a batch that is still
+// starting, a pause, a template that imports, a pool that falls back, has failed or
+// closes. It has two places: the worker that is to go serves on in the one, while its
+// successor starts in the other.
 //
 // The states of a place, and what leads from one to the next; "-" stays. Where a cell
 // is empty the event cannot come.
@@ -79,7 +79,7 @@ struct sp_planned_template {
     bool given_up;       // for this pool's adapter, interpreter and profile
     bool proven;         // a worker that it forked was ready once
     uint32_t deaths;     // since such a worker was ready
-    uint64_t not_before; // that time another one is started
+    uint64_t not_before; // another one is not started earlier
 };
 
 // Plain data. All times are CLOCK_MONOTONIC ns; 0 is none. Owner: loop thread.
@@ -95,8 +95,8 @@ struct sp_fleet_plan {
     enum sp_pool_state shown; // what the pool was told to be
     uint32_t remains;   // workers that have exited, and left something that has not
     uint64_t resume_at; // nothing is started before; 0: there is no pause
-    uint64_t look_at;   // whether those that drain have done so
-    bool gil_told;      // that threads take turns
+    uint64_t look_at;   // when to look whether those that drain have finished
+    bool gil_told;      // it was logged that threads take turns
 };
 
 // ---- Events -------------------------------------------------------------------
@@ -128,7 +128,7 @@ enum sp_fleet_event_kind {
 
     // Of the pool's profile.
     SP_FLEET_RESHAPED,  // RESHAPE was carried out
-    SP_FLEET_NO_MEMORY, // it could not be
+    SP_FLEET_NO_MEMORY, // it could not be carried out
 };
 
 #define SP_FLEET_EVENTS 21
@@ -153,10 +153,10 @@ struct sp_fleet_event {
     struct sp_fleet_worker worker;
     enum sp_start_failure failure;
     const char *reason;
-    // Of all events: the pool takes no new calls; why the program is not who it was
-    // when it started its workers, so that it may not be able to stop them; or NULL.
-    bool closing;
-    const char *stranger;
+    // Of all events.
+    bool closing;         // the pool takes no new calls
+    const char *stranger; // that the program has changed its user since it started its
+                          // workers, and may not be able to stop them; or NULL
 };
 
 // ---- Actions ------------------------------------------------------------------
@@ -172,10 +172,10 @@ enum sp_fleet_action_kind {
     SP_FLEET_DO_START_TEMPLATE, // answered by an event
     SP_FLEET_DO_STOP_TEMPLATE,
     SP_FLEET_DO_RESHAPE,   // `number` processes. Answered by an event
-    SP_FLEET_DO_SET_STATE, // of the pool: `state`; with a `reason`, for `what`
-    SP_FLEET_DO_FAIL,      // the pool, for the same
+    SP_FLEET_DO_SET_STATE, // of the pool: `state`; `what` and `reason` explain it
+    SP_FLEET_DO_FAIL,      // the pool fails; explained likewise
     SP_FLEET_DO_REFUSE,    // the same: its `what` cannot run threads, for `reason`
-    SP_FLEET_DO_KNOW_USER, // the program may be who it is now
+    SP_FLEET_DO_KNOW_USER, // takes the program's present user for the right one
     SP_FLEET_DO_COUNT_DEATH,
     SP_FLEET_DO_TELL_STOPPED,
 
@@ -203,7 +203,7 @@ struct sp_fleet_action {
 // One step's actions are fewer than this.
 #define SP_FLEET_ACTIONS(size) ((size_t)(size) * SP_PLACES_PER_POST * 2 + 16)
 
-// In this order. One that an event answers is the last.
+// To be carried out in this order. One that is answered by an event is the last.
 struct sp_fleet_actions {
     struct sp_fleet_action *items; // SP_FLEET_ACTIONS() of the plan's size
     uint32_t count;
@@ -216,7 +216,7 @@ struct sp_fleet_actions {
 void sp_fleet_plan_init(struct sp_fleet_plan *plan,
                         const struct sp_pool_config *config,
                         struct sp_place *places);
-// RESHAPE: other places, all zeroed. There may be no worker.
+// For RESHAPE: other places, all zeroed. There must not be a worker left.
 void sp_fleet_plan_reshape(struct sp_fleet_plan *plan,
                            enum sp_profile profile,
                            uint32_t size,
@@ -227,7 +227,7 @@ void sp_fleet_step(struct sp_fleet_plan *plan,
                    uint64_t now,
                    struct sp_fleet_actions *out);
 
-// Whether IDLE is to be told of the place's worker.
+// Whether the plan wants the event IDLE of the place's worker.
 bool sp_fleet_place_drains(const struct sp_fleet_plan *plan, uint32_t place);
 // Workers that are not ready yet.
 uint32_t sp_fleet_starting(const struct sp_fleet_plan *plan);

@@ -4,8 +4,8 @@
 #include "base/check.h"
 #include "base/clock.h"
 
-// Calls that run are let finish, for nothing is wrong with them. What has no time limit
-// of its own gets this one.
+// Calls that run may finish, for nothing is wrong with them. Where calls have no time
+// limit, this is the limit.
 #define LEAVE_MOST_MS 30000u
 
 // ---- Actions ------------------------------------------------------------------

@@ -31,10 +31,10 @@ void sp_step_drain(struct sp_step *step, uint32_t place);
 void sp_step_dismiss_all(struct sp_step *step);
 void sp_step_stop_template(struct sp_step *step);
 
-// Starts nothing for so long, unless that was said already.
+// Starts nothing for `ms`, unless a pause has begun already.
 void sp_step_pause(struct sp_step *step, uint32_t ms);
 
-// What the pool is by now, after a worker has begun or ceased to take calls.
+// Shows the pool's state, after a worker has begun or ceased to take calls.
 void sp_step_show(struct sp_step *step);
 // Gives the pool up, until sp_fleet_retry(). `verdict` has the kind, FAIL or REFUSE,
 // and the texts.

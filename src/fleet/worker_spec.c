@@ -13,14 +13,15 @@ static const char *const on_unserialisable[] = {"error", "marker", "marker_with_
 // The numbers of enum sp_tensors_as.
 static const char *const tensors[] = {"view", "copy", "numpy", "numpy_copy"};
 
-// Calls whose tensors a worker may still hold, and answers that we may.
+// The least number of calls whose tensors a worker may still hold, and of answers that
+// the host may.
 #define LEAST_LEASES 256u
 #define LEAST_SLOTS  64u
 
 #define REFUSAL_HEAD 300u // bytes of the first line of a failure
 #define REFUSAL_TAIL 600u // bytes of the end of a traceback
 
-// The two enums are one: config cannot know ipc.
+// Two enums with the same numbers, since config must not include ipc.
 _Static_assert((int)SP_POOL_PLACEMENT_AUTO == (int)SP_WAITING_AUTO, "same numbers");
 _Static_assert((int)SP_POOL_PLACEMENT_PAIRED == (int)SP_WAITING_PAIRED, "same numbers");
 _Static_assert((int)SP_POOL_PLACEMENT_SPREAD == (int)SP_WAITING_SPREAD, "same numbers");
@@ -50,7 +51,7 @@ static void write_pairs(snakepit_writer *writer, const struct sp_pairs *pairs)
     }
 }
 
-// Only what is wanted: an empty map takes nothing.
+// Only what is wanted: an empty map restricts nothing.
 static void write_sandbox(snakepit_writer *writer, const struct sp_sandbox *sandbox)
 {
     bool files = sandbox->landlock.items != NULL;

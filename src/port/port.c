@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Every load of a shared word is here or in ipc/wait.c. Sizes and masks come from the
-// private view, never from shared memory.
+// What a worker says of its slots and leases is loaded here and in ipc/, each word
+// once. Sizes and masks come from the private view, never from shared memory.
 #include "port/port.h"
 
 #include <sys/eventfd.h>
@@ -122,8 +122,7 @@ static uint32_t fill_slot(struct sp_port *port,
     port->slots[id] = (struct sp_port_slot){owner, request->call, notify};
     port->notifying += notify ? 1 : 0;
     port->view.slots[id].request = *request;
-    // [slot:queued] a waiter of the call before, should one come late, sees that it was
-    // moved.
+    // [slot:queued] a late waiter of the call before sees that the call was moved.
     atomic_store_explicit(state_word(port, id),
                           SP_SLOT_QUEUED | (notify ? SP_SLOT_NOTIFY | reader : 0) |
                               turn << SP_SLOT_TURN_SHIFT,
@@ -173,8 +172,8 @@ static void begin_notify(struct sp_port *port, uint32_t slot)
     }
 }
 
-// Whatever the word says: the worker could have wiped the mark of a waiter. All of
-// them, for an executor may sleep on the same word.
+// Wakes whatever the word says, for the worker could have wiped the mark of a waiter;
+// and wakes all, for an executor may sleep on the same word.
 static void wake_waiter(struct sp_port *port, uint32_t slot)
 {
     if (!port->slots[slot].notify) {
@@ -264,7 +263,7 @@ bool sp_port_serves(const struct sp_port *port, uint32_t slot, uint32_t turn)
            sp_port_next_turn(turn_of(word)) == turn;
 }
 
-// A question that nobody has heard keeps what it lies in until now.
+// A question that nobody has taken still holds the memory that it lies in.
 static void return_unheard(struct sp_port *port, uint32_t slot)
 {
     uint32_t lease =

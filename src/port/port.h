@@ -22,7 +22,7 @@
 struct sp_port_slot {
     void *owner;   // NULL: free, or given up and waiting for the worker to pass it on
     uint64_t call; // the call in it; 0: free
-    bool notify;   // its news come through the completion ring
+    bool notify;   // the completion ring announces what happens in it
 };
 
 // Guarded by the lock of the pool that it serves, but for what is constant.
@@ -39,7 +39,7 @@ struct sp_port {
     uint64_t done_head;
     uint64_t request_returns_head;
     uint64_t result_returns_tail;
-    uint32_t notifying; // slots in use whose news come through the completion ring
+    uint32_t notifying; // slots in use with `notify`
     uint32_t free_count;
     uint16_t *free_slots; // a stack: the last one freed is still warm
     struct sp_port_slot *slots;
@@ -65,8 +65,8 @@ struct sp_port_question {
     uint32_t lease; // return it with sp_port_return_result(), unless SP_NO_LEASE
 };
 
-// What the host says to that. `body` and `lease` as in struct sp_slot_request, in
-// memory that the worker may read until it asks again or ends.
+// The host's reply. `body` and `lease` as in struct sp_slot_request, in memory that the
+// worker may read until it asks again or ends.
 struct sp_port_reply {
     enum sp_reply kind;
     uint64_t body; // SP_REPLY_SERVE: the slot to run
@@ -74,7 +74,8 @@ struct sp_port_reply {
     uint32_t lease;
 };
 
-// Makes the segments, unlocked. SYSTEM, NO_MEMORY. The first reference is the caller's.
+// Makes the segments. Needs no lock. SYSTEM, NO_MEMORY. The first reference is the
+// caller's.
 snakepit_err sp_port_new(const struct sp_control_shape *shape,
                          struct sp_port **port,
                          snakepit_message *why);
@@ -90,9 +91,9 @@ void sp_port_unpin(struct sp_port *port);
 void sp_port_retire(struct sp_port *port);
 
 // Puts a call into a free slot and its id into the submit ring. The caller then rings
-// the bell, without the lock: sp_bell_ring(&port->view.header->bell). With `notify` its
-// end and its questions come through the completion ring, and of a stream the first
-// chunk. False: no slot is free.
+// the bell, without the lock: sp_bell_ring(&port->view.header->bell). With `notify` the
+// completion ring announces its end, its questions and, of a stream, the first chunk.
+// False: no slot is free.
 bool sp_port_submit(struct sp_port *port,
                     const struct sp_slot_request *request,
                     bool notify,
@@ -118,8 +119,8 @@ bool sp_port_take_back(struct sp_port *port, uint32_t slot);
 // ended meanwhile; it has no owner either, but nothing will follow.
 bool sp_port_give_up(struct sp_port *port, uint32_t slot);
 
-// Takes the question of a slot that is ASKING, which is ANSWERING then. NOT_FOUND: it
-// was taken back. PROTOCOL: it makes no sense.
+// Takes the question of a slot that is ASKING and makes the slot ANSWERING. NOT_FOUND:
+// it was taken back. PROTOCOL: it makes no sense.
 snakepit_err sp_port_take_question(struct sp_port *port,
                                    uint32_t slot,
                                    struct sp_port_question *question);
@@ -131,13 +132,14 @@ bool sp_port_reply(struct sp_port *port,
                    uint32_t turn,
                    const struct sp_port_reply *reply);
 
-// The turn under which an executor goes on asking that was told to serve.
+// The turn under which an executor that was told to serve goes on with its question.
 uint32_t sp_port_next_turn(uint32_t turn);
-// Whether it has not even read that it is to serve. `turn` is the one that follows.
+// Whether that executor still has to read that it is to serve. `turn` is the one that
+// follows.
 bool sp_port_serves(const struct sp_port *port, uint32_t slot, uint32_t turn);
 
-// Asks the tool in a slot to stop, for those that look; wakes one that waits for its
-// stream's reader.
+// Asks the tool in a slot to stop, if it looks; wakes it if it waits for its stream's
+// reader.
 void sp_port_cancel(struct sp_port *port, uint32_t slot);
 
 // Reads the answer of a slot that is DONE and frees the slot. PROTOCOL: it makes no
@@ -146,13 +148,13 @@ snakepit_err
 sp_port_take_answer(struct sp_port *port, uint32_t slot, struct sp_port_answer *answer);
 
 // The next slot of the completion ring: it is DONE, or with `*runs` it goes on: it asks
-// or did so a moment ago, or there is a chunk. NOT_FOUND: none. PROTOCOL: an id that
-// cannot be. A worker can fill the ring as fast as it is read: a look at it ends after
-// as many ids as there are slots.
+// or did so a moment ago, or there is a chunk. NOT_FOUND: none. PROTOCOL: an impossible
+// id. A worker can fill the ring as fast as it is read: a look at it ends after as many
+// ids as there are slots.
 snakepit_err sp_port_next_done(struct sp_port *port, uint32_t *slot, bool *runs);
 
-// The next chunk of a stream that notifies comes through the completion ring. Look at
-// the tube afterwards: what was put there before comes not.
+// Has the completion ring announce the next chunk of a stream that notifies. Look at
+// the tube afterwards: what is there already is not announced.
 void sp_port_watch_tube(struct sp_port *port, uint32_t slot);
 
 // The next lease of a request that Python has let go of. NOT_FOUND: none. PROTOCOL.
@@ -164,7 +166,7 @@ void sp_port_return_result(struct sp_port *port, uint32_t lease);
 // Wakes whoever waits on the slot, after the worker has died or the call was moved.
 void sp_port_wake(struct sp_port *port, uint32_t slot);
 
-// What the worker says that it may die of. Any thread.
+// What the worker says it may be dying of. Any thread.
 enum sp_fault sp_port_fault(const struct sp_port *port);
 
 // Frees a slot without looking at it: the worker is dead.

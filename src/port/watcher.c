@@ -84,7 +84,7 @@ static void report(struct group *group, struct watch *watch, enum sp_life life)
 }
 
 // Fills `words` with what to sleep on; false when something was reported and all must
-// be seen anew.
+// be looked at again.
 static bool look_at_all(struct group *group, struct futex_waitv *words, unsigned *count)
 {
     for (int i = 0; i < GROUP_SIZE; i++) {

@@ -15,8 +15,8 @@
 
 struct sp_watcher;
 
-// Told that a lifeline has ended (`life` ENDED) or was tampered with (FORGED). Runs on
-// a watcher thread, at most once per watch, never after sp_watcher_remove() has
+// Called when a lifeline has ended (`life` ENDED) or was tampered with (FORGED). Runs
+// on a watcher thread, at most once per watch, never after sp_watcher_remove() has
 // returned.
 typedef void sp_watcher_fn(void *user, enum sp_life life);
 
