@@ -6,8 +6,7 @@
 //                     until the worker is gone, then it follows the next call
 //   strict_queue      there and nowhere else; the call waits in that worker's own line,
 //                     and nobody behind it waits for that reason
-//   strict_fail_fast  there and nowhere else; WORKER_BUSY at once if no executor is
-//   free
+//   strict_fail_fast  there and nowhere else; WORKER_BUSY at once if it is busy
 //
 // A session is tied when its first call is given to a worker. In the strict modes it is
 // told once when that worker has gone: its calls that the worker had fail; if there
@@ -22,14 +21,14 @@
 // Finds the tie of a call that names a session. SESSION_LOST, NO_MEMORY, with the fault
 // set.
 snakepit_err sp_affinity_join(struct sp_pool *pool, struct sp_call *call);
-// Whether others stand before a new call already.
+// Whether a new call has to wait behind others.
 bool sp_affinity_must_wait(const struct sp_pool *pool, const struct sp_call *call);
 // Puts a call into its line: its worker's own, or that of the pool. Also beyond the
 // limit.
 void sp_affinity_wait(struct sp_pool *pool, struct sp_call *call);
 // Whether the pool's sessions insist on their workers.
 bool sp_affinity_is_strict(const struct sp_pool *pool);
-// Whether the session's worker is gone and this was not told yet; it is now.
+// Whether the session's worker is gone and this was not reported yet; it is now.
 bool sp_affinity_take_loss(const struct sp_pool *pool, struct sp_tie *tie);
 // A call with a tie was given to a seat.
 void sp_affinity_placed(struct sp_call *call, struct sp_seat *seat);

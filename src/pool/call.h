@@ -34,7 +34,7 @@ enum sp_call_phase {
     SP_CALL_ENDED,   // has its answer
 };
 
-// Told the end of an asynchronous call, see snakepit_done_fn.
+// Receives the end of an asynchronous call, see snakepit_done_fn.
 typedef void sp_call_done_fn(void *user, snakepit_err err, snakepit_answer *answer);
 
 // Guarded by pool->lock until it has ended; then it is the caller's alone.
@@ -52,7 +52,7 @@ struct sp_call {
     uint64_t deadline;          // CLOCK_MONOTONIC ns or SP_NEVER
     uint64_t line_deadline;     // the same, for its time in the line
     _Atomic uint32_t moves; // futex: counts changes of place that the waiter must see
-    const struct sp_slot *likely; // where it was, alone, when it was used last; or NULL
+    const struct sp_slot *likely; // where it was last, if no other call ran; or NULL
     bool asynchronous;
     bool reports;          // to its queue: it is asynchronous, or a stream that does
     uint8_t queue;         // the number of that; see pool/lane.h
@@ -67,7 +67,7 @@ struct sp_call {
 
     // Its question; see pool/question.h.
     bool serving;                  // a thread works for it
-    bool asks;                     // it was told again meanwhile
+    bool asks;                     // it was announced again meanwhile
     struct sp_link question_link;  // in lane->questions
     struct sp_buf question;        // owner: who serves
     struct snakepit_writer *reply; // as question; NULL: it has never asked

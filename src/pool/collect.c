@@ -8,7 +8,7 @@
 #include "pool/question.h"
 #include "pool/stream.h"
 
-#define SERVED_A_TURN 64u // questions of submitted calls between two other looks
+#define SERVED_A_TURN 64u // questions of submitted calls that one turn serves
 
 static struct sp_orphan *find_orphan(struct sp_seat *seat, uint32_t slot)
 {

@@ -9,7 +9,7 @@
 //     wait, tick, seats, pool         who looks: a caller, the loop, the control plane
 //     question, collect               what a slot says
 //     settle                          answers, and calls that are given up
-//     lock                            releases it, when free places have been given away
+//     lock                            gives free places away, then releases the lock
 //     schedule                        which worker gets which call
 //     end, conduct                    where every call ends; what workers hold and break
 //     affinity, tail, explain         what they are made of
@@ -30,7 +30,7 @@
 
 #define SP_SPARES 64u // a power of two
 
-// A place for one call, in a line of its own: other threads use the next one.
+// A place for one call, in a cache line of its own: other threads use the next one.
 struct sp_spare {
     _Alignas(64) _Atomic(struct sp_call *) call;
 };
@@ -97,16 +97,15 @@ struct sp_after {
     bool woke; // out: a bell woke somebody
 };
 // Gives places that were freed to the calls that wait, some of which may end instead.
-// For sp_pool_unlock(), and for who needs to see those.
+// For sp_pool_unlock(), and for whoever must see those that end.
 void sp_pool_fill_freed(struct sp_pool *pool, struct sp_after *after);
-// Does so, releases the lock, then does what
-// follows from all that was changed under it. Whoever frees a place only says so, in
-// `pool->freed`.
+// Does so, releases the lock, then does what follows from all that was changed under
+// it. Whoever frees a place only says so, in `pool->freed`.
 void sp_pool_unlock(struct sp_pool *pool, struct sp_after *after);
 
 // All that follows: lock held.
 
-// ---- Ends (pool/end.c) --------------------------------------------------------
+// ---- Ends (pool/end.c, explain.c) ---------------------------------------------
 
 void sp_pool_end(struct sp_pool *pool, struct sp_call *call, struct sp_after *after);
 // Fills in the fault of a call; where `failure` has no message, one of the pool's.

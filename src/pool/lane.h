@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What of a pool concerns one completion queue: the calls that report there, and what
-// of them is to be reported. A queue has a lane in each pool, under its number, so that
-// a call that ends under the pool's lock needs no other one.
+// The part of a pool that concerns one completion queue: the calls that report there,
+// and what of them is to be reported. A queue has a lane in each pool, under its
+// number, so that a call that ends under the pool's lock needs no other one.
 //
 // Guarded by the pool's lock.
 #ifndef POOL_LANE_H
@@ -28,7 +28,7 @@ struct sp_lane {
 void sp_lane_init(struct sp_lane *lane);
 // Whether there is anything to report.
 bool sp_lane_has_news(const struct sp_lane *lane);
-// The call of a stream: it is to be reported, if it is not yet.
+// The call of a stream is to be reported, unless it is about to be.
 void sp_lane_put_readable(struct sp_lane *lane, struct sp_call *call);
 // It is not to be reported any more, if it is.
 void sp_lane_drop_readable(struct sp_lane *lane, struct sp_call *call);

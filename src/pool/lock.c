@@ -29,7 +29,7 @@ void sp_pool_fill_freed(struct sp_pool *pool, struct sp_after *after)
 void sp_pool_unlock(struct sp_pool *pool, struct sp_after *after)
 {
     sp_pool_fill_freed(pool, after);
-    // It is pinned only while its call is still in it.
+    // The port is pinned only while the caller's own call is in it.
     struct sp_port *own = after->own_port;
     uint32_t own_rings = after->own_rings;
     after->own_port = NULL;

@@ -58,7 +58,7 @@ struct sp_pool_options {
     enum sp_affinity affinity;
     uint32_t max_sessions;       // whose ties are kept
     uint64_t session_ttl_ms;     // 0: ties do not expire
-    struct sp_hash_key hash_key; // chance
+    struct sp_hash_key hash_key; // random
 };
 
 // One member for each error; they are numbered from 0.
@@ -112,8 +112,8 @@ uint32_t sp_pool_load_of(struct sp_pool *pool, uint64_t worker_id);
 bool sp_pool_is_busy(struct sp_pool *pool);
 // True once new calls are refused.
 bool sp_pool_is_closing(struct sp_pool *pool);
-// True while tools run whose calls were given up, so that they clean up; a worker that
-// does not get to it is killed after cancel_grace_ms.
+// True while tools run whose calls were given up, so that they can clean up; a worker
+// that does not get to it is killed after cancel_grace_ms.
 bool sp_pool_awaits_tools(struct sp_pool *pool);
 // Ends all calls that have not ended, with SHUTTING_DOWN.
 void sp_pool_end_all(struct sp_pool *pool);
@@ -141,8 +141,8 @@ struct sp_order {
     uint8_t queue; // of both
 };
 
-// Runs a call and waits for its end. `*answer` is to be released; NULL only
-// with NO_MEMORY. Returns the call's outcome.
+// Runs a call and waits for its end. `*answer` is to be released; NULL only with
+// NO_MEMORY. Returns the call's outcome.
 snakepit_err sp_pool_call(struct sp_pool *pool,
                           const struct sp_order *order,
                           struct sp_call **answer);
@@ -151,7 +151,7 @@ snakepit_err sp_pool_submit(struct sp_pool *pool, const struct sp_order *order);
 // Releases an ended call. Any time, also after sp_pool_close().
 void sp_pool_release(struct sp_call *call);
 
-// ---- Ends of calls (pool/settle.c) --------------------------------------------
+// ---- Ends of calls (pool/collect.c, pool.c, open.c) ---------------------------
 
 // What there is to report to a queue.
 struct sp_pool_news {
@@ -168,13 +168,14 @@ bool sp_pool_queue_is_used(struct sp_pool *pool, uint32_t queue);
 // Cancels a submitted call or that of a stream. NOT_FOUND: there is no such call any
 // more.
 snakepit_err sp_pool_cancel(struct sp_pool *pool, uint64_t id);
-// Has the workers ring for the next news of a queue. What there is before comes not.
+// Has the workers ring for the next news of a queue. They do not ring for what is there
+// already.
 void sp_pool_ring_for(struct sp_pool *pool, uint32_t queue);
 // Makes what the worker left of an ended call readable: copies a large body, parses a
 // fault.
 void sp_call_open(struct sp_call *call);
 
-// ---- Seats: loop thread (pool/seats.c) ----------------------------------------
+// ---- Seats: loop thread (pool/seats.c, pool.c, tick.c) ------------------------
 
 // Says what the pool runs as, for its stats.
 void sp_pool_set_shape(struct sp_pool *pool,

@@ -242,7 +242,8 @@ static void copy_session(const struct sp_call *call,
 }
 
 // A child that the tool has forked returns from it: its call ends here, and nothing
-// that is the parent's is touched. The lock may be that of a thread which is not here.
+// that is the parent's is touched. The lock may be held by a thread that does not exist
+// here.
 static void leave(struct sp_pool *pool, struct sp_call *call)
 {
     static const struct sp_failure forked = {.err = SNAKEPIT_FORKED};
@@ -448,8 +449,8 @@ static void await_asker(struct asker *asker, uint64_t deadline, struct sp_after 
     pthread_mutex_lock(&asker->pool->lock);
 }
 
-// It could keep this thread for ever. No lie was told: a worker that was stopped does
-// the same.
+// The worker could keep this thread for ever. It need not have broken a rule: one that
+// was stopped (SIGSTOP) does the same.
 static void give_up_on(struct sp_pool *pool, struct sp_seat *seat)
 {
     seat->silent = true;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What a running call asks its host: from its slot to whoever knows the answer, and
 // back. Whoever waits for the call runs the host's tool, without the pool's lock: a
-// synchronous caller on its own thread, for a submitted call the program's that drains
-// or a second one of the library. See docs/decisions/0009.
+// synchronous caller on its own thread, for a submitted call the thread that drains its
+// queue, or a second thread of the library. See docs/decisions/0009.
 #ifndef POOL_QUESTION_H
 #define POOL_QUESTION_H
 

@@ -20,7 +20,7 @@
 static uint32_t prefetch_of(const struct sp_pool *pool, const struct sp_seat *seat)
 {
     uint32_t slots = seat->port->view.shape.slots - seat->capacity;
-    // Some are left for calls from within the host's tools.
+    // Some are kept free for calls from within the host's tools.
     slots -= slots > 2 * SP_QUESTIONS_NESTED ? SP_QUESTIONS_NESTED : 0;
     if (pool->options.prefetch != UINT32_MAX) {
         return pool->options.prefetch < slots ? pool->options.prefetch : slots;
@@ -70,7 +70,7 @@ choose(const struct sp_pool *pool, struct sp_call *call, struct sp_seat **seat)
         return choose_strictly(pool, tie, seat);
     }
     (void)sp_affinity_take_loss(pool, tie);
-    // Others may be idle while this one's calls would only wait in it.
+    // Otherwise: another worker may be idle, while here the call would only wait.
     if (tie->seat != NULL && has_free_executor(tie->seat)) {
         *seat = tie->seat;
     }

@@ -14,7 +14,7 @@ enum sp_placed {
     SP_PLACED,
     SP_NO_ROOM,  // every worker is busy, or there is none
     SP_UNLEASED, // there is room, but Python holds on to the tensors of too many calls
-    SP_WAITS,    // its session's worker is busy: it belongs into that worker's own line
+    SP_WAITS,    // its session's worker is busy: it belongs in that worker's own line
     SP_BUSY,     // the same, and it may not wait
     SP_LOST,     // its session's worker is gone
 };

@@ -21,7 +21,7 @@ snakepit_err sp_pool_add_seat(struct sp_pool *pool,
     }
     (*seat)->worker = worker;
     (*seat)->worker_id = worker_id;
-    // Whoever drains may sleep already, and did not tell this worker.
+    // Whoever drains may sleep already, and has not told this worker so.
     atomic_store_explicit(&port->view.header->asleep, UINT64_MAX, memory_order_release);
     pthread_mutex_lock(&pool->lock);
     sp_list_append(&pool->seats, &(*seat)->member);
@@ -108,8 +108,8 @@ static void requeue(struct sp_pool *pool,
     sp_pool_fail_call(pool, call, &failure, after);
 }
 
-// One call of a worker that leaves. What a call that runs there has made by way of its
-// host is part of that.
+// One call of a worker that leaves. A call that was made from within a host's tool
+// stays: it is part of the call that asked.
 static void
 send_back(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
 {

@@ -37,7 +37,7 @@ static void keep_answer(struct sp_call *call,
     }
 }
 
-// A worker that broke the protocol is killed; this call of its gets its answer now.
+// A worker that broke the protocol is killed later; its call is answered now.
 void sp_pool_fail_for_violation(struct sp_pool *pool,
                                 struct sp_call *call,
                                 struct sp_after *after)
@@ -136,7 +136,7 @@ void sp_pool_abandon(struct sp_pool *pool,
         told.stage = "running";
         sp_port_cancel(port, call->slot);
         // Where this fails the worker has just ended the call, or writes nonsense;
-        // either way the slot is looked at again by the tick.
+        // either way the tick looks at the slot again.
         (void)sp_port_give_up(port, call->slot);
         leave_orphan(pool, call);
     }

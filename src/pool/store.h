@@ -19,8 +19,8 @@
 #include "ipc/arena.h"
 #include "ipc/segment.h"
 
-#define SP_PARCEL_BLOCK \
-    1024u // bytes that every parcel has; larger bodies get a range of their own
+// Bytes that every parcel has; larger bodies get a range of their own.
+#define SP_PARCEL_BLOCK 1024u
 
 // A tensor in the segment. Guarded by the store's lock.
 struct sp_share {
@@ -44,9 +44,8 @@ struct sp_parcel {
     bool body_is_range;
     struct sp_share **shares; // tensors it refers to; one reference each
     uint32_t share_count;
-    struct sp_parcel *reply; // to the call's question; the worker may still read it
-    struct sp_orphan
-        *orphan; // for the slot, should the call be given up; see pool/seat.h
+    struct sp_parcel *reply;  // to the call's question; the worker may still read it
+    struct sp_orphan *orphan; // for the slot of a call that is given up; pool/seat.h
 };
 
 struct sp_store {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Chunks that were seen are read without the lock: the worker cannot take them back as
 // long as the call is its own, and when the call was given up `moves` has changed,
-// which is looked at behind every copy. All that touches the slot is done under the
-// lock, for the tick may end the call at any time and give its slot to another one.
+// which is checked after every copy. All that touches the slot is done under the lock,
+// for the tick may end the call at any time and give its slot to another one.
 #include "pool/stream.h"
 
 #include "base/check.h"

@@ -60,8 +60,8 @@ bool sp_stream_disown(struct sp_stream *stream);
 snakepit_err sp_stream_next(struct sp_stream *stream);
 // The same without waiting. AGAIN: there is no chunk yet.
 snakepit_err sp_stream_try_next(struct sp_stream *stream);
-// The next stream of a queue that can be read, for its `ready`; NULL. A queue has at
-// most as many in one turn as sp_pool_collect() said, for more may come meanwhile.
+// The next stream of a queue that can be read, for its `ready`; NULL. Take at most as
+// many in one turn as sp_pool_collect() counted, since more may come meanwhile.
 struct sp_stream *sp_stream_take_readable(struct sp_pool *pool, uint32_t queue);
 // Cancels a call that has not ended. Gives the call, to be released; the stream has
 // none any more and can only be closed.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What passes without anybody looking: deadlines of submitted calls, and workers that
-// do not end what was given up.
+// What has to happen though nobody looks: deadlines of submitted calls, and workers
+// that do not end what was given up.
 #include "pool/inside.h"
 
 #include "base/clock.h"
@@ -15,7 +15,7 @@ struct turn {
     struct sp_after *after;
 };
 
-// One call may have moved since it was said when it is due.
+// A call may have moved since its due time was set.
 static void expire_pending(struct sp_pool *pool, uint64_t now, struct sp_after *after)
 {
     struct sp_call *call;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What the files about one worker give each other: birth.c starts and frees it,
-// worker.c hears it while it lives, death.c ends it, state.c says where it stands. Each
-// calls only those behind it. Loop thread, but where a comment says otherwise.
+// What the files about one worker share: birth.c starts and frees it, worker.c listens
+// to it while it lives, death.c ends it, state.c holds its state. Each calls only those
+// named after it. Loop thread, but where a comment says otherwise.
 #ifndef PROCESS_BIRTH_H
 #define PROCESS_BIRTH_H
 
@@ -22,7 +22,8 @@ void sp_worker_fail_start(struct sp_worker *worker, const char *why);
 void sp_worker_fail_for_want(struct sp_worker *worker, const snakepit_message *why);
 // Begins the ladder of an end: the message, or SIGTERM at once.
 void sp_worker_ask_to_leave(struct sp_worker *worker, bool by_message);
-// Watches its exit; nothing is born before. SYSTEM, with errno.
+// Watches its exit, which must succeed before the process counts as a worker's. SYSTEM,
+// with errno.
 snakepit_err sp_worker_watch_exit(struct sp_worker *worker, snakepit_message *why);
 // Watches its other descriptors and starts its timers.
 void sp_worker_watch(struct sp_worker *worker);

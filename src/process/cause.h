@@ -17,7 +17,7 @@ struct sp_exit {
     int gone;   // 1: there is no such child any more; somebody else has reaped it
     int code;   // its exit status, where `signal` is 0
     int signal; // what killed it, or 0
-    enum sp_fault fault; // what it says that it may die of
+    enum sp_fault fault; // what it says it may be dying of
     int served;          // 1: it could take calls, so it does not exit by itself
 };
 

@@ -63,7 +63,8 @@ snakepit_err sp_cgroup_confine(struct sp_cgroup *group,
 // Kills whatever is in the group, in whichever session or process group it is.
 void sp_cgroup_kill(const struct sp_cgroup *group);
 
-// Removes the group, for which all in it was killed. Waits for them for at most 100 ms.
+// Removes the group, after everything in it was killed. Waits for them for at most 100
+// ms.
 void sp_cgroup_remove(struct sp_cgroup *group);
 
 #endif

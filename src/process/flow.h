@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// What a process prints, on its way to the log. How much the host does for that is
-// bounded: who prints more is read later, and waits for room in its pipe; lines that
-// are more than a log should have of one process are dropped (see output.h). Both are
-// told, once for each process. Owner: the loop, but for what is said of the outputs.
+// What a process prints, on its way to the log. The host's work for that is bounded: a
+// process that prints more is read later, and blocks on its full pipe; lines beyond
+// what a log should take from one process are dropped (see output.h). Each of the two
+// is logged once for each process. Owner: the loop, except where the outputs say
+// otherwise.
 #ifndef PROCESS_FLOW_H
 #define PROCESS_FLOW_H
 

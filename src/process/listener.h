@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Hears what the workers of a pit report, and hands it on. All of it is done on the
-// loop that also watches the workers, so it takes little time at once, and at most a
-// fifth of it in all, however much they report and however slow the one is who is told.
-// Each worker in turn. Owner of everything: the loop, but for what says otherwise.
+// Receives what the workers of a pit report, and hands it on. All of it is done on the
+// loop that also watches the workers, so it takes little time at once and at most a
+// fifth of the loop's time in all, however much they report and however slow the
+// receiver is. Workers take turns. Owner of everything: the loop, except where a
+// comment says otherwise.
 #ifndef PROCESS_LISTENER_H
 #define PROCESS_LISTENER_H
 
@@ -28,7 +29,7 @@ struct sp_listener {
     struct sp_timer timer;
     struct sp_link speaking;    // those that are looked at
     uint64_t rest_until;        // CLOCK_MONOTONIC ns
-    uint8_t copy[SP_EVENT_MAX]; // of the event that is told
+    uint8_t copy[SP_EVENT_MAX]; // of the event that is handed on
 };
 
 // On the loop's thread, or before it runs.

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 enum sp_oom {
-    SP_OOM_NO = 0,   // nothing speaks for it
+    SP_OOM_NO = 0,   // nothing points to it
     SP_OOM_POSSIBLE, // something on the machine was killed for it meanwhile
     SP_OOM_YES,      // something in our memory group was
 };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What a process that has exited leaves behind in its group: it is asked to leave as
-// well (SIGTERM), and killed only if it stays. However the leader ended, for some
-// helpers have to tidy up after it: Python's resource tracker removes shared memory
-// that nobody else would. Loop thread.
+// well (SIGTERM), and killed only if it stays. This is so however the leader ended,
+// since some helpers have to tidy up after it: Python's resource tracker removes shared
+// memory that nobody else would. Loop thread.
 #ifndef PROCESS_OTHERS_H
 #define PROCESS_OTHERS_H
 
@@ -22,8 +22,8 @@ struct sp_others {
     void (*alone)(struct sp_others *others);
 };
 
-// Asks them to leave; `alone` is called when they have, or after `grace_ms`; it is to
-// kill who is left. False: there are none, and `alone` is never called.
+// Asks them to leave; `alone` is called when they have, or after `grace_ms`; it must
+// kill whoever is left. False: there are none, and `alone` is never called.
 bool sp_others_ask(struct sp_others *others,
                    struct sp_loop *loop,
                    struct sp_child leader,

@@ -16,11 +16,11 @@
 #include "base/bucket.h"
 #include "base/log.h"
 
-#define SP_LINE_MAX \
-    3584u // bytes of one line, which a log holds; a longer one is cut into several
+// Bytes of one line, which a log holds; a longer one is cut into several.
+#define SP_LINE_MAX 3584u
 #define SP_TAIL_MAX 8192u // bytes of last lines
-#define SP_QUOTED_MAX \
-    (SP_LINE_MAX + 128u) // room for a line in quotes; one that is full of them is cut
+// Room for a line in quotes; one that is full of quotes is cut.
+#define SP_QUOTED_MAX (SP_LINE_MAX + 128u)
 
 // What a log takes of one pipe; further lines are dropped and counted.
 #define SP_LINES_AT_ONCE  10000u
@@ -28,7 +28,7 @@
 
 #define SP_LEVEL_MARK '\x01'
 
-// Told each line, without its mark and its end. The lock of the output is held.
+// Receives each line, without its mark and its end. The lock of the output is held.
 typedef void sp_output_line_fn(void *user, enum sp_log_level level, const char *line);
 
 // One pipe. Guarded by lock: the loop and, on a death, the watcher read it.
@@ -40,15 +40,15 @@ struct sp_output {
     enum sp_log_level least; // lines below it nobody wants
     enum sp_log_level level; // of the line so far
     struct sp_bucket lines;
-    uint64_t dropped; // lines that were not told
+    uint64_t dropped; // lines that were not handed on
     size_t partial_size;
-    bool cut; // the line so far was told because it was too long
+    bool cut; // the line so far was handed on because it was too long
     char partial[SP_LINE_MAX + 1];
     size_t tail_size;
     char tail[SP_TAIL_MAX + 1];
 };
 
-// Takes `fd`, which is non-blocking. Lines below `least` are not told.
+// Takes `fd`, which is non-blocking. Lines below `least` are not handed on.
 void sp_output_init(struct sp_output *output,
                     int fd,
                     enum sp_log_level least,

@@ -46,8 +46,8 @@ snakepit_err sp_spawn(const struct sp_spawn_options *options,
 snakepit_err sp_spawn_template(const struct sp_spawn_options *options,
                                struct sp_process *process);
 // Asks the template behind `channel` to fork a worker; the environment is the
-// template's own. Our ends are there at once, and what the template does not take ends
-// them. SYSTEM, with errno.
+// template's own. Our ends are there at once, and break if the template does not take
+// the request. SYSTEM, with errno.
 snakepit_err sp_spawn_fork(const struct sp_spawn_options *options,
                            int channel,
                            uint64_t ticket,

@@ -4,7 +4,7 @@
 //
 // A forked worker is a child of this process, not of the template (CLONE_PARENT, see
 // python/native/template.c), and stays in the template's group until the template has
-// told of it. So whatever is in that group when the template ends is the template's.
+// reported it. So whatever is in that group when the template ends is the template's.
 #ifndef PROCESS_TEMPLATE_H
 #define PROCESS_TEMPLATE_H
 
@@ -53,7 +53,8 @@ struct sp_template_options {
     struct sp_template_hooks hooks;
 };
 
-// One worker that was asked for. Owner: who asks; it may not go before `done` has run.
+// One worker that was asked for. Owner: whoever asks, and keeps it until `done` has
+// run.
 struct sp_fork {
     struct sp_link link;
     uint64_t ticket;

@@ -36,7 +36,7 @@ struct sp_worker_loss {
     const char *cause;       // one sentence
     const char *last_output; // last lines of its stderr
     bool by_us;    // killed on purpose, for something that other calls cannot help
-    bool violated; // killed since it broke the protocol
+    bool violated; // killed because it broke the protocol
 };
 
 struct sp_worker_hooks {
@@ -44,7 +44,7 @@ struct sp_worker_hooks {
     void (*born)(void *user, struct sp_worker *worker);
     // Its first call was answered; `info` of the worker is filled in.
     void (*ready)(void *user, struct sp_worker *worker);
-    // SIGTERM has told it to leave: it begins no call any more. For one that was ready.
+    // SIGTERM has told it to leave: it begins no further call. For one that was ready.
     void (*leaving)(void *user, struct sp_worker *worker);
     // Whether it runs calls.
     bool (*is_busy)(void *user, const struct sp_worker *worker);
@@ -112,7 +112,7 @@ struct sp_worker {
     uint32_t missed;             // heartbeats in a row without an answer
     uint32_t probe_slot;
     bool greeted;                 // its service thread answers
-    _Atomic bool silent;          // it was killed since its service thread did not
+    _Atomic bool silent;          // it was killed because its service thread did not
     bool said_much;               // a message came that was larger than a packet
     bool failed;                  // it reported that it cannot start
     bool adapter_failed;          // and that this was the adapter's doing
@@ -163,7 +163,7 @@ void sp_worker_kill_for_violation(struct sp_worker *worker, const char *why);
 void sp_worker_end(struct sp_worker *worker, const char *why);
 // Asks it to cancel the call in a slot. False: its channel is full; ask again.
 bool sp_worker_cancel(struct sp_worker *worker, uint64_t call, uint32_t slot);
-// What the worker says that it may die of. Any thread.
+// What the worker says it may be dying of. Any thread.
 enum sp_fault sp_worker_fault(const struct sp_worker *worker);
 // Whether it has ended because SIGTERM told it to, which did not come from us. After
 // its exit was observed.
