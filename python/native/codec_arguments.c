@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Arguments by name, as a vector call takes them. Names recur: a call like the last one
-// of its tool gets the very tuple of names that one had, at no allocation. Names that
-// recur are interned as well, so that Python matches them to parameters by address.
-// Tuples replace one another and interning has a budget, so a stream of new names makes
-// nothing grow.
+// of its tool gets the same tuple of names as that one, without an allocation. Names
+// that recur are interned as well, so that Python matches them to parameters by
+// address. Tuples replace one another and interning has a budget, so a stream of new
+// names makes nothing grow.
 #include "codec_reader.h"
 
 #include "base/memory.h"
@@ -13,8 +13,8 @@
 
 // ---- Names of arguments -------------------------------------------------------
 
-// Where the tuple of a call stands whose first name comes next. NULL: such calls are
-// not cached.
+// Where the tuple of a call is cached, whose first name comes next. NULL: such calls
+// are not cached.
 static struct sp_names *names_at(struct sp_reader *reader, size_t count)
 {
     struct sp_short_text first = sp_reader_peek(reader);
@@ -33,7 +33,8 @@ static void names_replace(struct sp_names *names, PyObject *tuple)
     Py_XDECREF(old);
 }
 
-// Counts a use. Tuples in use are never changed, so interned names make a new one.
+// Counts a use. Tuples in use are never changed, so interning the names makes a new
+// tuple.
 static void names_used(struct sp_decoder *decoder, struct sp_names *names)
 {
     if (names->uses >= NAMES_HOT) {

@@ -70,8 +70,8 @@ static void answer(struct sp_executor *executor,
 
 // ---- Encoding -----------------------------------------------------------------
 
-// The exception that is set becomes the answer; it is cleared. That of an interruption
-// is none: the host says what becomes of the calls of a worker that dies.
+// The exception that is set becomes the answer, and is cleared. An interruption is not
+// answered: the host decides what becomes of the calls of a worker that dies.
 static void answer_exception(struct sp_executor *executor,
                              uint32_t id,
                              snakepit_err err,
@@ -254,7 +254,7 @@ static int serve(struct sp_executor *executor, uint32_t id)
         return 0;
     }
     struct sp_slot *slot = &runtime->view.slots[id];
-    // Both lines come from the other core: let them travel at the same time.
+    // Both cache lines come from the other core: let them travel at the same time.
     __builtin_prefetch(&slot->request);
     sp_prefetch_for_write(&slot->result);
     // The host has read the last answer here: that line travels while the tool runs.
@@ -339,8 +339,8 @@ int sp_executor_serve_within(struct sp_executor *executor, uint32_t id)
 
 // ---- The loop -----------------------------------------------------------------
 
-// What there is to do without waiting, else waits detached. A worker that leaves has
-// nothing to do: the host gives to others what it has not begun.
+// Takes the next slot: without waiting if there is one, else detached. A worker that
+// leaves takes nothing: the host gives what it has not begun to others.
 static enum sp_intake_result next(struct sp_executor *executor, uint32_t *id)
 {
     const struct sp_intake *intake = &executor->runtime->intake;

@@ -105,7 +105,7 @@ def serve_adapter(adapter_class: type | None = None) -> int:
 
 
 def confine(settings: Configuration) -> Exception | None:
-    """Applies the pool's sandbox, if it has one, and returns what stands against it."""
+    """Applies the pool's sandbox, if it has one, and returns why that is impossible."""
     if settings.sandbox:
         from . import sandbox
 

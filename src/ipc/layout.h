@@ -4,8 +4,7 @@
 //
 //   control    rw / rw   a header, four rings, stamps, then the slots. One per worker.
 //   requests   rw / ro   tool names, arguments and tensors of calls. One per pool.
-//   results    ro / rw   one inline area per slot, then the worker's arena. One per
-//   worker.
+//   results    ro / rw   an inline area per slot, then an arena. One per worker.
 //
 // A line of 64 bytes has one writer, except the state word of a slot. The host believes
 // nothing that it reads here: see port/port.h.
@@ -43,8 +42,7 @@ enum sp_fd {
     SP_FD_REQUESTS = 4, // memfd, read only
     SP_FD_RESULTS = 5,  // memfd, read and write
     SP_FD_CHANNEL = 6,  // SOCK_SEQPACKET
-    SP_FD_DOORBELL =
-        7, // eventfd, rung when a call with SP_SLOT_NOTIFY ends and the host sleeps
+    SP_FD_DOORBELL = 7, // eventfd, rung with SP_SLOT_NOTIFY where a queue sleeps
     SP_FD_TEMPLATE = 3, // in a template: its SOCK_SEQPACKET; the rest is /dev/null
 };
 
@@ -53,33 +51,30 @@ enum sp_fd {
 // A slot's state: one of these, and bits that ask for something when the call ends.
 enum sp_slot_state {
     SP_SLOT_FREE = 0,
-    SP_SLOT_QUEUED = 1,     // host: the call is written and its id is in the ring
-    SP_SLOT_RUNNING = 2,    // worker: an executor has taken it
-    SP_SLOT_DONE = 3,       // worker: the answer is written
-    SP_SLOT_TAKEN_BACK = 4, // host: no longer wanted; the worker passes it on as DONE
-    SP_SLOT_ASKING = 5,     // worker: the tool asks its host; it may take that back
-    SP_SLOT_ANSWERING = 6,  // host: it has the question and will reply; then RUNNING
-    SP_SLOT_STATE = 0xff,   // mask of the above
-    SP_SLOT_WAITER = 0x100, // host: a thread sleeps on the word; wake it
-    SP_SLOT_NOTIFY =
-        0x200,            // host: put the id into the completion ring and ring the bell
-    SP_SLOT_TOLD = 0x400, // worker: the id is in that ring already, while it runs
+    SP_SLOT_QUEUED = 1,      // host: the call is written and its id is in the ring
+    SP_SLOT_RUNNING = 2,     // worker: an executor has taken it
+    SP_SLOT_DONE = 3,        // worker: the answer is written
+    SP_SLOT_TAKEN_BACK = 4,  // host: no longer wanted; the worker passes it on as DONE
+    SP_SLOT_ASKING = 5,      // worker: the tool asks its host; it may take that back
+    SP_SLOT_ANSWERING = 6,   // host: it has the question and will reply; then RUNNING
+    SP_SLOT_STATE = 0xff,    // mask of the above
+    SP_SLOT_WAITER = 0x100,  // host: a thread sleeps on the word; wake it
+    SP_SLOT_NOTIFY = 0x200,  // host: put the id into the completion ring, and ring
+    SP_SLOT_TOLD = 0x400,    // worker: the id is in that ring already, while it runs
     SP_SLOT_SLEEPER = 0x800, // worker: the executor sleeps on the word; wake it
     SP_SLOT_READER = 0x1000, // host, with NOTIFY: put the id there for a chunk, too
 };
 
 // Where callers and executors sit, and so how they wait for each other.
 enum sp_waiting {
-    SP_WAITING_AUTO = 0,   // spin while that has paid off of late
+    SP_WAITING_AUTO = 0,   // spin while that has paid off lately
     SP_WAITING_PAIRED = 1, // hand over on one core: never spin
-    SP_WAITING_SPREAD =
-        2, // workers are pinned to one core each, in turn; waits as auto
+    SP_WAITING_SPREAD = 2, // workers are pinned, one core a thread; waits as auto
 };
 
 enum sp_slot_kind {
     SP_CALL_TOOL = 0,
-    SP_CALL_PROBE =
-        1, // answered by the runtime itself: proves that a call goes through
+    SP_CALL_PROBE = 1,  // answered by the runtime: proves that a call goes through
     SP_CALL_STREAM = 2, // as TOOL, and what it yields goes through a tube
 };
 
@@ -103,7 +98,7 @@ enum sp_slot_status {
     SP_STATUS_QUESTION = 3, // of a slot that is ASKING: the body is [name, arguments]
 };
 
-// What a worker says of a fault that it may die of.
+// What a worker says of a fault that may kill it.
 enum sp_fault {
     SP_FAULT_NONE = 0,
     SP_FAULT_OTHER = 1,       // of memory, somewhere
@@ -117,9 +112,8 @@ enum sp_fault {
 // for the last two; and while the slot is ANSWERING the reply's body, lease and kind
 // take the request's.
 struct sp_slot_request {
-    uint64_t call; // number of the call, never reused in a pit
-    uint64_t
-        name; // offset of the tool's name in `requests`; session and body follow it
+    uint64_t call;         // number of the call, never reused in a pit
+    uint64_t name;         // offset of the tool's name in `requests`; session follows
     uint32_t name_size;    // bytes, at most SP_TOOL_NAME_MAX
     uint32_t session_size; // bytes behind the name, at most SP_SESSION_MAX
     uint64_t body;      // offset of the arguments (one MessagePack map) in `requests`
@@ -127,7 +121,7 @@ struct sp_slot_request {
     uint32_t lease;     // names the tensors of this call, or SP_NO_LEASE; see above
     uint64_t deadline;  // CLOCK_MONOTONIC ns, or UINT64_MAX
     uint8_t kind;       // enum sp_slot_kind
-    uint8_t queue;      // what its news are reported to
+    uint8_t queue;      // number of the queue that it reports to
     uint16_t reply;     // enum sp_reply
     uint32_t cancel;    // atomic by access: set to 1 to ask the tool to stop
     uint64_t tube_head; // atomic by access: bytes that were read from the tube
@@ -138,8 +132,7 @@ struct sp_slot_result {
     _Atomic uint32_t state; // the futex word; see enum sp_slot_state
     uint32_t status;        // enum sp_slot_status
     uint64_t call;          // repeats the request's
-    uint64_t
-        body; // offset in `results`; the slot's inline area or a block of the arena
+    uint64_t body; // offset in `results`: in the slot's inline area or in the arena
     uint32_t body_size; // bytes
     uint32_t lease;     // names all that the answer keeps in the arena, or SP_NO_LEASE
     uint32_t held; // 1: Python still holds tensors of the request; a return will follow
@@ -149,10 +142,10 @@ struct sp_slot_result {
     _Atomic uint64_t tube_tail; // stream: bytes that were written to the tube
 };
 
-// One piece of a stream. A tube is a ring of bytes that chunks lie in one behind the
-// other, each aligned to its size; none goes over the end: what is left there is
-// skipped. Its lease is never returned through a ring: it ends when the head is behind
-// the chunk, and with the lease of the answer at the latest.
+// One piece of a stream. A tube is a ring of bytes in which chunks lie one behind the
+// other, each aligned to the size of this head; none goes over the end: what is left
+// there is skipped. Its lease is never returned through a ring: it ends when the head
+// is behind the chunk, and with the lease of the answer at the latest.
 struct sp_chunk {
     uint64_t body;      // offset in `results`; SP_CHUNK_HERE: it follows; SP_CHUNK_SKIP
     uint32_t body_size; // bytes
@@ -190,10 +183,9 @@ struct sp_control {
     // Written by the host before the worker starts; constant.
     uint64_t magic;
     uint32_t version;
-    uint32_t
-        slots; // slots and cells of the submit and completion rings: a power of two
-    uint32_t executors;     // threads that run calls
-    uint32_t leases;        // cells of each ring of returned leases: a power of two
+    uint32_t slots;     // and cells of the submit and completion rings: a power of two
+    uint32_t executors; // threads that run calls
+    uint32_t leases;    // cells of each ring of returned leases: a power of two
     uint32_t events_wanted; // 1: the host wants to know of events
     uint32_t waiting;       // enum sp_waiting
     uint64_t epoch;
@@ -214,24 +206,24 @@ struct sp_control {
 
     _Alignas(SP_LINE) struct sp_bell bell;          // both: executors sleep here
     _Alignas(SP_LINE) _Atomic uint64_t submit_head; // worker: next submit cell to take
-    _Alignas(
-        SP_LINE) _Atomic uint64_t done_tail; // worker: next completion cell to fill
-    _Atomic uint64_t return_tail;            // worker: next request-return cell to fill
-    _Alignas(SP_LINE) _Atomic uint64_t
-        asleep; // host: bit n: queue n (modulo 64) sleeps, ring the doorbell for it
+    // Worker: the next completion cell to fill, and the next of returned requests.
+    _Alignas(SP_LINE) _Atomic uint64_t done_tail;
+    _Atomic uint64_t return_tail;
+    // Host: bit n: queue n (modulo 64) sleeps, ring the doorbell for it.
+    _Alignas(SP_LINE) _Atomic uint64_t asleep;
     _Atomic uint32_t stop; // worker: its executors take no more
-    _Alignas(
-        SP_LINE) _Atomic uint32_t host_cpu; // host: where the last submit came from
-    _Alignas(SP_LINE) _Atomic uint32_t
-        worker_cpu;         // worker: where the last answer came from
-    _Atomic uint32_t fault; // worker: enum sp_fault
+    // Host: where the last submit came from.
+    _Alignas(SP_LINE) _Atomic uint32_t host_cpu;
+    // Worker: where the last answer came from, and enum sp_fault.
+    _Alignas(SP_LINE) _Atomic uint32_t worker_cpu;
+    _Atomic uint32_t fault;
 
-    // Events of the worker, see ipc/events.h.
-    _Alignas(SP_LINE) _Atomic uint32_t
-        events_turn; // host: counts up before it stops looking for events by itself
-    _Alignas(SP_LINE) _Atomic uint64_t
-        events_dropped;    // worker: events that found no room
-    struct sp_slot events; // of it only what belongs to a tube
+    // Events of the worker, see ipc/events.h. Host: counts up before it stops looking
+    // for events by itself.
+    _Alignas(SP_LINE) _Atomic uint32_t events_turn;
+    // Worker: events that found no room; and of a slot only what belongs to a tube.
+    _Alignas(SP_LINE) _Atomic uint64_t events_dropped;
+    struct sp_slot events;
 };
 
 // What an executor does now, for diagnosis and for the cancel ladder. Worker writes.

@@ -10,9 +10,8 @@
 #include "base/clock.h"
 #include "ipc/futex.h"
 
-#define LEAST_US 2u // a budget below this is not worth a turn
-#define HIT_US \
-    8u // while spins end in time: one hiccup of the other side is not a sleep
+#define LEAST_US 2u   // a budget below this is not worth a turn
+#define HIT_US   8u   // the least while spins end in time: one hiccup is not a sleep
 #define FIRST_US 10u  // the budget after the first short sleep
 #define MOST_US  50u  // no spin is longer
 #define SHORT_US 100u // a sleep up to this means dense traffic
@@ -55,8 +54,8 @@ void sp_patience_hit(struct sp_patience *patience, uint64_t waited)
     goal = goal < HIT_US * us ? HIT_US * us : goal;
     goal = goal > MOST_US * us ? MOST_US * us : goal;
     patience->budget = (7 * patience->budget + goal) / 8;
-    patience->pause -=
-        patience->pause / 256; // being apart pays: moves may come sooner again
+    // Being apart pays: moves may come sooner again.
+    patience->pause -= patience->pause / 256;
 }
 
 void sp_patience_miss(struct sp_patience *patience, uint64_t slept)
@@ -104,7 +103,7 @@ static uint32_t look(struct sp_slot *slot)
     return atomic_load_explicit(&slot->result.state, memory_order_acquire);
 }
 
-// Whether there is nothing yet that the waiter would look at.
+// Whether there is nothing to look at yet.
 static bool must_wait(struct sp_slot *slot, const struct sp_wait *wait, uint32_t word)
 {
     if (!is_under_way(word)) {
@@ -228,7 +227,7 @@ static void leave_core(void)
 // Two sides that hand over on one core stay there, for the scheduler wakes the one
 // beside the other; yet with dense traffic a spinning pair on two cores is several
 // times faster. So after a run of short sleeps on one core the executor leaves it, less
-// and less often if that is in vain.
+// and less often while that does not help.
 static void note_sleep(const struct sp_wait *wait, uint64_t slept)
 {
     struct sp_patience *patience = wait->patience;
@@ -278,7 +277,7 @@ static void end_search(const struct sp_intake *intake)
     }
 }
 
-// This executor is busy from now on: what else is there is another one's to take.
+// This executor is busy from now on: another one takes what else is there.
 static void pass_on(const struct sp_intake *intake)
 {
     uint32_t number;
@@ -338,8 +337,8 @@ static void end_sleep(const struct sp_intake *intake, uint32_t name)
 }
 
 // One round of going to sleep. Whoever finds something after it said that it sleeps
-// takes its word back, unless a wake was already sent to it: then that wake is spent on
-// nobody, which is harmless.
+// withdraws that, unless a wake was already sent to it: then that wake finds nobody,
+// which is harmless.
 static enum sp_intake_result
 sleep_for_intake(const struct sp_intake *intake, uint32_t name, uint32_t *number)
 {
