@@ -150,7 +150,10 @@ def opened_and_ready(pool: dict) -> Pit:
     """A pit that is ready. Another is closed: its callbacks would go with it."""
     pit = Pit.open(pool)
     try:
-        return pit.await_ready()
+        pit.await_ready()
+        # The thread that calls back, and its descriptors, come with the first of these.
+        pit.submit("no_such_tool").wait()
+        return pit
     except Refused:
         pit.end()
         raise

@@ -37,8 +37,8 @@ def test_a_call_answers_with_what_the_tool_returned(shared_pit, kind):
     assert pit.call("echo_all") == {}
 
 
-def test_json_arguments_are_submitted(open_pit, kind):
-    pit = open_pit(pool(kind))
+def test_json_arguments_are_submitted(shared_pit, kind):
+    pit = shared_pit(pool(kind))
     answers = []
     ended = threading.Event()
 
@@ -96,8 +96,8 @@ def test_json_goes_in_and_comes_out(shared_pit, kind):
         assert failed.value.err == "INVALID_ARGUMENT"
 
 
-def test_options_say_their_size(open_pit):
-    pit = open_pit(pool())
+def test_options_say_their_size(shared_pit):
+    pit = shared_pit(pool())
     handle = ctypes.c_void_p()
 
     def call(room, size):
@@ -142,8 +142,8 @@ def test_the_tool_sees_its_deadline(shared_pit, kind):
     assert 0 < info["deadline"] - time.monotonic() < 5
 
 
-def test_unknown_pools_and_tools_are_named_in_the_error(open_pit, kind):
-    pit = open_pit(pool(kind))
+def test_unknown_pools_and_tools_are_named_in_the_error(shared_pit, kind):
+    pit = shared_pit(pool(kind))
     fault = pit.fails("ping", pool="nowhere")
     assert fault.err == "UNKNOWN_POOL"
     assert "nowhere" in fault.message
@@ -188,9 +188,9 @@ def test_calls_without_a_pool_go_to_the_default_one(open_pit):
     ],
 )
 def test_an_exception_reaches_the_caller_as_type_message_and_traceback(
-    open_pit, profile, exception, type_name, message
+    shared_pit, profile, exception, type_name, message
 ):
-    pit = open_pit(pool(profile))
+    pit = shared_pit(pool(profile))
     fault = pit.fails("fail", {"kind": exception})
     assert fault.err == "TOOL_FAILED"
     assert fault.type == type_name
@@ -454,8 +454,8 @@ def test_two_pits_live_in_one_process(open_pit):
     assert second.call("ping") == "pong"
 
 
-def test_a_writer_can_be_used_again(open_pit):
-    pit = open_pit(pool("process"))
+def test_a_writer_can_be_used_again(shared_pit):
+    pit = shared_pit(pool("process"))
     arguments = {"value": list(range(1000))}
     with Writer(arguments) as writer:
         assert writer.error == "OK"

@@ -16,8 +16,8 @@ def journal(tmp_path):
 # ---- Async tools ---------------------------------------------------------------------
 
 
-def test_async_tools_answer_like_any_other(open_pit, kind):
-    pit = open_one(open_pit, kind, "Coroutines")
+def test_async_tools_answer_like_any_other(shared_pit, kind):
+    pit = open_one(shared_pit, kind, "Coroutines")
     assert [pit.call("add", {"a": turn}) for turn in range(50)] == list(range(1, 51))
     assert pit.call("hundred_small") == 100
     fault = pit.fails("fail")
@@ -51,8 +51,8 @@ def test_async_calls_are_inside_at_once_and_count_against_capacity(open_pit, jou
     assert [call.wait().value for call in calls[1:]] == [THREADS + 1] * (THREADS - 1)
 
 
-def test_a_slow_coroutine_does_not_hold_up_the_others(open_pit, tmp_path):
-    pit = open_one(open_pit, "thread", "Coroutines")
+def test_a_slow_coroutine_does_not_hold_up_the_others(shared_pit, tmp_path):
+    pit = open_one(shared_pit, "thread", "Coroutines")
     path = tmp_path / "slow"
     slow = pit.submit("forever", {"path": str(path)})
     wait_for_file(path)
@@ -63,9 +63,9 @@ def test_a_slow_coroutine_does_not_hold_up_the_others(open_pit, tmp_path):
 
 @pytest.mark.parametrize("way", ["cancel", "deadline"])
 def test_a_cancelled_coroutine_runs_its_finally_and_its_worker_lives(
-    open_pit, kind, tmp_path, way
+    shared_pit, kind, tmp_path, way
 ):
-    pit = open_one(open_pit, kind, "Coroutines", cancel_grace_ms=20_000)
+    pit = open_one(shared_pit, kind, "Coroutines", cancel_grace_ms=20_000)
     (row,) = pit.workers()
     path = tmp_path / "one"
     for turn in range(10 if way == "cancel" else 3):
@@ -83,10 +83,10 @@ def test_a_cancelled_coroutine_runs_its_finally_and_its_worker_lives(
 
 
 def test_coroutines_that_are_cancelled_at_any_moment_leave_nothing_behind(
-    open_pit, kind
+    shared_pit, kind
 ):
     """Some before they begin, some as they end; no executor is lost."""
-    pit = open_one(open_pit, kind, "Coroutines", cancel_grace_ms=20_000)
+    pit = open_one(shared_pit, kind, "Coroutines", cancel_grace_ms=20_000)
     (row,) = pit.workers()
     for turn in range(150):
         call = pit.submit("hundred_small", timeout_ms=1 if turn % 3 == 0 else 0)
@@ -101,8 +101,8 @@ def test_coroutines_that_are_cancelled_at_any_moment_leave_nothing_behind(
     assert [found.id for found in pit.workers()] == [row.id]
 
 
-def test_a_coroutine_that_asks_is_told_by_its_call(open_pit, kind, tmp_path):
-    pit = open_one(open_pit, kind, "Coroutines", cancel_grace_ms=20_000)
+def test_a_coroutine_that_asks_is_told_by_its_call(shared_pit, kind, tmp_path):
+    pit = open_one(shared_pit, kind, "Coroutines", cancel_grace_ms=20_000)
     path = tmp_path / "asks"
     call = pit.submit("asks", {"path": str(path)})
     await_line(path, "begin")
@@ -126,16 +126,18 @@ def test_a_coroutine_that_does_not_heed_its_cancel_costs_the_worker(
     assert pit.call("add", {"a": 1}) == 2
 
 
-def test_a_cancel_of_the_coroutines_own_is_a_failure(open_pit, kind):
-    pit = open_one(open_pit, kind, "Coroutines")
+def test_a_cancel_of_the_coroutines_own_is_a_failure(shared_pit, kind):
+    pit = open_one(shared_pit, kind, "Coroutines")
     fault = pit.fails("own_cancel")
     assert fault.err == "TOOL_FAILED"
     assert fault.type.endswith("CancelledError")
 
 
 @pytest.mark.parametrize("tool", ["leave", "task_that_leaves"])
-def test_a_coroutine_that_asks_for_an_exit_does_not_end_the_loop(open_pit, kind, tool):
-    pit = open_one(open_pit, kind, "Coroutines")
+def test_a_coroutine_that_asks_for_an_exit_does_not_end_the_loop(
+    shared_pit, kind, tool
+):
+    pit = open_one(shared_pit, kind, "Coroutines")
     (row,) = pit.workers()
     for _ in range(3):
         with pit.answer(tool) as answer:

@@ -15,14 +15,16 @@ from support import (
     seconds,
 )
 from support.asking import Blocked, Caller, echo, open_asking
-from support.host_tools import HostFault, register, unregister
+from support.host_tools import HostFault, register, unregister, unregister_all
 
 MIB = 1 << 20
 
 
 @pytest.fixture
-def pit(open_pit, kind):
-    return open_asking(open_pit, kind)
+def pit(shared_pit, kind):
+    made = open_asking(shared_pit, kind)
+    yield made
+    unregister_all(made)
 
 
 # ---- Round trips ---------------------------------------------------------------------
@@ -242,13 +244,15 @@ def test_errors_reach_a_coroutine(pit):
 # ---- Submitted calls -----------------------------------------------------------------
 
 
-def test_submitted_calls_ask_in_callbacks_of_the_library(pit):
+def test_submitted_calls_ask_in_callbacks_of_the_library(open_pit, kind):
+    pit = open_asking(open_pit, kind)
     calls = [pit.submit("host", echo(i)) for i in range(100)]
     assert [call.wait().value for call in calls] == list(range(100))
     assert all(call.times == 1 for call in calls)
 
 
-def test_submitted_calls_ask_whoever_drains(pit):
+def test_submitted_calls_ask_whoever_drains(open_pit, kind):
+    pit = open_asking(open_pit, kind)
     threads = []
     register(pit, "where", lambda info: threads.append(threading.get_ident()))
     pit.completion_fd()
@@ -278,7 +282,8 @@ def test_sixteen_executors_ask_at_once(open_pit):
         assert [caller.join() for caller in callers] == list(range(16))
 
 
-def test_callers_of_both_kinds_ask_for_a_while(pit):
+def test_callers_of_both_kinds_ask_for_a_while(open_pit, kind):
+    pit = open_asking(open_pit, kind)
     def ask(kind):
         for i in range(200):
             if kind == 0:

@@ -113,8 +113,9 @@ def test_adapters_that_answer_any_name_stream_too(shared_pit, kind, adapter):
         assert stream.rest() == (["some 0", "some 1", "some 2"], None)
 
 
-def test_a_tracked_generator_knows_its_call_and_is_counted(open_pit, kind):
-    pit = open_pit(streams(kind))
+def test_a_tracked_generator_knows_its_call_and_is_counted(shared_pit, kind):
+    pit = shared_pit(streams(kind))
+    before = pit.call("stats")
     with pit.stream("tracked", {"n": 3}) as stream:
         number = stream.id
         chunks, fault = stream.rest()
@@ -126,11 +127,11 @@ def test_a_tracked_generator_knows_its_call_and_is_counted(open_pit, kind):
     assert len({chunk["thread"] for chunk in chunks}) == 1
     after = pit.call("stats")
     assert after["active_requests"] == 0
-    assert after["total_requests"] == 1
+    assert after["total_requests"] == before["total_requests"] + 1
 
 
-def test_chunks_as_json_and_by_a_callback(open_pit):
-    pit = open_pit(streams("process"))
+def test_chunks_as_json_and_by_a_callback(shared_pit):
+    pit = shared_pit(streams("process"))
     with pit.stream("chunks", {"n": 2, "final_at": 1}) as stream:
         assert stream.json() is None
         stream.take()
@@ -145,8 +146,8 @@ def test_chunks_as_json_and_by_a_callback(open_pit):
         assert answer.fault.err == "UNKNOWN_TOOL"
 
 
-def test_a_refused_stream_says_why(open_pit):
-    pit = open_pit(streams("process"))
+def test_a_refused_stream_says_why(shared_pit):
+    pit = shared_pit(streams("process"))
     with pit.stream("count", {"n": 1}, pool="other") as stream:
         assert stream.err == "UNKNOWN_POOL"
         assert stream.id == 0
@@ -173,20 +174,21 @@ def test_an_endless_stream_is_no_answer_of_an_ordinary_call(shared_pit, kind):
 
 @pytest.mark.parametrize("tool", ["count", "count_async"])
 def test_lesson_25_100000_chunks_arrive_in_order_once_and_then_the_end(
-    open_pit, kind, tool
+    shared_pit, kind, tool
 ):
-    pit = open_pit(streams(kind))
+    pit = shared_pit(streams(kind))
+    before = pit.stats()
     with pit.stream(tool, {"n": MANY}) as stream:
         for wanted in range(MANY):
             assert stream.take() == wanted
         assert stream.rest() == ([], None)
-    assert pit.stats().calls == 1
-    assert pit.stats().failures == 0
+    assert pit.stats().calls == before.calls + 1
+    assert pit.stats().failures == before.failures
 
 
 @pytest.mark.parametrize("tool", ["count", "count_async"])
-def test_lesson_25_a_slow_reader_blocks_the_producer(open_pit, kind, tmp_path, tool):
-    pit = open_pit(streams(kind))
+def test_lesson_25_a_slow_reader_blocks_the_producer(shared_pit, kind, tmp_path, tool):
+    pit = shared_pit(streams(kind))
     path = tmp_path / "end"
     with pit.stream(tool, {"n": MANY, "path": str(path)}) as stream:
         assert stream.take() == 0
@@ -247,8 +249,8 @@ def test_tensors_of_a_chunk_are_views_until_the_next_one(shared_pit, kind):
             assert (view == i % 251).all()
 
 
-def test_chunks_that_the_arena_has_no_room_for_wait_for_the_reader(open_pit, kind):
-    pit = open_pit(streams(kind, shared_memory_size="8MiB"))
+def test_chunks_that_the_arena_has_no_room_for_wait_for_the_reader(shared_pit, kind):
+    pit = shared_pit(streams(kind, shared_memory_size="8MiB"))
     with pit.stream(
         "arrays", {"n": 30, "size": 3 * MEBIBYTE, "empty": False}
     ) as stream:
@@ -257,8 +259,8 @@ def test_chunks_that_the_arena_has_no_room_for_wait_for_the_reader(open_pit, kin
         assert stream.rest() == ([], None)
 
 
-def test_a_chunk_that_never_fits_is_a_fault(open_pit, kind):
-    pit = open_pit(streams(kind, shared_memory_size="8MiB"))
+def test_a_chunk_that_never_fits_is_a_fault(shared_pit, kind):
+    pit = shared_pit(streams(kind, shared_memory_size="8MiB"))
     with pit.stream("arrays", {"n": 1, "size": 9 * MEBIBYTE, "empty": False}) as stream:
         chunks, fault = stream.rest()
     assert (chunks, fault.err) == ([], "NO_MEMORY")
@@ -282,8 +284,9 @@ def test_1000_streams_leave_the_arena_as_it_was(open_pit, kind):
 
 @pytest.mark.parametrize("tool", ["count", "count_async"])
 @pytest.mark.parametrize("n", [0, 1, 7000])
-def test_an_exception_comes_after_the_chunks_before_it(open_pit, kind, tool, n):
-    pit = open_pit(streams(kind))
+def test_an_exception_comes_after_the_chunks_before_it(shared_pit, kind, tool, n):
+    pit = shared_pit(streams(kind))
+    before = pit.stats()
     with pit.stream(tool, {"n": MANY, "fail_at": n}) as stream:
         chunks, fault = stream.rest()
         assert chunks == list(range(n))
@@ -292,7 +295,7 @@ def test_an_exception_comes_after_the_chunks_before_it(open_pit, kind, tool, n):
         assert f"in {tool}" in fault.traceback
         assert "n: int" in fault.arguments
         assert stream.rest() == ([], fault), "the fault is told again"
-    assert pit.stats().failures == 1
+    assert pit.stats().failures == before.failures + 1
 
 
 def test_an_item_that_cannot_cross_is_a_fault_after_the_others(shared_pit, kind):
@@ -309,9 +312,10 @@ def test_an_item_that_cannot_cross_is_a_fault_after_the_others(shared_pit, kind)
 
 @pytest.mark.parametrize("tool", ["count", "count_async"])
 def test_lesson_26_closing_closes_a_generator_that_waits_for_room(
-    open_pit, kind, tool, tmp_path
+    shared_pit, kind, tool, tmp_path
 ):
-    pit = open_pit(streams(kind))
+    pit = shared_pit(streams(kind))
+    before = pit.stats()
     (worker,) = pit.processes()
     path = tmp_path / "end"
     with pit.stream(tool, {"n": 10**9, "path": str(path)}) as stream:
@@ -320,14 +324,14 @@ def test_lesson_26_closing_closes_a_generator_that_waits_for_room(
     assert wait_for_file(path, CLOSED_WITHIN) == "broken off"
     assert pit.processes() == {worker}, "the worker lives on"
     assert pit.call("plain", {"value": 1}) == {"value": 1}
-    assert pit.stats().cancelled == 1
+    assert pit.stats().cancelled == before.cancelled + 1
 
 
 @pytest.mark.parametrize("tool", ["wait_at", "wait_at_async"])
 def test_lesson_26_closing_interrupts_a_generator_that_works(
-    open_pit, kind, tool, tmp_path
+    shared_pit, kind, tool, tmp_path
 ):
-    pit = open_pit(streams(kind))
+    pit = shared_pit(streams(kind))
     (worker,) = pit.processes()
     path = tmp_path / "end"
     with pit.stream(tool, {"n": 3, "path": str(path)}) as stream:
@@ -337,8 +341,10 @@ def test_lesson_26_closing_interrupts_a_generator_that_works(
     assert pit.processes() == {worker}
 
 
-def test_lesson_26_another_thread_cancels_a_reader_that_waits(open_pit, kind, tmp_path):
-    pit = open_pit(streams(kind))
+def test_lesson_26_another_thread_cancels_a_reader_that_waits(
+    shared_pit, kind, tmp_path
+):
+    pit = shared_pit(streams(kind))
     path = tmp_path / "end"
     with pit.stream("wait_at", {"n": 1, "path": str(path)}) as stream:
         assert stream.take() == 0
@@ -352,8 +358,8 @@ def test_lesson_26_another_thread_cancels_a_reader_that_waits(open_pit, kind, tm
     assert wait_for_file(path, CLOSED_WITHIN) == "Cancelled"
 
 
-def test_lesson_26_an_iterator_without_python_code_ends_too(open_pit, kind):
-    pit = open_pit(streams(kind))
+def test_lesson_26_an_iterator_without_python_code_ends_too(shared_pit, kind):
+    pit = shared_pit(streams(kind))
     (worker,) = pit.processes()
     with pit.stream("endless") as stream:
         assert take(stream, 1000) == list(range(1000))
@@ -361,8 +367,8 @@ def test_lesson_26_an_iterator_without_python_code_ends_too(open_pit, kind):
     assert pit.processes() == {worker}
 
 
-def test_a_stream_that_waits_in_line_can_be_closed(open_pit, tmp_path):
-    pit = open_pit(streams("process", prefetch=0))
+def test_a_stream_that_waits_in_line_can_be_closed(shared_pit, tmp_path):
+    pit = shared_pit(streams("process", prefetch=0))
     with pit.stream("count", {"n": MANY}) as first:
         assert first.take() == 0
         with pit.stream("count", {"n": 1}) as second:
@@ -377,9 +383,10 @@ def test_a_stream_that_waits_in_line_can_be_closed(open_pit, tmp_path):
 
 @pytest.mark.parametrize("reads", [True, False])
 def test_the_deadline_ends_a_stream_whether_or_not_it_is_read(
-    open_pit, kind, reads, tmp_path
+    shared_pit, kind, reads, tmp_path
 ):
-    pit = open_pit(streams(kind))
+    pit = shared_pit(streams(kind))
+    before = pit.stats()
     path = tmp_path / "end"
     arguments = {"n": 10**9, "path": str(path)}
     with (
@@ -397,11 +404,11 @@ def test_the_deadline_ends_a_stream_whether_or_not_it_is_read(
     assert fault.stage == "running"
     assert 1.9 <= taken.seconds < 12  # a tick of the kernel early at most
     assert wait_for_file(path, CLOSED_WITHIN) == "broken off"
-    assert pit.stats().timeouts == 1
+    assert pit.stats().timeouts == before.timeouts + 1
 
 
-def test_the_deadline_ends_a_reader_that_waits(open_pit, kind, tmp_path):
-    pit = open_pit(streams(kind))
+def test_the_deadline_ends_a_reader_that_waits(shared_pit, kind, tmp_path):
+    pit = shared_pit(streams(kind))
     arguments = {"n": 2, "path": str(tmp_path / "end")}
     with (
         pit.stream("wait_at", arguments, timeout_ms=2000) as stream,
@@ -413,11 +420,15 @@ def test_the_deadline_ends_a_reader_that_waits(open_pit, kind, tmp_path):
     assert wait_for_file(tmp_path / "end", CLOSED_WITHIN) == "Cancelled"
 
 
-def test_the_deadline_of_a_stream_in_line_holds(open_pit):
-    pit = open_pit(streams("process", prefetch=0))
+def test_the_deadline_of_a_stream_in_line_holds(shared_pit):
+    pit = shared_pit(streams("process", prefetch=0))
+    before = pit.stats()
     with pit.stream("count", {"n": MANY}) as first:
         with pit.stream("count", {"n": 1}, timeout_ms=100) as second:
-            eventually(lambda: pit.stats().timeouts == 1, "it has ended unread")
+            eventually(
+                lambda: pit.stats().timeouts == before.timeouts + 1,
+                "it has ended unread",
+            )
             chunks, fault = second.rest()
             assert (chunks, fault.err, fault.stage) == (
                 [],
@@ -430,18 +441,19 @@ def test_the_deadline_of_a_stream_in_line_holds(open_pit):
 # ---- Capacity ------------------------------------------------------------------------
 
 
-def test_a_stream_counts_as_one_call(open_pit, kind):
-    pit = open_pit(streams(kind))
+def test_a_stream_counts_as_one_call(shared_pit, kind):
+    pit = shared_pit(streams(kind))
+    before = pit.stats()
     with pit.stream("count", {"n": MANY}) as stream:
         assert stream.take() == 0
         assert pit.stats().running == 1
         stream.rest()
         assert pit.stats().running == 0
-    assert pit.stats().calls == 1
+    assert pit.stats().calls == before.calls + 1
 
 
-def test_a_tool_that_has_ended_frees_its_slot_although_nobody_reads(open_pit):
-    pit = open_pit(streams("process", prefetch=0))
+def test_a_tool_that_has_ended_frees_its_slot_although_nobody_reads(shared_pit):
+    pit = shared_pit(streams("process", prefetch=0))
     with pit.stream("count", {"n": 1000}) as stream:
         assert stream.take() == 0
         # Of a pool of one executor: this waits until the stream's tool has ended.
@@ -452,8 +464,8 @@ def test_a_tool_that_has_ended_frees_its_slot_although_nobody_reads(open_pit):
         assert stream.returned == {"count": 1000}
 
 
-def test_streams_beside_each_other(open_pit):
-    pit = open_pit(streams("thread"))
+def test_streams_beside_each_other(shared_pit):
+    pit = shared_pit(streams("thread"))
     with (
         pit.stream("count", {"n": MANY}) as one,
         pit.stream("count_async", {"n": 10_000}) as two,
@@ -557,9 +569,10 @@ def test_grace_lets_a_stream_come_to_its_end(open_pit, kind):
 @pytest.mark.parametrize("tool", ["count", "count_async"])
 @pytest.mark.parametrize("end", ["done", "raised", "closed", "shutdown"])
 def test_lesson_27_cleanup_runs_after_the_stream_however_it_ends(
-    open_pit, kind, tool, end, tmp_path
+    open_pit, shared_pit, kind, tool, end, tmp_path
 ):
-    pit = open_pit(streams(kind, "PerRequest"))
+    given = open_pit if end == "shutdown" else shared_pit
+    pit = given(streams(kind, "PerRequest"))
     path = tmp_path / "end"
     arguments = {"n": 10**9 if end in ("closed", "shutdown") else 10, "path": str(path)}
     if end == "raised":

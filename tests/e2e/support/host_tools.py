@@ -104,9 +104,17 @@ def register(
     if err:
         raise Refused(err)
     pit.submitted.append(callback)
+    pit.host_tools.append((name, session))
 
 
 def unregister(pit: Pit, name: str, session: str | None = None) -> str:
     """OK, or why not."""
     encoded = session.encode() if session is not None else None
     return err_name(lib.tool_unregister(pit.handle, name.encode(), encoded))
+
+
+def unregister_all(pit: Pit) -> None:
+    """The next test that shares the pit meets none of this one's tools."""
+    for name, session in pit.host_tools:
+        unregister(pit, name, session)
+    pit.host_tools.clear()

@@ -168,6 +168,7 @@ class Pit:
         self.kept = kept
         self.lines = lines
         self.submitted: list[Any] = []
+        self.host_tools: list[tuple[str, str | None]] = []
         # Name and reason of each session that has ended.
         self.ended_sessions: list[tuple[str, str]] = []
         # What adapters emitted, of a pit that was opened with `listens`.
