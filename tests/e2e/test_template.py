@@ -45,7 +45,7 @@ def unused(pit):
     return lines[0] if lines else None
 
 
-def await_template(pit, within=10.0):
+def await_template(pit, within=60.0):
     return eventually(lambda: template_of(pit), "a template", within)
 
 

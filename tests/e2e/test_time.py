@@ -266,7 +266,7 @@ def test_lesson_22_cancelling_a_waiting_call_frees_its_place_at_once(
     for _ in range(20):
         call = pit.submit("ping")
         assert pit.cancel(call) == "OK"
-        call.wait(0.5)
+        call.wait()
         assert (call.err, call.fault.stage) == ("CANCELLED", stage)
         assert pit.cancel(call) == "NOT_FOUND"
         assert call.times == 1
@@ -289,7 +289,8 @@ def test_lesson_22_cancelling_a_waiting_call_frees_its_place_at_once(
 def test_lesson_22_a_call_that_is_given_up_frees_its_slot_within_a_second(
     open_pit, kind, tmp_path, tool, worker_survives, way
 ):
-    pit = open_pit(pool(kind))
+    # What heeds a cancel has time for it, also on a busy machine.
+    pit = open_pit(pool(kind, cancel_grace_ms=60_000 if worker_survives else None))
     (row,) = pit.workers()
     if way == "cancel":
         (call,) = occupy(pit, tmp_path, 1, tool=tool)
@@ -315,11 +316,11 @@ def test_lesson_22_the_calls_beside_a_killed_one_are_told_that_they_may_try_agai
 ):
     pit = open_pit(pool("thread", cancel_grace_ms=100))
     (stuck,) = occupy(pit, tmp_path, 1, tool="stubborn")
-    beside = pit.submit("sleep", {"seconds": 20, "path": str(tmp_path / "beside")})
+    beside = pit.submit("sleep", {"seconds": 300, "path": str(tmp_path / "beside")})
     wait_for_file(tmp_path / "beside")
     pit.cancel(stuck)
     assert stuck.wait().err == "CANCELLED"
-    assert beside.wait(2.0).err == "WORKER_LOST"
+    assert beside.wait().err == "WORKER_LOST"
     assert "killed by us because" in beside.fault.cause
 
 
