@@ -65,7 +65,7 @@ typedef enum snakepit_dtype { SNAKEPIT_DTYPES(SNAKEPIT_DTYPE_ENUM) } snakepit_dt
 // first. Rank 0 is one element.
 //
 // As an argument, `data` is borrowed until the call that takes the writer returns, and
-// is copied once, packed, into shared memory; not even that where `data` came from
+// is copied once, packed, into shared memory; or not at all where `data` came from
 // snakepit_tensor_new() of the same pool. In a result, `data` points into shared
 // memory, packed in C order, is read-only, and is valid until the answer is freed.
 typedef struct snakepit_tensor {
@@ -125,10 +125,10 @@ SNAKEPIT_API snakepit_err snakepit_writer_json(snakepit_writer *writer,
                                                const char *json,
                                                size_t bytes,
                                                snakepit_message *why);
-// The first error: NO_MEMORY, INVALID_ARGUMENT (an invalid tensor, a null text, a
-// text or bytes of 4 GiB, more than 128 containers inside each other, a container or a
-// tensor as a key), or MALFORMED (no value, a container that still wants values, more
-// than one value, or what snakepit_writer_json() refused).
+// The first error: NO_MEMORY, INVALID_ARGUMENT (an invalid tensor, a null text, a text
+// or bytes of 4 GiB, containers nested more than 128 deep, a container or a tensor as a
+// key), or MALFORMED (no value, a container that still wants values, more than one
+// value, or what snakepit_writer_json() refused).
 SNAKEPIT_API snakepit_err snakepit_writer_error(const snakepit_writer *writer);
 // The same, and says in `why` what is wrong, where in the value, and the remedy; if the
 // writer has no error, `why` is empty. Unlike the function above it also looks for keys

@@ -332,7 +332,7 @@ typedef struct snakepit_fault {
     // The Python exception's class, with its module unless it is one of Python's own:
     // "ValueError", "shop.errors.SoldOut".
     const char *type;
-    const char *traceback; // Python's, user frames included
+    const char *traceback; // Python's, without the bridge's frames
     const char *stage; // "line", "worker", "running": where the call was when it ended
     const char *cause; // of a death: "killed by signal 9 (SIGKILL)"
     const char *last_output; // the last lines that a dead worker wrote to stderr

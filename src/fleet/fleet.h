@@ -82,7 +82,7 @@ void sp_fleet_start(struct sp_fleet *fleet);
 // Stops all workers and the template; `stopped` runs when the last one is gone. For a
 // fleet that is stopping already, this changes nothing.
 void sp_fleet_stop(struct sp_fleet *fleet);
-// Tries to start what is missing now: a pool that has failed begins anew, and one whose
+// Tries to start what is missing now: a pool that has failed starts over, and one whose
 // starts fail does not wait for its pause.
 void sp_fleet_retry(struct sp_fleet *fleet);
 // Runs what sp_pool_tick() orders; returns whether it wants another turn.

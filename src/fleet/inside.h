@@ -32,16 +32,16 @@ void sp_fleet_publish(struct sp_fleet *fleet);
 
 // Writes the line of the log that an action stands for.
 void sp_fleet_note(const struct sp_fleet *fleet, const struct sp_fleet_action *action);
-// A worker is ready: for the log.
+// Logs that a worker is ready.
 void sp_fleet_note_ready(struct sp_fleet *fleet, const struct sp_worker *worker);
 // What is said of a pool that is down or has failed.
 void sp_fleet_write_verdict(const struct sp_fleet *fleet,
                             const struct sp_fleet_action *action,
                             char *text,
                             size_t size);
-// Why the program may not be able to stop its workers: it is not who it was when it
-// started them, and new ones would have other rights than the program opened the pit
-// with. Returns `text`, or NULL: it is the same.
+// Why the program may not be able to stop its workers: its user is another one than
+// when it started them, and new ones would have other rights. Returns `text`, or NULL:
+// the user is the same.
 const char *
 sp_fleet_write_stranger(const struct sp_fleet *fleet, char *text, size_t size);
 

@@ -315,7 +315,7 @@ static bool is_over(const struct sp_fleet_plan *plan)
     return plan->phase == SP_FLEET_STOPPING || plan->phase == SP_FLEET_STOPPED;
 }
 
-// A pool that has failed begins anew, with its template and as whoever the program is
+// A pool that has failed starts over, with its template and as whoever the program is
 // now; of another one the pause ends.
 static void on_retry(struct sp_step *step)
 {

@@ -37,7 +37,7 @@
 enum sp_place_state {
     SP_PLACE_EMPTY,
     SP_PLACE_STARTING, // has a worker that has not answered a call
-    SP_PLACE_SERVING,  // which takes calls
+    SP_PLACE_SERVING,  // has one that takes calls
     SP_PLACE_DRAINING, // takes no more; some still run
     SP_PLACE_LEAVING,  // was told to leave: its exit is not news
 };
@@ -92,7 +92,7 @@ struct sp_fleet_plan {
     enum sp_fleet_phase phase;
     struct sp_planned_template template;
     struct sp_restart restart;
-    enum sp_pool_state shown; // what the pool was told to be
+    enum sp_pool_state shown; // the state that the pool was given last
     uint32_t remains;   // workers that have exited, and left something that has not
     uint64_t resume_at; // nothing is started before; 0: there is no pause
     uint64_t look_at;   // when to look whether those that drain have finished
@@ -142,7 +142,7 @@ struct sp_fleet_worker {
     bool gil_enabled;
     bool thread_safe;
     bool adapter_failed; // to start
-    bool told;           // it ended since somebody else's SIGTERM told it to
+    bool told;           // it ended because somebody else's SIGTERM told it to
     bool worked;         // it was given a call
 };
 
@@ -165,7 +165,7 @@ enum sp_fleet_action_kind {
     // Of the worker of a place.
     SP_FLEET_DO_START,   // `fork`: by the template, if it can. Answered by an event
     SP_FLEET_DO_SEAT,    // it takes calls
-    SP_FLEET_DO_DRAIN,   // it takes none any more
+    SP_FLEET_DO_DRAIN,   // it takes no more
     SP_FLEET_DO_RELEASE, // those that it has not begun go back to the line
     SP_FLEET_DO_DISMISS, // it is to leave; `closing`: at once if it is busy
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // How a call gets to a worker: straight into a slot if one has room, into the line
 // otherwise. The request is written to shared memory before, without the lock, so under
-// the lock there is nothing but a few links and one line of the slot.
+// the lock there is nothing but a few links and one cache line of the slot.
 #include "pool/inside.h"
 
 #include <stdio.h>
@@ -47,7 +47,8 @@ static snakepit_err prepare(struct sp_call *call, const struct sp_order *order)
 {
     struct sp_store *store = &call->pool->store;
     if (call->likely != NULL) {
-        // The worker had these lines last; they travel while the arguments are written.
+        // The worker had these cache lines last; they travel while the arguments are
+        // written.
         sp_prefetch_for_write(&call->likely->request);
         sp_prefetch_for_write(&call->likely->result);
     }

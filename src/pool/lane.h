@@ -30,7 +30,7 @@ void sp_lane_init(struct sp_lane *lane);
 bool sp_lane_has_news(const struct sp_lane *lane);
 // The call of a stream is to be reported, unless it is about to be.
 void sp_lane_put_readable(struct sp_lane *lane, struct sp_call *call);
-// It is not to be reported any more, if it is.
+// Undoes that.
 void sp_lane_drop_readable(struct sp_lane *lane, struct sp_call *call);
 // The first of them; NULL.
 struct sp_call *sp_lane_take_readable(struct sp_lane *lane);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The calls that wait for a worker, first come, first served, and never more than a
-// limit.
+// The calls that wait for a worker, first come, first served. No call is admitted
+// beyond a limit; one that was admitted before may come back beyond it.
 #ifndef POOL_LINE_H
 #define POOL_LINE_H
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// After the lock: makes what a worker left of an ended call readable. Its bytes are
+// Without the lock: makes what a worker left of an ended call readable. Its bytes are
 // copied out of its reach first, then checked.
 #include "pool/inside.h"
 

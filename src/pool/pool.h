@@ -194,14 +194,14 @@ snakepit_err sp_pool_add_seat(struct sp_pool *pool,
                               struct sp_seat **seat);
 // No more calls for this one.
 void sp_pool_close_seat(struct sp_pool *pool, struct sp_seat *seat);
-// The same for a worker that begins no call any more: those that it has not begun go
+// The same for a worker that begins no further call: those that it has not begun go
 // back to the line, those that it runs go on.
 void sp_pool_empty_seat(struct sp_pool *pool, struct sp_seat *seat);
 // True while the worker runs calls or may still read what was given up.
 bool sp_pool_seat_is_busy(struct sp_pool *pool, struct sp_seat *seat);
-// The worker is dead: calls that ran fail as `failure` says, those that did not go back
-// to the line. PROTOCOL in it counts as a violation. Any thread. The seat is empty
-// and closed afterwards; free it with sp_pool_remove_seat().
+// The worker is dead: calls that were running fail as `failure` says, those that had
+// not begun go back to the line. PROTOCOL in it counts as a violation. Any thread. The
+// seat is empty and closed afterwards; free it with sp_pool_remove_seat().
 void sp_pool_seat_died(struct sp_pool *pool,
                        struct sp_seat *seat,
                        const struct sp_failure *failure);

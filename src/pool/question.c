@@ -375,7 +375,7 @@ static void end_lease(struct sp_seat *seat, struct sp_call *call)
     }
 }
 
-// Into a slot of the asking worker, and tells its executor.
+// Puts the call into a slot of the asking worker, and tells its executor.
 static snakepit_err hand_over(struct asker *asker, struct sp_call *call)
 {
     static const struct sp_failure full = {

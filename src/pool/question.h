@@ -10,7 +10,7 @@
 
 struct sp_after; // pool/inside.h
 
-#define SP_QUESTIONS_NESTED 16u // questions in the middle of each other on one thread
+#define SP_QUESTIONS_NESTED 16u // nested questions on one thread
 
 // One question, on its way through sp_pool_hooks.question. Borrowed, all of it.
 struct sp_question {

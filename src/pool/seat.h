@@ -45,9 +45,9 @@ struct sp_seat {
     uint32_t capacity;         // calls it runs at once
     uint32_t load;             // calls placed, orphans included; one more while stuck
     uint32_t skips_due;        // slots taken back that the worker has not passed on yet
-    uint64_t stuck_since;      // an idle executor takes none of them; 0: it is not so
+    uint64_t stuck_since;      // since when an idle executor takes none; 0: it does
     bool open;                 // takes calls
-    bool leaves;               // its worker begins no call any more
+    bool leaves;               // its worker begins no further call
     bool violated;             // broke the protocol; is to be killed
     bool silent;               // did not come back to its question; is to be killed
     const char *kill_reason;   // why it is to be killed; NULL: it is not

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What workers may read. The host writes here and never reads back, so nothing that a
-// worker could do to this memory reaches the host.
+// What workers may read, and only read: they map it read-only. So nothing that a worker
+// does can reach the host through this memory.
 #include "pool/store.h"
 
 #include <string.h>

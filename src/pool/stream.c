@@ -286,8 +286,8 @@ static void catch_up(struct sp_stream *stream, enum patience patience)
     }
 }
 
-// The call has ended while a chunk was copied. Whether what it left was there all
-// along.
+// The call has ended while a chunk was copied. True: what it left stays readable, so
+// the copy is whole.
 static bool is_kept(struct sp_stream *stream)
 {
     struct sp_after after = {.self = stream->call};

@@ -40,8 +40,7 @@ struct sp_stream {
     // Guarded by pool->lock.
     bool awaits;        // its reader has found nothing and is to be told
     uint64_t tail_seen; // as far as the reader saw then
-    bool left; // it was closed while its question was served; what is left is to be
-               // freed
+    bool left; // it was closed while its question was served, and is freed later
 };
 
 // Begins a call as a stream. On failure `*stream` is given too, with the fault in its

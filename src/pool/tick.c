@@ -55,7 +55,8 @@ static void mark_for_kill(struct sp_seat *seat, const char *why)
     }
 }
 
-// The next rung of the ladder for one given-up call; afterwards it may be gone.
+// The next step against a call that was given up and still runs; afterwards the orphan
+// may be gone.
 static void follow_up(struct sp_pool *pool,
                       struct sp_seat *seat,
                       struct sp_orphan *orphan,
@@ -90,7 +91,7 @@ static bool has_idle_executor(const struct sp_seat *seat)
     return busy < seat->capacity;
 }
 
-// An executor that has nothing to do passes at once on what was taken back. Where that
+// An executor that has nothing to do passes on at once what was taken back. If that
 // does not happen for long, none of them can: their interpreter is held by a thread or
 // a signal handler of user code. Nothing that is handed to such a worker ever runs. One
 // that leaves passes nothing on any more.

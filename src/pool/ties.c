@@ -47,7 +47,7 @@ static void leave_table(struct sp_ties *ties, struct sp_tie *tie)
     tie->ended = true;
 }
 
-// Frees a tie that is idle and, or that has, left the table.
+// Frees a tie that is idle, or that has left the table.
 static void free_tie(struct sp_ties *ties, struct sp_tie *tie)
 {
     if (!tie->ended) {

@@ -40,7 +40,7 @@ wait_in_slot(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
     sp_pool_unlock(pool, after);
     wait.woke = after->woke;
     (void)sp_wait_slot(&port->view.slots[slot], &wait);
-    // Its line travels while we take the lock.
+    // Its cache line travels while we take the lock.
     __builtin_prefetch(port->results.base + (size_t)slot * SP_INLINE_RESULT);
     after->woke = false;
     pthread_mutex_lock(&pool->lock);

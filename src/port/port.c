@@ -406,7 +406,7 @@ snakepit_err sp_port_next_done(struct sp_port *port, uint32_t *slot, bool *runs)
     if (id > mask || !port->slots[id].notify) {
         return SNAKEPIT_PROTOCOL;
     }
-    // Cleared before the look at the state: what changes afterwards is told anew.
+    // Cleared before the look at the state: what changes afterwards is announced again.
     uint32_t word = atomic_fetch_and_explicit(
         state_word(port, id), ~(uint32_t)SP_SLOT_TOLD, memory_order_acq_rel);
     uint32_t now = word & SP_SLOT_STATE;

@@ -37,7 +37,7 @@ struct sp_output {
     int fd; // -1 once it has ended
     sp_output_line_fn *line;
     void *user;
-    enum sp_log_level least; // lines below it nobody wants
+    enum sp_log_level least; // lines below it are not wanted
     enum sp_log_level level; // of the line so far
     struct sp_bucket lines;
     uint64_t dropped; // lines that were not handed on
