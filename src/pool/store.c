@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What workers may read, and only read: they map it read-only. So nothing that a worker
-// does can reach the host through this memory.
+// What workers may read; they map it read-only. The host reads back nothing but the
+// names of sessions, whose places and sizes it keeps for itself: docs/decisions/0001.
 #include "pool/store.h"
 
 #include <string.h>
