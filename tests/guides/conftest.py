@@ -95,6 +95,7 @@ def guide_pool(profile: str, adapter: str, **options: Any) -> dict[str, Any]:
         "adapter": adapter,
         "shared_memory_size": "64MiB",
         "start_timeout_ms": START_MS,
+        "call_timeout_ms": 120_000,
         # An example that is not run in parallel would prove nothing.
         "on_unsupported": "refuse" if profile == "thread" else None,
         "threads_per_worker": EXECUTORS if profile == "thread" else None,

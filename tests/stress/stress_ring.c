@@ -293,8 +293,9 @@ static void *collect(void *argument)
         if (collect_all(host) > 0) {
             continue;
         }
-        int rung = poll(&bell, 1, is_idle(host) ? 10 : (int)(LOST_NS / SP_NS_PER_MS));
-        if (rung == 0 && collect_all(host) > 0 && !is_idle(host)) {
+        bool idle = is_idle(host); // what comes after may end before poll() returns
+        int rung = poll(&bell, 1, idle ? 10 : (int)(LOST_NS / SP_NS_PER_MS));
+        if (rung == 0 && !idle && collect_all(host) > 0) {
             atomic_fetch_add(&host->lost, 1);
         }
         uint64_t count;
