@@ -274,7 +274,8 @@ static int write_in_place(struct sp_encoder *encoder,
 
 // ---- From Python --------------------------------------------------------------
 
-// Whether a view has failed because of its type, which only its array can name.
+// Whether a view has failed because of its type, which only its array can name. False
+// with an exception where memory is exhausted.
 static bool is_bfloat16(PyObject *value)
 {
     PyObject *dtype = PyObject_GetAttrString(value, "dtype");
@@ -283,7 +284,9 @@ static bool is_bfloat16(PyObject *value)
                   PyUnicode_CompareWithASCIIString(name, "bfloat16") == 0;
     Py_XDECREF(name);
     Py_XDECREF(dtype);
-    PyErr_Clear();
+    if (name == NULL) {
+        (void)sp_forgive();
+    }
     return is_one;
 }
 
@@ -298,7 +301,9 @@ static bool open_view(const struct sp_codec *codec,
     if (PyObject_GetBuffer(value, view, PyBUF_RECORDS_RO) == 0) {
         return true;
     }
-    PyErr_Clear();
+    if (sp_forgive() != 0) {
+        return false;
+    }
     if (Py_TYPE(value) == codec->tensor_type) {
         *dtype = ((struct sp_tensor *)value)->dtype;
         return PyObject_GetBuffer(value, view, PyBUF_STRIDED_RO) == 0;

@@ -30,8 +30,23 @@ static inline PyObject *PyList_GetItemRef(PyObject *list, Py_ssize_t index)
 }
 #endif
 
-// ---- Types that only C makes instances of
-// ---------------------------------------------
+// ---- Looks that may fail -------------------------------------------------------
+
+// Forgets why a look has failed, which is an answer, too. -1: memory is exhausted,
+// which stays the exception, for that says nothing of what was looked at.
+static inline int sp_forgive(void)
+{
+    if (PyErr_Occurred() == NULL) {
+        return 0;
+    }
+    if (PyErr_ExceptionMatches(PyExc_MemoryError)) {
+        return -1;
+    }
+    PyErr_Clear();
+    return 0;
+}
+
+// ---- Types that only C makes instances of --------------------------------------
 
 #if PY_VERSION_HEX >= 0x030A0000
 #define SP_TYPE_FLAGS \

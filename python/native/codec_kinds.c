@@ -108,21 +108,26 @@ static PyObject *fields_of_dataclass(PyObject *value)
     return fields;
 }
 
-// What the class of a value has under a name; NULL without an exception.
-static PyObject *of_class(PyObject *value, const char *name)
+// Whether the class of a value has a name, with what is of that type: a metaclass may
+// answer for any name. -1: memory is exhausted.
+static int is_marked(PyObject *value, const char *name, PyTypeObject *type)
 {
     PyObject *found = PyObject_GetAttrString((PyObject *)Py_TYPE(value), name);
-    PyErr_Clear();
-    return found;
+    if (found == NULL) {
+        return sp_forgive();
+    }
+    int is = PyObject_TypeCheck(found, type);
+    Py_DECREF(found);
+    return is;
 }
 
 // pydantic's own dict of a model. Before its version 2 the method had another name.
 static PyObject *dump_model(PyObject *value)
 {
-    PyObject *method = of_class(value, "model_dump");
-    bool is_new = method != NULL;
-    Py_XDECREF(method);
-    return PyObject_CallMethod(value, is_new ? "model_dump" : "dict", NULL);
+    int is_new = is_marked(value, "model_dump", &PyBaseObject_Type);
+    return is_new < 0
+               ? NULL
+               : PyObject_CallMethod(value, is_new ? "model_dump" : "dict", NULL);
 }
 
 // Name and value of a column; NULL with an exception.
@@ -163,7 +168,8 @@ static PyObject *pairs_of_row(PyObject *row)
     return pairs;
 }
 
-// A class of collections.abc; NULL without an exception if nobody has imported that.
+// A class of collections.abc; NULL without an exception if nobody has imported that,
+// with MemoryError if there is no memory.
 static PyObject *abstract_class(const char *class_name)
 {
     PyObject *name = PyUnicode_FromString("collections.abc");
@@ -173,7 +179,7 @@ static PyObject *abstract_class(const char *class_name)
     Py_XDECREF(module);
     Py_XDECREF(name);
     if (found == NULL) {
-        PyErr_Clear();
+        (void)sp_forgive();
     }
     return found;
 }
@@ -184,7 +190,7 @@ static int is_abstract(PyObject *value, const char *class_name, bool of_its_type
 {
     PyObject *class = abstract_class(class_name);
     if (class == NULL) {
-        return 0;
+        return PyErr_Occurred() != NULL ? -1 : 0;
     }
     int result = of_its_type ? PyObject_IsSubclass((PyObject *)Py_TYPE(value), class)
                              : PyObject_IsInstance(value, class);
@@ -239,8 +245,8 @@ static const struct {
 } kinds[SP_KINDS] = {SP_CODEC_KINDS(ROW)};
 #undef ROW
 
-// A row's class, if user code has imported its module; NULL without an exception.
-// Borrowed.
+// A row's class, if user code has imported its module; or NULL, with an exception only
+// where memory is exhausted. Borrowed.
 static PyObject *class_of(struct sp_encoder *encoder, int kind)
 {
     if (encoder->kinds[kind] != NULL) {
@@ -252,7 +258,9 @@ static PyObject *class_of(struct sp_encoder *encoder, int kind)
         module == NULL ? NULL : PyObject_GetAttrString(module, kinds[kind].class_name);
     Py_XDECREF(module);
     Py_XDECREF(name);
-    PyErr_Clear(); // still being imported: next time
+    if (found == NULL) {
+        (void)sp_forgive(); // still being imported: next time
+    }
     if (found != NULL && PyType_Check(found)) {
         encoder->kinds[kind] = found;
         return found;
@@ -261,7 +269,7 @@ static PyObject *class_of(struct sp_encoder *encoder, int kind)
     return NULL;
 }
 
-// The row that a value is of, or SP_KINDS.
+// The row that a value is of, or SP_KINDS; -1: memory is exhausted.
 static int kind_of(struct sp_encoder *encoder, PyObject *value)
 {
     for (int kind = 0; kind < SP_KINDS; kind++) {
@@ -269,13 +277,20 @@ static int kind_of(struct sp_encoder *encoder, PyObject *value)
         if (found != NULL && PyType_IsSubtype(Py_TYPE(value), (PyTypeObject *)found)) {
             return kind;
         }
+        if (found == NULL && PyErr_Occurred() != NULL) {
+            return -1;
+        }
     }
     return SP_KINDS;
 }
 
 bool sp_encoder_knows(struct sp_encoder *encoder, PyObject *value)
 {
-    return kind_of(encoder, value) != SP_KINDS;
+    int kind = kind_of(encoder, value);
+    if (kind < 0) {
+        PyErr_Clear(); // what encodes it looks again
+    }
+    return kind != SP_KINDS;
 }
 
 static int write_known(struct sp_encoder *encoder,
@@ -312,29 +327,35 @@ static bool is_collection(PyObject *value)
            PyDictValues_Check(value) || PyDictItems_Check(value);
 }
 
-// Has `name` in its class, of the type that it has in dataclasses or in attrs' classes:
-// a metaclass may answer for any name.
-static bool is_marked(PyObject *value, const char *name, PyTypeObject *type)
+// Classes that name their fields themselves, by a mark of a certain type.
+static const struct {
+    const char *name;
+    PyTypeObject *type;
+    PyObject *(*fields)(PyObject *value); // NULL: the mark is the fields
+} marks[] = {
+    // The bridge's own dataclasses, for which `dataclasses` need not be imported.
+    {"__snakepit_fields__", &PyTuple_Type, NULL},
+    {"__dataclass_fields__", &PyDict_Type, fields_of_dataclass},
+    {"__attrs_attrs__", &PyTuple_Type, NULL},
+};
+
+// The fields of a value whose class has that mark. NULL with an exception.
+static PyObject *fields_by(PyObject *value, size_t mark)
 {
-    PyObject *found = of_class(value, name);
-    bool is = found != NULL && PyObject_TypeCheck(found, type);
-    Py_XDECREF(found);
-    return is;
+    return marks[mark].fields != NULL
+               ? marks[mark].fields(value)
+               : PyObject_GetAttrString((PyObject *)Py_TYPE(value), marks[mark].name);
 }
 
 static int
 write_other(struct sp_encoder *encoder, PyObject *value, const struct sp_place *place)
 {
-    // The bridge's own dataclasses, for which `dataclasses` need not be imported.
-    if (is_marked(value, "__snakepit_fields__", &PyTuple_Type)) {
-        return write_fields(
-            encoder, value, of_class(value, "__snakepit_fields__"), place);
-    }
-    if (is_marked(value, "__dataclass_fields__", &PyDict_Type)) {
-        return write_fields(encoder, value, fields_of_dataclass(value), place);
-    }
-    if (is_marked(value, "__attrs_attrs__", &PyTuple_Type)) {
-        return write_fields(encoder, value, of_class(value, "__attrs_attrs__"), place);
+    for (size_t i = 0; i < Py_ARRAY_LENGTH(marks); i++) {
+        int is = is_marked(value, marks[i].name, marks[i].type);
+        if (is != 0) {
+            return is < 0 ? -1
+                          : write_fields(encoder, value, fields_by(value, i), place);
+        }
     }
     PyObject *items = NULL;
     if (list_items(value, &items) != 0) {
@@ -353,6 +374,9 @@ int sp_encoder_kind(struct sp_encoder *encoder,
         return write_items(encoder, value, place);
     }
     int kind = kind_of(encoder, value);
+    if (kind < 0) {
+        return -1;
+    }
     return kind != SP_KINDS ? write_known(encoder, value, place, kinds[kind].way)
                             : write_other(encoder, value, place);
 }

@@ -4,6 +4,8 @@
 // nothing is imported to refuse something.
 #include "codec_writer.h"
 
+#include "codec_compat.h"
+
 #define MARKER       "$unserialisable"
 #define MARKER_DEPTH 2u // containers of a marker
 
@@ -98,7 +100,7 @@ static const struct sp_refusal *refusal_of_class(PyTypeObject *type)
         }
     }
     Py_XDECREF(module);
-    PyErr_Clear();
+    (void)sp_forgive();
     return found;
 }
 
@@ -108,12 +110,14 @@ const struct sp_refusal *sp_refusal_of(PyObject *value)
     for (Py_ssize_t i = 0; classes != NULL && i < PyTuple_GET_SIZE(classes); i++) {
         PyTypeObject *type = (PyTypeObject *)PyTuple_GET_ITEM(classes, i);
         const struct sp_refusal *found = refusal_of_class(type);
-        if (found != NULL) {
+        if (found != NULL || PyErr_Occurred() != NULL) {
             return found;
         }
     }
     PyObject *array = PyObject_GetAttrString((PyObject *)Py_TYPE(value), "__array__");
-    PyErr_Clear();
+    if (array == NULL) {
+        (void)sp_forgive();
+    }
     Py_XDECREF(array);
     return array != NULL ? &an_array : &sp_no_plain_value;
 }
@@ -141,8 +145,7 @@ static PyObject *qualified_name(PyTypeObject *type)
 static PyObject *type_name(PyObject *value)
 {
     PyObject *name = qualified_name(Py_TYPE(value));
-    if (name == NULL) {
-        PyErr_Clear();
+    if (name == NULL && sp_forgive() == 0) {
         name = PyUnicode_FromFormat("%.200s", Py_TYPE(value)->tp_name);
     }
     return name;
@@ -240,7 +243,9 @@ int sp_encoder_refuse(struct sp_encoder *encoder,
                       const struct sp_place *place,
                       const struct sp_refusal *why)
 {
-    PyErr_Clear();
+    if (sp_forgive() != 0) {
+        return -1;
+    }
     if (encoder->codec->on_unserialisable != SP_UNSERIALISABLE_ERROR &&
         !encoder->strict && sp_encoder_may_nest(encoder, MARKER_DEPTH) &&
         !is_in_key(place)) {

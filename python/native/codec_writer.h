@@ -37,13 +37,14 @@ struct sp_refusal {
 
 extern const struct sp_refusal sp_no_plain_value;
 // As sp_no_plain_value, with the conversion to write where the class is a known one.
+// With an exception where memory is exhausted: sp_encoder_refuse() passes that on.
 const struct sp_refusal *sp_refusal_of(PyObject *value);
 extern const struct sp_refusal sp_no_array_of_numbers;
 extern const struct sp_refusal sp_too_many_dimensions;
 
 // Nothing of `value` was written: writes a marker in its place where the pool wants
 // markers, else fails: "`what` at result['a'][3]; `remedy`". No marker stands in a key,
-// nor deeper than a reader goes.
+// nor deeper than a reader goes. An exception is forgotten, but for MemoryError.
 int sp_encoder_refuse(struct sp_encoder *encoder,
                       PyObject *value,
                       const struct sp_place *place,

@@ -318,7 +318,8 @@ int sp_encoder_pairs(struct sp_encoder *encoder,
 
 // ---- NumPy's scalars ----------------------------------------------------------
 
-// numpy.generic, if user code has imported NumPy; NULL without an exception. Borrowed.
+// numpy.generic, if user code has imported NumPy; or NULL, with an exception only where
+// memory is exhausted. Borrowed.
 static PyObject *numpy_generic(struct sp_encoder *encoder)
 {
     if (encoder->numpy_generic != NULL) {
@@ -333,19 +334,25 @@ static PyObject *numpy_generic(struct sp_encoder *encoder)
         encoder->numpy_generic = generic;
         return generic;
     }
+    if (generic == NULL) {
+        (void)sp_forgive(); // still being imported: next time
+    }
     Py_XDECREF(generic);
-    PyErr_Clear(); // still being imported: next time
     return NULL;
 }
 
-static bool is_numpy_scalar(struct sp_encoder *encoder, PyObject *value)
+// -1 with an exception.
+static int is_numpy_scalar(struct sp_encoder *encoder, PyObject *value)
 {
     PyObject *generic = numpy_generic(encoder);
-    return generic != NULL && PyType_IsSubtype(Py_TYPE(value), (PyTypeObject *)generic);
+    if (generic == NULL) {
+        return PyErr_Occurred() != NULL ? -1 : 0;
+    }
+    return PyType_IsSubtype(Py_TYPE(value), (PyTypeObject *)generic);
 }
 
 // The letter that NumPy's dtype has for a kind of number: 'b', 'i', 'u', 'f', 'c'; 0:
-// none known.
+// none known, with an exception where memory is exhausted.
 static Py_UCS4 numpy_kind(struct sp_encoder *encoder, PyObject *value)
 {
     PyObject *dtype = PyObject_GetAttr(value, encoder->codec->texts[SP_TEXT_DTYPE]);
@@ -358,7 +365,9 @@ static Py_UCS4 numpy_kind(struct sp_encoder *encoder, PyObject *value)
     }
     Py_XDECREF(kind);
     Py_XDECREF(dtype);
-    PyErr_Clear();
+    if (kind == NULL) {
+        (void)sp_forgive();
+    }
     return letter;
 }
 
@@ -426,8 +435,9 @@ write_by_kind(struct sp_encoder *encoder, PyObject *value, const struct sp_place
     if (PyBytes_Check(value)) {
         return write_bytes(encoder, value);
     }
-    if (is_numpy_scalar(encoder, value)) {
-        return write_numpy_scalar(encoder, value, place);
+    int scalar = is_numpy_scalar(encoder, value);
+    if (scalar != 0) {
+        return scalar < 0 ? -1 : write_numpy_scalar(encoder, value, place);
     }
     return PyObject_CheckBuffer(value) ? sp_encoder_buffer(encoder, value, place)
                                        : sp_encoder_kind(encoder, value, place);

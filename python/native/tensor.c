@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "codec.h"
+#include "codec_compat.h"
 
 int sp_tensor_measure(struct sp_tensor_head *head)
 {
@@ -197,8 +198,7 @@ static PyObject *name_of_dtype(PyObject *dtype)
         return name;
     }
     Py_XDECREF(name);
-    PyErr_Clear();
-    return PyObject_Str(dtype);
+    return sp_forgive() != 0 ? NULL : PyObject_Str(dtype);
 }
 
 static int parse_dtype(struct sp_tensor_head *head, PyObject *dtype)

@@ -284,6 +284,7 @@ def test_sixteen_executors_ask_at_once(open_pit):
 
 def test_callers_of_both_kinds_ask_for_a_while(open_pit, kind):
     pit = open_asking(open_pit, kind)
+
     def ask(kind):
         for i in range(200):
             if kind == 0:

@@ -4,8 +4,17 @@ MemoryError or the outcome is right, and nothing is kept.
 """
 
 import collections
+import collections.abc
+import dataclasses
+import datetime
+import decimal
+import enum
+import io
 import operator
+import pathlib
+import sys
 import sysconfig
+import uuid
 
 import pytest
 
@@ -20,6 +29,40 @@ pytestmark = pytest.mark.skipif(
 
 LARGE = 1 << 17  # bytes, for which other threads may run meanwhile
 Pair = collections.namedtuple("Pair", "first second")
+
+
+@dataclasses.dataclass
+class Point:
+    """Crosses as a map of its fields."""
+
+    x: int
+    y: list
+
+
+class View(collections.abc.Mapping):
+    """Crosses as a map, too."""
+
+    def __init__(self, of):
+        self.of = of
+
+    def __getitem__(self, key):
+        return self.of[key]
+
+    def __iter__(self):
+        return iter(self.of)
+
+    def __len__(self):
+        return len(self.of)
+
+
+class Colour(enum.Enum):
+    """Crosses as its value."""
+
+    RED = "red"
+
+
+class Words(str):
+    """A kind of text."""
 
 
 def outcome(codec, executor, act, seen, n):
@@ -59,6 +102,29 @@ VALUES = {
     "nested": [[[{"k": {"l": [()]}}]]],
     "named": Pair(1, {"x": Pair(2, 3)}),
     "keys": {1: "a", 2.5: "b", None: "c", "ü": "e"},
+    "fields": [Point(1, [Point(2, [])])],
+    "mappings": View({"a": View({})}),
+    "collections": [{1}, frozenset("a"), range(3), {}.keys()],
+    "kinds": [
+        Colour.RED,
+        decimal.Decimal("1.5"),
+        datetime.date(2026, 1, 2),
+        datetime.timedelta(1),
+        uuid.UUID(int=1),
+        pathlib.PurePosixPath("a"),
+        io.BytesIO(b"x"),
+        collections.deque([1]),
+    ],
+    "subclasses": [Words("a"), collections.OrderedDict(a=1)],
+    "scalars": [np.float32(1.5), np.int8(1), np.bool_(True)],
+}
+REFUSED = [object(), 1j, Words, sys]
+ARRAYS = {
+    "packed": np.arange(6, dtype="float32").reshape(2, 3),
+    "strided": np.arange(8)[::2],
+    "swapped": np.arange(3, dtype=">i4"),
+    "complex": np.complex64(1j),
+    "view": memoryview(np.arange(4)),
 }
 
 
@@ -66,6 +132,30 @@ VALUES = {
 @pytest.mark.parametrize("name", VALUES)
 def test_a_value_is_encoded(codec, executor, name, strict):
     check(codec, executor, lambda: executor.encode(VALUES[name], 64, strict)[0])
+
+
+@pytest.mark.parametrize("value", REFUSED, ids=repr)
+def test_a_value_is_refused(codec, executor, value):
+    """MemoryError, or what is wrong with the value."""
+
+    def act():
+        try:
+            executor.encode(value)
+        except TypeError as error:
+            return str(error)
+        raise AssertionError("it crossed")
+
+    check(codec, executor, act)
+
+
+@pytest.mark.parametrize("name", ARRAYS)
+def test_an_array_is_encoded(codec, executor, name):
+    check(
+        codec,
+        executor,
+        lambda: executor.encode(ARRAYS[name])[0],
+        lambda data: executor.decode(data) is not None,
+    )
 
 
 def packed(executor, value):
