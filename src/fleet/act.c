@@ -94,7 +94,7 @@ static snakepit_err start_worker(struct sp_fleet *fleet,
     options.config =
         (struct sp_slice){fleet->first_message.data, fleet->first_message.size};
     err = err == SNAKEPIT_OK ? sp_worker_start(&options, &occupant->worker, why) : err;
-    if (err == SNAKEPIT_OK && occupant->worker->born) {
+    if (err == SNAKEPIT_OK && occupant->worker->child.born) {
         sp_pool_count_workers(fleet->options.pool, 1, 0);
     }
     return err;

@@ -76,8 +76,8 @@ static void on_timer(struct sp_timer *timer)
 
 static struct sp_fleet_worker facts_of(const struct sp_worker *worker)
 {
-    return (struct sp_fleet_worker){.began = worker->started_at,
-                                    .born = worker->born,
+    return (struct sp_fleet_worker){.began = worker->child.started_at,
+                                    .born = worker->child.born,
                                     .forked = worker->forked,
                                     .free_threaded = worker->info.free_threaded,
                                     .gil_enabled = worker->info.gil_enabled,
@@ -171,7 +171,7 @@ static void worker_exited(void *user, struct sp_worker *worker)
                                    .reason = reason};
     event.worker.told = sp_worker_was_told(worker);
     event.worker.worked = worker->port->submit_tail > 1; // the first call was the probe
-    if (worker->born) {
+    if (worker->child.born) {
         sp_fleet_describe_failure(worker, reason, sizeof reason);
     }
     unseat(occupant->fleet, worker);

@@ -124,10 +124,11 @@ void sp_fleet_note_ready(struct sp_fleet *fleet, const struct sp_worker *worker)
            "pool=%s worker=%llu pid=%d python=%s adapter=%s start_ms=%llu",
            fleet->options.pool_config->name,
            (unsigned long long)worker->options.id,
-           (int)worker->process.pid,
+           (int)worker->child.process.pid,
            worker->info.python,
            worker->info.adapter,
-           (unsigned long long)((sp_clock_now() - worker->started_at) / SP_NS_PER_MS));
+           (unsigned long long)((sp_clock_now() - worker->child.started_at) /
+                                SP_NS_PER_MS));
     warn_of_undeclared(fleet, worker);
 }
 

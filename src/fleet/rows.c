@@ -20,10 +20,10 @@ void sp_fleet_publish(struct sp_fleet *fleet)
     fleet->row_count = 0;
     for (uint32_t i = 0; i < places; i++) {
         const struct sp_worker *worker = fleet->occupants[i].worker;
-        if (worker != NULL && worker->born) {
+        if (worker != NULL && worker->child.born) {
             fleet->rows[fleet->row_count++] = (snakepit_worker_info){
                 .id = worker->options.id,
-                .pid = worker->process.pid,
+                .pid = worker->child.process.pid,
                 .state = sp_worker_state_name(worker->state),
                 .capacity = worker->options.shape.executors,
             };

@@ -277,10 +277,10 @@ void sp_fleet_describe_failure(struct sp_worker *worker, char *text, size_t size
         (void)snprintf(text, size, "%s", worker->failure);
         return;
     }
-    struct sp_exit end = worker->end;
+    struct sp_exit end = worker->child.end;
     end.fault = sp_worker_fault(worker);
     sp_exit_describe(
         &end, atomic_load(&worker->killed_for), SP_OOM_NO, cause, sizeof cause);
-    sp_output_tail(&worker->flow.outputs[1], tail, sizeof tail);
+    sp_output_tail(&worker->child.flow.outputs[1], tail, sizeof tail);
     describe_end(worker->options.python, cause, tail, text, size);
 }

@@ -19,7 +19,7 @@ static void pin(const struct sp_worker *worker)
 {
     const cpu_set_t *cpus = &worker->options.cpus;
     if (CPU_COUNT(cpus) > 0) {
-        (void)sched_setaffinity(worker->process.pid, sizeof *cpus, cpus);
+        (void)sched_setaffinity(worker->child.process.pid, sizeof *cpus, cpus);
     }
 }
 
@@ -27,8 +27,10 @@ static void pin(const struct sp_worker *worker)
 static void limit(struct sp_worker *worker)
 {
     snakepit_message why;
-    const struct sp_cgroup_member self = {worker->options.id, worker->process.pid};
-    if (sp_cgroup_confine(&worker->cgroup, &self, &worker->options.limits, &why) !=
+    const struct sp_cgroup_member self = {worker->options.id,
+                                          worker->child.process.pid};
+    if (sp_cgroup_confine(
+            &worker->child.cgroup, &self, &worker->options.limits, &why) !=
         SNAKEPIT_OK) {
         // Another start would find the same, so it counts as the adapter's does.
         worker->adapter_failed = true;
@@ -40,17 +42,13 @@ static void limit(struct sp_worker *worker)
 // The process is there: it gets its first message and is watched.
 static void begin_life(struct sp_worker *worker)
 {
-    worker->born = true;
+    snakepit_message why;
+    const struct sp_slice config = {worker->first_message.data,
+                                    worker->first_message.size};
     pin(worker);
     sp_worker_watch(worker);
     limit(worker);
-    snakepit_err err = sp_channel_send(worker->process.channel,
-                                       SP_MESSAGE_CONFIG,
-                                       worker->first_message.data,
-                                       worker->first_message.size);
-    if (err != SNAKEPIT_OK) {
-        snakepit_message why;
-        sp_worker_explain_unsent(&why, err);
+    if (sp_subprocess_configure(&worker->child, config, &why) != SNAKEPIT_OK) {
         sp_worker_fail_for_want(worker, &why);
     }
     sp_buf_fini(&worker->first_message);
@@ -66,22 +64,12 @@ static void catch_up(struct sp_worker *worker)
     }
 }
 
-// A process whose exit could not be observed must not be.
-static snakepit_err watch_exit(struct sp_worker *worker, snakepit_message *why)
-{
-    snakepit_err err = sp_worker_watch_exit(worker, why);
-    if (err != SNAKEPIT_OK) {
-        sp_process_end(&worker->process);
-    }
-    return err;
-}
-
 static void on_forked(void *user, pid_t pid)
 {
     struct sp_worker *worker = user;
     snakepit_message why = {"the template could not fork it"};
-    if (pid > 0 && sp_process_adopt(&worker->process, pid, &why) == SNAKEPIT_OK &&
-        watch_exit(worker, &why) == SNAKEPIT_OK) {
+    if (pid > 0 && sp_process_adopt(&worker->child.process, pid, &why) == SNAKEPIT_OK &&
+        sp_subprocess_watch_exit(&worker->child, &why) == SNAKEPIT_OK) {
         begin_life(worker);
         worker->options.hooks.born(worker->options.hooks.user, worker);
         catch_up(worker);
@@ -128,16 +116,16 @@ static snakepit_err make_process(struct sp_worker *worker, snakepit_message *why
     worker->fork.user = worker;
     worker->forked =
         template != NULL &&
-        sp_template_fork(template, &spawn, &worker->process, &worker->fork) ==
+        sp_template_fork(template, &spawn, &worker->child.process, &worker->fork) ==
             SNAKEPIT_OK;
     if (worker->forked) {
         return SNAKEPIT_OK;
     }
-    snakepit_err err = sp_spawn(&spawn, &worker->process);
+    snakepit_err err = sp_spawn(&spawn, &worker->child.process);
     if (err == SNAKEPIT_OK) {
-        err = watch_exit(worker, why);
+        err = sp_subprocess_watch_exit(&worker->child, why);
         if (err != SNAKEPIT_OK) {
-            sp_process_close(&worker->process);
+            sp_process_close(&worker->child.process);
         }
     }
     return err;
@@ -163,7 +151,16 @@ snakepit_err sp_worker_start(const struct sp_worker_options *options,
     }
     made->options = *options;
     made->options.config = (struct sp_slice){0};
-    made->started_at = sp_clock_now();
+    const struct sp_subprocess_options child = {
+        .loop = options->loop,
+        .inbox = options->inbox,
+        .log = options->log,
+        .pool = options->pool,
+        .worker = options->id,
+        .start_timeout_ms = options->start_timeout_ms,
+        .stop_grace_ms = options->stop_grace_ms,
+    };
+    sp_subprocess_init(&made->child, &sp_worker_kind, &child);
     sp_oom_look(&made->oom_seen);
     snakepit_err err =
         sp_buf_append(&made->first_message, options->config.data, options->config.size);
@@ -177,18 +174,10 @@ snakepit_err sp_worker_start(const struct sp_worker_options *options,
     sp_segment_close_fd(&made->port->control);
     sp_segment_close_fd(&made->port->results);
     *worker = made;
-    if (made->process.pid > 0) {
+    if (made->child.process.pid > 0) {
         begin_life(made);
     }
     return SNAKEPIT_OK;
-}
-
-static void close_ends(struct sp_worker *worker)
-{
-    if (worker->born) {
-        sp_flow_fini(&worker->flow);
-    }
-    sp_process_close(&worker->process);
 }
 
 void sp_worker_free(struct sp_worker *worker)
@@ -197,8 +186,7 @@ void sp_worker_free(struct sp_worker *worker)
         return;
     }
     SP_CHECK(worker->state == SP_WORKER_DEAD && worker->seat == NULL);
-    close_ends(worker);
-    sp_cgroup_remove(&worker->cgroup);
+    sp_subprocess_fini(&worker->child);
     pthread_mutex_destroy(&worker->lost_lock);
     discard(worker);
 }

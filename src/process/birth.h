@@ -9,6 +9,11 @@
 
 #include "process/worker.h"
 
+static inline struct sp_worker *sp_worker_of(struct sp_subprocess *child)
+{
+    return SP_ENTRY(child, struct sp_worker, child);
+}
+
 // ---- state.c ------------------------------------------------------------------
 
 // The one function that assigns the state.
@@ -22,11 +27,9 @@ void sp_worker_fail_start(struct sp_worker *worker, const char *why);
 void sp_worker_fail_for_want(struct sp_worker *worker, const snakepit_message *why);
 // Begins the ladder of an end: the message, or SIGTERM at once.
 void sp_worker_ask_to_leave(struct sp_worker *worker, bool by_message);
-// Watches its exit, which must succeed before the process counts as a worker's. SYSTEM,
-// with errno.
-snakepit_err sp_worker_watch_exit(struct sp_worker *worker, snakepit_message *why);
-// Watches its other descriptors and starts its timers.
+// Watches its descriptors, except for its exit, and starts its timers.
 void sp_worker_watch(struct sp_worker *worker);
+extern const struct sp_subprocess_kind sp_worker_kind;
 
 // ---- death.c ------------------------------------------------------------------
 
@@ -37,7 +40,11 @@ void sp_worker_signal(struct sp_worker *worker, int number, bool group);
 void sp_worker_blame(struct sp_worker *worker, const char *why);
 // What the watcher calls at the end of its lifeline. Watcher thread.
 void sp_worker_lifeline_ended(void *user, enum sp_life life);
-// Its pidfd is readable: it has exited.
-void sp_worker_on_exit(struct sp_watch *watch);
+// The functions of sp_worker_kind that end it.
+void sp_worker_denied(struct sp_subprocess *child);
+void sp_worker_given_up(struct sp_subprocess *child, const char *why);
+void sp_worker_exited(struct sp_subprocess *child);
+void sp_worker_clear_group(struct sp_subprocess *child);
+void sp_worker_gone(struct sp_subprocess *child);
 
 #endif

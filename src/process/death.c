@@ -2,31 +2,23 @@
 // How a worker ends. Its calls are failed the moment its lifeline breaks; its place is
 // free when its exit was observed; what it has left behind in its group may take a
 // little longer.
-//
-// A host that has changed its user may not signal its workers any more. Their channel
-// still reaches them: a worker whose channel has ended takes its host for dead, and
-// ends itself. One that does not even do that is given up, and told of.
 #include "process/birth.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "ipc/lifeline.h"
 
-#define PEEKS_MOST    20    // looks at a dying process, a millisecond apart
-#define GIVE_UP_MS    1000u // at least, for one that we may not signal
-#define UNSTOPPABLE   "the program may not signal it, and so could not stop it"
-#define OF_ANOTHER_ID "has the program changed its user since it opened the pit?"
+#define PEEKS_MOST 20 // looks at a dying process, a millisecond apart
 
 // ---- Signals ------------------------------------------------------------------
 
 static struct sp_child child_of(const struct sp_worker *worker)
 {
-    return sp_process_child(&worker->process);
+    return sp_subprocess_child(&worker->child);
 }
 
 void sp_worker_blame(struct sp_worker *worker, const char *why)
@@ -35,8 +27,6 @@ void sp_worker_blame(struct sp_worker *worker, const char *why)
     (void)atomic_compare_exchange_strong(&worker->killed_for, &none, why);
 }
 
-static void on_given_up(struct sp_timer *timer);
-
 static void on_denied(struct sp_task *task)
 {
     struct sp_worker *worker = task->user;
@@ -44,54 +34,19 @@ static void on_denied(struct sp_task *task)
 }
 
 // The owner is told in the next turn of the loop: whoever kills may hold its locks.
-static void tell_denial(struct sp_worker *worker)
+void sp_worker_denied(struct sp_subprocess *child)
 {
-    worker->denied = true;
+    struct sp_worker *worker = sp_worker_of(child);
     worker->denial.user = worker;
     sp_loop_later(worker->options.loop, &worker->denial, on_denied);
-    sp_log(worker->options.log,
-           SP_LOG_ERROR,
-           "worker.cannot_signal",
-           "pool=%s worker=%llu pid=%d because=\"%s\" remedy=\"" OF_ANOTHER_ID "\"",
-           worker->options.pool,
-           (unsigned long long)worker->options.id,
-           (int)worker->process.pid,
-           strerrordesc_np(EPERM));
-}
-
-// It is told once; every SIGKILL that is refused ends in the worker being given up.
-static void note_denial(struct sp_worker *worker, int number)
-{
-    uint32_t grace = worker->options.stop_grace_ms;
-    if (!worker->denied) {
-        tell_denial(worker);
-    }
-    if (number == SIGKILL) {
-        (void)shutdown(worker->process.channel, SHUT_RDWR);
-        sp_timer_start(worker->options.loop,
-                       &worker->timer,
-                       on_given_up,
-                       grace > GIVE_UP_MS ? grace : GIVE_UP_MS,
-                       0);
-    }
 }
 
 void sp_worker_signal(struct sp_worker *worker, int number, bool group)
 {
-    if (!worker->born || worker->state == SP_WORKER_DEAD) {
-        return;
-    }
-    if (number == SIGTERM) {
+    if (number == SIGTERM && worker->child.born && !worker->child.over) {
         atomic_store(&worker->signalled, true);
     }
-    if (group && sp_pidfd_signal_group(child_of(worker), number) == 0 &&
-        getpgid(worker->process.pid) == worker->process.pid) {
-        return; // a second SIGTERM would interrupt what the first one asks for
-    }
-    // It may have left its group.
-    if (sp_pidfd_signal(child_of(worker), number) == EPERM) {
-        note_denial(worker, number);
-    }
+    sp_subprocess_signal(&worker->child, number, group);
 }
 
 void sp_worker_kill(struct sp_worker *worker, const char *why)
@@ -103,7 +58,7 @@ void sp_worker_kill(struct sp_worker *worker, const char *why)
            "pool=%s worker=%llu pid=%d because=\"%s\"",
            worker->options.pool,
            (unsigned long long)worker->options.id,
-           (int)worker->process.pid,
+           (int)worker->child.process.pid,
            why);
     sp_worker_signal(worker, SIGKILL, false);
 }
@@ -148,7 +103,7 @@ enum sp_fault sp_worker_fault(const struct sp_worker *worker)
 
 bool sp_worker_was_told(const struct sp_worker *worker)
 {
-    const struct sp_exit *end = &worker->end;
+    const struct sp_exit *end = &worker->child.end;
     return sp_port_fault(worker->port) == SP_FAULT_TOLD &&
            (worker->leaves || !atomic_load(&worker->signalled)) &&
            (end->signal == SIGTERM || (end->known && end->signal == 0) ||
@@ -179,8 +134,8 @@ static void report_loss(struct sp_worker *worker, const struct sp_exit *end)
         told.served = atomic_load(&worker->served);
         enum sp_oom memory = unasked ? sp_oom_judge(&worker->oom_seen) : SP_OOM_NO;
         sp_exit_describe(&told, because, memory, cause, sizeof cause);
-        (void)sp_output_read(&worker->flow.outputs[1]);
-        sp_output_tail(&worker->flow.outputs[1], tail, sizeof tail);
+        (void)sp_output_read(&worker->child.flow.outputs[1]);
+        sp_output_tail(&worker->child.flow.outputs[1], tail, sizeof tail);
         struct sp_worker_loss loss = {.cause = cause,
                                       .last_output = tail,
                                       .by_us = because != NULL &&
@@ -203,7 +158,7 @@ void sp_worker_lifeline_ended(void *user, enum sp_life life)
         (void)sp_pidfd_signal(child_of(worker), SIGKILL);
         return;
     }
-    struct sp_exit end = peek_patiently(&worker->process);
+    struct sp_exit end = peek_patiently(&worker->child.process);
     if (!end.known && sp_exit_is_replaced(child_of(worker))) {
         atomic_store(&worker->replaced, true);
         sp_worker_blame(worker, "a tool has replaced its program (exec)");
@@ -214,47 +169,24 @@ void sp_worker_lifeline_ended(void *user, enum sp_life life)
     report_loss(worker, &end);
 }
 
-// ---- Closing ------------------------------------------------------------------
-
-static void bury(struct sp_task *task)
-{
-    struct sp_worker *worker = task->user;
-    worker->options.hooks.gone(worker->options.hooks.user, worker);
-}
-
-static void stop_watching(struct sp_worker *worker)
-{
-    sp_watch_stop(&worker->doorbell_watch);
-    sp_watch_stop(&worker->channel_watch);
-    sp_flow_stop(&worker->flow);
-    sp_watch_stop(&worker->exit_watch);
-    sp_timer_stop(&worker->timer);
-    sp_timer_stop(&worker->heartbeat);
-    worker->burial.user = worker;
-    sp_loop_later(worker->options.loop, &worker->burial, bury);
-}
-
 // ---- Exit ---------------------------------------------------------------------
 
-// Nobody else of its group is left, or whoever is has had their time.
-static void on_alone(struct sp_others *others)
+void sp_worker_clear_group(struct sp_subprocess *child)
 {
-    struct sp_worker *worker = SP_ENTRY(others, struct sp_worker, others);
+    struct sp_worker *worker = sp_worker_of(child);
     // The dead leader counts, so this may be refused where nobody is left.
     if (sp_pidfd_signal_group(child_of(worker), SIGKILL) == EPERM &&
-        sp_others_remain(child_of(worker), &others->last)) {
+        sp_others_remain(child_of(worker), &child->others.last)) {
         sp_log(worker->options.log,
                SP_LOG_WARNING,
                "worker.left_behind",
                "pool=%s worker=%llu group=%d because=\"%s\"",
                worker->options.pool,
                (unsigned long long)worker->options.id,
-               (int)worker->process.pid,
+               (int)child->process.pid,
                strerrordesc_np(EPERM));
     }
     (void)sp_exit_reap(child_of(worker));
-    sp_flow_finish(&worker->flow);
-    stop_watching(worker);
 }
 
 static void log_exit(const struct sp_worker *worker)
@@ -262,69 +194,53 @@ static void log_exit(const struct sp_worker *worker)
     char fields[SP_EXIT_FIELDS_MAX];
     bool told = sp_worker_was_told(worker);
     bool expected = told || worker->state == SP_WORKER_STOPPING;
-    sp_exit_fields(&worker->end, fields);
+    sp_exit_fields(&worker->child.end, fields);
     sp_log(worker->options.log,
            expected ? SP_LOG_INFO : SP_LOG_WARNING,
            "worker.exit",
            "pool=%s worker=%llu pid=%d %s expected=%s%s",
            worker->options.pool,
            (unsigned long long)worker->options.id,
-           (int)worker->process.pid,
+           (int)worker->child.process.pid,
            fields,
            expected ? "yes" : "no",
            told ? " because=\"it was told to end by SIGTERM from outside\"" : "");
 }
 
-// It is not heard or asked any more; its place is free.
-static void leave(struct sp_worker *worker)
+void sp_worker_exited(struct sp_subprocess *child)
 {
-    report_loss(worker, &worker->end);
+    struct sp_worker *worker = sp_worker_of(child);
+    report_loss(worker, &child->end);
     if (worker->watch != 0) {
         sp_watcher_remove(worker->options.watcher, worker->watch);
         worker->watch = 0;
     }
-    // Its descriptor would be ready for ever.
-    sp_watch_stop(&worker->exit_watch);
-    sp_timer_stop(&worker->timer);
+    sp_watch_stop(&worker->doorbell_watch);
     sp_timer_stop(&worker->heartbeat);
-    sp_output_drain(&worker->flow.outputs[0]);
-    sp_output_drain(&worker->flow.outputs[1]);
+    sp_output_drain(&child->flow.outputs[0]);
+    sp_output_drain(&child->flow.outputs[1]);
     sp_listener_part(worker->options.listener, &worker->events);
     log_exit(worker);
     sp_worker_enter(worker, SP_WORKER_EXITED);
     worker->options.hooks.exited(worker->options.hooks.user, worker);
 }
 
-void sp_worker_on_exit(struct sp_watch *watch)
+void sp_worker_given_up(struct sp_subprocess *child, const char *why)
 {
-    struct sp_worker *worker = watch->user;
-    struct sp_exit end = sp_exit_peek(child_of(worker));
-    if ((!end.known && !end.gone) || worker->state == SP_WORKER_DEAD) {
-        return;
-    }
-    worker->end = end;
-    leave(worker);
-    if (!sp_others_ask(&worker->others,
-                       worker->options.loop,
-                       child_of(worker),
-                       worker->options.stop_grace_ms,
-                       on_alone)) {
-        on_alone(&worker->others);
-    }
-}
-
-// It was killed in every way that is open to us, and lives.
-static void on_given_up(struct sp_timer *timer)
-{
-    struct sp_worker *worker = timer->user;
-    sp_worker_blame(worker, UNSTOPPABLE);
+    struct sp_worker *worker = sp_worker_of(child);
+    sp_worker_blame(worker, why);
     sp_log(worker->options.log,
            SP_LOG_ERROR,
            "worker.given_up",
-           "pool=%s worker=%llu pid=%d because=\"" UNSTOPPABLE "\"",
+           "pool=%s worker=%llu pid=%d because=\"%s\"",
            worker->options.pool,
            (unsigned long long)worker->options.id,
-           (int)worker->process.pid);
-    leave(worker);
-    stop_watching(worker);
+           (int)child->process.pid,
+           why);
+}
+
+void sp_worker_gone(struct sp_subprocess *child)
+{
+    struct sp_worker *worker = sp_worker_of(child);
+    worker->options.hooks.gone(worker->options.hooks.user, worker);
 }

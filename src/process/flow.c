@@ -12,19 +12,18 @@
 #define WAKE_NS       ((int64_t)(5 * SP_NS_PER_US)) // that a look costs besides
 #define REST_MS       20u  // at least, so that more comes at once
 #define AGAIN_MS      100u // until the kernel is asked again to watch
-#define WHO_MAX       320u
 
 // ---- What is logged -----------------------------------------------------------
 
-// "pool=text worker=7"; a template is the pool's only one.
-static const char *who(const struct sp_flow *flow, char room[WHO_MAX])
+// A template is the pool's only one.
+const char *sp_flow_who(const struct sp_flow *flow, char room[SP_FLOW_WHO_MAX])
 {
     unsigned long long worker = flow->options.worker;
     if (worker != 0) {
         (void)snprintf(
-            room, WHO_MAX, "pool=%s worker=%llu", flow->options.pool, worker);
+            room, SP_FLOW_WHO_MAX, "pool=%s worker=%llu", flow->options.pool, worker);
     } else {
-        (void)snprintf(room, WHO_MAX, "pool=%s", flow->options.pool);
+        (void)snprintf(room, SP_FLOW_WHO_MAX, "pool=%s", flow->options.pool);
     }
     return room;
 }
@@ -39,13 +38,13 @@ static void log_line(const struct sp_flow *flow,
                      const char *const names[2],
                      const char *line)
 {
-    char room[WHO_MAX];
+    char room[SP_FLOW_WHO_MAX];
     char quoted[SP_QUOTED_MAX];
     sp_log(flow->options.log,
            level,
            event(flow, names),
            "%s line=%s",
-           who(flow, room),
+           sp_flow_who(flow, room),
            sp_log_quote(line, quoted, sizeof quoted));
 }
 
@@ -65,14 +64,14 @@ static void tell_of_rest(struct sp_flow *flow)
 {
     static const char *const names[] = {"worker.output_slowed",
                                         "template.output_slowed"};
-    char room[WHO_MAX];
+    char room[SP_FLOW_WHO_MAX];
     if (!flow->told_rest) {
         flow->told_rest = true;
         sp_log(flow->options.log,
                SP_LOG_WARNING,
                event(flow, names),
                "%s because=\"it prints more than its host reads\"",
-               who(flow, room));
+               sp_flow_who(flow, room));
     }
 }
 
@@ -80,7 +79,7 @@ static void tell_of_dropped(struct sp_flow *flow, bool again)
 {
     static const char *const names[] = {"worker.output_dropped",
                                         "template.output_dropped"};
-    char room[WHO_MAX];
+    char room[SP_FLOW_WHO_MAX];
     uint64_t lines =
         sp_output_dropped(&flow->outputs[0]) + sp_output_dropped(&flow->outputs[1]);
     if (lines > 0 && (again || !flow->told_drop)) {
@@ -89,7 +88,7 @@ static void tell_of_dropped(struct sp_flow *flow, bool again)
                SP_LOG_WARNING,
                event(flow, names),
                "%s lines=%llu lines_per_second=%u",
-               who(flow, room),
+               sp_flow_who(flow, room),
                (unsigned long long)lines,
                SP_LINES_A_SECOND);
     }

@@ -105,15 +105,3 @@ void sp_worker_read_failure(char *room,
     (void)snprintf(room, room_size, "%s: %s%s%s", type, message, between, traceback);
     sp_text_clean(room, strlen(room), SP_TEXT_BLOCK);
 }
-
-void sp_worker_explain_unsent(snakepit_message *why, snakepit_err err)
-{
-    if (err == SNAKEPIT_SYSTEM) {
-        (void)sp_system_failed(why, "sendmsg", NULL, "of its configuration");
-    } else {
-        (void)snprintf(why->text,
-                       sizeof why->text,
-                       "its configuration is over the %u MiB of one message",
-                       SP_LARGE_MAX >> 20);
-    }
-}

@@ -27,8 +27,4 @@ void sp_worker_read_failure(char *room,
                             const uint8_t *body,
                             size_t size);
 
-// Says in `why` why its configuration could not be sent: what sp_channel_send() has
-// returned, and errno.
-void sp_worker_explain_unsent(snakepit_message *why, snakepit_err err);
-
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The table, and the step by it. Every state ends in DEAD, and DEAD leads nowhere.
+// The tables, and the steps by them. Every state ends in DEAD, and DEAD leads nowhere.
 #include "process/state.h"
 
 #include "base/check.h"
@@ -11,7 +11,7 @@
 #define STOPPING SP_WORKER_STOPPING
 #define DEAD     SP_WORKER_DEAD
 
-static const enum sp_worker_state table[SP_WORKER_STATES][SP_WORKER_EVENTS] = {
+static const enum sp_worker_state workers[SP_WORKER_STATES][SP_WORKER_EVENTS] = {
     //            ANSWERED  DRAIN     STOP      EXITED
     [STARTING] = {READY, STOPPING, STOPPING, DEAD},
     [READY] = {READY, DRAINING, STOPPING, DEAD},
@@ -32,7 +32,7 @@ enum sp_worker_state sp_worker_next(enum sp_worker_state state,
                                     enum sp_worker_event event)
 {
     SP_CHECK(state < SP_WORKER_STATES && event < SP_WORKER_EVENTS);
-    return table[state][event];
+    return workers[state][event];
 }
 
 void sp_worker_enter(struct sp_worker *worker, enum sp_worker_event event)
@@ -47,8 +47,40 @@ void sp_worker_enter(struct sp_worker *worker, enum sp_worker_event event)
            "pool=%s worker=%llu pid=%d from=%s to=%s",
            worker->options.pool,
            (unsigned long long)worker->options.id,
-           (int)worker->process.pid,
+           (int)worker->child.process.pid,
            sp_worker_state_name(worker->state),
            sp_worker_state_name(next));
     worker->state = next;
+}
+
+// ---- Templates ----------------------------------------------------------------
+
+static const enum sp_template_state templates[SP_TEMPLATE_STATES][SP_TEMPLATE_EVENTS] =
+    {
+        //                       IMPORTED              STOP                  EXITED
+        [SP_TEMPLATE_STARTING] = {SP_TEMPLATE_READY,
+                                  SP_TEMPLATE_STOPPING,
+                                  SP_TEMPLATE_DEAD},
+        [SP_TEMPLATE_READY] = {SP_TEMPLATE_READY,
+                               SP_TEMPLATE_STOPPING,
+                               SP_TEMPLATE_DEAD},
+        [SP_TEMPLATE_STOPPING] = {SP_TEMPLATE_STOPPING,
+                                  SP_TEMPLATE_STOPPING,
+                                  SP_TEMPLATE_DEAD},
+        [SP_TEMPLATE_DEAD] = {SP_TEMPLATE_DEAD, SP_TEMPLATE_DEAD, SP_TEMPLATE_DEAD},
+};
+
+const char *sp_template_state_name(enum sp_template_state state)
+{
+    static const char *const names[SP_TEMPLATE_STATES] = {
+        "STARTING", "READY", "STOPPING", "DEAD"};
+    SP_CHECK(state < SP_TEMPLATE_STATES);
+    return names[state];
+}
+
+enum sp_template_state sp_template_next(enum sp_template_state state,
+                                        enum sp_template_event event)
+{
+    SP_CHECK(state < SP_TEMPLATE_STATES && event < SP_TEMPLATE_EVENTS);
+    return templates[state][event];
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The life of a worker, as a table: which event leads from which state to which.
+// The lives of a worker and of a template, each as a table: which event leads from
+// which state to which.
 #ifndef PROCESS_STATE_H
 #define PROCESS_STATE_H
 
@@ -27,5 +28,25 @@ const char *sp_worker_state_name(enum sp_worker_state state);
 // Where `event` leads from `state`: `state` itself where it means nothing there.
 enum sp_worker_state sp_worker_next(enum sp_worker_state state,
                                     enum sp_worker_event event);
+
+enum sp_template_state {
+    SP_TEMPLATE_STARTING, // imports the adapter
+    SP_TEMPLATE_READY,    // forks
+    SP_TEMPLATE_STOPPING, // was told to leave, or killed
+    SP_TEMPLATE_DEAD,     // has left, or was given up
+};
+
+enum sp_template_event {
+    SP_TEMPLATE_IMPORTED, // it says that it can fork
+    SP_TEMPLATE_STOP,     // it is to leave
+    SP_TEMPLATE_EXITED,   // its exit was observed
+};
+
+#define SP_TEMPLATE_STATES 4
+#define SP_TEMPLATE_EVENTS 3
+
+const char *sp_template_state_name(enum sp_template_state state);
+enum sp_template_state sp_template_next(enum sp_template_state state,
+                                        enum sp_template_event event);
 
 #endif

@@ -19,14 +19,31 @@
 #include "base/system.h"
 #include "ipc/channel.h"
 #include "payload/reader.h"
-#include "process/report.h"
 
-#define MESSAGES_A_TURN 64
-#define LAST_MESSAGES   4096  // more than a socket holds
-#define GIVE_UP_MS      1000u // at least, for one that we may not signal
+#define LAST_MESSAGES 4096 // more than a socket holds
 
-static void on_start_timeout(struct sp_timer *timer);
-static void on_fork_timeout(struct sp_timer *timer);
+static struct sp_template *template_of(struct sp_subprocess *child)
+{
+    return SP_ENTRY(child, struct sp_template, child);
+}
+
+// The one function that assigns the state.
+static void enter(struct sp_template *template, enum sp_template_event event)
+{
+    enum sp_template_state next = sp_template_next(template->state, event);
+    if (next == template->state) {
+        return;
+    }
+    sp_log(template->options.log,
+           SP_LOG_DEBUG,
+           "template.state",
+           "pool=%s pid=%d from=%s to=%s",
+           template->options.pool,
+           (int)template->child.process.pid,
+           sp_template_state_name(template->state),
+           sp_template_state_name(next));
+    template->state = next;
+}
 
 // ---- Ending it ----------------------------------------------------------------
 
@@ -37,62 +54,29 @@ static void set_reason(struct sp_template *template, const char *reason)
     }
 }
 
-static void start_timer(struct sp_template *template, sp_timer_fn *fire, uint64_t ms)
-{
-    sp_timer_start(template->options.loop, &template->timer, fire, ms, 0);
-}
-
-static void on_given_up(struct sp_timer *timer);
-
-// A host that has changed its user may not signal its template any more. One that waits
-// for orders leaves when its channel ends; one that does not is given up.
-static void note_denial(struct sp_template *template, int number)
-{
-    uint32_t grace = template->options.stop_grace_ms;
-    sp_log(template->options.log,
-           SP_LOG_ERROR,
-           "template.cannot_signal",
-           "pool=%s pid=%d because=\"%s\"",
-           template->options.pool,
-           (int)template->process.pid,
-           strerrordesc_np(EPERM));
-    if (number == SIGKILL) {
-        (void)shutdown(template->process.channel, SHUT_RDWR);
-        start_timer(template, on_given_up, grace > GIVE_UP_MS ? grace : GIVE_UP_MS);
-    }
-}
-
-// Not its group: forks that it has not told of yet are in there. They follow when its
-// exit was observed.
-static void signal_template(struct sp_template *template, int number)
-{
-    if (template->state != SP_TEMPLATE_DEAD &&
-        sp_pidfd_signal(sp_process_child(&template->process), number) == EPERM) {
-        note_denial(template, number);
-    }
-}
-
+// Its signals do not go to its group: forks that it has not told of yet are in there.
+// They follow when its exit was observed.
 static void kill_template(struct sp_template *template, const char *reason)
 {
     set_reason(template, reason);
-    if (template->state != SP_TEMPLATE_DEAD) {
-        template->state = SP_TEMPLATE_STOPPING;
-    }
-    sp_timer_stop(&template->timer);
-    signal_template(template, SIGKILL);
+    enter(template, SP_TEMPLATE_STOP);
+    sp_timer_stop(&template->child.timer);
+    sp_subprocess_signal(&template->child, SIGKILL, false);
 }
 
-static void on_kill_timeout(struct sp_timer *timer)
+static void terminate(struct sp_subprocess *child)
 {
-    struct sp_template *template = timer->user;
-    signal_template(template, SIGKILL);
+    sp_subprocess_signal(child, SIGTERM, false);
 }
 
-static void on_stop_timeout(struct sp_timer *timer)
+static void end(struct sp_subprocess *child)
 {
-    struct sp_template *template = timer->user;
-    signal_template(template, SIGTERM);
-    start_timer(template, on_kill_timeout, template->options.stop_grace_ms);
+    sp_subprocess_signal(child, SIGKILL, false);
+}
+
+static void violated(struct sp_subprocess *child, const char *why)
+{
+    kill_template(template_of(child), why);
 }
 
 void sp_template_stop(struct sp_template *template)
@@ -103,13 +87,13 @@ void sp_template_stop(struct sp_template *template)
         template->state == SP_TEMPLATE_STOPPING) {
         return;
     }
-    template->state = SP_TEMPLATE_STOPPING;
-    (void)shutdown(template->process.channel, SHUT_WR);
+    enter(template, SP_TEMPLATE_STOP);
+    (void)shutdown(template->child.process.channel, SHUT_WR);
     // One that imports would only see that when it has done so.
     if (importing) {
-        signal_template(template, SIGTERM);
+        terminate(&template->child);
     }
-    start_timer(template, on_stop_timeout, template->options.stop_grace_ms);
+    sp_subprocess_give_grace(&template->child);
 }
 
 // ---- Forks --------------------------------------------------------------------
@@ -127,15 +111,21 @@ static void end_oldest(struct sp_template *template, pid_t pid)
     fork->done(fork->user, pid);
 }
 
+static void on_fork_timeout(struct sp_timer *timer)
+{
+    violated(sp_subprocess_of_timer(timer), "it did not fork in time");
+}
+
 static void watch_oldest(struct sp_template *template)
 {
     if (template->state != SP_TEMPLATE_READY) {
         return;
     }
     if (sp_list_empty(&template->pending)) {
-        sp_timer_stop(&template->timer);
+        sp_timer_stop(&template->child.timer);
     } else {
-        start_timer(template, on_fork_timeout, template->options.fork_timeout_ms);
+        sp_subprocess_wait(
+            &template->child, on_fork_timeout, template->options.fork_timeout_ms);
     }
 }
 
@@ -149,7 +139,7 @@ snakepit_err sp_template_fork(struct sp_template *template,
     }
     bool first = sp_list_empty(&template->pending);
     snakepit_err err = sp_spawn_fork(
-        worker, template->process.channel, template->last_ticket + 1, process);
+        worker, template->child.process.channel, template->last_ticket + 1, process);
     if (err != SNAKEPIT_OK) {
         return err;
     }
@@ -165,8 +155,8 @@ snakepit_err sp_template_fork(struct sp_template *template,
 // own. Only a child of ours that has executed nothing since can be moved.
 static bool is_its_fork(const struct sp_template *template, pid_t pid)
 {
-    return pid > 0 && pid != template->process.pid &&
-           getpgid(pid) == template->process.pid && setpgid(pid, pid) == 0;
+    return pid > 0 && pid != template->child.process.pid &&
+           getpgid(pid) == template->child.process.pid && setpgid(pid, pid) == 0;
 }
 
 static void on_forked(struct sp_template *template, const uint8_t *body, uint32_t size)
@@ -207,16 +197,16 @@ static void on_ready(struct sp_template *template)
     if (template->state != SP_TEMPLATE_STARTING) {
         return;
     }
-    template->state = SP_TEMPLATE_READY;
+    enter(template, SP_TEMPLATE_IMPORTED);
     template->was_ready = true;
-    sp_timer_stop(&template->timer);
-    uint64_t taken = sp_clock_now() - template->started_at;
+    sp_timer_stop(&template->child.timer);
+    uint64_t taken = sp_clock_now() - template->child.started_at;
     sp_log(template->options.log,
            SP_LOG_INFO,
            "template.ready",
            "pool=%s pid=%d start_ms=%llu",
            template->options.pool,
-           (int)template->process.pid,
+           (int)template->child.process.pid,
            (unsigned long long)(taken / SP_NS_PER_MS));
     template->options.hooks.ready(template->options.hooks.user, template);
 }
@@ -238,10 +228,11 @@ on_unforkable(struct sp_template *template, const uint8_t *body, uint32_t size)
     kill_template(template, reason);
 }
 
-static void obey(struct sp_template *template,
-                 const struct sp_message_head *head,
-                 const uint8_t *body)
+static void heard(struct sp_subprocess *child,
+                  const struct sp_message_head *head,
+                  const uint8_t *body)
 {
+    struct sp_template *template = template_of(child);
     switch (head->type) {
     case SP_MESSAGE_READY:
         on_ready(template);
@@ -257,78 +248,14 @@ static void obey(struct sp_template *template,
     }
 }
 
-// False: there is no more to come. A stopped one is heard too, for its last forks.
-static bool read_messages(struct sp_template *template, int most)
-{
-    uint8_t *room = template->options.inbox->room;
-    for (int i = 0; i < most; i++) {
-        struct sp_message_head head;
-        const uint8_t *body;
-        snakepit_err err =
-            sp_channel_receive(template->process.channel, room, &head, &body);
-        if (err == SNAKEPIT_NOT_FOUND) {
-            return true;
-        }
-        if (err == SNAKEPIT_PROTOCOL) {
-            kill_template(template, "it sent bytes that are not a message");
-        }
-        if (err != SNAKEPIT_OK) {
-            return false;
-        }
-        if (!sp_bucket_take(&template->messages, 1, sp_clock_coarse())) {
-            kill_template(template, "it sent more messages than there is a reason for");
-            return false;
-        }
-        obey(template, &head, body);
-    }
-    return true;
-}
-
-static void on_channel(struct sp_watch *watch)
-{
-    struct sp_template *template = watch->user;
-    if (!read_messages(template, MESSAGES_A_TURN)) {
-        // The end of the channel is not the end of the process: pidfd tells that.
-        sp_watch_stop(watch);
-    }
-}
-
-// ---- Timers -------------------------------------------------------------------
-
-static void on_start_timeout(struct sp_timer *timer)
-{
-    kill_template(timer->user,
-                  "it was not ready within start_timeout_ms; raise that, or "
-                  "make the adapter's import and initialize() faster");
-}
-
-static void on_fork_timeout(struct sp_timer *timer)
-{
-    kill_template(timer->user, "it did not fork in time");
-}
-
-// ---- Birth and burial ---------------------------------------------------------
-
-static void bury(struct sp_task *task)
-{
-    struct sp_template *template = task->user;
-    template->options.hooks.gone(template->options.hooks.user, template);
-}
-
-static void stop_watching(struct sp_template *template)
-{
-    sp_watch_stop(&template->channel_watch);
-    sp_flow_stop(&template->flow);
-    sp_watch_stop(&template->exit_watch);
-    sp_timer_stop(&template->timer);
-}
+// ---- Its end ------------------------------------------------------------------
 
 // Kills what is left in its group, and reaps all of it that is ours. Where a fork is
 // missing, the wait lasts as long as the killed take to die.
-static void clear_group(struct sp_template *template)
+static void clear_group(struct sp_subprocess *ended)
 {
-    struct sp_child child = sp_process_child(&template->process);
-    bool missing = !sp_list_empty(&template->pending);
+    struct sp_child child = sp_subprocess_child(ended);
+    bool missing = !sp_list_empty(&template_of(ended)->pending);
     bool reaped = false;
     pid_t pid;
     (void)sp_pidfd_signal_group(child, SIGKILL);
@@ -349,132 +276,118 @@ static void clear_group(struct sp_template *template)
 static void log_exit(const struct sp_template *template)
 {
     char fields[SP_EXIT_FIELDS_MAX];
-    sp_exit_fields(&template->end, fields);
+    sp_exit_fields(&template->child.end, fields);
     sp_log(template->options.log,
            template->wanted_gone || !template->was_ready ? SP_LOG_INFO : SP_LOG_WARNING,
            "template.exit",
            "pool=%s pid=%d %s expected=%s",
            template->options.pool,
-           (int)template->process.pid,
+           (int)template->child.process.pid,
            fields,
            template->wanted_gone ? "yes" : "no");
 }
 
-static void end_life(struct sp_template *template)
+static void cleared(struct sp_subprocess *child)
 {
-    sp_flow_finish(&template->flow);
+    struct sp_template *template = template_of(child);
     log_exit(template);
     while (!sp_list_empty(&template->pending)) {
         end_oldest(template, 0);
     }
-    stop_watching(template);
-    template->burial.user = template;
-    sp_loop_later(template->options.loop, &template->burial, bury);
 }
 
-static void on_alone(struct sp_others *others)
+static void given_up(struct sp_subprocess *child, const char *why)
 {
-    struct sp_template *template = SP_ENTRY(others, struct sp_template, others);
-    clear_group(template);
-    end_life(template);
+    set_reason(template_of(child), why);
 }
 
-static void on_given_up(struct sp_timer *timer)
+static void exited(struct sp_subprocess *child)
 {
-    struct sp_template *template = timer->user;
-    set_reason(template, "the program may not signal it, and so could not stop it");
-    template->state = SP_TEMPLATE_DEAD;
-    end_life(template);
-}
-
-static void on_exit_ready(struct sp_watch *watch)
-{
-    struct sp_template *template = watch->user;
-    struct sp_child child = sp_process_child(&template->process);
-    struct sp_exit end = sp_exit_peek(child);
-    if ((!end.known && !end.gone) || template->state == SP_TEMPLATE_DEAD) {
-        return;
-    }
-    template->end = end;
     // Its last answers are still to be had.
-    (void)read_messages(template, LAST_MESSAGES);
-    template->state = SP_TEMPLATE_DEAD;
-    sp_watch_stop(watch); // it would be ready for ever
-    sp_watch_stop(&template->channel_watch);
-    sp_timer_stop(&template->timer);
-    if (!sp_others_ask(&template->others,
-                       template->options.loop,
-                       child,
-                       template->options.stop_grace_ms,
-                       on_alone)) {
-        on_alone(&template->others);
-    }
+    sp_subprocess_read(child, LAST_MESSAGES);
+    enter(template_of(child), SP_TEMPLATE_EXITED);
 }
 
-static snakepit_err watch(struct sp_template *template,
-                          struct sp_watch *watch,
-                          int fd,
-                          sp_watch_fn *ready,
-                          snakepit_message *why)
+static void gone(struct sp_subprocess *child)
 {
-    watch->user = template;
-    return sp_watch_start(watch, template->options.loop, fd, ready, why);
+    struct sp_template *template = template_of(child);
+    template->options.hooks.gone(template->options.hooks.user, template);
 }
 
-static snakepit_err watch_all(struct sp_template *template, snakepit_message *why)
-{
-    const struct sp_process *process = &template->process;
-    snakepit_err err =
-        watch(template, &template->exit_watch, process->pidfd, on_exit_ready, why);
-    if (err == SNAKEPIT_OK) {
-        err = watch(
-            template, &template->channel_watch, process->channel, on_channel, why);
-    }
-    return err;
-}
+// ---- Its start ----------------------------------------------------------------
+
+static const struct sp_subprocess_kind kind = {
+    .cannot_signal = "template.cannot_signal",
+    .heard = heard,
+    .violated = violated,
+    .late = violated,
+    .terminate = terminate,
+    .kill = end,
+    .given_up = given_up,
+    .exited = exited,
+    .clear = clear_group,
+    .cleared = cleared,
+    .gone = gone,
+};
 
 // What cannot be watched must not be.
 static snakepit_err begin_life(struct sp_template *template, snakepit_message *why)
 {
-    const struct sp_process *process = &template->process;
-    template->timer.user = template;
-    const struct sp_flow_options printed = {
-        .loop = template->options.loop,
-        .log = template->options.log,
-        .pool = template->options.pool,
-        .fds = {process->output, process->errors},
-    };
-    sp_bucket_init(&template->messages,
-                   SP_MESSAGES_AT_ONCE,
-                   SP_MESSAGES_A_SECOND,
-                   sp_clock_coarse());
-    sp_flow_start(&template->flow, &printed);
-    snakepit_err err = watch_all(template, why);
+    snakepit_err err = sp_subprocess_watch_exit(&template->child, why);
+    if (err == SNAKEPIT_OK) {
+        err = sp_subprocess_begin(&template->child, why);
+        if (err != SNAKEPIT_OK) {
+            sp_subprocess_discard(&template->child);
+        }
+    }
     if (err != SNAKEPIT_OK) {
-        stop_watching(template);
-        sp_process_end(&template->process);
-        template->state = SP_TEMPLATE_DEAD;
-    } else {
-        start_timer(template, on_start_timeout, template->options.start_timeout_ms);
+        enter(template, SP_TEMPLATE_EXITED);
     }
     return err;
+}
+
+// The first that it hears. It imports nothing before.
+static snakepit_err
+configure(struct sp_template *template, struct sp_slice config, snakepit_message *why)
+{
+    struct sp_subprocess *child = &template->child;
+    const struct sp_cgroup_member self = {0, child->process.pid};
+    snakepit_err err =
+        sp_cgroup_confine(&child->cgroup, &self, &template->options.limits, why);
+    return err != SNAKEPIT_OK ? err : sp_subprocess_configure(child, config, why);
+}
+
+static struct sp_template *make(const struct sp_template_options *options)
+{
+    struct sp_template *made = sp_alloc(sizeof *made);
+    if (made != NULL) {
+        const struct sp_subprocess_options child = {
+            .loop = options->loop,
+            .inbox = options->inbox,
+            .log = options->log,
+            .pool = options->pool,
+            .start_timeout_ms = options->start_timeout_ms,
+            .stop_grace_ms = options->stop_grace_ms,
+        };
+        made->options = *options;
+        made->options.config = (struct sp_slice){0};
+        sp_list_init(&made->pending);
+        sp_subprocess_init(&made->child, &kind, &child);
+    }
+    return made;
 }
 
 snakepit_err sp_template_start(const struct sp_template_options *options,
                                struct sp_template **template,
                                snakepit_message *why)
 {
-    struct sp_template *made = sp_alloc(sizeof *made);
+    struct sp_template *made = make(options);
     if (made == NULL) {
         return SNAKEPIT_NO_MEMORY;
     }
-    made->options = *options;
-    made->options.config = (struct sp_slice){0};
-    made->started_at = sp_clock_now();
-    sp_list_init(&made->pending);
     const struct sp_spawn_options spawn = {
         .python = options->python, .environment = options->environment, .why = why};
-    snakepit_err err = sp_spawn_template(&spawn, &made->process);
+    snakepit_err err = sp_spawn_template(&spawn, &made->child.process);
     if (err != SNAKEPIT_OK) {
         sp_free(made);
         return err;
@@ -485,18 +398,7 @@ snakepit_err sp_template_start(const struct sp_template_options *options,
         return err;
     }
     snakepit_message trouble;
-    const struct sp_cgroup_member self = {0, made->process.pid};
-    err = sp_cgroup_confine(&made->cgroup, &self, &options->limits, &trouble);
-    if (err == SNAKEPIT_OK) {
-        err = sp_channel_send(made->process.channel,
-                              SP_MESSAGE_CONFIG,
-                              options->config.data,
-                              options->config.size);
-        if (err != SNAKEPIT_OK) {
-            sp_worker_explain_unsent(&trouble, err);
-        }
-    }
-    if (err != SNAKEPIT_OK) {
+    if (configure(made, options->config, &trouble) != SNAKEPIT_OK) {
         kill_template(made, trouble.text);
     }
     *template = made;
@@ -509,8 +411,6 @@ void sp_template_free(struct sp_template *template)
         return;
     }
     SP_CHECK(template->state == SP_TEMPLATE_DEAD);
-    sp_flow_fini(&template->flow);
-    sp_process_close(&template->process);
-    sp_cgroup_remove(&template->cgroup);
+    sp_subprocess_fini(&template->child);
     sp_free(template);
 }

@@ -18,11 +18,10 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/slice.h"
-#include "process/cause.h"
 #include "process/cgroup.h"
-#include "process/flow.h"
-#include "process/others.h"
 #include "process/spawn.h"
+#include "process/state.h"
+#include "process/subprocess.h"
 
 #define SP_TEMPLATE_REASON_MAX 512u
 
@@ -64,34 +63,16 @@ struct sp_fork {
     void *user;
 };
 
-enum sp_template_state {
-    SP_TEMPLATE_STARTING, // imports the adapter
-    SP_TEMPLATE_READY,    // forks
-    SP_TEMPLATE_STOPPING, // was told to leave, or killed
-    SP_TEMPLATE_DEAD,     // has left
-};
-
 struct sp_template {
     struct sp_template_options options;
     enum sp_template_state state;
-    struct sp_process process;
-    struct sp_exit end;
-    struct sp_cgroup cgroup;
-    uint64_t started_at; // CLOCK_MONOTONIC ns
+    struct sp_subprocess child; // its timer also watches the oldest pending fork
     uint64_t last_ticket;
     struct sp_link pending; // struct sp_fork, in the order of their tickets
     bool was_ready;
     bool wanted_gone; // by sp_template_stop(), so its exit is not news
     // Why it cannot be used, in its words or ours; empty if it was simply stopped.
     char reason[SP_TEMPLATE_REASON_MAX];
-
-    struct sp_bucket messages; // that it may send
-    struct sp_flow flow;       // what it prints
-    struct sp_watch channel_watch;
-    struct sp_watch exit_watch;
-    struct sp_task burial;   // when its exit was observed
-    struct sp_timer timer;   // start, then the oldest pending fork, then stop
-    struct sp_others others; // what it leaves behind, its last forks among it
 };
 
 // Starts the process. SYSTEM, which `why` explains, NO_MEMORY: no callback runs.

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The manager of one process. It trusts its child with nothing: messages are parsed
-// with bounds, every wait has a timer behind it, and only an observed exit ends the
-// object.
+// What a worker says while it lives, and what is said to it. Its messages are claims of
+// a peer that is not trusted: each is judged by its size and by the state it comes in.
 #include "process/worker.h"
 
 #include <errno.h>
@@ -89,7 +88,7 @@ static void on_doorbell(struct sp_watch *watch)
     }
     sp_watch_stop(watch);
     if (worker->state == SP_WORKER_STARTING) {
-        sp_timer_stop(&worker->timer);
+        sp_timer_stop(&worker->child.timer);
         atomic_store(&worker->served, true);
         sp_worker_enter(worker, SP_WORKER_ANSWERED);
         worker->options.hooks.ready(worker->options.hooks.user, worker);
@@ -97,19 +96,6 @@ static void on_doorbell(struct sp_watch *watch)
             let_leave(worker);
         }
     }
-}
-
-// A worker that cannot be watched cannot be had.
-static snakepit_err
-watch(struct sp_worker *worker, struct sp_watch *watch, int fd, sp_watch_fn *ready)
-{
-    snakepit_message why;
-    watch->user = worker;
-    snakepit_err err = sp_watch_start(watch, worker->options.loop, fd, ready, &why);
-    if (err != SNAKEPIT_OK) {
-        sp_worker_fail_for_want(worker, &why);
-    }
-    return err;
 }
 
 // Nobody else uses the port yet, so its lock is the loop itself.
@@ -120,9 +106,15 @@ static void send_probe(struct sp_worker *worker)
                                       .deadline = SP_NEVER,
                                       .kind = SP_CALL_PROBE};
     struct sp_port *port = worker->port;
+    snakepit_message why;
     worker->probed = true;
-    if (watch(worker, &worker->doorbell_watch, port->doorbell, on_doorbell) !=
-        SNAKEPIT_OK) {
+    worker->doorbell_watch.user = worker;
+    if (sp_watch_start(&worker->doorbell_watch,
+                       worker->options.loop,
+                       port->doorbell,
+                       on_doorbell,
+                       &why) != SNAKEPIT_OK) {
+        sp_worker_fail_for_want(worker, &why);
         return;
     }
     atomic_store_explicit(&port->view.header->asleep, UINT64_MAX, memory_order_seq_cst);
@@ -132,16 +124,11 @@ static void send_probe(struct sp_worker *worker)
 
 // ---- Leaving ------------------------------------------------------------------
 
-static void on_kill_timeout(struct sp_timer *timer)
-{
-    sp_worker_kill(timer->user, "it did not leave after SIGTERM");
-}
-
 // What it runs has its own deadlines; when that has ended, the worker has as long as
 // any other one that is to leave.
 static void on_look(struct sp_timer *timer)
 {
-    struct sp_worker *worker = timer->user;
+    struct sp_worker *worker = sp_worker_of(sp_subprocess_of_timer(timer));
     if (!worker->options.hooks.is_busy(worker->options.hooks.user, worker)) {
         sp_worker_stop(worker);
     }
@@ -160,11 +147,14 @@ static void let_leave(struct sp_worker *worker)
            "outside\"",
            worker->options.pool,
            (unsigned long long)worker->options.id,
-           (int)worker->process.pid);
+           (int)worker->child.process.pid);
     sp_worker_enter(worker, SP_WORKER_DRAIN);
     worker->options.hooks.leaving(worker->options.hooks.user, worker);
-    sp_timer_start(
-        worker->options.loop, &worker->timer, on_look, LOOK_EVERY_MS, LOOK_EVERY_MS);
+    sp_timer_start(worker->options.loop,
+                   &worker->child.timer,
+                   on_look,
+                   LOOK_EVERY_MS,
+                   LOOK_EVERY_MS);
 }
 
 // ---- Messages -----------------------------------------------------------------
@@ -237,11 +227,7 @@ static void on_leaving(struct sp_worker *worker)
         let_leave(worker);
     } else if (worker->state == SP_WORKER_DRAINING &&
                !atomic_exchange(&worker->interrupted, true)) {
-        sp_timer_start(worker->options.loop,
-                       &worker->timer,
-                       on_kill_timeout,
-                       worker->options.stop_grace_ms,
-                       0);
+        sp_subprocess_give_last_grace(&worker->child);
     }
 }
 
@@ -260,9 +246,11 @@ static bool has_its_size(const struct sp_message_head *head)
     }
 }
 
-static void
-obey(struct sp_worker *worker, const struct sp_message_head *head, const uint8_t *body)
+static void heard(struct sp_subprocess *child,
+                  const struct sp_message_head *head,
+                  const uint8_t *body)
 {
+    struct sp_worker *worker = sp_worker_of(child);
     if (!has_its_size(head)) {
         sp_worker_kill_for_violation(worker, "it sent a message of a wrong size");
         return;
@@ -294,25 +282,11 @@ obey(struct sp_worker *worker, const struct sp_message_head *head, const uint8_t
     }
 }
 
-#define MESSAGES_A_TURN 64 // so that one worker cannot keep the loop busy
-
 // What grows with the adapter is said once, at the start: a worker that has more to say
 // makes the host read for nothing.
-static struct sp_buf *room_for_large(const struct sp_worker *worker, struct sp_buf *buf)
+static bool may_be_large(struct sp_subprocess *child)
 {
-    bool first = worker->state == SP_WORKER_STARTING && !worker->said_much;
-    return first ? buf : NULL;
-}
-
-// The end of the channel is not the end of the process: pidfd tells that. `why` is
-// NULL, or what the worker is killed for. Always false.
-static bool stop_reading(struct sp_worker *worker, const char *why)
-{
-    sp_watch_stop(&worker->channel_watch);
-    if (why != NULL) {
-        sp_worker_kill_for_violation(worker, why);
-    }
-    return false;
+    return sp_worker_of(child)->state == SP_WORKER_STARTING && !child->said_much;
 }
 
 // Its channel has ended some time ago, and it lives.
@@ -321,9 +295,9 @@ static void on_cut_off(struct sp_timer *timer)
     static const char why[] =
         "its adapter or a tool has shut down its connection to the host (shutdown())";
     struct sp_worker *worker = timer->user;
-    struct sp_exit end = sp_exit_peek(sp_process_child(&worker->process));
+    struct sp_exit end = sp_exit_peek(sp_subprocess_child(&worker->child));
     // Where we may not signal it we have ended the channel ourselves.
-    if (end.known || end.gone || worker->denied ||
+    if (end.known || end.gone || worker->child.denied ||
         worker->state == SP_WORKER_STOPPING || worker->state == SP_WORKER_DEAD) {
         return;
     }
@@ -335,66 +309,39 @@ static void on_cut_off(struct sp_timer *timer)
     }
 }
 
-// False: nothing more is to be read now.
-static bool read_message(struct sp_worker *worker)
+static void missed(struct sp_subprocess *child, snakepit_err err)
 {
-    uint8_t *room = worker->options.inbox->room;
-    struct sp_message_head head;
-    struct sp_buf large = {0};
-    const uint8_t *body;
-    snakepit_err err = sp_channel_receive_large(
-        worker->process.channel, room, &head, &body, room_for_large(worker, &large));
-    if (err == SNAKEPIT_OK) {
-        worker->said_much = worker->said_much || large.data != NULL;
-        bool few = sp_bucket_take(&worker->messages, 1, sp_clock_coarse());
-        if (few) {
-            obey(worker, &head, body);
-        }
-        sp_buf_fini(&large);
-        return few || stop_reading(worker,
-                                   "it sent more messages than there is a "
-                                   "reason for");
-    }
+    struct sp_worker *worker = sp_worker_of(child);
     if (err == SNAKEPIT_SYSTEM) {
         // The next worker may find more descriptors and memory.
         set_failure(worker, strerrordesc_np(errno));
         sp_worker_fail_start(worker, "the host had no room for what its tools are");
-        return true;
-    }
-    if (err == SNAKEPIT_NOT_FOUND) {
-        return false;
-    }
-    if (err == SNAKEPIT_END) {
+    } else {
         // No heartbeat comes back; and one that dies will be gone by then.
         sp_timer_start(worker->options.loop, &worker->heartbeat, on_cut_off, CUT_MS, 0);
     }
-    return stop_reading(
-        worker,
-        err == SNAKEPIT_PROTOCOL ? "it sent bytes that are not a message" : NULL);
 }
 
-static void on_channel(struct sp_watch *watch)
+static void violated(struct sp_subprocess *child, const char *why)
 {
-    struct sp_worker *worker = watch->user;
-    for (int i = 0; i < MESSAGES_A_TURN && read_message(worker); i++) {
-    }
+    sp_worker_kill_for_violation(sp_worker_of(child), why);
 }
 
 // ---- Timers -------------------------------------------------------------------
 
-static void on_start_timeout(struct sp_timer *timer)
+static void late(struct sp_subprocess *child, const char *why)
 {
-    sp_worker_fail_start(timer->user,
-                         "it was not ready within start_timeout_ms; raise that, or "
-                         "make the adapter's import and initialize() faster");
+    sp_worker_fail_start(sp_worker_of(child), why);
 }
 
-static void on_stop_timeout(struct sp_timer *timer)
+static void terminate(struct sp_subprocess *child)
 {
-    struct sp_worker *worker = timer->user;
-    sp_worker_signal(worker, SIGTERM, true);
-    sp_timer_start(
-        worker->options.loop, timer, on_kill_timeout, worker->options.stop_grace_ms, 0);
+    sp_worker_signal(sp_worker_of(child), SIGTERM, true);
+}
+
+static void end(struct sp_subprocess *child)
+{
+    sp_worker_kill(sp_worker_of(child), "it did not leave after SIGTERM");
 }
 
 static void on_heartbeat(struct sp_timer *timer)
@@ -413,21 +360,17 @@ static void on_heartbeat(struct sp_timer *timer)
     worker->missed++;
     uint64_t number = sp_clock_now();
     (void)sp_channel_send(
-        worker->process.channel, SP_MESSAGE_PING, &number, sizeof number);
+        worker->child.process.channel, SP_MESSAGE_PING, &number, sizeof number);
 }
 
 void sp_worker_ask_to_leave(struct sp_worker *worker, bool by_message)
 {
     if (!by_message ||
-        sp_channel_send(worker->process.channel, SP_MESSAGE_STOP, NULL, 0) !=
+        sp_channel_send(worker->child.process.channel, SP_MESSAGE_STOP, NULL, 0) !=
             SNAKEPIT_OK) {
         sp_worker_signal(worker, SIGTERM, true);
     }
-    sp_timer_start(worker->options.loop,
-                   &worker->timer,
-                   on_stop_timeout,
-                   worker->options.stop_grace_ms,
-                   0);
+    sp_subprocess_give_grace(&worker->child);
 }
 
 void sp_worker_stop(struct sp_worker *worker)
@@ -438,7 +381,7 @@ void sp_worker_stop(struct sp_worker *worker)
     // One that has not started would only read the message when it has.
     bool starting = worker->state == SP_WORKER_STARTING;
     sp_worker_enter(worker, SP_WORKER_STOP);
-    if (worker->born) {
+    if (worker->child.born) {
         sp_worker_ask_to_leave(worker, !starting);
     }
 }
@@ -446,47 +389,39 @@ void sp_worker_stop(struct sp_worker *worker)
 bool sp_worker_cancel(struct sp_worker *worker, uint64_t call, uint32_t slot)
 {
     struct sp_cancel cancel = {.call = call, .slot = slot};
-    return sp_channel_send(
-               worker->process.channel, SP_MESSAGE_CANCEL, &cancel, sizeof cancel) ==
-           SNAKEPIT_OK;
+    return sp_channel_send(worker->child.process.channel,
+                           SP_MESSAGE_CANCEL,
+                           &cancel,
+                           sizeof cancel) == SNAKEPIT_OK;
 }
 
 // ---- Watching -----------------------------------------------------------------
 
-snakepit_err sp_worker_watch_exit(struct sp_worker *worker, snakepit_message *why)
-{
-    worker->exit_watch.user = worker;
-    return sp_watch_start(&worker->exit_watch,
-                          worker->options.loop,
-                          worker->process.pidfd,
-                          sp_worker_on_exit,
-                          why);
-}
+const struct sp_subprocess_kind sp_worker_kind = {
+    .cannot_signal = "worker.cannot_signal",
+    .heard = heard,
+    .may_be_large = may_be_large,
+    .missed = missed,
+    .violated = violated,
+    .late = late,
+    .terminate = terminate,
+    .kill = end,
+    .denied = sp_worker_denied,
+    .given_up = sp_worker_given_up,
+    .exited = sp_worker_exited,
+    .clear = sp_worker_clear_group,
+    .gone = sp_worker_gone,
+};
 
 void sp_worker_watch(struct sp_worker *worker)
 {
-    const struct sp_worker_options *options = &worker->options;
-    const struct sp_process *process = &worker->process;
-    const struct sp_flow_options printed = {
-        .loop = options->loop,
-        .log = options->log,
-        .pool = options->pool,
-        .worker = options->id,
-        .fds = {process->output, process->errors},
-    };
-    sp_bucket_init(&worker->messages,
-                   SP_MESSAGES_AT_ONCE,
-                   SP_MESSAGES_A_SECOND,
-                   sp_clock_coarse());
-    worker->timer.user = worker;
+    snakepit_message why;
+    uint32_t interval = worker->options.heartbeat_interval_ms;
+    snakepit_err err = sp_subprocess_begin(&worker->child, &why);
     worker->heartbeat.user = worker;
     sp_timer_start(
-        options->loop, &worker->timer, on_start_timeout, options->start_timeout_ms, 0);
-    sp_timer_start(options->loop,
-                   &worker->heartbeat,
-                   on_heartbeat,
-                   options->heartbeat_interval_ms,
-                   options->heartbeat_interval_ms);
-    (void)watch(worker, &worker->channel_watch, process->channel, on_channel);
-    sp_flow_start(&worker->flow, &printed);
+        worker->options.loop, &worker->heartbeat, on_heartbeat, interval, interval);
+    if (err != SNAKEPIT_OK) {
+        sp_worker_fail_for_want(worker, &why);
+    }
 }

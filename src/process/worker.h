@@ -19,14 +19,10 @@
 #include "ipc/control.h"
 #include "port/port.h"
 #include "port/watcher.h"
-#include "process/cause.h"
-#include "process/cgroup.h"
-#include "process/flow.h"
 #include "process/listener.h"
-#include "process/others.h"
 #include "process/report.h"
-#include "process/spawn.h"
 #include "process/state.h"
+#include "process/subprocess.h"
 #include "process/template.h"
 
 struct sp_worker;
@@ -98,44 +94,31 @@ struct sp_worker {
     struct sp_worker_options options;
     enum sp_worker_state state;
     struct sp_port *port; // one reference
-    struct sp_process process;
+    struct sp_subprocess child;
     struct sp_worker_info info;
-    struct sp_exit end;
-    bool born;           // there is, or was, a process
     bool forked;         // by the template, which may be gone since
     struct sp_fork fork; // pending until it is born
     struct sp_buf first_message;
-    struct sp_cgroup cgroup;
-    uint64_t started_at;         // CLOCK_MONOTONIC ns
     struct sp_oom_seen oom_seen; // when it started
     uint64_t watch;              // at the watcher, 0 for none
     uint32_t missed;             // heartbeats in a row without an answer
     uint32_t probe_slot;
     bool greeted;                 // its service thread answers
     _Atomic bool silent;          // it was killed because its service thread did not
-    bool said_much;               // a message came that was larger than a packet
     bool failed;                  // it reported that it cannot start
     bool adapter_failed;          // and that this was the adapter's doing
     bool wants;                   // the system refused something; `failure` says what
     char failure[SP_FAILURE_MAX]; // its words, or ours
-    bool denied;                  // we may not signal it
     bool leaves;                  // it says that SIGTERM has told it to
     _Atomic bool interrupted;     // and that another one interrupts what it runs
     _Atomic bool signalled;       // SIGTERM came from us
     void *seat;                   // the pool's; set and cleared under lost_lock
 
-    struct sp_bucket messages; // that it may send
-    uint32_t rings;            // of its bell, for nothing
-    struct sp_flow flow;       // what it prints
-    struct sp_watch channel_watch;
-    struct sp_watch exit_watch;
+    uint32_t rings; // of its bell, for nothing
     struct sp_watch doorbell_watch;
-    struct sp_timer timer; // start, then stop
     struct sp_timer heartbeat;
-    struct sp_others others; // what it leaves behind
-    struct sp_task denial;   // tells that it may not be signalled
-    struct sp_task burial;   // when nothing of it is left
-    bool probed;             // its first call was sent
+    struct sp_task denial; // tells that it may not be signalled
+    bool probed;           // its first call was sent
     struct sp_events events;
 
     pthread_mutex_t lost_lock;        // taken before a pool's lock, never inside it

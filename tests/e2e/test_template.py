@@ -279,7 +279,7 @@ def test_a_killed_template_is_replaced_when_it_is_needed(open_pit, forking):
     eventually(lambda: not first.state, "it is waited for")
     assert pit.processes() == before == alive_of(before)
     assert pit.call("ping") == "pong"
-    assert pit.logged("template.lost")
+    eventually(lambda: pit.logged("template.lost"))
     pit.kill_workers()
     second = await_template(pit)
     assert second != first

@@ -49,13 +49,13 @@ snakepit_err sp_worker_start(const struct sp_worker_options *options,
     struct fake_life *life = calloc(1, sizeof *life);
     struct sp_worker *made = &life->worker;
     made->options = *options;
-    made->started_at = sp_clock_now();
+    made->child.started_at = sp_clock_now();
     made->forked = options->template != NULL;
-    made->born = !made->forked;
-    made->process.pid = (pid_t)(1000 + options->id);
+    made->child.born = !made->forked;
+    made->child.process.pid = (pid_t)(1000 + options->id);
     made->info.thread_safe = true;
     (void)pthread_mutex_init(&made->lost_lock, NULL);
-    (void)pthread_mutex_init(&made->flow.outputs[1].lock, NULL);
+    (void)pthread_mutex_init(&made->child.flow.outputs[1].lock, NULL);
     if (sp_port_new(&options->shape, &made->port, why) != SNAKEPIT_OK) {
         abort();
     }
@@ -111,7 +111,7 @@ void sp_worker_free(struct sp_worker *worker)
         fakes.lives[i] = fakes.lives[i] == life ? NULL : fakes.lives[i];
     }
     sp_port_unref(worker->port);
-    (void)pthread_mutex_destroy(&worker->flow.outputs[1].lock);
+    (void)pthread_mutex_destroy(&worker->child.flow.outputs[1].lock);
     (void)pthread_mutex_destroy(&worker->lost_lock);
     free(life);
 }
@@ -121,7 +121,7 @@ void sp_worker_free(struct sp_worker *worker)
 void fake_is_born(uint32_t number)
 {
     struct sp_worker *worker = &fakes.lives[number]->worker;
-    worker->born = true;
+    worker->child.born = true;
     worker->options.hooks.born(worker->options.hooks.user, worker);
 }
 

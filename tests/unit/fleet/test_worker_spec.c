@@ -180,8 +180,8 @@ static void an_end_is_told_with_what_it_printed_at_last(void **state)
 {
     (void)state;
     struct sp_worker *worker = first_worker();
-    struct sp_output *errors = &worker->flow.outputs[1];
-    worker->end = (struct sp_exit){.known = 1, .code = 3};
+    struct sp_output *errors = &worker->child.flow.outputs[1];
+    worker->child.end = (struct sp_exit){.known = 1, .code = 3};
     assert_string_equal(failure_of(worker), "python exited with status 3");
     errors->tail_size = (size_t)snprintf(errors->tail, 64, "one\ntwo\nthree\n\n");
     assert_string_equal(

@@ -208,7 +208,7 @@ static void note_ready(void *user, struct sp_template *template)
         sp_template_stop(template);
     }
     if (scene->hears_nothing) {
-        sp_watch_stop(&template->channel_watch);
+        sp_watch_stop(&template->child.channel_watch);
     }
 }
 
@@ -318,7 +318,7 @@ static void its_forks_are_our_children_in_groups_of_their_own(void **state)
         assert_lives(&scene->asked[i]);
     }
     assert_string_equal(scene->template->reason, "");
-    assert_int_equal(scene->template->end.code, 0);
+    assert_int_equal(scene->template->child.end.code, 0);
 }
 
 static void a_fork_that_fails_is_answered_and_the_template_lives_on(void **state)
@@ -338,7 +338,7 @@ static void the_forks_of_a_template_that_dies_are_answered(void **state)
     for (int i = 0; i < FORKS; i++) {
         assert_never_was(&scene->asked[i]);
     }
-    assert_int_equal(scene->template->end.signal, SIGKILL);
+    assert_int_equal(scene->template->child.end.signal, SIGKILL);
 }
 
 static void a_fork_that_was_told_of_survives_the_template(void **state)
@@ -380,7 +380,7 @@ static void assert_found_out(struct scene *scene, const char *manner)
     run(scene, manner, 1);
     assert_never_was(&scene->asked[0]);
     assert_string_not_equal(scene->template->reason, "");
-    assert_int_equal(scene->template->end.signal, SIGKILL);
+    assert_int_equal(scene->template->child.end.signal, SIGKILL);
 }
 
 static void a_template_cannot_pass_its_host_off_as_a_fork(void **state)
@@ -437,7 +437,7 @@ a_template_that_leaves_before_it_is_ready_is_gone_with_its_status(void **state)
     struct scene *scene = *state;
     run(scene, "leaves", 1);
     assert_false(scene->ready);
-    assert_int_equal(scene->template->end.code, 3);
+    assert_int_equal(scene->template->child.end.code, 3);
 }
 
 static void a_template_that_never_gets_ready_is_killed(void **state)
@@ -455,7 +455,7 @@ static void a_template_that_does_not_leave_is_killed_after_two_graces(void **sta
     struct scene *scene = *state;
     scene->options.stop_grace_ms = 20;
     run(scene, "deaf", 0);
-    assert_int_equal(scene->template->end.signal, SIGKILL);
+    assert_int_equal(scene->template->child.end.signal, SIGKILL);
 }
 
 static void one_that_was_stopped_forks_no_more(void **state)
