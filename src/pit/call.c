@@ -263,7 +263,7 @@ snakepit_err snakepit_submit(snakepit *pit,
 snakepit_err snakepit_cancel(snakepit *pit, snakepit_call_id call)
 {
     SP_UNCANCELLED;
-    size_t index = SP_CALL_ID_POOL(call);
+    size_t index = sp_call_id_pool(call);
     snakepit_err err = sp_refuse_no_pit(pit, NULL);
     if (err != SNAKEPIT_OK) {
         return err;

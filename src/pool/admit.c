@@ -75,7 +75,7 @@ admit(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
     if (err != SNAKEPIT_OK) {
         return err;
     }
-    call->id = ++pool->last_call << SP_CALL_ID_POOL_BITS | pool->options.index;
+    call->id = sp_call_id(++pool->last_call, pool->options.index);
     if (call->parcel->session_size > 0) {
         err = sp_affinity_join(pool, call);
         if (err != SNAKEPIT_OK) {

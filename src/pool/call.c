@@ -19,7 +19,7 @@ struct sp_call *sp_call_new(struct sp_pool *pool)
         call->magic = SP_CALL_MAGIC;
         call->process = sp_fork_here();
         call->pool = pool;
-        call->request_lease = SP_NO_LEASE;
+        call->placement.lease = SP_NO_LEASE;
         call->result_lease = SP_NO_LEASE;
     }
     return call;
@@ -31,8 +31,8 @@ void sp_call_free(struct sp_call *call)
         sp_buf_fini(&call->large);
         sp_buf_fini(&call->json);
         sp_buf_fini(&call->texts);
-        sp_buf_fini(&call->question);
-        snakepit_writer_free(call->reply);
+        sp_buf_fini(&call->inquiry.body);
+        snakepit_writer_free(call->inquiry.reply);
         call->magic = 0;
         sp_free(call);
     }
@@ -58,7 +58,7 @@ void sp_call_describe(const struct sp_call *call, struct sp_slot_request *reques
         .session_size = parcel->session_size,
         .body = parcel->body,
         .body_size = parcel->body_size,
-        .lease = call->request_lease,
+        .lease = call->placement.lease,
         .deadline = call->deadline,
         .kind = call->stream != NULL ? SP_CALL_STREAM : SP_CALL_TOOL,
         .queue = call->queue,
@@ -75,14 +75,14 @@ static void empty(struct sp_buf *buf)
 
 void sp_call_reset(struct sp_call *call)
 {
-    SP_CHECK(call->seat == NULL && call->port == NULL);
+    SP_CHECK(call->placement.seat == NULL && call->port == NULL);
     empty(&call->large);
     empty(&call->json);
     empty(&call->texts);
-    empty(&call->question);
-    if (call->reply != NULL && call->reply->buf.capacity > KEPT_BYTES) {
-        snakepit_writer_free(call->reply);
-        call->reply = NULL;
+    empty(&call->inquiry.body);
+    if (call->inquiry.reply != NULL && call->inquiry.reply->buf.capacity > KEPT_BYTES) {
+        snakepit_writer_free(call->inquiry.reply);
+        call->inquiry.reply = NULL;
     }
     call->phase = SP_CALL_NEW;
     call->err = SNAKEPIT_OK;

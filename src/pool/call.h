@@ -18,9 +18,23 @@
 
 #define SP_CALL_MAGIC 0x6c6c6163u
 
-// The low bits of a call's id are the place of its pool in the pit.
+// The low bits of a call's id are the place of its pool in the pit, the others are its
+// number in that pool.
 #define SP_CALL_ID_POOL_BITS 12u
-#define SP_CALL_ID_POOL(id)  ((id) & ((1u << SP_CALL_ID_POOL_BITS) - 1))
+#define SP_CALL_ID_POOL_MASK ((UINT64_C(1) << SP_CALL_ID_POOL_BITS) - 1)
+
+static inline uint64_t sp_call_id(uint64_t number, uint32_t pool)
+{
+    return number << SP_CALL_ID_POOL_BITS | pool;
+}
+static inline uint64_t sp_call_id_number(uint64_t id)
+{
+    return id >> SP_CALL_ID_POOL_BITS;
+}
+static inline uint32_t sp_call_id_pool(uint64_t id)
+{
+    return (uint32_t)(id & SP_CALL_ID_POOL_MASK);
+}
 
 struct sp_pool;
 struct sp_seat;
@@ -37,14 +51,32 @@ enum sp_call_phase {
 // Receives the end of an asynchronous call, see snakepit_done_fn.
 typedef void sp_call_done_fn(void *user, snakepit_err err, snakepit_answer *answer);
 
+// Where a call is while it is PLACED; see pool/placement.h.
+struct sp_placement {
+    struct sp_link link;  // in seat->calls, oldest first
+    struct sp_seat *seat; // NULL: it is not placed
+    uint32_t slot;
+    uint32_t lease; // number in seat->leases, or SP_NO_LEASE
+    bool served;    // by an executor that asks, in the middle of its call
+};
+
+// What a call asks its host; see pool/question.h.
+struct sp_inquiry {
+    struct sp_link link; // in lane->questions
+    bool serving;        // a thread works for it
+    bool again;          // another question was announced meanwhile
+    // Owner: who serves.
+    struct sp_buf body;
+    struct snakepit_writer *reply; // NULL: it has never asked
+};
+
 // Guarded by pool->lock until it has ended; then it is the caller's alone.
 struct sp_call {
     uint32_t magic;
     enum sp_call_phase phase;
     uint32_t process; // sp_fork_here(): whose it is
     struct sp_pool *pool;
-    struct sp_link link;      // in the pool's free list, line, or list of ended calls
-    struct sp_link seat_link; // in seat->calls, oldest first
+    struct sp_link link; // in the pool's free list, line, or list of ended calls
     struct sp_pending_links pending; // while it is asynchronous or a stream's
     struct sp_link stream_link; // in pool->streams or, if it reports, lane->readable
     struct sp_stream *stream;   // whose call it is; NULL: the answer is all there is
@@ -60,17 +92,8 @@ struct sp_call {
     void *user;
     struct sp_tie *tie;       // of its session, until it has ended; or NULL
     struct sp_parcel *parcel; // NULL once the worker has no more use for it
-    struct sp_seat *seat;     // while PLACED
-    uint32_t slot;            // while PLACED
-    uint32_t request_lease;   // while PLACED: number in seat->leases, or SP_NO_LEASE
-    bool served; // while PLACED: by an executor that asks, in the middle of its call
-
-    // Its question; see pool/question.h.
-    bool serving;                  // a thread works for it
-    bool asks;                     // it was announced again meanwhile
-    struct sp_link question_link;  // in lane->questions
-    struct sp_buf question;        // owner: who serves
-    struct snakepit_writer *reply; // as question; NULL: it has never asked
+    struct sp_placement placement;
+    struct sp_inquiry inquiry;
 
     // The answer.
     snakepit_err err;

@@ -94,9 +94,9 @@ void sp_pool_collect_seat(struct sp_pool *pool,
 // A synchronous caller has looked at its slot and found it changed.
 void sp_pool_settle(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
 {
-    struct sp_seat *seat = call->seat;
+    struct sp_seat *seat = call->placement.seat;
     sp_pool_take_returns(pool, seat);
-    switch (sp_port_state(seat->port, call->slot)) {
+    switch (sp_port_state(seat->port, call->placement.slot)) {
     case SP_SLOT_QUEUED:
     case SP_SLOT_RUNNING:
     case SP_SLOT_ASKING: // served by whoever waits
@@ -152,8 +152,8 @@ size_t sp_pool_serve_questions(struct sp_pool *pool, uint32_t queue)
     for (; count < SERVED_A_TURN && sp_fork_is_here(pool->process) &&
            !sp_list_empty(questions);
          count++) {
-        struct sp_call *call = SP_ENTRY(questions->next, struct sp_call, question_link);
-        sp_list_remove(&call->question_link);
+        struct sp_call *call = SP_ENTRY(questions->next, struct sp_call, inquiry.link);
+        sp_list_remove(&call->inquiry.link);
         sp_pool_serve_question(pool, call, &after);
     }
     sp_pool_unlock(pool, &after);

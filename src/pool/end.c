@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "ipc/futex.h"
 #include "pool/affinity.h"
+#include "pool/placement.h"
 #include "pool/stream.h"
 
 void sp_pool_moved(struct sp_call *call, struct sp_after *after)
@@ -30,8 +31,8 @@ static void forget(struct sp_pool *pool, struct sp_call *call)
     if (call->stream != NULL && !call->reports) {
         sp_list_remove(&call->stream_link);
     }
-    if (sp_link_used(&call->question_link)) {
-        sp_list_remove(&call->question_link);
+    if (sp_link_used(&call->inquiry.link)) {
+        sp_list_remove(&call->inquiry.link);
     }
 }
 
@@ -47,7 +48,7 @@ void sp_pool_end(struct sp_pool *pool, struct sp_call *call, struct sp_after *af
         forget(pool, call);
     }
     if (call->asynchronous) {
-        if (!call->serving) {
+        if (!call->inquiry.serving) {
             sp_list_append(&sp_pool_lane(pool, call)->ended, &call->link);
         }
     } else {
@@ -89,17 +90,11 @@ snakepit_err sp_pool_refuses(const struct sp_pool *pool)
 
 void sp_pool_unplace(struct sp_pool *pool, struct sp_call *call)
 {
-    struct sp_seat *seat = call->seat;
-    sp_list_remove(&call->seat_link);
-    if (call->request_lease != SP_NO_LEASE) {
-        sp_seat_end_lease(&pool->store, seat, call->request_lease, call->parcel, false);
-        call->request_lease = SP_NO_LEASE;
-    }
-    call->seat = NULL;
-    pool->placed--;
-    pool->freed = true;
-    if (!call->served) {
+    struct sp_seat *seat = call->placement.seat;
+    sp_placement_end_lease(pool, call, seat, false);
+    if (!call->placement.served) {
         sp_loads_set_load(&pool->loads, seat, seat->load - 1);
     }
-    call->served = false;
+    sp_placement_end(pool, call);
+    pool->freed = true;
 }

@@ -12,7 +12,8 @@
 //     lock                            gives free places away, then releases the lock
 //     schedule                        which worker gets which call
 //     end, conduct                    where every call ends; what workers hold and break
-//     affinity, tail, explain         what they are made of
+//     affinity, tail, explain         what they are made of; placement.h: where each
+//                                     call gets its slot and leaves it
 //     loads, seat, line, ties, pending, lane, call, store, spares
 // clang-format on
 #ifndef POOL_INSIDE_H

@@ -34,8 +34,8 @@ void sp_pool_unlock(struct sp_pool *pool, struct sp_after *after)
     uint32_t own_rings = after->own_rings;
     after->own_port = NULL;
     after->own_rings = 0;
-    bool pinned =
-        own != NULL && after->self->seat != NULL && after->self->seat->port == own;
+    bool pinned = own != NULL && after->self->placement.seat != NULL &&
+                  after->self->placement.seat->port == own;
     if (own != NULL && !pinned) {
         sp_port_ref(own);
     }

@@ -125,7 +125,7 @@ static struct sp_call **bucket_of(struct sp_pending *pending, uint64_t id)
     // The low bits are the pool's, the same in all.
     return pending->buckets == NULL
                ? &pending->only
-               : &pending->buckets[(id >> SP_CALL_ID_POOL_BITS) & pending->mask];
+               : &pending->buckets[sp_call_id_number(id) & pending->mask];
 }
 
 static void chain(struct sp_pending *pending, struct sp_call *call)

@@ -188,7 +188,7 @@ static struct sp_call *first_unended(struct sp_pool *pool)
          link = link->next) {
         struct sp_seat *seat = SP_ENTRY(link, struct sp_seat, member);
         if (!sp_list_empty(&seat->calls)) {
-            return SP_ENTRY(seat->calls.next, struct sp_call, seat_link);
+            return SP_ENTRY(seat->calls.next, struct sp_call, placement.link);
         }
     }
     return NULL;

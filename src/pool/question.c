@@ -15,6 +15,7 @@
 #include "payload/writer.h"
 #include "pool/affinity.h"
 #include "pool/inside.h"
+#include "pool/placement.h"
 #include "pool/stream.h"
 
 // A question that the calling thread serves. Lives on its stack.
@@ -45,8 +46,9 @@ static bool stands(const struct asker *asker)
 {
     const struct sp_call *call = asker->call;
     return call->id == asker->id && call->phase == SP_CALL_PLACED &&
-           call->seat->port == asker->port && call->slot == asker->slot &&
-           !call->seat->violated && !call->seat->silent && !call->seat->dead;
+           call->placement.seat->port == asker->port &&
+           call->placement.slot == asker->slot && !call->placement.seat->violated &&
+           !call->placement.seat->silent && !call->placement.seat->dead;
 }
 
 // ---- Asking -------------------------------------------------------------------
@@ -122,18 +124,18 @@ fill(struct sp_store *store, const snakepit_writer *writer, struct outcome *outc
 // What the call keeps from one question to the next. NO_MEMORY.
 static snakepit_err copy_body(struct sp_call *call, struct sp_question *question)
 {
-    if (call->reply == NULL) {
-        call->reply = snakepit_writer_new();
+    if (call->inquiry.reply == NULL) {
+        call->inquiry.reply = snakepit_writer_new();
     }
-    call->question.size = 0;
-    if (call->reply == NULL ||
-        sp_buf_append(&call->question, question->body.data, question->body.size) !=
+    call->inquiry.body.size = 0;
+    if (call->inquiry.reply == NULL ||
+        sp_buf_append(&call->inquiry.body, question->body.data, question->body.size) !=
             SNAKEPIT_OK) {
         return SNAKEPIT_NO_MEMORY;
     }
-    question->body.data = call->question.data;
-    question->result = call->reply;
-    snakepit_writer_reset(call->reply);
+    question->body.data = call->inquiry.body.data;
+    question->result = call->inquiry.reply;
+    snakepit_writer_reset(call->inquiry.reply);
     return SNAKEPIT_OK;
 }
 
@@ -168,7 +170,7 @@ work(struct asker *asker, struct sp_question *question, struct outcome *outcome)
 static void reply(struct asker *asker, struct outcome *outcome)
 {
     struct sp_call *call = asker->call;
-    struct sp_seat *seat = call->seat;
+    struct sp_seat *seat = call->placement.seat;
     struct sp_store *store = &asker->pool->store;
     struct sp_parcel *parcel = outcome->parcel;
     struct sp_port_reply text = {.kind = outcome->kind, .lease = SP_NO_LEASE};
@@ -195,9 +197,9 @@ static void reply(struct asker *asker, struct outcome *outcome)
 // The call may have ended while it was served; then its callback has waited.
 static void stop_serving(struct sp_pool *pool, struct sp_call *call)
 {
-    bool asks = call->asks;
-    call->serving = false;
-    call->asks = false;
+    bool asks = call->inquiry.again;
+    call->inquiry.serving = false;
+    call->inquiry.again = false;
     if (!call->reports) {
         return;
     }
@@ -223,7 +225,7 @@ static void describe(const struct asker *asker,
     *question = (struct sp_question){
         .pool = asker->pool->name,
         .call = asker->id,
-        .worker = call->seat->worker_id,
+        .worker = call->placement.seat->worker_id,
         .deadline = asker->deadline,
         .body = {heard->body, heard->body_size},
         .memory = {asker->port->results.base, asker->port->results.size},
@@ -261,8 +263,8 @@ void sp_pool_serve_question(struct sp_pool *pool,
     struct sp_port_question heard;
     struct sp_question question;
     char session[SP_SESSION_MAX];
-    struct sp_port *port = call->seat->port;
-    snakepit_err err = sp_port_take_question(port, call->slot, &heard);
+    struct sp_port *port = call->placement.seat->port;
+    snakepit_err err = sp_port_take_question(port, call->placement.slot, &heard);
     if (err != SNAKEPIT_OK) {
         if (err == SNAKEPIT_PROTOCOL) {
             sp_pool_fail_for_violation(pool, call, after);
@@ -275,12 +277,12 @@ void sp_pool_serve_question(struct sp_pool *pool,
                           .port = port,
                           .id = call->id,
                           .deadline = call->deadline,
-                          .slot = call->slot,
+                          .slot = call->placement.slot,
                           .turn = heard.turn,
                           .depth = innermost == NULL ? 1 : innermost->depth + 1};
     struct outcome outcome = {.parcel = call->parcel->reply};
     call->parcel->reply = NULL;
-    call->serving = true;
+    call->inquiry.serving = true;
     port->pins++;
     describe(&asker, &heard, &question);
     copy_session(call, session, &question);
@@ -305,10 +307,10 @@ void sp_pool_serve_question(struct sp_pool *pool,
 
 void sp_pool_note_question(struct sp_pool *pool, struct sp_call *call)
 {
-    if (call->serving) {
-        call->asks = true;
-    } else if (!sp_link_used(&call->question_link)) {
-        sp_list_append(&sp_pool_lane(pool, call)->questions, &call->question_link);
+    if (call->inquiry.serving) {
+        call->inquiry.again = true;
+    } else if (!sp_link_used(&call->inquiry.link)) {
+        sp_list_append(&sp_pool_lane(pool, call)->questions, &call->inquiry.link);
     }
 }
 
@@ -354,25 +356,14 @@ static struct asker *asker_of(const struct sp_pool *pool)
 
 static snakepit_err take_lease(struct sp_seat *seat, struct sp_call *call)
 {
-    call->request_lease = SP_NO_LEASE;
     if (call->parcel->share_count > 0) {
         sp_pool_take_returns(call->pool, seat);
-        call->request_lease = sp_seat_take_lease(seat);
-        if (call->request_lease == SP_NO_LEASE) {
-            sp_call_set_failure(call, sp_schedule_refusal(SP_UNLEASED));
-            return SNAKEPIT_NO_MEMORY;
-        }
+    }
+    if (!sp_placement_take_lease(call, seat)) {
+        sp_call_set_failure(call, sp_schedule_refusal(SP_UNLEASED));
+        return SNAKEPIT_NO_MEMORY;
     }
     return SNAKEPIT_OK;
-}
-
-static void end_lease(struct sp_seat *seat, struct sp_call *call)
-{
-    if (call->request_lease != SP_NO_LEASE) {
-        sp_seat_end_lease(
-            &call->pool->store, seat, call->request_lease, call->parcel, false);
-        call->request_lease = SP_NO_LEASE;
-    }
 }
 
 // Puts the call into a slot of the asking worker, and tells its executor.
@@ -385,14 +376,14 @@ static snakepit_err hand_over(struct asker *asker, struct sp_call *call)
         .stage = "line"};
     struct sp_slot_request request;
     sp_call_describe(call, &request);
-    if (!sp_port_submit_served(asker->port, &request, call, &call->slot)) {
+    if (!sp_port_submit_served(asker->port, &request, call, &call->placement.slot)) {
         sp_call_set_failure(call, &full);
         return full.err;
     }
     const struct sp_port_reply serve = {
-        .kind = SP_REPLY_SERVE, .body = call->slot, .lease = SP_NO_LEASE};
+        .kind = SP_REPLY_SERVE, .body = call->placement.slot, .lease = SP_NO_LEASE};
     if (!sp_port_reply(asker->port, asker->slot, asker->turn, &serve)) {
-        sp_port_drop(asker->port, call->slot);
+        sp_port_drop(asker->port, call->placement.slot);
         return SNAKEPIT_NOT_FOUND;
     }
     asker->turn = sp_port_next_turn(asker->turn);
@@ -406,7 +397,7 @@ snakepit_err sp_question_place(struct sp_pool *pool, struct sp_call *call)
     if (asker == NULL || asker->lends || sp_call_is_pending(call) || !stands(asker)) {
         return SNAKEPIT_NOT_FOUND;
     }
-    struct sp_seat *seat = asker->call->seat;
+    struct sp_seat *seat = asker->call->placement.seat;
     if (sp_affinity_binds(pool, call) && call->tie->seat != NULL &&
         call->tie->seat != seat) {
         return SNAKEPIT_NOT_FOUND;
@@ -416,18 +407,13 @@ snakepit_err sp_question_place(struct sp_pool *pool, struct sp_call *call)
         err = hand_over(asker, call);
     }
     if (err != SNAKEPIT_OK) {
-        end_lease(seat, call);
+        sp_placement_end_lease(pool, call, seat, false);
         return err;
     }
-    call->phase = SP_CALL_PLACED;
-    call->seat = seat;
-    call->served = true;
+    sp_placement_begin(pool, call, seat, true);
     if (call->tie != NULL && seat->open) {
         sp_affinity_placed(call, seat);
     }
-    // In front: those at the end wait for their turn, and may be moved.
-    sp_list_prepend(&seat->calls, &call->seat_link);
-    pool->placed++;
     return SNAKEPIT_OK;
 }
 
@@ -468,7 +454,7 @@ void sp_question_resume(struct sp_pool *pool, struct sp_after *after)
     uint64_t deadline = sp_clock_now() + pool->options.cancel_grace_ms * SP_NS_PER_MS;
     while (stands(asker) && sp_port_serves(asker->port, asker->slot, asker->turn)) {
         if (sp_clock_now() >= deadline) {
-            give_up_on(pool, asker->call->seat);
+            give_up_on(pool, asker->call->placement.seat);
             return;
         }
         await_asker(asker, deadline, after);

@@ -8,6 +8,7 @@
 #include "ipc/wait.h"
 #include "pool/affinity.h"
 #include "pool/inside.h"
+#include "pool/placement.h"
 #include "pool/question.h"
 
 // A worker is handed calls in advance as long as they would take less than this to run:
@@ -81,8 +82,8 @@ choose(const struct sp_pool *pool, struct sp_call *call, struct sp_seat **seat)
 
 static void ring_later(struct sp_port *port, struct sp_after *after)
 {
-    if (after->self != NULL && after->self->seat != NULL &&
-        after->self->seat->port == port &&
+    if (after->self != NULL && after->self->placement.seat != NULL &&
+        after->self->placement.seat->port == port &&
         (after->own_port == NULL || after->own_port == port)) {
         after->own_port = port; // pinned by the wait that follows
         after->own_rings++;
@@ -109,30 +110,22 @@ static bool place_on(struct sp_pool *pool,
                      struct sp_call *call,
                      struct sp_after *after)
 {
-    call->request_lease = SP_NO_LEASE;
-    if (call->parcel->share_count > 0) {
-        call->request_lease = sp_seat_take_lease(seat);
-        if (call->request_lease == SP_NO_LEASE) {
-            return false;
-        }
-    }
     struct sp_slot_request request;
-    sp_call_describe(call, &request);
-    if (!sp_port_submit(seat->port, &request, call->reports, call, &call->slot)) {
-        if (call->request_lease != SP_NO_LEASE) {
-            sp_seat_end_lease(
-                &pool->store, seat, call->request_lease, call->parcel, false);
-        }
+    if (!sp_placement_take_lease(call, seat)) {
         return false;
     }
-    call->phase = SP_CALL_PLACED;
-    call->seat = seat;
+    sp_call_describe(call, &request);
+    if (!sp_port_submit(
+            seat->port, &request, call->reports, call, &call->placement.slot)) {
+        sp_placement_end_lease(pool, call, seat, false);
+        return false;
+    }
+    sp_placement_begin(pool, call, seat, false);
     if (call->tie != NULL) {
         sp_affinity_placed(call, seat);
     }
-    sp_list_append(&seat->calls, &call->seat_link);
-    pool->placed++;
-    call->likely = pool->placed == 1 ? &seat->port->view.slots[call->slot] : NULL;
+    call->likely =
+        pool->placed == 1 ? &seat->port->view.slots[call->placement.slot] : NULL;
     sp_loads_set_load(&pool->loads, seat, seat->load + 1);
     ring_later(seat->port, after);
     return true;
@@ -284,7 +277,7 @@ static struct sp_call *steal_from(const struct sp_pool *pool, struct sp_seat *se
     struct sp_link *link = seat->calls.previous;
     for (uint32_t load = seat->load; load > seat->capacity && link != &seat->calls;
          load--, link = link->previous) {
-        struct sp_call *call = SP_ENTRY(link, struct sp_call, seat_link);
+        struct sp_call *call = SP_ENTRY(link, struct sp_call, placement.link);
         if (!sp_affinity_binds(pool, call)) {
             return call;
         }
@@ -302,10 +295,11 @@ static void balance(struct sp_pool *pool, struct sp_after *after)
     for (struct sp_link *link = pool->seats.next; link != &pool->seats;
          link = link->next) {
         struct sp_call *call = steal_from(pool, SP_ENTRY(link, struct sp_seat, member));
-        if (call == NULL || !sp_port_take_back(call->seat->port, call->slot)) {
+        if (call == NULL ||
+            !sp_port_take_back(call->placement.seat->port, call->placement.slot)) {
             continue;
         }
-        struct sp_seat *former = call->seat;
+        struct sp_seat *former = call->placement.seat;
         sp_pool_unplace(pool, call);
         sp_pool_await_skip(pool, former);
         if (!place_on(pool, idle, call, after)) {

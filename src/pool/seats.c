@@ -113,8 +113,9 @@ static void requeue(struct sp_pool *pool,
 static void
 send_back(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
 {
-    struct sp_seat *seat = call->seat;
-    if (call->served || !sp_port_take_back(seat->port, call->slot)) {
+    struct sp_seat *seat = call->placement.seat;
+    if (call->placement.served ||
+        !sp_port_take_back(seat->port, call->placement.slot)) {
         return;
     }
     sp_pool_unplace(pool, call);
@@ -133,7 +134,7 @@ void sp_pool_empty_seat(struct sp_pool *pool, struct sp_seat *seat)
     for (struct sp_link *link = seat->calls.previous; link != &seat->calls;
          link = before) {
         before = link->previous;
-        send_back(pool, SP_ENTRY(link, struct sp_call, seat_link), &after);
+        send_back(pool, SP_ENTRY(link, struct sp_call, placement.link), &after);
     }
     pool->freed = true;
     sp_pool_unlock(pool, &after);
@@ -154,8 +155,8 @@ static void fail_or_requeue(struct sp_pool *pool,
                             const struct sp_failure *failure,
                             struct sp_after *after)
 {
-    struct sp_seat *seat = call->seat;
-    uint32_t slot = call->slot;
+    struct sp_seat *seat = call->placement.seat;
+    uint32_t slot = call->placement.slot;
     // The waiter sees that it was moved before it sees the slot.
     atomic_fetch_add_explicit(&call->moves, 1, memory_order_release);
     if (!seat->violated && sp_port_state(seat->port, slot) == SP_SLOT_DONE) {
@@ -200,7 +201,7 @@ void sp_pool_seat_died(struct sp_pool *pool,
     // Newest first, so that those that go back to the line keep their order.
     while (!sp_list_empty(&seat->calls)) {
         fail_or_requeue(pool,
-                        SP_ENTRY(seat->calls.previous, struct sp_call, seat_link),
+                        SP_ENTRY(seat->calls.previous, struct sp_call, placement.link),
                         failure,
                         &after);
     }

@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/memory.h"
+#include "pool/placement.h"
 #include "pool/stream.h"
 
 // ---- Answers -----------------------------------------------------------
@@ -42,7 +43,7 @@ void sp_pool_fail_for_violation(struct sp_pool *pool,
                                 struct sp_call *call,
                                 struct sp_after *after)
 {
-    struct sp_seat *seat = call->seat;
+    struct sp_seat *seat = call->placement.seat;
     struct sp_failure failure = {
         .err = SNAKEPIT_PROTOCOL, .stage = "running", .worker = seat->worker_id};
     sp_pool_violation(pool, seat);
@@ -54,21 +55,17 @@ void sp_pool_end_with_answer(struct sp_pool *pool,
                              struct sp_call *call,
                              struct sp_after *after)
 {
-    struct sp_seat *seat = call->seat;
+    struct sp_seat *seat = call->placement.seat;
     struct sp_port_answer answer;
     if (call->stream != NULL) {
         sp_stream_keep(call);
     }
-    if (sp_port_take_answer(seat->port, call->slot, &answer) != SNAKEPIT_OK ||
+    if (sp_port_take_answer(seat->port, call->placement.slot, &answer) != SNAKEPIT_OK ||
         answer.status == SP_STATUS_SKIPPED) {
         sp_pool_fail_for_violation(pool, call, after);
         return;
     }
-    if (call->request_lease != SP_NO_LEASE) {
-        sp_seat_end_lease(
-            &pool->store, seat, call->request_lease, call->parcel, answer.held);
-        call->request_lease = SP_NO_LEASE;
-    }
+    sp_placement_end_lease(pool, call, seat, answer.held);
     keep_answer(call, seat->port, &answer);
     call->fault.worker = seat->worker_id;
     if (call->stream == NULL) {
@@ -94,25 +91,22 @@ static struct sp_orphan *orphan_of(struct sp_call *call)
         .parcel = call->parcel,
         .call = call->id,
         .since = sp_clock_now(),
-        .slot = call->slot,
-        .lease = call->request_lease,
-        .served = call->served,
+        .slot = call->placement.slot,
+        .lease = call->placement.lease,
+        .served = call->placement.served,
     };
-    call->served = false;
     call->parcel = NULL;
-    call->request_lease = SP_NO_LEASE;
+    call->placement.lease = SP_NO_LEASE;
     return orphan;
 }
 
 // The call leaves, its slot stays in use until the worker is done with it.
 static void leave_orphan(struct sp_pool *pool, struct sp_call *call)
 {
-    struct sp_seat *seat = call->seat;
+    struct sp_seat *seat = call->placement.seat;
     struct sp_orphan *orphan = orphan_of(call);
     sp_list_append(&seat->orphans, &orphan->link);
-    sp_list_remove(&call->seat_link);
-    call->seat = NULL;
-    pool->placed--;
+    sp_placement_end(pool, call);
     pool->orphans++;
     pool->hooks.attention(pool->hooks.user);
 }
@@ -122,22 +116,22 @@ void sp_pool_abandon(struct sp_pool *pool,
                      const struct sp_failure *failure,
                      struct sp_after *after)
 {
-    struct sp_seat *seat = call->seat;
+    struct sp_seat *seat = call->placement.seat;
     struct sp_port *port = seat->port;
     struct sp_failure told = *failure;
     told.worker = seat->worker_id;
     // A waiter that the slot wakes must see that it has no business there any more.
     atomic_fetch_add_explicit(&call->moves, 1, memory_order_release);
-    if (!seat->violated && sp_port_take_back(port, call->slot)) {
+    if (!seat->violated && sp_port_take_back(port, call->placement.slot)) {
         told.stage = "worker";
         sp_pool_unplace(pool, call);
         sp_pool_await_skip(pool, seat);
     } else {
         told.stage = "running";
-        sp_port_cancel(port, call->slot);
+        sp_port_cancel(port, call->placement.slot);
         // Where this fails the worker has just ended the call, or writes nonsense;
         // either way the tick looks at the slot again.
-        (void)sp_port_give_up(port, call->slot);
+        (void)sp_port_give_up(port, call->placement.slot);
         leave_orphan(pool, call);
     }
     sp_pool_fail_call(pool, call, &told, after);

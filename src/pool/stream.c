@@ -123,12 +123,12 @@ static void fail(struct sp_stream *stream, snakepit_err err, struct sp_after *af
 static bool exchange(struct sp_stream *stream, struct sp_after *after)
 {
     struct sp_call *call = stream->call;
-    struct sp_port *port = call->seat->port;
-    if (sp_port_state(port, call->slot) == SP_SLOT_QUEUED) {
+    struct sp_port *port = call->placement.seat->port;
+    if (sp_port_state(port, call->placement.slot) == SP_SLOT_QUEUED) {
         return false;
     }
     sp_stream_bind(stream, port);
-    struct sp_slot *slot = &port->view.slots[call->slot];
+    struct sp_slot *slot = &port->view.slots[call->placement.slot];
     bool told = sp_tube_tell(&stream->tube, slot);
     const struct sp_tube_claim claim = sp_tube_look(slot);
     if (sp_tube_believe(&stream->tube, &claim) != SNAKEPIT_OK) {
@@ -175,7 +175,7 @@ static void wake(struct sp_stream *stream, uint32_t slot)
 static void unlock(struct sp_stream *stream, bool told, struct sp_after *after)
 {
     // The slot may be another call's by then, whose executor a wake does no harm.
-    uint32_t slot = stream->call->slot;
+    uint32_t slot = stream->call->placement.slot;
     sp_pool_unlock(stream->pool, after);
     if (told) {
         wake(stream, slot);
@@ -197,14 +197,14 @@ static bool begin_await(struct sp_stream *stream, struct sp_after *after)
 {
     struct sp_call *call = stream->call;
     if (sp_stream_has_ended(call)) {
-        sp_pool_collect_seat(stream->pool, call->seat, after);
+        sp_pool_collect_seat(stream->pool, call->placement.seat, after);
     }
     if (call->phase == SP_CALL_ENDED) {
         return false;
     }
     stream->tail_seen = stream->tube.tail;
     if (call->phase == SP_CALL_PLACED) {
-        sp_port_watch_tube(call->seat->port, call->slot);
+        sp_port_watch_tube(call->placement.seat->port, call->placement.slot);
         if (sp_stream_has_news(call)) {
             return false;
         }
@@ -223,7 +223,8 @@ static void poll_once(struct sp_stream *stream, struct sp_after *after)
         sp_pool_settle(pool, call, after);
     }
     if (call->phase == SP_CALL_PLACED &&
-        sp_port_state(call->seat->port, call->slot) == SP_SLOT_ASKING) {
+        sp_port_state(call->placement.seat->port, call->placement.slot) ==
+            SP_SLOT_ASKING) {
         sp_pool_serve_question(pool, call, after);
     }
     if (call->phase != SP_CALL_ENDED) {
@@ -400,9 +401,9 @@ static bool leave_queue(struct sp_stream *stream, struct sp_after *after)
     stream->awaits = false;
     sp_lane_drop_readable(lane, call);
     if (sp_stream_has_ended(call)) {
-        sp_pool_collect_seat(stream->pool, call->seat, after);
+        sp_pool_collect_seat(stream->pool, call->placement.seat, after);
     }
-    stream->left = call->serving;
+    stream->left = call->inquiry.serving;
     lane->open -= stream->left ? 0 : 1;
     return !stream->left;
 }

@@ -19,26 +19,28 @@ void sp_stream_bind(struct sp_stream *stream, struct sp_port *port)
 void sp_stream_keep(struct sp_call *call)
 {
     struct sp_stream *stream = call->stream;
-    struct sp_port *port = call->seat->port;
+    struct sp_port *port = call->placement.seat->port;
     sp_stream_bind(stream, port);
-    stream->last = sp_tube_look(&port->view.slots[call->slot]);
+    stream->last = sp_tube_look(&port->view.slots[call->placement.slot]);
     stream->kept = true;
 }
 
 bool sp_stream_has_ended(const struct sp_call *call)
 {
     return call->stream != NULL && call->phase == SP_CALL_PLACED &&
-           sp_port_state(call->seat->port, call->slot) == SP_SLOT_DONE;
+           sp_port_state(call->placement.seat->port, call->placement.slot) ==
+               SP_SLOT_DONE;
 }
 
 // ---- Reports ------------------------------------------------------------------
 
 bool sp_stream_has_news(const struct sp_call *call)
 {
-    const struct sp_port *port = call->seat->port;
+    const struct sp_port *port = call->placement.seat->port;
     // While it is QUEUED the tail is that of an earlier call.
-    return sp_port_state(port, call->slot) != SP_SLOT_QUEUED &&
-           sp_tube_look(&port->view.slots[call->slot]).tail != call->stream->tail_seen;
+    return sp_port_state(port, call->placement.slot) != SP_SLOT_QUEUED &&
+           sp_tube_look(&port->view.slots[call->placement.slot]).tail !=
+               call->stream->tail_seen;
 }
 
 void sp_stream_report(struct sp_pool *pool, struct sp_call *call)
@@ -55,7 +57,7 @@ void sp_stream_hear(struct sp_pool *pool, struct sp_call *call)
         return;
     }
     if (!sp_stream_has_news(call)) {
-        sp_port_watch_tube(call->seat->port, call->slot);
+        sp_port_watch_tube(call->placement.seat->port, call->placement.slot);
     }
     if (sp_stream_has_news(call)) {
         sp_stream_report(pool, call);

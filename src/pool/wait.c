@@ -24,8 +24,8 @@ wait_in_line(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
 static void
 wait_in_slot(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
 {
-    struct sp_port *port = call->seat->port;
-    uint32_t slot = call->slot;
+    struct sp_port *port = call->placement.seat->port;
+    uint32_t slot = call->placement.slot;
     port->pins++;
     struct sp_wait wait = {
         .patience = &patience,
@@ -44,12 +44,12 @@ wait_in_slot(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
     __builtin_prefetch(port->results.base + (size_t)slot * SP_INLINE_RESULT);
     after->woke = false;
     pthread_mutex_lock(&pool->lock);
-    if (call->phase == SP_CALL_PLACED && call->seat->port == port &&
-        call->slot == slot) {
+    if (call->phase == SP_CALL_PLACED && call->placement.seat->port == port &&
+        call->placement.slot == slot) {
         sp_pool_settle(pool, call, after);
     }
-    if (call->phase == SP_CALL_PLACED && call->seat->port == port &&
-        sp_port_state(port, call->slot) == SP_SLOT_ASKING) {
+    if (call->phase == SP_CALL_PLACED && call->placement.seat->port == port &&
+        sp_port_state(port, call->placement.slot) == SP_SLOT_ASKING) {
         sp_pool_serve_question(pool, call, after);
     }
     sp_port_unpin(port);

@@ -20,7 +20,7 @@ static struct sp_call *calls;
 
 static uint64_t id_of(uint32_t number)
 {
-    return (uint64_t)(number + 1) << SP_CALL_ID_POOL_BITS | 7;
+    return sp_call_id((uint64_t)number + 1, 7);
 }
 
 static int none_pending(void **state)
