@@ -20,7 +20,7 @@
 
 // ---- The end ------------------------------------------------------------------
 
-static void bury(struct sp_task *task)
+static void report_gone(struct sp_task *task)
 {
     struct sp_subprocess *child = SP_ENTRY(task, struct sp_subprocess, burial);
     child->kind->gone(child);
@@ -33,7 +33,7 @@ static void stop_watching(struct sp_subprocess *child)
     sp_timer_stop(&child->timer);
 }
 
-// It is not heard or asked any more; its place is free.
+// Nothing is read or asked any more; its place is free.
 static void leave(struct sp_subprocess *child)
 {
     child->over = true;
@@ -45,16 +45,16 @@ static void finish(struct sp_subprocess *child)
 {
     sp_flow_finish(&child->flow);
     sp_flow_stop(&child->flow);
-    if (child->kind->cleared != NULL) {
-        child->kind->cleared(child);
+    if (child->kind->finished != NULL) {
+        child->kind->finished(child);
     }
-    sp_loop_later(child->options.loop, &child->burial, bury);
+    sp_loop_later(child->options.loop, &child->burial, report_gone);
 }
 
 static void on_alone(struct sp_others *others)
 {
     struct sp_subprocess *child = SP_ENTRY(others, struct sp_subprocess, others);
-    child->kind->clear(child);
+    child->kind->clear_group(child);
     finish(child);
 }
 
@@ -87,7 +87,7 @@ static void on_given_up(struct sp_timer *timer)
 
 // ---- Signals ------------------------------------------------------------------
 
-static void tell_denial(struct sp_subprocess *child)
+static void report_denial(struct sp_subprocess *child)
 {
     char who[SP_FLOW_WHO_MAX];
     child->denied = true;
@@ -103,12 +103,12 @@ static void tell_denial(struct sp_subprocess *child)
            strerrordesc_np(EPERM));
 }
 
-// It is told once; every SIGKILL that is refused ends in the child being given up.
+// It is reported once; every SIGKILL that is refused ends in the child being given up.
 static void note_denial(struct sp_subprocess *child, int number)
 {
     uint32_t grace = child->options.stop_grace_ms;
     if (!child->denied) {
-        tell_denial(child);
+        report_denial(child);
     }
     if (number == SIGKILL) {
         (void)shutdown(child->process.channel, SHUT_RDWR);
@@ -175,19 +175,19 @@ static bool stop_reading(struct sp_subprocess *child, const char *why)
     return false;
 }
 
-static bool hear(struct sp_subprocess *child,
+static bool take(struct sp_subprocess *child,
                  const struct sp_message_head *head,
                  const uint8_t *body)
 {
     if (!sp_bucket_take(&child->messages, 1, sp_clock_coarse())) {
         return stop_reading(child, "it sent more messages than there is a reason for");
     }
-    child->kind->heard(child, head, body);
+    child->kind->message(child, head, body);
     return true;
 }
 
 // False: nothing more is to be read.
-static bool note_missed(struct sp_subprocess *child, snakepit_err err)
+static bool note_unreadable(struct sp_subprocess *child, snakepit_err err)
 {
     if (err == SNAKEPIT_NOT_FOUND) {
         return false;
@@ -195,8 +195,8 @@ static bool note_missed(struct sp_subprocess *child, snakepit_err err)
     if (err == SNAKEPIT_PROTOCOL) {
         return stop_reading(child, "it sent bytes that are not a message");
     }
-    if (child->kind->missed != NULL) {
-        child->kind->missed(child, err);
+    if (child->kind->unreadable != NULL) {
+        child->kind->unreadable(child, err);
     }
     // What had no room is gone from the channel, and another message may follow.
     return err == SNAKEPIT_SYSTEM || stop_reading(child, NULL);
@@ -216,10 +216,10 @@ static bool read_message(struct sp_subprocess *child)
                                                 &body,
                                                 may_be_large ? &large : NULL);
     if (err != SNAKEPIT_OK) {
-        return note_missed(child, err);
+        return note_unreadable(child, err);
     }
     child->said_much = child->said_much || large.data != NULL;
-    bool goes_on = hear(child, &head, body);
+    bool goes_on = take(child, &head, body);
     sp_buf_fini(&large);
     return goes_on;
 }

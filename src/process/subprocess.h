@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 // What a worker and a template have in common: one process of ours, from its start to
 // the moment its exit was observed. Its descriptors, what it prints, what it sends, how
-// it is asked to leave and then made to, and what it leaves behind in its group. Who
+// it is asked to leave and then forced to, and what it leaves behind in its group. Who
 // embeds it says in a table of functions what differs. It is trusted with nothing:
 // messages are bounded, and every wait has a timer behind it. Loop thread only.
 //
 // In this order: init, watch_exit, begin, then the functions of the kind, of which
-// `exited`, `cleared` and `gone` come once each and last, in this order.
+// `exited`, `finished` and `gone` come once each and last, in this order.
 #ifndef PROCESS_SUBPROCESS_H
 #define PROCESS_SUBPROCESS_H
 
@@ -32,17 +32,17 @@ struct sp_subprocess;
 
 // How a worker differs from a template. Every text `why` is constant.
 struct sp_subprocess_kind {
-    // The event of the log that tells of a signal that was not allowed.
+    // The log's event for a signal that was not allowed.
     const char *cannot_signal;
     // It has sent a message.
-    void (*heard)(struct sp_subprocess *child,
-                  const struct sp_message_head *head,
-                  const uint8_t *body);
+    void (*message)(struct sp_subprocess *child,
+                    const struct sp_message_head *head,
+                    const uint8_t *body);
     // Whether a message may be larger than a packet now. NULL: never.
     bool (*may_be_large)(struct sp_subprocess *child);
     // SYSTEM, with errno: there was no room for a large message. END: its channel has
-    // ended, which is not the end of the process. NULL: that says nothing.
-    void (*missed)(struct sp_subprocess *child, snakepit_err err);
+    // ended, which is not the end of the process. NULL: neither matters.
+    void (*unreadable)(struct sp_subprocess *child, snakepit_err err);
     // What it sent breaks the rules: it is to be killed.
     void (*violated)(struct sp_subprocess *child, const char *why);
     // It was not ready in time: it is to be killed.
@@ -50,7 +50,7 @@ struct sp_subprocess_kind {
     // The ladder: it is to get SIGTERM; and, the same time later, SIGKILL.
     void (*terminate)(struct sp_subprocess *child);
     void (*kill)(struct sp_subprocess *child);
-    // We may not signal it. Once; whoever signals may hold locks. NULL: nobody cares.
+    // We may not signal it. Once; whoever signals may hold locks. May be NULL.
     void (*denied)(struct sp_subprocess *child);
     // It was killed in every way that is open to us, and lives: `why` says so. `exited`
     // follows at once, and then `gone`.
@@ -60,9 +60,9 @@ struct sp_subprocess_kind {
     void (*exited)(struct sp_subprocess *child);
     // Nobody else of its group is left, or whoever is has had their time: kill what is
     // left, and reap it. Not for one that was given up.
-    void (*clear)(struct sp_subprocess *child);
-    // All that it has printed was read. NULL: nobody cares.
-    void (*cleared)(struct sp_subprocess *child);
+    void (*clear_group)(struct sp_subprocess *child);
+    // All that it has printed was read. May be NULL.
+    void (*finished)(struct sp_subprocess *child);
     // Nothing of it is left but its memory.
     void (*gone)(struct sp_subprocess *child);
 };
@@ -117,8 +117,8 @@ snakepit_err sp_subprocess_watch_exit(struct sp_subprocess *child,
 // with errno, which `why` explains: its channel cannot be watched, so it must be
 // killed.
 snakepit_err sp_subprocess_begin(struct sp_subprocess *child, snakepit_message *why);
-// Ends one at once that was begun and whose owner has not been told of it: no function
-// of the kind runs any more.
+// Ends one at once that was begun and that its owner never got: no
+// function of the kind runs any more.
 void sp_subprocess_discard(struct sp_subprocess *child);
 // Sends its first message. `why` explains what went wrong, and the child is to be
 // killed for it.

@@ -228,9 +228,9 @@ on_unforkable(struct sp_template *template, const uint8_t *body, uint32_t size)
     kill_template(template, reason);
 }
 
-static void heard(struct sp_subprocess *child,
-                  const struct sp_message_head *head,
-                  const uint8_t *body)
+static void take_message(struct sp_subprocess *child,
+                         const struct sp_message_head *head,
+                         const uint8_t *body)
 {
     struct sp_template *template = template_of(child);
     switch (head->type) {
@@ -287,7 +287,7 @@ static void log_exit(const struct sp_template *template)
            template->wanted_gone ? "yes" : "no");
 }
 
-static void cleared(struct sp_subprocess *child)
+static void finished(struct sp_subprocess *child)
 {
     struct sp_template *template = template_of(child);
     log_exit(template);
@@ -318,15 +318,15 @@ static void gone(struct sp_subprocess *child)
 
 static const struct sp_subprocess_kind kind = {
     .cannot_signal = "template.cannot_signal",
-    .heard = heard,
+    .message = take_message,
     .violated = violated,
     .late = violated,
     .terminate = terminate,
     .kill = end,
     .given_up = given_up,
     .exited = exited,
-    .clear = clear_group,
-    .cleared = cleared,
+    .clear_group = clear_group,
+    .finished = finished,
     .gone = gone,
 };
 

@@ -246,9 +246,9 @@ static bool has_its_size(const struct sp_message_head *head)
     }
 }
 
-static void heard(struct sp_subprocess *child,
-                  const struct sp_message_head *head,
-                  const uint8_t *body)
+static void take_message(struct sp_subprocess *child,
+                         const struct sp_message_head *head,
+                         const uint8_t *body)
 {
     struct sp_worker *worker = sp_worker_of(child);
     if (!has_its_size(head)) {
@@ -309,7 +309,7 @@ static void on_cut_off(struct sp_timer *timer)
     }
 }
 
-static void missed(struct sp_subprocess *child, snakepit_err err)
+static void cannot_read(struct sp_subprocess *child, snakepit_err err)
 {
     struct sp_worker *worker = sp_worker_of(child);
     if (err == SNAKEPIT_SYSTEM) {
@@ -399,9 +399,9 @@ bool sp_worker_cancel(struct sp_worker *worker, uint64_t call, uint32_t slot)
 
 const struct sp_subprocess_kind sp_worker_kind = {
     .cannot_signal = "worker.cannot_signal",
-    .heard = heard,
+    .message = take_message,
     .may_be_large = may_be_large,
-    .missed = missed,
+    .unreadable = cannot_read,
     .violated = violated,
     .late = late,
     .terminate = terminate,
@@ -409,7 +409,7 @@ const struct sp_subprocess_kind sp_worker_kind = {
     .denied = sp_worker_denied,
     .given_up = sp_worker_given_up,
     .exited = sp_worker_exited,
-    .clear = sp_worker_clear_group,
+    .clear_group = sp_worker_clear_group,
     .gone = sp_worker_gone,
 };
 

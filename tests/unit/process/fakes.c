@@ -119,6 +119,7 @@ void machine_reset(void)
     }
     machine = (struct fake_machine){.now = 1000 * SP_NS_PER_S,
                                     .log = {keep, NULL, SP_LOG_DEBUG}};
+    sp_clock_adopt_ticks_per_us(1000); // which could not be measured by this clock
 }
 
 struct fake_process *fake_spawn(struct sp_process *process)
@@ -178,6 +179,10 @@ void fake_exits(struct fake_process *fake, int code, int number)
     fake->exited = true;
     fake->code = code;
     fake->signal = number;
+    if (!fake->others) { // who would hold them too
+        shut(&fake->output);
+        shut(&fake->errors);
+    }
     assert_int_equal(write(fake->pidfd, &one, sizeof one), sizeof one);
 }
 

@@ -38,9 +38,9 @@ static void note(const char *word)
 
 // ---- The kind -----------------------------------------------------------------
 
-static void heard(struct sp_subprocess *child,
-                  const struct sp_message_head *head,
-                  const uint8_t *body)
+static void take_message(struct sp_subprocess *child,
+                         const struct sp_message_head *head,
+                         const uint8_t *body)
 {
     char word[64];
     (void)child;
@@ -55,7 +55,7 @@ static bool may_be_large(struct sp_subprocess *child)
     return scene.takes_large;
 }
 
-static void missed(struct sp_subprocess *child, snakepit_err err)
+static void cannot_read(struct sp_subprocess *child, snakepit_err err)
 {
     (void)child;
     note(err == SNAKEPIT_END ? "missed END" : "missed SYSTEM");
@@ -104,17 +104,17 @@ static void exited(struct sp_subprocess *child)
     note("exited");
 }
 
-static void clear(struct sp_subprocess *child)
+static void clear_group(struct sp_subprocess *child)
 {
     note("clear");
     (void)sp_pidfd_signal_group(sp_subprocess_child(child), SIGKILL);
     (void)sp_exit_reap(sp_subprocess_child(child));
 }
 
-static void cleared(struct sp_subprocess *child)
+static void finished(struct sp_subprocess *child)
 {
     (void)child;
-    note("cleared");
+    note("finished");
 }
 
 static void gone(struct sp_subprocess *child)
@@ -125,9 +125,9 @@ static void gone(struct sp_subprocess *child)
 
 static const struct sp_subprocess_kind kind = {
     .cannot_signal = "test.cannot_signal",
-    .heard = heard,
+    .message = take_message,
     .may_be_large = may_be_large,
-    .missed = missed,
+    .unreadable = cannot_read,
     .violated = violated,
     .late = late,
     .terminate = terminate,
@@ -135,8 +135,8 @@ static const struct sp_subprocess_kind kind = {
     .denied = denied,
     .given_up = given_up,
     .exited = exited,
-    .clear = clear,
-    .cleared = cleared,
+    .clear_group = clear_group,
+    .finished = finished,
     .gone = gone,
 };
 
@@ -219,7 +219,7 @@ static void an_exit_is_told_in_order_and_once(void **state)
     begin();
     is_up();
     fake_exits(scene.fake, 3, 0);
-    expect_end("exited;clear;cleared;gone;");
+    expect_end("exited;clear;finished;gone;");
     assert_int_equal(scene.child.end.code, 3);
     assert_true(scene.fake->reaped);
     run(10 * GRACE_MS);
@@ -247,7 +247,7 @@ static void one_that_is_not_ready_in_time_is_late(void **state)
     run(START_MS - 1);
     expect("");
     run(2);
-    expect("late;exited;clear;cleared;gone;");
+    expect("late;exited;clear;finished;gone;");
     assert_string_equal(fake_signals(scene.fake), "KILL KILL+");
 }
 
@@ -262,7 +262,7 @@ static void what_it_leaves_behind_is_asked_and_waited_for(void **state)
     run(10);
     expect("exited;");
     run(30);
-    expect("clear;cleared;gone;");
+    expect("clear;finished;gone;");
     assert_string_equal(fake_signals(scene.fake), "TERM+ KILL+");
 }
 
@@ -276,7 +276,7 @@ static void what_stays_behind_is_killed_after_the_grace(void **state)
     run(GRACE_MS - 50);
     expect("exited;");
     run(100);
-    expect("clear;cleared;gone;");
+    expect("clear;finished;gone;");
     assert_false(scene.fake->others);
 }
 
@@ -295,7 +295,7 @@ static void who_does_not_leave_gets_sigterm_and_then_sigkill(void **state)
     run(GRACE_MS - 5);
     expect("");
     run(10);
-    expect("kill;exited;clear;cleared;gone;");
+    expect("kill;exited;clear;finished;gone;");
 }
 
 static void who_leaves_is_not_signalled(void **state)
@@ -305,7 +305,7 @@ static void who_leaves_is_not_signalled(void **state)
     sp_subprocess_give_grace(&scene.child);
     run(GRACE_MS / 2);
     fake_exits(scene.fake, 0, 0);
-    expect_end("exited;clear;cleared;gone;");
+    expect_end("exited;clear;finished;gone;");
     run(10 * GRACE_MS);
     assert_string_equal(fake_signals(scene.fake), "KILL+");
 }
@@ -316,7 +316,7 @@ static void the_last_step_can_be_all(void **state)
     begin();
     sp_subprocess_give_last_grace(&scene.child);
     run(GRACE_MS + 2);
-    expect("kill;exited;clear;cleared;gone;");
+    expect("kill;exited;clear;finished;gone;");
 }
 
 static void one_that_has_left_its_group_is_signalled_itself(void **state)
@@ -362,7 +362,7 @@ one_that_may_not_be_signalled_loses_its_channel_and_is_given_up(void **state)
     run(900);
     expect("missed END;");
     run(200);
-    expect("given up;exited;cleared;gone;");
+    expect("given up;exited;finished;gone;");
     assert_false(scene.child.end.known);
 }
 
@@ -376,7 +376,7 @@ static void one_that_leaves_then_is_not_given_up(void **state)
     run(500);
     expect("denied;missed END;");
     fake_exits(scene.fake, 0, 0);
-    expect_end("exited;clear;cleared;gone;");
+    expect_end("exited;clear;finished;gone;");
 }
 
 // ---- What it sends ------------------------------------------------------------
@@ -399,7 +399,7 @@ static void bytes_that_are_not_a_message_end_it(void **state)
     is_up();
     assert_int_equal(send(scene.fake->channel, "what is this", 12, 0), 12);
     fake_says(scene.fake, SP_MESSAGE_READY, NULL, 0);
-    expect_end("it sent bytes that are not a message;exited;clear;cleared;gone;");
+    expect_end("it sent bytes that are not a message;exited;clear;finished;gone;");
 }
 
 static void a_flood_of_messages_ends_it(void **state)
@@ -459,7 +459,7 @@ static void a_large_message_is_taken_where_its_kind_says_so(void **state)
     assert_true(scene.child.said_much);
     scene.takes_large = false;
     fake_says(scene.fake, SP_MESSAGE_READY, body, sizeof body);
-    expect_end("it sent bytes that are not a message;exited;clear;cleared;gone;");
+    expect_end("it sent bytes that are not a message;exited;clear;finished;gone;");
 }
 
 // ---- What can go wrong --------------------------------------------------------
