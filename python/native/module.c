@@ -353,16 +353,15 @@ static PyObject *runtime_emit(PyObject *module, PyObject *event)
 }
 
 static PyObject *
-runtime_empty(PyObject *module, PyObject *arguments, PyObject *keywords)
+runtime_empty(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
 {
-    static char *names[] = {"shape", "dtype", NULL};
-    PyObject *shape;
-    PyObject *dtype = NULL;
-    if (!PyArg_ParseTupleAndKeywords(
-            arguments, keywords, "O|O:empty", names, &shape, &dtype)) {
+    if (count != 1 && count != 2) {
+        PyErr_SetString(PyExc_TypeError, "empty() takes a shape and a dtype");
         return NULL;
     }
-    return sp_tensor_empty(&sp_module_state(module)->codec, shape, dtype);
+    return sp_tensor_empty(&sp_module_state(module)->codec,
+                           arguments[0],
+                           count == 2 ? arguments[1] : NULL);
 }
 
 // ---- The module ---------------------------------------------------------------
@@ -461,7 +460,7 @@ static PyMethodDef methods[] = {
      "The call that this thread runs."},
     {"empty",
      (PyCFunction)(void (*)(void))runtime_empty,
-     METH_VARARGS | METH_KEYWORDS,
+     METH_FASTCALL,
      "empty(shape, dtype='float32'): an array in shared memory, content unset."},
     {NULL, NULL, 0, NULL},
 };

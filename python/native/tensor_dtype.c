@@ -3,7 +3,7 @@
 // formats of the buffer protocol.
 #include "tensor.h"
 
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 // ---- Element types ------------------------------------------------------------
@@ -59,28 +59,49 @@ static const char *canonical_name(const char *name)
     return name;
 }
 
-// Whether NumPy's short name says this type: a letter and the bytes, "f4", or "?" for
-// bool. In front may stand an order of bytes that is the machine's.
-static bool is_short_name(const char *name, const struct sp_dtype *dtype)
+static const struct sp_dtype *of_whole_name(const char *name)
 {
-    if (dtype->format == NULL) {
-        return false;
-    }
-    char wanted[16];
-    name += *name != '\0' && strchr("<=|", *name) != NULL ? 1 : 0;
-    (void)snprintf(wanted, sizeof wanted, "%c%u", dtype->name[0], dtype->size);
-    return strcmp(name, strcmp(name, "?") == 0 ? dtype->format : wanted) == 0;
-}
-
-const struct sp_dtype *sp_dtype_of_name(const char *name)
-{
-    const char *canonical = canonical_name(name);
     for (size_t i = 0; i < DTYPES; i++) {
-        if (strcmp(dtypes[i].name, canonical) == 0 || is_short_name(name, &dtypes[i])) {
+        if (dtypes[i].name[0] == name[0] && strcmp(dtypes[i].name, name) == 0) {
             return &dtypes[i];
         }
     }
     return NULL;
+}
+
+// Bytes of an element as they stand in a short name; 0 for anything else.
+static unsigned read_size(const char *digits)
+{
+    size_t length = strspn(digits, "0123456789");
+    bool is_one = length > 0 && length <= 2 && digits[length] == '\0' && *digits != '0';
+    return is_one ? (unsigned)strtoul(digits, NULL, 10) : 0;
+}
+
+// NumPy's short name: a letter and the bytes, "f4", or "?" for bool. In front may stand
+// an order of bytes that is the machine's.
+static const struct sp_dtype *of_short_name(const char *name)
+{
+    name += *name != '\0' && strchr("<=|", *name) != NULL ? 1 : 0;
+    bool is_bool = strcmp(name, "?") == 0;
+    unsigned size = *name == '\0' ? 0 : read_size(name + 1);
+    for (size_t i = 0; i < DTYPES; i++) {
+        const struct sp_dtype *dtype = &dtypes[i];
+        bool is_one = is_bool ? dtype->number == SNAKEPIT_BOOL
+                              : dtype->name[0] == name[0] && dtype->size == size;
+        if (is_one && dtype->format != NULL) {
+            return dtype;
+        }
+    }
+    return NULL;
+}
+
+const struct sp_dtype *sp_dtype_of_name(const char *name)
+{
+    const struct sp_dtype *found = of_whole_name(name);
+    if (found == NULL) {
+        found = of_whole_name(canonical_name(name));
+    }
+    return found != NULL ? found : of_short_name(name);
 }
 
 // The letter for an integer of this size: 'l' and 'n' are as wide as the platform has

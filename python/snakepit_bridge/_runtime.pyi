@@ -297,7 +297,7 @@ def emit(event: list[Any]) -> None:
     more than 16 KiB.
     """
 
-def empty(shape: int | Sequence[int], dtype: str = "float32") -> Tensor:
+def empty(shape: int | Sequence[int], dtype: str = "float32", /) -> Tensor:
     """A writable array in shared memory, its contents undefined.
 
     Raises ValueError for an unknown dtype or a negative extent, MemoryError if the

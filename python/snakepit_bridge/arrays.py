@@ -37,11 +37,38 @@ def empty(shape: int | Sequence[int], dtype: Any = "float32") -> Any:
     ``"f4"``, ``"<f4"``), or a type with such a name. Raises ValueError for an unknown
     dtype or a negative extent, MemoryError if the pool's shared memory is used up.
     """
-    if not runtime.is_attached():
+    if _empty is None and not _find_empty():
         return standalone.empty(shape, dtype)
-    tensor = runtime.native.empty(shape, dtype)
-    _, as_array = _found[0] if _found else _find()
-    return tensor if as_array is None else as_array(tensor)
+    tensor = _empty(shape, dtype)
+    if _asarray is None:
+        return tensor
+    try:
+        return _asarray(tensor)
+    except TypeError:
+        if _has_array(tensor):
+            raise
+        return tensor
+
+
+# What `empty` calls in a worker: for the tensor, and for the array, if there is NumPy.
+_empty: Any = None
+_asarray: Any = None
+
+
+def _find_empty() -> bool:
+    """Sets these two. False: this is not a worker."""
+    global _empty, _asarray
+    if not runtime.is_attached():
+        return False
+    numpy, _ = _found[0] if _found else _find()
+    _asarray = None if numpy is None else numpy.asarray
+    _empty = runtime.native.empty  # last: other threads look at it first
+    return True
+
+
+def _has_array(tensor: Any) -> bool:
+    """Whether NumPy has a type for the tensor's elements."""
+    return tensor.dtype != BFLOAT16 or _has_ml_dtypes()
 
 
 def array_of(tensor: Any, dtype: Any = None, copy: bool | None = None) -> Any:
@@ -118,7 +145,16 @@ def _as_array(numpy: Any) -> Callable[[Any], Any]:
     as_array: Callable[[Any], Any] = numpy.asarray
     if _has_ml_dtypes():
         return as_array
-    return lambda tensor: tensor if tensor.dtype == BFLOAT16 else as_array(tensor)
+
+    def array_or_tensor(tensor: Any) -> Any:
+        try:
+            return as_array(tensor)
+        except TypeError:
+            if _has_array(tensor):
+                raise
+            return tensor
+
+    return array_or_tensor
 
 
 # NumPy and what makes its arrays; twice None where it is not installed. Empty until

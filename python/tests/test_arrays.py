@@ -44,6 +44,8 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setitem(sys.modules, "gate", made)
     monkeypatch.delitem(sys.modules, "numpy", raising=False)
     monkeypatch.setattr(arrays, "_found", [])
+    monkeypatch.setattr(arrays, "_empty", None)
+    monkeypatch.setattr(arrays, "_asarray", None)
     monkeypatch.setattr(runtime, "native", Native())
     monkeypatch.setattr(runtime, "is_attached", lambda: True)
     return made
