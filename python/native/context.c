@@ -44,7 +44,25 @@ int sp_context_init(struct sp_executor *executor)
 
 void sp_context_fini(struct sp_executor *executor)
 {
+    Py_CLEAR(executor->next_context);
     Py_CLEAR(executor->context);
+}
+
+void sp_context_prepare(struct sp_executor *executor)
+{
+    if (executor->next_context == NULL) {
+        executor->next_context = PyContext_Copy(executor->context);
+        if (executor->next_context == NULL) {
+            PyErr_Clear(); // the call will say so, should it be so still
+        }
+    }
+}
+
+static PyObject *take_context(struct sp_executor *executor)
+{
+    PyObject *context = executor->next_context;
+    executor->next_context = NULL;
+    return context == NULL ? PyContext_Copy(executor->context) : context;
 }
 
 // Replaces what calls could change in place, where there is such a thing.
@@ -55,9 +73,9 @@ static int renew(const struct sp_runtime *runtime)
     return done == NULL ? -1 : 0;
 }
 
-PyObject *sp_context_enter(const struct sp_executor *executor)
+PyObject *sp_context_enter(struct sp_executor *executor)
 {
-    PyObject *context = PyContext_Copy(executor->context);
+    PyObject *context = take_context(executor);
     if (context == NULL || PyContext_Enter(context) != 0) {
         Py_XDECREF(context);
         return NULL;

@@ -32,6 +32,8 @@ struct outcome {
     uint32_t held;
     uint64_t ran_ticks;
     PyObject *interruption; // the exception that ended it; it is not answered
+    PyObject *result;       // what is left of the call once it is written
+    PyObject *context;
 };
 
 struct sp_executor *sp_executor_here(void)
@@ -185,6 +187,34 @@ static uint32_t lease_leave(struct sp_lease *lease)
     return 0;
 }
 
+// Drops what is left of a call. This may run user code, in the call's context.
+static void let_go(struct outcome *outcome)
+{
+    Py_CLEAR(outcome->result);
+    sp_context_leave(outcome->context);
+    outcome->context = NULL;
+}
+
+// Whether the host learns from the answer what Python still holds of the request's
+// tensors, or another executor may need at once what the host gives back of the
+// result's. All else can wait until the call is answered.
+static bool must_let_go(const struct sp_executor *executor,
+                        const struct outcome *outcome,
+                        const struct sp_lease *lease)
+{
+    bool lends = outcome->body.lease != SP_NO_LEASE;
+    return lease != NULL || (lends && executor->runtime->view.shape.executors > 1) ||
+           outcome->interruption != NULL;
+}
+
+// When the call was taken, in ticks; nearly, to save a look at the clock.
+static uint64_t take_begin(struct sp_executor *executor)
+{
+    uint64_t came = executor->patience.came;
+    executor->patience.came = 0;
+    return came != 0 ? came : sp_clock_ticks();
+}
+
 static void run_tool(struct sp_executor *executor,
                      uint32_t id,
                      const struct sp_slot_request *request,
@@ -196,7 +226,7 @@ static void run_tool(struct sp_executor *executor,
         lease = sp_lease_new(executor->runtime, request->lease);
     }
     snakepit_err err = SNAKEPIT_TOOL_FAILED;
-    uint64_t begun = sp_clock_ticks();
+    uint64_t begun = take_begin(executor);
     PyObject *context = sp_context_enter(executor);
     begin_call(executor, id, request, begun);
     PyObject *result = context == NULL ? NULL
@@ -213,10 +243,13 @@ static void run_tool(struct sp_executor *executor,
         answer_exception(executor, id, err, outcome);
     } else {
         answer_result(executor, id, result, outcome);
-        Py_DECREF(result);
     }
-    sp_context_leave(context);
+    outcome->result = result;
+    outcome->context = context;
     sp_stream_leave(executor, &outcome->body.lease);
+    if (must_let_go(executor, outcome, lease)) {
+        let_go(outcome);
+    }
     outcome->held = lease_leave(lease);
 }
 
@@ -257,12 +290,15 @@ static int serve(struct sp_executor *executor, uint32_t id)
     // Both cache lines come from the other core: let them travel at the same time.
     __builtin_prefetch(&slot->request);
     sp_prefetch_for_write(&slot->result);
+    // What a caller that calls again and again writes lies where it lay before.
+    __builtin_prefetch(runtime->requests.base + executor->last_name);
     // The host has read the last answer here: that line travels while the tool runs.
     sp_prefetch_for_write(runtime->results.base + (uint64_t)id * SP_INLINE_RESULT);
     struct outcome outcome = {.status = SP_STATUS_SKIPPED, .body.lease = SP_NO_LEASE};
     bool started = start(slot);
     struct sp_slot_request request = read_request(slot);
     if (started && request_is_sound(runtime, &request)) {
+        executor->last_name = request.name;
         run_tool(executor, id, &request, &outcome);
     }
     if (outcome.interruption != NULL) {
@@ -270,6 +306,8 @@ static int serve(struct sp_executor *executor, uint32_t id)
         return -1;
     }
     answer(executor, id, request.call, &outcome);
+    let_go(&outcome);
+    sp_context_prepare(executor);
     return 0;
 }
 
@@ -344,6 +382,7 @@ int sp_executor_serve_within(struct sp_executor *executor, uint32_t id)
 static enum sp_intake_result next(struct sp_executor *executor, uint32_t *id)
 {
     const struct sp_intake *intake = &executor->runtime->intake;
+    executor->patience.came = 0; // of a number that nothing came of
     if (atomic_load_explicit(&executor->runtime->leaving.begun, memory_order_relaxed)) {
         return SP_INTAKE_STOP;
     }

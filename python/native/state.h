@@ -48,6 +48,7 @@ struct sp_executor {
     bool running;
     unsigned long thread; // PyThread_get_thread_ident()
     uint64_t served;
+    uint64_t last_name; // where the last call's lay in the requests
     struct sp_patience patience;
     struct sp_patience pausing; // what waits for the host's replies have taught
     bool encodes;               // a question: user code may run
@@ -58,8 +59,9 @@ struct sp_executor {
     struct sp_decoder decoder;
     struct sp_encoder encoder;
     struct sp_current current;
-    PyObject *context; // context.c: calls run in copies of it
-    PyObject *shapes;  // of the arguments of a call that raised, until it is answered
+    PyObject *context;      // context.c: calls run in copies of it
+    PyObject *next_context; // one of these, made ahead, or NULL
+    PyObject *shapes; // of the arguments of a call that raised, until it is answered
     struct sp_patience stream_patience; // of waits for a stream's reader
     uint32_t stream_lease; // what the answer must keep for a stream, or SP_NO_LEASE
 };

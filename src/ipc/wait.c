@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The adaptive rule. A spin that ends in time moves the budget towards twice the wait
-// it saw; a short sleep (the traffic is dense) grows it; long ones halve it until it is
-// zero, so that an idle pair uses no processor at all.
+// Spinning, sleeping and waking, by the rule in patience.c.
 #include "ipc/wait.h"
 
 #include <errno.h>
@@ -9,12 +7,6 @@
 
 #include "base/clock.h"
 #include "ipc/futex.h"
-
-#define LEAST_US 2u   // a budget below this is not worth a turn
-#define HIT_US   8u   // the least while spins end in time: one hiccup is not a sleep
-#define FIRST_US 10u  // the budget after the first short sleep
-#define MOST_US  50u  // no spin is longer
-#define SHORT_US 100u // a sleep up to this means dense traffic
 
 // Threads of this process that spin now. One core must stay free for whoever they wait
 // for.
@@ -47,31 +39,6 @@ void sp_spin_end(void)
     atomic_fetch_sub_explicit(&spinners, 1, memory_order_relaxed);
 }
 
-void sp_patience_hit(struct sp_patience *patience, uint64_t waited)
-{
-    uint64_t us = sp_clock_ticks_per_us();
-    uint64_t goal = 2 * waited;
-    goal = goal < HIT_US * us ? HIT_US * us : goal;
-    goal = goal > MOST_US * us ? MOST_US * us : goal;
-    patience->budget = (7 * patience->budget + goal) / 8;
-    // Being apart pays: moves may come sooner again.
-    patience->pause -= patience->pause / 256;
-}
-
-void sp_patience_miss(struct sp_patience *patience, uint64_t slept)
-{
-    uint64_t us = sp_clock_ticks_per_us();
-    if (slept < SHORT_US * us) {
-        uint64_t grown = patience->budget == 0 ? FIRST_US * us : 2 * patience->budget;
-        patience->budget = grown > MOST_US * us ? MOST_US * us : grown;
-    } else {
-        patience->budget /= 2;
-        if (patience->budget < LEAST_US * us) {
-            patience->budget = 0;
-        }
-    }
-}
-
 void sp_wait_note_cpu(_Atomic uint32_t *cpu)
 {
     uint32_t here = (uint32_t)sched_getcpu();
@@ -87,6 +54,67 @@ static bool worth_spinning(const struct sp_wait *wait)
            wait->waiting != SP_WAITING_PAIRED &&
            atomic_load_explicit(wait->peer_cpu, memory_order_relaxed) !=
                (uint32_t)sched_getcpu();
+}
+
+// ---- Spinning -------------------------------------------------------------------
+
+// Reading the clock takes as long as the rest of a turn, and whoever reads it sees late
+// what came meanwhile.
+#define CLOCK_EVERY 4u // turns
+
+struct spin {
+    uint64_t begun;
+    uint64_t now; // a few turns ago
+    uint64_t budget;
+    uint32_t turns;
+    bool was_quiet; // it has not looked at first
+};
+
+// False: it is not to spin. Else it ends with sp_spin_end().
+static bool begin_spin(const struct sp_wait *wait, uint64_t begun, struct spin *spin)
+{
+    *spin =
+        (struct spin){.begun = begun, .now = begun, .budget = wait->patience->budget};
+    return worth_spinning(wait) && sp_spin_begin();
+}
+
+// Lets the time pass before which there is nothing to see.
+static inline void stay_quiet(struct spin *spin, const struct sp_wait *wait)
+{
+    uint64_t quiet = sp_patience_quiet(wait->patience);
+    spin->was_quiet = quiet != 0;
+    while (spin->now - spin->begun < quiet) {
+        sp_clock_relax();
+        spin->now = sp_clock_ticks();
+    }
+}
+
+// Learns from a spin that stay_quiet() may have begun, and that was not in vain.
+static inline void note_quiet(const struct spin *spin, const struct sp_wait *wait)
+{
+    bool at_once = spin->was_quiet && spin->turns == 0;
+    uint64_t now = at_once ? spin->now : sp_clock_ticks();
+    sp_patience_note(wait->patience, now - spin->begun, at_once);
+}
+
+// One turn. False: it has taken long enough.
+static inline bool spin_on(struct spin *spin)
+{
+    sp_clock_relax();
+    if (++spin->turns % CLOCK_EVERY != 0) {
+        return true;
+    }
+    spin->now = sp_clock_ticks();
+    return spin->now - spin->begun < spin->budget;
+}
+
+// It is over, with what it waited for or without.
+static void end_spin(const struct spin *spin, const struct sp_wait *wait, bool hit)
+{
+    sp_spin_end();
+    if (hit) {
+        sp_patience_hit(wait->patience, spin->now - spin->begun);
+    }
 }
 
 // ---- Host ---------------------------------------------------------------------
@@ -123,23 +151,23 @@ static bool spin_for_slot(struct sp_slot *slot,
                           uint64_t begun,
                           uint32_t *word)
 {
-    if (!worth_spinning(wait) || !sp_spin_begin()) {
+    struct spin spin;
+    bool over;
+    if (!begin_spin(wait, begun, &spin)) {
         return false;
     }
-    uint64_t budget = wait->patience->budget;
-    uint64_t now = begun;
+    if (!wait->tube) {
+        stay_quiet(&spin, wait);
+    }
     do {
         *word = look(slot);
-        if (!must_wait(slot, wait, *word)) {
-            sp_spin_end();
-            sp_patience_hit(wait->patience, now - begun);
-            return true;
-        }
-        sp_clock_relax();
-        now = sp_clock_ticks();
-    } while (now - begun < budget);
-    sp_spin_end();
-    return false;
+        over = !must_wait(slot, wait, *word);
+    } while (!over && spin_on(&spin));
+    end_spin(&spin, wait, over);
+    if (over && !wait->tube) {
+        note_quiet(&spin, wait);
+    }
+    return over;
 }
 
 static bool moved(const struct sp_wait *wait)
@@ -233,7 +261,7 @@ static void note_sleep(const struct sp_wait *wait, uint64_t slept)
     struct sp_patience *patience = wait->patience;
     uint64_t us = sp_clock_ticks_per_us();
     uint32_t peer = atomic_load_explicit(wait->peer_cpu, memory_order_relaxed);
-    if (slept >= SHORT_US * us || peer != (uint32_t)sched_getcpu()) {
+    if (slept >= SP_SHORT_US * us || peer != (uint32_t)sched_getcpu()) {
         patience->same_core = 0;
         return;
     }
@@ -298,23 +326,20 @@ static bool spin_for_intake(const struct sp_intake *intake,
                             uint64_t begun,
                             uint32_t *number)
 {
-    if (!worth_spinning(wait) || !sp_spin_begin()) {
+    struct spin spin;
+    bool taken;
+    if (!begin_spin(wait, begun, &spin)) {
         return false;
     }
-    uint64_t budget = wait->patience->budget;
-    uint64_t now = begun;
-    bool taken;
     begin_search(intake);
-    while (!(taken = take(intake, number)) && now - begun < budget &&
-           !is_stopped(intake)) {
-        sp_clock_relax();
-        now = sp_clock_ticks();
-    }
+    do {
+        taken = take(intake, number);
+    } while (!taken && !is_stopped(intake) && spin_on(&spin));
     end_search(intake);
-    sp_spin_end();
+    end_spin(&spin, wait, taken);
     if (taken) {
         pass_on(intake);
-        sp_patience_hit(wait->patience, now - begun);
+        wait->patience->came = spin.now;
     }
     return taken;
 }
@@ -432,20 +457,15 @@ static bool spin_for_host(const struct sp_pause *pause,
                           uint64_t begun,
                           enum sp_pause_result *result)
 {
-    if (!worth_spinning(wait) || !sp_spin_begin()) {
+    struct spin spin;
+    bool over;
+    if (!begin_spin(wait, begun, &spin)) {
         return false;
     }
-    uint64_t now = begun;
-    bool over;
     do {
         over = pause_is_over(pause, result);
-        sp_clock_relax();
-        now = sp_clock_ticks();
-    } while (!over && now - begun < wait->patience->budget);
-    sp_spin_end();
-    if (over) {
-        sp_patience_hit(wait->patience, now - begun);
-    }
+    } while (!over && spin_on(&spin));
+    end_spin(&spin, wait, over);
     return over;
 }
 

@@ -11,16 +11,8 @@
 
 #include "ipc/bell.h"
 #include "ipc/layout.h"
+#include "ipc/patience.h"
 #include "ipc/ring.h"
-
-// What one thread has learned about its waits. Zero-initialised: it does not spin.
-// Owner: the thread, no lock.
-struct sp_patience {
-    uint64_t budget;    // ticks that the next wait may spin
-    uint32_t same_core; // short sleeps in a row with the other side on this core
-    uint64_t next_move; // ticks before which the thread does not move again
-    uint64_t pause;     // ticks between two moves; grows while they do not help
-};
 
 // What a wait needs to know besides its word.
 struct sp_wait {
@@ -104,10 +96,5 @@ void sp_wait_note_cpu(_Atomic uint32_t *cpu);
 // then end.
 bool sp_spin_begin(void);
 void sp_spin_end(void);
-
-// The rule itself, for tests: what a spin that ended in time, and a sleep, do to the
-// budget.
-void sp_patience_hit(struct sp_patience *patience, uint64_t waited);
-void sp_patience_miss(struct sp_patience *patience, uint64_t slept);
 
 #endif

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/fork.h"
 #include "base/memory.h"
+#include "base/prefetch.h"
 #include "pool/affinity.h"
 #include "pool/spares.h"
 
@@ -263,6 +264,19 @@ static void release_result(struct sp_call *call)
     call->result_lease = SP_NO_LEASE;
 }
 
+// What the next call writes first was its worker's last: these lines come back while
+// the program looks at what it has got.
+static void fetch_lines(const struct sp_call *call)
+{
+    if (call->parcel != NULL) {
+        sp_prefetch_for_write(call->pool->store.segment.base + call->parcel->block);
+    }
+    if (call->likely != NULL) {
+        sp_prefetch_for_write(&call->likely->request);
+        sp_prefetch_for_write(&call->likely->result);
+    }
+}
+
 void sp_pool_release(struct sp_call *call)
 {
     struct sp_pool *pool = call->pool;
@@ -277,6 +291,7 @@ void sp_pool_release(struct sp_call *call)
     if (call->port != NULL) {
         release_result(call);
     }
+    fetch_lines(call);
     sp_call_reset(call);
     if (!sp_spares_put(pool, call)) {
         sp_pool_unref(pool, 1);

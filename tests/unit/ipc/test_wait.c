@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The rule of patience by its numbers; waits, wakes and bells with threads. No test
-// sleeps: who should sleep is awaited by what it leaves in shared memory.
+// Waits, wakes and bells with threads. No test sleeps: who should sleep is awaited by
+// what it leaves in shared memory.
 #include "ipc/wait.h"
 
 #include <setjmp.h>
@@ -27,65 +27,11 @@
         }                                                    \
     } while (0)
 
-// ---- Patience -----------------------------------------------------------------
+// ---- Spinners -----------------------------------------------------------------
 
 static uint64_t us(uint64_t number)
 {
     return number * sp_clock_ticks_per_us();
-}
-
-static void nobody_spins_before_it_has_paid_off(void **state)
-{
-    (void)state;
-    struct sp_patience patience = {0};
-    assert_int_equal(patience.budget, 0);
-    sp_patience_miss(&patience, us(1000));
-    assert_int_equal(patience.budget, 0);
-}
-
-static void a_short_sleep_grows_the_budget_to_its_limit(void **state)
-{
-    (void)state;
-    struct sp_patience patience = {0};
-    const uint64_t budgets[] = {10, 20, 40, 50, 50};
-    for (size_t i = 0; i < 5; i++) {
-        sp_patience_miss(&patience, us(99));
-        assert_int_equal(patience.budget, us(budgets[i]));
-    }
-}
-
-static void long_sleeps_take_the_budget_to_zero(void **state)
-{
-    (void)state;
-    struct sp_patience patience = {.budget = us(50)};
-    uint64_t before = patience.budget;
-    for (int i = 0; i < 5; i++) {
-        sp_patience_miss(&patience, us(100));
-        assert_true(patience.budget < before || patience.budget == 0);
-        before = patience.budget;
-    }
-    assert_int_equal(patience.budget, 0);
-}
-
-static void a_hit_moves_the_budget_towards_twice_the_wait(void **state)
-{
-    (void)state;
-    struct sp_patience patience = {.budget = us(16)};
-    sp_patience_hit(&patience, us(10));
-    assert_int_equal(patience.budget, (7 * us(16) + us(20)) / 8);
-    for (int i = 0; i < 100; i++) {
-        sp_patience_hit(&patience, us(10));
-    }
-    assert_true(patience.budget >= us(20) - 10 && patience.budget <= us(20) + 10);
-    for (int i = 0; i < 100; i++) {
-        sp_patience_hit(&patience, us(100000));
-    }
-    assert_true(patience.budget >= us(50) - 10 && patience.budget <= us(50));
-    for (int i = 0; i < 200; i++) {
-        sp_patience_hit(&patience, 0);
-    }
-    // One hiccup of the other side must not become a sleep.
-    assert_true(patience.budget >= us(8) && patience.budget <= us(8) + 10);
 }
 
 static void spinners_leave_one_core_free(void **state)
@@ -525,10 +471,6 @@ static void no_number_is_lost_or_taken_twice(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nobody_spins_before_it_has_paid_off),
-        cmocka_unit_test(a_short_sleep_grows_the_budget_to_its_limit),
-        cmocka_unit_test(long_sleeps_take_the_budget_to_zero),
-        cmocka_unit_test(a_hit_moves_the_budget_towards_twice_the_wait),
         cmocka_unit_test(spinners_leave_one_core_free),
         with_slot(what_is_not_under_way_is_not_waited_for),
         with_slot(a_waiter_marks_the_word_and_wakes_when_it_is_done),
