@@ -50,9 +50,11 @@ static void act_on_worker(struct sp_fleet *fleet, const struct sp_fleet_action *
         seat(fleet, worker);
     } else if (action->kind == SP_FLEET_DO_DISMISS) {
         dismiss(fleet, worker, action->closing);
-    } else if (worker->seat != NULL && action->kind == SP_FLEET_DO_DRAIN) {
+    } else if (worker->seat == NULL) {
+        return; // nothing to drain or to release
+    } else if (action->kind == SP_FLEET_DO_DRAIN) {
         sp_pool_close_seat(fleet->options.pool, worker->seat);
-    } else if (worker->seat != NULL) {
+    } else {
         sp_pool_empty_seat(fleet->options.pool, worker->seat);
     }
 }
@@ -147,13 +149,14 @@ static struct sp_fleet_event reshape(struct sp_fleet *fleet, uint32_t size)
 static void set_state(struct sp_fleet *fleet, const struct sp_fleet_action *action)
 {
     char text[SP_REASON_MAX + 160];
-    bool state = action->kind == SP_FLEET_DO_SET_STATE;
-    bool why = action->reason != NULL;
-    if (why) {
+    const char *why = NULL;
+    if (action->reason != NULL) {
         sp_fleet_write_verdict(fleet, action, text, sizeof text);
+        why = text;
     }
-    sp_pool_set_state(
-        fleet->options.pool, state ? action->state : SP_POOL_FAILED, why ? text : NULL);
+    enum sp_pool_state state =
+        action->kind == SP_FLEET_DO_SET_STATE ? action->state : SP_POOL_FAILED;
+    sp_pool_set_state(fleet->options.pool, state, why);
 }
 
 static void say_stopped(struct sp_task *task)

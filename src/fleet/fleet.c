@@ -30,7 +30,7 @@ static void set_timer(struct sp_fleet *fleet)
     fleet->wake_at = at;
 }
 
-static void happen(struct sp_fleet *fleet, const struct sp_fleet_event *event)
+static void take_event(struct sp_fleet *fleet, const struct sp_fleet_event *event)
 {
     struct sp_fleet_event next = *event;
     snakepit_message why;
@@ -49,9 +49,9 @@ static void happen(struct sp_fleet *fleet, const struct sp_fleet_event *event)
 }
 
 // Of an event that is nothing but its kind.
-static void just(struct sp_fleet *fleet, enum sp_fleet_event_kind kind)
+static void take_plain_event(struct sp_fleet *fleet, enum sp_fleet_event_kind kind)
 {
-    happen(fleet, &(struct sp_fleet_event){.kind = kind});
+    take_event(fleet, &(struct sp_fleet_event){.kind = kind});
 }
 
 static bool is_busy(const struct sp_fleet *fleet, const struct sp_worker *worker)
@@ -66,10 +66,11 @@ static void on_timer(struct sp_timer *timer)
     for (uint32_t i = 0; i < fleet->plan.size * SP_PLACES_PER_POST; i++) {
         if (sp_fleet_place_drains(&fleet->plan, i) &&
             !is_busy(fleet, fleet->occupants[i].worker)) {
-            happen(fleet, &(struct sp_fleet_event){.kind = SP_FLEET_IDLE, .place = i});
+            take_event(fleet,
+                       &(struct sp_fleet_event){.kind = SP_FLEET_IDLE, .place = i});
         }
     }
-    just(fleet, SP_FLEET_TIMER);
+    take_plain_event(fleet, SP_FLEET_TIMER);
 }
 
 // ---- What workers do ----------------------------------------------------------
@@ -89,9 +90,9 @@ static void
 worker_event(void *user, enum sp_fleet_event_kind kind, const struct sp_worker *worker)
 {
     const struct sp_occupant *occupant = user;
-    happen(occupant->fleet,
-           &(struct sp_fleet_event){
-               .kind = kind, .place = occupant->place, .worker = facts_of(worker)});
+    take_event(occupant->fleet,
+               &(struct sp_fleet_event){
+                   .kind = kind, .place = occupant->place, .worker = facts_of(worker)});
 }
 
 static void worker_born(void *user, struct sp_worker *worker)
@@ -176,7 +177,7 @@ static void worker_exited(void *user, struct sp_worker *worker)
     }
     unseat(occupant->fleet, worker);
     occupant->worker = NULL;
-    happen(occupant->fleet, &event);
+    take_event(occupant->fleet, &event);
 }
 
 static void worker_denied(void *user, struct sp_worker *worker)
@@ -188,7 +189,7 @@ static void worker_gone(void *user, struct sp_worker *worker)
 {
     const struct sp_occupant *occupant = user;
     sp_worker_free(worker);
-    just(occupant->fleet, SP_FLEET_GONE);
+    take_plain_event(occupant->fleet, SP_FLEET_GONE);
 }
 
 // ---- What the template does ---------------------------------------------------
@@ -196,7 +197,7 @@ static void worker_gone(void *user, struct sp_worker *worker)
 static void template_ready(void *user, struct sp_template *template)
 {
     (void)template;
-    just(user, SP_FLEET_TEMPLATE_READY);
+    take_plain_event(user, SP_FLEET_TEMPLATE_READY);
 }
 
 static void template_gone(void *user, struct sp_template *template)
@@ -205,8 +206,9 @@ static void template_gone(void *user, struct sp_template *template)
     const char *reason =
         template->reason[0] != 0 ? template->reason : "it ended by itself";
     fleet->template = NULL;
-    happen(fleet,
-           &(struct sp_fleet_event){.kind = SP_FLEET_TEMPLATE_GONE, .reason = reason});
+    take_event(
+        fleet,
+        &(struct sp_fleet_event){.kind = SP_FLEET_TEMPLATE_GONE, .reason = reason});
     sp_template_free(template);
 }
 
@@ -247,17 +249,17 @@ void sp_fleet_start(struct sp_fleet *fleet)
 {
     fleet->timer.user = fleet;
     fleet->user = sp_user_now();
-    just(fleet, SP_FLEET_BEGIN);
+    take_plain_event(fleet, SP_FLEET_BEGIN);
 }
 
 void sp_fleet_retry(struct sp_fleet *fleet)
 {
-    just(fleet, SP_FLEET_RETRY);
+    take_plain_event(fleet, SP_FLEET_RETRY);
 }
 
 void sp_fleet_stop(struct sp_fleet *fleet)
 {
-    just(fleet, SP_FLEET_STOP);
+    take_plain_event(fleet, SP_FLEET_STOP);
 }
 
 static bool order_cancel(void *worker, uint64_t call, uint32_t slot)

@@ -77,25 +77,21 @@ static void give_template_up(struct sp_step *step, const char *because)
         &(struct sp_fleet_action){.kind = SP_FLEET_DO_NOTE_UNUSED, .reason = because});
 }
 
-// True: the start does not count, since the pool might fail where it would work without
-// a template: a fresh interpreter decides about the pool. Gives up a template that has
-// never forked a worker that became ready.
-static bool blames_template(struct sp_step *step)
+// A forked worker could not start, and none that the template forked ever could.
+static bool is_suspect(const struct sp_step *step)
 {
-    struct sp_fleet_plan *plan = step->plan;
     const struct sp_fleet_worker *worker = &step->event->worker;
-    if (!worker->born) {
-        return true;
-    }
-    if (!worker->forked || plan->template.proven) {
-        return false;
-    }
-    if (!plan->template.given_up) {
-        give_template_up(step, "the first worker that it forked could not start");
-        sp_step_stop_template(step);
-    }
-    return worker->adapter_failed ||
-           plan->restart.failures + 1 >= plan->config->restart_limit;
+    return worker->born && worker->forked && !step->plan->template.proven;
+}
+
+// True: the start does not count, since the pool might fail where it would work without
+// a template: a fresh interpreter decides about the pool.
+static bool blames_template(const struct sp_step *step)
+{
+    const struct sp_fleet_plan *plan = step->plan;
+    const struct sp_fleet_worker *worker = &step->event->worker;
+    bool last = plan->restart.failures + 1 >= plan->config->restart_limit;
+    return !worker->born || (is_suspect(step) && (worker->adapter_failed || last));
 }
 
 void sp_judge_credit(struct sp_step *step)
@@ -148,6 +144,10 @@ void sp_judge_template_end(struct sp_step *step, enum sp_planned_template_state 
 static void judge_start_of(struct sp_step *step)
 {
     const struct sp_fleet_worker *worker = &step->event->worker;
+    if (is_suspect(step) && !step->plan->template.given_up) {
+        give_template_up(step, "the first worker that it forked could not start");
+        sp_step_stop_template(step);
+    }
     if (!blames_template(step)) {
         const struct failure failure = {worker->began,
                                         worker->adapter_failed ? SP_START_HOPELESS

@@ -180,7 +180,10 @@ static snakepit_err read_reply(const snakepit_reader *reply,
     interpreter->is_environment = is_true(reply, "is_environment");
     bool old = interpreter->major != 3 || interpreter->minor < 9;
     if (err == SNAKEPIT_NOT_FOUND) {
-        err = explain(why, SNAKEPIT_UNSUPPORTED, "%s is no Python", interpreter->path);
+        err = explain(why,
+                      SNAKEPIT_UNSUPPORTED,
+                      "%s is not a Python interpreter",
+                      interpreter->path);
     } else if (err == SNAKEPIT_OK &&
                (old || !is_text(reply, "implementation", "cpython"))) {
         err = explain(why,

@@ -111,7 +111,7 @@ static void explain_shape(const snakepit_tensor *tensor, char *text, size_t size
     } else {
         (void)snprintf(text,
                        size,
-                       "the tensor's shape is of more bytes than memory can have; "
+                       "the tensor's shape needs more bytes than memory can have; "
                        "check its extents");
     }
 }
@@ -124,7 +124,7 @@ void sp_tensor_explain(const snakepit_tensor *tensor, char *text, size_t size)
     } else if (snakepit_dtype_size(tensor->dtype) == 0) {
         (void)snprintf(text,
                        size,
-                       "the tensor's dtype %d is none; set it to one of enum "
+                       "the tensor's dtype %d is unknown; set it to one of enum "
                        "snakepit_dtype, such as SNAKEPIT_FLOAT64",
                        (int)tensor->dtype);
     } else if (tensor->rank > SNAKEPIT_MAX_RANK) {
@@ -138,7 +138,7 @@ void sp_tensor_explain(const snakepit_tensor *tensor, char *text, size_t size)
     } else {
         (void)snprintf(text,
                        size,
-                       "the tensor's data is NULL and its shape is of %zu bytes; point "
+                       "the tensor's data is NULL but its shape needs %zu bytes; point "
                        "data to the elements",
                        bytes);
     }

@@ -65,7 +65,7 @@ struct sp_inquiry {
     struct sp_link link; // in lane->questions
     bool serving;        // a thread works for it
     bool again;          // another question was announced meanwhile
-    // Owner: who serves.
+    // Owner: whoever serves.
     struct sp_buf body;
     struct snakepit_writer *reply; // NULL: it has never asked
 };

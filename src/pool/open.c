@@ -29,7 +29,7 @@ static bool fault_text(const snakepit_reader *map, const char *key, struct sp_bu
     return sp_buf_append(text, "", 1) == SNAKEPIT_OK;
 }
 
-static bool err_can_be_a_tools(int64_t number)
+static bool may_be_raised(int64_t number)
 {
     return number == SNAKEPIT_TOOL_FAILED || number == SNAKEPIT_UNKNOWN_TOOL ||
            number == SNAKEPIT_UNSERIALISABLE || number == SNAKEPIT_NO_MEMORY ||
@@ -43,7 +43,7 @@ static snakepit_err fault_err(const snakepit_reader *map)
     snakepit_value value;
     if (snakepit_reader_find(map, "err", &at) == SNAKEPIT_OK &&
         snakepit_reader_next(&at, &value) == SNAKEPIT_OK &&
-        value.kind == SNAKEPIT_INTEGER && err_can_be_a_tools(value.as.integer)) {
+        value.kind == SNAKEPIT_INTEGER && may_be_raised(value.as.integer)) {
         return (snakepit_err)value.as.integer;
     }
     return SNAKEPIT_TOOL_FAILED;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // A call gets a slot of a seat and gives it back: what belongs to that begins and ends
-// here. All of it is inline, for every call comes by. Lock held.
+// here. All of it is inline, since every call passes through here. Lock held.
 #ifndef POOL_PLACEMENT_H
 #define POOL_PLACEMENT_H
 

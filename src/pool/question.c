@@ -68,11 +68,12 @@ static snakepit_err ask(const struct asker *asker, struct sp_question *question)
 {
     const struct sp_pool_hooks *hooks = &asker->pool->hooks;
     if (asker->depth > SP_QUESTIONS_NESTED) {
-        (void)snprintf(question->why.text,
-                       sizeof question->why.text,
-                       "tools of the host and the calls that they make are nested %u "
-                       "deep, and no deeper; does one call itself?",
-                       SP_QUESTIONS_NESTED);
+        (void)snprintf(
+            question->why.text,
+            sizeof question->why.text,
+            "tools of the host and the calls that they make may be nested %u "
+            "deep at most; does one call itself?",
+            SP_QUESTIONS_NESTED);
         question->type = "RecursionError";
         return SNAKEPIT_UNSUPPORTED;
     }

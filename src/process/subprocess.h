@@ -109,23 +109,23 @@ static inline struct sp_child sp_subprocess_child(const struct sp_subprocess *ch
 void sp_subprocess_init(struct sp_subprocess *child,
                         const struct sp_subprocess_kind *kind,
                         const struct sp_subprocess_options *options);
-// The process is there: watches its exit, without which nothing may be born. SYSTEM,
-// with errno, which `why` explains: it was killed and reaped.
+// The process is there: watches its exit, which must succeed before anything else.
+// SYSTEM, with errno, which `why` explains: it was killed and reaped.
 snakepit_err sp_subprocess_watch_exit(struct sp_subprocess *child,
                                       snakepit_message *why);
 // It is born: reads what it prints and sends, and gives it start_timeout_ms. SYSTEM,
 // with errno, which `why` explains: its channel cannot be watched, so it must be
 // killed.
 snakepit_err sp_subprocess_begin(struct sp_subprocess *child, snakepit_message *why);
-// Ends one at once that was begun and that its owner never got: no
-// function of the kind runs any more.
+// Ends at once a process that was begun and that its owner never got: no function of
+// the kind runs any more.
 void sp_subprocess_discard(struct sp_subprocess *child);
 // Sends its first message. `why` explains what went wrong, and the child is to be
 // killed for it.
 snakepit_err sp_subprocess_configure(struct sp_subprocess *child,
                                      struct sp_slice config,
                                      snakepit_message *why);
-// Reads what it has sent, at most so many messages.
+// Reads what it has sent, at most `most` messages.
 void sp_subprocess_read(struct sp_subprocess *child, int most);
 
 // Sends a signal to it, or, with `group`, to all that it has started as well. Nothing

@@ -83,7 +83,7 @@ static void what_is_no_working_python_is_refused(void **state)
     assert_refused(
         make_program(state, "odd", "#!/bin/sh\necho '{\"version\": 3}' >&3\n"),
         SNAKEPIT_UNSUPPORTED,
-        "is no Python");
+        "is not a Python interpreter");
     assert_refused(
         make_program(state, "text", "no program\n"),
         SNAKEPIT_SYSTEM,

@@ -57,7 +57,8 @@ static void a_tensor_that_is_none_is_told_with_its_place_and_remedy(void **state
         const char *why;
     } rows[] = {
         {{.data = data, .rank = 1, .shape = {8}},
-         "the tensor's dtype 0 is none; set it to one of enum snakepit_dtype, such as "
+         "the tensor's dtype 0 is unknown; set it to one of enum snakepit_dtype, such "
+         "as "
          "SNAKEPIT_FLOAT64 (at .items[1][1])"},
         {{.data = data, .dtype = SNAKEPIT_INT8, .rank = 9},
          "the tensor has 9 dimensions and may have 8; reshape it (at .items[1][1])"},
@@ -65,10 +66,10 @@ static void a_tensor_that_is_none_is_told_with_its_place_and_remedy(void **state
          "shape[1] of the tensor is -2; give a number of elements, 0 or more (at "
          ".items[1][1])"},
         {{.data = data, .dtype = SNAKEPIT_INT64, .rank = 1, .shape = {INT64_MAX}},
-         "the tensor's shape is of more bytes than memory can have; check its extents "
+         "the tensor's shape needs more bytes than memory can have; check its extents "
          "(at .items[1][1])"},
         {{.dtype = SNAKEPIT_INT16, .rank = 1, .shape = {4}},
-         "the tensor's data is NULL and its shape is of 8 bytes; point data to the "
+         "the tensor's data is NULL but its shape needs 8 bytes; point data to the "
          "elements (at .items[1][1])"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

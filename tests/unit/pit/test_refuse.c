@@ -209,7 +209,7 @@ static void a_bad_tensor_is_told_by_the_call_that_takes_it(void **state)
                      SNAKEPIT_INVALID_ARGUMENT);
     assert_string_equal(
         snakepit_answer_fault(answer)->message,
-        "the call's arguments: the tensor's dtype 0 is none; set it to one of enum "
+        "the call's arguments: the tensor's dtype 0 is unknown; set it to one of enum "
         "snakepit_dtype, such as SNAKEPIT_FLOAT64 (at .array)");
     snakepit_answer_free(answer);
     snakepit_writer_free(args);
