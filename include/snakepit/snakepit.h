@@ -282,11 +282,11 @@ SNAKEPIT_API snakepit_err snakepit_cancel(snakepit *pit, snakepit_call_id call);
 // threads may drain several queues at once. One thread at a time drains a queue: a
 // drain that finds another one at work, or is called from a callback, returns 0. A
 // stream that reports is closed by the thread that drains its queue, or while nobody
-// drains that. What a queue has not reported when its pit closes, snakepit_close()
+// drains it. What a queue has not reported when its pit closes, snakepit_close()
 // reports on its own thread, never beside a drain of the same queue; drains return 0
 // afterwards.
 //
-// A forked child frees the queues of its parent, and drains none: 0.
+// A forked child frees the queues of its parent; its drains return 0.
 
 // Makes a queue, of which a pit has 255 at most. Free it with snakepit_queue_free(),
 // also after snakepit_close(). `why` may be NULL. SATURATED: there are 255. SYSTEM: no
