@@ -5,7 +5,7 @@
 //   hint              there if an executor is free, elsewhere otherwise; the tie stays
 //                     until the worker is gone, then it follows the next call
 //   strict_queue      there and nowhere else; the call waits in that worker's own line,
-//                     and nobody behind it waits for that reason
+//                     and does not hold up those behind it
 //   strict_fail_fast  there and nowhere else; WORKER_BUSY at once if it is busy
 //
 // A session is tied when its first call is given to a worker. In the strict modes it is

@@ -94,7 +94,7 @@ void sp_call_reset(struct sp_call *call)
     call->done = NULL;
 }
 
-// Appends a text with its zero; its place in the buffer, or `size` of nothing: the
+// Appends a text with its zero. Returns its place in the buffer, or 0, that of the
 // empty text.
 static size_t keep_text(struct sp_buf *texts, const char *text)
 {

@@ -41,7 +41,7 @@ struct sp_event {
 // Reads all but pool, worker and what was dropped. PROTOCOL: it is not an event.
 snakepit_err sp_event_parse(struct sp_event *event, const uint8_t *bytes, size_t size);
 
-// Tells the program, or the log.
+// Hands it to the program, or to the log.
 void sp_event_tell(const struct sp_event_sink *sink, const snakepit_event *event);
 
 #endif

@@ -4,7 +4,7 @@
 //
 // A line is INFO, unless it begins with SP_LEVEL_MARK and the digit of a level, as the
 // bridge writes the records of Python's logging (logs.py). A mark in the middle of a
-// line begins a new one: somebody had not ended the line before.
+// line begins a new one: the line before was not ended.
 #ifndef PROCESS_OUTPUT_H
 #define PROCESS_OUTPUT_H
 
