@@ -58,13 +58,9 @@ static bool worth_spinning(const struct sp_wait *wait)
 
 // ---- Spinning -------------------------------------------------------------------
 
-// Reading the clock takes as long as the rest of a turn, and whoever reads it sees late
-// what came meanwhile.
-#define CLOCK_EVERY 4u // turns
-
 struct spin {
     uint64_t begun;
-    uint64_t now; // a few turns ago
+    uint64_t now;
     uint64_t budget;
     uint32_t turns;
     bool was_quiet; // it has not looked at first
@@ -93,17 +89,14 @@ static inline void stay_quiet(struct spin *spin, const struct sp_wait *wait)
 static inline void note_quiet(const struct spin *spin, const struct sp_wait *wait)
 {
     bool at_once = spin->was_quiet && spin->turns == 0;
-    uint64_t now = at_once ? spin->now : sp_clock_ticks();
-    sp_patience_note(wait->patience, now - spin->begun, at_once);
+    sp_patience_note(wait->patience, spin->now - spin->begun, at_once);
 }
 
 // One turn. False: it has taken long enough.
 static inline bool spin_on(struct spin *spin)
 {
     sp_clock_relax();
-    if (++spin->turns % CLOCK_EVERY != 0) {
-        return true;
-    }
+    spin->turns++;
     spin->now = sp_clock_ticks();
     return spin->now - spin->begun < spin->budget;
 }
