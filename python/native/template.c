@@ -93,8 +93,8 @@ static pid_t fork_sibling(void)
     return pid;
 }
 
-// Gives the descriptors the numbers that a worker expects. They may have come under
-// those numbers, so they go out of the way first.
+// Gives the descriptors the numbers that a worker expects. One that has come under such
+// a number goes out of the way first.
 static bool place_descriptors(int descriptors[SP_FORK_FDS])
 {
     static const int places[SP_FORK_FDS] = {STDOUT_FILENO,
@@ -105,6 +105,9 @@ static bool place_descriptors(int descriptors[SP_FORK_FDS])
                                             SP_FD_CHANNEL,
                                             SP_FD_DOORBELL};
     for (int i = 0; i < SP_FORK_FDS; i++) {
+        if (descriptors[i] >= SP_FD_COUNT) {
+            continue;
+        }
         int moved = fcntl(descriptors[i], F_DUPFD_CLOEXEC, FIRST_SAFE);
         if (moved < 0) {
             return false;
@@ -119,6 +122,25 @@ static bool place_descriptors(int descriptors[SP_FORK_FDS])
         close(descriptors[i]);
     }
     return true;
+}
+
+// ---- What stays as it was -----------------------------------------------------
+
+// The interpreter numbers a class when something is looked up in it, and takes the
+// number away when the class or a base is changed.
+PyObject *sp_template_class_version(PyObject *module, PyObject *object)
+{
+    (void)module;
+    if (!PyType_Check(object)) {
+        return PyErr_Format(PyExc_TypeError, "%R is not a class", object);
+    }
+    const PyTypeObject *type = (const PyTypeObject *)object;
+#if PY_VERSION_HEX < 0x030d0000
+    if ((type->tp_flags & Py_TPFLAGS_VALID_VERSION_TAG) == 0) {
+        return PyLong_FromLong(0);
+    }
+#endif
+    return PyLong_FromUnsignedLong(type->tp_version_tag);
 }
 
 // ---- Files --------------------------------------------------------------------

@@ -28,6 +28,9 @@ PyObject *sp_template_can_fork(PyObject *module, PyObject *unused);
 // `list`: the descriptors of files that each new worker opens anew, at the same place,
 // so that it does not share that place with others.
 PyObject *sp_template_set_reopened(PyObject *module, PyObject *list);
+// A class's number: no other class has it, nor this one once it or a base was changed.
+// 0 where the interpreter does not count that.
+PyObject *sp_template_class_version(PyObject *module, PyObject *object);
 // Where the memory of a buffer begins, as a number.
 PyObject *sp_template_address(PyObject *module, PyObject *object);
 

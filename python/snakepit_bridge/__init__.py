@@ -18,7 +18,7 @@ The package imports without the runtime extension too: an adapter can be tested 
 
 from __future__ import annotations
 
-from . import late, telemetry
+from . import late
 from .arrays import empty
 from .base_adapter import BaseAdapter, ToolMetadata, tool
 from .base_adapter_threaded import ThreadSafeAdapter, thread_safe_method
@@ -26,6 +26,9 @@ from .runtime import Cancelled, Tensor, current_call
 from .session import SessionContext
 from .stream import StreamChunk
 from .version import __version__
+
+if late.TYPE_CHECKING:
+    from . import telemetry
 
 __all__ = [
     "BaseAdapter",
@@ -45,7 +48,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """`standalone`, which tests of adapters use and workers do without."""
-    if name == "standalone":
+    """What many workers do without: `telemetry`, and `standalone`, for tests."""
+    if name in ("standalone", "telemetry"):
         return late.imported(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

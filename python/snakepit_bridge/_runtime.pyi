@@ -151,6 +151,9 @@ def threads() -> int:
 def can_fork() -> bool:
     """Whether the kernel and the C library allow what `fork` does."""
 
+def class_version(found: type, /) -> int:
+    """A number that changes with the class and its bases; 0: not known."""
+
 def fork() -> bool:
     """Waits for the host to ask for a worker, and makes it.
 

@@ -108,7 +108,12 @@ def plain(function: Function) -> Function:
     A plain function is returned as it is, so it costs nothing. What calls return that
     streams, or can be awaited, is driven by the executor.
     """
-    return WAYS[kind_of(function)](function)
+    return way_of(function)(function)
+
+
+def way_of(function: Function) -> Callable[[Function], Function]:
+    """What makes a function of that kind one that an executor can call."""
+    return WAYS[kind_of(function)]
 
 
 def check_gives_one_value(what: str, function: Function) -> None:

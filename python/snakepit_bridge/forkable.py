@@ -15,7 +15,6 @@ import fcntl
 import gc
 import io
 import os
-import signal
 import stat
 import sys
 
@@ -23,8 +22,11 @@ from . import late, runtime
 from .late import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Iterable, Iterator
     from typing import Any
+else:
+    import _signal as signal  # without the enums of `signal`, which take long
 
 FORKABLE_MARK = "__forkable__"
 

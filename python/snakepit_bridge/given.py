@@ -87,11 +87,13 @@ def check_seen(adapter: object) -> None:
     """A RuntimeWarning where a constructor has assigned `config` or `resources` and
     nobody has read what the pool says.
     """
-    for name, row in _ROWS.items():
+    own = lookup.own(adapter)
+    for name in filter(own.__contains__, _ROWS):
+        row = _ROWS[name]
         found = lookup.of_class(type(adapter), name)
         was_read = found.was_read if isinstance(found, Given) else False
         is_hidden = isinstance(found, Given) or found is lookup.ABSENT
-        if is_hidden and not was_read and name in lookup.own(adapter) and row.make():
+        if is_hidden and not was_read and row.make():
             what = f"its constructor assigns self.{name} and has not read it before"
             _warn(name, type(adapter), what)
 

@@ -84,6 +84,14 @@ def has(value: object, name: str) -> bool:
     return owner(type(value), name) is not None
 
 
+def number(found: type) -> None:
+    """Has the interpreter number a class, which it does when it looks something up."""
+    try:
+        type.__getattribute__(found, "__snakepit_has_none__")
+    except AttributeError:
+        pass
+
+
 def answers_for_all(found: type) -> bool:
     """Whether a class has code that is asked for names that it does not have."""
     reading = of_class(found, "__getattribute__")

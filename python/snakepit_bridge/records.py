@@ -32,6 +32,14 @@ else:
 TWIN_HAS = ("__dataclass_fields__", "__dataclass_params__")
 
 
+def complete(*classes: type) -> None:
+    """Has made now what these records have made when they are first used: in a
+    template, so that its workers need not.
+    """
+    for cls in classes:
+        vars(cls)["__init__"].__get__(None, cls)
+
+
 class Factory:
     """Stands where an instance gets a default of its own."""
 
@@ -59,7 +67,7 @@ def dataclass(cls: Any = None, /, *, frozen: bool = False) -> Any:
     for name, default in defaults.items():
         if isinstance(default, Factory):
             delattr(cls, name)
-    methods = {"__init__": _init(cls, names, defaults), **_comparing(names)}
+    methods = {"__init__": Init(cls, names, defaults), **_comparing(names)}
     if frozen:
         methods.update(_freezing(cls, names))
     else:
@@ -88,6 +96,26 @@ class Names:
         if owner is not self.cls:
             raise AttributeError("__snakepit_fields__")
         return self.names
+
+
+class Init:
+    """Has `__init__` made when it is first looked up: compiling that of all records
+    takes longer than importing the rest of the bridge, and a start needs few.
+    """
+
+    def __init__(
+        self, cls: Any, names: tuple[str, ...], defaults: dict[str, Any]
+    ) -> None:
+        """Of this class."""
+        self.cls = cls
+        self.names = names
+        self.defaults = defaults
+
+    def __get__(self, instance: object, owner: type) -> Any:
+        """What the class has from now on."""
+        made = _init(self.cls, self.names, self.defaults)
+        self.cls.__init__ = made
+        return made.__get__(instance, owner)
 
 
 class Twin:

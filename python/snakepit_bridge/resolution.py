@@ -10,18 +10,27 @@ from __future__ import annotations
 import functools
 from types import FunctionType, MethodType
 
-from . import calling, life, lookup, signatures
+from . import calling, life, lookup, marks, runtime, signatures
 from .base_adapter import BaseAdapter
 from .declaration import BASE_MODULES
 from .errors import AdapterError
 from .late import TYPE_CHECKING
 from .request import Request
 from .session import current_session
-from .tools import Tool, ToolMetadata, collect, collect_unbound, unmarked_hint
+from .tools import (
+    Tool,
+    ToolMetadata,
+    collect,
+    collect_unbound,
+    tool_of,
+    unmarked_hint,
+)
 
 if TYPE_CHECKING:
     from dataclasses import dataclass
     from typing import Any, Callable
+
+    from .marks import Marked
 
     Fallback = Callable[[str, dict[str, Any]], Any]
 else:
@@ -35,11 +44,30 @@ FALLBACKS = ("execute_tool", "handle_request", "_handle_request_impl", "_dispatc
 class Answers:
     """What executors call: plain functions, whatever the adapter's own are."""
 
-    tools: list[ToolMetadata]  # in alphabetical order
     functions: dict[str, Callable[..., Any]]  # by the tool's name
     fallback: Fallback | None
     hint: Callable[[str], str]  # on a name that is none of them
     signatures: dict[str, Callable[..., Any]]  # whose they are, by the tool's name
+    describe: Callable[[], list[ToolMetadata]]
+
+    @property
+    def tools(self) -> list[ToolMetadata]:
+        """In alphabetical order; worked out when somebody asks."""
+        return self.describe()
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """What a class says of the answers of its instances."""
+
+    version: int  # of the class when this was found
+    tools: list[tuple[str, Marked, Callable[[Any], Any]]]  # name, method, way to call
+    attributes: frozenset[str]  # of the tools
+    has_fallback: bool
+
+
+# Those of this process, by the class. A template's workers have its.
+_foreseen: dict[type, Foreseen] = {}
 
 
 def is_per_request(adapter_class: type) -> bool:
@@ -54,12 +82,82 @@ def of_instance(adapter: Any) -> Answers:
     does; for an `initialize` or `cleanup` that streams; and for an adapter that has
     nothing to call.
     """
+    foreseen = foreseen_for(adapter)
+    if foreseen is not None:
+        return _as_foreseen(foreseen, adapter)
     tools = collect(adapter)
     _check(type(adapter), tools)
     functions = {name: calling.plain(found.function) for name, found in tools.items()}
     hint = functools.partial(unmarked_hint, type(adapter))
     fallback = fallback_of(adapter)
-    return Answers(_metadata(tools), functions, fallback, hint, _signatures(tools))
+    return Answers(functions, fallback, hint, _signatures(tools), _describer(tools))
+
+
+def foresee(adapter_class: type) -> None:
+    """Finds out once, in a template, what `of_instance` would find in each worker.
+
+    Runs no code of the class, and says nothing: where there is more to the class than
+    plain methods, or something to complain of, each worker looks for itself.
+    """
+    lookup.number(adapter_class)
+    version = runtime.class_version(adapter_class)
+    marked = [*marks.of_class(adapter_class)]
+    if version == 0 or is_per_request(adapter_class) or not all(map(_is_plain, marked)):
+        return
+    try:
+        tools = collect_unbound(adapter_class)
+        _check(adapter_class, tools)
+    except AdapterError:
+        return
+    of = {one.attribute: one for one in marked}
+    _foreseen[adapter_class] = Foreseen(
+        version,
+        [
+            (name, of[found.attribute], calling.way_of(found.function))
+            for name, found in tools.items()
+        ],
+        frozenset(found.attribute for found in tools.values()),
+        _style_of(adapter_class) is not None,
+    )
+
+
+def _is_plain(marked: Marked) -> bool:
+    is_whole = not marked.is_opaque and not marked.is_partial
+    is_public = not marked.attribute.startswith("_")
+    return is_whole and is_public and type(marked.found) is FunctionType
+
+
+def foreseen_for(adapter: Any) -> Foreseen | None:
+    """What was found of its class, if that is as it was and nothing was added."""
+    found = _foreseen.get(type(adapter))
+    if (
+        found is None
+        or runtime.class_version(type(adapter)) != found.version
+        or not found.attributes.isdisjoint(lookup.own(adapter))
+        or any(True for _ in marks.of_instance(adapter))
+    ):
+        return None
+    return found
+
+
+def forget() -> None:
+    """Lets go of all that was foreseen. For tests."""
+    _foreseen.clear()
+
+
+def _as_foreseen(foreseen: Foreseen, adapter: Any) -> Answers:
+    kind = type(adapter)
+    methods: dict[str, Callable[..., Any]] = {
+        name: MethodType(marked.found, adapter) for name, marked, _ in foreseen.tools
+    }
+    functions = {name: way(methods[name]) for name, _, way in foreseen.tools}
+    hint = functools.partial(unmarked_hint, kind)
+    fallback = fallback_of(adapter) if foreseen.has_fallback else None
+
+    def describe() -> list[ToolMetadata]:
+        return [tool_of(kind, one, adapter).metadata for _, one, _ in foreseen.tools]
+
+    return Answers(functions, fallback, hint, methods, describe)
 
 
 def of_class(adapter_class: type) -> Answers:
@@ -71,11 +169,11 @@ def of_class(adapter_class: type) -> Answers:
     }
     fallback = _fallback_once(adapter_class) if _style_of(adapter_class) else None
     hint = functools.partial(unmarked_hint, adapter_class)
-    return Answers(_metadata(tools), functions, fallback, hint, _signatures(tools))
+    return Answers(functions, fallback, hint, _signatures(tools), _describer(tools))
 
 
-def _metadata(tools: dict[str, Tool]) -> list[ToolMetadata]:
-    return [found.metadata for found in tools.values()]
+def _describer(tools: dict[str, Tool]) -> Callable[[], list[ToolMetadata]]:
+    return lambda: [found.metadata for found in tools.values()]
 
 
 def _signatures(tools: dict[str, Tool]) -> dict[str, Callable[..., Any]]:

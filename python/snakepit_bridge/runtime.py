@@ -34,6 +34,7 @@ __all__ = [
     "Tensor",
     "UnknownTool",
     "attach",
+    "class_version",
     "current_call",
     "is_attached",
     "is_standalone",
@@ -74,6 +75,13 @@ def attach_template() -> dict[str, Any]:
     configuration: dict[str, Any] = native.attach_template()
     _standalone = False
     return configuration
+
+
+def class_version(found: type) -> int:
+    """A number that no other class has, and this one not any more when it or a base
+    was changed. 0: that cannot be told.
+    """
+    return 0 if native is None else int(native.class_version(found))
 
 
 def _check_native() -> None:

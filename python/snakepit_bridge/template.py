@@ -15,15 +15,17 @@ from . import (
     arrays,
     configuration,
     faults,
-    given,
     loader,
     memory_pressure,
-    resources,
+    records,
+    resolution,
     runtime,
     worker,
 )
 from .configuration import Configuration
 from .forkable import Forkability
+from .session import SessionContext
+from .stream import StreamChunk
 
 
 def main() -> int:
@@ -48,8 +50,9 @@ def main() -> int:
     worker.prepare_imports(settings)
     try:
         adapter_class = loader.load(settings.adapter)
-        given.offer(adapter_class, "config")
-        resources.load(adapter_class, settings)
+        prepared = worker.Prepared(adapter_class, settings)
+        resolution.foresee(adapter_class)
+        records.complete(resolution.Answers, SessionContext, StreamChunk)
         arrays.maker(settings.tensors)  # imports NumPy for all workers at once
     except BaseException as error:  # a module may well call sys.exit() when imported
         kind, message, _ = faults.describe(error)
@@ -64,7 +67,7 @@ def main() -> int:
     if not serve(forkability.reopened):
         return 1
     reseed()
-    return worker.serve_adapter(adapter_class)
+    return worker.serve_adapter(prepared)
 
 
 def serve(reopened: list[int]) -> bool:

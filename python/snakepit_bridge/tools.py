@@ -42,6 +42,7 @@ __all__ = [
     "collect_unbound",
     "not_of_an_instance",
     "tool",
+    "tool_of",
     "unmarked_hint",
 ]
 
@@ -91,10 +92,16 @@ class ToolMetadata:
 class Tool:
     """A callable tool of an adapter."""
 
-    metadata: ToolMetadata
+    name: str
     function: Callable[..., Any]
     attribute: str  # its name in its class
     of: Callable[[Any], Callable[..., Any]]  # the same of another instance
+    describe: Callable[[], ToolMetadata]
+
+    @property
+    def metadata(self) -> ToolMetadata:
+        """Worked out when somebody asks: a start does without."""
+        return self.describe()
 
 
 if TYPE_CHECKING:
@@ -217,14 +224,13 @@ def _collect(
     for one in marked:
         if not _is_tool(adapter_class, one):
             continue
-        found = _describe(adapter_class, one, adapter)
-        name = found.metadata.name
-        if name in tools:
+        found = tool_of(adapter_class, one, adapter)
+        if found.name in tools:
             raise AdapterError(
-                f"two methods of {adapter_class.__name__} are tool {name!r}: "
-                f"{tools[name].attribute} and {found.attribute}"
+                f"two methods of {adapter_class.__name__} are tool {found.name!r}: "
+                f"{tools[found.name].attribute} and {found.attribute}"
             )
-        tools[name] = found
+        tools[found.name] = found
     return dict(sorted(tools.items()))
 
 
@@ -285,24 +291,31 @@ def _may_be_called(attribute: str, mark: ToolMark, adapter_class: type) -> bool:
     return False
 
 
-def _describe(adapter_class: type, marked: Marked, adapter: object) -> Tool:
+def tool_of(adapter_class: type, marked: Marked, adapter: object) -> Tool:
+    """The tool that a marked attribute is. Raises AdapterError for what cannot be
+    called.
+    """
     mark = ToolMark() if marked.mark is None else marked.mark
+    name = (not marked.is_partial and mark.name) or marked.attribute
     of = _function_of(adapter_class, marked)
     function = of(adapter)
     shown = function
     if marked.is_opaque:
         shown = lookup.bind(marked.function, adapter, adapter_class)
-    documented = marked.function if marked.is_partial else shown
-    metadata = ToolMetadata(
-        name=(not marked.is_partial and mark.name) or marked.attribute,
-        description=_bounded(mark.description)
-        or _or_else("", _first_paragraph, documented),
-        parameters=_or_else([], parameters_of, shown),
-        thread_safe=marked.is_safe,
-        streams=_or_else(False, calling.seems_to_stream, shown),
-        idempotent=mark.idempotent,
-    )
-    return Tool(metadata, function, marked.attribute, of)
+
+    def describe() -> ToolMetadata:
+        documented = marked.function if marked.is_partial else shown
+        return ToolMetadata(
+            name=name,
+            description=_bounded(mark.description)
+            or _or_else("", _first_paragraph, documented),
+            parameters=_or_else([], parameters_of, shown),
+            thread_safe=marked.is_safe,
+            streams=_or_else(False, calling.seems_to_stream, shown),
+            idempotent=mark.idempotent,
+        )
+
+    return Tool(name, function, marked.attribute, of, describe)
 
 
 def _or_else(

@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import os
 import select
-import signal
 import sys
 import threading  # before any other thread: the one that imports it is taken for main
 import time
@@ -44,11 +43,14 @@ from .tools import TABLE_TOOL
 from .version import __version__
 
 if TYPE_CHECKING:
+    import signal
     from typing import Any
 
     from . import schemas
     from .resolution import Answers
 else:
+    import _signal as signal  # what is below the enums of `signal`, which take long
+
     schemas = late.Module("snakepit_bridge.schemas")
 
 INTERRUPT_EVERY_MS = 10
@@ -71,8 +73,25 @@ def main() -> int:
     return serve_adapter()
 
 
-def serve_adapter(adapter_class: type | None = None) -> int:
-    """The same in a process that is prepared; if it was forked, the class is there."""
+class Prepared:
+    """What a start finds out of the class alone. A template does that for all workers.
+
+    Raises AdapterError.
+    """
+
+    def __init__(self, adapter_class: type, settings: Configuration) -> None:
+        """Checks the class and loads the pool's resources. None is built yet."""
+        self.adapter_class = adapter_class
+        thread_safe = loader.check_thread_safety(adapter_class, settings)
+        loader.check_constructor(adapter_class)
+        given.offer(adapter_class, "config")
+        resources.load(adapter_class, settings)
+        given.offer(adapter_class, "resources")
+        self.described = describe_worker(adapter_class, thread_safe)
+
+
+def serve_adapter(prepared: Prepared | None = None) -> int:
+    """The same in a process that is prepared; if it was forked, so is the adapter."""
     try:
         settings = Configuration.from_message(runtime.attach())
     except (OSError, RuntimeError) as error:
@@ -80,7 +99,7 @@ def serve_adapter(adapter_class: type | None = None) -> int:
         return 2
     configuration.use(settings)
     refusal = None
-    if adapter_class is None:
+    if prepared is None:
         memory_pressure.raise_score(settings.oom_score_adj)
         refusal = confine(settings)
         prepare_imports(settings)
@@ -92,7 +111,7 @@ def serve_adapter(adapter_class: type | None = None) -> int:
     if refusal is not None:
         runtime.native.failed(*faults.describe(refusal))
         return 1
-    worker = Worker(settings, adapter_class)
+    worker = Worker(settings, prepared)
     try:
         heed_termination(worker)
         return worker.live()
@@ -168,11 +187,11 @@ class Worker:
     """One adapter instance and the threads that call it. Owner: main thread."""
 
     def __init__(
-        self, settings: Configuration, adapter_class: type | None = None
+        self, settings: Configuration, prepared: Prepared | None = None
     ) -> None:
         """Nothing is loaded yet, but for what the template has."""
         self.settings = settings
-        self.adapter_class = adapter_class
+        self.prepared = prepared
         self.adapter: Any = None  # stays None where each call has an instance
         self.is_serving = False
         self.executors: Executors | None = None  # threads that serve
@@ -199,18 +218,19 @@ class Worker:
 
         Raises AdapterError, or whatever the adapter's own code raises.
         """
-        adapter_class = self.adapter_class or loader.load(self.settings.adapter)
-        thread_safe = loader.check_thread_safety(adapter_class, self.settings)
-        loader.check_constructor(adapter_class)
-        given.offer(adapter_class, "config")
-        resources.load(adapter_class, self.settings)
-        given.offer(adapter_class, "resources")
+        prepared = self.prepared
+        if prepared is None:
+            adapter_class = loader.load(self.settings.adapter)
+            prepared = Prepared(adapter_class, self.settings)
+        adapter_class = prepared.adapter_class
         checking.install(adapter_class, self.settings)
-        answers = self.prepare(adapter_class)
+        answers = self.build(adapter_class)
         self.register(adapter_class, answers)
-        runtime.native.ready(describe_worker(adapter_class, thread_safe))
+        described = prepared.described
+        described["gil_enabled"] = is_gil_enabled()  # or what was built has enabled it
+        runtime.native.ready(described)
 
-    def prepare(self, adapter_class: type) -> Answers:
+    def build(self, adapter_class: type) -> Answers:
         """Builds and initializes the instance, unless each call has one of its own."""
         if resolution.is_per_request(adapter_class):
             return resolution.of_class(adapter_class)

@@ -41,6 +41,12 @@ snakepit_err sp_interpreter_probe(const char *python,
                                   snakepit_message *why);
 void sp_interpreter_fini(struct sp_interpreter *interpreter);
 
+// True if `python`, an absolute path, is that of a virtual environment in which the
+// bridge is installed for it, as far as files tell without running it. It is CPython of
+// 3.9 or later then, and its own path is what a worker should run. `environment`: that
+// of a worker. False: only sp_interpreter_probe() can tell.
+bool sp_interpreter_is_equipped(const char *python, char *const *environment);
+
 // True if its threads run in parallel, so that the thread profile can use it.
 bool sp_interpreter_runs_threads(const struct sp_interpreter *interpreter);
 

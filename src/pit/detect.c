@@ -127,6 +127,16 @@ static snakepit_err probe(const struct sp_pool_config *pool,
     return err;
 }
 
+// Whether it need not be asked. It takes as long as the rest of a worker's start.
+static bool is_equipped(const struct sp_pool_config *pool)
+{
+    char **environment = NULL;
+    bool equipped = sp_interpreter_pool_env(pool, &environment) == SNAKEPIT_OK &&
+                    sp_interpreter_is_equipped(pool->python, environment);
+    sp_interpreter_free_env(environment);
+    return equipped;
+}
+
 static snakepit_err ask(const struct sp_config *config,
                         struct sp_pool_config *pool,
                         const struct stat *file,
@@ -161,6 +171,9 @@ static snakepit_err detect(const struct sp_config *config,
     struct stat file;
     if (stat(pool->python, &file) != 0) {
         return refuse(config, pool, "it is not there any more", why);
+    }
+    if (is_equipped(pool)) {
+        return SNAKEPIT_OK;
     }
     char *known = recall(pool, &file);
     if (known == NULL) {

@@ -117,10 +117,14 @@ void sp_oom_find_file(const char *groups, const char *mount, char file[SP_OOM_FI
 void sp_oom_look(struct sp_oom_seen *seen)
 {
     char groups[8192];
-    *seen = (struct sp_oom_seen){.machine = read_count("/proc/vmstat")};
+    *seen = (struct sp_oom_seen){0};
     if (read_text("/proc/self/cgroup", groups, sizeof groups)) {
         sp_oom_find_file(groups, MOUNT, seen->file);
         seen->group = read_count(seen->file);
+    }
+    // A long file, and each worker of a large pool comes here.
+    if (seen->file[0] == 0) {
+        seen->machine = read_count("/proc/vmstat");
     }
 }
 

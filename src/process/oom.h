@@ -20,7 +20,7 @@ enum sp_oom {
 struct sp_oom_seen {
     char file[SP_OOM_FILE_MAX]; // counts the kills in our group; "" where there is none
     uint64_t group;
-    uint64_t machine;
+    uint64_t machine; // those of all groups, where there is no file
 };
 
 // Looks at the counters now.

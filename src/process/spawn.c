@@ -52,10 +52,10 @@ static bool move_up(int *fd)
     return moved >= 0;
 }
 
+// It was made just now, so it has no other flags.
 static bool set_nonblocking(int fd)
 {
-    int flags = fcntl(fd, F_GETFL);
-    return flags >= 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0;
+    return fcntl(fd, F_SETFL, O_NONBLOCK) == 0;
 }
 
 // One of the three ways between us and a process.
@@ -67,17 +67,14 @@ keep_way(int made, int fds[2], const char *call, snakepit_message *why)
                : sp_system_failed(why, call, NULL, "to a new process");
 }
 
-static snakepit_err move_ends(struct ends *ends, snakepit_message *why)
+static snakepit_err all_set(bool all, snakepit_message *why)
 {
-    bool moved = move_up(&ends->channel[1]) && move_up(&ends->output[1]) &&
-                 move_up(&ends->errors[1]) && move_up(&ends->null) &&
-                 set_nonblocking(ends->channel[0]) &&
-                 set_nonblocking(ends->output[0]) && set_nonblocking(ends->errors[0]);
-    return moved ? SNAKEPIT_OK
-                 : sp_system_failed(why, "fcntl", NULL, "of a way to a new process");
+    return all ? SNAKEPIT_OK
+               : sp_system_failed(why, "fcntl", NULL, "of a way to a new process");
 }
 
-static snakepit_err open_ends(struct ends *ends, snakepit_message *why)
+// What a process that the template forks needs.
+static snakepit_err open_ways(struct ends *ends, snakepit_message *why)
 {
     const int type = SOCK_SEQPACKET | SOCK_CLOEXEC;
     *ends = (struct ends){{-1, -1}, {-1, -1}, {-1, -1}, -1};
@@ -89,6 +86,17 @@ static snakepit_err open_ends(struct ends *ends, snakepit_message *why)
     if (err == SNAKEPIT_OK) {
         err = keep_way(pipe2(ends->errors, O_CLOEXEC), ends->errors, "pipe2", why);
     }
+    return err != SNAKEPIT_OK ? err
+                              : all_set(set_nonblocking(ends->channel[0]) &&
+                                            set_nonblocking(ends->output[0]) &&
+                                            set_nonblocking(ends->errors[0]),
+                                        why);
+}
+
+// The same for one that is exec'ed, and gets each under a number of its own.
+static snakepit_err open_ends(struct ends *ends, snakepit_message *why)
+{
+    snakepit_err err = open_ways(ends, why);
     if (err != SNAKEPIT_OK) {
         return err;
     }
@@ -96,7 +104,9 @@ static snakepit_err open_ends(struct ends *ends, snakepit_message *why)
     if (ends->null < 0) {
         return sp_system_failed(why, "open", NULL, "of /dev/null");
     }
-    return move_ends(ends, why);
+    return all_set(move_up(&ends->channel[1]) && move_up(&ends->output[1]) &&
+                       move_up(&ends->errors[1]) && move_up(&ends->null),
+                   why);
 }
 
 // What each descriptor of the new process becomes, from 0 on.
@@ -214,7 +224,6 @@ sp_process_adopt(struct sp_process *process, pid_t pid, snakepit_message *why)
         errno = ESRCH;
         return sp_system_failed(why, "pidfd_open", NULL, "of process %d", (int)pid);
     }
-    sp_timeslice_shorten(pid);
     *process = adopted;
     return SNAKEPIT_OK;
 }
@@ -246,6 +255,7 @@ static snakepit_err spawn(const struct sp_spawn_options *options,
         err = sp_process_adopt(process, pid, options->why);
     }
     if (err == SNAKEPIT_OK) {
+        sp_timeslice_shorten(pid); // one that is forked has its template's
         keep_our_ends(ends, process);
     }
     close_ends(ends);
@@ -305,7 +315,7 @@ snakepit_err sp_spawn_fork(const struct sp_spawn_options *options,
                            struct sp_process *process)
 {
     struct ends ends;
-    snakepit_err err = open_ends(&ends, options->why);
+    snakepit_err err = open_ways(&ends, options->why);
     if (err != SNAKEPIT_OK) {
         close_ends(&ends);
         return err;

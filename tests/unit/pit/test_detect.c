@@ -23,6 +23,7 @@ static struct {
     uint32_t asked;
     snakepit_err err;
     bool no_bridge;
+    bool is_equipped; // as its files tell
 } python;
 
 // ---- In front of the module interpreter ---------------------------------------
@@ -43,6 +44,13 @@ snakepit_err sp_interpreter_probe(const char *asked,
     *interpreter = (struct sp_interpreter){.executable = sp_strdup(found),
                                            .has_bridge = !python.no_bridge};
     return SNAKEPIT_OK;
+}
+
+bool sp_interpreter_is_equipped(const char *asked, char *const *environment)
+{
+    (void)asked;
+    assert_null(environment);
+    return python.is_equipped;
 }
 
 void sp_interpreter_fini(struct sp_interpreter *interpreter)
@@ -198,6 +206,15 @@ static void what_is_wrong_with_it_is_the_configurations_fault(void **state)
     }
 }
 
+static void one_whose_files_tell_is_not_asked_and_keeps_its_place(void **state)
+{
+    (void)state;
+    python.is_equipped = true;
+    (void)detect(SNAKEPIT_OK);
+    assert_int_equal(python.asked, 0);
+    assert_string_equal(pool.python, path);
+}
+
 static void one_that_is_not_there_is_not_asked(void **state)
 {
     (void)state;
@@ -242,6 +259,7 @@ int main(void)
         test(another_environment_is_another_question),
         test(one_without_the_bridge_is_refused_and_asked_again),
         test(what_is_wrong_with_it_is_the_configurations_fault),
+        test(one_whose_files_tell_is_not_asked_and_keeps_its_place),
         test(one_that_is_not_there_is_not_asked),
         test(nobody_is_asked_where_nobody_wants_to_know),
         test(the_first_that_is_wrong_is_told),
