@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "config/config.h"
+#include "cli/reference.h"
 
 static int
 write_page(const char *folder, const char *name, snakepit_err (*make)(struct sp_buf *))
@@ -32,6 +32,6 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "usage: gen_config_docs FOLDER\n");
         return EXIT_FAILURE;
     }
-    int failed = write_page(argv[1], "configuration.md", sp_config_reference);
-    return failed | write_page(argv[1], "snakepit.schema.json", sp_config_json_schema);
+    int failed = write_page(argv[1], "configuration.md", sp_cli_reference);
+    return failed | write_page(argv[1], "snakepit.schema.json", sp_cli_json_schema);
 }

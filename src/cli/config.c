@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 // snakepit config: the reference of a configuration and its schema, made from
 // config/options.def.
-#include "config/config.h"
-
 #include <snakepit/snakepit.h>
 
 #include "cli/output.h"
+#include "cli/reference.h"
 
 int sp_cli_config(struct sp_cli *cli)
 {
@@ -16,8 +15,7 @@ int sp_cli_config(struct sp_cli *cli)
             cli, "config", "config needs --reference or --schema");
     }
     struct sp_buf text = {0};
-    snakepit_err err =
-        schema ? sp_config_json_schema(&text) : sp_config_reference(&text);
+    snakepit_err err = schema ? sp_cli_json_schema(&text) : sp_cli_reference(&text);
     if (err == SNAKEPIT_OK) {
         sp_cli_write(cli, text.data, text.size);
     } else {

@@ -139,8 +139,4 @@ const char *sp_profile_name(enum sp_profile profile);
 // How many processor cores this process may use, at least 1.
 uint32_t sp_config_cores(void);
 
-// docs/configuration.md and docs/snakepit.schema.json, appended to `text`. NO_MEMORY.
-snakepit_err sp_config_reference(struct sp_buf *text);
-snakepit_err sp_config_json_schema(struct sp_buf *text);
-
 #endif

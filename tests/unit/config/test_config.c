@@ -338,6 +338,18 @@ static void nothing_is_freed_twice_and_null_is_fine(void **state)
                      SNAKEPIT_INVALID_CONFIG);
 }
 
+static void the_example_is_right(void **state)
+{
+    (void)state;
+    struct sp_config *config = NULL;
+    snakepit_message why = {0};
+    sp_config_read_file(SP_EXAMPLES "/hybrid.yaml", &config, &why);
+    assert_string_equal(why.text, "");
+    assert_int_equal(config->count, 2);
+    assert_string_equal(sp_config_pool(config, NULL)->name, "text");
+    sp_config_free(config);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -367,6 +379,7 @@ int main(void)
                                set_environment),
         cmocka_unit_test_setup(nothing_is_freed_twice_and_null_is_fine,
                                set_environment),
+        cmocka_unit_test_setup(the_example_is_right, set_environment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

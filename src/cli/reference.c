@@ -2,6 +2,8 @@
 // docs/configuration.md and docs/snakepit.schema.json, written from the table of
 // options, so that they cannot say anything else than what is checked.
 // tools/gen_config_docs.c writes the files.
+#include "cli/reference.h"
+
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -215,7 +217,7 @@ static void say_row(struct page *page, const struct sp_option *option)
     say(page, "%s |\n", applies_note(option));
 }
 
-snakepit_err sp_config_reference(struct sp_buf *text)
+snakepit_err sp_cli_reference(struct sp_buf *text)
 {
     struct page page = {.text = text};
     page.err = sp_buf_append(text, introduction, strlen(introduction));
@@ -362,7 +364,7 @@ static void say_form(struct page *page, const char *name)
         name);
 }
 
-snakepit_err sp_config_json_schema(struct sp_buf *text)
+snakepit_err sp_cli_json_schema(struct sp_buf *text)
 {
     struct page page = {.text = text};
     say(&page, "{\n  \"$schema\": \"http://json-schema.org/draft-07/schema#\",\n");
