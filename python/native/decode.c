@@ -143,7 +143,7 @@ static PyObject *read_tensor(struct sp_reader *reader, const uint8_t *ext, size_
         return sp_reader_malformed(reader, "a tensor where none can be");
     }
     if (!parse_tensor(ext, size, &head, &offset)) {
-        return sp_reader_malformed(reader, "a tensor that is none");
+        return sp_reader_malformed(reader, "a malformed tensor");
     }
     uint64_t limit;
     const uint8_t *requests = sp_runtime_requests(codec->runtime, &limit);

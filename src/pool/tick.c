@@ -121,8 +121,9 @@ static void tick_seat(struct sp_pool *pool, struct sp_seat *seat, struct turn *t
     if (seat->violated) {
         mark_for_kill(seat, "it broke the protocol");
     } else if (seat->silent) {
-        mark_for_kill(
-            seat, "it did not go on when a call from within a host's tool had ended");
+        mark_for_kill(seat,
+                      "it did not resume its call after a call from within a host's "
+                      "tool had ended");
     }
 }
 

@@ -9,9 +9,9 @@ from support.host_tools import register
 from support.processes import alive_of
 from support.templates import template_of
 
-DID_NOT_GO_ON = (
-    "killed by us because it did not go on when a call from within a host's tool had "
-    "ended"
+DID_NOT_RESUME = (
+    "killed by us because it did not resume its call after a call from within a host's "
+    "tool had ended"
 )
 
 
@@ -57,7 +57,7 @@ def test_a_stopped_worker_broke_no_protocol(one, timeout_ms, way):
     if timeout_ms == 200:
         assert fault.err == "DEADLINE_EXCEEDED"
     else:
-        assert (fault.err, fault.cause) == ("WORKER_LOST", DID_NOT_GO_ON)
+        assert (fault.err, fault.cause) == ("WORKER_LOST", DID_NOT_RESUME)
     assert taken.seconds < 15
     assert one.stats().violations == 0
     (other,) = one.await_replacement(row)

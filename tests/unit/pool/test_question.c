@@ -348,8 +348,9 @@ static void an_executor_that_never_serves_is_condemned(void **state)
     assert_int_equal(seen.nested_err, SNAKEPIT_DEADLINE_EXCEEDED);
     (void)fixture_tick(&fixture, 1);
     assert_int_equal(side->kills, 1);
-    assert_string_equal(
-        side->why, "it did not go on when a call from within a host's tool had ended");
+    assert_string_equal(side->why,
+                        "it did not resume its call after a call from within a host's "
+                        "tool had ended");
     // A worker that was stopped does the same.
     assert_int_equal(fixture.pool->counters.violations, 0);
 }
