@@ -170,6 +170,20 @@ SNAKEPIT_API snakepit_err snakepit_await_serving(snakepit *pit,
 SNAKEPIT_API snakepit_err snakepit_pool_retry(snakepit *pit,
                                               const char *pool,
                                               snakepit_message *why);
+// Has each worker of `pool` (NULL: of all pools) replaced, `recycle_at_once` at a time:
+// a successor starts and answers a call, then the worker that it replaces takes no more
+// of them, ends those that it runs, and leaves. A worker that is still starting stays.
+// Calls notice nothing of it. Does not wait: snakepit_pool_stats counts them.
+// UNKNOWN_POOL. INVALID_ARGUMENT: there is no pit.
+SNAKEPIT_API snakepit_err snakepit_pool_recycle(snakepit *pit,
+                                                const char *pool,
+                                                snakepit_message *why);
+// The same for one worker of `pool` (NULL: the default pool), by its `id` in
+// snakepit_worker_info. NOT_FOUND: it is gone, or there was none.
+SNAKEPIT_API snakepit_err snakepit_worker_recycle(snakepit *pit,
+                                                  const char *pool,
+                                                  uint64_t worker,
+                                                  snakepit_message *why);
 
 // Waits until every line that was logged before has been handed on, to stderr or to the
 // program's log function, for at most `timeout_ms`. Not from that function.

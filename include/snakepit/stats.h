@@ -35,9 +35,10 @@ typedef struct snakepit_pool_stats {
     uint64_t timeouts;
     uint64_t cancelled;
     uint64_t worker_starts;
-    uint64_t worker_deaths; // that nobody asked for
-    uint64_t violations;    // workers killed because they broke the protocol
-    uint64_t shared_bytes;  // request memory in use
+    uint64_t worker_deaths;   // that nobody asked for
+    uint64_t violations;      // workers killed because they broke the protocol
+    uint64_t shared_bytes;    // request memory in use
+    uint64_t worker_recycles; // workers that made room for a successor
 } snakepit_pool_stats;
 
 SNAKEPIT_API size_t snakepit_pool_count(const snakepit *pit);

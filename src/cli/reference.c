@@ -171,6 +171,11 @@ static void say_values(struct page *page, const struct sp_option *option)
         sp_option_format_size(option->maximum, high, sizeof(high));
         say(page, "%s to %s", low, high);
         break;
+    case SP_KIND_DURATION:
+        sp_option_format_duration(option->minimum, low, sizeof(low));
+        sp_option_format_duration(option->maximum, high, sizeof(high));
+        say(page, "`infinity`, %s to %s", low, high);
+        break;
     case SP_KIND_CHOICE:
         say_choices(page, option->choices);
         break;
@@ -284,6 +289,12 @@ static void say_type(struct page *page, const struct sp_option *option)
         say(page, "\"anyOf\": [{");
         say_range(page, option);
         say(page, "}, {\"type\": \"string\", \"pattern\": \"^[0-9]+ *([KMG]i)?B?$\"}]");
+        break;
+    case SP_KIND_DURATION:
+        say(page, "\"anyOf\": [{\"type\": \"integer\", \"minimum\": 1}, ");
+        say(page,
+            "{\"type\": \"string\", \"pattern\": \"^(infinity|[0-9]+ *[a-z]*)$\"}, ");
+        say(page, "{\"type\": \"array\", \"minItems\": 2, \"maxItems\": 2}]");
         break;
     case SP_KIND_CHOICE:
         say_enum(page, option->choices);

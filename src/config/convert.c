@@ -79,6 +79,56 @@ parse_size(const struct sp_option *option, const char *text, uint64_t *bytes)
     return false;
 }
 
+static const struct {
+    const char *name;
+    uint64_t ms;
+} durations[] = {{"d", 86400000},
+                 {"days", 86400000},
+                 {"h", 3600000},
+                 {"hours", 3600000},
+                 {"m", 60000},
+                 {"minutes", 60000},
+                 {"s", 1000},
+                 {"seconds", 1000},
+                 {"", 1000},
+                 {"ms", 1},
+                 {"milliseconds", 1}};
+
+#define DURATIONS (sizeof durations / sizeof durations[0])
+
+static bool
+parse_duration(const struct sp_option *option, const char *text, uint64_t *ms)
+{
+    uint64_t value = 0;
+    if (strcmp(text, "infinity") == 0) {
+        *ms = 0;
+        return true;
+    }
+    if (!parse_digits(&text, &value)) {
+        return false;
+    }
+    text += strspn(text, " ");
+    for (size_t i = 0; i < DURATIONS; i++) {
+        if (strcmp(text, durations[i].name) == 0 &&
+            value <= UINT64_MAX / durations[i].ms &&
+            in_range(option, value * durations[i].ms)) {
+            *ms = value * durations[i].ms;
+            return true;
+        }
+    }
+    return false;
+}
+
+void sp_option_format_duration(uint64_t ms, char *text, size_t room)
+{
+    size_t i = 0;
+    while (ms % durations[i].ms != 0) {
+        i++;
+    }
+    (void)snprintf(
+        text, room, "%" PRIu64 "%s", ms / durations[i].ms, durations[i].name);
+}
+
 void sp_option_format_size(uint64_t bytes, char *text, size_t room)
 {
     size_t i = 0;
@@ -157,6 +207,19 @@ static void describe_choices(const char *choices, char *text, size_t room)
     }
 }
 
+static void describe_duration(const struct sp_option *option, char *text, size_t room)
+{
+    char low[32];
+    char high[32];
+    sp_option_format_duration(option->minimum, low, sizeof low);
+    sp_option_format_duration(option->maximum, high, sizeof high);
+    (void)snprintf(text,
+                   room,
+                   "\"infinity\", seconds, or a time such as \"1h\", from %s to %s",
+                   low,
+                   high);
+}
+
 static void describe_range(const struct sp_option *option, char *text, size_t room)
 {
     if (option->kind == SP_KIND_SIZE) {
@@ -196,6 +259,8 @@ static void describe(const struct sp_option *option, char *text, size_t room)
                option->kind == SP_KIND_INTEGER_OR_AUTO ||
                option->kind == SP_KIND_SIZE) {
         describe_range(option, text, room);
+    } else if (option->kind == SP_KIND_DURATION) {
+        describe_duration(option, text, room);
     } else {
         (void)snprintf(text, room, "%s", words[option->kind]);
     }
@@ -232,6 +297,8 @@ static bool parse(const struct sp_option *option, void *field, const char *text)
         return parse_boolean(text, field);
     case SP_KIND_SIZE:
         return parse_size(option, text, field);
+    case SP_KIND_DURATION:
+        return parse_duration(option, text, field);
     case SP_KIND_CHOICE:
         right = parse_choice(option, text, &number);
         break;
@@ -283,7 +350,8 @@ snakepit_err sp_option_set(const struct sp_option *option,
         return set_text(option, (char **)field, text, place);
     }
     bool takes_quotes = option->kind == SP_KIND_CHOICE ||
-                        option->kind == SP_KIND_SIZE || strcmp(text, "auto") == 0;
+                        option->kind == SP_KIND_SIZE ||
+                        option->kind == SP_KIND_DURATION || strcmp(text, "auto") == 0;
     if ((quoted && !takes_quotes) || !parse(option, field, text)) {
         char got[SP_QUOTED_MAX + 32];
         char shown[SP_QUOTED_MAX];

@@ -20,6 +20,7 @@ enum sp_kind {
     SP_KIND_INTEGER,         // uint32_t: decimal digits
     SP_KIND_INTEGER_OR_AUTO, // uint32_t: decimal digits, or auto, which is SP_AUTO
     SP_KIND_SIZE,            // uint64_t: decimal digits and B, KiB, MiB, GiB or nothing
+    SP_KIND_DURATION,        // uint64_t: milliseconds, see there; 0: infinity
     SP_KIND_CHOICE,          // an enum: one of `choices`
     SP_KIND_ADAPTER,         // char *: a Python import path
     SP_KIND_PROGRAM,         // char *: a command or a path
@@ -104,6 +105,8 @@ snakepit_err sp_option_expected(const struct sp_option *option,
 // Frees what the field owns and zeroes it.
 void sp_option_clear(const struct sp_option *option, void *target);
 
+// Writes milliseconds so that sp_option_set() reads them back: "90s".
+void sp_option_format_duration(uint64_t ms, char *text, size_t room);
 // Writes "bytes" so that sp_option_set() reads it back: "512MiB".
 void sp_option_format_size(uint64_t bytes, char *text, size_t room);
 

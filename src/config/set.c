@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Sets an option from its node, of whatever kind it is. The key `sandbox` is a map of
 // the table's own rows, or a word that stands for one.
+#include <stdio.h>
 #include <string.h>
 
 #include "config/collection.h"
@@ -26,12 +27,38 @@ static snakepit_err set_scalar(const yaml_node_t *node,
                : sp_option_set(option, target, text, sp_yaml_is_quoted(node), place);
 }
 
+// A number and its unit in a list: [3600, seconds].
+static snakepit_err set_pair_of_duration(struct sp_yaml *yaml,
+                                         const yaml_node_t *node,
+                                         const struct sp_option *option,
+                                         void *target,
+                                         const struct sp_place *place)
+{
+    char joined[64] = "";
+    size_t used = 0;
+    const yaml_node_item_t *items = node->data.sequence.items.start;
+    bool is_pair = node->data.sequence.items.top - items == 2;
+    for (int i = 0; is_pair && i < 2; i++) {
+        const yaml_node_t *item = sp_yaml_node(yaml, items[i]);
+        is_pair = item->type == YAML_SCALAR_NODE;
+        const char *text = is_pair ? (const char *)item->data.scalar.value : "";
+        used += (size_t)snprintf(joined + used, sizeof joined - used, "%s", text);
+        is_pair = is_pair && text[0] != 0 && used < sizeof joined;
+    }
+    char shown[SP_QUOTED_MAX];
+    return is_pair ? sp_option_set(option, target, joined, false, place)
+                   : sp_option_expected(option, sp_yaml_describe(node, shown), place);
+}
+
 static snakepit_err set_plain(struct sp_yaml *yaml,
                               const yaml_node_t *node,
                               const struct sp_option *option,
                               void *target,
                               const struct sp_place *place)
 {
+    if (option->kind == SP_KIND_DURATION && node->type == YAML_SEQUENCE_NODE) {
+        return set_pair_of_duration(yaml, node, option, target, place);
+    }
     return sp_option_is_collection(option)
                ? sp_collection_set(yaml, node, option, target, place)
                : set_scalar(node, option, target, place);

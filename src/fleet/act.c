@@ -97,7 +97,7 @@ static snakepit_err start_worker(struct sp_fleet *fleet,
         (struct sp_slice){fleet->first_message.data, fleet->first_message.size};
     err = err == SNAKEPIT_OK ? sp_worker_start(&options, &occupant->worker, why) : err;
     if (err == SNAKEPIT_OK && occupant->worker->child.born) {
-        sp_pool_count_workers(fleet->options.pool, 1, 0);
+        sp_pool_count_worker(fleet->options.pool, SP_COUNTED_STARTS);
     }
     return err;
 }
@@ -170,6 +170,8 @@ static void note(struct sp_fleet *fleet, const struct sp_fleet_action *action)
     const struct sp_fleet_plan *plan = &fleet->plan;
     if (action->kind == SP_FLEET_DO_NOTE_FAILURE) {
         sp_pool_note_failure(fleet->options.pool, action->reason);
+    } else if (action->kind == SP_FLEET_DO_NOTE_RECYCLED) {
+        sp_pool_count_worker(fleet->options.pool, SP_COUNTED_RECYCLES);
     }
     sp_fleet_note(fleet, action);
     if (action->kind == SP_FLEET_DO_NOTE_GIL) {
@@ -193,7 +195,7 @@ static void act_on_pool(struct sp_fleet *fleet, const struct sp_fleet_action *ac
         fleet->user = sp_user_now();
         break;
     case SP_FLEET_DO_COUNT_DEATH:
-        sp_pool_count_workers(fleet->options.pool, 0, 1);
+        sp_pool_count_worker(fleet->options.pool, SP_COUNTED_DEATHS);
         break;
     case SP_FLEET_DO_TELL_STOPPED:
         fleet->farewell.user = fleet;

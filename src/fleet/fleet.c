@@ -99,7 +99,7 @@ static void worker_born(void *user, struct sp_worker *worker)
 {
     const struct sp_occupant *occupant = user;
     (void)worker;
-    sp_pool_count_workers(occupant->fleet->options.pool, 1, 0);
+    sp_pool_count_worker(occupant->fleet->options.pool, SP_COUNTED_STARTS);
     sp_fleet_publish(occupant->fleet);
 }
 
@@ -255,6 +255,18 @@ void sp_fleet_start(struct sp_fleet *fleet)
 void sp_fleet_retry(struct sp_fleet *fleet)
 {
     take_plain_event(fleet, SP_FLEET_RETRY);
+}
+
+void sp_fleet_recycle_asked(struct sp_fleet *fleet)
+{
+    for (uint32_t i = 0; i < fleet->plan.size * SP_PLACES_PER_POST; i++) {
+        if (sp_fleet_take_wish(fleet, i)) {
+            happen(fleet,
+                   &(struct sp_fleet_event){.kind = SP_FLEET_REPLACE,
+                                            .place = i,
+                                            .recycle = SP_RECYCLE_BY_HAND});
+        }
+    }
 }
 
 void sp_fleet_stop(struct sp_fleet *fleet)

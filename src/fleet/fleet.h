@@ -50,6 +50,12 @@ struct sp_occupant {
     struct sp_worker *worker; // owned; NULL: nobody
 };
 
+// What other threads see of a place, and say of it.
+struct sp_fleet_row {
+    snakepit_worker_info info; // `id` 0: nobody is there
+    bool recycle;              // its worker is to be replaced
+};
+
 // Owner: loop thread, but for what `rows_lock` guards. Constant: options, requests.
 struct sp_fleet {
     struct sp_fleet_options options;
@@ -70,7 +76,7 @@ struct sp_fleet {
     char **environment; // NAME=value, NULL at the end
 
     pthread_mutex_t rows_lock; // guards the rest: what others may see of the workers
-    snakepit_worker_info *rows;
+    struct sp_fleet_row *rows; // one for each place
     size_t row_count;
 };
 
@@ -85,6 +91,11 @@ void sp_fleet_stop(struct sp_fleet *fleet);
 // Tries to start what is missing now: a pool that has failed starts over, and one whose
 // starts fail does not wait for its pause.
 void sp_fleet_retry(struct sp_fleet *fleet);
+// Has a worker replaced, or, with 0, all of them; sp_fleet_recycle_asked() does it.
+// False: there is no such worker. Any thread.
+bool sp_fleet_ask_to_recycle(struct sp_fleet *fleet, uint64_t worker);
+// Carries that out.
+void sp_fleet_recycle_asked(struct sp_fleet *fleet);
 // Runs what sp_pool_tick() orders; returns whether it wants another turn.
 bool sp_fleet_tick(struct sp_fleet *fleet, uint64_t now);
 // After `stopped`, when the loop has ended; or if it was never started.

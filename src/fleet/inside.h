@@ -24,7 +24,12 @@ void sp_fleet_unshape(struct sp_fleet *fleet);
 // ---- rows.c -------------------------------------------------------------------
 
 // Gives the fleet room for as many rows as there are places. Takes `rows`.
-void sp_fleet_replace_rows(struct sp_fleet *fleet, snakepit_worker_info *rows);
+void sp_fleet_replace_rows(struct sp_fleet *fleet,
+                           struct sp_fleet_row *rows,
+                           size_t count);
+// Whether the worker of a place is to be replaced since another thread wants that. Says
+// so once.
+bool sp_fleet_take_wish(struct sp_fleet *fleet, uint32_t place);
 // Copies what other threads may see of the workers.
 void sp_fleet_publish(struct sp_fleet *fleet);
 

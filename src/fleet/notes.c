@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What is said of a pool's workers: lines of the log, and sentences for those who wait
 // for the pool.
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -84,6 +85,21 @@ static void note_template(const struct sp_fleet *fleet,
     }
 }
 
+static void note_recycled(const struct sp_fleet *fleet,
+                          const struct sp_fleet_action *action)
+{
+    const struct sp_worker *old = fleet->occupants[action->place].worker;
+    const struct sp_worker *successor = fleet->occupants[action->place ^ 1u].worker;
+    sp_log(fleet->options.log,
+           SP_LOG_INFO,
+           "worker.recycled",
+           "pool=%s worker=%" PRIu64 " successor=%" PRIu64 " because=\"%s\"",
+           fleet->options.pool_config->name,
+           old->options.id,
+           successor->options.id,
+           action->reason);
+}
+
 void sp_fleet_note(const struct sp_fleet *fleet, const struct sp_fleet_action *action)
 {
     switch (action->kind) {
@@ -95,6 +111,9 @@ void sp_fleet_note(const struct sp_fleet *fleet, const struct sp_fleet_action *a
         break;
     case SP_FLEET_DO_NOTE_GIL:
         note_gil(fleet);
+        break;
+    case SP_FLEET_DO_NOTE_RECYCLED:
+        note_recycled(fleet, action);
         break;
     default:
         note_template(fleet, action);

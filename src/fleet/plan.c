@@ -7,20 +7,23 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "fleet/judge.h"
+#include "fleet/recycle.h"
 #include "fleet/step.h"
 
 #define LOOK_EVERY_NS (20 * SP_NS_PER_MS) // at the workers that drain
 
 void sp_fleet_plan_init(struct sp_fleet_plan *plan,
                         const struct sp_pool_config *config,
-                        struct sp_place *places)
+                        struct sp_place *places,
+                        uint64_t chance)
 {
     *plan = (struct sp_fleet_plan){.config = config,
                                    .profile = config->worker_profile,
                                    .size = config->pool_size,
                                    .threads = config->threads_per_worker,
                                    .places = places,
-                                   .shown = SP_POOL_STARTING};
+                                   .shown = SP_POOL_STARTING,
+                                   .chance = chance | 1};
 }
 
 void sp_fleet_plan_reshape(struct sp_fleet_plan *plan,
@@ -173,7 +176,12 @@ static void on_start_failed(struct sp_step *step)
 static void release_predecessor(struct sp_step *step)
 {
     uint32_t other = step->event->place ^ 1u;
-    if (step->plan->places[other].outgoing) {
+    const struct sp_place *place = &step->plan->places[other];
+    if (place->outgoing) {
+        sp_step_do(step,
+                   &(struct sp_fleet_action){.kind = SP_FLEET_DO_NOTE_RECYCLED,
+                                             .place = other,
+                                             .reason = sp_recycle_reason(place->why)});
         sp_step_drain(step, other);
     }
 }
@@ -191,6 +199,7 @@ static void on_ready(struct sp_step *step)
     }
     sp_step_move(step, step->event->place, SP_PLACE_READY);
     place->ready_at = step->now;
+    sp_recycle_ready(step, place);
     sp_restart_ready(&step->plan->restart);
     sp_judge_credit(step);
     note_gil(step);
@@ -234,10 +243,7 @@ static void on_idle(struct sp_step *step)
 // One that is about to leave anyway is replaced when it has left.
 static void on_replace(struct sp_step *step)
 {
-    struct sp_place *place = place_of(step);
-    if (step->plan->phase == SP_FLEET_RUNNING && place->state == SP_PLACE_SERVING) {
-        place->outgoing = true;
-    }
+    sp_recycle_mark(place_of(step), step->event->recycle);
 }
 
 static void on_denied(struct sp_step *step)
@@ -303,6 +309,7 @@ static void on_timer(struct sp_step *step)
     if (step->now >= plan->look_at) {
         plan->look_at = step->now + LOOK_EVERY_NS;
     }
+    sp_recycle_expire(step);
     for (uint32_t i = 0; i < sp_places_count(plan); i++) {
         if (sp_fleet_place_drains(plan, i) && step->now >= plan->places[i].leave_at) {
             sp_step_dismiss(step, i);
@@ -379,10 +386,16 @@ static void end_stop(struct sp_step *step)
     }
 }
 
+static void run(struct sp_step *step)
+{
+    sp_recycle_take_turns(step);
+    fill(step);
+}
+
 static void follow(struct sp_step *step)
 {
     static void (*const of_phase[SP_FLEET_PHASES])(struct sp_step *) = {
-        [SP_FLEET_RUNNING] = fill,
+        [SP_FLEET_RUNNING] = run,
         [SP_FLEET_FALLING_BACK] = end_fallback,
         [SP_FLEET_FAILED] = on_nothing,
         [SP_FLEET_STOPPING] = end_stop,
@@ -393,8 +406,10 @@ static void follow(struct sp_step *step)
 
 static uint64_t wake_at(const struct sp_fleet_plan *plan)
 {
-    bool pauses = plan->phase == SP_FLEET_RUNNING && plan->resume_at != 0;
-    uint64_t at = pauses ? plan->resume_at : SP_NEVER;
+    bool runs = plan->phase == SP_FLEET_RUNNING;
+    uint64_t at = runs && plan->resume_at != 0 ? plan->resume_at : SP_NEVER;
+    uint64_t expiry = runs ? sp_recycle_wake_at(plan) : SP_NEVER;
+    at = expiry < at ? expiry : at;
     for (uint32_t i = 0; i < sp_places_count(plan); i++) {
         if (sp_fleet_place_drains(plan, i) && plan->look_at < at) {
             at = plan->look_at;

@@ -45,12 +45,21 @@ enum sp_place_state {
 #define SP_PLACE_STATES    5
 #define SP_PLACES_PER_POST 2u
 
+// Why a worker is replaced that nothing is wrong with.
+enum sp_recycle {
+    SP_RECYCLE_BY_HAND,
+    SP_RECYCLE_BY_AGE,
+};
+
 struct sp_place {
     enum sp_place_state state;
-    bool exec;         // its next worker is not to be forked
-    bool outgoing;     // its worker goes as soon as a successor serves
-    uint64_t ready_at; // 0: its worker was never ready
-    uint64_t leave_at; // one that drains leaves then, whatever it runs; 0: by itself
+    bool exec;           // its next worker is not to be forked
+    bool due;            // its worker is to be replaced when it is its turn
+    bool outgoing;       // it is: its worker goes as soon as a successor serves
+    enum sp_recycle why; // it is due
+    uint64_t expires_at; // its worker is too old then; 0: it has no age limit
+    uint64_t ready_at;   // 0: its worker was never ready
+    uint64_t leave_at;   // one that drains leaves then, whatever it runs; 0: by itself
 };
 
 enum sp_fleet_phase {
@@ -96,6 +105,7 @@ struct sp_fleet_plan {
     uint32_t remains;   // workers that have exited, and left something that has not
     uint64_t resume_at; // nothing is started before; 0: there is no pause
     uint64_t look_at;   // when to look whether those that drain have finished
+    uint64_t chance;    // anything but 0: where chance begins
     bool gil_told;      // it was logged that threads take turns
 };
 
@@ -115,7 +125,7 @@ enum sp_fleet_event_kind {
     SP_FLEET_GIL,          // the GIL has come back: `worker`
     SP_FLEET_TOLD,         // somebody else's SIGTERM tells it to leave
     SP_FLEET_IDLE,         // it drains, and runs no call
-    SP_FLEET_REPLACE,      // a successor is to take its place
+    SP_FLEET_REPLACE,      // a successor is to take its place: `recycle`
     SP_FLEET_DENIED,       // the program may not signal it
     SP_FLEET_EXITED,       // its exit was observed: `worker`, `reason`
     SP_FLEET_GONE,         // of one that has exited nothing is left
@@ -152,6 +162,7 @@ struct sp_fleet_event {
     uint32_t place;
     struct sp_fleet_worker worker;
     enum sp_start_failure failure;
+    enum sp_recycle recycle;
     const char *reason;
     // Of all events.
     bool closing;         // the pool takes no new calls
@@ -187,6 +198,7 @@ enum sp_fleet_action_kind {
     SP_FLEET_DO_NOTE_UNUSED,   // the template, for `reason`
     SP_FLEET_DO_NOTE_LOST,     // likewise
     SP_FLEET_DO_NOTE_PUT_OFF,  // likewise
+    SP_FLEET_DO_NOTE_RECYCLED, // its worker goes, for `reason`: its successor serves
 };
 
 struct sp_fleet_action {
@@ -213,9 +225,11 @@ struct sp_fleet_actions {
 // ---- Functions ----------------------------------------------------------------
 
 // A plan that starts nothing yet. `places` are zeroed; they and `config` are borrowed.
+// `chance` is any number.
 void sp_fleet_plan_init(struct sp_fleet_plan *plan,
                         const struct sp_pool_config *config,
-                        struct sp_place *places);
+                        struct sp_place *places,
+                        uint64_t chance);
 // For RESHAPE: other places, all zeroed. There must not be a worker left.
 void sp_fleet_plan_reshape(struct sp_fleet_plan *plan,
                            enum sp_profile profile,

@@ -1,46 +1,83 @@
 // SPDX-License-Identifier: MIT
-// What other threads may see of the workers there are: a copy, under a lock of its own.
+// What other threads may see of the workers there are, and may want of them: a copy,
+// under a lock of its own.
 #include "base/memory.h"
 #include "fleet/inside.h"
 
-void sp_fleet_replace_rows(struct sp_fleet *fleet, snakepit_worker_info *rows)
+void sp_fleet_replace_rows(struct sp_fleet *fleet,
+                           struct sp_fleet_row *rows,
+                           size_t count)
 {
     pthread_mutex_lock(&fleet->rows_lock);
-    snakepit_worker_info *old = fleet->rows;
+    struct sp_fleet_row *old = fleet->rows;
     fleet->rows = rows;
-    fleet->row_count = 0;
+    fleet->row_count = count;
     pthread_mutex_unlock(&fleet->rows_lock);
     sp_free(old);
 }
 
+static struct sp_fleet_row row_of(const struct sp_fleet *fleet, uint32_t place)
+{
+    const struct sp_worker *worker = fleet->occupants[place].worker;
+    const struct sp_fleet_row *old = &fleet->rows[place];
+    if (worker == NULL || !worker->child.born) {
+        return (struct sp_fleet_row){.recycle = false};
+    }
+    return (struct sp_fleet_row){
+        .info = {.id = worker->options.id,
+                 .pid = worker->child.process.pid,
+                 .state = sp_worker_state_name(worker->state),
+                 .capacity = worker->options.shape.executors},
+        .recycle = old->recycle && old->info.id == worker->options.id,
+    };
+}
+
 void sp_fleet_publish(struct sp_fleet *fleet)
 {
-    uint32_t places = fleet->plan.size * SP_PLACES_PER_POST;
     pthread_mutex_lock(&fleet->rows_lock);
-    fleet->row_count = 0;
-    for (uint32_t i = 0; i < places; i++) {
-        const struct sp_worker *worker = fleet->occupants[i].worker;
-        if (worker != NULL && worker->child.born) {
-            fleet->rows[fleet->row_count++] = (snakepit_worker_info){
-                .id = worker->options.id,
-                .pid = worker->child.process.pid,
-                .state = sp_worker_state_name(worker->state),
-                .capacity = worker->options.shape.executors,
-            };
-        }
+    for (uint32_t i = 0; i < fleet->row_count; i++) {
+        fleet->rows[i] = row_of(fleet, i);
     }
     pthread_mutex_unlock(&fleet->rows_lock);
 }
 
 size_t sp_fleet_workers(struct sp_fleet *fleet, sp_worker_row_fn *take, void *user)
 {
+    size_t count = 0;
     pthread_mutex_lock(&fleet->rows_lock);
-    size_t count = fleet->row_count;
-    for (size_t i = 0; i < count; i++) {
-        snakepit_worker_info row = fleet->rows[i];
-        row.load = sp_pool_load_of(fleet->options.pool, row.id);
-        take(user, i, &row);
+    for (size_t i = 0; i < fleet->row_count; i++) {
+        snakepit_worker_info row = fleet->rows[i].info;
+        if (row.id != 0) {
+            row.load = sp_pool_load_of(fleet->options.pool, row.id);
+            take(user, count++, &row);
+        }
     }
     pthread_mutex_unlock(&fleet->rows_lock);
     return count;
+}
+
+bool sp_fleet_ask_to_recycle(struct sp_fleet *fleet, uint64_t worker)
+{
+    bool found = worker == 0;
+    pthread_mutex_lock(&fleet->rows_lock);
+    for (size_t i = 0; i < fleet->row_count; i++) {
+        struct sp_fleet_row *row = &fleet->rows[i];
+        if (row->info.id != 0 && (worker == 0 || row->info.id == worker)) {
+            row->recycle = true;
+            found = true;
+        }
+    }
+    pthread_mutex_unlock(&fleet->rows_lock);
+    return found;
+}
+
+bool sp_fleet_take_wish(struct sp_fleet *fleet, uint32_t place)
+{
+    pthread_mutex_lock(&fleet->rows_lock);
+    bool wanted = place < fleet->row_count && fleet->rows[place].recycle;
+    if (wanted) {
+        fleet->rows[place].recycle = false;
+    }
+    pthread_mutex_unlock(&fleet->rows_lock);
+    return wanted;
 }

@@ -3,6 +3,7 @@
 // processes. What depends on that is made anew as a whole, or not at all.
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "fleet/inside.h"
 #include "interpreter/interpreter.h"
@@ -11,7 +12,7 @@ struct parts {
     struct sp_place *places;
     struct sp_fleet_action *items;
     struct sp_occupant *occupants;
-    snakepit_worker_info *rows;
+    struct sp_fleet_row *rows;
     char **environment;
 };
 
@@ -60,7 +61,7 @@ static void take_parts(struct sp_fleet *fleet, uint32_t size, const struct parts
     fleet->actions.items = parts->items;
     fleet->occupants = parts->occupants;
     fleet->environment = parts->environment;
-    sp_fleet_replace_rows(fleet, parts->rows);
+    sp_fleet_replace_rows(fleet, parts->rows, (size_t)size * SP_PLACES_PER_POST);
     for (uint32_t i = 0; i < size * SP_PLACES_PER_POST; i++) {
         fleet->occupants[i] = (struct sp_occupant){.fleet = fleet, .place = i};
     }
@@ -86,7 +87,7 @@ sp_fleet_shape(struct sp_fleet *fleet, enum sp_profile profile, uint32_t size)
     }
     const struct parts old = parts_of(fleet);
     if (fleet->plan.config == NULL) {
-        sp_fleet_plan_init(&fleet->plan, config, parts.places);
+        sp_fleet_plan_init(&fleet->plan, config, parts.places, sp_clock_now());
     } else {
         sp_fleet_plan_reshape(&fleet->plan, profile, size, parts.places);
     }
@@ -101,5 +102,5 @@ void sp_fleet_unshape(struct sp_fleet *fleet)
 {
     const struct parts old = parts_of(fleet);
     free_parts(&old);
-    sp_fleet_replace_rows(fleet, NULL);
+    sp_fleet_replace_rows(fleet, NULL, 0);
 }

@@ -99,11 +99,14 @@ static void stop_fleets(snakepit *pit)
     }
 }
 
-static void retry_pools(snakepit *pit)
+static void serve_wishes(snakepit *pit)
 {
     for (size_t i = 0; i < pit->count; i++) {
         if (atomic_exchange(&pit->pools[i].retry, false)) {
             sp_fleet_retry(&pit->pools[i].fleet);
+        }
+        if (atomic_exchange(&pit->pools[i].recycle, false)) {
+            sp_fleet_recycle_asked(&pit->pools[i].fleet);
         }
     }
 }
@@ -119,7 +122,7 @@ void sp_pit_woken(void *user)
         return;
     }
     pit->quiet_since = sp_clock_now();
-    retry_pools(pit);
+    serve_wishes(pit);
     (void)tick_all(pit);
     on_sweep(&pit->sessions_sweep);
     sp_timer_start(&pit->loop, &pit->tick, on_tick, TICK_MS, TICK_MS);

@@ -512,27 +512,6 @@ snakepit_err snakepit_await_serving(snakepit *pit,
     return await_pools_of(pit, pool, serves, timeout_ms, why);
 }
 
-snakepit_err snakepit_pool_retry(snakepit *pit, const char *pool, snakepit_message *why)
-{
-    snakepit_err err = sp_refuse_no_pit(pit, why);
-    if (err != SNAKEPIT_OK) {
-        return err;
-    }
-    const struct sp_pool *only = pool == NULL ? NULL : sp_pit_pool(pit, pool);
-    if (pool != NULL && only == NULL) {
-        return sp_refuse_pool(pit, pool, why);
-    }
-    for (size_t i = 0; i < pit->count; i++) {
-        struct sp_pit_pool *place = &pit->pools[i];
-        if (only == NULL || place->pool == only) {
-            sp_pool_retry(place->pool);
-            atomic_store(&place->retry, true);
-        }
-    }
-    sp_loop_wake(&pit->loop);
-    return SNAKEPIT_OK;
-}
-
 // ---- Close --------------------------------------------------------------------
 
 typedef bool still_fn(struct sp_pool *pool);

@@ -29,7 +29,8 @@
 struct sp_pit_pool {
     struct sp_pool *pool;
     struct sp_fleet fleet;
-    _Atomic bool retry; // the loop is to start what is missing
+    _Atomic bool retry;   // the loop is to start what is missing
+    _Atomic bool recycle; // and to replace workers; see sp_fleet_ask_to_recycle()
 };
 
 // All queues.

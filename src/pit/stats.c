@@ -34,8 +34,9 @@ static void fill_counters(const struct sp_pool_counters *counters,
     stats->saturated = counters->ended[SNAKEPIT_SATURATED];
     stats->timeouts = counters->ended[SNAKEPIT_DEADLINE_EXCEEDED];
     stats->cancelled = counters->ended[SNAKEPIT_CANCELLED];
-    stats->worker_starts = counters->starts;
-    stats->worker_deaths = counters->deaths;
+    stats->worker_starts = counters->workers[SP_COUNTED_STARTS];
+    stats->worker_deaths = counters->workers[SP_COUNTED_DEATHS];
+    stats->worker_recycles = counters->workers[SP_COUNTED_RECYCLES];
     stats->violations = counters->violations;
 }
 

@@ -66,11 +66,18 @@ struct sp_pool_options {
 enum { SNAKEPIT_ERRORS(SP_ONE_ERROR) SP_ERRORS };
 #undef SP_ONE_ERROR
 
+// What happens to a worker and is counted.
+enum sp_counted {
+    SP_COUNTED_STARTS,
+    SP_COUNTED_DEATHS, // that nobody asked for
+    SP_COUNTED_RECYCLES,
+};
+#define SP_COUNTED 3
+
 struct sp_pool_counters {
-    uint64_t ended[SP_ERRORS]; // calls, by their outcome
-    uint64_t starts;           // of workers
-    uint64_t deaths;           // of workers that were not asked to end
-    uint64_t violations;       // workers that broke the protocol and were killed
+    uint64_t ended[SP_ERRORS];    // calls, by their outcome
+    uint64_t workers[SP_COUNTED]; // what has happened to them
+    uint64_t violations;          // workers that broke the protocol and were killed
 };
 
 struct sp_pool; // pool/inside.h
@@ -184,8 +191,8 @@ void sp_pool_set_shape(struct sp_pool *pool,
                        uint32_t threads);
 // Remembers why a start failed, for those who wait for the pool.
 void sp_pool_note_failure(struct sp_pool *pool, const char *why);
-// Adds to the counters of starts and of unasked deaths.
-void sp_pool_count_workers(struct sp_pool *pool, uint32_t starts, uint32_t deaths);
+// Counts what has happened to a worker.
+void sp_pool_count_worker(struct sp_pool *pool, enum sp_counted what);
 // Gives a worker a seat. It takes calls at once. NO_MEMORY.
 snakepit_err sp_pool_add_seat(struct sp_pool *pool,
                               struct sp_port *port,

@@ -51,11 +51,10 @@ void sp_pool_note_failure(struct sp_pool *pool, const char *why)
     pthread_mutex_unlock(&pool->lock);
 }
 
-void sp_pool_count_workers(struct sp_pool *pool, uint32_t starts, uint32_t deaths)
+void sp_pool_count_worker(struct sp_pool *pool, enum sp_counted what)
 {
     pthread_mutex_lock(&pool->lock);
-    pool->counters.starts += starts;
-    pool->counters.deaths += deaths;
+    pool->counters.workers[what]++;
     pthread_mutex_unlock(&pool->lock);
 }
 
@@ -193,7 +192,8 @@ void sp_pool_seat_died(struct sp_pool *pool,
     if (failure->err == SNAKEPIT_PROTOCOL && !seat->violated) {
         pool->counters.violations++;
     }
-    if (pool->state == SP_POOL_READY) {
+    // One that took no more calls has a successor, or was missed before.
+    if (seat->open && pool->state == SP_POOL_READY) {
         pool->state = SP_POOL_DEGRADED;
         pool->hooks.changed(pool->hooks.user);
     }

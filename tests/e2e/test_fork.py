@@ -71,6 +71,8 @@ EVERYTHING: dict[str, Callable[[Pit], Any]] = {
     "await_ready": lambda pit: refusal(pit.await_ready),
     "await_serving": lambda pit: err_name(lib.await_serving(pit.handle, None, 0, None)),
     "pool_retry": lambda pit: err_name(lib.pool_retry(pit.handle, None, None)),
+    "pool_recycle": lambda pit: refusal(pit.recycle),
+    "worker_recycle": lambda pit: refusal(lambda: pit.recycle(worker=1)),
     "flush_log": lambda pit: err_name(lib.flush_log(pit.handle, 0)),
     "call": lambda pit: pit.fails("echo", {"value": 1}).err,
     "call_json": lambda pit: refusal(lambda: pit.call_json("echo", '{"value": 1}')),

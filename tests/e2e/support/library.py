@@ -203,6 +203,7 @@ class PoolStats(Structure):
         ("worker_deaths", c_uint64),
         ("violations", c_uint64),
         ("shared_bytes", c_uint64),
+        ("worker_recycles", c_uint64),
     ]
 
 
@@ -233,6 +234,8 @@ PROTOTYPES = {
     "await_ready": (c_int, [c_void_p, c_char_p, c_uint32, POINTER(Message)]),
     "await_serving": (c_int, [c_void_p, c_char_p, c_uint32, POINTER(Message)]),
     "pool_retry": (c_int, [c_void_p, c_char_p, POINTER(Message)]),
+    "pool_recycle": (c_int, [c_void_p, c_char_p, POINTER(Message)]),
+    "worker_recycle": (c_int, [c_void_p, c_char_p, c_uint64, POINTER(Message)]),
     "flush_log": (c_int, [c_void_p, c_uint32]),
     "close": (None, [c_void_p, c_uint32]),
     "call": (

@@ -307,6 +307,18 @@ class Pit:
             raise Refused(err, why.text.decode("utf-8", "replace"))
         return self
 
+    def recycle(self, pool: str | None = None, worker: int | None = None) -> Pit:
+        """Has one worker of a pool replaced, or all of them."""
+        why = raw.Message()
+        name = pool.encode() if pool else None
+        if worker is None:
+            err = lib.pool_recycle(self.handle, name, byref(why))
+        else:
+            err = lib.worker_recycle(self.handle, name, worker, byref(why))
+        if err:
+            raise Refused(err, why.text.decode("utf-8", "replace"))
+        return self
+
     # ---- Calls
 
     def answer(

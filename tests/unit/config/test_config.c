@@ -58,6 +58,30 @@ static void every_key_reaches_its_field(void **state)
     sp_config_free(config);
 }
 
+static void a_time_is_written_in_one_of_many_ways(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        uint64_t ms;
+    } rows[] = {
+        {"worker_ttl: infinity", 0},
+        {"worker_ttl: 3600", 3600000},
+        {"worker_ttl: 1h", 3600000},
+        {"worker_ttl: '90 s'", 90000},
+        {"worker_ttl: 250ms", 250},
+        {"worker_ttl: 2 days", 172800000},
+        {"worker_ttl: [3600, seconds]", 3600000},
+        {"worker_ttl: [5, minutes]", 300000},
+        {"pool_size: 1", 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct sp_config *config = read_good(rows[i].text);
+        assert_int_equal(config->pools[0].worker_ttl, rows[i].ms);
+        sp_config_free(config);
+    }
+}
+
 static void a_sandbox_is_a_map_or_a_word_for_one(void **state)
 {
     (void)state;
@@ -354,6 +378,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(every_key_reaches_its_field, set_environment),
+        cmocka_unit_test_setup(a_time_is_written_in_one_of_many_ways, set_environment),
         cmocka_unit_test_setup(a_sandbox_is_a_map_or_a_word_for_one, set_environment),
         cmocka_unit_test_setup(explicit_zero_false_and_empty_are_kept, set_environment),
         cmocka_unit_test_setup(a_process_pool_has_the_documented_defaults,

@@ -67,10 +67,22 @@ static void a_size_is_written_as_it_is_read(void **state)
     assert_string_equal(text, "0");
 }
 
+static void durations_are_written_as_they_are_read(void **state)
+{
+    (void)state;
+    char text[32];
+    sp_option_format_duration(86400000, text, sizeof text);
+    assert_string_equal(text, "1d");
+    sp_option_format_duration(5400000, text, sizeof text);
+    assert_string_equal(text, "90m");
+    sp_option_format_duration(1500, text, sizeof text);
+    assert_string_equal(text, "1500ms");
+}
+
 static void later_keys_are_known_to_come(void **state)
 {
     (void)state;
-    assert_true(sp_option_is_later("worker_ttl"));
+    assert_true(sp_option_is_later("worker_max_requests"));
     assert_false(sp_option_is_later("pool_size"));
 }
 
@@ -81,6 +93,7 @@ int main(void)
         cmocka_unit_test(only_slips_of_the_finger_are_misspelt),
         cmocka_unit_test(every_fixed_default_is_a_value_that_would_be_accepted),
         cmocka_unit_test(a_size_is_written_as_it_is_read),
+        cmocka_unit_test(durations_are_written_as_they_are_read),
         cmocka_unit_test(later_keys_are_known_to_come),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -55,8 +55,9 @@ static const struct {
     {"colour: red\n",
      "1: colour: unknown key; see docs/configuration.md for those there are"},
     {"pools:\n- nam: a\n", "2: pools[0].nam: unknown key; did you mean \"name\"?"},
-    {"pools:\n- name: a\n  worker_ttl: 3600\n",
-     "3: pools[0].worker_ttl: unknown key; it is not available yet in this version"},
+    {"pools:\n- name: a\n  worker_max_requests: 3600\n",
+     "3: pools[0].worker_max_requests: unknown key; it is not available yet in this "
+     "version"},
     {"sandbox: tight\n",
      "1: sandbox: expected \"off\", \"strict\" or a map, got \"tight\""},
     {"sandbox: [strict]\n",
@@ -137,6 +138,18 @@ static const struct {
      "1: prefetch: expected \"auto\" or an integer from 0 to 1024, got 2000"},
     {"prefetch: some\n",
      "1: prefetch: expected \"auto\" or an integer from 0 to 1024, got \"some\""},
+    {"worker_ttl: 1 week\n",
+     "1: worker_ttl: expected \"infinity\", seconds, or a time such as \"1h\", from "
+     "100ms "
+     "to 36500d, got \"1 week\""},
+    {"worker_ttl: 50ms\n",
+     "1: worker_ttl: expected \"infinity\", seconds, or a time such as \"1h\", from "
+     "100ms "
+     "to 36500d, got \"50ms\""},
+    {"worker_ttl: [1, hour, 2]\n",
+     "1: worker_ttl: expected \"infinity\", seconds, or a time such as \"1h\", from "
+     "100ms "
+     "to 36500d, got a list"},
     {"shared_memory_size: 1KiB\n",
      "1: shared_memory_size: expected bytes or a size such as \"512MiB\", from 1MiB to "
      "64GiB, got "

@@ -27,6 +27,7 @@ static void begin(struct planned *planned, uint32_t size)
         .restart_backoff_ms = 50,
         .restart_backoff_max_ms = 300,
         .call_timeout_ms = 1000,
+        .recycle_at_once = 1,
     };
 }
 
@@ -34,7 +35,7 @@ void planned_init(struct planned *planned, uint32_t size)
 {
     assert_true(size <= PLANNED_POSTS);
     begin(planned, size);
-    sp_fleet_plan_init(&planned->plan, &planned->config, planned->places);
+    sp_fleet_plan_init(&planned->plan, &planned->config, planned->places, 1);
 }
 
 void planned_init_threads(struct planned *planned, uint32_t size, uint32_t threads)
@@ -43,7 +44,7 @@ void planned_init_threads(struct planned *planned, uint32_t size, uint32_t threa
     begin(planned, size);
     planned->config.worker_profile = SP_PROFILE_THREAD;
     planned->config.threads_per_worker = threads;
-    sp_fleet_plan_init(&planned->plan, &planned->config, planned->places);
+    sp_fleet_plan_init(&planned->plan, &planned->config, planned->places, 1);
 }
 
 // ---- As text ------------------------------------------------------------------
@@ -108,6 +109,7 @@ static void say_of_pool(const struct sp_fleet_action *action, char *text, size_t
         [SP_FLEET_DO_NOTE_UNUSED] = "unused",
         [SP_FLEET_DO_NOTE_LOST] = "lost",
         [SP_FLEET_DO_NOTE_PUT_OFF] = "put off",
+        [SP_FLEET_DO_NOTE_RECYCLED] = "recycled",
     };
     char word[64];
     bool state = action->kind == SP_FLEET_DO_SET_STATE;

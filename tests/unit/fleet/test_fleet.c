@@ -17,7 +17,7 @@ static void workers_are_started_and_take_calls(void **state)
     scene_begin();
     assert_int_equal(fakes.starts, 2);
     assert_int_equal(fakes.lives[1]->worker.options.id, 2);
-    assert_int_equal(scene_look().counters.starts, 2);
+    assert_int_equal(scene_look().counters.workers[SP_COUNTED_STARTS], 2);
     assert_int_equal(scene_look().state, SP_POOL_STARTING);
     assert_string_equal(scene_see().rows[1].state, "STARTING");
     fake_is_ready(0);
@@ -44,7 +44,7 @@ static void a_dead_worker_is_replaced(void **state)
     fake_exits(0);
     assert_int_equal(fakes.starts, 3);
     assert_int_equal(scene_look().state, SP_POOL_DEGRADED);
-    assert_int_equal(scene_look().counters.deaths, 1);
+    assert_int_equal(scene_look().counters.workers[SP_COUNTED_DEATHS], 1);
     // Its place is the other's already; it may go later.
     assert_int_equal(scene_see().count, 2);
     assert_int_equal(scene_see().rows[0].id, 3);
@@ -89,7 +89,7 @@ static void one_that_is_told_to_leave_counts_no_death(void **state)
     assert_int_equal(scene_look().state, SP_POOL_DEGRADED);
     assert_int_equal(scene_look().seats, 1);
     fake_dies(0);
-    assert_int_equal(scene_look().counters.deaths, 0);
+    assert_int_equal(scene_look().counters.workers[SP_COUNTED_DEATHS], 0);
     scene_await(); // after a pause
     assert_int_equal(fakes.starts, 3);
     scene_end();
@@ -129,10 +129,10 @@ static void a_template_forks_the_workers(void **state)
     assert_int_equal(fakes.starts, 2);
     assert_ptr_equal(fakes.lives[0]->worker.options.template, fakes.template);
     assert_int_equal(scene_see().count, 0);
-    assert_int_equal(scene_look().counters.starts, 0);
+    assert_int_equal(scene_look().counters.workers[SP_COUNTED_STARTS], 0);
     fake_is_born(0);
     assert_int_equal(scene_see().count, 1);
-    assert_int_equal(scene_look().counters.starts, 1);
+    assert_int_equal(scene_look().counters.workers[SP_COUNTED_STARTS], 1);
     fake_dies(1); // was not made
     assert_int_equal(fakes.starts, 3);
     assert_null(fakes.lives[2]->worker.options.template);

@@ -231,13 +231,13 @@ static void a_worker_serves_until_its_successor_does(void **state)
         {1, EVENT(REPLACE), 0, "start 1", NULL},
         {1, EVENT(REPLACE), 0, "", NULL},
         // The pool is whole all the time.
-        {1, EVENT(READY), 1, "seat 1; drain 0", NULL},
+        {1, EVENT(READY), 1, "seat 1; recycled: somebody asked for it; drain 0", NULL},
         {1, EVENT(IDLE), 0, "dismiss 0", NULL},
         {1, EVENT(EXITED), 0, "", NULL},
         {1, EVENT(GONE), 0, "", NULL},
         // And back again.
         {1, EVENT(REPLACE), 1, "start 0", NULL},
-        {1, EVENT(READY), 0, "seat 0; drain 1", NULL},
+        {1, EVENT(READY), 0, "seat 0; recycled: somebody asked for it; drain 1", NULL},
     };
     PLANNED_PLAY(&planned, acts);
     assert_int_equal(planned.plan.shown, SP_POOL_READY);
@@ -259,7 +259,7 @@ static void a_successor_that_cannot_start_costs_a_pause(void **state)
         // As often as it takes: the pool works.
         {1, EVENT(EXITED), 1, "failure 3: why", NULL},
         {200, EVENT(TIMER), 0, "start 1", NULL},
-        {1, EVENT(READY), 1, "seat 1; drain 0", NULL},
+        {1, EVENT(READY), 1, "seat 1; recycled: somebody asked for it; drain 0", NULL},
     };
     PLANNED_PLAY(&planned, acts);
 }
@@ -284,6 +284,7 @@ static void successors_count_in_their_batch(void **state)
     (void)state;
     struct planned planned;
     planned_init(&planned, 3);
+    planned.config.recycle_at_once = 3;
     const struct planned_act acts[] = {
         {0, EVENT(BEGIN), 0, "start 0", NULL},
         {0, EVENT(STARTED), 0, "start 2", NULL},
@@ -293,7 +294,11 @@ static void successors_count_in_their_batch(void **state)
         {1, EVENT(REPLACE), 0, "start 1", NULL},
         {1, EVENT(REPLACE), 2, "start 3", NULL},
         {1, EVENT(REPLACE), 4, "", NULL},
-        {1, EVENT(READY), 3, "seat 3; drain 2; start 5", NULL},
+        {1,
+         EVENT(READY),
+         3,
+         "seat 3; recycled: somebody asked for it; drain 2; start 5",
+         NULL},
     };
     PLANNED_PLAY(&planned, acts);
 }

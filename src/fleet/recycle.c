@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+#include "fleet/recycle.h"
+
+#include "base/clock.h"
+
+const char *sp_recycle_reason(enum sp_recycle why)
+{
+    static const char *const reasons[] = {
+        [SP_RECYCLE_BY_HAND] = "somebody asked for it",
+        [SP_RECYCLE_BY_AGE] = "worker_ttl",
+    };
+    return reasons[why];
+}
+
+// 0 to `most`, by xorshift: nobody gains anything by guessing it.
+static uint64_t draw(struct sp_fleet_plan *plan, uint64_t most)
+{
+    plan->chance ^= plan->chance << 13;
+    plan->chance ^= plan->chance >> 7;
+    plan->chance ^= plan->chance << 17;
+    return most == 0 ? 0 : plan->chance % (most + 1);
+}
+
+void sp_recycle_ready(struct sp_step *step, struct sp_place *place)
+{
+    uint64_t ttl = step->plan->config->worker_ttl;
+    if (ttl > 0) {
+        uint64_t more =
+            draw(step->plan, ttl * step->plan->config->recycle_jitter / 100);
+        place->expires_at = step->now + (ttl + more) * SP_NS_PER_MS;
+    }
+}
+
+void sp_recycle_mark(struct sp_place *place, enum sp_recycle why)
+{
+    if (place->state == SP_PLACE_SERVING && !place->due) {
+        place->due = true;
+        place->why = why;
+    }
+}
+
+static bool expires(const struct sp_place *place)
+{
+    return place->state == SP_PLACE_SERVING && place->expires_at != 0 && !place->due;
+}
+
+void sp_recycle_expire(struct sp_step *step)
+{
+    for (uint32_t i = 0; i < sp_places_count(step->plan); i++) {
+        struct sp_place *place = &step->plan->places[i];
+        if (expires(place) && step->now >= place->expires_at) {
+            sp_recycle_mark(place, SP_RECYCLE_BY_AGE);
+        }
+    }
+}
+
+void sp_recycle_take_turns(struct sp_step *step)
+{
+    struct sp_place *places = step->plan->places;
+    uint32_t count = sp_places_count(step->plan);
+    uint32_t going = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        going += places[i].outgoing;
+    }
+    for (uint32_t i = 0; i < count && going < step->plan->config->recycle_at_once;
+         i++) {
+        if (places[i].due && !places[i].outgoing &&
+            places[i].state == SP_PLACE_SERVING) {
+            places[i].outgoing = true;
+            going++;
+        }
+    }
+}
+
+uint64_t sp_recycle_wake_at(const struct sp_fleet_plan *plan)
+{
+    uint64_t at = SP_NEVER;
+    for (uint32_t i = 0; i < sp_places_count(plan); i++) {
+        if (expires(&plan->places[i]) && plan->places[i].expires_at < at) {
+            at = plan->places[i].expires_at;
+        }
+    }
+    return at;
+}

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT
+// Workers that have served long enough make room for successors: which ones, and when
+// it is their turn. The successor answers a call before the worker that it replaces
+// takes no more of them.
+#ifndef FLEET_RECYCLE_H
+#define FLEET_RECYCLE_H
+
+#include "fleet/step.h"
+
+// A text for the log.
+const char *sp_recycle_reason(enum sp_recycle why);
+
+// A worker begins to serve: sets when it is too old.
+void sp_recycle_ready(struct sp_step *step, struct sp_place *place);
+// A worker that serves is to be replaced. The first reason counts.
+void sp_recycle_mark(struct sp_place *place, enum sp_recycle why);
+// Marks those that are too old by now.
+void sp_recycle_expire(struct sp_step *step);
+// Lets as many go at a time as `recycle_at_once` allows. What remains marked has to
+// wait for its turn.
+void sp_recycle_take_turns(struct sp_step *step);
+// When the next one is too old; SP_NEVER.
+uint64_t sp_recycle_wake_at(const struct sp_fleet_plan *plan);
+
+#endif

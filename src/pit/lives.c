@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+// What a program may ask of the lives of workers. The loop does it.
+#include <inttypes.h>
+
+#include "base/thread.h"
+#include "pit/pit.h"
+#include "pit/refuse.h"
+
+typedef void wish_fn(struct sp_pit_pool *place);
+
+static void wish_retry(struct sp_pit_pool *place)
+{
+    sp_pool_retry(place->pool);
+    atomic_store(&place->retry, true);
+}
+
+static void wish_recycle(struct sp_pit_pool *place)
+{
+    (void)sp_fleet_ask_to_recycle(&place->fleet, 0);
+    atomic_store(&place->recycle, true);
+}
+
+// Of one pool, or of all.
+static snakepit_err
+wish_for(snakepit *pit, const char *pool, wish_fn *wish, snakepit_message *why)
+{
+    SP_UNCANCELLED;
+    snakepit_err err = sp_refuse_no_pit(pit, why);
+    if (err != SNAKEPIT_OK) {
+        return err;
+    }
+    const struct sp_pool *only = pool == NULL ? NULL : sp_pit_pool(pit, pool);
+    if (pool != NULL && only == NULL) {
+        return sp_refuse_pool(pit, pool, why);
+    }
+    for (size_t i = 0; i < pit->count; i++) {
+        if (only == NULL || pit->pools[i].pool == only) {
+            wish(&pit->pools[i]);
+        }
+    }
+    sp_loop_wake(&pit->loop);
+    return SNAKEPIT_OK;
+}
+
+snakepit_err snakepit_pool_retry(snakepit *pit, const char *pool, snakepit_message *why)
+{
+    return wish_for(pit, pool, wish_retry, why);
+}
+
+snakepit_err
+snakepit_pool_recycle(snakepit *pit, const char *pool, snakepit_message *why)
+{
+    return wish_for(pit, pool, wish_recycle, why);
+}
+
+static struct sp_pit_pool *place_of(const snakepit *pit, const struct sp_pool *pool)
+{
+    for (size_t i = 0; i < pit->count; i++) {
+        if (pit->pools[i].pool == pool) {
+            return &pit->pools[i];
+        }
+    }
+    return NULL;
+}
+
+snakepit_err snakepit_worker_recycle(snakepit *pit,
+                                     const char *pool,
+                                     uint64_t worker,
+                                     snakepit_message *why)
+{
+    SP_UNCANCELLED;
+    snakepit_err err = sp_refuse_no_pit(pit, why);
+    if (err != SNAKEPIT_OK) {
+        return err;
+    }
+    struct sp_pit_pool *place = place_of(pit, sp_pit_pool(pit, pool));
+    if (place == NULL) {
+        return sp_refuse_pool(pit, pool, why);
+    }
+    if (worker == 0 || !sp_fleet_ask_to_recycle(&place->fleet, worker)) {
+        return sp_refuse(why,
+                         SNAKEPIT_NOT_FOUND,
+                         "pool %s has no worker %" PRIu64
+                         "; snakepit_pool_workers() names those that it has",
+                         sp_pool_name(place->pool),
+                         worker);
+    }
+    atomic_store(&place->recycle, true);
+    sp_loop_wake(&pit->loop);
+    return SNAKEPIT_OK;
+}

@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: MIT
+"""Lessons 16 to 18: workers make room for successors, and no call notices."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+import pytest
+from support import Pit, Refused, eventually, open_gate, pool, seconds, wait_for_file
+
+WITHIN = 60.0  # seconds that a busy machine may take for a few starts
+
+
+@pytest.fixture
+def gate(tmp_path):
+    os.mkfifo(tmp_path / "gate")
+    return tmp_path / "gate"
+
+
+class Callers:
+    """Threads that call all the time; each answer has to be right."""
+
+    def __init__(self, pit: Pit, count: int = 3) -> None:
+        self.pit = pit
+        self.over = threading.Event()
+        self.wrong: list[object] = []
+        self.calls = 0
+        self.threads = [threading.Thread(target=self.run) for _ in range(count)]
+
+    def run(self) -> None:
+        while not self.over.is_set():
+            with self.pit.answer("echo", {"value": 7}) as answer:
+                if answer.err != "OK" or answer.value() != 7:
+                    self.wrong.append(answer.err)
+            self.calls += 1
+
+    def __enter__(self) -> Callers:
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.over.set()
+        for thread in self.threads:
+            thread.join()
+
+
+def ids(pit):
+    return {row.id for row in pit.workers()}
+
+
+def await_recycled(pit, count):
+    eventually(
+        lambda: pit.stats().worker_recycles >= count, f"{count} are replaced", WITHIN
+    )
+
+
+def await_settled(pit):
+    """Until none is there but those that the pool is to have."""
+    eventually(lambda: len(pit.workers()) == pit.stats().workers, "they left", WITHIN)
+
+
+# ---- By hand -------------------------------------------------------------------------
+
+
+def test_lesson_16_1000_calls_during_20_recycles_have_no_error(open_pit, kind):
+    pit = open_pit(pool(kind, pool_size=2))
+    with Callers(pit) as callers:
+        for turn in range(10):
+            before = ids(pit)
+            pit.recycle()
+            await_recycled(pit, 2 * (turn + 1))
+            await_settled(pit)
+            assert not before & ids(pit)
+        eventually(lambda: callers.calls >= 1000, "enough calls", WITHIN)
+    stats = pit.stats()
+    assert callers.wrong == []
+    assert (stats.failures, stats.worker_deaths) == (0, 0)
+    assert (stats.worker_starts, stats.worker_recycles) == (22, 20)
+    assert stats.state == b"ready"
+
+
+def test_one_worker_is_replaced_by_its_number(open_pit, profile):
+    pit = open_pit(pool(profile, pool_size=3))
+    first, second, third = pit.workers()
+    pit.recycle(worker=second.id)
+    await_recycled(pit, 1)
+    await_settled(pit)
+    assert {first.id, third.id} < ids(pit)
+    assert second.id not in ids(pit)
+    (line,) = pit.logged("worker.recycled")
+    successor = max(ids(pit))
+    assert f"worker={second.id} successor={successor} because=" in line
+    with pytest.raises(Refused, match=f"has no worker {second.id};"):
+        pit.recycle(worker=second.id)
+    with pytest.raises(Refused, match="NOT_FOUND"):
+        pit.recycle(worker=10**9)
+
+
+def test_an_unknown_pool_is_named(open_pit):
+    pit = open_pit(pool("process"))
+    with pytest.raises(Refused, match='no pool "other"'):
+        pit.recycle("other")
+    with pytest.raises(Refused, match='no pool "other"'):
+        pit.recycle("other", worker=1)
+
+
+def test_the_successor_answers_before_the_worker_that_it_replaces_leaves(
+    open_pit, kind, gate, tmp_path
+):
+    pit = open_pit(pool(kind))
+    (old,) = pit.workers()
+    asked = {"path": str(gate), "ready": str(tmp_path / "began"), "value": "old"}
+    running = pit.submit("wait_for", asked)
+    wait_for_file(tmp_path / "began")
+    pit.recycle()
+    await_recycled(pit, 1)
+    # The old one runs its call to the end; others have a new one meanwhile.
+    assert {pit.call("pid") for _ in range(20)}.isdisjoint({old.pid})
+    assert old.id in ids(pit)
+    open_gate(gate, running.ended.is_set)
+    assert running.wait().value == "old"
+    await_settled(pit)
+    assert old.id not in ids(pit)
+    assert pit.stats().worker_deaths == 0
+
+
+def test_a_stream_ends_where_it_began(open_pit, kind):
+    pit = open_pit(pool(kind, adapter="streams.Streams"))
+    with pit.stream("count", {"n": 100_000}) as stream:
+        assert stream.take() == 0
+        pit.recycle()
+        await_recycled(pit, 1)
+        assert stream.rest() == (list(range(1, 100_000)), None)
+    await_settled(pit)
+
+
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_no_more_leave_together_than_may(open_pit, at_once):
+    pit = open_pit(pool("process", pool_size=4, recycle_at_once=at_once))
+    most = 0
+
+    def done():
+        nonlocal most
+        most = max(most, len(pit.workers()))
+        return pit.stats().worker_recycles == 4
+
+    pit.recycle()
+    eventually(done, "all are replaced", WITHIN)
+    assert 4 < most <= 4 + at_once
+
+
+@pytest.mark.parametrize("mode", ["hint", "strict_queue", "strict_fail_fast"])
+def test_a_session_moves_between_its_calls(open_pit, gate, tmp_path, mode):
+    pit = open_pit(pool("process", pool_size=2, affinity=mode))
+    asked = {"path": str(gate), "ready": str(tmp_path / "began"), "value": "done"}
+    running = pit.submit("wait_for", asked, session="s")
+    wait_for_file(tmp_path / "began")
+    pit.recycle()
+    await_recycled(pit, 1)
+    open_gate(gate, running.ended.is_set)
+    assert running.wait().value == "done", "never in the middle of a call"
+    await_recycled(pit, 2)
+    await_settled(pit)
+    if mode != "hint":
+        assert pit.fails("ping", session="s").err == "SESSION_LOST"
+    assert pit.call("ping", session="s") == "pong"
+
+
+# ---- By age --------------------------------------------------------------------------
+
+
+def test_lesson_17_a_worker_is_replaced_when_it_is_old(open_pit, kind):
+    pit = open_pit(pool(kind, worker_ttl="1s"))
+    with Callers(pit, 1) as callers, seconds() as taken:
+        await_recycled(pit, 2)
+    assert taken.seconds >= 2 * 0.9  # the first was ready a little before
+    assert callers.wrong == []
+    assert "worker_ttl" in pit.logged("worker.recycled")[0]
+    assert pit.stats().failures == 0
+
+
+@pytest.mark.quiet
+def test_lesson_17_a_second_is_between_1_0_and_1_3(open_pit, kind):
+    pit = open_pit(pool(kind, worker_ttl=[1, "seconds"]))
+    await_recycled(pit, 1)
+    with seconds() as taken:
+        await_recycled(pit, 5)
+    assert 4 * 1.0 <= taken.seconds <= 4 * 1.3
+
+
+def test_lesson_18_workers_of_one_start_go_at_different_times(open_pit):
+    pit = open_pit(
+        pool(
+            "process",
+            pool_size=8,
+            recycle_at_once=8,
+            worker_ttl="500ms",
+            recycle_jitter=100,
+        )
+    )
+    most = 0
+
+    def done():
+        nonlocal most
+        most = max(most, len(pit.workers()))
+        return pit.stats().worker_recycles >= 16
+
+    eventually(done, "they are replaced", WITHIN)
+    assert most < 16, "all at once"

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: MIT
+// Workers that have served long enough: when that is, whose turn it is, and what is
+// said.
+#include "fleet/recycle.h"
+
+#include "planned.h"
+
+#define EVENT(name) SP_FLEET_##name
+
+// All posts have workers that serve.
+static void serve(struct planned *planned)
+{
+    planned->config.startup_batch_size = PLANNED_POSTS;
+    planned_happen(planned, EVENT(BEGIN), 0);
+    for (uint32_t i = 0; i < planned->plan.size; i++) {
+        planned_happen(planned, EVENT(STARTED), i * SP_PLACES_PER_POST);
+    }
+    for (uint32_t i = 0; i < planned->plan.size; i++) {
+        planned_ready(planned, i * SP_PLACES_PER_POST);
+    }
+    assert_int_equal(sp_fleet_serving(&planned->plan), planned->plan.size);
+}
+
+static void a_worker_without_a_limit_serves_for_ever(void **state)
+{
+    (void)state;
+    struct planned planned;
+    planned_init(&planned, 1);
+    serve(&planned);
+    assert_true(planned.out.wake_at == SP_NEVER);
+    planned.now += UINT64_C(1) << 60;
+    assert_string_equal(planned_happen(&planned, EVENT(TIMER), 0), "");
+}
+
+static void an_old_worker_is_replaced_when_its_time_is_up(void **state)
+{
+    (void)state;
+    struct planned planned;
+    planned_init(&planned, 1);
+    planned.config.worker_ttl = 1000;
+    serve(&planned);
+    assert_planned_wake(&planned, 1000);
+    const struct planned_act acts[] = {
+        {999, EVENT(TIMER), 0, "", NULL},
+        {1, EVENT(TIMER), 0, "start 1", NULL},
+        {1, EVENT(TIMER), 0, "", NULL},
+        {9, EVENT(READY), 1, "seat 1; recycled: worker_ttl; drain 0", NULL},
+        {1, EVENT(IDLE), 0, "dismiss 0", NULL},
+        {1, EVENT(EXITED), 0, "", NULL},
+    };
+    PLANNED_PLAY(&planned, acts);
+    // The successor's time began when it was ready.
+    assert_planned_wake(&planned, 1000 - 2);
+}
+
+static void time_begins_when_a_worker_is_ready(void **state)
+{
+    (void)state;
+    struct planned planned;
+    planned_init(&planned, 1);
+    planned.config.worker_ttl = 1000;
+    planned_happen(&planned, EVENT(BEGIN), 0);
+    planned.now += 5000 * MS;
+    planned_ready(&planned, 0);
+    assert_planned_wake(&planned, 1000);
+}
+
+static void workers_of_an_age_go_one_by_one(void **state)
+{
+    (void)state;
+    struct planned planned;
+    planned_init(&planned, 3);
+    planned.config.worker_ttl = 1000;
+    serve(&planned);
+    const struct planned_act acts[] = {
+        {1000, EVENT(TIMER), 0, "start 1", NULL},
+        {9, EVENT(READY), 1, "seat 1; recycled: worker_ttl; drain 0", NULL},
+        // The next one waits until the first is gone, not only until it drains.
+        {1, EVENT(TIMER), 0, "", NULL},
+        {1, EVENT(IDLE), 0, "dismiss 0", NULL},
+        {1, EVENT(EXITED), 0, "start 3", NULL},
+        {9, EVENT(READY), 3, "seat 3; recycled: worker_ttl; drain 2", NULL},
+        {1, EVENT(IDLE), 2, "dismiss 2", NULL},
+        {1, EVENT(EXITED), 2, "start 5", NULL},
+    };
+    PLANNED_PLAY(&planned, acts);
+}
+
+static void as_many_go_at_once_as_may(void **state)
+{
+    (void)state;
+    struct planned planned;
+    planned_init(&planned, 4);
+    planned.config.recycle_at_once = 2;
+    serve(&planned);
+    const struct planned_act acts[] = {
+        {1, EVENT(REPLACE), 2, "start 3", NULL},
+        {1, EVENT(STARTED), 3, "", NULL},
+        {1, EVENT(REPLACE), 0, "start 1", NULL},
+        {1, EVENT(STARTED), 1, "", NULL},
+        {1, EVENT(REPLACE), 6, "", NULL},
+        // One of the two dies instead: its successor has the post, and the third goes.
+        {1, EVENT(EXITED), 2, "death; degraded; start 7", &planned_worked},
+    };
+    PLANNED_PLAY(&planned, acts);
+}
+
+static void the_first_reason_is_the_one_that_is_told(void **state)
+{
+    (void)state;
+    struct planned planned;
+    planned_init(&planned, 1);
+    planned.config.worker_ttl = 1000;
+    serve(&planned);
+    const struct planned_act acts[] = {
+        {1, EVENT(REPLACE), 0, "start 1", NULL},
+        {2000, EVENT(TIMER), 0, "", NULL},
+        {1, EVENT(READY), 1, "seat 1; recycled: somebody asked for it; drain 0", NULL},
+    };
+    PLANNED_PLAY(&planned, acts);
+}
+
+static void chance_adds_up_to_the_jitter(void **state)
+{
+    (void)state;
+    uint64_t least = UINT64_MAX;
+    uint64_t most = 0;
+    for (uint64_t chance = 1; chance < 200; chance++) {
+        struct planned planned;
+        planned_init(&planned, PLANNED_POSTS);
+        sp_fleet_plan_init(&planned.plan, &planned.config, planned.places, chance);
+        planned.config.worker_ttl = 1000;
+        planned.config.recycle_jitter = 50;
+        serve(&planned);
+        for (uint32_t i = 0; i < PLANNED_POSTS; i++) {
+            const struct sp_place *place = &planned.places[i * SP_PLACES_PER_POST];
+            uint64_t ms = (place->expires_at - planned.now) / MS;
+            least = ms < least ? ms : least;
+            most = ms > most ? ms : most;
+        }
+    }
+    assert_true(least >= 1000 && least <= 1005);
+    assert_true(most <= 1500 && most >= 1495);
+}
+
+static void a_pool_that_stops_replaces_nobody(void **state)
+{
+    (void)state;
+    struct planned planned;
+    planned_init(&planned, 1);
+    planned.config.worker_ttl = 1000;
+    serve(&planned);
+    const struct planned_act acts[] = {
+        {1, EVENT(STOP), 0, "end 0", NULL},
+        {2000, EVENT(TIMER), 0, "", NULL},
+    };
+    PLANNED_PLAY(&planned, acts);
+    assert_true(planned.out.wake_at == SP_NEVER);
+}
+
+static void one_that_others_told_to_leave_is_not_replaced_twice(void **state)
+{
+    (void)state;
+    struct planned planned;
+    planned_init(&planned, 1);
+    planned.config.worker_ttl = 1000;
+    serve(&planned);
+    const struct planned_act acts[] = {
+        {1, EVENT(TOLD), 0, "release 0; degraded", NULL},
+        {2000, EVENT(TIMER), 0, "", NULL},
+        {1, EVENT(REPLACE), 0, "", NULL},
+    };
+    PLANNED_PLAY(&planned, acts);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_worker_without_a_limit_serves_for_ever),
+        cmocka_unit_test(an_old_worker_is_replaced_when_its_time_is_up),
+        cmocka_unit_test(time_begins_when_a_worker_is_ready),
+        cmocka_unit_test(workers_of_an_age_go_one_by_one),
+        cmocka_unit_test(as_many_go_at_once_as_may),
+        cmocka_unit_test(the_first_reason_is_the_one_that_is_told),
+        cmocka_unit_test(chance_adds_up_to_the_jitter),
+        cmocka_unit_test(a_pool_that_stops_replaces_nobody),
+        cmocka_unit_test(one_that_others_told_to_leave_is_not_replaced_twice),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
