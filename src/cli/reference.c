@@ -163,6 +163,12 @@ static void say_values(struct page *page, const struct sp_option *option)
     case SP_KIND_INTEGER_OR_AUTO:
         say(page, "`auto`, %" PRIu64 " to %" PRIu64, option->minimum, option->maximum);
         break;
+    case SP_KIND_INTEGER_OR_INFINITY:
+        say(page,
+            "`infinity`, %" PRIu64 " to %" PRIu64,
+            option->minimum,
+            option->maximum);
+        break;
     case SP_KIND_INTEGER:
         say(page, "%" PRIu64 " to %" PRIu64, option->minimum, option->maximum);
         break;
@@ -282,6 +288,11 @@ static void say_type(struct page *page, const struct sp_option *option)
         break;
     case SP_KIND_INTEGER_OR_AUTO:
         say(page, "\"anyOf\": [{\"const\": \"auto\"}, {");
+        say_range(page, option);
+        say(page, "}]");
+        break;
+    case SP_KIND_INTEGER_OR_INFINITY:
+        say(page, "\"anyOf\": [{\"const\": \"infinity\"}, {");
         say_range(page, option);
         say(page, "}]");
         break;

@@ -54,6 +54,10 @@ parse_integer(const struct sp_option *option, const char *text, uint32_t *number
         *number = SP_AUTO;
         return true;
     }
+    if (option->kind == SP_KIND_INTEGER_OR_INFINITY && strcmp(text, "infinity") == 0) {
+        *number = 0;
+        return true;
+    }
     if (!parse_digits(&text, &value) || *text != '\0' || !in_range(option, value)) {
         return false;
     }
@@ -234,7 +238,9 @@ static void describe_range(const struct sp_option *option, char *text, size_t ro
     (void)snprintf(text,
                    room,
                    "%san integer from %" PRIu64 " to %" PRIu64,
-                   option->kind == SP_KIND_INTEGER_OR_AUTO ? "\"auto\" or " : "",
+                   option->kind == SP_KIND_INTEGER_OR_AUTO       ? "\"auto\" or "
+                   : option->kind == SP_KIND_INTEGER_OR_INFINITY ? "\"infinity\" or "
+                                                                 : "",
                    option->minimum,
                    option->maximum);
 }
@@ -257,6 +263,7 @@ static void describe(const struct sp_option *option, char *text, size_t room)
         describe_choices(option->choices, text, room);
     } else if (option->kind == SP_KIND_INTEGER ||
                option->kind == SP_KIND_INTEGER_OR_AUTO ||
+               option->kind == SP_KIND_INTEGER_OR_INFINITY ||
                option->kind == SP_KIND_SIZE) {
         describe_range(option, text, room);
     } else if (option->kind == SP_KIND_DURATION) {
@@ -351,7 +358,8 @@ snakepit_err sp_option_set(const struct sp_option *option,
     }
     bool takes_quotes = option->kind == SP_KIND_CHOICE ||
                         option->kind == SP_KIND_SIZE ||
-                        option->kind == SP_KIND_DURATION || strcmp(text, "auto") == 0;
+                        option->kind == SP_KIND_DURATION || strcmp(text, "auto") == 0 ||
+                        strcmp(text, "infinity") == 0;
     if ((quoted && !takes_quotes) || !parse(option, field, text)) {
         char got[SP_QUOTED_MAX + 32];
         char shown[SP_QUOTED_MAX];

@@ -16,15 +16,16 @@ enum sp_scope { SP_SCOPE_TOP = 0, SP_SCOPE_POOL, SP_SCOPE_SANDBOX };
 enum sp_applies { SP_APPLIES_BOTH = 0, SP_APPLIES_PROCESS, SP_APPLIES_THREAD };
 
 enum sp_kind {
-    SP_KIND_BOOLEAN = 0,     // bool: true, false
-    SP_KIND_INTEGER,         // uint32_t: decimal digits
-    SP_KIND_INTEGER_OR_AUTO, // uint32_t: decimal digits, or auto, which is SP_AUTO
-    SP_KIND_SIZE,            // uint64_t: decimal digits and B, KiB, MiB, GiB or nothing
-    SP_KIND_DURATION,        // uint64_t: milliseconds, see there; 0: infinity
-    SP_KIND_CHOICE,          // an enum: one of `choices`
-    SP_KIND_ADAPTER,         // char *: a Python import path
-    SP_KIND_PROGRAM,         // char *: a command or a path
-    SP_KIND_TEXT,            // char *: any text but the empty one
+    SP_KIND_BOOLEAN = 0,         // bool: true, false
+    SP_KIND_INTEGER,             // uint32_t: decimal digits
+    SP_KIND_INTEGER_OR_AUTO,     // uint32_t: decimal digits, or auto, which is SP_AUTO
+    SP_KIND_INTEGER_OR_INFINITY, // uint32_t: decimal digits, or infinity, which is 0
+    SP_KIND_SIZE,     // uint64_t: decimal digits and B, KiB, MiB, GiB or nothing
+    SP_KIND_DURATION, // uint64_t: milliseconds, see there; 0: infinity
+    SP_KIND_CHOICE,   // an enum: one of `choices`
+    SP_KIND_ADAPTER,  // char *: a Python import path
+    SP_KIND_PROGRAM,  // char *: a command or a path
+    SP_KIND_TEXT,     // char *: any text but the empty one
     // What follows is written as a list or a map.
     SP_KIND_TEXTS,     // struct sp_texts: a list of texts
     SP_KIND_PAIRS,     // struct sp_pairs: a map of texts, or a list of pairs

@@ -8,16 +8,18 @@
 // ---- A worker's place in the pool ----------------------------------------------
 
 // Gives the worker a seat, unless it has died in the meantime.
-static void seat(struct sp_fleet *fleet, struct sp_worker *worker)
+static void seat(struct sp_fleet *fleet, struct sp_worker *worker, uint64_t requests)
 {
     const struct sp_fleet_options *options = &fleet->options;
+    const struct sp_seat_terms terms = {.port = worker->port,
+                                        .worker = worker,
+                                        .worker_id = worker->options.id,
+                                        .requests = requests};
     struct sp_seat *made = NULL;
     sp_fleet_note_ready(fleet, worker);
     pthread_mutex_lock(&worker->lost_lock);
     if (!worker->lost &&
-        sp_pool_add_seat(
-            options->pool, worker->port, worker, worker->options.id, &made) ==
-            SNAKEPIT_OK) {
+        sp_pool_add_seat(options->pool, &terms, &made) == SNAKEPIT_OK) {
         worker->seat = made;
     }
     pthread_mutex_unlock(&worker->lost_lock);
@@ -47,7 +49,7 @@ static void act_on_worker(struct sp_fleet *fleet, const struct sp_fleet_action *
     struct sp_worker *worker = fleet->occupants[action->place].worker;
     SP_CHECK(worker != NULL);
     if (action->kind == SP_FLEET_DO_SEAT) {
-        seat(fleet, worker);
+        seat(fleet, worker, action->number);
     } else if (action->kind == SP_FLEET_DO_DISMISS) {
         dismiss(fleet, worker, action->closing);
     } else if (worker->seat == NULL) {

@@ -284,9 +284,20 @@ static void order_kill(void *worker, const char *why, bool closing)
     (closing ? sp_worker_end : sp_worker_kill)(worker, why);
 }
 
+static void order_spent(void *user)
+{
+    const struct sp_worker *worker = user;
+    const struct sp_occupant *occupant = worker->options.hooks.user;
+    happen(occupant->fleet,
+           &(struct sp_fleet_event){.kind = SP_FLEET_REPLACE,
+                                    .place = occupant->place,
+                                    .recycle = SP_RECYCLE_BY_REQUESTS});
+}
+
 bool sp_fleet_tick(struct sp_fleet *fleet, uint64_t now)
 {
-    static const struct sp_pool_orders orders = {order_cancel, order_kill};
+    static const struct sp_pool_orders orders = {
+        .cancel = order_cancel, .spent = order_spent, .kill = order_kill};
     return sp_pool_tick(fleet->options.pool, now, &orders);
 }
 

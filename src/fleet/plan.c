@@ -205,7 +205,8 @@ static void on_ready(struct sp_step *step)
     note_gil(step);
     sp_step_do(step,
                &(struct sp_fleet_action){.kind = SP_FLEET_DO_SEAT,
-                                         .place = step->event->place});
+                                         .place = step->event->place,
+                                         .number = sp_recycle_requests(step)});
     release_predecessor(step);
     sp_step_show(step);
 }

@@ -49,6 +49,7 @@ enum sp_place_state {
 enum sp_recycle {
     SP_RECYCLE_BY_HAND,
     SP_RECYCLE_BY_AGE,
+    SP_RECYCLE_BY_REQUESTS,
 };
 
 struct sp_place {
@@ -175,7 +176,7 @@ struct sp_fleet_event {
 enum sp_fleet_action_kind {
     // Of the worker of a place.
     SP_FLEET_DO_START,   // `fork`: by the template, if it can. Answered by an event
-    SP_FLEET_DO_SEAT,    // it takes calls
+    SP_FLEET_DO_SEAT,    // it takes calls, `number` of them at most; 0: any number
     SP_FLEET_DO_DRAIN,   // it takes no more
     SP_FLEET_DO_RELEASE, // those that it has not begun go back to the line
     SP_FLEET_DO_DISMISS, // it is to leave; `closing`: at once if it is busy

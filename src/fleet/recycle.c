@@ -8,6 +8,7 @@ const char *sp_recycle_reason(enum sp_recycle why)
     static const char *const reasons[] = {
         [SP_RECYCLE_BY_HAND] = "somebody asked for it",
         [SP_RECYCLE_BY_AGE] = "worker_ttl",
+        [SP_RECYCLE_BY_REQUESTS] = "worker_max_requests",
     };
     return reasons[why];
 }
@@ -21,14 +22,23 @@ static uint64_t draw(struct sp_fleet_plan *plan, uint64_t most)
     return most == 0 ? 0 : plan->chance % (most + 1);
 }
 
+// A limit, and as much more as chance adds to it.
+static uint64_t jitter(struct sp_fleet_plan *plan, uint64_t limit)
+{
+    return limit + draw(plan, limit * plan->config->recycle_jitter / 100);
+}
+
 void sp_recycle_ready(struct sp_step *step, struct sp_place *place)
 {
     uint64_t ttl = step->plan->config->worker_ttl;
     if (ttl > 0) {
-        uint64_t more =
-            draw(step->plan, ttl * step->plan->config->recycle_jitter / 100);
-        place->expires_at = step->now + (ttl + more) * SP_NS_PER_MS;
+        place->expires_at = step->now + jitter(step->plan, ttl) * SP_NS_PER_MS;
     }
+}
+
+uint32_t sp_recycle_requests(struct sp_step *step)
+{
+    return (uint32_t)jitter(step->plan, step->plan->config->worker_max_requests);
 }
 
 void sp_recycle_mark(struct sp_place *place, enum sp_recycle why)

@@ -12,6 +12,8 @@ const char *sp_recycle_reason(enum sp_recycle why);
 
 // A worker begins to serve: sets when it is too old.
 void sp_recycle_ready(struct sp_step *step, struct sp_place *place);
+// How many calls a worker may be given that begins to serve; 0: any number.
+uint32_t sp_recycle_requests(struct sp_step *step);
 // A worker that serves is to be replaced. The first reason counts.
 void sp_recycle_mark(struct sp_place *place, enum sp_recycle why);
 // Marks those that are too old by now.

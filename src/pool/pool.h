@@ -193,11 +193,16 @@ void sp_pool_set_shape(struct sp_pool *pool,
 void sp_pool_note_failure(struct sp_pool *pool, const char *why);
 // Counts what has happened to a worker.
 void sp_pool_count_worker(struct sp_pool *pool, enum sp_counted what);
+// Whom a seat is for.
+struct sp_seat_terms {
+    struct sp_port *port;
+    void *worker; // the control plane's
+    uint64_t worker_id;
+    uint64_t requests; // calls that it may be given; 0: any number
+};
 // Gives a worker a seat. It takes calls at once. NO_MEMORY.
 snakepit_err sp_pool_add_seat(struct sp_pool *pool,
-                              struct sp_port *port,
-                              void *worker,
-                              uint64_t worker_id,
+                              const struct sp_seat_terms *terms,
                               struct sp_seat **seat);
 // No more calls for this one.
 void sp_pool_close_seat(struct sp_pool *pool, struct sp_seat *seat);
@@ -227,6 +232,8 @@ void sp_pool_retry(struct sp_pool *pool);
 struct sp_pool_orders {
     // Ask the worker to cancel the call in a slot. False: ask again.
     bool (*cancel)(void *worker, uint64_t call, uint32_t slot);
+    // The worker was given all the calls that it may be given. Once.
+    void (*spent)(void *worker);
     // Kill the worker. `why` is a constant text. `closing`: it was to leave anyway.
     void (*kill)(void *worker, const char *why, bool closing);
 };

@@ -36,8 +36,19 @@ static uint32_t prefetch_of(const struct sp_pool *pool, const struct sp_seat *se
 
 static bool has_room(const struct sp_pool *pool, const struct sp_seat *seat)
 {
-    return seat->load < seat->capacity ||
-           seat->load < seat->capacity + prefetch_of(pool, seat);
+    return !seat->spent && (seat->load < seat->capacity ||
+                            seat->load < seat->capacity + prefetch_of(pool, seat));
+}
+
+// It may be given one call less. After the last one nobody chooses it any more; what
+// is tied to it learns of that when the loop has looked.
+static void spend(struct sp_pool *pool, struct sp_seat *seat)
+{
+    if (--seat->left == 0) {
+        seat->spent = true;
+        sp_loads_remove(&pool->loads, seat);
+        pool->hooks.attention(pool->hooks.user);
+    }
 }
 
 // ---- What a session prefers ---------------------------------------------------
@@ -121,6 +132,7 @@ static bool place_on(struct sp_pool *pool,
         return false;
     }
     sp_placement_begin(pool, call, seat, false);
+    spend(pool, seat);
     if (call->tie != NULL) {
         sp_affinity_placed(call, seat);
     }
@@ -271,11 +283,12 @@ static void serve_lines_of_seats(struct sp_pool *pool, struct sp_after *after)
 }
 
 // The newest call that waits inside a worker behind others and may go elsewhere, or
-// NULL.
+// NULL. One that was given all that it may runs exactly that many.
 static struct sp_call *steal_from(const struct sp_pool *pool, struct sp_seat *seat)
 {
     struct sp_link *link = seat->calls.previous;
-    for (uint32_t load = seat->load; load > seat->capacity && link != &seat->calls;
+    uint32_t load = seat->spent ? 0 : seat->load;
+    for (; load > seat->capacity && link != &seat->calls;
          load--, link = link->previous) {
         struct sp_call *call = SP_ENTRY(link, struct sp_call, placement.link);
         if (!sp_affinity_binds(pool, call)) {
@@ -302,6 +315,7 @@ static void balance(struct sp_pool *pool, struct sp_after *after)
         struct sp_seat *former = call->placement.seat;
         sp_pool_unplace(pool, call);
         sp_pool_await_skip(pool, former);
+        former->left++;
         if (!place_on(pool, idle, call, after)) {
             sp_line_put_first(&pool->line, call);
         }

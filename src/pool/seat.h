@@ -44,10 +44,13 @@ struct sp_seat {
     uint64_t worker_id;
     uint32_t capacity;         // calls it runs at once
     uint32_t load;             // calls placed, orphans included; one more while stuck
+    uint64_t left;             // calls that it may still be given
     uint32_t skips_due;        // slots taken back that the worker has not passed on yet
     uint64_t stuck_since;      // since when an idle executor takes none; 0: it does
     bool open;                 // takes calls
     bool leaves;               // its worker begins no further call
+    bool spent;                // it was given all that it may; is to be replaced
+    bool spent_told;           // and the loop knows; owner: the loop thread
     bool violated;             // broke the protocol; is to be killed
     bool silent;               // did not come back to its question; is to be killed
     const char *kill_reason;   // why it is to be killed; NULL: it is not

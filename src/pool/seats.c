@@ -9,18 +9,18 @@
 #include "pool/stream.h"
 
 snakepit_err sp_pool_add_seat(struct sp_pool *pool,
-                              struct sp_port *port,
-                              void *worker,
-                              uint64_t worker_id,
+                              const struct sp_seat_terms *terms,
                               struct sp_seat **seat)
 {
     struct sp_after after = {0};
+    struct sp_port *port = terms->port;
     snakepit_err err = sp_seat_new(port, port->view.shape.executors, seat);
     if (err != SNAKEPIT_OK) {
         return err;
     }
-    (*seat)->worker = worker;
-    (*seat)->worker_id = worker_id;
+    (*seat)->worker = terms->worker;
+    (*seat)->worker_id = terms->worker_id;
+    (*seat)->left = terms->requests > 0 ? terms->requests : UINT64_MAX;
     // Whoever drains may sleep already, and has not told this worker so.
     atomic_store_explicit(&port->view.header->asleep, UINT64_MAX, memory_order_release);
     pthread_mutex_lock(&pool->lock);

@@ -142,6 +142,20 @@ order_kills(struct sp_pool *pool, const struct sp_pool_orders *orders, bool clos
     }
 }
 
+// Likewise.
+static void tell_spent(struct sp_pool *pool, const struct sp_pool_orders *orders)
+{
+    for (struct sp_link *link = pool->seats.next; link != &pool->seats;
+         link = link->next) {
+        struct sp_seat *seat = SP_ENTRY(link, struct sp_seat, member);
+        if (seat->spent && !seat->spent_told) {
+            seat->spent_told = true;
+            sp_pool_close_seat(pool, seat);
+            orders->spent(seat->worker);
+        }
+    }
+}
+
 bool sp_pool_tick(struct sp_pool *pool,
                   uint64_t now,
                   const struct sp_pool_orders *orders)
@@ -171,5 +185,6 @@ bool sp_pool_tick(struct sp_pool *pool,
     bool closing = pool->state == SP_POOL_STOPPING;
     sp_pool_unlock(pool, &after);
     order_kills(pool, orders, closing);
+    tell_spent(pool, orders);
     return again;
 }

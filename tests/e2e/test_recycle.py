@@ -209,3 +209,62 @@ def test_lesson_18_workers_of_one_start_go_at_different_times(open_pit):
 
     eventually(done, "they are replaced", WITHIN)
     assert most < 16, "all at once"
+
+
+# ---- By the number of calls ----------------------------------------------------------
+
+
+def served_by_worker(pit, calls, threads):
+    """How many of so many calls each worker has answered, by its pid."""
+    left = iter(range(calls))
+    lock = threading.Lock()
+    found: dict[int, int] = {}
+
+    def run():
+        while True:
+            with lock:
+                if next(left, None) is None:
+                    return
+            pid = pit.call("pid")
+            with lock:
+                found[pid] = found.get(pid, 0) + 1
+
+    callers = [threading.Thread(target=run) for _ in range(threads)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    return found
+
+
+def test_lesson_17_a_worker_serves_exactly_100_calls_of_16_threads(open_pit, kind):
+    threads = 16 if kind == "thread" else None
+    pit = open_pit(pool(kind, threads_per_worker=threads, worker_max_requests=100))
+    found = served_by_worker(pit, 350, 16)
+    assert sorted(found.values()) == [50, 100, 100, 100]
+    await_recycled(pit, 3)
+    assert "worker_max_requests" in pit.logged("worker.recycled")[0]
+    stats = pit.stats()
+    assert (stats.failures, stats.worker_deaths, stats.worker_starts) == (0, 0, 4)
+
+
+def test_submitted_calls_and_streams_count_alike(open_pit, profile):
+    adapter = "streams.Streams"
+    pit = open_pit(pool(profile, adapter=adapter, worker_max_requests=9))
+    (first,) = pit.workers()
+    for _ in range(3):
+        assert pit.call("plain", {"value": 1}) == {"value": 1}
+        assert pit.submit("plain", {"value": 2}).wait().value == {"value": 2}
+        with pit.stream("count", {"n": 3}) as stream:
+            assert stream.rest() == ([0, 1, 2], None)
+        assert pit.workers()[0].id == first.id or pit.stats().calls == 9
+    await_recycled(pit, 1)
+    await_settled(pit)
+    assert first.id not in ids(pit)
+
+
+def test_a_worker_may_serve_one_call_alone(open_pit):
+    pit = open_pit(pool("process", pool_size=2, worker_max_requests=1))
+    pids = [pit.call("pid") for _ in range(20)]
+    assert len(set(pids)) == 20
+    assert pit.stats().failures == 0

@@ -10,7 +10,7 @@ import pytest
 from conftest import guide_pool
 from harness.calls import CALLS, hammer
 from harness.examples import text_of
-from support import Pit, Refused, default_python
+from support import Pit, default_python
 from support.places import BUILD
 
 SHOWCASE = "snakepit_bridge.adapters.threaded_showcase.ThreadedShowcaseAdapter"
@@ -94,10 +94,15 @@ def test_the_servers_options_are_options_of_a_pool():
         assert pit.call("ping")["status"] == "ok"
 
 
-def test_settings_of_recycling_are_refused_with_a_reason():
-    for key, value in (("worker_ttl", 3600), ("worker_max_requests", 1000)):
-        with pytest.raises(Refused, match=f"(?s){key}.*version"):
-            Pit.open(guide_pool("thread", "counter.CounterAdapter", **{key: value}))
+def test_settings_of_recycling_are_taken_as_the_guide_writes_them():
+    made = guide_pool(
+        "thread",
+        "counter.CounterAdapter",
+        worker_ttl=[3600, "seconds"],
+        worker_max_requests=1000,
+    )
+    with Pit.open(made) as pit:
+        pit.await_ready(timeout_ms=120_000)
 
 
 # ---- The tables of libraries ---------------------------------------------------------

@@ -82,10 +82,11 @@ struct side *fixture_add(struct fixture *fixture, uint32_t capacity)
     };
     assert_int_equal(sp_port_new(&shape, &side->port, NULL), SNAKEPIT_OK);
     side->fake = fake_worker_new(side->port, &fixture->pool->store.segment);
-    assert_int_equal(
-        sp_pool_add_seat(
-            fixture->pool, side->port, side, fixture->side_count, &side->seat),
-        SNAKEPIT_OK);
+    const struct sp_seat_terms terms = {.port = side->port,
+                                        .worker = side,
+                                        .worker_id = fixture->side_count,
+                                        .requests = fixture->requests};
+    assert_int_equal(sp_pool_add_seat(fixture->pool, &terms, &side->seat), SNAKEPIT_OK);
     return side;
 }
 
@@ -291,9 +292,16 @@ static void order_kill(void *worker, const char *why, bool closing)
     side->why = why;
 }
 
+static void order_spent(void *worker)
+{
+    struct side *side = worker;
+    side->spent++;
+}
+
 bool fixture_tick(struct fixture *fixture, uint32_t ms)
 {
-    static const struct sp_pool_orders orders = {order_cancel, order_kill};
+    static const struct sp_pool_orders orders = {
+        .cancel = order_cancel, .spent = order_spent, .kill = order_kill};
     fixture->ahead_ns += ms * SP_NS_PER_MS;
     bool again =
         sp_pool_tick(fixture->pool, sp_clock_now() + fixture->ahead_ns, &orders);

@@ -42,6 +42,7 @@ struct side {
     struct fake_worker *fake;
     uint32_t cancels;
     uint32_t kills;
+    uint32_t spent;
     uint64_t cancelled_call;
     const char *why;
 };
@@ -51,6 +52,7 @@ struct fixture {
     struct side sides[FIXTURE_SIDES];
     uint32_t side_count;
     const char *session; // of the calls from now on; or NULL
+    uint64_t requests;   // of workers that are added from now on; 0: any number
     // What answers questions; NULL: nobody.
     snakepit_err (*question)(struct fixture *fixture, struct sp_question *question);
     uint64_t ahead_ns; // the clock of ticks is so much ahead

@@ -143,6 +143,39 @@ static void chance_adds_up_to_the_jitter(void **state)
     assert_true(most <= 1500 && most >= 1495);
 }
 
+// The number that a SEAT of the last step has.
+static uint32_t requests_of(const struct planned *planned)
+{
+    assert_true(planned->out.count > 0);
+    assert_int_equal(planned->items[0].kind, SP_FLEET_DO_SEAT);
+    return planned->items[0].number;
+}
+
+static void a_worker_may_be_given_so_many_calls(void **state)
+{
+    (void)state;
+    uint32_t most = 0;
+    struct planned planned;
+    planned_init(&planned, 1);
+    serve(&planned);
+    assert_int_equal(requests_of(&planned), 0);
+    planned_init(&planned, 1);
+    planned.config.worker_max_requests = 100;
+    serve(&planned);
+    assert_int_equal(requests_of(&planned), 100);
+    for (uint64_t chance = 1; chance < 200; chance++) {
+        planned_init(&planned, 1);
+        sp_fleet_plan_init(&planned.plan, &planned.config, planned.places, chance);
+        planned.config.worker_max_requests = 100;
+        planned.config.recycle_jitter = 10;
+        serve(&planned);
+        uint32_t requests = requests_of(&planned);
+        assert_true(requests >= 100 && requests <= 110);
+        most = requests > most ? requests : most;
+    }
+    assert_int_equal(most, 110);
+}
+
 static void a_pool_that_stops_replaces_nobody(void **state)
 {
     (void)state;
@@ -183,6 +216,7 @@ int main(void)
         cmocka_unit_test(as_many_go_at_once_as_may),
         cmocka_unit_test(the_first_reason_is_the_one_that_is_told),
         cmocka_unit_test(chance_adds_up_to_the_jitter),
+        cmocka_unit_test(a_worker_may_be_given_so_many_calls),
         cmocka_unit_test(a_pool_that_stops_replaces_nobody),
         cmocka_unit_test(one_that_others_told_to_leave_is_not_replaced_twice),
     };

@@ -421,7 +421,9 @@ static void a_seat_without_memory_is_no_seat(void **state)
     do {
         struct sp_seat *seat = NULL;
         sp_memory_fail_at(++nth);
-        err = sp_pool_add_seat(fixture.pool, side->port, side, 9, &seat);
+        const struct sp_seat_terms terms = {
+            .port = side->port, .worker = side, .worker_id = 9};
+        err = sp_pool_add_seat(fixture.pool, &terms, &seat);
         sp_memory_fail_at(0);
         if (err == SNAKEPIT_OK) {
             sp_pool_close_seat(fixture.pool, seat);
