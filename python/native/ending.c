@@ -25,7 +25,6 @@
 
 #include "base/clock.h"
 
-#define GRACE_MS    2000u // for those that the worker has started
 #define LOOK_MS     10u
 #define LAST        19 // the priority behind all others
 #define STACK_BYTES 16384
@@ -34,6 +33,7 @@
 static _Alignas(16) uint8_t stack[STACK_BYTES];
 static atomic_flag begun = ATOMIC_FLAG_INIT;
 static pid_t host; // the parent, when that was first to be followed
+static _Atomic uint32_t grace_ms = 2000; // for those that the worker has started
 
 // ---- The cleaner --------------------------------------------------------------
 
@@ -146,7 +146,7 @@ static int clean(void *unused)
     bool tells = getpriority(PRIO_PROCESS, 0) != LAST;
     (void)setpriority(PRIO_PROCESS, 0, LAST);
     (void)kill(0, SIGTERM); // blocked here
-    uint64_t until = sp_clock_now() + GRACE_MS * SP_NS_PER_MS;
+    uint64_t until = sp_clock_now() + atomic_load(&grace_ms) * SP_NS_PER_MS;
     while (!(tells && is_alone()) && sp_clock_now() < until) {
         (void)nanosleep(&pause, NULL);
     }
@@ -177,6 +177,11 @@ _Noreturn void sp_ending_end(void)
     (void)setpriority(PRIO_PROCESS, (id_t)getpid(), LAST);
     (void)kill(getpid(), SIGKILL);
     _exit(1);
+}
+
+void sp_ending_set_grace(uint32_t ms)
+{
+    atomic_store(&grace_ms, ms);
 }
 
 static void on_host_death(int number)

@@ -4,11 +4,15 @@
 #define NATIVE_ENDING_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 // Ends the process at once. What user code has started in its group gets SIGTERM, and
-// SIGKILL when it has had a moment. Any thread, also in a signal handler, attached to
+// SIGKILL when it has had its grace. Any thread, also in a signal handler, attached to
 // the interpreter or not.
 _Noreturn void sp_ending_end(void);
+
+// The grace, 2000 ms at first. Any thread.
+void sp_ending_set_grace(uint32_t ms);
 
 // Has the kernel do that when the host dies. Again after a fork or setuid(), which
 // forget it. Should the host be dead already, its channel is closed, and that is seen

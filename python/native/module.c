@@ -90,6 +90,16 @@ static PyObject *runtime_greet(PyObject *module, PyObject *unused)
     Py_RETURN_NONE;
 }
 
+static PyObject *runtime_set_grace(PyObject *Py_UNUSED(module), PyObject *ms)
+{
+    unsigned long grace = PyLong_AsUnsignedLong(ms);
+    if (grace == (unsigned long)-1 && PyErr_Occurred()) {
+        return NULL;
+    }
+    sp_ending_set_grace(grace > UINT32_MAX ? UINT32_MAX : (uint32_t)grace);
+    Py_RETURN_NONE;
+}
+
 // ---- A template ---------------------------------------------------------------
 
 static PyObject *runtime_attach_template(PyObject *module, PyObject *unused)
@@ -391,6 +401,10 @@ static PyMethodDef methods[] = {
      sp_sandbox_no_new_privs,
      METH_NOARGS,
      "Programs that are started gain no rights."},
+    {"set_grace",
+     runtime_set_grace,
+     METH_O,
+     "Milliseconds for what this process has started, when the host dies."},
     {"attach_template",
      runtime_attach_template,
      METH_NOARGS,

@@ -145,6 +145,11 @@ def attach_template() -> dict[str, Any]:
     Once per process. Raises OSError if no host sent one.
     """
 
+def set_grace(ms: int, /) -> None:
+    """How long what this process has started may take to end after SIGTERM, should the
+    host die. Safe on any thread.
+    """
+
 def threads() -> int:
     """How many threads of any kind this process has; -1 if the kernel does not tell."""
 

@@ -60,20 +60,24 @@ def attach() -> dict[str, Any]:
     RuntimeError if the extension is not installed, OSError if no host left its
     descriptors here.
     """
-    global _attached, _standalone
+    global _attached
     _check_native()
-    configuration: dict[str, Any] = native.attach()
+    configuration = _joined(native.attach())
     _attached = True
-    _standalone = False
     return configuration
 
 
 def attach_template() -> dict[str, Any]:
     """Joins the host as the template of a pool; otherwise as `attach`."""
-    global _standalone
     _check_native()
-    configuration: dict[str, Any] = native.attach_template()
+    return _joined(native.attach_template())
+
+
+def _joined(configuration: dict[str, Any]) -> dict[str, Any]:
+    """There is a host now, and it may die."""
+    global _standalone
     _standalone = False
+    native.set_grace(configuration["stop_grace_ms"])
     return configuration
 
 

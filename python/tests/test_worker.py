@@ -50,7 +50,13 @@ class FakeRuntime:
     """A host that calls one tool on each executor and then says stop."""
 
     def __init__(self, **settings: Any) -> None:
-        self.settings = {"profile": "process", "executors": 1, **settings}
+        self.settings = {
+            "profile": "process",
+            "executors": 1,
+            "stop_grace_ms": 700,
+            **settings,
+        }
+        self.grace = 0
         self.tools: dict[str, Callable[..., Any]] = {}
         self.fallback: Any = None
         self.formatter: Any = None
@@ -62,6 +68,9 @@ class FakeRuntime:
 
     def attach(self) -> dict[str, Any]:
         return self.settings
+
+    def set_grace(self, ms: int) -> None:
+        self.grace = ms
 
     def shorten_timeslice(self) -> None:
         pass
@@ -175,6 +184,7 @@ def test_a_process_worker_lives_its_life(host: Any, write_module: Write) -> None
     assert fake.answers == ["MainThread"]
     assert sys.modules["lively"].life == [("init", {"a": 1}), "initialize", "cleanup"]
     assert sys.argv[1:] == ["--x", "1"]
+    assert fake.grace == 700
     assert fake.fault is None
     assert fake.fallback is None
 

@@ -108,7 +108,9 @@ def kill(host):
 @pytest.mark.quiet
 @pytest.mark.parametrize("busy", [False, True])
 def test_shared_memory_is_removed_when_the_host_is_killed(start_host, kind, busy):
-    host = start_host(pool(kind, adapter="leaves.Shares", pool_size=2))
+    # A busy machine takes its time to run the tracker.
+    shares = pool(kind, adapter="leaves.Shares", pool_size=2, stop_grace_ms=60_000)
+    host = start_host(shares)
     host.open()
     names = {host.call("share")["value"] for _ in range(2)}
     assert all(os.path.exists(f"/dev/shm/{name}") for name in names)

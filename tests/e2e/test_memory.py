@@ -264,7 +264,7 @@ def test_lesson_39_nothing_is_left_in_dev_shm_after_kill_9(
     start_host, profile, tmp_path
 ):
     before = set(os.listdir("/dev/shm"))
-    host = start_host(pool(profile))
+    host = start_host(pool(profile, stop_grace_ms=60_000))
     host.open()
     host.call("big", length=1 << 20)
     assert host.call("shared_names")["value"] == []

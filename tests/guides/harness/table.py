@@ -17,8 +17,8 @@ LISTED = {
     "adapters-03": "sets up an environment for the other implementation; ours is "
     "`tools/bootstrap`, and these tests run in what it made",
     "adapters-41": "a comment without code",
-    "workers-23": "`worker_ttl` and `worker_max_requests` come with recycling: see "
-    "test_settings_of_recycling_are_refused_with_a_reason",
+    "workers-23": "see test_settings_of_recycling_are_taken_as_the_guide_writes_them; "
+    "that workers are replaced is shown in `e2e.recycle`",
 }
 
 HEAD = """\
