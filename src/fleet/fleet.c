@@ -261,10 +261,10 @@ void sp_fleet_recycle_asked(struct sp_fleet *fleet)
 {
     for (uint32_t i = 0; i < fleet->plan.size * SP_PLACES_PER_POST; i++) {
         if (sp_fleet_take_wish(fleet, i)) {
-            happen(fleet,
-                   &(struct sp_fleet_event){.kind = SP_FLEET_REPLACE,
-                                            .place = i,
-                                            .recycle = SP_RECYCLE_BY_HAND});
+            take_event(fleet,
+                       &(struct sp_fleet_event){.kind = SP_FLEET_REPLACE,
+                                                .place = i,
+                                                .recycle = SP_RECYCLE_BY_HAND});
         }
     }
 }
@@ -288,10 +288,10 @@ static void order_spent(void *user)
 {
     const struct sp_worker *worker = user;
     const struct sp_occupant *occupant = worker->options.hooks.user;
-    happen(occupant->fleet,
-           &(struct sp_fleet_event){.kind = SP_FLEET_REPLACE,
-                                    .place = occupant->place,
-                                    .recycle = SP_RECYCLE_BY_REQUESTS});
+    take_event(occupant->fleet,
+               &(struct sp_fleet_event){.kind = SP_FLEET_REPLACE,
+                                        .place = occupant->place,
+                                        .recycle = SP_RECYCLE_BY_REQUESTS});
 }
 
 bool sp_fleet_tick(struct sp_fleet *fleet, uint64_t now)
