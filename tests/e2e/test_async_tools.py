@@ -65,7 +65,7 @@ def test_a_slow_coroutine_does_not_hold_up_the_others(shared_pit, tmp_path):
 def test_a_cancelled_coroutine_runs_its_finally_and_its_worker_lives(
     shared_pit, kind, tmp_path, way
 ):
-    pit = open_one(shared_pit, kind, "Coroutines", cancel_grace_ms=20_000)
+    pit = open_one(shared_pit, kind, "Coroutines")
     (row,) = pit.workers()
     path = tmp_path / "one"
     for turn in range(10 if way == "cancel" else 3):
@@ -86,7 +86,7 @@ def test_coroutines_that_are_cancelled_at_any_moment_leave_nothing_behind(
     shared_pit, kind
 ):
     """Some before they begin, some as they end; no executor is lost."""
-    pit = open_one(shared_pit, kind, "Coroutines", cancel_grace_ms=20_000)
+    pit = open_one(shared_pit, kind, "Coroutines")
     (row,) = pit.workers()
     for turn in range(150):
         call = pit.submit("hundred_small", timeout_ms=1 if turn % 3 == 0 else 0)
@@ -102,7 +102,7 @@ def test_coroutines_that_are_cancelled_at_any_moment_leave_nothing_behind(
 
 
 def test_a_coroutine_that_asks_is_told_by_its_call(shared_pit, kind, tmp_path):
-    pit = open_one(shared_pit, kind, "Coroutines", cancel_grace_ms=20_000)
+    pit = open_one(shared_pit, kind, "Coroutines")
     path = tmp_path / "asks"
     call = pit.submit("asks", {"path": str(path)})
     await_line(path, "begin")

@@ -14,6 +14,8 @@ from .pit import Pit, held_back
 
 def open_asking(open_pit: Callable[..., Pit], kind: str, **options: Any) -> Pit:
     """One worker of the adapter that asks, and an `echo` on the host."""
+    # What heeds a cancel has time for it, also on a busy machine.
+    options = {"cancel_grace_ms": 60_000, **options}
     made = open_pit(pool(kind, adapter="asks.Asks", **options))
     register(made, "echo", lambda info, **arguments: arguments.get("value"))
     return made

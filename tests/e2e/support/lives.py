@@ -21,4 +21,6 @@ def await_line(path, line, count=1):
 
 
 def open_one(open_pit, kind, adapter, **options):
+    # What heeds a cancel has time for it, also on a busy machine.
+    options = {"cancel_grace_ms": 60_000, **options}
     return open_pit(pool(kind, adapter=f"lives.{adapter}", **options))
