@@ -174,8 +174,10 @@ def test_what_a_given_up_call_held_is_given_back(open_pit, profile):
         arguments = {"path": None, "seconds": 60, "unused": numpy.zeros(MIB)}
         fault = pit.fails(f"{tool}_beside", arguments, timeout_ms=50)
         assert fault.err == "DEADLINE_EXCEEDED"
+        # Its worker may have to be killed, and takes the next call with it.
+        eventually(lambda: pit.stats().running == 0, "it has ended")
+        pit.await_replacement()
     eventually(lambda: shared_bytes(pit) - empty < MIB, within=NO_PATIENCE)
-    pit.await_replacement()
 
 
 @pytest.mark.parametrize("shared", [True, False])

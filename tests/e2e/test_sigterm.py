@@ -33,7 +33,12 @@ def open_told(open_pit, kind, journal):
     """A pit whose graces a busy machine does not use up."""
 
     def open_one(ready=True, config=None, **options):
-        options = {"stop_grace_ms": 60_000, "cancel_grace_ms": 60_000, **options}
+        options = {
+            "start_timeout_ms": 120_000,
+            "stop_grace_ms": 60_000,
+            "cancel_grace_ms": 60_000,
+            **options,
+        }
         return open_pit(
             pool(
                 kind,

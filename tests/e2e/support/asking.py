@@ -24,9 +24,7 @@ def open_asking(open_pit: Callable[..., Pit], kind: str, **options: Any) -> Pit:
 def open_asking_one(open_pit: Callable[..., Pit], profile: str) -> Pit:
     """The same with a worker that runs one call at a time."""
     threads = 1 if profile == "thread" else None
-    return open_asking(
-        open_pit, profile, threads_per_worker=threads, cancel_grace_ms=30_000
-    )
+    return open_asking(open_pit, profile, threads_per_worker=threads)
 
 
 class Blocked:

@@ -559,7 +559,7 @@ class Pit:
         }
 
     def await_replacement(
-        self, *gone: WorkerInfo, pool: str | None = None, within: float = 15.0
+        self, *gone: WorkerInfo, pool: str | None = None, within: float = 60.0
     ) -> list[WorkerInfo]:
         """The workers once the pool is whole again without those in `gone`."""
         ids = {row.id for row in gone}
