@@ -41,7 +41,7 @@ def stop_and_call(pit, inner):
     return back
 
 
-@pytest.mark.parametrize("timeout_ms", [0, 2000, 20000])
+@pytest.mark.parametrize("timeout_ms", [0, 200, 20000])
 @pytest.mark.parametrize("way", ["call", "submit"])
 def test_a_stopped_worker_broke_no_protocol(one, timeout_ms, way):
     inner = []
@@ -53,10 +53,12 @@ def test_a_stopped_worker_broke_no_protocol(one, timeout_ms, way):
         else:
             call = one.submit("host", {"tool": "back"}, timeout_ms=timeout_ms)
             fault = call.wait().fault
-    assert inner == ["DEADLINE_EXCEEDED"]
-    if timeout_ms == 2000:
+    if timeout_ms == 200:
+        # On a busy machine it may be over before the tool asks.
+        assert inner in (["DEADLINE_EXCEEDED"], [])
         assert fault.err == "DEADLINE_EXCEEDED"
     else:
+        assert inner == ["DEADLINE_EXCEEDED"]
         assert (fault.err, fault.cause) == ("WORKER_LOST", DID_NOT_RESUME)
     assert taken.seconds < 60
     assert one.stats().violations == 0
