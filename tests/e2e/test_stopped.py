@@ -54,11 +54,11 @@ def test_a_stopped_worker_broke_no_protocol(one, timeout_ms, way):
             call = one.submit("host", {"tool": "back"}, timeout_ms=timeout_ms)
             fault = call.wait().fault
     if timeout_ms == 200:
-        # On a busy machine it may be over before the tool asks.
-        assert inner in (["DEADLINE_EXCEEDED"], [])
         assert fault.err == "DEADLINE_EXCEEDED"
-    else:
-        assert inner == ["DEADLINE_EXCEEDED"]
+        if not inner:
+            return  # on a busy machine it may be over before the tool asks
+    assert inner == ["DEADLINE_EXCEEDED"]
+    if timeout_ms != 200:
         assert (fault.err, fault.cause) == ("WORKER_LOST", DID_NOT_RESUME)
     assert taken.seconds < 60
     assert one.stats().violations == 0
