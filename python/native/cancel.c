@@ -22,6 +22,30 @@ struct sp_canceller {
     struct sp_cancel queue[]; // further ones are dropped
 };
 
+// Sets the exception that the executor's thread raises next; NULL takes it back.
+//
+// Before Python 3.12 a thread that is being started has the number of the thread that
+// starts it, and is found first. It would die of the exception, and whoever has started
+// it would wait for it for ever.
+static void set_exception(struct sp_executor *executor, PyObject *type)
+{
+    (void)PyThreadState_SetAsyncExc(executor->thread, type);
+#if PY_VERSION_HEX < 0x030C0000
+    PyThreadState *its = executor->state;
+    if (its->async_exc == type) {
+        return;
+    }
+    PyThreadState *other = PyInterpreterState_ThreadHead(its->interp);
+    for (; other != NULL; other = PyThreadState_Next(other)) {
+        if (other != its && other->thread_id == executor->thread) {
+            Py_CLEAR(other->async_exc);
+        }
+    }
+    Py_XINCREF(type);
+    Py_XSETREF(its->async_exc, type);
+#endif
+}
+
 // While the mark says ARMING the executor does not go on to its next call, so the
 // exception cannot hit that one.
 bool sp_cancel_arm(struct sp_executor *executor, uint64_t call, PyObject *type)
@@ -31,7 +55,7 @@ bool sp_cancel_arm(struct sp_executor *executor, uint64_t call, PyObject *type)
             &executor->current.mark, &mark, call | SP_CANCEL_ARMING)) {
         return false;
     }
-    (void)PyThreadState_SetAsyncExc(executor->thread, type);
+    set_exception(executor, type);
     atomic_store(&executor->current.mark, call | SP_CANCEL_ARMED);
     return true;
 }
@@ -42,7 +66,7 @@ void sp_cancel_withdraw(struct sp_executor *executor)
     while (atomic_load(&executor->current.mark) != armed) {
         sched_yield();
     }
-    (void)PyThreadState_SetAsyncExc(executor->thread, NULL);
+    set_exception(executor, NULL);
     atomic_store(&executor->current.mark, 0);
 }
 

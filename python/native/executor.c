@@ -423,6 +423,7 @@ static int loop(struct sp_executor *executor)
 int sp_executor_run(struct sp_executor *executor)
 {
     executor->thread = PyThread_get_thread_ident();
+    executor->state = PyThreadState_Get();
     sp_decoder_init(&executor->decoder, executor->runtime->codec);
     sp_encoder_init(&executor->encoder, executor->runtime->codec);
     executor->stream_lease = SP_NO_LEASE;

@@ -47,6 +47,7 @@ struct sp_executor {
     uint32_t index;
     bool running;
     unsigned long thread; // PyThread_get_thread_ident()
+    PyThreadState *state; // of that thread
     uint64_t served;
     uint64_t last_name; // where the last call's lay in the requests
     struct sp_patience patience;

@@ -80,12 +80,17 @@ uint32_t sp_fleet_starting(const struct sp_fleet_plan *plan)
     return sp_places_in(plan, STARTING);
 }
 
+static bool takes_calls(const struct sp_place *place)
+{
+    return place->state == SERVING && !place->spent;
+}
+
 uint32_t sp_fleet_serving(const struct sp_fleet_plan *plan)
 {
     uint32_t found = 0;
     for (uint32_t i = 0; i < plan->size; i++) {
         const struct sp_place *places = places_of(plan, i);
-        found += places[0].state == SERVING || places[1].state == SERVING;
+        found += takes_calls(&places[0]) || takes_calls(&places[1]);
     }
     return found;
 }

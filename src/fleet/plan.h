@@ -57,6 +57,7 @@ struct sp_place {
     bool exec;           // its next worker is not to be forked
     bool due;            // its worker is to be replaced when it is its turn
     bool outgoing;       // it is: its worker goes as soon as a successor serves
+    bool spent;          // its worker was given all its calls, and takes no more
     enum sp_recycle why; // it is due
     uint64_t expires_at; // its worker is too old then; 0: it has no age limit
     uint64_t ready_at;   // 0: its worker was never ready

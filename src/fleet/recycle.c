@@ -43,7 +43,11 @@ uint32_t sp_recycle_requests(struct sp_step *step)
 
 void sp_recycle_mark(struct sp_place *place, enum sp_recycle why)
 {
-    if (place->state == SP_PLACE_SERVING && !place->due) {
+    if (place->state != SP_PLACE_SERVING) {
+        return;
+    }
+    place->spent = place->spent || why == SP_RECYCLE_BY_REQUESTS;
+    if (!place->due) {
         place->due = true;
         place->why = why;
     }
@@ -72,9 +76,9 @@ void sp_recycle_take_turns(struct sp_step *step)
     for (uint32_t i = 0; i < count; i++) {
         going += places[i].outgoing;
     }
-    for (uint32_t i = 0; i < count && going < step->plan->config->recycle_at_once;
-         i++) {
-        if (places[i].due && !places[i].outgoing &&
+    for (uint32_t i = 0; i < count; i++) {
+        bool may = places[i].spent || going < step->plan->config->recycle_at_once;
+        if (may && places[i].due && !places[i].outgoing &&
             places[i].state == SP_PLACE_SERVING) {
             places[i].outgoing = true;
             going++;

@@ -18,8 +18,8 @@ uint32_t sp_recycle_requests(struct sp_step *step);
 void sp_recycle_mark(struct sp_place *place, enum sp_recycle why);
 // Marks those that are too old by now.
 void sp_recycle_expire(struct sp_step *step);
-// Lets as many go at a time as `recycle_at_once` allows. What remains marked has to
-// wait for its turn.
+// Lets as many go at a time as `recycle_at_once` allows, and those besides that take no
+// calls any more. What remains marked has to wait for its turn.
 void sp_recycle_take_turns(struct sp_step *step);
 // When the next one is too old; SP_NEVER.
 uint64_t sp_recycle_wake_at(const struct sp_fleet_plan *plan);

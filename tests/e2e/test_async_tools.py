@@ -157,7 +157,7 @@ def test_tasks_that_outlive_their_call_end_with_the_worker(open_pit, kind, tmp_p
 
 
 def test_a_blocked_loop_delays_the_close_but_not_for_ever(open_pit, kind, tmp_path):
-    pit = open_one(open_pit, kind, "Coroutines", stop_grace_ms=300)
+    pit = open_one(open_pit, kind, "Coroutines", cancel_grace_ms=500, stop_grace_ms=300)
     call = pit.submit("blocks", {"seconds": 20})
     eventually(lambda: pit.stats().running == 1)
     with seconds() as taken:

@@ -311,6 +311,22 @@ def test_lesson_22_a_call_that_is_given_up_frees_its_slot_within_a_second(
         pit.await_replacement(row)
 
 
+def test_lesson_22_a_cancel_meets_its_call_and_not_a_thread_that_it_starts(
+    open_pit, kind, tmp_path
+):
+    """Before Python 3.12 a new thread has its creator's number for a moment."""
+    pit = open_pit(pool(kind, cancel_grace_ms=60_000))
+    (row,) = pit.workers()
+    for turn in range(60):
+        path = tmp_path / str(turn)
+        call = pit.submit("start_threads", {"path": str(path)})
+        wait_for_file(path)
+        assert pit.cancel(call) == "OK"
+        assert call.wait().err == "CANCELLED"
+        eventually(lambda: pit.stats().running == 0, "its slot is free", FREE_WITHIN)
+    assert [found.id for found in pit.workers()] == [row.id]
+
+
 def test_lesson_22_the_calls_beside_a_killed_one_are_told_that_they_may_try_again(
     open_pit, tmp_path
 ):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import _thread
 import ctypes
 import dataclasses
 import datetime
@@ -217,6 +218,17 @@ class GuineaPig(Tensors, ThreadSafeAdapter):
         raise classes.get(kind, ValueError)(message)
 
     # ---- Slowness
+
+    @tool
+    def start_threads(self, path):
+        """Starts one thread after the other until it is cancelled."""
+        say(path)
+        while True:
+            # Not a Thread: a cancel that strikes while one is freed is dropped.
+            over = _thread.allocate_lock()
+            over.acquire()
+            _thread.start_new_thread(over.release, ())
+            over.acquire()
 
     @tool
     def sleep(self, seconds=60, path=None):

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
 import signal
+import sys
 from typing import Any, Callable
 
 CHILD_S = 60  # more than any child needs, however busy the machine
@@ -20,6 +22,9 @@ class Child:
         self.out, into = os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
+            # One that hangs says where, and is killed. pytest has a handler of its own.
+            faulthandler.dump_traceback_later(CHILD_S - 5, file=sys.__stderr__)
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
             signal.alarm(CHILD_S)
             try:
                 told = json.dumps(function())

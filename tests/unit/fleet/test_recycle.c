@@ -176,6 +176,75 @@ static void a_worker_may_be_given_so_many_calls(void **state)
     assert_int_equal(most, 110);
 }
 
+static const char *spend(struct planned *planned, uint32_t place)
+{
+    const struct sp_fleet_event event = {.kind = EVENT(REPLACE),
+                                         .place = place,
+                                         .worker = planned_died,
+                                         .recycle = SP_RECYCLE_BY_REQUESTS};
+    return planned_step(planned, &event);
+}
+
+// Who takes no calls any more has nothing to wait for.
+static void workers_that_are_spent_need_no_turn(void **state)
+{
+    (void)state;
+    struct planned planned;
+    planned_init(&planned, 3);
+    planned.config.worker_max_requests = 10;
+    serve(&planned);
+    assert_string_equal(spend(&planned, 0), "start 1");
+    assert_string_equal(planned_happen(&planned, EVENT(STARTED), 1), "");
+    assert_string_equal(spend(&planned, 2), "start 3");
+    assert_string_equal(planned_happen(&planned, EVENT(STARTED), 3), "");
+    // One that still serves waits until both are gone.
+    assert_string_equal(planned_happen(&planned, EVENT(REPLACE), 4), "");
+    const struct planned_act acts[] = {
+        {9,
+         EVENT(READY),
+         1,
+         "seat 1; recycled: worker_max_requests; drain 0; degraded",
+         NULL},
+        {1, EVENT(IDLE), 0, "dismiss 0", NULL},
+        {1, EVENT(EXITED), 0, "", NULL},
+        {9,
+         EVENT(READY),
+         3,
+         "seat 3; recycled: worker_max_requests; drain 2; ready",
+         NULL},
+        {1, EVENT(IDLE), 2, "dismiss 2", NULL},
+        {1, EVENT(EXITED), 2, "start 5", NULL},
+    };
+    PLANNED_PLAY(&planned, acts);
+}
+
+static void a_pool_whose_workers_are_all_spent_may_be_down(void **state)
+{
+    (void)state;
+    struct planned planned;
+    planned_init(&planned, 1);
+    serve(&planned);
+    assert_string_equal(spend(&planned, 0), "start 1");
+    const struct planned_act acts[] = {
+        {1, EVENT(EXITED), 1, "failure 1: why; degraded", NULL},
+        {50, EVENT(TIMER), 0, "start 1", NULL},
+        {1, EVENT(EXITED), 1, "failure 2: why", NULL},
+        {100, EVENT(TIMER), 0, "start 1", NULL},
+        {1,
+         EVENT(EXITED),
+         1,
+         "failure 3: why; down: no worker could be started: why",
+         NULL},
+        {200, EVENT(TIMER), 0, "start 1", NULL},
+        {1,
+         EVENT(READY),
+         1,
+         "seat 1; recycled: worker_max_requests; drain 0; ready",
+         NULL},
+    };
+    PLANNED_PLAY(&planned, acts);
+}
+
 static void a_pool_that_stops_replaces_nobody(void **state)
 {
     (void)state;
@@ -217,6 +286,8 @@ int main(void)
         cmocka_unit_test(the_first_reason_is_the_one_that_is_told),
         cmocka_unit_test(chance_adds_up_to_the_jitter),
         cmocka_unit_test(a_worker_may_be_given_so_many_calls),
+        cmocka_unit_test(workers_that_are_spent_need_no_turn),
+        cmocka_unit_test(a_pool_whose_workers_are_all_spent_may_be_down),
         cmocka_unit_test(a_pool_that_stops_replaces_nobody),
         cmocka_unit_test(one_that_others_told_to_leave_is_not_replaced_twice),
     };
