@@ -3,11 +3,9 @@
 
 from __future__ import annotations
 
-import faulthandler
 import json
 import os
 import signal
-import sys
 from typing import Any, Callable
 
 CHILD_S = 60  # more than any child needs, however busy the machine
@@ -22,8 +20,7 @@ class Child:
         self.out, into = os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
-            # One that hangs says where, and is killed. pytest has a handler of its own.
-            faulthandler.dump_traceback_later(CHILD_S - 5, file=sys.__stderr__)
+            # pytest has a handler of its own, which a child that hangs never comes to.
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
             signal.alarm(CHILD_S)
             try:
