@@ -43,7 +43,9 @@ static snakepit_err set_pair_of_duration(struct sp_yaml *yaml,
         is_pair = item->type == YAML_SCALAR_NODE;
         const char *text = is_pair ? (const char *)item->data.scalar.value : "";
         used += (size_t)snprintf(joined + used, sizeof joined - used, "%s", text);
-        is_pair = is_pair && text[0] != 0 && used < sizeof joined;
+        bool is_number = text[0] >= '0' && text[0] <= '9';
+        is_pair =
+            is_pair && text[0] != 0 && is_number == (i == 0) && used < sizeof joined;
     }
     char shown[SP_QUOTED_MAX];
     return is_pair ? sp_option_set(option, target, joined, false, place)

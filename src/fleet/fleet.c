@@ -60,12 +60,21 @@ static bool is_busy(const struct sp_fleet *fleet, const struct sp_worker *worker
            sp_pool_seat_is_busy(fleet->options.pool, worker->seat);
 }
 
+// One that has died runs nothing either, and did not end as it should.
+static bool has_drained(const struct sp_fleet *fleet, struct sp_worker *worker)
+{
+    pthread_mutex_lock(&worker->lost_lock);
+    bool lost = worker->lost;
+    pthread_mutex_unlock(&worker->lost_lock);
+    return !lost && !is_busy(fleet, worker);
+}
+
 static void on_timer(struct sp_timer *timer)
 {
     struct sp_fleet *fleet = timer->user;
     for (uint32_t i = 0; i < fleet->plan.size * SP_PLACES_PER_POST; i++) {
         if (sp_fleet_place_drains(&fleet->plan, i) &&
-            !is_busy(fleet, fleet->occupants[i].worker)) {
+            has_drained(fleet, fleet->occupants[i].worker)) {
             take_event(fleet,
                        &(struct sp_fleet_event){.kind = SP_FLEET_IDLE, .place = i});
         }

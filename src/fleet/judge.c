@@ -157,14 +157,20 @@ static void judge_start_of(struct sp_step *step)
     }
 }
 
+// It has been of use, or it could have been: this is not a storm.
+static bool lived_well(const struct sp_step *step, uint64_t ready_at)
+{
+    return step->event->worker.worked ||
+           (ready_at != 0 && step->now - ready_at >= NO_STORM_NS);
+}
+
 static void judge_life_of(struct sp_step *step, uint64_t ready_at)
 {
     const struct sp_fleet_worker *worker = &step->event->worker;
     if (!worker->told) {
         sp_step_just(step, SP_FLEET_DO_COUNT_DEATH);
     }
-    // It has been of use, or it could have been: this is not a storm.
-    if (worker->worked || step->now - ready_at >= NO_STORM_NS) {
+    if (lived_well(step, ready_at)) {
         sp_restart_worked(&step->plan->restart);
     } else if (worker->told) {
         // Nobody here is to blame; but whoever sent that SIGTERM may send another at
@@ -180,6 +186,9 @@ static void judge_life_of(struct sp_step *step, uint64_t ready_at)
 void sp_judge_exit(struct sp_step *step, const struct sp_place *before)
 {
     if (before->state == SP_PLACE_LEAVING) {
+        if (before->outgoing && lived_well(step, before->ready_at)) {
+            sp_restart_worked(&step->plan->restart);
+        }
         return;
     }
     if (before->ready_at == 0) {

@@ -177,7 +177,7 @@ static void release_predecessor(struct sp_step *step)
 {
     uint32_t other = step->event->place ^ 1u;
     const struct sp_place *place = &step->plan->places[other];
-    if (place->outgoing) {
+    if (place->outgoing && place->state == SP_PLACE_SERVING) {
         sp_step_do(step,
                    &(struct sp_fleet_action){.kind = SP_FLEET_DO_NOTE_RECYCLED,
                                              .place = other,
@@ -263,6 +263,13 @@ static void on_exited(struct sp_step *step)
     step->plan->remains++;
     sp_judge_exit(step, &before);
     sp_step_show(step);
+    // The pool has seen the seat die, maybe before its successor served, and calls
+    // itself degraded.
+    if (before.state == SP_PLACE_DRAINING && step->plan->shown == SP_POOL_READY) {
+        sp_step_do(step,
+                   &(struct sp_fleet_action){.kind = SP_FLEET_DO_SET_STATE,
+                                             .state = SP_POOL_READY});
+    }
 }
 
 static void on_gone(struct sp_step *step)

@@ -41,10 +41,11 @@ static bool has_room(const struct sp_pool *pool, const struct sp_seat *seat)
 }
 
 // It may be given one call less. After the last one nobody chooses it any more; what
-// is tied to it learns of that when the loop has looked.
+// is tied to it learns of that when the loop has looked. A pool that closes gets no
+// other worker, and finishes with those that it has.
 static void spend(struct sp_pool *pool, struct sp_seat *seat)
 {
-    if (--seat->left == 0) {
+    if (pool->state != SP_POOL_STOPPING && --seat->left == 0) {
         seat->spent = true;
         sp_loads_remove(&pool->loads, seat);
         pool->hooks.attention(pool->hooks.user);

@@ -50,7 +50,8 @@ struct sp_seat {
     bool open;                 // takes calls
     bool leaves;               // its worker begins no further call
     bool spent;                // it was given all that it may; is to be replaced
-    bool spent_told;           // and the loop knows; owner: the loop thread
+    bool spent_seen;           // the loop has seen that; owner: the loop thread
+    bool spent_told;           // and told; likewise
     bool violated;             // broke the protocol; is to be killed
     bool silent;               // did not come back to its question; is to be killed
     const char *kill_reason;   // why it is to be killed; NULL: it is not

@@ -118,6 +118,7 @@ static void tick_seat(struct sp_pool *pool, struct sp_seat *seat, struct turn *t
         }
     }
     watch_skips(pool, seat, turn);
+    seat->spent_seen = seat->spent;
     if (seat->violated) {
         mark_for_kill(seat, "it broke the protocol");
     } else if (seat->silent) {
@@ -148,7 +149,7 @@ static void tell_spent(struct sp_pool *pool, const struct sp_pool_orders *orders
     for (struct sp_link *link = pool->seats.next; link != &pool->seats;
          link = link->next) {
         struct sp_seat *seat = SP_ENTRY(link, struct sp_seat, member);
-        if (seat->spent && !seat->spent_told) {
+        if (seat->spent_seen && !seat->spent_told) {
             seat->spent_told = true;
             sp_pool_close_seat(pool, seat);
             orders->spent(seat->worker);

@@ -146,6 +146,10 @@ static const struct {
      "1: worker_ttl: expected \"infinity\", seconds, or a time such as \"1h\", from "
      "100ms "
      "to 36500d, got \"50ms\""},
+    {"worker_ttl: [3600, 5]\n",
+     "1: worker_ttl: expected \"infinity\", seconds, or a time such as \"1h\", from "
+     "100ms "
+     "to 36500d, got a list"},
     {"worker_ttl: [1, hour, 2]\n",
      "1: worker_ttl: expected \"infinity\", seconds, or a time such as \"1h\", from "
      "100ms "

@@ -245,6 +245,72 @@ static void a_pool_whose_workers_are_all_spent_may_be_down(void **state)
     PLANNED_PLAY(&planned, acts);
 }
 
+// The pool has seen the seat die and calls itself degraded.
+static void a_pool_is_whole_when_one_that_was_replaced_dies(void **state)
+{
+    (void)state;
+    struct planned planned;
+    planned_init(&planned, 1);
+    serve(&planned);
+    const struct planned_act acts[] = {
+        {1, EVENT(REPLACE), 0, "start 1", NULL},
+        // It is dead already, but that is seen later.
+        {1, EVENT(READY), 1, "seat 1; recycled: somebody asked for it; drain 0", NULL},
+        {1, EVENT(EXITED), 0, "death; ready", &planned_worked},
+    };
+    PLANNED_PLAY(&planned, acts);
+}
+
+static void calls_of_one_that_goes_have_their_time(void **state)
+{
+    (void)state;
+    struct planned planned;
+    planned_init(&planned, 1);
+    serve(&planned);
+    const struct planned_act acts[] = {
+        {1, EVENT(REPLACE), 0, "start 1", NULL},
+        {1, EVENT(READY), 1, "seat 1; recycled: somebody asked for it; drain 0", NULL},
+        {1000000, EVENT(TIMER), 0, "", NULL},
+        {1, EVENT(IDLE), 0, "dismiss 0", NULL},
+    };
+    PLANNED_PLAY(&planned, acts);
+}
+
+static void one_that_goes_is_counted_once(void **state)
+{
+    (void)state;
+    struct planned planned;
+    planned_init(&planned, 1);
+    serve(&planned);
+    const struct planned_act acts[] = {
+        {1, EVENT(REPLACE), 0, "start 1", NULL},
+        {1, EVENT(READY), 1, "seat 1; recycled: somebody asked for it; drain 0", NULL},
+        {1, EVENT(TOLD), 1, "release 1; degraded", NULL},
+        {2000, EVENT(EXITED), 1, "death; start 1", &planned_worked},
+        {1, EVENT(READY), 1, "seat 1; ready", NULL},
+    };
+    PLANNED_PLAY(&planned, acts);
+}
+
+static void workers_that_lived_well_end_a_row_of_failures(void **state)
+{
+    (void)state;
+    struct planned planned;
+    planned_init(&planned, 1);
+    serve(&planned);
+    const struct planned_act acts[] = {
+        {1, EVENT(REPLACE), 0, "start 1", NULL},
+        {1, EVENT(EXITED), 1, "failure 1: why", NULL},
+        {50, EVENT(TIMER), 0, "start 1", NULL},
+        {1, EVENT(READY), 1, "seat 1; recycled: somebody asked for it; drain 0", NULL},
+        {1, EVENT(IDLE), 0, "dismiss 0", NULL},
+        {1, EVENT(EXITED), 0, "", &planned_worked},
+        {1, EVENT(REPLACE), 1, "start 0", NULL},
+        {1, EVENT(EXITED), 0, "failure 1: why", NULL},
+    };
+    PLANNED_PLAY(&planned, acts);
+}
+
 static void a_pool_that_stops_replaces_nobody(void **state)
 {
     (void)state;
@@ -288,6 +354,10 @@ int main(void)
         cmocka_unit_test(a_worker_may_be_given_so_many_calls),
         cmocka_unit_test(workers_that_are_spent_need_no_turn),
         cmocka_unit_test(a_pool_whose_workers_are_all_spent_may_be_down),
+        cmocka_unit_test(a_pool_is_whole_when_one_that_was_replaced_dies),
+        cmocka_unit_test(calls_of_one_that_goes_have_their_time),
+        cmocka_unit_test(one_that_goes_is_counted_once),
+        cmocka_unit_test(workers_that_lived_well_end_a_row_of_failures),
         cmocka_unit_test(a_pool_that_stops_replaces_nobody),
         cmocka_unit_test(one_that_others_told_to_leave_is_not_replaced_twice),
     };

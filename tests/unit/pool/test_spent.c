@@ -85,6 +85,21 @@ static void the_loop_is_woken_by_the_last_one(void **state)
     assert_false(side->seat->open);
 }
 
+// A pool that closes gets no other worker.
+static void what_waits_at_a_close_is_done_by_who_is_there(void **state)
+{
+    (void)state;
+    fixture.requests = 4;
+    struct side *side = fixture_add(&fixture, 1);
+    submit_all();
+    sp_pool_begin_close(fixture.pool);
+    while (fixture_serve_one(&fixture, side)) {
+        fixture_tick(&fixture, 10);
+    }
+    assert_int_equal(ended(), MANY);
+    assert_int_equal(side->spent, 0);
+}
+
 // An idle worker takes what waits behind another call elsewhere, but not of one that
 // will be given no other call for it.
 static void what_it_has_is_not_moved(void **state)
@@ -150,6 +165,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(it_gets_that_many_and_not_one_more),
         TEST(the_loop_is_woken_by_the_last_one),
+        TEST(what_waits_at_a_close_is_done_by_who_is_there),
         TEST(what_it_has_is_not_moved),
         TEST(a_call_that_moved_away_did_not_count),
         TEST(a_session_that_is_tied_to_it_is_lost_once),
