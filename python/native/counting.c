@@ -9,6 +9,7 @@
 // the method.
 #include "counting.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,7 +18,8 @@
 // interpreters that respect the pointer wherever they call a function.
 #if defined(Py_GIL_DISABLED) && PY_VERSION_HEX >= 0x030D0000
 
-#define REMEMBERED 4u // adapters by thread
+#define REMEMBERED  4u              // adapters by thread
+#define STACK_SPARE ((size_t)32768) // bytes that a call finds below it at least
 
 // One thread's counts of one adapter. Written by that thread alone, but for `adapter`.
 struct counts {
@@ -25,7 +27,8 @@ struct counts {
     _Atomic bool inside;
     // Whose counts they are; NULL once it is gone, and where nobody remembers them.
     _Atomic(PyObject *) adapter;
-    PyObject *watch; // the weak reference that sees to that
+    PyObject *watch;     // the weak reference that sees to that
+    uint64_t generation; // that it was looked up in
 };
 
 // What a thread remembers. Its state owns it, and clears it when the thread ends.
@@ -34,6 +37,14 @@ struct memory {
 };
 
 static _Thread_local struct memory *mine; // borrowed
+// The number of the state that owns it. A thread of C may have one state of Python's
+// after the other, and what the last one owned may be gone.
+static _Thread_local uint64_t whose;
+static _Thread_local uintptr_t
+    stack_end; // the lowest that a call may begin; 0: unknown
+
+// Counts up with every tracker: its adapter may have had another one before.
+static _Atomic uint64_t generation;
 
 // Given by tracking.py, once.
 static PyObject *find_counts; // (adapter) -> Counts, or None: nobody counts
@@ -181,11 +192,19 @@ static PyType_Spec memory_spec = {
     .slots = memory_slots,
 };
 
+// The calling thread's; NULL: it has none yet.
+static inline struct memory *memory_of_thread(void)
+{
+    bool is_its = mine != NULL && whose == PyThreadState_GetID(PyThreadState_Get());
+    return is_its ? mine : NULL;
+}
+
 // The calling thread's; NULL with an exception.
 static struct memory *memory_here(void)
 {
-    if (mine != NULL) {
-        return mine;
+    struct memory *memory = memory_of_thread();
+    if (memory != NULL) {
+        return memory;
     }
     PyObject *owner = PyThreadState_GetDict();
     PyObject *made = owner == NULL ? NULL : memory_type->tp_alloc(memory_type, 0);
@@ -195,9 +214,10 @@ static struct memory *memory_here(void)
     // By its type: a name could be another module's.
     if (PyDict_SetItem(owner, (PyObject *)memory_type, made) == 0) {
         mine = (struct memory *)made;
+        whose = PyThreadState_GetID(PyThreadState_Get());
     }
     Py_DECREF(made);
-    return mine;
+    return memory_of_thread();
 }
 
 static size_t place_of(PyObject *adapter)
@@ -245,11 +265,13 @@ static int remember(struct counts *counts, PyObject *adapter)
 // or with an exception.
 static struct counts *look_up(PyObject *adapter)
 {
+    uint64_t now = atomic_load(&generation);
     PyObject *found = PyObject_CallOneArg(find_counts, adapter);
     if (found == NULL || !PyObject_TypeCheck(found, counts_type)) {
         Py_XDECREF(found);
         return NULL;
     }
+    ((struct counts *)found)->generation = now;
     if (remember((struct counts *)found, adapter) != 0) {
         Py_DECREF(found);
         return NULL;
@@ -261,10 +283,12 @@ static struct counts *look_up(PyObject *adapter)
 // writes the number of them.
 static inline struct counts *counts_of(PyObject *adapter)
 {
-    struct counts *counts = mine == NULL ? NULL : mine->counts[place_of(adapter)];
+    struct memory *memory = memory_of_thread();
+    struct counts *counts = memory == NULL ? NULL : memory->counts[place_of(adapter)];
     // What comes to lie where the adapter was finds that it was forgotten.
     if (counts != NULL &&
-        atomic_load_explicit(&counts->adapter, memory_order_relaxed) == adapter) {
+        atomic_load_explicit(&counts->adapter, memory_order_relaxed) == adapter &&
+        counts->generation == atomic_load_explicit(&generation, memory_order_relaxed)) {
         return (struct counts *)Py_NewRef(counts);
     }
     return look_up(adapter);
@@ -317,12 +341,46 @@ static PyObject *call_counted(struct counts *counts,
     return result;
 }
 
+// A thread whose stack is not known may use all of it.
+static void find_stack_end(void)
+{
+    pthread_attr_t attributes;
+    void *base = NULL;
+    size_t size = 0;
+    stack_end = 1;
+    if (pthread_getattr_np(pthread_self(), &attributes) == 0) {
+        if (pthread_attr_getstack(&attributes, &base, &size) == 0) {
+            size_t spare = size / 8 < STACK_SPARE ? size / 8 : STACK_SPARE;
+            stack_end = (uintptr_t)base + spare;
+        }
+        (void)pthread_attr_destroy(&attributes);
+    }
+}
+
+// Each marked call within another one takes some of the thread's stack, which Python
+// does not look at.
+static bool has_stack(void)
+{
+    if (stack_end == 0) {
+        find_stack_end();
+    }
+    if ((uintptr_t)__builtin_frame_address(0) > stack_end) {
+        return true;
+    }
+    PyErr_SetString(PyExc_RecursionError,
+                    "maximum recursion depth exceeded: the thread's stack is used up");
+    return false;
+}
+
 // By which a marked function is called.
 static PyObject *count_call(PyObject *function,
                             PyObject *const *arguments,
                             size_t flags,
                             PyObject *names)
 {
+    if (!has_stack()) {
+        return NULL;
+    }
     // It may need an adapter that it does not get; then it says so itself.
     PyObject *adapter = PyVectorcall_NARGS(flags) == 0 ? NULL : arguments[0];
     struct counts *counts = adapter == NULL ? NULL : counts_of(adapter);
@@ -360,6 +418,12 @@ static PyObject *count_by(PyObject *Py_UNUSED(module), PyObject *arguments)
     Py_RETURN_NONE;
 }
 
+static PyObject *count_anew(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
+{
+    atomic_fetch_add(&generation, 1);
+    Py_RETURN_NONE;
+}
+
 static PyObject *count_calls(PyObject *Py_UNUSED(module), PyObject *function)
 {
     if (!PyFunction_Check(function) || running == NULL) {
@@ -380,6 +444,7 @@ static PyMethodDef functions[] = {
      METH_VARARGS,
      "Sets how the counts of an adapter are found, and what open requests are."},
     {"count_calls", count_calls, METH_O, "Has the calls of a function counted."},
+    {"count_anew", count_anew, METH_NOARGS, "A tracker is made."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -127,6 +127,9 @@ def count_by(
     that is running now; `lasting(adapter, result)` counts a result that goes on.
     """
 
+def count_anew() -> None:
+    """Every thread looks its counts up again: a tracker is made."""
+
 def count_calls(function: FunctionType, /) -> FunctionType:
     """Has the calls of a function counted from now on, by its first argument. Gives the
     function. After `count_by`.

@@ -13,7 +13,7 @@ from types import CoroutineType
 
 from . import late, lookup
 from .base_adapter import BaseAdapter, call_tool, tool
-from .declaration import declared_thread_safe, undeclared_warning
+from .declaration import declared_thread_safe, note_mark, undeclared_warning
 from .late import TYPE_CHECKING
 from .made import Made
 from .tools import SAFE_MARK, not_of_an_instance
@@ -250,6 +250,7 @@ def thread_safe_method(method: Method) -> Method:
         raise TypeError(f"@thread_safe_method decorates methods, not {kind} objects")
     made: Method = tracking.counted(method)  # type: ignore[assignment]
     setattr(made, SAFE_MARK, True)
+    note_mark()
     return made
 
 

@@ -19,6 +19,20 @@ UNDECLARED = (
 )
 
 
+_marks = 0
+
+
+def marks_made() -> int:
+    """A number that goes up with every mark that is made, also on what is there."""
+    return _marks
+
+
+def note_mark() -> None:
+    """A mark was made. Two at the same time may count as one."""
+    global _marks
+    _marks += 1
+
+
 def declared_thread_safe(adapter_class: type) -> bool | None:
     """What the class declares by ``__thread_safe__``: True, False, or None for nothing.
 

@@ -12,7 +12,7 @@ from types import FunctionType, MethodType
 
 from . import calling, life, lookup, marks, runtime, signatures
 from .base_adapter import BaseAdapter
-from .declaration import BASE_MODULES
+from .declaration import BASE_MODULES, marks_made
 from .errors import AdapterError
 from .late import TYPE_CHECKING
 from .request import Request
@@ -60,14 +60,17 @@ class Answers:
 class Foreseen:
     """What a class says of the answers of its instances."""
 
+    kind: type
     version: int  # of the class when this was found
+    marks: int  # that were made until then
     tools: list[tuple[str, Marked, Callable[[Any], Any]]]  # name, method, way to call
     attributes: frozenset[str]  # of the tools
     has_fallback: bool
 
 
-# Those of this process, by the class. A template's workers have its.
-_foreseen: dict[type, Foreseen] = {}
+# Those of this process, by the id of the class, for a metaclass may refuse a hash. A
+# template's workers have its.
+_foreseen: dict[int, Foreseen] = {}
 
 
 def is_per_request(adapter_class: type) -> bool:
@@ -110,8 +113,10 @@ def foresee(adapter_class: type) -> None:
     except AdapterError:
         return
     of = {one.attribute: one for one in marked}
-    _foreseen[adapter_class] = Foreseen(
+    _foreseen[id(adapter_class)] = Foreseen(
+        adapter_class,
         version,
+        marks_made(),
         [
             (name, of[found.attribute], calling.way_of(found.function))
             for name, found in tools.items()
@@ -129,9 +134,11 @@ def _is_plain(marked: Marked) -> bool:
 
 def foreseen_for(adapter: Any) -> Foreseen | None:
     """What was found of its class, if that is as it was and nothing was added."""
-    found = _foreseen.get(type(adapter))
+    found = _foreseen.get(id(type(adapter)))
     if (
         found is None
+        or found.kind is not type(adapter)
+        or found.marks != marks_made()
         or runtime.class_version(type(adapter)) != found.version
         or not found.attributes.isdisjoint(lookup.own(adapter))
         or any(True for _ in marks.of_instance(adapter))
@@ -155,7 +162,10 @@ def _as_foreseen(foreseen: Foreseen, adapter: Any) -> Answers:
     fallback = fallback_of(adapter) if foreseen.has_fallback else None
 
     def describe() -> list[ToolMetadata]:
-        return [tool_of(kind, one, adapter).metadata for _, one, _ in foreseen.tools]
+        return [
+            tool_of(kind, one, adapter, methods[name]).metadata
+            for name, one, _ in foreseen.tools
+        ]
 
     return Answers(functions, fallback, hint, methods, describe)
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from types import FunctionType, MethodType
 
 from . import calling, late, lookup
-from .declaration import BASE_MODULES, SAFE_MARK, TOOL_MARK
+from .declaration import BASE_MODULES, SAFE_MARK, TOOL_MARK, note_mark
 from .errors import AdapterError
 from .late import TYPE_CHECKING
 
@@ -159,6 +159,7 @@ def _mark(method: Method, mark: ToolMark) -> Method:
         if isinstance(target, type) or not _makes_calls(target):
             raise TypeError
         setattr(target, TOOL_MARK, mark)
+        note_mark()
     except (AttributeError, TypeError):
         kind = type(method).__name__
         raise TypeError(f"@tool decorates methods, not {kind} objects") from None
@@ -291,14 +292,19 @@ def _may_be_called(attribute: str, mark: ToolMark, adapter_class: type) -> bool:
     return False
 
 
-def tool_of(adapter_class: type, marked: Marked, adapter: object) -> Tool:
-    """The tool that a marked attribute is. Raises AdapterError for what cannot be
-    called.
+def tool_of(
+    adapter_class: type,
+    marked: Marked,
+    adapter: object,
+    function: Callable[..., Any] | None = None,
+) -> Tool:
+    """The tool that a marked attribute is: `function`, if that is known. Raises
+    AdapterError for what cannot be called.
     """
     mark = ToolMark() if marked.mark is None else marked.mark
     name = (not marked.is_partial and mark.name) or marked.attribute
     of = _function_of(adapter_class, marked)
-    function = of(adapter)
+    function = of(adapter) if function is None else function
     shown = function
     if marked.is_opaque:
         shown = lookup.bind(marked.function, adapter, adapter_class)

@@ -149,6 +149,8 @@ class RequestTracker:
         self._mine = _PerThread(self)
         # Numbers of Request objects. Single operations of a set are atomic.
         self._open_requests: set[int] = set()
+        if hasattr(native, "count_anew"):
+            native.count_anew()  # its adapter may have had another one before
 
     @property
     def tally(self) -> Tally:
@@ -437,7 +439,10 @@ def _tally_of(adapter: Any) -> Tally | None:
     # The class is asked first: an instance may answer for any name.
     if not getattr(type(adapter), "_snakepit_counts", False):
         return None  # not a ThreadSafeAdapter: nobody counts
-    tally: Tally = adapter._snakepit_tracker.tally
+    try:
+        tally: Tally = adapter._snakepit_tracker.tally
+    except AttributeError:  # its class says no: nobody counts
+        return None
     return tally
 
 

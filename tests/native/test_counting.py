@@ -8,6 +8,7 @@ it, which the bridge's own tests are without.
 from __future__ import annotations
 
 import copy
+import ctypes
 import functools
 import gc
 import inspect
@@ -271,3 +272,86 @@ def test_the_extension_refuses_what_it_cannot_count():
         _runtime.count_by(len)
     with pytest.raises(TypeError):
         Tally().total = "many"
+
+
+def test_attributes_that_are_made_anew_are_counted_anew():
+    adapter = Adapter()
+    adapter.shared(1)
+    vars(adapter).clear()
+    assert total(adapter) == 0
+    for _ in range(5):
+        adapter.shared(1)
+    assert total(adapter) == 5
+
+
+def test_an_adapter_that_refuses_its_tracker_is_not_counted():
+    class Shy(ThreadSafeAdapter):
+        def __getattribute__(self, name):
+            if name == "_snakepit_tracker":
+                raise AttributeError(name)
+            return super().__getattribute__(name)
+
+        @thread_safe_method
+        def work(self):
+            return 1
+
+    assert Shy().work() == 1
+
+
+def test_a_small_stack_ends_a_recursion_with_an_exception():
+    class Deep(ThreadSafeAdapter):
+        @thread_safe_method
+        def down(self, depth):
+            return depth if depth == 0 else self.down(depth - 1)
+
+    def run():
+        try:
+            ended.append(deep.down(100_000))
+        except RecursionError as error:
+            ended.append(str(error)[:32])
+
+    deep, ended, before = Deep(), [], threading.stack_size(256 * 1024)
+    try:
+        thread = threading.Thread(target=run)
+        thread.start()
+    finally:
+        threading.stack_size(before)
+    thread.join()
+    assert ended == ["maximum recursion depth exceeded"]
+
+
+def test_a_thread_of_c_that_calls_again_remembers_nothing_of_before():
+    """Each callback has a state of its own; another thread may hold what it owned."""
+    adapter, held = Adapter(), []
+
+    def first():
+        adapter.shared(1)
+        kinds = (one for one in gc.get_objects() if type(one).__name__ == "_Memory")
+        held.extend(kinds)
+
+    def second():
+        other = threading.Thread(target=held.clear)  # frees it elsewhere
+        other.start()
+        other.join()
+        other_things = [bytearray(72) for _ in range(3000)]
+        adapter.shared(1)
+        assert other_things
+
+    repeated(lambda: call_twice(first, second))
+    assert total(adapter) == 2 * 50
+
+
+def call_twice(first, second):
+    """Calls both from one thread of C: the second as the thread ends."""
+    libc, key, thread = ctypes.CDLL(None), ctypes.c_uint(), ctypes.c_ulong()
+    at_end = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(lambda _: second())
+    assert libc.pthread_key_create(ctypes.byref(key), at_end) == 0
+
+    def begin(_):
+        first()
+        libc.pthread_setspecific(key, ctypes.c_void_p(1))
+
+    start = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)(begin)
+    assert libc.pthread_create(ctypes.byref(thread), None, start, None) == 0
+    assert libc.pthread_join(thread, None) == 0
+    assert libc.pthread_key_delete(key) == 0

@@ -182,3 +182,42 @@ def test_a_class_has_a_number_until_it_is_changed() -> None:
     assert number() not in (0, before)
     with pytest.raises(TypeError, match="not a class"):
         runtime.class_version(3)  # type: ignore[arg-type]
+
+
+class Unhashable(type):
+    """Its classes can be compared, and so not hashed."""
+
+    def __eq__(cls, other: object) -> bool:
+        return cls is other
+
+
+def test_a_class_without_a_hash_is_like_any_other() -> None:
+    class Odd(Plain, metaclass=Unhashable):
+        pass
+
+    looked, foreseen = both(Odd)
+    assert list(foreseen.functions) == list(looked.functions)
+
+
+def test_a_method_that_is_marked_later_is_found() -> None:
+    class Late(Plain):
+        def extra(self) -> str:
+            return "extra"
+
+    resolution.foresee(Late)
+    assert is_foreseen(Late())
+    tool(Late.extra)
+    assert not is_foreseen(Late())
+    assert "extra" in resolution.of_instance(Late()).functions
+
+
+def test_the_table_is_that_of_the_start() -> None:
+    looked, foreseen = both(Plain)
+    adapter = Plain()
+    resolution.foresee(Plain)
+    answers = resolution.of_instance(adapter)
+    vars(adapter)["stream"] = [1]  # what initialize() may do
+    assert [one.name for one in answers.describe()] == [
+        one.name for one in looked.describe()
+    ]
+    assert [one.name for one in foreseen.describe()]
