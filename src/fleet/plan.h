@@ -56,9 +56,9 @@ struct sp_place {
     enum sp_place_state state;
     bool exec;           // its next worker is not to be forked
     bool due;            // its worker is to be replaced when it is its turn
-    bool outgoing;       // it is: its worker goes as soon as a successor serves
+    bool outgoing;       // its turn has come: it goes as soon as a successor serves
     bool spent;          // its worker was given all its calls, and takes no more
-    enum sp_recycle why; // it is due
+    enum sp_recycle why; // the reason that it is due
     uint64_t expires_at; // its worker is too old then; 0: it has no age limit
     uint64_t ready_at;   // 0: its worker was never ready
     uint64_t leave_at;   // one that drains leaves then, whatever it runs; 0: by itself
@@ -107,7 +107,7 @@ struct sp_fleet_plan {
     uint32_t remains;   // workers that have exited, and left something that has not
     uint64_t resume_at; // nothing is started before; 0: there is no pause
     uint64_t look_at;   // when to look whether those that drain have finished
-    uint64_t chance;    // anything but 0: where chance begins
+    uint64_t chance;    // of the random numbers; never 0
     bool gil_told;      // it was logged that threads take turns
 };
 
@@ -227,7 +227,7 @@ struct sp_fleet_actions {
 // ---- Functions ----------------------------------------------------------------
 
 // A plan that starts nothing yet. `places` are zeroed; they and `config` are borrowed.
-// `chance` is any number.
+// `chance` seeds the random numbers.
 void sp_fleet_plan_init(struct sp_fleet_plan *plan,
                         const struct sp_pool_config *config,
                         struct sp_place *places,

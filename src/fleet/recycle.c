@@ -13,7 +13,7 @@ const char *sp_recycle_reason(enum sp_recycle why)
     return reasons[why];
 }
 
-// 0 to `most`, by xorshift: nobody gains anything by guessing it.
+// A random number from 0 to `most`, by xorshift: guessing it is of no use to anybody.
 static uint64_t draw(struct sp_fleet_plan *plan, uint64_t most)
 {
     plan->chance ^= plan->chance << 13;
@@ -22,7 +22,7 @@ static uint64_t draw(struct sp_fleet_plan *plan, uint64_t most)
     return most == 0 ? 0 : plan->chance % (most + 1);
 }
 
-// A limit, and as much more as chance adds to it.
+// A limit, and at random up to `recycle_jitter` percent more.
 static uint64_t jitter(struct sp_fleet_plan *plan, uint64_t limit)
 {
     return limit + draw(plan, limit * plan->config->recycle_jitter / 100);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Workers that have served long enough make room for successors: which ones, and when
-// it is their turn. The successor answers a call before the worker that it replaces
+// Which workers have served long enough and make room for successors, and when it is
+// their turn. The successor answers a call before the worker that it replaces
 // takes no more of them.
 #ifndef FLEET_RECYCLE_H
 #define FLEET_RECYCLE_H

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What a program may ask of the lives of workers. The loop does it.
+// A program may have workers started again, or replaced. The loop does it.
 #include <inttypes.h>
 
 #include "base/thread.h"

@@ -192,7 +192,7 @@ void sp_pool_seat_died(struct sp_pool *pool,
     if (failure->err == SNAKEPIT_PROTOCOL && !seat->violated) {
         pool->counters.violations++;
     }
-    // One that took no more calls has a successor, or was missed before.
+    // A seat that takes no calls has a successor, or its worker was missed before.
     if (seat->open && pool->state == SP_POOL_READY) {
         pool->state = SP_POOL_DEGRADED;
         pool->hooks.changed(pool->hooks.user);

@@ -143,7 +143,7 @@ order_kills(struct sp_pool *pool, const struct sp_pool_orders *orders, bool clos
     }
 }
 
-// Likewise.
+// Without the lock, too: what follows may start a process.
 static void tell_spent(struct sp_pool *pool, const struct sp_pool_orders *orders)
 {
     for (struct sp_link *link = pool->seats.next; link != &pool->seats;
