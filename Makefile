@@ -9,6 +9,7 @@ TEST_JOBS := $(shell expr $$(nproc) + 1)
 PREFIX ?= /usr/local
 DESTDIR ?=
 BENCH_ARGS ?=
+SOAK_SECONDS ?= 600
 CTEST_ARGS ?=
 
 C_FILES = find include src python/native tests bench examples -name '*.[ch]' 2>/dev/null
@@ -17,13 +18,14 @@ LINTERS = build/venv/system/bin/python -m
 # What tools/bootstrap found, as environment of the command that follows.
 WITH_PYTHONS = set -a; . build/bootstrap.env; set +a;
 
-.PHONY: help bootstrap dev release demo check test coverage bench lint format install clean
+.PHONY: help bootstrap dev release demo check test soak coverage bench lint format install clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make demo      build, then show both kinds of worker at work   (5 minutes the first time)'
 	@echo 'make check     the fast tests: unit tests, formatting, layers, sizes'
 	@echo 'make test      build with assertions and run every test'
+	@echo 'make soak      kills, recycles and hangs for SOAK_SECONDS (600) in each profile'
 	@echo 'make coverage  which lines the tests reach, on a build of its own'
 	@echo 'make bench     measure against the limit; writes build/bench/results.json'
 	@echo 'make lint      formatting, static analysis, layers, types'
@@ -51,6 +53,9 @@ check: dev
 
 test: dev
 	ctest --preset dev -j $(TEST_JOBS) $(CTEST_ARGS)
+
+soak: dev
+	SNAKEPIT_STRESS_SECONDS=$(SOAK_SECONDS) build/dev/bin/stress_storm
 
 coverage:
 	@tools/coverage

@@ -14,6 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/file.h"
+
 // Newer than the kernel headers that we build with.
 #define SIGNAL_GROUP (1u << 2) // PIDFD_SIGNAL_PROCESS_GROUP
 #define INFO_EXIT    (UINT64_C(1) << 3)
@@ -88,12 +90,7 @@ pid_t sp_pidfd_number_in_proc(int pidfd)
     char path[64];
     char text[512];
     (void)snprintf(path, sizeof path, "/proc/thread-self/fdinfo/%d", pidfd);
-    FILE *file = fopen(path, "re");
-    size_t got = file == NULL ? 0 : fread(text, 1, sizeof text - 1, file);
-    text[got] = 0;
-    if (file != NULL) {
-        (void)fclose(file);
-    }
+    (void)sp_file_read(path, text, sizeof text);
     const char *at = strstr(text, key);
     long number = at == NULL ? 0 : strtol(at + sizeof key - 1, NULL, 10);
     return number > 0 ? (pid_t)number : 0;

@@ -3,6 +3,7 @@
 // which variables apply and what the defaults are.
 #include "config/draft.h"
 
+#include <inttypes.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -288,6 +289,15 @@ static snakepit_err check_fields(const struct sp_draft *draft)
                           "expected at least restart_backoff_ms, which is %u, got %u",
                           pool->restart_backoff_ms,
                           pool->restart_backoff_max_ms);
+    }
+    if (pool->worker_max_memory_hard != 0 &&
+        pool->worker_max_memory_hard <= pool->worker_max_memory) {
+        struct sp_place place = place_of(draft, "worker_max_memory_hard", name);
+        return sp_problem(&place,
+                          "expected more than worker_max_memory, which is %" PRIu64
+                          " bytes, got %" PRIu64,
+                          pool->worker_max_memory,
+                          pool->worker_max_memory_hard);
     }
     return SNAKEPIT_OK;
 }

@@ -50,6 +50,8 @@ static void act_on_worker(struct sp_fleet *fleet, const struct sp_fleet_action *
     SP_CHECK(worker != NULL);
     if (action->kind == SP_FLEET_DO_SEAT) {
         seat(fleet, worker, action->number);
+    } else if (action->kind == SP_FLEET_DO_KILL) {
+        sp_worker_kill(worker, action->reason);
     } else if (action->kind == SP_FLEET_DO_DISMISS) {
         dismiss(fleet, worker, action->closing);
     } else if (worker->seat == NULL) {
@@ -233,6 +235,7 @@ struct sp_fleet_event sp_fleet_act(struct sp_fleet *fleet, snakepit_message *why
         case SP_FLEET_DO_DRAIN:
         case SP_FLEET_DO_RELEASE:
         case SP_FLEET_DO_DISMISS:
+        case SP_FLEET_DO_KILL:
             act_on_worker(fleet, action);
             break;
         default:

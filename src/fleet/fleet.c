@@ -69,15 +69,37 @@ static bool has_drained(const struct sp_fleet *fleet, struct sp_worker *worker)
     return !lost && !is_busy(fleet, worker);
 }
 
-static void on_timer(struct sp_timer *timer)
+static void look_at_those_that_drain(struct sp_fleet *fleet)
 {
-    struct sp_fleet *fleet = timer->user;
     for (uint32_t i = 0; i < fleet->plan.size * SP_PLACES_PER_POST; i++) {
         if (sp_fleet_place_drains(&fleet->plan, i) &&
             has_drained(fleet, fleet->occupants[i].worker)) {
             take_event(fleet,
                        &(struct sp_fleet_event){.kind = SP_FLEET_IDLE, .place = i});
         }
+    }
+}
+
+static void weigh(struct sp_fleet *fleet)
+{
+    for (uint32_t i = 0; i < fleet->plan.size * SP_PLACES_PER_POST; i++) {
+        if (sp_fleet_place_is_weighed(&fleet->plan, i)) {
+            take_event(
+                fleet,
+                &(struct sp_fleet_event){.kind = SP_FLEET_WEIGHED,
+                                         .place = i,
+                                         .worker = {.memory = sp_worker_memory(
+                                                        fleet->occupants[i].worker)}});
+        }
+    }
+}
+
+static void on_timer(struct sp_timer *timer)
+{
+    struct sp_fleet *fleet = timer->user;
+    look_at_those_that_drain(fleet);
+    if (sp_clock_now() >= fleet->plan.weigh_at) {
+        weigh(fleet);
     }
     take_plain_event(fleet, SP_FLEET_TIMER);
 }
@@ -93,6 +115,15 @@ static struct sp_fleet_worker facts_of(const struct sp_worker *worker)
                                     .gil_enabled = worker->info.gil_enabled,
                                     .thread_safe = worker->info.thread_safe,
                                     .adapter_failed = worker->adapter_failed};
+}
+
+// Only where it matters: it takes reading two files.
+static uint64_t memory_of(const struct sp_fleet *fleet, const struct sp_worker *worker)
+{
+    const struct sp_pool_config *config = fleet->options.pool_config;
+    bool limited =
+        config->worker_max_memory != 0 || config->worker_max_memory_hard != 0;
+    return limited ? sp_worker_memory(worker) : 0;
 }
 
 static void
@@ -114,7 +145,11 @@ static void worker_born(void *user, struct sp_worker *worker)
 
 static void worker_ready(void *user, struct sp_worker *worker)
 {
-    worker_event(user, SP_FLEET_READY, worker);
+    const struct sp_occupant *occupant = user;
+    struct sp_fleet_event event = {
+        .kind = SP_FLEET_READY, .place = occupant->place, .worker = facts_of(worker)};
+    event.worker.memory = memory_of(occupant->fleet, worker);
+    take_event(occupant->fleet, &event);
 }
 
 static void worker_leaving(void *user, struct sp_worker *worker)

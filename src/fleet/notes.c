@@ -100,6 +100,24 @@ static void note_recycled(const struct sp_fleet *fleet,
            action->reason);
 }
 
+static void note_memory(const struct sp_fleet *fleet,
+                        const struct sp_fleet_action *action)
+{
+    const struct sp_worker *worker = fleet->occupants[action->place].worker;
+    bool fresh = worker->seat == NULL;
+    sp_log(fleet->options.log,
+           SP_LOG_WARNING,
+           "worker.memory",
+           "pool=%s worker=%" PRIu64 " bytes=%" PRIu64 " limit=%s%s",
+           fleet->options.pool_config->name,
+           worker->options.id,
+           action->memory,
+           action->reason,
+           fresh ? " because=\"it exceeds the limit before its first call, so that the "
+                   "limit is not kept\" remedy=\"a higher limit\""
+                 : "");
+}
+
 void sp_fleet_note(const struct sp_fleet *fleet, const struct sp_fleet_action *action)
 {
     switch (action->kind) {
@@ -114,6 +132,9 @@ void sp_fleet_note(const struct sp_fleet *fleet, const struct sp_fleet_action *a
         break;
     case SP_FLEET_DO_NOTE_RECYCLED:
         note_recycled(fleet, action);
+        break;
+    case SP_FLEET_DO_NOTE_MEMORY:
+        note_memory(fleet, action);
         break;
     default:
         note_template(fleet, action);

@@ -9,6 +9,7 @@
 #include "fleet/judge.h"
 #include "fleet/recycle.h"
 #include "fleet/step.h"
+#include "fleet/weight.h"
 
 #define LOOK_EVERY_NS (20 * SP_NS_PER_MS) // at the workers that drain
 
@@ -200,6 +201,7 @@ static void on_ready(struct sp_step *step)
     sp_step_move(step, step->event->place, SP_PLACE_READY);
     place->ready_at = step->now;
     sp_recycle_ready(step, place);
+    sp_weight_ready(step, step->event->place);
     sp_restart_ready(&step->plan->restart);
     sp_judge_credit(step);
     note_gil(step);
@@ -245,6 +247,11 @@ static void on_idle(struct sp_step *step)
 static void on_replace(struct sp_step *step)
 {
     sp_recycle_mark(place_of(step), step->event->recycle);
+}
+
+static void on_weighed(struct sp_step *step)
+{
+    sp_weight_judge(step, step->event->place);
 }
 
 static void on_denied(struct sp_step *step)
@@ -318,6 +325,7 @@ static void on_timer(struct sp_step *step)
         plan->look_at = step->now + LOOK_EVERY_NS;
     }
     sp_recycle_expire(step);
+    sp_weight_expire(step);
     for (uint32_t i = 0; i < sp_places_count(plan); i++) {
         if (sp_fleet_place_drains(plan, i) && step->now >= plan->places[i].leave_at) {
             sp_step_dismiss(step, i);
@@ -417,7 +425,9 @@ static uint64_t wake_at(const struct sp_fleet_plan *plan)
     bool runs = plan->phase == SP_FLEET_RUNNING;
     uint64_t at = runs && plan->resume_at != 0 ? plan->resume_at : SP_NEVER;
     uint64_t expiry = runs ? sp_recycle_wake_at(plan) : SP_NEVER;
+    uint64_t weighing = sp_weight_wake_at(plan);
     at = expiry < at ? expiry : at;
+    at = weighing < at ? weighing : at;
     for (uint32_t i = 0; i < sp_places_count(plan); i++) {
         if (sp_fleet_place_drains(plan, i) && plan->look_at < at) {
             at = plan->look_at;
@@ -444,6 +454,7 @@ void sp_fleet_step(struct sp_fleet_plan *plan,
         [SP_FLEET_TOLD] = on_told,
         [SP_FLEET_IDLE] = on_idle,
         [SP_FLEET_REPLACE] = on_replace,
+        [SP_FLEET_WEIGHED] = on_weighed,
         [SP_FLEET_DENIED] = on_denied,
         [SP_FLEET_EXITED] = on_exited,
         [SP_FLEET_GONE] = on_gone,

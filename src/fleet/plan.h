@@ -50,6 +50,7 @@ enum sp_recycle {
     SP_RECYCLE_BY_HAND,
     SP_RECYCLE_BY_AGE,
     SP_RECYCLE_BY_REQUESTS,
+    SP_RECYCLE_BY_MEMORY,
 };
 
 struct sp_place {
@@ -60,8 +61,10 @@ struct sp_place {
     bool spent;          // its worker was given all its calls, and takes no more
     enum sp_recycle why; // the reason that it is due
     uint64_t expires_at; // its worker is too old then; 0: it has no age limit
-    uint64_t ready_at;   // 0: its worker was never ready
-    uint64_t leave_at;   // one that drains leaves then, whatever it runs; 0: by itself
+    uint64_t max_memory; // its worker is replaced above, bytes; 0: it has no limit
+    uint64_t max_memory_hard; // it is killed above; likewise
+    uint64_t ready_at;        // 0: its worker was never ready
+    uint64_t leave_at; // one that drains leaves then, whatever it runs; 0: by itself
 };
 
 enum sp_fleet_phase {
@@ -107,8 +110,10 @@ struct sp_fleet_plan {
     uint32_t remains;   // workers that have exited, and left something that has not
     uint64_t resume_at; // nothing is started before; 0: there is no pause
     uint64_t look_at;   // when to look whether those that drain have finished
+    uint64_t weigh_at;  // when to look how much memory they use; 0: none was ready
     uint64_t chance;    // of the random numbers; never 0
     bool gil_told;      // it was logged that threads take turns
+    bool weight_told;   // and that a fresh worker exceeds a limit of memory
 };
 
 // ---- Events -------------------------------------------------------------------
@@ -128,6 +133,7 @@ enum sp_fleet_event_kind {
     SP_FLEET_TOLD,         // somebody else's SIGTERM tells it to leave
     SP_FLEET_IDLE,         // it drains, and runs no call
     SP_FLEET_REPLACE,      // a successor is to take its place: `recycle`
+    SP_FLEET_WEIGHED,      // how much memory it uses: `worker`
     SP_FLEET_DENIED,       // the program may not signal it
     SP_FLEET_EXITED,       // its exit was observed: `worker`, `reason`
     SP_FLEET_GONE,         // of one that has exited nothing is left
@@ -143,7 +149,7 @@ enum sp_fleet_event_kind {
     SP_FLEET_NO_MEMORY, // it could not be carried out
 };
 
-#define SP_FLEET_EVENTS 21
+#define SP_FLEET_EVENTS 22
 
 // What is known of a worker.
 struct sp_fleet_worker {
@@ -156,6 +162,7 @@ struct sp_fleet_worker {
     bool adapter_failed; // to start
     bool told;           // it ended because somebody else's SIGTERM told it to
     bool worked;         // it was given a call
+    uint64_t memory;     // bytes, of READY and WEIGHED; 0: not known
 };
 
 // Texts are borrowed until the actions are carried out.
@@ -181,6 +188,7 @@ enum sp_fleet_action_kind {
     SP_FLEET_DO_DRAIN,   // it takes no more
     SP_FLEET_DO_RELEASE, // those that it has not begun go back to the line
     SP_FLEET_DO_DISMISS, // it is to leave; `closing`: at once if it is busy
+    SP_FLEET_DO_KILL,    // for `reason`, a constant text
 
     SP_FLEET_DO_START_TEMPLATE, // answered by an event
     SP_FLEET_DO_STOP_TEMPLATE,
@@ -201,12 +209,14 @@ enum sp_fleet_action_kind {
     SP_FLEET_DO_NOTE_LOST,     // likewise
     SP_FLEET_DO_NOTE_PUT_OFF,  // likewise
     SP_FLEET_DO_NOTE_RECYCLED, // its worker goes, for `reason`: its successor serves
+    SP_FLEET_DO_NOTE_MEMORY,   // its worker's `memory` exceeds the key `reason`
 };
 
 struct sp_fleet_action {
     enum sp_fleet_action_kind kind;
     uint32_t place;
     uint32_t number;
+    uint64_t memory;
     bool fork;
     bool closing;
     enum sp_pool_state state;
@@ -245,6 +255,8 @@ void sp_fleet_step(struct sp_fleet_plan *plan,
 
 // Whether the plan wants the event IDLE of the place's worker.
 bool sp_fleet_place_drains(const struct sp_fleet_plan *plan, uint32_t place);
+// Whether it wants the event WEIGHED of it, at `weigh_at`.
+bool sp_fleet_place_is_weighed(const struct sp_fleet_plan *plan, uint32_t place);
 // Workers that are not ready yet.
 uint32_t sp_fleet_starting(const struct sp_fleet_plan *plan);
 // Posts whose worker takes calls; one that is about to go counts once with its

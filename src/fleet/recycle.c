@@ -9,6 +9,7 @@ const char *sp_recycle_reason(enum sp_recycle why)
         [SP_RECYCLE_BY_HAND] = "somebody asked for it",
         [SP_RECYCLE_BY_AGE] = "worker_ttl",
         [SP_RECYCLE_BY_REQUESTS] = "worker_max_requests",
+        [SP_RECYCLE_BY_MEMORY] = "worker_max_memory",
     };
     return reasons[why];
 }
@@ -22,8 +23,7 @@ static uint64_t draw(struct sp_fleet_plan *plan, uint64_t most)
     return most == 0 ? 0 : plan->chance % (most + 1);
 }
 
-// A limit, and at random up to `recycle_jitter` percent more.
-static uint64_t jitter(struct sp_fleet_plan *plan, uint64_t limit)
+uint64_t sp_recycle_jitter(struct sp_fleet_plan *plan, uint64_t limit)
 {
     return limit + draw(plan, limit * plan->config->recycle_jitter / 100);
 }
@@ -32,13 +32,15 @@ void sp_recycle_ready(struct sp_step *step, struct sp_place *place)
 {
     uint64_t ttl = step->plan->config->worker_ttl;
     if (ttl > 0) {
-        place->expires_at = step->now + jitter(step->plan, ttl) * SP_NS_PER_MS;
+        place->expires_at =
+            step->now + sp_recycle_jitter(step->plan, ttl) * SP_NS_PER_MS;
     }
 }
 
 uint32_t sp_recycle_requests(struct sp_step *step)
 {
-    return (uint32_t)jitter(step->plan, step->plan->config->worker_max_requests);
+    return (uint32_t)sp_recycle_jitter(step->plan,
+                                       step->plan->config->worker_max_requests);
 }
 
 void sp_recycle_mark(struct sp_place *place, enum sp_recycle why)

@@ -10,6 +10,8 @@
 // A text for the log.
 const char *sp_recycle_reason(enum sp_recycle why);
 
+// A limit, and at random up to `recycle_jitter` percent more.
+uint64_t sp_recycle_jitter(struct sp_fleet_plan *plan, uint64_t limit);
 // A worker begins to serve: sets when it is too old.
 void sp_recycle_ready(struct sp_step *step, struct sp_place *place);
 // How many calls a worker may be given that begins to serve; 0: any number.

@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "ipc/segment.h"
 
 #define WROTE                                                               \
@@ -59,17 +60,6 @@ static struct sp_exit from_siginfo(const siginfo_t *info)
     return end;
 }
 
-static size_t read_text(const char *path, char *room, size_t size)
-{
-    FILE *file = fopen(path, "re");
-    size_t got = file == NULL ? 0 : fread(room, 1, size - 1, file);
-    room[got] = 0;
-    if (file != NULL) {
-        (void)fclose(file);
-    }
-    return got;
-}
-
 // The blank-separated field `wanted` of a line of /proc/PID/stat, counted from 1; 0 if
 // there is none. The second one, a name, may hold blanks and parentheses.
 static long stat_field(const char *line, int wanted)
@@ -85,7 +75,7 @@ static bool read_stat(pid_t pid, const char *of, char *line, size_t size)
 {
     char path[320];
     (void)snprintf(path, sizeof path, "/proc/%d/%s/stat", (int)pid, of);
-    return read_text(path, line, size) > 0;
+    return sp_file_read(path, line, size) > 0;
 }
 
 static bool thread_exits(pid_t pid, const char *thread)

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/descriptor.h"
+#include "base/file.h"
 
 #define TEXT_MAX     4096u
 #define REMOVE_MS    100
@@ -36,10 +37,9 @@ static int open_in(const char *group, const char *file, int flags)
 // The text of a file; "" if it cannot be read.
 static void read_in(const char *group, const char *file, char text[TEXT_MAX])
 {
-    int fd = open_in(group, file, O_RDONLY);
-    ssize_t got = fd < 0 ? 0 : read(fd, text, TEXT_MAX - 1);
-    text[got > 0 ? got : 0] = 0;
-    sp_descriptor_close(&fd);
+    path_text path;
+    (void)snprintf(path, sizeof path, "%s/%s", group, file);
+    (void)sp_file_read(path, text, TEXT_MAX);
 }
 
 static bool write_in(const char *group, const char *file, const char *text)

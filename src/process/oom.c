@@ -13,6 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
+
 #define MOUNT "/sys/fs/cgroup"
 
 // Up to `count` the kills in a group have explained a death. Guarded by lock. One group
@@ -22,17 +24,6 @@ static struct {
     char file[SP_OOM_FILE_MAX];
     uint64_t count;
 } explained = {.lock = PTHREAD_MUTEX_INITIALIZER};
-
-static bool read_text(const char *path, char *room, size_t size)
-{
-    FILE *file = fopen(path, "re");
-    size_t got = file == NULL ? 0 : fread(room, 1, size - 1, file);
-    room[got] = 0;
-    if (file != NULL) {
-        (void)fclose(file);
-    }
-    return file != NULL;
-}
 
 // The number behind "oom_kill " at the start of a line; 0 if there is none.
 static uint64_t read_count(const char *path)
@@ -118,7 +109,7 @@ void sp_oom_look(struct sp_oom_seen *seen)
 {
     char groups[8192];
     *seen = (struct sp_oom_seen){0};
-    if (read_text("/proc/self/cgroup", groups, sizeof groups)) {
+    if (sp_file_read("/proc/self/cgroup", groups, sizeof groups) > 0) {
         sp_oom_find_file(groups, MOUNT, seen->file);
         seen->group = read_count(seen->file);
     }

@@ -12,6 +12,7 @@
 #include <sys/resource.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 
 #define LOOK_MS 20 // between two looks at those that were asked
 #define LAST    19 // the priority behind all others
@@ -35,12 +36,7 @@ static bool is_in_group(pid_t pid, pid_t leader)
     char path[64];
     char line[512];
     (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    FILE *file = fopen(path, "re");
-    size_t got = file == NULL ? 0 : fread(line, 1, sizeof line - 1, file);
-    line[got] = 0;
-    if (file != NULL) {
-        (void)fclose(file);
-    }
+    (void)sp_file_read(path, line, sizeof line);
     // Behind the name, which may hold anything: ") S 1 2 ", state, parent, group.
     char *at = strrchr(line, ')');
     if (at == NULL || strlen(at) < 4 || at[2] == 'Z' || at[2] == 'X') {

@@ -148,6 +148,9 @@ void sp_worker_end(struct sp_worker *worker, const char *why);
 bool sp_worker_cancel(struct sp_worker *worker, uint64_t call, uint32_t slot);
 // What the worker says it may be dying of. Any thread.
 enum sp_fault sp_worker_fault(const struct sp_worker *worker);
+// Its resident memory in bytes, without what it shares with the host; 0: not known.
+// Loop thread.
+uint64_t sp_worker_memory(const struct sp_worker *worker);
 // Whether it has ended because SIGTERM told it to, which did not come from us. After
 // its exit was observed.
 bool sp_worker_was_told(const struct sp_worker *worker);

@@ -268,3 +268,45 @@ def test_a_worker_may_serve_one_call_alone(open_pit):
     pids = [pit.call("pid") for _ in range(20)]
     assert len(set(pids)) == 20
     assert pit.stats().failures == 0
+
+
+# ---- By memory -----------------------------------------------------------------------
+
+
+def test_a_worker_that_has_grown_is_replaced_after_its_call(open_pit, kind):
+    limits = {"worker_max_memory": "300MiB", "memory_check_interval_ms": 20}
+    pit = open_pit(pool(kind, **limits))
+    with Callers(pit, 1) as callers:
+        assert pit.call("grow", {"mebibytes": 320}) == 320 << 20
+        await_recycled(pit, 1)
+        await_settled(pit)
+    assert callers.wrong == []
+    stats = pit.stats()
+    assert (stats.failures, stats.worker_deaths, stats.worker_starts) == (0, 0, 2)
+    (line,) = pit.logged("worker.recycled")
+    assert 'because="worker_max_memory"' in line
+
+
+def test_a_worker_over_the_hard_limit_is_killed_and_its_call_says_why(
+    open_pit, kind, gate
+):
+    limits = {"worker_max_memory_hard": "300MiB", "memory_check_interval_ms": 20}
+    pit = open_pit(pool(kind, **limits))
+    fault = pit.fails("grow", {"mebibytes": 320, "path": str(gate)})
+    assert fault.err == "WORKER_LOST"
+    why = "it used more memory than worker_max_memory_hard allows"
+    assert fault.cause == f"killed by us because {why}"
+    (line,) = pit.logged("worker.memory")
+    assert "limit=worker_max_memory_hard" in line
+    assert pit.call("ping") == "pong"
+
+
+def test_a_limit_that_fresh_workers_exceed_is_told_once_and_not_kept(open_pit, profile):
+    limits = {"worker_max_memory": "1MiB", "memory_check_interval_ms": 10}
+    pit = open_pit(pool(profile, pool_size=2, **limits))
+    pit.recycle()
+    await_recycled(pit, 2)
+    await_settled(pit)
+    (line,) = pit.logged("worker.memory")
+    assert 'remedy="a higher limit"' in line
+    assert pit.stats().worker_recycles == 2

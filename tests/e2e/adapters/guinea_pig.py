@@ -381,6 +381,12 @@ class GuineaPig(Tensors, ThreadSafeAdapter):
         return len(data)
 
     @tool
+    def grow(self, mebibytes, path=None):
+        """Touches so much memory and keeps it; with `path`, blocks as wait_for does."""
+        self.kept = bytearray(b"x") * (mebibytes << 20)
+        return self.wait_for(path) if path else len(self.kept)
+
+    @tool
     def big(self, length, kind="text"):
         return "x" * length if kind == "text" else b"x" * length
 

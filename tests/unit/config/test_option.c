@@ -82,7 +82,7 @@ static void durations_are_written_as_they_are_read(void **state)
 static void later_keys_are_known_to_come(void **state)
 {
     (void)state;
-    assert_true(sp_option_is_later("worker_max_memory"));
+    assert_true(sp_option_is_later("adaptive_pooling"));
     assert_false(sp_option_is_later("pool_size"));
 }
 

@@ -55,8 +55,12 @@ static const struct {
     {"colour: red\n",
      "1: colour: unknown key; see docs/configuration.md for those there are"},
     {"pools:\n- nam: a\n", "2: pools[0].nam: unknown key; did you mean \"name\"?"},
-    {"pools:\n- name: a\n  worker_max_memory: 3600\n",
-     "3: pools[0].worker_max_memory: unknown key; it is not available yet in this "
+    {"worker_max_memory: 64MiB\nworker_max_memory_hard: 64MiB\n",
+     "2: worker_max_memory_hard: expected more than worker_max_memory, which is "
+     "67108864 "
+     "bytes, got 67108864"},
+    {"pools:\n- name: a\n  adaptive_pooling: true\n",
+     "3: pools[0].adaptive_pooling: unknown key; it is not available yet in this "
      "version"},
     {"sandbox: tight\n",
      "1: sandbox: expected \"off\", \"strict\" or a map, got \"tight\""},
@@ -75,8 +79,8 @@ static const struct {
      "1: sandbox.memory_max: expected bytes or a size such as \"512MiB\", from 16MiB "
      "to "
      "1048576GiB, got \"1MiB\""},
-    {"worker_max_memory: 5\n",
-     "1: worker_max_memory: unknown key; it is not available yet in this version"},
+    {"switch_threshold: 5\n",
+     "1: switch_threshold: unknown key; it is not available yet in this version"},
     {"pools: !!set [{name: a}]\n",
      "1: pools: expected a value without a tag, got the tag "
      "\"tag:yaml.org,2002:set\""},

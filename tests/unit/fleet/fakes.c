@@ -73,6 +73,7 @@ void sp_worker_stop(struct sp_worker *worker)
 
 void sp_worker_kill(struct sp_worker *worker, const char *why)
 {
+    let_go_on();
     life_of(worker)->kills++;
     life_of(worker)->why = why;
 }
@@ -94,6 +95,13 @@ enum sp_fault sp_worker_fault(const struct sp_worker *worker)
 {
     (void)worker;
     return SP_FAULT_NONE;
+}
+
+uint64_t sp_worker_memory(const struct sp_worker *worker)
+{
+    return ((const struct fake_life *)((const char *)worker -
+                                       offsetof(struct fake_life, worker)))
+        ->memory;
 }
 
 bool sp_worker_was_told(const struct sp_worker *worker)

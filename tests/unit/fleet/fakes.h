@@ -17,6 +17,7 @@ struct fake_life {
     uint32_t kills;
     const char *why; // of the last kill
     bool told;       // what sp_worker_was_told() says
+    uint64_t memory; // what sp_worker_memory() says
 };
 
 // What has been started, in that order; NULL: it was freed.

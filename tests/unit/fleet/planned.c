@@ -28,6 +28,7 @@ static void begin(struct planned *planned, uint32_t size)
         .restart_backoff_max_ms = 300,
         .call_timeout_ms = 1000,
         .recycle_at_once = 1,
+        .memory_check_interval_ms = 1000,
     };
 }
 
@@ -85,6 +86,7 @@ static void say_of_worker(const struct sp_fleet_action *action, char *text, size
         [SP_FLEET_DO_DRAIN] = "drain",
         [SP_FLEET_DO_RELEASE] = "release",
         [SP_FLEET_DO_DISMISS] = "dismiss",
+        [SP_FLEET_DO_KILL] = "kill",
     };
     const char *word = action->fork      ? "fork"
                        : action->closing ? "end"
@@ -110,6 +112,7 @@ static void say_of_pool(const struct sp_fleet_action *action, char *text, size_t
         [SP_FLEET_DO_NOTE_LOST] = "lost",
         [SP_FLEET_DO_NOTE_PUT_OFF] = "put off",
         [SP_FLEET_DO_NOTE_RECYCLED] = "recycled",
+        [SP_FLEET_DO_NOTE_MEMORY] = "memory",
     };
     char word[64];
     bool state = action->kind == SP_FLEET_DO_SET_STATE;
@@ -133,7 +136,7 @@ static void say(struct planned *planned)
         at += (size_t)snprintf(
             planned->text + at, sizeof planned->text - at, i == 0 ? "" : "; ");
         char *text = planned->text + at;
-        if (action->kind <= SP_FLEET_DO_DISMISS) {
+        if (action->kind <= SP_FLEET_DO_KILL) {
             say_of_worker(action, text, sizeof planned->text - at);
         } else {
             say_of_pool(action, text, sizeof planned->text - at);

@@ -44,7 +44,7 @@ static struct sp_fleet_event carry_out(struct world *world)
         } else if (action->kind == SP_FLEET_DO_TELL_STOPPED) {
             assert_false(world->stopped);
             world->stopped = true;
-        } else if (action->kind <= SP_FLEET_DO_DISMISS) {
+        } else if (action->kind <= SP_FLEET_DO_KILL) {
             assert_true(world->alive[action->place]);
         }
         assert_true(answer.kind == EVENT(NOTHING) || i + 1 == planned->out.count);
@@ -73,7 +73,8 @@ static struct sp_fleet_worker any_worker(const struct world *world)
                                     .thread_safe = true,
                                     .adapter_failed = (bits & 0xe0) == 0xe0,
                                     .told = (bits & 0x18) == 0x18,
-                                    .worked = (bits & 0x20) != 0};
+                                    .worked = (bits & 0x20) != 0,
+                                    .memory = (uint64_t)bits << 20};
 }
 
 static void something_of_the_worker(struct world *world, uint32_t place)
@@ -83,6 +84,7 @@ static void something_of_the_worker(struct world *world, uint32_t place)
                                                      EVENT(GIL),
                                                      EVENT(IDLE),
                                                      EVENT(REPLACE),
+                                                     EVENT(WEIGHED),
                                                      EVENT(DENIED),
                                                      EVENT(EXITED),
                                                      EVENT(EXITED),
@@ -186,6 +188,8 @@ static void whatever_happens_a_fleet_is_sound_and_ends(void **state)
             planned_init_threads(&world.planned, 2, 2);
         }
         world.planned.config.template = SP_TEMPLATE_AUTO;
+        world.planned.config.worker_max_memory = 100u << 20;
+        world.planned.config.worker_max_memory_hard = 200u << 20;
         const struct sp_fleet_event begin = {.kind = EVENT(BEGIN)};
         happen(&world, &begin);
         for (int step = 0; step < 500; step++) {

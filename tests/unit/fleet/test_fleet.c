@@ -116,6 +116,49 @@ static void one_that_may_not_be_signalled_matters_only_to_another_user(void **st
     scene_end();
 }
 
+// ---- Memory -------------------------------------------------------------------
+
+#define MIB (UINT64_C(1) << 20)
+
+static void one_that_grows_is_replaced_and_then_killed(void **state)
+{
+    (void)state;
+    scene.pool_config.pool_size = 1;
+    scene.pool_config.worker_max_memory = 100 * MIB;
+    scene.pool_config.worker_max_memory_hard = 200 * MIB;
+    scene.pool_config.memory_check_interval_ms = 10;
+    scene_begin();
+    fakes.lives[0]->memory = 50 * MIB;
+    fake_is_ready(0);
+    fakes.lives[0]->memory = 101 * MIB;
+    scene_await();
+    assert_int_equal(fakes.starts, 2);
+    fakes.lives[0]->memory = 201 * MIB;
+    scene_await();
+    assert_int_equal(fakes.lives[0]->kills, 1);
+    assert_string_equal(fakes.lives[0]->why,
+                        "it used more memory than worker_max_memory_hard allows");
+    assert_true(scene_was_logged("worker.memory pool=one worker=1 bytes=210763776 "
+                                 "limit=worker_max_memory_hard"));
+    fake_dies(0);
+    fake_is_ready(1);
+    scene_end();
+}
+
+static void a_limit_that_a_fresh_worker_exceeds_is_told(void **state)
+{
+    (void)state;
+    scene.pool_config.pool_size = 1;
+    scene.pool_config.worker_max_memory = 100 * MIB;
+    scene_begin();
+    fakes.lives[0]->memory = 101 * MIB;
+    fake_is_ready(0);
+    assert_true(scene_was_logged("limit=worker_max_memory because=\"it exceeds the "
+                                 "limit before its first call"));
+    assert_int_equal(fakes.starts, 1);
+    scene_end();
+}
+
 // ---- The template -------------------------------------------------------------
 
 static void a_template_forks_the_workers(void **state)
@@ -233,6 +276,8 @@ int main(void)
         SCENE_TEST(a_template_forks_the_workers),
         SCENE_TEST(without_a_template_workers_are_execed),
         SCENE_TEST(workers_and_template_are_told_at_the_same_time),
+        SCENE_TEST(one_that_grows_is_replaced_and_then_killed),
+        SCENE_TEST(a_limit_that_a_fresh_worker_exceeds_is_told),
         SCENE_TEST(who_runs_a_call_when_the_pit_closes_is_killed),
         SCENE_TEST(a_pool_that_closes_replaces_nobody),
         SCENE_TEST(every_failed_allocation_of_the_start_is_survived),

@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: MIT
+// A pool under load, of whose workers now one is killed, now one recycled for any of
+// the reasons there are, now one hangs. No call may be lost, answered twice or
+// wrongly; in the end the pool has exactly its workers, and the host no more memory
+// than before.
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <snakepit/snakepit.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "support/census.h"
+#include "support/load.h"
+
+#define EXECUTORS  8
+#define MOST_ROWS  (4 * EXECUTORS)
+#define TIMEOUT_MS 60000
+#define SETTLE_NS  (120 * SP_NS_PER_S)
+#define SAMPLES    3
+#define STEADY     1000 // events after which memory must not grow any more
+
+struct kind {
+    const char *name;
+    const char *python;
+    const char *profile;
+    uint32_t workers;
+};
+
+struct storm {
+    const struct kind *kind;
+    snakepit *pit;
+    unsigned seed;
+    _Atomic uint32_t open; // calls of the storm itself
+    _Atomic uint32_t wrong;
+    uint32_t kills;
+    uint32_t by_hand;
+    uint32_t hangs;
+    uint32_t growths;
+};
+
+static snakepit *open_pit(const struct kind *kind)
+{
+    char yaml[2048];
+    snakepit *pit = NULL;
+    snakepit_message why = {0};
+    const snakepit_open_options options = {
+        .size = sizeof options, .log = load_no_log, .log_level = SNAKEPIT_LOG_ERROR};
+    (void)snprintf(yaml,
+                   sizeof yaml,
+                   "python_version_detection: 'off'\n"
+                   "pools:\n"
+                   "  - name: default\n"
+                   "    worker_profile: %s\n"
+                   "    pool_size: %u\n"
+                   "    threads_per_worker: %u\n"
+                   "    python: %s\n"
+                   "    adapter: storm_adapter.Storm\n"
+                   "    adapter_env: {PYTHONPATH: \"%s\"}\n"
+                   "    max_queue: 10000\n"
+                   "    restart_limit: 1000\n"
+                   "    restart_backoff_ms: 1\n"
+                   "    restart_backoff_max_ms: 5\n"
+                   "    cancel_grace_ms: 100\n"
+                   "    worker_ttl: 3s\n"
+                   "    worker_max_requests: 20000\n"
+                   "    worker_max_memory: 200MiB\n"
+                   "    worker_max_memory_hard: 300MiB\n"
+                   "    memory_check_interval_ms: 50\n"
+                   "    recycle_jitter: 100\n"
+                   "    recycle_at_once: 2\n",
+                   kind->profile,
+                   kind->workers,
+                   EXECUTORS / kind->workers,
+                   kind->python,
+                   SP_STORM_FOLDER);
+    snakepit_err err = snakepit_open_memory(yaml, strlen(yaml), &options, &pit, &why);
+    if (err != SNAKEPIT_OK) {
+        fail_msg("%s", why.text);
+    }
+    assert_int_equal(snakepit_await_ready(pit, NULL, TIMEOUT_MS, &why), SNAKEPIT_OK);
+    return pit;
+}
+
+// ---- Events -------------------------------------------------------------------
+
+static uint32_t below(struct storm *storm, uint32_t limit)
+{
+    return (uint32_t)rand_r(&storm->seed) % limit;
+}
+
+// A worker; id 0: there is none.
+static snakepit_worker_info choose(struct storm *storm)
+{
+    snakepit_worker_info rows[MOST_ROWS] = {{.size = sizeof rows[0]}};
+    size_t count = 0;
+    assert_int_equal(snakepit_pool_workers(storm->pit, NULL, rows, MOST_ROWS, &count),
+                     SNAKEPIT_OK);
+    assert_true(count <= MOST_ROWS);
+    return count == 0 ? (snakepit_worker_info){.id = 0}
+                      : rows[below(storm, (uint32_t)count)];
+}
+
+static void kill_one(struct storm *storm)
+{
+    snakepit_worker_info victim = choose(storm);
+    storm->kills += victim.id != 0 && census_signal_child(victim.pid, SIGKILL);
+}
+
+static void recycle_one(struct storm *storm)
+{
+    snakepit_worker_info worker = choose(storm);
+    snakepit_message why = {0};
+    snakepit_err err = snakepit_worker_recycle(storm->pit, "default", worker.id, &why);
+    assert_true(err == SNAKEPIT_OK || err == SNAKEPIT_NOT_FOUND);
+    storm->by_hand += err == SNAKEPIT_OK;
+}
+
+static void recycle_all(struct storm *storm)
+{
+    snakepit_message why = {0};
+    assert_int_equal(snakepit_pool_recycle(storm->pit, "default", &why), SNAKEPIT_OK);
+    storm->by_hand++;
+}
+
+static void ended(void *user, snakepit_err err, snakepit_answer *answer)
+{
+    struct storm *storm = user;
+    bool expected = err == SNAKEPIT_OK || err == SNAKEPIT_DEADLINE_EXCEEDED ||
+                    err == SNAKEPIT_WORKER_DIED || err == SNAKEPIT_WORKER_LOST;
+    if (!expected || answer == NULL) {
+        (void)fprintf(stderr, "storm: %s\n", snakepit_err_name(err));
+        atomic_fetch_add(&storm->wrong, 1);
+    }
+    snakepit_answer_free(answer);
+    atomic_fetch_sub(&storm->open, 1);
+}
+
+static void submit(struct storm *storm, const char *tool, const char *json, uint32_t ms)
+{
+    const snakepit_call_options options = {.size = sizeof options, .timeout_ms = ms};
+    atomic_fetch_add(&storm->open, 1);
+    assert_int_equal(
+        snakepit_submit_json(storm->pit, tool, json, &options, ended, storm, NULL),
+        SNAKEPIT_OK);
+}
+
+static void hang(struct storm *storm)
+{
+    bool in_c = below(storm, 4) == 0;
+    submit(storm, "hang", in_c ? "{\"in_c\": true}" : NULL, 10 + below(storm, 40));
+    storm->hangs++;
+}
+
+static void grow(struct storm *storm)
+{
+    bool too_much = below(storm, 2) == 0;
+    submit(storm,
+           "grow",
+           too_much ? "{\"mebibytes\": 310}" : "{\"mebibytes\": 210}",
+           TIMEOUT_MS);
+    storm->growths++;
+}
+
+static void happen(struct storm *storm)
+{
+    static void (*const events[])(struct storm *) = {kill_one,
+                                                     kill_one,
+                                                     kill_one,
+                                                     kill_one,
+                                                     recycle_one,
+                                                     recycle_one,
+                                                     recycle_one,
+                                                     recycle_all,
+                                                     hang,
+                                                     hang,
+                                                     hang,
+                                                     grow};
+    events[below(storm, sizeof events / sizeof events[0])](storm);
+}
+
+// ---- What must hold -----------------------------------------------------------
+
+// Bytes of the host's own memory, without what it shares with workers.
+static uint64_t memory_here(void)
+{
+    char status[4096];
+    assert_true(sp_file_read("/proc/self/status", status, sizeof status) > 0);
+    const char *at = strstr(status, "\nRssAnon:");
+    assert_non_null(at);
+    return strtoull(at + strlen("\nRssAnon:"), NULL, 10) << 10;
+}
+
+static bool is_settled(const struct storm *storm, snakepit_pool_stats *stats)
+{
+    snakepit_worker_info rows[MOST_ROWS] = {{.size = sizeof rows[0]}};
+    size_t count = 0;
+    assert_int_equal(snakepit_pool_workers(storm->pit, NULL, rows, MOST_ROWS, &count),
+                     SNAKEPIT_OK);
+    assert_int_equal(snakepit_pool_get_stats(storm->pit, NULL, stats), SNAKEPIT_OK);
+    return atomic_load(&storm->open) == 0 && stats->waiting == 0 &&
+           stats->running == 0 && count == storm->kind->workers &&
+           stats->workers_ready == storm->kind->workers;
+}
+
+static void pause_us(uint32_t us)
+{
+    const struct timespec pause = {.tv_nsec = us * 1000L};
+    (void)nanosleep(&pause, NULL);
+}
+
+// Exactly its workers, and nothing else of it.
+static void assert_pool_is_whole(const struct storm *storm)
+{
+    snakepit_pool_stats stats = {.size = sizeof stats};
+    uint64_t begun = sp_clock_now();
+    uint32_t most = storm->kind->workers + 1; // and a template
+    while (!is_settled(storm, &stats) || census_take().children > most) {
+        if (sp_clock_now() - begun > SETTLE_NS) {
+            fail_msg(
+                "state=%s ready=%u of %u running=%u waiting=%u open=%u children=%u",
+                stats.state,
+                stats.workers_ready,
+                stats.workers,
+                stats.running,
+                stats.waiting,
+                atomic_load(&storm->open),
+                census_take().children);
+        }
+        pause_us(10000);
+    }
+    assert_string_equal(stats.state, "ready");
+    assert_int_equal(stats.violations, 0);
+    assert_int_equal(atomic_load(&storm->wrong), 0);
+    (void)printf("storm %s: starts=%llu deaths=%llu recycles=%llu kills=%u by_hand=%u "
+                 "hangs=%u growths=%u\n",
+                 storm->kind->name,
+                 (unsigned long long)stats.worker_starts,
+                 (unsigned long long)stats.worker_deaths,
+                 (unsigned long long)stats.worker_recycles,
+                 storm->kills,
+                 storm->by_hand,
+                 storm->hangs,
+                 storm->growths);
+}
+
+static void assert_counts(const struct load_counts *counts)
+{
+    uint64_t typed = counts->by_err[SNAKEPIT_OK] +
+                     counts->by_err[SNAKEPIT_WORKER_DIED] +
+                     counts->by_err[SNAKEPIT_WORKER_LOST];
+    assert_int_equal(counts->lost, 0);
+    assert_int_equal(counts->twice, 0);
+    assert_int_equal(counts->wrong, 0);
+    assert_int_equal(counts->untyped, 0);
+    assert_int_equal(counts->late, 0);
+    assert_int_equal(counts->ended, counts->started);
+    assert_int_equal(typed, counts->ended);
+    assert_true(counts->by_err[SNAKEPIT_OK] > 0);
+}
+
+static void assert_memory_is_flat(const struct storm *storm,
+                                  const uint64_t samples[SAMPLES],
+                                  uint32_t events)
+{
+    (void)printf("storm %s: events=%u memory_mib=%.1f %.1f %.1f\n",
+                 storm->kind->name,
+                 events,
+                 (double)samples[0] / (1 << 20),
+                 (double)samples[1] / (1 << 20),
+                 (double)samples[2] / (1 << 20));
+    (void)fflush(stdout);
+    if (events >= STEADY) {
+        assert_true(samples[2] < samples[0] + samples[0] / 5 + (2u << 20));
+    }
+}
+
+// So many events, or as many as there are in so many seconds.
+static uint32_t
+rage(struct storm *storm, uint32_t events, uint32_t seconds, uint64_t samples[SAMPLES])
+{
+    uint64_t begun = sp_clock_now();
+    uint64_t length = seconds * SP_NS_PER_S;
+    uint32_t done = 0;
+    for (uint32_t sample = 0; sample < SAMPLES; sample++) {
+        uint64_t until = begun + length * (sample + 1) / SAMPLES;
+        uint32_t to = events * (sample + 1) / SAMPLES;
+        while (seconds > 0 ? sp_clock_now() < until : done < to) {
+            happen(storm);
+            pause_us(below(storm, below(storm, 16) == 0 ? 200000 : 50000));
+            done++;
+        }
+        samples[sample] = memory_here();
+    }
+    return done;
+}
+
+static void weather(const struct kind *kind, uint32_t events, uint32_t seconds)
+{
+    struct census before = census_take();
+    struct storm storm = {.kind = kind,
+                          .pit = open_pit(kind),
+                          .seed = census_variable("SNAKEPIT_STRESS_SEED", 1)};
+    const struct load_options options = {.pit = storm.pit,
+                                         .sync_threads = 4,
+                                         .async_threads = 2,
+                                         .window = 16,
+                                         .timeout_ms = TIMEOUT_MS,
+                                         .late_ms = 1000,
+                                         .computes = true};
+    struct load *load = load_start(&options);
+    uint64_t samples[SAMPLES];
+    assert_non_null(load);
+    uint32_t done = rage(&storm, events, seconds, samples);
+    struct load_counts counts = load_stop(load);
+    load_print("storm", &counts);
+    assert_counts(&counts);
+    assert_pool_is_whole(&storm);
+    assert_memory_is_flat(&storm, samples, done);
+    snakepit_close(storm.pit, 2000);
+    struct census after = census_take();
+    assert_int_equal(after.children, 0);
+    assert_int_equal(after.descriptors, before.descriptors);
+    assert_int_equal(after.mappings, 0);
+}
+
+static void processes_weather_it(void **state)
+{
+    (void)state;
+    static const struct kind kind = {"process", SP_PYTHON_SYSTEM, "process", EXECUTORS};
+    weather(&kind,
+            census_variable("SNAKEPIT_STRESS_EVENTS", 60),
+            census_variable("SNAKEPIT_STRESS_SECONDS", 0));
+}
+
+#ifdef SP_PYTHON_FT
+static void threads_weather_it(void **state)
+{
+    (void)state;
+    static const struct kind kind = {"thread", SP_PYTHON_FT, "thread", 2};
+    weather(&kind,
+            census_variable("SNAKEPIT_STRESS_EVENTS", 30),
+            census_variable("SNAKEPIT_STRESS_SECONDS", 0));
+}
+#endif
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(processes_weather_it),
+#ifdef SP_PYTHON_FT
+        cmocka_unit_test(threads_weather_it),
+#endif
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+// What a worker's memory is, asked of real processes.
+
+// cmocka.h needs these first.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "process/worker.h"
+
+#define MIB ((size_t)1 << 20)
+
+static void use(size_t size, int flags)
+{
+    void *memory =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, flags | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) {
+        _exit(1);
+    }
+    memset(memory, 1, size);
+}
+
+// A child that uses so much memory, and waits.
+static struct sp_child start(size_t own, size_t shared)
+{
+    int ready[2];
+    char done;
+    assert_int_equal(pipe(ready), 0);
+    struct sp_child child = {.pid = fork()};
+    if (child.pid == 0) {
+        use(own, MAP_PRIVATE);
+        use(shared, MAP_SHARED);
+        (void)write(ready[1], "", 1);
+        (void)pause();
+    }
+    assert_int_equal(read(ready[0], &done, 1), 1);
+    close(ready[0]);
+    close(ready[1]);
+    child.pidfd = (int)syscall(SYS_pidfd_open, child.pid, 0);
+    assert_true(child.pidfd >= 0);
+    return child;
+}
+
+static uint64_t memory_of(struct sp_child child)
+{
+    struct sp_worker worker = {.child = {.process = child}};
+    return sp_worker_memory(&worker);
+}
+
+static void end(struct sp_child child)
+{
+    kill(child.pid, SIGKILL);
+    assert_int_equal(waitpid(child.pid, NULL, 0), child.pid);
+    assert_int_equal(memory_of(child), 0);
+    close(child.pidfd);
+}
+
+static void what_is_shared_does_not_count(void **state)
+{
+    (void)state;
+    struct sp_child small = start(MIB, MIB);
+    struct sp_child large = start(33 * MIB, 65 * MIB);
+    uint64_t difference = memory_of(large) - memory_of(small);
+    assert_true(memory_of(small) > MIB);
+    assert_true(difference > 30 * MIB && difference < 36 * MIB);
+    end(small);
+    end(large);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_shared_does_not_count),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
