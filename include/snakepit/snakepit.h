@@ -185,6 +185,15 @@ SNAKEPIT_API snakepit_err snakepit_worker_recycle(snakepit *pit,
                                                   uint64_t worker,
                                                   snakepit_message *why);
 
+// Gives a pool whose `pool_size` is a range another number of workers, within that. Its
+// size goes on to follow the work. Workers that are too many end what they run. Returns
+// at once. `pool` NULL: the default pool. INVALID_ARGUMENT: it may not have so many.
+// UNKNOWN_POOL.
+SNAKEPIT_API snakepit_err snakepit_pool_resize(snakepit *pit,
+                                               const char *pool,
+                                               uint32_t workers,
+                                               snakepit_message *why);
+
 // Waits until every line that was logged before has been handed on, to stderr or to the
 // program's log function, for at most `timeout_ms`. Not from that function.
 // DEADLINE_EXCEEDED: the reader has not taken them in time. INVALID_ARGUMENT: there is

@@ -13,7 +13,7 @@
 #include "cli/report.h"
 #include "cli/text.h"
 
-#define POOL_PAIRS (SP_CLI_PYTHON_PAIRS + 8)
+#define POOL_PAIRS (SP_CLI_PYTHON_PAIRS + 9)
 
 // One pool and its interpreter.
 struct pool_check {
@@ -149,12 +149,17 @@ static void check_fini(struct check *check)
 static void print_pool(struct sp_cli *cli, const struct pool_check *item, int width)
 {
     const struct sp_pool_config *pool = item->pool;
-    char shape[48];
+    char shape[64];
+    char least[24] = "";
+    if (pool->pool_size.min < pool->pool_size.max) {
+        sp_cli_format(least, sizeof(least), "%u to ", pool->pool_size.min);
+    }
     sp_cli_format(shape,
                   sizeof(shape),
-                  "%u worker%s x %u thread%s",
-                  pool->pool_size,
-                  pool->pool_size == 1 ? "" : "s",
+                  "%s%u worker%s x %u thread%s",
+                  least,
+                  pool->pool_size.max,
+                  pool->pool_size.max == 1 ? "" : "s",
                   pool->threads_per_worker,
                   pool->threads_per_worker == 1 ? "" : "s");
     sp_cli_print(cli,
@@ -187,7 +192,7 @@ static void print_pool(struct sp_cli *cli, const struct pool_check *item, int wi
             "parallel\n",
             width,
             "",
-            pool->pool_size * pool->threads_per_worker);
+            pool->pool_size.max * pool->threads_per_worker);
     }
 }
 
@@ -232,7 +237,8 @@ static void write_pool(snakepit_writer *writer, const struct pool_check *item)
     sp_cli_json_text(writer, "name", pool->name);
     sp_cli_json_text(writer, "worker_profile", sp_profile_name(pool->worker_profile));
     sp_cli_json_text(writer, "runs_as", sp_profile_name(runs_as));
-    sp_cli_json_number(writer, "pool_size", pool->pool_size);
+    sp_cli_json_number(writer, "pool_size", pool->pool_size.max);
+    sp_cli_json_number(writer, "pool_size_min", pool->pool_size.min);
     sp_cli_json_number(writer, "threads_per_worker", pool->threads_per_worker);
     sp_cli_json_text(writer, "adapter", pool->adapter);
     sp_cli_json_text(writer, "python", pool->python != NULL ? pool->python : "");

@@ -170,6 +170,7 @@ static void say_values(struct page *page, const struct sp_option *option)
             option->maximum);
         break;
     case SP_KIND_INTEGER:
+    case SP_KIND_RANGE:
         say(page, "%" PRIu64 " to %" PRIu64, option->minimum, option->maximum);
         break;
     case SP_KIND_SIZE:
@@ -285,6 +286,16 @@ static void say_type(struct page *page, const struct sp_option *option)
         break;
     case SP_KIND_INTEGER:
         say_range(page, option);
+        break;
+    case SP_KIND_RANGE:
+        say(page, "\"anyOf\": [{");
+        say_range(page, option);
+        say(page, "}, {\"type\": \"object\", \"required\": [\"min\", \"max\"], ");
+        say(page, "\"additionalProperties\": false, \"properties\": {\"min\": {");
+        say_range(page, option);
+        say(page, "}, \"max\": {");
+        say_range(page, option);
+        say(page, "}}}]");
         break;
     case SP_KIND_INTEGER_OR_AUTO:
         say(page, "\"anyOf\": [{\"const\": \"auto\"}, {");

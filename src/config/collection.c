@@ -131,22 +131,6 @@ static snakepit_err set_pairs_of_map(struct sp_yaml *yaml,
     return err;
 }
 
-// The value of `key` in a map; NULL if it has none.
-static const yaml_node_t *
-value_of(struct sp_yaml *yaml, const yaml_node_t *map, const char *key)
-{
-    for (const yaml_node_pair_t *pair = map->data.mapping.pairs.start;
-         key != NULL && pair < map->data.mapping.pairs.top;
-         pair++) {
-        const yaml_node_t *name = sp_yaml_node(yaml, pair->key);
-        if (name->type == YAML_SCALAR_NODE &&
-            strcmp((const char *)name->data.scalar.value, key) == 0) {
-            return sp_yaml_node(yaml, pair->value);
-        }
-    }
-    return NULL;
-}
-
 // One of the forms in `words`.
 static snakepit_err add_item(struct sp_yaml *yaml,
                              const yaml_node_t *item,
@@ -166,8 +150,9 @@ static snakepit_err add_item(struct sp_yaml *yaml,
     bool is_map = item->type == YAML_MAPPING_NODE;
     ptrdiff_t count =
         is_map ? item->data.mapping.pairs.top - item->data.mapping.pairs.start : 0;
-    const yaml_node_t *name = is_map ? value_of(yaml, item, words->keys[0]) : NULL;
-    const yaml_node_t *value = is_map ? value_of(yaml, item, words->keys[1]) : NULL;
+    const yaml_node_t *name = is_map ? sp_yaml_value(yaml, item, words->keys[0]) : NULL;
+    const yaml_node_t *value =
+        is_map ? sp_yaml_value(yaml, item, words->keys[1]) : NULL;
     if (count == 2 && name != NULL && value != NULL) {
         return add_pair(pairs, words, name, value, place);
     }

@@ -51,6 +51,12 @@ enum sp_seccomp { SP_SECCOMP_OFF = 0, SP_SECCOMP_DEFAULT };
 
 #define SP_AUTO UINT32_MAX // `prefetch: auto`
 
+// From the one to the other; both the same: just so many.
+struct sp_range {
+    uint32_t min;
+    uint32_t max;
+};
+
 // Owned texts, in the order of the file.
 struct sp_texts {
     char **items;

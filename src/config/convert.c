@@ -65,6 +65,29 @@ parse_integer(const struct sp_option *option, const char *text, uint32_t *number
     return true;
 }
 
+// "8", or "2-16".
+static bool
+parse_range(const struct sp_option *option, const char *text, struct sp_range *range)
+{
+    uint64_t min = 0;
+    if (!parse_digits(&text, &min)) {
+        return false;
+    }
+    uint64_t max = min;
+    if (*text == '-') {
+        text++;
+        if (!parse_digits(&text, &max)) {
+            return false;
+        }
+    }
+    if (*text != '\0' || min > max || !in_range(option, min) ||
+        !in_range(option, max)) {
+        return false;
+    }
+    *range = (struct sp_range){(uint32_t)min, (uint32_t)max};
+    return true;
+}
+
 static bool
 parse_size(const struct sp_option *option, const char *text, uint64_t *bytes)
 {
@@ -237,12 +260,13 @@ static void describe_range(const struct sp_option *option, char *text, size_t ro
     }
     (void)snprintf(text,
                    room,
-                   "%san integer from %" PRIu64 " to %" PRIu64,
+                   "%san integer from %" PRIu64 " to %" PRIu64 "%s",
                    option->kind == SP_KIND_INTEGER_OR_AUTO       ? "\"auto\" or "
                    : option->kind == SP_KIND_INTEGER_OR_INFINITY ? "\"infinity\" or "
                                                                  : "",
                    option->minimum,
-                   option->maximum);
+                   option->maximum,
+                   option->kind == SP_KIND_RANGE ? ", or {min: ..., max: ...}" : "");
 }
 
 static void describe(const struct sp_option *option, char *text, size_t room)
@@ -264,7 +288,7 @@ static void describe(const struct sp_option *option, char *text, size_t room)
     } else if (option->kind == SP_KIND_INTEGER ||
                option->kind == SP_KIND_INTEGER_OR_AUTO ||
                option->kind == SP_KIND_INTEGER_OR_INFINITY ||
-               option->kind == SP_KIND_SIZE) {
+               option->kind == SP_KIND_RANGE || option->kind == SP_KIND_SIZE) {
         describe_range(option, text, room);
     } else if (option->kind == SP_KIND_DURATION) {
         describe_duration(option, text, room);
@@ -302,6 +326,8 @@ static bool parse(const struct sp_option *option, void *field, const char *text)
     switch (option->kind) {
     case SP_KIND_BOOLEAN:
         return parse_boolean(text, field);
+    case SP_KIND_RANGE:
+        return parse_range(option, text, field);
     case SP_KIND_SIZE:
         return parse_size(option, text, field);
     case SP_KIND_DURATION:

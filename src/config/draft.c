@@ -160,7 +160,8 @@ static snakepit_err apply_computed_defaults(struct sp_draft *draft)
     if (origin_of(draft, "pool_size") == SP_ORIGIN_NOBODY) {
         uint32_t cores = sp_config_cores();
         uint32_t most = (uint32_t)row("pool_size")->maximum;
-        pool->pool_size = cores < most ? cores : most;
+        uint32_t size = cores < most ? cores : most;
+        pool->pool_size = (struct sp_range){size, size};
     }
     if (origin_of(draft, "threads_per_worker") == SP_ORIGIN_NOBODY) {
         pool->threads_per_worker = threads ? 10 : 1;

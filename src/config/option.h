@@ -20,6 +20,7 @@ enum sp_kind {
     SP_KIND_INTEGER,             // uint32_t: decimal digits
     SP_KIND_INTEGER_OR_AUTO,     // uint32_t: decimal digits, or auto, which is SP_AUTO
     SP_KIND_INTEGER_OR_INFINITY, // uint32_t: decimal digits, or infinity, which is 0
+    SP_KIND_RANGE,    // struct sp_range: decimal digits, or two such numbers: "2-16"
     SP_KIND_SIZE,     // uint64_t: decimal digits and B, KiB, MiB, GiB or nothing
     SP_KIND_DURATION, // uint64_t: milliseconds, see there; 0: infinity
     SP_KIND_CHOICE,   // an enum: one of `choices`

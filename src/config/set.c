@@ -52,6 +52,33 @@ static snakepit_err set_pair_of_duration(struct sp_yaml *yaml,
                    : sp_option_expected(option, sp_yaml_describe(node, shown), place);
 }
 
+static const char *scalar_of(const yaml_node_t *node)
+{
+    return node != NULL && node->type == YAML_SCALAR_NODE
+               ? (const char *)node->data.scalar.value
+               : NULL;
+}
+
+// A map of both: {min: 2, max: 16}.
+static snakepit_err set_map_of_range(struct sp_yaml *yaml,
+                                     const yaml_node_t *node,
+                                     const struct sp_option *option,
+                                     void *target,
+                                     const struct sp_place *place)
+{
+    char joined[64];
+    char shown[SP_QUOTED_MAX];
+    const char *min = scalar_of(sp_yaml_value(yaml, node, "min"));
+    const char *max = scalar_of(sp_yaml_value(yaml, node, "max"));
+    bool both = node->data.mapping.pairs.top - node->data.mapping.pairs.start == 2 &&
+                min != NULL && max != NULL;
+    if (!both) {
+        return sp_option_expected(option, sp_yaml_describe(node, shown), place);
+    }
+    (void)snprintf(joined, sizeof joined, "%.24s-%.24s", min, max);
+    return sp_option_set(option, target, joined, false, place);
+}
+
 static snakepit_err set_plain(struct sp_yaml *yaml,
                               const yaml_node_t *node,
                               const struct sp_option *option,
@@ -60,6 +87,9 @@ static snakepit_err set_plain(struct sp_yaml *yaml,
 {
     if (option->kind == SP_KIND_DURATION && node->type == YAML_SEQUENCE_NODE) {
         return set_pair_of_duration(yaml, node, option, target, place);
+    }
+    if (option->kind == SP_KIND_RANGE && node->type == YAML_MAPPING_NODE) {
+        return set_map_of_range(yaml, node, option, target, place);
     }
     return sp_option_is_collection(option)
                ? sp_collection_set(yaml, node, option, target, place)

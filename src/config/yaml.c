@@ -298,6 +298,21 @@ snakepit_err sp_yaml_text(const yaml_node_t *node,
     return SNAKEPIT_OK;
 }
 
+const yaml_node_t *
+sp_yaml_value(struct sp_yaml *yaml, const yaml_node_t *node, const char *key)
+{
+    for (const yaml_node_pair_t *pair = node->data.mapping.pairs.start;
+         key != NULL && pair < node->data.mapping.pairs.top;
+         pair++) {
+        const yaml_node_t *name = sp_yaml_node(yaml, pair->key);
+        if (name->type == YAML_SCALAR_NODE &&
+            strcmp((const char *)name->data.scalar.value, key) == 0) {
+            return sp_yaml_node(yaml, pair->value);
+        }
+    }
+    return NULL;
+}
+
 snakepit_err sp_yaml_check_count(const yaml_node_t *node, const struct sp_place *place)
 {
     bool map = node->type == YAML_MAPPING_NODE;

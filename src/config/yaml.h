@@ -55,6 +55,10 @@ snakepit_err sp_yaml_check_map(struct sp_yaml *yaml,
                                const yaml_node_t *node,
                                const struct sp_place *place);
 
+// The value of `key` in the map `node`; NULL if it has none, or `key` is NULL.
+const yaml_node_t *
+sp_yaml_value(struct sp_yaml *yaml, const yaml_node_t *node, const char *key);
+
 // Not more than SP_YAML_ITEMS_MAX items are in the list or map.
 snakepit_err sp_yaml_check_count(const yaml_node_t *node, const struct sp_place *place);
 

@@ -180,7 +180,7 @@ static void note(struct sp_fleet *fleet, const struct sp_fleet_action *action)
     sp_fleet_note(fleet, action);
     if (action->kind == SP_FLEET_DO_NOTE_GIL) {
         sp_pool_set_shape(
-            fleet->options.pool, "thread (GIL)", plan->size, plan->threads);
+            fleet->options.pool, "thread (GIL)", plan->target, plan->threads);
     }
 }
 
@@ -194,6 +194,10 @@ static void act_on_pool(struct sp_fleet *fleet, const struct sp_fleet_action *ac
     case SP_FLEET_DO_FAIL:
     case SP_FLEET_DO_REFUSE:
         set_state(fleet, action);
+        break;
+    case SP_FLEET_DO_RESIZE:
+        sp_pool_set_workers(fleet->options.pool, action->number);
+        sp_fleet_note(fleet, action);
         break;
     case SP_FLEET_DO_KNOW_USER:
         fleet->user = sp_user_now();

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/descriptor.h"
 #include "fleet/inside.h"
+#include "fleet/scale.h"
 #include "ipc/segment.h"
 
 // ---- Steps --------------------------------------------------------------------
@@ -94,10 +95,24 @@ static void weigh(struct sp_fleet *fleet)
     }
 }
 
+static void tell_load(struct sp_fleet *fleet)
+{
+    struct sp_pool_view view;
+    sp_pool_look(fleet->options.pool, &view, NULL);
+    take_event(fleet,
+               &(struct sp_fleet_event){.kind = SP_FLEET_LOAD,
+                                        .load = {.running = view.running,
+                                                 .waiting = view.waiting,
+                                                 .waits = view.waits}});
+}
+
 static void on_timer(struct sp_timer *timer)
 {
     struct sp_fleet *fleet = timer->user;
     look_at_those_that_drain(fleet);
+    if (sp_clock_now() >= sp_scale_wake_at(&fleet->plan)) {
+        tell_load(fleet);
+    }
     if (sp_clock_now() >= fleet->plan.weigh_at) {
         weigh(fleet);
     }
@@ -278,7 +293,8 @@ snakepit_err sp_fleet_init(struct sp_fleet *fleet,
         .requests = -1,
     };
     SP_CHECK(pthread_mutex_init(&fleet->rows_lock, NULL) == 0);
-    snakepit_err err = sp_fleet_shape(fleet, config->worker_profile, config->pool_size);
+    snakepit_err err =
+        sp_fleet_shape(fleet, config->worker_profile, config->pool_size.max);
     if (err == SNAKEPIT_OK) {
         err = sp_segment_read_only_fd(
             &sp_pool_store(options->pool)->segment, &fleet->requests, why);
@@ -301,8 +317,14 @@ void sp_fleet_retry(struct sp_fleet *fleet)
     take_plain_event(fleet, SP_FLEET_RETRY);
 }
 
-void sp_fleet_recycle_asked(struct sp_fleet *fleet)
+void sp_fleet_do_what_is_asked(struct sp_fleet *fleet)
 {
+    uint32_t workers = sp_fleet_take_size(fleet);
+    if (workers != 0) {
+        take_event(
+            fleet,
+            &(struct sp_fleet_event){.kind = SP_FLEET_RESIZE, .number = workers});
+    }
     for (uint32_t i = 0; i < fleet->plan.size * SP_PLACES_PER_POST; i++) {
         if (sp_fleet_take_wish(fleet, i)) {
             take_event(fleet,
@@ -342,7 +364,12 @@ bool sp_fleet_tick(struct sp_fleet *fleet, uint64_t now)
 {
     static const struct sp_pool_orders orders = {
         .cancel = order_cancel, .spent = order_spent, .kill = order_kill};
-    return sp_pool_tick(fleet->options.pool, now, &orders);
+    bool again = sp_pool_tick(fleet->options.pool, now, &orders);
+    if (!sp_scale_is_elastic(&fleet->plan)) {
+        return again;
+    }
+    tell_load(fleet);
+    return again || fleet->plan.waits_since != 0;
 }
 
 void sp_fleet_fini(struct sp_fleet *fleet)

@@ -78,6 +78,9 @@ struct sp_fleet {
     pthread_mutex_t rows_lock; // guards the rest: what others may see of the workers
     struct sp_fleet_row *rows; // one for each place
     size_t row_count;
+    uint32_t fewest; // workers that the pool may be resized to
+    uint32_t most;
+    uint32_t wanted; // it is to be resized to; 0: it is not
 };
 
 // Prepares; starts nothing. Before the loop thread runs. NO_MEMORY, SYSTEM.
@@ -91,11 +94,13 @@ void sp_fleet_stop(struct sp_fleet *fleet);
 // Tries to start what is missing now: a pool that has failed starts over, and one whose
 // starts fail does not wait for its pause.
 void sp_fleet_retry(struct sp_fleet *fleet);
-// Has a worker replaced, or, with 0, all of them; sp_fleet_recycle_asked() does it.
+// Has a worker replaced, or, with 0, all of them; sp_fleet_do_what_is_asked() does it.
 // False: there is no such worker. Any thread.
 bool sp_fleet_ask_to_recycle(struct sp_fleet *fleet, uint64_t worker);
+// Has the pool resized; likewise. False: it may not have so many workers. Any thread.
+bool sp_fleet_ask_to_resize(struct sp_fleet *fleet, uint32_t workers);
 // Carries that out.
-void sp_fleet_recycle_asked(struct sp_fleet *fleet);
+void sp_fleet_do_what_is_asked(struct sp_fleet *fleet);
 // Runs what sp_pool_tick() orders; returns whether it wants another turn.
 bool sp_fleet_tick(struct sp_fleet *fleet, uint64_t now);
 // After `stopped`, when the loop has ended; or if it was never started.

@@ -27,6 +27,9 @@ void sp_fleet_unshape(struct sp_fleet *fleet);
 void sp_fleet_replace_rows(struct sp_fleet *fleet,
                            struct sp_fleet_row *rows,
                            size_t count);
+// How many workers another thread wants the pool to have; 0: none has said so. Says so
+// once.
+uint32_t sp_fleet_take_size(struct sp_fleet *fleet);
 // Whether the worker of a place is to be replaced since another thread wants that. Says
 // so once.
 bool sp_fleet_take_wish(struct sp_fleet *fleet, uint32_t place);

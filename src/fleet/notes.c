@@ -100,6 +100,19 @@ static void note_recycled(const struct sp_fleet *fleet,
            action->reason);
 }
 
+static void note_resized(const struct sp_fleet *fleet,
+                         const struct sp_fleet_action *action)
+{
+    sp_log(fleet->options.log,
+           SP_LOG_INFO,
+           "pool.resized",
+           "pool=%s from=%u to=%u because=\"%s\"",
+           fleet->options.pool_config->name,
+           action->was,
+           action->number,
+           action->reason);
+}
+
 static void note_memory(const struct sp_fleet *fleet,
                         const struct sp_fleet_action *action)
 {
@@ -132,6 +145,9 @@ void sp_fleet_note(const struct sp_fleet *fleet, const struct sp_fleet_action *a
         break;
     case SP_FLEET_DO_NOTE_RECYCLED:
         note_recycled(fleet, action);
+        break;
+    case SP_FLEET_DO_RESIZE:
+        note_resized(fleet, action);
         break;
     case SP_FLEET_DO_NOTE_MEMORY:
         note_memory(fleet, action);

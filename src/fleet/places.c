@@ -66,7 +66,7 @@ static bool is_vacant(const struct sp_place *places)
 
 uint32_t sp_places_vacant(const struct sp_fleet_plan *plan)
 {
-    for (uint32_t i = 0; i < sp_places_count(plan); i++) {
+    for (uint32_t i = 0; i < plan->target * SP_PLACES_PER_POST; i++) {
         const struct sp_place *places = places_of(plan, i / SP_PLACES_PER_POST);
         if (plan->places[i].state == EMPTY && is_vacant(places)) {
             return i;

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "fleet/judge.h"
 #include "fleet/recycle.h"
+#include "fleet/scale.h"
 #include "fleet/step.h"
 #include "fleet/weight.h"
 
@@ -20,7 +21,9 @@ void sp_fleet_plan_init(struct sp_fleet_plan *plan,
 {
     *plan = (struct sp_fleet_plan){.config = config,
                                    .profile = config->worker_profile,
-                                   .size = config->pool_size,
+                                   .size = config->pool_size.max,
+                                   .least = config->pool_size.min,
+                                   .target = config->pool_size.min,
                                    .threads = config->threads_per_worker,
                                    .places = places,
                                    .shown = SP_POOL_STARTING,
@@ -33,7 +36,10 @@ void sp_fleet_plan_reshape(struct sp_fleet_plan *plan,
                            struct sp_place *places)
 {
     SP_CHECK(sp_fleet_alive(plan) == 0);
+    uint32_t each = size / plan->size;
     plan->profile = profile;
+    plan->least *= each;
+    plan->target *= each;
     plan->size = size;
     plan->threads = 1;
     plan->places = places;
@@ -370,6 +376,18 @@ static void on_stop(struct sp_step *step)
     }
 }
 
+static void on_load(struct sp_step *step)
+{
+    sp_scale_judge(step);
+}
+
+static void on_resize(struct sp_step *step)
+{
+    if (step->plan->phase == SP_FLEET_RUNNING) {
+        sp_scale_resize(step, step->event->number, "the program asked for it");
+    }
+}
+
 static void on_reshaped(struct sp_step *step)
 {
     step->plan->phase = SP_FLEET_RUNNING;
@@ -426,7 +444,9 @@ static uint64_t wake_at(const struct sp_fleet_plan *plan)
     uint64_t at = runs && plan->resume_at != 0 ? plan->resume_at : SP_NEVER;
     uint64_t expiry = runs ? sp_recycle_wake_at(plan) : SP_NEVER;
     uint64_t weighing = sp_weight_wake_at(plan);
+    uint64_t look = runs ? sp_scale_wake_at(plan) : SP_NEVER;
     at = expiry < at ? expiry : at;
+    at = look < at ? look : at;
     at = weighing < at ? weighing : at;
     for (uint32_t i = 0; i < sp_places_count(plan); i++) {
         if (sp_fleet_place_drains(plan, i) && plan->look_at < at) {
@@ -447,6 +467,8 @@ void sp_fleet_step(struct sp_fleet_plan *plan,
         [SP_FLEET_TIMER] = on_timer,
         [SP_FLEET_RETRY] = on_retry,
         [SP_FLEET_STOP] = on_stop,
+        [SP_FLEET_LOAD] = on_load,
+        [SP_FLEET_RESIZE] = on_resize,
         [SP_FLEET_STARTED] = on_started,
         [SP_FLEET_START_FAILED] = on_start_failed,
         [SP_FLEET_READY] = on_ready,

@@ -100,7 +100,9 @@ struct sp_planned_template {
 struct sp_fleet_plan {
     const struct sp_pool_config *config;
     enum sp_profile profile; // after a fallback
-    uint32_t size;           // posts
+    uint32_t size;           // posts; the most workers that it may have
+    uint32_t least;          // the fewest
+    uint32_t target;         // that it should have now: in the first posts
     uint32_t threads;
     struct sp_place *places; // SP_PLACES_PER_POST for each post
     enum sp_fleet_phase phase;
@@ -112,8 +114,13 @@ struct sp_fleet_plan {
     uint64_t look_at;   // when to look whether those that drain have finished
     uint64_t weigh_at;  // when to look how much memory they use; 0: none was ready
     uint64_t chance;    // of the random numbers; never 0
-    bool gil_told;      // it was logged that threads take turns
-    bool weight_told;   // and that a fresh worker exceeds a limit of memory
+    // Of a pool whose size follows the work.
+    uint64_t load_at;     // when to look at what it does
+    uint64_t waits_since; // at every look since then calls have waited
+    uint64_t shrink_at;   // it may get smaller then
+    uint32_t needed_most; // the most workers that were needed meanwhile
+    bool gil_told;        // it was logged that threads take turns
+    bool weight_told;     // and that a fresh worker exceeds a limit of memory
 };
 
 // ---- Events -------------------------------------------------------------------
@@ -124,6 +131,8 @@ enum sp_fleet_event_kind {
     SP_FLEET_TIMER,   // it is `wake_at`, or later
     SP_FLEET_RETRY,   // the program asks for what is missing
     SP_FLEET_STOP,    // the pit closes
+    SP_FLEET_LOAD,    // what the pool does: `load`
+    SP_FLEET_RESIZE,  // the program wants so many workers: `number`
 
     // Of the worker of a place.
     SP_FLEET_STARTED,      // START was carried out
@@ -149,7 +158,7 @@ enum sp_fleet_event_kind {
     SP_FLEET_NO_MEMORY, // it could not be carried out
 };
 
-#define SP_FLEET_EVENTS 22
+#define SP_FLEET_EVENTS 24
 
 // What is known of a worker.
 struct sp_fleet_worker {
@@ -165,6 +174,13 @@ struct sp_fleet_worker {
     uint64_t memory;     // bytes, of READY and WEIGHED; 0: not known
 };
 
+// What a pool does at one moment.
+struct sp_fleet_load {
+    uint32_t running;
+    uint32_t waiting;
+    bool waits; // a call waits that any worker could take
+};
+
 // Texts are borrowed until the actions are carried out.
 struct sp_fleet_event {
     enum sp_fleet_event_kind kind;
@@ -172,6 +188,8 @@ struct sp_fleet_event {
     struct sp_fleet_worker worker;
     enum sp_start_failure failure;
     enum sp_recycle recycle;
+    uint32_t number;
+    struct sp_fleet_load load;
     const char *reason;
     // Of all events.
     bool closing;         // the pool takes no new calls
@@ -193,6 +211,7 @@ enum sp_fleet_action_kind {
     SP_FLEET_DO_START_TEMPLATE, // answered by an event
     SP_FLEET_DO_STOP_TEMPLATE,
     SP_FLEET_DO_RESHAPE,   // `number` processes. Answered by an event
+    SP_FLEET_DO_RESIZE,    // it has `number` workers, where it had `was`, for `reason`
     SP_FLEET_DO_SET_STATE, // of the pool: `state`; `what` and `reason` explain it
     SP_FLEET_DO_FAIL,      // the pool fails; explained likewise
     SP_FLEET_DO_REFUSE,    // the same: its `what` cannot run threads, for `reason`
@@ -216,6 +235,7 @@ struct sp_fleet_action {
     enum sp_fleet_action_kind kind;
     uint32_t place;
     uint32_t number;
+    uint32_t was;
     uint64_t memory;
     bool fork;
     bool closing;

@@ -76,7 +76,8 @@ void sp_recycle_take_turns(struct sp_step *step)
     uint32_t count = sp_places_count(step->plan);
     uint32_t going = 0;
     for (uint32_t i = 0; i < count; i++) {
-        going += places[i].outgoing;
+        // One that has no successor is none of these.
+        going += places[i].outgoing && i / SP_PLACES_PER_POST < step->plan->target;
     }
     for (uint32_t i = 0; i < count; i++) {
         bool may = places[i].spent || going < step->plan->config->recycle_at_once;

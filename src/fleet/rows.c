@@ -12,6 +12,8 @@ void sp_fleet_replace_rows(struct sp_fleet *fleet,
     struct sp_fleet_row *old = fleet->rows;
     fleet->rows = rows;
     fleet->row_count = count;
+    fleet->fewest = fleet->plan.least;
+    fleet->most = fleet->plan.size;
     pthread_mutex_unlock(&fleet->rows_lock);
     sp_free(old);
 }
@@ -39,6 +41,26 @@ void sp_fleet_publish(struct sp_fleet *fleet)
         fleet->rows[i] = row_of(fleet, i);
     }
     pthread_mutex_unlock(&fleet->rows_lock);
+}
+
+bool sp_fleet_ask_to_resize(struct sp_fleet *fleet, uint32_t workers)
+{
+    pthread_mutex_lock(&fleet->rows_lock);
+    bool fits = workers >= fleet->fewest && workers <= fleet->most;
+    if (fits) {
+        fleet->wanted = workers;
+    }
+    pthread_mutex_unlock(&fleet->rows_lock);
+    return fits;
+}
+
+uint32_t sp_fleet_take_size(struct sp_fleet *fleet)
+{
+    pthread_mutex_lock(&fleet->rows_lock);
+    uint32_t wanted = fleet->wanted;
+    fleet->wanted = 0;
+    pthread_mutex_unlock(&fleet->rows_lock);
+    return wanted;
 }
 
 size_t sp_fleet_workers(struct sp_fleet *fleet, sp_worker_row_fn *take, void *user)

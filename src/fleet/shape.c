@@ -93,8 +93,10 @@ sp_fleet_shape(struct sp_fleet *fleet, enum sp_profile profile, uint32_t size)
     }
     take_parts(fleet, size, &parts);
     free_parts(&old);
-    sp_pool_set_shape(
-        fleet->options.pool, sp_profile_name(profile), size, fleet->plan.threads);
+    sp_pool_set_shape(fleet->options.pool,
+                      sp_profile_name(profile),
+                      fleet->plan.target,
+                      fleet->plan.threads);
     return SNAKEPIT_OK;
 }
 

@@ -96,7 +96,7 @@ void sp_step_pause(struct sp_step *step, uint32_t ms)
 static enum sp_pool_state state_of(const struct sp_fleet_plan *plan)
 {
     uint32_t serving = sp_fleet_serving(plan);
-    if (serving == plan->size) {
+    if (serving >= plan->least) {
         return SP_POOL_READY;
     }
     bool down = plan->shown == SP_POOL_DOWN && serving == 0;

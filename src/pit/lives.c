@@ -63,6 +63,33 @@ static struct sp_pit_pool *place_of(const snakepit *pit, const struct sp_pool *p
     return NULL;
 }
 
+snakepit_err snakepit_pool_resize(snakepit *pit,
+                                  const char *pool,
+                                  uint32_t workers,
+                                  snakepit_message *why)
+{
+    SP_UNCANCELLED;
+    snakepit_err err = sp_refuse_no_pit(pit, why);
+    if (err != SNAKEPIT_OK) {
+        return err;
+    }
+    struct sp_pit_pool *place = place_of(pit, sp_pit_pool(pit, pool));
+    if (place == NULL) {
+        return sp_refuse_pool(pit, pool, why);
+    }
+    if (!sp_fleet_ask_to_resize(&place->fleet, workers)) {
+        return sp_refuse(why,
+                         SNAKEPIT_INVALID_ARGUMENT,
+                         "pool %s may not have %" PRIu32
+                         " workers; its pool_size says how many it may have",
+                         sp_pool_name(place->pool),
+                         workers);
+    }
+    atomic_store(&place->recycle, true);
+    sp_loop_wake(&pit->loop);
+    return SNAKEPIT_OK;
+}
+
 snakepit_err snakepit_worker_recycle(snakepit *pit,
                                      const char *pool,
                                      uint64_t worker,

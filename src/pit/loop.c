@@ -106,7 +106,7 @@ static void serve_wishes(snakepit *pit)
             sp_fleet_retry(&pit->pools[i].fleet);
         }
         if (atomic_exchange(&pit->pools[i].recycle, false)) {
-            sp_fleet_recycle_asked(&pit->pools[i].fleet);
+            sp_fleet_do_what_is_asked(&pit->pools[i].fleet);
         }
     }
 }

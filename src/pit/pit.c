@@ -123,6 +123,7 @@ static snakepit_err open_pool(snakepit *pit, size_t index, snakepit_message *why
         .call_timeout_ms = config->call_timeout_ms,
         .cancel_grace_ms = config->cancel_grace_ms,
         .prefetch = config->prefetch,
+        .elastic = config->pool_size.min < config->pool_size.max,
         .shared_memory_size = config->shared_memory_size,
         .payloads_hidden = !config->payloads_in_core_dump,
         .index = (uint32_t)index,

@@ -84,6 +84,9 @@ void sp_affinity_wait(struct sp_pool *pool, struct sp_call *call)
     struct sp_seat *seat = seat_of(pool, call);
     if (seat == NULL) {
         sp_line_put_sorted(&pool->line, &pool->line.calls, call);
+        if (pool->options.elastic) {
+            pool->hooks.attention(pool->hooks.user);
+        }
         return;
     }
     if (!sp_link_used(&seat->waited_for)) {

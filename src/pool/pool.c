@@ -108,6 +108,7 @@ void sp_pool_look(struct sp_pool *pool,
         .seats = pool->loads.count,
         .running = pool->placed + pool->orphans,
         .waiting = pool->line.count,
+        .waits = !sp_list_empty(&pool->line.calls),
         .counters = pool->counters,
     };
     if (failure != NULL) {

@@ -54,7 +54,8 @@ struct sp_pool_options {
     uint32_t prefetch; // UINT32_MAX: by the observed service time
     uint64_t shared_memory_size;
     bool payloads_hidden; // core dumps leave the requests out
-    uint32_t index;       // in the pit: goes into the ids of calls
+    bool elastic;   // its number of workers follows the work: calls that wait are news
+    uint32_t index; // in the pit: goes into the ids of calls
     enum sp_affinity affinity;
     uint32_t max_sessions;       // whose ties are kept
     uint64_t session_ttl_ms;     // 0: ties do not expire
@@ -101,6 +102,7 @@ struct sp_pool_view {
     uint32_t seats;       // workers that take calls
     uint32_t running;     // calls, also those that were given up and go on
     uint32_t waiting;
+    bool waits; // one of them for any worker, not for a certain one
     struct sp_pool_counters counters;
 };
 // Also why the last start failed, or why the pool is FAILED; or an empty text.
@@ -189,6 +191,8 @@ void sp_pool_set_shape(struct sp_pool *pool,
                        const char *profile,
                        uint32_t workers,
                        uint32_t threads);
+// How many workers there are to be from now on.
+void sp_pool_set_workers(struct sp_pool *pool, uint32_t workers);
 // Remembers why a start failed, for those who wait for the pool.
 void sp_pool_note_failure(struct sp_pool *pool, const char *why);
 // Counts what has happened to a worker.

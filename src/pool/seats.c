@@ -44,6 +44,13 @@ void sp_pool_set_shape(struct sp_pool *pool,
     pthread_mutex_unlock(&pool->lock);
 }
 
+void sp_pool_set_workers(struct sp_pool *pool, uint32_t workers)
+{
+    pthread_mutex_lock(&pool->lock);
+    pool->workers = workers;
+    pthread_mutex_unlock(&pool->lock);
+}
+
 void sp_pool_note_failure(struct sp_pool *pool, const char *why)
 {
     pthread_mutex_lock(&pool->lock);

@@ -72,6 +72,7 @@ EVERYTHING: dict[str, Callable[[Pit], Any]] = {
     "await_serving": lambda pit: err_name(lib.await_serving(pit.handle, None, 0, None)),
     "pool_retry": lambda pit: err_name(lib.pool_retry(pit.handle, None, None)),
     "pool_recycle": lambda pit: refusal(pit.recycle),
+    "pool_resize": lambda pit: refusal(lambda: pit.resize(1)),
     "worker_recycle": lambda pit: refusal(lambda: pit.recycle(worker=1)),
     "flush_log": lambda pit: err_name(lib.flush_log(pit.handle, 0)),
     "call": lambda pit: pit.fails("echo", {"value": 1}).err,

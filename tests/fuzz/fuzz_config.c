@@ -31,7 +31,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         SP_CHECK(pool->name != NULL && pool->adapter != NULL &&
                  pool->adapter_config != NULL);
         SP_CHECK(pool->python != NULL || !config->pooling_enabled);
-        SP_CHECK(pool->pool_size >= 1 && pool->threads_per_worker >= 1);
+        SP_CHECK(pool->pool_size.min >= 1 &&
+                 pool->pool_size.min <= pool->pool_size.max &&
+                 pool->threads_per_worker >= 1);
     }
     sp_config_free(config);
     return 0;

@@ -235,6 +235,7 @@ PROTOTYPES = {
     "await_serving": (c_int, [c_void_p, c_char_p, c_uint32, POINTER(Message)]),
     "pool_retry": (c_int, [c_void_p, c_char_p, POINTER(Message)]),
     "pool_recycle": (c_int, [c_void_p, c_char_p, POINTER(Message)]),
+    "pool_resize": (c_int, [c_void_p, c_char_p, c_uint32, POINTER(Message)]),
     "worker_recycle": (c_int, [c_void_p, c_char_p, c_uint64, POINTER(Message)]),
     "flush_log": (c_int, [c_void_p, c_uint32]),
     "close": (None, [c_void_p, c_uint32]),

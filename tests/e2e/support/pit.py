@@ -319,6 +319,15 @@ class Pit:
             raise Refused(err, why.text.decode("utf-8", "replace"))
         return self
 
+    def resize(self, workers: int, pool: str | None = None) -> Pit:
+        """Gives a pool whose size is a range another number of workers."""
+        why = raw.Message()
+        name = pool.encode() if pool else None
+        err = lib.pool_resize(self.handle, name, workers, byref(why))
+        if err:
+            raise Refused(err, why.text.decode("utf-8", "replace"))
+        return self
+
     # ---- Calls
 
     def answer(

@@ -44,7 +44,7 @@ static void every_key_reaches_its_field(void **state)
     assert_int_equal(config->python_version_detection, SP_DETECTION_OFF);
     assert_string_equal(pool->name, "text");
     assert_int_equal(pool->worker_profile, SP_PROFILE_PROCESS);
-    assert_int_equal(pool->pool_size, 3);
+    assert_int_equal(pool->pool_size.max, 3);
     assert_string_equal(pool->adapter, "my_app.text:Text");
     assert_string_equal(pool->adapter_config,
                         "{\"model\":{\"layers\":[1,2]},\"warm\":true}");
@@ -140,7 +140,7 @@ static void a_process_pool_has_the_documented_defaults(void **state)
     assert_int_equal(config->count, 1);
     assert_string_equal(pool->name, "default");
     assert_int_equal(pool->worker_profile, SP_PROFILE_PROCESS);
-    assert_true(pool->pool_size >= 1 && pool->pool_size <= 1000);
+    assert_true(pool->pool_size.max >= 1 && pool->pool_size.max <= 1000);
     assert_int_equal(pool->threads_per_worker, 1);
     assert_string_equal(pool->adapter, "snakepit_bridge.adapters.showcase");
     assert_int_equal(pool->adapter_args.count, 0);

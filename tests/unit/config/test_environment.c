@@ -14,8 +14,8 @@ static void a_variable_for_all_pools_replaces_the_key(void **state)
     (void)state;
     setenv("SNAKEPIT_POOL_SIZE", "7", 1);
     struct sp_config *config = read_good(two);
-    assert_int_equal(config->pools[0].pool_size, 7);
-    assert_int_equal(config->pools[1].pool_size, 7);
+    assert_int_equal(config->pools[0].pool_size.max, 7);
+    assert_int_equal(config->pools[1].pool_size.max, 7);
     sp_config_free(config);
 }
 
@@ -25,8 +25,8 @@ static void a_variable_for_one_pool_wins(void **state)
     setenv("SNAKEPIT_POOL_SIZE", "7", 1);
     setenv("SNAKEPIT_POOL_MY_ARRAYS_POOL_SIZE", "9", 1);
     struct sp_config *config = read_good(two);
-    assert_int_equal(config->pools[0].pool_size, 7);
-    assert_int_equal(config->pools[1].pool_size, 9);
+    assert_int_equal(config->pools[0].pool_size.max, 7);
+    assert_int_equal(config->pools[1].pool_size.max, 9);
     sp_config_free(config);
 }
 
@@ -92,8 +92,8 @@ static void a_pools_name_may_begin_with_anothers(void **state)
     setenv("SNAKEPIT_POOL_CPU_2_POOL_SIZE", "3", 1);
     setenv("SNAKEPIT_POOL_CPU_POOL_SIZE", "5", 1);
     struct sp_config *config = read_good(pools);
-    assert_int_equal(config->pools[0].pool_size, 5);
-    assert_int_equal(config->pools[1].pool_size, 3);
+    assert_int_equal(config->pools[0].pool_size.max, 5);
+    assert_int_equal(config->pools[1].pool_size.max, 3);
     sp_config_free(config);
     setenv("SNAKEPIT_POOL_CPU_2_POOL_SISE", "3", 1);
     assert_refused(pools,
@@ -190,12 +190,14 @@ static const struct {
 } mistakes[] = {
     {"SNAKEPIT_POOL_SIZE",
      "many",
-     "<memory>: pools[0].pool_size: expected an integer from 1 to 1000, got \"many\" "
+     "<memory>: pools[0].pool_size: expected an integer from 1 to 1000, or {min: ..., "
+     "max: ...}, got \"many\" "
      "(from the "
      "environment variable SNAKEPIT_POOL_SIZE)"},
     {"SNAKEPIT_POOL_MY_ARRAYS_POOL_SIZE",
      "",
-     "<memory>: pools[1].pool_size: expected an integer from 1 to 1000, got \"\" (from "
+     "<memory>: pools[1].pool_size: expected an integer from 1 to 1000, or {min: ..., "
+     "max: ...}, got \"\" (from "
      "the "
      "environment variable SNAKEPIT_POOL_MY_ARRAYS_POOL_SIZE)"},
     {"SNAKEPIT_POOLING_ENABLED",

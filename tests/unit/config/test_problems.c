@@ -119,23 +119,54 @@ static const struct {
 
     // Numbers.
     {"pool_size: many\n",
-     "1: pool_size: expected an integer from 1 to 1000, got \"many\""},
-    {"pool_size: 0\n", "1: pool_size: expected an integer from 1 to 1000, got 0"},
-    {"pool_size: 1001\n", "1: pool_size: expected an integer from 1 to 1000, got 1001"},
-    {"pool_size: -1\n", "1: pool_size: expected an integer from 1 to 1000, got \"-1\""},
+     "1: pool_size: expected an integer from 1 to 1000, or {min: ..., max: ...}, got "
+     "\"many\""},
+    {"pool_size: 0\n",
+     "1: pool_size: expected an integer from 1 to 1000, or {min: ..., max: ...}, got "
+     "0"},
+    {"pool_size: 1001\n",
+     "1: pool_size: expected an integer from 1 to 1000, or {min: ..., max: ...}, got "
+     "1001"},
+    {"pool_size: -1\n",
+     "1: pool_size: expected an integer from 1 to 1000, or {min: ..., max: ...}, got "
+     "\"-1\""},
     {"pool_size: 1.5\n",
-     "1: pool_size: expected an integer from 1 to 1000, got \"1.5\""},
-    {"pool_size: 010\n", "1: pool_size: expected an integer from 1 to 1000, got 010"},
+     "1: pool_size: expected an integer from 1 to 1000, or {min: ..., max: ...}, got "
+     "\"1.5\""},
+    {"pool_size: 010\n",
+     "1: pool_size: expected an integer from 1 to 1000, or {min: ..., max: ...}, got "
+     "010"},
     {"pool_size: '8'\n",
-     "1: pool_size: expected an integer from 1 to 1000, got 8 in quotes, which is a "
+     "1: pool_size: expected an integer from 1 to 1000, or {min: ..., max: ...}, got 8 "
+     "in quotes, which is a "
      "text"},
-    {"pool_size:\n", "1: pool_size: expected an integer from 1 to 1000, got nothing"},
+    {"pool_size:\n",
+     "1: pool_size: expected an integer from 1 to 1000, or {min: ..., max: ...}, got "
+     "nothing"},
     {"pool_size: [1]\n",
-     "1: pool_size: expected an integer from 1 to 1000, got a list"},
+     "1: pool_size: expected an integer from 1 to 1000, or {min: ..., max: ...}, got a "
+     "list"},
+    {"pool_size: {min: 1}\n",
+     "1: pool_size: expected an integer from 1 to 1000, or {min: ..., max: ...}, got a "
+     "map"},
+    {"pool_size: {min: 3, max: 2}\n",
+     "1: pool_size: expected an integer from 1 to 1000, or {min: ..., max: ...}, got "
+     "\"3-2\""},
+    {"pool_size: {min: 1, max: 1001}\n",
+     "1: pool_size: expected an integer from 1 to 1000, or {min: ..., max: ...}, got "
+     "\"1-1001\""},
+    {"pool_size: {min: 1, max: [2]}\n",
+     "1: pool_size: expected an integer from 1 to 1000, or {min: ..., max: ...}, got a "
+     "map"},
+    {"pool_size: 2-\n",
+     "1: pool_size: expected an integer from 1 to 1000, or {min: ..., max: ...}, got "
+     "\"2-\""},
     {"pool_size: true\n",
-     "1: pool_size: expected an integer from 1 to 1000, got \"true\""},
+     "1: pool_size: expected an integer from 1 to 1000, or {min: ..., max: ...}, got "
+     "\"true\""},
     {"pool_size: 18446744073709551617\n",
-     "1: pool_size: expected an integer from 1 to 1000, got 18446744073709551617"},
+     "1: pool_size: expected an integer from 1 to 1000, or {min: ..., max: ...}, got "
+     "18446744073709551617"},
     {"threads_per_worker: 513\n",
      "1: threads_per_worker: expected an integer from 1 to 512, got 513"},
     {"prefetch: 2000\n",

@@ -18,7 +18,9 @@ static void begin(struct planned *planned, uint32_t size)
     planned->out.items = planned->items;
     planned->config = (struct sp_pool_config){
         .worker_profile = SP_PROFILE_PROCESS,
-        .pool_size = size,
+        .pool_size = {size, size},
+        .grow_after_ms = 20,
+        .shrink_after_ms = 1000,
         .threads_per_worker = 1,
         .template = SP_TEMPLATE_OFF,
         .on_unsupported = SP_UNSUPPORTED_FALLBACK,
@@ -100,6 +102,7 @@ static void say_of_pool(const struct sp_fleet_action *action, char *text, size_t
         [SP_FLEET_DO_START_TEMPLATE] = "start template",
         [SP_FLEET_DO_STOP_TEMPLATE] = "stop template",
         [SP_FLEET_DO_RESHAPE] = "reshape",
+        [SP_FLEET_DO_RESIZE] = "resize",
         [SP_FLEET_DO_FAIL] = "fail",
         [SP_FLEET_DO_REFUSE] = "refuse",
         [SP_FLEET_DO_KNOW_USER] = "know user",

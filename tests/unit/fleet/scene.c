@@ -85,7 +85,7 @@ int scene_prepare(void **state)
         .adapter_config = (char *)(uintptr_t)"{}",
         .worker_profile = SP_PROFILE_PROCESS,
         .template = SP_TEMPLATE_OFF,
-        .pool_size = 2,
+        .pool_size = {2, 2},
         .threads_per_worker = 1,
         .startup_batch_size = 8,
         .restart_limit = 3,

@@ -14,7 +14,7 @@
 static void a_start_that_is_refused_is_tried_again(void **state)
 {
     (void)state;
-    scene.pool_config.pool_size = 1;
+    scene.pool_config.pool_size = (struct sp_range){1, 1};
     fakes.refusals = 1;
     fakes.refuses = EMFILE;
     scene_begin();
@@ -49,7 +49,7 @@ static void a_missing_interpreter_fails_the_pool(void **state)
 static void want_takes_a_pool_down_until_there_is_enough(void **state)
 {
     (void)state;
-    scene.pool_config.pool_size = 1;
+    scene.pool_config.pool_size = (struct sp_range){1, 1};
     scene.pool_config.restart_limit = 1;
     fakes.refusals = 1;
     fakes.refuses = ENOMEM;
@@ -64,7 +64,7 @@ static void want_takes_a_pool_down_until_there_is_enough(void **state)
 static void an_adapter_that_raises_is_told_with_its_words(void **state)
 {
     (void)state;
-    scene.pool_config.pool_size = 1;
+    scene.pool_config.pool_size = (struct sp_range){1, 1};
     scene_begin();
     fakes.lives[0]->worker.adapter_failed = true;
     (void)snprintf(fakes.lives[0]->worker.failure, 64, "ValueError: not today");
@@ -81,7 +81,7 @@ static void begin_threads(enum sp_on_unsupported wish)
 {
     scene.pool_config.worker_profile = SP_PROFILE_THREAD;
     scene.pool_config.threads_per_worker = 2;
-    scene.pool_config.pool_size = 1;
+    scene.pool_config.pool_size = (struct sp_range){1, 1};
     scene.pool_config.on_unsupported = wish;
     scene_begin();
 }

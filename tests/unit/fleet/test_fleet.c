@@ -59,7 +59,7 @@ static void a_dead_worker_is_replaced(void **state)
 static void begin_busy(struct outcome *outcome)
 {
     struct fake_call call;
-    scene.pool_config.pool_size = 1;
+    scene.pool_config.pool_size = (struct sp_range){1, 1};
     scene_begin();
     fake_is_ready(0);
     fake_worker_free(scene_begin_call(0, &call, outcome));
@@ -123,7 +123,7 @@ static void one_that_may_not_be_signalled_matters_only_to_another_user(void **st
 static void one_that_grows_is_replaced_and_then_killed(void **state)
 {
     (void)state;
-    scene.pool_config.pool_size = 1;
+    scene.pool_config.pool_size = (struct sp_range){1, 1};
     scene.pool_config.worker_max_memory = 100 * MIB;
     scene.pool_config.worker_max_memory_hard = 200 * MIB;
     scene.pool_config.memory_check_interval_ms = 10;
@@ -148,7 +148,7 @@ static void one_that_grows_is_replaced_and_then_killed(void **state)
 static void a_limit_that_a_fresh_worker_exceeds_is_told(void **state)
 {
     (void)state;
-    scene.pool_config.pool_size = 1;
+    scene.pool_config.pool_size = (struct sp_range){1, 1};
     scene.pool_config.worker_max_memory = 100 * MIB;
     scene_begin();
     fakes.lives[0]->memory = 101 * MIB;

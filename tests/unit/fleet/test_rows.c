@@ -28,7 +28,7 @@ static void a_row_says_how_many_calls_its_worker_has(void **state)
     (void)state;
     struct fake_call call;
     struct outcome outcome;
-    scene.pool_config.pool_size = 1;
+    scene.pool_config.pool_size = (struct sp_range){1, 1};
     scene_begin();
     fake_is_ready(0);
     assert_int_equal(scene_see().rows[0].load, 0);

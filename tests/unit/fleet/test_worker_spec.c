@@ -135,7 +135,7 @@ static const char *failure_of(struct sp_worker *worker)
 
 static struct sp_worker *first_worker(void)
 {
-    scene.pool_config.pool_size = 1;
+    scene.pool_config.pool_size = (struct sp_range){1, 1};
     scene_begin();
     return &fakes.lives[0]->worker;
 }
