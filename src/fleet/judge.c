@@ -44,8 +44,10 @@ static void note_failure(struct sp_step *step, const struct failure *failure)
         .pause_ms = plan->config->restart_backoff_ms,
         .pause_most_ms = plan->config->restart_backoff_max_ms,
     };
-    const struct sp_start start = {
-        failure->failure, failure->began, sp_fleet_serving(plan)};
+    const struct sp_start start = {.failure = failure->failure,
+                                   .began = failure->began,
+                                   .ready = sp_fleet_serving(plan),
+                                   .starting = sp_fleet_starting(plan)};
     const struct sp_restart_verdict verdict =
         sp_restart_failed(&plan->restart, &rules, &start, step->now);
     sp_step_do(step,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What is started together fails together, and counts once: else one refused batch
-// would use up the limit.
+// would use up the limit. Nothing is given up while one of them may still be ready.
 #include "fleet/restart.h"
 
 static uint64_t pause_of(const struct sp_restart *restart,
@@ -24,14 +24,12 @@ static enum sp_restart_order order_of(const struct sp_restart *restart,
     if (start->ready > 0) {
         return SP_RESTART_LATER;
     }
-    if (!restart->ever_ready && start->failure == SP_START_HOPELESS) {
-        return SP_RESTART_FAIL;
+    bool lasts = restart->ever_ready || start->failure == SP_START_STARVED;
+    if (lasts) {
+        return enough ? SP_RESTART_DOWN : SP_RESTART_LATER;
     }
-    if (!enough) {
-        return SP_RESTART_LATER;
-    }
-    return restart->ever_ready || start->failure == SP_START_STARVED ? SP_RESTART_DOWN
-                                                                     : SP_RESTART_FAIL;
+    bool hopeless = enough || start->failure == SP_START_HOPELESS;
+    return hopeless && start->starting == 0 ? SP_RESTART_FAIL : SP_RESTART_LATER;
 }
 
 struct sp_restart_verdict sp_restart_failed(struct sp_restart *restart,
@@ -40,7 +38,9 @@ struct sp_restart_verdict sp_restart_failed(struct sp_restart *restart,
                                             uint64_t now)
 {
     if (restart->failures > 0 && start->began <= restart->failed_at) {
-        return (struct sp_restart_verdict){SP_RESTART_NOTHING, 0};
+        bool last = order_of(restart, rules, start) == SP_RESTART_FAIL;
+        return (struct sp_restart_verdict){last ? SP_RESTART_FAIL : SP_RESTART_NOTHING,
+                                           0};
     }
     restart->failures++;
     restart->failed_at = now;

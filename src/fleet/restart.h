@@ -40,8 +40,9 @@ enum sp_restart_order {
 // A start that has failed.
 struct sp_start {
     enum sp_start_failure failure;
-    uint64_t began; // CLOCK_MONOTONIC ns
-    uint32_t ready; // workers that take calls all the same
+    uint64_t began;    // CLOCK_MONOTONIC ns
+    uint32_t ready;    // workers that take calls all the same
+    uint32_t starting; // others, of which one may still be ready
 };
 
 struct sp_restart_verdict {

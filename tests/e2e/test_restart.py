@@ -160,6 +160,16 @@ def test_a_pool_that_starts_in_part_serves_and_says_why(open_dependent):
     assert pit.call("ping") == "pong"
 
 
+def test_one_that_cannot_start_gives_up_nothing_while_another_starts(
+    open_pit, kind, down
+):
+    config = {"down": str(down), "most": 1, "last": True}
+    made = pool(kind, adapter="starts.Depends", adapter_config=config, pool_size=2)
+    pit = open_pit({**made, **HASTE}, ready=False)
+    assert pit.await_serving().call("ping") == "pong"
+    assert pit.state() == "degraded"
+
+
 def test_the_command_calls_once_one_worker_is_ready(tmp_path, kind):
     wanted = pool(
         kind,

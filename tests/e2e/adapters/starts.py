@@ -157,9 +157,18 @@ class Depends(ThreadSafeAdapter):
             except FileExistsError:
                 continue
             self.place = path
+            self._wait_for_others()
             return
         if self.config.get("most"):
+            open(self.config["down"] + "-refused", "w").close()
             raise RuntimeError("no licence is left")
+
+    def _wait_for_others(self):
+        """Where the test wants it, until another one could not start."""
+        while self.config.get("last") and not os.path.exists(
+            self.config["down"] + "-refused"
+        ):
+            time.sleep(0.001)
 
     def cleanup(self):
         if self.place:

@@ -94,21 +94,23 @@ static void a_pause_of_nothing_lets_the_loop_go_on(void **state)
     }
 }
 
+// As soon as none of them can be ready any more.
 static void an_adapter_that_cannot_start_fails_the_pool_at_once(void **state)
 {
     (void)state;
     struct planned planned;
     planned_init(&planned, 2);
-    const struct sp_fleet_worker raises = {.born = true, .adapter_failed = true};
+    const struct sp_fleet_worker raises = {
+        .began = 1, .born = true, .adapter_failed = true};
     const struct planned_act acts[] = {
         {0, EVENT(BEGIN), 0, "start 0", NULL},
         {0, EVENT(STARTED), 0, "start 2", NULL},
+        {5, EVENT(EXITED), 0, "failure 1: why", &raises},
         {5,
          EVENT(EXITED),
-         0,
-         "failure 1: why; fail: no worker could be started: why; dismiss 2",
+         2,
+         "failure 1: why; fail: no worker could be started: why",
          &raises},
-        {5, EVENT(EXITED), 2, "", &raises},
         {5, EVENT(RETRY), 0, "know user; start 0", NULL},
     };
     PLANNED_PLAY(&planned, acts);
