@@ -36,10 +36,10 @@ void sp_fleet_plan_reshape(struct sp_fleet_plan *plan,
                            struct sp_place *places)
 {
     SP_CHECK(sp_fleet_alive(plan) == 0);
-    uint32_t each = size / plan->size;
+    uint64_t before = plan->size;
     plan->profile = profile;
-    plan->least *= each;
-    plan->target *= each;
+    plan->least = (uint32_t)(plan->least * (uint64_t)size / before);
+    plan->target = (uint32_t)(plan->target * (uint64_t)size / before);
     plan->size = size;
     plan->threads = 1;
     plan->places = places;

@@ -46,17 +46,24 @@ static void retire(struct sp_step *step)
     }
 }
 
+// Another time begins, at whose end the pool may shrink.
+static void begin_to_watch(struct sp_step *step)
+{
+    struct sp_fleet_plan *plan = step->plan;
+    plan->needed_most = 0;
+    plan->shrink_at = step->now + plan->config->shrink_after_ms * SP_NS_PER_MS;
+}
+
 void sp_scale_resize(struct sp_step *step, uint32_t workers, const char *why)
 {
     struct sp_fleet_plan *plan = step->plan;
     workers = within(plan, workers);
-    // What was seen of the load says little of the pool as it is from now on.
-    plan->needed_most = 0;
-    plan->shrink_at = step->now + plan->config->shrink_after_ms * SP_NS_PER_MS;
-    plan->waits_since = 0;
     if (workers == plan->target) {
         return;
     }
+    // What was seen of the load says little of the pool as it is from now on.
+    begin_to_watch(step);
+    plan->waits_since = 0;
     sp_step_do(step,
                &(struct sp_fleet_action){.kind = SP_FLEET_DO_RESIZE,
                                          .number = workers,
@@ -99,6 +106,7 @@ void sp_scale_judge(struct sp_step *step)
         uint32_t enough =
             plan->needed_most < plan->target ? plan->needed_most : plan->target;
         sp_scale_resize(step, enough, "workers are idle");
+        begin_to_watch(step);
     }
     plan->load_at = step->now + plan->config->shrink_after_ms * SP_NS_PER_MS / LOOKS;
 }

@@ -241,14 +241,14 @@ static const struct {
      "3",
      "<memory>: SNAKEPIT_POOL_TXT_POOL_SIZE: unknown variable; did you mean "
      "\"SNAKEPIT_POOL_TEXT_POOL_SIZE\"?"},
-    {"SNAKEPIT_WORKER_MAX_MEMORY",
+    {"SNAKEPIT_ADAPTIVE_POOLING",
      "3",
-     "<memory>: SNAKEPIT_WORKER_MAX_MEMORY: unknown variable; it is not available "
+     "<memory>: SNAKEPIT_ADAPTIVE_POOLING: unknown variable; it is not available "
      "yet in this "
      "version"},
-    {"SNAKEPIT_POOL_TEXT_WORKER_MAX_MEMORY",
+    {"SNAKEPIT_POOL_TEXT_ADAPTIVE_POOLING",
      "3",
-     "<memory>: SNAKEPIT_POOL_TEXT_WORKER_MAX_MEMORY: unknown variable; it is not "
+     "<memory>: SNAKEPIT_POOL_TEXT_ADAPTIVE_POOLING: unknown variable; it is not "
      "available "
      "yet in this version"},
     {"SNAKEPIT_POOL_TEXT_MAX_SESSIONS",

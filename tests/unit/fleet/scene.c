@@ -88,6 +88,7 @@ int scene_prepare(void **state)
         .pool_size = {2, 2},
         .threads_per_worker = 1,
         .startup_batch_size = 8,
+        .recycle_at_once = 1,
         .restart_limit = 3,
         .restart_backoff_ms = 1,
         .restart_backoff_max_ms = 5,

@@ -40,7 +40,9 @@ static struct sp_child start(size_t own, size_t shared)
     if (child.pid == 0) {
         use(own, MAP_PRIVATE);
         use(shared, MAP_SHARED);
-        (void)write(ready[1], "", 1);
+        if (write(ready[1], "", 1) != 1) {
+            _exit(1);
+        }
         (void)pause();
     }
     assert_int_equal(read(ready[0], &done, 1), 1);
@@ -53,7 +55,9 @@ static struct sp_child start(size_t own, size_t shared)
 
 static uint64_t memory_of(struct sp_child child)
 {
-    struct sp_worker worker = {.child = {.process = child}};
+    static struct sp_worker worker;
+    worker.child.process.pid = child.pid;
+    worker.child.process.pidfd = child.pidfd;
     return sp_worker_memory(&worker);
 }
 
