@@ -277,6 +277,19 @@ static void say_range(struct page *page, const struct sp_option *option)
         option->maximum);
 }
 
+// A number, or a map of two.
+static void say_number_or_range(struct page *page, const struct sp_option *option)
+{
+    say(page, "\"anyOf\": [{");
+    say_range(page, option);
+    say(page, "}, {\"type\": \"object\", \"required\": [\"min\", \"max\"], ");
+    say(page, "\"additionalProperties\": false, \"properties\": {\"min\": {");
+    say_range(page, option);
+    say(page, "}, \"max\": {");
+    say_range(page, option);
+    say(page, "}}}]");
+}
+
 static void say_type(struct page *page, const struct sp_option *option)
 {
     static const char value[] = "{\"type\": [\"string\", \"number\", \"boolean\"]}";
@@ -288,14 +301,7 @@ static void say_type(struct page *page, const struct sp_option *option)
         say_range(page, option);
         break;
     case SP_KIND_RANGE:
-        say(page, "\"anyOf\": [{");
-        say_range(page, option);
-        say(page, "}, {\"type\": \"object\", \"required\": [\"min\", \"max\"], ");
-        say(page, "\"additionalProperties\": false, \"properties\": {\"min\": {");
-        say_range(page, option);
-        say(page, "}, \"max\": {");
-        say_range(page, option);
-        say(page, "}}}]");
+        say_number_or_range(page, option);
         break;
     case SP_KIND_INTEGER_OR_AUTO:
         say(page, "\"anyOf\": [{\"const\": \"auto\"}, {");

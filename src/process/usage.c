@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // How much memory a worker uses. What it maps of the pool's shared memory is not its
 // own: arrays that it was given count for whoever holds them.
-#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -14,12 +14,8 @@
 // The number of bytes that a line of /proc/PID/status tells: "VmRSS:    1234 kB".
 static uint64_t bytes_in(const char *status, const char *key)
 {
-    uint64_t kib = 0;
     const char *line = strstr(status, key);
-    if (line != NULL) {
-        (void)sscanf(line + strlen(key), " %" SCNu64, &kib);
-    }
-    return kib * KIB;
+    return line == NULL ? 0 : strtoull(line + strlen(key), NULL, 10) * KIB;
 }
 
 uint64_t sp_worker_memory(const struct sp_worker *worker)
