@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// snakepit demo: both kinds of worker at work, and a crash, in one screen. Every result
-// is checked, and a wrong one ends the command with 1.
+// snakepit demo: both kinds of worker at work, and a crash, in one screen; or, as `demo
+// recycling`, workers that make room for others. Every result is checked, and a wrong
+// one ends the command with 1.
 #include "cli/demo.h"
 
 #include <stdlib.h>
@@ -19,8 +20,27 @@
 
 typedef void step_fn(struct sp_demo *demo);
 
-static step_fn *const steps[] = {
-    sp_demo_text, sp_demo_arrays, sp_demo_load, sp_demo_latency, sp_demo_crash};
+#define STEPS_MOST 6
+#define POOLS_MOST 4
+
+// What there is to see. The lists end with NULL.
+struct sp_demo_program {
+    const char *word; // that asks for it; NULL: none does
+    const char *file; // of examples/
+    const char *pools[POOLS_MOST];
+    step_fn *steps[STEPS_MOST];
+};
+
+static const struct sp_demo_program programs[] = {
+    {.file = "hybrid.yaml",
+     .pools = {"text", "arrays"},
+     .steps =
+         {sp_demo_text, sp_demo_arrays, sp_demo_load, sp_demo_latency, sp_demo_crash}},
+    {.word = "recycling",
+     .file = "recycling.yaml",
+     .pools = {"aged", "counted", "grown"},
+     .steps = {sp_demo_aged, sp_demo_by_hand, sp_demo_counted, sp_demo_grown}},
+};
 
 // The screen is for the demonstration: the deaths it causes need no log.
 static void
@@ -81,9 +101,9 @@ static void show_pool(struct sp_demo *demo, const char *name, uint64_t since)
 
 static int start(struct sp_demo *demo)
 {
-    static const char *const pools[] = {"text", "arrays"};
+    const char *const *pools = demo->program->pools;
     uint64_t since = sp_clock_now();
-    for (size_t i = 0; i < sizeof(pools) / sizeof(pools[0]); i++) {
+    for (size_t i = 0; pools[i] != NULL; i++) {
         snakepit_message why = {0};
         snakepit_err err = sp_cli_await_ready(demo->pit, pools[i], &why);
         if (err == SNAKEPIT_CANCELLED) {
@@ -99,7 +119,8 @@ static int start(struct sp_demo *demo)
 
 static int run_steps(struct sp_demo *demo)
 {
-    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && may_go_on(demo); i++) {
+    step_fn *const *steps = demo->program->steps;
+    for (size_t i = 0; steps[i] != NULL && may_go_on(demo); i++) {
         steps[i](demo);
     }
     if (sp_cli_interrupted() != 0) {
@@ -138,12 +159,33 @@ static int open_and_run(struct sp_demo *demo)
     return status;
 }
 
+// The one that the command line asks for; NULL: there is no such.
+static const struct sp_demo_program *choose(const struct sp_cli *cli)
+{
+    const char *word = cli->args.count > 0 ? cli->args.words[0] : NULL;
+    for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
+        const char *asks = programs[i].word;
+        bool same =
+            word == NULL ? asks == NULL : asks != NULL && strcmp(word, asks) == 0;
+        if (same) {
+            return &programs[i];
+        }
+    }
+    return NULL;
+}
+
 int sp_cli_demo(struct sp_cli *cli)
 {
-    struct sp_demo demo = {.cli = cli, .file = cli->args.texts[SP_CLI_DEMO_CONFIG]};
+    struct sp_demo demo = {.cli = cli,
+                           .program = choose(cli),
+                           .file = cli->args.texts[SP_CLI_DEMO_CONFIG]};
     struct sp_buf found = {0};
+    if (demo.program == NULL) {
+        return sp_cli_complain_usage(
+            cli, "demo", "demo takes nothing or the word recycling");
+    }
     if (demo.file == NULL &&
-        sp_cli_find_example("hybrid.yaml", &found) == SNAKEPIT_OK) {
+        sp_cli_find_example(demo.program->file, &found) == SNAKEPIT_OK) {
         demo.file = (const char *)found.data;
     }
     int status = SP_CLI_EXIT_FAILED;
@@ -152,8 +194,9 @@ int sp_cli_demo(struct sp_cli *cli)
     } else {
         sp_cli_complain(
             cli,
-            "examples/hybrid.yaml is neither beside this program nor here; name it "
-            "with --config FILE");
+            "examples/%s is neither beside this program nor here; name it with "
+            "--config FILE",
+            demo.program->file);
     }
     sp_config_free(demo.config);
     sp_buf_fini(&found);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What the steps of the demonstration share.
+// What the steps of the demonstrations share.
 #ifndef CLI_DEMO_H
 #define CLI_DEMO_H
 
@@ -10,9 +10,12 @@
 
 #define SP_DEMO_TIMEOUT_MS 20000u
 
+struct sp_demo_program;
+
 // Owner: the main thread, but for sp_demo_add() and what it reads.
 struct sp_demo {
     struct sp_cli *cli;
+    const struct sp_demo_program *program;
     const char *file; // the configuration
     snakepit *pit;
     struct sp_config *config;
@@ -27,6 +30,13 @@ void sp_demo_arrays(struct sp_demo *demo); // 64 MiB of float32 through `arrays`
 void sp_demo_load(struct sp_demo *demo);   // 1,000 calls from 8 threads
 void sp_demo_latency(struct sp_demo *demo); // a warm call that does nothing
 void sp_demo_crash(struct sp_demo *demo);   // a worker dies in the middle of a call
+
+// Those of the demonstration `recycling`. They need the pools of
+// examples/recycling.yaml.
+void sp_demo_aged(struct sp_demo *demo);
+void sp_demo_by_hand(struct sp_demo *demo);
+void sp_demo_counted(struct sp_demo *demo);
+void sp_demo_grown(struct sp_demo *demo);
 
 // Ends a row with the verdict, "right" or "WRONG" in its own column: `format` is the
 // row.

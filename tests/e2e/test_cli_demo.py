@@ -41,6 +41,22 @@ def test_demo_fits_one_screen_and_every_result_is_right():
     assert "fell back" not in result.stdout
 
 
+def test_demo_recycling_replaces_workers_for_every_reason():
+    result = run("demo", "recycling")
+    assert (result.returncode, result.stderr) == (0, ""), result.stdout
+    lines = result.stdout.splitlines()
+    assert max(map(len, lines)) <= 100
+    assert [line.split()[0] for line in lines[4:8]] == ["age", "by", "calls", "memory"]
+    assert all(line.endswith(" right") for line in lines[4:8])
+    assert lines[-1] == "All results were right."
+
+
+def test_an_unknown_demo_is_refused():
+    result = run("demo", "recycle")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "demo takes nothing or the word recycling" in result.stderr
+
+
 def test_demo_finds_its_example_beside_the_program():
     result = run("demo", cwd=HYBRID.parent)
     assert_demo_is_right(result)
