@@ -13,6 +13,7 @@ import numpy
 import pytest
 from support import Process, Refused, eventually, pool, seconds, wait_for_file
 from support.answers import DTYPES
+from support.census import shared_names
 
 MIB = 1 << 20
 NO_PATIENCE = 5.0  # seconds for memory to be given back
@@ -265,7 +266,7 @@ def test_lesson_38_an_idle_worker_takes_back_what_the_host_has_freed(open_pit, k
 def test_lesson_39_nothing_is_left_in_dev_shm_after_kill_9(
     start_host, profile, tmp_path
 ):
-    before = set(os.listdir("/dev/shm"))
+    before = shared_names()
     host = start_host(pool(profile, stop_grace_ms=60_000))
     host.open()
     host.call("big", length=1 << 20)
@@ -273,11 +274,11 @@ def test_lesson_39_nothing_is_left_in_dev_shm_after_kill_9(
     host.begin("sleep", path=str(tmp_path / "began"))
     wait_for_file(tmp_path / "began")
     workers = host.workers()
-    assert set(os.listdir("/dev/shm")) == before
+    assert shared_names() == before
     host.kill(signal.SIGKILL)
     host.reap()
     eventually(lambda: not [worker for worker in workers if worker.alive])
-    assert set(os.listdir("/dev/shm")) == before
+    assert shared_names() == before
 
 
 def test_lesson_39_neither_host_nor_worker_map_a_name(open_pit, kind):

@@ -187,7 +187,9 @@ def test_lesson_17_a_second_is_between_1_0_and_1_3(open_pit, profile):
     await_recycled(pit, 1)
     with seconds() as taken:
         await_recycled(pit, 3)
-    assert 2 * 1.0 <= taken.seconds <= 2 * 1.3
+    # A busy machine may take longer for the starts of the two, and for nothing else.
+    late = max(0.0, sum(pit.start_seconds()[2:4]) - 2 * 0.2)
+    assert 2 * 1.0 <= taken.seconds <= 2 * 1.3 + late
 
 
 def test_lesson_18_workers_of_one_start_go_at_different_times(open_pit):

@@ -39,12 +39,17 @@ class Census:
             descriptors=descriptors_of("self"),
             mappings=memfd_mappings("self"),
             threads=len(os.listdir("/proc/self/task")),
-            shared=frozenset(
-                name
-                for name in os.listdir("/dev/shm")
-                if not name.startswith(OF_MULTIPROCESSING)
-            ),
+            shared=shared_names(),
         )
+
+
+def shared_names() -> frozenset[str]:
+    """What there is in /dev/shm, but for what anybody's multiprocessing puts there."""
+    return frozenset(
+        name
+        for name in os.listdir("/dev/shm")
+        if not name.startswith(OF_MULTIPROCESSING)
+    )
 
 
 def descriptors_of(pid: int | str) -> collections.Counter[str]:

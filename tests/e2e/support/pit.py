@@ -7,6 +7,7 @@ import ctypes
 import dataclasses
 import json
 import os
+import re
 import signal
 import threading
 from ctypes import byref
@@ -318,6 +319,11 @@ class Pit:
         if err:
             raise Refused(err, why.text.decode("utf-8", "replace"))
         return self
+
+    def start_seconds(self) -> list[float]:
+        """What each worker that was ready has taken to start, in their order."""
+        lines = self.logged("worker.ready")
+        return [int(re.search(r"start_ms=(\d+)", line)[1]) / 1000 for line in lines]
 
     def resize(self, workers: int, pool: str | None = None) -> Pit:
         """Gives a pool whose size is a range another number of workers."""
