@@ -25,6 +25,7 @@
 #define SNAKEPIT_SNAKEPIT_H
 
 #include "errors.h"
+#include "fault.h"
 #include "payload.h"
 #include "stats.h"
 #include "version.h"
@@ -345,29 +346,6 @@ SNAKEPIT_API snakepit_err snakepit_completion_fd(snakepit *pit, int *fd);
 SNAKEPIT_API size_t snakepit_drain(snakepit *pit, uint32_t timeout_ms);
 
 // ---- Answers ------------------------------------------------------------------
-
-// What went wrong. Every text is "" where it does not apply, never NULL, and lives as
-// long as the answer. In texts that come from a worker, control codes and whatever else
-// would confuse a terminal are replaced by '?'.
-typedef struct snakepit_fault {
-    snakepit_err err;
-    const char *message; // one sentence
-    // The Python exception's class, with its module unless it is one of Python's own:
-    // "ValueError", "shop.errors.SoldOut".
-    const char *type;
-    const char *traceback; // Python's, without the bridge's frames
-    const char *stage; // "line", "worker", "running": where the call was when it ended
-    const char *cause; // of a death: "killed by signal 9 (SIGKILL)"
-    const char *last_output; // the last lines that a dead worker wrote to stderr
-    uint64_t worker;         // its id, 0 for none
-    // What the tool that raised was called with, never the values themselves:
-    // "data: float32[3,4], n: int". Empty if no tool ran.
-    const char *arguments;
-} snakepit_fault;
-
-// The fault of an answer that is not OK; for one that is, a fault with err == OK. Never
-// NULL.
-SNAKEPIT_API const snakepit_fault *snakepit_answer_fault(const snakepit_answer *answer);
 
 // Sets `reader` to the result. An answer that is not OK has nothing to read.
 SNAKEPIT_API void snakepit_answer_reader(const snakepit_answer *answer,

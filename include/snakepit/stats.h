@@ -39,6 +39,17 @@ typedef struct snakepit_pool_stats {
     uint64_t violations;      // workers killed because they broke the protocol
     uint64_t shared_bytes;    // request memory in use
     uint64_t worker_recycles; // workers that made room for a successor
+    // Workers that got no more calls since one of theirs was stuck: `on_stuck`.
+    uint64_t worker_isolations;
+    // Calls that were given up, by what ended them; see snakepit_stop.
+    uint64_t stopped_in_line;
+    uint64_t stopped_unstarted;
+    uint64_t stopped_cooperatively;
+    uint64_t stopped_by_exception;
+    uint64_t stopped_by_kill;
+    uint64_t stopping;      // whose tools still run
+    uint64_t stop_total_us; // that tools of such calls ran on, all together
+    uint64_t stop_max_us;   // and the longest of them
 } snakepit_pool_stats;
 
 SNAKEPIT_API size_t snakepit_pool_count(const snakepit *pit);

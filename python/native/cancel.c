@@ -67,6 +67,7 @@ void sp_cancel_withdraw(struct sp_executor *executor)
         sched_yield();
     }
     set_exception(executor, NULL);
+    executor->current.stopped = true;
     atomic_store(&executor->current.mark, 0);
 }
 

@@ -89,6 +89,10 @@ static void answer_exception(struct sp_executor *executor,
         outcome->interruption = interruption;
         return;
     }
+    if (executor->current.stopped &&
+        PyErr_ExceptionMatches(sp_fault_cancelled_type())) {
+        outcome->status = SP_STATUS_STOPPED;
+    }
     PyObject *fault =
         sp_fault_describe(executor->runtime->formatter, err, &executor->shapes);
     sp_body_begin(executor, id);
@@ -158,6 +162,7 @@ static void begin_call(struct sp_executor *executor,
     current->name_size = request->name_size;
     current->session_size = request->session_size;
     current->call = request->call;
+    current->stopped = false;
     atomic_store_explicit(&current->mark, request->call, memory_order_release);
     struct sp_stamp *stamp = &executor->runtime->view.stamps[executor->index];
     atomic_store_explicit(&stamp->since, now, memory_order_relaxed);
@@ -321,6 +326,7 @@ struct aside {
     uint32_t name_size;
     uint32_t session_size;
     bool shielded;
+    bool stopped;
     PyObject *shapes;
 };
 
@@ -343,6 +349,7 @@ static struct aside put_aside(struct sp_executor *executor)
     // A cancel of this call must not hit the other one. It is not lost: the cancel word
     // tells.
     sp_cancel_shield(executor);
+    aside.stopped = current->stopped;
     return aside;
 }
 
@@ -355,6 +362,7 @@ static void take_up(struct sp_executor *executor, const struct aside *aside)
     current->name_size = aside->name_size;
     current->session_size = aside->session_size;
     current->call = aside->call;
+    current->stopped = aside->stopped;
     Py_XSETREF(executor->shapes, aside->shapes);
     atomic_store_explicit(
         &current->mark, aside->shielded ? 0 : aside->call, memory_order_release);

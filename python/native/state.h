@@ -31,6 +31,7 @@ struct sp_current {
     // has. See cancel.c.
     _Atomic uint64_t mark;
     uint64_t call;
+    bool stopped; // Cancelled was set in its thread, and may have been raised
     uint32_t slot;
     uint64_t deadline;
     const uint8_t *name; // in the requests segment; the session's id follows

@@ -32,6 +32,7 @@ enum sp_tensors_as {
     SP_TENSORS_AS_NUMPY,
     SP_TENSORS_AS_NUMPY_COPY
 };
+enum sp_on_stuck { SP_STUCK_KILL = 0, SP_STUCK_ISOLATE };
 enum sp_undeclared { SP_UNDECLARED_WARN = 0, SP_UNDECLARED_REFUSE };
 enum sp_template_use { SP_TEMPLATE_AUTO = 0, SP_TEMPLATE_OFF };
 // The numbers of enum sp_placement in ipc/layout.h, which this module cannot see.

@@ -51,7 +51,7 @@ static void act_on_worker(struct sp_fleet *fleet, const struct sp_fleet_action *
     if (action->kind == SP_FLEET_DO_SEAT) {
         seat(fleet, worker, action->number);
     } else if (action->kind == SP_FLEET_DO_KILL) {
-        sp_worker_kill(worker, action->reason);
+        (action->closing ? sp_worker_end : sp_worker_kill)(worker, action->reason);
     } else if (action->kind == SP_FLEET_DO_DISMISS) {
         dismiss(fleet, worker, action->closing);
     } else if (worker->seat == NULL) {
@@ -176,6 +176,8 @@ static void note(struct sp_fleet *fleet, const struct sp_fleet_action *action)
         sp_pool_note_failure(fleet->options.pool, action->reason);
     } else if (action->kind == SP_FLEET_DO_NOTE_RECYCLED) {
         sp_pool_count_worker(fleet->options.pool, SP_COUNTED_RECYCLES);
+    } else if (action->kind == SP_FLEET_DO_NOTE_ISOLATED) {
+        sp_pool_count_worker(fleet->options.pool, SP_COUNTED_ISOLATIONS);
     }
     sp_fleet_note(fleet, action);
     if (action->kind == SP_FLEET_DO_NOTE_GIL) {

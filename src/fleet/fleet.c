@@ -360,10 +360,21 @@ static void order_spent(void *user)
                                         .recycle = SP_RECYCLE_BY_REQUESTS});
 }
 
+static void order_stuck(void *user, bool alone)
+{
+    const struct sp_worker *worker = user;
+    const struct sp_occupant *occupant = worker->options.hooks.user;
+    take_event(occupant->fleet,
+               &(struct sp_fleet_event){
+                   .kind = SP_FLEET_STUCK, .place = occupant->place, .alone = alone});
+}
+
 bool sp_fleet_tick(struct sp_fleet *fleet, uint64_t now)
 {
-    static const struct sp_pool_orders orders = {
-        .cancel = order_cancel, .spent = order_spent, .kill = order_kill};
+    static const struct sp_pool_orders orders = {.cancel = order_cancel,
+                                                 .spent = order_spent,
+                                                 .stuck = order_stuck,
+                                                 .kill = order_kill};
     bool again = sp_pool_tick(fleet->options.pool, now, &orders);
     if (!sp_scale_is_elastic(&fleet->plan)) {
         return again;

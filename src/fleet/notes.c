@@ -131,6 +131,22 @@ static void note_memory(const struct sp_fleet *fleet,
                  : "");
 }
 
+static void note_isolated(const struct sp_fleet *fleet,
+                          const struct sp_fleet_action *action)
+{
+    const struct sp_worker *worker = fleet->occupants[action->place].worker;
+    sp_log(fleet->options.log,
+           SP_LOG_WARNING,
+           "worker.isolated",
+           "pool=%s worker=%" PRIu64
+           " pid=%d kill_ms=%u because=\"a call did not end in "
+           "time and could not be cancelled\"",
+           fleet->options.pool_config->name,
+           worker->options.id,
+           (int)worker->child.process.pid,
+           action->number);
+}
+
 void sp_fleet_note(const struct sp_fleet *fleet, const struct sp_fleet_action *action)
 {
     switch (action->kind) {
@@ -151,6 +167,9 @@ void sp_fleet_note(const struct sp_fleet *fleet, const struct sp_fleet_action *a
         break;
     case SP_FLEET_DO_NOTE_MEMORY:
         note_memory(fleet, action);
+        break;
+    case SP_FLEET_DO_NOTE_ISOLATED:
+        note_isolated(fleet, action);
         break;
     default:
         note_template(fleet, action);

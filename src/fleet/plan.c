@@ -10,6 +10,7 @@
 #include "fleet/recycle.h"
 #include "fleet/scale.h"
 #include "fleet/step.h"
+#include "fleet/stuck.h"
 #include "fleet/weight.h"
 
 #define LOOK_EVERY_NS (20 * SP_NS_PER_MS) // at the workers that drain
@@ -332,6 +333,7 @@ static void on_timer(struct sp_step *step)
     }
     sp_recycle_expire(step);
     sp_weight_expire(step);
+    sp_stuck_expire(step);
     for (uint32_t i = 0; i < sp_places_count(plan); i++) {
         if (sp_fleet_place_drains(plan, i) && step->now >= plan->places[i].leave_at) {
             sp_step_dismiss(step, i);
@@ -477,6 +479,7 @@ void sp_fleet_step(struct sp_fleet_plan *plan,
         [SP_FLEET_IDLE] = on_idle,
         [SP_FLEET_REPLACE] = on_replace,
         [SP_FLEET_WEIGHED] = on_weighed,
+        [SP_FLEET_STUCK] = sp_stuck_judge,
         [SP_FLEET_DENIED] = on_denied,
         [SP_FLEET_EXITED] = on_exited,
         [SP_FLEET_GONE] = on_gone,

@@ -19,9 +19,10 @@
 //    LEAVING             -         -         -         -         -         EMPTY
 //
 // START, DRAIN and DISMISS are ours: to fill a post, to make room for a successor or
-// for processes, to end. A start that fails is an EXITED. The pool has a phase, from
-// RUNNING to STOPPED, and its template a state. Nothing else is kept: how many start,
-// serve or live is counted.
+// for processes or because a call is stuck, to end. A start that fails is an EXITED.
+// One that is killed keeps its state until EXITED. The pool has a phase, from RUNNING
+// to STOPPED, and its template a state. Nothing else is kept: how many start, serve or
+// live is counted.
 #ifndef FLEET_PLAN_H
 #define FLEET_PLAN_H
 
@@ -65,6 +66,7 @@ struct sp_place {
     uint64_t max_memory_hard; // it is killed above; likewise
     uint64_t ready_at;        // 0: its worker was never ready
     uint64_t leave_at; // one that drains leaves then, whatever it runs; 0: by itself
+    bool isolated;     // a call of its worker is stuck: it is killed at `leave_at`
 };
 
 enum sp_fleet_phase {
@@ -143,6 +145,7 @@ enum sp_fleet_event_kind {
     SP_FLEET_IDLE,         // it drains, and runs no call
     SP_FLEET_REPLACE,      // a successor is to take its place: `recycle`
     SP_FLEET_WEIGHED,      // how much memory it uses: `worker`
+    SP_FLEET_STUCK,        // a call of its worker does not end: `alone`
     SP_FLEET_DENIED,       // the program may not signal it
     SP_FLEET_EXITED,       // its exit was observed: `worker`, `reason`
     SP_FLEET_GONE,         // of one that has exited nothing is left
@@ -158,7 +161,7 @@ enum sp_fleet_event_kind {
     SP_FLEET_NO_MEMORY, // it could not be carried out
 };
 
-#define SP_FLEET_EVENTS 24
+#define SP_FLEET_EVENTS 25
 
 // What is known of a worker.
 struct sp_fleet_worker {
@@ -190,6 +193,7 @@ struct sp_fleet_event {
     enum sp_recycle recycle;
     uint32_t number;
     struct sp_fleet_load load;
+    bool alone; // the worker runs no call but such that are stuck
     const char *reason;
     // Of all events.
     bool closing;         // the pool takes no new calls
@@ -206,7 +210,8 @@ enum sp_fleet_action_kind {
     SP_FLEET_DO_DRAIN,   // it takes no more
     SP_FLEET_DO_RELEASE, // those that it has not begun go back to the line
     SP_FLEET_DO_DISMISS, // it is to leave; `closing`: at once if it is busy
-    SP_FLEET_DO_KILL,    // for `reason`, a constant text
+    SP_FLEET_DO_KILL,    // for `reason`, a constant text; `closing`: it was to leave
+                         // anyway
 
     SP_FLEET_DO_START_TEMPLATE, // answered by an event
     SP_FLEET_DO_STOP_TEMPLATE,
@@ -229,6 +234,7 @@ enum sp_fleet_action_kind {
     SP_FLEET_DO_NOTE_PUT_OFF,  // likewise
     SP_FLEET_DO_NOTE_RECYCLED, // its worker goes, for `reason`: its successor serves
     SP_FLEET_DO_NOTE_MEMORY,   // its worker's `memory` exceeds the key `reason`
+    SP_FLEET_DO_NOTE_ISOLATED, // its call is stuck; it is killed in `number` ms
 };
 
 struct sp_fleet_action {

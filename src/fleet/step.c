@@ -58,7 +58,7 @@ void sp_step_drain(struct sp_step *step, uint32_t place)
         return;
     }
     sp_step_move(step, place, SP_PLACE_DRAIN);
-    if (its->state == SP_PLACE_DRAINING) {
+    if (its->state == SP_PLACE_DRAINING && !its->isolated) {
         // Who makes room for a successor ends what it runs, however long that takes.
         its->leave_at = its->outgoing ? SP_NEVER : step->now + most * SP_NS_PER_MS;
         plan->look_at = step->now;

@@ -22,7 +22,7 @@
 #include <stdint.h>
 
 #define SP_LAYOUT_MAGIC   UINT64_C(0x736e616b65706974) // "snakepit"
-#define SP_LAYOUT_VERSION 7u
+#define SP_LAYOUT_VERSION 8u
 #define SP_LINE           ((size_t)64)
 #define SP_INLINE_RESULT  2048u // bytes of a slot's inline result area
 #define SP_SLOTS_MAX      2048u
@@ -96,6 +96,7 @@ enum sp_slot_status {
     SP_STATUS_FAULT = 1,    // the body is a fault map, see python/native/fault.h
     SP_STATUS_SKIPPED = 2,  // taken back before it ran
     SP_STATUS_QUESTION = 3, // of a slot that is ASKING: the body is [name, arguments]
+    SP_STATUS_STOPPED = 4,  // as FAULT: the Cancelled that was raised in it ended it
 };
 
 // What a worker says of a fault that may kill it.

@@ -4,6 +4,7 @@
 #include "payload/json.h"
 #include "payload/reader.h"
 #include "pit/pit.h"
+#include "pool/orphan.h"
 
 // Without tensors there is no memory, but for those that have no elements.
 static const struct sp_slice *no_memory_for_tensors(void)
@@ -60,6 +61,25 @@ const snakepit_fault *snakepit_answer_fault(const snakepit_answer *answer)
         return &forked;
     }
     return call->err == SNAKEPIT_OK ? &none : &call->fault;
+}
+
+snakepit_err snakepit_answer_get_stop(const snakepit_answer *answer,
+                                      snakepit_stop_info *info)
+{
+    if (answer == NULL || info == NULL) {
+        return SNAKEPIT_INVALID_ARGUMENT;
+    }
+    const struct sp_call *call = sp_call_of(answer);
+    if (call->err == SNAKEPIT_OK || call->fault.stop == SNAKEPIT_STOP_NONE) {
+        return SNAKEPIT_NOT_FOUND;
+    }
+    snakepit_stop_info now = {.stop = call->fault.stop,
+                              .after_us = call->fault.late_ms * UINT64_C(1000)};
+    if (call->orphan != NULL) {
+        sp_orphan_look(call->orphan, &now);
+    }
+    return sp_struct_write(info, &now, sizeof now) ? SNAKEPIT_OK
+                                                   : SNAKEPIT_INVALID_ARGUMENT;
 }
 
 void snakepit_answer_reader(const snakepit_answer *answer, snakepit_reader *reader)

@@ -37,7 +37,20 @@ static void fill_counters(const struct sp_pool_counters *counters,
     stats->worker_starts = counters->workers[SP_COUNTED_STARTS];
     stats->worker_deaths = counters->workers[SP_COUNTED_DEATHS];
     stats->worker_recycles = counters->workers[SP_COUNTED_RECYCLES];
+    stats->worker_isolations = counters->workers[SP_COUNTED_ISOLATIONS];
     stats->violations = counters->violations;
+}
+
+static void fill_stops(const struct sp_pool_counters *counters,
+                       snakepit_pool_stats *stats)
+{
+    stats->stopped_in_line = counters->stopped[SNAKEPIT_STOP_IN_LINE];
+    stats->stopped_unstarted = counters->stopped[SNAKEPIT_STOP_UNSTARTED];
+    stats->stopped_cooperatively = counters->stopped[SNAKEPIT_STOP_COOPERATIVE];
+    stats->stopped_by_exception = counters->stopped[SNAKEPIT_STOP_EXCEPTION];
+    stats->stopped_by_kill = counters->stopped[SNAKEPIT_STOP_KILLED];
+    stats->stop_total_us = counters->stop_total_us;
+    stats->stop_max_us = counters->stop_max_us;
 }
 
 snakepit_err
@@ -66,7 +79,9 @@ snakepit_pool_get_stats(snakepit *pit, const char *name, snakepit_pool_stats *st
         .waiting = view.waiting,
         .shared_bytes = sp_arena_used(&sp_pool_store(pool)->arena),
     };
+    now.stopping = view.stopping;
     fill_counters(&view.counters, &now);
+    fill_stops(&view.counters, &now);
     return sp_struct_write(stats, &now, sizeof now) ? SNAKEPIT_OK
                                                     : SNAKEPIT_INVALID_ARGUMENT;
 }

@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "payload/writer.h"
 #include "pool/lane.h"
+#include "pool/orphan.h"
 
 #define KEPT_BYTES 65536u // a buffer larger than this does not survive its call
 
@@ -33,6 +34,7 @@ void sp_call_free(struct sp_call *call)
         sp_buf_fini(&call->texts);
         sp_buf_fini(&call->inquiry.body);
         snakepit_writer_free(call->inquiry.reply);
+        sp_orphan_unref(call->orphan);
         call->magic = 0;
         sp_free(call);
     }
@@ -84,6 +86,10 @@ void sp_call_reset(struct sp_call *call)
         snakepit_writer_free(call->inquiry.reply);
         call->inquiry.reply = NULL;
     }
+    if (call->orphan != NULL) {
+        sp_orphan_unref(call->orphan);
+        call->orphan = NULL;
+    }
     call->phase = SP_CALL_NEW;
     call->err = SNAKEPIT_OK;
     call->body = (struct sp_slice){0};
@@ -129,6 +135,9 @@ void sp_call_set_failure(struct sp_call *call, const struct sp_failure *failure)
     call->err = failure->err;
     call->fault.err = failure->err;
     call->fault.worker = failure->worker;
+    call->fault.stop = failure->stop;
+    call->fault.tool_runs = failure->tool_runs;
+    call->fault.late_ms = failure->late_ms;
     call->body = (struct sp_slice){0};
     call->texts.size = 0;
     // Offset 0 is the empty text; addresses are taken when the buffer has stopped

@@ -36,6 +36,7 @@ static inline uint32_t sp_call_id_pool(uint64_t id)
     return (uint32_t)(id & SP_CALL_ID_POOL_MASK);
 }
 
+struct sp_orphan; // pool/orphan.h
 struct sp_pool;
 struct sp_seat;
 struct sp_stream;
@@ -92,6 +93,7 @@ struct sp_call {
     void *user;
     struct sp_tie *tie;       // of its session, until it has ended; or NULL
     struct sp_parcel *parcel; // NULL once the worker has no more use for it
+    struct sp_orphan *orphan; // of one that was given up while it ran; one reference
     struct sp_placement placement;
     struct sp_inquiry inquiry;
 
@@ -138,6 +140,10 @@ struct sp_failure {
     const char *last_output;
     const char *arguments;
     uint64_t worker;
+    // Of a call that was given up; see snakepit_fault. The pool fills these in.
+    snakepit_stop stop;
+    bool tool_runs;
+    uint32_t late_ms;
 };
 
 // Fills in the fault; without memory for its texts it keeps the error and loses them.

@@ -32,7 +32,10 @@ void sp_pool_reap_slot(struct sp_pool *pool, struct sp_seat *seat, uint32_t slot
     sp_port_return_result(seat->port, answer.lease);
     struct sp_orphan *orphan = find_orphan(seat, slot);
     if (orphan != NULL) {
-        sp_pool_release_orphan(pool, seat, orphan, answer.held);
+        snakepit_stop stop = answer.status == SP_STATUS_STOPPED
+                                 ? SNAKEPIT_STOP_EXCEPTION
+                                 : SNAKEPIT_STOP_COOPERATIVE;
+        sp_pool_release_orphan(pool, seat, orphan, stop, answer.held);
         return;
     }
     seat->skips_due -= seat->skips_due > 0 ? 1 : 0;

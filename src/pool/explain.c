@@ -3,7 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "pool/inside.h"
+#include "pool/orphan.h"
 
 static void sentence_of_lateness(const struct sp_pool *pool,
                                  const struct sp_failure *failure,
@@ -31,7 +33,7 @@ static void sentence_of_lateness(const struct sp_pool *pool,
             text,
             size,
             "the call's time ran out while worker %llu of pool \"%s\" ran it; "
-            "give it more time (timeout_ms), or less to do",
+            "the tool was told to stop; give it more time (timeout_ms), or less to do",
             worker,
             pool->name);
     }
@@ -76,10 +78,34 @@ static bool sentence(const struct sp_pool *pool,
     }
 }
 
+static uint32_t ms_since(uint64_t due)
+{
+    uint64_t now = sp_clock_now();
+    return now > due ? (uint32_t)((now - due) / SP_NS_PER_MS) : 0;
+}
+
+// What is known already of how a call was stopped.
+static void tell_stop(const struct sp_call *call, struct sp_failure *told)
+{
+    bool late = told->err == SNAKEPIT_DEADLINE_EXCEEDED;
+    bool in_line = told->stage != NULL && strcmp(told->stage, "line") == 0;
+    if (call->orphan != NULL) {
+        told->stop = SNAKEPIT_STOP_COOPERATIVE;
+        told->tool_runs = true;
+    } else if (late || told->err == SNAKEPIT_CANCELLED) {
+        told->stop = in_line ? SNAKEPIT_STOP_IN_LINE : SNAKEPIT_STOP_UNSTARTED;
+        call->pool->counters.stopped[told->stop]++;
+    }
+    if (late) {
+        told->late_ms = ms_since(in_line ? call->line_deadline : call->deadline);
+    }
+}
+
 void sp_pool_explain(struct sp_call *call, const struct sp_failure *failure)
 {
     char text[512];
     struct sp_failure told = *failure;
+    tell_stop(call, &told);
     if (told.message == NULL && sentence(call->pool, failure, text, sizeof text)) {
         told.message = text;
     }

@@ -14,7 +14,7 @@
 //     end, conduct                    where every call ends; what workers hold and break
 //     affinity, tail, explain         what they are made of; placement.h: where each
 //                                     call gets its slot and leaves it
-//     loads, seat, line, ties, pending, lane, call, store, spares
+//     loads, seat, line, ties, pending, lane, call, orphan, store, spares
 // clang-format on
 #ifndef POOL_INSIDE_H
 #define POOL_INSIDE_H
@@ -109,7 +109,9 @@ void sp_pool_unlock(struct sp_pool *pool, struct sp_after *after);
 // ---- Ends (pool/end.c, explain.c) ---------------------------------------------
 
 void sp_pool_end(struct sp_pool *pool, struct sp_call *call, struct sp_after *after);
-// Fills in the fault of a call; where `failure` has no message, one of the pool's.
+// Fills in the fault of a call; where `failure` has no message, one of the pool's. If
+// the call was given up, says how it was stopped, and counts that unless its tool still
+// runs.
 void sp_pool_explain(struct sp_call *call, const struct sp_failure *failure);
 void sp_pool_fail_call(struct sp_pool *pool,
                        struct sp_call *call,
@@ -157,10 +159,11 @@ void sp_pool_give_up(struct sp_pool *pool,
                      struct sp_call *call,
                      snakepit_err err,
                      struct sp_after *after);
-// The worker is done with what was given up.
+// The worker is done with what was given up: `stop` has ended it.
 void sp_pool_release_orphan(struct sp_pool *pool,
                             struct sp_seat *seat,
                             struct sp_orphan *orphan,
+                            snakepit_stop stop,
                             bool held);
 
 // ---- What slots say (pool/collect.c) ------------------------------------------

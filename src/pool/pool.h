@@ -72,11 +72,17 @@ enum sp_counted {
     SP_COUNTED_STARTS,
     SP_COUNTED_DEATHS, // that nobody asked for
     SP_COUNTED_RECYCLES,
+    SP_COUNTED_ISOLATIONS,
 };
-#define SP_COUNTED 3
+#define SP_COUNTED 4
+
+#define SP_STOPS (SNAKEPIT_STOP_KILLED + 1)
 
 struct sp_pool_counters {
     uint64_t ended[SP_ERRORS];    // calls, by their outcome
+    uint64_t stopped[SP_STOPS];   // of these, given up and ended, by what ended them
+    uint64_t stop_total_us;       // that they ran on after they were due
+    uint64_t stop_max_us;         // the longest of them
     uint64_t workers[SP_COUNTED]; // what has happened to them
     uint64_t violations;          // workers that broke the protocol and were killed
 };
@@ -101,6 +107,7 @@ struct sp_pool_view {
     uint32_t threads;     // calls that one worker runs at once
     uint32_t seats;       // workers that take calls
     uint32_t running;     // calls, also those that were given up and go on
+    uint32_t stopping;    // just those
     uint32_t waiting;
     bool waits; // one of them for any worker, not for a certain one
     struct sp_pool_counters counters;
@@ -238,6 +245,9 @@ struct sp_pool_orders {
     bool (*cancel)(void *worker, uint64_t call, uint32_t slot);
     // The worker was given all the calls that it may be given. Once.
     void (*spent)(void *worker);
+    // A call was given up, and did not end within cancel_grace_ms after that. Once for
+    // a worker, and once more when it is `alone`: it runs none but such calls.
+    void (*stuck)(void *worker, bool alone);
     // Kill the worker. `why` is a constant text. `closing`: it was to leave anyway.
     void (*kill)(void *worker, const char *why, bool closing);
 };

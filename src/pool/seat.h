@@ -9,6 +9,7 @@
 
 #include "base/list.h"
 #include "pool/call.h"
+#include "pool/orphan.h"
 #include "pool/store.h"
 #include "port/port.h"
 
@@ -23,17 +24,11 @@ struct sp_seat_lease {
     bool returned; // Python has let go
 };
 
-// A call that was given up while it ran. Its slot and its parcel are the worker's until
-// it ends.
-struct sp_orphan {
-    struct sp_link link; // in seat->orphans
-    struct sp_parcel *parcel;
-    uint64_t call;
-    uint64_t since; // CLOCK_MONOTONIC ns when it was given up
-    uint32_t slot;
-    uint32_t lease;
-    bool told;   // the worker was asked to cancel it
-    bool served; // in the middle of another call, so it adds no load
+// What is to be said of calls that are stuck.
+enum sp_seat_stuck {
+    SP_SEAT_NOT_STUCK,
+    SP_SEAT_STUCK,       // one is, and others run
+    SP_SEAT_STUCK_ALONE, // all that run are
 };
 
 struct sp_seat {
@@ -65,6 +60,9 @@ struct sp_seat {
     struct sp_seat_lease *leases; // port->view.shape.leases of them
     uint32_t free_lease;          // first free number, or SP_NO_LEASE
     uint32_t leases_out;
+    // Owner: the loop thread.
+    enum sp_seat_stuck stuck_seen;
+    enum sp_seat_stuck stuck_told;
 };
 
 // Takes a reference of the port. NO_MEMORY.

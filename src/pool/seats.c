@@ -213,8 +213,8 @@ void sp_pool_seat_died(struct sp_pool *pool,
                         &after);
     }
     while ((link = seat->orphans.next) != &seat->orphans) {
-        sp_pool_release_orphan(
-            pool, seat, SP_ENTRY(link, struct sp_orphan, link), false);
+        struct sp_orphan *orphan = SP_ENTRY(link, struct sp_orphan, link);
+        sp_pool_release_orphan(pool, seat, orphan, SNAKEPIT_STOP_KILLED, false);
     }
     pool->freed = true;
     sp_pool_unlock(pool, &after);

@@ -7,7 +7,6 @@
 
 #include "base/check.h"
 #include "base/clock.h"
-#include "base/memory.h"
 #include "pool/placement.h"
 #include "pool/stream.h"
 
@@ -82,29 +81,34 @@ void sp_pool_end_with_answer(struct sp_pool *pool,
 
 // ---- Giving up ----------------------------------------------------------------
 
-static struct sp_orphan *orphan_of(struct sp_call *call)
+static struct sp_orphan *orphan_of(struct sp_call *call, bool late)
 {
     // The record was made with the parcel, so that giving up needs no memory.
     struct sp_orphan *orphan = call->parcel->orphan;
+    uint64_t now = sp_clock_now();
     call->parcel->orphan = NULL;
     *orphan = (struct sp_orphan){
         .parcel = call->parcel,
         .call = call->id,
-        .since = sp_clock_now(),
+        .since = now,
+        .due = late ? call->deadline : now,
         .slot = call->placement.slot,
         .lease = call->placement.lease,
         .served = call->placement.served,
+        .refs = 2,
+        .stop = SNAKEPIT_STOP_COOPERATIVE,
     };
+    call->orphan = orphan;
     call->parcel = NULL;
     call->placement.lease = SP_NO_LEASE;
     return orphan;
 }
 
 // The call leaves, its slot stays in use until the worker is done with it.
-static void leave_orphan(struct sp_pool *pool, struct sp_call *call)
+static void leave_orphan(struct sp_pool *pool, struct sp_call *call, bool late)
 {
     struct sp_seat *seat = call->placement.seat;
-    struct sp_orphan *orphan = orphan_of(call);
+    struct sp_orphan *orphan = orphan_of(call, late);
     sp_list_append(&seat->orphans, &orphan->link);
     sp_placement_end(pool, call);
     pool->orphans++;
@@ -132,7 +136,7 @@ void sp_pool_abandon(struct sp_pool *pool,
         // Where this fails the worker has just ended the call, or writes nonsense;
         // either way the tick looks at the slot again.
         (void)sp_port_give_up(port, call->placement.slot);
-        leave_orphan(pool, call);
+        leave_orphan(pool, call, failure->err == SNAKEPIT_DEADLINE_EXCEEDED);
     }
     sp_pool_fail_call(pool, call, &told, after);
     pool->freed = true;
@@ -167,11 +171,26 @@ void sp_pool_expire(struct sp_pool *pool,
     }
 }
 
+static void
+count_stop(struct sp_pool *pool, const struct sp_orphan *orphan, uint64_t now)
+{
+    struct sp_pool_counters *counters = &pool->counters;
+    uint64_t after = sp_orphan_after_us(orphan, now);
+    counters->stopped[atomic_load_explicit(&orphan->stop, memory_order_relaxed)]++;
+    counters->stop_total_us += after;
+    counters->stop_max_us =
+        after > counters->stop_max_us ? after : counters->stop_max_us;
+}
+
 void sp_pool_release_orphan(struct sp_pool *pool,
                             struct sp_seat *seat,
                             struct sp_orphan *orphan,
+                            snakepit_stop stop,
                             bool held)
 {
+    uint64_t now = sp_clock_now();
+    sp_orphan_end(orphan, stop, now);
+    count_stop(pool, orphan, now);
     if (orphan->lease != SP_NO_LEASE) {
         sp_seat_end_lease(&pool->store, seat, orphan->lease, orphan->parcel, held);
     }
@@ -185,5 +204,5 @@ void sp_pool_release_orphan(struct sp_pool *pool,
     if (pool->orphans == 0 && pool->state == SP_POOL_STOPPING) {
         pool->hooks.changed(pool->hooks.user);
     }
-    sp_free(orphan);
+    sp_orphan_unref(orphan);
 }

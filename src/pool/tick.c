@@ -71,11 +71,26 @@ static void follow_up(struct sp_pool *pool,
     if (!orphan->told &&
         turn->orders->cancel(seat->worker, orphan->call, orphan->slot)) {
         orphan->told = true;
+        atomic_store_explicit(
+            &orphan->stop, SNAKEPIT_STOP_EXCEPTION, memory_order_relaxed);
         return;
     }
-    if (turn->now - orphan->since >= pool->options.cancel_grace_ms * SP_NS_PER_MS) {
-        mark_for_kill(seat, "a call did not end in time and could not be cancelled");
+    uint64_t grace = pool->options.cancel_grace_ms * SP_NS_PER_MS;
+    orphan->stuck = orphan->stuck || turn->now - orphan->since >= grace;
+}
+
+// What is to be said of its calls that are stuck.
+static enum sp_seat_stuck look_for_stuck(const struct sp_seat *seat)
+{
+    bool others = !sp_list_empty(&seat->calls);
+    bool any = false;
+    for (struct sp_link *link = seat->orphans.next; link != &seat->orphans;
+         link = link->next) {
+        bool stuck = SP_ENTRY(link, struct sp_orphan, link)->stuck;
+        others = others || !stuck;
+        any = any || stuck;
     }
+    return !any ? SP_SEAT_NOT_STUCK : others ? SP_SEAT_STUCK : SP_SEAT_STUCK_ALONE;
 }
 
 static bool has_idle_executor(const struct sp_seat *seat)
@@ -117,6 +132,7 @@ static void tick_seat(struct sp_pool *pool, struct sp_seat *seat, struct turn *t
             follow_up(pool, seat, SP_ENTRY(link, struct sp_orphan, link), turn);
         }
     }
+    seat->stuck_seen = seat->violated ? SP_SEAT_NOT_STUCK : look_for_stuck(seat);
     watch_skips(pool, seat, turn);
     seat->spent_seen = seat->spent;
     if (seat->violated) {
@@ -157,6 +173,19 @@ static void tell_spent(struct sp_pool *pool, const struct sp_pool_orders *orders
     }
 }
 
+// Without the lock, for the same reason.
+static void tell_stuck(struct sp_pool *pool, const struct sp_pool_orders *orders)
+{
+    for (struct sp_link *link = pool->seats.next; link != &pool->seats;
+         link = link->next) {
+        struct sp_seat *seat = SP_ENTRY(link, struct sp_seat, member);
+        if (seat->stuck_seen > seat->stuck_told && !seat->kill_ordered) {
+            seat->stuck_told = seat->stuck_seen;
+            orders->stuck(seat->worker, seat->stuck_seen == SP_SEAT_STUCK_ALONE);
+        }
+    }
+}
+
 bool sp_pool_tick(struct sp_pool *pool,
                   uint64_t now,
                   const struct sp_pool_orders *orders)
@@ -187,5 +216,6 @@ bool sp_pool_tick(struct sp_pool *pool,
     sp_pool_unlock(pool, &after);
     order_kills(pool, orders, closing);
     tell_spent(pool, orders);
+    tell_stuck(pool, orders);
     return again;
 }

@@ -373,12 +373,17 @@ void sp_port_drop(struct sp_port *port, uint32_t slot)
     port->free_slots[port->free_count++] = (uint16_t)slot;
 }
 
+static bool is_of_an_end(uint32_t status)
+{
+    return status <= SP_STATUS_SKIPPED || status == SP_STATUS_STOPPED;
+}
+
 snakepit_err
 sp_port_take_answer(struct sp_port *port, uint32_t slot, struct sp_port_answer *answer)
 {
     struct sp_slot_result copy;
     load_result(&port->view.slots[slot].result, &copy);
-    if (sp_port_state(port, slot) != SP_SLOT_DONE || copy.status > SP_STATUS_SKIPPED ||
+    if (sp_port_state(port, slot) != SP_SLOT_DONE || !is_of_an_end(copy.status) ||
         copy.held > 1 || !result_is_sound(port, &copy, port->slots[slot].call)) {
         return SNAKEPIT_PROTOCOL;
     }

@@ -298,10 +298,19 @@ static void order_spent(void *worker)
     side->spent++;
 }
 
+static void order_stuck(void *worker, bool alone)
+{
+    struct side *side = worker;
+    side->stuck++;
+    side->alone = alone;
+}
+
 bool fixture_tick(struct fixture *fixture, uint32_t ms)
 {
-    static const struct sp_pool_orders orders = {
-        .cancel = order_cancel, .spent = order_spent, .kill = order_kill};
+    static const struct sp_pool_orders orders = {.cancel = order_cancel,
+                                                 .spent = order_spent,
+                                                 .stuck = order_stuck,
+                                                 .kill = order_kill};
     fixture->ahead_ns += ms * SP_NS_PER_MS;
     bool again =
         sp_pool_tick(fixture->pool, sp_clock_now() + fixture->ahead_ns, &orders);

@@ -43,6 +43,8 @@ struct side {
     uint32_t cancels;
     uint32_t kills;
     uint32_t spent;
+    uint32_t stuck; // how often it was said that a call is
+    bool alone;     // and that none else runs
     uint64_t cancelled_call;
     const char *why;
 };

@@ -284,6 +284,25 @@ class GuineaPig(Tensors, ThreadSafeAdapter):
                 pass
 
     @tool
+    def stuck(self, way="C", path=None):
+        """Never ends, whatever cancels it: in C, on a lock, or in a loop."""
+        lock = threading.Lock()
+        lock.acquire()
+        ways = {
+            "C": lambda: time.sleep(3600),
+            "lock": lock.acquire,
+            "loop": lambda: time.sleep(0.001),
+        }
+        while True:
+            try:
+                if path:
+                    say(path)
+                    path = None
+                ways[way]()
+            except Cancelled:
+                pass
+
+    @tool
     def leave_thread_with_gil(self, ready):
         """Returns, and leaves a thread behind that never lets go of the GIL."""
 

@@ -46,6 +46,18 @@ class Refused(Exception):
         self.why = why
 
 
+STOPS = ("NONE", "IN_LINE", "UNSTARTED", "COOPERATIVE", "EXCEPTION", "KILLED")
+
+
+@dataclasses.dataclass(frozen=True)
+class Stop:
+    """A copy of a snakepit_stop_info."""
+
+    stop: str
+    tool_runs: bool
+    after: float  # seconds
+
+
 @dataclasses.dataclass(frozen=True)
 class Fault:
     """A copy of a snakepit_fault."""
@@ -59,6 +71,9 @@ class Fault:
     last_output: str
     arguments: str
     worker: int
+    stop: str
+    tool_runs: bool
+    late_ms: int
 
     @classmethod
     def of(cls, answer: int | None) -> Fault:
@@ -75,7 +90,14 @@ class Fault:
                 "arguments",
             )
         }
-        return cls(err=err_name(fault.err), worker=fault.worker, **texts)
+        return cls(
+            err=err_name(fault.err),
+            worker=fault.worker,
+            stop=STOPS[fault.stop],
+            tool_runs=fault.tool_runs,
+            late_ms=fault.late_ms,
+            **texts,
+        )
 
 
 class CallFailed(Exception):
@@ -266,6 +288,14 @@ class Answer:
     @property
     def fault(self) -> Fault:
         return Fault.of(self.handle)
+
+    def stop(self) -> Stop:
+        """What has become of a call that was given up; raises Refused."""
+        info = raw.StopInfo(size=ctypes.sizeof(raw.StopInfo))
+        err = lib.answer_get_stop(self.handle, byref(info))
+        if err:
+            raise Refused(err)
+        return Stop(STOPS[info.stop], info.tool_runs, info.after_us / 1e6)
 
     def value(self, copy: bool = True) -> Any:
         """The result; raises CallFailed if there is none."""

@@ -179,6 +179,18 @@ class Fault(Structure):
         ("last_output", c_char_p),
         ("worker", c_uint64),
         ("arguments", c_char_p),
+        ("stop", c_int),
+        ("tool_runs", c_bool),
+        ("late_ms", c_uint32),
+    ]
+
+
+class StopInfo(Structure):
+    _fields_ = [
+        ("size", c_size_t),
+        ("stop", c_int),
+        ("tool_runs", c_bool),
+        ("after_us", c_uint64),
     ]
 
 
@@ -204,6 +216,15 @@ class PoolStats(Structure):
         ("violations", c_uint64),
         ("shared_bytes", c_uint64),
         ("worker_recycles", c_uint64),
+        ("worker_isolations", c_uint64),
+        ("stopped_in_line", c_uint64),
+        ("stopped_unstarted", c_uint64),
+        ("stopped_cooperatively", c_uint64),
+        ("stopped_by_exception", c_uint64),
+        ("stopped_by_kill", c_uint64),
+        ("stopping", c_uint64),
+        ("stop_total_us", c_uint64),
+        ("stop_max_us", c_uint64),
     ]
 
 
@@ -279,6 +300,7 @@ PROTOTYPES = {
     "queue_drain": (c_size_t, [c_void_p, c_uint32]),
     "queue_free": (c_int, [c_void_p]),
     "answer_fault": (POINTER(Fault), [c_void_p]),
+    "answer_get_stop": (c_int, [c_void_p, POINTER(StopInfo)]),
     "answer_reader": (None, [c_void_p, POINTER(Reader)]),
     "answer_json": (c_char_p, [c_void_p]),
     "answer_free": (None, [c_void_p]),

@@ -90,9 +90,10 @@ static void say_of_worker(const struct sp_fleet_action *action, char *text, size
         [SP_FLEET_DO_DISMISS] = "dismiss",
         [SP_FLEET_DO_KILL] = "kill",
     };
-    const char *word = action->fork      ? "fork"
-                       : action->closing ? "end"
-                                         : words[action->kind];
+    const char *word = action->fork ? "fork"
+                       : action->closing && action->kind == SP_FLEET_DO_DISMISS
+                           ? "end"
+                           : words[action->kind];
     (void)snprintf(text, size, "%s %u", word, action->place);
 }
 
@@ -116,6 +117,7 @@ static void say_of_pool(const struct sp_fleet_action *action, char *text, size_t
         [SP_FLEET_DO_NOTE_PUT_OFF] = "put off",
         [SP_FLEET_DO_NOTE_RECYCLED] = "recycled",
         [SP_FLEET_DO_NOTE_MEMORY] = "memory",
+        [SP_FLEET_DO_NOTE_ISOLATED] = "isolated",
     };
     char word[64];
     bool state = action->kind == SP_FLEET_DO_SET_STATE;

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 
 // ---- Failures -----------------------------------------------------------------
@@ -158,6 +159,53 @@ static void a_pool_may_let_threads_take_turns(void **state)
     scene_end();
 }
 
+// ---- Stuck calls --------------------------------------------------------------
+
+static void tick(uint32_t ahead_ms)
+{
+    (void)sp_fleet_tick(&scene.fleet, sp_clock_now() + ahead_ms * SP_NS_PER_MS);
+    fixture_drain(&scene.fixture);
+}
+
+static void a_worker_with_a_stuck_call_makes_room_and_is_killed_later(void **state)
+{
+    (void)state;
+    struct outcome outcomes[2];
+    struct fake_call calls[2];
+    scene.pool_config.on_stuck = SP_STUCK_ISOLATE;
+    scene.pool_config.stuck_grace_ms = 60000;
+    begin_threads(SP_UNSUPPORTED_FALLBACK);
+    fake_is_ready(0);
+    struct fake_worker *executor = scene_begin_call(0, &calls[0], &outcomes[0]);
+    assert_int_equal(fixture_submit(&scene.fixture, "echo", "y", 0, &outcomes[1]),
+                     SNAKEPIT_OK);
+    assert_true(fake_take_started(executor, &calls[1]));
+    assert_int_equal(sp_pool_cancel(scene.fixture.pool, outcomes[0].id), SNAKEPIT_OK);
+    tick(0);
+    assert_int_equal(fakes.starts, 1);
+    tick(1000);
+    assert_int_equal(fakes.starts, 2);
+    assert_int_equal(fakes.lives[0]->kills, 0);
+    assert_int_equal(scene_look().counters.workers[SP_COUNTED_ISOLATIONS], 1);
+    assert_true(scene_was_logged("worker.isolated pool=one worker=1 pid=1001 "
+                                 "kill_ms=60000 because=\"a call did not end in time"));
+    fake_is_ready(1);
+    assert_int_equal(scene_look().state, SP_POOL_READY);
+    fake_serve(executor, &calls[1]);
+    tick(1000);
+    assert_echoed(&outcomes[1], "y");
+    assert_int_equal(fakes.lives[0]->kills, 1);
+    assert_string_equal(fakes.lives[0]->why,
+                        "a call did not end in time and could not be cancelled");
+    fake_worker_free(executor);
+    fake_dies(0);
+    assert_int_equal(scene_look().counters.workers[SP_COUNTED_DEATHS], 1);
+    assert_int_equal(scene_look().state, SP_POOL_READY);
+    scene_end();
+}
+
+// ---- Want of memory -----------------------------------------------------------
+
 // False: there was enough for the fallback.
 static bool falls_back_in_vain(long nth)
 {
@@ -201,6 +249,7 @@ int main(void)
         SCENE_TEST(a_busy_worker_leaves_when_its_call_has_ended),
         SCENE_TEST(a_pool_may_refuse_to_fall_back),
         SCENE_TEST(a_pool_may_let_threads_take_turns),
+        SCENE_TEST(a_worker_with_a_stuck_call_makes_room_and_is_killed_later),
         SCENE_TEST(a_fallback_without_memory_fails_the_pool),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -85,6 +85,7 @@ static void something_of_the_worker(struct world *world, uint32_t place)
                                                      EVENT(IDLE),
                                                      EVENT(REPLACE),
                                                      EVENT(WEIGHED),
+                                                     EVENT(STUCK),
                                                      EVENT(DENIED),
                                                      EVENT(EXITED),
                                                      EVENT(EXITED),
@@ -96,6 +97,7 @@ static void something_of_the_worker(struct world *world, uint32_t place)
         .kind = kinds[below(sizeof kinds / sizeof kinds[0])],
         .place = place,
         .worker = any_worker(world),
+        .alone = below(2) == 0,
         .reason = "why"};
     if (event.kind == EVENT(EXITED)) {
         world->alive[place] = false;

@@ -80,6 +80,35 @@ static void a_call_whose_time_is_up_ends(void **state)
     assert_true(strcmp(stage, "running") == 0 || strcmp(stage, "worker") == 0);
 }
 
+static void what_became_of_a_call_that_was_given_up_can_be_asked(void **state)
+{
+    const snakepit_call_options options = {.size = sizeof options, .timeout_ms = 20};
+    snakepit_stop_info stop = {.size = sizeof stop};
+    (void)state;
+    pit_open_ready("");
+    assert_int_equal(snakepit_call(pit, "hold", NULL, &options, &answer),
+                     SNAKEPIT_DEADLINE_EXCEEDED);
+    const snakepit_fault *fault = snakepit_answer_fault(answer);
+    assert_int_equal(snakepit_answer_get_stop(answer, &stop), SNAKEPIT_OK);
+    assert_int_equal(stop.size, sizeof stop);
+    // On a busy machine the worker has not begun yet.
+    assert_int_equal(fault->tool_runs, strcmp(fault->stage, "running") == 0);
+    assert_true(fault->tool_runs ? stop.stop >= SNAKEPIT_STOP_COOPERATIVE
+                                 : stop.stop == SNAKEPIT_STOP_UNSTARTED);
+    stop.size = 0;
+    assert_int_equal(snakepit_answer_get_stop(answer, &stop),
+                     SNAKEPIT_INVALID_ARGUMENT);
+    snakepit_answer_free(answer);
+    // One that was not given up.
+    stop.size = sizeof stop;
+    assert_int_equal(snakepit_call(pit, "fault", NULL, NULL, &answer),
+                     SNAKEPIT_TOOL_FAILED);
+    assert_int_equal(snakepit_answer_get_stop(answer, &stop), SNAKEPIT_NOT_FOUND);
+    snakepit_answer_free(answer);
+    assert_int_equal(snakepit_call(pit, "echo", NULL, NULL, &answer), SNAKEPIT_OK);
+    assert_int_equal(snakepit_answer_get_stop(answer, &stop), SNAKEPIT_NOT_FOUND);
+}
+
 static void what_is_wrong_with_a_call_is_an_answer(void **state)
 {
     static const struct {
@@ -253,6 +282,7 @@ int main(void)
         test(a_fault_says_what_python_said),
         test(what_is_not_json_is_no_answer_in_json),
         test(a_call_whose_time_is_up_ends),
+        test(what_became_of_a_call_that_was_given_up_can_be_asked),
         test(what_is_wrong_with_a_call_is_an_answer),
         test(json_goes_there_and_back),
         test(bad_json_says_where),

@@ -261,6 +261,9 @@ static void an_answer_that_is_null_is_an_empty_one(void **state)
     assert_int_equal(snakepit_reader_next(&reader, &value), SNAKEPIT_END);
     assert_int_equal(snakepit_answer_fault(NULL)->err, SNAKEPIT_NO_MEMORY);
     assert_null(snakepit_answer_json(NULL));
+    snakepit_stop_info stop = {.size = sizeof stop};
+    assert_int_equal(snakepit_answer_get_stop(NULL, &stop), BAD);
+    assert_int_equal(snakepit_answer_get_stop(answer, NULL), BAD);
     (void)snakepit_call(NULL, "x", NULL, NULL, &answer);
     snakepit_answer_reader(answer, NULL);
     (void)freed(SNAKEPIT_OK);

@@ -139,10 +139,11 @@ static void a_call_that_cannot_be_ended_costs_its_worker(void **state)
     assert_int_equal(side->cancelled_call, call.request.call);
     assert_int_equal(side->port->view.slots[call.slot].request.cancel, 1);
     assert_true(fixture_tick(&fixture, 50));
-    assert_int_equal(side->kills, 0);
+    assert_int_equal(side->stuck, 0);
     assert_true(fixture_tick(&fixture, 100));
     assert_true(fixture_tick(&fixture, 100));
-    assert_int_equal(side->kills, 1);
+    assert_int_equal(side->stuck, 1);
+    assert_true(side->alone);
     assert_int_equal(side->cancels, 1);
     fixture_kill(&fixture, side, "killed by us");
     assert_int_equal(fixture.pool->orphans, 0);

@@ -237,7 +237,12 @@ static void one_that_does_not_is_killed(void **state)
     scene_become_ready();
     scene_run(SCENE_MISSED_MOST * SCENE_HEARTBEAT_MS + 10);
     scene_expect("");
+    for (uint32_t i = 0; i < SCENE_MISSED_MOST; i++) {
+        assert_int_equal(fake_hears(scene.fake), SP_MESSAGE_PING);
+    }
+    assert_int_equal(fake_hears(scene.fake), 0);
     scene_run(SCENE_HEARTBEAT_MS);
+    assert_int_equal(fake_hears(scene.fake), 0);
     scene_expect_killed("it did not answer its heartbeats");
     assert_false(scene.by_us);
 }
