@@ -277,9 +277,11 @@ static void on_exited(struct sp_step *step)
     step->plan->remains++;
     sp_judge_exit(step, &before);
     sp_step_show(step);
-    // The pool has seen the seat die, maybe before its successor served, and calls
-    // itself degraded.
-    if (before.state == SP_PLACE_DRAINING && step->plan->shown == SP_POOL_READY) {
+    // The pool has seen the seat die and calls itself degraded, but enough others serve:
+    // its successor, or those of a pool that may have fewer.
+    bool seated =
+        before.state == SP_PLACE_SERVING || before.state == SP_PLACE_DRAINING;
+    if (seated && step->plan->shown == SP_POOL_READY) {
         sp_step_do(step,
                    &(struct sp_fleet_action){.kind = SP_FLEET_DO_SET_STATE,
                                              .state = SP_POOL_READY});

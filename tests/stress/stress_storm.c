@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// A pool under load, of whose workers now one is killed, now one recycled for any of
-// the reasons there are, now one hangs. No call may be lost, answered twice or
-// wrongly; in the end the pool has exactly its workers, and the host no more memory
-// than before.
+// A pool under load that grows and shrinks, of whose workers now one is killed, now one
+// recycled for any of the reasons there are, now one hangs. No call may be lost,
+// answered twice or wrongly; in the end the pool has exactly its workers, and the host
+// no more memory than before.
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -49,6 +49,7 @@ struct storm {
     uint32_t by_hand;
     uint32_t hangs;
     uint32_t growths;
+    uint32_t resizes;
 };
 
 static snakepit *open_pit(const struct kind *kind)
@@ -64,7 +65,8 @@ static snakepit *open_pit(const struct kind *kind)
                    "pools:\n"
                    "  - name: default\n"
                    "    worker_profile: %s\n"
-                   "    pool_size: %u\n"
+                   "    pool_size: {min: %u, max: %u}\n"
+                   "    shrink_after_ms: 200\n"
                    "    threads_per_worker: %u\n"
                    "    python: %s\n"
                    "    adapter: storm_adapter.Storm\n"
@@ -82,6 +84,7 @@ static snakepit *open_pit(const struct kind *kind)
                    "    recycle_jitter: 100\n"
                    "    recycle_at_once: 2\n",
                    kind->profile,
+                   kind->workers / 2,
                    kind->workers,
                    EXECUTORS / kind->workers,
                    kind->python,
@@ -174,6 +177,17 @@ static void grow(struct storm *storm)
     storm->growths++;
 }
 
+// Between half of them and all.
+static void resize(struct storm *storm)
+{
+    snakepit_message why = {0};
+    uint32_t least = storm->kind->workers / 2;
+    uint32_t workers = least + below(storm, storm->kind->workers - least + 1);
+    assert_int_equal(snakepit_pool_resize(storm->pit, "default", workers, &why),
+                     SNAKEPIT_OK);
+    storm->resizes++;
+}
+
 static void happen(struct storm *storm)
 {
     static void (*const events[])(struct storm *) = {kill_one,
@@ -187,6 +201,8 @@ static void happen(struct storm *storm)
                                                      hang,
                                                      hang,
                                                      hang,
+                                                     resize,
+                                                     resize,
                                                      grow};
     events[below(storm, sizeof events / sizeof events[0])](storm);
 }
@@ -211,8 +227,8 @@ static bool is_settled(const struct storm *storm, snakepit_pool_stats *stats)
                      SNAKEPIT_OK);
     assert_int_equal(snakepit_pool_get_stats(storm->pit, NULL, stats), SNAKEPIT_OK);
     return atomic_load(&storm->open) == 0 && stats->waiting == 0 &&
-           stats->running == 0 && count == storm->kind->workers &&
-           stats->workers_ready == storm->kind->workers;
+           stats->running == 0 && count == stats->workers &&
+           stats->workers_ready == stats->workers;
 }
 
 static void pause_us(uint32_t us)
@@ -226,8 +242,11 @@ static void assert_pool_is_whole(const struct storm *storm)
 {
     snakepit_pool_stats stats = {.size = sizeof stats};
     uint64_t begun = sp_clock_now();
-    uint32_t most = storm->kind->workers + 1; // and a template
-    while (!is_settled(storm, &stats) || census_take().children > most) {
+    // It is idle now, and has as few as it may have; and a template.
+    uint32_t least = storm->kind->workers / 2;
+    uint32_t most = least + 1;
+    while (!is_settled(storm, &stats) || stats.workers != least ||
+           census_take().children > most) {
         if (sp_clock_now() - begun > SETTLE_NS) {
             fail_msg(
                 "state=%s ready=%u of %u running=%u waiting=%u open=%u children=%u",
@@ -245,7 +264,7 @@ static void assert_pool_is_whole(const struct storm *storm)
     assert_int_equal(stats.violations, 0);
     assert_int_equal(atomic_load(&storm->wrong), 0);
     (void)printf("storm %s: starts=%llu deaths=%llu recycles=%llu kills=%u by_hand=%u "
-                 "hangs=%u growths=%u\n",
+                 "hangs=%u growths=%u resizes=%u\n",
                  storm->kind->name,
                  (unsigned long long)stats.worker_starts,
                  (unsigned long long)stats.worker_deaths,
@@ -253,7 +272,8 @@ static void assert_pool_is_whole(const struct storm *storm)
                  storm->kills,
                  storm->by_hand,
                  storm->hangs,
-                 storm->growths);
+                 storm->growths,
+                 storm->resizes);
 }
 
 static void assert_counts(const struct load_counts *counts)

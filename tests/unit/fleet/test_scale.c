@@ -236,9 +236,10 @@ static void it_is_degraded_only_below_its_least(void **state)
     resize(&planned, 4);
     start_all(&planned);
     const struct planned_act acts[] = {
-        {1, EVENT(EXITED), 0, "death; start 0", &planned_worked},
+        // The pool has seen the seat die, and is told that enough are left.
+        {1, EVENT(EXITED), 0, "death; ready; start 0", &planned_worked},
         {1, EVENT(STARTED), 0, "", NULL},
-        {1, EVENT(EXITED), 2, "death; start 2", &planned_worked},
+        {1, EVENT(EXITED), 2, "death; ready; start 2", &planned_worked},
         {1, EVENT(STARTED), 2, "", NULL},
         {1, EVENT(EXITED), 4, "death; degraded; start 4", &planned_worked},
     };
