@@ -34,6 +34,7 @@ class Library:
     docs: str  # an address
     minimum: str = ""  # the first version that this is said of
     use: str = ""  # what of an unsafe one is unsafe: "any" use, or a "shared" object
+    threads: bool = False  # it has its own, as many as OMP_NUM_THREADS and its kin say
 
     @property
     def warning(self) -> str:

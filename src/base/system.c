@@ -31,6 +31,18 @@ static const struct limit processes = {
     "the limit of processes and threads (ulimit -u, LimitNPROC=, TasksMax=)",
     ""};
 
+const char *sp_system_limit(int resource)
+{
+    static const struct limit *const limits[] = {
+        &files, &file_size, &addresses, &locked, &processes};
+    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+        if ((int)limits[i]->resource == resource) {
+            return limits[i]->what;
+        }
+    }
+    return "the limit";
+}
+
 static bool is_set(const struct limit *limit, uint64_t *value)
 {
     struct rlimit now;

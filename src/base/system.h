@@ -19,4 +19,9 @@ snakepit_err sp_system_failed(snakepit_message *why,
                               const char *format,
                               ...) __attribute__((format(printf, 4, 5)));
 
+// A limit of getrlimit(2) as a remedy names it, with the ways to set it: "the limit of
+// open files (ulimit -n, LimitNOFILE=)". Those of open files, the size of a file,
+// address space, locked memory, and processes and threads.
+const char *sp_system_limit(int resource);
+
 #endif

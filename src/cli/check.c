@@ -243,12 +243,8 @@ static void write_pool(snakepit_writer *writer, const struct pool_check *item)
     sp_cli_json_text(writer, "adapter", pool->adapter);
     sp_cli_json_text(writer, "python", pool->python != NULL ? pool->python : "");
     sp_cli_write_python(writer, item->probed ? &item->python : NULL);
-    snakepit_writer_str(writer, "problem");
-    if (item->problem.text[0] != '\0') {
-        snakepit_writer_str(writer, item->problem.text);
-    } else {
-        snakepit_writer_nil(writer);
-    }
+    bool wrong = item->problem.text[0] != '\0';
+    sp_cli_json_text(writer, "problem", wrong ? item->problem.text : NULL);
 }
 
 static snakepit_err print_as_json(struct sp_cli *cli, const struct check *check)

@@ -12,7 +12,11 @@
 void sp_cli_json_text(snakepit_writer *writer, const char *key, const char *value)
 {
     snakepit_writer_str(writer, key);
-    snakepit_writer_str(writer, value);
+    if (value != NULL) {
+        snakepit_writer_str(writer, value);
+    } else {
+        snakepit_writer_nil(writer);
+    }
 }
 
 void sp_cli_json_number(snakepit_writer *writer, const char *key, uint64_t value)

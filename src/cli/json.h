@@ -8,7 +8,7 @@
 
 #include "cli/command.h"
 
-// A pair of a map.
+// A pair of a map. A text may be NULL, which is null.
 void sp_cli_json_text(snakepit_writer *writer, const char *key, const char *value);
 void sp_cli_json_number(snakepit_writer *writer, const char *key, uint64_t value);
 void sp_cli_json_bool(snakepit_writer *writer, const char *key, bool value);

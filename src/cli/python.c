@@ -28,14 +28,10 @@ const char *sp_cli_use_of(const struct sp_interpreter *python)
     return threads ? "thread and process pools" : "process pools";
 }
 
-static void write_text(snakepit_writer *writer, const char *key, const char *value)
+const char *sp_cli_profile_of(const struct sp_interpreter *python)
 {
-    snakepit_writer_str(writer, key);
-    if (value != NULL) {
-        snakepit_writer_str(writer, value);
-    } else {
-        snakepit_writer_nil(writer);
-    }
+    return sp_profile_name(sp_interpreter_runs_threads(python) ? SP_PROFILE_THREAD
+                                                               : SP_PROFILE_PROCESS);
 }
 
 static void write_unknown(snakepit_writer *writer)
@@ -46,9 +42,10 @@ static void write_unknown(snakepit_writer *writer)
                                                           "gil_enabled",
                                                           "runs_threads",
                                                           "bridge",
-                                                          "numpy"};
+                                                          "numpy",
+                                                          "recommended_profile"};
     for (size_t i = 0; i < SP_CLI_PYTHON_PAIRS; i++) {
-        write_text(writer, keys[i], NULL);
+        sp_cli_json_text(writer, keys[i], NULL);
     }
 }
 
@@ -64,7 +61,24 @@ void sp_cli_write_python(snakepit_writer *writer, const struct sp_interpreter *p
     sp_cli_json_bool(writer, "gil_enabled", python->gil_enabled);
     sp_cli_json_bool(writer, "runs_threads", sp_interpreter_runs_threads(python));
     sp_cli_json_bool(writer, "bridge", python->has_bridge);
-    write_text(writer, "numpy", python->numpy);
+    sp_cli_json_text(writer, "numpy", python->numpy);
+    sp_cli_json_text(writer, "recommended_profile", sp_cli_profile_of(python));
+}
+
+void sp_cli_write_pythons(snakepit_writer *writer,
+                          const struct sp_interpreter_list *list)
+{
+    snakepit_writer_array(writer, (uint32_t)list->count);
+    for (size_t i = 0; i < list->count; i++) {
+        const struct sp_interpreter_entry *entry = &list->items[i];
+        const struct sp_interpreter *python =
+            entry->problem == NULL ? &entry->interpreter : NULL;
+        snakepit_writer_map(writer, ENTRY_PAIRS);
+        sp_cli_json_text(writer, "found_as", entry->found_as);
+        sp_cli_json_text(writer, "problem", entry->problem);
+        sp_cli_json_text(writer, "path", python != NULL ? python->path : NULL);
+        sp_cli_write_python(writer, python);
+    }
 }
 
 static snakepit_err print_as_json(struct sp_cli *cli,
@@ -74,17 +88,7 @@ static snakepit_err print_as_json(struct sp_cli *cli,
     if (writer == NULL) {
         return SNAKEPIT_NO_MEMORY;
     }
-    snakepit_writer_array(writer, (uint32_t)list->count);
-    for (size_t i = 0; i < list->count; i++) {
-        const struct sp_interpreter_entry *entry = &list->items[i];
-        const struct sp_interpreter *python =
-            entry->problem == NULL ? &entry->interpreter : NULL;
-        snakepit_writer_map(writer, ENTRY_PAIRS);
-        sp_cli_json_text(writer, "found_as", entry->found_as);
-        write_text(writer, "problem", entry->problem);
-        write_text(writer, "path", python != NULL ? python->path : NULL);
-        sp_cli_write_python(writer, python);
-    }
+    sp_cli_write_pythons(writer, list);
     snakepit_err err = sp_cli_print_json(cli, writer);
     snakepit_writer_free(writer);
     return err;

@@ -15,4 +15,7 @@ const char *sp_cli_format(char *room, size_t size, const char *format, ...)
 void sp_cli_explain(snakepit_message *why, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+// Splits a sentence of the library, "what is wrong; the remedy", at its first "; ".
+void sp_cli_split(const char *text, snakepit_message *what, snakepit_message *remedy);
+
 #endif

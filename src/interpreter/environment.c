@@ -27,6 +27,13 @@ static const struct {
 
 #define DEFAULTS (sizeof(defaults) / sizeof(defaults[0]))
 
+_Static_assert(DEFAULTS == SP_THREAD_VARIABLES + 2, "the first ones are of threads");
+
+const char *sp_interpreter_thread_variable(size_t index)
+{
+    return index < SP_THREAD_VARIABLES ? defaults[index].name : NULL;
+}
+
 // True if `entry`, "NAME=value", sets the variable `name`.
 static bool sets(const char *entry, const char *name)
 {

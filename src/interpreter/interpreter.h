@@ -109,6 +109,12 @@ void sp_interpreter_list_fini(struct sp_interpreter_list *list);
 
 // ---- The environment of a worker ----------------------------------------------
 
+#define SP_THREAD_VARIABLES 5u
+
+// The variable `index` of those that say how many threads BLAS, OpenMP and their like
+// use: OPENBLAS_NUM_THREADS and so on. NULL past the end.
+const char *sp_interpreter_thread_variable(size_t index);
+
 struct sp_thread_env {
     enum sp_profile profile;     // what the worker runs as, after a fallback
     uint32_t threads_per_worker; // at least 1

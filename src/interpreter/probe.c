@@ -14,6 +14,7 @@
 #include "config/program.h"
 #include "interpreter/child.h"
 #include "interpreter/interpreter.h"
+#include "interpreter/reply.h"
 #include "payload/writer.h"
 
 #define PATIENCE (UINT64_C(30) * SP_NS_PER_S)
@@ -89,26 +90,10 @@ explain(snakepit_message *why, snakepit_err err, const char *format, ...)
 
 // ---- The reply ----------------------------------------------------------------
 
-static bool find(const snakepit_reader *reply,
-                 const char *key,
-                 snakepit_kind kind,
-                 snakepit_value *value)
-{
-    snakepit_reader found;
-    return snakepit_reader_find(reply, key, &found) == SNAKEPIT_OK &&
-           snakepit_reader_next(&found, value) == SNAKEPIT_OK && value->kind == kind;
-}
-
-static bool is_true(const snakepit_reader *reply, const char *key)
-{
-    snakepit_value value;
-    return find(reply, key, SNAKEPIT_BOOLEAN, &value) && value.as.boolean;
-}
-
 static bool is_text(const snakepit_reader *reply, const char *key, const char *text)
 {
     snakepit_value value;
-    return find(reply, key, SNAKEPIT_TEXT, &value) &&
+    return sp_reply_find(reply, key, SNAKEPIT_TEXT, &value) &&
            value.as.text.size == strlen(text) &&
            memcmp(value.as.text.data, text, value.as.text.size) == 0;
 }
@@ -118,7 +103,7 @@ static snakepit_err
 copy_text(const snakepit_reader *reply, const char *key, char **field)
 {
     snakepit_value value;
-    if (!find(reply, key, SNAKEPIT_TEXT, &value)) {
+    if (!sp_reply_find(reply, key, SNAKEPIT_TEXT, &value)) {
         return SNAKEPIT_NOT_FOUND;
     }
     *field = sp_alloc(value.as.text.size + 1);
@@ -157,7 +142,7 @@ static snakepit_err
 copy_number(const snakepit_reader *reply, const char *key, int *field)
 {
     snakepit_value value;
-    if (!find(reply, key, SNAKEPIT_INTEGER, &value) || value.as.integer < 0 ||
+    if (!sp_reply_find(reply, key, SNAKEPIT_INTEGER, &value) || value.as.integer < 0 ||
         value.as.integer > INT_MAX) {
         return SNAKEPIT_NOT_FOUND;
     }
@@ -174,10 +159,10 @@ static snakepit_err read_reply(const snakepit_reader *reply,
     err = err != SNAKEPIT_OK ? err : copy_texts(reply, interpreter);
     err = err != SNAKEPIT_OK ? err : copy_number(reply, "major", &interpreter->major);
     err = err != SNAKEPIT_OK ? err : copy_number(reply, "minor", &interpreter->minor);
-    interpreter->free_threaded = is_true(reply, "free_threaded");
-    interpreter->gil_enabled = is_true(reply, "gil_enabled");
-    interpreter->has_bridge = is_true(reply, "has_bridge");
-    interpreter->is_environment = is_true(reply, "is_environment");
+    interpreter->free_threaded = sp_reply_is_true(reply, "free_threaded");
+    interpreter->gil_enabled = sp_reply_is_true(reply, "gil_enabled");
+    interpreter->has_bridge = sp_reply_is_true(reply, "has_bridge");
+    interpreter->is_environment = sp_reply_is_true(reply, "is_environment");
     bool old = interpreter->major != 3 || interpreter->minor < 9;
     if (err == SNAKEPIT_NOT_FOUND) {
         err = explain(why,

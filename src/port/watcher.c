@@ -13,6 +13,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/kernel.h"
 #include "base/memory.h"
 #include "base/thread.h"
 #include "ipc/futex.h"
@@ -172,16 +173,9 @@ static void group_free(struct group *group)
     sp_free(group);
 }
 
-static bool kernel_can_wait(void)
-{
-    _Atomic uint32_t word = 1;
-    struct futex_waitv words = waiting_on(&word, 0);
-    return futex_waitv(&words, 1) < 0 && errno == EAGAIN;
-}
-
 snakepit_err sp_watcher_new(struct sp_watcher **watcher)
 {
-    if (!kernel_can_wait()) {
+    if (!sp_kernel_has(SP_KERNEL_FUTEX_WAITV)) {
         return SNAKEPIT_UNSUPPORTED;
     }
     struct sp_watcher *made = sp_alloc(sizeof *made);

@@ -12,13 +12,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "base/descriptor.h"
-#include "base/file.h"
 
-#define TEXT_MAX     4096u
 #define REMOVE_MS    100
 #define CPU_PERIOD   100000u // us
 #define US_A_PERCENT (CPU_PERIOD / 100)
@@ -34,14 +31,6 @@ static int open_in(const char *group, const char *file, int flags)
     return sp_descriptor_keep(open(path, flags | O_CLOEXEC));
 }
 
-// The text of a file; "" if it cannot be read.
-static void read_in(const char *group, const char *file, char text[TEXT_MAX])
-{
-    path_text path;
-    (void)snprintf(path, sizeof path, "%s/%s", group, file);
-    (void)sp_file_read(path, text, TEXT_MAX);
-}
-
 static bool write_in(const char *group, const char *file, const char *text)
 {
     size_t size = strlen(text);
@@ -51,62 +40,23 @@ static bool write_in(const char *group, const char *file, const char *text)
     return written;
 }
 
-// True if `word` is one of the words of a list.
-static bool names(const char *list, const char *word)
-{
-    size_t length = strlen(word);
-    for (const char *at = list; (at = strstr(at, word)) != NULL; at += length) {
-        bool begins = at == list || at[-1] == ' ';
-        if (begins && strchr(" \n", at[length]) != NULL) {
-            return true;
-        }
-    }
-    return false;
-}
-
 // ---- Where --------------------------------------------------------------------
-
-// The group of version 2 in the text of /proc/self/cgroup, the line "0::/path".
-static bool own_group(const char *own, char path[SP_CGROUP_PATH_MAX])
-{
-    const char *at = strncmp(own, "0::", 3) == 0 ? own : strstr(own, "\n0::");
-    if (at == NULL) {
-        return false;
-    }
-    at = strchr(at, '/');
-    size_t size = at == NULL ? 0 : strcspn(at, "\n");
-    if (size == 0 || size >= SP_CGROUP_PATH_MAX) {
-        return false;
-    }
-    memcpy(path, at, size);
-    path[size] = 0;
-    return true;
-}
-
-static bool is_delegated(const char *group, bool is_root)
-{
-    char value[8];
-    struct stat status;
-    return is_root || getxattr(group, "user.delegate", value, sizeof value) > 0 ||
-           getxattr(group, "trusted.delegate", value, sizeof value) > 0 ||
-           (stat(group, &status) == 0 && geteuid() != 0 && status.st_uid == geteuid());
-}
 
 // True if groups below this one can be limited by the controller, now or from now on.
 static bool has_controller(const char *group, const char *controller)
 {
-    char text[TEXT_MAX];
+    char text[SP_CGROUP_TEXT_MAX];
     char order[32];
-    read_in(group, "cgroup.subtree_control", text);
-    if (names(text, controller)) {
+    sp_cgroup_read(group, "cgroup.subtree_control", text);
+    if (sp_cgroup_names(text, controller)) {
         return true;
     }
     (void)snprintf(order, sizeof order, "+%s", controller);
     if (!write_in(group, "cgroup.subtree_control", order)) {
         return false;
     }
-    read_in(group, "cgroup.subtree_control", text);
-    return names(text, controller);
+    sp_cgroup_read(group, "cgroup.subtree_control", text);
+    return sp_cgroup_names(text, controller);
 }
 
 static const char *missing_controller(const char *group,
@@ -136,42 +86,20 @@ static snakepit_err refuse(const struct sp_cgroup_limits *limits,
     return SNAKEPIT_UNSUPPORTED;
 }
 
-// One of the two groups in which the workers' can be made.
-static bool take(const char *mount, const char *path, char parent[SP_CGROUP_PATH_MAX])
-{
-    path_text group;
-    bool is_root = path[0] == 0 || strcmp(path, "/") == 0;
-    (void)snprintf(group, sizeof group, "%s%s", mount, is_root ? "" : path);
-    if (strlen(group) >= SP_CGROUP_PATH_MAX - 64 || access(group, W_OK) != 0 ||
-        !is_delegated(group, is_root)) {
-        return false;
-    }
-    (void)snprintf(parent, SP_CGROUP_PATH_MAX, "%.*s", SP_CGROUP_PATH_MAX - 1, group);
-    return true;
-}
-
 snakepit_err sp_cgroup_find(const char *root,
                             const char *own,
                             const struct sp_cgroup_limits *limits,
                             char parent[SP_CGROUP_PATH_MAX],
                             snakepit_message *why)
 {
-    path_text mount;
+    char mount[SP_CGROUP_PATH_MAX];
     char path[SP_CGROUP_PATH_MAX];
-    path_text control;
-    (void)snprintf(mount, sizeof mount, "%s", root);
-    (void)snprintf(control, sizeof control, "%s/cgroup.controllers", root);
-    if (access(control, R_OK) != 0) {
-        (void)snprintf(mount, sizeof mount, "%s/unified", root);
-    }
-    if (!own_group(own, path)) {
+    sp_cgroup_mount(root, mount);
+    if (!sp_cgroup_own(own, path)) {
         return refuse(
             limits, "this machine has no control groups of version 2", "", why);
     }
-    char above[SP_CGROUP_PATH_MAX];
-    memcpy(above, path, sizeof above);
-    *strrchr(above, '/') = 0;
-    if (!take(mount, above, parent) && !take(mount, path, parent)) {
+    if (!sp_cgroup_delegated(mount, path, parent)) {
         return refuse(limits,
                       "no control group is delegated to the host, which is in ",
                       path,
@@ -188,11 +116,11 @@ static snakepit_err find_here(const struct sp_cgroup_limits *limits,
                               char parent[SP_CGROUP_PATH_MAX],
                               snakepit_message *why)
 {
-    char own[TEXT_MAX];
+    char own[SP_CGROUP_TEXT_MAX];
     if (limits->memory_max == 0 && limits->cpu_max == 0) {
         return SNAKEPIT_OK;
     }
-    read_in("/proc/self", "cgroup", own);
+    sp_cgroup_read("/proc/self", "cgroup", own);
     return sp_cgroup_find(SP_CGROUP_ROOT, own, limits, parent, why);
 }
 
@@ -294,7 +222,7 @@ void sp_cgroup_kill(const struct sp_cgroup *group)
 // What was killed leaves the group only when it has given back its memory.
 static void wait_until_empty(const struct sp_cgroup *group)
 {
-    char text[TEXT_MAX];
+    char text[SP_CGROUP_TEXT_MAX];
     struct pollfd events = {.fd = open_in(group->path, "cgroup.events", O_RDONLY),
                             .events = POLLPRI};
     if (events.fd < 0) {

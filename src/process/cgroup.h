@@ -11,8 +11,7 @@
 
 #include <snakepit/payload.h>
 
-#define SP_CGROUP_PATH_MAX 512u
-#define SP_CGROUP_ROOT     "/sys/fs/cgroup"
+#include "base/cgroup_tree.h"
 
 struct sp_cgroup_limits {
     uint64_t memory_max; // bytes; 0: no limit

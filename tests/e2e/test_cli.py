@@ -37,14 +37,14 @@ def test_help_names_every_command_and_exit_code(words):
     result = run(*words)
     assert result.returncode == 0
     assert result.stderr == ""
-    for word in ["check", "call", "demo", "python", "config", "help"]:
+    for word in ["check", "doctor", "call", "demo", "python", "config", "help"]:
         assert re.search(rf"^  {word} ", result.stdout, re.M)
     for code in range(7):
         assert re.search(rf"^  {code} ", result.stdout, re.M)
 
 
 @pytest.mark.parametrize(
-    "command", ["check", "call", "demo", "python", "config", "help"]
+    "command", ["check", "doctor", "call", "demo", "python", "config", "help"]
 )
 def test_each_command_has_help_by_either_name(command):
     one, other = run("help", command), run(command, "--help")
@@ -69,6 +69,7 @@ def test_version_is_that_of_the_header():
         (["--json", "check"], "a command comes first"),
         (["check"], "check needs FILE"),
         (["check", "a", "b"], 'takes no argument "b"'),
+        (["doctor", "a", "b"], 'takes no argument "b"'),
         (["check", "a", "--jsno"], "did you mean --json?"),
         (["call", "p", "t"], "call needs --config FILE"),
         (["call", "p", "t", "--config"], "--config needs a value"),
@@ -107,6 +108,7 @@ def test_config_prints_the_reference_and_the_schema():
         ["python"],
         ["check", str(HYBRID)],
         ["check", str(HYBRID), "--json"],
+        ["doctor"],
         ["new-adapter", "written"],
         ["check-adapter", "--threads=2", "--calls=1", THREADED_SHOWCASE],
     ],

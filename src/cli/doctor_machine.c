@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT
+// What the kernel says of this machine and this process. What cannot be read limits
+// nothing.
+#include <ctype.h>
+#include <dirent.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "base/cgroup_tree.h"
+#include "cli/doctor.h"
+
+#define STATUS_MAX SP_CGROUP_TEXT_MAX
+
+// ---- /proc --------------------------------------------------------------------
+
+// The number behind "\nName:" in the text of a status file; 0 if it is not there.
+static uint64_t number_of(const char *status, const char *name, int base)
+{
+    const char *at = strstr(status, name);
+    return at != NULL ? strtoull(at + strlen(name), NULL, base) : 0;
+}
+
+// The kernel does not count the processes of who may exceed the limit.
+static bool is_exempt(const char *status)
+{
+    uint64_t powers = number_of(status, "\nCapEff:", 16);
+    uint64_t mighty =
+        (UINT64_C(1) << CAP_SYS_RESOURCE) | (UINT64_C(1) << CAP_SYS_ADMIN);
+    return getuid() == 0 || (powers & mighty) != 0;
+}
+
+// The processes of this user, each with its threads.
+static uint64_t count_tasks(void)
+{
+    uint64_t count = 0;
+    DIR *processes = opendir("/proc");
+    const struct dirent *entry;
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): the stream is this thread's alone
+    while (processes != NULL && (entry = readdir(processes)) != NULL) {
+        char folder[300];
+        char status[STATUS_MAX];
+        if (!isdigit((unsigned char)entry->d_name[0])) {
+            continue;
+        }
+        (void)snprintf(folder, sizeof folder, "/proc/%s", entry->d_name);
+        sp_cgroup_read(folder, "status", status);
+        if (strstr(status, "\nUid:") != NULL &&
+            number_of(status, "\nUid:", 10) == getuid()) {
+            count += number_of(status, "\nThreads:", 10);
+        }
+    }
+    if (processes != NULL) {
+        (void)closedir(processes);
+    }
+    return count;
+}
+
+// ---- NUMA ---------------------------------------------------------------------
+
+static bool
+has_core_from_to(const cpu_set_t *cores, unsigned long at, unsigned long last)
+{
+    while (at <= last && at < CPU_SETSIZE && !CPU_ISSET(at, cores)) {
+        at++;
+    }
+    return at <= last && at < CPU_SETSIZE;
+}
+
+// Whether one of our cores is in a list of the kernel's, "0-3,8".
+static bool has_core_of(const cpu_set_t *cores, const char *list)
+{
+    const char *at = list;
+    while (isdigit((unsigned char)*at)) {
+        char *end;
+        unsigned long first = strtoul(at, &end, 10);
+        unsigned long last = *end == '-' ? strtoul(end + 1, &end, 10) : first;
+        if (has_core_from_to(cores, first, last)) {
+            return true;
+        }
+        at = *end == ',' ? end + 1 : "";
+    }
+    return false;
+}
+
+uint32_t sp_doctor_count_nodes(const char *folder)
+{
+    uint32_t count = 0;
+    cpu_set_t cores;
+    DIR *nodes =
+        sched_getaffinity(0, sizeof cores, &cores) == 0 ? opendir(folder) : NULL;
+    const struct dirent *entry;
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): the stream is this thread's alone
+    while (nodes != NULL && (entry = readdir(nodes)) != NULL) {
+        char node[512];
+        char list[SP_CGROUP_TEXT_MAX];
+        if (strncmp(entry->d_name, "node", 4) == 0 &&
+            isdigit((unsigned char)entry->d_name[4])) {
+            (void)snprintf(node, sizeof node, "%.200s/%s", folder, entry->d_name);
+            sp_cgroup_read(node, "cpulist", list);
+            count += has_core_of(&cores, list);
+        }
+    }
+    if (nodes != NULL) {
+        (void)closedir(nodes);
+    }
+    return count > 0 ? count : 1;
+}
+
+// ---- All of it ----------------------------------------------------------------
+
+static uint64_t value_of(rlim_t limit)
+{
+    return limit == RLIM_INFINITY ? SP_DOCTOR_UNLIMITED : (uint64_t)limit;
+}
+
+static void look_at_limits(struct sp_doctor_machine *machine)
+{
+    for (int limit = 0; limit < SP_DOCTOR_LIMITS; limit++) {
+        struct rlimit now = {RLIM_INFINITY, RLIM_INFINITY};
+        int resource = sp_doctor_limit_row((enum sp_doctor_limit)limit)->resource;
+        (void)getrlimit((__rlimit_resource_t)resource, &now);
+        machine->limits[limit] =
+            (struct sp_doctor_range){value_of(now.rlim_cur), value_of(now.rlim_max)};
+    }
+}
+
+void sp_doctor_look(struct sp_doctor_machine *machine, bool wants_tasks)
+{
+    struct utsname name;
+    char text[STATUS_MAX];
+    *machine = (struct sp_doctor_machine){.cores = sp_config_cores()};
+    if (uname(&name) == 0) {
+        (void)snprintf(machine->kernel, sizeof machine->kernel, "%.63s", name.release);
+    }
+    sp_cgroup_read("/proc/self", "cgroup", text);
+    sp_doctor_look_at_groups(SP_CGROUP_ROOT, text, &machine->group);
+    look_at_limits(machine);
+    sp_cgroup_read("/proc/self", "status", text);
+    machine->seccomp = (uint32_t)number_of(text, "\nSeccomp:", 10);
+    bool limited = machine->limits[SP_DOCTOR_PROCESSES].soft != SP_DOCTOR_UNLIMITED;
+    if (wants_tasks && limited && !is_exempt(text)) {
+        machine->tasks_of_user = count_tasks();
+    }
+    for (int feature = 0; feature < SP_KERNEL_FEATURES; feature++) {
+        machine->features[feature] = sp_kernel_has((enum sp_kernel_feature)feature);
+    }
+    machine->nodes = sp_doctor_count_nodes("/sys/devices/system/node");
+}
