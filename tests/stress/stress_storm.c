@@ -37,6 +37,7 @@ struct kind {
     const char *python;
     const char *profile;
     uint32_t workers;
+    uint32_t pause_us; // between two events, at most; now and then four times as long
 };
 
 struct storm {
@@ -319,7 +320,8 @@ rage(struct storm *storm, uint32_t events, uint32_t seconds, uint64_t samples[SA
         uint32_t to = events * (sample + 1) / SAMPLES;
         while (seconds > 0 ? sp_clock_now() < until : done < to) {
             happen(storm);
-            pause_us(below(storm, below(storm, 16) == 0 ? 200000 : 50000));
+            uint32_t most = storm->kind->pause_us;
+            pause_us(below(storm, below(storm, 16) == 0 ? 4 * most : most));
             done++;
         }
         samples[sample] = memory_here();
@@ -359,7 +361,8 @@ static void weather(const struct kind *kind, uint32_t events, uint32_t seconds)
 static void processes_weather_it(void **state)
 {
     (void)state;
-    static const struct kind kind = {"process", SP_PYTHON_SYSTEM, "process", EXECUTORS};
+    static const struct kind kind = {
+        "process", SP_PYTHON_SYSTEM, "process", EXECUTORS, 50000};
     weather(&kind,
             census_variable("SNAKEPIT_STRESS_EVENTS", 60),
             census_variable("SNAKEPIT_STRESS_SECONDS", 0));
@@ -369,9 +372,9 @@ static void processes_weather_it(void **state)
 static void threads_weather_it(void **state)
 {
     (void)state;
-    static const struct kind kind = {"thread", SP_PYTHON_FT, "thread", 2};
+    static const struct kind kind = {"thread", SP_PYTHON_FT, "thread", 2, 250000};
     weather(&kind,
-            census_variable("SNAKEPIT_STRESS_EVENTS", 30),
+            census_variable("SNAKEPIT_STRESS_EVENTS", 20),
             census_variable("SNAKEPIT_STRESS_SECONDS", 0));
 }
 #endif
