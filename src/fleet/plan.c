@@ -253,7 +253,7 @@ static void on_idle(struct sp_step *step)
 // One that is about to leave anyway is replaced when it has left.
 static void on_replace(struct sp_step *step)
 {
-    sp_recycle_mark(place_of(step), step->event->recycle);
+    sp_recycle_mark(step->plan, place_of(step), step->event->recycle);
 }
 
 static void on_weighed(struct sp_step *step)
@@ -277,10 +277,9 @@ static void on_exited(struct sp_step *step)
     step->plan->remains++;
     sp_judge_exit(step, &before);
     sp_step_show(step);
-    // The pool has seen the seat die and calls itself degraded, but enough others serve:
-    // its successor, or those of a pool that may have fewer.
-    bool seated =
-        before.state == SP_PLACE_SERVING || before.state == SP_PLACE_DRAINING;
+    // The pool has seen the seat die and calls itself degraded, but enough others
+    // serve: its successor, or those of a pool that may have fewer.
+    bool seated = before.state == SP_PLACE_SERVING || before.state == SP_PLACE_DRAINING;
     if (seated && step->plan->shown == SP_POOL_READY) {
         sp_step_do(step,
                    &(struct sp_fleet_action){.kind = SP_FLEET_DO_SET_STATE,

@@ -57,7 +57,7 @@ enum sp_recycle {
 struct sp_place {
     enum sp_place_state state;
     bool exec;           // its next worker is not to be forked
-    bool due;            // its worker is to be replaced when it is its turn
+    uint64_t due;        // its worker is to be replaced, in this order; 0: it is not
     bool outgoing;       // its turn has come: it goes as soon as a successor serves
     bool spent;          // its worker was given all its calls, and takes no more
     enum sp_recycle why; // the reason that it is due
@@ -116,6 +116,7 @@ struct sp_fleet_plan {
     uint64_t look_at;   // when to look whether those that drain have finished
     uint64_t weigh_at;  // when to look how much memory they use; 0: none was ready
     uint64_t chance;    // of the random numbers; never 0
+    uint64_t last_due;  // of those that are to be replaced
     // Of a pool whose size follows the work.
     uint64_t load_at;     // when to look at what it does
     uint64_t waits_since; // at every look since then calls have waited

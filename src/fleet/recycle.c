@@ -43,21 +43,24 @@ uint32_t sp_recycle_requests(struct sp_step *step)
                                        step->plan->config->worker_max_requests);
 }
 
-void sp_recycle_mark(struct sp_place *place, enum sp_recycle why)
+void sp_recycle_mark(struct sp_fleet_plan *plan,
+                     struct sp_place *place,
+                     enum sp_recycle why)
 {
     if (place->state != SP_PLACE_SERVING) {
         return;
     }
     place->spent = place->spent || why == SP_RECYCLE_BY_REQUESTS;
-    if (!place->due) {
-        place->due = true;
+    if (place->due == 0) {
+        place->due = ++plan->last_due;
         place->why = why;
     }
 }
 
 static bool expires(const struct sp_place *place)
 {
-    return place->state == SP_PLACE_SERVING && place->expires_at != 0 && !place->due;
+    return place->state == SP_PLACE_SERVING && place->expires_at != 0 &&
+           place->due == 0;
 }
 
 void sp_recycle_expire(struct sp_step *step)
@@ -65,27 +68,50 @@ void sp_recycle_expire(struct sp_step *step)
     for (uint32_t i = 0; i < sp_places_count(step->plan); i++) {
         struct sp_place *place = &step->plan->places[i];
         if (expires(place) && step->now >= place->expires_at) {
-            sp_recycle_mark(place, SP_RECYCLE_BY_AGE);
+            sp_recycle_mark(step->plan, place, SP_RECYCLE_BY_AGE);
         }
     }
 }
 
+static bool waits_for_its_turn(const struct sp_place *place)
+{
+    return place->due != 0 && !place->outgoing && place->state == SP_PLACE_SERVING;
+}
+
+// Those that were let go, but for those that have no successor; lets all go that are
+// spent.
+static uint32_t count_those_that_go(struct sp_fleet_plan *plan)
+{
+    uint32_t going = 0;
+    for (uint32_t i = 0; i < plan->target * SP_PLACES_PER_POST; i++) {
+        struct sp_place *place = &plan->places[i];
+        place->outgoing =
+            place->outgoing || (place->spent && waits_for_its_turn(place));
+        going += place->outgoing;
+    }
+    return going;
+}
+
+static struct sp_place *next_of(struct sp_fleet_plan *plan)
+{
+    struct sp_place *next = NULL;
+    for (uint32_t i = 0; i < sp_places_count(plan); i++) {
+        struct sp_place *place = &plan->places[i];
+        if (waits_for_its_turn(place) && (next == NULL || place->due < next->due)) {
+            next = place;
+        }
+    }
+    return next;
+}
+
 void sp_recycle_take_turns(struct sp_step *step)
 {
-    struct sp_place *places = step->plan->places;
-    uint32_t count = sp_places_count(step->plan);
-    uint32_t going = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        // One that has no successor is none of these.
-        going += places[i].outgoing && i / SP_PLACES_PER_POST < step->plan->target;
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        bool may = places[i].spent || going < step->plan->config->recycle_at_once;
-        if (may && places[i].due && !places[i].outgoing &&
-            places[i].state == SP_PLACE_SERVING) {
-            places[i].outgoing = true;
-            going++;
-        }
+    struct sp_place *place;
+    uint32_t going = count_those_that_go(step->plan);
+    while (going < step->plan->config->recycle_at_once &&
+           (place = next_of(step->plan)) != NULL) {
+        place->outgoing = true;
+        going++;
     }
 }
 

@@ -17,11 +17,14 @@ void sp_recycle_ready(struct sp_step *step, struct sp_place *place);
 // How many calls a worker may be given that begins to serve; 0: any number.
 uint32_t sp_recycle_requests(struct sp_step *step);
 // A worker that serves is to be replaced. The first reason counts.
-void sp_recycle_mark(struct sp_place *place, enum sp_recycle why);
+void sp_recycle_mark(struct sp_fleet_plan *plan,
+                     struct sp_place *place,
+                     enum sp_recycle why);
 // Marks those that are too old by now.
 void sp_recycle_expire(struct sp_step *step);
-// Lets as many go at a time as `recycle_at_once` allows, and those besides that take no
-// calls any more. What remains marked has to wait for its turn.
+// Lets as many go at a time as `recycle_at_once` allows, those first that were marked
+// first, and those besides that take no calls any more. What remains marked has to wait
+// for its turn.
 void sp_recycle_take_turns(struct sp_step *step);
 // When the next one is too old; SP_NEVER.
 uint64_t sp_recycle_wake_at(const struct sp_fleet_plan *plan);

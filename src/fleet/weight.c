@@ -67,7 +67,7 @@ void sp_weight_judge(struct sp_step *step, uint32_t place)
                                              .reason = "it used more memory than " HARD
                                                        " allows"});
     } else if (its->max_memory != 0 && memory > its->max_memory) {
-        sp_recycle_mark(its, SP_RECYCLE_BY_MEMORY);
+        sp_recycle_mark(step->plan, its, SP_RECYCLE_BY_MEMORY);
     }
 }
 

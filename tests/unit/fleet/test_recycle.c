@@ -86,6 +86,28 @@ static void workers_of_an_age_go_one_by_one(void **state)
     PLANNED_PLAY(&planned, acts);
 }
 
+// Not in the order of their posts.
+static void who_was_due_first_goes_first(void **state)
+{
+    (void)state;
+    struct planned planned;
+    planned_init(&planned, 3);
+    serve(&planned);
+    const struct planned_act acts[] = {
+        {1, EVENT(REPLACE), 2, "start 3", NULL},
+        {1, EVENT(STARTED), 3, "", NULL},
+        {1, EVENT(REPLACE), 4, "", NULL},
+        {1, EVENT(REPLACE), 0, "", NULL},
+        {9, EVENT(READY), 3, "seat 3; recycled: somebody asked for it; drain 2", NULL},
+        {1, EVENT(IDLE), 2, "dismiss 2", NULL},
+        {1, EVENT(EXITED), 2, "start 5", NULL},
+        {9, EVENT(READY), 5, "seat 5; recycled: somebody asked for it; drain 4", NULL},
+        {1, EVENT(IDLE), 4, "dismiss 4", NULL},
+        {1, EVENT(EXITED), 4, "start 1", NULL},
+    };
+    PLANNED_PLAY(&planned, acts);
+}
+
 static void as_many_go_at_once_as_may(void **state)
 {
     (void)state;
@@ -348,6 +370,7 @@ int main(void)
         cmocka_unit_test(an_old_worker_is_replaced_when_its_time_is_up),
         cmocka_unit_test(time_begins_when_a_worker_is_ready),
         cmocka_unit_test(workers_of_an_age_go_one_by_one),
+        cmocka_unit_test(who_was_due_first_goes_first),
         cmocka_unit_test(as_many_go_at_once_as_may),
         cmocka_unit_test(the_first_reason_is_the_one_that_is_told),
         cmocka_unit_test(chance_adds_up_to_the_jitter),
