@@ -50,6 +50,9 @@ typedef struct snakepit_fault {
 // NULL.
 SNAKEPIT_API const snakepit_fault *snakepit_answer_fault(const snakepit_answer *answer);
 
+// "IN_LINE"; for a number that is not a step: "UNKNOWN".
+SNAKEPIT_API const char *snakepit_stop_name(snakepit_stop stop);
+
 // What has become of a call that was given up, by now: the fault says what was known
 // when the answer was given.
 typedef struct snakepit_stop_info {

@@ -8,7 +8,7 @@
 #include "cli/json.h"
 #include "cli/output.h"
 
-#define FAULT_PAIRS 11u
+#define FAULT_PAIRS 14u
 
 static void write_fault(snakepit_writer *writer, const snakepit_fault *fault)
 {
@@ -26,6 +26,9 @@ static void write_fault(snakepit_writer *writer, const snakepit_fault *fault)
     sp_cli_json_text(writer, "cause", fault->cause);
     sp_cli_json_text(writer, "last_output", fault->last_output);
     sp_cli_json_number(writer, "worker", fault->worker);
+    sp_cli_json_text(writer, "stop", snakepit_stop_name(fault->stop));
+    sp_cli_json_bool(writer, "tool_runs", fault->tool_runs);
+    sp_cli_json_number(writer, "late_ms", fault->late_ms);
 }
 
 static void report_json(struct sp_cli *cli, const snakepit_fault *fault)

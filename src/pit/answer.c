@@ -63,6 +63,19 @@ const snakepit_fault *snakepit_answer_fault(const snakepit_answer *answer)
     return call->err == SNAKEPIT_OK ? &none : &call->fault;
 }
 
+const char *snakepit_stop_name(snakepit_stop stop)
+{
+    static const char *const names[SP_STOPS] = {
+        [SNAKEPIT_STOP_NONE] = "NONE",
+        [SNAKEPIT_STOP_IN_LINE] = "IN_LINE",
+        [SNAKEPIT_STOP_UNSTARTED] = "UNSTARTED",
+        [SNAKEPIT_STOP_COOPERATIVE] = "COOPERATIVE",
+        [SNAKEPIT_STOP_EXCEPTION] = "EXCEPTION",
+        [SNAKEPIT_STOP_KILLED] = "KILLED",
+    };
+    return (uint32_t)stop < SP_STOPS ? names[stop] : "UNKNOWN";
+}
+
 snakepit_err snakepit_answer_get_stop(const snakepit_answer *answer,
                                       snakepit_stop_info *info)
 {

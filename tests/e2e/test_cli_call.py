@@ -127,9 +127,11 @@ def test_an_unknown_tool_and_an_unknown_pool_end_with_one(config):
 
 def test_a_call_out_of_time_ends_with_five(config, tmp_path):
     arguments = json.dumps({"path": str(tmp_path / "pid")})
-    result = call(config, "sleep", arguments, "--timeout", "300")
+    result = call(config, "sleep", arguments, "--timeout", "300", "--json")
     assert result.returncode == 5
-    assert "DEADLINE_EXCEEDED" in result.stderr
+    error = json.loads(result.stdout)["error"]
+    assert (error["name"], error["stage"]) == ("DEADLINE_EXCEEDED", "running")
+    assert (error["stop"], error["tool_runs"]) == ("COOPERATIVE", True)
     assert is_gone(int((tmp_path / "pid").read_text()))
 
 

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 
 import pytest
 from support import THREADS, eventually, open_gate, pool, seconds, wait_for_file
+from support.lives import await_line, open_one
 
 GRACE = 0.2  # seconds of cancel_grace_ms
 
@@ -73,6 +75,26 @@ def test_lesson_20_the_answer_tells_that_its_tool_was_killed(open_pit, profile):
     assert pit.stats().stopped_by_kill == 1
 
 
+def test_lesson_20_a_coroutine_is_stopped_by_the_exception(open_pit, profile, tmp_path):
+    pit = open_one(open_pit, profile, "Coroutines")
+    call = pit.submit("forever", {"path": str(tmp_path / "notes")})
+    await_line(tmp_path / "notes", "begin")
+    assert pit.cancel(call) == "OK"
+    assert call.wait().fault.tool_runs
+    eventually(lambda: pit.stats().stopping == 0, "the tool ends")
+    assert pit.stats().stopped_by_exception == 1
+
+
+def test_lesson_20_a_stream_that_nobody_reads_on_is_told_too(open_pit, profile):
+    pit = open_pit(pool(profile, adapter="streams.Streams", cancel_grace_ms=60_000))
+    with pit.stream("count", {"n": 10_000_000}) as stream:
+        assert stream.take() == 0
+    eventually(lambda: pit.stats().stopping == 0, "the generator is closed")
+    stats = pit.stats()
+    # By itself, where it waits for its reader.
+    assert stats.stopped_cooperatively + stats.stopped_by_exception == 1
+
+
 def test_lesson_20_a_call_that_never_ran_says_so(open_pit, profile, tmp_path):
     pit = open_pit(pool(profile, prefetch=0, cancel_grace_ms=60_000))
     executors = THREADS if profile == "thread" else 1
@@ -96,15 +118,16 @@ def test_lesson_20_a_call_that_was_taken_back_says_so(open_pit, tmp_path):
 
 
 def give_up_and_recover(pit, way):
-    """How late the answer of a stuck call is, and when the pool runs another one after
-    that; both in seconds.
+    """How late the answer of a stuck call is, when the pool runs another after that,
+    and how long of that a worker took to start; in seconds.
     """
     fault = pit.fails("stuck", {"way": way}, timeout_ms=100)
     with seconds() as taken:
         assert (fault.err, fault.stage) == ("DEADLINE_EXCEEDED", "running")
         eventually(lambda: pit.stats().stopping == 0 and pit.stats().workers_ready == 1)
         assert pit.call("ping") == "pong"
-    return fault.late_ms / 1000, taken.seconds
+    start = int(re.search(r"start_ms=(\d+)", pit.logged("worker.ready")[-1]).group(1))
+    return fault.late_ms / 1000, taken.seconds, start / 1000
 
 
 @pytest.mark.quiet
@@ -114,13 +137,14 @@ def test_lesson_20_answers_are_50_ms_late_at_most_and_the_capacity_is_back(
 ):
     pit = open_pit(pool(kind, cancel_grace_ms=int(GRACE * 1000)))
     took = []
-    # What something else on the machine makes late is not late each time.
+    # What something else on the machine makes late is not late each time; but a start
+    # may take so long there each time that there is no second left for it.
     while len(took) < 5:
-        late, back = give_up_and_recover(pit, way)
-        if late <= 0.050 and back <= GRACE + 1.0:
+        late, back, start = give_up_and_recover(pit, way)
+        if late <= 0.050 and back <= GRACE + max(1.0, 1.5 * start):
             return
-        took.append((late, back))
-    raise AssertionError(f"late, and back after: {took}")
+        took.append((late, back, start))
+    raise AssertionError(f"late, back after, and of that a start: {took}")
 
 
 # ---- on_stuck: isolate ---------------------------------------------------------------

@@ -99,6 +99,10 @@ static void what_became_of_a_call_that_was_given_up_can_be_asked(void **state)
     assert_int_equal(snakepit_answer_get_stop(answer, &stop),
                      SNAKEPIT_INVALID_ARGUMENT);
     snakepit_answer_free(answer);
+    assert_string_equal(snakepit_stop_name(SNAKEPIT_STOP_IN_LINE), "IN_LINE");
+    assert_string_equal(snakepit_stop_name(SNAKEPIT_STOP_KILLED), "KILLED");
+    assert_string_equal(snakepit_stop_name((snakepit_stop)6), "UNKNOWN");
+    assert_string_equal(snakepit_stop_name((snakepit_stop)-1), "UNKNOWN");
     // One that was not given up.
     stop.size = sizeof stop;
     assert_int_equal(snakepit_call(pit, "fault", NULL, NULL, &answer),
