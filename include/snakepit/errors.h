@@ -38,7 +38,8 @@
     X(FORKED,            25,  9, 500, 0, "the pit belongs to the process that opened it, not to this forked child") \
     X(POOL_DOWN,         26, 14, 503, 1, "none of the pool's workers can be started at present") \
     X(AGAIN,             27, 14, 503, 1, "there is nothing to read yet")                        \
-    X(BUSY,              28,  9, 409, 1, "it is still in use")
+    X(BUSY,              28,  9, 409, 1, "it is still in use")                                  \
+    X(BREAKER_OPEN,      29, 14, 503, 1, "too many calls of the tool have failed lately")
 // clang-format on
 
 #define SNAKEPIT_ERROR_ENUM(name, number, grpc, http, retryable, text) \

@@ -14,7 +14,8 @@ extern "C" {
 // it ran, by snakepit_close(). Each step is taken where the one before it does not do.
 typedef enum snakepit_stop {
     SNAKEPIT_STOP_NONE = 0,    // it was not given up
-    SNAKEPIT_STOP_IN_LINE,     // it left the line: its tool never ran
+    SNAKEPIT_STOP_IN_LINE,     // it left the line: its tool never ran, or not in this
+                               // attempt
     SNAKEPIT_STOP_UNSTARTED,   // it was taken back from its worker: its tool never ran
     SNAKEPIT_STOP_COOPERATIVE, // the tool ended by itself; current_call().cancelled
                                // told it that nobody waits any more

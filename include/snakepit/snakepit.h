@@ -230,6 +230,9 @@ typedef struct snakepit_call_options {
                               // by snakepit_stream_try_next(). NULL: it is read by
                               // waiting, and may not name a queue
     void *ready_user;
+    bool idempotent; // to run the call twice does no more than to run it once, so the
+                     // pool's `retry` may send it again. False: only if the tool says
+                     // so of all its calls, by @tool(idempotent=True)
 } snakepit_call_options;
 
 // Calls `tool` with keyword arguments and waits for the answer. `args` holds one map
@@ -262,7 +265,7 @@ typedef void snakepit_done_fn(void *user,
 // fails. It runs on the thread that drains the call's queue; see Completion queues.
 // `call` may be NULL. Fails at once with SATURATED, UNKNOWN_POOL, INVALID_ARGUMENT,
 // MALFORMED (the writer is not one complete value), NO_MEMORY, POOL_DOWN, POOL_FAILED,
-// SHUTTING_DOWN, SYSTEM, WORKER_BUSY, SESSION_LOST.
+// SHUTTING_DOWN, SYSTEM, WORKER_BUSY, SESSION_LOST, BREAKER_OPEN.
 SNAKEPIT_API snakepit_err snakepit_submit(snakepit *pit,
                                           const char *tool,
                                           const snakepit_writer *args,
@@ -346,6 +349,14 @@ SNAKEPIT_API snakepit_err snakepit_completion_fd(snakepit *pit, int *fd);
 SNAKEPIT_API size_t snakepit_drain(snakepit *pit, uint32_t timeout_ms);
 
 // ---- Answers ------------------------------------------------------------------
+
+// How often the call was tried: 1, or more where the pool's `retry` has sent it again.
+// 0: there is no answer.
+SNAKEPIT_API uint32_t snakepit_answer_attempts(const snakepit_answer *answer);
+
+// After BREAKER_OPEN, in how many milliseconds a call of the tool may go ahead, at
+// least 1; for every other answer 0.
+SNAKEPIT_API uint32_t snakepit_answer_retry_after_ms(const snakepit_answer *answer);
 
 // Sets `reader` to the result. An answer that is not OK has nothing to read.
 SNAKEPIT_API void snakepit_answer_reader(const snakepit_answer *answer,

@@ -50,6 +50,10 @@ typedef struct snakepit_pool_stats {
     uint64_t stopping;      // whose tools still run
     uint64_t stop_total_us; // that tools of such calls ran on, all together
     uint64_t stop_max_us;   // and the longest of them
+    uint64_t retries;         // attempts after the first one of their call
+    uint64_t retries_refused; // that the retry budget did not allow
+    uint64_t breaker_refused; // calls that ended with BREAKER_OPEN
+    uint64_t breakers_open;   // tools whose breaker is not closed now
 } snakepit_pool_stats;
 
 SNAKEPIT_API size_t snakepit_pool_count(const snakepit *pit);
@@ -78,6 +82,25 @@ SNAKEPIT_API snakepit_err snakepit_pool_workers(snakepit *pit,
                                                 snakepit_worker_info *rows,
                                                 size_t room,
                                                 size_t *count);
+
+// What a pool's `breaker` knows of a tool.
+typedef struct snakepit_breaker_info {
+    size_t size; // of the struct as the program knows it; see snakepit_pool_breakers()
+    char tool[256];          // its name, terminated by a zero
+    const char *state;       // "closed", "open", "half-open"
+    uint32_t failures;       // within `window_ms`, while it is closed
+    uint32_t retry_after_ms; // until it lets a call through; 0: it does now
+} snakepit_breaker_info;
+
+// Fills at most `room` rows and sets `*count` to how many there are: one for each tool
+// of which a call has failed, the one that failed last at the end. Set the first row's
+// `size` to sizeof the struct before the call; it counts for all rows. UNKNOWN_POOL,
+// INVALID_ARGUMENT.
+SNAKEPIT_API snakepit_err snakepit_pool_breakers(snakepit *pit,
+                                                 const char *pool,
+                                                 snakepit_breaker_info *rows,
+                                                 size_t room,
+                                                 size_t *count);
 
 // Asks one of a pool's workers what its tools are. This is a call: it waits for a
 // worker, counts in stats, and fails as snakepit_call() does. `pool` and `timeout_ms`

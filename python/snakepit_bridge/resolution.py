@@ -49,6 +49,7 @@ class Answers:
     hint: Callable[[str], str]  # on a name that is none of them
     signatures: dict[str, Callable[..., Any]]  # whose they are, by the tool's name
     describe: Callable[[], list[ToolMetadata]]
+    idempotent: list[str]  # names of tools
 
     @property
     def tools(self) -> list[ToolMetadata]:
@@ -66,6 +67,7 @@ class Foreseen:
     tools: list[tuple[str, Marked, Callable[[Any], Any]]]  # name, method, way to call
     attributes: frozenset[str]  # of the tools
     has_fallback: bool
+    idempotent: list[str]  # names of tools
 
 
 # Those of this process, by the id of the class, for a metaclass may refuse a hash. A
@@ -91,9 +93,7 @@ def of_instance(adapter: Any) -> Answers:
     tools = collect(adapter)
     _check(type(adapter), tools)
     functions = {name: calling.plain(found.function) for name, found in tools.items()}
-    hint = functools.partial(unmarked_hint, type(adapter))
-    fallback = fallback_of(adapter)
-    return Answers(functions, fallback, hint, _signatures(tools), _describer(tools))
+    return _answers(type(adapter), tools, functions, fallback_of(adapter))
 
 
 def foresee(adapter_class: type) -> None:
@@ -123,6 +123,7 @@ def foresee(adapter_class: type) -> None:
         ],
         frozenset(found.attribute for found in tools.values()),
         _style_of(adapter_class) is not None,
+        _idempotent(tools),
     )
 
 
@@ -167,7 +168,7 @@ def _as_foreseen(foreseen: Foreseen, adapter: Any) -> Answers:
             for name, one, _ in foreseen.tools
         ]
 
-    return Answers(functions, fallback, hint, methods, describe)
+    return Answers(functions, fallback, hint, methods, describe, foreseen.idempotent)
 
 
 def of_class(adapter_class: type) -> Answers:
@@ -178,16 +179,31 @@ def of_class(adapter_class: type) -> Answers:
         name: _tool_once(adapter_class, found.of) for name, found in tools.items()
     }
     fallback = _fallback_once(adapter_class) if _style_of(adapter_class) else None
-    hint = functools.partial(unmarked_hint, adapter_class)
-    return Answers(functions, fallback, hint, _signatures(tools), _describer(tools))
+    return _answers(adapter_class, tools, functions, fallback)
+
+
+def _answers(
+    adapter_class: type,
+    tools: dict[str, Tool],
+    functions: dict[str, Callable[..., Any]],
+    fallback: Fallback | None,
+) -> Answers:
+    return Answers(
+        functions,
+        fallback,
+        functools.partial(unmarked_hint, adapter_class),
+        {name: found.function for name, found in tools.items()},
+        _describer(tools),
+        _idempotent(tools),
+    )
 
 
 def _describer(tools: dict[str, Tool]) -> Callable[[], list[ToolMetadata]]:
     return lambda: [found.metadata for found in tools.values()]
 
 
-def _signatures(tools: dict[str, Tool]) -> dict[str, Callable[..., Any]]:
-    return {name: found.function for name, found in tools.items()}
+def _idempotent(tools: dict[str, Tool]) -> list[str]:
+    return [name for name, found in tools.items() if found.idempotent]
 
 
 def _tool_once(

@@ -97,6 +97,7 @@ class Tool:
     attribute: str  # its name in its class
     of: Callable[[Any], Callable[..., Any]]  # the same of another instance
     describe: Callable[[], ToolMetadata]
+    idempotent: bool
 
     @property
     def metadata(self) -> ToolMetadata:
@@ -321,7 +322,7 @@ def tool_of(
             idempotent=mark.idempotent,
         )
 
-    return Tool(name, function, marked.attribute, of, describe)
+    return Tool(name, function, marked.attribute, of, describe, mark.idempotent)
 
 
 def _or_else(

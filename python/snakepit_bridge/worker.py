@@ -54,6 +54,7 @@ else:
     schemas = late.Module("snakepit_bridge.schemas")
 
 INTERRUPT_EVERY_MS = 10
+MOST_IDEMPOTENT = 500  # names that are sure to fit into the message READY
 
 
 class Terminated(BaseException):
@@ -228,6 +229,7 @@ class Worker:
         self.register(adapter_class, answers)
         described = prepared.described
         described["gil_enabled"] = is_gil_enabled()  # or what was built has enabled it
+        described["idempotent"] = answers.idempotent[:MOST_IDEMPOTENT]
         runtime.native.ready(described)
 
     def build(self, adapter_class: type) -> Answers:

@@ -125,6 +125,23 @@ def test_a_class_tells_the_same_of_its_tools_as_an_instance() -> None:
     assert resolution.of_class(Several).tools == resolution.of_instance(Several()).tools
 
 
+def test_the_names_of_idempotent_tools_are_known_at_the_start() -> None:
+    class Marked(BaseAdapter):
+        @tool(idempotent=True)
+        def get(self) -> int:
+            return 1
+
+        @tool(name="all", idempotent=True)
+        def get_all(self) -> int:
+            return 2
+
+        @tool
+        def put(self) -> None: ...
+
+    assert resolution.of_class(Marked).idempotent == ["all", "get"]
+    assert resolution.of_instance(Marked()).idempotent == ["all", "get"]
+
+
 def test_without_a_fallback_there_is_none() -> None:
     assert resolution.fallback_of(adapter_of(f=tool(lambda self: 1))) is None
 

@@ -118,7 +118,8 @@ static const char introduction[] =
     "quotes;\n"
     "lists and maps are YAML (`SNAKEPIT_ADAPTER_ARGS='[\"--verbose\"]'`), replace the "
     "whole, and\n"
-    "are empty when the variable is, except that an empty `sandbox` is an error. A "
+    "are empty when the variable is, except that an empty `sandbox`, `retry` or "
+    "`breaker` is an error. A "
     "misspelt "
     "variable\n"
     "is an error if its key or its pool is a letter or two away from a real one; one "
@@ -149,6 +150,34 @@ static void say_choices(struct page *page, const char *choices)
         say(page, "%s`%.*s`", before, (int)length, at);
         at += length + (at[length] == '|');
         before = ", ";
+    }
+}
+
+// Of the kinds that are written as a list or a map.
+static void say_values_of_collection(struct page *page, const struct sp_option *option)
+{
+    switch (option->kind) {
+    case SP_KIND_TEXTS:
+        say(page, "a list of texts");
+        break;
+    case SP_KIND_PAIRS:
+    case SP_KIND_RESOURCES:
+        say(page, "a map or a list");
+        break;
+    case SP_KIND_CHOICES:
+        say(page, "a list of ");
+        say_choices(page, option->choices);
+        break;
+    case SP_KIND_SANDBOX:
+        say(page, "`off`, `strict` or a map");
+        break;
+    case SP_KIND_RETRY:
+    case SP_KIND_BREAKER:
+        say(page, "`off` or a map");
+        break;
+    default:
+        say(page, "a map");
+        break;
     }
 }
 
@@ -186,21 +215,12 @@ static void say_values(struct page *page, const struct sp_option *option)
     case SP_KIND_CHOICE:
         say_choices(page, option->choices);
         break;
-    case SP_KIND_TEXTS:
-        say(page, "a list of texts");
-        break;
-    case SP_KIND_PAIRS:
-    case SP_KIND_RESOURCES:
-        say(page, "a map or a list");
-        break;
-    case SP_KIND_JSON:
-        say(page, "a map");
-        break;
-    case SP_KIND_SANDBOX:
-        say(page, "`off`, `strict` or a map");
-        break;
     default:
-        say(page, "a text");
+        if (sp_option_is_collection(option)) {
+            say_values_of_collection(page, option);
+        } else {
+            say(page, "a text");
+        }
         break;
     }
     if (option->unit != NULL && option->kind != SP_KIND_SIZE) {
@@ -290,9 +310,43 @@ static void say_number_or_range(struct page *page, const struct sp_option *optio
     say(page, "}}}]");
 }
 
-static void say_type(struct page *page, const struct sp_option *option)
+static void say_type_of_collection(struct page *page, const struct sp_option *option)
 {
     static const char value[] = "{\"type\": [\"string\", \"number\", \"boolean\"]}";
+    switch (option->kind) {
+    case SP_KIND_TEXTS:
+        say(page, "\"type\": \"array\", \"items\": %s", value);
+        break;
+    case SP_KIND_PAIRS:
+    case SP_KIND_RESOURCES:
+        say(page,
+            "\"anyOf\": [{\"type\": \"object\", \"additionalProperties\": %s}, "
+            "{\"type\": "
+            "\"array\"}]",
+            value);
+        break;
+    case SP_KIND_CHOICES:
+        say(page, "\"type\": \"array\", \"items\": {");
+        say_enum(page, option->choices);
+        say(page, "}");
+        break;
+    case SP_KIND_SANDBOX:
+        say(page, "\"anyOf\": [{\"enum\": [\"off\", \"strict\"]}, ");
+        say(page, "{\"$ref\": \"#/definitions/sandbox\"}]");
+        break;
+    case SP_KIND_RETRY:
+    case SP_KIND_BREAKER:
+        say(page, "\"anyOf\": [{\"const\": \"off\"}, ");
+        say(page, "{\"$ref\": \"#/definitions/%s\"}]", option->key);
+        break;
+    default:
+        say(page, "\"type\": \"object\"");
+        break;
+    }
+}
+
+static void say_type(struct page *page, const struct sp_option *option)
+{
     switch (option->kind) {
     case SP_KIND_BOOLEAN:
         say(page, "\"type\": \"boolean\"");
@@ -327,40 +381,46 @@ static void say_type(struct page *page, const struct sp_option *option)
     case SP_KIND_CHOICE:
         say_enum(page, option->choices);
         break;
-    case SP_KIND_TEXTS:
-        say(page, "\"type\": \"array\", \"items\": %s", value);
-        break;
-    case SP_KIND_PAIRS:
-    case SP_KIND_RESOURCES:
-        say(page,
-            "\"anyOf\": [{\"type\": \"object\", \"additionalProperties\": %s}, "
-            "{\"type\": "
-            "\"array\"}]",
-            value);
-        break;
-    case SP_KIND_JSON:
-        say(page, "\"type\": \"object\"");
-        break;
-    case SP_KIND_SANDBOX:
-        say(page, "\"anyOf\": [{\"enum\": [\"off\", \"strict\"]}, ");
-        say(page, "{\"$ref\": \"#/definitions/sandbox\"}]");
-        break;
     default:
-        say(page, "\"type\": \"string\", \"minLength\": 1");
+        if (sp_option_is_collection(option)) {
+            say_type_of_collection(page, option);
+        } else {
+            say(page, "\"type\": \"string\", \"minLength\": 1");
+        }
         break;
     }
 }
 
+// Of a list of words, "[ONE, OTHER]".
+static void say_json_words(struct page *page, const char *words)
+{
+    const char *before = "";
+    say(page, "[");
+    for (const char *at = words; *at != '\0';) {
+        size_t length = strcspn(at, "[], ");
+        if (length > 0) {
+            say(page, "%s\"%.*s\"", before, (int)length, at);
+            before = ", ";
+        }
+        at += length > 0 ? length : 1;
+    }
+    say(page, "]");
+}
+
 static void say_default(struct page *page, const struct sp_option *option)
 {
+    enum sp_scope scope;
     const char *text = option->fixed;
-    bool bare = option->kind == SP_KIND_BOOLEAN || option->kind == SP_KIND_INTEGER ||
-                (sp_option_is_collection(option) && option->kind != SP_KIND_SANDBOX);
+    bool bare =
+        option->kind == SP_KIND_BOOLEAN || option->kind == SP_KIND_INTEGER ||
+        (sp_option_is_collection(option) && !sp_option_is_group(option, &scope));
     if (text == NULL) {
         return;
     }
     say(page, ", \"default\": ");
-    if (bare) {
+    if (option->kind == SP_KIND_CHOICES) {
+        say_json_words(page, text);
+    } else if (bare) {
         say(page, "%s", text);
     } else {
         say_json_text(page, text);
@@ -429,6 +489,12 @@ snakepit_err sp_cli_json_schema(struct sp_buf *text)
     say(&page, "\n    }},\n");
     say_form(&page, "sandbox");
     say_properties(&page, SP_SCOPE_SANDBOX, "");
+    say(&page, "\n    }},\n");
+    say_form(&page, "retry");
+    say_properties(&page, SP_SCOPE_RETRY, "");
+    say(&page, "\n    }},\n");
+    say_form(&page, "breaker");
+    say_properties(&page, SP_SCOPE_BREAKER, "");
     say(&page, "\n    }}\n  }\n}\n");
     return page.err;
 }

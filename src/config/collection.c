@@ -218,11 +218,34 @@ static snakepit_err set_json(struct sp_yaml *yaml,
     return SNAKEPIT_OK;
 }
 
-// Lists go into lists of texts, maps into objects of JSON, and both into pairs.
+static snakepit_err set_choices(struct sp_yaml *yaml,
+                                const yaml_node_t *node,
+                                const struct sp_option *option,
+                                const struct sp_place *place,
+                                uint32_t *bits)
+{
+    const yaml_node_item_t *first = node->data.sequence.items.start;
+    size_t count = (size_t)(node->data.sequence.items.top - first);
+    char shown[SP_QUOTED_MAX];
+    for (size_t i = 0; i < count; i++) {
+        const yaml_node_t *item = sp_yaml_node(yaml, first[i]);
+        struct sp_place where = sp_place_item(place, i, sp_yaml_line(item));
+        if (item->type != YAML_SCALAR_NODE ||
+            !sp_option_add_choice(
+                option, (const char *)item->data.scalar.value, bits)) {
+            return sp_option_expected(option, sp_yaml_describe(item, shown), &where);
+        }
+    }
+    return SNAKEPIT_OK;
+}
+
+// Lists go into lists of texts or choices, maps into objects of JSON, and both into
+// pairs.
 static bool has_right_form(const struct sp_option *option, const yaml_node_t *node)
 {
     return (node->type == YAML_SEQUENCE_NODE && option->kind != SP_KIND_JSON) ||
-           (node->type == YAML_MAPPING_NODE && option->kind != SP_KIND_TEXTS);
+           (node->type == YAML_MAPPING_NODE && option->kind != SP_KIND_TEXTS &&
+            option->kind != SP_KIND_CHOICES);
 }
 
 static snakepit_err set_field(struct sp_yaml *yaml,
@@ -239,6 +262,8 @@ static snakepit_err set_field(struct sp_yaml *yaml,
         return set_pairs(yaml, node, &variables, place, field);
     case SP_KIND_RESOURCES:
         return set_pairs(yaml, node, &resources, place, field);
+    case SP_KIND_CHOICES:
+        return set_choices(yaml, node, option, place, field);
     default:
         return set_json(yaml, node, place, (char **)field);
     }

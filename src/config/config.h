@@ -76,6 +76,8 @@ struct sp_pairs {
 };
 
 #define SP_SANDBOX_FIELD(key, type) type key;
+#define SP_RETRY_FIELD(key, type)
+#define SP_BREAKER_FIELD(key, type)
 #define SP_POOL_FIELD(key, type)
 #define SP_TOP_FIELD(key, type)
 #define SP_OPTION(scope, key, type, ...) SP_##scope##_FIELD(key, type)
@@ -88,9 +90,27 @@ struct sp_sandbox {
 #include "config/options.def"
 };
 #undef SP_SANDBOX_FIELD
-#undef SP_POOL_FIELD
-
 #define SP_SANDBOX_FIELD(key, type)
+
+#undef SP_RETRY_FIELD
+#define SP_RETRY_FIELD(key, type) type key;
+// When calls are run once more; zeroed: never. `on` has a bit for each of its choices.
+struct sp_retry_keys {
+#include "config/options.def"
+};
+#undef SP_RETRY_FIELD
+#define SP_RETRY_FIELD(key, type)
+
+#undef SP_BREAKER_FIELD
+#define SP_BREAKER_FIELD(key, type) type key;
+// When a tool gets no calls for a while; zeroed: never. `on` likewise.
+struct sp_breaker_keys {
+#include "config/options.def"
+};
+#undef SP_BREAKER_FIELD
+#define SP_BREAKER_FIELD(key, type)
+
+#undef SP_POOL_FIELD
 #define SP_POOL_FIELD(key, type) type key;
 // One pool. Every text is owned and never NULL, but for `python`.
 //

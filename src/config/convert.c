@@ -184,6 +184,18 @@ parse_choice(const struct sp_option *option, const char *text, uint32_t *number)
     return false;
 }
 
+bool sp_option_add_choice(const struct sp_option *option,
+                          const char *text,
+                          uint32_t *bits)
+{
+    uint32_t index;
+    if (!parse_choice(option, text, &index)) {
+        return false;
+    }
+    *bits |= UINT32_C(1) << index;
+    return true;
+}
+
 static bool is_letter(char byte)
 {
     // Python allows letters of every script; their UTF-8 bytes are 0x80 and above.
@@ -282,9 +294,15 @@ static void describe(const struct sp_option *option, char *text, size_t room)
         [SP_KIND_RESOURCES] = "a map of paths to types",
         [SP_KIND_JSON] = "a map",
         [SP_KIND_SANDBOX] = "\"off\", \"strict\" or a map",
+        [SP_KIND_RETRY] = "\"off\" or a map",
+        [SP_KIND_BREAKER] = "\"off\" or a map",
     };
     if (option->choices != NULL) {
         describe_choices(option->choices, text, room);
+        size_t used = strlen(text);
+        if (option->kind == SP_KIND_CHOICES) {
+            (void)snprintf(text + used, room - used, ", in a list");
+        }
     } else if (option->kind == SP_KIND_INTEGER ||
                option->kind == SP_KIND_INTEGER_OR_AUTO ||
                option->kind == SP_KIND_INTEGER_OR_INFINITY ||
@@ -301,7 +319,7 @@ snakepit_err sp_option_expected(const struct sp_option *option,
                                 const char *got,
                                 const struct sp_place *place)
 {
-    char expected[128];
+    char expected[160];
     describe(option, expected, sizeof(expected));
     return sp_problem(place, "expected %s, got %s", expected, got);
 }
@@ -400,6 +418,19 @@ snakepit_err sp_option_set(const struct sp_option *option,
     return SNAKEPIT_OK;
 }
 
+// The words of "[ONE, OTHER]".
+static void set_default_choices(const struct sp_option *option, uint32_t *bits)
+{
+    char word[64];
+    *bits = 0;
+    for (const char *at = option->fixed; *at != '\0';) {
+        size_t length = strcspn(at, "[], ");
+        (void)snprintf(word, sizeof word, "%.*s", (int)length, at);
+        (void)sp_option_add_choice(option, word, bits);
+        at += length > 0 ? length : 1;
+    }
+}
+
 snakepit_err sp_option_set_default(const struct sp_option *option,
                                    void *target,
                                    const struct sp_place *place)
@@ -408,8 +439,12 @@ snakepit_err sp_option_set_default(const struct sp_option *option,
     if (!sp_option_is_collection(option)) {
         return sp_option_set(option, target, option->fixed, false, place);
     }
-    // The fields of lists and maps are zeroed, which is empty; JSON alone has a text
-    // for it.
+    if (option->kind == SP_KIND_CHOICES) {
+        set_default_choices(option, sp_option_field(option, target));
+        return SNAKEPIT_OK;
+    }
+    // The fields of other lists and maps are zeroed, which is empty; JSON alone has a
+    // text for it.
     if (option->kind != SP_KIND_JSON) {
         return SNAKEPIT_OK;
     }
@@ -488,6 +523,15 @@ void sp_option_clear(const struct sp_option *option, void *target)
         break;
     case SP_KIND_SANDBOX:
         clear_sandbox(field);
+        break;
+    case SP_KIND_RETRY:
+        *(struct sp_retry_keys *)field = (struct sp_retry_keys){0};
+        break;
+    case SP_KIND_BREAKER:
+        *(struct sp_breaker_keys *)field = (struct sp_breaker_keys){0};
+        break;
+    case SP_KIND_CHOICES:
+        *(uint32_t *)field = 0;
         break;
     default:
         break;

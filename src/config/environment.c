@@ -59,7 +59,8 @@ static snakepit_err apply_collection(const struct sp_option *option,
                                      const char *value,
                                      const struct sp_place *place)
 {
-    if (value[0] == '\0' && option->kind == SP_KIND_SANDBOX) {
+    enum sp_scope scope;
+    if (value[0] == '\0' && sp_option_is_group(option, &scope)) {
         return sp_option_expected(option, "an empty text", place);
     }
     if (value[0] == '\0') {

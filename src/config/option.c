@@ -13,6 +13,8 @@
 #define TARGET_TOP      struct sp_config
 #define TARGET_POOL     struct sp_pool_config
 #define TARGET_SANDBOX  struct sp_sandbox
+#define TARGET_RETRY    struct sp_retry_keys
+#define TARGET_BREAKER  struct sp_breaker_keys
 #define FIXED(text)     .fixed = (text)
 #define COMPUTED(words) .computed = (words)
 #define SP_SECTION(scope, title)
@@ -217,4 +219,21 @@ void *sp_option_field(const struct sp_option *option, void *target)
 bool sp_option_is_collection(const struct sp_option *option)
 {
     return option->kind >= SP_KIND_TEXTS;
+}
+
+bool sp_option_is_group(const struct sp_option *option, enum sp_scope *scope)
+{
+    switch (option->kind) {
+    case SP_KIND_SANDBOX:
+        *scope = SP_SCOPE_SANDBOX;
+        return true;
+    case SP_KIND_RETRY:
+        *scope = SP_SCOPE_RETRY;
+        return true;
+    case SP_KIND_BREAKER:
+        *scope = SP_SCOPE_BREAKER;
+        return true;
+    default:
+        return false;
+    }
 }

@@ -10,7 +10,13 @@
 
 #include "config/problem.h"
 
-enum sp_scope { SP_SCOPE_TOP = 0, SP_SCOPE_POOL, SP_SCOPE_SANDBOX };
+enum sp_scope {
+    SP_SCOPE_TOP = 0,
+    SP_SCOPE_POOL,
+    SP_SCOPE_SANDBOX,
+    SP_SCOPE_RETRY,
+    SP_SCOPE_BREAKER,
+};
 #define SP_SCOPE_BIT(scope) (1u << (unsigned)(scope))
 
 enum sp_applies { SP_APPLIES_BOTH = 0, SP_APPLIES_PROCESS, SP_APPLIES_THREAD };
@@ -32,7 +38,10 @@ enum sp_kind {
     SP_KIND_PAIRS,     // struct sp_pairs: a map of texts, or a list of pairs
     SP_KIND_RESOURCES, // struct sp_pairs: paths and types, as PAIRS or by these names
     SP_KIND_JSON,      // char *: a map, kept as JSON
+    SP_KIND_CHOICES,   // uint32_t: a list of some of `choices`, a bit for each
     SP_KIND_SANDBOX,   // struct sp_sandbox: a map of the keys of that scope, or a word
+    SP_KIND_RETRY,     // struct sp_retry_keys: the same
+    SP_KIND_BREAKER,   // struct sp_breaker_keys: the same
 };
 
 struct sp_option {
@@ -76,11 +85,19 @@ bool sp_option_is_slip(const char *word, const char *meant);
 // True for a key that a later version will know.
 bool sp_option_is_later(const char *key);
 
-// The field of `option` in `target`: a struct sp_config, sp_pool_config or sp_sandbox.
+// The field of `option` in `target`: the struct of its scope.
 void *sp_option_field(const struct sp_option *option, void *target);
 
 // True for the kinds that are written as a list or a map.
 bool sp_option_is_collection(const struct sp_option *option);
+
+// True for the kinds that are a map of the keys of a scope of their own: that one.
+bool sp_option_is_group(const struct sp_option *option, enum sp_scope *scope);
+
+// Sets the bit of one of the choices. False: there is no such choice.
+bool sp_option_add_choice(const struct sp_option *option,
+                          const char *text,
+                          uint32_t *bits);
 
 // Sets the field from the text of a scalar; the old value is freed. `quoted`: it stood
 // in quotes, so it is not a number. INVALID_CONFIG, explained at `place`. NO_MEMORY.

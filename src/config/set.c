@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Sets an option from its node, of whatever kind it is. The key `sandbox` is a map of
-// the table's own rows, or a word that stands for one.
+// Sets an option from its node, of whatever kind it is. The keys `sandbox`, `retry` and
+// `breaker` are maps of the table's own rows, or words that stand for one.
 #include <stdio.h>
 #include <string.h>
 
@@ -96,22 +96,29 @@ static snakepit_err set_plain(struct sp_yaml *yaml,
                : set_scalar(node, option, target, place);
 }
 
-// ---- The sandbox --------------------------------------------------------------
+// ---- Groups: options whose keys are rows themselves ---------------------------
+
+// The struct of a group's keys.
+struct group {
+    enum sp_kind kind;
+    enum sp_scope scope;
+    void *keys;
+};
 
 static snakepit_err set_pair(struct sp_yaml *yaml,
                              const yaml_node_pair_t *pair,
                              const struct sp_place *place,
-                             struct sp_sandbox *sandbox)
+                             const struct group *group)
 {
     const yaml_node_t *key = sp_yaml_node(yaml, pair->key);
     const char *text = (const char *)key->data.scalar.value;
-    const struct sp_option *option = sp_option_find(SP_SCOPE_SANDBOX, text);
+    const struct sp_option *option = sp_option_find(group->scope, text);
     struct sp_place where = sp_place_key(place, text, sp_yaml_line(key));
     if (option != NULL) {
         return set_plain(
-            yaml, sp_yaml_node(yaml, pair->value), option, sandbox, &where);
+            yaml, sp_yaml_node(yaml, pair->value), option, group->keys, &where);
     }
-    const char *nearest = sp_option_nearest(SP_SCOPE_BIT(SP_SCOPE_SANDBOX), text);
+    const char *nearest = sp_option_nearest(SP_SCOPE_BIT(group->scope), text);
     if (nearest != NULL) {
         return sp_problem(&where, "unknown key; did you mean \"%s\"?", nearest);
     }
@@ -132,27 +139,62 @@ static snakepit_err check_paths(const struct sp_texts *paths,
     return SNAKEPIT_OK;
 }
 
-static snakepit_err set_map(struct sp_yaml *yaml,
-                            const yaml_node_t *node,
-                            const struct sp_place *place,
-                            struct sp_sandbox *sandbox)
+static snakepit_err finish_sandbox(struct sp_sandbox *sandbox,
+                                   const struct sp_place *place)
 {
-    snakepit_err err = sp_yaml_check_map(yaml, node, place);
-    for (const yaml_node_pair_t *pair = node->data.mapping.pairs.start;
-         err == SNAKEPIT_OK && pair < node->data.mapping.pairs.top;
-         pair++) {
-        err = set_pair(yaml, pair, place, sandbox);
-    }
     // What these take away must not be gained back by a program that is started.
     sandbox->no_new_privs = sandbox->no_new_privs ||
                             sandbox->seccomp != SP_SECCOMP_OFF ||
                             sandbox->landlock.items != NULL;
-    return err != SNAKEPIT_OK ? err : check_paths(&sandbox->landlock, place);
+    return check_paths(&sandbox->landlock, place);
+}
+
+// What the keys of a group say together.
+static snakepit_err finish(const struct group *group, const struct sp_place *place)
+{
+    if (group->kind == SP_KIND_SANDBOX) {
+        return finish_sandbox(group->keys, place);
+    }
+    if (group->kind == SP_KIND_RETRY) {
+        struct sp_retry_keys *retry = group->keys;
+        retry->backoff_max_ms = retry->backoff_max_ms < retry->backoff_ms
+                                    ? retry->backoff_ms
+                                    : retry->backoff_max_ms;
+    }
+    return SNAKEPIT_OK;
+}
+
+static snakepit_err set_defaults(const struct group *group,
+                                 const struct sp_place *place)
+{
+    const struct sp_option *option;
+    snakepit_err err = SNAKEPIT_OK;
+    for (size_t i = 0; err == SNAKEPIT_OK && (option = sp_option_at(i)) != NULL; i++) {
+        if (option->scope == group->scope && option->fixed != NULL) {
+            err = sp_option_set_default(option, group->keys, place);
+        }
+    }
+    return err;
+}
+
+static snakepit_err set_map(struct sp_yaml *yaml,
+                            const yaml_node_t *node,
+                            const struct sp_place *place,
+                            const struct group *group)
+{
+    snakepit_err err = sp_yaml_check_map(yaml, node, place);
+    err = err != SNAKEPIT_OK ? err : set_defaults(group, place);
+    for (const yaml_node_pair_t *pair = node->data.mapping.pairs.start;
+         err == SNAKEPIT_OK && pair < node->data.mapping.pairs.top;
+         pair++) {
+        err = set_pair(yaml, pair, place, group);
+    }
+    return err != SNAKEPIT_OK ? err : finish(group, place);
 }
 
 static snakepit_err set_word(const yaml_node_t *node,
                              const struct sp_place *place,
-                             struct sp_sandbox *sandbox)
+                             const struct group *group)
 {
     static const char strict[] = "{no_new_privs: true, seccomp: default, landlock: []}";
     const char *word = (const char *)node->data.scalar.value;
@@ -161,28 +203,32 @@ static snakepit_err set_word(const yaml_node_t *node,
     }
     struct sp_yaml yaml = {0};
     snakepit_err err = sp_yaml_load(&yaml, strict, sizeof strict - 1, place);
-    err = err != SNAKEPIT_OK ? err : set_map(&yaml, yaml.root, place, sandbox);
+    err = err != SNAKEPIT_OK ? err : set_map(&yaml, yaml.root, place, group);
     sp_yaml_fini(&yaml);
     return err;
 }
 
-// True for `strict` and `off`, which stand for a map.
-static bool is_word(const yaml_node_t *node)
+// True for `off`, and `strict` for a sandbox, which stand for a map.
+static bool is_word(const yaml_node_t *node, enum sp_kind kind)
 {
     const char *word = (const char *)node->data.scalar.value;
     return node->type == YAML_SCALAR_NODE &&
-           (strcmp(word, "strict") == 0 || strcmp(word, "off") == 0);
+           (strcmp(word, "off") == 0 ||
+            (kind == SP_KIND_SANDBOX && strcmp(word, "strict") == 0));
 }
 
-static snakepit_err set_sandbox(struct sp_yaml *yaml,
-                                const yaml_node_t *node,
-                                const struct sp_option *option,
-                                void *target,
-                                const struct sp_place *place)
+static snakepit_err set_group(struct sp_yaml *yaml,
+                              const yaml_node_t *node,
+                              const struct sp_option *option,
+                              void *target,
+                              const struct sp_place *place)
 {
     char shown[SP_QUOTED_MAX];
+    struct group group = {.kind = option->kind,
+                          .keys = sp_option_field(option, target)};
     bool is_map = node->type == YAML_MAPPING_NODE;
-    if (!is_map && !is_word(node)) {
+    if (!sp_option_is_group(option, &group.scope) ||
+        (!is_map && !is_word(node, option->kind))) {
         return sp_option_expected(option, sp_yaml_describe(node, shown), place);
     }
     snakepit_err err = is_map ? sp_yaml_check_count(node, place) : SNAKEPIT_OK;
@@ -191,9 +237,7 @@ static snakepit_err set_sandbox(struct sp_yaml *yaml,
     }
     // As a list, it is replaced as a whole.
     sp_option_clear(option, target);
-    struct sp_sandbox *sandbox = sp_option_field(option, target);
-    return is_map ? set_map(yaml, node, place, sandbox)
-                  : set_word(node, place, sandbox);
+    return is_map ? set_map(yaml, node, place, &group) : set_word(node, place, &group);
 }
 
 // ---- All of them --------------------------------------------------------------
@@ -204,7 +248,8 @@ snakepit_err sp_yaml_set_option(struct sp_yaml *yaml,
                                 void *target,
                                 const struct sp_place *place)
 {
-    return option->kind == SP_KIND_SANDBOX
-               ? set_sandbox(yaml, node, option, target, place)
+    enum sp_scope scope;
+    return sp_option_is_group(option, &scope)
+               ? set_group(yaml, node, option, target, place)
                : set_plain(yaml, node, option, target, place);
 }

@@ -11,10 +11,13 @@
 static void seat(struct sp_fleet *fleet, struct sp_worker *worker, uint64_t requests)
 {
     const struct sp_fleet_options *options = &fleet->options;
-    const struct sp_seat_terms terms = {.port = worker->port,
-                                        .worker = worker,
-                                        .worker_id = worker->options.id,
-                                        .requests = requests};
+    const struct sp_seat_terms terms = {
+        .port = worker->port,
+        .worker = worker,
+        .worker_id = worker->options.id,
+        .requests = requests,
+        .idempotent = {worker->idempotent.data, worker->idempotent.size},
+    };
     struct sp_seat *made = NULL;
     sp_fleet_note_ready(fleet, worker);
     pthread_mutex_lock(&worker->lost_lock);

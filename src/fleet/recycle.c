@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "fleet/recycle.h"
 
+#include "base/chance.h"
 #include "base/clock.h"
 
 const char *sp_recycle_reason(enum sp_recycle why)
@@ -14,18 +15,10 @@ const char *sp_recycle_reason(enum sp_recycle why)
     return reasons[why];
 }
 
-// A random number from 0 to `most`, by xorshift: guessing it is of no use to anybody.
-static uint64_t draw(struct sp_fleet_plan *plan, uint64_t most)
-{
-    plan->chance ^= plan->chance << 13;
-    plan->chance ^= plan->chance >> 7;
-    plan->chance ^= plan->chance << 17;
-    return most == 0 ? 0 : plan->chance % (most + 1);
-}
-
 uint64_t sp_recycle_jitter(struct sp_fleet_plan *plan, uint64_t limit)
 {
-    return limit + draw(plan, limit * plan->config->recycle_jitter / 100);
+    uint64_t most = limit * plan->config->recycle_jitter / 100;
+    return limit + sp_chance_draw(&plan->chance, most);
 }
 
 void sp_recycle_ready(struct sp_step *step, struct sp_place *place)

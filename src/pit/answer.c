@@ -95,6 +95,20 @@ snakepit_err snakepit_answer_get_stop(const snakepit_answer *answer,
                                                    : SNAKEPIT_INVALID_ARGUMENT;
 }
 
+uint32_t snakepit_answer_attempts(const snakepit_answer *answer)
+{
+    return answer == NULL ? 0 : sp_call_of(answer)->retries + 1;
+}
+
+uint32_t snakepit_answer_retry_after_ms(const snakepit_answer *answer)
+{
+    if (answer == NULL) {
+        return 0;
+    }
+    const struct sp_call *call = sp_call_of(answer);
+    return call->err == SNAKEPIT_BREAKER_OPEN ? call->retry_after_ms : 0;
+}
+
 void snakepit_answer_reader(const snakepit_answer *answer, snakepit_reader *reader)
 {
     struct sp_slice body = {0};

@@ -156,6 +156,7 @@ static struct sp_pool *check_request(snakepit *pit,
     order->text.begun = request->begun;
     use_session(pit, &order->text);
     order->timeout_ms = options == NULL ? 0 : options->timeout_ms;
+    order->idempotent = options != NULL && options->idempotent;
     return pool;
 }
 

@@ -131,6 +131,8 @@ static snakepit_err open_pool(snakepit *pit, size_t index, snakepit_message *why
         .max_sessions = pit->config->max_sessions,
         .session_ttl_ms = pit->config->session_ttl_ms,
         .hash_key = pit->hash_key,
+        .retry = sp_pit_retry_terms(&config->retry),
+        .breaker = sp_pit_breaker_terms(&config->breaker),
     };
     const struct sp_pool_hooks hooks = {.attention = sp_pit_attention,
                                         .ended = sp_queues_wake,

@@ -214,6 +214,12 @@ snakepit_err
 sp_pit_call(snakepit *pit, struct sp_pit_request *request, snakepit_answer **answer);
 snakepit_err sp_pit_submit(snakepit *pit, struct sp_pit_request *request);
 
+// ---- terms.c ------------------------------------------------------------------
+
+// What the configuration says, in the pool's own terms.
+struct sp_retry_terms sp_pit_retry_terms(const struct sp_retry_keys *keys);
+struct sp_breaker_terms sp_pit_breaker_terms(const struct sp_breaker_keys *keys);
+
 // ---- stream.c -----------------------------------------------------------------
 
 // snakepit_stream_open() of a request.

@@ -39,6 +39,9 @@ static void fill_counters(const struct sp_pool_counters *counters,
     stats->worker_recycles = counters->workers[SP_COUNTED_RECYCLES];
     stats->worker_isolations = counters->workers[SP_COUNTED_ISOLATIONS];
     stats->violations = counters->violations;
+    stats->retries = counters->retries;
+    stats->retries_refused = counters->retries_refused;
+    stats->breaker_refused = counters->ended[SNAKEPIT_BREAKER_OPEN];
 }
 
 static void fill_stops(const struct sp_pool_counters *counters,
@@ -78,6 +81,7 @@ snakepit_pool_get_stats(snakepit *pit, const char *name, snakepit_pool_stats *st
         .running = view.running,
         .waiting = view.waiting,
         .shared_bytes = sp_arena_used(&sp_pool_store(pool)->arena),
+        .breakers_open = view.breakers,
     };
     now.stopping = view.stopping;
     fill_counters(&view.counters, &now);
@@ -93,14 +97,30 @@ struct rows {
     size_t room;
 };
 
-static void put_row(void *user, size_t index, const snakepit_worker_info *row)
+static void put(const struct rows *rows, size_t index, const void *row, size_t size)
 {
-    const struct rows *rows = user;
     if (index < rows->room) {
         uint8_t *at = rows->first + index * rows->size;
         memcpy(at, &rows->size, sizeof rows->size);
-        (void)sp_struct_write(at, row, sizeof *row);
+        (void)sp_struct_write(at, row, size);
     }
+}
+
+static void put_worker(void *user, size_t index, const snakepit_worker_info *row)
+{
+    put(user, index, row, sizeof *row);
+}
+
+// What a program asks for rows with.
+static snakepit_err
+check_rows(snakepit *pit, const void *rows, size_t room, const size_t *count)
+{
+    snakepit_err err = sp_refuse_no_pit(pit, NULL);
+    if (err != SNAKEPIT_OK) {
+        return err;
+    }
+    bool is_sized = room == 0 || (rows != NULL && sp_struct_is_sized(rows));
+    return count != NULL && is_sized ? SNAKEPIT_OK : SNAKEPIT_INVALID_ARGUMENT;
 }
 
 snakepit_err snakepit_pool_workers(snakepit *pit,
@@ -110,18 +130,51 @@ snakepit_err snakepit_pool_workers(snakepit *pit,
                                    size_t *count)
 {
     SP_UNCANCELLED;
-    snakepit_err err = sp_refuse_no_pit(pit, NULL);
-    if (err != SNAKEPIT_OK || count == NULL || (rows == NULL && room > 0) ||
-        (room > 0 && !sp_struct_is_sized(rows))) {
-        return err == SNAKEPIT_OK ? SNAKEPIT_INVALID_ARGUMENT : err;
+    snakepit_err err = check_rows(pit, rows, room, count);
+    if (err != SNAKEPIT_OK) {
+        return err;
     }
     struct rows given = {(uint8_t *)rows, room > 0 ? rows->size : 0, room};
     const struct sp_pool *pool = sp_pit_pool(pit, name);
     for (size_t i = 0; i < pit->count && pool != NULL; i++) {
         if (pit->pools[i].pool == pool) {
-            *count = sp_fleet_workers(&pit->pools[i].fleet, put_row, &given);
+            *count = sp_fleet_workers(&pit->pools[i].fleet, put_worker, &given);
             return SNAKEPIT_OK;
         }
     }
     return SNAKEPIT_UNKNOWN_POOL;
+}
+
+static void put_breaker(void *user, size_t index, const struct sp_breaker_row *row)
+{
+    static const char *const states[] = {
+        [SP_BREAKER_CLOSED] = "closed",
+        [SP_BREAKER_OPEN] = "open",
+        [SP_BREAKER_HALF_OPEN] = "half-open",
+    };
+    snakepit_breaker_info info = {.state = states[row->state],
+                                  .failures = row->failures,
+                                  .retry_after_ms = row->retry_after_ms};
+    memcpy(info.tool, row->tool, sizeof info.tool);
+    put(user, index, &info, sizeof info);
+}
+
+snakepit_err snakepit_pool_breakers(snakepit *pit,
+                                    const char *name,
+                                    snakepit_breaker_info *rows,
+                                    size_t room,
+                                    size_t *count)
+{
+    SP_UNCANCELLED;
+    snakepit_err err = check_rows(pit, rows, room, count);
+    if (err != SNAKEPIT_OK) {
+        return err;
+    }
+    struct rows given = {(uint8_t *)rows, room > 0 ? rows->size : 0, room};
+    struct sp_pool *pool = sp_pit_pool(pit, name);
+    if (pool == NULL) {
+        return SNAKEPIT_UNKNOWN_POOL;
+    }
+    *count = sp_pool_breakers(pool, put_breaker, &given);
+    return SNAKEPIT_OK;
 }

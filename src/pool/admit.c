@@ -9,16 +9,12 @@
 #include "base/clock.h"
 #include "base/prefetch.h"
 #include "pool/affinity.h"
+#include "pool/guard.h"
 #include "pool/question.h"
 #include "pool/spares.h"
 #include "pool/stream.h"
 
 // ---- The request --------------------------------------------------------------
-
-static uint64_t in_ms(uint64_t now, uint32_t timeout_ms)
-{
-    return timeout_ms == 0 ? SP_NEVER : now + timeout_ms * SP_NS_PER_MS;
-}
 
 // A long deadline may be a tick of the kernel early; a short one is exact.
 #define LONG_MS 1000u
@@ -37,8 +33,8 @@ static void set_deadlines(struct sp_call *call, const struct sp_order *order)
     uint32_t whole =
         order->timeout_ms != 0 ? order->timeout_ms : options->call_timeout_ms;
     uint64_t now = begun != 0 ? begun : clock_for(whole, options->queue_timeout_ms);
-    call->deadline = in_ms(now, whole);
-    uint64_t line = in_ms(now, options->queue_timeout_ms);
+    call->deadline = sp_call_until(now, whole);
+    uint64_t line = sp_call_until(now, options->queue_timeout_ms);
     call->line_deadline = line < call->deadline ? line : call->deadline;
 }
 
@@ -53,6 +49,7 @@ static snakepit_err prepare(struct sp_call *call, const struct sp_order *order)
         sp_prefetch_for_write(&call->likely->result);
     }
     set_deadlines(call, order);
+    call->idempotent = order->idempotent;
     if (call->parcel == NULL) {
         snakepit_err err = sp_parcel_new(store, &call->parcel);
         if (err != SNAKEPIT_OK) {
@@ -74,6 +71,9 @@ admit(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
     snakepit_err err = sp_pool_refuses(pool);
     if (err != SNAKEPIT_OK) {
         return err;
+    }
+    if (sp_guard_refuses(pool, call)) {
+        return SNAKEPIT_BREAKER_OPEN;
     }
     call->id = sp_call_id(++pool->last_call, pool->options.index);
     if (call->parcel->session_size > 0) {

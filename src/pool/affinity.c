@@ -99,6 +99,7 @@ struct sp_call *sp_affinity_first_waiting(const struct sp_pool *pool)
 {
     struct sp_call *call = sp_line_first(&pool->line.calls);
     struct sp_link *link = pool->waited_for.next;
+    call = call == NULL ? sp_line_first(&pool->line.delayed) : call;
     for (; call == NULL && link != &pool->waited_for; link = link->next) {
         call = sp_line_first(&SP_ENTRY(link, struct sp_seat, waited_for)->waiting);
     }

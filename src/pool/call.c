@@ -98,6 +98,10 @@ void sp_call_reset(struct sp_call *call)
     call->queue = SP_QUEUE_DEFAULT;
     call->stream = NULL;
     call->done = NULL;
+    if (call->retries > 0) {
+        call->retries = 0;
+        call->retry_at = 0;
+    }
 }
 
 // Appends a text with its zero. Returns its place in the buffer, or 0, that of the

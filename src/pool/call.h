@@ -9,6 +9,7 @@
 
 #include <snakepit/snakepit.h>
 
+#include "base/clock.h"
 #include "base/list.h"
 #include "base/slice.h"
 #include "ipc/layout.h"
@@ -85,10 +86,13 @@ struct sp_call {
     uint64_t deadline;          // CLOCK_MONOTONIC ns or SP_NEVER
     uint64_t line_deadline;     // the same, for its time in the line
     _Atomic uint32_t moves; // futex: counts changes of place that the waiter must see
+    uint32_t retries;       // attempts that have failed, and one more followed each
     const struct sp_slot *likely; // where it was last, if no other call ran; or NULL
     bool asynchronous;
     bool reports;          // to its queue: it is asynchronous, or a stream that does
     uint8_t queue;         // the number of that; see pool/lane.h
+    bool idempotent;       // its caller says so
+    bool probe;            // its end decides about the breaker of its tool
     sp_call_done_fn *done; // asynchronous only
     void *user;
     struct sp_tie *tie;       // of its session, until it has ended; or NULL
@@ -107,6 +111,10 @@ struct sp_call {
     struct sp_buf json;  // made by snakepit_answer_json()
     struct sp_buf texts; // of the fault
     snakepit_fault fault;
+
+    // While it waits for its next attempt: when that may begin; otherwise 0.
+    uint64_t retry_at;
+    uint32_t retry_after_ms; // of BREAKER_OPEN
 };
 
 // NO_MEMORY.
@@ -121,10 +129,18 @@ static inline bool sp_call_is_pending(const struct sp_call *call)
 {
     return call->asynchronous || call->stream != NULL;
 }
-// When its time is up where it is now.
+// When it is to be looked at where it is now: its time is up, or its pause is over.
 static inline uint64_t sp_call_due(const struct sp_call *call)
 {
-    return call->phase == SP_CALL_IN_LINE ? call->line_deadline : call->deadline;
+    if (call->phase != SP_CALL_IN_LINE) {
+        return call->deadline;
+    }
+    return call->retry_at != 0 ? call->retry_at : call->line_deadline;
+}
+// When a time that begins at `now` is up; 0: never.
+static inline uint64_t sp_call_until(uint64_t now, uint32_t timeout_ms)
+{
+    return timeout_ms == 0 ? SP_NEVER : now + timeout_ms * SP_NS_PER_MS;
 }
 // The call as its worker reads it; it has a parcel.
 void sp_call_describe(const struct sp_call *call, struct sp_slot_request *request);
@@ -146,6 +162,9 @@ struct sp_failure {
     uint32_t late_ms;
 };
 
+// The error in the fault that a tool's call has ended with, as far as its first bytes
+// tell; else TOOL_FAILED. They may still be the worker's.
+snakepit_err sp_call_fault_err(struct sp_slice body);
 // Fills in the fault; without memory for its texts it keeps the error and loses them.
 void sp_call_set_failure(struct sp_call *call, const struct sp_failure *failure);
 // An answer that failed before it was a call of any pool. NULL: NO_MEMORY.

@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "ipc/futex.h"
 #include "pool/affinity.h"
+#include "pool/guard.h"
 #include "pool/placement.h"
 #include "pool/stream.h"
 
@@ -41,6 +42,9 @@ void sp_pool_end(struct sp_pool *pool, struct sp_call *call, struct sp_after *af
     SP_CHECK(call->phase != SP_CALL_ENDED);
     call->phase = SP_CALL_ENDED;
     pool->counters.ended[call->err]++;
+    if (call->err != SNAKEPIT_OK || call->probe) {
+        sp_guard_end(pool, call);
+    }
     if (call->tie != NULL) {
         sp_affinity_end(pool, call);
     }

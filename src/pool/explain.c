@@ -39,13 +39,32 @@ static void sentence_of_lateness(const struct sp_pool *pool,
     }
 }
 
+static void sentence_of_breaker(const struct sp_call *call, char *text, size_t size)
+{
+    const struct sp_pool *pool = call->pool;
+    const struct sp_parcel *parcel = call->parcel;
+    (void)snprintf(
+        text,
+        size,
+        "too many calls of tool \"%.*s\" in pool \"%s\" have failed lately, so "
+        "its breaker is open; send the call again in %u ms",
+        (int)parcel->name_size,
+        (const char *)pool->store.segment.base + parcel->block,
+        pool->name,
+        call->retry_after_ms);
+}
+
 // False: the error's own text says all there is.
-static bool sentence(const struct sp_pool *pool,
+static bool sentence(const struct sp_call *call,
                      const struct sp_failure *failure,
                      char *text,
                      size_t size)
 {
+    const struct sp_pool *pool = call->pool;
     switch (failure->err) {
+    case SNAKEPIT_BREAKER_OPEN:
+        sentence_of_breaker(call, text, size);
+        return true;
     case SNAKEPIT_DEADLINE_EXCEEDED:
         sentence_of_lateness(pool, failure, text, size);
         return true;
@@ -106,7 +125,7 @@ void sp_pool_explain(struct sp_call *call, const struct sp_failure *failure)
     char text[512];
     struct sp_failure told = *failure;
     tell_stop(call, &told);
-    if (told.message == NULL && sentence(call->pool, failure, text, sizeof text)) {
+    if (told.message == NULL && sentence(call, failure, text, sizeof text)) {
         told.message = text;
     }
     sp_call_set_failure(call, &told);

@@ -9,12 +9,13 @@
 //     wait, tick, seats, pool         who looks: a caller, the loop, the control plane
 //     question, collect               what a slot says
 //     settle                          answers, and calls that are given up
+//     attempt                         calls that are run once more
 //     lock                            gives free places away, then releases the lock
 //     schedule                        which worker gets which call
 //     end, conduct                    where every call ends; what workers hold and break
-//     affinity, tail, explain         what they are made of; placement.h: where each
+//     affinity, tail, explain, guard  what they are made of; placement.h: where each
 //                                     call gets its slot and leaves it
-//     loads, seat, line, ties, pending, lane, call, orphan, store, spares
+//     loads, seat, line, ties, pending, lane, call, orphan, store, spares, breaker, retry
 // clang-format on
 #ifndef POOL_INSIDE_H
 #define POOL_INSIDE_H
@@ -65,8 +66,10 @@ struct sp_pool {
     struct sp_pending pending; // asynchronous calls and streams that have not ended
     struct sp_link streams;    // of these, the streams that do not report
     struct sp_lane lanes[SP_QUEUES_MOST]; // by the number of the queue
-    uint64_t heard;                       // entries of completion rings
-    bool freed;                           // a place is free that calls may wait for
+    struct sp_retry retry;
+    struct sp_breakers breakers;
+    uint64_t heard; // entries of completion rings
+    bool freed;     // a place is free that calls may wait for
     uint32_t orphans;
     uint32_t placed; // calls in slots, orphans excluded
     uint64_t last_call;

@@ -7,6 +7,7 @@
 void sp_line_init(struct sp_line *line, uint32_t most)
 {
     sp_list_init(&line->calls);
+    sp_list_init(&line->delayed);
     line->count = 0;
     line->most = most;
 }
@@ -20,6 +21,13 @@ void sp_line_put_first(struct sp_line *line, struct sp_call *call)
 {
     call->phase = SP_CALL_IN_LINE;
     sp_list_prepend(&line->calls, &call->link);
+    line->count++;
+}
+
+void sp_line_put_delayed(struct sp_line *line, struct sp_call *call)
+{
+    call->phase = SP_CALL_IN_LINE;
+    sp_list_append(&line->delayed, &call->link);
     line->count++;
 }
 

@@ -10,14 +10,17 @@
 
 // Guarded by the pool's lock.
 struct sp_line {
-    struct sp_link calls; // those that any worker may run
-    uint32_t count;       // all that wait, also for one worker (pool/affinity.h)
+    struct sp_link calls;   // those that any worker may run
+    struct sp_link delayed; // those that wait for their next attempt, see retry_at
+    uint32_t count;         // all that wait, also for one worker (pool/affinity.h)
     uint32_t most;
 };
 
 void sp_line_init(struct sp_line *line, uint32_t most);
 // To the front, also beyond the limit: the call was admitted before.
 void sp_line_put_first(struct sp_line *line, struct sp_call *call);
+// Aside, likewise: it has no turn yet.
+void sp_line_put_delayed(struct sp_line *line, struct sp_call *call);
 // Into `list`, which is `calls` or the list of those who wait for one worker, behind
 // those with a lower id; also beyond the limit.
 void sp_line_put_sorted(struct sp_line *line,

@@ -49,6 +49,20 @@ static snakepit_err fault_err(const snakepit_reader *map)
     return SNAKEPIT_TOOL_FAILED;
 }
 
+// It is what a worker writes first: see python/native/fault.c.
+snakepit_err sp_call_fault_err(struct sp_slice body)
+{
+    static const uint8_t key[] = {0xa3, 'e', 'r', 'r'};
+    uint8_t first[2 + sizeof key]; // the map's head, the key, a small number
+    if (body.size < sizeof first) {
+        return SNAKEPIT_TOOL_FAILED;
+    }
+    memcpy(first, body.data, sizeof first);
+    uint8_t number = first[sizeof first - 1];
+    bool is_told = memcmp(&first[1], key, sizeof key) == 0 && may_be_raised(number);
+    return is_told ? (snakepit_err)number : SNAKEPIT_TOOL_FAILED;
+}
+
 static void open_fault(struct sp_call *call)
 {
     snakepit_reader map;

@@ -22,6 +22,7 @@ static void pool_free(struct sp_pool *pool)
     }
     sp_pending_fini(&pool->pending);
     sp_ties_fini(&pool->ties);
+    sp_breakers_fini(&pool->breakers);
     sp_store_fini(&pool->store);
     pthread_mutex_destroy(&pool->lock);
     sp_free(pool->name);
@@ -54,6 +55,8 @@ static void init_lists(struct sp_pool *pool)
                  pool->options.max_sessions,
                  pool->options.session_ttl_ms * SP_NS_PER_MS,
                  &pool->options.hash_key);
+    sp_retry_init(&pool->retry, &pool->options.retry, pool->options.hash_key.words[0]);
+    sp_breakers_init(&pool->breakers, &pool->options.breaker, &pool->options.hash_key);
 }
 
 snakepit_err sp_pool_open(const struct sp_pool_options *options,
@@ -110,6 +113,7 @@ void sp_pool_look(struct sp_pool *pool,
         .stopping = pool->orphans,
         .waiting = pool->line.count,
         .waits = !sp_list_empty(&pool->line.calls),
+        .breakers = pool->breakers.tripped,
         .counters = pool->counters,
     };
     if (failure != NULL) {

@@ -18,7 +18,9 @@
 #include "base/log.h"
 #include "base/names.h"
 #include "config/config.h"
+#include "pool/breaker.h"
 #include "pool/call.h"
+#include "pool/retry.h"
 #include "pool/seat.h"
 #include "pool/store.h"
 
@@ -60,6 +62,8 @@ struct sp_pool_options {
     uint32_t max_sessions;       // whose ties are kept
     uint64_t session_ttl_ms;     // 0: ties do not expire
     struct sp_hash_key hash_key; // random
+    struct sp_retry_terms retry;
+    struct sp_breaker_terms breaker;
 };
 
 // One member for each error; they are numbered from 0.
@@ -85,6 +89,8 @@ struct sp_pool_counters {
     uint64_t stop_max_us;         // the longest of them
     uint64_t workers[SP_COUNTED]; // what has happened to them
     uint64_t violations;          // workers that broke the protocol and were killed
+    uint64_t retries;             // attempts after the first one of their call
+    uint64_t retries_refused;     // that the budget did not allow
 };
 
 struct sp_pool; // pool/inside.h
@@ -109,7 +115,8 @@ struct sp_pool_view {
     uint32_t running;     // calls, also those that were given up and go on
     uint32_t stopping;    // just those
     uint32_t waiting;
-    bool waits; // one of them for any worker, not for a certain one
+    bool waits;        // one of them for any worker, not for a certain one
+    uint32_t breakers; // that are not closed
     struct sp_pool_counters counters;
 };
 // Also why the last start failed, or why the pool is FAILED; or an empty text.
@@ -117,6 +124,18 @@ struct sp_pool_view {
 void sp_pool_look(struct sp_pool *pool,
                   struct sp_pool_view *view,
                   snakepit_message *failure);
+// The breaker of a tool. What is not there is "" and 0.
+struct sp_breaker_row {
+    char tool[256]; // cut, if it is longer
+    enum sp_breaker_state state;
+    uint32_t failures;
+    uint32_t retry_after_ms;
+};
+typedef void
+sp_breaker_row_fn(void *user, size_t index, const struct sp_breaker_row *row);
+// Hands over a row for each, the one that failed last at the end, with the pool's lock
+// held. Returns how many there are.
+size_t sp_pool_breakers(struct sp_pool *pool, sp_breaker_row_fn *put, void *user);
 // For the life of the pool.
 const char *sp_pool_name(const struct sp_pool *pool);
 struct sp_store *sp_pool_store(struct sp_pool *pool);
@@ -143,6 +162,7 @@ void sp_pool_close(struct sp_pool *pool);
 struct sp_order {
     struct sp_request_text text;
     uint32_t timeout_ms; // 0: the pool's
+    bool idempotent;     // it may be run twice
 
     // Of a call that is submitted.
     sp_call_done_fn *done;
@@ -210,6 +230,9 @@ struct sp_seat_terms {
     void *worker; // the control plane's
     uint64_t worker_id;
     uint64_t requests; // calls that it may be given; 0: any number
+    // The names of its tools that may be called once more, each behind its size in one
+    // byte. Borrowed.
+    struct sp_slice idempotent;
 };
 // Gives a worker a seat. It takes calls at once. NO_MEMORY.
 snakepit_err sp_pool_add_seat(struct sp_pool *pool,

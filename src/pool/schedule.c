@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "ipc/wait.h"
 #include "pool/affinity.h"
+#include "pool/guard.h"
 #include "pool/inside.h"
 #include "pool/placement.h"
 #include "pool/question.h"
@@ -222,16 +223,20 @@ const struct sp_failure *sp_schedule_refusal(enum sp_placed placed)
 
 // ---- The lines ----------------------------------------------------------------
 
+// A call that is not to run any more: its time is up, or its tool fails.
 static bool
-end_if_late(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
+end_if_void(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
 {
-    static const struct sp_failure too_late = {.err = SNAKEPIT_DEADLINE_EXCEEDED,
-                                               .stage = "line"};
-    bool late = sp_clock_coarse() >= call->line_deadline;
-    if (late) {
-        sp_pool_fail_call(pool, call, &too_late, after);
+    struct sp_failure failure = {.err = SNAKEPIT_OK, .stage = "line"};
+    if (sp_clock_coarse() >= call->line_deadline) {
+        failure.err = SNAKEPIT_DEADLINE_EXCEEDED;
+    } else if (sp_guard_refuses(pool, call)) {
+        failure.err = SNAKEPIT_BREAKER_OPEN;
     }
-    return late;
+    if (failure.err != SNAKEPIT_OK) {
+        sp_pool_fail_call(pool, call, &failure, after);
+    }
+    return failure.err != SNAKEPIT_OK;
 }
 
 // The call whose turn it is at a seat, out of its line; NULL.
@@ -252,7 +257,7 @@ serve_seat(struct sp_pool *pool, struct sp_seat *seat, struct sp_after *after)
 {
     struct sp_call *call;
     while ((call = take_turn(pool, seat)) != NULL) {
-        if (end_if_late(pool, call, after)) {
+        if (end_if_void(pool, call, after)) {
             continue;
         }
         enum sp_placed placed = sp_schedule_place(pool, call, after);
@@ -335,7 +340,7 @@ static struct sp_call *take_from_line(struct sp_pool *pool, struct sp_after *aft
     struct sp_call *call;
     do {
         call = sp_line_take(&pool->line);
-    } while (call != NULL && end_if_late(pool, call, after));
+    } while (call != NULL && end_if_void(pool, call, after));
     return call;
 }
 

@@ -3,6 +3,8 @@
 // or one that it never had, is caught and harms nobody.
 #include "pool/seat.h"
 
+#include <string.h>
+
 #include "base/check.h"
 #include "base/memory.h"
 
@@ -52,9 +54,23 @@ void sp_seat_free(struct sp_store *store, struct sp_seat *seat)
     for (uint32_t i = 0; i < seat->port->view.shape.leases; i++) {
         drop_shares(store, &seat->leases[i]);
     }
+    sp_buf_fini(&seat->idempotent);
     sp_free(seat->leases);
     sp_port_retire(seat->port);
     sp_free(seat);
+}
+
+bool sp_seat_calls_idempotent(const struct sp_seat *seat, struct sp_slice tool)
+{
+    const struct sp_buf *names = &seat->idempotent;
+    for (size_t at = 0; at < names->size; at += 1u + names->data[at]) {
+        // Its size comes before each.
+        if (names->data[at] == tool.size &&
+            memcmp(&names->data[at + 1], tool.data, tool.size) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 uint32_t sp_seat_take_lease(struct sp_seat *seat)

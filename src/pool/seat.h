@@ -63,6 +63,7 @@ struct sp_seat {
     // Owner: the loop thread.
     enum sp_seat_stuck stuck_seen;
     enum sp_seat_stuck stuck_told;
+    struct sp_buf idempotent; // see sp_seat_terms
 };
 
 // Takes a reference of the port. NO_MEMORY.
@@ -71,6 +72,9 @@ sp_seat_new(struct sp_port *port, uint32_t capacity, struct sp_seat **seat);
 // Frees an empty seat: no calls, no orphans. Shares left in leases are given back to
 // `store`. The port's reference goes once nobody has a pin on it.
 void sp_seat_free(struct sp_store *store, struct sp_seat *seat);
+
+// Whether its worker says that a tool may be called once more.
+bool sp_seat_calls_idempotent(const struct sp_seat *seat, struct sp_slice tool);
 
 // A number for a call's tensors; SP_NO_LEASE when all are out.
 uint32_t sp_seat_take_lease(struct sp_seat *seat);

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "pool/affinity.h"
+#include "pool/attempt.h"
 #include "pool/stream.h"
 
 snakepit_err sp_pool_add_seat(struct sp_pool *pool,
@@ -16,6 +17,12 @@ snakepit_err sp_pool_add_seat(struct sp_pool *pool,
     struct sp_port *port = terms->port;
     snakepit_err err = sp_seat_new(port, port->view.shape.executors, seat);
     if (err != SNAKEPIT_OK) {
+        return err;
+    }
+    err = sp_buf_append(
+        &(*seat)->idempotent, terms->idempotent.data, terms->idempotent.size);
+    if (err != SNAKEPIT_OK) {
+        sp_seat_free(&pool->store, *seat);
         return err;
     }
     (*seat)->worker = terms->worker;
@@ -154,8 +161,8 @@ bool sp_pool_seat_is_busy(struct sp_pool *pool, struct sp_seat *seat)
     return busy;
 }
 
-// One call of a dead worker. It goes back to the line if it certainly never ran and can
-// still run elsewhere.
+// One call of a dead worker. It goes back to the line if it certainly never ran, or if
+// it may be run once more, and can still run elsewhere.
 static void fail_or_requeue(struct sp_pool *pool,
                             struct sp_call *call,
                             const struct sp_failure *failure,
@@ -172,13 +179,16 @@ static void fail_or_requeue(struct sp_pool *pool,
     }
     // Taken back, not looked at: a thread that is still dying could take it in between.
     bool ran = !sp_port_take_back(seat->port, slot);
+    bool again = ran && sp_attempt_may_follow(pool, call, seat, failure->err);
     if (ran && call->stream != NULL && !seat->violated) {
         sp_stream_keep(call); // what was written before is read before the fault
     }
     sp_pool_unplace(pool, call);
     sp_port_wake(seat->port, slot);
     sp_port_drop(seat->port, slot);
-    if (ran) {
+    if (again) {
+        sp_attempt_delay(pool, call, failure->err);
+    } else if (ran) {
         struct sp_failure told = *failure;
         told.worker = seat->worker_id;
         told.stage = "running";

@@ -7,6 +7,8 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "pool/attempt.h"
+#include "pool/guard.h"
 #include "pool/placement.h"
 #include "pool/stream.h"
 
@@ -50,6 +52,28 @@ void sp_pool_fail_for_violation(struct sp_pool *pool,
     sp_pool_abandon(pool, call, &failure, after);
 }
 
+// A tool that has raised is called once more, if its call may be. False: that is the
+// answer. What Python still holds of the arguments is not sent again.
+static bool try_again(struct sp_pool *pool,
+                      struct sp_call *call,
+                      const struct sp_port_answer *answer)
+{
+    struct sp_seat *seat = call->placement.seat;
+    const struct sp_slice body = {answer->body, answer->body_size};
+    bool is_whole = !answer->held || call->parcel->share_count == 0;
+    snakepit_err err =
+        answer->status == SP_STATUS_OK ? SNAKEPIT_OK : sp_call_fault_err(body);
+    if (err == SNAKEPIT_OK || !is_whole ||
+        !sp_attempt_may_follow(pool, call, seat, err)) {
+        return false;
+    }
+    sp_placement_end_lease(pool, call, seat, answer->held);
+    sp_port_return_result(seat->port, answer->lease);
+    sp_pool_unplace(pool, call);
+    sp_attempt_delay(pool, call, err);
+    return true;
+}
+
 void sp_pool_end_with_answer(struct sp_pool *pool,
                              struct sp_call *call,
                              struct sp_after *after)
@@ -62,6 +86,9 @@ void sp_pool_end_with_answer(struct sp_pool *pool,
     if (sp_port_take_answer(seat->port, call->placement.slot, &answer) != SNAKEPIT_OK ||
         answer.status == SP_STATUS_SKIPPED) {
         sp_pool_fail_for_violation(pool, call, after);
+        return;
+    }
+    if (answer.status != SP_STATUS_OK && try_again(pool, call, &answer)) {
         return;
     }
     sp_placement_end_lease(pool, call, seat, answer.held);
@@ -132,6 +159,7 @@ void sp_pool_abandon(struct sp_pool *pool,
         sp_pool_await_skip(pool, seat);
     } else {
         told.stage = "running";
+        sp_guard_note(pool, call, told.err, true);
         sp_port_cancel(port, call->placement.slot);
         // Where this fails the worker has just ended the call, or writes nonsense;
         // either way the tick looks at the slot again.
@@ -162,7 +190,11 @@ void sp_pool_expire(struct sp_pool *pool,
                     struct sp_after *after)
 {
     struct sp_failure failure = {.err = SNAKEPIT_DEADLINE_EXCEEDED, .stage = "line"};
-    if (call->phase == SP_CALL_IN_LINE && now >= call->line_deadline) {
+    if (call->phase == SP_CALL_IN_LINE && call->retry_at != 0) {
+        if (now >= call->retry_at) {
+            sp_attempt_resume(pool, call, now, after);
+        }
+    } else if (call->phase == SP_CALL_IN_LINE && now >= call->line_deadline) {
         sp_line_remove(&pool->line, call);
         sp_pool_fail_call(pool, call, &failure, after);
         pool->freed = true;

@@ -32,6 +32,8 @@ struct sp_stream {
     // The slot is given back when the call ends, which may be before the last chunk is
     // read: what it said then. Guarded by pool->lock.
     bool kept;
+    bool
+        moved; // its call runs once more, elsewhere: `port` is that of the last attempt
     struct sp_tube_claim last;
 
     // It reports. Constant.
@@ -70,8 +72,11 @@ void sp_stream_close(struct sp_stream *stream);
 
 // ---- For those who end calls; lock held ---------------------------------------
 
-// The tube is this worker's, and stays: the call cannot move any more, for it runs.
+// The tube is this worker's: the call runs. It stays, unless the call runs once more,
+// when nothing was written to it.
 void sp_stream_bind(struct sp_stream *stream, struct sp_port *port);
+// Whether the tool of a call that has run has given nothing.
+bool sp_stream_is_empty(const struct sp_call *call);
 // The slot of a call goes: keeps what it says of the tube, which stays readable.
 void sp_stream_keep(struct sp_call *call);
 // Whether a stream that nobody reads has ended by itself and can leave its slot.

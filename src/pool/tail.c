@@ -5,15 +5,27 @@
 
 #include "pool/inside.h"
 
-// The tube is this worker's. The call cannot move any more, for it runs.
 void sp_stream_bind(struct sp_stream *stream, struct sp_port *port)
 {
-    if (stream->port == NULL) {
-        sp_port_ref(port);
-        stream->port = port;
-        stream->tube.results = port->results.base;
-        stream->tube.size = port->results.size;
+    if (stream->port != NULL && !stream->moved) {
+        return;
     }
+    if (stream->port != NULL) {
+        sp_port_unref(stream->port);
+    }
+    sp_port_ref(port);
+    stream->port = port;
+    stream->moved = false;
+    stream->tube.results = port->results.base;
+    stream->tube.size = port->results.size;
+}
+
+bool sp_stream_is_empty(const struct sp_call *call)
+{
+    const struct sp_stream *stream = call->stream;
+    const struct sp_port *port = call->placement.seat->port;
+    return stream->tube.tail == 0 &&
+           sp_tube_look(&port->view.slots[call->placement.slot]).tail == 0;
 }
 
 void sp_stream_keep(struct sp_call *call)

@@ -15,7 +15,7 @@ static void
 wait_in_line(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
 {
     uint32_t seen = atomic_load_explicit(&call->moves, memory_order_acquire);
-    uint64_t deadline = call->line_deadline;
+    uint64_t deadline = sp_call_due(call);
     sp_pool_unlock(pool, after);
     (void)sp_futex_wait(&call->moves, seen, deadline);
     pthread_mutex_lock(&pool->lock);

@@ -135,6 +135,7 @@ static snakepit_err make_process(struct sp_worker *worker, snakepit_message *why
 static void discard(struct sp_worker *worker)
 {
     sp_buf_fini(&worker->first_message);
+    sp_buf_fini(&worker->idempotent);
     if (worker->port != NULL) {
         sp_port_unref(worker->port);
     }

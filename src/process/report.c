@@ -84,6 +84,38 @@ void sp_worker_read_info(struct sp_worker_info *info, const uint8_t *body, size_
     read_word(&map, "adapter", info->adapter, sizeof info->adapter);
 }
 
+// False: it is not a name, or there is no memory.
+static bool add_name(struct sp_buf *names, const snakepit_value *value)
+{
+    if (value->kind != SNAKEPIT_TEXT || value->as.text.size > UINT8_MAX) {
+        return false;
+    }
+    uint8_t size = (uint8_t)value->as.text.size;
+    return sp_buf_append(names, &size, sizeof size) == SNAKEPIT_OK &&
+           sp_buf_append(names, value->as.text.data, size) == SNAKEPIT_OK;
+}
+
+void sp_worker_read_idempotent(struct sp_buf *names, const uint8_t *body, size_t size)
+{
+    snakepit_reader map;
+    snakepit_reader at;
+    snakepit_value value;
+    names->size = 0;
+    snakepit_reader_init(&map, body, size);
+    if (snakepit_reader_find(&map, "idempotent", &at) != SNAKEPIT_OK ||
+        snakepit_reader_next(&at, &value) != SNAKEPIT_OK ||
+        value.kind != SNAKEPIT_ARRAY) {
+        return;
+    }
+    for (uint32_t left = value.as.count; left > 0; left--) {
+        if (snakepit_reader_next(&at, &value) != SNAKEPIT_OK ||
+            !add_name(names, &value)) {
+            names->size = 0;
+            return;
+        }
+    }
+}
+
 void sp_worker_read_failure(char *room,
                             size_t room_size,
                             const uint8_t *body,

@@ -9,6 +9,8 @@
 
 #include <snakepit/payload.h>
 
+#include "base/slice.h"
+
 struct sp_worker_info {
     bool gil_enabled;
     bool free_threaded;
@@ -21,6 +23,9 @@ struct sp_worker_info {
 // Reads the body of SP_MESSAGE_READY. What is missing or of another type gets its
 // cautious value.
 void sp_worker_read_info(struct sp_worker_info *info, const uint8_t *body, size_t size);
+// Reads the names of the tools that may be called once more: each behind its size in
+// one byte. Without memory for them there are none.
+void sp_worker_read_idempotent(struct sp_buf *names, const uint8_t *body, size_t size);
 // Reads the body of SP_MESSAGE_FAILED as text: type, message, traceback.
 void sp_worker_read_failure(char *room,
                             size_t room_size,

@@ -96,8 +96,9 @@ struct sp_worker {
     struct sp_port *port; // one reference
     struct sp_subprocess child;
     struct sp_worker_info info;
-    bool forked;         // by the template, which may be gone since
-    struct sp_fork fork; // pending until it is born
+    struct sp_buf idempotent; // see sp_worker_read_idempotent()
+    bool forked;              // by the template, which may be gone since
+    struct sp_fork fork;      // pending until it is born
     struct sp_buf first_message;
     struct sp_oom_seen oom_seen; // when it started
     uint64_t watch;              // at the watcher, 0 for none

@@ -150,6 +150,9 @@ def test_lesson_35_environment_variables_replace_values(monkeypatch, open_pit):
 # ---- 35: ranges ----------------------------------------------------------------------
 
 
+GROUPS = ("sandbox", "retry", "breaker")
+
+
 def numbers(definition):
     """Every key that is a number with limits, from one definition of the schema."""
     rules = SCHEMA["definitions"][definition]["properties"]
@@ -162,7 +165,7 @@ def numbers(definition):
 
 
 def test_lesson_35_the_schema_knows_the_ranges():
-    keys = {key for part in ("several", "pool", "sandbox") for key, *_ in numbers(part)}
+    keys = {key for part in ("several", "pool", *GROUPS) for key, *_ in numbers(part)}
     assert {
         "session_ttl_ms",
         "pool_size",
@@ -205,6 +208,18 @@ def test_lesson_35_every_range_is_checked(key, least, most):
     for value in (least, most):
         made = pool(profile, **{**more, key: value})
         Pit.open(made, pooling_enabled=False).close()
+
+
+@pytest.mark.parametrize(
+    ("group", "key", "least", "most"),
+    [(group, *row) for group in ("retry", "breaker") for row in numbers(group)],
+)
+def test_lesson_35_every_range_of_a_group_is_checked(group, key, least, most):
+    for value in (least - 1, most + 1, -(2**63), 2**64, 10**30, 1.5, True, [], {}):
+        why = refused(pool(**{group: {key: value}}), pooling_enabled=False)
+        assert f"pools[0].{group}.{key}" in why
+    for value in (least, most):
+        Pit.open(pool(**{group: {key: value}}), pooling_enabled=False).close()
 
 
 @pytest.mark.parametrize("size", ["0", "1023KiB", "65GiB", "-1", "many", "1.5GiB"])

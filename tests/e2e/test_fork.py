@@ -97,6 +97,7 @@ EVERYTHING: dict[str, Callable[[Pit], Any]] = {
     "tensor_new": lambda pit: refusal(lambda: pit.tensor("uint8", (4,))),
     "pool_get_stats": lambda pit: refusal(pit.stats),
     "pool_workers": lambda pit: refusal(pit.workers),
+    "pool_breakers": lambda pit: refusal(pit.breakers),
     "pool_tools": lambda pit: pit.tools().err,
 }
 

@@ -85,7 +85,8 @@ struct side *fixture_add(struct fixture *fixture, uint32_t capacity)
     const struct sp_seat_terms terms = {.port = side->port,
                                         .worker = side,
                                         .worker_id = fixture->side_count,
-                                        .requests = fixture->requests};
+                                        .requests = fixture->requests,
+                                        .idempotent = fixture->idempotent_tools};
     assert_int_equal(sp_pool_add_seat(fixture->pool, &terms, &side->seat), SNAKEPIT_OK);
     return side;
 }
@@ -123,6 +124,8 @@ static void keep_outcome(struct outcome *outcome, struct sp_call *call)
 {
     outcome->ended++;
     outcome->err = call->err;
+    outcome->attempts = call->retries + 1;
+    outcome->retry_after_ms = call->retry_after_ms;
     outcome->stage[0] = 0;
     if (call->err != SNAKEPIT_OK) {
         strncpy(outcome->stage, call->fault.stage, sizeof outcome->stage - 1);
@@ -172,6 +175,7 @@ static snakepit_err submit(struct fixture *fixture,
                            struct outcome *outcome)
 {
     struct sp_order order = make_order(tool, fixture->session, args, timeout_ms);
+    order.idempotent = fixture->idempotent;
     order.done = call_done;
     order.user = outcome;
     order.id = &outcome->id;
@@ -217,8 +221,9 @@ static void *call_and_wait(void *argument)
     struct snakepit_writer writer = {0};
     struct sp_call *call = NULL;
     (void)sp_buf_append(&writer.buf, caller->text, strlen(caller->text));
-    const struct sp_order order =
+    struct sp_order order =
         make_order(caller->tool, caller->session, &writer, caller->timeout_ms);
+    order.idempotent = caller->idempotent;
     (void)sp_pool_call(caller->fixture->pool, &order, &call);
     keep_outcome(&caller->outcome, call);
     sp_buf_fini(&writer.buf);
@@ -237,6 +242,7 @@ void fixture_call(struct caller *caller,
         .tool = tool,
         .text = text,
         .timeout_ms = timeout_ms,
+        .idempotent = fixture->idempotent,
     };
     assert_int_equal(pthread_create(&caller->thread, NULL, call_and_wait, caller), 0);
 }

@@ -33,6 +33,8 @@ struct outcome {
     char body[64];
     size_t body_size;
     uint64_t id;
+    uint32_t attempts;
+    uint32_t retry_after_ms;
 };
 
 // One worker: its port, its seat, and what was ordered.
@@ -55,6 +57,8 @@ struct fixture {
     uint32_t side_count;
     const char *session; // of the calls from now on; or NULL
     uint64_t requests;   // of workers that are added from now on; 0: any number
+    bool idempotent;     // calls from now on, as their caller says
+    struct sp_slice idempotent_tools; // of workers that are added from now on
     // What answers questions; NULL: nobody.
     snakepit_err (*question)(struct fixture *fixture, struct sp_question *question);
     uint64_t ahead_ns; // the clock of ticks is so much ahead
@@ -70,6 +74,7 @@ struct caller {
     const char *tool;
     const char *text;
     uint32_t timeout_ms;
+    bool idempotent; // the fixture's
     pthread_t thread;
     struct outcome outcome;
 };

@@ -297,6 +297,14 @@ class Answer:
             raise Refused(err)
         return Stop(STOPS[info.stop], info.tool_runs, info.after_us / 1e6)
 
+    @property
+    def attempts(self) -> int:
+        return lib.answer_attempts(self.handle)
+
+    @property
+    def retry_after_ms(self) -> int:
+        return lib.answer_retry_after_ms(self.handle)
+
     def value(self, copy: bool = True) -> Any:
         """The result; raises CallFailed if there is none."""
         if self.err != "OK":

@@ -12,6 +12,7 @@ from ctypes import (
     Structure,
     Union,
     c_bool,
+    c_char,
     c_char_p,
     c_double,
     c_int,
@@ -131,6 +132,7 @@ class CallOptions(Structure):
         ("queue", c_void_p),
         ("ready", ReadyFunction),
         ("ready_user", c_void_p),
+        ("idempotent", c_bool),
     ]
 
 
@@ -225,6 +227,20 @@ class PoolStats(Structure):
         ("stopping", c_uint64),
         ("stop_total_us", c_uint64),
         ("stop_max_us", c_uint64),
+        ("retries", c_uint64),
+        ("retries_refused", c_uint64),
+        ("breaker_refused", c_uint64),
+        ("breakers_open", c_uint64),
+    ]
+
+
+class BreakerInfo(Structure):
+    _fields_ = [
+        ("size", c_size_t),
+        ("tool", c_char * 256),
+        ("state", c_char_p),
+        ("failures", c_uint32),
+        ("retry_after_ms", c_uint32),
     ]
 
 
@@ -302,6 +318,8 @@ PROTOTYPES = {
     "answer_fault": (POINTER(Fault), [c_void_p]),
     "answer_get_stop": (c_int, [c_void_p, POINTER(StopInfo)]),
     "answer_reader": (None, [c_void_p, POINTER(Reader)]),
+    "answer_attempts": (c_uint32, [c_void_p]),
+    "answer_retry_after_ms": (c_uint32, [c_void_p]),
     "answer_json": (c_char_p, [c_void_p]),
     "answer_free": (None, [c_void_p]),
     "stream_open": (
@@ -359,6 +377,10 @@ PROTOTYPES = {
     "pool_workers": (
         c_int,
         [c_void_p, c_char_p, POINTER(WorkerInfo), c_size_t, POINTER(c_size_t)],
+    ),
+    "pool_breakers": (
+        c_int,
+        [c_void_p, c_char_p, POINTER(BreakerInfo), c_size_t, POINTER(c_size_t)],
     ),
     "writer_new": (c_void_p, []),
     "writer_free": (None, [c_void_p]),

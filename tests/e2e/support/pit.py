@@ -95,14 +95,28 @@ class WorkerInfo:
         return Process.of(self.pid)
 
 
+@dataclasses.dataclass(frozen=True)
+class BreakerInfo:
+    """A copy of a snakepit_breaker_info."""
+
+    tool: str
+    state: str
+    failures: int
+    retry_after_ms: int
+
+
 def call_options(
-    pool: str | None, timeout_ms: int, session: str | None
+    pool: str | None,
+    timeout_ms: int,
+    session: str | None,
+    idempotent: bool = False,
 ) -> raw.CallOptions:
     return raw.CallOptions(
         size=ctypes.sizeof(raw.CallOptions),
         pool=pool.encode() if pool is not None else None,
         timeout_ms=timeout_ms,
         session_id=session.encode() if session is not None else None,
+        idempotent=idempotent,
     )
 
 
@@ -115,6 +129,7 @@ class Submitted:
         self.id = 0
         self.value: Any = None
         self.fault: Fault | None = None
+        self.attempts = 0
 
     @property
     def err(self) -> str:
@@ -343,9 +358,10 @@ class Pit:
         pool: str | None = None,
         timeout_ms: int = 0,
         session: str | None = None,
+        idempotent: bool = False,
     ) -> Answer:
         """Calls with MessagePack; free the answer."""
-        options = call_options(pool, timeout_ms, session)
+        options = call_options(pool, timeout_ms, session, idempotent)
         handle = ctypes.c_void_p()
         with Writer({} if arguments is None else arguments) as writer:
             err = lib.call(
@@ -402,6 +418,7 @@ class Pit:
         session: str | None = None,
         then: Callable[[Submitted], None] | None = None,
         queue: Queue | None = None,
+        idempotent: bool = False,
     ) -> Submitted:
         """Hands a call over; raises Refused where that fails."""
         made = Submitted()
@@ -409,6 +426,7 @@ class Pit:
         def done(_user: Any, err: int, handle: int | None) -> None:
             with Answer(err, handle) as answer:
                 made.times += 1
+                made.attempts = answer.attempts
                 if answer.err == "OK":
                     made.value = answer.value()
                 else:
@@ -420,7 +438,7 @@ class Pit:
         callback = raw.DoneFunction(done)
         call = ctypes.c_uint64()
         why = raw.Message()
-        options = call_options(pool, timeout_ms, session)
+        options = call_options(pool, timeout_ms, session, idempotent)
         options.queue = queue.handle if queue else None
         options.why = ctypes.pointer(why)
         with Writer({} if arguments is None else arguments) as writer:
@@ -562,6 +580,21 @@ class Pit:
             raise Refused(err)
         return [
             WorkerInfo(row.id, row.pid, row.state.decode(), row.load, row.capacity)
+            for row in rows[: count.value]
+        ]
+
+    def breakers(self, pool: str | None = None) -> list[BreakerInfo]:
+        name = pool.encode() if pool else None
+        rows = (raw.BreakerInfo * 100)()
+        rows[0].size = ctypes.sizeof(raw.BreakerInfo)
+        count = ctypes.c_size_t()
+        err = lib.pool_breakers(self.handle, name, rows, 100, byref(count))
+        if err:
+            raise Refused(err)
+        return [
+            BreakerInfo(
+                row.tool.decode(), row.state.decode(), row.failures, row.retry_after_ms
+            )
             for row in rows[: count.value]
         ]
 

@@ -113,6 +113,54 @@ static void a_sandbox_is_a_map_or_a_word_for_one(void **state)
     sp_config_free(config);
 }
 
+static void a_group_has_the_defaults_of_its_keys(void **state)
+{
+    (void)state;
+    struct sp_config *config = read_good("retry: {}\nbreaker: {failures: 2}\n");
+    const struct sp_retry_keys *retry = &config->pools[0].retry;
+    const struct sp_breaker_keys *breaker = &config->pools[0].breaker;
+    assert_int_equal(retry->max_attempts, 3);
+    assert_int_equal(retry->backoff_ms, 50);
+    assert_int_equal(retry->backoff_max_ms, 1000);
+    assert_int_equal(retry->on, 1 | 2);
+    assert_int_equal(retry->max_tokens, 100);
+    assert_int_equal(retry->token_ratio, 10);
+    assert_int_equal(breaker->failures, 2);
+    assert_int_equal(breaker->window_ms, 10000);
+    assert_int_equal(breaker->open_ms, 5000);
+    assert_int_equal(breaker->on, 1 | 4 | 8);
+    sp_config_free(config);
+}
+
+static void a_group_that_is_off_or_not_there_is_zeroed(void **state)
+{
+    (void)state;
+    struct sp_config *config = read_good("retry: off\n");
+    assert_int_equal(config->pools[0].retry.max_attempts, 0);
+    assert_int_equal(config->pools[0].retry.on, 0);
+    assert_int_equal(config->pools[0].breaker.failures, 0);
+    sp_config_free(config);
+}
+
+static void choices_are_bits_in_their_order(void **state)
+{
+    (void)state;
+    struct sp_config *config =
+        read_good("retry: {on: [TOOL_FAILED, WORKER_DIED, WORKER_DIED]}\n"
+                  "breaker: {on: []}\n");
+    assert_int_equal(config->pools[0].retry.on, 1 | 4);
+    assert_int_equal(config->pools[0].breaker.on, 0);
+    sp_config_free(config);
+}
+
+static void the_longest_pause_is_not_shorter_than_the_first(void **state)
+{
+    (void)state;
+    struct sp_config *config = read_good("retry: {backoff_ms: 2000}");
+    assert_int_equal(config->pools[0].retry.backoff_max_ms, 2000);
+    sp_config_free(config);
+}
+
 static void explicit_zero_false_and_empty_are_kept(void **state)
 {
     (void)state;
@@ -380,6 +428,12 @@ int main(void)
         cmocka_unit_test_setup(every_key_reaches_its_field, set_environment),
         cmocka_unit_test_setup(a_time_is_written_in_one_of_many_ways, set_environment),
         cmocka_unit_test_setup(a_sandbox_is_a_map_or_a_word_for_one, set_environment),
+        cmocka_unit_test_setup(a_group_has_the_defaults_of_its_keys, set_environment),
+        cmocka_unit_test_setup(a_group_that_is_off_or_not_there_is_zeroed,
+                               set_environment),
+        cmocka_unit_test_setup(choices_are_bits_in_their_order, set_environment),
+        cmocka_unit_test_setup(the_longest_pause_is_not_shorter_than_the_first,
+                               set_environment),
         cmocka_unit_test_setup(explicit_zero_false_and_empty_are_kept, set_environment),
         cmocka_unit_test_setup(a_process_pool_has_the_documented_defaults,
                                set_environment),

@@ -37,9 +37,13 @@ static void every_fixed_default_is_a_value_that_would_be_accepted(void **state)
         struct sp_config config = {0};
         struct sp_pool_config pool = {0};
         struct sp_sandbox sandbox = {0};
+        struct sp_retry_keys retry = {0};
+        struct sp_breaker_keys breaker = {0};
         void *targets[] = {[SP_SCOPE_TOP] = &config,
                            [SP_SCOPE_POOL] = &pool,
-                           [SP_SCOPE_SANDBOX] = &sandbox};
+                           [SP_SCOPE_SANDBOX] = &sandbox,
+                           [SP_SCOPE_RETRY] = &retry,
+                           [SP_SCOPE_BREAKER] = &breaker};
         void *target = targets[option->scope];
         assert_true((option->fixed == NULL) != (option->computed == NULL));
         assert_true(option->help[0] != '\0' && option->minimum <= option->maximum);

@@ -74,6 +74,20 @@ static const struct {
      "1: sandbox.landlock: expected a list of texts, got \"/srv\""},
     {"sandbox: {landlock: [/srv, \"\"]}\n",
      "1: sandbox.landlock[1]: expected a path, got \"\""},
+    {"retry: strict\n", "1: retry: expected \"off\" or a map, got \"strict\""},
+    {"breaker: [off]\n", "1: breaker: expected \"off\" or a map, got a list"},
+    {"retry:\n  max_atempts: 2\n",
+     "2: retry.max_atempts: unknown key; did you mean \"max_attempts\"?"},
+    {"retry: {max_attempts: 0}\n",
+     "1: retry.max_attempts: expected an integer from 1 to 10, got 0"},
+    {"retry: {on: [WORKER_DIED, SATURATED]}\n",
+     "1: retry.on[1]: expected \"WORKER_DIED\", \"WORKER_LOST\" or \"TOOL_FAILED\", "
+     "in a list, got \"SATURATED\""},
+    {"retry: {on: WORKER_DIED}\n",
+     "1: retry.on: expected \"WORKER_DIED\", \"WORKER_LOST\" or \"TOOL_FAILED\", "
+     "in a list, got \"WORKER_DIED\""},
+    {"breaker: {failures: 0}\n",
+     "1: breaker.failures: expected an integer from 1 to 1000, got 0"},
     {"sandbox: {uid: \"\"}\n", "1: sandbox.uid: expected a text, got \"\""},
     {"sandbox: {memory_max: 1MiB}\n",
      "1: sandbox.memory_max: expected bytes or a size such as \"512MiB\", from 16MiB "

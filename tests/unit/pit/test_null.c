@@ -264,6 +264,8 @@ static void an_answer_that_is_null_is_an_empty_one(void **state)
     snakepit_stop_info stop = {.size = sizeof stop};
     assert_int_equal(snakepit_answer_get_stop(NULL, &stop), BAD);
     assert_int_equal(snakepit_answer_get_stop(answer, NULL), BAD);
+    assert_int_equal(snakepit_answer_attempts(NULL), 0);
+    assert_int_equal(snakepit_answer_retry_after_ms(NULL), 0);
     (void)snakepit_call(NULL, "x", NULL, NULL, &answer);
     snakepit_answer_reader(answer, NULL);
     (void)freed(SNAKEPIT_OK);
@@ -351,6 +353,7 @@ static void what_there_is_of_null_is_refused(void **state)
     snakepit_tensor tensor = {.dtype = SNAKEPIT_INT8};
     snakepit_pool_stats stats = {.size = sizeof stats};
     snakepit_worker_info info = {.size = sizeof info};
+    snakepit_breaker_info breaker = {.size = sizeof breaker};
     void *data;
     size_t count;
     const struct row rows[] = {
@@ -368,6 +371,10 @@ static void what_there_is_of_null_is_refused(void **state)
         ROW(snakepit_pool_workers(pit, NULL, NULL, 1, &count), BAD),
         ROW(snakepit_pool_workers(pit, NULL, &info, 1, NULL), BAD),
         ROW(snakepit_pool_workers(pit, NULL, NULL, 0, &count), SNAKEPIT_UNKNOWN_POOL),
+        ROW(snakepit_pool_breakers(NULL, NULL, &breaker, 1, &count), BAD),
+        ROW(snakepit_pool_breakers(pit, NULL, NULL, 1, &count), BAD),
+        ROW(snakepit_pool_breakers(pit, NULL, &breaker, 1, NULL), BAD),
+        ROW(snakepit_pool_breakers(pit, NULL, NULL, 0, &count), SNAKEPIT_UNKNOWN_POOL),
     };
     snakepit_tensor_free(NULL, &tensor);
     snakepit_tensor_free(pit, NULL);

@@ -76,12 +76,66 @@ static void a_traceback_of_one_long_line_keeps_its_end(void **state)
     free(traceback);
 }
 
+// The names that a message lists under "idempotent"; a number stands for NULL.
+static struct sp_buf names_of(const char *const *names, uint32_t count)
+{
+    struct sp_buf read = {0};
+    snakepit_writer *writer = snakepit_writer_new();
+    snakepit_writer_map(writer, 2);
+    snakepit_writer_str(writer, "python");
+    snakepit_writer_str(writer, "3.13.5");
+    snakepit_writer_str(writer, "idempotent");
+    snakepit_writer_array(writer, count);
+    for (uint32_t i = 0; i < count; i++) {
+        if (names[i] == NULL) {
+            snakepit_writer_int(writer, 1);
+        } else {
+            snakepit_writer_str(writer, names[i]);
+        }
+    }
+    sp_worker_read_idempotent(&read, writer->buf.data, writer->buf.size);
+    snakepit_writer_free(writer);
+    return read;
+}
+
+static void each_name_stands_behind_its_size(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"get", "list"};
+    struct sp_buf read = names_of(names, 2);
+    assert_int_equal(read.size, 9);
+    assert_memory_equal(read.data, "\x03get\x04list", 9);
+    sp_buf_fini(&read);
+    read = names_of(names, 0);
+    assert_int_equal(read.size, 0);
+    sp_buf_fini(&read);
+}
+
+static void a_list_with_anything_else_is_not_believed(void **state)
+{
+    (void)state;
+    char long_name[300];
+    memset(long_name, 'x', sizeof long_name - 1);
+    long_name[sizeof long_name - 1] = '\0';
+    const char *const lists[][2] = {{"get", NULL}, {"get", long_name}};
+    for (int i = 0; i < 2; i++) {
+        struct sp_buf read = names_of(lists[i], 2);
+        assert_int_equal(read.size, 0);
+        sp_buf_fini(&read);
+    }
+    struct sp_buf read = {0};
+    sp_worker_read_idempotent(&read, (const uint8_t *)"\xc1", 1);
+    assert_int_equal(read.size, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_failure_is_type_message_and_traceback),
         cmocka_unit_test(the_end_of_a_long_traceback_is_kept),
         cmocka_unit_test(a_traceback_of_one_long_line_keeps_its_end),
+        cmocka_unit_test(each_name_stands_behind_its_size),
+        cmocka_unit_test(a_list_with_anything_else_is_not_believed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+// What the breakers (pool/breaker.h) have to do with calls: who goes ahead, and what
+// the end of an attempt says of its tool. Lock held.
+#ifndef POOL_GUARD_H
+#define POOL_GUARD_H
+
+#include "pool/inside.h"
+
+// Whether a call of a tool must not go ahead; its fault then says BREAKER_OPEN, from
+// sp_pool_explain() on. One that goes ahead may be its breaker's probe.
+bool sp_guard_holds(struct sp_pool *pool, struct sp_call *call);
+// The same; while all breakers are closed this is all that a call has to do with them.
+static inline bool sp_guard_refuses(struct sp_pool *pool, struct sp_call *call)
+{
+    return pool->breakers.tripped > 0 && !call->probe && sp_guard_holds(pool, call);
+}
+
+// An attempt has ended, with `err`. `ran`: its time was up while it ran. For a call
+// that has its parcel still.
+void sp_guard_note(struct sp_pool *pool,
+                   struct sp_call *call,
+                   snakepit_err err,
+                   bool ran);
+// The call has ended; what was given up while it ran was noted then.
+void sp_guard_end(struct sp_pool *pool, struct sp_call *call);
+// Whether one more failure of the call's tool would open its breaker.
+bool sp_guard_is_near(struct sp_pool *pool, const struct sp_call *call, uint64_t now);
+
+#endif
