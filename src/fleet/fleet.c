@@ -141,6 +141,14 @@ static uint64_t memory_of(const struct sp_fleet *fleet, const struct sp_worker *
     return limited ? sp_worker_memory(worker) : 0;
 }
 
+// What is at that place is to be replaced by a successor.
+static void take_replace(struct sp_fleet *fleet, uint32_t place, enum sp_recycle why)
+{
+    take_event(fleet,
+               &(struct sp_fleet_event){
+                   .kind = SP_FLEET_REPLACE, .place = place, .recycle = why});
+}
+
 static void
 worker_event(void *user, enum sp_fleet_event_kind kind, const struct sp_worker *worker)
 {
@@ -327,10 +335,7 @@ void sp_fleet_do_what_is_asked(struct sp_fleet *fleet)
     }
     for (uint32_t i = 0; i < fleet->plan.size * SP_PLACES_PER_POST; i++) {
         if (sp_fleet_take_wish(fleet, i)) {
-            take_event(fleet,
-                       &(struct sp_fleet_event){.kind = SP_FLEET_REPLACE,
-                                                .place = i,
-                                                .recycle = SP_RECYCLE_BY_HAND});
+            take_replace(fleet, i, SP_RECYCLE_BY_HAND);
         }
     }
 }
@@ -354,10 +359,7 @@ static void order_spent(void *user)
 {
     const struct sp_worker *worker = user;
     const struct sp_occupant *occupant = worker->options.hooks.user;
-    take_event(occupant->fleet,
-               &(struct sp_fleet_event){.kind = SP_FLEET_REPLACE,
-                                        .place = occupant->place,
-                                        .recycle = SP_RECYCLE_BY_REQUESTS});
+    take_replace(occupant->fleet, occupant->place, SP_RECYCLE_BY_REQUESTS);
 }
 
 static void order_stuck(void *user, bool alone)

@@ -29,12 +29,12 @@ wish_for(snakepit *pit, const char *pool, wish_fn *wish, snakepit_message *why)
     if (err != SNAKEPIT_OK) {
         return err;
     }
-    const struct sp_pool *only = pool == NULL ? NULL : sp_pit_pool(pit, pool);
+    const struct sp_pit_pool *only = pool == NULL ? NULL : sp_pit_find(pit, pool);
     if (pool != NULL && only == NULL) {
         return sp_refuse_pool(pit, pool, why);
     }
     for (size_t i = 0; i < pit->count; i++) {
-        if (only == NULL || pit->pools[i].pool == only) {
+        if (only == NULL || &pit->pools[i] == only) {
             wish(&pit->pools[i]);
         }
     }
@@ -53,16 +53,6 @@ snakepit_pool_recycle(snakepit *pit, const char *pool, snakepit_message *why)
     return wish_for(pit, pool, wish_recycle, why);
 }
 
-static struct sp_pit_pool *place_of(const snakepit *pit, const struct sp_pool *pool)
-{
-    for (size_t i = 0; i < pit->count; i++) {
-        if (pit->pools[i].pool == pool) {
-            return &pit->pools[i];
-        }
-    }
-    return NULL;
-}
-
 snakepit_err snakepit_pool_resize(snakepit *pit,
                                   const char *pool,
                                   uint32_t workers,
@@ -73,7 +63,7 @@ snakepit_err snakepit_pool_resize(snakepit *pit,
     if (err != SNAKEPIT_OK) {
         return err;
     }
-    struct sp_pit_pool *place = place_of(pit, sp_pit_pool(pit, pool));
+    struct sp_pit_pool *place = sp_pit_find(pit, pool);
     if (place == NULL) {
         return sp_refuse_pool(pit, pool, why);
     }
@@ -100,7 +90,7 @@ snakepit_err snakepit_worker_recycle(snakepit *pit,
     if (err != SNAKEPIT_OK) {
         return err;
     }
-    struct sp_pit_pool *place = place_of(pit, sp_pit_pool(pit, pool));
+    struct sp_pit_pool *place = sp_pit_find(pit, pool);
     if (place == NULL) {
         return sp_refuse_pool(pit, pool, why);
     }

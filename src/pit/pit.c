@@ -182,7 +182,7 @@ static snakepit_err open_pools(snakepit *pit, snakepit_message *why)
         }
         bool is_default = strcmp(pit->config->pools[i].name, "default") == 0;
         if (i == 0 || is_default) {
-            pit->default_pool = pit->pools[i].pool;
+            pit->default_pool = &pit->pools[i];
         }
     }
     return SNAKEPIT_OK;
@@ -360,17 +360,23 @@ snakepit_err snakepit_open_memory(const char *yaml,
 
 // ---- Ready --------------------------------------------------------------------
 
-struct sp_pool *sp_pit_pool(const snakepit *pit, const char *name)
+struct sp_pit_pool *sp_pit_find(const snakepit *pit, const char *name)
 {
     if (name == NULL) {
         return pit->default_pool;
     }
     for (size_t i = 0; i < pit->count; i++) {
         if (strcmp(sp_pool_name(pit->pools[i].pool), name) == 0) {
-            return pit->pools[i].pool;
+            return &pit->pools[i];
         }
     }
     return NULL;
+}
+
+struct sp_pool *sp_pit_pool(const snakepit *pit, const char *name)
+{
+    const struct sp_pit_pool *found = sp_pit_find(pit, name);
+    return found == NULL ? NULL : found->pool;
 }
 
 // What is waited for in a pool.

@@ -72,8 +72,8 @@ struct snakepit {
     struct sp_watcher *watcher; // NULL where the kernel cannot
     struct sp_pit_pool *pools;
     size_t count;
-    struct sp_pool *default_pool; // NULL without pools
-    _Atomic uint32_t changes;     // futex: some pool's state has changed
+    struct sp_pit_pool *default_pool; // NULL without pools
+    _Atomic uint32_t changes;         // futex: some pool's state has changed
     struct sp_queues queues;
     struct sp_drain drain;
     struct sp_hash_key hash_key;              // of all tables of sessions
@@ -177,7 +177,9 @@ static inline void sp_bells_want(snakepit *pit, uint32_t number)
 
 // ---- pit.c --------------------------------------------------------------------
 
-// The pool of that name (NULL: the default one), or NULL.
+// The pool of that name (NULL: the default one) with its workers, or NULL.
+struct sp_pit_pool *sp_pit_find(const snakepit *pit, const char *name);
+// Without them, as calls need it.
 struct sp_pool *sp_pit_pool(const snakepit *pit, const char *name);
 
 // ---- question.c ---------------------------------------------------------------

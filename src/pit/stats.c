@@ -135,14 +135,12 @@ snakepit_err snakepit_pool_workers(snakepit *pit,
         return err;
     }
     struct rows given = {(uint8_t *)rows, room > 0 ? rows->size : 0, room};
-    const struct sp_pool *pool = sp_pit_pool(pit, name);
-    for (size_t i = 0; i < pit->count && pool != NULL; i++) {
-        if (pit->pools[i].pool == pool) {
-            *count = sp_fleet_workers(&pit->pools[i].fleet, put_worker, &given);
-            return SNAKEPIT_OK;
-        }
+    struct sp_pit_pool *found = sp_pit_find(pit, name);
+    if (found == NULL) {
+        return SNAKEPIT_UNKNOWN_POOL;
     }
-    return SNAKEPIT_UNKNOWN_POOL;
+    *count = sp_fleet_workers(&found->fleet, put_worker, &given);
+    return SNAKEPIT_OK;
 }
 
 static void put_breaker(void *user, size_t index, const struct sp_breaker_row *row)
