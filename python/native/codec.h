@@ -162,6 +162,15 @@ PyObject *sp_arguments_as_dict(const struct sp_arguments *arguments);
 enum sp_codec_kind { SP_CODEC_KINDS(SP_CODEC_KIND_NUMBER) SP_KINDS };
 #undef SP_CODEC_KIND_NUMBER
 
+// What is written, and so how errors call it and what they advise.
+enum sp_purpose {
+    SP_FOR_RESULT = 0, // of a call: an answer, a chunk or a fault
+    SP_FOR_ARGUMENTS,  // [name, arguments] of a tool of the host
+    SP_FOR_SESSION,    // the same, whose "value" tools will read again
+    SP_FOR_EVENT,      // as process/event.h describes it
+    SP_PURPOSES
+};
+
 // Owner: one executor. Between sp_encode() and the next sp_encoder_begin() the runtime
 // reads `blocks`; the other fields are the encoder's.
 struct sp_encoder {
@@ -172,10 +181,12 @@ struct sp_encoder {
     uint8_t *heap;
     size_t heap_size;
     uint32_t depth;
-    uint32_t around; // containers of ours around the value, which do not count
-    bool passed;     // they are arguments, not a result: errors say so
-    bool strict; // tools will read it again: no markers, no lists or maps as keys, no
-                 // arrays
+    enum sp_purpose purpose;
+    // By the purpose: containers of ours around the value, which do not count, and
+    // whether plain values alone are taken: no markers, no lists or maps as keys, no
+    // arrays.
+    uint32_t around;
+    bool strict;
     // Blocks that the encoded tensors lie in; one reference to each is held. Whoever
     // moves them elsewhere sets `block_count` to 0; the others are dropped by the next
     // begin.
@@ -189,6 +200,9 @@ struct sp_encoder {
 // Keeps the codec.
 void sp_encoder_init(struct sp_encoder *encoder, struct sp_codec *codec);
 void sp_encoder_fini(struct sp_encoder *encoder);
+
+// What is written from now on; at first results.
+void sp_encoder_set_purpose(struct sp_encoder *encoder, enum sp_purpose purpose);
 
 // Starts an answer. What is written goes into the inline area, kept until the next
 // begin, and moves to memory of the encoder's own when that gets too small.

@@ -157,14 +157,16 @@ static void copy_view(uint8_t *to, const Py_buffer *view)
     Py_END_ALLOW_THREADS;
 }
 
-static int exhausted(const struct sp_place *place, uint64_t bytes)
+static int exhausted(const struct sp_encoder *encoder,
+                     const struct sp_place *place,
+                     uint64_t bytes)
 {
     char what[80];
     PyOS_snprintf(what,
                   sizeof(what),
                   "no shared memory (raise shared_memory_size) for %llu bytes",
                   (unsigned long long)bytes);
-    return sp_encoder_fail(place, PyExc_MemoryError, what);
+    return sp_encoder_fail(encoder, place, PyExc_MemoryError, what);
 }
 
 // An array that is to be copied.
@@ -196,7 +198,7 @@ static int write_copy(struct sp_encoder *encoder,
     const struct sp_tensor_head *head = source->head;
     const struct sp_block *block = sp_encoder_add_block(encoder, head->bytes);
     if (block == NULL) {
-        return exhausted(place, head->bytes);
+        return exhausted(encoder, place, head->bytes);
     }
     uint64_t unused;
     uint8_t *to = sp_runtime_results(block->runtime, &unused) + block->offset;
@@ -327,7 +329,7 @@ static const struct sp_refusal *head_of(struct sp_tensor_head *head,
                                         bool *swapped)
 {
     static const struct sp_refusal contradiction = {
-        &PyExc_ValueError, "a buffer that contradicts itself", "copy it first", NULL};
+        &PyExc_ValueError, "a buffer that contradicts itself", {"copy it first"}};
     *swapped = false;
     head->dtype = named != NULL
                       ? named
@@ -346,12 +348,18 @@ static const struct sp_refusal *head_of(struct sp_tensor_head *head,
     return sound ? NULL : &contradiction;
 }
 
-// The memory of an array is the message's, and a session outlives that.
+// The memory of an array is the message's, which what is kept or told outlives.
 static int
-refuse_kept(struct sp_encoder *encoder, PyObject *value, const struct sp_place *place)
+refuse_array(struct sp_encoder *encoder, PyObject *value, const struct sp_place *place)
 {
     static const struct sp_refusal no_array = {
-        &PyExc_TypeError, NULL, "a session keeps no arrays; put their bytes", NULL};
+        &PyExc_TypeError,
+        NULL,
+        {
+            [SP_FOR_SESSION] = "a session keeps no arrays; put their bytes",
+            [SP_FOR_EVENT] = "an event holds no arrays; give what is to be known of "
+                             "them, such as their shape",
+        }};
     return sp_encoder_refuse(encoder, value, place, &no_array);
 }
 
@@ -362,7 +370,7 @@ static int write_array(struct sp_encoder *encoder,
                        const struct sp_place *place)
 {
     if (encoder->strict) {
-        return refuse_kept(encoder, value, place);
+        return refuse_array(encoder, value, place);
     }
     struct sp_tensor_head head = {0};
     bool swapped;

@@ -3,9 +3,10 @@
 // member of an Enum and its value. Whoever read such a map would lose a part of it.
 #include "codec_writer.h"
 
-static int refuse(const struct sp_place *map, PyObject *key)
+static int
+refuse(const struct sp_encoder *encoder, const struct sp_place *map, PyObject *key)
 {
-    PyObject *path = sp_encoder_path(map);
+    PyObject *path = sp_encoder_path(encoder, map);
     if (path != NULL) {
         PyErr_Format(PyExc_ValueError,
                      "two keys arrive as %.80R at %U; make them differ",
@@ -44,25 +45,33 @@ int sp_keys_note(struct sp_encoder *encoder,
         *seen = PySet_New(NULL);
     }
     int known = *seen == NULL ? -1 : PySet_Contains(*seen, key);
-    int result = known > 0 ? refuse(map, key) : known < 0 ? -1 : PySet_Add(*seen, key);
+    int result = known > 0   ? refuse(encoder, map, key)
+                 : known < 0 ? -1
+                             : PySet_Add(*seen, key);
     Py_DECREF(key);
     return result;
 }
 
-int sp_keys_check(PyObject *seen, PyObject *items, const struct sp_place *map)
+int sp_keys_check(const struct sp_encoder *encoder,
+                  PyObject *seen,
+                  PyObject *items,
+                  const struct sp_place *map)
 {
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(items); i++) {
         PyObject *key = PyTuple_GET_ITEM(PyList_GET_ITEM(items, i), 0);
         int known = sp_key_stays(key) ? PySet_Contains(seen, key) : 0;
         if (known != 0) {
-            return known > 0 ? refuse(map, key) : -1;
+            return known > 0 ? refuse(encoder, map, key) : -1;
         }
     }
     return 0;
 }
 
 // Adds a key to those that were seen, or refuses one that was.
-static int see(PyObject *seen, PyObject *key, const struct sp_place *map)
+static int see(const struct sp_encoder *encoder,
+               PyObject *seen,
+               PyObject *key,
+               const struct sp_place *map)
 {
     if (!sp_key_stays(key)) {
         return 0;
@@ -71,15 +80,18 @@ static int see(PyObject *seen, PyObject *key, const struct sp_place *map)
     if (known == 0) {
         return PySet_Add(seen, key);
     }
-    return known > 0 ? refuse(map, key) : -1;
+    return known > 0 ? refuse(encoder, map, key) : -1;
 }
 
-int sp_keys_differ(PyObject *items, const struct sp_place *map)
+int sp_keys_differ(const struct sp_encoder *encoder,
+                   PyObject *items,
+                   const struct sp_place *map)
 {
     PyObject *seen = PySet_New(NULL);
     int result = seen == NULL ? -1 : 0;
     for (Py_ssize_t i = 0; result == 0 && i < PyList_GET_SIZE(items); i++) {
-        result = see(seen, PyTuple_GET_ITEM(PyList_GET_ITEM(items, i), 0), map);
+        result =
+            see(encoder, seen, PyTuple_GET_ITEM(PyList_GET_ITEM(items, i), 0), map);
     }
     Py_XDECREF(seen);
     return result;

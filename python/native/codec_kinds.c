@@ -16,7 +16,7 @@ write_items(struct sp_encoder *encoder, PyObject *items, const struct sp_place *
     struct sp_place place = {.outer = outer};
     Py_ssize_t size = PyObject_Size(items);
     if (size < 0 && PyErr_ExceptionMatches(PyExc_OverflowError)) {
-        return sp_encoder_fail(outer, PyExc_ValueError, "too many items");
+        return sp_encoder_fail(encoder, outer, PyExc_ValueError, "too many items");
     }
     PyObject *iterator = size < 0 ? NULL : PyObject_GetIter(items);
     int result = iterator == NULL ? -1 : sp_encoder_open_list(encoder, size, outer);
@@ -25,7 +25,7 @@ write_items(struct sp_encoder *encoder, PyObject *items, const struct sp_place *
         if (item == NULL) {
             break;
         }
-        result = place.index == size ? sp_encoder_changed(outer)
+        result = place.index == size ? sp_encoder_changed(encoder, outer)
                                      : sp_encoder_value(encoder, item, &place);
         Py_DECREF(item);
         place.index++;
@@ -35,7 +35,7 @@ write_items(struct sp_encoder *encoder, PyObject *items, const struct sp_place *
         return -1;
     }
     encoder->depth--;
-    return place.index == size ? 0 : sp_encoder_changed(outer);
+    return place.index == size ? 0 : sp_encoder_changed(encoder, outer);
 }
 
 // Writes what a conversion gave, which it takes. A member of an Enum may hold another
@@ -48,8 +48,8 @@ write_instead(struct sp_encoder *encoder, PyObject *plain, const struct sp_place
     }
     int result;
     if (!sp_encoder_may_nest(encoder, 1)) {
-        result =
-            sp_encoder_fail(place, PyExc_ValueError, "nesting too deep, or a cycle,");
+        result = sp_encoder_fail(
+            encoder, place, PyExc_ValueError, "nesting too deep, or a cycle,");
     } else {
         encoder->depth++;
         result = sp_encoder_value(encoder, plain, place);

@@ -9,21 +9,25 @@
 #define MARKER       "$unserialisable"
 #define MARKER_DEPTH 2u // containers of a marker
 
+// For who wants plain values alone.
+#define PLAIN_ALONE                                  \
+    [SP_FOR_SESSION] = "only plain values are kept", \
+    [SP_FOR_EVENT] = "only plain values can be told"
+
 const struct sp_refusal sp_no_plain_value = {
     &PyExc_TypeError,
     NULL,
-    "return plain values, or set on_unserialisable: marker",
-    "pass plain values, or set on_unserialisable: marker"};
+    {
+        [SP_FOR_RESULT] = "return plain values, or set on_unserialisable: marker",
+        [SP_FOR_ARGUMENTS] = "pass plain values, or set on_unserialisable: marker",
+        PLAIN_ALONE,
+    }};
 const struct sp_refusal sp_no_array_of_numbers = {
     &PyExc_TypeError,
     NULL,
-    "only arrays of numbers cross; convert it, as by astype()",
-    NULL};
+    {"only arrays of numbers cross; convert it, as by astype()"}};
 const struct sp_refusal sp_too_many_dimensions = {
-    &PyExc_ValueError, "a tensor of more than 8 dimensions", "reshape it", NULL};
-
-static const struct sp_refusal not_kept = {
-    &PyExc_TypeError, NULL, "only plain values are kept", NULL};
+    &PyExc_ValueError, "a tensor of more than 8 dimensions", {"reshape it"}};
 
 // ---- What to return instead ----------------------------------------------------
 
@@ -34,12 +38,12 @@ struct known {
     struct sp_refusal refusal;
 };
 
-#define KNOWN(module, name, how)                               \
-    {                                                          \
-        module, name,                                          \
-        {                                                      \
-            &PyExc_TypeError, NULL, "return " how, "pass " how \
-        }                                                      \
+#define KNOWN(module, name, how)                   \
+    {                                              \
+        module, name,                              \
+        {                                          \
+            &PyExc_TypeError, NULL, SP_ADVICE(how) \
+        }                                          \
     }
 
 static const struct known known[] = {
@@ -69,7 +73,13 @@ static const struct known known[] = {
 };
 
 static const struct sp_refusal an_array = {
-    &PyExc_TypeError, NULL, "return numpy.asarray(it)", "pass numpy.asarray(it)"};
+    &PyExc_TypeError,
+    NULL,
+    {
+        [SP_FOR_RESULT] = "return numpy.asarray(it)",
+        [SP_FOR_ARGUMENTS] = "pass numpy.asarray(it)",
+        PLAIN_ALONE,
+    }};
 
 // Whether a module is the one, or below it.
 static bool is_within(PyObject *module, const char *root)
@@ -222,16 +232,16 @@ static PyObject *refusal_text(const struct sp_encoder *encoder,
                               const struct sp_place *place,
                               const struct sp_refusal *why)
 {
-    const char *remedy =
-        encoder->passed && why->passed != NULL ? why->passed : why->remedy;
-    PyObject *path = sp_encoder_path(place);
+    const char *own = why->advice[encoder->purpose];
+    const char *advice = own != NULL ? own : why->advice[SP_FOR_RESULT];
+    PyObject *path = sp_encoder_path(encoder, place);
     PyObject *type = type_name(value);
     PyObject *text = NULL;
     if (path != NULL && type != NULL) {
         text = why->what != NULL
-                   ? PyUnicode_FromFormat("%s at %U; %s", why->what, path, remedy)
+                   ? PyUnicode_FromFormat("%s at %U; %s", why->what, path, advice)
                    : PyUnicode_FromFormat(
-                         "cannot encode %U at %U; %s", type, path, remedy);
+                         "cannot encode %U at %U; %s", type, path, advice);
     }
     Py_XDECREF(type);
     Py_XDECREF(path);
@@ -251,8 +261,7 @@ int sp_encoder_refuse(struct sp_encoder *encoder,
         !is_in_key(place)) {
         return write_marker(encoder, value);
     }
-    bool is_kept = encoder->strict && why == &sp_no_plain_value;
-    PyObject *text = refusal_text(encoder, value, place, is_kept ? &not_kept : why);
+    PyObject *text = refusal_text(encoder, value, place, why);
     if (text != NULL) {
         PyErr_SetObject(*why->error, text);
         Py_DECREF(text);

@@ -7,11 +7,76 @@
 #include "base/memory.h"
 #include "payload/wire.h"
 
+#define PARTS_MAX    7
 #define PLACES_NAMED 12 // steps of a place that an error spells out
 #define STEPS_MAX    (SP_DEPTH_MAX + SP_AROUND_MAX + 2)
 #define HEAP_MIN     4096 // bytes of the first private buffer
 
+// ---- Purposes -----------------------------------------------------------------
+
+// How errors call what is written, and what goes with that.
+static const struct purpose {
+    const char *whole;
+    const char *is;               // begins a sentence
+    const char *parts[PARTS_MAX]; // of a list of ours: a place begins with one
+    uint32_t around;
+    bool strict;
+} purposes[SP_PURPOSES] = {
+    [SP_FOR_RESULT] = {.whole = "result", .is = "the result is"},
+    [SP_FOR_ARGUMENTS] = {.whole = "arguments",
+                          .is = "the arguments are",
+                          .parts = {"name", "arguments"},
+                          .around = 1},
+    // The map of arguments is around a value as well.
+    [SP_FOR_SESSION] = {.whole = "arguments",
+                        .is = "the value is",
+                        .parts = {"name", "arguments"},
+                        .around = SP_AROUND_MAX,
+                        .strict = true},
+    [SP_FOR_EVENT] = {.whole = "event",
+                      .is = "the event is",
+                      .parts = {"event",
+                                "call",
+                                "session_id",
+                                "correlation_id",
+                                "time_ns",
+                                "measurements",
+                                "metadata"},
+                      .strict = true},
+};
+
+void sp_encoder_set_purpose(struct sp_encoder *encoder, enum sp_purpose purpose)
+{
+    encoder->purpose = purpose;
+    encoder->around = purposes[purpose].around;
+    encoder->strict = purposes[purpose].strict;
+}
+
 // ---- Errors -------------------------------------------------------------------
+
+// The name that a place begins with. `*named`: how many of its steps that stands for,
+// the outermost of them, which are the last.
+static PyObject *first_name(const struct sp_encoder *encoder,
+                            const struct sp_place *const *steps,
+                            size_t depth,
+                            size_t *named)
+{
+    const struct purpose *purpose = &purposes[encoder->purpose];
+    const struct sp_place *part = depth > 0 ? steps[depth - 1] : NULL;
+    *named = 0;
+    if (part == NULL || part->key != NULL || part->index < 0 ||
+        part->index >= PARTS_MAX || purpose->parts[part->index] == NULL) {
+        return PyUnicode_FromString(purpose->whole);
+    }
+    PyObject *argument = depth > 1 ? steps[depth - 2]->key : NULL;
+    if (encoder->purpose == SP_FOR_SESSION && part->index == 1 && argument != NULL &&
+        PyUnicode_Check(argument)) {
+        *named = 2;
+        return Py_NewRef(argument);
+    }
+    *named = 1;
+    return PyUnicode_FromString(purpose->parts[part->index]);
+}
 
 // `path` with one step more. Takes `path`; NULL with an exception.
 static PyObject *append_step(PyObject *path, const struct sp_place *place)
@@ -28,18 +93,20 @@ static PyObject *append_step(PyObject *path, const struct sp_place *place)
     return longer;
 }
 
-PyObject *sp_encoder_path(const struct sp_place *place)
+PyObject *sp_encoder_path(const struct sp_encoder *encoder,
+                          const struct sp_place *place)
 {
     const struct sp_place *steps[STEPS_MAX];
     size_t depth = 0;
     for (; place != NULL && depth < STEPS_MAX; place = place->outer) {
         steps[depth++] = place;
     }
-    PyObject *path = PyUnicode_FromString("result");
-    for (size_t i = 0; path != NULL && i < depth && i < PLACES_NAMED; i++) {
+    size_t named;
+    PyObject *path = first_name(encoder, steps, depth, &named);
+    for (size_t i = named; path != NULL && i < depth && i < named + PLACES_NAMED; i++) {
         path = append_step(path, steps[depth - 1 - i]);
     }
-    if (path == NULL || depth <= PLACES_NAMED) {
+    if (path == NULL || depth <= named + PLACES_NAMED) {
         return path;
     }
     PyObject *cut = PyUnicode_FromFormat("%U...", path);
@@ -47,10 +114,13 @@ PyObject *sp_encoder_path(const struct sp_place *place)
     return cut;
 }
 
-int sp_encoder_fail(const struct sp_place *place, PyObject *type, const char *what)
+int sp_encoder_fail(const struct sp_encoder *encoder,
+                    const struct sp_place *place,
+                    PyObject *type,
+                    const char *what)
 {
     PyErr_Clear();
-    PyObject *path = sp_encoder_path(place);
+    PyObject *path = sp_encoder_path(encoder, place);
     if (path != NULL) {
         PyErr_Format(type, "%s at %U", what, path);
         Py_DECREF(path);
@@ -58,10 +128,10 @@ int sp_encoder_fail(const struct sp_place *place, PyObject *type, const char *wh
     return -1;
 }
 
-int sp_encoder_changed(const struct sp_place *place)
+int sp_encoder_changed(const struct sp_encoder *encoder, const struct sp_place *place)
 {
     return sp_encoder_fail(
-        place, PyExc_RuntimeError, "a container changed while it was encoded");
+        encoder, place, PyExc_RuntimeError, "a container changed while it was encoded");
 }
 
 // ---- Room ---------------------------------------------------------------------
@@ -86,8 +156,10 @@ int sp_encoder_grow(struct sp_encoder *encoder, size_t more)
 {
     size_t used = (size_t)(encoder->at - encoder->start);
     if (more > SP_BODY_MAX - used) {
-        PyErr_Format(
-            PyExc_ValueError, "the result is larger than %u bytes", SP_BODY_MAX);
+        PyErr_Format(PyExc_ValueError,
+                     "%s larger than %u bytes",
+                     purposes[encoder->purpose].is,
+                     SP_BODY_MAX);
         return -1;
     }
     bool is_inline = encoder->start != encoder->heap;

@@ -20,20 +20,34 @@ struct sp_place {
     Py_ssize_t index;             // of a list; -1: it is one of the map's keys
 };
 
-// "result['a'][3]"; after a dozen steps it is cut. A new reference.
-PyObject *sp_encoder_path(const struct sp_place *place);
+// "result['a'][3]", or as the purpose calls it: "arguments['a'][3]", a session's
+// "value[3]", an event's "metadata['a']". After a dozen steps it is cut. A new
+// reference.
+PyObject *sp_encoder_path(const struct sp_encoder *encoder,
+                          const struct sp_place *place);
 // Sets `type`: "`what` at result['a'][3]".
-int sp_encoder_fail(const struct sp_place *place, PyObject *type, const char *what);
+int sp_encoder_fail(const struct sp_encoder *encoder,
+                    const struct sp_place *place,
+                    PyObject *type,
+                    const char *what);
 // RuntimeError: a container changed while it was encoded.
-int sp_encoder_changed(const struct sp_place *place);
+int sp_encoder_changed(const struct sp_encoder *encoder, const struct sp_place *place);
 
 // Why a value cannot cross, and what its author can do about it.
 struct sp_refusal {
-    PyObject **error;   // the exception's class
-    const char *what;   // NULL: "cannot encode" and the value's type
-    const char *remedy; // follows the place
-    const char *passed; // instead, where the value is an argument; NULL: the same
+    PyObject **error;                // the exception's class
+    const char *what;                // NULL: "cannot encode" and the value's type
+    const char *advice[SP_PURPOSES]; // follows the place; NULL: as for a result
 };
+
+// What to hand over instead, for sp_refusal.advice.
+#define SP_ADVICE(instead)                    \
+    {                                         \
+        [SP_FOR_RESULT] = "return " instead,  \
+        [SP_FOR_ARGUMENTS] = "pass " instead, \
+        [SP_FOR_SESSION] = "pass " instead,   \
+        [SP_FOR_EVENT] = "give " instead,     \
+    }
 
 extern const struct sp_refusal sp_no_plain_value;
 // As sp_no_plain_value, with the conversion to write where the class is a known one.
@@ -43,7 +57,7 @@ extern const struct sp_refusal sp_no_array_of_numbers;
 extern const struct sp_refusal sp_too_many_dimensions;
 
 // Nothing of `value` was written: writes a marker in its place where the pool wants
-// markers, else fails: "`what` at result['a'][3]; `remedy`". No marker stands in a key,
+// markers, else fails: "`what` at result['a'][3]; `advice`". No marker stands in a key,
 // nor deeper than a reader goes. An exception is forgotten, but for MemoryError.
 int sp_encoder_refuse(struct sp_encoder *encoder,
                       PyObject *value,
@@ -84,9 +98,14 @@ int sp_keys_note(struct sp_encoder *encoder,
                  size_t begin,
                  const struct sp_place *map);
 // ValueError if one of these arrives as a key of `items`, a list of pairs, that stays.
-int sp_keys_check(PyObject *seen, PyObject *items, const struct sp_place *map);
+int sp_keys_check(const struct sp_encoder *encoder,
+                  PyObject *seen,
+                  PyObject *items,
+                  const struct sp_place *map);
 // ValueError if two keys of `items` that stay what they are are equal in Python.
-int sp_keys_differ(PyObject *items, const struct sp_place *map);
+int sp_keys_differ(const struct sp_encoder *encoder,
+                   PyObject *items,
+                   const struct sp_place *map);
 
 // Whether `more` containers fit inside of those that are open.
 static inline bool sp_encoder_may_nest(const struct sp_encoder *encoder, uint32_t more)
@@ -205,10 +224,10 @@ static inline int sp_encoder_open(struct sp_encoder *encoder,
 {
     if (!sp_encoder_may_nest(encoder, 1)) {
         return sp_encoder_fail(
-            place, PyExc_ValueError, "nesting too deep, or a cycle,");
+            encoder, place, PyExc_ValueError, "nesting too deep, or a cycle,");
     }
     if (size > (Py_ssize_t)SP_BODY_MAX) {
-        return sp_encoder_fail(place, PyExc_ValueError, "too many items");
+        return sp_encoder_fail(encoder, place, PyExc_ValueError, "too many items");
     }
     encoder->depth++;
     if (size < 16) {

@@ -12,6 +12,8 @@
 #include "codec_compat.h"
 #include "payload/wire.h"
 
+#define REPLACED "replace them: text.encode('utf-8', 'replace').decode()"
+
 static int
 write_value(struct sp_encoder *encoder, PyObject *value, const struct sp_place *place);
 
@@ -58,10 +60,8 @@ static int write_large_int(struct sp_encoder *encoder,
                            PyObject *value,
                            const struct sp_place *place)
 {
-    static const struct sp_refusal too_large = {&PyExc_OverflowError,
-                                                "an integer beyond 64 bits",
-                                                "return it as text",
-                                                "pass it as text"};
+    static const struct sp_refusal too_large = {
+        &PyExc_OverflowError, "an integer beyond 64 bits", SP_ADVICE("it as text")};
     unsigned long long number = PyLong_AsUnsignedLongLong(value);
     if (number == (unsigned long long)-1 && PyErr_Occurred()) {
         return sp_encoder_refuse(encoder, value, place, &too_large);
@@ -112,8 +112,12 @@ static int write_other_text(struct sp_encoder *encoder,
     static const struct sp_refusal no_unicode = {
         &PyExc_ValueError,
         "text with lone surrogates",
-        "return bytes, or replace them: text.encode('utf-8', 'replace').decode()",
-        "pass bytes, or replace them: text.encode('utf-8', 'replace').decode()"};
+        {
+            [SP_FOR_RESULT] = "return bytes, or " REPLACED,
+            [SP_FOR_ARGUMENTS] = "pass bytes, or " REPLACED,
+            [SP_FOR_SESSION] = "pass bytes, or " REPLACED,
+            [SP_FOR_EVENT] = REPLACED,
+        }};
     PyObject *utf8 = PyUnicode_AsUTF8String(value);
     if (utf8 == NULL) {
         return PyErr_ExceptionMatches(PyExc_UnicodeEncodeError)
@@ -154,7 +158,7 @@ write_list(struct sp_encoder *encoder, PyObject *list, const struct sp_place *ou
     for (; place.index < size; place.index++) {
         PyObject *item = PyList_GetItemRef(list, place.index);
         if (item == NULL) {
-            return sp_encoder_changed(outer);
+            return sp_encoder_changed(encoder, outer);
         }
         int result = write_value(encoder, item, &place);
         Py_DECREF(item);
@@ -163,7 +167,7 @@ write_list(struct sp_encoder *encoder, PyObject *list, const struct sp_place *ou
         }
     }
     encoder->depth--;
-    return PyList_GET_SIZE(list) == size ? 0 : sp_encoder_changed(outer);
+    return PyList_GET_SIZE(list) == size ? 0 : sp_encoder_changed(encoder, outer);
 }
 
 static int
@@ -191,9 +195,8 @@ static int write_key(struct sp_encoder *encoder,
     static const struct sp_refusal no_key = {
         &PyExc_TypeError,
         NULL,
-        "keys are texts, numbers, booleans, None or bytes; a list of pairs can have "
-        "others",
-        NULL};
+        {"keys are texts, numbers, booleans, None or bytes; a list of pairs can have "
+         "others"}};
     struct sp_place place = {.outer = outer, .index = -1};
     size_t begin = (size_t)(encoder->at - encoder->start);
     if (write_value(encoder, key, &place) != 0) {
@@ -246,16 +249,19 @@ static int write_pairs(struct sp_encoder *encoder,
         written++;
     }
     encoder->depth--;
-    return written == size ? 0 : sp_encoder_changed(outer);
+    return written == size ? 0 : sp_encoder_changed(encoder, outer);
 }
 
 // Ends a map whose keys were `seen`, which it takes, as it takes its items. `result` is
 // what became of writing it.
-static int
-check_keys(PyObject *seen, PyObject *items, const struct sp_place *outer, int result)
+static int check_keys(const struct sp_encoder *encoder,
+                      PyObject *seen,
+                      PyObject *items,
+                      const struct sp_place *outer,
+                      int result)
 {
     if (result == 0) {
-        result = items == NULL ? -1 : sp_keys_check(seen, items, outer);
+        result = items == NULL ? -1 : sp_keys_check(encoder, seen, items, outer);
     }
     Py_XDECREF(items);
     Py_DECREF(seen);
@@ -270,7 +276,8 @@ write_dict(struct sp_encoder *encoder, PyObject *dict, const struct sp_place *ou
     Py_BEGIN_CRITICAL_SECTION(dict);
     result = write_pairs(encoder, dict, outer, &seen);
     Py_END_CRITICAL_SECTION();
-    return seen == NULL ? result : check_keys(seen, PyDict_Items(dict), outer, result);
+    return seen == NULL ? result
+                        : check_keys(encoder, seen, PyDict_Items(dict), outer, result);
 }
 
 static int write_listed(struct sp_encoder *encoder,
@@ -285,7 +292,8 @@ static int write_listed(struct sp_encoder *encoder,
         bool is_pair = PyTuple_Check(pair) && PyTuple_GET_SIZE(pair) == 2;
         result =
             !is_pair
-                ? sp_encoder_fail(outer, PyExc_TypeError, "items() that are not pairs")
+                ? sp_encoder_fail(
+                      encoder, outer, PyExc_TypeError, "items() that are not pairs")
                 : write_pair(encoder,
                              PyTuple_GET_ITEM(pair, 0),
                              PyTuple_GET_ITEM(pair, 1),
@@ -307,10 +315,10 @@ int sp_encoder_pairs(struct sp_encoder *encoder,
     }
     int result = write_listed(encoder, pairs, place, &seen);
     if (result == 0 && !distinct) {
-        result = sp_keys_differ(pairs, place);
+        result = sp_keys_differ(encoder, pairs, place);
     }
     if (seen != NULL) {
-        return check_keys(seen, pairs, place, result);
+        return check_keys(encoder, seen, pairs, place, result);
     }
     Py_DECREF(pairs);
     return result;

@@ -77,7 +77,7 @@ int sp_events_emit(struct sp_runtime *runtime, PyObject *event)
     uint8_t room[1024];
     sp_encoder_init(&encoder, runtime->codec);
     sp_encoder_begin(&encoder, room, sizeof room);
-    encoder.strict = true;
+    sp_encoder_set_purpose(&encoder, SP_FOR_EVENT);
     int rc = encode_and_put(runtime, &encoder, event);
     sp_encoder_fini(&encoder);
     return rc;

@@ -106,26 +106,6 @@ static void change_to(struct asking *asking, enum sp_slot_state state)
     }
 }
 
-// The encoder says where in a result it stumbled: "result[1]['x']" is an argument.
-static void name_arguments(void)
-{
-    PyObject *error = sp_fault_take();
-    PyObject *text = PyObject_Str(error);
-    PyObject *named = text == NULL
-                          ? NULL
-                          : PyObject_CallMethod(
-                                text, "replace", "ss", "at result[1]", "at arguments");
-    if (named != NULL && PyUnicode_Compare(text, named) != 0) {
-        PyErr_SetObject((PyObject *)Py_TYPE(error), named);
-        Py_DECREF(error);
-    } else {
-        PyErr_Clear();
-        sp_fault_put_back(error);
-    }
-    Py_XDECREF(named);
-    Py_XDECREF(text);
-}
-
 // A session's value must be readable, by tools too, as it was put.
 static bool is_put(PyObject *name)
 {
@@ -142,19 +122,12 @@ static int encode(struct asking *asking, PyObject *arguments, struct sp_body *bo
     }
     sp_body_begin(executor, asking->id);
     executor->encodes = true;
-    executor->encoder.passed = true;
-    executor->encoder.strict = is_put(asking->name);
-    // The list around name and arguments, and of a value to be kept the arguments, too.
-    executor->encoder.around = executor->encoder.strict ? SP_AROUND_MAX : 1;
+    sp_encoder_set_purpose(&executor->encoder,
+                           is_put(asking->name) ? SP_FOR_SESSION : SP_FOR_ARGUMENTS);
     int rc = sp_encode(&executor->encoder, pair);
-    executor->encoder.around = 0;
-    executor->encoder.strict = false;
-    executor->encoder.passed = false;
+    sp_encoder_set_purpose(&executor->encoder, SP_FOR_RESULT);
     executor->encodes = false;
     Py_DECREF(pair);
-    if (rc != 0) {
-        name_arguments();
-    }
     if (rc == 0 && sp_body_place(executor, asking->id, body) != SNAKEPIT_OK) {
         PyErr_SetString(
             PyExc_MemoryError,

@@ -19,9 +19,9 @@ else:
 
 _List = list  # inside of the class that name is a method
 
-# What the encoder raises for a value, and how it calls that.
+# What the encoder raises for a value, and what it says there.
 _ENCODERS = (TypeError, ValueError, OverflowError)
-_VALUE = "arguments['value']"
+_AT_VALUE = " at value"
 
 
 class SessionValues:
@@ -60,12 +60,11 @@ class SessionValues:
         try:
             self._ask("put", arguments)
         except _ENCODERS as error:
-            text = str(error)
-            if type(error) not in _ENCODERS or _VALUE not in text:
+            if type(error) not in _ENCODERS or _AT_VALUE not in str(error):
                 raise  # the host's, or of the value's own code
             raise type(error)(
                 f"session_context.put: session {self.session_id!r} cannot keep "
-                f"{key!r}: {text.replace(_VALUE, 'value', 1)}"
+                f"{key!r}: {error}"
             ) from None
 
     def delete(self, key: str) -> bool:

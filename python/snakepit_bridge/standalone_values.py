@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What a host would give back of a value that a session keeps, and the same refusals:
-for tests outside of a worker. docs/values.md has the table.
+"""What a host would get of a value that a session keeps or an event tells, and the same
+refusals: for tests outside of a worker. docs/values.md has the table.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import sys
 import uuid
 from collections import deque
 from collections.abc import ItemsView, Iterable, Mapping
-from typing import Any, Callable, NoReturn
+from typing import Any, Callable
 
 DEPTH_MAX = 128  # containers inside each other
-STEPS_NAMED = 10  # of a place that an error spells out
+STEPS_NAMED = 12  # of a place that an error spells out
 
 _DICT: dict[Any, Any] = {}
 _VIEWS = (type(_DICT.keys()), type(_DICT.values()), type(_DICT.items()))
@@ -34,14 +34,71 @@ _INSTEAD: list[tuple[tuple[type, ...], Callable[[Any], Any]]] = [
 
 _Steps = tuple[str, ...]  # from the value to a place in it
 
+_REPLACED = "replace them: text.encode('utf-8', 'replace').decode()"
+
+# What an error advises, by what is wrong; "": nothing.
+_ADVICE = {
+    "": "",
+    "keys": "keys are texts, numbers, booleans, None or bytes; a list of pairs can "
+    "have others",
+    "alike": "make them differ",
+}
+_FOR_SESSION = {
+    **_ADVICE,
+    "array": "a session keeps no arrays; put their bytes",
+    "class": "only plain values are kept",
+    "integer": "pass it as text",
+    "surrogates": f"pass bytes, or {_REPLACED}",
+}
+_FOR_EVENT = {
+    **_ADVICE,
+    "array": "an event holds no arrays; give what is to be known of them, such as "
+    "their shape",
+    "class": "only plain values can be told",
+    "integer": "give it as text",
+    "surrogates": _REPLACED,
+}
+
+
+class _Unfit(Exception):
+    """A value cannot cross."""
+
+    def __init__(
+        self, kind: type[Exception], what: str, steps: _Steps, wrong: str
+    ) -> None:
+        super().__init__(what)
+        self.kind = kind
+        self.what = what
+        self.steps = steps
+        self.wrong = wrong  # of what is advised
+
+    def told(self, name: str, advice: dict[str, str]) -> Exception:
+        """As the encoder says it of a value that is called `name`."""
+        cut = "..." if len(self.steps) > STEPS_NAMED else ""
+        place = "".join((name, *self.steps[:STEPS_NAMED])) + cut
+        remedy = advice[self.wrong]
+        return self.kind(f"{self.what} at {place}" + (f"; {remedy}" if remedy else ""))
+
 
 def kept(value: Any) -> Any:
     """A copy of `value` made of None, booleans, numbers, text, bytes, lists and dicts.
 
     Raises TypeError, OverflowError or ValueError, which name the place, as the encoder
-    does.
+    does for a value of a session.
     """
-    return _plain(value, (), 0)
+    return _crossed(value, 0, "value", _FOR_SESSION)
+
+
+def told(value: Any, name: str) -> Any:
+    """As `kept`, for the part of an event that is called `name`."""
+    return _crossed(value, 1, name, _FOR_EVENT)
+
+
+def _crossed(value: Any, depth: int, name: str, advice: dict[str, str]) -> Any:
+    try:
+        return _plain(value, (), depth)
+    except _Unfit as unfit:
+        raise unfit.told(name, advice) from None
 
 
 def _is(value: Any, kinds: type | tuple[Any, ...]) -> bool:
@@ -72,8 +129,7 @@ def _converted(value: Any, steps: _Steps, depth: int) -> Any:
     if _is_numpy_scalar(value) and value.dtype.kind in "biuf":
         return float(value) if value.dtype.kind == "f" else value.item()
     if _is_array(value):
-        remedy = "; a session keeps no arrays; put their bytes"
-        _fail(TypeError, _cannot_encode(value), steps, remedy)
+        raise _Unfit(TypeError, _cannot_encode(value), steps, "array")
     if _is_of("pydantic", "BaseModel", value):
         _check_depth(steps, depth)
         return _plain(_dump(value), steps, depth + 1)
@@ -89,7 +145,7 @@ def _converted(value: Any, steps: _Steps, depth: int) -> Any:
     items = _items(value)
     if items is not None:
         return _map(items, steps, depth)
-    _fail(TypeError, _cannot_encode(value), steps, "; only plain values are kept")
+    raise _Unfit(TypeError, _cannot_encode(value), steps, "class")
 
 
 def _items(value: Any) -> Iterable[tuple[Any, Any]] | None:
@@ -127,17 +183,15 @@ def _text(value: str, steps: _Steps) -> str:
     try:
         value.encode()
     except UnicodeEncodeError:
-        remedy = (
-            "; pass bytes, or replace them: text.encode('utf-8', 'replace').decode()"
-        )
-        _fail(ValueError, "text with lone surrogates", steps, remedy)
+        what = "text with lone surrogates"
+        raise _Unfit(ValueError, what, steps, "surrogates") from None
     return str.__str__(value)
 
 
 def _integer(value: int, steps: _Steps) -> int:
     if not -(2**63) <= value < 2**64:
         what = "an integer beyond 64 bits"
-        _fail(OverflowError, what, steps, "; pass it as text")
+        raise _Unfit(OverflowError, what, steps, "integer")
     return int.__int__(value)
 
 
@@ -156,7 +210,7 @@ def _map(pairs: Iterable[tuple[Any, Any]], steps: _Steps, depth: int) -> dict[An
         plain = _key(key, (*steps, ".keys()"), depth + 1)
         if plain in result:
             what = f"two keys arrive as {repr(plain)[:80]}"
-            _fail(ValueError, what, steps, "; make them differ")
+            raise _Unfit(ValueError, what, steps, "alike")
         result[plain] = _plain(value, (*steps, f"[{repr(key)[:80]}]"), depth + 1)
     return result
 
@@ -164,11 +218,7 @@ def _map(pairs: Iterable[tuple[Any, Any]], steps: _Steps, depth: int) -> dict[An
 def _key(key: Any, steps: _Steps, depth: int) -> Any:
     plain = _plain(key, steps, depth)
     if isinstance(plain, (list, dict)):
-        remedy = (
-            "; keys are texts, numbers, booleans, None or bytes; a list of pairs can "
-            "have others"
-        )
-        _fail(TypeError, _cannot_encode(key), steps, remedy)
+        raise _Unfit(TypeError, _cannot_encode(key), steps, "keys")
     return plain
 
 
@@ -193,18 +243,10 @@ def _is_array(value: Any) -> bool:
 
 def _check_depth(steps: _Steps, depth: int) -> None:
     if depth >= DEPTH_MAX:
-        _fail(ValueError, "nesting too deep, or a cycle,", steps)
+        raise _Unfit(ValueError, "nesting too deep, or a cycle,", steps, "")
 
 
 def _cannot_encode(value: Any) -> str:
     kind = type(value)
     module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
     return f"cannot encode {module}{kind.__qualname__}"
-
-
-def _fail(
-    kind: type[Exception], what: str, steps: _Steps, remedy: str = ""
-) -> NoReturn:
-    cut = "..." if len(steps) > STEPS_NAMED else ""
-    place = "".join(("arguments['value']", *steps[:STEPS_NAMED])) + cut
-    raise kind(f"{what} at {place}{remedy}")

@@ -321,19 +321,16 @@ def _tell_host(event: Event) -> None:
             ]
         )
     except (TypeError, ValueError, OverflowError, RuntimeError) as error:
-        _refuse(event, error, {"result[5]": "measurements", "result[6]": "metadata"})
+        _refuse(event, error)
 
 
 def _as_heard(event: Event) -> Event:
     """The event as a host would get it, and the same refusals."""
     try:
-        measurements = standalone_values.kept(event.measurements)
+        measurements = standalone_values.told(event.measurements, "measurements")
+        metadata = standalone_values.told(event.metadata, "metadata")
     except (TypeError, ValueError, OverflowError) as error:
-        _refuse(event, error, {"arguments['value']": "measurements"})
-    try:
-        metadata = standalone_values.kept(event.metadata)
-    except (TypeError, ValueError, OverflowError) as error:
-        _refuse(event, error, {"arguments['value']": "metadata"})
+        _refuse(event, error)
     if _least_size(measurements) + _least_size(metadata) > EVENT_BYTES:
         raise ValueError(
             f'event "{event.name}": it is too large (at most {EVENT_BYTES} bytes)'
@@ -341,22 +338,9 @@ def _as_heard(event: Event) -> Event:
     return Event(**{**vars(event), "measurements": measurements, "metadata": metadata})
 
 
-# What the encoder says of a session's values, as it is said of an event.
-_WORDS = {
-    "a session keeps no arrays; put their bytes": "an event holds no arrays; give what "
-    "is to be known of them, such as their shape",
-    "only plain values are kept": "only plain values can be told",
-    "return it as text": "give it as text",
-    "; return bytes, or replace them": "; replace them",
-}
-
-
-def _refuse(event: Event, error: Exception, places: dict[str, str]) -> NoReturn:
-    text = str(error)
-    for place, here in {**places, **_WORDS}.items():
-        text = text.replace(place, here)
+def _refuse(event: Event, error: Exception) -> NoReturn:
     kind = TypeError if isinstance(error, TypeError) else ValueError
-    raise kind(f'event "{event.name}": {text}') from None
+    raise kind(f'event "{event.name}": {error}') from None
 
 
 def _least_size(value: Any) -> int:

@@ -218,6 +218,8 @@ def test_a_span_can_be_entered_within_itself_and_on_threads() -> None:
         (("e", {}, {}, "\udcff"), ValueError, "correlation_id is no UTF-8"),
         (("e", {"n": 2**70}), ValueError, r"beyond 64 bits at measurements\['n'\]"),
         (("e", {}, {"a": [object()]}), TypeError, r"object at metadata\['a'\]\[0\]"),
+        (("e", {}, {"result[6]": object()}), TypeError, r"metadata\['result\[6\]'\]"),
+        (("e", {}, {"are kept": object()}), TypeError, r"at metadata\['are kept'\]"),
         (("e", {}, {"a": "x" * 17_000}), ValueError, "too large"),
         (("e", {}, {}, "x" * 256), ValueError, "correlation_id has 0 to 255 bytes"),
         (("e", [1, 2]), TypeError, "measurements is a mapping, not list"),

@@ -236,24 +236,33 @@ static void hold_blocks(struct executor *executor)
     encoder->block_count = 0;
 }
 
-// encode(value, inline_size=2048, strict=False) -> (bytes, is_inline, [(offset, bytes,
-// refs), ...]). The blocks are held until release().
+// The purpose of that name; -1 with an exception.
+static int purpose_of(const char *name)
+{
+    static const char *const names[SP_PURPOSES] = {
+        "result", "arguments", "session", "event"};
+    int i = 0;
+    for (; i < SP_PURPOSES && strcmp(name, names[i]) != 0; i++) {
+    }
+    return i < SP_PURPOSES ? i : (PyErr_BadArgument(), -1);
+}
+
+// encode(value, inline_size=2048, purpose="result") -> (bytes, is_inline, [(offset,
+// bytes, refs), ...]). The blocks are held until release().
 static PyObject *executor_encode(PyObject *self, PyObject *args)
 {
     struct executor *executor = (struct executor *)self;
     PyObject *value;
     unsigned int inline_size = 2048;
-    int strict = 0;
-    if (!PyArg_ParseTuple(args, "O|Ip", &value, &inline_size, &strict) ||
-        inline_size > INLINE_MAX) {
+    const char *purpose = "result";
+    if (!PyArg_ParseTuple(args, "O|Is", &value, &inline_size, &purpose) ||
+        inline_size > INLINE_MAX || purpose_of(purpose) < 0) {
         return NULL;
     }
     uint8_t *area = malloc(inline_size == 0 ? 1 : inline_size);
     PyObject *answer = NULL;
     sp_encoder_begin(&executor->encoder, area, inline_size);
-    executor->encoder.strict = strict != 0;
-    executor->encoder.around = strict != 0 ? SP_AROUND_MAX : 0; // as in a question
-    executor->encoder.passed = strict != 0; // as what a session keeps
+    sp_encoder_set_purpose(&executor->encoder, (enum sp_purpose)purpose_of(purpose));
     if (sp_encode(&executor->encoder, value) == 0) {
         const uint8_t *data;
         size_t size;

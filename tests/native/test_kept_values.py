@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""What tests of adapters get for a session's value is what a worker gets."""
+"""What tests of adapters get for a value of a session, or of an event, is what a worker
+gets.
+"""
 
 import pytest
 
@@ -12,10 +14,8 @@ from test_kinds import CROSSINGS, Slotted
 
 settings.register_profile("kept", deadline=None, max_examples=300)
 
-PLACE = "arguments['value']"
 
-
-def told(function, value):
+def outcome(function, value):
     """What comes back, or what it is refused with."""
     try:
         return function(value)
@@ -23,19 +23,32 @@ def told(function, value):
         return type(error), str(error)
 
 
-def by_worker(codec, value):
-    """What a worker encodes for a session and a tool reads: below a dict and a pair."""
+def kept_by_worker(codec, value):
+    """What a worker encodes for a session and a tool reads: below a list and a dict."""
     executor = codec.Executor()
-    data = executor.encode([{"value": value}], 2048, True)[0]
-    return executor.decode(data, 1, 2)[0]["value"]
+    data = executor.encode(["put", {"value": value}], 2048, "session")[0]
+    return executor.decode(data, 1, 2)[1]["value"]
+
+
+def told_by_worker(codec, value):
+    """What a worker encodes in an event."""
+    executor = codec.Executor()
+    event = ["name", 0, "", "", 0, {}, value]
+    return executor.decode(executor.encode(event, 2048, "event")[0])[6]
 
 
 def same(codec, value):
-    expected = told(lambda value: by_worker(codec, value), value)
-    if type(expected) is tuple:
-        kind, text = expected
-        expected = kind, text.replace("result[0]['value']", PLACE)
-    found = told(standalone_values.kept, value)
+    alike(lambda value: kept_by_worker(codec, value), standalone_values.kept, value)
+    alike(
+        lambda value: told_by_worker(codec, value),
+        lambda value: standalone_values.told(value, "metadata"),
+        value,
+    )
+
+
+def alike(in_a_worker, standalone, value):
+    found = outcome(standalone, value)
+    expected = outcome(in_a_worker, value)
     assert repr(found) == repr(expected)  # NaN, True and 1 tell apart
 
 

@@ -228,7 +228,7 @@ def test_a_repr_is_given_when_asked_for_and_is_short(codec, reprs):
 )
 def test_nobody_is_told_to_return_an_argument(executor, value, remedy):
     with pytest.raises((TypeError, ValueError, OverflowError), match=remedy) as error:
-        executor.encode({"a": value}, 2048, True)
+        executor.encode(["put", {"value": value}], 2048, "session")
     assert "return" not in str(error.value)
 
 
@@ -273,9 +273,10 @@ def test_a_metaclass_that_raises_cannot_break_a_marker(codec, markers):
     assert crossed(codec, [Odd()]) == [marker("Odd")]
 
 
-def test_what_is_read_again_holds_no_markers(executor, markers):
+@pytest.mark.parametrize("purpose", ["session", "event"])
+def test_what_is_read_again_holds_no_markers(executor, markers, purpose):
     for value in ([object()], {"a": 2**64}, "\ud800"):
         assert executor.encode(value)[0]
         with pytest.raises((TypeError, OverflowError, ValueError)) as refused:
-            executor.encode(value, 2048, True)
+            executor.encode(value, 2048, purpose)
         assert "on_unserialisable" not in str(refused.value)

@@ -89,10 +89,10 @@ VALUES = [
 
 
 @pytest.mark.parametrize(("value", "expected"), VALUES)
-@pytest.mark.parametrize("strict", [False, True])
-def test_records_cross_as_maps(codec, value, expected, strict):
+@pytest.mark.parametrize("purpose", ["result", "session"])
+def test_records_cross_as_maps(codec, value, expected, purpose):
     executor = codec.Executor()
-    data = executor.encode([value], 2048, strict)[0]
+    data = executor.encode([value], 2048, purpose)[0]
     assert executor.decode(data) == [expected]
 
 
@@ -225,7 +225,7 @@ def test_what_does_not_cross_names_its_conversion(
         told = f"cannot encode {kind.__module__}.{kind.__name__} at result[0]; "
         assert told + conversion in str(error.value)
         with pytest.raises(TypeError) as error:
-            executor.encode([kind()], 2048, True)
+            executor.encode([kind()], 2048, "arguments")
         assert conversion.replace("return", "pass", 1) in str(error.value)
     codec.on_unserialisable(1)
     data = executor.encode([base()])[0]
