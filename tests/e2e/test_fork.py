@@ -19,6 +19,7 @@ import pytest
 from support import library as raw
 from support.answers import CallFailed, Refused
 from support.children import CHILD_S, Child, in_child
+from support.children import fork as fork_here
 from support.configs import pool
 from support.library import err_name, lib
 from support.pit import Pit, Queue
@@ -356,7 +357,7 @@ def test_a_child_that_returns_from_a_hosts_tool_gets_no_further(
     parent = os.getpid()
 
     def fork(*_: Any) -> int:
-        pid = os.fork()
+        pid = fork_here()
         if pid > 0:
             children.append(pid)
         else:
@@ -396,7 +397,7 @@ def test_a_child_that_returns_to_a_thread_of_the_library_ends(where: str) -> Non
 
     def fork(*_: Any) -> None:
         if not children:
-            children.append(os.fork())
+            children.append(fork_here())
             if children[0] == 0:
                 signal.alarm(CHILD_S)
 
