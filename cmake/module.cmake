@@ -54,6 +54,7 @@ endfunction()
 
 # snakepit_stress_test(ring ipc) builds tests/stress/stress_ring.c with the module ipc as
 # stress.ring. It takes two of the cores that ctest has to give: it needs both for its races.
+# Those that wait for most of their time take one (tests/stress/CMakeLists.txt).
 function(snakepit_stress_test name module)
   set(target stress_${name})
   add_executable(${target} ${PROJECT_SOURCE_DIR}/tests/stress/stress_${name}.c)

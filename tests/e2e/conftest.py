@@ -146,6 +146,14 @@ def shared_pit(shared: dict[str, Pit], before: Before) -> Iterator[Callable[...,
             shared.pop(key).end()  # the next test is not to suffer for this one
 
 
+@pytest.fixture
+def alone(shared: dict[str, Pit], before: Before) -> None:
+    """Ends what tests of the file share: what such pits hold would be counted."""
+    while shared:
+        shared.popitem()[1].end()
+    before.take()
+
+
 def opened_and_ready(pool: dict) -> Pit:
     """A pit that is ready. Another is closed: its callbacks would go with it."""
     pit = Pit.open(pool)

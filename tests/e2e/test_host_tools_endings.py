@@ -18,14 +18,19 @@ from support import (
     wait_for_file,
 )
 from support.asking import Blocked, Caller, echo, open_asking_one
-from support.host_tools import HostFault, register
+from support.host_tools import HostFault, register, unregister_all
 
 MIB = 1 << 20
 
 
 @pytest.fixture
-def one(open_pit, profile):
-    return open_asking_one(open_pit, profile)
+def one(shared_pit, profile, before):
+    made = open_asking_one(shared_pit, profile)
+    # The thread for tools of submitted calls comes with the first of these.
+    made.submit("host", echo(1)).wait()
+    before.take()
+    yield made
+    unregister_all(made)
 
 
 # ---- Time and cancelling -------------------------------------------------------------

@@ -43,8 +43,8 @@ def requests_bytes():
 # ---- Tensors -------------------------------------------------------------------------
 
 
-def test_tensors_go_in_with_their_dtype_and_shape(open_pit, kind):
-    pit = open_pit(pool(kind))
+def test_tensors_go_in_with_their_dtype_and_shape(shared_pit, kind):
+    pit = shared_pit(pool(kind))
     # The tool asks for a buffer, and there is none of bfloat16; see test_values.
     for name in set(DTYPES.values()) - {"bfloat16"}:
         array = numpy.arange(6).reshape(2, 3).astype(name)
@@ -56,8 +56,8 @@ def test_tensors_go_in_with_their_dtype_and_shape(open_pit, kind):
 
 
 @pytest.mark.parametrize("shape", [(), (0,), (1,), (3, 0, 2), (2, 2, 2, 2, 2, 2, 2, 2)])
-def test_tensors_of_any_shape_come_back_as_they_went(open_pit, shape):
-    pit = open_pit(pool())
+def test_tensors_of_any_shape_come_back_as_they_went(shared_pit, shape):
+    pit = shared_pit(pool())
     array = numpy.arange(int(numpy.prod(shape)), dtype="int16").reshape(shape)
     found = pit.call("echo", {"value": array})
     assert found.shape == shape
@@ -65,15 +65,15 @@ def test_tensors_of_any_shape_come_back_as_they_went(open_pit, shape):
     assert (found == array).all()
 
 
-def test_tensors_that_are_not_packed_are_packed_on_the_way(open_pit, kind):
-    pit = open_pit(pool(kind))
+def test_tensors_that_are_not_packed_are_packed_on_the_way(shared_pit, kind):
+    pit = shared_pit(pool(kind))
     base = numpy.arange(24, dtype="float64").reshape(4, 6)
     for view in (base.T, base[::2, 1::3], base[::-1], numpy.asfortranarray(base)):
         assert (pit.call("echo", {"value": view}) == view).all()
 
 
-def test_tensors_that_are_none_are_refused(open_pit):
-    pit = open_pit(pool())
+def test_tensors_that_are_none_are_refused(shared_pit):
+    pit = shared_pit(pool())
     with pytest.raises(Refused, match="INVALID_ARGUMENT"):
         pit.tensor("float64", (-1,))
     with pytest.raises(Refused, match=r"INVALID_ARGUMENT|NO_MEMORY"):
@@ -120,8 +120,8 @@ def test_a_shared_tensor_is_taken_in_constant_time(open_pit, profile):
     tensor.free()
 
 
-def test_what_python_keeps_stays_valid_and_is_given_back_later(open_pit, kind):
-    pit = open_pit(pool(kind))
+def test_what_python_keeps_stays_valid_and_is_given_back_later(shared_pit, kind):
+    pit = shared_pit(pool(kind))
     empty = shared_bytes(pit)
     for i in range(1, 9):
         array = numpy.full(MIB // 8, float(i))
@@ -142,8 +142,8 @@ def test_what_python_keeps_stays_valid_and_is_given_back_later(open_pit, kind):
     eventually(given_back, "the memory is given back", NO_PATIENCE)
 
 
-def test_a_kept_tensor_outlives_what_the_host_frees(open_pit, kind):
-    pit = open_pit(pool(kind))
+def test_a_kept_tensor_outlives_what_the_host_frees(shared_pit, kind):
+    pit = shared_pit(pool(kind))
     tensor = pit.tensor("float64", (MIB // 8,))
     tensor.array[...] = 3
     pit.call("keep", {"array": tensor})
@@ -181,10 +181,10 @@ def test_what_a_given_up_call_held_is_given_back(open_pit, profile):
     eventually(lambda: shared_bytes(pit) - empty < MIB, within=NO_PATIENCE)
 
 
-@pytest.mark.parametrize("shared", [True, False])
-def test_a_result_is_read_where_the_worker_put_it(open_pit, kind, shared):
-    pit = open_pit(pool(kind))
-    answer = pit.answer("make", {"count": MIB, "value": 0.25, "shared": shared})
+@pytest.mark.parametrize("in_arena", [True, False])
+def test_a_result_is_read_where_the_worker_put_it(shared_pit, kind, in_arena):
+    pit = shared_pit(pool(kind))
+    answer = pit.answer("make", {"count": MIB, "value": 0.25, "shared": in_arena})
     view = answer.value(copy=False)
     assert view.sum() == MIB / 4
     address = view.ctypes.data
@@ -219,7 +219,7 @@ RETAINED = 128 * MIB  # that an arena may keep for the next burst
 TIDY_SOON = {"heartbeat_interval_ms": 100, "heartbeat_max_missed": 100}
 
 
-def test_lesson_38_memory_that_a_burst_took_is_given_back(open_pit, profile):
+def test_lesson_38_memory_that_a_burst_took_is_given_back(open_pit, profile, alone):
     pit = open_pit(pool(profile, shared_memory_size="512MiB", **TIDY_SOON))
     here = Process.of(os.getpid())
     (worker,) = pit.processes()
@@ -248,7 +248,9 @@ def test_lesson_38_memory_that_a_burst_took_is_given_back(open_pit, profile):
     assert shared_rss(here) - before[0] < MIB
 
 
-def test_lesson_38_an_idle_worker_takes_back_what_the_host_has_freed(open_pit, kind):
+def test_lesson_38_an_idle_worker_takes_back_what_the_host_has_freed(
+    open_pit, kind, alone
+):
     pit = open_pit(pool(kind, shared_memory_size="128MiB", **TIDY_SOON))
     (worker,) = pit.processes()
     before = shared_rss(worker)
@@ -281,9 +283,9 @@ def test_lesson_39_nothing_is_left_in_dev_shm_after_kill_9(
     assert shared_names() == before
 
 
-def test_lesson_39_neither_host_nor_worker_map_a_name(open_pit, kind):
-    pit = open_pit(pool(kind))
-    pit.call("total", {"array": numpy.ones(MIB)})
+def test_lesson_39_neither_host_nor_worker_map_a_name(shared_pit, kind):
+    pit = shared_pit(pool(kind))
+    pit.call("total", {"array": numpy.ones(MIB)}, timeout_ms=120_000)
     for process in (*pit.processes(), Process.of(os.getpid())):
         maps = pathlib.Path(f"/proc/{process.pid}/maps").read_text()
         assert "/dev/shm/" not in maps
@@ -291,7 +293,7 @@ def test_lesson_39_neither_host_nor_worker_map_a_name(open_pit, kind):
 
 
 @pytest.mark.parametrize("dumped", (True, False))
-def test_core_dumps_hold_payloads_only_if_they_may(open_pit, kind, dumped):
+def test_core_dumps_hold_payloads_only_if_they_may(open_pit, kind, dumped, alone):
     pit = open_pit(pool(kind, payloads_in_core_dump=dumped))
     for process in (*(row.process for row in pit.workers()), Process.of(os.getpid())):
         smaps = pathlib.Path(f"/proc/{process.pid}/smaps").read_text()

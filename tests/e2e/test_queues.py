@@ -20,6 +20,7 @@ from support import (
     pool,
     programs,
 )
+from support.children import fork as fork_here
 from support.children import in_child
 from support.host_tools import register
 from support.places import ROOT
@@ -154,8 +155,8 @@ def test_one_thread_reads_a_thousand_running_streams_of_two_queues(open_pit, tmp
     assert threads() == before
 
 
-def test_a_stream_of_many_chunks_is_read_as_it_comes(open_pit, kind):
-    pit = open_pit(streams(kind))
+def test_a_stream_of_many_chunks_is_read_as_it_comes(shared_pit, kind):
+    pit = shared_pit(streams(kind))
     loop = Loop(pit)
     loop.open("count", {"n": 20_000})
     run([loop], lambda: loop.ends)
@@ -193,8 +194,8 @@ def test_a_queue_that_others_left_alone_is_heard_again(open_pit):
 # ---- Which queue, and how often ------------------------------------------------------
 
 
-def test_a_call_is_reported_to_its_own_queue_alone(open_pit, kind):
-    pit = open_pit(pool(kind))
+def test_a_call_is_reported_to_its_own_queue_alone(shared_pit, kind):
+    pit = shared_pit(pool(kind))
     with Queue(pit) as first, Queue(pit) as second:
         here = [pit.submit("echo", {"value": i}, queue=first) for i in range(50)]
         there = [pit.submit("echo", {"value": i}, queue=second) for i in range(50)]
@@ -261,8 +262,8 @@ def test_every_end_of_a_stream_is_reported_once(open_pit, kind):
     assert loop.queue.free() == "OK"
 
 
-def test_the_default_queue_takes_streams_too(open_pit, kind):
-    pit = open_pit(streams(kind))
+def test_the_default_queue_takes_streams_too(shared_pit, kind):
+    pit = shared_pit(streams(kind))
     done = threading.Event()
     chunks = []
 
@@ -282,8 +283,8 @@ def test_the_default_queue_takes_streams_too(open_pit, kind):
     stream.close()
 
 
-def test_a_stream_that_does_not_report_may_be_polled(open_pit, kind):
-    pit = open_pit(streams(kind))
+def test_a_stream_that_does_not_report_may_be_polled(shared_pit, kind):
+    pit = shared_pit(streams(kind))
     with pit.stream("count", {"n": 100}) as stream:
         chunks = []
 
@@ -337,10 +338,10 @@ def test_tools_of_the_host_run_where_the_queue_is_drained(open_pit, kind):
 # ---- Freeing and closing -------------------------------------------------------------
 
 
-def test_a_queue_in_use_is_not_freed(open_pit, tmp_path):
+def test_a_queue_in_use_is_not_freed(shared_pit, tmp_path):
     gate = tmp_path / "gate"
     os.mkfifo(gate)
-    pit = open_pit(streams())
+    pit = shared_pit(streams())
     queue = Queue(pit)
     fd = queue.fd()
     stream = pit.stream(
@@ -356,8 +357,8 @@ def test_a_queue_in_use_is_not_freed(open_pit, tmp_path):
         os.fstat(fd)
 
 
-def test_a_drain_within_a_drain_does_nothing(open_pit):
-    pit = open_pit(pool())
+def test_a_drain_within_a_drain_does_nothing(shared_pit):
+    pit = shared_pit(pool())
     with Queue(pit) as queue:
         inner = []
         call = pit.submit(
@@ -370,8 +371,8 @@ def test_a_drain_within_a_drain_does_nothing(open_pit):
         assert inner == [(0, "BUSY")]
 
 
-def test_a_pit_has_255_queues_and_not_one_more(open_pit):
-    pit = open_pit(pool())
+def test_a_pit_has_255_queues_and_not_one_more(shared_pit):
+    pit = shared_pit(pool())
     queues = [Queue(pit) for _ in range(255)]
     with pytest.raises(Refused, match="can have no more") as refused:
         Queue(pit)
@@ -492,7 +493,7 @@ def test_what_a_child_forks_in_a_callback_does_not_drain_on(open_pit):
     outcome = []
 
     def fork(_):
-        child = os.fork()
+        child = fork_here()
         if child == 0:
             return
         outcome.append(os.waitpid(child, 0)[1])

@@ -30,6 +30,11 @@ def gate(tmp_path):
     return tmp_path / "gate"
 
 
+def heeding(kind, **options):
+    """A pool whose tools heed a cancel, and have time for it on a busy machine too."""
+    return pool(kind, cancel_grace_ms=60_000, **options)
+
+
 def occupy(pit, tmp_path, count, tool="sleep", **arguments):
     """Fills `count` executors with calls that last."""
     paths = [tmp_path / f"busy-{i}" for i in range(count)]
@@ -37,6 +42,14 @@ def occupy(pit, tmp_path, count, tool="sleep", **arguments):
     for path in paths:
         wait_for_file(path)
     return calls
+
+
+def let_go(pit, calls):
+    """Ends calls that heed a cancel, so that their pit is as it was."""
+    for call in calls:
+        pit.cancel(call)
+        call.wait()
+    eventually(lambda: pit.stats().running == 0, "they have ended", FREE_WITHIN)
 
 
 def fault_of(pit, way, tool, arguments=None, **options):
@@ -73,17 +86,20 @@ def on_time(limit_ms, stage, run):
 @pytest.mark.parametrize("way", ["call", "submit"])
 @pytest.mark.parametrize("stage", ["line", "worker", "running"])
 def test_lesson_19_the_error_names_the_stage_and_is_not_late(
-    open_pit, profile, tmp_path, way, stage
+    shared_pit, profile, tmp_path, way, stage
 ):
     executors = THREADS if profile == "thread" else 1
-    pit = open_pit(pool(profile, prefetch=1 if stage == "worker" else 0))
+    pit = shared_pit(heeding(profile, prefetch=1 if stage == "worker" else 0))
+    before = pit.stats().timeouts
+    busy = []
     if stage != "running":
-        occupy(pit, tmp_path, executors, tool="until_cancelled")
+        busy = occupy(pit, tmp_path, executors, tool="until_cancelled")
     for timeout in (20, 100, 300):
         tool = "spin" if stage == "running" else "ping"
         run = functools.partial(fault_of, pit, way, tool, timeout_ms=timeout)
         on_time(timeout, stage, run)
-    assert pit.stats().timeouts >= 3
+    assert pit.stats().timeouts >= before + 3
+    let_go(pit, busy)
 
 
 @pytest.mark.parametrize("tool", ["sleep", "spin", "hold_gil", "stubborn"])
@@ -121,11 +137,12 @@ def test_lesson_19_the_deadline_covers_waiting_and_running_together(
 
 
 @pytest.mark.parametrize("way", ["call", "submit"])
-def test_lesson_19_queue_timeout_ends_the_wait_in_line_alone(open_pit, tmp_path, way):
-    pit = open_pit(pool("process", prefetch=0, queue_timeout_ms=100))
+def test_lesson_19_queue_timeout_ends_the_wait_in_line_alone(shared_pit, tmp_path, way):
+    pit = shared_pit(heeding("process", prefetch=0, queue_timeout_ms=100))
     assert pit.call("sleep", {"seconds": 0.3}) == 0.3
-    occupy(pit, tmp_path, 1, tool="until_cancelled")
+    busy = occupy(pit, tmp_path, 1, tool="until_cancelled")
     on_time(100, "line", lambda: fault_of(pit, way, "ping"))
+    let_go(pit, busy)
 
 
 def test_lesson_19_the_pools_timeout_holds_where_the_call_names_none(open_pit, kind):
@@ -146,10 +163,10 @@ def test_lesson_19_calls_that_wait_for_a_starting_pool_are_not_late(
         on_time(100, "line", run)
 
 
-def test_lesson_19_many_callers_at_once_are_not_late(open_pit, profile, tmp_path):
-    pit = open_pit(pool(profile, prefetch=0))
+def test_lesson_19_many_callers_at_once_are_not_late(shared_pit, profile, tmp_path):
+    pit = shared_pit(heeding(profile, prefetch=0))
     executors = THREADS if profile == "thread" else 1
-    occupy(pit, tmp_path, executors, tool="until_cancelled")
+    busy = occupy(pit, tmp_path, executors, tool="until_cancelled")
     chance = random.Random(19)
     late = []
 
@@ -167,14 +184,16 @@ def test_lesson_19_many_callers_at_once_are_not_late(open_pit, profile, tmp_path
     for thread in threads:
         thread.join()
     assert not late
+    let_go(pit, busy)
 
 
 # ---- 21: exactly one answer ----------------------------------------------------------
 
 
 @pytest.mark.parametrize("way", ["call", "submit"])
-def test_lesson_21_a_late_reply_never_reaches_another_call(open_pit, kind, way):
-    pit = open_pit(pool(kind, cancel_grace_ms=60_000))
+def test_lesson_21_a_late_reply_never_reaches_another_call(shared_pit, kind, way):
+    pit = shared_pit(heeding(kind))
+    before = pit.stats().timeouts
     for turn in range(30):
         if way == "call":
             pit.answer("hold_gil", {"seconds": 0.03}, timeout_ms=1).free()
@@ -184,14 +203,14 @@ def test_lesson_21_a_late_reply_never_reaches_another_call(open_pit, kind, way):
             assert pit.submit("echo", {"value": turn}).wait().value == turn
     # Not all of them where the machine is busy: some answers come before the look at
     # the clock.
-    assert pit.stats().timeouts > 10
+    assert pit.stats().timeouts > before + 10
     assert pit.stats().worker_deaths == 0
 
 
 def test_lesson_21_each_caller_gets_its_own_answer_under_random_timeouts(
     open_pit, profile
 ):
-    pit = open_pit(pool(profile, pool_size=2, cancel_grace_ms=60_000))
+    pit = open_pit(heeding(profile, pool_size=2))
     outcomes: list = []
 
     def caller(number):
@@ -287,10 +306,12 @@ def test_lesson_22_cancelling_a_waiting_call_frees_its_place_at_once(
     ],
 )
 def test_lesson_22_a_call_that_is_given_up_frees_its_slot_within_a_second(
-    open_pit, kind, tmp_path, tool, worker_survives, way
+    open_pit, shared_pit, kind, tmp_path, tool, worker_survives, way
 ):
-    # What heeds a cancel has time for it, also on a busy machine.
-    pit = open_pit(pool(kind, cancel_grace_ms=60_000 if worker_survives else None))
+    if worker_survives:
+        pit = shared_pit(heeding(kind))
+    else:
+        pit = open_pit(pool(kind, cancel_grace_ms=100))
     (row,) = pit.workers()
     if way == "cancel":
         (call,) = occupy(pit, tmp_path, 1, tool=tool)
@@ -312,10 +333,10 @@ def test_lesson_22_a_call_that_is_given_up_frees_its_slot_within_a_second(
 
 
 def test_lesson_22_a_cancel_meets_its_call_and_not_a_thread_that_it_starts(
-    open_pit, kind, tmp_path
+    shared_pit, kind, tmp_path
 ):
     """Before Python 3.12 a new thread has its creator's number for a moment."""
-    pit = open_pit(pool(kind, cancel_grace_ms=60_000))
+    pit = shared_pit(heeding(kind))
     (row,) = pit.workers()
     for turn in range(60):
         path = tmp_path / str(turn)

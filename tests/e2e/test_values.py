@@ -114,8 +114,8 @@ def test_a_repr_is_given_when_asked_for(shared_pit, profile):
     assert found["a"][2]["$unserialisable"]["type"] == "guinea_pig.Unprintable"
 
 
-def test_an_error_names_the_place_the_type_and_the_remedy(open_pit):
-    pit = open_pit(pool())
+def test_an_error_names_the_place_the_type_and_the_remedy(shared_pit):
+    pit = shared_pit(pool())
     fault = pit.fails("odd", {"kind": "mixed"})
     assert (fault.err, fault.type) == ("UNSERIALISABLE", "TypeError")
     assert fault.message == (
@@ -152,8 +152,8 @@ def test_a_fault_tells_shapes_and_never_values(shared_pit, kind):
     assert pit.fails("no_such_tool", {"a": 1}).arguments == ""
 
 
-def test_many_arguments_are_counted(open_pit):
-    pit = open_pit(pool())
+def test_many_arguments_are_counted(shared_pit):
+    pit = shared_pit(pool())
     fault = pit.fails("fail", {f"n{i}": i for i in range(20)})
     assert fault.arguments.startswith("n0: int, n1: int")
     assert fault.arguments.endswith("n15: int, and 4 more")
@@ -168,8 +168,8 @@ def test_classes_of_the_adapter_are_named_with_their_module(shared_pit, kind):
 
 
 @pytest.mark.parametrize("exception", ["SystemExit", "KeyboardInterrupt"])
-def test_a_tool_cannot_end_its_worker_by_an_exception(open_pit, kind, exception):
-    pit = open_pit(pool(kind))
+def test_a_tool_cannot_end_its_worker_by_an_exception(shared_pit, kind, exception):
+    pit = shared_pit(pool(kind))
     before = pit.call("pid")
     for _ in range(3):
         fault = pit.fails("fail", {"kind": exception, "message": "bye"})
@@ -220,8 +220,8 @@ def test_a_large_result_takes_no_time_to_cross(open_pit, profile):
         assert answer.value(copy=False).nbytes == 64 * MIB
 
 
-def test_parts_of_an_array_are_right_whether_copied_or_not(open_pit, kind):
-    pit = open_pit(pool(kind))
+def test_parts_of_an_array_are_right_whether_copied_or_not(shared_pit, kind):
+    pit = shared_pit(pool(kind))
     whole = numpy.arange(256 * 128, dtype="float64").reshape(256, 128)
     expected = {
         "rows": whole[16:32],
@@ -256,8 +256,8 @@ def test_dlpack_gives_the_same_memory_and_no_writing(shared_pit, kind):
     assert "read-only" in found["said"]
 
 
-def test_what_dlpack_keeps_stays_valid_and_is_given_back_later(open_pit, kind):
-    pit = open_pit(pool(kind))
+def test_what_dlpack_keeps_stays_valid_and_is_given_back_later(shared_pit, kind):
+    pit = shared_pit(pool(kind))
     empty = pit.stats().shared_bytes
     for i in range(4):
         pit.call("keep_dlpack", {"array": numpy.full(MIB // 8, float(i))})

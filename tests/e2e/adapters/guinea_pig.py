@@ -5,19 +5,11 @@ from __future__ import annotations
 
 import _thread
 import ctypes
-import dataclasses
-import datetime
-import decimal
 import os
-import pathlib
-import resource
-import shlex
 import signal
-import subprocess
 import sys
 import threading
 import time
-import uuid
 
 from guinea_tensors import Tensors
 from snakepit_bridge import (
@@ -51,12 +43,6 @@ class Trap:
     def __reduce__(self):
         Trap.caught += 1
         return (os.system, ("touch /tmp/snakepit-was-here",))
-
-
-@dataclasses.dataclass
-class Point:
-    x: int
-    y: tuple
 
 
 class Unprintable(Exception):
@@ -149,6 +135,8 @@ class GuineaPig(Tensors, ThreadSafeAdapter):
     @tool
     def surroundings(self):
         """All that a replacement must have in common with its predecessor."""
+        import resource
+
         limits = ("RLIMIT_NOFILE", "RLIMIT_CORE", "RLIMIT_AS", "RLIMIT_NPROC")
         return {
             "environment": dict(os.environ),
@@ -375,6 +363,9 @@ class GuineaPig(Tensors, ThreadSafeAdapter):
     @tool
     def spawn(self, ways=("popen", "double_fork"), ignore_term=False):
         """Starts children in several ways and returns their pids."""
+        import shlex
+        import subprocess
+
         found = []
         for way in ways:
             words = ["sleep", "300"]
@@ -422,22 +413,9 @@ class GuineaPig(Tensors, ThreadSafeAdapter):
 
     def _odd_kinds(self):
         """One of each kind that crosses as something simpler."""
-        return {
-            "datetime": datetime.datetime(2026, 1, 2, 3, 4, 5),
-            "date": datetime.date(2026, 1, 2),
-            "time": datetime.time(3, 4, 5),
-            "timedelta": datetime.timedelta(minutes=1.5),
-            "decimal": decimal.Decimal("1.10"),
-            "uuid": uuid.UUID(int=1),
-            "enum": signal.Signals.SIGTERM,
-            "dataclass": Point(1, (2, 3)),
-            "path": pathlib.PurePosixPath("/a"),
-            "set": {1},
-            "frozenset": frozenset([b"x"]),
-            "range": range(3),
-            "bytearray": bytearray(b"ab"),
-            "memoryview": memoryview(b"cd"),
-        }
+        from guinea_kinds import one_of_each
+
+        return one_of_each()
 
     def _odd_mixed(self):
         """Values that cross beside values that do not."""
