@@ -47,9 +47,9 @@ typedef struct snakepit_pool_stats {
     uint64_t stopped_cooperatively;
     uint64_t stopped_by_exception;
     uint64_t stopped_by_kill;
-    uint64_t stopping;      // whose tools still run
-    uint64_t stop_total_us; // that tools of such calls ran on, all together
-    uint64_t stop_max_us;   // and the longest of them
+    uint64_t stopping;        // whose tools still run
+    uint64_t stop_total_us;   // that tools of such calls ran on, all together
+    uint64_t stop_max_us;     // and the longest of them
     uint64_t retries;         // attempts after the first one of their call
     uint64_t retries_refused; // that the retry budget did not allow
     uint64_t breaker_refused; // calls that ended with BREAKER_OPEN
@@ -72,6 +72,7 @@ typedef struct snakepit_worker_info {
     const char *state; // "STARTING", "READY", "DRAINING", "STOPPING", "DEAD"
     uint32_t load;
     uint32_t capacity;
+    const char *device; // which of the pool's `devices` it has; NULL: there are none
 } snakepit_worker_info;
 
 // Fills at most `room` rows and sets `*count` to how many workers there are. Set the

@@ -99,6 +99,7 @@ def serve_adapter(prepared: Prepared | None = None) -> int:
         print(f"snakepit_bridge.worker: {error}", file=sys.stderr)
         return 2
     configuration.use(settings)
+    os.environ.update(settings.environment)
     refusal = None
     if prepared is None:
         memory_pressure.raise_score(settings.oom_score_adj)

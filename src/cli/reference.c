@@ -173,6 +173,7 @@ static void say_values_of_collection(struct page *page, const struct sp_option *
         break;
     case SP_KIND_RETRY:
     case SP_KIND_BREAKER:
+    case SP_KIND_DEVICES:
         say(page, "`off` or a map");
         break;
     default:
@@ -336,6 +337,7 @@ static void say_type_of_collection(struct page *page, const struct sp_option *op
         break;
     case SP_KIND_RETRY:
     case SP_KIND_BREAKER:
+    case SP_KIND_DEVICES:
         say(page, "\"anyOf\": [{\"const\": \"off\"}, ");
         say(page, "{\"$ref\": \"#/definitions/%s\"}]", option->key);
         break;
@@ -495,6 +497,9 @@ snakepit_err sp_cli_json_schema(struct sp_buf *text)
     say(&page, "\n    }},\n");
     say_form(&page, "breaker");
     say_properties(&page, SP_SCOPE_BREAKER, "");
+    say(&page, "\n    }},\n");
+    say_form(&page, "devices");
+    say_properties(&page, SP_SCOPE_DEVICES, "");
     say(&page, "\n    }}\n  }\n}\n");
     return page.err;
 }

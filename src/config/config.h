@@ -78,6 +78,7 @@ struct sp_pairs {
 #define SP_SANDBOX_FIELD(key, type) type key;
 #define SP_RETRY_FIELD(key, type)
 #define SP_BREAKER_FIELD(key, type)
+#define SP_DEVICES_FIELD(key, type)
 #define SP_POOL_FIELD(key, type)
 #define SP_TOP_FIELD(key, type)
 #define SP_OPTION(scope, key, type, ...) SP_##scope##_FIELD(key, type)
@@ -109,6 +110,15 @@ struct sp_breaker_keys {
 };
 #undef SP_BREAKER_FIELD
 #define SP_BREAKER_FIELD(key, type)
+
+#undef SP_DEVICES_FIELD
+#define SP_DEVICES_FIELD(key, type) type key;
+// Which names there are for the workers; zeroed: none.
+struct sp_devices {
+#include "config/options.def"
+};
+#undef SP_DEVICES_FIELD
+#define SP_DEVICES_FIELD(key, type)
 
 #undef SP_POOL_FIELD
 #define SP_POOL_FIELD(key, type) type key;

@@ -295,6 +295,7 @@ static void describe(const struct sp_option *option, char *text, size_t room)
         [SP_KIND_JSON] = "a map",
         [SP_KIND_SANDBOX] = "\"off\", \"strict\" or a map",
         [SP_KIND_RETRY] = "\"off\" or a map",
+        [SP_KIND_DEVICES] = "\"off\" or a map",
         [SP_KIND_BREAKER] = "\"off\" or a map",
     };
     if (option->choices != NULL) {
@@ -503,6 +504,13 @@ static void clear_sandbox(struct sp_sandbox *sandbox)
     *sandbox = (struct sp_sandbox){0};
 }
 
+static void clear_devices(struct sp_devices *devices)
+{
+    clear_texts(&devices->values);
+    sp_free(devices->variable);
+    *devices = (struct sp_devices){0};
+}
+
 void sp_option_clear(const struct sp_option *option, void *target)
 {
     void *field = sp_option_field(option, target);
@@ -523,6 +531,9 @@ void sp_option_clear(const struct sp_option *option, void *target)
         break;
     case SP_KIND_SANDBOX:
         clear_sandbox(field);
+        break;
+    case SP_KIND_DEVICES:
+        clear_devices(field);
         break;
     case SP_KIND_RETRY:
         *(struct sp_retry_keys *)field = (struct sp_retry_keys){0};

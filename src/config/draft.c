@@ -153,6 +153,14 @@ static snakepit_err apply_fixed_defaults(struct sp_draft *draft)
     return err;
 }
 
+// How many workers the devices are enough for.
+static uint64_t room_of(const struct sp_devices *devices)
+{
+    return devices->values.count == 0
+               ? UINT64_MAX
+               : (uint64_t)devices->values.count * devices->workers_per_device;
+}
+
 static snakepit_err apply_computed_defaults(struct sp_draft *draft)
 {
     struct sp_pool_config *pool = draft->pool;
@@ -160,6 +168,8 @@ static snakepit_err apply_computed_defaults(struct sp_draft *draft)
     if (origin_of(draft, "pool_size") == SP_ORIGIN_NOBODY) {
         uint32_t cores = sp_config_cores();
         uint32_t most = (uint32_t)row("pool_size")->maximum;
+        uint64_t room = room_of(&pool->devices);
+        most = room < most ? (uint32_t)room : most;
         uint32_t size = cores < most ? cores : most;
         pool->pool_size = (struct sp_range){size, size};
     }
@@ -290,6 +300,14 @@ static snakepit_err check_fields(const struct sp_draft *draft)
                           "expected at least restart_backoff_ms, which is %u, got %u",
                           pool->restart_backoff_ms,
                           pool->restart_backoff_max_ms);
+    }
+    if (pool->pool_size.max > room_of(&pool->devices)) {
+        struct sp_place place = place_of(draft, "pool_size", name);
+        return sp_problem(&place,
+                          "expected at most %" PRIu64
+                          " workers, for which `devices` has enough, got %" PRIu32,
+                          room_of(&pool->devices),
+                          pool->pool_size.max);
     }
     if (pool->worker_max_memory_hard != 0 &&
         pool->worker_max_memory_hard <= pool->worker_max_memory) {

@@ -15,6 +15,7 @@
 #define TARGET_SANDBOX  struct sp_sandbox
 #define TARGET_RETRY    struct sp_retry_keys
 #define TARGET_BREAKER  struct sp_breaker_keys
+#define TARGET_DEVICES  struct sp_devices
 #define FIXED(text)     .fixed = (text)
 #define COMPUTED(words) .computed = (words)
 #define SP_SECTION(scope, title)
@@ -232,6 +233,9 @@ bool sp_option_is_group(const struct sp_option *option, enum sp_scope *scope)
         return true;
     case SP_KIND_BREAKER:
         *scope = SP_SCOPE_BREAKER;
+        return true;
+    case SP_KIND_DEVICES:
+        *scope = SP_SCOPE_DEVICES;
         return true;
     default:
         return false;

@@ -16,6 +16,7 @@ enum sp_scope {
     SP_SCOPE_SANDBOX,
     SP_SCOPE_RETRY,
     SP_SCOPE_BREAKER,
+    SP_SCOPE_DEVICES,
 };
 #define SP_SCOPE_BIT(scope) (1u << (unsigned)(scope))
 
@@ -42,6 +43,7 @@ enum sp_kind {
     SP_KIND_SANDBOX,   // struct sp_sandbox: a map of the keys of that scope, or a word
     SP_KIND_RETRY,     // struct sp_retry_keys: the same
     SP_KIND_BREAKER,   // struct sp_breaker_keys: the same
+    SP_KIND_DEVICES,   // struct sp_devices: the same
 };
 
 struct sp_option {

@@ -149,11 +149,31 @@ static snakepit_err finish_sandbox(struct sp_sandbox *sandbox,
     return check_paths(&sandbox->landlock, place);
 }
 
+static snakepit_err check_devices(const struct sp_devices *devices,
+                                  const struct sp_place *place)
+{
+    if (devices->values.count == 0) {
+        struct sp_place list = sp_place_key(place, "values", place->line);
+        return sp_problem(&list, "expected a list of at least one text");
+    }
+    if (strchr(devices->variable, '=') != NULL) {
+        char shown[SP_QUOTED_MAX];
+        struct sp_place name = sp_place_key(place, "variable", place->line);
+        return sp_problem(&name,
+                          "expected the name of an environment variable, got %s",
+                          sp_quote(devices->variable, shown));
+    }
+    return SNAKEPIT_OK;
+}
+
 // What the keys of a group say together.
 static snakepit_err finish(const struct group *group, const struct sp_place *place)
 {
     if (group->kind == SP_KIND_SANDBOX) {
         return finish_sandbox(group->keys, place);
+    }
+    if (group->kind == SP_KIND_DEVICES) {
+        return check_devices(group->keys, place);
     }
     if (group->kind == SP_KIND_RETRY) {
         struct sp_retry_keys *retry = group->keys;

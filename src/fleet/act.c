@@ -99,7 +99,10 @@ static snakepit_err start_worker(struct sp_fleet *fleet,
     options.hooks = fleet->worker_hooks;
     options.hooks.user = occupant;
     errno = 0;
-    snakepit_err err = sp_fleet_write_first_message(fleet, options.id);
+    snakepit_err err = sp_fleet_write_first_message(
+        fleet,
+        options.id,
+        sp_fleet_device_of(fleet, action->place / SP_PLACES_PER_POST));
     options.config =
         (struct sp_slice){fleet->first_message.data, fleet->first_message.size};
     err = err == SNAKEPIT_OK ? sp_worker_start(&options, &occupant->worker, why) : err;
@@ -131,7 +134,7 @@ static struct sp_fleet_event start_template(struct sp_fleet *fleet,
 {
     struct sp_template_options options;
     *why = (snakepit_message){"memory is exhausted"};
-    snakepit_err err = sp_fleet_write_first_message(fleet, 0);
+    snakepit_err err = sp_fleet_write_first_message(fleet, 0, NULL);
     sp_fleet_describe_template(fleet, &options);
     options.hooks = fleet->template_hooks;
     options.hooks.user = fleet;

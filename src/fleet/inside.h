@@ -63,9 +63,13 @@ void sp_fleet_describe_worker(struct sp_fleet *fleet,
 // The same for a template.
 void sp_fleet_describe_template(struct sp_fleet *fleet,
                                 struct sp_template_options *options);
-// Writes what a worker (0: a template) is told first into fleet->first_message.
-// NO_MEMORY.
-snakepit_err sp_fleet_write_first_message(struct sp_fleet *fleet, uint64_t worker);
+// The name of the pool's `devices` that the worker of a post is given; NULL: none.
+const char *sp_fleet_device_of(const struct sp_fleet *fleet, uint32_t post);
+// Writes what a worker (0: a template) is told first into fleet->first_message, with
+// its device, if it has one. NO_MEMORY.
+snakepit_err sp_fleet_write_first_message(struct sp_fleet *fleet,
+                                          uint64_t worker,
+                                          const char *device);
 // Why the start of a worker failed, in words.
 void sp_fleet_describe_failure(struct sp_worker *worker, char *text, size_t size);
 

@@ -29,7 +29,8 @@ static struct sp_fleet_row row_of(const struct sp_fleet *fleet, uint32_t place)
         .info = {.id = worker->options.id,
                  .pid = worker->child.process.pid,
                  .state = sp_worker_state_name(worker->state),
-                 .capacity = worker->options.shape.executors},
+                 .capacity = worker->options.shape.executors,
+                 .device = sp_fleet_device_of(fleet, place / SP_PLACES_PER_POST)},
         .recycle = old->recycle && old->info.id == worker->options.id,
     };
 }

@@ -75,14 +75,33 @@ static void write_sandbox(snakepit_writer *writer, const struct sp_sandbox *sand
     }
 }
 
-snakepit_err sp_fleet_write_first_message(struct sp_fleet *fleet, uint64_t worker)
+const char *sp_fleet_device_of(const struct sp_fleet *fleet, uint32_t post)
+{
+    const struct sp_texts *values = &fleet->options.pool_config->devices.values;
+    return values->count == 0 ? NULL : values->items[post % values->count];
+}
+
+// What the worker finds in its environment besides.
+static void write_environment(snakepit_writer *writer,
+                              const struct sp_fleet *fleet,
+                              const char *device)
+{
+    snakepit_writer_map(writer, device == NULL ? 0 : 1);
+    if (device != NULL) {
+        write_pair(writer, fleet->options.pool_config->devices.variable, device);
+    }
+}
+
+snakepit_err sp_fleet_write_first_message(struct sp_fleet *fleet,
+                                          uint64_t worker,
+                                          const char *device)
 {
     const struct sp_pool_config *config = fleet->options.pool_config;
     snakepit_writer *writer = snakepit_writer_new();
     if (writer == NULL) {
         return SNAKEPIT_NO_MEMORY;
     }
-    snakepit_writer_map(writer, 18);
+    snakepit_writer_map(writer, 19);
     write_pair(writer, "adapter", config->adapter);
     snakepit_writer_str(writer, "adapter_args");
     write_texts(writer, &config->adapter_args);
@@ -116,6 +135,8 @@ snakepit_err sp_fleet_write_first_message(struct sp_fleet *fleet, uint64_t worke
     snakepit_writer_str(writer, "sandbox");
     write_sandbox(writer, &config->sandbox);
     write_pair(writer, "tensors", tensors[config->tensors]);
+    snakepit_writer_str(writer, "environment");
+    write_environment(writer, fleet, device);
     snakepit_err err = snakepit_writer_error(writer);
     fleet->first_message.size = 0;
     if (err == SNAKEPIT_OK) {

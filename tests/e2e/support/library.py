@@ -252,6 +252,7 @@ class WorkerInfo(Structure):
         ("state", c_char_p),
         ("load", c_uint32),
         ("capacity", c_uint32),
+        ("device", c_char_p),
     ]
 
 

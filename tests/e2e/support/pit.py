@@ -89,6 +89,7 @@ class WorkerInfo:
     state: str
     load: int
     capacity: int
+    device: str | None
 
     @property
     def process(self) -> Process | None:
@@ -579,7 +580,14 @@ class Pit:
         if err:
             raise Refused(err)
         return [
-            WorkerInfo(row.id, row.pid, row.state.decode(), row.load, row.capacity)
+            WorkerInfo(
+                row.id,
+                row.pid,
+                row.state.decode(),
+                row.load,
+                row.capacity,
+                row.device.decode() if row.device else None,
+            )
             for row in rows[: count.value]
         ]
 

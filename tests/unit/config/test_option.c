@@ -39,11 +39,13 @@ static void every_fixed_default_is_a_value_that_would_be_accepted(void **state)
         struct sp_sandbox sandbox = {0};
         struct sp_retry_keys retry = {0};
         struct sp_breaker_keys breaker = {0};
+        struct sp_devices devices = {0};
         void *targets[] = {[SP_SCOPE_TOP] = &config,
                            [SP_SCOPE_POOL] = &pool,
                            [SP_SCOPE_SANDBOX] = &sandbox,
                            [SP_SCOPE_RETRY] = &retry,
-                           [SP_SCOPE_BREAKER] = &breaker};
+                           [SP_SCOPE_BREAKER] = &breaker,
+                           [SP_SCOPE_DEVICES] = &devices};
         void *target = targets[option->scope];
         assert_true((option->fixed == NULL) != (option->computed == NULL));
         assert_true(option->help[0] != '\0' && option->minimum <= option->maximum);

@@ -48,13 +48,28 @@ static void a_worker_is_told_what_it_is(void **state)
     scene.pool_config.threads_per_worker = 7;
     scene.pool_config.stop_grace_ms = 321;
     assert_int_equal(scene_init_fleet(), SNAKEPIT_OK);
-    assert_int_equal(sp_fleet_write_first_message(&scene.fleet, 42), SNAKEPIT_OK);
+    assert_int_equal(sp_fleet_write_first_message(&scene.fleet, 42, NULL), SNAKEPIT_OK);
     assert_string_equal(value_of("adapter"), "a.A");
     assert_string_equal(value_of("profile"), "thread");
     assert_string_equal(value_of("executors"), "7");
     assert_string_equal(value_of("worker"), "42");
     assert_string_equal(value_of("pool"), "one");
     assert_string_equal(value_of("stop_grace_ms"), "321");
+}
+
+static void each_post_has_its_device(void **state)
+{
+    (void)state;
+    char *names[] = {(char *)(uintptr_t)"left", (char *)(uintptr_t)"right"};
+    assert_int_equal(scene_init_fleet(), SNAKEPIT_OK);
+    assert_null(sp_fleet_device_of(&scene.fleet, 0));
+    scene.pool_config.devices = (struct sp_devices){
+        .variable = (char *)(uintptr_t)"SIDE", .values = {names, 2}};
+    assert_string_equal(sp_fleet_device_of(&scene.fleet, 0), "left");
+    assert_string_equal(sp_fleet_device_of(&scene.fleet, 3), "right");
+    assert_int_equal(sp_fleet_write_first_message(&scene.fleet, 1, "left"),
+                     SNAKEPIT_OK);
+    assert_string_equal(value_of("worker"), "1");
 }
 
 static void without_memory_there_is_no_message(void **state)
@@ -64,7 +79,7 @@ static void without_memory_there_is_no_message(void **state)
     assert_int_equal(scene_init_fleet(), SNAKEPIT_OK);
     do {
         sp_memory_fail_at(++nth);
-    } while (sp_fleet_write_first_message(&scene.fleet, 1) == SNAKEPIT_NO_MEMORY);
+    } while (sp_fleet_write_first_message(&scene.fleet, 1, NULL) == SNAKEPIT_NO_MEMORY);
     sp_memory_fail_at(0);
     assert_true(nth > 1);
 }
@@ -197,6 +212,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         SCENE_TEST(a_worker_is_told_what_it_is),
+        SCENE_TEST(each_post_has_its_device),
         SCENE_TEST(without_memory_there_is_no_message),
         SCENE_TEST(each_worker_is_one_life_of_its_own),
         SCENE_TEST(a_worker_has_room_for_twice_its_threads),
