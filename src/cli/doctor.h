@@ -65,6 +65,7 @@ struct sp_doctor_machine {
     struct sp_doctor_range limits[SP_DOCTOR_LIMITS];
     uint64_t tasks_of_user; // its processes and threads now; 0: they do not count
     bool features[SP_KERNEL_FEATURES];
+    bool has_proc;    // /proc is mounted
     uint32_t seccomp; // 0: none, 1: strict, 2: a filter
     uint32_t nodes;   // of NUMA, with cores that this process may use
 };

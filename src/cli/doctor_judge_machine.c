@@ -358,6 +358,18 @@ static void judge_sandbox(const struct sp_doctor_facts *facts,
     }
 }
 
+static void judge_proc(const struct sp_doctor_machine *machine,
+                       struct sp_doctor_findings *findings)
+{
+    if (!machine->has_proc) {
+        struct sp_doctor_finding *found =
+            sp_doctor_find(findings, SP_DOCTOR_NO_PROC, SP_DOCTOR_ERROR, NULL);
+        sp_cli_explain(&found->what,
+                       "/proc is not mounted, and no pool starts without it");
+        sp_cli_explain(&found->remedy, "mount -t proc proc /proc");
+    }
+}
+
 static void judge_confinement(const struct sp_doctor_machine *machine,
                               bool has_pools,
                               struct sp_doctor_findings *findings)
@@ -399,5 +411,6 @@ void sp_doctor_judge_kernel(const struct sp_doctor_facts *facts,
     for (size_t i = 0; i < pools_of(facts); i++) {
         judge_sandbox(facts, facts->pools[i].config, findings);
     }
+    judge_proc(facts->machine, findings);
     judge_confinement(facts->machine, has_pools(facts), findings);
 }

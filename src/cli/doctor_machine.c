@@ -138,6 +138,7 @@ void sp_doctor_look(struct sp_doctor_machine *machine, bool wants_tasks)
     if (uname(&name) == 0) {
         (void)snprintf(machine->kernel, sizeof machine->kernel, "%.63s", name.release);
     }
+    machine->has_proc = access("/proc/self/fd", R_OK | X_OK) == 0;
     sp_cgroup_read("/proc/self", "cgroup", text);
     sp_doctor_look_at_groups(SP_CGROUP_ROOT, text, &machine->group);
     look_at_limits(machine);

@@ -283,6 +283,8 @@ static void print_kernel(struct sp_cli *cli, const struct sp_doctor_machine *mac
     }
     sp_cli_cell(&table, "cgroup v2");
     sp_cli_cell(&table, "%s", delegated(&machine->group));
+    sp_cli_cell(&table, "/proc");
+    sp_cli_cell(&table, "%s", machine->has_proc ? "yes" : "no");
     sp_cli_cell(&table, "seccomp over this process");
     sp_cli_cell(&table, "%s", filters[machine->seccomp < 3 ? machine->seccomp : 2]);
     sp_cli_print_table(cli, &table);
@@ -330,7 +332,9 @@ void sp_doctor_print(struct sp_cli *cli,
 {
     print_machine(cli, facts->machine);
     print_pythons(cli, facts->pythons);
-    if (facts->config != NULL) {
+    if (facts->config != NULL && facts->config->count == 0) {
+        sp_cli_print(cli, "\npools of %s\n  none\n", facts->config->file);
+    } else if (facts->config != NULL) {
         print_pools(cli, facts);
         print_libraries(cli, facts);
         print_variables_of_pools(cli, facts);

@@ -9,14 +9,23 @@ import pathlib
 import re
 import resource
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from support import default_python
-from support.command import HYBRID, SNAKEPIT, environment, is_gone, run, until
+from support.command import (
+    HYBRID,
+    SNAKEPIT,
+    environment,
+    is_gone,
+    run,
+    run_without_proc,
+    until,
+)
 from support.configs import pool
 from support.extensions import takes_the_gil
+from support.groups import Group, is_version_one
 from support.pit import Pit
 
 MIB = 1 << 20
@@ -283,6 +292,51 @@ def test_limits_that_the_pools_exceed_are_errors(tmp_path: pathlib.Path) -> None
             each for each in found["findings"] if each["code"] == f"limit.{name}"
         ]
         assert "ulimit" in told["remedy"] and " at least " in told["remedy"]
+
+
+@pytest.fixture
+def small_groups() -> Iterator[list[Group]]:
+    """One core, and 60 processes and threads."""
+    made: list[Group] = []
+    try:
+        if is_version_one("cpu"):
+            made.append(Group("cpu", {"cpu.cfs_quota_us": "100000"}))
+            made.append(Group("pids", {"pids.max": "60"}))
+        else:
+            made.append(Group("cpu", {"cpu.max": "100000", "pids.max": "60"}))
+        yield made
+    except OSError as error:
+        pytest.skip(f"needs control groups that limit: {error}")
+    finally:
+        for group in made:
+            group.remove()
+
+
+def test_what_a_control_group_allows_is_compared_with_what_pools_need(
+    tmp_path: pathlib.Path, small_groups: list[Group]
+) -> None:
+    def join() -> None:
+        for group in small_groups:
+            group.join()
+
+    path = write(tmp_path, pool(pool_size=20))
+    status, found = report(path, preexec_fn=join)
+    assert status == 1
+    group = found["machine"]["cgroup"]
+    assert group["cpu_percent"] == 100 and 40 <= group["tasks_left"] < 60
+    assert codes(found, None)["limit.cgroup_tasks"] == "error"
+    if found["machine"]["cores"] > 1:
+        assert codes(found, None)["quota.exceeded"] == "warning"
+    _, found = report(preexec_fn=join)
+    if found["machine"]["cores"] > 1:
+        assert codes(found, None)["quota.below_cores"] == "warning"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may unmount /proc")
+def test_a_machine_without_proc_is_told_so() -> None:
+    done = run_without_proc("doctor", env=environment(SNAKEPIT_CACHE="/nowhere"))
+    assert done.returncode == 1
+    assert "/proc is not mounted" in done.stdout
 
 
 @pytest.mark.quiet

@@ -8,7 +8,6 @@ import os
 import pathlib
 import resource
 import shlex
-import subprocess
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -16,9 +15,9 @@ from typing import Any
 import pytest
 from support.answers import Refused
 from support.children import in_child
+from support.command import run_without_proc
 from support.configs import default_python, pool
 from support.pit import Pit
-from support.places import BUILD
 from support.waiting import Deadline
 
 MIB = 1 << 20
@@ -215,17 +214,7 @@ def test_without_standard_streams(tmp_path: pathlib.Path) -> None:
 def test_without_proc_the_error_says_so(tmp_path: pathlib.Path) -> None:
     config = tmp_path / "pools.yaml"
     config.write_text(json.dumps({"pools": [pool()]}))
-    words = ["call", "default", "echo", "--config", str(config)]
-    call = shlex.join([str(BUILD / "bin" / "snakepit"), *words])
-    script = f"mount -t tmpfs none /proc && exec {call}"
-    done = subprocess.run(
-        ["unshare", "-m", "sh", "-c", script],
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
-    if "unshare" in done.stderr or "mount:" in done.stderr:
-        pytest.skip("this container may not mount")
+    done = run_without_proc("call", "default", "echo", "--config", config)
     assert done.returncode == 6
     assert "open /proc/self/fd/" in done.stderr
     assert "No such file or directory (ENOENT); mount /proc here" in done.stderr

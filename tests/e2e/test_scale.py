@@ -18,48 +18,20 @@ from support import (
     pool,
     seconds,
 )
+from support.groups import Group
 
 PITS = int(os.environ.get("E2E_PITS", "40"))  # one after another
 MOST_MEMORY = 1 << 20  # that they may leave behind altogether
-PIDS = pathlib.Path("/sys/fs/cgroup/pids")  # version 1
-UNIFIED = pathlib.Path("/sys/fs/cgroup")
 
 
 # ---- 7: a low limit of processes -----------------------------------------------------
-
-
-class Group:
-    """A control group with a limit of processes and threads."""
-
-    def __init__(self, limit: int) -> None:
-        parent = PIDS if PIDS.exists() else UNIFIED
-        self.path = parent / f"snakepit-e2e-{os.getpid()}"
-        self.path.mkdir()
-        try:
-            (self.path / "pids.max").write_text(str(limit))
-        except OSError:
-            self.path.rmdir()
-            raise
-
-    def join(self) -> None:
-        (self.path / "cgroup.procs").write_text(str(os.getpid()))
-
-    def remove(self) -> None:
-        def gone() -> bool:
-            try:
-                self.path.rmdir()
-            except OSError:
-                return False
-            return True
-
-        eventually(gone, "the control group is empty")
 
 
 @pytest.fixture
 def small_group(hosts):
     """Room for the host and a few workers. Removed when the hosts are gone."""
     try:
-        group = Group(60)
+        group = Group("pids", {"pids.max": "60"})
     except OSError as error:
         pytest.skip(f"needs a control group that limits processes: {error}")
     yield group

@@ -5,8 +5,11 @@ from __future__ import annotations
 
 import os
 import pathlib
+import shlex
 import subprocess
 import time
+
+import pytest
 
 from .places import BUILD, ROOT
 
@@ -94,6 +97,23 @@ def run(*words, env=None, **options):
         check=False,
         **options,
     )
+
+
+def run_without_proc(*words, env=None):
+    """The same where /proc is not mounted. Skips the test where that cannot be."""
+    command = shlex.join([str(SNAKEPIT), *map(str, words)])
+    script = f"mount -t tmpfs none /proc && exec {command}"
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-c", script],
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    if "unshare" in done.stderr or "mount:" in done.stderr:
+        pytest.skip("this container may not mount")
+    return done
 
 
 def write_config(folder):

@@ -35,6 +35,7 @@ static inline void scene_init(struct scene *scene)
                               .is_v2 = true,
                               .may_limit_memory = true,
                               .may_limit_cpu = true},
+                    .has_proc = true,
                     .nodes = 1},
         .entry = {.found_as = "python3",
                   .interpreter = {.executable = scene_executable,

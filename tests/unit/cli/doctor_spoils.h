@@ -233,6 +233,11 @@ static void limit_tasks(struct scene *scene)
     scene->machine.group.tasks = 8;
 }
 
+static void unmount_proc(struct scene *scene)
+{
+    scene->machine.has_proc = false;
+}
+
 static void lose_pidfd(struct scene *scene)
 {
     scene->machine.features[SP_KERNEL_PIDFD] = false;

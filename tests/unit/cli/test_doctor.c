@@ -189,6 +189,7 @@ static const struct row {
      SP_DOCTOR_ERROR,
      "has room for 8",
      "TasksMax="},
+    {unmount_proc, SP_DOCTOR_NO_PROC, SP_DOCTOR_ERROR, "not mounted", "mount -t proc"},
     {lose_pidfd, SP_DOCTOR_KERNEL_FEATURE, SP_DOCTOR_ERROR, "no pidfd", "Linux 5.4"},
     {lose_memfd, SP_DOCTOR_KERNEL_FEATURE, SP_DOCTOR_ERROR, "no memfd", "Linux 3.17"},
     {lose_futex_waitv,

@@ -161,6 +161,7 @@ static void this_machine_is_seen_as_it_is(void **state)
     assert_int_equal(machine.limits[SP_DOCTOR_FILES].soft, files.rlim_cur);
     assert_true(machine.features[SP_KERNEL_MEMFD]);
     assert_true(machine.features[SP_KERNEL_PIDFD]);
+    assert_true(machine.has_proc);
 }
 
 int main(void)
