@@ -73,6 +73,8 @@ typedef struct snakepit_worker_info {
     uint32_t load;
     uint32_t capacity;
     const char *device; // which of the pool's `devices` it has; NULL: there are none
+    uint32_t stuck; // calls of `load` that were given up, and did not end in time
+    bool isolated;  // it gets no new calls since one is stuck: `on_stuck`
 } snakepit_worker_info;
 
 // Fills at most `room` rows and sets `*count` to how many workers there are. Set the

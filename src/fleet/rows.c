@@ -30,7 +30,8 @@ static struct sp_fleet_row row_of(const struct sp_fleet *fleet, uint32_t place)
                  .pid = worker->child.process.pid,
                  .state = sp_worker_state_name(worker->state),
                  .capacity = worker->options.shape.executors,
-                 .device = sp_fleet_device_of(fleet, place / SP_PLACES_PER_POST)},
+                 .device = sp_fleet_device_of(fleet, place / SP_PLACES_PER_POST),
+                 .isolated = fleet->plan.places[place].isolated},
         .recycle = old->recycle && old->info.id == worker->options.id,
     };
 }
@@ -71,7 +72,9 @@ size_t sp_fleet_workers(struct sp_fleet *fleet, sp_worker_row_fn *take, void *us
     for (size_t i = 0; i < fleet->row_count; i++) {
         snakepit_worker_info row = fleet->rows[i].info;
         if (row.id != 0) {
-            row.load = sp_pool_load_of(fleet->options.pool, row.id);
+            struct sp_worker_load load = sp_pool_load_of(fleet->options.pool, row.id);
+            row.load = load.calls;
+            row.stuck = load.stuck;
             take(user, count++, &row);
         }
     }

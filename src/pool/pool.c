@@ -137,15 +137,25 @@ uint32_t sp_pool_peer_cpu(const struct sp_pool *pool)
     return atomic_load_explicit(&pool->peer_cpu, memory_order_relaxed);
 }
 
-uint32_t sp_pool_load_of(struct sp_pool *pool, uint64_t worker_id)
+static struct sp_worker_load load_of(const struct sp_seat *seat)
 {
-    uint32_t load = 0;
+    struct sp_worker_load load = {.calls = seat->load};
+    for (struct sp_link *link = seat->orphans.next; link != &seat->orphans;
+         link = link->next) {
+        load.stuck += SP_ENTRY(link, struct sp_orphan, link)->stuck;
+    }
+    return load;
+}
+
+struct sp_worker_load sp_pool_load_of(struct sp_pool *pool, uint64_t worker_id)
+{
+    struct sp_worker_load load = {0};
     pthread_mutex_lock(&pool->lock);
     for (struct sp_link *link = pool->seats.next; link != &pool->seats;
          link = link->next) {
         const struct sp_seat *seat = SP_ENTRY(link, struct sp_seat, member);
         if (seat->worker_id == worker_id) {
-            load = seat->load;
+            load = load_of(seat);
         }
     }
     pthread_mutex_unlock(&pool->lock);

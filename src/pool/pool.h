@@ -141,8 +141,12 @@ const char *sp_pool_name(const struct sp_pool *pool);
 struct sp_store *sp_pool_store(struct sp_pool *pool);
 // The processor on which the last submitted call ended.
 uint32_t sp_pool_peer_cpu(const struct sp_pool *pool);
-// The calls that a worker has; 0: it has no seat.
-uint32_t sp_pool_load_of(struct sp_pool *pool, uint64_t worker_id);
+struct sp_worker_load {
+    uint32_t calls;
+    uint32_t stuck; // of these, given up and not ended in time
+};
+// The calls that a worker has; none: it has no seat.
+struct sp_worker_load sp_pool_load_of(struct sp_pool *pool, uint64_t worker_id);
 // True while calls that were admitted have not ended.
 bool sp_pool_is_busy(struct sp_pool *pool);
 // True once new calls are refused.

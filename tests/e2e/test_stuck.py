@@ -178,7 +178,8 @@ def test_the_calls_beside_a_stuck_one_go_on_and_new_ones_go_elsewhere(
     await_isolated(pit)
     # Its replacement takes what comes, while it lives.
     assert {pit.call("pid") for _ in range(20)}.isdisjoint({row.pid})
-    assert row.id in {found.id for found in pit.workers()}
+    (old,) = (found for found in pit.workers() if found.id == row.id)
+    assert (old.load, old.stuck, old.isolated) == (3, 1, True)
     assert pit.stats().stopping == 1
     open_gate(gate, lambda: all(call.ended.is_set() for call in beside))
     assert [call.wait().value for call in beside] == ["done", "done"]

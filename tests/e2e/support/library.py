@@ -253,6 +253,8 @@ class WorkerInfo(Structure):
         ("load", c_uint32),
         ("capacity", c_uint32),
         ("device", c_char_p),
+        ("stuck", c_uint32),
+        ("isolated", c_bool),
     ]
 
 

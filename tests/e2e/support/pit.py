@@ -90,6 +90,8 @@ class WorkerInfo:
     load: int
     capacity: int
     device: str | None
+    stuck: int
+    isolated: bool
 
     @property
     def process(self) -> Process | None:
@@ -581,12 +583,14 @@ class Pit:
             raise Refused(err)
         return [
             WorkerInfo(
-                row.id,
-                row.pid,
-                row.state.decode(),
-                row.load,
-                row.capacity,
-                row.device.decode() if row.device else None,
+                id=row.id,
+                pid=row.pid,
+                state=row.state.decode(),
+                load=row.load,
+                capacity=row.capacity,
+                stuck=row.stuck,
+                isolated=row.isolated,
+                device=row.device.decode() if row.device else None,
             )
             for row in rows[: count.value]
         ]

@@ -187,6 +187,10 @@ static void a_worker_with_a_stuck_call_makes_room_and_is_killed_later(void **sta
     assert_int_equal(fakes.starts, 2);
     assert_int_equal(fakes.lives[0]->kills, 0);
     assert_int_equal(scene_look().counters.workers[SP_COUNTED_ISOLATIONS], 1);
+    const snakepit_worker_info old = scene_see().rows[0];
+    assert_true(old.isolated);
+    assert_int_equal(old.load, 2);
+    assert_int_equal(old.stuck, 1);
     assert_true(scene_was_logged("worker.isolated pool=one worker=1 pid=1001 "
                                  "kill_ms=60000 because=\"a call did not end in time"));
     fake_is_ready(1);
