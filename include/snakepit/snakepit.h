@@ -230,10 +230,15 @@ typedef struct snakepit_call_options {
                               // by snakepit_stream_try_next(). NULL: it is read by
                               // waiting, and may not name a queue
     void *ready_user;
-    bool idempotent; // to run the call twice does no more than to run it once, so the
-                     // pool's `retry` may send it again. False: only if the tool says
-                     // so of all its calls, by @tool(idempotent=True)
+    bool idempotent;   // to run the call twice does no more than to run it once, so the
+                       // pool's `retry` may send it again. False: only if the tool says
+                       // so of all its calls, by @tool(idempotent=True)
+    uint32_t priority; // 0 to 7: how urgent it is while it waits in line. Before calls
+                       // of a lower priority, but for those that came a thousand calls
+                       // earlier for each step between them
 } snakepit_call_options;
+
+#define SNAKEPIT_MAX_PRIORITY 7
 
 // Calls `tool` with keyword arguments and waits for the answer. `args` holds one map
 // (NULL: no arguments) and can be reused at once. `options` may be NULL.

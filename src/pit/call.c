@@ -121,6 +121,19 @@ static snakepit_err choose_queue(const snakepit *pit,
 
 // ---- Calls --------------------------------------------------------------------
 
+static snakepit_err check_priority(const snakepit_call_options *options,
+                                   snakepit_message *why)
+{
+    if (options == NULL || options->priority <= SNAKEPIT_MAX_PRIORITY) {
+        return SNAKEPIT_OK;
+    }
+    return sp_refuse(why,
+                     SNAKEPIT_INVALID_ARGUMENT,
+                     "the call's priority is %u; the highest is %d",
+                     options->priority,
+                     SNAKEPIT_MAX_PRIORITY);
+}
+
 // Its options, as this library knows them, are in `room` or where they were.
 static struct sp_pool *check_request(snakepit *pit,
                                      struct sp_pit_request *request,
@@ -138,6 +151,9 @@ static struct sp_pool *check_request(snakepit *pit,
         return NULL;
     }
     *err = sp_refuse_no_pit(pit, why);
+    if (*err == SNAKEPIT_OK) {
+        *err = check_priority(options, why);
+    }
     if (*err != SNAKEPIT_OK) {
         return NULL;
     }
@@ -157,6 +173,7 @@ static struct sp_pool *check_request(snakepit *pit,
     use_session(pit, &order->text);
     order->timeout_ms = options == NULL ? 0 : options->timeout_ms;
     order->idempotent = options != NULL && options->idempotent;
+    order->priority = options == NULL ? 0 : options->priority;
     return pool;
 }
 

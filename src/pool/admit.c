@@ -50,6 +50,7 @@ static snakepit_err prepare(struct sp_call *call, const struct sp_order *order)
     }
     set_deadlines(call, order);
     call->idempotent = order->idempotent;
+    call->priority = order->priority;
     if (call->parcel == NULL) {
         snakepit_err err = sp_parcel_new(store, &call->parcel);
         if (err != SNAKEPIT_OK) {
@@ -76,6 +77,7 @@ admit(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
         return SNAKEPIT_BREAKER_OPEN;
     }
     call->id = sp_call_id(++pool->last_call, pool->options.index);
+    call->rank = sp_call_rank(pool->last_call, call->priority);
     if (call->parcel->session_size > 0) {
         err = sp_affinity_join(pool, call);
         if (err != SNAKEPIT_OK) {

@@ -38,6 +38,15 @@ static inline uint32_t sp_call_id_pool(uint64_t id)
 }
 
 struct sp_orphan; // pool/orphan.h
+// A call of a higher priority stands where it would stand if it had come so many calls
+// earlier. So nobody waits for ever for those who are more urgent.
+#define SP_CALLS_A_PRIORITY 1000u
+
+static inline uint64_t sp_call_rank(uint64_t number, uint32_t priority)
+{
+    return number + (uint64_t)(SNAKEPIT_MAX_PRIORITY - priority) * SP_CALLS_A_PRIORITY;
+}
+
 struct sp_pool;
 struct sp_seat;
 struct sp_stream;
@@ -83,8 +92,10 @@ struct sp_call {
     struct sp_link stream_link; // in pool->streams or, if it reports, lane->readable
     struct sp_stream *stream;   // whose call it is; NULL: the answer is all there is
     uint64_t id;                // never reused in a pit
-    uint64_t deadline;          // CLOCK_MONOTONIC ns or SP_NEVER
-    uint64_t line_deadline;     // the same, for its time in the line
+    uint64_t rank;              // in the line: see sp_call_rank()
+    uint32_t priority;
+    uint64_t deadline;      // CLOCK_MONOTONIC ns or SP_NEVER
+    uint64_t line_deadline; // the same, for its time in the line
     _Atomic uint32_t moves; // futex: counts changes of place that the waiter must see
     uint32_t retries;       // attempts that have failed, and one more followed each
     const struct sp_slot *likely; // where it was last, if no other call ran; or NULL

@@ -31,23 +31,26 @@ void sp_line_put_delayed(struct sp_line *line, struct sp_call *call)
     line->count++;
 }
 
+struct sp_call *sp_line_first(const struct sp_link *list)
+{
+    return sp_list_empty(list) ? NULL : SP_ENTRY(list->next, struct sp_call, link);
+}
+
 void sp_line_put_sorted(struct sp_line *line,
                         struct sp_link *list,
                         struct sp_call *call)
 {
-    // From the end, where nearly all belong.
-    struct sp_link *before = list->previous;
-    while (before != list && SP_ENTRY(before, struct sp_call, link)->id > call->id) {
+    // From the end, where nearly all belong; the most urgent ones go to the front.
+    const struct sp_call *first = sp_line_first(list);
+    bool foremost = first != NULL && call->rank < first->rank;
+    struct sp_link *before = foremost ? list : list->previous;
+    while (before != list &&
+           SP_ENTRY(before, struct sp_call, link)->rank > call->rank) {
         before = before->previous;
     }
     call->phase = SP_CALL_IN_LINE;
     sp_list_prepend(before, &call->link);
     line->count++;
-}
-
-struct sp_call *sp_line_first(const struct sp_link *list)
-{
-    return sp_list_empty(list) ? NULL : SP_ENTRY(list->next, struct sp_call, link);
 }
 
 struct sp_call *sp_line_take(struct sp_line *line)

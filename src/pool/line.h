@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The calls that wait for a worker, first come, first served. No call is admitted
+// The calls that wait for a worker: the more urgent first, and of one priority who came
+// first; see sp_call_rank(). No call is admitted
 // beyond a limit; one that was admitted before may come back beyond it.
 #ifndef POOL_LINE_H
 #define POOL_LINE_H
@@ -22,7 +23,7 @@ void sp_line_put_first(struct sp_line *line, struct sp_call *call);
 // Aside, likewise: it has no turn yet.
 void sp_line_put_delayed(struct sp_line *line, struct sp_call *call);
 // Into `list`, which is `calls` or the list of those who wait for one worker, behind
-// those with a lower id; also beyond the limit.
+// those with a lower rank; also beyond the limit.
 void sp_line_put_sorted(struct sp_line *line,
                         struct sp_link *list,
                         struct sp_call *call);

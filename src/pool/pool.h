@@ -167,6 +167,7 @@ struct sp_order {
     struct sp_request_text text;
     uint32_t timeout_ms; // 0: the pool's
     bool idempotent;     // it may be run twice
+    uint32_t priority;   // 0 to SNAKEPIT_MAX_PRIORITY
 
     // Of a call that is submitted.
     sp_call_done_fn *done;

@@ -245,7 +245,7 @@ static struct sp_call *take_turn(struct sp_pool *pool, struct sp_seat *seat)
     struct sp_call *call = sp_line_first(&seat->waiting);
     const struct sp_call *other = sp_line_first(&pool->line.calls);
     if (call == NULL || !seat->open || !has_room(pool, seat) ||
-        (other != NULL && other->id < call->id)) {
+        (other != NULL && other->rank < call->rank)) {
         return NULL;
     }
     sp_line_remove(&pool->line, call);

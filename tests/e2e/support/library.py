@@ -133,6 +133,7 @@ class CallOptions(Structure):
         ("ready", ReadyFunction),
         ("ready_user", c_void_p),
         ("idempotent", c_bool),
+        ("priority", c_uint32),
     ]
 
 

@@ -113,6 +113,7 @@ def call_options(
     timeout_ms: int,
     session: str | None,
     idempotent: bool = False,
+    priority: int = 0,
 ) -> raw.CallOptions:
     return raw.CallOptions(
         size=ctypes.sizeof(raw.CallOptions),
@@ -120,6 +121,7 @@ def call_options(
         timeout_ms=timeout_ms,
         session_id=session.encode() if session is not None else None,
         idempotent=idempotent,
+        priority=priority,
     )
 
 
@@ -422,6 +424,7 @@ class Pit:
         then: Callable[[Submitted], None] | None = None,
         queue: Queue | None = None,
         idempotent: bool = False,
+        priority: int = 0,
     ) -> Submitted:
         """Hands a call over; raises Refused where that fails."""
         made = Submitted()
@@ -441,7 +444,7 @@ class Pit:
         callback = raw.DoneFunction(done)
         call = ctypes.c_uint64()
         why = raw.Message()
-        options = call_options(pool, timeout_ms, session, idempotent)
+        options = call_options(pool, timeout_ms, session, idempotent, priority)
         options.queue = queue.handle if queue else None
         options.why = ctypes.pointer(why)
         with Writer({} if arguments is None else arguments) as writer:

@@ -16,7 +16,7 @@ static int fresh_line(void **state)
     (void)state;
     sp_line_init(&line, 3);
     for (uint64_t i = 0; i < 4; i++) {
-        calls[i] = (struct sp_call){.id = i};
+        calls[i] = (struct sp_call){.id = i, .rank = i};
     }
     return 0;
 }
@@ -38,6 +38,44 @@ static void calls_leave_in_the_order_they_came(void **state)
     }
     assert_null(sp_line_take(&line));
     assert_int_equal(line.count, 0);
+}
+
+static void rank(struct sp_call *call, uint64_t number, uint32_t priority)
+{
+    *call = (struct sp_call){.id = number, .rank = sp_call_rank(number, priority)};
+}
+
+static void the_more_urgent_go_first(void **state)
+{
+    (void)state;
+    rank(&calls[0], 1, 0);
+    rank(&calls[1], 2, 7);
+    rank(&calls[2], 3, 1);
+    rank(&calls[3], 4, 7);
+    for (int i = 0; i < 4; i++) {
+        put(&calls[i]);
+    }
+    const int order[] = {1, 3, 2, 0};
+    for (int i = 0; i < 4; i++) {
+        assert_ptr_equal(sp_line_take(&line), &calls[order[i]]);
+    }
+}
+
+// A thousand calls for each step.
+static void nobody_waits_for_ever_for_more_urgent_ones(void **state)
+{
+    (void)state;
+    rank(&calls[0], 1, 0);
+    rank(&calls[1], 7001, 7);
+    rank(&calls[2], 7002, 7);
+    rank(&calls[3], 7000, 7);
+    for (int i = 0; i < 4; i++) {
+        put(&calls[i]);
+    }
+    const int order[] = {3, 0, 1, 2};
+    for (int i = 0; i < 4; i++) {
+        assert_ptr_equal(sp_line_take(&line), &calls[order[i]]);
+    }
 }
 
 static void a_line_is_full_at_its_limit(void **state)
@@ -112,6 +150,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         test(calls_leave_in_the_order_they_came),
+        test(the_more_urgent_go_first),
+        test(nobody_waits_for_ever_for_more_urgent_ones),
         test(a_line_is_full_at_its_limit),
         test(a_call_that_was_admitted_before_goes_to_the_front_of_a_full_line),
         test(any_call_may_leave_the_line),
