@@ -67,7 +67,8 @@ struct sp_doctor_machine {
     bool features[SP_KERNEL_FEATURES];
     bool has_proc;    // /proc is mounted
     uint32_t seccomp; // 0: none, 1: strict, 2: a filter
-    uint32_t nodes;   // of NUMA, with cores that this process may use
+    uint32_t nvidia_devices;
+    uint32_t nodes; // of NUMA, with cores that this process may use
 };
 
 // A pool of the configuration.
@@ -108,11 +109,12 @@ void sp_doctor_needs(const struct sp_doctor_facts *facts,
 void sp_doctor_look(struct sp_doctor_machine *machine, bool wants_tasks);
 
 // Parts of it, for tests. `root` is SP_CGROUP_ROOT and `own` the text of
-// /proc/self/cgroup; the nodes are in /sys/devices/system/node.
+// /proc/self/cgroup; the nodes are in /sys/devices/system/node, the devices in /dev.
 void sp_doctor_look_at_groups(const char *root,
                               const char *own,
                               struct sp_doctor_group *group);
 uint32_t sp_doctor_count_nodes(const char *folder);
+uint32_t sp_doctor_count_devices(const char *folder);
 
 // ---- Findings -----------------------------------------------------------------
 
@@ -168,6 +170,9 @@ void sp_doctor_judge_pool(const struct sp_doctor_pool *pool,
 void sp_doctor_judge_recursion(const struct sp_interpreter *python,
                                const char *pool,
                                struct sp_doctor_findings *findings);
+void sp_doctor_judge_devices(const struct sp_doctor_pool *pool,
+                             const struct sp_doctor_machine *machine,
+                             struct sp_doctor_findings *findings);
 void sp_doctor_judge_cores(const struct sp_doctor_facts *facts,
                            struct sp_doctor_findings *findings);
 void sp_doctor_judge_limits(const struct sp_doctor_facts *facts,

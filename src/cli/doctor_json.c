@@ -52,10 +52,11 @@ static void write_machine(snakepit_writer *writer, const struct sp_doctor_facts 
     const struct sp_doctor_machine *machine = facts->machine;
     const struct sp_doctor_group *group = &machine->group;
     snakepit_writer_str(writer, "machine");
-    snakepit_writer_map(writer, 8);
+    snakepit_writer_map(writer, 9);
     sp_cli_json_text(writer, "kernel", machine->kernel);
     sp_cli_json_number(writer, "cores", machine->cores);
     sp_cli_json_number(writer, "numa_nodes", machine->nodes);
+    sp_cli_json_number(writer, "nvidia_devices", machine->nvidia_devices);
     sp_cli_json_number(writer, "seccomp", machine->seccomp);
     sp_cli_json_bool(writer, "proc", machine->has_proc);
     snakepit_writer_str(writer, "cgroup");

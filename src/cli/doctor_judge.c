@@ -100,6 +100,7 @@ void sp_doctor_judge(const struct sp_doctor_facts *facts,
     }
     for (size_t i = 0; facts->config != NULL && i < facts->config->count; i++) {
         sp_doctor_judge_pool(&facts->pools[i], facts, findings);
+        sp_doctor_judge_devices(&facts->pools[i], facts->machine, findings);
     }
     sp_doctor_judge_cores(facts, findings);
     sp_doctor_judge_limits(facts, findings);

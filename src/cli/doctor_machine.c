@@ -112,6 +112,27 @@ uint32_t sp_doctor_count_nodes(const char *folder)
     return count > 0 ? count : 1;
 }
 
+// ---- Devices ------------------------------------------------------------------
+
+// nvidia0 and so on, not nvidiactl and its like.
+uint32_t sp_doctor_count_devices(const char *folder)
+{
+    static const char start[] = "nvidia";
+    uint32_t count = 0;
+    DIR *devices = opendir(folder);
+    const struct dirent *entry;
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): the stream is this thread's alone
+    while (devices != NULL && (entry = readdir(devices)) != NULL) {
+        const char *number = entry->d_name + sizeof start - 1;
+        count += strncmp(entry->d_name, start, sizeof start - 1) == 0 &&
+                 number[0] != '\0' && number[strspn(number, "0123456789")] == '\0';
+    }
+    if (devices != NULL) {
+        (void)closedir(devices);
+    }
+    return count;
+}
+
 // ---- All of it ----------------------------------------------------------------
 
 static uint64_t value_of(rlim_t limit)
@@ -151,5 +172,6 @@ void sp_doctor_look(struct sp_doctor_machine *machine, bool wants_tasks)
     for (int feature = 0; feature < SP_KERNEL_FEATURES; feature++) {
         machine->features[feature] = sp_kernel_has((enum sp_kernel_feature)feature);
     }
+    machine->nvidia_devices = sp_doctor_count_devices("/dev");
     machine->nodes = sp_doctor_count_nodes("/sys/devices/system/node");
 }

@@ -34,6 +34,12 @@ static void print_machine(struct sp_cli *cli, const struct sp_doctor_machine *ma
     if (machine->nodes > 1) {
         sp_cli_print(cli, " of %u NUMA nodes", machine->nodes);
     }
+    if (machine->nvidia_devices > 0) {
+        sp_cli_print(cli,
+                     ", %u NVIDIA device%s",
+                     machine->nvidia_devices,
+                     plural(machine->nvidia_devices));
+    }
     if (group->cpu_percent != 0) {
         sp_cli_print(cli, ", quota %u %% of one core", group->cpu_percent);
     }

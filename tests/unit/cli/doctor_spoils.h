@@ -181,6 +181,46 @@ static void multiply_threads(struct scene *scene)
     scene->pool.threads[1] = 3;
 }
 
+static void give_devices(struct scene *scene, char **names, size_t count)
+{
+    static char cuda[] = "CUDA_VISIBLE_DEVICES";
+    scene->machine.nvidia_devices = 2;
+    scene->pool_config.devices = (struct sp_devices){
+        .variable = cuda, .values = {names, count}, .workers_per_device = 4};
+}
+
+static char first[] = "0";
+static char both[] = "0,1";
+static char third[] = "1,2";
+static char named[] = "GPU-8932";
+
+static void name_a_device_that_is_not_there(struct scene *scene)
+{
+    static char *names[] = {first, both, third};
+    give_devices(scene, names, 3);
+}
+
+static void have_no_device(struct scene *scene)
+{
+    static char *names[] = {first};
+    give_devices(scene, names, 1);
+    scene->machine.nvidia_devices = 0;
+}
+
+static void name_a_device_twice(struct scene *scene)
+{
+    static char *names[] = {first, named, first};
+    give_devices(scene, names, 3);
+}
+
+// 8 processes, and room for 4.
+static void crowd_a_device(struct scene *scene)
+{
+    static char *names[] = {first};
+    give_devices(scene, names, 1);
+    declare_unsafe(scene);
+}
+
 static void call_more_than_there_are_cores(struct scene *scene)
 {
     scene->pool_config.pool_size.max = 3;

@@ -142,6 +142,21 @@ static const struct row {
      SP_DOCTOR_WARNING,
      "NumPy 1.26.4, which is thread-safe from 2.1 on",
      "install NumPy 2.1 or later"},
+    {name_a_device_that_is_not_there,
+     SP_DOCTOR_DEVICE_MISSING,
+     SP_DOCTOR_ERROR,
+     "has \"1,2\", and this machine shows 2 NVIDIA devices",
+     "--gpus"},
+    {have_no_device,
+     SP_DOCTOR_DEVICE_MISSING,
+     SP_DOCTOR_ERROR,
+     "shows 0 NVIDIA devices",
+     "take it out"},
+    {name_a_device_twice,
+     SP_DOCTOR_DEVICE_TWICE,
+     SP_DOCTOR_WARNING,
+     "has \"0\" more than once",
+     "name each device once"},
     {multiply_threads,
      SP_DOCTOR_LIBRARY_THREADS,
      SP_DOCTOR_WARNING,
@@ -294,7 +309,8 @@ static void every_finding_has_a_row(void **state)
         while (row < ROWS && rows[row].code != (enum sp_doctor_code)code) {
             row++;
         }
-        if (row == ROWS) {
+        // That one follows from another, and has a test of its own.
+        if (row == ROWS && code != SP_DOCTOR_DEVICE_CROWDED) {
             fail_msg("%s has no row", sp_doctor_code_name((enum sp_doctor_code)code));
         }
     }
@@ -363,6 +379,23 @@ static void errors_come_first_and_notes_last(void **state)
     assert_int_equal(findings.items[1].code, SP_DOCTOR_ADAPTER_SLOW);
     assert_int_equal(findings.items[2].code, SP_DOCTOR_LIBRARY_UNSAFE);
     assert_int_equal(findings.items[3].code, SP_DOCTOR_SECCOMP_FILTER);
+    sp_doctor_findings_fini(&findings);
+}
+
+// A finding that follows from another one.
+static void processes_that_threads_become_crowd_a_device(void **state)
+{
+    (void)state;
+    struct scene scene;
+    struct sp_doctor_findings findings = {0};
+    scene_init(&scene);
+    crowd_a_device(&scene);
+    sp_doctor_judge(&scene.facts, &findings);
+    assert_int_equal(findings.count, 2);
+    assert_int_equal(findings.items[0].code, SP_DOCTOR_ADAPTER_NOT_SAFE);
+    assert_int_equal(findings.items[1].code, SP_DOCTOR_DEVICE_CROWDED);
+    assert_has(findings.items[1].what.text, "become 8 processes");
+    assert_has(findings.items[1].what.text, "has enough for 4");
     sp_doctor_findings_fini(&findings);
 }
 
@@ -474,6 +507,7 @@ int main(void)
         cmocka_unit_test(a_process_pool_may_use_any_library),
         cmocka_unit_test(threads_of_no_library_do_not_count),
         cmocka_unit_test(errors_come_first_and_notes_last),
+        cmocka_unit_test(processes_that_threads_become_crowd_a_device),
         cmocka_unit_test(a_hard_limit_that_is_too_low_is_told),
         cmocka_unit_test(who_is_not_counted_has_no_limit_of_processes),
         cmocka_unit_test(a_pool_that_falls_back_is_judged_as_what_it_becomes),

@@ -149,6 +149,19 @@ static void nodes_count_where_they_have_a_core_of_ours(void **state)
     assert_int_equal(sp_doctor_count_nodes("/no/such/folder"), 1);
 }
 
+static void devices_are_counted_and_not_what_controls_them(void **state)
+{
+    (void)state;
+    make_file("nvidia0", "");
+    make_file("nvidia12", "");
+    make_file("nvidia", "");
+    make_file("nvidiactl", "");
+    make_file("nvidia-uvm", "");
+    make_file("null", "");
+    assert_int_equal(sp_doctor_count_devices(root), 2);
+    assert_int_equal(sp_doctor_count_devices("/no/such/folder"), 0);
+}
+
 static void this_machine_is_seen_as_it_is(void **state)
 {
     (void)state;
@@ -179,6 +192,8 @@ int main(void)
             a_group_that_has_processes_cannot_be_divided, make_root, remove_root),
         cmocka_unit_test_setup_teardown(
             nodes_count_where_they_have_a_core_of_ours, make_root, remove_root),
+        cmocka_unit_test_setup_teardown(
+            devices_are_counted_and_not_what_controls_them, make_root, remove_root),
         cmocka_unit_test(this_machine_is_seen_as_it_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
