@@ -10,6 +10,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 
+import ml_dtypes  # noqa: F401 - NumPy starts threads, which are no test's
 import pytest
 from support import Refused
 from support import census as counting

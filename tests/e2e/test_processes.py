@@ -311,6 +311,7 @@ def test_lesson_15_cleanup_has_run_when_close_returns(open_pit, profile, tmp_pat
         pool(
             profile,
             pool_size=2,
+            stop_grace_ms=60_000,  # for a busy machine
             adapter="starts.Tidy",
             adapter_config={"cleaned": str(cleaned)},
         )

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any, Callable
 
+import ml_dtypes  # noqa: F401 - NumPy starts threads, which are no test's
 import pytest
 
 sys.path[:0] = [

@@ -5,16 +5,16 @@ from __future__ import annotations
 
 import ctypes
 import dataclasses
+import sys
 from ctypes import byref
 from typing import TYPE_CHECKING, Any
-
-import ml_dtypes  # noqa: F401 - by it NumPy knows bfloat16
-import numpy
 
 from . import library as raw
 from .library import err_name, lib
 
 if TYPE_CHECKING:
+    import numpy
+
     from .pit import Pit
 
 DTYPES = {
@@ -166,7 +166,16 @@ class SharedTensor:
         lib.tensor_free(self.pit.handle, byref(self.struct))
 
 
+def _is_array(value: Any) -> bool:
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(value, numpy.ndarray)
+
+
 def _array_at(struct: raw.Tensor) -> numpy.ndarray:
+    # Late, for hosts start often and seldom have arrays; the tests have them early.
+    import ml_dtypes  # noqa: F401 - by it NumPy knows bfloat16
+    import numpy
+
     dtype = numpy.dtype(DTYPES[struct.dtype])
     shape = tuple(struct.shape[index] for index in range(struct.rank))
     count = int(numpy.prod(shape, dtype=numpy.int64))
@@ -221,7 +230,7 @@ class Writer:
             lib.writer_bytes(self.handle, value, len(value))
         elif isinstance(value, SharedTensor):
             lib.writer_tensor(self.handle, byref(value.struct))
-        elif isinstance(value, numpy.ndarray):
+        elif _is_array(value):
             self.kept.append(value)
             lib.writer_tensor(self.handle, byref(tensor_struct(value)))
         else:

@@ -6,8 +6,6 @@ from __future__ import annotations
 import os
 from typing import Any
 
-import pytest
-
 from .places import FREE_THREADED, SYSTEM
 
 THREADS = 4
@@ -19,6 +17,8 @@ KINDS = ("process", "process-ft", "thread")
 def default_python(kind: str) -> str:
     """The interpreter of a kind of pool. Skips the test where there is none."""
     if kind != "process" and not os.path.exists(FREE_THREADED):
+        import pytest  # hosts have none
+
         pytest.skip("needs a free-threaded Python; see tools/bootstrap")
     return SYSTEM if kind == "process" else FREE_THREADED
 
