@@ -95,6 +95,7 @@ static snakepit_err read_threads(struct sp_doctor_pool *pool)
     const struct sp_thread_env wanted = {
         .profile = shape.profile,
         .threads_per_worker = shape.threads,
+        .workers = shape.workers,
         .cores = sp_config_cores(),
         .user = &pool->config->adapter_env,
         .inherited = environ,

@@ -39,6 +39,7 @@ static snakepit_err make_parts(const struct sp_pool_config *config,
     const struct sp_thread_env wanted = {
         .profile = profile,
         .threads_per_worker = threads_of(config, profile),
+        .workers = size,
         .cores = sp_config_cores(),
         .user = &config->adapter_env,
         .inherited = environ,

@@ -90,8 +90,10 @@ static bool is_set(char *const *environment, const char *name)
 
 static uint32_t count_threads(const struct sp_thread_env *wanted)
 {
-    SP_CHECK(wanted->threads_per_worker >= 1 && wanted->cores >= 1);
-    uint32_t share = wanted->cores / wanted->threads_per_worker;
+    SP_CHECK(wanted->threads_per_worker >= 1 && wanted->workers >= 1 &&
+             wanted->cores >= 1);
+    uint64_t calls = (uint64_t)wanted->threads_per_worker * wanted->workers;
+    uint32_t share = (uint32_t)(wanted->cores / calls);
     return wanted->profile == SP_PROFILE_PROCESS || share < 1 ? 1 : share;
 }
 
@@ -195,6 +197,7 @@ snakepit_err sp_interpreter_pool_env(const struct sp_pool_config *pool,
     const struct sp_thread_env wanted = {
         .profile = pool->worker_profile,
         .threads_per_worker = pool->threads_per_worker,
+        .workers = pool->pool_size.max,
         .cores = sp_config_cores(),
         .user = &pool->adapter_env,
         .inherited = environ,

@@ -118,6 +118,7 @@ const char *sp_interpreter_thread_variable(size_t index);
 struct sp_thread_env {
     enum sp_profile profile;     // what the worker runs as, after a fallback
     uint32_t threads_per_worker; // at least 1
+    uint32_t workers;            // of the pool, at its largest; at least 1
     uint32_t cores;              // at least 1; sp_config_cores()
     const struct sp_pairs *user; // the pool's adapter_env, borrowed; NULL: none
     char *const *inherited;      // the host's environ, borrowed; NULL: none

@@ -35,7 +35,7 @@ static void a_process_worker_gets_one_thread_everywhere(void **state)
                                         "MKL_NUM_THREADS",
                                         "NUMEXPR_NUM_THREADS",
                                         "VECLIB_MAXIMUM_THREADS"};
-    struct sp_thread_env wanted = {SP_PROFILE_PROCESS, 1, 64, NULL, NULL};
+    struct sp_thread_env wanted = {SP_PROFILE_PROCESS, 1, 1, 64, NULL, NULL};
     char **environment = make(&wanted);
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         assert_string_equal(value_of(environment, names[i]), "1");
@@ -49,12 +49,24 @@ static void threads_share_the_cores(void **state)
     (void)state;
     static const struct {
         uint32_t threads;
+        uint32_t workers;
         uint32_t cores;
         const char *value;
-    } rows[] = {{4, 16, "4"}, {16, 16, "1"}, {16, 2, "1"}, {3, 16, "5"}, {1, 8, "8"}};
+    } rows[] = {{4, 1, 16, "4"},
+                {16, 1, 16, "1"},
+                {16, 1, 2, "1"},
+                {3, 1, 16, "5"},
+                {1, 1, 8, "8"},
+                // All workers of the pool are there at the same time.
+                {4, 4, 16, "1"},
+                {2, 4, 64, "8"}};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct sp_thread_env wanted = {
-            SP_PROFILE_THREAD, rows[i].threads, rows[i].cores, NULL, NULL};
+        struct sp_thread_env wanted = {SP_PROFILE_THREAD,
+                                       rows[i].threads,
+                                       rows[i].workers,
+                                       rows[i].cores,
+                                       NULL,
+                                       NULL};
         char **environment = make(&wanted);
         assert_string_equal(value_of(environment, "OMP_NUM_THREADS"), rows[i].value);
         sp_interpreter_free_env(environment);
@@ -80,7 +92,7 @@ static void empty_folders_of_the_search_path_are_left_out(void **state)
         char similar[] = "PYTHONPATH_X=:/x";
         (void)snprintf(text, sizeof text, "%s", rows[i].given);
         char *inherited[] = {text, similar, NULL};
-        struct sp_thread_env wanted = {SP_PROFILE_PROCESS, 1, 4, NULL, inherited};
+        struct sp_thread_env wanted = {SP_PROFILE_PROCESS, 1, 1, 4, NULL, inherited};
         char **environment = make(&wanted);
         assert_string_equal(value_of(environment, "PYTHONPATH"), rows[i].left);
         assert_string_equal(value_of(environment, "PYTHONPATH_X"), ":/x");
@@ -103,7 +115,7 @@ static void the_users_value_wins_variable_by_variable(void **state)
     struct sp_pair pairs[] = {{omp, two}, {other, empty}};
     struct sp_pairs user = {pairs, 2};
     char *inherited[] = {inherited_omp, inherited_mkl, inherited_home, similar, NULL};
-    struct sp_thread_env wanted = {SP_PROFILE_PROCESS, 1, 4, &user, inherited};
+    struct sp_thread_env wanted = {SP_PROFILE_PROCESS, 1, 1, 4, &user, inherited};
     char **environment = make(&wanted);
     assert_string_equal(value_of(environment, "OMP_NUM_THREADS"), "2");
     assert_string_equal(value_of(environment, "MKL_NUM_THREADS"), "3");
@@ -122,7 +134,7 @@ static void without_memory_nothing_leaks(void **state)
     struct sp_pair pair = {name, name};
     struct sp_pairs user = {&pair, 1};
     char *inherited[] = {home, NULL};
-    struct sp_thread_env wanted = {SP_PROFILE_THREAD, 2, 4, &user, inherited};
+    struct sp_thread_env wanted = {SP_PROFILE_THREAD, 2, 1, 4, &user, inherited};
     for (long n = 1;; n++) {
         char **environment = NULL;
         sp_memory_fail_at(n);
