@@ -83,7 +83,8 @@ static snakepit *open_pit(const struct kind *kind)
                    "    worker_max_memory_hard: 300MiB\n"
                    "    memory_check_interval_ms: 50\n"
                    "    recycle_jitter: 100\n"
-                   "    recycle_at_once: 2\n",
+                   "    recycle_at_once: 2\n"
+                   "    retry: {max_attempts: 5, backoff_ms: 1, max_tokens: 1000}\n",
                    kind->profile,
                    kind->workers / 2,
                    kind->workers,
@@ -154,11 +155,14 @@ static void ended(void *user, snakepit_err err, snakepit_answer *answer)
 
 static void submit(struct storm *storm, const char *tool, const char *json, uint32_t ms)
 {
-    const snakepit_call_options options = {.size = sizeof options, .timeout_ms = ms};
+    snakepit_message why = {0};
+    const snakepit_call_options options = {
+        .size = sizeof options, .timeout_ms = ms, .why = &why};
     atomic_fetch_add(&storm->open, 1);
-    assert_int_equal(
-        snakepit_submit_json(storm->pit, tool, json, &options, ended, storm, NULL),
-        SNAKEPIT_OK);
+    if (snakepit_submit_json(storm->pit, tool, json, &options, ended, storm, NULL) !=
+        SNAKEPIT_OK) {
+        fail_msg("%s", why.text);
+    }
 }
 
 static void hang(struct storm *storm)
@@ -265,7 +269,7 @@ static void assert_pool_is_whole(const struct storm *storm)
     assert_int_equal(stats.violations, 0);
     assert_int_equal(atomic_load(&storm->wrong), 0);
     (void)printf("storm %s: starts=%llu deaths=%llu recycles=%llu kills=%u by_hand=%u "
-                 "hangs=%u growths=%u resizes=%u\n",
+                 "hangs=%u growths=%u resizes=%u retries=%llu\n",
                  storm->kind->name,
                  (unsigned long long)stats.worker_starts,
                  (unsigned long long)stats.worker_deaths,
@@ -274,7 +278,8 @@ static void assert_pool_is_whole(const struct storm *storm)
                  storm->by_hand,
                  storm->hangs,
                  storm->growths,
-                 storm->resizes);
+                 storm->resizes,
+                 (unsigned long long)stats.retries);
 }
 
 static void assert_counts(const struct load_counts *counts)
@@ -341,7 +346,8 @@ static void weather(const struct kind *kind, uint32_t events, uint32_t seconds)
                                          .window = 16,
                                          .timeout_ms = TIMEOUT_MS,
                                          .late_ms = 1000,
-                                         .computes = true};
+                                         .computes = true,
+                                         .idempotent = true};
     struct load *load = load_start(&options);
     uint64_t samples[SAMPLES];
     assert_non_null(load);

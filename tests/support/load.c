@@ -259,6 +259,11 @@ static bool look_at_chunk(void *user, snakepit_reader *chunk)
     return true;
 }
 
+static bool is_marked(const struct load *load, const struct pending *call)
+{
+    return load->options.idempotent && call->nonce / 64 % 2 == 0;
+}
+
 static snakepit_err call_and_count(const struct load *load,
                                    const struct pending *call,
                                    const snakepit_writer *writer,
@@ -266,7 +271,8 @@ static snakepit_err call_and_count(const struct load *load,
 {
     const char *tool = tools[call->question];
     const snakepit_call_options options = {.size = sizeof options,
-                                           .timeout_ms = load->options.timeout_ms};
+                                           .timeout_ms = load->options.timeout_ms,
+                                           .idempotent = is_marked(load, call)};
     if (load->options.streams && call->nonce % 2 == 0) {
         return snakepit_stream_each(
             load->options.pit, tool, writer, &options, look_at_chunk, NULL, answer);
@@ -345,9 +351,10 @@ static bool submit_one(struct async_thread *thread, snakepit_writer *writer)
 {
     struct load *load = thread->load;
     struct pending *call = find_idle(thread);
-    const snakepit_call_options options = {.size = sizeof options,
-                                           .timeout_ms = load->options.timeout_ms};
     next_question(load, call, writer);
+    const snakepit_call_options options = {.size = sizeof options,
+                                           .timeout_ms = load->options.timeout_ms,
+                                           .idempotent = is_marked(load, call)};
     snakepit_call_id id = 0;
     uint64_t nonce = call->nonce;
     atomic_store(&call->answers, 0);

@@ -20,6 +20,7 @@ struct load_options {
     uint32_t timeout_ms;  // of every call
     uint32_t late_ms;     // a call that ends so much after its deadline is late
     bool computes;        // also call `add` and `process_text`; else only `echo`
+    bool idempotent;      // every other call is marked so: the pool may send it again
     bool streams;         // half of the synchronous calls are streams without chunks
     bool cancels;         // now and then cancel a submitted call
     const char *cause;    // of every death, where not NULL; "died; ..." is right, too
