@@ -45,6 +45,9 @@ typedef struct snakepit_fault {
                       // still happen; see snakepit_answer_get_stop()
     uint32_t late_ms; // of a call that was given up for its time: how long after that
                       // the answer was given
+    // Of a worker that a signal has killed: Python's stack of the thread that got it,
+    // innermost call first. Empty if that thread ran no Python.
+    const char *crash_stack;
 } snakepit_fault;
 
 // The fault of an answer that is not OK; for one that is, a fault with err == OK. Never

@@ -1,32 +1,189 @@
 // SPDX-License-Identifier: MIT
-// Arguments' tensors are mapped read-only. A library that takes no notice of that and
-// writes to one kills the worker, and the signal alone does not tell why. The handler
-// here runs in the thread that failed, on whatever stack it has: it takes no locks and
-// allocates nothing.
+// The handler here runs in the thread that failed, on whatever stack it has: it takes
+// no locks and allocates nothing. Arguments' tensors are mapped read-only; a library
+// that takes no notice of that and writes to one kills the worker, and the signal alone
+// does not tell why.
+//
+// The one thing to know: faulthandler has functions for handlers of signals, but none
+// that other handlers may call. So it is told to dump the stack at a signal that nobody
+// sends, and the handler that it installs for that is taken off, and kept.
 #include "crash.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
 
 #include "state.h"
 
-// Constant once the handler is installed, but for `passing`.
+#define NOBODYS      (SIGRTMAX - 2) // the signal that nobody sends
+#define STACK_BYTES  65536u // of a stack for handlers, besides what registers take
+#define TURN_MS      1u
+#define TURNS_MOST   100u // that a thread waits for another one's stack to be written
+#define WHERE_MS     150u // that the main thread has to write its stack
+#define FAULTHANDLER "faulthandler"
+
+static const int deadly[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
+#define DEADLY (sizeof deadly / sizeof deadly[0])
+
+// Constant once the handlers are installed, but for what is atomic.
 static struct {
     struct sp_runtime *runtime;
     pid_t process;
-    struct sigaction before;
-    _Atomic pid_t passing; // the thread that is in the handler before ours, or 0
+    struct sigaction before[DEADLY];
+    _Atomic pid_t passing;        // the thread that is in a handler before ours, or 0
+    void (*dump)(int);            // NULL: there is no faulthandler
+    struct stat segment;          // what the descriptor stands for
+    _Atomic pid_t writing;        // the thread whose stack is being written, or 0
+    _Atomic uint32_t written_for; // whose it is, as `stack_of` in ipc/layout.h
 } watch;
+
+// ---- The stack ----------------------------------------------------------------
+
+static bool descriptor_is_ours(const struct sp_runtime *runtime)
+{
+    struct stat now;
+    return fstat(runtime->stack, &now) == 0 && now.st_dev == watch.segment.st_dev &&
+           now.st_ino == watch.segment.st_ino;
+}
+
+static void pause_for(uint32_t ms)
+{
+    const struct timespec turn = {.tv_nsec = ms * 1000000L};
+    (void)nanosleep(&turn, NULL);
+}
+
+// Two threads may crash at once: the second one waits, or it would end the process in
+// the middle of the first one's stack.
+static bool begin_writing(void)
+{
+    pid_t none = 0;
+    for (uint32_t turn = 0; turn < TURNS_MOST; turn++) {
+        if (atomic_compare_exchange_strong(&watch.writing, &none, gettid())) {
+            return true;
+        }
+        none = 0;
+        pause_for(TURN_MS);
+    }
+    return false;
+}
+
+// Python's stack of the calling thread, to where the host finds it. It is written from
+// the start of its place; the kernel refuses what goes over the end of the segment.
+static void write_stack(uint32_t of)
+{
+    struct sp_runtime *runtime = watch.runtime;
+    char *stack = runtime->view.stack;
+    if (watch.dump == NULL || !descriptor_is_ours(runtime) || !begin_writing()) {
+        return;
+    }
+    memset(stack, 0, SP_STACK_MAX);
+    atomic_store(&watch.written_for, of);
+    if (lseek(runtime->stack, (off_t)runtime->view.stack_at, SEEK_SET) >= 0) {
+        // First: should writing it fail, what is there by then is better than nothing.
+        atomic_store_explicit(
+            &runtime->view.header->stack_of, of, memory_order_release);
+        watch.dump(NOBODYS);
+    }
+    stack[SP_STACK_MAX - 1] = 0;
+    atomic_store(&watch.writing, 0);
+}
+
+// Has faulthandler install its handler, keeps that, and puts back what was there. True:
+// an exception is set.
+static bool take_handler(int fd)
+{
+    struct sigaction before;
+    struct sigaction its;
+    PyObject *module = PyImport_ImportModule(FAULTHANDLER);
+    if (module == NULL || sigaction(NOBODYS, NULL, &before) != 0) {
+        Py_XDECREF(module);
+        return module == NULL;
+    }
+    // Of the calling thread alone: others may run meanwhile.
+    PyObject *done = PyObject_CallMethod(module, "register", "iiii", NOBODYS, fd, 0, 0);
+    if (done != NULL && sigaction(NOBODYS, NULL, &its) == 0 &&
+        (its.sa_flags & SA_SIGINFO) == 0) {
+        watch.dump = its.sa_handler;
+    }
+    (void)sigaction(NOBODYS, &before, NULL);
+    Py_XDECREF(done);
+    Py_DECREF(module);
+    return done == NULL;
+}
+
+void sp_crash_import(void)
+{
+    PyObject *module = PyImport_ImportModule(FAULTHANDLER);
+    if (module == NULL) {
+        PyErr_Clear();
+    }
+    Py_XDECREF(module);
+}
+
+// ---- Stacks for handlers --------------------------------------------------------
+
+static size_t stack_bytes(void)
+{
+    return STACK_BYTES + getauxval(AT_MINSIGSTKSZ);
+}
+
+// Pages of it that are not touched cost nothing. NULL: there is no memory.
+static void *give_stack(void)
+{
+    stack_t own = {.ss_size = stack_bytes()};
+    own.ss_sp = mmap(NULL,
+                     own.ss_size,
+                     PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE,
+                     -1,
+                     0);
+    if (own.ss_sp == MAP_FAILED) {
+        return NULL;
+    }
+    if (sigaltstack(&own, NULL) != 0) {
+        (void)munmap(own.ss_sp, own.ss_size);
+        return NULL;
+    }
+    return own.ss_sp;
+}
+
+void *sp_crash_enter_thread(void)
+{
+    stack_t now;
+    bool has_none = sigaltstack(NULL, &now) == 0 && (now.ss_flags & SS_DISABLE) != 0;
+    return has_none ? give_stack() : NULL;
+}
+
+void sp_crash_leave_thread(void *stack)
+{
+    const stack_t none = {.ss_flags = SS_DISABLE};
+    stack_t now;
+    if (stack == NULL) {
+        return;
+    }
+    // The adapter may have put another one in its place.
+    if (sigaltstack(NULL, &now) == 0 && now.ss_sp == stack) {
+        (void)sigaltstack(&none, NULL);
+    }
+    (void)munmap(stack, stack_bytes());
+}
+
+// ---- What a fault was about ---------------------------------------------------
 
 #define PAGE_FAULT 14 // number of the processor's exception
 
-// What a fault was about. A handler that ran before ours may have sent the signal again
-// to let us see it, as faulthandler does: then the kernel still tells the address of
-// the thread's last fault. 0: unknown.
+// A handler that ran before ours may have sent the signal again to let us see it, as
+// faulthandler does: then the kernel still tells the address of the thread's last
+// fault. 0: unknown.
 static uintptr_t address_of(const siginfo_t *info, const void *context)
 {
     if (info->si_code > 0) {
@@ -56,28 +213,59 @@ static bool note(uintptr_t address)
     return argument;
 }
 
+// ---- The handler --------------------------------------------------------------
+
 static bool has_handler(const struct sigaction *action)
 {
     return (action->sa_flags & SA_SIGINFO) != 0 ||
            (action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN);
 }
 
+static const struct sigaction *handler_before(int number)
+{
+    size_t i = 0;
+    while (deadly[i] != number) {
+        i++;
+    }
+    return &watch.before[i];
+}
+
 // What handles the signal besides us, if it is not in the middle of doing so. True: it
 // was called and has come back.
 static bool pass_on(int number, siginfo_t *info, void *context)
 {
+    const struct sigaction *before = handler_before(number);
     pid_t thread = gettid();
-    if (!has_handler(&watch.before) || atomic_load(&watch.passing) == thread) {
+    if (!has_handler(before) || atomic_load(&watch.passing) == thread) {
         return false;
     }
     atomic_store(&watch.passing, thread);
-    if ((watch.before.sa_flags & SA_SIGINFO) != 0) {
-        watch.before.sa_sigaction(number, info, context);
+    if ((before->sa_flags & SA_SIGINFO) != 0) {
+        before->sa_sigaction(number, info, context);
     } else {
-        watch.before.sa_handler(number);
+        before->sa_handler(number);
     }
     atomic_store(&watch.passing, 0);
     return true;
+}
+
+// faulthandler itself has failed: the process ends by the signal that it was to end by.
+static void end_by_the_first(int second)
+{
+    uint32_t of = atomic_load(&watch.written_for);
+    int number = of == SP_STACK_OF_START ? second : (int)of;
+    (void)signal(number, SIG_DFL);
+    (void)raise(number);
+}
+
+// Whether there is no remedy for the fault.
+static bool leave_word(int number, const siginfo_t *info, const void *context)
+{
+    bool hopeless = number == SIGSEGV && note(address_of(info, context));
+    if (atomic_load(&watch.passing) != gettid()) {
+        write_stack((uint32_t)number);
+    }
+    return hopeless;
 }
 
 // Afterwards a fault happens again, and is deadly; a signal that was sent must be sent
@@ -85,7 +273,11 @@ static bool pass_on(int number, siginfo_t *info, void *context)
 static void on_fault(int number, siginfo_t *info, void *context)
 {
     int saved = errno;
-    bool hopeless = getpid() == watch.process && note(address_of(info, context));
+    bool ours = getpid() == watch.process;
+    if (ours && atomic_load(&watch.writing) == gettid()) {
+        end_by_the_first(number);
+    }
+    bool hopeless = ours && leave_word(number, info, context);
     if (!pass_on(number, info, context) || hopeless) {
         (void)signal(number, SIG_DFL);
         if (info->si_code <= 0) {
@@ -95,15 +287,87 @@ static void on_fault(int number, siginfo_t *info, void *context)
     errno = saved;
 }
 
-int sp_crash_watch(struct sp_runtime *runtime)
+// In front of who handles it now. One that is ignored stays so: it is not deadly.
+static int stand_in_front(size_t i)
 {
     struct sigaction action = {.sa_sigaction = on_fault,
                                .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
+    struct sigaction now;
     sigemptyset(&action.sa_mask);
-    watch.runtime = runtime;
-    watch.process = getpid();
-    if (sigaction(SIGSEGV, NULL, &watch.before) != 0) {
+    if (sigaction(deadly[i], NULL, &now) != 0) {
         return errno;
     }
-    return sigaction(SIGSEGV, &action, NULL) == 0 ? 0 : errno;
+    bool is_ours = (now.sa_flags & SA_SIGINFO) != 0 && now.sa_sigaction == on_fault;
+    bool is_ignored = (now.sa_flags & SA_SIGINFO) == 0 && now.sa_handler == SIG_IGN;
+    if (is_ours || is_ignored) {
+        return 0;
+    }
+    watch.before[i] = now;
+    return sigaction(deadly[i], &action, NULL) == 0 ? 0 : errno;
+}
+
+// faulthandler gives the main thread a stack for handlers, a small one.
+static void prepare_stack(struct sp_runtime *runtime)
+{
+    stack_t before;
+    bool has_none =
+        sigaltstack(NULL, &before) == 0 && (before.ss_flags & SS_DISABLE) != 0;
+    if (fstat(runtime->stack, &watch.segment) == 0 && take_handler(runtime->stack)) {
+        PyErr_Clear();
+    }
+    if (has_none) {
+        (void)give_stack();
+    }
+}
+
+int sp_crash_watch(struct sp_runtime *runtime)
+{
+    bool first = watch.runtime == NULL;
+    watch.runtime = runtime;
+    watch.process = getpid();
+    if (first) {
+        prepare_stack(runtime);
+    }
+    int rc = 0;
+    for (size_t i = 0; i < DEADLY && rc == 0; i++) {
+        rc = stand_in_front(i);
+    }
+    return rc;
+}
+
+// ---- Starts -------------------------------------------------------------------
+
+void sp_crash_note_stage(struct sp_runtime *runtime, const char *text, size_t size)
+{
+    char *stage = runtime->view.header->stage;
+    size_t kept = size < SP_STAGE_MAX ? size : SP_STAGE_MAX - 1;
+    memcpy(stage, text, kept);
+    memset(stage + kept, 0, SP_STAGE_MAX - kept);
+}
+
+static void on_where(int number)
+{
+    int saved = errno;
+    (void)number;
+    if (getpid() == watch.process) {
+        write_stack(SP_STACK_OF_START);
+    }
+    errno = saved;
+}
+
+// By a signal to the main thread: only a thread itself can look at its stack without
+// the other one changing it. Whatever the signal interrupts, the host is about to end.
+void sp_crash_tell_where(struct sp_runtime *runtime)
+{
+    struct sigaction action = {.sa_handler = on_where, .sa_flags = SA_ONSTACK};
+    sigemptyset(&action.sa_mask);
+    (void)sigaction(NOBODYS, &action, NULL);
+    (void)syscall(SYS_tgkill, getpid(), getpid(), NOBODYS);
+    for (uint32_t ms = 0;
+         ms < WHERE_MS && (atomic_load(&runtime->view.header->stack_of) == 0 ||
+                           atomic_load(&watch.writing) != 0);
+         ms++) {
+        pause_for(1);
+    }
+    (void)sp_channel_send(runtime->channel, SP_MESSAGE_WHERE, NULL, 0);
 }

@@ -13,6 +13,7 @@
 #include "body.h"
 #include "cancel.h"
 #include "context.h"
+#include "crash.h"
 #include "fault.h"
 #include "forks.h"
 #include "invoke.h"
@@ -439,7 +440,9 @@ int sp_executor_run(struct sp_executor *executor)
     executor->signals =
         gettid() == getpid() ? &executor->runtime->signals : &executor->own_signals;
     here = executor;
+    void *stack = sp_crash_enter_thread();
     int rc = sp_context_init(executor) != 0 ? -1 : loop(executor);
+    sp_crash_leave_thread(stack);
     here = NULL;
     sp_context_fini(executor);
     sp_encoder_fini(&executor->encoder);

@@ -54,6 +54,16 @@ static PyObject *receive_config(struct sp_codec *codec, int channel)
     return config;
 }
 
+static int watch_crashes(struct sp_runtime *runtime)
+{
+    errno = sp_crash_watch(runtime);
+    if (errno != 0) {
+        PyErr_SetFromErrno(PyExc_OSError);
+        return -1;
+    }
+    return 0;
+}
+
 static PyObject *runtime_attach(PyObject *module, PyObject *unused)
 {
     (void)unused;
@@ -63,6 +73,9 @@ static PyObject *runtime_attach(PyObject *module, PyObject *unused)
         return NULL;
     }
     state->runtime = runtime;
+    if (watch_crashes(runtime) != 0) {
+        return NULL;
+    }
     // The first message is read here; all others are the service thread's.
     return receive_config(&state->codec, runtime->channel);
 }
@@ -107,6 +120,7 @@ static PyObject *runtime_attach_template(PyObject *module, PyObject *unused)
     (void)unused;
     struct sp_module_state *state = sp_module_state(module);
     sp_ending_follow_host();
+    sp_crash_import();
     (void)fcntl(SP_FD_TEMPLATE, F_SETFD, FD_CLOEXEC);
     PyObject *config = receive_config(&state->codec, SP_FD_TEMPLATE);
     state->is_template = config != NULL;
@@ -224,16 +238,29 @@ static PyObject *runtime_ready(PyObject *module, PyObject *info)
     if (channel_of(module) < 0) {
         return NULL;
     }
-    int rc = state->is_template ? 0 : sp_crash_watch(state->runtime);
-    if (rc != 0) {
-        errno = rc;
-        return PyErr_SetFromErrno(PyExc_OSError);
+    if (!state->is_template && watch_crashes(state->runtime) != 0) {
+        return NULL;
     }
     // A template stays as it is for those that it forks.
     if (!state->is_template) {
         sp_timeslice_restore();
     }
     return report(module, SP_MESSAGE_READY, info);
+}
+
+static PyObject *runtime_stage(PyObject *module, PyObject *text)
+{
+    if (sp_module_state(module)->is_template) {
+        return report(module, SP_MESSAGE_STAGE, text);
+    }
+    struct sp_runtime *runtime = sp_module_runtime(module);
+    Py_ssize_t size;
+    const char *bytes = runtime == NULL ? NULL : PyUnicode_AsUTF8AndSize(text, &size);
+    if (bytes == NULL) {
+        return NULL;
+    }
+    sp_crash_note_stage(runtime, bytes, (size_t)size);
+    Py_RETURN_NONE;
 }
 
 static PyObject *runtime_unforkable(PyObject *module, PyObject *reason)
@@ -449,6 +476,7 @@ static PyMethodDef methods[] = {
      METH_FASTCALL,
      "ask(name, arguments): what the host's tool of that name returns."},
     {"emit", runtime_emit, METH_O, "Hands an event to the host, without waiting."},
+    {"stage", runtime_stage, METH_O, "Notes what the start does now, for the host."},
     {"ready", runtime_ready, METH_O, "Tells the host that the worker can serve."},
     {"failed", runtime_failed, METH_VARARGS, "Tells the host that the start failed."},
     {"run", runtime_run, METH_O, "Runs an executor until the worker is to leave."},

@@ -84,8 +84,9 @@ static int map_payloads(struct sp_runtime *runtime)
 }
 
 // The mappings stay; what remains open must not pass to programs that user code starts.
-static void hide_descriptors(void)
+static void hide_descriptors(struct sp_runtime *runtime)
 {
+    runtime->stack = fcntl(SP_FD_CONTROL, F_DUPFD_CLOEXEC, SP_FD_COUNT);
     close(SP_FD_CONTROL);
     close(SP_FD_REQUESTS);
     close(SP_FD_RESULTS);
@@ -136,7 +137,7 @@ struct sp_runtime *sp_runtime_attach(struct sp_codec *codec)
         make_tables(&runtime) != 0) {
         return NULL;
     }
-    hide_descriptors();
+    hide_descriptors(&runtime);
     point_intake(&runtime);
     runtime.channel = SP_FD_CHANNEL;
     runtime.doorbell = SP_FD_DOORBELL;

@@ -15,6 +15,7 @@
 
 #include "base/system.h"
 #include "cancel.h"
+#include "crash.h"
 #include "descriptors.h"
 #include "ending.h"
 #include "ipc/lifeline.h"
@@ -75,6 +76,9 @@ static void obey(struct sp_runtime *runtime,
         break;
     case SP_MESSAGE_STOP:
         sp_leaving_begin(runtime);
+        break;
+    case SP_MESSAGE_WHERE:
+        sp_crash_tell_where(runtime);
         break;
     default: // from a newer host; it does not wait for an answer
         break;

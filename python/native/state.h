@@ -84,6 +84,7 @@ struct sp_runtime {
     struct sp_intake intake;
     int channel;
     int doorbell;
+    int stack; // the control segment once more, for the stack of a crash; or -1
     struct sp_codec *codec;
     struct sp_executor *executors; // view.shape.executors of them
 

@@ -176,6 +176,11 @@ def set_reopened(descriptors: list[int]) -> None:
 def address(buffer: object) -> int:
     """Where the memory of a buffer begins."""
 
+def stage(text: str) -> None:
+    """Notes what the start does now, for a host that finds it late. After `attach` or
+    `attach_template`; a long text is cut.
+    """
+
 def unforkable(reason: str) -> None:
     """Tells the host why each worker must be a fresh interpreter."""
 

@@ -7,7 +7,7 @@ import importlib
 import os
 import sys
 
-from . import configuration, late, marks, notices, search_path, signatures
+from . import configuration, late, marks, notices, runtime, search_path, signatures
 from .base_adapter import BaseAdapter
 from .declaration import declared_thread_safe, undeclared_warning
 from .errors import AdapterError
@@ -38,6 +38,7 @@ def load(spec: str) -> type:
     Imports the module. Raises AdapterError if module or class cannot be found; what the
     module's own code raises is raised as it is.
     """
+    runtime.stage(f"importing the adapter {spec}")
     if not spec.strip(".:"):
         raise AdapterError(
             "no adapter is named; expected module, module.Class or module:Class"

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from types import MappingProxyType
 
-from . import calling, late
+from . import calling, late, runtime
 from .errors import AdapterError
 from .late import TYPE_CHECKING
 from .texts import shown
@@ -53,6 +53,7 @@ def load(adapter_class: type, settings: Configuration) -> None:
 
 
 def _load_one(load_one: Callable[[str, str], Any], path: str, kind: str) -> Any:
+    runtime.stage(f"loading the resource {path} (type {kind!r})")
     try:
         return load_one(path, kind)
     except Exception as error:

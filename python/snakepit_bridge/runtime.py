@@ -42,11 +42,13 @@ __all__ = [
     "runs_call",
     "shield",
     "shorten_timeslice",
+    "stage",
     "tell_of_cancels",
 ]
 
 _attached = False
 _standalone = True
+_note_stage: Callable[[str], object] | None = None
 
 # The call that a coroutine belongs to. Set where one begins, and inherited by its tasks
 # and by what it gives to `asyncio.to_thread`; executors know their call without it.
@@ -75,8 +77,9 @@ def attach_template() -> dict[str, Any]:
 
 def _joined(configuration: dict[str, Any]) -> dict[str, Any]:
     """There is a host now, and it may die."""
-    global _standalone
+    global _note_stage, _standalone
     _standalone = False
+    _note_stage = native.stage
     native.set_grace(configuration["stop_grace_ms"])
     return configuration
 
@@ -124,6 +127,14 @@ def shorten_timeslice() -> None:
     """
     if _attached:
         native.shorten_timeslice()
+
+
+def stage(text: str) -> None:
+    """Notes what the start does now: "importing x". A host that finds the start late
+    says so. Does nothing where there is no host.
+    """
+    if _note_stage is not None:
+        _note_stage(text.encode("utf-8", "replace").decode())
 
 
 def tell_of_cancels(function: Callable[[int], object] | None) -> None:

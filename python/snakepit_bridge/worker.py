@@ -231,15 +231,18 @@ class Worker:
         described = prepared.described
         described["gil_enabled"] = is_gil_enabled()  # or what was built has enabled it
         described["idempotent"] = answers.idempotent[:MOST_IDEMPOTENT]
+        runtime.stage("waiting for its first call, which it did not take")
         runtime.native.ready(described)
 
     def build(self, adapter_class: type) -> Answers:
         """Builds and initializes the instance, unless each call has one of its own."""
         if resolution.is_per_request(adapter_class):
             return resolution.of_class(adapter_class)
+        runtime.stage(f"building {adapter_class.__qualname__}")
         self.adapter = life.construct(adapter_class)
         given.check_seen(self.adapter)
         answers = resolution.of_instance(self.adapter)
+        runtime.stage(f"in initialize() of {adapter_class.__qualname__}")
         life.initialize(self.adapter)
         return answers
 

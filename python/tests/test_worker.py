@@ -57,6 +57,7 @@ class FakeRuntime:
             **settings,
         }
         self.grace = 0
+        self.stages: list[str] = []
         self.tools: dict[str, Callable[..., Any]] = {}
         self.fallback: Any = None
         self.formatter: Any = None
@@ -74,6 +75,9 @@ class FakeRuntime:
 
     def shorten_timeslice(self) -> None:
         pass
+
+    def stage(self, text: str) -> None:
+        self.stages.append(text)
 
     def register(self, name: str, function: Callable[..., Any]) -> None:
         if name == TABLE_TOOL:

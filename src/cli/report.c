@@ -8,7 +8,7 @@
 #include "cli/json.h"
 #include "cli/output.h"
 
-#define FAULT_PAIRS 14u
+#define FAULT_PAIRS 15u
 
 static void write_fault(snakepit_writer *writer, const snakepit_fault *fault)
 {
@@ -25,6 +25,7 @@ static void write_fault(snakepit_writer *writer, const snakepit_fault *fault)
     sp_cli_json_text(writer, "stage", fault->stage);
     sp_cli_json_text(writer, "cause", fault->cause);
     sp_cli_json_text(writer, "last_output", fault->last_output);
+    sp_cli_json_text(writer, "crash_stack", fault->crash_stack);
     sp_cli_json_number(writer, "worker", fault->worker);
     sp_cli_json_text(writer, "stop", snakepit_stop_name(fault->stop));
     sp_cli_json_bool(writer, "tool_runs", fault->tool_runs);
@@ -82,6 +83,7 @@ static void report_text(struct sp_cli *cli, const snakepit_fault *fault)
     if (strstr(message, fault->cause) == NULL) {
         print_block(cli, "cause: ", fault->cause);
     }
+    print_block(cli, "its Python stack: ", fault->crash_stack);
     print_block(cli, "its last output:\n", fault->last_output);
 }
 
@@ -111,7 +113,8 @@ int sp_cli_report(struct sp_cli *cli, snakepit_err err, const char *message, boo
                                   .stage = "",
                                   .cause = "",
                                   .last_output = "",
-                                  .arguments = ""};
+                                  .arguments = "",
+                                  .crash_stack = ""};
     return sp_cli_report_fault(cli, &fault, true);
 }
 

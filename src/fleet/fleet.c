@@ -212,6 +212,7 @@ worker_lost(void *user, struct sp_worker *worker, const struct sp_worker_loss *l
         .message = message,
         .cause = loss->cause,
         .last_output = loss->last_output,
+        .crash_stack = loss->stack,
     };
     sp_pool_seat_died(occupant->fleet->options.pool, worker->seat, &failure);
 }

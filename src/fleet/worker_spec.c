@@ -20,6 +20,7 @@ static const char *const tensors[] = {"view", "copy", "numpy", "numpy_copy"};
 
 #define REFUSAL_HEAD 300u // bytes of the first line of a failure
 #define REFUSAL_TAIL 600u // bytes of the end of a traceback
+#define PLACE_MOST   500u // bytes of where a start was when it ended, with a zero
 
 // Two enums with the same numbers, since config must not include ipc.
 _Static_assert((int)SP_POOL_PLACEMENT_AUTO == (int)SP_WAITING_AUTO, "same numbers");
@@ -266,20 +267,36 @@ static void describe_refusal(const char *failure, char *text, size_t size)
     }
 }
 
-// How a process ended, and what it printed at last: the last line, which names the
-// error of a traceback, then what came before.
-static void
-describe_end(const char *python, const char *cause, char *tail, char *text, size_t size)
+// Where it was when its time was up, or what it was doing when a signal came: the
+// innermost calls come first.
+static void describe_place(const struct sp_worker *worker, char *text, size_t size)
 {
+    size_t most = size < PLACE_MOST ? size : PLACE_MOST;
+    text[0] = 0;
+    if (most <= sizeof "; ") {
+        return;
+    }
+    if (worker->late != NULL) {
+        (void)strcpy(text, "; ");
+        sp_worker_where(worker, text + strlen(text), most - strlen(text));
+    } else if (worker->stack[0] != 0) {
+        (void)snprintf(text, size, "; %.*s", (int)(most - sizeof "; "), worker->stack);
+    }
+}
+
+// What it printed at last: the last line, which names the error of a traceback, then
+// what came before.
+static void describe_output(struct sp_worker *worker, char *text, size_t size)
+{
+    char tail[SP_TAIL_MAX + 1];
+    sp_output_tail(&worker->child.flow.outputs[1], tail, sizeof tail);
     for (size_t end = strlen(tail); end > 0 && tail[end - 1] == '\n'; end--) {
         tail[end - 1] = 0;
     }
     const char *last = strrchr(tail, '\n');
     (void)snprintf(text,
                    size,
-                   "%.200s %s%s%.250s%s%.600s",
-                   python,
-                   cause,
+                   "%s%.250s%s%.600s",
                    tail[0] == 0 ? "" : "; it wrote: ",
                    last == NULL ? tail : last + 1,
                    last == NULL ? "" : "\n[...]",
@@ -289,7 +306,6 @@ describe_end(const char *python, const char *cause, char *tail, char *text, size
 void sp_fleet_describe_failure(struct sp_worker *worker, char *text, size_t size)
 {
     char cause[256];
-    char tail[SP_TAIL_MAX + 1];
     if (worker->adapter_failed) {
         describe_refusal(worker->failure, text, size);
         return;
@@ -302,6 +318,7 @@ void sp_fleet_describe_failure(struct sp_worker *worker, char *text, size_t size
     end.fault = sp_worker_fault(worker);
     sp_exit_describe(
         &end, atomic_load(&worker->killed_for), SP_OOM_NO, cause, sizeof cause);
-    sp_output_tail(&worker->child.flow.outputs[1], tail, sizeof tail);
-    describe_end(worker->options.python, cause, tail, text, size);
+    (void)snprintf(text, size, "%.200s %s", worker->options.python, cause);
+    describe_place(worker, text + strlen(text), size - strlen(text));
+    describe_output(worker, text + strlen(text), size - strlen(text));
 }

@@ -36,12 +36,15 @@ enum sp_message_type {
     // Worker: no body; SIGTERM told it to leave: it begins no call any more. Once more
     // for each further one: what it runs is interrupted.
     SP_MESSAGE_LEAVING = 11,
+    // No body. Host: the start is late; where is it? Worker: its stack was written.
+    SP_MESSAGE_WHERE = 12,
 
     // Between a host and the template of a pool, which also have CONFIG, and READY: it
     // can fork.
     SP_MESSAGE_FORK = 64,       // host: u64 ticket, with SP_FORK_FDS descriptors
     SP_MESSAGE_FORKED = 65,     // template: struct sp_forked
     SP_MESSAGE_UNFORKABLE = 66, // template: a text; workers must be exec'ed
+    SP_MESSAGE_STAGE = 67,      // template: a text; what its start does now
 };
 
 // Where one message is received; for whoever watches many channels on one thread. Too

@@ -26,7 +26,9 @@ static uint64_t place(struct sp_control *header, const struct sp_control_shape *
     header->result_returns_at = at;
     at += up_to_line(shape->leases * sizeof(sp_cell));
     header->stamps_at = at;
-    return at + shape->executors * sizeof(struct sp_stamp);
+    at += shape->executors * sizeof(struct sp_stamp);
+    header->stack_at = at;
+    return at + SP_STACK_MAX;
 }
 
 static void
@@ -39,6 +41,8 @@ point(struct sp_control_view *view, uint8_t *base, const struct sp_control *offs
     view->request_returns = (sp_cell *)(void *)(base + offsets->request_returns_at);
     view->result_returns = (sp_cell *)(void *)(base + offsets->result_returns_at);
     view->stamps = (struct sp_stamp *)(void *)(base + offsets->stamps_at);
+    view->stack = (char *)(base + offsets->stack_at);
+    view->stack_at = offsets->stack_at;
 }
 
 uint64_t sp_control_size(const struct sp_control_shape *shape)

@@ -35,6 +35,8 @@ struct sp_control_view {
     sp_cell *request_returns;
     sp_cell *result_returns;
     struct sp_stamp *stamps;
+    char *stack;       // SP_STACK_MAX bytes
+    uint64_t stack_at; // its offset in the segment
 };
 
 // Bytes of a control segment of that shape.

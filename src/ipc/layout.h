@@ -2,7 +2,7 @@
 // What a host and its worker share, byte for byte. This is the only description of it;
 // every offset is pinned below, for both sides are compiled apart.
 //
-//   control    rw / rw   a header, four rings, stamps, then the slots. One per worker.
+//   control    rw / rw   a header, slots, four rings, stamps, a text. One per worker.
 //   requests   rw / ro   tool names, arguments and tensors of calls. One per pool.
 //   results    ro / rw   an inline area per slot, then an arena. One per worker.
 //
@@ -35,6 +35,8 @@
 #define SP_TUBE_BYTES     65536u // what a stream may be ahead of its reader
 #define SP_CHUNK_INLINE   16384u // a larger chunk lies outside of the tube
 #define SP_CHUNKS_LEASED  4u     // and at most so many of those wait in it
+#define SP_STAGE_MAX      192u   // bytes of what a start does now, with a zero
+#define SP_STACK_MAX      4096u  // bytes of a stack of Python's, with a zero
 
 // Descriptors that a worker finds open.
 enum sp_fd {
@@ -200,6 +202,8 @@ struct sp_control {
     uint64_t stamps_at;          // struct sp_stamp[executors]
     uint32_t payloads_hidden;    // 1: core dumps leave requests and results out
     uint64_t ticks_per_us;       // as the host has measured; 0: it has not
+    uint64_t stack_at; // char[SP_STACK_MAX]: the stack of a crash. The last part: what
+                       // does not fit would make the segment grow, which is refused
 
     // The lifeline: a robust, process-shared mutex that the worker's service thread
     // holds from handshake to exit.
@@ -225,7 +229,14 @@ struct sp_control {
     // Worker: events that found no room; and of a slot only what belongs to a tube.
     _Alignas(SP_LINE) _Atomic uint64_t events_dropped;
     struct sp_slot events;
+
+    // Worker: what its start does now, and whose stack was left at `stack_at`: that of
+    // the thread which got this deadly signal, or SP_STACK_OF_START; 0: nobody's.
+    _Alignas(SP_LINE) char stage[SP_STAGE_MAX];
+    _Atomic uint32_t stack_of;
 };
+
+#define SP_STACK_OF_START UINT32_MAX // of the main thread, when its host asked
 
 // What an executor does now, for diagnosis and for the cancel ladder. Worker writes.
 struct sp_stamp {
@@ -250,6 +261,8 @@ _Static_assert(offsetof(struct sp_control, submit_head) == 4 * SP_LINE, "frozen"
 _Static_assert(offsetof(struct sp_control, worker_cpu) == 8 * SP_LINE, "frozen");
 _Static_assert(offsetof(struct sp_control, events_turn) == 9 * SP_LINE, "frozen");
 _Static_assert(offsetof(struct sp_control, events) == 11 * SP_LINE, "frozen");
+_Static_assert(offsetof(struct sp_control, stage) == 13 * SP_LINE, "frozen");
+_Static_assert(offsetof(struct sp_control, stack_of) == 16 * SP_LINE, "frozen");
 _Static_assert(sizeof(struct sp_stamp) == SP_LINE, "one writer a line");
 _Static_assert(sizeof(sp_cell) == 8, "lock-free");
 

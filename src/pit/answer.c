@@ -42,6 +42,7 @@ static bool is_elsewhere(const struct sp_call *call)
         .cause = "",            \
         .last_output = "",      \
         .arguments = "",        \
+        .crash_stack = "",      \
     }
 
 const snakepit_fault *snakepit_answer_fault(const snakepit_answer *answer)

@@ -126,14 +126,16 @@ void sp_call_set_failure(struct sp_call *call, const struct sp_failure *failure)
                            failure->stage,
                            failure->cause,
                            failure->last_output,
-                           failure->arguments};
+                           failure->arguments,
+                           failure->crash_stack};
     const char **kept[] = {&call->fault.message,
                            &call->fault.type,
                            &call->fault.traceback,
                            &call->fault.stage,
                            &call->fault.cause,
                            &call->fault.last_output,
-                           &call->fault.arguments};
+                           &call->fault.arguments,
+                           &call->fault.crash_stack};
     enum { TEXTS = sizeof given / sizeof given[0] };
     size_t at[TEXTS];
     call->err = failure->err;

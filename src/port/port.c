@@ -3,6 +3,7 @@
 // once. Sizes and masks come from the private view, never from shared memory.
 #include "port/port.h"
 
+#include <string.h>
 #include <sys/eventfd.h>
 
 #include "base/check.h"
@@ -10,6 +11,7 @@
 #include "base/descriptor.h"
 #include "base/memory.h"
 #include "base/system.h"
+#include "base/text.h"
 #include "ipc/futex.h"
 #include "ipc/ring.h"
 #include "ipc/wait.h"
@@ -465,6 +467,29 @@ enum sp_fault sp_port_fault(const struct sp_port *port)
     uint32_t fault =
         atomic_load_explicit(&port->view.header->fault, memory_order_acquire);
     return fault <= SP_FAULT_TOLD ? (enum sp_fault)fault : SP_FAULT_OTHER;
+}
+
+// A private copy first: the worker may still write there.
+static void copy_text(const char *shared, char *room, size_t size)
+{
+    memcpy(room, shared, size - 1);
+    room[size - 1] = 0;
+    sp_text_clean(room, strlen(room), SP_TEXT_BLOCK);
+}
+
+void sp_port_stage(const struct sp_port *port, char room[SP_STAGE_MAX])
+{
+    copy_text(port->view.header->stage, room, SP_STAGE_MAX);
+}
+
+uint32_t sp_port_stack_of(const struct sp_port *port)
+{
+    return atomic_load_explicit(&port->view.header->stack_of, memory_order_acquire);
+}
+
+void sp_port_stack(const struct sp_port *port, char room[SP_STACK_MAX])
+{
+    copy_text(port->view.stack, room, SP_STACK_MAX);
 }
 
 void sp_port_wake(struct sp_port *port, uint32_t slot)

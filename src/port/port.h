@@ -169,6 +169,14 @@ void sp_port_wake(struct sp_port *port, uint32_t slot);
 // What the worker says it may be dying of. Any thread.
 enum sp_fault sp_port_fault(const struct sp_port *port);
 
+// What the worker's start does now, in its words; empty: it has not said. Any thread.
+void sp_port_stage(const struct sp_port *port, char room[SP_STAGE_MAX]);
+// The number of the deadly signal whose stack the worker has left, SP_STACK_OF_START,
+// or 0: it has left none. Any thread.
+uint32_t sp_port_stack_of(const struct sp_port *port);
+// That stack, as Python's faulthandler writes it, cut and fit for a log. Any thread.
+void sp_port_stack(const struct sp_port *port, char room[SP_STACK_MAX]);
+
 // Frees a slot without looking at it: the worker is dead.
 void sp_port_drop(struct sp_port *port, uint32_t slot);
 

@@ -31,6 +31,8 @@ void sp_worker_ask_to_leave(struct sp_worker *worker, bool by_message);
 void sp_worker_watch(struct sp_worker *worker);
 extern const struct sp_subprocess_kind sp_worker_kind;
 
+#define SP_WHERE_MAX 3600u // bytes of what sp_worker_where() says in a line of the log
+
 // ---- death.c ------------------------------------------------------------------
 
 // Sends a signal to the worker, if it is born and not dead. `group`: to all that it has

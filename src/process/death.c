@@ -7,12 +7,14 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "ipc/lifeline.h"
 
-#define PEEKS_MOST 20 // looks at a dying process, a millisecond apart
+#define QUOTED_MAX 3600u // bytes of a stack in a line of the log
+#define PEEKS_MOST 20    // looks at a dying process, a millisecond apart
 
 // ---- Signals ------------------------------------------------------------------
 
@@ -110,6 +112,34 @@ bool sp_worker_was_told(const struct sp_worker *worker)
             atomic_load(&worker->killed_for) != NULL);
 }
 
+// A signal that the adapter has survived leaves a stack as well, which is of no
+// interest later.
+static void keep_stack(struct sp_worker *worker, const struct sp_exit *end)
+{
+    uint32_t of = sp_port_stack_of(worker->port);
+    bool crashed = of != 0 && of != SP_STACK_OF_START &&
+                   (!end->known || (uint32_t)end->signal == of);
+    if (crashed && atomic_load(&worker->killed_for) == NULL) {
+        sp_port_stack(worker->port, worker->stack);
+    }
+}
+
+void sp_worker_where(const struct sp_worker *worker, char *room, size_t size)
+{
+    char stage[SP_STAGE_MAX];
+    room[0] = 0;
+    if (worker->late == NULL) {
+        return;
+    }
+    sp_port_stage(worker->port, stage);
+    (void)snprintf(room,
+                   size,
+                   "it was %s%s%s",
+                   stage[0] != 0 ? stage : "not yet at the import of its adapter",
+                   worker->stack[0] != 0 ? "\n" : "",
+                   worker->stack);
+}
+
 // A tool that replaces or stops its process, goes on when it is interrupted, or writes
 // what only the worker may write, is not to be sent again.
 static bool may_be_a_tools_doing(const struct sp_worker *worker)
@@ -136,11 +166,13 @@ static void report_loss(struct sp_worker *worker, const struct sp_exit *end)
         sp_exit_describe(&told, because, memory, cause, sizeof cause);
         (void)sp_output_read(&worker->child.flow.outputs[1]);
         sp_output_tail(&worker->child.flow.outputs[1], tail, sizeof tail);
-        struct sp_worker_loss loss = {.cause = cause,
-                                      .last_output = tail,
-                                      .by_us = because != NULL &&
-                                               !may_be_a_tools_doing(worker),
-                                      .violated = atomic_load(&worker->violated)};
+        keep_stack(worker, end);
+        struct sp_worker_loss loss = {
+            .cause = cause,
+            .last_output = tail,
+            .stack = worker->late == NULL ? worker->stack : "",
+            .by_us = because != NULL && !may_be_a_tools_doing(worker),
+            .violated = atomic_load(&worker->violated)};
         worker->options.hooks.lost(worker->options.hooks.user, worker, &loss);
     }
     pthread_mutex_unlock(&worker->lost_lock);
@@ -189,6 +221,21 @@ void sp_worker_clear_group(struct sp_subprocess *child)
     (void)sp_exit_reap(child_of(worker));
 }
 
+static void log_stack(const struct sp_worker *worker)
+{
+    char quoted[QUOTED_MAX];
+    if (worker->stack[0] != 0 && worker->late == NULL) {
+        sp_log(worker->options.log,
+               SP_LOG_WARNING,
+               "worker.crash",
+               "pool=%s worker=%llu pid=%d stack=%s",
+               worker->options.pool,
+               (unsigned long long)worker->options.id,
+               (int)worker->child.process.pid,
+               sp_log_quote(worker->stack, quoted, sizeof quoted));
+    }
+}
+
 static void log_exit(const struct sp_worker *worker)
 {
     char fields[SP_EXIT_FIELDS_MAX];
@@ -220,6 +267,7 @@ void sp_worker_exited(struct sp_subprocess *child)
     sp_output_drain(&child->flow.outputs[0]);
     sp_output_drain(&child->flow.outputs[1]);
     sp_listener_part(worker->options.listener, &worker->events);
+    log_stack(worker);
     log_exit(worker);
     sp_worker_enter(worker, SP_WORKER_EXITED);
     worker->options.hooks.exited(worker->options.hooks.user, worker);

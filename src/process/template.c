@@ -79,6 +79,19 @@ static void violated(struct sp_subprocess *child, const char *why)
     kill_template(template_of(child), why);
 }
 
+static void late(struct sp_subprocess *child, const char *why)
+{
+    struct sp_template *template = template_of(child);
+    char reason[SP_TEMPLATE_REASON_MAX];
+    const char *stage = template->stage;
+    (void)snprintf(reason,
+                   sizeof reason,
+                   "%s; it was %s",
+                   why,
+                   stage[0] != 0 ? stage : "not yet at the import of its adapter");
+    kill_template(template, reason);
+}
+
 void sp_template_stop(struct sp_template *template)
 {
     bool importing = template->state == SP_TEMPLATE_STARTING;
@@ -211,20 +224,26 @@ static void on_ready(struct sp_template *template)
     template->options.hooks.ready(template->options.hooks.user, template);
 }
 
+// Leaves `room` as it is where the body is not a text.
+static void read_text(const uint8_t *body, uint32_t size, char *room, size_t room_size)
+{
+    snakepit_reader reader;
+    snakepit_value value;
+    snakepit_reader_init(&reader, body, size);
+    if (snakepit_reader_next(&reader, &value) == SNAKEPIT_OK &&
+        value.kind == SNAKEPIT_TEXT) {
+        int most = value.as.text.size < room_size ? (int)value.as.text.size
+                                                  : (int)room_size - 1;
+        (void)snprintf(room, room_size, "%.*s", most, value.as.text.data);
+    }
+}
+
 // It may have threads that keep it from leaving by itself.
 static void
 on_unforkable(struct sp_template *template, const uint8_t *body, uint32_t size)
 {
-    snakepit_reader reader;
-    snakepit_value value;
     char reason[SP_TEMPLATE_REASON_MAX] = "it did not say why it cannot fork";
-    snakepit_reader_init(&reader, body, size);
-    if (snakepit_reader_next(&reader, &value) == SNAKEPIT_OK &&
-        value.kind == SNAKEPIT_TEXT) {
-        int most = value.as.text.size < sizeof reason ? (int)value.as.text.size
-                                                      : (int)sizeof reason - 1;
-        (void)snprintf(reason, sizeof reason, "%.*s", most, value.as.text.data);
-    }
+    read_text(body, size, reason, sizeof reason);
     kill_template(template, reason);
 }
 
@@ -242,6 +261,9 @@ static void take_message(struct sp_subprocess *child,
         break;
     case SP_MESSAGE_UNFORKABLE:
         on_unforkable(template, body, head->size);
+        break;
+    case SP_MESSAGE_STAGE:
+        read_text(body, head->size, template->stage, sizeof template->stage);
         break;
     default:
         kill_template(template, "it sent a message that does not exist");
@@ -320,7 +342,7 @@ static const struct sp_subprocess_kind kind = {
     .cannot_signal = "template.cannot_signal",
     .message = take_message,
     .violated = violated,
-    .late = violated,
+    .late = late,
     .terminate = terminate,
     .kill = end,
     .given_up = given_up,

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/slice.h"
+#include "ipc/layout.h"
 #include "process/cgroup.h"
 #include "process/spawn.h"
 #include "process/state.h"
@@ -73,6 +74,7 @@ struct sp_template {
     bool wanted_gone; // by sp_template_stop(), so its exit is not news
     // Why it cannot be used, in its words or ours; empty if it was simply stopped.
     char reason[SP_TEMPLATE_REASON_MAX];
+    char stage[SP_STAGE_MAX]; // what its start does now, in its words; or empty
 };
 
 // Starts the process. SYSTEM, which `why` explains, NO_MEMORY: no callback runs.

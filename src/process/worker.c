@@ -24,6 +24,7 @@
 #define CUT_MS        500u       // that a worker may live without its channel
 #define RINGS_MOST    100u       // of its bell before that is answered; one is enough
 #define LOOK_EVERY_MS 50u        // whether one that leaves still runs calls
+#define WHERE_MS      500u       // that a late start has to say where it is
 
 // ---- Start --------------------------------------------------------------------
 
@@ -65,6 +66,7 @@ static bool silence(int doorbell)
 }
 
 static void let_leave(struct sp_worker *worker);
+static void on_where(struct sp_worker *worker);
 
 static void on_doorbell(struct sp_watch *watch)
 {
@@ -241,6 +243,7 @@ static bool has_its_size(const struct sp_message_head *head)
     case SP_MESSAGE_GIL:
     case SP_MESSAGE_LEAVING:
     case SP_MESSAGE_EVENTS:
+    case SP_MESSAGE_WHERE:
         return head->size == 0;
     default:
         return true;
@@ -274,6 +277,9 @@ static void take_message(struct sp_subprocess *child,
         break;
     case SP_MESSAGE_LEAVING:
         on_leaving(worker);
+        break;
+    case SP_MESSAGE_WHERE:
+        on_where(worker);
         break;
     case SP_MESSAGE_EVENTS:
         sp_listener_notice(worker->options.listener, &worker->events);
@@ -330,9 +336,52 @@ static void violated(struct sp_subprocess *child, const char *why)
 
 // ---- Timers -------------------------------------------------------------------
 
+static void fail_late(struct sp_worker *worker)
+{
+    char where[SP_WHERE_MAX];
+    char quoted[SP_WHERE_MAX];
+    if (sp_port_stack_of(worker->port) == SP_STACK_OF_START) {
+        sp_port_stack(worker->port, worker->stack);
+    }
+    sp_worker_where(worker, where, sizeof where);
+    sp_log(worker->options.log,
+           SP_LOG_WARNING,
+           "worker.late",
+           "pool=%s worker=%llu pid=%d where=%s",
+           worker->options.pool,
+           (unsigned long long)worker->options.id,
+           (int)worker->child.process.pid,
+           sp_log_quote(where, quoted, sizeof quoted));
+    sp_worker_fail_start(worker, worker->late);
+}
+
+static void on_where_unsaid(struct sp_timer *timer)
+{
+    fail_late(sp_worker_of(sp_subprocess_of_timer(timer)));
+}
+
+// It has come to its end meanwhile where it is not STARTING.
+static void on_where(struct sp_worker *worker)
+{
+    if (worker->late == NULL) {
+        sp_worker_kill_for_violation(worker, "it said where it is, and was not asked");
+    } else if (worker->state == SP_WORKER_STARTING) {
+        fail_late(worker);
+    }
+}
+
+// One that hangs is asked where first. Only its service thread has to answer.
 static void late(struct sp_subprocess *child, const char *why)
 {
-    sp_worker_fail_start(sp_worker_of(child), why);
+    struct sp_worker *worker = sp_worker_of(child);
+    worker->late = why;
+    if (worker->greeted &&
+        sp_channel_send(child->process.channel, SP_MESSAGE_WHERE, NULL, 0) ==
+            SNAKEPIT_OK) {
+        sp_subprocess_wait(child, on_where_unsaid, WHERE_MS);
+    } else {
+        fail_late(worker);
+    }
 }
 
 static void terminate(struct sp_subprocess *child)

@@ -31,6 +31,7 @@ struct sp_worker;
 struct sp_worker_loss {
     const char *cause;       // one sentence
     const char *last_output; // last lines of its stderr
+    const char *stack;       // Python's, of the thread that crashed; or empty
     bool by_us;    // killed on purpose, for something that other calls cannot help
     bool violated; // killed because it broke the protocol
 };
@@ -104,11 +105,14 @@ struct sp_worker {
     uint64_t watch;              // at the watcher, 0 for none
     uint32_t missed;             // heartbeats in a row without an answer
     uint32_t probe_slot;
-    bool greeted;                 // its service thread answers
-    _Atomic bool silent;          // it was killed because its service thread did not
-    bool failed;                  // it reported that it cannot start
-    bool adapter_failed;          // and that this was the adapter's doing
-    bool wants;                   // the system refused something; `failure` says what
+    bool greeted;             // its service thread answers
+    _Atomic bool silent;      // it was killed because its service thread did not
+    bool failed;              // it reported that it cannot start
+    bool adapter_failed;      // and that this was the adapter's doing
+    bool wants;               // the system refused something; `failure` says what
+    const char *late;         // constant text: its start takes too long; NULL: no
+    char stack[SP_STACK_MAX]; // Python's: where its start was, or, once it is lost, of
+                              // its crash; or empty
     char failure[SP_FAILURE_MAX]; // its words, or ours
     bool leaves;                  // it says that SIGTERM has told it to
     _Atomic bool interrupted;     // and that another one interrupts what it runs
@@ -152,6 +156,9 @@ enum sp_fault sp_worker_fault(const struct sp_worker *worker);
 // Its resident memory in bytes, without what it shares with the host; 0: not known.
 // Loop thread.
 uint64_t sp_worker_memory(const struct sp_worker *worker);
+// Where a start that was late was when its time was up: one sentence, and the stack.
+// Empty for another one.
+void sp_worker_where(const struct sp_worker *worker, char *room, size_t size);
 // Whether it has ended because SIGTERM told it to, which did not come from us. After
 // its exit was observed.
 bool sp_worker_was_told(const struct sp_worker *worker);

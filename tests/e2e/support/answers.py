@@ -70,6 +70,7 @@ class Fault:
     cause: str
     last_output: str
     arguments: str
+    crash_stack: str
     worker: int
     stop: str
     tool_runs: bool
@@ -88,6 +89,7 @@ class Fault:
                 "cause",
                 "last_output",
                 "arguments",
+                "crash_stack",
             )
         }
         return cls(

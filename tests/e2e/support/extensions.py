@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Extensions that adapters of the tests import."""
+"""Extensions and libraries that adapters of the tests load."""
 
 from __future__ import annotations
 
@@ -18,8 +18,18 @@ def takes_the_gil(folder: pathlib.Path) -> pathlib.Path:
     shown = "import sysconfig as s; print(s.get_path('include'))"
     words = [default_python("thread"), "-c", shown]
     include = subprocess.check_output(words, text=True).strip()
-    path = folder / "takes_the_gil.so"
-    source = SOURCES / "takes_the_gil.c"
-    command = [*shlex.split(os.environ.get("CC", "cc")), "-shared", "-fPIC"]
-    subprocess.run([*command, f"-I{include}", "-o", str(path), str(source)], check=True)
+    return shared_object("takes_the_gil", folder, f"-I{include}")
+
+
+def overflows(folder: pathlib.Path) -> pathlib.Path:
+    """Builds a library whose `overflow(None)` runs out of stack."""
+    return shared_object("overflows", folder, "-O0")
+
+
+def shared_object(name: str, folder: pathlib.Path, *flags: str) -> pathlib.Path:
+    """Builds `name.c` of this folder."""
+    path = folder / f"{name}.so"
+    command = [*shlex.split(os.environ.get("CC", "cc")), "-shared", "-fPIC", *flags]
+    source = str(SOURCES / f"{name}.c")
+    subprocess.run([*command, "-o", str(path), source], check=True)
     return path

@@ -185,6 +185,7 @@ class Fault(Structure):
         ("stop", c_int),
         ("tool_runs", c_bool),
         ("late_ms", c_uint32),
+        ("crash_stack", c_char_p),
     ]
 
 

@@ -104,6 +104,12 @@ uint64_t sp_worker_memory(const struct sp_worker *worker)
         ->memory;
 }
 
+void sp_worker_where(const struct sp_worker *worker, char *room, size_t size)
+{
+    (void)worker;
+    (void)snprintf(room, size, "%s", fakes.where == NULL ? "" : fakes.where);
+}
+
 bool sp_worker_was_told(const struct sp_worker *worker)
 {
     const struct fake_life *life =

@@ -29,6 +29,7 @@ struct fakes {
     uint32_t template_stops;
     uint32_t refusals;    // of the next starts
     int refuses;          // their errno
+    const char *where;    // where each late start is; NULL: there is none
     struct sp_loop *loop; // is stopped by each start and stop; NULL: it is not
 };
 

@@ -4,6 +4,7 @@
 
 #include "scene.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -208,6 +209,32 @@ static void an_end_is_told_with_what_it_printed_at_last(void **state)
     scene_end();
 }
 
+static void a_late_start_is_told_with_its_place(void **state)
+{
+    (void)state;
+    struct sp_worker *worker = first_worker();
+    atomic_store(&worker->killed_for, "it was late");
+    worker->late = "it was late";
+    fakes.where = "it was importing a\nStack:\n  File b.py";
+    assert_non_null(strstr(failure_of(worker),
+                           "killed by us because it was late; it was importing "
+                           "a\nStack:\n  File b.py"));
+    scene_end();
+}
+
+static void of_a_start_that_crashed_the_innermost_calls_are_told(void **state)
+{
+    (void)state;
+    struct sp_worker *worker = first_worker();
+    memset(worker->stack, 'x', sizeof worker->stack - 1);
+    memcpy(worker->stack, "innermost", 9);
+    worker->child.end = (struct sp_exit){.known = 1, .signal = SIGSEGV};
+    const char *failure = failure_of(worker);
+    assert_non_null(strstr(failure, "(SIGSEGV); innermostxxx"));
+    assert_true(strlen(failure) < 700);
+    scene_end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -218,6 +245,8 @@ int main(void)
         SCENE_TEST(a_worker_has_room_for_twice_its_threads),
         SCENE_TEST(workers_are_spread_over_the_cores_in_turn),
         SCENE_TEST(a_short_refusal_is_told_as_it_is),
+        SCENE_TEST(a_late_start_is_told_with_its_place),
+        SCENE_TEST(of_a_start_that_crashed_the_innermost_calls_are_told),
         SCENE_TEST(of_a_long_refusal_the_ends_are_told),
         SCENE_TEST(what_the_system_refused_is_told),
         SCENE_TEST(an_end_is_told_with_what_it_printed_at_last),

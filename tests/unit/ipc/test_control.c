@@ -54,6 +54,7 @@ static void both_sides_see_the_same_parts(void **state)
     assert_ptr_equal(opened.request_returns, made.request_returns);
     assert_ptr_equal(opened.result_returns, made.result_returns);
     assert_ptr_equal(opened.stamps, made.stamps);
+    assert_ptr_equal(opened.stack, made.stack);
 }
 
 static void parts_stand_on_lines_of_their_own_and_do_not_overlap(void **state)
@@ -73,6 +74,7 @@ static void parts_stand_on_lines_of_their_own_and_do_not_overlap(void **state)
         (uintptr_t)(made.result_returns + shape.leases),
         (uintptr_t)made.stamps,
         (uintptr_t)(made.stamps + shape.executors),
+        (uintptr_t)made.stack,
         (uintptr_t)(segment.base + sp_control_size(&shape)),
     };
     for (size_t i = 1; i < sizeof ends / sizeof ends[0]; i++) {
@@ -139,6 +141,7 @@ static void offsets_in_the_header_are_not_believed(void **state)
     assert_ptr_equal(opened.slots, made.slots);
     assert_ptr_equal(opened.submit, made.submit);
     assert_ptr_equal(opened.stamps, made.stamps);
+    assert_ptr_equal(opened.stack, made.stack);
 }
 
 static void the_largest_shape_fits_its_arithmetic(void **state)

@@ -144,6 +144,12 @@ enum sp_fault sp_worker_fault(const struct sp_worker *worker)
     return SP_FAULT_NONE;
 }
 
+void sp_worker_where(const struct sp_worker *worker, char *room, size_t size)
+{
+    (void)worker;
+    (void)snprintf(room, size, "%s", "");
+}
+
 bool sp_worker_was_told(const struct sp_worker *worker)
 {
     (void)worker;

@@ -60,6 +60,7 @@ lost(void *user, struct sp_worker *worker, const struct sp_worker_loss *loss)
     (void)snprintf(scene.cause, sizeof scene.cause, "%s", loss->cause);
     (void)snprintf(
         scene.last_output, sizeof scene.last_output, "%s", loss->last_output);
+    (void)snprintf(scene.stack, sizeof scene.stack, "%s", loss->stack);
     scene.by_us = loss->by_us;
     scene.violated = loss->violated;
     tell("lost");

@@ -29,6 +29,7 @@ struct scene {
     char told[512];            // what its owner was told, in words
     char cause[512];           // of its loss
     char last_output[512];
+    char stack[SP_STACK_MAX];
     bool by_us;
     bool violated;
     bool busy;       // what is_busy() says

@@ -208,6 +208,65 @@ static void one_that_nothing_stops_is_given_up(void **state)
     assert_int_equal(machine_logged("code=unknown signal=unknown"), 1);
 }
 
+// ---- Its stack ----------------------------------------------------------------
+
+static void leave_stack(uint32_t of)
+{
+    struct sp_port *port = scene.worker->port;
+    (void)strcpy(port->view.stack, "Stack:\n  File \"a.py\", line 1 in \x1b\n");
+    atomic_store(&port->view.header->stack_of, of);
+}
+
+static void the_stack_of_a_crash_is_told_and_logged(void **state)
+{
+    (void)state;
+    scene_start();
+    scene_become_ready();
+    leave_stack(SIGSEGV);
+    fake_exits(scene.fake, 0, SIGSEGV);
+    scene_run(0);
+    scene_expect("lost;exited;gone;");
+    assert_string_equal(scene.stack, "Stack:\n  File \"a.py\", line 1 in ?\n");
+    assert_int_equal(machine_logged("stack=\"Stack:   File \\\"a.py\\\""), 1);
+}
+
+static void the_stack_of_a_signal_that_was_survived_is_not(void **state)
+{
+    (void)state;
+    scene_start();
+    scene_become_ready();
+    leave_stack(SIGABRT);
+    fake_exits(scene.fake, 0, SIGKILL);
+    scene_run(0);
+    scene_expect("lost;exited;gone;");
+    assert_string_equal(scene.stack, "");
+    assert_int_equal(machine_logged("worker.crash"), 0);
+}
+
+static void one_that_was_killed_by_us_did_not_crash(void **state)
+{
+    (void)state;
+    scene_start();
+    scene_become_ready();
+    leave_stack(SIGKILL);
+    sp_worker_kill(scene.worker, "it is a test");
+    scene_expect_killed("it is a test");
+    assert_string_equal(scene.stack, "");
+}
+
+static void a_stack_has_an_end(void **state)
+{
+    (void)state;
+    scene_start();
+    scene_become_ready();
+    leave_stack(SIGSEGV);
+    memset(scene.worker->port->view.stack, 'x', SP_STACK_MAX);
+    fake_exits(scene.fake, 0, SIGSEGV);
+    scene_run(0);
+    scene_expect("lost;exited;gone;");
+    assert_int_equal(strlen(scene.stack), SP_STACK_MAX - 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -216,6 +275,10 @@ int main(void)
         SCENE_TEST(the_first_reason_for_a_kill_is_told),
         SCENE_TEST(an_end_is_expected),
         SCENE_TEST(nothing_is_done_to_one_that_is_dead),
+        SCENE_TEST(the_stack_of_a_crash_is_told_and_logged),
+        SCENE_TEST(the_stack_of_a_signal_that_was_survived_is_not),
+        SCENE_TEST(one_that_was_killed_by_us_did_not_crash),
+        SCENE_TEST(a_stack_has_an_end),
         SCENE_TEST(a_worker_that_others_told_to_end_was_told),
         SCENE_TEST(one_that_we_told_was_not),
         SCENE_TEST(a_broken_lifeline_tells_the_loss_before_the_exit),

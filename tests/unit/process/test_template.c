@@ -445,9 +445,11 @@ static void a_template_that_never_gets_ready_is_killed(void **state)
     struct scene *scene = *state;
     scene->options.start_timeout_ms = 20;
     run(scene, "slow", 1);
-    assert_string_equal(scene->template->reason,
-                        "it was not ready within start_timeout_ms; raise that, or make "
-                        "the adapter's import and initialize() faster");
+    assert_string_equal(
+        scene->template->reason,
+        "it was not ready within start_timeout_ms; raise that, or make "
+        "the adapter's import and initialize() faster; it was not yet at "
+        "the import of its adapter");
 }
 
 static void a_template_that_does_not_leave_is_killed_after_two_graces(void **state)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What a worker says, and what it is told, on a machine that is only memory.
-#include "process/worker.h"
+#include "process/birth.h"
 
 #include "scene.h"
 
@@ -28,21 +28,107 @@ static void one_that_answers_its_first_call_is_ready(void **state)
     assert_int_equal(scene.worker->state, SP_WORKER_READY);
 }
 
-static void a_start_that_takes_too_long_fails(void **state)
+#define TOO_LATE                                                                   \
+    "it was not ready within start_timeout_ms; raise that, or make the adapter's " \
+    "import and initialize() faster"
+
+// It has greeted, and answers its heartbeats until its time is up.
+static void be_late(void)
 {
-    (void)state;
     scene_start();
+    assert_int_equal(fake_hears(scene.fake), SP_MESSAGE_CONFIG);
     scene_greet();
     for (uint32_t ms = 0; ms + 500 < SCENE_START_MS; ms += 500) {
         fake_says(scene.fake, SP_MESSAGE_PONG, &(uint64_t){0}, sizeof(uint64_t));
         scene_run(500);
     }
     scene_expect("");
+    while (fake_hears(scene.fake) != 0) {
+    }
     scene_run(501);
-    scene_expect_killed("it was not ready within start_timeout_ms; raise that, or make "
-                        "the adapter's import and initialize() faster");
+}
+
+// Heartbeats may come before it.
+static bool is_asked_where(void)
+{
+    uint32_t type;
+    while ((type = fake_hears(scene.fake)) != 0 && type != SP_MESSAGE_WHERE) {
+    }
+    return type == SP_MESSAGE_WHERE;
+}
+
+static void a_start_that_takes_too_long_fails(void **state)
+{
+    (void)state;
+    be_late();
+    assert_true(is_asked_where());
+    scene_expect("");
+    fake_says(scene.fake, SP_MESSAGE_WHERE, NULL, 0);
+    scene_run(0);
+    scene_expect_killed(TOO_LATE);
     assert_true(scene.worker->failed);
     assert_false(scene.worker->adapter_failed);
+}
+
+static void a_late_start_says_where_it_is(void **state)
+{
+    (void)state;
+    char where[SP_WHERE_MAX];
+    be_late();
+    struct sp_control *header = scene.worker->port->view.header;
+    (void)strcpy(header->stage, "importing \x1b[31m");
+    (void)strcpy(scene.worker->port->view.stack, "  File \"a.py\", line 1 in b\n");
+    atomic_store(&header->stack_of, SP_STACK_OF_START);
+    fake_says(scene.fake, SP_MESSAGE_WHERE, NULL, 0);
+    scene_run(0);
+    scene_expect_killed(TOO_LATE);
+    sp_worker_where(scene.worker, where, sizeof where);
+    assert_string_equal(where,
+                        "it was importing ?[31m\n  File \"a.py\", line 1 in b\n");
+    assert_int_equal(machine_logged("where=\"it was importing"), 1);
+}
+
+static void a_late_start_that_does_not_answer_fails_a_little_later(void **state)
+{
+    (void)state;
+    char where[SP_WHERE_MAX];
+    be_late();
+    scene_run(501);
+    scene_expect_killed(TOO_LATE);
+    sp_worker_where(scene.worker, where, sizeof where);
+    assert_string_equal(where, "it was not yet at the import of its adapter");
+}
+
+static void a_start_that_has_not_greeted_is_not_asked_where_it_is(void **state)
+{
+    (void)state;
+    scene_start();
+    scene_run(SCENE_START_MS + 1);
+    scene_expect_killed(TOO_LATE);
+}
+
+static void one_that_becomes_ready_when_it_is_late_is_ready(void **state)
+{
+    (void)state;
+    be_late();
+    fake_says(scene.fake, SP_MESSAGE_READY, NULL, 0);
+    scene_run(0);
+    scene_answer(SP_STATUS_OK);
+    scene_expect("ready;");
+    fake_says(scene.fake, SP_MESSAGE_WHERE, NULL, 0);
+    scene_run(600);
+    assert_int_equal(scene.worker->state, SP_WORKER_READY);
+}
+
+static void an_answer_to_what_was_not_asked_is_a_violation(void **state)
+{
+    (void)state;
+    scene_start();
+    scene_greet();
+    fake_says(scene.fake, SP_MESSAGE_WHERE, NULL, 0);
+    scene_run(0);
+    scene_expect_killed("it said where it is, and was not asked");
+    assert_true(scene.violated);
 }
 
 static void what_an_adapter_failed_of_is_kept(void **state)
@@ -379,6 +465,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SCENE_TEST(one_that_answers_its_first_call_is_ready),
         SCENE_TEST(a_start_that_takes_too_long_fails),
+        SCENE_TEST(a_late_start_says_where_it_is),
+        SCENE_TEST(a_late_start_that_does_not_answer_fails_a_little_later),
+        SCENE_TEST(a_start_that_has_not_greeted_is_not_asked_where_it_is),
+        SCENE_TEST(one_that_becomes_ready_when_it_is_late_is_ready),
+        SCENE_TEST(an_answer_to_what_was_not_asked_is_a_violation),
         SCENE_TEST(what_an_adapter_failed_of_is_kept),
         SCENE_TEST(a_first_answer_that_is_an_error_ends_it),
         SCENE_TEST(a_bell_that_is_rung_for_nothing_ends_it),
