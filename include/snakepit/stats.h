@@ -47,13 +47,14 @@ typedef struct snakepit_pool_stats {
     uint64_t stopped_cooperatively;
     uint64_t stopped_by_exception;
     uint64_t stopped_by_kill;
-    uint64_t stopping;        // whose tools still run
-    uint64_t stop_total_us;   // that tools of such calls ran on, all together
-    uint64_t stop_max_us;     // and the longest of them
-    uint64_t retries;         // attempts after the first one of their call
-    uint64_t retries_refused; // that the retry budget did not allow
-    uint64_t breaker_refused; // calls that ended with BREAKER_OPEN
-    uint64_t breakers_open;   // tools whose breaker is not closed now
+    uint64_t stopping;              // whose tools still run
+    uint64_t stop_total_us;         // that tools of such calls ran on, all together
+    uint64_t stop_max_us;           // and the longest of them
+    uint64_t retries;               // attempts after the first one of their call
+    uint64_t retries_refused;       // that the retry budget did not allow
+    uint64_t breaker_refused;       // calls that ended with BREAKER_OPEN
+    uint64_t breakers_open;         // tools whose breaker is not closed now
+    uint64_t health_check_failures; // of workers that had a check
 } snakepit_pool_stats;
 
 SNAKEPIT_API size_t snakepit_pool_count(const snakepit *pit);
@@ -73,8 +74,10 @@ typedef struct snakepit_worker_info {
     uint32_t load;
     uint32_t capacity;
     const char *device; // which of the pool's `devices` it has; NULL: there are none
-    uint32_t stuck; // calls of `load` that were given up, and did not end in time
-    bool isolated;  // it gets no new calls since one is stuck: `on_stuck`
+    uint32_t stuck;     // calls of `load` that were given up, and did not end in time
+    bool isolated;      // it gets no new calls since one is stuck: `on_stuck`
+    const char *health; // what its last check said, see snakepit_health: "unknown",
+                        // "healthy", "unhealthy"
 } snakepit_worker_info;
 
 // Fills at most `room` rows and sets `*count` to how many workers there are. Set the
@@ -104,6 +107,26 @@ SNAKEPIT_API snakepit_err snakepit_pool_breakers(snakepit *pit,
                                                  snakepit_breaker_info *rows,
                                                  size_t room,
                                                  size_t *count);
+
+// What the health checks of a worker say: the adapter's `health_check()`, which is run
+// every `health_check_interval_ms`.
+typedef struct snakepit_health {
+    size_t size;
+    const char *status;  // "healthy", "unhealthy": by its last check; "unknown": it was
+                         // not checked, as where there is no `health_check()`
+    uint64_t checks;     // that have ended
+    uint64_t failures;   // of these
+    uint64_t checked_ms; // how long ago the last one ended; 0 if there was none
+    uint32_t consecutive_failures;
+    char message[256]; // why the last one failed; else empty
+} snakepit_health;
+
+// Set `size` before the call, as above. NOT_FOUND: the pool has no such worker, by the
+// id that snakepit_pool_workers() gives. UNKNOWN_POOL, INVALID_ARGUMENT.
+SNAKEPIT_API snakepit_err snakepit_worker_health(snakepit *pit,
+                                                 const char *pool,
+                                                 uint64_t worker,
+                                                 snakepit_health *health);
 
 // Asks one of a pool's workers what its tools are. This is a call: it waits for a
 // worker, counts in stats, and fails as snakepit_call() does. `pool` and `timeout_ms`

@@ -239,7 +239,7 @@ def _of(name: str, adapter_class: type) -> str:
 def _check(adapter_class: type, tools: dict[str, Tool]) -> None:
     for name, found in tools.items():
         _check_parameters(_of(name, adapter_class), found.function)
-    for name in ("initialize", "cleanup"):
+    for name in ("initialize", "cleanup", "health_check"):
         found = lookup.of_class(adapter_class, name)
         what = f"{name} of {adapter_class.__name__}"
         calling.check_gives_one_value(what, lookup.beneath(found))

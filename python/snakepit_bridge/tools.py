@@ -53,7 +53,14 @@ TEXT_MAX = 1000  # characters of a description
 
 # The worker calls these itself: @thread_safe_method alone does not make tools of them.
 LIFE = frozenset(
-    {"initialize", "cleanup", "load_resource", "execute_tool", "handle_request"}
+    {
+        "initialize",
+        "cleanup",
+        "health_check",
+        "load_resource",
+        "execute_tool",
+        "handle_request",
+    }
 )
 
 

@@ -24,6 +24,7 @@ from . import (
     event_loop,
     faults,
     given,
+    health,
     late,
     life,
     loader,
@@ -253,6 +254,10 @@ class Worker:
         runtime.native.register(
             TABLE_TOOL, lambda: schemas.describe(adapter_class, answers)
         )
+        if health.is_checked(adapter_class):
+            runtime.native.register(
+                health.HEALTH_TOOL, health.checker(adapter_class, self.adapter)
+            )
         runtime.native.set_fallback(answers.fallback)
         runtime.native.set_formatter(faults.answer)
         runtime.native.set_refusal(errors.refusal)
@@ -408,6 +413,7 @@ def describe_worker(adapter_class: type, thread_safe: bool | None) -> dict[str, 
         "bridge": __version__,
         "free_threaded": "t" in sys.abiflags,
         "gil_enabled": is_gil_enabled(),
+        "health_check": health.is_checked(adapter_class),
         "implementation": sys.implementation.name,
         "python": ".".join(map(str, sys.version_info[:3])),
         "thread_safe": thread_safe,

@@ -30,6 +30,7 @@ static void seat(struct sp_fleet *fleet, struct sp_worker *worker, uint64_t requ
         sp_worker_kill(worker, "memory is exhausted");
     } else {
         options->hooks.doorbell(options->hooks.user, worker->port->doorbell, true);
+        sp_health_begin(worker->options.hooks.user);
     }
 }
 

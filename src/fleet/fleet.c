@@ -243,6 +243,8 @@ static void worker_exited(void *user, struct sp_worker *worker)
     if (worker->child.born) {
         sp_fleet_describe_failure(worker, reason, sizeof reason);
     }
+    sp_health_end(occupant);
+    occupant->health = (struct sp_health){.checks = 0};
     unseat(occupant->fleet, worker);
     occupant->worker = NULL;
     take_event(occupant->fleet, &event);
@@ -372,11 +374,25 @@ static void order_stuck(void *user, bool alone)
                    .kind = SP_FLEET_STUCK, .place = occupant->place, .alone = alone});
 }
 
+static void order_checked(void *user, snakepit_err err, const snakepit_fault *fault)
+{
+    const struct sp_worker *worker = user;
+    struct sp_occupant *occupant = worker->options.hooks.user;
+    if (sp_health_note(occupant, err, fault)) {
+        take_event(occupant->fleet,
+                   &(struct sp_fleet_event){.kind = SP_FLEET_CHECKED,
+                                            .place = occupant->place,
+                                            .healthy = err == SNAKEPIT_OK});
+    }
+    sp_health_go_on(occupant);
+}
+
 bool sp_fleet_tick(struct sp_fleet *fleet, uint64_t now)
 {
     static const struct sp_pool_orders orders = {.cancel = order_cancel,
                                                  .spent = order_spent,
                                                  .stuck = order_stuck,
+                                                 .checked = order_checked,
                                                  .kill = order_kill};
     bool again = sp_pool_tick(fleet->options.pool, now, &orders);
     if (!sp_scale_is_elastic(&fleet->plan)) {

@@ -4,7 +4,7 @@
 // is decided in plan.h; this carries it out.
 //
 // A fleet belongs to the loop thread from sp_fleet_start() until `stopped`, but for
-// sp_fleet_workers() and one hook.
+// sp_fleet_workers(), sp_fleet_health() and one hook.
 #ifndef FLEET_FLEET_H
 #define FLEET_FLEET_H
 
@@ -18,6 +18,8 @@
 #include "fleet/user.h"
 #include "pool/pool.h"
 #include "process/worker.h"
+
+#define SP_HEALTH_TEXT_MAX 256u
 
 struct sp_fleet;
 
@@ -43,17 +45,29 @@ struct sp_fleet_options {
     struct sp_fleet_hooks hooks;
 };
 
+// What the health checks of a worker say.
+struct sp_health {
+    uint64_t checks;   // that have ended
+    uint64_t failures; // of these
+    uint64_t ended_at; // the last one; CLOCK_MONOTONIC ns; 0: there was none
+    uint32_t failed;   // in a row
+    char message[SP_HEALTH_TEXT_MAX]; // why the last one failed; or empty
+};
+
 // Who is in a place of the plan.
 struct sp_occupant {
     struct sp_fleet *fleet;
     uint32_t place;
     struct sp_worker *worker; // owned; NULL: nobody
+    struct sp_timer check;    // when its health is looked at next
+    struct sp_health health;  // of that worker
 };
 
 // What other threads see of a place, and say of it.
 struct sp_fleet_row {
     snakepit_worker_info info; // `id` 0: nobody is there
     bool recycle;              // its worker is to be replaced
+    struct sp_health health;
 };
 
 // Owner: loop thread, but for what `rows_lock` guards. Constant: options, requests.
@@ -111,5 +125,8 @@ void sp_fleet_fini(struct sp_fleet *fleet);
 typedef void
 sp_worker_row_fn(void *user, size_t index, const snakepit_worker_info *row);
 size_t sp_fleet_workers(struct sp_fleet *fleet, sp_worker_row_fn *take, void *user);
+// What the health checks of a worker say; all but `size` is filled in. False: there is
+// no such worker. Any thread.
+bool sp_fleet_health(struct sp_fleet *fleet, uint64_t worker, snakepit_health *health);
 
 #endif

@@ -21,6 +21,22 @@ sp_fleet_shape(struct sp_fleet *fleet, enum sp_profile profile, uint32_t size);
 // Frees that.
 void sp_fleet_unshape(struct sp_fleet *fleet);
 
+// ---- health.c -----------------------------------------------------------------
+
+// The worker of a place has a seat: its health is looked at from now on, if the pool
+// and its adapter want that.
+void sp_health_begin(struct sp_occupant *occupant);
+// The same after each check, while it has its seat.
+void sp_health_go_on(struct sp_occupant *occupant);
+// It is gone.
+void sp_health_end(struct sp_occupant *occupant);
+// Notes how a check has ended. False: that says nothing about the worker.
+bool sp_health_note(struct sp_occupant *occupant,
+                    snakepit_err err,
+                    const snakepit_fault *fault);
+// "unknown", "healthy" or "unhealthy".
+const char *sp_health_status(const struct sp_health *health);
+
 // ---- rows.c -------------------------------------------------------------------
 
 // Gives the fleet room for as many rows as there are places. Takes `rows`.
@@ -40,6 +56,8 @@ void sp_fleet_publish(struct sp_fleet *fleet);
 
 // Writes the line of the log that an action stands for.
 void sp_fleet_note(const struct sp_fleet *fleet, const struct sp_fleet_action *action);
+// Logs that the health of a worker has changed, or that a check has failed again.
+void sp_fleet_note_health(const struct sp_occupant *occupant);
 // Logs that a worker is ready.
 void sp_fleet_note_ready(struct sp_fleet *fleet, const struct sp_worker *worker);
 // What is said of a pool that is down or has failed.

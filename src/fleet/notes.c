@@ -147,6 +147,45 @@ static void note_isolated(const struct sp_fleet *fleet,
            action->number);
 }
 
+static void note_kept(const struct sp_fleet *fleet,
+                      const struct sp_fleet_action *action)
+{
+    const struct sp_worker *worker = fleet->occupants[action->place].worker;
+    sp_log(fleet->options.log,
+           SP_LOG_WARNING,
+           "worker.kept",
+           "pool=%s worker=%" PRIu64
+           " because=\"its health checks fail as those of its predecessor did, so "
+           "another one would do no better\"",
+           fleet->options.pool_config->name,
+           worker->options.id);
+}
+
+void sp_fleet_note_health(const struct sp_occupant *occupant)
+{
+    const struct sp_fleet *fleet = occupant->fleet;
+    const struct sp_health *health = &occupant->health;
+    char quoted[QUOTED_MAX];
+    if (health->failed == 0) {
+        sp_log(fleet->options.log,
+               SP_LOG_INFO,
+               "worker.healthy",
+               "pool=%s worker=%" PRIu64,
+               fleet->options.pool_config->name,
+               occupant->worker->options.id);
+        return;
+    }
+    sp_log(fleet->options.log,
+           SP_LOG_WARNING,
+           "worker.unhealthy",
+           "pool=%s worker=%" PRIu64 " failed=%u limit=%u because=%s",
+           fleet->options.pool_config->name,
+           occupant->worker->options.id,
+           health->failed,
+           fleet->options.pool_config->health_check_max_failed,
+           quote_line(health->message, quoted, sizeof quoted));
+}
+
 void sp_fleet_note(const struct sp_fleet *fleet, const struct sp_fleet_action *action)
 {
     switch (action->kind) {
@@ -170,6 +209,9 @@ void sp_fleet_note(const struct sp_fleet *fleet, const struct sp_fleet_action *a
         break;
     case SP_FLEET_DO_NOTE_ISOLATED:
         note_isolated(fleet, action);
+        break;
+    case SP_FLEET_DO_NOTE_KEPT:
+        note_kept(fleet, action);
         break;
     default:
         note_template(fleet, action);

@@ -261,6 +261,11 @@ static void on_weighed(struct sp_step *step)
     sp_weight_judge(step, step->event->place);
 }
 
+static void on_checked(struct sp_step *step)
+{
+    sp_recycle_check(step, step->event->place);
+}
+
 static void on_denied(struct sp_step *step)
 {
     if (step->stranger != NULL) {
@@ -481,6 +486,7 @@ void sp_fleet_step(struct sp_fleet_plan *plan,
         [SP_FLEET_REPLACE] = on_replace,
         [SP_FLEET_WEIGHED] = on_weighed,
         [SP_FLEET_STUCK] = sp_stuck_judge,
+        [SP_FLEET_CHECKED] = on_checked,
         [SP_FLEET_DENIED] = on_denied,
         [SP_FLEET_EXITED] = on_exited,
         [SP_FLEET_GONE] = on_gone,

@@ -52,6 +52,7 @@ enum sp_recycle {
     SP_RECYCLE_BY_AGE,
     SP_RECYCLE_BY_REQUESTS,
     SP_RECYCLE_BY_MEMORY,
+    SP_RECYCLE_BY_HEALTH,
 };
 
 struct sp_place {
@@ -67,6 +68,8 @@ struct sp_place {
     uint64_t ready_at;        // 0: its worker was never ready
     uint64_t leave_at; // one that drains leaves then, whatever it runs; 0: by itself
     bool isolated;     // a call of its worker is stuck: it is killed at `leave_at`
+    bool passed;       // it has passed a health check
+    uint32_t failed;   // health checks in a row
 };
 
 enum sp_fleet_phase {
@@ -124,6 +127,7 @@ struct sp_fleet_plan {
     uint32_t needed_most; // the most workers that were needed meanwhile
     bool gil_told;        // it was logged that threads take turns
     bool weight_told;     // and that a fresh worker exceeds a limit of memory
+    bool sick; // a worker was replaced for its health, and none has passed since
 };
 
 // ---- Events -------------------------------------------------------------------
@@ -147,6 +151,7 @@ enum sp_fleet_event_kind {
     SP_FLEET_REPLACE,      // a successor is to take its place: `recycle`
     SP_FLEET_WEIGHED,      // how much memory it uses: `worker`
     SP_FLEET_STUCK,        // a call of its worker does not end: `alone`
+    SP_FLEET_CHECKED,      // its health check has ended: `healthy`
     SP_FLEET_DENIED,       // the program may not signal it
     SP_FLEET_EXITED,       // its exit was observed: `worker`, `reason`
     SP_FLEET_GONE,         // of one that has exited nothing is left
@@ -162,7 +167,7 @@ enum sp_fleet_event_kind {
     SP_FLEET_NO_MEMORY, // it could not be carried out
 };
 
-#define SP_FLEET_EVENTS 25
+#define SP_FLEET_EVENTS 26
 
 // What is known of a worker.
 struct sp_fleet_worker {
@@ -195,6 +200,7 @@ struct sp_fleet_event {
     uint32_t number;
     struct sp_fleet_load load;
     bool alone; // the worker runs no call but such that are stuck
+    bool healthy;
     const char *reason;
     // Of all events.
     bool closing;         // the pool takes no new calls
@@ -236,6 +242,7 @@ enum sp_fleet_action_kind {
     SP_FLEET_DO_NOTE_RECYCLED, // its worker goes, for `reason`: its successor serves
     SP_FLEET_DO_NOTE_MEMORY,   // its worker's `memory` exceeds the key `reason`
     SP_FLEET_DO_NOTE_ISOLATED, // its call is stuck; it is killed in `number` ms
+    SP_FLEET_DO_NOTE_KEPT,     // it is not healthy, and no fresh one would be
 };
 
 struct sp_fleet_action {

@@ -11,6 +11,7 @@ const char *sp_recycle_reason(enum sp_recycle why)
         [SP_RECYCLE_BY_AGE] = "worker_ttl",
         [SP_RECYCLE_BY_REQUESTS] = "worker_max_requests",
         [SP_RECYCLE_BY_MEMORY] = "worker_max_memory",
+        [SP_RECYCLE_BY_HEALTH] = "health_check_max_failed",
     };
     return reasons[why];
 }
@@ -47,6 +48,27 @@ void sp_recycle_mark(struct sp_fleet_plan *plan,
     if (place->due == 0) {
         place->due = ++plan->last_due;
         place->why = why;
+    }
+}
+
+void sp_recycle_check(struct sp_step *step, uint32_t place)
+{
+    struct sp_fleet_plan *plan = step->plan;
+    struct sp_place *its = &plan->places[place];
+    uint32_t most = plan->config->health_check_max_failed;
+    if (step->event->healthy) {
+        its->failed = 0;
+        its->passed = true;
+        plan->sick = false;
+    } else if (++its->failed < most) {
+        return;
+    } else if (its->passed || !plan->sick) {
+        plan->sick = plan->sick || its->state == SP_PLACE_SERVING;
+        sp_recycle_mark(plan, its, SP_RECYCLE_BY_HEALTH);
+    } else if (its->failed == most) {
+        sp_step_do(
+            step,
+            &(struct sp_fleet_action){.kind = SP_FLEET_DO_NOTE_KEPT, .place = place});
     }
 }
 

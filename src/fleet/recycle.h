@@ -20,6 +20,10 @@ uint32_t sp_recycle_requests(struct sp_step *step);
 void sp_recycle_mark(struct sp_fleet_plan *plan,
                      struct sp_place *place,
                      enum sp_recycle why);
+// A health check of the worker has ended. Too many that failed in a row mark it, unless
+// a fresh worker would do no better: it has never passed one, and neither has any
+// worker since one was replaced for that.
+void sp_recycle_check(struct sp_step *step, uint32_t place);
 // Marks those that are too old by now.
 void sp_recycle_expire(struct sp_step *step);
 // Lets as many go at a time as `recycle_at_once` allows, those first that were marked

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 // What other threads may see of the workers there are, and may want of them: a copy,
 // under a lock of its own.
+#include <string.h>
+
+#include "base/clock.h"
 #include "base/memory.h"
 #include "fleet/inside.h"
 
@@ -31,8 +34,10 @@ static struct sp_fleet_row row_of(const struct sp_fleet *fleet, uint32_t place)
                  .state = sp_worker_state_name(worker->state),
                  .capacity = worker->options.shape.executors,
                  .device = sp_fleet_device_of(fleet, place / SP_PLACES_PER_POST),
-                 .isolated = fleet->plan.places[place].isolated},
+                 .isolated = fleet->plan.places[place].isolated,
+                 .health = sp_health_status(&fleet->occupants[place].health)},
         .recycle = old->recycle && old->info.id == worker->options.id,
+        .health = fleet->occupants[place].health,
     };
 }
 
@@ -80,6 +85,29 @@ size_t sp_fleet_workers(struct sp_fleet *fleet, sp_worker_row_fn *take, void *us
     }
     pthread_mutex_unlock(&fleet->rows_lock);
     return count;
+}
+
+bool sp_fleet_health(struct sp_fleet *fleet, uint64_t worker, snakepit_health *health)
+{
+    bool found = false;
+    pthread_mutex_lock(&fleet->rows_lock);
+    for (size_t i = 0; i < fleet->row_count && !found && worker != 0; i++) {
+        const struct sp_health *known = &fleet->rows[i].health;
+        found = fleet->rows[i].info.id == worker;
+        if (found) {
+            *health = (snakepit_health){.status = sp_health_status(known),
+                                        .checks = known->checks,
+                                        .failures = known->failures,
+                                        .consecutive_failures = known->failed};
+            health->checked_ms =
+                known->ended_at == 0
+                    ? 0
+                    : (sp_clock_now() - known->ended_at) / SP_NS_PER_MS;
+            memcpy(health->message, known->message, sizeof health->message);
+        }
+    }
+    pthread_mutex_unlock(&fleet->rows_lock);
+    return found;
 }
 
 bool sp_fleet_ask_to_recycle(struct sp_fleet *fleet, uint64_t worker)

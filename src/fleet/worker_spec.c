@@ -277,7 +277,7 @@ static void describe_place(const struct sp_worker *worker, char *text, size_t si
         return;
     }
     if (worker->late != NULL) {
-        (void)strcpy(text, "; ");
+        memcpy(text, "; ", sizeof "; ");
         sp_worker_where(worker, text + strlen(text), most - strlen(text));
     } else if (worker->stack[0] != 0) {
         (void)snprintf(text, size, "; %.*s", (int)(most - sizeof "; "), worker->stack);

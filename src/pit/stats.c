@@ -38,6 +38,7 @@ static void fill_counters(const struct sp_pool_counters *counters,
     stats->worker_deaths = counters->workers[SP_COUNTED_DEATHS];
     stats->worker_recycles = counters->workers[SP_COUNTED_RECYCLES];
     stats->worker_isolations = counters->workers[SP_COUNTED_ISOLATIONS];
+    stats->health_check_failures = counters->workers[SP_COUNTED_FAILED_CHECKS];
     stats->violations = counters->violations;
     stats->retries = counters->retries;
     stats->retries_refused = counters->retries_refused;
@@ -135,11 +136,33 @@ snakepit_err snakepit_pool_workers(snakepit *pit,
         return err;
     }
     struct rows given = {(uint8_t *)rows, room > 0 ? rows->size : 0, room};
-    struct sp_pit_pool *found = sp_pit_find(pit, name);
-    if (found == NULL) {
+    struct sp_pit_pool *place = sp_pit_find(pit, name);
+    if (place == NULL) {
         return SNAKEPIT_UNKNOWN_POOL;
     }
-    *count = sp_fleet_workers(&found->fleet, put_worker, &given);
+    *count = sp_fleet_workers(&place->fleet, put_worker, &given);
+    return SNAKEPIT_OK;
+}
+
+snakepit_err snakepit_worker_health(snakepit *pit,
+                                    const char *name,
+                                    uint64_t worker,
+                                    snakepit_health *health)
+{
+    SP_UNCANCELLED;
+    snakepit_err err = sp_refuse_no_pit(pit, NULL);
+    if (err != SNAKEPIT_OK || health == NULL || !sp_struct_is_sized(health)) {
+        return err == SNAKEPIT_OK ? SNAKEPIT_INVALID_ARGUMENT : err;
+    }
+    struct sp_pit_pool *place = sp_pit_find(pit, name);
+    if (place == NULL) {
+        return SNAKEPIT_UNKNOWN_POOL;
+    }
+    snakepit_health now;
+    if (!sp_fleet_health(&place->fleet, worker, &now)) {
+        return SNAKEPIT_NOT_FOUND;
+    }
+    (void)sp_struct_write(health, &now, sizeof now);
     return SNAKEPIT_OK;
 }
 

@@ -100,6 +100,7 @@ struct sp_call {
     uint32_t retries;       // attempts that have failed, and one more followed each
     const struct sp_slot *likely; // where it was last, if no other call ran; or NULL
     bool asynchronous;
+    bool checks;           // of a seat, which it belongs to; see pool/check.c
     bool reports;          // to its queue: it is asynchronous, or a stream that does
     uint8_t queue;         // the number of that; see pool/lane.h
     bool idempotent;       // its caller says so

@@ -37,13 +37,20 @@ static void forget(struct sp_pool *pool, struct sp_call *call)
     }
 }
 
+static void count_end(struct sp_pool *pool, struct sp_call *call)
+{
+    pool->counters.ended[call->err]++;
+    if (call->err != SNAKEPIT_OK || call->probe) {
+        sp_guard_end(pool, call);
+    }
+}
+
 void sp_pool_end(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
 {
     SP_CHECK(call->phase != SP_CALL_ENDED);
     call->phase = SP_CALL_ENDED;
-    pool->counters.ended[call->err]++;
-    if (call->err != SNAKEPIT_OK || call->probe) {
-        sp_guard_end(pool, call);
+    if (!call->checks) {
+        count_end(pool, call);
     }
     if (call->tie != NULL) {
         sp_affinity_end(pool, call);

@@ -77,8 +77,9 @@ enum sp_counted {
     SP_COUNTED_DEATHS, // that nobody asked for
     SP_COUNTED_RECYCLES,
     SP_COUNTED_ISOLATIONS,
+    SP_COUNTED_FAILED_CHECKS, // of its health
 };
-#define SP_COUNTED 4
+#define SP_COUNTED 5
 
 #define SP_STOPS (SNAKEPIT_STOP_KILLED + 1)
 
@@ -216,7 +217,8 @@ void sp_pool_ring_for(struct sp_pool *pool, uint32_t queue);
 // fault.
 void sp_call_open(struct sp_call *call);
 
-// ---- Seats: loop thread (pool/seats.c, pool.c, tick.c) ------------------------
+// ---- Seats: loop thread (pool/seats.c, check.c, pool.c, tick.c)
+// ------------------------
 
 // Says what the pool runs as, for its stats.
 void sp_pool_set_shape(struct sp_pool *pool,
@@ -257,6 +259,15 @@ void sp_pool_seat_died(struct sp_pool *pool,
                        struct sp_seat *seat,
                        const struct sp_failure *failure);
 void sp_pool_remove_seat(struct sp_pool *pool, struct sp_seat *seat);
+// Has the worker of a seat run a tool without arguments, beside its calls and as one of
+// them, but counted in no statistics and never moved to another worker. Its time begins
+// when an executor takes it; it cannot ask its host. sp_pool_tick() tells how it has
+// ended, unless the seat is removed before. WORKER_BUSY: the worker takes none now, or
+// one is under way. NO_MEMORY.
+snakepit_err sp_pool_check_seat(struct sp_pool *pool,
+                                struct sp_seat *seat,
+                                const char *tool,
+                                uint32_t timeout_ms);
 // A session is over: its tie to a worker goes, with its last call.
 void sp_pool_end_session(struct sp_pool *pool, const char *session, uint32_t size);
 // Whether calls of a session wait or run.
@@ -276,6 +287,8 @@ struct sp_pool_orders {
     // A call was given up, and did not end within cancel_grace_ms after that. Once for
     // a worker, and once more when it is `alone`: it runs none but such calls.
     void (*stuck)(void *worker, bool alone);
+    // A check of sp_pool_check_seat() has ended; the fault is borrowed.
+    void (*checked)(void *worker, snakepit_err err, const snakepit_fault *fault);
     // Kill the worker. `why` is a constant text. `closing`: it was to leave anyway.
     void (*kill)(void *worker, const char *why, bool closing);
 };

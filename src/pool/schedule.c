@@ -297,7 +297,7 @@ static struct sp_call *steal_from(const struct sp_pool *pool, struct sp_seat *se
     for (; load > seat->capacity && link != &seat->calls;
          load--, link = link->previous) {
         struct sp_call *call = SP_ENTRY(link, struct sp_call, placement.link);
-        if (!sp_affinity_binds(pool, call)) {
+        if (!call->checks && !sp_affinity_binds(pool, call)) {
             return call;
         }
     }

@@ -57,6 +57,9 @@ struct sp_seat {
     struct sp_link waiting;    // calls in a line of its own, by id; see pool/affinity.h
     struct sp_link waited_for; // in pool->waited_for while there are any
     struct sp_link orphans;
+    struct sp_call *check; // of its worker's health; NULL: none; see pool/check.c
+    uint32_t check_ms;     // that it may take
+    bool check_over;       // the loop has seen its end; owner: the loop thread
     struct sp_seat_lease *leases; // port->view.shape.leases of them
     uint32_t free_lease;          // first free number, or SP_NO_LEASE
     uint32_t leases_out;

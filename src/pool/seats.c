@@ -103,7 +103,12 @@ static void requeue(struct sp_pool *pool,
                     uint64_t worker,
                     struct sp_after *after)
 {
+    static const struct sp_failure unchecked = {.err = SNAKEPIT_WORKER_LOST};
     bool bound = sp_affinity_binds(pool, call);
+    if (call->checks) {
+        sp_pool_fail_call(pool, call, &unchecked, after);
+        return;
+    }
     snakepit_err refusal = sp_pool_refuses(pool);
     bool last_calls = refusal == SNAKEPIT_SHUTTING_DOWN && pool->loads.count > 0;
     if (!bound && (refusal == SNAKEPIT_OK || last_calls)) {
@@ -234,9 +239,13 @@ void sp_pool_remove_seat(struct sp_pool *pool, struct sp_seat *seat)
 {
     pthread_mutex_lock(&pool->lock);
     SP_CHECK(!seat->open);
+    struct sp_call *check = seat->check;
     sp_list_remove(&seat->member);
     sp_seat_free(&pool->store, seat);
     pthread_mutex_unlock(&pool->lock);
+    if (check != NULL) {
+        sp_pool_release(check);
+    }
 }
 
 void sp_pool_end_session(struct sp_pool *pool, const char *session, uint32_t size)

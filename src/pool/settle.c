@@ -94,7 +94,7 @@ void sp_pool_end_with_answer(struct sp_pool *pool,
     sp_placement_end_lease(pool, call, seat, answer.held);
     keep_answer(call, seat->port, &answer);
     call->fault.worker = seat->worker_id;
-    if (call->stream == NULL) {
+    if (call->stream == NULL && !call->checks) {
         learn(pool, answer.ran_ticks); // how long a stream takes is its reader's doing
     }
     if (call->asynchronous) {
@@ -159,7 +159,9 @@ void sp_pool_abandon(struct sp_pool *pool,
         sp_pool_await_skip(pool, seat);
     } else {
         told.stage = "running";
-        sp_guard_note(pool, call, told.err, true);
+        if (!call->checks) {
+            sp_guard_note(pool, call, told.err, true);
+        }
         sp_port_cancel(port, call->placement.slot);
         // Where this fails the worker has just ended the call, or writes nonsense;
         // either way the tick looks at the slot again.

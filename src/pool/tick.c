@@ -4,6 +4,7 @@
 #include "pool/inside.h"
 
 #include "base/clock.h"
+#include "pool/check.h"
 #include "pool/stream.h"
 
 #define STUCK_NS SP_NS_PER_S // of an executor that could be late on a busy machine
@@ -134,6 +135,7 @@ static void tick_seat(struct sp_pool *pool, struct sp_seat *seat, struct turn *t
     }
     seat->stuck_seen = seat->violated ? SP_SEAT_NOT_STUCK : look_for_stuck(seat);
     watch_skips(pool, seat, turn);
+    sp_check_look(pool, seat, turn->now, turn->after);
     seat->spent_seen = seat->spent;
     if (seat->violated) {
         mark_for_kill(seat, "it broke the protocol");
@@ -186,6 +188,15 @@ static void tell_stuck(struct sp_pool *pool, const struct sp_pool_orders *orders
     }
 }
 
+// Likewise.
+static void report_checks(struct sp_pool *pool, const struct sp_pool_orders *orders)
+{
+    for (struct sp_link *link = pool->seats.next; link != &pool->seats;
+         link = link->next) {
+        sp_check_report(SP_ENTRY(link, struct sp_seat, member), orders);
+    }
+}
+
 bool sp_pool_tick(struct sp_pool *pool,
                   uint64_t now,
                   const struct sp_pool_orders *orders)
@@ -203,7 +214,7 @@ bool sp_pool_tick(struct sp_pool *pool,
             sp_pool_collect_seat(pool, seat, &after);
         }
         tick_seat(pool, seat, &turn);
-        again |= seat->port->notifying > 0;
+        again |= seat->port->notifying > 0 || seat->check != NULL;
     }
     pool->freed = true;
     again |= pool->orphans > 0 || pool->pending.count > 0;
@@ -217,5 +228,6 @@ bool sp_pool_tick(struct sp_pool *pool,
     order_kills(pool, orders, closing);
     tell_spent(pool, orders);
     tell_stuck(pool, orders);
+    report_checks(pool, orders);
     return again;
 }

@@ -80,6 +80,7 @@ void sp_worker_read_info(struct sp_worker_info *info, const uint8_t *body, size_
     info->free_threaded = read_flag(&map, "free_threaded", false);
     info->thread_safe = read_flag(&map, "thread_safe", true);
     info->undeclared = !read_flag(&map, "thread_safe", false) && info->thread_safe;
+    info->has_health_check = read_flag(&map, "health_check", false);
     read_word(&map, "python", info->python, sizeof info->python);
     read_word(&map, "adapter", info->adapter, sizeof info->adapter);
 }

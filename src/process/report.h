@@ -16,7 +16,8 @@ struct sp_worker_info {
     bool free_threaded;
     bool thread_safe; // the adapter is not declared to be unsafe
     bool undeclared;  // nor to be safe
-    char python[32];  // "3.13.5"
+    bool has_health_check;
+    char python[32]; // "3.13.5"
     char adapter[256];
 };
 

@@ -311,11 +311,20 @@ static void order_stuck(void *worker, bool alone)
     side->alone = alone;
 }
 
+static void order_checked(void *worker, snakepit_err err, const snakepit_fault *fault)
+{
+    struct side *side = worker;
+    side->checks++;
+    side->checked = err;
+    assert_int_equal(fault->err, err);
+}
+
 bool fixture_tick(struct fixture *fixture, uint32_t ms)
 {
     static const struct sp_pool_orders orders = {.cancel = order_cancel,
                                                  .spent = order_spent,
                                                  .stuck = order_stuck,
+                                                 .checked = order_checked,
                                                  .kill = order_kill};
     fixture->ahead_ns += ms * SP_NS_PER_MS;
     bool again =

@@ -45,8 +45,10 @@ struct side {
     uint32_t cancels;
     uint32_t kills;
     uint32_t spent;
-    uint32_t stuck; // how often it was said that a call is
-    bool alone;     // and that none else runs
+    uint32_t stuck;  // how often it was said that a call is
+    bool alone;      // and that none else runs
+    uint32_t checks; // that have ended, and how the last one did
+    snakepit_err checked;
     uint64_t cancelled_call;
     const char *why;
 };

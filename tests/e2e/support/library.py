@@ -233,6 +233,7 @@ class PoolStats(Structure):
         ("retries_refused", c_uint64),
         ("breaker_refused", c_uint64),
         ("breakers_open", c_uint64),
+        ("health_check_failures", c_uint64),
     ]
 
 
@@ -257,6 +258,19 @@ class WorkerInfo(Structure):
         ("device", c_char_p),
         ("stuck", c_uint32),
         ("isolated", c_bool),
+        ("health", c_char_p),
+    ]
+
+
+class Health(Structure):
+    _fields_ = [
+        ("size", c_size_t),
+        ("status", c_char_p),
+        ("checks", c_uint64),
+        ("failures", c_uint64),
+        ("checked_ms", c_uint64),
+        ("consecutive_failures", c_uint32),
+        ("message", c_char * 256),
     ]
 
 
@@ -379,6 +393,7 @@ PROTOTYPES = {
         c_int,
         [c_void_p, c_char_p, c_uint32, POINTER(c_void_p)],
     ),
+    "worker_health": (c_int, [c_void_p, c_char_p, c_uint64, POINTER(Health)]),
     "pool_workers": (
         c_int,
         [c_void_p, c_char_p, POINTER(WorkerInfo), c_size_t, POINTER(c_size_t)],

@@ -108,6 +108,18 @@ class BreakerInfo:
     retry_after_ms: int
 
 
+@dataclasses.dataclass(frozen=True)
+class Health:
+    """A copy of a snakepit_health."""
+
+    status: str
+    checks: int
+    failures: int
+    checked_ms: int
+    consecutive_failures: int
+    message: str
+
+
 def call_options(
     pool: str | None,
     timeout_ms: int,
@@ -612,6 +624,22 @@ class Pit:
             )
             for row in rows[: count.value]
         ]
+
+    def health(self, worker: int, pool: str | None = None) -> Health:
+        """What the health checks of a worker say; raises Refused."""
+        found = raw.Health(size=ctypes.sizeof(raw.Health))
+        name = pool.encode() if pool else None
+        err = lib.worker_health(self.handle, name, worker, byref(found))
+        if err:
+            raise Refused(err)
+        return Health(
+            found.status.decode(),
+            found.checks,
+            found.failures,
+            found.checked_ms,
+            found.consecutive_failures,
+            found.message.decode(),
+        )
 
     def processes(self, pool: str | None = None) -> set[Process]:
         """The worker processes that there are."""

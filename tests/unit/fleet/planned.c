@@ -31,6 +31,7 @@ static void begin(struct planned *planned, uint32_t size)
         .call_timeout_ms = 1000,
         .recycle_at_once = 1,
         .memory_check_interval_ms = 1000,
+        .health_check_max_failed = 3,
     };
 }
 
@@ -118,6 +119,7 @@ static void say_of_pool(const struct sp_fleet_action *action, char *text, size_t
         [SP_FLEET_DO_NOTE_RECYCLED] = "recycled",
         [SP_FLEET_DO_NOTE_MEMORY] = "memory",
         [SP_FLEET_DO_NOTE_ISOLATED] = "isolated",
+        [SP_FLEET_DO_NOTE_KEPT] = "kept",
     };
     char word[64];
     bool state = action->kind == SP_FLEET_DO_SET_STATE;

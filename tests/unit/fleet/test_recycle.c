@@ -363,6 +363,102 @@ static void one_that_others_told_to_leave_is_not_replaced_twice(void **state)
     PLANNED_PLAY(&planned, acts);
 }
 
+// ---- Health -------------------------------------------------------------------
+
+static const char *check(struct planned *planned, uint32_t place, bool healthy)
+{
+    const struct sp_fleet_event event = {.kind = EVENT(CHECKED),
+                                         .place = place,
+                                         .worker = planned_died,
+                                         .healthy = healthy};
+    planned->now += MS;
+    return planned_step(planned, &event);
+}
+
+static void a_worker_that_fails_its_checks_in_a_row_is_replaced(void **state)
+{
+    (void)state;
+    struct planned planned;
+    planned_init(&planned, 1);
+    serve(&planned);
+    assert_string_equal(check(&planned, 0, false), "");
+    assert_string_equal(check(&planned, 0, false), "");
+    assert_string_equal(check(&planned, 0, true), "");
+    assert_string_equal(check(&planned, 0, false), "");
+    assert_string_equal(check(&planned, 0, false), "");
+    assert_string_equal(check(&planned, 0, false), "start 1");
+    // It serves on, and is checked, until its successor has answered a call.
+    assert_string_equal(check(&planned, 0, false), "");
+    const struct planned_act acts[] = {
+        {9,
+         EVENT(READY),
+         1,
+         "seat 1; recycled: health_check_max_failed; drain 0",
+         NULL},
+        {1, EVENT(IDLE), 0, "dismiss 0", NULL},
+        {1, EVENT(EXITED), 0, "", NULL},
+    };
+    PLANNED_PLAY(&planned, acts);
+}
+
+static void workers_that_fail_their_checks_wait_for_their_turn(void **state)
+{
+    (void)state;
+    struct planned planned;
+    planned_init(&planned, 2);
+    planned.config.health_check_max_failed = 1;
+    serve(&planned);
+    assert_string_equal(check(&planned, 0, true), "");
+    assert_string_equal(check(&planned, 2, true), "");
+    assert_string_equal(check(&planned, 2, false), "start 3");
+    assert_string_equal(check(&planned, 0, false), "");
+}
+
+// Where the fault is not a worker's, one start shows that, and the others stay.
+static void
+fresh_workers_that_fail_from_the_start_are_not_replaced_for_ever(void **state)
+{
+    (void)state;
+    struct planned planned;
+    planned_init(&planned, 1);
+    planned.config.health_check_max_failed = 2;
+    serve(&planned);
+    assert_string_equal(check(&planned, 0, false), "");
+    assert_string_equal(check(&planned, 0, false), "start 1");
+    const struct planned_act acts[] = {
+        {9,
+         EVENT(READY),
+         1,
+         "seat 1; recycled: health_check_max_failed; drain 0",
+         NULL},
+        {1, EVENT(IDLE), 0, "dismiss 0", NULL},
+        {1, EVENT(EXITED), 0, "", NULL},
+    };
+    PLANNED_PLAY(&planned, acts);
+    assert_string_equal(check(&planned, 1, false), "");
+    assert_string_equal(check(&planned, 1, false), "kept");
+    for (int i = 0; i < 10; i++) {
+        assert_string_equal(check(&planned, 1, false), "");
+    }
+    // It has been well since: what befalls it now is its own.
+    assert_string_equal(check(&planned, 1, true), "");
+    assert_string_equal(check(&planned, 1, false), "");
+    assert_string_equal(check(&planned, 1, false), "start 0");
+}
+
+static void one_that_leaves_is_not_replaced_for_its_health(void **state)
+{
+    (void)state;
+    struct planned planned;
+    planned_init(&planned, 1);
+    planned.config.health_check_max_failed = 1;
+    serve(&planned);
+    assert_string_equal(planned_happen(&planned, EVENT(TOLD), 0),
+                        "release 0; degraded");
+    assert_string_equal(check(&planned, 0, false), "");
+    assert_false(planned.plan.sick);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -383,6 +479,11 @@ int main(void)
         cmocka_unit_test(workers_that_lived_well_end_a_row_of_failures),
         cmocka_unit_test(a_pool_that_stops_replaces_nobody),
         cmocka_unit_test(one_that_others_told_to_leave_is_not_replaced_twice),
+        cmocka_unit_test(a_worker_that_fails_its_checks_in_a_row_is_replaced),
+        cmocka_unit_test(workers_that_fail_their_checks_wait_for_their_turn),
+        cmocka_unit_test(
+            fresh_workers_that_fail_from_the_start_are_not_replaced_for_ever),
+        cmocka_unit_test(one_that_leaves_is_not_replaced_for_its_health),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -108,6 +108,24 @@ static void workers_are_rows(void **state)
                      SNAKEPIT_UNKNOWN_POOL);
 }
 
+static void the_health_of_a_worker_is_unknown_until_it_is_checked(void **state)
+{
+    snakepit_health health = {.size = sizeof health};
+    (void)state;
+    pit_open_ready("");
+    assert_int_equal(snakepit_worker_health(pit, NULL, 1, &health), SNAKEPIT_OK);
+    assert_string_equal(health.status, "unknown");
+    assert_string_equal(health.message, "");
+    assert_int_equal(health.size, sizeof health);
+    assert_int_equal(snakepit_worker_health(pit, NULL, 2, &health), SNAKEPIT_NOT_FOUND);
+    assert_int_equal(snakepit_worker_health(pit, NULL, 0, &health), SNAKEPIT_NOT_FOUND);
+    assert_int_equal(snakepit_worker_health(pit, "x", 1, &health),
+                     SNAKEPIT_UNKNOWN_POOL);
+    health.size = 0;
+    assert_int_equal(snakepit_worker_health(pit, NULL, 1, &health),
+                     SNAKEPIT_INVALID_ARGUMENT);
+}
+
 static void the_table_of_tools_is_the_answer_of_a_tool(void **state)
 {
     snakepit_answer *answer;
@@ -129,6 +147,7 @@ int main(void)
         PIT_TEST(a_pool_that_starts_says_so),
         PIT_TEST(no_more_is_written_than_the_programs_struct_holds),
         PIT_TEST(workers_are_rows),
+        PIT_TEST(the_health_of_a_worker_is_unknown_until_it_is_checked),
         PIT_TEST(the_table_of_tools_is_the_answer_of_a_tool),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

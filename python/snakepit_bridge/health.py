@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: MIT
+"""An adapter's `health_check`, which the host has run between the worker's calls.
+
+It says that something is wrong by raising, or by returning False. It may be async. An
+adapter whose calls each have an instance of their own is checked on one more.
+"""
+
+from __future__ import annotations
+
+from . import calling, life, lookup
+from .late import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any, Callable
+
+HEALTH_TOOL = "_health"  # by this name the host asks; no adapter has a tool of it
+METHOD = "health_check"
+
+
+class Unhealthy(Exception):
+    """`health_check` has returned False."""
+
+
+def is_checked(adapter_class: type) -> bool:
+    """Whether the class, or a base of it, says how its health is checked."""
+    return lookup.owner(adapter_class, METHOD) is not None
+
+
+def checker(adapter_class: type, adapter: Any) -> Callable[[], object]:
+    """What answers the host. `adapter` is None where each call has an instance."""
+    if adapter is None:
+        return lambda: life.once(adapter_class, check)
+    return lambda: check(adapter)
+
+
+def check(adapter: Any) -> None:
+    """Raises what `health_check` raises, and Unhealthy where it returns False."""
+    method = lookup.bound(adapter, METHOD)
+    if calling.finished(method()) is False:
+        raise Unhealthy("health_check returned False")
