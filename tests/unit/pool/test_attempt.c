@@ -432,6 +432,39 @@ static void a_caller_whose_tool_raises_tries_again(void **state)
     assert_int_equal(fake_started(side->fake), 3);
 }
 
+// Threads that wait and calls that nobody waits for, beside a loop that ticks: each
+// gets one answer, after as many attempts as it may have.
+static void each_of_many_callers_is_answered_once(void **state)
+{
+    (void)state;
+    enum { CALLERS = 4, ROUNDS = 20 };
+    struct caller callers[CALLERS];
+    struct sp_pool_options options = retrying();
+    options.retry.backoff_ms = 1;
+    options.retry.max_tokens = 1000;
+    reopen(&options);
+    struct side *sides[] = {fixture_add(&fixture, 2), fixture_add(&fixture, 2)};
+    fake_start(sides[0]->fake);
+    fake_start(sides[1]->fake);
+    for (int round = 0; round < ROUNDS; round++) {
+        for (int i = 0; i < CALLERS; i++) {
+            fixture_call(&callers[i], &fixture, "fault", "x", 0);
+            submit("fault", 0, &outcomes[i]);
+        }
+        for (int i = 0; i < CALLERS; i++) {
+            FIXTURE_AWAIT((fixture_tick(&fixture, 1), outcomes[i].ended > 0));
+            fixture_join(&callers[i]);
+            assert_ended(&outcomes[i], SNAKEPIT_TOOL_FAILED, "running");
+            assert_ended(&callers[i].outcome, SNAKEPIT_TOOL_FAILED, "running");
+            assert_int_equal(outcomes[i].attempts, 3);
+            assert_int_equal(callers[i].outcome.attempts, 3);
+        }
+    }
+    assert_int_equal(fake_started(sides[0]->fake) + fake_started(sides[1]->fake),
+                     3 * 2 * CALLERS * ROUNDS);
+    assert_int_equal(fixture_ended(&fixture), 2 * CALLERS * ROUNDS);
+}
+
 #define test(name) cmocka_unit_test_setup_teardown(name, open_retrying, close_fixture)
 
 int main(void)
@@ -460,6 +493,7 @@ int main(void)
         test(a_caller_that_waits_sends_its_call_again_itself),
         test(it_waits_in_the_line_where_there_is_no_worker),
         test(a_caller_whose_tool_raises_tries_again),
+        test(each_of_many_callers_is_answered_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
