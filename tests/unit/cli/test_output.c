@@ -115,6 +115,7 @@ static snakepit_fault fault_of(snakepit_err err, const char *type, const char *m
                             .cause = "",
                             .last_output = "",
                             .arguments = "",
+                            .crash_stack = "",
                             .worker = 3};
 }
 
@@ -171,7 +172,8 @@ static void a_fault_as_json_is_one_object_whatever_the_text(void **state)
         "{\"error\":{\"name\":\"TOOL_FAILED\",\"number\":9,\"retryable\":false,"
         "\"message\":\"\\\"\xef\xbf\xbd\\n\",\"type\":\"ValueError\",\"traceback\":"
         "\"\",\"arguments\":\"\","
-        "\"stage\":\"running\",\"cause\":\"\",\"last_output\":\"\",\"worker\":3,"
+        "\"stage\":\"running\",\"cause\":\"\",\"last_output\":\"\","
+        "\"crash_stack\":\"\",\"worker\":3,"
         "\"stop\":\"NONE\",\"tool_runs\":false,\"late_ms\":0}}\n");
     run_fini(&run);
     free(text);
