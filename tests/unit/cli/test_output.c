@@ -220,7 +220,8 @@ static void a_fault_is_printed_so_that_a_terminal_does_nothing(void **state)
                                   .stage = "running",
                                   .cause = "",
                                   .last_output = "\x1b]0;x\a\n",
-                                  .arguments = "\u2028"};
+                                  .arguments = "\u2028",
+                                  .crash_stack = ""};
     (void)sp_cli_report_fault(&run.cli, &fault, false);
     fflush(run.cli.err);
     assert_string_equal(run.complaint,
