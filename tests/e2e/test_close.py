@@ -98,7 +98,8 @@ def test_a_command_that_is_interrupted_lets_its_tool_clean_up(tmp_path, notes, n
 @pytest.mark.parametrize("name", ["loops", "waits"])
 def test_as_many_tools_as_a_worker_has_threads_clean_up(notes, name):
     many = 200
-    options = {"threads_per_worker": many}
+    # On a busy machine it takes long until all have begun.
+    options = {"threads_per_worker": many, "call_timeout_ms": 0}
     with Pit.open(closing("thread", notes, **options)) as pit:
         pit.await_ready()
         calls = [pit.submit(name) for _ in range(many)]
