@@ -36,7 +36,7 @@ bool sp_attempt_may_follow(struct sp_pool *pool,
                            snakepit_err err)
 {
     const struct sp_retry_terms *terms = &pool->options.retry;
-    if ((terms->on & SP_ERROR_BIT(err)) == 0) {
+    if (call->checks || (terms->on & SP_ERROR_BIT(err)) == 0) {
         return false;
     }
     // Each failure counts, also of a call that is not run again.

@@ -81,7 +81,7 @@ void sp_guard_note(struct sp_pool *pool,
                    snakepit_err err,
                    bool ran)
 {
-    if (pool->options.breaker.failures == 0) {
+    if (pool->options.breaker.failures == 0 || call->checks) {
         return;
     }
     enum sp_attempt_end end = judge(pool, err, ran);

@@ -165,6 +165,34 @@ static void it_uses_up_nothing_that_a_worker_may_be_given(void **state)
     assert_int_equal(side->spent, 0);
 }
 
+// It says how this worker is, so no other one may answer it, whatever the call before
+// was that used its memory; nor does it say anything of a tool.
+static void it_is_neither_tried_again_nor_counted_by_a_breaker(void **state)
+{
+    (void)state;
+    static struct outcome outcome;
+    struct sp_pool_options options = fixture_options();
+    options.retry =
+        (struct sp_retry_terms){.max_attempts = 3, .max_tokens = 10, .on = UINT32_MAX};
+    options.breaker = (struct sp_breaker_terms){
+        .failures = 4, .window_ms = 60000, .open_ms = 60000, .on = UINT32_MAX & ~1u};
+    fixture_close(&fixture);
+    fixture_open(&fixture, &options);
+    side = fixture_add(&fixture, 1);
+    fixture.idempotent = true;
+    assert_int_equal(fixture_submit(&fixture, "echo", "a", 0, &outcome), SNAKEPIT_OK);
+    assert_true(fixture_serve_one(&fixture, side));
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(begin("fault"), SNAKEPIT_OK);
+        assert_true(fixture_serve_one(&fixture, side));
+        (void)fixture_tick(&fixture, 10);
+        assert_int_equal(side->checks, i + 1);
+        assert_int_equal(side->checked, SNAKEPIT_TOOL_FAILED);
+    }
+    assert_int_equal(fixture.pool->counters.retries, 0);
+    assert_int_equal(fixture.pool->breakers.names.count, 0);
+}
+
 #define test(name) \
     cmocka_unit_test_setup_teardown(name, open_with_a_worker, close_fixture)
 
@@ -178,6 +206,7 @@ int main(void)
         test(it_ends_with_its_worker),
         test(a_pool_that_closes_does_not_wait_for_it),
         test(it_uses_up_nothing_that_a_worker_may_be_given),
+        test(it_is_neither_tried_again_nor_counted_by_a_breaker),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
