@@ -51,6 +51,6 @@ install(FILES ${PROJECT_BINARY_DIR}/bridge/pyproject.toml python/CMakeLists.txt 
 install(DIRECTORY python/native python/snakepit_bridge DESTINATION ${bridge_folder}
         PATTERN __pycache__ EXCLUDE PATTERN .*_cache EXCLUDE)
 install(DIRECTORY src/base src/ipc src/payload DESTINATION ${bridge_folder}/library/src
-        FILES_MATCHING PATTERN "*.[ch]")
+        FILES_MATCHING PATTERN "*.[ch]" PATTERN "*.def")
 install(DIRECTORY include/snakepit DESTINATION ${bridge_folder}/library/include
         FILES_MATCHING PATTERN "*.h")

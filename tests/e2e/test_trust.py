@@ -212,7 +212,8 @@ def test_lesson_30_nesting_has_a_limit_on_both_sides(shared_pit, kind):
 
 
 def test_lesson_30_what_is_larger_than_the_memory_is_a_typed_error(open_pit, kind):
-    pit = open_pit(pool(kind, shared_memory_size="8MiB"))
+    # NumPy takes its time to be imported on a busy machine.
+    pit = open_pit(pool(kind, shared_memory_size="8MiB", call_timeout_ms=120_000))
     assert pit.fails("size", {"text": "x" * (9 << 20)}).err == "NO_MEMORY"
     assert pit.fails("big", {"length": 9 << 20}).err == "NO_MEMORY"
     assert pit.fails("big", {"length": 9 << 20, "kind": "bytes"}).err == "NO_MEMORY"
@@ -227,7 +228,7 @@ def test_lesson_30_what_is_larger_than_the_memory_is_a_typed_error(open_pit, kin
 
 
 def test_lesson_30_many_large_answers_at_once_run_out_and_recover(open_pit, kind):
-    pit = open_pit(pool(kind, shared_memory_size="16MiB"))
+    pit = open_pit(pool(kind, shared_memory_size="16MiB", call_timeout_ms=120_000))
     held = []
     while len(held) < 40:
         answer = pit.answer("make", {"count": 1 << 17})
