@@ -47,7 +47,7 @@ SAFE = CLASS.format(declares="__thread_safe__ = True")
 UNDECLARED = CLASS.format(declares="")
 MODULES = {
     "broken.py": "import not_installed_anywhere\n",
-    "hangs.py": "import time\ntime.sleep(600)\n",
+    "never_done.py": "import time\ntime.sleep(600)\n",
     "boxed.py": f"open(__file__ + '.ran', 'w').close()\n{SAFE}",
     "shares.py": f"import pandas, numpy\n{UNDECLARED}",
     "counts.py": f"import numpy\n{SAFE}",
@@ -175,7 +175,7 @@ def spoilt(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         {"name": "broken", "adapter": "broken", "pool_size": 1},
         {
             "name": "hangs",
-            "adapter": "hangs",
+            "adapter": "never_done",
             "pool_size": 1,
             "start_timeout_ms": 1000,
         },
@@ -356,14 +356,16 @@ def test_an_import_that_hangs_ends_although_nobody_waits_for_it(
     tmp_path: pathlib.Path,
 ) -> None:
     begun = tmp_path / "begun"
-    (tmp_path / "hangs.py").write_text(
+    (tmp_path / "never_done.py").write_text(
         "import os, pathlib, time\n"
         f"part = pathlib.Path({str(begun)!r} + '.part')\n"
         "part.write_text(str(os.getpid()))\n"
         f"part.rename({str(begun)!r})\n"
         "time.sleep(600)\n"
     )
-    path = write(tmp_path, {"name": "a", "adapter": "hangs", "start_timeout_ms": 1000})
+    path = write(
+        tmp_path, {"name": "a", "adapter": "never_done", "start_timeout_ms": 1000}
+    )
     command = subprocess.Popen(
         [SNAKEPIT, "doctor", path],
         env=environment(),

@@ -75,6 +75,7 @@ EVERYTHING: dict[str, Callable[[Pit], Any]] = {
     "pool_recycle": lambda pit: refusal(pit.recycle),
     "pool_resize": lambda pit: refusal(lambda: pit.resize(1)),
     "worker_recycle": lambda pit: refusal(lambda: pit.recycle(worker=1)),
+    "worker_health": lambda pit: refusal(lambda: pit.health(1)),
     "flush_log": lambda pit: err_name(lib.flush_log(pit.handle, 0)),
     "call": lambda pit: pit.fails("echo", {"value": 1}).err,
     "call_json": lambda pit: refusal(lambda: pit.call_json("echo", '{"value": 1}')),
