@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The same adapter as processes and as threads, side by side: what a call takes,
-// and how much memory the workers.
+// The same adapter as processes and as threads, side by side: how long a call takes,
+// and how much memory the workers use.
 // cc -pthread dual_mode_demo.c $(pkg-config --cflags --libs snakepit) && ./a.out
 // dual_mode.yaml
 #include <pthread.h>
@@ -62,7 +62,7 @@ static double memory_of_all(snakepit *pit, const char *pool)
     size_t count = 0;
     double all = 0;
     (void)snakepit_pool_workers(pit, pool, rows, 16, &count);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && i < 16; i++) {
         all += memory_of((int)rows[i].pid);
     }
     return all;

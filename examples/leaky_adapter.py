@@ -9,7 +9,7 @@ MEBIBYTE = 1 << 20
 
 
 class LeakyAdapter(BaseAdapter):
-    """Tells its process, and leaks when it is asked to."""
+    """Says which process it is, and leaks when it is asked to."""
 
     def initialize(self) -> None:
         """Begins with nothing."""

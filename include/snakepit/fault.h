@@ -10,8 +10,9 @@
 extern "C" {
 #endif
 
-// How a call was stopped that was given up: by its deadline, by its caller, or, while
-// it ran, by snakepit_close(). Each step is taken where the one before it does not do.
+// How a call that was given up was stopped. It is given up by its deadline, by its
+// caller or, while it runs, by snakepit_close(). Each step is taken only if the one
+// before it was not enough.
 typedef enum snakepit_stop {
     SNAKEPIT_STOP_NONE = 0,    // it was not given up
     SNAKEPIT_STOP_IN_LINE,     // it left the line: its tool never ran, or not in this
@@ -43,8 +44,8 @@ typedef struct snakepit_fault {
     snakepit_stop stop; // with `tool_runs` the step that had been taken by then
     bool tool_runs;   // the tool ran on when this answer was given, so what it does may
                       // still happen; see snakepit_answer_get_stop()
-    uint32_t late_ms; // of a call that was given up for its time: how long after that
-                      // the answer was given
+    uint32_t late_ms; // of a call whose time was up: by how many milliseconds its
+                      // answer was late; else 0
     // Of a worker that a signal has killed: Python's stack of the thread that got it,
     // innermost call first. Empty if that thread ran no Python.
     const char *crash_stack;
@@ -62,9 +63,9 @@ SNAKEPIT_API const char *snakepit_stop_name(snakepit_stop stop);
 typedef struct snakepit_stop_info {
     size_t size;        // of the struct as the program knows it
     snakepit_stop stop; // what ended the tool; with `tool_runs` the last step taken
-    bool tool_runs;
-    uint64_t after_us; // until the tool ended, or until now, in microseconds after the
-                       // call's deadline or its cancel
+    bool tool_runs;     // whether the tool still runs now
+    uint64_t after_us;  // until the tool ended, or until now, in microseconds after the
+                        // call's deadline or its cancel
 } snakepit_stop_info;
 
 // Set `size` to sizeof the struct before the call. NOT_FOUND: the call was not given

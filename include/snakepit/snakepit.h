@@ -149,10 +149,11 @@ SNAKEPIT_API snakepit_err snakepit_open_memory(const char *yaml,
                                                snakepit **pit,
                                                snakepit_message *why);
 
-// Waits until every worker of `pool` (NULL: of all pools) has answered a call.
-// POOL_FAILED as soon as one of them cannot start, with the cause in `why`.
-// DEADLINE_EXCEEDED after `timeout_ms`, with the reason of the last start that failed.
-// UNKNOWN_POOL. SHUTTING_DOWN. INVALID_ARGUMENT: there is no pit.
+// Waits until every worker of `pool` (NULL: of all pools), or the `min` of a
+// `pool_size` that is a range, has answered a call. POOL_FAILED as soon as one of them
+// cannot start, with the cause in `why`. DEADLINE_EXCEEDED after `timeout_ms`, with the
+// reason of the last start that failed. UNKNOWN_POOL. SHUTTING_DOWN. INVALID_ARGUMENT:
+// there is no pit.
 SNAKEPIT_API snakepit_err snakepit_await_ready(snakepit *pit,
                                                const char *pool,
                                                uint32_t timeout_ms,
@@ -186,10 +187,10 @@ SNAKEPIT_API snakepit_err snakepit_worker_recycle(snakepit *pit,
                                                   uint64_t worker,
                                                   snakepit_message *why);
 
-// Gives a pool whose `pool_size` is a range another number of workers, within that. Its
-// size goes on to follow the work. Workers that are too many end what they run. Returns
-// at once. `pool` NULL: the default pool. INVALID_ARGUMENT: it may not have so many.
-// UNKNOWN_POOL.
+// Sets how many workers a pool has whose `pool_size` is a range. The number must lie in
+// the range, and goes on to follow the work. Workers that are no longer needed finish
+// what they run. Does not wait. `pool` NULL: the default pool. INVALID_ARGUMENT: the
+// number is out of the range. UNKNOWN_POOL.
 SNAKEPIT_API snakepit_err snakepit_pool_resize(snakepit *pit,
                                                const char *pool,
                                                uint32_t workers,
@@ -233,12 +234,12 @@ typedef struct snakepit_call_options {
     bool idempotent;   // to run the call twice does no more than to run it once, so the
                        // pool's `retry` may send it again. False: only if the tool says
                        // so of all its calls, by @tool(idempotent=True)
-    uint32_t priority; // 0 to 7: how urgent it is while it waits in line. Before calls
-                       // of a lower priority, but for those that came a thousand calls
-                       // earlier for each step between them
+    uint32_t priority; // how urgent it is while it waits in line, 0 to
+                       // SNAKEPIT_MAX_PRIORITY, else INVALID_ARGUMENT: each step lets
+                       // it pass up to a thousand calls that came earlier
 } snakepit_call_options;
 
-#define SNAKEPIT_MAX_PRIORITY 7
+#define SNAKEPIT_MAX_PRIORITY 7 // of a call
 
 // Calls `tool` with keyword arguments and waits for the answer. `args` holds one map
 // (NULL: no arguments) and can be reused at once. `options` may be NULL.

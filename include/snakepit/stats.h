@@ -23,7 +23,7 @@ typedef struct snakepit_pool_stats {
     const char *profile; // what it runs as, after a fallback: "process", "thread", or
                          // "thread (GIL)": threads that take turns, as allowed
     const char *state; // "starting", "ready", "degraded", "down", "failed", "stopping"
-    uint32_t workers;  // configured
+    uint32_t workers;  // that it is to have now; where pool_size is a range, it changes
     uint32_t workers_ready; // taking calls now
     uint32_t threads_per_worker;
     uint32_t capacity;  // calls that can run at once when all workers are ready
@@ -39,7 +39,8 @@ typedef struct snakepit_pool_stats {
     uint64_t violations;      // workers killed because they broke the protocol
     uint64_t shared_bytes;    // request memory in use
     uint64_t worker_recycles; // workers that made room for a successor
-    // Workers that got no more calls since one of theirs was stuck: `on_stuck`.
+    // Workers that were given no more calls because one of theirs was stuck: `on_stuck:
+    // isolate`.
     uint64_t worker_isolations;
     // Calls that were given up, by what ended them; see snakepit_stop.
     uint64_t stopped_in_line;
@@ -47,14 +48,14 @@ typedef struct snakepit_pool_stats {
     uint64_t stopped_cooperatively;
     uint64_t stopped_by_exception;
     uint64_t stopped_by_kill;
-    uint64_t stopping;              // whose tools still run
-    uint64_t stop_total_us;         // that tools of such calls ran on, all together
-    uint64_t stop_max_us;           // and the longest of them
-    uint64_t retries;               // attempts after the first one of their call
-    uint64_t retries_refused;       // that the retry budget did not allow
-    uint64_t breaker_refused;       // calls that ended with BREAKER_OPEN
-    uint64_t breakers_open;         // tools whose breaker is not closed now
-    uint64_t health_check_failures; // of workers that had a check
+    uint64_t stopping;        // calls that were given up and whose tools still run
+    uint64_t stop_total_us;   // how long such tools ran on, in all, in microseconds
+    uint64_t stop_max_us;     // the longest of these
+    uint64_t retries;         // attempts after the first one of their call
+    uint64_t retries_refused; // attempts not made: the retry budget was used up
+    uint64_t breaker_refused; // calls that ended with BREAKER_OPEN
+    uint64_t breakers_open;   // tools whose breaker is not closed now
+    uint64_t health_check_failures; // health checks that have failed, of all workers
 } snakepit_pool_stats;
 
 SNAKEPIT_API size_t snakepit_pool_count(const snakepit *pit);
@@ -66,6 +67,7 @@ SNAKEPIT_API snakepit_err snakepit_pool_get_stats(snakepit *pit,
                                                   const char *pool,
                                                   snakepit_pool_stats *stats);
 
+// Texts live as long as the pit.
 typedef struct snakepit_worker_info {
     size_t size; // of the struct as the program knows it; see snakepit_pool_workers()
     uint64_t id; // never reused within a pit
@@ -75,33 +77,35 @@ typedef struct snakepit_worker_info {
     uint32_t capacity;
     const char *device; // which of the pool's `devices` it has; NULL: there are none
     uint32_t stuck;     // calls of `load` that were given up, and did not end in time
-    bool isolated;      // it gets no new calls since one is stuck: `on_stuck`
+    bool isolated; // it gets no new calls because one is stuck: `on_stuck: isolate`
     const char *health; // what its last check said, see snakepit_health: "unknown",
                         // "healthy", "unhealthy"
 } snakepit_worker_info;
 
 // Fills at most `room` rows and sets `*count` to how many workers there are. Set the
 // first row's `size` to sizeof the struct before the call; it counts for all rows.
-// UNKNOWN_POOL, INVALID_ARGUMENT.
+// `pool` NULL: the default pool. `rows` may be NULL if `room` is 0. UNKNOWN_POOL,
+// INVALID_ARGUMENT.
 SNAKEPIT_API snakepit_err snakepit_pool_workers(snakepit *pit,
                                                 const char *pool,
                                                 snakepit_worker_info *rows,
                                                 size_t room,
                                                 size_t *count);
 
-// What a pool's `breaker` knows of a tool.
+// What a pool's `breaker` knows of a tool. `state` lives as long as the pit.
 typedef struct snakepit_breaker_info {
     size_t size; // of the struct as the program knows it; see snakepit_pool_breakers()
-    char tool[256];          // its name, terminated by a zero
-    const char *state;       // "closed", "open", "half-open"
-    uint32_t failures;       // within `window_ms`, while it is closed
-    uint32_t retry_after_ms; // until it lets a call through; 0: it does now
+    char tool[256];    // its name, terminated by a zero
+    const char *state; // "closed", "open", "half-open"
+    uint32_t failures; // within `window_ms`; 0 unless it is closed
+    uint32_t
+        retry_after_ms; // milliseconds until it lets a call through; 0: it does now
 } snakepit_breaker_info;
 
 // Fills at most `room` rows and sets `*count` to how many there are: one for each tool
 // of which a call has failed, the one that failed last at the end. Set the first row's
-// `size` to sizeof the struct before the call; it counts for all rows. UNKNOWN_POOL,
-// INVALID_ARGUMENT.
+// `size` to sizeof the struct before the call; it counts for all rows. `pool` NULL: the
+// default pool. `rows` may be NULL if `room` is 0. UNKNOWN_POOL, INVALID_ARGUMENT.
 SNAKEPIT_API snakepit_err snakepit_pool_breakers(snakepit *pit,
                                                  const char *pool,
                                                  snakepit_breaker_info *rows,
@@ -109,9 +113,9 @@ SNAKEPIT_API snakepit_err snakepit_pool_breakers(snakepit *pit,
                                                  size_t *count);
 
 // What the health checks of a worker say: the adapter's `health_check()`, which is run
-// every `health_check_interval_ms`.
+// every `health_check_interval_ms`. `status` lives as long as the pit.
 typedef struct snakepit_health {
-    size_t size;
+    size_t size;         // of the struct as the program knows it
     const char *status;  // "healthy", "unhealthy": by its last check; "unknown": it was
                          // not checked, as where there is no `health_check()`
     uint64_t checks;     // that have ended
@@ -121,8 +125,9 @@ typedef struct snakepit_health {
     char message[256]; // why the last one failed; else empty
 } snakepit_health;
 
-// Set `size` before the call, as above. NOT_FOUND: the pool has no such worker, by the
-// id that snakepit_pool_workers() gives. UNKNOWN_POOL, INVALID_ARGUMENT.
+// Set `size` to sizeof the struct before the call. `pool` NULL: the default pool.
+// `worker` is the `id` of snakepit_pool_workers(). NOT_FOUND: the pool has no such
+// worker. UNKNOWN_POOL, INVALID_ARGUMENT.
 SNAKEPIT_API snakepit_err snakepit_worker_health(snakepit *pit,
                                                  const char *pool,
                                                  uint64_t worker,

@@ -22,7 +22,11 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "state.h"
+
+#define ROUNDS_MOST 1000u // of one fault, within
+#define ROUNDS_NS   (5 * SP_NS_PER_S)
 
 #define NOBODYS      (SIGRTMAX - 2) // the signal that nobody sends
 #define STACK_BYTES  65536u // of a stack for handlers, besides what registers take
@@ -39,7 +43,12 @@ static struct {
     struct sp_runtime *runtime;
     pid_t process;
     struct sigaction before[DEADLY];
-    _Atomic pid_t passing;        // the thread that is in a handler before ours, or 0
+    _Atomic pid_t passing;   // the thread that is in a handler before ours, or 0
+    _Atomic uintptr_t frame; // of our handler in that thread
+    // Of faults that somebody's handler has come back from, one after another.
+    _Atomic uintptr_t repeated; // the address
+    _Atomic uint32_t rounds;
+    _Atomic uint64_t since;       // of the first, CLOCK_MONOTONIC ns
     void (*dump)(int);            // NULL: there is no faulthandler
     struct stat segment;          // what the descriptor stands for
     _Atomic pid_t writing;        // the thread whose stack is being written, or 0
@@ -230,16 +239,23 @@ static const struct sigaction *handler_before(int number)
     return &watch.before[i];
 }
 
+// Whether the handler that was called before us is in the middle of its work. One that
+// has left by siglongjmp() is not: then our frame is where it was, and not below.
+static bool is_nested(uintptr_t frame)
+{
+    return atomic_load(&watch.passing) == gettid() && frame < atomic_load(&watch.frame);
+}
+
 // What handles the signal besides us, if it is not in the middle of doing so. True: it
 // was called and has come back.
-static bool pass_on(int number, siginfo_t *info, void *context)
+static bool pass_on(int number, siginfo_t *info, void *context, uintptr_t frame)
 {
     const struct sigaction *before = handler_before(number);
-    pid_t thread = gettid();
-    if (!has_handler(before) || atomic_load(&watch.passing) == thread) {
+    if (!has_handler(before) || is_nested(frame)) {
         return false;
     }
-    atomic_store(&watch.passing, thread);
+    atomic_store(&watch.frame, frame);
+    atomic_store(&watch.passing, gettid());
     if ((before->sa_flags & SA_SIGINFO) != 0) {
         before->sa_sigaction(number, info, context);
     } else {
@@ -259,13 +275,33 @@ static void end_by_the_first(int second)
 }
 
 // Whether there is no remedy for the fault.
-static bool leave_word(int number, const siginfo_t *info, const void *context)
+static bool
+leave_word(int number, const siginfo_t *info, const void *context, uintptr_t frame)
 {
     bool hopeless = number == SIGSEGV && note(address_of(info, context));
-    if (atomic_load(&watch.passing) != gettid()) {
+    if (!is_nested(frame)) {
         write_stack((uint32_t)number);
     }
     return hopeless;
+}
+
+// Whether a fault happens again and again, since a handler comes back from it that
+// mends nothing: it was switched off (faulthandler.disable()), or puts us in front
+// again.
+static bool goes_round(const siginfo_t *info)
+{
+    uintptr_t address = (uintptr_t)info->si_addr;
+    uint64_t now = sp_clock_now();
+    if (info->si_code <= 0) {
+        return false;
+    }
+    if (address != atomic_load(&watch.repeated) ||
+        now - atomic_load(&watch.since) > ROUNDS_NS) {
+        atomic_store(&watch.repeated, address);
+        atomic_store(&watch.since, now);
+        atomic_store(&watch.rounds, 0);
+    }
+    return atomic_fetch_add(&watch.rounds, 1) >= ROUNDS_MOST;
 }
 
 // Afterwards a fault happens again, and is deadly; a signal that was sent must be sent
@@ -277,8 +313,9 @@ static void on_fault(int number, siginfo_t *info, void *context)
     if (ours && atomic_load(&watch.writing) == gettid()) {
         end_by_the_first(number);
     }
-    bool hopeless = ours && leave_word(number, info, context);
-    if (!pass_on(number, info, context) || hopeless) {
+    uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
+    bool hopeless = ours && leave_word(number, info, context, frame);
+    if (!pass_on(number, info, context, frame) || hopeless || goes_round(info)) {
         (void)signal(number, SIG_DFL);
         if (info->si_code <= 0) {
             (void)raise(number);
@@ -359,13 +396,15 @@ static void on_where(int number)
 // the other one changing it. Whatever the signal interrupts, the host is about to end.
 void sp_crash_tell_where(struct sp_runtime *runtime)
 {
-    struct sigaction action = {.sa_handler = on_where, .sa_flags = SA_ONSTACK};
+    struct sigaction action = {.sa_handler = on_where,
+                               .sa_flags = SA_ONSTACK | SA_RESTART};
     sigemptyset(&action.sa_mask);
     (void)sigaction(NOBODYS, &action, NULL);
     (void)syscall(SYS_tgkill, getpid(), getpid(), NOBODYS);
     for (uint32_t ms = 0;
-         ms < WHERE_MS && (atomic_load(&runtime->view.header->stack_of) == 0 ||
-                           atomic_load(&watch.writing) != 0);
+         ms < WHERE_MS &&
+         (atomic_load(&runtime->view.header->stack_of) != SP_STACK_OF_START ||
+          atomic_load(&watch.writing) != 0);
          ms++) {
         pause_for(1);
     }

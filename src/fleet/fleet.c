@@ -100,10 +100,9 @@ static void tell_load(struct sp_fleet *fleet)
     struct sp_pool_view view;
     sp_pool_look(fleet->options.pool, &view, NULL);
     take_event(fleet,
-               &(struct sp_fleet_event){.kind = SP_FLEET_LOAD,
-                                        .load = {.running = view.running,
-                                                 .waiting = view.waiting,
-                                                 .waits = view.waits}});
+               &(struct sp_fleet_event){
+                   .kind = SP_FLEET_LOAD,
+                   .load = {.running = view.running, .waiting = view.shared}});
 }
 
 static void on_timer(struct sp_timer *timer)
@@ -239,7 +238,8 @@ static void worker_exited(void *user, struct sp_worker *worker)
                                    .worker = facts_of(worker),
                                    .reason = reason};
     event.worker.told = sp_worker_was_told(worker);
-    event.worker.worked = worker->port->submit_tail > 1; // the first call was the probe
+    // The first call was the probe, and checks of its health are no work either.
+    event.worker.worked = worker->port->submit_tail > 1 + occupant->health.checks;
     if (worker->child.born) {
         sp_fleet_describe_failure(worker, reason, sizeof reason);
     }

@@ -85,12 +85,17 @@ static bool takes_calls(const struct sp_place *place)
     return place->state == SERVING && !place->spent;
 }
 
+bool sp_post_serves(const struct sp_fleet_plan *plan, uint32_t post)
+{
+    const struct sp_place *places = places_of(plan, post);
+    return takes_calls(&places[0]) || takes_calls(&places[1]);
+}
+
 uint32_t sp_fleet_serving(const struct sp_fleet_plan *plan)
 {
     uint32_t found = 0;
     for (uint32_t i = 0; i < plan->size; i++) {
-        const struct sp_place *places = places_of(plan, i);
-        found += takes_calls(&places[0]) || takes_calls(&places[1]);
+        found += sp_post_serves(plan, i);
     }
     return found;
 }

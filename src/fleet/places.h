@@ -28,4 +28,7 @@ uint32_t sp_places_in(const struct sp_fleet_plan *plan, enum sp_place_state stat
 // The first place to fill; sp_places_count(): no post is vacant.
 uint32_t sp_places_vacant(const struct sp_fleet_plan *plan);
 
+// Whether a post has a worker that takes calls.
+bool sp_post_serves(const struct sp_fleet_plan *plan, uint32_t post);
+
 #endif

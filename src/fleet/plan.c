@@ -41,6 +41,7 @@ void sp_fleet_plan_reshape(struct sp_fleet_plan *plan,
     plan->profile = profile;
     plan->least = (uint32_t)(plan->least * (uint64_t)size / before);
     plan->target = (uint32_t)(plan->target * (uint64_t)size / before);
+    plan->needed_most = (uint32_t)(plan->needed_most * (uint64_t)size / before);
     plan->size = size;
     plan->threads = 1;
     plan->places = places;
@@ -391,7 +392,7 @@ static void on_load(struct sp_step *step)
 
 static void on_resize(struct sp_step *step)
 {
-    if (step->plan->phase == SP_FLEET_RUNNING) {
+    if (!is_over(step->plan)) {
         sp_scale_resize(step, step->event->number, "the program asked for it");
     }
 }
@@ -431,6 +432,7 @@ static void end_stop(struct sp_step *step)
 static void run(struct sp_step *step)
 {
     sp_recycle_take_turns(step);
+    sp_scale_retire(step);
     fill(step);
 }
 

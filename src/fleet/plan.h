@@ -61,6 +61,7 @@ struct sp_place {
     uint64_t due;        // its worker is to be replaced, in this order; 0: it is not
     bool outgoing;       // its turn has come: it goes as soon as a successor serves
     bool spent;          // its worker was given all its calls, and takes no more
+    bool retired;        // it goes for good, since it is one too many
     enum sp_recycle why; // the reason that it is due
     uint64_t expires_at; // its worker is too old then; 0: it has no age limit
     uint64_t max_memory; // its worker is replaced above, bytes; 0: it has no limit
@@ -186,8 +187,7 @@ struct sp_fleet_worker {
 // What a pool does at one moment.
 struct sp_fleet_load {
     uint32_t running;
-    uint32_t waiting;
-    bool waits; // a call waits that any worker could take
+    uint32_t waiting; // calls that any worker could take
 };
 
 // Texts are borrowed until the actions are carried out.

@@ -93,16 +93,30 @@ static bool waits_for_its_turn(const struct sp_place *place)
     return place->due != 0 && !place->outgoing && place->state == SP_PLACE_SERVING;
 }
 
+// One that is spent serves nobody, and waits for a successor only where there is room
+// for one: not while its own predecessor is still there.
+static void make_room(struct sp_step *step, uint32_t place)
+{
+    const struct sp_place *its = &step->plan->places[place];
+    enum sp_place_state other = step->plan->places[place ^ 1u].state;
+    bool crowded = other == SP_PLACE_DRAINING || other == SP_PLACE_LEAVING;
+    if (its->spent && its->outgoing && its->state == SP_PLACE_SERVING && crowded) {
+        sp_step_drain(step, place);
+    }
+}
+
 // Those that were let go, but for those that have no successor; lets all go that are
 // spent.
-static uint32_t count_those_that_go(struct sp_fleet_plan *plan)
+static uint32_t count_those_that_go(struct sp_step *step)
 {
+    struct sp_fleet_plan *plan = step->plan;
     uint32_t going = 0;
     for (uint32_t i = 0; i < plan->target * SP_PLACES_PER_POST; i++) {
         struct sp_place *place = &plan->places[i];
         place->outgoing =
             place->outgoing || (place->spent && waits_for_its_turn(place));
-        going += place->outgoing;
+        make_room(step, i);
+        going += place->outgoing && !place->retired;
     }
     return going;
 }
@@ -110,7 +124,7 @@ static uint32_t count_those_that_go(struct sp_fleet_plan *plan)
 static struct sp_place *next_of(struct sp_fleet_plan *plan)
 {
     struct sp_place *next = NULL;
-    for (uint32_t i = 0; i < sp_places_count(plan); i++) {
+    for (uint32_t i = 0; i < plan->target * SP_PLACES_PER_POST; i++) {
         struct sp_place *place = &plan->places[i];
         if (waits_for_its_turn(place) && (next == NULL || place->due < next->due)) {
             next = place;
@@ -122,7 +136,7 @@ static struct sp_place *next_of(struct sp_fleet_plan *plan)
 void sp_recycle_take_turns(struct sp_step *step)
 {
     struct sp_place *place;
-    uint32_t going = count_those_that_go(step->plan);
+    uint32_t going = count_those_that_go(step);
     while (going < step->plan->config->recycle_at_once &&
            (place = next_of(step->plan)) != NULL) {
         place->outgoing = true;

@@ -32,15 +32,27 @@ static bool is_surplus(const struct sp_fleet_plan *plan, uint32_t place)
     return place / SP_PLACES_PER_POST >= plan->target;
 }
 
-// Who is too many ends what it runs, and has no successor.
-static void retire(struct sp_step *step)
+// Whether each of the posts that stay has a worker that serves.
+static bool others_serve(const struct sp_fleet_plan *plan)
+{
+    for (uint32_t post = 0; post < plan->target; post++) {
+        if (!sp_post_serves(plan, post)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void sp_scale_retire(struct sp_step *step)
 {
     struct sp_fleet_plan *plan = step->plan;
+    bool may_go = others_serve(plan);
     for (uint32_t i = 0; i < sp_places_count(plan); i++) {
         enum sp_place_state state = plan->places[i].state;
-        if (is_surplus(plan, i) &&
-            (state == SP_PLACE_STARTING || state == SP_PLACE_SERVING)) {
+        bool goes = state == SP_PLACE_STARTING || (state == SP_PLACE_SERVING && may_go);
+        if (is_surplus(plan, i) && goes) {
             plan->places[i].outgoing = true;
+            plan->places[i].retired = true;
             sp_step_drain(step, i);
         }
     }
@@ -70,8 +82,14 @@ void sp_scale_resize(struct sp_step *step, uint32_t workers, const char *why)
                                          .was = plan->target,
                                          .reason = why});
     plan->target = workers;
-    retire(step);
     sp_step_show(step);
+}
+
+// Whether no worker is missing, neither one that starts nor one that cannot start now.
+static bool is_filled(const struct sp_fleet_plan *plan)
+{
+    return sp_fleet_starting(plan) == 0 &&
+           sp_places_vacant(plan) == sp_places_count(plan);
 }
 
 // Whether calls have waited long enough, and those that start are not for them.
@@ -81,7 +99,7 @@ static bool must_grow(const struct sp_step *step, uint32_t wanted)
     uint64_t patience = plan->config->grow_after_ms * SP_NS_PER_MS;
     return plan->target < plan->size && plan->waits_since != 0 &&
            step->now - plan->waits_since >= patience &&
-           (wanted > plan->target || sp_fleet_starting(plan) == 0);
+           (wanted > plan->target || is_filled(plan));
 }
 
 void sp_scale_judge(struct sp_step *step)
@@ -89,11 +107,12 @@ void sp_scale_judge(struct sp_step *step)
     struct sp_fleet_plan *plan = step->plan;
     const struct sp_fleet_load *load = &step->event->load;
     if (!sp_scale_is_elastic(plan) || plan->phase != SP_FLEET_RUNNING) {
+        plan->waits_since = 0;
         return;
     }
     uint32_t wanted = needed(plan, load);
     plan->needed_most = wanted > plan->needed_most ? wanted : plan->needed_most;
-    if (!load->waits) {
+    if (load->waiting == 0) {
         plan->waits_since = 0;
     } else if (plan->waits_since == 0) {
         plan->waits_since = step->now;

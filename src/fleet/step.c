@@ -60,7 +60,10 @@ void sp_step_drain(struct sp_step *step, uint32_t place)
     sp_step_move(step, place, SP_PLACE_DRAIN);
     if (its->state == SP_PLACE_DRAINING && !its->isolated) {
         // Who makes room for a successor ends what it runs, however long that takes.
-        its->leave_at = its->outgoing ? SP_NEVER : step->now + most * SP_NS_PER_MS;
+        // A pool that falls back waits for all of them.
+        bool runs = plan->phase == SP_FLEET_RUNNING;
+        its->leave_at =
+            its->outgoing && runs ? SP_NEVER : step->now + most * SP_NS_PER_MS;
         plan->look_at = step->now;
         sp_step_do(
             step, &(struct sp_fleet_action){.kind = SP_FLEET_DO_DRAIN, .place = place});

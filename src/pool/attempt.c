@@ -46,7 +46,7 @@ bool sp_attempt_may_follow(struct sp_pool *pool,
     uint64_t at = now + sp_retry_pause(&pool->retry, terms, call->retries);
     if (call->retries + 1 >= terms->max_attempts || at >= call->deadline ||
         !may_move(pool, call) || !is_idempotent(pool, call, seat) ||
-        sp_guard_is_near(pool, call, now)) {
+        sp_guard_is_near(pool, call, err, now)) {
         return false;
     }
     if (!allowed) {
@@ -69,6 +69,8 @@ void sp_attempt_delay(struct sp_pool *pool, struct sp_call *call, snakepit_err e
     }
     call->retries++;
     pool->counters.retries++;
+    // Whoever waits in its slot must not take another call's answer for its own.
+    atomic_fetch_add_explicit(&call->moves, 1, memory_order_release);
     sp_line_put_delayed(&pool->line, call);
     if (sp_call_is_pending(call)) {
         sp_pending_set_due(&pool->pending, call, call->retry_at);

@@ -143,16 +143,15 @@ enum sp_breaker_state sp_breaker_state(const struct sp_breaker *breaker, uint64_
     return is_over ? SP_BREAKER_HALF_OPEN : breaker->state;
 }
 
-uint64_t sp_breaker_wait(const struct sp_breakers *breakers,
-                         const struct sp_breaker *breaker,
-                         uint64_t now)
+uint64_t sp_breaker_wait(const struct sp_breaker *breaker, uint64_t now)
 {
     switch (sp_breaker_state(breaker, now)) {
     case SP_BREAKER_OPEN:
         return breaker->open_until - now;
     case SP_BREAKER_HALF_OPEN:
-        // Nobody knows how long the probe takes.
-        return breaker->probing ? breakers->terms.open_ms * SP_NS_PER_MS : 0;
+        // Nobody knows how long the probe takes; another one takes its place.
+        return breaker->probing && breaker->open_until > now ? breaker->open_until - now
+                                                             : 0;
     default:
         return 0;
     }
@@ -167,13 +166,14 @@ enum sp_passage sp_breakers_pass(struct sp_breakers *breakers,
     if (breaker == NULL || breaker->state == SP_BREAKER_CLOSED) {
         return SP_PASSAGE_FREE;
     }
-    uint64_t wait = sp_breaker_wait(breakers, breaker, now);
+    uint64_t wait = sp_breaker_wait(breaker, now);
     if (wait > 0) {
         *again_at = now + wait;
         return SP_PASSAGE_REFUSED;
     }
     breaker->state = SP_BREAKER_HALF_OPEN;
     breaker->probing = true;
+    breaker->open_until = now + breakers->terms.open_ms * SP_NS_PER_MS;
     return SP_PASSAGE_AS_PROBE;
 }
 
@@ -220,9 +220,10 @@ enum sp_breaker_turn sp_breakers_note(struct sp_breakers *breakers,
     if (breakers->terms.failures == 0) {
         return SP_BREAKER_STAYS;
     }
-    if (probe) {
-        // One that probes is not closed, so it has not made room for another.
-        return note_probe(breakers, find(breakers, tool), end, now);
+    // Of a probe that took too long another one may have decided in the meantime.
+    struct sp_breaker *breaker = probe ? find(breakers, tool) : NULL;
+    if (breaker != NULL && breaker->state == SP_BREAKER_HALF_OPEN) {
+        return note_probe(breakers, breaker, end, now);
     }
     return end == SP_ATTEMPT_FAILED ? note_failure(breakers, tool, now)
                                     : SP_BREAKER_STAYS;

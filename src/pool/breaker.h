@@ -95,8 +95,6 @@ uint32_t sp_breaker_failures(const struct sp_breakers *breakers,
                              const struct sp_breaker *breaker,
                              uint64_t now);
 // Nanoseconds until it lets a call through; 0: it does now.
-uint64_t sp_breaker_wait(const struct sp_breakers *breakers,
-                         const struct sp_breaker *breaker,
-                         uint64_t now);
+uint64_t sp_breaker_wait(const struct sp_breaker *breaker, uint64_t now);
 
 #endif

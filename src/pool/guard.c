@@ -49,16 +49,25 @@ static enum sp_attempt_end judge(const struct sp_pool *pool, snakepit_err err, b
     }
 }
 
-static void log_turn(const struct sp_pool *pool,
-                     const struct sp_call *call,
-                     enum sp_breaker_turn turn)
+// For the log, which is written without the lock. Of too many the last ones are lost.
+static void
+keep_turn(struct sp_pool *pool, const struct sp_call *call, enum sp_breaker_turn turn)
 {
-    char name[256];
-    char quoted[264];
+    if (pool->turned == SP_TURNS_MOST) {
+        return;
+    }
+    struct sp_turn *kept = &pool->turns[pool->turned++];
     struct sp_slice tool = tool_of(pool, call);
-    (void)snprintf(name, sizeof name, "%.*s", (int)tool.size, (const char *)tool.data);
-    (void)sp_log_quote(name, quoted, sizeof quoted);
-    if (turn == SP_BREAKER_OPENS) {
+    kept->turn = turn;
+    (void)snprintf(
+        kept->tool, sizeof kept->tool, "%.*s", (int)tool.size, (const char *)tool.data);
+}
+
+static void log_turn(const struct sp_pool *pool, const struct sp_turn *turn)
+{
+    char quoted[2 * sizeof turn->tool + 8];
+    (void)sp_log_quote(turn->tool, quoted, sizeof quoted);
+    if (turn->turn == SP_BREAKER_OPENS) {
         sp_log(pool->log,
                SP_LOG_WARNING,
                "breaker.open",
@@ -66,13 +75,26 @@ static void log_turn(const struct sp_pool *pool,
                pool->name,
                quoted,
                pool->options.breaker.open_ms);
-    } else if (turn == SP_BREAKER_CLOSES) {
+    } else {
         sp_log(pool->log,
                SP_LOG_INFO,
                "breaker.closed",
                "pool=%s tool=%s",
                pool->name,
                quoted);
+    }
+}
+
+// The pool stays: a program that is inside the library may not have closed it.
+void sp_guard_unlock_and_log(struct sp_pool *pool)
+{
+    struct sp_turn turns[SP_TURNS_MOST];
+    uint32_t count = pool->turned;
+    memcpy(turns, pool->turns, sizeof turns);
+    pool->turned = 0;
+    pthread_mutex_unlock(&pool->lock);
+    for (uint32_t i = 0; i < count; i++) {
+        log_turn(pool, &turns[i]);
     }
 }
 
@@ -89,7 +111,7 @@ void sp_guard_note(struct sp_pool *pool,
         &pool->breakers, tool_of(pool, call), end, call->probe, sp_clock_now());
     call->probe = false;
     if (turn != SP_BREAKER_STAYS) {
-        log_turn(pool, call, turn);
+        keep_turn(pool, call, turn);
     }
 }
 
@@ -103,9 +125,13 @@ void sp_guard_end(struct sp_pool *pool, struct sp_call *call)
     sp_guard_note(pool, call, err, false);
 }
 
-bool sp_guard_is_near(struct sp_pool *pool, const struct sp_call *call, uint64_t now)
+bool sp_guard_is_near(struct sp_pool *pool,
+                      const struct sp_call *call,
+                      snakepit_err err,
+                      uint64_t now)
 {
-    return sp_breakers_near(&pool->breakers, tool_of(pool, call), now);
+    return (pool->options.breaker.on & SP_ERROR_BIT(err)) != 0 &&
+           sp_breakers_near(&pool->breakers, tool_of(pool, call), now);
 }
 
 // ---- What there is to see -----------------------------------------------------
@@ -115,7 +141,7 @@ static void fill_row(const struct sp_breakers *breakers,
                      uint64_t now,
                      struct sp_breaker_row *row)
 {
-    uint64_t wait = sp_breaker_wait(breakers, breaker, now);
+    uint64_t wait = sp_breaker_wait(breaker, now);
     (void)snprintf(row->tool,
                    sizeof row->tool,
                    "%.*s",

@@ -23,7 +23,12 @@ void sp_guard_note(struct sp_pool *pool,
                    bool ran);
 // The call has ended; what was given up while it ran was noted then.
 void sp_guard_end(struct sp_pool *pool, struct sp_call *call);
-// Whether one more failure of the call's tool would open its breaker.
-bool sp_guard_is_near(struct sp_pool *pool, const struct sp_call *call, uint64_t now);
+// Releases the lock, then writes the breakers that have turned into the log.
+void sp_guard_unlock_and_log(struct sp_pool *pool);
+// Whether an attempt that has ended with `err` will open the breaker of its tool.
+bool sp_guard_is_near(struct sp_pool *pool,
+                      const struct sp_call *call,
+                      snakepit_err err,
+                      uint64_t now);
 
 #endif

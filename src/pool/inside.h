@@ -40,6 +40,13 @@ struct sp_spare {
 
 #define SP_SPARE_CLOSED ((struct sp_call *)1)
 
+// A breaker that has opened or closed, for the log.
+#define SP_TURNS_MOST 8
+struct sp_turn {
+    char tool[128];
+    enum sp_breaker_turn turn;
+};
+
 struct sp_pool {
     char *name;                     // constant
     struct sp_pool_options options; // constant
@@ -69,14 +76,16 @@ struct sp_pool {
     struct sp_lane lanes[SP_QUEUES_MOST]; // by the number of the queue
     struct sp_retry retry;
     struct sp_breakers breakers;
-    uint64_t heard; // entries of completion rings
-    bool freed;     // a place is free that calls may wait for
+    uint64_t heard;  // entries of completion rings
+    bool freed;      // a place is free that calls may wait for
+    uint32_t turned; // of `turns`
     uint32_t orphans;
     uint32_t placed; // calls in slots, orphans excluded
     uint64_t last_call;
     uint64_t ran_average;      // ticks that a call takes to run; 0: not known
     _Atomic uint32_t peer_cpu; // where the last asynchronous call ended
     struct sp_pool_counters counters;
+    struct sp_turn turns[SP_TURNS_MOST]; // that are not in the log yet
 };
 
 // Of the queue that a call reports to.

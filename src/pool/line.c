@@ -36,18 +36,43 @@ struct sp_call *sp_line_first(const struct sp_link *list)
     return sp_list_empty(list) ? NULL : SP_ENTRY(list->next, struct sp_call, link);
 }
 
+// Behind whom a call of that rank stands; the list itself: behind nobody.
+static struct sp_link *find_from_end(struct sp_link *list, uint64_t rank)
+{
+    struct sp_link *before = list->previous;
+    while (before != list && SP_ENTRY(before, struct sp_call, link)->rank > rank) {
+        before = before->previous;
+    }
+    return before;
+}
+
+static struct sp_link *find_from_front(struct sp_link *list, uint64_t rank)
+{
+    struct sp_link *after = list->next;
+    while (after != list && SP_ENTRY(after, struct sp_call, link)->rank <= rank) {
+        after = after->next;
+    }
+    return after->previous;
+}
+
+// Nearly all belong to the end, and urgent ones to the front.
+static bool is_near_front(const struct sp_link *list, uint64_t rank)
+{
+    if (sp_list_empty(list)) {
+        return false;
+    }
+    uint64_t first = SP_ENTRY(list->next, struct sp_call, link)->rank;
+    uint64_t last = SP_ENTRY(list->previous, struct sp_call, link)->rank;
+    return rank < first || (rank < last && rank - first < last - rank);
+}
+
 void sp_line_put_sorted(struct sp_line *line,
                         struct sp_link *list,
                         struct sp_call *call)
 {
-    // From the end, where nearly all belong; the most urgent ones go to the front.
-    const struct sp_call *first = sp_line_first(list);
-    bool foremost = first != NULL && call->rank < first->rank;
-    struct sp_link *before = foremost ? list : list->previous;
-    while (before != list &&
-           SP_ENTRY(before, struct sp_call, link)->rank > call->rank) {
-        before = before->previous;
-    }
+    struct sp_link *before = is_near_front(list, call->rank)
+                                 ? find_from_front(list, call->rank)
+                                 : find_from_end(list, call->rank);
     call->phase = SP_CALL_IN_LINE;
     sp_list_prepend(before, &call->link);
     line->count++;

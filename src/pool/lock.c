@@ -5,6 +5,7 @@
 
 #include "ipc/futex.h"
 #include "ipc/wait.h"
+#include "pool/guard.h"
 
 // Once for each call: the executor that one ring wakes may be busy with the first of
 // them for long. True if an executor had to be woken.
@@ -39,7 +40,11 @@ void sp_pool_unlock(struct sp_pool *pool, struct sp_after *after)
     if (own != NULL && !pinned) {
         sp_port_ref(own);
     }
-    pthread_mutex_unlock(&pool->lock);
+    if (pool->turned == 0) {
+        pthread_mutex_unlock(&pool->lock);
+    } else {
+        sp_guard_unlock_and_log(pool);
+    }
     if (own != NULL) {
         after->woke = ring(own, own_rings);
     }

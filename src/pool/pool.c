@@ -12,6 +12,8 @@
 #include "pool/affinity.h"
 #include "pool/spares.h"
 
+#define SHARED_MOST 1024u
+
 static void pool_free(struct sp_pool *pool)
 {
     struct sp_link *link;
@@ -97,6 +99,19 @@ void sp_pool_begin_close(struct sp_pool *pool)
     sp_pool_set_state(pool, SP_POOL_STOPPING, NULL);
 }
 
+// Calls that wait for one worker, or for their next attempt, are none of these. There
+// may be many, and more than a few would not change what is done about them.
+static uint32_t count_shared(const struct sp_pool *pool)
+{
+    uint32_t found = 0;
+    for (const struct sp_link *link = pool->line.calls.next;
+         link != &pool->line.calls && found < SHARED_MOST;
+         link = link->next) {
+        found++;
+    }
+    return found;
+}
+
 void sp_pool_look(struct sp_pool *pool,
                   struct sp_pool_view *view,
                   snakepit_message *failure)
@@ -112,7 +127,7 @@ void sp_pool_look(struct sp_pool *pool,
         .running = pool->placed + pool->orphans,
         .stopping = pool->orphans,
         .waiting = pool->line.count,
-        .waits = !sp_list_empty(&pool->line.calls),
+        .shared = pool->options.elastic ? count_shared(pool) : 0,
         .breakers = pool->breakers.tripped,
         .counters = pool->counters,
     };

@@ -26,7 +26,7 @@
 
 enum sp_pool_state {
     SP_POOL_STARTING, // has never been whole
-    SP_POOL_READY,    // all workers take calls
+    SP_POOL_READY,    // as many workers take calls as the pool must have
     SP_POOL_DEGRADED, // some do not
     SP_POOL_DOWN,     // none does, and their starts keep failing; see `failure`
     SP_POOL_FAILED,   // none can be started, and none is any more; see `failure`
@@ -116,7 +116,7 @@ struct sp_pool_view {
     uint32_t running;     // calls, also those that were given up and go on
     uint32_t stopping;    // just those
     uint32_t waiting;
-    bool waits;        // one of them for any worker, not for a certain one
+    uint32_t shared;   // of these, those that any worker could take; at most 1024
     uint32_t breakers; // that are not closed
     struct sp_pool_counters counters;
 };

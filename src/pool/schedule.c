@@ -323,7 +323,7 @@ static void balance(struct sp_pool *pool, struct sp_after *after)
         sp_pool_await_skip(pool, former);
         former->left++;
         if (!place_on(pool, idle, call, after)) {
-            sp_line_put_first(&pool->line, call);
+            sp_line_put_sorted(&pool->line, &pool->line.calls, call);
         }
         sp_pool_moved(call, after);
         return;

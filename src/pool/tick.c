@@ -77,7 +77,9 @@ static void follow_up(struct sp_pool *pool,
         return;
     }
     uint64_t grace = pool->options.cancel_grace_ms * SP_NS_PER_MS;
-    orphan->stuck = orphan->stuck || turn->now - orphan->since >= grace;
+    // It may have been given up since the turn began.
+    bool late = turn->now > orphan->since && turn->now - orphan->since >= grace;
+    orphan->stuck = orphan->stuck || late;
 }
 
 // What is to be said of its calls that are stuck.

@@ -91,6 +91,7 @@ static void on_doorbell(struct sp_watch *watch)
     sp_watch_stop(watch);
     if (worker->state == SP_WORKER_STARTING) {
         sp_timer_stop(&worker->child.timer);
+        worker->late = NULL; // after all
         atomic_store(&worker->served, true);
         sp_worker_enter(worker, SP_WORKER_ANSWERED);
         worker->options.hooks.ready(worker->options.hooks.user, worker);
@@ -340,6 +341,11 @@ static void fail_late(struct sp_worker *worker)
 {
     char where[SP_WHERE_MAX];
     char quoted[SP_WHERE_MAX];
+    if (worker->told_late) {
+        return;
+    }
+    worker->told_late = true;
+    sp_timer_stop(&worker->child.timer);
     if (sp_port_stack_of(worker->port) == SP_STACK_OF_START) {
         sp_port_stack(worker->port, worker->stack);
     }
@@ -363,7 +369,7 @@ static void on_where_unsaid(struct sp_timer *timer)
 // It has come to its end meanwhile where it is not STARTING.
 static void on_where(struct sp_worker *worker)
 {
-    if (worker->late == NULL) {
+    if (!worker->asked_where) {
         sp_worker_kill_for_violation(worker, "it said where it is, and was not asked");
     } else if (worker->state == SP_WORKER_STARTING) {
         fail_late(worker);
@@ -375,6 +381,7 @@ static void late(struct sp_subprocess *child, const char *why)
 {
     struct sp_worker *worker = sp_worker_of(child);
     worker->late = why;
+    worker->asked_where = worker->greeted;
     if (worker->greeted &&
         sp_channel_send(child->process.channel, SP_MESSAGE_WHERE, NULL, 0) ==
             SNAKEPIT_OK) {

@@ -124,6 +124,8 @@ struct sp_worker {
     struct sp_timer heartbeat;
     struct sp_task denial; // tells that it may not be signalled
     bool probed;           // its first call was sent
+    bool asked_where;      // where its start is
+    bool told_late;        // that it took too long
     struct sp_events events;
 
     pthread_mutex_t lost_lock;        // taken before a pool's lock, never inside it

@@ -163,3 +163,10 @@ def test_lesson_10_a_start_that_hangs_says_where(open_pit, profile):
         assert frame in why, why
     assert len(pit.logged("worker.late")) == len(HANGS)
     pit.await_line("template.unused", "start_timeout_ms", "importing the adapter hangs")
+
+
+def test_a_handler_that_is_switched_off_does_not_keep_a_dead_worker(open_pit, profile):
+    pit = open_pit(crashing(profile, adapter="careless.DumpingNoMore"))
+    fault = crash(pit, "crash_without")
+    assert "SIGSEGV" in fault.cause
+    assert any(" in crash_without" in line for line in fault.crash_stack.splitlines())

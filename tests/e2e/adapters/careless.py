@@ -96,6 +96,18 @@ class Careless(BaseAdapter):
         return type(self.session_context.call_host_tool(tool)).__name__
 
 
+class DumpingNoMore(Careless):
+    """With a handler that is switched off when it is needed, and comes back at once."""
+
+    def initialize(self):
+        faulthandler.enable()
+
+    @tool
+    def crash_without(self):
+        faulthandler.disable()
+        ctypes.string_at(0)
+
+
 class Dumping(Careless):
     """With a handler of the signal that is older than the worker's."""
 

@@ -133,8 +133,7 @@ static void something_else(struct world *world)
     case 7:
         event.kind = EVENT(LOAD);
         event.load = (struct sp_fleet_load){.running = (uint32_t)below(8),
-                                            .waiting = (uint32_t)below(2),
-                                            .waits = below(2) == 0};
+                                            .waiting = (uint32_t)below(2)};
         break;
     default:
         break;

@@ -90,7 +90,7 @@ static void a_successor_begins_anew(void **state)
     (void)state;
     begin_checked();
     assert_true(note(&raised));
-    fakes.lives[0]->worker.port->submit_tail = 2; // it was given a call
+    fakes.lives[0]->worker.port->submit_tail = 20; // it was given a call
     fake_dies(0);
     fake_is_ready(1);
     assert_string_equal(health_of(2).status, "unknown");
@@ -127,7 +127,7 @@ static void the_timer_ends_with_the_worker(void **state)
     (void)state;
     begin_checked();
     assert_true(sp_timer_runs(&occupant()->check));
-    fakes.lives[0]->worker.port->submit_tail = 2;
+    fakes.lives[0]->worker.port->submit_tail = 20;
     fake_exits(0);
     assert_false(sp_timer_runs(&occupant()->check));
     fake_is_gone(0);

@@ -240,6 +240,24 @@ static void workers_that_are_spent_need_no_turn(void **state)
     PLANNED_PLAY(&planned, acts);
 }
 
+// Its predecessor has not left yet, and there is no third place for a successor.
+static void one_that_is_spent_beside_one_that_drains_makes_room(void **state)
+{
+    (void)state;
+    struct planned planned;
+    planned_init(&planned, 1);
+    serve(&planned);
+    const struct planned_act acts[] = {
+        {1, EVENT(REPLACE), 0, "start 1", NULL},
+        {1, EVENT(READY), 1, "seat 1; recycled: somebody asked for it; drain 0", NULL},
+    };
+    PLANNED_PLAY(&planned, acts);
+    assert_string_equal(spend(&planned, 1), "drain 1");
+    assert_string_equal(planned_happen(&planned, EVENT(IDLE), 1), "dismiss 1");
+    assert_string_equal(planned_happen(&planned, EVENT(EXITED), 1),
+                        "degraded; start 1");
+}
+
 static void a_pool_whose_workers_are_all_spent_may_be_down(void **state)
 {
     (void)state;
@@ -472,6 +490,7 @@ int main(void)
         cmocka_unit_test(chance_adds_up_to_the_jitter),
         cmocka_unit_test(a_worker_may_be_given_so_many_calls),
         cmocka_unit_test(workers_that_are_spent_need_no_turn),
+        cmocka_unit_test(one_that_is_spent_beside_one_that_drains_makes_room),
         cmocka_unit_test(a_pool_whose_workers_are_all_spent_may_be_down),
         cmocka_unit_test(a_pool_is_whole_when_one_that_was_replaced_dies),
         cmocka_unit_test(calls_of_one_that_goes_have_their_time),

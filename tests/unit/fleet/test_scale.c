@@ -28,8 +28,7 @@ static const char *
 look(struct planned *planned, uint64_t after_ms, uint32_t running, uint32_t waiting)
 {
     const struct sp_fleet_event event = {
-        .kind = EVENT(LOAD),
-        .load = {.running = running, .waiting = waiting, .waits = waiting > 0}};
+        .kind = EVENT(LOAD), .load = {.running = running, .waiting = waiting}};
     planned->now += after_ms * MS;
     return planned_step(planned, &event);
 }
@@ -218,6 +217,40 @@ static void one_that_was_too_many_may_run_its_calls_for_long(void **state)
     assert_string_equal(planned_happen(&planned, EVENT(TIMER), 0), "");
 }
 
+// Neither a template that imports nor a pause makes it think that it is too small.
+static void it_does_not_grow_while_nothing_can_start(void **state)
+{
+    (void)state;
+    struct planned planned;
+    planned_init(&planned, PLANNED_POSTS);
+    planned.config.pool_size = (struct sp_range){1, PLANNED_POSTS};
+    planned.config.template = SP_TEMPLATE_AUTO;
+    sp_fleet_plan_init(&planned.plan, &planned.config, planned.places, 1);
+    assert_string_equal(planned_happen(&planned, EVENT(BEGIN), 0), "start template");
+    for (int i = 0; i < 10; i++) {
+        look(&planned, 20, 0, 1);
+    }
+    // As many as one call keeps 80 % busy, and not one more at each look.
+    assert_int_equal(planned.plan.target, 2);
+}
+
+static void who_serves_stays_until_those_that_remain_do(void **state)
+{
+    (void)state;
+    struct planned planned;
+    begin(&planned);
+    resize(&planned, 3);
+    start_all(&planned);
+    const struct planned_act acts[] = {
+        {1, EVENT(EXITED), 0, "death; ready; start 0", &planned_worked},
+        {1, EVENT(STARTED), 0, "", NULL},
+    };
+    PLANNED_PLAY(&planned, acts);
+    assert_string_equal(resize(&planned, 2), "resize 2: the program asked for it");
+    assert_int_equal(sp_fleet_serving(&planned.plan), 2);
+    assert_string_equal(planned_ready(&planned, 0), "seat 0; drain 4");
+}
+
 static void a_range_is_not_left(void **state)
 {
     (void)state;
@@ -294,6 +327,8 @@ int main(void)
         cmocka_unit_test(a_worker_that_starts_for_nothing_is_dismissed),
         cmocka_unit_test(a_post_is_filled_again_while_its_worker_still_drains),
         cmocka_unit_test(one_that_was_too_many_may_run_its_calls_for_long),
+        cmocka_unit_test(it_does_not_grow_while_nothing_can_start),
+        cmocka_unit_test(who_serves_stays_until_those_that_remain_do),
         cmocka_unit_test(a_range_is_not_left),
         cmocka_unit_test(it_is_degraded_only_below_its_least),
         cmocka_unit_test(turns_of_recycling_go_on_while_some_leave),
