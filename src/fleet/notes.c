@@ -90,13 +90,14 @@ static void note_recycled(const struct sp_fleet *fleet,
 {
     const struct sp_worker *old = fleet->occupants[action->place].worker;
     const struct sp_worker *successor = fleet->occupants[action->place ^ 1u].worker;
+    uint64_t id = action->succeeded ? successor->options.id : 0; // 0: none yet
     sp_log(fleet->options.log,
            SP_LOG_INFO,
            "worker.recycled",
            "pool=%s worker=%" PRIu64 " successor=%" PRIu64 " because=\"%s\"",
            fleet->options.pool_config->name,
            old->options.id,
-           successor->options.id,
+           id,
            action->reason);
 }
 

@@ -239,7 +239,8 @@ enum sp_fleet_action_kind {
     SP_FLEET_DO_NOTE_UNUSED,   // the template, for `reason`
     SP_FLEET_DO_NOTE_LOST,     // likewise
     SP_FLEET_DO_NOTE_PUT_OFF,  // likewise
-    SP_FLEET_DO_NOTE_RECYCLED, // its worker goes, for `reason`: its successor serves
+    SP_FLEET_DO_NOTE_RECYCLED, // its worker goes, for `reason`; `succeeded`: its
+                               // successor serves
     SP_FLEET_DO_NOTE_MEMORY,   // its worker's `memory` exceeds the key `reason`
     SP_FLEET_DO_NOTE_ISOLATED, // its call is stuck; it is killed in `number` ms
     SP_FLEET_DO_NOTE_KEPT,     // it is not healthy, and no fresh one would be
@@ -253,6 +254,7 @@ struct sp_fleet_action {
     uint64_t memory;
     bool fork;
     bool closing;
+    bool succeeded;
     enum sp_pool_state state;
     const char *what; // NULL: `reason` is the whole text
     const char *reason;

@@ -101,6 +101,10 @@ static void make_room(struct sp_step *step, uint32_t place)
     enum sp_place_state other = step->plan->places[place ^ 1u].state;
     bool crowded = other == SP_PLACE_DRAINING || other == SP_PLACE_LEAVING;
     if (its->spent && its->outgoing && its->state == SP_PLACE_SERVING && crowded) {
+        sp_step_do(step,
+                   &(struct sp_fleet_action){.kind = SP_FLEET_DO_NOTE_RECYCLED,
+                                             .place = place,
+                                             .reason = sp_recycle_reason(its->why)});
         sp_step_drain(step, place);
     }
 }

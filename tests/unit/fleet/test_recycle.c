@@ -252,7 +252,7 @@ static void one_that_is_spent_beside_one_that_drains_makes_room(void **state)
         {1, EVENT(READY), 1, "seat 1; recycled: somebody asked for it; drain 0", NULL},
     };
     PLANNED_PLAY(&planned, acts);
-    assert_string_equal(spend(&planned, 1), "drain 1");
+    assert_string_equal(spend(&planned, 1), "recycled: worker_max_requests; drain 1");
     assert_string_equal(planned_happen(&planned, EVENT(IDLE), 1), "dismiss 1");
     assert_string_equal(planned_happen(&planned, EVENT(EXITED), 1),
                         "degraded; start 1");
