@@ -248,10 +248,25 @@ static PyObject *runtime_ready(PyObject *module, PyObject *info)
     return report(module, SP_MESSAGE_READY, info);
 }
 
+// There may be thousands of resources, and messages are limited: after the first ones a
+// template leaves out those that follow quickly, and what finds no room.
+static PyObject *tell_stage(PyObject *module, PyObject *text)
+{
+    if (!sp_template_may_tell()) {
+        Py_RETURN_NONE;
+    }
+    PyObject *done = report(module, SP_MESSAGE_STAGE, text);
+    if (done == NULL && PyErr_ExceptionMatches(PyExc_BlockingIOError)) {
+        PyErr_Clear();
+        Py_RETURN_NONE;
+    }
+    return done;
+}
+
 static PyObject *runtime_stage(PyObject *module, PyObject *text)
 {
     if (sp_module_state(module)->is_template) {
-        return report(module, SP_MESSAGE_STAGE, text);
+        return tell_stage(module, text);
     }
     struct sp_runtime *runtime = sp_module_runtime(module);
     Py_ssize_t size;

@@ -20,6 +20,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "ending.h"
 #include "ipc/channel.h"
 #include "ipc/layout.h"
@@ -28,10 +29,29 @@
 // Of the status flags of an open file, those that open() takes.
 #define KEPT_FLAGS (O_NONBLOCK | O_DIRECT | O_NOATIME | O_SYNC)
 
+#define STAGES_AT_ONCE  32u
+#define STAGES_EVERY_NS (50 * SP_NS_PER_MS)
+
 static struct {
     int *descriptors;
     size_t count;
 } reopened;
+
+static struct {
+    uint32_t told;
+    uint64_t at; // when the last one was
+} stages;
+
+bool sp_template_may_tell(void)
+{
+    uint64_t now = sp_clock_now();
+    if (stages.told >= STAGES_AT_ONCE && now - stages.at < STAGES_EVERY_NS) {
+        return false;
+    }
+    stages.told++;
+    stages.at = now;
+    return true;
+}
 
 // ---- Whether it may -----------------------------------------------------------
 

@@ -19,6 +19,10 @@ enum sp_fork_outcome {
 // waiting; its handler has not run yet.
 enum sp_fork_outcome sp_template_fork(void);
 
+// Whether it may tell the host what its start does now: thirty-two times at once, and
+// then every 50 ms. It notes that it has.
+bool sp_template_may_tell(void);
+
 // ---- Methods of the module ----------------------------------------------------
 
 // The number of threads of this process, -1 if the kernel does not tell.

@@ -57,3 +57,10 @@ def test_the_end_of_a_long_traceback_of_a_start_is_told(open_pit, kind):
         pit.await_ready()
     assert "ValueError: the very end" in refused.value.why
     assert "frame_of_a_function_whose_name_is_long_0" in refused.value.why
+
+
+def test_a_template_with_a_thousand_resources_is_one(open_pit):
+    resources = [[f"folder/{i}", "kind"] for i in range(1000)]
+    pit = open_pit(pool("process", adapter="large.Large", preload_resources=resources))
+    assert pit.call("sizes")["resources"] == 1000
+    assert template_of(pit) is not None

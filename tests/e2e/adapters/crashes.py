@@ -89,7 +89,8 @@ class Crashes(ThreadSafeAdapter):
         """The adapter's own use of faulthandler, which is not enabled by anybody."""
         enabled = faulthandler.is_enabled()
         with open(path, "w") as file:
-            faulthandler.register(signal.SIGUSR1, file=file)
+            # Without a GIL the other threads go on, and no one may walk their frames.
+            faulthandler.register(signal.SIGUSR1, file=file, all_threads=False)
             signal.raise_signal(signal.SIGUSR1)
             faulthandler.unregister(signal.SIGUSR1)
         return enabled
