@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The same adapter as processes and as threads, side by side: how long a call takes,
 // and how much memory the workers use.
-// cc -pthread dual_mode_demo.c $(pkg-config --cflags --libs snakepit) && ./a.out
-// dual_mode.yaml
+// cc -pthread dual_mode_demo.c $(pkg-config --cflags --libs snakepit) &&
+//     ./a.out dual_mode.yaml
 #include <pthread.h>
 #include <snakepit/snakepit.h>
 #include <stdatomic.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Workers are replaced by age and by the number of their calls, while calls go on.
-// cc worker_recycling_demo.c $(pkg-config --cflags --libs snakepit) && ./a.out
-// recycling.yaml
+// cc worker_recycling_demo.c $(pkg-config --cflags --libs snakepit) &&
+//     ./a.out recycling.yaml
 #include <inttypes.h>
 #include <snakepit/snakepit.h>
 #include <stdio.h>

@@ -85,7 +85,7 @@ void sp_scale_resize(struct sp_step *step, uint32_t workers, const char *why)
     sp_step_show(step);
 }
 
-// Whether no worker is missing, neither one that starts nor one that cannot start now.
+// Whether each post has a worker, and its start is over.
 static bool is_filled(const struct sp_fleet_plan *plan)
 {
     return sp_fleet_starting(plan) == 0 &&

@@ -17,7 +17,7 @@ static void wish_retry(struct sp_pit_pool *place)
 static void wish_recycle(struct sp_pit_pool *place)
 {
     (void)sp_fleet_ask_to_recycle(&place->fleet, 0);
-    atomic_store(&place->recycle, true);
+    atomic_store(&place->asked, true);
 }
 
 // Of one pool, or of all.
@@ -53,19 +53,34 @@ snakepit_pool_recycle(snakepit *pit, const char *pool, snakepit_message *why)
     return wish_for(pit, pool, wish_recycle, why);
 }
 
+static snakepit_err
+find(snakepit *pit, const char *pool, snakepit_message *why, struct sp_pit_pool **place)
+{
+    snakepit_err err = sp_refuse_no_pit(pit, why);
+    if (err != SNAKEPIT_OK) {
+        return err;
+    }
+    *place = sp_pit_find(pit, pool);
+    return *place != NULL ? SNAKEPIT_OK : sp_refuse_pool(pit, pool, why);
+}
+
+static snakepit_err have_it_done(snakepit *pit, struct sp_pit_pool *place)
+{
+    atomic_store(&place->asked, true);
+    sp_loop_wake(&pit->loop);
+    return SNAKEPIT_OK;
+}
+
 snakepit_err snakepit_pool_resize(snakepit *pit,
                                   const char *pool,
                                   uint32_t workers,
                                   snakepit_message *why)
 {
     SP_UNCANCELLED;
-    snakepit_err err = sp_refuse_no_pit(pit, why);
+    struct sp_pit_pool *place;
+    snakepit_err err = find(pit, pool, why, &place);
     if (err != SNAKEPIT_OK) {
         return err;
-    }
-    struct sp_pit_pool *place = sp_pit_find(pit, pool);
-    if (place == NULL) {
-        return sp_refuse_pool(pit, pool, why);
     }
     if (!sp_fleet_ask_to_resize(&place->fleet, workers)) {
         return sp_refuse(why,
@@ -75,9 +90,7 @@ snakepit_err snakepit_pool_resize(snakepit *pit,
                          sp_pool_name(place->pool),
                          workers);
     }
-    atomic_store(&place->recycle, true);
-    sp_loop_wake(&pit->loop);
-    return SNAKEPIT_OK;
+    return have_it_done(pit, place);
 }
 
 snakepit_err snakepit_worker_recycle(snakepit *pit,
@@ -86,13 +99,10 @@ snakepit_err snakepit_worker_recycle(snakepit *pit,
                                      snakepit_message *why)
 {
     SP_UNCANCELLED;
-    snakepit_err err = sp_refuse_no_pit(pit, why);
+    struct sp_pit_pool *place;
+    snakepit_err err = find(pit, pool, why, &place);
     if (err != SNAKEPIT_OK) {
         return err;
-    }
-    struct sp_pit_pool *place = sp_pit_find(pit, pool);
-    if (place == NULL) {
-        return sp_refuse_pool(pit, pool, why);
     }
     if (worker == 0 || !sp_fleet_ask_to_recycle(&place->fleet, worker)) {
         return sp_refuse(why,
@@ -102,7 +112,5 @@ snakepit_err snakepit_worker_recycle(snakepit *pit,
                          sp_pool_name(place->pool),
                          worker);
     }
-    atomic_store(&place->recycle, true);
-    sp_loop_wake(&pit->loop);
-    return SNAKEPIT_OK;
+    return have_it_done(pit, place);
 }

@@ -105,7 +105,7 @@ static void serve_wishes(snakepit *pit)
         if (atomic_exchange(&pit->pools[i].retry, false)) {
             sp_fleet_retry(&pit->pools[i].fleet);
         }
-        if (atomic_exchange(&pit->pools[i].recycle, false)) {
+        if (atomic_exchange(&pit->pools[i].asked, false)) {
             sp_fleet_do_what_is_asked(&pit->pools[i].fleet);
         }
     }

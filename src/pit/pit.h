@@ -29,8 +29,8 @@
 struct sp_pit_pool {
     struct sp_pool *pool;
     struct sp_fleet fleet;
-    _Atomic bool retry;   // the loop is to start what is missing
-    _Atomic bool recycle; // and to replace workers; see sp_fleet_ask_to_recycle()
+    _Atomic bool retry; // the loop is to start what is missing
+    _Atomic bool asked; // and what sp_fleet_do_what_is_asked() does
 };
 
 // All queues.

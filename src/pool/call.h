@@ -37,7 +37,6 @@ static inline uint32_t sp_call_id_pool(uint64_t id)
     return (uint32_t)(id & SP_CALL_ID_POOL_MASK);
 }
 
-struct sp_orphan; // pool/orphan.h
 // A call of a higher priority stands where it would stand if it had come so many calls
 // earlier. So nobody waits for ever for those who are more urgent.
 #define SP_CALLS_A_PRIORITY 1000u
@@ -47,6 +46,7 @@ static inline uint64_t sp_call_rank(uint64_t number, uint32_t priority)
     return number + (uint64_t)(SNAKEPIT_MAX_PRIORITY - priority) * SP_CALLS_A_PRIORITY;
 }
 
+struct sp_orphan; // pool/orphan.h
 struct sp_pool;
 struct sp_seat;
 struct sp_stream;
@@ -93,11 +93,13 @@ struct sp_call {
     struct sp_stream *stream;   // whose call it is; NULL: the answer is all there is
     uint64_t id;                // never reused in a pit
     uint64_t rank;              // in the line: see sp_call_rank()
-    uint32_t priority;
-    uint64_t deadline;      // CLOCK_MONOTONIC ns or SP_NEVER
-    uint64_t line_deadline; // the same, for its time in the line
+    uint64_t deadline;          // CLOCK_MONOTONIC ns or SP_NEVER
+    uint64_t line_deadline;     // the same, for its time in the line
+    uint64_t retry_at; // while it waits for its next attempt: when that may begin; or 0
     _Atomic uint32_t moves; // futex: counts changes of place that the waiter must see
     uint32_t retries;       // attempts that have failed, and one more followed each
+    uint32_t priority;
+    uint32_t retry_after_ms;      // of BREAKER_OPEN
     const struct sp_slot *likely; // where it was last, if no other call ran; or NULL
     bool asynchronous;
     bool checks;           // of a seat, which it belongs to; see pool/check.c
@@ -123,10 +125,6 @@ struct sp_call {
     struct sp_buf json;  // made by snakepit_answer_json()
     struct sp_buf texts; // of the fault
     snakepit_fault fault;
-
-    // While it waits for its next attempt: when that may begin; otherwise 0.
-    uint64_t retry_at;
-    uint32_t retry_after_ms; // of BREAKER_OPEN
 };
 
 // NO_MEMORY.

@@ -115,7 +115,7 @@ void sp_guard_note(struct sp_pool *pool,
     }
 }
 
-void sp_guard_end(struct sp_pool *pool, struct sp_call *call)
+void sp_guard_note_end(struct sp_pool *pool, struct sp_call *call)
 {
     if (call->parcel == NULL) {
         return;

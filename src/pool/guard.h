@@ -22,7 +22,13 @@ void sp_guard_note(struct sp_pool *pool,
                    snakepit_err err,
                    bool ran);
 // The call has ended; what was given up while it ran was noted then.
-void sp_guard_end(struct sp_pool *pool, struct sp_call *call);
+void sp_guard_note_end(struct sp_pool *pool, struct sp_call *call);
+static inline void sp_guard_end(struct sp_pool *pool, struct sp_call *call)
+{
+    if (pool->options.breaker.failures > 0) {
+        sp_guard_note_end(pool, call);
+    }
+}
 // Releases the lock, then writes the breakers that have turned into the log.
 void sp_guard_unlock_and_log(struct sp_pool *pool);
 // Whether an attempt that has ended with `err` will open the breaker of its tool.

@@ -484,6 +484,23 @@ struct load_counts load_stop(struct load *load)
     return counts;
 }
 
+const char *load_fault(const struct load_counts *counts)
+{
+    uint64_t typed = counts->by_err[SNAKEPIT_OK] +
+                     counts->by_err[SNAKEPIT_WORKER_DIED] +
+                     counts->by_err[SNAKEPIT_WORKER_LOST];
+    return counts->lost != 0                  ? "lost"
+           : counts->twice != 0               ? "twice"
+           : counts->wrong != 0               ? "wrong"
+           : counts->untyped != 0             ? "untyped"
+           : counts->late != 0                ? "late"
+           : counts->misjudged != 0           ? "misjudged"
+           : counts->ended != counts->started ? "ended"
+           : typed != counts->ended           ? "by_err"
+           : counts->by_err[SNAKEPIT_OK] == 0 ? "OK"
+                                              : NULL;
+}
+
 void load_print(const char *name, const struct load_counts *counts)
 {
     (void)printf(

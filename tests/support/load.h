@@ -57,6 +57,9 @@ struct load_counts load_look(struct load *load);
 void load_ask_to_stop(struct load *load);
 // Stops, waits for every call that was begun, frees.
 struct load_counts load_stop(struct load *load);
+// What is wrong with that, as the name of a counter: each call has ended once, in time,
+// with the right answer or because its worker has died or was lost. NULL: nothing.
+const char *load_fault(const struct load_counts *counts);
 void load_print(const char *name, const struct load_counts *counts);
 
 #endif
