@@ -42,7 +42,7 @@ void sp_tube_clear(struct sp_slot *slot)
     // Only where a stream was here: a write would take the line from the waiting host,
     // which fetches it back before the state is written.
     if (slot->result.tube != 0) {
-        slot->result.tube = 0;
+        __atomic_store_n(&slot->result.tube, 0, __ATOMIC_RELAXED);
         // Visible with the state RUNNING; until then nobody looks.
         atomic_store_explicit(&slot->result.tube_tail, 0, memory_order_relaxed);
     }
@@ -55,7 +55,8 @@ void sp_tube_writer_init(struct sp_tube_writer *writer,
 {
     *writer = (struct sp_tube_writer){.slot = slot};
     writer->base = base;
-    slot->result.tube = offset;
+    // A reader may look already. It believes this once it sees a tail: [tube:put].
+    __atomic_store_n(&slot->result.tube, offset, __ATOMIC_RELAXED);
 }
 
 uint64_t sp_tube_head(struct sp_tube_writer *writer)
