@@ -17,6 +17,7 @@ from support import (
     open_gate,
     pool,
     seconds,
+    sleeps,
     wait_for_file,
 )
 
@@ -448,7 +449,7 @@ def test_lesson_23_closing_works_during_start_up(open_pit, kind, gate, tmp_path)
 
     waiter = threading.Thread(target=await_ready)
     waiter.start()
-    eventually(waiter.is_alive)
+    eventually(lambda: sleeps(waiter))  # in the library, which must still be open
     with seconds() as taken:
         pit.close()
     waiter.join()

@@ -9,7 +9,7 @@ from .gates import open_gate, wait_for_file
 from .pit import Pit, Queue
 from .processes import Process, alive_of, children_of, marked
 from .templates import template_of
-from .waiting import Deadline, eventually, seconds
+from .waiting import Deadline, eventually, seconds, sleeps
 
 __all__ = [
     "KINDS",
@@ -29,6 +29,7 @@ __all__ = [
     "open_gate",
     "pool",
     "seconds",
+    "sleeps",
     "template_of",
     "wait_for_file",
 ]

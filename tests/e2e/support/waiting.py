@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Callable, TypeVar
 
 Result = TypeVar("Result")
@@ -43,6 +45,22 @@ def eventually(
                 f"not within {within} s: {what or look}; last seen: {found!r}"
             )
         time.sleep(PAUSE)
+
+
+def sleeps(thread: threading.Thread) -> bool:
+    """Whether that thread waits in the kernel, and not for the GIL: it does not use a
+    pause in which nobody else wants that.
+    """
+    before = _rest_of(thread)
+    time.sleep(PAUSE)
+    return before[0] == "S" and before == _rest_of(thread)
+
+
+def _rest_of(thread: threading.Thread) -> tuple[str, str]:
+    """A thread's state, and how often it has gone to sleep."""
+    lines = Path(f"/proc/self/task/{thread.native_id}/status").read_text().splitlines()
+    fields = dict(line.split(":", 1) for line in lines)
+    return fields["State"].split()[0], fields["voluntary_ctxt_switches"]
 
 
 class Taken:
