@@ -48,3 +48,12 @@ if(SNAKEPIT_FUZZ)
   # Coverage everywhere; the fuzzers alone link libFuzzer's main.
   add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
+
+# The road of a call crosses many small files: optimised as one, a release builds what a single
+# file would be. Each object also holds plain code, so that the archive links without this.
+include(CheckIPOSupported)
+check_ipo_supported(RESULT SNAKEPIT_HAS_LTO OUTPUT ignored LANGUAGES C)
+if(SNAKEPIT_HAS_LTO AND CMAKE_C_COMPILER_ID STREQUAL "GNU" AND build_type MATCHES "REL")
+  add_compile_options(-flto=auto -ffat-lto-objects)
+  add_link_options(-flto=auto)
+endif()

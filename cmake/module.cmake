@@ -28,7 +28,7 @@ function(snakepit_module name)
   target_compile_options(sp_${name} PRIVATE -fexceptions)
   # A program may call from threads with small stacks. What is large goes to the heap. Without
   # optimisation each literal of a struct is on the stack first, and with that of the whole
-  # program a frame is not one function's.
+  # program, as in a release, a frame is not one function's.
   string(TOUPPER "CMAKE_C_FLAGS_${CMAKE_BUILD_TYPE}" flags)
   set(flags "${CMAKE_C_FLAGS} ${${flags}}")
   if(NOT SNAKEPIT_SANITIZE AND flags MATCHES "-O[23s]" AND NOT flags MATCHES "-flto")
