@@ -94,13 +94,15 @@ static bool waits_for_its_turn(const struct sp_place *place)
 }
 
 // One that is spent serves nobody, and waits for a successor only where there is room
-// for one: not while its own predecessor is still there.
+// for one: not while its own predecessor is still there. In a pool that closes it may
+// serve on.
 static void make_room(struct sp_step *step, uint32_t place)
 {
     const struct sp_place *its = &step->plan->places[place];
     enum sp_place_state other = step->plan->places[place ^ 1u].state;
     bool crowded = other == SP_PLACE_DRAINING || other == SP_PLACE_LEAVING;
-    if (its->spent && its->outgoing && its->state == SP_PLACE_SERVING && crowded) {
+    if (its->spent && its->outgoing && its->state == SP_PLACE_SERVING && crowded &&
+        !step->event->closing) {
         sp_step_do(step,
                    &(struct sp_fleet_action){.kind = SP_FLEET_DO_NOTE_RECYCLED,
                                              .place = place,

@@ -14,9 +14,16 @@ bool sp_affinity_is_strict(const struct sp_pool *pool)
 
 // ---- Ties ---------------------------------------------------------------------
 
+// Calls that wait for a seat which has closed end when it is parted from. Those that
+// come until then wait with them: a loss is told at one moment.
+static bool is_lost(const struct sp_seat *seat)
+{
+    return !seat->open && sp_list_empty(&seat->waiting);
+}
+
 bool sp_affinity_take_loss(const struct sp_pool *pool, struct sp_tie *tie)
 {
-    if (tie->seat != NULL && !tie->seat->open) {
+    if (tie->seat != NULL && is_lost(tie->seat)) {
         sp_tie_to(tie, NULL);
         tie->lost = sp_affinity_is_strict(pool);
     }

@@ -146,6 +146,11 @@ void sp_pool_take_returns(struct sp_pool *pool, struct sp_seat *seat);
 // A worker that takes nothing counts as loaded, so that it is not the first choice for
 // the next call. `since`: CLOCK_MONOTONIC ns, or 0: it is not stuck.
 void sp_pool_set_stuck(struct sp_pool *pool, struct sp_seat *seat, uint64_t since);
+// The seat takes no calls any more: its sessions lose it, and what waits for it alone
+// ends (pool/seats.c).
+void sp_pool_part_seat(struct sp_pool *pool,
+                       struct sp_seat *seat,
+                       struct sp_after *after);
 // After a slot was taken back: the worker has to pass it on.
 void sp_pool_await_skip(struct sp_pool *pool, struct sp_seat *seat);
 

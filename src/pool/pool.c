@@ -265,6 +265,7 @@ void sp_pool_set_state(struct sp_pool *pool, enum sp_pool_state state, const cha
         return;
     }
     pool->state = state;
+    sp_schedule_let_spent_serve(pool);
     if (why != NULL) {
         (void)snprintf(pool->failure, sizeof pool->failure, "%s", why);
         fail_waiting(pool, &after);

@@ -53,6 +53,26 @@ static void spend(struct sp_pool *pool, struct sp_seat *seat)
     }
 }
 
+static bool may_serve_on(const struct sp_seat *seat)
+{
+    return seat->spent && !seat->open && !seat->leaves && !seat->dead &&
+           !seat->violated && !seat->silent && seat->kill_reason == NULL;
+}
+
+void sp_schedule_let_spent_serve(struct sp_pool *pool)
+{
+    bool is_needed = pool->state == SP_POOL_STOPPING && pool->loads.count == 0;
+    for (struct sp_link *link = pool->seats.next; is_needed && link != &pool->seats;
+         link = link->next) {
+        struct sp_seat *seat = SP_ENTRY(link, struct sp_seat, member);
+        if (may_serve_on(seat)) {
+            seat->spent = false;
+            sp_loads_add(&pool->loads, seat);
+            pool->freed = true;
+        }
+    }
+}
+
 // ---- What a session prefers ---------------------------------------------------
 
 static bool has_free_executor(const struct sp_seat *seat)
@@ -73,7 +93,8 @@ choose_strictly(const struct sp_pool *pool, struct sp_tie *tie, struct sp_seat *
     if (pool->options.affinity == SP_AFFINITY_STRICT_FAIL_FAST) {
         return has_free_executor(tie->seat) ? SP_PLACED : SP_BUSY;
     }
-    return has_room(pool, tie->seat) ? SP_PLACED : SP_WAITS;
+    bool takes_it = tie->seat->open && has_room(pool, tie->seat);
+    return takes_it ? SP_PLACED : SP_WAITS;
 }
 
 static enum sp_placed

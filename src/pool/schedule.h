@@ -24,6 +24,9 @@ enum sp_placed
 sp_schedule_place(struct sp_pool *pool, struct sp_call *call, struct sp_after *after);
 // Why a call that was not placed fails; NULL for one that was placed or has to wait.
 const struct sp_failure *sp_schedule_refusal(enum sp_placed placed);
+// In a pool that closes, which gets no other worker: those that were given all their
+// calls serve on if nobody else does.
+void sp_schedule_let_spent_serve(struct sp_pool *pool);
 // Places are free: gives them to the calls that wait, and evens out what was handed out
 // in advance. For sp_pool_unlock() alone.
 void sp_schedule_run(struct sp_pool *pool, struct sp_after *after);

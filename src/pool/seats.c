@@ -72,9 +72,9 @@ void sp_pool_count_worker(struct sp_pool *pool, enum sp_counted what)
     pthread_mutex_unlock(&pool->lock);
 }
 
-// The seat takes no calls any more: its sessions lose it, and what waits for it alone
-// ends.
-static void part(struct sp_pool *pool, struct sp_seat *seat, struct sp_after *after)
+void sp_pool_part_seat(struct sp_pool *pool,
+                       struct sp_seat *seat,
+                       struct sp_after *after)
 {
     sp_loads_remove(&pool->loads, seat);
     sp_affinity_part(pool, seat);
@@ -92,7 +92,7 @@ void sp_pool_close_seat(struct sp_pool *pool, struct sp_seat *seat)
 {
     struct sp_after after = {0};
     pthread_mutex_lock(&pool->lock);
-    part(pool, seat, &after);
+    sp_pool_part_seat(pool, seat, &after);
     sp_pool_unlock(pool, &after);
 }
 
@@ -147,7 +147,7 @@ void sp_pool_empty_seat(struct sp_pool *pool, struct sp_seat *seat)
     struct sp_link *before;
     pthread_mutex_lock(&pool->lock);
     seat->leaves = true;
-    part(pool, seat, &after);
+    sp_pool_part_seat(pool, seat, &after);
     // Newest first, so that they keep their order.
     for (struct sp_link *link = seat->calls.previous; link != &seat->calls;
          link = before) {
@@ -203,6 +203,18 @@ static void fail_or_requeue(struct sp_pool *pool,
     }
 }
 
+// Its tool may have ended before the worker did. An answer that makes no sense leaves
+// it where it is, for the next turn.
+static void
+end_orphan(struct sp_pool *pool, struct sp_seat *seat, struct sp_orphan *orphan)
+{
+    if (!seat->violated && sp_port_state(seat->port, orphan->slot) == SP_SLOT_DONE) {
+        sp_pool_reap_slot(pool, seat, orphan->slot);
+    } else {
+        sp_pool_release_orphan(pool, seat, orphan, SNAKEPIT_STOP_KILLED, false);
+    }
+}
+
 void sp_pool_seat_died(struct sp_pool *pool,
                        struct sp_seat *seat,
                        const struct sp_failure *failure)
@@ -219,7 +231,8 @@ void sp_pool_seat_died(struct sp_pool *pool,
         pool->state = SP_POOL_DEGRADED;
         pool->hooks.changed(pool->hooks.user);
     }
-    part(pool, seat, &after);
+    sp_pool_part_seat(pool, seat, &after);
+    sp_schedule_let_spent_serve(pool);
     // Newest first, so that those that go back to the line keep their order.
     while (!sp_list_empty(&seat->calls)) {
         fail_or_requeue(pool,
@@ -228,8 +241,7 @@ void sp_pool_seat_died(struct sp_pool *pool,
                         &after);
     }
     while ((link = seat->orphans.next) != &seat->orphans) {
-        struct sp_orphan *orphan = SP_ENTRY(link, struct sp_orphan, link);
-        sp_pool_release_orphan(pool, seat, orphan, SNAKEPIT_STOP_KILLED, false);
+        end_orphan(pool, seat, SP_ENTRY(link, struct sp_orphan, link));
     }
     pool->freed = true;
     sp_pool_unlock(pool, &after);

@@ -108,34 +108,37 @@ void sp_pool_end_with_answer(struct sp_pool *pool,
 
 // ---- Giving up ----------------------------------------------------------------
 
-static struct sp_orphan *orphan_of(struct sp_call *call, bool late)
+// PROTOCOL does not mean that the call was given up: its worker is about to be killed.
+static struct sp_orphan *orphan_of(struct sp_call *call, snakepit_err err)
 {
     // The record was made with the parcel, so that giving up needs no memory.
     struct sp_orphan *orphan = call->parcel->orphan;
+    bool is_given_up = err != SNAKEPIT_PROTOCOL;
     uint64_t now = sp_clock_now();
     call->parcel->orphan = NULL;
     *orphan = (struct sp_orphan){
         .parcel = call->parcel,
         .call = call->id,
         .since = now,
-        .due = late ? call->deadline : now,
+        .due = err == SNAKEPIT_DEADLINE_EXCEEDED ? call->deadline : now,
         .slot = call->placement.slot,
         .lease = call->placement.lease,
         .served = call->placement.served,
-        .refs = 2,
+        .counts = is_given_up && !call->checks,
+        .refs = is_given_up ? 2 : 1,
         .stop = SNAKEPIT_STOP_COOPERATIVE,
     };
-    call->orphan = orphan;
+    call->orphan = is_given_up ? orphan : NULL;
     call->parcel = NULL;
     call->placement.lease = SP_NO_LEASE;
     return orphan;
 }
 
 // The call leaves, its slot stays in use until the worker is done with it.
-static void leave_orphan(struct sp_pool *pool, struct sp_call *call, bool late)
+static void leave_orphan(struct sp_pool *pool, struct sp_call *call, snakepit_err err)
 {
     struct sp_seat *seat = call->placement.seat;
-    struct sp_orphan *orphan = orphan_of(call, late);
+    struct sp_orphan *orphan = orphan_of(call, err);
     sp_list_append(&seat->orphans, &orphan->link);
     sp_placement_end(pool, call);
     pool->orphans++;
@@ -166,7 +169,7 @@ void sp_pool_abandon(struct sp_pool *pool,
         // Where this fails the worker has just ended the call, or writes nonsense;
         // either way the tick looks at the slot again.
         (void)sp_port_give_up(port, call->placement.slot);
-        leave_orphan(pool, call, failure->err == SNAKEPIT_DEADLINE_EXCEEDED);
+        leave_orphan(pool, call, failure->err);
     }
     sp_pool_fail_call(pool, call, &told, after);
     pool->freed = true;
@@ -224,7 +227,9 @@ void sp_pool_release_orphan(struct sp_pool *pool,
 {
     uint64_t now = sp_clock_now();
     sp_orphan_end(orphan, stop, now);
-    count_stop(pool, orphan, now);
+    if (orphan->counts) {
+        count_stop(pool, orphan, now);
+    }
     if (orphan->lease != SP_NO_LEASE) {
         sp_seat_end_lease(&pool->store, seat, orphan->lease, orphan->parcel, held);
     }

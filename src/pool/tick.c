@@ -125,6 +125,16 @@ watch_skips(struct sp_pool *pool, struct sp_seat *seat, const struct turn *turn)
     }
 }
 
+// Here, and not when that is told: a pool that closes meanwhile may have it serve on.
+static void
+part_from_spent(struct sp_pool *pool, struct sp_seat *seat, struct sp_after *after)
+{
+    if (seat->spent && !seat->spent_seen) {
+        seat->spent_seen = true;
+        sp_pool_part_seat(pool, seat, after);
+    }
+}
+
 static void tick_seat(struct sp_pool *pool, struct sp_seat *seat, struct turn *turn)
 {
     struct sp_link *next;
@@ -138,7 +148,7 @@ static void tick_seat(struct sp_pool *pool, struct sp_seat *seat, struct turn *t
     seat->stuck_seen = seat->violated ? SP_SEAT_NOT_STUCK : look_for_stuck(seat);
     watch_skips(pool, seat, turn);
     sp_check_look(pool, seat, turn->now, turn->after);
-    seat->spent_seen = seat->spent;
+    part_from_spent(pool, seat, turn->after);
     if (seat->violated) {
         mark_for_kill(seat, "it broke the protocol");
     } else if (seat->silent) {
@@ -164,14 +174,13 @@ order_kills(struct sp_pool *pool, const struct sp_pool_orders *orders, bool clos
 }
 
 // Without the lock, too: what follows may start a process.
-static void tell_spent(struct sp_pool *pool, const struct sp_pool_orders *orders)
+static void tell_spent(const struct sp_pool *pool, const struct sp_pool_orders *orders)
 {
     for (struct sp_link *link = pool->seats.next; link != &pool->seats;
          link = link->next) {
         struct sp_seat *seat = SP_ENTRY(link, struct sp_seat, member);
         if (seat->spent_seen && !seat->spent_told) {
             seat->spent_told = true;
-            sp_pool_close_seat(pool, seat);
             orders->spent(seat->worker);
         }
     }

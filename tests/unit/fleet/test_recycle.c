@@ -258,6 +258,28 @@ static void one_that_is_spent_beside_one_that_drains_makes_room(void **state)
                         "degraded; start 1");
 }
 
+// It may have to finish what waits there.
+static void one_that_is_spent_in_a_pool_that_closes_stays(void **state)
+{
+    (void)state;
+    struct planned planned;
+    planned_init(&planned, 1);
+    serve(&planned);
+    const struct planned_act acts[] = {
+        {1, EVENT(REPLACE), 0, "start 1", NULL},
+        {1, EVENT(READY), 1, "seat 1; recycled: somebody asked for it; drain 0", NULL},
+    };
+    PLANNED_PLAY(&planned, acts);
+    const struct sp_fleet_event spent = {.kind = EVENT(REPLACE),
+                                         .place = 1,
+                                         .worker = planned_died,
+                                         .recycle = SP_RECYCLE_BY_REQUESTS,
+                                         .closing = true};
+    assert_string_equal(planned_step(&planned, &spent), "");
+    assert_int_equal(planned.places[1].state, SP_PLACE_SERVING);
+    assert_string_equal(planned_happen(&planned, EVENT(STOP), 0), "end 0; end 1");
+}
+
 static void a_pool_whose_workers_are_all_spent_may_be_down(void **state)
 {
     (void)state;
@@ -491,6 +513,7 @@ int main(void)
         cmocka_unit_test(a_worker_may_be_given_so_many_calls),
         cmocka_unit_test(workers_that_are_spent_need_no_turn),
         cmocka_unit_test(one_that_is_spent_beside_one_that_drains_makes_room),
+        cmocka_unit_test(one_that_is_spent_in_a_pool_that_closes_stays),
         cmocka_unit_test(a_pool_whose_workers_are_all_spent_may_be_down),
         cmocka_unit_test(a_pool_is_whole_when_one_that_was_replaced_dies),
         cmocka_unit_test(calls_of_one_that_goes_have_their_time),

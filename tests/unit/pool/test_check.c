@@ -98,6 +98,11 @@ static void its_time_begins_when_it_runs(void **state)
     (void)fixture_tick(&fixture, 10);
     assert_int_equal(side->checked, SNAKEPIT_OK);
     assert_int_equal(side->kills, 0);
+    // No call of the program was stopped.
+    for (int i = 0; i < SP_STOPS; i++) {
+        assert_int_equal(fixture.pool->counters.stopped[i], 0);
+    }
+    assert_int_equal(fixture.pool->counters.stop_max_us, 0);
 }
 
 static void it_stays_where_it_is(void **state)

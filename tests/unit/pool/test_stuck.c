@@ -179,6 +179,24 @@ static void what_ends_a_running_tool_is_told_and_counted(void **state)
     assert_int_equal(fixture.pool->orphans, 0);
 }
 
+// Nobody has looked at its slot in between.
+static void a_tool_that_ended_before_its_worker_was_not_killed(void **state)
+{
+    (void)state;
+    struct fake_call call;
+    struct side *side = fixture_add(&fixture, 1);
+    submit("echo", 10);
+    assert_true(fake_take_started(side->fake, &call));
+    (void)fixture_tick(&fixture, 20);
+    assert_true(look().tool_runs);
+    fake_serve(side->fake, &call);
+    fixture_kill(&fixture, side, "killed by us");
+    assert_int_equal(look().stop, SNAKEPIT_STOP_COOPERATIVE);
+    assert_false(look().tool_runs);
+    assert_int_equal(counted(SNAKEPIT_STOP_COOPERATIVE), 1);
+    assert_int_equal(counted_in_all(), 1);
+}
+
 static void the_answer_may_go_before_its_tool_ends(void **state)
 {
     (void)state;
@@ -199,6 +217,21 @@ static void the_answer_may_go_before_its_tool_ends(void **state)
     assert_int_equal(answer->err, SNAKEPIT_TOOL_FAILED);
     assert_int_equal(answer->fault.stop, SNAKEPIT_STOP_NONE);
     assert_null(answer->orphan);
+}
+
+static void a_call_that_broke_the_protocol_was_not_given_up(void **state)
+{
+    (void)state;
+    struct side *side = fixture_add(&fixture, 1);
+    submit("bad_status", 0);
+    assert_true(fixture_serve_one(&fixture, side));
+    assert_int_equal(answer->fault.err, SNAKEPIT_PROTOCOL);
+    assert_int_equal(answer->fault.stop, SNAKEPIT_STOP_NONE);
+    assert_false(answer->fault.tool_runs);
+    assert_null(answer->orphan);
+    fixture_kill(&fixture, side, "it broke the protocol");
+    assert_int_equal(fixture.pool->orphans, 0);
+    assert_int_equal(counted_in_all(), 0);
 }
 
 static void time_is_counted_from_when_it_was_due(void **state)
@@ -295,7 +328,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_call_that_did_not_run_has_been_stopped_at_once),
         TEST(what_ends_a_running_tool_is_told_and_counted),
+        TEST(a_tool_that_ended_before_its_worker_was_not_killed),
         TEST(the_answer_may_go_before_its_tool_ends),
+        TEST(a_call_that_broke_the_protocol_was_not_given_up),
         TEST(time_is_counted_from_when_it_was_due),
         TEST(that_a_call_is_stuck_is_told_and_again_when_no_other_runs),
         TEST(a_call_that_was_just_given_up_has_its_time_first),
