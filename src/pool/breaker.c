@@ -119,22 +119,42 @@ record(struct sp_breakers *breakers, struct sp_breaker *breaker, uint64_t now)
 
 // ---- Its states ---------------------------------------------------------------
 
+static struct sp_slice tool_of(const struct sp_breaker *breaker)
+{
+    return (struct sp_slice){(const uint8_t *)breaker->name.text, breaker->name.size};
+}
+
+static void mark_those_that_tripped(struct sp_breakers *breakers)
+{
+    breakers->marks = 0;
+    for (struct sp_link *link = breakers->all.next; link != &breakers->all;
+         link = link->next) {
+        const struct sp_breaker *breaker = SP_ENTRY(link, struct sp_breaker, link);
+        bool is_closed = breaker->state == SP_BREAKER_CLOSED;
+        breakers->marks |= is_closed ? 0 : sp_breaker_mark(tool_of(breaker));
+    }
+}
+
 static void
 open_it(struct sp_breakers *breakers, struct sp_breaker *breaker, uint64_t now)
 {
     breakers->tripped += breaker->state == SP_BREAKER_CLOSED ? 1 : 0;
+    breakers->marks |= sp_breaker_mark(tool_of(breaker));
     breaker->state = SP_BREAKER_OPEN;
     breaker->probing = false;
     breaker->open_until = now + breakers->terms.open_ms * SP_NS_PER_MS;
     breaker->count = 0;
 }
 
-static void close_it(struct sp_breakers *breakers, struct sp_breaker *breaker)
+static void
+close_it(struct sp_breakers *breakers, struct sp_breaker *breaker, uint64_t newest)
 {
     breakers->tripped--;
     breaker->state = SP_BREAKER_CLOSED;
     breaker->probing = false;
     breaker->count = 0;
+    breaker->closed_after = newest;
+    mark_those_that_tripped(breakers);
 }
 
 enum sp_breaker_state sp_breaker_state(const struct sp_breaker *breaker, uint64_t now)
@@ -162,7 +182,8 @@ enum sp_passage sp_breakers_pass(struct sp_breakers *breakers,
                                  uint64_t now,
                                  uint64_t *again_at)
 {
-    struct sp_breaker *breaker = breakers->tripped == 0 ? NULL : find(breakers, tool);
+    struct sp_breaker *breaker =
+        sp_breakers_concern(breakers, tool) ? find(breakers, tool) : NULL;
     if (breaker == NULL || breaker->state == SP_BREAKER_CLOSED) {
         return SP_PASSAGE_FREE;
     }
@@ -179,12 +200,12 @@ enum sp_passage sp_breakers_pass(struct sp_breakers *breakers,
 
 static enum sp_breaker_turn note_probe(struct sp_breakers *breakers,
                                        struct sp_breaker *breaker,
-                                       enum sp_attempt_end end,
+                                       const struct sp_attempt *attempt,
                                        uint64_t now)
 {
-    switch (end) {
+    switch (attempt->end) {
     case SP_ATTEMPT_SUCCEEDED:
-        close_it(breakers, breaker);
+        close_it(breakers, breaker, attempt->newest);
         return SP_BREAKER_CLOSES;
     case SP_ATTEMPT_FAILED:
         open_it(breakers, breaker, now);
@@ -195,12 +216,15 @@ static enum sp_breaker_turn note_probe(struct sp_breakers *breakers,
     }
 }
 
-static enum sp_breaker_turn
-note_failure(struct sp_breakers *breakers, struct sp_slice tool, uint64_t now)
+static enum sp_breaker_turn note_failure(struct sp_breakers *breakers,
+                                         struct sp_slice tool,
+                                         uint64_t call,
+                                         uint64_t now)
 {
     struct sp_breaker *breaker = find(breakers, tool);
     breaker = breaker == NULL ? make(breakers, tool) : breaker;
-    if (breaker == NULL || breaker->state != SP_BREAKER_CLOSED) {
+    if (breaker == NULL || breaker->state != SP_BREAKER_CLOSED ||
+        call <= breaker->closed_after) {
         return SP_BREAKER_STAYS;
     }
     record(breakers, breaker, now);
@@ -213,20 +237,20 @@ note_failure(struct sp_breakers *breakers, struct sp_slice tool, uint64_t now)
 
 enum sp_breaker_turn sp_breakers_note(struct sp_breakers *breakers,
                                       struct sp_slice tool,
-                                      enum sp_attempt_end end,
-                                      bool probe,
+                                      const struct sp_attempt *attempt,
                                       uint64_t now)
 {
     if (breakers->terms.failures == 0) {
         return SP_BREAKER_STAYS;
     }
     // Of a probe that took too long another one may have decided in the meantime.
-    struct sp_breaker *breaker = probe ? find(breakers, tool) : NULL;
+    struct sp_breaker *breaker = attempt->probe ? find(breakers, tool) : NULL;
     if (breaker != NULL && breaker->state == SP_BREAKER_HALF_OPEN) {
-        return note_probe(breakers, breaker, end, now);
+        return note_probe(breakers, breaker, attempt, now);
     }
-    return end == SP_ATTEMPT_FAILED ? note_failure(breakers, tool, now)
-                                    : SP_BREAKER_STAYS;
+    return attempt->end == SP_ATTEMPT_FAILED
+               ? note_failure(breakers, tool, attempt->call, now)
+               : SP_BREAKER_STAYS;
 }
 
 bool sp_breakers_near(const struct sp_breakers *breakers,

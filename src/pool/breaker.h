@@ -35,11 +35,12 @@ struct sp_breaker {
     struct sp_name name; // the tool's
     struct sp_link link; // in breakers->all
     enum sp_breaker_state state;
-    bool probing;        // the probe is under way
-    uint64_t open_until; // while open
-    uint32_t count;      // of `failed`
-    uint32_t next;       // where the next one goes
-    uint64_t failed[];   // when calls failed, a ring of terms.failures; then the name
+    bool probing;          // the probe is under way
+    uint64_t open_until;   // while open
+    uint64_t closed_after; // the call that had come last by then; see sp_attempt
+    uint32_t count;        // of `failed`
+    uint32_t next;         // where the next one goes
+    uint64_t failed[];     // when calls failed, a ring of terms.failures; then the name
 };
 
 struct sp_breakers {
@@ -47,12 +48,31 @@ struct sp_breakers {
     struct sp_names names;
     struct sp_link all; // the one that failed last at the end
     uint32_t tripped;   // that are not closed
+    uint64_t marks;     // of the tools of these
 };
 
 void sp_breakers_init(struct sp_breakers *breakers,
                       const struct sp_breaker_terms *terms,
                       const struct sp_hash_key *key);
 void sp_breakers_fini(struct sp_breakers *breakers);
+
+// One of 64 bits, which tells most names apart.
+static inline uint64_t sp_breaker_mark(struct sp_slice tool)
+{
+    uint64_t mix = tool.size;
+    if (tool.size > 0) {
+        mix = mix << 24 | (uint64_t)tool.data[0] << 16 |
+              (uint64_t)tool.data[tool.size / 2] << 8 | tool.data[tool.size - 1];
+    }
+    return UINT64_C(1) << (mix * UINT64_C(0x9e3779b97f4a7c15) >> 58);
+}
+// False: the breaker of the tool is closed, as most are. So one that is open costs
+// calls of other tools next to nothing.
+static inline bool sp_breakers_concern(const struct sp_breakers *breakers,
+                                       struct sp_slice tool)
+{
+    return (breakers->marks & sp_breaker_mark(tool)) != 0;
+}
 
 enum sp_passage {
     SP_PASSAGE_FREE,
@@ -71,18 +91,25 @@ enum sp_attempt_end {
     SP_ATTEMPT_FAILED,
     SP_ATTEMPT_UNDECIDED, // it says nothing of the tool
 };
+// Calls are numbered as they come. Of those that came before a breaker closed nothing
+// is heard any more, however long they run.
+struct sp_attempt {
+    enum sp_attempt_end end;
+    bool probe;
+    uint64_t call;   // its number
+    uint64_t newest; // that of the call that came last
+};
 // Whether the breaker of the tool is another one's after that.
 enum sp_breaker_turn {
     SP_BREAKER_STAYS,
     SP_BREAKER_OPENS,
     SP_BREAKER_CLOSES,
 };
-// Counts the end of an attempt. Of the calls that began before a breaker opened nothing
-// is heard any more. Without memory for a first failure it is forgotten.
+// Counts the end of an attempt, unless its breaker is open. Without memory for a first
+// failure it is forgotten.
 enum sp_breaker_turn sp_breakers_note(struct sp_breakers *breakers,
                                       struct sp_slice tool,
-                                      enum sp_attempt_end end,
-                                      bool probe,
+                                      const struct sp_attempt *attempt,
                                       uint64_t now);
 // Whether one more failure would open the breaker of the tool, or it is open.
 bool sp_breakers_near(const struct sp_breakers *breakers,

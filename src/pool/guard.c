@@ -15,6 +15,9 @@ static struct sp_slice tool_of(const struct sp_pool *pool, const struct sp_call 
 
 bool sp_guard_holds(struct sp_pool *pool, struct sp_call *call)
 {
+    if (!sp_breakers_concern(&pool->breakers, tool_of(pool, call))) {
+        return false;
+    }
     uint64_t now = sp_clock_now();
     uint64_t again_at = now;
     enum sp_passage passage =
@@ -106,9 +109,12 @@ void sp_guard_note(struct sp_pool *pool,
     if (pool->options.breaker.failures == 0 || call->checks) {
         return;
     }
-    enum sp_attempt_end end = judge(pool, err, ran);
+    const struct sp_attempt attempt = {.end = judge(pool, err, ran),
+                                       .probe = call->probe,
+                                       .call = sp_call_id_number(call->id),
+                                       .newest = pool->last_call};
     enum sp_breaker_turn turn = sp_breakers_note(
-        &pool->breakers, tool_of(pool, call), end, call->probe, sp_clock_now());
+        &pool->breakers, tool_of(pool, call), &attempt, sp_clock_now());
     call->probe = false;
     if (turn != SP_BREAKER_STAYS) {
         keep_turn(pool, call, turn);

@@ -21,6 +21,7 @@ static const struct sp_breaker_terms terms = {
     .failures = 3, .window_ms = 1000, .open_ms = 500};
 static struct sp_breakers breakers;
 static uint64_t now;
+static uint64_t newest; // the number of the call that came last
 
 static int begin(void **state)
 {
@@ -28,6 +29,7 @@ static int begin(void **state)
     const struct sp_hash_key key = {{1, 2}};
     sp_breakers_init(&breakers, &terms, &key);
     now = 1000000 * MS;
+    newest = 0;
     return 0;
 }
 
@@ -43,15 +45,24 @@ static struct sp_slice tool(const char *name)
     return (struct sp_slice){(const uint8_t *)name, strlen(name)};
 }
 
-// Without a probe.
+static enum sp_breaker_turn
+note_call(const char *name, enum sp_attempt_end how, bool probe, uint64_t number)
+{
+    const struct sp_attempt attempt = {how, probe, number, newest};
+    return sp_breakers_note(&breakers, tool(name), &attempt, now);
+}
+
+// Of a call that has just come, and is not a probe.
 static enum sp_breaker_turn note(const char *name, enum sp_attempt_end how)
 {
-    return sp_breakers_note(&breakers, tool(name), how, false, now);
+    newest++;
+    return note_call(name, how, false, newest);
 }
 
 static enum sp_breaker_turn note_probe(const char *name, enum sp_attempt_end how)
 {
-    return sp_breakers_note(&breakers, tool(name), how, true, now);
+    newest++;
+    return note_call(name, how, true, newest);
 }
 
 // What a call of the tool would be told now.
@@ -193,6 +204,47 @@ static void calls_from_before_it_opened_decide_nothing(void **state)
     assert_int_equal(note_probe("a", SP_ATTEMPT_SUCCEEDED), SP_BREAKER_CLOSES);
 }
 
+// They may run for long, and fail when all is well again.
+static void nor_do_they_when_it_has_closed(void **state)
+{
+    (void)state;
+    newest += 20;
+    open_it("a");
+    now += 500 * MS;
+    assert_int_equal(pass("a"), SP_PASSAGE_AS_PROBE);
+    assert_int_equal(note_probe("a", SP_ATTEMPT_SUCCEEDED), SP_BREAKER_CLOSES);
+    for (uint64_t slow = 1; slow <= newest; slow++) {
+        assert_int_equal(note_call("a", SP_ATTEMPT_FAILED, false, slow),
+                         SP_BREAKER_STAYS);
+        assert_int_equal(note_call("a", SP_ATTEMPT_FAILED, true, slow),
+                         SP_BREAKER_STAYS);
+    }
+    open_it("a"); // by calls that came later
+}
+
+// It stays open until somebody calls its tool, which may be never.
+static void one_that_is_open_is_not_looked_up_for_other_tools(void **state)
+{
+    (void)state;
+    char name[32];
+    int concerned = 0;
+    open_it("broken");
+    for (int i = 0; i < 1000; i++) {
+        (void)snprintf(name, sizeof name, "%s_tool_%d", i % 2 == 0 ? "a" : "other", i);
+        concerned += sp_breakers_concern(&breakers, tool(name));
+    }
+    assert_true(concerned < 100);
+    assert_true(sp_breakers_concern(&breakers, tool("broken")));
+    open_it("");
+    open_it("both");
+    now += 500 * MS;
+    assert_int_equal(pass("broken"), SP_PASSAGE_AS_PROBE);
+    assert_int_equal(note_probe("broken", SP_ATTEMPT_SUCCEEDED), SP_BREAKER_CLOSES);
+    assert_false(sp_breakers_concern(&breakers, tool("broken")));
+    assert_int_equal(pass("both"), SP_PASSAGE_AS_PROBE);
+    assert_int_equal(pass(""), SP_PASSAGE_AS_PROBE);
+}
+
 static void it_is_seen_coming(void **state)
 {
     (void)state;
@@ -213,10 +265,10 @@ static void none_ever_opens_without_terms(void **state)
     const struct sp_breaker_terms none = {0};
     struct sp_breakers without;
     sp_breakers_init(&without, &none, &key);
+    const struct sp_attempt failure = {.end = SP_ATTEMPT_FAILED, .call = 1};
     for (int i = 0; i < 20; i++) {
-        assert_int_equal(
-            sp_breakers_note(&without, tool("a"), SP_ATTEMPT_FAILED, false, now),
-            SP_BREAKER_STAYS);
+        assert_int_equal(sp_breakers_note(&without, tool("a"), &failure, now),
+                         SP_BREAKER_STAYS);
     }
     assert_false(sp_breakers_near(&without, tool("a"), now));
     assert_int_equal(without.names.count, 0);
@@ -275,6 +327,8 @@ int main(void)
         test(a_probe_that_fails_opens_it_again),
         test(a_probe_that_says_nothing_leaves_it_to_the_next),
         test(calls_from_before_it_opened_decide_nothing),
+        test(nor_do_they_when_it_has_closed),
+        test(one_that_is_open_is_not_looked_up_for_other_tools),
         test(it_is_seen_coming),
         test(none_ever_opens_without_terms),
         test(there_are_not_more_and_more_of_them),
