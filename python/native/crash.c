@@ -145,21 +145,34 @@ static size_t stack_bytes(void)
     return STACK_BYTES + getauxval(AT_MINSIGSTKSZ);
 }
 
-// Pages of it that are not touched cost nothing. NULL: there is no memory.
+static size_t guard_bytes(void)
+{
+    return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static void free_stack(void *stack)
+{
+    (void)munmap((uint8_t *)stack - guard_bytes(), guard_bytes() + stack_bytes());
+}
+
+// Pages of it that are not touched cost nothing. The one below it may not be touched:
+// what lies there may be another thread's. NULL: there is no memory.
 static void *give_stack(void)
 {
     stack_t own = {.ss_size = stack_bytes()};
-    own.ss_sp = mmap(NULL,
-                     own.ss_size,
-                     PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE,
-                     -1,
-                     0);
-    if (own.ss_sp == MAP_FAILED) {
+    uint8_t *area = mmap(NULL,
+                         guard_bytes() + own.ss_size,
+                         PROT_NONE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE,
+                         -1,
+                         0);
+    if (area == MAP_FAILED) {
         return NULL;
     }
-    if (sigaltstack(&own, NULL) != 0) {
-        (void)munmap(own.ss_sp, own.ss_size);
+    own.ss_sp = area + guard_bytes();
+    if (mprotect(own.ss_sp, own.ss_size, PROT_READ | PROT_WRITE) != 0 ||
+        sigaltstack(&own, NULL) != 0) {
+        free_stack(own.ss_sp);
         return NULL;
     }
     return own.ss_sp;
@@ -183,7 +196,7 @@ void sp_crash_leave_thread(void *stack)
     if (sigaltstack(NULL, &now) == 0 && now.ss_sp == stack) {
         (void)sigaltstack(&none, NULL);
     }
-    (void)munmap(stack, stack_bytes());
+    free_stack(stack);
 }
 
 // ---- What a fault was about ---------------------------------------------------
@@ -239,11 +252,25 @@ static const struct sigaction *handler_before(int number)
     return &watch.before[i];
 }
 
-// Whether the handler that was called before us is in the middle of its work. One that
-// has left by siglongjmp() is not: then our frame is where it was, and not below.
-static bool is_nested(uintptr_t frame)
+// The signal that nobody sends is blocked while a handler before us works. The kernel
+// lifts that when we return, and siglongjmp() when the handler leaves by it.
+static void mark_thread(void)
 {
-    return atomic_load(&watch.passing) == gettid() && frame < atomic_load(&watch.frame);
+    sigset_t mark;
+    (void)sigemptyset(&mark);
+    (void)sigaddset(&mark, NOBODYS);
+    (void)pthread_sigmask(SIG_BLOCK, &mark, NULL);
+}
+
+// Whether the handler that was called before us is in the middle of its work. One that
+// has left by siglongjmp() is not: then the thread is not marked. If that did not put
+// its signals back, our frame tells where handlers have a stack of their own: it is
+// where it was, and not below.
+static bool is_nested(uintptr_t frame, const void *context)
+{
+    const sigset_t *blocked = &((const ucontext_t *)context)->uc_sigmask;
+    return atomic_load(&watch.passing) == gettid() &&
+           frame < atomic_load(&watch.frame) && sigismember(blocked, NOBODYS) == 1;
 }
 
 // What handles the signal besides us, if it is not in the middle of doing so. True: it
@@ -251,9 +278,10 @@ static bool is_nested(uintptr_t frame)
 static bool pass_on(int number, siginfo_t *info, void *context, uintptr_t frame)
 {
     const struct sigaction *before = handler_before(number);
-    if (!has_handler(before) || is_nested(frame)) {
+    if (!has_handler(before) || is_nested(frame, context)) {
         return false;
     }
+    mark_thread();
     atomic_store(&watch.frame, frame);
     atomic_store(&watch.passing, gettid());
     if ((before->sa_flags & SA_SIGINFO) != 0) {
@@ -279,7 +307,7 @@ static bool
 leave_word(int number, const siginfo_t *info, const void *context, uintptr_t frame)
 {
     bool hopeless = number == SIGSEGV && note(address_of(info, context));
-    if (!is_nested(frame)) {
+    if (!is_nested(frame, context)) {
         write_stack((uint32_t)number);
     }
     return hopeless;

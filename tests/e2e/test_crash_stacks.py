@@ -7,7 +7,7 @@ import signal
 
 import pytest
 from support import Refused, pool
-from support.extensions import overflows
+from support.extensions import overflows, survives
 
 LATE_MS = 3000  # a start has reached its hang by then, also on a busy machine
 HEAD = "Stack (most recent call first):"
@@ -77,6 +77,23 @@ def test_only_the_death_of_the_worker_itself_is_told(open_pit, profile):
     assert pit.call("fault_in_a_child") == signal.SIGSEGV
     assert crash(pit, "die").crash_stack == ""
     assert not pit.logged("worker.crash")
+
+
+def test_a_handler_that_leaves_its_faults_is_asked_each_time(
+    open_pit, profile, tmp_path
+):
+    """Also on a thread that has no stack of its own for signals."""
+    library = {"SURVIVES": str(survives(tmp_path))}
+    pit = open_pit(crashing(profile, adapter="crashes.Survives", adapter_env=library))
+    for own_thread in (False, True):
+        arguments = {"times": 4, "own_thread": own_thread}
+        assert pit.call("get_over", arguments) == 4
+    assert not pit.logged("worker.crash")
+
+
+def test_what_overflows_the_stack_for_signals_harms_no_other_memory(open_pit, profile):
+    pit = open_pit(crashing(profile, adapter="crashes.Guarded"))
+    assert pit.call("below_its_stack") == "---p"
 
 
 def test_faulthandler_and_descriptors_are_the_adapter_s_own(

@@ -111,6 +111,59 @@ class Crashes(ThreadSafeAdapter):
         read_nothing()
 
 
+class Stack(ctypes.Structure):
+    """stack_t."""
+
+    _fields_ = (
+        ("base", ctypes.c_void_p),
+        ("flags", ctypes.c_int),
+        ("size", ctypes.c_size_t),
+    )
+
+
+class Guarded(Crashes):
+    """Looks at the stack on which its thread handles deadly signals."""
+
+    __thread_safe__ = True
+
+    @tool
+    def below_its_stack(self):
+        """How the memory below it may be used, as /proc/self/maps writes it."""
+        stack = Stack()
+        ctypes.CDLL(None).sigaltstack(None, ctypes.byref(stack))
+        with open("/proc/self/maps") as maps:
+            for area, allowed, *_rest in map(str.split, maps):
+                begin, end = (int(bound, 16) for bound in area.split("-"))
+                if begin < stack.base <= end:
+                    return allowed
+        return ""
+
+
+class Survives(Crashes):
+    """Loads a library that leaves its faults by siglongjmp()."""
+
+    __thread_safe__ = True
+
+    def __init__(self):
+        super().__init__()
+        self.library = ctypes.CDLL(os.environ["SURVIVES"])
+        self.library.install()
+
+    @tool
+    def get_over(self, times, own_thread):
+        """How many of so many faults it survives."""
+        survived = []
+        if own_thread:
+            run = threading.Thread(
+                target=lambda: survived.append(self.library.survive(times))
+            )
+            run.start()
+            run.join()
+        else:
+            survived.append(self.library.survive(times))
+        return survived[0]
+
+
 class Survivor(Crashes):
     """Handles SIGABRT by itself, as some servers do."""
 

@@ -26,6 +26,11 @@ def overflows(folder: pathlib.Path) -> pathlib.Path:
     return shared_object("overflows", folder, "-O0")
 
 
+def survives(folder: pathlib.Path) -> pathlib.Path:
+    """Builds a library whose `survive(n)` gets over `n` faults, once installed."""
+    return shared_object("survives", folder, "-O0")
+
+
 def shared_object(name: str, folder: pathlib.Path, *flags: str) -> pathlib.Path:
     """Builds `name.c` of this folder."""
     path = folder / f"{name}.so"
