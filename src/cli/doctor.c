@@ -16,8 +16,6 @@
 #include "cli/report.h"
 #include "cli/text.h"
 
-#define IMPORT_MS_MOST 60000u
-
 // What was gathered. Owner: the main thread.
 struct doctor {
     struct sp_config *config; // NULL: no file was named
@@ -60,12 +58,11 @@ static void ask_python(struct sp_doctor_pool *pool,
 static void
 import_adapter(struct sp_doctor_pool *pool, char **environment, char *folder)
 {
-    uint32_t most = pool->config->start_timeout_ms;
     const struct sp_examine_options options = {
         .pool = pool->config,
         .environment = environment,
         .folder = folder,
-        .timeout_ms = most < IMPORT_MS_MOST ? most : IMPORT_MS_MOST,
+        .timeout_ms = pool->config->start_timeout_ms, // as long as a worker has
     };
     if (pool->python != NULL && pool->python->has_bridge &&
         !is_sandboxed(&pool->config->sandbox)) {

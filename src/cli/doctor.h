@@ -68,7 +68,8 @@ struct sp_doctor_machine {
     bool has_proc;    // /proc is mounted
     uint32_t seccomp; // 0: none, 1: strict, 2: a filter
     uint32_t nvidia_devices;
-    uint32_t nodes; // of NUMA, with cores that this process may use
+    bool has_uncounted_devices; // NVIDIA's that have no number in /dev
+    uint32_t nodes;             // of NUMA, with cores that this process may use
 };
 
 // A pool of the configuration.
@@ -109,12 +110,14 @@ void sp_doctor_needs(const struct sp_doctor_facts *facts,
 void sp_doctor_look(struct sp_doctor_machine *machine, bool wants_tasks);
 
 // Parts of it, for tests. `root` is SP_CGROUP_ROOT and `own` the text of
-// /proc/self/cgroup; the nodes are in /sys/devices/system/node, the devices in /dev.
+// /proc/self/cgroup; the nodes are in /sys/devices/system/node, the devices in /dev,
+// and those that the driver has found in /proc/driver/nvidia/gpus.
 void sp_doctor_look_at_groups(const char *root,
                               const char *own,
                               struct sp_doctor_group *group);
 uint32_t sp_doctor_count_nodes(const char *folder);
-uint32_t sp_doctor_count_devices(const char *folder);
+uint32_t sp_doctor_count_devices(const char *folder, const char *found);
+bool sp_doctor_has_uncounted_devices(const char *folder);
 
 // ---- Findings -----------------------------------------------------------------
 

@@ -34,7 +34,7 @@ static void judge_presence(const struct sp_doctor_pool *pool,
            !number_beyond(devices->values.items[at], count)) {
         at++;
     }
-    if (at == devices->values.count ||
+    if (at == devices->values.count || machine->has_uncounted_devices ||
         strcmp(devices->variable, "CUDA_VISIBLE_DEVICES") != 0) {
         return;
     }

@@ -13,9 +13,11 @@
 #include <unistd.h>
 
 #include "base/cgroup_tree.h"
+#include "base/file.h"
 #include "cli/doctor.h"
 
 #define STATUS_MAX SP_CGROUP_TEXT_MAX
+#define LINE_MOST  64u // of a status file, of the lines that are looked for
 
 // ---- /proc --------------------------------------------------------------------
 
@@ -43,13 +45,13 @@ static uint64_t count_tasks(void)
     const struct dirent *entry;
     // NOLINTNEXTLINE(concurrency-mt-unsafe): the stream is this thread's alone
     while (processes != NULL && (entry = readdir(processes)) != NULL) {
-        char folder[300];
+        char path[300];
         char status[STATUS_MAX];
         if (!isdigit((unsigned char)entry->d_name[0])) {
             continue;
         }
-        (void)snprintf(folder, sizeof folder, "/proc/%s", entry->d_name);
-        sp_cgroup_read(folder, "status", status);
+        (void)snprintf(path, sizeof path, "/proc/%s/status", entry->d_name);
+        (void)sp_file_read_cut(path, LINE_MOST, status, sizeof status);
         if (strstr(status, "\nUid:") != NULL &&
             number_of(status, "\nUid:", 10) == getuid()) {
             count += number_of(status, "\nThreads:", 10);
@@ -114,23 +116,59 @@ uint32_t sp_doctor_count_nodes(const char *folder)
 
 // ---- Devices ------------------------------------------------------------------
 
-// nvidia0 and so on, not nvidiactl and its like.
-uint32_t sp_doctor_count_devices(const char *folder)
+static uint32_t count_entries(const char *folder, bool (*counts)(const char *name))
 {
-    static const char start[] = "nvidia";
     uint32_t count = 0;
-    DIR *devices = opendir(folder);
+    DIR *entries = opendir(folder);
     const struct dirent *entry;
     // NOLINTNEXTLINE(concurrency-mt-unsafe): the stream is this thread's alone
-    while (devices != NULL && (entry = readdir(devices)) != NULL) {
-        const char *number = entry->d_name + sizeof start - 1;
-        count += strncmp(entry->d_name, start, sizeof start - 1) == 0 &&
-                 number[0] != '\0' && number[strspn(number, "0123456789")] == '\0';
+    while (entries != NULL && (entry = readdir(entries)) != NULL) {
+        count += counts(entry->d_name) ? 1 : 0;
     }
-    if (devices != NULL) {
-        (void)closedir(devices);
+    if (entries != NULL) {
+        (void)closedir(entries);
     }
     return count;
+}
+
+static bool begins_with(const char *name, const char *start)
+{
+    return strncmp(name, start, strlen(start)) == 0;
+}
+
+// nvidia0 and so on, not nvidiactl and its like.
+static bool is_numbered(const char *name)
+{
+    static const char start[] = "nvidia";
+    const char *number = name + sizeof start - 1;
+    return begins_with(name, start) && number[0] != '\0' &&
+           number[strspn(number, "0123456789")] == '\0';
+}
+
+static bool is_entry(const char *name)
+{
+    return name[0] != '.';
+}
+
+// One for all devices of a WSL machine; and what the one device of a Jetson is made of.
+static bool is_uncounted(const char *name)
+{
+    return strcmp(name, "dxg") == 0 || begins_with(name, "nvhost-") ||
+           strcmp(name, "nvgpu") == 0;
+}
+
+// Those that the driver has found may not have their files yet: the first program that
+// wants one has them made.
+uint32_t sp_doctor_count_devices(const char *folder, const char *found)
+{
+    uint32_t files = count_entries(folder, is_numbered);
+    uint32_t of_driver = count_entries(found, is_entry);
+    return files > of_driver ? files : of_driver;
+}
+
+bool sp_doctor_has_uncounted_devices(const char *folder)
+{
+    return count_entries(folder, is_uncounted) > 0;
 }
 
 // ---- All of it ----------------------------------------------------------------
@@ -163,7 +201,7 @@ void sp_doctor_look(struct sp_doctor_machine *machine, bool wants_tasks)
     sp_cgroup_read("/proc/self", "cgroup", text);
     sp_doctor_look_at_groups(SP_CGROUP_ROOT, text, &machine->group);
     look_at_limits(machine);
-    sp_cgroup_read("/proc/self", "status", text);
+    (void)sp_file_read_cut("/proc/self/status", LINE_MOST, text, sizeof text);
     machine->seccomp = (uint32_t)number_of(text, "\nSeccomp:", 10);
     bool limited = machine->limits[SP_DOCTOR_PROCESSES].soft != SP_DOCTOR_UNLIMITED;
     if (wants_tasks && limited && !is_exempt(text)) {
@@ -172,6 +210,8 @@ void sp_doctor_look(struct sp_doctor_machine *machine, bool wants_tasks)
     for (int feature = 0; feature < SP_KERNEL_FEATURES; feature++) {
         machine->features[feature] = sp_kernel_has((enum sp_kernel_feature)feature);
     }
-    machine->nvidia_devices = sp_doctor_count_devices("/dev");
+    machine->nvidia_devices =
+        sp_doctor_count_devices("/dev", "/proc/driver/nvidia/gpus");
+    machine->has_uncounted_devices = sp_doctor_has_uncounted_devices("/dev");
     machine->nodes = sp_doctor_count_nodes("/sys/devices/system/node");
 }

@@ -9,7 +9,8 @@
 #include "base/pidfd.h"
 #include "process/worker.h"
 
-#define KIB 1024u
+#define KIB       1024u
+#define LINE_MOST 64u // of those that are looked for
 
 // The number of bytes that a line of /proc/PID/status tells: "VmRSS:    1234 kB".
 static uint64_t bytes_in(const char *status, const char *key)
@@ -24,7 +25,7 @@ uint64_t sp_worker_memory(const struct sp_worker *worker)
     char status[4096];
     pid_t number = sp_pidfd_number_in_proc(worker->child.process.pidfd);
     (void)snprintf(path, sizeof path, "/proc/%d/status", (int)number);
-    if (number == 0 || sp_file_read(path, status, sizeof status) == 0) {
+    if (number == 0 || sp_file_read_cut(path, LINE_MOST, status, sizeof status) == 0) {
         return 0;
     }
     uint64_t all = bytes_in(status, "\nVmRSS:");

@@ -350,6 +350,20 @@ static void a_process_pool_may_use_any_library(void **state)
     sp_doctor_findings_fini(&findings);
 }
 
+// WSL and Jetson show devices, and not how many.
+static void devices_that_cannot_be_counted_may_be_there(void **state)
+{
+    (void)state;
+    struct scene scene;
+    struct sp_doctor_findings findings = {0};
+    scene_init(&scene);
+    have_no_device(&scene);
+    scene.machine.has_uncounted_devices = true;
+    sp_doctor_judge(&scene.facts, &findings);
+    assert_int_equal(findings.count, 0);
+    sp_doctor_findings_fini(&findings);
+}
+
 // The variables say how many threads a library has that is not there.
 static void threads_of_no_library_do_not_count(void **state)
 {
@@ -505,6 +519,7 @@ int main(void)
         cmocka_unit_test(every_finding_has_a_row),
         cmocka_unit_test(where_nothing_is_wrong_nothing_is_found),
         cmocka_unit_test(a_process_pool_may_use_any_library),
+        cmocka_unit_test(devices_that_cannot_be_counted_may_be_there),
         cmocka_unit_test(threads_of_no_library_do_not_count),
         cmocka_unit_test(errors_come_first_and_notes_last),
         cmocka_unit_test(processes_that_threads_become_crowd_a_device),

@@ -158,8 +158,38 @@ static void devices_are_counted_and_not_what_controls_them(void **state)
     make_file("nvidiactl", "");
     make_file("nvidia-uvm", "");
     make_file("null", "");
-    assert_int_equal(sp_doctor_count_devices(root), 2);
-    assert_int_equal(sp_doctor_count_devices("/no/such/folder"), 0);
+    assert_int_equal(sp_doctor_count_devices(root, "/no/such/folder"), 2);
+    assert_int_equal(sp_doctor_count_devices("/no/such/folder", "/none"), 0);
+    assert_false(sp_doctor_has_uncounted_devices(root));
+    assert_false(sp_doctor_has_uncounted_devices("/no/such/folder"));
+}
+
+// The files are made when the first program wants a device.
+static void devices_count_before_they_have_files(void **state)
+{
+    (void)state;
+    char found[64];
+    make_file("nvidia0", "");
+    make_folder("gpus");
+    (void)snprintf(found, sizeof found, "%s/gpus", root);
+    assert_int_equal(sp_doctor_count_devices(root, found), 1);
+    make_folder("gpus/0000:01:00.0");
+    make_folder("gpus/0000:02:00.0");
+    assert_int_equal(sp_doctor_count_devices(root, found), 2);
+}
+
+static void machines_whose_devices_have_no_number_are_known(void **state)
+{
+    static const char *const names[] = {"dxg", "nvhost-ctrl-gpu", "nvgpu"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char path[64];
+        make_file(names[i], "");
+        assert_true(sp_doctor_has_uncounted_devices(root));
+        assert_int_equal(sp_doctor_count_devices(root, "/no/such/folder"), 0);
+        (void)snprintf(path, sizeof path, "%s/%s", root, names[i]);
+        assert_int_equal(unlink(path), 0);
+    }
+    (void)state;
 }
 
 static void this_machine_is_seen_as_it_is(void **state)
@@ -194,6 +224,10 @@ int main(void)
             nodes_count_where_they_have_a_core_of_ours, make_root, remove_root),
         cmocka_unit_test_setup_teardown(
             devices_are_counted_and_not_what_controls_them, make_root, remove_root),
+        cmocka_unit_test_setup_teardown(
+            devices_count_before_they_have_files, make_root, remove_root),
+        cmocka_unit_test_setup_teardown(
+            machines_whose_devices_have_no_number_are_known, make_root, remove_root),
         cmocka_unit_test(this_machine_is_seen_as_it_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

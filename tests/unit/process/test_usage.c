@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include <grp.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
@@ -45,23 +46,37 @@ static bool is_sanitized(void)
     return false;
 }
 
+#define GROUPS 4000
+
+static bool wants_groups; // of a child that is started
+static bool is_in_groups; // of the one that was started last
+
+static bool join_groups(void)
+{
+    static gid_t groups[GROUPS];
+    for (gid_t i = 0; i < GROUPS; i++) {
+        groups[i] = 100000 + i;
+    }
+    return setgroups(GROUPS, groups) == 0;
+}
+
 // A child that uses so much memory, and waits. It does not outlive the test.
 static struct sp_child start(size_t own, size_t shared)
 {
     int ready[2];
-    char done;
     assert_int_equal(pipe(ready), 0);
     struct sp_child child = {.pid = fork()};
     if (child.pid == 0) {
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        is_in_groups = wants_groups && join_groups();
         use(own, MAP_PRIVATE);
         use(shared, MAP_SHARED);
-        if (write(ready[1], "", 1) != 1) {
+        if (write(ready[1], &is_in_groups, 1) != 1) {
             _exit(1);
         }
         (void)pause();
     }
-    assert_int_equal(read(ready[0], &done, 1), 1);
+    assert_int_equal(read(ready[0], &is_in_groups, 1), 1);
     close(ready[0]);
     close(ready[1]);
     child.pidfd = (int)syscall(SYS_pidfd_open, child.pid, 0);
@@ -100,10 +115,26 @@ static void what_is_shared_does_not_count(void **state)
     end(large);
 }
 
+// They stand before its memory in /proc.
+static void a_user_in_thousands_of_groups_has_memory_too(void **state)
+{
+    (void)state;
+    wants_groups = true;
+    struct sp_child child = start(4 * MIB, MIB);
+    wants_groups = false;
+    uint64_t memory = memory_of(child);
+    end(child);
+    if (!is_in_groups) {
+        skip(); // that takes an administrator
+    }
+    assert_true(memory > 4 * MIB);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_shared_does_not_count),
+        cmocka_unit_test(a_user_in_thousands_of_groups_has_memory_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
