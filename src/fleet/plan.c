@@ -433,6 +433,7 @@ static void end_stop(struct sp_step *step)
 static void run(struct sp_step *step)
 {
     sp_recycle_take_turns(step);
+    sp_stuck_follow(step);
     sp_scale_retire(step);
     fill(step);
 }

@@ -69,6 +69,7 @@ struct sp_place {
     uint64_t ready_at;        // 0: its worker was never ready
     uint64_t leave_at; // one that drains leaves then, whatever it runs; 0: by itself
     bool isolated;     // a call of its worker is stuck: it is killed at `leave_at`
+    bool stuck;        // the same, but it serves until there is room for a successor
     bool passed;       // it has passed a health check
     uint32_t failed;   // health checks in a row
 };

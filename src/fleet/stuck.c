@@ -24,24 +24,35 @@ static bool may_isolate(const struct sp_step *step, const struct sp_place *place
            (place->state == SP_PLACE_SERVING || place->state == SP_PLACE_DRAINING);
 }
 
-// One that drains already may have less time than others with a stuck call.
-static void isolate(struct sp_step *step, struct sp_place *place)
+// Its post has two places. Where the worker before it is still there a successor finds
+// no room, so it serves on with the threads that it has left.
+static bool has_room(const struct sp_step *step, uint32_t place)
 {
+    const struct sp_place *its = &step->plan->places[place];
+    enum sp_place_state other = step->plan->places[place ^ 1u].state;
+    return its->state != SP_PLACE_SERVING ||
+           (other != SP_PLACE_DRAINING && other != SP_PLACE_LEAVING);
+}
+
+// One that drains already may have less time than others with a stuck call.
+static void isolate(struct sp_step *step, uint32_t number)
+{
+    struct sp_place *place = &step->plan->places[number];
     uint32_t grace = step->plan->config->stuck_grace_ms;
     uint64_t leave_at = step->now + grace * SP_NS_PER_MS;
     bool sooner = place->leave_at != 0 && place->leave_at < leave_at;
-    sp_step_move(step, step->event->place, SP_PLACE_DRAIN);
+    sp_step_move(step, number, SP_PLACE_DRAIN);
+    place->stuck = false;
     place->isolated = true;
     place->outgoing = true;
     place->leave_at = sooner ? place->leave_at : leave_at;
     step->plan->look_at = step->now;
     sp_step_do(step,
                &(struct sp_fleet_action){.kind = SP_FLEET_DO_NOTE_ISOLATED,
-                                         .place = step->event->place,
+                                         .place = number,
                                          .number = grace});
     sp_step_do(step,
-               &(struct sp_fleet_action){.kind = SP_FLEET_DO_RELEASE,
-                                         .place = step->event->place});
+               &(struct sp_fleet_action){.kind = SP_FLEET_DO_RELEASE, .place = number});
     sp_step_show(step);
 }
 
@@ -51,8 +62,21 @@ void sp_stuck_judge(struct sp_step *step)
     struct sp_place *place = &step->plan->places[step->event->place];
     if (!may_isolate(step, place)) {
         order_kill(step, step->event->place);
+    } else if (!has_room(step, step->event->place)) {
+        place->stuck = true;
     } else if (!place->isolated) {
-        isolate(step, place);
+        isolate(step, step->event->place);
+    }
+}
+
+void sp_stuck_follow(struct sp_step *step)
+{
+    for (uint32_t i = 0; i < sp_places_count(step->plan) && !step->event->closing;
+         i++) {
+        const struct sp_place *place = &step->plan->places[i];
+        if (place->stuck && place->state == SP_PLACE_SERVING && has_room(step, i)) {
+            isolate(step, i);
+        }
     }
 }
 

@@ -38,6 +38,7 @@ struct kind {
     const char *profile;
     uint32_t workers;
     uint32_t pause_us; // between two events, at most; now and then four times as long
+    const char *more;  // keys of its pool, a line each
 };
 
 struct storm {
@@ -84,13 +85,15 @@ static snakepit *open_pit(const struct kind *kind)
                    "    memory_check_interval_ms: 50\n"
                    "    recycle_jitter: 100\n"
                    "    recycle_at_once: 2\n"
-                   "    retry: {max_attempts: 5, backoff_ms: 1, max_tokens: 1000}\n",
+                   "    retry: {max_attempts: 5, backoff_ms: 1, max_tokens: 1000}\n"
+                   "%s",
                    kind->profile,
                    kind->workers / 2,
                    kind->workers,
                    EXECUTORS / kind->workers,
                    kind->python,
-                   SP_STORM_FOLDER);
+                   SP_STORM_FOLDER,
+                   kind->more);
     snakepit_err err = snakepit_open_memory(yaml, strlen(yaml), &options, &pit, &why);
     if (err != SNAKEPIT_OK) {
         fail_msg("%s", why.text);
@@ -272,7 +275,7 @@ static void assert_pool_is_whole(const struct storm *storm)
     assert_int_equal(stats.violations, 0);
     assert_int_equal(atomic_load(&storm->wrong), 0);
     (void)printf("storm %s: starts=%llu deaths=%llu recycles=%llu kills=%u by_hand=%u "
-                 "hangs=%u growths=%u resizes=%u retries=%llu\n",
+                 "hangs=%u isolations=%llu growths=%u resizes=%u retries=%llu\n",
                  storm->kind->name,
                  (unsigned long long)stats.worker_starts,
                  (unsigned long long)stats.worker_deaths,
@@ -280,6 +283,7 @@ static void assert_pool_is_whole(const struct storm *storm)
                  storm->kills,
                  storm->by_hand,
                  storm->hangs,
+                 (unsigned long long)stats.worker_isolations,
                  storm->growths,
                  storm->resizes,
                  (unsigned long long)stats.retries);
@@ -356,7 +360,7 @@ static void processes_weather_it(void **state)
 {
     (void)state;
     static const struct kind kind = {
-        "process", SP_PYTHON_SYSTEM, "process", EXECUTORS, 50000};
+        "process", SP_PYTHON_SYSTEM, "process", EXECUTORS, 50000, ""};
     weather(&kind,
             census_variable("SNAKEPIT_STRESS_EVENTS", 60),
             census_variable("SNAKEPIT_STRESS_SECONDS", 0));
@@ -366,7 +370,13 @@ static void processes_weather_it(void **state)
 static void threads_weather_it(void **state)
 {
     (void)state;
-    static const struct kind kind = {"thread", SP_PYTHON_FT, "thread", 2, 250000};
+    static const struct kind kind = {"thread",
+                                     SP_PYTHON_FT,
+                                     "thread",
+                                     2,
+                                     250000,
+                                     "    on_stuck: isolate\n"
+                                     "    stuck_grace_ms: 1000\n"};
     weather(&kind,
             census_variable("SNAKEPIT_STRESS_EVENTS", 20),
             census_variable("SNAKEPIT_STRESS_SECONDS", 0));

@@ -156,7 +156,7 @@ static void one_that_makes_room_already_has_its_successor(void **state)
 }
 
 // Its post has two places, and both are taken.
-static void a_successor_that_is_stuck_too_waits_for_a_place(void **state)
+static void a_successor_that_is_stuck_too_serves_until_there_is_room(void **state)
 {
     (void)state;
     struct planned planned;
@@ -164,12 +164,33 @@ static void a_successor_that_is_stuck_too_waits_for_a_place(void **state)
     const struct planned_act acts[] = {
         {1, EVENT(STUCK), 0, "isolated 5000; release 0; degraded; start 1", NULL},
         {9, EVENT(READY), 1, "seat 1; ready", NULL},
-        {100, EVENT(STUCK), 1, "isolated 5000; release 1; degraded", NULL},
+        {100, EVENT(STUCK), 1, "", NULL},
         {4900, EVENT(TIMER), 0, "kill 0", NULL},
-        {1, EVENT(EXITED), 0, "death; start 0", &planned_worked},
+        {1,
+         EVENT(EXITED),
+         0,
+         "death; ready; isolated 5000; release 1; degraded; start 0",
+         &planned_worked},
         {9, EVENT(READY), 0, "seat 0; ready", NULL},
+        {4990, EVENT(TIMER), 0, "", NULL},
+        {1, EVENT(TIMER), 0, "kill 1", NULL},
     };
     PLANNED_PLAY(&planned, acts);
+    // It is killed at once where no other call runs there, and when the pool closes.
+    for (int closing = 0; closing < 2; closing++) {
+        serve(&planned, 1, SP_STUCK_ISOLATE);
+        const struct planned_act before[] = {
+            {1, EVENT(STUCK), 0, "isolated 5000; release 0; degraded; start 1", NULL},
+            {9, EVENT(READY), 1, "seat 1; ready", NULL},
+            {100, EVENT(STUCK), 1, "", NULL},
+        };
+        PLANNED_PLAY(&planned, before);
+        const struct sp_fleet_event event = {.kind = EVENT(STUCK),
+                                             .place = 1,
+                                             .alone = closing == 0,
+                                             .closing = closing == 1};
+        assert_string_equal(planned_step(&planned, &event), "kill 1");
+    }
 }
 
 static void a_pool_that_falls_back_leaves_it_its_time(void **state)
@@ -216,7 +237,7 @@ int main(void)
         cmocka_unit_test(it_is_killed_when_the_others_take_too_long),
         cmocka_unit_test(one_whose_call_ends_after_all_leaves_like_others),
         cmocka_unit_test(one_that_makes_room_already_has_its_successor),
-        cmocka_unit_test(a_successor_that_is_stuck_too_waits_for_a_place),
+        cmocka_unit_test(a_successor_that_is_stuck_too_serves_until_there_is_room),
         cmocka_unit_test(a_pool_that_falls_back_leaves_it_its_time),
         cmocka_unit_test(a_pool_that_stops_tells_it_to_leave),
     };
