@@ -91,3 +91,31 @@ class BenchAdapter(BaseAdapter):
         """Sleeps."""
         time.sleep(seconds)
         return {"ok": True}
+
+    @tool
+    def stuck(self, way):
+        """Never ends, whatever cancels it: in C, in a loop, or on a lock."""
+        import threading  # as above
+
+        from snakepit_bridge import Cancelled
+
+        lock = threading.Lock()
+        lock.acquire()
+        ways = {
+            "c": lambda: time.sleep(3600),
+            "loop": lambda: sum(range(1000)),
+            "lock": lock.acquire,
+        }
+
+        def go_on():
+            while True:
+                try:
+                    ways[way]()
+                except Cancelled:
+                    pass
+
+        while True:
+            try:
+                go_on()
+            except Cancelled:  # between two turns
+                pass
