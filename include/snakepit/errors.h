@@ -39,7 +39,8 @@
     X(POOL_DOWN,         26, 14, 503, 1, "none of the pool's workers can be started at present") \
     X(AGAIN,             27, 14, 503, 1, "there is nothing to read yet")                        \
     X(BUSY,              28,  9, 409, 1, "it is still in use")                                  \
-    X(BREAKER_OPEN,      29, 14, 503, 1, "too many calls of the tool have failed lately")
+    X(BREAKER_OPEN,      29, 14, 503, 1, "too many calls of the tool have failed lately")       \
+    X(POOL_REMOVED,      30,  5, 410, 0, "the pool was removed when the configuration was reloaded")
 // clang-format on
 
 #define SNAKEPIT_ERROR_ENUM(name, number, grpc, http, retryable, text) \

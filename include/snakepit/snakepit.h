@@ -27,6 +27,7 @@
 #include "errors.h"
 #include "fault.h"
 #include "payload.h"
+#include "reload.h"
 #include "stats.h"
 #include "version.h"
 

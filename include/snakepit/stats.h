@@ -22,7 +22,8 @@ typedef struct snakepit_pool_stats {
     const char *name;    // lives as long as the pit
     const char *profile; // what it runs as, after a fallback: "process", "thread", or
                          // "thread (GIL)": threads that take turns, as allowed
-    const char *state; // "starting", "ready", "degraded", "down", "failed", "stopping"
+    const char *state; // "starting", "ready", "degraded", "down", "failed", "stopping",
+                       // or "removed": by a reload
     uint32_t workers;  // that it is to have now; where pool_size is a range, it changes
     uint32_t workers_ready; // taking calls now
     uint32_t threads_per_worker;
@@ -56,10 +57,14 @@ typedef struct snakepit_pool_stats {
     uint64_t breaker_refused; // calls that ended with BREAKER_OPEN
     uint64_t breakers_open;   // tools whose breaker is not closed now
     uint64_t health_check_failures; // health checks that have failed, of all workers
+    // Workers that are there and will be replaced by ones that are made of something
+    // else, since the pit was reloaded.
+    uint64_t workers_outdated;
 } snakepit_pool_stats;
 
 SNAKEPIT_API size_t snakepit_pool_count(const snakepit *pit);
-// The name of pool `index`, in configuration order; NULL past the end.
+// The name of pool `index`, in configuration order, those that a reload has added
+// behind the others; NULL past the end. A reload changes which pools there are.
 SNAKEPIT_API const char *snakepit_pool_name(const snakepit *pit, size_t index);
 // UNKNOWN_POOL, INVALID_ARGUMENT (also without a valid `size`). `pool` NULL: the
 // default pool.

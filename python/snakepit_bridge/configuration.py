@@ -41,6 +41,7 @@ class Configuration:
     on_unserialisable: str = "error"  # or "marker", "marker_with_repr"
     sandbox: dict[str, Any] = field(default_factory=dict)  # empty: nothing is taken
     tensors: str = "view"  # or "copy", "numpy", "numpy_copy"
+    sources: bool = False  # it tells which files its code came from
     environment: dict[str, str] = field(default_factory=dict)  # this worker's alone
 
     @classmethod

@@ -34,6 +34,7 @@ from . import (
     resources,
     runtime,
     search_path,
+    sources,
     streaming,
     threads,
 )
@@ -232,6 +233,8 @@ class Worker:
         described = prepared.described
         described["gil_enabled"] = is_gil_enabled()  # or what was built has enabled it
         described["idempotent"] = answers.idempotent[:MOST_IDEMPOTENT]
+        if self.settings.sources:
+            described["sources"] = sources.of_process(self.settings)
         runtime.stage("waiting for its first call, which it did not take")
         runtime.native.ready(described)
 

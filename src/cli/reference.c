@@ -128,7 +128,24 @@ static const char introduction[] =
     "be meant for another configuration. `SNAKEPIT_PYTHON` and `SNAKEPIT_PYTHON_FT` "
     "are different: they "
     "name the\n"
-    "default interpreter, of pools without `python`.\n";
+    "default interpreter, of pools without `python`.\n"
+    "\n"
+    "## Reload\n"
+    "\n"
+    "A program may have an open pit go on as the file says now (docs/c-api.md, "
+    "\"Another "
+    "configuration\").\n"
+    "The last column says what a key does then, if its value has changed. `at once`: "
+    "it "
+    "holds for\n"
+    "calls and decisions from then on. `new workers`: workers that are made so take "
+    "the "
+    "place of those that\n"
+    "there are, as `recycle_at_once` says, without a call that notices; a default that "
+    "has changed counts\n"
+    "as well, and so do the code of the adapter and the folder of the file. `refused`: "
+    "nothing changes, and the error\n"
+    "names the key; a pool under another name may have another value.\n";
 
 static const char *applies_note(const struct sp_option *option)
 {
@@ -140,6 +157,18 @@ static const char *applies_note(const struct sp_option *option)
     default:
         return "";
     }
+}
+
+static const char *reload_note(const struct sp_option *option)
+{
+    static const char *const notes[] = {
+        [SP_RELOAD_NOW] = "at once",
+        [SP_RELOAD_SIZE] = "at once",
+        [SP_RELOAD_WORKERS] = "new workers",
+        [SP_RELOAD_POOLS] = "pools come or go",
+        [SP_RELOAD_NEVER] = "refused",
+    };
+    return notes[option->reload];
 }
 
 static void say_choices(struct page *page, const char *choices)
@@ -247,7 +276,7 @@ static void say_row(struct page *page, const struct sp_option *option)
         say(page, " | %s | ", option->computed);
     }
     say_cell(page, option->help);
-    say(page, "%s |\n", applies_note(option));
+    say(page, "%s | %s |\n", applies_note(option), reload_note(option));
 }
 
 snakepit_err sp_cli_reference(struct sp_buf *text)
@@ -258,7 +287,8 @@ snakepit_err sp_cli_reference(struct sp_buf *text)
         if (entries[i].title != NULL) {
             say(&page, "\n## %s\n\n", entries[i].title);
             say(&page,
-                "| key | values | default | meaning |\n| --- | --- | --- | --- |\n");
+                "| key | values | default | meaning | reload |\n"
+                "| --- | --- | --- | --- | --- |\n");
         } else {
             say_row(&page, sp_option_find(entries[i].scope, entries[i].key));
         }

@@ -434,9 +434,26 @@ static void free_pool(struct sp_pool_config *pool)
     sp_free(pool->name);
 }
 
+void sp_config_ref(struct sp_config *config)
+{
+    (void)atomic_fetch_add_explicit(&config->others, 1, memory_order_relaxed);
+}
+
+// Whether nobody else has it.
+static bool is_the_last(struct sp_config *config)
+{
+    uint32_t others = atomic_load_explicit(&config->others, memory_order_acquire);
+    while (others > 0) {
+        if (atomic_compare_exchange_weak(&config->others, &others, others - 1)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void sp_config_free(struct sp_config *config)
 {
-    if (config == NULL) {
+    if (config == NULL || !is_the_last(config)) {
         return;
     }
     for (size_t i = 0; i < config->count; i++) {

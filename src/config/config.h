@@ -5,6 +5,7 @@
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -138,7 +139,8 @@ struct sp_pool_config {
 #define SP_TOP_FIELD(key, type) type key;
 // A whole configuration. Read-only once it is read: any thread.
 struct sp_config {
-    char *file;      // as it was named; "<memory>"
+    _Atomic uint32_t others; // who share it with its first owner; see sp_config_ref()
+    char *file;              // as it was named; "<memory>"
     char *directory; // absolute; of the file, or the current one: relative adapters lie
                      // there
     struct sp_pool_config *pools;
@@ -163,6 +165,9 @@ snakepit_err sp_config_read_memory(const char *yaml,
                                    size_t bytes,
                                    struct sp_config **config,
                                    snakepit_message *why);
+// Shares it with one more owner, who frees it as well. Any thread.
+void sp_config_ref(struct sp_config *config);
+// Its last owner frees it. Any thread; NULL is fine.
 void sp_config_free(struct sp_config *config);
 
 // The pool of that name; NULL: the pool named "default", else the first one. NULL if

@@ -20,20 +20,21 @@
 #define COMPUTED(words) .computed = (words)
 #define SP_SECTION(scope, title)
 #define SP_LATER(row_scope, row_key)
-#define SP_OPTION(                                                               \
-    row_scope, row_key, type, row_kind, default_, low, high, list, of, on, text) \
-    {                                                                            \
-        .key = #row_key,                                                         \
-        .scope = SP_SCOPE_##row_scope,                                           \
-        .kind = SP_KIND_##row_kind,                                              \
-        .applies = SP_APPLIES_##on,                                              \
-        .offset = offsetof(TARGET_##row_scope, row_key),                         \
-        default_,                                                                \
-        .minimum = (low),                                                        \
-        .maximum = (high),                                                       \
-        .choices = (list),                                                       \
-        .unit = (of),                                                            \
-        .help = (text),                                                          \
+#define SP_OPTION(                                                                     \
+    row_scope, row_key, type, row_kind, default_, low, high, list, of, on, when, text) \
+    {                                                                                  \
+        .key = #row_key,                                                               \
+        .scope = SP_SCOPE_##row_scope,                                                 \
+        .kind = SP_KIND_##row_kind,                                                    \
+        .applies = SP_APPLIES_##on,                                                    \
+        .reload = SP_RELOAD_##when,                                                    \
+        .offset = offsetof(TARGET_##row_scope, row_key),                               \
+        default_,                                                                      \
+        .minimum = (low),                                                              \
+        .maximum = (high),                                                             \
+        .choices = (list),                                                             \
+        .unit = (of),                                                                  \
+        .help = (text),                                                                \
     },
 static const struct sp_option options[] = {
 #include "config/options.def"

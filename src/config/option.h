@@ -46,11 +46,21 @@ enum sp_kind {
     SP_KIND_DEVICES,   // struct sp_devices: the same
 };
 
+// What a reload does where the value has changed, the least of it first.
+enum sp_reload_class {
+    SP_RELOAD_NOW = 0, // it holds at once
+    SP_RELOAD_SIZE,    // the number of workers changes
+    SP_RELOAD_WORKERS, // new workers take the place of those that there are
+    SP_RELOAD_POOLS,   // pools are added or removed
+    SP_RELOAD_NEVER,   // it is refused
+};
+
 struct sp_option {
     const char *key;
     enum sp_scope scope;
     enum sp_kind kind;
     enum sp_applies applies;
+    enum sp_reload_class reload;
     size_t offset;        // of the field in the struct of its scope
     const char *fixed;    // the default as one would write it, or NULL
     const char *computed; // otherwise how it is found, in words
@@ -117,6 +127,8 @@ snakepit_err sp_option_set_default(const struct sp_option *option,
 
 // True when the fields of `a` and `b`, both scalars, mean the same.
 bool sp_option_same(const struct sp_option *option, void *a, void *b);
+// The same for all kinds.
+bool sp_option_equal(const struct sp_option *option, const void *a, const void *b);
 
 // Explains that the value at `place` is not what the option takes; `got` describes it.
 snakepit_err sp_option_expected(const struct sp_option *option,

@@ -50,7 +50,7 @@ static void dismiss(struct sp_fleet *fleet, struct sp_worker *worker, bool closi
 
 static void act_on_worker(struct sp_fleet *fleet, const struct sp_fleet_action *action)
 {
-    struct sp_worker *worker = fleet->occupants[action->place].worker;
+    struct sp_worker *worker = fleet->occupants[action->place]->worker;
     SP_CHECK(worker != NULL);
     if (action->kind == SP_FLEET_DO_SEAT) {
         seat(fleet, worker, action->number);
@@ -92,21 +92,26 @@ static snakepit_err start_worker(struct sp_fleet *fleet,
                                  const struct sp_fleet_action *action,
                                  snakepit_message *why)
 {
-    struct sp_occupant *occupant = &fleet->occupants[action->place];
+    struct sp_occupant *occupant = fleet->occupants[action->place];
+    uint32_t post = action->place / SP_PLACES_PER_POST;
+    const char *device = sp_fleet_device_of(fleet, post);
     struct sp_worker_options options;
     SP_CHECK(occupant->worker == NULL);
-    sp_fleet_describe_worker(fleet, action->place / SP_PLACES_PER_POST, &options);
+    sp_fleet_describe_worker(fleet, post, &options);
+    occupant->device = sp_fleet_keep(fleet, device);
     options.template = action->fork ? fleet->template : NULL;
     options.hooks = fleet->worker_hooks;
     options.hooks.user = occupant;
     errno = 0;
-    snakepit_err err = sp_fleet_write_first_message(
-        fleet,
-        options.id,
-        sp_fleet_device_of(fleet, action->place / SP_PLACES_PER_POST));
+    snakepit_err err = device == NULL || occupant->device != NULL
+                           ? sp_fleet_write_first_message(fleet, options.id, device)
+                           : SNAKEPIT_NO_MEMORY;
     options.config =
         (struct sp_slice){fleet->first_message.data, fleet->first_message.size};
     err = err == SNAKEPIT_OK ? sp_worker_start(&options, &occupant->worker, why) : err;
+    if (err == SNAKEPIT_OK) {
+        (void)sp_spec_ref(fleet->spec); // until worker_gone()
+    }
     if (err == SNAKEPIT_OK && occupant->worker->child.born) {
         sp_pool_count_worker(fleet->options.pool, SP_COUNTED_STARTS);
     }
@@ -142,6 +147,7 @@ static struct sp_fleet_event start_template(struct sp_fleet *fleet,
     SP_CHECK(fleet->template == NULL);
     err = err == SNAKEPIT_OK ? sp_template_start(&options, &fleet->template, why) : err;
     if (err == SNAKEPIT_OK) {
+        fleet->template_spec = sp_spec_ref(fleet->spec);
         return (struct sp_fleet_event){.kind = SP_FLEET_TEMPLATE_STARTED};
     }
     return (struct sp_fleet_event){.kind = SP_FLEET_TEMPLATE_FAILED,
@@ -150,7 +156,7 @@ static struct sp_fleet_event start_template(struct sp_fleet *fleet,
 
 static struct sp_fleet_event reshape(struct sp_fleet *fleet, uint32_t size)
 {
-    snakepit_err err = sp_fleet_shape(fleet, SP_PROFILE_PROCESS, size);
+    snakepit_err err = sp_fleet_reshape(fleet, size);
     return (struct sp_fleet_event){.kind = err == SNAKEPIT_OK ? SP_FLEET_RESHAPED
                                                               : SP_FLEET_NO_MEMORY};
 }
@@ -173,6 +179,7 @@ static void set_state(struct sp_fleet *fleet, const struct sp_fleet_action *acti
 static void say_stopped(struct sp_task *task)
 {
     struct sp_fleet *fleet = task->user;
+    fleet->stopped = true;
     fleet->options.hooks.stopped(fleet->options.hooks.user);
 }
 
@@ -207,6 +214,9 @@ static void act_on_pool(struct sp_fleet *fleet, const struct sp_fleet_action *ac
     case SP_FLEET_DO_RESIZE:
         sp_pool_set_workers(fleet->options.pool, action->number);
         sp_fleet_note(fleet, action);
+        break;
+    case SP_FLEET_DO_SET_SHAPE:
+        sp_fleet_show_shape(fleet);
         break;
     case SP_FLEET_DO_KNOW_USER:
         fleet->user = sp_user_now();

@@ -72,9 +72,9 @@ static bool has_drained(const struct sp_fleet *fleet, struct sp_worker *worker)
 
 static void look_at_those_that_drain(struct sp_fleet *fleet)
 {
-    for (uint32_t i = 0; i < fleet->plan.size * SP_PLACES_PER_POST; i++) {
+    for (uint32_t i = 0; i < fleet->row_count; i++) {
         if (sp_fleet_place_drains(&fleet->plan, i) &&
-            has_drained(fleet, fleet->occupants[i].worker)) {
+            has_drained(fleet, fleet->occupants[i]->worker)) {
             take_event(fleet,
                        &(struct sp_fleet_event){.kind = SP_FLEET_IDLE, .place = i});
         }
@@ -83,14 +83,14 @@ static void look_at_those_that_drain(struct sp_fleet *fleet)
 
 static void weigh(struct sp_fleet *fleet)
 {
-    for (uint32_t i = 0; i < fleet->plan.size * SP_PLACES_PER_POST; i++) {
+    for (uint32_t i = 0; i < fleet->row_count; i++) {
         if (sp_fleet_place_is_weighed(&fleet->plan, i)) {
             take_event(
                 fleet,
                 &(struct sp_fleet_event){.kind = SP_FLEET_WEIGHED,
                                          .place = i,
                                          .worker = {.memory = sp_worker_memory(
-                                                        fleet->occupants[i].worker)}});
+                                                        fleet->occupants[i]->worker)}});
         }
     }
 }
@@ -171,6 +171,7 @@ static void worker_ready(void *user, struct sp_worker *worker)
     struct sp_fleet_event event = {
         .kind = SP_FLEET_READY, .place = occupant->place, .worker = facts_of(worker)};
     event.worker.memory = memory_of(occupant->fleet, worker);
+    sp_code_take(occupant->fleet, worker);
     take_event(occupant->fleet, &event);
 }
 
@@ -258,7 +259,9 @@ static void worker_denied(void *user, struct sp_worker *worker)
 static void worker_gone(void *user, struct sp_worker *worker)
 {
     const struct sp_occupant *occupant = user;
+    struct sp_fleet_spec *spec = worker->options.made_from;
     sp_worker_free(worker);
+    sp_spec_unref(spec);
     take_plain_event(occupant->fleet, SP_FLEET_GONE);
 }
 
@@ -275,11 +278,14 @@ static void template_gone(void *user, struct sp_template *template)
     struct sp_fleet *fleet = user;
     const char *reason =
         template->reason[0] != 0 ? template->reason : "it ended by itself";
+    struct sp_fleet_spec *spec = fleet->template_spec;
     fleet->template = NULL;
+    fleet->template_spec = NULL;
     take_event(
         fleet,
         &(struct sp_fleet_event){.kind = SP_FLEET_TEMPLATE_GONE, .reason = reason});
     sp_template_free(template);
+    sp_spec_unref(spec);
 }
 
 // ---- What the pit wants -------------------------------------------------------
@@ -288,7 +294,9 @@ snakepit_err sp_fleet_init(struct sp_fleet *fleet,
                            const struct sp_fleet_options *options,
                            snakepit_message *why)
 {
-    const struct sp_pool_config *config = options->pool_config;
+    struct sp_spec_terms terms =
+        sp_spec_terms_of(options->config, options->pool_config);
+    struct sp_fleet_spec *spec = NULL;
     *fleet = (struct sp_fleet){
         .options = *options,
         .worker_hooks = {.born = worker_born,
@@ -304,9 +312,15 @@ snakepit_err sp_fleet_init(struct sp_fleet *fleet,
         .requests = -1,
     };
     SP_CHECK(pthread_mutex_init(&fleet->rows_lock, NULL) == 0);
-    snakepit_err err =
-        sp_fleet_shape(fleet, config->worker_profile, config->pool_size.max);
+    sp_fleet_plan_init(&fleet->plan, options->pool_config, NULL, sp_clock_now());
+    fleet->plan.posts = 0; // until it has some
+    snakepit_err err = sp_spec_new(&terms, &spec);
     if (err == SNAKEPIT_OK) {
+        sp_fleet_set_spec(fleet, spec);
+        err = sp_fleet_make_posts(fleet, terms.size.max);
+    }
+    if (err == SNAKEPIT_OK) {
+        sp_fleet_show_shape(fleet);
         err = sp_segment_read_only_fd(
             &sp_pool_store(options->pool)->segment, &fleet->requests, why);
     }
@@ -320,7 +334,27 @@ void sp_fleet_start(struct sp_fleet *fleet)
 {
     fleet->timer.user = fleet;
     fleet->user = sp_user_now();
+    sp_code_begin(fleet);
     take_plain_event(fleet, SP_FLEET_BEGIN);
+}
+
+void sp_fleet_start_again(struct sp_fleet *fleet, struct sp_fleet_spec *spec)
+{
+    struct sp_fleet_plan *plan = &fleet->plan;
+    struct sp_place *places = plan->places; // all are empty
+    uint32_t posts = plan->posts;
+    SP_CHECK(fleet->stopped);
+    fleet->stopped = false;
+    sp_fleet_set_spec(fleet, spec);
+    sp_fleet_plan_init(plan, spec->terms.pool, places, sp_clock_now());
+    plan->posts = posts;
+    sp_fleet_show_shape(fleet);
+    sp_fleet_start(fleet);
+}
+
+bool sp_fleet_has_stopped(const struct sp_fleet *fleet)
+{
+    return fleet->stopped;
 }
 
 void sp_fleet_retry(struct sp_fleet *fleet)
@@ -336,11 +370,26 @@ void sp_fleet_do_what_is_asked(struct sp_fleet *fleet)
             fleet,
             &(struct sp_fleet_event){.kind = SP_FLEET_RESIZE, .number = workers});
     }
-    for (uint32_t i = 0; i < fleet->plan.size * SP_PLACES_PER_POST; i++) {
+    for (uint32_t i = 0; i < fleet->row_count; i++) {
         if (sp_fleet_take_wish(fleet, i)) {
             take_replace(fleet, i, SP_RECYCLE_BY_HAND);
         }
     }
+}
+
+snakepit_err sp_fleet_respec(struct sp_fleet *fleet,
+                             struct sp_fleet_spec *spec,
+                             bool roll,
+                             enum sp_recycle why)
+{
+    snakepit_err err = sp_fleet_make_posts(fleet, spec->terms.size.max);
+    if (err != SNAKEPIT_OK) {
+        return err;
+    }
+    sp_pool_retry(fleet->options.pool);
+    const struct sp_fleet_event event = sp_fleet_take_spec(fleet, spec, roll, why);
+    take_event(fleet, &event);
+    return SNAKEPIT_OK;
 }
 
 void sp_fleet_stop(struct sp_fleet *fleet)
@@ -405,7 +454,10 @@ bool sp_fleet_tick(struct sp_fleet *fleet, uint64_t now)
 void sp_fleet_fini(struct sp_fleet *fleet)
 {
     SP_CHECK(sp_fleet_alive(&fleet->plan) == 0);
-    sp_fleet_unshape(fleet);
+    sp_fleet_free_posts(fleet);
+    sp_spec_unref(fleet->spec);
+    sp_fleet_free_kept(fleet);
+    sp_buf_fini(&fleet->code.files);
     sp_descriptor_close(&fleet->requests);
     sp_buf_fini(&fleet->first_message);
     pthread_mutex_destroy(&fleet->rows_lock);

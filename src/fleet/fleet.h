@@ -11,10 +11,12 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "base/loop.h"
 #include "config/config.h"
 #include "fleet/plan.h"
+#include "fleet/spec.h"
 #include "fleet/user.h"
 #include "pool/pool.h"
 #include "process/worker.h"
@@ -31,14 +33,15 @@ struct sp_fleet_hooks {
     void *user;
 };
 
-// What the pit gives every fleet. Borrowed for its life.
+// What the pit gives every fleet. Borrowed for its life, but for the configuration,
+// which is that of its spec: see sp_fleet_respec().
 struct sp_fleet_options {
     struct sp_loop *loop;
     struct sp_watcher *watcher;
     const struct sp_log *log;
     struct sp_listener *listener;
     struct sp_inbox *inbox;
-    const struct sp_config *config;
+    struct sp_config *config;
     const struct sp_pool_config *pool_config;
     struct sp_pool *pool;
     uint64_t *last_worker_id; // of the pit
@@ -59,6 +62,7 @@ struct sp_occupant {
     struct sp_fleet *fleet;
     uint32_t place;
     struct sp_worker *worker; // owned; NULL: nobody
+    const char *device;       // that it was given; NULL: none. Kept by the fleet
     struct sp_timer check;    // when its health is looked at next
     struct sp_health health;  // of that worker
 };
@@ -70,31 +74,51 @@ struct sp_fleet_row {
     struct sp_health health;
 };
 
-// Owner: loop thread, but for what `rows_lock` guards. Constant: options, requests.
+// A text that lives as long as its fleet.
+struct sp_kept {
+    struct sp_kept *next;
+    char text[];
+};
+
+// Where the code of the workers came from.
+struct sp_code {
+    bool known;            // a worker has told
+    bool fails;            // starts fail at present
+    struct timespec since; // when the first of them was started; CLOCK_REALTIME
+    struct sp_buf files;   // paths, each behind the other with its zero
+};
+
+// Owner: loop thread, but for what `rows_lock` guards. Constant: requests, and options
+// but for the configuration.
 struct sp_fleet {
     struct sp_fleet_options options;
     struct sp_fleet_plan plan;
     struct sp_fleet_actions actions;     // of the last step
     bool stepping;                       // it is being carried out
-    struct sp_occupant *occupants;       // one for each place
+    struct sp_fleet_spec *spec;          // of workers that are started; one reference
+    struct sp_occupant **occupants;      // one for each place; they stay where they are
     struct sp_template *template;        // owned; NULL: there is none
+    struct sp_fleet_spec *template_spec; // what it was made from; one reference
     struct sp_worker_hooks worker_hooks; // fleet.c
     struct sp_template_hooks template_hooks;
     struct sp_user user;     // who the program was when it started them
     struct sp_timer timer;   // the plan's `wake_at`
     uint64_t wake_at;        // when it is due
     struct sp_task farewell; // calls `stopped`
+    bool stopped;            // which has run
     bool warned;             // of an adapter that does not declare itself
     int requests;            // read-only descriptor of the store's segment
     struct sp_buf first_message;
-    char **environment; // NAME=value, NULL at the end
+    struct sp_kept *kept;
 
     pthread_mutex_t rows_lock; // guards the rest: what others may see of the workers
     struct sp_fleet_row *rows; // one for each place
     size_t row_count;
     uint32_t fewest; // workers that the pool may be resized to
     uint32_t most;
-    uint32_t wanted; // it is to be resized to; 0: it is not
+    uint32_t wanted;   // it is to be resized to; 0: it is not
+    uint32_t outdated; // workers that will make room for those of another spec
+    struct sp_code code;
 };
 
 // Prepares; starts nothing. Before the loop thread runs. NO_MEMORY, SYSTEM.
@@ -115,8 +139,25 @@ bool sp_fleet_ask_to_recycle(struct sp_fleet *fleet, uint64_t worker);
 bool sp_fleet_ask_to_resize(struct sp_fleet *fleet, uint32_t workers);
 // Carries that out.
 void sp_fleet_do_what_is_asked(struct sp_fleet *fleet);
+// Takes another spec: with `roll` the workers that there are make room for ones that
+// are made from it, `why`; else they stay, and those that are started later are made
+// from it. A pool that is down or has failed starts over. The rules of the plan are
+// those of its configuration at once. NO_MEMORY: nothing has changed, and the spec is
+// still the caller's. Not in a step: see sp_fleet_take_spec().
+snakepit_err sp_fleet_respec(struct sp_fleet *fleet,
+                             struct sp_fleet_spec *spec,
+                             bool roll,
+                             enum sp_recycle why);
 // Runs what sp_pool_tick() orders; returns whether it wants another turn.
 bool sp_fleet_tick(struct sp_fleet *fleet, uint64_t now);
+// After `stopped` has run, starts again as the spec says, which it takes; there are
+// posts for it, see sp_fleet_make_posts().
+void sp_fleet_start_again(struct sp_fleet *fleet, struct sp_fleet_spec *spec);
+// Makes sure that there are so many posts, or more. The new ones are empty; who is in
+// the others stays. NO_MEMORY: nothing has changed.
+snakepit_err sp_fleet_make_posts(struct sp_fleet *fleet, uint32_t posts);
+// Whether `stopped` has run.
+bool sp_fleet_has_stopped(const struct sp_fleet *fleet);
 // After `stopped`, when the loop has ended; or if it was never started.
 void sp_fleet_fini(struct sp_fleet *fleet);
 
@@ -125,6 +166,12 @@ void sp_fleet_fini(struct sp_fleet *fleet);
 typedef void
 sp_worker_row_fn(void *user, size_t index, const snakepit_worker_info *row);
 size_t sp_fleet_workers(struct sp_fleet *fleet, sp_worker_row_fn *take, void *user);
+// How many workers are still to make room for those of another spec. Any thread.
+uint32_t sp_fleet_outdated_now(struct sp_fleet *fleet);
+// Whether the code of the workers has changed since they were started, or cannot be
+// started as it is: workers of another spec would not be the same. Any thread; it looks
+// at files.
+bool sp_fleet_has_new_code(struct sp_fleet *fleet);
 // What the health checks of a worker say; all but `size` is filled in. False: there is
 // no such worker. Any thread.
 bool sp_fleet_health(struct sp_fleet *fleet, uint64_t worker, snakepit_health *health);

@@ -15,11 +15,29 @@ struct sp_fleet_event sp_fleet_act(struct sp_fleet *fleet, snakepit_message *why
 
 // ---- shape.c ------------------------------------------------------------------
 
-// Makes the places of a profile, all empty, and what goes with them. NO_MEMORY.
-snakepit_err
-sp_fleet_shape(struct sp_fleet *fleet, enum sp_profile profile, uint32_t size);
-// Frees that.
-void sp_fleet_unshape(struct sp_fleet *fleet);
+// Frees them.
+void sp_fleet_free_posts(struct sp_fleet *fleet);
+// Shows what the pool runs as, in its stats.
+void sp_fleet_show_shape(struct sp_fleet *fleet);
+// Takes the spec in place of the one that it has.
+void sp_fleet_set_spec(struct sp_fleet *fleet, struct sp_fleet_spec *spec);
+// Makes the pool one of so many processes, as the plan orders it after a fallback.
+// NO_MEMORY.
+snakepit_err sp_fleet_reshape(struct sp_fleet *fleet, uint32_t size);
+// Takes the spec, and returns the event that tells the plan of it; NOTHING, and the
+// spec is freed: there is no memory for its posts. For what is done in a step;
+// otherwise it is sp_fleet_respec().
+struct sp_fleet_event sp_fleet_take_spec(struct sp_fleet *fleet,
+                                         struct sp_fleet_spec *spec,
+                                         bool roll,
+                                         enum sp_recycle why);
+
+// ---- code.c -------------------------------------------------------------------
+
+// The next workers are the first of their kind: their code is what is on disk now.
+void sp_code_begin(struct sp_fleet *fleet);
+// A worker is ready: it may tell where its code came from.
+void sp_code_take(struct sp_fleet *fleet, const struct sp_worker *worker);
 
 // ---- health.c -----------------------------------------------------------------
 
@@ -39,10 +57,14 @@ const char *sp_health_status(const struct sp_health *health);
 
 // ---- rows.c -------------------------------------------------------------------
 
-// Gives the fleet room for as many rows as there are places. Takes `rows`.
+// Gives the fleet rows for more places; copies those that there are. Takes `rows`.
 void sp_fleet_replace_rows(struct sp_fleet *fleet,
                            struct sp_fleet_row *rows,
                            size_t count);
+// A copy of a text that lives as long as the fleet; one for each different text. NULL:
+// there is no memory for it, or no text. Loop thread.
+const char *sp_fleet_keep(struct sp_fleet *fleet, const char *text);
+void sp_fleet_free_kept(struct sp_fleet *fleet);
 // How many workers another thread wants the pool to have; 0: none has said so. Says so
 // once.
 uint32_t sp_fleet_take_size(struct sp_fleet *fleet);

@@ -88,8 +88,8 @@ static void note_template(const struct sp_fleet *fleet,
 static void note_recycled(const struct sp_fleet *fleet,
                           const struct sp_fleet_action *action)
 {
-    const struct sp_worker *old = fleet->occupants[action->place].worker;
-    const struct sp_worker *successor = fleet->occupants[action->place ^ 1u].worker;
+    const struct sp_worker *old = fleet->occupants[action->place]->worker;
+    const struct sp_worker *successor = fleet->occupants[action->place ^ 1u]->worker;
     uint64_t id = action->succeeded ? successor->options.id : 0; // 0: none yet
     sp_log(fleet->options.log,
            SP_LOG_INFO,
@@ -117,7 +117,7 @@ static void note_resized(const struct sp_fleet *fleet,
 static void note_memory(const struct sp_fleet *fleet,
                         const struct sp_fleet_action *action)
 {
-    const struct sp_worker *worker = fleet->occupants[action->place].worker;
+    const struct sp_worker *worker = fleet->occupants[action->place]->worker;
     bool fresh = worker->seat == NULL;
     sp_log(fleet->options.log,
            SP_LOG_WARNING,
@@ -135,7 +135,7 @@ static void note_memory(const struct sp_fleet *fleet,
 static void note_isolated(const struct sp_fleet *fleet,
                           const struct sp_fleet_action *action)
 {
-    const struct sp_worker *worker = fleet->occupants[action->place].worker;
+    const struct sp_worker *worker = fleet->occupants[action->place]->worker;
     sp_log(fleet->options.log,
            SP_LOG_WARNING,
            "worker.isolated",
@@ -151,7 +151,7 @@ static void note_isolated(const struct sp_fleet *fleet,
 static void note_kept(const struct sp_fleet *fleet,
                       const struct sp_fleet_action *action)
 {
-    const struct sp_worker *worker = fleet->occupants[action->place].worker;
+    const struct sp_worker *worker = fleet->occupants[action->place]->worker;
     sp_log(fleet->options.log,
            SP_LOG_WARNING,
            "worker.kept",

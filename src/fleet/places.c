@@ -31,7 +31,7 @@ enum sp_place_state sp_place_next(enum sp_place_state state, enum sp_place_event
 
 uint32_t sp_places_count(const struct sp_fleet_plan *plan)
 {
-    return plan->size * SP_PLACES_PER_POST;
+    return plan->posts * SP_PLACES_PER_POST;
 }
 
 uint32_t sp_places_in(const struct sp_fleet_plan *plan, enum sp_place_state state)
@@ -91,10 +91,56 @@ bool sp_post_serves(const struct sp_fleet_plan *plan, uint32_t post)
     return takes_calls(&places[0]) || takes_calls(&places[1]);
 }
 
+bool sp_post_serves_anew(const struct sp_fleet_plan *plan, uint32_t post)
+{
+    for (uint32_t i = 0; i < SP_PLACES_PER_POST; i++) {
+        uint32_t place = post * SP_PLACES_PER_POST + i;
+        if (takes_calls(&plan->places[place]) && !sp_place_is_outdated(plan, place)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool sp_posts_serve(const struct sp_fleet_plan *plan)
+{
+    for (uint32_t post = 0; post < plan->target; post++) {
+        if (!sp_post_serves(plan, post)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool sp_place_is_outdated(const struct sp_fleet_plan *plan, uint32_t place)
+{
+    const struct sp_place *its = &plan->places[place];
+    return its->state != EMPTY && its->generation != plan->generation;
+}
+
+bool sp_places_roll(const struct sp_fleet_plan *plan)
+{
+    for (uint32_t i = 0; i < sp_places_count(plan); i++) {
+        if (takes_calls(&plan->places[i]) && sp_place_is_outdated(plan, i)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+uint32_t sp_fleet_outdated(const struct sp_fleet_plan *plan)
+{
+    uint32_t found = 0;
+    for (uint32_t i = 0; i < sp_places_count(plan); i++) {
+        found += sp_place_is_outdated(plan, i);
+    }
+    return found;
+}
+
 uint32_t sp_fleet_serving(const struct sp_fleet_plan *plan)
 {
     uint32_t found = 0;
-    for (uint32_t i = 0; i < plan->size; i++) {
+    for (uint32_t i = 0; i < plan->posts; i++) {
         found += sp_post_serves(plan, i);
     }
     return found;

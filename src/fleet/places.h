@@ -30,5 +30,13 @@ uint32_t sp_places_vacant(const struct sp_fleet_plan *plan);
 
 // Whether a post has a worker that takes calls.
 bool sp_post_serves(const struct sp_fleet_plan *plan, uint32_t post);
+// Whether it has one that is made as workers are made now.
+bool sp_post_serves_anew(const struct sp_fleet_plan *plan, uint32_t post);
+// Whether each post that stays has a worker that takes calls.
+bool sp_posts_serve(const struct sp_fleet_plan *plan);
+// Whether a worker is made of what others are not to be made of any more.
+bool sp_place_is_outdated(const struct sp_fleet_plan *plan, uint32_t place);
+// Whether such workers take calls: others are to take their places.
+bool sp_places_roll(const struct sp_fleet_plan *plan);
 
 #endif

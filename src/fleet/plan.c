@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "fleet/judge.h"
 #include "fleet/recycle.h"
+#include "fleet/roll.h"
 #include "fleet/scale.h"
 #include "fleet/step.h"
 #include "fleet/stuck.h"
@@ -22,6 +23,7 @@ void sp_fleet_plan_init(struct sp_fleet_plan *plan,
 {
     *plan = (struct sp_fleet_plan){.config = config,
                                    .profile = config->worker_profile,
+                                   .posts = config->pool_size.max,
                                    .size = config->pool_size.max,
                                    .least = config->pool_size.min,
                                    .target = config->pool_size.min,
@@ -31,12 +33,23 @@ void sp_fleet_plan_init(struct sp_fleet_plan *plan,
                                    .chance = chance | 1};
 }
 
+void sp_fleet_plan_extend(struct sp_fleet_plan *plan,
+                          uint32_t posts,
+                          struct sp_place *places)
+{
+    SP_CHECK(posts >= plan->posts);
+    for (uint32_t i = 0; i < sp_places_count(plan); i++) {
+        places[i] = plan->places[i];
+    }
+    plan->posts = posts;
+    plan->places = places;
+}
+
 void sp_fleet_plan_reshape(struct sp_fleet_plan *plan,
                            enum sp_profile profile,
-                           uint32_t size,
-                           struct sp_place *places)
+                           uint32_t size)
 {
-    SP_CHECK(sp_fleet_alive(plan) == 0);
+    SP_CHECK(sp_roll_is_unmanned(plan) && size <= plan->posts);
     uint64_t before = plan->size;
     plan->profile = profile;
     plan->least = (uint32_t)(plan->least * (uint64_t)size / before);
@@ -44,7 +57,6 @@ void sp_fleet_plan_reshape(struct sp_fleet_plan *plan,
     plan->needed_most = (uint32_t)(plan->needed_most * (uint64_t)size / before);
     plan->size = size;
     plan->threads = 1;
-    plan->places = places;
 }
 
 static void fail(struct sp_step *step, const char *why)
@@ -61,6 +73,17 @@ static bool wants_template(const struct sp_fleet_plan *plan)
            plan->config->template == SP_TEMPLATE_AUTO && !plan->template.given_up;
 }
 
+// Whether a template will be there that is not yet. A pool that has served does not
+// wait for it, since it only saves memory; but who makes room for workers of another
+// kind serves meanwhile.
+static bool template_is_worth_it(const struct sp_fleet_plan *plan)
+{
+    enum sp_planned_template_state state = plan->template.state;
+    bool rolls = sp_places_roll(plan);
+    return (state == SP_PLANNED_IMPORTING && (rolls || !plan->restart.ever_ready)) ||
+           (state == SP_PLANNED_LEAVING && rolls && wants_template(plan));
+}
+
 // False: it is to be waited for, or to be started first.
 static bool template_is_settled(struct sp_step *step)
 {
@@ -71,8 +94,7 @@ static bool template_is_settled(struct sp_step *step)
         sp_step_just(step, SP_FLEET_DO_START_TEMPLATE);
         return false;
     }
-    // A pool that has served does not wait for a template, which only saves memory.
-    return plan->template.state != SP_PLANNED_IMPORTING || plan->restart.ever_ready;
+    return !template_is_worth_it(plan);
 }
 
 // After a failure workers are tried one by one.
@@ -102,6 +124,7 @@ static void fill(struct sp_step *step)
     bool fork = wants_template(plan) && plan->template.state == SP_PLANNED_FORKING &&
                 !plan->places[place].exec;
     sp_step_move(step, place, SP_PLACE_START);
+    plan->places[place].generation = plan->generation;
     sp_step_do(step,
                &(struct sp_fleet_action){
                    .kind = SP_FLEET_DO_START, .place = place, .fork = fork});
@@ -140,8 +163,11 @@ static void fall_back(struct sp_step *step, const char *why)
     }
     plan->phase = SP_FLEET_FALLING_BACK;
     sp_step_do(step, &action);
+    // Those that were there before it was to run threads are not concerned.
     for (uint32_t i = 0; i < sp_places_count(plan); i++) {
-        sp_step_drain(step, i);
+        if (!sp_place_is_outdated(plan, i)) {
+            sp_step_drain(step, i);
+        }
     }
     sp_step_show(step);
 }
@@ -280,7 +306,8 @@ static void on_exited(struct sp_step *step)
     struct sp_place *place = place_of(step);
     const struct sp_place before = *place;
     sp_step_move(step, step->event->place, SP_PLACE_EXITED);
-    place->exec = !step->event->worker.born;
+    place->exec =
+        !step->event->worker.born && before.generation == step->plan->generation;
     step->plan->remains++;
     sp_judge_exit(step, &before);
     sp_step_show(step);
@@ -356,12 +383,9 @@ static bool is_over(const struct sp_fleet_plan *plan)
 
 // A pool that has failed starts over, with its template and as whoever the program is
 // now; of another one the pause ends.
-static void on_retry(struct sp_step *step)
+static void start_over(struct sp_step *step)
 {
     struct sp_fleet_plan *plan = step->plan;
-    if (is_over(plan)) {
-        return;
-    }
     if (plan->phase == SP_FLEET_FAILED) {
         step->stranger = NULL;
         plan->phase = SP_FLEET_RUNNING;
@@ -374,6 +398,21 @@ static void on_retry(struct sp_step *step)
         plan->shown = SP_POOL_STARTING;
     }
     plan->resume_at = 0;
+}
+
+static void on_retry(struct sp_step *step)
+{
+    if (!is_over(step->plan)) {
+        start_over(step);
+    }
+}
+
+static void on_respec(struct sp_step *step)
+{
+    if (!is_over(step->plan)) {
+        start_over(step);
+        sp_roll_take_terms(step);
+    }
 }
 
 // The template leaves together with the workers, not before: it has to report the forks
@@ -402,6 +441,7 @@ static void on_reshaped(struct sp_step *step)
 {
     step->plan->phase = SP_FLEET_RUNNING;
     step->plan->resume_at = 0;
+    sp_step_show(step);
 }
 
 static void on_no_memory(struct sp_step *step)
@@ -414,7 +454,7 @@ static void on_no_memory(struct sp_step *step)
 static void end_fallback(struct sp_step *step)
 {
     const struct sp_fleet_plan *plan = step->plan;
-    if (sp_fleet_alive(plan) == 0) {
+    if (sp_roll_is_unmanned(plan)) {
         sp_step_do(step,
                    &(struct sp_fleet_action){.kind = SP_FLEET_DO_RESHAPE,
                                              .number = plan->size * plan->threads});
@@ -481,6 +521,7 @@ void sp_fleet_step(struct sp_fleet_plan *plan,
         [SP_FLEET_STOP] = on_stop,
         [SP_FLEET_LOAD] = on_load,
         [SP_FLEET_RESIZE] = on_resize,
+        [SP_FLEET_RESPEC] = on_respec,
         [SP_FLEET_STARTED] = on_started,
         [SP_FLEET_START_FAILED] = on_start_failed,
         [SP_FLEET_READY] = on_ready,

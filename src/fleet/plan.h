@@ -53,10 +53,13 @@ enum sp_recycle {
     SP_RECYCLE_BY_REQUESTS,
     SP_RECYCLE_BY_MEMORY,
     SP_RECYCLE_BY_HEALTH,
+    SP_RECYCLE_BY_RELOAD, // workers are to be made of something else
+    SP_RECYCLE_BY_SWITCH, // of another profile
 };
 
 struct sp_place {
     enum sp_place_state state;
+    uint32_t generation; // of the plan, when its worker was started
     bool exec;           // its next worker is not to be forked
     uint64_t due;        // its worker is to be replaced, in this order; 0: it is not
     bool outgoing;       // its turn has come: it goes as soon as a successor serves
@@ -107,10 +110,12 @@ struct sp_planned_template {
 struct sp_fleet_plan {
     const struct sp_pool_config *config;
     enum sp_profile profile; // after a fallback
-    uint32_t size;           // posts; the most workers that it may have
+    uint32_t posts;          // that there are; `size`, or more: those that it had
+    uint32_t size;           // the most workers that it may have
     uint32_t least;          // the fewest
     uint32_t target;         // that it should have now: in the first posts
     uint32_t threads;
+    uint32_t generation;     // counts how often workers were to be made anew
     struct sp_place *places; // SP_PLACES_PER_POST for each post
     enum sp_fleet_phase phase;
     struct sp_planned_template template;
@@ -142,6 +147,7 @@ enum sp_fleet_event_kind {
     SP_FLEET_STOP,    // the pit closes
     SP_FLEET_LOAD,    // what the pool does: `load`
     SP_FLEET_RESIZE,  // the program wants so many workers: `number`
+    SP_FLEET_RESPEC,  // the pool is to go on as `terms` say
 
     // Of the worker of a place.
     SP_FLEET_STARTED,      // START was carried out
@@ -169,7 +175,7 @@ enum sp_fleet_event_kind {
     SP_FLEET_NO_MEMORY, // it could not be carried out
 };
 
-#define SP_FLEET_EVENTS 26
+#define SP_FLEET_EVENTS 27
 
 // What is known of a worker.
 struct sp_fleet_worker {
@@ -183,6 +189,17 @@ struct sp_fleet_worker {
     bool told;           // it ended because somebody else's SIGTERM told it to
     bool worked;         // it was given a call
     uint64_t memory;     // bytes, of READY and WEIGHED; 0: not known
+};
+
+// How a pool is to go on.
+struct sp_fleet_terms {
+    const struct sp_pool_config *config; // borrowed until the next one
+    enum sp_profile profile;             // which need not be that of `config`
+    struct sp_range size;
+    uint32_t threads;
+    // Workers that there are make room for others; else they stay, and only those that
+    // are started later are what these terms say.
+    bool roll;
 };
 
 // What a pool does at one moment.
@@ -200,6 +217,7 @@ struct sp_fleet_event {
     enum sp_recycle recycle;
     uint32_t number;
     struct sp_fleet_load load;
+    struct sp_fleet_terms terms;
     bool alone; // the worker runs no call but such that are stuck
     bool healthy;
     const char *reason;
@@ -225,6 +243,7 @@ enum sp_fleet_action_kind {
     SP_FLEET_DO_STOP_TEMPLATE,
     SP_FLEET_DO_RESHAPE,   // `number` processes. Answered by an event
     SP_FLEET_DO_RESIZE,    // it has `number` workers, where it had `was`, for `reason`
+    SP_FLEET_DO_SET_SHAPE, // of the pool: what it runs as, as the plan says
     SP_FLEET_DO_SET_STATE, // of the pool: `state`; `what` and `reason` explain it
     SP_FLEET_DO_FAIL,      // the pool fails; explained likewise
     SP_FLEET_DO_REFUSE,    // the same: its `what` cannot run threads, for `reason`
@@ -262,11 +281,11 @@ struct sp_fleet_action {
 };
 
 // One step's actions are fewer than this.
-#define SP_FLEET_ACTIONS(size) ((size_t)(size) * SP_PLACES_PER_POST * 2 + 16)
+#define SP_FLEET_ACTIONS(posts) ((size_t)(posts) * SP_PLACES_PER_POST * 2 + 16)
 
 // To be carried out in this order. One that is answered by an event is the last.
 struct sp_fleet_actions {
-    struct sp_fleet_action *items; // SP_FLEET_ACTIONS() of the plan's size
+    struct sp_fleet_action *items; // SP_FLEET_ACTIONS() of the plan's posts
     uint32_t count;
     uint64_t wake_at; // when TIMER is wanted, or SP_NEVER
 };
@@ -279,11 +298,16 @@ void sp_fleet_plan_init(struct sp_fleet_plan *plan,
                         const struct sp_pool_config *config,
                         struct sp_place *places,
                         uint64_t chance);
-// For RESHAPE: other places, all zeroed. There must not be a worker left.
+// Gives it more posts. `places`, zeroed, take the place of those it had, whose content
+// is copied.
+void sp_fleet_plan_extend(struct sp_fleet_plan *plan,
+                          uint32_t posts,
+                          struct sp_place *places);
+// For RESHAPE, when it has as many posts as that. Of the workers that were to run as
+// something else none must be left.
 void sp_fleet_plan_reshape(struct sp_fleet_plan *plan,
                            enum sp_profile profile,
-                           uint32_t size,
-                           struct sp_place *places);
+                           uint32_t size);
 // What follows from `event`, which happened at `now`.
 void sp_fleet_step(struct sp_fleet_plan *plan,
                    const struct sp_fleet_event *event,
@@ -301,5 +325,8 @@ uint32_t sp_fleet_starting(const struct sp_fleet_plan *plan);
 uint32_t sp_fleet_serving(const struct sp_fleet_plan *plan);
 // Workers of which something is left.
 uint32_t sp_fleet_alive(const struct sp_fleet_plan *plan);
+// Workers that are there and made of what others are not to be made of any more; 0:
+// none of them is left.
+uint32_t sp_fleet_outdated(const struct sp_fleet_plan *plan);
 
 #endif

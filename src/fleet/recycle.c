@@ -12,6 +12,8 @@ const char *sp_recycle_reason(enum sp_recycle why)
         [SP_RECYCLE_BY_REQUESTS] = "worker_max_requests",
         [SP_RECYCLE_BY_MEMORY] = "worker_max_memory",
         [SP_RECYCLE_BY_HEALTH] = "health_check_max_failed",
+        [SP_RECYCLE_BY_RELOAD] = "the pool was reloaded",
+        [SP_RECYCLE_BY_SWITCH] = "the pool has another profile",
     };
     return reasons[why];
 }
@@ -127,12 +129,20 @@ static uint32_t count_those_that_go(struct sp_step *step)
     return going;
 }
 
+// Who is made of something else than its successor waits until the pool has all the
+// workers that it is to have. It may be to have more, of which each runs fewer calls.
+static bool has_to_wait(const struct sp_fleet_plan *plan, uint32_t place)
+{
+    return sp_place_is_outdated(plan, place) && !sp_posts_serve(plan);
+}
+
 static struct sp_place *next_of(struct sp_fleet_plan *plan)
 {
     struct sp_place *next = NULL;
     for (uint32_t i = 0; i < plan->target * SP_PLACES_PER_POST; i++) {
         struct sp_place *place = &plan->places[i];
-        if (waits_for_its_turn(place) && (next == NULL || place->due < next->due)) {
+        bool first = next == NULL || place->due < next->due;
+        if (waits_for_its_turn(place) && first && !has_to_wait(plan, i)) {
             next = place;
         }
     }

@@ -13,6 +13,9 @@ void sp_fleet_replace_rows(struct sp_fleet *fleet,
 {
     pthread_mutex_lock(&fleet->rows_lock);
     struct sp_fleet_row *old = fleet->rows;
+    for (size_t i = 0; i < fleet->row_count && i < count; i++) {
+        rows[i] = old[i];
+    }
     fleet->rows = rows;
     fleet->row_count = count;
     fleet->fewest = fleet->plan.least;
@@ -21,9 +24,40 @@ void sp_fleet_replace_rows(struct sp_fleet *fleet,
     sp_free(old);
 }
 
+const char *sp_fleet_keep(struct sp_fleet *fleet, const char *text)
+{
+    if (text == NULL) {
+        return NULL;
+    }
+    for (const struct sp_kept *kept = fleet->kept; kept != NULL; kept = kept->next) {
+        if (strcmp(kept->text, text) == 0) {
+            return kept->text;
+        }
+    }
+    size_t size = strlen(text) + 1;
+    struct sp_kept *made = sp_alloc(sizeof *made + size);
+    if (made == NULL) {
+        return NULL;
+    }
+    memcpy(made->text, text, size);
+    made->next = fleet->kept;
+    fleet->kept = made;
+    return made->text;
+}
+
+void sp_fleet_free_kept(struct sp_fleet *fleet)
+{
+    while (fleet->kept != NULL) {
+        struct sp_kept *next = fleet->kept->next;
+        sp_free(fleet->kept);
+        fleet->kept = next;
+    }
+}
+
 static struct sp_fleet_row row_of(const struct sp_fleet *fleet, uint32_t place)
 {
-    const struct sp_worker *worker = fleet->occupants[place].worker;
+    const struct sp_occupant *occupant = fleet->occupants[place];
+    const struct sp_worker *worker = occupant->worker;
     const struct sp_fleet_row *old = &fleet->rows[place];
     if (worker == NULL || !worker->child.born) {
         return (struct sp_fleet_row){.recycle = false};
@@ -33,11 +67,11 @@ static struct sp_fleet_row row_of(const struct sp_fleet *fleet, uint32_t place)
                  .pid = worker->child.process.pid,
                  .state = sp_worker_state_name(worker->state),
                  .capacity = worker->options.shape.executors,
-                 .device = sp_fleet_device_of(fleet, place / SP_PLACES_PER_POST),
+                 .device = occupant->device,
                  .isolated = fleet->plan.places[place].isolated,
-                 .health = sp_health_status(&fleet->occupants[place].health)},
+                 .health = sp_health_status(&occupant->health)},
         .recycle = old->recycle && old->info.id == worker->options.id,
-        .health = fleet->occupants[place].health,
+        .health = occupant->health,
     };
 }
 
@@ -47,7 +81,22 @@ void sp_fleet_publish(struct sp_fleet *fleet)
     for (uint32_t i = 0; i < fleet->row_count; i++) {
         fleet->rows[i] = row_of(fleet, i);
     }
+    fleet->fewest = fleet->plan.least;
+    fleet->most = fleet->plan.size;
+    bool is_down =
+        fleet->plan.shown == SP_POOL_FAILED || fleet->plan.shown == SP_POOL_DOWN;
+    fleet->code.fails =
+        is_down || (!fleet->code.known && fleet->plan.restart.failures > 0);
+    fleet->outdated = sp_fleet_outdated(&fleet->plan);
     pthread_mutex_unlock(&fleet->rows_lock);
+}
+
+uint32_t sp_fleet_outdated_now(struct sp_fleet *fleet)
+{
+    pthread_mutex_lock(&fleet->rows_lock);
+    uint32_t outdated = fleet->outdated;
+    pthread_mutex_unlock(&fleet->rows_lock);
+    return outdated;
 }
 
 bool sp_fleet_ask_to_resize(struct sp_fleet *fleet, uint32_t workers)

@@ -32,11 +32,11 @@ static bool is_surplus(const struct sp_fleet_plan *plan, uint32_t place)
     return place / SP_PLACES_PER_POST >= plan->target;
 }
 
-// Whether each of the posts that stay has a worker that serves.
+// Whether each of the posts that stay has a worker that serves, and stays itself.
 static bool others_serve(const struct sp_fleet_plan *plan)
 {
     for (uint32_t post = 0; post < plan->target; post++) {
-        if (!sp_post_serves(plan, post)) {
+        if (!sp_post_serves_anew(plan, post)) {
             return false;
         }
     }

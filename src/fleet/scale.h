@@ -15,7 +15,8 @@ void sp_scale_judge(struct sp_step *step);
 // So many workers, within the range.
 void sp_scale_resize(struct sp_step *step, uint32_t workers, const char *why);
 // Lets those go that are too many, without successors: they end what they run. Who
-// serves waits for that until all posts that stay have a worker that serves.
+// serves waits for that until all posts that stay have a worker that serves, and that
+// is not to make room itself.
 void sp_scale_retire(struct sp_step *step);
 // When the load is to be looked at; SP_NEVER.
 uint64_t sp_scale_wake_at(const struct sp_fleet_plan *plan);

@@ -13,7 +13,7 @@
 void sp_step_do(struct sp_step *step, const struct sp_fleet_action *action)
 {
     struct sp_fleet_actions *out = step->out;
-    SP_CHECK(out->count < SP_FLEET_ACTIONS(step->plan->size));
+    SP_CHECK(out->count < SP_FLEET_ACTIONS(step->plan->posts));
     out->items[out->count++] = *action;
 }
 

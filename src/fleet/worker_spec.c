@@ -102,7 +102,7 @@ snakepit_err sp_fleet_write_first_message(struct sp_fleet *fleet,
     if (writer == NULL) {
         return SNAKEPIT_NO_MEMORY;
     }
-    snakepit_writer_map(writer, 19);
+    snakepit_writer_map(writer, 20);
     write_pair(writer, "adapter", config->adapter);
     snakepit_writer_str(writer, "adapter_args");
     write_texts(writer, &config->adapter_args);
@@ -136,6 +136,8 @@ snakepit_err sp_fleet_write_first_message(struct sp_fleet *fleet,
     snakepit_writer_str(writer, "sandbox");
     write_sandbox(writer, &config->sandbox);
     write_pair(writer, "tensors", tensors[config->tensors]);
+    snakepit_writer_str(writer, "sources");
+    snakepit_writer_bool(writer, !fleet->code.known);
     snakepit_writer_str(writer, "environment");
     write_environment(writer, fleet, device);
     snakepit_err err = snakepit_writer_error(writer);
@@ -201,10 +203,11 @@ void sp_fleet_describe_worker(struct sp_fleet *fleet,
         .log = fleet->options.log,
         .listener = fleet->options.listener,
         .inbox = fleet->options.inbox,
-        .pool = config->name,
+        .pool = sp_pool_name(fleet->options.pool),
         .id = id,
         .python = config->python,
-        .environment = fleet->environment,
+        .environment = fleet->spec->environment,
+        .made_from = fleet->spec,
         .limits = {config->sandbox.memory_max, config->sandbox.cpu_max},
         .cpus = cpus_of_post(fleet, post),
         .requests = fleet->requests,
@@ -234,9 +237,9 @@ void sp_fleet_describe_template(struct sp_fleet *fleet,
         .loop = fleet->options.loop,
         .inbox = fleet->options.inbox,
         .log = fleet->options.log,
-        .pool = config->name,
+        .pool = sp_pool_name(fleet->options.pool),
         .python = config->python,
-        .environment = fleet->environment,
+        .environment = fleet->spec->environment,
         .config = {fleet->first_message.data, fleet->first_message.size},
         .limits = {config->sandbox.memory_max, config->sandbox.cpu_max},
         .start_timeout_ms = config->start_timeout_ms,

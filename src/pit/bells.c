@@ -76,7 +76,7 @@ bool sp_queue_is_used(const struct snakepit_queue *queue)
 {
     const snakepit *pit = queue->pit;
     for (size_t i = 0; i < pit->count; i++) {
-        if (sp_pool_queue_is_used(pit->pools[i].pool, queue->number)) {
+        if (sp_pool_queue_is_used(pit->pools[i]->pool, queue->number)) {
             return true;
         }
     }

@@ -286,7 +286,7 @@ snakepit_err snakepit_cancel(snakepit *pit, snakepit_call_id call)
     if (err != SNAKEPIT_OK) {
         return err;
     }
-    return index < pit->count ? sp_pool_cancel(pit->pools[index].pool, call)
+    return index < pit->count ? sp_pool_cancel(pit->pools[index]->pool, call)
                               : SNAKEPIT_NOT_FOUND;
 }
 
@@ -354,7 +354,7 @@ void snakepit_tensor_free(snakepit *pit, const snakepit_tensor *tensor)
         return;
     }
     for (size_t i = 0; i < pit->count; i++) {
-        struct sp_store *store = sp_pool_store(pit->pools[i].pool);
+        struct sp_store *store = sp_pool_store(pit->pools[i]->pool);
         struct sp_share *share = sp_share_find(store, tensor->data);
         if (share != NULL) {
             sp_share_unref(store, share);

@@ -34,8 +34,9 @@ wish_for(snakepit *pit, const char *pool, wish_fn *wish, snakepit_message *why)
         return sp_refuse_pool(pit, pool, why);
     }
     for (size_t i = 0; i < pit->count; i++) {
-        if (only == NULL || &pit->pools[i] == only) {
-            wish(&pit->pools[i]);
+        bool all = only == NULL && !sp_pit_pool_is_removed(pit->pools[i]);
+        if (all || pit->pools[i] == only) {
+            wish(pit->pools[i]);
         }
     }
     sp_loop_wake(&pit->loop);

@@ -21,7 +21,8 @@ static bool tick_all(snakepit *pit)
     bool again = false;
     uint64_t now = sp_clock_now();
     for (size_t i = 0; i < pit->count; i++) {
-        again |= sp_fleet_tick(&pit->pools[i].fleet, now);
+        again |= sp_fleet_tick(&pit->pools[i]->fleet, now);
+        again |= sp_pit_go_on_removing(pit->pools[i], now);
     }
     return again;
 }
@@ -78,35 +79,42 @@ static void on_tidy(struct sp_timer *timer)
 {
     snakepit *pit = timer->user;
     for (size_t i = 0; i < pit->count; i++) {
-        sp_arena_tidy(&sp_pool_store(pit->pools[i].pool)->arena);
+        sp_arena_tidy(&sp_pool_store(pit->pools[i]->pool)->arena);
     }
 }
 
 // ---- Stop ---------------------------------------------------------------------
 
+// The pools that were removed have.
+static void end_if_all_have_stopped(snakepit *pit)
+{
+    if (atomic_load(&pit->stop) && pit->fleets_stopped == pit->count) {
+        sp_loop_stop(&pit->loop);
+    }
+}
+
 void sp_pit_fleet_stopped(void *user)
 {
     snakepit *pit = user;
-    if (++pit->fleets_stopped == pit->count) {
-        sp_loop_stop(&pit->loop);
-    }
+    pit->fleets_stopped++;
+    end_if_all_have_stopped(pit);
 }
 
 static void stop_fleets(snakepit *pit)
 {
     for (size_t i = 0; i < pit->count; i++) {
-        sp_fleet_stop(&pit->pools[i].fleet);
+        sp_fleet_stop(&pit->pools[i]->fleet);
     }
 }
 
 static void serve_wishes(snakepit *pit)
 {
     for (size_t i = 0; i < pit->count; i++) {
-        if (atomic_exchange(&pit->pools[i].retry, false)) {
-            sp_fleet_retry(&pit->pools[i].fleet);
+        if (atomic_exchange(&pit->pools[i]->retry, false)) {
+            sp_fleet_retry(&pit->pools[i]->fleet);
         }
-        if (atomic_exchange(&pit->pools[i].asked, false)) {
-            sp_fleet_do_what_is_asked(&pit->pools[i].fleet);
+        if (atomic_exchange(&pit->pools[i]->asked, false)) {
+            sp_fleet_do_what_is_asked(&pit->pools[i]->fleet);
         }
     }
 }
@@ -115,13 +123,12 @@ void sp_pit_woken(void *user)
 {
     snakepit *pit = user;
     if (atomic_load(&pit->stop)) {
-        if (pit->count == 0) {
-            sp_loop_stop(&pit->loop);
-        }
+        end_if_all_have_stopped(pit);
         stop_fleets(pit);
         return;
     }
     pit->quiet_since = sp_clock_now();
+    sp_pit_serve_reload(pit);
     serve_wishes(pit);
     (void)tick_all(pit);
     on_sweep(&pit->sessions_sweep);
@@ -146,7 +153,7 @@ static void *run(void *argument)
     SP_UNCANCELLED;
     snakepit *pit = argument;
     for (size_t i = 0; i < pit->count; i++) {
-        sp_fleet_start(&pit->pools[i].fleet);
+        sp_fleet_start(&pit->pools[i]->fleet);
     }
     sp_loop_run(&pit->loop);
     sp_fork_leave(pit->process);

@@ -106,85 +106,23 @@ static void set_session_ended(snakepit *pit, const snakepit_open_options *option
     }
 }
 
-static void on_changed(void *user)
-{
-    snakepit *pit = user;
-    atomic_fetch_add_explicit(&pit->changes, 1, memory_order_release);
-    sp_futex_wake(&pit->changes, INT32_MAX);
-}
-
-static snakepit_err open_pool(snakepit *pit, size_t index, snakepit_message *why)
-{
-    const struct sp_pool_config *config = &pit->config->pools[index];
-    const struct sp_pool_options options = {
-        .name = config->name,
-        .max_queue = config->max_queue,
-        .queue_timeout_ms = config->queue_timeout_ms,
-        .call_timeout_ms = config->call_timeout_ms,
-        .cancel_grace_ms = config->cancel_grace_ms,
-        .prefetch = config->prefetch,
-        .elastic = config->pool_size.min < config->pool_size.max,
-        .shared_memory_size = config->shared_memory_size,
-        .payloads_hidden = !config->payloads_in_core_dump,
-        .index = (uint32_t)index,
-        .affinity = config->affinity,
-        .max_sessions = pit->config->max_sessions,
-        .session_ttl_ms = pit->config->session_ttl_ms,
-        .hash_key = pit->hash_key,
-        .retry = sp_pit_retry_terms(&config->retry),
-        .breaker = sp_pit_breaker_terms(&config->breaker),
-    };
-    const struct sp_pool_hooks hooks = {.attention = sp_pit_attention,
-                                        .ended = sp_queues_wake,
-                                        .changed = on_changed,
-                                        .question = sp_pit_question,
-                                        .user = pit};
-    struct sp_pit_pool *place = &pit->pools[index];
-    snakepit_err err = sp_pool_open(&options, &hooks, &pit->log, &place->pool, why);
-    if (err != SNAKEPIT_OK) {
-        return err;
-    }
-    const struct sp_fleet_options fleet = {
-        .loop = &pit->loop,
-        .watcher = pit->watcher,
-        .log = &pit->log,
-        .listener = &pit->listener,
-        .inbox = &pit->inbox,
-        .config = pit->config,
-        .pool_config = config,
-        .pool = place->pool,
-        .last_worker_id = &pit->last_worker_id,
-        .hooks = {.stopped = sp_pit_fleet_stopped,
-                  .doorbell = sp_bells_change,
-                  .user = pit},
-    };
-    err = sp_fleet_init(&place->fleet, &fleet, why);
-    if (err != SNAKEPIT_OK) {
-        sp_pool_close(place->pool);
-        place->pool = NULL;
-        return err;
-    }
-    pit->count++;
-    return SNAKEPIT_OK;
-}
-
 static snakepit_err open_pools(snakepit *pit, snakepit_message *why)
 {
-    size_t count = pit->config->pooling_enabled ? pit->config->count : 0;
-    pit->pools = sp_alloc_array(count + 1, sizeof *pit->pools);
+    struct sp_config *config = pit->config;
+    size_t count = config->pooling_enabled ? config->count : 0;
+    pit->pools = (struct sp_pit_pool **)sp_alloc_array(SP_PIT_POOLS_MOST,
+                                                       sizeof(struct sp_pit_pool *));
     if (pit->pools == NULL) {
         return SNAKEPIT_NO_MEMORY;
     }
     for (size_t i = 0; i < count; i++) {
-        snakepit_err err = open_pool(pit, i, why);
+        snakepit_err err = sp_pit_open_pool(pit, config, &config->pools[i], why);
         if (err != SNAKEPIT_OK) {
             return err;
         }
-        bool is_default = strcmp(pit->config->pools[i].name, "default") == 0;
-        if (i == 0 || is_default) {
-            pit->default_pool = &pit->pools[i];
-        }
     }
+    sp_pit_show_pools(pit);
+    sp_pit_choose_default_pool(pit, config);
     return SNAKEPIT_OK;
 }
 
@@ -215,11 +153,8 @@ open_parts(snakepit *pit, const snakepit_open_options *options, snakepit_message
 
 static void free_pit(snakepit *pit)
 {
-    for (size_t i = 0; i < pit->count; i++) {
-        sp_fleet_fini(&pit->pools[i].fleet);
-        sp_pool_close(pit->pools[i].pool);
-    }
-    sp_free(pit->pools);
+    sp_pit_free_pools(pit);
+    pthread_mutex_destroy(&pit->reload_lock);
     sp_sessions_fini(&pit->sessions);
     sp_host_tools_fini(&pit->tools);
     sp_watcher_free(pit->watcher);
@@ -251,8 +186,7 @@ static snakepit_err read_options(const snakepit_open_options **options,
     return wrong == NULL ? SNAKEPIT_OK : SNAKEPIT_INVALID_ARGUMENT;
 }
 
-// UNSUPPORTED, explained, for what this machine cannot limit.
-static snakepit_err check_limits(const struct sp_config *config, snakepit_message *why)
+snakepit_err sp_pit_check_limits(const struct sp_config *config, snakepit_message *why)
 {
     snakepit_err err = SNAKEPIT_OK;
     for (size_t i = 0; err == SNAKEPIT_OK && i < config->count; i++) {
@@ -285,7 +219,7 @@ static snakepit_err open_config(struct sp_config *config,
     snakepit_open_options room;
     snakepit_err err = read_options(&options, &room, why);
     err = err == SNAKEPIT_OK ? sp_detect_interpreters(config, why) : err;
-    err = err == SNAKEPIT_OK ? check_limits(config, why) : err;
+    err = err == SNAKEPIT_OK ? sp_pit_check_limits(config, why) : err;
     if (err == SNAKEPIT_OK) {
         made = sp_alloc(sizeof *made);
         err = made == NULL ? SNAKEPIT_NO_MEMORY : SNAKEPIT_OK;
@@ -298,6 +232,7 @@ static snakepit_err open_config(struct sp_config *config,
     made->magic = SP_PIT_MAGIC;
     made->process = sp_fork_here();
     made->config = config;
+    SP_CHECK(pthread_mutex_init(&made->reload_lock, NULL) == 0);
     sp_queues_init(&made->queues);
     sp_drain_init(&made->drain);
     (void)sp_clock_ticks_per_us(); // measured here, not in the first call
@@ -360,25 +295,6 @@ snakepit_err snakepit_open_memory(const char *yaml,
 
 // ---- Ready --------------------------------------------------------------------
 
-struct sp_pit_pool *sp_pit_find(const snakepit *pit, const char *name)
-{
-    if (name == NULL) {
-        return pit->default_pool;
-    }
-    for (size_t i = 0; i < pit->count; i++) {
-        if (strcmp(sp_pool_name(pit->pools[i].pool), name) == 0) {
-            return &pit->pools[i];
-        }
-    }
-    return NULL;
-}
-
-struct sp_pool *sp_pit_pool(const snakepit *pit, const char *name)
-{
-    const struct sp_pit_pool *found = sp_pit_find(pit, name);
-    return found == NULL ? NULL : found->pool;
-}
-
 // What is waited for in a pool.
 typedef bool wanted_fn(const struct sp_pool_view *view);
 
@@ -415,15 +331,21 @@ struct awaited {
     wanted_fn *wanted;
 };
 
+static bool concerns(const struct awaited *awaited, const struct sp_pit_pool *place)
+{
+    return awaited->only == NULL ? !sp_pit_pool_is_removed(place)
+                                 : place->pool == awaited->only;
+}
+
 // OK: all of them; NOT_FOUND: some are not there yet; else the first failure.
 static snakepit_err state_of_all(const struct awaited *awaited, snakepit_message *why)
 {
     snakepit_err result = SNAKEPIT_OK;
     for (size_t i = 0; i < awaited->pit->count; i++) {
-        struct sp_pool *pool = awaited->pit->pools[i].pool;
-        bool concerned = awaited->only == NULL || pool == awaited->only;
-        snakepit_err err =
-            concerned ? state_of(pool, awaited->wanted, why) : SNAKEPIT_OK;
+        struct sp_pool *pool = awaited->pit->pools[i]->pool;
+        snakepit_err err = concerns(awaited, awaited->pit->pools[i])
+                               ? state_of(pool, awaited->wanted, why)
+                               : SNAKEPIT_OK;
         if (err != SNAKEPIT_OK && err != SNAKEPIT_NOT_FOUND) {
             return err;
         }
@@ -444,8 +366,8 @@ static void explain(snakepit_message *why, const char *pool, const char *text)
 static void explain_lateness(const struct awaited *awaited, snakepit_message *why)
 {
     for (size_t i = 0; i < awaited->pit->count; i++) {
-        struct sp_pool *pool = awaited->pit->pools[i].pool;
-        if ((awaited->only != NULL && pool != awaited->only) ||
+        struct sp_pool *pool = awaited->pit->pools[i]->pool;
+        if (!concerns(awaited, awaited->pit->pools[i]) ||
             state_of(pool, awaited->wanted, NULL) == SNAKEPIT_OK) {
             continue;
         }
@@ -528,7 +450,7 @@ typedef bool still_fn(struct sp_pool *pool);
 static bool any_pool(const snakepit *pit, still_fn *still)
 {
     for (size_t i = 0; i < pit->count; i++) {
-        if (still(pit->pools[i].pool)) {
+        if (still(pit->pools[i]->pool)) {
             return true;
         }
     }
@@ -570,12 +492,16 @@ void snakepit_close(snakepit *pit, uint32_t grace_ms)
         return;
     }
     uint64_t deadline = sp_clock_now() + grace_ms * SP_NS_PER_MS;
+    // A reload that is under way ends soon; none begins after that.
+    pthread_mutex_lock(&pit->reload_lock);
+    pit->closing = true;
+    pthread_mutex_unlock(&pit->reload_lock);
     for (size_t i = 0; i < pit->count; i++) {
-        sp_pool_begin_close(pit->pools[i].pool);
+        sp_pool_begin_close(pit->pools[i]->pool);
     }
     await_pools(pit, sp_pool_is_busy, deadline);
     for (size_t i = 0; i < pit->count; i++) {
-        sp_pool_end_all(pit->pools[i].pool);
+        sp_pool_end_all(pit->pools[i]->pool);
     }
     await_pools(pit, sp_pool_awaits_tools, SP_NEVER);
     sp_drain_finish(pit);

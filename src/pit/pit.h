@@ -26,11 +26,25 @@
 
 #define SP_PIT_MAGIC 0x74697021u
 
+#define SP_PIT_POOLS_MOST (SP_CALL_ID_POOL_MASK + 1) // also those that were removed
+
+// What becomes of a pool that is removed, one after the other.
+enum sp_pit_pool_phase {
+    SP_PIT_POOL_OPEN,        // it is not
+    SP_PIT_POOL_FINISHING,   // its calls end, until `end_at`
+    SP_PIT_POOL_CLEANING_UP, // tools do, whose calls were given up
+    SP_PIT_POOL_STOPPING,    // its workers leave
+    SP_PIT_POOL_REMOVED,     // nothing is left of it but its memory
+};
+
 struct sp_pit_pool {
     struct sp_pool *pool;
     struct sp_fleet fleet;
-    _Atomic bool retry; // the loop is to start what is missing
-    _Atomic bool asked; // and what sp_fleet_do_what_is_asked() does
+    _Atomic bool removed;                 // from the beginning of that on
+    _Atomic enum sp_pit_pool_phase phase; // changed by the loop thread
+    uint64_t end_at;                      // owner: loop thread
+    _Atomic bool retry;                   // the loop is to start what is missing
+    _Atomic bool asked;                   // and what sp_fleet_do_what_is_asked() does
 };
 
 // All queues.
@@ -60,6 +74,8 @@ struct sp_drain {
     pthread_cond_t news; // of `asked` and `stop`
 };
 
+struct sp_reload; // reload.h
+
 // Constant after it was opened, but for what is atomic or has an owner of its own.
 struct snakepit {
     uint32_t magic;
@@ -68,12 +84,20 @@ struct snakepit {
     struct sp_log_writer *log_writer; // where `log` leads; NULL: there are no lines
     snakepit_log_fn *program_log;     // where that leads, or NULL
     void *program_log_user;
-    struct sp_config *config;
     struct sp_watcher *watcher; // NULL where the kernel cannot
-    struct sp_pit_pool *pools;
-    size_t count;
-    struct sp_pit_pool *default_pool; // NULL without pools
-    _Atomic uint32_t changes;         // futex: some pool's state has changed
+
+    // Places for SP_PIT_POOLS_MOST pools; those below `count` are constant.
+    struct sp_pit_pool **pools;
+    _Atomic size_t count;
+    _Atomic(struct sp_pit_pool *) default_pool; // NULL without pools
+
+    pthread_mutex_t reload_lock;        // guards the next three; one reload at a time
+    struct sp_config *config;           // as it was read last
+    size_t made;                        // pools; those beyond `count` are not seen yet
+    bool closing;                       // nothing is reloaded any more
+    _Atomic(struct sp_reload *) reload; // for the loop; NULL: there is none
+
+    _Atomic uint32_t changes; // futex: some pool's state has changed
     struct sp_queues queues;
     struct sp_drain drain;
     struct sp_hash_key hash_key;              // of all tables of sessions
@@ -177,10 +201,59 @@ static inline void sp_bells_want(snakepit *pit, uint32_t number)
 
 // ---- pit.c --------------------------------------------------------------------
 
-// The pool of that name (NULL: the default one) with its workers, or NULL.
+// UNSUPPORTED, explained, for what this machine cannot limit.
+snakepit_err sp_pit_check_limits(const struct sp_config *config, snakepit_message *why);
+
+// ---- opening.c ----------------------------------------------------------------
+
+// What a pool is opened as, but for its `index`.
+struct sp_pool_options sp_pit_pool_options(const snakepit *pit,
+                                           const struct sp_config *config,
+                                           const struct sp_pool_config *pool);
+// Opens a pool that nobody sees yet, and that starts nothing. NO_MEMORY, SYSTEM.
+snakepit_err sp_pit_open_pool(snakepit *pit,
+                              struct sp_config *config,
+                              const struct sp_pool_config *pool,
+                              snakepit_message *why);
+
+// ---- pools.c ------------------------------------------------------------------
+
+// Frees those that nobody sees.
+void sp_pit_drop_unseen_pools(snakepit *pit);
+// Has all be seen.
+void sp_pit_show_pools(snakepit *pit);
+// The pit closes: their workers are gone.
+void sp_pit_free_pools(snakepit *pit);
+
+// The pool of that name (NULL: the default one) with its workers, or NULL. One that was
+// removed only where there is no other one.
 struct sp_pit_pool *sp_pit_find(const snakepit *pit, const char *name);
 // Without them, as calls need it.
 struct sp_pool *sp_pit_pool(const snakepit *pit, const char *name);
+static inline bool sp_pit_pool_is_removed(const struct sp_pit_pool *place)
+{
+    return atomic_load_explicit(&place->removed, memory_order_relaxed);
+}
+// Makes it the one that the configuration says.
+void sp_pit_choose_default_pool(snakepit *pit, const struct sp_config *config);
+
+// One that was removed long enough ago, and that can go on as `options` say; or NULL.
+struct sp_pit_pool *sp_pit_find_removed(const snakepit *pit,
+                                        const struct sp_pool_options *options);
+// What follows: loop thread. Calls that have not ended at `end_at` are ended.
+void sp_pit_begin_removal(struct sp_pit_pool *place, uint64_t end_at);
+// Whether it wants to be called again.
+bool sp_pit_go_on_removing(struct sp_pit_pool *place, uint64_t now);
+// Takes the spec.
+void sp_pit_reopen_pool(snakepit *pit,
+                        struct sp_pit_pool *place,
+                        const struct sp_pool_options *options,
+                        struct sp_fleet_spec *spec);
+
+// ---- renew.c ------------------------------------------------------------------
+
+// Carries out the reload that waits for the loop, if there is one.
+void sp_pit_serve_reload(snakepit *pit);
 
 // ---- question.c ---------------------------------------------------------------
 

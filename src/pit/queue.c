@@ -129,7 +129,7 @@ static size_t run_all_ready(const struct snakepit_queue *queue, size_t most)
     const snakepit *pit = queue->pit;
     size_t count = 0;
     for (size_t i = 0; i < pit->count && count < most && is_here(queue); i++) {
-        count += run_ready(queue, pit->pools[i].pool, most - count);
+        count += run_ready(queue, pit->pools[i]->pool, most - count);
     }
     return count;
 }
@@ -144,7 +144,7 @@ size_t sp_queue_serve(struct snakepit_queue *queue)
     const snakepit *pit = queue->pit;
     size_t count = 0;
     for (size_t i = 0; i < pit->count && is_here(queue); i++) {
-        count += sp_pool_serve_questions(pit->pools[i].pool, queue->number);
+        count += sp_pool_serve_questions(pit->pools[i]->pool, queue->number);
     }
     return count;
 }
@@ -157,7 +157,7 @@ static bool run_news(struct snakepit_queue *queue, size_t *ran)
     struct sp_pool_news news = {.readable = 0};
     sp_list_init(&news.ended);
     for (size_t i = 0; i < pit->count; i++) {
-        sp_pool_collect(pit->pools[i].pool, queue->number, &news);
+        sp_pool_collect(pit->pools[i]->pool, queue->number, &news);
     }
     bool heard = news.heard != queue->heard;
     queue->heard = news.heard;
@@ -187,7 +187,7 @@ static void arm(struct snakepit_queue *queue)
     const snakepit *pit = queue->pit;
     atomic_store(&queue->asleep, true);
     for (size_t i = 0; i < pit->count; i++) {
-        sp_pool_ring_for(pit->pools[i].pool, queue->number);
+        sp_pool_ring_for(pit->pools[i]->pool, queue->number);
     }
 }
 
@@ -195,7 +195,7 @@ static bool peer_is_elsewhere(const snakepit *pit)
 {
     uint32_t here = (uint32_t)sched_getcpu();
     for (size_t i = 0; i < pit->count; i++) {
-        uint32_t peer = sp_pool_peer_cpu(pit->pools[i].pool);
+        uint32_t peer = sp_pool_peer_cpu(pit->pools[i]->pool);
         if (peer != here) {
             return true;
         }

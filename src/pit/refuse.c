@@ -81,9 +81,11 @@ sp_refuse_pool(const snakepit *pit, const char *name, snakepit_message *why)
 {
     const char *names[SHOWN_POOLS];
     char there[600];
-    size_t count = pit->count < SHOWN_POOLS ? pit->count : SHOWN_POOLS;
-    for (size_t i = 0; i < count; i++) {
-        names[i] = sp_pool_name(pit->pools[i].pool);
+    size_t count = 0;
+    for (size_t i = 0; i < pit->count && count < SHOWN_POOLS; i++) {
+        if (!sp_pit_pool_is_removed(pit->pools[i])) {
+            names[count++] = sp_pool_name(pit->pools[i]->pool);
+        }
     }
     if (count == 0) {
         return sp_refuse(why,

@@ -23,7 +23,7 @@ static void on_ended(void *user, struct sp_slice session, snakepit_session_end r
     sp_host_tools_end_session(&pit->tools, session);
     for (size_t i = 0; i < pit->count; i++) {
         sp_pool_end_session(
-            pit->pools[i].pool, (const char *)session.data, (uint32_t)session.size);
+            pit->pools[i]->pool, (const char *)session.data, (uint32_t)session.size);
     }
     if (pit->session_ended != NULL) {
         memcpy(name, session.data, session.size);
@@ -38,7 +38,7 @@ static bool is_busy(void *user, struct sp_slice session)
 {
     const snakepit *pit = user;
     for (size_t i = 0; i < pit->count; i++) {
-        if (sp_pool_runs_session(pit->pools[i].pool,
+        if (sp_pool_runs_session(pit->pools[i]->pool,
                                  (const char *)session.data,
                                  (uint32_t)session.size)) {
             return true;
@@ -130,7 +130,7 @@ static snakepit_err check_value(const snakepit_writer *value, snakepit_message *
 static snakepit_err
 refuse_value(const snakepit *pit, snakepit_err err, size_t bytes, snakepit_message *why)
 {
-    const struct sp_config *config = pit->config;
+    const struct sp_sessions_options *limits = &pit->sessions.options;
     switch (err) {
     case SNAKEPIT_QUOTA_EXCEEDED:
         return sp_refuse(
@@ -140,14 +140,14 @@ refuse_value(const snakepit *pit, snakepit_err err, size_t bytes, snakepit_messa
             "(session_quota), and all of them %llu (session_memory); delete "
             "values, or raise these",
             bytes,
-            (unsigned long long)config->session_quota,
-            (unsigned long long)config->session_memory);
+            (unsigned long long)limits->quota,
+            (unsigned long long)limits->memory);
     case SNAKEPIT_SATURATED:
         return sp_refuse(why,
                          err,
                          "there are %llu sessions already, as max_sessions allows, and "
                          "all have calls under way; end some, or raise it",
-                         (unsigned long long)config->max_sessions);
+                         (unsigned long long)limits->most);
     default:
         return sp_refuse(why, err, "%s", snakepit_err_text(err));
     }

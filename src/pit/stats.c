@@ -8,13 +8,21 @@
 
 size_t snakepit_pool_count(const snakepit *pit)
 {
-    return pit == NULL ? 0 : pit->count;
+    size_t count = 0;
+    for (size_t i = 0; pit != NULL && i < pit->count; i++) {
+        count += !sp_pit_pool_is_removed(pit->pools[i]);
+    }
+    return count;
 }
 
 const char *snakepit_pool_name(const snakepit *pit, size_t index)
 {
-    return pit != NULL && index < pit->count ? sp_pool_name(pit->pools[index].pool)
-                                             : NULL;
+    for (size_t i = 0; pit != NULL && i < pit->count; i++) {
+        if (!sp_pit_pool_is_removed(pit->pools[i]) && index-- == 0) {
+            return sp_pool_name(pit->pools[i]->pool);
+        }
+    }
+    return NULL;
 }
 
 static const char *state_name(enum sp_pool_state state)
@@ -65,16 +73,17 @@ snakepit_pool_get_stats(snakepit *pit, const char *name, snakepit_pool_stats *st
     if (err != SNAKEPIT_OK || stats == NULL) {
         return err == SNAKEPIT_OK ? SNAKEPIT_INVALID_ARGUMENT : err;
     }
-    struct sp_pool *pool = sp_pit_pool(pit, name);
-    if (pool == NULL) {
+    struct sp_pit_pool *place = sp_pit_find(pit, name);
+    if (place == NULL) {
         return SNAKEPIT_UNKNOWN_POOL;
     }
+    struct sp_pool *pool = place->pool;
     struct sp_pool_view view;
     sp_pool_look(pool, &view, NULL);
     snakepit_pool_stats now = {
         .name = sp_pool_name(pool),
         .profile = view.profile,
-        .state = state_name(view.state),
+        .state = sp_pit_pool_is_removed(place) ? "removed" : state_name(view.state),
         .workers = view.workers,
         .workers_ready = view.seats,
         .threads_per_worker = view.threads,
@@ -85,6 +94,7 @@ snakepit_pool_get_stats(snakepit *pit, const char *name, snakepit_pool_stats *st
         .breakers_open = view.breakers,
     };
     now.stopping = view.stopping;
+    now.workers_outdated = sp_fleet_outdated_now(&place->fleet);
     fill_counters(&view.counters, &now);
     fill_stops(&view.counters, &now);
     return sp_struct_write(stats, &now, sizeof now) ? SNAKEPIT_OK

@@ -89,7 +89,7 @@ snakepit_err sp_pool_refuses(const struct sp_pool *pool)
 {
     switch (pool->state) {
     case SP_POOL_STOPPING:
-        return SNAKEPIT_SHUTTING_DOWN;
+        return pool->removed ? SNAKEPIT_POOL_REMOVED : SNAKEPIT_SHUTTING_DOWN;
     case SP_POOL_FAILED:
         return SNAKEPIT_POOL_FAILED;
     case SP_POOL_DOWN:

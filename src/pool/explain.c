@@ -92,6 +92,13 @@ static bool sentence(const struct sp_call *call,
             "set the session's state up again and send the call anew",
             pool->name);
         return true;
+    case SNAKEPIT_POOL_REMOVED:
+        (void)snprintf(text,
+                       size,
+                       "pool \"%s\" was removed when the configuration was reloaded; "
+                       "name another pool",
+                       pool->name);
+        return true;
     default:
         return false;
     }

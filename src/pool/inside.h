@@ -49,7 +49,8 @@ struct sp_turn {
 
 struct sp_pool {
     char *name;                     // constant
-    struct sp_pool_options options; // constant
+    struct sp_pool_options options; // but for what is atomic, and `index` and `name`,
+                                    // guarded by lock
     struct sp_pool_hooks hooks;     // constant
     const struct sp_log *log;       // constant; borrowed until the pool is closed
     struct sp_store store;          // has a lock of its own
@@ -61,6 +62,7 @@ struct sp_pool {
 
     _Alignas(64) pthread_mutex_t lock; // guards all that follows
     enum sp_pool_state state;
+    bool removed;        // why it is STOPPING
     const char *profile; // constant text
     uint32_t workers;    // configured
     uint32_t threads;    // calls that one worker runs at once

@@ -3,6 +3,7 @@
 #include "pool/inside.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/check.h"
 #include "base/clock.h"
@@ -97,6 +98,14 @@ snakepit_err sp_pool_open(const struct sp_pool_options *options,
 void sp_pool_begin_close(struct sp_pool *pool)
 {
     sp_pool_set_state(pool, SP_POOL_STOPPING, NULL);
+}
+
+void sp_pool_begin_removal(struct sp_pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    pool->removed = true;
+    pthread_mutex_unlock(&pool->lock);
+    sp_pool_begin_close(pool);
 }
 
 // Calls that wait for one worker, or for their next attempt, are none of these. There
@@ -232,6 +241,7 @@ void sp_pool_end_all(struct sp_pool *pool)
     struct sp_failure failure = {.err = SNAKEPIT_SHUTTING_DOWN};
     struct sp_call *call;
     pthread_mutex_lock(&pool->lock);
+    failure.err = pool->removed ? SNAKEPIT_POOL_REMOVED : failure.err;
     while ((call = first_unended(pool)) != NULL) {
         if (call->phase == SP_CALL_IN_LINE) {
             failure.stage = "line";
@@ -283,6 +293,68 @@ void sp_pool_retry(struct sp_pool *pool)
     }
     pthread_mutex_unlock(&pool->lock);
 }
+
+// ---- What may change ----------------------------------------------------------
+
+// What has been counted so far was counted under other terms.
+static void retune_terms(struct sp_pool *pool, const struct sp_pool_options *options)
+{
+    struct sp_pool_options *own = &pool->options;
+    const struct sp_hash_key *key = &own->hash_key;
+    if (memcmp(&own->retry, &options->retry, sizeof own->retry) != 0) {
+        own->retry = options->retry;
+        sp_retry_init(&pool->retry, &own->retry, key->words[0]);
+    }
+    if (memcmp(&own->breaker, &options->breaker, sizeof own->breaker) != 0) {
+        own->breaker = options->breaker;
+        sp_breakers_fini(&pool->breakers);
+        sp_breakers_init(&pool->breakers, &own->breaker, key);
+    }
+}
+
+static void retune(struct sp_pool *pool, const struct sp_pool_options *options)
+{
+    struct sp_pool_options *own = &pool->options;
+    own->max_queue = options->max_queue;
+    own->queue_timeout_ms = options->queue_timeout_ms;
+    own->call_timeout_ms = options->call_timeout_ms;
+    own->cancel_grace_ms = options->cancel_grace_ms;
+    own->prefetch = options->prefetch;
+    own->elastic = options->elastic;
+    pool->line.most = options->max_queue;
+    retune_terms(pool, options);
+}
+
+void sp_pool_retune(struct sp_pool *pool, const struct sp_pool_options *options)
+{
+    struct sp_after after = {0};
+    pthread_mutex_lock(&pool->lock);
+    retune(pool, options);
+    pool->freed = true; // there may be room for more
+    sp_pool_unlock(pool, &after);
+}
+
+bool sp_pool_could_be(const struct sp_pool *pool, const struct sp_pool_options *options)
+{
+    const struct sp_pool_options *own = &pool->options; // these are constant
+    return own->shared_memory_size == options->shared_memory_size &&
+           own->payloads_hidden == options->payloads_hidden &&
+           own->affinity == options->affinity;
+}
+
+void sp_pool_reopen(struct sp_pool *pool, const struct sp_pool_options *options)
+{
+    pthread_mutex_lock(&pool->lock);
+    SP_CHECK(pool->removed && sp_list_empty(&pool->seats) && pool->placed == 0 &&
+             pool->line.count == 0);
+    retune(pool, options);
+    pool->removed = false;
+    pool->state = SP_POOL_STARTING;
+    pool->failure[0] = 0;
+    pthread_mutex_unlock(&pool->lock);
+}
+
+// ---- Ends ---------------------------------------------------------------------
 
 // Gives the worker its memory back.
 static void release_result(struct sp_call *call)

@@ -10,6 +10,7 @@
 #define POOL_POOL_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -47,12 +48,13 @@ struct sp_pool_hooks {
     void *user;
 };
 
+// What is atomic is read without the lock, and may change; see sp_pool_retune().
 struct sp_pool_options {
     const char *name; // borrowed for the life of the pool's owner; copied
     uint32_t max_queue;
-    uint32_t queue_timeout_ms; // 0: none
-    uint32_t call_timeout_ms;  // 0: none
-    uint32_t cancel_grace_ms;
+    _Atomic uint32_t queue_timeout_ms; // 0: none
+    _Atomic uint32_t call_timeout_ms;  // 0: none
+    _Atomic uint32_t cancel_grace_ms;
     uint32_t prefetch; // UINT32_MAX: by the observed service time
     uint64_t shared_memory_size;
     bool payloads_hidden; // core dumps leave the requests out
@@ -104,6 +106,18 @@ snakepit_err sp_pool_open(const struct sp_pool_options *options,
                           snakepit_message *why);
 // Refuses new calls from now on with SHUTTING_DOWN; calls that were admitted go on.
 void sp_pool_begin_close(struct sp_pool *pool);
+// The same with POOL_REMOVED, which is also what ends calls that sp_pool_end_all()
+// ends.
+void sp_pool_begin_removal(struct sp_pool *pool);
+// Takes calls again, under other options. It must have been removed, and have neither
+// seats nor calls that have not ended.
+void sp_pool_reopen(struct sp_pool *pool, const struct sp_pool_options *options);
+// Whether it was opened as `options` say, in what cannot change.
+bool sp_pool_could_be(const struct sp_pool *pool,
+                      const struct sp_pool_options *options);
+// Takes over what may change in an open pool: limits of time, `max_queue`, `prefetch`,
+// `elastic`, `retry` and `breaker`. For calls that are admitted from now on.
+void sp_pool_retune(struct sp_pool *pool, const struct sp_pool_options *options);
 
 // What the pool is and does at one moment.
 struct sp_pool_view {
@@ -155,7 +169,7 @@ bool sp_pool_is_closing(struct sp_pool *pool);
 // True while tools run whose calls were given up, so that they can clean up; a worker
 // that does not get to it is killed after cancel_grace_ms.
 bool sp_pool_awaits_tools(struct sp_pool *pool);
-// Ends all calls that have not ended, with SHUTTING_DOWN.
+// Ends all calls that have not ended, with SHUTTING_DOWN or POOL_REMOVED.
 void sp_pool_end_all(struct sp_pool *pool);
 // The owner's last word: no seats, no unended calls. Frees the pool with its last
 // answer.

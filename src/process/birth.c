@@ -136,6 +136,7 @@ static void discard(struct sp_worker *worker)
 {
     sp_buf_fini(&worker->first_message);
     sp_buf_fini(&worker->idempotent);
+    sp_buf_fini(&worker->sources);
     if (worker->port != NULL) {
         sp_port_unref(worker->port);
     }

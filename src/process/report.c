@@ -10,6 +10,9 @@
 #include "ipc/channel.h"
 #include "payload/reader.h"
 
+#define PATH_MOST  4096u               // bytes of a path, with its zero
+#define PATHS_MOST (UINT32_C(1) << 20) // bytes of all of them
+
 static void
 read_text(const snakepit_reader *map, const char *key, char *room, size_t size)
 {
@@ -96,25 +99,58 @@ static bool add_name(struct sp_buf *names, const snakepit_value *value)
            sp_buf_append(names, value->as.text.data, size) == SNAKEPIT_OK;
 }
 
-void sp_worker_read_idempotent(struct sp_buf *names, const uint8_t *body, size_t size)
+// The same for a path.
+static bool add_path(struct sp_buf *paths, const snakepit_value *value)
+{
+    const char *text = value->as.text.data;
+    size_t size = value->as.text.size;
+    return value->kind == SNAKEPIT_TEXT && size > 0 && size < PATH_MOST &&
+           text[0] == '/' && memchr(text, 0, size) == NULL &&
+           paths->size < PATHS_MOST &&
+           sp_buf_append(paths, text, size) == SNAKEPIT_OK &&
+           sp_buf_append(paths, "", 1) == SNAKEPIT_OK;
+}
+
+struct wanted_list {
+    const char *key;
+    bool (*add)(struct sp_buf *items, const snakepit_value *value);
+};
+
+// All of a list or, where one of it is not what it should be, nothing.
+static void read_list(struct sp_buf *items,
+                      const struct wanted_list *wanted,
+                      const uint8_t *body,
+                      size_t size)
 {
     snakepit_reader map;
     snakepit_reader at;
     snakepit_value value;
-    names->size = 0;
+    items->size = 0;
     snakepit_reader_init(&map, body, size);
-    if (snakepit_reader_find(&map, "idempotent", &at) != SNAKEPIT_OK ||
+    if (snakepit_reader_find(&map, wanted->key, &at) != SNAKEPIT_OK ||
         snakepit_reader_next(&at, &value) != SNAKEPIT_OK ||
         value.kind != SNAKEPIT_ARRAY) {
         return;
     }
     for (uint32_t left = value.as.count; left > 0; left--) {
         if (snakepit_reader_next(&at, &value) != SNAKEPIT_OK ||
-            !add_name(names, &value)) {
-            names->size = 0;
+            !wanted->add(items, &value)) {
+            items->size = 0;
             return;
         }
     }
+}
+
+void sp_worker_read_idempotent(struct sp_buf *names, const uint8_t *body, size_t size)
+{
+    static const struct wanted_list wanted = {"idempotent", add_name};
+    read_list(names, &wanted, body, size);
+}
+
+void sp_worker_read_sources(struct sp_buf *paths, const uint8_t *body, size_t size)
+{
+    static const struct wanted_list wanted = {"sources", add_path};
+    read_list(paths, &wanted, body, size);
 }
 
 void sp_worker_read_failure(char *room,

@@ -27,6 +27,9 @@ void sp_worker_read_info(struct sp_worker_info *info, const uint8_t *body, size_
 // Reads the names of the tools that may be called once more: each behind its size in
 // one byte. Without memory for them there are none.
 void sp_worker_read_idempotent(struct sp_buf *names, const uint8_t *body, size_t size);
+// The files that its code came from, from the same: absolute paths, each with its zero
+// behind the other. Empty where it does not say, or there is no memory for them.
+void sp_worker_read_sources(struct sp_buf *paths, const uint8_t *body, size_t size);
 // Reads the body of SP_MESSAGE_FAILED as text: type, message, traceback.
 void sp_worker_read_failure(char *room,
                             size_t room_size,

@@ -86,6 +86,7 @@ struct sp_worker_options {
     uint32_t heartbeat_interval_ms;
     uint32_t heartbeat_max_missed;
     struct sp_worker_hooks hooks;
+    void *made_from; // the owner's; not looked at here
 };
 
 #define SP_FAILURE_MAX 8192u
@@ -98,6 +99,7 @@ struct sp_worker {
     struct sp_subprocess child;
     struct sp_worker_info info;
     struct sp_buf idempotent; // see sp_worker_read_idempotent()
+    struct sp_buf sources;    // see sp_worker_read_sources()
     bool forked;              // by the template, which may be gone since
     struct sp_fork fork;      // pending until it is born
     struct sp_buf first_message;

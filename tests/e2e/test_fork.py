@@ -76,6 +76,8 @@ EVERYTHING: dict[str, Callable[[Pit], Any]] = {
     "pool_resize": lambda pit: refusal(lambda: pit.resize(1)),
     "worker_recycle": lambda pit: refusal(lambda: pit.recycle(worker=1)),
     "worker_health": lambda pit: refusal(lambda: pit.health(1)),
+    "reload_file": lambda pit: refusal(lambda: pit.reload_file("x")),
+    "reload_memory": lambda pit: refusal(pit.reload),
     "flush_log": lambda pit: err_name(lib.flush_log(pit.handle, 0)),
     "call": lambda pit: pit.fails("echo", {"value": 1}).err,
     "call_json": lambda pit: refusal(lambda: pit.call_json("echo", '{"value": 1}')),

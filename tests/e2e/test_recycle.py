@@ -7,7 +7,15 @@ import os
 import threading
 
 import pytest
-from support import Pit, Refused, eventually, open_gate, pool, seconds, wait_for_file
+from support import (
+    Callers,
+    Refused,
+    eventually,
+    open_gate,
+    pool,
+    seconds,
+    wait_for_file,
+)
 
 WITHIN = 60.0  # seconds that a busy machine may take for a few starts
 
@@ -16,34 +24,6 @@ WITHIN = 60.0  # seconds that a busy machine may take for a few starts
 def gate(tmp_path):
     os.mkfifo(tmp_path / "gate")
     return tmp_path / "gate"
-
-
-class Callers:
-    """Threads that call all the time; each answer has to be right."""
-
-    def __init__(self, pit: Pit, count: int = 3) -> None:
-        self.pit = pit
-        self.over = threading.Event()
-        self.wrong: list[object] = []
-        self.calls = 0
-        self.threads = [threading.Thread(target=self.run) for _ in range(count)]
-
-    def run(self) -> None:
-        while not self.over.is_set():
-            with self.pit.answer("echo", {"value": 7}) as answer:
-                if answer.err != "OK" or answer.value() != 7:
-                    self.wrong.append(answer.err)
-            self.calls += 1
-
-    def __enter__(self) -> Callers:
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.over.set()
-        for thread in self.threads:
-            thread.join()
 
 
 def ids(pit):

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// A pool under load that grows and shrinks, of whose workers now one is killed, now one
-// recycled for any of the reasons there are, now one hangs. No call may be lost,
-// answered twice or wrongly; in the end the pool has exactly its workers, and the host
-// no more memory than before.
+// A pool under load that grows and shrinks and is reloaded, of whose workers now one is
+// killed, now one recycled for any of the reasons there are, now one hangs, while
+// another pool comes and goes. No call may be lost, answered twice or wrongly; in the
+// end the pool has exactly its workers, and the host no more memory than before.
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -52,48 +52,77 @@ struct storm {
     uint32_t hangs;
     uint32_t growths;
     uint32_t resizes;
+    uint32_t reloads;
 };
+
+// What a reload changes; each pit begins with none of it.
+#define NEW_WORKERS  1u // they are told something else
+#define NEW_RULES    2u
+#define ANOTHER_POOL 4u // there is one
+
+static const char *yaml_of(const struct kind *kind, uint32_t edition)
+{
+    static char yaml[4096];
+    int used =
+        snprintf(yaml,
+                 sizeof yaml,
+                 "python_version_detection: 'off'\n"
+                 "pools:\n"
+                 "  - name: default\n"
+                 "    worker_profile: %s\n"
+                 "    pool_size: {min: %u, max: %u}\n"
+                 "    shrink_after_ms: 200\n"
+                 "    threads_per_worker: %u\n"
+                 "    python: %s\n"
+                 "    adapter: storm_adapter.Storm\n"
+                 "    adapter_env: {PYTHONPATH: \"%s\"}\n"
+                 "    max_queue: 10000\n"
+                 "    restart_limit: 1000\n"
+                 "    restart_backoff_ms: 1\n"
+                 "    restart_backoff_max_ms: 5\n"
+                 "    cancel_grace_ms: 100\n"
+                 "    worker_ttl: 3s\n"
+                 "    worker_max_requests: 20000\n"
+                 "    worker_max_memory: 200MiB\n"
+                 "    worker_max_memory_hard: 300MiB\n"
+                 "    memory_check_interval_ms: 50\n"
+                 "    recycle_jitter: 100\n"
+                 "    recycle_at_once: 2\n"
+                 "    retry: {max_attempts: 5, backoff_ms: 1, max_tokens: 1000}\n"
+                 "    adapter_config: {edition: %u}\n"
+                 "    grow_after_ms: %u\n"
+                 "%s",
+                 kind->profile,
+                 kind->workers / 2,
+                 kind->workers,
+                 EXECUTORS / kind->workers,
+                 kind->python,
+                 SP_STORM_FOLDER,
+                 edition & NEW_WORKERS,
+                 20 + (edition & NEW_RULES),
+                 kind->more);
+    if ((edition & ANOTHER_POOL) != 0) {
+        (void)snprintf(yaml + used,
+                       sizeof yaml - (size_t)used,
+                       "  - name: another\n"
+                       "    template: 'off'\n"
+                       "    pool_size: 1\n"
+                       "    python: %s\n"
+                       "    adapter: storm_adapter.Storm\n"
+                       "    adapter_env: {PYTHONPATH: \"%s\"}\n",
+                       kind->python,
+                       SP_STORM_FOLDER);
+    }
+    return yaml;
+}
 
 static snakepit *open_pit(const struct kind *kind)
 {
-    char yaml[2048];
     snakepit *pit = NULL;
     snakepit_message why = {0};
+    const char *yaml = yaml_of(kind, 0);
     const snakepit_open_options options = {
         .size = sizeof options, .log = load_no_log, .log_level = SNAKEPIT_LOG_ERROR};
-    (void)snprintf(yaml,
-                   sizeof yaml,
-                   "python_version_detection: 'off'\n"
-                   "pools:\n"
-                   "  - name: default\n"
-                   "    worker_profile: %s\n"
-                   "    pool_size: {min: %u, max: %u}\n"
-                   "    shrink_after_ms: 200\n"
-                   "    threads_per_worker: %u\n"
-                   "    python: %s\n"
-                   "    adapter: storm_adapter.Storm\n"
-                   "    adapter_env: {PYTHONPATH: \"%s\"}\n"
-                   "    max_queue: 10000\n"
-                   "    restart_limit: 1000\n"
-                   "    restart_backoff_ms: 1\n"
-                   "    restart_backoff_max_ms: 5\n"
-                   "    cancel_grace_ms: 100\n"
-                   "    worker_ttl: 3s\n"
-                   "    worker_max_requests: 20000\n"
-                   "    worker_max_memory: 200MiB\n"
-                   "    worker_max_memory_hard: 300MiB\n"
-                   "    memory_check_interval_ms: 50\n"
-                   "    recycle_jitter: 100\n"
-                   "    recycle_at_once: 2\n"
-                   "    retry: {max_attempts: 5, backoff_ms: 1, max_tokens: 1000}\n"
-                   "%s",
-                   kind->profile,
-                   kind->workers / 2,
-                   kind->workers,
-                   EXECUTORS / kind->workers,
-                   kind->python,
-                   SP_STORM_FOLDER,
-                   kind->more);
     snakepit_err err = snakepit_open_memory(yaml, strlen(yaml), &options, &pit, &why);
     if (err != SNAKEPIT_OK) {
         fail_msg("%s", why.text);
@@ -199,6 +228,42 @@ static void resize(struct storm *storm)
     storm->resizes++;
 }
 
+static void reload_as(struct storm *storm, uint32_t edition)
+{
+    static const snakepit_reload_options options = {.size = sizeof options,
+                                                    .grace_ms = 1};
+    snakepit_message why = {0};
+    const char *yaml = yaml_of(storm->kind, edition);
+    snakepit_err err =
+        snakepit_reload_memory(storm->pit, yaml, strlen(yaml), &options, &why);
+    if (err != SNAKEPIT_OK) {
+        fail_msg("%s", why.text);
+    }
+}
+
+// Calls to the other pool may end with it.
+static void other_ended(void *user, snakepit_err err, snakepit_answer *answer)
+{
+    bool expected = err == SNAKEPIT_POOL_REMOVED;
+    ended(user, expected ? SNAKEPIT_OK : err, answer);
+}
+
+static void reload(struct storm *storm)
+{
+    uint32_t edition = below(storm, 8);
+    reload_as(storm, edition);
+    storm->reloads++;
+    const snakepit_call_options options = {
+        .size = sizeof options, .pool = "another", .timeout_ms = TIMEOUT_MS};
+    if ((edition & ANOTHER_POOL) != 0) {
+        atomic_fetch_add(&storm->open, 1);
+        assert_int_equal(
+            snakepit_submit_json(
+                storm->pit, "ping", NULL, &options, other_ended, storm, NULL),
+            SNAKEPIT_OK);
+    }
+}
+
 static void happen(struct storm *storm)
 {
     static void (*const events[])(struct storm *) = {kill_one,
@@ -214,6 +279,8 @@ static void happen(struct storm *storm)
                                                      hang,
                                                      resize,
                                                      resize,
+                                                     reload,
+                                                     reload,
                                                      grow};
     events[below(storm, sizeof events / sizeof events[0])](storm);
 }
@@ -239,7 +306,7 @@ static bool is_settled(const struct storm *storm, snakepit_pool_stats *stats)
     assert_int_equal(snakepit_pool_get_stats(storm->pit, NULL, stats), SNAKEPIT_OK);
     return atomic_load(&storm->open) == 0 && stats->waiting == 0 &&
            stats->running == 0 && count == stats->workers &&
-           stats->workers_ready == stats->workers;
+           stats->workers_ready == stats->workers && stats->workers_outdated == 0;
 }
 
 static void pause_us(uint32_t us)
@@ -275,7 +342,8 @@ static void assert_pool_is_whole(const struct storm *storm)
     assert_int_equal(stats.violations, 0);
     assert_int_equal(atomic_load(&storm->wrong), 0);
     (void)printf("storm %s: starts=%llu deaths=%llu recycles=%llu kills=%u by_hand=%u "
-                 "hangs=%u isolations=%llu growths=%u resizes=%u retries=%llu\n",
+                 "hangs=%u isolations=%llu growths=%u resizes=%u reloads=%u "
+                 "retries=%llu\n",
                  storm->kind->name,
                  (unsigned long long)stats.worker_starts,
                  (unsigned long long)stats.worker_deaths,
@@ -286,6 +354,7 @@ static void assert_pool_is_whole(const struct storm *storm)
                  (unsigned long long)stats.worker_isolations,
                  storm->growths,
                  storm->resizes,
+                 storm->reloads,
                  (unsigned long long)stats.retries);
 }
 
@@ -347,6 +416,7 @@ static void weather(const struct kind *kind, uint32_t events, uint32_t seconds)
     struct load_counts counts = load_stop(load);
     load_print("storm", &counts);
     assert_null(load_fault(&counts));
+    reload_as(&storm, 0);
     assert_pool_is_whole(&storm);
     assert_memory_is_flat(&storm, samples, done);
     snakepit_close(storm.pit, 2000);

@@ -4,6 +4,7 @@ hosts in processes of their own.
 """
 
 from .answers import CallFailed, Pairs, Refused
+from .callers import Callers
 from .configs import KINDS, THREADS, default_python, pool
 from .gates import open_gate, wait_for_file
 from .pit import Pit, Queue
@@ -15,6 +16,7 @@ __all__ = [
     "KINDS",
     "THREADS",
     "CallFailed",
+    "Callers",
     "Deadline",
     "Pairs",
     "Pit",

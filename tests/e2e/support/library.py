@@ -137,6 +137,10 @@ class CallOptions(Structure):
     ]
 
 
+class ReloadOptions(Structure):
+    _fields_ = [("size", c_size_t), ("grace_ms", c_uint32)]
+
+
 class PutOptions(Structure):
     _fields_ = [
         ("size", c_size_t),
@@ -234,6 +238,7 @@ class PoolStats(Structure):
         ("breaker_refused", c_uint64),
         ("breakers_open", c_uint64),
         ("health_check_failures", c_uint64),
+        ("workers_outdated", c_uint64),
     ]
 
 
@@ -286,6 +291,14 @@ PROTOTYPES = {
     "open_memory": (
         c_int,
         [c_char_p, c_size_t, POINTER(OpenOptions), POINTER(c_void_p), POINTER(Message)],
+    ),
+    "reload_file": (
+        c_int,
+        [c_void_p, c_char_p, POINTER(ReloadOptions), POINTER(Message)],
+    ),
+    "reload_memory": (
+        c_int,
+        [c_void_p, c_char_p, c_size_t, POINTER(ReloadOptions), POINTER(Message)],
     ),
     "await_ready": (c_int, [c_void_p, c_char_p, c_uint32, POINTER(Message)]),
     "await_serving": (c_int, [c_void_p, c_char_p, c_uint32, POINTER(Message)]),

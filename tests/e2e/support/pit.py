@@ -366,6 +366,34 @@ class Pit:
             raise Refused(err, why.text.decode("utf-8", "replace"))
         return self
 
+    def reload(self, *pools: dict, grace_ms: int = 0, **top: Any) -> Pit:
+        """Has the pit go on with other pools."""
+        yaml = json.dumps({**top, "pools": list(pools)}).encode()
+        return self._reload(
+            lambda options, why: lib.reload_memory(
+                self.handle, yaml, len(yaml), options, why
+            ),
+            grace_ms,
+        )
+
+    def reload_file(self, path: str | os.PathLike[str], grace_ms: int = 0) -> Pit:
+        return self._reload(
+            lambda options, why: lib.reload_file(
+                self.handle, os.fsencode(path), options, why
+            ),
+            grace_ms,
+        )
+
+    def _reload(self, function: Callable[..., int], grace_ms: int) -> Pit:
+        why = raw.Message()
+        options = raw.ReloadOptions(
+            size=ctypes.sizeof(raw.ReloadOptions), grace_ms=grace_ms
+        )
+        err = function(byref(options), byref(why))
+        if err:
+            raise Refused(err, why.text.decode("utf-8", "replace"))
+        return self
+
     # ---- Calls
 
     def answer(
@@ -678,7 +706,8 @@ class Pit:
 
     def pool_names(self) -> list[str]:
         count = lib.pool_count(self.handle)
-        return [lib.pool_name(self.handle, index).decode() for index in range(count)]
+        names = [lib.pool_name(self.handle, index) for index in range(count)]
+        return [name.decode() for name in names if name]  # a reload may be under way
 
     def tensor(self, dtype: str, shape: tuple, pool: str | None = None) -> SharedTensor:
         return SharedTensor(self, pool, dtype, shape)

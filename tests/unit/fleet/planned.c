@@ -105,6 +105,7 @@ static void say_of_pool(const struct sp_fleet_action *action, char *text, size_t
         [SP_FLEET_DO_STOP_TEMPLATE] = "stop template",
         [SP_FLEET_DO_RESHAPE] = "reshape",
         [SP_FLEET_DO_RESIZE] = "resize",
+        [SP_FLEET_DO_SET_SHAPE] = "shape",
         [SP_FLEET_DO_FAIL] = "fail",
         [SP_FLEET_DO_REFUSE] = "refuse",
         [SP_FLEET_DO_KNOW_USER] = "know user",
@@ -182,6 +183,41 @@ const char *planned_exit(struct planned *planned,
     const struct sp_fleet_event event = {
         .kind = SP_FLEET_EXITED, .place = place, .worker = *worker, .reason = "why"};
     return planned_step(planned, &event);
+}
+
+// Once is enough.
+void planned_extend(struct planned *planned, uint32_t posts)
+{
+    if (posts > planned->plan.posts) {
+        assert_true(planned->plan.places != planned->more);
+        sp_fleet_plan_extend(&planned->plan, PLANNED_POSTS, planned->more);
+    }
+}
+
+void planned_reshape(struct planned *planned, uint32_t size)
+{
+    planned_extend(planned, size);
+    sp_fleet_plan_reshape(&planned->plan, SP_PROFILE_PROCESS, size);
+}
+
+const char *planned_respec(struct planned *planned, const struct sp_fleet_terms *terms)
+{
+    const struct sp_fleet_event event = {
+        .kind = SP_FLEET_RESPEC, .recycle = SP_RECYCLE_BY_RELOAD, .terms = *terms};
+    planned_extend(planned, terms->size.max);
+    return planned_step(planned, &event);
+}
+
+const char *planned_roll(struct planned *planned)
+{
+    const struct sp_pool_config *config = &planned->config;
+    return planned_respec(
+        planned,
+        &(struct sp_fleet_terms){.config = config,
+                                 .profile = config->worker_profile,
+                                 .size = config->pool_size,
+                                 .threads = config->threads_per_worker,
+                                 .roll = true});
 }
 
 void planned_play(struct planned *planned, const struct planned_act *acts, size_t count)

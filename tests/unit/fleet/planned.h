@@ -20,7 +20,7 @@
 struct planned {
     struct sp_pool_config config;
     struct sp_place places[PLANNED_POSTS * SP_PLACES_PER_POST];
-    struct sp_place more[PLANNED_POSTS * SP_PLACES_PER_POST]; // after a fallback
+    struct sp_place more[PLANNED_POSTS * SP_PLACES_PER_POST]; // if it needs them
     struct sp_fleet_action items[SP_FLEET_ACTIONS(PLANNED_POSTS)];
     struct sp_fleet_plan plan;
     struct sp_fleet_actions out;
@@ -59,6 +59,15 @@ void planned_play(struct planned *planned,
                   size_t count);
 #define PLANNED_PLAY(planned, acts) \
     planned_play((planned), (acts), sizeof(acts) / sizeof((acts)[0]))
+
+// Makes sure that there are so many posts.
+void planned_extend(struct planned *planned, uint32_t posts);
+// What RESHAPE orders: it is one of so many processes.
+void planned_reshape(struct planned *planned, uint32_t size);
+// The pool is to go on as `terms` say, because of a reload.
+const char *planned_respec(struct planned *planned, const struct sp_fleet_terms *terms);
+// The same as its configuration says, which the test has changed.
+const char *planned_roll(struct planned *planned);
 
 // A pool of processes whose template forks the first of them.
 void planned_init_forking(struct planned *planned, uint32_t size);

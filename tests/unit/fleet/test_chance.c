@@ -38,8 +38,7 @@ static struct sp_fleet_event carry_out(struct world *world)
             answer.kind = fails ? EVENT(TEMPLATE_FAILED) : EVENT(TEMPLATE_STARTED);
         } else if (action->kind == SP_FLEET_DO_RESHAPE) {
             assert_int_equal(i + 1, planned->out.count);
-            sp_fleet_plan_reshape(
-                &planned->plan, SP_PROFILE_PROCESS, action->number, planned->more);
+            planned_reshape(planned, action->number);
             answer.kind = EVENT(RESHAPED);
         } else if (action->kind == SP_FLEET_DO_TELL_STOPPED) {
             assert_false(world->stopped);
@@ -106,10 +105,37 @@ static void something_of_the_worker(struct world *world, uint32_t place)
     happen(world, &event);
 }
 
+// A reload, or a switch of the profile.
+static struct sp_fleet_event any_respec(struct world *world)
+{
+    const struct sp_fleet_plan *plan = &world->planned.plan;
+    bool threads = below(2) == 0;
+    uint32_t most = 1 + (uint32_t)below(4);
+    struct sp_fleet_event event = {
+        .kind = EVENT(RESPEC),
+        .recycle = SP_RECYCLE_BY_RELOAD,
+        .terms = {.config = &world->planned.config,
+                  .profile = threads ? SP_PROFILE_THREAD : SP_PROFILE_PROCESS,
+                  .size = {1 + (uint32_t)below(most), most},
+                  .threads = threads ? 1 + (uint32_t)below(2) : 1,
+                  .roll = below(4) != 0}};
+    if (!event.terms.roll) {
+        event.terms.profile = plan->profile;
+        event.terms.threads = plan->threads;
+    }
+    planned_extend(&world->planned, most);
+    return event;
+}
+
 static void something_else(struct world *world)
 {
     struct sp_fleet_event event = {.kind = EVENT(TIMER), .reason = "why"};
     switch (below(10)) {
+    case 8:
+        if (below(4) == 0) {
+            event = any_respec(world);
+        }
+        break;
     case 0:
         event.kind = EVENT(RETRY);
         break;
@@ -145,13 +171,13 @@ static void assert_sound(const struct world *world)
 {
     const struct sp_fleet_plan *plan = &world->planned.plan;
     uint32_t alive = world->left;
-    for (uint32_t i = 0; i < plan->size * SP_PLACES_PER_POST; i++) {
+    for (uint32_t i = 0; i < plan->posts * SP_PLACES_PER_POST; i++) {
         assert_int_equal(world->alive[i], plan->places[i].state != SP_PLACE_EMPTY);
         alive += world->alive[i];
     }
     assert_int_equal(sp_fleet_alive(plan), alive);
     assert_true(sp_fleet_starting(plan) <= plan->config->startup_batch_size);
-    assert_true(sp_fleet_serving(plan) <= plan->size);
+    assert_true(sp_fleet_serving(plan) <= plan->posts);
     assert_int_equal(world->template_alive, plan->template.state != SP_PLANNED_NONE);
     if (plan->phase == SP_FLEET_RUNNING) {
         assert_true((plan->shown == SP_POOL_READY) ==
@@ -211,7 +237,7 @@ static void whatever_happens_a_fleet_is_sound_and_ends(void **state)
         happen(&world, &begin);
         for (int step = 0; step < 500; step++) {
             world.planned.now += below(100) * MS;
-            uint32_t places = world.planned.plan.size * SP_PLACES_PER_POST;
+            uint32_t places = world.planned.plan.posts * SP_PLACES_PER_POST;
             something_of_the_worker(&world, (uint32_t)below(places));
             something_else(&world);
             assert_sound(&world);

@@ -116,6 +116,100 @@ static void one_that_may_not_be_signalled_matters_only_to_another_user(void **st
     scene_end();
 }
 
+// ---- Another spec -------------------------------------------------------------
+
+// What the pool is to be made of next.
+static struct sp_pool_config others;
+
+static struct sp_fleet_spec *another_spec(void)
+{
+    struct sp_spec_terms terms = sp_spec_terms_of(&scene.config, &others);
+    struct sp_fleet_spec *spec = NULL;
+    assert_int_equal(sp_spec_new(&terms, &spec), SNAKEPIT_OK);
+    return spec;
+}
+
+static void workers_make_room_for_those_of_another_spec(void **state)
+{
+    (void)state;
+    scene_begin();
+    fake_is_ready(0);
+    fake_is_ready(1);
+    others = scene.pool_config;
+    others.python = (char *)(uintptr_t)"another";
+    struct sp_fleet_spec *spec = another_spec();
+    assert_int_equal(sp_fleet_respec(&scene.fleet, spec, true, SP_RECYCLE_BY_RELOAD),
+                     SNAKEPIT_OK);
+    assert_int_equal(fakes.starts, 3);
+    assert_string_equal(fakes.lives[0]->worker.options.python, "python");
+    assert_string_equal(fakes.lives[2]->worker.options.python, "another");
+    assert_int_equal(scene_look().state, SP_POOL_READY);
+    assert_int_equal(fakes.lives[0]->stops, 0);
+    fake_is_ready(2);
+    assert_true(scene_was_logged("worker.recycled pool=one worker=1"));
+    scene_await();
+    assert_int_equal(fakes.lives[0]->stops, 1);
+    fake_dies(0);
+    fake_is_ready(3);
+    scene_await();
+    fake_dies(1);
+    assert_int_equal(sp_fleet_outdated(&scene.fleet.plan), 0);
+    assert_int_equal(scene_look().seats, 2);
+    scene_end();
+}
+
+static void a_pool_may_become_larger_and_smaller(void **state)
+{
+    (void)state;
+    scene_begin();
+    fake_is_ready(0);
+    fake_is_ready(1);
+    others = scene.pool_config;
+    others.pool_size = (struct sp_range){3, 5};
+    assert_int_equal(
+        sp_fleet_respec(&scene.fleet, another_spec(), false, SP_RECYCLE_BY_RELOAD),
+        SNAKEPIT_OK);
+    assert_int_equal(fakes.starts, 3);
+    assert_int_equal(scene_look().workers, 3);
+    assert_true(sp_fleet_ask_to_resize(&scene.fleet, 5));
+    assert_false(sp_fleet_ask_to_resize(&scene.fleet, 2));
+    sp_fleet_do_what_is_asked(&scene.fleet);
+    assert_int_equal(fakes.starts, 5);
+    for (uint32_t i = 2; i < 5; i++) {
+        fake_is_ready(i);
+    }
+    assert_int_equal(scene_look().seats, 5);
+    others.pool_size = (struct sp_range){1, 1};
+    assert_int_equal(
+        sp_fleet_respec(&scene.fleet, another_spec(), false, SP_RECYCLE_BY_RELOAD),
+        SNAKEPIT_OK);
+    assert_int_equal(scene_look().seats, 1);
+    scene_end();
+}
+
+static void without_memory_for_another_spec_nothing_changes(void **state)
+{
+    (void)state;
+    long nth = 0;
+    snakepit_err err;
+    scene_begin();
+    fake_is_ready(0);
+    fake_is_ready(1);
+    others = scene.pool_config;
+    others.pool_size = (struct sp_range){4, 4};
+    struct sp_fleet_spec *spec = another_spec();
+    do {
+        assert_int_equal(scene.fleet.plan.posts, 2);
+        sp_memory_fail_at(++nth);
+        err = sp_fleet_respec(&scene.fleet, spec, false, SP_RECYCLE_BY_RELOAD);
+        sp_memory_fail_at(0);
+        assert_int_equal(scene_see().count >= 2, true);
+    } while (err == SNAKEPIT_NO_MEMORY);
+    assert_int_equal(err, SNAKEPIT_OK);
+    assert_true(nth > 8);
+    scene_end();
+}
+
 // ---- Memory -------------------------------------------------------------------
 
 #define MIB (UINT64_C(1) << 20)
@@ -268,6 +362,9 @@ static void every_failed_allocation_of_the_start_is_survived(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        SCENE_TEST(workers_make_room_for_those_of_another_spec),
+        SCENE_TEST(a_pool_may_become_larger_and_smaller),
+        SCENE_TEST(without_memory_for_another_spec_nothing_changes),
         SCENE_TEST(workers_are_started_and_take_calls),
         SCENE_TEST(a_dead_worker_is_replaced),
         SCENE_TEST(a_call_that_a_dead_worker_ran_is_failed),

@@ -22,7 +22,7 @@ static void begin_checked(void)
 
 static struct sp_occupant *occupant(void)
 {
-    return &scene.fleet.occupants[0];
+    return scene.fleet.occupants[0];
 }
 
 static const snakepit_fault well = {.type = "", .message = "ok"};

@@ -94,7 +94,8 @@ static void a_post_is_vacant_where_a_worker_is_missing(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct sp_place places[SP_PLACES_PER_POST] = {cases[i].places[0],
                                                       cases[i].places[1]};
-        const struct sp_fleet_plan plan = {.size = 1, .target = 1, .places = places};
+        const struct sp_fleet_plan plan = {
+            .posts = 1, .size = 1, .target = 1, .places = places};
         assert_int_equal(sp_places_vacant(&plan), cases[i].vacant);
         assert_int_equal(sp_fleet_serving(&plan), cases[i].serving);
     }
@@ -112,7 +113,7 @@ static void what_is_counted_is_not_kept(void **state)
                                 IS(LEAVING),
                                 IS(SERVING)};
     const struct sp_fleet_plan plan = {
-        .size = 4, .target = 4, .places = places, .remains = 3};
+        .posts = 4, .size = 4, .target = 4, .places = places, .remains = 3};
     assert_int_equal(sp_places_count(&plan), 8);
     assert_int_equal(sp_fleet_starting(&plan), 2);
     assert_int_equal(sp_fleet_serving(&plan), 2);

@@ -437,7 +437,10 @@ static void threads_and_pools_without_a_template_start_none(void **state)
 static void each_event_is_in_one_of_the_tables(void **state)
 {
     (void)state;
-    bool seen[SP_FLEET_EVENTS] = {[EVENT(RESHAPED)] = true}; // test_scenarios.c
+    bool seen[SP_FLEET_EVENTS] = {
+        [EVENT(RESHAPED)] = true, // test_plan_over_time.c
+        [EVENT(RESPEC)] = true,   // test_roll.c
+    };
     for (size_t i = 0; i < sizeof worker_rows / sizeof worker_rows[0]; i++) {
         seen[worker_rows[i].event] = true;
     }

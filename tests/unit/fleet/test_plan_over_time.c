@@ -96,7 +96,7 @@ static void threads_come_back_as_processes(void **state)
         {1, EVENT(GONE), 2, "reshape 4", NULL},
     };
     PLANNED_PLAY(&planned, acts);
-    sp_fleet_plan_reshape(&planned.plan, SP_PROFILE_PROCESS, 4, planned.more);
+    planned_reshape(&planned, 4);
     const struct planned_act after[] = {
         {0, EVENT(RESHAPED), 0, "start template", NULL},
         {0, EVENT(TEMPLATE_STARTED), 0, "", NULL},

@@ -307,7 +307,7 @@ static void after_a_fallback_processes_follow_the_work(void **state)
     planned_step(&planned, &ready);
     assert_string_equal(planned_happen(&planned, EVENT(EXITED), 0), "");
     assert_string_equal(planned_happen(&planned, EVENT(GONE), 0), "reshape 8");
-    sp_fleet_plan_reshape(&planned.plan, SP_PROFILE_PROCESS, 8, planned.more);
+    planned_reshape(&planned, 8);
     assert_int_equal(planned.plan.least, 2);
     assert_int_equal(planned.plan.target, 2);
     assert_true(sp_scale_is_elastic(&planned.plan));

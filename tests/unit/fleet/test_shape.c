@@ -11,7 +11,7 @@
 static const char *value_of(const char *name)
 {
     size_t size = strlen(name);
-    for (char **entry = scene.fleet.environment; *entry != NULL; entry++) {
+    for (char **entry = scene.fleet.spec->environment; *entry != NULL; entry++) {
         if (strncmp(*entry, name, size) == 0 && (*entry)[size] == '=') {
             return *entry + size + 1;
         }
@@ -30,9 +30,9 @@ static void a_shape_is_that_of_the_configuration(void **state)
     assert_string_equal(scene_look().profile, "thread");
     assert_int_equal(scene_look().threads, 3);
     for (uint32_t i = 0; i < 2 * SP_PLACES_PER_POST; i++) {
-        assert_ptr_equal(scene.fleet.occupants[i].fleet, &scene.fleet);
-        assert_int_equal(scene.fleet.occupants[i].place, i);
-        assert_null(scene.fleet.occupants[i].worker);
+        assert_ptr_equal(scene.fleet.occupants[i]->fleet, &scene.fleet);
+        assert_int_equal(scene.fleet.occupants[i]->place, i);
+        assert_null(scene.fleet.occupants[i]->worker);
     }
 }
 
@@ -43,10 +43,10 @@ static void processes_have_an_environment_of_their_own(void **state)
     scene.pool_config.worker_profile = SP_PROFILE_THREAD;
     scene.pool_config.threads_per_worker = sp_config_cores() * 2;
     assert_int_equal(scene_init_fleet(), SNAKEPIT_OK);
-    char *const *before = scene.fleet.environment;
+    char *const *before = scene.fleet.spec->environment;
     assert_string_equal(value_of("OMP_NUM_THREADS"), "1");
-    assert_int_equal(sp_fleet_shape(&scene.fleet, SP_PROFILE_PROCESS, 5), SNAKEPIT_OK);
-    assert_ptr_not_equal(scene.fleet.environment, before);
+    assert_int_equal(sp_fleet_reshape(&scene.fleet, 5), SNAKEPIT_OK);
+    assert_ptr_not_equal(scene.fleet.spec->environment, before);
     assert_non_null(value_of("OMP_NUM_THREADS"));
     assert_int_equal(scene.fleet.plan.size, 5);
     assert_int_equal(scene.fleet.plan.threads, 1);
@@ -63,7 +63,7 @@ static void without_memory_the_shape_stays(void **state)
     do {
         assert_int_equal(scene.fleet.plan.size, 2);
         sp_memory_fail_at(++nth);
-        err = sp_fleet_shape(&scene.fleet, SP_PROFILE_PROCESS, 3);
+        err = sp_fleet_reshape(&scene.fleet, 3);
         sp_memory_fail_at(0);
     } while (err == SNAKEPIT_NO_MEMORY);
     assert_int_equal(err, SNAKEPIT_OK);

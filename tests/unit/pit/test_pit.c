@@ -52,8 +52,8 @@ static void the_pool_called_default_is_the_default(void **state)
     assert_int_equal(
         snakepit_open_memory(yaml, sizeof yaml - 1, &pit_options, &pit, NULL),
         SNAKEPIT_OK);
-    assert_ptr_equal(sp_pit_pool(pit, NULL), pit->pools[1].pool);
-    assert_ptr_equal(sp_pit_pool(pit, "a"), pit->pools[0].pool);
+    assert_ptr_equal(sp_pit_pool(pit, NULL), pit->pools[1]->pool);
+    assert_ptr_equal(sp_pit_pool(pit, "a"), pit->pools[0]->pool);
     assert_null(sp_pit_pool(pit, "b"));
 }
 

@@ -83,7 +83,7 @@ static struct reply ask(const char *session, const char *question)
     reply.size = slot->request.body_size;
     assert_true(reply.size < sizeof reply.body);
     memcpy(reply.body,
-           sp_pool_store(pit->pools[0].pool)->segment.base + slot->request.body,
+           sp_pool_store(pit->pools[0]->pool)->segment.base + slot->request.body,
            reply.size);
     call.request.body_size = 0;
     pit_serve(&call);

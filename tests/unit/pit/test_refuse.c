@@ -305,7 +305,8 @@ static void an_unknown_pool_is_told_with_those_that_there_are(void **state)
     static char second[] = "arrays";
     struct sp_pool text = {.name = first};
     struct sp_pool arrays = {.name = second};
-    struct sp_pit_pool pools[] = {{.pool = &text}, {.pool = &arrays}};
+    struct sp_pit_pool places[] = {{.pool = &text}, {.pool = &arrays}};
+    struct sp_pit_pool *pools[] = {&places[0], &places[1]};
     struct snakepit there = {.process = sp_fork_here(), .pools = pools, .count = 2};
     snakepit_message why;
     assert_int_equal(sp_refuse_pool(&there, "txet", &why), SNAKEPIT_UNKNOWN_POOL);

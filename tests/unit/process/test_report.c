@@ -128,9 +128,40 @@ static void a_list_with_anything_else_is_not_believed(void **state)
     assert_int_equal(read.size, 0);
 }
 
+// The files that a message lists under "sources".
+static struct sp_buf files_of(const char *const *paths, uint32_t count)
+{
+    struct sp_buf read = {0};
+    snakepit_writer *writer = snakepit_writer_new();
+    snakepit_writer_map(writer, 1);
+    snakepit_writer_str(writer, "sources");
+    snakepit_writer_array(writer, count);
+    for (uint32_t i = 0; i < count; i++) {
+        snakepit_writer_str(writer, paths[i]);
+    }
+    sp_worker_read_sources(&read, writer->buf.data, writer->buf.size);
+    snakepit_writer_free(writer);
+    return read;
+}
+
+static void files_stand_behind_each_other(void **state)
+{
+    (void)state;
+    static const char *const good[] = {"/a/b.py", "/c"};
+    static const char *const bad[] = {"/a/b.py", "c"};
+    struct sp_buf read = files_of(good, 2);
+    assert_int_equal(read.size, 11);
+    assert_memory_equal(read.data, "/a/b.py\0/c", 11);
+    sp_buf_fini(&read);
+    read = files_of(bad, 2);
+    assert_int_equal(read.size, 0);
+    sp_buf_fini(&read);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(files_stand_behind_each_other),
         cmocka_unit_test(a_failure_is_type_message_and_traceback),
         cmocka_unit_test(the_end_of_a_long_traceback_is_kept),
         cmocka_unit_test(a_traceback_of_one_long_line_keeps_its_end),
