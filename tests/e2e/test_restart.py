@@ -88,6 +88,21 @@ def test_a_pool_that_is_down_refuses_calls_at_once_with_the_reason(
     assert refused.value.err == "DEADLINE_EXCEEDED"
 
 
+def test_a_close_finishes_with_a_worker_that_was_given_all_its_calls(
+    open_dependent, down
+):
+    """It has no successor, and gets none any more."""
+    pit = open_dependent(pool_size=1, worker_max_requests=1, restart_limit=1000)
+    down.touch()
+    assert pit.call("ping") == "pong"
+    eventually(lambda: pit.logged("worker.start_failed"), "nothing starts")
+    calls = [pit.submit("ping") for _ in range(3)]
+    with seconds() as taken:
+        pit.close(60_000)
+    assert [call.wait().err for call in calls] == ["OK", "OK", "OK"]
+    assert taken.seconds < 30
+
+
 def test_each_failed_start_logs_its_exception(open_dependent, down):
     pit = open_dependent()
     take_down(pit, down)
