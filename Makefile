@@ -91,12 +91,12 @@ format: bootstrap
 # What root has built belongs to the owner of the checkout, who will want to build there too.
 install:
 	@trap '[ "$$(id -u)" != 0 ] || chown -R --reference=Makefile build' EXIT; \
-	trap 'exit 1' INT TERM HUP; set -e; \
+	trap 'exit 1' INT TERM HUP; set -e; umask 022; \
 	tools/bootstrap --step apt; \
 	cmake --preset release >/dev/null; \
 	cmake --build --preset release -j $(JOBS); \
 	DESTDIR='$(DESTDIR)' cmake --install build/release --prefix "$$(realpath -m -- '$(PREFIX)')"
-	@[ -n '$(DESTDIR)' ] || [ "$$(id -u)" != 0 ] || ldconfig
+	@[ -n '$(DESTDIR)' ] || [ "$$(id -u)" != 0 ] || PATH="$$PATH:/usr/sbin:/sbin" ldconfig
 
 clean:
 	rm -rf build/dev build/release build/asan build/tsan build/fuzz build/coverage build/bridge build/bench

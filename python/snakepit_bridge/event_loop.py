@@ -53,8 +53,16 @@ class Work:
 
     def begin(self) -> None:
         """Makes the task, in the context of the caller."""
-        if not self.ended:
-            self.task = self.loop.create_task(self.live())
+        if self.ended:
+            return
+        life = self.live()
+        try:
+            self.task = self.loop.create_task(life)
+        except BaseException as error:  # of a factory of tasks that a tool has set
+            life.close()
+            self.coroutine.close()
+            self.end(error)
+        else:
             self.task.add_done_callback(self.close)
 
     def cancel(self) -> None:

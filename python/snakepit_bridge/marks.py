@@ -58,7 +58,10 @@ class Marked:
 def of_class(adapter_class: type) -> Iterator[Marked]:
     """The marked attributes of a class and its bases, in alphabetical order."""
     names = {
-        name for base in lookup.mro(adapter_class) for name in lookup.namespace(base)
+        name
+        for base in lookup.mro(adapter_class)
+        for name in lookup.namespace(base)
+        if isinstance(name, str)  # Python allows others
     }
     for name in sorted(names):
         base = lookup.owner(adapter_class, name)
@@ -74,7 +77,9 @@ def of_instance(adapter: object) -> Iterator[Marked]:
     What wraps a bound method without a change of its arguments is another name for a
     tool, and no other tool.
     """
-    for name, value in sorted(lookup.own(adapter).copy().items()):
+    own = lookup.own(adapter).copy()
+    for name in sorted(name for name in own if isinstance(name, str)):
+        value = own[name]
         if lookup.owner(type(adapter), name) is not None or not callable(value):
             continue
         marked = look(name, value)

@@ -13,11 +13,12 @@ import dataclasses
 import inspect
 import types
 import typing
+from collections.abc import Iterator
 from typing import Any, Callable
 
 from . import calling, lookup, signatures
 from .resolution import Answers
-from .tools import ToolMetadata
+from .tools import ToolMetadata, bounded, holdable
 
 __all__ = ["describe"]
 
@@ -25,6 +26,7 @@ Schema = dict[str, Any]
 
 ANYTHING: Schema = {}
 _DEPTH = 8  # of types in types; deeper ones may be anything
+_MOST = 500  # schemas in one annotation's; further ones may be anything
 
 _PLAIN: dict[Any, Schema] = {
     None: {"type": "null"},
@@ -179,36 +181,53 @@ def _schema_of(function: Callable[..., Any], annotation: Any) -> Schema:
         if isinstance(annotation, str):
             below = _below(function)
             annotation = eval(annotation, getattr(below, "__globals__", {}))
-        return _schema(annotation, 0)
+        return _schema(annotation, _Way())
     except Exception:  # a name for type checkers alone, or code of somebody's metaclass
         return ANYTHING
 
 
-def _schema(annotation: Any, depth: int) -> Schema:
-    if depth > _DEPTH:
+class _Way:
+    """How deep a schema lies, in which classes, and how many more there may be."""
+
+    def __init__(self, above: _Way | None = None, around: Any = None) -> None:
+        self._left: Iterator[int] = above._left if above else iter(range(_MOST))
+        self._depth: int = above._depth + 1 if above else 0
+        self._around: tuple[Any, ...] = (*above._around, around) if above else ()
+
+    def goes_on(self) -> bool:
+        """Whether there may be one more."""
+        return self._depth <= _DEPTH and next(self._left, None) is not None
+
+    def is_within(self, its: Any) -> bool:
+        """Whether this is a part of that class, as a node of a tree is of a node."""
+        return any(one is its for one in self._around)
+
+
+def _schema(annotation: Any, way: _Way) -> Schema:
+    if not way.goes_on():
         return ANYTHING
     plain = _of_a_plain_type(annotation)
     if plain is not None:
         return plain
     origin, inner = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is typing.Annotated:
-        return _annotated(inner, depth)
+        return _annotated(inner, way)
     if origin is typing.Literal:
         return _literal(inner)
     if origin in _FIELDS_OF_DICTS:
-        return _schema(inner[0], depth)
+        return _schema(inner[0], way)
     if origin in _UNIONS:
-        return {"anyOf": [_schema(one, depth + 1) for one in inner]}
+        return {"anyOf": [_schema(one, _Way(way)) for one in inner]}
     if origin is tuple:
-        return _tuple(inner, depth)
+        return _tuple(inner, way)
     if origin in _SEQUENCES or origin in _STREAMS:
-        return {"type": "array", "items": _schema(inner[0], depth + 1)}
+        return {"type": "array", "items": _schema(inner[0], _Way(way))}
     if origin in _MAPS and inner[0] is str:
         return {
             "type": "object",
-            "additionalProperties": _schema(inner[1], depth + 1),
+            "additionalProperties": _schema(inner[1], _Way(way)),
         }
-    return _of_fields(annotation, depth)
+    return _of_fields(annotation, way)
 
 
 def _of_a_plain_type(annotation: Any) -> Schema | None:
@@ -230,27 +249,30 @@ def _is_a_tensor(found: Any) -> bool:
     return (package, name) in (("numpy", "ndarray"), ("snakepit_bridge", "Tensor"))
 
 
-def _annotated(inner: tuple[Any, ...], depth: int) -> Schema:
-    schema = _schema(inner[0], depth + 1)
+def _annotated(inner: tuple[Any, ...], way: _Way) -> Schema:
+    schema = _schema(inner[0], _Way(way))
     words = [one for one in inner[1:] if isinstance(one, str)]
-    return {**schema, "description": words[0]} if words else schema
+    return {**schema, "description": bounded(words[0])} if words else schema
 
 
 def _literal(values: tuple[Any, ...]) -> Schema:
     told = (bool, int, str, type(None))
-    return {"enum": [*values]} if all(type(one) in told for one in values) else ANYTHING
+    fit = all(type(one) in told and holdable(one) == one for one in values)
+    return {"enum": [*values]} if fit else ANYTHING
 
 
-def _tuple(inner: tuple[Any, ...], depth: int) -> Schema:
+def _tuple(inner: tuple[Any, ...], way: _Way) -> Schema:
     if len(inner) == 2 and inner[1] is Ellipsis:
-        return {"type": "array", "items": _schema(inner[0], depth + 1)}
-    items = [_schema(one, depth + 1) for one in inner]
+        return {"type": "array", "items": _schema(inner[0], _Way(way))}
+    items = [_schema(one, _Way(way)) for one in inner]
     length = {"minItems": len(items), "maxItems": len(items)}
     return {"type": "array", "prefixItems": items, "items": False, **length}
 
 
-def _of_fields(annotation: Any, depth: int) -> Schema:
+def _of_fields(annotation: Any, way: _Way) -> Schema:
     """Of a TypedDict or a dataclass; anything else may be anything."""
+    if way.is_within(annotation):
+        return ANYTHING
     if hasattr(annotation, "__required_keys__"):  # a TypedDict
         required = sorted(annotation.__required_keys__)
     elif isinstance(annotation, type) and dataclasses.is_dataclass(annotation):
@@ -260,6 +282,8 @@ def _of_fields(annotation: Any, depth: int) -> Schema:
     hints = typing.get_type_hints(annotation, include_extras=True)
     return {
         "type": "object",
-        "properties": {name: _schema(one, depth + 1) for name, one in hints.items()},
+        "properties": {
+            name: _schema(one, _Way(way, annotation)) for name, one in hints.items()
+        },
         "required": required,
     }

@@ -35,16 +35,18 @@ class SessionContext(SessionValues):
         Arguments and result are what tools may take and return, arrays too. The host's
         tool runs while this call waits, and no longer than the call's own time. Raises
         UnknownHostTool, HostError with the host's `code` for a tool that failed,
-        DeadlineExceeded, Cancelled, and RuntimeError where no call runs or on the event
-        loop, which `call_host_tool_async` does not block.
+        DeadlineExceeded, Cancelled, and RuntimeError where no call runs, or one of
+        another session, and on the event loop, which `call_host_tool_async` does not
+        block.
         """
-        return host.ask("session_context.call_host_tool", tool_name, arguments)
+        return self._ask_host("call_host_tool", tool_name, arguments)
 
     async def call_host_tool_async(self, tool_name: str, /, **arguments: Any) -> Any:
         """`call_host_tool` for coroutines. Of several at once each waits its turn."""
-        return await host.ask_async(
-            "session_context.call_host_tool_async", tool_name, arguments
-        )
+        what = "session_context.call_host_tool_async"
+        if self.session_id:
+            self._check_call(what)
+        return await host.ask_async(what, tool_name, arguments)
 
     def call_elixir_tool(self, tool_name: str, /, **arguments: Any) -> Any:
         """`call_host_tool` under its old name."""
@@ -53,13 +55,19 @@ class SessionContext(SessionValues):
     @property
     def host_tools(self) -> dict[str, str]:
         """What `call_host_tool` can call in this session: name to description."""
-        tools: dict[str, str] = host.ask("session_context.host_tools", host.LIST, {})
+        tools: dict[str, str] = self._ask_host("host_tools", host.LIST, {})
         return tools
 
     @property
     def elixir_tools(self) -> dict[str, str]:
         """`host_tools` under its old name."""
         return self.host_tools
+
+    def _ask_host(self, operation: str, name: str, arguments: dict[str, Any]) -> Any:
+        what = f"session_context.{operation}"
+        if self.session_id and not runtime.is_standalone():
+            self._check_call(what)
+        return host.ask(what, name, arguments)
 
 
 def current_session() -> SessionContext:

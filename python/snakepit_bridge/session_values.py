@@ -34,8 +34,9 @@ class SessionValues:
     `asyncio.to_thread`, for they block.
 
     Every method raises LookupError if the call belongs to no session, RuntimeError
-    outside of a call in a worker, and what the host says otherwise. In a test, outside
-    of a worker, the values are kept in the process; see `standalone.session`.
+    outside of a call in a worker and in a call of another session, and what the host
+    says otherwise. In a test, outside of a worker, the values are kept in the process;
+    see `standalone.session`.
     """
 
     session_id: str
@@ -78,11 +79,24 @@ class SessionValues:
     def _ask(self, operation: str, arguments: dict[str, Any]) -> Any:
         if runtime.is_standalone():
             return self._ask_standalone(operation, arguments)
-        if runtime.current_call() is None:
-            raise RuntimeError(host.NO_CALL.format(what=f"session_context.{operation}"))
-        self._check_session(operation)
         what = f"session_context.{operation}"
+        self._check_session(operation)
+        self._check_call(what)
         return host.ask(what, f"snakepit.session.{operation}", arguments)
+
+    def _check_call(self, what: str) -> None:
+        """Questions go to the session of the call that runs. A context that was kept
+        must not show another session's values as its own.
+        """
+        call = runtime.current_call()
+        if call is None:
+            raise RuntimeError(host.NO_CALL.format(what=what))
+        if call.session_id != self.session_id:
+            raise RuntimeError(
+                f"{what}: this context is of session {self.session_id!r}, and the call "
+                f"that runs here of {call.session_id!r}; take current_session() in "
+                "each call instead of keeping a context"
+            )
 
     def _ask_standalone(self, operation: str, arguments: dict[str, Any]) -> Any:
         # A test that says nothing of sessions has one that has no name.

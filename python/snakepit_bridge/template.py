@@ -90,13 +90,15 @@ def serve(reopened: list[int]) -> bool:
 def settle() -> None:
     """Makes memory and output fit to be shared.
 
-    What were left in a buffer each worker would print again. Garbage goes first, for
+    What was left in a buffer each worker would print again. Garbage goes first, for
     its finalizers may leave something; what is frozen afterwards is never visited by
     the collector, so the workers' collections do not copy its pages.
     """
     for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
+        try:
             stream.flush()
+        except Exception:
+            pass  # it is closed, or the adapter's, and not quite a stream
     gc.collect()
 
 

@@ -321,7 +321,7 @@ def tool_of(
         documented = marked.function if marked.is_partial else shown
         return ToolMetadata(
             name=name,
-            description=_bounded(mark.description)
+            description=bounded(mark.description)
             or _or_else("", _first_paragraph, documented),
             parameters=_or_else([], parameters_of, shown),
             thread_safe=marked.is_safe,
@@ -396,7 +396,7 @@ def _first_paragraph(function: Callable[..., Any]) -> str:
         if words and not line.strip():
             break
         words += line.split()
-    return _bounded(" ".join(words))
+    return bounded(" ".join(words))
 
 
 def _docstring(function: Callable[..., Any]) -> str | None:
@@ -424,21 +424,21 @@ def _parameter(parameter: signatures.Parameter) -> ToolParameter:
     required = parameter.is_required
     return ToolParameter(
         name=parameter.name,
-        annotation=_bounded(signatures.text_of(parameter.annotation)),
+        annotation=bounded(signatures.text_of(parameter.annotation)),
         required=required,
-        default=None if required else _plain(parameter.default),
+        default=None if required else holdable(parameter.default),
     )
 
 
-def _plain(value: Any) -> Any:
+def holdable(value: Any) -> Any:
     """`value` if every host can hold it, else its repr: a default is told, not used."""
     if value is None or type(value) in (bool, float):
         return value
     if type(value) is int and -(2**63) <= value < 2**63:
         return value
-    return _bounded(value if type(value) is str else repr(value))
+    return bounded(value if type(value) is str else repr(value))
 
 
-def _bounded(text: str) -> str:
+def bounded(text: str) -> str:
     """A text that UTF-8 can hold, of a bounded length."""
     return text[:TEXT_MAX].encode("utf-8", "backslashreplace").decode("utf-8")

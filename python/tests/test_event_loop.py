@@ -341,3 +341,15 @@ def test_outside_of_a_worker_there_is_no_call() -> None:
         return current_call()
 
     assert event_loop.run(look()) is None
+
+
+def test_a_task_that_cannot_be_made_fails_its_call_at_once(call: FakeCall) -> None:
+    def refuse(loop: asyncio.AbstractEventLoop, coro: Any) -> Any:
+        raise RuntimeError("no tasks today")
+
+    async def set_factory() -> None:
+        asyncio.get_running_loop().set_task_factory(refuse)
+
+    event_loop.run(set_factory())
+    with pytest.raises(RuntimeError, match="no tasks today"):
+        event_loop.run(coroutine())

@@ -12,6 +12,7 @@ from snakepit_bridge import (
     BaseAdapter,
     ThreadSafeAdapter,
     loader,
+    marks,
     resolution,
     thread_safe_method,
     tool,
@@ -324,3 +325,18 @@ def test_a_description_that_cannot_be_made_is_empty(function: Any) -> None:
     answers = resolution.of_instance(made)
     assert answers.tools == [ToolMetadata("f")]
     assert answers.functions["f"]() == 5
+
+
+def test_attributes_that_have_no_name_are_no_tools() -> None:
+    class Odd(BaseAdapter):
+        locals()[5] = 6
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.__dict__[7] = print
+
+        @tool
+        def f(self) -> None: ...
+
+    assert [one.attribute for one in marks.of_class(Odd)] == ["f"]
+    assert not list(marks.of_instance(Odd()))

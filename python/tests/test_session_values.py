@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 from __future__ import annotations
 
+import asyncio
+import types
 from typing import Any, Callable
 
 import pytest
@@ -41,7 +43,8 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Host:
     """A host, and a call of it that runs."""
     made = Host()
     monkeypatch.setattr(runtime, "native", made)
-    monkeypatch.setattr(runtime, "current_call", object)
+    call = types.SimpleNamespace(session_id="s")
+    monkeypatch.setattr(runtime, "current_call", lambda: call)
     monkeypatch.setattr(runtime, "is_attached", lambda: True)
     monkeypatch.setattr(runtime, "is_standalone", lambda: False)
     return made
@@ -97,3 +100,22 @@ def test_outside_of_a_call_a_worker_has_no_values(
     monkeypatch.setattr(runtime, "current_call", lambda: None)
     with pytest.raises(RuntimeError, match="runs for no call of a host"):
         use(SessionContext("s"))
+
+
+@pytest.mark.parametrize("use", USES)
+def test_a_context_that_was_kept_has_no_values_of_another_session(
+    host: Host, use: Callable[[SessionContext], object]
+) -> None:
+    with pytest.raises(RuntimeError, match=r"of session 'a', .* of 's'; take current_"):
+        use(SessionContext("a"))
+    assert not host.questions
+
+
+def test_nor_does_it_call_the_hosts_tools_for_another_session(host: Host) -> None:
+    with pytest.raises(RuntimeError, match=r"call_host_tool: this context is of"):
+        SessionContext("a").call_host_tool("t")
+    with pytest.raises(RuntimeError, match=r"host_tools: this context is of"):
+        _ = SessionContext("a").host_tools
+    with pytest.raises(RuntimeError, match=r"call_host_tool_async: this context is"):
+        asyncio.run(SessionContext("a").call_host_tool_async("t"))
+    assert not host.questions

@@ -124,13 +124,10 @@ static int run(struct sp_cli *cli, snakepit *pit, struct call *call)
         return sp_cli_stream(cli, pit, &stream);
     }
     if (err == SNAKEPIT_OK) {
-        err = snakepit_submit(pit,
-                              wanted->tool,
-                              wanted->args,
-                              &wanted->options,
-                              on_done,
-                              call,
-                              &call->id);
+        snakepit_call_options options = wanted->options;
+        options.why = &why;
+        err = snakepit_submit(
+            pit, wanted->tool, wanted->args, &options, on_done, call, &call->id);
     }
     if (err == SNAKEPIT_OK) {
         err = wait_for(pit, call);

@@ -129,12 +129,12 @@ static void judge_failure(const struct sp_doctor_pool *pool,
                    "adapter \"%s\" cannot be used: %s",
                    pool->config->adapter,
                    pool->adapter.why.text);
-    sp_cli_explain(&found->remedy,
-                   "see that `%s -c 'import %.*s'` works in the folder of the "
-                   "configuration; `snakepit check-adapter` says more",
-                   pool->python->executable,
-                   (int)strcspn(pool->config->adapter, ":"),
-                   pool->config->adapter);
+    sp_cli_explain(
+        &found->remedy,
+        "see what `snakepit check-adapter %s --python %s` says in the folder "
+        "of the configuration",
+        pool->config->adapter,
+        pool->python->executable);
 }
 
 static void judge_lateness(const struct sp_doctor_pool *pool,

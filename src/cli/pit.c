@@ -34,6 +34,9 @@ await(await_fn *wait, snakepit *pit, const char *pool, snakepit_message *why)
             return SNAKEPIT_POOL_DOWN;
         }
     }
+    if (err == SNAKEPIT_OK) {
+        why->text[0] = '\0'; // what the slices before the last one came to
+    }
     (void)snakepit_flush_log(pit, SP_CLI_FLUSH_MS);
     return err;
 }

@@ -125,6 +125,14 @@ def test_an_unknown_tool_and_an_unknown_pool_end_with_one(config):
     assert 'did you mean "guinea"?' in result.stderr
 
 
+def test_a_call_that_is_refused_at_once_says_why(config):
+    for name in ("", "t" * 300):
+        result = call(config, name)
+        assert result.returncode != 0
+        assert "name" in result.stderr, name
+        assert "not ready" not in result.stderr
+
+
 def test_a_call_out_of_time_ends_with_five(config, tmp_path):
     arguments = json.dumps({"path": str(tmp_path / "pid")})
     result = call(config, "sleep", arguments, "--timeout", "300", "--json")

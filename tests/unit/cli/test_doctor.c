@@ -86,7 +86,7 @@ static const struct row {
      SP_DOCTOR_ADAPTER_FAILED,
      SP_DOCTOR_ERROR,
      "\"shop:Shop\" cannot be used: ImportError: no",
-     "import shop'"},
+     "check-adapter shop:Shop --python"},
     {hang_the_adapter,
      SP_DOCTOR_ADAPTER_LATE,
      SP_DOCTOR_ERROR,
