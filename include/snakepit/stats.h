@@ -60,6 +60,10 @@ typedef struct snakepit_pool_stats {
     // Workers that are there and will be replaced by ones that are made of something
     // else, since the pit was reloaded.
     uint64_t workers_outdated;
+    // With `adaptive_pooling`: how often its workers have been replaced by such of the
+    // other profile, and how many of these switches undid the one before.
+    uint64_t profile_switches;
+    uint64_t profile_switches_undone;
 } snakepit_pool_stats;
 
 SNAKEPIT_API size_t snakepit_pool_count(const snakepit *pit);

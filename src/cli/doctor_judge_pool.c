@@ -268,6 +268,14 @@ static void judge_library(const struct sp_doctor_pool *pool,
     }
 }
 
+static void judge_libraries(const struct sp_doctor_pool *pool,
+                            struct sp_doctor_findings *findings)
+{
+    for (size_t i = 0; i < pool->adapter.library_count; i++) {
+        judge_library(pool, &pool->adapter.libraries[i], findings);
+    }
+}
+
 // What matters only where threads share the adapter.
 static void judge_sharing(const struct sp_doctor_pool *pool,
                           struct sp_doctor_findings *findings)
@@ -280,9 +288,40 @@ static void judge_sharing(const struct sp_doctor_pool *pool,
     } else if (!pool->adapter.thread_safe) {
         judge_declared(pool, findings);
     }
-    for (size_t i = 0; i < pool->adapter.library_count; i++) {
-        judge_library(pool, &pool->adapter.libraries[i], findings);
+    judge_libraries(pool, findings);
+}
+
+// What keeps a pool of processes from becoming threads; NULL: nothing that is known.
+static const char *obstacle(const struct sp_doctor_pool *pool)
+{
+    const struct sp_examination *adapter = &pool->adapter;
+    if (!sp_interpreter_runs_threads(pool->python)) {
+        return "its interpreter does not run threads in parallel";
     }
+    if (adapter->outcome != SP_EXAMINED_OK) {
+        return NULL;
+    }
+    return adapter->gil_enabled ? "importing its adapter switches the GIL on"
+           : !adapter->declares ? "its adapter does not declare that it is thread-safe"
+           : !adapter->thread_safe ? "its adapter says that it is not thread-safe"
+                                   : NULL;
+}
+
+static void judge_adaptive(const struct sp_doctor_pool *pool,
+                           struct sp_doctor_findings *findings)
+{
+    const char *why = obstacle(pool);
+    if (why == NULL) {
+        judge_libraries(pool, findings);
+        return;
+    }
+    struct sp_doctor_finding *found = sp_doctor_find(
+        findings, SP_DOCTOR_POOL_NOT_ADAPTIVE, SP_DOCTOR_WARNING, pool->config->name);
+    sp_cli_explain(
+        &found->what, "the pool is adaptive, but stays one of processes: %s", why);
+    sp_cli_explain(&found->remedy,
+                   "name by `python:` a free-threaded Python, take an adapter with "
+                   "__thread_safe__ = True, or leave adaptive_pooling out");
 }
 
 static void judge_adapter(const struct sp_doctor_pool *pool,
@@ -324,4 +363,7 @@ void sp_doctor_judge_pool(const struct sp_doctor_pool *pool,
     }
     sp_doctor_judge_recursion(pool->python, pool->config->name, findings);
     judge_adapter(pool, findings);
+    if (!wants_threads(pool) && pool->config->adaptive_pooling) {
+        judge_adaptive(pool, findings);
+    }
 }

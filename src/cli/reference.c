@@ -119,7 +119,7 @@ static const char introduction[] =
     "lists and maps are YAML (`SNAKEPIT_ADAPTER_ARGS='[\"--verbose\"]'`), replace the "
     "whole, and\n"
     "are empty when the variable is, except that an empty `sandbox`, `retry`, "
-    "`breaker` or `devices` is an error. A "
+    "`breaker`, `devices` or `switch_threshold` is an error. A "
     "misspelt "
     "variable\n"
     "is an error if its key or its pool is a letter or two away from a real one; one "
@@ -241,6 +241,14 @@ static void say_values(struct page *page, const struct sp_option *option)
         sp_option_format_duration(option->minimum, low, sizeof(low));
         sp_option_format_duration(option->maximum, high, sizeof(high));
         say(page, "`infinity`, %s to %s", low, high);
+        break;
+    case SP_KIND_FRACTION:
+        say(page,
+            "%" PRIu64 ".%02" PRIu64 " to %" PRIu64 ".%02" PRIu64,
+            option->minimum / 100,
+            option->minimum % 100,
+            option->maximum / 100,
+            option->maximum % 100);
         break;
     case SP_KIND_CHOICE:
         say_choices(page, option->choices);
@@ -371,6 +379,9 @@ static void say_type_of_collection(struct page *page, const struct sp_option *op
         say(page, "\"anyOf\": [{\"const\": \"off\"}, ");
         say(page, "{\"$ref\": \"#/definitions/%s\"}]", option->key);
         break;
+    case SP_KIND_THRESHOLD:
+        say(page, "\"$ref\": \"#/definitions/%s\"", option->key);
+        break;
     default:
         say(page, "\"type\": \"object\"");
         break;
@@ -388,6 +399,9 @@ static void say_type(struct page *page, const struct sp_option *option)
         break;
     case SP_KIND_RANGE:
         say_number_or_range(page, option);
+        break;
+    case SP_KIND_FRACTION:
+        say(page, "\"type\": \"number\", \"minimum\": 0.01, \"maximum\": 1");
         break;
     case SP_KIND_INTEGER_OR_AUTO:
         say(page, "\"anyOf\": [{\"const\": \"auto\"}, {");
@@ -445,6 +459,7 @@ static void say_default(struct page *page, const struct sp_option *option)
     const char *text = option->fixed;
     bool bare =
         option->kind == SP_KIND_BOOLEAN || option->kind == SP_KIND_INTEGER ||
+        option->kind == SP_KIND_FRACTION ||
         (sp_option_is_collection(option) && !sp_option_is_group(option, &scope));
     if (text == NULL) {
         return;
@@ -530,6 +545,9 @@ snakepit_err sp_cli_json_schema(struct sp_buf *text)
     say(&page, "\n    }},\n");
     say_form(&page, "devices");
     say_properties(&page, SP_SCOPE_DEVICES, "");
+    say(&page, "\n    }},\n");
+    say_form(&page, "switch_threshold");
+    say_properties(&page, SP_SCOPE_THRESHOLD, "");
     say(&page, "\n    }}\n  }\n}\n");
     return page.err;
 }

@@ -80,6 +80,7 @@ struct sp_pairs {
 #define SP_RETRY_FIELD(key, type)
 #define SP_BREAKER_FIELD(key, type)
 #define SP_DEVICES_FIELD(key, type)
+#define SP_THRESHOLD_FIELD(key, type)
 #define SP_POOL_FIELD(key, type)
 #define SP_TOP_FIELD(key, type)
 #define SP_OPTION(scope, key, type, ...) SP_##scope##_FIELD(key, type)
@@ -120,6 +121,15 @@ struct sp_devices {
 };
 #undef SP_DEVICES_FIELD
 #define SP_DEVICES_FIELD(key, type)
+
+#undef SP_THRESHOLD_FIELD
+#define SP_THRESHOLD_FIELD(key, type) type key;
+// From when on a pool is to be threads, in percent.
+struct sp_threshold {
+#include "config/options.def"
+};
+#undef SP_THRESHOLD_FIELD
+#define SP_THRESHOLD_FIELD(key, type)
 
 #undef SP_POOL_FIELD
 #define SP_POOL_FIELD(key, type) type key;

@@ -106,6 +106,26 @@ parse_size(const struct sp_option *option, const char *text, uint64_t *bytes)
     return false;
 }
 
+// "0.8" or "1", with two decimals at most, in percent.
+static bool
+parse_fraction(const struct sp_option *option, const char *text, uint32_t *percent)
+{
+    uint64_t value = 0;
+    if (!parse_digits(&text, &value) || value > 1) {
+        return false;
+    }
+    value *= 100;
+    bool decimals = *text == '.';
+    text += decimals;
+    for (uint32_t worth = 10; decimals && *text >= '0' && *text <= '9' && worth > 0;
+         worth /= 10) {
+        value += (uint64_t)(*text++ - '0') * worth;
+    }
+    bool ends = *text == '\0' && (!decimals || text[-1] != '.');
+    *percent = (uint32_t)value;
+    return ends && in_range(option, value);
+}
+
 static const struct {
     const char *name;
     uint64_t ms;
@@ -261,6 +281,17 @@ static void describe_duration(const struct sp_option *option, char *text, size_t
 
 static void describe_range(const struct sp_option *option, char *text, size_t room)
 {
+    if (option->kind == SP_KIND_FRACTION) {
+        (void)snprintf(text,
+                       room,
+                       "a number from %" PRIu64 ".%02" PRIu64 " to %" PRIu64
+                       ".%02" PRIu64 " with at most two decimals",
+                       option->minimum / 100,
+                       option->minimum % 100,
+                       option->maximum / 100,
+                       option->maximum % 100);
+        return;
+    }
     if (option->kind == SP_KIND_SIZE) {
         char low[32];
         char high[32];
@@ -297,6 +328,7 @@ static void describe(const struct sp_option *option, char *text, size_t room)
         [SP_KIND_RETRY] = "\"off\" or a map",
         [SP_KIND_DEVICES] = "\"off\" or a map",
         [SP_KIND_BREAKER] = "\"off\" or a map",
+        [SP_KIND_THRESHOLD] = "a map",
     };
     if (option->choices != NULL) {
         describe_choices(option->choices, text, room);
@@ -307,7 +339,8 @@ static void describe(const struct sp_option *option, char *text, size_t room)
     } else if (option->kind == SP_KIND_INTEGER ||
                option->kind == SP_KIND_INTEGER_OR_AUTO ||
                option->kind == SP_KIND_INTEGER_OR_INFINITY ||
-               option->kind == SP_KIND_RANGE || option->kind == SP_KIND_SIZE) {
+               option->kind == SP_KIND_FRACTION || option->kind == SP_KIND_RANGE ||
+               option->kind == SP_KIND_SIZE) {
         describe_range(option, text, room);
     } else if (option->kind == SP_KIND_DURATION) {
         describe_duration(option, text, room);
@@ -353,6 +386,9 @@ static bool parse(const struct sp_option *option, void *field, const char *text)
         return parse_duration(option, text, field);
     case SP_KIND_CHOICE:
         right = parse_choice(option, text, &number);
+        break;
+    case SP_KIND_FRACTION:
+        right = parse_fraction(option, text, &number);
         break;
     default:
         right = parse_integer(option, text, &number);
@@ -540,6 +576,9 @@ void sp_option_clear(const struct sp_option *option, void *target)
         break;
     case SP_KIND_BREAKER:
         *(struct sp_breaker_keys *)field = (struct sp_breaker_keys){0};
+        break;
+    case SP_KIND_THRESHOLD:
+        *(struct sp_threshold *)field = (struct sp_threshold){0};
         break;
     case SP_KIND_CHOICES:
         *(uint32_t *)field = 0;

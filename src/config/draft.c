@@ -153,6 +153,21 @@ static snakepit_err apply_fixed_defaults(struct sp_draft *draft)
     return err;
 }
 
+// What `{}` would be.
+static snakepit_err apply_default_thresholds(struct sp_draft *draft)
+{
+    const struct sp_option *option = NULL;
+    snakepit_err err = SNAKEPIT_OK;
+    for (size_t i = 0; err == SNAKEPIT_OK && (option = sp_option_at(i)) != NULL; i++) {
+        if (option->scope == SP_SCOPE_THRESHOLD &&
+            origin_of(draft, "switch_threshold") == SP_ORIGIN_NOBODY) {
+            err = sp_option_set_default(
+                option, &draft->pool->switch_threshold, &draft->place);
+        }
+    }
+    return err;
+}
+
 // How many workers the devices are enough for.
 static uint64_t room_of(const struct sp_devices *devices)
 {
@@ -251,7 +266,8 @@ static snakepit_err resolve_candidate(struct sp_draft *draft,
 
 static snakepit_err find_python(struct sp_draft *draft)
 {
-    bool threads = draft->pool->worker_profile == SP_PROFILE_THREAD;
+    bool threads = draft->pool->worker_profile == SP_PROFILE_THREAD ||
+                   draft->pool->adaptive_pooling;
     snakepit_err err = SNAKEPIT_OK;
     for (size_t i = 0; i < sizeof(candidates) / sizeof(candidates[0]); i++) {
         if (err == SNAKEPIT_OK && draft->pool->python == NULL &&
@@ -281,6 +297,29 @@ static snakepit_err settle_python(struct sp_draft *draft)
 }
 
 // ---- Checks -------------------------------------------------------------------
+
+// A pool that may be both is a process pool of the same capacity at times.
+static snakepit_err check_adaptive(const struct sp_draft *draft)
+{
+    const struct sp_pool_config *pool = draft->pool;
+    char name[SP_VARIABLE_MAX];
+    struct sp_place place = place_of(draft, "adaptive_pooling", name);
+    uint64_t most = row("pool_size")->maximum;
+    uint64_t capacity = (uint64_t)pool->pool_size.max * pool->threads_per_worker;
+    if (pool->adaptive_pooling && pool->devices.values.count > 0) {
+        return sp_problem(&place,
+                          "expected false in a pool with `devices`, which says how "
+                          "many workers there are for each, got true");
+    }
+    if (pool->adaptive_pooling && capacity > most) {
+        return sp_problem(&place,
+                          "expected false in a pool of more than %" PRIu64
+                          " calls at once (pool_size x threads_per_worker), which "
+                          "cannot become so many processes, got true",
+                          most);
+    }
+    return SNAKEPIT_OK;
+}
 
 static snakepit_err check_fields(const struct sp_draft *draft)
 {
@@ -318,7 +357,7 @@ static snakepit_err check_fields(const struct sp_draft *draft)
                           pool->worker_max_memory,
                           pool->worker_max_memory_hard);
     }
-    return SNAKEPIT_OK;
+    return check_adaptive(draft);
 }
 
 snakepit_err sp_draft_finish(struct sp_draft *draft)
@@ -333,6 +372,7 @@ snakepit_err sp_draft_finish(struct sp_draft *draft)
     }
     err = apply_variables(draft, false);
     err = err != SNAKEPIT_OK ? err : apply_fixed_defaults(draft);
+    err = err != SNAKEPIT_OK ? err : apply_default_thresholds(draft);
     err = err != SNAKEPIT_OK ? err : apply_computed_defaults(draft);
     err = err != SNAKEPIT_OK ? err : check_fields(draft);
     return err != SNAKEPIT_OK ? err : settle_python(draft);

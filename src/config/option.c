@@ -10,14 +10,15 @@
 
 #define LONGEST_KEY 40u
 
-#define TARGET_TOP      struct sp_config
-#define TARGET_POOL     struct sp_pool_config
-#define TARGET_SANDBOX  struct sp_sandbox
-#define TARGET_RETRY    struct sp_retry_keys
-#define TARGET_BREAKER  struct sp_breaker_keys
-#define TARGET_DEVICES  struct sp_devices
-#define FIXED(text)     .fixed = (text)
-#define COMPUTED(words) .computed = (words)
+#define TARGET_TOP       struct sp_config
+#define TARGET_POOL      struct sp_pool_config
+#define TARGET_SANDBOX   struct sp_sandbox
+#define TARGET_RETRY     struct sp_retry_keys
+#define TARGET_BREAKER   struct sp_breaker_keys
+#define TARGET_DEVICES   struct sp_devices
+#define TARGET_THRESHOLD struct sp_threshold
+#define FIXED(text)      .fixed = (text)
+#define COMPUTED(words)  .computed = (words)
 #define SP_SECTION(scope, title)
 #define SP_LATER(row_scope, row_key)
 #define SP_OPTION(                                                                     \
@@ -237,6 +238,9 @@ bool sp_option_is_group(const struct sp_option *option, enum sp_scope *scope)
         return true;
     case SP_KIND_DEVICES:
         *scope = SP_SCOPE_DEVICES;
+        return true;
+    case SP_KIND_THRESHOLD:
+        *scope = SP_SCOPE_THRESHOLD;
         return true;
     default:
         return false;

@@ -17,6 +17,7 @@ enum sp_scope {
     SP_SCOPE_RETRY,
     SP_SCOPE_BREAKER,
     SP_SCOPE_DEVICES,
+    SP_SCOPE_THRESHOLD,
 };
 #define SP_SCOPE_BIT(scope) (1u << (unsigned)(scope))
 
@@ -29,6 +30,7 @@ enum sp_kind {
     SP_KIND_INTEGER_OR_INFINITY, // uint32_t: decimal digits, or infinity, which is 0
     SP_KIND_RANGE,    // struct sp_range: decimal digits, or two such numbers: "2-16"
     SP_KIND_SIZE,     // uint64_t: decimal digits and B, KiB, MiB, GiB or nothing
+    SP_KIND_FRACTION, // uint32_t: percent, written as 0.8
     SP_KIND_DURATION, // uint64_t: milliseconds, see there; 0: infinity
     SP_KIND_CHOICE,   // an enum: one of `choices`
     SP_KIND_ADAPTER,  // char *: a Python import path
@@ -44,6 +46,7 @@ enum sp_kind {
     SP_KIND_RETRY,     // struct sp_retry_keys: the same
     SP_KIND_BREAKER,   // struct sp_breaker_keys: the same
     SP_KIND_DEVICES,   // struct sp_devices: the same
+    SP_KIND_THRESHOLD, // struct sp_threshold: a map of the keys of that scope
 };
 
 // What a reload does where the value has changed, the least of it first.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Sets an option from its node, of whatever kind it is. The keys `sandbox`, `retry` and
-// `breaker` are maps of the table's own rows, or words that stand for one.
+// Sets an option from its node, of whatever kind it is. Some keys, such as `sandbox`
+// and `retry`, are maps of the table's own rows, or words that stand for one.
 #include <stdio.h>
 #include <string.h>
 
@@ -232,7 +232,7 @@ static snakepit_err set_word(const yaml_node_t *node,
 static bool is_word(const yaml_node_t *node, enum sp_kind kind)
 {
     const char *word = (const char *)node->data.scalar.value;
-    return node->type == YAML_SCALAR_NODE &&
+    return node->type == YAML_SCALAR_NODE && kind != SP_KIND_THRESHOLD &&
            (strcmp(word, "off") == 0 ||
             (kind == SP_KIND_SANDBOX && strcmp(word, "strict") == 0));
 }

@@ -246,6 +246,8 @@ static void worker_exited(void *user, struct sp_worker *worker)
     }
     sp_health_end(occupant);
     occupant->health = (struct sp_health){.checks = 0};
+    occupant->cpu_ns = 0;
+    occupant->memory = 0;
     unseat(occupant->fleet, worker);
     occupant->worker = NULL;
     take_event(occupant->fleet, &event);

@@ -15,6 +15,7 @@
 
 #include "base/loop.h"
 #include "config/config.h"
+#include "fleet/mover.h"
 #include "fleet/plan.h"
 #include "fleet/spec.h"
 #include "fleet/user.h"
@@ -65,6 +66,9 @@ struct sp_occupant {
     const char *device;       // that it was given; NULL: none. Kept by the fleet
     struct sp_timer check;    // when its health is looked at next
     struct sp_health health;  // of that worker
+    // What mover.c has seen of it last; 0: nothing yet.
+    uint64_t cpu_ns; // processor time that it has used
+    uint64_t memory; // bytes
 };
 
 // What other threads see of a place, and say of it.
@@ -106,6 +110,7 @@ struct sp_fleet {
     uint64_t wake_at;        // when it is due
     struct sp_task farewell; // calls `stopped`
     bool stopped;            // which has run
+    struct sp_mover mover;   // of a pool with `adaptive_pooling`
     bool warned;             // of an adapter that does not declare itself
     int requests;            // read-only descriptor of the store's segment
     struct sp_buf first_message;

@@ -103,6 +103,7 @@ void sp_pit_fleet_stopped(void *user)
 static void stop_fleets(snakepit *pit)
 {
     for (size_t i = 0; i < pit->count; i++) {
+        sp_mover_end(&pit->pools[i]->fleet);
         sp_fleet_stop(&pit->pools[i]->fleet);
     }
 }
@@ -154,6 +155,7 @@ static void *run(void *argument)
     snakepit *pit = argument;
     for (size_t i = 0; i < pit->count; i++) {
         sp_fleet_start(&pit->pools[i]->fleet);
+        sp_mover_begin(&pit->pools[i]->fleet);
     }
     sp_loop_run(&pit->loop);
     sp_fork_leave(pit->process);

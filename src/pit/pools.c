@@ -105,6 +105,7 @@ void sp_pit_begin_removal(struct sp_pit_pool *place, uint64_t end_at)
     place->phase = SP_PIT_POOL_FINISHING;
     place->end_at = end_at;
     atomic_store(&place->removed, true);
+    sp_mover_end(&place->fleet);
     sp_pool_begin_removal(place->pool);
 }
 
@@ -145,4 +146,5 @@ void sp_pit_reopen_pool(snakepit *pit,
     pit->fleets_stopped--;
     atomic_store(&place->removed, false);
     sp_fleet_start_again(&place->fleet, spec);
+    sp_mover_begin(&place->fleet);
 }

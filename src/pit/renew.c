@@ -55,6 +55,7 @@ static void respec(struct sp_reload_act *act)
         sp_fleet_respec(&act->place->fleet, act->spec, roll, SP_RECYCLE_BY_RELOAD);
     SP_CHECK(err == SNAKEPIT_OK); // there are posts for it
     act->spec = NULL;
+    sp_mover_begin(&act->place->fleet);
 }
 
 static void
@@ -100,6 +101,7 @@ static void carry_out_all(snakepit *pit, const struct sp_reload *reload)
     sp_pit_show_pools(pit);
     for (size_t i = seen; i < pit->count; i++) {
         sp_fleet_start(&pit->pools[i]->fleet);
+        sp_mover_begin(&pit->pools[i]->fleet);
     }
     for (size_t i = 0; i < reload->changes.count; i++) {
         note(pit, &reload->acts[i]);

@@ -47,6 +47,8 @@ static void fill_counters(const struct sp_pool_counters *counters,
     stats->worker_recycles = counters->workers[SP_COUNTED_RECYCLES];
     stats->worker_isolations = counters->workers[SP_COUNTED_ISOLATIONS];
     stats->health_check_failures = counters->workers[SP_COUNTED_FAILED_CHECKS];
+    stats->profile_switches = counters->workers[SP_COUNTED_SWITCHES];
+    stats->profile_switches_undone = counters->workers[SP_COUNTED_SWITCHES_UNDONE];
     stats->violations = counters->violations;
     stats->retries = counters->retries;
     stats->retries_refused = counters->retries_refused;

@@ -80,8 +80,11 @@ enum sp_counted {
     SP_COUNTED_RECYCLES,
     SP_COUNTED_ISOLATIONS,
     SP_COUNTED_FAILED_CHECKS, // of its health
+    // To all of them.
+    SP_COUNTED_SWITCHES,        // they have made room for such of the other profile
+    SP_COUNTED_SWITCHES_UNDONE, // of these, back, since the one before gained nothing
 };
-#define SP_COUNTED 5
+#define SP_COUNTED 7
 
 #define SP_STOPS (SNAKEPIT_STOP_KILLED + 1)
 

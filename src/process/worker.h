@@ -160,6 +160,12 @@ enum sp_fault sp_worker_fault(const struct sp_worker *worker);
 // Its resident memory in bytes, without what it shares with the host; 0: not known.
 // Loop thread.
 uint64_t sp_worker_memory(const struct sp_worker *worker);
+// The same, where what several processes share, as forked workers do, counts for each
+// of them in part. Takes a walk through its page tables: a millisecond for a small one.
+uint64_t sp_worker_share(const struct sp_worker *worker);
+// The processor time that it has used, in nanoseconds, without that of processes it has
+// started; 0: not known.
+uint64_t sp_worker_cpu(const struct sp_worker *worker);
 // Where a start that was late was when its time was up: one sentence, and the stack.
 // Empty for another one.
 void sp_worker_where(const struct sp_worker *worker, char *room, size_t size);

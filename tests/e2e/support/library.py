@@ -239,6 +239,8 @@ class PoolStats(Structure):
         ("breakers_open", c_uint64),
         ("health_check_failures", c_uint64),
         ("workers_outdated", c_uint64),
+        ("profile_switches", c_uint64),
+        ("profile_switches_undone", c_uint64),
     ]
 
 

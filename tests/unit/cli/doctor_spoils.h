@@ -166,6 +166,44 @@ static void import_pandas(struct scene *scene)
     scene_library(scene, "pandas")->thread_safe = false;
 }
 
+// Processes that are to become threads.
+static void make_adaptive(struct scene *scene)
+{
+    scene->pool_config.worker_profile = SP_PROFILE_PROCESS;
+    scene->pool_config.threads_per_worker = 1;
+    scene->pool_config.adaptive_pooling = true;
+}
+
+static void make_adaptive_with_a_gil(struct scene *scene)
+{
+    make_adaptive(scene);
+    give_the_pool_a_gil(scene);
+}
+
+static void make_adaptive_and_switch_the_gil_on(struct scene *scene)
+{
+    make_adaptive(scene);
+    switch_the_gil_on(scene);
+}
+
+static void make_adaptive_and_declare_nothing(struct scene *scene)
+{
+    make_adaptive(scene);
+    declare_nothing(scene);
+}
+
+static void make_adaptive_and_declare_unsafe(struct scene *scene)
+{
+    make_adaptive(scene);
+    declare_unsafe(scene);
+}
+
+static void make_adaptive_and_import_pandas(struct scene *scene)
+{
+    make_adaptive(scene);
+    import_pandas(scene);
+}
+
 static void import_an_old_numpy(struct scene *scene)
 {
     struct sp_examined_library *library = scene_library(scene, "NumPy");

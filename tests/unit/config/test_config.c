@@ -422,6 +422,36 @@ static void the_example_is_right(void **state)
     sp_config_free(config);
 }
 
+static void a_pool_may_have_either_profile(void **state)
+{
+    (void)state;
+    struct sp_config *config = read_good("pools:\n"
+                                         "- name: a\n"
+                                         "- name: b\n"
+                                         "  adaptive_pooling: true\n"
+                                         "  switch_threshold: {cpu_usage: 0.25}\n"
+                                         "  switch_threads_per_worker: 16\n"
+                                         "  switch_min_stay_ms: 500\n"
+                                         "- name: c\n"
+                                         "  switch_threshold: {memory_usage: 1}\n"
+                                         "- name: d\n"
+                                         "  switch_threshold: {memory_usage: 0.07}\n");
+    const struct sp_pool_config *pools = config->pools;
+    assert_false(pools[0].adaptive_pooling);
+    assert_int_equal(pools[0].switch_threshold.cpu_usage, 80);
+    assert_int_equal(pools[0].switch_threshold.memory_usage, 90);
+    assert_int_equal(pools[0].switch_min_stay_ms, 60000);
+    assert_true(pools[1].adaptive_pooling);
+    assert_int_equal(pools[1].threads_per_worker, 1);
+    assert_int_equal(pools[1].switch_threshold.cpu_usage, 25);
+    assert_int_equal(pools[1].switch_threshold.memory_usage, 90);
+    assert_int_equal(pools[1].switch_threads_per_worker, 16);
+    assert_int_equal(pools[1].switch_min_stay_ms, 500);
+    assert_int_equal(pools[2].switch_threshold.memory_usage, 100);
+    assert_int_equal(pools[3].switch_threshold.memory_usage, 7);
+    sp_config_free(config);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -458,6 +488,7 @@ int main(void)
                                set_environment),
         cmocka_unit_test_setup(nothing_is_freed_twice_and_null_is_fine,
                                set_environment),
+        cmocka_unit_test_setup(a_pool_may_have_either_profile, set_environment),
         cmocka_unit_test_setup(the_example_is_right, set_environment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

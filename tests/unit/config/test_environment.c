@@ -241,14 +241,14 @@ static const struct {
      "3",
      "<memory>: SNAKEPIT_POOL_TXT_POOL_SIZE: unknown variable; did you mean "
      "\"SNAKEPIT_POOL_TEXT_POOL_SIZE\"?"},
-    {"SNAKEPIT_ADAPTIVE_POOLING",
+    {"SNAKEPIT_DISTRIBUTED",
      "3",
-     "<memory>: SNAKEPIT_ADAPTIVE_POOLING: unknown variable; it is not available "
+     "<memory>: SNAKEPIT_DISTRIBUTED: unknown variable; it is not available "
      "yet in this "
      "version"},
-    {"SNAKEPIT_POOL_TEXT_ADAPTIVE_POOLING",
+    {"SNAKEPIT_POOL_TEXT_DISTRIBUTED",
      "3",
-     "<memory>: SNAKEPIT_POOL_TEXT_ADAPTIVE_POOLING: unknown variable; it is not "
+     "<memory>: SNAKEPIT_POOL_TEXT_DISTRIBUTED: unknown variable; it is not "
      "available "
      "yet in this version"},
     {"SNAKEPIT_POOL_TEXT_MAX_SESSIONS",

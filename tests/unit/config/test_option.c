@@ -40,12 +40,14 @@ static void every_fixed_default_is_a_value_that_would_be_accepted(void **state)
         struct sp_retry_keys retry = {0};
         struct sp_breaker_keys breaker = {0};
         struct sp_devices devices = {0};
+        struct sp_threshold threshold = {0};
         void *targets[] = {[SP_SCOPE_TOP] = &config,
                            [SP_SCOPE_POOL] = &pool,
                            [SP_SCOPE_SANDBOX] = &sandbox,
                            [SP_SCOPE_RETRY] = &retry,
                            [SP_SCOPE_BREAKER] = &breaker,
-                           [SP_SCOPE_DEVICES] = &devices};
+                           [SP_SCOPE_DEVICES] = &devices,
+                           [SP_SCOPE_THRESHOLD] = &threshold};
         void *target = targets[option->scope];
         assert_true((option->fixed == NULL) != (option->computed == NULL));
         assert_true(option->help[0] != '\0' && option->minimum <= option->maximum);
@@ -88,7 +90,7 @@ static void durations_are_written_as_they_are_read(void **state)
 static void later_keys_are_known_to_come(void **state)
 {
     (void)state;
-    assert_true(sp_option_is_later("adaptive_pooling"));
+    assert_true(sp_option_is_later("distributed"));
     assert_false(sp_option_is_later("pool_size"));
 }
 

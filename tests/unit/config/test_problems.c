@@ -59,9 +59,29 @@ static const struct {
      "2: worker_max_memory_hard: expected more than worker_max_memory, which is "
      "67108864 "
      "bytes, got 67108864"},
-    {"pools:\n- name: a\n  adaptive_pooling: true\n",
-     "3: pools[0].adaptive_pooling: unknown key; it is not available yet in this "
-     "version"},
+    {"distributed: true\n",
+     "1: distributed: unknown key; it is not available yet in this version"},
+    {"switch_threshold: off\n", "1: switch_threshold: expected a map, got \"off\""},
+    {"switch_threshold: {cpu_use: 0.5}\n",
+     "1: switch_threshold.cpu_use: unknown key; did you mean \"cpu_usage\"?"},
+    {"switch_threshold: {cpu_usage: 1.5}\n",
+     "1: switch_threshold.cpu_usage: expected a number from 0.01 to 1.00 with at most "
+     "two decimals, got \"1.5\""},
+    {"switch_threshold: {cpu_usage: 0.855}\n",
+     "1: switch_threshold.cpu_usage: expected a number from 0.01 to 1.00 with at most "
+     "two decimals, got \"0.855\""},
+    {"switch_threshold: {cpu_usage: 1.}\n",
+     "1: switch_threshold.cpu_usage: expected a number from 0.01 to 1.00 with at most "
+     "two decimals, got \"1.\""},
+    {"adaptive_pooling: true\ndevices: {values: [a]}\npool_size: 1\n",
+     "1: adaptive_pooling: expected false in a pool with `devices`, which says how "
+     "many "
+     "workers there are for each, got true"},
+    {"worker_profile: thread\nadaptive_pooling: true\npool_size: 100\n"
+     "threads_per_worker: 11\n",
+     "2: adaptive_pooling: expected false in a pool of more than 1000 calls at once "
+     "(pool_size x threads_per_worker), which cannot become so many processes, got "
+     "true"},
     {"sandbox: tight\n",
      "1: sandbox: expected \"off\", \"strict\" or a map, got \"tight\""},
     {"sandbox: [strict]\n",
@@ -100,8 +120,7 @@ static const struct {
      "1: sandbox.memory_max: expected bytes or a size such as \"512MiB\", from 16MiB "
      "to "
      "1048576GiB, got \"1MiB\""},
-    {"switch_threshold: 5\n",
-     "1: switch_threshold: unknown key; it is not available yet in this version"},
+    {"switch_threshold: 5\n", "1: switch_threshold: expected a map, got 5"},
     {"pools: !!set [{name: a}]\n",
      "1: pools: expected a value without a tag, got the tag "
      "\"tag:yaml.org,2002:set\""},

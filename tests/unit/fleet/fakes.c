@@ -104,6 +104,24 @@ uint64_t sp_worker_memory(const struct sp_worker *worker)
         ->memory;
 }
 
+uint64_t sp_worker_share(const struct sp_worker *worker)
+{
+    return sp_worker_memory(worker);
+}
+
+uint64_t sp_worker_cpu(const struct sp_worker *worker)
+{
+    return ((const struct fake_life *)((const char *)worker -
+                                       offsetof(struct fake_life, worker)))
+        ->cpu_ns;
+}
+
+void sp_machine_look(uint32_t cores, struct sp_machine *machine)
+{
+    *machine = fakes.machine;
+    machine->cpu_percent = cores * 100;
+}
+
 void sp_worker_where(const struct sp_worker *worker, char *room, size_t size)
 {
     (void)worker;

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
-// Workers and templates that are only memory: they stand in for the module process,
-// note what a fleet does to them, and do what the test says.
+// Workers and templates that are only memory: they stand in for the module process (and
+// for the machine), note what a fleet does to them, and do what the test says.
 #ifndef UNIT_FLEET_FAKES_H
 #define UNIT_FLEET_FAKES_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/machine.h"
 #include "process/worker.h"
 
 #define FAKES_MOST 64u
@@ -17,7 +18,8 @@ struct fake_life {
     uint32_t kills;
     const char *why; // of the last kill
     bool told;       // what sp_worker_was_told() says
-    uint64_t memory; // what sp_worker_memory() says
+    uint64_t memory; // what sp_worker_memory() and sp_worker_share() say
+    uint64_t cpu_ns; // what sp_worker_cpu() says
 };
 
 // What has been started, in that order; NULL: it was freed.
@@ -27,10 +29,11 @@ struct fakes {
     struct sp_template *template; // NULL: there is none
     uint32_t template_starts;
     uint32_t template_stops;
-    uint32_t refusals;    // of the next starts
-    int refuses;          // their errno
-    const char *where;    // where each late start is; NULL: there is none
-    struct sp_loop *loop; // is stopped by each start and stop; NULL: it is not
+    uint32_t refusals;         // of the next starts
+    int refuses;               // their errno
+    const char *where;         // where each late start is; NULL: there is none
+    struct sp_machine machine; // what sp_machine_look() says
+    struct sp_loop *loop;      // is stopped by each start and stop; NULL: it is not
 };
 
 extern struct fakes fakes;

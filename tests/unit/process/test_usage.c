@@ -130,11 +130,55 @@ static void a_user_in_thousands_of_groups_has_memory_too(void **state)
     assert_true(memory > 4 * MIB);
 }
 
+static uint64_t share_of(struct sp_child child)
+{
+    static struct sp_worker worker;
+    worker.child.process.pid = child.pid;
+    worker.child.process.pidfd = child.pidfd;
+    return sp_worker_share(&worker);
+}
+
+static void what_siblings_share_counts_in_part(void **state)
+{
+    (void)state;
+    if (is_sanitized()) {
+        skip();
+    }
+    void *common = mmap(
+        NULL, 64 * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(common, MAP_FAILED);
+    memset(common, 1, 64 * MIB);
+    struct sp_child one = start(MIB, MIB);
+    struct sp_child other = start(MIB, MIB);
+    assert_true(memory_of(one) > 64 * MIB);
+    // Three have it: this process as well.
+    assert_true(share_of(one) > 16 * MIB && share_of(one) < 32 * MIB);
+    end(one);
+    end(other);
+    munmap(common, 64 * MIB);
+}
+
+static void time_counts_that_was_computed(void **state)
+{
+    (void)state;
+    static struct sp_worker worker;
+    struct sp_child child = start(MIB, MIB);
+    worker.child.process.pid = child.pid;
+    worker.child.process.pidfd = child.pidfd;
+    uint64_t first = sp_worker_cpu(&worker);
+    assert_true(first > 0);
+    assert_true(sp_worker_cpu(&worker) >= first);
+    end(child);
+    assert_int_equal(sp_worker_cpu(&worker), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_shared_does_not_count),
         cmocka_unit_test(a_user_in_thousands_of_groups_has_memory_too),
+        cmocka_unit_test(what_siblings_share_counts_in_part),
+        cmocka_unit_test(time_counts_that_was_computed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
