@@ -326,7 +326,8 @@ static snakepit_err directory_of(const char *file, char **directory)
 static snakepit_err init_config(struct sp_config *config, const char *file)
 {
     config->file = sp_strdup(file != NULL ? file : "<memory>");
-    if (config->file == NULL) {
+    if (config->file == NULL ||
+        sp_program_environment(&config->environment) != SNAKEPIT_OK) {
         return SNAKEPIT_NO_MEMORY;
     }
     return file != NULL ? directory_of(file, &config->directory)
@@ -460,6 +461,7 @@ void sp_config_free(struct sp_config *config)
         free_pool(&config->pools[i]);
     }
     sp_free(config->pools);
+    sp_program_environment_free(config->environment);
     sp_free(config->directory);
     sp_free(config->file);
     sp_free(config);

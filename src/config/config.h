@@ -153,6 +153,9 @@ struct sp_config {
     char *file;              // as it was named; "<memory>"
     char *directory; // absolute; of the file, or the current one: relative adapters lie
                      // there
+    // What workers inherit: NAME=value each, ended by NULL. A copy, for the program may
+    // change its own while threads of ours start workers.
+    char **environment;
     struct sp_pool_config *pools;
     size_t count;
 #include "config/options.def"

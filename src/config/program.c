@@ -91,3 +91,29 @@ snakepit_err sp_program_find(const char *command, const char *directory, char **
     sp_free(current);
     return err;
 }
+
+snakepit_err sp_program_environment(char ***copy)
+{
+    size_t count = 0;
+    while (environ != NULL && environ[count] != NULL) {
+        count++;
+    }
+    char **made = (char **)sp_alloc_array(count + 1, sizeof *made);
+    for (size_t i = 0; made != NULL && i < count; i++) {
+        made[i] = sp_strdup(environ[i]);
+        if (made[i] == NULL) {
+            sp_program_environment_free(made);
+            made = NULL;
+        }
+    }
+    *copy = made;
+    return made != NULL ? SNAKEPIT_OK : SNAKEPIT_NO_MEMORY;
+}
+
+void sp_program_environment_free(char **copy)
+{
+    for (size_t i = 0; copy != NULL && copy[i] != NULL; i++) {
+        sp_free(copy[i]);
+    }
+    sp_free((void *)copy);
+}

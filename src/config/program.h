@@ -11,6 +11,10 @@
 // executed. NO_MEMORY. Free with sp_free().
 snakepit_err sp_program_find(const char *command, const char *directory, char **path);
 
+// A copy of the whole environment, ended by NULL. NO_MEMORY. Free with
+// sp_program_environment_free(). No other thread may change the environment meanwhile.
+snakepit_err sp_program_environment(char ***copy);
+void sp_program_environment_free(char **copy);
 // The value of an environment variable, borrowed; NULL if it is not set. No other
 // thread may change the environment meanwhile.
 const char *sp_program_variable(const char *name);

@@ -35,7 +35,7 @@ snakepit_err sp_spec_new(const struct sp_spec_terms *terms, struct sp_fleet_spec
         .workers = terms->size.max,
         .cores = sp_config_cores(),
         .user = &terms->pool->adapter_env,
-        .inherited = environ,
+        .inherited = terms->config->environment,
     };
     struct sp_fleet_spec *made = sp_alloc(sizeof *made);
     if (made == NULL) {

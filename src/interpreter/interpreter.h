@@ -121,7 +121,7 @@ struct sp_thread_env {
     uint32_t workers;            // of the pool, at its largest; at least 1
     uint32_t cores;              // at least 1; sp_config_cores()
     const struct sp_pairs *user; // the pool's adapter_env, borrowed; NULL: none
-    char *const *inherited;      // the host's environ, borrowed; NULL: none
+    char *const *inherited;      // the host's environment, borrowed; NULL: none
 };
 
 // Gives the whole environment of a worker, NAME=value each, ended by NULL: what is

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "support.h"
@@ -56,12 +58,30 @@ static void what_cannot_be_executed_is_not_found(void **state)
     assert_int_equal(sp_program_find("/nope", NULL, &path), SNAKEPIT_NOT_FOUND);
 }
 
+static void a_copy_of_the_environment_stays_as_it_is(void **state)
+{
+    (void)state;
+    char **copy;
+    size_t count = 0;
+    setenv("OF_THE_TEST", "before", 1);
+    assert_int_equal(sp_program_environment(&copy), SNAKEPIT_OK);
+    setenv("OF_THE_TEST", "after", 1);
+    for (char **entry = copy; *entry != NULL; entry++) {
+        count += strcmp(*entry, "OF_THE_TEST=before") == 0;
+    }
+    assert_int_equal(count, 1);
+    unsetenv("OF_THE_TEST");
+    sp_program_environment_free(copy);
+    sp_program_environment_free(NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_command_is_looked_up_on_path),
         cmocka_unit_test(a_path_counts_from_the_directory),
         cmocka_unit_test(what_cannot_be_executed_is_not_found),
+        cmocka_unit_test(a_copy_of_the_environment_stays_as_it_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -71,11 +71,27 @@ static void without_memory_the_shape_stays(void **state)
     assert_int_equal(scene.fleet.plan.size, 3);
 }
 
+// The program's own may be changed by another thread while this one makes a shape.
+static void workers_inherit_what_the_configuration_has(void **state)
+{
+    (void)state;
+    static char entry[] = "OF_THE_TEST=then";
+    static char *environment[] = {entry, NULL};
+    setenv("OF_THE_TEST", "now", 1);
+    scene.config.environment = environment;
+    assert_int_equal(scene_init_fleet(), SNAKEPIT_OK);
+    assert_string_equal(value_of("OF_THE_TEST"), "then");
+    assert_int_equal(sp_fleet_reshape(&scene.fleet, 3), SNAKEPIT_OK);
+    assert_string_equal(value_of("OF_THE_TEST"), "then");
+    unsetenv("OF_THE_TEST");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         SCENE_TEST(a_shape_is_that_of_the_configuration),
         SCENE_TEST(processes_have_an_environment_of_their_own),
+        SCENE_TEST(workers_inherit_what_the_configuration_has),
         SCENE_TEST(without_memory_the_shape_stays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
