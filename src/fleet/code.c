@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Whether the code of a pool's workers has changed on disk since they were started.
 // Which files it came from is what the first worker that is ready says of itself. A
-// file's time of change (ctime) counts, which nobody sets back, and the kernel's coarse
-// clock, which it is taken from.
+// file's time of change (ctime) counts, which nobody sets back. It may be a tick of the
+// kernel early, and so may seem to be before a start that it follows; but no
+// interpreter gets to its adapter as fast as that, so that start has seen the change.
 #include <string.h>
 #include <sys/stat.h>
 
@@ -15,7 +16,7 @@ void sp_code_begin(struct sp_fleet *fleet)
     code->known = false;
     code->fails = false;
     code->files.size = 0;
-    (void)clock_gettime(CLOCK_REALTIME_COARSE, &code->since);
+    (void)clock_gettime(CLOCK_REALTIME, &code->since);
     pthread_mutex_unlock(&fleet->rows_lock);
 }
 
@@ -34,7 +35,7 @@ void sp_code_take(struct sp_fleet *fleet, const struct sp_worker *worker)
 
 static bool is_later(const struct timespec *a, const struct timespec *b)
 {
-    return a->tv_sec != b->tv_sec ? a->tv_sec > b->tv_sec : a->tv_nsec >= b->tv_nsec;
+    return a->tv_sec != b->tv_sec ? a->tv_sec > b->tv_sec : a->tv_nsec > b->tv_nsec;
 }
 
 // One that is gone has changed.
