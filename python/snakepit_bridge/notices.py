@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from . import late, runtime
@@ -25,8 +26,14 @@ def warn(text: str, stacklevel: int = 1) -> None:
     """
     try:
         warnings.warn(text, RuntimeWarning, stacklevel=stacklevel + 1)
-    except RuntimeWarning:
+    except Exception:  # the warning, or what the adapter's way of showing it raises
         if runtime.is_standalone():
             raise
-        if sys.stderr is not None:
-            logs.write_warning(f"RuntimeWarning: {text}\n", sys.stderr)
+        _write(f"RuntimeWarning: {text}\n")
+
+
+def _write(line: str) -> None:
+    try:
+        logs.write_warning(line, sys.stderr)
+    except Exception:  # the adapter has closed or replaced it
+        os.write(2, line.encode("utf-8", "backslashreplace"))

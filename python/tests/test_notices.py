@@ -59,3 +59,19 @@ def test_the_bridge_warns_in_no_other_way() -> None:
         if "warnings.warn(" in path.read_text(encoding="utf-8")
     ]
     assert found == ["notices.py"]
+
+
+def test_nor_where_the_adapter_has_closed_its_output(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    closed = io.StringIO()
+    closed.close()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise ValueError("not today")
+
+    monkeypatch.setattr(runtime, "is_standalone", lambda: False)
+    monkeypatch.setattr(sys, "stderr", closed)
+    monkeypatch.setattr(warnings, "warn", refuse)
+    notices.warn("mind the step")
+    assert capfd.readouterr().err == "RuntimeWarning: mind the step\n"

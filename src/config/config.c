@@ -15,6 +15,7 @@
 #include "base/descriptor.h"
 #include "base/memory.h"
 #include "base/system.h"
+#include "base/utf8.h"
 #include "config/draft.h"
 #include "config/environment.h"
 #include "config/program.h"
@@ -334,6 +335,22 @@ static snakepit_err init_config(struct sp_config *config, const char *file)
                         : sp_program_directory(&config->directory);
 }
 
+// Workers are told of the folder in a message, whose texts are UTF-8.
+static snakepit_err check_directory(const struct reading *reading)
+{
+    const uint8_t *at = (const uint8_t *)reading->config->directory;
+    while (*at != 0) {
+        size_t length = *at < 0x80 ? 1 : sp_utf8_length(at, strlen((const char *)at));
+        if (length == 0) {
+            return sp_problem(&reading->place,
+                              "the name of its folder is not UTF-8, so workers cannot "
+                              "be told of it; rename the folder");
+        }
+        at += length;
+    }
+    return SNAKEPIT_OK;
+}
+
 static snakepit_err read_text(const char *file,
                               struct sp_slice text,
                               struct sp_config **config,
@@ -352,6 +369,7 @@ static snakepit_err read_text(const char *file,
             &reason, file != NULL ? "realpath" : "getcwd", NULL, "of its directory");
         sp_problem(&reading.place, "its directory cannot be found: %s", reason.text);
     }
+    err = err != SNAKEPIT_OK ? err : check_directory(&reading);
     err = err != SNAKEPIT_OK ? err
                              : read_all(&reading, (const char *)text.data, text.size);
     sp_yaml_fini(&reading.yaml);

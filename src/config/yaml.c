@@ -8,6 +8,8 @@
 
 #include "base/check.h"
 
+#define MARK "\xef\xbb\xbf" // of the byte order
+
 size_t sp_yaml_line(const yaml_node_t *node)
 {
     return node->start_mark.line + 1;
@@ -176,6 +178,11 @@ static bool start(yaml_parser_t *parser, const char *text, size_t bytes)
 {
     if (!yaml_parser_initialize(parser)) {
         return false;
+    }
+    // libyaml, told the encoding, takes the mark of some editors for text.
+    if (bytes >= strlen(MARK) && memcmp(text, MARK, strlen(MARK)) == 0) {
+        text += strlen(MARK);
+        bytes -= strlen(MARK);
     }
     yaml_parser_set_encoding(parser, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(parser, (const unsigned char *)text, bytes);

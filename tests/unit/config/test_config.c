@@ -362,6 +362,34 @@ static void paths_count_from_the_folder_of_the_file(void **state)
     sp_config_free(config);
 }
 
+static void a_folder_that_workers_cannot_be_told_of_is_refused(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/snakepit-config-\xe4-XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    char file[64];
+    snprintf(file, sizeof(file), "%s/pit.yaml", folder);
+    write_file(file, "pool_size: 1\n");
+    struct sp_config *config = NULL;
+    snakepit_message why = {0};
+    snakepit_err err = sp_config_read_file(file, &config, &why);
+    unlink(file);
+    rmdir(folder);
+    assert_int_equal(err, SNAKEPIT_INVALID_CONFIG);
+    assert_non_null(strstr(why.text, "folder is not UTF-8"));
+}
+
+static void a_mark_of_the_byte_order_is_skipped(void **state)
+{
+    (void)state;
+    struct sp_config *config = NULL;
+    snakepit_message why = {0};
+    assert_int_equal(sp_config_read_memory("\xef\xbb\xbfpool_size: 3\n", &config, &why),
+                     SNAKEPIT_OK);
+    assert_int_equal(config->pools[0].pool_size.max, 3);
+    sp_config_free(config);
+}
+
 static void a_file_that_cannot_be_read_is_a_system_error(void **state)
 {
     (void)state;
@@ -482,6 +510,9 @@ int main(void)
                                set_environment),
         cmocka_unit_test_setup(paths_count_from_the_folder_of_the_file,
                                set_environment),
+        cmocka_unit_test_setup(a_folder_that_workers_cannot_be_told_of_is_refused,
+                               set_environment),
+        cmocka_unit_test_setup(a_mark_of_the_byte_order_is_skipped, set_environment),
         cmocka_unit_test_setup(a_file_that_cannot_be_read_is_a_system_error,
                                set_environment),
         cmocka_unit_test_setup(a_reader_without_memory_says_so_and_leaks_nothing,
