@@ -66,12 +66,9 @@ def test_nor_where_the_adapter_has_closed_its_output(
 ) -> None:
     closed = io.StringIO()
     closed.close()
-
-    def refuse(*_: object, **__: object) -> None:
-        raise ValueError("not today")
-
     monkeypatch.setattr(runtime, "is_standalone", lambda: False)
     monkeypatch.setattr(sys, "stderr", closed)
-    monkeypatch.setattr(warnings, "warn", refuse)
-    notices.warn("mind the step")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        notices.warn("mind the step")
     assert capfd.readouterr().err == "RuntimeWarning: mind the step\n"

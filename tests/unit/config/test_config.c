@@ -384,7 +384,8 @@ static void a_mark_of_the_byte_order_is_skipped(void **state)
     (void)state;
     struct sp_config *config = NULL;
     snakepit_message why = {0};
-    assert_int_equal(sp_config_read_memory("\xef\xbb\xbfpool_size: 3\n", &config, &why),
+    static const char text[] = "\xef\xbb\xbfpool_size: 3\n";
+    assert_int_equal(sp_config_read_memory(text, strlen(text), &config, &why),
                      SNAKEPIT_OK);
     assert_int_equal(config->pools[0].pool_size.max, 3);
     sp_config_free(config);
