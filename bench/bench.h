@@ -76,6 +76,7 @@ extern const struct bench_case bench_case_host_tool;
 extern const struct bench_case bench_case_scaling;
 extern const struct bench_case bench_case_executors;
 extern const struct bench_case bench_case_callers4;
+extern const struct bench_case bench_case_batch;
 extern const struct bench_case bench_case_cancel;
 extern const struct bench_case bench_case_view;
 extern const struct bench_case bench_case_result;

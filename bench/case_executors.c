@@ -3,8 +3,6 @@
 // that does nothing to a worker with one executor and to one with sixteen, in turn.
 #include "bench.h"
 
-#include <pthread.h>
-
 #define WARM_UP 2000u
 #define TURNS   4u // of each worker in one measurement
 #define ONE     0u // the pools
@@ -70,44 +68,9 @@ const struct bench_case bench_case_executors = {
 
 // ---- Four callers -------------------------------------------------------------
 
-struct caller {
-    struct bench *bench;
-    uint64_t end;
-    uint64_t calls;
-    pthread_t thread;
-};
-
-static void *call_on(void *user)
-{
-    struct caller *caller = user;
-    struct product_caller product;
-    uint32_t x = BENCH_FIRST_X;
-    product_caller_init(&product, &caller->bench->product, ONE);
-    while (sp_clock_now() < caller->end) {
-        product_call(&product, "noop", x++);
-    }
-    product_caller_fini(&product);
-    caller->calls = x - BENCH_FIRST_X;
-    return NULL;
-}
-
 static void four_callers(struct bench *bench, double figures[BENCH_FIGURES])
 {
-    struct caller callers[CALLERS];
-    uint64_t start = sp_clock_now();
-    uint64_t calls = 0;
-    for (uint32_t i = 0; i < CALLERS; i++) {
-        callers[i] =
-            (struct caller){.bench = bench, .end = start + bench_duration(bench)};
-        if (pthread_create(&callers[i].thread, NULL, call_on, &callers[i]) != 0) {
-            bench_fatal("no thread for a caller");
-        }
-    }
-    for (uint32_t i = 0; i < CALLERS; i++) {
-        pthread_join(callers[i].thread, NULL);
-        calls += callers[i].calls;
-    }
-    figures[0] = (double)calls * (double)SP_NS_PER_S / (double)(sp_clock_now() - start);
+    figures[0] = product_crowd(&bench->product, "noop", CALLERS, bench_duration(bench));
 }
 
 const struct bench_case bench_case_callers4 = {

@@ -33,6 +33,7 @@ static const struct bench_case *const cases[] = {
     &bench_case_scaling,
     &bench_case_executors,
     &bench_case_callers4,
+    &bench_case_batch,
     &bench_case_cancel,
     &bench_case_view,
     &bench_case_result,

@@ -2,10 +2,12 @@
 // Calls through the public API, written as a user would write them.
 #include "product.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "measure.h"
+#include "base/clock.h"
+#include "bench.h"
 
 #define START_MS 60000
 #define YAML     4096
@@ -172,4 +174,48 @@ void product_call(struct product_caller *caller, const char *tool, uint32_t x)
     snakepit_err err =
         snakepit_call(caller->pit, tool, caller->writer, &caller->options, &answer);
     product_take_noop(err, answer, x);
+}
+
+// ---- Many threads -------------------------------------------------------------
+
+struct member {
+    struct product *product;
+    const char *tool;
+    uint64_t end;
+    uint64_t calls;
+    pthread_t thread;
+};
+
+static void *call_on(void *user)
+{
+    struct member *member = user;
+    struct product_caller caller;
+    uint32_t x = BENCH_FIRST_X;
+    product_caller_init(&caller, member->product, 0);
+    while (sp_clock_now() < member->end) {
+        product_call(&caller, member->tool, x++);
+    }
+    product_caller_fini(&caller);
+    member->calls = x - BENCH_FIRST_X;
+    return NULL;
+}
+
+double
+product_crowd(struct product *product, const char *tool, uint32_t callers, uint64_t ns)
+{
+    struct member members[PRODUCT_CROWD_MOST];
+    uint64_t start = sp_clock_now();
+    uint64_t calls = 0;
+    for (uint32_t i = 0; i < callers; i++) {
+        members[i] =
+            (struct member){.product = product, .tool = tool, .end = start + ns};
+        if (pthread_create(&members[i].thread, NULL, call_on, &members[i]) != 0) {
+            bench_fatal("no thread for a caller");
+        }
+    }
+    for (uint32_t i = 0; i < callers; i++) {
+        pthread_join(members[i].thread, NULL);
+        calls += members[i].calls;
+    }
+    return (double)calls * (double)SP_NS_PER_S / (double)(sp_clock_now() - start);
 }

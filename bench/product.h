@@ -53,6 +53,13 @@ void product_take_noop(snakepit_err err, snakepit_answer *answer, uint32_t x);
 // One call of a tool that takes and returns what noop does.
 void product_call(struct product_caller *caller, const char *tool, uint32_t x);
 
+#define PRODUCT_CROWD_MOST 64
+
+// Calls a second of so many threads that each call such a tool of the first pool again
+// and again, for `ns` nanoseconds.
+double
+product_crowd(struct product *product, const char *tool, uint32_t callers, uint64_t ns);
+
 // The fault of an answer, as the program's last words.
 _Noreturn void
 product_fail(const char *what, snakepit_err err, const snakepit_answer *answer);

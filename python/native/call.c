@@ -8,13 +8,22 @@
 #include <structmember.h>
 
 #include "base/clock.h"
+#include "batch.h"
 #include "codec_compat.h"
 #include "fault.h"
+
+// A call that it stands for.
+struct member {
+    uint64_t id;
+    uint32_t slot;
+};
 
 struct call_object {
     PyObject_HEAD struct sp_runtime *runtime;
     unsigned long long id;
-    uint32_t slot;
+    struct member first;
+    struct member *others; // of a batch, or NULL
+    uint32_t other_count;
     uint64_t deadline;
     PyObject *session_id;
     PyObject *tool;
@@ -29,6 +38,7 @@ static void call_dealloc(PyObject *self)
 {
     struct call_object *call = (struct call_object *)self;
     PyTypeObject *type = Py_TYPE(self);
+    PyMem_Free(call->others);
     Py_XDECREF(call->session_id);
     Py_XDECREF(call->tool);
     type->tp_free(self);
@@ -57,11 +67,21 @@ static PyObject *get_remaining(PyObject *self, void *closure)
     return PyFloat_FromDouble((double)left / (double)SP_NS_PER_S);
 }
 
+static bool is_given_up(const struct call_object *call, const struct member *member)
+{
+    struct sp_slot_request *request = &call->runtime->view.slots[member->slot].request;
+    bool mine = __atomic_load_n(&request->call, __ATOMIC_RELAXED) == member->id;
+    return !mine || __atomic_load_n(&request->cancel, __ATOMIC_ACQUIRE) != 0;
+}
+
+// A batch is cancelled once nobody wants any of it.
 static bool is_cancelled(const struct call_object *call)
 {
-    struct sp_slot_request *request = &call->runtime->view.slots[call->slot].request;
-    bool mine = __atomic_load_n(&request->call, __ATOMIC_RELAXED) == call->id;
-    return !mine || __atomic_load_n(&request->cancel, __ATOMIC_ACQUIRE) != 0;
+    bool cancelled = is_given_up(call, &call->first);
+    for (uint32_t i = 0; i < call->other_count && cancelled; i++) {
+        cancelled = is_given_up(call, &call->others[i]);
+    }
+    return cancelled;
 }
 
 static PyObject *get_cancelled(PyObject *self, void *closure)
@@ -148,6 +168,22 @@ PyTypeObject *sp_call_type_new(PyObject *module)
     return sp_type_new(module, &call_spec);
 }
 
+// The other calls of its batch. 0, or -1 with an exception.
+static int copy_others(struct call_object *call, const struct sp_batch *batch)
+{
+    call->others = PyMem_New(struct member, batch->count);
+    if (call->others == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    for (uint32_t i = 1; i < batch->count; i++) {
+        const struct sp_batch_item *item = &batch->items[i];
+        call->others[call->other_count++] =
+            (struct member){item->request.call, item->slot};
+    }
+    return 0;
+}
+
 PyObject *sp_call_current(PyTypeObject *type)
 {
     const struct sp_executor *executor = sp_executor_here();
@@ -161,12 +197,13 @@ PyObject *sp_call_current(PyTypeObject *type)
     }
     call->runtime = executor->runtime;
     call->id = current->call;
-    call->slot = current->slot;
+    call->first = (struct member){current->call, current->slot};
     call->deadline = current->deadline;
     call->tool = text_of(current->name, current->name_size);
     call->session_id =
         text_of(current->name + current->name_size, current->session_size);
-    if (call->tool == NULL || call->session_id == NULL) {
+    int rc = sp_batch_runs(executor) ? copy_others(call, &executor->batch) : 0;
+    if (call->tool == NULL || call->session_id == NULL || rc != 0) {
         Py_DECREF(call);
         return NULL;
     }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/system.h"
+#include "batch.h"
 #include "fault.h"
 
 // Guarded by lock.
@@ -86,13 +87,17 @@ void sp_cancel_tell(struct sp_runtime *runtime, uint64_t call)
 
 static void deliver(struct sp_runtime *runtime, const struct sp_cancel *cancel)
 {
+    uint64_t call = sp_batch_struck(runtime, cancel);
+    if (call == 0) {
+        return; // others want what runs
+    }
     PyGILState_STATE state = PyGILState_Ensure();
     PyObject *type = sp_fault_cancelled_type();
     for (uint32_t i = 0; type != NULL && i < runtime->view.shape.executors; i++) {
-        (void)sp_cancel_arm(&runtime->executors[i], cancel->call, type);
+        (void)sp_cancel_arm(&runtime->executors[i], call, type);
     }
     PyErr_Clear();
-    sp_cancel_tell(runtime, cancel->call);
+    sp_cancel_tell(runtime, call);
     PyGILState_Release(state);
 }
 

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/prefetch.h"
+#include "batch.h"
 #include "body.h"
 #include "cancel.h"
 #include "context.h"
@@ -317,6 +318,114 @@ static int serve(struct sp_executor *executor, uint32_t id)
     return 0;
 }
 
+// ---- Many calls at once -------------------------------------------------------
+
+// Begins what was gathered, and passes on what the host has taken back meanwhile.
+static void begin_items(struct sp_executor *executor)
+{
+    static const struct outcome skipped = {.status = SP_STATUS_SKIPPED,
+                                           .body.lease = SP_NO_LEASE};
+    struct sp_runtime *runtime = executor->runtime;
+    struct sp_batch *batch = &executor->batch;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < batch->taken_count; i++) {
+        uint32_t id = batch->taken[i];
+        struct sp_slot *slot = &runtime->view.slots[id];
+        // So the host knows which calls run as one.
+        __atomic_store_n(&slot->result.executor, executor->index, __ATOMIC_RELAXED);
+        bool started = start(slot);
+        struct sp_slot_request request = read_request(slot);
+        if (started && request_is_sound(runtime, &request)) {
+            batch->items[count++] =
+                (struct sp_batch_item){.request = request, .slot = id};
+        } else {
+            answer(executor, id, request.call, &skipped);
+        }
+    }
+    sp_batch_open(batch, count);
+}
+
+// Runs them as one call, which has the number of the first and the time of the last.
+// The list of their results; or NULL with an exception that ends them all.
+static PyObject *
+run_items(struct sp_executor *executor, PyObject **context, uint64_t *ran_ticks)
+{
+    const struct sp_batch *batch = &executor->batch;
+    uint64_t begun = sp_clock_ticks(); // not when the first was taken
+    *context = sp_context_enter(executor);
+    begin_call(executor, batch->items[0].slot, &batch->items[0].request, begun);
+    executor->current.deadline = sp_batch_deadline(batch);
+    PyObject *results = *context == NULL ? NULL : sp_invoke_batch(executor);
+    sp_forks_check(executor->current.name, executor->current.name_size);
+    *ran_ticks = (sp_clock_ticks() - begun) / batch->count;
+    end_call(executor);
+    return results;
+}
+
+// False: the exception that interrupts the worker is set, and the item is not answered.
+static bool answer_item(struct sp_executor *executor,
+                        struct sp_batch_item *item,
+                        PyObject *results,
+                        PyObject *failure,
+                        uint64_t ran_ticks)
+{
+    struct outcome outcome = {.body.lease = SP_NO_LEASE, .ran_ticks = ran_ticks};
+    snakepit_err err = SNAKEPIT_TOOL_FAILED;
+    PyObject *result = sp_invoke_take_result(executor, item, results, failure, &err);
+    if (result == NULL) {
+        answer_exception(executor, item->slot, err, &outcome);
+    } else {
+        answer_result(executor, item->slot, result, &outcome);
+    }
+    Py_XDECREF(result);
+    outcome.held = lease_leave(item->lease);
+    item->lease = NULL;
+    if (outcome.interruption != NULL) {
+        sp_fault_put_back(outcome.interruption);
+        return false;
+    }
+    answer(executor, item->slot, item->request.call, &outcome);
+    return true;
+}
+
+// As serve(), for what was gathered.
+static int serve_batch(struct sp_executor *executor)
+{
+    struct sp_batch *batch = &executor->batch;
+    begin_items(executor);
+    uint32_t count = batch->count;
+    if (count == 0) {
+        return 0;
+    }
+    PyObject *context;
+    uint64_t ran_ticks;
+    PyObject *results = run_items(executor, &context, &ran_ticks);
+    PyObject *failure = results == NULL ? sp_fault_take() : NULL;
+    sp_batch_close(batch);
+    bool goes_on = true;
+    for (uint32_t i = 0; i < count && goes_on; i++) {
+        goes_on = answer_item(executor, &batch->items[i], results, failure, ran_ticks);
+    }
+    PyObject *interruption = sp_fault_take();
+    Py_XDECREF(results);
+    Py_XDECREF(failure);
+    sp_context_leave(context);
+    sp_fault_put_back(interruption);
+    if (goes_on) {
+        sp_context_prepare(executor);
+    }
+    return goes_on ? 0 : -1;
+}
+
+// Serves a slot that was taken from the ring, and those that it can be run with.
+static int serve_taken(struct sp_executor *executor, uint32_t id)
+{
+    bool many = executor->runtime->tools.widest > 1 && sp_batch_gather(executor, id);
+    return many ? serve_batch(executor) : serve(executor, id);
+}
+
+// ---- In the middle of a call --------------------------------------------------
+
 // What is set aside of a call while another one runs on its stack.
 struct aside {
     uint64_t call;
@@ -418,7 +527,7 @@ static int loop(struct sp_executor *executor)
         if (result == SP_INTAKE_STOP) {
             return 0;
         }
-        if (result == SP_INTAKE_TAKEN && serve(executor, id) != 0) {
+        if (result == SP_INTAKE_TAKEN && serve_taken(executor, id) != 0) {
             return -1;
         }
         if ((result == SP_INTAKE_INTERRUPTED ||

@@ -97,6 +97,66 @@ static void explain(const struct sp_executor *executor,
     sp_fault_put_back(error);
 }
 
+// What came of one of the calls that a tool has taken at once: a new reference, or NULL
+// with the exception that is its result.
+static PyObject *result_at(PyObject *results, Py_ssize_t place)
+{
+    PyObject *result = PyList_GET_ITEM(results, place);
+    Py_INCREF(result);
+    if (PyExceptionInstance_Check(result)) {
+        sp_fault_put_back(result);
+        return NULL;
+    }
+    return result;
+}
+
+// Calls a tool that takes many calls at once, whose arguments are in the list. A list
+// of as many results, or NULL with an exception.
+static PyObject *call_with_many(const struct sp_tool *tool, PyObject *calls)
+{
+    PyObject *results = PyObject_CallOneArg(tool->function, calls);
+    if (results == NULL || (PyList_CheckExact(results) &&
+                            PyList_GET_SIZE(results) == PyList_GET_SIZE(calls))) {
+        return results;
+    }
+    PyErr_SetString(PyExc_TypeError, "a batch gives a list of its results");
+    Py_DECREF(results);
+    return NULL;
+}
+
+// The same for one call.
+static PyObject *call_with_one(const struct sp_tool *tool,
+                               const struct sp_arguments *arguments)
+{
+    PyObject *dict = sp_arguments_as_dict(arguments);
+    PyObject *calls = dict == NULL ? NULL : Py_BuildValue("[N]", dict);
+    PyObject *results = calls == NULL ? NULL : call_with_many(tool, calls);
+    PyObject *result = results == NULL ? NULL : result_at(results, 0);
+    PyObject *exception = sp_fault_take();
+    Py_XDECREF(results);
+    Py_XDECREF(calls);
+    sp_fault_put_back(exception);
+    return result;
+}
+
+static PyObject *call_tool(const struct sp_tool *tool,
+                           const struct sp_arguments *arguments)
+{
+    if (tool->batch.most > 0) {
+        return call_with_one(tool, arguments);
+    }
+    return PyObject_Vectorcall(tool->function,
+                               arguments->values,
+                               PY_VECTORCALL_ARGUMENTS_OFFSET,
+                               arguments->names);
+}
+
+static snakepit_err err_of_decoding(void)
+{
+    return PyErr_ExceptionMatches(PyExc_MemoryError) ? SNAKEPIT_NO_MEMORY
+                                                     : SNAKEPIT_MALFORMED;
+}
+
 PyObject *sp_invoke_tool(struct sp_executor *executor,
                          const struct sp_slot_request *request,
                          struct sp_lease *lease,
@@ -104,32 +164,134 @@ PyObject *sp_invoke_tool(struct sp_executor *executor,
 {
     struct sp_runtime *runtime = executor->runtime;
     const struct sp_current *current = &executor->current;
-    PyObject *function =
+    const struct sp_tool *tool =
         sp_tools_find(&runtime->tools, current->name, current->name_size);
-    if (function == NULL && runtime->fallback == NULL) {
+    if (tool == NULL && runtime->fallback == NULL) {
         return no_such_tool(runtime, current, err);
     }
     struct sp_arguments arguments;
     const uint8_t *body = runtime->requests.base + request->body;
     if (sp_decode_arguments(
             &executor->decoder, body, request->body_size, lease, &arguments) != 0) {
-        *err = PyErr_ExceptionMatches(PyExc_MemoryError) ? SNAKEPIT_NO_MEMORY
-                                                         : SNAKEPIT_MALFORMED;
+        *err = err_of_decoding();
         return NULL;
     }
     *err = SNAKEPIT_TOOL_FAILED;
-    PyObject *result = function == NULL
-                           ? call_fallback(runtime, current, &arguments)
-                           : PyObject_Vectorcall(function,
-                                                 arguments.values,
-                                                 PY_VECTORCALL_ARGUMENTS_OFFSET,
-                                                 arguments.names);
+    PyObject *result = tool == NULL ? call_fallback(runtime, current, &arguments)
+                                    : call_tool(tool, &arguments);
     if (result == NULL || sp_stream_runs(executor, result)) {
         executor->shapes = sp_fault_shapes(runtime->codec, &arguments);
     }
-    if (result == NULL && function != NULL) {
+    if (result == NULL && tool != NULL) {
         explain(executor, &arguments);
     }
     sp_arguments_fini(&arguments);
     return result;
+}
+
+// ---- Many calls at once -------------------------------------------------------
+
+static int decode_item(struct sp_executor *executor,
+                       const struct sp_batch_item *item,
+                       struct sp_arguments *arguments)
+{
+    const uint8_t *body = executor->runtime->requests.base + item->request.body;
+    return sp_decode_arguments(
+        &executor->decoder, body, item->request.body_size, item->lease, arguments);
+}
+
+// Adds the item's arguments to the list, or notes why they cannot be read. 0, or -1
+// with an exception.
+static int
+add_item(struct sp_executor *executor, struct sp_batch_item *item, PyObject *calls)
+{
+    struct sp_arguments arguments;
+    if (item->request.lease != SP_NO_LEASE) {
+        item->lease = sp_lease_new(executor->runtime, item->request.lease);
+    }
+    if (decode_item(executor, item, &arguments) != 0) {
+        item->err = err_of_decoding();
+        item->error = sp_fault_take();
+        return 0;
+    }
+    item->place = PyList_GET_SIZE(calls);
+    PyObject *dict = sp_arguments_as_dict(&arguments);
+    int rc = dict == NULL ? -1 : PyList_Append(calls, dict);
+    Py_XDECREF(dict);
+    sp_arguments_fini(&arguments);
+    return rc;
+}
+
+// The arguments of all items; NULL with an exception.
+static PyObject *read_items(struct sp_executor *executor)
+{
+    const struct sp_batch *batch = &executor->batch;
+    PyObject *calls = PyList_New(0);
+    int rc = calls == NULL ? -1 : 0;
+    for (uint32_t i = 0; rc == 0 && i < batch->count; i++) {
+        rc = add_item(executor, &batch->items[i], calls);
+    }
+    if (rc == 0) {
+        return calls;
+    }
+    Py_XDECREF(calls);
+    return NULL;
+}
+
+PyObject *sp_invoke_batch(struct sp_executor *executor)
+{
+    const struct sp_current *current = &executor->current;
+    const struct sp_tool *tool =
+        sp_tools_find(&executor->runtime->tools, current->name, current->name_size);
+    PyObject *calls = read_items(executor);
+    if (calls == NULL || PyList_GET_SIZE(calls) == 0) {
+        return calls;
+    }
+    PyObject *results = call_with_many(tool, calls);
+    PyObject *exception = sp_fault_take();
+    Py_DECREF(calls);
+    sp_fault_put_back(exception);
+    return results;
+}
+
+// Says with the exception, which is not set, what the item's tool was called with: the
+// arguments are still there, and are read once more. Sets it, and takes it.
+static void
+raise_for(struct sp_executor *executor, struct sp_batch_item *item, PyObject *exception)
+{
+    struct sp_arguments arguments;
+    if (decode_item(executor, item, &arguments) != 0) {
+        PyErr_Clear();
+        sp_fault_put_back(exception);
+        return;
+    }
+    executor->shapes = sp_fault_shapes(executor->runtime->codec, &arguments);
+    sp_fault_put_back(exception);
+    explain(executor, &arguments);
+    sp_arguments_fini(&arguments);
+}
+
+PyObject *sp_invoke_take_result(struct sp_executor *executor,
+                                struct sp_batch_item *item,
+                                PyObject *results,
+                                PyObject *failure,
+                                snakepit_err *err)
+{
+    if (item->error != NULL) {
+        *err = item->err;
+        sp_fault_put_back(item->error);
+        item->error = NULL;
+        return NULL;
+    }
+    if (failure == NULL) {
+        PyObject *result = result_at(results, item->place);
+        if (result != NULL) {
+            return result;
+        }
+        failure = sp_fault_take();
+    } else {
+        Py_INCREF(failure);
+    }
+    raise_for(executor, item, failure);
+    return NULL;
 }

@@ -5,6 +5,7 @@
 #include "question.h"
 
 #include "base/clock.h"
+#include "batch.h"
 #include "body.h"
 #include "cancel.h"
 #include "codec_compat.h"
@@ -19,7 +20,8 @@ struct asking {
     struct sp_executor *executor;
     struct sp_slot *slot;
     PyObject *name; // borrowed
-    uint32_t id;    // of the slot
+    uint64_t call;
+    uint32_t id; // of the slot
     uint32_t turn;
     uint32_t lease; // of what the question lies in
     bool over;      // the last reply was read: there is nothing to withdraw any more
@@ -145,7 +147,7 @@ static int send_question(struct asking *asking, PyObject *arguments)
     }
     struct sp_slot_result *result = &asking->slot->result;
     result->status = SP_STATUS_QUESTION;
-    result->call = asking->executor->current.call;
+    result->call = asking->call;
     result->body = body.at;
     result->body_size = body.size;
     result->lease = body.lease;
@@ -347,14 +349,26 @@ static PyObject *next_reply(struct asking *asking)
     return NULL;
 }
 
+// In whose name it asks.
+static struct asking asking_of(struct sp_executor *executor, PyObject *name)
+{
+    struct asking asking = {.executor = executor,
+                            .name = name,
+                            .call = executor->current.call,
+                            .id = executor->current.slot};
+    if (sp_batch_runs(executor)) {
+        const struct sp_batch_item *speaker = sp_batch_speaker(executor);
+        asking.call = speaker->request.call;
+        asking.id = speaker->slot;
+    }
+    asking.slot = &executor->runtime->view.slots[asking.id];
+    return asking;
+}
+
 PyObject *
 sp_question_ask(struct sp_executor *executor, PyObject *name, PyObject *arguments)
 {
-    struct asking asking = {.executor = executor,
-                            .slot =
-                                &executor->runtime->view.slots[executor->current.slot],
-                            .name = name,
-                            .id = executor->current.slot};
+    struct asking asking = asking_of(executor, name);
     if (is_cancelled(asking.slot)) {
         raise_cancelled(executor);
         return NULL;

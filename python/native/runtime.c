@@ -108,6 +108,7 @@ static int make_tables(struct sp_runtime *runtime)
     for (uint32_t i = 0; i < shape->executors; i++) {
         runtime->executors[i].runtime = runtime;
         runtime->executors[i].index = i;
+        pthread_mutex_init(&runtime->executors[i].batch.lock, NULL);
     }
     return 0;
 }

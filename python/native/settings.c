@@ -3,21 +3,35 @@
 // finishes and refuses.
 #include "module.h"
 
+// register(name, function, max_batch=0, batch_wait_us=0)
 static PyObject *register_tool(PyObject *module, PyObject *arguments)
 {
     const char *name;
     Py_ssize_t size;
     PyObject *function;
+    struct sp_batch_terms batch = {0};
     struct sp_runtime *runtime = sp_module_runtime(module);
-    if (runtime == NULL ||
-        !PyArg_ParseTuple(arguments, "s#O:register", &name, &size, &function)) {
+    if (runtime == NULL || !PyArg_ParseTuple(arguments,
+                                             "s#O|II:register",
+                                             &name,
+                                             &size,
+                                             &function,
+                                             &batch.most,
+                                             &batch.wait_us)) {
         return NULL;
+    }
+    if (batch.most > SP_SLOTS_MAX) {
+        return PyErr_Format(
+            PyExc_ValueError, "%s: a batch has at most %u calls", name, SP_SLOTS_MAX);
     }
     if (!PyCallable_Check(function)) {
         return PyErr_Format(PyExc_TypeError, "%s: a tool is something callable", name);
     }
     if (sp_tools_put(&runtime->tools, name, size, function) != 0) {
         return NULL;
+    }
+    if (batch.most > 0) {
+        sp_tools_set_batch(&runtime->tools, name, (uint32_t)size, &batch);
     }
     Py_RETURN_NONE;
 }

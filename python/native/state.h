@@ -39,6 +39,27 @@ struct sp_current {
     uint32_t session_size;
 };
 
+// One of many calls that are run as one.
+struct sp_batch_item {
+    struct sp_slot_request request;
+    uint32_t slot;
+    struct sp_lease *lease; // NULL: it has no tensors
+    PyObject *error;        // why its arguments cannot be read; NULL: they were
+    snakepit_err err;       // the same
+    Py_ssize_t place;       // of its arguments and its result among those of the others
+};
+
+// Calls of one tool that are run as one; see batch.c. Owner: the executor; but whoever
+// has the lock may read how many items there are, and their slots and requests.
+struct sp_batch {
+    pthread_mutex_t lock;
+    uint32_t count; // of items; 0: no batch runs. Written with the lock
+    struct sp_batch_item *items;
+    uint32_t *taken; // slots that were taken from the ring, and not begun yet
+    uint32_t taken_count;
+    uint32_t room; // of both
+};
+
 #define SP_CANCEL_ARMING (UINT64_C(1) << 63)
 #define SP_CANCEL_ARMED  (UINT64_C(1) << 62)
 
@@ -61,6 +82,7 @@ struct sp_executor {
     struct sp_decoder decoder;
     struct sp_encoder encoder;
     struct sp_current current;
+    struct sp_batch batch;
     PyObject *context;      // context.c: calls run in copies of it
     PyObject *next_context; // one of these, made ahead, or NULL
     PyObject *shapes; // of the arguments of a call that raised, until it is answered

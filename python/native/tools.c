@@ -36,7 +36,8 @@ static struct sp_tool *place_of(const struct sp_tools *tools,
 static int grow(struct sp_tools *tools)
 {
     struct sp_tools grown = {.room = tools->room == 0 ? 16 : tools->room * 2,
-                             .count = tools->count};
+                             .count = tools->count,
+                             .widest = tools->widest};
     grown.places = calloc(grown.room, sizeof *grown.places);
     if (grown.places == NULL) {
         PyErr_NoMemory();
@@ -76,9 +77,10 @@ int sp_tools_put(struct sp_tools *tools,
             return -1;
         }
         memcpy(copy, name, (size_t)size);
-        *place = (struct sp_tool){copy, (uint32_t)size, hash, NULL};
+        *place = (struct sp_tool){.name = copy, .size = (uint32_t)size, .hash = hash};
         tools->count++;
     }
+    place->batch = (struct sp_batch_terms){0};
     PyObject *old = place->function;
     Py_INCREF(function);
     place->function = function;
@@ -86,13 +88,24 @@ int sp_tools_put(struct sp_tools *tools,
     return 0;
 }
 
-PyObject *
+void sp_tools_set_batch(struct sp_tools *tools,
+                        const char *name,
+                        uint32_t size,
+                        const struct sp_batch_terms *terms)
+{
+    const uint8_t *bytes = (const uint8_t *)name;
+    place_of(tools, bytes, size, hash_of(bytes, size))->batch = *terms;
+    tools->widest = terms->most > tools->widest ? terms->most : tools->widest;
+}
+
+const struct sp_tool *
 sp_tools_find(const struct sp_tools *tools, const uint8_t *name, uint32_t size)
 {
     if (tools->count == 0) {
         return NULL;
     }
-    return place_of(tools, name, size, hash_of(name, size))->function;
+    const struct sp_tool *place = place_of(tools, name, size, hash_of(name, size));
+    return place->name == NULL ? NULL : place;
 }
 
 // ---- The nearest name ---------------------------------------------------------

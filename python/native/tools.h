@@ -8,11 +8,19 @@
 #include <Python.h>
 #include <stdint.h>
 
+// How many calls a tool takes at once; then its function gets a list of their arguments
+// and gives a list of their results.
+struct sp_batch_terms {
+    uint32_t most;    // 0: it takes one call
+    uint32_t wait_us; // that a call may wait for others
+};
+
 struct sp_tool {
     char *name; // NULL: a free place
     uint32_t size;
     uint32_t hash;
     PyObject *function;
+    struct sp_batch_terms batch;
 };
 
 // Open addressing; `room` is a power of two, at least twice `count`. Zero-initialised
@@ -21,6 +29,7 @@ struct sp_tools {
     struct sp_tool *places;
     uint32_t room;
     uint32_t count;
+    uint32_t widest; // the most calls that one of them takes at once; 0: all take one
 };
 
 // Adds or replaces. `function` gets a reference. -1 with an exception: ValueError for a
@@ -29,8 +38,13 @@ int sp_tools_put(struct sp_tools *tools,
                  const char *name,
                  Py_ssize_t size,
                  PyObject *function);
-// Borrowed; NULL when there is none of that name.
-PyObject *
+// Has the tool of that name, which is there, take many calls at once.
+void sp_tools_set_batch(struct sp_tools *tools,
+                        const char *name,
+                        uint32_t size,
+                        const struct sp_batch_terms *terms);
+// NULL when there is none of that name.
+const struct sp_tool *
 sp_tools_find(const struct sp_tools *tools, const uint8_t *name, uint32_t size);
 
 // The tool whose name is a slip or two of the finger away from `name`; NULL if none is.

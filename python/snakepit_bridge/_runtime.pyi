@@ -184,8 +184,19 @@ def stage(text: str) -> None:
 def unforkable(reason: str) -> None:
     """Tells the host why each worker must be a fresh interpreter."""
 
-def register(name: str, function: Callable[..., object]) -> None:
-    """Makes `function` callable as `name`, by keyword arguments. Before `ready`."""
+def register(
+    name: str,
+    function: Callable[..., object],
+    max_batch: int = 0,
+    batch_wait_us: int = 0,
+    /,
+) -> None:
+    """Makes `function` callable as `name`, by keyword arguments. Before `ready`.
+
+    With `max_batch` it takes so many calls at once: it is called with a list of their
+    arguments, each a dict, and returns a list with a result for each. An exception in
+    it is the result of a call that fails. A call waits so long for others.
+    """
 
 def set_fallback(function: Callable[[str, dict[str, Any]], object] | None) -> None:
     """`function(name, arguments)` answers for names that nobody registered."""

@@ -157,6 +157,12 @@ def _as_array(numpy: Any) -> Callable[[Any], Any]:
     return array_or_tensor
 
 
+def found_numpy() -> Any:
+    """NumPy, or None where it is not installed."""
+    numpy, _ = _found[0] if _found else _find()
+    return numpy
+
+
 # NumPy and what makes its arrays; twice None where it is not installed. Empty until
 # somebody asked.
 _found: list[tuple[Any, Callable[[Any], Any] | None]] = []

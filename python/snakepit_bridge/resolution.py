@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 from types import FunctionType, MethodType
 
-from . import calling, life, lookup, marks, runtime, signatures
+from . import calling, late, life, lookup, marks, runtime, signatures
 from .base_adapter import BaseAdapter
 from .declaration import BASE_MODULES, marks_made
 from .errors import AdapterError
@@ -30,11 +30,15 @@ if TYPE_CHECKING:
     from dataclasses import dataclass
     from typing import Any, Callable
 
+    from . import batches
+    from .batches import Terms
     from .marks import Marked
 
     Fallback = Callable[[str, dict[str, Any]], Any]
 else:
     from .records import dataclass
+
+    batches = late.Module("snakepit_bridge.batches")
 
 # By one of these an adapter answers calls of names that are not tools.
 FALLBACKS = ("execute_tool", "handle_request", "_handle_request_impl", "_dispatch")
@@ -50,6 +54,7 @@ class Answers:
     signatures: dict[str, Callable[..., Any]]  # whose they are, by the tool's name
     describe: Callable[[], list[ToolMetadata]]
     idempotent: list[str]  # names of tools
+    batched: dict[str, Terms]  # of tools that take many calls at once
 
     @property
     def tools(self) -> list[ToolMetadata]:
@@ -68,6 +73,7 @@ class Foreseen:
     attributes: frozenset[str]  # of the tools
     has_fallback: bool
     idempotent: list[str]  # names of tools
+    batched: dict[str, Terms]  # of tools that take many calls at once
 
 
 # Those of this process, by the id of the class, for a metaclass may refuse a hash. A
@@ -124,6 +130,7 @@ def foresee(adapter_class: type) -> None:
         frozenset(found.attribute for found in tools.values()),
         _style_of(adapter_class) is not None,
         _idempotent(tools),
+        _batched(tools),
     )
 
 
@@ -168,7 +175,15 @@ def _as_foreseen(foreseen: Foreseen, adapter: Any) -> Answers:
             for name, one, _ in foreseen.tools
         ]
 
-    return Answers(functions, fallback, hint, methods, describe, foreseen.idempotent)
+    return Answers(
+        functions,
+        fallback,
+        hint,
+        methods,
+        describe,
+        foreseen.idempotent,
+        foreseen.batched,
+    )
 
 
 def of_class(adapter_class: type) -> Answers:
@@ -195,6 +210,7 @@ def _answers(
         {name: found.function for name, found in tools.items()},
         _describer(tools),
         _idempotent(tools),
+        _batched(tools),
     )
 
 
@@ -204,6 +220,12 @@ def _describer(tools: dict[str, Tool]) -> Callable[[], list[ToolMetadata]]:
 
 def _idempotent(tools: dict[str, Tool]) -> list[str]:
     return [name for name, found in tools.items() if found.idempotent]
+
+
+def _batched(tools: dict[str, Tool]) -> dict[str, Terms]:
+    return {
+        name: found.batch for name, found in tools.items() if found.batch is not None
+    }
 
 
 def _tool_once(
@@ -239,6 +261,8 @@ def _of(name: str, adapter_class: type) -> str:
 def _check(adapter_class: type, tools: dict[str, Tool]) -> None:
     for name, found in tools.items():
         _check_parameters(_of(name, adapter_class), found.function)
+        if found.batch is not None:
+            batches.check(_of(name, adapter_class), found.function)
     for name in ("initialize", "cleanup", "health_check"):
         found = lookup.of_class(adapter_class, name)
         what = f"{name} of {adapter_class.__name__}"

@@ -114,9 +114,10 @@ def _row(metadata: ToolMetadata, function: Callable[..., Any]) -> Schema:
         "streams": metadata.streams,
         "async": calling.seems_to_await(function),
         "idempotent": metadata.idempotent,
+        "batch": metadata.max_batch > 1,
         "thread_safe": metadata.thread_safe,
         "parameters": _parameters(function, metadata),
-        "result": _result(function),
+        "result": _of_each(_result(function), metadata, {}),
     }
 
 
@@ -126,6 +127,7 @@ def _parameters(function: Callable[..., Any], metadata: ToolMetadata) -> Schema:
     for parameter in metadata.parameters:
         its = found.get(parameter.name)
         schema = _schema_of(function, lookup.ABSENT if its is None else its.annotation)
+        schema = _of_each(schema, metadata, _TENSOR)
         # What is told as its repr is not the default's value.
         if its is not None and type(its.default) is type(parameter.default):
             schema = {**schema, "default": parameter.default}
@@ -137,6 +139,18 @@ def _parameters(function: Callable[..., Any], metadata: ToolMetadata) -> Schema:
         **({"required": required} if required else {}),
         "additionalProperties": _takes_others(function),
     }
+
+
+def _of_each(schema: Schema, metadata: ToolMetadata, tensor: Schema) -> Schema:
+    """What one call takes or gives where the tool's own is of many: an array of tensors
+    is a tensor, and `tensor` that of one call.
+    """
+    if metadata.max_batch < 2:
+        return schema
+    if schema is _TENSOR:
+        return tensor
+    items: Schema = schema.get("items", ANYTHING)
+    return items
 
 
 def _signature_of(function: Callable[..., Any]) -> list[signatures.Parameter]:

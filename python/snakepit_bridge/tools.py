@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     import functools
     import inspect
     import typing
+    from collections.abc import Mapping
     from dataclasses import dataclass, field
     from typing import Any, Callable, TypeVar, overload
 
-    from . import marks, notices, signatures
+    from . import batches, marks, notices, signatures
     from .marks import Marked
 
     Method = TypeVar("Method", bound=Callable[..., Any])
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 else:
     from .records import dataclass, field
 
+    batches = late.Module("snakepit_bridge.batches")
     functools = late.Module("functools")
     inspect = late.Module("inspect")
     marks = late.Module("snakepit_bridge.marks")
@@ -71,6 +73,7 @@ class ToolMark:
     name: str = ""
     description: str = ""
     idempotent: bool = False
+    batch: typing.Any = None  # batches.Terms; None: it takes one call
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,7 @@ class ToolMetadata:
     thread_safe: bool = False  # marked with thread_safe_method
     streams: bool = False  # a generator, or around one: a call gives many values
     idempotent: bool = False  # its author says that calling it twice is calling it once
+    max_batch: int = 1  # calls that it takes at once
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,7 @@ class Tool:
     of: Callable[[Any], Callable[..., Any]]  # the same of another instance
     describe: Callable[[], ToolMetadata]
     idempotent: bool
+    batch: batches.Terms | None
 
     @property
     def metadata(self) -> ToolMetadata:
@@ -123,6 +128,7 @@ if TYPE_CHECKING:
         *,
         name: str | None = None,
         idempotent: bool = False,
+        batch: int | Mapping[str, int] | None = None,
     ) -> Callable[[Method], Method]: ...
     @overload
     def tool(
@@ -130,6 +136,7 @@ if TYPE_CHECKING:
         description: str | None = None,
         name: str | None = None,
         idempotent: bool = False,
+        batch: int | Mapping[str, int] | None = None,
     ) -> Callable[[Method], Method]: ...
 
 
@@ -140,6 +147,7 @@ def tool(
     description: str | None = None,
     name: str | None = None,
     idempotent: bool = False,
+    batch: int | Mapping[str, int] | None = None,
 ) -> Method | Callable[[Method], Method]:
     """Makes a method callable by the host, which passes arguments by name.
 
@@ -147,15 +155,19 @@ def tool(
     name=...)``, above or below ``@thread_safe_method``. Without a description the first
     paragraph of the docstring is used, without a name the method's own. `idempotent`
     tells hosts that a second call with the same arguments changes nothing more.
+    ``batch=32``, or ``batch={"max_batch": 32, "batch_wait_us": 500}``, makes it take so
+    many calls at once: each of its parameters is a list of their values or, where these
+    are tensors, one array of them, and it returns a result for each.
 
     Raises TypeError for anything that is not a function, ValueError for an impossible
-    name.
+    name or batch.
     """
     if isinstance(function, str):
         function, description = None, function
     if name is not None:
         check_name(name)
-    mark = ToolMark(name or "", description or "", idempotent)
+    terms = None if batch is None else batches.terms_of(batch)
+    mark = ToolMark(name or "", description or "", idempotent, terms)
     if function is None:
         return lambda method: _mark(method, mark)
     return _mark(function, mark)
@@ -327,9 +339,12 @@ def tool_of(
             thread_safe=marked.is_safe,
             streams=_or_else(False, calling.seems_to_stream, shown),
             idempotent=mark.idempotent,
+            max_batch=1 if mark.batch is None else mark.batch.max_batch,
         )
 
-    return Tool(name, function, marked.attribute, of, describe, mark.idempotent)
+    return Tool(
+        name, function, marked.attribute, of, describe, mark.idempotent, mark.batch
+    )
 
 
 def _or_else(

@@ -48,15 +48,16 @@ if TYPE_CHECKING:
     import signal
     from typing import Any
 
-    from . import schemas
+    from . import batches, schemas
     from .resolution import Answers
 else:
     import _signal as signal  # what is below the enums of `signal`, which take long
 
+    batches = late.Module("snakepit_bridge.batches")
     schemas = late.Module("snakepit_bridge.schemas")
 
 INTERRUPT_EVERY_MS = 10
-MOST_IDEMPOTENT = 500  # names that are sure to fit into the message READY
+MOST_NAMES = 500  # of tools that are sure to fit into the message READY
 
 
 class Terminated(BaseException):
@@ -187,6 +188,17 @@ def end_by(number: int) -> None:
     os.kill(os.getpid(), number)
 
 
+def promises(answers: Answers) -> dict[str, Any]:
+    """What the host must know of tools: which take many calls at once, and how many,
+    and which may be called once more. As many as READY has room for.
+    """
+    many = list(answers.batched.items())[:MOST_NAMES]
+    return {
+        "batches": {name: terms.max_batch for name, terms in many},
+        "idempotent": answers.idempotent[: MOST_NAMES - len(many)],
+    }
+
+
 class Worker:
     """One adapter instance and the threads that call it. Owner: main thread."""
 
@@ -232,7 +244,7 @@ class Worker:
         self.register(adapter_class, answers)
         described = prepared.described
         described["gil_enabled"] = is_gil_enabled()  # or what was built has enabled it
-        described["idempotent"] = answers.idempotent[:MOST_IDEMPOTENT]
+        described.update(promises(answers))
         if self.settings.sources:
             described["sources"] = sources.of_process(self.settings)
         runtime.stage("waiting for its first call, which it did not take")
@@ -253,7 +265,14 @@ class Worker:
     def register(self, adapter_class: type, answers: Answers) -> None:
         """Hands what answers to the extension, which calls it from then on."""
         for name, function in answers.functions.items():
-            runtime.native.register(name, function)
+            terms = answers.batched.get(name)
+            if terms is None:
+                runtime.native.register(name, function)
+            else:
+                batched = batches.Batched(function)
+                runtime.native.register(
+                    name, batched, terms.max_batch, terms.batch_wait_us
+                )
         runtime.native.register(
             TABLE_TOOL, lambda: schemas.describe(adapter_class, answers)
         )

@@ -243,3 +243,23 @@ def test_where_each_call_has_an_instance() -> None:
     found = schemas.describe(Once, resolution.of_class(Once))
     assert found["answers_others"] is False
     assert found["tools"][0]["parameters"]["required"] == ["a"]
+
+
+def test_one_call_of_a_tool_that_takes_many() -> None:
+    class Many(BaseAdapter):
+        @tool(batch=4)
+        def f(
+            self, text: list[str], row: numpy.ndarray, other: Any, loose: list[Any]
+        ) -> list[int]:
+            return [len(one) for one in text]
+
+        @tool(batch=4)
+        def g(self) -> numpy.ndarray:
+            return numpy.ones(1)
+
+    f, g = schemas.describe(Many, resolution.of_instance(Many()))["tools"]
+    assert (f["batch"], f["result"], g["result"]) == (True, INTEGER, {})
+    properties = f["parameters"]["properties"]
+    assert properties["text"] == {"type": "string"}
+    assert list(properties["row"]["patternProperties"]) == [r"^\$tensor$"]
+    assert (properties["other"], properties["loose"]) == ({}, {})

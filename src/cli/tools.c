@@ -156,7 +156,7 @@ static void print_parameters(struct sp_cli *cli, const snakepit_reader *paramete
 
 static void print_tool(struct sp_cli *cli, const snakepit_reader *tool)
 {
-    static const char *const flags[] = {"streams", "async", "idempotent"};
+    static const char *const flags[] = {"streams", "async", "idempotent", "batch"};
     snakepit_span name = text_of(tool, "name");
     snakepit_span description = text_of(tool, "description");
     snakepit_reader inner;

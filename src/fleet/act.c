@@ -17,6 +17,7 @@ static void seat(struct sp_fleet *fleet, struct sp_worker *worker, uint64_t requ
         .worker_id = worker->options.id,
         .requests = requests,
         .idempotent = {worker->idempotent.data, worker->idempotent.size},
+        .batches = {worker->batches.data, worker->batches.size},
     };
     struct sp_seat *made = NULL;
     sp_fleet_note_ready(fleet, worker);

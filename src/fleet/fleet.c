@@ -100,9 +100,9 @@ static void tell_load(struct sp_fleet *fleet)
     struct sp_pool_view view;
     sp_pool_look(fleet->options.pool, &view, NULL);
     take_event(fleet,
-               &(struct sp_fleet_event){
-                   .kind = SP_FLEET_LOAD,
-                   .load = {.running = view.running, .waiting = view.shared}});
+               &(struct sp_fleet_event){.kind = SP_FLEET_LOAD,
+                                        .load = {.running = view.running - view.spared,
+                                                 .waiting = view.shared}});
 }
 
 static void on_timer(struct sp_timer *timer)

@@ -16,7 +16,7 @@ static const char *const tensors[] = {"view", "copy", "numpy", "numpy_copy"};
 // The least number of calls whose tensors a worker may still hold, and of answers that
 // the host may.
 #define LEAST_LEASES 256u
-#define LEAST_SLOTS  64u
+#define LEAST_SLOTS  128u
 
 #define REFUSAL_HEAD 300u // bytes of the first line of a failure
 #define REFUSAL_TAIL 600u // bytes of the end of a traceback

@@ -314,6 +314,17 @@ static void pass_on(const struct sp_intake *intake)
     }
 }
 
+void sp_intake_begin_search(const struct sp_intake *intake)
+{
+    begin_search(intake);
+}
+
+void sp_intake_end_search(const struct sp_intake *intake)
+{
+    end_search(intake);
+    pass_on(intake);
+}
+
 static bool spin_for_intake(const struct sp_intake *intake,
                             const struct sp_wait *wait,
                             uint64_t begun,

@@ -89,6 +89,12 @@ enum sp_intake_result sp_wait_intake(const struct sp_intake *intake,
                                      const struct sp_wait *wait,
                                      uint32_t *number);
 
+// Worker: from the one to the other an executor looks for more than the number that it
+// has, so that no other is woken for what is put into the ring; then one is, for what
+// is left.
+void sp_intake_begin_search(const struct sp_intake *intake);
+void sp_intake_end_search(const struct sp_intake *intake);
+
 // Host or worker: notes where the calling thread runs, for the other side's waits.
 void sp_wait_note_cpu(_Atomic uint32_t *cpu);
 

@@ -14,10 +14,8 @@ static bool is_idempotent(const struct sp_pool *pool,
                           const struct sp_call *call,
                           const struct sp_seat *seat)
 {
-    const struct sp_parcel *parcel = call->parcel;
-    const uint8_t *tool = pool->store.segment.base + parcel->block;
     return call->idempotent ||
-           sp_seat_calls_idempotent(seat, (struct sp_slice){tool, parcel->name_size});
+           sp_seat_calls_idempotent(seat, sp_parcel_tool(&pool->store, call->parcel));
 }
 
 // What only this worker could answer, or somebody has begun to read or to work for, is

@@ -8,9 +8,7 @@
 
 static struct sp_slice tool_of(const struct sp_pool *pool, const struct sp_call *call)
 {
-    const struct sp_parcel *parcel = call->parcel;
-    return (struct sp_slice){pool->store.segment.base + parcel->block,
-                             parcel->name_size};
+    return sp_parcel_tool(&pool->store, call->parcel);
 }
 
 bool sp_guard_holds(struct sp_pool *pool, struct sp_call *call)

@@ -19,8 +19,8 @@ struct sp_orphan {
     struct sp_link link; // in seat->orphans
     struct sp_parcel *parcel;
     uint64_t call;
-    uint64_t since; // when it was given up
-    uint64_t due;   // its deadline, or `since`; constant
+    uint64_t since; // when it was given up, or the others of its batch were
+    uint64_t due;   // its deadline, or when it was given up; constant
     uint32_t slot;
     uint32_t lease;
     bool told;   // the worker was asked to cancel it

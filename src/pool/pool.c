@@ -121,6 +121,31 @@ static uint32_t count_shared(const struct sp_pool *pool)
     return found;
 }
 
+// Executors that a worker's calls do without, if those of one tool that takes many at
+// once are run by as few as can be.
+static uint32_t count_spared(const struct sp_pool *pool, const struct sp_seat *seat)
+{
+    double spared = 0;
+    for (struct sp_link *link = seat->calls.next;
+         seat->batches.size > 0 && link != &seat->calls;
+         link = link->next) {
+        const struct sp_call *call = SP_ENTRY(link, struct sp_call, placement.link);
+        const struct sp_slice tool = sp_parcel_tool(&pool->store, call->parcel);
+        spared += 1.0 - 1.0 / sp_seat_batch_of(seat, tool);
+    }
+    return (uint32_t)spared;
+}
+
+static uint32_t count_all_spared(const struct sp_pool *pool)
+{
+    uint32_t spared = 0;
+    for (struct sp_link *link = pool->seats.next; link != &pool->seats;
+         link = link->next) {
+        spared += count_spared(pool, SP_ENTRY(link, struct sp_seat, member));
+    }
+    return spared;
+}
+
 void sp_pool_look(struct sp_pool *pool,
                   struct sp_pool_view *view,
                   snakepit_message *failure)
@@ -137,6 +162,7 @@ void sp_pool_look(struct sp_pool *pool,
         .stopping = pool->orphans,
         .waiting = pool->line.count,
         .shared = pool->options.elastic ? count_shared(pool) : 0,
+        .spared = pool->options.elastic ? count_all_spared(pool) : 0,
         .breakers = pool->breakers.tripped,
         .counters = pool->counters,
     };

@@ -134,6 +134,7 @@ struct sp_pool_view {
     uint32_t stopping;    // just those
     uint32_t waiting;
     uint32_t shared;   // of these, those that any worker could take; at most 1024
+    uint32_t spared;   // executors that those which run do without, for some run as one
     uint32_t breakers; // that are not closed
     struct sp_pool_counters counters;
 };
@@ -257,6 +258,9 @@ struct sp_seat_terms {
     // The names of its tools that may be called once more, each behind its size in one
     // byte. Borrowed.
     struct sp_slice idempotent;
+    // Those that take many calls at once, likewise, and behind each how many, in four
+    // bytes.
+    struct sp_slice batches;
 };
 // Gives a worker a seat. It takes calls at once. NO_MEMORY.
 snakepit_err sp_pool_add_seat(struct sp_pool *pool,

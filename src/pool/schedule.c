@@ -19,11 +19,17 @@
 
 // ---- Room ---------------------------------------------------------------------
 
-static uint32_t prefetch_of(const struct sp_pool *pool, const struct sp_seat *seat)
+// Slots beyond one for each executor.
+static uint32_t spare_slots(const struct sp_seat *seat)
 {
     uint32_t slots = seat->port->view.shape.slots - seat->capacity;
     // Some are kept free for calls from within the host's tools.
-    slots -= slots > 2 * SP_QUESTIONS_NESTED ? SP_QUESTIONS_NESTED : 0;
+    return slots - (slots > 2 * SP_QUESTIONS_NESTED ? SP_QUESTIONS_NESTED : 0);
+}
+
+static uint32_t prefetch_of(const struct sp_pool *pool, const struct sp_seat *seat)
+{
+    uint32_t slots = spare_slots(seat);
     if (pool->options.prefetch != UINT32_MAX) {
         return pool->options.prefetch < slots ? pool->options.prefetch : slots;
     }
@@ -39,6 +45,24 @@ static bool has_room(const struct sp_pool *pool, const struct sp_seat *seat)
 {
     return !seat->spent && (seat->load < seat->capacity ||
                             seat->load < seat->capacity + prefetch_of(pool, seat));
+}
+
+// A tool that takes many calls at once finds them in its worker. So a seat has room for
+// as many of its calls as all executors take, and for the next ones of one executor;
+// but not for one that others wait for a turn before.
+static bool may_join(const struct sp_pool *pool,
+                     const struct sp_seat *seat,
+                     const struct sp_call *call)
+{
+    bool is_next = call->phase == SP_CALL_IN_LINE || sp_list_empty(&pool->line.calls);
+    if (seat->batches.size == 0 || seat->spent || call->tie != NULL || !is_next ||
+        !sp_list_empty(&seat->waiting)) {
+        return false;
+    }
+    uint64_t most = sp_seat_batch_of(seat, sp_parcel_tool(&pool->store, call->parcel));
+    uint64_t next = pool->options.prefetch == 0 ? 0 : most;
+    return most > 1 && seat->load < seat->capacity * most + next &&
+           seat->load < seat->capacity + spare_slots(seat);
 }
 
 // It may be given one call less. After the last one nobody chooses it any more; what
@@ -203,7 +227,7 @@ sp_schedule_place(struct sp_pool *pool, struct sp_call *call, struct sp_after *a
         }
         tied = sp_affinity_binds(pool, call) && call->tie->seat != NULL;
     }
-    if (seat == NULL || !has_room(pool, seat)) {
+    if (seat == NULL || (!has_room(pool, seat) && !may_join(pool, seat, call))) {
         return SP_NO_ROOM;
     }
     if (call->parcel->share_count > 0) {

@@ -55,22 +55,39 @@ void sp_seat_free(struct sp_store *store, struct sp_seat *seat)
         drop_shares(store, &seat->leases[i]);
     }
     sp_buf_fini(&seat->idempotent);
+    sp_buf_fini(&seat->batches);
     sp_free(seat->leases);
     sp_port_retire(seat->port);
     sp_free(seat);
 }
 
-bool sp_seat_calls_idempotent(const struct sp_seat *seat, struct sp_slice tool)
+// What is behind a tool's name in a list of names, each of which has its size before it
+// and `extra` bytes behind it; NULL: it is not there.
+static const uint8_t *
+find_tool(const struct sp_buf *names, struct sp_slice tool, size_t extra)
 {
-    const struct sp_buf *names = &seat->idempotent;
-    for (size_t at = 0; at < names->size; at += 1u + names->data[at]) {
-        // Its size comes before each.
-        if (names->data[at] == tool.size &&
-            memcmp(&names->data[at + 1], tool.data, tool.size) == 0) {
-            return true;
+    for (size_t at = 0; at < names->size; at += 1u + names->data[at] + extra) {
+        const uint8_t *name = &names->data[at + 1];
+        if (names->data[at] == tool.size && memcmp(name, tool.data, tool.size) == 0) {
+            return name + tool.size;
         }
     }
-    return false;
+    return NULL;
+}
+
+bool sp_seat_calls_idempotent(const struct sp_seat *seat, struct sp_slice tool)
+{
+    return find_tool(&seat->idempotent, tool, 0) != NULL;
+}
+
+uint32_t sp_seat_batch_of(const struct sp_seat *seat, struct sp_slice tool)
+{
+    uint32_t most = 1;
+    const uint8_t *number = find_tool(&seat->batches, tool, sizeof most);
+    if (number != NULL) {
+        memcpy(&most, number, sizeof most);
+    }
+    return most;
 }
 
 uint32_t sp_seat_take_lease(struct sp_seat *seat)

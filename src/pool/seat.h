@@ -67,6 +67,7 @@ struct sp_seat {
     enum sp_seat_stuck stuck_seen;
     enum sp_seat_stuck stuck_told;
     struct sp_buf idempotent; // see sp_seat_terms
+    struct sp_buf batches;    // constant, as above; see sp_seat_terms
 };
 
 // Takes a reference of the port. NO_MEMORY.
@@ -78,6 +79,8 @@ void sp_seat_free(struct sp_store *store, struct sp_seat *seat);
 
 // Whether its worker says that a tool may be called once more.
 bool sp_seat_calls_idempotent(const struct sp_seat *seat, struct sp_slice tool);
+// How many calls of a tool its worker takes at once, at least 1.
+uint32_t sp_seat_batch_of(const struct sp_seat *seat, struct sp_slice tool);
 
 // A number for a call's tensors; SP_NO_LEASE when all are out.
 uint32_t sp_seat_take_lease(struct sp_seat *seat);

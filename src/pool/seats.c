@@ -21,6 +21,10 @@ snakepit_err sp_pool_add_seat(struct sp_pool *pool,
     }
     err = sp_buf_append(
         &(*seat)->idempotent, terms->idempotent.data, terms->idempotent.size);
+    if (err == SNAKEPIT_OK) {
+        err =
+            sp_buf_append(&(*seat)->batches, terms->batches.data, terms->batches.size);
+    }
     if (err != SNAKEPIT_OK) {
         sp_seat_free(&pool->store, *seat);
         return err;

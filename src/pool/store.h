@@ -16,6 +16,7 @@
 #include <snakepit/payload.h>
 
 #include "base/list.h"
+#include "base/slice.h"
 #include "ipc/arena.h"
 #include "ipc/segment.h"
 
@@ -54,6 +55,13 @@ struct sp_store {
     pthread_mutex_t lock;  // guards what follows
     struct sp_link shares; // all
 };
+
+// The name of a parcel's tool, while it has a request.
+static inline struct sp_slice sp_parcel_tool(const struct sp_store *store,
+                                             const struct sp_parcel *parcel)
+{
+    return (struct sp_slice){store->segment.base + parcel->block, parcel->name_size};
+}
 
 // NO_MEMORY, SYSTEM.
 snakepit_err

@@ -56,6 +56,40 @@ static void mark_for_kill(struct sp_seat *seat, const char *why)
     }
 }
 
+// Whether its executor runs the call now, together with others.
+static bool is_in_batch(const struct sp_pool *pool,
+                        const struct sp_seat *seat,
+                        const struct sp_call *call,
+                        uint32_t executor)
+{
+    uint32_t slot = call->placement.slot;
+    uint32_t state = sp_port_state(seat->port, slot);
+    return state != SP_SLOT_QUEUED && state != SP_SLOT_DONE &&
+           sp_port_executor(seat->port, slot) == executor &&
+           sp_seat_batch_of(seat, sp_parcel_tool(&pool->store, call->parcel)) > 1;
+}
+
+// Whether what runs is a batch that others still want an answer of: a tool is not stuck
+// as long as somebody has time for it.
+static bool others_want_it(const struct sp_pool *pool,
+                           const struct sp_seat *seat,
+                           const struct sp_orphan *orphan)
+{
+    if (seat->batches.size == 0 ||
+        sp_seat_batch_of(seat, sp_parcel_tool(&pool->store, orphan->parcel)) < 2) {
+        return false;
+    }
+    uint32_t executor = sp_port_executor(seat->port, orphan->slot);
+    for (struct sp_link *link = seat->calls.next; link != &seat->calls;
+         link = link->next) {
+        const struct sp_call *call = SP_ENTRY(link, struct sp_call, placement.link);
+        if (is_in_batch(pool, seat, call, executor)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 // The next step against a call that was given up and still runs; afterwards the orphan
 // may be gone.
 static void follow_up(struct sp_pool *pool,
@@ -74,6 +108,10 @@ static void follow_up(struct sp_pool *pool,
         orphan->told = true;
         atomic_store_explicit(
             &orphan->stop, SNAKEPIT_STOP_EXCEPTION, memory_order_relaxed);
+        return;
+    }
+    if (others_want_it(pool, seat, orphan)) {
+        orphan->since = turn->now > orphan->since ? turn->now : orphan->since;
         return;
     }
     uint64_t grace = pool->options.cancel_grace_ms * SP_NS_PER_MS;

@@ -166,6 +166,11 @@ uint32_t sp_port_state(const struct sp_port *port, uint32_t slot)
            SP_SLOT_STATE;
 }
 
+uint32_t sp_port_executor(const struct sp_port *port, uint32_t slot)
+{
+    return __atomic_load_n(&port->view.slots[slot].result.executor, __ATOMIC_RELAXED);
+}
+
 static void begin_notify(struct sp_port *port, uint32_t slot)
 {
     if (!port->slots[slot].notify) {

@@ -110,6 +110,10 @@ bool sp_port_submit_served(struct sp_port *port,
 // The state of a slot that is in use, masked; an unknown one is a violation.
 uint32_t sp_port_state(const struct sp_port *port, uint32_t slot);
 
+// The executor that runs the call of a slot, as the worker claims it: known of a call
+// that it runs together with others, from its start on.
+uint32_t sp_port_executor(const struct sp_port *port, uint32_t slot);
+
 // Takes back a call that no executor has taken yet. True: it will never run, and the
 // slot is given up. False: too late.
 bool sp_port_take_back(struct sp_port *port, uint32_t slot);

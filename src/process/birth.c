@@ -137,6 +137,7 @@ static void discard(struct sp_worker *worker)
     sp_buf_fini(&worker->first_message);
     sp_buf_fini(&worker->idempotent);
     sp_buf_fini(&worker->sources);
+    sp_buf_fini(&worker->batches);
     if (worker->port != NULL) {
         sp_port_unref(worker->port);
     }

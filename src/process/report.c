@@ -8,6 +8,7 @@
 #include "base/system.h"
 #include "base/text.h"
 #include "ipc/channel.h"
+#include "ipc/layout.h"
 #include "payload/reader.h"
 
 #define PATH_MOST  4096u               // bytes of a path, with its zero
@@ -88,32 +89,62 @@ void sp_worker_read_info(struct sp_worker_info *info, const uint8_t *body, size_
     read_word(&map, "adapter", info->adapter, sizeof info->adapter);
 }
 
-// False: it is not a name, or there is no memory.
-static bool add_name(struct sp_buf *names, const snakepit_value *value)
+static bool next_text(snakepit_reader *at, snakepit_span *text)
 {
-    if (value->kind != SNAKEPIT_TEXT || value->as.text.size > UINT8_MAX) {
+    snakepit_value value;
+    if (snakepit_reader_next(at, &value) != SNAKEPIT_OK ||
+        value.kind != SNAKEPIT_TEXT) {
         return false;
     }
-    uint8_t size = (uint8_t)value->as.text.size;
+    *text = value.as.text;
+    return true;
+}
+
+// False: what comes is not a name, or there is no memory.
+static bool add_name(struct sp_buf *names, snakepit_reader *at)
+{
+    snakepit_span name;
+    if (!next_text(at, &name) || name.size > UINT8_MAX) {
+        return false;
+    }
+    uint8_t size = (uint8_t)name.size;
     return sp_buf_append(names, &size, sizeof size) == SNAKEPIT_OK &&
-           sp_buf_append(names, value->as.text.data, size) == SNAKEPIT_OK;
+           sp_buf_append(names, name.data, size) == SNAKEPIT_OK;
+}
+
+// The same for a name and a number of calls.
+static bool add_batch(struct sp_buf *tools, snakepit_reader *at)
+{
+    snakepit_value most;
+    if (!add_name(tools, at) || snakepit_reader_next(at, &most) != SNAKEPIT_OK ||
+        most.kind != SNAKEPIT_INTEGER || most.as.integer < 2 ||
+        most.as.integer > SP_SLOTS_MAX) {
+        return false;
+    }
+    uint32_t number = (uint32_t)most.as.integer;
+    return sp_buf_append(tools, &number, sizeof number) == SNAKEPIT_OK;
 }
 
 // The same for a path.
-static bool add_path(struct sp_buf *paths, const snakepit_value *value)
+static bool add_path(struct sp_buf *paths, snakepit_reader *at)
 {
-    const char *text = value->as.text.data;
-    size_t size = value->as.text.size;
-    return value->kind == SNAKEPIT_TEXT && size > 0 && size < PATH_MOST &&
-           text[0] == '/' && memchr(text, 0, size) == NULL &&
-           paths->size < PATHS_MOST &&
+    snakepit_span path;
+    if (!next_text(at, &path)) {
+        return false;
+    }
+    const char *text = path.data;
+    size_t size = path.size;
+    return size > 0 && size < PATH_MOST && text[0] == '/' &&
+           memchr(text, 0, size) == NULL && paths->size < PATHS_MOST &&
            sp_buf_append(paths, text, size) == SNAKEPIT_OK &&
            sp_buf_append(paths, "", 1) == SNAKEPIT_OK;
 }
 
+// A list, or a map of one thing to another.
 struct wanted_list {
     const char *key;
-    bool (*add)(struct sp_buf *items, const snakepit_value *value);
+    snakepit_kind kind;
+    bool (*add)(struct sp_buf *items, snakepit_reader *at); // what comes next
 };
 
 // All of a list or, where one of it is not what it should be, nothing.
@@ -129,12 +160,11 @@ static void read_list(struct sp_buf *items,
     snakepit_reader_init(&map, body, size);
     if (snakepit_reader_find(&map, wanted->key, &at) != SNAKEPIT_OK ||
         snakepit_reader_next(&at, &value) != SNAKEPIT_OK ||
-        value.kind != SNAKEPIT_ARRAY) {
+        value.kind != wanted->kind) {
         return;
     }
     for (uint32_t left = value.as.count; left > 0; left--) {
-        if (snakepit_reader_next(&at, &value) != SNAKEPIT_OK ||
-            !wanted->add(items, &value)) {
+        if (!wanted->add(items, &at)) {
             items->size = 0;
             return;
         }
@@ -143,13 +173,19 @@ static void read_list(struct sp_buf *items,
 
 void sp_worker_read_idempotent(struct sp_buf *names, const uint8_t *body, size_t size)
 {
-    static const struct wanted_list wanted = {"idempotent", add_name};
+    static const struct wanted_list wanted = {"idempotent", SNAKEPIT_ARRAY, add_name};
     read_list(names, &wanted, body, size);
+}
+
+void sp_worker_read_batches(struct sp_buf *tools, const uint8_t *body, size_t size)
+{
+    static const struct wanted_list wanted = {"batches", SNAKEPIT_MAP, add_batch};
+    read_list(tools, &wanted, body, size);
 }
 
 void sp_worker_read_sources(struct sp_buf *paths, const uint8_t *body, size_t size)
 {
-    static const struct wanted_list wanted = {"sources", add_path};
+    static const struct wanted_list wanted = {"sources", SNAKEPIT_ARRAY, add_path};
     read_list(paths, &wanted, body, size);
 }
 

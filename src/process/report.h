@@ -30,6 +30,9 @@ void sp_worker_read_idempotent(struct sp_buf *names, const uint8_t *body, size_t
 // The files that its code came from, from the same: absolute paths, each with its zero
 // behind the other. Empty where it does not say, or there is no memory for them.
 void sp_worker_read_sources(struct sp_buf *paths, const uint8_t *body, size_t size);
+// Reads the tools that take many calls at once: as above, and behind each name how many
+// calls, in four bytes.
+void sp_worker_read_batches(struct sp_buf *tools, const uint8_t *body, size_t size);
 // Reads the body of SP_MESSAGE_FAILED as text: type, message, traceback.
 void sp_worker_read_failure(char *room,
                             size_t room_size,

@@ -200,6 +200,7 @@ static void on_ready(struct sp_worker *worker, const uint8_t *body, uint32_t siz
     sp_worker_read_info(&worker->info, body, size);
     sp_worker_read_idempotent(&worker->idempotent, body, size);
     sp_worker_read_sources(&worker->sources, body, size);
+    sp_worker_read_batches(&worker->batches, body, size);
     send_probe(worker);
 }
 

@@ -100,6 +100,7 @@ struct sp_worker {
     struct sp_worker_info info;
     struct sp_buf idempotent; // see sp_worker_read_idempotent()
     struct sp_buf sources;    // see sp_worker_read_sources()
+    struct sp_buf batches;    // see sp_worker_read_batches()
     bool forked;              // by the template, which may be gone since
     struct sp_fork fork;      // pending until it is born
     struct sp_buf first_message;

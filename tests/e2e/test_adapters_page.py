@@ -105,6 +105,10 @@ CHECKS: dict[str, list[Callable[[Pit], None]]] = {
         says("count", {"text": "the cat"}, 1),
         says("most_common", {"limit": 1}, [["cat", 2]]),
     ],
+    "scoring": [
+        says("score", {"row": numpy.ones(4, "float32")}, 6.0),
+        says("parse", {"text": "1.5"}, 1.5),
+    ],
     "arrays": [scales],
     "primes": [
         says("primes", {"limit": 20}, [2, 3, 5, 7, 11, 13, 17, 19]),

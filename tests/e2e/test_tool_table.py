@@ -17,6 +17,7 @@ PRICE = {
     "streams": False,
     "async": False,
     "idempotent": True,
+    "batch": False,
     "thread_safe": False,
     "parameters": {
         "type": "object",

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Compiles the codec into a test module for the interpreter that runs this.
+"""Compiles parts of the extension into test modules for the interpreter that runs this.
 
-Standalone: ``python tests/native/build.py DIRECTORY`` prints the module's path. ``CC``
-names the compiler, ``CODEC_CFLAGS`` adds flags, such as ``-fsanitize=address``.
+Standalone: ``python tests/native/build.py DIRECTORY`` compiles the codec and prints the
+module's path. ``CC`` names the compiler, ``CODEC_CFLAGS`` adds flags, such as
+``-fsanitize=address``.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ FLAGS = (
 )
 
 
-def sources() -> list[Path]:
+def of_codec() -> list[Path]:
     """The files under test, the harness and what they stand on."""
     codec = sorted(NATIVE.glob("codec*.c"))
     rest = [NATIVE / "decode.c", NATIVE / "encode.c", *sorted(NATIVE.glob("tensor*.c"))]
@@ -31,9 +32,20 @@ def sources() -> list[Path]:
     return [*here, *codec, *rest, *base]
 
 
-def build(directory: Path) -> Path:
+def of_batches() -> list[Path]:
+    """The same for what gathers batches."""
+    native = [NATIVE / name for name in ("batch.c", "tools.c")]
+    ipc = [ROOT / "src" / "ipc" / name for name in ("wait.c", "bell.c", "patience.c")]
+    base = [ROOT / "src" / "base" / name for name in ("clock.c", "check.c")]
+    return [HERE / "batch_test_module.c", *native, *ipc, *base]
+
+
+SOURCES = {"_codec_test": of_codec, "_batch_test": of_batches}
+
+
+def build(directory: Path, name: str = "_codec_test") -> Path:
     """Compile into `directory` and return the path of the module."""
-    target = directory / ("_codec_test" + sysconfig.get_config_var("EXT_SUFFIX"))
+    target = directory / (name + sysconfig.get_config_var("EXT_SUFFIX"))
     includes = [NATIVE, ROOT / "src", ROOT / "include"]
     command = [
         *shlex.split(os.environ.get("CC", "cc")),
@@ -44,7 +56,7 @@ def build(directory: Path) -> Path:
         *shlex.split(os.environ.get("CODEC_CFLAGS", "")),
         "-o",
         str(target),
-        *map(str, sources()),
+        *map(str, SOURCES[name]()),
         "-lpthread",
     ]
     subprocess.run(command, check=True)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Builds the codec for the interpreter that runs pytest and gives it to the tests."""
+"""Builds parts of the extension for the interpreter that runs pytest and gives them to
+the tests.
+"""
 
 import importlib.machinery
 import importlib.util
@@ -21,12 +23,23 @@ def codec(tmp_path_factory):
     """
     folder = os.environ.get("CODEC_FOLDER") or tmp_path_factory.mktemp("codec")
     path = os.environ.get("CODEC_MODULE") or str(build(Path(folder)))
-    loader = importlib.machinery.ExtensionFileLoader("_codec_test", path)
-    spec = importlib.util.spec_from_file_location("_codec_test", path, loader=loader)
+    return load("_codec_test", path)
+
+
+def load(name, path):
+    loader = importlib.machinery.ExtensionFileLoader(name, path)
+    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
     module = importlib.util.module_from_spec(spec)
-    sys.modules["_codec_test"] = module
+    sys.modules[name] = module
     loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def batch_module(tmp_path_factory):
+    """The module `_batch_test`: what gathers batches, with a ring of its own."""
+    name = "_batch_test"
+    return load(name, str(build(tmp_path_factory.mktemp("batch"), name)))
 
 
 @pytest.fixture

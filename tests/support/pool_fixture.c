@@ -86,7 +86,8 @@ struct side *fixture_add(struct fixture *fixture, uint32_t capacity)
                                         .worker = side,
                                         .worker_id = fixture->side_count,
                                         .requests = fixture->requests,
-                                        .idempotent = fixture->idempotent_tools};
+                                        .idempotent = fixture->idempotent_tools,
+                                        .batches = fixture->batch_tools};
     assert_int_equal(sp_pool_add_seat(fixture->pool, &terms, &side->seat), SNAKEPIT_OK);
     return side;
 }

@@ -61,6 +61,7 @@ struct fixture {
     uint64_t requests;   // of workers that are added from now on; 0: any number
     bool idempotent;     // calls from now on, as their caller says
     struct sp_slice idempotent_tools; // of workers that are added from now on
+    struct sp_slice batch_tools;      // likewise
     // What answers questions; NULL: nobody.
     snakepit_err (*question)(struct fixture *fixture, struct sp_question *question);
     uint64_t ahead_ns; // the clock of ticks is so much ahead

@@ -104,7 +104,7 @@ static void a_worker_has_room_for_twice_its_threads(void **state)
         uint32_t threads;
         uint32_t slots;
         uint32_t leases;
-    } rows[] = {{1, 64, 256}, {32, 64, 256}, {33, 128, 256}, {512, 1024, 1024}};
+    } rows[] = {{1, 128, 256}, {64, 128, 256}, {65, 256, 256}, {512, 1024, 1024}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct sp_worker_options options;
         scene.pool_config.worker_profile = SP_PROFILE_THREAD;

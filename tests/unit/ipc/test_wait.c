@@ -290,15 +290,20 @@ static int empty_ring(void **state)
     return 0;
 }
 
+static struct sp_intake intake_of_ring(void)
+{
+    return (struct sp_intake){.cells = shared.cells,
+                              .mask = CELLS - 1,
+                              .head = &shared.head,
+                              .bell = &shared.bell,
+                              .stop = &shared.stop,
+                              .executors = EXECUTORS_MOST};
+}
+
 static void *take_until_stopped(void *argument)
 {
     struct executor *executor = argument;
-    const struct sp_intake intake = {.cells = shared.cells,
-                                     .mask = CELLS - 1,
-                                     .head = &shared.head,
-                                     .bell = &shared.bell,
-                                     .stop = &shared.stop,
-                                     .executors = EXECUTORS_MOST};
+    const struct sp_intake intake = intake_of_ring();
     const struct sp_wait wait = {.patience = &executor->patience,
                                  .peer_cpu = &shared.cpu,
                                  .deadline = SP_NEVER,
@@ -396,6 +401,25 @@ static void nobody_is_woken_while_an_executor_searches(void **state)
     assert_int_equal(shared.bell.sleepers, 1);
 }
 
+static void who_looks_for_more_wakes_another_for_what_is_left(void **state)
+{
+    (void)state;
+    const struct sp_intake intake = intake_of_ring();
+    atomic_store(&shared.bell.sleepers, 2);
+    sp_intake_begin_search(&intake);
+    sp_ring_put(shared.cells, CELLS - 1, 0, 7);
+    assert_false(sp_bell_ring(&shared.bell));
+    sp_intake_end_search(&intake);
+    assert_int_equal(shared.bell.sleepers, 1);
+    // Nothing is left.
+    uint32_t number;
+    assert_true(sp_ring_take(shared.cells, CELLS - 1, &shared.head, &number));
+    sp_intake_begin_search(&intake);
+    sp_intake_end_search(&intake);
+    assert_int_equal(shared.bell.sleepers, 1);
+    assert_int_equal(atomic_load(&shared.bell.searching), 0);
+}
+
 // What was put in while one searched has woken nobody: the searcher is busy with the
 // first number, so it wakes the next executor for the second one, and so on.
 static void whoever_takes_a_number_wakes_the_next_for_what_is_left(void **state)
@@ -487,6 +511,7 @@ int main(void)
         with_ring(a_bell_wakes_a_sleeper_and_says_so),
         with_ring(a_bell_without_sleepers_wakes_nobody),
         with_ring(nobody_is_woken_while_an_executor_searches),
+        with_ring(who_looks_for_more_wakes_another_for_what_is_left),
         with_ring(whoever_takes_a_number_wakes_the_next_for_what_is_left),
         with_ring(a_burst_sends_one_wake_to_each_sleeper),
         with_ring(a_count_of_sleepers_that_cannot_be_is_not_believed),

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "ipc/layout.h"
 #include "payload/writer.h"
 
 static snakepit_writer *
@@ -158,10 +159,56 @@ static void files_stand_behind_each_other(void **state)
     sp_buf_fini(&read);
 }
 
+// What a message lists under "batches": a map of a name to a number.
+static struct sp_buf batches_of(const char *name, int64_t most)
+{
+    struct sp_buf read = {0};
+    snakepit_writer *writer = snakepit_writer_new();
+    snakepit_writer_map(writer, 1);
+    snakepit_writer_str(writer, "batches");
+    snakepit_writer_map(writer, 2);
+    snakepit_writer_str(writer, "embed");
+    snakepit_writer_int(writer, 32);
+    snakepit_writer_str(writer, name);
+    snakepit_writer_int(writer, most);
+    sp_worker_read_batches(&read, writer->buf.data, writer->buf.size);
+    snakepit_writer_free(writer);
+    return read;
+}
+
+static void how_many_calls_a_tool_takes_stands_behind_its_name(void **state)
+{
+    (void)state;
+    struct sp_buf read = batches_of("rank", 258);
+    assert_int_equal(read.size, 19);
+    assert_memory_equal(read.data,
+                        "\x05"
+                        "embed\x20\0\0\0"
+                        "\x04"
+                        "rank\x02\x01\0\0",
+                        19);
+    sp_buf_fini(&read);
+    sp_worker_read_batches(&read, (const uint8_t *)"\x80", 1);
+    assert_int_equal(read.size, 0);
+}
+
+static void a_map_with_anything_else_is_not_believed(void **state)
+{
+    (void)state;
+    static const int64_t numbers[] = {-1, 0, 1, SP_SLOTS_MAX + 1};
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        struct sp_buf read = batches_of("rank", numbers[i]);
+        assert_int_equal(read.size, 0);
+        sp_buf_fini(&read);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(files_stand_behind_each_other),
+        cmocka_unit_test(how_many_calls_a_tool_takes_stands_behind_its_name),
+        cmocka_unit_test(a_map_with_anything_else_is_not_believed),
         cmocka_unit_test(a_failure_is_type_message_and_traceback),
         cmocka_unit_test(the_end_of_a_long_traceback_is_kept),
         cmocka_unit_test(a_traceback_of_one_long_line_keeps_its_end),
