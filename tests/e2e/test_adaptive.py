@@ -146,6 +146,22 @@ def test_a_move_to_threads_loses_no_call_and_is_kept(open_pit, tmp_path):
     assert (stats.profile_switches, stats.profile_switches_undone) == (1, 0)
 
 
+def test_a_reload_leaves_a_pool_in_the_profile_that_it_has(open_pit, tmp_path):
+    options = short_of_memory()
+    pit = open_pit(options)
+    eventually(lambda: has_moved(pit), "it has moved", WITHIN)
+    eventually(lambda: pit.logged("pool.profile_kept"), "it is kept", WITHIN)
+    pit.reload({**options, "max_queue": 7, "switch_min_stay_ms": 3_600_000})
+    assert pit.stats().profile == b"thread"
+    assert pit.stats().workers_outdated == 0
+    assert run_at_once(pit, tmp_path, CALLS) == 1
+    # Other workers are made as the configuration says.
+    pit.reload({**options, "adaptive_pooling": False, "adapter_config": {"new": True}})
+    eventually(lambda: len(pit.workers()) == CALLS, "it is as in the file", WITHIN)
+    assert pit.stats().profile == b"process"
+    assert pit.stats().failures == 0
+
+
 def test_a_move_to_processes_loses_no_call(open_pit, tmp_path):
     if used_memory() > 0.6:
         pytest.skip("needs a machine with memory to spare")

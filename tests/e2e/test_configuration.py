@@ -150,7 +150,7 @@ def test_lesson_35_environment_variables_replace_values(monkeypatch, open_pit):
 # ---- 35: ranges ----------------------------------------------------------------------
 
 
-GROUPS = ("sandbox", "retry", "breaker", "devices")
+GROUPS = ("sandbox", "retry", "breaker", "devices", "switch_threshold")
 NEEDED = {"devices": {"values": ["a"]}}  # of a group, for it to be one
 
 
