@@ -58,6 +58,14 @@ static bool any_has_changed(const struct sp_buf *files, const struct timespec *s
     return false;
 }
 
+// What has failed may be mended, and nothing else would have it tried again.
+static bool is_down(struct sp_pool *pool)
+{
+    struct sp_pool_view view;
+    sp_pool_look(pool, &view, NULL);
+    return view.state == SP_POOL_FAILED || view.state == SP_POOL_DOWN;
+}
+
 bool sp_fleet_has_new_code(struct sp_fleet *fleet)
 {
     const struct sp_code *code = &fleet->code;
@@ -68,7 +76,8 @@ bool sp_fleet_has_new_code(struct sp_fleet *fleet)
     snakepit_err err = sp_buf_append(&files, code->files.data, code->files.size);
     pthread_mutex_unlock(&fleet->rows_lock);
     // To replace them once too often does no harm.
-    bool changed = fails || err != SNAKEPIT_OK || any_has_changed(&files, &since);
+    bool changed = fails || is_down(fleet->options.pool) || err != SNAKEPIT_OK ||
+                   any_has_changed(&files, &since);
     sp_buf_fini(&files);
     return changed;
 }

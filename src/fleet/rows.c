@@ -83,10 +83,7 @@ void sp_fleet_publish(struct sp_fleet *fleet)
     }
     fleet->fewest = fleet->plan.least;
     fleet->most = fleet->plan.size;
-    bool is_down =
-        fleet->plan.shown == SP_POOL_FAILED || fleet->plan.shown == SP_POOL_DOWN;
-    fleet->code.fails =
-        is_down || (!fleet->code.known && fleet->plan.restart.failures > 0);
+    fleet->code.fails = !fleet->code.known && fleet->plan.restart.failures > 0;
     fleet->outdated = sp_fleet_outdated(&fleet->plan);
     pthread_mutex_unlock(&fleet->rows_lock);
 }
