@@ -30,11 +30,11 @@ _END = object()
 
 def is_stream(value: object) -> bool:
     """Whether a value is an iterator, asynchronous or not, so that an executor drives
-    it. A BytesIO crosses as its bytes. Classes are asked, for a metaclass may answer
-    for any name; and an iterator gives itself as its iterator, which an instance of a
-    class that answers for every name does not.
+    it. A BytesIO crosses as its bytes, and a StringIO is refused. Classes are asked,
+    for a metaclass may answer for any name; and an iterator gives itself as its
+    iterator, which an instance of a class that answers for every name does not.
     """
-    if issubclass(type(value), io.BytesIO):
+    if issubclass(type(value), (io.BytesIO, io.StringIO)):
         return False
     for following, iterating in (("__next__", "__iter__"), ("__anext__", "__aiter__")):
         if _of_class(value, following) is not None:

@@ -148,7 +148,10 @@ def prepare_process() -> None:
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
-            reconfigure(line_buffering=True)
+            # The host reads UTF-8, whatever the locale says.
+            reconfigure(
+                line_buffering=True, encoding="utf-8", errors="backslashreplace"
+            )
     logs.install()
 
 

@@ -159,6 +159,7 @@ class Answering(metaclass=AnswersAll):
         ((i for i in [1]), True),
         (numbers(1), True),
         (io.BytesIO(b"a\nb"), False),
+        (io.StringIO("a\nb"), False),
         (Answering(), False),
         (MagicMock(), False),
         (AsyncMock(), False),

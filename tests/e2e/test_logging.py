@@ -34,6 +34,13 @@ def test_records_have_their_level_and_so_has_each_of_their_lines(open_pit, kind)
     assert not any("\x01" in line.text or "?3" in line.text for line in pit.lines)
 
 
+def test_any_text_may_be_printed(open_pit, kind):
+    latin = {"PYTHONIOENCODING": "latin-1"}
+    pit = open_one(open_pit, kind, "Plain", adapter_env=latin)
+    assert pit.call("name_a_price") is None
+    assert levels_of(pit, 'line="10 €"') == ["info"]
+
+
 def test_warnings_are_warnings(open_pit, kind):
     pit = open_one(open_pit, kind, "Plain")
     pit.call("warn")

@@ -26,6 +26,10 @@ class Plain(BaseAdapter):
         print("printed")
 
     @tool
+    def name_a_price(self):
+        print("10 €")
+
+    @tool
     def warn(self):
         warnings.warn("do not do this", DeprecationWarning, stacklevel=1)
         warnings.warn("nor this", UserWarning, stacklevel=1)
