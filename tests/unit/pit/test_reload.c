@@ -2,6 +2,7 @@
 // A pit goes on as another configuration says, with workers of the test's own.
 #include "fakes.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -173,18 +174,17 @@ static void its_calls_end_as_they_would_have(void **state)
 {
     (void)state;
     struct ended ended = {.count = 0};
-    pit_fakes.by_hand = true;
-    begin("name: a, prefetch: 0, " FAKE, "");
+    const char *yaml = yaml_of("name: a, " FAKE, "");
+    pit_fakes.starts_by = true; // so that they wait in line
+    assert_int_equal(snakepit_open_memory(yaml, strlen(yaml), &pit_options, &pit, NULL),
+                     SNAKEPIT_OK);
     submit(&ended);
-    struct fake_call first = pit_take();
-    submit(&ended); // in line
-    struct fake_worker *old = atomic_load(&pit_fakes.player);
+    submit(&ended);
     assert_int_equal(reload("name: b, " FAKE, ""), SNAKEPIT_OK);
-    fake_serve(old, &first);
-    struct fake_call second;
-    PIT_AWAIT(fake_take_started(old, &second));
+    assert_int_equal(call("a"), SNAKEPIT_POOL_REMOVED);
     assert_false(is_removed("a"));
-    fake_serve(old, &second);
+    assert_int_equal(atomic_load(&ended.count), 0);
+    atomic_store(&pit_fakes.ready_now, true);
     PIT_AWAIT(atomic_load(&ended.count) == 2);
     assert_int_equal(atomic_load(&ended.errs), SNAKEPIT_OK);
     PIT_AWAIT(is_removed("a"));
@@ -266,6 +266,64 @@ static void a_pool_that_has_failed_starts_over(void **state)
     assert_int_equal(call("a"), SNAKEPIT_OK);
 }
 
+// ---- At the same time ---------------------------------------------------------
+
+struct caller {
+    pthread_t thread;
+    _Atomic bool *over;
+    uint32_t calls;
+    uint32_t wrong; // of pool a
+};
+
+static void *call_all_the_time(void *argument)
+{
+    struct caller *caller = argument;
+    const snakepit_call_options options[] = {
+        {.size = sizeof options[0], .pool = "a", .timeout_ms = 60000},
+        {.size = sizeof options[0], .pool = "b", .timeout_ms = 60000}};
+    while (!atomic_load(caller->over)) {
+        for (int i = 0; i < 2; i++) {
+            snakepit_answer *answer = NULL;
+            snakepit_err err = snakepit_call(pit, "echo", NULL, &options[i], &answer);
+            snakepit_answer_free(answer);
+            caller->wrong += i == 0 && err != SNAKEPIT_OK;
+        }
+        snakepit_pool_stats stats = {.size = sizeof stats};
+        (void)snakepit_pool_get_stats(pit, "b", &stats);
+        (void)snakepit_pool_name(pit, snakepit_pool_count(pit) - 1);
+        (void)snakepit_pool_recycle(pit, NULL, NULL);
+        caller->calls++;
+    }
+    return NULL;
+}
+
+static void calls_and_reloads_run_at_the_same_time(void **state)
+{
+    (void)state;
+    static const char *const firsts[] = {"name: a, " FAKE,
+                                         "name: a, adapter_args: [x], " FAKE,
+                                         "name: a, call_timeout_ms: 50000, " FAKE};
+    _Atomic bool over = false;
+    struct caller callers[2] = {{.over = &over}, {.over = &over}};
+    begin(firsts[0], "");
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(
+            pthread_create(&callers[i].thread, NULL, call_all_the_time, &callers[i]),
+            0);
+    }
+    for (int turn = 0; turn < 30; turn++) {
+        const char *second = turn % 2 == 0 ? "name: b, " FAKE : "";
+        assert_int_equal(reload(firsts[turn % 3], second), SNAKEPIT_OK);
+        PIT_AWAIT(stats_of("a").workers_outdated == 0);
+    }
+    atomic_store(&over, true);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(pthread_join(callers[i].thread, NULL), 0);
+        assert_int_equal(callers[i].wrong, 0);
+        assert_true(callers[i].calls > 0);
+    }
+}
+
 // ---- What is refused ----------------------------------------------------------
 
 static void a_bad_file_changes_nothing(void **state)
@@ -336,6 +394,7 @@ int main(void)
         PIT_TEST(new_workers_take_the_place_of_the_old_ones),
         PIT_TEST(rules_and_sizes_hold_at_once),
         PIT_TEST(a_pool_that_has_failed_starts_over),
+        PIT_TEST(calls_and_reloads_run_at_the_same_time),
         PIT_TEST(a_bad_file_changes_nothing),
         PIT_TEST(what_cannot_change_is_refused_with_the_remedy),
         PIT_TEST(without_memory_nothing_changes),
