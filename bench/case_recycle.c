@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What callers notice of workers that make room for successors: a call every
-// millisecond, while fifty workers are replaced one after another, against the same
-// calls while nobody is.
+// millisecond, while fifty workers are replaced one after another, as fast as the pool
+// does that by itself, against the same calls while nobody is.
 #include "bench.h"
 
 #include <pthread.h>
@@ -49,11 +49,21 @@ static void *renew(void *user)
     return NULL;
 }
 
-static void
-call_once(struct bench_samples *samples, struct product_caller *caller, uint32_t *x)
+// Makes the call that is due next. One that the call before has held up has waited
+// since it was due.
+static void call_once(struct bench_samples *samples,
+                      struct product_caller *caller,
+                      uint64_t *due,
+                      uint32_t *x)
 {
-    bench_sleep(PACE);
     uint64_t start = sp_clock_now();
+    *due += PACE;
+    if (start < *due) {
+        bench_sleep(*due - start);
+        start = sp_clock_now();
+    } else {
+        start = *due;
+    }
     product_call(caller, "noop", (*x)++);
     bench_samples_add(samples, sp_clock_now() - start);
 }
@@ -61,11 +71,12 @@ call_once(struct bench_samples *samples, struct product_caller *caller, uint32_t
 static void call_during(struct bench *bench, struct product_caller *caller, uint32_t *x)
 {
     struct renewal renewal = {.pit = bench->product.pit};
+    uint64_t due = sp_clock_now();
     if (pthread_create(&renewal.thread, NULL, renew, &renewal) != 0) {
         bench_fatal("no thread to replace workers from");
     }
     while (!atomic_load(&renewal.done)) {
-        call_once(&bench->samples, caller, x);
+        call_once(&bench->samples, caller, &due, x);
     }
     pthread_join(renewal.thread, NULL);
     snakepit_pool_stats stats = stats_of(bench->product.pit);
@@ -86,11 +97,12 @@ static void measure(struct bench *bench, bool recycles, double figures[BENCH_FIG
         product_call(&caller, "noop", x++);
     }
     bench->samples.count = 0;
+    uint64_t due = sp_clock_now();
     if (recycles) {
         call_during(bench, &caller, &x);
     } else {
         for (uint32_t i = 0; i < QUIET; i++) {
-            call_once(&bench->samples, &caller, &x);
+            call_once(&bench->samples, &caller, &due, &x);
         }
     }
     product_caller_fini(&caller);

@@ -40,6 +40,7 @@ __all__ = [
     "is_standalone",
     "native",
     "runs_call",
+    "sendable",
     "shield",
     "shorten_timeslice",
     "stage",
@@ -134,7 +135,12 @@ def stage(text: str) -> None:
     says so. Does nothing where there is no host.
     """
     if _note_stage is not None:
-        _note_stage(text.encode("utf-8", "replace").decode())
+        _note_stage(sendable(text))
+
+
+def sendable(text: str) -> str:
+    """The text with a mark where it has what UTF-8 cannot say."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def tell_of_cancels(function: Callable[[int], object] | None) -> None:

@@ -49,6 +49,11 @@ void sp_timeslice_shorten(pid_t pid)
     set_slice(pid, SP_TIMESLICE_SHORT);
 }
 
+void sp_timeslice_lengthen(pid_t pid)
+{
+    set_slice(pid, SP_TIMESLICE_LONG);
+}
+
 void sp_timeslice_restore(void)
 {
     DIR *threads = opendir("/proc/self/task");

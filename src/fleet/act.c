@@ -101,6 +101,7 @@ static snakepit_err start_worker(struct sp_fleet *fleet,
     sp_fleet_describe_worker(fleet, post, &options);
     occupant->device = sp_fleet_keep(fleet, device);
     options.template = action->fork ? fleet->template : NULL;
+    options.gives_way = action->gives_way;
     options.hooks = fleet->worker_hooks;
     options.hooks.user = occupant;
     errno = 0;

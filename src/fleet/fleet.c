@@ -31,6 +31,27 @@ static void set_timer(struct sp_fleet *fleet)
     fleet->wake_at = at;
 }
 
+static bool is_of_worker(const struct sp_fleet_event *event)
+{
+    return event->kind >= SP_FLEET_STARTED && event->kind <= SP_FLEET_GONE;
+}
+
+// What a step has changed: of one worker's event not all rows, since a large pool has a
+// large number of both.
+static void publish(struct sp_fleet *fleet, const struct sp_fleet_event *event)
+{
+    if (!is_of_worker(event)) {
+        sp_fleet_publish_all(fleet);
+        return;
+    }
+    sp_fleet_publish(fleet, event->place);
+    for (uint32_t i = 0; i < fleet->actions.count; i++) {
+        if (fleet->actions.items[i].kind <= SP_FLEET_DO_KILL) {
+            sp_fleet_publish(fleet, fleet->actions.items[i].place);
+        }
+    }
+}
+
 static void take_event(struct sp_fleet *fleet, const struct sp_fleet_event *event)
 {
     struct sp_fleet_event next = *event;
@@ -42,10 +63,13 @@ static void take_event(struct sp_fleet *fleet, const struct sp_fleet_event *even
         next.closing = sp_pool_is_closing(fleet->options.pool);
         next.stranger = sp_fleet_write_stranger(fleet, stranger, sizeof stranger);
         sp_fleet_step(&fleet->plan, &next, sp_clock_now(), &fleet->actions);
+        // Before anybody is told of the state that goes with it.
+        sp_fleet_publish_pool(fleet);
+        const struct sp_fleet_event taken = next;
         next = sp_fleet_act(fleet, &why);
+        publish(fleet, &taken);
     }
     fleet->stepping = false;
-    sp_fleet_publish(fleet);
     set_timer(fleet);
 }
 
@@ -162,7 +186,7 @@ static void worker_born(void *user, struct sp_worker *worker)
     const struct sp_occupant *occupant = user;
     (void)worker;
     sp_pool_count_worker(occupant->fleet->options.pool, SP_COUNTED_STARTS);
-    sp_fleet_publish(occupant->fleet);
+    sp_fleet_publish(occupant->fleet, occupant->place);
 }
 
 static void worker_ready(void *user, struct sp_worker *worker)

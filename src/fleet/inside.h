@@ -71,8 +71,12 @@ uint32_t sp_fleet_take_size(struct sp_fleet *fleet);
 // Whether the worker of a place is to be replaced since another thread wants that. Says
 // so once.
 bool sp_fleet_take_wish(struct sp_fleet *fleet, uint32_t place);
-// Copies what other threads may see of the workers.
-void sp_fleet_publish(struct sp_fleet *fleet);
+// Copies what other threads may see of the worker of a place.
+void sp_fleet_publish(struct sp_fleet *fleet, uint32_t place);
+// What they may see of all workers together.
+void sp_fleet_publish_pool(struct sp_fleet *fleet);
+// Both, of all workers.
+void sp_fleet_publish_all(struct sp_fleet *fleet);
 
 // ---- notes.c ------------------------------------------------------------------
 

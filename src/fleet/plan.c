@@ -103,6 +103,14 @@ static uint32_t batch_of(const struct sp_fleet_plan *plan)
     return sp_restart_is_careful(&plan->restart) ? 1 : plan->config->startup_batch_size;
 }
 
+// Whether callers should not notice the start: they have as many workers as they must
+// have. A fresh interpreter without the GIL yields the processor so often that it would
+// never be ready (base/timeslice.h).
+static bool gives_way(const struct sp_fleet_plan *plan, bool fork)
+{
+    return sp_fleet_serving(plan) >= plan->least && (fork || !plan->free_threaded);
+}
+
 // One at a time: whether the next one follows is decided when this one has started.
 static void fill(struct sp_step *step)
 {
@@ -126,8 +134,10 @@ static void fill(struct sp_step *step)
     sp_step_move(step, place, SP_PLACE_START);
     plan->places[place].generation = plan->generation;
     sp_step_do(step,
-               &(struct sp_fleet_action){
-                   .kind = SP_FLEET_DO_START, .place = place, .fork = fork});
+               &(struct sp_fleet_action){.kind = SP_FLEET_DO_START,
+                                         .place = place,
+                                         .fork = fork,
+                                         .gives_way = gives_way(plan, fork)});
 }
 
 // ---- Falling back -------------------------------------------------------------
@@ -235,6 +245,7 @@ static void on_ready(struct sp_step *step)
     }
     sp_step_move(step, step->event->place, SP_PLACE_READY);
     place->ready_at = step->now;
+    step->plan->free_threaded = step->event->worker.free_threaded;
     sp_recycle_ready(step, place);
     sp_weight_ready(step, step->event->place);
     sp_restart_ready(&step->plan->restart);
@@ -309,6 +320,9 @@ static void on_exited(struct sp_step *step)
     place->exec =
         !step->event->worker.born && before.generation == step->plan->generation;
     step->plan->remains++;
+    if (before.outgoing && !before.retired) {
+        sp_recycle_gone(step);
+    }
     sp_judge_exit(step, &before);
     sp_step_show(step);
     // The pool has seen the seat die and calls itself degraded, but enough others
@@ -500,7 +514,8 @@ static uint64_t wake_at(const struct sp_fleet_plan *plan)
     at = expiry < at ? expiry : at;
     at = look < at ? look : at;
     at = weighing < at ? weighing : at;
-    for (uint32_t i = 0; i < sp_places_count(plan); i++) {
+    // Nobody has ever drained where it is 0.
+    for (uint32_t i = 0; i < sp_places_count(plan) && plan->look_at != 0; i++) {
         if (sp_fleet_place_drains(plan, i) && plan->look_at < at) {
             at = plan->look_at;
         }

@@ -127,11 +127,13 @@ struct sp_fleet_plan {
     uint64_t weigh_at;  // when to look how much memory they use; 0: none was ready
     uint64_t chance;    // of the random numbers; never 0
     uint64_t last_due;  // of those that are to be replaced
+    uint64_t turn_at;   // nobody else gets a turn before; 0: there is no delay
     // Of a pool whose size follows the work.
     uint64_t load_at;     // when to look at what it does
     uint64_t waits_since; // at every look since then calls have waited
     uint64_t shrink_at;   // it may get smaller then
     uint32_t needed_most; // the most workers that were needed meanwhile
+    bool free_threaded;   // its interpreter, as far as workers have told
     bool gil_told;        // it was logged that threads take turns
     bool weight_told;     // and that a fresh worker exceeds a limit of memory
     bool sick; // a worker was replaced for its health, and none has passed since
@@ -231,7 +233,8 @@ struct sp_fleet_event {
 
 enum sp_fleet_action_kind {
     // Of the worker of a place.
-    SP_FLEET_DO_START,   // `fork`: by the template, if it can. Answered by an event
+    SP_FLEET_DO_START,   // `fork`: by the template, if it can; `gives_way`: to calls.
+                         // Answered by an event
     SP_FLEET_DO_SEAT,    // it takes calls, `number` of them at most; 0: any number
     SP_FLEET_DO_DRAIN,   // it takes no more
     SP_FLEET_DO_RELEASE, // those that it has not begun go back to the line
@@ -273,6 +276,7 @@ struct sp_fleet_action {
     uint32_t was;
     uint64_t memory;
     bool fork;
+    bool gives_way;
     bool closing;
     bool succeeded;
     enum sp_pool_state state;

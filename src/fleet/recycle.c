@@ -136,33 +136,46 @@ static bool has_to_wait(const struct sp_fleet_plan *plan, uint32_t place)
     return sp_place_is_outdated(plan, place) && !sp_posts_serve(plan);
 }
 
-static struct sp_place *next_of(struct sp_fleet_plan *plan)
+// The place whose turn is next; the number of all, if none waits.
+static uint32_t next_of(const struct sp_fleet_plan *plan)
 {
-    struct sp_place *next = NULL;
+    uint32_t next = sp_places_count(plan);
     for (uint32_t i = 0; i < plan->target * SP_PLACES_PER_POST; i++) {
-        struct sp_place *place = &plan->places[i];
-        bool first = next == NULL || place->due < next->due;
+        const struct sp_place *place = &plan->places[i];
+        bool first =
+            next == sp_places_count(plan) || place->due < plan->places[next].due;
         if (waits_for_its_turn(place) && first && !has_to_wait(plan, i)) {
-            next = place;
+            next = i;
         }
     }
     return next;
 }
 
+void sp_recycle_gone(struct sp_step *step)
+{
+    uint64_t delay = step->plan->config->recycle_delay_ms * SP_NS_PER_MS;
+    step->plan->turn_at = delay > 0 ? step->now + delay : 0;
+}
+
 void sp_recycle_take_turns(struct sp_step *step)
 {
-    struct sp_place *place;
+    struct sp_fleet_plan *plan = step->plan;
+    uint32_t next;
     uint32_t going = count_those_that_go(step);
-    while (going < step->plan->config->recycle_at_once &&
-           (place = next_of(step->plan)) != NULL) {
-        place->outgoing = true;
+    if (step->now >= plan->turn_at) {
+        plan->turn_at = 0;
+    }
+    while (plan->turn_at == 0 && going < plan->config->recycle_at_once &&
+           (next = next_of(plan)) < sp_places_count(plan)) {
+        plan->places[next].outgoing = true;
         going++;
     }
 }
 
 uint64_t sp_recycle_wake_at(const struct sp_fleet_plan *plan)
 {
-    uint64_t at = SP_NEVER;
+    bool waits = plan->turn_at != 0 && next_of(plan) < sp_places_count(plan);
+    uint64_t at = waits ? plan->turn_at : SP_NEVER;
     for (uint32_t i = 0; i < sp_places_count(plan); i++) {
         if (expires(&plan->places[i]) && plan->places[i].expires_at < at) {
             at = plan->places[i].expires_at;

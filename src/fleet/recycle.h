@@ -26,11 +26,13 @@ void sp_recycle_mark(struct sp_fleet_plan *plan,
 void sp_recycle_check(struct sp_step *step, uint32_t place);
 // Marks those that are too old by now.
 void sp_recycle_expire(struct sp_step *step);
+// One that was replaced has left: the next turn begins `recycle_delay_ms` later.
+void sp_recycle_gone(struct sp_step *step);
 // Lets as many go at a time as `recycle_at_once` allows, those first that were marked
 // first, and those besides that take no calls any more. What remains marked has to wait
 // for its turn.
 void sp_recycle_take_turns(struct sp_step *step);
-// When the next one is too old; SP_NEVER.
+// When the next one is too old, or may have its turn; SP_NEVER.
 uint64_t sp_recycle_wake_at(const struct sp_fleet_plan *plan);
 
 #endif

@@ -75,12 +75,29 @@ static struct sp_fleet_row row_of(const struct sp_fleet *fleet, uint32_t place)
     };
 }
 
-void sp_fleet_publish(struct sp_fleet *fleet)
+// By now there may be fewer places.
+void sp_fleet_publish(struct sp_fleet *fleet, uint32_t place)
+{
+    pthread_mutex_lock(&fleet->rows_lock);
+    if (place < fleet->row_count) {
+        fleet->rows[place] = row_of(fleet, place);
+    }
+    pthread_mutex_unlock(&fleet->rows_lock);
+}
+
+void sp_fleet_publish_all(struct sp_fleet *fleet)
 {
     pthread_mutex_lock(&fleet->rows_lock);
     for (uint32_t i = 0; i < fleet->row_count; i++) {
         fleet->rows[i] = row_of(fleet, i);
     }
+    pthread_mutex_unlock(&fleet->rows_lock);
+    sp_fleet_publish_pool(fleet);
+}
+
+void sp_fleet_publish_pool(struct sp_fleet *fleet)
+{
+    pthread_mutex_lock(&fleet->rows_lock);
     fleet->fewest = fleet->plan.least;
     fleet->most = fleet->plan.size;
     fleet->code.fails = !fleet->code.known && fleet->plan.restart.failures > 0;

@@ -46,6 +46,9 @@ static bool others_serve(const struct sp_fleet_plan *plan)
 void sp_scale_retire(struct sp_step *step)
 {
     struct sp_fleet_plan *plan = step->plan;
+    if (plan->target * SP_PLACES_PER_POST == sp_places_count(plan)) {
+        return; // nobody is one too many
+    }
     bool may_go = others_serve(plan);
     for (uint32_t i = 0; i < sp_places_count(plan); i++) {
         enum sp_place_state state = plan->places[i].state;

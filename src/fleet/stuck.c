@@ -48,11 +48,12 @@ static void isolate(struct sp_step *step, uint32_t number)
     place->leave_at = sooner ? place->leave_at : leave_at;
     step->plan->look_at = step->now;
     sp_step_do(step,
+               &(struct sp_fleet_action){.kind = SP_FLEET_DO_RELEASE, .place = number});
+    // Who sees it counted may rely on it.
+    sp_step_do(step,
                &(struct sp_fleet_action){.kind = SP_FLEET_DO_NOTE_ISOLATED,
                                          .place = number,
                                          .number = grace});
-    sp_step_do(step,
-               &(struct sp_fleet_action){.kind = SP_FLEET_DO_RELEASE, .place = number});
     sp_step_show(step);
 }
 

@@ -14,12 +14,11 @@ void sp_loads_init(struct sp_loads *loads)
     loads->crowded = 0;
 }
 
-static void put(struct sp_loads *loads, struct sp_seat *seat)
+static void note_load(struct sp_loads *loads, uint32_t load)
 {
-    SP_CHECK(seat->load < SP_LOADS);
-    sp_list_prepend(&loads->by_load[seat->load], &seat->link);
-    if (seat->load < loads->lowest) {
-        loads->lowest = seat->load;
+    SP_CHECK(load < SP_LOADS);
+    if (load < loads->lowest) {
+        loads->lowest = load;
     }
 }
 
@@ -28,7 +27,8 @@ void sp_loads_add(struct sp_loads *loads, struct sp_seat *seat)
     SP_CHECK(!seat->open);
     seat->open = true;
     loads->count++;
-    put(loads, seat);
+    note_load(loads, seat->load);
+    sp_list_append(&loads->by_load[seat->load], &seat->link);
 }
 
 void sp_loads_remove(struct sp_loads *loads, struct sp_seat *seat)
@@ -46,8 +46,9 @@ void sp_loads_set_load(struct sp_loads *loads, struct sp_seat *seat, uint32_t lo
     loads->crowded -= seat->load > seat->capacity ? 1 : 0;
     seat->load = load;
     if (seat->open) {
+        note_load(loads, load);
         sp_list_remove(&seat->link);
-        put(loads, seat);
+        sp_list_prepend(&loads->by_load[load], &seat->link);
     }
 }
 

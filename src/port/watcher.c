@@ -2,7 +2,8 @@
 // The one thing to know: the kernel wakes sleepers on an owner's death only where
 // FUTEX_WAITERS is set in the word, so the watcher sets it before it sleeps. A group is
 // one thread with up to GROUP_SIZE watches and, as the first futex it waits on, a word
-// of its own that makes it look again.
+// of its own that makes it look again. That takes longer the more watches there are, so
+// that a group of many does it once for all that are added or removed within LOOK_NS.
 #include "port/watcher.h"
 
 #include <errno.h>
@@ -20,6 +21,7 @@
 
 #define GROUP_SIZE 127
 #define LOOK_NS    (10 * SP_NS_PER_MS) // between two looks, where nothing wakes it
+#define FEW        16u                 // watches that are looked at in no time
 
 struct watch {
     uint64_t id; // 0: free
@@ -37,6 +39,7 @@ struct group {
     pthread_cond_t idle;   // signalled when `calling` becomes 0
     _Atomic uint32_t kick; // changed whenever the set of watches has changed
     bool stop;
+    bool rests;       // it will look again by itself
     uint64_t calling; // the watch whose callback is running, 0 for none
     uint32_t used;
     struct watch watches[GROUP_SIZE];
@@ -116,6 +119,21 @@ sleep_on(struct group *group, uint32_t kick, struct futex_waitv *words, unsigned
     }
 }
 
+// Many may have joined or left when it is over. The lock is held.
+static void rest(struct group *group, uint64_t looked_at)
+{
+    uint64_t until = looked_at + LOOK_NS;
+    uint32_t kick = atomic_load_explicit(&group->kick, memory_order_acquire);
+    if (group->used <= FEW || group->stop || sp_clock_now() >= until) {
+        return;
+    }
+    group->rests = true;
+    pthread_mutex_unlock(&group->lock);
+    (void)sp_futex_wait(&group->kick, kick, until);
+    pthread_mutex_lock(&group->lock);
+    group->rests = false;
+}
+
 static void *watch_group(void *argument)
 {
     SP_UNCANCELLED;
@@ -124,6 +142,7 @@ static void *watch_group(void *argument)
     pthread_mutex_lock(&group->lock);
     while (!group->stop) {
         unsigned count = 0;
+        uint64_t looked_at = sp_clock_now();
         uint32_t kick = atomic_load_explicit(&group->kick, memory_order_acquire);
         words[count++] = waiting_on(&group->kick, kick);
         if (!look_at_all(group, words, &count)) {
@@ -132,6 +151,10 @@ static void *watch_group(void *argument)
         pthread_mutex_unlock(&group->lock);
         sleep_on(group, kick, words, count);
         pthread_mutex_lock(&group->lock);
+        // A death is told at once.
+        if (atomic_load_explicit(&group->kick, memory_order_acquire) != kick) {
+            rest(group, looked_at);
+        }
     }
     pthread_mutex_unlock(&group->lock);
     return NULL;
@@ -212,8 +235,9 @@ static bool put_watch(struct group *group, const struct watch *watch)
             placed = true;
         }
     }
+    bool rests = group->rests;
     pthread_mutex_unlock(&group->lock);
-    if (placed) {
+    if (placed && !rests) {
         kick(group);
     }
     return placed;
@@ -251,20 +275,25 @@ snakepit_err sp_watcher_add(struct sp_watcher *watcher,
 
 static void remove_from(struct group *group, uint64_t id)
 {
+    bool found = false;
     pthread_mutex_lock(&group->lock);
     for (int i = 0; i < GROUP_SIZE; i++) {
         if (group->watches[i].id == id) {
             group->watches[i].id = 0;
             group->used--;
+            found = true;
         }
     }
     while (group->calling == id) {
         pthread_cond_wait(&group->idle, &group->lock);
     }
+    bool rests = group->rests;
     pthread_mutex_unlock(&group->lock);
-    // The thread may sleep on the word until it is kicked; afterwards it never touches
-    // it again.
-    kick(group);
+    // The thread may sleep on the word until it is kicked, unless it rests; afterwards
+    // it never touches it again.
+    if (found && !rests) {
+        kick(group);
+    }
 }
 
 void sp_watcher_remove(struct sp_watcher *watcher, uint64_t watch)

@@ -13,6 +13,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/timeslice.h"
 
 // A failure only costs speed.
 static void pin(const struct sp_worker *worker)
@@ -46,6 +47,9 @@ static void begin_life(struct sp_worker *worker)
     const struct sp_slice config = {worker->first_message.data,
                                     worker->first_message.size};
     pin(worker);
+    if (worker->options.gives_way) {
+        sp_timeslice_lengthen(worker->child.process.pid);
+    }
     sp_worker_watch(worker);
     limit(worker);
     if (sp_subprocess_configure(&worker->child, config, &why) != SNAKEPIT_OK) {

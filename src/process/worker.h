@@ -78,6 +78,7 @@ struct sp_worker_options {
     struct sp_template *template; // forks it; NULL: it is exec'ed
     struct sp_cgroup_limits limits;
     cpu_set_t cpus;         // what it may use; none: all that the host may
+    bool gives_way;         // others go first while it starts; it may take longer
     struct sp_slice config; // body of the first message; borrowed for the start
     int requests;           // read-only descriptor of the pool's segment
     struct sp_control_shape shape;

@@ -45,7 +45,7 @@ def await_settled(pit):
 
 
 def test_lesson_16_1000_calls_during_20_recycles_have_no_error(open_pit, kind):
-    pit = open_pit(pool(kind, pool_size=2))
+    pit = open_pit(pool(kind, pool_size=2, recycle_delay_ms=0))
     with Callers(pit) as callers:
         for turn in range(10):
             before = ids(pit)

@@ -485,3 +485,21 @@ def test_a_start_has_a_short_time_slice_and_a_call_the_usual_one(
     # What the bridge imports in a call is imported as at the start.
     assert pit.call("slice_of_imports") == at_import
     assert pit.call("slices")[2] == usual
+
+
+def test_a_start_that_can_wait_has_a_long_time_slice(open_pit, kind, monkeypatch):
+    monkeypatch.syspath_prepend(ADAPTERS)
+    usual = importlib.import_module("timeslices").timeslice_of_this_thread()
+    pit = open_pit(pool(kind, adapter="timeslices"))
+    (before,) = pit.workers()
+    pit.recycle()
+    eventually(lambda: pit.stats().worker_recycles == 1, "it is replaced", 60)
+    eventually(lambda: [row.id for row in pit.workers()] != [before.id], "it left", 60)
+    _, at_init, in_call = pit.call("slices")
+    # A fresh interpreter without the GIL would take minutes on a busy machine.
+    expected = 100_000 if kind == "thread" else 10_000_000
+    assert at_init == min(expected, expected * usual)
+    assert in_call == usual
+    # One that is missing comes as soon as it can.
+    pit.kill_workers()
+    assert pit.call("slices")[1] == min(100_000, usual)

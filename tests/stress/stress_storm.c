@@ -88,6 +88,7 @@ static const char *yaml_of(const struct kind *kind, uint32_t edition)
                  "    memory_check_interval_ms: 50\n"
                  "    recycle_jitter: 100\n"
                  "    recycle_at_once: 2\n"
+                 "    recycle_delay_ms: 0\n"
                  "    retry: {max_attempts: 5, backoff_ms: 1, max_tokens: 1000}\n"
                  "    adapter_config: {edition: %u}\n"
                  "    grow_after_ms: %u\n"

@@ -35,7 +35,7 @@ static const snakepit_fault died = {.err = SNAKEPIT_WORKER_DIED, .type = ""};
 static bool note(const snakepit_fault *fault)
 {
     bool says = sp_health_note(occupant(), fault->err, fault);
-    sp_fleet_publish(&scene.fleet);
+    sp_fleet_publish_all(&scene.fleet);
     return says;
 }
 

@@ -139,9 +139,15 @@ static void a_call_that_runs_meanwhile_ends_as_ever(void **state)
 {
     (void)state;
     struct fake_call call;
+    struct fake_call first;
     struct outcome outcome = {0};
+    struct outcome before = {0};
     begin();
+    struct fake_worker *other = scene_begin_call(0, &first, &before);
     struct fake_worker *executor = scene_begin_call(1, &call, &outcome);
+    fake_serve(other, &first);
+    fixture_drain(&scene.fixture);
+    fake_worker_free(other);
     await_starts(3);
     describe(2);
     fake_is_ready(2);

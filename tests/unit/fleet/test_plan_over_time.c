@@ -303,6 +303,79 @@ static void successors_count_in_their_batch(void **state)
     PLANNED_PLAY(&planned, acts);
 }
 
+// ---- Giving way ---------------------------------------------------------------
+
+// Whether the start that the last step has ordered gives way to calls.
+static bool gives_way(const struct planned *planned)
+{
+    const struct sp_fleet_action *last = &planned->items[planned->out.count - 1];
+    assert_true(planned->out.count > 0 && last->kind == SP_FLEET_DO_START);
+    return last->gives_way;
+}
+
+static void a_start_that_calls_can_do_without_gives_way(void **state)
+{
+    (void)state;
+    struct planned planned;
+    planned_init(&planned, 3);
+    planned.plan.least = 1;
+    planned.plan.target = 2;
+    planned.config.startup_batch_size = 8;
+    // Nobody serves yet.
+    assert_string_equal(planned_happen(&planned, EVENT(BEGIN), 0), "start 0");
+    assert_false(gives_way(&planned));
+    assert_string_equal(planned_happen(&planned, EVENT(STARTED), 0), "start 2");
+    assert_false(gives_way(&planned));
+    (void)planned_happen(&planned, EVENT(STARTED), 2);
+    (void)planned_ready(&planned, 0);
+    (void)planned_ready(&planned, 2);
+    // To replace.
+    assert_string_equal(planned_happen(&planned, EVENT(REPLACE), 2), "start 3");
+    assert_true(gives_way(&planned));
+    // To grow.
+    const struct sp_fleet_event more = {.kind = EVENT(RESIZE), .number = 3};
+    assert_string_equal(planned_step(&planned, &more),
+                        "resize 3: the program asked for it; start 4");
+    assert_true(gives_way(&planned));
+    // One dies, and the other one is enough.
+    assert_string_equal(planned_exit(&planned, 0, &planned_worked),
+                        "death; ready; start 0");
+    assert_true(gives_way(&planned));
+}
+
+static void a_start_that_calls_need_does_not(void **state)
+{
+    (void)state;
+    struct planned planned;
+    planned_init(&planned, 2);
+    const struct planned_act acts[] = {
+        {0, EVENT(BEGIN), 0, "start 0", NULL},
+        {0, EVENT(STARTED), 0, "start 2", NULL},
+        {1, EVENT(READY), 0, "seat 0; degraded", NULL},
+        {1, EVENT(READY), 2, "seat 2; ready", NULL},
+        {1, EVENT(EXITED), 0, "death; degraded; start 0", &planned_worked},
+    };
+    PLANNED_PLAY(&planned, acts);
+    assert_false(gives_way(&planned));
+}
+
+static void a_fresh_interpreter_without_the_gil_does_not_give_way(void **state)
+{
+    (void)state;
+    const struct sp_fleet_worker free_threaded = {
+        .born = true, .free_threaded = true, .thread_safe = true};
+    struct planned planned;
+    planned_init(&planned, 1);
+    const struct planned_act acts[] = {
+        {0, EVENT(BEGIN), 0, "start 0", NULL},
+        {0, EVENT(STARTED), 0, "", NULL},
+        {1, EVENT(READY), 0, "seat 0; ready", &free_threaded},
+        {1, EVENT(REPLACE), 0, "start 1", NULL},
+    };
+    PLANNED_PLAY(&planned, acts);
+    assert_false(gives_way(&planned));
+}
+
 // ---- The end ------------------------------------------------------------------
 
 static void a_fleet_has_stopped_when_nothing_is_left(void **state)
@@ -352,6 +425,9 @@ int main(void)
         cmocka_unit_test(a_successor_that_cannot_start_costs_a_pause),
         cmocka_unit_test(one_that_dies_before_its_successor_serves_leaves_it_the_post),
         cmocka_unit_test(successors_count_in_their_batch),
+        cmocka_unit_test(a_start_that_calls_can_do_without_gives_way),
+        cmocka_unit_test(a_start_that_calls_need_does_not),
+        cmocka_unit_test(a_fresh_interpreter_without_the_gil_does_not_give_way),
         cmocka_unit_test(a_fleet_has_stopped_when_nothing_is_left),
         cmocka_unit_test(a_busy_worker_that_was_dismissed_is_told_once_more),
     };

@@ -127,6 +127,69 @@ static void as_many_go_at_once_as_may(void **state)
     PLANNED_PLAY(&planned, acts);
 }
 
+static void turns_are_a_delay_apart(void **state)
+{
+    (void)state;
+    struct planned planned;
+    planned_init(&planned, 2);
+    planned.config.recycle_delay_ms = 100;
+    serve(&planned);
+    const struct planned_act acts[] = {
+        {1, EVENT(REPLACE), 0, "start 1", NULL},
+        {1, EVENT(REPLACE), 2, "", NULL},
+        {9, EVENT(READY), 1, "seat 1; recycled: somebody asked for it; drain 0", NULL},
+        {1, EVENT(IDLE), 0, "dismiss 0", NULL},
+        {1, EVENT(EXITED), 0, "", NULL},
+    };
+    PLANNED_PLAY(&planned, acts);
+    assert_planned_wake(&planned, 100);
+    const struct planned_act more[] = {
+        {99, EVENT(TIMER), 0, "", NULL},
+        {1, EVENT(TIMER), 0, "start 3", NULL},
+        {9, EVENT(READY), 3, "seat 3; recycled: somebody asked for it; drain 2", NULL},
+        {1, EVENT(IDLE), 2, "dismiss 2", NULL},
+        {1, EVENT(EXITED), 2, "", NULL},
+    };
+    PLANNED_PLAY(&planned, more);
+    // Nobody waits for a turn, and whoever comes later has it at once.
+    assert_true(planned.out.wake_at == SP_NEVER);
+    const struct planned_act late[] = {
+        {100, EVENT(REPLACE), 1, "start 0", NULL},
+        {1, EVENT(REPLACE), 3, "", NULL},
+    };
+    PLANNED_PLAY(&planned, late);
+    assert_true(planned.out.wake_at == SP_NEVER);
+}
+
+// Only workers that could as well go later wait for that.
+static void a_delay_between_turns_holds_nothing_else_up(void **state)
+{
+    (void)state;
+    struct planned planned;
+    planned_init(&planned, 4);
+    planned.config.recycle_delay_ms = 100;
+    serve(&planned);
+    const struct planned_act acts[] = {
+        {1, EVENT(REPLACE), 0, "start 1", NULL},
+        {1, EVENT(REPLACE), 2, "", NULL},
+        {9, EVENT(READY), 1, "seat 1; recycled: somebody asked for it; drain 0", NULL},
+        {1, EVENT(IDLE), 0, "dismiss 0", NULL},
+        {1, EVENT(EXITED), 0, "", NULL},
+        // One that is missing is replaced at once.
+        {1, EVENT(EXITED), 4, "death; degraded; start 4", &planned_worked},
+        {0, EVENT(STARTED), 4, "", NULL},
+        {9, EVENT(READY), 4, "seat 4; ready", NULL},
+    };
+    PLANNED_PLAY(&planned, acts);
+    // So is one that serves nobody any more.
+    const struct sp_fleet_event spent = {.kind = EVENT(REPLACE),
+                                         .place = 6,
+                                         .worker = planned_died,
+                                         .recycle = SP_RECYCLE_BY_REQUESTS};
+    assert_string_equal(planned_step(&planned, &spent), "start 7");
+    assert_planned_wake(&planned, 90);
+}
+
 static void the_first_reason_is_the_one_that_is_told(void **state)
 {
     (void)state;
@@ -508,6 +571,8 @@ int main(void)
         cmocka_unit_test(workers_of_an_age_go_one_by_one),
         cmocka_unit_test(who_was_due_first_goes_first),
         cmocka_unit_test(as_many_go_at_once_as_may),
+        cmocka_unit_test(turns_are_a_delay_apart),
+        cmocka_unit_test(a_delay_between_turns_holds_nothing_else_up),
         cmocka_unit_test(the_first_reason_is_the_one_that_is_told),
         cmocka_unit_test(chance_adds_up_to_the_jitter),
         cmocka_unit_test(a_worker_may_be_given_so_many_calls),

@@ -47,7 +47,7 @@ static void a_stuck_worker_is_killed_or_isolated(void **state)
         {SP_STUCK_ISOLATE,
          false,
          false,
-         "isolated 5000; release 0; degraded; start 1",
+         "release 0; isolated 5000; degraded; start 1",
          SP_PLACE_DRAINING},
         // There is nobody to spare.
         {SP_STUCK_ISOLATE, true, false, "kill 0", SP_PLACE_SERVING},
@@ -83,7 +83,7 @@ static void one_that_is_isolated_is_replaced_at_once(void **state)
     struct planned planned;
     serve(&planned, 2, SP_STUCK_ISOLATE);
     const struct planned_act acts[] = {
-        {1, EVENT(STUCK), 0, "isolated 5000; release 0; degraded; start 1", NULL},
+        {1, EVENT(STUCK), 0, "release 0; isolated 5000; degraded; start 1", NULL},
         {0, EVENT(STARTED), 1, "", NULL},
         {9, EVENT(READY), 1, "seat 1; ready", NULL},
         // The same again changes nothing: the calls beside it go on.
@@ -106,7 +106,7 @@ static void it_is_killed_when_the_others_take_too_long(void **state)
     struct planned planned;
     serve(&planned, 1, SP_STUCK_ISOLATE);
     const struct planned_act acts[] = {
-        {1, EVENT(STUCK), 0, "isolated 5000; release 0; degraded; start 1", NULL},
+        {1, EVENT(STUCK), 0, "release 0; isolated 5000; degraded; start 1", NULL},
         {9, EVENT(READY), 1, "seat 1; ready", NULL},
         {4990, EVENT(TIMER), 0, "", NULL},
         {1, EVENT(TIMER), 0, "kill 0", NULL},
@@ -122,7 +122,7 @@ static void one_whose_call_ends_after_all_leaves_like_others(void **state)
     struct planned planned;
     serve(&planned, 1, SP_STUCK_ISOLATE);
     const struct planned_act acts[] = {
-        {1, EVENT(STUCK), 0, "isolated 5000; release 0; degraded; start 1", NULL},
+        {1, EVENT(STUCK), 0, "release 0; isolated 5000; degraded; start 1", NULL},
         {9, EVENT(READY), 1, "seat 1; ready", NULL},
         {1, EVENT(IDLE), 0, "dismiss 0", NULL},
         {9000, EVENT(TIMER), 0, "", NULL},
@@ -138,7 +138,7 @@ static void one_that_makes_room_already_has_its_successor(void **state)
     serve(&planned, 1, SP_STUCK_ISOLATE);
     const struct planned_act acts[] = {
         {1, EVENT(REPLACE), 0, "start 1", NULL},
-        {1, EVENT(STUCK), 0, "isolated 5000; release 0; degraded", NULL},
+        {1, EVENT(STUCK), 0, "release 0; isolated 5000; degraded", NULL},
         {9, EVENT(READY), 1, "seat 1; ready", NULL},
         {5000, EVENT(TIMER), 0, "kill 0", NULL},
     };
@@ -148,7 +148,7 @@ static void one_that_makes_room_already_has_its_successor(void **state)
     const struct planned_act drained[] = {
         {1, EVENT(REPLACE), 0, "start 1", NULL},
         {9, EVENT(READY), 1, "seat 1; recycled: somebody asked for it; drain 0", NULL},
-        {9000, EVENT(STUCK), 0, "isolated 5000; release 0", NULL},
+        {9000, EVENT(STUCK), 0, "release 0; isolated 5000", NULL},
         {4999, EVENT(TIMER), 0, "", NULL},
         {1, EVENT(TIMER), 0, "kill 0", NULL},
     };
@@ -162,14 +162,14 @@ static void a_successor_that_is_stuck_too_serves_until_there_is_room(void **stat
     struct planned planned;
     serve(&planned, 1, SP_STUCK_ISOLATE);
     const struct planned_act acts[] = {
-        {1, EVENT(STUCK), 0, "isolated 5000; release 0; degraded; start 1", NULL},
+        {1, EVENT(STUCK), 0, "release 0; isolated 5000; degraded; start 1", NULL},
         {9, EVENT(READY), 1, "seat 1; ready", NULL},
         {100, EVENT(STUCK), 1, "", NULL},
         {4900, EVENT(TIMER), 0, "kill 0", NULL},
         {1,
          EVENT(EXITED),
          0,
-         "death; ready; isolated 5000; release 1; degraded; start 0",
+         "death; ready; release 1; isolated 5000; degraded; start 0",
          &planned_worked},
         {9, EVENT(READY), 0, "seat 0; ready", NULL},
         {4990, EVENT(TIMER), 0, "", NULL},
@@ -180,7 +180,7 @@ static void a_successor_that_is_stuck_too_serves_until_there_is_room(void **stat
     for (int closing = 0; closing < 2; closing++) {
         serve(&planned, 1, SP_STUCK_ISOLATE);
         const struct planned_act before[] = {
-            {1, EVENT(STUCK), 0, "isolated 5000; release 0; degraded; start 1", NULL},
+            {1, EVENT(STUCK), 0, "release 0; isolated 5000; degraded; start 1", NULL},
             {9, EVENT(READY), 1, "seat 1; ready", NULL},
             {100, EVENT(STUCK), 1, "", NULL},
         };
@@ -201,7 +201,7 @@ static void a_pool_that_falls_back_leaves_it_its_time(void **state)
         .born = true, .free_threaded = true, .gil_enabled = true, .thread_safe = true};
     serve(&planned, 2, SP_STUCK_ISOLATE);
     const struct planned_act acts[] = {
-        {1, EVENT(STUCK), 0, "isolated 5000; release 0; degraded; start 1", NULL},
+        {1, EVENT(STUCK), 0, "release 0; isolated 5000; degraded; start 1", NULL},
         {1,
          EVENT(GIL),
          2,
@@ -221,7 +221,7 @@ static void a_pool_that_stops_tells_it_to_leave(void **state)
     struct planned planned;
     serve(&planned, 1, SP_STUCK_ISOLATE);
     const struct planned_act acts[] = {
-        {1, EVENT(STUCK), 0, "isolated 5000; release 0; degraded; start 1", NULL},
+        {1, EVENT(STUCK), 0, "release 0; isolated 5000; degraded; start 1", NULL},
         {1, EVENT(STOP), 0, "end 0; end 1", NULL},
         {5000, EVENT(TIMER), 0, "", NULL},
     };

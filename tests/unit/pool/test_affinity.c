@@ -126,7 +126,7 @@ static void an_ended_session_is_tied_anew(void **state)
     tie("a", first, second);
     sp_pool_end_session(fixture.pool, "a", 1);
     tie("a", second, first);
-    serve_call("b", first); // the warmest
+    tie("b", first, second); // the warmest
     serve_call("a", second);
 }
 
