@@ -11,7 +11,7 @@ import time
 
 import numpy
 import pytest
-from support import CallFailed, eventually, open_gate, pool, wait_for_file
+from support import CallFailed, Pairs, eventually, open_gate, pool, wait_for_file
 from support.host_tools import register, unregister_all
 
 GRACE_MS = 200
@@ -193,6 +193,14 @@ def test_a_call_that_does_not_fit_the_tool_fails_alone(pit, tmp_path):
         assert "unexpected keyword argument 'y'" in fault.message
         assert "its signature is double(x)" in fault.message
         assert "run_batch" not in fault.traceback
+
+
+def test_a_call_whose_arguments_cannot_be_read_fails_alone(pit, tmp_path):
+    with held(pit, tmp_path):
+        calls = [pit.submit("double", {"x": 1})]
+        calls.append(pit.submit("double", Pairs([("x", 1), ("x", 2)])))
+        calls.append(pit.submit("double", {"x": 2}))
+    assert answers(calls) == [[2, 2], "MALFORMED", [4, 2]]
 
 
 def test_an_exception_of_the_batch_is_that_of_each(pit, tmp_path):
