@@ -28,7 +28,8 @@ void sp_loads_add(struct sp_loads *loads, struct sp_seat *seat)
     seat->open = true;
     loads->count++;
     note_load(loads, seat->load);
-    sp_list_append(&loads->by_load[seat->load], &seat->link);
+    struct sp_link *first = loads->by_load[seat->load].next;
+    sp_list_append(first->next, &seat->link); // second, or alone
 }
 
 void sp_loads_remove(struct sp_loads *loads, struct sp_seat *seat)

@@ -15,7 +15,8 @@ struct sp_seat;
 #define SP_LOADS (SP_SLOTS_MAX + 1)
 
 // Open seats by load. Within one load the most recently used stands first: it is warm.
-// A new one stands last: its first call is slow, and others wait for it.
+// A new one stands second: its first call is slow, so the warmest goes on, and when
+// that leaves, the one takes over that is going to be there longest.
 struct sp_loads {
     struct sp_link by_load[SP_LOADS];
     uint32_t lowest;  // no seat has less load

@@ -183,11 +183,20 @@ static void among_equals_the_most_recently_used_comes_first(void **state)
 }
 
 // Its worker is cold, and the others need not wait for it.
-static void a_new_seat_comes_last(void **state)
+static void a_new_seat_comes_second(void **state)
 {
     (void)state;
     sp_loads_add(&loads, seats[0]);
+    sp_loads_add(&loads, seats[3]);
     sp_loads_add(&loads, seats[1]);
+    assert_ptr_equal(sp_loads_least(&loads), seats[0]);
+    sp_loads_remove(&loads, seats[0]);
+    assert_ptr_equal(sp_loads_least(&loads), seats[1]);
+    sp_loads_remove(&loads, seats[3]);
+    sp_loads_add(&loads, seats[0]);
+    assert_ptr_equal(sp_loads_least(&loads), seats[1]);
+    sp_loads_set_load(&loads, seats[0], 1);
+    sp_loads_set_load(&loads, seats[0], 0);
     assert_ptr_equal(sp_loads_least(&loads), seats[0]);
     sp_loads_set_load(&loads, seats[0], 1);
     sp_loads_set_load(&loads, seats[1], 1);
@@ -283,7 +292,7 @@ int main(void)
         test(a_seat_that_goes_gives_its_tensors_back),
         test(the_least_loaded_comes_first),
         test(among_equals_the_most_recently_used_comes_first),
-        test(a_new_seat_comes_last),
+        test(a_new_seat_comes_second),
         test(a_closed_seat_is_never_chosen),
         test(whatever_happens_the_choice_is_the_least_loaded),
         test(the_most_load_there_can_be_has_its_place),
