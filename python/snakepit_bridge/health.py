@@ -7,13 +7,13 @@ adapter whose calls each have an instance of their own is checked on one more.
 
 from __future__ import annotations
 
-from . import calling, life, lookup
+from . import calling, life, lookup, runtime
 from .late import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from typing import Any, Callable
 
-HEALTH_TOOL = "_health"  # by this name the host asks; no adapter has a tool of it
+HEALTH_TOOL = runtime.HEALTH_TOOL
 METHOD = "health_check"
 
 
@@ -22,8 +22,11 @@ class Unhealthy(Exception):
 
 
 def is_checked(adapter_class: type) -> bool:
-    """Whether the class, or a base of it, says how its health is checked."""
-    return lookup.owner(adapter_class, METHOD) is not None
+    """Whether the class, or a base of it, says how its health is checked.
+
+    None in its place takes away what a base says.
+    """
+    return lookup.of_class(adapter_class, METHOD, None) is not None
 
 
 def checker(adapter_class: type, adapter: Any) -> Callable[[], object]:
@@ -36,5 +39,5 @@ def checker(adapter_class: type, adapter: Any) -> Callable[[], object]:
 def check(adapter: Any) -> None:
     """Raises what `health_check` raises, and Unhealthy where it returns False."""
     method = lookup.bound(adapter, METHOD)
-    if calling.finished(method()) is False:
+    if method is not None and calling.finished(method()) is False:
         raise Unhealthy("health_check returned False")

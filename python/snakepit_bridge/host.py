@@ -40,13 +40,26 @@ NO_CALL = (
 )
 
 
+IN_CHECK = (
+    "{what}: health_check cannot ask the host, for it runs for no call of it; what it "
+    "needs to know a tool may ask for and keep"
+)
+
+
+def _refuse_check(what: str) -> None:
+    call = runtime.current_call()
+    if call is not None and call.tool == runtime.HEALTH_TOOL:
+        raise RuntimeError(IN_CHECK.format(what=what))
+
+
 def ask(what: str, name: str, arguments: dict[str, Any]) -> Any:
     """What the host's tool `name` returns for `arguments`, which go by name.
 
     `what` names the caller's own function in errors. Blocks the calling thread, so not
     for code that runs on the event loop. Raises RuntimeError where no call runs or on
-    the event loop, HostError for what the host says, Cancelled.
+    the event loop, or a health check, HostError for what the host says, Cancelled.
     """
+    _refuse_check(what)
     if runtime.runs_call():
         return runtime.native.ask(name, arguments)
     questions = _of_this_call(what)
@@ -66,6 +79,7 @@ def ask(what: str, name: str, arguments: dict[str, Any]) -> Any:
 
 async def ask_async(what: str, name: str, arguments: dict[str, Any]) -> Any:
     """`ask` for coroutines: the loop goes on meanwhile."""
+    _refuse_check(what)
     questions = None if runtime.runs_call() else _of_this_call(what)
     if questions is None:
         return ask(what, name, arguments)

@@ -47,6 +47,8 @@ __all__ = [
     "tell_of_cancels",
 ]
 
+HEALTH_TOOL = "_health"  # by this name the host checks; no adapter has a tool of it
+
 _attached = False
 _standalone = True
 _note_stage: Callable[[str], object] | None = None

@@ -25,6 +25,7 @@ class FakeCall:
     def __init__(self, number: int) -> None:
         self.id = number
         self.session_id = "s"
+        self.tool = "work"
         self.cancelled = False
 
     def raise_if_cancelled(self) -> None:
@@ -61,6 +62,10 @@ class FakeNative:
             return arguments.get("value")
         finally:
             self.open.release()
+
+
+def check_health(native: FakeNative) -> None:
+    native.here.call.tool = runtime.HEALTH_TOOL
 
 
 @pytest.fixture
@@ -242,3 +247,12 @@ def test_some_faults_are_named_by_their_type() -> None:
 def test_a_fault_of_the_sessions_speaks_for_itself() -> None:
     fault = {"err": 24, "code": "QUOTA_EXCEEDED", "message": "session_context.put: no"}
     assert str(errors.refusal("snakepit.session.put", fault)) == fault["message"]
+
+
+def test_a_health_check_is_refused_at_once(native: FakeNative) -> None:
+    check_health(native)
+    with pytest.raises(RuntimeError, match=r"call_host_tool: health_check cannot ask"):
+        CONTEXT.call_host_tool("echo", value=1)
+    with pytest.raises(RuntimeError, match=r"tool_async: health_check cannot ask"):
+        asyncio.run(CONTEXT.call_host_tool_async("echo", value=1))
+    assert native.asked == []

@@ -254,6 +254,15 @@ static void unseat(struct sp_fleet *fleet, struct sp_worker *worker)
     }
 }
 
+// One that was told to leave may have been in the middle of a check.
+static bool was_killed_by_check(const struct sp_fleet *fleet,
+                                const struct sp_worker *worker)
+{
+    struct sp_pool *pool = fleet->options.pool;
+    return worker->seat != NULL && !sp_worker_was_told(worker) &&
+           !sp_pool_is_closing(pool) && sp_pool_seat_died_in_check(pool, worker->seat);
+}
+
 static void worker_exited(void *user, struct sp_worker *worker)
 {
     struct sp_occupant *occupant = user;
@@ -264,9 +273,12 @@ static void worker_exited(void *user, struct sp_worker *worker)
                                    .reason = reason};
     event.worker.told = sp_worker_was_told(worker);
     // The first call was the probe, and checks of its health are no work either.
-    event.worker.worked = worker->port->submit_tail > 1 + occupant->health.checks;
+    event.worker.worked = worker->port->submit_tail > 1 + occupant->health.begun;
     if (worker->child.born) {
         sp_fleet_describe_failure(worker, reason, sizeof reason);
+    }
+    if (was_killed_by_check(occupant->fleet, worker)) {
+        sp_health_killed(occupant);
     }
     sp_health_end(occupant);
     occupant->health = (struct sp_health){.checks = 0};

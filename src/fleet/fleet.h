@@ -51,11 +51,20 @@ struct sp_fleet_options {
 
 // What the health checks of a worker say.
 struct sp_health {
+    uint64_t begun;
     uint64_t checks;   // that have ended
     uint64_t failures; // of these
     uint64_t ended_at; // the last one; CLOCK_MONOTONIC ns; 0: there was none
     uint32_t failed;   // in a row
     char message[SP_HEALTH_TEXT_MAX]; // why the last one failed; or empty
+};
+
+// Of a fleet whose health checks take their workers along.
+struct sp_check_pause {
+    uint32_t deaths; // in a row; 0: checks end by themselves
+    uint64_t until;  // none begins before; CLOCK_MONOTONIC ns
+    const struct sp_occupant
+        *probe; // nobody else is checked; NULL: the next one may be
 };
 
 // Who is in a place of the plan.
@@ -111,8 +120,9 @@ struct sp_fleet {
     struct sp_task farewell; // calls `stopped`
     bool stopped;            // which has run
     struct sp_mover mover;   // of a pool with `adaptive_pooling`
-    bool warned;             // of an adapter that does not declare itself
-    int requests;            // read-only descriptor of the store's segment
+    struct sp_check_pause check_pause;
+    bool warned;  // of an adapter that does not declare itself
+    int requests; // read-only descriptor of the store's segment
     struct sp_buf first_message;
     struct sp_kept *kept;
 

@@ -52,6 +52,9 @@ void sp_health_end(struct sp_occupant *occupant);
 bool sp_health_note(struct sp_occupant *occupant,
                     snakepit_err err,
                     const snakepit_fault *fault);
+// It died while it ran a check: until one ends by itself, those of the pool begin later
+// and one at a time.
+void sp_health_killed(struct sp_occupant *occupant);
 // "unknown", "healthy" or "unhealthy".
 const char *sp_health_status(const struct sp_health *health);
 
@@ -84,6 +87,8 @@ void sp_fleet_publish_all(struct sp_fleet *fleet);
 void sp_fleet_note(const struct sp_fleet *fleet, const struct sp_fleet_action *action);
 // Logs that the health of a worker has changed, or that a check has failed again.
 void sp_fleet_note_health(const struct sp_occupant *occupant);
+// Logs that checks have to wait, since one has taken its worker along.
+void sp_fleet_note_check_pause(const struct sp_occupant *occupant, uint64_t ms);
 // Logs that a worker is ready.
 void sp_fleet_note_ready(struct sp_fleet *fleet, const struct sp_worker *worker);
 // What is said of a pool that is down or has failed.

@@ -187,6 +187,19 @@ void sp_fleet_note_health(const struct sp_occupant *occupant)
            quote_line(health->message, quoted, sizeof quoted));
 }
 
+void sp_fleet_note_check_pause(const struct sp_occupant *occupant, uint64_t ms)
+{
+    const struct sp_fleet *fleet = occupant->fleet;
+    sp_log(fleet->options.log,
+           SP_LOG_WARNING,
+           "worker.check_fatal",
+           "pool=%s worker=%" PRIu64 " pause_ms=%" PRIu64
+           " because=\"it ended while it ran its health check\"",
+           fleet->options.pool_config->name,
+           occupant->worker->options.id,
+           ms);
+}
+
 void sp_fleet_note(const struct sp_fleet *fleet, const struct sp_fleet_action *action)
 {
     switch (action->kind) {

@@ -27,6 +27,7 @@ struct sp_orphan {
     bool stuck;  // it has not ended in the time that it had for that
     bool served; // in the middle of another call, so it adds no load
     bool counts; // in the pool's counters: it was a program's call, and given up
+    bool checks; // its worker's health
 
     _Atomic uint32_t refs;     // the seat's, and the answer's
     _Atomic uint32_t stop;     // enum snakepit_stop: the last step, or what ended it

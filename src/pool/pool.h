@@ -279,6 +279,9 @@ bool sp_pool_seat_is_busy(struct sp_pool *pool, struct sp_seat *seat);
 void sp_pool_seat_died(struct sp_pool *pool,
                        struct sp_seat *seat,
                        const struct sp_failure *failure);
+// Whether a check of sp_pool_check_seat() was still running when the worker died: in
+// time, which counts as one that has failed, or late.
+bool sp_pool_seat_died_in_check(struct sp_pool *pool, struct sp_seat *seat);
 void sp_pool_remove_seat(struct sp_pool *pool, struct sp_seat *seat);
 // Has the worker of a seat run a tool without arguments, beside its calls and as one of
 // them, but counted in no statistics and never moved to another worker. Its time begins

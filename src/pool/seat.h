@@ -60,6 +60,7 @@ struct sp_seat {
     struct sp_call *check; // of its worker's health; NULL: none; see pool/check.c
     uint32_t check_ms;     // that it may take
     bool check_over;       // the loop has seen its end; owner: the loop thread
+    bool died_in_check;    // its worker died while it ran one
     struct sp_seat_lease *leases; // port->view.shape.leases of them
     uint32_t free_lease;          // first free number, or SP_NO_LEASE
     uint32_t leases_out;

@@ -189,6 +189,10 @@ static void fail_or_requeue(struct sp_pool *pool,
     // Taken back, not looked at: a thread that is still dying could take it in between.
     bool ran = !sp_port_take_back(seat->port, slot);
     bool again = ran && sp_attempt_may_follow(pool, call, seat, failure->err);
+    if (ran && call->checks) {
+        seat->died_in_check = true;
+        pool->counters.workers[SP_COUNTED_FAILED_CHECKS]++;
+    }
     if (ran && call->stream != NULL && !seat->violated) {
         sp_stream_keep(call); // what was written before is read before the fault
     }
@@ -215,6 +219,7 @@ end_orphan(struct sp_pool *pool, struct sp_seat *seat, struct sp_orphan *orphan)
     if (!seat->violated && sp_port_state(seat->port, orphan->slot) == SP_SLOT_DONE) {
         sp_pool_reap_slot(pool, seat, orphan->slot);
     } else {
+        seat->died_in_check = seat->died_in_check || orphan->checks;
         sp_pool_release_orphan(pool, seat, orphan, SNAKEPIT_STOP_KILLED, false);
     }
 }
@@ -249,6 +254,14 @@ void sp_pool_seat_died(struct sp_pool *pool,
     }
     pool->freed = true;
     sp_pool_unlock(pool, &after);
+}
+
+bool sp_pool_seat_died_in_check(struct sp_pool *pool, struct sp_seat *seat)
+{
+    pthread_mutex_lock(&pool->lock);
+    bool died = seat->died_in_check;
+    pthread_mutex_unlock(&pool->lock);
+    return died;
 }
 
 void sp_pool_remove_seat(struct sp_pool *pool, struct sp_seat *seat)

@@ -125,6 +125,7 @@ static struct sp_orphan *orphan_of(struct sp_call *call, snakepit_err err)
         .lease = call->placement.lease,
         .served = call->placement.served,
         .counts = is_given_up && !call->checks,
+        .checks = call->checks,
         .refs = is_given_up ? 2 : 1,
         .stop = SNAKEPIT_STOP_COOPERATIVE,
     };

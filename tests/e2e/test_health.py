@@ -108,6 +108,31 @@ def test_where_a_fresh_worker_would_do_no_better_it_stays(open_pit, profile, tmp
     assert pit.call("pid") == row.pid
 
 
+@pytest.mark.parametrize("how", ["hang", "crash"])
+def test_checks_that_end_their_workers_come_less_and_less_often(
+    open_pit, tmp_path, how
+):
+    options = {"health_check_timeout_ms": 50, "cancel_grace_ms": 20}
+    options.update(restart_limit=1000, restart_backoff_ms=0)
+    pit = open_pit(checked("process", tmp_path, pool_size=2, **options))
+    (tmp_path / "sick").write_text(how)
+    for pause in (40, 80, 160):
+        pit.await_line("worker.check_fatal", f"pause_ms={pause} ")
+    (tmp_path / "sick").unlink()
+    for _ in range(10):
+        assert pit.call("echo", {"value": 1}, timeout_ms=60_000) == 1
+
+    def all_pass():
+        try:
+            return {pit.health(row.id).status for row in pit.workers()} == {"healthy"}
+        except Refused:  # it has gone meanwhile
+            return False
+
+    eventually(all_pass, "all pass", WITHIN)
+    deaths = pit.stats().worker_deaths
+    assert pit.stats().health_check_failures >= deaths >= 3
+
+
 def test_lesson_24_a_worker_that_is_busy_is_not_sick(open_pit, tmp_path):
     os.mkfifo(tmp_path / "gate")
     options = {"health_check_timeout_ms": BUSY_MS, "health_check_max_failed": 1}

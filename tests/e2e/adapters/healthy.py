@@ -27,6 +27,10 @@ class Checked(ThreadSafeAdapter):
     def fail(self, how):
         if how == "false":
             return False
+        if how == "crash":
+            os._exit(3)
+        if how == "hang":
+            time.sleep(3600)  # in C, where nothing interrupts it
         if how == "slow":
             while True:
                 time.sleep(0.001)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // When workers are checked, and what their checks say.
 #include "fleet/inside.h"
+#include "pool/seat.h"
 
 #include "scene.h"
 
@@ -85,6 +86,82 @@ static void the_death_of_a_worker_says_nothing_of_its_health(void **state)
     scene_end();
 }
 
+// ---- Checks that end their workers ---------------------------------------------
+
+// A check of a worker is due; true: it has begun.
+static bool comes_due(uint32_t place)
+{
+    struct sp_occupant *its = scene.fleet.occupants[place];
+    its->check.fire(&its->check);
+    const struct sp_seat *seat = its->worker->seat;
+    return seat->check != NULL;
+}
+
+// The worker `number`, of that place, dies in the middle of a check.
+static void die_in_check(uint32_t number, uint32_t place)
+{
+    struct fake_call call;
+    const struct sp_segment *requests = &sp_pool_store(scene.fixture.pool)->segment;
+    assert_true(comes_due(place));
+    struct fake_worker *executor =
+        fake_worker_new(fakes.lives[number]->worker.port, requests);
+    assert_non_null(executor);
+    assert_true(fake_take_started(executor, &call));
+    fake_worker_free(executor);
+    fake_dies(number);
+}
+
+static void
+who_has_died_in_a_check_is_followed_by_one_that_is_checked_later(void **state)
+{
+    (void)state;
+    begin_checked();
+    scene.pool_config.restart_backoff_ms = 0;
+    scene.pool_config.health_check_interval_ms = 3600000; // of which a test sees none
+    die_in_check(0, 0);
+    assert_true(
+        scene_was_logged("worker.check_fatal pool=one worker=1 pause_ms=7200000"));
+    assert_int_equal(scene_look().counters.workers[SP_COUNTED_FAILED_CHECKS], 1);
+    scene_await();
+    fakes.lives[1]->worker.info.has_health_check = true;
+    fake_is_ready(1);
+    assert_false(comes_due(0));
+    assert_true(sp_timer_runs(&occupant()->check)); // it is asked for again
+    // The pause is over.
+    scene.fleet.check_pause.until = 0;
+    die_in_check(1, 0);
+    assert_true(
+        scene_was_logged("worker.check_fatal pool=one worker=2 pause_ms=14400000"));
+    scene_await();
+    fakes.lives[2]->worker.info.has_health_check = true;
+    fake_is_ready(2);
+    // One that ends, passed or not, ends that.
+    assert_true(note(&raised));
+    assert_true(comes_due(0));
+    scene_end();
+}
+
+static void who_is_late_is_no_reason_to_check_others(void **state)
+{
+    (void)state;
+    begin_checked();
+    scene.pool_config.health_check_interval_ms = 3600000;
+    scene.fleet.check_pause.deaths = 1;
+    assert_true(comes_due(0));
+    assert_ptr_equal(scene.fleet.check_pause.probe, occupant());
+    assert_true(note(&late));
+    assert_ptr_equal(scene.fleet.check_pause.probe, occupant());
+    assert_int_equal(scene.fleet.check_pause.deaths, 1);
+    sp_health_killed(occupant());
+    sp_health_end(occupant());
+    assert_null(scene.fleet.check_pause.probe);
+    assert_int_equal(scene.fleet.check_pause.deaths, 2);
+    // Those that die in the same pause count once.
+    sp_health_killed(occupant());
+    assert_int_equal(scene.fleet.check_pause.deaths, 2);
+    scene_end();
+}
+
 static void a_successor_begins_anew(void **state)
 {
     (void)state;
@@ -139,6 +216,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SCENE_TEST(what_checks_say_is_seen_and_logged),
         SCENE_TEST(the_death_of_a_worker_says_nothing_of_its_health),
+        SCENE_TEST(who_has_died_in_a_check_is_followed_by_one_that_is_checked_later),
+        SCENE_TEST(who_is_late_is_no_reason_to_check_others),
         SCENE_TEST(a_successor_begins_anew),
         SCENE_TEST(only_who_has_a_check_is_checked),
         SCENE_TEST(a_pool_that_wants_no_checks_has_none),

@@ -129,15 +129,56 @@ static void it_stays_where_it_is(void **state)
     assert_echoed(&outcome, "a");
 }
 
+// Whether a check was running when it died.
+static bool die(void)
+{
+    const struct sp_failure failure = {.err = SNAKEPIT_WORKER_DIED, .cause = "a test"};
+    fake_stop(side->fake);
+    sp_pool_seat_died(fixture.pool, side->seat, &failure);
+    bool in_check = sp_pool_seat_died_in_check(fixture.pool, side->seat);
+    sp_pool_remove_seat(fixture.pool, side->seat);
+    side->seat = NULL;
+    return in_check;
+}
+
 static void it_ends_with_its_worker(void **state)
 {
     (void)state;
     struct fake_call call;
     assert_int_equal(begin("echo"), SNAKEPIT_OK);
     assert_true(fake_take_started(side->fake, &call));
-    fixture_kill(&fixture, side, "of a test");
+    assert_true(die());
     assert_int_equal(side->checks, 0);
     assert_int_equal(fixture_placed(&fixture), 0);
+    assert_int_equal(fixture.pool->counters.workers[SP_COUNTED_FAILED_CHECKS], 1);
+}
+
+static void one_that_is_late_may_end_its_worker(void **state)
+{
+    (void)state;
+    struct fake_call call;
+    assert_int_equal(begin("echo"), SNAKEPIT_OK);
+    assert_true(fake_take_started(side->fake, &call));
+    (void)fixture_tick(&fixture, 10);
+    (void)fixture_tick(&fixture, 2 * TIMEOUT);
+    assert_int_equal(side->checked, SNAKEPIT_DEADLINE_EXCEEDED);
+    assert_true(die());
+    // Its end was reported, and whoever heard of it counts it.
+    assert_int_equal(fixture.pool->counters.workers[SP_COUNTED_FAILED_CHECKS], 0);
+}
+
+static void one_that_has_not_begun_ends_nobody(void **state)
+{
+    (void)state;
+    struct fake_call call;
+    static struct outcome outcome;
+    assert_int_equal(fixture_submit(&fixture, "echo", "a", 0, &outcome), SNAKEPIT_OK);
+    assert_true(fake_take_started(side->fake, &call));
+    assert_int_equal(begin("echo"), SNAKEPIT_OK);
+    assert_false(die());
+    (void)fixture_tick(&fixture, 10);
+    assert_int_equal(outcome.err, SNAKEPIT_WORKER_DIED);
+    assert_int_equal(fixture.pool->counters.workers[SP_COUNTED_FAILED_CHECKS], 0);
 }
 
 static void a_pool_that_closes_does_not_wait_for_it(void **state)
@@ -209,6 +250,8 @@ int main(void)
         test(its_time_begins_when_it_runs),
         test(it_stays_where_it_is),
         test(it_ends_with_its_worker),
+        test(one_that_is_late_may_end_its_worker),
+        test(one_that_has_not_begun_ends_nobody),
         test(a_pool_that_closes_does_not_wait_for_it),
         test(it_uses_up_nothing_that_a_worker_may_be_given),
         test(it_is_neither_tried_again_nor_counted_by_a_breaker),
