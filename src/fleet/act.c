@@ -56,7 +56,9 @@ static void act_on_worker(struct sp_fleet *fleet, const struct sp_fleet_action *
     if (action->kind == SP_FLEET_DO_SEAT) {
         seat(fleet, worker, action->number);
     } else if (action->kind == SP_FLEET_DO_KILL) {
-        (action->closing ? sp_worker_end : sp_worker_kill)(worker, action->reason);
+        (action->closing  ? sp_worker_end
+         : action->blames ? sp_worker_kill_for_calls
+                          : sp_worker_kill)(worker, action->reason);
     } else if (action->kind == SP_FLEET_DO_DISMISS) {
         dismiss(fleet, worker, action->closing);
     } else if (worker->seat == NULL) {

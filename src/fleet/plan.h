@@ -240,7 +240,7 @@ enum sp_fleet_action_kind {
     SP_FLEET_DO_RELEASE, // those that it has not begun go back to the line
     SP_FLEET_DO_DISMISS, // it is to leave; `closing`: at once if it is busy
     SP_FLEET_DO_KILL,    // for `reason`, a constant text; `closing`: it was to leave
-                         // anyway
+                         // anyway; `blames`: what it runs may be the cause
 
     SP_FLEET_DO_START_TEMPLATE, // answered by an event
     SP_FLEET_DO_STOP_TEMPLATE,
@@ -278,6 +278,7 @@ struct sp_fleet_action {
     bool fork;
     bool gives_way;
     bool closing;
+    bool blames;
     bool succeeded;
     enum sp_pool_state state;
     const char *what; // NULL: `reason` is the whole text

@@ -64,6 +64,7 @@ void sp_weight_judge(struct sp_step *step, uint32_t place)
         sp_step_do(step,
                    &(struct sp_fleet_action){.kind = SP_FLEET_DO_KILL,
                                              .place = place,
+                                             .blames = true,
                                              .reason = "it used more memory than " HARD
                                                        " allows"});
     } else if (its->max_memory != 0 && memory > its->max_memory) {

@@ -65,6 +65,12 @@ void sp_worker_kill(struct sp_worker *worker, const char *why)
     sp_worker_signal(worker, SIGKILL, false);
 }
 
+void sp_worker_kill_for_calls(struct sp_worker *worker, const char *why)
+{
+    atomic_store(&worker->blamed, true);
+    sp_worker_kill(worker, why);
+}
+
 void sp_worker_kill_for_violation(struct sp_worker *worker, const char *why)
 {
     atomic_store(&worker->violated, true);
@@ -140,12 +146,14 @@ void sp_worker_where(const struct sp_worker *worker, char *room, size_t size)
                    worker->stack);
 }
 
-// A tool that replaces or stops its process, goes on when it is interrupted, or writes
-// what only the worker may write, is not to be sent again.
+// A tool that replaces or stops its process, goes on when it is interrupted, uses more
+// memory than it may, or writes what only the worker may write, is not to be sent
+// again.
 static bool may_be_a_tools_doing(const struct sp_worker *worker)
 {
     return atomic_load(&worker->replaced) || atomic_load(&worker->silent) ||
-           atomic_load(&worker->violated) || atomic_load(&worker->interrupted);
+           atomic_load(&worker->violated) || atomic_load(&worker->interrupted) ||
+           atomic_load(&worker->blamed);
 }
 
 // Any thread, once: tells the owner that the calls of this worker can be failed.

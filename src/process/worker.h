@@ -32,7 +32,7 @@ struct sp_worker_loss {
     const char *cause;       // one sentence
     const char *last_output; // last lines of its stderr
     const char *stack;       // Python's, of the thread that crashed; or empty
-    bool by_us;    // killed on purpose, for something that other calls cannot help
+    bool by_us;    // killed on purpose, for something that its calls cannot help
     bool violated; // killed because it broke the protocol
 };
 
@@ -136,6 +136,7 @@ struct sp_worker {
     bool lost;                        // guarded by lost_lock
     _Atomic(const char *) killed_for; // constant text, set once
     _Atomic bool replaced; // by a tool that called exec; before that is reported
+    _Atomic bool blamed;   // a call of it, which nobody knows; before it is killed
     _Atomic bool violated; // the protocol; before it is killed for that
     _Atomic bool served;   // it has been ready
 };
@@ -151,6 +152,9 @@ void sp_worker_stop(struct sp_worker *worker);
 // Kills it now; what it leaves behind in its group is asked to leave first. `why` is a
 // constant text that completes "killed by us because". Takes no lock.
 void sp_worker_kill(struct sp_worker *worker, const char *why);
+// The same where one of its calls may be to blame, so that none of those that it runs
+// is to be sent again.
+void sp_worker_kill_for_calls(struct sp_worker *worker, const char *why);
 // The same for one that broke the protocol.
 void sp_worker_kill_for_violation(struct sp_worker *worker, const char *why);
 // The same for one that was about to be stopped: its end is expected. Loop thread.

@@ -275,7 +275,7 @@ def test_a_worker_over_the_hard_limit_is_killed_and_its_call_says_why(
     limits = {"worker_max_memory_hard": "300MiB", "memory_check_interval_ms": 20}
     pit = open_pit(pool(kind, **limits))
     fault = pit.fails("grow", {"mebibytes": 320, "path": str(gate)})
-    assert fault.err == "WORKER_LOST"
+    assert fault.err == "WORKER_DIED"  # which is not sent again unasked
     why = "it used more memory than worker_max_memory_hard allows"
     assert fault.cause == f"killed by us because {why}"
     (line,) = pit.logged("worker.memory")

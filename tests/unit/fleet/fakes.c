@@ -78,6 +78,12 @@ void sp_worker_kill(struct sp_worker *worker, const char *why)
     life_of(worker)->why = why;
 }
 
+void sp_worker_kill_for_calls(struct sp_worker *worker, const char *why)
+{
+    sp_worker_kill(worker, why);
+    life_of(worker)->blamed = true;
+}
+
 void sp_worker_end(struct sp_worker *worker, const char *why)
 {
     sp_worker_kill(worker, why);

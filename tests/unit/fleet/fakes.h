@@ -17,6 +17,7 @@ struct fake_life {
     uint32_t stops;
     uint32_t kills;
     const char *why; // of the last kill
+    bool blamed;     // for what it ran
     bool told;       // what sp_worker_was_told() says
     uint64_t memory; // what sp_worker_memory() and sp_worker_share() say
     uint64_t cpu_ns; // what sp_worker_cpu() says

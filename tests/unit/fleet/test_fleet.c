@@ -230,6 +230,7 @@ static void one_that_grows_is_replaced_and_then_killed(void **state)
     fakes.lives[0]->memory = 201 * MIB;
     scene_await();
     assert_int_equal(fakes.lives[0]->kills, 1);
+    assert_true(fakes.lives[0]->blamed);
     assert_string_equal(fakes.lives[0]->why,
                         "it used more memory than worker_max_memory_hard allows");
     assert_true(scene_was_logged("worker.memory pool=one worker=1 bytes=210763776 "

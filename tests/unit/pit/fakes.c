@@ -124,6 +124,11 @@ void sp_worker_kill(struct sp_worker *worker, const char *why)
     end(worker, why);
 }
 
+void sp_worker_kill_for_calls(struct sp_worker *worker, const char *why)
+{
+    sp_worker_kill(worker, why);
+}
+
 void sp_worker_end(struct sp_worker *worker, const char *why)
 {
     end(worker, why);

@@ -58,6 +58,17 @@ static void the_first_reason_for_a_kill_is_told(void **state)
     assert_true(scene.by_us);
 }
 
+// Its calls may be what has eaten its memory: they are not lost for nothing.
+static void what_a_worker_runs_may_be_to_blame(void **state)
+{
+    (void)state;
+    scene_start();
+    scene_become_ready();
+    sp_worker_kill_for_calls(scene.worker, "of its calls");
+    scene_expect_killed("of its calls");
+    assert_false(scene.by_us);
+}
+
 static void an_end_is_expected(void **state)
 {
     (void)state;
@@ -273,6 +284,7 @@ int main(void)
         SCENE_TEST(an_exit_is_a_loss_with_its_cause_and_its_last_words),
         SCENE_TEST(one_that_was_to_stop_is_expected_to_exit),
         SCENE_TEST(the_first_reason_for_a_kill_is_told),
+        SCENE_TEST(what_a_worker_runs_may_be_to_blame),
         SCENE_TEST(an_end_is_expected),
         SCENE_TEST(nothing_is_done_to_one_that_is_dead),
         SCENE_TEST(the_stack_of_a_crash_is_told_and_logged),
