@@ -184,16 +184,11 @@ bool sp_batch_gather(struct sp_executor *executor, uint32_t slot)
 
 // ---- A batch ------------------------------------------------------------------
 
-void sp_batch_open(struct sp_batch *batch, uint32_t count)
-{
-    pthread_mutex_lock(&batch->lock);
-    batch->count = count;
-    pthread_mutex_unlock(&batch->lock);
-}
-
 void sp_batch_close(struct sp_batch *batch)
 {
-    sp_batch_open(batch, 0);
+    pthread_mutex_lock(&batch->lock);
+    batch->count = 0;
+    pthread_mutex_unlock(&batch->lock);
 }
 
 uint64_t sp_batch_deadline(const struct sp_batch *batch)

@@ -12,8 +12,7 @@
 // False: the call is to be run alone, and nothing else was taken.
 bool sp_batch_gather(struct sp_executor *executor, uint32_t slot);
 
-// From the one to the other so many items are run, which its owner has filled in.
-void sp_batch_open(struct sp_batch *batch, uint32_t count);
+// It has ended: its items are nobody's any more.
 void sp_batch_close(struct sp_batch *batch);
 
 // When the last of its answers is due.

@@ -286,6 +286,12 @@ static bool start(struct sp_slot *slot)
     return false;
 }
 
+// So the host knows which calls run as one, and which run alone.
+static void note_executor(const struct sp_executor *executor, struct sp_slot *slot)
+{
+    __atomic_store_n(&slot->result.executor, executor->index, __ATOMIC_RELAXED);
+}
+
 // 0, or -1 with the exception that interrupts the worker.
 static int serve(struct sp_executor *executor, uint32_t id)
 {
@@ -302,6 +308,9 @@ static int serve(struct sp_executor *executor, uint32_t id)
     // The host has read the last answer here: that line travels while the tool runs.
     sp_prefetch_for_write(runtime->results.base + (uint64_t)id * SP_INLINE_RESULT);
     struct outcome outcome = {.status = SP_STATUS_SKIPPED, .body.lease = SP_NO_LEASE};
+    if (runtime->tools.widest > 1) {
+        note_executor(executor, slot);
+    }
     bool started = start(slot);
     struct sp_slot_request request = read_request(slot);
     if (started && request_is_sound(runtime, &request)) {
@@ -320,7 +329,9 @@ static int serve(struct sp_executor *executor, uint32_t id)
 
 // ---- Many calls at once -------------------------------------------------------
 
-// Begins what was gathered, and passes on what the host has taken back meanwhile.
+// Begins what was gathered, and passes on what the host has taken back meanwhile. The
+// batch is locked from the first one's start: a cancel of that one is not to strike the
+// others.
 static void begin_items(struct sp_executor *executor)
 {
     static const struct outcome skipped = {.status = SP_STATUS_SKIPPED,
@@ -328,11 +339,11 @@ static void begin_items(struct sp_executor *executor)
     struct sp_runtime *runtime = executor->runtime;
     struct sp_batch *batch = &executor->batch;
     uint32_t count = 0;
+    pthread_mutex_lock(&batch->lock);
     for (uint32_t i = 0; i < batch->taken_count; i++) {
         uint32_t id = batch->taken[i];
         struct sp_slot *slot = &runtime->view.slots[id];
-        // So the host knows which calls run as one.
-        __atomic_store_n(&slot->result.executor, executor->index, __ATOMIC_RELAXED);
+        note_executor(executor, slot);
         bool started = start(slot);
         struct sp_slot_request request = read_request(slot);
         if (started && request_is_sound(runtime, &request)) {
@@ -342,7 +353,8 @@ static void begin_items(struct sp_executor *executor)
             answer(executor, id, request.call, &skipped);
         }
     }
-    sp_batch_open(batch, count);
+    batch->count = count;
+    pthread_mutex_unlock(&batch->lock);
 }
 
 // Runs them as one call, which has the number of the first and the time of the last.

@@ -93,7 +93,11 @@ class Batched:
         return results
 
     def run_batch(self, calls: list[Arguments]) -> list[Any]:
-        """The same for calls that fit together."""
+        """The same for calls that fit together. Those without arguments do not: there
+        is no column whose length says how many they are.
+        """
+        if not calls[0] and len(calls) > 1:
+            return [self.run_batch([call])[0] for call in calls]
         try:
             columns = {name: _column(name, calls) for name in calls[0]}
             results = calling.finished(self._function(**columns))

@@ -44,7 +44,7 @@ class SessionContext(SessionValues):
     async def call_host_tool_async(self, tool_name: str, /, **arguments: Any) -> Any:
         """`call_host_tool` for coroutines. Of several at once each waits its turn."""
         what = "session_context.call_host_tool_async"
-        if self.session_id:
+        if self.session_id and not runtime.is_standalone():
             self._check_call(what)
         return await host.ask_async(what, tool_name, arguments)
 

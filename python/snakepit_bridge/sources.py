@@ -34,7 +34,15 @@ def of_process(settings: Configuration) -> list[str]:
         path = _file_of(module)
         if path and _counts(name, path):
             found[path] = None
-    return [path for path in found if os.path.exists(path)][:MOST]
+    return [path for path in found if _can_be_told(path)][:MOST]
+
+
+def _can_be_told(path: str) -> bool:
+    try:
+        path.encode()  # not one whose folder's name is not UTF-8
+    except UnicodeEncodeError:
+        return False
+    return os.path.exists(path)
 
 
 def _resources(settings: Configuration) -> Iterator[str]:

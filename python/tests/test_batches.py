@@ -124,8 +124,8 @@ def test_what_numpy_cannot_stack_stays_a_list(monkeypatch):
 
 
 def test_calls_without_arguments_have_nothing_to_count():
-    with_error = run(lambda: [1], {})
-    assert with_error == [1]
+    assert run(lambda: [1], {}) == [1]
+    assert run(lambda: [1], {}, {}) == [1, 1]  # each runs by itself
 
 
 @pytest.mark.parametrize("given", [(1, 2), [1, 2], numpy.array([1, 2])])

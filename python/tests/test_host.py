@@ -209,6 +209,9 @@ def test_a_test_stands_in_for_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
         return await context.call_host_tool_async("lookup", id=8)
 
     assert asyncio.run(tool()) == "customer 8"
+    with standalone.session("Ada"):
+        context = BaseAdapter().session_context
+        assert asyncio.run(tool()) == "customer 8"
 
 
 # ---- Errors --------------------------------------------------------------------------

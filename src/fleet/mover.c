@@ -145,7 +145,7 @@ static void look(struct sp_fleet *fleet, struct sp_adapt_look *seen)
     weigh_some(fleet);
     *seen = (struct sp_adapt_look){.cpu_ns = processor_time(fleet),
                                    .calls = calls - mover->calls,
-                                   .waiting = view.shared > 0,
+                                   .waiting = view.waiting > 0,
                                    .memory = memory_of_all(fleet),
                                    .cpu_percent = machine.cpu_percent,
                                    .memory_usage = machine.memory_usage,

@@ -261,8 +261,10 @@ static void on_ready(struct sp_step *step)
 
 static void on_gil(struct sp_step *step)
 {
+    // One of the generation before says nothing of those that replace it.
     if (step->plan->phase != SP_FLEET_RUNNING ||
-        place_of(step)->state != SP_PLACE_SERVING) {
+        place_of(step)->state != SP_PLACE_SERVING ||
+        sp_place_is_outdated(step->plan, step->event->place)) {
         return;
     }
     const char *why = unsupported(step);

@@ -55,6 +55,7 @@ void sp_roll_take_terms(struct sp_step *step)
     plan->threads = terms->threads;
     plan->size = terms->size.max;
     plan->least = terms->size.min;
+    sp_scale_watch(step);
     sp_scale_resize(step, target, sp_recycle_reason(step->event->recycle));
     if (terms->roll) {
         begin(step);

@@ -61,8 +61,7 @@ void sp_scale_retire(struct sp_step *step)
     }
 }
 
-// Another time begins, at whose end the pool may shrink.
-static void begin_to_watch(struct sp_step *step)
+void sp_scale_watch(struct sp_step *step)
 {
     struct sp_fleet_plan *plan = step->plan;
     plan->needed_most = 0;
@@ -77,7 +76,7 @@ void sp_scale_resize(struct sp_step *step, uint32_t workers, const char *why)
         return;
     }
     // What was seen of the load says little of the pool as it is from now on.
-    begin_to_watch(step);
+    sp_scale_watch(step);
     plan->waits_since = 0;
     sp_step_do(step,
                &(struct sp_fleet_action){.kind = SP_FLEET_DO_RESIZE,
@@ -128,7 +127,7 @@ void sp_scale_judge(struct sp_step *step)
         uint32_t enough =
             plan->needed_most < plan->target ? plan->needed_most : plan->target;
         sp_scale_resize(step, enough, "workers are idle");
-        begin_to_watch(step);
+        sp_scale_watch(step);
     }
     plan->load_at = step->now + plan->config->shrink_after_ms * SP_NS_PER_MS / LOOKS;
 }

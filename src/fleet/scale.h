@@ -10,6 +10,8 @@
 
 // Whether the number of its workers follows the work.
 bool sp_scale_is_elastic(const struct sp_fleet_plan *plan);
+// Another time begins, at whose end the pool may shrink.
+void sp_scale_watch(struct sp_step *step);
 // What the pool does now: the event's load.
 void sp_scale_judge(struct sp_step *step);
 // So many workers, within the range.

@@ -346,6 +346,9 @@ static snakepit_err state_of_all(const struct awaited *awaited, snakepit_message
         snakepit_err err = concerns(awaited, awaited->pit->pools[i])
                                ? state_of(pool, awaited->wanted, why)
                                : SNAKEPIT_OK;
+        if (err == SNAKEPIT_POOL_REMOVED && awaited->only == NULL) {
+            err = SNAKEPIT_OK; // in this moment
+        }
         if (err != SNAKEPIT_OK && err != SNAKEPIT_NOT_FOUND) {
             return err;
         }

@@ -66,6 +66,8 @@ carry_out(snakepit *pit, const struct sp_reload *reload, struct sp_reload_act *a
     case SP_CHANGE_NOTHING:
         break;
     case SP_CHANGE_REMOVE:
+        // Calls that name no pool go to one that stays.
+        sp_pit_choose_default_pool(pit, reload->config);
         sp_pit_begin_removal(act->place, end_at);
         break;
     case SP_CHANGE_ADD:

@@ -81,11 +81,9 @@ void sp_attempt_resume(struct sp_pool *pool,
                        struct sp_after *after)
 {
     const struct sp_failure failure = {.err = sp_pool_refuses(pool), .stage = "line"};
-    bool serves = failure.err == SNAKEPIT_OK ||
-                  (failure.err == SNAKEPIT_SHUTTING_DOWN && pool->loads.count > 0);
+    bool serves = failure.err == SNAKEPIT_OK || sp_pool_finishes_calls(pool);
     sp_line_remove(&pool->line, call);
     call->retry_at = 0;
-    // A pool that closes finishes with the workers that it has.
     if (!serves) {
         sp_pool_fail_call(pool, call, &failure, after);
         return;

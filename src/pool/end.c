@@ -85,6 +85,11 @@ void sp_pool_fail_call(struct sp_pool *pool,
     }
 }
 
+bool sp_pool_finishes_calls(const struct sp_pool *pool)
+{
+    return pool->state == SP_POOL_STOPPING && pool->loads.count > 0;
+}
+
 snakepit_err sp_pool_refuses(const struct sp_pool *pool)
 {
     switch (pool->state) {

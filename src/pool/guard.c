@@ -105,6 +105,7 @@ void sp_guard_note(struct sp_pool *pool,
                    bool ran)
 {
     if (pool->options.breaker.failures == 0 || call->checks) {
+        call->probe = false;
         return;
     }
     const struct sp_attempt attempt = {.end = judge(pool, err, ran),

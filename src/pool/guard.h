@@ -27,6 +27,8 @@ static inline void sp_guard_end(struct sp_pool *pool, struct sp_call *call)
 {
     if (pool->options.breaker.failures > 0) {
         sp_guard_note_end(pool, call);
+    } else {
+        call->probe = false; // of a breaker that a reload has taken away
     }
 }
 // Releases the lock, then writes the breakers that have turned into the log.

@@ -131,6 +131,9 @@ static uint32_t count_spared(const struct sp_pool *pool, const struct sp_seat *s
          link = link->next) {
         const struct sp_call *call = SP_ENTRY(link, struct sp_call, placement.link);
         const struct sp_slice tool = sp_parcel_tool(&pool->store, call->parcel);
+        if (call->tie != NULL || call->stream != NULL) {
+            continue; // it runs alone
+        }
         spared += 1.0 - 1.0 / sp_seat_batch_of(seat, tool);
     }
     return (uint32_t)spared;

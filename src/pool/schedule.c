@@ -61,8 +61,9 @@ static bool may_join(const struct sp_pool *pool,
     }
     uint64_t most = sp_seat_batch_of(seat, sp_parcel_tool(&pool->store, call->parcel));
     uint64_t next = pool->options.prefetch == 0 ? 0 : most;
+    uint32_t taken = seat->load + seat->skips_due; // of its slots
     return most > 1 && seat->load < seat->capacity * most + next &&
-           seat->load < seat->capacity + spare_slots(seat);
+           taken < seat->capacity + spare_slots(seat);
 }
 
 // It may be given one call less. After the last one nobody chooses it any more; what

@@ -114,8 +114,7 @@ static void requeue(struct sp_pool *pool,
         return;
     }
     snakepit_err refusal = sp_pool_refuses(pool);
-    bool last_calls = refusal == SNAKEPIT_SHUTTING_DOWN && pool->loads.count > 0;
-    if (!bound && (refusal == SNAKEPIT_OK || last_calls)) {
+    if (!bound && (refusal == SNAKEPIT_OK || sp_pool_finishes_calls(pool))) {
         sp_line_put_sorted(&pool->line, &pool->line.calls, call);
         if (sp_call_is_pending(call)) {
             sp_pending_set_due(&pool->pending, call, sp_call_due(call));

@@ -291,6 +291,39 @@ static void threads_that_cannot_be_leave_the_processes_alone(void **state)
     assert_int_equal(sp_fleet_serving(&planned.plan), 2);
 }
 
+static void threads_that_go_say_nothing_of_those_that_come(void **state)
+{
+    (void)state;
+    struct planned planned;
+    planned_init_threads(&planned, 1, 2);
+    planned_happen(&planned, EVENT(BEGIN), 0);
+    planned_happen(&planned, EVENT(STARTED), 0);
+    planned_ready(&planned, 0);
+    const struct sp_fleet_terms terms = threads_of(&planned);
+    assert_string_equal(planned_respec(&planned, &terms), "shape; start 1");
+    const struct planned_act acts[] = {
+        {1, EVENT(GIL), 0, "", &with_gil},
+        {0, EVENT(STARTED), 1, "", NULL},
+        {5, EVENT(READY), 1, "seat 1; recycled: " WHY "; drain 0", NULL},
+    };
+    PLANNED_PLAY(&planned, acts);
+    assert_int_equal(planned.plan.profile, SP_PROFILE_THREAD);
+}
+
+static void a_size_that_becomes_a_range_shrinks_after_its_time(void **state)
+{
+    (void)state;
+    struct planned planned;
+    begin(&planned);
+    planned.config.shrink_after_ms = 30000;
+    const struct sp_fleet_terms terms = {.config = &planned.config,
+                                         .profile = SP_PROFILE_PROCESS,
+                                         .size = {1, 2},
+                                         .threads = 1};
+    planned_respec(&planned, &terms);
+    assert_true(planned.plan.shrink_at >= planned.now + 30000 * SP_NS_PER_MS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -308,6 +341,8 @@ int main(void)
         cmocka_unit_test(processes_become_threads),
         cmocka_unit_test(threads_become_processes_that_run_as_many_calls),
         cmocka_unit_test(threads_that_cannot_be_leave_the_processes_alone),
+        cmocka_unit_test(threads_that_go_say_nothing_of_those_that_come),
+        cmocka_unit_test(a_size_that_becomes_a_range_shrinks_after_its_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -104,6 +104,22 @@ static void a_pool_that_is_removed_ends_its_calls_in_peace_or_says_so(void **sta
     assert_int_equal(outcomes[1].err, SNAKEPIT_POOL_REMOVED);
 }
 
+static void its_calls_go_on_elsewhere_when_their_worker_dies(void **state)
+{
+    (void)state;
+    static struct outcome outcomes[2];
+    struct side *first = fixture_add(&fixture, 1);
+    assert_int_equal(submit(&outcomes[0]), SNAKEPIT_OK);
+    assert_int_equal(submit(&outcomes[1]), SNAKEPIT_OK);
+    struct side *second = fixture_add(&fixture, 1);
+    sp_pool_begin_removal(fixture.pool);
+    fixture_kill(&fixture, first, "gone");
+    while (fixture_serve_one(&fixture, second)) {
+    }
+    assert_echoed(&outcomes[0], "x");
+    assert_echoed(&outcomes[1], "x");
+}
+
 static void it_may_be_opened_again(void **state)
 {
     (void)state;
@@ -132,6 +148,7 @@ int main(void)
         test(calls_from_then_on_have_other_limits),
         test(what_a_breaker_knew_is_forgotten_with_its_terms),
         test(a_pool_that_is_removed_ends_its_calls_in_peace_or_says_so),
+        test(its_calls_go_on_elsewhere_when_their_worker_dies),
         test(it_may_be_opened_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
