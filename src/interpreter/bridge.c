@@ -37,7 +37,8 @@ static char *find_below(const char *folder)
     return NULL;
 }
 
-// The file that this code is in: the library or a program.
+// The file that this code is in: the library or a program. Of a program the loader knows
+// only the name that it was called by, which may have come from PATH.
 static char *own_file(void)
 {
     Dl_info info;
@@ -46,8 +47,11 @@ static char *own_file(void)
         char *(*function)(void);
         void *address;
     } here = {.function = own_file};
-    bool known = dladdr(here.address, &info) != 0;
-    return known ? realpath(info.dli_fname, NULL) : NULL;
+    if (dladdr(here.address, &info) == 0) {
+        return NULL;
+    }
+    bool named = strchr(info.dli_fname, '/') != NULL;
+    return realpath(named ? info.dli_fname : "/proc/self/exe", NULL);
 }
 
 char *sp_interpreter_bridge_sources(void)

@@ -138,7 +138,7 @@ static PyObject *run(PyObject *module, PyObject *unused)
                &slots[batch->taken[i]].request,
                sizeof batch->items[i].request);
     }
-    sp_batch_open(batch, batch->taken_count);
+    batch->count = batch->taken_count;
     executor.current.call = batch->items[0].request.call;
     Py_RETURN_NONE;
 }
