@@ -37,8 +37,8 @@ static char *find_below(const char *folder)
     return NULL;
 }
 
-// The file that this code is in: the library or a program. Of a program the loader knows
-// only the name that it was called by, which may have come from PATH.
+// The file that this code is in: the library or a program. Of a program the loader
+// knows only the name that it was called by, which may have come from PATH.
 static char *own_file(void)
 {
     Dl_info info;

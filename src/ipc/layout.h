@@ -141,7 +141,7 @@ struct sp_slot_result {
     uint32_t held; // 1: Python still holds tensors of the request; a return will follow
     uint32_t executor;  // index of the thread that ran it
     uint64_t ran_ticks; // how long the tool ran, in sp_clock_ticks(); a hint
-    uint64_t tube; // stream, atomic by access: offset in `results`; see sp_chunk
+    uint64_t tube;      // stream, atomic by access: offset in `results`; see sp_chunk
     _Atomic uint64_t tube_tail; // stream: bytes that were written to the tube
 };
 

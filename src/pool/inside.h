@@ -138,8 +138,8 @@ void sp_pool_moved(struct sp_call *call, struct sp_after *after);
 void sp_pool_unplace(struct sp_pool *pool, struct sp_call *call);
 // Why no call is admitted now; OK: they are.
 snakepit_err sp_pool_refuses(const struct sp_pool *pool);
-// Whether calls that it has taken go on although it takes no others: it is closed or was
-// removed, and has workers.
+// Whether calls that it has taken go on although it takes no others: it is closed or
+// was removed, and has workers.
 bool sp_pool_finishes_calls(const struct sp_pool *pool);
 
 // ---- Workers (pool/conduct.c) -------------------------------------------------
