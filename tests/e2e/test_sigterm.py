@@ -375,7 +375,7 @@ def test_our_own_sigterm_after_the_message_interrupts(open_pit, kind, journal):
         pool(
             kind,
             adapter="lives.Living",
-            stop_grace_ms=200,
+            stop_grace_ms=1000,  # a busy machine may need most of it
             adapter_config={"journal": str(journal), "cleanup_seconds": 600},
         )
     )

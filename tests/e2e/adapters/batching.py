@@ -97,8 +97,8 @@ class Batching(ThreadSafeAdapter):
     @tool(batch=WAITS)
     def spins(self, x, path):
         """Until it is cancelled, by whatever way."""
-        note(path[0], len(x))
         try:
+            note(path[0], len(x))  # whoever has read this may strike at once
             while not current_call().cancelled:
                 time.sleep(0.001)
             note(path[0], "cancelled")
