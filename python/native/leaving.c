@@ -36,8 +36,10 @@ static void stop_executors(struct sp_runtime *runtime)
 // last thread to go, main or service, frees the memory of all.
 static void give_way(void)
 {
+#ifndef Py_GIL_DISABLED // which yields so often that it would take seconds: timeslice.h
     sp_timeslice_lengthen(getpid());
     sp_timeslice_lengthen(0);
+#endif
 }
 
 void sp_leaving_begin(struct sp_runtime *runtime)
