@@ -206,15 +206,24 @@ static void judge_gil(const struct sp_doctor_pool *pool,
                    by[0] != '\0' ? by : "that extension module");
 }
 
+// Of what makes a pool fail, or only behave otherwise than it says.
+static struct sp_doctor_finding *find_unfit(const struct sp_doctor_pool *pool,
+                                            struct sp_doctor_findings *findings,
+                                            enum sp_doctor_code code,
+                                            bool fails)
+{
+    return sp_doctor_find(findings,
+                          code,
+                          fails ? SP_DOCTOR_ERROR : SP_DOCTOR_WARNING,
+                          pool->config->name);
+}
+
 static void judge_declared(const struct sp_doctor_pool *pool,
                            struct sp_doctor_findings *findings)
 {
     bool fails = pool->config->on_unsupported == SP_UNSUPPORTED_REFUSE;
     struct sp_doctor_finding *found =
-        sp_doctor_find(findings,
-                       SP_DOCTOR_ADAPTER_NOT_SAFE,
-                       fails ? SP_DOCTOR_ERROR : SP_DOCTOR_WARNING,
-                       pool->config->name);
+        find_unfit(pool, findings, SP_DOCTOR_ADAPTER_NOT_SAFE, fails);
     sp_cli_explain(&found->what,
                    "the adapter \"%s\" says that it is not thread-safe: %s",
                    pool->config->adapter,
@@ -228,10 +237,7 @@ static void judge_undeclared(const struct sp_doctor_pool *pool,
 {
     bool fails = pool->config->undeclared_adapter == SP_UNDECLARED_REFUSE;
     struct sp_doctor_finding *found =
-        sp_doctor_find(findings,
-                       SP_DOCTOR_ADAPTER_UNDECLARED,
-                       fails ? SP_DOCTOR_ERROR : SP_DOCTOR_WARNING,
-                       pool->config->name);
+        find_unfit(pool, findings, SP_DOCTOR_ADAPTER_UNDECLARED, fails);
     sp_cli_explain(&found->what,
                    "the adapter \"%s\" does not declare that it is thread-safe%s",
                    pool->config->adapter,

@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/memory.h"
+#include "config/program.h"
 #include "interpreter/interpreter.h"
 
 static const struct {
@@ -177,18 +178,11 @@ snakepit_err sp_interpreter_thread_env(const struct sp_thread_env *wanted,
 
 snakepit_err sp_interpreter_host_env(char ***environment)
 {
-    const struct sp_thread_env wanted = {.inherited = environ};
-    char **made = (char **)sp_alloc_array(count_all(&wanted) + 1, sizeof(*made));
-    if (made == NULL) {
-        return SNAKEPIT_NO_MEMORY;
+    snakepit_err err = sp_program_environment(environment);
+    if (err == SNAKEPIT_OK) {
+        tidy_search_path(*environment);
     }
-    if (copy_inherited(&wanted, made) != SNAKEPIT_OK) {
-        sp_interpreter_free_env(made);
-        return SNAKEPIT_NO_MEMORY;
-    }
-    tidy_search_path(made);
-    *environment = made;
-    return SNAKEPIT_OK;
+    return err;
 }
 
 snakepit_err sp_interpreter_pool_env(const struct sp_pool_config *pool,
@@ -207,8 +201,5 @@ snakepit_err sp_interpreter_pool_env(const struct sp_pool_config *pool,
 
 void sp_interpreter_free_env(char **environment)
 {
-    for (size_t i = 0; environment != NULL && environment[i] != NULL; i++) {
-        sp_free(environment[i]);
-    }
-    sp_free((void *)environment);
+    sp_program_environment_free(environment);
 }

@@ -3,16 +3,7 @@
 // of a folder of ordinary files, and of the machine itself.
 #include "base/machine.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-
-#include <cmocka.h>
+#include "../../support/folder.h"
 
 #define MIB (UINT64_C(1) << 20)
 
@@ -47,40 +38,6 @@ static void the_nearest_limit_counts(void **state)
 }
 
 // ---- Control groups ------------------------------------------------------------
-
-static char root[] = "/tmp/snakepit-machine-XXXXXX";
-
-static int make_root(void **state)
-{
-    (void)state;
-    (void)strcpy(root + sizeof root - 7, "XXXXXX");
-    return mkdtemp(root) == NULL;
-}
-
-static int remove_root(void **state)
-{
-    (void)state;
-    char command[64];
-    (void)snprintf(command, sizeof command, "rm -r %s", root);
-    return system(command);
-}
-
-static void make_folder(const char *name)
-{
-    char path[256];
-    (void)snprintf(path, sizeof path, "%s/%s", root, name);
-    assert_int_equal(mkdir(path, 0755), 0);
-}
-
-static void make_file(const char *name, const char *text)
-{
-    char path[256];
-    (void)snprintf(path, sizeof path, "%s/%s", root, name);
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    assert_true(fputs(text, file) >= 0);
-    assert_int_equal(fclose(file), 0);
-}
 
 // The shop has more room than its web service; what files have cached is no use.
 static void the_group_that_is_nearest_to_its_limit_counts(void **state)

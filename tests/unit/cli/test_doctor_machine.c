@@ -1,53 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Folders of ordinary files stand for the kernel's; the last test has the kernel's own.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
 #include "cli/doctor.h"
 
-static char root[] = "/tmp/snakepit-doctor-XXXXXX";
+#include <sys/resource.h>
+#include <unistd.h>
 
-static int make_root(void **state)
-{
-    (void)state;
-    (void)strcpy(root + sizeof root - 7, "XXXXXX");
-    return mkdtemp(root) == NULL;
-}
-
-static int remove_root(void **state)
-{
-    (void)state;
-    char command[64];
-    (void)snprintf(command, sizeof command, "rm -r %s", root);
-    return system(command);
-}
-
-static void make_folder(const char *name)
-{
-    char path[256];
-    (void)snprintf(path, sizeof path, "%s/%s", root, name);
-    assert_int_equal(mkdir(path, 0755), 0);
-}
-
-static void make_file(const char *name, const char *text)
-{
-    char path[256];
-    (void)snprintf(path, sizeof path, "%s/%s", root, name);
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    assert_true(fputs(text, file) >= 0);
-    assert_int_equal(fclose(file), 0);
-}
+#include "../../support/folder.h"
 
 static void each_group_above_counts(void **state)
 {
