@@ -60,7 +60,7 @@ typedef struct snakepit_pool_stats {
     // Workers that are there and will be replaced by ones that are made of something
     // else, since the pit was reloaded.
     uint64_t workers_outdated;
-    // With `adaptive_pooling`: how often its workers have been replaced by such of the
+    // With `adaptive_pooling`: how often its workers have been replaced by ones of the
     // other profile, and how many of these switches undid the one before.
     uint64_t profile_switches;
     uint64_t profile_switches_undone;

@@ -132,20 +132,13 @@ static const char introduction[] =
     "\n"
     "## Reload\n"
     "\n"
-    "A program may have an open pit go on as the file says now (docs/c-api.md, "
-    "\"Another "
-    "configuration\").\n"
-    "The last column says what a key does then, if its value has changed. `at once`: "
-    "it "
-    "holds for\n"
-    "calls and decisions from then on. `new workers`: workers that are made so take "
-    "the "
-    "place of those that\n"
-    "there are, as `recycle_at_once` says, without a call that notices; a default that "
-    "has changed counts\n"
-    "as well, and so do the code of the adapter and the folder of the file. `refused`: "
-    "nothing changes, and the error\n"
-    "names the key; a pool under another name may have another value.\n";
+    "A program may have an open pit go on as the file says now\n"
+    "(docs/c-api.md, \"Another configuration\"). The last column says what a key\n"
+    "does then, if its value has changed. `at once`: it holds for calls and decisions\n"
+    "from then on. `new workers`: the workers are replaced, `recycle_at_once` at a\n"
+    "time, and no call notices; a default that has changed counts as well, and so do\n"
+    "the code of the adapter and the folder of the file. `refused`: nothing changes,\n"
+    "and the error names the key; a pool under another name may have another value.\n";
 
 static const char *applies_note(const struct sp_option *option)
 {

@@ -257,7 +257,7 @@ static void sleep_until(struct sp_fleet *fleet, uint64_t at, uint64_t now)
     sp_timer_start(fleet->options.loop, &fleet->mover.timer, on_timer, ms, 0);
 }
 
-// Has the workers replaced by such of a profile.
+// Has the workers replaced by ones of that profile.
 static snakepit_err order(struct sp_fleet *fleet, enum sp_profile profile)
 {
     struct sp_fleet_spec *spec;
