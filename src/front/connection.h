@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+// One socket that a client is at the other end of: bytes in, bytes out, and how long
+// either may take. What the bytes mean is the matter of its protocol.
+//
+// Owner: the loop thread that accepted it.
+#ifndef FRONT_CONNECTION_H
+#define FRONT_CONNECTION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "base/loop.h"
+#include "base/slice.h"
+#include "front/exchange.h"
+
+struct sp_connection;
+
+// What a connection waits for; each has its time, `serve:` in the configuration.
+enum sp_wait_for {
+    SP_WAIT_NOTHING = 0, // a tool works: the call's own deadline holds
+    SP_WAIT_REQUEST,     // idle_timeout_ms: the first byte of the next request
+    SP_WAIT_HEADER, // header_timeout_ms: from its first byte to the end of its header
+    SP_WAIT_BODY,   // body_timeout_ms: the next bytes of its body
+    SP_WAIT_CLIENT, // write_timeout_ms: that the client takes what it was sent
+    SP_WAITS,
+};
+
+// A protocol, as its connection sees it. None of these is called from within a function
+// of the connection that the protocol has called.
+struct sp_protocol {
+    // `user` is made for a connection that has just been accepted. NO_MEMORY: it is
+    // closed.
+    snakepit_err (*open)(struct sp_connection *connection);
+    // There is more in `connection->in`, or where sp_connection_expect() said. Takes
+    // what it can by sp_connection_consume().
+    void (*received)(struct sp_connection *connection);
+    // The client sends nothing more. The connection closes when what is to be sent has
+    // been sent, unless the protocol keeps it open by sp_connection_linger().
+    void (*ended)(struct sp_connection *connection);
+    // There is room again after sp_connection_room() was 0.
+    void (*writable)(struct sp_connection *connection);
+    // What it waited for has not come in time. It may answer (408); the connection
+    // closes when that has been sent.
+    void (*late)(struct sp_connection *connection, enum sp_wait_for what);
+    // The daemon drains: take no new request. True: nothing is under way, so that the
+    // connection can be closed now.
+    bool (*drain)(struct sp_connection *connection);
+    // Frees `user`; what is under way is given up: handlers are told `gone`.
+    void (*close)(struct sp_connection *connection);
+};
+
+// HTTP/1.1; front/http/http1.c.
+extern const struct sp_protocol sp_http1;
+
+struct sp_connection {
+    struct sp_link link; // of its loop, in the list of what it waits for
+    struct sp_serve_loop *loop;
+    struct sp_peer peer;
+    int fd;
+    struct sp_watch watch;
+    uint64_t waits_since; // ms of sp_clock_now(), for the list
+    enum sp_wait_for waits_for;
+
+    const struct sp_protocol *protocol;
+    void *user; // of the protocol
+
+    struct sp_buf in;    // received and not consumed; freed while it is empty
+    struct sp_buf *sink; // where the next `expected` bytes go instead, or NULL
+    size_t expected;
+    struct sp_buf out;    // to be sent; freed while it is empty
+    size_t out_at;        // of which so much has been sent
+    bool paused;          // nothing is read: the client is to wait
+    bool full;            // sp_connection_room() was 0; `writable` is due
+    bool closing;         // when all has been sent
+    bool lost;            // cannot be written to any more; closes with the next turn
+    struct sp_task flush; // one write a turn of the loop
+};
+
+// ---- For protocols --------------------------------------------------------------
+
+// Takes the first `bytes` of `connection->in`.
+void sp_connection_consume(struct sp_connection *connection, size_t bytes);
+// Has the next `bytes` bytes read straight into `buf`, which has room for them, at its
+// end; what is in `in` already is not among them. `received` is told as they come.
+void sp_connection_expect(struct sp_connection *connection,
+                          struct sp_buf *buf,
+                          size_t bytes);
+// Reads nothing, or goes on. What is in `in` already is handed out again when it goes
+// on.
+void sp_connection_pause(struct sp_connection *connection, bool paused);
+
+// Queues bytes to be sent at the end of this turn of the loop; copies them. NO_MEMORY.
+snakepit_err sp_connection_send(struct sp_connection *connection,
+                                struct sp_slice bytes);
+// How many bytes may be queued before the client has taken some.
+size_t sp_connection_room(struct sp_connection *connection);
+// Closes once all that was queued has been sent; reads nothing more.
+void sp_connection_close_after(struct sp_connection *connection);
+// Closes with the next turn of the loop, whatever is queued.
+void sp_connection_abort(struct sp_connection *connection);
+// What it waits for from now on, and for how long.
+void sp_connection_wait_for(struct sp_connection *connection, enum sp_wait_for what);
+
+#endif

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+// One request and its answer, whatever protocol they cross in. The protocol makes it
+// and hands it to a handler when the request is whole; the handler answers it once, now
+// or later, at once or piece by piece.
+//
+// Owner: the loop thread of its connection. Everything here runs there.
+#ifndef FRONT_EXCHANGE_H
+#define FRONT_EXCHANGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <snakepit/errors.h>
+
+#include "base/slice.h"
+
+struct sp_door;
+struct sp_exchange;
+struct sp_peer;
+struct sp_serve_loop;
+
+enum sp_method {
+    SP_METHOD_GET = 0,
+    SP_METHOD_HEAD,
+    SP_METHOD_POST,
+    SP_METHOD_PUT,
+    SP_METHOD_DELETE,
+    SP_METHOD_OPTIONS,
+    SP_METHOD_OTHER, // one that nothing here answers
+};
+
+// A header field. Names are in lower case; values have no blanks around them.
+struct sp_field {
+    struct sp_slice name;
+    struct sp_slice value;
+};
+
+// What was asked. All of it is borrowed from the protocol until the exchange ends.
+struct sp_request {
+    enum sp_method method;
+    bool secure;           // it came over TLS
+    struct sp_slice path;  // as it was sent, still percent-encoded, without the query
+    struct sp_slice query; // behind the '?', or empty
+    struct sp_slice host;  // the authority
+    const struct sp_field *fields;
+    size_t field_count;
+    struct sp_slice body; // whole, without any framing
+};
+
+// The beginning of an answer. Borrows all of it until the function returns.
+struct sp_reply {
+    unsigned status;               // 200
+    const char *type;              // Content-Type; NULL: there is no body
+    const struct sp_field *fields; // more header fields
+    size_t field_count;
+};
+
+// What a protocol does for its exchanges.
+struct sp_exchange_ops {
+    void (*reply)(struct sp_exchange *exchange,
+                  const struct sp_reply *reply,
+                  struct sp_slice body);
+    void (*begin)(struct sp_exchange *exchange, const struct sp_reply *reply);
+    snakepit_err (*send)(struct sp_exchange *exchange, struct sp_slice bytes);
+    void (*end)(struct sp_exchange *exchange);
+    void (*fail)(struct sp_exchange *exchange);
+    size_t (*room)(const struct sp_exchange *exchange);
+};
+
+// What a handler is told. An exchange that nobody waits for has none.
+struct sp_exchange_listener {
+    // The client has gone away or given the request up. The exchange is no more when
+    // this returns: nothing of it may be used any longer.
+    void (*gone)(void *user);
+    // There is room again, after sp_exchange_room() was 0. NULL: it does not care.
+    void (*writable)(void *user);
+};
+
+struct sp_exchange {
+    const struct sp_exchange_ops *ops;
+    struct sp_serve_loop *loop;
+    const struct sp_peer *peer;
+    struct sp_request request;
+    const struct sp_exchange_listener *listener; // set by a handler that answers later
+    void *user;                                  // of the listener
+};
+
+// Who is at the other end. Constant while the connection lives.
+struct sp_peer {
+    char address[64];           // for the log: "127.0.0.1:51210", "unix"
+    const struct sp_door *door; // which listener it came through
+    uint32_t pid;               // of a Unix socket; else 0
+    uint32_t uid;
+};
+
+// ---- Handlers -------------------------------------------------------------------
+
+// Answers with `body`, which is borrowed until this returns. Ends the exchange: it must
+// not be used any longer. Where memory runs out the connection is closed instead.
+static inline void sp_exchange_reply(struct sp_exchange *exchange,
+                                     const struct sp_reply *reply,
+                                     struct sp_slice body)
+{
+    exchange->ops->reply(exchange, reply, body);
+}
+
+// Begins an answer whose body comes piece by piece.
+static inline void sp_exchange_begin(struct sp_exchange *exchange,
+                                     const struct sp_reply *reply)
+{
+    exchange->ops->begin(exchange, reply);
+}
+
+// Sends a piece of the body; copies it. More than there is room for is taken as well,
+// but a handler asks for the room before it makes the next piece. NO_MEMORY: the piece
+// was not taken; fail the exchange.
+static inline snakepit_err sp_exchange_send(struct sp_exchange *exchange,
+                                            struct sp_slice bytes)
+{
+    return exchange->ops->send(exchange, bytes);
+}
+
+// Ends the body and the exchange.
+static inline void sp_exchange_end(struct sp_exchange *exchange)
+{
+    exchange->ops->end(exchange);
+}
+
+// Ends the exchange so that the client sees that its body is not whole.
+static inline void sp_exchange_fail(struct sp_exchange *exchange)
+{
+    exchange->ops->fail(exchange);
+}
+
+// Bytes that the client can be sent now before they pile up here. 0: wait for
+// `writable`.
+static inline size_t sp_exchange_room(const struct sp_exchange *exchange)
+{
+    return exchange->ops->room(exchange);
+}
+
+// The value of the header field `name` (in lower case); NULL data: it is not there. Of
+// several the first.
+struct sp_slice sp_request_field(const struct sp_request *request, const char *name);
+
+#endif
