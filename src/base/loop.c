@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// One event a turn: so none is left over of a watch that a callback has stopped, whose
-// memory may be gone. The kernel hands events out in turns, so nobody waits for ever.
+// A callback may stop a watch and free its memory while an event of it is still to be
+// told: so each watch knows its place among those, and leaves none when it is stopped.
+// The kernel hands events out in turns, so nobody waits for ever.
 #include "base/loop.h"
 
 #include <errno.h>
@@ -91,7 +92,71 @@ static int patience(const struct sp_loop *loop)
     return ms > INT32_MAX ? INT32_MAX : (int)ms;
 }
 
+// ---- Tasks --------------------------------------------------------------------
+
+void sp_loop_later(struct sp_loop *loop, struct sp_task *task, sp_task_fn *run)
+{
+    task->run = run;
+    sp_list_append(&loop->tasks, &task->link);
+}
+
+bool sp_task_waits(const struct sp_task *task)
+{
+    return sp_link_used(&task->link);
+}
+
+void sp_task_cancel(struct sp_task *task)
+{
+    if (sp_task_waits(task)) {
+        sp_list_remove(&task->link);
+    }
+}
+
+static void run_tasks(struct sp_loop *loop)
+{
+    struct sp_link *link;
+    while (sp_fork_is_here(loop->process) &&
+           (link = sp_list_take(&loop->tasks)) != NULL) {
+        struct sp_task *task = SP_ENTRY(link, struct sp_task, link);
+        task->run(task);
+    }
+}
+
 // ---- Descriptors --------------------------------------------------------------
+
+static uint32_t to_kernel(unsigned wanted)
+{
+    return ((wanted & SP_WATCH_READ) != 0 ? EPOLLIN : 0U) |
+           ((wanted & SP_WATCH_WRITE) != 0 ? EPOLLOUT : 0U) |
+           ((wanted & SP_WATCH_HANGUP) != 0 ? EPOLLRDHUP : 0U) |
+           ((wanted & SP_WATCH_SHARED) != 0 ? EPOLLEXCLUSIVE : 0U);
+}
+
+static unsigned from_kernel(uint32_t events)
+{
+    return ((events & EPOLLIN) != 0 ? SP_WATCH_READ : 0U) |
+           ((events & EPOLLOUT) != 0 ? SP_WATCH_WRITE : 0U) |
+           ((events & EPOLLRDHUP) != 0 ? SP_WATCH_HANGUP : 0U) |
+           ((events & (EPOLLERR | EPOLLHUP)) != 0 ? SP_WATCH_BROKEN : 0U);
+}
+
+snakepit_err sp_watch_start_for(struct sp_watch *watch,
+                                struct sp_loop *loop,
+                                int fd,
+                                unsigned wanted,
+                                snakepit_message *why)
+{
+    struct epoll_event event = {.events = to_kernel(wanted), .data.ptr = watch};
+    if (epoll_ctl(loop->epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
+        return sp_system_failed(why, "epoll_ctl", NULL, "of descriptor %d", fd);
+    }
+    watch->loop = loop;
+    watch->fd = fd;
+    watch->wanted = wanted;
+    watch->happened = 0;
+    watch->place = 0;
+    return SNAKEPIT_OK;
+}
 
 snakepit_err sp_watch_start(struct sp_watch *watch,
                             struct sp_loop *loop,
@@ -99,20 +164,28 @@ snakepit_err sp_watch_start(struct sp_watch *watch,
                             sp_watch_fn *ready,
                             snakepit_message *why)
 {
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = watch};
-    if (epoll_ctl(loop->epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
-        return sp_system_failed(why, "epoll_ctl", NULL, "of descriptor %d", fd);
-    }
-    watch->loop = loop;
-    watch->fd = fd;
     watch->ready = ready;
-    return SNAKEPIT_OK;
+    return sp_watch_start_for(watch, loop, fd, SP_WATCH_READ, why);
+}
+
+void sp_watch_want(struct sp_watch *watch, unsigned wanted)
+{
+    if (watch->loop != NULL && watch->wanted != wanted) {
+        struct epoll_event event = {.events = to_kernel(wanted), .data.ptr = watch};
+        int rc = epoll_ctl(watch->loop->epoll, EPOLL_CTL_MOD, watch->fd, &event);
+        SP_CHECK(rc == 0); // of what is watched already it needs no memory
+        watch->wanted = wanted;
+    }
 }
 
 void sp_watch_stop(struct sp_watch *watch)
 {
     if (watch->loop != NULL) {
         (void)epoll_ctl(watch->loop->epoll, EPOLL_CTL_DEL, watch->fd, NULL);
+        if (watch->place > 0) {
+            watch->loop->batch[watch->place - 1].watch = NULL;
+            watch->place = 0;
+        }
         watch->loop = NULL;
     }
 }
@@ -126,17 +199,35 @@ static _Noreturn void descriptors_are_closed(void)
     abort();
 }
 
-static void wait_for_one(struct sp_loop *loop)
+static unsigned wait_for_some(struct sp_loop *loop)
 {
-    struct epoll_event event;
-    int count = epoll_wait(loop->epoll, &event, 1, patience(loop));
+    struct epoll_event events[SP_LOOP_BATCH];
+    int count = epoll_wait(loop->epoll, events, (int)SP_LOOP_BATCH, patience(loop));
     if (count < 0 && (errno == EBADF || errno == EINVAL)) {
         descriptors_are_closed();
     }
     SP_CHECK(count >= 0 || errno == EINTR);
-    if (count > 0) {
-        struct sp_watch *watch = event.data.ptr;
-        watch->ready(watch);
+    for (int i = 0; i < count; i++) {
+        struct sp_watch *watch = events[i].data.ptr;
+        watch->place = (unsigned)i + 1;
+        loop->batch[i] = (struct sp_loop_event){watch, from_kernel(events[i].events)};
+    }
+    return count < 0 ? 0 : (unsigned)count;
+}
+
+// A loop that is stopped tells nothing more: what is left lasts, or is nobody's.
+static void tell(struct sp_loop *loop, unsigned count)
+{
+    for (unsigned i = 0; i < count && sp_fork_is_here(loop->process); i++) {
+        struct sp_watch *watch = loop->batch[i].watch;
+        if (watch != NULL) {
+            watch->place = 0;
+        }
+        if (watch != NULL && !loop->stop) {
+            watch->happened = loop->batch[i].happened;
+            watch->ready(watch);
+            run_tasks(loop);
+        }
     }
 }
 
@@ -161,22 +252,9 @@ void sp_loop_wake(struct sp_loop *loop)
     errno = reason;
 }
 
-// ---- Tasks --------------------------------------------------------------------
-
-void sp_loop_later(struct sp_loop *loop, struct sp_task *task, sp_task_fn *run)
+void sp_loop_before_waits(struct sp_loop *loop, sp_before_fn *before)
 {
-    task->run = run;
-    sp_list_append(&loop->tasks, &task->link);
-}
-
-static void run_tasks(struct sp_loop *loop)
-{
-    struct sp_link *link;
-    while (sp_fork_is_here(loop->process) &&
-           (link = sp_list_take(&loop->tasks)) != NULL) {
-        struct sp_task *task = SP_ENTRY(link, struct sp_task, link);
-        task->run(task);
-    }
+    loop->before = before;
 }
 
 // ---- Life ---------------------------------------------------------------------
@@ -187,18 +265,18 @@ static snakepit_err try_to_wait(const struct sp_loop *loop, snakepit_message *wh
     struct epoll_event event;
     return epoll_wait(loop->epoll, &event, 1, 0) >= 0 || errno == EINTR
                ? SNAKEPIT_OK
-               : sp_system_failed(why, "epoll_wait", NULL, "for workers");
+               : sp_system_failed(why, "epoll_wait", NULL, "for the event loop");
 }
 
 static snakepit_err open_descriptors(struct sp_loop *loop, snakepit_message *why)
 {
     loop->epoll = sp_descriptor_keep(epoll_create1(EPOLL_CLOEXEC));
     if (loop->epoll < 0) {
-        return sp_system_failed(why, "epoll_create1", NULL, "for workers");
+        return sp_system_failed(why, "epoll_create1", NULL, "for the event loop");
     }
     loop->bell = sp_descriptor_keep(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (loop->bell < 0) {
-        return sp_system_failed(why, "eventfd", NULL, "for workers");
+        return sp_system_failed(why, "eventfd", NULL, "for the event loop");
     }
     snakepit_err err =
         sp_watch_start(&loop->bell_watch, loop, loop->bell, on_bell, why);
@@ -240,9 +318,12 @@ void sp_loop_run(struct sp_loop *loop)
     while (goes_on(loop)) {
         fire_due(loop);
         run_tasks(loop);
-        if (goes_on(loop)) {
-            wait_for_one(loop);
+        if (loop->before != NULL && goes_on(loop)) {
+            loop->before(loop->user);
             run_tasks(loop);
+        }
+        if (goes_on(loop)) {
+            tell(loop, wait_for_some(loop));
         }
     }
 }

@@ -25,12 +25,27 @@ typedef void sp_watch_fn(struct sp_watch *watch);
 typedef void sp_timer_fn(struct sp_timer *timer);
 typedef void sp_task_fn(struct sp_task *task);
 typedef void sp_woken_fn(void *user);
+typedef void sp_before_fn(void *user);
+
+// What a watch waits for, and what it is told.
+enum sp_watch_events {
+    SP_WATCH_READ = 1,   // there is something to read, or the end of it
+    SP_WATCH_WRITE = 2,  // there is room to write
+    SP_WATCH_HANGUP = 4, // the other side of a stream writes nothing more
+    SP_WATCH_BROKEN = 8, // an error, or both directions are over: told without being
+                         // waited for, as long as it lasts
+    SP_WATCH_SHARED = 16 // not all of the loops that watch the same descriptor are
+                         // told; only from the start, and with SP_WATCH_READ alone
+};
 
 // A descriptor that is waited for. Zeroed: it watches nothing.
 struct sp_watch {
     void *user;
     struct sp_loop *loop; // NULL while it watches nothing
     int fd;
+    unsigned wanted;   // events
+    unsigned happened; // events, for `ready`
+    unsigned place;    // among those that are still to be told, from 1; 0: it is not
     sp_watch_fn *ready;
 };
 
@@ -50,12 +65,22 @@ struct sp_task {
     sp_task_fn *run;
 };
 
+#define SP_LOOP_BATCH 32u // events that the kernel hands over at once
+
+// What happened to a watch, until that is told it.
+struct sp_loop_event {
+    struct sp_watch *watch; // NULL: it was stopped meanwhile
+    unsigned happened;
+};
+
 struct sp_loop {
     int epoll;
     int bell; // eventfd
     struct sp_watch bell_watch;
     sp_woken_fn *woken;
+    sp_before_fn *before; // NULL: nothing
     void *user;
+    struct sp_loop_event batch[SP_LOOP_BATCH];
     struct sp_link timers; // by when they are due
     struct sp_link tasks;
     bool stop;
@@ -79,6 +104,8 @@ void sp_loop_run(struct sp_loop *loop);
 void sp_loop_stop(struct sp_loop *loop);
 // Any thread, also within a signal handler.
 void sp_loop_wake(struct sp_loop *loop);
+// Has `before` called, with the user of the loop, each time before the loop waits.
+void sp_loop_before_waits(struct sp_loop *loop, sp_before_fn *before);
 
 // Calls `ready` whenever there is something to read, or the other side is gone. SYSTEM,
 // with errno: the kernel cannot watch more; `why` explains it.
@@ -87,6 +114,17 @@ snakepit_err sp_watch_start(struct sp_watch *watch,
                             int fd,
                             sp_watch_fn *ready,
                             snakepit_message *why);
+// The same for the events `wanted`, once `ready` is set in the watch, which finds in
+// `watch->happened` which of them there are. An event that lasts is told again each
+// turn.
+snakepit_err sp_watch_start_for(struct sp_watch *watch,
+                                struct sp_loop *loop,
+                                int fd,
+                                unsigned wanted,
+                                snakepit_message *why);
+// Waits for others from now on; 0: for SP_WATCH_BROKEN only. Not of a shared watch. No
+// system call if nothing changes.
+void sp_watch_want(struct sp_watch *watch, unsigned wanted);
 // Before the descriptor is closed. One that watches nothing is fine.
 void sp_watch_stop(struct sp_watch *watch);
 
@@ -103,5 +141,9 @@ bool sp_timer_runs(const struct sp_timer *timer);
 
 // `task` may be asked for again once it runs.
 void sp_loop_later(struct sp_loop *loop, struct sp_task *task, sp_task_fn *run);
+// One that was asked for and has not run.
+bool sp_task_waits(const struct sp_task *task);
+// It does not run. One that was not asked for is fine.
+void sp_task_cancel(struct sp_task *task);
 
 #endif

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -176,6 +177,112 @@ static void a_callback_may_free_what_is_ready_too(void **state)
     (void)close(bells[1]);
 }
 
+static void restart_the_other(struct sp_watch *watch)
+{
+    struct scene *scene = watch->user;
+    struct sp_watch *other = watch == pair[0] ? pair[1] : pair[0];
+    scene->reads++;
+    sp_watch_stop(watch);
+    if (other->loop != NULL) {
+        // What was to be told of its old descriptor is nothing to the new one.
+        sp_watch_stop(other);
+        assert_int_equal(
+            sp_watch_start(
+                other, &scene->loop, scene->pipe[0], restart_the_other, NULL),
+            SNAKEPIT_OK);
+        sp_loop_wake(&scene->loop);
+    }
+}
+
+static void a_watch_that_begins_anew_hears_nothing_old(void **state)
+{
+    struct scene *scene = *state;
+    struct sp_watch watches[2] = {{.user = scene}, {.user = scene}};
+    int bells[2];
+    for (int i = 0; i < 2; i++) {
+        bells[i] = eventfd(1, EFD_CLOEXEC);
+        pair[i] = &watches[i];
+        assert_int_equal(
+            sp_watch_start(pair[i], &scene->loop, bells[i], restart_the_other, NULL),
+            SNAKEPIT_OK);
+    }
+    sp_loop_run(&scene->loop);
+    assert_int_equal(scene->reads, 1);
+    for (int i = 0; i < 2; i++) {
+        sp_watch_stop(pair[i]);
+        (void)close(bells[i]);
+    }
+}
+
+// ---- Other events -------------------------------------------------------------
+
+static void note_events(struct sp_watch *watch)
+{
+    struct scene *scene = watch->user;
+    scene->order[scene->told++] = (int)watch->happened;
+    sp_loop_stop(&scene->loop);
+}
+
+static int events_of(struct scene *scene)
+{
+    scene->loop.stop = false;
+    sp_loop_run(&scene->loop);
+    return scene->order[scene->told - 1];
+}
+
+static void room_to_write_is_told_while_it_is_wanted(void **state)
+{
+    struct scene *scene = *state;
+    int ends[2];
+    char byte = 'a';
+    assert_int_equal(
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
+    scene->watch->ready = note_events;
+    assert_int_equal(
+        sp_watch_start_for(scene->watch, &scene->loop, ends[0], SP_WATCH_WRITE, NULL),
+        SNAKEPIT_OK);
+    assert_int_equal(events_of(scene), SP_WATCH_WRITE);
+    assert_int_equal(write(ends[1], &byte, 1), 1);
+    sp_watch_want(scene->watch, SP_WATCH_READ | SP_WATCH_WRITE);
+    assert_int_equal(events_of(scene), SP_WATCH_READ | SP_WATCH_WRITE);
+    sp_watch_want(scene->watch, SP_WATCH_READ);
+    assert_int_equal(events_of(scene), SP_WATCH_READ);
+    sp_watch_want(scene->watch, SP_WATCH_HANGUP);
+    assert_int_equal(shutdown(ends[1], SHUT_WR), 0);
+    assert_int_equal(events_of(scene), SP_WATCH_HANGUP);
+    sp_watch_want(scene->watch, 0);
+    (void)close(ends[1]);
+    assert_int_equal(events_of(scene), SP_WATCH_BROKEN);
+    sp_watch_stop(scene->watch);
+    sp_watch_want(scene->watch, SP_WATCH_READ); // watches nothing
+    (void)close(ends[0]);
+}
+
+static void a_shared_descriptor_is_told_to_one_loop_that_runs(void **state)
+{
+    struct scene *scene = *state;
+    struct scene other = {.told = 0};
+    struct sp_watch watches[2] = {{.user = scene, .ready = note_events},
+                                  {.user = &other, .ready = note_events}};
+    char byte = 'a';
+    assert_int_equal(sp_loop_init(&other.loop, on_wake, &other, NULL), SNAKEPIT_OK);
+    struct sp_loop *loops[] = {&scene->loop, &other.loop};
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(sp_watch_start_for(&watches[i],
+                                            loops[i],
+                                            scene->pipe[0],
+                                            SP_WATCH_READ | SP_WATCH_SHARED,
+                                            NULL),
+                         SNAKEPIT_OK);
+    }
+    assert_int_equal(write(scene->pipe[1], &byte, 1), 1);
+    assert_int_equal(events_of(scene), SP_WATCH_READ);
+    for (int i = 0; i < 2; i++) {
+        sp_watch_stop(&watches[i]);
+    }
+    sp_loop_fini(&other.loop);
+}
+
 static void what_cannot_be_watched_is_an_error(void **state)
 {
     struct scene *scene = *state;
@@ -273,6 +380,46 @@ static void a_task_runs_after_the_callback_and_before_the_end(void **state)
     assert_true(scene->ran);
 }
 
+static void cancel_it(struct sp_timer *timer)
+{
+    struct scene *scene = timer->user;
+    sp_loop_later(&scene->loop, &scene->task, note_task);
+    assert_true(sp_task_waits(&scene->task));
+    sp_task_cancel(&scene->task);
+    assert_false(sp_task_waits(&scene->task));
+    sp_task_cancel(&scene->task); // was not asked for
+    sp_loop_stop(&scene->loop);
+}
+
+static void a_task_that_was_cancelled_does_not_run(void **state)
+{
+    struct scene *scene = *state;
+    sp_timer_start(&scene->loop, &scene->timer, cancel_it, 0, 0);
+    sp_loop_run(&scene->loop);
+    assert_false(scene->ran);
+}
+
+static void ask_before_the_wait(void *user)
+{
+    struct scene *scene = user;
+    if (scene->told++ == 0) {
+        sp_loop_later(&scene->loop, &scene->task, note_task);
+    } else {
+        assert_true(scene->ran);
+        sp_loop_stop(&scene->loop);
+    }
+}
+
+static void something_may_be_done_before_each_wait(void **state)
+{
+    struct scene *scene = *state;
+    sp_loop_before_waits(&scene->loop, ask_before_the_wait);
+    sp_timer_start(&scene->loop, &scene->timer, start_at_once_again, 0, 0);
+    sp_loop_run(&scene->loop);
+    assert_true(scene->ran);
+    sp_timer_stop(&scene->timer);
+}
+
 // ---- Resources ----------------------------------------------------------------
 
 static void without_descriptors_there_is_no_loop(void **state)
@@ -338,11 +485,16 @@ int main(void)
         TEST(what_is_left_to_read_is_told_again),
         TEST(the_end_of_the_other_side_is_told),
         TEST(a_callback_may_free_what_is_ready_too),
+        TEST(a_watch_that_begins_anew_hears_nothing_old),
+        TEST(room_to_write_is_told_while_it_is_wanted),
+        TEST(a_shared_descriptor_is_told_to_one_loop_that_runs),
         TEST(what_cannot_be_watched_is_an_error),
         TEST(timers_fire_in_the_order_of_their_time),
         TEST(a_timer_fires_again_until_it_is_stopped),
         TEST(a_busy_timer_leaves_time_for_the_rest),
         TEST(a_task_runs_after_the_callback_and_before_the_end),
+        TEST(a_task_that_was_cancelled_does_not_run),
+        TEST(something_may_be_done_before_each_wait),
         TEST(without_descriptors_there_is_no_loop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
