@@ -234,17 +234,17 @@ static void write_pool(snakepit_writer *writer, const struct pool_check *item)
     enum sp_profile runs_as =
         item->falls_back ? SP_PROFILE_PROCESS : pool->worker_profile;
     snakepit_writer_map(writer, POOL_PAIRS);
-    sp_cli_json_text(writer, "name", pool->name);
-    sp_cli_json_text(writer, "worker_profile", sp_profile_name(pool->worker_profile));
-    sp_cli_json_text(writer, "runs_as", sp_profile_name(runs_as));
-    sp_cli_json_number(writer, "pool_size", pool->pool_size.max);
-    sp_cli_json_number(writer, "pool_size_min", pool->pool_size.min);
-    sp_cli_json_number(writer, "threads_per_worker", pool->threads_per_worker);
-    sp_cli_json_text(writer, "adapter", pool->adapter);
-    sp_cli_json_text(writer, "python", pool->python != NULL ? pool->python : "");
+    sp_pair_text(writer, "name", pool->name);
+    sp_pair_text(writer, "worker_profile", sp_profile_name(pool->worker_profile));
+    sp_pair_text(writer, "runs_as", sp_profile_name(runs_as));
+    sp_pair_number(writer, "pool_size", pool->pool_size.max);
+    sp_pair_number(writer, "pool_size_min", pool->pool_size.min);
+    sp_pair_number(writer, "threads_per_worker", pool->threads_per_worker);
+    sp_pair_text(writer, "adapter", pool->adapter);
+    sp_pair_text(writer, "python", pool->python != NULL ? pool->python : "");
     sp_cli_write_python(writer, item->probed ? &item->python : NULL);
     bool wrong = item->problem.text[0] != '\0';
-    sp_cli_json_text(writer, "problem", wrong ? item->problem.text : NULL);
+    sp_pair_text(writer, "problem", wrong ? item->problem.text : NULL);
 }
 
 static snakepit_err print_as_json(struct sp_cli *cli, const struct check *check)
@@ -254,9 +254,9 @@ static snakepit_err print_as_json(struct sp_cli *cli, const struct check *check)
         return SNAKEPIT_NO_MEMORY;
     }
     snakepit_writer_map(writer, 4);
-    sp_cli_json_text(writer, "file", check->config->file);
-    sp_cli_json_bool(writer, "ok", check->faults == 0);
-    sp_cli_json_bool(writer, "pooling_enabled", check->config->pooling_enabled);
+    sp_pair_text(writer, "file", check->config->file);
+    sp_pair_bool(writer, "ok", check->faults == 0);
+    sp_pair_bool(writer, "pooling_enabled", check->config->pooling_enabled);
     snakepit_writer_str(writer, "pools");
     snakepit_writer_array(writer, (uint32_t)check->config->count);
     for (size_t i = 0; i < check->config->count; i++) {

@@ -6,30 +6,6 @@
 
 #include "base/text.h"
 #include "cli/output.h"
-#include "payload/json.h"
-#include "payload/writer.h"
-
-void sp_cli_json_text(snakepit_writer *writer, const char *key, const char *value)
-{
-    snakepit_writer_str(writer, key);
-    if (value != NULL) {
-        snakepit_writer_str(writer, value);
-    } else {
-        snakepit_writer_nil(writer);
-    }
-}
-
-void sp_cli_json_number(snakepit_writer *writer, const char *key, uint64_t value)
-{
-    snakepit_writer_str(writer, key);
-    snakepit_writer_uint(writer, value);
-}
-
-void sp_cli_json_bool(snakepit_writer *writer, const char *key, bool value)
-{
-    snakepit_writer_str(writer, key);
-    snakepit_writer_bool(writer, value);
-}
 
 // As JSON escapes it: what is beyond 16 bits by two numbers.
 static void print_escaped(struct sp_cli *cli, uint32_t code)
@@ -66,13 +42,8 @@ void sp_cli_print_json_text(struct sp_cli *cli, const char *json, size_t size)
 
 snakepit_err sp_cli_print_json(struct sp_cli *cli, const snakepit_writer *writer)
 {
-    snakepit_err err = snakepit_writer_error(writer);
     struct sp_buf text = {0};
-    if (err == SNAKEPIT_OK) {
-        snakepit_reader reader;
-        snakepit_reader_init(&reader, writer->buf.data, writer->buf.size);
-        err = sp_json_write(&reader, &text, NULL);
-    }
+    snakepit_err err = sp_writer_to_json(writer, &text);
     if (err == SNAKEPIT_OK) {
         sp_cli_print_json_text(cli, (const char *)text.data, text.size);
     }

@@ -1,17 +1,12 @@
 // SPDX-License-Identifier: MIT
-// JSON for standard output. It is built as MessagePack, for the payload's own writer
-// makes valid JSON of any text, whatever bytes an adapter put into it.
+// JSON for standard output; see payload/pairs.h.
 #ifndef CLI_JSON_H
 #define CLI_JSON_H
 
 #include <snakepit/payload.h>
 
 #include "cli/command.h"
-
-// A pair of a map. A text may be NULL, which is null.
-void sp_cli_json_text(snakepit_writer *writer, const char *key, const char *value);
-void sp_cli_json_number(snakepit_writer *writer, const char *key, uint64_t value);
-void sp_cli_json_bool(snakepit_writer *writer, const char *key, bool value);
+#include "payload/pairs.h"
 
 // Prints the value in `writer` as one line. NO_MEMORY; whatever the writer complains
 // about.

@@ -45,7 +45,7 @@ static void write_unknown(snakepit_writer *writer)
                                                           "numpy",
                                                           "recommended_profile"};
     for (size_t i = 0; i < SP_CLI_PYTHON_PAIRS; i++) {
-        sp_cli_json_text(writer, keys[i], NULL);
+        sp_pair_text(writer, keys[i], NULL);
     }
 }
 
@@ -55,14 +55,14 @@ void sp_cli_write_python(snakepit_writer *writer, const struct sp_interpreter *p
         write_unknown(writer);
         return;
     }
-    sp_cli_json_text(writer, "executable", python->executable);
-    sp_cli_json_text(writer, "version", python->version);
-    sp_cli_json_bool(writer, "free_threaded", python->free_threaded);
-    sp_cli_json_bool(writer, "gil_enabled", python->gil_enabled);
-    sp_cli_json_bool(writer, "runs_threads", sp_interpreter_runs_threads(python));
-    sp_cli_json_bool(writer, "bridge", python->has_bridge);
-    sp_cli_json_text(writer, "numpy", python->numpy);
-    sp_cli_json_text(writer, "recommended_profile", sp_cli_profile_of(python));
+    sp_pair_text(writer, "executable", python->executable);
+    sp_pair_text(writer, "version", python->version);
+    sp_pair_bool(writer, "free_threaded", python->free_threaded);
+    sp_pair_bool(writer, "gil_enabled", python->gil_enabled);
+    sp_pair_bool(writer, "runs_threads", sp_interpreter_runs_threads(python));
+    sp_pair_bool(writer, "bridge", python->has_bridge);
+    sp_pair_text(writer, "numpy", python->numpy);
+    sp_pair_text(writer, "recommended_profile", sp_cli_profile_of(python));
 }
 
 void sp_cli_write_pythons(snakepit_writer *writer,
@@ -74,9 +74,9 @@ void sp_cli_write_pythons(snakepit_writer *writer,
         const struct sp_interpreter *python =
             entry->problem == NULL ? &entry->interpreter : NULL;
         snakepit_writer_map(writer, ENTRY_PAIRS);
-        sp_cli_json_text(writer, "found_as", entry->found_as);
-        sp_cli_json_text(writer, "problem", entry->problem);
-        sp_cli_json_text(writer, "path", python != NULL ? python->path : NULL);
+        sp_pair_text(writer, "found_as", entry->found_as);
+        sp_pair_text(writer, "problem", entry->problem);
+        sp_pair_text(writer, "path", python != NULL ? python->path : NULL);
         sp_cli_write_python(writer, python);
     }
 }

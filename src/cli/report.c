@@ -7,39 +7,15 @@
 #include "cli/interrupt.h"
 #include "cli/json.h"
 #include "cli/output.h"
-
-#define FAULT_PAIRS 15u
-
-static void write_fault(snakepit_writer *writer, const snakepit_fault *fault)
-{
-    snakepit_writer_map(writer, 1);
-    snakepit_writer_str(writer, "error");
-    snakepit_writer_map(writer, FAULT_PAIRS);
-    sp_cli_json_text(writer, "name", snakepit_err_name(fault->err));
-    sp_cli_json_number(writer, "number", (uint64_t)fault->err);
-    sp_cli_json_bool(writer, "retryable", snakepit_err_retryable(fault->err));
-    sp_cli_json_text(writer, "message", fault->message);
-    sp_cli_json_text(writer, "type", fault->type);
-    sp_cli_json_text(writer, "traceback", fault->traceback);
-    sp_cli_json_text(writer, "arguments", fault->arguments);
-    sp_cli_json_text(writer, "stage", fault->stage);
-    sp_cli_json_text(writer, "cause", fault->cause);
-    sp_cli_json_text(writer, "last_output", fault->last_output);
-    sp_cli_json_text(writer, "crash_stack", fault->crash_stack);
-    sp_cli_json_number(writer, "worker", fault->worker);
-    sp_cli_json_text(writer, "stop", snakepit_stop_name(fault->stop));
-    sp_cli_json_bool(writer, "tool_runs", fault->tool_runs);
-    sp_cli_json_number(writer, "late_ms", fault->late_ms);
-}
+#include "front/problem.h"
 
 static void report_json(struct sp_cli *cli, const snakepit_fault *fault)
 {
     snakepit_writer *writer = snakepit_writer_new();
-    snakepit_err err = SNAKEPIT_NO_MEMORY;
-    if (writer != NULL) {
-        write_fault(writer, fault);
-        err = sp_cli_print_json(cli, writer);
-    }
+    snakepit_writer_map(writer, 1);
+    snakepit_writer_str(writer, "error");
+    sp_fault_write(writer, fault, true);
+    snakepit_err err = sp_cli_print_json(cli, writer);
     if (err != SNAKEPIT_OK) {
         sp_cli_complain(cli, "%s: %s", snakepit_err_name(fault->err), fault->message);
     }
@@ -106,15 +82,7 @@ int sp_cli_report(struct sp_cli *cli, snakepit_err err, const char *message, boo
             cli, "%s", message[0] != '\0' ? message : snakepit_err_text(err));
         return sp_cli_exit_of(err);
     }
-    const snakepit_fault fault = {.err = err,
-                                  .message = message,
-                                  .type = "",
-                                  .traceback = "",
-                                  .stage = "",
-                                  .cause = "",
-                                  .last_output = "",
-                                  .arguments = "",
-                                  .crash_stack = ""};
+    const snakepit_fault fault = sp_fault_of(err, message);
     return sp_cli_report_fault(cli, &fault, true);
 }
 

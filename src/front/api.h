@@ -4,7 +4,23 @@
 #ifndef FRONT_API_H
 #define FRONT_API_H
 
+#include <snakepit/snakepit.h>
+
 #include "front/exchange.h"
+
+// What the handlers of a daemon share; `user` of its sp_server_options.
+struct sp_api;
+
+struct sp_api_options {
+    snakepit *pit;
+    const char *path; // of the configuration, to be read again; NULL: it cannot be
+};
+
+// Copies the options. NULL: without memory.
+struct sp_api *sp_api_new(const struct sp_api_options *options);
+// After sp_server_close(), before snakepit_close(): waits until a reload that it has
+// begun is done. NULL is fine.
+void sp_api_free(struct sp_api *api);
 
 // Answers any request: by its route, or with a problem document. An sp_handler_fn.
 void sp_api_handle(struct sp_exchange *exchange);

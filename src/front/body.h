@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+// Values as they cross: JSON as docs/values.md has it, or MessagePack. In MessagePack a
+// tensor is {"$tensor": {"dtype": NumPy's name, "shape": [...], "data": bytes of the
+// packed elements, little-endian}}, and an ext type of the answer {"$ext": bytes}. A
+// map that would be taken for one of these has one "$" more before its key.
+#ifndef FRONT_BODY_H
+#define FRONT_BODY_H
+
+#include <snakepit/payload.h>
+
+#include "base/slice.h"
+#include "front/negotiate.h"
+
+// Writes the one value that a body holds. What of it the writer borrows (the data of
+// tensors) must live until the call was submitted. MALFORMED, INVALID_ARGUMENT,
+// NO_MEMORY: `why` says what is wrong, and where.
+snakepit_err sp_body_read(struct sp_slice body,
+                          enum sp_media media,
+                          snakepit_writer *writer,
+                          snakepit_message *why);
+
+// The MessagePack of the value that comes next: as it is where that can be, so that
+// nothing is copied, else made in `room`. MALFORMED, NO_MEMORY.
+snakepit_err sp_body_msgpack(const snakepit_reader *value,
+                             struct sp_buf *room,
+                             struct sp_slice *bytes);
+
+#endif

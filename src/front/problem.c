@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: MIT
+// Built as MessagePack, for the payload's own writer makes valid JSON of any text,
+// whatever bytes an adapter put into it.
+#include "front/problem.h"
+
+#include <stdio.h>
+
+#include <snakepit/snakepit.h>
+
+#include "payload/json.h"
+#include "payload/pairs.h"
+#include "payload/writer.h"
+
+#define FAULT_PAIRS    15u
+#define DOCUMENT_PAIRS 5u
+#define STATUS_PAIRS   4u
+
+struct status {
+    snakepit_err err;
+    unsigned status;
+};
+
+#define ERROR_ROW(name, number, grpc, http, retryable, text) {SNAKEPIT_##name, http},
+static const struct status statuses[] = {SNAKEPIT_ERRORS(ERROR_ROW)};
+#undef ERROR_ROW
+
+unsigned sp_http_status(snakepit_err err)
+{
+    for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++) {
+        if (statuses[i].err == err) {
+            return statuses[i].status;
+        }
+    }
+    return 500;
+}
+
+const char *sp_http_phrase(unsigned status)
+{
+    switch (status) {
+    case 400:
+        return "Bad Request";
+    case 403:
+        return "Forbidden";
+    case 404:
+        return "Not Found";
+    case 405:
+        return "Method Not Allowed";
+    case 406:
+        return "Not Acceptable";
+    case 415:
+        return "Unsupported Media Type";
+    case 421:
+        return "Misdirected Request";
+    case 500:
+        return "Internal Server Error";
+    case 503:
+        return "Service Unavailable";
+    default:
+        return "";
+    }
+}
+
+snakepit_fault sp_fault_of(snakepit_err err, const char *message)
+{
+    const bool silent = message == NULL || message[0] == '\0';
+    return (snakepit_fault){.err = err,
+                            .message = silent ? snakepit_err_text(err) : message,
+                            .type = "",
+                            .traceback = "",
+                            .stage = "",
+                            .cause = "",
+                            .last_output = "",
+                            .arguments = "",
+                            .crash_stack = ""};
+}
+
+void sp_fault_write(snakepit_writer *writer, const snakepit_fault *fault, bool insight)
+{
+    snakepit_writer_map(writer, FAULT_PAIRS);
+    sp_pair_text(writer, "name", snakepit_err_name(fault->err));
+    sp_pair_number(writer, "number", (uint64_t)fault->err);
+    sp_pair_bool(writer, "retryable", snakepit_err_retryable(fault->err));
+    sp_pair_text(writer, "message", fault->message);
+    sp_pair_text(writer, "type", fault->type);
+    sp_pair_text(writer, "traceback", insight ? fault->traceback : "");
+    sp_pair_text(writer, "arguments", fault->arguments);
+    sp_pair_text(writer, "stage", fault->stage);
+    sp_pair_text(writer, "cause", fault->cause);
+    sp_pair_text(writer, "last_output", insight ? fault->last_output : "");
+    sp_pair_text(writer, "crash_stack", insight ? fault->crash_stack : "");
+    sp_pair_number(writer, "worker", fault->worker);
+    sp_pair_text(writer, "stop", snakepit_stop_name(fault->stop));
+    sp_pair_bool(writer, "tool_runs", fault->tool_runs);
+    sp_pair_number(writer, "late_ms", fault->late_ms);
+}
+
+// Of all documents: the four members of the RFC, `count` pairs in all.
+static void begin(snakepit_writer *writer,
+                  uint32_t count,
+                  const char *type,
+                  const char *title,
+                  unsigned status)
+{
+    snakepit_writer_map(writer, count);
+    sp_pair_text(writer, "type", type);
+    sp_pair_text(writer, "title", title);
+    sp_pair_number(writer, "status", status);
+}
+
+snakepit_err
+sp_problem_of_fault(struct sp_buf *out, const snakepit_fault *fault, bool insight)
+{
+    char type[64];
+    snakepit_writer *writer = snakepit_writer_new();
+    (void)snprintf(type, sizeof type, "/problems/%s", snakepit_err_name(fault->err));
+    begin(writer,
+          DOCUMENT_PAIRS,
+          type,
+          snakepit_err_text(fault->err),
+          sp_http_status(fault->err));
+    sp_pair_text(writer, "detail", fault->message);
+    snakepit_writer_str(writer, "error");
+    sp_fault_write(writer, fault, insight);
+    snakepit_err err = sp_writer_to_json(writer, out);
+    snakepit_writer_free(writer);
+    return err;
+}
+
+snakepit_err
+sp_problem_of_status(struct sp_buf *out, unsigned status, const char *detail)
+{
+    snakepit_writer *writer = snakepit_writer_new();
+    begin(writer, STATUS_PAIRS, "about:blank", sp_http_phrase(status), status);
+    sp_pair_text(writer, "detail", detail);
+    snakepit_err err = sp_writer_to_json(writer, out);
+    snakepit_writer_free(writer);
+    return err;
+}
+
+unsigned sp_retry_after(snakepit_err err, uint32_t retry_after_ms)
+{
+    if (!snakepit_err_retryable(err)) {
+        return 0;
+    }
+    return retry_after_ms > 1000 ? (retry_after_ms - 1) / 1000 + 1 : 1;
+}
