@@ -14,18 +14,9 @@
 #include "base/loop.h"
 #include "base/slice.h"
 #include "front/exchange.h"
+#include "front/waits.h"
 
 struct sp_connection;
-
-// What a connection waits for; each has its time, `serve:` in the configuration.
-enum sp_wait_for {
-    SP_WAIT_NOTHING = 0, // a tool works: the call's own deadline holds
-    SP_WAIT_REQUEST,     // idle_timeout_ms: the first byte of the next request
-    SP_WAIT_HEADER, // header_timeout_ms: from its first byte to the end of its header
-    SP_WAIT_BODY,   // body_timeout_ms: the next bytes of its body
-    SP_WAIT_CLIENT, // write_timeout_ms: that the client takes what it was sent
-    SP_WAITS,
-};
 
 // A protocol, as its connection sees it. None of these is called from within a function
 // of the connection that the protocol has called.
@@ -36,13 +27,15 @@ struct sp_protocol {
     // There is more in `connection->in`, or where sp_connection_expect() said. Takes
     // what it can by sp_connection_consume().
     void (*received)(struct sp_connection *connection);
-    // The client sends nothing more. The connection closes when what is to be sent has
-    // been sent, unless the protocol keeps it open by sp_connection_linger().
+    // The client sends nothing more: it has gone away, or has shut down its side. The
+    // connection closes when what is to be sent has been sent, unless the protocol
+    // keeps it open by sp_connection_linger(). Not told while it is paused and there is
+    // something left in `in`.
     void (*ended)(struct sp_connection *connection);
     // There is room again after sp_connection_room() was 0.
     void (*writable)(struct sp_connection *connection);
     // What it waited for has not come in time. It may answer (408); the connection
-    // closes when that has been sent.
+    // closes when that has been sent. After SP_WAIT_CLIENT it closes at once.
     void (*late)(struct sp_connection *connection, enum sp_wait_for what);
     // The daemon drains: take no new request. True: nothing is under way, so that the
     // connection can be closed now.
@@ -54,14 +47,26 @@ struct sp_protocol {
 // HTTP/1.1; front/http/http1.c.
 extern const struct sp_protocol sp_http1;
 
+// All connections of one loop.
+struct sp_connections {
+    struct sp_loop *loop;
+    struct sp_serve_loop *serve; // for protocols
+    const struct sp_protocol *protocol;
+    void (*closed)(struct sp_connections *all); // one of them has
+    struct sp_waits waits;
+    size_t count;
+    struct sp_buf spare_in; // what one has read into, for the next one that reads
+    struct sp_buf spare_out;
+};
+
 struct sp_connection {
-    struct sp_link link; // of its loop, in the list of what it waits for
+    struct sp_connections *all;
     struct sp_serve_loop *loop;
     struct sp_peer peer;
     int fd;
     struct sp_watch watch;
-    uint64_t waits_since; // ms of sp_clock_now(), for the list
-    enum sp_wait_for waits_for;
+    struct sp_wait wait;
+    enum sp_wait_for waits_for; // as its protocol says
 
     const struct sp_protocol *protocol;
     void *user; // of the protocol
@@ -72,8 +77,13 @@ struct sp_connection {
     struct sp_buf out;    // to be sent; freed while it is empty
     size_t out_at;        // of which so much has been sent
     bool paused;          // nothing is read: the client is to wait
+    bool again;           // what is in `in` is to be handed out once more
+    bool ended;           // the client sends nothing more
+    bool lingers;         // stays open all the same
+    bool blocked;         // the client has to take something before more can be sent
     bool full;            // sp_connection_room() was 0; `writable` is due
     bool closing;         // when all has been sent
+    bool leaving;         // all has been sent: the client is to close as well
     bool lost;            // cannot be written to any more; closes with the next turn
     struct sp_task flush; // one write a turn of the loop
 };
@@ -88,7 +98,7 @@ void sp_connection_expect(struct sp_connection *connection,
                           struct sp_buf *buf,
                           size_t bytes);
 // Reads nothing, or goes on. What is in `in` already is handed out again when it goes
-// on.
+// on. Costs nothing as long as the client sends nothing.
 void sp_connection_pause(struct sp_connection *connection, bool paused);
 
 // Queues bytes to be sent at the end of this turn of the loop; copies them. NO_MEMORY.
@@ -98,9 +108,30 @@ snakepit_err sp_connection_send(struct sp_connection *connection,
 size_t sp_connection_room(struct sp_connection *connection);
 // Closes once all that was queued has been sent; reads nothing more.
 void sp_connection_close_after(struct sp_connection *connection);
+// Within `ended`: stays open until sp_connection_close_after(), for an answer that is
+// still to come. That the client has gone altogether shows when it is written to.
+void sp_connection_linger(struct sp_connection *connection);
 // Closes with the next turn of the loop, whatever is queued.
 void sp_connection_abort(struct sp_connection *connection);
-// What it waits for from now on, and for how long.
+// What it waits for from now on, and for how long. A new one waits for a request.
 void sp_connection_wait_for(struct sp_connection *connection, enum sp_wait_for what);
+
+// ---- For the server ---------------------------------------------------------------
+
+// `protocol`, `serve` and `closed` are set already. `limits_ms` by what is waited for.
+void sp_connections_init(struct sp_connections *all,
+                         struct sp_loop *loop,
+                         const uint32_t limits_ms[SP_WAITS]);
+// Closes all of them.
+void sp_connections_fini(struct sp_connections *all);
+// Begins to serve a socket that does not block. Takes `fd`, copies `peer`. SYSTEM,
+// NO_MEMORY.
+snakepit_err
+sp_connection_open(struct sp_connections *all, int fd, const struct sp_peer *peer);
+// Closes each as soon as what it has begun is answered.
+void sp_connections_drain(struct sp_connections *all);
+// Closes the one that has waited longest for its client to close, or else for a
+// request, at once. False: each is at work. Not from a protocol.
+bool sp_connections_drop_idle(struct sp_connections *all);
 
 #endif
