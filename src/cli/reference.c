@@ -119,7 +119,11 @@ static const char introduction[] =
     "lists and maps are YAML (`SNAKEPIT_ADAPTER_ARGS='[\"--verbose\"]'`), replace the "
     "whole, and\n"
     "are empty when the variable is, except that an empty `sandbox`, `retry`, "
-    "`breaker`, `devices` or `switch_threshold` is an error. A "
+    "`breaker`, `devices`, `switch_threshold` or `serve` is an error.\n"
+    "`SNAKEPIT_SERVE_<KEY>` replaces one key of `serve`: `SNAKEPIT_SERVE_LOOPS=4`,\n"
+    "`SNAKEPIT_SERVE_LISTEN=127.0.0.1:9000,unix:/run/pit.sock`. Relative paths in a "
+    "variable\n"
+    "count from the current folder. A "
     "misspelt "
     "variable\n"
     "is an error if its key or its pool is a letter or two away from a real one; one "
@@ -190,6 +194,9 @@ static void say_values_of_collection(struct page *page, const struct sp_option *
         say(page, "a list of ");
         say_choices(page, option->choices);
         break;
+    case SP_KIND_LISTENERS:
+        say(page, "a list of addresses or maps");
+        break;
     case SP_KIND_SANDBOX:
         say(page, "`off`, `strict` or a map");
         break;
@@ -245,6 +252,12 @@ static void say_values(struct page *page, const struct sp_option *option)
         break;
     case SP_KIND_CHOICE:
         say_choices(page, option->choices);
+        break;
+    case SP_KIND_PATH:
+        say(page, "a path");
+        break;
+    case SP_KIND_MODE:
+        say(page, "octal, `0` to `0777`");
         break;
     default:
         if (sp_option_is_collection(option)) {
@@ -372,7 +385,14 @@ static void say_type_of_collection(struct page *page, const struct sp_option *op
         say(page, "\"anyOf\": [{\"const\": \"off\"}, ");
         say(page, "{\"$ref\": \"#/definitions/%s\"}]", option->key);
         break;
+    case SP_KIND_LISTENERS:
+        say(page, "\"type\": \"array\", \"minItems\": 1, \"maxItems\": 64, ");
+        say(page, "\"items\": {\"anyOf\": [{\"type\": \"string\", \"minLength\": 1}, ");
+        say(page, "{\"$ref\": \"#/definitions/listener\"}]}");
+        break;
     case SP_KIND_THRESHOLD:
+    case SP_KIND_SERVE:
+    case SP_KIND_TLS:
         say(page, "\"$ref\": \"#/definitions/%s\"", option->key);
         break;
     default:
@@ -419,6 +439,9 @@ static void say_type(struct page *page, const struct sp_option *option)
         break;
     case SP_KIND_CHOICE:
         say_enum(page, option->choices);
+        break;
+    case SP_KIND_MODE:
+        say(page, "\"type\": \"string\", \"pattern\": \"^0?[0-7]{1,3}$\"");
         break;
     default:
         if (sp_option_is_collection(option)) {
@@ -503,6 +526,22 @@ static void say_form(struct page *page, const char *name)
         name);
 }
 
+// The maps within a file, besides pools.
+static const struct {
+    const char *name;
+    enum sp_scope scope;
+    const char *required; // as JSON
+} groups[] = {
+    {"sandbox", SP_SCOPE_SANDBOX, "[]"},
+    {"retry", SP_SCOPE_RETRY, "[]"},
+    {"breaker", SP_SCOPE_BREAKER, "[]"},
+    {"devices", SP_SCOPE_DEVICES, "[]"},
+    {"switch_threshold", SP_SCOPE_THRESHOLD, "[]"},
+    {"serve", SP_SCOPE_SERVE, "[]"},
+    {"listener", SP_SCOPE_LISTENER, "[\"address\"]"},
+    {"tls", SP_SCOPE_TLS, "[\"certificate\", \"key\"]"},
+};
+
 snakepit_err sp_cli_json_schema(struct sp_buf *text)
 {
     struct page page = {.text = text};
@@ -527,20 +566,14 @@ snakepit_err sp_cli_json_schema(struct sp_buf *text)
     say(&page, "\"description\": \"What the pool is called by.\"}");
     say_properties(&page, SP_SCOPE_POOL, ",\n");
     say(&page, "\n    }},\n");
-    say_form(&page, "sandbox");
-    say_properties(&page, SP_SCOPE_SANDBOX, "");
-    say(&page, "\n    }},\n");
-    say_form(&page, "retry");
-    say_properties(&page, SP_SCOPE_RETRY, "");
-    say(&page, "\n    }},\n");
-    say_form(&page, "breaker");
-    say_properties(&page, SP_SCOPE_BREAKER, "");
-    say(&page, "\n    }},\n");
-    say_form(&page, "devices");
-    say_properties(&page, SP_SCOPE_DEVICES, "");
-    say(&page, "\n    }},\n");
-    say_form(&page, "switch_threshold");
-    say_properties(&page, SP_SCOPE_THRESHOLD, "");
-    say(&page, "\n    }}\n  }\n}\n");
+    for (size_t i = 0; i < sizeof groups / sizeof groups[0]; i++) {
+        say_form(&page, groups[i].name);
+        say_properties(&page, groups[i].scope, "");
+        say(&page,
+            "\n    }, \"required\": %s%s",
+            groups[i].required,
+            i + 1 < sizeof groups / sizeof groups[0] ? "},\n" : "");
+    }
+    say(&page, "}\n  }\n}\n");
     return page.err;
 }

@@ -107,6 +107,29 @@ static snakepit_err compare_pool(const struct sp_config *config,
 
 // ---- All of them --------------------------------------------------------------
 
+// Says which of its keys it is, where the option is a map of them.
+static snakepit_err refuse_top(const struct sp_config *before,
+                               const struct sp_config *after,
+                               const struct sp_option *option,
+                               snakepit_message *why)
+{
+    char key[96];
+    enum sp_scope scope;
+    const struct sp_option *inner = NULL;
+    if (sp_option_is_group(option, &scope)) {
+        inner = sp_option_differing(scope,
+                                    (const char *)before + option->offset,
+                                    (const char *)after + option->offset);
+    }
+    (void)snprintf(key,
+                   sizeof key,
+                   "%s%s%s",
+                   option->key,
+                   inner != NULL ? "." : "",
+                   inner != NULL ? inner->key : "");
+    return refuse(after, key, NULL, why);
+}
+
 // What each pool may do is said again in the pool.
 static snakepit_err compare_top(const struct sp_config *before,
                                 const struct sp_config *after,
@@ -116,7 +139,7 @@ static snakepit_err compare_top(const struct sp_config *before,
     for (size_t i = 0; (option = sp_option_at(i)) != NULL; i++) {
         if (option->scope == SP_SCOPE_TOP && option->reload == SP_RELOAD_NEVER &&
             !sp_option_equal(option, before, after)) {
-            return refuse(after, option->key, NULL, why);
+            return refuse_top(before, after, option, why);
         }
     }
     return SNAKEPIT_OK;

@@ -34,21 +34,6 @@ struct reading {
 
 // ---- Keys ---------------------------------------------------------------------
 
-static snakepit_err
-unknown_key(unsigned scopes, const char *key, const struct sp_place *place)
-{
-    if (sp_option_is_later(key)) {
-        return sp_problem(place,
-                          "unknown key; it is not available yet in this version");
-    }
-    const char *nearest = sp_option_nearest(scopes, key);
-    if (nearest == NULL) {
-        return sp_problem(place,
-                          "unknown key; see docs/configuration.md for those there are");
-    }
-    return sp_problem(place, "unknown key; did you mean \"%s\"?", nearest);
-}
-
 static const char *key_text(const yaml_node_t *key)
 {
     return (const char *)key->data.scalar.value;
@@ -72,7 +57,7 @@ static snakepit_err read_pool_pair(struct reading *reading,
     if (sp_option_find(SP_SCOPE_TOP, key_text(key)) != NULL) {
         return sp_problem(&place, "expected at the top of the file, not in a pool");
     }
-    return unknown_key(SP_SCOPE_BIT(SP_SCOPE_POOL), key_text(key), &place);
+    return sp_option_unknown(SP_SCOPE_BIT(SP_SCOPE_POOL), key_text(key), &place);
 }
 
 static snakepit_err check_name_is_new(const struct reading *reading, size_t index)
@@ -186,7 +171,7 @@ static snakepit_err read_single_pair(struct reading *reading,
             &place,
             "only an item of \"pools\" has a name; a single pool is \"default\"");
     }
-    return unknown_key(
+    return sp_option_unknown(
         reading->pools_line != 0 ? SP_SCOPE_BIT(SP_SCOPE_TOP) : both, text, &place);
 }
 
@@ -252,32 +237,60 @@ static snakepit_err read_top(struct reading *reading)
 
 static snakepit_err apply_top_defaults(struct reading *reading)
 {
+    struct sp_config *config = reading->config;
+    snakepit_err err = sp_yaml_set_defaults(SP_SCOPE_TOP, config, &reading->place);
+    return err != SNAKEPIT_OK
+               ? err
+               : sp_yaml_set_defaults(SP_SCOPE_SERVE, &config->serve, &reading->place);
+}
+
+// Relative paths in it count from where its owner stands.
+static snakepit_err apply_top_variable(struct reading *reading,
+                                       const struct sp_option *option,
+                                       void *target)
+{
+    char name[SP_VARIABLE_MAX];
+    const char *value = sp_variable_find(option, NULL, SP_REACH_ALL, name);
+    if (value == NULL) {
+        return SNAKEPIT_OK;
+    }
+    char *current = NULL;
+    struct sp_place top = reading->place;
+    bool serves = option->scope == SP_SCOPE_SERVE;
+    struct sp_place outer = serves ? sp_place_key(&top, "serve", 0) : top;
+    struct sp_place place = sp_place_key(&outer, option->key, 0);
+    place.variable = name;
+    // Where there is no such folder, a path stays as it was written.
+    if (sp_program_directory(&current) == SNAKEPIT_NO_MEMORY) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    place.directory = current;
+    snakepit_err err = sp_variable_apply(option, target, value, &place);
+    reading->config->serve.given |= serves;
+    sp_free(current);
+    return err;
+}
+
+// Those of `serve` come after the one that replaces it as a whole.
+static snakepit_err
+apply_variables(struct reading *reading, enum sp_scope scope, void *target)
+{
     const struct sp_option *option = NULL;
     snakepit_err err = SNAKEPIT_OK;
     for (size_t i = 0; err == SNAKEPIT_OK && (option = sp_option_at(i)) != NULL; i++) {
-        if (option->scope == SP_SCOPE_TOP) {
-            err = sp_option_set_default(option, reading->config, &reading->place);
-        }
+        err = option->scope == scope ? apply_top_variable(reading, option, target)
+                                     : SNAKEPIT_OK;
     }
     return err;
 }
 
 static snakepit_err apply_top_variables(struct reading *reading)
 {
-    const struct sp_option *option = NULL;
-    snakepit_err err = SNAKEPIT_OK;
-    for (size_t i = 0; err == SNAKEPIT_OK && (option = sp_option_at(i)) != NULL; i++) {
-        char name[SP_VARIABLE_MAX];
-        const char *value = option->scope == SP_SCOPE_TOP
-                                ? sp_variable_find(option, NULL, SP_REACH_ALL, name)
-                                : NULL;
-        if (value != NULL) {
-            struct sp_place place = sp_place_key(&reading->place, option->key, 0);
-            place.variable = name;
-            err = sp_variable_apply(option, reading->config, value, &place);
-        }
-    }
-    return err;
+    struct sp_config *config = reading->config;
+    snakepit_err err = apply_variables(reading, SP_SCOPE_TOP, config);
+    return err != SNAKEPIT_OK
+               ? err
+               : apply_variables(reading, SP_SCOPE_SERVE, &config->serve);
 }
 
 // ---- All of it ----------------------------------------------------------------
@@ -369,6 +382,7 @@ static snakepit_err read_text(const char *file,
             &reason, file != NULL ? "realpath" : "getcwd", NULL, "of its directory");
         sp_problem(&reading.place, "its directory cannot be found: %s", reason.text);
     }
+    reading.place.directory = reading.config->directory;
     err = err != SNAKEPIT_OK ? err : check_directory(&reading);
     err = err != SNAKEPIT_OK ? err
                              : read_all(&reading, (const char *)text.data, text.size);
@@ -442,15 +456,14 @@ snakepit_err sp_config_read_memory(const char *yaml,
     return err;
 }
 
-static void free_pool(struct sp_pool_config *pool)
+static void clear(enum sp_scope scope, void *target)
 {
     const struct sp_option *option = NULL;
     for (size_t i = 0; (option = sp_option_at(i)) != NULL; i++) {
-        if (option->scope == SP_SCOPE_POOL) {
-            sp_option_clear(option, pool);
+        if (option->scope == scope) {
+            sp_option_clear(option, target);
         }
     }
-    sp_free(pool->name);
 }
 
 void sp_config_ref(struct sp_config *config)
@@ -476,8 +489,10 @@ void sp_config_free(struct sp_config *config)
         return;
     }
     for (size_t i = 0; i < config->count; i++) {
-        free_pool(&config->pools[i]);
+        clear(SP_SCOPE_POOL, &config->pools[i]);
+        sp_free(config->pools[i].name);
     }
+    clear(SP_SCOPE_TOP, config);
     sp_free(config->pools);
     sp_program_environment_free(config->environment);
     sp_free(config->directory);

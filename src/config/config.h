@@ -14,6 +14,7 @@
 #include <snakepit/payload.h>
 
 #include "base/slice.h"
+#include "config/address.h"
 
 enum sp_profile { SP_PROFILE_PROCESS = 0, SP_PROFILE_THREAD };
 enum sp_detection { SP_DETECTION_AUTO = 0, SP_DETECTION_OFF };
@@ -51,7 +52,7 @@ enum sp_affinity {
 
 enum sp_seccomp { SP_SECCOMP_OFF = 0, SP_SECCOMP_DEFAULT };
 
-#define SP_AUTO UINT32_MAX // `prefetch: auto`
+#define SP_AUTO UINT32_MAX // `prefetch: auto`, `loops: auto`
 
 // From the one to the other; both the same: just so many.
 struct sp_range {
@@ -81,6 +82,9 @@ struct sp_pairs {
 #define SP_BREAKER_FIELD(key, type)
 #define SP_DEVICES_FIELD(key, type)
 #define SP_THRESHOLD_FIELD(key, type)
+#define SP_TLS_FIELD(key, type)
+#define SP_LISTENER_FIELD(key, type)
+#define SP_SERVE_FIELD(key, type)
 #define SP_POOL_FIELD(key, type)
 #define SP_TOP_FIELD(key, type)
 #define SP_OPTION(scope, key, type, ...) SP_##scope##_FIELD(key, type)
@@ -130,6 +134,42 @@ struct sp_threshold {
 };
 #undef SP_THRESHOLD_FIELD
 #define SP_THRESHOLD_FIELD(key, type)
+
+#undef SP_TLS_FIELD
+#define SP_TLS_FIELD(key, type) type key;
+// The files of TLS; zeroed: none. `certificate` and `key` are there together. Each path
+// is absolute, or counts from the current folder of the host.
+struct sp_tls_config {
+#include "config/options.def"
+};
+#undef SP_TLS_FIELD
+#define SP_TLS_FIELD(key, type)
+
+#undef SP_LISTENER_FIELD
+#define SP_LISTENER_FIELD(key, type) type key;
+// Where the daemon listens; `tokens` is NULL without.
+struct sp_listener_config {
+    struct sp_address parsed; // `address`
+#include "config/options.def"
+};
+#undef SP_LISTENER_FIELD
+#define SP_LISTENER_FIELD(key, type)
+
+struct sp_listeners {
+    struct sp_listener_config *items;
+    size_t count; // at least 1
+};
+
+#undef SP_SERVE_FIELD
+#define SP_SERVE_FIELD(key, type) type key;
+// What `snakepit serve` goes by; the library reads it and leaves it alone. Whole, with
+// its defaults, also where nobody asked for it.
+struct sp_serve_config {
+    bool given; // the file or a variable says something of it
+#include "config/options.def"
+};
+#undef SP_SERVE_FIELD
+#define SP_SERVE_FIELD(key, type)
 
 #undef SP_POOL_FIELD
 #define SP_POOL_FIELD(key, type) type key;

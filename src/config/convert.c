@@ -186,6 +186,18 @@ void sp_option_format_size(uint64_t bytes, char *text, size_t room)
     (void)snprintf(text, room, "%" PRIu64 "%s", bytes / sizes[i].bytes, name);
 }
 
+// "0660", as chmod(1) has it.
+static bool parse_mode(const struct sp_option *option, const char *text, uint32_t *mode)
+{
+    size_t digits = strspn(text, "01234567");
+    uint32_t value = 0;
+    for (size_t i = 0; i < digits && digits <= 4; i++) {
+        value = value * 8 + (uint32_t)(text[i] - '0');
+    }
+    *mode = value;
+    return digits > 0 && digits <= 4 && text[digits] == '\0' && in_range(option, value);
+}
+
 static bool
 parse_choice(const struct sp_option *option, const char *text, uint32_t *number)
 {
@@ -320,6 +332,8 @@ static void describe(const struct sp_option *option, char *text, size_t room)
             "a Python import path such as \"my_app.adapters.Text\", not a file",
         [SP_KIND_PROGRAM] = "a command or the path of an interpreter",
         [SP_KIND_TEXT] = "a text",
+        [SP_KIND_PATH] = "the path of a file",
+        [SP_KIND_MODE] = "permissions in octal digits, from \"0\" to \"0777\"",
         [SP_KIND_TEXTS] = "a list of texts",
         [SP_KIND_PAIRS] = "a map of names to texts",
         [SP_KIND_RESOURCES] = "a map of paths to types",
@@ -329,6 +343,9 @@ static void describe(const struct sp_option *option, char *text, size_t room)
         [SP_KIND_DEVICES] = "\"off\" or a map",
         [SP_KIND_BREAKER] = "\"off\" or a map",
         [SP_KIND_THRESHOLD] = "a map",
+        [SP_KIND_LISTENERS] = "a list of addresses or maps",
+        [SP_KIND_SERVE] = "a map",
+        [SP_KIND_TLS] = "a map",
     };
     if (option->choices != NULL) {
         describe_choices(option->choices, text, room);
@@ -390,6 +407,9 @@ static bool parse(const struct sp_option *option, void *field, const char *text)
     case SP_KIND_FRACTION:
         right = parse_fraction(option, text, &number);
         break;
+    case SP_KIND_MODE:
+        right = parse_mode(option, text, &number);
+        break;
     default:
         right = parse_integer(option, text, &number);
         break;
@@ -403,7 +423,25 @@ static bool parse(const struct sp_option *option, void *field, const char *text)
 static bool is_text(const struct sp_option *option)
 {
     return option->kind == SP_KIND_ADAPTER || option->kind == SP_KIND_PROGRAM ||
-           option->kind == SP_KIND_TEXT;
+           option->kind == SP_KIND_TEXT || option->kind == SP_KIND_PATH;
+}
+
+// Gives the text, or the path that it is from where paths count from.
+static snakepit_err copy_text(const struct sp_option *option,
+                              const char *text,
+                              const struct sp_place *place,
+                              char **copy)
+{
+    struct sp_buf path = {0};
+    if (option->kind != SP_KIND_PATH || text[0] == '/' || place->directory == NULL) {
+        *copy = sp_strdup(text);
+        return *copy != NULL ? SNAKEPIT_OK : SNAKEPIT_NO_MEMORY;
+    }
+    bool root = strcmp(place->directory, "/") == 0;
+    snakepit_err err =
+        sp_buf_printf(&path, "%s/%s", root ? "" : place->directory, text);
+    *copy = (char *)path.data;
+    return err;
 }
 
 static snakepit_err set_text(const struct sp_option *option,
@@ -417,13 +455,13 @@ static snakepit_err set_text(const struct sp_option *option,
         char quoted[SP_QUOTED_MAX];
         return sp_option_expected(option, sp_quote(text, quoted), place);
     }
-    char *copy = sp_strdup(text);
-    if (copy == NULL) {
-        return SNAKEPIT_NO_MEMORY;
+    char *copy = NULL;
+    snakepit_err err = copy_text(option, text, place, &copy);
+    if (err == SNAKEPIT_OK) {
+        sp_free(*field);
+        *field = copy;
     }
-    sp_free(*field);
-    *field = copy;
-    return SNAKEPIT_OK;
+    return err;
 }
 
 snakepit_err sp_option_set(const struct sp_option *option,
@@ -438,7 +476,7 @@ snakepit_err sp_option_set(const struct sp_option *option,
         return set_text(option, (char **)field, text, place);
     }
     bool takes_quotes = option->kind == SP_KIND_CHOICE ||
-                        option->kind == SP_KIND_SIZE ||
+                        option->kind == SP_KIND_SIZE || option->kind == SP_KIND_MODE ||
                         option->kind == SP_KIND_DURATION || strcmp(text, "auto") == 0 ||
                         strcmp(text, "infinity") == 0;
     if ((quoted && !takes_quotes) || !parse(option, field, text)) {
@@ -512,78 +550,4 @@ bool sp_option_same(const struct sp_option *option, void *a, void *b)
     }
     SP_CHECK(option->kind == SP_KIND_INTEGER || option->kind == SP_KIND_CHOICE);
     return memcmp(left, right, sizeof(uint32_t)) == 0;
-}
-
-static void clear_pairs(struct sp_pairs *pairs)
-{
-    for (size_t i = 0; i < pairs->count; i++) {
-        sp_free(pairs->items[i].name);
-        sp_free(pairs->items[i].value);
-    }
-    sp_free(pairs->items);
-    *pairs = (struct sp_pairs){0};
-}
-
-static void clear_texts(struct sp_texts *texts)
-{
-    for (size_t i = 0; i < texts->count; i++) {
-        sp_free(texts->items[i]);
-    }
-    sp_free((void *)texts->items);
-    *texts = (struct sp_texts){0};
-}
-
-static void clear_sandbox(struct sp_sandbox *sandbox)
-{
-    clear_texts(&sandbox->landlock);
-    sp_free(sandbox->uid);
-    *sandbox = (struct sp_sandbox){0};
-}
-
-static void clear_devices(struct sp_devices *devices)
-{
-    clear_texts(&devices->values);
-    sp_free(devices->variable);
-    *devices = (struct sp_devices){0};
-}
-
-void sp_option_clear(const struct sp_option *option, void *target)
-{
-    void *field = sp_option_field(option, target);
-    switch (option->kind) {
-    case SP_KIND_TEXTS:
-        clear_texts(field);
-        break;
-    case SP_KIND_PAIRS:
-    case SP_KIND_RESOURCES:
-        clear_pairs(field);
-        break;
-    case SP_KIND_ADAPTER:
-    case SP_KIND_PROGRAM:
-    case SP_KIND_TEXT:
-    case SP_KIND_JSON:
-        sp_free(*(char **)field);
-        *(char **)field = NULL;
-        break;
-    case SP_KIND_SANDBOX:
-        clear_sandbox(field);
-        break;
-    case SP_KIND_DEVICES:
-        clear_devices(field);
-        break;
-    case SP_KIND_RETRY:
-        *(struct sp_retry_keys *)field = (struct sp_retry_keys){0};
-        break;
-    case SP_KIND_BREAKER:
-        *(struct sp_breaker_keys *)field = (struct sp_breaker_keys){0};
-        break;
-    case SP_KIND_THRESHOLD:
-        *(struct sp_threshold *)field = (struct sp_threshold){0};
-        break;
-    case SP_KIND_CHOICES:
-        *(uint32_t *)field = 0;
-        break;
-    default:
-        break;
-    }
 }

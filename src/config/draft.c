@@ -156,16 +156,10 @@ static snakepit_err apply_fixed_defaults(struct sp_draft *draft)
 // What `{}` would be.
 static snakepit_err apply_default_thresholds(struct sp_draft *draft)
 {
-    const struct sp_option *option = NULL;
-    snakepit_err err = SNAKEPIT_OK;
-    for (size_t i = 0; err == SNAKEPIT_OK && (option = sp_option_at(i)) != NULL; i++) {
-        if (option->scope == SP_SCOPE_THRESHOLD &&
-            origin_of(draft, "switch_threshold") == SP_ORIGIN_NOBODY) {
-            err = sp_option_set_default(
-                option, &draft->pool->switch_threshold, &draft->place);
-        }
-    }
-    return err;
+    return origin_of(draft, "switch_threshold") != SP_ORIGIN_NOBODY
+               ? SNAKEPIT_OK
+               : sp_yaml_set_defaults(
+                     SP_SCOPE_THRESHOLD, &draft->pool->switch_threshold, &draft->place);
 }
 
 // How many workers the devices are enough for.

@@ -11,6 +11,7 @@
 #include "config/yaml.h"
 
 #define PREFIX "SNAKEPIT_"
+#define SERVE  "serve_"
 
 extern char **environ;
 
@@ -35,6 +36,14 @@ void sp_variable_name(const char *pool, const char *key, char name[SP_VARIABLE_M
     }
 }
 
+// The key of `option` as a variable of the whole file has it.
+static const char *key_at_top(const struct sp_option *option, char key[SP_VARIABLE_MAX])
+{
+    bool serves = option->scope == SP_SCOPE_SERVE;
+    (void)snprintf(key, SP_VARIABLE_MAX, "%s%s", serves ? SERVE : "", option->key);
+    return key;
+}
+
 const char *sp_variable_find(const struct sp_option *option,
                              const struct sp_pool_config *pool,
                              enum sp_reach reach,
@@ -48,10 +57,64 @@ const char *sp_variable_find(const struct sp_option *option,
     // SNAKEPIT_PYTHON is the default interpreter and not an order: a pool that names
     // its own keeps it.
     if (value == NULL && reach == SP_REACH_ALL && option->kind != SP_KIND_PROGRAM) {
-        sp_variable_name(NULL, option->key, name);
+        char key[SP_VARIABLE_MAX];
+        sp_variable_name(NULL, key_at_top(option, key), name);
         value = sp_program_variable(name);
     }
     return value;
+}
+
+static snakepit_err apply_yaml(const struct sp_option *option,
+                               void *target,
+                               const char *value,
+                               const struct sp_place *place)
+{
+    struct sp_yaml yaml;
+    snakepit_err err = sp_yaml_load(&yaml, value, strlen(value), place);
+    err = err != SNAKEPIT_OK
+              ? err
+              : sp_yaml_set_option(&yaml, yaml.root, option, target, place);
+    sp_yaml_fini(&yaml);
+    return err;
+}
+
+// Addresses with commas between, as a list of YAML. NO_MEMORY.
+static snakepit_err quote_addresses(const char *value, struct sp_buf *yaml)
+{
+    snakepit_err err = sp_buf_append(yaml, "[", 1);
+    while (err == SNAKEPIT_OK && *value != '\0') {
+        value += strspn(value, " ");
+        size_t length = strcspn(value, ",");
+        size_t shown = length;
+        while (shown > 0 && value[shown - 1] == ' ') {
+            shown--;
+        }
+        err = sp_buf_append(yaml, "'", 1);
+        for (size_t i = 0; err == SNAKEPIT_OK && i < shown; i++) {
+            err = value[i] == '\'' ? sp_buf_append(yaml, "''", 2)
+                                   : sp_buf_append(yaml, &value[i], 1);
+        }
+        err = err != SNAKEPIT_OK ? err : sp_buf_append(yaml, "', ", 3);
+        value += length + (value[length] == ',');
+    }
+    return err != SNAKEPIT_OK ? err : sp_buf_append(yaml, "]", 2);
+}
+
+// Where to listen may be said without YAML. A list of YAML ends as no address does.
+static snakepit_err apply_listeners(const struct sp_option *option,
+                                    void *target,
+                                    const char *value,
+                                    const struct sp_place *place)
+{
+    struct sp_buf list = {0};
+    size_t length = strlen(value);
+    bool is_yaml = length > 1 && value[0] == '[' && value[length - 1] == ']';
+    snakepit_err err = is_yaml ? SNAKEPIT_OK : quote_addresses(value, &list);
+    err = err != SNAKEPIT_OK
+              ? err
+              : apply_yaml(option, target, is_yaml ? value : (char *)list.data, place);
+    sp_buf_fini(&list);
+    return err;
 }
 
 static snakepit_err apply_collection(const struct sp_option *option,
@@ -63,16 +126,10 @@ static snakepit_err apply_collection(const struct sp_option *option,
     if (value[0] == '\0' && sp_option_is_group(option, &scope)) {
         return sp_option_expected(option, "an empty text", place);
     }
-    if (value[0] == '\0') {
-        value = option->fixed;
+    if (option->kind == SP_KIND_LISTENERS) {
+        return apply_listeners(option, target, value, place);
     }
-    struct sp_yaml yaml;
-    snakepit_err err = sp_yaml_load(&yaml, value, strlen(value), place);
-    err = err != SNAKEPIT_OK
-              ? err
-              : sp_yaml_set_option(&yaml, yaml.root, option, target, place);
-    sp_yaml_fini(&yaml);
-    return err;
+    return apply_yaml(option, target, value[0] == '\0' ? option->fixed : value, place);
 }
 
 snakepit_err sp_variable_apply(const struct sp_option *option,
@@ -133,6 +190,40 @@ static snakepit_err refuse_later(const char *entry, const struct sp_place *place
                       "%.*s: unknown variable; it is not available yet in this version",
                       (int)strcspn(entry, "="),
                       entry);
+}
+
+// What `key` says of `serve`; NULL: nothing.
+static const char *behind_serve(const char *key)
+{
+    return strncmp(key, SERVE, strlen(SERVE)) == 0 ? key + strlen(SERVE) : NULL;
+}
+
+// A key of `serve`, of which a slip is one of ours as well, also in that first word.
+static snakepit_err
+check_serve_key(const char *entry, const char *key, const struct sp_place *place)
+{
+    size_t length = strcspn(key, "_");
+    char word[SP_VARIABLE_MAX];
+    char meant[SP_VARIABLE_MAX];
+    if (key[length] == '\0') {
+        return SNAKEPIT_OK;
+    }
+    (void)snprintf(word, sizeof word, "%.*s", (int)length, key);
+    const char *rest = key + length + 1;
+    bool exact = strcmp(word, "serve") == 0;
+    if (!exact && !sp_option_is_slip(word, "serve")) {
+        return SNAKEPIT_OK;
+    }
+    if (exact && sp_option_is_later(SP_SCOPE_BIT(SP_SCOPE_SERVE), rest)) {
+        return refuse_later(entry, place);
+    }
+    const struct sp_option *option = sp_option_find(SP_SCOPE_SERVE, rest);
+    if (exact && option != NULL) {
+        return SNAKEPIT_OK;
+    }
+    option = option != NULL ? option : sp_option_misspelt(SP_SCOPE_SERVE, rest);
+    return option != NULL ? refuse(entry, NULL, key_at_top(option, meant), place)
+                          : SNAKEPIT_OK;
 }
 
 // True if `key` is not an option of `scope` but very like one, which `*meant` then
@@ -224,10 +315,12 @@ static snakepit_err check_pool_key(const struct sp_pool_config *pool,
                                    const struct sp_place *place)
 {
     const char *meant = NULL;
-    if (sp_option_is_later(key)) {
+    if (sp_option_is_later(SP_SCOPE_BIT(SP_SCOPE_POOL), key)) {
         return refuse_later(entry, place);
     }
-    if (sp_option_find(SP_SCOPE_TOP, key) != NULL) {
+    const char *serve = behind_serve(key);
+    if (sp_option_find(SP_SCOPE_TOP, key) != NULL ||
+        (serve != NULL && sp_option_find(SP_SCOPE_SERVE, serve) != NULL)) {
         return refuse(entry, NULL, key, place);
     }
     return is_slip(SP_SCOPE_POOL, key, &meant) ? refuse(entry, pool->name, meant, place)
@@ -245,7 +338,7 @@ static snakepit_err check_name(const struct sp_config *config,
     if (pool != NULL) {
         return check_pool_key(pool, entry, rest, place);
     }
-    if (sp_option_is_later(key)) {
+    if (sp_option_is_later(SP_SCOPE_BIT(SP_SCOPE_POOL), key)) {
         return refuse_later(entry, place);
     }
     bool known = sp_option_find(SP_SCOPE_POOL, key) != NULL ||
@@ -254,7 +347,8 @@ static snakepit_err check_name(const struct sp_config *config,
         (is_slip(SP_SCOPE_POOL, key, &meant) || is_slip(SP_SCOPE_TOP, key, &meant))) {
         return refuse(entry, NULL, meant, place);
     }
-    return known ? SNAKEPIT_OK : check_pool_name(config, entry, key, place);
+    snakepit_err err = known ? SNAKEPIT_OK : check_pool_name(config, entry, key, place);
+    return err != SNAKEPIT_OK || known ? err : check_serve_key(entry, key, place);
 }
 
 snakepit_err sp_variable_check_names(const struct sp_config *config,

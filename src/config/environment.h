@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // SNAKEPIT_... variables: SNAKEPIT_<KEY> for the top and for every pool,
-// SNAKEPIT_POOL_<NAME>_<KEY> for one pool, which wins. Names are in capitals, with _
+// SNAKEPIT_POOL_<NAME>_<KEY> for one pool, which wins, SNAKEPIT_SERVE_<KEY> for a key
+// of `serve`. Names are in capitals, with _
 // for what is neither a letter nor a digit.
 #ifndef CONFIG_ENVIRONMENT_H
 #define CONFIG_ENVIRONMENT_H
@@ -20,7 +21,7 @@ enum sp_reach {
     SP_REACH_ONE,     // this pool by name
 };
 
-// The value of the variable that overrides `option` in `pool` (NULL: at the top); NULL
+// The value of the variable that overrides `option` in `pool` (NULL: elsewhere); NULL
 // if there is none of that reach. `name` gets the variable's name.
 const char *sp_variable_find(const struct sp_option *option,
                              const struct sp_pool_config *pool,

@@ -17,6 +17,9 @@
 #define TARGET_BREAKER   struct sp_breaker_keys
 #define TARGET_DEVICES   struct sp_devices
 #define TARGET_THRESHOLD struct sp_threshold
+#define TARGET_SERVE     struct sp_serve_config
+#define TARGET_LISTENER  struct sp_listener_config
+#define TARGET_TLS       struct sp_tls_config
 #define FIXED(text)      .fixed = (text)
 #define COMPUTED(words)  .computed = (words)
 #define SP_SECTION(scope, title)
@@ -46,8 +49,11 @@ static const struct sp_option options[] = {
 
 #define SP_OPTION(...)
 #define SP_SECTION(scope, title)
-#define SP_LATER(row_scope, row_key) #row_key,
-static const char *const later[] = {
+#define SP_LATER(row_scope, row_key) {SP_SCOPE_##row_scope, #row_key},
+static const struct {
+    enum sp_scope scope;
+    const char *key;
+} later[] = {
 #include "config/options.def"
 };
 #undef SP_OPTION
@@ -78,10 +84,14 @@ const struct sp_option *sp_option_find(enum sp_scope scope, const char *key)
     return NULL;
 }
 
-bool sp_option_is_later(const char *key)
+bool sp_option_is_later(unsigned scopes, const char *key)
 {
+    // What will be at the top is not an unknown key in a pool either.
+    bool in_pool = (scopes & SP_SCOPE_BIT(SP_SCOPE_POOL)) != 0;
+    scopes |= in_pool ? SP_SCOPE_BIT(SP_SCOPE_TOP) : 0;
     for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++) {
-        if (strcmp(later[i], key) == 0) {
+        if ((scopes & SP_SCOPE_BIT(later[i].scope)) != 0 &&
+            strcmp(later[i].key, key) == 0) {
             return true;
         }
     }
@@ -191,6 +201,21 @@ const char *sp_option_nearest(unsigned scopes, const char *key)
     return found != NULL ? found : nearest_within(scopes, key, length / 3);
 }
 
+snakepit_err
+sp_option_unknown(unsigned scopes, const char *key, const struct sp_place *place)
+{
+    if (sp_option_is_later(scopes, key)) {
+        return sp_problem(place,
+                          "unknown key; it is not available yet in this version");
+    }
+    const char *nearest = sp_option_nearest(scopes, key);
+    if (nearest == NULL) {
+        return sp_problem(place,
+                          "unknown key; see docs/configuration.md for those there are");
+    }
+    return sp_problem(place, "unknown key; did you mean \"%s\"?", nearest);
+}
+
 const struct sp_option *sp_option_misspelt(enum sp_scope scope, const char *key)
 {
     size_t length = strlen(key);
@@ -241,6 +266,12 @@ bool sp_option_is_group(const struct sp_option *option, enum sp_scope *scope)
         return true;
     case SP_KIND_THRESHOLD:
         *scope = SP_SCOPE_THRESHOLD;
+        return true;
+    case SP_KIND_SERVE:
+        *scope = SP_SCOPE_SERVE;
+        return true;
+    case SP_KIND_TLS:
+        *scope = SP_SCOPE_TLS;
         return true;
     default:
         return false;

@@ -18,6 +18,9 @@ enum sp_scope {
     SP_SCOPE_BREAKER,
     SP_SCOPE_DEVICES,
     SP_SCOPE_THRESHOLD,
+    SP_SCOPE_SERVE,
+    SP_SCOPE_LISTENER,
+    SP_SCOPE_TLS,
 };
 #define SP_SCOPE_BIT(scope) (1u << (unsigned)(scope))
 
@@ -36,6 +39,8 @@ enum sp_kind {
     SP_KIND_ADAPTER,  // char *: a Python import path
     SP_KIND_PROGRAM,  // char *: a command or a path
     SP_KIND_TEXT,     // char *: any text but the empty one
+    SP_KIND_PATH,     // char *: the same, and it counts from the folder of the file
+    SP_KIND_MODE,     // uint32_t: octal digits, the permissions of a file
     // What follows is written as a list or a map.
     SP_KIND_TEXTS,     // struct sp_texts: a list of texts
     SP_KIND_PAIRS,     // struct sp_pairs: a map of texts, or a list of pairs
@@ -47,6 +52,9 @@ enum sp_kind {
     SP_KIND_BREAKER,   // struct sp_breaker_keys: the same
     SP_KIND_DEVICES,   // struct sp_devices: the same
     SP_KIND_THRESHOLD, // struct sp_threshold: a map of the keys of that scope
+    SP_KIND_LISTENERS, // struct sp_listeners: a list of such maps, or of addresses
+    SP_KIND_SERVE,     // struct sp_serve_config: a map of the keys of that scope
+    SP_KIND_TLS,       // struct sp_tls_config: the same
 };
 
 // What a reload does where the value has changed, the least of it first.
@@ -74,7 +82,7 @@ struct sp_option {
     const char *help;
 };
 
-#define SP_OPTIONS_MAX 96 // a bound for arrays that run along with the table
+#define SP_OPTIONS_MAX 128 // a bound for arrays that run along with the table
 
 // Row `index` of the table, in its order; NULL past the end.
 const struct sp_option *sp_option_at(size_t index);
@@ -97,8 +105,12 @@ const struct sp_option *sp_option_misspelt(enum sp_scope scope, const char *key)
 // part of it. Short words must be nearer than long ones.
 bool sp_option_is_slip(const char *word, const char *meant);
 
-// True for a key that a later version will know.
-bool sp_option_is_later(const char *key);
+// True for a key of one of `scopes` that a later version will know.
+bool sp_option_is_later(unsigned scopes, const char *key);
+
+// Explains that `key` at `place` is of none of `scopes`.
+snakepit_err
+sp_option_unknown(unsigned scopes, const char *key, const struct sp_place *place);
 
 // The field of `option` in `target`: the struct of its scope.
 void *sp_option_field(const struct sp_option *option, void *target);
@@ -132,6 +144,10 @@ snakepit_err sp_option_set_default(const struct sp_option *option,
 bool sp_option_same(const struct sp_option *option, void *a, void *b);
 // The same for all kinds.
 bool sp_option_equal(const struct sp_option *option, const void *a, const void *b);
+// The first key of `scope` of which `a` and `b`, its structs, have different values;
+// NULL if there is none.
+const struct sp_option *
+sp_option_differing(enum sp_scope scope, const void *a, const void *b);
 
 // Explains that the value at `place` is not what the option takes; `got` describes it.
 snakepit_err sp_option_expected(const struct sp_option *option,

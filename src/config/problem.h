@@ -13,6 +13,7 @@ struct sp_place {
     const char *file;
     snakepit_message *why; // gets the sentence; may be NULL
     const char *variable;  // the environment variable that the value came from, or NULL
+    const char *directory; // from which relative paths count; NULL: the current one
     size_t line;           // 0: nowhere in particular
     char path[192];        // "pools[1].pool_size"; "" for the whole file
 };

@@ -4,8 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "config/collection.h"
 #include "config/config.h"
+#include "config/listener.h"
 #include "config/option.h"
 #include "config/yaml.h"
 
@@ -100,7 +102,6 @@ static snakepit_err set_plain(struct sp_yaml *yaml,
 
 // The struct of a group's keys.
 struct group {
-    enum sp_kind kind;
     enum sp_scope scope;
     void *keys;
 };
@@ -114,16 +115,10 @@ static snakepit_err set_pair(struct sp_yaml *yaml,
     const char *text = (const char *)key->data.scalar.value;
     const struct sp_option *option = sp_option_find(group->scope, text);
     struct sp_place where = sp_place_key(place, text, sp_yaml_line(key));
-    if (option != NULL) {
-        return set_plain(
-            yaml, sp_yaml_node(yaml, pair->value), option, group->keys, &where);
-    }
-    const char *nearest = sp_option_nearest(SP_SCOPE_BIT(group->scope), text);
-    if (nearest != NULL) {
-        return sp_problem(&where, "unknown key; did you mean \"%s\"?", nearest);
-    }
-    return sp_problem(&where,
-                      "unknown key; see docs/configuration.md for those there are");
+    return option != NULL
+               ? sp_yaml_set_option(
+                     yaml, sp_yaml_node(yaml, pair->value), option, group->keys, &where)
+               : sp_option_unknown(SP_SCOPE_BIT(group->scope), text, &where);
 }
 
 static snakepit_err check_paths(const struct sp_texts *paths,
@@ -166,35 +161,64 @@ static snakepit_err check_devices(const struct sp_devices *devices,
     return SNAKEPIT_OK;
 }
 
-// What the keys of a group say together.
-static snakepit_err finish(const struct group *group, const struct sp_place *place)
+static snakepit_err check_tls(const struct sp_tls_config *tls,
+                              const struct sp_place *place)
 {
-    if (group->kind == SP_KIND_SANDBOX) {
-        return finish_sandbox(group->keys, place);
+    if (tls->certificate != NULL && tls->key != NULL) {
+        return SNAKEPIT_OK;
     }
-    if (group->kind == SP_KIND_DEVICES) {
-        return check_devices(group->keys, place);
-    }
-    if (group->kind == SP_KIND_RETRY) {
-        struct sp_retry_keys *retry = group->keys;
-        retry->backoff_max_ms = retry->backoff_max_ms < retry->backoff_ms
-                                    ? retry->backoff_ms
-                                    : retry->backoff_max_ms;
+    return sp_problem(place,
+                      "expected a \"certificate\" and its \"key\"; the %s is missing",
+                      tls->certificate != NULL ? "key" : "certificate");
+}
+
+// "https://app.example.com:8080": what a browser sends, letter by letter.
+static bool is_origin(const char *text)
+{
+    const char *host = strstr(text, "://");
+    return host != NULL && host != text && host[3] != '\0' &&
+           strpbrk(host + 3, "/?#*@ ") == NULL;
+}
+
+static snakepit_err finish_serve(struct sp_serve_config *serve,
+                                 const struct sp_place *place)
+{
+    serve->given = true;
+    for (size_t i = 0; i < serve->origins.count; i++) {
+        if (!is_origin(serve->origins.items[i])) {
+            char shown[SP_QUOTED_MAX];
+            struct sp_place list = sp_place_key(place, "origins", place->line);
+            struct sp_place item = sp_place_item(&list, i, place->line);
+            return sp_problem(&item,
+                              "expected an origin such as "
+                              "\"https://app.example.com\", got %s",
+                              sp_quote(serve->origins.items[i], shown));
+        }
     }
     return SNAKEPIT_OK;
 }
 
-static snakepit_err set_defaults(const struct group *group,
-                                 const struct sp_place *place)
+// What the keys of a group say together.
+static snakepit_err finish(const struct group *group, const struct sp_place *place)
 {
-    const struct sp_option *option;
-    snakepit_err err = SNAKEPIT_OK;
-    for (size_t i = 0; err == SNAKEPIT_OK && (option = sp_option_at(i)) != NULL; i++) {
-        if (option->scope == group->scope && option->fixed != NULL) {
-            err = sp_option_set_default(option, group->keys, place);
-        }
+    struct sp_retry_keys *retry = group->keys;
+    switch (group->scope) {
+    case SP_SCOPE_SANDBOX:
+        return finish_sandbox(group->keys, place);
+    case SP_SCOPE_DEVICES:
+        return check_devices(group->keys, place);
+    case SP_SCOPE_RETRY:
+        retry->backoff_max_ms = retry->backoff_max_ms < retry->backoff_ms
+                                    ? retry->backoff_ms
+                                    : retry->backoff_max_ms;
+        return SNAKEPIT_OK;
+    case SP_SCOPE_TLS:
+        return check_tls(group->keys, place);
+    case SP_SCOPE_SERVE:
+        return finish_serve(group->keys, place);
+    default:
+        return SNAKEPIT_OK;
     }
-    return err;
 }
 
 static snakepit_err set_map(struct sp_yaml *yaml,
@@ -203,7 +227,8 @@ static snakepit_err set_map(struct sp_yaml *yaml,
                             const struct group *group)
 {
     snakepit_err err = sp_yaml_check_map(yaml, node, place);
-    err = err != SNAKEPIT_OK ? err : set_defaults(group, place);
+    err = err != SNAKEPIT_OK ? err
+                             : sp_yaml_set_defaults(group->scope, group->keys, place);
     for (const yaml_node_pair_t *pair = node->data.mapping.pairs.start;
          err == SNAKEPIT_OK && pair < node->data.mapping.pairs.top;
          pair++) {
@@ -232,7 +257,9 @@ static snakepit_err set_word(const yaml_node_t *node,
 static bool is_word(const yaml_node_t *node, enum sp_kind kind)
 {
     const char *word = (const char *)node->data.scalar.value;
-    return node->type == YAML_SCALAR_NODE && kind != SP_KIND_THRESHOLD &&
+    bool never =
+        kind == SP_KIND_THRESHOLD || kind == SP_KIND_SERVE || kind == SP_KIND_TLS;
+    return node->type == YAML_SCALAR_NODE && !never &&
            (strcmp(word, "off") == 0 ||
             (kind == SP_KIND_SANDBOX && strcmp(word, "strict") == 0));
 }
@@ -244,8 +271,7 @@ static snakepit_err set_group(struct sp_yaml *yaml,
                               const struct sp_place *place)
 {
     char shown[SP_QUOTED_MAX];
-    struct group group = {.kind = option->kind,
-                          .keys = sp_option_field(option, target)};
+    struct group group = {.keys = sp_option_field(option, target)};
     bool is_map = node->type == YAML_MAPPING_NODE;
     if (!sp_option_is_group(option, &group.scope) ||
         (!is_map && !is_word(node, option->kind))) {
@@ -260,6 +286,87 @@ static snakepit_err set_group(struct sp_yaml *yaml,
     return is_map ? set_map(yaml, node, place, &group) : set_word(node, place, &group);
 }
 
+// ---- Lists of groups ----------------------------------------------------------
+
+static size_t line_of(struct sp_yaml *yaml, const yaml_node_t *map, const char *key)
+{
+    const yaml_node_t *value = sp_yaml_value(yaml, map, key);
+    return value != NULL ? sp_yaml_line(value) : 0;
+}
+
+static snakepit_err set_listener_map(struct sp_yaml *yaml,
+                                     const yaml_node_t *node,
+                                     const struct sp_place *place,
+                                     struct sp_listener_config *listener)
+{
+    const struct group group = {SP_SCOPE_LISTENER, listener};
+    snakepit_err err = set_map(yaml, node, place, &group);
+    if (err != SNAKEPIT_OK) {
+        return err;
+    }
+    if (listener->address == NULL) {
+        return sp_problem(place, "expected an \"address\", such as \"127.0.0.1:8470\"");
+    }
+    struct sp_listener_lines lines = {.address = line_of(yaml, node, "address"),
+                                      .mode = line_of(yaml, node, "mode")};
+    return sp_listener_finish(listener, &lines, place);
+}
+
+// A map, or just the address.
+static snakepit_err set_listener(struct sp_yaml *yaml,
+                                 const yaml_node_t *node,
+                                 const struct sp_place *place,
+                                 struct sp_listener_config *listener)
+{
+    const char *text = NULL;
+    const struct sp_listener_lines none = {0};
+    if (node->type == YAML_MAPPING_NODE) {
+        return set_listener_map(yaml, node, place, listener);
+    }
+    snakepit_err err = sp_yaml_text(node, "an address or a map", place, &text);
+    err = err != SNAKEPIT_OK ? err
+                             : sp_yaml_set_defaults(SP_SCOPE_LISTENER, listener, place);
+    if (err != SNAKEPIT_OK) {
+        return err;
+    }
+    listener->address = sp_strdup(text);
+    return listener->address != NULL ? sp_listener_finish(listener, &none, place)
+                                     : SNAKEPIT_NO_MEMORY;
+}
+
+static snakepit_err set_listeners(struct sp_yaml *yaml,
+                                  const yaml_node_t *node,
+                                  const struct sp_option *option,
+                                  void *target,
+                                  const struct sp_place *place)
+{
+    struct sp_listeners *listeners = sp_option_field(option, target);
+    char shown[SP_QUOTED_MAX];
+    if (node->type != YAML_SEQUENCE_NODE) {
+        return sp_option_expected(option, sp_yaml_describe(node, shown), place);
+    }
+    const yaml_node_item_t *first = node->data.sequence.items.start;
+    size_t count = (size_t)(node->data.sequence.items.top - first);
+    if (count == 0 || count > SP_LISTENERS_MAX) {
+        return sp_problem(place,
+                          "expected a list of 1 to %u addresses, got %zu",
+                          SP_LISTENERS_MAX,
+                          count);
+    }
+    sp_option_clear(option, target);
+    listeners->items = sp_alloc_array(count, sizeof *listeners->items);
+    snakepit_err err = listeners->items != NULL ? sp_yaml_check_count(node, place)
+                                                : SNAKEPIT_NO_MEMORY;
+    for (size_t i = 0; err == SNAKEPIT_OK && i < count; i++) {
+        const yaml_node_t *item = sp_yaml_node(yaml, first[i]);
+        struct sp_place where = sp_place_item(place, i, sp_yaml_line(item));
+        listeners->count = i + 1;
+        err = set_listener(yaml, item, &where, &listeners->items[i]);
+        err = err != SNAKEPIT_OK ? err : sp_listeners_check_last(listeners, &where);
+    }
+    return err;
+}
+
 // ---- All of them --------------------------------------------------------------
 
 snakepit_err sp_yaml_set_option(struct sp_yaml *yaml,
@@ -269,7 +376,39 @@ snakepit_err sp_yaml_set_option(struct sp_yaml *yaml,
                                 const struct sp_place *place)
 {
     enum sp_scope scope;
-    return sp_option_is_group(option, &scope)
-               ? set_group(yaml, node, option, target, place)
+    if (sp_option_is_group(option, &scope)) {
+        return set_group(yaml, node, option, target, place);
+    }
+    return option->kind == SP_KIND_LISTENERS
+               ? set_listeners(yaml, node, option, target, place)
                : set_plain(yaml, node, option, target, place);
+}
+
+// The default of a list of groups is YAML.
+static snakepit_err set_default_list(const struct sp_option *option,
+                                     void *target,
+                                     const struct sp_place *place)
+{
+    struct sp_yaml yaml;
+    snakepit_err err = sp_yaml_load(&yaml, option->fixed, strlen(option->fixed), place);
+    err = err != SNAKEPIT_OK ? err
+                             : set_listeners(&yaml, yaml.root, option, target, place);
+    sp_yaml_fini(&yaml);
+    return err;
+}
+
+snakepit_err
+sp_yaml_set_defaults(enum sp_scope scope, void *target, const struct sp_place *place)
+{
+    const struct sp_option *option;
+    snakepit_err err = SNAKEPIT_OK;
+    for (size_t i = 0; err == SNAKEPIT_OK && (option = sp_option_at(i)) != NULL; i++) {
+        if (option->scope != scope || option->fixed == NULL) {
+            continue;
+        }
+        err = option->kind == SP_KIND_LISTENERS
+                  ? set_default_list(option, target, place)
+                  : sp_option_set_default(option, target, place);
+    }
+    return err;
 }

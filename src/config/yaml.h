@@ -76,4 +76,9 @@ snakepit_err sp_yaml_set_option(struct sp_yaml *yaml,
                                 void *target,
                                 const struct sp_place *place);
 
+// Sets the fields of all keys of a scope that have a fixed default. `target` is its
+// struct.
+snakepit_err
+sp_yaml_set_defaults(enum sp_scope scope, void *target, const struct sp_place *place);
+
 #endif

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Lessons 35 and 36: values are respected or refused; thread counts of workers."""
+"""Lessons 33, 35 and 36: where one may listen; values; thread counts of workers."""
 
 from __future__ import annotations
 
@@ -166,13 +166,15 @@ def numbers(definition):
 
 
 def test_lesson_35_the_schema_knows_the_ranges():
-    keys = {key for part in ("several", "pool", *GROUPS) for key, *_ in numbers(part)}
+    parts = ("several", "pool", "serve", *GROUPS)
+    keys = {key for part in parts for key, *_ in numbers(part)}
     assert {
         "session_ttl_ms",
         "pool_size",
         "max_queue",
         "call_timeout_ms",
         "restart_limit",
+        "max_connections",
     } <= keys
     documented = re.findall(
         r"^\| `(\w+)` \| .*?\d+ to \d+",
@@ -225,6 +227,15 @@ def test_lesson_35_every_range_of_a_group_is_checked(group, key, least, most):
         Pit.open(pool(**made), pooling_enabled=False).close()
 
 
+@pytest.mark.parametrize(("key", "least", "most"), numbers("serve"))
+def test_lesson_35_every_range_of_the_daemon_is_checked(key, least, most):
+    for value in (least - 1, most + 1, -(2**63), 2**64, 10**30, 1.5, True, [], {}):
+        why = refused(pool(), pooling_enabled=False, serve={key: value})
+        assert f"serve.{key}" in why
+    for value in (least, most):
+        Pit.open(pool(), pooling_enabled=False, serve={key: value}).close()
+
+
 @pytest.mark.parametrize("size", ["0", "1023KiB", "65GiB", "-1", "many", "1.5GiB"])
 def test_lesson_35_sizes_are_checked(size):
     why = refused(pool(shared_memory_size=size), pooling_enabled=False)
@@ -236,6 +247,51 @@ def test_lesson_35_pools_with_one_name_are_refused():
     assert "twin" in why
     for name in ("", "a b", "x" * 65, "ü"):
         assert "pools[0].name" in refused(pool(name=name))
+
+
+# ---- 33: listening -------------------------------------------------------------------
+
+TLS = {"certificate": "c.pem", "key": "k.pem"}
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0:1", "[::]:1", "10.0.0.1:1"])
+@pytest.mark.parametrize(
+    ("trust", "missing"),
+    [
+        ({}, "both are"),
+        ({"tokens": "t.yaml"}, '"tls" is'),
+        ({"tls": TLS}, "the latter are"),
+    ],
+)
+def test_lesson_33_what_others_reach_needs_tls_and_to_know_its_clients(
+    address, trust, missing
+):
+    listener = {"address": address, **trust}
+    why = refused(pool(), pooling_enabled=False, serve={"listen": [listener]})
+    assert "serve.listen[0]: other machines reach" in why
+    assert f"{missing} missing" in why
+
+
+@pytest.mark.parametrize(
+    "listener",
+    [
+        "127.0.0.1:1",
+        "[::1]:1",
+        "unix:x.sock",
+        "systemd:",
+        {"address": "0.0.0.0:1", "tls": TLS, "tokens": "t.yaml"},
+        {"address": "[::]:1", "tls": {**TLS, "client_ca": "ca.pem"}},
+    ],
+)
+def test_lesson_33_loopback_needs_neither_and_both_are_enough(listener):
+    Pit.open(pool(), pooling_enabled=False, serve={"listen": [listener]}).close()
+
+
+def test_lesson_33_a_variable_opens_no_door_to_others(monkeypatch):
+    monkeypatch.setenv("SNAKEPIT_SERVE_LISTEN", "127.0.0.1:1,0.0.0.0:2")
+    why = refused(pool(), pooling_enabled=False)
+    assert 'serve.listen[1]: other machines reach "0.0.0.0:2"' in why
+    assert "SNAKEPIT_SERVE_LISTEN" in why
 
 
 # ---- 36: thread counts ---------------------------------------------------------------

@@ -100,6 +100,7 @@ def test_where_a_fresh_worker_would_do_no_better_it_stays(open_pit, profile, tmp
     (tmp_path / "sick").write_text("the data base is down")
     pit = open_pit(checked(profile, tmp_path))
     pit.await_line("worker.kept", "do no better")
+    eventually(lambda: len(pit.workers()) == 1, "the one before has gone", WITHIN)
     (row,) = pit.workers()
     assert pit.stats().worker_recycles == 1
     checks = pit.health(row.id).checks

@@ -47,6 +47,8 @@ static const char *changes_of(const char *before, const char *after)
     " it cannot change in a pool that is open; give the pool another name, " \
     "or close the pit and open it anew"
 
+#define IN_PIT " it cannot change in a pit that is open; close the pit and open it anew"
+
 static const struct {
     const char *before;
     const char *after;
@@ -69,6 +71,7 @@ static const struct {
      "adapter_config: {a: 2}",
      "default workers: adapter_config"},
     {"adapter_args: [x]", "adapter_args: [x]", "default nothing"},
+    {"pool_size: 1", "pool_size: 1\nadapter_args: []", "default nothing"},
     {"worker_ttl: 1h", "worker_ttl: 3600", "default nothing"},
     {"worker_ttl: 1h", "worker_ttl: 2h", "default workers: worker_ttl"},
     {"python: /bin/sh", "python: /bin/true", "default workers: python"},
@@ -106,10 +109,17 @@ static const struct {
     {"pools: [{name: a}, {name: b}]",
      "pools: [{name: a, adapter: x}, {name: b, payloads_in_core_dump: false}]",
      "<memory>: pool b: payloads_in_core_dump:" IN_POOL},
-    {"session_quota: 2MiB",
-     "session_quota: 3MiB",
-     "<memory>: session_quota: it cannot change in a pit that is open; close the "
-     "pit and open it anew"},
+    {"session_quota: 2MiB", "session_quota: 3MiB", "<memory>: session_quota:" IN_PIT},
+    {"{}",
+     "serve: {listen: ['127.0.0.1:8470'], loops: auto, origins: []}",
+     "default nothing"},
+    {"{}", "serve: {loops: 3}", "<memory>: serve.loops:" IN_PIT},
+    {"serve: {listen: ['unix:a']}",
+     "serve: {listen: [{address: 'unix:a', mode: '0660'}]}",
+     "<memory>: serve.listen:" IN_PIT},
+    {"serve: {listen: [{address: 'unix:a', tls: {certificate: a, key: b}}]}",
+     "serve: {listen: [{address: 'unix:a', tls: {certificate: a, key: c}}]}",
+     "<memory>: serve.listen:" IN_PIT},
 };
 
 static void each_change_asks_for_what_the_table_says(void **state)

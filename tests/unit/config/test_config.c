@@ -32,7 +32,14 @@ static const char everything[] =
     "    undeclared_adapter: refuse\n"
     "    thread_safety_checks: true\n"
     "    shared_memory_size: 64MiB\n"
-    "  - name: arrays\n";
+    "  - name: arrays\n"
+    "serve:\n"
+    "  listen:\n"
+    "    - unix:http.sock\n"
+    "    - address: 0.0.0.0:8471\n"
+    "      tls: {certificate: c.pem, key: k.pem, client_ca: ca.pem}\n"
+    "      tokens: tokens.yaml\n"
+    "  origins: ['https://app.example.com']\n";
 
 static void every_key_reaches_its_field(void **state)
 {

@@ -41,13 +41,19 @@ static void every_fixed_default_is_a_value_that_would_be_accepted(void **state)
         struct sp_breaker_keys breaker = {0};
         struct sp_devices devices = {0};
         struct sp_threshold threshold = {0};
+        struct sp_serve_config serve = {0};
+        struct sp_listener_config listener = {0};
+        struct sp_tls_config tls = {0};
         void *targets[] = {[SP_SCOPE_TOP] = &config,
                            [SP_SCOPE_POOL] = &pool,
                            [SP_SCOPE_SANDBOX] = &sandbox,
                            [SP_SCOPE_RETRY] = &retry,
                            [SP_SCOPE_BREAKER] = &breaker,
                            [SP_SCOPE_DEVICES] = &devices,
-                           [SP_SCOPE_THRESHOLD] = &threshold};
+                           [SP_SCOPE_THRESHOLD] = &threshold,
+                           [SP_SCOPE_SERVE] = &serve,
+                           [SP_SCOPE_LISTENER] = &listener,
+                           [SP_SCOPE_TLS] = &tls};
         void *target = targets[option->scope];
         assert_true((option->fixed == NULL) != (option->computed == NULL));
         assert_true(option->help[0] != '\0' && option->minimum <= option->maximum);
@@ -90,8 +96,12 @@ static void durations_are_written_as_they_are_read(void **state)
 static void later_keys_are_known_to_come(void **state)
 {
     (void)state;
-    assert_true(sp_option_is_later("distributed"));
-    assert_false(sp_option_is_later("pool_size"));
+    const unsigned pool = SP_SCOPE_BIT(SP_SCOPE_POOL);
+    assert_true(sp_option_is_later(pool, "distributed"));
+    assert_false(sp_option_is_later(pool, "pool_size"));
+    assert_false(sp_option_is_later(pool, "door"));
+    assert_true(sp_option_is_later(SP_SCOPE_BIT(SP_SCOPE_LISTENER), "door"));
+    assert_true(sp_option_is_later(SP_SCOPE_BIT(SP_SCOPE_SERVE), "compatibility"));
 }
 
 int main(void)

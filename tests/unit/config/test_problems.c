@@ -139,6 +139,97 @@ static const struct {
     {"name: a\n",
      "1: name: only an item of \"pools\" has a name; a single pool is \"default\""},
 
+    // The daemon.
+    {"serve: off\n", "1: serve: expected a map, got \"off\""},
+    {"serve:\n", "1: serve: expected a map, got nothing"},
+    {"serve: {lisen: []}\n", "1: serve.lisen: unknown key; did you mean \"listen\"?"},
+    {"serve: {port: 80}\n",
+     "1: serve.port: unknown key; see docs/configuration.md for those there are"},
+    {"serve: {compatibility: [bridge]}\n",
+     "1: serve.compatibility: unknown key; it is not available yet in this version"},
+    {"serve: {door: local}\n",
+     "1: serve.door: unknown key; see docs/configuration.md for those there are"},
+    {"pools:\n- {name: a, serve: {}}\n",
+     "2: pools[0].serve: expected at the top of the file, not in a pool"},
+    {"serve: {listen: 127.0.0.1:80}\n",
+     "1: serve.listen: expected a list of addresses or maps, got \"127.0.0.1:80\""},
+    {"serve: {listen: []}\n",
+     "1: serve.listen: expected a list of 1 to 64 addresses, got 0"},
+    {"serve:\n  listen:\n  - 127.0.0.1:80\n  - 127.0.0.1:x\n",
+     "4: serve.listen[1]: expected a port from 0 to 65535 behind the last colon, got "
+     "\"x\""},
+    {"serve: {listen: [[a]]}\n",
+     "1: serve.listen[0]: expected an address or a map, got a list"},
+    {"serve: {listen: [~]}\n",
+     "1: serve.listen[0]: expected an address or a map, got nothing"},
+    {"serve: {listen: [{}]}\n",
+     "1: serve.listen[0]: expected an \"address\", such as \"127.0.0.1:8470\""},
+    {"serve: {listen: [{adress: x}]}\n",
+     "1: serve.listen[0].adress: unknown key; did you mean \"address\"?"},
+    {"serve: {listen: [{address: 127.0.0.1:80, door: local}]}\n",
+     "1: serve.listen[0].door: unknown key; it is not available yet in this version"},
+    {"serve: {listen: [{address: [a]}]}\n",
+     "1: serve.listen[0].address: expected a text, got a list"},
+    {"serve:\n  listen:\n  - tokens: t\n    address: example.com:80\n",
+     "4: serve.listen[0].address: expected an address in numbers or localhost before "
+     "the colon, got \"example.com\"; names are not looked up"},
+    {"serve: {listen: [127.0.0.1:80, {address: localhost:80}]}\n",
+     "1: serve.listen[1]: listen[0] has the address \"localhost:80\" already; remove "
+     "one of them"},
+    {"serve:\n  listen:\n  - address: 127.0.0.1:80\n    mode: \"0600\"\n",
+     "4: serve.listen[0].mode: only a Unix socket has permissions; remove this, or "
+     "listen on \"unix:PATH\""},
+    {"serve: {listen: [{address: 'unix:x', mode: 0888}]}\n",
+     "1: serve.listen[0].mode: expected permissions in octal digits, from \"0\" to "
+     "\"0777\", got 0888"},
+    {"serve: {listen: [{address: 'unix:x', mode: '1777'}]}\n",
+     "1: serve.listen[0].mode: expected permissions in octal digits, from \"0\" to "
+     "\"0777\", got 1777"},
+    {"serve: {listen: [{address: 'unix:x', mode: rw}]}\n",
+     "1: serve.listen[0].mode: expected permissions in octal digits, from \"0\" to "
+     "\"0777\", got \"rw\""},
+    {"serve: {listen: [{address: 'unix:x', tls: c.pem}]}\n",
+     "1: serve.listen[0].tls: expected a map, got \"c.pem\""},
+    {"serve: {listen: [{address: 'unix:x', tls: {}}]}\n",
+     "1: serve.listen[0].tls: expected a \"certificate\" and its \"key\"; the "
+     "certificate is missing"},
+    {"serve: {listen: [{address: 'unix:x', tls: {certificate: c}}]}\n",
+     "1: serve.listen[0].tls: expected a \"certificate\" and its \"key\"; the key is "
+     "missing"},
+    {"serve: {listen: [{address: 'unix:x', tls: {key: k}}]}\n",
+     "1: serve.listen[0].tls: expected a \"certificate\" and its \"key\"; the "
+     "certificate is missing"},
+    {"serve: {listen: [{address: 'unix:x', tls: {cert: c}}]}\n",
+     "1: serve.listen[0].tls.cert: unknown key; did you mean \"certificate\"?"},
+    {"serve: {listen: [{address: 'unix:x', tokens: \"\"}]}\n",
+     "1: serve.listen[0].tokens: expected the path of a file, got \"\""},
+    {"serve: {listen: [0.0.0.0:80]}\n",
+     "1: serve.listen[0]: other machines reach \"0.0.0.0:80\", so it needs \"tls\", "
+     "and \"tokens\" or \"tls.client_ca\" to know its clients by; both are missing. Or "
+     "listen on 127.0.0.1, [::1] or a Unix socket"},
+    {"serve: {listen: [{address: '[::]:80', tokens: t}]}\n",
+     "1: serve.listen[0]: other machines reach \"[::]:80\", so it needs \"tls\", and "
+     "\"tokens\" or \"tls.client_ca\" to know its clients by; \"tls\" is missing. Or "
+     "listen on 127.0.0.1, [::1] or a Unix socket"},
+    {"serve: {listen: [{address: 10.0.0.1:80, tls: {certificate: c, key: k}}]}\n",
+     "1: serve.listen[0]: other machines reach \"10.0.0.1:80\", so it needs \"tls\", "
+     "and \"tokens\" or \"tls.client_ca\" to know its clients by; the latter are "
+     "missing. Or listen on 127.0.0.1, [::1] or a Unix socket"},
+    {"serve: {loops: 0}\n",
+     "1: serve.loops: expected \"auto\" or an integer from 1 to 64, got 0"},
+    {"serve: {max_message: 4GiB}\n",
+     "1: serve.max_message: expected bytes or a size such as \"512MiB\", from 1KiB to "
+     "4294967295, got \"4GiB\""},
+    {"serve: {origins: [app.example.com]}\n",
+     "1: serve.origins[0]: expected an origin such as \"https://app.example.com\", got "
+     "\"app.example.com\""},
+    {"serve: {origins: ['https://a', 'https://a/']}\n",
+     "1: serve.origins[1]: expected an origin such as \"https://app.example.com\", got "
+     "\"https://a/\""},
+    {"serve: {origins: ['*']}\n",
+     "1: serve.origins[0]: expected an origin such as \"https://app.example.com\", got "
+     "\"*\""},
+
     // Pools.
     {"pools: 3\n", "1: pools: expected a list of pools, got 3"},
     {"pools:\n", "1: pools: expected a list of pools, got nothing"},
