@@ -17,18 +17,8 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "front/connection.h"
+#include "front/door.h"
 #include "front/exchange.h"
-
-struct sp_listener_config;
-struct sp_serve_config;
-
-// A listener: one socket that clients come through. Constant once it is open.
-struct sp_door {
-    const struct sp_listener_config *config;
-    int fd;
-    bool local;        // loopback or a Unix socket
-    char address[128]; // as it is bound: "127.0.0.1:8470"
-};
 
 // Answers a request whose header and body are whole; see exchange.h.
 typedef void sp_handler_fn(struct sp_exchange *exchange);
@@ -39,6 +29,9 @@ struct sp_server_options {
     snakepit *pit;
     const struct sp_serve_config *config;
     const struct sp_log *log;
+    const struct sp_protocol *protocol; // &sp_http1
+    struct sp_activation
+        *activation; // for "systemd:NAME"; NULL: none. Until it is open
     sp_handler_fn *handle;
     void *user; // of the handler: sp_serve_loop_user()
 };
@@ -47,34 +40,45 @@ struct sp_server_options {
 struct sp_serve_loop {
     const struct sp_server_options *options;
     struct sp_server *server;
-    struct sp_loop loop;
     snakepit_queue *queue; // where calls of its connections report
+    struct sp_loop loop;
     struct sp_watch queue_watch;
-    struct sp_watch *door_watches; // one for each door
-    struct sp_link
-        waiting[SP_WAITS]; // connections, by what they wait for, oldest first
-    size_t connections;
-    struct sp_timer sweep; // for those that wait too long
+    struct sp_watch *door_watches; // one for each door; NULL: it accepts nothing more
+    struct sp_timer rest;          // while it accepts nothing
+    struct sp_connections connections;
+    struct sp_link given; // connections that others have accepted for it. Guarded by
+                          // the server's lock
+    atomic_size_t load;   // connections, those that are given included. Any thread
+    atomic_uint heard;    // the last question of sp_server_is_alive(). Any thread
     bool draining;
+    bool started;
     pthread_t thread;
 };
 
-// Opens what `serve:` lists, and begins to serve. All of the options are kept.
-// SYSTEM, INVALID_CONFIG (an address that is in use or not of this machine; `why` names
-// it and the key), NO_MEMORY.
+// Opens what `serve:` lists, and begins to serve. Keeps what the options name.
+// INVALID_CONFIG: see sp_doors_open(). SYSTEM, NO_MEMORY; `why` explains it.
 snakepit_err sp_server_open(const struct sp_server_options *options,
                             struct sp_server **server,
                             snakepit_message *why);
+// Until sp_server_drain() or _close().
 size_t sp_server_door_count(const struct sp_server *server);
 const struct sp_door *sp_server_door(const struct sp_server *server, size_t index);
 
-// Accepts nothing more; each connection ends when what it has begun is answered. Any
-// thread.
+// Accepts nothing more, and closes the listeners; each connection ends when what it has
+// begun is answered. Any thread.
 void sp_server_drain(struct sp_server *server);
 // True once no connection is left. Waits for at most `timeout_ms`.
 bool sp_server_await_drained(struct sp_server *server, uint32_t timeout_ms);
-// Ends what connections are left, and the threads. Before snakepit_close().
+// Ends what connections are left, and the threads. Before snakepit_close(), which
+// reports what calls of theirs are still open, on the thread that calls it.
 void sp_server_close(struct sp_server *server);
+// Frees it. After sp_server_close() and snakepit_close(). NULL is fine.
+void sp_server_free(struct sp_server *server);
+
+// How many connections there are now. Any thread.
+size_t sp_server_connections(struct sp_server *server);
+// Whether each thread has come round since this was asked last; asks again. One thread.
+bool sp_server_is_alive(struct sp_server *server);
 
 // ---- For handlers, on the thread of the loop ---------------------------------------
 

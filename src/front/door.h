@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+// Listening sockets, as `serve.listen` names them.
+#ifndef FRONT_DOOR_H
+#define FRONT_DOOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include <snakepit/payload.h>
+
+#include "config/config.h"
+#include "front/exchange.h"
+#include "front/systemd.h"
+
+// A listener: one socket that clients come through. Constant once it is open.
+struct sp_door {
+    const struct sp_listener_config *config;
+    int fd;
+    bool local;        // loopback or a Unix socket
+    char address[128]; // as it is bound: "127.0.0.1:8470"
+    char path[108];    // of a Unix socket that is ours to remove; else ""
+    dev_t device;      // of that path, while it is ours
+    ino_t inode;
+};
+
+struct sp_doors {
+    struct sp_door *items;
+    size_t count;
+};
+
+// Opens all of them, or none. Keeps `listeners`; uses up what it takes of `activation`,
+// which may be NULL. INVALID_CONFIG: an address that is in use, not of this machine, or
+// not for this user, a socket that nobody has handed over, or one that other machines
+// reach without what keeps them out; `why` names it and the key. SYSTEM, NO_MEMORY.
+snakepit_err sp_doors_open(const struct sp_listeners *listeners,
+                           struct sp_activation *activation,
+                           struct sp_doors *doors,
+                           snakepit_message *why);
+// Closes the sockets, and removes the paths of those that it has made. What clients
+// know of their door stays. Twice is fine.
+void sp_doors_close(struct sp_doors *doors);
+// The same, and nothing stays. Zeroed is fine.
+void sp_doors_free(struct sp_doors *doors);
+
+// Accepts the next client, as a socket that does not block, and says who it is. -1,
+// with errno: EAGAIN, there is none.
+int sp_door_accept(const struct sp_door *door, struct sp_peer *peer);
+
+#endif
