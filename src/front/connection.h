@@ -44,7 +44,7 @@ struct sp_protocol {
     void (*close)(struct sp_connection *connection);
 };
 
-// HTTP/1.1; front/http/http1.c.
+// HTTP/1.1; front/http1.c.
 extern const struct sp_protocol sp_http1;
 
 // All connections of one loop.

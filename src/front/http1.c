@@ -1,0 +1,559 @@
+// SPDX-License-Identifier: MIT
+// One request at a time: while a handler has one, its connection reads nothing, so that
+// a client which sends many at once is held back by its own socket. A request is handed
+// over when its body is whole; the body is read straight into the block that the
+// handler gets.
+//
+// What a connection keeps from one request to the next is small: whoever is idle costs
+// little, and a small request allocates nothing.
+#include "front/connection.h"
+
+#include "base/check.h"
+#include "base/memory.h"
+#include "config/config.h"
+#include "front/http1_answer.h"
+#include "front/http1_chunks.h"
+#include "front/http1_parser.h"
+#include "front/problem.h"
+#include "front/server.h"
+
+#define FEW       24u   // fields for which there is always room
+#define KEPT      1024u // bytes of a buffer that is kept for the next request
+#define READ_INTO 4096u // of a chunk that are worth to be read where they belong
+
+enum state {
+    HEAD = 0, // of the next request; nothing of it may be there yet
+    BODY,     // of it
+    WORK,     // a handler has the request
+    ANSWER,   // and has begun to answer
+    OVER,     // nothing is read any more; what is queued is still sent
+};
+
+struct http1 {
+    struct sp_exchange exchange; // first: exchange_room()
+    struct sp_connection *connection;
+    enum state state;
+    bool reading;    // within received(), which goes on by itself
+    bool keep_alive; // after this answer
+    bool draining;
+    bool held;                     // until the client takes some of what it was sent
+    enum sp_http1_framing framing; // of the answer that has begun
+    struct sp_http1_scan scan;
+    struct sp_http1_head head;
+    struct sp_http1_chunks chunks;
+    struct sp_buf head_bytes;
+    struct sp_buf body;
+    size_t chunked;          // bytes of the body that the chunks know of
+    struct sp_field *fields; // `few`, or many
+    struct sp_field few[FEW];
+};
+
+static struct http1 *of_connection(const struct sp_connection *connection)
+{
+    return connection->user;
+}
+
+static struct http1 *of_exchange(struct sp_exchange *exchange)
+{
+    return SP_ENTRY(exchange, struct http1, exchange);
+}
+
+static const struct sp_serve_config *config_of(const struct http1 *http1)
+{
+    return http1->connection->loop->options->config;
+}
+
+static bool is_open(const struct http1 *http1)
+{
+    return http1->state == WORK || http1->state == ANSWER;
+}
+
+// ---- The end of a request -------------------------------------------------------
+
+static void shrink(struct sp_buf *buf)
+{
+    buf->size = 0;
+    if (buf->capacity > KEPT) {
+        sp_buf_fini(buf);
+    }
+}
+
+static void forget_request(struct http1 *http1)
+{
+    shrink(&http1->head_bytes);
+    shrink(&http1->body);
+    if (http1->fields != http1->few) {
+        sp_free(http1->fields);
+        http1->fields = http1->few;
+    }
+    http1->scan = (struct sp_http1_scan){0};
+}
+
+// Closes when all has been sent. A body that is being read stays where it is until the
+// connection lets go of it.
+static void leave(struct http1 *http1)
+{
+    if (http1->state != BODY) {
+        forget_request(http1);
+    }
+    http1->state = OVER;
+    sp_connection_close_after(http1->connection);
+}
+
+// Closes at once: the client is not to take what it has for all there is.
+static void break_off(struct http1 *http1)
+{
+    http1->state = OVER;
+    sp_connection_abort(http1->connection);
+}
+
+static void finish(struct http1 *http1)
+{
+    if (!http1->keep_alive || http1->draining) {
+        leave(http1);
+        return;
+    }
+    http1->state = HEAD;
+    forget_request(http1);
+    sp_connection_wait_for(http1->connection, SP_WAIT_REQUEST);
+    if (!http1->reading) {
+        sp_connection_pause(http1->connection, false);
+    }
+}
+
+// The client has gone: the handler is told, once.
+static void give_up(struct http1 *http1)
+{
+    const struct sp_exchange_listener *listener = http1->exchange.listener;
+    bool told = is_open(http1) && listener != NULL;
+    http1->state = OVER;
+    if (told) {
+        listener->gone(http1->exchange.user);
+    }
+}
+
+// ---- Answers --------------------------------------------------------------------
+
+// HEAD asks for all but the body.
+static bool wants_body(const struct http1 *http1)
+{
+    return http1->head.method != SP_METHOD_HEAD;
+}
+
+static snakepit_err
+send_answer(struct http1 *http1, const struct sp_reply *reply, struct sp_slice body)
+{
+    http1->keep_alive = http1->head.keep_alive && !http1->draining &&
+                        http1->framing != SP_HTTP1_BODY_CLOSE;
+    const struct sp_http1_answer answer = {
+        .reply = reply,
+        .framing = http1->framing,
+        .length = body.size,
+        .keep_alive = http1->keep_alive,
+        .says_so = http1->head.minor == 0,
+    };
+    body.size = wants_body(http1) ? body.size : 0;
+    return sp_http1_send_answer(http1->connection, &answer, body);
+}
+
+static void exchange_reply(struct sp_exchange *exchange,
+                           const struct sp_reply *reply,
+                           struct sp_slice body)
+{
+    struct http1 *http1 = of_exchange(exchange);
+    SP_CHECK(http1->state == WORK);
+    http1->framing = SP_HTTP1_BODY_LENGTH;
+    if (send_answer(http1, reply, body) == SNAKEPIT_OK) {
+        finish(http1);
+    } else {
+        break_off(http1);
+    }
+}
+
+static void exchange_begin(struct sp_exchange *exchange, const struct sp_reply *reply)
+{
+    struct http1 *http1 = of_exchange(exchange);
+    SP_CHECK(http1->state == WORK);
+    http1->state = ANSWER;
+    http1->framing =
+        http1->head.minor > 0 ? SP_HTTP1_BODY_CHUNKED : SP_HTTP1_BODY_CLOSE;
+    if (send_answer(http1, reply, (struct sp_slice){NULL, 0}) != SNAKEPIT_OK) {
+        // The handler still believes that it answers; it is told that it is over.
+        sp_connection_abort(http1->connection);
+    }
+}
+
+static snakepit_err exchange_send(struct sp_exchange *exchange, struct sp_slice bytes)
+{
+    struct http1 *http1 = of_exchange(exchange);
+    SP_CHECK(http1->state == ANSWER);
+    if (!wants_body(http1)) {
+        return SNAKEPIT_OK;
+    }
+    return http1->framing == SP_HTTP1_BODY_CHUNKED
+               ? sp_http1_send_chunk(http1->connection, bytes)
+               : sp_connection_send(http1->connection, bytes);
+}
+
+static void exchange_end(struct sp_exchange *exchange)
+{
+    struct http1 *http1 = of_exchange(exchange);
+    SP_CHECK(http1->state == ANSWER);
+    bool last = http1->framing == SP_HTTP1_BODY_CHUNKED && wants_body(http1);
+    if (last && sp_http1_send_last_chunk(http1->connection) != SNAKEPIT_OK) {
+        break_off(http1);
+    } else {
+        finish(http1);
+    }
+}
+
+// Of chunks the last one is missing, after what has been sent. Where only the end of
+// the connection ends a body, what is left of it is not sent.
+static void exchange_fail(struct sp_exchange *exchange)
+{
+    struct http1 *http1 = of_exchange(exchange);
+    SP_CHECK(is_open(http1));
+    if (http1->state == ANSWER && http1->framing == SP_HTTP1_BODY_CHUNKED) {
+        leave(http1);
+    } else {
+        break_off(http1);
+    }
+}
+
+static size_t exchange_room(const struct sp_exchange *exchange)
+{
+    const struct http1 *http1 = (const struct http1 *)(const void *)exchange;
+    return sp_connection_room(http1->connection);
+}
+
+static const struct sp_exchange_ops exchange_ops = {
+    .reply = exchange_reply,
+    .begin = exchange_begin,
+    .send = exchange_send,
+    .end = exchange_end,
+    .fail = exchange_fail,
+    .room = exchange_room,
+};
+
+// Answers without a handler, and closes: nobody knows where another request begins.
+static void refuse(struct http1 *http1, unsigned status, const char *why)
+{
+    const struct sp_reply reply = {.status = status, .type = SP_PROBLEM_TYPE};
+    struct sp_buf body = {0};
+    if (http1->state == HEAD) {
+        // What is there of one is of another request, or half of one.
+        http1->head = (struct sp_http1_head){.minor = 1};
+    }
+    http1->head.keep_alive = false;
+    http1->framing = SP_HTTP1_BODY_LENGTH;
+    snakepit_err err = sp_problem_of_status(&body, status, why);
+    if (err == SNAKEPIT_OK) {
+        err = send_answer(http1, &reply, (struct sp_slice){body.data, body.size});
+    }
+    if (err == SNAKEPIT_OK) {
+        leave(http1);
+    } else {
+        break_off(http1);
+    }
+    sp_buf_fini(&body);
+}
+
+// ---- Requests -------------------------------------------------------------------
+
+static void hand_over(struct http1 *http1)
+{
+    struct sp_connection *connection = http1->connection;
+    const struct sp_http1_head *head = &http1->head;
+    http1->state = WORK;
+    http1->exchange = (struct sp_exchange){
+        .ops = &exchange_ops,
+        .loop = connection->loop,
+        .peer = &connection->peer,
+        .request = {.method = head->method,
+                    .path = head->path,
+                    .query = head->query,
+                    .host = head->host,
+                    .fields = http1->fields,
+                    .field_count = head->field_count,
+                    .body = {http1->body.data, http1->body.size}},
+    };
+    connection->loop->options->handle(&http1->exchange);
+    if (is_open(http1)) {
+        sp_connection_pause(connection, true);
+        sp_connection_wait_for(connection, SP_WAIT_NOTHING);
+    }
+}
+
+static uint64_t room_for_body(const struct http1 *http1)
+{
+    return config_of(http1)->max_message - http1->body.size;
+}
+
+static void refuse_large(struct http1 *http1)
+{
+    refuse(http1, 413, "the body is larger than max_message");
+}
+
+// False: there must be more, or it is refused.
+static bool read_length(struct http1 *http1)
+{
+    struct sp_connection *connection = http1->connection;
+    size_t rest = (size_t)http1->head.length - http1->body.size;
+    size_t there = connection->in.size < rest ? connection->in.size : rest;
+    if (sp_buf_append(&http1->body, connection->in.data, there) != SNAKEPIT_OK) {
+        break_off(http1);
+        return false;
+    }
+    sp_connection_consume(connection, there);
+    if (there < rest) {
+        sp_connection_expect(connection, &http1->body, rest - there);
+    }
+    return there == rest;
+}
+
+// What there is of a chunk goes into the body. False: refused.
+static bool take_piece(struct http1 *http1, struct sp_slice piece)
+{
+    uint64_t room = room_for_body(http1);
+    if (piece.size > room || http1->chunks.left > room - piece.size) {
+        refuse_large(http1);
+        return false;
+    }
+    if (sp_buf_append(&http1->body, piece.data, piece.size) != SNAKEPIT_OK) {
+        break_off(http1);
+        return false;
+    }
+    return true;
+}
+
+// The rest of a large chunk is read where it belongs.
+static void expect_chunk(struct http1 *http1)
+{
+    size_t left = (size_t)http1->chunks.left;
+    if (http1->chunks.state != SP_HTTP1_CHUNK_DATA || left < READ_INTO) {
+        return;
+    }
+    if (sp_buf_reserve(&http1->body, left) == SNAKEPIT_OK) {
+        sp_connection_expect(http1->connection, &http1->body, left);
+    } else {
+        break_off(http1);
+    }
+}
+
+static bool read_pieces(struct http1 *http1, struct sp_slice *bytes)
+{
+    while (bytes->size != 0 && http1->chunks.state != SP_HTTP1_CHUNK_END) {
+        struct sp_slice piece;
+        struct sp_http1_refusal refusal =
+            sp_http1_chunks_next(&http1->chunks, bytes, &piece);
+        if (refusal.status != 0) {
+            refuse(http1, refusal.status, refusal.why);
+            return false;
+        }
+        if (!take_piece(http1, piece)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool read_chunks(struct http1 *http1)
+{
+    struct sp_connection *connection = http1->connection;
+    struct sp_slice bytes = {connection->in.data, connection->in.size};
+    // What was read where it belongs, the chunks have not seen.
+    if (http1->body.size > http1->chunked) {
+        sp_http1_chunks_skip(&http1->chunks, http1->body.size - http1->chunked);
+    }
+    if (!read_pieces(http1, &bytes)) {
+        return false;
+    }
+    sp_connection_consume(connection, connection->in.size - bytes.size);
+    http1->chunked = http1->body.size;
+    expect_chunk(http1);
+    return http1->chunks.state == SP_HTTP1_CHUNK_END;
+}
+
+// These return whether more can be done with what there is.
+
+static bool read_body(struct http1 *http1)
+{
+    bool whole = http1->head.chunked ? read_chunks(http1) : read_length(http1);
+    if (whole) {
+        hand_over(http1);
+    } else if (http1->state == BODY) {
+        sp_connection_wait_for(http1->connection, SP_WAIT_BODY);
+    }
+    return whole;
+}
+
+static bool begin_body(struct http1 *http1)
+{
+    const struct sp_http1_head *head = &http1->head;
+    if (head->length > room_for_body(http1)) {
+        refuse_large(http1);
+        return false;
+    }
+    if (!head->chunked && head->length == 0) {
+        hand_over(http1);
+        return true;
+    }
+    http1->state = BODY;
+    http1->chunks = (struct sp_http1_chunks){0};
+    http1->chunked = 0;
+    snakepit_err err = sp_buf_reserve(&http1->body, (size_t)head->length);
+    if (err == SNAKEPIT_OK && head->wants_continue && http1->connection->in.size == 0) {
+        err = sp_http1_send_continue(http1->connection);
+    }
+    if (err != SNAKEPIT_OK) {
+        break_off(http1);
+    }
+    return err == SNAKEPIT_OK;
+}
+
+// Where the bytes of the connection cannot move them, since the request lies in them.
+static snakepit_err take_head(struct http1 *http1, size_t size)
+{
+    struct sp_connection *connection = http1->connection;
+    size_t count = sp_http1_scan_fields(&http1->scan);
+    if (count > FEW) {
+        struct sp_field *many = sp_alloc_array(count, sizeof *many);
+        if (many == NULL) {
+            return SNAKEPIT_NO_MEMORY;
+        }
+        http1->fields = many;
+    }
+    snakepit_err err = sp_buf_append(&http1->head_bytes, connection->in.data, size);
+    if (err == SNAKEPIT_OK) {
+        sp_connection_consume(connection, size);
+    }
+    return err;
+}
+
+static bool read_head(struct http1 *http1)
+{
+    struct sp_connection *connection = http1->connection;
+    struct sp_slice bytes = {connection->in.data, connection->in.size};
+    bool first = http1->scan.at == 0;
+    size_t limit = (size_t)config_of(http1)->max_header_size;
+    struct sp_http1_refusal refusal;
+    size_t size = sp_http1_scan(&http1->scan, bytes, limit, &refusal);
+    if (size == 0 && refusal.status == 0) {
+        if (first && bytes.size != 0) {
+            sp_connection_wait_for(connection, SP_WAIT_HEADER);
+        }
+        return false;
+    }
+    if (size != 0 && take_head(http1, size) != SNAKEPIT_OK) {
+        break_off(http1);
+        return false;
+    }
+    if (size != 0) {
+        refusal = sp_http1_read_head(
+            http1->head_bytes.data, size, http1->fields, &http1->head);
+    }
+    if (refusal.status != 0) {
+        refuse(http1, refusal.status, refusal.why);
+        return false;
+    }
+    return begin_body(http1);
+}
+
+// ---- What the connection tells --------------------------------------------------
+
+static snakepit_err open_http1(struct sp_connection *connection)
+{
+    struct http1 *http1 = sp_alloc(sizeof *http1);
+    if (http1 == NULL) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    http1->connection = connection;
+    http1->fields = http1->few;
+    connection->user = http1;
+    return SNAKEPIT_OK;
+}
+
+// A client that asks and asks, and does not read, is not to fill our memory with
+// answers.
+static bool is_held_back(struct http1 *http1)
+{
+    http1->held = sp_connection_room(http1->connection) == 0;
+    if (http1->held) {
+        sp_connection_pause(http1->connection, true);
+    }
+    return http1->held;
+}
+
+static void received(struct sp_connection *connection)
+{
+    struct http1 *http1 = of_connection(connection);
+    http1->reading = true;
+    for (bool goes_on = true; goes_on;) {
+        if (http1->state == HEAD) {
+            goes_on = !is_held_back(http1) && read_head(http1);
+        } else {
+            goes_on = http1->state == BODY && read_body(http1);
+        }
+    }
+    http1->reading = false;
+}
+
+// Whoever has nothing more to say while a call of its works has most likely gone; see
+// decision 0051.
+static void ended(struct sp_connection *connection)
+{
+    struct http1 *http1 = of_connection(connection);
+    if (is_open(http1)) {
+        give_up(http1);
+        sp_connection_abort(connection);
+    }
+}
+
+static void writable(struct sp_connection *connection)
+{
+    struct http1 *http1 = of_connection(connection);
+    const struct sp_exchange_listener *listener = http1->exchange.listener;
+    if (http1->held) {
+        http1->held = false;
+        sp_connection_pause(connection, false);
+    } else if (is_open(http1) && listener != NULL && listener->writable != NULL) {
+        listener->writable(http1->exchange.user);
+    }
+}
+
+static void late(struct sp_connection *connection, enum sp_wait_for what)
+{
+    struct http1 *http1 = of_connection(connection);
+    if (what == SP_WAIT_HEADER && http1->state == HEAD) {
+        refuse(http1, 408, "the header did not come within header_timeout_ms");
+    } else if (what == SP_WAIT_BODY && http1->state == BODY) {
+        refuse(http1, 408, "the body did not go on within body_timeout_ms");
+    }
+}
+
+static bool drain(struct sp_connection *connection)
+{
+    struct http1 *http1 = of_connection(connection);
+    http1->draining = true;
+    return http1->state == HEAD && connection->in.size == 0;
+}
+
+static void close_http1(struct sp_connection *connection)
+{
+    struct http1 *http1 = of_connection(connection);
+    give_up(http1);
+    forget_request(http1);
+    sp_buf_fini(&http1->head_bytes);
+    sp_buf_fini(&http1->body);
+    sp_free(http1);
+}
+
+const struct sp_protocol sp_http1 = {
+    .open = open_http1,
+    .received = received,
+    .ended = ended,
+    .writable = writable,
+    .late = late,
+    .drain = drain,
+    .close = close_http1,
+};
