@@ -315,7 +315,11 @@ static bool read_length(struct http1 *http1)
 static bool take_piece(struct http1 *http1, struct sp_slice piece)
 {
     uint64_t room = room_for_body(http1);
-    if (piece.size > room || http1->chunks.left > room - piece.size) {
+    // A size is judged when its line has ended, so that what follows a large one in it
+    // counts whether it has come already or not.
+    bool sized = http1->chunks.state == SP_HTTP1_CHUNK_DATA;
+    uint64_t left = sized ? http1->chunks.left : 0;
+    if (piece.size > room || left > room - piece.size) {
         refuse_large(http1);
         return false;
     }

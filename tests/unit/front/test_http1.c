@@ -231,7 +231,7 @@ static void bodies_are_bounded(void **state)
         "Content-Length: 100001\r\n\r\n",
         "Content-Length: 100001\r\nExpect: 100-continue\r\n\r\n",
         "Content-Length: 99999999999999999999999999\r\n\r\nabc",
-        "Transfer-Encoding: chunked\r\n\r\n186a1\r\n",
+        "Transfer-Encoding: chunked\r\n\r\n186a1;a=b\r\n",
         "Transfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n",
         "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n186a0\r\n",
         "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\nffffffffffffffff\r\nb",
