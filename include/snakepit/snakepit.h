@@ -46,8 +46,7 @@ typedef struct snakepit_queue snakepit_queue;
 SNAKEPIT_API const char *snakepit_err_name(snakepit_err err);
 SNAKEPIT_API const char *snakepit_err_text(snakepit_err err);
 SNAKEPIT_API bool snakepit_err_retryable(snakepit_err err);
-// The version of the library in use, "0.6.0"; compare with SNAKEPIT_VERSION of the
-// headers.
+// The version of the library in use, "0.6.0"; that of the headers is SNAKEPIT_VERSION.
 SNAKEPIT_API const char *snakepit_version(void);
 
 // ---- Options ------------------------------------------------------------------
@@ -238,6 +237,8 @@ typedef struct snakepit_call_options {
     uint32_t priority; // how urgent it is while it waits in line, 0 to
                        // SNAKEPIT_MAX_PRIORITY, else INVALID_ARGUMENT: each step lets
                        // it pass up to a thousand calls that came earlier
+    uint64_t begun_ns; // when its time began (CLOCK_MONOTONIC), if the program has read
+                       // the arguments from somewhere first; 0: now
 } snakepit_call_options;
 
 #define SNAKEPIT_MAX_PRIORITY 7 // of a call
@@ -261,8 +262,7 @@ SNAKEPIT_API snakepit_err snakepit_call_json(snakepit *pit,
                                              const snakepit_call_options *options,
                                              snakepit_answer **answer);
 
-// Receives the outcome of one submitted call. `answer` is given: free it, here or
-// later.
+// Receives the outcome of a submitted call. `answer` is given: free it, now or later.
 typedef void snakepit_done_fn(void *user,
                               snakepit_err err,
                               snakepit_answer *answer) SNAKEPIT_NOEXCEPT;
@@ -289,6 +289,14 @@ SNAKEPIT_API snakepit_err snakepit_submit_json(snakepit *pit,
                                                snakepit_done_fn *done,
                                                void *user,
                                                snakepit_call_id *call);
+
+// Hands over the question of snakepit_pool_tools(), whose answer `done` receives. Of
+// the options pool, timeout_ms, why and queue count. Fails as snakepit_submit() does.
+SNAKEPIT_API snakepit_err snakepit_submit_tools(snakepit *pit,
+                                                const snakepit_call_options *options,
+                                                snakepit_done_fn *done,
+                                                void *user,
+                                                snakepit_call_id *call);
 
 // Asks that a submitted call, or that of a stream, end. Its callback still runs, once:
 // with CANCELLED if this came in time. NOT_FOUND: it has ended already.
@@ -582,8 +590,7 @@ SNAKEPIT_API snakepit_err snakepit_tensor_new(snakepit *pit,
                                               snakepit_tensor *tensor,
                                               void **data,
                                               snakepit_message *why);
-// Gives it back. Calls that are running keep it until they end. Call this before
-// snakepit_close().
+// Gives it back, before snakepit_close(). Calls that are running keep it meanwhile.
 SNAKEPIT_API void snakepit_tensor_free(snakepit *pit, const snakepit_tensor *tensor);
 
 #ifdef __cplusplus

@@ -15,3 +15,12 @@ snakepit_err snakepit_pool_tools(snakepit *pit,
         .size = sizeof options, .pool = pool, .timeout_ms = timeout_ms};
     return snakepit_call(pit, SP_PIT_TABLE_TOOL, NULL, &options, answer);
 }
+
+snakepit_err snakepit_submit_tools(snakepit *pit,
+                                   const snakepit_call_options *options,
+                                   snakepit_done_fn *done,
+                                   void *user,
+                                   snakepit_call_id *call)
+{
+    return snakepit_submit(pit, SP_PIT_TABLE_TOOL, NULL, options, done, user, call);
+}

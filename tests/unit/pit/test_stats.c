@@ -139,6 +139,34 @@ static void the_table_of_tools_is_the_answer_of_a_tool(void **state)
     assert_int_equal(SP_PIT_TABLE_TOOL[0], '_');
 }
 
+static void on_table(void *user, snakepit_err err, snakepit_answer *given)
+{
+    *(snakepit_err *)user = err;
+    snakepit_answer_free(given);
+}
+
+static void the_table_can_be_asked_for_without_waiting(void **state)
+{
+    snakepit_message why;
+    snakepit_err ended = SNAKEPIT_AGAIN;
+    snakepit_call_id id = 0;
+    snakepit_call_options options = {.size = sizeof options, .why = &why};
+    (void)state;
+    pit_open_ready("");
+    (void)snakepit_drain(pit, 0); // by this thread from now on
+    assert_int_equal(snakepit_submit_tools(pit, &options, on_table, &ended, &id),
+                     SNAKEPIT_OK);
+    assert_true(id != 0);
+    assert_int_equal(snakepit_drain(pit, 10000), 1);
+    assert_int_equal(ended, SNAKEPIT_OK);
+    options.pool = "x";
+    assert_int_equal(snakepit_submit_tools(pit, &options, on_table, &ended, NULL),
+                     SNAKEPIT_UNKNOWN_POOL);
+    assert_non_null(strstr(why.text, "\"x\""));
+    assert_int_equal(snakepit_submit_tools(pit, NULL, NULL, NULL, NULL),
+                     SNAKEPIT_INVALID_ARGUMENT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -149,6 +177,7 @@ int main(void)
         PIT_TEST(workers_are_rows),
         PIT_TEST(the_health_of_a_worker_is_unknown_until_it_is_checked),
         PIT_TEST(the_table_of_tools_is_the_answer_of_a_tool),
+        PIT_TEST(the_table_can_be_asked_for_without_waiting),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
