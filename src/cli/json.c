@@ -2,10 +2,9 @@
 // Values on their way to standard output.
 #include "cli/json.h"
 
-#include <stdio.h>
-
 #include "base/text.h"
 #include "cli/output.h"
+#include "front/problem.h"
 
 // As JSON escapes it: what is beyond 16 bits by two numbers.
 static void print_escaped(struct sp_cli *cli, uint32_t code)
@@ -53,11 +52,5 @@ snakepit_err sp_cli_print_json(struct sp_cli *cli, const snakepit_writer *writer
 
 snakepit_err sp_cli_explain_json(const snakepit_reader *value, snakepit_message *why)
 {
-    snakepit_err err = snakepit_reader_explain_json(value, why);
-    if (err == SNAKEPIT_OK || err == SNAKEPIT_NO_MEMORY) {
-        err = SNAKEPIT_NO_MEMORY; // there was none a moment ago
-        (void)snprintf(
-            why->text, sizeof why->text, "the result does not fit into memory");
-    }
-    return err;
+    return sp_fault_no_json(value, why).err;
 }

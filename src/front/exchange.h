@@ -96,8 +96,9 @@ struct sp_peer {
 
 // ---- Handlers -------------------------------------------------------------------
 
-// Answers with `body`, which is borrowed until this returns. Ends the exchange: it must
-// not be used any longer. Where memory runs out the connection is closed instead.
+// Answers with `body`, which is borrowed until this returns, and which a protocol
+// leaves out of the answer to HEAD. Ends the exchange: it must not be used any longer.
+// Where memory runs out the connection is closed instead.
 static inline void sp_exchange_reply(struct sp_exchange *exchange,
                                      const struct sp_reply *reply,
                                      struct sp_slice body)

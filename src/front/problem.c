@@ -94,6 +94,20 @@ snakepit_fault sp_fault_of(snakepit_err err, const char *message)
                             .crash_stack = ""};
 }
 
+snakepit_fault sp_fault_no_json(const snakepit_reader *value, snakepit_message *why)
+{
+    snakepit_err err = snakepit_reader_explain_json(value, why);
+    if (err == SNAKEPIT_OK || err == SNAKEPIT_NO_MEMORY) {
+        err = SNAKEPIT_NO_MEMORY; // there was none a moment ago
+        (void)snprintf(
+            why->text, sizeof why->text, "the result does not fit into memory");
+    }
+    if (err == SNAKEPIT_END) {
+        return sp_fault_of(SNAKEPIT_PROTOCOL, "the worker answered without a value");
+    }
+    return sp_fault_of(err, why->text);
+}
+
 void sp_fault_write(snakepit_writer *writer, const snakepit_fault *fault, bool insight)
 {
     snakepit_writer_map(writer, FAULT_PAIRS);

@@ -20,6 +20,9 @@ const char *sp_http_phrase(unsigned status);
 // own text.
 snakepit_fault sp_fault_of(snakepit_err err, const char *message);
 
+// That a value has no JSON, of which no JSON text came: `why` is where its sentence is.
+snakepit_fault sp_fault_no_json(const snakepit_reader *value, snakepit_message *why);
+
 // The members of a fault, as one map:
 //
 //     {"name", "number", "retryable", "message", "type", "traceback", "arguments",

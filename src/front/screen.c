@@ -11,15 +11,28 @@ static bool is_same(struct sp_slice one, struct sp_slice other)
            strncasecmp((const char *)one.data, (const char *)other.data, one.size) == 0;
 }
 
-bool sp_origin_is_named(struct sp_slice origin, const struct sp_origins *origins)
+bool sp_origin_is_named(struct sp_slice origin, const struct sp_texts *origins)
 {
     for (size_t i = 0; i < origins->count; i++) {
-        const struct sp_slice named = sp_slice_of_text(origins->of[i]);
-        if (strcmp(origins->of[i], "*") == 0 || is_same(origin, named)) {
+        const struct sp_slice named = sp_slice_of_text(origins->items[i]);
+        if (origin.size == named.size &&
+            memcmp(origin.data, named.data, named.size) == 0) {
             return true;
         }
     }
     return false;
+}
+
+bool sp_origin_is_own(struct sp_slice origin, bool secure, struct sp_slice host)
+{
+    const struct sp_slice scheme = sp_slice_of_text(secure ? "https://" : "http://");
+    if (host.size == 0 || origin.size < scheme.size) {
+        return false;
+    }
+    return is_same((struct sp_slice){origin.data, scheme.size}, scheme) &&
+           is_same(
+               (struct sp_slice){origin.data + scheme.size, origin.size - scheme.size},
+               host);
 }
 
 // "[::1]:8470", "127.0.0.1:8470" and "localhost" without port and brackets.
@@ -72,7 +85,7 @@ static struct sp_slice host_of_origin(const char *origin)
 
 bool sp_host_is_ours(struct sp_slice host,
                      const char *bound,
-                     const struct sp_origins *origins)
+                     const struct sp_texts *origins)
 {
     const struct sp_slice name = without_port(host);
     if (host.size == 0 || is_loopback(name) ||
@@ -80,7 +93,7 @@ bool sp_host_is_ours(struct sp_slice host,
         return true;
     }
     for (size_t i = 0; i < origins->count; i++) {
-        if (is_same(name, host_of_origin(origins->of[i]))) {
+        if (is_same(name, host_of_origin(origins->items[i]))) {
             return true;
         }
     }

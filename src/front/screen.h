@@ -6,18 +6,15 @@
 #define FRONT_SCREEN_H
 
 #include <stdbool.h>
-#include <stddef.h>
 
 #include "base/slice.h"
+#include "config/config.h"
 
-// `origins` of the configuration: "https://app.example.com". Borrowed.
-struct sp_origins {
-    const char *const *of;
-    size_t count;
-};
-
-// Whether `origin`, as a browser sends it, is one of them; "*" is all.
-bool sp_origin_is_named(struct sp_slice origin, const struct sp_origins *origins);
+// Whether `origin`, as a browser sends it, is one of `origins` of the configuration
+// ("https://app.example.com"), letter by letter.
+bool sp_origin_is_named(struct sp_slice origin, const struct sp_texts *origins);
+// Whether it is that of the very host that was asked: a page of ours.
+bool sp_origin_is_own(struct sp_slice origin, bool secure, struct sp_slice host);
 
 // Whether a request to a loopback listener is meant for it: its `host` is an address of
 // loopback, "localhost", what the listener is bound to ("127.0.0.1:8470"), or the host
@@ -25,6 +22,6 @@ bool sp_origin_is_named(struct sp_slice origin, const struct sp_origins *origins
 // browser.
 bool sp_host_is_ours(struct sp_slice host,
                      const char *bound,
-                     const struct sp_origins *origins);
+                     const struct sp_texts *origins);
 
 #endif

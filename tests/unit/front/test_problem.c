@@ -71,6 +71,22 @@ static void http_complains_by_itself(void **state)
     assert_string_equal(sp_http_phrase(299), "");
 }
 
+static void a_value_without_json_is_a_fault(void **state)
+{
+    (void)state;
+    // {1: nil, "1": nil}
+    static const uint8_t alike[] = {0x82, 0x01, 0xc0, 0xa1, 0x31, 0xc0};
+    snakepit_reader reader;
+    snakepit_message why;
+    snakepit_reader_init(&reader, alike, sizeof alike);
+    assert_int_equal(sp_fault_no_json(&reader, &why).err, SNAKEPIT_UNSERIALISABLE);
+    assert_non_null(strstr(why.text, "two keys"));
+    snakepit_reader_init(&reader, alike, 0);
+    assert_int_equal(sp_fault_no_json(&reader, &why).err, SNAKEPIT_PROTOCOL);
+    snakepit_reader_init(&reader, alike + 1, 1); // has JSON, so memory was out
+    assert_int_equal(sp_fault_no_json(&reader, &why).err, SNAKEPIT_NO_MEMORY);
+}
+
 static void each_error_has_a_status(void **state)
 {
     (void)state;
@@ -117,6 +133,7 @@ int main(void)
         cmocka_unit_test(a_fault_is_told_whole),
         cmocka_unit_test(the_inside_can_be_kept_back),
         cmocka_unit_test(http_complains_by_itself),
+        cmocka_unit_test(a_value_without_json_is_a_fault),
         cmocka_unit_test(each_error_has_a_status),
         cmocka_unit_test(what_may_be_sent_again_says_when),
         cmocka_unit_test(without_memory_there_is_none),

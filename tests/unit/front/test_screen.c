@@ -9,12 +9,13 @@
 
 #include <cmocka.h>
 
-static const char *const names[] = {"https://app.example.com",
-                                    "http://[2001:db8::1]:80"};
-static const struct sp_origins named = {names, 2};
-static const struct sp_origins none = {NULL, 0};
+static char app[] = "https://app.example.com";
+static char six[] = "http://[2001:db8::1]:80";
+static char *names[] = {app, six};
+static const struct sp_texts named = {names, 2};
+static const struct sp_texts none = {NULL, 0};
 
-static bool origin(const char *text, const struct sp_origins *origins)
+static bool origin(const char *text, const struct sp_texts *origins)
 {
     return sp_origin_is_named(sp_slice_of_text(text), origins);
 }
@@ -22,16 +23,31 @@ static bool origin(const char *text, const struct sp_origins *origins)
 static void an_origin_is_named_or_strange(void **state)
 {
     (void)state;
-    static const char *const all[] = {"*"};
     assert_true(origin("https://app.example.com", &named));
-    assert_true(origin("HTTPS://APP.example.com", &named));
+    assert_false(origin("HTTPS://APP.example.com", &named)); // no browser says that
     assert_false(origin("http://app.example.com", &named));
     assert_false(origin("https://app.example.com.evil.org", &named));
     assert_false(origin("https://app.example.com:8443", &named));
     assert_false(origin("null", &named));
     assert_false(origin("", &named));
     assert_false(origin("https://app.example.com", &none));
-    assert_true(origin("null", &(const struct sp_origins){all, 1}));
+}
+
+static bool is_own(const char *origin_text, bool secure, const char *host_text)
+{
+    return sp_origin_is_own(
+        sp_slice_of_text(origin_text), secure, sp_slice_of_text(host_text));
+}
+
+static void a_page_of_the_daemon_is_no_stranger(void **state)
+{
+    (void)state;
+    assert_true(is_own("http://127.0.0.1:8470", false, "127.0.0.1:8470"));
+    assert_false(is_own("http://127.0.0.1:8471", false, "127.0.0.1:8470"));
+    assert_false(is_own("https://127.0.0.1:8470", false, "127.0.0.1:8470"));
+    assert_true(is_own("https://a:1", true, "A:1"));
+    assert_false(is_own("null", false, "null"));
+    assert_false(is_own("http://", false, ""));
 }
 
 static bool host(const char *text, const char *bound)
@@ -87,6 +103,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_origin_is_named_or_strange),
+        cmocka_unit_test(a_page_of_the_daemon_is_no_stranger),
         cmocka_unit_test(a_host_is_ours_or_rebound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

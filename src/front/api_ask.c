@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: MIT
+#include "front/api_ask.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "front/api_reply.h"
+#include "front/body.h"
+#include "front/call_names.h"
+#include "front/server.h"
+
+#define TIMEOUT_MOST UINT64_C(86400000) // as of call_timeout_ms
+
+const char *sp_api_pool_name(const char *name)
+{
+    return strcmp(name, "default") == 0 ? NULL : name;
+}
+
+bool sp_api_number(struct sp_slice text,
+                   uint64_t least,
+                   uint64_t most,
+                   uint64_t *number)
+{
+    uint64_t value = 0;
+    for (size_t i = 0; i < text.size; i++) {
+        const unsigned digit = (unsigned)text.data[i] - '0';
+        if (digit > 9 || value > (UINT64_MAX - digit) / 10) {
+            return false;
+        }
+        value = value * 10 + digit;
+    }
+    if (text.size == 0 || value < least || value > most) {
+        return false;
+    }
+    *number = value;
+    return true;
+}
+
+// ---- Fields ---------------------------------------------------------------------
+
+static bool refuse_field(struct sp_exchange *exchange, const char *sentence)
+{
+    sp_api_fail(exchange, SNAKEPIT_INVALID_ARGUMENT, sentence);
+    return false;
+}
+
+static bool read_timeout(struct sp_exchange *exchange, struct sp_api_ask *ask)
+{
+    uint64_t number = 0;
+    const struct sp_slice value =
+        sp_request_field(&exchange->request, "snakepit-timeout-ms");
+    if (value.data != NULL && !sp_api_number(value, 1, TIMEOUT_MOST, &number)) {
+        return refuse_field(exchange,
+                            "Snakepit-Timeout-Ms is not a number of 1 to 86400000");
+    }
+    ask->options.timeout_ms = (uint32_t)number;
+    return true;
+}
+
+static bool read_priority(struct sp_exchange *exchange, struct sp_api_ask *ask)
+{
+    uint64_t number = 0;
+    const struct sp_slice value =
+        sp_request_field(&exchange->request, "snakepit-priority");
+    if (value.data != NULL &&
+        !sp_api_number(value, 0, SNAKEPIT_MAX_PRIORITY, &number)) {
+        return refuse_field(exchange, "Snakepit-Priority is not a number of 0 to 7");
+    }
+    ask->options.priority = (uint32_t)number;
+    return true;
+}
+
+static bool read_session(struct sp_exchange *exchange, struct sp_api_ask *ask)
+{
+    const struct sp_slice value =
+        sp_request_field(&exchange->request, "snakepit-session");
+    if (value.data == NULL) {
+        return true;
+    }
+    if (value.size == 0 || value.size >= sizeof ask->session) {
+        return refuse_field(exchange, "Snakepit-Session is not of 1 to 255 bytes");
+    }
+    memcpy(ask->session, value.data, value.size);
+    ask->session[value.size] = '\0';
+    ask->options.session_id = ask->session;
+    return true;
+}
+
+static bool is_text(struct sp_slice value, const char *text)
+{
+    return value.size == strlen(text) && memcmp(value.data, text, value.size) == 0;
+}
+
+static bool read_idempotent(struct sp_exchange *exchange, struct sp_api_ask *ask)
+{
+    const struct sp_slice value =
+        sp_request_field(&exchange->request, "snakepit-idempotent");
+    if (value.data == NULL || is_text(value, "false")) {
+        return true;
+    }
+    if (!is_text(value, "true")) {
+        return refuse_field(exchange, "Snakepit-Idempotent is neither true nor false");
+    }
+    ask->options.idempotent = true;
+    return true;
+}
+
+static bool read_name(struct sp_exchange *exchange, struct sp_api_ask *ask)
+{
+    const struct sp_slice value =
+        sp_request_field(&exchange->request, "snakepit-call-id");
+    if (value.data == NULL) {
+        return true;
+    }
+    if (!sp_call_name_is_valid(value)) {
+        return refuse_field(exchange,
+                            "Snakepit-Call-Id is not of 1 to 64 letters, digits, "
+                            "'-', '_' and '.', not all of them digits");
+    }
+    ask->name = value;
+    return true;
+}
+
+// ---- Bodies ---------------------------------------------------------------------
+
+static snakepit_err read_body(const struct sp_exchange *exchange,
+                              snakepit_writer *writer,
+                              snakepit_message *why)
+{
+    return writer == NULL ? SNAKEPIT_NO_MEMORY
+                          : sp_body_read(exchange->request.body,
+                                         sp_media_of_body(&exchange->request),
+                                         writer,
+                                         why);
+}
+
+// As one sentence that says what was wrong with what.
+static void refuse_body(struct sp_exchange *exchange,
+                        snakepit_err err,
+                        const char *what,
+                        const snakepit_message *why)
+{
+    char sentence[sizeof why->text + 64];
+    (void)snprintf(sentence, sizeof sentence, "%s: %s", what, why->text);
+    sp_api_fail(exchange, err, why->text[0] == '\0' ? NULL : sentence);
+}
+
+snakepit_writer *sp_api_read_body(struct sp_exchange *exchange, const char *what)
+{
+    snakepit_message why = {{0}};
+    snakepit_writer *writer = snakepit_writer_new();
+    snakepit_err err = read_body(exchange, writer, &why);
+    if (err == SNAKEPIT_OK) {
+        return writer;
+    }
+    snakepit_writer_free(writer);
+    refuse_body(exchange, err, what, &why);
+    return NULL;
+}
+
+static bool read_arguments(struct sp_exchange *exchange, struct sp_api_ask *ask)
+{
+    if (exchange->request.body.size == 0) {
+        return true;
+    }
+    ask->args = sp_api_read_body(exchange, "the call's arguments");
+    return ask->args != NULL;
+}
+
+// ---- Whole ----------------------------------------------------------------------
+
+// Makes the options; `begun_ns` is now: reading the rest counts.
+static void
+begin(const struct sp_exchange *exchange, const char *pool, struct sp_api_ask *ask)
+{
+    *ask = (struct sp_api_ask){
+        .options = {.size = sizeof ask->options,
+                    .pool = sp_api_pool_name(pool),
+                    .queue = sp_serve_loop_queue(exchange->loop),
+                    .begun_ns = sp_clock_now()},
+    };
+    ask->options.why = &ask->why;
+}
+
+bool sp_api_ask_read(struct sp_exchange *exchange,
+                     const struct sp_params *params,
+                     struct sp_api_ask *ask)
+{
+    begin(exchange, params->of[0], ask);
+    ask->tool = params->of[1];
+    return read_timeout(exchange, ask) && read_priority(exchange, ask) &&
+           read_session(exchange, ask) && read_idempotent(exchange, ask) &&
+           read_name(exchange, ask) && read_arguments(exchange, ask);
+}
+
+bool sp_api_ask_about_pool(struct sp_exchange *exchange,
+                           const char *pool,
+                           struct sp_api_ask *ask)
+{
+    begin(exchange, pool, ask);
+    return read_timeout(exchange, ask) && read_name(exchange, ask);
+}
+
+void sp_api_ask_fini(struct sp_api_ask *ask)
+{
+    snakepit_writer_free(ask->args);
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+// What a request asks the pit for, read from its path, its fields and its body.
+#ifndef FRONT_API_ASK_H
+#define FRONT_API_ASK_H
+
+#include <snakepit/snakepit.h>
+
+#include "front/exchange.h"
+#include "front/router.h"
+
+// Lives until the call was submitted: it borrows from itself and from the request, so
+// it must not be moved.
+struct sp_api_ask {
+    snakepit_call_options options; // with `why` and the queue of the loop
+    const char *tool;
+    snakepit_writer *args; // NULL: none
+    struct sp_slice name;  // that the client gives its call; empty: none
+    char session[SP_PARAM_SIZE];
+    snakepit_message why;
+};
+
+// False: it was refused, and the exchange is answered.
+bool sp_api_ask_read(struct sp_exchange *exchange,
+                     const struct sp_params *params,
+                     struct sp_api_ask *ask);
+// Only what concerns time and queue, for a question about a pool.
+bool sp_api_ask_about_pool(struct sp_exchange *exchange,
+                           const char *pool,
+                           struct sp_api_ask *ask);
+void sp_api_ask_fini(struct sp_api_ask *ask);
+
+// The pool of that name for the C API: NULL for "default", which means there what it
+// means in C.
+const char *sp_api_pool_name(const char *name);
+
+// A decimal number of `least` to `most`. False: it is not one.
+bool sp_api_number(struct sp_slice text,
+                   uint64_t least,
+                   uint64_t most,
+                   uint64_t *number);
+
+// A body that must hold one value, as a writer to be freed. NULL: it was refused.
+snakepit_writer *sp_api_read_body(struct sp_exchange *exchange, const char *what);
+
+#endif

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+// What probes and passers-by ask.
+#include <string.h>
+
+#include "front/api_inside.h"
+#include "front/api_reply.h"
+#include "front/percent.h"
+#include "front/problem.h"
+#include "front/server.h"
+
+static void
+reply_text(struct sp_exchange *exchange, unsigned status, struct sp_slice text)
+{
+    const struct sp_api_answer answer = {
+        .status = status, .type = "text/plain; charset=utf-8", .body = text};
+    sp_api_reply(exchange, &answer);
+}
+
+void sp_api_root(struct sp_exchange *exchange, const struct sp_params *params)
+{
+    static const char text[] =
+        "Snakepit " SNAKEPIT_VERSION "\n"
+        "\n"
+        "GET  /v1/pools                        what runs here\n"
+        "GET  /v1/pools/{pool}/tools           what can be called\n"
+        "POST /v1/pools/{pool}/tools/{tool}    calls it, with a JSON object\n"
+        "GET  /openapi.json                    all of it, for programs\n";
+    (void)params;
+    reply_text(exchange, 200, sp_slice_of_text(text));
+}
+
+void sp_api_livez(struct sp_exchange *exchange, const struct sp_params *params)
+{
+    (void)params;
+    reply_text(exchange, 200, sp_slice_of_text("ok\n"));
+}
+
+// ---- Whether it is ready ----------------------------------------------------------
+
+// A pool that was removed is in nobody's way; one that is to have no worker has all.
+static bool serves(const snakepit_pool_stats *stats)
+{
+    return stats->workers_ready > 0 || strcmp(stats->state, "removed") == 0 ||
+           (stats->workers == 0 && strcmp(stats->state, "ready") == 0);
+}
+
+static bool pool_at(snakepit *pit, size_t index, snakepit_pool_stats *stats)
+{
+    const char *name = snakepit_pool_name(pit, index);
+    *stats = (snakepit_pool_stats){.size = sizeof *stats};
+    return name != NULL && snakepit_pool_get_stats(pit, name, stats) == SNAKEPIT_OK;
+}
+
+static bool all_serve(snakepit *pit)
+{
+    snakepit_pool_stats stats;
+    for (size_t i = 0; i < snakepit_pool_count(pit); i++) {
+        if (pool_at(pit, i, &stats) && !serves(&stats)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static snakepit_err
+write_lines(snakepit *pit, bool ready, bool draining, struct sp_buf *text)
+{
+    snakepit_pool_stats stats;
+    snakepit_err err = SNAKEPIT_OK;
+    for (size_t i = 0; err == SNAKEPIT_OK && i < snakepit_pool_count(pit); i++) {
+        if (pool_at(pit, i, &stats)) {
+            err = sp_buf_printf(text,
+                                "[%c] %s: %s, %u of %u workers\n",
+                                serves(&stats) ? '+' : '-',
+                                stats.name,
+                                stats.state,
+                                stats.workers_ready,
+                                stats.workers);
+        }
+    }
+    if (err == SNAKEPIT_OK && draining) {
+        err = sp_buf_printf(text, "[-] the daemon drains\n");
+    }
+    return err == SNAKEPIT_OK ? sp_buf_printf(text, ready ? "ready\n" : "not ready\n")
+                              : err;
+}
+
+void sp_api_readyz(struct sp_exchange *exchange, const struct sp_params *params)
+{
+    struct sp_buf text = {0};
+    snakepit *pit = sp_api_of(exchange)->pit;
+    const bool draining = sp_serve_loop_draining(exchange->loop);
+    const bool ready = !draining && all_serve(pit);
+    const struct sp_slice brief = sp_slice_of_text(ready ? "ready\n" : "not ready\n");
+    (void)params;
+    const bool verbose = sp_query_find(exchange->request.query, "verbose").data != NULL;
+    if (verbose && write_lines(pit, ready, draining, &text) == SNAKEPIT_OK) {
+        reply_text(
+            exchange, ready ? 200 : 503, (struct sp_slice){text.data, text.size});
+    } else {
+        reply_text(exchange, ready ? 200 : 503, brief);
+    }
+    sp_buf_fini(&text);
+}
+
+// ---- What a problem means -------------------------------------------------------
+
+// OK: there is none of that name.
+static snakepit_err err_of(const char *name)
+{
+#define ERROR_ROW(row, number, grpc, http, retryable, text) SNAKEPIT_##row,
+    static const snakepit_err errors[] = {SNAKEPIT_ERRORS(ERROR_ROW)};
+#undef ERROR_ROW
+    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
+        if (strcmp(name, snakepit_err_name(errors[i])) == 0) {
+            return errors[i];
+        }
+    }
+    return SNAKEPIT_OK;
+}
+
+void sp_api_problem_type(struct sp_exchange *exchange, const struct sp_params *params)
+{
+    struct sp_buf text = {0};
+    const snakepit_err err = err_of(params->of[0]);
+    if (err == SNAKEPIT_OK) {
+        sp_api_refuse(exchange, 404, "there is no problem of that name");
+        return;
+    }
+    const bool again = snakepit_err_retryable(err);
+    (void)sp_buf_printf(&text,
+                        "%s (%d): %s.\nHTTP status %u. %s\n",
+                        snakepit_err_name(err),
+                        (int)err,
+                        snakepit_err_text(err),
+                        sp_http_status(err),
+                        again ? "The same request may succeed if it is sent again."
+                              : "It does not help to send the same request again.");
+    reply_text(exchange, 200, (struct sp_slice){text.data, text.size});
+    sp_buf_fini(&text);
+}

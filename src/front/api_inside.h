@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+// What the files of the API share. Handlers run on the loop of their exchange.
+#ifndef FRONT_API_INSIDE_H
+#define FRONT_API_INSIDE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include <snakepit/snakepit.h>
+
+#include "base/list.h"
+#include "base/loop.h"
+#include "front/api.h"
+#include "front/call_names.h"
+#include "front/exchange.h"
+#include "front/negotiate.h"
+#include "front/router.h"
+
+// What the handlers of one loop share. Owner: that loop.
+struct sp_api_loop {
+    struct sp_api_loop *next; // constant once it is in sp_api.loops
+    const struct sp_serve_loop *of;
+    struct sp_link streams;  // all that are open
+    struct sp_link busy;     // of these, those that go on with the next turn
+    struct sp_timer turn;    // runs while there are busy ones
+    struct sp_timer silence; // runs while there are streams
+    struct sp_buf events;    // of one turn of one stream
+};
+
+// The OpenAPI document that was made last. Guarded by sp_api.lock.
+struct sp_api_document {
+    struct sp_buf text;
+    uint64_t stamp;  // of the workers that it was made of; see api_openapi.c
+    unsigned making; // how many are being made
+};
+
+struct sp_api {
+    snakepit *pit; // constant
+    char *path;    // constant
+    struct sp_call_names names;
+    struct sp_api_loop *_Atomic loops;
+    pthread_mutex_t lock;
+    struct sp_api_document document;
+    struct sp_api_reload *reload; // guarded by lock: that runs, or has run last
+};
+
+// One row of front/routes.def.
+typedef void sp_api_fn(struct sp_exchange *exchange, const struct sp_params *params);
+
+#define SP_ROUTE(method, pattern, handler, scope, operation, summary) \
+    sp_api_fn sp_api_##handler;
+#include "front/routes.def"
+#undef SP_ROUTE
+
+// ---- api_state.c ----------------------------------------------------------------
+
+struct sp_api *sp_api_of(const struct sp_exchange *exchange);
+// NULL: without memory.
+struct sp_api_loop *sp_api_loop_of(const struct sp_exchange *exchange);
+
+// ---- api_admin.c ----------------------------------------------------------------
+
+// Waits for the reload that runs, and frees it.
+void sp_api_finish_reload(struct sp_api *api);
+
+#endif

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: MIT
+// What there is: pools, their workers, their breakers.
+
+#include "base/memory.h"
+#include "front/api_ask.h"
+#include "front/api_inside.h"
+#include "front/api_reply.h"
+#include "payload/pairs.h"
+
+#define POOL_PAIRS   36u
+#define WORKER_PAIRS 9u
+#define HEALTH_PAIRS 6u
+
+static void write_pool(snakepit_writer *writer, const snakepit_pool_stats *stats)
+{
+#define NUMBER(name) sp_pair_number(writer, #name, stats->name)
+    sp_pair_text(writer, "name", stats->name);
+    sp_pair_text(writer, "profile", stats->profile);
+    sp_pair_text(writer, "state", stats->state);
+    NUMBER(workers);
+    NUMBER(workers_ready);
+    NUMBER(threads_per_worker);
+    NUMBER(capacity);
+    NUMBER(running);
+    NUMBER(waiting);
+    NUMBER(calls);
+    NUMBER(failures);
+    NUMBER(saturated);
+    NUMBER(timeouts);
+    NUMBER(cancelled);
+    NUMBER(worker_starts);
+    NUMBER(worker_deaths);
+    NUMBER(violations);
+    NUMBER(shared_bytes);
+    NUMBER(worker_recycles);
+    NUMBER(worker_isolations);
+    NUMBER(stopped_in_line);
+    NUMBER(stopped_unstarted);
+    NUMBER(stopped_cooperatively);
+    NUMBER(stopped_by_exception);
+    NUMBER(stopped_by_kill);
+    NUMBER(stopping);
+    NUMBER(stop_total_us);
+    NUMBER(stop_max_us);
+    NUMBER(retries);
+    NUMBER(retries_refused);
+    NUMBER(breaker_refused);
+    NUMBER(breakers_open);
+    NUMBER(health_check_failures);
+    NUMBER(workers_outdated);
+    NUMBER(profile_switches);
+    NUMBER(profile_switches_undone);
+#undef NUMBER
+}
+
+// ---- All pools ------------------------------------------------------------------
+
+static void write_pools(snakepit *pit, snakepit_writer *writer)
+{
+    const size_t count = snakepit_pool_count(pit);
+    snakepit_writer_map(writer, 1);
+    snakepit_writer_str(writer, "pools");
+    snakepit_writer_array(writer, (uint32_t)count);
+    for (size_t i = 0; i < count; i++) {
+        snakepit_pool_stats stats = {.size = sizeof stats};
+        const char *name = snakepit_pool_name(pit, i);
+        if (snakepit_pool_get_stats(pit, name, &stats) == SNAKEPIT_OK) {
+            snakepit_writer_map(writer, POOL_PAIRS);
+            write_pool(writer, &stats);
+        } else {
+            snakepit_writer_nil(writer); // a reload has just taken it away
+        }
+    }
+}
+
+void sp_api_pools(struct sp_exchange *exchange, const struct sp_params *params)
+{
+    (void)params;
+    snakepit_writer *writer = snakepit_writer_new();
+    write_pools(sp_api_of(exchange)->pit, writer);
+    sp_api_reply_value(exchange, writer);
+    snakepit_writer_free(writer);
+}
+
+// ---- One pool -------------------------------------------------------------------
+
+static void write_health(snakepit_writer *writer, const snakepit_health *health)
+{
+    snakepit_writer_str(writer, "health");
+    snakepit_writer_map(writer, HEALTH_PAIRS);
+    sp_pair_text(writer, "status", health->status);
+    sp_pair_number(writer, "checks", health->checks);
+    sp_pair_number(writer, "failures", health->failures);
+    sp_pair_number(writer, "checked_ms", health->checked_ms);
+    sp_pair_number(writer, "consecutive_failures", health->consecutive_failures);
+    sp_pair_text(writer, "message", health->message);
+}
+
+static void write_worker(snakepit *pit,
+                         const char *pool,
+                         const snakepit_worker_info *worker,
+                         snakepit_writer *writer)
+{
+    snakepit_health health = {.size = sizeof health};
+    if (snakepit_worker_health(pit, pool, worker->id, &health) != SNAKEPIT_OK) {
+        health.status = worker->health; // it has just gone
+    }
+    snakepit_writer_map(writer, WORKER_PAIRS);
+    sp_pair_number(writer, "id", worker->id);
+    sp_pair_number(writer, "pid", (uint64_t)worker->pid);
+    sp_pair_text(writer, "state", worker->state);
+    sp_pair_number(writer, "load", worker->load);
+    sp_pair_number(writer, "capacity", worker->capacity);
+    sp_pair_text(writer, "device", worker->device);
+    sp_pair_number(writer, "stuck", worker->stuck);
+    sp_pair_bool(writer, "isolated", worker->isolated);
+    write_health(writer, &health);
+}
+
+static snakepit_err
+write_workers(snakepit *pit, const char *pool, snakepit_writer *writer)
+{
+    size_t room = 0;
+    size_t count = 0;
+    (void)snakepit_pool_workers(pit, pool, NULL, 0, &room);
+    snakepit_worker_info *rows = sp_alloc_array(room + 1, sizeof *rows);
+    if (rows == NULL) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    rows[0].size = sizeof *rows;
+    snakepit_err err = snakepit_pool_workers(pit, pool, rows, room, &count);
+    count = err == SNAKEPIT_OK && count < room ? count : room;
+    snakepit_writer_str(writer, "workers_now");
+    snakepit_writer_array(writer, (uint32_t)count);
+    for (size_t i = 0; i < count && err == SNAKEPIT_OK; i++) {
+        write_worker(pit, pool, &rows[i], writer);
+    }
+    sp_free(rows);
+    return err;
+}
+
+static void write_breaker(snakepit_writer *writer, const snakepit_breaker_info *row)
+{
+    snakepit_writer_map(writer, 4);
+    sp_pair_text(writer, "tool", row->tool);
+    sp_pair_text(writer, "state", row->state);
+    sp_pair_number(writer, "failures", row->failures);
+    sp_pair_number(writer, "retry_after_ms", row->retry_after_ms);
+}
+
+static snakepit_err
+write_breakers(snakepit *pit, const char *pool, snakepit_writer *writer)
+{
+    size_t room = 0;
+    size_t count = 0;
+    (void)snakepit_pool_breakers(pit, pool, NULL, 0, &room);
+    snakepit_breaker_info *rows = sp_alloc_array(room + 1, sizeof *rows);
+    if (rows == NULL) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    rows[0].size = sizeof *rows;
+    snakepit_err err = snakepit_pool_breakers(pit, pool, rows, room, &count);
+    count = err == SNAKEPIT_OK && count < room ? count : room;
+    snakepit_writer_str(writer, "breakers");
+    snakepit_writer_array(writer, (uint32_t)count);
+    for (size_t i = 0; i < count && err == SNAKEPIT_OK; i++) {
+        write_breaker(writer, &rows[i]);
+    }
+    sp_free(rows);
+    return err;
+}
+
+void sp_api_pool(struct sp_exchange *exchange, const struct sp_params *params)
+{
+    snakepit *pit = sp_api_of(exchange)->pit;
+    const char *pool = sp_api_pool_name(params->of[0]);
+    snakepit_pool_stats stats = {.size = sizeof stats};
+    snakepit_err err = snakepit_pool_get_stats(pit, pool, &stats);
+    if (err != SNAKEPIT_OK) {
+        sp_api_fail(exchange, err, NULL);
+        return;
+    }
+    snakepit_writer *writer = snakepit_writer_new();
+    snakepit_writer_map(writer, POOL_PAIRS + 2);
+    write_pool(writer, &stats);
+    err = write_workers(pit, pool, writer);
+    err = err == SNAKEPIT_OK ? write_breakers(pit, pool, writer) : err;
+    if (err == SNAKEPIT_OK) {
+        sp_api_reply_value(exchange, writer);
+    } else {
+        sp_api_fail(exchange, err, NULL);
+    }
+    snakepit_writer_free(writer);
+}

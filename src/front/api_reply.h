@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+// The ends of handlers: each of these answers the exchange, and so ends it.
+#ifndef FRONT_API_REPLY_H
+#define FRONT_API_REPLY_H
+
+#include <snakepit/snakepit.h>
+
+#include "front/exchange.h"
+#include "front/negotiate.h"
+
+// An answer that is not a problem. All of it is borrowed.
+struct sp_api_answer {
+    unsigned status;  // 200
+    const char *type; // NULL: there is no body
+    struct sp_slice body;
+    const char *call;  // its name or number, for Snakepit-Call-Id; NULL: it has none
+    const char *allow; // the methods of the path, or NULL
+};
+
+// Adds what browsers want to know.
+void sp_api_reply(struct sp_exchange *exchange, const struct sp_api_answer *answer);
+// Begins a body that comes piece by piece. Does not end the exchange.
+void sp_api_begin(struct sp_exchange *exchange, const struct sp_api_answer *answer);
+// 204.
+void sp_api_done(struct sp_exchange *exchange);
+
+// A fault, by the error table. `call` as above; `retry_after_ms` is
+// snakepit_answer_retry_after_ms(), or 0.
+void sp_api_fault(struct sp_exchange *exchange,
+                  const snakepit_fault *fault,
+                  uint32_t retry_after_ms,
+                  const char *call);
+// One that is a sentence and no more; "" or NULL: the error's own text.
+void sp_api_fail(struct sp_exchange *exchange, snakepit_err err, const char *message);
+// What HTTP alone has to complain about.
+void sp_api_refuse(struct sp_exchange *exchange, unsigned status, const char *detail);
+// The same with 405.
+void sp_api_refuse_method(struct sp_exchange *exchange);
+
+// The value in a writer, as JSON or MessagePack, as the client wants it; or why there
+// is none. NULL: without memory.
+void sp_api_reply_value(struct sp_exchange *exchange, const snakepit_writer *writer);
+// The same of an answer, in `media`. `call` as above.
+void sp_api_reply_answer(struct sp_exchange *exchange,
+                         snakepit_answer *answer,
+                         enum sp_media media,
+                         const char *call);
+// As the client wants it; SP_MEDIA_NONE: it wants neither, and was refused.
+enum sp_media sp_api_choose(struct sp_exchange *exchange, unsigned offered);
+
+// `serve: tracebacks` of the configuration.
+bool sp_api_shows_tracebacks(const struct sp_exchange *exchange);
+// The origins of the configuration.
+const struct sp_texts *sp_api_origins(const struct sp_exchange *exchange);
+
+#endif

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+// Sessions and their values. All of these take only memory and locks.
+
+#include "front/api_ask.h"
+#include "front/api_inside.h"
+#include "front/api_reply.h"
+#include "front/percent.h"
+#include "payload/pairs.h"
+#include "payload/writer.h"
+
+#define TTL_MOST UINT32_MAX
+
+// Its keys, which are one value, as a member.
+static void write_keys(snakepit_writer *writer, const snakepit_answer *answer)
+{
+    snakepit_reader keys;
+    snakepit_answer_reader(answer, &keys);
+    snakepit_writer_str(writer, "keys");
+    sp_writer_value(writer, (struct sp_slice){keys.at, (size_t)(keys.end - keys.at)});
+}
+
+void sp_api_session(struct sp_exchange *exchange, const struct sp_params *params)
+{
+    snakepit_answer *answer;
+    snakepit_err err =
+        snakepit_session_list(sp_api_of(exchange)->pit, params->of[0], &answer);
+    if (err == SNAKEPIT_OK) {
+        snakepit_writer *writer = snakepit_writer_new();
+        snakepit_writer_map(writer, 2);
+        sp_pair_text(writer, "session", params->of[0]);
+        write_keys(writer, answer);
+        sp_api_reply_value(exchange, writer);
+        snakepit_writer_free(writer);
+    } else {
+        sp_api_fault(exchange, snakepit_answer_fault(answer), 0, NULL);
+    }
+    snakepit_answer_free(answer);
+}
+
+static void end_with(struct sp_exchange *exchange, snakepit_err err, const char *what)
+{
+    if (err == SNAKEPIT_OK) {
+        sp_api_done(exchange);
+    } else {
+        sp_api_fail(exchange, err, err == SNAKEPIT_NOT_FOUND ? what : NULL);
+    }
+}
+
+void sp_api_end_session(struct sp_exchange *exchange, const struct sp_params *params)
+{
+    end_with(exchange,
+             snakepit_session_close(sp_api_of(exchange)->pit, params->of[0]),
+             "there is no such session");
+}
+
+void sp_api_get_value(struct sp_exchange *exchange, const struct sp_params *params)
+{
+    snakepit_answer *answer;
+    const enum sp_media media =
+        sp_api_choose(exchange, SP_MEDIA_JSON | SP_MEDIA_MSGPACK);
+    if (media == SP_MEDIA_NONE) {
+        return;
+    }
+    (void)snakepit_session_get(
+        sp_api_of(exchange)->pit, params->of[0], params->of[1], &answer);
+    sp_api_reply_answer(exchange, answer, media, NULL);
+    snakepit_answer_free(answer);
+}
+
+// False: it was refused.
+static bool read_ttl(struct sp_exchange *exchange, uint32_t *ttl_ms)
+{
+    uint64_t number = 0;
+    const struct sp_slice value = sp_query_find(exchange->request.query, "ttl_ms");
+    if (value.data != NULL && !sp_api_number(value, 1, TTL_MOST, &number)) {
+        sp_api_fail(exchange,
+                    SNAKEPIT_INVALID_ARGUMENT,
+                    "ttl_ms is not a number of 1 to 4294967295");
+        return false;
+    }
+    *ttl_ms = (uint32_t)number;
+    return true;
+}
+
+void sp_api_put_value(struct sp_exchange *exchange, const struct sp_params *params)
+{
+    snakepit_message why = {{0}};
+    snakepit_put_options options = {.size = sizeof options, .why = &why};
+    if (!read_ttl(exchange, &options.ttl_ms)) {
+        return;
+    }
+    snakepit_writer *value = sp_api_read_body(exchange, "the value");
+    if (value == NULL) {
+        return;
+    }
+    snakepit_err err = snakepit_session_put(
+        sp_api_of(exchange)->pit, params->of[0], params->of[1], value, &options);
+    if (err == SNAKEPIT_OK) {
+        sp_api_done(exchange);
+    } else {
+        sp_api_fail(exchange, err, why.text);
+    }
+    snakepit_writer_free(value);
+}
+
+void sp_api_delete_value(struct sp_exchange *exchange, const struct sp_params *params)
+{
+    end_with(
+        exchange,
+        snakepit_session_delete(sp_api_of(exchange)->pit, params->of[0], params->of[1]),
+        "there is no such session, or it has no such value");
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+#include "front/api_track.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "front/api_inside.h"
+#include "front/api_reply.h"
+#include "front/problem.h"
+
+bool sp_api_track_begin(struct sp_api_track *track,
+                        struct sp_exchange *exchange,
+                        const struct sp_api_ask *ask)
+{
+    track->names = &sp_api_of(exchange)->names;
+    if (ask->name.size == 0) {
+        return true;
+    }
+    snakepit_err err = sp_call_name_add(track->names, &track->name, ask->name);
+    if (err != SNAKEPIT_OK) {
+        sp_api_fail(exchange,
+                    err,
+                    err == SNAKEPIT_BUSY
+                        ? "another call that is under way has this Snakepit-Call-Id"
+                        : NULL);
+        return false;
+    }
+    memcpy(track->text, ask->name.data, ask->name.size);
+    track->text[ask->name.size] = '\0';
+    return true;
+}
+
+void sp_api_track_set(struct sp_api_track *track, snakepit_call_id id)
+{
+    track->id = id;
+    if (track->text[0] == '\0') {
+        (void)snprintf(track->text, sizeof track->text, "%" PRIu64, id);
+    }
+    sp_call_name_set(track->names, &track->name, id);
+}
+
+void sp_api_track_end(struct sp_api_track *track)
+{
+    if (track->names != NULL) {
+        sp_call_name_remove(track->names, &track->name);
+    }
+}
+
+// ---- Refusals -------------------------------------------------------------------
+
+static uint32_t
+find_tool(const snakepit_breaker_info *rows, size_t count, const char *tool)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(rows[i].tool, tool) == 0) {
+            return rows[i].retry_after_ms;
+        }
+    }
+    return 0;
+}
+
+// A call that was refused has no answer that would say it.
+static uint32_t breaker_opens_in(snakepit *pit, const char *pool, const char *tool)
+{
+    size_t count = 0;
+    size_t room = 0;
+    uint32_t ms = 0;
+    (void)snakepit_pool_breakers(pit, pool, NULL, 0, &room);
+    snakepit_breaker_info *rows = sp_alloc_array(room + 1, sizeof *rows);
+    if (rows == NULL) {
+        return 0;
+    }
+    rows[0].size = sizeof *rows;
+    if (snakepit_pool_breakers(pit, pool, rows, room, &count) == SNAKEPIT_OK) {
+        ms = find_tool(rows, count < room ? count : room, tool);
+    }
+    sp_free(rows);
+    return ms;
+}
+
+void sp_api_refuse_call(struct sp_exchange *exchange,
+                        const struct sp_api_ask *ask,
+                        snakepit_err err)
+{
+    const snakepit_fault fault = sp_fault_of(err, ask->why.text);
+    uint32_t ms = 0;
+    if (err == SNAKEPIT_BREAKER_OPEN && ask->tool != NULL) {
+        ms = breaker_opens_in(sp_api_of(exchange)->pit, ask->options.pool, ask->tool);
+    }
+    sp_api_fault(exchange, &fault, ms, NULL);
+}

@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: MIT
+#include "fakes.h"
+
+#include "fake_pit.h"
+
+unsigned fake_pit_cancels(void)
+{
+    return atomic_load(&pit_fakes.cancels);
+}

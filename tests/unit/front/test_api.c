@@ -1,0 +1,466 @@
+// SPDX-License-Identifier: MIT
+// Requests and what they are answered, against a pit whose worker lives in the test.
+#include "fake_exchange.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "fake_pit.h"
+
+static struct fake_daemon server;
+static struct fake_exchange fake;
+
+static int open_daemon(void **state)
+{
+    (void)pit_prepare(state);
+    pit_open_ready("");
+    fake_daemon_open(&server, pit, NULL);
+    return 0;
+}
+
+static int close_daemon(void **state)
+{
+    fake_free(&fake);
+    fake = (struct fake_exchange){.room = 0};
+    fake_daemon_close(&server);
+    return pit_tidy(state);
+}
+
+#define test(name) cmocka_unit_test_setup_teardown(name, open_daemon, close_daemon)
+
+static void ask(const char *line, const char *body)
+{
+    fake_request(&fake, &server, line, body);
+    fake_handle(&fake, &server);
+}
+
+static void assert_answer(unsigned status, const char *body)
+{
+    if (fake.status != status || strcmp(fake_body(&fake), body) != 0) {
+        fail_msg("%u %s", fake.status, fake_body(&fake));
+    }
+}
+
+static void assert_holds(unsigned status, const char *part)
+{
+    if (fake.status != status || strstr(fake_body(&fake), part) == NULL) {
+        fail_msg("%u %s", fake.status, fake_body(&fake));
+    }
+}
+
+static void assert_field(const char *line)
+{
+    if (strstr(fake.fields, line) == NULL) {
+        fail_msg("%s is not among\n%s", line, fake.fields);
+    }
+}
+
+// ---- Requests -------------------------------------------------------------------
+
+static void what_is_not_there_is_a_problem(void **state)
+{
+    (void)state;
+    ask("GET /nothing", NULL);
+    assert_holds(404, "\"title\":\"Not Found\",\"status\":404");
+    assert_string_equal(fake.type, "application/problem+json");
+    ask("PUT /livez", NULL);
+    assert_holds(405, "GET, HEAD, OPTIONS");
+    assert_field("allow: GET, HEAD, OPTIONS\n");
+    ask("GET /v1/pools/%zz", NULL);
+    assert_holds(400, "badly encoded");
+}
+
+static void a_body_needs_its_type(void **state)
+{
+    (void)state;
+    fake_request(&fake, &server, "POST /v1/pools/default/tools/echo", NULL);
+    fake.exchange.request.body = sp_slice_of_text("{}");
+    fake_field(&fake, "content-type", "text/plain");
+    fake_handle(&fake, &server);
+    assert_holds(415, "application/json");
+}
+
+static void strangers_are_sent_away(void **state)
+{
+    (void)state;
+    fake_request(&fake, &server, "GET /v1/pools", NULL);
+    fake.exchange.request.host = sp_slice_of_text("evil.org");
+    fake_handle(&fake, &server);
+    assert_holds(421, "Host");
+    fake_request(&fake, &server, "GET /v1/pools", NULL);
+    fake_field(&fake, "origin", "https://evil.org");
+    fake_handle(&fake, &server);
+    assert_holds(403, "origin");
+    fake_request(&fake, &server, "GET /v1/pools", NULL);
+    fake_field(&fake, "origin", "http://127.0.0.1:8470");
+    fake_handle(&fake, &server);
+    assert_int_equal(fake.status, 200);
+}
+
+static void a_socket_has_no_host_to_check(void **state)
+{
+    (void)state;
+    (void)snprintf(server.door.address, sizeof server.door.address, "unix:/run/x");
+    fake_request(&fake, &server, "GET /livez", NULL);
+    fake.exchange.request.host = sp_slice_of_text("anything");
+    fake_handle(&fake, &server);
+    assert_answer(200, "ok\n");
+}
+
+static void a_page_that_is_named_may_read(void **state)
+{
+    char app[] = "https://app.example.com";
+    char *items[] = {app};
+    (void)state;
+    server.config.origins = (struct sp_texts){items, 1};
+    fake_request(&fake, &server, "OPTIONS /v1/pools/default/tools/echo", NULL);
+    fake_field(&fake, "origin", app);
+    fake_handle(&fake, &server);
+    assert_int_equal(fake.status, 204);
+    assert_field("access-control-allow-methods: POST, OPTIONS\n");
+    fake_request(&fake, &server, "POST /v1/pools/default/tools/fault", "{}");
+    fake_field(&fake, "origin", app);
+    fake_handle(&fake, &server);
+    assert_int_equal(fake.status, 500);
+    assert_field("access-control-allow-origin: https://app.example.com\n");
+    assert_field("vary: Origin\n");
+    ask("OPTIONS *", NULL);
+    assert_int_equal(fake.status, 204);
+    assert_null(strstr(fake.fields, "access-control"));
+    ask("OPTIONS /nothing", NULL);
+    assert_int_equal(fake.status, 404);
+}
+
+// ---- Calls ----------------------------------------------------------------------
+
+static void a_call_is_answered_with_its_result(void **state)
+{
+    (void)state;
+    ask("POST /v1/pools/default/tools/echo", "{\"x\":1}");
+    assert_answer(200, "{\"x\":1}");
+    assert_string_equal(fake.type, "application/json");
+    assert_field("snakepit-call-id: ");
+    ask("POST /v1/pools/default/tools/echo", NULL); // which answers with nothing then
+    assert_holds(502, "without a value");
+}
+
+static void messagepack_goes_both_ways(void **state)
+{
+    (void)state;
+    fake_request(&fake, &server, "POST /v1/pools/default/tools/echo", NULL);
+    fake.exchange.request.body = sp_slice_of_text("\x81\xa1x\x01");
+    fake_field(&fake, "content-type", "application/msgpack");
+    fake_field(&fake, "accept", "application/msgpack");
+    fake_handle(&fake, &server);
+    assert_answer(200, "\x81\xa1x\x01");
+    assert_string_equal(fake.type, "application/msgpack");
+    fake_request(&fake, &server, "POST /v1/pools/default/tools/echo", "{}");
+    fake_field(&fake, "accept", "text/html");
+    fake_handle(&fake, &server);
+    assert_holds(406, "Accept");
+}
+
+static void a_fault_has_its_status(void **state)
+{
+    (void)state;
+    ask("POST /v1/pools/default/tools/fault", "{}");
+    assert_holds(500, "\"name\":\"TOOL_FAILED\"");
+    assert_holds(500, "\"type\":\"ValueError\"");
+    assert_string_equal(fake.type, "application/problem+json");
+    ask("POST /v1/pools/nowhere/tools/echo", "{}");
+    assert_holds(404, "UNKNOWN_POOL");
+    ask("POST /v1/pools/default/tools/echo", "[1]");
+    assert_holds(400, "not a map of names");
+    ask("POST /v1/pools/default/tools/echo", "{\"x\":");
+    assert_holds(400, "the call's arguments: line 1");
+}
+
+static void fields_say_how(void **state)
+{
+    (void)state;
+    static const char *const bad[][2] = {{"snakepit-timeout-ms", "0"},
+                                         {"snakepit-timeout-ms", "1s"},
+                                         {"snakepit-timeout-ms", "86400001"},
+                                         {"snakepit-timeout-ms", ""},
+                                         {"snakepit-priority", "8"},
+                                         {"snakepit-session", ""},
+                                         {"snakepit-idempotent", "yes"},
+                                         {"snakepit-call-id", "17"},
+                                         {"snakepit-call-id", "a b"}};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        fake_request(&fake, &server, "POST /v1/pools/default/tools/echo", "{}");
+        fake_field(&fake, bad[i][0], bad[i][1]);
+        fake_handle(&fake, &server);
+        assert_holds(400, "INVALID_ARGUMENT");
+    }
+    fake_request(&fake, &server, "POST /v1/pools/default/tools/never", "{}");
+    fake_field(&fake, "snakepit-timeout-ms", "20");
+    fake_field(&fake, "snakepit-priority", "7");
+    fake_field(&fake, "snakepit-session", "mine");
+    fake_field(&fake, "snakepit-idempotent", "true");
+    fake_field(&fake, "snakepit-call-id", "my.call");
+    fake_handle(&fake, &server);
+    assert_holds(504, "DEADLINE_EXCEEDED");
+    assert_field("snakepit-call-id: my.call\n");
+    ask("GET /v1/sessions/mine", NULL);
+    assert_answer(200, "{\"session\":\"mine\",\"keys\":[]}");
+}
+
+// The fake worker does not end what is cancelled; the library answers for it.
+static void a_call_is_cancelled_by_its_name(void **state)
+{
+    struct fake_exchange other = {.room = 0};
+    (void)state;
+    fake_request(&fake, &server, "POST /v1/pools/default/tools/never", "{}");
+    fake_field(&fake, "snakepit-call-id", "first");
+    fake_handle_only(&fake);
+    assert_false(fake.ended);
+    fake_request(&other, &server, "POST /v1/pools/default/tools/echo", "{}");
+    fake_field(&other, "snakepit-call-id", "first");
+    fake_handle(&other, &server);
+    assert_int_equal(other.status, 409);
+    fake_request(&other, &server, "DELETE /v1/calls/first", NULL);
+    fake_handle(&other, &server);
+    assert_int_equal(other.status, 202);
+    fake_daemon_run(&server, &fake.ended);
+    assert_holds(499, "CANCELLED");
+    fake_request(&other, &server, "DELETE /v1/calls/first", NULL);
+    fake_handle(&other, &server);
+    assert_int_equal(other.status, 404);
+    fake_free(&other);
+}
+
+static void a_client_that_goes_cancels(void **state)
+{
+    (void)state;
+    fake_request(&fake, &server, "POST /v1/pools/default/tools/never", "{}");
+    fake_field(&fake, "snakepit-call-id", "first");
+    fake_handle_only(&fake);
+    fake_leave(&fake);
+    fake_daemon_run(&server, NULL);
+    assert_true(fake_pit_cancels() <= 1); // it may have been taken back unstarted
+    ask("DELETE /v1/calls/first", NULL);
+    assert_int_equal(fake.status, 404);
+}
+
+// ---- Streams --------------------------------------------------------------------
+
+static void ask_for_events(const char *line)
+{
+    fake_request(&fake, &server, line, "{}");
+    fake_field(&fake, "accept", "text/event-stream");
+}
+
+static void a_stream_ends_with_an_event(void **state)
+{
+    (void)state;
+    ask_for_events("POST /v1/pools/default/tools/echo");
+    fake_handle(&fake, &server);
+    assert_answer(200, "event: end\ndata: {\"result\":{}}\n\n");
+    assert_string_equal(fake.type, "text/event-stream");
+    assert_false(fake.failed);
+}
+
+static void a_stream_that_fails_at_once_has_a_status(void **state)
+{
+    (void)state;
+    ask_for_events("POST /v1/pools/default/tools/fault");
+    fake_handle(&fake, &server);
+    assert_holds(500, "\"name\":\"TOOL_FAILED\"");
+    assert_string_equal(fake.type, "application/problem+json");
+    ask_for_events("POST /v1/pools/nowhere/tools/echo");
+    fake_handle(&fake, &server);
+    assert_holds(404, "UNKNOWN_POOL");
+}
+
+static void a_client_without_room_is_waited_for(void **state)
+{
+    (void)state;
+    ask_for_events("POST /v1/pools/default/tools/echo");
+    fake.room = 0;
+    fake_handle_only(&fake);
+    fake_daemon_run(&server, NULL);
+    assert_int_equal(fake.replies, 0);
+    fake.room = SIZE_MAX;
+    fake.exchange.listener->writable(fake.exchange.user);
+    fake_daemon_run(&server, &fake.ended);
+    assert_holds(200, "event: end");
+}
+
+static void a_reader_that_goes_closes_the_stream(void **state)
+{
+    (void)state;
+    ask_for_events("POST /v1/pools/default/tools/never");
+    fake_field(&fake, "snakepit-call-id", "s");
+    fake_handle_only(&fake);
+    fake_leave(&fake);
+    ask("DELETE /v1/calls/s", NULL);
+    assert_int_equal(fake.status, 404);
+}
+
+// ---- Pools ----------------------------------------------------------------------
+
+static void pools_are_told(void **state)
+{
+    (void)state;
+    ask("GET /v1/pools", NULL);
+    assert_holds(200, "{\"pools\":[{\"name\":\"default\",\"profile\":\"process\"");
+    ask("GET /v1/pools/default", NULL);
+    assert_holds(200, "\"workers_now\":[{\"id\":1,\"pid\":");
+    assert_holds(200, "\"health\":{\"status\":\"unknown\"");
+    assert_holds(200, "\"breakers\":[]");
+    ask("HEAD /v1/pools/default", NULL);
+    assert_int_equal(fake.status, 200);
+    ask("GET /v1/pools/nowhere", NULL);
+    assert_holds(404, "UNKNOWN_POOL");
+    ask("GET /v1/pools/default/tools", NULL); // the fake worker has no table
+    assert_holds(502, "without a value");
+    ask("GET /v1/pools/nowhere/tools", NULL);
+    assert_holds(404, "UNKNOWN_POOL");
+}
+
+static void pools_are_changed(void **state)
+{
+    (void)state;
+    ask("POST /v1/pools/default:recycle", NULL);
+    assert_answer(202, "");
+    ask("POST /v1/pools/nowhere:recycle", NULL);
+    assert_holds(404, "nowhere");
+    ask("POST /v1/pools/default:retry", NULL);
+    assert_answer(202, "");
+    ask("POST /v1/pools/default:resize", NULL);
+    assert_holds(400, "how many");
+    ask("POST /v1/pools/default:resize?workers=3", NULL);
+    assert_holds(400, "INVALID_ARGUMENT"); // it has no range
+    ask("POST /v1/workers/x:recycle", NULL);
+    assert_holds(400, "number");
+    ask("POST /v1/workers/99:recycle", NULL);
+    assert_holds(404, "no such worker");
+    ask("POST /v1/pools:reload", NULL);
+    assert_holds(501, "read again");
+}
+
+// ---- Sessions -------------------------------------------------------------------
+
+static void sessions_keep_values(void **state)
+{
+    (void)state;
+    ask("PUT /v1/sessions/a%20b/values/k?ttl_ms=100000", "[1,\"x\"]");
+    assert_answer(204, "");
+    assert_string_equal(fake.type, "");
+    ask("GET /v1/sessions/a%20b", NULL);
+    assert_answer(200, "{\"session\":\"a b\",\"keys\":[\"k\"]}");
+    ask("GET /v1/sessions/a%20b/values/k", NULL);
+    assert_answer(200, "[1,\"x\"]");
+    fake_request(&fake, &server, "GET /v1/sessions/a%20b/values/k", NULL);
+    fake_field(&fake, "accept", "application/msgpack");
+    fake_handle(&fake, &server);
+    assert_answer(200, "\x92\x01\xa1x");
+    ask("DELETE /v1/sessions/a%20b/values/k", NULL);
+    assert_answer(204, "");
+    ask("DELETE /v1/sessions/a%20b/values/k", NULL);
+    assert_holds(404, "NOT_FOUND");
+    ask("GET /v1/sessions/a%20b/values/k", NULL);
+    assert_holds(404, "has no value");
+    ask("DELETE /v1/sessions/a%20b", NULL);
+    assert_answer(204, "");
+    ask("GET /v1/sessions/a%20b", NULL);
+    assert_holds(404, "there is no session");
+    ask("DELETE /v1/sessions/a%20b", NULL);
+    assert_holds(404, "no such session");
+}
+
+static void values_are_checked(void **state)
+{
+    (void)state;
+    ask("PUT /v1/sessions/s/values/k?ttl_ms=0", "1");
+    assert_holds(400, "ttl_ms");
+    ask("PUT /v1/sessions/s/values/k", "{\"a\":");
+    assert_holds(400, "the value: line 1");
+    ask("PUT /v1/sessions/s/values/k", NULL);
+    assert_holds(400, "MALFORMED");
+    ask("PUT /v1/sessions/s/values/k",
+        "{\"$tensor\":{\"dtype\":\"uint8\",\"shape\":[1],\"data\":\"AA==\"}}");
+    assert_holds(500, "UNSERIALISABLE");
+}
+
+// ---- Probes ---------------------------------------------------------------------
+
+static void probes_are_answered(void **state)
+{
+    (void)state;
+    ask("GET /livez", NULL);
+    assert_answer(200, "ok\n");
+    ask("GET /readyz", NULL);
+    assert_answer(200, "ready\n");
+    ask("GET /readyz?verbose", NULL);
+    assert_answer(200, "[+] default: ready, 1 of 1 workers\nready\n");
+    server.loop.draining = true;
+    ask("GET /readyz?verbose", NULL);
+    assert_holds(503, "[-] the daemon drains\nnot ready\n");
+    ask("GET /livez", NULL);
+    assert_int_equal(fake.status, 200);
+    ask("GET /", NULL);
+    assert_holds(200, "Snakepit " SNAKEPIT_VERSION);
+    ask("GET /problems/SATURATED", NULL);
+    assert_holds(200, "SATURATED (4): the pool's line is full.\nHTTP status 429.");
+    ask("GET /problems/OK", NULL);
+    assert_int_equal(fake.status, 404);
+}
+
+static void the_interface_is_told(void **state)
+{
+    (void)state;
+    ask("GET /openapi.json", NULL);
+    assert_holds(200, "{\"openapi\":\"3.1.0\"");
+    assert_holds(200, "\"/v1/pools/{pool}/tools/{tool}\":{\"post\":{");
+    ask("GET /openapi.json", NULL); // the one that was kept
+    assert_holds(200, "{\"openapi\":\"3.1.0\"");
+}
+
+static void who_asks_for_the_interface_may_go(void **state)
+{
+    (void)state;
+    fake_request(&fake, &server, "GET /openapi.json", NULL);
+    fake_handle_only(&fake);
+    assert_false(fake.ended);
+    fake_leave(&fake);
+    fake_daemon_run(&server, NULL);
+    ask("GET /openapi.json", NULL);
+    assert_int_equal(fake.status, 200);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        test(what_is_not_there_is_a_problem),
+        test(a_body_needs_its_type),
+        test(strangers_are_sent_away),
+        test(a_socket_has_no_host_to_check),
+        test(a_page_that_is_named_may_read),
+        test(a_call_is_answered_with_its_result),
+        test(messagepack_goes_both_ways),
+        test(a_fault_has_its_status),
+        test(fields_say_how),
+        test(a_call_is_cancelled_by_its_name),
+        test(a_client_that_goes_cancels),
+        test(a_stream_ends_with_an_event),
+        test(a_stream_that_fails_at_once_has_a_status),
+        test(a_client_without_room_is_waited_for),
+        test(a_reader_that_goes_closes_the_stream),
+        test(pools_are_told),
+        test(pools_are_changed),
+        test(sessions_keep_values),
+        test(values_are_checked),
+        test(probes_are_answered),
+        test(the_interface_is_told),
+        test(who_asks_for_the_interface_may_go),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
