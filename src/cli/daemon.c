@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: MIT
+// The main thread serves nobody: it waits for signals. So it may wait for a drain, and
+// tells the service manager how the others are.
+#include "cli/daemon.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/thread.h"
+#include "cli/daemon_signals.h"
+
+#define LOOK_MS       50u    // between two looks at signals during a drain
+#define STATUS_MS     1000u  // between two looks at pools, for the service manager
+#define ENDING_MS     60000u // that the end takes at most after the grace
+#define WATCHDOG_HALF 2u     // as sd_watchdog_enabled(3) advises
+
+// ---- The log ----------------------------------------------------------------------
+
+// A daemon says what it does, unless the variable wants less.
+static snakepit_err open_log(struct sp_daemon *daemon)
+{
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): read-only
+    const char *wanted = getenv("SNAKEPIT_LOG");
+    int level = wanted != NULL ? sp_log_level_of(wanted) : -1;
+    daemon->log.level = level >= 0 ? (enum sp_log_level)level : SP_LOG_INFO;
+    snakepit_err err = sp_log_writer_open(NULL, NULL, &daemon->writer);
+    daemon->log.write = sp_log_writer_put;
+    daemon->log.user = daemon->writer;
+    return err;
+}
+
+// ---- Reload -----------------------------------------------------------------------
+
+static void *reload(void *argument)
+{
+    struct sp_daemon *daemon = argument;
+    daemon->reload_err =
+        snakepit_reload_file(daemon->pit, daemon->file, NULL, &daemon->reload_why);
+    atomic_store(&daemon->reloaded, true);
+    sp_loop_wake(&daemon->loop);
+    return NULL;
+}
+
+static void begin_reload(struct sp_daemon *daemon)
+{
+    sp_notify_reloading(&daemon->notify);
+    daemon->reload_why.text[0] = '\0';
+    atomic_store(&daemon->reloaded, false);
+    int rc = sp_thread_start(&daemon->reload, reload, daemon);
+    daemon->reloads = rc == 0;
+    if (rc != 0) {
+        sp_log(&daemon->log, SP_LOG_ERROR, "serve.reload_failed", "errno=%d", rc);
+        sp_notify_send(&daemon->notify, "READY=1");
+    }
+}
+
+static void end_reload(struct sp_daemon *daemon)
+{
+    char quoted[SP_LOG_LINE_MAX / 2];
+    SP_CHECK(pthread_join(daemon->reload, NULL) == 0);
+    daemon->reloads = false;
+    if (daemon->reload_err == SNAKEPIT_OK) {
+        sp_log(&daemon->log,
+               SP_LOG_INFO,
+               "serve.reloaded",
+               "file=%s",
+               sp_log_value(daemon->file, quoted, sizeof quoted));
+    } else {
+        sp_log(&daemon->log,
+               SP_LOG_ERROR,
+               "serve.reload_failed",
+               "error=%s because=%s then=\"nothing has changed\"",
+               snakepit_err_name(daemon->reload_err),
+               sp_log_quote(daemon->reload_why.text, quoted, sizeof quoted));
+    }
+    daemon->told_status[0] = '\0';
+    sp_notify_send(&daemon->notify, "READY=1");
+}
+
+// ---- The service manager ----------------------------------------------------------
+
+static void on_watchdog(struct sp_timer *timer)
+{
+    struct sp_daemon *daemon = timer->user;
+    if (sp_server_is_alive(daemon->server)) {
+        sp_notify_send(&daemon->notify, "WATCHDOG=1");
+    } else {
+        sp_log(&daemon->log,
+               SP_LOG_WARNING,
+               "serve.stuck",
+               "because=\"a thread that serves sockets does not come round\"");
+    }
+}
+
+static size_t ready_pools(snakepit *pit)
+{
+    size_t ready = 0;
+    for (size_t i = 0; i < snakepit_pool_count(pit); i++) {
+        const char *pool = snakepit_pool_name(pit, i);
+        ready += snakepit_await_ready(pit, pool, 0, NULL) == SNAKEPIT_OK ? 1 : 0;
+    }
+    return ready;
+}
+
+static void on_status(struct sp_timer *timer)
+{
+    struct sp_daemon *daemon = timer->user;
+    char status[sizeof daemon->told_status];
+    (void)snprintf(status,
+                   sizeof status,
+                   "STATUS=serving, %zu of %zu pools ready",
+                   ready_pools(daemon->pit),
+                   snakepit_pool_count(daemon->pit));
+    if (strcmp(status, daemon->told_status) != 0) {
+        (void)snprintf(daemon->told_status, sizeof daemon->told_status, "%s", status);
+        sp_notify_send(&daemon->notify, status);
+    }
+}
+
+static void begin_to_notify(struct sp_daemon *daemon)
+{
+    daemon->watchdog.user = daemon;
+    daemon->status.user = daemon;
+    sp_notify_send(&daemon->notify, "READY=1");
+    if (daemon->notify.fd >= 0) {
+        sp_timer_start(&daemon->loop, &daemon->status, on_status, 0, STATUS_MS);
+    }
+    if (daemon->notify.watchdog_ms > 0) {
+        uint32_t half = daemon->notify.watchdog_ms / WATCHDOG_HALF;
+        (void)sp_server_is_alive(daemon->server); // asks for the first time
+        sp_timer_start(
+            &daemon->loop, &daemon->watchdog, on_watchdog, half, half > 0 ? half : 1);
+    }
+}
+
+// ---- Serving ----------------------------------------------------------------------
+
+static void on_woken(void *user)
+{
+    struct sp_daemon *daemon = user;
+    if (daemon->reloads && atomic_load(&daemon->reloaded)) {
+        end_reload(daemon);
+    }
+    // One that comes while another is at work is done after it.
+    if (!daemon->reloads && sp_daemon_take_reload()) {
+        begin_reload(daemon);
+    }
+    if (sp_daemon_stops() > 0) {
+        sp_loop_stop(&daemon->loop);
+    }
+}
+
+snakepit_err sp_daemon_open(struct sp_daemon *daemon, snakepit_message *why)
+{
+    snakepit_err err = open_log(daemon);
+    if (err == SNAKEPIT_OK) {
+        err = sp_loop_init(&daemon->loop, on_woken, daemon, why);
+    }
+    if (err != SNAKEPIT_OK) {
+        return err;
+    }
+    sp_daemon_signals_init(&daemon->loop);
+    err = snakepit_open_file(daemon->file, NULL, &daemon->pit, why);
+    if (err != SNAKEPIT_OK) {
+        return err;
+    }
+    const struct sp_api_options api = {.pit = daemon->pit, .path = daemon->file};
+    daemon->api = sp_api_new(&api);
+    if (daemon->api == NULL) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    const struct sp_server_options options = {.pit = daemon->pit,
+                                              .config = &daemon->config->serve,
+                                              .log = &daemon->log,
+                                              .protocol = &sp_http1,
+                                              .activation = &daemon->activation,
+                                              .handle = sp_api_handle,
+                                              .user = daemon->api};
+    return sp_server_open(&options, &daemon->server, why);
+}
+
+void sp_daemon_run(struct sp_daemon *daemon)
+{
+    begin_to_notify(daemon);
+    sp_loop_run(&daemon->loop);
+}
+
+// ---- Stopping ---------------------------------------------------------------------
+
+static void drain(struct sp_daemon *daemon)
+{
+    uint32_t grace = daemon->config->serve.shutdown_grace_ms;
+    uint64_t until = sp_clock_now() + grace * SP_NS_PER_MS;
+    sp_log(&daemon->log,
+           SP_LOG_INFO,
+           "serve.stopping",
+           "because=%s connections=%zu grace_ms=%u",
+           sp_daemon_stop_name(),
+           sp_server_connections(daemon->server),
+           grace);
+    sp_notify_stopping(&daemon->notify, grace + ENDING_MS);
+    sp_server_drain(daemon->server);
+    bool gone = false;
+    bool hurried = false;
+    while (!gone && !hurried && sp_clock_now() < until) {
+        gone = sp_server_await_drained(daemon->server, LOOK_MS);
+        hurried = sp_daemon_stops() > 1;
+    }
+    if (!gone) {
+        sp_log(&daemon->log,
+               SP_LOG_WARNING,
+               "serve.cut_off",
+               "connections=%zu because=\"%s\"",
+               sp_server_connections(daemon->server),
+               hurried ? "a second signal" : "shutdown_grace_ms is over");
+    }
+}
+
+void sp_daemon_close(struct sp_daemon *daemon)
+{
+    if (daemon->server != NULL) {
+        drain(daemon);
+        sp_server_close(daemon->server);
+    }
+    if (daemon->loop.woken != NULL) {
+        sp_daemon_signals_end();
+    }
+    if (daemon->reloads) {
+        end_reload(daemon);
+    }
+    sp_api_free(daemon->api);
+    snakepit_close(daemon->pit, 0);
+    sp_server_free(daemon->server);
+    sp_timer_stop(&daemon->watchdog);
+    sp_timer_stop(&daemon->status);
+    sp_loop_fini(&daemon->loop);
+    sp_log_writer_close(daemon->writer);
+}

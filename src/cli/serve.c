@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+// snakepit serve: the daemon. What the service manager hands over is taken first, while
+// there is one thread.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "cli/daemon.h"
+#include "cli/output.h"
+#include "cli/pit.h"
+#include "cli/report.h"
+#include "cli/text.h"
+#include "config/config.h"
+
+#define VARIABLE "SNAKEPIT_SERVE_LISTEN"
+
+// The variable that says the same is what every reading of the file looks at.
+static void set_listen(const char *addresses)
+{
+    if (addresses != NULL) {
+        // NOLINTNEXTLINE(concurrency-mt-unsafe): one thread
+        (void)setenv(VARIABLE, addresses, 1);
+    }
+}
+
+// What is wrong with the option is not to be said of a variable that nobody has set.
+static int report(struct sp_cli *cli, snakepit_err err, const snakepit_message *why)
+{
+    static const char said[] = "the environment variable " VARIABLE;
+    snakepit_message told = *why;
+    const char *at = strstr(why->text, said);
+    if (at != NULL && cli->args.texts[SP_CLI_SERVE_LISTEN] != NULL) {
+        sp_cli_explain(&told,
+                       "%.*s--listen%s",
+                       (int)(at - why->text),
+                       why->text,
+                       at + sizeof said - 1);
+    }
+    return sp_cli_report(cli, err, told.text, false);
+}
+
+static const char *scheme_of(const struct sp_door *door)
+{
+    return strncmp(door->address, "unix:", 5) == 0 ? "" : "http://";
+}
+
+// ---- Check ------------------------------------------------------------------------
+
+static int check(struct sp_cli *cli, struct sp_daemon *daemon, snakepit_message *why)
+{
+    struct sp_doors doors;
+    snakepit_err err =
+        sp_doors_open(&daemon->config->serve.listen, &daemon->activation, &doors, why);
+    if (err != SNAKEPIT_OK) {
+        return report(cli, err, why);
+    }
+    size_t pools = daemon->config->pooling_enabled ? daemon->config->count : 0;
+    sp_cli_print(cli,
+                 "%s: valid, %zu pool%s; can serve",
+                 daemon->file,
+                 pools,
+                 pools == 1 ? "" : "s");
+    for (size_t i = 0; i < doors.count; i++) {
+        sp_cli_print(cli,
+                     "%s %s%s",
+                     i > 0 ? "," : "",
+                     scheme_of(&doors.items[i]),
+                     doors.items[i].address);
+    }
+    sp_cli_print(cli, "\n");
+    sp_doors_free(&doors);
+    return SP_CLI_EXIT_OK;
+}
+
+// ---- Serve ------------------------------------------------------------------------
+
+static void say_where(struct sp_cli *cli, const struct sp_server *server)
+{
+    for (size_t i = 0; i < sp_server_door_count(server); i++) {
+        const struct sp_door *door = sp_server_door(server, i);
+        sp_cli_print_error(cli, "serving %s%s\n", scheme_of(door), door->address);
+    }
+}
+
+static int serve(struct sp_cli *cli, struct sp_daemon *daemon, snakepit_message *why)
+{
+    snakepit_err err = sp_daemon_open(daemon, why);
+    if (err == SNAKEPIT_OK) {
+        say_where(cli, daemon->server);
+        sp_daemon_run(daemon);
+    }
+    sp_daemon_close(daemon);
+    return err == SNAKEPIT_OK ? SP_CLI_EXIT_OK : report(cli, err, why);
+}
+
+int sp_cli_serve(struct sp_cli *cli)
+{
+    snakepit_message why = {0};
+    struct sp_daemon daemon = {.file = cli->args.words[0]};
+    set_listen(cli->args.texts[SP_CLI_SERVE_LISTEN]);
+    sp_notify_open(&daemon.notify);
+    snakepit_err err = sp_activation_take(&daemon.activation, &why);
+    if (err == SNAKEPIT_OK) {
+        err = sp_config_read_file(daemon.file, &daemon.config, &why);
+    }
+    int status;
+    if (err != SNAKEPIT_OK) {
+        status = report(cli, err, &why);
+    } else if (cli->args.texts[SP_CLI_SERVE_CHECK] != NULL) {
+        status = check(cli, &daemon, &why);
+    } else {
+        status = serve(cli, &daemon, &why);
+    }
+    sp_activation_close(&daemon.activation);
+    sp_notify_close(&daemon.notify);
+    sp_config_free(daemon.config);
+    return status;
+}

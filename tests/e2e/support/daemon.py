@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: MIT
+"""`snakepit serve`, as the tests of it run it."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from .command import SNAKEPIT, environment
+from .waiting import eventually
+
+NO_POOLS = "pooling_enabled: false\n"
+
+
+class Daemon:
+    """One such process. Its standard error goes to a file."""
+
+    def __init__(
+        self,
+        config: pathlib.Path,
+        *words: str,
+        env: dict[str, str] | None = None,
+        prefix: tuple[str, ...] = (),
+        **options: Any,
+    ) -> None:
+        """`prefix` goes before the command."""
+        self.errors = tempfile.NamedTemporaryFile()  # noqa: SIM115
+        self.popen = subprocess.Popen(
+            [*prefix, str(SNAKEPIT), "serve", str(config), *words],
+            env=environment(**(env or {})),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=self.errors,
+            **options,
+        )
+
+    def said(self) -> str:
+        return pathlib.Path(self.errors.name).read_text()
+
+    def lines(self, event: str) -> list[str]:
+        """What it has logged of an event."""
+        return [line for line in self.said().splitlines() if f" {event} " in line]
+
+    def logged(self, event: str) -> str:
+        """Waits for such a line."""
+        return eventually(lambda: self.lines(event), event)[-1]
+
+    def urls(self, count: int = 1) -> list[str]:
+        """Where it serves, once it does."""
+
+        def found() -> list[str]:
+            assert self.popen.poll() is None, self.said()
+            urls = [
+                line.removeprefix("serving ")
+                for line in self.said().splitlines()
+                if line.startswith("serving ")
+            ]
+            return urls if len(urls) >= count else []
+
+        return eventually(found, "that it serves")
+
+    def connect(self, url: str | None = None) -> socket.socket:
+        """A socket to one of its addresses."""
+        url = url or self.urls()[0]
+        if url.startswith("unix:"):
+            client = socket.socket(socket.AF_UNIX)
+            client.connect(url.removeprefix("unix:"))
+            client.settimeout(60)
+            return client
+        host, _, port = url.removeprefix("http://").rpartition(":")
+        return socket.create_connection((host.strip("[]"), int(port)), timeout=60)
+
+    def request(
+        self,
+        path: str,
+        method: str = "GET",
+        body: bytes | None = None,
+        url: str | None = None,
+        **headers: str,
+    ) -> tuple[int, bytes]:
+        """One request on a connection of its own: the status and the body."""
+        with contextlib.closing(Connection(self.connect(url))) as connection:
+            connection.request(
+                method, path, body, {k.replace("_", "-"): v for k, v in headers.items()}
+            )
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+
+    def signal(self, number: int) -> None:
+        os.kill(self.popen.pid, number)
+
+    def wait(self) -> int:
+        return self.popen.wait(60)
+
+    def stop(self) -> int:
+        """Its exit status, after SIGTERM."""
+        self.signal(signal.SIGTERM)
+        return self.wait()
+
+    def end(self) -> None:
+        """Whatever has happened."""
+        if self.popen.poll() is None:
+            self.popen.kill()
+            self.popen.wait()
+        self.errors.close()
+
+
+class Connection(http.client.HTTPConnection):
+    """HTTP over a socket that is there."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__("localhost")
+        self.sock = sock
+
+
+@contextlib.contextmanager
+def told_by(folder: pathlib.Path) -> Iterator[tuple[str, Callable[[], str]]]:
+    """A service manager: its address, and what it is told next."""
+    path = folder / "notify.sock"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(path))
+        manager.settimeout(60)
+        yield str(path), lambda: manager.recv(4096).decode()
