@@ -5,6 +5,7 @@
 #define TESTS_UNIT_FRONT_FAKE_CONNECTION_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -15,9 +16,10 @@
 #include "front/server.h"
 
 #define FAKE_OUT  262144u // bytes that the client can be sent
+#define FAKE_IN   65536u  // that can be read before they are taken
 #define FAKE_ROOM 65536u  // that are taken before it is full
 
-static struct {
+static struct fake {
     struct sp_serve_config config;
     struct sp_server_options options;
     struct sp_serve_loop loop;
@@ -100,7 +102,7 @@ void sp_connection_wait_for(struct sp_connection *connection, enum sp_wait_for w
 static inline snakepit_err fake_open(const struct sp_protocol *protocol,
                                      sp_handler_fn *handle)
 {
-    memset(&fake, 0, sizeof fake);
+    memset(&fake, 0, offsetof(struct fake, out) + 1);
     fake.config.max_message = 100000;
     fake.config.max_header_size = 8192;
     fake.options.config = &fake.config;
@@ -111,7 +113,7 @@ static inline snakepit_err fake_open(const struct sp_protocol *protocol,
     fake.connection.waits_for = SP_WAIT_REQUEST;
     fake.room = FAKE_ROOM;
     // Tests count what the protocol allocates.
-    SP_CHECK(sp_buf_reserve(&fake.connection.in, FAKE_OUT) == SNAKEPIT_OK);
+    SP_CHECK(sp_buf_reserve(&fake.connection.in, FAKE_IN) == SNAKEPIT_OK);
     snakepit_err err = protocol->open(&fake.connection);
     fake.open = err == SNAKEPIT_OK;
     return err;
