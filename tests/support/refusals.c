@@ -102,6 +102,20 @@ int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
                : (int)syscall(SYS_epoll_ctl, epoll, operation, fd, event);
 }
 
+int socket(int domain, int type, int protocol)
+{
+    return refuses("socket", EMFILE) ? -1
+                                     : (int)syscall(SYS_socket, domain, type, protocol);
+}
+
+// Its address is a union of pointers, as the C library declares it.
+int accept4(int fd, __SOCKADDR_ARG address, socklen_t *restrict size, int flags)
+{
+    return refuses("accept4", EMFILE)
+               ? -1
+               : (int)syscall(SYS_accept4, fd, address.__sockaddr__, size, flags);
+}
+
 int socketpair(int domain, int type, int protocol, int fds[2])
 {
     return refuses("socketpair", EMFILE)
