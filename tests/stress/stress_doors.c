@@ -22,9 +22,9 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
-#include "front/server.h"
 #include "support/census.h"
 #include "support/chance.h"
+#include "support/doors.h"
 
 #include <cmocka.h> // has a macro that is called as one of ours
 
@@ -122,12 +122,6 @@ static void on_writable(struct sp_connection *connection)
     }
 }
 
-static void on_late(struct sp_connection *connection, enum sp_wait_for what)
-{
-    (void)connection;
-    (void)what;
-}
-
 static bool on_drain(struct sp_connection *connection)
 {
     const struct talk *talk = connection->user;
@@ -143,7 +137,7 @@ static const struct sp_protocol protocol = {.open = on_open,
                                             .received = on_received,
                                             .ended = on_ended,
                                             .writable = on_writable,
-                                            .late = on_late,
+                                            .late = doors_late,
                                             .drain = on_drain,
                                             .close = on_close};
 
@@ -160,17 +154,6 @@ struct scene {
     atomic_uint wrong;
     atomic_uint whole; // answers
 };
-
-static void
-ignore_line(void *user, enum sp_log_level level, const char *event, const char *line)
-{
-    (void)user;
-    (void)level;
-    (void)event;
-    (void)line;
-}
-
-static const struct sp_log quiet = {.write = ignore_line, .level = SP_LOG_WARNING};
 
 // Reads until there are so many bytes, or the end. Gives how many.
 static size_t hear(int fd, size_t wanted, size_t step)
@@ -278,7 +261,7 @@ static void open_scene(struct scene *scene, uint32_t rounds)
         SNAKEPIT_OK);
     const struct sp_server_options options = {.pit = scene->pit,
                                               .config = &scene->config->serve,
-                                              .log = &quiet,
+                                              .log = &doors_no_log,
                                               .protocol = &protocol};
     assert_int_equal(sp_server_open(&options, &scene->server, &why), SNAKEPIT_OK);
     assert_true(sp_address_parse(

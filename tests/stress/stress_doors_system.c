@@ -14,8 +14,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "front/server.h"
 #include "support/census.h"
+#include "support/doors.h"
 #include "support/refusals.h"
 
 #include <cmocka.h> // has a macro that is called as one of ours
@@ -46,17 +46,6 @@ static void on_received(struct sp_connection *connection)
     sp_connection_consume(connection, bytes.size);
 }
 
-static void ignore(struct sp_connection *connection)
-{
-    (void)connection;
-}
-
-static void on_late(struct sp_connection *connection, enum sp_wait_for what)
-{
-    (void)connection;
-    (void)what;
-}
-
 static bool on_drain(struct sp_connection *connection)
 {
     (void)connection;
@@ -65,24 +54,13 @@ static bool on_drain(struct sp_connection *connection)
 
 static const struct sp_protocol protocol = {.open = on_open,
                                             .received = on_received,
-                                            .ended = ignore,
-                                            .writable = ignore,
-                                            .late = on_late,
+                                            .ended = doors_ignore,
+                                            .writable = doors_ignore,
+                                            .late = doors_late,
                                             .drain = on_drain,
-                                            .close = ignore};
+                                            .close = doors_ignore};
 
 // ---- The scene --------------------------------------------------------------------
-
-static void
-ignore_line(void *user, enum sp_log_level level, const char *event, const char *line)
-{
-    (void)user;
-    (void)level;
-    (void)event;
-    (void)line;
-}
-
-static const struct sp_log quiet = {.write = ignore_line, .level = SP_LOG_DEBUG};
 
 struct scene {
     snakepit *pit;
@@ -131,7 +109,7 @@ static snakepit_err open_server(struct scene *scene)
 {
     const struct sp_server_options options = {.pit = scene->pit,
                                               .config = &scene->config->serve,
-                                              .log = &quiet,
+                                              .log = &doors_no_log,
                                               .protocol = &protocol};
     scene->why.text[0] = '\0';
     return sp_server_open(&options, &scene->server, &scene->why);
