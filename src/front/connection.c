@@ -519,11 +519,22 @@ sp_connection_open(struct sp_connections *all, int fd, const struct sp_peer *pee
     return SNAKEPIT_OK;
 }
 
+// A request that has come by now is still served.
+static void drain_one(struct sp_connection *connection)
+{
+    if (!connection->lost && !connection->leaving && !connection->paused) {
+        read_some(connection);
+    }
+    if (!connection->lost && connection->protocol->drain(connection)) {
+        connection->closing = true;
+    }
+    ask_for_turn(connection);
+}
+
 // Each is asked once, though what it does may move it to another list.
 void sp_connections_drain(struct sp_connections *all)
 {
     struct sp_link asked;
-    struct sp_connection *connection;
     struct sp_link *link;
     sp_list_init(&asked);
     for (int what = 0; what < SP_WAITS; what++) {
@@ -534,10 +545,7 @@ void sp_connections_drain(struct sp_connections *all)
     while ((link = sp_list_take(&asked)) != NULL) {
         struct sp_wait *wait = SP_ENTRY(link, struct sp_wait, link);
         sp_list_append(&all->waits.lists[wait->what], link);
-        connection = SP_ENTRY(wait, struct sp_connection, wait);
-        if (connection->protocol->drain(connection)) {
-            sp_connection_close_after(connection);
-        }
+        drain_one(SP_ENTRY(wait, struct sp_connection, wait));
     }
 }
 

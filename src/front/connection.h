@@ -128,7 +128,8 @@ void sp_connections_fini(struct sp_connections *all);
 // NO_MEMORY.
 snakepit_err
 sp_connection_open(struct sp_connections *all, int fd, const struct sp_peer *peer);
-// Closes each as soon as what it has begun is answered.
+// Closes each as soon as what it has begun is answered, which may be what has come just
+// now. Not from a protocol.
 void sp_connections_drain(struct sp_connections *all);
 // Closes the one that has waited longest for its client to close, or else for a
 // request, at once. False: each is at work. Not from a protocol.

@@ -17,6 +17,7 @@
 #include "front/inside.h"
 
 #define ACCEPTS_A_TURN 16    // so that those who are connected have their turn
+#define BACKLOG_MOST   4096  // that the last turn accepts
 #define DRAINS_A_TURN  16    // likewise
 #define REST_MS        50u   // without accepting
 #define END_MS         2000u // that a client may take to close as well
@@ -307,6 +308,17 @@ static void on_queue(struct sp_watch *watch)
     (void)watch;
 }
 
+// Those who are in the kernel's line have come before the end.
+static void accept_last(struct sp_serve_loop *serve)
+{
+    for (size_t i = 0; i < serve->server->doors.count; i++) {
+        int left = BACKLOG_MOST;
+        while (left > 0 && accept_one(serve, &serve->server->doors.items[i], true)) {
+            left--;
+        }
+    }
+}
+
 // The last one closes the listeners: clients that come now are refused at once, or wait
 // for the next daemon where systemd holds the sockets.
 static void begin_to_drain(struct sp_serve_loop *serve)
@@ -314,6 +326,7 @@ static void begin_to_drain(struct sp_serve_loop *serve)
     struct sp_server *server = serve->server;
     if (!serve->draining) {
         serve->draining = true;
+        accept_last(serve);
         sp_timer_stop(&serve->rest);
         stop_listening(serve);
         if (atomic_fetch_sub(&server->listening, 1) == 1) {

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import pathlib
@@ -14,10 +15,11 @@ import struct
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from support.command import is_gone, run, write_config
-from support.daemon import NO_POOLS, Daemon, told_by
+from support.daemon import NO_POOLS, Connection, Daemon, told_by
 from support.waiting import eventually
 
 Start = Callable[..., Daemon]
@@ -246,6 +248,64 @@ def test_a_third_signal_ends_it_at_once(guinea, tmp_path):
     assert guinea.wait() in (0, -signal.SIGTERM)
     client.close()
     eventually(lambda: is_gone(worker))
+
+
+def test_a_drain_loses_no_call(tmp_path):
+    """Clients call all the time, and hear of each call that the adapter has run."""
+    (tmp_path / "tally.py").write_text(TALLY)
+    path = tmp_path / "tally.yaml"
+    path.write_text(
+        "pools:\n  - {name: tally, pool_size: 2, adapter: tally.Tally}\n"
+        'serve: {listen: ["127.0.0.1:0"], loops: 2}\n'
+    )
+    ran = tmp_path / "ran"
+    daemon = Daemon(path)
+    try:
+        url = daemon.urls()[0]
+        with ThreadPoolExecutor() as threads:
+            heard = [threads.submit(call_on, daemon, url, ran, i) for i in range(8)]
+            eventually(lambda: ran.exists() and ran.stat().st_size > 200)
+            assert daemon.stop() == 0
+            assert sum(one.result() for one in heard) == ran.stat().st_size
+        assert not daemon.lines("serve.cut_off")
+    finally:
+        daemon.end()
+
+
+TALLY = """
+import os
+from snakepit_bridge import BaseAdapter, tool
+
+class Tally(BaseAdapter):
+    @tool
+    def count(self, path):
+        fd = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY)
+        os.write(fd, b"x")
+        os.close(fd)
+"""
+
+
+def call_on(daemon: Daemon, url: str, ran: pathlib.Path, number: int) -> int:
+    """Calls until the daemon takes no more. Some keep their connection."""
+    body = json.dumps({"path": str(ran)}).encode()
+    answers = 0
+    connection = None
+    while True:
+        try:
+            if connection is None or number % 4 == 0:
+                connection = Connection(daemon.connect(url))
+            connection.request("POST", "/v1/pools/tally/tools/count", body, JSON)
+            answer = connection.getresponse()
+            answer.read()
+        except (OSError, http.client.RemoteDisconnected):
+            return answers
+        assert answer.status == 200
+        answers += 1
+        if answer.getheader("connection") == "close":
+            return answers
+
+
+JSON = {"Content-Type": "application/json"}
 
 
 # ---- systemd ------------------------------------------------------------------------

@@ -74,6 +74,16 @@ static void a_drain_closes_those_that_do_nothing(void **state)
     expect_told("drain close closed");
 }
 
+static void what_has_come_before_a_drain_is_still_served(void **state)
+{
+    (void)state;
+    connect_one();
+    assert_int_equal(write(scene->client, "last", 4), 4);
+    sp_connections_drain(&scene->all);
+    expect_told("open received drain");
+    expect_got("last");
+}
+
 static void the_idlest_one_makes_room(void **state)
 {
     (void)state;
@@ -135,6 +145,7 @@ int main(void)
         TEST(an_abort_waits_for_nothing),
         TEST(a_late_client_may_be_told_so),
         TEST(a_drain_closes_those_that_do_nothing),
+        TEST(what_has_come_before_a_drain_is_still_served),
         TEST(the_idlest_one_makes_room),
         TEST(without_memory_a_client_is_refused),
         TEST(without_memory_to_read_it_is_closed),
