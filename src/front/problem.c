@@ -4,6 +4,7 @@
 #include "front/problem.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include <snakepit/snakepit.h>
 
@@ -141,18 +142,40 @@ static void begin(snakepit_writer *writer,
     sp_pair_number(writer, "status", status);
 }
 
+// The sentence with Python's class in front, unless it begins with that.
+static void write_detail(snakepit_writer *writer, const snakepit_fault *fault)
+{
+    const size_t size = strlen(fault->type);
+    struct sp_buf sentence = {0};
+    if (size == 0 || strncmp(fault->message, fault->type, size) == 0) {
+        sp_pair_text(writer, "detail", fault->message);
+        return;
+    }
+    const bool silent = fault->message[0] == '\0';
+    snakepit_err err = sp_buf_printf(
+        &sentence, "%s%s%s", fault->type, silent ? "" : ": ", fault->message);
+    if (err != SNAKEPIT_OK) {
+        sp_writer_fail(writer, err);
+    }
+    sp_pair_text(writer, "detail", (const char *)sentence.data);
+    sp_buf_fini(&sentence);
+}
+
 snakepit_err
 sp_problem_of_fault(struct sp_buf *out, const snakepit_fault *fault, bool insight)
 {
     char type[64];
     snakepit_writer *writer = snakepit_writer_new();
+    if (writer == NULL) {
+        return SNAKEPIT_NO_MEMORY;
+    }
     (void)snprintf(type, sizeof type, "/problems/%s", snakepit_err_name(fault->err));
     begin(writer,
           DOCUMENT_PAIRS,
           type,
           snakepit_err_text(fault->err),
           sp_http_status(fault->err));
-    sp_pair_text(writer, "detail", fault->message);
+    write_detail(writer, fault);
     snakepit_writer_str(writer, "error");
     sp_fault_write(writer, fault, insight);
     snakepit_err err = sp_writer_to_json(writer, out);

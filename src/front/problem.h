@@ -34,8 +34,8 @@ snakepit_fault sp_fault_no_json(const snakepit_reader *value, snakepit_message *
 void sp_fault_write(snakepit_writer *writer, const snakepit_fault *fault, bool insight);
 
 // Appends the document of a fault: {"type": "/problems/SATURATED", "title": the error's
-// text, "status", "detail": the fault's message, "error": its members}. NO_MEMORY:
-// `out` is as it was.
+// text, "status", "detail": the fault's message behind its type, "error": its members}.
+// NO_MEMORY: `out` is as it was.
 snakepit_err
 sp_problem_of_fault(struct sp_buf *out, const snakepit_fault *fault, bool insight);
 // Of a request that HTTP alone has to complain about: {"type": "about:blank", "title":

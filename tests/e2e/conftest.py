@@ -20,6 +20,7 @@ from support.host import Host
 from support.pit import Pit
 from support.places import ADAPTERS
 from support.processes import MARK, MARK_VALUE, marked
+from support.served import Client, config, end, serve
 
 # Inherited by all that these tests start.
 os.environ[MARK] = MARK_VALUE
@@ -193,6 +194,14 @@ def start_host(hosts: list[Host]):
         return host
 
     return start
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """Of a daemon that the tests of a file share, and whose worker they leave alive."""
+    daemon = serve(config(tmp_path_factory.mktemp("daemon")))
+    yield Client(daemon)
+    end([daemon])
 
 
 @pytest.fixture(params=KINDS)

@@ -40,6 +40,20 @@ static void a_fault_is_told_whole(void **state)
     sp_buf_fini(&out);
 }
 
+static void the_detail_begins_with_the_class(void **state)
+{
+    (void)state;
+    snakepit_fault fault = sp_fault_of(SNAKEPIT_TOOL_FAILED, "no");
+    fault.type = "ValueError";
+    assert_non_null(strstr(text_of(sp_problem_of_fault(&out, &fault, true)),
+                           "\"detail\":\"ValueError: no\""));
+    sp_buf_fini(&out);
+    fault.message = "";
+    assert_non_null(strstr(text_of(sp_problem_of_fault(&out, &fault, true)),
+                           "\"detail\":\"ValueError\""));
+    sp_buf_fini(&out);
+}
+
 static void the_inside_can_be_kept_back(void **state)
 {
     (void)state;
@@ -109,7 +123,8 @@ static void what_may_be_sent_again_says_when(void **state)
 static void without_memory_there_is_none(void **state)
 {
     (void)state;
-    const snakepit_fault fault = sp_fault_of(SNAKEPIT_SATURATED, "full");
+    snakepit_fault fault = sp_fault_of(SNAKEPIT_SATURATED, "full");
+    fault.type = "Full";
     long n = 1;
     for (;; n++) {
         sp_memory_fail_at(n);
@@ -131,6 +146,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_fault_is_told_whole),
+        cmocka_unit_test(the_detail_begins_with_the_class),
         cmocka_unit_test(the_inside_can_be_kept_back),
         cmocka_unit_test(http_complains_by_itself),
         cmocka_unit_test(a_value_without_json_is_a_fault),

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -101,12 +102,42 @@ static void methods_are_those_of_the_path(void **state)
     assert_string_equal(sp_route_allowed(PATH(""), room), "");
 }
 
+// docs/http.md has a line for each row.
+static void the_page_has_each_row(void **state)
+{
+    static const char *const methods[] = {[SP_METHOD_GET] = "GET",
+                                          [SP_METHOD_POST] = "POST",
+                                          [SP_METHOD_PUT] = "PUT",
+                                          [SP_METHOD_DELETE] = "DELETE"};
+    static const char *const scopes[] = {"open", "call", "observe", "admin"};
+    static char page[1 << 16];
+    char line[512];
+    FILE *file = fopen(SP_DOCS "/http.md", "r");
+    (void)state;
+    assert_non_null(file);
+    assert_true(fread(page, 1, sizeof page - 1, file) > 0);
+    (void)fclose(file);
+    for (size_t i = 0; i < SP_ROUTES; i++) {
+        (void)snprintf(line,
+                       sizeof line,
+                       "\n| `%s %s` | %s | %s |\n",
+                       methods[sp_routes[i].method],
+                       sp_routes[i].pattern,
+                       scopes[sp_routes[i].scope],
+                       sp_routes[i].summary);
+        if (strstr(page, line) == NULL) {
+            fail_msg("docs/http.md lacks%s", line);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_path_has_its_row),
         cmocka_unit_test(a_name_that_is_too_long_is_malformed),
         cmocka_unit_test(methods_are_those_of_the_path),
+        cmocka_unit_test(the_page_has_each_row),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
