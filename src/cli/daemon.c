@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/check.h"
 #include "base/clock.h"
@@ -16,6 +17,7 @@
 #define LOOK_MS       50u    // between two looks at signals during a drain
 #define STATUS_MS     1000u  // between two looks at pools, for the service manager
 #define ENDING_MS     60000u // that the end takes at most after the grace
+#define FILES_BESIDE  512u   // what pools and listeners need, besides connections
 #define WATCHDOG_HALF 2u     // as sd_watchdog_enabled(3) advises
 
 // ---- The log ----------------------------------------------------------------------
@@ -31,6 +33,29 @@ static snakepit_err open_log(struct sp_daemon *daemon)
     daemon->log.write = sp_log_writer_put;
     daemon->log.user = daemon->writer;
     return err;
+}
+
+// ---- Open files -------------------------------------------------------------------
+
+// The usual soft limit is for programs that use select(2), and a tenth of the
+// connections that may come.
+static void raise_open_files(const struct sp_daemon *daemon)
+{
+    struct rlimit limit;
+    rlim_t wanted = (rlim_t)daemon->config->serve.max_connections + FILES_BESIDE;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted) {
+        return;
+    }
+    limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur < wanted) {
+        sp_log(&daemon->log,
+               SP_LOG_WARNING,
+               "serve.few_files",
+               "limit=%llu max_connections=%u then=\"clients wait sooner\"",
+               (unsigned long long)limit.rlim_cur,
+               daemon->config->serve.max_connections);
+    }
 }
 
 // ---- Reload -----------------------------------------------------------------------
@@ -163,6 +188,7 @@ snakepit_err sp_daemon_open(struct sp_daemon *daemon, snakepit_message *why)
     if (err != SNAKEPIT_OK) {
         return err;
     }
+    raise_open_files(daemon);
     sp_daemon_signals_init(&daemon->loop);
     err = snakepit_open_file(daemon->file, NULL, &daemon->pit, why);
     if (err != SNAKEPIT_OK) {

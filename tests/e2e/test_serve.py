@@ -431,6 +431,29 @@ def test_without_descriptors_clients_wait(start):
     assert daemon.stop() == 0
 
 
+def test_an_idle_connection_takes_little(start):
+    def usual() -> None:
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))  # it raises that
+
+    daemon = start(preexec_fn=usual)
+
+    def connect(count: int) -> list[socket.socket]:
+        clients = [daemon.connect() for _ in range(count)]
+        for client in clients:
+            client.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert client.recv(1000).startswith(b"HTTP/1.1 200")
+        return clients
+
+    clients = connect(20)
+    before = resident(daemon)
+    clients += connect(300)
+    assert resident(daemon) - before < 300 * (20 << 10)
+    for client in clients:
+        client.close()
+    assert daemon.stop() == 0
+
+
 def test_clients_come_and_go_and_leave_nothing(start):
     """Some ask, some say nothing, some shut down one side, some reset."""
     daemon = start(serve='{listen: ["127.0.0.1:0"], loops: 2}')
