@@ -107,9 +107,15 @@ static void break_off(struct http1 *http1)
     sp_connection_abort(http1->connection);
 }
 
+// What has come before the end is still served, and nothing behind it.
+static bool is_last(const struct http1 *http1)
+{
+    return http1->draining && http1->connection->in.size == 0;
+}
+
 static void finish(struct http1 *http1)
 {
-    if (!http1->keep_alive || http1->draining) {
+    if (!http1->keep_alive || is_last(http1)) {
         leave(http1);
         return;
     }
@@ -143,7 +149,7 @@ static bool wants_body(const struct http1 *http1)
 static snakepit_err
 send_answer(struct http1 *http1, const struct sp_reply *reply, struct sp_slice body)
 {
-    http1->keep_alive = http1->head.keep_alive && !http1->draining &&
+    http1->keep_alive = http1->head.keep_alive && !is_last(http1) &&
                         http1->framing != SP_HTTP1_BODY_CLOSE;
     const struct sp_http1_answer answer = {
         .reply = reply,

@@ -62,8 +62,11 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
         max_header_size="4KiB",
     )
     eventually(lambda: daemon.request("/readyz")[0] == 200, "that the pool is ready")
-    yield daemon
-    daemon.end()
+    try:
+        yield daemon
+        assert daemon.stop() == 0, daemon.said()
+    finally:
+        daemon.end()
 
 
 @pytest.fixture(params=["tcp", "unix"])

@@ -176,16 +176,17 @@ static void draining_ends_what_is_idle(void **state)
     fake_close();
 }
 
-static void draining_waits_for_what_has_begun(void **state)
+static void draining_serves_what_has_come(void **state)
 {
     (void)state;
     start(KEEP);
     fake_sends(GET GET);
     assert_false(sp_http1.drain(&fake.connection));
     reply_kept("a");
-    check_sent(FULL "Content-Length: 1\r\nConnection: close\r\n\r\na");
+    check_sent(FULL "Content-Length: 1\r\n\r\na");
+    reply_kept("b");
+    check_sent(FULL "Content-Length: 1\r\nConnection: close\r\n\r\nb");
     assert_true(fake.connection.closing);
-    assert_int_equal(seen.calls, 1);
     fake_close();
     start(KEEP);
     fake_sends(GET);
@@ -288,7 +289,7 @@ int main(void)
         cmocka_unit_test(a_handler_is_told_once_that_the_client_has_gone),
         cmocka_unit_test(nobody_is_told_after_the_answer),
         cmocka_unit_test(draining_ends_what_is_idle),
-        cmocka_unit_test(draining_waits_for_what_has_begun),
+        cmocka_unit_test(draining_serves_what_has_come),
         cmocka_unit_test(a_warm_small_request_allocates_nothing),
         cmocka_unit_test(many_fields_are_served),
         cmocka_unit_test(a_lack_of_memory_ends_the_connection),
