@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "base/memory.h"
 #include "fake_pit.h"
 
 static struct fake_daemon server;
@@ -436,6 +437,48 @@ static void who_asks_for_the_interface_may_go(void **state)
     assert_int_equal(fake.status, 200);
 }
 
+// ---- Without memory ---------------------------------------------------------------
+
+// Whichever request for memory fails: one answer, and the next request is served. Room
+// for what comes back is made before.
+static void
+each_request_survives(const char *line, const char *body, const char *accept)
+{
+    bool failed = true;
+    for (long n = 1; failed; n++) {
+        fake_request(&fake, &server, line, body);
+        fake_field(&fake, "accept", accept);
+        fake_field(&fake, "snakepit-call-id", "named");
+        assert_int_equal(sp_buf_reserve(&fake.body, 1 << 16), SNAKEPIT_OK);
+        sp_memory_fail_at(n);
+        fake_handle(&fake, &server);
+        failed = sp_memory_has_failed() != 0;
+        sp_memory_fail_at(0);
+        assert_true(fake.replies <= 1);
+        assert_true(fake.status == 200 || fake.status == 503 || fake.status == 204 ||
+                    fake.status == 500 || fake.status == 400);
+        assert_true(n < 1000);
+    }
+    assert_true(fake.status == 200 || fake.status == 204);
+}
+
+static void without_memory_each_has_one_answer(void **state)
+{
+    (void)state;
+    each_request_survives("POST /v1/pools/default/tools/echo", "{\"x\":1}", "*/*");
+    each_request_survives(
+        "POST /v1/pools/default/tools/echo", "{\"x\":1}", "application/msgpack");
+    each_request_survives(
+        "POST /v1/pools/default/tools/echo", "{\"x\":1}", "text/event-stream");
+    each_request_survives("GET /v1/pools", NULL, "*/*");
+    each_request_survives("GET /v1/pools/default", NULL, "*/*");
+    each_request_survives("PUT /v1/sessions/s/values/k", "[1]", "*/*");
+    each_request_survives("GET /v1/sessions/s", NULL, "*/*");
+    each_request_survives("GET /v1/sessions/s/values/k", NULL, "*/*");
+    each_request_survives("GET /readyz?verbose", NULL, "*/*");
+    each_request_survives("GET /openapi.json", NULL, "*/*");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -461,6 +504,7 @@ int main(void)
         test(probes_are_answered),
         test(the_interface_is_told),
         test(who_asks_for_the_interface_may_go),
+        test(without_memory_each_has_one_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
