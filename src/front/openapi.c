@@ -72,11 +72,12 @@ static const struct more more[SP_ROUTES] = {
     [SP_ROUTE_pools] = {"", "", ANSWER("200", "The pools.", VALUE)},
     [SP_ROUTE_recycle_pool] = {"", "", NO_BODY("202", "Its workers will be replaced.")},
     [SP_ROUTE_retry_pool] = {"", "", NO_BODY("202", "It is tried.")},
-    [SP_ROUTE_resize_pool] = {QUERY("workers",
-                                    "true",
-                                    "{\"type\":\"integer\",\"minimum\":0}"),
-                              "",
-                              NO_BODY("202", "It grows or shrinks.")},
+    [SP_ROUTE_resize_pool] =
+        {QUERY("workers",
+               "true",
+               "{\"type\":\"integer\",\"minimum\":0,\"maximum\":4294967295}"),
+         "",
+         NO_BODY("202", "It grows or shrinks.")},
     [SP_ROUTE_pool] = {"", "", ANSWER("200", "The pool.", VALUE)},
     [SP_ROUTE_tools] = {HEADER("Timeout") "," HEADER("CallId"),
                         "",
@@ -85,11 +86,12 @@ static const struct more more[SP_ROUTES] = {
     [SP_ROUTE_session] = {"", "", ANSWER("200", "Its keys.", VALUE)},
     [SP_ROUTE_end_session] = {"", "", NO_BODY("204", "It has ended.")},
     [SP_ROUTE_get_value] = {"", "", ANSWER("200", "The value.", VALUE)},
-    [SP_ROUTE_put_value] = {QUERY("ttl_ms",
-                                  "false",
-                                  "{\"type\":\"integer\",\"minimum\":1}"),
-                            "{\"required\":true," VALUE "}",
-                            NO_BODY("204", "It is kept.")},
+    [SP_ROUTE_put_value] =
+        {QUERY("ttl_ms",
+               "false",
+               "{\"type\":\"integer\",\"minimum\":1,\"maximum\":4294967295}"),
+         "{\"required\":true," VALUE "}",
+         NO_BODY("204", "It is kept.")},
     [SP_ROUTE_delete_value] = {"", "", NO_BODY("204", "It is gone.")},
 };
 
@@ -128,8 +130,11 @@ static bool write_path_parameters(struct sp_openapi *openapi, const char *patter
             openapi->err =
                 sp_buf_append(openapi->out, brace + 1, (size_t)(end - brace) - 1);
         }
+        text(openapi, "\",\"in\":\"path\",\"required\":true,\"schema\":");
         text(openapi,
-             "\",\"in\":\"path\",\"required\":true,\"schema\":{\"type\":\"string\"}}");
+             strncmp(brace, "{worker}", 8) == 0
+                 ? "{\"type\":\"integer\",\"minimum\":1}}"
+                 : "{\"type\":\"string\",\"minLength\":1,\"maxLength\":255}}");
         pattern = end;
         any = true;
     }
@@ -249,6 +254,16 @@ static bool streams(const snakepit_reader *tool)
            value.kind == SNAKEPIT_BOOLEAN && value.as.boolean;
 }
 
+// Whether a call without arguments cannot be right.
+static bool needs_arguments(const snakepit_reader *tool)
+{
+    snakepit_reader found;
+    snakepit_value value;
+    return find_member(tool, "parameters", SNAKEPIT_MAP, &found) &&
+           find_member(&found, "required", SNAKEPIT_ARRAY, &found) &&
+           snakepit_reader_next(&found, &value) == SNAKEPIT_OK && value.as.count > 0;
+}
+
 // False: it has none that could be called.
 static bool read_name(const snakepit_reader *tool, char name[NAME_MOST + 1])
 {
@@ -298,6 +313,7 @@ write_tool(struct sp_openapi *openapi, const char *pool, const snakepit_reader *
     text(openapi, ",\"tags\":[\"");
     write_encoded(openapi, pool);
     text(openapi, "\"],\"parameters\":[" CALL_HEADERS "],\"requestBody\":{");
+    text(openapi, needs_arguments(tool) ? "\"required\":true," : "");
     write_schemas(openapi, tool, "parameters", "{\"type\":\"object\"}");
     text(openapi, "}},\"responses\":{\"200\":{\"description\":\"What it returned.\",");
     write_schemas(openapi, tool, "result", "{}");

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import http.client
 import json
 import os
 import pathlib
@@ -213,13 +214,19 @@ def test_an_open_breaker_says_when_to_come_back(start):
 # ---- Cancels ------------------------------------------------------------------------
 
 
+def ask_and_wait(client: Client, path: pathlib.Path, **fields: str) -> tuple[int, Any]:
+    """A call that waits; 0 for one whose connection has ended without an answer."""
+    try:
+        return client.call("wait", {"path": str(path)}, **fields)
+    except (OSError, http.client.HTTPException):
+        return 0, None
+
+
 def begin(client: Client, path: pathlib.Path, **fields: str) -> tuple[Any, list]:
     """A call that waits, in a thread; what it comes to."""
     answers: list = []
     thread = threading.Thread(
-        target=lambda: answers.append(
-            client.call("wait", {"path": str(path)}, **fields)
-        )
+        target=lambda: answers.append(ask_and_wait(client, path, **fields))
     )
     thread.start()
     eventually(path.exists, "that the tool runs")
@@ -353,6 +360,38 @@ def test_a_pool_that_cannot_start_keeps_it_from_being_ready(start):
     assert client.ask("GET", "/readyz") == (503, b"not ready\n")
     status, value = client.call("add", {"a": 1})
     assert (status, value["error"]["name"]) == (503, "POOL_FAILED")
+
+
+# ---- The daemon's end ---------------------------------------------------------------
+
+
+def test_what_has_begun_is_answered_before_it_ends(start, tmp_path):
+    client = start()
+    path = tmp_path / "begun"
+    thread, answers = begin(client, path, Snakepit_Call_Id="last")
+    other = Connection(client.daemon.connect())
+    other.request("GET", "/livez")
+    assert other.getresponse().read() == b"ok\n"
+    client.daemon.signal(signal.SIGTERM)
+    client.daemon.logged("serve.stopping")
+    assert not answers
+    (tmp_path / "begun.enough").touch()
+    thread.join()
+    assert answers == [(200, "enough")]
+    assert client.daemon.wait() == 0
+    other.close()
+
+
+def test_what_does_not_end_is_cut_off(start, tmp_path):
+    client = start(serve={"shutdown_grace_ms": 0}, pool_size=2)
+    thread, answers = begin(client, tmp_path / "begun")
+    events = client.events("pour", {"path": str(tmp_path / "poured")})
+    assert next(iter(events))[0] == "message"
+    assert client.daemon.stop() == 0
+    thread.join()
+    assert len(answers) == 1 and answers[0][0] != 200
+    assert {name for name, _ in events} <= {"message"}
+    events.close()
 
 
 # ---- The interface ------------------------------------------------------------------

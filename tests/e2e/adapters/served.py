@@ -75,13 +75,15 @@ class Served(BaseAdapter):
         return self.session_context.get(key)
 
     @tool
-    def wait(self, path: str):
-        """Says in a file that it has begun, and waits to be cancelled."""
+    def wait(self, path: str) -> str:
+        """Says in a file that it has begun, and waits for another one."""
         begun = pathlib.Path(path)
+        enough = pathlib.Path(path + ".enough")
         begun.write_text("begun")
         try:
-            while True:
+            while not enough.exists():
                 time.sleep(0.01)
+            return "enough"
         finally:
             begun.write_text("ended")
 

@@ -79,7 +79,8 @@ static void a_tool_is_a_path(void **state)
         make("te xt",
              "{\"tools\":[{\"name\":\"a/b\",\"description\":\"says \\\"hi\\\"\\n\","
              "\"streams\":true,\"parameters\":{\"type\":\"object\",\"properties\":{"
-             "\"n\":{\"type\":\"integer\"}}},\"result\":{\"type\":\"string\"}},"
+             "\"n\":{\"type\":\"integer\"}},\"required\":[\"n\"]},\"result\":{\"type\":"
+             "\"string\"}},"
              "{\"name\":\"plain\"}]}"),
         SNAKEPIT_OK);
     assert_is_json();
@@ -106,6 +107,7 @@ static void a_tool_is_a_path(void **state)
              "schema",
              "type");
     (void)AT("paths", path, "post", "responses", "200", "content", "text/event-stream");
+    (void)AT("paths", path, "post", "requestBody", "required");
     (void)AT("paths", "/v1/pools/te%20xt/tools/plain", "post", "operationId");
 }
 
@@ -146,8 +148,7 @@ static void without_memory_it_is_not_whole(void **state)
     (void)state;
     long failed = 0;
     // {"tools": [{"name": "a"}]}
-    static const uint8_t table[] = "\x81\xa5tools\x91\x81\xa4name\xa1"
-                                   "a";
+    static const uint8_t table[] = "\x81\xa5tools\x91\x81\xa4name\xa1\x61";
     for (long n = 1;; n++) {
         struct sp_openapi openapi;
         snakepit_reader reader;
