@@ -128,14 +128,15 @@ static void every_row_is_there(void **state)
 static void what_a_worker_says_wrong_is_left_out(void **state)
 {
     (void)state;
+    static const char kinds[] = "{\"tools\":[{\"name\":\"a\",\"parameters\":7,"
+                                "\"result\":[],\"description\":{}}]}";
     static const char *const tables[] = {"{}",
                                          "7",
                                          "{\"tools\":7}",
                                          "{\"tools\":[7,null,{}]}",
                                          "{\"tools\":[{\"name\":\"\"}]}",
                                          "{\"tools\":[{\"name\":\"a\\u0000b\"}]}",
-                                         "{\"tools\":[{\"name\":\"a\",\"parameters\":7,"
-                                         "\"result\":[],\"description\":{}}]}"};
+                                         kinds};
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
         assert_int_equal(make("p", tables[i]), SNAKEPIT_OK);
         assert_is_json();
