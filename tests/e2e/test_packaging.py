@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: MIT
+"""The units of packaging/systemd, as far as they can be judged without systemd."""
+
+from __future__ import annotations
+
+import configparser
+import shutil
+import subprocess
+
+import pytest
+from support.places import ROOT
+
+UNITS = ROOT / "packaging/systemd"
+
+
+def section(name: str, part: str) -> dict[str, str]:
+    """What a unit says; of a key that stands twice the last."""
+    unit = configparser.ConfigParser(strict=False, interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment, method-assign]
+    unit.read(UNITS / name)
+    return dict(unit[part])
+
+
+def test_the_service_is_sandboxed():
+    """Its exposure is at most 3.0, where 10 is everything."""
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("there is no systemd-analyze")
+    done = subprocess.run(
+        [
+            "systemd-analyze",
+            "security",
+            "--offline=yes",
+            "--threshold=30",
+            str(UNITS / "snakepit.service"),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    if "unrecognized option" in done.stderr:
+        pytest.skip("this systemd-analyze reads no files")
+    assert done.returncode == 0, done.stdout[-200:] + done.stderr
+
+
+def test_the_service_says_what_the_daemon_does():
+    service = section("snakepit.service", "Service")
+    words = service["ExecStart"].split()
+    assert words[:2] == ["snakepit", "serve"]
+    assert service["Type"] == "notify"
+    assert service["KillMode"] == "mixed"
+    assert "HUP" in service["ExecReload"]
+
+
+def test_the_socket_is_the_one_that_the_service_listens_to():
+    socket = section("snakepit.socket", "Socket")
+    told = f'listen: ["systemd:{socket["FileDescriptorName"]}"]'
+    assert told in (UNITS / "snakepit.service").read_text()
