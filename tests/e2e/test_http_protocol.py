@@ -10,6 +10,7 @@ import json
 import pathlib
 import selectors
 import socket
+import struct
 import threading
 from collections.abc import Iterator
 
@@ -311,6 +312,10 @@ def test_half_a_connection_is_enough_for_what_is_answered_at_once(client):
     assert client.is_closed()
 
 
+def reset_when_closed(sock: socket.socket) -> None:
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
 @pytest.mark.parametrize("way", ["close", "half", "reset"])
 def test_a_client_that_goes_cancels_its_call(shared, tmp_path, way):
     began = tmp_path / "began"
@@ -322,7 +327,7 @@ def test_a_client_that_goes_cancels_its_call(shared, tmp_path, way):
         client.sock.shutdown(socket.SHUT_WR)
         assert client.is_closed()
     elif way == "reset":
-        client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1" + b"\0" * 7)
+        reset_when_closed(client.sock)
     client.close()
     # The only worker is free again, which it would not be for ever.
     assert shared.request(
@@ -331,6 +336,22 @@ def test_a_client_that_goes_cancels_its_call(shared, tmp_path, way):
         b'{"value": 7}',
         content_type="application/json",
     ) == (200, b"7")
+
+
+def test_clients_may_leave_anywhere(shared):
+    """Behind each byte of a call, by an end or a reset: nothing of them stays."""
+    descriptors = pathlib.Path(f"/proc/{shared.popen.pid}/fd")
+    body = in_chunks(b'{"value": 1}', 7)
+    request = post("echo", body, "Transfer-Encoding: chunked")
+    before = len(list(descriptors.iterdir()))
+    for at in range(2 * len(request) + 2):
+        with Raw(shared.connect()) as client:
+            client.send(request[: at // 2])
+            if at % 2 == 1:
+                reset_when_closed(client.sock)
+    eventually(lambda: len(list(descriptors.iterdir())) <= before, "that all are gone")
+    with Raw(shared.connect()) as client:
+        assert client.ask(request).body == b"1"
 
 
 def test_who_asks_and_does_not_read_is_held_back(shared):
