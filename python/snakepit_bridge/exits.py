@@ -84,23 +84,37 @@ def flush_output() -> None:
 
 def write_files() -> None:
     """Writes what files hold back that user code has left open, the outer ones first.
+    Those that cannot be written are named in the log.
 
     A forked worker has opened them itself, for a template with a file that is open for
     writing is none; so those that are frozen need no look.
     """
     objects = Objects()
+    lost: dict[str, Exception] = {}
     for file in objects.of(*other_files()):
-        write(file, file.close)
+        write(file, file.close, lost)
     files = [file for file in objects.of(_io._IOBase) if may_hold_back(file)]
     buffers = [file for file in files if isinstance(file, BUFFERS)]
     for file in files:
         if isinstance(file, _io._TextIOBase):
-            write(file, file.flush)
+            write(file, file.flush, lost)
     for file in files:
         if not isinstance(file, (_io._TextIOBase, _io._RawIOBase, *BUFFERS)):
-            write(file, file.close)  # one that compresses has its last word to write
+            write(file, file.close, lost)  # it compresses, and has a last word to write
     for file in filter(may_hold_back, buffers):  # or that has closed it
-        write(file, file.flush)
+        write(file, file.flush, lost)
+    for name, error in lost.items():
+        text = f"snakepit: {name} was left open, and its end is lost: {error!r}"
+        print(text, file=sys.stderr)
+
+
+def write(file: Any, last: Callable[[], object], lost: dict[str, Exception]) -> None:
+    """Calls `last`; notes what it raises, once for a file and what is below it."""
+    try:
+        last()
+    except Exception as error:
+        name = getattr(file, "name", None) or type(file).__qualname__
+        lost.setdefault(str(name), error)
 
 
 def other_files() -> list[type]:
@@ -119,13 +133,3 @@ def may_hold_back(file: Any) -> bool:
         return not file.closed and bool(file.writable())
     except Exception:
         return False  # it has no file below it any more
-
-
-def write(file: Any, last: Callable[[], object]) -> None:
-    """Calls `last`; prints what it raises."""
-    try:
-        last()
-    except Exception as error:
-        name = getattr(file, "name", None) or type(file).__qualname__
-        text = f"snakepit: {name} was left open, and its end is lost: {error!r}"
-        print(text, file=sys.stderr)
