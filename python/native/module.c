@@ -461,6 +461,7 @@ static PyMethodDef methods[] = {
      runtime_fork,
      METH_NOARGS,
      "Waits for a request to fork; true in the new worker."},
+    {"exit", sp_template_exit, METH_O, "Ends a forked process by C's exit()."},
     {"set_reopened",
      sp_template_set_reopened,
      METH_O,

@@ -303,3 +303,15 @@ enum sp_fork_outcome sp_template_fork(void)
     }
     return fork_and_tell(ticket, descriptors) == 0 ? SP_FORK_CHILD : SP_FORK_NONE;
 }
+
+// What C code has left for the end of the process is done. The interpreter stays as it
+// is, for it would write to all that is shared with the template.
+PyObject *sp_template_exit(PyObject *module, PyObject *status)
+{
+    (void)module;
+    long code = PyLong_AsLong(status);
+    if (code == -1 && PyErr_Occurred()) {
+        return NULL;
+    }
+    exit((int)code); // NOLINT(concurrency-mt-unsafe): as the interpreter would
+}

@@ -37,5 +37,7 @@ PyObject *sp_template_set_reopened(PyObject *module, PyObject *list);
 PyObject *sp_template_class_version(PyObject *module, PyObject *object);
 // Where the memory of a buffer begins, as a number.
 PyObject *sp_template_address(PyObject *module, PyObject *object);
+// Ends the process, which was forked, with that status, and does not come back.
+PyObject *sp_template_exit(PyObject *module, PyObject *status);
 
 #endif

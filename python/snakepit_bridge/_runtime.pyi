@@ -4,7 +4,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import Context, ContextVar
 from types import FunctionType
-from typing import Any, final
+from typing import Any, NoReturn, final
 
 class Cancelled(BaseException):
     """The host no longer wants the running call's answer.
@@ -169,6 +169,9 @@ def fork() -> bool:
     when only a signal came. Does not return if the host closes the channel. Raises
     RuntimeError if other threads run, and whatever a signal handler raises.
     """
+
+def exit(status: int) -> NoReturn:
+    """Ends the process by C's `exit()`, and leaves the interpreter as it is."""
 
 def set_reopened(descriptors: list[int]) -> None:
     """Has each fork open these files anew, at the same place."""

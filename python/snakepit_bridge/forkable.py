@@ -20,6 +20,7 @@ import sys
 
 from . import late, runtime
 from .late import TYPE_CHECKING
+from .objects import Objects
 
 if TYPE_CHECKING:
     import signal
@@ -36,7 +37,6 @@ OURS = range(1, 8)
 STATELESS_DEVICES = {os.makedev(1, minor) for minor in (3, 5, 7, 8, 9)}
 CHANCE = {os.makedev(1, minor) for minor in (8, 9)}  # /dev/random and urandom
 O_PATH = getattr(os, "O_PATH", 0o10000000)  # Python 3.9 has no name for it
-BASES = type.__dict__["__mro__"].__get__  # whatever a metaclass makes of the name
 
 
 class Forkability:
@@ -78,6 +78,7 @@ class Forkability:
         yield reason_in_temporaries()
         mappings = list(read_mappings())
         yield reason_in_mappings(mappings)
+        gc.unfreeze()
         objects = Objects()
         yield self.reason_in_descriptors(objects, mappings)
         yield reason_in_generators(objects)
@@ -168,27 +169,6 @@ def reason_in_temporaries() -> str:
         "its import has made a temporary file or folder, which the workers would "
         "share; make it in initialize()"
     )
-
-
-class Objects:
-    """What the garbage collector knows of, by type. No code of theirs runs."""
-
-    def __init__(self) -> None:
-        """Takes all there are now."""
-        gc.unfreeze()
-        self.all = gc.get_objects()
-        self.types = {id(kind): kind for kind in map(type, self.all)}.values()
-
-    def of(self, *wanted: type) -> list[Any]:
-        """All whose type is one of `wanted`, or derives from one."""
-        kinds = {
-            id(kind)
-            for kind in self.types
-            if any(base in wanted for base in BASES(kind))
-        }
-        return (
-            [found for found in self.all if id(type(found)) in kinds] if kinds else []
-        )
 
 
 def reason_in_generators(objects: Objects) -> str:

@@ -14,6 +14,7 @@ import sys
 from . import (
     arrays,
     configuration,
+    exits,
     faults,
     loader,
     memory_pressure,
@@ -67,7 +68,7 @@ def main() -> int:
     if not serve(forkability.reopened):
         return 1
     reseed()
-    return worker.serve_adapter(prepared)
+    return exits.leave(worker.serve_adapter(prepared))
 
 
 def serve(reopened: list[int]) -> bool:
@@ -94,11 +95,7 @@ def settle() -> None:
     its finalizers may leave something; what is frozen afterwards is never visited by
     the collector, so the workers' collections do not copy its pages.
     """
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except Exception:
-            pass  # it is closed, or the adapter's, and not quite a stream
+    exits.flush_output()
     gc.collect()
 
 

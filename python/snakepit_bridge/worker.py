@@ -22,6 +22,7 @@ from . import (
     contexts,
     errors,
     event_loop,
+    exits,
     faults,
     given,
     health,
@@ -74,7 +75,9 @@ def main() -> int:
     SIGTERM the process ends by that signal, when it has cleaned up.
     """
     prepare_process()
-    return serve_adapter()
+    status = serve_adapter()
+    exits.finish()
+    return status
 
 
 class Prepared:

@@ -196,6 +196,24 @@ static void print_pool(struct sp_cli *cli, const struct pool_check *item, int wi
     }
 }
 
+// Where the daemon would listen, and how it knows its clients.
+static void print_listener(struct sp_cli *cli, const struct sp_listener_config *item)
+{
+    char address[SP_ADDRESS_TEXT_MAX];
+    char mode[24] = "";
+    sp_address_format(&item->parsed, address);
+    if (item->parsed.kind == SP_ADDRESS_UNIX) {
+        sp_cli_format(mode, sizeof(mode), ", mode %04o", item->mode);
+    }
+    sp_cli_print(cli,
+                 "  listens on %s%s%s%s%s\n",
+                 address,
+                 mode,
+                 item->tls.certificate != NULL ? ", TLS" : "",
+                 item->tls.client_ca != NULL ? ", client certificates" : "",
+                 item->tokens != NULL ? ", tokens" : "");
+}
+
 static void print_as_text(struct sp_cli *cli, const struct check *check)
 {
     const struct sp_config *config = check->config;
@@ -213,6 +231,9 @@ static void print_as_text(struct sp_cli *cli, const struct check *check)
                                          : ", none of which starts (pooling_enabled)");
     for (size_t i = 0; i < config->count; i++) {
         print_pool(cli, &check->pools[i], width);
+    }
+    for (size_t i = 0; config->serve.given && i < config->serve.listen.count; i++) {
+        print_listener(cli, &config->serve.listen.items[i]);
     }
     sp_cli_flush(cli);
     for (size_t i = 0; i < config->count; i++) {
@@ -247,13 +268,45 @@ static void write_pool(snakepit_writer *writer, const struct pool_check *item)
     sp_pair_text(writer, "problem", wrong ? item->problem.text : NULL);
 }
 
+static void write_listener(snakepit_writer *writer,
+                           const struct sp_listener_config *item)
+{
+    char address[SP_ADDRESS_TEXT_MAX];
+    char mode[24];
+    bool has_mode = item->parsed.kind == SP_ADDRESS_UNIX;
+    sp_address_format(&item->parsed, address);
+    sp_cli_format(mode, sizeof(mode), "%04o", item->mode);
+    snakepit_writer_map(writer, 5);
+    sp_pair_text(writer, "address", address);
+    sp_pair_text(writer, "mode", has_mode ? mode : NULL);
+    sp_pair_bool(writer, "tls", item->tls.certificate != NULL);
+    sp_pair_bool(writer, "client_certificates", item->tls.client_ca != NULL);
+    sp_pair_bool(writer, "tokens", item->tokens != NULL);
+}
+
+// Null where nobody asked for a daemon.
+static void write_serve(snakepit_writer *writer, const struct sp_serve_config *serve)
+{
+    if (!serve->given) {
+        sp_pair_text(writer, "serve", NULL);
+        return;
+    }
+    snakepit_writer_str(writer, "serve");
+    snakepit_writer_map(writer, 1);
+    snakepit_writer_str(writer, "listen");
+    snakepit_writer_array(writer, (uint32_t)serve->listen.count);
+    for (size_t i = 0; i < serve->listen.count; i++) {
+        write_listener(writer, &serve->listen.items[i]);
+    }
+}
+
 static snakepit_err print_as_json(struct sp_cli *cli, const struct check *check)
 {
     snakepit_writer *writer = snakepit_writer_new();
     if (writer == NULL) {
         return SNAKEPIT_NO_MEMORY;
     }
-    snakepit_writer_map(writer, 4);
+    snakepit_writer_map(writer, 5);
     sp_pair_text(writer, "file", check->config->file);
     sp_pair_bool(writer, "ok", check->faults == 0);
     sp_pair_bool(writer, "pooling_enabled", check->config->pooling_enabled);
@@ -262,6 +315,7 @@ static snakepit_err print_as_json(struct sp_cli *cli, const struct check *check)
     for (size_t i = 0; i < check->config->count; i++) {
         write_pool(writer, &check->pools[i]);
     }
+    write_serve(writer, &check->config->serve);
     snakepit_err err = sp_cli_print_json(cli, writer);
     snakepit_writer_free(writer);
     return err;

@@ -244,7 +244,24 @@ static snakepit_err apply_top_defaults(struct reading *reading)
                : sp_yaml_set_defaults(SP_SCOPE_SERVE, &config->serve, &reading->place);
 }
 
-// Relative paths in it count from where its owner stands.
+// Sets an option from a word of its owner, from whose folder paths in it count.
+static snakepit_err apply_word(const struct sp_option *option,
+                               void *target,
+                               const char *value,
+                               const struct sp_place *place)
+{
+    char *current = NULL;
+    struct sp_place where = *place;
+    // Where there is no such folder, a path stays as it was written.
+    if (sp_program_directory(&current) == SNAKEPIT_NO_MEMORY) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    where.directory = current;
+    snakepit_err err = sp_variable_apply(option, target, value, &where);
+    sp_free(current);
+    return err;
+}
+
 static snakepit_err apply_top_variable(struct reading *reading,
                                        const struct sp_option *option,
                                        void *target)
@@ -254,21 +271,13 @@ static snakepit_err apply_top_variable(struct reading *reading,
     if (value == NULL) {
         return SNAKEPIT_OK;
     }
-    char *current = NULL;
-    struct sp_place top = reading->place;
     bool serves = option->scope == SP_SCOPE_SERVE;
-    struct sp_place outer = serves ? sp_place_key(&top, "serve", 0) : top;
+    struct sp_place outer =
+        serves ? sp_place_key(&reading->place, "serve", 0) : reading->place;
     struct sp_place place = sp_place_key(&outer, option->key, 0);
     place.variable = name;
-    // Where there is no such folder, a path stays as it was written.
-    if (sp_program_directory(&current) == SNAKEPIT_NO_MEMORY) {
-        return SNAKEPIT_NO_MEMORY;
-    }
-    place.directory = current;
-    snakepit_err err = sp_variable_apply(option, target, value, &place);
     reading->config->serve.given |= serves;
-    sp_free(current);
-    return err;
+    return apply_word(option, target, value, &place);
 }
 
 // Those of `serve` come after the one that replaces it as a whole.
@@ -452,6 +461,18 @@ snakepit_err sp_config_read_memory(const char *yaml,
 {
     struct sp_slice text = {(const uint8_t *)yaml, bytes};
     snakepit_err err = read_text(NULL, text, config, why);
+    explain_no_memory(err, why);
+    return err;
+}
+
+snakepit_err
+sp_config_listen(struct sp_config *config, const char *addresses, snakepit_message *why)
+{
+    const struct sp_option *option = sp_option_find(SP_SCOPE_SERVE, "listen");
+    SP_CHECK(option != NULL);
+    struct sp_place place = {.file = "--listen", .why = why, .is_word = true};
+    config->serve.given = true;
+    snakepit_err err = apply_word(option, &config->serve, addresses, &place);
     explain_no_memory(err, why);
     return err;
 }

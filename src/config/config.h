@@ -218,6 +218,13 @@ snakepit_err sp_config_read_memory(const char *yaml,
                                    size_t bytes,
                                    struct sp_config **config,
                                    snakepit_message *why);
+// Has the daemon listen there instead: addresses with commas between, as in a variable,
+// and checked as they are there. Relative paths count from the current folder.
+// INVALID_CONFIG: `why` says what "--listen" should be; the list may be gone.
+// NO_MEMORY. Before the configuration is shared.
+snakepit_err sp_config_listen(struct sp_config *config,
+                              const char *addresses,
+                              snakepit_message *why);
 // Shares it with one more owner, who frees it as well. Any thread.
 void sp_config_ref(struct sp_config *config);
 // Its last owner frees it. Any thread; NULL is fine.

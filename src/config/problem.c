@@ -106,7 +106,7 @@ snakepit_err sp_problem(const struct sp_place *place, const char *format, ...)
     size_t length = strlen(place->file);
     bool cut = length > FILE_MAX;
     add(why, "%s%s:", cut ? "..." : "", place->file + (cut ? length - FILE_MAX : 0));
-    if (place->line != 0 && place->variable == NULL) {
+    if (place->line != 0 && place->variable == NULL && !place->is_word) {
         add(why, "%zu:", place->line);
     }
     add(why, " %s%s", place->path, place->path[0] != '\0' ? ": " : "");

@@ -3,6 +3,7 @@
 #ifndef CONFIG_PROBLEM_H
 #define CONFIG_PROBLEM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include <snakepit/errors.h>
@@ -10,11 +11,12 @@
 
 // Where a value stands. Plain data on the stack; borrows all it points at.
 struct sp_place {
-    const char *file;
+    const char *file;      // or what stands for it on the command line
     snakepit_message *why; // gets the sentence; may be NULL
     const char *variable;  // the environment variable that the value came from, or NULL
     const char *directory; // from which relative paths count; NULL: the current one
     size_t line;           // 0: nowhere in particular
+    bool is_word;          // it is from the command line, where lines mean nothing
     char path[192];        // "pools[1].pool_size"; "" for the whole file
 };
 

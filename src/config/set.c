@@ -124,7 +124,8 @@ static snakepit_err set_pair(struct sp_yaml *yaml,
 static snakepit_err check_paths(const struct sp_texts *paths,
                                 const struct sp_place *place)
 {
-    for (size_t i = 0; i < paths->count; i++) {
+    // Without items the count is 0; said again for the analyzer.
+    for (size_t i = 0; paths->items != NULL && i < paths->count; i++) {
         if (paths->items[i][0] == '\0' || strcmp(paths->items[i], ":rw") == 0) {
             struct sp_place list = sp_place_key(place, "landlock", place->line);
             struct sp_place item = sp_place_item(&list, i, place->line);
@@ -312,26 +313,32 @@ static snakepit_err set_listener_map(struct sp_yaml *yaml,
     return sp_listener_finish(listener, &lines, place);
 }
 
-// A map, or just the address.
-static snakepit_err set_listener(struct sp_yaml *yaml,
-                                 const yaml_node_t *node,
-                                 const struct sp_place *place,
-                                 struct sp_listener_config *listener)
+// An item that is just an address.
+static snakepit_err set_address(struct sp_listener_config *listener,
+                                const char *text,
+                                const struct sp_place *place)
 {
-    const char *text = NULL;
     const struct sp_listener_lines none = {0};
-    if (node->type == YAML_MAPPING_NODE) {
-        return set_listener_map(yaml, node, place, listener);
-    }
-    snakepit_err err = sp_yaml_text(node, "an address or a map", place, &text);
-    err = err != SNAKEPIT_OK ? err
-                             : sp_yaml_set_defaults(SP_SCOPE_LISTENER, listener, place);
+    snakepit_err err = sp_yaml_set_defaults(SP_SCOPE_LISTENER, listener, place);
     if (err != SNAKEPIT_OK) {
         return err;
     }
     listener->address = sp_strdup(text);
     return listener->address != NULL ? sp_listener_finish(listener, &none, place)
                                      : SNAKEPIT_NO_MEMORY;
+}
+
+static snakepit_err set_listener(struct sp_yaml *yaml,
+                                 const yaml_node_t *node,
+                                 const struct sp_place *place,
+                                 struct sp_listener_config *listener)
+{
+    const char *text = NULL;
+    if (node->type == YAML_MAPPING_NODE) {
+        return set_listener_map(yaml, node, place, listener);
+    }
+    snakepit_err err = sp_yaml_text(node, "an address or a map", place, &text);
+    return err != SNAKEPIT_OK ? err : set_address(listener, text, place);
 }
 
 static snakepit_err set_listeners(struct sp_yaml *yaml,
@@ -384,17 +391,21 @@ snakepit_err sp_yaml_set_option(struct sp_yaml *yaml,
                : set_plain(yaml, node, option, target, place);
 }
 
-// The default of a list of groups is YAML.
+// The one address of `["ADDRESS"]`.
 static snakepit_err set_default_list(const struct sp_option *option,
                                      void *target,
                                      const struct sp_place *place)
 {
-    struct sp_yaml yaml;
-    snakepit_err err = sp_yaml_load(&yaml, option->fixed, strlen(option->fixed), place);
-    err = err != SNAKEPIT_OK ? err
-                             : set_listeners(&yaml, yaml.root, option, target, place);
-    sp_yaml_fini(&yaml);
-    return err;
+    struct sp_listeners *listeners = sp_option_field(option, target);
+    const char *first = option->fixed + strcspn(option->fixed, "\"") + 1;
+    char text[64];
+    (void)snprintf(text, sizeof text, "%.*s", (int)strcspn(first, "\""), first);
+    listeners->items = sp_alloc(sizeof *listeners->items);
+    if (listeners->items == NULL) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    listeners->count = 1;
+    return set_address(listeners->items, text, place);
 }
 
 snakepit_err

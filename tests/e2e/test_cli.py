@@ -207,6 +207,38 @@ def test_check_as_json_is_one_object():
     assert arrays["problem"] is None
 
 
+def test_check_says_where_the_daemon_listens(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("pools: []\n")
+    assert "listens" not in run("check", path).stdout
+    assert json.loads(run("check", path, "--json").stdout)["serve"] is None
+    path.write_text(
+        "pools: []\n"
+        "serve:\n"
+        "  listen:\n"
+        "    - localhost:8470\n"
+        "    - {address: 'unix:a.sock', mode: '0660'}\n"
+        "    - address: '[::]:8471'\n"
+        "      tls: {certificate: c.pem, key: k.pem, client_ca: ca.pem}\n"
+        "      tokens: t.yaml\n"
+    )
+    result = run("check", path)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.splitlines()[1:] == [
+        "  listens on 127.0.0.1:8470",
+        f"  listens on unix:{tmp_path}/a.sock, mode 0660",
+        "  listens on [::]:8471, TLS, client certificates, tokens",
+    ]
+    local, unix, remote = json.loads(run("check", path, "--json").stdout)["serve"][
+        "listen"
+    ]
+    nothing = {"tls": False, "client_certificates": False, "tokens": False}
+    assert local == {"address": "127.0.0.1:8470", "mode": None, **nothing}
+    assert unix["mode"] == "0660"
+    assert (remote["tls"], remote["client_certificates"]) == (True, True)
+    assert remote["tokens"] is True
+
+
 def test_check_says_that_threads_fall_back(tmp_path):
     path = tmp_path / "c.yaml"
     pool = "pools:\n  - {name: a, worker_profile: thread, threads_per_worker: 4,"

@@ -249,6 +249,14 @@ def test_lesson_35_pools_with_one_name_are_refused():
         assert "pools[0].name" in refused(pool(name=name))
 
 
+def test_the_examples_of_the_reference_are_right():
+    page = (ROOT / "docs/configuration.md").read_text()
+    examples = re.findall(r"^```yaml\n(.*?)^```", page, re.M | re.S)
+    assert any("serve:" in example for example in examples)
+    for example in examples:
+        Pit.open(text=f"pooling_enabled: false\n{example}").close()
+
+
 # ---- 33: listening -------------------------------------------------------------------
 
 TLS = {"certificate": "c.pem", "key": "k.pem"}

@@ -18,6 +18,21 @@ static void set_environment(void)
     }
 }
 
+// Whatever listens, lesson 33 holds.
+static void check_serve(const struct sp_serve_config *serve)
+{
+    SP_CHECK(serve->listen.count >= 1);
+    for (size_t i = 0; i < serve->listen.count; i++) {
+        const struct sp_listener_config *item = &serve->listen.items[i];
+        bool others = item->parsed.kind != SP_ADDRESS_SYSTEMD &&
+                      !sp_address_is_local(&item->parsed);
+        SP_CHECK(item->address != NULL);
+        SP_CHECK((item->tls.certificate == NULL) == (item->tls.key == NULL));
+        SP_CHECK(!others || (item->tls.certificate != NULL &&
+                             (item->tokens != NULL || item->tls.client_ca != NULL)));
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct sp_config *config = NULL;
@@ -34,6 +49,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         SP_CHECK(pool->pool_size.min >= 1 &&
                  pool->pool_size.min <= pool->pool_size.max &&
                  pool->threads_per_worker >= 1);
+    }
+    if (config != NULL) {
+        check_serve(&config->serve);
     }
     sp_config_free(config);
     return 0;

@@ -276,6 +276,26 @@ static void variables_of_others_are_nobodys_business(void **state)
     sp_config_free(read_good("{}"));
 }
 
+static void the_command_line_replaces_the_addresses(void **state)
+{
+    (void)state;
+    snakepit_message why = {0};
+    struct sp_config *config = read_good("serve: {listen: ['systemd:'], loops: 3}");
+    assert_int_equal(sp_config_listen(config, "[::1]:0,unix:x", &why), SNAKEPIT_OK);
+    assert_int_equal(config->serve.listen.count, 2);
+    assert_string_equal(config->serve.listen.items[1].parsed.name, here("x"));
+    assert_int_equal(config->serve.loops, 3);
+    assert_int_equal(sp_config_listen(config, "127.0.0.1:1,0.0.0.0:2", &why),
+                     SNAKEPIT_INVALID_CONFIG);
+    assert_string_equal(
+        why.text,
+        "--listen: [1]: other machines reach \"0.0.0.0:2\", so it needs "
+        "\"tls\", and \"tokens\" or \"tls.client_ca\" to know its "
+        "clients by; both are missing. Or listen on 127.0.0.1, [::1] or "
+        "a Unix socket");
+    sp_config_free(config);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -290,6 +310,8 @@ int main(void)
                                set_environment),
         cmocka_unit_test_setup(addresses_need_no_yaml_in_a_variable, set_environment),
         cmocka_unit_test_setup(a_wrong_variable_is_named, set_environment),
+        cmocka_unit_test_setup(the_command_line_replaces_the_addresses,
+                               set_environment),
         cmocka_unit_test_setup(variables_of_others_are_nobodys_business,
                                set_environment),
     };
