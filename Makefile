@@ -22,7 +22,7 @@ WITH_PYTHONS = set -a; . build/bootstrap.env; set +a;
 .DEFAULT_GOAL := help
 
 help:
-	@echo 'make demo      build, then show both kinds of worker at work   (5 minutes the first time)'
+	@echo 'make demo      build, then show both kinds of worker and the daemon   (5 minutes the first time)'
 	@echo 'make check     the fast tests: unit tests, formatting, layers, sizes'
 	@echo 'make test      build with assertions and run every test'
 	@echo 'make soak      kills, recycles and hangs for SOAK_SECONDS (600) in each profile'
@@ -41,7 +41,7 @@ dev release: bootstrap
 	@cmake --build --preset $@ -j $(JOBS)
 
 demo: release
-	@$(WITH_PYTHONS) build/release/bin/snakepit demo
+	@$(WITH_PYTHONS) build/release/bin/snakepit demo && tools/demo-daemon build/release/bin/snakepit
 
 # The tests that are fast: neither those that start interpreters nor those that take long.
 check: dev

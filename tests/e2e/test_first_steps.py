@@ -8,7 +8,7 @@ import pathlib
 import subprocess
 
 import pytest
-from support.places import ROOT, SYSTEM
+from support.places import BUILD, ROOT, SYSTEM
 
 FOLDERS = ["plain", "with spaces", "mit Ümläuten", "a'quote", '"$(false)`false`']
 
@@ -94,3 +94,13 @@ def test_bootstrap_goes_on_where_it_cannot_build_a_free_threaded_python(tmp_path
     told = free_threaded_found(tmp_path, MACHINE)
     assert "warning: going on without a free-threaded Python" in told
     assert told.endswith("\nfound: \n")
+
+
+def test_the_demo_ends_with_a_daemon_that_answers_curl(tmp_path):
+    words = [ROOT / "tools/demo-daemon", BUILD / "bin/snakepit"]
+    env = os.environ | {"SNAKEPIT_PYTHON": SYSTEM, "TMPDIR": str(tmp_path)}
+    told = subprocess.run(words, env=env, capture_output=True, text=True, check=False)
+    assert told.returncode == 0, told.stderr
+    asked, answered = told.stdout.splitlines()[3:5]
+    assert asked.startswith("  $ curl --json ") and answered == "  42"
+    assert list(tmp_path.iterdir()) == []
