@@ -21,7 +21,9 @@ struct sp_server {
     _Atomic uint64_t told; // ns, when a shortage was logged
     pthread_mutex_t lock;
     pthread_cond_t all_gone;
-    size_t connections; // guarded by `lock`
+    // Guarded by `lock`.
+    size_t connections;
+    bool closed; // the listeners are, by a drain
 };
 
 // Makes one that does not run yet. SYSTEM, NO_MEMORY, and what a queue can be refused

@@ -319,6 +319,14 @@ static void accept_last(struct sp_serve_loop *serve)
     }
 }
 
+static void note_closed(struct sp_server *server)
+{
+    pthread_mutex_lock(&server->lock);
+    server->closed = true;
+    pthread_cond_broadcast(&server->all_gone);
+    pthread_mutex_unlock(&server->lock);
+}
+
 // The last one closes the listeners: clients that come now are refused at once, or wait
 // for the next daemon where systemd holds the sockets.
 static void begin_to_drain(struct sp_serve_loop *serve)
@@ -331,6 +339,7 @@ static void begin_to_drain(struct sp_serve_loop *serve)
         stop_listening(serve);
         if (atomic_fetch_sub(&server->listening, 1) == 1) {
             sp_doors_close(&server->doors);
+            note_closed(server);
         }
     }
     sp_connections_drain(&serve->connections);

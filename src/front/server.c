@@ -107,10 +107,10 @@ bool sp_server_await_drained(struct sp_server *server, uint32_t timeout_ms)
                                 .tv_nsec = (long)(until % SP_NS_PER_S)};
     int rc = 0;
     pthread_mutex_lock(&server->lock);
-    while (server->connections > 0 && rc == 0) {
+    while ((server->connections > 0 || !server->closed) && rc == 0) {
         rc = pthread_cond_timedwait(&server->all_gone, &server->lock, &at);
     }
-    bool gone = server->connections == 0;
+    bool gone = server->connections == 0 && server->closed;
     pthread_mutex_unlock(&server->lock);
     return gone;
 }

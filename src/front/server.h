@@ -67,7 +67,8 @@ const struct sp_door *sp_server_door(const struct sp_server *server, size_t inde
 // Accepts nothing more, and closes the listeners; each connection ends when what it has
 // begun is answered. Any thread.
 void sp_server_drain(struct sp_server *server);
-// True once no connection is left. Waits for at most `timeout_ms`.
+// After sp_server_drain(): true once no connection is left, and none can come. Waits
+// for at most `timeout_ms`.
 bool sp_server_await_drained(struct sp_server *server, uint32_t timeout_ms);
 // Ends what connections are left, and the threads. Before snakepit_close(), which
 // reports what calls of theirs are still open, on the thread that calls it.
