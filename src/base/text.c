@@ -69,7 +69,7 @@ static char replacement(const uint8_t *at, size_t size, enum sp_text_kind kind)
 void sp_text_clean(char *text, size_t size, enum sp_text_kind kind)
 {
     uint8_t *at = (uint8_t *)text;
-    const uint8_t *end = at + size;
+    const uint8_t *end = size == 0 ? at : at + size; // no text may have no place
     while (at < end) {
         if (*at >= ' ' && *at < 0x7f) {
             at++;

@@ -79,8 +79,8 @@ class Served(BaseAdapter):
         """Says in a file that it has begun, and waits for another one."""
         begun = pathlib.Path(path)
         enough = pathlib.Path(path + ".enough")
-        begun.write_text("begun")
         try:
+            begun.write_text("begun")
             while not enough.exists():
                 time.sleep(0.01)
             return "enough"

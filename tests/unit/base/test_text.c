@@ -95,6 +95,12 @@ static void a_zero_inside_is_no_end(void **state)
 }
 
 // Whatever the bytes are, what is left is UTF-8 that may be shown, of the same size.
+static void no_text_needs_no_place(void **state)
+{
+    (void)state;
+    sp_text_clean(NULL, 0, SP_TEXT_LINE); // the sanitizer sees where it is not so
+}
+
 static void every_pair_of_bytes_comes_out_clean(void **state)
 {
     (void)state;
@@ -121,6 +127,7 @@ int main(void)
         cmocka_unit_test(bytes_that_are_no_text_become_question_marks),
         cmocka_unit_test(a_line_has_no_ends_of_lines_and_a_block_has),
         cmocka_unit_test(a_zero_inside_is_no_end),
+        cmocka_unit_test(no_text_needs_no_place),
         cmocka_unit_test(every_pair_of_bytes_comes_out_clean),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
