@@ -69,7 +69,7 @@ static void begin(struct call *call,
 {
     if (err != SNAKEPIT_OK) {
         sp_api_track_end(&call->track);
-        sp_api_refuse_call(call->exchange, ask, err);
+        sp_api_refuse_call(call->exchange, &call->track, ask, err);
         sp_free(call);
         return;
     }

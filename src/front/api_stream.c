@@ -362,6 +362,6 @@ void sp_api_stream(struct sp_exchange *exchange, struct sp_api_ask *ask)
     sp_api_fault(exchange,
                  snakepit_answer_fault(answer),
                  snakepit_answer_retry_after_ms(answer),
-                 NULL);
+                 sp_api_track_text(&stream->track));
     free_stream(stream);
 }

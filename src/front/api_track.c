@@ -41,6 +41,11 @@ void sp_api_track_set(struct sp_api_track *track, snakepit_call_id id)
     sp_call_name_set(track->names, &track->name, id);
 }
 
+const char *sp_api_track_text(const struct sp_api_track *track)
+{
+    return track->text[0] == '\0' ? NULL : track->text;
+}
+
 void sp_api_track_end(struct sp_api_track *track)
 {
     if (track->names != NULL) {
@@ -81,6 +86,7 @@ static uint32_t breaker_opens_in(snakepit *pit, const char *pool, const char *to
 }
 
 void sp_api_refuse_call(struct sp_exchange *exchange,
+                        const struct sp_api_track *track,
                         const struct sp_api_ask *ask,
                         snakepit_err err)
 {
@@ -89,5 +95,5 @@ void sp_api_refuse_call(struct sp_exchange *exchange,
     if (err == SNAKEPIT_BREAKER_OPEN && ask->tool != NULL) {
         ms = breaker_opens_in(sp_api_of(exchange)->pit, ask->options.pool, ask->tool);
     }
-    sp_api_fault(exchange, &fault, ms, NULL);
+    sp_api_fault(exchange, &fault, ms, sp_api_track_text(track));
 }

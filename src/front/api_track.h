@@ -27,8 +27,12 @@ void sp_api_track_set(struct sp_api_track *track, snakepit_call_id id);
 // It is over, or nobody waits for it.
 void sp_api_track_end(struct sp_api_track *track);
 
+// For Snakepit-Call-Id; NULL: it has neither name nor number yet.
+const char *sp_api_track_text(const struct sp_api_track *track);
+
 // Answers a call that the library did not take, and says why.
 void sp_api_refuse_call(struct sp_exchange *exchange,
+                        const struct sp_api_track *track,
                         const struct sp_api_ask *ask,
                         snakepit_err err);
 

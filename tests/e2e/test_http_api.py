@@ -94,6 +94,11 @@ def test_fields_of_the_request_reach_the_call(client):
     status, fields, _ = client.whole("POST", CALL + "nothing", Snakepit_Priority="7")
     assert status == 200 and fields["Snakepit-Call-Id"].isdigit()
     assert client.call("nothing", Snakepit_Priority="8")[0] == 400
+    named = {"Snakepit-Call-Id": "refused"}
+    for accept in ("application/json", "text/event-stream"):
+        path = "/v1/pools/none/tools/add"
+        _, fields, _ = client.whole("POST", path, {}, Accept=accept, **named)
+        assert fields["Snakepit-Call-Id"] == "refused"
 
 
 def test_many_clients_at_once(client):
@@ -209,6 +214,39 @@ def test_an_open_breaker_says_when_to_come_back(start):
     status, fields, value = client.whole("POST", CALL + "fail")
     assert (status, value["error"]["name"]) == (503, "BREAKER_OPEN")
     assert 1 < int(fields["Retry-After"]) <= 50
+
+
+def test_each_call_has_one_right_answer_while_workers_die(start):
+    client = start(pool_size=2, max_queue=1000)
+    wrong: list = []
+    died: list = []
+
+    def ask(first: int) -> None:
+        connection = Connection(client.daemon.connect())
+        with contextlib.closing(connection):
+            for i in range(first, first + 100):
+                tool = "die" if i % 97 == 0 else "add"
+                connection.request(
+                    "POST",
+                    CALL + tool,
+                    json.dumps({"a": i} if tool == "add" else {}),
+                    {"Content-Type": "application/json"},
+                )
+                answer = connection.getresponse()
+                value = json.loads(answer.read())
+                if answer.status == 503:
+                    died.append(value["error"]["name"])
+                elif (answer.status, tool, value) != (200, "add", i + 1):
+                    wrong.append((tool, i, answer.status, value))
+
+    threads = [threading.Thread(target=ask, args=(1000 * i,)) for i in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+    assert len(died) >= 3
+    assert set(died) <= {"WORKER_DIED", "WORKER_LOST", "POOL_DOWN"}
 
 
 # ---- Cancels ------------------------------------------------------------------------
