@@ -32,6 +32,9 @@ PyObject *sp_template_can_fork(PyObject *module, PyObject *unused);
 // `list`: the descriptors of files that each new worker opens anew, at the same place,
 // so that it does not share that place with others.
 PyObject *sp_template_set_reopened(PyObject *module, PyObject *list);
+// Takes what memory is free in scattered places, for good, so that workers do not get
+// it.
+PyObject *sp_template_settle(PyObject *module, PyObject *unused);
 // A class's number: no other class has it, nor this one once it or a base was changed.
 // 0 where the interpreter does not count that.
 PyObject *sp_template_class_version(PyObject *module, PyObject *object);

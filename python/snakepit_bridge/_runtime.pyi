@@ -159,6 +159,10 @@ def threads() -> int:
 def can_fork() -> bool:
     """Whether the kernel and the C library allow what `fork` does."""
 
+def settle() -> None:
+    """Takes, for good, what memory is free in scattered places, so that workers get
+    theirs in one."""
+
 def class_version(found: type, /) -> int:
     """A number that changes with the class and its bases; 0: not known."""
 

@@ -65,6 +65,7 @@ def main() -> int:
         runtime.native.unforkable(reason)
         return 1
     gc.freeze()
+    runtime.native.settle()
     if not serve(forkability.reopened):
         return 1
     reseed()
