@@ -9,6 +9,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "crash.h"
+#include "forks.h"
+
 #define STEP       16u  // from one size to the next, in both heaps
 #define SIZE_MOST  512u // of the sizes that starts ask for most
 #define LARGE_MOST 16384u
@@ -100,6 +103,8 @@ PyObject *sp_template_settle(PyObject *module, PyObject *unused)
 {
     (void)module;
     (void)unused;
+    sp_crash_prepare();
+    (void)sp_forks_watch(); // each worker that does not have it tries again
     look_up();
     settle_objects();
     settle_heap();
