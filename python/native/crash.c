@@ -10,6 +10,7 @@
 #include "crash.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -51,6 +52,7 @@ static struct {
     _Atomic uint64_t since;       // of the first, CLOCK_MONOTONIC ns
     void (*dump)(int);            // NULL: there is no faulthandler
     struct stat segment;          // what the descriptor stands for
+    int prepared;                 // by the template: its number; else 0 or less
     _Atomic pid_t writing;        // the thread whose stack is being written, or 0
     _Atomic uint32_t written_for; // whose it is, as `stack_of` in ipc/layout.h
 } watch;
@@ -372,17 +374,44 @@ static int stand_in_front(size_t i)
 }
 
 // faulthandler gives the main thread a stack for handlers, a small one.
-static void prepare_stack(struct sp_runtime *runtime)
+static void prepare_stack(int fd)
 {
     stack_t before;
     bool has_none =
         sigaltstack(NULL, &before) == 0 && (before.ss_flags & SS_DISABLE) != 0;
-    if (fstat(runtime->stack, &watch.segment) == 0 && take_handler(runtime->stack)) {
+    if (take_handler(fd)) {
         PyErr_Clear();
     }
     if (has_none) {
         (void)give_stack();
     }
+}
+
+static int stand_in_front_of_all(void)
+{
+    int rc = 0;
+    for (size_t i = 0; i < DEADLY && rc == 0; i++) {
+        rc = stand_in_front(i);
+    }
+    return rc;
+}
+
+// A worker keeps its segment open under the same number. Until it says which process is
+// watched, the handlers only pass on.
+void sp_crash_prepare(void)
+{
+    watch.prepared = fcntl(SP_FD_REQUESTS, F_DUPFD_CLOEXEC, SP_FD_COUNT);
+    if (watch.prepared < 0) {
+        return;
+    }
+    prepare_stack(watch.prepared);
+    (void)stand_in_front_of_all();
+}
+
+int sp_crash_keep(int control)
+{
+    return watch.prepared > 0 ? dup3(control, watch.prepared, O_CLOEXEC)
+                              : fcntl(control, F_DUPFD_CLOEXEC, SP_FD_COUNT);
 }
 
 int sp_crash_watch(struct sp_runtime *runtime)
@@ -391,13 +420,15 @@ int sp_crash_watch(struct sp_runtime *runtime)
     watch.runtime = runtime;
     watch.process = getpid();
     if (first) {
-        prepare_stack(runtime);
+        (void)fstat(runtime->stack, &watch.segment);
     }
-    int rc = 0;
-    for (size_t i = 0; i < DEADLY && rc == 0; i++) {
-        rc = stand_in_front(i);
+    if (first && watch.prepared > 0) {
+        return 0;
     }
-    return rc;
+    if (first) {
+        prepare_stack(runtime->stack);
+    }
+    return stand_in_front_of_all();
 }
 
 // ---- Starts -------------------------------------------------------------------

@@ -14,6 +14,11 @@ struct sp_runtime;
 
 // Imports what the rest needs. In a template, too: it saves each fork the time.
 void sp_crash_import(void);
+// Does in a template, once its adapter was imported, what can be done for all that it
+// will fork: each is only watched from its sp_crash_watch() on.
+void sp_crash_prepare(void);
+// A descriptor of the control segment that stays open for the stack, -1 with errno.
+int sp_crash_keep(int control);
 // From here on SIGSEGV, SIGBUS, SIGFPE, SIGILL and SIGABRT leave word in the control
 // segment, then go to who handled them before, as if nobody had stood in between: the
 // process still dies of the signal. Without faulthandler they leave no stack. Main

@@ -14,9 +14,13 @@ static void note_child(void)
     sp_forks_is_child = true;
 }
 
+// A process that its template has forked has it from there.
 int sp_forks_watch(void)
 {
-    return pthread_atfork(NULL, NULL, note_child);
+    static bool watches;
+    int rc = watches ? 0 : pthread_atfork(NULL, NULL, note_child);
+    watches = rc == 0;
+    return rc;
 }
 
 void sp_forks_leave(const uint8_t *tool, uint32_t size)

@@ -243,7 +243,7 @@ static PyObject *runtime_ready(PyObject *module, PyObject *info)
     }
     // A template stays as it is for those that it forks.
     if (!state->is_template) {
-        sp_timeslice_restore();
+        sp_timeslice_restore(state->runtime->service_tid);
     }
     return report(module, SP_MESSAGE_READY, info);
 }
@@ -451,26 +451,14 @@ static PyMethodDef methods[] = {
      runtime_attach_template,
      METH_NOARGS,
      "Greets the host as the template of a pool."},
-    {"threads", sp_template_threads, METH_NOARGS, "Threads of this process."},
     {"shorten_timeslice",
      shorten_timeslice,
      METH_NOARGS,
      "Gives the calling thread a short time slice."},
-    {"can_fork", sp_template_can_fork, METH_NOARGS, "Whether fork() works here."},
     {"fork",
      runtime_fork,
      METH_NOARGS,
      "Waits for a request to fork; true in the new worker."},
-    {"exit", sp_template_exit, METH_O, "Ends a forked process by C's exit()."},
-    {"set_reopened",
-     sp_template_set_reopened,
-     METH_O,
-     "Sets the files that each fork opens anew."},
-    {"class_version",
-     sp_template_class_version,
-     METH_O,
-     "A number that changes with a class and its bases; 0: not known."},
-    {"address", sp_template_address, METH_O, "Where the memory of a buffer begins."},
     {"unforkable",
      runtime_unforkable,
      METH_O,
@@ -543,6 +531,7 @@ static int module_exec(PyObject *module)
     struct sp_module_state *state = sp_module_state(module);
     if (sp_codec_init(&state->codec, module) != 0 ||
         PyModule_AddFunctions(module, sp_settings_methods) != 0 ||
+        PyModule_AddFunctions(module, sp_template_methods) != 0 ||
         sp_counting_init(module) != 0) {
         return -1;
     }

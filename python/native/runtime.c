@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "crash.h"
 #include "descriptors.h"
 #include "ending.h"
 #include "template.h"
@@ -86,7 +87,7 @@ static int map_payloads(struct sp_runtime *runtime)
 // The mappings stay; what remains open must not pass to programs that user code starts.
 static void hide_descriptors(struct sp_runtime *runtime)
 {
-    runtime->stack = fcntl(SP_FD_CONTROL, F_DUPFD_CLOEXEC, SP_FD_COUNT);
+    runtime->stack = sp_crash_keep(SP_FD_CONTROL);
     close(SP_FD_CONTROL);
     close(SP_FD_REQUESTS);
     close(SP_FD_RESULTS);
@@ -126,9 +127,15 @@ static void point_intake(struct sp_runtime *runtime)
     };
 }
 
+static struct sp_runtime runtime;
+
+struct sp_runtime *sp_runtime_here(void)
+{
+    return &runtime;
+}
+
 struct sp_runtime *sp_runtime_attach(struct sp_codec *codec)
 {
-    static struct sp_runtime runtime;
     if (runtime.codec != NULL) {
         PyErr_SetString(PyExc_RuntimeError, "attach() was called before");
         return NULL;

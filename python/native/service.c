@@ -125,6 +125,7 @@ static void *service_loop(void *argument)
     struct service_start *begun = argument;
     struct sp_runtime *runtime = begun->runtime;
     runtime->host = getppid();
+    runtime->service_tid = gettid();
     static uint8_t room[SP_MESSAGE_MAX];
     int rc = say_hello(runtime);
     pthread_mutex_lock(&begun->lock);

@@ -3,6 +3,14 @@
 // finishes and refuses.
 #include "module.h"
 
+// Where they are kept: also in a template, for the workers that it will fork. NULL with
+// an exception.
+static struct sp_runtime *keeper(PyObject *module)
+{
+    return sp_module_state(module)->is_template ? sp_runtime_here()
+                                                : sp_module_runtime(module);
+}
+
 // register(name, function, max_batch=0, batch_wait_us=0)
 static PyObject *register_tool(PyObject *module, PyObject *arguments)
 {
@@ -10,7 +18,7 @@ static PyObject *register_tool(PyObject *module, PyObject *arguments)
     Py_ssize_t size;
     PyObject *function;
     struct sp_batch_terms batch = {0};
-    struct sp_runtime *runtime = sp_module_runtime(module);
+    struct sp_runtime *runtime = keeper(module);
     if (runtime == NULL || !PyArg_ParseTuple(arguments,
                                              "s#O|II:register",
                                              &name,
@@ -36,6 +44,43 @@ static PyObject *register_tool(PyObject *module, PyObject *arguments)
     Py_RETURN_NONE;
 }
 
+// foresee(name, function)
+static PyObject *foresee_tool(PyObject *module, PyObject *arguments)
+{
+    const char *name;
+    Py_ssize_t size;
+    PyObject *function;
+    struct sp_runtime *runtime = keeper(module);
+    if (runtime == NULL ||
+        !PyArg_ParseTuple(
+            arguments, "s#O!:foresee", &name, &size, &PyFunction_Type, &function) ||
+        sp_tools_put(&runtime->tools, name, size, function) != 0) {
+        return NULL;
+    }
+    sp_tools_set_bare(&runtime->tools, name, (uint32_t)size);
+    Py_RETURN_NONE;
+}
+
+static PyObject *bind_tools(PyObject *module, PyObject *instance)
+{
+    struct sp_runtime *runtime = sp_module_runtime(module);
+    if (runtime == NULL || sp_tools_bind(&runtime->tools, instance) != 0) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *forget_tools(PyObject *module, PyObject *unused)
+{
+    struct sp_runtime *runtime = sp_module_runtime(module);
+    (void)unused;
+    if (runtime == NULL) {
+        return NULL;
+    }
+    sp_tools_clear(&runtime->tools);
+    Py_RETURN_NONE;
+}
+
 static PyObject *keep(PyObject **place, PyObject *function)
 {
     PyObject *old = *place;
@@ -47,43 +92,43 @@ static PyObject *keep(PyObject **place, PyObject *function)
 
 static PyObject *set_fallback(PyObject *module, PyObject *function)
 {
-    struct sp_runtime *runtime = sp_module_runtime(module);
+    struct sp_runtime *runtime = keeper(module);
     return runtime == NULL ? NULL : keep(&runtime->fallback, function);
 }
 
 static PyObject *set_formatter(PyObject *module, PyObject *function)
 {
-    struct sp_runtime *runtime = sp_module_runtime(module);
+    struct sp_runtime *runtime = keeper(module);
     return runtime == NULL ? NULL : keep(&runtime->formatter, function);
 }
 
 static PyObject *set_on_cancel(PyObject *module, PyObject *function)
 {
-    struct sp_runtime *runtime = sp_module_runtime(module);
+    struct sp_runtime *runtime = keeper(module);
     return runtime == NULL ? NULL : keep(&runtime->on_cancel, function);
 }
 
 static PyObject *set_refusal(PyObject *module, PyObject *function)
 {
-    struct sp_runtime *runtime = sp_module_runtime(module);
+    struct sp_runtime *runtime = keeper(module);
     return runtime == NULL ? NULL : keep(&runtime->refusal, function);
 }
 
 static PyObject *set_hinter(PyObject *module, PyObject *function)
 {
-    struct sp_runtime *runtime = sp_module_runtime(module);
+    struct sp_runtime *runtime = keeper(module);
     return runtime == NULL ? NULL : keep(&runtime->hinter, function);
 }
 
 static PyObject *set_explainer(PyObject *module, PyObject *function)
 {
-    struct sp_runtime *runtime = sp_module_runtime(module);
+    struct sp_runtime *runtime = keeper(module);
     return runtime == NULL ? NULL : keep(&runtime->explainer, function);
 }
 
 static PyObject *set_finisher(PyObject *module, PyObject *function)
 {
-    struct sp_runtime *runtime = sp_module_runtime(module);
+    struct sp_runtime *runtime = keeper(module);
     return runtime == NULL ? NULL : keep(&runtime->finisher, function);
 }
 
@@ -91,7 +136,7 @@ static PyObject *set_streams(PyObject *module, PyObject *arguments)
 {
     PyObject *opener;
     PyObject *chunk_type;
-    struct sp_runtime *runtime = sp_module_runtime(module);
+    struct sp_runtime *runtime = keeper(module);
     if (runtime == NULL ||
         !PyArg_ParseTuple(
             arguments, "OO!:set_streams", &opener, &PyType_Type, &chunk_type)) {
@@ -105,7 +150,7 @@ static PyObject *set_context(PyObject *module, PyObject *arguments)
 {
     PyObject *context;
     PyObject *renewal;
-    struct sp_runtime *runtime = sp_module_runtime(module);
+    struct sp_runtime *runtime = keeper(module);
     if (runtime == NULL ||
         !PyArg_ParseTuple(
             arguments, "O!O:set_context", &PyContext_Type, &context, &renewal)) {
@@ -158,6 +203,12 @@ static PyObject *set_tensors(PyObject *module, PyObject *arguments)
 
 PyMethodDef sp_settings_methods[] = {
     {"register", register_tool, METH_VARARGS, "Makes a function callable by name."},
+    {"foresee",
+     foresee_tool,
+     METH_VARARGS,
+     "Makes a function of a class callable by name, once bind() has its instance."},
+    {"bind", bind_tools, METH_O, "Makes methods of an instance of what was foreseen."},
+    {"forget", forget_tools, METH_NOARGS, "Forgets what is callable by name."},
     {"set_fallback", set_fallback, METH_O, "Sets what answers for unregistered names."},
     {"set_formatter", set_formatter, METH_O, "Sets what describes exceptions."},
     {"set_on_cancel",

@@ -136,12 +136,15 @@ struct sp_runtime {
     struct sp_leaving leaving; // any thread
     struct sp_signals signals; // any thread
     pthread_t service;
+    pid_t service_tid;              // its number
     pid_t host;                     // service.c
     struct sp_canceller *canceller; // cancel.c; owner: the service thread
 };
 
 // ---- runtime.c ----------------------------------------------------------------
 
+// The one of this process, which may not be attached yet.
+struct sp_runtime *sp_runtime_here(void);
 // Maps the inherited descriptors. On failure a Python exception is set. Main thread,
 // once.
 struct sp_runtime *sp_runtime_attach(struct sp_codec *codec);

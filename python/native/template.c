@@ -163,6 +163,48 @@ PyObject *sp_template_class_version(PyObject *module, PyObject *object)
     return PyLong_FromUnsignedLong(type->tp_version_tag);
 }
 
+// Whether an instance has for itself only what is not callable and has none of these
+// names. -1 with an exception.
+static int has_plain_values(PyObject *instance, PyObject *names)
+{
+    Py_ssize_t place = 0;
+    PyObject *name;
+    PyObject *value;
+    PyObject *own = PyObject_GenericGetDict(instance, NULL);
+    if (own == NULL) {
+        PyErr_Clear(); // it has slots only
+        return 1;
+    }
+    int rc = 1;
+    while (rc == 1 && PyDict_Next(own, &place, &name, &value)) {
+        int is_taken = PySet_Contains(names, name);
+        rc = is_taken < 0 ? -1 : is_taken == 0 && !PyCallable_Check(value);
+    }
+    Py_DECREF(own);
+    return rc;
+}
+
+// is_as_foreseen(instance, class, its number, names)
+PyObject *sp_template_is_as_foreseen(PyObject *module,
+                                     PyObject *const *arguments,
+                                     Py_ssize_t count)
+{
+    if (count != 4 || !PyType_Check(arguments[1]) || !PyFrozenSet_Check(arguments[3])) {
+        PyErr_SetString(PyExc_TypeError,
+                        "is_as_foreseen() takes an instance, a class, its number and "
+                        "a frozenset");
+        return NULL;
+    }
+    PyObject *version = sp_template_class_version(module, arguments[1]);
+    int is = version == NULL
+                 ? -1
+                 : PyObject_RichCompareBool(version, arguments[2], Py_EQ) == 1 &&
+                       (PyObject *)Py_TYPE(arguments[0]) == arguments[1];
+    Py_XDECREF(version);
+    is = is == 1 ? has_plain_values(arguments[0], arguments[3]) : is;
+    return is < 0 ? NULL : PyBool_FromLong(is);
+}
+
 // ---- Files --------------------------------------------------------------------
 
 PyObject *sp_template_set_reopened(PyObject *module, PyObject *list)
@@ -263,6 +305,28 @@ static void close_all(const int descriptors[SP_FORK_FDS])
     }
 }
 
+static bool forks_worker; // in a worker, until it has run the hooks of its fork
+
+// Owner: `pair`, what is called after another fork and after one of a worker.
+static PyObject *call_one(PyObject *pair, PyObject *unused)
+{
+    (void)unused;
+    PyObject *hook = PyTuple_GET_ITEM(pair, forks_worker ? 1 : 0);
+    return hook == Py_None ? Py_NewRef(Py_None) : PyObject_CallNoArgs(hook);
+}
+
+PyObject *sp_template_either(PyObject *module, PyObject *pair)
+{
+    static PyMethodDef method = {
+        "either", call_one, METH_NOARGS, "One of two hooks, as the fork is."};
+    (void)module;
+    if (!PyTuple_Check(pair) || PyTuple_GET_SIZE(pair) != 2) {
+        PyErr_SetString(PyExc_TypeError, "either() takes a tuple of two");
+        return NULL;
+    }
+    return PyCFunction_New(&method, pair);
+}
+
 // In the template the host is told before anything else is done: what it is not told of
 // it finds in the template's group, and takes for the template's own.
 static pid_t fork_and_tell(uint64_t ticket, int descriptors[SP_FORK_FDS])
@@ -272,7 +336,9 @@ static pid_t fork_and_tell(uint64_t ticket, int descriptors[SP_FORK_FDS])
     pid_t pid = fork_sibling();
     if (pid == 0) {
         begin_life(descriptors);
+        forks_worker = true;
         PyOS_AfterFork_Child();
+        forks_worker = false;
         return 0;
     }
     struct sp_forked forked = {ticket, pid, pid < 0 ? errno : 0};
@@ -315,3 +381,33 @@ PyObject *sp_template_exit(PyObject *module, PyObject *status)
     }
     exit((int)code); // NOLINT(concurrency-mt-unsafe): as the interpreter would
 }
+
+// ---- Methods ------------------------------------------------------------------
+
+PyMethodDef sp_template_methods[] = {
+    {"threads", sp_template_threads, METH_NOARGS, "Threads of this process."},
+    {"can_fork", sp_template_can_fork, METH_NOARGS, "Whether fork() works here."},
+    {"set_reopened",
+     sp_template_set_reopened,
+     METH_O,
+     "Sets the files that each fork opens anew."},
+    {"class_version",
+     sp_template_class_version,
+     METH_O,
+     "A number that changes with a class and its bases; 0: not known."},
+    {"settle",
+     sp_template_settle,
+     METH_NOARGS,
+     "Takes the memory that is free in scattered places."},
+    {"is_as_foreseen",
+     (PyCFunction)(void (*)(void))sp_template_is_as_foreseen,
+     METH_FASTCALL,
+     "is_as_foreseen(instance, class, version, names): whether neither is special."},
+    {"either",
+     sp_template_either,
+     METH_O,
+     "either((hook, other)): a hook for forks, the other one in a template's workers."},
+    {"exit", sp_template_exit, METH_O, "Ends a forked process by C's exit()."},
+    {"address", sp_template_address, METH_O, "Where the memory of a buffer begins."},
+    {NULL, NULL, 0, NULL},
+};

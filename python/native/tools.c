@@ -81,6 +81,7 @@ int sp_tools_put(struct sp_tools *tools,
         tools->count++;
     }
     place->batch = (struct sp_batch_terms){0};
+    place->is_bare = false;
     PyObject *old = place->function;
     Py_INCREF(function);
     place->function = function;
@@ -96,6 +97,39 @@ void sp_tools_set_batch(struct sp_tools *tools,
     const uint8_t *bytes = (const uint8_t *)name;
     place_of(tools, bytes, size, hash_of(bytes, size))->batch = *terms;
     tools->widest = terms->most > tools->widest ? terms->most : tools->widest;
+}
+
+void sp_tools_set_bare(struct sp_tools *tools, const char *name, uint32_t size)
+{
+    const uint8_t *bytes = (const uint8_t *)name;
+    place_of(tools, bytes, size, hash_of(bytes, size))->is_bare = true;
+}
+
+int sp_tools_bind(struct sp_tools *tools, PyObject *instance)
+{
+    for (uint32_t i = 0; i < tools->room; i++) {
+        struct sp_tool *place = &tools->places[i];
+        if (place->name == NULL || !place->is_bare) {
+            continue;
+        }
+        PyObject *method = PyMethod_New(place->function, instance);
+        if (method == NULL) {
+            return -1;
+        }
+        Py_SETREF(place->function, method);
+        place->is_bare = false;
+    }
+    return 0;
+}
+
+void sp_tools_clear(struct sp_tools *tools)
+{
+    for (uint32_t i = 0; i < tools->room; i++) {
+        free(tools->places[i].name);
+        Py_XDECREF(tools->places[i].function);
+    }
+    free(tools->places);
+    *tools = (struct sp_tools){0};
 }
 
 const struct sp_tool *

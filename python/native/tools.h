@@ -6,6 +6,7 @@
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 // How many calls a tool takes at once; then its function gets a list of their arguments
@@ -20,6 +21,7 @@ struct sp_tool {
     uint32_t size;
     uint32_t hash;
     PyObject *function;
+    bool is_bare; // `function` is a class's, and no instance was built yet
     struct sp_batch_terms batch;
 };
 
@@ -43,6 +45,12 @@ void sp_tools_set_batch(struct sp_tools *tools,
                         const char *name,
                         uint32_t size,
                         const struct sp_batch_terms *terms);
+// Has the tool of that name wait for an instance, see sp_tools_bind().
+void sp_tools_set_bare(struct sp_tools *tools, const char *name, uint32_t size);
+// Makes methods of `instance` of all functions that wait for one. -1 with an exception.
+int sp_tools_bind(struct sp_tools *tools, PyObject *instance);
+// Forgets all of them.
+void sp_tools_clear(struct sp_tools *tools);
 // NULL when there is none of that name.
 const struct sp_tool *
 sp_tools_find(const struct sp_tools *tools, const uint8_t *name, uint32_t size);

@@ -159,8 +159,26 @@ def threads() -> int:
 def can_fork() -> bool:
     """Whether the kernel and the C library allow what `fork` does."""
 
+def settle() -> None:
+    """Takes, for good, what memory is free in scattered places, so that workers get
+    theirs in one."""
+
 def class_version(found: type, /) -> int:
     """A number that changes with the class and its bases; 0: not known."""
+
+def is_as_foreseen(
+    instance: object, kind: type, version: int, names: frozenset[str], /
+) -> bool:
+    """Whether the class is the instance's and has still this number, and the instance
+    has for itself only what cannot be called and has none of the names.
+    """
+
+def either(
+    hooks: tuple[Callable[[], object] | None, Callable[[], object] | None], /
+) -> Callable[[], object]:
+    """A hook for `os.register_at_fork`: in children it calls the first one, and in the
+    workers that this template forks the second one.
+    """
 
 def fork() -> bool:
     """Waits for the host to ask for a worker, and makes it.
@@ -200,6 +218,17 @@ def register(
     arguments, each a dict, and returns a list with a result for each. An exception in
     it is the result of a call that fails. A call waits so long for others.
     """
+
+def foresee(name: str, function: Any, /) -> None:
+    """Makes a function of a class callable by name, once `bind` has its instance. In a
+    template, as most of what follows.
+    """
+
+def bind(instance: object, /) -> None:
+    """Makes methods of the instance of what was foreseen."""
+
+def forget() -> None:
+    """Forgets what is callable by name."""
 
 def set_fallback(function: Callable[[str, dict[str, Any]], object] | None) -> None:
     """`function(name, arguments)` answers for names that nobody registered."""

@@ -116,6 +116,11 @@ def way_of(function: Function) -> Callable[[Function], Function]:
     return WAYS[kind_of(function)]
 
 
+def is_as_it_is(way: Callable[[Function], Function]) -> bool:
+    """Whether a way is to change nothing."""
+    return way is _as_it_is
+
+
 def check_gives_one_value(what: str, function: Function) -> None:
     """Raises AdapterError, which names the function as `what`, for one that streams."""
     kind = kind_of(function)

@@ -54,6 +54,13 @@ class Configuration:
             return made
         return cls(**{key: value for key, value in message.items() if key in known})
 
+    def take(self, message: Mapping[str, Any]) -> None:
+        """Takes what one worker is told beside what its template was: all of it, or
+        what differs.
+        """
+        known = self.__annotations__
+        self.__dict__.update({key: message[key] for key in message if key in known})
+
     def settings(self) -> dict[str, Any]:
         """A new dict of the pool's `adapter_config`.
 

@@ -57,6 +57,9 @@ _ROWS = {
 }
 
 
+NAMES = frozenset(_ROWS)
+
+
 def offer(adapter_class: type, name: str) -> None:
     """Lets instances of a class find `config` or `resources`; twice is harmless.
 

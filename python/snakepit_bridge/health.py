@@ -29,11 +29,17 @@ def is_checked(adapter_class: type) -> bool:
     return lookup.of_class(adapter_class, METHOD, None) is not None
 
 
-def checker(adapter_class: type, adapter: Any) -> Callable[[], object]:
-    """What answers the host. `adapter` is None where each call has an instance."""
-    if adapter is None:
-        return lambda: life.once(adapter_class, check)
-    return lambda: check(adapter)
+def checker(adapter_class: type, adapter: Callable[[], Any]) -> Callable[[], object]:
+    """What answers the host. `adapter` gives None where each call has an instance."""
+
+    def answer() -> None:
+        instance = adapter()
+        if instance is None:
+            life.once(adapter_class, check)
+        else:
+            check(instance)
+
+    return answer
 
 
 def check(adapter: Any) -> None:

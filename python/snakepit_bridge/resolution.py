@@ -95,14 +95,14 @@ def of_instance(adapter: Any) -> Answers:
     """
     foreseen = foreseen_for(adapter)
     if foreseen is not None:
-        return _as_foreseen(foreseen, adapter)
+        return as_foreseen(foreseen, adapter)
     tools = collect(adapter)
     _check(type(adapter), tools)
     functions = {name: calling.plain(found.function) for name, found in tools.items()}
     return _answers(type(adapter), tools, functions, fallback_of(adapter))
 
 
-def foresee(adapter_class: type) -> None:
+def foresee(adapter_class: type) -> Foreseen | None:
     """Finds out once, in a template, what `of_instance` would find in each worker.
 
     Runs no code of the class, and says nothing: where there is more to the class than
@@ -112,26 +112,28 @@ def foresee(adapter_class: type) -> None:
     version = runtime.class_version(adapter_class)
     marked = [*marks.of_class(adapter_class)]
     if version == 0 or is_per_request(adapter_class) or not all(map(_is_plain, marked)):
-        return
+        return None
     try:
         tools = collect_unbound(adapter_class)
         _check(adapter_class, tools)
     except AdapterError:
-        return
+        return None
     of = {one.attribute: one for one in marked}
-    _foreseen[id(adapter_class)] = Foreseen(
+    found = Foreseen(
         adapter_class,
         version,
         marks_made(),
         [
-            (name, of[found.attribute], calling.way_of(found.function))
-            for name, found in tools.items()
+            (name, of[one.attribute], calling.way_of(one.function))
+            for name, one in tools.items()
         ],
-        frozenset(found.attribute for found in tools.values()),
+        frozenset(one.attribute for one in tools.values()),
         _style_of(adapter_class) is not None,
         _idempotent(tools),
         _batched(tools),
     )
+    _foreseen[id(adapter_class)] = found
+    return found
 
 
 def _is_plain(marked: Marked) -> bool:
@@ -143,16 +145,18 @@ def _is_plain(marked: Marked) -> bool:
 def foreseen_for(adapter: Any) -> Foreseen | None:
     """What was found of its class, if that is as it was and nothing was added."""
     found = _foreseen.get(id(type(adapter)))
-    if (
-        found is None
-        or found.kind is not type(adapter)
-        or found.marks != marks_made()
-        or runtime.class_version(type(adapter)) != found.version
-        or not found.attributes.isdisjoint(lookup.own(adapter))
-        or any(True for _ in marks.of_instance(adapter))
-    ):
-        return None
-    return found
+    return found if found is not None and is_foreseen(found, adapter) else None
+
+
+def is_foreseen(found: Foreseen, adapter: Any) -> bool:
+    """Whether it holds for an instance."""
+    return (
+        found.kind is type(adapter)
+        and found.marks == marks_made()
+        and runtime.native.class_version(found.kind) == found.version
+        and found.attributes.isdisjoint(lookup.own(adapter))
+        and not any(True for _ in marks.of_instance(adapter))
+    )
 
 
 def forget() -> None:
@@ -160,7 +164,8 @@ def forget() -> None:
     _foreseen.clear()
 
 
-def _as_foreseen(foreseen: Foreseen, adapter: Any) -> Answers:
+def as_foreseen(foreseen: Foreseen, adapter: Any) -> Answers:
+    """For an instance that `foreseen_for` knows."""
     kind = type(adapter)
     methods: dict[str, Callable[..., Any]] = {
         name: MethodType(marked.found, adapter) for name, marked, _ in foreseen.tools

@@ -66,8 +66,11 @@ def attach() -> dict[str, Any]:
     descriptors here.
     """
     global _attached
-    _check_native()
-    configuration = _joined(native.attach())
+    if _standalone:  # a worker that was forked has joined with its template
+        _check_native()
+    configuration: dict[str, Any] = native.attach()
+    if _standalone:
+        _joined(configuration)
     _attached = True
     return configuration
 

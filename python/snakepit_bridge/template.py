@@ -11,6 +11,9 @@ from __future__ import annotations
 import gc
 import sys
 
+from . import at_fork  # noqa: F401  # before `threading`, which others import
+
+# isort: split
 from . import (
     arrays,
     configuration,
@@ -52,7 +55,7 @@ def main() -> int:
     try:
         adapter_class = loader.load(settings.adapter)
         prepared = worker.Prepared(adapter_class, settings)
-        resolution.foresee(adapter_class)
+        prepared.foresee(settings)
         records.complete(resolution.Answers, SessionContext, StreamChunk)
         arrays.maker(settings.tensors)  # imports NumPy for all workers at once
     except BaseException as error:  # a module may well call sys.exit() when imported
@@ -64,11 +67,13 @@ def main() -> int:
     if reason:
         runtime.native.unforkable(reason)
         return 1
+    forked = worker.Worker(settings, prepared)
     gc.freeze()
+    runtime.native.settle()
     if not serve(forkability.reopened):
         return 1
     reseed()
-    return exits.leave(worker.serve_adapter(prepared))
+    return exits.leave(worker.serve_adapter(forked))
 
 
 def serve(reopened: list[int]) -> bool:

@@ -7,7 +7,6 @@ adapter's life: load, build, initialize, serve, clean up.
 
 from __future__ import annotations
 
-import functools
 import os
 import select
 import sys
@@ -15,18 +14,15 @@ import threading  # before any other thread: the one that imports it is taken fo
 import time
 
 from . import (
-    arrays,
-    calling,
     checking,
     configuration,
     contexts,
-    errors,
     event_loop,
     exits,
     faults,
     given,
+    handover,
     health,
-    late,
     life,
     loader,
     logs,
@@ -36,26 +32,19 @@ from . import (
     runtime,
     search_path,
     sources,
-    streaming,
     threads,
 )
 from .configuration import Configuration
 from .late import TYPE_CHECKING
-from .stream import StreamChunk
-from .tools import TABLE_TOOL
 from .version import __version__
 
 if TYPE_CHECKING:
     import signal
     from typing import Any
 
-    from . import batches, schemas
     from .resolution import Answers
 else:
     import _signal as signal  # what is below the enums of `signal`, which take long
-
-    batches = late.Module("snakepit_bridge.batches")
-    schemas = late.Module("snakepit_bridge.schemas")
 
 INTERRUPT_EVERY_MS = 10
 MOST_NAMES = 500  # of tools that are sure to fit into the message READY
@@ -81,7 +70,9 @@ def main() -> int:
 
 
 class Prepared:
-    """What a start finds out of the class alone. A template does that for all workers.
+    """What a start finds out of the class alone. A template does that for all workers,
+    and then no worker looks up again what it can have from here: each function that it
+    runs, and each object that it looks at, has a page of memory copied.
 
     Raises AdapterError.
     """
@@ -89,6 +80,8 @@ class Prepared:
     def __init__(self, adapter_class: type, settings: Configuration) -> None:
         """Checks the class and loads the pool's resources. None is built yet."""
         self.adapter_class = adapter_class
+        self.foresight: handover.Foresight | None = None
+        self.is_checked = checking.is_wanted(settings)
         self.is_per_request = resolution.is_per_request(adapter_class)
         name = runtime.sendable(adapter_class.__qualname__)
         self.building = f"building {name}"
@@ -100,19 +93,35 @@ class Prepared:
         given.offer(adapter_class, "resources")
         self.described = describe_worker(adapter_class, thread_safe)
 
+    def foresee(self, settings: Configuration) -> None:
+        """Hands over, in a template, what its workers would."""
+        foreseen = resolution.foresee(self.adapter_class)
+        if foreseen is not None:
+            self.foresight = handover.Foresight(foreseen, settings)
+            self.described.update(promises(foreseen))
 
-def serve_adapter(prepared: Prepared | None = None) -> int:
-    """The same in a process that is prepared; if it was forked, so is the adapter."""
+
+def serve_adapter(forked: Worker | None = None) -> int:
+    """The same in a process that is prepared; `forked` is what its template has made
+    ready, which has the adapter.
+    """
     try:
-        settings = Configuration.from_message(runtime.attach())
+        message = runtime.attach()
     except (OSError, RuntimeError) as error:
         print(f"snakepit_bridge.worker: {error}", file=sys.stderr)
         return 2
-    configuration.use(settings)
+    if forked is None:
+        settings = Configuration.from_message(message)
+        configuration.use(settings)
+    else:
+        settings = forked.settings
+        settings.take(message)
+        if "stop_grace_ms" in message:
+            runtime.native.set_grace(settings.stop_grace_ms)
     if settings.environment:  # updating with nothing takes 0.1 ms of a forked worker
         os.environ.update(settings.environment)
     refusal = None
-    if prepared is None:
+    if forked is None:
         memory_pressure.raise_score(settings.oom_score_adj)
         refusal = confine(settings)
         prepare_imports(settings)
@@ -124,9 +133,10 @@ def serve_adapter(prepared: Prepared | None = None) -> int:
     if refusal is not None:
         runtime.native.failed(*faults.describe(refusal))
         return 1
-    worker = Worker(settings, prepared)
+    worker = Worker(settings) if forked is None else forked
     try:
-        heed_termination(worker)
+        signal.signal(signal.SIGTERM, worker.terminate)
+        runtime.native.stop_at(signal.SIGTERM, Terminated)
         return worker.live()
     except Terminated:
         worker.clean_up()
@@ -169,8 +179,8 @@ def prepare_imports(settings: Configuration) -> None:
     sys.argv[:] = [__file__, *settings.adapter_args]
 
 
-def heed_termination(worker: Worker) -> None:
-    """Has SIGTERM end the worker so that the adapter is cleaned up.
+def terminator(worker: Worker) -> Any:
+    """What handles SIGTERM: it ends the worker so that the adapter is cleaned up.
 
     One that serves ends when its calls have, for the runtime lets none begin any more.
     If it was asked to leave before, they are interrupted, and so is a start. Once more
@@ -188,9 +198,7 @@ def heed_termination(worker: Worker) -> None:
             raise Terminated("the worker was told to end, by SIGTERM")
         worker.executors.interrupt()
 
-    worker.terminate = terminate
-    signal.signal(signal.SIGTERM, terminate)
-    runtime.native.stop_at(signal.SIGTERM, Terminated)
+    return terminate
 
 
 def end_by(number: int) -> None:
@@ -199,7 +207,7 @@ def end_by(number: int) -> None:
     os.kill(os.getpid(), number)
 
 
-def promises(answers: Answers) -> dict[str, Any]:
+def promises(answers: Answers | resolution.Foreseen) -> dict[str, Any]:
     """What the host must know of tools: which take many calls at once, and how many,
     and which may be called once more. As many as READY has room for.
     """
@@ -224,7 +232,7 @@ class Worker:
         self.executors: Executors | None = None  # threads that serve
         self.is_terminated = False  # SIGTERM came
         self.is_interrupted = False  # it interrupts what runs
-        self.terminate: Any = None  # the handler of SIGTERM
+        self.terminate = terminator(self)
 
     def live(self) -> int:
         """From the adapter's import to its cleanup. Returns the exit status."""
@@ -249,61 +257,43 @@ class Worker:
         if prepared is None:
             adapter_class = loader.load(self.settings.adapter)
             prepared = Prepared(adapter_class, self.settings)
-        adapter_class = prepared.adapter_class
-        checking.install(adapter_class, self.settings)
-        answers = self.build(prepared)
-        self.register(adapter_class, answers)
+        if prepared.is_checked:
+            checking.install(prepared.adapter_class, self.settings)
+        if prepared.is_per_request:
+            self.register(prepared, resolution.of_class(prepared.adapter_class))
+        else:
+            self.build(prepared)
+        runtime.native.set_context(*contexts.of_calls())
         described = prepared.described
         described["gil_enabled"] = is_gil_enabled()  # or what was built has enabled it
-        described.update(promises(answers))
         if self.settings.sources:
             described["sources"] = sources.of_process(self.settings)
         runtime.native.stage("waiting for its first call, which it did not take")
         runtime.native.ready(described)
 
-    def build(self, prepared: Prepared) -> Answers:
-        """Builds and initializes the instance, unless each call has one of its own."""
-        if prepared.is_per_request:
-            return resolution.of_class(prepared.adapter_class)
+    def build(self, prepared: Prepared) -> None:
+        """Builds, registers and initializes the instance that all calls share."""
         runtime.native.stage(prepared.building)
-        self.adapter = life.construct(prepared.adapter_class)
-        given.check_seen(self.adapter)
-        answers = resolution.of_instance(self.adapter)
+        adapter = self.adapter = prepared.adapter_class()
+        foresight = prepared.foresight
+        if foresight is None:
+            given.check_seen(adapter)
+        elif foresight.holds_for(adapter):
+            foresight.take_up(adapter)
+            runtime.native.stage(prepared.initializing)
+            foresight.initialize()
+            return
+        answers = resolution.of_instance(adapter)
         runtime.native.stage(prepared.initializing)
-        life.initialize(self.adapter)
-        return answers
+        life.initialize(adapter)
+        self.register(prepared, answers)
 
-    def register(self, adapter_class: type, answers: Answers) -> None:
+    def register(self, prepared: Prepared, answers: Answers) -> None:
         """Hands what answers to the extension, which calls it from then on."""
-        for name, function in answers.functions.items():
-            terms = answers.batched.get(name)
-            if terms is None:
-                runtime.native.register(name, function)
-            else:
-                batched = batches.Batched(function)
-                runtime.native.register(
-                    name, batched, terms.max_batch, terms.batch_wait_us
-                )
-        runtime.native.register(
-            TABLE_TOOL, lambda: schemas.describe(adapter_class, answers)
-        )
-        if health.is_checked(adapter_class):
-            runtime.native.register(
-                health.HEALTH_TOOL, health.checker(adapter_class, self.adapter)
-            )
-        runtime.native.set_fallback(answers.fallback)
-        runtime.native.set_formatter(faults.answer)
-        runtime.native.set_refusal(errors.refusal)
-        runtime.native.set_hinter(answers.hint)
-        explainer = functools.partial(faults.explain, answers.signatures)
-        runtime.native.set_explainer(explainer)
-        runtime.native.set_finisher(calling.finished)
-        runtime.native.set_streams(streaming.driven, StreamChunk)
-        runtime.native.set_context(*contexts.of_calls())
-        runtime.native.set_on_unserialisable(self.settings.on_unserialisable)
-        runtime.native.set_tensors(
-            self.settings.tensors, arrays.maker(self.settings.tensors)
-        )
+        if prepared.foresight is not None:
+            runtime.native.forget()
+        handover.all_of(prepared.adapter_class, answers, self.adapter, self.settings)
+        prepared.described.update(promises(answers))
 
     def serve(self) -> int:
         """Runs the executors until the worker is to leave. Returns the exit status."""

@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -54,7 +55,14 @@ void sp_timeslice_lengthen(pid_t pid)
     set_slice(pid, SP_TIMESLICE_LONG);
 }
 
-void sp_timeslice_restore(void)
+// The kernel counts a folder for each thread, and the two that every folder has.
+static bool are_all(nlink_t threads)
+{
+    struct stat status;
+    return stat("/proc/self/task", &status) == 0 && status.st_nlink == threads + 2;
+}
+
+static void restore_all(void)
 {
     DIR *threads = opendir("/proc/self/task");
     if (threads == NULL) {
@@ -70,6 +78,18 @@ void sp_timeslice_restore(void)
         }
     }
     closedir(threads);
+}
+
+void sp_timeslice_restore(pid_t other)
+{
+    if (!are_all(other == 0 ? 1 : 2)) {
+        restore_all();
+        return;
+    }
+    set_slice(0, 0);
+    if (other != 0) {
+        set_slice(other, 0);
+    }
 }
 
 uint64_t sp_timeslice_of(pid_t tid)

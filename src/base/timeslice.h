@@ -27,8 +27,9 @@
 void sp_timeslice_shorten(pid_t pid);
 // The same with a long one.
 void sp_timeslice_lengthen(pid_t pid);
-// Gives all threads of this process the system's usual one again.
-void sp_timeslice_restore(void);
+// Gives all threads of this process the system's usual one again. `other` is one
+// besides the calling one, or 0: where there are no more, they are not looked for.
+void sp_timeslice_restore(pid_t other);
 // A thread's time slice in ns; 0: it has none, or it cannot be known.
 uint64_t sp_timeslice_of(pid_t tid);
 

@@ -405,3 +405,37 @@ def test_the_output_of_an_import_is_in_the_log_once(open_pit, forking):
     for process in pit.processes():
         assert Process.of(process.pid) == process
     assert not [line for line in pit.logged("worker.stdout") if "import" in line]
+
+
+# ---- What a template hands over ------------------------------------------------------
+
+
+def answers_of(pit):
+    """What the tools of `foreseen` answer, and the table of them."""
+    with pit.tools() as answer:
+        table = answer.value()
+    return {
+        "results": [pit.call(name, {"x": 5}) for name in ("times", "later", "many")],
+        "another": pit.call("another", {"y": 1}),
+        "not fitting": pit.fails("times", {"z": 1}).message,
+        "table": table,
+    }
+
+
+@pytest.mark.parametrize("name", ["Foreseen", "Own", "Changes"])
+def test_a_forked_worker_answers_as_one_that_is_execed(open_pit, forking, name):
+    adapter = f"foreseen.{name}"
+    forked = open_pit(forks(forking, adapter))
+    fresh = open_pit(forks(forking, adapter, template="off"))
+    assert template_of(forked) is not None
+    assert answers_of(forked) == answers_of(fresh)
+
+
+def test_a_forked_worker_knows_its_threads_and_so_do_its_forks(open_pit, forking):
+    forked = open_pit(forks(forking, "foreseen.Foreseen"))
+    assert forked.call("threads") == {
+        "all": ["MainThread"],
+        "main": True,
+        "number": True,
+        "in_child": 1,
+    }

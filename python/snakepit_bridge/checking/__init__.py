@@ -19,6 +19,11 @@ FLAG = "--thread-safety-check"  # among adapter_args
 _report: Callable[[], None] | None = None  # there is one while a worker checks
 
 
+def is_wanted(configuration: Configuration) -> bool:
+    """Whether the pool's configuration says that its workers check their adapter."""
+    return configuration.thread_safety_checks or FLAG in configuration.adapter_args
+
+
 def install(adapter_class: type, configuration: Configuration) -> None:
     """Makes a worker check its adapter if the pool's configuration says so; else does
     nothing at all.
@@ -27,10 +32,7 @@ def install(adapter_class: type, configuration: Configuration) -> None:
     Warnings go to standard error as they come.
     """
     global _report
-    if (
-        not configuration.thread_safety_checks
-        and FLAG not in configuration.adapter_args
-    ):
+    if not is_wanted(configuration):
         return
     from .. import thread_safety_checker  # costs what others do not need
 

@@ -89,7 +89,7 @@ static void all_threads_get_the_usual_one_back(void **state)
     assert_int_equal(sem_init(&thread.begun, 0, 0), 0);
     assert_int_equal(pthread_create(&thread.id, NULL, read_twice, &thread), 0);
     wait_for(&thread.begun);
-    sp_timeslice_restore();
+    sp_timeslice_restore(0);
     assert_int_equal(sem_post(&thread.go), 0);
     assert_int_equal(pthread_join(thread.id, NULL), 0);
     assert_int_equal(sp_timeslice_of(0), usual);
