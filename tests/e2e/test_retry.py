@@ -112,8 +112,8 @@ def test_an_exception_is_tried_again_where_it_is_named(open_pit, tmp_path):
 
 
 def test_a_burst_of_deaths_does_not_multiply_the_load(open_pit, tmp_path):
-    """Thirty calls, each of which kills every worker that it meets. None of the first few
-    failures may be the last one that its call has: it would cost a token and add nothing."""
+    """Thirty calls, each of which kills every worker that it meets."""
+    # Not at most three: a last attempt costs a token as well, and is no retry.
     retry = {**RETRY, "max_attempts": 10, "max_tokens": 10}
     pit = open_pit(tries("process", pool_size=2, retry=retry))
     path = tmp_path / "attempts"

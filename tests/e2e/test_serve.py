@@ -20,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from support.command import is_gone, run, write_config
 from support.daemon import NO_POOLS, Connection, Daemon, told_by
+from support.processes import marked
 from support.waiting import eventually
 
 Start = Callable[..., Daemon]
@@ -247,7 +248,7 @@ def test_a_third_signal_ends_it_at_once(guinea, tmp_path):
     eventually(ended)
     assert guinea.wait() in (0, -signal.SIGTERM)
     client.close()
-    eventually(lambda: is_gone(worker))
+    eventually(lambda: not marked(), "its worker and its template have gone")
 
 
 def test_a_drain_loses_no_call(tmp_path):
