@@ -3,7 +3,7 @@
 
 In each fork `threading` forgets the threads that are not there any more, and makes its
 locks anew. Where there was one thread that changes nothing, and a template forks with
-one thread only; but for a worker it is a third of all the memory that it writes to. So
+one thread only; but for a worker it is a fifth of all the memory that it writes to. So
 there `threading` is left as it is. Other forks, also those of a worker, are as always.
 """
 

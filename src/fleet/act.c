@@ -112,6 +112,8 @@ static snakepit_err start_worker(struct sp_fleet *fleet,
                            : SNAKEPIT_NO_MEMORY;
     options.config =
         (struct sp_slice){fleet->first_message.data, fleet->first_message.size};
+    options.fork_config =
+        (struct sp_slice){fleet->fork_message.data, fleet->fork_message.size};
     err = err == SNAKEPIT_OK ? sp_worker_start(&options, &occupant->worker, why) : err;
     if (err == SNAKEPIT_OK) {
         (void)sp_spec_ref(fleet->spec); // until worker_gone()

@@ -498,5 +498,7 @@ void sp_fleet_fini(struct sp_fleet *fleet)
     sp_buf_fini(&fleet->code.files);
     sp_descriptor_close(&fleet->requests);
     sp_buf_fini(&fleet->first_message);
+    sp_buf_fini(&fleet->fork_message);
+    sp_buf_fini(&fleet->template_message);
     pthread_mutex_destroy(&fleet->rows_lock);
 }

@@ -121,9 +121,11 @@ struct sp_fleet {
     bool stopped;            // which has run
     struct sp_mover mover;   // of a pool with `adaptive_pooling`
     struct sp_check_pause check_pause;
-    bool warned;  // of an adapter that does not declare itself
-    int requests; // read-only descriptor of the store's segment
-    struct sp_buf first_message;
+    bool warned;                    // of an adapter that does not declare itself
+    int requests;                   // read-only descriptor of the store's segment
+    struct sp_buf first_message;    // what the next worker is told
+    struct sp_buf fork_message;     // the same, if the template has the rest; or empty
+    struct sp_buf template_message; // what the template was told of all workers
     struct sp_kept *kept;
 
     pthread_mutex_t rows_lock; // guards the rest: what others may see of the workers

@@ -115,7 +115,8 @@ void sp_fleet_describe_template(struct sp_fleet *fleet,
 // The name of the pool's `devices` that the worker of a post is given; NULL: none.
 const char *sp_fleet_device_of(const struct sp_fleet *fleet, uint32_t post);
 // Writes what a worker (0: a template) is told first into fleet->first_message, with
-// its device, if it has one. NO_MEMORY.
+// its device, if it has one; and into fleet->fork_message what it is told instead if
+// the template forks it, empty where that is the same. NO_MEMORY.
 snakepit_err sp_fleet_write_first_message(struct sp_fleet *fleet,
                                           uint64_t worker,
                                           const char *device);

@@ -93,16 +93,13 @@ static void write_environment(snakepit_writer *writer,
     }
 }
 
-snakepit_err sp_fleet_write_first_message(struct sp_fleet *fleet,
-                                          uint64_t worker,
-                                          const char *device)
+#define SHARED_PAIRS 17u
+#define OWN_PAIRS    3u
+
+// What is the same for all workers of a pool, as long as its configuration is.
+static void write_shared(snakepit_writer *writer, const struct sp_fleet *fleet)
 {
     const struct sp_pool_config *config = fleet->options.pool_config;
-    snakepit_writer *writer = snakepit_writer_new();
-    if (writer == NULL) {
-        return SNAKEPIT_NO_MEMORY;
-    }
-    snakepit_writer_map(writer, 20);
     write_pair(writer, "adapter", config->adapter);
     snakepit_writer_str(writer, "adapter_args");
     write_texts(writer, &config->adapter_args);
@@ -124,8 +121,6 @@ snakepit_err sp_fleet_write_first_message(struct sp_fleet *fleet,
     snakepit_writer_str(writer, "oom_score_adj");
     snakepit_writer_uint(writer, config->oom_score_adj);
     write_pair(writer, "pool", config->name);
-    snakepit_writer_str(writer, "worker");
-    snakepit_writer_uint(writer, worker);
     write_pair(writer,
                "undeclared_adapter",
                config->undeclared_adapter == SP_UNDECLARED_REFUSE ? "refuse" : "warn");
@@ -136,15 +131,71 @@ snakepit_err sp_fleet_write_first_message(struct sp_fleet *fleet,
     snakepit_writer_str(writer, "sandbox");
     write_sandbox(writer, &config->sandbox);
     write_pair(writer, "tensors", tensors[config->tensors]);
+}
+
+static void write_own(snakepit_writer *writer,
+                      const struct sp_fleet *fleet,
+                      uint64_t worker,
+                      const char *device)
+{
+    snakepit_writer_str(writer, "worker");
+    snakepit_writer_uint(writer, worker);
     snakepit_writer_str(writer, "sources");
     snakepit_writer_bool(writer, !fleet->code.known);
     snakepit_writer_str(writer, "environment");
     write_environment(writer, fleet, device);
+}
+
+// What was written so far, also of a map that has not ended.
+static snakepit_err keep(struct sp_buf *message, const snakepit_writer *writer)
+{
+    message->size = 0;
+    return sp_buf_append(message, writer->buf.data, writer->buf.size);
+}
+
+static snakepit_err keep_message(struct sp_buf *message, const snakepit_writer *writer)
+{
     snakepit_err err = snakepit_writer_error(writer);
-    fleet->first_message.size = 0;
-    if (err == SNAKEPIT_OK) {
-        err = sp_buf_append(&fleet->first_message, writer->buf.data, writer->buf.size);
+    return err != SNAKEPIT_OK ? err : keep(message, writer);
+}
+
+static bool is_templates(const struct sp_buf *shared, const snakepit_writer *writer)
+{
+    return shared->size > 0 && writer->buf.size == shared->size &&
+           memcmp(writer->buf.data, shared->data, shared->size) == 0;
+}
+
+static snakepit_err write_messages(struct sp_fleet *fleet,
+                                   snakepit_writer *writer,
+                                   uint64_t worker,
+                                   const char *device)
+{
+    fleet->fork_message.size = 0;
+    snakepit_writer_map(writer, SHARED_PAIRS + OWN_PAIRS);
+    write_shared(writer, fleet);
+    bool is_known = is_templates(&fleet->template_message, writer);
+    snakepit_err err =
+        worker == 0 ? keep(&fleet->template_message, writer) : SNAKEPIT_OK;
+    write_own(writer, fleet, worker, device);
+    err = err != SNAKEPIT_OK ? err : keep_message(&fleet->first_message, writer);
+    if (err != SNAKEPIT_OK || !is_known) {
+        return err;
     }
+    snakepit_writer_reset(writer);
+    snakepit_writer_map(writer, OWN_PAIRS);
+    write_own(writer, fleet, worker, device);
+    return keep_message(&fleet->fork_message, writer);
+}
+
+snakepit_err sp_fleet_write_first_message(struct sp_fleet *fleet,
+                                          uint64_t worker,
+                                          const char *device)
+{
+    snakepit_writer *writer = snakepit_writer_new();
+    if (writer == NULL) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    snakepit_err err = write_messages(fleet, writer, worker, device);
     snakepit_writer_free(writer);
     return err;
 }

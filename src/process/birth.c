@@ -40,12 +40,21 @@ static void limit(struct sp_worker *worker)
     }
 }
 
+static struct sp_slice first_message(const struct sp_worker *worker)
+{
+    const struct sp_buf *both = &worker->first_message;
+    size_t fork = worker->fork_message;
+    if (worker->forked && fork < both->size) {
+        return (struct sp_slice){both->data + fork, both->size - fork};
+    }
+    return (struct sp_slice){both->data, fork};
+}
+
 // The process is there: it gets its first message and is watched.
 static void begin_life(struct sp_worker *worker)
 {
     snakepit_message why;
-    const struct sp_slice config = {worker->first_message.data,
-                                    worker->first_message.size};
+    const struct sp_slice config = first_message(worker);
     pin(worker);
     if (worker->options.gives_way) {
         sp_timeslice_lengthen(worker->child.process.pid);
@@ -158,6 +167,8 @@ snakepit_err sp_worker_start(const struct sp_worker_options *options,
     }
     made->options = *options;
     made->options.config = (struct sp_slice){0};
+    made->options.fork_config = (struct sp_slice){0};
+    made->fork_message = options->config.size;
     const struct sp_subprocess_options child = {
         .loop = options->loop,
         .inbox = options->inbox,
@@ -171,6 +182,10 @@ snakepit_err sp_worker_start(const struct sp_worker_options *options,
     sp_oom_look(&made->oom_seen);
     snakepit_err err =
         sp_buf_append(&made->first_message, options->config.data, options->config.size);
+    if (err == SNAKEPIT_OK && options->fork_config.size > 0) {
+        err = sp_buf_append(
+            &made->first_message, options->fork_config.data, options->fork_config.size);
+    }
     err = err != SNAKEPIT_OK ? err : sp_port_new(&options->shape, &made->port, why);
     err = err != SNAKEPIT_OK ? err : make_process(made, why);
     if (err != SNAKEPIT_OK) {

@@ -77,10 +77,11 @@ struct sp_worker_options {
     char *const *environment;
     struct sp_template *template; // forks it; NULL: it is exec'ed
     struct sp_cgroup_limits limits;
-    cpu_set_t cpus;         // what it may use; none: all that the host may
-    bool gives_way;         // others go first while it starts; it may take longer
-    struct sp_slice config; // body of the first message; borrowed for the start
-    int requests;           // read-only descriptor of the pool's segment
+    cpu_set_t cpus;              // what it may use; none: all that the host may
+    bool gives_way;              // others go first while it starts; it may take longer
+    struct sp_slice config;      // body of the first message; borrowed for the start
+    struct sp_slice fork_config; // the same for one that is forked; empty: no other
+    int requests;                // read-only descriptor of the pool's segment
     struct sp_control_shape shape;
     uint32_t start_timeout_ms;
     uint32_t stop_grace_ms;
@@ -105,6 +106,7 @@ struct sp_worker {
     bool forked;              // by the template, which may be gone since
     struct sp_fork fork;      // pending until it is born
     struct sp_buf first_message;
+    size_t fork_message;         // where that for one that is forked begins in it
     struct sp_oom_seen oom_seen; // when it started
     uint64_t watch;              // at the watcher, 0 for none
     uint32_t missed;             // heartbeats in a row without an answer

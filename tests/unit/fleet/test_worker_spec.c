@@ -58,6 +58,27 @@ static void a_worker_is_told_what_it_is(void **state)
     assert_string_equal(value_of("stop_grace_ms"), "321");
 }
 
+static void one_that_is_forked_is_told_what_its_template_was_not(void **state)
+{
+    (void)state;
+    struct sp_fleet *fleet = &scene.fleet;
+    assert_int_equal(scene_init_fleet(), SNAKEPIT_OK);
+    assert_int_equal(sp_fleet_write_first_message(fleet, 1, NULL), SNAKEPIT_OK);
+    assert_int_equal(fleet->fork_message.size, 0);
+    assert_int_equal(sp_fleet_write_first_message(fleet, 0, NULL), SNAKEPIT_OK);
+    assert_int_equal(sp_fleet_write_first_message(fleet, 2, NULL), SNAKEPIT_OK);
+    size_t whole = fleet->first_message.size;
+    assert_in_range(fleet->fork_message.size, 1, whole / 2);
+    // It is the end of the whole one, behind a byte that says how much it is.
+    assert_memory_equal(fleet->fork_message.data + 1,
+                        fleet->first_message.data + whole + 1 -
+                            fleet->fork_message.size,
+                        fleet->fork_message.size - 1);
+    scene.pool_config.stop_grace_ms++;
+    assert_int_equal(sp_fleet_write_first_message(fleet, 3, NULL), SNAKEPIT_OK);
+    assert_int_equal(fleet->fork_message.size, 0);
+}
+
 static void each_post_has_its_device(void **state)
 {
     (void)state;
@@ -239,6 +260,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         SCENE_TEST(a_worker_is_told_what_it_is),
+        SCENE_TEST(one_that_is_forked_is_told_what_its_template_was_not),
         SCENE_TEST(each_post_has_its_device),
         SCENE_TEST(without_memory_there_is_no_message),
         SCENE_TEST(each_worker_is_one_life_of_its_own),
