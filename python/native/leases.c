@@ -17,7 +17,9 @@ static void end_leases(struct sp_runtime *runtime, uint32_t number)
             sp_block_unref(lease->blocks[i]);
         }
         next = lease->joined;
-        free((void *)lease->blocks);
+        if (lease->blocks != &lease->only) {
+            free((void *)lease->blocks);
+        }
         *lease = (struct sp_result_lease){0};
     }
 }
@@ -36,14 +38,24 @@ void sp_runtime_join_leases(struct sp_runtime *runtime, uint32_t lease, uint32_t
     pthread_mutex_unlock(&runtime->leases_lock);
 }
 
+// Whether the host has returned another one.
+static bool next_return(const struct sp_runtime *runtime, uint32_t *number)
+{
+    uint64_t head = atomic_load_explicit(&runtime->returns_head, memory_order_relaxed);
+    return sp_ring_peek(
+        runtime->view.result_returns, runtime->view.shape.leases - 1, head, number);
+}
+
 void sp_runtime_collect(struct sp_runtime *runtime)
 {
     uint32_t mask = runtime->view.shape.leases - 1;
     uint32_t number;
+    if (!next_return(runtime, &number)) {
+        return;
+    }
     pthread_mutex_lock(&runtime->leases_lock);
-    while (sp_ring_peek(
-        runtime->view.result_returns, mask, runtime->returns_head, &number)) {
-        runtime->returns_head++;
+    while (next_return(runtime, &number)) {
+        atomic_fetch_add_explicit(&runtime->returns_head, 1, memory_order_relaxed);
         if (number <= mask) {
             end_leases(runtime, number);
         }
@@ -75,19 +87,23 @@ snakepit_err
 sp_runtime_lend(struct sp_runtime *runtime, struct sp_encoder *encoder, uint32_t *lease)
 {
     sp_runtime_collect(runtime);
-    struct sp_block **blocks =
-        (struct sp_block **)malloc(encoder->block_count * sizeof *blocks);
-    if (blocks == NULL) {
-        return SNAKEPIT_NO_MEMORY;
+    struct sp_block **blocks = NULL;
+    if (encoder->block_count > 1) {
+        blocks = (struct sp_block **)malloc(encoder->block_count * sizeof *blocks);
+        if (blocks == NULL) {
+            return SNAKEPIT_NO_MEMORY;
+        }
+        memcpy((void *)blocks,
+               (const void *)encoder->blocks,
+               encoder->block_count * sizeof *blocks);
     }
-    memcpy((void *)blocks,
-           (const void *)encoder->blocks,
-           encoder->block_count * sizeof *blocks);
     pthread_mutex_lock(&runtime->leases_lock);
     bool found = find_free_lease(runtime, lease);
     if (found) {
-        runtime->leases[*lease] =
-            (struct sp_result_lease){.blocks = blocks, .count = encoder->block_count};
+        struct sp_result_lease *taken = &runtime->leases[*lease];
+        *taken = (struct sp_result_lease){.only = encoder->blocks[0],
+                                          .count = encoder->block_count};
+        taken->blocks = blocks != NULL ? blocks : &taken->only;
         encoder->block_count = 0;
     }
     pthread_mutex_unlock(&runtime->leases_lock);

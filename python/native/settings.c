@@ -3,6 +3,8 @@
 // finishes and refuses.
 #include "module.h"
 
+#include "arrays.h"
+
 // Where they are kept: also in a template, for the workers that it will fork. NULL with
 // an exception.
 static struct sp_runtime *keeper(PyObject *module)
@@ -202,6 +204,10 @@ static PyObject *set_tensors(PyObject *module, PyObject *arguments)
 }
 
 PyMethodDef sp_settings_methods[] = {
+    {"array_maker",
+     sp_array_maker,
+     METH_VARARGS,
+     "Returns what makes NumPy's arrays for results."},
     {"register", register_tool, METH_VARARGS, "Makes a function callable by name."},
     {"foresee",
      foresee_tool,

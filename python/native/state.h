@@ -20,6 +20,7 @@
 // All blocks that one answer keeps. Guarded by sp_runtime.leases_lock.
 struct sp_result_lease {
     struct sp_block **blocks; // NULL: the lease is free
+    struct sp_block *only;    // they lie here if there is one
     uint32_t count;
     uint32_t joined; // number + 1 of the lease that ends with this one; 0: none
 };
@@ -114,7 +115,7 @@ struct sp_runtime {
     pthread_mutex_t leases_lock;
     struct sp_result_lease *leases; // view.shape.leases of them; guarded by leases_lock
     uint32_t next_lease;            // guarded by leases_lock
-    uint64_t returns_head;          // guarded by leases_lock
+    _Atomic uint64_t returns_head;  // written under leases_lock
 
     struct sp_tools tools;   // constant once ready() was called
     PyObject *fallback;      // as tools

@@ -30,7 +30,8 @@ int sp_tensor_measure(struct sp_tensor_head *head)
 
 struct sp_block *sp_block_new(struct sp_runtime *runtime, uint64_t bytes)
 {
-    struct sp_block *block = sp_alloc(sizeof(*block));
+    // Not sp_alloc(): calloc() takes nothing of what the thread has freed before.
+    struct sp_block *block = sp_realloc(NULL, sizeof(*block));
     if (block == NULL) {
         return NULL;
     }

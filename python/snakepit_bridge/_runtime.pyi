@@ -362,3 +362,11 @@ def empty(shape: int | Sequence[int], dtype: str = "float32", /) -> Tensor:
     Raises ValueError for an unknown dtype or a negative extent, MemoryError if the
     pool's shared memory is used up.
     """
+
+def array_maker(
+    ndarray: type, dtype: type, as_array: Callable[[Tensor], Any]
+) -> Callable[[int | Sequence[int], Any], Any]:
+    """What makes an array of NumPy's, whose classes these are, of an `empty` one.
+
+    `as_array` is for those that NumPy has no type for by itself.
+    """

@@ -39,30 +39,24 @@ def empty(shape: int | Sequence[int], dtype: Any = "float32") -> Any:
     """
     if _empty is None and not _find_empty():
         return standalone.empty(shape, dtype)
-    tensor = _empty(shape, dtype)
-    if _asarray is None:
-        return tensor
-    try:
-        return _asarray(tensor)
-    except TypeError:
-        if _has_array(tensor):
-            raise
-        return tensor
+    return _empty(shape, dtype)
 
 
-# What `empty` calls in a worker: for the tensor, and for the array, if there is NumPy.
+# What `empty` calls in a worker. It is all in C, where an array is made in one step.
 _empty: Any = None
-_asarray: Any = None
 
 
 def _find_empty() -> bool:
-    """Sets these two. False: this is not a worker."""
-    global _empty, _asarray
+    """Sets it. False: this is not a worker."""
+    global _empty
     if not runtime.is_attached():
         return False
-    numpy, _ = _found[0] if _found else _find()
-    _asarray = None if numpy is None else numpy.asarray
-    _empty = runtime.native.empty  # last: other threads look at it first
+    native = runtime.native
+    numpy, as_array = _found[0] if _found else _find()
+    if numpy is None:
+        _empty = native.empty
+    else:
+        _empty = native.array_maker(numpy.ndarray, numpy.dtype, as_array)
     return True
 
 
