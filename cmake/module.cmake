@@ -26,6 +26,10 @@ function(snakepit_module name)
   target_link_libraries(sp_${name} PUBLIC m PRIVATE sp_warnings)
   # base/callback.h
   target_compile_options(sp_${name} PRIVATE -fexceptions)
+  # The library calls its own functions, whatever a program defines under their names, others
+  # without a step between, and its few variables of a thread lie where their address is known.
+  target_compile_options(sp_${name} PRIVATE -fno-semantic-interposition -fno-plt
+                         -ftls-model=initial-exec)
   # A program may call from threads with small stacks. What is large goes to the heap. Without
   # optimisation each literal of a struct is on the stack first, and with that of the whole
   # program, as in a release, a frame is not one function's.

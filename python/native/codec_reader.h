@@ -5,7 +5,10 @@
 
 #include "codec.h"
 
+#include <endian.h>
 #include <string.h>
+
+#include "base/bytes.h"
 
 // Owner: the call of sp_decode() that has it on its stack.
 struct sp_reader {
@@ -77,11 +80,20 @@ static inline bool sp_reader_has(const struct sp_reader *reader, size_t bytes)
 // A big-endian number of 0, 1, 2, 4 or 8 bytes.
 static inline uint64_t sp_load(const uint8_t *at, size_t bytes)
 {
-    uint64_t value = 0;
-    for (size_t i = 0; i < bytes; i++) {
-        value = value << 8 | at[i];
+    uint16_t two;
+    switch (bytes) {
+    case 0:
+        return 0;
+    case 1:
+        return *at;
+    case 2:
+        memcpy(&two, at, sizeof two);
+        return be16toh(two);
+    case 4:
+        return be32toh(sp_bytes_load4(at));
+    default:
+        return be64toh(sp_bytes_load8(at));
     }
-    return value;
 }
 
 // The next `bytes` bytes, stepped over; NULL with an exception if there are fewer.
@@ -122,7 +134,7 @@ static inline struct sp_short_text sp_reader_peek(const struct sp_reader *reader
 static inline bool sp_name_is(PyObject *name, const uint8_t *bytes, size_t size)
 {
     return (size_t)PyUnicode_GET_LENGTH(name) == size &&
-           memcmp(PyUnicode_1BYTE_DATA(name), bytes, size) == 0;
+           sp_bytes_equal(PyUnicode_1BYTE_DATA(name), bytes, size);
 }
 
 // ASCII is its own UTF-8, so it can be compared where it lies.
@@ -139,10 +151,14 @@ static inline uint32_t sp_name_hash(const uint8_t *bytes, size_t size)
     uint64_t first = 0;
     uint64_t last = 0;
     if (size >= 8) {
-        memcpy(&first, bytes, 8);
-        memcpy(&last, bytes + size - 8, 8);
-    } else {
-        first = sp_load(bytes, size);
+        first = sp_bytes_load8(bytes);
+        last = sp_bytes_load8(bytes + size - 8);
+    } else if (size >= 4) {
+        first = sp_bytes_load4(bytes);
+        last = sp_bytes_load4(bytes + size - 4);
+    } else if (size > 0) {
+        first =
+            (uint64_t)bytes[0] << 16 | (uint64_t)bytes[size / 2] << 8 | bytes[size - 1];
     }
     uint64_t mixed =
         (first ^ (last << 29 | last >> 35) ^ size) * UINT64_C(0x9e3779b97f4a7c15);

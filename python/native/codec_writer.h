@@ -8,6 +8,7 @@
 
 #include "codec.h"
 
+#include <endian.h>
 #include <string.h>
 
 #include "payload/wire.h"
@@ -137,12 +138,27 @@ static inline uint8_t *sp_encoder_room(struct sp_encoder *encoder, size_t bytes)
     return room;
 }
 
-// A big-endian number of 1, 2, 4 or 8 bytes.
+// A big-endian number of 0, 1, 2, 4 or 8 bytes.
 static inline void sp_store(uint8_t *at, uint64_t value, size_t bytes)
 {
-    for (size_t i = bytes; i > 0; i--) {
-        at[i - 1] = (uint8_t)value;
-        value >>= 8;
+    uint16_t two = htobe16((uint16_t)value);
+    uint32_t four = htobe32((uint32_t)value);
+    uint64_t eight = htobe64(value);
+    switch (bytes) {
+    case 0:
+        break;
+    case 1:
+        *at = (uint8_t)value;
+        break;
+    case 2:
+        memcpy(at, &two, sizeof two);
+        break;
+    case 4:
+        memcpy(at, &four, sizeof four);
+        break;
+    default:
+        memcpy(at, &eight, sizeof eight);
+        break;
     }
 }
 

@@ -208,6 +208,22 @@ static int write_key(struct sp_encoder *encoder,
     return sp_key_stays(key) ? 0 : sp_keys_note(encoder, seen, begin, outer);
 }
 
+// A key as nearly all are, a short name. False: nothing was written.
+static inline bool write_name(struct sp_encoder *encoder, PyObject *key)
+{
+    if (!PyUnicode_CheckExact(key) || !PyUnicode_IS_COMPACT_ASCII(key)) {
+        return false;
+    }
+    size_t size = (size_t)PyUnicode_GET_LENGTH(key);
+    if (size >= 32 || (size_t)(encoder->end - encoder->at) <= size) {
+        return false;
+    }
+    encoder->at[0] = (uint8_t)(0xa0 | size);
+    sp_bytes_copy(encoder->at + 1, PyUnicode_1BYTE_DATA(key), size);
+    encoder->at += 1 + size;
+    return true;
+}
+
 // `seen`: of the map's keys, for sp_keys_note().
 static int write_pair(struct sp_encoder *encoder,
                       PyObject *key,
@@ -216,7 +232,7 @@ static int write_pair(struct sp_encoder *encoder,
                       PyObject **seen)
 {
     struct sp_place place = {.outer = outer, .key = key};
-    if (write_key(encoder, key, outer, seen) != 0) {
+    if (!write_name(encoder, key) && write_key(encoder, key, outer, seen) != 0) {
         return -1;
     }
     return write_value(encoder, value, &place);

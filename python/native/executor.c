@@ -16,6 +16,7 @@
 #include "context.h"
 #include "crash.h"
 #include "fault.h"
+#include "fit.h"
 #include "forks.h"
 #include "invoke.h"
 #include "ipc/futex.h"
@@ -507,6 +508,16 @@ int sp_executor_serve_within(struct sp_executor *executor, uint32_t id)
 
 // ---- The loop -----------------------------------------------------------------
 
+// To leave the interpreter and to come back costs a twelfth of a call, and the second
+// half of it with the number at hand. So a wait that is about to end goes by without,
+// but not so often that other threads would notice.
+#define ATTACHED_US 50u
+
+static bool may_stay_attached(const struct sp_executor *executor, uint64_t now)
+{
+    return now - executor->attached < ATTACHED_US * sp_clock_ticks_per_us();
+}
+
 // Takes the next slot: without waiting if there is one, else detached. A worker that
 // leaves takes nothing: the host gives what it has not begun to others.
 static enum sp_intake_result next(struct sp_executor *executor, uint32_t *id)
@@ -526,9 +537,16 @@ static enum sp_intake_result next(struct sp_executor *executor, uint32_t *id)
         .deadline = SP_NEVER,
         .place = executor->index,
     };
+    uint64_t now = sp_clock_ticks();
+    if (may_stay_attached(executor, now) &&
+        sp_wait_intake_briefly(intake, &wait, now, id)) {
+        return SP_INTAKE_TAKEN;
+    }
     enum sp_intake_result result;
     Py_BEGIN_ALLOW_THREADS result = sp_wait_intake(intake, &wait, id);
-    Py_END_ALLOW_THREADS return result;
+    Py_END_ALLOW_THREADS;
+    executor->attached = sp_clock_ticks();
+    return result;
 }
 
 static int loop(struct sp_executor *executor)
@@ -557,6 +575,7 @@ int sp_executor_run(struct sp_executor *executor)
     sp_decoder_init(&executor->decoder, executor->runtime->codec);
     sp_encoder_init(&executor->encoder, executor->runtime->codec);
     executor->stream_lease = SP_NO_LEASE;
+    executor->fits = sp_fits_new(executor->runtime->tools.room); // or do without
     // Python runs the handlers of signals on the main thread alone.
     executor->signals =
         gettid() == getpid() ? &executor->runtime->signals : &executor->own_signals;
@@ -565,6 +584,9 @@ int sp_executor_run(struct sp_executor *executor)
     int rc = sp_context_init(executor) != 0 ? -1 : loop(executor);
     sp_crash_leave_thread(stack);
     here = NULL;
+    sp_fits_free(executor->fits, executor->runtime->tools.room);
+    executor->fits = NULL;
+    executor->tool = NULL;
     sp_context_fini(executor);
     sp_encoder_fini(&executor->encoder);
     sp_decoder_fini(&executor->decoder);

@@ -3,6 +3,7 @@
 #include "invoke.h"
 
 #include "fault.h"
+#include "fit.h"
 #include "stream.h"
 
 static PyObject *name_of(const struct sp_current *current)
@@ -139,16 +140,38 @@ static PyObject *call_with_one(const struct sp_tool *tool,
     return result;
 }
 
-static PyObject *call_tool(const struct sp_tool *tool,
+static PyObject *call_tool(const struct sp_executor *executor,
+                           const struct sp_tool *tool,
                            const struct sp_arguments *arguments)
 {
     if (tool->batch.most > 0) {
         return call_with_one(tool, arguments);
     }
+    PyObject *names = arguments->names;
+    size_t by_position = 0;
+    if (executor->fits != NULL &&
+        sp_fit_in_order(&executor->fits[tool - executor->runtime->tools.places],
+                        tool->function,
+                        names)) {
+        by_position = arguments->count;
+        names = NULL;
+    }
     return PyObject_Vectorcall(tool->function,
                                arguments->values,
-                               PY_VECTORCALL_ARGUMENTS_OFFSET,
-                               arguments->names);
+                               by_position | PY_VECTORCALL_ARGUMENTS_OFFSET,
+                               names);
+}
+
+// The tool that the current call names, or NULL. Mostly it is that of the last one.
+static const struct sp_tool *find_tool(struct sp_executor *executor)
+{
+    const struct sp_current *current = &executor->current;
+    const struct sp_tool *last = executor->tool;
+    if (last == NULL || !sp_tool_is(last, current->name, current->name_size)) {
+        executor->tool =
+            sp_tools_find(&executor->runtime->tools, current->name, current->name_size);
+    }
+    return executor->tool;
 }
 
 static snakepit_err err_of_decoding(void)
@@ -164,8 +187,7 @@ PyObject *sp_invoke_tool(struct sp_executor *executor,
 {
     struct sp_runtime *runtime = executor->runtime;
     const struct sp_current *current = &executor->current;
-    const struct sp_tool *tool =
-        sp_tools_find(&runtime->tools, current->name, current->name_size);
+    const struct sp_tool *tool = find_tool(executor);
     if (tool == NULL && runtime->fallback == NULL) {
         return no_such_tool(runtime, current, err);
     }
@@ -178,7 +200,7 @@ PyObject *sp_invoke_tool(struct sp_executor *executor,
     }
     *err = SNAKEPIT_TOOL_FAILED;
     PyObject *result = tool == NULL ? call_fallback(runtime, current, &arguments)
-                                    : call_tool(tool, &arguments);
+                                    : call_tool(executor, tool, &arguments);
     if (result == NULL || sp_stream_runs(executor, result)) {
         executor->shapes = sp_fault_shapes(runtime->codec, &arguments);
     }

@@ -72,7 +72,10 @@ struct sp_executor {
     unsigned long thread; // PyThread_get_thread_ident()
     PyThreadState *state; // of that thread
     uint64_t served;
-    uint64_t last_name; // where the last call's lay in the requests
+    uint64_t last_name;         // where the last call's lay in the requests
+    const struct sp_tool *tool; // of the last call, or NULL
+    struct sp_fit *fits;        // one for each place of the tools, or NULL
+    uint64_t attached;          // ticks when it last came back to the interpreter
     struct sp_patience patience;
     struct sp_patience pausing; // what waits for the host's replies have taught
     bool encodes;               // a question: user code may run

@@ -12,6 +12,8 @@
 
 #include <snakepit/payload.h>
 
+#include "base/bytes.h"
+
 struct sp_codec;
 
 // ---- Element types ------------------------------------------------------------
@@ -61,7 +63,7 @@ void sp_block_unref(struct sp_block *block);
 static inline void sp_copy(uint8_t *to, const void *from, size_t bytes)
 {
     if (bytes < SP_DETACH_FROM) {
-        memcpy(to, from, bytes);
+        sp_bytes_copy(to, from, bytes);
         return;
     }
     Py_BEGIN_ALLOW_THREADS;

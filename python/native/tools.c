@@ -26,8 +26,8 @@ static struct sp_tool *place_of(const struct sp_tools *tools,
     uint32_t mask = tools->room - 1;
     for (uint32_t i = hash & mask;; i = (i + 1) & mask) {
         struct sp_tool *place = &tools->places[i];
-        if (place->name == NULL || (place->hash == hash && place->size == size &&
-                                    memcmp(place->name, name, size) == 0)) {
+        if (place->name == NULL ||
+            (place->hash == hash && sp_tool_is(place, name, size))) {
             return place;
         }
     }

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/bytes.h"
+
 // How many calls a tool takes at once; then its function gets a list of their arguments
 // and gives a list of their results.
 struct sp_batch_terms {
@@ -51,6 +53,12 @@ void sp_tools_set_bare(struct sp_tools *tools, const char *name, uint32_t size);
 int sp_tools_bind(struct sp_tools *tools, PyObject *instance);
 // Forgets all of them.
 void sp_tools_clear(struct sp_tools *tools);
+// Whether a tool has that name.
+static inline bool
+sp_tool_is(const struct sp_tool *tool, const uint8_t *name, uint32_t size)
+{
+    return tool->size == size && sp_bytes_equal(tool->name, name, size);
+}
 // NULL when there is none of that name.
 const struct sp_tool *
 sp_tools_find(const struct sp_tools *tools, const uint8_t *name, uint32_t size);

@@ -327,23 +327,19 @@ void sp_intake_end_search(const struct sp_intake *intake)
 
 static bool spin_for_intake(const struct sp_intake *intake,
                             const struct sp_wait *wait,
-                            uint64_t begun,
+                            struct spin *spin,
                             uint32_t *number)
 {
-    struct spin spin;
     bool taken;
-    if (!begin_spin(wait, begun, &spin)) {
-        return false;
-    }
     begin_search(intake);
     do {
         taken = take(intake, number);
-    } while (!taken && !is_stopped(intake) && spin_on(&spin));
+    } while (!taken && !is_stopped(intake) && spin_on(spin));
     end_search(intake);
-    end_spin(&spin, wait, taken);
+    end_spin(spin, wait, taken);
     if (taken) {
         pass_on(intake);
-        wait->patience->came = spin.now;
+        wait->patience->came = spin->now;
     }
     return taken;
 }
@@ -390,12 +386,28 @@ sleep_for_intake(const struct sp_intake *intake, uint32_t name, uint32_t *number
     return take(intake, number) ? SP_INTAKE_TAKEN : SP_INTAKE_STOP;
 }
 
+bool sp_wait_intake_briefly(const struct sp_intake *intake,
+                            const struct sp_wait *wait,
+                            uint64_t begun,
+                            uint32_t *number)
+{
+    struct spin spin;
+    uint64_t most = SP_BRIEF_US * sp_clock_ticks_per_us();
+    if (intake->executors > 1 || !begin_spin(wait, begun, &spin)) {
+        return false;
+    }
+    spin.budget = spin.budget < most ? spin.budget : most;
+    return spin_for_intake(intake, wait, &spin, number);
+}
+
 enum sp_intake_result sp_wait_intake(const struct sp_intake *intake,
                                      const struct sp_wait *wait,
                                      uint32_t *number)
 {
+    struct spin spin;
     uint64_t begun = sp_clock_ticks();
-    if (spin_for_intake(intake, wait, begun, number)) {
+    if (begin_spin(wait, begun, &spin) &&
+        spin_for_intake(intake, wait, &spin, number)) {
         return SP_INTAKE_TAKEN;
     }
     for (;;) {

@@ -84,6 +84,17 @@ struct sp_intake {
 
 enum sp_intake_result { SP_INTAKE_TAKEN, SP_INTAKE_STOP, SP_INTAKE_INTERRUPTED };
 
+// Worker: for how long it may keep what others want as well.
+#define SP_BRIEF_US 2u
+
+// Worker: looks for the next slot id until SP_BRIEF_US after `begun`, in ticks, and
+// only where spinning has paid off and no other executor takes from the ring. False:
+// nothing came.
+bool sp_wait_intake_briefly(const struct sp_intake *intake,
+                            const struct sp_wait *wait,
+                            uint64_t begun,
+                            uint32_t *number);
+
 // Worker: waits for the next slot id. STOP: `stop` was set. INTERRUPTED: a signal came.
 enum sp_intake_result sp_wait_intake(const struct sp_intake *intake,
                                      const struct sp_wait *wait,

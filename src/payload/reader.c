@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/slice.h"
 #include "payload/reader.h"
 #include "payload/tensor.h"
@@ -392,7 +393,7 @@ static snakepit_err match_key(snakepit_reader *at, struct sp_slice key, bool *sa
         return SNAKEPIT_MALFORMED;
     }
     *same = token.form == FORM_TEXT && token.bits == key.size &&
-            memcmp(token.body, key.data, key.size) == 0;
+            sp_bytes_equal(token.body, key.data, key.size);
     at->at = skip_value(&token, at->end, 0);
     // Behind a key there is a value.
     return at->at == NULL || at->at == at->end ? SNAKEPIT_MALFORMED : SNAKEPIT_OK;

@@ -12,6 +12,7 @@
 
 #include <snakepit/snakepit.h>
 
+#include "base/bytes.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "payload/keys.h"
@@ -304,9 +305,7 @@ room_for_blob(snakepit_writer *writer, const void *data, size_t bytes)
 static inline void
 finish_blob(snakepit_writer *writer, size_t head, const void *data, size_t bytes)
 {
-    if (bytes != 0) {
-        memcpy(writer->buf.data + writer->buf.size + head, data, bytes);
-    }
+    sp_bytes_copy(writer->buf.data + writer->buf.size + head, data, bytes);
     finish(writer, head + bytes);
 }
 

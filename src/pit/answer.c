@@ -149,8 +149,14 @@ const char *snakepit_answer_json(snakepit_answer *answer)
 
 void snakepit_answer_free(snakepit_answer *answer)
 {
-    SP_UNCANCELLED;
-    if (answer != NULL) {
-        sp_pool_release(sp_call_of(answer));
+    if (answer == NULL) {
+        return;
     }
+    struct sp_call *call = sp_call_of(answer);
+    if (sp_call_is_light(call)) {
+        sp_pool_release(call); // nothing there could be cancelled
+        return;
+    }
+    SP_UNCANCELLED;
+    sp_pool_release(call);
 }

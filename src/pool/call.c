@@ -164,6 +164,14 @@ bool sp_call_is_here(const struct sp_call *call)
     return sp_fork_is_here(call->process);
 }
 
+bool sp_call_is_light(const struct sp_call *call)
+{
+    const struct sp_parcel *parcel = call->parcel;
+    return call->port == NULL &&
+           (parcel == NULL || (!parcel->body_is_range && parcel->share_count == 0 &&
+                               parcel->reply == NULL));
+}
+
 snakepit_answer *sp_call_answer(struct sp_call *call)
 {
     return (snakepit_answer *)(void *)call;

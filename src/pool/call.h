@@ -184,6 +184,10 @@ struct sp_call *sp_call_failed(const struct sp_failure *failure);
 // Whether this process has made it: only then may its pool, its worker's memory and
 // their locks be touched.
 bool sp_call_is_here(const struct sp_call *call);
+// Whether an ended call holds nothing but itself: neither memory of a worker's nor
+// shared memory for its arguments. Its release passes no place where a thread can be
+// cancelled.
+bool sp_call_is_light(const struct sp_call *call);
 // The answer as the public type, and back, checked.
 snakepit_answer *sp_call_answer(struct sp_call *call);
 struct sp_call *sp_call_of(const snakepit_answer *answer);

@@ -10,6 +10,7 @@
 #include "base/fork.h"
 #include "base/memory.h"
 #include "base/prefetch.h"
+#include "base/thread.h"
 #include "pool/affinity.h"
 #include "pool/spares.h"
 
@@ -38,6 +39,7 @@ void sp_pool_unref(struct sp_pool *pool, uint32_t refs)
         atomic_fetch_sub_explicit(&pool->refs, refs, memory_order_acq_rel);
     SP_CHECK(before >= refs);
     if (before == refs) {
+        SP_UNCANCELLED; // closing files could be
         pool_free(pool);
     }
 }

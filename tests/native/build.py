@@ -40,7 +40,12 @@ def of_batches() -> list[Path]:
     return [HERE / "batch_test_module.c", *native, *ipc, *base]
 
 
-SOURCES = {"_codec_test": of_codec, "_batch_test": of_batches}
+def of_fit() -> list[Path]:
+    """The same for what hands arguments over by position."""
+    return [HERE / "fit_test_module.c", NATIVE / "fit.c"]
+
+
+SOURCES = {"_codec_test": of_codec, "_batch_test": of_batches, "_fit_test": of_fit}
 
 
 def build(directory: Path, name: str = "_codec_test") -> Path:

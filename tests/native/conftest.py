@@ -42,6 +42,13 @@ def batch_module(tmp_path_factory):
     return load(name, str(build(tmp_path_factory.mktemp("batch"), name)))
 
 
+@pytest.fixture(scope="session")
+def fit_module(tmp_path_factory):
+    """The module `_fit_test`."""
+    name = "_fit_test"
+    return load(name, str(build(tmp_path_factory.mktemp("fit"), name)))
+
+
 @pytest.fixture
 def executor(codec):
     """A fresh executor; what it leaves in the arena or in leases fails the test."""

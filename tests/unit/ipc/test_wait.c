@@ -473,6 +473,41 @@ static void nothing_is_taken_after_a_stop(void **state)
     assert_int_equal(executor.taken, 0);
 }
 
+static bool look_briefly(uint32_t executors, uint64_t budget, uint32_t *number)
+{
+    struct sp_patience patience = {.budget = budget};
+    struct sp_intake intake = intake_of_ring();
+    const struct sp_wait wait = {
+        .patience = &patience, .peer_cpu = &shared.cpu, .deadline = SP_NEVER};
+    intake.executors = executors;
+    atomic_store(&shared.cpu, UINT32_MAX); // the host is elsewhere
+    return sp_wait_intake_briefly(&intake, &wait, sp_clock_ticks(), number);
+}
+
+static void a_brief_look_takes_what_is_there(void **state)
+{
+    (void)state;
+    uint32_t number = 0;
+    if (!sp_spin_begin()) {
+        skip(); // there is one core
+    }
+    sp_spin_end();
+    sp_ring_put(shared.cells, CELLS - 1, 0, 7);
+    assert_true(look_briefly(1, UINT64_MAX / 2, &number));
+    assert_int_equal(number, 7);
+    assert_false(look_briefly(1, UINT64_MAX / 2, &number)); // and ends
+}
+
+static void a_brief_look_is_for_one_executor_that_spins(void **state)
+{
+    (void)state;
+    uint32_t number;
+    sp_ring_put(shared.cells, CELLS - 1, 0, 7);
+    assert_false(look_briefly(1, 0, &number));
+    assert_false(look_briefly(2, UINT64_MAX / 2, &number));
+    assert_int_equal(shared.head, 0);
+}
+
 static void no_number_is_lost_or_taken_twice(void **state)
 {
     (void)state;
@@ -517,6 +552,8 @@ int main(void)
         with_ring(a_count_of_sleepers_that_cannot_be_is_not_believed),
         with_ring(a_stop_reaches_all_sleepers),
         with_ring(nothing_is_taken_after_a_stop),
+        with_ring(a_brief_look_takes_what_is_there),
+        with_ring(a_brief_look_is_for_one_executor_that_spins),
         with_ring(no_number_is_lost_or_taken_twice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
