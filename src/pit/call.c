@@ -169,8 +169,8 @@ static struct sp_pool *check_request(snakepit *pit,
         *err = sp_refuse_pool(pit, pool_name(options), why);
         return NULL;
     }
-    order->text.begun = options == NULL || options->begun_ns == 0 ? request->begun
-                                                                  : options->begun_ns;
+    order->text.begun =
+        options == NULL || options->begun_ns == 0 ? request->begun : options->begun_ns;
     use_session(pit, &order->text);
     order->timeout_ms = options == NULL ? 0 : options->timeout_ms;
     order->idempotent = options != NULL && options->idempotent;
