@@ -124,9 +124,10 @@ static void tell_load(struct sp_fleet *fleet)
     struct sp_pool_view view;
     sp_pool_look(fleet->options.pool, &view, NULL);
     take_event(fleet,
-               &(struct sp_fleet_event){.kind = SP_FLEET_LOAD,
-                                        .load = {.running = view.running - view.spared,
-                                                 .waiting = view.shared}});
+               &(struct sp_fleet_event){
+                   .kind = SP_FLEET_LOAD,
+                   .load = {.running = view.running - view.held - view.spared,
+                            .waiting = view.shared + view.held}});
 }
 
 static void on_timer(struct sp_timer *timer)

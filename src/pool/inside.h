@@ -78,9 +78,10 @@ struct sp_pool {
     struct sp_lane lanes[SP_QUEUES_MOST]; // by the number of the queue
     struct sp_retry retry;
     struct sp_breakers breakers;
-    uint64_t heard;  // entries of completion rings
-    bool freed;      // a place is free that calls may wait for
-    uint32_t turned; // of `turns`
+    uint64_t heard;      // entries of completion rings
+    bool freed;          // a place is free that calls may wait for
+    uint32_t turned;     // of `turns`
+    bool looks_for_held; // the tick does; see pool/held.h
     uint32_t orphans;
     uint32_t placed; // calls in slots, orphans excluded
     uint64_t last_call;

@@ -12,6 +12,7 @@
 #include "base/prefetch.h"
 #include "base/thread.h"
 #include "pool/affinity.h"
+#include "pool/held.h"
 #include "pool/spares.h"
 
 #define SHARED_MOST 1024u
@@ -167,6 +168,7 @@ void sp_pool_look(struct sp_pool *pool,
         .stopping = pool->orphans,
         .waiting = pool->line.count,
         .shared = pool->options.elastic ? count_shared(pool) : 0,
+        .held = pool->options.elastic ? sp_held_count(pool) : 0,
         .spared = pool->options.elastic ? count_all_spared(pool) : 0,
         .breakers = pool->breakers.tripped,
         .counters = pool->counters,

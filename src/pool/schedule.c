@@ -8,6 +8,7 @@
 #include "ipc/wait.h"
 #include "pool/affinity.h"
 #include "pool/guard.h"
+#include "pool/held.h"
 #include "pool/inside.h"
 #include "pool/placement.h"
 #include "pool/question.h"
@@ -187,6 +188,7 @@ static bool place_on(struct sp_pool *pool,
     call->likely =
         pool->placed == 1 ? &seat->port->view.slots[call->placement.slot] : NULL;
     sp_loads_set_load(&pool->loads, seat, seat->load + 1);
+    sp_held_placed(pool);
     ring_later(seat->port, after);
     return true;
 }

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "pool/check.h"
+#include "pool/held.h"
 #include "pool/stream.h"
 
 #define STUCK_NS SP_NS_PER_S // of an executor that could be late on a busy machine
@@ -266,7 +267,7 @@ bool sp_pool_tick(struct sp_pool *pool,
         again |= seat->port->notifying > 0 || seat->check != NULL;
     }
     pool->freed = true;
-    again |= pool->orphans > 0 || pool->pending.count > 0;
+    again |= sp_held_look(pool) || pool->orphans > 0 || pool->pending.count > 0;
     for (uint32_t queue = 0; queue < SP_QUEUES_MOST; queue++) {
         if (sp_lane_has_news(&pool->lanes[queue])) {
             pool->hooks.ended(pool->hooks.user, queue);

@@ -44,6 +44,23 @@ def sizes(pit):
     return found
 
 
+@pytest.mark.parametrize("how", ["waited for", "submitted"])
+def test_it_grows_for_a_call_that_was_handed_over_in_advance(
+    open_pit, profile, tmp_path, how
+):
+    """To a worker whose calls had all been short until then."""
+    pit = open_pit(pool(profile, pool_size={"min": 1, "max": 2}, threads_per_worker=1))
+    for value in range(200):
+        assert pit.call("echo", {"value": value}) == value
+    burst = Burst(pit, tmp_path, 1)
+    if how == "submitted":
+        assert pit.submit("echo", {"value": 7}).wait(WITHIN).value == 7
+    else:
+        assert pit.call("echo", {"value": 7}, timeout_ms=60_000) == 7
+    assert sizes(pit) == [(1, 2, "calls wait for workers")]
+    burst.end()
+
+
 def test_a_pool_grows_with_its_calls_and_shrinks_when_they_are_over(
     open_pit, profile, tmp_path
 ):
