@@ -260,15 +260,19 @@ static void receive(struct sp_connection *connection)
     }
 }
 
-// Something has come that is not to be read now. It may be the end, which is told; if
-// it is not, the watch must not tell of it again and again.
+// Something has come that is not to be read now. It may be the end, behind what was sent
+// before it, and whoever works for the client is told of that. If it is not, the watch
+// must not tell of it again and again.
 static void look(struct sp_connection *connection)
 {
     char byte;
     struct sp_watch *watch = &connection->watch;
+    bool hangs_up = (watch->happened & SP_WATCH_HANGUP) != 0;
     ssize_t got = recv(connection->fd, &byte, 1, MSG_PEEK);
-    if (got != 0 || connection->in.size == 0) {
+    if (got < 0 || (got == 0 && connection->in.size == 0)) {
         (void)judge(connection, got);
+    } else if (got == 0 || hangs_up) {
+        connection->protocol->ended(connection);
     }
     bool watched_end = (watch->wanted & SP_WATCH_HANGUP) != 0;
     unsigned reads = got > 0 && !watched_end ? SP_WATCH_HANGUP : 0U;

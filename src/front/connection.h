@@ -29,8 +29,9 @@ struct sp_protocol {
     void (*received)(struct sp_connection *connection);
     // The client sends nothing more: it has gone away, or has shut down its side. The
     // connection closes when what is to be sent has been sent, unless the protocol
-    // keeps it open by sp_connection_linger(). Not told while it is paused and there is
-    // something left in `in`.
+    // keeps it open by sp_connection_linger(). Told early, and again in its turn, where
+    // it is paused and something that was sent before is still to be read; then nothing
+    // closes until that has been read.
     void (*ended)(struct sp_connection *connection);
     // There is room again after sp_connection_room() was 0.
     void (*writable)(struct sp_connection *connection);

@@ -316,16 +316,20 @@ def reset_when_closed(sock: socket.socket) -> None:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
+@pytest.mark.parametrize("more", ["nothing", "at once", "later"])
 @pytest.mark.parametrize("way", ["close", "half", "reset"])
-def test_a_client_that_goes_cancels_its_call(shared, tmp_path, way):
+def test_a_client_that_goes_cancels_its_call(shared, tmp_path, way, more):
+    """Also where there is more behind its request, which nobody has read yet."""
     began = tmp_path / "began"
     body = json.dumps({"path": str(began)}).encode()
     client = Raw(shared.connect())
-    client.send(post("until_cancelled", body))
+    client.send(post("until_cancelled", body) + (GET.encode() if more == "at once" else b""))
     eventually(began.exists, "that the tool runs")
+    if more == "later":
+        client.send(GET)
     if way == "half":
         client.sock.shutdown(socket.SHUT_WR)
-        assert client.is_closed()
+        assert client.was_cut()
     elif way == "reset":
         reset_when_closed(client.sock)
     client.close()
