@@ -92,7 +92,7 @@ static void end_reload(struct sp_daemon *daemon)
         sp_log(&daemon->log,
                SP_LOG_INFO,
                "serve.reloaded",
-               "file=%s",
+               "file=%s by=SIGHUP",
                sp_log_value(daemon->file, quoted, sizeof quoted));
     } else {
         sp_log(&daemon->log,
@@ -194,7 +194,8 @@ snakepit_err sp_daemon_open(struct sp_daemon *daemon, snakepit_message *why)
     if (err != SNAKEPIT_OK) {
         return err;
     }
-    const struct sp_api_options api = {.pit = daemon->pit, .path = daemon->file};
+    const struct sp_api_options api = {
+        .pit = daemon->pit, .path = daemon->file, .log = &daemon->log};
     daemon->api = sp_api_new(&api);
     if (daemon->api == NULL) {
         return SNAKEPIT_NO_MEMORY;

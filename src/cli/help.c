@@ -41,11 +41,16 @@ static void print_wrapped(struct sp_cli *cli, size_t indent, const char *text)
     sp_cli_print(cli, "\n");
 }
 
-// Prints a row of two columns; the second one begins at column `width`.
+// Prints a row of two columns; the second one begins at column `width`, on a line of
+// its own where the first one is too long.
 static void
 print_row(struct sp_cli *cli, size_t width, const char *left, const char *right)
 {
+    bool fits = strlen(left) + 3 <= width;
     sp_cli_print(cli, "  %-*s", (int)width - 2, left);
+    if (!fits) {
+        sp_cli_print(cli, "\n%*s", (int)width, "");
+    }
     print_wrapped(cli, width, right);
 }
 

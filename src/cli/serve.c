@@ -47,9 +47,22 @@ static const char *scheme_of(const struct sp_door *door)
 
 // ---- Check ------------------------------------------------------------------------
 
+static void say_unchecked(struct sp_cli *cli, const struct sp_listeners *listeners)
+{
+    for (size_t i = 0; i < listeners->count; i++) {
+        if (listeners->items[i].parsed.kind == SP_ADDRESS_SYSTEMD) {
+            sp_cli_print(cli,
+                         "%s: checked when systemd hands it over\n",
+                         listeners->items[i].address);
+        }
+    }
+}
+
 static int check(struct sp_cli *cli, struct sp_daemon *daemon, snakepit_message *why)
 {
     struct sp_doors doors;
+    // From a shell, where systemd hands nothing over, its sockets are not checked.
+    daemon->activation.expected = daemon->activation.count == 0;
     snakepit_err err =
         sp_doors_open(&daemon->config->serve.listen, &daemon->activation, &doors, why);
     if (err != SNAKEPIT_OK) {
@@ -57,10 +70,11 @@ static int check(struct sp_cli *cli, struct sp_daemon *daemon, snakepit_message 
     }
     size_t pools = daemon->config->pooling_enabled ? daemon->config->count : 0;
     sp_cli_print(cli,
-                 "%s: valid, %zu pool%s; can serve",
+                 "%s: valid, %zu pool%s%s",
                  daemon->file,
                  pools,
-                 pools == 1 ? "" : "s");
+                 pools == 1 ? "" : "s",
+                 doors.count > 0 ? "; can serve" : "");
     for (size_t i = 0; i < doors.count; i++) {
         sp_cli_print(cli,
                      "%s %s%s",
@@ -69,6 +83,9 @@ static int check(struct sp_cli *cli, struct sp_daemon *daemon, snakepit_message 
                      doors.items[i].address);
     }
     sp_cli_print(cli, "\n");
+    if (daemon->activation.expected) {
+        say_unchecked(cli, &daemon->config->serve.listen);
+    }
     sp_doors_free(&doors);
     return SP_CLI_EXIT_OK;
 }

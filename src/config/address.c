@@ -39,6 +39,16 @@ static bool refuse_form(const char *text, snakepit_message *why)
                   sp_quote(text, shown));
 }
 
+// As one copies it from what the daemon says.
+static bool refuse_scheme(const char *text, snakepit_message *why)
+{
+    char shown[SP_QUOTED_MAX];
+    return refuse(why,
+                  "expected an address without \"http://\", such as "
+                  "\"127.0.0.1:8470\", got %s",
+                  sp_quote(text, shown));
+}
+
 // ---- Text to address ----------------------------------------------------------
 
 static bool parse_port(const char *text, uint16_t *port, snakepit_message *why)
@@ -199,7 +209,9 @@ bool sp_address_parse(const char *text,
     struct sp_address found = {0};
     const char *path = behind(text, "unix:");
     const char *name = behind(text, "systemd:");
-    bool right = path != NULL     ? parse_unix(path, directory, &found, why)
+    bool is_url = behind(text, "http://") != NULL || behind(text, "https://") != NULL;
+    bool right = is_url           ? refuse_scheme(text, why)
+                 : path != NULL   ? parse_unix(path, directory, &found, why)
                  : name != NULL   ? parse_systemd(name, &found, why)
                  : text[0] == '[' ? parse_tcp6(text, &found, why)
                                   : parse_tcp4(text, &found, why);

@@ -8,7 +8,8 @@
 #include "base/memory.h"
 #include "config/option.h"
 
-#define REMEDY "close the pit and open it anew"
+#define REMEDY        "close the pit and open it anew"
+#define REMEDY_DAEMON "restart the daemon"
 
 const char *sp_change_name(enum sp_change change)
 {
@@ -80,9 +81,10 @@ static snakepit_err refuse(const struct sp_config *config,
     } else if (why != NULL) {
         (void)snprintf(why->text,
                        sizeof why->text,
-                       "%.400s: %s: it cannot change in a pit that is open; " REMEDY,
+                       "%.400s: %s: it cannot change in a pit that is open; %s",
                        config->file,
-                       key);
+                       key,
+                       strncmp(key, "serve", 5) == 0 ? REMEDY_DAEMON : REMEDY);
     }
     return SNAKEPIT_INVALID_CONFIG;
 }

@@ -36,6 +36,7 @@ struct sp_api *sp_api_new(const struct sp_api_options *options)
         return NULL;
     }
     api->pit = options->pit;
+    api->log = options->log;
     api->path = options->path == NULL ? NULL : sp_strdup(options->path);
     SP_CHECK(pthread_mutex_init(&api->lock, NULL) == 0);
     sp_call_names_init(&api->names);
@@ -114,7 +115,8 @@ static void tell_options(struct sp_exchange *exchange)
         exchange->request.path.size == 1 && exchange->request.path.data[0] == '*';
     (void)sp_route_allowed(exchange->request.path, allow);
     if (allow[0] == '\0' && !any) {
-        sp_api_refuse(exchange, 404, "there is nothing at this path");
+        sp_api_refuse(
+            exchange, 404, "there is nothing at this path; GET / lists what there is");
         return;
     }
     const struct sp_slice methods =
@@ -163,7 +165,8 @@ static void route(struct sp_exchange *exchange)
         }
         return;
     case SP_MATCH_NO_PATH:
-        sp_api_refuse(exchange, 404, "there is nothing at this path");
+        sp_api_refuse(
+            exchange, 404, "there is nothing at this path; GET / lists what there is");
         return;
     case SP_MATCH_NO_METHOD:
         sp_api_refuse_method(exchange);

@@ -6,6 +6,7 @@
 
 #include <snakepit/snakepit.h>
 
+#include "base/log.h"
 #include "front/exchange.h"
 
 // What the handlers of a daemon share; `user` of its sp_server_options.
@@ -14,6 +15,7 @@ struct sp_api;
 struct sp_api_options {
     snakepit *pit;
     const char *path; // of the configuration, to be read again; NULL: it cannot be
+    const struct sp_log *log; // is borrowed; NULL: nothing is logged
 };
 
 // Copies the options. NULL: without memory.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What changes the pools. A reload reads files and waits, so it has a thread of its
 // own; its loop hears of the end by a descriptor.
+#include <inttypes.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -90,7 +91,11 @@ recycle_wherever_it_is(snakepit *pit, uint64_t worker, snakepit_message *why)
         }
     }
     if (err == SNAKEPIT_NOT_FOUND) {
-        (void)snprintf(why->text, sizeof why->text, "there is no such worker");
+        (void)snprintf(why->text,
+                       sizeof why->text,
+                       "there is no worker %" PRIu64
+                       "; GET /v1/pools/{pool} lists the ids of a pool's workers",
+                       worker);
     }
     return err;
 }
@@ -123,12 +128,27 @@ struct sp_api_reload {
     _Atomic bool waited; // for, by the exchange
 };
 
+// The client hears why one failed, if it still waits.
+static void log_reload(const struct sp_api_reload *reload)
+{
+    char quoted[SP_LOG_LINE_MAX / 2];
+    const struct sp_api *api = reload->api;
+    if (api->log != NULL && reload->err == SNAKEPIT_OK) {
+        sp_log(api->log,
+               SP_LOG_INFO,
+               "serve.reloaded",
+               "file=%s by=http",
+               sp_log_value(api->path, quoted, sizeof quoted));
+    }
+}
+
 static void *run_reload(void *argument)
 {
     struct sp_api_reload *reload = argument;
     const uint64_t one = 1;
     reload->err =
         snakepit_reload_file(reload->api->pit, reload->api->path, NULL, &reload->why);
+    log_reload(reload);
     atomic_store(&reload->done, true);
     ssize_t written = write(reload->bell, &one, sizeof one);
     (void)written;

@@ -9,6 +9,7 @@
 #include "front/body.h"
 #include "front/call_names.h"
 #include "front/server.h"
+#include "payload/writer.h"
 
 #define TIMEOUT_MOST UINT64_C(86400000) // as of call_timeout_ms
 
@@ -159,13 +160,29 @@ snakepit_writer *sp_api_read_body(struct sp_exchange *exchange, const char *what
     return NULL;
 }
 
+static bool holds_a_map(const snakepit_writer *writer)
+{
+    snakepit_reader reader;
+    snakepit_value value;
+    snakepit_reader_init(&reader, writer->buf.data, writer->buf.size);
+    return snakepit_reader_next(&reader, &value) == SNAKEPIT_OK &&
+           value.kind == SNAKEPIT_MAP;
+}
+
 static bool read_arguments(struct sp_exchange *exchange, struct sp_api_ask *ask)
 {
     if (exchange->request.body.size == 0) {
         return true;
     }
     ask->args = sp_api_read_body(exchange, "the call's arguments");
-    return ask->args != NULL;
+    if (ask->args == NULL || holds_a_map(ask->args)) {
+        return ask->args != NULL;
+    }
+    sp_api_fail(exchange,
+                SNAKEPIT_INVALID_ARGUMENT,
+                "the call's arguments: the body must be a JSON object, or in "
+                "MessagePack a map");
+    return false;
 }
 
 // ---- Whole ----------------------------------------------------------------------

@@ -10,6 +10,7 @@
 #include <snakepit/snakepit.h>
 
 #include "base/list.h"
+#include "base/log.h"
 #include "base/loop.h"
 #include "front/api.h"
 #include "front/call_names.h"
@@ -36,8 +37,9 @@ struct sp_api_document {
 };
 
 struct sp_api {
-    snakepit *pit; // constant
-    char *path;    // constant
+    snakepit *pit;            // constant
+    char *path;               // constant
+    const struct sp_log *log; // constant; NULL: none
     struct sp_call_names names;
     struct sp_api_loop *_Atomic loops;
     pthread_mutex_t lock;

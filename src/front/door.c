@@ -38,7 +38,8 @@ static const struct sp_listener_config *now(const struct opening *opening)
     return &opening->listeners->items[opening->at];
 }
 
-static snakepit_err refuse(const struct opening *opening, const char *what)
+static snakepit_err
+refuse_as(snakepit_err err, const struct opening *opening, const char *what)
 {
     (void)snprintf(opening->why->text,
                    sizeof opening->why->text,
@@ -46,7 +47,12 @@ static snakepit_err refuse(const struct opening *opening, const char *what)
                    opening->at,
                    now(opening)->address,
                    what);
-    return SNAKEPIT_INVALID_CONFIG;
+    return err;
+}
+
+static snakepit_err refuse(const struct opening *opening, const char *what)
+{
+    return refuse_as(SNAKEPIT_INVALID_CONFIG, opening, what);
 }
 
 static bool is_other_file(const struct sp_address *address)
@@ -60,22 +66,29 @@ static snakepit_err refuse_bind(const struct opening *opening)
 {
     switch (errno) {
     case EADDRINUSE:
-        return refuse(opening,
-                      is_other_file(&now(opening)->parsed)
-                          ? "is a file that is not a socket; it is left alone"
-                          : "is in use: another program listens there");
+        return refuse_as(SNAKEPIT_SYSTEM,
+                         opening,
+                         is_other_file(&now(opening)->parsed)
+                             ? "is a file that is not a socket; it is left alone"
+                             : "is in use: another program listens there; stop that "
+                               "program, or choose another address with --listen or "
+                               "serve.listen");
     case EADDRNOTAVAIL:
-        return refuse(opening, "is not an address of this machine");
+        return refuse_as(SNAKEPIT_SYSTEM, opening, "is not an address of this machine");
     case EACCES:
     case EPERM:
-        return refuse(opening,
-                      now(opening)->parsed.kind == SP_ADDRESS_UNIX
-                          ? "cannot be made: this user may not write to its folder"
-                          : "is not for this user: a port below 1024 needs "
-                            "CAP_NET_BIND_SERVICE, or a socket of systemd");
+        return refuse_as(SNAKEPIT_SYSTEM,
+                         opening,
+                         now(opening)->parsed.kind == SP_ADDRESS_UNIX
+                             ? "cannot be made: this user may not write to its folder"
+                             : "is not for this user: a port below 1024 needs "
+                               "CAP_NET_BIND_SERVICE, or a socket of systemd");
     case ENOENT:
     case ENOTDIR:
-        return refuse(opening, "cannot be made: its folder is not there");
+        return refuse_as(SNAKEPIT_SYSTEM,
+                         opening,
+                         "cannot be made: its folder is not there; make it, or choose "
+                         "another address with --listen or serve.listen");
     default:
         return sp_system_failed(
             opening->why, "bind", NULL, "to %s", now(opening)->address);
@@ -195,8 +208,8 @@ static snakepit_err check_trust(const struct opening *opening,
     return door->local
                ? SNAKEPIT_OK
                : refuse(opening,
-                        "is a socket that other machines reach, without TLS and tokens "
-                        "to keep them out; listen on loopback or a Unix socket");
+                        "is a socket that other machines reach; this version serves "
+                        "only loopback addresses and Unix sockets");
 }
 
 // What it has become: port 0 is a number now.
@@ -261,10 +274,12 @@ static snakepit_err open_activated(struct opening *opening)
             err = finish(opening, door);
         }
     }
-    return found ? err
-                 : refuse(opening,
-                          "names a socket that nobody has handed over; start it by its "
-                          ".socket unit, whose FileDescriptorName= is that name");
+    bool may_come = activation != NULL && activation->expected;
+    return found || may_come
+               ? err
+               : refuse(opening,
+                        "names a socket that nobody has handed over; start it by its "
+                        ".socket unit, whose FileDescriptorName= is that name");
 }
 
 // ---- All of them ------------------------------------------------------------------

@@ -25,6 +25,7 @@ struct sp_activated {
 struct sp_activation {
     struct sp_activated *items;
     size_t count;
+    bool expected; // later: a listener without one is not refused
 };
 
 // Takes over what LISTEN_PID, LISTEN_FDS and LISTEN_FDNAMES say is for this process,

@@ -87,7 +87,8 @@ snakepit_err snakepit_pool_resize(snakepit *pit,
         return sp_refuse(why,
                          SNAKEPIT_INVALID_ARGUMENT,
                          "pool %s may not have %" PRIu32
-                         " workers; its pool_size says how many it may have",
+                         " workers; its pool_size must be a range that this is in, "
+                         "such as {min: 1, max: 8}",
                          sp_pool_name(place->pool),
                          workers);
     }

@@ -366,6 +366,7 @@ def test_the_configuration_is_read_again(start, tmp_path):
     assert client.ask("POST", "/v1/pools/text:resize?workers=9")[0] == 400
     config(tmp_path, name="other")
     assert client.ask("POST", "/v1/pools:reload")[0] == 204
+    assert "by=http" in client.daemon.logged("serve.reloaded")
     eventually(
         lambda: client.ask("POST", "/v1/pools/other/tools/add", {"a": 1}) == (200, 2),
         "that the new pool serves",

@@ -83,7 +83,7 @@ def test_an_address_in_use_is_told(start, tmp_path):
     address = daemon.urls()[0].removeprefix("http://")
     for more in ((), ("--check",)):
         done = run("serve", tmp_path / "serve.yaml", "--listen", address, *more)
-        assert done.returncode == 3
+        assert done.returncode == 6
         assert f"{address} is in use: another program listens there" in done.stderr
     assert "serving" not in done.stderr
 
@@ -394,6 +394,16 @@ def test_sockets_are_taken_over(start, listening):
     client.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
     assert client.recv(100).startswith(b"HTTP/1.1 200")
     client.close()
+
+
+def test_a_check_leaves_sockets_of_systemd_to_systemd(tmp_path):
+    path = tmp_path / "serve.yaml"
+    path.write_text(f'{NO_POOLS}serve: {{listen: ["systemd:http"]}}\n')
+    done = run("serve", "--check", path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == (
+        f"{path}: valid, 0 pools\nsystemd:http: checked when systemd hands it over\n"
+    )
 
 
 def test_a_socket_that_nobody_handed_over_is_told(start):

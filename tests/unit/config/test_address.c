@@ -83,7 +83,7 @@ static const struct {
     {"::1:8470",
      "expected an IPv6 address in brackets, such as \"[::1]:8470\", got \"::1:8470\""},
     {"http://127.0.0.1:80",
-     "expected an IPv6 address in brackets, such as \"[::1]:8470\", got "
+     "expected an address without \"http://\", such as \"127.0.0.1:8470\", got "
      "\"http://127.0.0.1:80\""},
     {"example.com:80",
      "expected an address in numbers or localhost before the colon, got "

@@ -47,7 +47,8 @@ static const char *changes_of(const char *before, const char *after)
     " it cannot change in a pool that is open; give the pool another name, " \
     "or close the pit and open it anew"
 
-#define IN_PIT " it cannot change in a pit that is open; close the pit and open it anew"
+#define IN_DAEMON " it cannot change in a pit that is open; restart the daemon"
+#define IN_PIT    " it cannot change in a pit that is open; close the pit and open it anew"
 
 static const struct {
     const char *before;
@@ -113,13 +114,13 @@ static const struct {
     {"{}",
      "serve: {listen: ['127.0.0.1:8470'], loops: auto, origins: []}",
      "default nothing"},
-    {"{}", "serve: {loops: 3}", "<memory>: serve.loops:" IN_PIT},
+    {"{}", "serve: {loops: 3}", "<memory>: serve.loops:" IN_DAEMON},
     {"serve: {listen: ['unix:a']}",
      "serve: {listen: [{address: 'unix:a', mode: '0660'}]}",
-     "<memory>: serve.listen:" IN_PIT},
+     "<memory>: serve.listen:" IN_DAEMON},
     {"serve: {listen: [{address: 'unix:a', tls: {certificate: a, key: b}}]}",
      "serve: {listen: [{address: 'unix:a', tls: {certificate: a, key: c}}]}",
-     "<memory>: serve.listen:" IN_PIT},
+     "<memory>: serve.listen:" IN_DAEMON},
 };
 
 static void each_change_asks_for_what_the_table_says(void **state)

@@ -4,6 +4,10 @@
 
 #include "config/problem.h"
 
+#define ONLY_LOCAL                                                                 \
+    "and this version serves only loopback addresses and Unix sockets: listen on " \
+    "127.0.0.1, [::1] or unix:PATH"
+
 static const struct {
     const char *yaml;
     const char *sentence; // behind "<memory>:"
@@ -204,17 +208,11 @@ static const struct {
     {"serve: {listen: [{address: 'unix:x', tokens: \"\"}]}\n",
      "1: serve.listen[0].tokens: expected the path of a file, got \"\""},
     {"serve: {listen: [0.0.0.0:80]}\n",
-     "1: serve.listen[0]: other machines reach \"0.0.0.0:80\", so it needs \"tls\", "
-     "and \"tokens\" or \"tls.client_ca\" to know its clients by; both are missing. Or "
-     "listen on 127.0.0.1, [::1] or a Unix socket"},
+     "1: serve.listen[0]: other machines reach \"0.0.0.0:80\", " ONLY_LOCAL},
     {"serve: {listen: [{address: '[::]:80', tokens: t}]}\n",
-     "1: serve.listen[0]: other machines reach \"[::]:80\", so it needs \"tls\", and "
-     "\"tokens\" or \"tls.client_ca\" to know its clients by; \"tls\" is missing. Or "
-     "listen on 127.0.0.1, [::1] or a Unix socket"},
+     "1: serve.listen[0]: other machines reach \"[::]:80\", " ONLY_LOCAL},
     {"serve: {listen: [{address: 10.0.0.1:80, tls: {certificate: c, key: k}}]}\n",
-     "1: serve.listen[0]: other machines reach \"10.0.0.1:80\", so it needs \"tls\", "
-     "and \"tokens\" or \"tls.client_ca\" to know its clients by; the latter are "
-     "missing. Or listen on 127.0.0.1, [::1] or a Unix socket"},
+     "1: serve.listen[0]: other machines reach \"10.0.0.1:80\", " ONLY_LOCAL},
     {"serve: {loops: 0}\n",
      "1: serve.loops: expected \"auto\" or an integer from 1 to 64, got 0"},
     {"serve: {max_message: 4GiB}\n",

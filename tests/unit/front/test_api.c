@@ -69,6 +69,7 @@ static void what_is_not_there_is_a_problem(void **state)
     (void)state;
     ask("GET /nothing", NULL);
     assert_holds(404, "\"title\":\"Not Found\",\"status\":404");
+    assert_holds(404, "GET / lists what there is");
     assert_string_equal(fake.type, "application/problem+json");
     ask("PUT /livez", NULL);
     assert_holds(405, "GET, HEAD, OPTIONS");
@@ -177,7 +178,7 @@ static void a_fault_has_its_status(void **state)
     ask("POST /v1/pools/nowhere/tools/echo", "{}");
     assert_holds(404, "UNKNOWN_POOL");
     ask("POST /v1/pools/default/tools/echo", "[1]");
-    assert_holds(400, "not a map of names");
+    assert_holds(400, "the body must be a JSON object");
     ask("POST /v1/pools/default/tools/echo", "{\"x\":");
     assert_holds(400, "the call's arguments: line 1");
 }
@@ -338,11 +339,11 @@ static void pools_are_changed(void **state)
     ask("POST /v1/pools/default:resize", NULL);
     assert_holds(400, "how many");
     ask("POST /v1/pools/default:resize?workers=3", NULL);
-    assert_holds(400, "INVALID_ARGUMENT"); // it has no range
+    assert_holds(400, "pool_size must be a range"); // it has none
     ask("POST /v1/workers/x:recycle", NULL);
     assert_holds(400, "number");
     ask("POST /v1/workers/99:recycle", NULL);
-    assert_holds(404, "no such worker");
+    assert_holds(404, "there is no worker 99; ");
     ask("POST /v1/pools:reload", NULL);
     assert_holds(501, "read again");
 }

@@ -80,13 +80,24 @@ static void open_doors(const char *items)
     }
 }
 
-static void expect_refused(const char *items, const char *because)
+static void expect_error(snakepit_err err, const char *items, const char *because)
 {
-    assert_int_equal(try_to_open(items, NULL), SNAKEPIT_INVALID_CONFIG);
+    assert_int_equal(try_to_open(items, NULL), err);
     if (strstr(scene->why.text, because) == NULL) {
         fail_msg("%s", scene->why.text);
     }
     assert_int_equal(scene->doors.count, 0);
+}
+
+static void expect_refused(const char *items, const char *because)
+{
+    expect_error(SNAKEPIT_INVALID_CONFIG, items, because);
+}
+
+// By the system, not for what the file says.
+static void expect_failed(const char *items, const char *because)
+{
+    expect_error(SNAKEPIT_SYSTEM, items, because);
 }
 
 static int knock(const struct sp_door *door)
@@ -163,8 +174,8 @@ static void an_address_in_use_is_named(void **state)
     struct sp_config *config = scene->config;
     scene->config = NULL;
     scene->doors = (struct sp_doors){0};
-    expect_refused(item, "serve.listen[0]: 127.0.0.1:");
-    expect_refused(item, " is in use: another program listens there");
+    expect_failed(item, "serve.listen[0]: 127.0.0.1:");
+    expect_failed(item, " is in use: another program listens there");
     sp_doors_free(&first);
     sp_config_free(config);
     open_doors(item); // at once again
@@ -175,9 +186,9 @@ static void an_address_of_another_machine_is_refused(void **state)
     (void)state;
     // Of a network that is for documents, so of nobody: but only systemd could hand
     // such a socket over.
-    expect_refused("{address: \"192.0.2.1:0\", tls: {certificate: c, key: k}, "
-                   "tokens: t}",
-                   "192.0.2.1:0 is not an address of this machine");
+    expect_failed("{address: \"192.0.2.1:0\", tls: {certificate: c, key: k}, "
+                  "tokens: t}",
+                  "192.0.2.1:0 is not an address of this machine");
 }
 
 static void what_is_not_there_yet_is_not_promised(void **state)
@@ -244,7 +255,7 @@ static void one_that_is_listened_to_stays(void **state)
 {
     (void)state;
     int other = bind_path(true);
-    expect_refused(scene->listen, "is in use: another program listens there");
+    expect_failed(scene->listen, "is in use: another program listens there");
     assert_int_equal(access(scene->path, F_OK), 0);
     (void)close(other);
 }
@@ -253,7 +264,7 @@ static void another_file_is_left_alone(void **state)
 {
     (void)state;
     (void)close(open(scene->path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
-    expect_refused(scene->listen, "is a file that is not a socket; it is left alone");
+    expect_failed(scene->listen, "is a file that is not a socket; it is left alone");
     assert_int_equal(access(scene->path, F_OK), 0);
 }
 
@@ -277,7 +288,7 @@ static void what_others_have_put_there_stays_at_the_end(void **state)
 static void a_folder_that_is_not_there_is_told(void **state)
 {
     (void)state;
-    expect_refused("\"unix:/nowhere/at/all.sock\"", "its folder is not there");
+    expect_failed("\"unix:/nowhere/at/all.sock\"", "its folder is not there");
 }
 
 // ---- Sockets of systemd -----------------------------------------------------------
@@ -330,6 +341,9 @@ static void one_that_nobody_handed_over_is_refused(void **state)
 {
     (void)state;
     expect_refused("\"systemd:http\"", "a socket that nobody has handed over");
+    struct sp_activation later = {.expected = true};
+    assert_int_equal(try_to_open("\"systemd:http\"", &later), SNAKEPIT_OK);
+    assert_int_equal(scene->doors.count, 0);
 }
 
 static void one_that_other_machines_reach_is_refused(void **state)

@@ -443,7 +443,7 @@ static void an_address_in_use_is_an_error(void **state)
     config.listen.items = &taken;
     scene->options.config = &config;
     assert_int_equal(sp_server_open(&scene->options, &other, &scene->why),
-                     SNAKEPIT_INVALID_CONFIG);
+                     SNAKEPIT_SYSTEM);
     assert_null(other);
     assert_non_null(strstr(scene->why.text, "in use"));
 }
