@@ -260,9 +260,9 @@ static void receive(struct sp_connection *connection)
     }
 }
 
-// Something has come that is not to be read now. It may be the end, behind what was sent
-// before it, and whoever works for the client is told of that. If it is not, the watch
-// must not tell of it again and again.
+// Something has come that is not to be read now. It may be the end, behind what was
+// sent before it, and whoever works for the client is told of that. If it is not, the
+// watch must not tell of it again and again.
 static void look(struct sp_connection *connection)
 {
     char byte;
