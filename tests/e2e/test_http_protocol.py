@@ -323,7 +323,9 @@ def test_a_client_that_goes_cancels_its_call(shared, tmp_path, way, more):
     began = tmp_path / "began"
     body = json.dumps({"path": str(began)}).encode()
     client = Raw(shared.connect())
-    client.send(post("until_cancelled", body) + (GET.encode() if more == "at once" else b""))
+    client.send(
+        post("until_cancelled", body) + (GET.encode() if more == "at once" else b"")
+    )
     eventually(began.exists, "that the tool runs")
     if more == "later":
         client.send(GET)
