@@ -24,6 +24,8 @@ NUMPY = """
     for _ in range(1000):
         pass
 
+    ndarray = dtype = object
+
     def asarray(tensor):
         return "array of " + tensor
 """
@@ -35,6 +37,9 @@ class Native:
     def empty(self, shape: int, dtype: str) -> str:
         return f"{shape} {dtype}"
 
+    def array_maker(self, ndarray: Any, dtype: Any, as_array: Any) -> Any:
+        return lambda shape, dtype: as_array(self.empty(shape, dtype))
+
 
 @pytest.fixture
 def gate(monkeypatch: pytest.MonkeyPatch) -> Any:
@@ -45,7 +50,6 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.delitem(sys.modules, "numpy", raising=False)
     monkeypatch.setattr(arrays, "_found", [])
     monkeypatch.setattr(arrays, "_empty", None)
-    monkeypatch.setattr(arrays, "_asarray", None)
     monkeypatch.setattr(runtime, "native", Native())
     monkeypatch.setattr(runtime, "is_attached", lambda: True)
     return made

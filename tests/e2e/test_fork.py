@@ -61,6 +61,12 @@ def submit_json(pit: Pit) -> str:
     return err_name(lib.submit_json(pit.handle, b"echo", b"{}", None, done, None, None))
 
 
+def submit_tools(pit: Pit) -> str:
+    done = raw.DoneFunction(lambda *_: None)
+    pit.submitted.append(done)
+    return err_name(lib.submit_tools(pit.handle, None, done, None, None))
+
+
 def stream_json(pit: Pit) -> str:
     stream = ctypes.c_void_p()
     err = lib.stream_open_json(pit.handle, b"echo", b"{}", None, byref(stream))
@@ -83,6 +89,7 @@ EVERYTHING: dict[str, Callable[[Pit], Any]] = {
     "call_json": lambda pit: refusal(lambda: pit.call_json("echo", '{"value": 1}')),
     "submit": lambda pit: refusal(lambda: pit.submit("echo", {"value": 1})),
     "submit_json": submit_json,
+    "submit_tools": submit_tools,
     "cancel": lambda pit: pit.cancel(1),
     "completion_fd": lambda pit: refusal(pit.completion_fd),
     "queue_new": lambda pit: refusal(lambda: Queue(pit)),

@@ -4,6 +4,7 @@
 import functools
 import gc
 import sys
+import sysconfig
 import weakref
 
 import pytest
@@ -117,6 +118,10 @@ def test_names_that_always_differ_are_given_up(fit):
     assert not fit.in_order(0, tool, names("x", "name"))
 
 
+@pytest.mark.skipif(
+    bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+    reason="code lives for ever there, once there was a second thread",
+)
 def test_nothing_is_kept_for_long(fit):
     tool = eval("lambda x: x")
     code = weakref.ref(tool.__code__)

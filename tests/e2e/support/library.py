@@ -134,6 +134,7 @@ class CallOptions(Structure):
         ("ready_user", c_void_p),
         ("idempotent", c_bool),
         ("priority", c_uint32),
+        ("begun_ns", c_uint64),
     ]
 
 
@@ -323,6 +324,16 @@ PROTOTYPES = {
         [
             c_void_p,
             c_char_p,
+            c_void_p,
+            POINTER(CallOptions),
+            DoneFunction,
+            c_void_p,
+            POINTER(c_uint64),
+        ],
+    ),
+    "submit_tools": (
+        c_int,
+        [
             c_void_p,
             POINTER(CallOptions),
             DoneFunction,
