@@ -16,7 +16,7 @@ static void assert_event(const char *name, const char *data, const char *event)
     struct sp_buf out = {0};
     assert_int_equal(sp_sse_event(&out, name, sp_slice_of_text(data)), SNAKEPIT_OK);
     assert_int_equal(sp_buf_append(&out, "", 1), SNAKEPIT_OK);
-    assert_string_equal(out.data, event);
+    assert_string_equal((const char *)out.data, event);
     sp_buf_fini(&out);
 }
 
