@@ -16,7 +16,7 @@ import typing
 from collections.abc import Iterator
 from typing import Any, Callable
 
-from . import calling, lookup, signatures
+from . import calling, hints, lookup, signatures
 from .resolution import Answers
 from .tools import ToolMetadata, bounded, holdable
 
@@ -220,6 +220,7 @@ class _Way:
 def _schema(annotation: Any, way: _Way) -> Schema:
     if not way.goes_on():
         return ANYTHING
+    annotation = hints.meaning_of(annotation)
     plain = _of_a_plain_type(annotation)
     if plain is not None:
         return plain
@@ -293,11 +294,11 @@ def _of_fields(annotation: Any, way: _Way) -> Schema:
         required = [field.name for field in dataclasses.fields(annotation)]
     else:
         return ANYTHING
-    hints = typing.get_type_hints(annotation, include_extras=True)
+    found = typing.get_type_hints(annotation, include_extras=True)
     return {
         "type": "object",
         "properties": {
-            name: _schema(one, _Way(way, annotation)) for name, one in hints.items()
+            name: _schema(one, _Way(way, annotation)) for name, one in found.items()
         },
         "required": required,
     }

@@ -8,7 +8,7 @@ import enum
 import typing
 from collections import abc  # noqa: F401 - in the texts below
 from collections.abc import Iterator
-from typing import Any, TypedDict
+from typing import Any, NewType, TypedDict
 
 import numpy
 import numpy.typing
@@ -145,6 +145,21 @@ def test_arrays_are_tensors(annotation: Any) -> None:
     f.__annotations__ = {"x": annotation}
     (member,) = row(f)["parameters"]["properties"]["x"]["patternProperties"]
     assert member == r"^\$tensor$"
+
+
+def test_names_for_types_are_what_they_stand_for() -> None:
+    class TypeAliasType:
+        """As Python 3.12 has it, and as NumPy 2.5 makes `NDArray`."""
+
+        __value__ = list[int]
+
+    def f(self: Any, x, y): ...  # type: ignore[no-untyped-def]
+
+    f.__annotations__ = {"x": TypeAliasType(), "y": NewType("UserId", int)}
+    assert row(f)["parameters"]["properties"] == {
+        "x": {"type": "array", "items": {"type": "integer"}},
+        "y": {"type": "integer"},
+    }
 
 
 def test_a_type_that_holds_itself_ends() -> None:

@@ -15,6 +15,7 @@ from snakepit_bridge import (
     StreamChunk,
     calling,
     configuration,
+    exits,
     logs,
     resources,
     runtime,
@@ -160,6 +161,8 @@ def untouched_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr(sys, "argv", list(sys.argv))
     monkeypatch.setattr(logs, "install", lambda: None)
+    # The end of this process is pytest's: its exit handlers give its folder away.
+    monkeypatch.setattr(exits, "finish", lambda: None)
     handlers = {
         number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)
     }

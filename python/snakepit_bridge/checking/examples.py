@@ -10,6 +10,7 @@ import typing
 from typing import Any, Callable
 
 from .. import standalone
+from ..hints import meaning_of
 from ..runtime import Tensor
 
 _EXAMPLES: dict[Any, Any] = {
@@ -83,7 +84,7 @@ def example_of(hint: Any, depth: int = 0) -> Any:
     """
     if depth > _DEPTH:
         raise KeyError(hint)
-    named = _meaning_of(hint)
+    named = meaning_of(hint)
     if named is not hint:
         return example_of(named, depth + 1)
     origin = typing.get_origin(hint)
@@ -105,24 +106,6 @@ def example_of(hint: Any, depth: int = 0) -> Any:
         except KeyError:
             continue
     raise KeyError(hint)
-
-
-def _meaning_of(hint: Any) -> Any:
-    """What a name for a type stands for: a `type` statement's, as NumPy's `NDArray` is
-    one, a `NewType`, a type variable with a bound. Other hints are what they are.
-    """
-    alias = typing.get_origin(hint) or hint
-    if type(alias).__name__ == "TypeAliasType":
-        return _filled(alias.__value__, typing.get_args(hint))
-    if type(hint) is typing.TypeVar:
-        return next(iter(hint.__constraints__), hint.__bound__ or hint)
-    return getattr(hint, "__supertype__", hint)
-
-
-def _filled(value: Any, arguments: tuple[Any, ...]) -> Any:
-    if not arguments or not getattr(value, "__parameters__", ()):
-        return value
-    return value[arguments]
 
 
 def _is_array(hint: Any) -> bool:
