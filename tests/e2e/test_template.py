@@ -298,7 +298,7 @@ def test_a_template_that_keeps_dying_is_given_up(open_pit):
             pit.call("ping")
             (row,) = pit.kill_workers()
     assert row.id > 1
-    assert "ended by itself" in unused(pit)
+    assert "ended by itself" in eventually(lambda: unused(pit), "it is given up")
     pit.kill_workers()
     assert pit.call("ping") == "pong"
     assert template_of(pit) is None
