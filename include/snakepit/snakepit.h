@@ -237,8 +237,8 @@ typedef struct snakepit_call_options {
     uint32_t priority; // how urgent it is while it waits in line, 0 to
                        // SNAKEPIT_MAX_PRIORITY, else INVALID_ARGUMENT: each step lets
                        // it pass up to a thousand calls that came earlier
-    uint64_t begun_ns; // when its time began (CLOCK_MONOTONIC), if the program has read
-                       // the arguments from somewhere first; 0: now
+    uint64_t begun_ns; // when its time began, in nanoseconds of CLOCK_MONOTONIC, if the
+                       // program has read the arguments from somewhere first; 0: now
 } snakepit_call_options;
 
 #define SNAKEPIT_MAX_PRIORITY 7 // of a call

@@ -30,14 +30,6 @@ static uint64_t next_in(struct sp_seat *seat)
                                 : SP_ENTRY(link, struct sp_call, placement.link)->id;
 }
 
-void sp_held_placed(struct sp_pool *pool)
-{
-    if (pool->options.elastic && pool->loads.crowded > 0 && !pool->looks_for_held) {
-        pool->looks_for_held = true;
-        pool->hooks.attention(pool->hooks.user);
-    }
-}
-
 bool sp_held_look(struct sp_pool *pool)
 {
     pool->looks_for_held = pool->options.elastic && pool->loads.crowded > 0;

@@ -10,8 +10,14 @@
 #include "pool/inside.h"
 
 // A call was placed. The first that has to wait in its worker has the tick look, which
-// then goes on for as long as there are any.
-void sp_held_placed(struct sp_pool *pool);
+// then goes on for as long as there are any. Inline, since every call passes here.
+static inline void sp_held_placed(struct sp_pool *pool)
+{
+    if (pool->options.elastic && pool->loads.crowded > 0 && !pool->looks_for_held) {
+        pool->looks_for_held = true;
+        pool->hooks.attention(pool->hooks.user);
+    }
+}
 // The tick looks: who waits in the same worker as the last time is held up. Whether it
 // has to look again.
 bool sp_held_look(struct sp_pool *pool);

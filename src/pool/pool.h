@@ -133,9 +133,9 @@ struct sp_pool_view {
     uint32_t running;     // calls, also those that were given up and go on
     uint32_t stopping;    // just those
     uint32_t waiting;
-    uint32_t shared; // of these, those that any worker could take; at most 1024
-    uint32_t held;   // calls that run by number, and wait in their worker: pool/held.h
-    uint32_t spared; // executors that those which run do without, for some run as one
+    uint32_t shared;   // of these, those that any worker could take; at most 1024
+    uint32_t held;     // of `running`, those that wait in their worker: pool/held.h
+    uint32_t spared;   // executors that those which run do without, for some run as one
     uint32_t breakers; // that are not closed
     struct sp_pool_counters counters;
 };
