@@ -40,12 +40,14 @@ struct sp_field {
 struct sp_request {
     enum sp_method method;
     bool secure;           // it came over TLS
+    uint8_t version;       // of HTTP: 1 or 2
+    bool streaming;        // the body is still to come: the listener is told
     struct sp_slice path;  // as it was sent, still percent-encoded, without the query
     struct sp_slice query; // behind the '?', or empty
     struct sp_slice host;  // the authority
     const struct sp_field *fields;
     size_t field_count;
-    struct sp_slice body; // whole, without any framing
+    struct sp_slice body; // whole, without any framing; empty while it is `streaming`
 };
 
 // The beginning of an answer. Borrows all of it until the function returns.
@@ -63,9 +65,13 @@ struct sp_exchange_ops {
                   struct sp_slice body);
     void (*begin)(struct sp_exchange *exchange, const struct sp_reply *reply);
     snakepit_err (*send)(struct sp_exchange *exchange, struct sp_slice bytes);
-    void (*end)(struct sp_exchange *exchange);
+    void (*end)(struct sp_exchange *exchange,
+                const struct sp_field *trailers,
+                size_t count);
     void (*fail)(struct sp_exchange *exchange);
     size_t (*room)(const struct sp_exchange *exchange);
+    // Of protocols that have bodies which stream; else NULL.
+    void (*taken)(struct sp_exchange *exchange, size_t bytes);
 };
 
 // What a handler is told. An exchange that nobody waits for has none.
@@ -75,6 +81,12 @@ struct sp_exchange_listener {
     void (*gone)(void *user);
     // There is room again, after sp_exchange_room() was 0. NULL: it does not care.
     void (*writable)(void *user);
+    // Of a request that is `streaming`; else NULL. More of the body has come, borrowed
+    // until this returns. The client may send as much again once the handler calls
+    // sp_exchange_taken().
+    void (*received)(void *user, struct sp_slice bytes);
+    // The body is whole.
+    void (*complete)(void *user);
 };
 
 struct sp_exchange {
@@ -125,7 +137,23 @@ static inline snakepit_err sp_exchange_send(struct sp_exchange *exchange,
 // Ends the body and the exchange.
 static inline void sp_exchange_end(struct sp_exchange *exchange)
 {
-    exchange->ops->end(exchange);
+    exchange->ops->end(exchange, NULL, 0);
+}
+
+// The same with fields that follow the body, borrowed until this returns. HTTP/1.1
+// leaves them out.
+static inline void sp_exchange_end_with(struct sp_exchange *exchange,
+                                        const struct sp_field *trailers,
+                                        size_t count)
+{
+    exchange->ops->end(exchange, trailers, count);
+}
+
+// Of a request that is `streaming`: the handler is done with so many bytes of its body,
+// and the client may send as many more.
+static inline void sp_exchange_taken(struct sp_exchange *exchange, size_t bytes)
+{
+    exchange->ops->taken(exchange, bytes);
 }
 
 // Ends the exchange so that the client sees that its body is not whole.

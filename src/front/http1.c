@@ -201,8 +201,12 @@ static snakepit_err exchange_send(struct sp_exchange *exchange, struct sp_slice 
                : sp_connection_send(http1->connection, bytes);
 }
 
-static void exchange_end(struct sp_exchange *exchange)
+static void exchange_end(struct sp_exchange *exchange,
+                         const struct sp_field *trailers,
+                         size_t count)
 {
+    (void)trailers;
+    (void)count;
     struct http1 *http1 = of_exchange(exchange);
     SP_CHECK(http1->state == ANSWER);
     bool last = http1->framing == SP_HTTP1_BODY_CHUNKED && wants_body(http1);
@@ -276,6 +280,7 @@ static void hand_over(struct http1 *http1)
         .loop = connection->loop,
         .peer = &connection->peer,
         .request = {.method = head->method,
+                    .version = 1,
                     .path = head->path,
                     .query = head->query,
                     .host = head->host,

@@ -22,6 +22,9 @@
 
 // Answers a request whose header and body are whole; see exchange.h.
 typedef void sp_handler_fn(struct sp_exchange *exchange);
+// Whether the handler wants this request as soon as its header is whole, with a body
+// that streams. Asked where the protocol can do that.
+typedef bool sp_streams_fn(const struct sp_exchange *exchange);
 
 struct sp_server;
 
@@ -33,7 +36,8 @@ struct sp_server_options {
     struct sp_activation
         *activation; // for "systemd:NAME"; NULL: none. Until it is open
     sp_handler_fn *handle;
-    void *user; // of the handler: sp_serve_loop_user()
+    sp_streams_fn *streams; // NULL: never
+    void *user;             // of the handler: sp_serve_loop_user()
 };
 
 // One thread. Owner: that thread; the first three are constant.

@@ -67,8 +67,11 @@ static snakepit_err send_piece(struct sp_exchange *exchange, struct sp_slice byt
     return SNAKEPIT_OK;
 }
 
-static void end(struct sp_exchange *exchange)
+static void
+end(struct sp_exchange *exchange, const struct sp_field *trailers, size_t count)
 {
+    (void)trailers;
+    (void)count;
     assert_int_equal(fake_of(exchange)->replies, 1);
     assert_false(fake_of(exchange)->ended);
     fake_of(exchange)->ended = true;
@@ -76,7 +79,7 @@ static void end(struct sp_exchange *exchange)
 
 static void fail_it(struct sp_exchange *exchange)
 {
-    end(exchange);
+    end(exchange, NULL, 0);
     fake_of(exchange)->failed = true;
 }
 
