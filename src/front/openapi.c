@@ -109,12 +109,12 @@ static const char *method_of(enum sp_method method)
     }
 }
 
-static const char *scope_of(enum sp_scope scope)
+static const char *scope_of(enum sp_access scope)
 {
-    static const char *const names[] = {[SP_SCOPE_OPEN] = "open",
-                                        [SP_SCOPE_CALL] = "call",
-                                        [SP_SCOPE_OBSERVE] = "observe",
-                                        [SP_SCOPE_ADMIN] = "admin"};
+    static const char *const names[] = {[SP_ACCESS_OPEN] = "open",
+                                        [SP_ACCESS_CALL] = "call",
+                                        [SP_ACCESS_OBSERVE] = "observe",
+                                        [SP_ACCESS_ADMIN] = "admin"};
     return names[scope];
 }
 
@@ -151,7 +151,7 @@ static void write_operation(struct sp_openapi *openapi, size_t row)
     text(openapi, "\",\"summary\":\"");
     text(openapi, route->summary);
     text(openapi, "\",\"tags\":[\"");
-    text(openapi, scope_of(route->scope));
+    text(openapi, scope_of(route->access));
     text(openapi, "\"],\"parameters\":[");
     const bool any = write_path_parameters(openapi, route->pattern);
     text(openapi, any && more[row].parameters[0] != '\0' ? "," : "");

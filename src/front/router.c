@@ -10,7 +10,7 @@
 #include "front/percent.h"
 
 #define SP_ROUTE(method, pattern, handler, scope, operation, summary) \
-    {SP_METHOD_##method, pattern, SP_SCOPE_##scope, operation, summary},
+    {SP_METHOD_##method, pattern, SP_ACCESS_##scope, operation, summary},
 const struct sp_route sp_routes[SP_ROUTES] = {
 #include "front/routes.def"
 };

@@ -3,6 +3,7 @@
 #ifndef FRONT_ROUTER_H
 #define FRONT_ROUTER_H
 
+#include "config/access.h"
 #include "front/exchange.h"
 
 #define SP_PARAMS_MAX 2u   // in one path
@@ -16,17 +17,10 @@ enum sp_route_id {
 };
 #undef SP_ROUTE
 
-enum sp_scope {
-    SP_SCOPE_OPEN = 0,
-    SP_SCOPE_CALL,
-    SP_SCOPE_OBSERVE,
-    SP_SCOPE_ADMIN,
-};
-
 struct sp_route {
     enum sp_method method;
     const char *pattern;
-    enum sp_scope scope;
+    enum sp_access access;
     const char *operation;
     const char *summary;
 };

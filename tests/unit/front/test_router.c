@@ -109,7 +109,10 @@ static void the_page_has_each_row(void **state)
                                           [SP_METHOD_POST] = "POST",
                                           [SP_METHOD_PUT] = "PUT",
                                           [SP_METHOD_DELETE] = "DELETE"};
-    static const char *const scopes[] = {"open", "call", "observe", "admin"};
+    static const char *const scopes[] = {[SP_ACCESS_OPEN] = "open",
+                                         [SP_ACCESS_CALL] = "call",
+                                         [SP_ACCESS_OBSERVE] = "observe",
+                                         [SP_ACCESS_ADMIN] = "admin"};
     static char page[1 << 16];
     char line[512];
     FILE *file = fopen(SP_DOCS "/http.md", "r");
@@ -123,7 +126,7 @@ static void the_page_has_each_row(void **state)
                        "\n| `%s %s` | %s | %s |\n",
                        methods[sp_routes[i].method],
                        sp_routes[i].pattern,
-                       scopes[sp_routes[i].scope],
+                       scopes[sp_routes[i].access],
                        sp_routes[i].summary);
         if (strstr(page, line) == NULL) {
             fail_msg("docs/http.md lacks%s", line);
