@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/thread.h"
 #include "cli/daemon_signals.h"
+#include "front/http.h"
 
 #define LOOK_MS       50u    // between two looks at signals during a drain
 #define STATUS_MS     1000u  // between two looks at pools, for the service manager
@@ -203,7 +204,7 @@ snakepit_err sp_daemon_open(struct sp_daemon *daemon, snakepit_message *why)
     const struct sp_server_options options = {.pit = daemon->pit,
                                               .config = &daemon->config->serve,
                                               .log = &daemon->log,
-                                              .protocol = &sp_http1,
+                                              .protocol = &sp_http,
                                               .activation = &daemon->activation,
                                               .handle = sp_api_handle,
                                               .user = daemon->api};

@@ -33,3 +33,17 @@ bool sp_chars_all(struct sp_slice text, enum sp_char kind)
     }
     return true;
 }
+
+bool sp_chars_number(struct sp_slice text, uint64_t *number)
+{
+    uint64_t value = 0;
+    if (text.size == 0 || !sp_chars_all(text, SP_CHAR_DIGIT)) {
+        return false;
+    }
+    for (size_t i = 0; i < text.size; i++) {
+        uint64_t digit = (uint64_t)(text.data[i] - '0');
+        value = value > (UINT64_MAX - digit) / 10 ? UINT64_MAX : value * 10 + digit;
+    }
+    *number = value;
+    return true;
+}

@@ -41,4 +41,8 @@ static inline int sp_char_hex(uint8_t byte)
 
 bool sp_chars_all(struct sp_slice text, enum sp_char kind);
 
+// Reads digits as a decimal number; one that is larger than there can be is UINT64_MAX.
+// False, and nothing is set: there are none, or something else.
+bool sp_chars_number(struct sp_slice text, uint64_t *number);
+
 #endif

@@ -3,6 +3,23 @@
 
 #include <string.h>
 
+enum sp_method sp_method_of(struct sp_slice name)
+{
+    static const char *const methods[] = {[SP_METHOD_GET] = "GET",
+                                          [SP_METHOD_HEAD] = "HEAD",
+                                          [SP_METHOD_POST] = "POST",
+                                          [SP_METHOD_PUT] = "PUT",
+                                          [SP_METHOD_DELETE] = "DELETE",
+                                          [SP_METHOD_OPTIONS] = "OPTIONS"};
+    unsigned method = SP_METHOD_GET;
+    while (method < SP_METHOD_OTHER &&
+           (strlen(methods[method]) != name.size ||
+            memcmp(methods[method], name.data, name.size) != 0)) {
+        method++;
+    }
+    return (enum sp_method)method;
+}
+
 struct sp_slice sp_request_field(const struct sp_request *request, const char *name)
 {
     size_t size = strlen(name);

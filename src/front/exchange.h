@@ -50,6 +50,15 @@ struct sp_request {
     struct sp_slice body; // whole, without any framing; empty while it is `streaming`
 };
 
+// More fields than this are refused.
+#define SP_FIELDS_MOST 100u
+
+// Why a request is not served. A status of 0: it is fine.
+struct sp_refusal {
+    unsigned status; // 400, 413, 414, 417, 431, 501, 505
+    const char *why; // for the client; constant
+};
+
 // The beginning of an answer. Borrows all of it until the function returns.
 struct sp_reply {
     unsigned status;               // 200
@@ -168,6 +177,13 @@ static inline size_t sp_exchange_room(const struct sp_exchange *exchange)
 {
     return exchange->ops->room(exchange);
 }
+
+// ---- Protocols ------------------------------------------------------------------
+
+// What a request's method is called in upper case, as it is sent.
+enum sp_method sp_method_of(struct sp_slice name);
+
+// ---- Requests -------------------------------------------------------------------
 
 // The value of the header field `name` (in lower case); NULL data: it is not there. Of
 // several the first.

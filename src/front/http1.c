@@ -359,8 +359,7 @@ static bool read_pieces(struct http1 *http1, struct sp_slice *bytes)
 {
     while (bytes->size != 0 && http1->chunks.state != SP_HTTP1_CHUNK_END) {
         struct sp_slice piece;
-        struct sp_http1_refusal refusal =
-            sp_http1_chunks_next(&http1->chunks, bytes, &piece);
+        struct sp_refusal refusal = sp_http1_chunks_next(&http1->chunks, bytes, &piece);
         if (refusal.status != 0) {
             refuse(http1, refusal.status, refusal.why);
             return false;
@@ -451,7 +450,7 @@ static bool read_head(struct http1 *http1)
     struct sp_slice bytes = {connection->in.data, connection->in.size};
     bool first = http1->scan.at == 0;
     size_t limit = (size_t)config_of(http1)->max_header_size;
-    struct sp_http1_refusal refusal;
+    struct sp_refusal refusal;
     size_t size = sp_http1_scan(&http1->scan, bytes, limit, &refusal);
     if (size == 0 && refusal.status == 0) {
         if (first && bytes.size != 0) {

@@ -103,18 +103,18 @@ static bool counts(enum sp_http1_chunk state)
            state == SP_HTTP1_CHUNK_TRAILER_VALUE;
 }
 
-static struct sp_http1_refusal step(struct sp_http1_chunks *chunks, uint8_t byte)
+static struct sp_refusal step(struct sp_http1_chunks *chunks, uint8_t byte)
 {
     unsigned next = next_state(chunks, byte);
     if (next == WRONG) {
-        return (struct sp_http1_refusal){400, "a chunk of the body is malformed"};
+        return (struct sp_refusal){400, "a chunk of the body is malformed"};
     }
     chunks->state = (enum sp_http1_chunk)next;
     if (counts(chunks->state) && ++chunks->extras > SP_HTTP1_EXTRAS) {
-        return (struct sp_http1_refusal){
-            431, "extensions or trailers of the body are too large"};
+        return (struct sp_refusal){431,
+                                   "extensions or trailers of the body are too large"};
     }
-    return (struct sp_http1_refusal){0, NULL};
+    return (struct sp_refusal){0, NULL};
 }
 
 void sp_http1_chunks_skip(struct sp_http1_chunks *chunks, size_t bytes)
@@ -135,11 +135,11 @@ take_data(struct sp_http1_chunks *chunks, struct sp_slice bytes, struct sp_slice
     return size;
 }
 
-struct sp_http1_refusal sp_http1_chunks_next(struct sp_http1_chunks *chunks,
-                                             struct sp_slice *bytes,
-                                             struct sp_slice *piece)
+struct sp_refusal sp_http1_chunks_next(struct sp_http1_chunks *chunks,
+                                       struct sp_slice *bytes,
+                                       struct sp_slice *piece)
 {
-    struct sp_http1_refusal refusal = {0, NULL};
+    struct sp_refusal refusal = {0, NULL};
     *piece = (struct sp_slice){NULL, 0};
     while (bytes->size != 0 && refusal.status == 0 && piece->size == 0 &&
            chunks->state != SP_HTTP1_CHUNK_END) {

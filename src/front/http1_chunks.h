@@ -41,9 +41,9 @@ struct sp_http1_chunks {
 // Reads from `bytes`, which then begins behind what was read, until all is read, the
 // body ends, or there is a piece of it; without one `piece` is empty. A refusal (400,
 // 431) is final.
-struct sp_http1_refusal sp_http1_chunks_next(struct sp_http1_chunks *chunks,
-                                             struct sp_slice *bytes,
-                                             struct sp_slice *piece);
+struct sp_refusal sp_http1_chunks_next(struct sp_http1_chunks *chunks,
+                                       struct sp_slice *bytes,
+                                       struct sp_slice *piece);
 // That `bytes` bytes of the chunk's data, of which there were as many left, were taken
 // without being shown here.
 void sp_http1_chunks_skip(struct sp_http1_chunks *chunks, size_t bytes);

@@ -10,11 +10,11 @@
 #include "front/chars.h"
 #include "front/target.h"
 
-static const struct sp_http1_refusal fine = {0, NULL};
+static const struct sp_refusal fine = {0, NULL};
 
-static struct sp_http1_refusal refuse(unsigned status, const char *why)
+static struct sp_refusal refuse(unsigned status, const char *why)
 {
-    return (struct sp_http1_refusal){status, why};
+    return (struct sp_refusal){status, why};
 }
 
 // A word that is looked for, with its size.
@@ -44,7 +44,7 @@ static bool is_text(struct sp_slice slice, const char *text)
 static bool end_line(struct sp_http1_scan *scan,
                      const uint8_t *data,
                      size_t end,
-                     struct sp_http1_refusal *refusal)
+                     struct sp_refusal *refusal)
 {
     size_t size = end - scan->line;
     scan->line = end;
@@ -52,7 +52,7 @@ static bool end_line(struct sp_http1_scan *scan,
         *refusal = refuse(400, "a line ends without a carriage return");
     } else if (size > 2) {
         scan->lines++;
-        if (scan->lines > SP_HTTP1_FIELDS + 1) {
+        if (scan->lines > SP_FIELDS_MOST + 1) {
             *refusal = refuse(431, "there are too many header fields");
         }
     } else if (scan->lines > 0) {
@@ -73,7 +73,7 @@ static bool begins_well(const struct sp_http1_scan *scan, struct sp_slice bytes)
            bytes.data[scan->line] == '\r';
 }
 
-static struct sp_http1_refusal too_long(const struct sp_http1_scan *scan)
+static struct sp_refusal too_long(const struct sp_http1_scan *scan)
 {
     return scan->lines == 0 ? refuse(414, "the request line is too long")
                             : refuse(431, "the header is too large");
@@ -82,7 +82,7 @@ static struct sp_http1_refusal too_long(const struct sp_http1_scan *scan)
 size_t sp_http1_scan(struct sp_http1_scan *scan,
                      struct sp_slice bytes,
                      size_t limit,
-                     struct sp_http1_refusal *refusal)
+                     struct sp_refusal *refusal)
 {
     *refusal = fine;
     while (scan->at < bytes.size) {
@@ -109,29 +109,8 @@ size_t sp_http1_scan(struct sp_http1_scan *scan,
 
 // ---- The first line -------------------------------------------------------------
 
-static enum sp_method method_of(struct sp_slice name)
-{
-    static const struct {
-        struct word name;
-        enum sp_method method;
-    } methods[] = {
-        {WORD("GET"), SP_METHOD_GET},
-        {WORD("POST"), SP_METHOD_POST},
-        {WORD("HEAD"), SP_METHOD_HEAD},
-        {WORD("PUT"), SP_METHOD_PUT},
-        {WORD("DELETE"), SP_METHOD_DELETE},
-        {WORD("OPTIONS"), SP_METHOD_OPTIONS},
-    };
-    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
-        if (is_word(name, methods[i].name)) {
-            return methods[i].method;
-        }
-    }
-    return SP_METHOD_OTHER;
-}
-
 // "HTTP/1.1"; any other minor version is read as that (RFC 9110, section 6.2).
-static struct sp_http1_refusal read_version(struct sp_slice text, unsigned *minor)
+static struct sp_refusal read_version(struct sp_slice text, unsigned *minor)
 {
     if (text.size != 8 || memcmp(text.data, "HTTP/", 5) != 0 ||
         !sp_char_is(text.data[5], SP_CHAR_DIGIT) || text.data[6] != '.' ||
@@ -145,8 +124,7 @@ static struct sp_http1_refusal read_version(struct sp_slice text, unsigned *mino
     return fine;
 }
 
-static struct sp_http1_refusal read_target(struct sp_slice text,
-                                           struct sp_http1_head *head)
+static struct sp_refusal read_target(struct sp_slice text, struct sp_http1_head *head)
 {
     struct sp_target target;
     if (!sp_target_read(text, &target) ||
@@ -159,8 +137,8 @@ static struct sp_http1_refusal read_target(struct sp_slice text,
     return fine;
 }
 
-static struct sp_http1_refusal read_request_line(struct sp_slice line,
-                                                 struct sp_http1_head *head)
+static struct sp_refusal read_request_line(struct sp_slice line,
+                                           struct sp_http1_head *head)
 {
     const uint8_t *end = line.data + line.size;
     const uint8_t *first = memchr(line.data, ' ', line.size);
@@ -175,14 +153,14 @@ static struct sp_http1_refusal read_request_line(struct sp_slice line,
     if (method.size == 0 || !sp_chars_all(method, SP_CHAR_TOKEN)) {
         return refuse(400, "the method is malformed");
     }
-    struct sp_http1_refusal refusal = read_version(version, &head->minor);
+    struct sp_refusal refusal = read_version(version, &head->minor);
     if (refusal.status != 0) {
         return refusal;
     }
     if (is_word(method, (struct word)WORD("CONNECT"))) {
         return refuse(501, "this is not a proxy");
     }
-    head->method = method_of(method);
+    head->method = sp_method_of(method);
     return read_target(target, head);
 }
 
@@ -220,7 +198,7 @@ static bool next_element(struct sp_slice *list, struct sp_slice *element)
     return true;
 }
 
-static struct sp_http1_refusal
+static struct sp_refusal
 see_host(struct sp_slice value, struct seen *seen, struct sp_http1_head *head)
 {
     if (seen->host || !sp_target_host_is_valid(value)) {
@@ -235,23 +213,17 @@ see_host(struct sp_slice value, struct seen *seen, struct sp_http1_head *head)
 }
 
 // Digits only, and once: "5, 5" is what others have read as 5 or as 55.
-static struct sp_http1_refusal
+static struct sp_refusal
 see_length(struct sp_slice value, struct seen *seen, struct sp_http1_head *head)
 {
-    if (seen->length || value.size == 0 || !sp_chars_all(value, SP_CHAR_DIGIT)) {
+    if (seen->length || !sp_chars_number(value, &head->length)) {
         return refuse(400, "Content-Length is malformed or there are several");
     }
     seen->length = true;
-    for (size_t i = 0; i < value.size; i++) {
-        uint64_t digit = (uint64_t)(value.data[i] - '0');
-        head->length = head->length > (UINT64_MAX - digit) / 10
-                           ? UINT64_MAX
-                           : head->length * 10 + digit;
-    }
     return fine;
 }
 
-static struct sp_http1_refusal
+static struct sp_refusal
 see_coding(struct sp_slice value, struct seen *seen, struct sp_http1_head *head)
 {
     struct sp_slice coding = {NULL, 0};
@@ -273,7 +245,7 @@ see_coding(struct sp_slice value, struct seen *seen, struct sp_http1_head *head)
     return fine;
 }
 
-static struct sp_http1_refusal
+static struct sp_refusal
 see_connection(struct sp_slice value, struct seen *seen, struct sp_http1_head *head)
 {
     (void)head;
@@ -285,7 +257,7 @@ see_connection(struct sp_slice value, struct seen *seen, struct sp_http1_head *h
     return fine;
 }
 
-static struct sp_http1_refusal
+static struct sp_refusal
 see_expect(struct sp_slice value, struct seen *seen, struct sp_http1_head *head)
 {
     // Who asks with HTTP/1.0 would take the interim answer for the final one.
@@ -297,14 +269,14 @@ see_expect(struct sp_slice value, struct seen *seen, struct sp_http1_head *head)
     return fine;
 }
 
-static struct sp_http1_refusal
+static struct sp_refusal
 see(const struct sp_field *field, struct seen *seen, struct sp_http1_head *head)
 {
     static const struct {
         struct word name;
-        struct sp_http1_refusal (*see)(struct sp_slice value,
-                                       struct seen *seen,
-                                       struct sp_http1_head *head);
+        struct sp_refusal (*see)(struct sp_slice value,
+                                 struct seen *seen,
+                                 struct sp_http1_head *head);
     } rows[] = {
         {WORD("host"), see_host},
         {WORD("connection"), see_connection},
@@ -321,8 +293,7 @@ see(const struct sp_field *field, struct seen *seen, struct sp_http1_head *head)
 }
 
 // What fields say together.
-static struct sp_http1_refusal judge(const struct seen *seen,
-                                     struct sp_http1_head *head)
+static struct sp_refusal judge(const struct seen *seen, struct sp_http1_head *head)
 {
     if (head->minor > 0 && !seen->host) {
         return refuse(400, "the Host field is missing");
@@ -373,8 +344,7 @@ static size_t read_name(uint8_t *line, size_t size)
     return at < size && line[at] == ':' ? at : 0;
 }
 
-static struct sp_http1_refusal
-read_field(uint8_t *line, size_t size, struct sp_field *field)
+static struct sp_refusal read_field(uint8_t *line, size_t size, struct sp_field *field)
 {
     size_t name = read_name(line, size);
     if (name == 0) {
@@ -402,16 +372,16 @@ static size_t line_size(const uint8_t *bytes, const uint8_t *end)
     return (size_t)(lf - bytes) - 1;
 }
 
-static struct sp_http1_refusal read_fields(uint8_t *at,
-                                           const uint8_t *end,
-                                           struct sp_field *fields,
-                                           struct sp_http1_head *head)
+static struct sp_refusal read_fields(uint8_t *at,
+                                     const uint8_t *end,
+                                     struct sp_field *fields,
+                                     struct sp_http1_head *head)
 {
     struct seen seen = {0};
     size_t size = 0;
     for (; (size = line_size(at, end)) != 0; at += size + 2) {
         struct sp_field *field = &fields[head->field_count++];
-        struct sp_http1_refusal refusal = read_field(at, size, field);
+        struct sp_refusal refusal = read_field(at, size, field);
         if (refusal.status == 0) {
             refusal = see(field, &seen, head);
         }
@@ -422,16 +392,16 @@ static struct sp_http1_refusal read_fields(uint8_t *at,
     return judge(&seen, head);
 }
 
-struct sp_http1_refusal sp_http1_read_head(uint8_t *bytes,
-                                           size_t size,
-                                           struct sp_field *fields,
-                                           struct sp_http1_head *head)
+struct sp_refusal sp_http1_read_head(uint8_t *bytes,
+                                     size_t size,
+                                     struct sp_field *fields,
+                                     struct sp_http1_head *head)
 {
     const uint8_t *end = bytes + size;
     uint8_t *at = bytes[0] == '\r' && bytes[1] == '\n' ? bytes + 2 : bytes;
     *head = (struct sp_http1_head){0};
     struct sp_slice line = {at, line_size(at, end)};
-    struct sp_http1_refusal refusal = read_request_line(line, head);
+    struct sp_refusal refusal = read_request_line(line, head);
     if (refusal.status != 0) {
         return refusal;
     }

@@ -13,15 +13,6 @@
 #include "base/slice.h"
 #include "front/exchange.h"
 
-// More fields than this are refused.
-#define SP_HTTP1_FIELDS 100u
-
-// Why a request is not served. A status of 0: it is fine.
-struct sp_http1_refusal {
-    unsigned status; // 400, 414, 417, 431, 501, 505
-    const char *why; // for the client; constant
-};
-
 // How far the search for the end of a head has come. Zeroed: at its beginning.
 struct sp_http1_scan {
     size_t line;  // where the first line begins that has not ended
@@ -37,7 +28,7 @@ struct sp_http1_scan {
 size_t sp_http1_scan(struct sp_http1_scan *scan,
                      struct sp_slice bytes,
                      size_t limit,
-                     struct sp_http1_refusal *refusal);
+                     struct sp_refusal *refusal);
 // How many fields a head has that was found.
 static inline size_t sp_http1_scan_fields(const struct sp_http1_scan *scan)
 {
@@ -60,9 +51,9 @@ struct sp_http1_head {
 // Reads a head that sp_http1_scan() has found; the names of fields become lower case
 // where they are. What `head` and `fields` point to lies in `bytes`. `fields` has room
 // for all of them. A refusal (400, 417, 501, 505) leaves both undefined.
-struct sp_http1_refusal sp_http1_read_head(uint8_t *bytes,
-                                           size_t size,
-                                           struct sp_field *fields,
-                                           struct sp_http1_head *head);
+struct sp_refusal sp_http1_read_head(uint8_t *bytes,
+                                     size_t size,
+                                     struct sp_field *fields,
+                                     struct sp_http1_head *head);
 
 #endif

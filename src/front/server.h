@@ -32,7 +32,7 @@ struct sp_server_options {
     snakepit *pit;
     const struct sp_serve_config *config;
     const struct sp_log *log;
-    const struct sp_protocol *protocol; // &sp_http1
+    const struct sp_protocol *protocol; // &sp_http
     struct sp_activation
         *activation; // for "systemd:NAME"; NULL: none. Until it is open
     sp_handler_fn *handle;

@@ -241,7 +241,6 @@ IN_DOUBT = {
     "a chunk that ends elsewhere": (400, POST + CHUNKS + "\r\n1\r\nabc\r\n0\r\n\r\n"),
     "a bare LF in an extension": (400, POST + CHUNKS + "\r\n1;\nx\r\n0\r\n\r\n"),
     "a tunnel": (501, "CONNECT h:443 HTTP/1.1\r\nHost: localhost\r\n\r\n"),
-    "the preface of HTTP/2": (505, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
 }
 
 

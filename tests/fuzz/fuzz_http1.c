@@ -30,7 +30,7 @@ struct stream {
     uint64_t left; // of a body with a length
 };
 
-static struct sp_field fields[SP_HTTP1_FIELDS];
+static struct sp_field fields[SP_FIELDS_MOST];
 
 static void note(struct trace *trace, const char *word, struct sp_slice bytes)
 {
@@ -38,7 +38,7 @@ static void note(struct trace *trace, const char *word, struct sp_slice bytes)
     SP_CHECK(sp_buf_append(&trace->text, bytes.data, bytes.size) == SNAKEPIT_OK);
 }
 
-static void refuse(struct trace *trace, struct sp_http1_refusal refusal)
+static void refuse(struct trace *trace, struct sp_refusal refusal)
 {
     SP_CHECK(refusal.status >= 400 && refusal.status <= 505 && refusal.why != NULL);
     SP_CHECK(
@@ -114,7 +114,7 @@ static void begin_body(struct stream *stream)
 static size_t
 read_head(struct stream *stream, struct sp_slice bytes, struct trace *trace)
 {
-    struct sp_http1_refusal refusal;
+    struct sp_refusal refusal;
     size_t size = sp_http1_scan(&stream->scan, bytes, stream->limit, &refusal);
     if (size == 0) {
         if (refusal.status != 0) {
@@ -161,7 +161,7 @@ read_chunks(struct stream *stream, struct sp_slice bytes, struct trace *trace)
 {
     struct sp_slice rest = bytes;
     struct sp_slice piece;
-    struct sp_http1_refusal refusal =
+    struct sp_refusal refusal =
         sp_http1_chunks_next(&stream->chunks, &rest, &piece);
     SP_CHECK(rest.data + rest.size == bytes.data + bytes.size);
     SP_CHECK(sp_buf_append(&trace->text, piece.data, piece.size) == SNAKEPIT_OK);

@@ -105,6 +105,11 @@ static inline snakepit_err fake_open(const struct sp_protocol *protocol,
     memset(&fake, 0, offsetof(struct fake, out) + 1);
     fake.config.max_message = 100000;
     fake.config.max_header_size = 8192;
+    fake.config.max_streams = 100;
+    fake.config.body_timeout_ms = 30000;
+    fake.config.write_timeout_ms = 30000;
+    sp_list_init(&fake.loop.loop.tasks);
+    sp_list_init(&fake.loop.loop.timers);
     fake.options.config = &fake.config;
     fake.options.handle = handle;
     fake.loop.options = &fake.options;
@@ -133,10 +138,20 @@ static inline bool fake_is_closed(void)
     return fake.connection.closing || fake.connection.lost;
 }
 
+static inline void fake_run_tasks(void)
+{
+    struct sp_link *link;
+    while ((link = sp_list_take(&fake.loop.loop.tasks)) != NULL) {
+        struct sp_task *task = SP_ENTRY(link, struct sp_task, link);
+        task->run(task);
+    }
+}
+
 // What a loop does between two events.
 static inline void fake_turn(void)
 {
     struct sp_connection *connection = &fake.connection;
+    fake_run_tasks();
     while (fake.resumed && !connection->paused && !fake_is_closed()) {
         fake.resumed = false;
         if (connection->in.size != 0) {

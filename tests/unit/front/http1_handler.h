@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What tests of sp_http1 have in common: a handler that does as it is told.
+// What tests of protocols have in common: a handler that does as it is told.
 #ifndef TESTS_UNIT_FRONT_HTTP1_HANDLER_H
 #define TESTS_UNIT_FRONT_HTTP1_HANDLER_H
 
@@ -135,11 +135,16 @@ static inline void handle(struct sp_exchange *exchange)
     }
 }
 
-static inline void start(enum act act)
+static inline void start_on(const struct sp_protocol *protocol, enum act act)
 {
     memset(&seen, 0, sizeof seen);
     seen.act = act;
-    assert_int_equal(fake_open(&sp_http1, handle), SNAKEPIT_OK);
+    assert_int_equal(fake_open(protocol, handle), SNAKEPIT_OK);
+}
+
+static inline void start(enum act act)
+{
+    start_on(&sp_http1, act);
 }
 
 static const struct sp_reply plain = {.status = 200, .type = "text/plain"};

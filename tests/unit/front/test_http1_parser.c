@@ -17,9 +17,9 @@
 
 struct result {
     size_t size; // of the head; 0: it has not ended
-    struct sp_http1_refusal refusal;
+    struct sp_refusal refusal;
     struct sp_http1_head head;
-    struct sp_field fields[SP_HTTP1_FIELDS];
+    struct sp_field fields[SP_FIELDS_MOST];
     struct sp_http1_scan scan;
 };
 
@@ -500,8 +500,8 @@ static void heads_are_bounded(void **state)
         {LIMIT, 0, 0, 414},
         {LIMIT * 2, 0, 0, 414},
         {LIMIT - 16, 0, 0, 431},
-        {0, SP_HTTP1_FIELDS - 1, 0, 0},
-        {0, SP_HTTP1_FIELDS, 0, 431},
+        {0, SP_FIELDS_MOST - 1, 0, 0},
+        {0, SP_FIELDS_MOST, 0, 431},
         {0, 10000, 0, 431},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
