@@ -34,6 +34,19 @@ install(DIRECTORY include/snakepit DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
         FILES_MATCHING PATTERN "*.h")
 if(TARGET snakepit_command)
   install(TARGETS snakepit_command)
+  # The units of systemd, which wants to be told where the command is. `--prefix` decides that
+  # only when it is installed.
+  install(CODE "
+    set(binaries \"${CMAKE_INSTALL_BINDIR}\")
+    if(NOT IS_ABSOLUTE \"\${binaries}\")
+      set(binaries \"\${CMAKE_INSTALL_PREFIX}/\${binaries}\")
+    endif()
+    string(REPLACE % %% binaries \"\${binaries}\")
+    file(READ \"${PROJECT_SOURCE_DIR}/packaging/systemd/snakepit.service\" text)
+    string(REPLACE \"ExecStart=snakepit \" \"ExecStart=\\\"\${binaries}/snakepit\\\" \" text \"\${text}\")
+    file(WRITE \"${PROJECT_BINARY_DIR}/systemd/snakepit.service\" \"\${text}\")")
+  install(FILES ${PROJECT_BINARY_DIR}/systemd/snakepit.service packaging/systemd/snakepit.socket
+          DESTINATION lib/systemd/system)
 endif()
 install(DIRECTORY examples DESTINATION ${CMAKE_INSTALL_DATADIR}/snakepit
         PATTERN __pycache__ EXCLUDE)

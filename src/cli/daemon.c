@@ -175,9 +175,16 @@ static void on_woken(void *user)
     if (!daemon->reloads && sp_daemon_take_reload()) {
         begin_reload(daemon);
     }
-    if (sp_daemon_stops() > 0) {
+    if (sp_daemon_is_to_stop()) {
         sp_loop_stop(&daemon->loop);
     }
+}
+
+// Of a request, on the loop of its connection.
+static void ask_to_stop(void *user)
+{
+    (void)user; // there is one daemon in a process
+    sp_daemon_ask_to_stop();
 }
 
 snakepit_err sp_daemon_open(struct sp_daemon *daemon, snakepit_message *why)
@@ -195,8 +202,10 @@ snakepit_err sp_daemon_open(struct sp_daemon *daemon, snakepit_message *why)
     if (err != SNAKEPIT_OK) {
         return err;
     }
-    const struct sp_api_options api = {
-        .pit = daemon->pit, .path = daemon->file, .log = &daemon->log};
+    const struct sp_api_options api = {.pit = daemon->pit,
+                                       .path = daemon->file,
+                                       .log = &daemon->log,
+                                       .drain = ask_to_stop};
     daemon->api = sp_api_new(&api);
     if (daemon->api == NULL) {
         return SNAKEPIT_NO_MEMORY;

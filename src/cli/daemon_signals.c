@@ -12,6 +12,7 @@ static struct sp_loop *loop_to_wake;
 static atomic_uint stop_count;
 static atomic_int last_stop;
 static atomic_bool reload_wanted;
+static atomic_bool stop_wanted;
 
 static void note_stop(int number)
 {
@@ -51,6 +52,17 @@ void sp_daemon_signals_init(struct sp_loop *loop)
     handle(SIGHUP, note_reload);
 }
 
+void sp_daemon_ask_to_stop(void)
+{
+    atomic_store(&stop_wanted, true);
+    sp_loop_wake(loop_to_wake);
+}
+
+bool sp_daemon_is_to_stop(void)
+{
+    return atomic_load(&stop_wanted) || sp_daemon_stops() > 0;
+}
+
 unsigned sp_daemon_stops(void)
 {
     return atomic_load(&stop_count);
@@ -58,6 +70,9 @@ unsigned sp_daemon_stops(void)
 
 const char *sp_daemon_stop_name(void)
 {
+    if (sp_daemon_stops() == 0) {
+        return "\"a request\"";
+    }
     return atomic_load(&last_stop) == SIGINT ? "SIGINT" : "SIGTERM";
 }
 

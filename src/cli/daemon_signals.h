@@ -12,9 +12,16 @@
 // ignored where the parent ignores it. Once in a process; keeps the loop.
 void sp_daemon_signals_init(struct sp_loop *loop);
 
+// The same as SIGTERM once, where none has come: another one is then the first. Any
+// thread, once the signals are noted.
+void sp_daemon_ask_to_stop(void);
+// Whether it is to stop.
+bool sp_daemon_is_to_stop(void);
+
 // How often SIGTERM or SIGINT has come.
 unsigned sp_daemon_stops(void);
-// The last of them, for the log: "SIGTERM".
+// What has come, for the log: "SIGTERM"; "a request", quoted, where it was not a
+// signal.
 const char *sp_daemon_stop_name(void);
 // Whether SIGHUP has come since this was asked last.
 bool sp_daemon_take_reload(void);

@@ -10,6 +10,7 @@
 #include "config/config.h"
 #include "front/api_inside.h"
 #include "front/api_reply.h"
+#include "front/query.h"
 #include "front/screen.h"
 #include "front/server.h"
 
@@ -37,6 +38,8 @@ struct sp_api *sp_api_new(const struct sp_api_options *options)
     }
     api->pit = options->pit;
     api->log = options->log;
+    api->drain = options->drain;
+    api->user = options->user;
     api->path = options->path == NULL ? NULL : sp_strdup(options->path);
     SP_CHECK(pthread_mutex_init(&api->lock, NULL) == 0);
     sp_call_names_init(&api->names);
@@ -153,6 +156,16 @@ static bool has_known_body(struct sp_exchange *exchange)
     return false;
 }
 
+static bool has_known_query(struct sp_exchange *exchange, enum sp_route_id id)
+{
+    char why[256];
+    if (sp_query_fits(id, exchange->request.query, why, sizeof why)) {
+        return true;
+    }
+    sp_api_refuse(exchange, 400, why);
+    return false;
+}
+
 static void route(struct sp_exchange *exchange)
 {
     enum sp_route_id id = SP_ROUTES;
@@ -160,7 +173,7 @@ static void route(struct sp_exchange *exchange)
     switch (
         sp_route_find(exchange->request.method, exchange->request.path, &id, &params)) {
     case SP_MATCH_FOUND:
-        if (has_known_body(exchange)) {
+        if (has_known_body(exchange) && has_known_query(exchange, id)) {
             handlers[id](exchange, &params);
         }
         return;

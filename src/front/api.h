@@ -16,6 +16,9 @@ struct sp_api_options {
     snakepit *pit;
     const char *path; // of the configuration, to be read again; NULL: it cannot be
     const struct sp_log *log; // is borrowed; NULL: nothing is logged
+    // Begins to drain the daemon, as SIGTERM does. Any thread. NULL: it cannot.
+    void (*drain)(void *user);
+    void *user;
 };
 
 // Copies the options. NULL: without memory.

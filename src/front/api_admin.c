@@ -112,6 +112,21 @@ void sp_api_recycle_worker(struct sp_exchange *exchange, const struct sp_params 
         exchange, recycle_wherever_it_is(sp_api_of(exchange)->pit, worker, &why), &why);
 }
 
+// ---- The daemon -----------------------------------------------------------------
+
+// Its own answer is among what has begun, so it is sent.
+void sp_api_drain(struct sp_exchange *exchange, const struct sp_params *params)
+{
+    struct sp_api *api = sp_api_of(exchange);
+    (void)params;
+    if (api->drain == NULL) {
+        sp_api_fail(exchange, SNAKEPIT_UNSUPPORTED, NULL);
+        return;
+    }
+    api->drain(api->user);
+    sp_api_reply(exchange, &(const struct sp_api_answer){.status = 202});
+}
+
 // ---- Reload ---------------------------------------------------------------------
 
 // Owner: the loop of its exchange while somebody waits, else whoever holds sp_api.lock.

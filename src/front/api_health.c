@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT
 // What probes and passers-by ask.
+#include <stdio.h>
 #include <string.h>
 
 #include "front/api_inside.h"
 #include "front/api_reply.h"
+#include "front/grant.h"
 #include "front/percent.h"
 #include "front/problem.h"
 #include "front/server.h"
+#include "pit/failure.h"
 
 static void
 reply_text(struct sp_exchange *exchange, unsigned status, struct sp_slice text)
@@ -62,20 +65,44 @@ static bool all_serve(snakepit *pit)
     return true;
 }
 
-static snakepit_err
-write_lines(snakepit *pit, bool ready, bool draining, struct sp_buf *text)
+// Why it does not have all of its workers, as the end of a line, for those who may look
+// at the pool; else "".
+static const char *
+reason_of(struct sp_exchange *exchange, const char *pool, snakepit_message *reason)
 {
+    snakepit_message failure;
+    const struct sp_grant *grant = sp_grant_of(exchange);
+    reason->text[0] = '\0';
+    if (grant == NULL || !sp_grant_allows(grant, SP_ACCESS_OBSERVE, pool) ||
+        sp_pit_failure(sp_api_of(exchange)->pit, pool, &failure)[0] == '\0') {
+        return "";
+    }
+    for (char *end = failure.text; (end = strchr(end, '\n')) != NULL;) {
+        *end = ' ';
+    }
+    (void)snprintf(reason->text, sizeof reason->text, ": %.1000s", failure.text);
+    return reason->text;
+}
+
+static snakepit_err write_lines(struct sp_exchange *exchange,
+                                bool ready,
+                                bool draining,
+                                struct sp_buf *text)
+{
+    snakepit *pit = sp_api_of(exchange)->pit;
     snakepit_pool_stats stats;
+    snakepit_message reason;
     snakepit_err err = SNAKEPIT_OK;
     for (size_t i = 0; err == SNAKEPIT_OK && i < snakepit_pool_count(pit); i++) {
         if (pool_at(pit, i, &stats)) {
             err = sp_buf_printf(text,
-                                "[%c] %s: %s, %u of %u workers\n",
+                                "[%c] %s: %s, %u of %u workers%s\n",
                                 serves(&stats) ? '+' : '-',
                                 stats.name,
                                 stats.state,
                                 stats.workers_ready,
-                                stats.workers);
+                                stats.workers,
+                                reason_of(exchange, stats.name, &reason));
         }
     }
     if (err == SNAKEPIT_OK && draining) {
@@ -94,7 +121,7 @@ void sp_api_readyz(struct sp_exchange *exchange, const struct sp_params *params)
     const struct sp_slice brief = sp_slice_of_text(ready ? "ready\n" : "not ready\n");
     (void)params;
     const bool verbose = sp_query_find(exchange->request.query, "verbose").data != NULL;
-    if (verbose && write_lines(pit, ready, draining, &text) == SNAKEPIT_OK) {
+    if (verbose && write_lines(exchange, ready, draining, &text) == SNAKEPIT_OK) {
         reply_text(
             exchange, ready ? 200 : 503, (struct sp_slice){text.data, text.size});
     } else {

@@ -27,19 +27,21 @@ struct sp_api_loop {
     struct sp_timer turn;    // runs while there are busy ones
     struct sp_timer silence; // runs while there are streams
     struct sp_buf events;    // of one turn of one stream
+    struct sp_api_job *job;  // that makes the OpenAPI document; NULL: none is made
 };
 
 // The OpenAPI document that was made last. Guarded by sp_api.lock.
 struct sp_api_document {
     struct sp_buf text;
-    uint64_t stamp;  // of the workers that it was made of; see api_openapi.c
-    unsigned making; // how many are being made
+    uint64_t stamp; // of the workers that it was made of; see api_openapi.c
 };
 
 struct sp_api {
-    snakepit *pit;            // constant
-    char *path;               // constant
-    const struct sp_log *log; // constant; NULL: none
+    snakepit *pit;             // constant
+    char *path;                // constant
+    const struct sp_log *log;  // constant; NULL: none
+    void (*drain)(void *user); // constant; NULL: it cannot
+    void *user;                // constant
     struct sp_call_names names;
     struct sp_api_loop *_Atomic loops;
     pthread_mutex_t lock;

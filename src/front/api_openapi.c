@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The OpenAPI document is made of the answers of one worker of each pool, and kept
 // until there are other workers. A pool that does not answer in time is left out, and
-// then the document is not kept.
+// then the document is not kept. Whoever asks while one is being made on the same loop
+// waits for that one.
 #include <string.h>
 
 #include "base/memory.h"
@@ -10,25 +11,33 @@
 #include "front/openapi.h"
 #include "front/server.h"
 
-#define ANSWER_MS   2000u // that a pool has
-#define MAKING_MOST 8u    // documents at once: each asks every pool
+#define ANSWER_MS 2000u // that a pool has
 
-struct job;
+struct sp_api_job;
+
+// A request that waits for the document. Owner: the loop of its exchange.
+struct waiter {
+    struct sp_link link; // of sp_api_job.waiters
+    struct sp_exchange *exchange;
+    struct sp_api_job *job;
+};
 
 struct part {
-    struct job *job;
+    struct sp_api_job *job;
     const char *pool; // lives as long as the pit
     snakepit_call_id call;
     snakepit_answer *table; // NULL: it did not answer
     bool ended;
 };
 
-// Owner: the loop of its exchange. Freed when all pools have answered.
-struct job {
-    struct sp_exchange *exchange; // NULL: nobody waits any more
-    struct sp_api *api;           // not to be touched then
+// Owner: a loop. Freed when all pools have answered.
+struct sp_api_job {
+    struct sp_link waiters;
+    struct sp_api_loop *loop; // NULL: nobody waits any more, and nothing of the API may
+    struct sp_api *api;       // be touched
     snakepit *pit;
     uint64_t stamp;
+    size_t room; // for parts
     size_t count;
     size_t pending; // and one more while they are asked
     struct part parts[];
@@ -83,27 +92,10 @@ static void keep(struct sp_api *api, struct sp_buf *document, uint64_t stamp)
     *document = (struct sp_buf){0};
 }
 
-// False: enough are being made already.
-static bool may_make(struct sp_api *api)
-{
-    pthread_mutex_lock(&api->lock);
-    const bool may = api->document.making < MAKING_MOST;
-    api->document.making += may ? 1 : 0;
-    pthread_mutex_unlock(&api->lock);
-    return may;
-}
-
-static void stop_making(struct sp_api *api)
-{
-    pthread_mutex_lock(&api->lock);
-    api->document.making--;
-    pthread_mutex_unlock(&api->lock);
-}
-
 // ---- Making one -----------------------------------------------------------------
 
 // True: no pool is missing.
-static bool write_parts(struct sp_openapi *openapi, const struct job *job)
+static bool write_parts(struct sp_openapi *openapi, const struct sp_api_job *job)
 {
     bool whole = true;
     for (size_t i = 0; i < job->count; i++) {
@@ -118,26 +110,38 @@ static bool write_parts(struct sp_openapi *openapi, const struct job *job)
     return whole;
 }
 
-static void reply(struct job *job)
+// Each waiter is answered, and gone.
+static void
+reply_to_all(struct sp_api_job *job, snakepit_err err, const struct sp_buf *document)
+{
+    struct sp_link *link;
+    while ((link = sp_list_take(&job->waiters)) != NULL) {
+        struct waiter *waiter = SP_ENTRY(link, struct waiter, link);
+        if (err == SNAKEPIT_OK) {
+            reply_document(waiter->exchange, document);
+        } else {
+            sp_api_fail(waiter->exchange, err, NULL);
+        }
+        sp_free(waiter);
+    }
+}
+
+static void reply(struct sp_api_job *job)
 {
     struct sp_buf document = {0};
     struct sp_openapi openapi;
     sp_openapi_begin(&openapi, &document);
     const bool whole = write_parts(&openapi, job);
     snakepit_err err = sp_openapi_end(&openapi);
-    stop_making(job->api);
-    if (err != SNAKEPIT_OK) {
-        sp_api_fail(job->exchange, err, NULL);
-    } else {
-        reply_document(job->exchange, &document);
-        if (whole) {
-            keep(job->api, &document, job->stamp);
-        }
+    job->loop->job = NULL;
+    reply_to_all(job, err, &document);
+    if (err == SNAKEPIT_OK && whole) {
+        keep(job->api, &document, job->stamp);
     }
     sp_buf_fini(&document);
 }
 
-static void free_job(struct job *job)
+static void free_job(struct sp_api_job *job)
 {
     for (size_t i = 0; i < job->count; i++) {
         snakepit_answer_free(job->parts[i].table);
@@ -146,12 +150,12 @@ static void free_job(struct job *job)
 }
 
 // One pool less to wait for.
-static void count_down(struct job *job)
+static void count_down(struct sp_api_job *job)
 {
     if (--job->pending > 0) {
         return;
     }
-    if (job->exchange != NULL) {
+    if (job->loop != NULL) {
         reply(job);
     }
     free_job(job);
@@ -169,11 +173,18 @@ static void on_table(void *user, snakepit_err err, snakepit_answer *answer)
     count_down(part->job);
 }
 
+// The last one to leave has the pools stop.
 static void on_gone(void *user)
 {
-    struct job *job = user;
-    job->exchange = NULL;
-    stop_making(job->api);
+    struct waiter *waiter = user;
+    struct sp_api_job *job = waiter->job;
+    sp_list_remove(&waiter->link);
+    sp_free(waiter);
+    if (!sp_list_empty(&job->waiters)) {
+        return;
+    }
+    job->loop->job = job->loop->job == job ? NULL : job->loop->job;
+    job->loop = NULL;
     for (size_t i = 0; i < job->count; i++) {
         if (!job->parts[i].ended) {
             (void)snakepit_cancel(job->pit, job->parts[i].call);
@@ -190,14 +201,11 @@ static bool is_removed(snakepit *pit, const char *pool)
            strcmp(stats.state, "removed") == 0;
 }
 
-static void ask(struct job *job, const char *pool)
+static void ask(struct sp_api_job *job, const char *pool, snakepit_queue *queue)
 {
     struct part *part = &job->parts[job->count++];
     const snakepit_call_options options = {
-        .size = sizeof options,
-        .pool = pool,
-        .timeout_ms = ANSWER_MS,
-        .queue = sp_serve_loop_queue(job->exchange->loop)};
+        .size = sizeof options, .pool = pool, .timeout_ms = ANSWER_MS, .queue = queue};
     *part = (struct part){.job = job, .pool = pool};
     if (snakepit_submit_tools(job->pit, &options, on_table, part, &part->call) ==
         SNAKEPIT_OK) {
@@ -207,29 +215,42 @@ static void ask(struct job *job, const char *pool)
     }
 }
 
-static void make(struct sp_exchange *exchange, struct sp_api *api, uint64_t stamp)
+// NULL: without memory.
+static struct sp_api_job *new_job(struct sp_api *api, struct sp_api_loop *loop)
 {
-    const size_t count = snakepit_pool_count(api->pit);
-    struct job *job = sp_alloc(sizeof *job + count * sizeof job->parts[0]);
+    const size_t room = snakepit_pool_count(api->pit);
+    struct sp_api_job *job = sp_alloc(sizeof *job + room * sizeof job->parts[0]);
     if (job == NULL) {
-        stop_making(api);
-        sp_api_fail(exchange, SNAKEPIT_NO_MEMORY, NULL);
-        return;
+        return NULL;
     }
-    job->exchange = exchange;
+    sp_list_init(&job->waiters);
+    job->loop = loop;
     job->api = api;
     job->pit = api->pit;
-    job->stamp = stamp;
+    job->room = room;
     job->pending = 1;
-    for (size_t i = 0; i < count; i++) {
-        const char *pool = snakepit_pool_name(api->pit, i);
-        if (!is_removed(api->pit, pool)) {
-            ask(job, pool);
+    loop->job = job;
+    return job;
+}
+
+static void ask_all(struct sp_api_job *job, uint64_t stamp, snakepit_queue *queue)
+{
+    job->stamp = stamp;
+    for (size_t i = 0; i < job->room; i++) {
+        const char *pool = snakepit_pool_name(job->pit, i);
+        if (!is_removed(job->pit, pool)) {
+            ask(job, pool, queue);
         }
     }
-    exchange->user = job;
-    exchange->listener = &listener;
     count_down(job);
+}
+
+static void join(struct waiter *waiter, struct sp_api_job *job)
+{
+    sp_list_append(&job->waiters, &waiter->link);
+    waiter->job = job;
+    waiter->exchange->user = waiter;
+    waiter->exchange->listener = &listener;
 }
 
 void sp_api_openapi(struct sp_exchange *exchange, const struct sp_params *params)
@@ -240,11 +261,22 @@ void sp_api_openapi(struct sp_exchange *exchange, const struct sp_params *params
     if (reply_kept(exchange, api, stamp)) {
         return;
     }
-    if (!may_make(api)) {
-        sp_api_fail(exchange,
-                    SNAKEPIT_SATURATED,
-                    "the document is being made for others; ask again");
+    struct sp_api_loop *loop = sp_api_loop_of(exchange);
+    struct waiter *waiter = loop == NULL ? NULL : sp_alloc(sizeof *waiter);
+    const bool begun = waiter != NULL && loop->job != NULL;
+    struct sp_api_job *job = begun ? loop->job : NULL;
+    if (waiter != NULL && !begun) {
+        job = new_job(api, loop);
+    }
+    if (job == NULL) {
+        sp_free(waiter);
+        sp_api_fail(exchange, SNAKEPIT_NO_MEMORY, NULL);
         return;
     }
-    make(exchange, api, stamp);
+    waiter->exchange = exchange;
+    snakepit_queue *queue = sp_serve_loop_queue(exchange->loop);
+    join(waiter, job);
+    if (!begun) {
+        ask_all(job, stamp, queue);
+    }
 }

@@ -6,17 +6,21 @@
 #include "front/api_inside.h"
 #include "front/api_reply.h"
 #include "payload/pairs.h"
+#include "pit/failure.h"
 
-#define POOL_PAIRS   36u
+#define POOL_PAIRS   37u
 #define WORKER_PAIRS 9u
 #define HEALTH_PAIRS 6u
 
-static void write_pool(snakepit_writer *writer, const snakepit_pool_stats *stats)
+static void
+write_pool(snakepit *pit, snakepit_writer *writer, const snakepit_pool_stats *stats)
 {
+    snakepit_message failure;
 #define NUMBER(name) sp_pair_number(writer, #name, stats->name)
     sp_pair_text(writer, "name", stats->name);
     sp_pair_text(writer, "profile", stats->profile);
     sp_pair_text(writer, "state", stats->state);
+    sp_pair_text(writer, "reason", sp_pit_failure(pit, stats->name, &failure));
     NUMBER(workers);
     NUMBER(workers_ready);
     NUMBER(threads_per_worker);
@@ -66,7 +70,7 @@ static void write_pools(snakepit *pit, snakepit_writer *writer)
         const char *name = snakepit_pool_name(pit, i);
         if (snakepit_pool_get_stats(pit, name, &stats) == SNAKEPIT_OK) {
             snakepit_writer_map(writer, POOL_PAIRS);
-            write_pool(writer, &stats);
+            write_pool(pit, writer, &stats);
         } else {
             snakepit_writer_nil(writer); // a reload has just taken it away
         }
@@ -182,7 +186,7 @@ void sp_api_pool(struct sp_exchange *exchange, const struct sp_params *params)
     }
     snakepit_writer *writer = snakepit_writer_new();
     snakepit_writer_map(writer, POOL_PAIRS + 2);
-    write_pool(writer, &stats);
+    write_pool(pit, writer, &stats);
     err = write_workers(pit, pool, writer);
     err = err == SNAKEPIT_OK ? write_breakers(pit, pool, writer) : err;
     if (err == SNAKEPIT_OK) {

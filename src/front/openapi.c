@@ -3,10 +3,12 @@
 // will be. What is not ours goes through the writer of JSON, or is percent-encoded.
 #include "front/openapi.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include <snakepit/snakepit.h>
 
+#include "base/memory.h"
 #include "front/percent.h"
 #include "front/router.h"
 #include "payload/json.h"
@@ -68,6 +70,7 @@ static const struct more more[SP_ROUTES] = {
                        "{\"schema\":{}},\"application/msgpack\":{\"schema\":{}}" EVENTS
                        "}}"},
     [SP_ROUTE_cancel] = {"", "", NO_BODY("202", "It was asked to end.")},
+    [SP_ROUTE_drain] = {"", "", NO_BODY("202", "It has begun to drain.")},
     [SP_ROUTE_reload] = {"", "", NO_BODY("204", "The pools go on as it says.")},
     [SP_ROUTE_pools] = {"", "", ANSWER("200", "The pools.", VALUE)},
     [SP_ROUTE_recycle_pool] = {"", "", NO_BODY("202", "Its workers will be replaced.")},
@@ -321,23 +324,97 @@ write_tool(struct sp_openapi *openapi, const char *pool, const snakepit_reader *
     text(openapi, PROBLEM "}}}");
 }
 
+// One of the tools of a table.
+struct tool {
+    snakepit_span name; // without data: it has none
+    size_t row;
+    snakepit_reader at;
+};
+
+static int compare_names(const void *left, const void *right)
+{
+    const struct tool *a = left;
+    const struct tool *b = right;
+    const size_t shared = a->name.size < b->name.size ? a->name.size : b->name.size;
+    const int order = shared == 0 ? 0 : memcmp(a->name.data, b->name.data, shared);
+    if (order != 0) {
+        return order;
+    }
+    return a->name.size == b->name.size ? 0 : a->name.size < b->name.size ? -1 : 1;
+}
+
+static int compare_tools(const void *left, const void *right)
+{
+    const struct tool *a = left;
+    const struct tool *b = right;
+    const int order = compare_names(a, b);
+    return order != 0 ? order : a->row < b->row ? -1 : 1;
+}
+
+static int compare_rows(const void *left, const void *right)
+{
+    const struct tool *a = left;
+    const struct tool *b = right;
+    return a->row < b->row ? -1 : a->row > b->row;
+}
+
+// Reads at most `count` of them. Returns how many there are.
+static size_t read_tools(snakepit_reader at, size_t count, struct tool *tools)
+{
+    size_t row = 0;
+    for (; row < count; row++) {
+        snakepit_reader name;
+        snakepit_value value;
+        tools[row] = (struct tool){.row = row, .at = at};
+        if (find_member(&at, "name", SNAKEPIT_TEXT, &name) &&
+            snakepit_reader_next(&name, &value) == SNAKEPIT_OK) {
+            tools[row].name = value.as.text;
+        }
+        if (snakepit_reader_skip(&at) != SNAKEPIT_OK) {
+            break;
+        }
+    }
+    return row;
+}
+
+// A path may stand there once: of several tools of one name the first is the one that
+// is called. Returns how many are left, in the order of their rows.
+static size_t leave_one_of_each(struct tool *tools, size_t count)
+{
+    size_t kept = 0;
+    qsort(tools, count, sizeof *tools, compare_tools);
+    for (size_t i = 0; i < count; i++) {
+        if (kept == 0 || compare_names(&tools[kept - 1], &tools[i]) != 0) {
+            tools[kept++] = tools[i];
+        }
+    }
+    qsort(tools, kept, sizeof *tools, compare_rows);
+    return kept;
+}
+
 void sp_openapi_add_pool(struct sp_openapi *openapi,
                          const char *pool,
                          const snakepit_reader *table)
 {
-    snakepit_reader tools;
+    snakepit_reader at;
     snakepit_value value;
-    if (snakepit_reader_find(table, "tools", &tools) != SNAKEPIT_OK ||
-        snakepit_reader_next(&tools, &value) != SNAKEPIT_OK ||
-        value.kind != SNAKEPIT_ARRAY) {
+    if (openapi->err != SNAKEPIT_OK ||
+        snakepit_reader_find(table, "tools", &at) != SNAKEPIT_OK ||
+        snakepit_reader_next(&at, &value) != SNAKEPIT_OK ||
+        value.kind != SNAKEPIT_ARRAY || value.as.count == 0) {
         return;
     }
-    for (uint32_t i = 0; i < value.as.count; i++) {
-        write_tool(openapi, pool, &tools);
-        if (snakepit_reader_skip(&tools) != SNAKEPIT_OK) {
-            return;
-        }
+    struct tool *tools = sp_alloc_array(value.as.count, sizeof *tools);
+    if (tools == NULL) {
+        openapi->err = SNAKEPIT_NO_MEMORY;
+        return;
     }
+    size_t count = read_tools(at, value.as.count, tools);
+    count = leave_one_of_each(tools, count);
+    for (size_t i = 0; i < count; i++) {
+        write_tool(openapi, pool, &tools[i].at);
+    }
+    sp_free(tools);
 }
 
 // ---- Components -----------------------------------------------------------------

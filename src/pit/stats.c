@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/thread.h"
+#include "pit/failure.h"
 #include "pit/pit.h"
 #include "pit/refuse.h"
 
@@ -65,6 +66,24 @@ static void fill_stops(const struct sp_pool_counters *counters,
     stats->stopped_by_kill = counters->stopped[SNAKEPIT_STOP_KILLED];
     stats->stop_total_us = counters->stop_total_us;
     stats->stop_max_us = counters->stop_max_us;
+}
+
+const char *sp_pit_failure(snakepit *pit, const char *pool, snakepit_message *failure)
+{
+    SP_UNCANCELLED;
+    failure->text[0] = '\0';
+    if (sp_refuse_no_pit(pit, NULL) != SNAKEPIT_OK) {
+        return failure->text;
+    }
+    struct sp_pool_view view;
+    struct sp_pit_pool *place = sp_pit_find(pit, pool);
+    if (place != NULL) {
+        sp_pool_look(place->pool, &view, failure);
+        if (view.state == SP_POOL_READY) {
+            failure->text[0] = '\0'; // it has got over it
+        }
+    }
+    return failure->text;
 }
 
 snakepit_err

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import configparser
+import pathlib
+import shlex
 import shutil
 import subprocess
 
 import pytest
-from support.places import ROOT
+from support.places import BUILD, ROOT
 
 UNITS = ROOT / "packaging/systemd"
 
@@ -56,3 +58,33 @@ def test_the_socket_is_the_one_that_the_service_listens_to():
     socket = section("snakepit.socket", "Socket")
     told = f'listen: ["systemd:{socket["FileDescriptorName"]}"]'
     assert told in (UNITS / "snakepit.service").read_text()
+
+
+def test_an_installed_service_starts_the_command_that_was_installed(
+    tmp_path: pathlib.Path,
+):
+    """Also where the prefix is chosen at the installation, and is an odd one."""
+    cache = (BUILD / "CMakeCache.txt").read_text()
+    if "SNAKEPIT_SANITIZE:STRING=\n" not in cache:
+        pytest.skip("a sanitized library is not installed")
+    prefix = tmp_path / "a prefix of 100%"
+    subprocess.run(
+        ["cmake", "--install", BUILD, "--prefix", prefix],
+        check=True,
+        capture_output=True,
+        timeout=250,
+    )
+    units = prefix / "lib/systemd/system"
+    assert (units / "snakepit.socket").read_text() == (
+        UNITS / "snakepit.socket"
+    ).read_text()
+    told = [
+        line.removeprefix("ExecStart=")
+        for line in (units / "snakepit.service").read_text().splitlines()
+        if line.startswith("ExecStart=")
+    ]
+    assert len(told) == 1
+    command, *words = shlex.split(told[0].replace("%%", "%"))
+    assert words == ["serve", "/etc/snakepit/snakepit.yaml"]
+    said = subprocess.run([command, "--version"], capture_output=True, timeout=60)
+    assert said.stdout.startswith(b"snakepit ")

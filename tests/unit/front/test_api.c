@@ -78,6 +78,17 @@ static void what_is_not_there_is_a_problem(void **state)
     assert_holds(400, "badly encoded");
 }
 
+static void a_parameter_that_nobody_reads_is_refused(void **state)
+{
+    (void)state;
+    ask("GET /readyz?verbos", NULL);
+    assert_holds(400, "there is no parameter \\\"verbos\\\" here");
+    ask("POST /v1/pools/default:resize?worker=3", NULL);
+    assert_holds(400, "takes workers");
+    ask("GET /readyz?verbose=1", NULL);
+    assert_int_equal(fake.status, 200);
+}
+
 static void a_body_needs_its_type(void **state)
 {
     (void)state;
@@ -346,6 +357,8 @@ static void pools_are_changed(void **state)
     assert_holds(404, "there is no worker 99; ");
     ask("POST /v1/pools:reload", NULL);
     assert_holds(501, "read again");
+    ask("POST /v1:drain", NULL);
+    assert_holds(501, "UNSUPPORTED");
 }
 
 // ---- Sessions -------------------------------------------------------------------
@@ -416,6 +429,13 @@ static void probes_are_answered(void **state)
     assert_int_equal(fake.status, 404);
 }
 
+static uint64_t pool_calls(void)
+{
+    snakepit_pool_stats stats = {.size = sizeof stats};
+    assert_int_equal(snakepit_pool_get_stats(pit, NULL, &stats), SNAKEPIT_OK);
+    return stats.calls;
+}
+
 static void the_interface_is_told(void **state)
 {
     (void)state;
@@ -424,6 +444,25 @@ static void the_interface_is_told(void **state)
     assert_holds(200, "\"/v1/pools/{pool}/tools/{tool}\":{\"post\":{");
     ask("GET /openapi.json", NULL); // the one that was kept
     assert_holds(200, "{\"openapi\":\"3.1.0\"");
+}
+
+static void those_who_ask_for_the_interface_at_once_share_it(void **state)
+{
+    static struct fake_exchange others[32];
+    (void)state;
+    const uint64_t before = pool_calls();
+    for (size_t i = 0; i < 32; i++) {
+        fake_request(&others[i], &server, "GET /openapi.json", NULL);
+        fake_handle_only(&others[i]);
+    }
+    fake_leave(&others[0]);
+    fake_leave(&others[5]);
+    fake_daemon_run(&server, &others[31].ended);
+    for (size_t i = 0; i < 32; i++) {
+        assert_int_equal(others[i].status, i == 0 || i == 5 ? 0 : 200);
+        fake_free(&others[i]);
+    }
+    assert_int_equal(pool_calls() - before, 1);
 }
 
 static void who_asks_for_the_interface_may_go(void **state)
@@ -484,6 +523,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         test(what_is_not_there_is_a_problem),
+        test(a_parameter_that_nobody_reads_is_refused),
         test(a_body_needs_its_type),
         test(strangers_are_sent_away),
         test(a_socket_has_no_host_to_check),
@@ -504,6 +544,7 @@ int main(void)
         test(values_are_checked),
         test(probes_are_answered),
         test(the_interface_is_told),
+        test(those_who_ask_for_the_interface_at_once_share_it),
         test(who_asks_for_the_interface_may_go),
         test(without_memory_each_has_one_answer),
     };

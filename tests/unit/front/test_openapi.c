@@ -111,6 +111,26 @@ static void a_tool_is_a_path(void **state)
     (void)AT("paths", "/v1/pools/te%20xt/tools/plain", "post", "operationId");
 }
 
+// The first of a name is the one that is called.
+static void a_name_that_stands_twice_is_one_path(void **state)
+{
+    snakepit_value value;
+    (void)state;
+    assert_int_equal(make("p",
+                          "{\"tools\":[{\"name\":\"b\",\"description\":\"first\"},"
+                          "{\"name\":\"a\"},7,{\"name\":\"ab\"},"
+                          "{\"name\":\"b\",\"description\":\"second\"},"
+                          "{\"name\":\"a\"}]}"),
+                     SNAKEPIT_OK);
+    assert_is_json(); // which no key twice would be
+    snakepit_reader reader = AT("paths", "/v1/pools/p/tools/b", "post", "description");
+    assert_int_equal(snakepit_reader_next(&reader, &value), SNAKEPIT_OK);
+    assert_int_equal(value.as.text.size, 5);
+    assert_memory_equal(value.as.text.data, "first", 5);
+    (void)AT("paths", "/v1/pools/p/tools/a", "post");
+    (void)AT("paths", "/v1/pools/p/tools/ab", "post");
+}
+
 static void every_row_is_there(void **state)
 {
     (void)state;
@@ -173,6 +193,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(a_tool_is_a_path, forget),
+        cmocka_unit_test_teardown(a_name_that_stands_twice_is_one_path, forget),
         cmocka_unit_test_teardown(every_row_is_there, forget),
         cmocka_unit_test_teardown(what_a_worker_says_wrong_is_left_out, forget),
         cmocka_unit_test_teardown(without_memory_it_is_not_whole, forget),
