@@ -4,6 +4,7 @@
 #include "codec.h"
 
 #include "codec_compat.h"
+#include "numpy_array.h"
 
 int sp_codec_init(struct sp_codec *codec, PyObject *module)
 {
@@ -34,6 +35,7 @@ void sp_codec_clear(struct sp_codec *codec)
 {
     Py_CLEAR(codec->tensor_type);
     Py_CLEAR(codec->as_array);
+    sp_numpy_free(atomic_exchange(&codec->numpy, NULL));
     for (int i = 0; i < SP_TEXTS; i++) {
         Py_XDECREF(codec->texts[i]);
         codec->texts[i] = NULL;

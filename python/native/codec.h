@@ -10,9 +10,12 @@
 
 #include "runtime.h"
 
+#include <stdatomic.h>
 #include <stddef.h>
 
 #include "tensor.h"
+
+struct sp_numpy;
 
 // ---- What a module owns -------------------------------------------------------
 
@@ -47,7 +50,7 @@ enum sp_tensors {
 };
 
 // Owner: the module's state. Constant after sp_codec_init() but for the first four,
-// which the module sets once, before the first executor starts.
+// which the module sets once, before the first executor starts, and for the last.
 struct sp_codec {
     struct sp_runtime *runtime; // NULL: no tensors, neither way
     enum sp_unserialisable on_unserialisable;
@@ -55,7 +58,13 @@ struct sp_codec {
     PyObject *as_array; // makes NumPy's array of a Tensor; set where `tensors` wants it
     PyTypeObject *tensor_type;
     PyObject *texts[SP_TEXTS];
+    struct sp_numpy *_Atomic numpy; // NULL until empty() has made the first array
 };
+
+static inline const struct sp_numpy *sp_codec_numpy(const struct sp_codec *codec)
+{
+    return atomic_load_explicit(&codec->numpy, memory_order_acquire);
+}
 
 // Makes the types and adds them to the module. On failure call sp_codec_clear() as
 // usual.

@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "codec_compat.h"
+#include "numpy_array.h"
 #include "payload/wire.h"
 
 #define OWNERS_MAX 8 // steps from an array to the Tensor whose memory it shows
@@ -213,19 +214,6 @@ static int write_copy(struct sp_encoder *encoder,
 
 // ---- Finding what is shared already -------------------------------------------
 
-// Whether packed data lies in the results segment, aligned as a tensor must be, and
-// where.
-static bool
-is_in_results(struct sp_encoder *encoder, const Py_buffer *view, uint64_t *offset)
-{
-    uint64_t size;
-    uintptr_t results = (uintptr_t)sp_runtime_results(encoder->codec->runtime, &size);
-    uintptr_t data = (uintptr_t)view->buf;
-    *offset = data - results;
-    return data >= results && *offset < size && *offset % SP_TENSOR_ALIGN == 0 &&
-           PyBuffer_IsContiguous(view, 'C');
-}
-
 // The Tensor whose memory an array or a memoryview shows, by the chain of their owners.
 // NULL without an exception. New reference.
 static struct sp_tensor *find_owner(const struct sp_codec *codec, PyObject *value)
@@ -246,6 +234,18 @@ static struct sp_tensor *find_owner(const struct sp_codec *codec, PyObject *valu
     return NULL;
 }
 
+// Where data lies in the results segment; false: not there, or not aligned as a tensor
+// must be.
+static bool
+find_offset(const struct sp_encoder *encoder, const void *data, uint64_t *offset)
+{
+    uint64_t size;
+    uintptr_t results = (uintptr_t)sp_runtime_results(encoder->codec->runtime, &size);
+    *offset = (uintptr_t)data - results;
+    return (uintptr_t)data >= results && *offset < size &&
+           *offset % SP_TENSOR_ALIGN == 0;
+}
+
 static bool block_holds(const struct sp_block *block, uint64_t offset, uint64_t bytes)
 {
     return block != NULL && offset >= block->offset && bytes <= block->bytes &&
@@ -259,7 +259,8 @@ static int write_in_place(struct sp_encoder *encoder,
                           const Py_buffer *view)
 {
     uint64_t offset;
-    if (!is_in_results(encoder, view, &offset)) {
+    if (!find_offset(encoder, view->buf, &offset) ||
+        !PyBuffer_IsContiguous(view, 'C')) {
         return 0;
     }
     struct sp_tensor *owner = find_owner(encoder->codec, value);
@@ -272,6 +273,23 @@ static int write_in_place(struct sp_encoder *encoder,
     }
     Py_DECREF(owner);
     return result;
+}
+
+// The same for one of NumPy's arrays that empty() has made, without a buffer.
+static int write_known(struct sp_encoder *encoder, PyObject *value)
+{
+    const struct sp_codec *codec = encoder->codec;
+    struct sp_tensor_head head;
+    const uint8_t *data;
+    uint64_t offset;
+    struct sp_tensor *owner =
+        sp_numpy_owner(sp_codec_numpy(codec), codec, value, &head, &data);
+    if (encoder->strict || owner == NULL || head.bytes == 0 ||
+        !find_offset(encoder, data, &offset) ||
+        !block_holds(owner->block, offset, head.bytes)) {
+        return 0;
+    }
+    return write_shared(encoder, &head, owner->block, offset) == 0 ? 1 : -1;
 }
 
 // ---- From Python --------------------------------------------------------------
@@ -418,6 +436,10 @@ int sp_encoder_buffer(struct sp_encoder *encoder,
 {
     Py_buffer view;
     const struct sp_dtype *named;
+    int known = write_known(encoder, value);
+    if (known != 0) {
+        return known > 0 ? 0 : -1;
+    }
     if (!open_view(encoder->codec, value, &view, &named)) {
         return sp_encoder_refuse(encoder, value, place, &sp_no_array_of_numbers);
     }

@@ -10,6 +10,7 @@
 #include "codec_writer.h"
 
 #include "codec_compat.h"
+#include "numpy_array.h"
 #include "payload/wire.h"
 
 #define REPLACED "replace them: text.encode('utf-8', 'replace').decode()"
@@ -500,6 +501,9 @@ write_value(struct sp_encoder *encoder, PyObject *value, const struct sp_place *
     }
     if (type == encoder->codec->tensor_type) {
         return sp_encoder_tensor(encoder, (struct sp_tensor *)value, place);
+    }
+    if (sp_numpy_is_array(sp_codec_numpy(encoder->codec), type)) {
+        return sp_encoder_buffer(encoder, value, place);
     }
     return write_by_kind(encoder, value, place);
 }

@@ -26,9 +26,11 @@ FLAGS = (
 def of_codec() -> list[Path]:
     """The files under test, the harness and what they stand on."""
     codec = sorted(NATIVE.glob("codec*.c"))
-    rest = [NATIVE / "decode.c", NATIVE / "encode.c", *sorted(NATIVE.glob("tensor*.c"))]
+    rest = [NATIVE / f"{name}.c" for name in ("decode", "encode", "numpy_array")]
+    rest += sorted(NATIVE.glob("tensor*.c"))
     base = [ROOT / "src" / "base" / name for name in ("memory.c", "check.c")]
-    here = [HERE / "codec_test_module.c", HERE / "python_memory.c"]
+    names = ("codec_test_module", "known_numpy", "python_memory")
+    here = [HERE / f"{name}.c" for name in names]
     return [*here, *codec, *rest, *base]
 
 

@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "codec.h"
 #include "codec_compat.h"
+#include "known_numpy.h"
 #include "payload/wire.h"
 #include "python_memory.h"
 
@@ -105,6 +106,11 @@ struct executor {
 struct state {
     struct sp_codec codec;
 };
+
+struct sp_codec *test_codec_of(PyObject *module)
+{
+    return &((struct state *)PyModule_GetState(module))->codec;
+}
 
 static PyObject *executor_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
@@ -403,18 +409,6 @@ static PyType_Spec executor_spec = {
 
 // ---- The module ---------------------------------------------------------------
 
-static PyObject *module_empty(PyObject *module, PyObject *args, PyObject *kwargs)
-{
-    static char *names[] = {"shape", "dtype", NULL};
-    PyObject *shape;
-    PyObject *dtype = NULL;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|O", names, &shape, &dtype)) {
-        return NULL;
-    }
-    struct state *state = PyModule_GetState(module);
-    return sp_tensor_empty(&state->codec, shape, dtype);
-}
-
 static PyObject *module_write_requests(PyObject *module, PyObject *args)
 {
     (void)module;
@@ -512,9 +506,11 @@ static PyObject *module_addresses(PyObject *module, PyObject *unused)
 
 static PyMethodDef module_methods[] = {
     {"empty",
-     (PyCFunction)(void (*)(void))module_empty,
+     (PyCFunction)(void (*)(void))make_empty,
      METH_VARARGS | METH_KEYWORDS,
      NULL},
+    {"know_numpy", know_numpy, METH_VARARGS, NULL},
+    {"make_array", make_array, METH_VARARGS, NULL},
     {"write_requests", module_write_requests, METH_VARARGS, NULL},
     {"results", module_results, METH_VARARGS, NULL},
     {"usage", module_usage, METH_NOARGS, NULL},
