@@ -8,7 +8,7 @@
 //   SP_FIELD(message, number, name, label, kind, of)   a member; see protobuf/type.h.
 //   `of`
 //       is the message, the entry or the enum that it has, else `none`
-//   SP_ENTRY(name, kind, of)                the entry of a map from texts
+//   SP_MAP_ENTRY(name, kind, of)            the entry of a map from texts
 //   SP_ENUM(name, file, "text"), SP_ENUM_VALUE(enum, name, "text", number)
 //   SP_RPC(file, "service", "name", request, response, client_streams, server_streams)
 //
@@ -36,7 +36,7 @@
 #define SP_MESSAGE(name, file, text, oneof) \
     struct sp_##name;                       \
     extern const struct sp_proto_type sp_type_##name;
-#define SP_ENTRY(name, kind, of) struct sp_##name;
+#define SP_MAP_ENTRY(name, kind, of) struct sp_##name;
 #include "front/messages.def"
 
 // The type of a member, and of an item of a list.
@@ -83,11 +83,11 @@
 #define SP_MESSAGE_END(name) \
     }                        \
     ;
-#define SP_ENTRY(name, kind, of)  \
-    struct sp_##name {            \
-        uint32_t which;           \
-        struct sp_slice key;      \
-        SP_TYPE_##kind(of) value; \
+#define SP_MAP_ENTRY(name, kind, of) \
+    struct sp_##name {               \
+        uint32_t which;              \
+        struct sp_slice key;         \
+        SP_TYPE_##kind(of) value;    \
     };
 #include "front/messages.def"
 
