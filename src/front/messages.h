@@ -36,7 +36,9 @@
 #define SP_MESSAGE(name, file, text, oneof) \
     struct sp_##name;                       \
     extern const struct sp_proto_type sp_type_##name;
-#define SP_MAP_ENTRY(name, kind, of) struct sp_##name;
+#define SP_MAP_ENTRY(name, kind, of) \
+    struct sp_##name;                \
+    extern const struct sp_proto_type sp_type_##name;
 #include "front/messages.def"
 
 // The type of a member, and of an item of a list.

@@ -35,6 +35,8 @@ enum sp_proto_label {
                        // the last one counts
 };
 
+struct sp_proto_file;
+
 struct sp_proto_enum_value {
     const char *name;
     int32_t number;
@@ -67,27 +69,32 @@ struct sp_proto_type {
     size_t size; // of the struct
 };
 
-// A file of descriptors, and what is declared in it, in its order.
-struct sp_proto_file {
-    const char *path;    // "snakepit/v1/snakepit.proto"
-    const char *package; // "snakepit.v1"
-    const struct sp_proto_type *const *types;
-    const struct sp_proto_enum *const *enums;
-    const struct sp_proto_rpc *rpcs; // those of one service follow each other
-    const struct sp_proto_file *const *imports;
-    const struct sp_proto_file *twin; // whose types and rpcs it has as well, in its own
-                                      // package; NULL: none
-    size_t rpc_count;
-    // The other lists end with NULL, and are NULL where there is nothing.
-};
-
 struct sp_proto_rpc {
+    const struct sp_proto_file *file;
     const char *service; // without the package: "Snakepit"
-    const char *name;    // "Call"
+    const char *name;    // "Call"; NULL in the row behind the last one
     const struct sp_proto_type *request;
     const struct sp_proto_type *response;
     bool client_streams;
     bool server_streams;
+};
+
+// All that there is. Each list ends with NULL; the rpcs of one service follow each
+// other.
+struct sp_proto_set {
+    const struct sp_proto_type *const *types; // without entries of maps
+    const struct sp_proto_enum *const *enums;
+    const struct sp_proto_rpc *rpcs;
+};
+
+// A file of descriptors: what of its set names it.
+struct sp_proto_file {
+    const char *path;    // "snakepit/v1/snakepit.proto"
+    const char *package; // "snakepit.v1"
+    const struct sp_proto_set *set;
+    const struct sp_proto_file *const *imports; // ends with NULL; or NULL: none
+    const struct sp_proto_file *twin; // it has what that one has, in its own package;
+                                      // NULL: none
 };
 
 // What every list of a struct looks like: `items` points to `count` members.
