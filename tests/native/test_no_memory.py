@@ -12,6 +12,7 @@ import enum
 import io
 import operator
 import pathlib
+import subprocess
 import sys
 import sysconfig
 import uuid
@@ -128,9 +129,39 @@ ARRAYS = {
 }
 
 
+# Of these, Python's own code makes generators.
+GENERATED = {"fields", "mappings"}
+GENERATE = """
+import importlib.util, sys
+
+spec = importlib.util.spec_from_file_location("_codec_test", sys.argv[1])
+codec = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(codec)
+for n in range(1, 10):
+    codec.fail_python_at(n)
+    try:
+        tuple(i for i in ())
+    except MemoryError:
+        pass
+    codec.fail_python_at(0)
+    [dict(a=i) for i in range(200)]
+"""
+
+
+@pytest.fixture(scope="module")
+def can_generate(codec):
+    """Whether Python survives that there is no memory for a generator. 3.13.5 does not:
+    it drops the function's frame twice.
+    """
+    command = [sys.executable, "-c", GENERATE, codec.__file__]
+    return subprocess.run(command, stderr=subprocess.PIPE).returncode == 0
+
+
 @pytest.mark.parametrize("purpose", ["result", "session"])
 @pytest.mark.parametrize("name", VALUES)
-def test_a_value_is_encoded(codec, executor, name, purpose):
+def test_a_value_is_encoded(codec, executor, can_generate, name, purpose):
+    if name in GENERATED and not can_generate:
+        pytest.skip("this interpreter crashes without memory for a generator")
     check(codec, executor, lambda: executor.encode(VALUES[name], 64, purpose)[0])
 
 

@@ -62,6 +62,7 @@ def test_shapes_are_those_of_empty(made, executor, shape):
     assert made(shape, "int16").shape == (7,)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of NumPy, for just that
 def test_an_array_that_was_changed_in_place_is_read_as_it_is(codec, executor, made):
     array = made((4, 16), "float32")
     array[...] = np.arange(64).reshape(4, 16)
