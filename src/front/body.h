@@ -19,6 +19,10 @@ snakepit_err sp_body_read(struct sp_slice body,
                           snakepit_writer *writer,
                           snakepit_message *why);
 
+// Whether MessagePack is one whole value without ext types, of which none is ours to
+// take from a stranger. MALFORMED: `why` says what is wrong.
+snakepit_err sp_body_check(const snakepit_reader *body, snakepit_message *why);
+
 // The MessagePack of the value that comes next: as it is where that can be, so that
 // nothing is copied, else made in `room`. MALFORMED, NO_MEMORY.
 snakepit_err sp_body_msgpack(const snakepit_reader *value,

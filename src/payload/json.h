@@ -13,6 +13,7 @@
 #include <snakepit/payload.h>
 
 #include "base/slice.h"
+#include "payload/writer.h"
 
 // Bytes that one value may become. A few bytes of MessagePack can name gigabytes of
 // tensors.
@@ -31,5 +32,25 @@
 // text; `why` names the map's place. NO_MEMORY; also text over SP_JSON_MAX.
 snakepit_err
 sp_json_write(snakepit_reader *reader, struct sp_buf *out, snakepit_message *why);
+
+// ---- For others that say the same in another way ------------------------------
+
+// A pair that is what JSON cannot say, or is escaped so as not to be.
+struct sp_json_special {
+    const char *name; // "bytes", "uint" or "tensor"
+    size_t dollars;   // that are before it in the key; more than one: it is escaped
+};
+
+// True if the key is dollars and one of the names, and the value is of its kind.
+bool sp_json_is_special(const snakepit_value *key,
+                        const snakepit_value *value,
+                        struct sp_json_special *found);
+
+// Between sp_writer_hold() and here a map of one pair was written; `tensors` had the
+// writer before it. If the map says what JSON cannot, it becomes that, else its key is
+// no longer escaped. Releases the hold. MALFORMED sticks in the writer.
+void sp_json_take_special(snakepit_writer *writer,
+                          const struct sp_writer_hold *hold,
+                          size_t tensors);
 
 #endif

@@ -16,6 +16,7 @@
 
 #include <snakepit/payload.h>
 
+#include "payload/json.h"
 #include "payload/writer.h"
 
 // Objects and arrays that may be inside each other in a text: "$map" can double those
@@ -142,17 +143,6 @@ const struct sp_json_key *
 sp_json_keys_find_twin(struct sp_json_keys *keys, size_t first, const uint8_t *bytes);
 
 // ---- json_special.c -----------------------------------------------------------
-
-// A pair that is what JSON cannot say, or is escaped so as not to be.
-struct sp_json_special {
-    const char *name; // "bytes", "uint" or "tensor"
-    size_t dollars;   // that are before it in the key; more than one: it is escaped
-};
-
-// True if the key is dollars and one of the names, and the value is of its kind.
-bool sp_json_is_special(const snakepit_value *key,
-                        const snakepit_value *value,
-                        struct sp_json_special *found);
 
 // The object of one pair that begins at frame->head is whole. If it is what JSON cannot
 // say, it becomes that: true. If it only looks so it is taken back: true, and `*wrong`

@@ -238,3 +238,18 @@ bool sp_json_rewrite(snakepit_writer *writer,
     }
     return true;
 }
+
+void sp_json_take_special(snakepit_writer *writer,
+                          const struct sp_writer_hold *hold,
+                          size_t tensors)
+{
+    const char *wrong = NULL;
+    const struct sp_json_frame frame = {.head = hold->start, .tensors = tensors};
+    if (writer->err == SNAKEPIT_OK) {
+        (void)sp_json_rewrite(writer, &frame, &wrong);
+    }
+    if (wrong != NULL) {
+        sp_writer_refuse(writer, SNAKEPIT_MALFORMED, "%s", wrong);
+    }
+    sp_writer_release(writer, hold);
+}

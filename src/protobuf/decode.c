@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/utf8.h"
+#include "protobuf/utf8.h"
 #include "protobuf/wire.h"
 
 struct decoder {
@@ -87,20 +87,6 @@ static size_t item_size(const struct sp_proto_field *field)
 
 // ---- Values -------------------------------------------------------------------------
 
-static bool is_utf8(struct sp_slice text)
-{
-    size_t i = 0;
-    while (i < text.size) {
-        const size_t length =
-            text.data[i] < 0x80 ? 1 : sp_utf8_length(text.data + i, text.size - i);
-        if (length == 0) {
-            return false;
-        }
-        i += length;
-    }
-    return true;
-}
-
 // A number, whose wire type was right, into memory of its kind.
 static bool
 read_number(struct decoder *d, struct sp_wire *wire, enum sp_proto_kind kind, void *out)
@@ -148,7 +134,7 @@ static bool read_slice(struct decoder *d,
                        bool fresh,
                        struct sp_slice *slice)
 {
-    if (field->kind == SP_PROTO_TEXT && !is_utf8(bytes)) {
+    if (field->kind == SP_PROTO_TEXT && !sp_utf8_is_valid(bytes)) {
         return refuse(d, "the text is not UTF-8");
     }
     if (field->kind == SP_PROTO_RAW && !fresh) {
