@@ -17,6 +17,7 @@
 
 #define LOOK_MS       50u    // between two looks at signals during a drain
 #define STATUS_MS     1000u  // between two looks at pools, for the service manager
+#define TOKENS_MS     1000u  // between two looks at the files of tokens
 #define ENDING_MS     60000u // that the end takes at most after the grace
 #define FILES_BESIDE  512u   // what pools and listeners need, besides connections
 #define WATCHDOG_HALF 2u     // as sd_watchdog_enabled(3) advises
@@ -65,7 +66,11 @@ static void *reload(void *argument)
 {
     struct sp_daemon *daemon = argument;
     daemon->reload_err =
-        snakepit_reload_file(daemon->pit, daemon->file, NULL, &daemon->reload_why);
+        sp_server_reread_tokens(daemon->server, false, &daemon->reload_why);
+    if (daemon->reload_err == SNAKEPIT_OK) {
+        daemon->reload_err =
+            snakepit_reload_file(daemon->pit, daemon->file, NULL, &daemon->reload_why);
+    }
     atomic_store(&daemon->reloaded, true);
     sp_loop_wake(&daemon->loop);
     return NULL;
@@ -105,6 +110,24 @@ static void end_reload(struct sp_daemon *daemon)
     }
     daemon->told_status[0] = '\0';
     sp_notify_send(&daemon->notify, "READY=1");
+}
+
+// ---- Tokens -----------------------------------------------------------------------
+
+// A token that was revoked is to end without anybody having to think of it.
+static void on_look(struct sp_timer *timer)
+{
+    snakepit_message why = {{0}};
+    const struct sp_daemon *daemon = timer->user;
+    (void)sp_server_reread_tokens(daemon->server, true, &why); // which logs it
+}
+
+static void begin_to_look(struct sp_daemon *daemon)
+{
+    daemon->look.user = daemon;
+    if (sp_server_has_tokens(daemon->server)) {
+        sp_timer_start(&daemon->loop, &daemon->look, on_look, TOKENS_MS, TOKENS_MS);
+    }
 }
 
 // ---- The service manager ----------------------------------------------------------
@@ -223,6 +246,7 @@ snakepit_err sp_daemon_open(struct sp_daemon *daemon, snakepit_message *why)
 void sp_daemon_run(struct sp_daemon *daemon)
 {
     begin_to_notify(daemon);
+    begin_to_look(daemon);
     sp_loop_run(&daemon->loop);
 }
 
@@ -274,6 +298,7 @@ void sp_daemon_close(struct sp_daemon *daemon)
     sp_server_free(daemon->server);
     sp_timer_stop(&daemon->watchdog);
     sp_timer_stop(&daemon->status);
+    sp_timer_stop(&daemon->look);
     sp_loop_fini(&daemon->loop);
     sp_log_writer_close(daemon->writer);
 }

@@ -34,6 +34,7 @@ struct sp_daemon {
     struct sp_loop loop;
     struct sp_timer watchdog;
     struct sp_timer status;
+    struct sp_timer look; // at the files of tokens
     char told_status[128];
 
     // A reload, on a thread of its own.

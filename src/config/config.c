@@ -19,6 +19,7 @@
 #include "config/draft.h"
 #include "config/environment.h"
 #include "config/program.h"
+#include "config/text_file.h"
 #include "config/yaml.h"
 
 #define POOLS_MAX 256u
@@ -412,34 +413,13 @@ static void explain_no_memory(snakepit_err err, snakepit_message *why)
     }
 }
 
-// All of `fd`, and one byte more than allowed if it is longer.
-static snakepit_err read_descriptor(int fd, struct sp_buf *text)
-{
-    while (text->size <= SP_YAML_BYTES_MAX) {
-        snakepit_err err = sp_buf_reserve(text, 65536);
-        if (err != SNAKEPIT_OK) {
-            return err;
-        }
-        size_t room = SP_YAML_BYTES_MAX + 1 - text->size;
-        ssize_t got = read(fd, text->data + text->size, room < 65536 ? room : 65536);
-        if (got == 0) {
-            return SNAKEPIT_OK;
-        }
-        if (got < 0 && errno != EINTR) {
-            return SNAKEPIT_SYSTEM;
-        }
-        text->size += got > 0 ? (size_t)got : 0;
-    }
-    return SNAKEPIT_OK;
-}
-
 snakepit_err
 sp_config_read_file(const char *path, struct sp_config **config, snakepit_message *why)
 {
     struct sp_buf text = {0};
     struct sp_place place = {.file = path, .why = why};
     int fd = sp_descriptor_keep(open(path, O_RDONLY | O_CLOEXEC));
-    snakepit_err err = fd < 0 ? SNAKEPIT_SYSTEM : read_descriptor(fd, &text);
+    snakepit_err err = fd < 0 ? SNAKEPIT_SYSTEM : sp_text_file_read(fd, SP_YAML_BYTES_MAX, &text);
     if (err == SNAKEPIT_SYSTEM) {
         snakepit_message reason;
         (void)sp_system_failed(&reason, fd < 0 ? "open" : "read", NULL, "of the file");

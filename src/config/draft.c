@@ -13,9 +13,8 @@
 #include "base/memory.h"
 #include "config/arguments.h"
 #include "config/environment.h"
+#include "config/name.h"
 #include "config/program.h"
-
-#define NAME_MAX_BYTES 64u
 
 static const struct sp_option *row(const char *key)
 {
@@ -57,27 +56,18 @@ snakepit_err sp_draft_set(struct sp_draft *draft,
     return sp_yaml_set_option(yaml, value, option, draft->pool, &place);
 }
 
-static bool is_pool_name(const char *text)
-{
-    size_t length = strspn(text,
-                           "abcdefghijklmnopqrstuvwxyz"
-                           "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                           "0123456789_-.");
-    return length > 0 && length <= NAME_MAX_BYTES && text[length] == '\0';
-}
-
 snakepit_err sp_draft_set_name(struct sp_draft *draft,
                                const yaml_node_t *key,
                                const yaml_node_t *value)
 {
-    static const char expected[] = "1 to 64 letters, digits, _, - or .";
+    static const char expected[] = SP_NAME_FORM;
     struct sp_place place = sp_place_key(&draft->place, "name", sp_yaml_line(key));
     const char *text = NULL;
     snakepit_err err = sp_yaml_text(value, expected, &place, &text);
     if (err != SNAKEPIT_OK) {
         return err;
     }
-    if (!is_pool_name(text)) {
+    if (!sp_name_is_valid(text)) {
         char shown[SP_QUOTED_MAX];
         return sp_problem(
             &place, "expected %s, got %s", expected, sp_quote(text, shown));

@@ -30,8 +30,6 @@ static snakepit_err check_trust(const struct sp_listener_config *listener,
                                 const struct sp_place *place)
 {
     char shown[SP_QUOTED_MAX];
-    // The file may say what later versions will have; to serve it is refused at the
-    // door.
     bool encrypts = listener->tls.certificate != NULL;
     bool knows_clients = listener->tokens != NULL || listener->tls.client_ca != NULL;
     // Which socket systemd has opened, the daemon sees.
@@ -40,9 +38,9 @@ static snakepit_err check_trust(const struct sp_listener_config *listener,
         return SNAKEPIT_OK;
     }
     return sp_problem(place,
-                      "other machines reach %s, and this version serves only "
-                      "loopback addresses and Unix sockets: listen on 127.0.0.1, "
-                      "[::1] or unix:PATH",
+                      "other machines reach %s, so it needs `tls`, and `tokens` or "
+                      "`client_ca`; without them listen on 127.0.0.1, [::1] or "
+                      "unix:PATH",
                       sp_quote(listener->address, shown));
 }
 

@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/memory.h"
 #include "config/config.h"
+#include "front/api_gate.h"
 #include "front/api_inside.h"
 #include "front/api_reply.h"
 #include "front/query.h"
@@ -173,7 +174,8 @@ static void route(struct sp_exchange *exchange)
     switch (
         sp_route_find(exchange->request.method, exchange->request.path, &id, &params)) {
     case SP_MATCH_FOUND:
-        if (has_known_body(exchange) && has_known_query(exchange, id)) {
+        if (sp_api_admit(exchange, &sp_routes[id], &params) &&
+            has_known_body(exchange) && has_known_query(exchange, id)) {
             handlers[id](exchange, &params);
         }
         return;

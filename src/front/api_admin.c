@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "base/thread.h"
 #include "front/api_ask.h"
+#include "front/api_gate.h"
 #include "front/api_inside.h"
 #include "front/api_reply.h"
 #include "front/percent.h"
@@ -34,12 +35,7 @@ static void accept_order(struct sp_exchange *exchange,
 // The C API takes NULL for all pools in these, so the default pool is named.
 static const char *pool_of(const struct sp_exchange *exchange, const char *name)
 {
-    snakepit_pool_stats stats = {.size = sizeof stats};
-    snakepit *pit = sp_api_of(exchange)->pit;
-    return sp_api_pool_name(name) == NULL &&
-                   snakepit_pool_get_stats(pit, NULL, &stats) == SNAKEPIT_OK
-               ? stats.name
-               : name;
+    return sp_grant_pool(sp_api_of(exchange)->pit, name);
 }
 
 void sp_api_recycle_pool(struct sp_exchange *exchange, const struct sp_params *params)
@@ -78,15 +74,18 @@ void sp_api_resize_pool(struct sp_exchange *exchange, const struct sp_params *pa
 
 // ---- Workers --------------------------------------------------------------------
 
-// Ids are those of the pit, so one pool at most has the worker.
-static snakepit_err
-recycle_wherever_it_is(snakepit *pit, uint64_t worker, snakepit_message *why)
+// Ids are those of the pit, so one pool at most has the worker. Those of pools that are
+// not the client's are not there.
+static snakepit_err recycle_wherever_it_is(const struct sp_exchange *exchange,
+                                           uint64_t worker,
+                                           snakepit_message *why)
 {
     snakepit_err err = SNAKEPIT_NOT_FOUND;
+    snakepit *pit = sp_api_of(exchange)->pit;
     const size_t count = snakepit_pool_count(pit);
     for (size_t i = 0; i < count && err == SNAKEPIT_NOT_FOUND; i++) {
         const char *pool = snakepit_pool_name(pit, i);
-        if (pool != NULL) {
+        if (pool != NULL && sp_api_may(exchange, SP_ACCESS_ADMIN, pool)) {
             err = snakepit_worker_recycle(pit, pool, worker, why);
         }
     }
@@ -108,8 +107,7 @@ void sp_api_recycle_worker(struct sp_exchange *exchange, const struct sp_params 
         sp_api_fail(exchange, SNAKEPIT_INVALID_ARGUMENT, "a worker's id is a number");
         return;
     }
-    accept_order(
-        exchange, recycle_wherever_it_is(sp_api_of(exchange)->pit, worker, &why), &why);
+    accept_order(exchange, recycle_wherever_it_is(exchange, worker, &why), &why);
 }
 
 // ---- The daemon -----------------------------------------------------------------
@@ -119,6 +117,9 @@ void sp_api_drain(struct sp_exchange *exchange, const struct sp_params *params)
 {
     struct sp_api *api = sp_api_of(exchange);
     (void)params;
+    if (!sp_api_admit_to_all(exchange, SP_ACCESS_ADMIN)) {
+        return;
+    }
     if (api->drain == NULL) {
         sp_api_fail(exchange, SNAKEPIT_UNSUPPORTED, NULL);
         return;
@@ -133,6 +134,7 @@ void sp_api_drain(struct sp_exchange *exchange, const struct sp_params *params)
 // What the thread writes is read once it is done.
 struct sp_api_reload {
     struct sp_api *api;
+    struct sp_server *server;
     struct sp_exchange *exchange;
     struct sp_watch watch;
     pthread_t thread;
@@ -161,8 +163,11 @@ static void *run_reload(void *argument)
 {
     struct sp_api_reload *reload = argument;
     const uint64_t one = 1;
-    reload->err =
-        snakepit_reload_file(reload->api->pit, reload->api->path, NULL, &reload->why);
+    reload->err = sp_server_reread_tokens(reload->server, false, &reload->why);
+    if (reload->err == SNAKEPIT_OK) {
+        reload->err = snakepit_reload_file(
+            reload->api->pit, reload->api->path, NULL, &reload->why);
+    }
     log_reload(reload);
     atomic_store(&reload->done, true);
     ssize_t written = write(reload->bell, &one, sizeof one);
@@ -257,6 +262,7 @@ static snakepit_err begin_reload(struct sp_api *api, struct sp_exchange *exchang
         return SNAKEPIT_NO_MEMORY;
     }
     reload->api = api;
+    reload->server = exchange->loop->server;
     reload->exchange = exchange;
     reload->waited = true;
     reload->bell = -1;
@@ -281,6 +287,9 @@ void sp_api_reload(struct sp_exchange *exchange, const struct sp_params *params)
 {
     struct sp_api *api = sp_api_of(exchange);
     (void)params;
+    if (!sp_api_admit_to_all(exchange, SP_ACCESS_ADMIN)) {
+        return;
+    }
     if (api->path == NULL) {
         sp_api_fail(exchange,
                     SNAKEPIT_UNSUPPORTED,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "front/api_gate.h"
 #include "front/api_reply.h"
 #include "front/body.h"
 #include "front/call_names.h"
@@ -82,10 +83,15 @@ static bool read_session(struct sp_exchange *exchange, struct sp_api_ask *ask)
     if (value.size == 0 || value.size >= sizeof ask->session) {
         return refuse_field(exchange, "Snakepit-Session is not of 1 to 255 bytes");
     }
-    memcpy(ask->session, value.data, value.size);
-    ask->session[value.size] = '\0';
+    char named[sizeof ask->session];
+    memcpy(named, value.data, value.size);
+    named[value.size] = '\0';
+    const char *session = sp_api_session_name(exchange, named, ask->session);
+    if (session == named) {
+        memcpy(ask->session, named, sizeof named);
+    }
     ask->options.session_id = ask->session;
-    return true;
+    return session != NULL;
 }
 
 static bool is_text(struct sp_slice value, const char *text)

@@ -7,6 +7,7 @@
 #include "front/api_reply.h"
 #include "front/api_stream.h"
 #include "front/api_track.h"
+#include "front/grant.h"
 
 // Owner: the loop of its exchange. Freed when the call has been reported.
 struct call {
@@ -129,7 +130,8 @@ void sp_api_tools(struct sp_exchange *exchange, const struct sp_params *params)
 void sp_api_cancel(struct sp_exchange *exchange, const struct sp_params *params)
 {
     struct sp_api *api = sp_api_of(exchange);
-    const snakepit_call_id id = sp_call_name_find(&api->names, params->of[0]);
+    const snakepit_call_id id =
+        sp_call_name_find(&api->names, sp_grant_owner(exchange->grant), params->of[0]);
     snakepit_err err = id == 0 ? SNAKEPIT_NOT_FOUND : snakepit_cancel(api->pit, id);
     if (err == SNAKEPIT_OK) {
         sp_api_reply(exchange, &(const struct sp_api_answer){.status = 202});

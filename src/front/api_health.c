@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "front/api_gate.h"
 #include "front/api_inside.h"
 #include "front/api_reply.h"
-#include "front/grant.h"
 #include "front/percent.h"
 #include "front/problem.h"
 #include "front/server.h"
@@ -65,16 +65,13 @@ static bool all_serve(snakepit *pit)
     return true;
 }
 
-// Why it does not have all of its workers, as the end of a line, for those who may look
-// at the pool; else "".
+// Why it does not have all of its workers, as the end of a line.
 static const char *
 reason_of(struct sp_exchange *exchange, const char *pool, snakepit_message *reason)
 {
     snakepit_message failure;
-    const struct sp_grant *grant = sp_grant_of(exchange);
     reason->text[0] = '\0';
-    if (grant == NULL || !sp_grant_allows(grant, SP_ACCESS_OBSERVE, pool) ||
-        sp_pit_failure(sp_api_of(exchange)->pit, pool, &failure)[0] == '\0') {
+    if (sp_pit_failure(sp_api_of(exchange)->pit, pool, &failure)[0] == '\0') {
         return "";
     }
     for (char *end = failure.text; (end = strchr(end, '\n')) != NULL;) {
@@ -94,7 +91,8 @@ static snakepit_err write_lines(struct sp_exchange *exchange,
     snakepit_message reason;
     snakepit_err err = SNAKEPIT_OK;
     for (size_t i = 0; err == SNAKEPIT_OK && i < snakepit_pool_count(pit); i++) {
-        if (pool_at(pit, i, &stats)) {
+        if (pool_at(pit, i, &stats) &&
+            sp_api_may(exchange, SP_ACCESS_OBSERVE, stats.name)) {
             err = sp_buf_printf(text,
                                 "[%c] %s: %s, %u of %u workers%s\n",
                                 serves(&stats) ? '+' : '-',
@@ -120,7 +118,9 @@ void sp_api_readyz(struct sp_exchange *exchange, const struct sp_params *params)
     const bool ready = !draining && all_serve(pit);
     const struct sp_slice brief = sp_slice_of_text(ready ? "ready\n" : "not ready\n");
     (void)params;
-    const bool verbose = sp_query_find(exchange->request.query, "verbose").data != NULL;
+    const bool verbose =
+        sp_query_find(exchange->request.query, "verbose").data != NULL &&
+        sp_api_may_look(exchange);
     if (verbose && write_lines(exchange, ready, draining, &text) == SNAKEPIT_OK) {
         reply_text(
             exchange, ready ? 200 : 503, (struct sp_slice){text.data, text.size});

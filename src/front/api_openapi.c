@@ -2,10 +2,12 @@
 // The OpenAPI document is made of the answers of one worker of each pool, and kept
 // until there are other workers. A pool that does not answer in time is left out, and
 // then the document is not kept. Whoever asks while one is being made on the same loop
-// waits for that one.
+// waits for that one. A client that may not see all pools gets one of its own, of the
+// same answers.
 #include <string.h>
 
 #include "base/memory.h"
+#include "front/api_gate.h"
 #include "front/api_inside.h"
 #include "front/api_reply.h"
 #include "front/openapi.h"
@@ -94,12 +96,17 @@ static void keep(struct sp_api *api, struct sp_buf *document, uint64_t stamp)
 
 // ---- Making one -----------------------------------------------------------------
 
-// True: no pool is missing.
-static bool write_parts(struct sp_openapi *openapi, const struct sp_api_job *job)
+// The pools that `grant` shows. True: none of them is missing.
+static bool write_parts(struct sp_openapi *openapi,
+                        const struct sp_api_job *job,
+                        const struct sp_grant *grant)
 {
     bool whole = true;
     for (size_t i = 0; i < job->count; i++) {
         snakepit_reader table;
+        if (!sp_grant_allows(grant, SP_ACCESS_OBSERVE, job->parts[i].pool)) {
+            continue;
+        }
         if (job->parts[i].table == NULL) {
             whole = false;
             continue;
@@ -110,32 +117,59 @@ static bool write_parts(struct sp_openapi *openapi, const struct sp_api_job *job
     return whole;
 }
 
-// Each waiter is answered, and gone.
-static void
-reply_to_all(struct sp_api_job *job, snakepit_err err, const struct sp_buf *document)
+static snakepit_err write_document(const struct sp_api_job *job,
+                                   const struct sp_grant *grant,
+                                   struct sp_buf *document,
+                                   bool *whole)
 {
-    struct sp_link *link;
-    while ((link = sp_list_take(&job->waiters)) != NULL) {
-        struct waiter *waiter = SP_ENTRY(link, struct waiter, link);
-        if (err == SNAKEPIT_OK) {
-            reply_document(waiter->exchange, document);
-        } else {
-            sp_api_fail(waiter->exchange, err, NULL);
-        }
-        sp_free(waiter);
-    }
+    struct sp_openapi openapi;
+    sp_openapi_begin(&openapi, document);
+    *whole = write_parts(&openapi, job, grant);
+    return sp_openapi_end(&openapi);
 }
 
+// `of_all` is empty until somebody wants it.
+static void reply_to(struct sp_exchange *exchange,
+                     const struct sp_api_job *job,
+                     struct sp_buf *of_all,
+                     bool *whole)
+{
+    bool unused;
+    struct sp_buf own = {0};
+    snakepit_err err = SNAKEPIT_OK;
+    exchange->grant = sp_grant_of(exchange);
+    if (exchange->grant == NULL) {
+        sp_api_refuse(exchange, 401, "the token has ended meanwhile");
+        return;
+    }
+    const bool all = sp_grant_allows_all(exchange->grant, SP_ACCESS_OBSERVE);
+    struct sp_buf *document = all ? of_all : &own;
+    if (document->size == 0) {
+        err = write_document(job, exchange->grant, document, all ? whole : &unused);
+    }
+    if (err == SNAKEPIT_OK) {
+        reply_document(exchange, document);
+    } else {
+        sp_buf_fini(document); // half of one
+        *whole = *whole && !all;
+        sp_api_fail(exchange, err, NULL);
+    }
+    sp_buf_fini(&own);
+}
+
+// Each waiter is answered, and gone.
 static void reply(struct sp_api_job *job)
 {
+    struct sp_link *link;
     struct sp_buf document = {0};
-    struct sp_openapi openapi;
-    sp_openapi_begin(&openapi, &document);
-    const bool whole = write_parts(&openapi, job);
-    snakepit_err err = sp_openapi_end(&openapi);
+    bool whole = false;
     job->loop->job = NULL;
-    reply_to_all(job, err, &document);
-    if (err == SNAKEPIT_OK && whole) {
+    while ((link = sp_list_take(&job->waiters)) != NULL) {
+        struct waiter *waiter = SP_ENTRY(link, struct waiter, link);
+        reply_to(waiter->exchange, job, &document, &whole);
+        sp_free(waiter);
+    }
+    if (whole) {
         keep(job->api, &document, job->stamp);
     }
     sp_buf_fini(&document);
@@ -258,7 +292,8 @@ void sp_api_openapi(struct sp_exchange *exchange, const struct sp_params *params
     struct sp_api *api = sp_api_of(exchange);
     const uint64_t stamp = stamp_of(api->pit);
     (void)params;
-    if (reply_kept(exchange, api, stamp)) {
+    if (sp_grant_allows_all(exchange->grant, SP_ACCESS_OBSERVE) &&
+        reply_kept(exchange, api, stamp)) {
         return;
     }
     struct sp_api_loop *loop = sp_api_loop_of(exchange);

@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "front/api_ask.h"
+#include "front/api_gate.h"
 #include "front/api_inside.h"
 #include "front/api_reply.h"
 #include "payload/pairs.h"
@@ -59,15 +60,31 @@ write_pool(snakepit *pit, snakepit_writer *writer, const snakepit_pool_stats *st
 
 // ---- All pools ------------------------------------------------------------------
 
-static void write_pools(snakepit *pit, snakepit_writer *writer)
+// One that the client may see; NULL: it may not, or there is none.
+static const char *
+seen_pool(const struct sp_exchange *exchange, snakepit *pit, size_t index)
 {
+    const char *name = snakepit_pool_name(pit, index);
+    return name != NULL && sp_api_may(exchange, SP_ACCESS_OBSERVE, name) ? name : NULL;
+}
+
+static void write_pools(const struct sp_exchange *exchange, snakepit_writer *writer)
+{
+    snakepit *pit = sp_api_of(exchange)->pit;
     const size_t count = snakepit_pool_count(pit);
+    uint32_t seen = 0;
+    for (size_t i = 0; i < count; i++) {
+        seen += seen_pool(exchange, pit, i) != NULL ? 1 : 0;
+    }
     snakepit_writer_map(writer, 1);
     snakepit_writer_str(writer, "pools");
-    snakepit_writer_array(writer, (uint32_t)count);
+    snakepit_writer_array(writer, seen);
     for (size_t i = 0; i < count; i++) {
         snakepit_pool_stats stats = {.size = sizeof stats};
-        const char *name = snakepit_pool_name(pit, i);
+        const char *name = seen_pool(exchange, pit, i);
+        if (name == NULL) {
+            continue;
+        }
         if (snakepit_pool_get_stats(pit, name, &stats) == SNAKEPIT_OK) {
             snakepit_writer_map(writer, POOL_PAIRS);
             write_pool(pit, writer, &stats);
@@ -81,7 +98,7 @@ void sp_api_pools(struct sp_exchange *exchange, const struct sp_params *params)
 {
     (void)params;
     snakepit_writer *writer = snakepit_writer_new();
-    write_pools(sp_api_of(exchange)->pit, writer);
+    write_pools(exchange, writer);
     sp_api_reply_value(exchange, writer);
     snakepit_writer_free(writer);
 }

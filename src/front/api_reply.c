@@ -52,6 +52,7 @@ static struct sp_reply make_reply(const struct sp_exchange *exchange,
 {
     add_text(fields, "snakepit-call-id", answer->call);
     add_text(fields, "allow", answer->allow);
+    add_text(fields, "www-authenticate", answer->challenge);
     add_origin(fields, exchange);
     // The answer to a POST is not kept by anybody anyway.
     if (exchange->request.method != SP_METHOD_POST || answer->status >= 400) {
@@ -134,6 +135,15 @@ refuse(struct sp_exchange *exchange, struct sp_api_answer *answer, const char *d
 void sp_api_refuse(struct sp_exchange *exchange, unsigned status, const char *detail)
 {
     struct sp_api_answer answer = {.status = status};
+    refuse(exchange, &answer, detail);
+}
+
+void sp_api_refuse_access(struct sp_exchange *exchange,
+                          unsigned status,
+                          const char *challenge,
+                          const char *detail)
+{
+    struct sp_api_answer answer = {.status = status, .challenge = challenge};
     refuse(exchange, &answer, detail);
 }
 

@@ -15,6 +15,7 @@ struct sp_api_answer {
     struct sp_slice body;
     const char *call;  // its name or number, for Snakepit-Call-Id; NULL: it has none
     const char *allow; // the methods of the path, or NULL
+    const char *challenge; // for WWW-Authenticate, or NULL
 };
 
 // Adds what browsers want to know.
@@ -34,6 +35,11 @@ void sp_api_fault(struct sp_exchange *exchange,
 void sp_api_fail(struct sp_exchange *exchange, snakepit_err err, const char *message);
 // What HTTP alone has to complain about.
 void sp_api_refuse(struct sp_exchange *exchange, unsigned status, const char *detail);
+// The same with a challenge for WWW-Authenticate.
+void sp_api_refuse_access(struct sp_exchange *exchange,
+                          unsigned status,
+                          const char *challenge,
+                          const char *detail);
 // The same with 405.
 void sp_api_refuse_method(struct sp_exchange *exchange);
 

@@ -2,6 +2,7 @@
 // Sessions and their values. All of these take only memory and locks.
 
 #include "front/api_ask.h"
+#include "front/api_gate.h"
 #include "front/api_inside.h"
 #include "front/api_reply.h"
 #include "front/percent.h"
@@ -22,8 +23,13 @@ static void write_keys(snakepit_writer *writer, const snakepit_answer *answer)
 void sp_api_session(struct sp_exchange *exchange, const struct sp_params *params)
 {
     snakepit_answer *answer;
+    char room[SP_GRANT_SESSION_SIZE];
+    const char *session = sp_api_session_name(exchange, params->of[0], room);
+    if (session == NULL) {
+        return;
+    }
     snakepit_err err =
-        snakepit_session_list(sp_api_of(exchange)->pit, params->of[0], &answer);
+        snakepit_session_list(sp_api_of(exchange)->pit, session, &answer);
     if (err == SNAKEPIT_OK) {
         snakepit_writer *writer = snakepit_writer_new();
         snakepit_writer_map(writer, 2);
@@ -48,21 +54,31 @@ static void end_with(struct sp_exchange *exchange, snakepit_err err, const char 
 
 void sp_api_end_session(struct sp_exchange *exchange, const struct sp_params *params)
 {
+    char room[SP_GRANT_SESSION_SIZE];
+    const char *session = sp_api_session_name(exchange, params->of[0], room);
+    if (session == NULL) {
+        return;
+    }
     end_with(exchange,
-             snakepit_session_close(sp_api_of(exchange)->pit, params->of[0]),
+             snakepit_session_close(sp_api_of(exchange)->pit, session),
              "there is no such session");
 }
 
 void sp_api_get_value(struct sp_exchange *exchange, const struct sp_params *params)
 {
     snakepit_answer *answer;
+    char room[SP_GRANT_SESSION_SIZE];
+    const char *session = sp_api_session_name(exchange, params->of[0], room);
+    if (session == NULL) {
+        return;
+    }
     const enum sp_media media =
         sp_api_choose(exchange, SP_MEDIA_JSON | SP_MEDIA_MSGPACK);
     if (media == SP_MEDIA_NONE) {
         return;
     }
     (void)snakepit_session_get(
-        sp_api_of(exchange)->pit, params->of[0], params->of[1], &answer);
+        sp_api_of(exchange)->pit, session, params->of[1], &answer);
     sp_api_reply_answer(exchange, answer, media, NULL);
     snakepit_answer_free(answer);
 }
@@ -86,7 +102,9 @@ void sp_api_put_value(struct sp_exchange *exchange, const struct sp_params *para
 {
     snakepit_message why = {{0}};
     snakepit_put_options options = {.size = sizeof options, .why = &why};
-    if (!read_ttl(exchange, &options.ttl_ms)) {
+    char room[SP_GRANT_SESSION_SIZE];
+    const char *session = sp_api_session_name(exchange, params->of[0], room);
+    if (session == NULL || !read_ttl(exchange, &options.ttl_ms)) {
         return;
     }
     snakepit_writer *value = sp_api_read_body(exchange, "the value");
@@ -94,7 +112,7 @@ void sp_api_put_value(struct sp_exchange *exchange, const struct sp_params *para
         return;
     }
     snakepit_err err = snakepit_session_put(
-        sp_api_of(exchange)->pit, params->of[0], params->of[1], value, &options);
+        sp_api_of(exchange)->pit, session, params->of[1], value, &options);
     if (err == SNAKEPIT_OK) {
         sp_api_done(exchange);
     } else {
@@ -105,8 +123,12 @@ void sp_api_put_value(struct sp_exchange *exchange, const struct sp_params *para
 
 void sp_api_delete_value(struct sp_exchange *exchange, const struct sp_params *params)
 {
-    end_with(
-        exchange,
-        snakepit_session_delete(sp_api_of(exchange)->pit, params->of[0], params->of[1]),
-        "there is no such session, or it has no such value");
+    char room[SP_GRANT_SESSION_SIZE];
+    const char *session = sp_api_session_name(exchange, params->of[0], room);
+    if (session == NULL) {
+        return;
+    }
+    end_with(exchange,
+             snakepit_session_delete(sp_api_of(exchange)->pit, session, params->of[1]),
+             "there is no such session, or it has no such value");
 }

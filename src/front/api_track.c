@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "front/api_inside.h"
 #include "front/api_reply.h"
+#include "front/grant.h"
 #include "front/problem.h"
 
 bool sp_api_track_begin(struct sp_api_track *track,
@@ -15,10 +16,13 @@ bool sp_api_track_begin(struct sp_api_track *track,
                         const struct sp_api_ask *ask)
 {
     track->names = &sp_api_of(exchange)->names;
+    (void)snprintf(
+        track->owner, sizeof track->owner, "%s", sp_grant_owner(exchange->grant));
     if (ask->name.size == 0) {
         return true;
     }
-    snakepit_err err = sp_call_name_add(track->names, &track->name, ask->name);
+    snakepit_err err =
+        sp_call_name_add(track->names, &track->name, track->owner, ask->name);
     if (err != SNAKEPIT_OK) {
         sp_api_fail(exchange,
                     err,
@@ -32,11 +36,21 @@ bool sp_api_track_begin(struct sp_api_track *track,
     return true;
 }
 
+// So that its owner may cancel it, and nobody else. Without memory nobody may.
+static void own_number(struct sp_api_track *track)
+{
+    if (track->owner[0] != '\0') {
+        (void)sp_call_name_add(
+            track->names, &track->name, track->owner, sp_slice_of_text(track->text));
+    }
+}
+
 void sp_api_track_set(struct sp_api_track *track, snakepit_call_id id)
 {
     track->id = id;
     if (track->text[0] == '\0') {
         (void)snprintf(track->text, sizeof track->text, "%" PRIu64, id);
+        own_number(track);
     }
     sp_call_name_set(track->names, &track->name, id);
 }

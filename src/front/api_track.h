@@ -13,12 +13,14 @@
 struct sp_api_track {
     struct sp_call_names *names;
     struct sp_call_name name;
+    char owner[SP_NAME_BYTES_MAX + 1];
     snakepit_call_id id;
     char text[SP_CALL_TEXT_SIZE]; // the name, or the number once it is known
 };
 
-// Takes the name that the client has given, before the call is submitted. False: it was
-// refused, and the exchange is answered.
+// Takes the name that the client has given, before the call is submitted. What the
+// client may do stands in the exchange. False: it was refused, and the exchange is
+// answered.
 bool sp_api_track_begin(struct sp_api_track *track,
                         struct sp_exchange *exchange,
                         const struct sp_api_ask *ask);

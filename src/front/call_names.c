@@ -48,14 +48,30 @@ bool sp_call_name_is_valid(struct sp_slice text)
     return text.size > 0 && text.size <= SP_CALL_NAME_MAX && !number;
 }
 
+// No name has a colon.
+static uint32_t
+write_key(const char *owner, struct sp_slice text, char key[SP_CALL_KEY_MAX])
+{
+    const size_t size = strlen(owner);
+    size_t at = 0;
+    SP_CHECK(size <= SP_NAME_BYTES_MAX && text.size <= SP_CALL_NAME_MAX);
+    if (size > 0) {
+        memcpy(key, owner, size);
+        key[size] = ':';
+        at = size + 1;
+    }
+    memcpy(key + at, text.data, text.size);
+    return (uint32_t)(at + text.size);
+}
+
 snakepit_err sp_call_name_add(struct sp_call_names *names,
                               struct sp_call_name *entry,
+                              const char *owner,
                               struct sp_slice text)
 {
     snakepit_err err = SNAKEPIT_BUSY;
-    memcpy(entry->text, text.data, text.size);
+    entry->name.size = write_key(owner, text, entry->text);
     entry->name.text = entry->text;
-    entry->name.size = (uint32_t)text.size;
     pthread_mutex_lock(&names->lock);
     if (sp_names_find(&names->names, entry->text, entry->name.size) == NULL) {
         err = sp_names_add(&names->names, &entry->name);
@@ -98,13 +114,19 @@ static snakepit_call_id number_of(const char *text)
     return *end == '\0' && errno == 0 && is_digit((uint8_t)text[0]) ? number : 0;
 }
 
-snakepit_call_id sp_call_name_find(struct sp_call_names *names, const char *text)
+snakepit_call_id
+sp_call_name_find(struct sp_call_names *names, const char *owner, const char *text)
 {
+    char key[SP_CALL_KEY_MAX];
+    const struct sp_slice named = sp_slice_of_text(text);
+    if (named.size > SP_CALL_NAME_MAX) {
+        return 0;
+    }
+    const uint32_t size = write_key(owner, named, key);
     pthread_mutex_lock(&names->lock);
-    const struct sp_name *found =
-        sp_names_find(&names->names, text, (uint32_t)strlen(text));
+    const struct sp_name *found = sp_names_find(&names->names, key, size);
     const snakepit_call_id call =
         found == NULL ? 0 : ((const struct sp_call_name *)(const void *)found)->call;
     pthread_mutex_unlock(&names->lock);
-    return found == NULL ? number_of(text) : call;
+    return found == NULL && owner[0] == '\0' ? number_of(text) : call;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Calls by the names that their clients have given them, so that they can be cancelled
-// before they are answered. Any thread: it has a lock.
+// before they are answered. Each owner, which is the name of a token, has its own; the
+// owner "" is whoever needs none. Any thread: it has a lock.
 #ifndef FRONT_CALL_NAMES_H
 #define FRONT_CALL_NAMES_H
 
@@ -11,8 +12,10 @@
 
 #include "base/names.h"
 #include "base/slice.h"
+#include "config/name.h"
 
 #define SP_CALL_NAME_MAX 64u
+#define SP_CALL_KEY_MAX  (SP_NAME_BYTES_MAX + 1 + SP_CALL_NAME_MAX)
 
 struct sp_call_names {
     pthread_mutex_t lock;
@@ -21,9 +24,9 @@ struct sp_call_names {
 
 // One call that has a name. Owner: whoever embeds it; zeroed it has none.
 struct sp_call_name {
-    struct sp_name name;   // guarded by sp_call_names.lock
-    snakepit_call_id call; // the same
-    char text[SP_CALL_NAME_MAX];
+    struct sp_name name;        // guarded by sp_call_names.lock
+    snakepit_call_id call;      // the same
+    char text[SP_CALL_KEY_MAX]; // "OWNER:NAME"
 };
 
 void sp_call_names_init(struct sp_call_names *names);
@@ -33,9 +36,11 @@ void sp_call_names_fini(struct sp_call_names *names);
 // of them digits, for that is a call's number.
 bool sp_call_name_is_valid(struct sp_slice text);
 
-// Gives a call a name that is valid. BUSY: another call has it. NO_MEMORY.
+// Gives a call a name that is valid, or its number. BUSY: another call of that owner
+// has it. NO_MEMORY.
 snakepit_err sp_call_name_add(struct sp_call_names *names,
                               struct sp_call_name *entry,
+                              const char *owner,
                               struct sp_slice text);
 // Says which call it is.
 void sp_call_name_set(struct sp_call_names *names,
@@ -43,7 +48,9 @@ void sp_call_name_set(struct sp_call_names *names,
                       snakepit_call_id call);
 // One that has no name is fine.
 void sp_call_name_remove(struct sp_call_names *names, struct sp_call_name *entry);
-// The call of that name, or of that number; 0: there is not one.
-snakepit_call_id sp_call_name_find(struct sp_call_names *names, const char *text);
+// The call of that owner and that name; the owner "" has the calls of all numbers. 0:
+// there is not one.
+snakepit_call_id
+sp_call_name_find(struct sp_call_names *names, const char *owner, const char *text);
 
 #endif

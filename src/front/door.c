@@ -200,16 +200,33 @@ static snakepit_err check_trust(const struct opening *opening,
                                 const struct sp_door *door)
 {
     const struct sp_listener_config *config = door->config;
-    if (config->tls.certificate != NULL || config->tokens != NULL) {
+    if (config->tls.certificate != NULL) {
         return refuse(opening,
-                      "asks for TLS or tokens, which this version does not have yet; "
+                      "asks for TLS, which this version does not have yet; "
                       "listen on loopback or a Unix socket, behind a proxy that has");
     }
     return door->local
                ? SNAKEPIT_OK
                : refuse(opening,
-                        "is a socket that other machines reach; this version serves "
-                        "only loopback addresses and Unix sockets");
+                        "is a socket that other machines reach: it needs `tls`, and "
+                        "`tokens` or `client_ca`");
+}
+
+static snakepit_err open_tokens(const struct opening *opening, struct sp_door *door)
+{
+    snakepit_message why = {{0}};
+    const char *path = door->config->tokens;
+    snakepit_err err =
+        path != NULL ? sp_token_store_open(path, &door->tokens, &why) : SNAKEPIT_OK;
+    if (err == SNAKEPIT_INVALID_CONFIG) {
+        (void)snprintf(opening->why->text,
+                       sizeof opening->why->text,
+                       "serve.listen[%zu].tokens: %.*s",
+                       opening->at,
+                       (int)sizeof opening->why->text - 64,
+                       why.text);
+    }
+    return err;
 }
 
 // What it has become: port 0 is a number now.
@@ -226,7 +243,8 @@ static snakepit_err finish(struct opening *opening, struct sp_door *door)
     write_address(&address, door->address, sizeof door->address);
     door->local = sp_address_is_local(&address);
     set_options(door->fd);
-    return check_trust(opening, door);
+    snakepit_err err = check_trust(opening, door);
+    return err != SNAKEPIT_OK ? err : open_tokens(opening, door);
 }
 
 static struct sp_door *next_door(struct opening *opening)
@@ -318,6 +336,9 @@ void sp_doors_close(struct sp_doors *doors)
 void sp_doors_free(struct sp_doors *doors)
 {
     sp_doors_close(doors);
+    for (size_t i = 0; i < doors->count; i++) {
+        sp_token_store_free(doors->items[i].tokens);
+    }
     sp_free(doors->items);
     *doors = (struct sp_doors){0};
 }

@@ -17,6 +17,7 @@
 
 struct sp_door;
 struct sp_exchange;
+struct sp_grant;
 struct sp_peer;
 struct sp_serve_loop;
 
@@ -105,6 +106,9 @@ struct sp_exchange {
     struct sp_request request;
     const struct sp_exchange_listener *listener; // set by a handler that answers later
     void *user;                                  // of the listener
+    // What the client may do: set by the handler, once it has asked sp_grant_of(), for
+    // what it calls before it returns.
+    const struct sp_grant *grant;
 };
 
 // Who is at the other end. Constant while the connection lives.

@@ -24,6 +24,9 @@ struct sp_grant {
 // UNAUTHENTICATED). Borrowed until the callback that asks returns: another one asks
 // again, and so notices a token that was revoked meanwhile.
 const struct sp_grant *sp_grant_of(const struct sp_exchange *exchange);
+// The same; `why` becomes a sentence for the client where it is refused.
+const struct sp_grant *sp_grant_find(const struct sp_exchange *exchange,
+                                     const char **why);
 
 // Whether it may do that in the pool of that name (else HTTP 403, gRPC
 // PERMISSION_DENIED). The name is the one in the configuration: sp_grant_pool().
@@ -37,6 +40,9 @@ bool sp_grant_allows_all(const struct sp_grant *grant, enum sp_access access);
 // The name in the configuration of the pool that a client calls `pool`: "" and
 // "default" may mean another one. Lives as long as the pit, or as `pool`.
 const char *sp_grant_pool(snakepit *pit, const char *pool);
+
+// Whose calls the client's are: nobody else's may it cancel. "": it may cancel any.
+const char *sp_grant_owner(const struct sp_grant *grant);
 
 #define SP_GRANT_SESSION_SIZE 256u
 // The name by which the pit knows a session of the client: its own, or, where its token

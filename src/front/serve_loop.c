@@ -367,6 +367,31 @@ static void *run(void *argument)
 
 // ---- Opening ----------------------------------------------------------------------
 
+// One more than there can be: it shows nothing.
+static snakepit_err open_views(struct sp_serve_loop *serve)
+{
+    const struct sp_doors *doors = &serve->server->doors;
+    struct sp_token_view *view =
+        sp_alloc_array(doors->count + 1, sizeof *serve->token_views);
+    serve->token_views = view;
+    for (size_t i = 0; view != NULL && i < doors->count; i++) {
+        if (doors->items[i].tokens != NULL) {
+            sp_token_view_open(view++, doors->items[i].tokens, &serve->loop);
+        }
+    }
+    return view != NULL ? SNAKEPIT_OK : SNAKEPIT_NO_MEMORY;
+}
+
+static void close_views(struct sp_serve_loop *serve)
+{
+    struct sp_token_view *view = serve->token_views;
+    while (view != NULL && view->store != NULL) {
+        sp_token_view_close(view++);
+    }
+    sp_free(serve->token_views);
+    serve->token_views = NULL;
+}
+
 snakepit_err sp_serve_loop_init(struct sp_serve_loop *serve,
                                 struct sp_server *server,
                                 snakepit_message *why)
@@ -393,7 +418,7 @@ snakepit_err sp_serve_loop_init(struct sp_serve_loop *serve,
     sp_loop_before_waits(&serve->loop, before_wait);
     serve->door_watches =
         sp_alloc_array(server->doors.count, sizeof *serve->door_watches);
-    if (serve->door_watches == NULL) {
+    if (serve->door_watches == NULL || open_views(serve) != SNAKEPIT_OK) {
         return SNAKEPIT_NO_MEMORY;
     }
     err = snakepit_queue_new(server->options.pit, &serve->queue, why);
@@ -441,6 +466,7 @@ void sp_serve_loop_end(struct sp_serve_loop *serve)
         sp_free(serve->door_watches);
         serve->door_watches = NULL;
     }
+    close_views(serve);
     sp_watch_stop(&serve->queue_watch);
     sp_loop_fini(&serve->loop);
 }

@@ -54,6 +54,7 @@ struct sp_serve_loop {
                           // the server's lock
     atomic_size_t load;   // connections, those that are given included. Any thread
     atomic_uint heard;    // the last question of sp_server_is_alive(). Any thread
+    struct sp_token_view *token_views; // one for each door that has tokens
     bool draining;
     bool started;
     pthread_t thread;
@@ -79,6 +80,14 @@ bool sp_server_await_drained(struct sp_server *server, uint32_t timeout_ms);
 void sp_server_close(struct sp_server *server);
 // Frees it. After sp_server_close() and snakepit_close(). NULL is fine.
 void sp_server_free(struct sp_server *server);
+
+// Reads the files of tokens again, all of them, or only those that were changed since;
+// logs what has come of each. INVALID_CONFIG, NO_MEMORY: at least one of them stays as
+// it was; `why` says which, and why. Any thread.
+snakepit_err
+sp_server_reread_tokens(struct sp_server *server, bool changed, snakepit_message *why);
+// Whether there are any.
+bool sp_server_has_tokens(const struct sp_server *server);
 
 // How many connections there are now. Any thread.
 size_t sp_server_connections(struct sp_server *server);

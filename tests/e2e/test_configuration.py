@@ -268,7 +268,7 @@ def test_lesson_33_what_others_reach_needs_tls_and_to_know_its_clients(address, 
     listener = {"address": address, **trust}
     why = refused(pool(), pooling_enabled=False, serve={"listen": [listener]})
     assert "serve.listen[0]: other machines reach" in why
-    assert "this version serves only loopback addresses and Unix sockets" in why
+    assert "so it needs `tls`, and `tokens` or `client_ca`" in why
 
 
 @pytest.mark.parametrize(

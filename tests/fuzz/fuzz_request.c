@@ -92,11 +92,11 @@ static void check_name(struct sp_slice text)
     sp_call_names_init(&names);
     memcpy(copy, text.data, text.size);
     copy[text.size] = '\0';
-    SP_CHECK(sp_call_name_add(&names, &entry, text) == SNAKEPIT_OK);
+    SP_CHECK(sp_call_name_add(&names, &entry, "", text) == SNAKEPIT_OK);
     sp_call_name_set(&names, &entry, 7);
-    SP_CHECK(sp_call_name_find(&names, copy) == 7);
+    SP_CHECK(sp_call_name_find(&names, "", copy) == 7);
     sp_call_name_remove(&names, &entry);
-    SP_CHECK(sp_call_name_find(&names, copy) == 0);
+    SP_CHECK(sp_call_name_find(&names, "", copy) == 0);
     sp_call_names_fini(&names);
 }
 

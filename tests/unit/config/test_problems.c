@@ -4,8 +4,8 @@
 
 #include "config/problem.h"
 
-#define ONLY_LOCAL                                                                 \
-    "and this version serves only loopback addresses and Unix sockets: listen on " \
+#define ONLY_LOCAL                                                            \
+    "so it needs `tls`, and `tokens` or `client_ca`; without them listen on " \
     "127.0.0.1, [::1] or unix:PATH"
 
 static const struct {

@@ -221,8 +221,8 @@ static const struct {
      "nothing (from the environment variable SNAKEPIT_SERVE_LISTEN)"},
     {"SNAKEPIT_SERVE_LISTEN",
      "0.0.0.0:8470",
-     "<memory>: serve.listen[0]: other machines reach \"0.0.0.0:8470\", and this "
-     "version serves only loopback addresses and Unix sockets: listen on 127.0.0.1, "
+     "<memory>: serve.listen[0]: other machines reach \"0.0.0.0:8470\", so it "
+     "needs `tls`, and `tokens` or `client_ca`; without them listen on 127.0.0.1, "
      "[::1] or unix:PATH (from the environment "
      "variable SNAKEPIT_SERVE_LISTEN)"},
     {"SNAKEPIT_SERVE",
@@ -289,9 +289,9 @@ static void the_command_line_replaces_the_addresses(void **state)
                      SNAKEPIT_INVALID_CONFIG);
     assert_string_equal(
         why.text,
-        "--listen: [1]: other machines reach \"0.0.0.0:2\", and this version "
-        "serves only loopback addresses and Unix sockets: listen on 127.0.0.1, [::1] "
-        "or unix:PATH");
+        "--listen: [1]: other machines reach \"0.0.0.0:2\", so it needs `tls`, and "
+        "`tokens` or `client_ca`; without them listen on 127.0.0.1, [::1] or "
+        "unix:PATH");
     sp_config_free(config);
 }
 

@@ -122,6 +122,7 @@ void fake_daemon_open(struct fake_daemon *daemon, snakepit *pit, const char *pat
     assert_int_equal(snakepit_queue_new(pit, &daemon->loop.queue, &why), SNAKEPIT_OK);
     assert_int_equal(snakepit_queue_fd(daemon->loop.queue, &fd), SNAKEPIT_OK);
     daemon->loop.options = &daemon->options;
+    daemon->loop.server = &daemon->server;
     daemon->loop.queue_watch.user = daemon->loop.queue;
     assert_int_equal(
         sp_watch_start(

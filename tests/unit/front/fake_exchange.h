@@ -10,6 +10,7 @@
 #include "config/config.h"
 #include "front/api.h"
 #include "front/exchange.h"
+#include "front/inside.h"
 #include "front/server.h"
 
 #define FAKE_FIELDS_MOST 16u
@@ -35,6 +36,7 @@ struct fake_exchange {
 struct fake_daemon {
     struct sp_serve_config config;
     struct sp_server_options options;
+    struct sp_server server; // that has no doors
     struct sp_serve_loop loop;
     struct sp_door door;
     struct sp_peer peer;

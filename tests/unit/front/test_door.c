@@ -51,6 +51,8 @@ static int clear(void **state)
     sp_doors_free(&scene->doors);
     sp_config_free(scene->config);
     (void)unlink(scene->path);
+    (void)snprintf(scene->path, sizeof scene->path, "%s/t", scene->folder);
+    (void)unlink(scene->path);
     return rmdir(scene->folder);
 }
 
@@ -195,8 +197,47 @@ static void what_is_not_there_yet_is_not_promised(void **state)
 {
     (void)state;
     expect_refused("{address: \"127.0.0.1:0\", tls: {certificate: c, key: k}}",
-                   "asks for TLS or tokens, which this version does not have yet");
-    expect_refused("{address: \"127.0.0.1:0\", tokens: t}", "asks for TLS or tokens");
+                   "asks for TLS, which this version does not have yet");
+}
+
+// ---- Tokens -----------------------------------------------------------------------
+
+static const char *write_tokens(const char *text, mode_t mode)
+{
+    static char item[256];
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s/t", scene->folder);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    assert_int_equal(fchmod(fd, mode), 0);
+    assert_int_equal(close(fd), 0);
+    (void)snprintf(
+        item, sizeof item, "{address: \"127.0.0.1:0\", tokens: \"%s\"}", path);
+    return item;
+}
+
+static void a_door_may_ask_for_tokens(void **state)
+{
+    (void)state;
+    open_doors(write_tokens("tokens: []\n", 0600));
+    assert_non_null(scene->doors.items[0].tokens);
+    sp_doors_close(&scene->doors);
+    assert_non_null(scene->doors.items[0].tokens); // for those who are still there
+    sp_doors_free(&scene->doors);
+    open_doors("\"127.0.0.1:0\"");
+    assert_null(scene->doors.items[0].tokens);
+}
+
+static void a_door_whose_tokens_are_not_right_does_not_open(void **state)
+{
+    (void)state;
+    expect_refused(write_tokens("tokens: [{}]\n", 0600),
+                   "serve.listen[0].tokens: /tmp/snakepit-door-");
+    expect_refused(write_tokens("tokens: [{}]\n", 0600),
+                   "t:1: tokens[0]: lacks the key \"name\"");
+    expect_refused(write_tokens("tokens: []\n", 0644), "chmod 600 it");
+    expect_refused("{address: \"127.0.0.1:0\", tokens: /nowhere/t}", "cannot be read");
 }
 
 // ---- Unix sockets -----------------------------------------------------------------
@@ -377,6 +418,8 @@ int main(void)
         TEST(an_address_in_use_is_named),
         TEST(an_address_of_another_machine_is_refused),
         TEST(what_is_not_there_yet_is_not_promised),
+        TEST(a_door_may_ask_for_tokens),
+        TEST(a_door_whose_tokens_are_not_right_does_not_open),
         TEST(a_unix_socket_has_its_mode_and_goes_at_the_end),
         TEST(a_socket_that_nobody_listens_to_is_replaced),
         TEST(one_that_is_listened_to_stays),

@@ -1,0 +1,433 @@
+# SPDX-License-Identifier: MIT
+"""A listener that asks for tokens: who may have which row, in which pool."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import pathlib
+import re
+import signal
+from collections.abc import Iterator
+
+import pytest
+from support.configs import default_python
+from support.places import ROOT
+from support.raw_http import Raw
+from support.served import SSE, Client, end, serve
+from support.tokens import bearer, secret, token, write
+from support.waiting import eventually
+
+SCOPES = ("call", "observe", "admin")
+NOBODY = "nobody"
+
+TOKENS = [
+    *(token(scope, scope) for scope in SCOPES),
+    *(token(f"{scope}-mine", scope, pools=["mine"]) for scope in SCOPES),
+    token("all", *SCOPES),
+    token("all-mine", *SCOPES, pools=["mine"]),
+    token("other", *SCOPES, pools=["other", "gone"]),
+    token("old", *SCOPES, expires="2020-01-01"),
+    token("new", *SCOPES, expires="2999-01-01T00:00:00Z"),
+]
+
+# A request of each row of front/routes.def, by its operation.
+REQUESTS = {
+    "root": "/",
+    "livez": "/livez",
+    "readyz": "/readyz",
+    "openapi": "/openapi.json",
+    "problemType": "/problems/SATURATED",
+    "call": "/v1/pools/{pool}/tools/add",
+    "cancel": "/v1/calls/none",
+    "drain": "/v1:drain",
+    "reload": "/v1/pools:reload",
+    "listPools": "/v1/pools",
+    "recyclePool": "/v1/pools/{pool}:recycle",
+    "retryPool": "/v1/pools/{pool}:retry",
+    "resizePool": "/v1/pools/{pool}:resize?workers=1",
+    "getPool": "/v1/pools/{pool}",
+    "listTools": "/v1/pools/{pool}/tools",
+    "recycleWorker": "/v1/workers/999999:recycle",
+    "getSession": "/v1/sessions/none",
+    "endSession": "/v1/sessions/none",
+    "getValue": "/v1/sessions/none/values/k",
+    "putValue": "/v1/sessions/none/values/k",
+    "deleteValue": "/v1/sessions/none/values/k",
+}
+
+
+def rows() -> dict[str, tuple[str, str]]:
+    """The method and the scope of each operation."""
+    text = (ROOT / "src/front/routes.def").read_text()
+    found = re.findall(
+        r'^SP_ROUTE\((\w+), "[^"]+", \w+, (\w+), "(\w+)"', text, re.MULTILINE
+    )
+    assert len(found) == len(re.findall(r"^SP_ROUTE\(", text, re.MULTILINE))
+    return {operation: (method, scope.lower()) for method, scope, operation in found}
+
+
+def configure(folder: pathlib.Path) -> pathlib.Path:
+    """Two pools behind a listener with tokens, and one without."""
+    pools = [
+        {
+            "name": name,
+            "python": default_python("process"),
+            "pool_size": 1,
+            "adapter": "served.Served",
+            "shared_memory_size": "64MiB",
+        }
+        for name in ("mine", "other")
+    ]
+    listen = [
+        {"address": "127.0.0.1:0", "tokens": "tokens.yaml"},
+        {"address": f"unix:{folder}/door.sock"},
+    ]
+    path = folder / "daemon.yaml"
+    path.write_text(json.dumps({"pools": pools, "serve": {"listen": listen}}))
+    return path
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    folder = tmp_path_factory.mktemp("daemon")
+    write(folder / "tokens.yaml", TOKENS)
+    daemon = serve(configure(folder))
+    yield Client(daemon)
+    end([daemon])
+
+
+@pytest.fixture
+def own(tmp_path: pathlib.Path):
+    """A daemon whose tokens the test changes: the client, and their file."""
+    path = tmp_path / "tokens.yaml"
+    write(path, TOKENS)
+    daemon = serve(configure(tmp_path))
+    yield Client(daemon), path
+    end([daemon])
+
+
+@pytest.fixture
+def asked(
+    request: pytest.FixtureRequest, client: Client, operation: str
+) -> Iterator[Client]:
+    """Of a daemon of its own for what changes workers."""
+    changes = operation in ("recyclePool", "retryPool", "drain")
+    yield request.getfixturevalue("own")[0] if changes else client
+    if operation == "drain":
+        assert request.getfixturevalue("own")[0].daemon.wait() == 0
+
+
+def ask(client: Client, operation: str, pool: str, fields: dict[str, str]):
+    """The status, the fields and the sentence of a problem."""
+    method, _ = rows()[operation]
+    path = REQUESTS[operation].format(pool=pool)
+    body = {} if operation in ("call", "putValue") else None
+    status, headers, value = client.whole(method, path, body, **fields)
+    detail = value.get("detail", "") if isinstance(value, dict) else ""
+    return status, headers, detail
+
+
+# ---- Rows ---------------------------------------------------------------------------
+
+
+def test_each_row_is_asked_for_here():
+    assert set(REQUESTS) == set(rows())
+
+
+@pytest.mark.parametrize("operation", REQUESTS)
+def test_a_row_is_for_its_scope_alone(asked, operation):
+    client = asked
+    _, needed = rows()[operation]
+    status, headers, detail = ask(client, operation, "mine", {})
+    if needed == "open":
+        assert status == 200
+        return
+    assert status == 401
+    assert headers["WWW-Authenticate"] == 'Bearer realm="snakepit"'
+    assert detail == "this listener asks for a token: Authorization: Bearer TOKEN"
+    for scope in SCOPES:
+        status, headers, detail = ask(client, operation, "mine", bearer(scope))
+        if scope == needed:
+            assert status not in (401, 403), detail
+            continue
+        assert status == 403
+        assert detail == f"the token {scope} lacks the scope {needed}"
+        assert headers["WWW-Authenticate"] == (
+            f'Bearer realm="snakepit", error="insufficient_scope", scope="{needed}"'
+        )
+
+
+@pytest.mark.parametrize("operation", [k for k, v in REQUESTS.items() if "{pool}" in v])
+def test_a_row_of_a_pool_is_for_tokens_of_that_pool(asked, operation):
+    client = asked
+    _, needed = rows()[operation]
+    name = f"{needed}-mine"
+    for pool in ("mine", "default"):
+        status, _, detail = ask(client, operation, pool, bearer(name))
+        assert status not in (401, 403), detail
+    for pool in ("other", "gone", "nowhere", "mine2"):
+        status, _, detail = ask(client, operation, pool, bearer(name))
+        assert (status, detail) == (
+            403,
+            f"the token {name} is not for the pool {pool}",
+        )
+    assert ask(client, operation, "default", bearer("other"))[0] == 403
+
+
+@pytest.mark.parametrize("operation", REQUESTS)
+def test_a_listener_without_tokens_asks_for_none(asked, operation):
+    client = asked
+    method, _ = rows()[operation]
+    path = REQUESTS[operation].format(pool="mine")
+    url = client.daemon.urls(2)[1]
+    fields = {"Content_Type": "application/json"}
+    body = b"{}" if operation in ("call", "putValue") else None
+    for shown in ({}, bearer(NOBODY))[: 1 if operation == "drain" else 2]:
+        status, _ = client.daemon.request(path, method, body, url, **fields, **shown)
+        assert status not in (401, 403)
+
+
+# ---- What a token for some pools sees -----------------------------------------------
+
+
+def test_it_sees_its_pools_and_no_others(client):
+    def seen(name: str) -> list[str]:
+        status, value = client.ask("GET", "/v1/pools", **bearer(name))
+        assert status == 200
+        return [pool["name"] for pool in value["pools"]]
+
+    assert seen("all") == seen("observe") == ["mine", "other"]
+    assert seen("all-mine") == seen("observe-mine") == ["mine"]
+    assert seen("other") == ["other"]
+
+
+def test_its_openapi_document_has_its_pools(client):
+    def pools(name: str) -> set[str]:
+        status, value = client.ask("GET", "/openapi.json", **bearer(name))
+        assert status == 200
+        paths = [path.split("/") for path in value["paths"] if "{" not in path]
+        return {path[3] for path in paths if path[1:3] == ["v1", "pools"] and path[3:]}
+
+    assert pools("all-mine") == {"mine"}
+    assert pools("all") == {"mine", "other"}
+    assert pools("all-mine") == {"mine"}  # though there is one of all now
+    assert pools("other") == {"other"}
+
+
+def test_it_recycles_its_workers_and_no_others(own):
+    client, _ = own
+
+    def worker(pool: str) -> int:
+        value = client.ask("GET", f"/v1/pools/{pool}", **bearer("all"))[1]
+        return value["workers_now"][0]["id"]
+
+    path = f"/v1/workers/{worker('other')}:recycle"
+    status, value = client.ask("POST", path, **bearer("all-mine"))
+    assert (status, value["error"]["name"]) == (404, "NOT_FOUND")
+    assert client.ask("POST", path, **bearer("all"))[0] == 202
+
+
+def test_it_does_nothing_that_touches_all(client):
+    for path in ("/v1/pools:reload", "/v1:drain"):
+        status, value = client.ask("POST", path, **bearer("all-mine"))
+        assert status == 403
+        assert value["detail"] == (
+            "the token all-mine is for some pools, and this touches all of them"
+        )
+    assert client.ask("POST", "/v1/pools:reload", **bearer("all"))[0] == 204
+
+
+def test_its_sessions_are_its_own(client):
+    path = "/v1/sessions/s1/values/k"
+    assert client.ask("PUT", path, "of all", **bearer("call"))[0] == 204
+    assert client.ask("GET", path, **bearer("call-mine"))[0] == 404
+    assert client.ask("PUT", path, "mine", **bearer("call-mine"))[0] == 204
+    assert client.ask("GET", path, **bearer("call-mine")) == (200, "mine")
+    assert client.ask("GET", path, **bearer("all-mine"))[0] == 404
+    assert client.ask("GET", path, **bearer("other"))[0] == 404
+    assert client.ask("GET", path, **bearer("all")) == (200, "of all")
+    # A tool finds what was put, and the daemon's owner sees whose it is.
+    named = {"Snakepit_Session": "s1"}
+    tools = "/v1/pools/mine/tools/"
+    kept = client.ask(
+        "POST", tools + "kept", {"key": "k"}, **named, **bearer("call-mine")
+    )
+    assert kept == (200, "mine")
+    assert client.ask("POST", tools + "session", **named, **bearer("call-mine")) == (
+        200,
+        "call-mine:s1",
+    )
+    theirs = "/v1/sessions/call-mine:s1/values/k"
+    assert client.ask("GET", theirs, **bearer("all")) == (200, "mine")
+    for session, name in (("s1", "call-mine"), ("s1", "call")):
+        gone = client.ask("DELETE", f"/v1/sessions/{session}", **bearer(name))
+        assert gone[0] == 204
+
+
+def test_a_session_whose_name_becomes_too_long_is_refused(client):
+    path = "/v1/sessions/" + "s" * 250
+    assert client.ask("GET", path, **bearer("call-mine"))[0] == 400
+    assert client.ask("GET", path, **bearer("call"))[0] == 404
+
+
+@contextlib.contextmanager
+def running(client: Client, folder: pathlib.Path, name: str, **fields: str):
+    """A stream of that token, which has begun: what it is called."""
+    poured = folder / f"{name}.poured"
+    body = {"path": str(poured), "size": 1}
+    answer = client.open(
+        "POST", "/v1/pools/mine/tools/pour", body, **SSE, **bearer(name), **fields
+    )
+    with contextlib.closing(answer.connection):
+        assert answer.status == 200
+        yield answer.headers["Snakepit-Call-Id"]
+        # Cancelled or left, it ends.
+    eventually(lambda: poured.read_text() == "closed", "that the stream ends")
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_a_call_is_cancelled_by_who_made_it(client, tmp_path, named):
+    fields = {"Snakepit_Call_Id": "my-call"} if named else {}
+    with running(client, tmp_path, "all-mine", **fields) as call:
+        assert call == "my-call" or not named
+        path = f"/v1/calls/{call}"
+        for name in ("call-mine", "call", "other"):
+            assert client.ask("DELETE", path, **bearer(name))[0] == 404
+        assert client.ask("DELETE", path, **bearer("all-mine"))[0] == 202
+
+
+def test_who_administers_all_cancels_any_call(client, tmp_path):
+    with running(client, tmp_path, "call-mine") as call:
+        assert client.ask("DELETE", f"/v1/calls/{call}", **bearer("all"))[0] == 202
+
+
+def test_names_of_calls_are_in_nobodys_way(client, tmp_path):
+    fields = {"Snakepit_Call_Id": "the-same"}
+    path = "/v1/pools/mine/tools/add"
+    with running(client, tmp_path, "call-mine", **fields):
+        again = client.ask("POST", path, {"a": 1}, **fields, **bearer("call-mine"))
+        assert again[0] == 409
+        other = client.ask("POST", path, {"a": 1}, **fields, **bearer("call"))
+        assert other[0] != 409
+
+
+def test_what_is_ready_is_told_to_all_and_which_pools_to_few(client):
+    lines = client.ask("GET", "/readyz?verbose", **bearer("all"))[1]
+    assert b"mine: " in lines and b"other: " in lines
+    assert client.ask("GET", "/readyz?verbose") == (200, b"ready\n")
+    lines = client.ask("GET", "/readyz?verbose", **bearer("all-mine"))[1]
+    assert b"mine: " in lines and b"other: " not in lines
+    for name in ("call", NOBODY):
+        answer = client.ask("GET", "/readyz?verbose", **bearer(name))
+        assert answer == (200, b"ready\n")
+
+
+# ---- What is not a token ------------------------------------------------------------
+
+REFUSED = [
+    ("Bearer " + secret(NOBODY), "this listener does not know the token"),
+    ("Bearer " + secret("old"), "the token has expired"),
+    ("Bearer sp_" + "0" * 72, "the token is not whole: it was cut, or mistyped"),
+    ("Bearer", "what stands behind Bearer is not a token"),
+    ("Bearer " + "a" * 8000, "what stands behind Bearer is not a token"),
+    ("Bearer a,b", "what stands behind Bearer is not a token"),
+    ("Basic dXNlcjpwdw==", "Authorization is of another scheme than Bearer"),
+    (secret("all"), "Authorization is of another scheme than Bearer"),
+]
+
+
+@pytest.mark.parametrize(("value", "detail"), REFUSED)
+def test_what_is_not_a_good_token_is_refused(client, value, detail):
+    status, headers, document = client.whole("GET", "/v1/pools", Authorization=value)
+    assert status == 401
+    assert headers["WWW-Authenticate"] == (
+        'Bearer realm="snakepit", error="invalid_token"'
+    )
+    assert headers["Content-Type"] == "application/problem+json"
+    assert document["detail"].startswith(detail)
+
+
+def test_a_token_that_expires_later_is_good(client):
+    assert client.ask("GET", "/v1/pools", **bearer("new"))[0] == 200
+
+
+def test_two_tokens_are_none(client):
+    line = f"Authorization: Bearer {secret('all')}\r\n"
+    with Raw(client.daemon.connect()) as raw:
+        request = f"GET /v1/pools HTTP/1.1\r\nHost: localhost\r\n{line}%s\r\n"
+        assert raw.ask(request % "").status == 200
+        answer = raw.ask(request % line)
+        assert answer.status == 401
+        assert "more than one Authorization" in answer.body.decode()
+        # The connection goes on.
+        assert raw.ask(request % "").status == 200
+
+
+def test_a_page_of_a_browser_asks_first_without_a_token(client):
+    status, _, _ = client.whole("OPTIONS", "/v1/pools", Origin="https://a.example")
+    assert status in (204, 403)
+
+
+def test_what_is_refused_is_logged_without_the_token(client):
+    for _ in range(3):
+        client.ask("GET", "/v1/pools", Authorization="Bearer hunter2hunter2")
+    client.ask("POST", "/v1/pools:reload", **bearer("observe"))
+    line = client.daemon.logged("serve.unauthorized")
+    assert "client=127.0.0.1:" in line
+    said = client.daemon.said()
+    assert "hunter2" not in said
+    for item in TOKENS:
+        assert secret(item["name"]) not in said
+
+
+# ---- What changes -------------------------------------------------------------------
+
+
+def test_a_token_ends_when_the_file_has_it_no_more(own, tmp_path):
+    client, path = own
+    with running(client, tmp_path, "call") as call:
+        write(path, [item for item in TOKENS if item["name"] != "call"])
+
+        def refused() -> bool:
+            return client.ask("GET", "/v1/sessions/x", **bearer("call"))[0] == 401
+
+        eventually(refused, "that the token ends")
+        # What had begun goes on; it can be cancelled by who may do all.
+        assert client.ask("DELETE", f"/v1/calls/{call}", **bearer("all"))[0] == 202
+    assert "tokens=10" in client.daemon.logged("serve.tokens")
+
+
+@pytest.mark.parametrize("by", ["SIGHUP", "http"])
+def test_a_reload_reads_the_tokens_as_well(own, by):
+    client, path = own
+    write(path, [token("all", *SCOPES), token("added", "observe")])
+    if by == "http":
+        # Which waits for it.
+        assert client.ask("POST", "/v1/pools:reload", **bearer("all"))[0] == 204
+    else:
+        client.daemon.signal(signal.SIGHUP)
+        client.daemon.logged("serve.reloaded")
+    assert client.ask("GET", "/v1/pools", **bearer("added"))[0] == 200
+    assert client.ask("GET", "/v1/pools", **bearer("observe"))[0] == 401
+
+
+def test_a_file_that_is_not_right_changes_nothing(own):
+    client, path = own
+    write(path, "tokens: [{name: a}]")
+    line = client.daemon.logged("serve.tokens_kept")
+    assert 'tokens[0]: lacks the key \\"hash\\"' in line
+    assert 'then="the tokens before hold"' in line
+    assert client.ask("GET", "/v1/pools", **bearer("observe"))[0] == 200
+    status, value = client.ask("POST", "/v1/pools:reload", **bearer("all"))
+    assert (status, value["error"]["name"]) == (400, "INVALID_CONFIG")
+    path.unlink()
+    client.daemon.signal(signal.SIGHUP)
+    client.daemon.logged("serve.reload_failed")
+    assert client.ask("GET", "/v1/pools", **bearer("observe"))[0] == 200
+    # Once it is right again it holds.
+    write(path, [token("other", "observe")])
+    eventually(
+        lambda: client.ask("GET", "/v1/pools", **bearer("observe"))[0] == 401,
+        "that the file is read",
+    )
