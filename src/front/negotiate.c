@@ -7,7 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
-#define MEDIA_TYPES 6
+#define MEDIA_TYPES 7
 #define WHOLE       1000u // a quality of 1
 
 struct type {
@@ -23,6 +23,7 @@ static const struct type types[MEDIA_TYPES] = {
     {"application/vnd.msgpack", SP_MEDIA_MSGPACK},
     {"text/event-stream", SP_MEDIA_EVENTS},
     {"text/plain", SP_MEDIA_TEXT},
+    {"application/openmetrics-text", SP_MEDIA_OPENMETRICS},
 };
 
 // How exactly a range names a type.

@@ -61,6 +61,7 @@ static const struct more more[SP_ROUTES] = {
                          ANSWER("200", "Every pool serves.", PLAIN) "," ANSWER(
                              "503", "A pool does not, or the daemon drains.", PLAIN)},
     [SP_ROUTE_openapi] = {"", "", ANSWER("200", "This document.", OBJECT)},
+    [SP_ROUTE_metrics] = {"", "", ANSWER("200", "The figures.", PLAIN)},
     [SP_ROUTE_problem_type] = {"", "", ANSWER("200", "A few lines.", PLAIN)},
     [SP_ROUTE_call] = {CALL_HEADERS,
                        "{\"content\":{\"application/json\":{\"schema\":{\"type\":"

@@ -490,3 +490,18 @@ def test_pages_of_others_are_kept_out(start):
     status, fields, _ = client.whole("OPTIONS", CALL + "add", Origin=app)
     assert status == 204
     assert "Content-Type" in fields["Access-Control-Allow-Headers"]
+
+
+# ---- Metrics ------------------------------------------------------------------------
+
+
+def test_prometheus_reads_the_figures(client):
+    client.call("add", {"a": 1, "b": 2})
+    status, fields, body = client.whole("GET", "/metrics")
+    assert status == 200
+    assert fields["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    lines = body.decode().splitlines()
+    values = dict(line.rsplit(" ", 1) for line in lines if line[0] != "#")
+    assert int(values['snakepit_pool_calls_total{pool="default"}']) >= 1
+    assert values['snakepit_pool_state{pool="default",state="ready"}'] == "1"
+    assert int(values["snakepit_connections"]) >= 1
