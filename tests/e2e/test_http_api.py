@@ -502,6 +502,6 @@ def test_prometheus_reads_the_figures(client):
     assert fields["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     lines = body.decode().splitlines()
     values = dict(line.rsplit(" ", 1) for line in lines if line[0] != "#")
-    assert int(values['snakepit_pool_calls_total{pool="default"}']) >= 1
-    assert values['snakepit_pool_state{pool="default",state="ready"}'] == "1"
+    assert int(values['snakepit_pool_calls_total{pool="text"}']) >= 1
+    assert values['snakepit_pool_state{pool="text",state="ready"}'] == "1"
     assert int(values["snakepit_connections"]) >= 1
