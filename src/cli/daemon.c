@@ -239,6 +239,7 @@ snakepit_err sp_daemon_open(struct sp_daemon *daemon, snakepit_message *why)
                                               .protocol = &sp_http,
                                               .activation = &daemon->activation,
                                               .handle = sp_api_handle,
+                                              .streams = sp_api_streams,
                                               .user = daemon->api};
     return sp_server_open(&options, &daemon->server, why);
 }

@@ -11,6 +11,7 @@
 #include "front/api_gate.h"
 #include "front/api_inside.h"
 #include "front/api_reply.h"
+#include "front/grpc.h"
 #include "front/query.h"
 #include "front/screen.h"
 #include "front/server.h"
@@ -60,7 +61,8 @@ void sp_api_free(struct sp_api *api)
     struct sp_api_loop *loop = atomic_load(&api->loops);
     while (loop != NULL) {
         struct sp_api_loop *next = loop->next;
-        SP_CHECK(sp_list_empty(&loop->streams));
+        SP_CHECK(sp_list_empty(&loop->streams) && sp_list_empty(&loop->held));
+        sp_timer_stop(&loop->looks);
         sp_buf_fini(&loop->events);
         sp_free(loop);
         loop = next;
@@ -194,9 +196,19 @@ static void route(struct sp_exchange *exchange)
     }
 }
 
+bool sp_api_streams(const struct sp_exchange *exchange)
+{
+    return sp_grpc_is_asked(exchange);
+}
+
 void sp_api_handle(struct sp_exchange *exchange)
 {
+    exchange->request.grpc = sp_grpc_is_asked(exchange);
     if (!may_ask(exchange)) {
+        return;
+    }
+    if (exchange->request.grpc) {
+        sp_grpc_handle(exchange);
         return;
     }
     if (exchange->request.method == SP_METHOD_OPTIONS) {

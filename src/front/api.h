@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What the HTTP doors answer: the rows of front/routes.def. Knows requests and the pit,
+// What the doors answer: the rows of front/routes.def over HTTP, those of
+// front/grpc_methods.def over gRPC. Knows requests and the pit,
 // and neither sockets nor protocols.
 #ifndef FRONT_API_H
 #define FRONT_API_H
@@ -27,7 +28,10 @@ struct sp_api *sp_api_new(const struct sp_api_options *options);
 // begun is done. NULL is fine.
 void sp_api_free(struct sp_api *api);
 
-// Answers any request: by its route, or with a problem document. An sp_handler_fn.
+// Whether a request is taken before its body has come: those of gRPC are. An
+// sp_streams_fn.
+bool sp_api_streams(const struct sp_exchange *exchange);
+// Answers any request: by its route or its method, or says why not. An sp_handler_fn.
 void sp_api_handle(struct sp_exchange *exchange);
 
 #endif

@@ -24,7 +24,7 @@ static void accept_order(struct sp_exchange *exchange,
                          const snakepit_message *why)
 {
     if (err == SNAKEPIT_OK) {
-        sp_api_reply(exchange, &(const struct sp_api_answer){.status = 202});
+        sp_api_accepted(exchange);
     } else {
         sp_api_fail(exchange, err, why->text);
     }
@@ -54,10 +54,17 @@ void sp_api_retry_pool(struct sp_exchange *exchange, const struct sp_params *par
     accept_order(exchange, err, &why);
 }
 
+void sp_api_resize(struct sp_exchange *exchange, const char *pool, uint32_t workers)
+{
+    snakepit_message why = {{0}};
+    snakepit_err err = snakepit_pool_resize(
+        sp_api_of(exchange)->pit, sp_api_pool_name(pool), workers, &why);
+    accept_order(exchange, err, &why);
+}
+
 void sp_api_resize_pool(struct sp_exchange *exchange, const struct sp_params *params)
 {
     uint64_t workers = 0;
-    snakepit_message why = {{0}};
     const struct sp_slice value = sp_query_find(exchange->request.query, "workers");
     if (!sp_api_number(value, 0, WORKERS_MOST, &workers)) {
         sp_api_fail(exchange,
@@ -65,11 +72,7 @@ void sp_api_resize_pool(struct sp_exchange *exchange, const struct sp_params *pa
                     "say how many workers: POST ...:resize?workers=4");
         return;
     }
-    snakepit_err err = snakepit_pool_resize(sp_api_of(exchange)->pit,
-                                            sp_api_pool_name(params->of[0]),
-                                            (uint32_t)workers,
-                                            &why);
-    accept_order(exchange, err, &why);
+    sp_api_resize(exchange, params->of[0], (uint32_t)workers);
 }
 
 // ---- Workers --------------------------------------------------------------------
@@ -99,15 +102,21 @@ static snakepit_err recycle_wherever_it_is(const struct sp_exchange *exchange,
     return err;
 }
 
+void sp_api_recycle(struct sp_exchange *exchange, uint64_t worker)
+{
+    snakepit_message why = {{0}};
+    snakepit_err err = recycle_wherever_it_is(exchange, worker, &why);
+    accept_order(exchange, err, &why);
+}
+
 void sp_api_recycle_worker(struct sp_exchange *exchange, const struct sp_params *params)
 {
     uint64_t worker = 0;
-    snakepit_message why = {{0}};
-    if (!sp_api_number(sp_slice_of_text(params->of[0]), 1, UINT64_MAX, &worker)) {
+    if (sp_api_number(sp_slice_of_text(params->of[0]), 1, UINT64_MAX, &worker)) {
+        sp_api_recycle(exchange, worker);
+    } else {
         sp_api_fail(exchange, SNAKEPIT_INVALID_ARGUMENT, "a worker's id is a number");
-        return;
     }
-    accept_order(exchange, recycle_wherever_it_is(exchange, worker, &why), &why);
 }
 
 // ---- The daemon -----------------------------------------------------------------

@@ -41,8 +41,11 @@ bool sp_api_number(struct sp_slice text,
 
 // ---- Fields ---------------------------------------------------------------------
 
-static bool refuse_field(struct sp_exchange *exchange, const char *sentence)
+static bool
+refuse_field(struct sp_exchange *exchange, const char *what, const char *wanted)
 {
+    char sentence[192];
+    (void)snprintf(sentence, sizeof sentence, "%s is not %s", what, wanted);
     sp_api_fail(exchange, SNAKEPIT_INVALID_ARGUMENT, sentence);
     return false;
 }
@@ -53,45 +56,68 @@ static bool read_timeout(struct sp_exchange *exchange, struct sp_api_ask *ask)
     const struct sp_slice value =
         sp_request_field(&exchange->request, "snakepit-timeout-ms");
     if (value.data != NULL && !sp_api_number(value, 1, TIMEOUT_MOST, &number)) {
-        return refuse_field(exchange,
-                            "Snakepit-Timeout-Ms is not a number of 1 to 86400000");
+        return refuse_field(
+            exchange, "Snakepit-Timeout-Ms", "a number of 1 to 86400000");
     }
     ask->options.timeout_ms = (uint32_t)number;
+    return true;
+}
+
+static bool refuse_priority(struct sp_exchange *exchange, const char *what)
+{
+    return refuse_field(exchange, what, "a number of 0 to 7");
+}
+
+bool sp_api_ask_set_priority(struct sp_exchange *exchange,
+                             struct sp_api_ask *ask,
+                             uint64_t priority,
+                             const char *what)
+{
+    if (priority > SNAKEPIT_MAX_PRIORITY) {
+        return refuse_priority(exchange, what);
+    }
+    ask->options.priority = (uint32_t)priority;
     return true;
 }
 
 static bool read_priority(struct sp_exchange *exchange, struct sp_api_ask *ask)
 {
     uint64_t number = 0;
+    static const char what[] = "Snakepit-Priority";
     const struct sp_slice value =
         sp_request_field(&exchange->request, "snakepit-priority");
-    if (value.data != NULL &&
-        !sp_api_number(value, 0, SNAKEPIT_MAX_PRIORITY, &number)) {
-        return refuse_field(exchange, "Snakepit-Priority is not a number of 0 to 7");
+    if (value.data != NULL && !sp_api_number(value, 0, UINT64_MAX, &number)) {
+        return refuse_priority(exchange, what);
     }
-    ask->options.priority = (uint32_t)number;
-    return true;
+    return sp_api_ask_set_priority(exchange, ask, number, what);
+}
+
+bool sp_api_ask_set_session(struct sp_exchange *exchange,
+                            struct sp_api_ask *ask,
+                            struct sp_slice session,
+                            const char *what)
+{
+    if (session.size == 0 || session.size >= sizeof ask->session ||
+        memchr(session.data, '\0', session.size) != NULL) {
+        return refuse_field(exchange, what, "of 1 to 255 bytes, none of them zero");
+    }
+    char named[sizeof ask->session];
+    memcpy(named, session.data, session.size);
+    named[session.size] = '\0';
+    const char *name = sp_api_session_name(exchange, named, ask->session);
+    if (name == named) {
+        memcpy(ask->session, named, session.size + 1);
+    }
+    ask->options.session_id = ask->session;
+    return name != NULL;
 }
 
 static bool read_session(struct sp_exchange *exchange, struct sp_api_ask *ask)
 {
     const struct sp_slice value =
         sp_request_field(&exchange->request, "snakepit-session");
-    if (value.data == NULL) {
-        return true;
-    }
-    if (value.size == 0 || value.size >= sizeof ask->session) {
-        return refuse_field(exchange, "Snakepit-Session is not of 1 to 255 bytes");
-    }
-    char named[sizeof ask->session];
-    memcpy(named, value.data, value.size);
-    named[value.size] = '\0';
-    const char *session = sp_api_session_name(exchange, named, ask->session);
-    if (session == named) {
-        memcpy(ask->session, named, sizeof named);
-    }
-    ask->options.session_id = ask->session;
-    return session != NULL;
+    return value.data == NULL ||
+           sp_api_ask_set_session(exchange, ask, value, "Snakepit-Session");
 }
 
 static bool is_text(struct sp_slice value, const char *text)
@@ -107,9 +133,24 @@ static bool read_idempotent(struct sp_exchange *exchange, struct sp_api_ask *ask
         return true;
     }
     if (!is_text(value, "true")) {
-        return refuse_field(exchange, "Snakepit-Idempotent is neither true nor false");
+        return refuse_field(exchange, "Snakepit-Idempotent", "one of true and false");
     }
     ask->options.idempotent = true;
+    return true;
+}
+
+bool sp_api_ask_set_name(struct sp_exchange *exchange,
+                         struct sp_api_ask *ask,
+                         struct sp_slice name,
+                         const char *what)
+{
+    if (!sp_call_name_is_valid(name)) {
+        return refuse_field(exchange,
+                            what,
+                            "of 1 to 64 letters, digits, '-', '_' and '.', not all of "
+                            "them digits");
+    }
+    ask->name = name;
     return true;
 }
 
@@ -117,16 +158,8 @@ static bool read_name(struct sp_exchange *exchange, struct sp_api_ask *ask)
 {
     const struct sp_slice value =
         sp_request_field(&exchange->request, "snakepit-call-id");
-    if (value.data == NULL) {
-        return true;
-    }
-    if (!sp_call_name_is_valid(value)) {
-        return refuse_field(exchange,
-                            "Snakepit-Call-Id is not of 1 to 64 letters, digits, "
-                            "'-', '_' and '.', not all of them digits");
-    }
-    ask->name = value;
-    return true;
+    return value.data == NULL ||
+           sp_api_ask_set_name(exchange, ask, value, "Snakepit-Call-Id");
 }
 
 // ---- Bodies ---------------------------------------------------------------------
@@ -195,7 +228,7 @@ static bool read_arguments(struct sp_exchange *exchange, struct sp_api_ask *ask)
 
 // Makes the options; `begun_ns` is now: reading the rest counts.
 static void
-begin(const struct sp_exchange *exchange, const char *pool, struct sp_api_ask *ask)
+init(const struct sp_exchange *exchange, const char *pool, struct sp_api_ask *ask)
 {
     *ask = (struct sp_api_ask){
         .options = {.size = sizeof ask->options,
@@ -206,22 +239,30 @@ begin(const struct sp_exchange *exchange, const char *pool, struct sp_api_ask *a
     ask->options.why = &ask->why;
 }
 
+bool sp_api_ask_begin(struct sp_exchange *exchange,
+                      const char *pool,
+                      struct sp_api_ask *ask)
+{
+    init(exchange, pool, ask);
+    return read_timeout(exchange, ask) && read_priority(exchange, ask) &&
+           read_session(exchange, ask) && read_idempotent(exchange, ask) &&
+           read_name(exchange, ask);
+}
+
 bool sp_api_ask_read(struct sp_exchange *exchange,
                      const struct sp_params *params,
                      struct sp_api_ask *ask)
 {
-    begin(exchange, params->of[0], ask);
+    const bool begun = sp_api_ask_begin(exchange, params->of[0], ask);
     ask->tool = params->of[1];
-    return read_timeout(exchange, ask) && read_priority(exchange, ask) &&
-           read_session(exchange, ask) && read_idempotent(exchange, ask) &&
-           read_name(exchange, ask) && read_arguments(exchange, ask);
+    return begun && read_arguments(exchange, ask);
 }
 
 bool sp_api_ask_about_pool(struct sp_exchange *exchange,
                            const char *pool,
                            struct sp_api_ask *ask)
 {
-    begin(exchange, pool, ask);
+    init(exchange, pool, ask);
     return read_timeout(exchange, ask) && read_name(exchange, ask);
 }
 

@@ -27,7 +27,27 @@ bool sp_api_ask_read(struct sp_exchange *exchange,
 bool sp_api_ask_about_pool(struct sp_exchange *exchange,
                            const char *pool,
                            struct sp_api_ask *ask);
+// What the header fields say, for a call in a pool; the tool and its arguments are
+// still to be set.
+bool sp_api_ask_begin(struct sp_exchange *exchange,
+                      const char *pool,
+                      struct sp_api_ask *ask);
 void sp_api_ask_fini(struct sp_api_ask *ask);
+
+// What a request may also say elsewhere than in its header fields. `what` is what it is
+// called there. False: it was refused.
+bool sp_api_ask_set_session(struct sp_exchange *exchange,
+                            struct sp_api_ask *ask,
+                            struct sp_slice session,
+                            const char *what);
+bool sp_api_ask_set_name(struct sp_exchange *exchange,
+                         struct sp_api_ask *ask,
+                         struct sp_slice name,
+                         const char *what);
+bool sp_api_ask_set_priority(struct sp_exchange *exchange,
+                             struct sp_api_ask *ask,
+                             uint64_t priority,
+                             const char *what);
 
 // The pool of that name for the C API: NULL for "default", which means there what it
 // means in C.

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Calls that are answered as a whole. Each has one answer: what the tool returned, its
 // fault, or none because its client has gone, which cancels it.
+#include "front/api_call.h"
+
 #include "base/memory.h"
-#include "front/api_ask.h"
-#include "front/api_inside.h"
+#include "front/api_events.h"
 #include "front/api_reply.h"
-#include "front/api_stream.h"
 #include "front/api_track.h"
 #include "front/grant.h"
 
@@ -14,7 +14,7 @@ struct call {
     struct sp_exchange *exchange; // NULL: nobody waits any more
     snakepit *pit;
     struct sp_api_track track;
-    enum sp_media media;
+    struct sp_api_form form;
 };
 
 // Nothing of the daemon may be there any more when nobody waits: the pit reports what
@@ -25,7 +25,7 @@ static void on_done(void *user, snakepit_err err, snakepit_answer *answer)
     (void)err; // is that of the answer
     if (call->exchange != NULL) {
         sp_api_track_end(&call->track);
-        sp_api_reply_answer(call->exchange, answer, call->media, call->track.text);
+        call->form.answer(call->exchange, answer, call->form.as, call->track.text);
     }
     snakepit_answer_free(answer);
     sp_free(call);
@@ -44,7 +44,7 @@ static const struct sp_exchange_listener listener = {.gone = on_gone};
 // Makes the call that waits for what will be submitted. NULL: it was refused.
 static struct call *new_call(struct sp_exchange *exchange,
                              const struct sp_api_ask *ask,
-                             enum sp_media media)
+                             struct sp_api_form form)
 {
     struct call *call = sp_alloc(sizeof *call);
     if (call == NULL) {
@@ -53,7 +53,7 @@ static struct call *new_call(struct sp_exchange *exchange,
     }
     call->exchange = exchange;
     call->pit = sp_api_of(exchange)->pit;
-    call->media = media;
+    call->form = form;
     if (!sp_api_track_begin(&call->track, exchange, ask)) {
         sp_free(call);
         return NULL;
@@ -79,16 +79,45 @@ static void begin(struct call *call,
     call->exchange->listener = &listener;
 }
 
-static void
-submit(struct sp_exchange *exchange, struct sp_api_ask *ask, enum sp_media media)
+void sp_api_submit(struct sp_exchange *exchange,
+                   struct sp_api_ask *ask,
+                   struct sp_api_form form)
 {
     snakepit_call_id id = 0;
-    struct call *call = new_call(exchange, ask, media);
+    struct call *call = new_call(exchange, ask, form);
     if (call != NULL) {
         snakepit_err err = snakepit_submit(
             call->pit, ask->tool, ask->args, &ask->options, on_done, call, &id);
         begin(call, ask, err, id);
     }
+}
+
+void sp_api_submit_tools(struct sp_exchange *exchange,
+                         struct sp_api_ask *ask,
+                         struct sp_api_form form)
+{
+    snakepit_call_id id = 0;
+    struct call *call = new_call(exchange, ask, form);
+    if (call != NULL) {
+        snakepit_err err =
+            snakepit_submit_tools(call->pit, &ask->options, on_done, call, &id);
+        begin(call, ask, err, id);
+    }
+}
+
+snakepit_err sp_api_cancel_named(const struct sp_exchange *exchange, const char *name)
+{
+    struct sp_api *api = sp_api_of(exchange);
+    const snakepit_call_id id =
+        sp_call_name_find(&api->names, sp_grant_owner(exchange->grant), name);
+    return id == 0 ? SNAKEPIT_NOT_FOUND : snakepit_cancel(api->pit, id);
+}
+
+// ---- Over HTTP ------------------------------------------------------------------
+
+static struct sp_api_form form_of(enum sp_media media)
+{
+    return (struct sp_api_form){.answer = sp_api_reply_answer, .as = media};
 }
 
 void sp_api_call(struct sp_exchange *exchange, const struct sp_params *params)
@@ -101,9 +130,9 @@ void sp_api_call(struct sp_exchange *exchange, const struct sp_params *params)
     }
     if (sp_api_ask_read(exchange, params, &ask)) {
         if (media == SP_MEDIA_EVENTS) {
-            sp_api_stream(exchange, &ask);
+            sp_api_stream(exchange, &ask, &sp_api_events);
         } else {
-            submit(exchange, &ask, media);
+            sp_api_submit(exchange, &ask, form_of(media));
         }
     }
     sp_api_ask_fini(&ask);
@@ -112,29 +141,19 @@ void sp_api_call(struct sp_exchange *exchange, const struct sp_params *params)
 void sp_api_tools(struct sp_exchange *exchange, const struct sp_params *params)
 {
     struct sp_api_ask ask;
-    snakepit_call_id id = 0;
     const enum sp_media media =
         sp_api_choose(exchange, SP_MEDIA_JSON | SP_MEDIA_MSGPACK);
-    if (media == SP_MEDIA_NONE ||
-        !sp_api_ask_about_pool(exchange, params->of[0], &ask)) {
-        return;
-    }
-    struct call *call = new_call(exchange, &ask, media);
-    if (call != NULL) {
-        snakepit_err err =
-            snakepit_submit_tools(call->pit, &ask.options, on_done, call, &id);
-        begin(call, &ask, err, id);
+    if (media != SP_MEDIA_NONE &&
+        sp_api_ask_about_pool(exchange, params->of[0], &ask)) {
+        sp_api_submit_tools(exchange, &ask, form_of(media));
     }
 }
 
 void sp_api_cancel(struct sp_exchange *exchange, const struct sp_params *params)
 {
-    struct sp_api *api = sp_api_of(exchange);
-    const snakepit_call_id id =
-        sp_call_name_find(&api->names, sp_grant_owner(exchange->grant), params->of[0]);
-    snakepit_err err = id == 0 ? SNAKEPIT_NOT_FOUND : snakepit_cancel(api->pit, id);
+    snakepit_err err = sp_api_cancel_named(exchange, params->of[0]);
     if (err == SNAKEPIT_OK) {
-        sp_api_reply(exchange, &(const struct sp_api_answer){.status = 202});
+        sp_api_accepted(exchange);
         return;
     }
     sp_api_fail(exchange,

@@ -75,21 +75,10 @@ refuse_grant(struct sp_exchange *exchange, enum sp_access access, const char *po
 
 // ---- Asking -------------------------------------------------------------------------
 
-static const char *pool_of(const struct sp_exchange *exchange,
-                           const struct sp_route *route,
-                           const struct sp_params *params)
-{
-    return strncmp(route->pattern, IN_POOL, sizeof IN_POOL - 1) == 0
-               ? sp_grant_pool(sp_api_of(exchange)->pit, params->of[0])
-               : NULL;
-}
-
-bool sp_api_admit(struct sp_exchange *exchange,
-                  const struct sp_route *route,
-                  const struct sp_params *params)
+bool sp_api_admit_client(struct sp_exchange *exchange, enum sp_access access)
 {
     const char *why = "";
-    if (route->access == SP_ACCESS_OPEN) {
+    if (access == SP_ACCESS_OPEN) {
         return true;
     }
     exchange->grant = sp_grant_find(exchange, &why);
@@ -97,16 +86,35 @@ bool sp_api_admit(struct sp_exchange *exchange,
         refuse_stranger(exchange, why);
         return false;
     }
-    if (exchange->grant->pools == NULL &&
-        sp_grant_allows(exchange->grant, route->access, NULL)) {
+    const bool may = sp_grant_allows(exchange->grant, access, NULL);
+    if (!may) {
+        refuse_grant(exchange, access, NULL);
+    }
+    return may;
+}
+
+bool sp_api_admit_to_pool(struct sp_exchange *exchange,
+                          enum sp_access access,
+                          const char *pool)
+{
+    if (exchange->grant->pools == NULL) {
         return true; // without a look at names
     }
-    const char *pool = pool_of(exchange, route, params);
-    if (!sp_grant_allows(exchange->grant, route->access, pool)) {
-        refuse_grant(exchange, route->access, pool);
-        return false;
+    const char *name = sp_grant_pool(sp_api_of(exchange)->pit, pool);
+    const bool may = sp_grant_allows(exchange->grant, access, name);
+    if (!may) {
+        refuse_grant(exchange, access, name);
     }
-    return true;
+    return may;
+}
+
+bool sp_api_admit(struct sp_exchange *exchange,
+                  const struct sp_route *route,
+                  const struct sp_params *params)
+{
+    const bool in_pool = strncmp(route->pattern, IN_POOL, sizeof IN_POOL - 1) == 0;
+    return sp_api_admit_client(exchange, route->access) &&
+           (!in_pool || sp_api_admit_to_pool(exchange, route->access, params->of[0]));
 }
 
 bool sp_api_admit_to_all(struct sp_exchange *exchange, enum sp_access access)

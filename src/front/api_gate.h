@@ -14,7 +14,13 @@
 bool sp_api_admit(struct sp_exchange *exchange,
                   const struct sp_route *route,
                   const struct sp_params *params);
-// The same for what touches all pools; after sp_api_admit().
+// The same for what is not a row of HTTP: first whether the client has a grant for
+// `access` at all, then for the pool that it calls `pool`.
+bool sp_api_admit_client(struct sp_exchange *exchange, enum sp_access access);
+bool sp_api_admit_to_pool(struct sp_exchange *exchange,
+                          enum sp_access access,
+                          const char *pool);
+// The same for what touches all pools; after one of the first two.
 bool sp_api_admit_to_all(struct sp_exchange *exchange, enum sp_access access);
 
 // Whether it may see pools, though its row is open to anybody; notes the same.

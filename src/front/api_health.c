@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 // What probes and passers-by ask.
+#include "front/api_health.h"
+
 #include <stdio.h>
 #include <string.h>
 
+#include "front/api_ask.h"
 #include "front/api_gate.h"
 #include "front/api_inside.h"
 #include "front/api_reply.h"
@@ -54,7 +57,16 @@ static bool pool_at(snakepit *pit, size_t index, snakepit_pool_stats *stats)
     return name != NULL && snakepit_pool_get_stats(pit, name, stats) == SNAKEPIT_OK;
 }
 
-static bool all_serve(snakepit *pit)
+bool sp_api_pool_serves(snakepit *pit, const char *pool, bool *serving)
+{
+    snakepit_pool_stats stats = {.size = sizeof stats};
+    const bool there =
+        snakepit_pool_get_stats(pit, sp_api_pool_name(pool), &stats) == SNAKEPIT_OK;
+    *serving = there && serves(&stats);
+    return there;
+}
+
+bool sp_api_all_serve(snakepit *pit)
 {
     snakepit_pool_stats stats;
     for (size_t i = 0; i < snakepit_pool_count(pit); i++) {
@@ -115,7 +127,7 @@ void sp_api_readyz(struct sp_exchange *exchange, const struct sp_params *params)
     struct sp_buf text = {0};
     snakepit *pit = sp_api_of(exchange)->pit;
     const bool draining = sp_serve_loop_draining(exchange->loop);
-    const bool ready = !draining && all_serve(pit);
+    const bool ready = !draining && sp_api_all_serve(pit);
     const struct sp_slice brief = sp_slice_of_text(ready ? "ready\n" : "not ready\n");
     (void)params;
     const bool verbose =

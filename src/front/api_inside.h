@@ -28,6 +28,8 @@ struct sp_api_loop {
     struct sp_timer silence; // runs while there are streams
     struct sp_buf events;    // of one turn of one stream
     struct sp_api_job *job;  // that makes the OpenAPI document; NULL: none is made
+    struct sp_link held;     // calls of gRPC, see grpc_call.h
+    struct sp_timer looks;   // at these
 };
 
 // The OpenAPI document that was made last. Guarded by sp_api.lock.
@@ -67,5 +69,16 @@ struct sp_api_loop *sp_api_loop_of(const struct sp_exchange *exchange);
 
 // Waits for the reload that runs, and frees it.
 void sp_api_finish_reload(struct sp_api *api);
+// What POST ...:resize and ...:recycle do; they answer the exchange.
+void sp_api_resize(struct sp_exchange *exchange, const char *pool, uint32_t workers);
+void sp_api_recycle(struct sp_exchange *exchange, uint64_t worker);
+
+// ---- api_sessions.c -------------------------------------------------------------
+
+// What PUT of a value does; answers the exchange. `ttl_ms` 0: as long as the session.
+void sp_api_keep(struct sp_exchange *exchange,
+                 const struct sp_params *params,
+                 const snakepit_writer *value,
+                 uint32_t ttl_ms);
 
 #endif

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What there is: pools, their workers, their breakers.
+#include "front/api_pools.h"
 
 #include "base/memory.h"
 #include "front/api_ask.h"
@@ -17,45 +18,12 @@ static void
 write_pool(snakepit *pit, snakepit_writer *writer, const snakepit_pool_stats *stats)
 {
     snakepit_message failure;
-#define NUMBER(name) sp_pair_number(writer, #name, stats->name)
     sp_pair_text(writer, "name", stats->name);
     sp_pair_text(writer, "profile", stats->profile);
     sp_pair_text(writer, "state", stats->state);
     sp_pair_text(writer, "reason", sp_pit_failure(pit, stats->name, &failure));
-    NUMBER(workers);
-    NUMBER(workers_ready);
-    NUMBER(threads_per_worker);
-    NUMBER(capacity);
-    NUMBER(running);
-    NUMBER(waiting);
-    NUMBER(calls);
-    NUMBER(failures);
-    NUMBER(saturated);
-    NUMBER(timeouts);
-    NUMBER(cancelled);
-    NUMBER(worker_starts);
-    NUMBER(worker_deaths);
-    NUMBER(violations);
-    NUMBER(shared_bytes);
-    NUMBER(worker_recycles);
-    NUMBER(worker_isolations);
-    NUMBER(stopped_in_line);
-    NUMBER(stopped_unstarted);
-    NUMBER(stopped_cooperatively);
-    NUMBER(stopped_by_exception);
-    NUMBER(stopped_by_kill);
-    NUMBER(stopping);
-    NUMBER(stop_total_us);
-    NUMBER(stop_max_us);
-    NUMBER(retries);
-    NUMBER(retries_refused);
-    NUMBER(breaker_refused);
-    NUMBER(breakers_open);
-    NUMBER(health_check_failures);
-    NUMBER(workers_outdated);
-    NUMBER(profile_switches);
-    NUMBER(profile_switches_undone);
-#undef NUMBER
+#define SP_POOL_FIGURE(name) sp_pair_number(writer, #name, stats->name);
+#include "front/pool_figures.def"
 }
 
 // ---- All pools ------------------------------------------------------------------
@@ -117,15 +85,23 @@ static void write_health(snakepit_writer *writer, const snakepit_health *health)
     sp_pair_text(writer, "message", health->message);
 }
 
-static void write_worker(snakepit *pit,
-                         const char *pool,
-                         const snakepit_worker_info *worker,
-                         snakepit_writer *writer)
+snakepit_health sp_api_worker_health(snakepit *pit,
+                                     const char *pool,
+                                     const snakepit_worker_info *worker)
 {
     snakepit_health health = {.size = sizeof health};
     if (snakepit_worker_health(pit, pool, worker->id, &health) != SNAKEPIT_OK) {
         health.status = worker->health; // it has just gone
     }
+    return health;
+}
+
+static void write_worker(snakepit *pit,
+                         const char *pool,
+                         const snakepit_worker_info *worker,
+                         snakepit_writer *writer)
+{
+    const snakepit_health health = sp_api_worker_health(pit, pool, worker);
     snakepit_writer_map(writer, WORKER_PAIRS);
     sp_pair_number(writer, "id", worker->id);
     sp_pair_number(writer, "pid", (uint64_t)worker->pid);
@@ -138,19 +114,29 @@ static void write_worker(snakepit *pit,
     write_health(writer, &health);
 }
 
+snakepit_err sp_api_workers(snakepit *pit,
+                            const char *pool,
+                            snakepit_worker_info **rows,
+                            size_t *count)
+{
+    size_t room = 0;
+    (void)snakepit_pool_workers(pit, pool, NULL, 0, &room);
+    *rows = sp_alloc_array(room + 1, sizeof **rows);
+    if (*rows == NULL) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    (*rows)[0].size = sizeof **rows;
+    snakepit_err err = snakepit_pool_workers(pit, pool, *rows, room, count);
+    *count = err == SNAKEPIT_OK && *count < room ? *count : room;
+    return err;
+}
+
 static snakepit_err
 write_workers(snakepit *pit, const char *pool, snakepit_writer *writer)
 {
-    size_t room = 0;
     size_t count = 0;
-    (void)snakepit_pool_workers(pit, pool, NULL, 0, &room);
-    snakepit_worker_info *rows = sp_alloc_array(room + 1, sizeof *rows);
-    if (rows == NULL) {
-        return SNAKEPIT_NO_MEMORY;
-    }
-    rows[0].size = sizeof *rows;
-    snakepit_err err = snakepit_pool_workers(pit, pool, rows, room, &count);
-    count = err == SNAKEPIT_OK && count < room ? count : room;
+    snakepit_worker_info *rows = NULL;
+    snakepit_err err = sp_api_workers(pit, pool, &rows, &count);
     snakepit_writer_str(writer, "workers_now");
     snakepit_writer_array(writer, (uint32_t)count);
     for (size_t i = 0; i < count && err == SNAKEPIT_OK; i++) {
@@ -169,19 +155,29 @@ static void write_breaker(snakepit_writer *writer, const snakepit_breaker_info *
     sp_pair_number(writer, "retry_after_ms", row->retry_after_ms);
 }
 
+snakepit_err sp_api_breakers(snakepit *pit,
+                             const char *pool,
+                             snakepit_breaker_info **rows,
+                             size_t *count)
+{
+    size_t room = 0;
+    (void)snakepit_pool_breakers(pit, pool, NULL, 0, &room);
+    *rows = sp_alloc_array(room + 1, sizeof **rows);
+    if (*rows == NULL) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    (*rows)[0].size = sizeof **rows;
+    snakepit_err err = snakepit_pool_breakers(pit, pool, *rows, room, count);
+    *count = err == SNAKEPIT_OK && *count < room ? *count : room;
+    return err;
+}
+
 static snakepit_err
 write_breakers(snakepit *pit, const char *pool, snakepit_writer *writer)
 {
-    size_t room = 0;
     size_t count = 0;
-    (void)snakepit_pool_breakers(pit, pool, NULL, 0, &room);
-    snakepit_breaker_info *rows = sp_alloc_array(room + 1, sizeof *rows);
-    if (rows == NULL) {
-        return SNAKEPIT_NO_MEMORY;
-    }
-    rows[0].size = sizeof *rows;
-    snakepit_err err = snakepit_pool_breakers(pit, pool, rows, room, &count);
-    count = err == SNAKEPIT_OK && count < room ? count : room;
+    snakepit_breaker_info *rows = NULL;
+    snakepit_err err = sp_api_breakers(pit, pool, &rows, &count);
     snakepit_writer_str(writer, "breakers");
     snakepit_writer_array(writer, (uint32_t)count);
     for (size_t i = 0; i < count && err == SNAKEPIT_OK; i++) {

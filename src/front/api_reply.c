@@ -6,6 +6,8 @@
 
 #include "config/config.h"
 #include "front/body.h"
+#include "front/grpc_frame.h"
+#include "front/grpc_reply.h"
 #include "front/problem.h"
 #include "front/router.h"
 #include "front/screen.h"
@@ -78,9 +80,25 @@ void sp_api_begin(struct sp_exchange *exchange, const struct sp_api_answer *answ
     sp_exchange_begin(exchange, &reply);
 }
 
+// Without a body.
+static void reply_status(struct sp_exchange *exchange, unsigned status)
+{
+    static const uint8_t empty[SP_GRPC_PREFIX_SIZE];
+    if (exchange->request.grpc) {
+        sp_grpc_reply(exchange, (struct sp_slice){empty, sizeof empty}, NULL);
+    } else {
+        sp_api_reply(exchange, &(const struct sp_api_answer){.status = status});
+    }
+}
+
+void sp_api_accepted(struct sp_exchange *exchange)
+{
+    reply_status(exchange, 202);
+}
+
 void sp_api_done(struct sp_exchange *exchange)
 {
-    sp_api_reply(exchange, &(const struct sp_api_answer){.status = 204});
+    reply_status(exchange, 204);
 }
 
 // ---- Problems -------------------------------------------------------------------
@@ -108,6 +126,10 @@ void sp_api_fault(struct sp_exchange *exchange,
     struct sp_buf document = {0};
     struct fields fields = {.count = 0};
     struct sp_api_answer answer = {.status = sp_http_status(fault->err), .call = call};
+    if (exchange->request.grpc) {
+        sp_grpc_refuse_call(exchange, fault, retry_after_ms, call);
+        return;
+    }
     const unsigned seconds = sp_retry_after(fault->err, retry_after_ms);
     if (seconds > 0) {
         (void)snprintf(fields.retry_after, sizeof fields.retry_after, "%u", seconds);
@@ -128,6 +150,10 @@ refuse(struct sp_exchange *exchange, struct sp_api_answer *answer, const char *d
 {
     struct sp_buf document = {0};
     struct fields fields = {.count = 0};
+    if (exchange->request.grpc) {
+        sp_grpc_refuse(exchange, sp_grpc_code_of_http(answer->status), detail);
+        return;
+    }
     (void)sp_problem_of_status(&document, answer->status, detail);
     reply_problem(exchange, answer, &fields, &document);
 }
@@ -227,7 +253,7 @@ void sp_api_reply_value(struct sp_exchange *exchange, const snakepit_writer *wri
 
 void sp_api_reply_answer(struct sp_exchange *exchange,
                          snakepit_answer *answer,
-                         enum sp_media media,
+                         unsigned media,
                          const char *call)
 {
     snakepit_reader reader;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The ends of handlers: each of these answers the exchange, and so ends it.
+// The ends of handlers: each of these answers the exchange, and so ends it. What says
+// that something is wrong says it to clients of gRPC in their way.
 #ifndef FRONT_API_REPLY_H
 #define FRONT_API_REPLY_H
 
@@ -22,6 +23,8 @@ struct sp_api_answer {
 void sp_api_reply(struct sp_exchange *exchange, const struct sp_api_answer *answer);
 // Begins a body that comes piece by piece. Does not end the exchange.
 void sp_api_begin(struct sp_exchange *exchange, const struct sp_api_answer *answer);
+// 202: it was asked for. Over gRPC, as below, a message without a field.
+void sp_api_accepted(struct sp_exchange *exchange);
 // 204.
 void sp_api_done(struct sp_exchange *exchange);
 
@@ -46,10 +49,10 @@ void sp_api_refuse_method(struct sp_exchange *exchange);
 // The value in a writer, as JSON or MessagePack, as the client wants it; or why there
 // is none. NULL: without memory.
 void sp_api_reply_value(struct sp_exchange *exchange, const snakepit_writer *writer);
-// The same of an answer, in `media`. `call` as above.
+// The same of an answer, in an enum sp_media. `call` as above.
 void sp_api_reply_answer(struct sp_exchange *exchange,
                          snakepit_answer *answer,
-                         enum sp_media media,
+                         unsigned media,
                          const char *call);
 // As the client wants it; SP_MEDIA_NONE: it wants neither, and was refused.
 enum sp_media sp_api_choose(struct sp_exchange *exchange, unsigned offered);

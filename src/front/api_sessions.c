@@ -98,17 +98,17 @@ static bool read_ttl(struct sp_exchange *exchange, uint32_t *ttl_ms)
     return true;
 }
 
-void sp_api_put_value(struct sp_exchange *exchange, const struct sp_params *params)
+void sp_api_keep(struct sp_exchange *exchange,
+                 const struct sp_params *params,
+                 const snakepit_writer *value,
+                 uint32_t ttl_ms)
 {
     snakepit_message why = {{0}};
-    snakepit_put_options options = {.size = sizeof options, .why = &why};
+    const snakepit_put_options options = {
+        .size = sizeof options, .why = &why, .ttl_ms = ttl_ms};
     char room[SP_GRANT_SESSION_SIZE];
     const char *session = sp_api_session_name(exchange, params->of[0], room);
-    if (session == NULL || !read_ttl(exchange, &options.ttl_ms)) {
-        return;
-    }
-    snakepit_writer *value = sp_api_read_body(exchange, "the value");
-    if (value == NULL) {
+    if (session == NULL) {
         return;
     }
     snakepit_err err = snakepit_session_put(
@@ -117,6 +117,18 @@ void sp_api_put_value(struct sp_exchange *exchange, const struct sp_params *para
         sp_api_done(exchange);
     } else {
         sp_api_fail(exchange, err, why.text);
+    }
+}
+
+void sp_api_put_value(struct sp_exchange *exchange, const struct sp_params *params)
+{
+    uint32_t ttl_ms = 0;
+    if (!read_ttl(exchange, &ttl_ms)) {
+        return;
+    }
+    snakepit_writer *value = sp_api_read_body(exchange, "the value");
+    if (value != NULL) {
+        sp_api_keep(exchange, params, value, ttl_ms);
     }
     snakepit_writer_free(value);
 }

@@ -18,6 +18,7 @@ static struct sp_api_loop *new_loop(struct sp_api *api, const struct sp_serve_lo
     loop->of = of;
     sp_list_init(&loop->streams);
     sp_list_init(&loop->busy);
+    sp_list_init(&loop->held);
     loop->next = atomic_load(&api->loops);
     while (!atomic_compare_exchange_weak(&api->loops, &loop->next, loop)) {
     }

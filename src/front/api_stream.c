@@ -16,7 +16,6 @@
 #include "front/api_track.h"
 #include "front/problem.h"
 #include "front/server.h"
-#include "front/sse.h"
 
 #define CHUNKS_A_TURN 64u
 #define KEPT          ((size_t)1 << 18) // bytes that the loop's buffer keeps
@@ -30,6 +29,7 @@ struct stream {
     struct sp_link turn; // of sp_api_loop.busy
     struct sp_api_loop *loop;
     struct sp_exchange *exchange;
+    const struct sp_api_stream_form *form;
     snakepit_stream *chunks;
     struct sp_api_track track;
     bool begun;  // the answer has
@@ -77,10 +77,7 @@ static void begin_answer(struct stream *stream)
 {
     if (!stream->begun) {
         stream->begun = true;
-        sp_api_begin(stream->exchange,
-                     &(const struct sp_api_answer){.status = 200,
-                                                   .type = "text/event-stream",
-                                                   .call = stream->track.text});
+        stream->form->begin(stream->exchange, stream->track.text);
     }
 }
 
@@ -102,32 +99,12 @@ static snakepit_err send_events(struct stream *stream)
     return err;
 }
 
-static snakepit_err add_result(struct sp_buf *events, const char *json)
-{
-    struct sp_buf text = {0};
-    snakepit_err err = sp_buf_printf(&text, "{\"result\":%s}", json);
-    if (err == SNAKEPIT_OK) {
-        err = sp_sse_event(events, "end", (struct sp_slice){text.data, text.size});
-    }
-    sp_buf_fini(&text);
-    return err;
-}
-
-static snakepit_err add_fault(const struct stream *stream, const snakepit_fault *fault)
-{
-    struct sp_buf text = {0};
-    snakepit_err err =
-        sp_problem_of_fault(&text, fault, sp_api_shows_tracebacks(stream->exchange));
-    if (err == SNAKEPIT_OK) {
-        err = sp_sse_event(
-            &stream->loop->events, "error", (struct sp_slice){text.data, text.size});
-    }
-    sp_buf_fini(&text);
-    return err;
-}
-
-// The last event is in the buffer, or there was no memory for it.
-static void finish(struct stream *stream, snakepit_err err)
+// All that is to be sent is in the buffer, or there was no memory for it. `fault` is
+// NULL where the call has ended well.
+static void finish(struct stream *stream,
+                   snakepit_err err,
+                   const snakepit_fault *fault,
+                   uint32_t retry_after_ms)
 {
     if (err == SNAKEPIT_OK) {
         err = send_events(stream);
@@ -137,7 +114,8 @@ static void finish(struct stream *stream, snakepit_err err)
         break_off(stream);
         return;
     }
-    sp_exchange_end(stream->exchange);
+    begin_answer(stream);
+    stream->form->end(stream->exchange, fault, retry_after_ms);
     free_stream(stream);
 }
 
@@ -146,31 +124,39 @@ static void end_with_fault(struct stream *stream,
                            const snakepit_fault *fault,
                            uint32_t retry_after_ms)
 {
+    const struct sp_api_stream_form *form = stream->form;
+    snakepit_err err = SNAKEPIT_OK;
     if (!stream->begun && stream->loop->events.size == 0) {
         sp_api_fault(stream->exchange, fault, retry_after_ms, stream->track.text);
         free_stream(stream);
         return;
     }
-    finish(stream, add_fault(stream, fault));
+    if (form->fault != NULL) {
+        err = form->fault(&stream->loop->events, stream->exchange, fault);
+    }
+    finish(stream, err, fault, retry_after_ms);
 }
 
 static void end_with_answer(struct stream *stream)
 {
     snakepit_message why;
     snakepit_reader reader;
+    const struct sp_api_stream_form *form = stream->form;
     snakepit_answer *answer = snakepit_stream_answer(stream->chunks);
     const snakepit_fault *fault = snakepit_answer_fault(answer);
     if (fault->err != SNAKEPIT_OK) {
         end_with_fault(stream, fault, snakepit_answer_retry_after_ms(answer));
         return;
     }
-    const char *json = snakepit_answer_json(answer);
-    if (json != NULL) {
-        finish(stream, add_result(&stream->loop->events, json));
+    snakepit_err err = form->result == NULL
+                           ? SNAKEPIT_OK
+                           : form->result(&stream->loop->events, answer, form->as);
+    if (err != SNAKEPIT_UNSERIALISABLE) {
+        finish(stream, err, NULL, 0);
         return;
     }
     snakepit_answer_reader(answer, &reader);
-    const snakepit_fault none = sp_fault_no_json(&reader, &why);
+    const snakepit_fault none = form->unwritable(&reader, form->as, &why);
     end_with_fault(stream, &none, 0);
 }
 
@@ -189,22 +175,19 @@ static void wait_for_turn(struct stream *stream)
 }
 
 // Reads into the loop's buffer what one turn may. OK: there may be more. AGAIN: there
-// is not, now. UNSERIALISABLE: the chunk that `chunk` reads has no JSON. NO_MEMORY.
-// Everything else is the end of the call.
+// is not, now. UNSERIALISABLE: the chunk that `chunk` reads cannot be written.
+// NO_MEMORY. Everything else is the end of the call.
 static snakepit_err
 read_chunks(struct stream *stream, size_t room, snakepit_reader *chunk)
 {
+    const struct sp_api_stream_form *form = stream->form;
     struct sp_buf *events = &stream->loop->events;
     for (unsigned i = 0; i < CHUNKS_A_TURN && events->size < room; i++) {
         snakepit_err err = snakepit_stream_try_next(stream->chunks, chunk);
         if (err != SNAKEPIT_OK) {
             return err;
         }
-        const char *json = snakepit_stream_json(stream->chunks);
-        if (json == NULL) {
-            return SNAKEPIT_UNSERIALISABLE;
-        }
-        err = sp_sse_event(events, NULL, sp_slice_of_text(json));
+        err = form->chunk(events, stream->chunks, chunk, form->as);
         if (err != SNAKEPIT_OK) {
             return err;
         }
@@ -244,9 +227,10 @@ static void read_on(struct stream *stream)
     } else if (snakepit_stream_answer(stream->chunks) != NULL) {
         end_with_answer(stream);
     } else {
-        const snakepit_fault fault = err == SNAKEPIT_UNSERIALISABLE
-                                         ? sp_fault_no_json(&chunk, &why)
-                                         : sp_fault_of(err, NULL);
+        const snakepit_fault fault =
+            err == SNAKEPIT_UNSERIALISABLE
+                ? stream->form->unwritable(&chunk, stream->form->as, &why)
+                : sp_fault_of(err, NULL);
         end_with_fault(stream, &fault, 0);
     }
 }
@@ -290,10 +274,11 @@ static void break_silence(struct stream *stream)
 {
     const bool quiet = !stream->spoken;
     stream->spoken = false;
-    if (!quiet || (stream->begun && sp_exchange_room(stream->exchange) == 0)) {
+    if (!quiet || stream->form->silence == NULL ||
+        (stream->begun && sp_exchange_room(stream->exchange) == 0)) {
         return;
     }
-    snakepit_err err = sp_sse_comment(&stream->loop->events);
+    snakepit_err err = stream->form->silence(&stream->loop->events);
     if (err != SNAKEPIT_OK || send_events(stream) != SNAKEPIT_OK) {
         break_off(stream);
     }
@@ -312,7 +297,8 @@ static void look(struct sp_timer *timer)
 
 // ---- Its beginning --------------------------------------------------------------
 
-static struct stream *new_stream(struct sp_exchange *exchange)
+static struct stream *new_stream(struct sp_exchange *exchange,
+                                 const struct sp_api_stream_form *form)
 {
     struct sp_api_loop *loop = sp_api_loop_of(exchange);
     struct stream *stream = loop == NULL ? NULL : sp_alloc(sizeof *stream);
@@ -322,6 +308,7 @@ static struct stream *new_stream(struct sp_exchange *exchange)
     }
     stream->loop = loop;
     stream->exchange = exchange;
+    stream->form = form;
     return stream;
 }
 
@@ -340,9 +327,11 @@ static void begin(struct stream *stream)
     stream->exchange->listener = &listener;
 }
 
-void sp_api_stream(struct sp_exchange *exchange, struct sp_api_ask *ask)
+void sp_api_stream(struct sp_exchange *exchange,
+                   struct sp_api_ask *ask,
+                   const struct sp_api_stream_form *form)
 {
-    struct stream *stream = new_stream(exchange);
+    struct stream *stream = new_stream(exchange, form);
     if (stream == NULL) {
         return;
     }

@@ -1,11 +1,43 @@
 // SPDX-License-Identifier: MIT
-// Calls whose chunks are sent as server-sent events while they come.
+// Calls whose chunks are sent while they come, whatever the door they came through.
 #ifndef FRONT_API_STREAM_H
 #define FRONT_API_STREAM_H
 
 #include "front/api_ask.h"
 
-// Begins the stream and answers the exchange, now or later.
-void sp_api_stream(struct sp_exchange *exchange, struct sp_api_ask *ask);
+// How a door writes a stream. Whatever a function appends is sent before the next one
+// is called for another stream. NO_MEMORY of any of them breaks the stream off.
+struct sp_api_stream_form {
+    // Begins the answer. `call` is the name or number of the call.
+    void (*begin)(struct sp_exchange *exchange, const char *call);
+    // Appends the chunk that was read last. UNSERIALISABLE: it cannot be written.
+    snakepit_err (*chunk)(struct sp_buf *out,
+                          snakepit_stream *chunks,
+                          const snakepit_reader *chunk,
+                          unsigned as);
+    // Why a value cannot be, as a fault that borrows from `why`.
+    snakepit_fault (*unwritable)(const snakepit_reader *value,
+                                 unsigned as,
+                                 snakepit_message *why);
+    // Appends what the tool returned at its end. UNSERIALISABLE as above. NULL:
+    // nothing.
+    snakepit_err (*result)(struct sp_buf *out, snakepit_answer *answer, unsigned as);
+    // Appends that the call has failed after the answer has begun. NULL: nothing.
+    snakepit_err (*fault)(struct sp_buf *out,
+                          const struct sp_exchange *exchange,
+                          const snakepit_fault *fault);
+    // Appends what keeps a silent stream alive. NULL: it needs nothing.
+    snakepit_err (*silence)(struct sp_buf *out);
+    // Ends the exchange. `fault` is NULL where the call has ended well.
+    void (*end)(struct sp_exchange *exchange,
+                const snakepit_fault *fault,
+                uint32_t retry_after_ms);
+    unsigned as; // what the functions above are told
+};
+
+// Begins the stream and answers the exchange, now or later. `form` is kept.
+void sp_api_stream(struct sp_exchange *exchange,
+                   struct sp_api_ask *ask,
+                   const struct sp_api_stream_form *form);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "front/api_inside.h"
+#include "front/api_pools.h"
 #include "front/api_reply.h"
 #include "front/grant.h"
 #include "front/problem.h"
@@ -84,17 +85,9 @@ find_tool(const snakepit_breaker_info *rows, size_t count, const char *tool)
 static uint32_t breaker_opens_in(snakepit *pit, const char *pool, const char *tool)
 {
     size_t count = 0;
-    size_t room = 0;
-    uint32_t ms = 0;
-    (void)snakepit_pool_breakers(pit, pool, NULL, 0, &room);
-    snakepit_breaker_info *rows = sp_alloc_array(room + 1, sizeof *rows);
-    if (rows == NULL) {
-        return 0;
-    }
-    rows[0].size = sizeof *rows;
-    if (snakepit_pool_breakers(pit, pool, rows, room, &count) == SNAKEPIT_OK) {
-        ms = find_tool(rows, count < room ? count : room, tool);
-    }
+    snakepit_breaker_info *rows = NULL;
+    snakepit_err err = sp_api_breakers(pit, pool, &rows, &count);
+    const uint32_t ms = err == SNAKEPIT_OK ? find_tool(rows, count, tool) : 0;
     sp_free(rows);
     return ms;
 }

@@ -43,6 +43,7 @@ struct sp_request {
     bool secure;           // it came over TLS
     uint8_t version;       // of HTTP: 1 or 2
     bool streaming;        // the body is still to come: the listener is told
+    bool grpc;             // the API has found that it is
     struct sp_slice path;  // as it was sent, still percent-encoded, without the query
     struct sp_slice query; // behind the '?', or empty
     struct sp_slice host;  // the authority

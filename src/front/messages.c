@@ -132,9 +132,13 @@ static const struct sp_proto_set set = {types, enums, rpcs};
     const struct sp_proto_file sp_file_##name = {path, package, &set, imports, twin};
 
 static const struct sp_proto_file *const needs_any[] = {&sp_file_any, NULL};
+static const struct sp_proto_file *const needs_duration[] = {&sp_file_duration, NULL};
 static const struct sp_proto_file *const needs_struct[] = {&sp_file_struct, NULL};
 
 FILE_OF(any, "google/protobuf/any.proto", "google.protobuf", NULL, NULL)
+FILE_OF(duration, "google/protobuf/duration.proto", "google.protobuf", NULL, NULL)
+FILE_OF(
+    error_details, "google/rpc/error_details.proto", "google.rpc", needs_duration, NULL)
 FILE_OF(health, "grpc/health/v1/health.proto", "grpc.health.v1", NULL, NULL)
 FILE_OF(
     reflection, "grpc/reflection/v1/reflection.proto", "grpc.reflection.v1", NULL, NULL)
@@ -149,6 +153,8 @@ FILE_OF(timestamp, "google/protobuf/timestamp.proto", "google.protobuf", NULL, N
 FILE_OF(v1, "snakepit/v1/snakepit.proto", "snakepit.v1", needs_struct, NULL)
 
 const struct sp_proto_file *const sp_files[] = {&sp_file_any,
+                                                &sp_file_duration,
+                                                &sp_file_error_details,
                                                 &sp_file_health,
                                                 &sp_file_reflection,
                                                 &sp_file_reflection_alpha,

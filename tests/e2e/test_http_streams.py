@@ -4,11 +4,10 @@
 from __future__ import annotations
 
 import contextlib
-import pathlib
 import threading
 import time
 
-from support.served import CALL, SSE
+from support.served import CALL, SSE, poured
 from support.waiting import eventually
 
 LIMIT = 16 << 20  # bytes that may be on their way to a client that does not read
@@ -52,11 +51,6 @@ def test_a_stream_that_fails_before_its_first_chunk_has_a_status(client):
         status, headers, value = client.whole("POST", CALL + tool, **SSE)
         assert (status, value["status"]) == (wanted, wanted)
         assert headers["Content-Type"] == "application/problem+json"
-
-
-def poured(path: pathlib.Path) -> int:
-    text = path.read_text() if path.exists() else ""
-    return int(text) if text.isdigit() else -1
 
 
 def test_a_slow_reader_holds_its_producer(client, tmp_path):

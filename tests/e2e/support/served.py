@@ -103,6 +103,12 @@ class Events:
         self.answer.close()
 
 
+def poured(path: pathlib.Path) -> int:
+    """How many chunks the tool `pour` has yielded; -1: it does not run."""
+    text = path.read_text() if path.exists() else ""
+    return int(text) if text.isdigit() else -1
+
+
 def serve(path: pathlib.Path) -> Daemon:
     daemon = Daemon(path)
     try:

@@ -27,25 +27,32 @@ static void append(struct fake_exchange *fake, struct sp_slice bytes)
     assert_int_equal(sp_buf_append(&fake->body, bytes.data, bytes.size), SNAKEPIT_OK);
 }
 
+static void
+keep_fields(struct fake_exchange *fake, const struct sp_field *fields, size_t count)
+{
+    size_t at = strlen(fake->fields);
+    for (size_t i = 0; i < count; i++) {
+        at += (size_t)snprintf(fake->fields + at,
+                               sizeof fake->fields - at,
+                               "%.*s: %.*s\n",
+                               (int)fields[i].name.size,
+                               (const char *)fields[i].name.data,
+                               (int)fields[i].value.size,
+                               (const char *)fields[i].value.data);
+        assert_true(at < sizeof fake->fields);
+    }
+}
+
 static void begin(struct sp_exchange *exchange, const struct sp_reply *reply)
 {
     struct fake_exchange *fake = fake_of(exchange);
-    size_t at = 0;
     assert_false(fake->gone);
     assert_int_equal(fake->replies, 0);
     fake->replies++;
     fake->status = reply->status;
     (void)snprintf(
         fake->type, sizeof fake->type, "%s", reply->type == NULL ? "" : reply->type);
-    for (size_t i = 0; i < reply->field_count; i++) {
-        at += (size_t)snprintf(fake->fields + at,
-                               sizeof fake->fields - at,
-                               "%.*s: %.*s\n",
-                               (int)reply->fields[i].name.size,
-                               (const char *)reply->fields[i].name.data,
-                               (int)reply->fields[i].value.size,
-                               (const char *)reply->fields[i].value.data);
-    }
+    keep_fields(fake, reply->fields, reply->field_count);
 }
 
 static void reply_whole(struct sp_exchange *exchange,
@@ -70,10 +77,9 @@ static snakepit_err send_piece(struct sp_exchange *exchange, struct sp_slice byt
 static void
 end(struct sp_exchange *exchange, const struct sp_field *trailers, size_t count)
 {
-    (void)trailers;
-    (void)count;
     assert_int_equal(fake_of(exchange)->replies, 1);
     assert_false(fake_of(exchange)->ended);
+    keep_fields(fake_of(exchange), trailers, count);
     fake_of(exchange)->ended = true;
 }
 
@@ -88,12 +94,19 @@ static size_t room(const struct sp_exchange *exchange)
     return ((const struct fake_exchange *)(const void *)exchange)->room;
 }
 
+static void taken(struct sp_exchange *exchange, size_t bytes)
+{
+    assert_false(fake_of(exchange)->ended);
+    fake_of(exchange)->taken += bytes;
+}
+
 static const struct sp_exchange_ops ops = {.reply = reply_whole,
                                            .begin = begin,
                                            .send = send_piece,
                                            .end = end,
                                            .fail = fail_it,
-                                           .room = room};
+                                           .room = room,
+                                           .taken = taken};
 
 // ---- The daemon -----------------------------------------------------------------
 
@@ -236,6 +249,32 @@ void fake_handle(struct fake_exchange *fake, struct fake_daemon *daemon)
     fake_handle_only(fake);
     if (!fake->ended) {
         fake_daemon_run(daemon, &fake->ended);
+    }
+}
+
+void fake_grpc_request(struct fake_exchange *fake,
+                       struct fake_daemon *daemon,
+                       const char *path)
+{
+    char line[128];
+    (void)snprintf(line, sizeof line, "POST %s", path);
+    fake_request(fake, daemon, line, NULL);
+    fake->exchange.request.path = sp_slice_of_text(path);
+    fake->exchange.request.version = 2;
+    fake->exchange.request.streaming = true;
+}
+
+void fake_receive(struct fake_exchange *fake, struct sp_slice bytes)
+{
+    if (!fake->ended) {
+        fake->exchange.listener->received(fake->exchange.user, bytes);
+    }
+}
+
+void fake_complete(struct fake_exchange *fake)
+{
+    if (!fake->ended) {
+        fake->exchange.listener->complete(fake->exchange.user);
     }
 }
 

@@ -25,9 +25,10 @@ struct fake_exchange {
     unsigned replies; // or beginnings
     unsigned status;
     char type[64];
-    char fields[2048]; // "name: value\n" of each
+    char fields[8192]; // "name: value\n" of each, trailers behind the others
     struct sp_buf body;
     unsigned sends;
+    size_t taken; // of a body that streams
     bool ended;
     bool failed;
 };
@@ -59,6 +60,14 @@ void fake_field(struct fake_exchange *fake, const char *name, const char *value)
 void fake_handle(struct fake_exchange *fake, struct fake_daemon *daemon);
 // The same, and leaves the answer to come later.
 void fake_handle_only(struct fake_exchange *fake);
+// A request of gRPC, whose body streams: "/snakepit.v1.Snakepit/Call".
+void fake_grpc_request(struct fake_exchange *fake,
+                       struct fake_daemon *daemon,
+                       const char *path);
+// More of its body, if it is not answered yet.
+void fake_receive(struct fake_exchange *fake, struct sp_slice bytes);
+// The end of its body, likewise.
+void fake_complete(struct fake_exchange *fake);
 // The client goes.
 void fake_leave(struct fake_exchange *fake);
 // What came back, terminated.

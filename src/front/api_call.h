@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+// Calls that are answered as a whole, whatever the door they came through.
+#ifndef FRONT_API_CALL_H
+#define FRONT_API_CALL_H
+
+#include "front/api_ask.h"
+#include "front/api_inside.h"
+
+// How a door writes the outcome of a call.
+struct sp_api_form {
+    // Answers the exchange, and so ends it, with what the tool returned, or its fault.
+    // `call` is its name or number. Borrows all of it.
+    void (*answer)(struct sp_exchange *exchange,
+                   snakepit_answer *answer,
+                   unsigned as,
+                   const char *call);
+    unsigned as; // what the function above is told
+};
+
+// Submits the call, and answers the exchange, now or later. A client that goes cancels
+// its call.
+void sp_api_submit(struct sp_exchange *exchange,
+                   struct sp_api_ask *ask,
+                   struct sp_api_form form);
+// The same of the question for the tools of a pool.
+void sp_api_submit_tools(struct sp_exchange *exchange,
+                         struct sp_api_ask *ask,
+                         struct sp_api_form form);
+
+// Asks that the client's call of that name, or of that number, end. NOT_FOUND, and what
+// snakepit_cancel() says.
+snakepit_err sp_api_cancel_named(const struct sp_exchange *exchange, const char *name);
+
+#endif

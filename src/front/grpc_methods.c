@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+#include "front/grpc_methods.h"
+
+#include <string.h>
+
+#define SP_GRPC_SERVICE(service)
+#define SP_GRPC_METHOD(service, name, kind, handler, access, summary) \
+    {"/" service "/" name,                                            \
+     SP_GRPC_##kind,                                                  \
+     sp_grpc_##handler,                                               \
+     SP_ACCESS_##access,                                              \
+     summary},
+static const struct sp_grpc_method methods[] = {
+#include "front/grpc_methods.def"
+};
+#undef SP_GRPC_METHOD
+#undef SP_GRPC_SERVICE
+
+#define SP_GRPC_SERVICE(service) service,
+#define SP_GRPC_METHOD(service, name, kind, handler, access, summary)
+static const char *const services[] = {
+#include "front/grpc_methods.def"
+};
+#undef SP_GRPC_METHOD
+#undef SP_GRPC_SERVICE
+
+const struct sp_grpc_method *sp_grpc_method_find(struct sp_slice path)
+{
+    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
+        if (strlen(methods[i].path) == path.size &&
+            memcmp(methods[i].path, path.data, path.size) == 0) {
+            return &methods[i];
+        }
+    }
+    return NULL;
+}
+
+const struct sp_grpc_method *sp_grpc_method_at(size_t index)
+{
+    return index < sizeof methods / sizeof methods[0] ? &methods[index] : NULL;
+}
+
+const char *sp_grpc_service_at(size_t index)
+{
+    return index < sizeof services / sizeof services[0] ? services[index] : NULL;
+}

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+// The rows of front/grpc_methods.def.
+#ifndef FRONT_GRPC_METHODS_H
+#define FRONT_GRPC_METHODS_H
+
+#include "base/slice.h"
+#include "config/access.h"
+
+struct sp_grpc_call;
+
+// Answers a call; see grpc_call.h. `message` is borrowed until it returns.
+typedef void sp_grpc_fn(struct sp_grpc_call *call, struct sp_slice message);
+
+#define SP_GRPC_SERVICE(service)
+#define SP_GRPC_METHOD(service, name, kind, handler, access, summary) \
+    sp_grpc_fn sp_grpc_##handler;
+#include "front/grpc_methods.def"
+#undef SP_GRPC_METHOD
+#undef SP_GRPC_SERVICE
+
+enum sp_grpc_kind {
+    SP_GRPC_UNARY = 0,
+    SP_GRPC_STREAM,
+    SP_GRPC_DUPLEX,
+};
+
+struct sp_grpc_method {
+    const char *path; // "/package.Service/Method"
+    enum sp_grpc_kind kind;
+    sp_grpc_fn *handler;
+    enum sp_access access;
+    const char *summary;
+};
+
+// NULL: there is none at this path.
+const struct sp_grpc_method *sp_grpc_method_find(struct sp_slice path);
+// NULL: there are no more.
+const struct sp_grpc_method *sp_grpc_method_at(size_t index);
+// The names of the services, in the order of the rows. NULL: there are no more.
+const char *sp_grpc_service_at(size_t index);
+
+#endif

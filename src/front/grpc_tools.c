@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: MIT
+// Calls of tools. What a call is asked with stands in its message, and may stand in its
+// metadata, by the names that HTTP has for it; the message goes first.
+#include <string.h>
+
+#include "config/config.h"
+#include "front/api_ask.h"
+#include "front/api_call.h"
+#include "front/api_reply.h"
+#include "front/api_stream.h"
+#include "front/grpc_call.h"
+#include "front/grpc_fields.h"
+#include "front/grpc_message.h"
+#include "front/grpc_reply.h"
+#include "front/messages.h"
+#include "front/problem.h"
+#include "front/proto_payload.h"
+
+#define TIMEOUT_MOST UINT64_C(86400000) // ms, as of call_timeout_ms
+
+// A call, as it is asked for. It borrows from itself and from the message.
+struct asked {
+    struct sp_scratch scratch;
+    struct sp_v1_call_request request;
+    struct sp_api_ask ask;
+    enum sp_v1_form form;
+    char pool[SP_PARAM_SIZE];
+    char tool[SP_PARAM_SIZE];
+};
+
+// ---- Asking ---------------------------------------------------------------------
+
+static void take_deadline(const struct sp_grpc_call *call, struct sp_api_ask *ask)
+{
+    ask->options.begun_ns = call->begun_ns;
+    if (call->limited) {
+        ask->options.timeout_ms =
+            (uint32_t)(call->timeout_ms < TIMEOUT_MOST ? call->timeout_ms
+                                                       : TIMEOUT_MOST);
+    }
+}
+
+// A session whose name is not only of what may stand in a header.
+static bool read_session_bin(struct sp_exchange *exchange, struct sp_api_ask *ask)
+{
+    static const char what[] = "snakepit-session-bin";
+    struct sp_buf name = {0};
+    const struct sp_slice value = sp_request_field(&exchange->request, what);
+    if (value.data == NULL) {
+        return true;
+    }
+    snakepit_err err = sp_grpc_decode_bin(value, &name);
+    const bool decoded = err == SNAKEPIT_OK;
+    if (!decoded) {
+        sp_api_fail(exchange, err, "snakepit-session-bin is not base64");
+    }
+    const bool set =
+        decoded && sp_api_ask_set_session(
+                       exchange, ask, (struct sp_slice){name.data, name.size}, what);
+    sp_buf_fini(&name);
+    return set;
+}
+
+// What the message says of the call goes before what its metadata says.
+static bool read_request(struct sp_exchange *exchange, struct asked *asked)
+{
+    const struct sp_v1_call_request *request = &asked->request;
+    struct sp_api_ask *ask = &asked->ask;
+    ask->options.idempotent = ask->options.idempotent || request->idempotent;
+    return (!request->has_session ||
+            sp_api_ask_set_session(exchange, ask, request->session, "session")) &&
+           (!request->has_call_id ||
+            sp_api_ask_set_name(exchange, ask, request->call_id, "call_id")) &&
+           (request->priority == 0 ||
+            sp_api_ask_set_priority(exchange, ask, request->priority, "priority"));
+}
+
+static bool read_form(struct sp_exchange *exchange, struct asked *asked)
+{
+    snakepit_err err = sp_payload_form(
+        asked->request.result_form, asked->request.arguments, &asked->form);
+    if (err != SNAKEPIT_OK) {
+        sp_api_fail(
+            exchange, err, "result_form is not one of the forms that there are");
+    }
+    return err == SNAKEPIT_OK;
+}
+
+static bool read_arguments(struct sp_exchange *exchange, struct asked *asked)
+{
+    snakepit_message why = {{0}};
+    if (asked->request.arguments == NULL) {
+        return true;
+    }
+    snakepit_writer *writer = snakepit_writer_new();
+    snakepit_err err =
+        writer == NULL ? SNAKEPIT_NO_MEMORY
+                       : sp_payload_read(asked->request.arguments, true, writer, &why);
+    asked->ask.args = writer;
+    if (err != SNAKEPIT_OK) {
+        sp_api_fail(exchange, err, why.text);
+    }
+    return err == SNAKEPIT_OK;
+}
+
+// False: it was refused. Either way asked_fini() is due.
+static bool
+read_call(struct sp_grpc_call *call, struct sp_slice message, struct asked *asked)
+{
+    struct sp_exchange *exchange = call->exchange;
+    *asked = (struct asked){.form = SP_V1_FORM_STRUCT};
+    if (!sp_grpc_decode(exchange,
+                        &sp_type_v1_call_request,
+                        message,
+                        &asked->scratch,
+                        &asked->request) ||
+        !sp_grpc_pool(call, asked->request.pool, asked->pool) ||
+        !sp_grpc_text(exchange, asked->request.tool, "tool", asked->tool) ||
+        !sp_api_ask_begin(exchange, asked->pool, &asked->ask)) {
+        return false;
+    }
+    asked->ask.tool = asked->tool;
+    take_deadline(call, &asked->ask);
+    return read_session_bin(exchange, &asked->ask) && read_request(exchange, asked) &&
+           read_form(exchange, asked) && read_arguments(exchange, asked);
+}
+
+static void asked_fini(struct asked *asked)
+{
+    sp_api_ask_fini(&asked->ask);
+    sp_scratch_fini(&asked->scratch);
+}
+
+// ---- Values ---------------------------------------------------------------------
+
+// A value as a payload. UNSERIALISABLE also where it is malformed.
+static snakepit_err write_value(const snakepit_reader *value,
+                                unsigned form,
+                                struct sp_scratch *scratch,
+                                struct sp_v1_payload *payload)
+{
+    snakepit_message why;
+    snakepit_err err =
+        sp_payload_write(value, (enum sp_v1_form)form, scratch, payload, &why);
+    return err == SNAKEPIT_OK || err == SNAKEPIT_NO_MEMORY ? err
+                                                           : SNAKEPIT_UNSERIALISABLE;
+}
+
+static snakepit_fault
+explain_value(const snakepit_reader *value, unsigned form, snakepit_message *why)
+{
+    struct sp_scratch scratch = {.used = 0};
+    struct sp_v1_payload payload = {.which = 0};
+    why->text[0] = '\0';
+    snakepit_err err =
+        sp_payload_write(value, (enum sp_v1_form)form, &scratch, &payload, why);
+    sp_scratch_fini(&scratch);
+    if (err == SNAKEPIT_END) {
+        return sp_fault_of(SNAKEPIT_PROTOCOL, "the worker answered without a value");
+    }
+    return sp_fault_of(err == SNAKEPIT_OK ? SNAKEPIT_NO_MEMORY : err, why->text);
+}
+
+// ---- Whole answers ----------------------------------------------------------------
+
+// Writes the message of one answer, around its value.
+typedef void
+answer_fn(struct sp_exchange *exchange, struct sp_v1_payload *value, const char *call);
+
+static void answer_value(struct sp_exchange *exchange,
+                         snakepit_answer *answer,
+                         unsigned form,
+                         const char *call,
+                         answer_fn *write)
+{
+    struct sp_scratch scratch = {.used = 0};
+    struct sp_v1_payload payload = {.which = 0};
+    snakepit_reader reader;
+    snakepit_message why;
+    const snakepit_fault *fault = snakepit_answer_fault(answer);
+    if (fault->err != SNAKEPIT_OK) {
+        sp_api_fault(exchange, fault, snakepit_answer_retry_after_ms(answer), call);
+        return;
+    }
+    snakepit_answer_reader(answer, &reader);
+    if (write_value(&reader, form, &scratch, &payload) == SNAKEPIT_OK) {
+        write(exchange, &payload, call);
+    } else {
+        const snakepit_fault none = explain_value(&reader, form, &why);
+        sp_api_fault(exchange, &none, 0, call);
+    }
+    sp_scratch_fini(&scratch);
+}
+
+static void write_result(struct sp_exchange *exchange,
+                         struct sp_v1_payload *value,
+                         const char *call)
+{
+    const struct sp_v1_call_response response = {.result = value};
+    sp_grpc_answer(exchange, &sp_type_v1_call_response, &response, call);
+}
+
+static void answer_call(struct sp_exchange *exchange,
+                        snakepit_answer *answer,
+                        unsigned form,
+                        const char *call)
+{
+    answer_value(exchange, answer, form, call, write_result);
+}
+
+void sp_grpc_call_tool(struct sp_grpc_call *call, struct sp_slice message)
+{
+    struct asked asked;
+    if (read_call(call, message, &asked)) {
+        const struct sp_api_form form = {.answer = answer_call, .as = asked.form};
+        sp_api_submit(call->exchange, &asked.ask, form);
+    }
+    asked_fini(&asked);
+}
+
+static void
+write_tools(struct sp_exchange *exchange, struct sp_v1_payload *value, const char *call)
+{
+    const struct sp_v1_list_tools_response response = {.tools = value};
+    sp_grpc_answer(exchange, &sp_type_v1_list_tools_response, &response, call);
+}
+
+static void answer_tools(struct sp_exchange *exchange,
+                         snakepit_answer *answer,
+                         unsigned form,
+                         const char *call)
+{
+    answer_value(exchange, answer, form, call, write_tools);
+}
+
+void sp_grpc_list_tools(struct sp_grpc_call *call, struct sp_slice message)
+{
+    struct sp_exchange *exchange = call->exchange;
+    struct sp_scratch scratch = {.used = 0};
+    struct sp_v1_list_tools_request request = {.form = 0};
+    struct sp_api_ask ask;
+    enum sp_v1_form form;
+    char pool[SP_PARAM_SIZE];
+    if (sp_grpc_decode(
+            exchange, &sp_type_v1_list_tools_request, message, &scratch, &request) &&
+        sp_grpc_pool(call, request.pool, pool) &&
+        sp_api_ask_about_pool(exchange, pool, &ask)) {
+        take_deadline(call, &ask);
+        if (sp_payload_form(request.form, NULL, &form) == SNAKEPIT_OK) {
+            const struct sp_api_form as = {.answer = answer_tools, .as = form};
+            sp_api_submit_tools(exchange, &ask, as);
+        } else {
+            sp_api_fail(exchange,
+                        SNAKEPIT_INVALID_ARGUMENT,
+                        "form is not one of the forms that there are");
+        }
+    }
+    sp_scratch_fini(&scratch);
+}
+
+// ---- Streams --------------------------------------------------------------------
+
+static snakepit_err
+add_event(struct sp_buf *out, const snakepit_reader *value, unsigned form, bool last)
+{
+    struct sp_scratch scratch = {.used = 0};
+    struct sp_v1_payload payload = {.which = 0};
+    struct sp_v1_stream_response event = {.which = last ? 2 : 1};
+    if (last) {
+        event.result = &payload;
+    } else {
+        event.chunk = &payload;
+    }
+    snakepit_err err = write_value(value, form, &scratch, &payload);
+    if (err == SNAKEPIT_OK) {
+        err = sp_grpc_append(out, &sp_type_v1_stream_response, &event);
+    }
+    sp_scratch_fini(&scratch);
+    return err;
+}
+
+static snakepit_err add_chunk(struct sp_buf *out,
+                              snakepit_stream *chunks,
+                              const snakepit_reader *chunk,
+                              unsigned form)
+{
+    (void)chunks;
+    return add_event(out, chunk, form, false);
+}
+
+static snakepit_err
+add_result(struct sp_buf *out, snakepit_answer *answer, unsigned form)
+{
+    snakepit_reader reader;
+    snakepit_answer_reader(answer, &reader);
+    return add_event(out, &reader, form, true);
+}
+
+#define STREAM_FORM(form)         \
+    {.begin = sp_grpc_begin,      \
+     .chunk = add_chunk,          \
+     .unwritable = explain_value, \
+     .result = add_result,        \
+     .end = sp_grpc_end_call,     \
+     .as = (form)}
+
+// By enum sp_v1_form.
+static const struct sp_api_stream_form stream_forms[] = {
+    [SP_V1_FORM_UNSPECIFIED] = STREAM_FORM(SP_V1_FORM_STRUCT),
+    [SP_V1_FORM_STRUCT] = STREAM_FORM(SP_V1_FORM_STRUCT),
+    [SP_V1_FORM_JSON] = STREAM_FORM(SP_V1_FORM_JSON),
+    [SP_V1_FORM_MSGPACK] = STREAM_FORM(SP_V1_FORM_MSGPACK),
+};
+
+void sp_grpc_stream_tool(struct sp_grpc_call *call, struct sp_slice message)
+{
+    struct asked asked;
+    if (read_call(call, message, &asked)) {
+        sp_api_stream(call->exchange, &asked.ask, &stream_forms[asked.form]);
+    }
+    asked_fini(&asked);
+}
+
+void sp_grpc_cancel_call(struct sp_grpc_call *call, struct sp_slice message)
+{
+    struct sp_exchange *exchange = call->exchange;
+    struct sp_scratch scratch = {.used = 0};
+    struct sp_v1_cancel_request request = {.which = 0};
+    struct sp_params params;
+    if (sp_grpc_decode(
+            exchange, &sp_type_v1_cancel_request, message, &scratch, &request) &&
+        sp_grpc_text(exchange, request.call_id, "call_id", params.of[0])) {
+        sp_api_cancel(exchange, &params);
+    }
+    sp_scratch_fini(&scratch);
+}

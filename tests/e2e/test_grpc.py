@@ -1,0 +1,407 @@
+# SPDX-License-Identifier: MIT
+"""The gRPC door, as grpcio sees it, against the real daemon."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import signal
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from support.apart import apart, beside
+from support.grpcs import Peer, needs_grpc, stubs
+from support.served import Client, config, end, poured, serve
+from support.waiting import eventually
+
+pytestmark = needs_grpc
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    return stubs(tmp_path_factory.mktemp("stubs"))
+
+
+@pytest.fixture
+def peer(client: Client, made: pathlib.Path):
+    """Makes a client; for the process that calls."""
+    url = client.daemon.urls()[0]
+    return lambda **options: Peer(url, made, **options)
+
+
+@pytest.fixture
+def start(tmp_path: pathlib.Path) -> Iterator[Any]:
+    """Starts daemons of the test's own."""
+    daemons: list = []
+
+    def start_one(serving: dict[str, Any] | None = None, **keys: Any):
+        daemons.append(serve(config(tmp_path, serving, **keys)))
+        return daemons[-1]
+
+    yield start_one
+    end(daemons)
+
+
+# ---- Calls ------------------------------------------------------------------------
+
+
+@apart
+def test_a_call_answers_in_the_form_of_its_arguments(peer):
+    from google.protobuf import json_format, struct_pb2
+
+    p = peer()
+    assert p.call("add", {"a": 1, "b": 41}) == 42
+    value = json_format.ParseDict({"a": 1, "b": 2.0}, struct_pb2.Value())
+    request = p.pb.CallRequest(tool="echo", arguments=p.pb.Payload(value=value))
+    answer = p.stub.Call(request, timeout=60)
+    assert json_format.MessageToDict(answer.result.value) == {"a": 1.0, "b": 2.0}
+    packed = b"\x81\xa1a\x07"
+    request = p.pb.CallRequest(tool="echo", arguments=p.pb.Payload(msgpack=packed))
+    assert p.stub.Call(request, timeout=60).result.msgpack == packed
+    request.result_form = p.pb.FORM_JSON
+    assert json.loads(p.stub.Call(request, timeout=60).result.json) == {"a": 7}
+    assert p.stub.Call(p.pb.CallRequest(tool="nothing"), timeout=60).result.HasField(
+        "value"
+    )
+
+
+@apart
+def test_tensors_cross_as_bytes(peer):
+    import numpy
+
+    p = peer(**{"grpc.max_send_message_length": -1})
+    array = numpy.arange(6, dtype=numpy.float32).reshape(2, 3)
+    tensor = p.pb.Tensor(dtype="float32", shape=[2, 3], data=array.tobytes())
+    payload = p.pb.Payload(tensors={"array": tensor})
+    answer = p.stub.Call(
+        p.pb.CallRequest(
+            tool="double", arguments=payload, result_form=p.pb.FORM_MSGPACK
+        ),
+        timeout=60,
+    )
+    (got,) = answer.result.tensors.values()
+    assert (got.dtype, list(got.shape)) == ("float32", [2, 3])
+    assert numpy.array_equal(
+        numpy.frombuffer(got.data, numpy.float32).reshape(2, 3), array * 2
+    )
+    large = p.stub.Call(
+        p.pb.CallRequest(
+            tool="zeros",
+            arguments=p.pb.Payload(json=b'{"n": 4000000}'),
+            result_form=p.pb.FORM_MSGPACK,
+        ),
+        timeout=60,
+    )
+    (got,) = large.result.tensors.values()
+    assert got.data == bytes(16000000)
+
+
+@apart
+def test_answers_of_any_size_end_with_their_trailers(peer):
+    p = peer()
+    # The window of a stream is 65,535 bytes at first, and a frame has 16,384.
+    for around in (0, 16384, 65535, 131072, 1 << 20):
+        for size in range(max(around - 24, 0), around + 3):
+            assert p.call("echo", {"x": "y" * size}) == {"x": "y" * size}
+
+
+# ---- Errors -----------------------------------------------------------------------
+
+
+@apart
+def test_a_fault_is_a_status_with_details(peer):
+    p = peer()
+    code = p.grpc.StatusCode
+    error = p.error(p.call, "fail", {"message": "50 % of ünïcödé\n"})
+    assert error.code() == code.UNKNOWN
+    assert error.details() == "ValueError: 50 % of ünïcödé\n"
+    fault = p.fault(error)
+    assert (fault.name, fault.type) == ("TOOL_FAILED", "ValueError")
+    assert "in fail" in fault.traceback and not fault.retryable
+    for request, wanted in (
+        (p.request("no_such"), code.UNIMPLEMENTED),
+        (p.pb.CallRequest(pool="nowhere", tool="add"), code.NOT_FOUND),
+        (p.pb.CallRequest(tool="add", priority=8), code.INVALID_ARGUMENT),
+        (p.request("alike"), code.INTERNAL),
+        (
+            p.pb.CallRequest(tool="add", arguments=p.pb.Payload(json=b"[")),
+            code.INVALID_ARGUMENT,
+        ),
+    ):
+        error = p.error(p.stub.Call, request, timeout=60)
+        assert error.code() == wanted, error
+        assert error.details()
+
+
+@apart
+def test_a_long_fault_is_cut(peer):
+    p = peer()
+    error = p.error(p.call, "fail", {"message": "x" * 100000})
+    sent = dict(error.trailing_metadata())["grpc-status-details-bin"]
+    assert len(sent) * 4 / 3 + len(error.details()) <= 3700
+    assert p.fault(error).name == "TOOL_FAILED"
+
+
+@apart
+def test_a_deadline_ends_the_call_at_both_ends(peer, tmp_path):
+    p = peer()
+    path = tmp_path / "waits"
+    error = p.error(p.call, "wait", {"path": str(path)}, timeout=2)
+    assert error.code() == p.grpc.StatusCode.DEADLINE_EXCEEDED
+    eventually(lambda: path.read_text() == "ended", "that the tool has ended")
+    watch = p.channel.unary_stream("/grpc.health.v1.Health/Watch")
+    error = p.error(list, watch(b"", timeout=0.3))
+    assert error.code() == p.grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+@apart
+def test_what_is_not_there_is_unimplemented(peer):
+    p = peer()
+    for path in ("/snakepit.v1.Snakepit/Nothing", "/no.such.Service/Call"):
+        error = p.error(p.channel.unary_unary(path), b"", timeout=60)
+        assert error.code() == p.grpc.StatusCode.UNIMPLEMENTED
+
+
+# ---- Cancelling ---------------------------------------------------------------------
+
+
+@apart
+def test_a_client_that_gives_up_cancels_its_call(peer, tmp_path):
+    p = peer()
+    path = tmp_path / "waits"
+    future = p.stub.Call.future(p.request("wait", {"path": str(path)}))
+    eventually(path.exists, "that the tool runs")
+    future.cancel()
+    eventually(lambda: path.read_text() == "ended", "that the tool has ended")
+
+
+def wait_for_ever(peer: Any, path: pathlib.Path) -> None:
+    peer().call("wait", {"path": str(path)})
+
+
+def test_a_client_that_is_killed_cancels_its_call(peer, tmp_path):
+    path = tmp_path / "waits"
+    with beside(wait_for_ever, peer, path) as other:
+        eventually(path.exists, "that the tool runs")
+        other.kill()
+        assert other.join()
+    eventually(lambda: path.read_text() == "ended", "that the tool has ended")
+
+
+@apart
+def test_a_call_is_cancelled_by_its_name(peer, tmp_path):
+    p = peer()
+    path = tmp_path / "waits"
+    request = p.request("wait", {"path": str(path)}, call_id="my.call")
+    future = p.stub.Call.future(request)
+    eventually(path.exists, "that the tool runs")
+    p.stub.Cancel(p.pb.CancelRequest(call_id="my.call"), timeout=60)
+    assert future.exception().code() == p.grpc.StatusCode.CANCELLED
+    again = p.error(p.stub.Cancel, p.pb.CancelRequest(call_id="my.call"), timeout=60)
+    assert again.code() == p.grpc.StatusCode.NOT_FOUND
+
+
+# ---- Streams ----------------------------------------------------------------------
+
+
+@apart
+def test_a_stream_is_chunks_and_a_result(peer):
+    p = peer()
+    events = list(p.stream("count", {"n": 300}))
+    assert [json.loads(event.chunk.json) for event in events[:-1]] == list(range(300))
+    assert json.loads(events[-1].result.json) == 300
+
+
+@apart
+def test_a_stream_that_fails_has_given_what_came_before(peer):
+    p = peer()
+    got: list[int] = []
+
+    def read() -> None:
+        for event in p.stream("count", {"n": 9, "fail_at": 2}):
+            got.append(json.loads(event.chunk.json))
+
+    error = p.error(read)
+    assert (got, error.details()) == ([0, 1], "ValueError: no 2")
+    assert p.fault(error).name == "TOOL_FAILED"
+    assert p.error(list, p.stream("no_such")).code() == p.grpc.StatusCode.UNIMPLEMENTED
+
+
+@apart
+def test_a_slow_reader_holds_its_producer(peer, tmp_path):
+    p = peer()
+    path = tmp_path / "poured"
+    events = p.stream("pour", {"path": str(path)})
+    looks = [-1]
+
+    def is_held() -> bool:
+        looks.append(poured(path))
+        time.sleep(0.2)
+        return looks[-1] > 0 and looks[-1] == looks[-2]
+
+    eventually(is_held, "that the producer waits")
+    held = looks[-1]
+    assert held * 65536 < 16 << 20
+    for _ in range(held + 50):
+        next(events)
+    eventually(lambda: poured(path) > held, "that the producer goes on")
+    events.cancel()
+    eventually(lambda: path.read_text() == "closed", "that the generator is closed")
+
+
+@apart
+def test_a_thousand_calls_at_once_on_one_connection(peer):
+    p = peer()
+    calls = [p.stub.Call.future(p.request("add", {"a": i})) for i in range(1000)]
+    assert [json.loads(call.result(60).result.json) for call in calls] == [
+        i + 1 for i in range(1000)
+    ]
+
+
+# ---- Sessions, pools --------------------------------------------------------------
+
+
+@apart
+def test_sessions_keep_values(peer):
+    p = peer()
+    stub, pb = p.stub, p.pb
+    kept = pb.Payload(json=b'{"x": [1, 2]}')
+    stub.PutValue(pb.PutValueRequest(session="s", key="k", value=kept), timeout=60)
+    got = stub.GetValue(
+        pb.GetValueRequest(session="s", key="k", form=pb.FORM_JSON), timeout=60
+    )
+    assert json.loads(got.value.json) == {"x": [1, 2]}
+    keys = stub.GetSession(pb.GetSessionRequest(session="s"), timeout=60)
+    assert (keys.session, list(keys.keys)) == ("s", ["k"])
+    request = p.request("kept", {"key": "k"}, session="s")
+    assert json.loads(stub.Call(request, timeout=60).result.json) == {"x": [1, 2]}
+    assert p.call("session", metadata=[("snakepit-session", "s")]) == "s"
+    name = "ä\x01"
+    assert p.call("session", metadata=[("snakepit-session-bin", name.encode())]) == name
+    stub.DeleteValue(pb.DeleteValueRequest(session="s", key="k"), timeout=60)
+    stub.EndSession(pb.EndSessionRequest(session="s"), timeout=60)
+    error = p.error(stub.GetSession, pb.GetSessionRequest(session="s"), timeout=60)
+    assert error.code() == p.grpc.StatusCode.NOT_FOUND
+
+
+@apart
+def test_pools_and_tools_are_shown(peer):
+    p = peer()
+    (pool,) = p.stub.ListPools(p.pb.ListPoolsRequest(), timeout=60).pools
+    assert (pool.name, pool.workers_ready) == ("text", 1)
+    shown = p.stub.GetPool(p.pb.GetPoolRequest(), timeout=60)
+    assert shown.pool.name == "text" and shown.workers[0].pid > 0
+    tools = p.stub.ListTools(p.pb.ListToolsRequest(form=p.pb.FORM_JSON), timeout=60)
+    assert "The sum of two numbers." in tools.tools.json.decode()
+
+
+def test_workers_are_replaced_by_request(start, made):
+    url = start().urls()[0]
+
+    @apart
+    def run() -> None:
+        p = Peer(url, made)
+        first = p.call("pid")
+        p.stub.RecyclePool(p.pb.RecyclePoolRequest(), timeout=60)
+        eventually(lambda: p.call("pid") != first, "that the worker is another one")
+        second = p.stub.GetPool(p.pb.GetPoolRequest(), timeout=60).workers[0]
+        p.stub.RecycleWorker(p.pb.RecycleWorkerRequest(worker=second.id), timeout=60)
+        eventually(lambda: p.call("pid") != second.pid, "that it is a third one")
+        p.stub.Reload(p.pb.ReloadRequest(), timeout=60)
+        error = p.error(
+            p.stub.ResizePool, p.pb.ResizePoolRequest(workers=9), timeout=60
+        )
+        assert error.code() == p.grpc.StatusCode.INVALID_ARGUMENT
+
+    run()
+
+
+# ---- Health and reflection ----------------------------------------------------------
+
+
+@apart
+def test_health_is_known_to_the_usual_clients(peer):
+    from grpc_health.v1 import health_pb2 as pb
+    from grpc_health.v1 import health_pb2_grpc
+
+    p = peer()
+    stub = health_pb2_grpc.HealthStub(p.channel)
+    for name in ("", "text", "snakepit.v1.Snakepit"):
+        answer = stub.Check(pb.HealthCheckRequest(service=name), timeout=60)
+        assert answer.status == pb.HealthCheckResponse.SERVING
+    error = p.error(stub.Check, pb.HealthCheckRequest(service="nowhere"), timeout=60)
+    assert error.code() == p.grpc.StatusCode.NOT_FOUND
+    watch = stub.Watch(pb.HealthCheckRequest(service="nowhere"))
+    assert next(watch).status == pb.HealthCheckResponse.SERVICE_UNKNOWN
+    watch.cancel()
+
+
+@apart
+def test_reflection_describes_each_service(peer):
+    from google.protobuf.descriptor_pool import DescriptorPool
+    from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
+        ProtoReflectionDescriptorDatabase,
+    )
+
+    p = peer()
+    database = ProtoReflectionDescriptorDatabase(p.channel)
+    pool = DescriptorPool(database)
+    for name in database.get_services():
+        assert pool.FindServiceByName(name).methods
+    ours = pool.FindServiceByName("snakepit.v1.Snakepit")
+    assert set(ours.methods_by_name) == set(
+        p.pb.DESCRIPTOR.services_by_name["Snakepit"].methods_by_name
+    )
+
+
+# ---- Limits -----------------------------------------------------------------------
+
+
+def test_messages_are_bounded_also_unpacked(start, made):
+    url = start({"max_message": "100KiB"}).urls()[0]
+
+    @apart
+    def run() -> None:
+        p = Peer(url, made)
+        gzip = p.grpc.Compression.Gzip
+        for options in ({}, {"compression": gzip}):
+            assert p.call("echo", {"x": "y" * 90000}, **options)["x"] == "y" * 90000
+            error = p.error(p.call, "echo", {"x": "y" * 110000}, **options)
+            assert error.code() == p.grpc.StatusCode.RESOURCE_EXHAUSTED, error
+        # Others on the connection are served on.
+        assert p.call("add", {"a": 1}) == 2
+
+    run()
+
+
+# ---- The end ------------------------------------------------------------------------
+
+
+def test_a_drain_ends_what_was_admitted_and_tells_watchers(start, made, tmp_path):
+    daemon = start()
+    url = daemon.urls()[0]
+    path = tmp_path / "waits"
+
+    def run() -> None:
+        from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+        p = Peer(url, made)
+        watch = health_pb2_grpc.HealthStub(p.channel).Watch(
+            health_pb2.HealthCheckRequest()
+        )
+        assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
+        call = p.stub.Call.future(p.request("wait", {"path": str(path)}))
+        eventually(path.exists, "that the tool runs")
+        os.kill(daemon.popen.pid, signal.SIGTERM)
+        assert next(watch).status == health_pb2.HealthCheckResponse.NOT_SERVING
+        error = p.error(next, watch)
+        assert error.code() == p.grpc.StatusCode.UNAVAILABLE
+        pathlib.Path(f"{path}.enough").touch()
+        assert json.loads(call.result(60).result.json) == "enough"
+
+    with beside(run):
+        pass
+    assert daemon.wait() == 0
