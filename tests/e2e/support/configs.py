@@ -9,6 +9,9 @@ from typing import Any
 from .places import FREE_THREADED, SYSTEM
 
 THREADS = 4
+# For what a tool imports when it is first called: NumPy takes half a minute without a
+# GIL where every core is busy.
+CALL_TIMEOUT_MS = 120_000
 
 # Kind of pool: profile and interpreter.
 KINDS = ("process", "process-ft", "thread")
@@ -32,6 +35,7 @@ def pool(kind: str = "process", **options: Any) -> dict[str, Any]:
         "python": default_python(kind),
         "pool_size": 1,
         "adapter": "guinea_pig.GuineaPig",
+        "call_timeout_ms": CALL_TIMEOUT_MS,
         "shared_memory_size": "64MiB",
     }
     if profile == "thread":
