@@ -65,6 +65,8 @@ static void raise_open_files(const struct sp_daemon *daemon)
 static void *reload(void *argument)
 {
     struct sp_daemon *daemon = argument;
+    snakepit_message why; // which the log has
+    (void)sp_server_reread_certificates(daemon->server, &why);
     daemon->reload_err =
         sp_server_reread_tokens(daemon->server, false, &daemon->reload_why);
     if (daemon->reload_err == SNAKEPIT_OK) {

@@ -42,7 +42,10 @@ static int report(struct sp_cli *cli, snakepit_err err, const snakepit_message *
 
 static const char *scheme_of(const struct sp_door *door)
 {
-    return strncmp(door->address, "unix:", 5) == 0 ? "" : "http://";
+    if (strncmp(door->address, "unix:", 5) == 0) {
+        return "";
+    }
+    return door->tls != NULL ? "https://" : "http://";
 }
 
 // ---- Check ------------------------------------------------------------------------
@@ -58,6 +61,20 @@ static void say_unchecked(struct sp_cli *cli, const struct sp_listeners *listene
     }
 }
 
+static void warn(void *user, const char *warning)
+{
+    sp_cli_print_error(user, "warning: %s\n", warning);
+}
+
+static void warn_of_certificates(struct sp_cli *cli, const struct sp_doors *doors)
+{
+    for (size_t i = 0; i < doors->count; i++) {
+        if (doors->items[i].tls != NULL) {
+            sp_tls_context_warn(doors->items[i].tls, warn, cli);
+        }
+    }
+}
+
 static int check(struct sp_cli *cli, struct sp_daemon *daemon, snakepit_message *why)
 {
     struct sp_doors doors;
@@ -68,6 +85,7 @@ static int check(struct sp_cli *cli, struct sp_daemon *daemon, snakepit_message 
     if (err != SNAKEPIT_OK) {
         return report(cli, err, why);
     }
+    warn_of_certificates(cli, &doors);
     size_t pools = daemon->config->pooling_enabled ? daemon->config->count : 0;
     sp_cli_print(cli,
                  "%s: valid, %zu pool%s%s",

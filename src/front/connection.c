@@ -6,7 +6,7 @@
 // A connection whose client is slow holds what it was sent, a window of it, and asks
 // the kernel for room; one that is idle holds neither buffer. Nothing is asked of the
 // kernel for a pause: only where the client sends something meanwhile.
-#include "front/connection.h"
+#include "front/connection_inside.h"
 
 #include <errno.h>
 #include <string.h>
@@ -16,6 +16,7 @@
 
 #include "base/check.h"
 #include "base/memory.h"
+#include "front/door.h"
 
 #define STEP      16384u  // bytes that are read at once
 #define LEAST     4096u   // for which there is room when something is read
@@ -91,11 +92,12 @@ static void watch_as_is(struct sp_connection *connection)
     } else if (over) {
         reads = 0;
     }
+    unsigned all = reads | (stalls(connection) ? SP_WATCH_WRITE : 0U);
     sp_watch_want(&connection->watch,
-                  reads | (stalls(connection) ? SP_WATCH_WRITE : 0U));
+                  sp_transport_to_watch(&connection->transport, all));
 }
 
-static void on_late(struct sp_wait *wait, enum sp_wait_for what)
+void sp_connection_late(struct sp_wait *wait, enum sp_wait_for what)
 {
     struct sp_connection *connection = SP_ENTRY(wait, struct sp_connection, wait);
     if (what != SP_WAIT_END) {
@@ -121,9 +123,9 @@ static size_t write_once(struct sp_connection *connection, struct sp_slice more)
     struct iovec parts[] = {
         {.iov_base = connection->out.data + connection->out_at, .iov_len = queued},
         {.iov_base = (void *)(uintptr_t)more.data, .iov_len = more.size}};
-    struct msghdr message = {.msg_iov = queued > 0 ? parts : parts + 1,
-                             .msg_iovlen = (queued > 0) + (more.size > 0)};
-    ssize_t sent = sendmsg(connection->fd, &message, MSG_NOSIGNAL);
+    ssize_t sent = sp_transport_send(&connection->transport,
+                                     queued > 0 ? parts : parts + 1,
+                                     (queued > 0) + (more.size > 0));
     if (sent < 0 && errno != EAGAIN && errno != EINTR) {
         connection->lost = true;
         return 0;
@@ -232,8 +234,9 @@ static void receive_body(struct sp_connection *connection)
 {
     struct sp_buf *sink = connection->sink;
     size_t most = connection->expected < SINK_STEP ? connection->expected : SINK_STEP;
-    size_t got =
-        judge(connection, recv(connection->fd, sink->data + sink->size, most, 0));
+    size_t got = judge(
+        connection,
+        sp_transport_receive(&connection->transport, sink->data + sink->size, most));
     if (got > 0) {
         sink->size += got;
         connection->expected -= got;
@@ -249,9 +252,10 @@ static void receive(struct sp_connection *connection)
         connection->lost = true;
         return;
     }
-    size_t got =
-        judge(connection,
-              recv(connection->fd, in->data + in->size, in->capacity - in->size, 0));
+    size_t got = judge(connection,
+                       sp_transport_receive(&connection->transport,
+                                            in->data + in->size,
+                                            in->capacity - in->size));
     in->size += got;
     if (got > 0) {
         hand_out(connection);
@@ -268,8 +272,10 @@ static void look(struct sp_connection *connection)
     char byte;
     struct sp_watch *watch = &connection->watch;
     bool hangs_up = (watch->happened & SP_WATCH_HANGUP) != 0;
-    ssize_t got = recv(connection->fd, &byte, 1, MSG_PEEK);
-    if (got < 0 || (got == 0 && connection->in.size == 0)) {
+    ssize_t got = recv(connection->transport.fd, &byte, 1, MSG_PEEK);
+    bool unread =
+        connection->in.size > 0 || sp_transport_is_pending(&connection->transport);
+    if (got < 0 || (got == 0 && !unread)) {
         (void)judge(connection, got);
     } else if (got == 0 || hangs_up) {
         connection->protocol->ended(connection);
@@ -287,7 +293,8 @@ static void discard(struct sp_connection *connection)
         connection->lost = true;
         return;
     }
-    ssize_t got = recv(connection->fd, connection->in.data, connection->in.capacity, 0);
+    ssize_t got =
+        recv(connection->transport.fd, connection->in.data, connection->in.capacity, 0);
     let_go(&connection->all->spare_in, &connection->in);
     if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) {
         connection->lost = true;
@@ -339,7 +346,7 @@ void sp_connection_pause(struct sp_connection *connection, bool paused)
 
 // ---- Turns and the end ------------------------------------------------------------
 
-static void destroy(struct sp_connection *connection)
+void sp_connection_destroy(struct sp_connection *connection)
 {
     struct sp_connections *all = connection->all;
     connection->lost = true;
@@ -347,7 +354,8 @@ static void destroy(struct sp_connection *connection)
     sp_task_cancel(&connection->flush);
     sp_wait_end(&connection->wait);
     sp_watch_stop(&connection->watch);
-    (void)close(connection->fd);
+    sp_tls_free(connection->transport.tls);
+    (void)close(connection->transport.fd);
     sp_buf_fini(&connection->in);
     sp_buf_fini(&connection->out);
     sp_free(connection);
@@ -368,13 +376,35 @@ static void hand_out_again(struct sp_connection *connection)
 // comes.
 static void leave(struct sp_connection *connection)
 {
-    if (connection->ended || shutdown(connection->fd, SHUT_WR) != 0) {
+    if (!sp_transport_finish(&connection->transport)) {
+        connection->blocked = true; // there is no room for that yet
+        wait_as_is(connection);
+        return;
+    }
+    if (connection->ended || shutdown(connection->transport.fd, SHUT_WR) != 0) {
         connection->lost = true;
         return;
     }
     connection->leaving = true;
     sp_buf_fini(&connection->in);
     wait_as_is(connection);
+}
+
+// What TLS has read ahead, and nothing but that: others are to have their turn.
+static bool reads_ahead(const struct sp_connection *connection)
+{
+    return sp_transport_is_pending(&connection->transport) && !connection->paused &&
+           !connection->ended && !connection->closing && !connection->lost &&
+           connection->protocol->ready == NULL;
+}
+
+static void read_ahead(struct sp_connection *connection)
+{
+    if (reads_ahead(connection)) {
+        connection->transport.buffered = true;
+        read_some(connection);
+        connection->transport.buffered = false;
+    }
 }
 
 static void turn(struct sp_connection *connection)
@@ -390,25 +420,39 @@ static void turn(struct sp_connection *connection)
         leave(connection);
     }
     if (connection->lost) {
-        destroy(connection);
-    } else {
-        watch_as_is(connection);
+        sp_connection_destroy(connection);
+        return;
+    }
+    watch_as_is(connection);
+    if (reads_ahead(connection)) {
+        ask_for_turn(connection);
     }
 }
 
 static void on_turn(struct sp_task *task)
 {
-    turn(SP_ENTRY(task, struct sp_connection, flush));
+    struct sp_connection *connection = SP_ENTRY(task, struct sp_connection, flush);
+    read_ahead(connection);
+    turn(connection);
+}
+
+static bool is_shaking_hands(const struct sp_connection *connection)
+{
+    return connection->protocol->ready != NULL && !connection->closing;
 }
 
 static void on_ready(struct sp_watch *watch)
 {
     struct sp_connection *connection = SP_ENTRY(watch, struct sp_connection, watch);
-    unsigned happened = watch->happened;
+    unsigned happened = sp_transport_to_tell(&connection->transport, watch->happened);
+    if (is_shaking_hands(connection)) {
+        connection->protocol->ready(connection);
+        turn(connection);
+        return;
+    }
     if ((happened & SP_WATCH_WRITE) != 0) {
-        if (unsent(connection) > 0) {
-            (void)write_once(connection, (struct sp_slice){0});
-        }
+        connection->blocked = false;
+        flush(connection);
         tell_writable(connection);
     }
     bool reads = !connection->paused && !connection->ended && !connection->closing;
@@ -448,48 +492,32 @@ void sp_connection_wait_for(struct sp_connection *connection, enum sp_wait_for w
     }
 }
 
-// ---- All of a loop ----------------------------------------------------------------
+// ---- One begins ---------------------------------------------------------------------
 
-void sp_connections_init(struct sp_connections *all,
-                         struct sp_loop *loop,
-                         const uint32_t limits_ms[SP_WAITS])
+static snakepit_err choose(struct sp_connection *connection)
 {
-    all->loop = loop;
-    all->count = 0;
-    all->spare_in = (struct sp_buf){0};
-    all->spare_out = (struct sp_buf){0};
-    sp_waits_init(&all->waits, loop, limits_ms, on_late);
-}
-
-static struct sp_connection *first_that_waits_for(struct sp_connections *all,
-                                                  enum sp_wait_for what)
-{
-    struct sp_link *list = &all->waits.lists[what];
-    return sp_list_empty(list) ? NULL
-                               : SP_ENTRY(SP_ENTRY(list->next, struct sp_wait, link),
-                                          struct sp_connection,
-                                          wait);
-}
-
-void sp_connections_fini(struct sp_connections *all)
-{
-    struct sp_connection *connection;
-    for (int what = 0; what < SP_WAITS; what++) {
-        while ((connection = first_that_waits_for(all, (enum sp_wait_for)what)) !=
-               NULL) {
-            destroy(connection);
-        }
+    const struct sp_door *door = connection->peer.door;
+    if (door == NULL || door->tls == NULL) {
+        connection->protocol = connection->all->protocol;
+        sp_connection_wait_for(connection, SP_WAIT_REQUEST);
+        return SNAKEPIT_OK;
     }
-    sp_waits_fini(&all->waits);
-    sp_buf_fini(&all->spare_in);
-    sp_buf_fini(&all->spare_out);
+    connection->protocol = &sp_handshake;
+    sp_connection_wait_for(connection, SP_WAIT_HANDSHAKE);
+    return sp_tls_new(door->tls, connection->transport.fd, &connection->transport.tls);
 }
 
 static snakepit_err begin(struct sp_connection *connection)
 {
     connection->watch.ready = on_ready;
-    snakepit_err err = sp_watch_start_for(
-        &connection->watch, connection->all->loop, connection->fd, SP_WATCH_READ, NULL);
+    snakepit_err err = choose(connection);
+    if (err == SNAKEPIT_OK) {
+        err = sp_watch_start_for(&connection->watch,
+                                 connection->all->loop,
+                                 connection->transport.fd,
+                                 SP_WATCH_READ,
+                                 NULL);
+    }
     if (err == SNAKEPIT_OK) {
         err = connection->protocol->open(connection);
     }
@@ -497,6 +525,7 @@ static snakepit_err begin(struct sp_connection *connection)
         sp_watch_stop(&connection->watch);
         sp_task_cancel(&connection->flush);
         sp_wait_end(&connection->wait);
+        sp_tls_free(connection->transport.tls);
     }
     return err;
 }
@@ -510,10 +539,8 @@ sp_connection_open(struct sp_connections *all, int fd, const struct sp_peer *pee
     }
     connection->all = all;
     connection->loop = all->serve;
-    connection->protocol = all->protocol;
     connection->peer = *peer;
-    connection->fd = fd;
-    sp_connection_wait_for(connection, SP_WAIT_REQUEST);
+    connection->transport.fd = fd;
     snakepit_err err = begin(connection);
     if (err != SNAKEPIT_OK) {
         sp_free(connection);
@@ -524,43 +551,14 @@ sp_connection_open(struct sp_connections *all, int fd, const struct sp_peer *pee
 }
 
 // A request that has come by now is still served.
-static void drain_one(struct sp_connection *connection)
+void sp_connection_drain(struct sp_connection *connection)
 {
-    if (!connection->lost && !connection->leaving && !connection->paused) {
+    if (!connection->lost && !connection->leaving && !connection->paused &&
+        !is_shaking_hands(connection)) {
         read_some(connection);
     }
     if (!connection->lost && connection->protocol->drain(connection)) {
         connection->closing = true;
     }
     ask_for_turn(connection);
-}
-
-// Each is asked once, though what it does may move it to another list.
-void sp_connections_drain(struct sp_connections *all)
-{
-    struct sp_link asked;
-    struct sp_link *link;
-    sp_list_init(&asked);
-    for (int what = 0; what < SP_WAITS; what++) {
-        while ((link = sp_list_take(&all->waits.lists[what])) != NULL) {
-            sp_list_append(&asked, link);
-        }
-    }
-    while ((link = sp_list_take(&asked)) != NULL) {
-        struct sp_wait *wait = SP_ENTRY(link, struct sp_wait, link);
-        sp_list_append(&all->waits.lists[wait->what], link);
-        drain_one(SP_ENTRY(wait, struct sp_connection, wait));
-    }
-}
-
-bool sp_connections_drop_idle(struct sp_connections *all)
-{
-    struct sp_connection *idle = first_that_waits_for(all, SP_WAIT_END);
-    if (idle == NULL) {
-        idle = first_that_waits_for(all, SP_WAIT_REQUEST);
-    }
-    if (idle != NULL) {
-        destroy(idle);
-    }
-    return idle != NULL;
 }

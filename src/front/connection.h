@@ -14,6 +14,7 @@
 #include "base/loop.h"
 #include "base/slice.h"
 #include "front/exchange.h"
+#include "front/transport.h"
 #include "front/waits.h"
 
 struct sp_connection;
@@ -43,10 +44,15 @@ struct sp_protocol {
     bool (*drain)(struct sp_connection *connection);
     // Frees `user`; what is under way is given up: handlers are told `gone`.
     void (*close)(struct sp_connection *connection);
+    // NULL, but for one that reads the socket by itself: something has happened there.
+    void (*ready)(struct sp_connection *connection);
 };
 
 // HTTP/1.1; front/http1.c.
 extern const struct sp_protocol sp_http1;
+
+// The handshake of TLS, which comes before the protocol; front/handshake.c.
+extern const struct sp_protocol sp_handshake;
 
 // All connections of one loop.
 struct sp_connections {
@@ -58,13 +64,15 @@ struct sp_connections {
     size_t count;
     struct sp_buf spare_in; // what one has read into, for the next one that reads
     struct sp_buf spare_out;
+    uint64_t told;   // ns, when a handshake that failed was logged
+    unsigned untold; // that have failed since
 };
 
 struct sp_connection {
     struct sp_connections *all;
     struct sp_serve_loop *loop;
     struct sp_peer peer;
-    int fd;
+    struct sp_transport transport;
     struct sp_watch watch;
     struct sp_wait wait;
     enum sp_wait_for waits_for; // as its protocol says
@@ -116,6 +124,17 @@ void sp_connection_linger(struct sp_connection *connection);
 void sp_connection_abort(struct sp_connection *connection);
 // What it waits for from now on, and for how long. A new one waits for a request.
 void sp_connection_wait_for(struct sp_connection *connection, enum sp_wait_for what);
+// What client and daemon have agreed to speak. Never changes.
+static inline enum sp_alpn sp_connection_alpn(const struct sp_connection *connection)
+{
+    const struct sp_tls *tls = connection->transport.tls;
+    return tls == NULL ? SP_ALPN_NONE : sp_tls_alpn(tls);
+}
+// It is over TLS.
+static inline bool sp_connection_is_secure(const struct sp_connection *connection)
+{
+    return connection->transport.tls != NULL;
+}
 
 // ---- For the server ---------------------------------------------------------------
 

@@ -200,16 +200,21 @@ static snakepit_err check_trust(const struct opening *opening,
                                 const struct sp_door *door)
 {
     const struct sp_listener_config *config = door->config;
-    if (config->tls.certificate != NULL) {
-        return refuse(opening,
-                      "asks for TLS, which this version does not have yet; "
-                      "listen on loopback or a Unix socket, behind a proxy that has");
-    }
-    return door->local
+    bool kept = config->tls.certificate != NULL &&
+                (config->tls.client_ca != NULL || config->tokens != NULL);
+    return door->local || kept
                ? SNAKEPIT_OK
                : refuse(opening,
                         "is a socket that other machines reach: it needs `tls`, and "
                         "`tokens` or `client_ca`");
+}
+
+static snakepit_err open_tls(const struct opening *opening, struct sp_door *door)
+{
+    const struct sp_tls_config *config = &door->config->tls;
+    return config->certificate == NULL
+               ? SNAKEPIT_OK
+               : sp_tls_context_open(config, opening->at, &door->tls, opening->why);
 }
 
 static snakepit_err open_tokens(const struct opening *opening, struct sp_door *door)
@@ -244,7 +249,8 @@ static snakepit_err finish(struct opening *opening, struct sp_door *door)
     door->local = sp_address_is_local(&address);
     set_options(door->fd);
     snakepit_err err = check_trust(opening, door);
-    return err != SNAKEPIT_OK ? err : open_tokens(opening, door);
+    err = err == SNAKEPIT_OK ? open_tls(opening, door) : err;
+    return err == SNAKEPIT_OK ? open_tokens(opening, door) : err;
 }
 
 static struct sp_door *next_door(struct opening *opening)
@@ -338,6 +344,7 @@ void sp_doors_free(struct sp_doors *doors)
     sp_doors_close(doors);
     for (size_t i = 0; i < doors->count; i++) {
         sp_token_store_free(doors->items[i].tokens);
+        sp_tls_context_free(doors->items[i].tls);
     }
     sp_free(doors->items);
     *doors = (struct sp_doors){0};

@@ -12,11 +12,13 @@
 #include "config/config.h"
 #include "front/exchange.h"
 #include "front/systemd.h"
+#include "front/tls_context.h"
 #include "front/token_store.h"
 
 // A listener: one socket that clients come through. Constant once it is open.
 struct sp_door {
     const struct sp_listener_config *config;
+    struct sp_tls_context *tls;    // NULL: what is sent is not encrypted
     struct sp_token_store *tokens; // of which a client must show one; NULL: of none
     int fd;
     bool local;        // loopback or a Unix socket
@@ -33,8 +35,9 @@ struct sp_doors {
 
 // Opens all of them, or none. Keeps `listeners`; uses up what it takes of `activation`,
 // which may be NULL. INVALID_CONFIG: an address that is in use, not of this machine, or
-// not for this user, a socket that nobody has handed over, or one that other machines
-// reach without what keeps them out, or a file of tokens that is not right; `why` names
+// not for this user, a socket that nobody has handed over, one that other machines
+// reach without what keeps them out, or a file of `tls` or tokens that is not right;
+// `why` names
 // it and the key. SYSTEM, NO_MEMORY.
 snakepit_err sp_doors_open(const struct sp_listeners *listeners,
                            struct sp_activation *activation,

@@ -118,6 +118,9 @@ struct sp_peer {
     const struct sp_door *door; // which listener it came through
     uint32_t pid;               // of a Unix socket; else 0
     uint32_t uid;
+    // The subject of the certificate that the client had to show (`client_ca`), such as
+    // "CN=build,O=Example"; NULL: none.
+    const char *certificate;
 };
 
 // ---- Handlers -------------------------------------------------------------------

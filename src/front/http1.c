@@ -280,6 +280,7 @@ static void hand_over(struct http1 *http1)
         .loop = connection->loop,
         .peer = &connection->peer,
         .request = {.method = head->method,
+                    .secure = sp_connection_is_secure(connection),
                     .version = 1,
                     .path = head->path,
                     .query = head->query,

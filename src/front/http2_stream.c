@@ -503,6 +503,7 @@ void sp_http2_stream_begin(struct sp_http2_stream *stream, bool whole)
     }
     stream->exchange.request = (struct sp_request){
         .method = head.method,
+        .secure = sp_connection_is_secure(connection),
         .version = 2,
         .path = head.path,
         .query = head.query,

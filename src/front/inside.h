@@ -38,4 +38,7 @@ void sp_serve_loop_join(struct sp_serve_loop *serve);
 // Once none of the threads is left.
 void sp_serve_loop_end(struct sp_serve_loop *serve);
 
+// Logs what is odd about them.
+void sp_server_warn_of_certificates(const struct sp_server *server);
+
 #endif

@@ -401,7 +401,8 @@ snakepit_err sp_serve_loop_init(struct sp_serve_loop *serve,
                                        [SP_WAIT_HEADER] = config->header_timeout_ms,
                                        [SP_WAIT_BODY] = config->body_timeout_ms,
                                        [SP_WAIT_CLIENT] = config->write_timeout_ms,
-                                       [SP_WAIT_END] = END_MS};
+                                       [SP_WAIT_END] = END_MS,
+                                       [SP_WAIT_HANDSHAKE] = config->header_timeout_ms};
     int fd = -1;
     serve->options = &server->options;
     serve->server = server;

@@ -61,6 +61,7 @@ snakepit_err sp_server_open(const struct sp_server_options *options,
     init_locks(made);
     snakepit_err err =
         sp_doors_open(&options->config->listen, options->activation, &made->doors, why);
+    sp_server_warn_of_certificates(made);
     if (err == SNAKEPIT_OK) {
         err = open_loops(made, why);
     }

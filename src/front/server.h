@@ -88,6 +88,11 @@ snakepit_err
 sp_server_reread_tokens(struct sp_server *server, bool changed, snakepit_message *why);
 // Whether there are any.
 bool sp_server_has_tokens(const struct sp_server *server);
+// Reads the files of `tls` again, for connections that begin from now on, and logs what
+// has come of it. INVALID_CONFIG, NO_MEMORY: those of at least one listener stay as
+// they were; `why` says which, and why. Any thread.
+snakepit_err sp_server_reread_certificates(struct sp_server *server,
+                                           snakepit_message *why);
 
 // How many connections there are now. Any thread.
 size_t sp_server_connections(struct sp_server *server);

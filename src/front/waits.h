@@ -21,6 +21,7 @@ enum sp_wait_for {
     SP_WAIT_CLIENT, // write_timeout_ms: that the client takes what it was sent. The
                     // connection sees to that by itself
     SP_WAIT_END,    // 2 s: that the client closes as well. Likewise
+    SP_WAIT_HANDSHAKE, // header_timeout_ms: the handshake of TLS
     SP_WAITS,
 };
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import pathlib
 import re
 import shutil
 import subprocess
@@ -33,6 +34,12 @@ def daemon() -> Iterator[Daemon]:
     end([daemon])
 
 
+# What needs a daemon of its own.
+WITHOUT_TLS, WITH_TLS, LAST = re.split(r"^(?=## TLS$|## Operate$)", PAGE, flags=re.M)
+TLS_ADDRESS = "https://127.0.0.1:8471"
+TLS_START = "PYTHONPATH=$PWD/examples snakepit serve tls.yaml &\n"
+
+
 def shows(answer: str) -> re.Pattern[str]:
     """What the page shows, where "..." is anything."""
     return re.compile(".*?".join(map(re.escape, answer.split("..."))), re.DOTALL)
@@ -40,18 +47,56 @@ def shows(answer: str) -> re.Pattern[str]:
 
 def test_the_page_is_right(daemon):
     url = daemon.urls()[0]
-    blocks = BLOCKS.findall(PAGE)
+    blocks = BLOCKS.findall(WITHOUT_TLS + LAST)
     assert len(blocks) > 6 and blocks[0][0].startswith(START)
     for commands, answer in blocks:
         script = commands.replace(START, "").replace(ADDRESS, url)
-        script = script.replace("curl ", "curl -sS ")
-        done = subprocess.run(
-            ["sh", "-e", "-c", script], capture_output=True, text=True, timeout=240
-        )
-        assert done.returncode == 0, (script, done.stderr)
         assert ADDRESS not in script
-        if answer:
-            found = done.stdout if done.stdout.endswith("\n") else done.stdout + "\n"
-            assert shows(answer).fullmatch(found), (script, done.stdout)
-        else:
-            assert '"type":"/problems/' not in done.stdout, (script, done.stdout)
+        type_it(script, answer)
+
+
+def type_it(script: str, answer: str, **options: object) -> None:
+    """Runs what a block says, and compares what comes with what it shows."""
+    script = script.replace("curl ", "curl -sS ")
+    done = subprocess.run(
+        ["sh", "-e", "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        **options,
+    )
+    assert done.returncode == 0, (script, done.stderr)
+    if answer:
+        found = done.stdout if done.stdout.endswith("\n") else done.stdout + "\n"
+        assert shows(answer).fullmatch(found), (script, done.stdout)
+    else:
+        assert '"type":"/problems/' not in done.stdout, (script, done.stdout)
+
+
+def serve_tls(folder: pathlib.Path, keys: str) -> Daemon:
+    """A daemon of the page's file, at any free port."""
+    (yaml,) = re.findall(r"```yaml\n(.*?)```", WITH_TLS, re.DOTALL)
+    assert "127.0.0.1:8471" in yaml and "key: key.pem}" in yaml
+    yaml = yaml.replace("8471", "0").replace("key: key.pem}", f"key: key.pem{keys}}}")
+    (folder / "tls.yaml").write_text(yaml)
+    path = str(ROOT / "examples")
+    return Daemon(folder / "tls.yaml", env={"PYTHONPATH": path})
+
+
+def test_the_part_on_tls_is_right(tmp_path):
+    if shutil.which("curl") is None or shutil.which("openssl") is None:
+        pytest.skip("needs curl and openssl")
+    keys = ["", ", client_ca: ca.pem"]  # of the daemons that it asks
+    daemons: list[Daemon] = []
+    asks = False
+    try:
+        for commands, answer in BLOCKS.findall(WITH_TLS):
+            if TLS_ADDRESS in commands and not asks:
+                daemons.append(serve_tls(tmp_path, keys.pop(0)))
+            asks = TLS_ADDRESS in commands
+            url = daemons[-1].urls()[0] if asks else ""
+            script = commands.replace(TLS_START, "").replace(TLS_ADDRESS, url)
+            type_it(script, answer, cwd=tmp_path)
+    finally:
+        end(daemons)
+    assert not keys

@@ -9,6 +9,7 @@ import os
 import pathlib
 import signal
 import socket
+import ssl
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -29,9 +30,11 @@ class Daemon:
         *words: str,
         env: dict[str, str] | None = None,
         prefix: tuple[str, ...] = (),
+        trust: ssl.SSLContext | None = None,
         **options: Any,
     ) -> None:
-        """`prefix` goes before the command."""
+        """`prefix` goes before the command; `trust` is for connections with TLS."""
+        self.trust = trust
         self.errors = tempfile.NamedTemporaryFile()  # noqa: SIM115
         self.popen = subprocess.Popen(
             [*prefix, str(SNAKEPIT), "serve", str(config), *words],
@@ -75,8 +78,14 @@ class Daemon:
             client.connect(url.removeprefix("unix:"))
             client.settimeout(60)
             return client
-        host, _, port = url.removeprefix("http://").rpartition(":")
-        return socket.create_connection((host.strip("[]"), int(port)), timeout=60)
+        secure = url.startswith("https://")
+        host, _, port = url.split("://")[-1].rpartition(":")
+        host = host.strip("[]")
+        client = socket.create_connection((host, int(port)), timeout=60)
+        if secure:
+            assert self.trust is not None
+            return self.trust.wrap_socket(client, server_hostname=host)
+        return client
 
     def request(
         self,

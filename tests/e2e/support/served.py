@@ -109,8 +109,8 @@ def poured(path: pathlib.Path) -> int:
     return int(text) if text.isdigit() else -1
 
 
-def serve(path: pathlib.Path) -> Daemon:
-    daemon = Daemon(path)
+def serve(path: pathlib.Path, **options: Any) -> Daemon:
+    daemon = Daemon(path, **options)
     try:
         eventually(Client(daemon).is_ready, "that it is ready")
     except BaseException:

@@ -34,6 +34,7 @@ struct scene {
     struct sp_buf body;
     snakepit_err open_err;
     bool keeps;   // what is received is left where it is
+    bool pauses;  // reads nothing more from then on
     bool lingers; // stays open after the end
     bool drains;  // nothing is under way
     bool answers_late;
@@ -70,6 +71,9 @@ SCENE void on_received(struct sp_connection *connection)
             sp_buf_append(&scene->got, connection->in.data, connection->in.size),
             SNAKEPIT_OK);
         sp_connection_consume(connection, connection->in.size);
+    }
+    if (scene->pauses) {
+        sp_connection_pause(connection, true);
     }
 }
 
@@ -171,7 +175,8 @@ SCENE int prepare(void **state)
                                               [SP_WAIT_HEADER] = 3600000,
                                               [SP_WAIT_BODY] = 3600000,
                                               [SP_WAIT_CLIENT] = 3600000,
-                                              [SP_WAIT_END] = 3600000};
+                                              [SP_WAIT_END] = 3600000,
+                                              [SP_WAIT_HANDSHAKE] = 3600000};
     made = (struct scene){.client = -1};
     scene = &made;
     made.all.protocol = &protocol;

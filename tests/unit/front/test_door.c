@@ -193,11 +193,11 @@ static void an_address_of_another_machine_is_refused(void **state)
                   "192.0.2.1:0 is not an address of this machine");
 }
 
-static void what_is_not_there_yet_is_not_promised(void **state)
+static void files_of_tls_are_read_before_anybody_comes(void **state)
 {
     (void)state;
-    expect_refused("{address: \"127.0.0.1:0\", tls: {certificate: c, key: k}}",
-                   "asks for TLS, which this version does not have yet");
+    expect_refused("{address: \"127.0.0.1:0\", tls: {certificate: /no/c, key: /no/k}}",
+                   "serve.listen[0].tls.certificate: /no/c cannot be read");
 }
 
 // ---- Tokens -----------------------------------------------------------------------
@@ -417,9 +417,9 @@ int main(void)
         TEST(both_families_may_be_listened_to),
         TEST(an_address_in_use_is_named),
         TEST(an_address_of_another_machine_is_refused),
-        TEST(what_is_not_there_yet_is_not_promised),
         TEST(a_door_may_ask_for_tokens),
         TEST(a_door_whose_tokens_are_not_right_does_not_open),
+        TEST(files_of_tls_are_read_before_anybody_comes),
         TEST(a_unix_socket_has_its_mode_and_goes_at_the_end),
         TEST(a_socket_that_nobody_listens_to_is_replaced),
         TEST(one_that_is_listened_to_stays),
