@@ -54,7 +54,7 @@ def test_a_call_that_runs_when_the_gil_comes_back_is_let_finish(open_pit, extens
 def test_a_pool_fails_when_a_tool_takes_the_gil_if_so_wished(open_pit, extension):
     pit = open_pit(turns(on_unsupported="refuse"))
     # Its own answer comes only if it is there before the pool's workers are ended.
-    pit.answer("take_the_gil", {"path": extension})
+    pit.answer("take_the_gil", {"path": extension}).free()
     eventually(lambda: pit.state() == "failed", "a failed pool", 30.0)
     with pytest.raises(CallFailed) as failed:
         pit.call("has_gil")
