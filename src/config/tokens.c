@@ -467,20 +467,28 @@ static snakepit_err read_open(int fd, const struct sp_place *place, struct sp_bu
 }
 
 snakepit_err
-sp_tokens_read(const char *path, struct sp_tokens *tokens, snakepit_message *why)
+sp_tokens_read_text(const char *path, struct sp_buf *text, snakepit_message *why)
 {
-    struct sp_buf text = {0};
     const struct sp_place place = {.file = path, .why = why};
     // A pipe without a writer must not hold up whoever reads.
     int fd = sp_descriptor_keep(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-    snakepit_err err = fd < 0 ? cannot("open", &place) : read_open(fd, &place, &text);
+    const bool missing = fd < 0 && errno == ENOENT;
+    snakepit_err err = fd < 0 ? cannot("open", &place) : read_open(fd, &place, text);
     sp_descriptor_close(&fd);
+    return missing ? SNAKEPIT_NOT_FOUND : err;
+}
+
+snakepit_err
+sp_tokens_read(const char *path, struct sp_tokens *tokens, snakepit_message *why)
+{
+    struct sp_buf text = {0};
+    snakepit_err err = sp_tokens_read_text(path, &text, why);
     if (err == SNAKEPIT_OK) {
         err =
             sp_tokens_parse((struct sp_slice){text.data, text.size}, path, tokens, why);
     }
     sp_buf_fini(&text);
-    return err;
+    return err == SNAKEPIT_NOT_FOUND ? SNAKEPIT_INVALID_CONFIG : err;
 }
 
 // ---- Writing ----------------------------------------------------------------------

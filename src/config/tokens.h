@@ -52,6 +52,10 @@ snakepit_err sp_tokens_parse(struct sp_slice text,
 // others than its group may not read it either.
 snakepit_err
 sp_tokens_read(const char *path, struct sp_tokens *tokens, snakepit_message *why);
+// Appends the text of such a file. INVALID_CONFIG: it is not that; NOT_FOUND: it is not
+// there; NO_MEMORY.
+snakepit_err
+sp_tokens_read_text(const char *path, struct sp_buf *text, snakepit_message *why);
 // Zeroed is fine.
 void sp_tokens_free(struct sp_tokens *tokens);
 

@@ -36,6 +36,7 @@ REQUESTS = {
     "root": "/",
     "livez": "/livez",
     "readyz": "/readyz",
+    "metrics": "/metrics",
     "openapi": "/openapi.json",
     "problemType": "/problems/SATURATED",
     "call": "/v1/pools/{pool}/tools/add",
