@@ -30,6 +30,15 @@ struct sp_stream *sp_stream_failed(struct sp_call *call)
     return stream;
 }
 
+// Runs outside of the lock, once.
+static void open_answer(struct sp_stream *stream)
+{
+    if (!stream->opened) {
+        stream->opened = true;
+        sp_call_open(stream->call);
+    }
+}
+
 snakepit_err sp_stream_open(struct sp_pool *pool,
                             const struct sp_order *order,
                             struct sp_stream **stream)
@@ -47,8 +56,13 @@ snakepit_err sp_stream_open(struct sp_pool *pool,
         *stream = NULL;
         return SNAKEPIT_NO_MEMORY;
     }
-    // One that reports may be gone when this returns: its `ready` may close it.
-    return sp_pool_begin_stream(pool, order, made);
+    // One that reports may be gone when this returns: its `ready` may close it. Of one
+    // that was refused it never runs.
+    snakepit_err err = sp_pool_begin_stream(pool, order, made);
+    if (err != SNAKEPIT_OK) {
+        open_answer(made);
+    }
+    return err;
 }
 
 // What another thread may have been changing at the fork stays as it is.
@@ -179,15 +193,6 @@ static void unlock(struct sp_stream *stream, bool told, struct sp_after *after)
     sp_pool_unlock(stream->pool, after);
     if (told) {
         wake(stream, slot);
-    }
-}
-
-// Runs outside of the lock, once.
-static void open_answer(struct sp_stream *stream)
-{
-    if (!stream->opened) {
-        stream->opened = true;
-        sp_call_open(stream->call);
     }
 }
 

@@ -106,6 +106,27 @@ static void what_is_wrong_with_a_stream_is_its_end(void **state)
     snakepit_stream_close(stream);
 }
 
+#define MANY 16u // more than the worker and the line take
+
+static void a_stream_that_its_pool_refuses_has_its_answer_at_once(void **state)
+{
+    snakepit_stream *streams[MANY];
+    snakepit_err err = SNAKEPIT_OK;
+    size_t count = 0;
+    (void)state;
+    pit_open("|    max_queue: 1\n");
+    while (count < MANY && err == SNAKEPIT_OK) {
+        err = snakepit_stream_open(pit, "t", NULL, NULL, &streams[count++]);
+    }
+    assert_int_equal(err, SNAKEPIT_SATURATED);
+    assert_null(snakepit_stream_answer(streams[0]));
+    assert_int_equal(
+        snakepit_answer_fault(snakepit_stream_answer(streams[count - 1]))->err, err);
+    while (count > 0) {
+        snakepit_stream_close(streams[--count]);
+    }
+}
+
 // ---- One that is told when there is something ---------------------------------
 
 static _Atomic uint32_t ready;
@@ -193,6 +214,7 @@ int main(void)
         PIT_TEST(chunks_come_in_order_and_then_the_end),
         PIT_TEST(a_stream_that_is_closed_early_cancels_its_tool),
         PIT_TEST(what_is_wrong_with_a_stream_is_its_end),
+        PIT_TEST(a_stream_that_its_pool_refuses_has_its_answer_at_once),
         PIT_TEST(a_stream_reports_to_its_queue),
         PIT_TEST(each_chunk_is_handed_over_until_the_function_has_enough),
     };
