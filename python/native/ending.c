@@ -120,10 +120,11 @@ static bool search(int proc, const uint8_t *batch, long size)
 }
 
 // Whether nobody else of the group lives. Where /proc does not tell, somebody does.
-static bool is_alone(void)
+// `tells`: its priority tells a member from this process and the worker.
+static bool is_alone(bool tells)
 {
     static _Alignas(8) uint8_t batch[8192];
-    if (are_all_last()) {
+    if (tells && are_all_last()) {
         return true;
     }
     int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -147,7 +148,7 @@ static int clean(void *unused)
     (void)setpriority(PRIO_PROCESS, 0, LAST);
     (void)kill(0, SIGTERM); // blocked here
     uint64_t until = sp_clock_now() + atomic_load(&grace_ms) * SP_NS_PER_MS;
-    while (!(tells && is_alone()) && sp_clock_now() < until) {
+    while (!is_alone(tells) && sp_clock_now() < until) {
         (void)nanosleep(&pause, NULL);
     }
     (void)kill(0, SIGKILL);

@@ -170,3 +170,20 @@ def test_a_worker_without_helpers_leaves_nobody_behind(start_host, kind):
     eventually(lambda: not alive_of(workers), "the workers die", 10.0)
     host.reap()
     eventually(lambda: not alive_of(marked()), "nobody is left", 10.0)
+
+
+@pytest.mark.parametrize("child", [False, True])
+def test_a_host_of_the_last_priority_is_cleaned_up_after_as_soon(
+    start_host, kind, tmp_path, child
+):
+    """That priority is what the cleaner itself has."""
+    host = start_host(
+        pool(kind, adapter="leaves.Leaves", stop_grace_ms=600_000),
+        before=lambda: os.setpriority(os.PRIO_PROCESS, 0, 19),
+    )
+    host.open()
+    heard = tmp_path / "heard"
+    if child:
+        host.call("start", heard=str(heard), ears="good")
+    kill(host)
+    assert heard.exists() == child, "no SIGTERM came"
