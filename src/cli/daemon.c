@@ -15,12 +15,13 @@
 #include "cli/daemon_signals.h"
 #include "front/http.h"
 
-#define LOOK_MS       50u    // between two looks at signals during a drain
-#define STATUS_MS     1000u  // between two looks at pools, for the service manager
-#define TOKENS_MS     1000u  // between two looks at the files of tokens
-#define ENDING_MS     60000u // that the end takes at most after the grace
-#define FILES_BESIDE  512u   // what pools and listeners need, besides connections
-#define WATCHDOG_HALF 2u     // as sd_watchdog_enabled(3) advises
+#define LOOK_MS        50u    // between two looks at signals during a drain
+#define STATUS_MS      1000u  // between two looks at pools, for the service manager
+#define TOKENS_MS      1000u  // between two looks at the files of tokens
+#define ENDING_MS      60000u // that the end takes at most after the grace
+#define FILES_BESIDE   512u   // of listeners, tools of the host and the like
+#define FILES_A_WORKER 8u     // at most
+#define WATCHDOG_HALF  2u     // as sd_watchdog_enabled(3) advises
 
 // ---- The log ----------------------------------------------------------------------
 
@@ -39,24 +40,47 @@ static snakepit_err open_log(struct sp_daemon *daemon)
 
 // ---- Open files -------------------------------------------------------------------
 
+// Besides connections.
+static rlim_t files_of_pools(const struct sp_config *config)
+{
+    rlim_t files = FILES_BESIDE;
+    for (size_t i = 0; i < config->count; i++) {
+        files += (rlim_t)config->pools[i].pool_size.max * FILES_A_WORKER;
+    }
+    return files;
+}
+
+// Where there are too few for all, the pools have theirs, or half of them: without
+// workers a connection is worth nothing.
+static void lower_connections(struct sp_daemon *daemon, rlim_t limit, rlim_t of_pools)
+{
+    uint32_t *most = &daemon->config->serve.max_connections;
+    uint32_t wanted = *most;
+    *most = (uint32_t)(limit - (of_pools < limit / 2 ? of_pools : limit / 2));
+    sp_log(&daemon->log,
+           SP_LOG_WARNING,
+           "serve.few_files",
+           "limit=%llu max_connections=%u instead_of=%u because=\"the rest is for the "
+           "pools\"",
+           (unsigned long long)limit,
+           *most,
+           wanted);
+}
+
 // The usual soft limit is for programs that use select(2), and a tenth of the
 // connections that may come.
-static void raise_open_files(const struct sp_daemon *daemon)
+static void raise_open_files(struct sp_daemon *daemon)
 {
     struct rlimit limit;
-    rlim_t wanted = (rlim_t)daemon->config->serve.max_connections + FILES_BESIDE;
+    rlim_t of_pools = files_of_pools(daemon->config);
+    rlim_t wanted = daemon->config->serve.max_connections + of_pools;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted) {
         return;
     }
     limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
     (void)setrlimit(RLIMIT_NOFILE, &limit);
     if (limit.rlim_cur < wanted) {
-        sp_log(&daemon->log,
-               SP_LOG_WARNING,
-               "serve.few_files",
-               "limit=%llu max_connections=%u then=\"clients wait sooner\"",
-               (unsigned long long)limit.rlim_cur,
-               daemon->config->serve.max_connections);
+        lower_connections(daemon, limit.rlim_cur, of_pools);
     }
 }
 

@@ -21,6 +21,7 @@ import pytest
 from support.command import is_gone, run, write_config
 from support.daemon import NO_POOLS, Connection, Daemon, told_by
 from support.processes import marked
+from support.served import config, end, serve
 from support.waiting import eventually
 
 Start = Callable[..., Daemon]
@@ -422,24 +423,46 @@ def test_a_socket_that_does_not_listen_is_told(start):
 # ---- What there is little of --------------------------------------------------------
 
 
-def test_without_descriptors_clients_wait(start):
-    def few() -> None:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
+def few_files() -> None:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))
 
-    daemon = start(preexec_fn=few)
-    clients = [begin_request(daemon)]
-    descriptors = pathlib.Path(f"/proc/{daemon.popen.pid}/fd")
-    while len(list(descriptors.iterdir())) < 40:
-        clients.append(begin_request(daemon))
+
+def test_with_few_descriptors_there_are_fewer_connections(start):
+    daemon = start(preexec_fn=few_files)
+    daemon.urls()
+    assert "limit=100 max_connections=50 instead_of=10000" in daemon.said()
+    clients = [begin_request(daemon) for _ in range(50)]
     waiting = daemon.connect()
     waiting.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
-    assert "open files" in daemon.logged("serve.full")
+    assert "max_connections" in daemon.logged("serve.full")
     clients.pop().close()
     assert waiting.recv(100).startswith(b"HTTP/1.1 200")
     waiting.close()
     for client in clients:
         client.close()
     assert daemon.stop() == 0
+
+
+def test_clients_leave_workers_their_descriptors(tmp_path):
+    daemon = serve(config(tmp_path, pool_size=4), preexec_fn=few_files)
+    clients = [begin_request(daemon) for _ in range(50)]
+    waiting = [daemon.connect() for _ in range(100)]
+    daemon.logged("serve.full")
+
+    def workers() -> set[int]:
+        rows = json.loads(daemon.request("/v1/pools/text")[1])["workers_now"]
+        return {row["pid"] for row in rows if row["state"] == "READY"}
+
+    for one in (clients.pop(), *waiting):
+        one.close()
+    before = workers()
+    assert len(before) == 4
+    for pid in before:
+        os.kill(pid, signal.SIGKILL)
+    eventually(lambda: len(workers() - before) == 4, "all workers are there again")
+    for one in clients:
+        one.close()
+    end([daemon])
 
 
 def test_an_idle_connection_takes_little(start):

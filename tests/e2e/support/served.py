@@ -110,6 +110,7 @@ def poured(path: pathlib.Path) -> int:
 
 
 def serve(path: pathlib.Path, **options: Any) -> Daemon:
+    """A daemon that is ready."""
     daemon = Daemon(path, **options)
     try:
         eventually(Client(daemon).is_ready, "that it is ready")
