@@ -164,19 +164,23 @@ static bool read_name(struct sp_exchange *exchange, struct sp_api_ask *ask)
 
 // ---- Bodies ---------------------------------------------------------------------
 
+struct sp_body sp_api_body_of(const struct sp_exchange *exchange)
+{
+    return (struct sp_body){.bytes = exchange->request.body,
+                            .media = sp_media_of_body(&exchange->request),
+                            .most_values =
+                                sp_serve_loop_config(exchange->loop)->max_values};
+}
+
 static snakepit_err read_body(const struct sp_exchange *exchange,
                               snakepit_writer *writer,
                               snakepit_message *why)
 {
-    return writer == NULL ? SNAKEPIT_NO_MEMORY
-                          : sp_body_read(exchange->request.body,
-                                         sp_media_of_body(&exchange->request),
-                                         writer,
-                                         why);
+    const struct sp_body body = sp_api_body_of(exchange);
+    return writer == NULL ? SNAKEPIT_NO_MEMORY : sp_body_read(&body, writer, why);
 }
 
-// As one sentence that says what was wrong with what.
-static void refuse_body(struct sp_exchange *exchange,
+void sp_api_refuse_body(struct sp_exchange *exchange,
                         snakepit_err err,
                         const char *what,
                         const snakepit_message *why)
@@ -195,17 +199,23 @@ snakepit_writer *sp_api_read_body(struct sp_exchange *exchange, const char *what
         return writer;
     }
     snakepit_writer_free(writer);
-    refuse_body(exchange, err, what, &why);
+    sp_api_refuse_body(exchange, err, what, &why);
     return NULL;
 }
 
-static bool holds_a_map(const snakepit_writer *writer)
+snakepit_err sp_api_holds_args(const snakepit_writer *args, snakepit_message *why)
 {
     snakepit_reader reader;
     snakepit_value value;
-    snakepit_reader_init(&reader, writer->buf.data, writer->buf.size);
-    return snakepit_reader_next(&reader, &value) == SNAKEPIT_OK &&
-           value.kind == SNAKEPIT_MAP;
+    snakepit_reader_init(&reader, args->buf.data, args->buf.size);
+    if (snakepit_reader_next(&reader, &value) == SNAKEPIT_OK &&
+        value.kind == SNAKEPIT_MAP) {
+        return SNAKEPIT_OK;
+    }
+    (void)snprintf(why->text,
+                   sizeof why->text,
+                   "the body must be a JSON object, or in MessagePack a map");
+    return SNAKEPIT_INVALID_ARGUMENT;
 }
 
 static bool read_arguments(struct sp_exchange *exchange, struct sp_api_ask *ask)
@@ -213,15 +223,15 @@ static bool read_arguments(struct sp_exchange *exchange, struct sp_api_ask *ask)
     if (exchange->request.body.size == 0) {
         return true;
     }
-    ask->args = sp_api_read_body(exchange, "the call's arguments");
-    if (ask->args == NULL || holds_a_map(ask->args)) {
-        return ask->args != NULL;
+    ask->args = sp_api_read_body(exchange, SP_API_ARGUMENTS);
+    if (ask->args == NULL) {
+        return false;
     }
-    sp_api_fail(exchange,
-                SNAKEPIT_INVALID_ARGUMENT,
-                "the call's arguments: the body must be a JSON object, or in "
-                "MessagePack a map");
-    return false;
+    snakepit_err err = sp_api_holds_args(ask->args, &ask->why);
+    if (err != SNAKEPIT_OK) {
+        sp_api_refuse_body(exchange, err, SP_API_ARGUMENTS, &ask->why);
+    }
+    return err == SNAKEPIT_OK;
 }
 
 // ---- Whole ----------------------------------------------------------------------

@@ -5,6 +5,7 @@
 
 #include <snakepit/snakepit.h>
 
+#include "front/body.h"
 #include "front/exchange.h"
 #include "front/router.h"
 
@@ -23,6 +24,8 @@ struct sp_api_ask {
 bool sp_api_ask_read(struct sp_exchange *exchange,
                      const struct sp_params *params,
                      struct sp_api_ask *ask);
+// A body is a map, or `why` says that it must be one. INVALID_ARGUMENT. Any thread.
+snakepit_err sp_api_holds_args(const snakepit_writer *value, snakepit_message *why);
 // Only what concerns time and queue, for a question about a pool.
 bool sp_api_ask_about_pool(struct sp_exchange *exchange,
                            const char *pool,
@@ -59,7 +62,16 @@ bool sp_api_number(struct sp_slice text,
                    uint64_t most,
                    uint64_t *number);
 
+// What the request says of its body.
+struct sp_body sp_api_body_of(const struct sp_exchange *exchange);
 // A body that must hold one value, as a writer to be freed. NULL: it was refused.
 snakepit_writer *sp_api_read_body(struct sp_exchange *exchange, const char *what);
+// Answers that a body was not taken: what it was to be, and why.
+void sp_api_refuse_body(struct sp_exchange *exchange,
+                        snakepit_err err,
+                        const char *what,
+                        const snakepit_message *why);
+
+#define SP_API_ARGUMENTS "the call's arguments"
 
 #endif

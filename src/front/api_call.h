@@ -5,6 +5,7 @@
 
 #include "front/api_ask.h"
 #include "front/api_inside.h"
+#include "front/api_reply.h"
 
 // How a door writes the outcome of a call.
 struct sp_api_form {
@@ -14,7 +15,15 @@ struct sp_api_form {
                    snakepit_answer *answer,
                    unsigned as,
                    const char *call);
-    unsigned as; // what the function above is told
+    unsigned as; // what the functions are told
+    // Of a large result: makes what is then sent. Any thread. Both NULL: `answer` is
+    // called for large ones, too.
+    void (*make)(struct sp_api_result *result, snakepit_answer *answer, unsigned as);
+    void (*send)(struct sp_exchange *exchange,
+                 struct sp_api_result *result,
+                 const snakepit_answer *answer,
+                 unsigned as,
+                 const char *call);
 };
 
 // Submits the call, and answers the exchange, now or later. A client that goes cancels

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "config/config.h"
+#include "front/api_large.h"
 #include "front/body.h"
 #include "front/grpc_frame.h"
 #include "front/grpc_reply.h"
@@ -251,30 +252,97 @@ void sp_api_reply_value(struct sp_exchange *exchange, const snakepit_writer *wri
     sp_buf_fini(&text);
 }
 
+// What a value takes as text, more or less: all of it up to SP_API_LARGE.
+static size_t weigh(snakepit_reader reader)
+{
+    size_t weight = (size_t)(reader.end - reader.at);
+    size_t bytes = 0;
+    snakepit_value value;
+    while (weight <= SP_API_LARGE &&
+           snakepit_reader_next(&reader, &value) == SNAKEPIT_OK) {
+        if (value.kind == SNAKEPIT_TENSOR &&
+            snakepit_tensor_bytes(&value.as.tensor, &bytes) == SNAKEPIT_OK) {
+            weight += bytes;
+        }
+    }
+    return weight;
+}
+
+bool sp_api_result_is_large(const snakepit_answer *answer)
+{
+    snakepit_reader reader;
+    if (snakepit_answer_fault(answer)->err != SNAKEPIT_OK) {
+        return false;
+    }
+    snakepit_answer_reader(answer, &reader);
+    return weigh(reader) > SP_API_LARGE;
+}
+
+void sp_api_result_make(struct sp_api_result *result,
+                        snakepit_answer *answer,
+                        unsigned media)
+{
+    snakepit_reader reader;
+    if (media == SP_MEDIA_MSGPACK) {
+        snakepit_answer_reader(answer, &reader);
+        result->err = sp_body_msgpack(&reader, &result->room, &result->body);
+        return;
+    }
+    const char *text = snakepit_answer_json(answer);
+    result->err = text == NULL ? SNAKEPIT_UNSERIALISABLE : SNAKEPIT_OK;
+    if (text != NULL) {
+        result->body = sp_slice_of_text(text);
+    }
+}
+
+static void reply_without_result(struct sp_exchange *exchange,
+                                 const snakepit_answer *answer,
+                                 snakepit_err err,
+                                 unsigned media,
+                                 const char *call)
+{
+    snakepit_reader reader;
+    snakepit_message why;
+    snakepit_answer_reader(answer, &reader);
+    const snakepit_fault fault = media == SP_MEDIA_MSGPACK
+                                     ? sp_fault_of(err, NULL)
+                                     : sp_fault_no_json(&reader, &why);
+    sp_api_fault(exchange, &fault, 0, call);
+}
+
+void sp_api_reply_result(struct sp_exchange *exchange,
+                         struct sp_api_result *result,
+                         const snakepit_answer *answer,
+                         unsigned media,
+                         const char *call)
+{
+    if (result->err != SNAKEPIT_OK) {
+        reply_without_result(exchange, answer, result->err, media, call);
+    } else {
+        sp_api_reply(exchange,
+                     &(const struct sp_api_answer){.status = 200,
+                                                   .type = media == SP_MEDIA_MSGPACK
+                                                               ? "application/msgpack"
+                                                               : "application/json",
+                                                   .body = result->body,
+                                                   .call = call});
+    }
+    sp_buf_fini(&result->room);
+}
+
 void sp_api_reply_answer(struct sp_exchange *exchange,
                          snakepit_answer *answer,
                          unsigned media,
                          const char *call)
 {
-    snakepit_reader reader;
-    snakepit_message why;
+    struct sp_api_result result = {.err = SNAKEPIT_OK};
     const snakepit_fault *fault = snakepit_answer_fault(answer);
     if (fault->err != SNAKEPIT_OK) {
         sp_api_fault(exchange, fault, snakepit_answer_retry_after_ms(answer), call);
         return;
     }
-    snakepit_answer_reader(answer, &reader);
-    if (media == SP_MEDIA_MSGPACK) {
-        reply_msgpack(exchange, &reader, call);
-        return;
-    }
-    const char *text = snakepit_answer_json(answer);
-    if (text != NULL) {
-        reply_json(exchange, text, strlen(text), call);
-        return;
-    }
-    const snakepit_fault none = sp_fault_no_json(&reader, &why);
-    sp_api_fault(exchange, &none, 0, call);
+    sp_api_result_make(&result, answer, media);
+    sp_api_reply_result(exchange, &result, answer, media, call);
 }
 
 // ---- The configuration ----------------------------------------------------------

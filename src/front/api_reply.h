@@ -54,6 +54,25 @@ void sp_api_reply_answer(struct sp_exchange *exchange,
                          snakepit_answer *answer,
                          unsigned media,
                          const char *call);
+// What an answer becomes before it is sent. Zeroed it is nothing. Borrows from the
+// answer.
+struct sp_api_result {
+    struct sp_slice body;
+    struct sp_buf room; // of the body, if it had to be made
+    snakepit_err err;   // why there is none
+};
+// Whether to make it would keep a loop from its other connections.
+bool sp_api_result_is_large(const snakepit_answer *answer);
+// Of an answer that is no fault. Any thread.
+void sp_api_result_make(struct sp_api_result *result,
+                        snakepit_answer *answer,
+                        unsigned media);
+// Answers with what was made, and frees it.
+void sp_api_reply_result(struct sp_exchange *exchange,
+                         struct sp_api_result *result,
+                         const snakepit_answer *answer,
+                         unsigned media,
+                         const char *call);
 // As the client wants it; SP_MEDIA_NONE: it wants neither, and was refused.
 enum sp_media sp_api_choose(struct sp_exchange *exchange, unsigned offered);
 

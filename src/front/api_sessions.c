@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: MIT
 // Sessions and their values. All of these take only memory and locks.
+#include <stdio.h>
 
+#include "base/memory.h"
 #include "front/api_ask.h"
 #include "front/api_gate.h"
 #include "front/api_inside.h"
+#include "front/api_large.h"
 #include "front/api_reply.h"
 #include "front/percent.h"
 #include "payload/pairs.h"
 #include "payload/writer.h"
 
 #define TTL_MOST UINT32_MAX
+#define VALUE    "the value"
 
 // Its keys, which are one value, as a member.
 static void write_keys(snakepit_writer *writer, const snakepit_answer *answer)
@@ -98,6 +102,16 @@ static bool read_ttl(struct sp_exchange *exchange, uint32_t *ttl_ms)
     return true;
 }
 
+static void
+end_keep(struct sp_exchange *exchange, snakepit_err err, const snakepit_message *why)
+{
+    if (err == SNAKEPIT_OK) {
+        sp_api_done(exchange);
+    } else {
+        sp_api_fail(exchange, err, why->text);
+    }
+}
+
 void sp_api_keep(struct sp_exchange *exchange,
                  const struct sp_params *params,
                  const snakepit_writer *value,
@@ -113,11 +127,65 @@ void sp_api_keep(struct sp_exchange *exchange,
     }
     snakepit_err err = snakepit_session_put(
         sp_api_of(exchange)->pit, session, params->of[1], value, &options);
-    if (err == SNAKEPIT_OK) {
-        sp_api_done(exchange);
-    } else {
-        sp_api_fail(exchange, err, why.text);
+    end_keep(exchange, err, &why);
+}
+
+// A value that is large.
+struct large_value {
+    struct sp_api_large large;
+    snakepit *pit;
+    char session[SP_GRANT_SESSION_SIZE];
+    char key[SP_PARAM_SIZE];
+    snakepit_put_options options;
+    snakepit_err put;
+    snakepit_message why;
+};
+
+static struct large_value *large_value_of(struct sp_api_large *large)
+{
+    return SP_ENTRY(large, struct large_value, large);
+}
+
+static snakepit_err use_value(struct sp_api_large *large)
+{
+    struct large_value *waits = large_value_of(large);
+    waits->put = snakepit_session_put(
+        waits->pit, waits->session, waits->key, large->value, &waits->options);
+    return SNAKEPIT_OK;
+}
+
+static void value_is_read(struct sp_api_large *large)
+{
+    struct large_value *waits = large_value_of(large);
+    if (!sp_api_large_is_over(large)) {
+        end_keep(large->exchange, waits->put, &waits->why);
     }
+    sp_free(waits);
+}
+
+static const struct sp_api_large_ops values = {
+    .what = VALUE, .use = use_value, .done = value_is_read};
+
+static void keep_large(struct sp_exchange *exchange,
+                       const struct sp_params *params,
+                       uint32_t ttl_ms)
+{
+    char room[SP_GRANT_SESSION_SIZE];
+    const char *session = sp_api_session_name(exchange, params->of[0], room);
+    if (session == NULL) {
+        return;
+    }
+    struct large_value *waits = sp_alloc(sizeof *waits);
+    if (waits == NULL) {
+        sp_api_fail(exchange, SNAKEPIT_NO_MEMORY, NULL);
+        return;
+    }
+    waits->pit = sp_api_of(exchange)->pit;
+    (void)snprintf(waits->session, sizeof waits->session, "%s", session);
+    (void)snprintf(waits->key, sizeof waits->key, "%s", params->of[1]);
+    waits->options = (snakepit_put_options){
+        .size = sizeof waits->options, .why = &waits->why, .ttl_ms = ttl_ms};
+    sp_api_large_begin(&waits->large, exchange, &values);
 }
 
 void sp_api_put_value(struct sp_exchange *exchange, const struct sp_params *params)
@@ -126,7 +194,11 @@ void sp_api_put_value(struct sp_exchange *exchange, const struct sp_params *para
     if (!read_ttl(exchange, &ttl_ms)) {
         return;
     }
-    snakepit_writer *value = sp_api_read_body(exchange, "the value");
+    if (sp_api_is_large(exchange)) {
+        keep_large(exchange, params, ttl_ms);
+        return;
+    }
+    snakepit_writer *value = sp_api_read_body(exchange, VALUE);
     if (value != NULL) {
         sp_api_keep(exchange, params, value, ttl_ms);
     }

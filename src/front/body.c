@@ -3,11 +3,15 @@
 // by value: containers need no stack for that, since the writer counts what they want.
 #include "front/body.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "front/marks.h"
+#include "payload/json.h"
 #include "payload/writer.h"
+
+#define LIMIT_NAME "serve: max_values"
 
 static snakepit_err
 explain(snakepit_message *why, snakepit_err err, const char *sentence)
@@ -65,54 +69,73 @@ read_anew(snakepit_reader reader, snakepit_writer *writer, snakepit_message *why
 
 // ---- Bodies -------------------------------------------------------------------------
 
-snakepit_err sp_body_check(const snakepit_reader *body, snakepit_message *why)
+static bool is_container(const snakepit_value *value)
+{
+    return value->kind == SNAKEPIT_ARRAY || value->kind == SNAKEPIT_MAP;
+}
+
+static snakepit_err
+check_values(snakepit_reader reader, uint64_t most, snakepit_message *why)
+{
+    uint64_t left = most;
+    snakepit_value value;
+    snakepit_err err;
+    while ((err = snakepit_reader_next(&reader, &value)) == SNAKEPIT_OK) {
+        if (value.kind == SNAKEPIT_EXTENSION) {
+            return explain(why,
+                           SNAKEPIT_MALFORMED,
+                           "the body holds an ext type of MessagePack, which no tool "
+                           "takes; a tensor is a map {\"" SP_MARK_TENSOR "\": ...}");
+        }
+        if (is_container(&value) && value.as.count > left) {
+            (void)snprintf(why->text,
+                           sizeof why->text,
+                           "the body holds more than the %" PRIu64
+                           " values that `" LIMIT_NAME "` allows",
+                           most);
+            return SNAKEPIT_MALFORMED;
+        }
+        left -= is_container(&value) ? value.as.count : 0;
+    }
+    return err == SNAKEPIT_END ? SNAKEPIT_OK : SNAKEPIT_MALFORMED;
+}
+
+snakepit_err
+sp_body_check(const snakepit_reader *body, uint64_t most, snakepit_message *why)
 {
     snakepit_reader end = *body;
-    snakepit_reader reader = *body;
-    snakepit_value value;
     if (snakepit_reader_skip(&end) != SNAKEPIT_OK || end.at != end.end) {
         return explain(
             why, SNAKEPIT_MALFORMED, "the body is not one value of MessagePack");
     }
-    snakepit_err err;
-    while ((err = snakepit_reader_next(&reader, &value)) == SNAKEPIT_OK) {
-        if (value.kind == SNAKEPIT_EXTENSION) {
-            break;
-        }
-    }
-    return err == SNAKEPIT_END
-               ? SNAKEPIT_OK
-               : explain(why,
-                         SNAKEPIT_MALFORMED,
-                         "the body holds an ext type of MessagePack, which no tool "
-                         "takes; a tensor is a map {\"" SP_MARK_TENSOR "\": ...}");
+    return check_values(*body, most, why);
 }
 
 static snakepit_err
-read_msgpack(struct sp_slice body, snakepit_writer *writer, snakepit_message *why)
+read_msgpack(const struct sp_body *body, snakepit_writer *writer, snakepit_message *why)
 {
     snakepit_reader reader;
-    snakepit_reader_init(&reader, body.data, body.size);
-    snakepit_err err = sp_body_check(&reader, why);
+    snakepit_reader_init(&reader, body->bytes.data, body->bytes.size);
+    snakepit_err err = sp_body_check(&reader, body->most_values, why);
     if (err != SNAKEPIT_OK) {
         return err;
     }
-    if (sp_mark_may_be_in(body)) {
+    if (sp_mark_may_be_in(body->bytes)) {
         return read_anew(reader, writer, why);
     }
-    sp_writer_value(writer, body);
+    sp_writer_value(writer, body->bytes);
     return snakepit_writer_error(writer);
 }
 
-snakepit_err sp_body_read(struct sp_slice body,
-                          enum sp_media media,
-                          snakepit_writer *writer,
-                          snakepit_message *why)
+snakepit_err
+sp_body_read(const struct sp_body *body, snakepit_writer *writer, snakepit_message *why)
 {
+    const struct sp_json_limit limit = {.values = body->most_values,
+                                        .name = LIMIT_NAME};
     why->text[0] = '\0';
-    return media == SP_MEDIA_MSGPACK
+    return body->media == SP_MEDIA_MSGPACK
                ? read_msgpack(body, writer, why)
-               : snakepit_writer_json(writer, (const char *)body.data, body.size, why);
+               : sp_json_read(writer, body->bytes, &limit, why);
 }
 
 // ---- Answers ------------------------------------------------------------------------

@@ -50,6 +50,7 @@ struct sp_request {
     const struct sp_field *fields;
     size_t field_count;
     struct sp_slice body; // whole, without any framing; empty while it is `streaming`
+    struct sp_buf *body_buf; // that holds nothing but the body; NULL: it is elsewhere
 };
 
 // More fields than this are refused.
@@ -177,6 +178,21 @@ static inline void sp_exchange_taken(struct sp_exchange *exchange, size_t bytes)
 static inline void sp_exchange_fail(struct sp_exchange *exchange)
 {
     exchange->ops->fail(exchange);
+}
+
+// Takes the body, which lives on in `body` when the exchange has ended. False: it is
+// the protocol's alone.
+static inline bool sp_exchange_take_body(struct sp_exchange *exchange,
+                                         struct sp_buf *body)
+{
+    struct sp_buf *buf = exchange->request.body_buf;
+    if (buf == NULL) {
+        return false;
+    }
+    *body = *buf;
+    *buf = (struct sp_buf){0};
+    exchange->request.body_buf = NULL;
+    return true;
 }
 
 // Bytes that the client can be sent now before they pile up here. 0: wait for

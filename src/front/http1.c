@@ -287,7 +287,8 @@ static void hand_over(struct http1 *http1)
                     .host = head->host,
                     .fields = http1->fields,
                     .field_count = head->field_count,
-                    .body = {http1->body.data, http1->body.size}},
+                    .body = {http1->body.data, http1->body.size},
+                    .body_buf = &http1->body},
     };
     connection->loop->options->handle(&http1->exchange);
     if (is_open(http1)) {

@@ -436,6 +436,7 @@ static void hand_over(struct sp_http2_stream *stream)
     stream->state = SP_HTTP2_WORK;
     stream->exchange.request.body =
         (struct sp_slice){stream->body.data, stream->body.size};
+    stream->exchange.request.body_buf = &stream->body;
     stream->exchange.loop->options->handle(&stream->exchange);
 }
 

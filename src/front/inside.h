@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "front/offload.h"
 #include "front/server.h"
 
 // Constant but for what is atomic or guarded.
@@ -14,6 +15,7 @@ struct sp_server {
     struct sp_doors doors;
     struct sp_serve_loop *loops;
     size_t loop_count;
+    struct sp_offload offload;
     atomic_size_t listening; // loops that watch the doors
     atomic_bool draining;
     atomic_bool stopping;

@@ -369,7 +369,7 @@ static snakepit_err read_plain(const struct sp_v1_payload *payload,
             plain, (const char *)payload->json.data, payload->json.size, why);
     case FORM_MSGPACK:
         snakepit_reader_init(&reader, payload->msgpack.data, payload->msgpack.size);
-        err = sp_body_check(&reader, why);
+        err = sp_body_check(&reader, UINT64_MAX, why);
         if (err == SNAKEPIT_OK) {
             sp_writer_value(plain, payload->msgpack);
         }

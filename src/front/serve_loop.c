@@ -349,6 +349,7 @@ static void on_woken(void *user)
 {
     struct sp_serve_loop *serve = user;
     take_given(serve);
+    sp_offload_take(serve);
     if (atomic_load(&serve->server->draining)) {
         begin_to_drain(serve);
     }
@@ -410,6 +411,8 @@ snakepit_err sp_serve_loop_init(struct sp_serve_loop *serve,
     serve->connections.serve = serve;
     serve->connections.protocol = server->options.protocol;
     serve->connections.closed = on_closed;
+    serve->offload = &server->offload;
+    sp_list_init(&serve->offloaded);
     sp_list_init(&serve->given);
     snakepit_err err = sp_loop_init(&serve->loop, on_woken, serve, why);
     if (err != SNAKEPIT_OK) {
@@ -461,6 +464,9 @@ void sp_serve_loop_end(struct sp_serve_loop *serve)
         (void)close(given->fd);
         forget(serve);
         sp_free(given);
+    }
+    if (serve->offloaded.next != NULL) {
+        sp_offload_take(serve);
     }
     if (serve->door_watches != NULL) {
         stop_listening(serve);

@@ -63,6 +63,9 @@ snakepit_err sp_server_open(const struct sp_server_options *options,
         sp_doors_open(&options->config->listen, options->activation, &made->doors, why);
     sp_server_warn_of_certificates(made);
     if (err == SNAKEPIT_OK) {
+        err = sp_offload_start(&made->offload, why);
+    }
+    if (err == SNAKEPIT_OK) {
         err = open_loops(made, why);
     }
     if (err != SNAKEPIT_OK) {
@@ -178,6 +181,7 @@ void sp_server_close(struct sp_server *server)
     for (size_t i = 0; i < server->loop_count; i++) {
         sp_serve_loop_join(&server->loops[i]);
     }
+    sp_offload_stop(&server->offload);
     for (size_t i = 0; i < server->loop_count; i++) {
         sp_serve_loop_end(&server->loops[i]);
     }
@@ -193,6 +197,7 @@ void sp_server_free(struct sp_server *server)
         (void)snakepit_queue_free(server->loops[i].queue);
     }
     sp_free(server->loops);
+    sp_offload_fini(&server->offload);
     sp_doors_free(&server->doors);
     pthread_cond_destroy(&server->all_gone);
     pthread_mutex_destroy(&server->lock);

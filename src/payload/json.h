@@ -19,6 +19,19 @@
 // tensors.
 #define SP_JSON_MAX (UINT32_C(1) << 30)
 
+// What a text may hold at most.
+struct sp_json_limit {
+    uint64_t values;  // elements of arrays and pairs of objects, all of them together
+    const char *name; // of the limit, for the sentence that tells it
+};
+
+// The same as snakepit_writer_json(), of a text that may be large. MALFORMED: also one
+// that holds more than the limit allows.
+snakepit_err sp_json_read(snakepit_writer *writer,
+                          struct sp_slice text,
+                          const struct sp_json_limit *limit,
+                          snakepit_message *why);
+
 // Appends the next value of `reader` as JSON without blanks and keeps a zero behind
 // `out->size`. `why`, where not NULL, is told what is wrong. The same bytes always make
 // the same text. A real has a point or an exponent, and the fewest digits that bring it

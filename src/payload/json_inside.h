@@ -61,6 +61,8 @@ struct sp_json {
     uint32_t around;          // containers of the writer that the value is inside of
     uint32_t nested;          // containers inside each other that the last one is
     const uint8_t *deepest;   // where more than SP_DEPTH_MAX began to be so, or NULL
+    uint64_t left;            // items and pairs that there may still be
+    const struct sp_json_limit *limit;
 };
 
 // How far it has come. Both are kept in registers, so the writer's size is behind what

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // JSON text to MessagePack: see payload/json_inside.h. Whoever finds an error returns a
 // spot that is nowhere.
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -377,6 +378,16 @@ RARE struct sp_json_spot refuse_item(struct sp_json *json, struct sp_json_spot s
                           frame->map ? "object" : "array");
 }
 
+RARE struct sp_json_spot refuse_more(struct sp_json *json, struct sp_json_spot spot)
+{
+    return sp_json_refuse(json,
+                          spot.out,
+                          spot.at,
+                          "more than the %" PRIu64 " values that `%s` allows",
+                          json->limit->values,
+                          json->limit->name);
+}
+
 // The end of the innermost container, an object if `map`, or what it holds next.
 STEP struct sp_json_spot
 read_item(struct sp_json *json, struct sp_json_spot spot, const bool map)
@@ -392,6 +403,9 @@ read_item(struct sp_json *json, struct sp_json_spot spot, const bool map)
             return refuse_item(json, spot);
         }
         spot.at = skip_blanks(json, spot.at + 1);
+    }
+    if (json->left-- == 0) {
+        return refuse_more(json, spot);
     }
     if (spot.out > json->brim) {
         spot = sp_json_grow(json, spot, 0);
@@ -437,16 +451,21 @@ static void read_all(struct sp_json *json, struct sp_json_spot spot)
 
 #define RESERVED 65536u // bytes that a text is trusted with before any of it is read
 
-static void read_json(snakepit_writer *writer, const char *text, size_t bytes)
+static void read_json(snakepit_writer *writer,
+                      struct sp_slice text,
+                      const struct sp_json_limit *limit)
 {
-    const uint8_t *start = (const uint8_t *)text;
-    struct sp_json json = {.start = start, .end = start + bytes, .writer = writer};
-    struct sp_json_spot spot = {start, NULL};
+    struct sp_json json = {.start = text.data,
+                           .end = text.data + text.size,
+                           .writer = writer,
+                           .left = limit->values,
+                           .limit = limit};
+    struct sp_json_spot spot = {text.data, NULL};
     struct sp_writer_hold hold;
     if (sp_writer_hold(writer, &hold)) {
         json.around = writer->depth - 1;
         spot.out = writer->buf.data + writer->buf.size;
-        spot = sp_json_grow(&json, spot, bytes < RESERVED ? bytes : RESERVED);
+        spot = sp_json_grow(&json, spot, text.size < RESERVED ? text.size : RESERVED);
         if (spot.at != NULL) {
             read_all(&json, spot);
         }
@@ -456,20 +475,20 @@ static void read_json(snakepit_writer *writer, const char *text, size_t bytes)
     sp_free(json.keys.rows);
 }
 
-snakepit_err snakepit_writer_json(snakepit_writer *writer,
-                                  const char *json,
-                                  size_t bytes,
-                                  snakepit_message *why)
+snakepit_err sp_json_read(snakepit_writer *writer,
+                          struct sp_slice text,
+                          const struct sp_json_limit *limit,
+                          snakepit_message *why)
 {
     if (writer == NULL) {
         return snakepit_writer_explain(writer, why);
     }
-    if (json == NULL) {
+    if (text.data == NULL) {
         sp_writer_refuse(writer,
                          SNAKEPIT_INVALID_ARGUMENT,
                          "the JSON text is NULL; give its address, or write nil");
     } else if (writer->err == SNAKEPIT_OK) {
-        read_json(writer, json, bytes);
+        read_json(writer, text, limit);
     }
     if (why != NULL) {
         why->text[0] = '\0';
@@ -478,4 +497,14 @@ snakepit_err snakepit_writer_json(snakepit_writer *writer,
         (void)snakepit_writer_explain(writer, why);
     }
     return writer->err;
+}
+
+snakepit_err snakepit_writer_json(snakepit_writer *writer,
+                                  const char *json,
+                                  size_t bytes,
+                                  snakepit_message *why)
+{
+    static const struct sp_json_limit none = {.values = UINT64_MAX, .name = ""};
+    return sp_json_read(
+        writer, (struct sp_slice){(const uint8_t *)json, bytes}, &none, why);
 }

@@ -20,8 +20,8 @@ static void check_back(const snakepit_writer *writer)
     SP_CHECK(err == SNAKEPIT_OK || err == SNAKEPIT_INVALID_ARGUMENT);
     snakepit_writer *again = snakepit_writer_new();
     SP_CHECK(again != NULL);
-    if (err == SNAKEPIT_OK &&
-        sp_body_read(bytes, SP_MEDIA_MSGPACK, again, &why) == SNAKEPIT_OK) {
+    const struct sp_body body = {bytes, SP_MEDIA_MSGPACK, .most_values = UINT64_MAX};
+    if (err == SNAKEPIT_OK && sp_body_read(&body, again, &why) == SNAKEPIT_OK) {
         snakepit_reader one;
         snakepit_reader other;
         snakepit_value value;
@@ -41,10 +41,11 @@ static void check_back(const snakepit_writer *writer)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     snakepit_message why;
-    const struct sp_slice body = {data, size};
+    const struct sp_body body = {
+        .bytes = {data, size}, .media = SP_MEDIA_MSGPACK, .most_values = 1000};
     snakepit_writer *writer = snakepit_writer_new();
     SP_CHECK(writer != NULL);
-    snakepit_err err = sp_body_read(body, SP_MEDIA_MSGPACK, writer, &why);
+    snakepit_err err = sp_body_read(&body, writer, &why);
     SP_CHECK(err == SNAKEPIT_OK || err == SNAKEPIT_MALFORMED ||
              err == SNAKEPIT_INVALID_ARGUMENT);
     if (err == SNAKEPIT_OK && writer->tensor_count == 0) {

@@ -125,7 +125,8 @@ void fake_daemon_open(struct fake_daemon *daemon, snakepit *pit, const char *pat
 {
     snakepit_message why;
     int fd;
-    *daemon = (struct fake_daemon){.config = {.tracebacks = true}};
+    *daemon =
+        (struct fake_daemon){.config = {.tracebacks = true, .max_values = 10000000}};
     const struct sp_api_options options = {.pit = pit, .path = path};
     daemon->options = (struct sp_server_options){
         .pit = pit, .config = &daemon->config, .user = sp_api_new(&options)};

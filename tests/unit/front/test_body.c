@@ -29,10 +29,16 @@ static int done(void **state)
     return 0;
 }
 
+static snakepit_err read_body(struct sp_slice bytes, enum sp_media media)
+{
+    const struct sp_body body = {bytes, media, .most_values = 8};
+    return sp_body_read(&body, writer, &why);
+}
+
 static snakepit_err read_bytes(const void *bytes, size_t size)
 {
     snakepit_writer_reset(writer);
-    return sp_body_read((struct sp_slice){bytes, size}, SP_MEDIA_MSGPACK, writer, &why);
+    return read_body((struct sp_slice){bytes, size}, SP_MEDIA_MSGPACK);
 }
 
 #define READ(bytes) read_bytes(bytes, sizeof(bytes) - 1)
@@ -41,12 +47,11 @@ static void json_is_read_without_a_zero_behind_it(void **state)
 {
     (void)state;
     const struct sp_slice body = {(const uint8_t *)"{\"a\":1}garbage", 7};
-    assert_int_equal(sp_body_read(body, SP_MEDIA_JSON, writer, &why), SNAKEPIT_OK);
+    assert_int_equal(read_body(body, SP_MEDIA_JSON), SNAKEPIT_OK);
     assert_memory_equal(writer->buf.data, "\x81\xa1\x61\x01", 4);
     snakepit_writer_reset(writer);
-    assert_int_equal(
-        sp_body_read((struct sp_slice){body.data, 8}, SP_MEDIA_JSON, writer, &why),
-        SNAKEPIT_MALFORMED);
+    assert_int_equal(read_body((struct sp_slice){body.data, 8}, SP_MEDIA_JSON),
+                     SNAKEPIT_MALFORMED);
     assert_true(why.text[0] != '\0');
 }
 
@@ -160,6 +165,18 @@ static void an_ext_of_an_answer_is_named(void **state)
     sp_memory_fail_at(0);
 }
 
+// Eight of them; pairs count once.
+static void values_have_a_limit(void **state)
+{
+    (void)state;
+    assert_int_equal(READ("\x98\1\2\3\4\5\6\7\x08"), SNAKEPIT_OK);
+    assert_int_equal(READ("\x99\1\2\3\4\5\6\7\x08\x09"), SNAKEPIT_MALFORMED);
+    assert_non_null(strstr(why.text, "8 values that `serve: max_values`"));
+    assert_int_equal(READ("\x82\xa1\x61\x93\1\2\3\xa1\x62\x93\1\2\3"), SNAKEPIT_OK);
+    assert_int_equal(READ("\x82\xa1\x61\x93\1\2\3\xa1\x62\x94\1\2\3\4"),
+                     SNAKEPIT_MALFORMED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -168,6 +185,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(messagepack_crosses_as_it_is, fresh, done),
         cmocka_unit_test_setup_teardown(
             what_is_not_one_value_is_malformed, fresh, done),
+        cmocka_unit_test_setup_teardown(values_have_a_limit, fresh, done),
         cmocka_unit_test_setup_teardown(a_tensor_is_not_copied, fresh, done),
         cmocka_unit_test_setup_teardown(a_tensor_must_be_right, fresh, done),
         cmocka_unit_test_setup_teardown(marks_can_be_said, fresh, done),

@@ -462,6 +462,30 @@ static void every_failed_allocation_becomes_an_error(void **state)
     }
 }
 
+static snakepit_err
+read_at_most(snakepit_writer *writer, const char *text, uint64_t most)
+{
+    snakepit_message why;
+    const struct sp_json_limit limit = {.values = most, .name = "key"};
+    snakepit_writer_reset(writer);
+    snakepit_err err = sp_json_read(writer, sp_slice_of_text(text), &limit, &why);
+    assert_int_equal(err != SNAKEPIT_OK,
+                     strstr(why.text, " values that `key` allows") != NULL);
+    return err;
+}
+
+// Items and pairs of all levels; not the value itself.
+static void values_have_a_limit(void **state)
+{
+    static const char text[] = "{\"a\":[1,[2,3]],\"b\":{}}";
+    assert_int_equal(read_at_most(*state, text, 6), SNAKEPIT_OK);
+    for (uint64_t most = 0; most < 6; most++) {
+        assert_int_equal(read_at_most(*state, text, most), SNAKEPIT_MALFORMED);
+    }
+    assert_int_equal(read_at_most(*state, "[]", 0), SNAKEPIT_OK);
+    assert_int_equal(read_at_most(*state, "1", 0), SNAKEPIT_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -479,6 +503,7 @@ int main(void)
         WITH_WRITER(a_container_from_json_is_no_key),
         WITH_WRITER(a_missing_text_is_an_invalid_argument),
         WITH_WRITER(the_depth_has_a_limit),
+        WITH_WRITER(values_have_a_limit),
         WITH_WRITER(json_is_one_value_among_others),
         WITH_WRITER(random_values_come_back_from_their_json),
         WITH_WRITER(random_doubles_come_back_exactly),
