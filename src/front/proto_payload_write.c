@@ -243,31 +243,11 @@ with_text_keys(const snakepit_reader *value, snakepit_message *why, snakepit_err
     return writer;
 }
 
-static bool has_text_keys(snakepit_reader reader)
-{
-    // Flat: of each open map every other value is a key, so each is looked at where its
-    // map is.
-    snakepit_value value;
-    snakepit_reader key;
-    while (snakepit_reader_next(&reader, &value) == SNAKEPIT_OK) {
-        key = reader;
-        for (uint32_t i = 0; value.kind == SNAKEPIT_MAP && i < value.as.count; i++) {
-            snakepit_value one;
-            if (snakepit_reader_next(&key, &one) != SNAKEPIT_OK ||
-                one.kind != SNAKEPIT_TEXT ||
-                snakepit_reader_skip(&key) != SNAKEPIT_OK) {
-                return false;
-            }
-        }
-    }
-    return true;
-}
-
 static snakepit_err
 write_struct(const snakepit_reader *value, struct sp_buf *out, snakepit_message *why)
 {
     snakepit_err err = sp_proto_value_write(value, out, why);
-    if (err != SNAKEPIT_UNSERIALISABLE || has_text_keys(*value)) {
+    if (err != SNAKEPIT_UNSERIALISABLE || sp_proto_has_text_keys(value)) {
         return err;
     }
     snakepit_reader reader;

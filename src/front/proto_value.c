@@ -543,3 +543,24 @@ snakepit_err sp_proto_value_write(const snakepit_reader *value,
     }
     return out.err;
 }
+
+bool sp_proto_has_text_keys(const snakepit_reader *at)
+{
+    snakepit_reader reader = *at;
+    // Flat: of each open map every other value is a key, so each is looked at where its
+    // map is.
+    snakepit_value value;
+    snakepit_reader key;
+    while (snakepit_reader_next(&reader, &value) == SNAKEPIT_OK) {
+        key = reader;
+        for (uint32_t i = 0; value.kind == SNAKEPIT_MAP && i < value.as.count; i++) {
+            snakepit_value one;
+            if (snakepit_reader_next(&key, &one) != SNAKEPIT_OK ||
+                one.kind != SNAKEPIT_TEXT ||
+                snakepit_reader_skip(&key) != SNAKEPIT_OK) {
+                return false;
+            }
+        }
+    }
+    return true;
+}

@@ -26,4 +26,7 @@ snakepit_err sp_proto_value_write(const snakepit_reader *value,
                                   struct sp_buf *out,
                                   snakepit_message *why);
 
+// Whether all keys of what a reader reads are texts.
+bool sp_proto_has_text_keys(const snakepit_reader *at);
+
 #endif

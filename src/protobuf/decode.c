@@ -96,7 +96,7 @@ read_number(struct decoder *d, struct sp_wire *wire, enum sp_proto_kind kind, vo
         return sp_wire_double(wire, out) || refuse(d, "a number is cut off");
     }
     if (!sp_wire_varint(wire, &value)) {
-        return refuse(d, "a number is cut off, or has more than 64 bits");
+        return refuse(d, "a number is cut off, or has more than ten bytes");
     }
     const uint32_t low = (uint32_t)value;
     const bool truth = value != 0;

@@ -3,6 +3,7 @@
 
 // ---- Reading ------------------------------------------------------------------------
 
+// Bits beyond 64 are dropped, as others do.
 bool sp_wire_long_varint(struct sp_wire *wire, uint64_t *value)
 {
     uint64_t sum = 0;
@@ -11,9 +12,6 @@ bool sp_wire_long_varint(struct sp_wire *wire, uint64_t *value)
             return false;
         }
         const uint8_t byte = *wire->at++;
-        if (shift == 63 && byte > 1) {
-            return false; // over 64 bits
-        }
         sum |= (uint64_t)(byte & 0x7f) << shift;
         if (byte < 0x80) {
             *value = sum;

@@ -161,8 +161,7 @@ read_chunks(struct stream *stream, struct sp_slice bytes, struct trace *trace)
 {
     struct sp_slice rest = bytes;
     struct sp_slice piece;
-    struct sp_refusal refusal =
-        sp_http1_chunks_next(&stream->chunks, &rest, &piece);
+    struct sp_refusal refusal = sp_http1_chunks_next(&stream->chunks, &rest, &piece);
     SP_CHECK(rest.data + rest.size == bytes.data + bytes.size);
     SP_CHECK(sp_buf_append(&trace->text, piece.data, piece.size) == SNAKEPIT_OK);
     if (refusal.status != 0) {

@@ -187,10 +187,10 @@ static void what_is_malformed_is_named(void **state)
          "CallRequest.arguments.tensors.key: it is longer than what was sent"},
         {"\x28",
          1,
-         "CallRequest.priority: a number is cut off, or has more than 64 bits"},
-        {"\x28\x80\x80\x80\x80\x80\x80\x80\x80\x80\x02",
+         "CallRequest.priority: a number is cut off, or has more than ten bytes"},
+        {"\x28\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80",
          11,
-         "CallRequest.priority: a number is cut off, or has more than 64 bits"},
+         "CallRequest.priority: a number is cut off, or has more than ten bytes"},
         {"\x02\x01", 2, "CallRequest: what should be a field is none"}, // number 0
         {"\x0e\x01", 2, "CallRequest: what should be a field is none"}, // type 6
         {"\x80\x80\x80\x80\x80\x00", 6, "CallRequest: what should be a field is none"},
