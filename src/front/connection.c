@@ -207,6 +207,7 @@ static void tell_writable(struct sp_connection *connection)
 static void end(struct sp_connection *connection)
 {
     connection->ended = true;
+    connection->lingers = false; // if it was told early, that was for then
     connection->protocol->ended(connection);
     connection->closing = connection->closing || !connection->lingers;
 }

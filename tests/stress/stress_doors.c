@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Clients that come and go, ask, say nothing, shut down one side, read slowly, send
 // while they are told that it is over, or are gone in the middle of anything: each
-// answer is whole or ends, others are served meanwhile, and nothing stays.
+// answer is whole or ends, others are served meanwhile, and nothing stays. All of it
+// once more over TLS, while the certificate is read again.
 //
 // A client says 'e' and a byte, and gets that byte; 'l', and gets LONG bytes; or 'q',
 // and gets "bye" and the end.
@@ -13,6 +14,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,9 +22,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <openssl/err.h>
+
 #include "base/clock.h"
 #include "base/memory.h"
 #include "support/census.h"
+#include "support/certificates.h"
 #include "support/chance.h"
 #include "support/doors.h"
 
@@ -33,9 +38,11 @@
 #define PATIENCE_MS 60000
 #define PIECE       5000u
 
-static const char yaml[] = "pooling_enabled: false\n"
-                           "serve: {listen: [\"127.0.0.1:0\"], loops: 3, "
-                           "max_connections: 5}\n";
+#define YAML                   \
+    "pooling_enabled: false\n" \
+    "serve: {listen: [%s], loops: 3, max_connections: 5}\n"
+#define PLAIN     "\"127.0.0.1:0\""
+#define ENCRYPTED "{address: \"127.0.0.1:0\", tls: {certificate: %s/c, key: %s/k}}"
 
 // ---- The protocol -----------------------------------------------------------------
 
@@ -149,24 +156,44 @@ struct scene {
     struct sp_server *server;
     struct sockaddr_storage to;
     socklen_t size;
+    char folder[64];  // of the certificate; "": without TLS
+    SSL_CTX *clients; // NULL: likewise
     uint32_t rounds;  // of each client
     atomic_bool ends; // the server may refuse and cut off
     atomic_uint wrong;
     atomic_uint whole; // answers
 };
 
+// One end of a connection.
+struct caller {
+    int fd;
+    SSL *ssl; // NULL: without TLS
+};
+
+// As recv(2) says; -2: it hangs.
+static ssize_t take(const struct caller *caller, char *room, size_t size)
+{
+    if (caller->ssl == NULL) {
+        ssize_t got = recv(caller->fd, room, size, 0);
+        return got < 0 && errno == EAGAIN ? -2 : got;
+    }
+    ERR_clear_error();
+    int got = SSL_read(caller->ssl, room, (int)size);
+    return got <= 0 && SSL_get_error(caller->ssl, got) == SSL_ERROR_WANT_READ ? -2
+                                                                              : got;
+}
+
 // Reads until there are so many bytes, or the end. Gives how many.
-static size_t hear(int fd, size_t wanted, size_t step)
+static size_t hear(const struct caller *caller, size_t wanted, size_t step)
 {
     static _Thread_local char room[65536];
     size_t count = 0;
     while (count < wanted) {
-        struct pollfd one = {.fd = fd, .events = POLLIN};
         size_t most = wanted - count < step ? wanted - count : step;
-        if (poll(&one, 1, PATIENCE_MS) != 1) {
-            return SIZE_MAX; // it hangs
+        ssize_t got = take(caller, room, most);
+        if (got == -2) {
+            return SIZE_MAX;
         }
-        ssize_t got = recv(fd, room, most, 0);
         if (got <= 0) {
             break;
         }
@@ -175,9 +202,22 @@ static size_t hear(int fd, size_t wanted, size_t step)
     return count;
 }
 
-static bool say(int fd, const char *text)
+static bool say(const struct caller *caller, const char *text)
 {
-    return send(fd, text, strlen(text), MSG_NOSIGNAL) == (ssize_t)strlen(text);
+    ssize_t size = (ssize_t)strlen(text);
+    if (caller->ssl == NULL) {
+        return send(caller->fd, text, (size_t)size, MSG_NOSIGNAL) == size;
+    }
+    ERR_clear_error();
+    return SSL_write(caller->ssl, text, (int)size) == size;
+}
+
+static void say_no_more(const struct caller *caller)
+{
+    if (caller->ssl != NULL) {
+        (void)SSL_shutdown(caller->ssl);
+    }
+    (void)shutdown(caller->fd, SHUT_WR);
 }
 
 // At `max_connections` one that is idle may be closed at any time, also while it asks:
@@ -191,74 +231,128 @@ static void expect(struct scene *scene, size_t got, size_t wanted, bool whole)
     }
 }
 
-static void reset(int fd)
+static void reset(const struct caller *caller)
 {
     const struct linger now = {.l_onoff = 1};
-    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+    (void)setsockopt(caller->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
 }
 
-static void visit(struct scene *scene, int fd)
+static void visit(struct scene *scene, const struct caller *caller)
 {
     switch (below(8)) {
     case 0: // says nothing
         break;
     case 1:
-        expect(scene, say(fd, "eaebec") ? hear(fd, 3, 64) : 0, 3, true);
+        expect(scene, say(caller, "eaebec") ? hear(caller, 3, 64) : 0, 3, true);
         break;
     case 2:
-        expect(scene, say(fd, "eaq") ? hear(fd, 5, 64) : 0, 4, true);
+        expect(scene, say(caller, "eaq") ? hear(caller, 5, 64) : 0, 4, true);
         break;
     case 3: // all at once
-        expect(scene, say(fd, "l") ? hear(fd, LONG, 65536) : 0, LONG, true);
+        expect(scene, say(caller, "l") ? hear(caller, LONG, 65536) : 0, LONG, true);
         break;
     case 4: // slowly, having shut down its side
-        (void)say(fd, "l");
-        (void)shutdown(fd, SHUT_WR);
-        expect(scene, hear(fd, LONG + 1, 4096), LONG, true);
+        (void)say(caller, "l");
+        say_no_more(caller);
+        expect(scene, hear(caller, LONG + 1, 4096), LONG, true);
         break;
     case 5: // goes while it is answered
-        (void)say(fd, "leaea");
-        expect(scene, hear(fd, 1000, 64), 1000, true);
+        (void)say(caller, "leaea");
+        expect(scene, hear(caller, 1000, 64), 1000, true);
         break;
     case 6: // vanishes
-        (void)say(fd, "le");
-        reset(fd);
+        (void)say(caller, "le");
+        reset(caller);
         break;
     default: // goes on sending
-        (void)say(fd, "q");
-        (void)say(fd, "and more");
-        expect(scene, hear(fd, 4, 64), 3, true);
+        (void)say(caller, "q");
+        (void)say(caller, "and more");
+        expect(scene, hear(caller, 4, 64), 3, true);
         break;
     }
+}
+
+// One that has to go for another may not get as far as to say anything, and one in four
+// vanishes before.
+static void call(struct scene *scene, struct caller *caller)
+{
+    if (scene->clients == NULL) {
+        visit(scene, caller);
+        return;
+    }
+    caller->ssl = SSL_new(scene->clients);
+    if (caller->ssl != NULL && SSL_set_fd(caller->ssl, caller->fd) == 1) {
+        if (below(4) == 0) {
+            (void)send(caller->fd, "\x16\x03\x01\x00", 4, MSG_NOSIGNAL);
+        } else if (SSL_connect(caller->ssl) == 1) {
+            visit(scene, caller);
+        }
+    }
+    ERR_clear_error();
+    SSL_free(caller->ssl);
 }
 
 static void *come_and_go(void *argument)
 {
     struct scene *scene = argument;
     for (uint32_t i = 0; i < scene->rounds && !atomic_load(&scene->ends); i++) {
-        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        if (fd >= 0 &&
-            connect(fd, (const struct sockaddr *)(void *)&scene->to, scene->size) ==
-                0) {
-            visit(scene, fd);
+        struct caller caller = {.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+        const struct timeval patience = {.tv_sec = PATIENCE_MS / 1000};
+        (void)setsockopt(
+            caller.fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+        if (caller.fd >= 0 && connect(caller.fd,
+                                      (const struct sockaddr *)(void *)&scene->to,
+                                      scene->size) == 0) {
+            call(scene, &caller);
         }
-        (void)close(fd);
+        (void)close(caller.fd);
     }
     return NULL;
 }
 
 // ---- Tests ------------------------------------------------------------------------
 
-static void open_scene(struct scene *scene, uint32_t rounds)
+static void make_certificate(struct scene *scene)
+{
+    char path[80];
+    strcpy(scene->folder, "/tmp/snakepit-doors-XXXXXX");
+    assert_non_null(mkdtemp(scene->folder));
+    struct identity own = make_identity("localhost", NULL, -1, 30);
+    (void)snprintf(path, sizeof path, "%s/c", scene->folder);
+    write_certificate(path, &own);
+    (void)snprintf(path, sizeof path, "%s/k", scene->folder);
+    write_key(path, &own, NULL);
+    forget_identity(&own);
+    scene->clients = make_client(0, NULL);
+}
+
+static void remove_certificate(const struct scene *scene)
+{
+    char path[80];
+    (void)snprintf(path, sizeof path, "%s/c", scene->folder);
+    assert_int_equal(unlink(path), 0);
+    (void)snprintf(path, sizeof path, "%s/k", scene->folder);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(scene->folder), 0);
+    SSL_CTX_free(scene->clients);
+}
+
+static void open_scene(struct scene *scene, uint32_t rounds, bool tls)
 {
     snakepit_message why = {0};
     struct sp_address address;
+    char yaml[512];
     *scene = (struct scene){.rounds = rounds};
-    assert_int_equal(sp_config_read_memory(yaml, sizeof yaml - 1, &scene->config, &why),
+    char listen[256] = PLAIN;
+    if (tls) {
+        make_certificate(scene);
+        (void)snprintf(listen, sizeof listen, ENCRYPTED, scene->folder, scene->folder);
+    }
+    int size = snprintf(yaml, sizeof yaml, YAML, listen);
+    assert_int_equal(sp_config_read_memory(yaml, (size_t)size, &scene->config, &why),
                      SNAKEPIT_OK);
-    assert_int_equal(
-        snakepit_open_memory(yaml, sizeof yaml - 1, NULL, &scene->pit, &why),
-        SNAKEPIT_OK);
+    assert_int_equal(snakepit_open_memory(yaml, (size_t)size, NULL, &scene->pit, &why),
+                     SNAKEPIT_OK);
     const struct sp_server_options options = {.pit = scene->pit,
                                               .config = &scene->config->serve,
                                               .log = &doors_no_log,
@@ -276,6 +370,20 @@ static void close_scene(struct scene *scene)
     snakepit_close(scene->pit, 0);
     sp_server_free(scene->server);
     sp_config_free(scene->config);
+    if (scene->clients != NULL) {
+        remove_certificate(scene);
+    }
+}
+
+// As often as a client comes or so.
+static void reread(struct scene *scene)
+{
+    snakepit_message why;
+    for (int i = 0; i < 50 && scene->clients != NULL; i++) {
+        assert_int_equal(sp_server_reread_certificates(scene->server, &why),
+                         SNAKEPIT_OK);
+        (void)poll(NULL, 0, 1);
+    }
 }
 
 static void start(struct scene *scene, pthread_t *threads)
@@ -292,14 +400,14 @@ static void join(const pthread_t *threads)
     }
 }
 
-static void each_client_is_served_and_leaves_nothing(void **state)
+static void serve_each_and_leave_nothing(bool tls)
 {
-    (void)state;
     struct scene scene;
     pthread_t threads[CLIENTS];
     struct census before = census_take();
-    open_scene(&scene, census_variable("SNAKEPIT_STRESS_CLIENTS", 200));
+    open_scene(&scene, census_variable("SNAKEPIT_STRESS_CLIENTS", 200), tls);
     start(&scene, threads);
+    reread(&scene);
     join(threads);
     uint64_t until = sp_clock_now() + PATIENCE_MS * SP_NS_PER_MS;
     while (sp_server_connections(scene.server) > 0 && sp_clock_now() < until) {
@@ -312,14 +420,25 @@ static void each_client_is_served_and_leaves_nothing(void **state)
     assert_int_equal(census_take().descriptors, before.descriptors);
 }
 
-static void it_ends_whatever_they_do(void **state)
+static void each_client_is_served_and_leaves_nothing(void **state)
 {
     (void)state;
+    serve_each_and_leave_nothing(false);
+}
+
+static void so_is_each_with_tls(void **state)
+{
+    (void)state;
+    serve_each_and_leave_nothing(true);
+}
+
+static void end_whatever_they_do(bool tls)
+{
     struct census before = census_take();
     for (uint32_t i = 0; i < census_variable("SNAKEPIT_STRESS_ENDS", 10); i++) {
         struct scene scene;
         pthread_t threads[CLIENTS];
-        open_scene(&scene, UINT32_MAX);
+        open_scene(&scene, UINT32_MAX, tls);
         start(&scene, threads);
         (void)poll(NULL, 0, (int)below(20));
         atomic_store(&scene.ends, true);
@@ -335,12 +454,27 @@ static void it_ends_whatever_they_do(void **state)
     assert_int_equal(census_take().descriptors, before.descriptors);
 }
 
+static void it_ends_whatever_they_do(void **state)
+{
+    (void)state;
+    end_whatever_they_do(false);
+}
+
+static void so_it_does_with_tls(void **state)
+{
+    (void)state;
+    end_whatever_they_do(true);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_client_is_served_and_leaves_nothing),
+        cmocka_unit_test(so_is_each_with_tls),
         cmocka_unit_test(it_ends_whatever_they_do),
+        cmocka_unit_test(so_it_does_with_tls),
     };
+    (void)signal(SIGPIPE, SIG_IGN); // of clients with TLS
     atomic_store(&chance_seed,
                  census_variable("SNAKEPIT_STRESS_SEED", (uint32_t)sp_clock_now()));
     return cmocka_run_group_tests(tests, NULL, NULL);

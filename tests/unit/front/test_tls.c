@@ -168,6 +168,26 @@ static void one_that_goes_away_during_a_pause_is_noticed(void **state)
     expect_told("ended close closed");
 }
 
+// What it says at the end has been read ahead with the rest, and whoever works for it
+// wants to go on. When the end has its turn nobody wants that any more.
+static void the_end_that_was_told_early_is_told_again(void **state)
+{
+    (void)state;
+    connect_tls();
+    scene->pauses = true;
+    scene->lingers = true;
+    say_tls("ask", 3);
+    (void)SSL_shutdown(tls.client);
+    assert_int_equal(shutdown(scene->client, SHUT_WR), 0);
+    settle();
+    expect_told("open received ended");
+    scene->pauses = false;
+    scene->lingers = false;
+    sp_connection_pause(scene->connection, false);
+    settle();
+    expect_told("ended close closed");
+}
+
 static void one_that_vanishes_is_noticed(void **state)
 {
     (void)state;
@@ -316,6 +336,7 @@ int main(void)
         TEST(other_records_are_worked_off),
         TEST(a_client_says_that_it_is_done),
         TEST(one_that_goes_away_during_a_pause_is_noticed),
+        TEST(the_end_that_was_told_early_is_told_again),
         TEST(one_that_vanishes_is_noticed),
         TEST(a_client_is_told_that_it_is_all),
         TEST(an_abort_does_not_say_so),
