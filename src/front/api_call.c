@@ -19,13 +19,15 @@ struct call {
     bool reading;            // its arguments: it may be reported before that is known
     snakepit_answer *answer; // until it is sent
     struct sp_api_result result;
-    struct sp_offload_work work; // that makes a large result
+    struct sp_offload_work work;      // that makes a large result
+    struct sp_unfinished *unfinished; // once nobody waits
 };
 
 static void free_call(struct call *call)
 {
     sp_buf_fini(&call->result.room);
     snakepit_answer_free(call->answer);
+    sp_unfinished_end(call->unfinished);
     sp_free(call);
 }
 
@@ -83,6 +85,7 @@ static void on_done(void *user, snakepit_err err, snakepit_answer *answer)
 static void on_gone(void *user)
 {
     struct call *call = user;
+    call->unfinished = sp_unfinished_begin(call->exchange);
     call->exchange = NULL;
     sp_api_track_end(&call->track);
     (void)snakepit_cancel(call->pit, call->track.id);

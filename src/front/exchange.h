@@ -20,6 +20,7 @@ struct sp_exchange;
 struct sp_grant;
 struct sp_peer;
 struct sp_serve_loop;
+struct sp_unfinished;
 
 enum sp_method {
     SP_METHOD_GET = 0,
@@ -111,6 +112,7 @@ struct sp_exchange {
     // What the client may do: set by the handler, once it has asked sp_grant_of(), for
     // what it calls before it returns.
     const struct sp_grant *grant;
+    struct sp_unfinished *unfinished; // of a protocol that counts it; else NULL
 };
 
 // Who is at the other end. Constant while the connection lives.
@@ -201,6 +203,23 @@ static inline size_t sp_exchange_room(const struct sp_exchange *exchange)
 {
     return exchange->ops->room(exchange);
 }
+
+// ---- Calls that nobody waits for ----------------------------------------------------
+
+// A call that was cancelled goes on until its tool has heard of it. Where a client has
+// many requests on one connection these count as well, or it could begin and give up
+// call after call.
+
+// Within `gone`: the call counts until sp_unfinished_end().
+struct sp_unfinished *sp_unfinished_begin(struct sp_exchange *exchange);
+// It has ended. The thread of the loop, or any once that has ended. NULL is fine.
+void sp_unfinished_end(struct sp_unfinished *unfinished);
+
+// Those of one connection. NULL: no memory.
+struct sp_unfinished *sp_unfinished_new(void);
+// Of its owner, who does not ask any longer. NULL is fine.
+void sp_unfinished_free(struct sp_unfinished *unfinished);
+size_t sp_unfinished_count(const struct sp_unfinished *unfinished);
 
 // ---- Protocols ------------------------------------------------------------------
 

@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "config/config.h"
 #include "front/http2_inside.h"
@@ -17,6 +18,10 @@
 #define STREAM_WINDOW     (1 << 20) // bytes of a body that may come unasked
 #define CONNECTION_WINDOW (1 << 24) // of all together
 #define END_MS            1000u     // for a client to end a request that is answered
+#define RESETS            1000000u  // a second
+#define CONTINUATIONS     8u        // frames of a header, beyond what it needs
+#define FRAME             16384u    // bytes of a frame that clients send
+#define BOMB              4u        // times max_header_size that are still read
 #define QUEUE_MOST        4096u     // frames that wait for a client which takes none
 
 static const uint8_t drain_mark[8] = "drained?";
@@ -61,6 +66,10 @@ static void tell(struct sp_http2 *http2)
     while ((link = sp_list_take(&http2->due)) != NULL) {
         sp_http2_stream_tell(SP_ENTRY(link, struct sp_http2_stream, due));
     }
+    while (sp_http2_request_may_go_on(http2) &&
+           (link = sp_list_take(&http2->waiting)) != NULL) {
+        sp_http2_request_go_on(SP_ENTRY(link, struct sp_http2_stream, due));
+    }
 }
 
 static void wait_as_is(struct sp_http2 *http2)
@@ -85,13 +94,20 @@ static void give_up_all(struct sp_http2 *http2)
     }
 }
 
+// To nghttp2 the first word that it is to leave is the end, if there are no streams.
+static bool is_over(const struct sp_http2 *http2)
+{
+    bool awaited = http2->leaving && !http2->left && http2->count == 0;
+    return !awaited && nghttp2_session_want_read(http2->session) == 0 &&
+           nghttp2_session_want_write(http2->session) == 0;
+}
+
 static void turn(struct sp_http2 *http2)
 {
     send_frames(http2);
     tell(http2);
     wait_as_is(http2);
-    if (nghttp2_session_want_read(http2->session) == 0 &&
-        nghttp2_session_want_write(http2->session) == 0) {
+    if (is_over(http2)) {
         give_up_all(http2);
         sp_connection_close_after(http2->connection);
     }
@@ -108,10 +124,9 @@ static int
 on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *user)
 {
     struct sp_http2 *http2 = user;
+    bool header = hd->type == NGHTTP2_HEADERS || hd->type == NGHTTP2_CONTINUATION;
+    http2->continues = header && (hd->flags & NGHTTP2_FLAG_END_HEADERS) == 0;
     (void)session;
-    http2->continues =
-        (hd->type == NGHTTP2_HEADERS || hd->type == NGHTTP2_CONTINUATION) &&
-        (hd->flags & NGHTTP2_FLAG_END_HEADERS) == 0;
     return 0;
 }
 
@@ -146,9 +161,16 @@ static int on_header(nghttp2_session *session,
     if (stream == NULL || stream != http2->reading) {
         return 0; // what follows a body is nobody's
     }
-    snakepit_err err = sp_http2_stream_field(stream,
-                                             (struct sp_slice){name, name_size},
-                                             (struct sp_slice){value, value_size});
+    // More than a refusal can be worth.
+    if (stream->large &&
+        stream->head.size > BOMB * sp_http2_config(http2)->max_header_size) {
+        (void)nghttp2_submit_rst_stream(
+            session, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_ENHANCE_YOUR_CALM);
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    }
+    snakepit_err err = sp_http2_request_field(stream,
+                                              (struct sp_slice){name, name_size},
+                                              (struct sp_slice){value, value_size});
     return err == SNAKEPIT_OK ? 0 : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 }
 
@@ -167,6 +189,15 @@ static void on_pong(struct sp_http2 *http2, const nghttp2_ping *ping)
     }
 }
 
+static void leave(struct sp_http2 *http2)
+{
+    if (!http2->leaving) {
+        http2->leaving = true;
+        (void)nghttp2_submit_shutdown_notice(http2->session);
+        sp_http2_ask_for_turn(http2);
+    }
+}
+
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
     struct sp_http2 *http2 = user;
@@ -176,10 +207,13 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
         on_pong(http2, &frame->ping);
     } else if (stream != NULL && stream == http2->reading) {
         http2->reading = NULL;
-        sp_http2_stream_begin(stream, ends);
+        if (http2->leaves_at != 0 && sp_clock_now() >= http2->leaves_at) {
+            leave(http2);
+        }
+        sp_http2_request_begin(stream, ends);
     } else if (stream != NULL && ends &&
                (frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS)) {
-        sp_http2_stream_complete(stream);
+        sp_http2_request_complete(stream);
     }
     return 0;
 }
@@ -195,7 +229,7 @@ static int on_data(nghttp2_session *session,
     (void)flags;
     (void)user;
     if (stream != NULL) {
-        sp_http2_stream_body(stream, (struct sp_slice){data, size});
+        sp_http2_request_body(stream, (struct sp_slice){data, size});
     } else {
         (void)nghttp2_session_consume_connection(session, size);
     }
@@ -204,11 +238,14 @@ static int on_data(nghttp2_session *session,
 
 static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
+    struct sp_http2 *http2 = user;
     struct sp_http2_stream *stream = stream_of(session, frame->hd.stream_id);
     bool ends = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0 &&
                 (frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS);
-    (void)user;
-    if (stream != NULL && ends) {
+    if (frame->hd.type == NGHTTP2_GOAWAY && http2->leaving && !http2->left) {
+        // Whoever answers this has read what was sent before.
+        (void)nghttp2_submit_ping(session, NGHTTP2_FLAG_NONE, drain_mark);
+    } else if (stream != NULL && ends) {
         sp_http2_stream_ended(stream);
     }
     return 0;
@@ -242,30 +279,6 @@ static int on_close(nghttp2_session *session, int32_t id, uint32_t code, void *u
 
 // ---- A session ----------------------------------------------------------------------
 
-static void *on_malloc(size_t size, void *user)
-{
-    (void)user;
-    return sp_realloc(NULL, size);
-}
-
-static void on_free(void *block, void *user)
-{
-    (void)user;
-    sp_free(block);
-}
-
-static void *on_calloc(size_t count, size_t size, void *user)
-{
-    (void)user;
-    return sp_alloc_array(count, size);
-}
-
-static void *on_realloc(void *block, size_t size, void *user)
-{
-    (void)user;
-    return sp_realloc(block, size);
-}
-
 static nghttp2_session_callbacks *new_callbacks(void)
 {
     nghttp2_session_callbacks *callbacks = NULL;
@@ -284,7 +297,7 @@ static nghttp2_session_callbacks *new_callbacks(void)
     return callbacks;
 }
 
-static nghttp2_option *new_options(void)
+static nghttp2_option *new_options(const struct sp_serve_config *config)
 {
     nghttp2_option *option = NULL;
     if (nghttp2_option_new(&option) != 0) {
@@ -292,17 +305,19 @@ static nghttp2_option *new_options(void)
     }
     nghttp2_option_set_no_auto_window_update(option, 1);
     nghttp2_option_set_no_closed_streams(option, 1);
+    nghttp2_option_set_max_continuations(
+        option, (size_t)config->max_header_size / FRAME + CONTINUATIONS);
+    // Clients that give up are not to be told from those that attack by how often they
+    // do: what runs for them is bounded instead.
+    nghttp2_option_set_stream_reset_rate_limit(option, RESETS, RESETS);
     return option;
 }
 
 static snakepit_err new_session(struct sp_http2 *http2)
 {
-    nghttp2_mem memory = {.malloc = on_malloc,
-                          .free = on_free,
-                          .calloc = on_calloc,
-                          .realloc = on_realloc};
+    nghttp2_mem memory = sp_http2_memory_functions(&http2->memory);
     nghttp2_session_callbacks *callbacks = new_callbacks();
-    nghttp2_option *option = new_options();
+    nghttp2_option *option = new_options(sp_http2_config(http2));
     int rv = NGHTTP2_ERR_NOMEM;
     if (callbacks != NULL && option != NULL) {
         rv = nghttp2_session_server_new3(
@@ -338,6 +353,27 @@ static void on_late(struct sp_wait *wait, enum sp_wait_for what)
     sp_http2_stream_late(SP_ENTRY(wait, struct sp_http2_stream, wait), what);
 }
 
+void sp_http2_waits_init(struct sp_waits *waits,
+                         struct sp_loop *loop,
+                         const struct sp_serve_config *config)
+{
+    const uint32_t limits[SP_WAITS] = {[SP_WAIT_BODY] = config->body_timeout_ms,
+                                       [SP_WAIT_CLIENT] = config->write_timeout_ms,
+                                       [SP_WAIT_END] = END_MS};
+    sp_waits_init(waits, loop, limits, on_late);
+}
+
+// All of a fleet that were begun at once do not end at once.
+static void set_age(struct sp_http2 *http2)
+{
+    uint64_t ms = sp_http2_config(http2)->max_connection_age_ms;
+    uint64_t now = sp_clock_now();
+    uint64_t tenth = ms * SP_NS_PER_MS / 10;
+    if (ms > 0) {
+        http2->leaves_at = now + 9 * tenth + now % (2 * tenth);
+    }
+}
+
 static void free_http2(struct sp_http2 *http2)
 {
     sp_task_cancel(&http2->task);
@@ -345,8 +381,8 @@ static void free_http2(struct sp_http2 *http2)
         sp_http2_stream_free(
             SP_ENTRY(http2->streams.next, struct sp_http2_stream, link));
     }
-    sp_waits_fini(&http2->waits);
-    nghttp2_session_del(http2->session);
+    sp_unfinished_free(http2->unfinished);
+    sp_http2_memory_fini(&http2->memory);
     sp_free(http2);
 }
 
@@ -358,14 +394,14 @@ static snakepit_err open_http2(struct sp_connection *connection)
     }
     http2->connection = connection;
     http2->turn = on_turn;
-    const struct sp_serve_config *config = sp_http2_config(http2);
-    const uint32_t limits[SP_WAITS] = {[SP_WAIT_BODY] = config->body_timeout_ms,
-                                       [SP_WAIT_CLIENT] = config->write_timeout_ms,
-                                       [SP_WAIT_END] = END_MS};
+    sp_http2_memory_init(&http2->memory);
     sp_list_init(&http2->streams);
     sp_list_init(&http2->due);
-    sp_waits_init(&http2->waits, &connection->loop->loop, limits, on_late);
-    snakepit_err err = new_session(http2);
+    sp_list_init(&http2->waiting);
+    set_age(http2);
+    http2->unfinished = sp_unfinished_new();
+    snakepit_err err =
+        http2->unfinished == NULL ? SNAKEPIT_NO_MEMORY : new_session(http2);
     if (err == SNAKEPIT_OK) {
         err = submit_settings(http2);
     }
@@ -415,16 +451,6 @@ static void late(struct sp_connection *connection, enum sp_wait_for what)
     if (what == SP_WAIT_REQUEST || what == SP_WAIT_HEADER) {
         (void)nghttp2_session_terminate_session(http2->session, NGHTTP2_NO_ERROR);
         send_frames(http2);
-    }
-}
-
-static void leave(struct sp_http2 *http2)
-{
-    if (!http2->leaving) {
-        http2->leaving = true;
-        (void)nghttp2_submit_shutdown_notice(http2->session);
-        (void)nghttp2_submit_ping(http2->session, NGHTTP2_FLAG_NONE, drain_mark);
-        sp_http2_ask_for_turn(http2);
     }
 }
 

@@ -5,8 +5,15 @@
 #ifndef FRONT_HTTP2_H
 #define FRONT_HTTP2_H
 
+#include "config/config.h"
 #include "front/connection.h"
+#include "front/waits.h"
 
 extern const struct sp_protocol sp_http2;
+
+// What the streams of a loop wait for: one for all of them.
+void sp_http2_waits_init(struct sp_waits *waits,
+                         struct sp_loop *loop,
+                         const struct sp_serve_config *config);
 
 #endif

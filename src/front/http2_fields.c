@@ -78,12 +78,11 @@ static bool is_same(struct sp_slice one, struct sp_slice other)
            strncasecmp((const char *)one.data, (const char *)other.data, one.size) == 0;
 }
 
-// What was seen of fields that may be there once.
+// What was seen of fields that are there once.
 struct seen {
     struct sp_slice authority;
     struct sp_slice host;
     struct sp_slice target;
-    bool length;
 };
 
 static struct sp_refusal
@@ -106,15 +105,9 @@ static struct sp_refusal
 see_field(const struct sp_field *field, struct seen *seen, struct sp_http2_head *head)
 {
     if (is_text(field->name, "host")) {
-        if (seen->host.data != NULL) {
-            return refuse(400, "there are several Host fields");
-        }
         seen->host = field->value;
     } else if (is_text(field->name, "content-length")) {
-        if (seen->length || !sp_chars_number(field->value, &head->length)) {
-            return refuse(400, "Content-Length is malformed or there are several");
-        }
-        seen->length = true;
+        (void)sp_chars_number(field->value, &head->length);
     } else if (is_text(field->name, "expect")) {
         if (!is_same(field->value, sp_slice_of_text("100-continue"))) {
             return refuse(417, "nothing but 100-continue can be expected");

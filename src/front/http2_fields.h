@@ -40,10 +40,10 @@ struct sp_http2_head {
     bool wants_continue; // before it sends the body
 };
 
-// Reads the fields of a request that nghttp2 has let pass: `:method` and `:path` are
-// there, nothing is in upper case, and no field is of the connection. Those that do not
-// begin with ':' go into `fields`, which has room for all of them. A refusal (400, 417,
-// 501) leaves both undefined.
+// Reads the fields of a request that nghttp2 has let pass: `:method` is there, nothing
+// is there twice that may not be, names are in lower case, a length is a number, and no
+// field is of the connection. Those that do not begin with ':' go into `fields`, which
+// has room for all of them. A refusal (400, 417, 501) leaves both undefined.
 struct sp_refusal sp_http2_read_head(const struct sp_http2_fields *list,
                                      struct sp_field *fields,
                                      struct sp_http2_head *head);

@@ -19,6 +19,7 @@
 #include "front/connection.h"
 #include "front/exchange.h"
 #include "front/http2_fields.h"
+#include "front/http2_memory.h"
 #include "front/server.h"
 #include "front/waits.h"
 
@@ -30,16 +31,23 @@ struct sp_http2_stream;
 struct sp_http2 {
     struct sp_connection *connection;
     nghttp2_session *session;
+    struct sp_http2_memory memory; // of the session
     struct sp_link streams; // all that nghttp2 has not forgotten, or that are in `due`
     size_t count;           // of them
     struct sp_link due;     // those with something to tell
     struct sp_task task;    // makes frames, and tells
     sp_task_fn *turn;       // its function
-    struct sp_waits waits;  // of streams
-    struct sp_http2_stream *reading; // the one whose header comes
-    bool continues;                  // a header goes on with another frame
-    bool leaving;                    // takes no new streams after those under way
-    bool left;                       // and has said which was the last one
+    struct sp_http2_stream *reading;  // the one whose header comes
+    struct sp_unfinished *unfinished; // calls whose streams are gone
+    uint64_t kept;                    // bytes of bodies
+    struct sp_http2_stream *first;    // the one that may go on nevertheless
+    size_t held_back;                 // streams that have `owed`
+    uint64_t queued;                  // bytes of answers
+    struct sp_link waiting;           // for those to be taken, by `due`
+    uint64_t leaves_at;               // ns of sp_clock_now(); 0: never by itself
+    bool continues;                   // a header goes on with another frame
+    bool leaving;                     // takes no new streams after those under way
+    bool left;                        // and has said which was the last one
 };
 
 enum sp_http2_state {
@@ -56,6 +64,7 @@ struct sp_http2_stream {
     int32_t id;
     enum sp_http2_state state;
     bool whole;   // the request is
+    bool waits;   // for a handler, until others have been answered
     bool large;   // its header is larger than it may be
     bool headed;  // HEAD: the answer has no body
     bool ends;    // nothing follows what is in `out`
@@ -65,10 +74,12 @@ struct sp_http2_stream {
     bool closed;  // nghttp2 has forgotten it
     struct sp_http2_fields head;
     struct sp_http2_fields trailers;
-    struct sp_buf body;
-    size_t held;       // bytes of a body that streams, not taken yet
-    struct sp_buf out; // of the answer's body
-    size_t out_at;     // of which so much has been sent
+    struct sp_buf body; // which its handler may take
+    size_t kept;        // bytes of it that count
+    size_t owed;        // bytes of it of which the window was not given back
+    size_t held;        // bytes of a body that streams, not taken yet
+    struct sp_buf out;  // of the answer's body
+    size_t out_at;      // of which so much has been sent
     struct sp_link link;
     struct sp_link due;
     struct sp_wait wait;
@@ -92,7 +103,23 @@ static inline void sp_http2_ask_for_turn(struct sp_http2 *http2)
     }
 }
 
+// ---- Bodies that are kept; http2_body.c -------------------------------------------
+
+enum sp_http2_kept {
+    SP_HTTP2_KEPT = 0,
+    SP_HTTP2_TOO_LARGE, // larger than max_message
+    SP_HTTP2_TOO_MUCH,  // with those of the others, or there is no memory
+};
+
+// More of a body: keeps it, and gives its window back, or owes that.
+enum sp_http2_kept sp_http2_body_keep(struct sp_http2_stream *stream,
+                                      struct sp_slice bytes);
+// Frees it; others may go on.
+void sp_http2_body_forget(struct sp_http2_stream *stream);
+
 // ---- Streams; http2_stream.c ------------------------------------------------------
+
+extern const struct sp_exchange_ops sp_http2_exchange_ops;
 
 // NULL: no memory.
 struct sp_http2_stream *sp_http2_stream_new(struct sp_http2 *http2, int32_t id);
@@ -101,16 +128,24 @@ void sp_http2_stream_free(struct sp_http2_stream *stream);
 // Tells a handler that has it that the client has gone. It stays.
 void sp_http2_stream_give_up(struct sp_http2_stream *stream);
 
-// One more field of its header. NO_MEMORY.
-snakepit_err sp_http2_stream_field(struct sp_http2_stream *stream,
-                                   struct sp_slice name,
-                                   struct sp_slice value);
-// The header is whole.
-void sp_http2_stream_begin(struct sp_http2_stream *stream, bool whole);
-// More of the body.
-void sp_http2_stream_body(struct sp_http2_stream *stream, struct sp_slice bytes);
-// The body is whole.
-void sp_http2_stream_complete(struct sp_http2_stream *stream);
+// Whether a handler has it.
+static inline bool sp_http2_stream_is_open(const struct sp_http2_stream *stream)
+{
+    return stream->state == SP_HTTP2_WORK || stream->state == SP_HTTP2_ANSWER;
+}
+
+// Begins to wait for what it waits for now. `moved`: the client has just done something
+// for it, and has all its time for the rest.
+void sp_http2_stream_wait(struct sp_http2_stream *stream, bool moved);
+// Ends it for nghttp2, with an error code of HTTP/2.
+void sp_http2_stream_reset(struct sp_http2_stream *stream, uint32_t code);
+// No handler has it any longer.
+void sp_http2_stream_finish(struct sp_http2_stream *stream);
+// Answers without a handler.
+void sp_http2_stream_refuse(struct sp_http2_stream *stream,
+                            unsigned status,
+                            const char *why);
+
 // All of the answer has been sent.
 void sp_http2_stream_ended(struct sp_http2_stream *stream);
 // nghttp2 has forgotten it.
@@ -128,5 +163,21 @@ snakepit_err sp_http2_stream_send(struct sp_http2_stream *stream,
 void sp_http2_stream_late(struct sp_http2_stream *stream, enum sp_wait_for what);
 // Tells what is due, with which it may end.
 void sp_http2_stream_tell(struct sp_http2_stream *stream);
+
+// ---- What comes of a request; http2_request.c -------------------------------------
+
+// One more field of its header. NO_MEMORY.
+snakepit_err sp_http2_request_field(struct sp_http2_stream *stream,
+                                    struct sp_slice name,
+                                    struct sp_slice value);
+// The header is whole.
+void sp_http2_request_begin(struct sp_http2_stream *stream, bool whole);
+// More of the body.
+void sp_http2_request_body(struct sp_http2_stream *stream, struct sp_slice bytes);
+// The body is whole.
+void sp_http2_request_complete(struct sp_http2_stream *stream);
+// Whether one that `waits` may go on, and that it does.
+bool sp_http2_request_may_go_on(const struct sp_http2 *http2);
+void sp_http2_request_go_on(struct sp_http2_stream *stream);
 
 #endif

@@ -1,8 +1,4 @@
 // SPDX-License-Identifier: MIT
-// A stream is one request and its answer. The window of a body that is kept whole is
-// given back as it comes, since its size is bounded; that of one that streams when the
-// handler has taken it.
-//
 // nghttp2 forgets a stream when both sides have ended it, or one has reset it, and that
 // may be before a handler is done with the exchange, or long after.
 #include "front/http2_inside.h"
@@ -13,8 +9,10 @@
 #include "front/http2_answer.h"
 #include "front/problem.h"
 
-#define WINDOW 131072u // bytes of an answer that wait for the client before it is full
-#define KEPT   4096u // of a buffer that is kept while the stream has an answer to send
+#define WINDOW      131072u // bytes of an answer that wait for the client before it is full
+#define SMALL       16384u     // the same, while others have much that waits
+#define QUEUED_MUCH (8u << 20) // bytes of answers of a connection
+#define KEPT        4096u // of a buffer that is kept while the stream has an answer to send
 
 static struct sp_http2_stream *of_exchange(struct sp_exchange *exchange)
 {
@@ -26,21 +24,22 @@ static nghttp2_session *session_of(const struct sp_http2_stream *stream)
     return stream->http2->session;
 }
 
-static bool is_open(const struct sp_http2_stream *stream)
-{
-    return stream->state == SP_HTTP2_WORK || stream->state == SP_HTTP2_ANSWER;
-}
-
 static size_t unsent(const struct sp_http2_stream *stream)
 {
     return stream->out.size - stream->out_at;
+}
+
+// A client that has a thousand streams, and reads none, has a thousand windows here.
+static size_t window_of(const struct sp_http2_stream *stream)
+{
+    return stream->http2->queued < QUEUED_MUCH ? WINDOW : SMALL;
 }
 
 // ---- What it waits for ------------------------------------------------------------
 
 static enum sp_wait_for what_it_waits_for(const struct sp_http2_stream *stream)
 {
-    bool comes = stream->state == SP_HTTP2_BODY ||
+    bool comes = (stream->state == SP_HTTP2_BODY && stream->owed == 0) ||
                  (stream->state == SP_HTTP2_WORK && stream->held == 0);
     if (stream->closed) {
         return SP_WAIT_NOTHING;
@@ -56,7 +55,7 @@ static enum sp_wait_for what_it_waits_for(const struct sp_http2_stream *stream)
 
 // `moved`: the client has just done something for it, and has all its time for the
 // rest.
-static void wait_as_is(struct sp_http2_stream *stream, bool moved)
+void sp_http2_stream_wait(struct sp_http2_stream *stream, bool moved)
 {
     enum sp_wait_for what = what_it_waits_for(stream);
     moved = moved && what != SP_WAIT_END;
@@ -64,7 +63,7 @@ static void wait_as_is(struct sp_http2_stream *stream, bool moved)
     if (what == SP_WAIT_NOTHING) {
         sp_wait_end(&stream->wait);
     } else if (moved || !waits || stream->wait.what != what) {
-        sp_wait_begin(&stream->http2->waits, &stream->wait, what);
+        sp_wait_begin(&stream->http2->connection->loop->streams, &stream->wait, what);
     }
 }
 
@@ -88,7 +87,7 @@ struct sp_http2_stream *sp_http2_stream_new(struct sp_http2 *http2, int32_t id)
 static void forget_request(struct sp_http2_stream *stream)
 {
     sp_http2_fields_fini(&stream->head);
-    sp_buf_fini(&stream->body);
+    sp_http2_body_forget(stream);
     if (stream->fields != stream->few) {
         sp_free(stream->fields);
         stream->fields = stream->few;
@@ -98,7 +97,7 @@ static void forget_request(struct sp_http2_stream *stream)
 void sp_http2_stream_give_up(struct sp_http2_stream *stream)
 {
     const struct sp_exchange_listener *listener = stream->exchange.listener;
-    bool told = is_open(stream) && listener != NULL;
+    bool told = sp_http2_stream_is_open(stream) && listener != NULL;
     stream->state = SP_HTTP2_OVER;
     if (told) {
         listener->gone(stream->exchange.user);
@@ -111,6 +110,7 @@ void sp_http2_stream_free(struct sp_http2_stream *stream)
     sp_http2_stream_give_up(stream);
     forget_request(stream);
     sp_http2_fields_fini(&stream->trailers);
+    http2->queued -= unsent(stream);
     sp_buf_fini(&stream->out);
     sp_wait_end(&stream->wait);
     sp_list_remove(&stream->link);
@@ -124,6 +124,10 @@ void sp_http2_stream_free(struct sp_http2_stream *stream)
 
 static void make_due(struct sp_http2_stream *stream)
 {
+    if (stream->waits) {
+        stream->waits = false;
+        sp_list_remove(&stream->due);
+    }
     if (!sp_link_used(&stream->due)) {
         sp_list_append(&stream->http2->due, &stream->due);
     }
@@ -136,7 +140,7 @@ static void make_due(struct sp_http2_stream *stream)
 void sp_http2_stream_ended(struct sp_http2_stream *stream)
 {
     stream->ended = true;
-    wait_as_is(stream, false);
+    sp_http2_stream_wait(stream, false);
 }
 
 void sp_http2_stream_closed(struct sp_http2_stream *stream)
@@ -153,9 +157,10 @@ void sp_http2_stream_tell(struct sp_http2_stream *stream)
     const struct sp_exchange_listener *listener = stream->exchange.listener;
     if (stream->closed) {
         sp_http2_stream_free(stream);
-    } else if (stream->full && unsent(stream) <= WINDOW / 2) {
+    } else if (stream->full && unsent(stream) <= window_of(stream) / 2) {
         stream->full = false;
-        if (is_open(stream) && listener != NULL && listener->writable != NULL) {
+        if (sp_http2_stream_is_open(stream) && listener != NULL &&
+            listener->writable != NULL) {
             listener->writable(stream->exchange.user);
         }
     }
@@ -163,7 +168,7 @@ void sp_http2_stream_tell(struct sp_http2_stream *stream)
 
 // ---- Answers ----------------------------------------------------------------------
 
-static void reset(struct sp_http2_stream *stream, uint32_t code)
+void sp_http2_stream_reset(struct sp_http2_stream *stream, uint32_t code)
 {
     if (!stream->closed) {
         (void)nghttp2_submit_rst_stream(
@@ -172,11 +177,11 @@ static void reset(struct sp_http2_stream *stream, uint32_t code)
     }
 }
 
-static void finish(struct sp_http2_stream *stream)
+void sp_http2_stream_finish(struct sp_http2_stream *stream)
 {
     stream->state = SP_HTTP2_OVER;
     forget_request(stream);
-    wait_as_is(stream, false);
+    sp_http2_stream_wait(stream, false);
 }
 
 static ssize_t on_read(nghttp2_session *session,
@@ -213,7 +218,8 @@ static snakepit_err append(struct sp_http2_stream *stream, struct sp_slice bytes
 {
     snakepit_err err = sp_buf_append(&stream->out, bytes.data, bytes.size);
     if (err == SNAKEPIT_OK) {
-        wait_as_is(stream, false);
+        stream->http2->queued += bytes.size;
+        sp_http2_stream_wait(stream, false);
     }
     return err;
 }
@@ -242,9 +248,9 @@ static void exchange_reply(struct sp_exchange *exchange,
         err = append(stream, body);
     }
     if (err != SNAKEPIT_OK) {
-        reset(stream, NGHTTP2_INTERNAL_ERROR);
+        sp_http2_stream_reset(stream, NGHTTP2_INTERNAL_ERROR);
     }
-    finish(stream);
+    sp_http2_stream_finish(stream);
 }
 
 static void exchange_begin(struct sp_exchange *exchange, const struct sp_reply *reply)
@@ -254,9 +260,9 @@ static void exchange_begin(struct sp_exchange *exchange, const struct sp_reply *
     stream->state = SP_HTTP2_ANSWER;
     if (!stream->closed && submit(stream, reply, NULL) != SNAKEPIT_OK) {
         // The handler still believes that it answers; it is told that it is over.
-        reset(stream, NGHTTP2_INTERNAL_ERROR);
+        sp_http2_stream_reset(stream, NGHTTP2_INTERNAL_ERROR);
     }
-    wait_as_is(stream, false);
+    sp_http2_stream_wait(stream, false);
 }
 
 static snakepit_err exchange_send(struct sp_exchange *exchange, struct sp_slice bytes)
@@ -295,18 +301,18 @@ static void exchange_end(struct sp_exchange *exchange,
     SP_CHECK(stream->state == SP_HTTP2_ANSWER);
     stream->ends = true;
     if (!stream->headed && keep_trailers(stream, trailers, count) != SNAKEPIT_OK) {
-        reset(stream, NGHTTP2_INTERNAL_ERROR);
+        sp_http2_stream_reset(stream, NGHTTP2_INTERNAL_ERROR);
     }
     resume(stream);
-    finish(stream);
+    sp_http2_stream_finish(stream);
 }
 
 static void exchange_fail(struct sp_exchange *exchange)
 {
     struct sp_http2_stream *stream = of_exchange(exchange);
-    SP_CHECK(is_open(stream));
-    reset(stream, NGHTTP2_INTERNAL_ERROR);
-    finish(stream);
+    SP_CHECK(sp_http2_stream_is_open(stream));
+    sp_http2_stream_reset(stream, NGHTTP2_INTERNAL_ERROR);
+    sp_http2_stream_finish(stream);
 }
 
 static size_t exchange_room(const struct sp_exchange *exchange)
@@ -315,8 +321,9 @@ static size_t exchange_room(const struct sp_exchange *exchange)
     struct sp_http2_stream *stream =
         (struct sp_http2_stream *)(uintptr_t)(const void *)exchange;
     size_t queued = unsent(stream);
-    stream->full = queued >= WINDOW;
-    return stream->full ? 0 : WINDOW - queued;
+    size_t window = window_of(stream);
+    stream->full = queued >= window;
+    return stream->full ? 0 : window - queued;
 }
 
 static void exchange_taken(struct sp_exchange *exchange, size_t bytes)
@@ -329,10 +336,10 @@ static void exchange_taken(struct sp_exchange *exchange, size_t bytes)
     stream->held -= bytes;
     (void)nghttp2_session_consume(session_of(stream), stream->id, bytes);
     sp_http2_ask_for_turn(stream->http2);
-    wait_as_is(stream, true);
+    sp_http2_stream_wait(stream, true);
 }
 
-static const struct sp_exchange_ops exchange_ops = {
+const struct sp_exchange_ops sp_http2_exchange_ops = {
     .reply = exchange_reply,
     .begin = exchange_begin,
     .send = exchange_send,
@@ -343,7 +350,9 @@ static const struct sp_exchange_ops exchange_ops = {
 };
 
 // Answers without a handler.
-static void refuse(struct sp_http2_stream *stream, unsigned status, const char *why)
+void sp_http2_stream_refuse(struct sp_http2_stream *stream,
+                            unsigned status,
+                            const char *why)
 {
     const struct sp_reply reply = {.status = status, .type = SP_PROBLEM_TYPE};
     struct sp_buf body = {0};
@@ -352,8 +361,8 @@ static void refuse(struct sp_http2_stream *stream, unsigned status, const char *
         exchange_reply(
             &stream->exchange, &reply, (struct sp_slice){body.data, body.size});
     } else {
-        reset(stream, NGHTTP2_INTERNAL_ERROR);
-        finish(stream);
+        sp_http2_stream_reset(stream, NGHTTP2_INTERNAL_ERROR);
+        sp_http2_stream_finish(stream);
     }
     sp_buf_fini(&body);
 }
@@ -398,6 +407,7 @@ snakepit_err sp_http2_stream_send(struct sp_http2_stream *stream,
         err = sp_connection_send(connection, bytes);
     }
     stream->out_at += length;
+    stream->http2->queued -= length;
     if (unsent(stream) == 0) {
         stream->out.size = 0;
         stream->out_at = 0;
@@ -405,184 +415,20 @@ snakepit_err sp_http2_stream_send(struct sp_http2_stream *stream,
             sp_buf_fini(&stream->out);
         }
     }
-    if (stream->full && unsent(stream) <= WINDOW / 2) {
+    if (stream->full && unsent(stream) <= window_of(stream) / 2) {
         make_due(stream);
     }
-    wait_as_is(stream, true);
+    sp_http2_stream_wait(stream, true);
     return err;
-}
-
-// ---- Requests ---------------------------------------------------------------------
-
-snakepit_err sp_http2_stream_field(struct sp_http2_stream *stream,
-                                   struct sp_slice name,
-                                   struct sp_slice value)
-{
-    struct sp_http2_fields *head = &stream->head;
-    size_t limit = (size_t)sp_http2_config(stream->http2)->max_header_size;
-    bool pseudo = name.size != 0 && name.data[0] == ':';
-    snakepit_err err = SNAKEPIT_OK;
-    // What cannot be used is not kept either.
-    if (!stream->large) {
-        err = sp_http2_fields_add(head, name, value);
-    }
-    size_t most = SP_FIELDS_MOST + (pseudo ? 0 : 4);
-    stream->large = stream->large || head->size > limit || head->count > most;
-    return err;
-}
-
-static void hand_over(struct sp_http2_stream *stream)
-{
-    stream->state = SP_HTTP2_WORK;
-    stream->exchange.request.body =
-        (struct sp_slice){stream->body.data, stream->body.size};
-    stream->exchange.request.body_buf = &stream->body;
-    stream->exchange.loop->options->handle(&stream->exchange);
-}
-
-static void refuse_large(struct sp_http2_stream *stream)
-{
-    refuse(stream, 413, "the body is larger than max_message");
-}
-
-// The body is to come.
-static void await_body(struct sp_http2_stream *stream, const struct sp_http2_head *head)
-{
-    sp_streams_fn *streams = stream->exchange.loop->options->streams;
-    stream->exchange.request.streaming = streams != NULL && streams(&stream->exchange);
-    bool streaming = stream->exchange.request.streaming;
-    if (!streaming && head->length > sp_http2_config(stream->http2)->max_message) {
-        refuse_large(stream);
-        return;
-    }
-    if (head->wants_continue && !stream->whole) {
-        (void)sp_http2_submit_continue(session_of(stream), stream->id);
-        sp_http2_ask_for_turn(stream->http2);
-    }
-    stream->state = SP_HTTP2_BODY;
-    if (streaming) {
-        hand_over(stream);
-    }
-}
-
-static snakepit_err make_room_for_fields(struct sp_http2_stream *stream)
-{
-    size_t count = stream->head.count;
-    if (count > SP_HTTP2_FEW) {
-        struct sp_field *many = sp_alloc_array(count, sizeof *many);
-        if (many == NULL) {
-            return SNAKEPIT_NO_MEMORY;
-        }
-        stream->fields = many;
-    }
-    return SNAKEPIT_OK;
-}
-
-void sp_http2_stream_begin(struct sp_http2_stream *stream, bool whole)
-{
-    struct sp_connection *connection = stream->http2->connection;
-    struct sp_http2_head head;
-    stream->whole = whole;
-    stream->exchange.ops = &exchange_ops;
-    stream->exchange.loop = connection->loop;
-    stream->exchange.peer = &connection->peer;
-    if (stream->large) {
-        refuse(stream, 431, "the header is too large");
-        return;
-    }
-    if (make_room_for_fields(stream) != SNAKEPIT_OK) {
-        stream->state = SP_HTTP2_OVER;
-        reset(stream, NGHTTP2_INTERNAL_ERROR);
-        return;
-    }
-    struct sp_refusal refusal =
-        sp_http2_read_head(&stream->head, stream->fields, &head);
-    stream->headed = head.method == SP_METHOD_HEAD;
-    if (refusal.status != 0) {
-        refuse(stream, refusal.status, refusal.why);
-        return;
-    }
-    stream->exchange.request = (struct sp_request){
-        .method = head.method,
-        .secure = sp_connection_is_secure(connection),
-        .version = 2,
-        .path = head.path,
-        .query = head.query,
-        .host = head.host,
-        .fields = stream->fields,
-        .field_count = head.field_count,
-    };
-    await_body(stream, &head);
-    if (whole) {
-        sp_http2_stream_complete(stream);
-    } else {
-        wait_as_is(stream, true);
-    }
-}
-
-// Of a body that nobody wants the connection alone has its window back: the client may
-// send what it has begun, and not more.
-static void drop(struct sp_http2_stream *stream, size_t bytes)
-{
-    (void)nghttp2_session_consume_connection(session_of(stream), bytes);
-}
-
-static void keep(struct sp_http2_stream *stream, struct sp_slice bytes)
-{
-    uint64_t most = sp_http2_config(stream->http2)->max_message;
-    if (bytes.size > most - stream->body.size) {
-        drop(stream, bytes.size);
-        refuse_large(stream);
-        return;
-    }
-    if (sp_buf_append(&stream->body, bytes.data, bytes.size) != SNAKEPIT_OK) {
-        drop(stream, bytes.size);
-        reset(stream, NGHTTP2_INTERNAL_ERROR);
-        finish(stream);
-        return;
-    }
-    (void)nghttp2_session_consume(session_of(stream), stream->id, bytes.size);
-}
-
-static const struct sp_exchange_listener *
-streaming_listener(const struct sp_http2_stream *stream)
-{
-    return is_open(stream) && stream->exchange.request.streaming
-               ? stream->exchange.listener
-               : NULL;
-}
-
-void sp_http2_stream_body(struct sp_http2_stream *stream, struct sp_slice bytes)
-{
-    const struct sp_exchange_listener *listener = streaming_listener(stream);
-    if (listener != NULL && listener->received != NULL) {
-        stream->held += bytes.size;
-        listener->received(stream->exchange.user, bytes);
-    } else if (stream->state == SP_HTTP2_BODY) {
-        keep(stream, bytes);
-    } else {
-        drop(stream, bytes.size);
-    }
-    wait_as_is(stream, true);
-}
-
-void sp_http2_stream_complete(struct sp_http2_stream *stream)
-{
-    const struct sp_exchange_listener *listener = streaming_listener(stream);
-    stream->whole = true;
-    if (listener != NULL && listener->complete != NULL) {
-        listener->complete(stream->exchange.user);
-    } else if (stream->state == SP_HTTP2_BODY) {
-        hand_over(stream);
-    }
-    wait_as_is(stream, false);
 }
 
 void sp_http2_stream_late(struct sp_http2_stream *stream, enum sp_wait_for what)
 {
     if (what == SP_WAIT_BODY && stream->state == SP_HTTP2_BODY) {
-        refuse(stream, 408, "the body did not go on within body_timeout_ms");
+        sp_http2_stream_refuse(
+            stream, 408, "the body did not go on within body_timeout_ms");
     } else {
-        reset(stream, what == SP_WAIT_END ? NGHTTP2_NO_ERROR : NGHTTP2_CANCEL);
+        sp_http2_stream_reset(stream,
+                              what == SP_WAIT_END ? NGHTTP2_NO_ERROR : NGHTTP2_CANCEL);
     }
 }

@@ -14,6 +14,7 @@
 #include "base/memory.h"
 #include "base/system.h"
 #include "base/thread.h"
+#include "front/http2.h"
 #include "front/inside.h"
 
 #define ACCEPTS_A_TURN 16    // so that those who are connected have their turn
@@ -419,6 +420,7 @@ snakepit_err sp_serve_loop_init(struct sp_serve_loop *serve,
         return err;
     }
     sp_connections_init(&serve->connections, &serve->loop, limits);
+    sp_http2_waits_init(&serve->streams, &serve->loop, config);
     sp_loop_before_waits(&serve->loop, before_wait);
     serve->door_watches =
         sp_alloc_array(server->doors.count, sizeof *serve->door_watches);
@@ -475,6 +477,7 @@ void sp_serve_loop_end(struct sp_serve_loop *serve)
     }
     close_views(serve);
     sp_watch_stop(&serve->queue_watch);
+    sp_waits_fini(&serve->streams);
     sp_loop_fini(&serve->loop);
 }
 

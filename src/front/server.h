@@ -20,6 +20,7 @@
 #include "front/door.h"
 #include "front/exchange.h"
 #include "front/offload.h"
+#include "front/waits.h"
 
 // Answers a request whose header and body are whole; see exchange.h.
 typedef void sp_handler_fn(struct sp_exchange *exchange);
@@ -53,6 +54,7 @@ struct sp_serve_loop {
     struct sp_connections connections;
     struct sp_offload *offload; // constant; NULL: what is large is done here as well
     struct sp_link offloaded;   // and done. Guarded by its lock
+    struct sp_waits streams;    // what those of HTTP/2 wait for
     struct sp_link given; // connections that others have accepted for it. Guarded by
                           // the server's lock
     atomic_size_t load;   // connections, those that are given included. Any thread

@@ -13,6 +13,7 @@
 #include "base/memory.h"
 #include "config/config.h"
 #include "front/connection.h"
+#include "front/http2.h"
 #include "front/server.h"
 
 #define FAKE_OUT  262144u // bytes that the client can be sent
@@ -110,6 +111,7 @@ static inline snakepit_err fake_open(const struct sp_protocol *protocol,
     fake.config.write_timeout_ms = 30000;
     sp_list_init(&fake.loop.loop.tasks);
     sp_list_init(&fake.loop.loop.timers);
+    sp_http2_waits_init(&fake.loop.streams, &fake.loop.loop, &fake.config);
     fake.options.config = &fake.config;
     fake.options.handle = handle;
     fake.loop.options = &fake.options;

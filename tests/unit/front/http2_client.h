@@ -31,7 +31,6 @@ struct upload {
 
 static struct {
     nghttp2_session *session;
-    bool auto_window;
     uint32_t goaways;
     int32_t last_id; // of the last GOAWAY
     uint32_t goaway_code;
@@ -146,6 +145,7 @@ static inline void client_begin(void)
     assert_int_equal(nghttp2_session_callbacks_new(&callbacks), 0);
     assert_int_equal(nghttp2_option_new(&option), 0);
     nghttp2_option_set_no_http_messaging(option, 1);
+    nghttp2_option_set_no_auto_window_update(option, 1);
     nghttp2_session_callbacks_set_on_header_callback(callbacks, on_client_header);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks,
                                                               on_client_data);
@@ -255,7 +255,7 @@ static inline struct sp_http2 *server(void)
 // What a stream has waited for has not come: that of the first one.
 static inline void stream_is_late(enum sp_wait_for what)
 {
-    struct sp_waits *waits = &server()->waits;
+    struct sp_waits *waits = &fake.loop.streams;
     assert_false(sp_list_empty(&waits->lists[what]));
     struct sp_wait *wait = SP_ENTRY(waits->lists[what].next, struct sp_wait, link);
     sp_wait_begin(waits, wait, SP_WAIT_NOTHING);

@@ -4,7 +4,7 @@
 
 #define OK_TEXT ":status: 200\ncontent-type: text/plain\n"
 
-// ---- Requests and answers -----------------------------------------------------------
+// ---- Requests and answers ---------------------------------------------------------
 
 static void a_request_is_answered(void **state)
 {
@@ -135,8 +135,7 @@ static void a_failed_answer_is_not_whole(void **state)
     end();
 }
 
-// ---- Bodies that stream
-// ---------------------------------------------------------------
+// ---- Bodies that stream -----------------------------------------------------------
 
 static struct {
     struct sp_exchange *exchange;
