@@ -18,13 +18,14 @@ LINTERS = build/venv/system/bin/python -m
 # What tools/bootstrap found, as environment of the command that follows.
 WITH_PYTHONS = set -a; . build/bootstrap.env; set +a;
 
-.PHONY: help bootstrap dev release demo check test soak coverage bench lint format install clean
+.PHONY: help bootstrap dev release demo check test peers soak coverage bench lint format install clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make demo      build, then show both kinds of worker and the daemon   (5 minutes the first time)'
 	@echo 'make check     the fast tests: unit tests, formatting, layers, sizes'
 	@echo 'make test      build with assertions and run every test'
+	@echo 'make peers     have programs of others judge the daemon; fetches them'
 	@echo 'make soak      kills, recycles and hangs for SOAK_SECONDS (600) in each profile'
 	@echo 'make coverage  which lines the tests reach, on a build of its own'
 	@echo 'make bench     measure against the limit; writes build/bench/results.json'
@@ -52,7 +53,12 @@ check: dev
 	ctest --preset dev -j $(JOBS) -L 'unit|lint'
 
 test: dev
-	ctest --preset dev -j $(TEST_JOBS) $(CTEST_ARGS)
+	ctest --preset dev -j $(TEST_JOBS) -LE peers $(CTEST_ARGS)
+
+# Programs of others judge the daemon: those that the registries give, now or before.
+peers: dev
+	-@tools/peers check
+	ctest --preset dev -L peers $(CTEST_ARGS)
 
 soak: dev
 	SNAKEPIT_STRESS_SECONDS=$(SOAK_SECONDS) build/dev/bin/stress_storm
@@ -63,6 +69,8 @@ coverage:
 bench: release
 	@mkdir -p build/bench
 	@$(WITH_PYTHONS) build/release/bin/snakepit-bench --output build/bench/results.json $(BENCH_ARGS)
+	@case '$(BENCH_ARGS)' in *--case*|*-h*) ;; *) $(WITH_PYTHONS) python3 bench/doors.py \
+	    --output build/bench/results.json $(filter --quick,$(BENCH_ARGS)) ;; esac
 
 # clang-tidy reads the compile commands of the dev build, which gcc made: warnings that clang
 # does not know are not ours to answer for.
