@@ -12,6 +12,7 @@
 #include "front/api_inside.h"
 #include "front/api_reply.h"
 #include "front/grpc.h"
+#include "front/grpc_call.h"
 #include "front/query.h"
 #include "front/screen.h"
 #include "front/server.h"
@@ -64,6 +65,8 @@ void sp_api_free(struct sp_api *api)
         SP_CHECK(sp_list_empty(&loop->streams) && sp_list_empty(&loop->held));
         sp_timer_stop(&loop->looks);
         sp_buf_fini(&loop->events);
+        sp_buf_fini(&loop->reply);
+        sp_grpc_call_drop(loop->spare);
         sp_free(loop);
         loop = next;
     }

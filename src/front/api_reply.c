@@ -86,7 +86,7 @@ static void reply_status(struct sp_exchange *exchange, unsigned status)
 {
     static const uint8_t empty[SP_GRPC_PREFIX_SIZE];
     if (exchange->request.grpc) {
-        sp_grpc_reply(exchange, (struct sp_slice){empty, sizeof empty}, NULL);
+        sp_grpc_reply(exchange, (struct sp_slice){empty, sizeof empty});
     } else {
         sp_api_reply(exchange, &(const struct sp_api_answer){.status = status});
     }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "front/api_track.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -37,6 +36,21 @@ bool sp_api_track_begin(struct sp_api_track *track,
     return true;
 }
 
+static void write_number(snakepit_call_id id, char room[SP_CALL_TEXT_SIZE])
+{
+    char digits[SP_CALL_TEXT_SIZE];
+    size_t count = 0;
+    size_t size = 0;
+    do {
+        digits[count++] = (char)('0' + id % 10);
+        id /= 10;
+    } while (id > 0);
+    while (count > 0) {
+        room[size++] = digits[--count];
+    }
+    room[size] = '\0';
+}
+
 // So that its owner may cancel it, and nobody else. Without memory nobody may.
 static void own_number(struct sp_api_track *track)
 {
@@ -50,7 +64,7 @@ void sp_api_track_set(struct sp_api_track *track, snakepit_call_id id)
 {
     track->id = id;
     if (track->text[0] == '\0') {
-        (void)snprintf(track->text, sizeof track->text, "%" PRIu64, id);
+        write_number(id, track->text);
         own_number(track);
     }
     sp_call_name_set(track->names, &track->name, id);

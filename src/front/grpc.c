@@ -5,15 +5,11 @@
 
 #include <string.h>
 
-#include "base/clock.h"
-#include "base/memory.h"
-#include "config/config.h"
 #include "front/api_gate.h"
 #include "front/api_reply.h"
 #include "front/grpc_call.h"
 #include "front/grpc_fields.h"
 #include "front/grpc_reply.h"
-#include "front/server.h"
 
 bool sp_grpc_is_asked(const struct sp_exchange *exchange)
 {
@@ -99,22 +95,19 @@ static const struct sp_grpc_method *find_method(struct sp_exchange *exchange)
 
 void sp_grpc_handle(struct sp_exchange *exchange)
 {
-    struct sp_grpc_call head = {.begun_ns = sp_clock_now()};
     if (!is_well_formed(exchange)) {
         return;
     }
-    head.method = find_method(exchange);
-    if (head.method == NULL || !sp_api_admit_client(exchange, head.method->access) ||
-        !read_timeout(exchange, &head) || !read_encoding(exchange, &head)) {
+    const struct sp_grpc_method *method = find_method(exchange);
+    if (method == NULL || !sp_api_admit_client(exchange, method->access)) {
         return;
     }
-    head.exchange = exchange;
-    head.reader.most = (size_t)sp_serve_loop_config(exchange->loop)->max_message;
-    struct sp_grpc_call *call = sp_alloc(sizeof *call);
+    struct sp_grpc_call *call = sp_grpc_call_new(exchange, method);
     if (call == NULL) {
         sp_api_fail(exchange, SNAKEPIT_NO_MEMORY, NULL);
-        return;
+    } else if (read_timeout(exchange, call) && read_encoding(exchange, call)) {
+        sp_grpc_call_begin(call);
+    } else {
+        sp_grpc_call_free(call);
     }
-    *call = head;
-    sp_grpc_call_begin(call);
 }

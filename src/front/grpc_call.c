@@ -12,11 +12,59 @@
 #include "front/grpc_reply.h"
 #include "front/server.h"
 
+#define KEPT            4096u // bytes of a message's room
 #define LOOK_MS         250u
 #define LONGEST_WAIT_MS UINT64_C(86400000) // of a deadline; a later one is none
 
-static void free_call(struct sp_grpc_call *call)
+// ---- Life -----------------------------------------------------------------------
+
+struct sp_grpc_call *sp_grpc_call_new(struct sp_exchange *exchange,
+                                      const struct sp_grpc_method *method)
 {
+    struct sp_api_loop *loop = sp_api_loop_of(exchange);
+    struct sp_grpc_call *call = loop == NULL ? NULL : loop->spare;
+    if (call != NULL) {
+        loop->spare = NULL;
+    } else if (loop != NULL) {
+        call = sp_alloc(sizeof *call);
+    }
+    if (call != NULL) {
+        call->loop = loop;
+        call->exchange = exchange;
+        call->method = method;
+        call->begun_ns = sp_clock_now();
+        call->reader.most = (size_t)sp_serve_loop_config(exchange->loop)->max_message;
+    }
+    return call;
+}
+
+void sp_grpc_call_drop(struct sp_grpc_call *call)
+{
+    if (call != NULL) {
+        sp_grpc_reader_fini(&call->reader);
+        sp_buf_fini(&call->plain);
+        sp_buf_fini(&call->unread);
+        sp_free(call);
+    }
+}
+
+// Most calls are handed over before the next one comes, so one of each loop is used
+// again, with the room for its message.
+static void keep(struct sp_grpc_call *call)
+{
+    struct sp_buf message = call->reader.message;
+    message.size = 0;
+    sp_buf_fini(&call->plain);
+    sp_buf_fini(&call->unread);
+    call->loop->spare = call;
+    *call = (struct sp_grpc_call){.reader = {.message = message}};
+}
+
+void sp_grpc_call_free(struct sp_grpc_call *call)
+{
+    if (call == NULL) {
+        return;
+    }
     if (call->holder != NULL) {
         sp_timer_stop(&call->deadline);
         sp_list_remove(&call->link);
@@ -24,16 +72,17 @@ static void free_call(struct sp_grpc_call *call)
             call->holder->over(call);
         }
     }
-    sp_grpc_reader_fini(&call->reader);
-    sp_buf_fini(&call->plain);
-    sp_buf_fini(&call->unread);
-    sp_free(call);
+    if (call->loop->spare == NULL && call->reader.message.capacity <= KEPT) {
+        keep(call);
+    } else {
+        sp_grpc_call_drop(call);
+    }
 }
 
 static void refuse(struct sp_grpc_call *call, enum sp_grpc_code code, const char *why)
 {
     sp_grpc_refuse(call->exchange, code, why);
-    free_call(call);
+    sp_grpc_call_free(call);
 }
 
 // ---- Messages -------------------------------------------------------------------
@@ -120,7 +169,7 @@ static bool feed(struct sp_grpc_call *call, struct sp_slice bytes)
 static bool hand_over(struct sp_grpc_call *call, struct sp_slice message)
 {
     if (!sp_api_admit_client(call->exchange, call->method->access)) {
-        free_call(call);
+        sp_grpc_call_free(call);
         return false;
     }
     call->busy = true;
@@ -129,7 +178,7 @@ static bool hand_over(struct sp_grpc_call *call, struct sp_slice message)
     call->busy = false;
     const bool held = call->holder != NULL && !call->over;
     if (!held) {
-        free_call(call);
+        sp_grpc_call_free(call);
     }
     return held;
 }
@@ -171,7 +220,7 @@ static void on_complete(void *user)
 
 static void on_gone(void *user)
 {
-    free_call(user);
+    sp_grpc_call_free(user);
 }
 
 static const struct sp_exchange_listener listener = {
@@ -196,7 +245,7 @@ void sp_grpc_finish(struct sp_grpc_call *call,
         sp_grpc_refuse(call->exchange, code, message);
     }
     if (!call->busy) {
-        free_call(call);
+        sp_grpc_call_free(call);
     }
 }
 
@@ -217,7 +266,7 @@ bool sp_grpc_send(struct sp_grpc_call *call, struct sp_slice message)
     call->over = true;
     sp_exchange_fail(call->exchange);
     if (!call->busy) {
-        free_call(call);
+        sp_grpc_call_free(call);
     }
     return false;
 }
@@ -230,7 +279,7 @@ static bool tell(struct sp_grpc_call *call, void (*function)(struct sp_grpc_call
     call->busy = false;
     const bool over = call->over;
     if (over) {
-        free_call(call);
+        sp_grpc_call_free(call);
     }
     return !over;
 }
@@ -351,7 +400,7 @@ static const struct sp_exchange_listener held = {.gone = on_gone,
 void sp_grpc_hold(struct sp_grpc_call *call, const struct sp_grpc_holder *holder)
 {
     struct sp_exchange *exchange = call->exchange;
-    struct sp_api_loop *loop = sp_api_loop_of(exchange);
+    struct sp_api_loop *loop = call->loop;
     call->holder = holder;
     sp_list_append(&loop->held, &call->link);
     if (!sp_timer_runs(&loop->looks)) {
@@ -380,9 +429,7 @@ static void begin_both_ways(struct sp_grpc_call *call)
 void sp_grpc_call_begin(struct sp_grpc_call *call)
 {
     struct sp_exchange *exchange = call->exchange;
-    if (sp_api_loop_of(exchange) == NULL) {
-        refuse(call, SP_GRPC_RESOURCE_EXHAUSTED, "there is no memory");
-    } else if (call->method->kind == SP_GRPC_DUPLEX) {
+    if (call->method->kind == SP_GRPC_DUPLEX) {
         begin_both_ways(call);
     } else if (exchange->request.streaming) {
         exchange->user = call;

@@ -20,6 +20,7 @@
 #include "front/grpc_methods.h"
 #include "front/grpc_status.h"
 
+struct sp_api_loop;
 struct sp_grpc_call;
 
 // What becomes of a call that is held. Any of them may be NULL.
@@ -39,6 +40,7 @@ struct sp_grpc_holder {
 // its exchange.
 struct sp_grpc_call {
     struct sp_link link; // of sp_api_loop.held, while it is held
+    struct sp_api_loop *loop;
     struct sp_exchange *exchange;
     const struct sp_grpc_method *method;
     uint64_t begun_ns;
@@ -58,8 +60,15 @@ struct sp_grpc_call {
     struct sp_timer deadline;
 };
 
-// Takes the call, which is from sp_alloc(), and reads the body of its exchange.
+// One that has just come. NULL: without memory.
+struct sp_grpc_call *sp_grpc_call_new(struct sp_exchange *exchange,
+                                      const struct sp_grpc_method *method);
+// One that has not begun; NULL is fine.
+void sp_grpc_call_free(struct sp_grpc_call *call);
+// Takes the call, and reads the body of its exchange.
 void sp_grpc_call_begin(struct sp_grpc_call *call);
+// Frees the one that a loop has kept; NULL is fine.
+void sp_grpc_call_drop(struct sp_grpc_call *call);
 
 // ---- For handlers ---------------------------------------------------------------
 

@@ -67,7 +67,7 @@ void sp_grpc_health_check(struct sp_grpc_call *call, struct sp_slice message)
             call->exchange, SP_GRPC_NOT_FOUND, "there is no pool of that name");
         return;
     }
-    sp_grpc_answer(call->exchange, &sp_type_health_check_response, &response, NULL);
+    sp_grpc_answer(call->exchange, &sp_type_health_check_response, &response);
 }
 
 // ---- All of them ----------------------------------------------------------------
@@ -99,7 +99,7 @@ void sp_grpc_health_list(struct sp_grpc_call *call, struct sp_slice message)
         }
     }
     response.statuses.items = items;
-    sp_grpc_answer(exchange, &sp_type_health_list_response, &response, NULL);
+    sp_grpc_answer(exchange, &sp_type_health_list_response, &response);
     sp_scratch_fini(&scratch);
 }
 

@@ -6,10 +6,13 @@
 
 #include "config/config.h"
 #include "front/api_gate.h"
+#include "front/api_inside.h"
 #include "front/api_reply.h"
 #include "front/grpc_frame.h"
 #include "front/grpc_reply.h"
 #include "front/server.h"
+
+#define KEPT 4096u // bytes of room for an answer
 
 // ---- Requests -------------------------------------------------------------------
 
@@ -90,25 +93,40 @@ static snakepit_err send_parts(struct sp_exchange *exchange,
     return err;
 }
 
+static void answer_with(struct sp_exchange *exchange, const struct sp_proto_out *out)
+{
+    if (out->foreign_bytes == 0) {
+        sp_grpc_reply(exchange, (struct sp_slice){out->bytes.data, out->bytes.size});
+        return;
+    }
+    sp_grpc_begin(exchange, NULL);
+    if (send_parts(exchange, out) == SNAKEPIT_OK) {
+        sp_grpc_end(exchange, SP_GRPC_OK, NULL);
+    } else {
+        sp_exchange_fail(exchange);
+    }
+}
+
 void sp_grpc_answer(struct sp_exchange *exchange,
                     const struct sp_proto_type *type,
-                    const void *message,
-                    const char *call)
+                    const void *message)
 {
+    struct sp_api_loop *loop = sp_api_loop_of(exchange);
     struct sp_proto_out out = {.foreign_bytes = 0};
+    if (loop != NULL) {
+        out.bytes = loop->reply;
+        loop->reply = (struct sp_buf){.data = NULL};
+    }
     snakepit_err err = frame(type, message, &out);
-    if (err != SNAKEPIT_OK) {
-        sp_api_fail(exchange, err, "the answer does not fit into memory");
-    } else if (out.foreign_bytes == 0) {
-        sp_grpc_reply(
-            exchange, (struct sp_slice){out.bytes.data, out.bytes.size}, call);
+    if (err == SNAKEPIT_OK) {
+        answer_with(exchange, &out);
     } else {
-        sp_grpc_begin(exchange, call);
-        if (send_parts(exchange, &out) == SNAKEPIT_OK) {
-            sp_grpc_end(exchange, SP_GRPC_OK, NULL);
-        } else {
-            sp_exchange_fail(exchange);
-        }
+        sp_api_fail(exchange, err, "the answer does not fit into memory");
+    }
+    if (loop != NULL && out.bytes.capacity <= KEPT) {
+        loop->reply = out.bytes;
+        loop->reply.size = 0;
+        out.bytes = (struct sp_buf){.data = NULL};
     }
     sp_proto_out_fini(&out);
 }

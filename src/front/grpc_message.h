@@ -33,8 +33,7 @@ bool sp_grpc_pool(const struct sp_grpc_call *call,
 // Answers with one message; see sp_grpc_reply().
 void sp_grpc_answer(struct sp_exchange *exchange,
                     const struct sp_proto_type *type,
-                    const void *message,
-                    const char *call);
+                    const void *message);
 // Appends a message with its frame. NO_MEMORY: `out` is as it was.
 snakepit_err sp_grpc_append(struct sp_buf *out,
                             const struct sp_proto_type *type,

@@ -4,11 +4,11 @@
 #include <string.h>
 
 #define SP_GRPC_SERVICE(service)
-#define SP_GRPC_METHOD(service, name, kind, handler, access, summary) \
-    {"/" service "/" name,                                            \
-     SP_GRPC_##kind,                                                  \
-     sp_grpc_##handler,                                               \
-     SP_ACCESS_##access,                                              \
+#define SP_GRPC_METHOD(service, name, kind, handler, access, summary)           \
+    {{(const uint8_t *)"/" service "/" name, sizeof("/" service "/" name) - 1}, \
+     SP_GRPC_##kind,                                                            \
+     sp_grpc_##handler,                                                         \
+     SP_ACCESS_##access,                                                        \
      summary},
 static const struct sp_grpc_method methods[] = {
 #include "front/grpc_methods.def"
@@ -27,8 +27,8 @@ static const char *const services[] = {
 const struct sp_grpc_method *sp_grpc_method_find(struct sp_slice path)
 {
     for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
-        if (strlen(methods[i].path) == path.size &&
-            memcmp(methods[i].path, path.data, path.size) == 0) {
+        if (methods[i].path.size == path.size &&
+            memcmp(methods[i].path.data, path.data, path.size) == 0) {
             return &methods[i];
         }
     }

@@ -25,7 +25,7 @@ enum sp_grpc_kind {
 };
 
 struct sp_grpc_method {
-    const char *path; // "/package.Service/Method"
+    struct sp_slice path; // "/package.Service/Method", with a zero behind it
     enum sp_grpc_kind kind;
     sp_grpc_fn *handler;
     enum sp_access access;

@@ -51,7 +51,7 @@ void sp_grpc_list_pools(struct sp_grpc_call *call, struct sp_slice message)
             response.pools.items[response.pools.count++] = pool_of(&stats);
         }
     }
-    sp_grpc_answer(exchange, &sp_type_v1_list_pools_response, &response, NULL);
+    sp_grpc_answer(exchange, &sp_type_v1_list_pools_response, &response);
     sp_free(response.pools.items);
 }
 
@@ -143,7 +143,7 @@ static void show_pool(struct sp_exchange *exchange, const char *name)
     }
     err = err == SNAKEPIT_OK ? show_breakers(pit, &shown) : err;
     if (err == SNAKEPIT_OK) {
-        sp_grpc_answer(exchange, &sp_type_v1_get_pool_response, &shown.response, NULL);
+        sp_grpc_answer(exchange, &sp_type_v1_get_pool_response, &shown.response);
     } else {
         sp_api_fail(exchange, err, NULL);
     }

@@ -7,17 +7,14 @@
 #define TYPE        "application/grpc"
 #define FIELDS_MOST (SP_GRPC_TRAILERS_MOST + 2u)
 
-// What every answer begins with. Returns how many fields there are.
-static size_t begin_fields(struct sp_field *fields, const char *call)
+static size_t add_call(struct sp_field *fields, const char *call)
 {
-    size_t count = 0;
-    fields[count++] = (struct sp_field){sp_slice_of_text("grpc-accept-encoding"),
-                                        sp_slice_of_text("identity,gzip")};
-    if (call != NULL) {
-        fields[count++] = (struct sp_field){sp_slice_of_text("snakepit-call-id"),
-                                            sp_slice_of_text(call)};
+    if (call == NULL) {
+        return 0;
     }
-    return count;
+    fields[0] =
+        (struct sp_field){sp_slice_of_text("snakepit-call-id"), sp_slice_of_text(call)};
+    return 1;
 }
 
 void sp_grpc_begin(struct sp_exchange *exchange, const char *call)
@@ -26,7 +23,7 @@ void sp_grpc_begin(struct sp_exchange *exchange, const char *call)
     const struct sp_reply reply = {.status = 200,
                                    .type = TYPE,
                                    .fields = fields,
-                                   .field_count = begin_fields(fields, call)};
+                                   .field_count = add_call(fields, call)};
     sp_exchange_begin(exchange, &reply);
 }
 
@@ -67,13 +64,11 @@ void sp_grpc_end_call(struct sp_exchange *exchange,
 
 // ---- Whole answers ----------------------------------------------------------------
 
-void sp_grpc_reply(struct sp_exchange *exchange,
-                   struct sp_slice message,
-                   const char *call)
+void sp_grpc_reply(struct sp_exchange *exchange, struct sp_slice message)
 {
     static const struct sp_field ok = {{(const uint8_t *)"grpc-status", 11},
                                        {(const uint8_t *)"0", 1}};
-    sp_grpc_begin(exchange, call);
+    sp_grpc_begin(exchange, NULL);
     if (sp_exchange_send(exchange, message) == SNAKEPIT_OK) {
         sp_exchange_end_with(exchange, &ok, 1);
     } else {
@@ -86,7 +81,10 @@ static void refuse_with(struct sp_exchange *exchange,
                         const char *call)
 {
     struct sp_field fields[FIELDS_MOST];
-    const size_t begun = begin_fields(fields, call);
+    // Clients look at it where a message of theirs was compressed in vain.
+    fields[0] = (struct sp_field){sp_slice_of_text("grpc-accept-encoding"),
+                                  sp_slice_of_text("identity,gzip")};
+    const size_t begun = 1 + add_call(fields + 1, call);
     const struct sp_reply reply = {
         .status = 200,
         .type = TYPE,

@@ -21,9 +21,7 @@ void sp_grpc_end_call(struct sp_exchange *exchange,
                       uint32_t retry_after_ms);
 
 // One message, framed, and OK: the whole answer.
-void sp_grpc_reply(struct sp_exchange *exchange,
-                   struct sp_slice message,
-                   const char *call);
+void sp_grpc_reply(struct sp_exchange *exchange, struct sp_slice message);
 // No message: the whole answer.
 void sp_grpc_refuse(struct sp_exchange *exchange,
                     enum sp_grpc_code code,

