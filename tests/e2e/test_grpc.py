@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -14,7 +15,9 @@ from typing import Any
 import pytest
 from support.apart import apart, beside
 from support.grpcs import Peer, needs_grpc, stubs
+from support.places import ROOT
 from support.served import Client, config, end, poured, serve
+from support.tokens import secret, token, write
 from support.waiting import eventually
 
 pytestmark = needs_grpc
@@ -373,6 +376,99 @@ def test_messages_are_bounded_also_unpacked(start, made):
             assert error.code() == p.grpc.StatusCode.RESOURCE_EXHAUSTED, error
         # Others on the connection are served on.
         assert p.call("add", {"a": 1}) == 2
+
+    run()
+
+
+# ---- Tokens -----------------------------------------------------------------------
+
+SCOPES = ("call", "observe", "admin")
+
+
+def methods() -> dict[str, str]:
+    """The scope of each method, by its path."""
+    text = (ROOT / "src/front/grpc_methods.def").read_text()
+    found = re.findall(
+        r'^SP_GRPC_METHOD\("([^"]+)", "(\w+)", \w+, \w+, (\w+),', text, re.MULTILINE
+    )
+    assert len(found) == len(re.findall(r"^SP_GRPC_METHOD\(", text, re.MULTILINE))
+    return {f"/{service}/{name}": scope.lower() for service, name, scope in found}
+
+
+@pytest.fixture
+def guarded(start, tmp_path) -> str:
+    """The URL of a listener that asks for tokens."""
+    tokens = tmp_path / "tokens.yaml"
+    write(
+        tokens,
+        [
+            *(token(scope, scope) for scope in SCOPES),
+            token("mine", *SCOPES, pools=["text"]),
+            token("other", *SCOPES, pools=["other"]),
+        ],
+    )
+    listen = ["127.0.0.1:0", {"address": "127.0.0.1:0", "tokens": str(tokens)}]
+    return start({"listen": listen}).urls(2)[1]
+
+
+def metadata(name: str) -> list[tuple[str, str]]:
+    return [("authorization", f"Bearer {secret(name)}")]
+
+
+def test_each_method_asks_for_its_scope(guarded, made):
+    @apart
+    def run() -> None:
+        p = Peer(guarded, made)
+        code = p.grpc.StatusCode
+
+        def answer(path: str, shown: list[tuple[str, str]]) -> Any:
+            try:
+                p.channel.unary_unary(path)(b"", timeout=1, metadata=shown)
+            except p.grpc.RpcError as error:
+                return error.code()
+            return code.OK
+
+        refused = (code.UNAUTHENTICATED, code.PERMISSION_DENIED)
+        for path, scope in methods().items():
+            nobody = answer(path, [])
+            assert (nobody == code.UNAUTHENTICATED) == (scope != "open"), path
+            for name in SCOPES:
+                got = answer(path, metadata(name))
+                wanted = scope in (name, "open")
+                assert (got in refused) != wanted, (path, name, got)
+                assert wanted or got == code.PERMISSION_DENIED
+
+    run()
+
+
+def test_a_token_may_be_for_some_pools_alone(guarded, made):
+    @apart
+    def run() -> None:
+        p = Peer(guarded, made)
+        mine, other = metadata("mine"), metadata("other")
+        assert p.call("add", {"a": 1}, metadata=mine) == 2
+        error = p.error(p.call, "add", {"a": 1}, metadata=other)
+        assert error.code() == p.grpc.StatusCode.PERMISSION_DENIED
+        assert "is not for the pool text" in error.details()
+        for shown, count in ((mine, 1), (other, 0)):
+            answer = p.stub.ListPools(p.pb.ListPoolsRequest(), metadata=shown)
+            assert len(answer.pools) == count
+        for method, request in (
+            ("ListTools", p.pb.ListToolsRequest()),
+            ("GetPool", p.pb.GetPoolRequest()),
+            ("RecyclePool", p.pb.RecyclePoolRequest()),
+            ("Reload", p.pb.ReloadRequest()),
+        ):
+            error = p.error(getattr(p.stub, method), request, metadata=other)
+            assert error.code() == p.grpc.StatusCode.PERMISSION_DENIED
+        kept = p.pb.PutValueRequest(session="s", key="k", value=p.pb.Payload(json=b"1"))
+        p.stub.PutValue(kept, metadata=mine)
+        error = p.error(
+            p.stub.GetValue,
+            p.pb.GetValueRequest(session="s", key="k"),
+            metadata=metadata("call"),
+        )
+        assert error.code() == p.grpc.StatusCode.NOT_FOUND
 
     run()
 

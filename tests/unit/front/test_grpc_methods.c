@@ -85,12 +85,44 @@ static void what_is_not_there_is_not_found(void **state)
     }
 }
 
+static void the_page_has_each_row(void **state)
+{
+    static const char *const kinds[] = {[SP_GRPC_UNARY] = "",
+                                        [SP_GRPC_STREAM] = " (stream)",
+                                        [SP_GRPC_DUPLEX] = " (both ways)"};
+    static const char *const scopes[] = {[SP_ACCESS_OPEN] = "open",
+                                         [SP_ACCESS_CALL] = "call",
+                                         [SP_ACCESS_OBSERVE] = "observe",
+                                         [SP_ACCESS_ADMIN] = "admin"};
+    static char page[1 << 16];
+    char line[512];
+    const struct sp_grpc_method *method;
+    FILE *file = fopen(SP_DOCS "/grpc.md", "r");
+    (void)state;
+    assert_non_null(file);
+    assert_true(fread(page, 1, sizeof page - 1, file) > 0);
+    (void)fclose(file);
+    for (size_t i = 0; (method = sp_grpc_method_at(i)) != NULL; i++) {
+        (void)snprintf(line,
+                       sizeof line,
+                       "\n| `%s`%s | %s | %s |\n",
+                       (const char *)method->path.data + 1,
+                       kinds[method->kind],
+                       scopes[method->access],
+                       method->summary);
+        if (strstr(page, line) == NULL) {
+            fail_msg("docs/grpc.md lacks%s", line);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_and_descriptors_say_the_same),
         cmocka_unit_test(each_method_is_of_a_service_that_is_listed),
         cmocka_unit_test(what_is_not_there_is_not_found),
+        cmocka_unit_test(the_page_has_each_row),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
