@@ -204,25 +204,30 @@ static enum sp_tls_step fail(struct sp_tls *tls, int why)
     return letter ? SP_TLS_IS_HTTP : gone ? SP_TLS_LEFT : SP_TLS_FAILED;
 }
 
-// NO_MEMORY, or a subject that is too long: a part of it could be that of another.
+// NULL: it is kept. Else why the client is refused: a part of what is too long could be
+// the name of another.
+static const char *keep_subject(struct sp_tls *tls, const char *text, size_t size)
+{
+    if (size >= SP_TLS_SUBJECT_SIZE) {
+        return "the subject of its certificate is longer than 255 bytes";
+    }
+    tls->subject = sp_alloc(size + 1);
+    if (tls->subject == NULL) {
+        return "no memory is left";
+    }
+    memcpy(tls->subject, text, size);
+    return NULL;
+}
+
 static const char *write_subject(struct sp_tls *tls, const X509 *certificate)
 {
+    const X509_NAME *subject = X509_get_subject_name(certificate);
     const char *failure = "no memory is left";
     char *text = NULL;
     BIO *bio = BIO_new(BIO_s_mem());
-    if (bio != NULL &&
-        X509_NAME_print_ex(
-            bio, X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253) >= 0) {
+    if (bio != NULL && X509_NAME_print_ex(bio, subject, 0, XN_FLAG_RFC2253) >= 0) {
         long size = BIO_get_mem_data(bio, &text);
-        if (size >= (long)SP_TLS_SUBJECT_SIZE) {
-            failure = "the subject of its certificate is longer than 255 bytes";
-        } else {
-            tls->subject = sp_alloc((size_t)size + 1);
-            if (tls->subject != NULL) {
-                memcpy(tls->subject, text, (size_t)size);
-                failure = NULL;
-            }
-        }
+        failure = keep_subject(tls, text, (size_t)size);
     }
     BIO_free(bio);
     return failure;

@@ -24,6 +24,7 @@ from support.command import run
 from support.daemon import NO_POOLS, Daemon
 from support.raw_http import Raw
 from support.served import CALL, Client, config, end, serve
+from support.tokens import secret, token, write
 from support.waiting import eventually
 
 GET = "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -43,9 +44,13 @@ def start(tmp_path: pathlib.Path) -> Iterator[Start]:
     """Starts a daemon without pools, with the given keys of `tls` and of `serve`."""
     daemons: list[Daemon] = []
 
-    def start_one(tls: dict, address: str = "127.0.0.1:0", **keys: object) -> Daemon:
+    def start_one(
+        tls: dict, address: str = "127.0.0.1:0", tokens: str = "", **keys: object
+    ) -> Daemon:
         path = tmp_path / "tls.yaml"
         listen = [{"address": address, "tls": tls}]
+        if tokens:
+            listen[0]["tokens"] = tokens
         text = json.dumps({"loops": 1, **keys, "listen": listen})
         path.write_text(f"{NO_POOLS}serve: {text}\n")
         daemons.append(Daemon(path, env={"SNAKEPIT_LOG": "debug"}))
@@ -120,6 +125,19 @@ def test_a_large_body_crosses_both_ways(client):
     assert hashlib.sha256(answer["text"].encode()).digest() == (
         hashlib.sha256(text.encode()).digest()
     )
+
+
+def test_http_2_carries_both_as_well(client, own, tmp_path):
+    url = client.daemon.urls()[0] + CALL
+    path = tmp_path / "body.json"
+    path.write_text(json.dumps({"text": os.urandom(MEBI).hex()}))
+    words = ("--http2", "-H", "Content-Type: application/json")
+    assert curl(own, *words, "--data-binary", f"@{path}", f"{url}echo") == (
+        json.dumps(json.loads(path.read_text()), separators=(",", ":"))
+    )
+    accept = ("-H", "Accept: text/event-stream")
+    said = curl(own, *words, *accept, "--data-binary", '{"n": 2000}', f"{url}count")
+    assert said.count("data: ") == 2001
 
 
 def test_a_stream_comes_as_it_is_made(client):
@@ -277,6 +295,17 @@ def test_lesson_33_others_need_a_certificate(start, own, tmp_path):
     assert daemon.urls()[0].startswith("https://0.0.0.0:")
     assert is_served(daemon, own.trusted(signed(tmp_path, "build", authority)))
     assert not is_served(daemon, own.trusted())
+
+
+def test_lesson_33_or_a_token(start, own, tmp_path):
+    path = tmp_path / "tokens.yaml"
+    write(path, [token("build", "call", "observe")])
+    daemon = start(own.keys(), address="0.0.0.0:0", tokens=str(path))
+    field = f"Authorization: Bearer {secret('build')}\r\n\r\n"
+    get = "GET /v1/pools HTTP/1.1\r\nHost: localhost\r\n"
+    with Raw(shake_hands(daemon, own.trusted())) as known:
+        assert known.ask(get + field).status == 200
+        assert known.ask(f"{get}\r\n").status == 401
 
 
 # ---- Certificates of the daemon -----------------------------------------------------
