@@ -76,8 +76,8 @@ const char *sp_bearer_text(enum sp_bearer found)
         [SP_BEARER_TWO] = "there is more than one Authorization",
         [SP_BEARER_OTHER] = "Authorization is of another scheme than Bearer",
         [SP_BEARER_INVALID] =
-            "what stands behind Bearer is not a token: it is empty, longer than 512 "
-            "bytes, or has bytes that no token has",
+            ("what stands behind Bearer is not a token: it is empty, longer than 512 "
+             "bytes, or has bytes that no token has"),
     };
     return texts[found];
 }
