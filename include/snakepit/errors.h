@@ -40,7 +40,10 @@
     X(AGAIN,             27, 14, 503, 1, "there is nothing to read yet")                        \
     X(BUSY,              28,  9, 409, 1, "it is still in use")                                  \
     X(BREAKER_OPEN,      29, 14, 503, 1, "too many calls of the tool have failed lately")       \
-    X(POOL_REMOVED,      30,  5, 410, 0, "the pool was removed when the configuration was reloaded")
+    X(POOL_REMOVED,      30,  5, 410, 0, "the pool was removed when the configuration was reloaded") \
+    X(UNREACHABLE,      31, 14, 503, 1, "the daemon cannot be reached")                         \
+    X(DAEMON_LOST,      32, 14, 502, 0, "the daemon was lost before it answered")               \
+    X(DENIED,           33,  7, 403, 0, "the client is not known there, or may not do that")
 // clang-format on
 
 #define SNAKEPIT_ERROR_ENUM(name, number, grpc, http, retryable, text) \

@@ -53,9 +53,27 @@ const struct sp_cli_option *sp_cli_option_at(enum sp_cli_option_id id)
     return &options[id];
 }
 
+static bool is_client(enum sp_cli_command_id id)
+{
+    switch (id) {
+    case SP_CLI_CALL:
+    case SP_CLI_TOOLS:
+    case SP_CLI_POOLS:
+    case SP_CLI_WORKERS:
+    case SP_CLI_SESSIONS:
+    case SP_CLI_RECYCLE:
+    case SP_CLI_RELOAD:
+    case SP_CLI_DRAIN:
+        return true;
+    default:
+        return false;
+    }
+}
+
 bool sp_cli_option_is_of(const struct sp_cli_option *option, enum sp_cli_command_id id)
 {
-    return option->command == id || option->command == SP_CLI_ANY;
+    return option->command == (int)id || option->command == (int)SP_CLI_ANY ||
+           (option->command == (int)SP_CLI_CLIENT && is_client(id));
 }
 
 enum sp_cli_command_id sp_cli_command_find(const char *name)

@@ -19,7 +19,8 @@ enum sp_cli_command_id {
     SP_CLI_COMMANDS
 };
 
-#define SP_CLI_ANY SP_CLI_COMMANDS // whose options are every command's
+#define SP_CLI_ANY    SP_CLI_COMMANDS       // whose options are every command's
+#define SP_CLI_CLIENT (SP_CLI_COMMANDS + 1) // whose are those of a daemon's clients
 
 enum sp_cli_option_id {
 #define SP_CLI_COMMAND(...)
@@ -34,7 +35,7 @@ enum sp_cli_kind { SP_CLI_FLAG = 0, SP_CLI_TEXT, SP_CLI_NUMBER };
 
 struct sp_cli_option {
     const char *name;
-    enum sp_cli_command_id command;
+    int command; // an sp_cli_command_id, SP_CLI_ANY or SP_CLI_CLIENT
     enum sp_cli_kind kind;
     const char *value;
     uint64_t minimum;
@@ -71,7 +72,8 @@ struct sp_cli_command {
 // The rows of cli/commands.def.
 const struct sp_cli_command *sp_cli_command_at(enum sp_cli_command_id id);
 const struct sp_cli_option *sp_cli_option_at(enum sp_cli_option_id id);
-// True for a command's own options and those of every command.
+// True for a command's own options, those of every command, and those of a daemon's
+// clients where it can be one.
 bool sp_cli_option_is_of(const struct sp_cli_option *option, enum sp_cli_command_id id);
 
 // Finds a command; SP_CLI_COMMANDS if there is none of that name.

@@ -107,7 +107,7 @@ static int start(struct sp_demo *demo)
         snakepit_message why = {0};
         snakepit_err err = sp_cli_await_ready(demo->pit, pools[i], &why);
         if (err == SNAKEPIT_CANCELLED) {
-            return sp_cli_report_interrupt(demo->cli);
+            return sp_cli_report_interrupt(demo->cli, NULL);
         }
         if (err != SNAKEPIT_OK) {
             return sp_cli_report(demo->cli, err, why.text, false);
@@ -124,7 +124,7 @@ static int run_steps(struct sp_demo *demo)
         steps[i](demo);
     }
     if (sp_cli_interrupted() != 0) {
-        return sp_cli_report_interrupt(demo->cli);
+        return sp_cli_report_interrupt(demo->cli, NULL);
     }
     if (demo->wrong) {
         sp_cli_complain(demo->cli, "a result was wrong");

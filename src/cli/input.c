@@ -88,21 +88,29 @@ read_json(struct sp_slice text, snakepit_writer *args, snakepit_message *why)
     return err;
 }
 
-snakepit_err
-sp_cli_read_arguments(const char *text, snakepit_writer *args, snakepit_message *why)
+snakepit_err sp_cli_read_arguments(const char *text,
+                                   struct sp_cli_arguments *arguments,
+                                   snakepit_message *why)
 {
-    if (text == NULL) {
-        snakepit_writer_map(args, 0);
-        return SNAKEPIT_OK;
+    *arguments = (struct sp_cli_arguments){.writer = snakepit_writer_new()};
+    if (arguments->writer == NULL) {
+        return SNAKEPIT_NO_MEMORY;
     }
-    if (strcmp(text, "-") != 0) {
-        return read_json(sp_slice_of_text(text), args, why);
+    arguments->json = sp_slice_of_text(text != NULL ? text : "{}");
+    if (text != NULL && strcmp(text, "-") == 0) {
+        struct sp_buf *input = &arguments->input;
+        snakepit_err err = sp_cli_read_all(STDIN_FILENO, SP_CLI_INPUT_MAX, input, why);
+        if (err != SNAKEPIT_OK) {
+            return err;
+        }
+        arguments->json = (struct sp_slice){input->data, input->size};
     }
-    struct sp_buf input = {0};
-    snakepit_err err = sp_cli_read_all(STDIN_FILENO, SP_CLI_INPUT_MAX, &input, why);
-    if (err == SNAKEPIT_OK) {
-        err = read_json((struct sp_slice){input.data, input.size}, args, why);
-    }
-    sp_buf_fini(&input);
-    return err;
+    return read_json(arguments->json, arguments->writer, why);
+}
+
+void sp_cli_arguments_fini(struct sp_cli_arguments *arguments)
+{
+    snakepit_writer_free(arguments->writer);
+    sp_buf_fini(&arguments->input);
+    *arguments = (struct sp_cli_arguments){.writer = NULL};
 }

@@ -14,10 +14,19 @@
 snakepit_err
 sp_cli_read_all(int fd, size_t limit, struct sp_buf *text, snakepit_message *why);
 
-// Writes the JSON object `text` into `args`; "-" is standard input and NULL no
-// arguments, an empty map. MALFORMED: no JSON, `why` names line and column.
-// INVALID_ARGUMENT: JSON, but no object. SYSTEM, NO_MEMORY.
-snakepit_err
-sp_cli_read_arguments(const char *text, snakepit_writer *args, snakepit_message *why);
+// The arguments of a call: as it was typed, and as a value. Owner: the main thread.
+struct sp_cli_arguments {
+    snakepit_writer *writer;
+    struct sp_slice json; // borrows from `input`, or from who typed it
+    struct sp_buf input;
+};
+
+// Reads the JSON object `text`; "-" is standard input and NULL no arguments, an empty
+// map. MALFORMED: no JSON, `why` names line and column. INVALID_ARGUMENT: JSON, but no
+// object. SYSTEM, NO_MEMORY. To be freed in any case.
+snakepit_err sp_cli_read_arguments(const char *text,
+                                   struct sp_cli_arguments *arguments,
+                                   snakepit_message *why);
+void sp_cli_arguments_fini(struct sp_cli_arguments *arguments);
 
 #endif

@@ -86,9 +86,13 @@ int sp_cli_report(struct sp_cli *cli, snakepit_err err, const char *message, boo
     return sp_cli_report_fault(cli, &fault, true);
 }
 
-int sp_cli_report_interrupt(struct sp_cli *cli)
+int sp_cli_report_interrupt(struct sp_cli *cli, const char *note)
 {
     int number = sp_cli_interrupted();
-    sp_cli_complain(cli, "stopped by SIG%s", sigabbrev_np(number));
+    sp_cli_complain(cli,
+                    "stopped by SIG%s%s%s",
+                    sigabbrev_np(number),
+                    note != NULL ? "; " : "",
+                    note != NULL ? note : "");
     return SP_CLI_EXIT_SIGNAL + number;
 }

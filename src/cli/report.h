@@ -15,7 +15,8 @@ int sp_cli_report_fault(struct sp_cli *cli, const snakepit_fault *fault, bool js
 // The same where there is no fault, only the library's sentence.
 int sp_cli_report(struct sp_cli *cli, snakepit_err err, const char *message, bool json);
 
-// The exit code of a run that a signal ended, said to the user.
-int sp_cli_report_interrupt(struct sp_cli *cli);
+// The exit code of a run that a signal ended, said to the user. `note` is what belongs
+// to it, or NULL.
+int sp_cli_report_interrupt(struct sp_cli *cli, const char *note);
 
 #endif

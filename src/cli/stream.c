@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The main thread reads and prints. A second one waits for Ctrl-C, for a stream is read
+// The main thread reads. A second one waits for Ctrl-C, for a stream is read
 // by waiting in the library, where signals are nobody's business.
 #include "cli/stream.h"
 
@@ -14,9 +14,6 @@
 #include "base/system.h"
 #include "cli/interrupt.h"
 #include "cli/json.h"
-#include "cli/output.h"
-#include "cli/pit.h"
-#include "cli/report.h"
 
 // Owner: the main thread; the other one only reads it.
 struct watch {
@@ -64,65 +61,56 @@ static void stop(struct watch *watch)
     close(watch->over);
 }
 
-// One line for each chunk, until the end, a failure, or nobody wants to read it. `why`
-// is told of a chunk that cannot be printed.
+// Each chunk, until the end, a failure, or nobody wants to read on. `why` is told of
+// one that has no JSON.
 static snakepit_err
-print_chunks(struct sp_cli *cli, snakepit_stream *stream, snakepit_message *why)
+hand_over(snakepit_stream *stream, const struct sp_cli_ask *ask, snakepit_message *why)
 {
-    snakepit_err err = SNAKEPIT_OK;
+    snakepit_err err;
     snakepit_reader chunk;
-    while (cli->lost == 0 &&
-           (err = snakepit_stream_next(stream, &chunk)) == SNAKEPIT_OK) {
+    while ((err = snakepit_stream_next(stream, &chunk)) == SNAKEPIT_OK) {
         const char *json = snakepit_stream_json(stream);
         if (json == NULL) {
             return sp_cli_explain_json(&chunk, why);
         }
-        sp_cli_print_json_text(cli, json, strlen(json));
-        sp_cli_flush(cli);
+        if (!ask->chunk(ask->user, sp_slice_of_text(json))) {
+            return SNAKEPIT_OK;
+        }
     }
     return err == SNAKEPIT_END ? SNAKEPIT_OK : err;
 }
 
-static int report(struct sp_cli *cli,
-                  const snakepit_stream *stream,
-                  snakepit_err err,
-                  const char *why,
-                  bool json)
+// What we could not read is told also where the tool has ended well meanwhile.
+static void read_end(snakepit_stream *stream, struct sp_cli_result *result)
 {
     const snakepit_answer *answer = snakepit_stream_answer(stream);
     if (sp_cli_interrupted() != 0) {
-        return sp_cli_report_interrupt(cli);
+        result->err = SNAKEPIT_CANCELLED;
+    } else if (result->err != SNAKEPIT_OK && answer != NULL &&
+               result->why.text[0] == '\0') {
+        result->fault = snakepit_answer_fault(answer);
     }
-    if (err == SNAKEPIT_OK) {
-        return SP_CLI_EXIT_OK;
-    }
-    // What we could not print is told also where the tool has ended well meanwhile.
-    if (answer == NULL || why[0] != '\0') {
-        return sp_cli_report(cli, err, why, json);
-    }
-    return sp_cli_report_fault(cli, snakepit_answer_fault(answer), json);
 }
 
-int sp_cli_stream(struct sp_cli *cli, snakepit *pit, const struct sp_cli_stream *wanted)
+void sp_cli_stream(snakepit *pit,
+                   const struct sp_cli_ask *ask,
+                   const snakepit_call_options *options,
+                   struct sp_cli_result *result)
 {
-    snakepit_stream *stream;
-    snakepit_err err =
-        snakepit_stream_open(pit, wanted->tool, wanted->args, wanted->options, &stream);
-    if (stream == NULL) {
-        return sp_cli_report(cli, err, "", wanted->json);
+    snakepit_stream **stream = &result->stream;
+    result->err =
+        snakepit_stream_open(pit, ask->tool, ask->arguments->writer, options, stream);
+    if (*stream == NULL) {
+        return;
     }
-    snakepit_message why = {0};
-    struct watch watch = {.pit = pit, .call = snakepit_stream_id(stream)};
-    if (err == SNAKEPIT_OK && start(&watch, &why) != SNAKEPIT_OK) {
-        snakepit_stream_close(stream);
-        return sp_cli_report(cli, SNAKEPIT_SYSTEM, why.text, wanted->json);
-    }
-    if (err == SNAKEPIT_OK) {
-        err = print_chunks(cli, stream, &why);
+    struct watch watch = {.pit = pit, .call = snakepit_stream_id(*stream)};
+    if (result->err == SNAKEPIT_OK) {
+        result->err = start(&watch, &result->why);
+        if (result->err != SNAKEPIT_OK) {
+            return;
+        }
+        result->err = hand_over(*stream, ask, &result->why);
         stop(&watch);
     }
-    (void)snakepit_flush_log(pit, SP_CLI_FLUSH_MS);
-    int status = report(cli, stream, err, why.text, wanted->json);
-    snakepit_stream_close(stream);
-    return status;
+    read_end(*stream, result);
 }

@@ -1,24 +1,14 @@
 // SPDX-License-Identifier: MIT
-// snakepit call --stream: the chunks of one call, a line each.
+// The chunks of one call to a pit, as JSON text.
 #ifndef CLI_STREAM_H
 #define CLI_STREAM_H
 
-#include <snakepit/snakepit.h>
+#include "cli/target.h"
 
-#include "cli/command.h"
-
-// What is called. Borrowed.
-struct sp_cli_stream {
-    const char *tool;
-    const snakepit_writer *args;
-    const snakepit_call_options *options;
-    bool json; // how a failure is told
-};
-
-// Calls and prints each chunk as it comes. A signal cancels the call. Gives the exit
-// code; what happens to the output is noted in `cli`.
-int sp_cli_stream(struct sp_cli *cli,
-                  snakepit *pit,
-                  const struct sp_cli_stream *wanted);
+// Calls and hands over each chunk as it comes. A signal cancels the call.
+void sp_cli_stream(snakepit *pit,
+                   const struct sp_cli_ask *ask,
+                   const snakepit_call_options *options,
+                   struct sp_cli_result *result);
 
 #endif

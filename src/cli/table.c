@@ -94,6 +94,11 @@ void sp_cli_print_table(struct sp_cli *cli, struct sp_cli_table *table)
             sp_cli_print(cli, "\n");
         }
     }
+    sp_cli_table_free(table);
+}
+
+void sp_cli_table_free(struct sp_cli_table *table)
+{
     for (size_t i = 0; i < table->count; i++) {
         sp_free(table->cells[i]);
     }

@@ -27,5 +27,7 @@ void sp_cli_cell(struct sp_cli_table *table, const char *format, ...)
 // Prints the rows, two blanks before and between the columns, and frees them; the table
 // is empty again. What there was no memory for is missing, and `err` says so.
 void sp_cli_print_table(struct sp_cli *cli, struct sp_cli_table *table);
+// Frees what was not printed; the table is empty again.
+void sp_cli_table_free(struct sp_cli_table *table);
 
 #endif

@@ -2,45 +2,13 @@
 // snakepit tools: what a pool can be asked for, for people or as JSON.
 #include <string.h>
 
-#include "cli/call.h"
+#include "cli/json.h"
 #include "cli/output.h"
-#include "pit/tools.h"
+#include "cli/report.h"
+#include "cli/target.h"
+#include "cli/value.h"
 
-// ---- Reading the table ----------------------------------------------------------
 // It comes from a worker: what is not as it should be is left out.
-
-static bool find(const snakepit_reader *map, const char *key, snakepit_reader *found)
-{
-    return snakepit_reader_find(map, key, found) == SNAKEPIT_OK;
-}
-
-static bool read_kind(snakepit_reader *at, snakepit_kind kind, snakepit_value *value)
-{
-    return snakepit_reader_next(at, value) == SNAKEPIT_OK && value->kind == kind;
-}
-
-static bool is_true(const snakepit_reader *map, const char *key)
-{
-    snakepit_reader at;
-    snakepit_value value;
-    return find(map, key, &at) && read_kind(&at, SNAKEPIT_BOOLEAN, &value) &&
-           value.as.boolean;
-}
-
-static snakepit_span text_of(const snakepit_reader *map, const char *key)
-{
-    snakepit_reader at;
-    snakepit_value value;
-    if (find(map, key, &at) && read_kind(&at, SNAKEPIT_TEXT, &value)) {
-        return value.as.text;
-    }
-    return (snakepit_span){.data = "", .size = 0};
-}
-
-static bool is_text(snakepit_span text, const char *other)
-{
-    return text.size == strlen(other) && memcmp(text.data, other, text.size) == 0;
-}
 
 // ---- Types and defaults ---------------------------------------------------------
 
@@ -49,7 +17,7 @@ static void print_type(struct sp_cli *cli, const snakepit_reader *schema);
 static void print_alternatives(struct sp_cli *cli, snakepit_reader at)
 {
     snakepit_value list;
-    if (!read_kind(&at, SNAKEPIT_ARRAY, &list)) {
+    if (!sp_cli_value_next(&at, SNAKEPIT_ARRAY, &list)) {
         return;
     }
     for (size_t i = 0; i < list.as.count; i++) {
@@ -66,13 +34,13 @@ static const char *stands_for(const snakepit_reader *schema)
 {
     snakepit_reader properties;
     snakepit_reader found;
-    if (!find(schema, "patternProperties", &properties)) {
+    if (!sp_cli_value_find(schema, "patternProperties", &properties)) {
         return NULL;
     }
-    if (find(&properties, "^\\$tensor$", &found)) {
+    if (sp_cli_value_find(&properties, "^\\$tensor$", &found)) {
         return "tensor";
     }
-    return find(&properties, "^\\$bytes$", &found) ? "bytes" : NULL;
+    return sp_cli_value_find(&properties, "^\\$bytes$", &found) ? "bytes" : NULL;
 }
 
 // A schema in a word or three. One line of a tool is no place for more.
@@ -81,16 +49,17 @@ static void print_type(struct sp_cli *cli, const snakepit_reader *schema)
 {
     snakepit_reader inner;
     const char *other = stands_for(schema);
-    snakepit_span type = text_of(schema, "type");
+    snakepit_span type = sp_cli_value_text(schema, "type");
     if (other != NULL) {
         sp_cli_print(cli, "%s", other);
-    } else if (find(schema, "anyOf", &inner)) {
+    } else if (sp_cli_value_find(schema, "anyOf", &inner)) {
         print_alternatives(cli, inner);
     } else if (type.size == 0) {
-        sp_cli_print(cli, find(schema, "enum", &inner) ? "choice" : "any");
+        sp_cli_print(cli, sp_cli_value_find(schema, "enum", &inner) ? "choice" : "any");
     } else {
         sp_cli_print(cli, "%.*s", (int)type.size, type.data);
-        if (is_text(type, "array") && find(schema, "items", &inner)) {
+        if (sp_cli_span_is(type, "array") &&
+            sp_cli_value_find(schema, "items", &inner)) {
             sp_cli_print(cli, " of ");
             print_type(cli, &inner);
         }
@@ -131,11 +100,12 @@ static void print_parameters(struct sp_cli *cli, const snakepit_reader *paramete
     snakepit_reader at;
     snakepit_value map;
     snakepit_value name;
-    if (!find(parameters, "properties", &at) || !read_kind(&at, SNAKEPIT_MAP, &map)) {
+    if (!sp_cli_value_find(parameters, "properties", &at) ||
+        !sp_cli_value_next(&at, SNAKEPIT_MAP, &map)) {
         return;
     }
     for (size_t i = 0; i < map.as.count; i++) {
-        if (!read_kind(&at, SNAKEPIT_TEXT, &name)) {
+        if (!sp_cli_value_next(&at, SNAKEPIT_TEXT, &name)) {
             return;
         }
         sp_cli_print(cli,
@@ -145,7 +115,7 @@ static void print_parameters(struct sp_cli *cli, const snakepit_reader *paramete
                      name.as.text.data);
         print_type(cli, &at);
         snakepit_reader given;
-        if (find(&at, "default", &given)) {
+        if (sp_cli_value_find(&at, "default", &given)) {
             print_default(cli, given);
         }
         if (snakepit_reader_skip(&at) != SNAKEPIT_OK) {
@@ -157,19 +127,19 @@ static void print_parameters(struct sp_cli *cli, const snakepit_reader *paramete
 static void print_tool(struct sp_cli *cli, const snakepit_reader *tool)
 {
     static const char *const flags[] = {"streams", "async", "idempotent", "batch"};
-    snakepit_span name = text_of(tool, "name");
-    snakepit_span description = text_of(tool, "description");
+    snakepit_span name = sp_cli_value_text(tool, "name");
+    snakepit_span description = sp_cli_value_text(tool, "description");
     snakepit_reader inner;
     sp_cli_print(cli, "%.*s(", (int)name.size, name.data);
-    if (find(tool, "parameters", &inner)) {
+    if (sp_cli_value_find(tool, "parameters", &inner)) {
         print_parameters(cli, &inner);
     }
     sp_cli_print(cli, ") -> ");
-    if (find(tool, "result", &inner)) {
+    if (sp_cli_value_find(tool, "result", &inner)) {
         print_type(cli, &inner);
     }
     for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
-        if (is_true(tool, flags[i])) {
+        if (sp_cli_value_truth(tool, flags[i])) {
             sp_cli_print(cli, ", %s", flags[i]);
         }
     }
@@ -182,7 +152,7 @@ static void print_tool(struct sp_cli *cli, const snakepit_reader *tool)
 static void print_tools(struct sp_cli *cli, snakepit_reader at)
 {
     snakepit_value list;
-    if (!read_kind(&at, SNAKEPIT_ARRAY, &list)) {
+    if (!sp_cli_value_next(&at, SNAKEPIT_ARRAY, &list)) {
         return;
     }
     for (size_t i = 0; i < list.as.count; i++) {
@@ -193,34 +163,30 @@ static void print_tools(struct sp_cli *cli, snakepit_reader at)
     }
 }
 
-static int print_table(struct sp_cli *cli, snakepit_answer *answer)
+static void print_table(struct sp_cli *cli, const snakepit_reader *table)
 {
-    snakepit_reader table;
     snakepit_reader tools;
-    snakepit_answer_reader(answer, &table);
-    if (find(&table, "tools", &tools)) {
+    if (sp_cli_value_find(table, "tools", &tools)) {
         print_tools(cli, tools);
     }
-    if (is_true(&table, "answers_others")) {
-        snakepit_span adapter = text_of(&table, "adapter");
-        sp_cli_print(
-            cli, "%.*s also answers other names.\n", (int)adapter.size, adapter.data);
+    if (sp_cli_value_truth(table, "answers_others")) {
+        snakepit_span adapter = sp_cli_value_text(table, "adapter");
+        sp_cli_print(cli, "%.*s also answers other names.\n", SP_CLI_SPAN(adapter));
     }
-    sp_cli_flush(cli);
-    return SP_CLI_EXIT_OK;
 }
 
 int sp_cli_tools(struct sp_cli *cli)
 {
-    bool json = cli->args.texts[SP_CLI_TOOLS_JSON] != NULL;
-    const struct sp_cli_call call = {
-        .config = cli->args.texts[SP_CLI_TOOLS_CONFIG],
-        .tool = SP_PIT_TABLE_TOOL,
-        .options = {.size = sizeof(call.options), .pool = cli->args.words[0]},
-        .json = json,
-        .print = json ? NULL : print_table};
-    if (call.config == NULL) {
-        return sp_cli_complain_usage(cli, "tools", "tools needs --config FILE");
+    const bool json = cli->args.texts[SP_CLI_TOOLS_JSON] != NULL;
+    struct sp_cli_target *target = NULL;
+    struct sp_cli_result result = {.err = SNAKEPIT_OK};
+    int status = SP_CLI_EXIT_OK;
+    if (!sp_cli_target_open(cli, SP_CLI_TOOLS_CONFIG, json, &target, &status)) {
+        return status;
     }
-    return sp_cli_call_once(cli, &call);
+    target->ops->tools(target, cli->args.words[0], &result);
+    status = sp_cli_result_show(cli, &result, json, print_table);
+    sp_cli_result_fini(&result);
+    sp_cli_target_close(target);
+    return status;
 }

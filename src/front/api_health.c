@@ -144,24 +144,10 @@ void sp_api_readyz(struct sp_exchange *exchange, const struct sp_params *params)
 
 // ---- What a problem means -------------------------------------------------------
 
-// OK: there is none of that name.
-static snakepit_err err_of(const char *name)
-{
-#define ERROR_ROW(row, number, grpc, http, retryable, text) SNAKEPIT_##row,
-    static const snakepit_err errors[] = {SNAKEPIT_ERRORS(ERROR_ROW)};
-#undef ERROR_ROW
-    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
-        if (strcmp(name, snakepit_err_name(errors[i])) == 0) {
-            return errors[i];
-        }
-    }
-    return SNAKEPIT_OK;
-}
-
 void sp_api_problem_type(struct sp_exchange *exchange, const struct sp_params *params)
 {
     struct sp_buf text = {0};
-    const snakepit_err err = err_of(params->of[0]);
+    const snakepit_err err = sp_err_named(sp_slice_of_text(params->of[0]));
     if (err == SNAKEPIT_OK) {
         sp_api_refuse(exchange, 404, "there is no problem of that name");
         return;

@@ -28,31 +28,34 @@ write_pool(snakepit *pit, snakepit_writer *writer, const snakepit_pool_stats *st
 
 // ---- All pools ------------------------------------------------------------------
 
-// One that the client may see; NULL: it may not, or there is none.
+// The name of a pool that is to be seen; NULL: it is not, or there is none.
 static const char *
-seen_pool(const struct sp_exchange *exchange, snakepit *pit, size_t index)
+seen_pool(snakepit *pit, size_t index, sp_api_seen_fn *seen, const void *user)
 {
     const char *name = snakepit_pool_name(pit, index);
-    return name != NULL && sp_api_may(exchange, SP_ACCESS_OBSERVE, name) ? name : NULL;
+    return name != NULL && (seen == NULL || seen(user, name)) ? name : NULL;
 }
 
-static void write_pools(const struct sp_exchange *exchange, snakepit_writer *writer)
+void sp_api_describe_pools(snakepit *pit,
+                           sp_api_seen_fn *seen,
+                           const void *user,
+                           snakepit_writer *writer)
 {
-    snakepit *pit = sp_api_of(exchange)->pit;
     const size_t count = snakepit_pool_count(pit);
-    uint32_t seen = 0;
+    uint32_t rows = 0;
     for (size_t i = 0; i < count; i++) {
-        seen += seen_pool(exchange, pit, i) != NULL ? 1 : 0;
+        rows += seen_pool(pit, i, seen, user) != NULL ? 1 : 0;
     }
     snakepit_writer_map(writer, 1);
     snakepit_writer_str(writer, "pools");
-    snakepit_writer_array(writer, seen);
-    for (size_t i = 0; i < count; i++) {
+    snakepit_writer_array(writer, rows);
+    for (size_t i = 0; i < count && rows > 0; i++) {
         snakepit_pool_stats stats = {.size = sizeof stats};
-        const char *name = seen_pool(exchange, pit, i);
+        const char *name = seen_pool(pit, i, seen, user);
         if (name == NULL) {
             continue;
         }
+        rows--;
         if (snakepit_pool_get_stats(pit, name, &stats) == SNAKEPIT_OK) {
             snakepit_writer_map(writer, POOL_PAIRS);
             write_pool(pit, writer, &stats);
@@ -60,13 +63,21 @@ static void write_pools(const struct sp_exchange *exchange, snakepit_writer *wri
             snakepit_writer_nil(writer); // a reload has just taken it away
         }
     }
+    for (; rows > 0; rows--) {
+        snakepit_writer_nil(writer); // likewise
+    }
+}
+
+static bool may_see(const void *user, const char *pool)
+{
+    return sp_api_may(user, SP_ACCESS_OBSERVE, pool);
 }
 
 void sp_api_pools(struct sp_exchange *exchange, const struct sp_params *params)
 {
     (void)params;
     snakepit_writer *writer = snakepit_writer_new();
-    write_pools(exchange, writer);
+    sp_api_describe_pools(sp_api_of(exchange)->pit, may_see, exchange, writer);
     sp_api_reply_value(exchange, writer);
     snakepit_writer_free(writer);
 }
@@ -187,21 +198,25 @@ write_breakers(snakepit *pit, const char *pool, snakepit_writer *writer)
     return err;
 }
 
-void sp_api_pool(struct sp_exchange *exchange, const struct sp_params *params)
+snakepit_err
+sp_api_describe_pool(snakepit *pit, const char *pool, snakepit_writer *writer)
 {
-    snakepit *pit = sp_api_of(exchange)->pit;
-    const char *pool = sp_api_pool_name(params->of[0]);
     snakepit_pool_stats stats = {.size = sizeof stats};
     snakepit_err err = snakepit_pool_get_stats(pit, pool, &stats);
     if (err != SNAKEPIT_OK) {
-        sp_api_fail(exchange, err, NULL);
-        return;
+        return err;
     }
-    snakepit_writer *writer = snakepit_writer_new();
     snakepit_writer_map(writer, POOL_PAIRS + 2);
     write_pool(pit, writer, &stats);
     err = write_workers(pit, pool, writer);
-    err = err == SNAKEPIT_OK ? write_breakers(pit, pool, writer) : err;
+    return err == SNAKEPIT_OK ? write_breakers(pit, pool, writer) : err;
+}
+
+void sp_api_pool(struct sp_exchange *exchange, const struct sp_params *params)
+{
+    snakepit_writer *writer = snakepit_writer_new();
+    snakepit_err err = sp_api_describe_pool(
+        sp_api_of(exchange)->pit, sp_api_pool_name(params->of[0]), writer);
     if (err == SNAKEPIT_OK) {
         sp_api_reply_value(exchange, writer);
     } else {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
-// What the doors show of a pool.
+// What the doors, and `snakepit pools`, show of a pool.
 #ifndef FRONT_API_POOLS_H
 #define FRONT_API_POOLS_H
+
+#include <stdbool.h>
 
 #include <snakepit/snakepit.h>
 
@@ -20,5 +22,22 @@ snakepit_err sp_api_breakers(snakepit *pit,
 snakepit_health sp_api_worker_health(snakepit *pit,
                                      const char *pool,
                                      const snakepit_worker_info *worker);
+
+// ---- As values ------------------------------------------------------------------
+
+// Whether a pool is to be seen.
+typedef bool sp_api_seen_fn(const void *user, const char *pool);
+
+// Writes {"pools": [{"name", "profile", "state", "reason", "workers", ...}]}: the
+// figures of snakepit_pool_stats, and `reason`, why a worker is missing. `seen` NULL:
+// all of them.
+void sp_api_describe_pools(snakepit *pit,
+                           sp_api_seen_fn *seen,
+                           const void *user,
+                           snakepit_writer *writer);
+// Writes one of these, with "workers_now": its workers with their health, and
+// "breakers". `pool` NULL: the default pool. UNKNOWN_POOL, NO_MEMORY.
+snakepit_err
+sp_api_describe_pool(snakepit *pit, const char *pool, snakepit_writer *writer);
 
 #endif

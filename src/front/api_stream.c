@@ -174,20 +174,26 @@ static void wait_for_turn(struct stream *stream)
     }
 }
 
+// The last chunk that was read.
+struct chunk {
+    snakepit_reader reader;
+    bool mute; // it cannot be written
+};
+
 // Reads into the loop's buffer what one turn may. OK: there may be more. AGAIN: there
-// is not, now. UNSERIALISABLE: the chunk that `chunk` reads cannot be written.
-// NO_MEMORY. Everything else is the end of the call.
-static snakepit_err
-read_chunks(struct stream *stream, size_t room, snakepit_reader *chunk)
+// is not, now. UNSERIALISABLE: `chunk` is mute. NO_MEMORY. Everything else is the end
+// of the call.
+static snakepit_err read_chunks(struct stream *stream, size_t room, struct chunk *chunk)
 {
     const struct sp_api_stream_form *form = stream->form;
     struct sp_buf *events = &stream->loop->events;
     for (unsigned i = 0; i < CHUNKS_A_TURN && events->size < room; i++) {
-        snakepit_err err = snakepit_stream_try_next(stream->chunks, chunk);
+        snakepit_err err = snakepit_stream_try_next(stream->chunks, &chunk->reader);
         if (err != SNAKEPIT_OK) {
             return err;
         }
-        err = form->chunk(events, stream->chunks, chunk, form->as);
+        err = form->chunk(events, stream->chunks, &chunk->reader, form->as);
+        chunk->mute = err == SNAKEPIT_UNSERIALISABLE;
         if (err != SNAKEPIT_OK) {
             return err;
         }
@@ -207,11 +213,19 @@ static void go_on(struct stream *stream)
     }
 }
 
+// What could not be sent is told also where the tool has ended well meanwhile.
+static void end_with_mute(struct stream *stream, const snakepit_reader *chunk)
+{
+    snakepit_message why;
+    const snakepit_fault fault =
+        stream->form->unwritable(chunk, stream->form->as, &why);
+    end_with_fault(stream, &fault, 0);
+}
+
 // Not while it waits for its turn, or for room.
 static void read_on(struct stream *stream)
 {
-    snakepit_reader chunk;
-    snakepit_message why;
+    struct chunk chunk = {.mute = false};
     const size_t room = sp_exchange_room(stream->exchange);
     if (room == 0) {
         stream->full = true;
@@ -224,13 +238,12 @@ static void read_on(struct stream *stream)
         if (send_events(stream) != SNAKEPIT_OK) {
             break_off(stream);
         }
+    } else if (chunk.mute) {
+        end_with_mute(stream, &chunk.reader);
     } else if (snakepit_stream_answer(stream->chunks) != NULL) {
         end_with_answer(stream);
     } else {
-        const snakepit_fault fault =
-            err == SNAKEPIT_UNSERIALISABLE
-                ? stream->form->unwritable(&chunk, stream->form->as, &why)
-                : sp_fault_of(err, NULL);
+        const snakepit_fault fault = sp_fault_of(err, NULL);
         end_with_fault(stream, &fault, 0);
     }
 }

@@ -35,6 +35,17 @@ unsigned sp_http_status(snakepit_err err)
     return 500;
 }
 
+snakepit_err sp_err_named(struct sp_slice name)
+{
+    for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++) {
+        const char *known = snakepit_err_name(statuses[i].err);
+        if (strlen(known) == name.size && memcmp(known, name.data, name.size) == 0) {
+            return statuses[i].err;
+        }
+    }
+    return SNAKEPIT_OK;
+}
+
 const char *sp_http_phrase(unsigned status)
 {
     static const struct {

@@ -13,6 +13,8 @@
 
 // The status of an error, by the error table; 500 for a number that is not in it.
 unsigned sp_http_status(snakepit_err err);
+// The error of that name; OK: there is none, or it is "OK".
+snakepit_err sp_err_named(struct sp_slice name);
 // "Not Found"; "" for a status that is not used here.
 const char *sp_http_phrase(unsigned status);
 

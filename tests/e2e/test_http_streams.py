@@ -30,6 +30,13 @@ def test_a_plain_result_is_a_stream_of_one(client):
     events.close()
 
 
+def test_a_chunk_that_has_no_json_is_told_though_the_tool_ended_well(client):
+    answer = client.open("POST", CALL + "alike", None, **SSE)
+    with contextlib.closing(answer.connection):
+        assert answer.status == 500
+        assert b'"name":"UNSERIALISABLE"' in answer.read()
+
+
 def test_lines_in_chunks_do_not_break_the_framing(client):
     events = client.events("lines")
     assert [value for _, value in events][:2] == ["a\nb\r\nc", {"$": "data: x\n\n"}]

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import re
 import shutil
@@ -10,7 +11,7 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
-from support.command import HYBRID
+from support.command import HYBRID, SNAKEPIT
 from support.configs import default_python
 from support.daemon import Daemon
 from support.places import ROOT
@@ -60,6 +61,7 @@ def type_it(script: str, answer: str, **options: object) -> None:
     script = script.replace("curl ", "curl -sS ")
     done = subprocess.run(
         ["sh", "-e", "-c", script],
+        env={**os.environ, "PATH": f"{SNAKEPIT.parent}:{os.environ['PATH']}"},
         capture_output=True,
         text=True,
         timeout=240,

@@ -39,13 +39,15 @@ static void each_row_says_what_it_should(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         snakepit_message why = {.text = ""};
-        snakepit_writer *args = snakepit_writer_new();
-        assert_non_null(args);
-        assert_int_equal(sp_cli_read_arguments(rows[i].text, args, &why), rows[i].err);
+        struct sp_cli_arguments args;
+        assert_int_equal(sp_cli_read_arguments(rows[i].text, &args, &why), rows[i].err);
         assert_true(rows[i].why == NULL || strstr(why.text, rows[i].why) != NULL);
         assert_true(rows[i].err != SNAKEPIT_OK ||
-                    snakepit_writer_error(args) == SNAKEPIT_OK);
-        snakepit_writer_free(args);
+                    snakepit_writer_error(args.writer) == SNAKEPIT_OK);
+        const char *json = rows[i].text != NULL ? rows[i].text : "{}";
+        assert_int_equal(args.json.size, strlen(json));
+        assert_memory_equal(args.json.data, json, strlen(json));
+        sp_cli_arguments_fini(&args);
     }
 }
 

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+// snakepit sessions, recycle, reload and drain: what only a daemon can be asked for,
+// since it has pools that go on afterwards.
+#include <string.h>
+
+#include "cli/interrupt.h"
+#include "cli/json.h"
+#include "cli/output.h"
+#include "cli/remote.h"
+#include "cli/report.h"
+#include "cli/text.h"
+#include "cli/value.h"
+
+#define RELOAD_MS 600000u // that reading files and starting pools may take
+
+// One order to a daemon, and what is said of it where it was done.
+struct order {
+    const char *command;
+    struct sp_cli_order order;
+    bool json;
+    // Prints the value that came; NULL: none does.
+    void (*print)(struct sp_cli *cli, const snakepit_reader *map);
+    bool as_it_is; // the value is printed as it came
+};
+
+static int
+send(struct sp_cli *cli, struct sp_cli_remote *remote, const struct order *order)
+{
+    struct sp_cli_result result = {.err = SNAKEPIT_OK};
+    int status;
+    sp_cli_remote_order(remote, &order->order, &result);
+    if (order->print != NULL || order->as_it_is) {
+        status = sp_cli_result_show(
+            cli, &result, order->json || order->as_it_is, order->print);
+    } else {
+        status = sp_cli_result_report(cli, &result, order->json);
+    }
+    sp_cli_result_fini(&result);
+    return status;
+}
+
+static int give(struct sp_cli *cli, const struct order *order)
+{
+    snakepit_message why = {0};
+    struct sp_cli_remote *remote = NULL;
+    const char *address = sp_cli_remote_address(cli);
+    if (address == NULL) {
+        sp_cli_explain(&why,
+                       "%s is for a running daemon, and needs --connect ADDRESS or "
+                       "$SNAKEPIT_CONNECT",
+                       order->command);
+        return sp_cli_complain_usage(cli, order->command, why.text);
+    }
+    sp_cli_interrupts_init();
+    snakepit_err err = sp_cli_remote_open(cli, address, &remote, &why);
+    if (err != SNAKEPIT_OK) {
+        return sp_cli_report(cli, err, why.text, order->json);
+    }
+    int status = send(cli, remote, order);
+    sp_cli_target_close(sp_cli_remote_target(remote));
+    return status;
+}
+
+// ---- Sessions ---------------------------------------------------------------------
+
+static void print_keys(struct sp_cli *cli, const snakepit_reader *map)
+{
+    snakepit_reader at;
+    snakepit_value key;
+    const uint32_t count = sp_cli_value_list(map, "keys", &at);
+    for (uint32_t i = 0; i < count; i++) {
+        if (!sp_cli_value_next(&at, SNAKEPIT_TEXT, &key)) {
+            return;
+        }
+        sp_cli_print(cli, "%.*s\n", SP_CLI_SPAN(key.as.text));
+    }
+}
+
+int sp_cli_sessions(struct sp_cli *cli)
+{
+    const struct sp_cli_args *given = &cli->args;
+    const bool key = given->count > 1;
+    const bool end = given->texts[SP_CLI_SESSIONS_END] != NULL;
+    const struct order order = {
+        .command = "sessions",
+        .order = {.method = end ? "DELETE" : "GET",
+                  .path = key ? "/v1/sessions/{}/values/{}" : "/v1/sessions/{}",
+                  .names = {given->words[0], key ? given->words[1] : NULL}},
+        .json = given->texts[SP_CLI_SESSIONS_JSON] != NULL,
+        .print = end || key ? NULL : print_keys,
+        .as_it_is = key && !end};
+    return give(cli, &order);
+}
+
+// ---- Pools and workers --------------------------------------------------------------
+
+int sp_cli_recycle(struct sp_cli *cli)
+{
+    const char *what = cli->args.words[0];
+    const bool named = cli->args.texts[SP_CLI_RECYCLE_POOL] != NULL;
+    const bool number = what[0] != '\0' && what[strspn(what, "0123456789")] == '\0';
+    const struct order order = {.command = "recycle",
+                                .order = {.method = "POST",
+                                          .path = number && !named
+                                                      ? "/v1/workers/{}:recycle"
+                                                      : "/v1/pools/{}:recycle",
+                                          .names = {what}},
+                                .json = cli->args.texts[SP_CLI_RECYCLE_JSON] != NULL};
+    return give(cli, &order);
+}
+
+// ---- The daemon ---------------------------------------------------------------------
+
+int sp_cli_reload(struct sp_cli *cli)
+{
+    const struct order order = {.command = "reload",
+                                .order = {.method = "POST",
+                                          .path = "/v1/pools:reload",
+                                          .timeout_ms = RELOAD_MS},
+                                .json = cli->args.texts[SP_CLI_RELOAD_JSON] != NULL};
+    return give(cli, &order);
+}
+
+int sp_cli_drain(struct sp_cli *cli)
+{
+    const struct order order = {.command = "drain",
+                                .order = {.method = "POST", .path = "/v1:drain"},
+                                .json = cli->args.texts[SP_CLI_DRAIN_JSON] != NULL};
+    return give(cli, &order);
+}
