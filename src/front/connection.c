@@ -288,7 +288,7 @@ static void look(struct sp_connection *connection)
 
 // What a client still sends after the end is nobody's. But if the socket were closed
 // with something unread, the client might never see the answer.
-static void discard(struct sp_connection *connection)
+void sp_connection_discard(struct sp_connection *connection)
 {
     if (make_room(connection) != SNAKEPIT_OK) {
         connection->lost = true;
@@ -305,7 +305,7 @@ static void discard(struct sp_connection *connection)
 static void read_some(struct sp_connection *connection)
 {
     if (connection->leaving) {
-        discard(connection);
+        sp_connection_discard(connection);
     } else if (connection->ended || connection->closing) {
         // Was watched when this came.
     } else if (connection->paused) {

@@ -5,6 +5,8 @@
 
 #include "front/connection.h"
 
+// Reads what the client has sent by now, and forgets it.
+void sp_connection_discard(struct sp_connection *connection);
 // Closes it at once.
 void sp_connection_destroy(struct sp_connection *connection);
 // A request that has come by now is still served.

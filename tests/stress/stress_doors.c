@@ -254,7 +254,9 @@ static void visit(struct scene *scene, const struct caller *caller)
     case 4: // slowly, having shut down its side
         (void)say(caller, "l");
         say_no_more(caller);
-        expect(scene, hear(caller, LONG + 1, 4096), LONG, true);
+        // With TLS that is sent as well. Where the daemon has closed meanwhile, what is
+        // on its way may be lost with it.
+        expect(scene, hear(caller, LONG + 1, 4096), LONG, caller->ssl == NULL);
         break;
     case 5: // goes while it is answered
         (void)say(caller, "leaea");
