@@ -60,16 +60,23 @@ static void keep(struct sp_grpc_call *call)
     *call = (struct sp_grpc_call){.reader = {.message = message}};
 }
 
+static void let_go(struct sp_grpc_call *call)
+{
+    call->holder = NULL;
+    sp_timer_stop(&call->deadline);
+    sp_list_remove(&call->link);
+}
+
 void sp_grpc_call_free(struct sp_grpc_call *call)
 {
     if (call == NULL) {
         return;
     }
-    if (call->holder != NULL) {
-        sp_timer_stop(&call->deadline);
-        sp_list_remove(&call->link);
-        if (call->holder->over != NULL) {
-            call->holder->over(call);
+    const struct sp_grpc_holder *holder = call->holder;
+    if (holder != NULL) {
+        let_go(call);
+        if (holder->over != NULL) {
+            holder->over(call);
         }
     }
     if (call->loop->spare == NULL && call->reader.message.capacity <= KEPT) {
@@ -166,7 +173,8 @@ static bool feed(struct sp_grpc_call *call, struct sp_slice bytes)
 
 // Calls the handler, which has the exchange from now on. False: the call is no more. A
 // token may have been revoked since its headers came.
-static bool hand_over(struct sp_grpc_call *call, struct sp_slice message)
+static bool
+hand_over(struct sp_grpc_call *call, sp_grpc_fn *handler, struct sp_slice message)
 {
     if (!sp_api_admit_client(call->exchange, call->method->access)) {
         sp_grpc_call_free(call);
@@ -174,7 +182,7 @@ static bool hand_over(struct sp_grpc_call *call, struct sp_slice message)
     }
     call->busy = true;
     call->exchange->listener = NULL;
-    call->method->handler(call, message);
+    handler(call, message);
     call->busy = false;
     const bool held = call->holder != NULL && !call->over;
     if (!held) {
@@ -202,7 +210,7 @@ static void handle_one(struct sp_grpc_call *call)
         return;
     }
     call->complete = true;
-    (void)hand_over(call, message);
+    (void)hand_over(call, call->method->handler, message);
 }
 
 static void on_received(void *user, struct sp_slice bytes)
@@ -301,7 +309,7 @@ static void look(struct sp_timer *timer)
         const bool draining = sp_serve_loop_draining(call->exchange->loop);
         link = link->next;
         const bool there = call->holder->look == NULL || tell(call, call->holder->look);
-        if (there && draining) {
+        if (there && draining && !call->holder->stays) {
             sp_grpc_finish(call, SP_GRPC_UNAVAILABLE, "the daemon drains");
         }
     }
@@ -408,12 +416,33 @@ void sp_grpc_hold(struct sp_grpc_call *call, const struct sp_grpc_holder *holder
         sp_timer_start(&exchange->loop->loop, &loop->looks, look, LOOK_MS, LOOK_MS);
     }
     if (call->limited && call->timeout_ms <= LONGEST_WAIT_MS) {
+        const uint64_t gone = (sp_clock_now() - call->begun_ns) / SP_NS_PER_MS;
+        const uint64_t left = call->timeout_ms > gone ? call->timeout_ms - gone : 0;
         call->deadline.user = call;
-        sp_timer_start(
-            &exchange->loop->loop, &call->deadline, on_deadline, call->timeout_ms, 0);
+        sp_timer_start(&exchange->loop->loop, &call->deadline, on_deadline, left, 0);
     }
     exchange->user = call;
     exchange->listener = &held;
+}
+
+void sp_grpc_take_message(struct sp_grpc_call *call, struct sp_buf *bytes)
+{
+    struct sp_buf *from =
+        call->reader.compressed ? &call->plain : &call->reader.message;
+    *bytes = *from;
+    *from = (struct sp_buf){.data = NULL};
+}
+
+void sp_grpc_resume(struct sp_grpc_call *call, sp_grpc_fn *handler)
+{
+    const struct sp_slice none = {NULL, 0};
+    let_go(call);
+    if (call->busy) { // its handler has not returned, and who called that goes on
+        call->exchange->listener = NULL;
+        handler(call, none);
+    } else {
+        (void)hand_over(call, handler, none);
+    }
 }
 
 // ---- Its beginning --------------------------------------------------------------
@@ -421,7 +450,8 @@ void sp_grpc_hold(struct sp_grpc_call *call, const struct sp_grpc_holder *holder
 static void begin_both_ways(struct sp_grpc_call *call)
 {
     const struct sp_request *request = &call->exchange->request;
-    if (hand_over(call, (struct sp_slice){NULL, 0}) && !request->streaming) {
+    if (hand_over(call, call->method->handler, (struct sp_slice){NULL, 0}) &&
+        !request->streaming) {
         on_held_complete(call); // it has no body at all
     }
 }

@@ -34,6 +34,7 @@ struct sp_grpc_holder {
     void (*look)(struct sp_grpc_call *call);
     // The call is over: frees what `state` is.
     void (*over)(struct sp_grpc_call *call);
+    bool stays; // also while the daemon drains
 };
 
 // From the headers to the handler, or to its end if that holds it. Owner: the loop of
@@ -73,8 +74,14 @@ void sp_grpc_call_drop(struct sp_grpc_call *call);
 // ---- For handlers ---------------------------------------------------------------
 
 // Keeps the call until it is ended, its client goes, its time is up, or the daemon
-// drains. Once, from its handler.
+// drains. Once, from its handler. `holder` is kept.
 void sp_grpc_hold(struct sp_grpc_call *call, const struct sp_grpc_holder *holder);
+
+// Moves the message that the handler was called with into `bytes`, which is empty.
+void sp_grpc_take_message(struct sp_grpc_call *call, struct sp_buf *bytes);
+// Holds it no longer, and calls `handler` as if its message had just come, with none.
+// `over` is not called. Not from a function of its holder.
+void sp_grpc_resume(struct sp_grpc_call *call, sp_grpc_fn *handler);
 
 // These are for a call that is held.
 

@@ -135,11 +135,11 @@ encode(struct told *told, enum sp_grpc_code code, struct sp_buf *details)
     if (err == SNAKEPIT_OK && told->retryable) {
         err = add_retry(told, &any[count++]);
     }
-    any[0].value.data = told->bytes.data;
-    any[1].value.data = told->bytes.data + any[0].value.size;
     status.details.items = any;
     status.details.count = count;
     if (err == SNAKEPIT_OK) {
+        any[0].value.data = told->bytes.data;
+        any[1].value.data = told->bytes.data + any[0].value.size;
         err = sp_proto_encode_flat(&sp_type_rpc_status, &status, &bytes);
     }
     if (err == SNAKEPIT_OK) {

@@ -3,9 +3,11 @@
 // metadata, by the names that HTTP has for it; the message goes first.
 #include <string.h>
 
+#include "base/memory.h"
 #include "config/config.h"
 #include "front/api_ask.h"
 #include "front/api_call.h"
+#include "front/api_large.h"
 #include "front/api_reply.h"
 #include "front/api_stream.h"
 #include "front/grpc_call.h"
@@ -13,8 +15,10 @@
 #include "front/grpc_message.h"
 #include "front/grpc_reply.h"
 #include "front/messages.h"
+#include "front/offload.h"
 #include "front/problem.h"
 #include "front/proto_payload.h"
+#include "front/server.h"
 
 #define TIMEOUT_MOST UINT64_C(86400000) // ms, as of call_timeout_ms
 
@@ -23,10 +27,60 @@ struct asked {
     struct sp_scratch scratch;
     struct sp_v1_call_request request;
     struct sp_api_ask ask;
+    snakepit_writer *args; // until they are those of `ask`; NULL: none
+    snakepit_err err;      // of the message; `malformed` is not of its values
+    bool malformed;
+    snakepit_message why;
     enum sp_v1_form form;
     char pool[SP_PARAM_SIZE];
     char tool[SP_PARAM_SIZE];
 };
+
+// ---- The message ------------------------------------------------------------------
+
+static snakepit_err read_arguments(struct asked *asked)
+{
+    if (asked->request.arguments == NULL) {
+        return SNAKEPIT_OK;
+    }
+    asked->args = snakepit_writer_new();
+    return asked->args == NULL
+               ? SNAKEPIT_NO_MEMORY
+               : sp_payload_read(
+                     asked->request.arguments, true, asked->args, &asked->why);
+}
+
+// Any thread: what takes long, where the message is large. `most`: see
+// sp_grpc_decode().
+static void read_message(struct asked *asked, struct sp_slice message, size_t most)
+{
+    asked->scratch.limit = most;
+    asked->err = sp_proto_decode(&sp_type_v1_call_request,
+                                 message,
+                                 &asked->scratch,
+                                 &asked->request,
+                                 &asked->why);
+    asked->malformed = asked->err == SNAKEPIT_MALFORMED;
+    if (asked->err == SNAKEPIT_OK) {
+        asked->err = read_arguments(asked);
+    }
+}
+
+// False: it was refused.
+static bool is_read(struct sp_exchange *exchange, const struct asked *asked)
+{
+    if (asked->malformed) {
+        sp_grpc_refuse(exchange, SP_GRPC_INTERNAL, asked->why.text);
+    } else if (asked->err != SNAKEPIT_OK) {
+        sp_api_fail(exchange, asked->err, asked->why.text);
+    }
+    return asked->err == SNAKEPIT_OK;
+}
+
+static size_t most_of(const struct sp_exchange *exchange)
+{
+    return (size_t)sp_serve_loop_config(exchange->loop)->max_message;
+}
 
 // ---- Asking ---------------------------------------------------------------------
 
@@ -86,49 +140,89 @@ static bool read_form(struct sp_exchange *exchange, struct asked *asked)
     return err == SNAKEPIT_OK;
 }
 
-static bool read_arguments(struct sp_exchange *exchange, struct asked *asked)
-{
-    snakepit_message why = {{0}};
-    if (asked->request.arguments == NULL) {
-        return true;
-    }
-    snakepit_writer *writer = snakepit_writer_new();
-    snakepit_err err =
-        writer == NULL ? SNAKEPIT_NO_MEMORY
-                       : sp_payload_read(asked->request.arguments, true, writer, &why);
-    asked->ask.args = writer;
-    if (err != SNAKEPIT_OK) {
-        sp_api_fail(exchange, err, why.text);
-    }
-    return err == SNAKEPIT_OK;
-}
-
-// False: it was refused. Either way asked_fini() is due.
-static bool
-read_call(struct sp_grpc_call *call, struct sp_slice message, struct asked *asked)
+// Makes the options of the call of what was read. False: it was refused.
+static bool ask_for(struct sp_grpc_call *call, struct asked *asked)
 {
     struct sp_exchange *exchange = call->exchange;
-    *asked = (struct asked){.form = SP_V1_FORM_STRUCT};
-    if (!sp_grpc_decode(exchange,
-                        &sp_type_v1_call_request,
-                        message,
-                        &asked->scratch,
-                        &asked->request) ||
+    if (!is_read(exchange, asked) ||
         !sp_grpc_pool(call, asked->request.pool, asked->pool) ||
         !sp_grpc_text(exchange, asked->request.tool, "tool", asked->tool) ||
         !sp_api_ask_begin(exchange, asked->pool, &asked->ask)) {
         return false;
     }
     asked->ask.tool = asked->tool;
+    asked->ask.args = asked->args;
     take_deadline(call, &asked->ask);
     return read_session_bin(exchange, &asked->ask) && read_request(exchange, asked) &&
-           read_form(exchange, asked) && read_arguments(exchange, asked);
+           read_form(exchange, asked);
 }
 
 static void asked_fini(struct asked *asked)
 {
-    sp_api_ask_fini(&asked->ask);
+    snakepit_writer_free(asked->args);
     sp_scratch_fini(&asked->scratch);
+}
+
+// ---- Large messages ---------------------------------------------------------------
+
+// One that a thread of the server reads. Owner: that thread, until it is done; `call`
+// is the loop's.
+struct large {
+    struct sp_offload_work work;
+    struct sp_grpc_call *call; // NULL: nobody waits any more
+    sp_grpc_fn *then;
+    struct sp_buf bytes;
+    size_t most;
+    struct asked asked;
+};
+
+static void free_large(struct large *large)
+{
+    asked_fini(&large->asked);
+    sp_buf_fini(&large->bytes);
+    sp_free(large);
+}
+
+static void read_large(struct sp_offload_work *work)
+{
+    struct large *large = SP_ENTRY(work, struct large, work);
+    const struct sp_slice message = {large->bytes.data, large->bytes.size};
+    read_message(&large->asked, message, large->most);
+}
+
+static void large_is_read(struct sp_offload_work *work)
+{
+    struct large *large = SP_ENTRY(work, struct large, work);
+    if (large->call != NULL) {
+        sp_grpc_resume(large->call, large->then);
+    }
+    free_large(large);
+}
+
+static void nobody_waits(struct sp_grpc_call *call)
+{
+    struct large *large = call->state;
+    large->call = NULL;
+}
+
+// Has the message read, and `then` called.
+static void begin_large(struct sp_grpc_call *call, sp_grpc_fn *then)
+{
+    static const struct sp_grpc_holder holder = {.over = nobody_waits, .stays = true};
+    struct large *large = sp_alloc(sizeof *large);
+    if (large == NULL) {
+        sp_api_fail(call->exchange, SNAKEPIT_NO_MEMORY, NULL);
+        return;
+    }
+    large->work.run = read_large;
+    large->work.done = large_is_read;
+    large->call = call;
+    large->then = then;
+    large->most = most_of(call->exchange);
+    sp_grpc_take_message(call, &large->bytes);
+    call->state = large;
+    sp_grpc_hold(call, &holder);
+    sp_offload_do(call->exchange->loop, &large->work);
 }
 
 // ---- Values ---------------------------------------------------------------------
@@ -205,13 +299,75 @@ static void answer_call(struct sp_exchange *exchange,
     answer_value(exchange, answer, form, call, write_result);
 }
 
+// On a thread of the server.
+static void
+make_large(struct sp_api_result *result, snakepit_answer *answer, unsigned form)
+{
+    struct sp_scratch scratch = {.used = 0};
+    struct sp_v1_payload payload = {.which = 0};
+    const struct sp_v1_call_response response = {.result = &payload};
+    snakepit_reader reader;
+    snakepit_answer_reader(answer, &reader);
+    result->err = write_value(&reader, form, &scratch, &payload);
+    if (result->err == SNAKEPIT_OK) {
+        result->err =
+            sp_grpc_append(&result->room, &sp_type_v1_call_response, &response);
+    }
+    sp_scratch_fini(&scratch);
+}
+
+static void send_large(struct sp_exchange *exchange,
+                       struct sp_api_result *result,
+                       const snakepit_answer *answer,
+                       unsigned form,
+                       const char *call)
+{
+    (void)answer;
+    (void)form;
+    if (result->err == SNAKEPIT_OK) {
+        sp_grpc_reply(exchange,
+                      (struct sp_slice){result->room.data, result->room.size});
+    } else {
+        const snakepit_fault fault = sp_fault_of(result->err, NULL);
+        sp_api_fault(exchange, &fault, 0, call);
+    }
+    sp_buf_fini(&result->room);
+}
+
+// MessagePack and tensors are sent from where they are.
+static struct sp_api_form form_of(enum sp_v1_form as)
+{
+    struct sp_api_form form = {.answer = answer_call, .as = as};
+    if (as != SP_V1_FORM_MSGPACK) {
+        form.make = make_large;
+        form.send = send_large;
+    }
+    return form;
+}
+
+static void submit(struct sp_grpc_call *call, struct asked *asked)
+{
+    if (ask_for(call, asked)) {
+        sp_api_submit(call->exchange, &asked->ask, form_of(asked->form));
+    }
+}
+
+static void submit_large(struct sp_grpc_call *call, struct sp_slice message)
+{
+    struct large *large = call->state;
+    (void)message;
+    submit(call, &large->asked);
+}
+
 void sp_grpc_call_tool(struct sp_grpc_call *call, struct sp_slice message)
 {
-    struct asked asked;
-    if (read_call(call, message, &asked)) {
-        const struct sp_api_form form = {.answer = answer_call, .as = asked.form};
-        sp_api_submit(call->exchange, &asked.ask, form);
+    struct asked asked = {.form = SP_V1_FORM_STRUCT};
+    if (message.size > SP_API_LARGE) {
+        begin_large(call, submit_large);
+        return;
     }
+    read_message(&asked, message, most_of(call->exchange));
+    submit(call, &asked);
     asked_fini(&asked);
 }
 
@@ -308,12 +464,29 @@ static const struct sp_api_stream_form stream_forms[] = {
     [SP_V1_FORM_MSGPACK] = STREAM_FORM(SP_V1_FORM_MSGPACK),
 };
 
+static void open_stream(struct sp_grpc_call *call, struct asked *asked)
+{
+    if (ask_for(call, asked)) {
+        sp_api_stream(call->exchange, &asked->ask, &stream_forms[asked->form]);
+    }
+}
+
+static void open_large(struct sp_grpc_call *call, struct sp_slice message)
+{
+    struct large *large = call->state;
+    (void)message;
+    open_stream(call, &large->asked);
+}
+
 void sp_grpc_stream_tool(struct sp_grpc_call *call, struct sp_slice message)
 {
-    struct asked asked;
-    if (read_call(call, message, &asked)) {
-        sp_api_stream(call->exchange, &asked.ask, &stream_forms[asked.form]);
+    struct asked asked = {.form = SP_V1_FORM_STRUCT};
+    if (message.size > SP_API_LARGE) {
+        begin_large(call, open_large);
+        return;
     }
+    read_message(&asked, message, most_of(call->exchange));
+    open_stream(call, &asked);
     asked_fini(&asked);
 }
 

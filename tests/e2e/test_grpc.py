@@ -111,6 +111,23 @@ def test_answers_of_any_size_end_with_their_trailers(peer):
             assert p.call("echo", {"x": "y" * size}) == {"x": "y" * size}
 
 
+@apart
+def test_large_messages_are_read_beside_the_others(peer):
+    p = peer(**{"grpc.max_send_message_length": -1})
+    values = list(range(1000000))
+    calls = [p.stub.Call.future(p.request("echo", {"x": values})) for _ in range(3)]
+    calls.append(p.stub.Stream(p.request("echo", {"x": values})))
+    gone = p.stub.Call.future(p.request("echo", {"x": values}))
+    assert p.call("add", {"a": 1}) == 2
+    gone.cancel()
+    for call in calls[:-1]:
+        assert json.loads(call.result(120).result.json) == {"x": values}
+    assert json.loads(next(calls[-1]).chunk.json) == {"x": values}
+    broken = p.pb.Payload(json=b"[" * 2000000)
+    error = p.error(p.stub.Call, p.pb.CallRequest(tool="echo", arguments=broken))
+    assert error.code() == p.grpc.StatusCode.INVALID_ARGUMENT
+
+
 # ---- Errors -----------------------------------------------------------------------
 
 

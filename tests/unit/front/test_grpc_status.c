@@ -66,7 +66,8 @@ static void read_fini(struct read *read)
 
 static void assert_text(struct sp_slice text, const char *wanted)
 {
-    if (text.size != strlen(wanted) || memcmp(text.data, wanted, text.size) != 0) {
+    const size_t size = strlen(wanted);
+    if (text.size != size || (size > 0 && memcmp(text.data, wanted, size) != 0)) {
         fail_msg(
             "\"%.*s\" is not \"%s\"", (int)text.size, (const char *)text.data, wanted);
     }
