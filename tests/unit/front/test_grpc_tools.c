@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Calls of tools whose messages are large; test_grpc.c has the small ones.
+#include "fake_exchange.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,7 +10,6 @@
 
 #include <cmocka.h>
 
-#include "fake_exchange.h"
 #include "fake_pit.h"
 
 #define CALL   "/snakepit.v1.Snakepit/Call"
