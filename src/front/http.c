@@ -10,28 +10,18 @@
 
 static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-snakepit_err sp_http_speak(struct sp_connection *connection,
-                           const struct sp_protocol *protocol)
+static bool speak(struct sp_connection *connection, const struct sp_protocol *protocol)
 {
-    snakepit_err err = protocol->open(connection);
-    if (err != SNAKEPIT_OK) {
-        return err;
+    if (protocol->open(connection) != SNAKEPIT_OK) {
+        sp_connection_abort(connection);
+        return false;
     }
     connection->protocol = protocol;
-    // It was told that there is nothing under way before anything was.
+    // A drain was told that there is nothing under way before there was.
     if (connection->loop->draining) {
         (void)protocol->drain(connection);
     }
-    return SNAKEPIT_OK;
-}
-
-static bool speak(struct sp_connection *connection, const struct sp_protocol *protocol)
-{
-    bool speaks = sp_http_speak(connection, protocol) == SNAKEPIT_OK;
-    if (!speaks) {
-        sp_connection_abort(connection);
-    }
-    return speaks;
+    return true;
 }
 
 static snakepit_err open_http(struct sp_connection *connection)
@@ -40,17 +30,30 @@ static snakepit_err open_http(struct sp_connection *connection)
     return SNAKEPIT_OK;
 }
 
-static void received(struct sp_connection *connection)
+// NULL: that takes more of what the client sends.
+static const struct sp_protocol *choose(const struct sp_connection *connection)
 {
     const struct sp_buf *in = &connection->in;
+    enum sp_alpn agreed = sp_connection_alpn(connection);
     size_t whole = sizeof preface - 1;
     size_t size = in->size < whole ? in->size : whole;
-    bool same = size == 0 || memcmp(in->data, preface, size) == 0;
-    if (same && size < whole) {
-        if (connection->waits_for != SP_WAIT_HEADER && size > 0) {
+    if (agreed != SP_ALPN_NONE) {
+        return agreed == SP_ALPN_HTTP_2 ? &sp_http2 : &sp_http1;
+    }
+    if (size > 0 && memcmp(in->data, preface, size) != 0) {
+        return &sp_http1;
+    }
+    return size == whole ? &sp_http2 : NULL;
+}
+
+static void received(struct sp_connection *connection)
+{
+    const struct sp_protocol *protocol = choose(connection);
+    if (protocol == NULL) {
+        if (connection->waits_for != SP_WAIT_HEADER && connection->in.size > 0) {
             sp_connection_wait_for(connection, SP_WAIT_HEADER);
         }
-    } else if (speak(connection, same ? &sp_http2 : &sp_http1)) {
+    } else if (speak(connection, protocol)) {
         connection->protocol->received(connection);
     }
 }
