@@ -133,6 +133,9 @@ static struct sp_refusal judge(const struct seen *seen, struct sp_http2_head *he
     head->path = target.path;
     head->query = target.query;
     head->host = seen->authority.data != NULL ? seen->authority : seen->host;
+    if (head->host.data == NULL) {
+        head->host = sp_slice_of_text("");
+    }
     if (!sp_target_host_is_valid(head->host)) {
         return refuse(400, "the host of the request is malformed");
     }
