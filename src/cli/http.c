@@ -4,7 +4,6 @@
 // daemon does not pay for it.
 #include "cli/http.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 
@@ -81,15 +80,34 @@ void sp_cli_http_close(struct sp_cli_http *http)
 
 // ---- The answer -------------------------------------------------------------------
 
-static void note_type(struct transfer *transfer)
+// Content-Type; NULL: there is none.
+static const char *type_of(CURL *easy)
 {
     const char *type = NULL;
+    (void)curl_easy_getinfo(easy, CURLINFO_CONTENT_TYPE, &type);
+    return type;
+}
+
+// The byte of a media type in lower case; 0: it has ended.
+static char byte_of(char byte)
+{
+    const bool ends = byte == ';' || byte == ' ' || byte == '\t';
+    if (ends) {
+        return '\0';
+    }
+    return (char)(byte >= 'A' && byte <= 'Z' ? byte + ('a' - 'A') : byte);
+}
+
+static void note_type(struct transfer *transfer)
+{
     struct sp_cli_response *response = transfer->response;
-    (void)curl_easy_getinfo(transfer->easy, CURLINFO_CONTENT_TYPE, &type);
-    const size_t size = type == NULL ? 0 : strcspn(type, "; \t");
+    const char *type = type_of(transfer->easy);
     size_t i = 0;
-    for (; i < size && i + 1 < sizeof response->type; i++) {
-        response->type[i] = (char)tolower((unsigned char)type[i]);
+    for (; type != NULL && byte_of(type[i]) != '\0'; i++) {
+        if (i + 1 == sizeof response->type) {
+            break;
+        }
+        response->type[i] = byte_of(type[i]);
     }
     response->type[i] = '\0';
 }

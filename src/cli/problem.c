@@ -22,7 +22,7 @@ copy(struct sp_cli_problem *problem, size_t index, snakepit_span span)
     }
     for (size_t i = 0; i < span.size; i++) {
         const char byte = ((const char *)span.data)[i];
-        text[i] = byte == '\0' ? ' ' : byte;
+        text[i] = (char)(byte == '\0' ? ' ' : byte);
     }
     text[span.size] = '\0';
     problem->texts[index] = text;

@@ -224,19 +224,21 @@ static void ask(struct sp_cli_remote *remote,
 
 // ---- Paths --------------------------------------------------------------------------
 
-// Puts the names in place of each "{}". False: without memory.
-static bool
-make_path(struct sp_buf *path, const char *pattern, const char *const *names)
+// Puts the names in place of the "{}"s, of which there are so many. NO_MEMORY.
+static snakepit_err make_path(struct sp_buf *path,
+                              const char *pattern,
+                              const char *const *names,
+                              size_t count)
 {
     snakepit_err err = SNAKEPIT_OK;
-    const char *gap;
-    while (err == SNAKEPIT_OK && (gap = strstr(pattern, "{}")) != NULL) {
+    const char *gap = strstr(pattern, "{}");
+    for (size_t i = 0; err == SNAKEPIT_OK && i < count && gap != NULL; i++) {
         err = sp_buf_append(path, pattern, (size_t)(gap - pattern));
-        err = err == SNAKEPIT_OK ? sp_percent_encode(path, *names++) : err;
+        err = err == SNAKEPIT_OK ? sp_percent_encode(path, names[i]) : err;
         pattern = gap + 2;
+        gap = strstr(pattern, "{}");
     }
-    err = err == SNAKEPIT_OK ? sp_buf_append(path, pattern, strlen(pattern) + 1) : err;
-    return err == SNAKEPIT_OK;
+    return err == SNAKEPIT_OK ? sp_buf_append(path, pattern, strlen(pattern) + 1) : err;
 }
 
 // A segment of a path cannot be empty, and the daemon takes none that is longer.
@@ -258,13 +260,11 @@ static void get(struct sp_cli_remote *remote,
                 struct sp_cli_result *result)
 {
     struct sp_buf path = {0};
-    const char *const names[] = {pool};
     if (pool != NULL && !is_name("pool", pool, result)) {
         return;
     }
-    if (!make_path(&path, pattern, names)) {
-        result->err = SNAKEPIT_NO_MEMORY;
-    } else {
+    result->err = make_path(&path, pattern, &pool, pool != NULL ? 1 : 0);
+    if (result->err == SNAKEPIT_OK) {
         const struct sp_cli_request request = {.method = "GET",
                                                .path = (const char *)path.data,
                                                .accept = JSON,
@@ -297,14 +297,14 @@ void sp_cli_remote_order(struct sp_cli_remote *remote,
                          struct sp_cli_result *result)
 {
     struct sp_buf path = {0};
-    for (size_t i = 0; i < 2 && order->names[i] != NULL; i++) {
-        if (!is_name("pool, a session or a key", order->names[i], result)) {
+    size_t count = 0;
+    for (; count < 2 && order->names[count] != NULL; count++) {
+        if (!is_name("pool, a session or a key", order->names[count], result)) {
             return;
         }
     }
-    if (!make_path(&path, order->path, order->names)) {
-        result->err = SNAKEPIT_NO_MEMORY;
-    } else {
+    result->err = make_path(&path, order->path, order->names, count);
+    if (result->err == SNAKEPIT_OK) {
         const struct sp_cli_request request = {
             .method = order->method,
             .path = (const char *)path.data,
@@ -478,7 +478,7 @@ static void call_tool(struct sp_cli_target *target,
     struct sp_cli_remote *remote = remote_of(target);
     struct sp_buf path = {0};
     struct sp_buf undo = {0};
-    struct fields fields;
+    struct fields fields = {.id = ""};
     struct sp_cli_request request = {.method = "POST",
                                      .accept = JSON,
                                      .type = JSON,
@@ -489,12 +489,12 @@ static void call_tool(struct sp_cli_target *target,
         return;
     }
     add_fields(&request, wanted, &fields);
-    if (!make_path(&path,
-                   "/v1/pools/{}/tools/{}",
-                   (const char *const[]){wanted->pool, wanted->tool}) ||
-        !make_path(&undo, "/v1/calls/{}", (const char *const[]){fields.id})) {
-        result->err = SNAKEPIT_NO_MEMORY;
-    } else {
+    const char *const names[] = {wanted->pool, wanted->tool};
+    const char *const ids[] = {fields.id};
+    snakepit_err err = make_path(&path, "/v1/pools/{}/tools/{}", names, 2);
+    err = err == SNAKEPIT_OK ? make_path(&undo, "/v1/calls/{}", ids, 1) : err;
+    result->err = err;
+    if (err == SNAKEPIT_OK) {
         request.path = (const char *)path.data;
         request.undo = (const char *)undo.data;
         if (wanted->chunk != NULL) {

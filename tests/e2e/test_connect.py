@@ -15,6 +15,7 @@ import pytest
 from support.command import SNAKEPIT, environment, run
 from support.connecting import config, start, to
 from support.daemon import Daemon
+from support.processes import marked
 from support.served import Client
 from support.waiting import eventually
 
@@ -38,8 +39,11 @@ def daemon(guinea: pathlib.Path) -> Iterator[Daemon]:
 def own_daemon(tmp_path: pathlib.Path) -> Iterator[Daemon]:
     """One that the test may spoil."""
     daemon = start(config(tmp_path))
-    yield daemon
-    daemon.end()
+    try:
+        yield daemon
+        assert daemon.popen.poll() is not None or daemon.stop() == 0
+    finally:
+        daemon.end()
 
 
 @pytest.fixture(params=["own", "http", "unix", "variable"])
@@ -325,10 +329,13 @@ def test_a_reader_that_goes_closes_the_stream(daemon, tmp_path):
 
 
 @pytest.mark.parametrize("more", [(), ("--stream",)])
-def test_a_daemon_that_is_killed_is_told(own_daemon, tmp_path, more):
+def test_a_daemon_that_is_killed_is_told(tmp_path, more, request):
+    before = marked()
+    own_daemon = request.getfixturevalue("own_daemon")
     mark = tmp_path / "pid"
     calling = Calling(own_daemon, "sleep", mark, "--json", *more)
     eventually(lambda: mark.exists() and mark.read_text(), "that it runs")
+    left = marked() - before
     own_daemon.signal(signal.SIGKILL)
     own_daemon.wait()
     code, out, err = calling.end()
@@ -336,6 +343,8 @@ def test_a_daemon_that_is_killed_is_told(own_daemon, tmp_path, more):
     error = json.loads(out)["error"]
     assert (error["name"], error["retryable"]) == ("DAEMON_LOST", False)
     assert "may have been done" in error["message"]
+    # Workers end by themselves, and in their own time.
+    eventually(lambda: not left & marked(), "that they are gone", within=240)
 
 
 def test_a_drain_waits_for_calls_and_refuses_more(own_daemon, tmp_path):
