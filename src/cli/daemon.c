@@ -266,6 +266,7 @@ snakepit_err sp_daemon_open(struct sp_daemon *daemon, snakepit_message *why)
                                               .activation = &daemon->activation,
                                               .handle = sp_api_handle,
                                               .streams = sp_api_streams,
+                                              .admit = sp_api_admits,
                                               .user = daemon->api};
     return sp_server_open(&options, &daemon->server, why);
 }

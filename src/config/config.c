@@ -303,6 +303,19 @@ static snakepit_err apply_top_variables(struct reading *reading)
                : apply_variables(reading, SP_SCOPE_SERVE, &config->serve);
 }
 
+// The largest message must fit.
+static snakepit_err check_serve(const struct reading *reading)
+{
+    const struct sp_serve_config *serve = &reading->config->serve;
+    const struct sp_place outer = sp_place_key(&reading->place, "serve", 0);
+    const struct sp_place place = sp_place_key(&outer, "max_memory", 0);
+    return serve->max_memory >= serve->max_message
+               ? SNAKEPIT_OK
+               : sp_problem(&place,
+                            "is less than max_message, so the largest message would "
+                            "never fit; raise this, or lower max_message");
+}
+
 // ---- All of it ----------------------------------------------------------------
 
 static snakepit_err read_all(struct reading *reading, const char *text, size_t bytes)
@@ -313,6 +326,7 @@ static snakepit_err read_all(struct reading *reading, const char *text, size_t b
               : sp_yaml_load(&reading->yaml, text, bytes, &reading->place);
     err = err != SNAKEPIT_OK ? err : read_top(reading);
     err = err != SNAKEPIT_OK ? err : apply_top_variables(reading);
+    err = err != SNAKEPIT_OK ? err : check_serve(reading);
     err = err != SNAKEPIT_OK
               ? err
               : sp_variable_check_names(reading->config, &reading->place);
@@ -419,7 +433,8 @@ sp_config_read_file(const char *path, struct sp_config **config, snakepit_messag
     struct sp_buf text = {0};
     struct sp_place place = {.file = path, .why = why};
     int fd = sp_descriptor_keep(open(path, O_RDONLY | O_CLOEXEC));
-    snakepit_err err = fd < 0 ? SNAKEPIT_SYSTEM : sp_text_file_read(fd, SP_YAML_BYTES_MAX, &text);
+    snakepit_err err =
+        fd < 0 ? SNAKEPIT_SYSTEM : sp_text_file_read(fd, SP_YAML_BYTES_MAX, &text);
     if (err == SNAKEPIT_SYSTEM) {
         snakepit_message reason;
         (void)sp_system_failed(&reason, fd < 0 ? "open" : "read", NULL, "of the file");

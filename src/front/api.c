@@ -204,6 +204,22 @@ bool sp_api_streams(const struct sp_exchange *exchange)
     return sp_grpc_is_asked(exchange);
 }
 
+bool sp_api_admits(struct sp_exchange *exchange)
+{
+    enum sp_route_id id = SP_ROUTES;
+    struct sp_params params;
+    const struct sp_request *request = &exchange->request;
+    if (exchange->peer->door->tokens == NULL || sp_grpc_is_asked(exchange)) {
+        return true;
+    }
+    if (sp_route_find(request->method, request->path, &id, &params) == SP_MATCH_FOUND &&
+        sp_routes[id].access != SP_ACCESS_OPEN) {
+        return sp_api_admit(exchange, &sp_routes[id], &params);
+    }
+    sp_api_handle(exchange); // what needs no token needs no body either
+    return false;
+}
+
 void sp_api_handle(struct sp_exchange *exchange)
 {
     exchange->request.grpc = sp_grpc_is_asked(exchange);

@@ -31,6 +31,8 @@ void sp_api_free(struct sp_api *api);
 // Whether a request is taken before its body has come: those of gRPC are. An
 // sp_streams_fn.
 bool sp_api_streams(const struct sp_exchange *exchange);
+// Refuses a request that may not be made before its body is read. An sp_admit_fn.
+bool sp_api_admits(struct sp_exchange *exchange);
 // Answers any request: by its route or its method, or says why not. An sp_handler_fn.
 void sp_api_handle(struct sp_exchange *exchange);
 

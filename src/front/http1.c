@@ -9,17 +9,17 @@
 #include "front/connection.h"
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/memory.h"
 #include "config/config.h"
 #include "front/http1_answer.h"
-#include "front/http1_chunks.h"
+#include "front/http1_body.h"
 #include "front/http1_parser.h"
 #include "front/problem.h"
 #include "front/server.h"
 
-#define FEW       24u   // fields for which there is always room
-#define KEPT      1024u // bytes of a buffer that is kept for the next request
-#define READ_INTO 4096u // of a chunk that are worth to be read where they belong
+#define FEW  24u   // fields for which there is always room
+#define KEPT 1024u // bytes of a buffer that is kept for the next request
 
 enum state {
     HEAD = 0, // of the next request; nothing of it may be there yet
@@ -40,10 +40,8 @@ struct http1 {
     enum sp_http1_framing framing; // of the answer that has begun
     struct sp_http1_scan scan;
     struct sp_http1_head head;
-    struct sp_http1_chunks chunks;
     struct sp_buf head_bytes;
-    struct sp_buf body;
-    size_t chunked;          // bytes of the body that the chunks know of
+    struct sp_http1_body body;
     struct sp_field *fields; // `few`, or many
     struct sp_field few[FEW];
 };
@@ -81,7 +79,7 @@ static void shrink(struct sp_buf *buf)
 static void forget_request(struct http1 *http1)
 {
     shrink(&http1->head_bytes);
-    shrink(&http1->body);
+    sp_http1_body_forget(&http1->body, http1->connection, KEPT);
     if (http1->fields != http1->few) {
         sp_free(http1->fields);
         http1->fields = http1->few;
@@ -89,13 +87,10 @@ static void forget_request(struct http1 *http1)
     http1->scan = (struct sp_http1_scan){0};
 }
 
-// Closes when all has been sent. A body that is being read stays where it is until the
-// connection lets go of it.
+// Closes when all has been sent.
 static void leave(struct http1 *http1)
 {
-    if (http1->state != BODY) {
-        forget_request(http1);
-    }
+    forget_request(http1);
     http1->state = OVER;
     sp_connection_close_after(http1->connection);
 }
@@ -248,7 +243,12 @@ static const struct sp_exchange_ops exchange_ops = {
 // Answers without a handler, and closes: nobody knows where another request begins.
 static void refuse(struct http1 *http1, unsigned status, const char *why)
 {
-    const struct sp_reply reply = {.status = status, .type = SP_PROBLEM_TYPE};
+    const struct sp_field later = {sp_slice_of_text("retry-after"),
+                                   sp_slice_of_text("1")};
+    const struct sp_reply reply = {.status = status,
+                                   .type = SP_PROBLEM_TYPE,
+                                   .fields = &later,
+                                   .field_count = status == 503 ? 1 : 0};
     struct sp_buf body = {0};
     if (http1->state == HEAD) {
         // What is there of one is of another request, or half of one.
@@ -270,10 +270,11 @@ static void refuse(struct http1 *http1, unsigned status, const char *why)
 
 // ---- Requests -------------------------------------------------------------------
 
-static void hand_over(struct http1 *http1)
+static void make_exchange(struct http1 *http1)
 {
     struct sp_connection *connection = http1->connection;
     const struct sp_http1_head *head = &http1->head;
+    struct sp_buf *body = &http1->body.block.bytes;
     http1->state = WORK;
     http1->exchange = (struct sp_exchange){
         .ops = &exchange_ops,
@@ -287,9 +288,15 @@ static void hand_over(struct http1 *http1)
                     .host = head->host,
                     .fields = http1->fields,
                     .field_count = head->field_count,
-                    .body = {http1->body.data, http1->body.size},
-                    .body_buf = &http1->body},
+                    .body = {body->data, body->size},
+                    .body_buf = body},
     };
+}
+
+static void hand_over(struct http1 *http1)
+{
+    struct sp_connection *connection = http1->connection;
+    make_exchange(http1);
     connection->loop->options->handle(&http1->exchange);
     if (is_open(http1)) {
         sp_connection_pause(connection, true);
@@ -297,134 +304,69 @@ static void hand_over(struct http1 *http1)
     }
 }
 
-static uint64_t room_for_body(const struct http1 *http1)
+// Whether the body of this request is wanted. Where it is not, the answer is the last
+// one, for the body would come behind it.
+static bool is_admitted(struct http1 *http1)
 {
-    return config_of(http1)->max_message - http1->body.size;
-}
-
-static void refuse_large(struct http1 *http1)
-{
-    refuse(http1, 413, "the body is larger than max_message");
-}
-
-// False: there must be more, or it is refused.
-static bool read_length(struct http1 *http1)
-{
-    struct sp_connection *connection = http1->connection;
-    size_t rest = (size_t)http1->head.length - http1->body.size;
-    size_t there = connection->in.size < rest ? connection->in.size : rest;
-    if (sp_buf_append(&http1->body, connection->in.data, there) != SNAKEPIT_OK) {
-        break_off(http1);
+    sp_admit_fn *admit = http1->connection->loop->options->admit;
+    const bool keep_alive = http1->head.keep_alive;
+    if (admit == NULL) {
+        return true;
+    }
+    make_exchange(http1);
+    http1->head.keep_alive = false;
+    if (!admit(&http1->exchange)) {
         return false;
     }
-    sp_connection_consume(connection, there);
-    if (there < rest) {
-        sp_connection_expect(connection, &http1->body, rest - there);
-    }
-    return there == rest;
-}
-
-// What there is of a chunk goes into the body. False: refused.
-static bool take_piece(struct http1 *http1, struct sp_slice piece)
-{
-    uint64_t room = room_for_body(http1);
-    // A size is judged when its line has ended, so that what follows a large one in it
-    // counts whether it has come already or not.
-    bool sized = http1->chunks.state == SP_HTTP1_CHUNK_DATA;
-    uint64_t left = sized ? http1->chunks.left : 0;
-    if (piece.size > room || left > room - piece.size) {
-        refuse_large(http1);
-        return false;
-    }
-    if (sp_buf_append(&http1->body, piece.data, piece.size) != SNAKEPIT_OK) {
-        break_off(http1);
-        return false;
-    }
+    http1->head.keep_alive = keep_alive;
     return true;
-}
-
-// The rest of a large chunk is read where it belongs.
-static void expect_chunk(struct http1 *http1)
-{
-    size_t left = (size_t)http1->chunks.left;
-    if (http1->chunks.state != SP_HTTP1_CHUNK_DATA || left < READ_INTO) {
-        return;
-    }
-    if (sp_buf_reserve(&http1->body, left) == SNAKEPIT_OK) {
-        sp_connection_expect(http1->connection, &http1->body, left);
-    } else {
-        break_off(http1);
-    }
-}
-
-static bool read_pieces(struct http1 *http1, struct sp_slice *bytes)
-{
-    while (bytes->size != 0 && http1->chunks.state != SP_HTTP1_CHUNK_END) {
-        struct sp_slice piece;
-        struct sp_refusal refusal = sp_http1_chunks_next(&http1->chunks, bytes, &piece);
-        if (refusal.status != 0) {
-            refuse(http1, refusal.status, refusal.why);
-            return false;
-        }
-        if (!take_piece(http1, piece)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool read_chunks(struct http1 *http1)
-{
-    struct sp_connection *connection = http1->connection;
-    struct sp_slice bytes = {connection->in.data, connection->in.size};
-    // What was read where it belongs, the chunks have not seen.
-    if (http1->body.size > http1->chunked) {
-        sp_http1_chunks_skip(&http1->chunks, http1->body.size - http1->chunked);
-    }
-    if (!read_pieces(http1, &bytes)) {
-        return false;
-    }
-    sp_connection_consume(connection, connection->in.size - bytes.size);
-    http1->chunked = http1->body.size;
-    expect_chunk(http1);
-    return http1->chunks.state == SP_HTTP1_CHUNK_END;
 }
 
 // These return whether more can be done with what there is.
 
 static bool read_body(struct http1 *http1)
 {
-    bool whole = http1->head.chunked ? read_chunks(http1) : read_length(http1);
-    if (whole) {
+    struct sp_refusal refusal;
+    switch (
+        sp_http1_body_read(&http1->body, http1->connection, sp_clock_now(), &refusal)) {
+    case SP_HTTP1_BODY_IS_WHOLE:
         hand_over(http1);
-    } else if (http1->state == BODY) {
+        return true;
+    case SP_HTTP1_BODY_IS_REFUSED:
+        refuse(http1, refusal.status, refusal.why);
+        return false;
+    case SP_HTTP1_BODY_IS_BROKEN:
+        break_off(http1);
+        return false;
+    default:
         sp_connection_wait_for(http1->connection, SP_WAIT_BODY);
+        return false;
     }
-    return whole;
 }
 
 static bool begin_body(struct http1 *http1)
 {
     const struct sp_http1_head *head = &http1->head;
-    if (head->length > room_for_body(http1)) {
-        refuse_large(http1);
+    const size_t most = (size_t)config_of(http1)->max_message;
+    if (head->length > most) {
+        refuse(http1, 413, "the body is larger than max_message");
         return false;
     }
     if (!head->chunked && head->length == 0) {
         hand_over(http1);
         return true;
     }
+    if (!is_admitted(http1)) {
+        return false;
+    }
     http1->state = BODY;
-    http1->chunks = (struct sp_http1_chunks){0};
-    http1->chunked = 0;
-    snakepit_err err = sp_buf_reserve(&http1->body, (size_t)head->length);
-    if (err == SNAKEPIT_OK && head->wants_continue && http1->connection->in.size == 0) {
-        err = sp_http1_send_continue(http1->connection);
-    }
-    if (err != SNAKEPIT_OK) {
+    sp_http1_body_begin(&http1->body, head, most, sp_clock_now());
+    if (head->wants_continue && http1->connection->in.size == 0 &&
+        sp_http1_send_continue(http1->connection) != SNAKEPIT_OK) {
         break_off(http1);
+        return false;
     }
-    return err == SNAKEPIT_OK;
+    return true;
 }
 
 // Where the bytes of the connection cannot move them, since the request lies in them.
@@ -560,7 +502,7 @@ static void close_http1(struct sp_connection *connection)
     give_up(http1);
     forget_request(http1);
     sp_buf_fini(&http1->head_bytes);
-    sp_buf_fini(&http1->body);
+    sp_http1_body_forget(&http1->body, http1->connection, 0);
     sp_free(http1);
 }
 

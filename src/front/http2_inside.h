@@ -76,6 +76,7 @@ struct sp_http2_stream {
     struct sp_http2_fields trailers;
     struct sp_buf body; // which its handler may take
     size_t kept;        // bytes of it that count
+    uint64_t begun;     // ns, when it was to come
     size_t owed;        // bytes of it of which the window was not given back
     size_t held;        // bytes of a body that streams, not taken yet
     struct sp_buf out;  // of the answer's body
@@ -109,8 +110,13 @@ enum sp_http2_kept {
     SP_HTTP2_KEPT = 0,
     SP_HTTP2_TOO_LARGE, // larger than max_message
     SP_HTTP2_TOO_MUCH,  // with those of the others, or there is no memory
+    SP_HTTP2_SPENT,     // what all connections may keep
+    SP_HTTP2_TOO_SLOW,
 };
 
+// Keeps more of a body, and counts it; not whether it is too large or too slow.
+enum sp_http2_kept sp_http2_body_append(struct sp_http2_stream *stream,
+                                        struct sp_slice bytes);
 // More of a body: keeps it, and gives its window back, or owes that.
 enum sp_http2_kept sp_http2_body_keep(struct sp_http2_stream *stream,
                                       struct sp_slice bytes);

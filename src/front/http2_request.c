@@ -3,6 +3,7 @@
 // handler has taken it.
 #include "front/http2_inside.h"
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "config/config.h"
 #include "front/http2_answer.h"
@@ -98,6 +99,14 @@ static void refuse_large(struct sp_http2_stream *stream)
     sp_http2_stream_refuse(stream, 413, "the body is larger than max_message");
 }
 
+// Whether the body is wanted; else it is answered.
+static bool is_wanted(struct sp_http2_stream *stream)
+{
+    sp_admit_fn *admit = stream->exchange.loop->options->admit;
+    stream->state = SP_HTTP2_WORK;
+    return admit == NULL || admit(&stream->exchange);
+}
+
 // The body is to come.
 static void await_body(struct sp_http2_stream *stream, const struct sp_http2_head *head)
 {
@@ -108,11 +117,15 @@ static void await_body(struct sp_http2_stream *stream, const struct sp_http2_hea
         refuse_large(stream);
         return;
     }
+    if (!streaming && !stream->whole && !is_wanted(stream)) {
+        return;
+    }
     if (head->wants_continue && !stream->whole) {
         (void)sp_http2_submit_continue(stream->http2->session, stream->id);
         sp_http2_ask_for_turn(stream->http2);
     }
     stream->state = SP_HTTP2_BODY;
+    stream->begun = sp_clock_now();
     if (streaming) {
         hand_over_in_turn(stream);
     }
@@ -204,6 +217,13 @@ static void keep(struct sp_http2_stream *stream, struct sp_slice bytes)
     case SP_HTTP2_TOO_LARGE:
         refuse_large(stream);
         break;
+    case SP_HTTP2_SPENT:
+        sp_http2_stream_refuse(
+            stream, 503, "the bodies of all requests take max_memory already");
+        break;
+    case SP_HTTP2_TOO_SLOW:
+        sp_http2_stream_refuse(stream, 408, "the body comes slower than body_min_rate");
+        break;
     case SP_HTTP2_TOO_MUCH:
         sp_http2_stream_reset(stream, NGHTTP2_REFUSED_STREAM);
         sp_http2_stream_finish(stream);
@@ -214,14 +234,12 @@ static void keep(struct sp_http2_stream *stream, struct sp_slice bytes)
 // It waits for a handler, which has not said yet that it may come.
 static void hold(struct sp_http2_stream *stream, struct sp_slice bytes)
 {
-    if (sp_buf_append(&stream->body, bytes.data, bytes.size) != SNAKEPIT_OK) {
+    if (sp_http2_body_append(stream, bytes) != SP_HTTP2_KEPT) {
         drop(stream, bytes.size);
         sp_http2_stream_reset(stream, NGHTTP2_REFUSED_STREAM);
         sp_http2_stream_finish(stream);
         return;
     }
-    stream->http2->kept += bytes.size;
-    stream->kept += bytes.size;
     stream->held += bytes.size;
 }
 

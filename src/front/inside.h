@@ -13,6 +13,7 @@
 struct sp_server {
     struct sp_server_options options;
     struct sp_doors doors;
+    struct sp_budget budget;
     struct sp_serve_loop *loops;
     size_t loop_count;
     struct sp_offload offload;

@@ -408,6 +408,7 @@ snakepit_err sp_serve_loop_init(struct sp_serve_loop *serve,
     int fd = -1;
     serve->options = &server->options;
     serve->server = server;
+    serve->budget = &server->budget;
     serve->rest.user = serve;
     serve->connections.serve = serve;
     serve->connections.protocol = server->options.protocol;

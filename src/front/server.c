@@ -58,6 +58,7 @@ snakepit_err sp_server_open(const struct sp_server_options *options,
         return SNAKEPIT_NO_MEMORY;
     }
     made->options = *options;
+    made->budget.most = options->config->max_memory;
     init_locks(made);
     snakepit_err err =
         sp_doors_open(&options->config->listen, options->activation, &made->doors, why);

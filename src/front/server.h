@@ -16,6 +16,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "front/budget.h"
 #include "front/connection.h"
 #include "front/door.h"
 #include "front/exchange.h"
@@ -28,6 +29,10 @@ typedef void sp_handler_fn(struct sp_exchange *exchange);
 // that streams. Asked where the protocol can do that.
 typedef bool sp_streams_fn(const struct sp_exchange *exchange);
 
+// Whether a request may send the body that it announces; its header is whole. False: it
+// was answered. Asked before the body is read; after `streams` has not wanted it.
+typedef bool sp_admit_fn(struct sp_exchange *exchange);
+
 struct sp_server;
 
 struct sp_server_options {
@@ -39,6 +44,7 @@ struct sp_server_options {
         *activation; // for "systemd:NAME"; NULL: none. Until it is open
     sp_handler_fn *handle;
     sp_streams_fn *streams; // NULL: never
+    sp_admit_fn *admit;     // NULL: always
     void *user;             // of the handler: sp_serve_loop_user()
 };
 
@@ -60,6 +66,7 @@ struct sp_serve_loop {
     atomic_size_t load;   // connections, those that are given included. Any thread
     atomic_uint heard;    // the last question of sp_server_is_alive(). Any thread
     struct sp_token_view *token_views; // one for each door that has tokens
+    struct sp_budget *budget;          // of the server: for the bodies of requests
     bool draining;
     bool started;
     pthread_t thread;

@@ -365,6 +365,25 @@ def test_two_tokens_are_none(client):
         assert raw.ask(request % "").status == 200
 
 
+def test_a_body_is_not_read_without_a_token(client):
+    head = "POST /v1/pools/mine/tools/add HTTP/1.1\r\nHost: localhost\r\n"
+    long = "Content-Type: application/json\r\nContent-Length: 1000000\r\n"
+    expects = "Expect: 100-continue\r\n"
+    for more in ("", expects):
+        with Raw(client.daemon.connect()) as raw:
+            answer = raw.ask(head + long + more + "\r\n")
+            assert answer.status == 401
+            assert answer.fields["connection"] == "close"
+    with Raw(client.daemon.connect()) as raw:
+        shown = f"Authorization: Bearer {secret('call')}\r\n"
+        raw.send(head + long + expects + shown + "\r\n")
+        assert raw.file.readline().startswith(b"HTTP/1.1 100 ")
+    for path in ("/livez", "/nothing", "/v1/pools:none"):
+        with Raw(client.daemon.connect()) as raw:
+            line = f"PUT {path} HTTP/1.1\r\nHost: localhost\r\n"
+            assert raw.ask(line + long + "\r\n").status in (404, 405)
+
+
 def test_a_page_of_a_browser_asks_first_without_a_token(client):
     status, _, _ = client.whole("OPTIONS", "/v1/pools", Origin="https://a.example")
     assert status in (204, 403)

@@ -218,6 +218,9 @@ static const struct {
     {"serve: {max_message: 4GiB}\n",
      "1: serve.max_message: expected bytes or a size such as \"512MiB\", from 1KiB to "
      "4294967295, got \"4GiB\""},
+    {"serve: {max_memory: 1MiB}\n",
+     " serve.max_memory: is less than max_message, so the largest message would never "
+     "fit; raise this, or lower max_message"},
     {"serve: {origins: [app.example.com]}\n",
      "1: serve.origins[0]: expected an origin such as \"https://app.example.com\", got "
      "\"app.example.com\""},

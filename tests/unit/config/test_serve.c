@@ -30,6 +30,8 @@ static void without_it_there_are_its_defaults(void **state)
     assert_int_equal(serve->loops, SP_AUTO);
     assert_int_equal(serve->max_connections, 10000);
     assert_int_equal(serve->max_message, 100 << 20);
+    assert_int_equal(serve->max_memory, 1 << 30);
+    assert_int_equal(serve->body_min_rate, 500);
     assert_int_equal(serve->max_values, 10000000);
     assert_int_equal(serve->max_header_size, 16384);
     assert_int_equal(serve->header_timeout_ms, 10000);

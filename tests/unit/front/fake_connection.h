@@ -51,9 +51,9 @@ void sp_connection_expect(struct sp_connection *connection,
                           struct sp_buf *buf,
                           size_t bytes)
 {
-    SP_CHECK(connection->in.size == 0);
-    SP_CHECK(bytes <= buf->capacity - buf->size);
-    connection->sink = buf;
+    SP_CHECK(bytes == 0 || connection->in.size == 0);
+    SP_CHECK(bytes == 0 || bytes <= buf->capacity - buf->size);
+    connection->sink = bytes > 0 ? buf : NULL;
     connection->expected = bytes;
 }
 
