@@ -60,6 +60,7 @@ static void clear_serve(struct sp_serve_config *serve)
 {
     clear_listeners(&serve->listen);
     clear_texts(&serve->origins);
+    clear_texts(&serve->compatibility);
     *serve = (struct sp_serve_config){0};
 }
 

@@ -181,6 +181,21 @@ static bool is_origin(const char *text)
            strpbrk(host + 3, "/?#*@ ") == NULL;
 }
 
+static snakepit_err check_compatibility(const struct sp_texts *kept,
+                                        const struct sp_place *place)
+{
+    for (size_t i = 0; i < kept->count; i++) {
+        if (strcmp(kept->items[i], "bridge") != 0) {
+            char shown[SP_QUOTED_MAX];
+            struct sp_place list = sp_place_key(place, "compatibility", place->line);
+            struct sp_place item = sp_place_item(&list, i, place->line);
+            return sp_problem(
+                &item, "expected \"bridge\", got %s", sp_quote(kept->items[i], shown));
+        }
+    }
+    return SNAKEPIT_OK;
+}
+
 static snakepit_err finish_serve(struct sp_serve_config *serve,
                                  const struct sp_place *place)
 {
@@ -196,7 +211,7 @@ static snakepit_err finish_serve(struct sp_serve_config *serve,
                               sp_quote(serve->origins.items[i], shown));
         }
     }
-    return SNAKEPIT_OK;
+    return check_compatibility(&serve->compatibility, place);
 }
 
 // What the keys of a group say together.

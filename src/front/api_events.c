@@ -15,20 +15,22 @@ static void begin(struct sp_exchange *exchange, const char *call)
 static snakepit_err add_chunk(struct sp_buf *out,
                               snakepit_stream *chunks,
                               const snakepit_reader *chunk,
-                              unsigned as)
+                              const struct sp_api_stream_form *form)
 {
     const char *json = snakepit_stream_json(chunks);
     (void)chunk;
-    (void)as;
+    (void)form;
     return json == NULL ? SNAKEPIT_UNSERIALISABLE
                         : sp_sse_event(out, NULL, sp_slice_of_text(json));
 }
 
-static snakepit_err add_result(struct sp_buf *out, snakepit_answer *answer, unsigned as)
+static snakepit_err add_result(struct sp_buf *out,
+                               snakepit_answer *answer,
+                               const struct sp_api_stream_form *form)
 {
     struct sp_buf text = {0};
     const char *json = snakepit_answer_json(answer);
-    (void)as;
+    (void)form;
     if (json == NULL) {
         return SNAKEPIT_UNSERIALISABLE;
     }

@@ -39,6 +39,13 @@ struct stream {
 
 // ---- Its end --------------------------------------------------------------------
 
+static void drop_form(const struct sp_api_stream_form *form)
+{
+    if (form->over != NULL) {
+        form->over(form);
+    }
+}
+
 static void free_stream(struct stream *stream)
 {
     if (sp_link_used(&stream->turn)) {
@@ -52,6 +59,7 @@ static void free_stream(struct stream *stream)
     }
     sp_api_track_end(&stream->track);
     snakepit_stream_close(stream->chunks);
+    drop_form(stream->form);
     sp_free(stream);
 }
 
@@ -119,6 +127,19 @@ static void finish(struct stream *stream,
     free_stream(stream);
 }
 
+// Before the answer has begun.
+static void refuse(struct stream *stream,
+                   const snakepit_fault *fault,
+                   uint32_t retry_after_ms,
+                   const char *call)
+{
+    if (stream->form->refuse != NULL) {
+        stream->form->refuse(stream->exchange, fault);
+    } else {
+        sp_api_fault(stream->exchange, fault, retry_after_ms, call);
+    }
+}
+
 // A fault before the first chunk is an answer like that of any call.
 static void end_with_fault(struct stream *stream,
                            const snakepit_fault *fault,
@@ -127,7 +148,7 @@ static void end_with_fault(struct stream *stream,
     const struct sp_api_stream_form *form = stream->form;
     snakepit_err err = SNAKEPIT_OK;
     if (!stream->begun && stream->loop->events.size == 0) {
-        sp_api_fault(stream->exchange, fault, retry_after_ms, stream->track.text);
+        refuse(stream, fault, retry_after_ms, stream->track.text);
         free_stream(stream);
         return;
     }
@@ -150,7 +171,7 @@ static void end_with_answer(struct stream *stream)
     }
     snakepit_err err = form->result == NULL
                            ? SNAKEPIT_OK
-                           : form->result(&stream->loop->events, answer, form->as);
+                           : form->result(&stream->loop->events, answer, form);
     if (err != SNAKEPIT_UNSERIALISABLE) {
         finish(stream, err, NULL, 0);
         return;
@@ -192,7 +213,7 @@ static snakepit_err read_chunks(struct stream *stream, size_t room, struct chunk
         if (err != SNAKEPIT_OK) {
             return err;
         }
-        err = form->chunk(events, stream->chunks, &chunk->reader, form->as);
+        err = form->chunk(events, stream->chunks, &chunk->reader, form);
         chunk->mute = err == SNAKEPIT_UNSERIALISABLE;
         if (err != SNAKEPIT_OK) {
             return err;
@@ -346,9 +367,11 @@ void sp_api_stream(struct sp_exchange *exchange,
 {
     struct stream *stream = new_stream(exchange, form);
     if (stream == NULL) {
+        drop_form(form);
         return;
     }
     if (!sp_api_track_begin(&stream->track, exchange, ask)) {
+        drop_form(form);
         sp_free(stream);
         return;
     }
@@ -361,9 +384,9 @@ void sp_api_stream(struct sp_exchange *exchange,
         return;
     }
     const snakepit_answer *answer = snakepit_stream_answer(stream->chunks);
-    sp_api_fault(exchange,
-                 snakepit_answer_fault(answer),
-                 snakepit_answer_retry_after_ms(answer),
-                 sp_api_track_text(&stream->track));
+    refuse(stream,
+           snakepit_answer_fault(answer),
+           snakepit_answer_retry_after_ms(answer),
+           sp_api_track_text(&stream->track));
     free_stream(stream);
 }

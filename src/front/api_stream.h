@@ -14,14 +14,16 @@ struct sp_api_stream_form {
     snakepit_err (*chunk)(struct sp_buf *out,
                           snakepit_stream *chunks,
                           const snakepit_reader *chunk,
-                          unsigned as);
+                          const struct sp_api_stream_form *form);
     // Why a value cannot be, as a fault that borrows from `why`.
     snakepit_fault (*unwritable)(const snakepit_reader *value,
                                  unsigned as,
                                  snakepit_message *why);
     // Appends what the tool returned at its end. UNSERIALISABLE as above. NULL:
     // nothing.
-    snakepit_err (*result)(struct sp_buf *out, snakepit_answer *answer, unsigned as);
+    snakepit_err (*result)(struct sp_buf *out,
+                           snakepit_answer *answer,
+                           const struct sp_api_stream_form *form);
     // Appends that the call has failed after the answer has begun. NULL: nothing.
     snakepit_err (*fault)(struct sp_buf *out,
                           const struct sp_exchange *exchange,
@@ -32,7 +34,12 @@ struct sp_api_stream_form {
     void (*end)(struct sp_exchange *exchange,
                 const snakepit_fault *fault,
                 uint32_t retry_after_ms);
-    unsigned as; // what the functions above are told
+    // Answers a call that fails before the answer has begun. NULL: sp_api_fault().
+    void (*refuse)(struct sp_exchange *exchange, const snakepit_fault *fault);
+    // It is kept no longer. NULL: it is of no stream alone.
+    void (*over)(const struct sp_api_stream_form *form);
+    unsigned as; // for the functions above
+    void *own;   // the same
 };
 
 // Begins the stream and answers the exchange, now or later. `form` is kept.

@@ -10,6 +10,7 @@
 #include "front/grpc_call.h"
 #include "front/grpc_fields.h"
 #include "front/grpc_reply.h"
+#include "front/server.h"
 
 bool sp_grpc_is_asked(const struct sp_exchange *exchange)
 {
@@ -83,7 +84,13 @@ static bool is_well_formed(struct sp_exchange *exchange)
 
 static const struct sp_grpc_method *find_method(struct sp_exchange *exchange)
 {
-    const struct sp_grpc_method *method = sp_grpc_method_find(exchange->request.path);
+    const struct sp_slice path = exchange->request.path;
+    const struct sp_grpc_method *method = sp_grpc_method_find(path);
+    if (method != NULL &&
+        !sp_grpc_is_served(sp_serve_loop_config(exchange->loop),
+                           (struct sp_slice){path.data + 1, path.size - 1})) {
+        method = NULL;
+    }
     if (method == NULL) {
         sp_grpc_refuse(
             exchange,

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "config/config.h"
+
 #define SP_GRPC_SERVICE(service)
 #define SP_GRPC_METHOD(service, name, kind, handler, access, summary)           \
     {{(const uint8_t *)"/" service "/" name, sizeof("/" service "/" name) - 1}, \
@@ -43,4 +45,19 @@ const struct sp_grpc_method *sp_grpc_method_at(size_t index)
 const char *sp_grpc_service_at(size_t index)
 {
     return index < sizeof services / sizeof services[0] ? services[index] : NULL;
+}
+
+bool sp_grpc_is_served(const struct sp_serve_config *config, struct sp_slice name)
+{
+    static const char service[] = "snakepit.bridge.BridgeService";
+    const struct sp_texts *kept = &config->compatibility;
+    bool bridge = false;
+    if (name.size < sizeof service - 1 ||
+        memcmp(name.data, service, sizeof service - 1) != 0) {
+        return true;
+    }
+    for (size_t i = 0; i < kept->count; i++) {
+        bridge |= strcmp(kept->items[i], "bridge") == 0;
+    }
+    return bridge;
 }

@@ -3,10 +3,13 @@
 #ifndef FRONT_GRPC_METHODS_H
 #define FRONT_GRPC_METHODS_H
 
+#include <stdbool.h>
+
 #include "base/slice.h"
 #include "config/access.h"
 
 struct sp_grpc_call;
+struct sp_serve_config;
 
 // Answers a call; see grpc_call.h. `message` is borrowed until it returns.
 typedef void sp_grpc_fn(struct sp_grpc_call *call, struct sp_slice message);
@@ -38,5 +41,8 @@ const struct sp_grpc_method *sp_grpc_method_find(struct sp_slice path);
 const struct sp_grpc_method *sp_grpc_method_at(size_t index);
 // The names of the services, in the order of the rows. NULL: there are no more.
 const char *sp_grpc_service_at(size_t index);
+// Whether a daemon of this configuration serves what begins with the name of a service:
+// that of the original's contract only if it is asked for.
+bool sp_grpc_is_served(const struct sp_serve_config *config, struct sp_slice name);
 
 #endif

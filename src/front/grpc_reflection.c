@@ -6,6 +6,7 @@
 #include "front/grpc_call.h"
 #include "front/grpc_message.h"
 #include "front/messages.h"
+#include "front/server.h"
 #include "protobuf/descriptor.h"
 
 #define FILES_MOST    16u // a file, and all that it imports
@@ -26,6 +27,7 @@ enum {
 
 // One answer, and what it borrows from.
 struct answer {
+    const struct sp_serve_config *config;
     struct sp_reflection_response response;
     struct sp_reflection_files files;
     struct sp_reflection_numbers numbers;
@@ -125,9 +127,12 @@ static void list_services(struct answer *answer)
 {
     const char *name;
     size_t count = 0;
-    for (; count < SERVICES_MOST && (name = sp_grpc_service_at(count)) != NULL;
-         count++) {
-        answer->names[count].name = sp_slice_of_text(name);
+    for (size_t i = 0; count < SERVICES_MOST && (name = sp_grpc_service_at(i)) != NULL;
+         i++) {
+        const struct sp_slice shown = sp_slice_of_text(name);
+        if (sp_grpc_is_served(answer->config, shown)) {
+            answer->names[count++].name = shown;
+        }
     }
     answer->services.service.items = answer->names;
     answer->services.service.count = count;
@@ -175,6 +180,7 @@ static void send_answer(struct sp_grpc_call *call,
                         struct sp_reflection_request *request)
 {
     struct answer answer = {
+        .config = sp_serve_loop_config(call->exchange->loop),
         .response = {.valid_host = request->host, .original_request = request}};
     struct sp_buf frame = {0};
     fill(&answer, request);

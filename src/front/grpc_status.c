@@ -207,7 +207,7 @@ void sp_grpc_status_set(struct sp_grpc_status *status,
     size_t taken = 0;
     status->code = code;
     (void)sp_grpc_encode_message(sp_slice_of_text(message == NULL ? "" : message),
-                                 MESSAGE_MOST,
+                                 SP_GRPC_TOLD_MOST,
                                  &status->message,
                                  &taken);
 }

@@ -434,18 +434,19 @@ add_event(struct sp_buf *out, const snakepit_reader *value, unsigned form, bool 
 static snakepit_err add_chunk(struct sp_buf *out,
                               snakepit_stream *chunks,
                               const snakepit_reader *chunk,
-                              unsigned form)
+                              const struct sp_api_stream_form *form)
 {
     (void)chunks;
-    return add_event(out, chunk, form, false);
+    return add_event(out, chunk, form->as, false);
 }
 
-static snakepit_err
-add_result(struct sp_buf *out, snakepit_answer *answer, unsigned form)
+static snakepit_err add_result(struct sp_buf *out,
+                               snakepit_answer *answer,
+                               const struct sp_api_stream_form *form)
 {
     snakepit_reader reader;
     snakepit_answer_reader(answer, &reader);
-    return add_event(out, &reader, form, true);
+    return add_event(out, &reader, form->as, true);
 }
 
 #define STREAM_FORM(form)         \

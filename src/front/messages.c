@@ -133,12 +133,16 @@ static const struct sp_proto_set set = {types, enums, rpcs};
 
 static const struct sp_proto_file *const needs_any[] = {&sp_file_any, NULL};
 static const struct sp_proto_file *const needs_duration[] = {&sp_file_duration, NULL};
+static const struct sp_proto_file *const needs_any_and_timestamp[] = {
+    &sp_file_any, &sp_file_timestamp, NULL};
 static const struct sp_proto_file *const needs_struct[] = {&sp_file_struct, NULL};
 
 FILE_OF(any, "google/protobuf/any.proto", "google.protobuf", NULL, NULL)
 FILE_OF(duration, "google/protobuf/duration.proto", "google.protobuf", NULL, NULL)
 FILE_OF(
     error_details, "google/rpc/error_details.proto", "google.rpc", needs_duration, NULL)
+FILE_OF(
+    bridge, "snakepit_bridge.proto", "snakepit.bridge", needs_any_and_timestamp, NULL)
 FILE_OF(health, "grpc/health/v1/health.proto", "grpc.health.v1", NULL, NULL)
 FILE_OF(
     reflection, "grpc/reflection/v1/reflection.proto", "grpc.reflection.v1", NULL, NULL)
@@ -155,6 +159,7 @@ FILE_OF(v1, "snakepit/v1/snakepit.proto", "snakepit.v1", needs_struct, NULL)
 const struct sp_proto_file *const sp_files[] = {&sp_file_any,
                                                 &sp_file_duration,
                                                 &sp_file_error_details,
+                                                &sp_file_bridge,
                                                 &sp_file_health,
                                                 &sp_file_reflection,
                                                 &sp_file_reflection_alpha,

@@ -425,7 +425,8 @@ def guarded(start, tmp_path) -> str:
         ],
     )
     listen = ["127.0.0.1:0", {"address": "127.0.0.1:0", "tokens": str(tokens)}]
-    return start({"listen": listen}).urls(2)[1]
+    keys = {"listen": listen, "compatibility": ["bridge"]}
+    return start(keys).urls(2)[1]
 
 
 def metadata(name: str) -> list[tuple[str, str]]:

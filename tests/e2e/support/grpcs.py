@@ -22,8 +22,10 @@ needs_grpc = pytest.mark.skipif(
 )
 
 
-def stubs(folder: pathlib.Path) -> pathlib.Path:
-    """The folder of what protoc makes of our contract."""
+def stubs(
+    folder: pathlib.Path, contract: str = "snakepit/v1/snakepit.proto"
+) -> pathlib.Path:
+    """The folder of what protoc makes of a contract of ours."""
     subprocess.run(
         [
             SYSTEM,
@@ -32,7 +34,7 @@ def stubs(folder: pathlib.Path) -> pathlib.Path:
             f"-I{ROOT / 'proto'}",
             f"--python_out={folder}",
             f"--grpc_python_out={folder}",
-            "snakepit/v1/snakepit.proto",
+            contract,
         ],
         check=True,
     )

@@ -101,7 +101,6 @@ static void later_keys_are_known_to_come(void **state)
     assert_false(sp_option_is_later(pool, "pool_size"));
     assert_false(sp_option_is_later(pool, "door"));
     assert_true(sp_option_is_later(SP_SCOPE_BIT(SP_SCOPE_LISTENER), "door"));
-    assert_true(sp_option_is_later(SP_SCOPE_BIT(SP_SCOPE_SERVE), "compatibility"));
 }
 
 int main(void)

@@ -146,11 +146,11 @@ static const struct {
     // The daemon.
     {"serve: off\n", "1: serve: expected a map, got \"off\""},
     {"serve:\n", "1: serve: expected a map, got nothing"},
+    {"serve: {compatibility: [brigde]}\n",
+     "1: serve.compatibility[0]: expected \"bridge\", got \"brigde\""},
     {"serve: {lisen: []}\n", "1: serve.lisen: unknown key; did you mean \"listen\"?"},
     {"serve: {port: 80}\n",
      "1: serve.port: unknown key; see docs/configuration.md for those there are"},
-    {"serve: {compatibility: [bridge]}\n",
-     "1: serve.compatibility: unknown key; it is not available yet in this version"},
     {"serve: {door: local}\n",
      "1: serve.door: unknown key; see docs/configuration.md for those there are"},
     {"pools:\n- {name: a, serve: {}}\n",

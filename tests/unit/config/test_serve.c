@@ -251,9 +251,9 @@ static const struct {
      "\"SNAKEPIT_SERVE_LOOPS\"?"},
     {"SNAKEPIT_SERVE_COMPATIBILITY",
      "bridge",
-     "<memory>: SNAKEPIT_SERVE_COMPATIBILITY: unknown variable; it is not available "
-     "yet "
-     "in this version"},
+     "<memory>: serve.compatibility: expected a list of texts, got \"bridge\" (from "
+     "the "
+     "environment variable SNAKEPIT_SERVE_COMPATIBILITY)"},
 };
 
 static void a_wrong_variable_is_named(void **state)
