@@ -31,18 +31,22 @@ static void hand_over(struct sp_http2_stream *stream)
     stream->exchange.loop->options->handle(&stream->exchange);
 }
 
-// What has come while it waited.
+// What has come while it waited. The handler may end the exchange with it.
 static void tell_body(struct sp_http2_stream *stream)
 {
     const struct sp_exchange_listener *listener = streaming_listener(stream);
-    if (listener != NULL && listener->received != NULL && stream->body.size > 0) {
+    if (listener == NULL) {
+        return;
+    }
+    struct sp_buf body = stream->body;
+    stream->body = (struct sp_buf){0};
+    sp_http2_body_forget(stream);
+    if (listener->received != NULL && body.size > 0) {
         listener->received(stream->exchange.user,
-                           (struct sp_slice){stream->body.data, stream->body.size});
+                           (struct sp_slice){body.data, body.size});
     }
+    sp_buf_fini(&body);
     listener = streaming_listener(stream);
-    if (listener != NULL) {
-        sp_http2_body_forget(stream);
-    }
     if (listener != NULL && listener->complete != NULL && stream->whole) {
         listener->complete(stream->exchange.user);
     }

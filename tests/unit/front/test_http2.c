@@ -252,6 +252,31 @@ static void who_takes_nothing_holds_the_client(void **state)
     end();
 }
 
+// While answers that are not read pile up, no handler has it; what comes meanwhile is
+// held.
+static void a_body_that_streams_may_have_to_wait(void **state)
+{
+    (void)state;
+    static uint8_t large[17 << 20];
+    struct upload upload = {.bytes = "abcd", .size = 4};
+    begin_streaming(true);
+    int32_t first = ask("POST", "/", "", NULL);
+    sp_exchange_reply(stream.exchange, &plain, (struct sp_slice){large, sizeof large});
+    int32_t id = ask("POST", "/", "", &upload);
+    assert_int_equal(stream.size, 0);
+    assert_int_equal(stream.completes, 1);
+    assert_int_equal(server()->kept, 4);
+    nghttp2_submit_rst_stream(client.session, 0, first, NGHTTP2_CANCEL);
+    exchange_frames();
+    assert_memory_equal(stream.body, "abcd", 4);
+    assert_int_equal(stream.completes, 2);
+    assert_int_equal(server()->kept, 0);
+    sp_exchange_reply(stream.exchange, &plain, slice(""));
+    exchange_frames();
+    check_answer(id, OK_TEXT "content-length: 0\n", "");
+    end();
+}
+
 // Others have the connection's window for themselves again.
 static void what_was_not_taken_is_given_back_with_the_stream(void **state)
 {
@@ -286,6 +311,7 @@ int main(void)
         cmocka_unit_test(a_body_that_streams_is_told_as_it_comes),
         cmocka_unit_test(a_stream_without_a_body_is_complete),
         cmocka_unit_test(who_takes_nothing_holds_the_client),
+        cmocka_unit_test(a_body_that_streams_may_have_to_wait),
         cmocka_unit_test(what_was_not_taken_is_given_back_with_the_stream),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
