@@ -36,7 +36,9 @@ def daemon() -> Iterator[Daemon]:
 
 
 # What needs a daemon of its own.
-WITHOUT_TLS, WITH_TLS, LAST = re.split(r"^(?=## TLS$|## Operate$)", PAGE, flags=re.M)
+WITHOUT_TLS, WITH_TLS, WITH_TOKENS, LAST = re.split(
+    r"^(?=## TLS$|## Tokens$|## Operate$)", PAGE, flags=re.M
+)
 TLS_ADDRESS = "https://127.0.0.1:8471"
 TLS_START = "PYTHONPATH=$PWD/examples snakepit serve tls.yaml &\n"
 
@@ -102,3 +104,24 @@ def test_the_part_on_tls_is_right(tmp_path):
     finally:
         end(daemons)
     assert not keys
+
+
+def test_the_part_on_tokens_is_right(tmp_path):
+    if shutil.which("curl") is None:
+        pytest.skip("needs curl")
+    address = "http://127.0.0.1:8472"
+    start = "PYTHONPATH=$PWD/examples snakepit serve tokens-example.yaml &\n"
+    (yaml,) = re.findall(r"```yaml\n(.*?)```", WITH_TOKENS, re.DOTALL)
+    (tmp_path / "tokens.yaml.conf").write_text(yaml.replace("8472", "0"))
+    daemons: list[Daemon] = []
+    try:
+        for commands, answer in BLOCKS.findall(WITH_TOKENS):
+            if address in commands and not daemons:
+                path = {"PYTHONPATH": str(ROOT / "examples")}
+                daemons.append(Daemon(tmp_path / "tokens.yaml.conf", env=path))
+            url = daemons[0].urls()[0] if daemons else ""
+            script = commands.replace(start, "").replace(address, url)
+            type_it(script, answer, cwd=tmp_path)
+    finally:
+        end(daemons)
+    assert daemons
