@@ -114,7 +114,7 @@ static void free_pools(struct sp_token *token)
     for (size_t i = 0; i < token->pools.count; i++) {
         sp_free(token->pools.items[i]);
     }
-    sp_free(token->pools.items);
+    sp_free((void *)token->pools.items);
 }
 
 // ---- New ----------------------------------------------------------------------------

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/check.h"
 #include "base/descriptor.h"
 #include "base/memory.h"
 #include "base/suggest.h"
@@ -296,6 +297,7 @@ static snakepit_err check_other(const struct sp_tokens *tokens,
                                 const struct sp_token *token,
                                 const struct sp_place *place)
 {
+    SP_CHECK(token->name != NULL);
     for (size_t i = 0; i < tokens->count; i++) {
         const struct sp_token *other = &tokens->items[i];
         const bool named = strcmp(other->name, token->name) == 0;
@@ -314,7 +316,7 @@ static void free_token(struct sp_token *token)
     for (size_t i = 0; i < token->pools.count; i++) {
         sp_free(token->pools.items[i]);
     }
-    sp_free(token->pools.items);
+    sp_free((void *)token->pools.items);
     sp_free(token->name);
 }
 
@@ -370,6 +372,7 @@ static snakepit_err read_tokens(struct reading *reading, const yaml_node_t *list
 static snakepit_err read_root(struct reading *reading)
 {
     const yaml_node_t *root = reading->yaml.root;
+    SP_CHECK(root != NULL);
     struct sp_place place = reading->place;
     place.line = sp_yaml_line(root);
     if (root->type == YAML_MAPPING_NODE) {

@@ -56,15 +56,17 @@ static enum sp_bearer read_value(struct sp_slice value, struct sp_slice *token)
 enum sp_bearer sp_bearer_of(const struct sp_request *request, struct sp_slice *token)
 {
     const struct sp_field *found = NULL;
+    size_t count = 0;
     for (size_t i = 0; i < request->field_count; i++) {
         if (is_authorization(&request->fields[i])) {
-            if (found != NULL) {
-                return SP_BEARER_TWO;
-            }
             found = &request->fields[i];
+            count++;
         }
     }
-    return found == NULL ? SP_BEARER_NONE : read_value(found->value, token);
+    if (count != 1) {
+        return count == 0 ? SP_BEARER_NONE : SP_BEARER_TWO;
+    }
+    return read_value(found->value, token);
 }
 
 const char *sp_bearer_text(enum sp_bearer found)

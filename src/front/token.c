@@ -8,9 +8,9 @@
 
 #include <openssl/sha.h>
 
-#define RANDOM_BYTES 32u
+#define RANDOM_BYTES ((size_t)32)
 #define PREFIX_SIZE  (sizeof SP_TOKEN_PREFIX - 1)
-#define SUMMED       ((size_t)(PREFIX_SIZE + 2 * RANDOM_BYTES)) // bytes before the sum
+#define SUMMED       (PREFIX_SIZE + 2 * RANDOM_BYTES) // bytes before the sum
 #define SUM_SIZE     8u
 
 // As in zip and Ethernet.
