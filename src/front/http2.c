@@ -146,6 +146,7 @@ on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *use
     return nghttp2_session_set_stream_user_data(session, stream->id, stream);
 }
 
+// NOLINTNEXTLINE(readability-function-size): as nghttp2 calls it
 static int on_header(nghttp2_session *session,
                      const nghttp2_frame *frame,
                      const uint8_t *name,
@@ -218,6 +219,7 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     return 0;
 }
 
+// NOLINTNEXTLINE(readability-function-size): as nghttp2 calls it
 static int on_data(nghttp2_session *session,
                    uint8_t flags,
                    int32_t id,
@@ -251,6 +253,7 @@ static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *u
     return 0;
 }
 
+// NOLINTNEXTLINE(readability-function-size): as nghttp2 calls it
 static int send_data(nghttp2_session *session,
                      nghttp2_frame *frame,
                      const uint8_t *head,

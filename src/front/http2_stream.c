@@ -184,6 +184,7 @@ void sp_http2_stream_finish(struct sp_http2_stream *stream)
     sp_http2_stream_wait(stream, false);
 }
 
+// NOLINTBEGIN(readability-function-size,readability-non-const-parameter): nghttp2's
 static ssize_t on_read(nghttp2_session *session,
                        int32_t id,
                        uint8_t *buf,
@@ -198,6 +199,7 @@ static ssize_t on_read(nghttp2_session *session,
     (void)user;
     return sp_http2_stream_read(source->ptr, length, flags);
 }
+// NOLINTEND(readability-function-size,readability-non-const-parameter)
 
 // `length`: see sp_http2_submit_answer().
 static snakepit_err submit(struct sp_http2_stream *stream,
@@ -374,6 +376,20 @@ void sp_http2_stream_refuse(struct sp_http2_stream *stream,
 
 // ---- What is sent -----------------------------------------------------------------
 
+// The last bytes are on their way: trailers end the stream, or these do.
+static snakepit_err end_body(struct sp_http2_stream *stream, uint32_t *flags)
+{
+    *flags |= NGHTTP2_DATA_FLAG_EOF;
+    if (stream->trailers.count == 0) {
+        return SNAKEPIT_OK;
+    }
+    *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+    snakepit_err err =
+        sp_http2_submit_trailers(session_of(stream), stream->id, &stream->trailers);
+    sp_http2_fields_fini(&stream->trailers);
+    return err;
+}
+
 ssize_t
 sp_http2_stream_read(struct sp_http2_stream *stream, size_t most, uint32_t *flags)
 {
@@ -383,19 +399,9 @@ sp_http2_stream_read(struct sp_http2_stream *stream, size_t most, uint32_t *flag
         stream->resting = true;
         return NGHTTP2_ERR_DEFERRED;
     }
-    if (size > 0) {
-        *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
-    }
-    if (size == left && stream->ends) {
-        *flags |= NGHTTP2_DATA_FLAG_EOF;
-        if (stream->trailers.count > 0) {
-            *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
-            if (sp_http2_submit_trailers(
-                    session_of(stream), stream->id, &stream->trailers) != SNAKEPIT_OK) {
-                return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-            }
-            sp_http2_fields_fini(&stream->trailers);
-        }
+    *flags |= size > 0 ? NGHTTP2_DATA_FLAG_NO_COPY : 0U;
+    if (size == left && stream->ends && end_body(stream, flags) != SNAKEPIT_OK) {
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     }
     return (ssize_t)size;
 }
