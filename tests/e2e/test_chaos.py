@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import importlib.util
 import itertools
 import json
 import os
@@ -20,11 +21,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 from support import chaos
 from support.command import environment
 from support.configs import default_python
 from support.daemon import Daemon
+from support.grpcs import stubs
 from support.places import E2E
 from support.processes import marked
 from support.served import Client
@@ -34,14 +37,19 @@ CALLS = int(os.environ.get("E2E_CHAOS_CALLS", "3000"))
 SEED = int(os.environ.get("E2E_CHAOS_SEED", time.time_ns() % 1_000_000))
 CALLERS = 8
 KILLED = 2  # clients that are
+BY_GRPC = CALLS // 10  # calls of each client of gRPC
 MOST_S = 600.0
 
 
 class Storm:
     """The calls of one run, and who is killed meanwhile."""
 
-    def __init__(self, daemon: Daemon) -> None:
+    def __init__(self, daemon: Daemon, made: str | None) -> None:
+        """`made` is the folder of gRPC's stubs; None: there is no grpcio."""
         self.daemon = daemon
+        self.made = made
+        self.by_grpc = 0  # calls that were given out
+        self.beside: list[subprocess.Popen[bytes]] = []
         self.url = daemon.urls()[0]
         self.marks = iter(range(CALLS))
         self.lock = threading.Lock()
@@ -78,12 +86,15 @@ class Storm:
         while not self.over.wait(self.chance.uniform(0.02, 0.3)):
             if self.chance.random() < 0.3:
                 self._kill_client()
+            elif not Client(self.daemon).is_ready():
+                continue  # a pool that is down answers nothing but that
             else:
                 self._kill_worker()
 
     def _kill_worker(self) -> None:
         """Any process of the daemon's: a worker, a template, or who cleans up."""
-        ours = {self.daemon.popen.pid, *(client.pid for client in self.clients)}
+        clients = (*self.clients, *self.beside)
+        ours = {self.daemon.popen.pid, *(client.pid for client in clients)}
         others = sorted(
             (one for one in marked() if one.pid not in ours), key=lambda one: one.pid
         )
@@ -100,10 +111,24 @@ class Storm:
         self._start_client()
 
     def _start_client(self) -> None:
-        words = ["-m", "support.chaos", self.url, str(next(self.seeds))]
-        self.clients.append(
-            subprocess.Popen([sys.executable, *words], cwd=E2E, env=environment())
-        )
+        self.clients.append(self._run(next(self.seeds)))
+
+    def _run(self, *words: int, **options: Any) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "support.chaos", self.url, *map(str, words)]
+        env = environment(**({"CHAOS_STUBS": self.made} if self.made else {}))
+        return subprocess.Popen(command, cwd=E2E, env=env, **options)
+
+    def call_by_grpc(self) -> None:
+        """The calls of one client."""
+        with self.lock:
+            first = CALLS + self.by_grpc
+            self.by_grpc += BY_GRPC
+        client = self._run(SEED, first, first + BY_GRPC, stdout=subprocess.PIPE)
+        self.beside.append(client)
+        said = json.loads(client.communicate()[0] or '{"ends": {}, "wrong": ["died"]}')
+        with self.lock:
+            self.ends.update(said["ends"])
+            self.wrong += said["wrong"]
 
     # ---- The whole of it ------------------------------------------------------------
 
@@ -112,6 +137,8 @@ class Storm:
             threading.Thread(target=self.call_on, args=[door])
             for door, _ in zip(itertools.cycle(chaos.DOORS), range(CALLERS))
         ]
+        if self.made:
+            callers += [threading.Thread(target=self.call_by_grpc) for _ in range(2)]
         killer = threading.Thread(target=self._kill_on_and_tell)
         for thread in (*callers, killer):
             thread.start()
@@ -149,19 +176,26 @@ def write(folder: pathlib.Path) -> pathlib.Path:
     return path
 
 
+def grpc_stubs(folder: pathlib.Path) -> str | None:
+    """What protoc makes of the contract, where there is grpcio."""
+    if importlib.util.find_spec("grpc_tools") is None:
+        return None
+    return str(stubs(folder))
+
+
 def test_each_call_has_one_answer_whatever_dies(tmp_path):
     daemon = Daemon(write(tmp_path))
     try:
         client = Client(daemon)
         eventually(client.is_ready, "that it is ready")
         before = open_files(daemon)
-        storm = Storm(daemon)
+        storm = Storm(daemon, grpc_stubs(tmp_path))
         storm.rage()
         print(f"seed {SEED}: {dict(storm.ends)}; killed: {dict(storm.kills)}")
         assert not storm.wrong, (
             f"seed {SEED}: {storm.wrong[:5]}\n{daemon.said()[-3000:]}"
         )
-        assert sum(storm.ends.values()) == CALLS
+        assert sum(storm.ends.values()) == CALLS + storm.by_grpc
         assert storm.kills["worker"] > 0
 
         def is_quiet() -> bool:

@@ -3,27 +3,34 @@
 is a class such as HttpDoor; what the calls are does not depend on it.
 
 `python -m support.chaos URL SEED` calls without end, to be killed in the middle of it;
-it exits with 1 at the first answer that is wrong.
+it exits with 1 at the first answer that is wrong. With FIRST and LAST it makes the
+calls of these numbers by gRPC.
 """
 
 from __future__ import annotations
 
 import base64
+import collections
 import contextlib
 import http.client
 import json
+import os
 import random
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import numpy
 
+from .waiting import Deadline
+
 # What a call may be told whose worker or template was killed.
 DIED = {"WORKER_DIED", "WORKER_LOST", "POOL_DOWN", "SESSION_LOST"}
 POOL = "chaos"
+PAUSE = 0.05  # seconds, shorter than Retry-After can say
 
 
 class Fault(Exception):
@@ -151,7 +158,7 @@ class PackedDoor(HttpDoor):
     """The same with MessagePack. What it packs is small."""
 
     def call(self, tool: str, arguments: dict[str, Any], **options: Any) -> Any:
-        if tool != "echo" or options:
+        if tool != "echo" or options or "values" in arguments:
             return super().call(tool, arguments, **options)
         data = pack(arguments)
         kind = "application/msgpack"
@@ -196,7 +203,117 @@ def pack_number(number: int) -> bytes:
     raise OverflowError(number)
 
 
-DOORS: list[type[HttpDoor]] = [HttpDoor, PackedDoor]
+# ---- gRPC ---------------------------------------------------------------------------
+
+
+class GrpcDoor:
+    """grpcio on one connection, for processes of their own: it keeps threads. What
+    protoc has made of the contract is in $CHAOS_STUBS.
+    """
+
+    def __init__(self, url: str) -> None:
+        sys.path.insert(0, os.environ["CHAOS_STUBS"])
+        import grpc
+        from snakepit.v1 import snakepit_pb2, snakepit_pb2_grpc
+
+        self.url = url
+        self.grpc = grpc
+        self.pb = snakepit_pb2
+        limits = ("grpc.max_receive_message_length", "grpc.max_send_message_length")
+        self.channel = grpc.insecure_channel(
+            url.removeprefix("http://"),
+            options=[
+                *((limit, -1) for limit in limits),
+                ("grpc.use_local_subchannel_pool", 1),
+            ],
+        )
+        self.stub = snakepit_pb2_grpc.SnakepitStub(self.channel)
+
+    def _payload(self, value: Any) -> Any:
+        return self.pb.Payload(json=json.dumps(value).encode())
+
+    def _request(self, tool: str, arguments: dict[str, Any], **fields: Any) -> Any:
+        return self.pb.CallRequest(
+            pool=POOL, tool=tool, arguments=self._payload(arguments), **fields
+        )
+
+    def _do(self, method: str, request: Any, timeout: float = 120) -> Any:
+        try:
+            return getattr(self.stub, method)(request, timeout=timeout)
+        except self.grpc.RpcError as error:
+            raise self._fault_of(error) from None
+
+    def _fault_of(self, error: Any) -> Fault:
+        from grpc_status import rpc_status
+
+        fault, status = self.pb.Fault(), rpc_status.from_call(error)
+        if status is None or not (status.details and status.details[0].Unpack(fault)):
+            return Fault(error.code().name, error.details())
+        sentence = f"{fault.type}: {fault.message}" if fault.type else fault.message
+        return Fault(fault.name, sentence)
+
+    def call(self, tool: str, arguments: dict[str, Any], **options: Any) -> Any:
+        fields = {"session": "session", "name": "call_id"}
+        said = {fields[key]: options[key] for key in fields if key in options}
+        seconds = options.get("timeout_ms", 120_000) / 1000
+        answer = self._do("Call", self._request(tool, arguments, **said), seconds)
+        return json.loads(answer.result.json)
+
+    def double(self, array: numpy.ndarray) -> numpy.ndarray:
+        tensor = self.pb.Tensor(
+            dtype=array.dtype.name, shape=array.shape, data=array.tobytes()
+        )
+        payload = self.pb.Payload(tensors={"array": tensor})
+        request = self.pb.CallRequest(pool=POOL, tool="double", arguments=payload)
+        (found,) = self._do("Call", request).result.tensors.values()
+        return numpy.frombuffer(found.data, found.dtype).reshape(found.shape)
+
+    def stream(self, tool: str, arguments: dict[str, Any]) -> Iterator[Any]:
+        call = self.stub.Stream(self._request(tool, arguments), timeout=120)
+        try:
+            for message in call:
+                if message.HasField("chunk"):
+                    yield json.loads(message.chunk.json)
+                else:
+                    yield {"result": json.loads(message.result.json)}
+        except self.grpc.RpcError as error:
+            raise self._fault_of(error) from None
+        finally:
+            call.cancel()
+
+    def leave(self, tool: str, arguments: dict[str, Any]) -> None:
+        other = self.again()
+        other.stub.Call.future(self._request(tool, arguments), timeout=120)
+        other.close()
+
+    def cancel(self, name: str) -> None:
+        self._do("Cancel", self.pb.CancelRequest(call_id=name))
+
+    def put(self, session: str, key: str, value: Any) -> None:
+        self._do(
+            "PutValue",
+            self.pb.PutValueRequest(
+                session=session, key=key, value=self._payload(value)
+            ),
+        )
+
+    def get(self, session: str, key: str) -> Any:
+        request = self.pb.GetValueRequest(
+            session=session, key=key, form=self.pb.FORM_JSON
+        )
+        return json.loads(self._do("GetValue", request).value.json)
+
+    def end_session(self, session: str) -> None:
+        self._do("EndSession", self.pb.EndSessionRequest(session=session))
+
+    def again(self) -> GrpcDoor:
+        return type(self)(self.url)
+
+    def close(self) -> None:
+        self.channel.close()
+
+
+DOORS: list[type] = [HttpDoor, PackedDoor]
 
 
 # ---- Kinds of calls -----------------------------------------------------------------
@@ -214,7 +331,7 @@ def small(door: Door, mark: int) -> None:
 def large(door: Door, mark: int) -> None:
     """Read and written beside the loop."""
     arguments = {"mark": mark, "values": ["x" * 1000] * 1200}
-    is_right(HttpDoor.call(door, "echo", arguments), arguments)
+    is_right(door.call("echo", arguments), arguments)
 
 
 def tensor(door: Door, mark: int) -> None:
@@ -326,8 +443,15 @@ KINDS = [
 
 def call(door: Door, seed: int, mark: int) -> str:
     """Makes the call of that number; gives what became of it. AssertionError: what it
-    was answered is wrong.
+    was answered is wrong. While the pool is down it asks again, as it is told to.
     """
+    deadline = Deadline(30)
+    while (end := _call_once(door, seed, mark)) == "POOL_DOWN" and not deadline.over:
+        time.sleep(PAUSE)
+    return end
+
+
+def _call_once(door: Door, seed: int, mark: int) -> str:
     kind = random.Random(f"{seed} {mark}").choice(KINDS)
     try:
         kind(door, mark)
@@ -339,8 +463,22 @@ def call(door: Door, seed: int, mark: int) -> str:
     return kind.__name__
 
 
+def call_by_grpc(url: str, seed: int, marks: range) -> None:
+    """Makes these calls, and says as JSON what became of them."""
+    ends: collections.Counter[str] = collections.Counter()
+    wrong = []
+    with contextlib.closing(GrpcDoor(url)) as door:
+        for mark in marks:
+            try:
+                ends[call(door, seed, mark)] += 1
+            except Exception as error:  # is told by the test
+                wrong.append(f"call {mark} by gRPC: {error!r}")
+    print(json.dumps({"ends": ends, "wrong": wrong}))
+
+
 def main(url: str, seed: int) -> None:
-    door = random.Random(seed).choice(DOORS)(url)
+    doors = [*DOORS, GrpcDoor] if "CHAOS_STUBS" in os.environ else DOORS
+    door = random.Random(seed).choice(doors)(url)
     mark = 10_000_000 + seed * 100_000  # names that nobody else gives
     while True:
         try:
@@ -354,4 +492,8 @@ def main(url: str, seed: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    if len(sys.argv) == 3:
+        main(sys.argv[1], int(sys.argv[2]))
+    else:
+        first, last = map(int, sys.argv[3:])
+        call_by_grpc(sys.argv[1], int(sys.argv[2]), range(first, last))
