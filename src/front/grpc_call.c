@@ -321,7 +321,7 @@ static void look(struct sp_timer *timer)
 // over.
 static bool read_step(struct sp_grpc_call *call, struct sp_slice *left)
 {
-    struct sp_slice message;
+    struct sp_slice message = {NULL, 0};
     const char *why = NULL;
     enum sp_grpc_code code = SP_GRPC_OK;
     const enum sp_grpc_read read = sp_grpc_reader_take(&call->reader, left);

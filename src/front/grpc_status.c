@@ -89,7 +89,8 @@ static struct sp_slice sentence_of(struct told *told)
         return message;
     }
     memcpy(text, type.data, type.size);
-    memcpy(text + type.size, ": ", 2);
+    text[type.size] = ':';
+    text[type.size + 1] = ' ';
     memcpy(text + type.size + 2, message.data, message.size);
     return (struct sp_slice){text, size};
 }
