@@ -176,7 +176,6 @@ static snakepit_err apply(struct sp_token_file *file,
         err = err != SNAKEPIT_OK ? err : take(file, text, change, why);
         file->rewritten = true;
     }
-    sp_buf_fini(text);
     return err;
 }
 
@@ -200,7 +199,9 @@ snakepit_err sp_token_file_add(struct sp_token_file *file,
         err = sp_buf_append(&text, "\n", 1);
     }
     err = err != SNAKEPIT_OK ? err : sp_token_write(token, &text);
-    return err == SNAKEPIT_OK ? apply(file, &text, &change, why) : err;
+    err = err == SNAKEPIT_OK ? apply(file, &text, &change, why) : err;
+    sp_buf_fini(&text);
+    return err;
 }
 
 // Where the line begins, counted from 1; the end of the text if it has fewer.
@@ -264,7 +265,9 @@ snakepit_err sp_token_file_remove(struct sp_token_file *file,
     err = err != SNAKEPIT_OK
               ? err
               : sp_buf_append(&text, file->text.data + end, file->text.size - end);
-    return err == SNAKEPIT_OK ? apply(file, &text, &change, why) : err;
+    err = err == SNAKEPIT_OK ? apply(file, &text, &change, why) : err;
+    sp_buf_fini(&text);
+    return err;
 }
 
 // ---- Saving -----------------------------------------------------------------------
