@@ -82,18 +82,25 @@ static bool holds(const struct sp_proto_file *const *list,
     return i < count;
 }
 
+static size_t add(const struct sp_proto_file *list[FILES_MOST],
+                  size_t count,
+                  const struct sp_proto_file *file)
+{
+    if (count < FILES_MOST && !holds(list, count, file)) {
+        list[count++] = file;
+    }
+    return count;
+}
+
 // The file first, then what it imports, and what that imports.
 static size_t with_imports(const struct sp_proto_file *file,
                            const struct sp_proto_file *list[FILES_MOST])
 {
-    size_t count = 1;
-    list[0] = file;
+    size_t count = add(list, 0, file);
     for (size_t at = 0; at < count; at++) {
         const struct sp_proto_file *const *import = list[at]->imports;
         for (; import != NULL && *import != NULL; import++) {
-            if (count < FILES_MOST && !holds(list, count, *import)) {
-                list[count++] = *import;
-            }
+            count = add(list, count, *import);
         }
     }
     return count;
