@@ -387,10 +387,11 @@ static const struct sp_api_stream_form stream_form = {.begin = sp_grpc_begin,
 void sp_grpc_bridge_stream(struct sp_grpc_call *call, struct sp_slice message)
 {
     struct asked asked;
-    struct chunks *chunks = NULL;
-    if (!read_call(call, message, &asked)) {
+    const bool read = read_call(call, message, &asked);
+    struct chunks *chunks = read ? sp_alloc(sizeof *chunks) : NULL;
+    if (!read) {
         // is answered
-    } else if ((chunks = sp_alloc(sizeof *chunks)) == NULL) {
+    } else if (chunks == NULL) {
         sp_api_fail(call->exchange, SNAKEPIT_NO_MEMORY, NULL);
     } else {
         chunks->form = stream_form;

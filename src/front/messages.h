@@ -65,6 +65,7 @@
 #define SP_ITEM_RAW(of)     struct sp_slice
 #define SP_ITEM_MESSAGE(of) struct sp_##of
 
+// NOLINTBEGIN(bugprone-macro-parentheses): names of members
 #define SP_MEMBER_ONE(name, kind, of)    SP_TYPE_##kind(of) name;
 #define SP_MEMBER_CHOICE(name, kind, of) SP_TYPE_##kind(of) name;
 #define SP_MEMBER_OPTIONAL(name, kind, of) \
@@ -92,6 +93,8 @@
         SP_TYPE_##kind(of) value;    \
     };
 #include "front/messages.def"
+
+// NOLINTEND(bugprone-macro-parentheses)
 
 // The files of descriptors.
 extern const struct sp_proto_file sp_file_any;

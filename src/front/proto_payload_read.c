@@ -288,30 +288,49 @@ static snakepit_err write_rest(struct reading *reading, snakepit_reader *at)
 
 // ---- Arguments ----------------------------------------------------------------------
 
+// The name that a value which was just read asks for, or NULL.
+static struct named *
+name_said(struct reading *reading, const snakepit_value *value, snakepit_reader at)
+{
+    snakepit_value key;
+    snakepit_value inner;
+    return what_is_said(reading, value, at, &key, &inner) == NAME
+               ? find_name(&reading->names, inner.as.text)
+               : NULL;
+}
+
+static void skip_tensor_of_plain(struct reading *reading, snakepit_reader *at)
+{
+    const struct sp_tensor_ref *ref = &reading->plain->tensors[reading->tensor++];
+    at->at += 3 + SP_TENSOR_HEAD + 8 * (size_t)ref->tensor.rank;
+}
+
+static void mark_placed(struct reading *reading)
+{
+    snakepit_value value;
+    snakepit_reader at;
+    snakepit_reader_init(&at, reading->source.data, reading->source.size);
+    while (at.at != at.end) {
+        if (is_tensor_of_plain(reading, &at)) {
+            skip_tensor_of_plain(reading, &at);
+            continue;
+        }
+        if (snakepit_reader_next(&at, &value) != SNAKEPIT_OK) {
+            break;
+        }
+        struct named *row = name_said(reading, &value, at);
+        if (row != NULL) {
+            row->used = true;
+        }
+    }
+    reading->tensor = 0;
+}
+
 // Finds out which tensors have a place, and returns how many have none.
 static size_t count_unplaced(struct reading *reading)
 {
     size_t unplaced = 0;
-    snakepit_value value;
-    snakepit_value key;
-    snakepit_value inner;
-    snakepit_reader at;
-    const snakepit_writer *plain = reading->plain;
-    snakepit_reader_init(&at, reading->source.data, reading->source.size);
-    while (at.at != at.end) {
-        if (is_tensor_of_plain(reading, &at)) {
-            at.at += 3 + SP_TENSOR_HEAD +
-                     8 * (size_t)plain->tensors[reading->tensor++].tensor.rank;
-        } else if (snakepit_reader_next(&at, &value) != SNAKEPIT_OK) {
-            break;
-        } else if (what_is_said(reading, &value, at, &key, &inner) == NAME) {
-            struct named *row = find_name(&reading->names, inner.as.text);
-            if (row != NULL) {
-                row->used = true;
-            }
-        }
-    }
-    reading->tensor = 0;
+    mark_placed(reading);
     for (size_t i = 0; i < reading->names.count; i++) {
         unplaced += !reading->names.rows[i].used;
     }

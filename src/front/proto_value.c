@@ -156,11 +156,9 @@ read_entry(struct sp_slice entry, struct sp_slice *key, struct sp_slice *value)
         if (!sp_wire_tag(&wire, &number, &type)) {
             return false;
         }
-        if (type != SP_WIRE_BYTES || number > ENTRY_VALUE) {
-            if (!sp_wire_skip(&wire, number, type, GROUPS_MAX)) {
-                return false;
-            }
-        } else if (!sp_wire_bytes(&wire, number == ENTRY_KEY ? key : value)) {
+        const bool known = type == SP_WIRE_BYTES && number <= ENTRY_VALUE;
+        if (known ? !sp_wire_bytes(&wire, number == ENTRY_KEY ? key : value)
+                  : !sp_wire_skip(&wire, number, type, GROUPS_MAX)) {
             return false;
         }
     }
@@ -544,22 +542,25 @@ snakepit_err sp_proto_value_write(const snakepit_reader *value,
     return out.err;
 }
 
+static bool keys_are_texts(snakepit_reader reader, uint32_t count)
+{
+    snakepit_value key;
+    for (uint32_t i = 0; i < count; i++) {
+        if (snakepit_reader_next(&reader, &key) != SNAKEPIT_OK ||
+            key.kind != SNAKEPIT_TEXT || snakepit_reader_skip(&reader) != SNAKEPIT_OK) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool sp_proto_has_text_keys(const snakepit_reader *at)
 {
-    snakepit_reader reader = *at;
-    // Flat: of each open map every other value is a key, so each is looked at where its
-    // map is.
     snakepit_value value;
-    snakepit_reader key;
+    snakepit_reader reader = *at;
     while (snakepit_reader_next(&reader, &value) == SNAKEPIT_OK) {
-        key = reader;
-        for (uint32_t i = 0; value.kind == SNAKEPIT_MAP && i < value.as.count; i++) {
-            snakepit_value one;
-            if (snakepit_reader_next(&key, &one) != SNAKEPIT_OK ||
-                one.kind != SNAKEPIT_TEXT ||
-                snakepit_reader_skip(&key) != SNAKEPIT_OK) {
-                return false;
-            }
+        if (value.kind == SNAKEPIT_MAP && !keys_are_texts(reader, value.as.count)) {
+            return false;
         }
     }
     return true;

@@ -21,9 +21,9 @@ void sp_proto_value_read(struct sp_slice value, snakepit_writer *writer);
 // Appends the bytes of a Value: of the value that comes next, which has no tensors. An
 // integer beyond SP_PROTO_WHOLE_MAX is {"$uint": digits}. A text that is not UTF-8 gets
 // U+FFFD. UNSERIALISABLE: an integer below -SP_PROTO_WHOLE_MAX, a key that is not a
-// text. MALFORMED, NO_MEMORY. `why` says what is wrong; `out` ends anywhere then.
+// text. MALFORMED, NO_MEMORY. `why` says what is wrong; `buf` ends anywhere then.
 snakepit_err sp_proto_value_write(const snakepit_reader *value,
-                                  struct sp_buf *out,
+                                  struct sp_buf *buf,
                                   snakepit_message *why);
 
 // Whether all keys of what a reader reads are texts.

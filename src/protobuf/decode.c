@@ -248,8 +248,9 @@ static bool read_single(struct decoder *d,
     if (!sp_wire_bytes(wire, &bytes)) {
         return refuse(d, "it is longer than what was sent");
     }
-    return field->kind == SP_PROTO_MESSAGE ? read_message(d, field, bytes, fresh, at)
-                                           : read_slice(d, field, bytes, fresh, at);
+    return field->kind == SP_PROTO_MESSAGE
+               ? read_message(d, field, bytes, fresh, (void **)at)
+               : read_slice(d, field, bytes, fresh, at);
 }
 
 static bool read_list(struct decoder *d,
@@ -268,18 +269,24 @@ static bool read_list(struct decoder *d,
     return read_packed(d, field, bytes, message + field->offset);
 }
 
+// How a field begins.
+struct tag {
+    uint32_t number;
+    enum sp_wire_type type;
+};
+
 // One field; what is unknown, or has a type that it should not have, is skipped.
 static bool read_field(struct decoder *d,
                        const struct sp_proto_field *field,
-                       uint32_t number,
-                       enum sp_wire_type type,
+                       struct tag tag,
                        struct sp_wire *wire,
                        uint8_t *message)
 {
+    const enum sp_wire_type type = tag.type;
     const bool listed = field != NULL && field->label >= SP_PROTO_MANY;
     const bool packed = listed && field->kind < SP_PROTO_TEXT && type == SP_WIRE_BYTES;
     if (field == NULL || (type != wire_type_of(field->kind) && !packed)) {
-        return sp_wire_skip(wire, number, type, SP_PROTO_DEPTH_MAX - d->depth) ||
+        return sp_wire_skip(wire, tag.number, type, SP_PROTO_DEPTH_MAX - d->depth) ||
                refuse(d, "a field that is not known here is cut off, or no field");
     }
     return listed ? read_list(d, field, type, wire, message)
@@ -291,8 +298,7 @@ static bool decode_message(struct decoder *d,
                            struct sp_slice bytes,
                            void *message)
 {
-    uint32_t number;
-    enum sp_wire_type wire_type;
+    struct tag tag;
     struct sp_wire wire = sp_wire_of(bytes);
     if (d->depth == SP_PROTO_DEPTH_MAX) {
         return refuse(d, "too many messages are inside each other");
@@ -300,11 +306,11 @@ static bool decode_message(struct decoder *d,
     const unsigned depth = d->depth++;
     while (!sp_wire_ends(&wire)) {
         d->path[depth] = NULL;
-        if (!sp_wire_tag(&wire, &number, &wire_type)) {
+        if (!sp_wire_tag(&wire, &tag.number, &tag.type)) {
             return refuse(d, "what should be a field is none");
         }
-        d->path[depth] = field_of(type, number);
-        if (!read_field(d, d->path[depth], number, wire_type, &wire, message)) {
+        d->path[depth] = field_of(type, tag.number);
+        if (!read_field(d, d->path[depth], tag, &wire, message)) {
             return false;
         }
     }

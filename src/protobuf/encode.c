@@ -131,7 +131,7 @@ put_value(struct encoder *e, const struct sp_proto_field *field, const void *at)
                    sp_wire_add_varint(
                        &e->out->bytes, field->number, varint_of(field->kind, at)));
     } else if (field->kind == SP_PROTO_MESSAGE) {
-        memcpy(&message, at, sizeof message);
+        memcpy((void *)&message, at, sizeof message);
         put_nested(e, field->number, field->type, message);
     } else {
         put_slice(e, field->number, slice_of(at));
@@ -220,7 +220,7 @@ static bool is_set(const struct sp_proto_field *field, const void *at)
     uint64_t bits;
     switch (field->kind) {
     case SP_PROTO_MESSAGE:
-        memcpy(&message, at, sizeof message);
+        memcpy((void *)&message, at, sizeof message);
         return message != NULL;
     case SP_PROTO_RAW:
         return slice_of(at).data != NULL;
