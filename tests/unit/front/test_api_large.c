@@ -109,24 +109,32 @@ static void what_is_wrong_with_a_large_body_is_told(void **state)
     assert_holds(400, "Snakepit-Timeout-Ms");
 }
 
-static void a_name_is_taken_while_its_arguments_are_read(void **state)
+// The status of a small call that fails, under the name of the large one.
+static unsigned status_under_its_name(void)
 {
     struct fake_exchange second = {.room = 0};
+    fake_request(&second, &server, "POST /v1/pools/default/tools/fault", "{}");
+    fake_field(&second, "snakepit-call-id", "mine");
+    fake_handle(&second, &server);
+    unsigned status = second.status;
+    fake_free(&second);
+    return status;
+}
+
+static void a_name_is_taken_while_its_arguments_are_read(void **state)
+{
+    unsigned status;
     (void)state;
     call_large("never");
     fake_field(&fake, "snakepit-call-id", "mine");
     fake_handle_only(&fake);
-    fake_request(&second, &server, "POST /v1/pools/default/tools/fault", "{}");
-    fake_field(&second, "snakepit-call-id", "mine");
-    fake_handle_only(&second);
-    assert_int_equal(second.status, 409);
+    assert_int_equal(status_under_its_name(), 409);
     fake_leave(&fake);
-    fake_daemon_run(&server, NULL);
-    fake_request(&second, &server, "POST /v1/pools/default/tools/fault", "{}");
-    fake_field(&second, "snakepit-call-id", "mine");
-    fake_handle(&second, &server);
-    assert_int_equal(second.status, 500);
-    fake_free(&second);
+    do {
+        fake_daemon_run(&server, NULL);
+        status = status_under_its_name();
+    } while (status == 409);
+    assert_int_equal(status, 500);
 }
 
 static uint64_t cancelled(void)
