@@ -70,8 +70,9 @@ static void check_form(const snakepit_writer *writer, enum sp_v1_form form)
     SP_CHECK(again != NULL);
     snakepit_reader_init(&reader, writer->buf.data, writer->buf.size);
     snakepit_err err = sp_payload_write(&reader, form, &scratch, &payload, &why);
+    // MALFORMED: a key twice; INVALID_ARGUMENT: a key of more "$" than anybody means.
     SP_CHECK(err == SNAKEPIT_OK || err == SNAKEPIT_UNSERIALISABLE ||
-             err == SNAKEPIT_INVALID_ARGUMENT); // a key of more "$" than anybody means
+             err == SNAKEPIT_MALFORMED || err == SNAKEPIT_INVALID_ARGUMENT);
     SP_CHECK((why.text[0] == '\0') == (err == SNAKEPIT_OK));
     if (err == SNAKEPIT_OK) {
         err = sp_payload_read(&payload, false, again, &why);
