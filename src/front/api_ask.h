@@ -25,7 +25,7 @@ bool sp_api_ask_read(struct sp_exchange *exchange,
                      const struct sp_params *params,
                      struct sp_api_ask *ask);
 // A body is a map, or `why` says that it must be one. INVALID_ARGUMENT. Any thread.
-snakepit_err sp_api_holds_args(const snakepit_writer *value, snakepit_message *why);
+snakepit_err sp_api_holds_args(const snakepit_writer *args, snakepit_message *why);
 // Only what concerns time and queue, for a question about a pool.
 bool sp_api_ask_about_pool(struct sp_exchange *exchange,
                            const char *pool,

@@ -52,13 +52,13 @@ bool sp_call_name_is_valid(struct sp_slice text)
 static uint32_t
 write_key(const char *owner, struct sp_slice text, char key[SP_CALL_KEY_MAX])
 {
-    const size_t size = strlen(owner);
+    const struct sp_slice front = sp_slice_of_text(owner);
     size_t at = 0;
-    SP_CHECK(size <= SP_NAME_BYTES_MAX && text.size <= SP_CALL_NAME_MAX);
-    if (size > 0) {
-        memcpy(key, owner, size);
-        key[size] = ':';
-        at = size + 1;
+    SP_CHECK(front.size <= SP_NAME_BYTES_MAX && text.size <= SP_CALL_NAME_MAX);
+    if (front.size > 0) {
+        memcpy(key, front.data, front.size);
+        key[front.size] = ':';
+        at = front.size + 1;
     }
     memcpy(key + at, text.data, text.size);
     return (uint32_t)(at + text.size);
