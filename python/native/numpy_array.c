@@ -48,12 +48,11 @@ static void *const *interface_of(const char *name)
     PyObject *module = text == NULL ? NULL : PyImport_GetModule(text);
     PyObject *capsule =
         module == NULL ? NULL : PyObject_GetAttrString(module, "_ARRAY_API");
-    void *const *interface =
-        capsule == NULL ? NULL : PyCapsule_GetPointer(capsule, NULL);
+    void *table = capsule == NULL ? NULL : PyCapsule_GetPointer(capsule, NULL);
     Py_XDECREF(capsule);
     Py_XDECREF(module);
     Py_XDECREF(text);
-    return interface;
+    return (void *const *)table;
 }
 
 static void *const *find_interface(void)
@@ -128,10 +127,11 @@ new_array(const struct sp_numpy *numpy, struct sp_tensor *tensor, PyObject *type
                            tensor->data,
                            WRITABLE,
                            NULL);
-    if (array != NULL && set_base(array, Py_NewRef((PyObject *)tensor)) != 0) {
-        Py_CLEAR(array);
+    if (array == NULL || set_base(array, Py_NewRef((PyObject *)tensor)) == 0) {
+        return array;
     }
-    return array;
+    Py_DECREF(array);
+    return NULL;
 }
 
 // Slower, for any NumPy.
