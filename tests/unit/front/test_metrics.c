@@ -123,6 +123,27 @@ static void the_page_has_each_family(void **state)
     free(text);
 }
 
+// And no other line: each row of its table is a family.
+static void the_page_has_nothing_else(void **state)
+{
+    (void)state;
+    char *text = text_of(1, false);
+    int rows = 0;
+    for (const char *at = page(); (at = strstr(at, "\n| `")) != NULL;) {
+        char family[120];
+        char name[100];
+        at += strlen("\n| `");
+        assert_int_equal(sscanf(at, "%99[^`]", name), 1);
+        (void)snprintf(family, sizeof family, "# HELP %s ", name);
+        if (strstr(text, family) == NULL) {
+            fail_msg("docs/metrics.md has `%s`, which is no metric", name);
+        }
+        rows++;
+    }
+    assert_true(rows > 20);
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -131,6 +152,7 @@ int main(void)
         cmocka_unit_test(without_pools_the_daemon_is_left),
         cmocka_unit_test(memory_that_runs_out_is_told),
         cmocka_unit_test(the_page_has_each_family),
+        cmocka_unit_test(the_page_has_nothing_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
