@@ -23,6 +23,7 @@ WITH_PYTHONS = set -a; . build/bootstrap.env; set +a;
 
 help:
 	@echo 'make demo      build, then show both kinds of worker and the daemon   (5 minutes the first time)'
+	@echo 'make release   build the command, the library and the Python environments: enough to serve'
 	@echo 'make check     the fast tests: unit tests, formatting, layers, sizes'
 	@echo 'make test      build with assertions and run every test'
 	@echo 'make peers     have programs of others judge the daemon; fetches them'

@@ -104,3 +104,25 @@ def test_the_demo_ends_with_a_daemon_that_answers_curl(tmp_path):
     asked, answered = told.stdout.splitlines()[3:5]
     assert asked.startswith("  $ curl --json ") and answered == "  42"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_bootstrap_says_at_once_what_it_does(tmp_path):
+    """The first time; here nothing can be installed, and that is the end of it."""
+    path = tmp_path / "tools/bootstrap"
+    path.parent.mkdir()
+    path.write_text((ROOT / "tools/bootstrap").read_text())
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name in ("dpkg-query", "apt-get", "sudo"):
+        (programs / name).write_text("#!/bin/sh\nexit 100\n")
+        (programs / name).chmod(0o755)
+    told = subprocess.run(
+        ["bash", str(path)],
+        env={**os.environ, "PATH": f"{programs}:/usr/bin:/bin"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert told.returncode == 1
+    assert told.stdout.startswith("bootstrap: looking at what this machine has"), told

@@ -24,6 +24,11 @@ def test_a_stream_is_events(client):
     events.close()
 
 
+def test_a_generator_without_a_stream_is_the_list_of_its_items(client):
+    """Without what it returns."""
+    assert client.ask("POST", CALL + "count", {"n": 3}) == (200, [0, 1, 2])
+
+
 def test_a_plain_result_is_a_stream_of_one(client):
     events = client.events("add", {"a": 1})
     assert list(events) == [("message", 2), ("end", {"result": None})]

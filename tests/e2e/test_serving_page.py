@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
-from support.command import HYBRID, SNAKEPIT
+from support.command import HYBRID, SNAKEPIT, environment
 from support.configs import default_python
 from support.daemon import Daemon
 from support.places import ROOT
@@ -36,8 +36,8 @@ def daemon() -> Iterator[Daemon]:
 
 
 # What needs a daemon of its own.
-WITHOUT_TLS, WITH_TLS, WITH_TOKENS, LAST = re.split(
-    r"^(?=## TLS$|## Tokens$|## Operate$)", PAGE, flags=re.M
+WITHOUT_TLS, OWN, WITH_TLS, WITH_TOKENS, LAST = re.split(
+    r"^(?=## Your own adapter$|## TLS$|## Tokens$|## Operate$)", PAGE, flags=re.M
 )
 TLS_ADDRESS = "https://127.0.0.1:8471"
 TLS_START = "PYTHONPATH=$PWD/examples snakepit serve tls.yaml &\n"
@@ -51,11 +51,11 @@ def shows(answer: str) -> re.Pattern[str]:
 def test_the_page_is_right(daemon):
     url = daemon.urls()[0]
     blocks = BLOCKS.findall(WITHOUT_TLS + LAST)
-    assert len(blocks) > 6 and blocks[0][0].startswith(START)
+    assert len(blocks) > 6 and blocks[1][0].startswith(START)
     for commands, answer in blocks:
         script = commands.replace(START, "").replace(ADDRESS, url)
         assert ADDRESS not in script
-        type_it(script, answer)
+        type_it(script, answer, cwd=ROOT)
 
 
 def type_it(script: str, answer: str, **options: object) -> None:
@@ -63,7 +63,7 @@ def type_it(script: str, answer: str, **options: object) -> None:
     script = script.replace("curl ", "curl -sS ")
     done = subprocess.run(
         ["sh", "-e", "-c", script],
-        env={**os.environ, "PATH": f"{SNAKEPIT.parent}:{os.environ['PATH']}"},
+        env=environment(PATH=f"{SNAKEPIT.parent}:{os.environ['PATH']}"),
         capture_output=True,
         text=True,
         timeout=240,
@@ -75,6 +75,28 @@ def type_it(script: str, answer: str, **options: object) -> None:
         assert shows(answer).fullmatch(found), (script, done.stdout)
     else:
         assert '"type":"/problems/' not in done.stdout, (script, done.stdout)
+
+
+def test_the_part_on_an_adapter_of_ones_own_is_right(tmp_path):
+    if shutil.which("curl") is None:
+        pytest.skip("needs curl")
+    default_python("process")
+    (adapter,) = re.findall(r"```python\n(.*?)```", OWN, re.DOTALL)
+    (yaml,) = re.findall(r"```yaml\n(.*?)```", OWN, re.DOTALL)
+    (tmp_path / "sums.py").write_text(adapter)
+    (tmp_path / "sums.yaml").write_text(yaml.replace("8473", "0"))
+    (check, nothing), (ask, answer) = BLOCKS.findall(OWN)
+    type_it(check, nothing, cwd=tmp_path)
+    start = "snakepit serve sums.yaml &\n"
+    assert ask.startswith(start)
+    daemon = Daemon(tmp_path / "sums.yaml")
+    try:
+        script = ask.removeprefix(start).replace(
+            "http://127.0.0.1:8473", daemon.urls()[0]
+        )
+        type_it(script, answer, cwd=tmp_path)
+    finally:
+        end([daemon])
 
 
 def serve_tls(folder: pathlib.Path, keys: str) -> Daemon:
@@ -125,3 +147,4 @@ def test_the_part_on_tokens_is_right(tmp_path):
     finally:
         end(daemons)
     assert daemons
+    assert (tmp_path / "laptop.token").stat().st_mode & 0o077 == 0
