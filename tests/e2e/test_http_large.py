@@ -195,11 +195,11 @@ def latencies(daemon: Daemon, until: threading.Thread) -> list[float]:
 
 
 @pytest.mark.quiet
-def test_others_do_not_wait_for_eight_million_keys(client):
-    """96 MB of them, which take seconds to be read."""
-    keys = b",".join(b'"%x":1' % i for i in range(0x1000000, 0x1000000 + 8_000_000))
+def test_others_do_not_wait_for_two_million_keys(client):
+    """24 MB of them, which take most of a second to be read."""
+    keys = b",".join(b'"%x":1' % i for i in range(0x1000000, 0x1000000 + 2_000_000))
     body = b"{" + keys + b"}"
-    assert len(body) > 84 * MEBI
+    assert len(body) > 21 * MEBI
     heard = []
 
     def send() -> None:
