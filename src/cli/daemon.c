@@ -89,14 +89,8 @@ static void raise_open_files(struct sp_daemon *daemon)
 static void *reload(void *argument)
 {
     struct sp_daemon *daemon = argument;
-    snakepit_message why; // which the log has
-    (void)sp_server_reread_certificates(daemon->server, &why);
     daemon->reload_err =
-        sp_server_reread_tokens(daemon->server, false, &daemon->reload_why);
-    if (daemon->reload_err == SNAKEPIT_OK) {
-        daemon->reload_err =
-            snakepit_reload_file(daemon->pit, daemon->file, NULL, &daemon->reload_why);
-    }
+        sp_server_reload(daemon->server, daemon->file, &daemon->reload_why);
     atomic_store(&daemon->reloaded, true);
     sp_loop_wake(&daemon->loop);
     return NULL;
@@ -143,13 +137,33 @@ static void end_reload(struct sp_daemon *daemon)
 // A token that was revoked is to end without anybody having to think of it.
 static void on_look(struct sp_timer *timer)
 {
-    snakepit_message why = {{0}};
     const struct sp_daemon *daemon = timer->user;
-    (void)sp_server_reread_tokens(daemon->server, true, &why); // which logs it
+    sp_server_look_at_tokens(daemon->server);
+}
+
+static void warn(void *user, const char *warning)
+{
+    char quoted[SP_LOG_LINE_MAX / 2];
+    sp_log(user,
+           SP_LOG_WARNING,
+           "serve.token_pool",
+           "because=%s",
+           sp_log_quote(warning, quoted, sizeof quoted));
+}
+
+static void warn_of_tokens(struct sp_daemon *daemon)
+{
+    for (size_t i = 0; i < sp_server_door_count(daemon->server); i++) {
+        const struct sp_door *door = sp_server_door(daemon->server, i);
+        if (door->tokens != NULL) {
+            sp_token_store_warn(door->tokens, daemon->config, warn, &daemon->log);
+        }
+    }
 }
 
 static void begin_to_look(struct sp_daemon *daemon)
 {
+    warn_of_tokens(daemon);
     daemon->look.user = daemon;
     if (sp_server_has_tokens(daemon->server)) {
         sp_timer_start(&daemon->loop, &daemon->look, on_look, TOKENS_MS, TOKENS_MS);

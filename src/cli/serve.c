@@ -66,13 +66,44 @@ static void warn(void *user, const char *warning)
     sp_cli_print_error(user, "warning: %s\n", warning);
 }
 
-static void warn_of_certificates(struct sp_cli *cli, const struct sp_doors *doors)
+// Certificates and tokens, also of sockets of systemd.
+static snakepit_err
+check_files(struct sp_cli *cli, struct sp_daemon *daemon, snakepit_message *why)
 {
-    for (size_t i = 0; i < doors->count; i++) {
-        if (doors->items[i].tls != NULL) {
-            sp_tls_context_warn(doors->items[i].tls, warn, cli);
+    struct sp_doors doors;
+    snakepit_err err = sp_doors_read_files(&daemon->config->serve.listen, &doors, why);
+    for (size_t i = 0; err == SNAKEPIT_OK && i < doors.count; i++) {
+        const struct sp_door *door = &doors.items[i];
+        if (door->tls != NULL) {
+            sp_tls_context_warn(door->tls, warn, cli);
+        }
+        if (door->tokens != NULL) {
+            sp_token_store_warn(door->tokens, daemon->config, warn, cli);
         }
     }
+    if (err == SNAKEPIT_OK) {
+        sp_doors_free(&doors);
+    }
+    return err;
+}
+
+// An address in use is what one finds while the daemon serves.
+static void say_doors(struct sp_cli *cli, const struct sp_doors *doors)
+{
+    const char *before = "; can serve ";
+    for (size_t i = 0; i < doors->count; i++) {
+        const struct sp_door *door = &doors->items[i];
+        if (door->in_use) {
+            sp_cli_print_error(cli,
+                               "note: %s is in use: another program listens there, or "
+                               "this daemon serves already\n",
+                               door->config->address);
+        } else {
+            sp_cli_print(cli, "%s%s%s", before, scheme_of(door), door->address);
+            before = ", ";
+        }
+    }
+    sp_cli_print(cli, "\n");
 }
 
 static int check(struct sp_cli *cli, struct sp_daemon *daemon, snakepit_message *why)
@@ -80,27 +111,18 @@ static int check(struct sp_cli *cli, struct sp_daemon *daemon, snakepit_message 
     struct sp_doors doors;
     // From a shell, where systemd hands nothing over, its sockets are not checked.
     daemon->activation.expected = daemon->activation.count == 0;
-    snakepit_err err =
-        sp_doors_open(&daemon->config->serve.listen, &daemon->activation, &doors, why);
+    snakepit_err err = check_files(cli, daemon, why);
+    if (err == SNAKEPIT_OK) {
+        err = sp_doors_probe(
+            &daemon->config->serve.listen, &daemon->activation, &doors, why);
+    }
     if (err != SNAKEPIT_OK) {
         return report(cli, err, why);
     }
-    warn_of_certificates(cli, &doors);
     size_t pools = daemon->config->pooling_enabled ? daemon->config->count : 0;
-    sp_cli_print(cli,
-                 "%s: valid, %zu pool%s%s",
-                 daemon->file,
-                 pools,
-                 pools == 1 ? "" : "s",
-                 doors.count > 0 ? "; can serve" : "");
-    for (size_t i = 0; i < doors.count; i++) {
-        sp_cli_print(cli,
-                     "%s %s%s",
-                     i > 0 ? "," : "",
-                     scheme_of(&doors.items[i]),
-                     doors.items[i].address);
-    }
-    sp_cli_print(cli, "\n");
+    sp_cli_print(
+        cli, "%s: valid, %zu pool%s", daemon->file, pools, pools == 1 ? "" : "s");
+    say_doors(cli, &doors);
     if (daemon->activation.expected) {
         say_unchecked(cli, &daemon->config->serve.listen);
     }

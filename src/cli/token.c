@@ -185,6 +185,9 @@ static int make_new(struct sp_cli *cli, const char *path)
                       "--expires takes a time such as 30d, 12h, 2027-01-31 or "
                       "2027-01-31T12:00:00Z");
     }
+    if (token.expires != 0 && token.expires <= token.created) {
+        return refuse(cli, "--expires is over already; name a time to come");
+    }
     snakepit_err err = read_pools(args->texts[SP_CLI_TOKEN_POOL], &token);
     int status;
     if (err == SNAKEPIT_OK) {

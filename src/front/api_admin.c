@@ -168,28 +168,11 @@ static void log_reload(const struct sp_api_reload *reload)
     }
 }
 
-// Certificates are read again whatever becomes of the rest.
-static snakepit_err reload_all(struct sp_api_reload *reload)
-{
-    snakepit_message why;
-    snakepit_err certificates = sp_server_reread_certificates(reload->server, &why);
-    snakepit_err err = sp_server_reread_tokens(reload->server, false, &reload->why);
-    if (err == SNAKEPIT_OK) {
-        err = snakepit_reload_file(
-            reload->api->pit, reload->api->path, NULL, &reload->why);
-    }
-    if (err == SNAKEPIT_OK && certificates != SNAKEPIT_OK) {
-        reload->why = why;
-        err = certificates;
-    }
-    return err;
-}
-
 static void *run_reload(void *argument)
 {
     struct sp_api_reload *reload = argument;
     const uint64_t one = 1;
-    reload->err = reload_all(reload);
+    reload->err = sp_server_reload(reload->server, reload->api->path, &reload->why);
     log_reload(reload);
     atomic_store(&reload->done, true);
     ssize_t written = write(reload->bell, &one, sizeof one);

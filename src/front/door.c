@@ -28,6 +28,7 @@ struct opening {
     size_t at; // among the listeners
     struct sp_activation *activation;
     struct sp_doors *doors; // with room for all
+    bool probes;            // see sp_doors_probe()
     snakepit_message *why;
 };
 
@@ -260,6 +261,11 @@ static struct sp_door *next_door(struct opening *opening)
     return door;
 }
 
+static bool is_served_already(const struct opening *opening, int reason)
+{
+    return reason == EADDRINUSE && !is_other_file(&now(opening)->parsed);
+}
+
 static snakepit_err open_own(struct opening *opening)
 {
     struct sockaddr_storage to;
@@ -271,7 +277,10 @@ static snakepit_err open_own(struct opening *opening)
             opening->why, "socket", NULL, "for %s", door->config->address);
     }
     if (!bind_to(door) || listen(door->fd, BACKLOG) != 0) {
-        return refuse_bind(opening);
+        const int reason = errno;
+        door->in_use = opening->probes && is_served_already(opening, reason);
+        errno = reason;
+        return door->in_use ? SNAKEPIT_OK : refuse_bind(opening);
     }
     return finish(opening, door);
 }
@@ -308,28 +317,69 @@ static snakepit_err open_activated(struct opening *opening)
 
 // ---- All of them ------------------------------------------------------------------
 
-snakepit_err sp_doors_open(const struct sp_listeners *listeners,
-                           struct sp_activation *activation,
-                           struct sp_doors *doors,
-                           snakepit_message *why)
+static snakepit_err open_next(struct opening *opening)
 {
-    size_t most = listeners->count + (activation != NULL ? activation->count : 0);
-    struct opening opening = {
-        .listeners = listeners, .activation = activation, .doors = doors, .why = why};
+    return now(opening)->parsed.kind == SP_ADDRESS_SYSTEMD ? open_activated(opening)
+                                                           : open_own(opening);
+}
+
+static snakepit_err read_next(struct opening *opening)
+{
+    struct sp_door *door = next_door(opening);
+    snakepit_err err = open_tls(opening, door);
+    return err == SNAKEPIT_OK ? open_tokens(opening, door) : err;
+}
+
+static snakepit_err open_all(struct opening *opening,
+                             snakepit_err (*open_one)(struct opening *opening))
+{
+    struct sp_doors *doors = opening->doors;
+    const struct sp_activation *activation = opening->activation;
+    const size_t count = opening->listeners->count;
+    const size_t most = count + (activation != NULL ? activation->count : 0);
     snakepit_err err = SNAKEPIT_OK;
     *doors = (struct sp_doors){.items = sp_alloc_array(most, sizeof *doors->items)};
     if (doors->items == NULL) {
         return SNAKEPIT_NO_MEMORY;
     }
-    for (; opening.at < listeners->count && err == SNAKEPIT_OK; opening.at++) {
-        err = now(&opening)->parsed.kind == SP_ADDRESS_SYSTEMD
-                  ? open_activated(&opening)
-                  : open_own(&opening);
+    for (; opening->at < count && err == SNAKEPIT_OK; opening->at++) {
+        err = open_one(opening);
     }
     if (err != SNAKEPIT_OK) {
         sp_doors_free(doors);
     }
     return err;
+}
+
+snakepit_err sp_doors_open(const struct sp_listeners *listeners,
+                           struct sp_activation *activation,
+                           struct sp_doors *doors,
+                           snakepit_message *why)
+{
+    struct opening opening = {
+        .listeners = listeners, .activation = activation, .doors = doors, .why = why};
+    return open_all(&opening, open_next);
+}
+
+snakepit_err sp_doors_probe(const struct sp_listeners *listeners,
+                            struct sp_activation *activation,
+                            struct sp_doors *doors,
+                            snakepit_message *why)
+{
+    struct opening opening = {.listeners = listeners,
+                              .activation = activation,
+                              .doors = doors,
+                              .why = why,
+                              .probes = true};
+    return open_all(&opening, open_next);
+}
+
+snakepit_err sp_doors_read_files(const struct sp_listeners *listeners,
+                                 struct sp_doors *doors,
+                                 snakepit_message *why)
+{
+    struct opening opening = {.listeners = listeners, .doors = doors, .why = why};
+    return open_all(&opening, read_next);
 }
 
 void sp_doors_close(struct sp_doors *doors)

@@ -22,6 +22,7 @@ struct sp_door {
     struct sp_token_store *tokens; // of which a client must show one; NULL: of none
     int fd;
     bool local;        // loopback or a Unix socket
+    bool in_use;       // of sp_doors_probe(): somebody listens there
     char address[128]; // as it is bound: "127.0.0.1:8470"
     char path[108];    // of a Unix socket that is ours to remove; else ""
     dev_t device;      // of that path, while it is ours
@@ -43,6 +44,17 @@ snakepit_err sp_doors_open(const struct sp_listeners *listeners,
                            struct sp_activation *activation,
                            struct sp_doors *doors,
                            snakepit_message *why);
+// The same, only to look: an address where somebody listens is no failure; its door
+// says so, and is not open.
+snakepit_err sp_doors_probe(const struct sp_listeners *listeners,
+                            struct sp_activation *activation,
+                            struct sp_doors *doors,
+                            snakepit_message *why);
+// Reads the files of `tls` and tokens of each listener, and binds nothing: a door for
+// each without a socket. INVALID_CONFIG, NO_MEMORY.
+snakepit_err sp_doors_read_files(const struct sp_listeners *listeners,
+                                 struct sp_doors *doors,
+                                 snakepit_message *why);
 // Closes the sockets, and removes the paths of those that it has made. What clients
 // know of their door stays. Twice is fine.
 void sp_doors_close(struct sp_doors *doors);

@@ -27,7 +27,7 @@ static void log_refusal(const struct sp_exchange *exchange, const char *why)
         sp_log(log,
                SP_LOG_WARNING,
                "serve.unauthorized",
-               "client=%s door=%s because=\"%s\" others=%u",
+               "client=%s listen=%s because=\"%s\" others=%u",
                exchange->peer->address,
                exchange->peer->door->address,
                why,

@@ -80,49 +80,6 @@ snakepit_err sp_server_open(const struct sp_server_options *options,
 
 // ---- Tokens -----------------------------------------------------------------------
 
-static snakepit_err
-reread(struct sp_server *server, struct sp_token_store *store, snakepit_message *why)
-{
-    char file[SP_LOG_LINE_MAX / 4];
-    char reason[SP_LOG_LINE_MAX / 2];
-    const struct sp_log *log = server->options.log;
-    snakepit_err err = sp_token_store_reread(store, why);
-    if (log == NULL) {
-        return err;
-    }
-    (void)sp_log_value(store->path, file, sizeof file);
-    if (err == SNAKEPIT_OK) {
-        sp_log(log,
-               SP_LOG_INFO,
-               "serve.tokens",
-               "file=%s tokens=%zu",
-               file,
-               sp_token_store_count(store));
-    } else {
-        sp_log(log,
-               SP_LOG_ERROR,
-               "serve.tokens_kept",
-               "file=%s because=%s then=\"the tokens before hold\"",
-               file,
-               sp_log_quote(why->text, reason, sizeof reason));
-    }
-    return err;
-}
-
-snakepit_err
-sp_server_reread_tokens(struct sp_server *server, bool changed, snakepit_message *why)
-{
-    snakepit_err worst = SNAKEPIT_OK;
-    for (size_t i = 0; i < server->doors.count; i++) {
-        struct sp_token_store *store = server->doors.items[i].tokens;
-        if (store != NULL && (!changed || sp_token_store_is_stale(store))) {
-            snakepit_err err = reread(server, store, why);
-            worst = err != SNAKEPIT_OK ? err : worst;
-        }
-    }
-    return worst;
-}
-
 bool sp_server_has_tokens(const struct sp_server *server)
 {
     bool has = false;

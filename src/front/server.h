@@ -93,18 +93,18 @@ void sp_server_close(struct sp_server *server);
 // Frees it. After sp_server_close() and snakepit_close(). NULL is fine.
 void sp_server_free(struct sp_server *server);
 
-// Reads the files of tokens again, all of them, or only those that were changed since;
-// logs what has come of each. INVALID_CONFIG, NO_MEMORY: at least one of them stays as
-// it was; `why` says which, and why. Any thread.
-snakepit_err
-sp_server_reread_tokens(struct sp_server *server, bool changed, snakepit_message *why);
+// Reads the files of tokens again that were changed since; logs what has come of each.
+// Any thread.
+void sp_server_look_at_tokens(struct sp_server *server);
 // Whether there are any.
 bool sp_server_has_tokens(const struct sp_server *server);
-// Reads the files of `tls` again, for connections that begin from now on, and logs what
-// has come of it. INVALID_CONFIG, NO_MEMORY: those of at least one listener stay as
-// they were; `why` says which, and why. Any thread.
-snakepit_err sp_server_reread_certificates(struct sp_server *server,
-                                           snakepit_message *why);
+// Reads the files of `tls` and of tokens again, then the configuration at `path` as
+// snakepit_reload_file() does, and uses all of them, or none: on failure nothing has
+// changed. NULL: the first two alone. INVALID_CONFIG, NO_MEMORY, and what that function
+// fails with; `why` names the file. Logs what has come of certificates and tokens. Any
+// thread.
+snakepit_err
+sp_server_reload(struct sp_server *server, const char *path, snakepit_message *why);
 
 // How many connections there are now. Any thread.
 size_t sp_server_connections(struct sp_server *server);

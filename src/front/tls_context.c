@@ -414,20 +414,36 @@ SSL_CTX *sp_tls_context_now(struct sp_tls_context *context)
     return now;
 }
 
-snakepit_err sp_tls_context_reread(struct sp_tls_context *context,
-                                   snakepit_message *why)
+snakepit_err sp_tls_context_prepare(const struct sp_tls_context *context,
+                                    SSL_CTX **made,
+                                    snakepit_message *why)
 {
-    SSL_CTX *made;
-    snakepit_err err = make(context, &made, why);
-    if (err != SNAKEPIT_OK) {
-        return err;
-    }
+    return make(context, made, why);
+}
+
+void sp_tls_context_take(struct sp_tls_context *context, SSL_CTX *made)
+{
     pthread_mutex_lock(&context->lock);
     SSL_CTX *before = context->now;
     context->now = made;
     pthread_mutex_unlock(&context->lock);
     SSL_CTX_free(before);
-    return SNAKEPIT_OK;
+}
+
+void sp_tls_context_discard(SSL_CTX *made)
+{
+    SSL_CTX_free(made);
+}
+
+snakepit_err sp_tls_context_reread(struct sp_tls_context *context,
+                                   snakepit_message *why)
+{
+    SSL_CTX *made;
+    snakepit_err err = sp_tls_context_prepare(context, &made, why);
+    if (err == SNAKEPIT_OK) {
+        sp_tls_context_take(context, made);
+    }
+    return err;
 }
 
 // The day of `time` behind `words`.

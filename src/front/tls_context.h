@@ -30,6 +30,13 @@ void sp_tls_context_free(struct sp_tls_context *context);
 // then all stays as it was. Any thread.
 snakepit_err sp_tls_context_reread(struct sp_tls_context *context,
                                    snakepit_message *why);
+// The same in two steps: the files are read, and used by nobody yet. What was made ends
+// by sp_tls_context_take(), or _discard(), for which NULL is fine. Any thread.
+snakepit_err sp_tls_context_prepare(const struct sp_tls_context *context,
+                                    struct ssl_ctx_st **made,
+                                    snakepit_message *why);
+void sp_tls_context_take(struct sp_tls_context *context, struct ssl_ctx_st *made);
+void sp_tls_context_discard(struct ssl_ctx_st *made);
 // Tells what is odd, in a sentence each: a certificate that has expired or is not valid
 // yet, a key that everybody may read. Any thread.
 void sp_tls_context_warn(struct sp_tls_context *context,

@@ -3,13 +3,17 @@
 // frees it. To see that there is a new one takes a view one load.
 #include "front/token_store.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include <openssl/crypto.h>
 
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/memory.h"
 
-#define TELL_NS SP_NS_PER_S // from one logged refusal to the next
+#define TELL_NS       SP_NS_PER_S // from one logged refusal to the next
+#define WARNINGS_MOST 8u
 
 struct sp_token_table {
     atomic_size_t users;
@@ -70,21 +74,36 @@ static struct stat look_at(const char *path)
     return stat(path, &found) == 0 ? found : (struct stat){0};
 }
 
-// With the lock held.
-static snakepit_err read_file(struct sp_token_store *store, snakepit_message *why)
+static snakepit_err
+read_file(const char *path, struct sp_token_fresh *fresh, snakepit_message *why)
 {
     struct sp_tokens tokens = {0};
-    struct sp_token_table *table = NULL;
     // Looked at before it is read: what changes meanwhile is read once more.
-    store->seen = look_at(store->path);
-    snakepit_err err = sp_tokens_read(store->path, &tokens, why);
-    err = err != SNAKEPIT_OK ? err : make_table(&tokens, &table);
+    *fresh = (struct sp_token_fresh){.seen = look_at(path)};
+    snakepit_err err = sp_tokens_read(path, &tokens, why);
+    err = err != SNAKEPIT_OK ? err : make_table(&tokens, &fresh->table);
     sp_tokens_free(&tokens);
-    if (err == SNAKEPIT_OK) {
+    return err;
+}
+
+// With the lock held.
+static void use(struct sp_token_store *store, struct sp_token_fresh *fresh)
+{
+    store->seen = fresh->seen;
+    if (fresh->table != NULL) {
         unref(store->now);
-        store->now = table;
+        store->now = fresh->table;
+        fresh->table = NULL;
         (void)atomic_fetch_add_explicit(&store->edition, 1, memory_order_relaxed);
     }
+}
+
+// With the lock held.
+static snakepit_err reread(struct sp_token_store *store, snakepit_message *why)
+{
+    struct sp_token_fresh fresh;
+    snakepit_err err = read_file(store->path, &fresh, why);
+    use(store, &fresh);
     return err;
 }
 
@@ -98,7 +117,7 @@ snakepit_err sp_token_store_open(const char *path,
     }
     made->path = path;
     SP_CHECK(pthread_mutex_init(&made->lock, NULL) == 0);
-    snakepit_err err = read_file(made, why);
+    snakepit_err err = reread(made, why);
     if (err != SNAKEPIT_OK) {
         sp_token_store_free(made);
         return err;
@@ -119,9 +138,92 @@ void sp_token_store_free(struct sp_token_store *store)
 snakepit_err sp_token_store_reread(struct sp_token_store *store, snakepit_message *why)
 {
     pthread_mutex_lock(&store->lock);
-    snakepit_err err = read_file(store, why);
+    snakepit_err err = reread(store, why);
     pthread_mutex_unlock(&store->lock);
     return err;
+}
+
+snakepit_err sp_token_store_prepare(struct sp_token_store *store,
+                                    struct sp_token_fresh *fresh,
+                                    snakepit_message *why)
+{
+    snakepit_err err = read_file(store->path, fresh, why);
+    if (err != SNAKEPIT_OK) {
+        // It was looked at: whoever looks for changes does not tell it again.
+        sp_token_store_take(store, fresh);
+    }
+    return err;
+}
+
+void sp_token_store_take(struct sp_token_store *store, struct sp_token_fresh *fresh)
+{
+    pthread_mutex_lock(&store->lock);
+    use(store, fresh);
+    pthread_mutex_unlock(&store->lock);
+}
+
+void sp_token_fresh_discard(struct sp_token_fresh *fresh)
+{
+    unref(fresh->table);
+    fresh->table = NULL;
+}
+
+// ---- Pools that are not there -----------------------------------------------------
+
+static bool has_pool(const struct sp_config *config, const char *name)
+{
+    for (size_t i = 0; i < config->count; i++) {
+        if (strcmp(config->pools[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// The first pool that the token names and the configuration has not; NULL: none.
+static const char *missing_pool(const struct sp_token *token,
+                                const struct sp_config *config)
+{
+    for (size_t i = 0; !token->all_pools && i < token->pools.count; i++) {
+        if (!has_pool(config, token->pools.items[i])) {
+            return token->pools.items[i];
+        }
+    }
+    return NULL;
+}
+
+void sp_token_store_warn(struct sp_token_store *store,
+                         const struct sp_config *config,
+                         sp_token_warning_fn *warn,
+                         void *user)
+{
+    snakepit_message said;
+    size_t count = 0;
+    pthread_mutex_lock(&store->lock);
+    const struct sp_tokens *tokens = &store->now->tokens;
+    for (size_t i = 0; i < tokens->count; i++) {
+        const char *pool = missing_pool(&tokens->items[i], config);
+        if (pool != NULL && count++ < WARNINGS_MOST) {
+            (void)snprintf(said.text,
+                           sizeof said.text,
+                           "%s: the token %s is for the pool %s, which the "
+                           "configuration has not",
+                           store->path,
+                           tokens->items[i].name,
+                           pool);
+            warn(user, said.text);
+        }
+    }
+    pthread_mutex_unlock(&store->lock);
+    if (count > WARNINGS_MOST) {
+        (void)snprintf(said.text,
+                       sizeof said.text,
+                       "%s: %zu more tokens are for pools which the configuration has "
+                       "not",
+                       store->path,
+                       count - WARNINGS_MOST);
+        warn(user, said.text);
+    }
 }
 
 bool sp_token_store_is_stale(struct sp_token_store *store)

@@ -42,6 +42,25 @@ snakepit_err sp_token_store_open(const char *path,
 void sp_token_store_free(struct sp_token_store *store);
 // Reads the file again. On failure, as above, the tokens stay as they are.
 snakepit_err sp_token_store_reread(struct sp_token_store *store, snakepit_message *why);
+// The same in two steps: the file is read, and used by nobody yet. What was read ends
+// by sp_token_store_take(), or sp_token_fresh_discard(), for which a zeroed one is
+// fine.
+struct sp_token_fresh {
+    struct sp_token_table *table;
+    struct stat seen;
+};
+snakepit_err sp_token_store_prepare(struct sp_token_store *store,
+                                    struct sp_token_fresh *fresh,
+                                    snakepit_message *why);
+void sp_token_store_take(struct sp_token_store *store, struct sp_token_fresh *fresh);
+void sp_token_fresh_discard(struct sp_token_fresh *fresh);
+// Tells of tokens that name a pool which the configuration has not: a sentence each,
+// nine at most.
+typedef void sp_token_warning_fn(void *user, const char *warning);
+void sp_token_store_warn(struct sp_token_store *store,
+                         const struct sp_config *config,
+                         sp_token_warning_fn *warn,
+                         void *user);
 // Whether the file is another than at the last reading, or was changed since.
 bool sp_token_store_is_stale(struct sp_token_store *store);
 // Whether one more refusal is to be logged, at `now` ns of sp_clock_now(): one each

@@ -82,11 +82,36 @@ def test_the_command_line_says_where_to_listen(start):
 def test_an_address_in_use_is_told(start, tmp_path):
     daemon = start()
     address = daemon.urls()[0].removeprefix("http://")
-    for more in ((), ("--check",)):
-        done = run("serve", tmp_path / "serve.yaml", "--listen", address, *more)
-        assert done.returncode == 6
-        assert f"{address} is in use: another program listens there" in done.stderr
+    words = ("serve", tmp_path / "serve.yaml", "--listen", address)
+    done = run(*words)
+    assert done.returncode == 6
+    assert f"{address} is in use: another program listens there" in done.stderr
     assert "serving" not in done.stderr
+
+
+def test_a_file_can_be_checked_while_its_daemon_serves(start, tmp_path):
+    daemon = start()
+    address = daemon.urls()[0].removeprefix("http://")
+    path = tmp_path / "serve.yaml"
+    done = run(
+        "serve", "--check", path, "--listen", f"{address},unix:{tmp_path}/s.sock"
+    )
+    assert done.returncode == 0
+    assert done.stdout == f"{path}: valid, 0 pools; can serve unix:{tmp_path}/s.sock\n"
+    assert done.stderr == (
+        f"note: {address} is in use: another program listens there, or this daemon "
+        "serves already\n"
+    )
+    # What the files hold is said first.
+    listen = [{"address": address}, {"address": "unix:s.sock", "tokens": "none.yaml"}]
+    other = tmp_path / "other.yaml"
+    other.write_text(f"{NO_POOLS}serve: {json.dumps({'listen': listen})}\n")
+    done = run("serve", "--check", other)
+    assert done.returncode == 3
+    assert "serve.listen[1].tokens: " in done.stderr and "in use" not in done.stderr
+    (tmp_path / "plain").write_text("")
+    done = run("serve", "--check", path, "--listen", f"unix:{tmp_path}/plain")
+    assert done.returncode == 6 and "is not a socket" in done.stderr
 
 
 def test_a_check_listens_nowhere(start, tmp_path):

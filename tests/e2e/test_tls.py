@@ -24,7 +24,7 @@ from support.command import run
 from support.daemon import NO_POOLS, Daemon
 from support.raw_http import Raw
 from support.served import CALL, Client, config, end, serve
-from support.tokens import secret, token, write
+from support.tokens import bearer, secret, token, write
 from support.waiting import eventually
 
 GET = "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -338,6 +338,7 @@ def test_a_reload_reads_certificates_again(start, tmp_path):
         assert old.ask(GET).status == 200
         first.key.write_text("")
         reload_by_signal(daemon, "serve.certificate_kept")
+        daemon.logged("serve.reload_failed")
         assert "listen[0].tls.key" in daemon.logged("serve.certificate_kept")
         assert is_served(daemon, trusts_second)
         # The same over HTTP, whose client is told.
@@ -345,6 +346,57 @@ def test_a_reload_reads_certificates_again(start, tmp_path):
         refused = old.ask(f"{post}Content-Length: 0\r\n\r\n")
         assert refused.status == 400
         assert b"holds no private key" in refused.body
+
+
+@pytest.mark.parametrize("by", ["SIGHUP", "http"])
+@pytest.mark.parametrize("bad", ["certificate", "tokens"])
+def test_a_reload_that_fails_changes_nothing(tmp_path, by, bad):
+    identity = self_signed(tmp_path)
+    whole = identity.certificate.read_text()
+    trust = identity.trusted()
+    tokens = tmp_path / "tokens.yaml"
+    write(tokens, [token("a", "admin", "observe", "call")])
+    door = {"address": "127.0.0.1:0", "tls": identity.keys(), "tokens": str(tokens)}
+    path = config(tmp_path, {"listen": [door]})
+    daemon = serve(path, trust=trust)
+    client = Client(daemon)
+
+    def pool() -> dict:
+        shown = bearer("a")
+        return client.ask("GET", "/v1/pools/text", **shown)[1]
+
+    def reload() -> tuple[int, object]:
+        if by == "http":
+            return client.ask("POST", "/v1/pools:reload", **bearer("a"))
+        daemon.signal(signal.SIGHUP)
+        return 0, None
+
+    config(tmp_path, {"listen": [door]}, pool_size=2)
+    if bad == "certificate":
+        identity.certificate.write_text("garbage")
+    else:
+        write(tokens, "tokens: [{name: a}]")
+    status, value = reload()
+    if by == "http":
+        assert status == 400
+        wanted = str(identity.certificate if bad == "certificate" else tokens)
+        assert wanted in value["detail"]
+    else:
+        assert "nothing has changed" in daemon.logged("serve.reload_failed")
+    assert pool()["workers"] == 1
+    for event in ("serve.reloaded", "serve.certificate_reread", "pool.reloaded"):
+        assert not daemon.lines(event)
+    if bad == "tokens":
+        assert f"file={tokens} because=" in daemon.logged("serve.tokens_kept")
+    # Once all are right they are taken together.
+    identity.certificate.write_text(whole)
+    write(tokens, [token("a", "admin", "observe", "call"), token("b", "call")])
+    assert reload()[0] in (0, 204)
+    daemon.logged("serve.reloaded")
+    daemon.logged("serve.certificate_reread")
+    eventually(lambda: pool()["workers"] == 2, "that the pool has grown")
+    assert f"file={tokens} tokens=2" in daemon.logged("serve.tokens")
+    end([daemon])
 
 
 def test_what_is_wrong_with_files_is_said_before_anybody_comes(tmp_path, own):

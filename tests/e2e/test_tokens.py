@@ -11,6 +11,7 @@ import signal
 from collections.abc import Iterator
 
 import pytest
+from support.command import run
 from support.configs import default_python
 from support.places import ROOT
 from support.raw_http import Raw
@@ -396,11 +397,29 @@ def test_what_is_refused_is_logged_without_the_token(client):
         client.ask("GET", "/v1/pools", Authorization="Bearer hunter2hunter2")
     client.ask("POST", "/v1/pools:reload", **bearer("observe"))
     line = client.daemon.logged("serve.unauthorized")
+    assert f" listen={client.daemon.urls()[0].removeprefix('http://')} " in line
     assert "client=127.0.0.1:" in line
     said = client.daemon.said()
     assert "hunter2" not in said
     for item in TOKENS:
         assert secret(item["name"]) not in said
+
+
+def test_pools_that_are_not_there_are_told(client, tmp_path):
+    line = client.daemon.logged("serve.token_pool")
+    said = "the token other is for the pool gone, which the configuration has not"
+    assert said in line and "tokens.yaml" in line
+    assert len(client.daemon.lines("serve.token_pool")) == 1
+    path = configure(tmp_path)
+    tokens = [token(f"t{i}", "call", pools=["gone"]) for i in range(10)]
+    write(tmp_path / "tokens.yaml", tokens)
+    done = run("serve", "--check", path)
+    assert done.returncode == 0
+    warnings = done.stderr.splitlines()
+    assert len(warnings) == 9
+    where = f"warning: {tmp_path}/tokens.yaml: "
+    assert warnings[0] == where + said.replace("other", "t0")
+    assert warnings[8].startswith(f"{where}2 more tokens are for pools")
 
 
 # ---- What changes -------------------------------------------------------------------

@@ -382,8 +382,7 @@ static void reread(struct scene *scene)
 {
     snakepit_message why;
     for (int i = 0; i < 50 && scene->clients != NULL; i++) {
-        assert_int_equal(sp_server_reread_certificates(scene->server, &why),
-                         SNAKEPIT_OK);
+        assert_int_equal(sp_server_reload(scene->server, NULL, &why), SNAKEPIT_OK);
         (void)poll(NULL, 0, 1);
     }
 }
