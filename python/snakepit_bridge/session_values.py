@@ -108,5 +108,5 @@ class SessionValues:
         if not self.session_id:
             raise LookupError(
                 f"session_context.{operation}: this call belongs to no session; its "
-                "caller names one with session_id"
+                "caller has to name one"
             )

@@ -85,7 +85,7 @@ def test_a_call_without_a_session_can_be_tried() -> None:
             lambda session: session.delete("k"),
             lambda session: session.list(),
         ):
-            with pytest.raises(LookupError, match="belongs to no session"):
+            with pytest.raises(LookupError, match="its caller has to name one"):
                 use(Carts().session_context)
 
 

@@ -43,7 +43,7 @@ call(struct sp_cli *cli, const struct sp_cli_arguments *arguments, bool as_json)
         // The answer is there before the workers are stopped.
         sp_cli_flush(cli);
     }
-    status = sp_cli_result_report(cli, &result, as_json);
+    status = sp_cli_result_report_named(cli, &result, as_json);
     sp_cli_result_fini(&result);
     sp_cli_target_close(target);
     return status;

@@ -354,8 +354,14 @@ static snakepit_err explain_tls(const struct transfer *transfer, snakepit_messag
 
 static snakepit_err explain_file(const struct transfer *transfer, snakepit_message *why)
 {
-    sp_cli_explain(
-        why, "a file of --cacert, --cert or --key cannot be used: %s", said(transfer));
+    const struct sp_cli_http_options *options = &transfer->http->options;
+    const char *text = said(transfer);
+    const bool no_key = options->cert != NULL && options->key == NULL &&
+                        strstr(text, "private key") != NULL;
+    sp_cli_explain(why,
+                   "a file of --cacert, --cert or --key cannot be used: %s%s",
+                   text,
+                   no_key ? "; if its key is in another file, add --key FILE" : "");
     return SNAKEPIT_INVALID_ARGUMENT;
 }
 

@@ -29,7 +29,8 @@ send(struct sp_cli *cli, struct sp_cli_remote *remote, const struct order *order
     struct sp_cli_result result = {.err = SNAKEPIT_OK};
     int status;
     sp_cli_remote_order(remote, &order->order, &result);
-    if (order->print != NULL || order->as_it_is) {
+    const bool value = order->print != NULL || order->as_it_is;
+    if (value && result.err == SNAKEPIT_OK) {
         status = sp_cli_result_show(
             cli, &result, order->json || order->as_it_is, order->print);
     } else {

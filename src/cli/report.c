@@ -41,19 +41,35 @@ static const char *without_type(const snakepit_fault *fault)
     return named ? fault->message + length + 2 : fault->message;
 }
 
+// UNKNOWN_TOOL says it all; Python's class of it says nothing to who asked.
+static const char *shown_type(const snakepit_fault *fault)
+{
+    return fault->err == SNAKEPIT_UNKNOWN_TOOL ? "" : fault->type;
+}
+
+// What is to be done, where neither the message nor the name says it.
+static const char *remedy_of(const snakepit_fault *fault)
+{
+    const bool bare =
+        fault->err == SNAKEPIT_UNKNOWN_TOOL && strchr(fault->message, ';') == NULL;
+    return bare ? "; snakepit tools POOL lists the tools" : "";
+}
+
 static void report_text(struct sp_cli *cli, const snakepit_fault *fault)
 {
     const char *message = without_type(fault);
+    const char *type = shown_type(fault);
     // The traceback ends in the whole message; without one it is not said elsewhere.
     size_t length =
         fault->traceback[0] != '\0' ? strcspn(message, "\n") : strlen(message);
     sp_cli_complain(cli,
-                    "%s: %s%s%.*s",
+                    "%s: %s%s%.*s%s",
                     snakepit_err_name(fault->err),
-                    fault->type,
-                    fault->type[0] != '\0' && length > 0 ? ": " : "",
+                    type,
+                    type[0] != '\0' && length > 0 ? ": " : "",
                     (int)length,
-                    message);
+                    message,
+                    remedy_of(fault));
     print_block(cli, "", fault->traceback);
     print_block(cli, "called with: ", fault->arguments);
     if (strstr(message, fault->cause) == NULL) {

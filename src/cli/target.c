@@ -11,6 +11,7 @@
 #include "cli/report.h"
 #include "cli/text.h"
 #include "cli/value.h"
+#include "front/problem.h"
 
 // ---- Opening ----------------------------------------------------------------------
 
@@ -102,6 +103,19 @@ int sp_cli_result_report(struct sp_cli *cli,
     return result->fault == &result->problem.fault && is_sentence(result->fault)
                ? sp_cli_report(cli, result->err, result->fault->message, as_json)
                : sp_cli_report_fault(cli, result->fault, as_json);
+}
+
+int sp_cli_result_report_named(struct sp_cli *cli,
+                               const struct sp_cli_result *result,
+                               bool as_json)
+{
+    const bool stopped = result->err == SNAKEPIT_CANCELLED && sp_cli_interrupted() != 0;
+    if (result->err == SNAKEPIT_OK || stopped) {
+        return sp_cli_result_report(cli, result, as_json);
+    }
+    const snakepit_fault plain = sp_fault_of(result->err, result->why.text);
+    return sp_cli_report_fault(
+        cli, result->fault != NULL ? result->fault : &plain, as_json);
 }
 
 // What was printed is there before the workers are stopped.

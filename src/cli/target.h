@@ -85,6 +85,10 @@ void sp_cli_target_close(struct sp_cli_target *target);
 int sp_cli_result_report(struct sp_cli *cli,
                          const struct sp_cli_result *result,
                          bool as_json);
+// The same with the error's name in front, whatever there is beside it.
+int sp_cli_result_report_named(struct sp_cli *cli,
+                               const struct sp_cli_result *result,
+                               bool as_json);
 // Prints a value, which is a map: as one line with `as_json`, else by `print`. Or tells
 // why there is none. Gives the exit code.
 int sp_cli_result_show(struct sp_cli *cli,

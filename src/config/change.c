@@ -8,7 +8,7 @@
 #include "base/memory.h"
 #include "config/option.h"
 
-#define REMEDY        "close the pit and open it anew"
+#define REMEDY        "close the pit and open it anew (a daemon: restart it)"
 #define REMEDY_DAEMON "restart the daemon"
 
 const char *sp_change_name(enum sp_change change)
@@ -70,6 +70,7 @@ static snakepit_err refuse(const struct sp_config *config,
                            const struct sp_pool_config *pool,
                            snakepit_message *why)
 {
+    const bool daemon = strncmp(key, "serve", 5) == 0;
     if (why != NULL && pool != NULL) {
         (void)snprintf(why->text,
                        sizeof why->text,
@@ -81,10 +82,11 @@ static snakepit_err refuse(const struct sp_config *config,
     } else if (why != NULL) {
         (void)snprintf(why->text,
                        sizeof why->text,
-                       "%.400s: %s: it cannot change in a pit that is open; %s",
+                       "%.400s: %s: it cannot change in a %s; %s",
                        config->file,
                        key,
-                       strncmp(key, "serve", 5) == 0 ? REMEDY_DAEMON : REMEDY);
+                       daemon ? "daemon that runs" : "pit that is open",
+                       daemon ? REMEDY_DAEMON : REMEDY);
     }
     return SNAKEPIT_INVALID_CONFIG;
 }

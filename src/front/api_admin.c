@@ -96,7 +96,8 @@ static snakepit_err recycle_wherever_it_is(const struct sp_exchange *exchange,
         (void)snprintf(why->text,
                        sizeof why->text,
                        "there is no worker %" PRIu64
-                       "; GET /v1/pools/{pool} lists the ids of a pool's workers",
+                       "; the ids are listed by snakepit workers, and by "
+                       "GET /v1/pools/{pool}",
                        worker);
     }
     return err;

@@ -9,6 +9,7 @@
 #include "front/api_reply.h"
 #include "payload/pairs.h"
 #include "pit/failure.h"
+#include "pit/refuse.h"
 
 #define POOL_PAIRS   37u
 #define WORKER_PAIRS 9u
@@ -214,13 +215,18 @@ sp_api_describe_pool(snakepit *pit, const char *pool, snakepit_writer *writer)
 
 void sp_api_pool(struct sp_exchange *exchange, const struct sp_params *params)
 {
+    snakepit_message why = {{0}};
+    snakepit *pit = sp_api_of(exchange)->pit;
+    const char *pool = sp_api_pool_name(params->of[0]);
     snakepit_writer *writer = snakepit_writer_new();
-    snakepit_err err = sp_api_describe_pool(
-        sp_api_of(exchange)->pit, sp_api_pool_name(params->of[0]), writer);
+    snakepit_err err = sp_api_describe_pool(pit, pool, writer);
+    if (err == SNAKEPIT_UNKNOWN_POOL && pool != NULL) {
+        (void)sp_refuse_pool(pit, pool, &why);
+    }
     if (err == SNAKEPIT_OK) {
         sp_api_reply_value(exchange, writer);
     } else {
-        sp_api_fail(exchange, err, NULL);
+        sp_api_fail(exchange, err, why.text[0] != '\0' ? why.text : NULL);
     }
     snakepit_writer_free(writer);
 }

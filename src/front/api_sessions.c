@@ -63,9 +63,11 @@ void sp_api_end_session(struct sp_exchange *exchange, const struct sp_params *pa
     if (session == NULL) {
         return;
     }
-    end_with(exchange,
-             snakepit_session_close(sp_api_of(exchange)->pit, session),
-             "there is no such session");
+    snakepit_message why;
+    (void)snprintf(
+        why.text, sizeof why.text, "there is no session \"%s\"", params->of[0]);
+    end_with(
+        exchange, snakepit_session_close(sp_api_of(exchange)->pit, session), why.text);
 }
 
 void sp_api_get_value(struct sp_exchange *exchange, const struct sp_params *params)
@@ -212,7 +214,13 @@ void sp_api_delete_value(struct sp_exchange *exchange, const struct sp_params *p
     if (session == NULL) {
         return;
     }
+    snakepit_message why;
+    (void)snprintf(why.text,
+                   sizeof why.text,
+                   "there is no session \"%s\", or it has no value \"%s\"",
+                   params->of[0],
+                   params->of[1]);
     end_with(exchange,
              snakepit_session_delete(sp_api_of(exchange)->pit, session, params->of[1]),
-             "there is no such session, or it has no such value");
+             why.text);
 }

@@ -17,15 +17,15 @@ static void sentence_of_lateness(const struct sp_pool *pool,
         (void)snprintf(text,
                        size,
                        "the call's time ran out in the line of pool \"%s\"; give it "
-                       "more time (timeout_ms, queue_timeout_ms), or the pool more "
-                       "workers",
+                       "a longer timeout, or the pool a longer queue_timeout_ms or "
+                       "more workers",
                        pool->name);
     } else if (strcmp(failure->stage, "worker") == 0) {
         (void)snprintf(
             text,
             size,
             "the call's time ran out before worker %llu of pool \"%s\" began "
-            "it; give it more time (timeout_ms), or the pool more workers",
+            "it; give it a longer timeout, or the pool more workers",
             worker,
             pool->name);
     } else {
@@ -33,7 +33,7 @@ static void sentence_of_lateness(const struct sp_pool *pool,
             text,
             size,
             "the call's time ran out while worker %llu of pool \"%s\" ran it; "
-            "the tool was told to stop; give it more time (timeout_ms), or less to do",
+            "the tool was told to stop; give it a longer timeout, or less to do",
             worker,
             pool->name);
     }

@@ -239,8 +239,8 @@ snakepit_err sp_session_tool(struct sp_sessions *sessions,
     if (question->session.size == 0) {
         return explain(&asking,
                        SNAKEPIT_NOT_FOUND,
-                       "this call belongs to no session; its caller names one with "
-                       "session_id");
+                       "this call belongs to no session; its caller has to name "
+                       "one");
     }
     for (size_t i = 0; i < sizeof operations / sizeof operations[0]; i++) {
         if (strcmp(operations[i].name, question->operation) == 0) {

@@ -100,6 +100,9 @@ FAULTS = [
     (("call", "guinea", "alike_in_json", "--stream"), 1, 'arrive as "1" at [0].days'),
     (("call", "guinea", "nothing", "--stream"), 1, "UNKNOWN_TOOL"),
     (("call", "guinea", "echo", "--priority", "8"), 2, "0 to 7"),
+    (("call", "nope", "nap"), 1, "snakepit: UNKNOWN_POOL: "),
+    (("call", "nope", "nap", "--stream"), 1, "snakepit: UNKNOWN_POOL: "),
+    (("call", "guinea", "zzzz"), 1, "snakepit tools POOL lists the tools"),
     (("tools", "nowhere"), 1, "pool"),
     (("workers", "nowhere"), 1, "pool"),
 ]
@@ -171,7 +174,21 @@ def test_workers_are_listed(ask):
     assert pool["workers"][0]["health"]["status"] == "unknown"
 
 
+def test_an_unknown_tool_is_told_without_pythons_class(ask):
+    done = ask("call", "guinea", "ehco")
+    assert done.stderr == (
+        'snakepit: UNKNOWN_TOOL: the adapter has no tool "ehco"; did you mean "echo"?\n'
+    )
+
+
 # ---- Only a daemon ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["tools", "workers"])
+def test_an_unknown_pool_is_answered_with_those_that_there_are(daemon, command):
+    done = to(daemon, command, "zzz")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert 'there is no pool "zzz"; the pool is "guinea"' in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -205,8 +222,21 @@ def test_sessions_are_shown_and_ended(daemon):
     assert to(daemon, "sessions", "s/1", "a", "--end").returncode == 0
     assert to(daemon, "sessions", "s/1").stdout == "b c\n"
     assert to(daemon, "sessions", "s/1", "--end").returncode == 0
+    done = to(daemon, "sessions", "s/1", "--end")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == 'snakepit: there is no session "s/1"\n'
     done = to(daemon, "sessions", "s/1", "--json")
     assert done.returncode == 1
+    assert json.loads(done.stdout)["error"]["name"] == "NOT_FOUND"
+
+
+def test_a_value_that_is_not_there_is_told_in_a_sentence(daemon):
+    Client(daemon).ask("PUT", "/v1/sessions/lone/values/a", 1)
+    done = to(daemon, "sessions", "lone", "b")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == 'snakepit: session "lone" has no value "b"\n'
+    done = to(daemon, "sessions", "lone", "b", "--json")
+    assert (done.returncode, done.stderr) == (1, "")
     assert json.loads(done.stdout)["error"]["name"] == "NOT_FOUND"
 
 
@@ -226,6 +256,7 @@ def test_workers_are_replaced(own_daemon):
     done = to(own_daemon, "recycle", "999999")
     assert (done.returncode, done.stdout) == (1, "")
     assert "there is no worker 999999" in done.stderr
+    assert "listed by snakepit workers" in done.stderr
     done = to(own_daemon, "recycle", "999999", "--pool")
     assert done.returncode == 1 and 'pool "999999"' in done.stderr
 

@@ -90,6 +90,8 @@ def test_a_client_is_known_by_its_certificate(start, own, tmp_path):
     shown = ("--cert", forged.certificate, "--key", forged.key)
     assert ended(asked(url, *trusted, *shown), 7, "does not take this client's")
     assert ended(asked(url, *trusted, "--cert", own.key), 2, "cannot be used")
+    alone = ("--cert", build.certificate)
+    assert ended(asked(url, *trusted, *alone), 2, "add --key FILE")
     assert ended(asked(url, *trusted, "--key", own.key), 2, "belongs to --cert")
     plain = url.replace("https:", "http:")
     assert ended(asked(plain, *trusted), 2, "are for TLS")

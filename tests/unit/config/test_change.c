@@ -45,10 +45,12 @@ static const char *changes_of(const char *before, const char *after)
 
 #define IN_POOL                                                              \
     " it cannot change in a pool that is open; give the pool another name, " \
-    "or close the pit and open it anew"
+    "or close the pit and open it anew (a daemon: restart it)"
 
-#define IN_DAEMON " it cannot change in a pit that is open; restart the daemon"
-#define IN_PIT    " it cannot change in a pit that is open; close the pit and open it anew"
+#define IN_DAEMON " it cannot change in a daemon that runs; restart the daemon"
+#define IN_PIT                                                            \
+    " it cannot change in a pit that is open; close the pit and open it " \
+    "anew (a daemon: restart it)"
 
 static const struct {
     const char *before;

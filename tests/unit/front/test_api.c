@@ -381,6 +381,7 @@ static void sessions_keep_values(void **state)
     assert_answer(204, "");
     ask("DELETE /v1/sessions/a%20b/values/k", NULL);
     assert_holds(404, "NOT_FOUND");
+    assert_holds(404, "there is no session \\\"a b\\\", or it has no value \\\"k\\\"");
     ask("GET /v1/sessions/a%20b/values/k", NULL);
     assert_holds(404, "has no value");
     ask("DELETE /v1/sessions/a%20b", NULL);
@@ -388,7 +389,7 @@ static void sessions_keep_values(void **state)
     ask("GET /v1/sessions/a%20b", NULL);
     assert_holds(404, "there is no session");
     ask("DELETE /v1/sessions/a%20b", NULL);
-    assert_holds(404, "no such session");
+    assert_holds(404, "there is no session \\\"a b\\\"");
 }
 
 static void values_are_checked(void **state)

@@ -351,7 +351,7 @@ static void what_cannot_change_is_refused_with_the_remedy(void **state)
     assert_string_equal(why.text,
                         "<memory>: pool a: shared_memory_size: it cannot change in a "
                         "pool that is open; give the pool another name, or close the "
-                        "pit and open it anew");
+                        "pit and open it anew (a daemon: restart it)");
     assert_int_equal(call("b"), SNAKEPIT_UNKNOWN_POOL);
     assert_int_equal(snakepit_reload_memory(pit, NULL, 0, NULL, &why),
                      SNAKEPIT_INVALID_ARGUMENT);

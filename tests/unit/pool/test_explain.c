@@ -30,14 +30,14 @@ static void what_the_pool_ends_itself_says_where_and_what_to_do(void **state)
         const char *message;
     } rows[] = {
         {{.err = SNAKEPIT_DEADLINE_EXCEEDED, .stage = "line"},
-         "the call's time ran out in the line of pool \"text\"; give it more time "
-         "(timeout_ms, queue_timeout_ms), or the pool more workers"},
+         "the call's time ran out in the line of pool \"text\"; give it a longer "
+         "timeout, or the pool a longer queue_timeout_ms or more workers"},
         {{.err = SNAKEPIT_DEADLINE_EXCEEDED, .stage = "worker", .worker = 7},
          "the call's time ran out before worker 7 of pool \"text\" began it; give it "
-         "more time (timeout_ms), or the pool more workers"},
+         "a longer timeout, or the pool more workers"},
         {{.err = SNAKEPIT_DEADLINE_EXCEEDED, .stage = "running", .worker = 7},
          "the call's time ran out while worker 7 of pool \"text\" ran it; the tool "
-         "was told to stop; give it more time (timeout_ms), or less to do"},
+         "was told to stop; give it a longer timeout, or less to do"},
         {{.err = SNAKEPIT_SATURATED, .stage = "line"},
          "the line of pool \"text\" is full with 1 calls; send the call later, or "
          "raise "
