@@ -39,11 +39,11 @@ bool sp_http2_fields_next(const struct sp_http2_fields *fields,
                           size_t *at,
                           struct sp_field *field)
 {
-    const uint8_t *from = fields->bytes.data + *at;
     struct sizes sizes;
     if (*at == fields->bytes.size) {
-        return false;
+        return false; // also where there is no memory yet
     }
+    const uint8_t *from = fields->bytes.data + *at;
     memcpy(&sizes, from, sizeof sizes);
     from += sizeof sizes;
     field->name = (struct sp_slice){from, sizes.name};
