@@ -243,12 +243,7 @@ static const struct sp_exchange_ops exchange_ops = {
 // Answers without a handler, and closes: nobody knows where another request begins.
 static void refuse(struct http1 *http1, unsigned status, const char *why)
 {
-    const struct sp_field later = {sp_slice_of_text("retry-after"),
-                                   sp_slice_of_text("1")};
-    const struct sp_reply reply = {.status = status,
-                                   .type = SP_PROBLEM_TYPE,
-                                   .fields = &later,
-                                   .field_count = status == 503 ? 1 : 0};
+    const struct sp_reply reply = sp_problem_reply(status);
     struct sp_buf body = {0};
     if (http1->state == HEAD) {
         // What is there of one is of another request, or half of one.

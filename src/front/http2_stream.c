@@ -356,12 +356,7 @@ void sp_http2_stream_refuse(struct sp_http2_stream *stream,
                             unsigned status,
                             const char *why)
 {
-    const struct sp_field later = {sp_slice_of_text("retry-after"),
-                                   sp_slice_of_text("1")};
-    const struct sp_reply reply = {.status = status,
-                                   .type = SP_PROBLEM_TYPE,
-                                   .fields = &later,
-                                   .field_count = status == 503 ? 1 : 0};
+    const struct sp_reply reply = sp_problem_reply(status);
     struct sp_buf body = {0};
     if (sp_problem_of_status(&body, status, why) == SNAKEPIT_OK) {
         stream->state = SP_HTTP2_WORK;

@@ -205,6 +205,17 @@ sp_problem_of_status(struct sp_buf *out, unsigned status, const char *detail)
     return err;
 }
 
+struct sp_reply sp_problem_reply(unsigned status)
+{
+    static const struct sp_field later = {
+        {(const uint8_t *)"retry-after", sizeof "retry-after" - 1},
+        {(const uint8_t *)"1", 1}};
+    return (struct sp_reply){.status = status,
+                             .type = SP_PROBLEM_TYPE,
+                             .fields = &later,
+                             .field_count = status == 503 ? 1 : 0};
+}
+
 unsigned sp_retry_after(snakepit_err err, uint32_t retry_after_ms)
 {
     if (!snakepit_err_retryable(err)) {

@@ -8,6 +8,7 @@
 #include <snakepit/fault.h>
 
 #include "base/slice.h"
+#include "front/exchange.h"
 
 #define SP_PROBLEM_TYPE "application/problem+json"
 
@@ -44,6 +45,10 @@ sp_problem_of_fault(struct sp_buf *out, const snakepit_fault *fault, bool insigh
 // the status' phrase, "status", "detail"}. NO_MEMORY.
 snakepit_err
 sp_problem_of_status(struct sp_buf *out, unsigned status, const char *detail);
+
+// The beginning of an answer that is such a document and comes from the protocol
+// itself: a 503 is over in a second.
+struct sp_reply sp_problem_reply(unsigned status);
 
 // Seconds for `Retry-After`; 0: the call is not to be sent again as it is.
 // `retry_after_ms` is snakepit_answer_retry_after_ms(), or 0.

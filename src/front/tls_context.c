@@ -435,17 +435,6 @@ void sp_tls_context_discard(SSL_CTX *made)
     SSL_CTX_free(made);
 }
 
-snakepit_err sp_tls_context_reread(struct sp_tls_context *context,
-                                   snakepit_message *why)
-{
-    SSL_CTX *made;
-    snakepit_err err = sp_tls_context_prepare(context, &made, why);
-    if (err == SNAKEPIT_OK) {
-        sp_tls_context_take(context, made);
-    }
-    return err;
-}
-
 // The day of `time` behind `words`.
 static void warn_of(const struct file *file,
                     const char *words,

@@ -26,12 +26,9 @@ snakepit_err sp_tls_context_open(const struct sp_tls_config *config,
 // Once none of its connections is left. NULL is fine.
 void sp_tls_context_free(struct sp_tls_context *context);
 
-// Reads the files once more, for connections that begin from now on. Errors as above:
-// then all stays as it was. Any thread.
-snakepit_err sp_tls_context_reread(struct sp_tls_context *context,
-                                   snakepit_message *why);
-// The same in two steps: the files are read, and used by nobody yet. What was made ends
-// by sp_tls_context_take(), or _discard(), for which NULL is fine. Any thread.
+// Reads the files once more; what is made of them is used by nobody yet, and ends by
+// sp_tls_context_take(), for connections that begin from then on, or _discard(), for
+// which NULL is fine. Errors as above. Any thread.
 snakepit_err sp_tls_context_prepare(const struct sp_tls_context *context,
                                     struct ssl_ctx_st **made,
                                     snakepit_message *why);

@@ -282,7 +282,7 @@ def test_clients_are_known_by_their_certificates(start, own, tmp_path):
         None,
         stranger,
         signed(tmp_path, "forged", stranger),
-        signed(tmp_path, "expired", authority, days=-1),
+        signed(tmp_path, "expired", authority, expired=True),
     ):
         assert not is_served(daemon, own.trusted(other))
     assert "alert" in curl(own, f"{url}/livez")
@@ -403,7 +403,7 @@ def test_what_is_wrong_with_files_is_said_before_anybody_comes(tmp_path, own):
     other = self_signed(tmp_path, "other")
     locked = tmp_path / "locked.pem"
     openssl("pkey", "-in", own.key, "-aes128", "-passout", "pass:x", "-out", locked)
-    expired = signed(tmp_path, "expired", other, days=-1)
+    expired = signed(tmp_path, "expired", other, expired=True)
     expired.key.chmod(0o644)
     where = "serve.listen[0].tls"
     for tls, status, said in [

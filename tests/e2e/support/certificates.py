@@ -52,13 +52,27 @@ def self_signed(folder: pathlib.Path, name: str = "localhost") -> Identity:
     return made
 
 
+PAST = ("-not_before", "20200101000000Z", "-not_after", "20200102000000Z")
+
+
+def days_of(expired: bool) -> tuple[object, ...]:
+    """How long it is good. Only OpenSSL before 3.4 takes days before today."""
+    if not expired:
+        return ("-days", 30)
+    asked = subprocess.run(["openssl", "x509", "-help"], capture_output=True)
+    knows = b"-not_before" in asked.stdout + asked.stderr
+    return PAST if knows else ("-days", -1)
+
+
 def signed(
-    folder: pathlib.Path, name: str, authority: Identity, days: int = 30
+    folder: pathlib.Path, name: str, authority: Identity, expired: bool = False
 ) -> Identity:
     """One that `authority` has signed."""
     made = Identity(folder / f"{name}.pem", folder / f"{name}-key.pem")
     asked = folder / f"{name}.csr"
     openssl("req", *NEW_KEY, "-subj", f"/CN={name}", "-keyout", made.key, "-out", asked)
     by = ("-CA", authority.certificate, "-CAkey", authority.key)
-    openssl("x509", "-req", "-in", asked, *by, "-days", days, "-out", made.certificate)
+    openssl(
+        "x509", "-req", "-in", asked, *by, *days_of(expired), "-out", made.certificate
+    )
     return made

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "cli/problem.h"
 
+#include "front/problem.h" // before cmocka, which has a macro fail()
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +12,6 @@
 #include <cmocka.h>
 
 #include "base/memory.h"
-#include "front/problem.h"
 
 static struct sp_cli_problem problem;
 

@@ -62,7 +62,10 @@ static void requests_are_judged_as_those_of_http1(void **state)
         exchange_frames();
         const struct answer *answer = answer_of(id);
         snprintf(status, sizeof status, ":status: %u\n", rows[i].status);
-        if (rows[i].status != 0) {
+        // What is refused here a newer nghttp2 may have refused before.
+        bool reset = rows[i].status == 0 ||
+                     (rows[i].status == 400 && answer->code != NGHTTP2_NO_ERROR);
+        if (!reset) {
             assert_memory_equal(answer->head, status, strlen(status));
             assert_int_equal(answer->code, NGHTTP2_NO_ERROR);
         } else {

@@ -198,7 +198,10 @@ static void expect_warned(const char *what)
 
 static void reread(void)
 {
-    assert_int_equal(sp_tls_context_reread(scene.context, &scene.why), SNAKEPIT_OK);
+    SSL_CTX *made;
+    assert_int_equal(sp_tls_context_prepare(scene.context, &made, &scene.why),
+                     SNAKEPIT_OK);
+    sp_tls_context_take(scene.context, made);
 }
 
 static void what_is_odd_is_warned_of(void **state)
@@ -254,10 +257,11 @@ static void what_was_reread_takes_its_place(void **state)
 
 static void what_cannot_be_reread_stays(void **state)
 {
+    SSL_CTX *made;
     (void)state;
     open_one();
     write_text(scene.key, "");
-    assert_int_equal(sp_tls_context_reread(scene.context, &scene.why),
+    assert_int_equal(sp_tls_context_prepare(scene.context, &made, &scene.why),
                      SNAKEPIT_INVALID_CONFIG);
     assert_non_null(strstr(scene.why.text, "serve.listen[0].tls.key: "));
     expect_shown(&scene.own, true);
