@@ -32,6 +32,7 @@ struct sp_tls {
     bool broken;           // nothing can be said to the client any more
     bool tap_shut;         // nothing is read from the socket
     bool dry;              // nor was there anything when it was tried last
+    bool skipped;          // the last step took a record that is not for us
     bool left;             // the end or a failure is still to be told
     bool read_wants_write; // nothing can be read before there is room to write
     bool write_wants_read; // and the other way round
@@ -305,11 +306,15 @@ static ssize_t read_some(struct sp_tls *tls, void *room, size_t size)
 {
     size_t got = 0;
     ERR_clear_error();
+    tls->dry = false;
+    tls->skipped = false;
     if (SSL_read_ex(tls->ssl, room, size, &got) == 1) {
         tls->read_wants_write = false;
         return (ssize_t)got;
     }
-    return explain(tls, &tls->read_wants_write, SSL_ERROR_WANT_WRITE);
+    ssize_t failed = explain(tls, &tls->read_wants_write, SSL_ERROR_WANT_WRITE);
+    tls->skipped = failed < 0 && errno == EAGAIN;
+    return failed;
 }
 
 // Goes on while more is there, or is likely to come: a full record rarely comes alone.
@@ -330,10 +335,12 @@ ssize_t sp_tls_receive(struct sp_tls *tls, void *room, size_t size, bool buffere
     return count > 0 ? (ssize_t)count : got;
 }
 
+// OpenSSL from 3.2 on does not count what it keeps for the next keys. So after a record
+// that was not for us there may be more, as long as the socket was not found empty.
 bool sp_tls_is_pending(const struct sp_tls *tls)
 {
-    return tls->left ||
-           (!tls->dry && !tls->read_wants_write && SSL_has_pending(tls->ssl) == 1);
+    bool more = tls->skipped || SSL_has_pending(tls->ssl) == 1;
+    return tls->left || (more && !tls->dry && !tls->read_wants_write);
 }
 
 // ---- Writing ----------------------------------------------------------------------

@@ -182,6 +182,8 @@ def test_one_that_cannot_start_gives_up_nothing_while_another_starts(
     made = pool(kind, adapter="starts.Depends", adapter_config=config, pool_size=2)
     pit = open_pit({**made, **HASTE}, ready=False)
     assert pit.await_serving().call("ping") == "pong"
+    # The other one has failed by now, which its process may still be about to say.
+    eventually(lambda: pit.state() != "starting")
     assert pit.state() == "degraded"
 
 
