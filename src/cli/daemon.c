@@ -13,7 +13,8 @@
 #include "base/clock.h"
 #include "base/thread.h"
 #include "cli/daemon_signals.h"
-#include "front/http.h"
+#include "http/http.h"
+#include "services/services.h"
 
 #define LOOK_MS        50u    // between two looks at signals during a drain
 #define STATUS_MS      1000u  // between two looks at pools, for the service manager
@@ -278,9 +279,9 @@ snakepit_err sp_daemon_open(struct sp_daemon *daemon, snakepit_message *why)
                                               .log = &daemon->log,
                                               .protocol = &sp_http,
                                               .activation = &daemon->activation,
-                                              .handle = sp_api_handle,
-                                              .streams = sp_api_streams,
-                                              .admit = sp_api_admits,
+                                              .handle = sp_services_handle,
+                                              .streams = sp_services_stream,
+                                              .admit = sp_services_admit,
                                               .user = daemon->api};
     return sp_server_open(&options, &daemon->server, why);
 }

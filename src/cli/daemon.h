@@ -11,13 +11,13 @@
 
 #include <snakepit/snakepit.h>
 
+#include "api/api.h"
 #include "base/log.h"
 #include "base/log_writer.h"
 #include "base/loop.h"
 #include "config/config.h"
-#include "front/api.h"
-#include "front/server.h"
-#include "front/systemd.h"
+#include "server/server.h"
+#include "server/systemd.h"
 
 // Owner: the main thread, but for what says otherwise.
 struct sp_daemon {

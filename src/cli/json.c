@@ -4,7 +4,7 @@
 
 #include "base/text.h"
 #include "cli/output.h"
-#include "front/problem.h"
+#include "http/problem.h"
 
 // As JSON escapes it: what is beyond 16 bits by two numbers.
 static void print_escaped(struct sp_cli *cli, uint32_t code)

@@ -7,13 +7,13 @@
 #include <poll.h>
 #include <string.h>
 
+#include "api/pools.h"
 #include "base/memory.h"
 #include "cli/interrupt.h"
 #include "cli/json.h"
 #include "cli/pit.h"
 #include "cli/stream.h"
 #include "cli/text.h"
-#include "front/api_pools.h"
 #include "payload/writer.h"
 #include "pit/tools.h"
 

@@ -10,7 +10,7 @@
 
 #include "base/memory.h"
 #include "cli/value.h"
-#include "front/problem.h"
+#include "http/problem.h"
 
 // A copy with a zero behind it; a zero within ends nothing, and is a space.
 static const char *

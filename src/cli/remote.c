@@ -15,8 +15,8 @@
 #include "cli/events.h"
 #include "cli/http.h"
 #include "cli/text.h"
-#include "front/percent.h"
-#include "front/problem.h"
+#include "http/percent.h"
+#include "http/problem.h"
 
 #define VARIABLE   "SNAKEPIT_CONNECT"
 #define JSON       "application/json"

@@ -7,7 +7,7 @@
 #include "cli/interrupt.h"
 #include "cli/json.h"
 #include "cli/output.h"
-#include "front/problem.h"
+#include "http/problem.h"
 
 static void report_json(struct sp_cli *cli, const snakepit_fault *fault)
 {

@@ -11,7 +11,7 @@
 #include "cli/report.h"
 #include "cli/text.h"
 #include "cli/value.h"
-#include "front/problem.h"
+#include "http/problem.h"
 
 // ---- Opening ----------------------------------------------------------------------
 

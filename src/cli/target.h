@@ -52,7 +52,7 @@ struct sp_cli_target_ops {
     void (*tools)(struct sp_cli_target *target,
                   const char *pool,
                   struct sp_cli_result *result);
-    // {"pools": [...]}, and one of them with its workers; see front/api_pools.h.
+    // {"pools": [...]}, and one of them with its workers; see api/pools.h.
     void (*pools)(struct sp_cli_target *target, struct sp_cli_result *result);
     void (*pool)(struct sp_cli_target *target,
                  const char *pool,

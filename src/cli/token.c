@@ -15,7 +15,7 @@
 #include "cli/text.h"
 #include "cli/token_file.h"
 #include "config/name.h"
-#include "front/token.h"
+#include "server/token.h"
 
 #define TOKEN_PAIRS 6u
 #define COLUMNS     5u

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What messages look like: tables that the codec and the descriptors are made from.
-// They come from rows of .def files; see front/messages.h.
+// They come from rows of .def files; see grpc/messages.h.
 #ifndef PROTOBUF_TYPE_H
 #define PROTOBUF_TYPE_H
 

@@ -404,7 +404,7 @@ SCOPES = ("call", "observe", "admin")
 
 def methods() -> dict[str, str]:
     """The scope of each method, by its path."""
-    text = (ROOT / "src/front/grpc_methods.def").read_text()
+    text = (ROOT / "src/services/methods.def").read_text()
     found = re.findall(
         r'^SP_GRPC_METHOD\("([^"]+)", "(\w+)", \w+, \w+, (\w+),', text, re.MULTILINE
     )

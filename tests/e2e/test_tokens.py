@@ -32,7 +32,7 @@ TOKENS = [
     token("new", *SCOPES, expires="2999-01-01T00:00:00Z"),
 ]
 
-# A request of each row of front/routes.def, by its operation.
+# A request of each row of api/routes.def, by its operation.
 REQUESTS = {
     "root": "/",
     "livez": "/livez",
@@ -61,7 +61,7 @@ REQUESTS = {
 
 def rows() -> dict[str, tuple[str, str]]:
     """The method and the scope of each operation."""
-    text = (ROOT / "src/front/routes.def").read_text()
+    text = (ROOT / "src/api/routes.def").read_text()
     found = re.findall(
         r'^SP_ROUTE\((\w+), "[^"]+", \w+, (\w+), "(\w+)"', text, re.MULTILINE
     )

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "front/body.h"
 #include "fuzz.h"
+#include "http/body.h"
 #include "payload/writer.h"
 
 static void check_back(const snakepit_writer *writer)

@@ -4,11 +4,11 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "front/grpc_fields.h"
-#include "front/grpc_frame.h"
-#include "front/messages.h"
-#include "front/proto_payload.h"
 #include "fuzz.h"
+#include "grpc/fields.h"
+#include "grpc/frame.h"
+#include "grpc/messages.h"
+#include "grpc/proto_payload.h"
 #include "payload/writer.h"
 #include "protobuf/message.h"
 

@@ -9,9 +9,9 @@
 #include <openssl/err.h>
 
 #include "base/check.h"
-#include "front/tls.h"
-#include "front/tls_context.h"
 #include "fuzz.h"
+#include "server/tls.h"
+#include "server/tls_context.h"
 #include "support/certificates.h"
 
 #define MOST 2048u

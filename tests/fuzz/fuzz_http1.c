@@ -9,10 +9,10 @@
 
 #include "base/check.h"
 #include "base/slice.h"
-#include "front/chars.h"
-#include "front/http1_chunks.h"
-#include "front/http1_parser.h"
 #include "fuzz.h"
+#include "http/chars.h"
+#include "http/http1_chunks.h"
+#include "http/http1_parser.h"
 
 // What was made of the bytes, as text.
 struct trace {

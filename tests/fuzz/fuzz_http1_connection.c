@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "fuzz.h"
-#include "unit/front/fake_connection.h"
+#include "unit/http/fake_connection.h"
 
 static struct sp_exchange *kept;
 

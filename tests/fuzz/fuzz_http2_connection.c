@@ -6,10 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "front/http2.h"
-#include "front/http2_inside.h"
 #include "fuzz.h"
-#include "unit/front/fake_connection.h"
+#include "http/http2.h"
+#include "http/http2_inside.h"
+#include "unit/http/fake_connection.h"
 
 #define MOST 256u // exchanges that are kept
 

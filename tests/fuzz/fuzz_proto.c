@@ -5,8 +5,8 @@
 
 #include "base/check.h"
 #include "base/memory.h"
-#include "front/messages.h"
 #include "fuzz.h"
+#include "grpc/messages.h"
 #include "protobuf/message.h"
 
 #define MEMORY_MAX ((size_t)1 << 20)

@@ -4,10 +4,10 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "front/messages.h"
-#include "front/proto_payload.h"
-#include "front/proto_value.h"
 #include "fuzz.h"
+#include "grpc/messages.h"
+#include "grpc/proto_payload.h"
+#include "grpc/proto_value.h"
 #include "payload/reader.h"
 #include "payload/writer.h"
 #include "protobuf/message.h"

@@ -4,13 +4,13 @@
 // decoded is found again when it is encoded. The parts of an input end with a line.
 #include <string.h>
 
+#include "api/call_names.h"
+#include "api/router.h"
 #include "base/check.h"
-#include "front/call_names.h"
-#include "front/negotiate.h"
-#include "front/percent.h"
-#include "front/router.h"
-#include "front/screen.h"
 #include "fuzz.h"
+#include "http/negotiate.h"
+#include "http/percent.h"
+#include "http/screen.h"
 
 #define OFFERED (SP_MEDIA_JSON | SP_MEDIA_MSGPACK | SP_MEDIA_EVENTS)
 

@@ -10,8 +10,8 @@
 #include "base/check.h"
 #include "config/name.h"
 #include "config/tokens.h"
-#include "front/bearer.h"
-#include "front/token.h"
+#include "server/bearer.h"
+#include "server/token.h"
 
 static void check_token(const struct sp_token *token)
 {

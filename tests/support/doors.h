@@ -4,7 +4,7 @@
 #ifndef SUPPORT_DOORS_H
 #define SUPPORT_DOORS_H
 
-#include "front/server.h"
+#include "server/server.h"
 
 static inline void doors_ignore(struct sp_connection *connection)
 {

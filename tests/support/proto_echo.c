@@ -12,8 +12,8 @@
 
 #include "base/check.h"
 #include "base/memory.h"
-#include "front/messages.h"
-#include "front/proto_value.h"
+#include "grpc/messages.h"
+#include "grpc/proto_value.h"
 #include "payload/writer.h"
 #include "protobuf/descriptor.h"
 #include "protobuf/message.h"

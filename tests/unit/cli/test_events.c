@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "base/memory.h"
-#include "front/sse.h"
+#include "http/sse.h"
 
 // What came, as "name=data;" for each event.
 static struct sp_buf came;
@@ -101,7 +101,7 @@ static void a_zero_is_a_byte_like_others(void **state)
     assert_memory_equal(came.data, "message=a\0b;", sizeof "message=a\0b;");
 }
 
-// What front/sse.h writes is read as it was meant.
+// What http/sse.h writes is read as it was meant.
 static void what_a_daemon_writes_is_read_back(void **state)
 {
     static const char data[] = "line\nline\rline\r\nend";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "cli/problem.h"
 
-#include "front/problem.h" // before cmocka, which has a macro fail()
+#include "http/problem.h" // before cmocka, which has a macro fail()
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+// What a request asks the pit for, read from its path, its fields and its body.
+#ifndef API_ASK_H
+#define API_ASK_H
+
+#include <snakepit/snakepit.h>
+
+#include "api/router.h"
+#include "http/body.h"
+#include "server/exchange.h"
+
+// Lives until the call was submitted: it borrows from itself and from the request, so
+// it must not be moved.
+struct sp_api_ask {
+    snakepit_call_options options; // with `why` and the queue of the loop
+    const char *tool;
+    snakepit_writer *args; // NULL: none
+    struct sp_slice name;  // that the client gives its call; empty: none
+    char session[SP_PARAM_SIZE];
+    snakepit_message why;
+};
+
+// False: it was refused, and the exchange is answered.
+bool sp_api_ask_read(struct sp_exchange *exchange,
+                     const struct sp_params *params,
+                     struct sp_api_ask *ask);
+// A body is a map, or `why` says that it must be one. INVALID_ARGUMENT. Any thread.
+snakepit_err sp_api_holds_args(const snakepit_writer *args, snakepit_message *why);
+// Only what concerns time and queue, for a question about a pool.
+bool sp_api_ask_about_pool(struct sp_exchange *exchange,
+                           const char *pool,
+                           struct sp_api_ask *ask);
+// What the header fields say, for a call in a pool; the tool and its arguments are
+// still to be set.
+bool sp_api_ask_begin(struct sp_exchange *exchange,
+                      const char *pool,
+                      struct sp_api_ask *ask);
+void sp_api_ask_fini(struct sp_api_ask *ask);
+
+// What a request may also say elsewhere than in its header fields. `what` is what it is
+// called there. False: it was refused.
+bool sp_api_ask_set_session(struct sp_exchange *exchange,
+                            struct sp_api_ask *ask,
+                            struct sp_slice session,
+                            const char *what);
+bool sp_api_ask_set_name(struct sp_exchange *exchange,
+                         struct sp_api_ask *ask,
+                         struct sp_slice name,
+                         const char *what);
+bool sp_api_ask_set_priority(struct sp_exchange *exchange,
+                             struct sp_api_ask *ask,
+                             uint64_t priority,
+                             const char *what);
+
+// The pool of that name for the C API: NULL for "default", which means there what it
+// means in C.
+const char *sp_api_pool_name(const char *name);
+
+// A decimal number of `least` to `most`. False: it is not one.
+bool sp_api_number(struct sp_slice text,
+                   uint64_t least,
+                   uint64_t most,
+                   uint64_t *number);
+
+// What the request says of its body.
+struct sp_body sp_api_body_of(const struct sp_exchange *exchange);
+// A body that must hold one value, as a writer to be freed. NULL: it was refused.
+snakepit_writer *sp_api_read_body(struct sp_exchange *exchange, const char *what);
+// Answers that a body was not taken: what it was to be, and why.
+void sp_api_refuse_body(struct sp_exchange *exchange,
+                        snakepit_err err,
+                        const char *what,
+                        const snakepit_message *why);
+
+#define SP_API_ARGUMENTS "the call's arguments"
+
+#endif

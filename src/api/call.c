@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: MIT
+// Calls that are answered as a whole. Each has one answer: what the tool returned, its
+// fault, or none because its client has gone, which cancels it.
+#include "api/call.h"
+
+#include "api/events.h"
+#include "api/large.h"
+#include "api/reply.h"
+#include "api/track.h"
+#include "base/memory.h"
+#include "server/grant.h"
+
+// Owner: the loop of its exchange. Freed when the call has been reported.
+struct call {
+    struct sp_exchange *exchange; // NULL: nobody waits any more
+    snakepit *pit;
+    struct sp_api_track track;
+    struct sp_api_form form;
+    bool reading;            // its arguments: it may be reported before that is known
+    snakepit_answer *answer; // until it is sent
+    struct sp_api_result result;
+    struct sp_offload_work work;      // that makes a large result
+    struct sp_unfinished *unfinished; // once nobody waits
+};
+
+static void free_call(struct call *call)
+{
+    sp_buf_fini(&call->result.room);
+    snakepit_answer_free(call->answer);
+    sp_unfinished_end(call->unfinished);
+    sp_free(call);
+}
+
+// ---- Its end --------------------------------------------------------------------
+
+static void make_result(struct sp_offload_work *work)
+{
+    struct call *call = SP_ENTRY(work, struct call, work);
+    call->form.make(&call->result, call->answer, call->form.as);
+}
+
+static void send_result(struct sp_offload_work *work)
+{
+    struct call *call = SP_ENTRY(work, struct call, work);
+    if (call->exchange != NULL) {
+        sp_api_track_end(&call->track);
+        call->form.send(call->exchange,
+                        &call->result,
+                        call->answer,
+                        call->form.as,
+                        call->track.text);
+    }
+    free_call(call);
+}
+
+static void answer_call(struct call *call)
+{
+    const bool waits = call->exchange != NULL;
+    if (waits && call->form.make != NULL && sp_api_result_is_large(call->answer)) {
+        call->work.run = make_result;
+        call->work.done = send_result;
+        sp_offload_do(call->exchange->loop, &call->work);
+        return;
+    }
+    if (waits) {
+        sp_api_track_end(&call->track);
+        call->form.answer(
+            call->exchange, call->answer, call->form.as, call->track.text);
+    }
+    free_call(call);
+}
+
+// Nothing of the daemon may be there any more when nobody waits: the pit reports what
+// is left when it closes.
+static void on_done(void *user, snakepit_err err, snakepit_answer *answer)
+{
+    struct call *call = user;
+    (void)err; // is that of the answer
+    call->answer = answer;
+    if (!call->reading) {
+        answer_call(call);
+    }
+}
+
+static void on_gone(void *user)
+{
+    struct call *call = user;
+    call->unfinished = sp_unfinished_begin(call->exchange);
+    call->exchange = NULL;
+    sp_api_track_end(&call->track);
+    (void)snakepit_cancel(call->pit, call->track.id);
+}
+
+static const struct sp_exchange_listener listener = {.gone = on_gone};
+
+// ---- Its beginning --------------------------------------------------------------
+
+// Makes the call that waits for what will be submitted. NULL: it was refused.
+static struct call *new_call(struct sp_exchange *exchange,
+                             const struct sp_api_ask *ask,
+                             struct sp_api_form form)
+{
+    struct call *call = sp_alloc(sizeof *call);
+    if (call == NULL) {
+        sp_api_fail(exchange, SNAKEPIT_NO_MEMORY, NULL);
+        return NULL;
+    }
+    call->exchange = exchange;
+    call->pit = sp_api_of(exchange)->pit;
+    call->form = form;
+    if (!sp_api_track_begin(&call->track, exchange, ask)) {
+        sp_free(call);
+        return NULL;
+    }
+    return call;
+}
+
+// After it was submitted, or refused. Nothing reports on this loop before the handler
+// has returned.
+static void begin(struct call *call,
+                  const struct sp_api_ask *ask,
+                  snakepit_err err,
+                  snakepit_call_id id)
+{
+    if (err != SNAKEPIT_OK) {
+        sp_api_track_end(&call->track);
+        sp_api_refuse_call(call->exchange, &call->track, ask, err);
+        sp_free(call);
+        return;
+    }
+    sp_api_track_set(&call->track, id);
+    call->exchange->user = call;
+    call->exchange->listener = &listener;
+}
+
+void sp_api_submit(struct sp_exchange *exchange,
+                   struct sp_api_ask *ask,
+                   struct sp_api_form form)
+{
+    snakepit_call_id id = 0;
+    struct call *call = new_call(exchange, ask, form);
+    if (call != NULL) {
+        snakepit_err err = snakepit_submit(
+            call->pit, ask->tool, ask->args, &ask->options, on_done, call, &id);
+        begin(call, ask, err, id);
+    }
+}
+
+void sp_api_submit_tools(struct sp_exchange *exchange,
+                         struct sp_api_ask *ask,
+                         struct sp_api_form form)
+{
+    snakepit_call_id id = 0;
+    struct call *call = new_call(exchange, ask, form);
+    if (call != NULL) {
+        snakepit_err err =
+            snakepit_submit_tools(call->pit, &ask->options, on_done, call, &id);
+        begin(call, ask, err, id);
+    }
+}
+
+snakepit_err sp_api_cancel_named(const struct sp_exchange *exchange, const char *name)
+{
+    struct sp_api *api = sp_api_of(exchange);
+    const snakepit_call_id id =
+        sp_call_name_find(&api->names, sp_grant_owner(exchange->grant), name);
+    return id == 0 ? SNAKEPIT_NOT_FOUND : snakepit_cancel(api->pit, id);
+}
+
+static struct sp_api_form form_of(enum sp_media media)
+{
+    return (struct sp_api_form){.answer = sp_api_reply_answer,
+                                .as = media,
+                                .make = sp_api_result_make,
+                                .send = sp_api_reply_result};
+}
+
+// ---- Large arguments ------------------------------------------------------------
+
+struct large_call {
+    struct sp_api_large large;
+    struct sp_params params;
+    struct sp_api_ask ask;
+    struct call *call; // NULL: it is a stream
+    snakepit_err submitted;
+    snakepit_call_id id;
+};
+
+static struct large_call *large_call_of(struct sp_api_large *large)
+{
+    return SP_ENTRY(large, struct large_call, large);
+}
+
+// To submit it copies the arguments. Streams are submitted on their loop.
+static snakepit_err use_arguments(struct sp_api_large *large)
+{
+    struct large_call *waits = large_call_of(large);
+    struct sp_api_ask *ask = &waits->ask;
+    snakepit_err err = sp_api_holds_args(large->value, &large->why);
+    if (err != SNAKEPIT_OK) {
+        return err;
+    }
+    if (waits->call == NULL) {
+        ask->args = large->value;
+        large->value = NULL;
+        return SNAKEPIT_OK;
+    }
+    waits->submitted = snakepit_submit(waits->call->pit,
+                                       ask->tool,
+                                       large->value,
+                                       &ask->options,
+                                       on_done,
+                                       waits->call,
+                                       &waits->id);
+    return SNAKEPIT_OK;
+}
+
+// Nobody waits, or the arguments were refused.
+static void drop_call(struct large_call *waits)
+{
+    struct call *call = waits->call;
+    sp_api_track_end(&call->track);
+    call->exchange = NULL;
+    if (waits->large.err != SNAKEPIT_OK || waits->submitted != SNAKEPIT_OK ||
+        call->answer != NULL) {
+        free_call(call);
+    } else {
+        (void)snakepit_cancel(call->pit, waits->id);
+    }
+}
+
+static void begin_read(struct large_call *waits)
+{
+    struct call *call = waits->call;
+    call->reading = false;
+    if (sp_api_large_is_over(&waits->large)) {
+        drop_call(waits);
+        return;
+    }
+    begin(call, &waits->ask, waits->submitted, waits->id);
+    if (waits->submitted == SNAKEPIT_OK && call->answer != NULL) {
+        answer_call(call);
+    }
+}
+
+// Its token may have been taken back meanwhile.
+static void begin_stream(struct sp_exchange *exchange, struct sp_api_ask *ask)
+{
+    exchange->grant = sp_grant_of(exchange);
+    if (exchange->grant == NULL) {
+        sp_api_refuse(exchange, 401, "the token is not good any more");
+    } else {
+        sp_api_stream(exchange, ask, &sp_api_events);
+    }
+}
+
+static void arguments_are_read(struct sp_api_large *large)
+{
+    struct large_call *waits = large_call_of(large);
+    if (waits->call != NULL) {
+        begin_read(waits);
+    } else if (!sp_api_large_is_over(large)) {
+        begin_stream(large->exchange, &waits->ask);
+    }
+    sp_api_ask_fini(&waits->ask);
+    sp_free(waits);
+}
+
+static const struct sp_api_large_ops arguments = {
+    .what = SP_API_ARGUMENTS, .use = use_arguments, .done = arguments_are_read};
+
+static void begin_large(struct sp_exchange *exchange,
+                        const struct sp_params *params,
+                        enum sp_media media)
+{
+    struct large_call *waits = sp_alloc(sizeof *waits);
+    if (waits == NULL) {
+        sp_api_fail(exchange, SNAKEPIT_NO_MEMORY, NULL);
+        return;
+    }
+    waits->params = *params;
+    bool read = sp_api_ask_begin(exchange, waits->params.of[0], &waits->ask);
+    waits->ask.tool = waits->params.of[1];
+    if (read && media != SP_MEDIA_EVENTS) {
+        waits->call = new_call(exchange, &waits->ask, form_of(media));
+        read = waits->call != NULL;
+    }
+    if (!read) {
+        sp_free(waits);
+        return;
+    }
+    if (waits->call != NULL) {
+        waits->call->reading = true;
+    }
+    sp_api_large_begin(&waits->large, exchange, &arguments);
+}
+
+// ---- Over HTTP ------------------------------------------------------------------
+
+void sp_api_call(struct sp_exchange *exchange, const struct sp_params *params)
+{
+    struct sp_api_ask ask;
+    const enum sp_media media =
+        sp_api_choose(exchange, SP_MEDIA_JSON | SP_MEDIA_MSGPACK | SP_MEDIA_EVENTS);
+    if (media == SP_MEDIA_NONE) {
+        return;
+    }
+    if (sp_api_is_large(exchange)) {
+        begin_large(exchange, params, media);
+        return;
+    }
+    if (sp_api_ask_read(exchange, params, &ask)) {
+        if (media == SP_MEDIA_EVENTS) {
+            sp_api_stream(exchange, &ask, &sp_api_events);
+        } else {
+            sp_api_submit(exchange, &ask, form_of(media));
+        }
+    }
+    sp_api_ask_fini(&ask);
+}
+
+void sp_api_tools(struct sp_exchange *exchange, const struct sp_params *params)
+{
+    struct sp_api_ask ask;
+    const enum sp_media media =
+        sp_api_choose(exchange, SP_MEDIA_JSON | SP_MEDIA_MSGPACK);
+    if (media != SP_MEDIA_NONE &&
+        sp_api_ask_about_pool(exchange, params->of[0], &ask)) {
+        sp_api_submit_tools(exchange, &ask, form_of(media));
+    }
+}
+
+void sp_api_cancel(struct sp_exchange *exchange, const struct sp_params *params)
+{
+    snakepit_err err = sp_api_cancel_named(exchange, params->of[0]);
+    if (err == SNAKEPIT_OK) {
+        sp_api_accepted(exchange);
+        return;
+    }
+    sp_api_fail(exchange,
+                err,
+                err == SNAKEPIT_NOT_FOUND
+                    ? "there is no such call under way; it may have ended"
+                    : NULL);
+}

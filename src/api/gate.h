@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+// Whether a client may have what it asks for. A row of api/routes.def says what it
+// takes; where a path names no pool, the handler looks only at pools that it may.
+#ifndef API_GATE_H
+#define API_GATE_H
+
+#include "api/router.h"
+#include "server/exchange.h"
+#include "server/grant.h"
+
+// Asks for what the row wants, and notes what there is in `exchange->grant`, until the
+// callback returns. False: it was refused, with 401 or 403, and the exchange is
+// answered.
+bool sp_api_admit(struct sp_exchange *exchange,
+                  const struct sp_route *route,
+                  const struct sp_params *params);
+// The same for what is not a row of HTTP: first whether the client has a grant for
+// `access` at all, then for the pool that it calls `pool`.
+bool sp_api_admit_client(struct sp_exchange *exchange, enum sp_access access);
+bool sp_api_admit_to_pool(struct sp_exchange *exchange,
+                          enum sp_access access,
+                          const char *pool);
+// The same for what touches all pools; after one of the first two.
+bool sp_api_admit_to_all(struct sp_exchange *exchange, enum sp_access access);
+
+// Whether it may see pools, though its row is open to anybody; notes the same.
+bool sp_api_may_look(struct sp_exchange *exchange);
+// Whether it may do `access` in this pool as well; after one of the others.
+bool sp_api_may(const struct sp_exchange *exchange,
+                enum sp_access access,
+                const char *pool);
+
+// The name that the pit knows a session of the client by; see sp_grant_session().
+// NULL: it was refused.
+const char *sp_api_session_name(struct sp_exchange *exchange,
+                                const char *session,
+                                char room[SP_GRANT_SESSION_SIZE]);
+
+#endif

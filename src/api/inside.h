@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+// What the files of the API share. Handlers run on the loop of their exchange.
+#ifndef API_INSIDE_H
+#define API_INSIDE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include <snakepit/snakepit.h>
+
+#include "api/api.h"
+#include "api/call_names.h"
+#include "api/router.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "http/negotiate.h"
+#include "server/exchange.h"
+
+// What the handlers of one loop share. Owner: that loop.
+struct sp_api_loop {
+    struct sp_api_loop *next; // constant once it is in sp_api.loops
+    const struct sp_serve_loop *of;
+    struct sp_link streams;     // all that are open
+    struct sp_link busy;        // of these, those that go on with the next turn
+    struct sp_timer turn;       // runs while there are busy ones
+    struct sp_timer silence;    // runs while there are streams
+    struct sp_buf events;       // of one turn of one stream
+    struct sp_api_job *job;     // that makes the OpenAPI document; NULL: none is made
+    struct sp_link held;        // calls of gRPC, see services/call.h
+    struct sp_timer looks;      // at these
+    struct sp_grpc_call *spare; // to be used again; NULL: none
+    void (*drop_spare)(struct sp_grpc_call *spare);
+    struct sp_buf reply; // room for an answer of gRPC, empty between two
+};
+
+// The OpenAPI document that was made last. Guarded by sp_api.lock.
+struct sp_api_document {
+    struct sp_buf text;
+    uint64_t stamp; // of the workers that it was made of; see openapi_route.c
+};
+
+struct sp_api {
+    snakepit *pit;             // constant
+    char *path;                // constant
+    const struct sp_log *log;  // constant; NULL: none
+    void (*drain)(void *user); // constant; NULL: it cannot
+    void *user;                // constant
+    struct sp_call_names names;
+    struct sp_api_loop *_Atomic loops;
+    pthread_mutex_t lock;
+    struct sp_api_document document;
+    struct sp_api_reload *reload; // guarded by lock: that runs, or has run last
+};
+
+// One row of api/routes.def.
+typedef void sp_api_fn(struct sp_exchange *exchange, const struct sp_params *params);
+
+#define SP_ROUTE(method, pattern, handler, scope, operation, summary) \
+    sp_api_fn sp_api_##handler;
+#include "api/routes.def"
+#undef SP_ROUTE
+
+// ---- state.c --------------------------------------------------------------------
+
+struct sp_api *sp_api_of(const struct sp_exchange *exchange);
+// NULL: without memory.
+struct sp_api_loop *sp_api_loop_of(const struct sp_exchange *exchange);
+
+// ---- admin.c --------------------------------------------------------------------
+
+// Waits for the reload that runs, and frees it.
+void sp_api_finish_reload(struct sp_api *api);
+// What POST ...:resize and ...:recycle do; they answer the exchange.
+void sp_api_resize(struct sp_exchange *exchange, const char *pool, uint32_t workers);
+void sp_api_recycle(struct sp_exchange *exchange, uint64_t worker);
+
+// ---- sessions.c -----------------------------------------------------------------
+
+// What PUT of a value does; answers the exchange. `ttl_ms` 0: as long as the session.
+void sp_api_keep(struct sp_exchange *exchange,
+                 const struct sp_params *params,
+                 const snakepit_writer *value,
+                 uint32_t ttl_ms);
+
+#endif

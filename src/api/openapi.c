@@ -1,0 +1,467 @@
+// SPDX-License-Identifier: MIT
+// Written as text from beginning to end, since nobody knows before how many paths there
+// will be. What is not ours goes through the writer of JSON, or is percent-encoded.
+#include "api/openapi.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <snakepit/snakepit.h>
+
+#include "api/router.h"
+#include "base/memory.h"
+#include "http/percent.h"
+#include "payload/json.h"
+
+#define NAME_MOST 255u // bytes of a tool's name
+
+static void text(struct sp_openapi *openapi, const char *part)
+{
+    if (openapi->err == SNAKEPIT_OK) {
+        openapi->err = sp_buf_append(openapi->out, part, strlen(part));
+    }
+}
+
+// ---- Rows -----------------------------------------------------------------------
+
+#define PROBLEM "\"default\":{\"$ref\":\"#/components/responses/Problem\"}"
+#define VALUE                                            \
+    "\"content\":{\"application/json\":{\"schema\":{}}," \
+    "\"application/msgpack\":{\"schema\":{}}}"
+#define EVENTS ",\"text/event-stream\":{\"schema\":{\"type\":\"string\"}}"
+#define OBJECT "\"content\":{\"application/json\":{\"schema\":{\"type\":\"object\"}}}"
+#define PLAIN  "\"content\":{\"text/plain\":{\"schema\":{\"type\":\"string\"}}}"
+
+#define ANSWER(status, description, content) \
+    "\"" status "\":{\"description\":\"" description "\"," content "}"
+#define NO_BODY(status, description) \
+    "\"" status "\":{\"description\":\"" description "\"}"
+#define HEADER(name) "{\"$ref\":\"#/components/parameters/" name "\"}"
+#define QUERY(name, required, schema)                                \
+    "{\"name\":\"" name "\",\"in\":\"query\",\"required\":" required \
+    ",\"schema\":" schema "}"
+#define CALL_HEADERS                                                                  \
+    HEADER("Timeout")                                                                 \
+    "," HEADER("Session") "," HEADER("Priority") "," HEADER("Idempotent") "," HEADER( \
+        "CallId")
+
+// What the rows do not say themselves, as JSON: parameters beside those of the path,
+// the body, and answers beside problems. "" for none.
+struct more {
+    const char *parameters;
+    const char *body;
+    const char *answers;
+};
+
+static const struct more more[SP_ROUTES] = {
+    [SP_ROUTE_root] = {"", "", ANSWER("200", "A few lines.", PLAIN)},
+    [SP_ROUTE_livez] = {"", "", ANSWER("200", "It answers.", PLAIN)},
+    [SP_ROUTE_readyz] = {QUERY("verbose", "false", "{\"type\":\"string\"}"),
+                         "",
+                         ANSWER("200", "Every pool serves.", PLAIN) "," ANSWER(
+                             "503", "A pool does not, or the daemon drains.", PLAIN)},
+    [SP_ROUTE_openapi] = {"", "", ANSWER("200", "This document.", OBJECT)},
+    [SP_ROUTE_metrics] = {"", "", ANSWER("200", "The figures.", PLAIN)},
+    [SP_ROUTE_problem_type] = {"", "", ANSWER("200", "A few lines.", PLAIN)},
+    [SP_ROUTE_call] = {CALL_HEADERS,
+                       "{\"content\":{\"application/json\":{\"schema\":{\"type\":"
+                       "\"object\"}},\"application/msgpack\":{\"schema\":{}}}}",
+                       "\"200\":{\"description\":\"What the tool returned, or its "
+                       "chunks as events.\",\"content\":{\"application/json\":"
+                       "{\"schema\":{}},\"application/msgpack\":{\"schema\":{}}" EVENTS
+                       "}}"},
+    [SP_ROUTE_cancel] = {"", "", NO_BODY("202", "It was asked to end.")},
+    [SP_ROUTE_drain] = {"", "", NO_BODY("202", "It has begun to drain.")},
+    [SP_ROUTE_reload] = {"", "", NO_BODY("204", "The pools go on as it says.")},
+    [SP_ROUTE_pools] = {"", "", ANSWER("200", "The pools.", VALUE)},
+    [SP_ROUTE_recycle_pool] = {"", "", NO_BODY("202", "Its workers will be replaced.")},
+    [SP_ROUTE_retry_pool] = {"", "", NO_BODY("202", "It is tried.")},
+    [SP_ROUTE_resize_pool] =
+        {QUERY("workers",
+               "true",
+               "{\"type\":\"integer\",\"minimum\":0,\"maximum\":4294967295}"),
+         "",
+         NO_BODY("202", "It grows or shrinks.")},
+    [SP_ROUTE_pool] = {"", "", ANSWER("200", "The pool.", VALUE)},
+    [SP_ROUTE_tools] = {HEADER("Timeout") "," HEADER("CallId"),
+                        "",
+                        ANSWER("200", "The tools.", VALUE)},
+    [SP_ROUTE_recycle_worker] = {"", "", NO_BODY("202", "It will be replaced.")},
+    [SP_ROUTE_session] = {"", "", ANSWER("200", "Its keys.", VALUE)},
+    [SP_ROUTE_end_session] = {"", "", NO_BODY("204", "It has ended.")},
+    [SP_ROUTE_get_value] = {"", "", ANSWER("200", "The value.", VALUE)},
+    [SP_ROUTE_put_value] =
+        {QUERY("ttl_ms",
+               "false",
+               "{\"type\":\"integer\",\"minimum\":1,\"maximum\":4294967295}"),
+         "{\"required\":true," VALUE "}",
+         NO_BODY("204", "It is kept.")},
+    [SP_ROUTE_delete_value] = {"", "", NO_BODY("204", "It is gone.")},
+};
+
+static const char *method_of(enum sp_method method)
+{
+    switch (method) {
+    case SP_METHOD_POST:
+        return "post";
+    case SP_METHOD_PUT:
+        return "put";
+    case SP_METHOD_DELETE:
+        return "delete";
+    default:
+        return "get";
+    }
+}
+
+static const char *scope_of(enum sp_access scope)
+{
+    static const char *const names[] = {[SP_ACCESS_OPEN] = "open",
+                                        [SP_ACCESS_CALL] = "call",
+                                        [SP_ACCESS_OBSERVE] = "observe",
+                                        [SP_ACCESS_ADMIN] = "admin"};
+    return names[scope];
+}
+
+// Those that the pattern names. Returns whether there are any.
+static bool write_path_parameters(struct sp_openapi *openapi, const char *pattern)
+{
+    bool any = false;
+    const char *brace;
+    while ((brace = strchr(pattern, '{')) != NULL) {
+        const char *end = strchr(brace, '}');
+        text(openapi, any ? ",{\"name\":\"" : "{\"name\":\"");
+        if (openapi->err == SNAKEPIT_OK) {
+            openapi->err =
+                sp_buf_append(openapi->out, brace + 1, (size_t)(end - brace) - 1);
+        }
+        text(openapi, "\",\"in\":\"path\",\"required\":true,\"schema\":");
+        text(openapi,
+             strncmp(brace, "{worker}", 8) == 0
+                 ? "{\"type\":\"integer\",\"minimum\":1}}"
+                 : "{\"type\":\"string\",\"minLength\":1,\"maxLength\":255}}");
+        pattern = end;
+        any = true;
+    }
+    return any;
+}
+
+static void write_operation(struct sp_openapi *openapi, size_t row)
+{
+    const struct sp_route *route = &sp_routes[row];
+    text(openapi, "\"");
+    text(openapi, method_of(route->method));
+    text(openapi, "\":{\"operationId\":\"");
+    text(openapi, route->operation);
+    text(openapi, "\",\"summary\":\"");
+    text(openapi, route->summary);
+    text(openapi, "\",\"tags\":[\"");
+    text(openapi, scope_of(route->access));
+    text(openapi, "\"],\"parameters\":[");
+    const bool any = write_path_parameters(openapi, route->pattern);
+    text(openapi, any && more[row].parameters[0] != '\0' ? "," : "");
+    text(openapi, more[row].parameters);
+    text(openapi, more[row].body[0] != '\0' ? "],\"requestBody\":" : "]");
+    text(openapi, more[row].body);
+    text(openapi, ",\"responses\":{");
+    text(openapi, more[row].answers);
+    text(openapi, "," PROBLEM "}}");
+}
+
+static bool is_first_of_its_path(size_t row)
+{
+    for (size_t i = 0; i < row; i++) {
+        if (strcmp(sp_routes[i].pattern, sp_routes[row].pattern) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void write_path(struct sp_openapi *openapi, size_t row)
+{
+    text(openapi, row == 0 ? "\"" : ",\"");
+    text(openapi, sp_routes[row].pattern);
+    text(openapi, "\":{");
+    for (size_t i = row; i < SP_ROUTES; i++) {
+        if (strcmp(sp_routes[i].pattern, sp_routes[row].pattern) == 0) {
+            text(openapi, i == row ? "" : ",");
+            write_operation(openapi, i);
+        }
+    }
+    text(openapi, "}");
+}
+
+void sp_openapi_begin(struct sp_openapi *openapi, struct sp_buf *out)
+{
+    *openapi = (struct sp_openapi){.out = out};
+    text(openapi,
+         "{\"openapi\":\"3.1.0\",\"info\":{\"title\":\"Snakepit\",\"version\":"
+         "\"" SNAKEPIT_VERSION "\",\"description\":\"Pools of Python workers. Each tag "
+         "is a scope, or a pool whose tools it holds.\"},"
+         "\"jsonSchemaDialect\":\"https://json-schema.org/draft/2020-12/schema\","
+         "\"paths\":{");
+    for (size_t i = 0; i < SP_ROUTES; i++) {
+        if (is_first_of_its_path(i)) {
+            write_path(openapi, i);
+        }
+    }
+}
+
+// ---- Tools ----------------------------------------------------------------------
+
+static void write_encoded(struct sp_openapi *openapi, const char *name)
+{
+    if (openapi->err == SNAKEPIT_OK) {
+        openapi->err = sp_percent_encode(openapi->out, name);
+    }
+}
+
+// The value of that kind under `key`. False: there is none.
+static bool find_member(const snakepit_reader *tool,
+                        const char *key,
+                        snakepit_kind kind,
+                        snakepit_reader *found)
+{
+    snakepit_value value;
+    if (snakepit_reader_find(tool, key, found) != SNAKEPIT_OK) {
+        return false;
+    }
+    snakepit_reader look = *found;
+    return snakepit_reader_next(&look, &value) == SNAKEPIT_OK && value.kind == kind;
+}
+
+// The same as JSON; where there is none, or it has no JSON, `instead`.
+static void write_member(struct sp_openapi *openapi,
+                         const snakepit_reader *tool,
+                         const char *key,
+                         snakepit_kind kind,
+                         const char *instead)
+{
+    snakepit_reader found;
+    snakepit_err err = openapi->err;
+    if (err == SNAKEPIT_OK && find_member(tool, key, kind, &found)) {
+        err = sp_json_write(&found, openapi->out, NULL);
+        if (err == SNAKEPIT_OK) {
+            return;
+        }
+    }
+    openapi->err = err == SNAKEPIT_NO_MEMORY ? err : SNAKEPIT_OK;
+    text(openapi, instead);
+}
+
+static bool streams(const snakepit_reader *tool)
+{
+    snakepit_reader reader;
+    snakepit_value value;
+    return snakepit_reader_find(tool, "streams", &reader) == SNAKEPIT_OK &&
+           snakepit_reader_next(&reader, &value) == SNAKEPIT_OK &&
+           value.kind == SNAKEPIT_BOOLEAN && value.as.boolean;
+}
+
+// Whether a call without arguments cannot be right.
+static bool needs_arguments(const snakepit_reader *tool)
+{
+    snakepit_reader found;
+    snakepit_value value;
+    return find_member(tool, "parameters", SNAKEPIT_MAP, &found) &&
+           find_member(&found, "required", SNAKEPIT_ARRAY, &found) &&
+           snakepit_reader_next(&found, &value) == SNAKEPIT_OK && value.as.count > 0;
+}
+
+// False: it has none that could be called.
+static bool read_name(const snakepit_reader *tool, char name[NAME_MOST + 1])
+{
+    snakepit_reader reader;
+    snakepit_value value;
+    if (snakepit_reader_find(tool, "name", &reader) != SNAKEPIT_OK ||
+        snakepit_reader_next(&reader, &value) != SNAKEPIT_OK ||
+        value.kind != SNAKEPIT_TEXT || value.as.text.size == 0 ||
+        value.as.text.size > NAME_MOST ||
+        memchr(value.as.text.data, 0, value.as.text.size) != NULL) {
+        return false;
+    }
+    memcpy(name, value.as.text.data, value.as.text.size);
+    name[value.as.text.size] = '\0';
+    return true;
+}
+
+static void write_schemas(struct sp_openapi *openapi,
+                          const snakepit_reader *tool,
+                          const char *key,
+                          const char *instead)
+{
+    text(openapi, "\"content\":{\"application/json\":{\"schema\":");
+    write_member(openapi, tool, key, SNAKEPIT_MAP, instead);
+    text(openapi, "},\"application/msgpack\":{\"schema\":{}}");
+}
+
+static void
+write_tool(struct sp_openapi *openapi, const char *pool, const snakepit_reader *tool)
+{
+    char name[NAME_MOST + 1];
+    if (!read_name(tool, name)) {
+        return;
+    }
+    text(openapi, ",\"/v1/pools/");
+    write_encoded(openapi, pool);
+    text(openapi, "/tools/");
+    write_encoded(openapi, name);
+    text(openapi, "\":{\"post\":{\"operationId\":\"call.");
+    write_encoded(openapi, pool);
+    text(openapi, ".");
+    write_encoded(openapi, name);
+    text(openapi, "\",\"summary\":");
+    write_member(openapi, tool, "name", SNAKEPIT_TEXT, "\"\"");
+    text(openapi, ",\"description\":");
+    write_member(openapi, tool, "description", SNAKEPIT_TEXT, "\"\"");
+    text(openapi, ",\"tags\":[\"");
+    write_encoded(openapi, pool);
+    text(openapi, "\"],\"parameters\":[" CALL_HEADERS "],\"requestBody\":{");
+    text(openapi, needs_arguments(tool) ? "\"required\":true," : "");
+    write_schemas(openapi, tool, "parameters", "{\"type\":\"object\"}");
+    text(openapi, "}},\"responses\":{\"200\":{\"description\":\"What it returned.\",");
+    write_schemas(openapi, tool, "result", "{}");
+    text(openapi, streams(tool) ? EVENTS "}}," : "}},");
+    text(openapi, PROBLEM "}}}");
+}
+
+// One of the tools of a table.
+struct tool {
+    snakepit_span name; // without data: it has none
+    size_t row;
+    snakepit_reader at;
+};
+
+static int compare_names(const void *left, const void *right)
+{
+    const struct tool *a = left;
+    const struct tool *b = right;
+    const size_t shared = a->name.size < b->name.size ? a->name.size : b->name.size;
+    const int order = shared == 0 ? 0 : memcmp(a->name.data, b->name.data, shared);
+    if (order != 0) {
+        return order;
+    }
+    return a->name.size == b->name.size ? 0 : a->name.size < b->name.size ? -1 : 1;
+}
+
+static int compare_tools(const void *left, const void *right)
+{
+    const struct tool *a = left;
+    const struct tool *b = right;
+    const int order = compare_names(a, b);
+    return order != 0 ? order : a->row < b->row ? -1 : 1;
+}
+
+static int compare_rows(const void *left, const void *right)
+{
+    const struct tool *a = left;
+    const struct tool *b = right;
+    return a->row < b->row ? -1 : a->row > b->row;
+}
+
+// Reads at most `count` of them. Returns how many there are.
+static size_t read_tools(snakepit_reader at, size_t count, struct tool *tools)
+{
+    size_t row = 0;
+    for (; row < count; row++) {
+        snakepit_reader name;
+        snakepit_value value;
+        tools[row] = (struct tool){.row = row, .at = at};
+        if (find_member(&at, "name", SNAKEPIT_TEXT, &name) &&
+            snakepit_reader_next(&name, &value) == SNAKEPIT_OK) {
+            tools[row].name = value.as.text;
+        }
+        if (snakepit_reader_skip(&at) != SNAKEPIT_OK) {
+            break;
+        }
+    }
+    return row;
+}
+
+// A path may stand there once: of several tools of one name the first is the one that
+// is called. Returns how many are left, in the order of their rows.
+static size_t leave_one_of_each(struct tool *tools, size_t count)
+{
+    size_t kept = 0;
+    qsort(tools, count, sizeof *tools, compare_tools);
+    for (size_t i = 0; i < count; i++) {
+        if (kept == 0 || compare_names(&tools[kept - 1], &tools[i]) != 0) {
+            tools[kept++] = tools[i];
+        }
+    }
+    qsort(tools, kept, sizeof *tools, compare_rows);
+    return kept;
+}
+
+void sp_openapi_add_pool(struct sp_openapi *openapi,
+                         const char *pool,
+                         const snakepit_reader *table)
+{
+    snakepit_reader at;
+    snakepit_value value;
+    if (openapi->err != SNAKEPIT_OK ||
+        snakepit_reader_find(table, "tools", &at) != SNAKEPIT_OK ||
+        snakepit_reader_next(&at, &value) != SNAKEPIT_OK ||
+        value.kind != SNAKEPIT_ARRAY || value.as.count == 0) {
+        return;
+    }
+    struct tool *tools = sp_alloc_array(value.as.count, sizeof *tools);
+    if (tools == NULL) {
+        openapi->err = SNAKEPIT_NO_MEMORY;
+        return;
+    }
+    size_t count = read_tools(at, value.as.count, tools);
+    count = leave_one_of_each(tools, count);
+    for (size_t i = 0; i < count; i++) {
+        write_tool(openapi, pool, &tools[i].at);
+    }
+    sp_free(tools);
+}
+
+// ---- Components -----------------------------------------------------------------
+
+#define HEADER_PARAMETER(id, name, schema, description)                      \
+    "\"" id "\":{\"name\":\"" name "\",\"in\":\"header\",\"schema\":" schema \
+    ",\"description\":\"" description "\"}"
+
+snakepit_err sp_openapi_end(struct sp_openapi *openapi)
+{
+    text(
+        openapi,
+        "},\"components\":{\"parameters\":{" HEADER_PARAMETER("Timeout", "Snakepit-Timeout-Ms", "{\"type\":\"integer\",\"minimum\":1,\"maximum\":86400000}", "How long the call may take; else the pool's call_timeout_ms.") "," HEADER_PARAMETER(
+            "Session",
+            "Snakepit-Session",
+            "{\"type\":\"string\",\"minLength\":1,\"maxLength\":255}",
+            "The session that the call belongs to.") "," HEADER_PARAMETER("Priority",
+                                                                          "Snakepit-"
+                                                                          "Priority",
+                                                                          "{\"type\":"
+                                                                          "\"integer\","
+                                                                          "\"minimum\":"
+                                                                          "0,"
+                                                                          "\"maximum\":"
+                                                                          "7}",
+                                                                          "How urgent "
+                                                                          "the call is "
+                                                                          "while it "
+                                                                          "waits in "
+                                                                          "line.") "," HEADER_PARAMETER("Idempotent",
+                                                                                                        "Snakepit-Idempotent",
+                                                                                                        "{\"type\":\"boolean\"}",
+                                                                                                        "Whether running the call twice does no more than running it once.") "," HEADER_PARAMETER("CallId",
+                                                                                                                                                                                                  "Snakepit-Call-Id",
+                                                                                                                                                                                                  "{\"type\":\"string\",\"pattern\":\"^(?=.*[^0-9])[A-Za-z0-9._-]{1,64}$\"}",
+                                                                                                                                                                                                  "A name by which the call can be cancelled."));
+    text(
+        openapi,
+        "},\"responses\":{\"Problem\":{\"description\":\"It failed.\",\"content\":{"
+        "\"application/problem+json\":{\"schema\":{\"$ref\":"
+        "\"#/components/schemas/Problem\"}}}}},\"schemas\":{\"Problem\":{\"type\":"
+        "\"object\",\"properties\":{\"type\":{\"type\":\"string\"},\"title\":{\"type\":"
+        "\"string\"},\"status\":{\"type\":\"integer\"},\"detail\":{\"type\":\"string\"}"
+        ",\"error\":{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\"}"
+        ",\"number\":{\"type\":\"integer\"},\"retryable\":{\"type\":\"boolean\"}},"
+        "\"required\":[\"name\",\"number\",\"retryable\"]}},\"required\":[\"type\","
+        "\"title\",\"status\",\"detail\"]}}}}");
+    return openapi->err;
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+// What the doors, and `snakepit pools`, show of a pool.
+#ifndef API_POOLS_H
+#define API_POOLS_H
+
+#include <stdbool.h>
+
+#include <snakepit/snakepit.h>
+
+// Its workers, in an array to be freed by sp_free(), also after a failure. NO_MEMORY,
+// and what snakepit_pool_workers() says.
+snakepit_err sp_api_workers(snakepit *pit,
+                            const char *pool,
+                            snakepit_worker_info **rows,
+                            size_t *count);
+// The same of its breakers.
+snakepit_err sp_api_breakers(snakepit *pit,
+                             const char *pool,
+                             snakepit_breaker_info **rows,
+                             size_t *count);
+// Of a worker that is listed, and may have gone since.
+snakepit_health sp_api_worker_health(snakepit *pit,
+                                     const char *pool,
+                                     const snakepit_worker_info *worker);
+
+// ---- As values ------------------------------------------------------------------
+
+// Whether a pool is to be seen.
+typedef bool sp_api_seen_fn(const void *user, const char *pool);
+
+// Writes {"pools": [{"name", "profile", "state", "reason", "workers", ...}]}: the
+// figures of snakepit_pool_stats, and `reason`, why a worker is missing. `seen` NULL:
+// all of them.
+void sp_api_describe_pools(snakepit *pit,
+                           sp_api_seen_fn *seen,
+                           const void *user,
+                           snakepit_writer *writer);
+// Writes one of these, with "workers_now": its workers with their health, and
+// "breakers". `pool` NULL: the default pool. UNKNOWN_POOL, NO_MEMORY.
+snakepit_err
+sp_api_describe_pool(snakepit *pit, const char *pool, snakepit_writer *writer);
+
+#endif

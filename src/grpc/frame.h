@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+// How gRPC puts messages into a body: a byte that says whether the message is
+// compressed, its size in four bytes, the most significant first, then the message.
+#ifndef GRPC_FRAME_H
+#define GRPC_FRAME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+
+#define SP_GRPC_PREFIX_SIZE 5u
+
+enum sp_grpc_read {
+    SP_GRPC_READ_MORE = 0, // all bytes are taken, and no message is whole
+    SP_GRPC_READ_MESSAGE,  // one is, in `message`; it lasts until the next look
+    SP_GRPC_READ_TOO_LARGE,
+    SP_GRPC_READ_BAD_FLAG, // neither compressed nor not
+    SP_GRPC_READ_NO_MEMORY,
+};
+
+// Reads messages from bytes as they come. Zeroed, with `most` set, it is at the
+// beginning. Owner: whoever embeds it.
+struct sp_grpc_reader {
+    size_t most; // bytes that a message may have
+    uint8_t prefix[SP_GRPC_PREFIX_SIZE];
+    uint8_t prefix_size; // of it, there so far
+    bool whole;          // the message is
+    bool compressed;     // the message is
+    size_t size;         // of the message, once the prefix is whole
+    struct sp_buf message;
+};
+
+// Takes bytes up to the end of the next message. What is claimed to come takes no
+// memory before it has come. After a failure it must not be called again.
+enum sp_grpc_read sp_grpc_reader_take(struct sp_grpc_reader *reader,
+                                      struct sp_slice *bytes);
+// Whether a message has begun and is not whole: the body must not end here.
+bool sp_grpc_reader_is_amid(const struct sp_grpc_reader *reader);
+void sp_grpc_reader_fini(struct sp_grpc_reader *reader);
+
+// Begins a message at the end of `out`, which leaves place for the prefix; returns
+// where. NO_MEMORY.
+snakepit_err sp_grpc_frame_begin(struct sp_buf *out, size_t *at);
+// All behind the prefix is the message. QUOTA_EXCEEDED: it is 4 GiB or more.
+snakepit_err sp_grpc_frame_end(struct sp_buf *out, size_t at);
+// Writes a prefix for so many bytes. QUOTA_EXCEEDED as above.
+snakepit_err sp_grpc_frame_set(uint8_t prefix[SP_GRPC_PREFIX_SIZE], size_t size);
+
+// Appends what a gzip stream holds. QUOTA_EXCEEDED: that is more than `most` bytes.
+// MALFORMED, NO_MEMORY. On failure `out` holds what was read until then.
+snakepit_err sp_grpc_gunzip(struct sp_slice packed, size_t most, struct sp_buf *out);
+
+#endif

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+// What a client of gRPC is answered, on its exchange.
+#ifndef GRPC_REPLY_H
+#define GRPC_REPLY_H
+
+#include <snakepit/fault.h>
+
+#include "grpc/status.h"
+#include "server/exchange.h"
+
+// Begins an answer that has messages. `call`, for Snakepit-Call-Id: its name or number,
+// or NULL.
+void sp_grpc_begin(struct sp_exchange *exchange, const char *call);
+// Ends an answer that has begun, and the exchange.
+void sp_grpc_end(struct sp_exchange *exchange,
+                 enum sp_grpc_code code,
+                 const char *message);
+// The same with OK, or with what `fault` says.
+void sp_grpc_end_call(struct sp_exchange *exchange,
+                      const snakepit_fault *fault,
+                      uint32_t retry_after_ms);
+
+// One message, framed, and OK: the whole answer.
+void sp_grpc_reply(struct sp_exchange *exchange, struct sp_slice message);
+// No message: the whole answer.
+void sp_grpc_refuse(struct sp_exchange *exchange,
+                    enum sp_grpc_code code,
+                    const char *message);
+// The same with a fault; `call` as above.
+void sp_grpc_refuse_call(struct sp_exchange *exchange,
+                         const snakepit_fault *fault,
+                         uint32_t retry_after_ms,
+                         const char *call);
+
+#endif

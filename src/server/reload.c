@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: MIT
+// What the listeners read while the daemon serves: certificates and tokens. What is odd
+// about certificates is logged.
+#include <stdio.h>
+
+#include "base/memory.h"
+
+#include "server/inside.h"
+
+static void warn(void *user, const char *warning)
+{
+    const struct sp_log *log = user;
+    char quoted[SP_LOG_LINE_MAX / 2];
+    sp_log(log,
+           SP_LOG_WARNING,
+           "serve.certificate",
+           "because=%s",
+           sp_log_quote(warning, quoted, sizeof quoted));
+}
+
+static void warn_of(const struct sp_server *server, const struct sp_door *door)
+{
+    struct sp_log log = *server->options.log;
+    if (door->tls != NULL) {
+        sp_tls_context_warn(door->tls, warn, &log);
+    }
+}
+
+void sp_server_warn_of_certificates(const struct sp_server *server)
+{
+    for (size_t i = 0; i < server->doors.count; i++) {
+        warn_of(server, &server->doors.items[i]);
+    }
+}
+
+// ---- Tokens -----------------------------------------------------------------------
+
+static void log_tokens(const struct sp_server *server,
+                       struct sp_token_store *store,
+                       snakepit_err err,
+                       const snakepit_message *why)
+{
+    char room[SP_LOG_LINE_MAX / 4];
+    char reason[SP_LOG_LINE_MAX / 2];
+    const struct sp_log *log = server->options.log;
+    if (log == NULL) {
+        return;
+    }
+    const char *file = sp_log_value(store->path, room, sizeof room);
+    if (err == SNAKEPIT_OK) {
+        sp_log(log,
+               SP_LOG_INFO,
+               "serve.tokens",
+               "file=%s tokens=%zu",
+               file,
+               sp_token_store_count(store));
+    } else {
+        sp_log(log,
+               SP_LOG_ERROR,
+               "serve.tokens_kept",
+               "file=%s because=%s then=\"the tokens before hold\"",
+               file,
+               sp_log_quote(why->text, reason, sizeof reason));
+    }
+}
+
+void sp_server_look_at_tokens(struct sp_server *server)
+{
+    for (size_t i = 0; i < server->doors.count; i++) {
+        snakepit_message why = {{0}};
+        struct sp_token_store *store = server->doors.items[i].tokens;
+        if (store != NULL && sp_token_store_is_stale(store)) {
+            snakepit_err err = sp_token_store_reread(store, &why);
+            log_tokens(server, store, err, &why);
+        }
+    }
+}
+
+// ---- Reading again ----------------------------------------------------------------
+
+// Of one listener: read, and not used yet.
+struct fresh {
+    struct ssl_ctx_st *tls;
+    struct sp_token_fresh tokens;
+};
+
+static snakepit_err prepare_certificate(const struct sp_server *server,
+                                        const struct sp_door *door,
+                                        struct fresh *fresh,
+                                        snakepit_message *why)
+{
+    char quoted[SP_LOG_LINE_MAX / 2];
+    snakepit_err err = sp_tls_context_prepare(door->tls, &fresh->tls, why);
+    if (err == SNAKEPIT_NO_MEMORY) {
+        (void)snprintf(why->text, sizeof why->text, "no memory is left");
+    }
+    if (err != SNAKEPIT_OK) {
+        sp_log(server->options.log,
+               SP_LOG_ERROR,
+               "serve.certificate_kept",
+               "listen=%s because=%s then=\"the one before stays\"",
+               door->address,
+               sp_log_quote(why->text, quoted, sizeof quoted));
+    }
+    return err;
+}
+
+static void take_certificate(const struct sp_server *server,
+                             const struct sp_door *door,
+                             struct fresh *fresh)
+{
+    char quoted[SP_LOG_LINE_MAX / 2];
+    sp_tls_context_take(door->tls, fresh->tls);
+    sp_log(server->options.log,
+           SP_LOG_INFO,
+           "serve.certificate_reread",
+           "listen=%s file=%s",
+           door->address,
+           sp_log_value(door->config->tls.certificate, quoted, sizeof quoted));
+    warn_of(server, door);
+}
+
+static snakepit_err prepare(const struct sp_server *server,
+                            const struct sp_door *door,
+                            struct fresh *fresh,
+                            snakepit_message *why)
+{
+    snakepit_err err = SNAKEPIT_OK;
+    if (door->tls != NULL) {
+        err = prepare_certificate(server, door, fresh, why);
+    }
+    if (err == SNAKEPIT_OK && door->tokens != NULL) {
+        err = sp_token_store_prepare(door->tokens, &fresh->tokens, why);
+        if (err != SNAKEPIT_OK) {
+            log_tokens(server, door->tokens, err, why);
+        }
+    }
+    return err;
+}
+
+static void
+take(const struct sp_server *server, const struct sp_door *door, struct fresh *fresh)
+{
+    const snakepit_message none = {{0}};
+    if (door->tls != NULL) {
+        take_certificate(server, door, fresh);
+    }
+    if (door->tokens != NULL) {
+        sp_token_store_take(door->tokens, &fresh->tokens);
+        log_tokens(server, door->tokens, SNAKEPIT_OK, &none);
+    }
+}
+
+static void discard(struct fresh *fresh)
+{
+    sp_tls_context_discard(fresh->tls);
+    sp_token_fresh_discard(&fresh->tokens);
+}
+
+snakepit_err
+sp_server_reload(struct sp_server *server, const char *path, snakepit_message *why)
+{
+    const size_t count = server->doors.count;
+    struct fresh *fresh = sp_alloc_array(count + 1, sizeof *fresh);
+    if (fresh == NULL) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    snakepit_err err = SNAKEPIT_OK;
+    for (size_t i = 0; i < count && err == SNAKEPIT_OK; i++) {
+        err = prepare(server, &server->doors.items[i], &fresh[i], why);
+    }
+    if (err == SNAKEPIT_OK && path != NULL) {
+        err = snakepit_reload_file(server->options.pit, path, NULL, why);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (err == SNAKEPIT_OK) {
+            take(server, &server->doors.items[i], &fresh[i]);
+        } else {
+            discard(&fresh[i]);
+        }
+    }
+    sp_free(fresh);
+    return err;
+}

@@ -1,0 +1,471 @@
+// SPDX-License-Identifier: MIT
+// What comes is taken from the client at once, for a message is bounded; of a call
+// whose messages go both ways, only as fast as the client reads its answers.
+#include "services/call.h"
+
+#include <string.h>
+
+#include "api/gate.h"
+#include "api/inside.h"
+#include "base/clock.h"
+#include "base/memory.h"
+#include "grpc/reply.h"
+#include "server/server.h"
+
+#define KEPT            4096u // bytes of a message's room
+#define LOOK_MS         250u
+#define LONGEST_WAIT_MS UINT64_C(86400000) // of a deadline; a later one is none
+
+// ---- Life -----------------------------------------------------------------------
+
+struct sp_grpc_call *sp_grpc_call_new(struct sp_exchange *exchange,
+                                      const struct sp_grpc_method *method)
+{
+    struct sp_api_loop *loop = sp_api_loop_of(exchange);
+    struct sp_grpc_call *call = loop == NULL ? NULL : loop->spare;
+    if (call != NULL) {
+        loop->spare = NULL;
+    } else if (loop != NULL) {
+        call = sp_alloc(sizeof *call);
+    }
+    if (call != NULL) {
+        call->loop = loop;
+        call->exchange = exchange;
+        call->method = method;
+        call->begun_ns = sp_clock_now();
+        call->reader.most = (size_t)sp_serve_loop_config(exchange->loop)->max_message;
+    }
+    return call;
+}
+
+void sp_grpc_call_drop(struct sp_grpc_call *call)
+{
+    if (call != NULL) {
+        sp_grpc_reader_fini(&call->reader);
+        sp_buf_fini(&call->plain);
+        sp_buf_fini(&call->unread);
+        sp_free(call);
+    }
+}
+
+// Most calls are handed over before the next one comes, so one of each loop is used
+// again, with the room for its message.
+static void keep(struct sp_grpc_call *call)
+{
+    struct sp_buf message = call->reader.message;
+    message.size = 0;
+    sp_buf_fini(&call->plain);
+    sp_buf_fini(&call->unread);
+    call->loop->spare = call;
+    call->loop->drop_spare = sp_grpc_call_drop;
+    *call = (struct sp_grpc_call){.reader = {.message = message}};
+}
+
+static void let_go(struct sp_grpc_call *call)
+{
+    call->holder = NULL;
+    sp_timer_stop(&call->deadline);
+    sp_list_remove(&call->link);
+}
+
+void sp_grpc_call_free(struct sp_grpc_call *call)
+{
+    if (call == NULL) {
+        return;
+    }
+    const struct sp_grpc_holder *holder = call->holder;
+    if (holder != NULL) {
+        let_go(call);
+        if (holder->over != NULL) {
+            holder->over(call);
+        }
+    }
+    if (call->loop->spare == NULL && call->reader.message.capacity <= KEPT) {
+        keep(call);
+    } else {
+        sp_grpc_call_drop(call);
+    }
+}
+
+static void refuse(struct sp_grpc_call *call, enum sp_grpc_code code, const char *why)
+{
+    sp_grpc_refuse(call->exchange, code, why);
+    sp_grpc_call_free(call);
+}
+
+// ---- Messages -------------------------------------------------------------------
+
+// Why a body is not one of messages.
+static const char *explain(enum sp_grpc_read read, enum sp_grpc_code *code)
+{
+    switch (read) {
+    case SP_GRPC_READ_TOO_LARGE:
+        *code = SP_GRPC_RESOURCE_EXHAUSTED;
+        return "the message is larger than `serve: max_message` allows";
+    case SP_GRPC_READ_BAD_FLAG:
+        *code = SP_GRPC_INTERNAL;
+        return "the body is not one of gRPC: a message begins with neither 0 nor 1";
+    default:
+        *code = SP_GRPC_RESOURCE_EXHAUSTED;
+        return "there is no memory for the message";
+    }
+}
+
+static const char *explain_gzip(snakepit_err err, enum sp_grpc_code *code)
+{
+    switch (err) {
+    case SNAKEPIT_OK:
+        *code = SP_GRPC_OK;
+        return NULL;
+    case SNAKEPIT_QUOTA_EXCEEDED:
+        return explain(SP_GRPC_READ_TOO_LARGE, code);
+    case SNAKEPIT_NO_MEMORY:
+        return explain(SP_GRPC_READ_NO_MEMORY, code);
+    default:
+        *code = SP_GRPC_INTERNAL;
+        return "the message is not valid gzip";
+    }
+}
+
+// The message that is whole, unpacked. OK, else why not.
+static enum sp_grpc_code
+unpack(struct sp_grpc_call *call, struct sp_slice *message, const char **why)
+{
+    struct sp_grpc_reader *reader = &call->reader;
+    enum sp_grpc_code code = SP_GRPC_OK;
+    *message = (struct sp_slice){reader->message.data, reader->message.size};
+    if (!reader->compressed) {
+        return SP_GRPC_OK;
+    }
+    if (!call->gzip) {
+        *why = "the message says that it is compressed, and grpc-encoding does not say "
+               "how";
+        return SP_GRPC_INTERNAL;
+    }
+    call->plain.size = 0;
+    snakepit_err err = sp_grpc_gunzip(*message, reader->most, &call->plain);
+    *message = (struct sp_slice){call->plain.data, call->plain.size};
+    *why = explain_gzip(err, &code);
+    return code;
+}
+
+// ---- Of one message ---------------------------------------------------------------
+
+// False: the call was refused.
+static bool feed(struct sp_grpc_call *call, struct sp_slice bytes)
+{
+    enum sp_grpc_code code = SP_GRPC_OK;
+    enum sp_grpc_read read = SP_GRPC_READ_MORE;
+    while (bytes.size > 0) {
+        if (call->there) {
+            refuse(call, SP_GRPC_UNIMPLEMENTED, "the method takes one message");
+            return false;
+        }
+        read = sp_grpc_reader_take(&call->reader, &bytes);
+        if (read > SP_GRPC_READ_MESSAGE) {
+            const char *why = explain(read, &code);
+            refuse(call, code, why);
+            return false;
+        }
+        call->there = read == SP_GRPC_READ_MESSAGE;
+    }
+    return true;
+}
+
+// Calls the handler, which has the exchange from now on. False: the call is no more. A
+// token may have been revoked since its headers came.
+static bool
+hand_over(struct sp_grpc_call *call, sp_grpc_fn *handler, struct sp_slice message)
+{
+    if (!sp_api_admit_client(call->exchange, call->method->access)) {
+        sp_grpc_call_free(call);
+        return false;
+    }
+    call->busy = true;
+    call->exchange->listener = NULL;
+    handler(call, message);
+    call->busy = false;
+    const bool held = call->holder != NULL && !call->over;
+    if (!held) {
+        sp_grpc_call_free(call);
+    }
+    return held;
+}
+
+static void handle_one(struct sp_grpc_call *call)
+{
+    struct sp_slice message;
+    const char *why = NULL;
+    if (sp_grpc_reader_is_amid(&call->reader)) {
+        refuse(call, SP_GRPC_INTERNAL, "the body ends within a message");
+        return;
+    }
+    if (!call->there) {
+        refuse(
+            call, SP_GRPC_UNIMPLEMENTED, "the method takes a message, and none came");
+        return;
+    }
+    const enum sp_grpc_code code = unpack(call, &message, &why);
+    if (code != SP_GRPC_OK) {
+        refuse(call, code, why);
+        return;
+    }
+    call->complete = true;
+    (void)hand_over(call, call->method->handler, message);
+}
+
+static void on_received(void *user, struct sp_slice bytes)
+{
+    struct sp_grpc_call *call = user;
+    if (feed(call, bytes)) {
+        sp_exchange_taken(call->exchange, bytes.size);
+    }
+}
+
+static void on_complete(void *user)
+{
+    handle_one(user);
+}
+
+static void on_gone(void *user)
+{
+    sp_grpc_call_free(user);
+}
+
+static const struct sp_exchange_listener listener = {
+    .gone = on_gone, .received = on_received, .complete = on_complete};
+
+// ---- Held -----------------------------------------------------------------------
+
+void sp_grpc_finish(struct sp_grpc_call *call,
+                    enum sp_grpc_code code,
+                    const char *message)
+{
+    if (call->over) {
+        return;
+    }
+    call->over = true;
+    if (call->begun) {
+        sp_grpc_end(call->exchange, code, message);
+    } else if (code == SP_GRPC_OK) {
+        sp_grpc_begin(call->exchange, NULL);
+        sp_grpc_end(call->exchange, code, message);
+    } else {
+        sp_grpc_refuse(call->exchange, code, message);
+    }
+    if (!call->busy) {
+        sp_grpc_call_free(call);
+    }
+}
+
+void sp_grpc_open(struct sp_grpc_call *call)
+{
+    if (!call->begun && !call->over) {
+        call->begun = true;
+        sp_grpc_begin(call->exchange, NULL);
+    }
+}
+
+bool sp_grpc_send(struct sp_grpc_call *call, struct sp_slice message)
+{
+    sp_grpc_open(call);
+    if (call->over || sp_exchange_send(call->exchange, message) == SNAKEPIT_OK) {
+        return !call->over;
+    }
+    call->over = true;
+    sp_exchange_fail(call->exchange);
+    if (!call->busy) {
+        sp_grpc_call_free(call);
+    }
+    return false;
+}
+
+// Runs a function that may end the call. False: it has.
+static bool tell(struct sp_grpc_call *call, void (*function)(struct sp_grpc_call *))
+{
+    call->busy = true;
+    function(call);
+    call->busy = false;
+    const bool over = call->over;
+    if (over) {
+        sp_grpc_call_free(call);
+    }
+    return !over;
+}
+
+static void on_deadline(struct sp_timer *timer)
+{
+    sp_grpc_finish(timer->user, SP_GRPC_DEADLINE_EXCEEDED, "the call's time ran out");
+}
+
+static void look(struct sp_timer *timer)
+{
+    struct sp_api_loop *loop = timer->user;
+    struct sp_link *link = loop->held.next;
+    if (sp_list_empty(&loop->held)) {
+        sp_timer_stop(timer);
+    }
+    while (link != &loop->held) {
+        struct sp_grpc_call *call = SP_ENTRY(link, struct sp_grpc_call, link);
+        const bool draining = sp_serve_loop_draining(call->exchange->loop);
+        link = link->next;
+        const bool there = call->holder->look == NULL || tell(call, call->holder->look);
+        if (there && draining && !call->holder->stays) {
+            sp_grpc_finish(call, SP_GRPC_UNAVAILABLE, "the daemon drains");
+        }
+    }
+}
+
+// ---- Messages both ways -----------------------------------------------------------
+
+// Reads one step of what has come. False: there is nothing to read, or the call is
+// over.
+static bool read_step(struct sp_grpc_call *call, struct sp_slice *left)
+{
+    struct sp_slice message = {NULL, 0};
+    const char *why = NULL;
+    enum sp_grpc_code code = SP_GRPC_OK;
+    const enum sp_grpc_read read = sp_grpc_reader_take(&call->reader, left);
+    if (read == SP_GRPC_READ_MORE) {
+        return false;
+    }
+    if (read == SP_GRPC_READ_MESSAGE) {
+        code = unpack(call, &message, &why);
+    } else {
+        why = explain(read, &code);
+    }
+    if (code != SP_GRPC_OK) {
+        sp_grpc_finish(call, code, why);
+    } else if (call->holder->message != NULL) {
+        call->holder->message(call, message);
+    }
+    return !call->over;
+}
+
+static void end_reading(struct sp_grpc_call *call)
+{
+    if (sp_grpc_reader_is_amid(&call->reader)) {
+        sp_grpc_finish(call, SP_GRPC_INTERNAL, "the body ends within a message");
+    } else if (call->holder->complete != NULL) {
+        call->holder->complete(call);
+    } else {
+        sp_grpc_finish(call, SP_GRPC_OK, NULL);
+    }
+}
+
+static void read_messages(struct sp_grpc_call *call)
+{
+    struct sp_slice left = {call->unread.data, call->unread.size};
+    bool more = left.size > 0;
+    while (more && sp_exchange_room(call->exchange) > 0) {
+        more = read_step(call, &left) && left.size > 0;
+    }
+    if (call->over) {
+        return;
+    }
+    const size_t taken = call->unread.size - left.size;
+    if (left.size > 0 && taken > 0) {
+        memmove(call->unread.data, left.data, left.size);
+    }
+    call->unread.size = left.size;
+    if (taken > 0) {
+        sp_exchange_taken(call->exchange, taken);
+    }
+    if (call->complete && left.size == 0) {
+        end_reading(call);
+    }
+}
+
+static void on_held_received(void *user, struct sp_slice bytes)
+{
+    struct sp_grpc_call *call = user;
+    if (sp_buf_append(&call->unread, bytes.data, bytes.size) != SNAKEPIT_OK) {
+        sp_grpc_finish(call, SP_GRPC_RESOURCE_EXHAUSTED, "there is no memory");
+        return;
+    }
+    (void)tell(call, read_messages);
+}
+
+static void on_held_complete(void *user)
+{
+    struct sp_grpc_call *call = user;
+    call->complete = true;
+    (void)tell(call, read_messages);
+}
+
+static void on_held_writable(void *user)
+{
+    struct sp_grpc_call *call = user;
+    if (call->method->kind == SP_GRPC_DUPLEX) {
+        (void)tell(call, read_messages);
+    }
+}
+
+static const struct sp_exchange_listener held = {.gone = on_gone,
+                                                 .writable = on_held_writable,
+                                                 .received = on_held_received,
+                                                 .complete = on_held_complete};
+
+void sp_grpc_hold(struct sp_grpc_call *call, const struct sp_grpc_holder *holder)
+{
+    struct sp_exchange *exchange = call->exchange;
+    struct sp_api_loop *loop = call->loop;
+    call->holder = holder;
+    sp_list_append(&loop->held, &call->link);
+    if (!sp_timer_runs(&loop->looks)) {
+        loop->looks.user = loop;
+        sp_timer_start(&exchange->loop->loop, &loop->looks, look, LOOK_MS, LOOK_MS);
+    }
+    if (call->limited && call->timeout_ms <= LONGEST_WAIT_MS) {
+        const uint64_t gone = (sp_clock_now() - call->begun_ns) / SP_NS_PER_MS;
+        const uint64_t left = call->timeout_ms > gone ? call->timeout_ms - gone : 0;
+        call->deadline.user = call;
+        sp_timer_start(&exchange->loop->loop, &call->deadline, on_deadline, left, 0);
+    }
+    exchange->user = call;
+    exchange->listener = &held;
+}
+
+void sp_grpc_take_message(struct sp_grpc_call *call, struct sp_buf *bytes)
+{
+    struct sp_buf *from =
+        call->reader.compressed ? &call->plain : &call->reader.message;
+    *bytes = *from;
+    *from = (struct sp_buf){.data = NULL};
+}
+
+void sp_grpc_resume(struct sp_grpc_call *call, sp_grpc_fn *handler)
+{
+    const struct sp_slice none = {NULL, 0};
+    let_go(call);
+    if (call->busy) { // its handler has not returned, and who called that goes on
+        call->exchange->listener = NULL;
+        handler(call, none);
+    } else {
+        (void)hand_over(call, handler, none);
+    }
+}
+
+// ---- Its beginning --------------------------------------------------------------
+
+static void begin_both_ways(struct sp_grpc_call *call)
+{
+    const struct sp_request *request = &call->exchange->request;
+    if (hand_over(call, call->method->handler, (struct sp_slice){NULL, 0}) &&
+        !request->streaming) {
+        on_held_complete(call); // it has no body at all
+    }
+}
+
+void sp_grpc_call_begin(struct sp_grpc_call *call)
+{
+    struct sp_exchange *exchange = call->exchange;
+    if (call->method->kind == SP_GRPC_DUPLEX) {
+        begin_both_ways(call);
+    } else if (exchange->request.streaming) {
+        exchange->user = call;
+        exchange->listener = &listener;
+    } else if (feed(call, exchange->request.body)) {
+        handle_one(call);
+    }
+}

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: MIT
+#include "api/metrics.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/memory.h"
+
+static const snakepit_pool_stats two[] = {
+    {.name = "plain",
+     .state = "ready",
+     .workers = 4,
+     .calls = 7,
+     .stop_total_us = 1500002},
+    {.name = "a \"b\"\\\n", .state = "down", .calls = UINT64_MAX},
+};
+static const struct sp_metrics_daemon daemon_ = {.connections = 3, .draining = true};
+
+static char *text_of(size_t count, bool open)
+{
+    struct sp_buf out = {0};
+    assert_int_equal(sp_metrics_write(&out, &daemon_, two, count, open), SNAKEPIT_OK);
+    char *text = calloc(1, out.size + 1);
+    assert_non_null(text);
+    memcpy(text, out.data, out.size);
+    sp_buf_fini(&out);
+    return text;
+}
+
+static void assert_holds(const char *text, const char *line)
+{
+    const char *at = strstr(text, line);
+    if (at == NULL || (at != text && at[-1] != '\n')) {
+        fail_msg("not there: %s", line);
+    }
+}
+
+static void each_pool_has_a_sample_of_each_row(void **state)
+{
+    (void)state;
+    char *text = text_of(2, false);
+    assert_holds(text, "# TYPE snakepit_pool_calls_total counter\n");
+    assert_holds(text,
+                 "snakepit_pool_calls_total{pool=\"plain\"} 7\n"
+                 "snakepit_pool_calls_total{pool=\"a \\\"b\\\"\\\\\\n\"} "
+                 "18446744073709551615\n");
+    assert_holds(text, "snakepit_pool_workers{pool=\"plain\",of=\"wanted\"} 4\n");
+    assert_holds(text, "snakepit_pool_stop_seconds_total{pool=\"plain\"} 1.500002\n");
+    assert_holds(text, "snakepit_pool_state{pool=\"plain\",state=\"ready\"} 1\n");
+    assert_holds(text, "snakepit_pool_state{pool=\"plain\",state=\"down\"} 0\n");
+    assert_holds(text, "snakepit_connections 3\n");
+    assert_holds(text, "snakepit_draining 1\n");
+    assert_null(strstr(text, "# EOF"));
+    free(text);
+}
+
+static void openmetrics_names_families_otherwise(void **state)
+{
+    (void)state;
+    char *text = text_of(1, true);
+    assert_holds(text, "# TYPE snakepit_pool_calls counter\n");
+    assert_holds(text, "snakepit_pool_calls_total{pool=\"plain\"} 7\n");
+    assert_string_equal(text + strlen(text) - 6, "# EOF\n");
+    free(text);
+}
+
+static void without_pools_the_daemon_is_left(void **state)
+{
+    (void)state;
+    char *text = text_of(0, false);
+    assert_null(strstr(text, "snakepit_pool"));
+    assert_holds(text, "# TYPE snakepit_build_info gauge\n");
+    free(text);
+}
+
+static void memory_that_runs_out_is_told(void **state)
+{
+    (void)state;
+    struct sp_buf out = {0};
+    sp_memory_fail_at(1);
+    assert_int_equal(sp_metrics_write(&out, &daemon_, two, 2, false),
+                     SNAKEPIT_NO_MEMORY);
+    sp_memory_fail_at(0);
+    sp_buf_fini(&out);
+}
+
+// ---- docs/metrics.md ------------------------------------------------------------
+
+static char *page(void)
+{
+    static char text[65536];
+    FILE *file = fopen(SP_DOCS "/metrics.md", "r");
+    assert_non_null(file);
+    text[fread(text, 1, sizeof text - 1, file)] = '\0';
+    assert_int_equal(fclose(file), 0);
+    return text;
+}
+
+// A line for each family: its name, as it is in the text format, and what it says.
+static void the_page_has_each_family(void **state)
+{
+    (void)state;
+    char *text = text_of(1, false);
+    const char *lines = page();
+    for (char *at = text; (at = strstr(at, "# HELP ")) != NULL;) {
+        char wanted[400];
+        char name[100];
+        char help[200];
+        at += strlen("# HELP ");
+        assert_int_equal(sscanf(at, "%99s %199[^\n]", name, help), 2);
+        (void)snprintf(wanted, sizeof wanted, "| `%s` | %s |", name, help);
+        if (strstr(lines, wanted) == NULL) {
+            fail_msg("docs/metrics.md lacks %s", wanted);
+        }
+    }
+    free(text);
+}
+
+// And no other line: each row of its table is a family.
+static void the_page_has_nothing_else(void **state)
+{
+    (void)state;
+    char *text = text_of(1, false);
+    int rows = 0;
+    for (const char *at = page(); (at = strstr(at, "\n| `")) != NULL;) {
+        char family[120];
+        char name[100];
+        at += strlen("\n| `");
+        assert_int_equal(sscanf(at, "%99[^`]", name), 1);
+        (void)snprintf(family, sizeof family, "# HELP %s ", name);
+        if (strstr(text, family) == NULL) {
+            fail_msg("docs/metrics.md has `%s`, which is no metric", name);
+        }
+        rows++;
+    }
+    assert_true(rows > 20);
+    free(text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_pool_has_a_sample_of_each_row),
+        cmocka_unit_test(openmetrics_names_families_otherwise),
+        cmocka_unit_test(without_pools_the_daemon_is_left),
+        cmocka_unit_test(memory_that_runs_out_is_told),
+        cmocka_unit_test(the_page_has_each_family),
+        cmocka_unit_test(the_page_has_nothing_else),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
