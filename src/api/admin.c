@@ -146,6 +146,7 @@ struct sp_api_reload {
     struct sp_api *api;
     struct sp_server *server;
     struct sp_exchange *exchange;
+    char client[SP_PEER_ADDRESS_SIZE];
     struct sp_watch watch;
     pthread_t thread;
     int bell; // eventfd; -1: there is none
@@ -164,8 +165,9 @@ static void log_reload(const struct sp_api_reload *reload)
         sp_log(api->log,
                SP_LOG_INFO,
                "serve.reloaded",
-               "file=%s by=http",
-               sp_log_value(api->path, quoted, sizeof quoted));
+               "file=%s by=http client=%s",
+               sp_log_value(api->path, quoted, sizeof quoted),
+               reload->client);
     }
 }
 
@@ -269,6 +271,8 @@ static snakepit_err begin_reload(struct sp_api *api, struct sp_exchange *exchang
     }
     reload->api = api;
     reload->exchange = exchange;
+    (void)snprintf(
+        reload->client, sizeof reload->client, "%s", exchange->peer->address);
     reload->server = exchange->loop->server;
     reload->waited = true;
     reload->bell = -1;

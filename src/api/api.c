@@ -91,6 +91,9 @@ bool sp_api_may_ask(struct sp_exchange *exchange)
     const struct sp_request *request = &exchange->request;
     const struct sp_texts *origins = sp_api_origins(exchange);
     const struct sp_door *door = exchange->peer->door;
+    if (!sp_api_admit_user(exchange)) {
+        return false;
+    }
     if (can_be_rebound(door) &&
         !sp_host_is_ours(request->host, door->address, origins)) {
         sp_api_refuse(exchange,
@@ -203,14 +206,16 @@ bool sp_api_admits(struct sp_exchange *exchange)
     enum sp_route_id id = SP_ROUTES;
     struct sp_params params;
     const struct sp_request *request = &exchange->request;
-    if (exchange->peer->door->tokens == NULL) {
+    const struct sp_peer *peer = exchange->peer;
+    if (!peer->excluded && peer->door->tokens == NULL) {
         return true;
     }
-    if (sp_route_find(request->method, request->path, &id, &params) == SP_MATCH_FOUND &&
+    if (!peer->excluded &&
+        sp_route_find(request->method, request->path, &id, &params) == SP_MATCH_FOUND &&
         sp_routes[id].access != SP_ACCESS_OPEN) {
         return sp_api_admit(exchange, &sp_routes[id], &params);
     }
-    sp_api_handle(exchange); // what needs no token needs no body either
+    sp_api_handle(exchange); // what needs no token, or is refused, needs no body either
     return false;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "api/gate.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -25,21 +26,27 @@ static void refuse_stranger(struct sp_exchange *exchange, const char *why)
                          why);
 }
 
-static void log_forbidden(const struct sp_exchange *exchange, const char *why)
+static void
+log_forbidden(const struct sp_exchange *exchange, const char *why, unsigned others)
+{
+    char quoted[256];
+    sp_log(sp_serve_loop_log(exchange->loop),
+           SP_LOG_WARNING,
+           "serve.forbidden",
+           "client=%s listen=%s because=%s others=%u",
+           exchange->peer->address,
+           exchange->peer->door->address,
+           sp_log_quote(why, quoted, sizeof quoted),
+           others);
+}
+
+static void log_lack(const struct sp_exchange *exchange, const char *why)
 {
     unsigned others = 0;
-    char quoted[256];
-    const struct sp_log *log = sp_serve_loop_log(exchange->loop);
     struct sp_token_store *store = exchange->peer->door->tokens;
-    if (log != NULL && store != NULL &&
+    if (sp_serve_loop_log(exchange->loop) != NULL && store != NULL &&
         sp_token_store_tells(store, sp_clock_now(), &others)) {
-        sp_log(log,
-               SP_LOG_WARNING,
-               "serve.forbidden",
-               "client=%s because=%s others=%u",
-               exchange->peer->address,
-               sp_log_quote(why, quoted, sizeof quoted),
-               others);
+        log_forbidden(exchange, why, others);
     }
 }
 
@@ -69,11 +76,31 @@ refuse_grant(struct sp_exchange *exchange, enum sp_access access, const char *po
                    lacks ? ", scope=\"" : "",
                    lacks ? scope : "",
                    lacks ? "\"" : "");
-    log_forbidden(exchange, why);
+    log_lack(exchange, why);
     sp_api_refuse_access(exchange, 403, challenge, why);
 }
 
 // ---- Asking -------------------------------------------------------------------------
+
+bool sp_api_admit_user(struct sp_exchange *exchange)
+{
+    char why[96];
+    unsigned others = 0;
+    const struct sp_peer *peer = exchange->peer;
+    if (!peer->excluded) {
+        return true;
+    }
+    (void)snprintf(why,
+                   sizeof why,
+                   "the user %" PRIu32 " is none of the `users` of this listener",
+                   peer->uid);
+    if (sp_serve_loop_log(exchange->loop) != NULL &&
+        sp_refusals_tell(&peer->door->users->refusals, sp_clock_now(), &others)) {
+        log_forbidden(exchange, why, others);
+    }
+    sp_api_refuse(exchange, 403, why);
+    return false;
+}
 
 bool sp_api_admit_client(struct sp_exchange *exchange, enum sp_access access)
 {

@@ -8,6 +8,9 @@
 #include "server/exchange.h"
 #include "server/grant.h"
 
+// Whether the listener is for the client's user. False: it was refused, as below.
+bool sp_api_admit_user(struct sp_exchange *exchange);
+
 // Asks for what the row wants, and notes what there is in `exchange->grant`, until the
 // callback returns. False: it was refused, with 401 or 403, and the exchange is
 // answered.

@@ -50,6 +50,7 @@ static void clear_listeners(struct sp_listeners *listeners)
     for (size_t i = 0; i < listeners->count; i++) {
         sp_free(listeners->items[i].address);
         sp_free(listeners->items[i].tokens);
+        clear_texts(&listeners->items[i].users);
         clear_tls(&listeners->items[i].tls);
     }
     sp_free(listeners->items);

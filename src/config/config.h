@@ -147,7 +147,7 @@ struct sp_tls_config {
 
 #undef SP_LISTENER_FIELD
 #define SP_LISTENER_FIELD(key, type) type key;
-// Where the daemon listens; `tokens` is NULL without.
+// Where the daemon listens; `tokens` and `users.items` are NULL without.
 struct sp_listener_config {
     struct sp_address parsed; // `address`
 #include "config/options.def"

@@ -26,13 +26,34 @@ static snakepit_err check_mode(const struct sp_listener_config *listener,
                             "listen on \"unix:PATH\"");
 }
 
+static snakepit_err check_users(const struct sp_listener_config *listener,
+                                size_t line,
+                                const struct sp_place *place)
+{
+    struct sp_place where = sp_place_key(place, "users", line);
+    const struct sp_texts *users = &listener->users;
+    if (line == 0) {
+        return SNAKEPIT_OK;
+    }
+    // Which socket systemd has opened, the daemon sees.
+    if (listener->parsed.kind != SP_ADDRESS_UNIX &&
+        listener->parsed.kind != SP_ADDRESS_SYSTEMD) {
+        return sp_problem(&where,
+                          "only a Unix socket knows the users of its clients; remove "
+                          "this, or listen on \"unix:PATH\"");
+    }
+    return users->count > 0 ? SNAKEPIT_OK
+                            : sp_problem(&where,
+                                         "expected at least one user; remove this, and "
+                                         "`mode` alone says who may call");
+}
+
 static snakepit_err check_trust(const struct sp_listener_config *listener,
                                 const struct sp_place *place)
 {
     char shown[SP_QUOTED_MAX];
     bool encrypts = listener->tls.certificate != NULL;
     bool knows_clients = listener->tokens != NULL || listener->tls.client_ca != NULL;
-    // Which socket systemd has opened, the daemon sees.
     if (listener->parsed.kind == SP_ADDRESS_SYSTEMD ||
         sp_address_is_local(&listener->parsed) || (encrypts && knows_clients)) {
         return SNAKEPIT_OK;
@@ -50,6 +71,7 @@ snakepit_err sp_listener_finish(struct sp_listener_config *listener,
 {
     snakepit_err err = parse_address(listener, lines->address, place);
     err = err != SNAKEPIT_OK ? err : check_mode(listener, lines->mode, place);
+    err = err != SNAKEPIT_OK ? err : check_users(listener, lines->users, place);
     return err != SNAKEPIT_OK ? err : check_trust(listener, place);
 }
 

@@ -324,7 +324,8 @@ static snakepit_err set_listener_map(struct sp_yaml *yaml,
         return sp_problem(place, "expected an \"address\", such as \"127.0.0.1:8470\"");
     }
     struct sp_listener_lines lines = {.address = line_of(yaml, node, "address"),
-                                      .mode = line_of(yaml, node, "mode")};
+                                      .mode = line_of(yaml, node, "mode"),
+                                      .users = line_of(yaml, node, "users")};
     return sp_listener_finish(listener, &lines, place);
 }
 

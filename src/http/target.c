@@ -109,6 +109,18 @@ static bool is_ipv6(struct sp_slice text)
     return text.size >= 2;
 }
 
+// Clients of gRPC write the path of a Unix socket so: "run%2Fsnakepit.sock".
+static bool is_name(struct sp_slice text)
+{
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.data[i] == '%' ? !is_encoded(text, i)
+                                : !sp_char_is(text.data[i], SP_CHAR_HOST)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool sp_target_host_is_valid(struct sp_slice host)
 {
     bool bracket = host.size != 0 && host.data[0] == '[';
@@ -119,7 +131,7 @@ bool sp_target_host_is_valid(struct sp_slice host)
             return false;
         }
         rest = behind(rest, 1);
-    } else if (!sp_chars_all((struct sp_slice){host.data, name}, SP_CHAR_HOST)) {
+    } else if (!is_name((struct sp_slice){host.data, name})) {
         return false;
     }
     return rest.size == 0 || (rest.data[0] == ':' && rest.size <= 6 && name != 0 &&

@@ -4,6 +4,7 @@
 #include "server/door.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -196,6 +197,11 @@ static void close_door(struct sp_door *door)
     }
 }
 
+static bool is_unix(const struct sp_door *door)
+{
+    return strncmp(door->address, "unix:", 5) == 0;
+}
+
 // Lesson 33, for a socket that somebody else has made too.
 static snakepit_err check_trust(const struct opening *opening,
                                 const struct sp_door *door)
@@ -203,6 +209,11 @@ static snakepit_err check_trust(const struct opening *opening,
     const struct sp_listener_config *config = door->config;
     bool kept = config->tls.certificate != NULL &&
                 (config->tls.client_ca != NULL || config->tokens != NULL);
+    if (config->users.count > 0 && !is_unix(door)) {
+        return refuse(opening,
+                      "is not a Unix socket, which alone knows the users of its "
+                      "clients; remove `users`, or have systemd listen on a path");
+    }
     return door->local || kept
                ? SNAKEPIT_OK
                : refuse(opening,
@@ -218,21 +229,44 @@ static snakepit_err open_tls(const struct opening *opening, struct sp_door *door
                : sp_tls_context_open(config, opening->at, &door->tls, opening->why);
 }
 
+// `key` is that of the listener, and what follows it.
+static snakepit_err
+refuse_key(const struct opening *opening, const char *key, const snakepit_message *why)
+{
+    (void)snprintf(opening->why->text,
+                   sizeof opening->why->text,
+                   "serve.listen[%zu].%s%.*s",
+                   opening->at,
+                   key,
+                   (int)sizeof opening->why->text - 64,
+                   why->text);
+    return SNAKEPIT_INVALID_CONFIG;
+}
+
 static snakepit_err open_tokens(const struct opening *opening, struct sp_door *door)
 {
     snakepit_message why = {{0}};
     const char *path = door->config->tokens;
     snakepit_err err =
         path != NULL ? sp_token_store_open(path, &door->tokens, &why) : SNAKEPIT_OK;
-    if (err == SNAKEPIT_INVALID_CONFIG) {
-        (void)snprintf(opening->why->text,
-                       sizeof opening->why->text,
-                       "serve.listen[%zu].tokens: %.*s",
-                       opening->at,
-                       (int)sizeof opening->why->text - 64,
-                       why.text);
-    }
-    return err;
+    return err == SNAKEPIT_INVALID_CONFIG ? refuse_key(opening, "tokens: ", &why) : err;
+}
+
+static snakepit_err find_users(const struct opening *opening, struct sp_door *door)
+{
+    snakepit_message why = {{0}};
+    const struct sp_texts *names = &door->config->users;
+    snakepit_err err =
+        names->count > 0 ? sp_users_find(names, &door->users, &why) : SNAKEPIT_OK;
+    return err == SNAKEPIT_INVALID_CONFIG ? refuse_key(opening, "users", &why) : err;
+}
+
+// What keeps clients out, but for the socket itself.
+static snakepit_err open_locks(const struct opening *opening, struct sp_door *door)
+{
+    snakepit_err err = open_tls(opening, door);
+    err = err == SNAKEPIT_OK ? open_tokens(opening, door) : err;
+    return err == SNAKEPIT_OK ? find_users(opening, door) : err;
 }
 
 // What it has become: port 0 is a number now.
@@ -250,8 +284,7 @@ static snakepit_err finish(struct opening *opening, struct sp_door *door)
     door->local = sp_address_is_local(&address);
     set_options(door->fd);
     snakepit_err err = check_trust(opening, door);
-    err = err == SNAKEPIT_OK ? open_tls(opening, door) : err;
-    return err == SNAKEPIT_OK ? open_tokens(opening, door) : err;
+    return err == SNAKEPIT_OK ? open_locks(opening, door) : err;
 }
 
 static struct sp_door *next_door(struct opening *opening)
@@ -325,9 +358,7 @@ static snakepit_err open_next(struct opening *opening)
 
 static snakepit_err read_next(struct opening *opening)
 {
-    struct sp_door *door = next_door(opening);
-    snakepit_err err = open_tls(opening, door);
-    return err == SNAKEPIT_OK ? open_tokens(opening, door) : err;
+    return open_locks(opening, next_door(opening));
 }
 
 static snakepit_err open_all(struct opening *opening,
@@ -393,6 +424,7 @@ void sp_doors_free(struct sp_doors *doors)
 {
     sp_doors_close(doors);
     for (size_t i = 0; i < doors->count; i++) {
+        sp_users_free(doors->items[i].users);
         sp_token_store_free(doors->items[i].tokens);
         sp_tls_context_free(doors->items[i].tls);
     }
@@ -402,15 +434,22 @@ void sp_doors_free(struct sp_doors *doors)
 
 // ---- Clients ----------------------------------------------------------------------
 
+// As they were when the client connected; the process may have gone since. Whom the
+// kernel does not know is nobody.
 static void name_unix(int fd, struct sp_peer *peer)
 {
     struct ucred who;
     socklen_t size = sizeof who;
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) == 0) {
-        peer->pid = (uint32_t)who.pid;
-        peer->uid = who.uid;
-    }
-    (void)snprintf(peer->address, sizeof peer->address, "unix");
+    const struct sp_users *users = peer->door->users;
+    const bool known = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) == 0;
+    peer->pid = known ? (uint32_t)who.pid : 0;
+    peer->uid = known ? who.uid : UINT32_MAX;
+    peer->excluded = users != NULL && !sp_users_has(users, peer->uid);
+    (void)snprintf(peer->address,
+                   sizeof peer->address,
+                   "unix uid=%" PRIu32 " pid=%" PRIu32,
+                   peer->uid,
+                   peer->pid);
 }
 
 static void name_peer(int fd,

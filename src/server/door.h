@@ -14,12 +14,14 @@
 #include "server/systemd.h"
 #include "server/tls_context.h"
 #include "server/token_store.h"
+#include "server/users.h"
 
 // A listener: one socket that clients come through. Constant once it is open.
 struct sp_door {
     const struct sp_listener_config *config;
     struct sp_tls_context *tls;    // NULL: what is sent is not encrypted
     struct sp_token_store *tokens; // of which a client must show one; NULL: of none
+    struct sp_users *users;        // who alone may call; NULL: who can connect
     int fd;
     bool local;        // loopback or a Unix socket
     bool in_use;       // of sp_doors_probe(): somebody listens there
@@ -37,9 +39,8 @@ struct sp_doors {
 // Opens all of them, or none. Keeps `listeners`; uses up what it takes of `activation`,
 // which may be NULL. INVALID_CONFIG: an address that is in use, not of this machine, or
 // not for this user, a socket that nobody has handed over, one that other machines
-// reach without what keeps them out, or a file of `tls` or tokens that is not right;
-// `why` names
-// it and the key. SYSTEM, NO_MEMORY.
+// reach without what keeps them out, a file of `tls` or tokens that is not right, or a
+// user that is not there; `why` names it and the key. SYSTEM, NO_MEMORY.
 snakepit_err sp_doors_open(const struct sp_listeners *listeners,
                            struct sp_activation *activation,
                            struct sp_doors *doors,
@@ -50,8 +51,8 @@ snakepit_err sp_doors_probe(const struct sp_listeners *listeners,
                             struct sp_activation *activation,
                             struct sp_doors *doors,
                             snakepit_message *why);
-// Reads the files of `tls` and tokens of each listener, and binds nothing: a door for
-// each without a socket. INVALID_CONFIG, NO_MEMORY.
+// Reads the files of `tls` and tokens of each listener, looks its users up, and binds
+// nothing: a door for each without a socket. INVALID_CONFIG, NO_MEMORY.
 snakepit_err sp_doors_read_files(const struct sp_listeners *listeners,
                                  struct sp_doors *doors,
                                  snakepit_message *why);

@@ -115,12 +115,16 @@ struct sp_exchange {
     struct sp_unfinished *unfinished; // of a protocol that counts it; else NULL
 };
 
+#define SP_PEER_ADDRESS_SIZE 64u
+
 // Who is at the other end. Constant while the connection lives.
 struct sp_peer {
-    char address[64];           // for the log: "127.0.0.1:51210", "unix"
-    const struct sp_door *door; // which listener it came through
-    uint32_t pid;               // of a Unix socket; else 0
+    char address[SP_PEER_ADDRESS_SIZE]; // for the log: "127.0.0.1:51210", "unix
+                                        // uid=1000 pid=4711"
+    const struct sp_door *door;         // which listener it came through
+    uint32_t pid;                       // of a Unix socket; else 0
     uint32_t uid;
+    bool excluded; // is none of the `users` of the listener: it gets nothing
     // The subject of the certificate that the client had to show (`client_ca`), such as
     // "CN=build,O=Example"; NULL: none.
     const char *certificate;

@@ -9,10 +9,8 @@
 #include <openssl/crypto.h>
 
 #include "base/check.h"
-#include "base/clock.h"
 #include "base/memory.h"
 
-#define TELL_NS       SP_NS_PER_S // from one logged refusal to the next
 #define WARNINGS_MOST 8u
 
 struct sp_token_table {
@@ -245,14 +243,7 @@ size_t sp_token_store_count(struct sp_token_store *store)
 
 bool sp_token_store_tells(struct sp_token_store *store, uint64_t now, unsigned *others)
 {
-    uint64_t told = atomic_load(&store->told);
-    if ((told != 0 && now - told < TELL_NS) ||
-        !atomic_compare_exchange_strong(&store->told, &told, now)) {
-        (void)atomic_fetch_add(&store->untold, 1);
-        return false;
-    }
-    *others = atomic_exchange(&store->untold, 0);
-    return true;
+    return sp_refusals_tell(&store->refusals, now, others);
 }
 
 // ---- Views ------------------------------------------------------------------------

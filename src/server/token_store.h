@@ -18,15 +18,15 @@
 #include "base/loop.h"
 #include "config/tokens.h"
 #include "server/grant.h"
+#include "server/refusals.h"
 
 struct sp_token_table;
 
 // Any thread: it has a lock.
 struct sp_token_store {
-    const char *path;      // constant, borrowed
-    atomic_uint edition;   // counts the tables
-    _Atomic uint64_t told; // ns, when a refusal was logged last
-    atomic_uint untold;    // refusals since then
+    const char *path;    // constant, borrowed
+    atomic_uint edition; // counts the tables
+    struct sp_refusals refusals;
     pthread_mutex_t lock;
     // Guarded by `lock`.
     struct sp_token_table *now;

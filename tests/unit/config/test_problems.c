@@ -183,6 +183,14 @@ static const struct {
     {"serve:\n  listen:\n  - address: 127.0.0.1:80\n    mode: \"0600\"\n",
      "4: serve.listen[0].mode: only a Unix socket has permissions; remove this, or "
      "listen on \"unix:PATH\""},
+    {"serve:\n  listen:\n  - address: 127.0.0.1:80\n    users: [a]\n",
+     "4: serve.listen[0].users: only a Unix socket knows the users of its clients; "
+     "remove this, or listen on \"unix:PATH\""},
+    {"serve: {listen: [{address: 'unix:x', users: []}]}\n",
+     "1: serve.listen[0].users: expected at least one user; remove this, and `mode` "
+     "alone says who may call"},
+    {"serve: {listen: [{address: 'unix:x', users: a}]}\n",
+     "1: serve.listen[0].users: expected a list of texts, got \"a\""},
     {"serve: {listen: [{address: 'unix:x', mode: 0888}]}\n",
      "1: serve.listen[0].mode: expected permissions in octal digits, from \"0\" to "
      "\"0777\", got 0888"},

@@ -60,7 +60,7 @@ static void every_key_is_read(void **state)
         "serve:\n"
         "  listen:\n"
         "    - 127.0.0.1:9000\n"
-        "    - {address: \"unix:http.sock\", mode: \"0660\"}\n"
+        "    - {address: \"unix:http.sock\", mode: \"0660\", users: [1000, www-data]}\n"
         "    - {address: 'unix:/run/plain.sock'}\n"
         "    - {address: 'systemd:http', tokens: /etc/tokens.yaml}\n"
         "    - address: 0.0.0.0:8471\n"
@@ -84,7 +84,11 @@ static void every_key_is_read(void **state)
     assert_string_equal(items[0].address, "127.0.0.1:9000");
     assert_int_equal(items[1].mode, 0660);
     assert_string_equal(items[1].parsed.name, here("http.sock"));
+    assert_int_equal(items[1].users.count, 2);
+    assert_string_equal(items[1].users.items[0], "1000");
+    assert_string_equal(items[1].users.items[1], "www-data");
     assert_int_equal(items[2].mode, 0600);
+    assert_null(items[2].users.items);
     assert_string_equal(items[3].parsed.name, "http");
     assert_string_equal(items[3].tokens, "/etc/tokens.yaml");
     assert_string_equal(items[4].tls.certificate, here("c.pem"));

@@ -77,6 +77,7 @@ static void a_host_is_a_name_or_a_number_and_perhaps_a_port(void **state)
         "[::1]",
         "[::ffff:1.2.3.4]:65535",
         "h:",
+        "run%2Fsnakepit.sock",
     };
     static const char *const bad[] = {
         ":80",
@@ -93,7 +94,10 @@ static void a_host_is_a_name_or_a_number_and_perhaps_a_port(void **state)
         "[:g:]",
         "::1",
         "h\x80",
-        "a%41",
+        "a%4",
+        "a%",
+        "%00",
+        "[%41::]",
         "a,b",
         "a;b",
         "[::1]:1x",

@@ -249,6 +249,19 @@ static mode_t mode_of(const char *path)
     return found.st_mode & 07777;
 }
 
+static void expect_me(const struct sp_peer *peer)
+{
+    char expected[64];
+    (void)snprintf(expected,
+                   sizeof expected,
+                   "unix uid=%u pid=%d",
+                   (unsigned)getuid(),
+                   (int)getpid());
+    assert_string_equal(peer->address, expected);
+    assert_int_equal(peer->pid, getpid());
+    assert_int_equal(peer->uid, getuid());
+}
+
 static void a_unix_socket_has_its_mode_and_goes_at_the_end(void **state)
 {
     (void)state;
@@ -263,13 +276,48 @@ static void a_unix_socket_has_its_mode_and_goes_at_the_end(void **state)
     assert_true(scene->doors.items[0].local);
     int client = knock(&scene->doors.items[0]);
     int fd = sp_door_accept(&scene->doors.items[0], &peer);
-    assert_string_equal(peer.address, "unix");
-    assert_int_equal(peer.pid, getpid());
-    assert_int_equal(peer.uid, getuid());
+    expect_me(&peer);
+    assert_false(peer.excluded);
     (void)close(client);
     (void)close(fd);
     sp_doors_close(&scene->doors);
     assert_int_equal(access(scene->path, F_OK), -1);
+}
+
+static void who_is_none_of_the_users_is_marked(void **state)
+{
+    (void)state;
+    for (unsigned other = 0; other < 2; other++) {
+        char item[256];
+        struct sp_peer peer;
+        (void)snprintf(item,
+                       sizeof item,
+                       "{address: \"unix:%s\", users: [77, %u]}",
+                       scene->path,
+                       (unsigned)getuid() + other);
+        open_doors(item);
+        int client = knock(&scene->doors.items[0]);
+        int fd = sp_door_accept(&scene->doors.items[0], &peer);
+        expect_me(&peer);
+        assert_int_equal(peer.excluded, other == 1);
+        (void)close(client);
+        (void)close(fd);
+        sp_doors_free(&scene->doors);
+    }
+}
+
+static void a_user_that_is_not_there_is_named(void **state)
+{
+    (void)state;
+    char item[256];
+    (void)snprintf(item,
+                   sizeof item,
+                   "{address: \"unix:%s\", users: [0, no-such-user]}",
+                   scene->path);
+    expect_refused(item, "serve.listen[0].users[1]: this machine has no user");
+    assert_int_equal(
+        sp_doors_read_files(&scene->config->serve.listen, &scene->doors, &scene->why),
+        SNAKEPIT_INVALID_CONFIG);
 }
 
 static int bind_path(bool listens)
@@ -387,6 +435,17 @@ static void one_that_nobody_handed_over_is_refused(void **state)
     assert_int_equal(scene->doors.count, 0);
 }
 
+static void one_that_knows_no_users_cannot_be_for_some(void **state)
+{
+    (void)state;
+    struct sp_activation activation = hand_over("http", "admin");
+    assert_int_equal(
+        try_to_open("{address: \"systemd:http\", users: [0]}", &activation),
+        SNAKEPIT_INVALID_CONFIG);
+    assert_non_null(strstr(scene->why.text, "is not a Unix socket"));
+    sp_activation_close(&activation);
+}
+
 static void one_that_other_machines_reach_is_refused(void **state)
 {
     (void)state;
@@ -421,6 +480,8 @@ int main(void)
         TEST(a_door_whose_tokens_are_not_right_does_not_open),
         TEST(files_of_tls_are_read_before_anybody_comes),
         TEST(a_unix_socket_has_its_mode_and_goes_at_the_end),
+        TEST(who_is_none_of_the_users_is_marked),
+        TEST(a_user_that_is_not_there_is_named),
         TEST(a_socket_that_nobody_listens_to_is_replaced),
         TEST(one_that_is_listened_to_stays),
         TEST(another_file_is_left_alone),
@@ -428,6 +489,7 @@ int main(void)
         TEST(a_folder_that_is_not_there_is_told),
         TEST(a_name_is_all_sockets_of_that_name),
         TEST(one_that_nobody_handed_over_is_refused),
+        TEST(one_that_knows_no_users_cannot_be_for_some),
         TEST(one_that_other_machines_reach_is_refused),
         TEST(without_memory_there_is_no_door),
     };
