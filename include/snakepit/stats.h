@@ -3,6 +3,8 @@
 #ifndef SNAKEPIT_STATS_H
 #define SNAKEPIT_STATS_H
 
+#include <stdbool.h>
+
 #include "errors.h"
 #include "payload.h"
 
@@ -158,6 +160,27 @@ SNAKEPIT_API snakepit_err snakepit_pool_tools(snakepit *pit,
                                               const char *pool,
                                               uint32_t timeout_ms,
                                               snakepit_answer **answer);
+
+// Set `size` to sizeof the struct, and all else to zero but what you want otherwise.
+typedef struct snakepit_metrics_options {
+    size_t size;
+    bool openmetrics; // OpenMetrics 1.0; else the text format 0.0.4 of Prometheus
+    bool goes_on; // without the "# EOF" of OpenMetrics, since the program appends more
+    // Whether a pool is told; NULL: each is. Called before snakepit_metrics() returns.
+    bool (*wants)(void *user, const char *pool);
+    void *user;
+} snakepit_metrics_options;
+
+// The figures of all pools as Prometheus reads them; docs/metrics.md lists them. `text`
+// is terminated by a zero that `size` (in bytes) does not count; free it with
+// snakepit_metrics_free(). Counters go on from when the pit was opened, whatever
+// workers do. `options` may be NULL. INVALID_ARGUMENT, NO_MEMORY.
+SNAKEPIT_API snakepit_err snakepit_metrics(snakepit *pit,
+                                           const snakepit_metrics_options *options,
+                                           char **text,
+                                           size_t *size);
+// NULL is fine.
+SNAKEPIT_API void snakepit_metrics_free(char *text);
 
 #ifdef __cplusplus
 }

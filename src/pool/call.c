@@ -93,6 +93,7 @@ void sp_call_reset(struct sp_call *call)
     call->phase = SP_CALL_NEW;
     call->err = SNAKEPIT_OK;
     call->body = (struct sp_slice){0};
+    call->lined_at = 0;
     call->checks = false;
     call->asynchronous = false;
     call->reports = false;

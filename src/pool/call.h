@@ -95,6 +95,7 @@ struct sp_call {
     uint64_t rank;              // in the line: see sp_call_rank()
     uint64_t deadline;          // CLOCK_MONOTONIC ns or SP_NEVER
     uint64_t line_deadline;     // the same, for its time in the line
+    uint64_t lined_at; // sp_clock_ticks() since which it waits for a worker; or 0
     uint64_t retry_at; // while it waits for its next attempt: when that may begin; or 0
     _Atomic uint32_t moves; // futex: counts changes of place that the waiter must see
     uint32_t retries;       // attempts that have failed, and one more followed each

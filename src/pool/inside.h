@@ -30,6 +30,7 @@
 #include "pool/pool.h"
 #include "pool/schedule.h"
 #include "pool/ties.h"
+#include "pool/times.h"
 
 #define SP_SPARES 64u // a power of two
 
@@ -88,6 +89,7 @@ struct sp_pool {
     uint64_t ran_average;      // ticks that a call takes to run; 0: not known
     _Atomic uint32_t peer_cpu; // where the last asynchronous call ended
     struct sp_pool_counters counters;
+    struct sp_times times;
     struct sp_turn turns[SP_TURNS_MOST]; // that are not in the log yet
 };
 

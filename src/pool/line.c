@@ -3,6 +3,7 @@
 #include "pool/line.h"
 
 #include "base/check.h"
+#include "base/clock.h"
 
 void sp_line_init(struct sp_line *line, uint32_t most)
 {
@@ -12,6 +13,14 @@ void sp_line_init(struct sp_line *line, uint32_t most)
     line->most = most;
 }
 
+// From now on it waits for a worker, unless it has done so in another line.
+static void enter(struct sp_line *line, struct sp_call *call)
+{
+    call->phase = SP_CALL_IN_LINE;
+    call->lined_at = call->lined_at != 0 ? call->lined_at : sp_clock_ticks();
+    line->count++;
+}
+
 bool sp_line_is_full(const struct sp_line *line)
 {
     return line->count >= line->most;
@@ -19,14 +28,14 @@ bool sp_line_is_full(const struct sp_line *line)
 
 void sp_line_put_first(struct sp_line *line, struct sp_call *call)
 {
-    call->phase = SP_CALL_IN_LINE;
     sp_list_prepend(&line->calls, &call->link);
-    line->count++;
+    enter(line, call);
 }
 
 void sp_line_put_delayed(struct sp_line *line, struct sp_call *call)
 {
-    call->phase = SP_CALL_IN_LINE;
+    call->phase = SP_CALL_IN_LINE; // and waits for its time
+    call->lined_at = 0;
     sp_list_append(&line->delayed, &call->link);
     line->count++;
 }
@@ -73,9 +82,8 @@ void sp_line_put_sorted(struct sp_line *line,
     struct sp_link *before = is_near_front(list, call->rank)
                                  ? find_from_front(list, call->rank)
                                  : find_from_end(list, call->rank);
-    call->phase = SP_CALL_IN_LINE;
     sp_list_prepend(before, &call->link);
-    line->count++;
+    enter(line, call);
 }
 
 struct sp_call *sp_line_take(struct sp_line *line)

@@ -56,6 +56,7 @@ static void init_lists(struct sp_pool *pool)
     }
     sp_loads_init(&pool->loads);
     sp_line_init(&pool->line, pool->options.max_queue);
+    sp_times_init(&pool->times);
     sp_list_init(&pool->waited_for);
     sp_ties_init(&pool->ties,
                  pool->options.max_sessions,
@@ -176,6 +177,16 @@ void sp_pool_look(struct sp_pool *pool,
     if (failure != NULL) {
         (void)snprintf(failure->text, sizeof failure->text, "%s", pool->failure);
     }
+    pthread_mutex_unlock(&pool->lock);
+}
+
+void sp_pool_times(struct sp_pool *pool,
+                   struct sp_histogram *line,
+                   struct sp_histogram *run)
+{
+    pthread_mutex_lock(&pool->lock);
+    *line = pool->times.line;
+    *run = pool->times.run;
     pthread_mutex_unlock(&pool->lock);
 }
 

@@ -24,6 +24,7 @@
 #include "pool/retry.h"
 #include "pool/seat.h"
 #include "pool/store.h"
+#include "telemetry/histogram.h"
 
 enum sp_pool_state {
     SP_POOL_STARTING, // has never been whole
@@ -144,6 +145,10 @@ struct sp_pool_view {
 void sp_pool_look(struct sp_pool *pool,
                   struct sp_pool_view *view,
                   snakepit_message *failure);
+// How long calls waited for a worker, and how long tools ran, so far.
+void sp_pool_times(struct sp_pool *pool,
+                   struct sp_histogram *line,
+                   struct sp_histogram *run);
 // The breaker of a tool. What is not there is "" and 0.
 struct sp_breaker_row {
     char tool[256]; // cut, if it is longer

@@ -189,6 +189,7 @@ static bool place_on(struct sp_pool *pool,
         pool->placed == 1 ? &seat->port->view.slots[call->placement.slot] : NULL;
     sp_loads_set_load(&pool->loads, seat, seat->load + 1);
     sp_held_placed(pool);
+    sp_times_placed(&pool->times, call);
     ring_later(seat->port, after);
     return true;
 }

@@ -14,9 +14,15 @@
 
 // ---- Answers -----------------------------------------------------------
 
+// A tool that once took long is not taken for slow for long.
+#define LEARNED_US_MOST UINT64_C(10000000)
+
 static void learn(struct sp_pool *pool, uint64_t ran_ticks)
 {
-    uint64_t ran = ran_ticks > 0 ? ran_ticks : 1;
+    uint64_t most = LEARNED_US_MOST * sp_clock_ticks_per_us();
+    uint64_t ran = ran_ticks < most ? ran_ticks : most;
+    ran = ran > 0 ? ran : 1;
+    sp_times_add(&pool->times, &pool->times.run, ran_ticks);
     pool->ran_average =
         pool->ran_average == 0 ? ran : (7 * pool->ran_average + ran) / 8;
 }

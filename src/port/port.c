@@ -16,7 +16,7 @@
 #include "ipc/ring.h"
 #include "ipc/wait.h"
 
-#define RAN_US_MOST UINT64_C(10000000)
+#define RAN_US_MOST UINT64_C(137000000)
 
 static snakepit_err open_segments(struct sp_port *port,
                                   const struct sp_control_shape *shape,

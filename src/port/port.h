@@ -53,7 +53,7 @@ struct sp_port_answer {
     uint32_t body_size;
     uint32_t lease; // return it with sp_port_return_result(), unless SP_NO_LEASE
     bool held;
-    uint64_t ran_ticks; // at most ten seconds' worth
+    uint64_t ran_ticks; // at most two minutes' worth
 };
 
 // What a slot that is ASKING asks, as the worker claims it, checked. The body leads

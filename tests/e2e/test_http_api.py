@@ -505,3 +505,7 @@ def test_prometheus_reads_the_figures(client):
     assert int(values['snakepit_pool_calls_total{pool="text"}']) >= 1
     assert values['snakepit_pool_state{pool="text",state="ready"}'] == "1"
     assert int(values["snakepit_connections"]) >= 1
+    ran = 'snakepit_pool_run_seconds_%s{pool="text"%s}'
+    assert int(values[ran % ("count", "")]) >= 1
+    assert float(values[ran % ("sum", "")]) > 0
+    assert values[ran % ("bucket", ',le="+Inf"')] == values[ran % ("count", "")]

@@ -177,7 +177,7 @@ def test_the_guides_checked_test_passes_in_a_worker(pit_of):
     pit = pit_of("thread", ("runs_tests.RunsTests",))
     test = "tested_checker.test_with_checker"
     asked = {"test": test, "adapter": "my_adapter.MyAdapter"}
-    pit.call("run", asked, timeout_ms=60_000)
+    pit.call("run", asked, timeout_ms=300_000)
 
 
 @example("adapters-19", result="fails for an adapter that races")
@@ -187,7 +187,7 @@ def test_the_guides_checked_test_fails_for_a_racy_adapter(pit_of):
         "test": "tested_checker.test_with_checker",
         "adapter": "checked_wrong.Racing",
     }
-    fault = pit.fails("run", asked, timeout_ms=60_000)
+    fault = pit.fails("run", asked, timeout_ms=300_000)
     assert (fault.err, fault.type) == ("TOOL_FAILED", "AssertionError")
 
 
@@ -198,7 +198,7 @@ def test_the_guides_report_is_printed(pit_of):
         "test": "tested_method1.test_concurrent_access",
         "adapter": "workers_steps.MyAdapter",
     }
-    pit.call("run", asked, timeout_ms=60_000)
+    pit.call("run", asked, timeout_ms=300_000)
     # It is too long for one line of the log.
     report = eventually(lambda: re.search(r"{'enabled'.*]}", printed(pit)))[0]
     assert "'warnings': []" in report

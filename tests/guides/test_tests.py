@@ -64,7 +64,7 @@ def run(test: str, adapter: str, pit) -> None:
 @pytest.mark.parametrize(("name", "test", "adapter"), TESTS)
 def test_a_guides_test_passes_inside_of_a_worker(pit_of, profile, name, test, adapter):
     pit = pit_of(profile, (RUNNER,))
-    pit.call("run", {"test": test, "adapter": adapter}, timeout_ms=60_000)
+    pit.call("run", {"test": test, "adapter": adapter}, timeout_ms=300_000)
 
 
 @example("adapters-09", result="the second call of a thread is answered from its cache")
@@ -92,7 +92,7 @@ def test_a_guides_race_test_finds_the_race(pit_of, test):
     pit = pit_of("thread", (RUNNER,))
     asked = {"test": test, "adapter": "forgotten_lock_wrong.Slow"}
     for _ in range(ROUNDS):
-        with pit.answer("run", asked, timeout_ms=60_000) as answer:
+        with pit.answer("run", asked, timeout_ms=300_000) as answer:
             if answer.err != "OK":
                 fault = answer.fault
                 assert (fault.err, fault.type) == ("TOOL_FAILED", "AssertionError")

@@ -233,7 +233,7 @@ static void an_answer_points_into_the_results(void **state)
     assert_int_equal(port->slots[slot].call, 0);
 }
 
-static void how_long_it_ran_is_believed_up_to_ten_seconds(void **state)
+static void how_long_it_ran_is_believed_up_to_two_minutes(void **state)
 {
     (void)state;
     struct sp_port_answer got;
@@ -241,7 +241,7 @@ static void how_long_it_ran_is_believed_up_to_ten_seconds(void **state)
     answer(slot, 4);
     port->view.slots[slot].result.ran_ticks = UINT64_MAX;
     assert_int_equal(sp_port_take_answer(port, slot, &got), SNAKEPIT_OK);
-    assert_int_equal(got.ran_ticks, 10000000 * sp_clock_ticks_per_us());
+    assert_int_equal(got.ran_ticks, 137000000 * sp_clock_ticks_per_us());
 }
 
 static void assert_refused(uint32_t slot)
@@ -483,7 +483,7 @@ int main(void)
         test(a_taken_back_slot_comes_home_through_the_ring),
         test(cancelling_only_sets_the_word_that_tools_look_at),
         test(an_answer_points_into_the_results),
-        test(how_long_it_ran_is_believed_up_to_ten_seconds),
+        test(how_long_it_ran_is_believed_up_to_two_minutes),
         test(a_body_outside_of_the_results_is_refused),
         test(a_body_at_the_very_end_is_fine),
         test(each_other_field_is_checked_too),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "api/metrics.h"
+#include "telemetry/exposition.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,20 +13,31 @@
 
 #include "base/memory.h"
 
-static const snakepit_pool_stats two[] = {
-    {.name = "plain",
-     .state = "ready",
-     .workers = 4,
-     .calls = 7,
-     .stop_total_us = 1500002},
-    {.name = "a \"b\"\\\n", .state = "down", .calls = UINT64_MAX},
+static const struct sp_figures two[] = {
+    {.stats = {.name = "plain",
+               .state = "ready",
+               .workers = 4,
+               .calls = 7,
+               .stop_total_us = 1500002},
+     .run = {.sum_ns = 3000002000,
+             .counts = {[0] = 1, [SP_HISTOGRAM_CLASSES - 1] = 2}}},
+    {.stats = {.name = "a \"b\"\\\n", .state = "down", .calls = UINT64_MAX}},
 };
-static const struct sp_metrics_daemon daemon_ = {.connections = 3, .draining = true};
 
 static char *text_of(size_t count, bool open)
 {
     struct sp_buf out = {0};
-    assert_int_equal(sp_metrics_write(&out, &daemon_, two, count, open), SNAKEPIT_OK);
+    assert_int_equal(
+        sp_exposition_gauge(
+            &out, "snakepit_connections", "Clients that are connected.", 3),
+        SNAKEPIT_OK);
+    assert_int_equal(
+        sp_exposition_gauge(&out, "snakepit_draining", "1 while the daemon ends.", 1),
+        SNAKEPIT_OK);
+    assert_int_equal(sp_exposition_write(&out, two, count, open), SNAKEPIT_OK);
+    if (open) {
+        assert_int_equal(sp_exposition_end(&out), SNAKEPIT_OK);
+    }
     char *text = calloc(1, out.size + 1);
     assert_non_null(text);
     memcpy(text, out.data, out.size);
@@ -61,6 +72,25 @@ static void each_pool_has_a_sample_of_each_row(void **state)
     free(text);
 }
 
+static void times_are_told_by_powers_of_two(void **state)
+{
+    (void)state;
+    char *text = text_of(1, false);
+    assert_holds(text, "# TYPE snakepit_pool_run_seconds histogram\n");
+    assert_holds(
+        text,
+        "snakepit_pool_run_seconds_bucket{pool=\"plain\",le=\"1.024e-06\"} 1\n"
+        "snakepit_pool_run_seconds_bucket{pool=\"plain\",le=\"2.048e-06\"} 1\n");
+    assert_holds(
+        text,
+        "snakepit_pool_run_seconds_bucket{pool=\"plain\",le=\"137.438953472\"} 1\n"
+        "snakepit_pool_run_seconds_bucket{pool=\"plain\",le=\"+Inf\"} 3\n"
+        "snakepit_pool_run_seconds_count{pool=\"plain\"} 3\n"
+        "snakepit_pool_run_seconds_sum{pool=\"plain\"} 3.000002000\n");
+    assert_holds(text, "snakepit_pool_line_seconds_count{pool=\"plain\"} 0\n");
+    free(text);
+}
+
 static void openmetrics_names_families_otherwise(void **state)
 {
     (void)state;
@@ -85,8 +115,7 @@ static void memory_that_runs_out_is_told(void **state)
     (void)state;
     struct sp_buf out = {0};
     sp_memory_fail_at(1);
-    assert_int_equal(sp_metrics_write(&out, &daemon_, two, 2, false),
-                     SNAKEPIT_NO_MEMORY);
+    assert_int_equal(sp_exposition_write(&out, two, 2, false), SNAKEPIT_NO_MEMORY);
     sp_memory_fail_at(0);
     sp_buf_fini(&out);
 }
@@ -148,6 +177,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_pool_has_a_sample_of_each_row),
+        cmocka_unit_test(times_are_told_by_powers_of_two),
         cmocka_unit_test(openmetrics_names_families_otherwise),
         cmocka_unit_test(without_pools_the_daemon_is_left),
         cmocka_unit_test(memory_that_runs_out_is_told),

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+// All figures as one text, for whoever collects them.
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/thread.h"
+#include "pit/pit.h"
+#include "pit/refuse.h"
+#include "telemetry/exposition.h"
+
+// Those that are wanted, in the order of the configuration. `figures` has room for all.
+static size_t collect(snakepit *pit,
+                      const snakepit_metrics_options *options,
+                      struct sp_figures *figures,
+                      size_t room)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < room; i++) {
+        struct sp_figures *now = &figures[count];
+        const char *name = snakepit_pool_name(pit, i);
+        const struct sp_pit_pool *place = name == NULL ? NULL : sp_pit_find(pit, name);
+        if (place == NULL ||
+            (options->wants != NULL && !options->wants(options->user, name))) {
+            continue;
+        }
+        now->stats.size = sizeof now->stats;
+        if (snakepit_pool_get_stats(pit, name, &now->stats) == SNAKEPIT_OK) {
+            sp_pool_times(place->pool, &now->line, &now->run);
+            count++;
+        }
+    }
+    return count;
+}
+
+static snakepit_err
+write_all(snakepit *pit, const snakepit_metrics_options *options, struct sp_buf *text)
+{
+    const size_t room = snakepit_pool_count(pit);
+    struct sp_figures *figures = sp_alloc_array(room + 1, sizeof *figures);
+    if (figures == NULL) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    const size_t count = collect(pit, options, figures, room);
+    snakepit_err err = sp_exposition_write(text, figures, count, options->openmetrics);
+    if (err == SNAKEPIT_OK && options->openmetrics && !options->goes_on) {
+        err = sp_exposition_end(text);
+    }
+    sp_free(figures);
+    return err == SNAKEPIT_OK ? sp_buf_append(text, "", 1) : err;
+}
+
+snakepit_err snakepit_metrics(snakepit *pit,
+                              const snakepit_metrics_options *options,
+                              char **text,
+                              size_t *size)
+{
+    SP_UNCANCELLED;
+    snakepit_metrics_options room;
+    const char *wrong;
+    struct sp_buf buf = {0};
+    snakepit_err err = sp_refuse_no_pit(pit, NULL);
+    if (err != SNAKEPIT_OK || text == NULL || size == NULL) {
+        return err == SNAKEPIT_OK ? SNAKEPIT_INVALID_ARGUMENT : err;
+    }
+    const snakepit_metrics_options none = {.size = sizeof none};
+    options = options == NULL
+                  ? &none
+                  : sp_options_read(options, sizeof *options, &room, &wrong);
+    if (options == NULL) {
+        return SNAKEPIT_INVALID_ARGUMENT;
+    }
+    err = write_all(pit, options, &buf);
+    if (err != SNAKEPIT_OK) {
+        sp_buf_fini(&buf);
+        return err;
+    }
+    *text = (char *)buf.data;
+    *size = buf.size - 1;
+    return SNAKEPIT_OK;
+}
+
+void snakepit_metrics_free(char *text)
+{
+    sp_free(text);
+}

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+// Figures as Prometheus reads them: its text format 0.0.4, and OpenMetrics 1.0, which
+// ends in "# EOF". The rows are in telemetry/metrics.def.
+#ifndef TELEMETRY_EXPOSITION_H
+#define TELEMETRY_EXPOSITION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <snakepit/stats.h>
+
+#include "base/slice.h"
+#include "telemetry/histogram.h"
+
+// A pool's figures.
+struct sp_figures {
+    snakepit_pool_stats stats;
+    struct sp_histogram line; // how long calls waited for a worker
+    struct sp_histogram run;  // how long tools ran
+};
+
+// Appends the version and the figures of these pools, without an end. `open`: as
+// OpenMetrics. NO_MEMORY.
+snakepit_err sp_exposition_write(struct sp_buf *buf,
+                                 const struct sp_figures *pools,
+                                 size_t count,
+                                 bool open);
+// Appends a figure that there is one of. `help` needs no escape. NO_MEMORY.
+snakepit_err sp_exposition_gauge(struct sp_buf *buf,
+                                 const char *name,
+                                 const char *help,
+                                 uint64_t value);
+// Appends the end of OpenMetrics. NO_MEMORY.
+snakepit_err sp_exposition_end(struct sp_buf *buf);
+
+#endif
