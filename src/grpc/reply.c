@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "grpc/reply.h"
 
+#include "base/check.h"
 #include "config/config.h"
 #include "server/server.h"
 
@@ -17,22 +18,36 @@ static size_t add_call(struct sp_field *fields, const char *call)
     return 1;
 }
 
-void sp_grpc_begin(struct sp_exchange *exchange, const char *call)
+void sp_grpc_begin_with(struct sp_exchange *exchange, struct sp_grpc_metadata metadata)
 {
-    struct sp_field fields[FIELDS_MOST];
     const struct sp_reply reply = {.status = 200,
                                    .type = TYPE,
-                                   .fields = fields,
-                                   .field_count = add_call(fields, call)};
+                                   .fields = metadata.fields,
+                                   .field_count = metadata.count};
     sp_exchange_begin(exchange, &reply);
+}
+
+void sp_grpc_begin(struct sp_exchange *exchange, const char *call)
+{
+    struct sp_field field;
+    const struct sp_grpc_metadata metadata = {&field, add_call(&field, call)};
+    sp_grpc_begin_with(exchange, metadata);
 }
 
 // ---- The end of an answer that has begun ------------------------------------------
 
-static void end_with(struct sp_exchange *exchange, struct sp_grpc_status *status)
+static const struct sp_grpc_metadata no_metadata = {NULL, 0};
+
+void sp_grpc_end_with(struct sp_exchange *exchange,
+                      struct sp_grpc_status *status,
+                      struct sp_grpc_metadata metadata)
 {
-    struct sp_field fields[SP_GRPC_TRAILERS_MOST];
-    const size_t count = sp_grpc_status_fields(status, fields);
+    struct sp_field fields[SP_GRPC_TRAILERS_MOST + SP_GRPC_METADATA_MOST];
+    size_t count = sp_grpc_status_fields(status, fields);
+    SP_CHECK(metadata.count <= SP_GRPC_METADATA_MOST);
+    for (size_t i = 0; i < metadata.count; i++) {
+        fields[count++] = metadata.fields[i];
+    }
     sp_exchange_end_with(exchange, fields, count);
     sp_grpc_status_fini(status);
 }
@@ -43,7 +58,7 @@ void sp_grpc_end(struct sp_exchange *exchange,
 {
     struct sp_grpc_status status = {.code = SP_GRPC_OK};
     sp_grpc_status_set(&status, code, message);
-    end_with(exchange, &status);
+    sp_grpc_end_with(exchange, &status, no_metadata);
 }
 
 static bool has_insight(const struct sp_exchange *exchange)
@@ -59,7 +74,7 @@ void sp_grpc_end_call(struct sp_exchange *exchange,
     if (fault != NULL) {
         sp_grpc_status_of_fault(&status, fault, retry_after_ms, has_insight(exchange));
     }
-    end_with(exchange, &status);
+    sp_grpc_end_with(exchange, &status, no_metadata);
 }
 
 // ---- Whole answers ----------------------------------------------------------------

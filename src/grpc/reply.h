@@ -8,13 +8,27 @@
 #include "grpc/status.h"
 #include "server/exchange.h"
 
+// Metadata: fields that an answer has besides those of gRPC. Names are in lower case.
+struct sp_grpc_metadata {
+    const struct sp_field *fields;
+    size_t count; // SP_GRPC_METADATA_MOST at most
+};
+
+#define SP_GRPC_METADATA_MOST 32u
+
 // Begins an answer that has messages. `call`, for Snakepit-Call-Id: its name or number,
 // or NULL.
 void sp_grpc_begin(struct sp_exchange *exchange, const char *call);
+// The same with metadata, borrowed.
+void sp_grpc_begin_with(struct sp_exchange *exchange, struct sp_grpc_metadata metadata);
 // Ends an answer that has begun, and the exchange.
 void sp_grpc_end(struct sp_exchange *exchange,
                  enum sp_grpc_code code,
                  const char *message);
+// The same with metadata, borrowed. The status has been set, and is empty then.
+void sp_grpc_end_with(struct sp_exchange *exchange,
+                      struct sp_grpc_status *status,
+                      struct sp_grpc_metadata metadata);
 // The same with OK, or with what `fault` says.
 void sp_grpc_end_call(struct sp_exchange *exchange,
                       const snakepit_fault *fault,

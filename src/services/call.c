@@ -7,6 +7,7 @@
 
 #include "api/gate.h"
 #include "api/inside.h"
+#include "base/check.h"
 #include "base/clock.h"
 #include "base/memory.h"
 #include "grpc/reply.h"
@@ -258,12 +259,30 @@ void sp_grpc_finish(struct sp_grpc_call *call,
     }
 }
 
-void sp_grpc_open(struct sp_grpc_call *call)
+void sp_grpc_finish_with(struct sp_grpc_call *call,
+                         struct sp_grpc_status *status,
+                         struct sp_grpc_metadata metadata)
+{
+    SP_CHECK(call->begun && !call->over);
+    call->over = true;
+    sp_grpc_end_with(call->exchange, status, metadata);
+    if (!call->busy) {
+        sp_grpc_call_free(call);
+    }
+}
+
+void sp_grpc_open_with(struct sp_grpc_call *call, struct sp_grpc_metadata metadata)
 {
     if (!call->begun && !call->over) {
         call->begun = true;
-        sp_grpc_begin(call->exchange, NULL);
+        sp_grpc_begin_with(call->exchange, metadata);
     }
+}
+
+void sp_grpc_open(struct sp_grpc_call *call)
+{
+    const struct sp_grpc_metadata none = {NULL, 0};
+    sp_grpc_open_with(call, none);
 }
 
 bool sp_grpc_send(struct sp_grpc_call *call, struct sp_slice message)

@@ -16,6 +16,7 @@
 #include "base/loop.h"
 #include "base/slice.h"
 #include "grpc/frame.h"
+#include "grpc/reply.h"
 #include "grpc/status.h"
 #include "server/exchange.h"
 #include "services/methods.h"
@@ -87,11 +88,18 @@ void sp_grpc_resume(struct sp_grpc_call *call, sp_grpc_fn *handler);
 
 // Begins the answer, for a client that waits for headers.
 void sp_grpc_open(struct sp_grpc_call *call);
+// The same with metadata, borrowed.
+void sp_grpc_open_with(struct sp_grpc_call *call, struct sp_grpc_metadata metadata);
 // Sends a message, framed. False: there was no memory, and the call has ended.
 bool sp_grpc_send(struct sp_grpc_call *call, struct sp_slice message);
 // Ends it. Nothing of it may be used any more, but what runs now may return.
 void sp_grpc_finish(struct sp_grpc_call *call,
                     enum sp_grpc_code code,
                     const char *message);
+// The same of one whose answer has begun, with metadata, borrowed. The status has been
+// set, and is empty then.
+void sp_grpc_finish_with(struct sp_grpc_call *call,
+                         struct sp_grpc_status *status,
+                         struct sp_grpc_metadata metadata);
 
 #endif

@@ -92,22 +92,28 @@ static const struct sp_grpc_method *find_method(struct sp_exchange *exchange)
                            (struct sp_slice){path.data + 1, path.size - 1})) {
         method = NULL;
     }
-    if (method == NULL) {
-        sp_grpc_refuse(
-            exchange,
-            SP_GRPC_UNIMPLEMENTED,
-            "there is no such method; reflection lists those that there are");
-    }
     return method;
 }
 
 void sp_grpc_handle(struct sp_exchange *exchange)
 {
+    sp_grpc_handle_with(exchange, find_method(exchange));
+}
+
+void sp_grpc_handle_with(struct sp_exchange *exchange,
+                         const struct sp_grpc_method *method)
+{
     if (!sp_api_may_ask(exchange) || !is_well_formed(exchange)) {
         return;
     }
-    const struct sp_grpc_method *method = find_method(exchange);
-    if (method == NULL || !sp_api_admit_client(exchange, method->access)) {
+    if (method == NULL) {
+        sp_grpc_refuse(
+            exchange,
+            SP_GRPC_UNIMPLEMENTED,
+            "there is no such method; reflection lists those that there are");
+        return;
+    }
+    if (!sp_api_admit_client(exchange, method->access)) {
         return;
     }
     struct sp_grpc_call *call = sp_grpc_call_new(exchange, method);
