@@ -20,6 +20,7 @@ sys.path.insert(0, str(E2E))
 os.environ["PYTHONPATH"] = os.pathsep.join([str(E2E / "adapters"), str(HERE)])
 
 from support.daemon import Daemon  # noqa: E402
+from support.places import BUILD  # noqa: E402, F401
 from support.served import config, end, serve  # noqa: E402
 
 
