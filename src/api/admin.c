@@ -135,7 +135,7 @@ void sp_api_drain(struct sp_exchange *exchange, const struct sp_params *params)
         return;
     }
     api->drain(api->user);
-    sp_api_reply(exchange, &(const struct sp_api_answer){.status = 202});
+    sp_api_accepted(exchange);
 }
 
 // ---- Reload ---------------------------------------------------------------------

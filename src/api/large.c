@@ -29,17 +29,21 @@ static void done(struct sp_offload_work *work)
 {
     struct sp_api_large *large = of_work(work);
     struct sp_buf bytes = large->bytes;
+    struct sp_budget *budget = large->budget;
+    const size_t counted = large->exchange == NULL ? large->taken : 0;
     if (large->exchange != NULL) {
         large->exchange->listener = NULL;
     }
     large->ops->done(large);
     sp_buf_fini(&bytes);
+    sp_budget_give(budget, counted);
 }
 
 static void on_gone(void *user)
 {
     struct sp_api_large *large = user;
     large->exchange = NULL;
+    sp_budget_charge(large->budget, large->taken); // the request counts it no longer
 }
 
 static const struct sp_exchange_listener listener = {.gone = on_gone};
@@ -59,6 +63,8 @@ void sp_api_large_begin(struct sp_api_large *large,
     large->err = SNAKEPIT_SHUTTING_DOWN; // if it never runs
     large->body = sp_api_body_of(exchange);
     (void)sp_exchange_take_body(exchange, &large->bytes);
+    large->budget = exchange->loop->budget;
+    large->taken = large->bytes.capacity;
     large->work.run = run;
     large->work.done = done;
     exchange->user = large;

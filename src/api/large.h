@@ -26,11 +26,13 @@ struct sp_api_large_ops {
     void (*done)(struct sp_api_large *large);
 };
 
-// Embedded first in what the request is to become. `exchange` belongs to the loop; the
-// others to the thread until `done`.
+// Embedded first in what the request is to become. The first four belong to the loop;
+// the others to the thread until `done`.
 struct sp_api_large {
     struct sp_offload_work work;
     struct sp_exchange *exchange;
+    struct sp_budget *budget;
+    size_t taken; // bytes of memory of the body
     const struct sp_api_large_ops *ops;
     struct sp_buf bytes; // of the body
     struct sp_body body;

@@ -8,6 +8,7 @@
 #define ZLIB_CONST
 #include <zlib.h>
 
+#define KEPT        4096u             // bytes of room for the next message
 #define STEP        ((size_t)1 << 16) // bytes that are inflated at once
 #define GZIP_WINDOW (15 + 16)         // zlib: the largest window, in a gzip stream
 
@@ -27,7 +28,7 @@ static void begin_next(struct sp_grpc_reader *reader)
 {
     reader->whole = false;
     reader->prefix_size = 0;
-    reader->message.size = 0;
+    sp_counted_forget(&reader->message, reader->budget, KEPT);
 }
 
 static size_t size_in(const uint8_t prefix[SP_GRPC_PREFIX_SIZE])
@@ -61,12 +62,19 @@ static enum sp_grpc_read take_prefix(struct sp_grpc_reader *reader,
 static enum sp_grpc_read take_message(struct sp_grpc_reader *reader,
                                       struct sp_slice *bytes)
 {
-    const size_t taken = least(reader->size - reader->message.size, bytes->size);
-    if (sp_buf_append(&reader->message, bytes->data, taken) != SNAKEPIT_OK) {
-        return SP_GRPC_READ_NO_MEMORY;
+    struct sp_buf *message = &reader->message.bytes;
+    const size_t taken = least(reader->size - message->size, bytes->size);
+    snakepit_err err =
+        sp_counted_grow(&reader->message, reader->budget, taken, reader->size);
+    if (err != SNAKEPIT_OK) {
+        return err == SNAKEPIT_AGAIN ? SP_GRPC_READ_SPENT : SP_GRPC_READ_NO_MEMORY;
+    }
+    if (taken > 0) {
+        memcpy(message->data + message->size, bytes->data, taken);
+        message->size += taken;
     }
     *bytes = behind(*bytes, taken);
-    reader->whole = reader->message.size == reader->size;
+    reader->whole = message->size == reader->size;
     return reader->whole ? SP_GRPC_READ_MESSAGE : SP_GRPC_READ_MORE;
 }
 
@@ -92,7 +100,7 @@ bool sp_grpc_reader_is_amid(const struct sp_grpc_reader *reader)
 
 void sp_grpc_reader_fini(struct sp_grpc_reader *reader)
 {
-    sp_buf_fini(&reader->message);
+    sp_counted_forget(&reader->message, reader->budget, 0);
 }
 
 // ---- Writing --------------------------------------------------------------------

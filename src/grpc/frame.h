@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/slice.h"
+#include "server/budget.h"
 
 #define SP_GRPC_PREFIX_SIZE 5u
 
@@ -18,18 +19,20 @@ enum sp_grpc_read {
     SP_GRPC_READ_TOO_LARGE,
     SP_GRPC_READ_BAD_FLAG, // neither compressed nor not
     SP_GRPC_READ_NO_MEMORY,
+    SP_GRPC_READ_SPENT, // the budget is
 };
 
 // Reads messages from bytes as they come. Zeroed, with `most` set, it is at the
 // beginning. Owner: whoever embeds it.
 struct sp_grpc_reader {
-    size_t most; // bytes that a message may have
+    size_t most;              // bytes that a message may have
+    struct sp_budget *budget; // where messages count; NULL: nowhere
     uint8_t prefix[SP_GRPC_PREFIX_SIZE];
     uint8_t prefix_size; // of it, there so far
     bool whole;          // the message is
     bool compressed;     // the message is
     size_t size;         // of the message, once the prefix is whole
-    struct sp_buf message;
+    struct sp_counted message;
 };
 
 // Takes bytes up to the end of the next message. What is claimed to come takes no

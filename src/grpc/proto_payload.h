@@ -10,11 +10,13 @@
 
 // Writes the one value of a payload. With `arguments` that is a map: nothing is an
 // empty one, and a tensor that is nowhere asked for becomes the member of its name;
-// without, such a tensor is refused, as is a payload without a value. The data of
-// tensors is borrowed: what the payload was decoded from must live until the writer was
-// taken. MALFORMED, INVALID_ARGUMENT, NO_MEMORY: `why` says what is wrong, and where.
+// without, such a tensor is refused, as is a payload without a value. `most_values` is
+// that of struct sp_body. The data of tensors is borrowed: what the payload was decoded
+// from must live until the writer was taken. MALFORMED, INVALID_ARGUMENT, NO_MEMORY:
+// `why` says what is wrong, and where.
 snakepit_err sp_payload_read(const struct sp_v1_payload *payload,
                              bool arguments,
+                             uint64_t most_values,
                              snakepit_writer *writer,
                              snakepit_message *why);
 

@@ -11,6 +11,7 @@
 #include "grpc/proto_value.h"
 #include "http/body.h"
 #include "http/marks.h"
+#include "payload/json.h"
 #include "payload/tensor.h"
 #include "payload/writer.h"
 
@@ -374,21 +375,25 @@ static snakepit_err write_arguments(struct reading *reading, snakepit_reader *at
 
 // Into `plain`: what is JSON or a Value, with inline tensors; or MessagePack as it is.
 static snakepit_err read_plain(const struct sp_v1_payload *payload,
+                               uint64_t most_values,
                                snakepit_writer *plain,
                                snakepit_message *why)
 {
+    const struct sp_json_limit limit = {.values = most_values,
+                                        .name = SP_BODY_LIMIT_NAME};
     snakepit_reader reader;
     snakepit_err err;
     switch (payload->which) {
     case FORM_VALUE:
         sp_proto_value_read(payload->value, plain);
-        return snakepit_writer_explain(plain, why);
+        err = snakepit_writer_explain(plain, why);
+        snakepit_reader_init(&reader, plain->buf.data, plain->buf.size);
+        return err == SNAKEPIT_OK ? sp_body_count(reader, most_values, why) : err;
     case FORM_JSON:
-        return snakepit_writer_json(
-            plain, (const char *)payload->json.data, payload->json.size, why);
+        return sp_json_read(plain, payload->json, &limit, why);
     case FORM_MSGPACK:
         snakepit_reader_init(&reader, payload->msgpack.data, payload->msgpack.size);
-        err = sp_body_check(&reader, UINT64_MAX, why);
+        err = sp_body_check(&reader, most_values, why);
         if (err == SNAKEPIT_OK) {
             sp_writer_value(plain, payload->msgpack);
         }
@@ -466,6 +471,7 @@ static bool holds_a_map(const snakepit_writer *writer)
 
 snakepit_err sp_payload_read(const struct sp_v1_payload *payload,
                              bool arguments,
+                             uint64_t most_values,
                              snakepit_writer *writer,
                              snakepit_message *why)
 {
@@ -475,7 +481,7 @@ snakepit_err sp_payload_read(const struct sp_v1_payload *payload,
     if (payload->which == FORM_NONE && !arguments) {
         return explain(why, SNAKEPIT_INVALID_ARGUMENT, "the payload has no value");
     }
-    snakepit_err err = read_plain(payload, writer, why);
+    snakepit_err err = read_plain(payload, most_values, writer, why);
     if (err == SNAKEPIT_OK &&
         (payload->tensors.count != 0 ||
          sp_mark_may_be_in((struct sp_slice){writer->buf.data, writer->buf.size}))) {

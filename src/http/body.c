@@ -11,8 +11,6 @@
 #include "payload/json.h"
 #include "payload/writer.h"
 
-#define LIMIT_NAME "serve: max_values"
-
 static snakepit_err
 explain(snakepit_message *why, snakepit_err err, const char *sentence)
 {
@@ -69,15 +67,46 @@ read_anew(snakepit_reader reader, snakepit_writer *writer, snakepit_message *why
 
 // ---- Bodies -------------------------------------------------------------------------
 
-static bool is_container(const snakepit_value *value)
+// How many values there may still be.
+struct allowance {
+    uint64_t most;
+    uint64_t left;
+};
+
+static snakepit_err count_in(struct allowance *allowance,
+                             const snakepit_value *value,
+                             snakepit_message *why)
 {
-    return value->kind == SNAKEPIT_ARRAY || value->kind == SNAKEPIT_MAP;
+    const bool holds = value->kind == SNAKEPIT_ARRAY || value->kind == SNAKEPIT_MAP;
+    const uint64_t count = holds ? value->as.count : 0;
+    if (count > allowance->left) {
+        (void)snprintf(why->text,
+                       sizeof why->text,
+                       "the body holds more than the %" PRIu64
+                       " values that `" SP_BODY_LIMIT_NAME "` allows",
+                       allowance->most);
+        return SNAKEPIT_MALFORMED;
+    }
+    allowance->left -= count;
+    return SNAKEPIT_OK;
+}
+
+snakepit_err
+sp_body_count(snakepit_reader value, uint64_t most_values, snakepit_message *why)
+{
+    struct allowance allowance = {.most = most_values, .left = most_values};
+    snakepit_value next;
+    snakepit_err err = SNAKEPIT_OK;
+    while (err == SNAKEPIT_OK && snakepit_reader_next(&value, &next) == SNAKEPIT_OK) {
+        err = count_in(&allowance, &next, why);
+    }
+    return err;
 }
 
 static snakepit_err
 check_values(snakepit_reader reader, uint64_t most, snakepit_message *why)
 {
-    uint64_t left = most;
+    struct allowance allowance = {.most = most, .left = most};
     snakepit_value value;
     snakepit_err err;
     while ((err = snakepit_reader_next(&reader, &value)) == SNAKEPIT_OK) {
@@ -87,15 +116,10 @@ check_values(snakepit_reader reader, uint64_t most, snakepit_message *why)
                            "the body holds an ext type of MessagePack, which no tool "
                            "takes; a tensor is a map {\"" SP_MARK_TENSOR "\": ...}");
         }
-        if (is_container(&value) && value.as.count > left) {
-            (void)snprintf(why->text,
-                           sizeof why->text,
-                           "the body holds more than the %" PRIu64
-                           " values that `" LIMIT_NAME "` allows",
-                           most);
-            return SNAKEPIT_MALFORMED;
+        err = count_in(&allowance, &value, why);
+        if (err != SNAKEPIT_OK) {
+            return err;
         }
-        left -= is_container(&value) ? value.as.count : 0;
     }
     return err == SNAKEPIT_END ? SNAKEPIT_OK : SNAKEPIT_MALFORMED;
 }
@@ -131,7 +155,7 @@ snakepit_err
 sp_body_read(const struct sp_body *body, snakepit_writer *writer, snakepit_message *why)
 {
     const struct sp_json_limit limit = {.values = body->most_values,
-                                        .name = LIMIT_NAME};
+                                        .name = SP_BODY_LIMIT_NAME};
     why->text[0] = '\0';
     return body->media == SP_MEDIA_MSGPACK
                ? read_msgpack(body, writer, why)

@@ -19,6 +19,8 @@ struct sp_body {
     uint64_t most_values;
 };
 
+#define SP_BODY_LIMIT_NAME "serve: max_values"
+
 // Writes the one value that a body holds. What of it the writer borrows (the data of
 // tensors) must live until the call was submitted. MALFORMED, INVALID_ARGUMENT,
 // NO_MEMORY: `why` says what is wrong, and where. Any thread.
@@ -30,6 +32,11 @@ snakepit_err sp_body_read(const struct sp_body *body,
 // of which none is ours to take from a stranger. MALFORMED: `why` says what is wrong.
 snakepit_err
 sp_body_check(const snakepit_reader *body, uint64_t most_values, snakepit_message *why);
+
+// Whether a whole value holds at most so many. MALFORMED: it does not, and `why` says
+// so.
+snakepit_err
+sp_body_count(snakepit_reader value, uint64_t most_values, snakepit_message *why);
 
 // The MessagePack of the value that comes next: as it is where that can be, so that
 // nothing is copied, else made in `room`. MALFORMED, NO_MEMORY.

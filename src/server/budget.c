@@ -32,6 +32,13 @@ bool sp_budget_take(struct sp_budget *budget, size_t bytes)
     return true;
 }
 
+void sp_budget_charge(struct sp_budget *budget, size_t bytes)
+{
+    if (budget != NULL && bytes > 0) {
+        (void)atomic_fetch_add_explicit(&budget->used, bytes, memory_order_relaxed);
+    }
+}
+
 void sp_budget_give(struct sp_budget *budget, size_t bytes)
 {
     if (budget != NULL && bytes > 0) {
@@ -69,6 +76,17 @@ snakepit_err sp_counted_grow(struct sp_counted *body,
     }
     bytes->data = data;
     bytes->capacity = capacity;
+    body->counted = counted;
+    return SNAKEPIT_OK;
+}
+
+snakepit_err sp_counted_settle(struct sp_counted *body, struct sp_budget *budget)
+{
+    const size_t counted = counted_of(body->bytes.capacity);
+    if (counted > body->counted && !sp_budget_take(budget, counted - body->counted)) {
+        return SNAKEPIT_AGAIN;
+    }
+    sp_budget_give(budget, counted < body->counted ? body->counted - counted : 0);
     body->counted = counted;
     return SNAKEPIT_OK;
 }

@@ -21,6 +21,8 @@ struct sp_budget {
 
 // Takes so many bytes of it. False: it is spent.
 bool sp_budget_take(struct sp_budget *budget, size_t bytes);
+// The same, whatever is left of it: for what is there already.
+void sp_budget_charge(struct sp_budget *budget, size_t bytes);
 // Gives them back.
 void sp_budget_give(struct sp_budget *budget, size_t bytes);
 
@@ -38,6 +40,9 @@ snakepit_err sp_counted_grow(struct sp_counted *body,
                              struct sp_budget *budget,
                              size_t more,
                              size_t most);
+// Counts what it takes now, after others have made room in it. AGAIN: the budget is
+// spent; it is counted as it was.
+snakepit_err sp_counted_settle(struct sp_counted *body, struct sp_budget *budget);
 // Forgets what is there, which may have been taken away, and frees it if it has room
 // for more than `kept` bytes.
 void sp_counted_forget(struct sp_counted *body, struct sp_budget *budget, size_t kept);

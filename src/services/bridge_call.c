@@ -13,9 +13,12 @@
 #include "base/memory.h"
 #include "config/config.h"
 #include "grpc/reply.h"
+#include "http/body.h"
 #include "http/problem.h"
 #include "payload/json.h"
+#include "payload/writer.h"
 #include "protobuf/wire.h"
+#include "server/server.h"
 #include "services/bridge.h"
 #include "services/message.h"
 
@@ -101,6 +104,16 @@ write_arguments(snakepit_writer *writer,
     return err == SNAKEPIT_OK ? snakepit_writer_explain(writer, why) : err;
 }
 
+// Each is bounded by its message; all of them together hold what those of a call may.
+static snakepit_err count_arguments(const struct sp_exchange *exchange,
+                                    const snakepit_writer *writer,
+                                    snakepit_message *why)
+{
+    snakepit_reader reader;
+    snakepit_reader_init(&reader, writer->buf.data, writer->buf.size);
+    return sp_body_count(reader, sp_serve_loop_config(exchange->loop)->max_values, why);
+}
+
 // ---- Asking ---------------------------------------------------------------------
 
 // Borrows from itself and from the message.
@@ -151,6 +164,7 @@ static bool fill(struct sp_grpc_call *call, struct asked *asked)
     }
     asked->ask.args = snakepit_writer_new();
     snakepit_err err = write_arguments(asked->ask.args, request, &why);
+    err = err == SNAKEPIT_OK ? count_arguments(exchange, asked->ask.args, &why) : err;
     if (err != SNAKEPIT_OK) {
         sp_api_fail(exchange, err, why.text);
     }

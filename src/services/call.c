@@ -35,16 +35,24 @@ struct sp_grpc_call *sp_grpc_call_new(struct sp_exchange *exchange,
         call->method = method;
         call->begun_ns = sp_clock_now();
         call->reader.most = (size_t)sp_serve_loop_config(exchange->loop)->max_message;
+        call->reader.budget = exchange->loop->budget;
     }
     return call;
+}
+
+// What has come of it, but for so many bytes of room for a message.
+static void forget(struct sp_grpc_call *call, size_t kept)
+{
+    struct sp_budget *budget = call->reader.budget;
+    sp_counted_forget(&call->reader.message, budget, kept);
+    sp_counted_forget(&call->plain, budget, 0);
+    sp_counted_forget(&call->unread, budget, 0);
 }
 
 void sp_grpc_call_drop(struct sp_grpc_call *call)
 {
     if (call != NULL) {
-        sp_grpc_reader_fini(&call->reader);
-        sp_buf_fini(&call->plain);
-        sp_buf_fini(&call->unread);
+        forget(call, 0);
         sp_free(call);
     }
 }
@@ -53,10 +61,8 @@ void sp_grpc_call_drop(struct sp_grpc_call *call)
 // again, with the room for its message.
 static void keep(struct sp_grpc_call *call)
 {
-    struct sp_buf message = call->reader.message;
-    message.size = 0;
-    sp_buf_fini(&call->plain);
-    sp_buf_fini(&call->unread);
+    forget(call, KEPT);
+    const struct sp_counted message = call->reader.message;
     call->loop->spare = call;
     call->loop->drop_spare = sp_grpc_call_drop;
     *call = (struct sp_grpc_call){.reader = {.message = message}};
@@ -81,7 +87,7 @@ void sp_grpc_call_free(struct sp_grpc_call *call)
             holder->over(call);
         }
     }
-    if (call->loop->spare == NULL && call->reader.message.capacity <= KEPT) {
+    if (call->loop->spare == NULL && call->reader.message.bytes.capacity <= KEPT) {
         keep(call);
     } else {
         sp_grpc_call_drop(call);
@@ -97,7 +103,9 @@ static void refuse(struct sp_grpc_call *call, enum sp_grpc_code code, const char
 // ---- Messages -------------------------------------------------------------------
 
 // Why a body is not one of messages.
-static const char *explain(enum sp_grpc_read read, enum sp_grpc_code *code)
+static const char *explain(const struct sp_grpc_call *call,
+                           enum sp_grpc_read read,
+                           enum sp_grpc_code *code)
 {
     switch (read) {
     case SP_GRPC_READ_TOO_LARGE:
@@ -106,22 +114,31 @@ static const char *explain(enum sp_grpc_read read, enum sp_grpc_code *code)
     case SP_GRPC_READ_BAD_FLAG:
         *code = SP_GRPC_INTERNAL;
         return "the body is not one of gRPC: a message begins with neither 0 nor 1";
+    case SP_GRPC_READ_SPENT:
+        sp_budget_tell(call->reader.budget,
+                       sp_serve_loop_log(call->exchange->loop),
+                       sp_clock_now());
+        *code = SP_GRPC_UNAVAILABLE;
+        return "the bodies of all requests take `serve: max_memory` already";
     default:
         *code = SP_GRPC_RESOURCE_EXHAUSTED;
         return "there is no memory for the message";
     }
 }
 
-static const char *explain_gzip(snakepit_err err, enum sp_grpc_code *code)
+static const char *
+explain_err(const struct sp_grpc_call *call, snakepit_err err, enum sp_grpc_code *code)
 {
     switch (err) {
     case SNAKEPIT_OK:
         *code = SP_GRPC_OK;
         return NULL;
     case SNAKEPIT_QUOTA_EXCEEDED:
-        return explain(SP_GRPC_READ_TOO_LARGE, code);
+        return explain(call, SP_GRPC_READ_TOO_LARGE, code);
     case SNAKEPIT_NO_MEMORY:
-        return explain(SP_GRPC_READ_NO_MEMORY, code);
+        return explain(call, SP_GRPC_READ_NO_MEMORY, code);
+    case SNAKEPIT_AGAIN:
+        return explain(call, SP_GRPC_READ_SPENT, code);
     default:
         *code = SP_GRPC_INTERNAL;
         return "the message is not valid gzip";
@@ -134,7 +151,8 @@ unpack(struct sp_grpc_call *call, struct sp_slice *message, const char **why)
 {
     struct sp_grpc_reader *reader = &call->reader;
     enum sp_grpc_code code = SP_GRPC_OK;
-    *message = (struct sp_slice){reader->message.data, reader->message.size};
+    *message =
+        (struct sp_slice){reader->message.bytes.data, reader->message.bytes.size};
     if (!reader->compressed) {
         return SP_GRPC_OK;
     }
@@ -143,10 +161,11 @@ unpack(struct sp_grpc_call *call, struct sp_slice *message, const char **why)
                "how";
         return SP_GRPC_INTERNAL;
     }
-    call->plain.size = 0;
-    snakepit_err err = sp_grpc_gunzip(*message, reader->most, &call->plain);
-    *message = (struct sp_slice){call->plain.data, call->plain.size};
-    *why = explain_gzip(err, &code);
+    call->plain.bytes.size = 0;
+    snakepit_err err = sp_grpc_gunzip(*message, reader->most, &call->plain.bytes);
+    err = err == SNAKEPIT_OK ? sp_counted_settle(&call->plain, reader->budget) : err;
+    *message = (struct sp_slice){call->plain.bytes.data, call->plain.bytes.size};
+    *why = explain_err(call, err, &code);
     return code;
 }
 
@@ -164,7 +183,7 @@ static bool feed(struct sp_grpc_call *call, struct sp_slice bytes)
         }
         read = sp_grpc_reader_take(&call->reader, &bytes);
         if (read > SP_GRPC_READ_MESSAGE) {
-            const char *why = explain(read, &code);
+            const char *why = explain(call, read, &code);
             refuse(call, code, why);
             return false;
         }
@@ -351,7 +370,7 @@ static bool read_step(struct sp_grpc_call *call, struct sp_slice *left)
     if (read == SP_GRPC_READ_MESSAGE) {
         code = unpack(call, &message, &why);
     } else {
-        why = explain(read, &code);
+        why = explain(call, read, &code);
     }
     if (code != SP_GRPC_OK) {
         sp_grpc_finish(call, code, why);
@@ -374,7 +393,7 @@ static void end_reading(struct sp_grpc_call *call)
 
 static void read_messages(struct sp_grpc_call *call)
 {
-    struct sp_slice left = {call->unread.data, call->unread.size};
+    struct sp_slice left = {call->unread.bytes.data, call->unread.bytes.size};
     bool more = left.size > 0;
     while (more && sp_exchange_room(call->exchange) > 0) {
         more = read_step(call, &left) && left.size > 0;
@@ -382,11 +401,11 @@ static void read_messages(struct sp_grpc_call *call)
     if (call->over) {
         return;
     }
-    const size_t taken = call->unread.size - left.size;
+    const size_t taken = call->unread.bytes.size - left.size;
     if (left.size > 0 && taken > 0) {
-        memmove(call->unread.data, left.data, left.size);
+        memmove(call->unread.bytes.data, left.data, left.size);
     }
-    call->unread.size = left.size;
+    call->unread.bytes.size = left.size;
     if (taken > 0) {
         sp_exchange_taken(call->exchange, taken);
     }
@@ -398,8 +417,13 @@ static void read_messages(struct sp_grpc_call *call)
 static void on_held_received(void *user, struct sp_slice bytes)
 {
     struct sp_grpc_call *call = user;
-    if (sp_buf_append(&call->unread, bytes.data, bytes.size) != SNAKEPIT_OK) {
-        sp_grpc_finish(call, SP_GRPC_RESOURCE_EXHAUSTED, "there is no memory");
+    snakepit_err err = sp_buf_append(&call->unread.bytes, bytes.data, bytes.size);
+    err = err == SNAKEPIT_OK ? sp_counted_settle(&call->unread, call->reader.budget)
+                             : err;
+    if (err != SNAKEPIT_OK) {
+        enum sp_grpc_code code = SP_GRPC_OK;
+        const char *why = explain_err(call, err, &code);
+        sp_grpc_finish(call, code, why);
         return;
     }
     (void)tell(call, read_messages);
@@ -448,7 +472,7 @@ void sp_grpc_hold(struct sp_grpc_call *call, const struct sp_grpc_holder *holder
 void sp_grpc_take_message(struct sp_grpc_call *call, struct sp_buf *bytes)
 {
     struct sp_buf *from =
-        call->reader.compressed ? &call->plain : &call->reader.message;
+        call->reader.compressed ? &call->plain.bytes : &call->reader.message.bytes;
     *bytes = *from;
     *from = (struct sp_buf){.data = NULL};
 }

@@ -55,8 +55,8 @@ struct sp_grpc_call {
     bool over;     // the exchange is no more
     bool busy;     // a function of its holder runs
     struct sp_grpc_reader reader;
-    struct sp_buf plain;  // a message that came compressed
-    struct sp_buf unread; // of a DUPLEX method: what has come and is not read yet
+    struct sp_counted plain;  // a message that came compressed
+    struct sp_counted unread; // of a DUPLEX method: what has come and is not read yet
     const struct sp_grpc_holder *holder; // NULL: it is not held
     void *state;                         // of the holder
     struct sp_timer deadline;

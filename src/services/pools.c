@@ -233,3 +233,9 @@ void sp_grpc_reload(struct sp_grpc_call *call, struct sp_slice message)
     (void)message;
     sp_api_reload(call->exchange, NULL);
 }
+
+void sp_grpc_drain(struct sp_grpc_call *call, struct sp_slice message)
+{
+    (void)message;
+    sp_api_drain(call->exchange, NULL);
+}

@@ -3,9 +3,11 @@
 #include "api/gate.h"
 #include "api/inside.h"
 #include "api/reply.h"
+#include "config/config.h"
 #include "grpc/messages.h"
 #include "grpc/proto_payload.h"
 #include "http/problem.h"
+#include "server/server.h"
 #include "services/call.h"
 #include "services/message.h"
 
@@ -178,6 +180,7 @@ static void keep(struct sp_exchange *exchange,
             ? SNAKEPIT_NO_MEMORY
             : sp_payload_read(request->value == NULL ? &nothing : request->value,
                               false,
+                              sp_serve_loop_config(exchange->loop)->max_values,
                               value,
                               &why);
     if (err == SNAKEPIT_OK) {

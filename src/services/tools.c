@@ -38,23 +38,26 @@ struct asked {
 
 // ---- The message ------------------------------------------------------------------
 
-static snakepit_err read_arguments(struct asked *asked)
+static snakepit_err read_arguments(struct asked *asked, uint64_t most_values)
 {
     if (asked->request.arguments == NULL) {
         return SNAKEPIT_OK;
     }
     asked->args = snakepit_writer_new();
-    return asked->args == NULL
-               ? SNAKEPIT_NO_MEMORY
-               : sp_payload_read(
-                     asked->request.arguments, true, asked->args, &asked->why);
+    return asked->args == NULL ? SNAKEPIT_NO_MEMORY
+                               : sp_payload_read(asked->request.arguments,
+                                                 true,
+                                                 most_values,
+                                                 asked->args,
+                                                 &asked->why);
 }
 
-// Any thread: what takes long, where the message is large. `most`: see
-// sp_grpc_decode().
-static void read_message(struct asked *asked, struct sp_slice message, size_t most)
+// Any thread: what takes long, where the message is large.
+static void read_message(struct asked *asked,
+                         struct sp_slice message,
+                         const struct sp_serve_config *config)
 {
-    asked->scratch.limit = most;
+    asked->scratch.limit = (size_t)config->max_message; // see sp_grpc_decode()
     asked->err = sp_proto_decode(&sp_type_v1_call_request,
                                  message,
                                  &asked->scratch,
@@ -62,7 +65,7 @@ static void read_message(struct asked *asked, struct sp_slice message, size_t mo
                                  &asked->why);
     asked->malformed = asked->err == SNAKEPIT_MALFORMED;
     if (asked->err == SNAKEPIT_OK) {
-        asked->err = read_arguments(asked);
+        asked->err = read_arguments(asked, config->max_values);
     }
 }
 
@@ -77,9 +80,9 @@ static bool is_read(struct sp_exchange *exchange, const struct asked *asked)
     return asked->err == SNAKEPIT_OK;
 }
 
-static size_t most_of(const struct sp_exchange *exchange)
+static const struct sp_serve_config *config_of(const struct sp_exchange *exchange)
 {
-    return (size_t)sp_serve_loop_config(exchange->loop)->max_message;
+    return sp_serve_loop_config(exchange->loop);
 }
 
 // ---- Asking ---------------------------------------------------------------------
@@ -172,7 +175,9 @@ struct large {
     struct sp_grpc_call *call; // NULL: nobody waits any more
     sp_grpc_fn *then;
     struct sp_buf bytes;
-    size_t most;
+    struct sp_budget *budget;
+    size_t counted; // of it, since nobody waits any more
+    const struct sp_serve_config *config;
     struct asked asked;
 };
 
@@ -180,6 +185,7 @@ static void free_large(struct large *large)
 {
     asked_fini(&large->asked);
     sp_buf_fini(&large->bytes);
+    sp_budget_give(large->budget, large->counted);
     sp_free(large);
 }
 
@@ -187,7 +193,7 @@ static void read_large(struct sp_offload_work *work)
 {
     struct large *large = SP_ENTRY(work, struct large, work);
     const struct sp_slice message = {large->bytes.data, large->bytes.size};
-    read_message(&large->asked, message, large->most);
+    read_message(&large->asked, message, large->config);
 }
 
 static void large_is_read(struct sp_offload_work *work)
@@ -203,6 +209,9 @@ static void nobody_waits(struct sp_grpc_call *call)
 {
     struct large *large = call->state;
     large->call = NULL;
+    // The call counts its message no longer.
+    large->counted = large->bytes.capacity;
+    sp_budget_charge(large->budget, large->counted);
 }
 
 // Has the message read, and `then` called.
@@ -218,7 +227,8 @@ static void begin_large(struct sp_grpc_call *call, sp_grpc_fn *then)
     large->work.done = large_is_read;
     large->call = call;
     large->then = then;
-    large->most = most_of(call->exchange);
+    large->config = config_of(call->exchange);
+    large->budget = call->exchange->loop->budget;
     sp_grpc_take_message(call, &large->bytes);
     call->state = large;
     sp_grpc_hold(call, &holder);
@@ -366,7 +376,7 @@ void sp_grpc_call_tool(struct sp_grpc_call *call, struct sp_slice message)
         begin_large(call, submit_large);
         return;
     }
-    read_message(&asked, message, most_of(call->exchange));
+    read_message(&asked, message, config_of(call->exchange));
     submit(call, &asked);
     asked_fini(&asked);
 }
@@ -486,7 +496,7 @@ void sp_grpc_stream_tool(struct sp_grpc_call *call, struct sp_slice message)
         begin_large(call, open_large);
         return;
     }
-    read_message(&asked, message, most_of(call->exchange));
+    read_message(&asked, message, config_of(call->exchange));
     open_stream(call, &asked);
     asked_fini(&asked);
 }

@@ -27,7 +27,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 
 @pytest.fixture
 def daemon(tmp_path: pathlib.Path) -> Iterator[Any]:
-    one = serve(config(tmp_path, {"compatibility": ["bridge"]}))
+    keys = {"compatibility": ["bridge"], "max_values": 1000}
+    one = serve(config(tmp_path, keys))
     yield one
     end([one])
 
@@ -140,6 +141,17 @@ def test_binary_parameters_and_results_are_bytes(host):
         h.stub.ExecuteTool(request, timeout=60)
     assert caught.value.code() == h.grpc.StatusCode.INVALID_ARGUMENT
     assert "pickle" in caught.value.details()
+
+
+@apart
+def test_all_parameters_hold_as_many_values_as_a_body(host):
+    h = host()
+    # Two pairs, and what is in each.
+    assert h.execute("echo", a=[0] * 499, b=[0] * 499).success
+    with pytest.raises(h.grpc.RpcError) as caught:
+        h.execute("echo", a=[0] * 499, b=[0] * 500)
+    assert caught.value.code() == h.grpc.StatusCode.INVALID_ARGUMENT
+    assert "1000 values that `serve: max_values`" in caught.value.details()
 
 
 @apart

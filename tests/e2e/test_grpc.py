@@ -16,6 +16,7 @@ import pytest
 from support.apart import apart, beside
 from support.grpcs import Peer, needs_grpc, stubs
 from support.places import ROOT
+from support.raw_http import Raw
 from support.served import Client, config, end, poured, serve
 from support.tokens import secret, token, write
 from support.waiting import eventually
@@ -397,6 +398,71 @@ def test_messages_are_bounded_also_unpacked(start, made):
     run()
 
 
+# ---- Limits -----------------------------------------------------------------------
+
+
+def test_messages_count_to_the_memory_of_all_bodies(start, made):
+    daemon = start({"max_message": "8MiB", "max_memory": "8MiB"})
+    url = daemon.urls()[0]
+    mib = 1 << 20
+
+    @apart
+    def run() -> None:
+        p = Peer(url, made, **{"grpc.max_send_message_length": -1})
+        large = {"value": "x" * (4 * mib)}
+
+        def refused() -> bool:
+            try:
+                p.call("echo", large)
+            except p.grpc.RpcError as error:
+                assert error.code() == p.grpc.StatusCode.UNAVAILABLE, error
+                assert "take `serve: max_memory` already" in error.details()
+                return True
+            return False
+
+        assert not refused()
+        with Raw(daemon.connect(url)) as raw:
+            raw.send(
+                "POST /v1/pools/text/tools/echo HTTP/1.1\r\nHost: localhost\r\n"
+                f"Content-Type: application/json\r\nContent-Length: {6 * mib}\r\n\r\n"
+            )
+            raw.send(b" " * (6 * mib - 1))
+            eventually(refused, "that the budget is spent")
+            assert p.call("add", {"a": 1, "b": 1}) == 2
+        eventually(lambda: not refused(), "that it is given back")
+
+    run()
+    assert 'because="max_memory"' in daemon.logged("serve.full")
+
+
+def test_a_message_has_as_many_values_as_a_body(start, made):
+    url = start({"max_values": 1000}).urls()[0]
+
+    @apart
+    def run() -> None:
+        from google.protobuf import json_format, struct_pb2
+
+        p = Peer(url, made)
+        for count, fits in ((999, True), (1000, False)):
+            value = {"value": [None] * count}
+            struct = json_format.ParseDict(value, struct_pb2.Value())
+            packed = b"\x81\xa5value\xdc" + count.to_bytes(2, "big") + b"\xc0" * count
+            for arguments in (
+                p.pb.Payload(json=json.dumps(value).encode()),
+                p.pb.Payload(value=struct),
+                p.pb.Payload(msgpack=packed),
+            ):
+                request = p.pb.CallRequest(tool="echo", arguments=arguments)
+                if fits:
+                    p.stub.Call(request, timeout=60)
+                    continue
+                error = p.error(p.stub.Call, request, timeout=60)
+                assert error.code() == p.grpc.StatusCode.INVALID_ARGUMENT
+                assert "1000 values that `serve: max_values`" in error.details()
+
+    run()
+
+
 # ---- Tokens -----------------------------------------------------------------------
 
 SCOPES = ("call", "observe", "admin")
@@ -451,6 +517,8 @@ def test_each_method_asks_for_its_scope(guarded, made):
             nobody = answer(path, [])
             assert (nobody == code.UNAUTHENTICATED) == (scope != "open"), path
             for name in SCOPES:
+                if (path, name) == ("/snakepit.v1.Snakepit/Drain", "admin"):
+                    continue  # it would end the others
                 got = answer(path, metadata(name))
                 wanted = scope in (name, "open")
                 assert (got in refused) != wanted, (path, name, got)
@@ -476,6 +544,7 @@ def test_a_token_may_be_for_some_pools_alone(guarded, made):
             ("GetPool", p.pb.GetPoolRequest()),
             ("RecyclePool", p.pb.RecyclePoolRequest()),
             ("Reload", p.pb.ReloadRequest()),
+            ("Drain", p.pb.DrainRequest()),
         ):
             error = p.error(getattr(p.stub, method), request, metadata=other)
             assert error.code() == p.grpc.StatusCode.PERMISSION_DENIED
@@ -494,7 +563,8 @@ def test_a_token_may_be_for_some_pools_alone(guarded, made):
 # ---- The end ------------------------------------------------------------------------
 
 
-def test_a_drain_ends_what_was_admitted_and_tells_watchers(start, made, tmp_path):
+@pytest.mark.parametrize("by", ["SIGTERM", "grpc"])
+def test_a_drain_ends_what_was_admitted_and_tells_watchers(start, made, tmp_path, by):
     daemon = start()
     url = daemon.urls()[0]
     path = tmp_path / "waits"
@@ -509,7 +579,10 @@ def test_a_drain_ends_what_was_admitted_and_tells_watchers(start, made, tmp_path
         assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
         call = p.stub.Call.future(p.request("wait", {"path": str(path)}))
         eventually(path.exists, "that the tool runs")
-        os.kill(daemon.popen.pid, signal.SIGTERM)
+        if by == "grpc":
+            p.stub.Drain(p.pb.DrainRequest(), timeout=60)
+        else:
+            os.kill(daemon.popen.pid, signal.SIGTERM)
         assert next(watch).status == health_pb2.HealthCheckResponse.NOT_SERVING
         error = p.error(next, watch)
         assert error.code() == p.grpc.StatusCode.UNAVAILABLE

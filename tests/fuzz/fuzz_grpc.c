@@ -26,7 +26,7 @@ struct seen {
 
 static void see(struct seen *seen, const struct sp_grpc_reader *reader)
 {
-    const struct sp_buf *message = &reader->message;
+    const struct sp_buf *message = &reader->message.bytes;
     SP_CHECK(message->size == reader->size && message->size <= MOST);
     seen->count++;
     seen->bytes += message->size;
@@ -50,7 +50,7 @@ read_call(struct sp_slice message, struct sp_scratch *scratch, snakepit_writer *
     }
     (void)sp_payload_form(request.result_form, request.arguments, &form);
     if (request.arguments != NULL) {
-        err = sp_payload_read(request.arguments, true, writer, &why);
+        err = sp_payload_read(request.arguments, true, UINT64_MAX, writer, &why);
         SP_CHECK(err != SNAKEPIT_OK || snakepit_writer_error(writer) == SNAKEPIT_OK);
     }
 }
@@ -85,7 +85,8 @@ static void use_packed(struct sp_slice packed)
 
 static void use_message(const struct sp_grpc_reader *reader)
 {
-    const struct sp_slice message = {reader->message.data, reader->message.size};
+    const struct sp_slice message = {reader->message.bytes.data,
+                                     reader->message.bytes.size};
     if (reader->compressed) {
         use_packed(message);
     } else {

@@ -20,9 +20,9 @@ static void
 expect(const struct sp_grpc_reader *reader, bool compressed, const char *text)
 {
     assert_int_equal(reader->compressed, compressed);
-    assert_int_equal(reader->message.size, strlen(text));
-    if (reader->message.size > 0) {
-        assert_memory_equal(reader->message.data, text, strlen(text));
+    assert_int_equal(reader->message.bytes.size, strlen(text));
+    if (reader->message.bytes.size > 0) {
+        assert_memory_equal(reader->message.bytes.data, text, strlen(text));
     }
 }
 
@@ -99,7 +99,43 @@ static void a_claim_takes_no_memory(void **state)
     struct sp_slice bytes = {claim, sizeof claim};
     (void)state;
     assert_int_equal(sp_grpc_reader_take(&reader, &bytes), SP_GRPC_READ_MORE);
-    assert_true(reader.message.capacity < 4096);
+    assert_true(reader.message.bytes.capacity < 4096);
+    sp_grpc_reader_fini(&reader);
+}
+
+static void messages_take_no_more_than_the_budget_has(void **state)
+{
+    static const uint8_t claim[] = {0, 0, 0, 0x40, 0}; // 16 KiB
+    static const uint8_t piece[4096];
+    struct sp_budget budget = {.most = 12000};
+    struct sp_grpc_reader reader = {.most = UINT32_MAX, .budget = &budget};
+    struct sp_slice bytes = {claim, sizeof claim};
+    (void)state;
+    assert_int_equal(sp_grpc_reader_take(&reader, &bytes), SP_GRPC_READ_MORE);
+    for (size_t taken = 0; taken < 8192; taken += sizeof piece) {
+        bytes = (struct sp_slice){piece, sizeof piece};
+        assert_int_equal(sp_grpc_reader_take(&reader, &bytes), SP_GRPC_READ_MORE);
+    }
+    assert_int_equal(atomic_load(&budget.used), 8192);
+    bytes = (struct sp_slice){piece, sizeof piece};
+    assert_int_equal(sp_grpc_reader_take(&reader, &bytes), SP_GRPC_READ_SPENT);
+    sp_grpc_reader_fini(&reader);
+    assert_int_equal(atomic_load(&budget.used), 0);
+}
+
+static void a_large_message_does_not_stay_with_the_next_one(void **state)
+{
+    static uint8_t large[SP_GRPC_PREFIX_SIZE + 8192] = {0, 0, 0, 0x20, 0};
+    struct sp_budget budget = {.most = 12000};
+    struct sp_grpc_reader reader = {.most = UINT32_MAX, .budget = &budget};
+    struct sp_slice bytes = {large, sizeof large};
+    (void)state;
+    assert_int_equal(sp_grpc_reader_take(&reader, &bytes), SP_GRPC_READ_MESSAGE);
+    assert_int_equal(atomic_load(&budget.used), 8192);
+    bytes = (struct sp_slice){three, 8};
+    assert_int_equal(sp_grpc_reader_take(&reader, &bytes), SP_GRPC_READ_MESSAGE);
+    expect(&reader, false, "abc");
+    assert_int_equal(atomic_load(&budget.used), 0);
     sp_grpc_reader_fini(&reader);
 }
 
@@ -206,6 +242,8 @@ int main(void)
         cmocka_unit_test(a_message_that_is_cut_off_is_noticed),
         cmocka_unit_test(a_message_may_be_as_large_as_it_may),
         cmocka_unit_test(a_claim_takes_no_memory),
+        cmocka_unit_test(messages_take_no_more_than_the_budget_has),
+        cmocka_unit_test(a_large_message_does_not_stay_with_the_next_one),
         cmocka_unit_test(a_flag_is_nought_or_one),
         cmocka_unit_test(a_frame_begins_with_its_size),
         cmocka_unit_test(what_is_packed_is_unpacked_up_to_a_limit),

@@ -74,7 +74,7 @@ payload_of(unsigned which, const char *text, const char *const *names)
 static snakepit_err read_payload(const struct sp_v1_payload *from, bool arguments)
 {
     snakepit_writer_reset(writer);
-    return sp_payload_read(from, arguments, writer, &why);
+    return sp_payload_read(from, arguments, UINT64_MAX, writer, &why);
 }
 
 // What was written, with its tensors in the places that memory gives them.
@@ -321,7 +321,8 @@ static void an_answer_can_be_sent_as_arguments(void **state)
             SNAKEPIT_OK);
         assert_int_equal(payload.which, form);
         snakepit_writer *back = snakepit_writer_new();
-        assert_int_equal(sp_payload_read(&payload, true, back, &why), SNAKEPIT_OK);
+        assert_int_equal(sp_payload_read(&payload, true, UINT64_MAX, back, &why),
+                         SNAKEPIT_OK);
         assert_int_equal(back->buf.size, writer->buf.size);
         assert_int_equal(back->tensor_count, 3);
         snakepit_writer_free(back);
@@ -441,6 +442,40 @@ static void a_fault_hides_the_inside_of_an_adapter(void **state)
     assert_int_equal(message.message.size, 0);
 }
 
+static void values_are_counted_in_each_form(void **state)
+{
+    (void)state;
+    // [[null, null]]: an element, and its two.
+    static const uint8_t value[] = {0x32,
+                                    0x0c,
+                                    0x0a,
+                                    0x0a,
+                                    0x32,
+                                    0x08,
+                                    0x0a,
+                                    0x02,
+                                    0x08,
+                                    0x00,
+                                    0x0a,
+                                    0x02,
+                                    0x08,
+                                    0x00};
+    struct sp_v1_payload payloads[3] = {
+        {.which = 1, .value = {value, sizeof value}},
+        payload_of(2, "[[null,null]]", NAMES(NULL)),
+        payload_of(3, "\x91\x92\xc0\xc0", NAMES(NULL)),
+    };
+    for (size_t i = 0; i < 3; i++) {
+        snakepit_writer_reset(writer);
+        assert_int_equal(sp_payload_read(&payloads[i], false, 3, writer, &why),
+                         SNAKEPIT_OK);
+        snakepit_writer_reset(writer);
+        assert_int_equal(sp_payload_read(&payloads[i], false, 2, writer, &why),
+                         SNAKEPIT_MALFORMED);
+        assert_non_null(strstr(why.text, "the 2 values that `serve: max_values`"));
+    }
+}
+
 static void memory_may_be_missing(void **state)
 {
     (void)state;
@@ -452,7 +487,7 @@ static void memory_may_be_missing(void **state)
         snakepit_writer_free(writer);
         writer = snakepit_writer_new();
         sp_memory_fail_at(++n);
-        err = sp_payload_read(&from, false, writer, &why);
+        err = sp_payload_read(&from, false, UINT64_MAX, writer, &why);
         sp_memory_fail_at(0);
         assert_true(err == SNAKEPIT_OK || err == SNAKEPIT_NO_MEMORY);
         assert_true((why.text[0] == '\0') == (err == SNAKEPIT_OK));
@@ -492,6 +527,7 @@ int main(void)
         ROW(keys_of_a_struct_become_texts_as_in_json),
         ROW(the_form_is_that_of_the_request),
         ROW(a_fault_hides_the_inside_of_an_adapter),
+        ROW(values_are_counted_in_each_form),
         ROW(memory_may_be_missing),
     };
 #undef ROW

@@ -88,6 +88,26 @@ static void what_was_taken_away_is_counted_until_it_is_forgotten(void **state)
     sp_buf_fini(&taken);
 }
 
+static void what_others_have_made_room_in_is_counted_as_it_is(void **state)
+{
+    (void)state;
+    struct sp_budget budget = {.most = 100 * KIB};
+    struct sp_counted body = {.counted = 0};
+    assert_int_equal(sp_buf_reserve(&body.bytes, 60 * KIB), SNAKEPIT_OK);
+    assert_int_equal(sp_counted_settle(&body, &budget), SNAKEPIT_OK);
+    assert_int_equal(atomic_load(&budget.used), 60 * KIB);
+    sp_budget_charge(&budget, 50 * KIB); // more than there is
+    assert_int_equal(atomic_load(&budget.used), 110 * KIB);
+    assert_int_equal(sp_counted_settle(&body, &budget), SNAKEPIT_OK);
+    body.bytes.size = 60 * KIB;
+    assert_int_equal(sp_buf_reserve(&body.bytes, 1), SNAKEPIT_OK);
+    assert_int_equal(sp_counted_settle(&body, &budget), SNAKEPIT_AGAIN);
+    assert_int_equal(atomic_load(&budget.used), 110 * KIB);
+    sp_buf_fini(&body.bytes);
+    assert_int_equal(sp_counted_settle(&body, &budget), SNAKEPIT_OK);
+    assert_int_equal(atomic_load(&budget.used), 50 * KIB);
+}
+
 static void without_a_budget_there_is_no_limit(void **state)
 {
     (void)state;
@@ -168,6 +188,7 @@ int main(void)
         cmocka_unit_test(a_small_body_is_not_counted_and_stays),
         cmocka_unit_test(what_others_have_is_not_there),
         cmocka_unit_test(what_was_taken_away_is_counted_until_it_is_forgotten),
+        cmocka_unit_test(what_others_have_made_room_in_is_counted_as_it_is),
         cmocka_unit_test(without_a_budget_there_is_no_limit),
         cmocka_unit_test(that_it_is_spent_is_told_once_in_ten_seconds),
         cmocka_unit_test(without_memory_nothing_is_counted),
