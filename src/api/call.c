@@ -3,16 +3,20 @@
 // fault, or none because its client has gone, which cancels it.
 #include "api/call.h"
 
+#include <string.h>
+
 #include "api/events.h"
 #include "api/large.h"
 #include "api/reply.h"
 #include "api/track.h"
 #include "base/memory.h"
 #include "server/grant.h"
+#include "server/server.h"
 
 // Owner: the loop of its exchange. Freed when the call has been reported.
 struct call {
     struct sp_exchange *exchange; // NULL: nobody waits any more
+    struct sp_blocks *blocks;     // of its loop, where it is from; NULL: not any more
     snakepit *pit;
     struct sp_api_track track;
     struct sp_api_form form;
@@ -23,12 +27,21 @@ struct call {
     struct sp_unfinished *unfinished; // once nobody waits
 };
 
+static void give_back(struct call *call)
+{
+    if (call->blocks != NULL) {
+        sp_blocks_give(call->blocks, call, sizeof *call);
+    } else {
+        sp_free(call);
+    }
+}
+
 static void free_call(struct call *call)
 {
     sp_buf_fini(&call->result.room);
     snakepit_answer_free(call->answer);
     sp_unfinished_end(call->unfinished);
-    sp_free(call);
+    give_back(call);
 }
 
 // ---- Its end --------------------------------------------------------------------
@@ -87,6 +100,7 @@ static void on_gone(void *user)
     struct call *call = user;
     call->unfinished = sp_unfinished_begin(call->exchange);
     call->exchange = NULL;
+    call->blocks = NULL;
     sp_api_track_end(&call->track);
     (void)snakepit_cancel(call->pit, call->track.id);
 }
@@ -100,16 +114,19 @@ static struct call *new_call(struct sp_exchange *exchange,
                              const struct sp_api_ask *ask,
                              struct sp_api_form form)
 {
-    struct call *call = sp_alloc(sizeof *call);
+    struct sp_blocks *blocks = &exchange->loop->blocks;
+    struct call *call = sp_blocks_take(blocks, sizeof *call);
     if (call == NULL) {
         sp_api_fail(exchange, SNAKEPIT_NO_MEMORY, NULL);
         return NULL;
     }
+    memset(call, 0, sizeof *call);
     call->exchange = exchange;
+    call->blocks = blocks;
     call->pit = sp_api_of(exchange)->pit;
     call->form = form;
     if (!sp_api_track_begin(&call->track, exchange, ask)) {
-        sp_free(call);
+        give_back(call);
         return NULL;
     }
     return call;
@@ -125,7 +142,7 @@ static void begin(struct call *call,
     if (err != SNAKEPIT_OK) {
         sp_api_track_end(&call->track);
         sp_api_refuse_call(call->exchange, &call->track, ask, err);
-        sp_free(call);
+        give_back(call);
         return;
     }
     sp_api_track_set(&call->track, id);
@@ -221,6 +238,7 @@ static void drop_call(struct large_call *waits)
     struct call *call = waits->call;
     sp_api_track_end(&call->track);
     call->exchange = NULL;
+    call->blocks = NULL;
     if (waits->large.err != SNAKEPIT_OK || waits->submitted != SNAKEPIT_OK ||
         call->answer != NULL) {
         free_call(call);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "api/track.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "api/inside.h"
@@ -16,8 +15,9 @@ bool sp_api_track_begin(struct sp_api_track *track,
                         const struct sp_api_ask *ask)
 {
     track->names = &sp_api_of(exchange)->names;
-    (void)snprintf(
-        track->owner, sizeof track->owner, "%s", sp_grant_owner(exchange->grant));
+    const char *owner = sp_grant_owner(exchange->grant);
+    memcpy(track->owner, owner, strnlen(owner, sizeof track->owner - 1) + 1);
+    track->owner[sizeof track->owner - 1] = '\0';
     if (ask->name.size == 0) {
         return true;
     }

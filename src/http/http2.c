@@ -45,19 +45,26 @@ static void abort_all(struct sp_http2 *http2)
 
 static void send_frames(struct sp_http2 *http2)
 {
-    while (nghttp2_session_want_write(http2->session) != 0 &&
+    ssize_t size = 1;
+    http2->answers = 0;
+    http2->inside = true;
+    while (size > 0 && nghttp2_session_want_write(http2->session) != 0 &&
            sp_connection_room(http2->connection) > 0) {
         const uint8_t *data;
-        ssize_t size = nghttp2_session_mem_send(http2->session, &data);
+        size = nghttp2_session_mem_send(http2->session, &data);
         const struct sp_slice bytes = {data, size > 0 ? (size_t)size : 0};
         if (size < 0 || sp_connection_send(http2->connection, bytes) != SNAKEPIT_OK) {
             abort_all(http2);
-            return;
-        }
-        if (size == 0) {
-            return;
+            size = 0;
         }
     }
+    http2->inside = false;
+}
+
+static void send_now(struct sp_http2 *http2)
+{
+    send_frames(http2);
+    sp_connection_send_now(http2->connection);
 }
 
 static void tell(struct sp_http2 *http2)
@@ -397,7 +404,8 @@ static snakepit_err open_http2(struct sp_connection *connection)
     }
     http2->connection = connection;
     http2->turn = on_turn;
-    sp_http2_memory_init(&http2->memory);
+    http2->send = send_now;
+    sp_http2_memory_init(&http2->memory, &connection->loop->blocks);
     sp_list_init(&http2->streams);
     sp_list_init(&http2->due);
     sp_list_init(&http2->waiting);
@@ -420,8 +428,10 @@ static snakepit_err open_http2(struct sp_connection *connection)
 static void received(struct sp_connection *connection)
 {
     struct sp_http2 *http2 = of_connection(connection);
+    http2->inside = true;
     ssize_t taken = nghttp2_session_mem_recv(
         http2->session, connection->in.data, connection->in.size);
+    http2->inside = false;
     bool floods = connection->full &&
                   nghttp2_session_get_outbound_queue_size(http2->session) > QUEUE_MOST;
     if (taken < 0 || floods) {

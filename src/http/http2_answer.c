@@ -81,12 +81,14 @@ snakepit_err sp_http2_submit_answer(nghttp2_session *session,
                                     const nghttp2_data_provider *body)
 {
     struct list list;
-    char status[4];
+    const char status[] = {(char)('0' + reply->status / 100 % 10),
+                           (char)('0' + reply->status / 10 % 10),
+                           (char)('0' + reply->status % 10),
+                           '\0'};
     char digits[24];
     if (begin(&list, reply->field_count + 4) != SNAKEPIT_OK) {
         return SNAKEPIT_NO_MEMORY;
     }
-    (void)snprintf(status, sizeof status, "%03u", reply->status % 1000);
     put_text(&list, ":status", status);
     put_text(&list, "date", sp_http_date_now());
     if (reply->type != NULL) {

@@ -2,8 +2,9 @@
 // What the files of HTTP/2 share: a connection, and its streams.
 //
 // Whatever a handler calls only tells nghttp2 what is to be sent, and asks for a turn
-// of the loop; frames are made there, in one go, and what happened meanwhile is told
-// there: so nothing is told to a handler from within a function it has called.
+// of the loop; frames are made there, or when many answers wait for them, and what
+// happened meanwhile is told there: so nothing is told to a handler from within a
+// function it has called.
 #ifndef HTTP_HTTP2_INSIDE_H
 #define HTTP_HTTP2_INSIDE_H
 
@@ -23,7 +24,8 @@
 #include "server/server.h"
 #include "server/waits.h"
 
-#define SP_HTTP2_FEW 16u // fields for which there is always room
+#define SP_HTTP2_FEW   16u // fields for which there is always room
+#define SP_HTTP2_EARLY 32u // answers that are sent before others are made
 
 struct sp_http2_stream;
 
@@ -37,17 +39,20 @@ struct sp_http2 {
     struct sp_link due;     // those with something to tell
     struct sp_task task;    // makes frames, and tells
     sp_task_fn *turn;       // its function
-    struct sp_http2_stream *reading;  // the one whose header comes
-    struct sp_unfinished *unfinished; // calls whose streams are gone
-    uint64_t kept;                    // bytes of bodies
-    struct sp_http2_stream *first;    // the one that may go on nevertheless
-    size_t held_back;                 // streams that have `owed`
-    uint64_t queued;                  // bytes of answers
-    struct sp_link waiting;           // for those to be taken, by `due`
-    uint64_t leaves_at;               // ns of sp_clock_now(); 0: never by itself
-    bool continues;                   // a header goes on with another frame
-    bool leaving;                     // takes no new streams after those under way
-    bool left;                        // and has said which was the last one
+    void (*send)(struct sp_http2 *http2); // makes frames, and sends them at once
+    struct sp_http2_stream *reading;      // the one whose header comes
+    struct sp_unfinished *unfinished;     // calls whose streams are gone
+    uint64_t kept;                        // bytes of bodies
+    struct sp_http2_stream *first;        // the one that may go on nevertheless
+    size_t held_back;                     // streams that have `owed`
+    uint64_t queued;                      // bytes of answers
+    size_t answers;                       // that wait for their frames
+    bool inside;                          // nghttp2 runs
+    struct sp_link waiting;               // for those to be taken, by `due`
+    uint64_t leaves_at;                   // ns of sp_clock_now(); 0: never by itself
+    bool continues;                       // a header goes on with another frame
+    bool leaving;                         // takes no new streams after those under way
+    bool left;                            // and has said which was the last one
 };
 
 enum sp_http2_state {
@@ -94,6 +99,15 @@ static inline const struct sp_serve_config *
 sp_http2_config(const struct sp_http2 *http2)
 {
     return http2->connection->loop->options->config;
+}
+
+// An answer is whole. Of many the first go out while others are made: so the client
+// works beside the daemon rather than after it.
+static inline void sp_http2_answered(struct sp_http2 *http2)
+{
+    if (++http2->answers >= SP_HTTP2_EARLY && !http2->inside) {
+        http2->send(http2);
+    }
 }
 
 // Frames are made, and what is due is told, when the current callback has returned.

@@ -1,70 +1,78 @@
 // SPDX-License-Identifier: MIT
-// Each block has a link before it, which is as large as what malloc(3) aligns to.
+// Each block has a header before it, as large as what malloc(3) aligns to, or twice.
 #include "http/http2_memory.h"
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/memory.h"
 
-_Static_assert(sizeof(struct sp_link) % _Alignof(max_align_t) == 0,
-               "what is behind a link is aligned for anything");
+struct header {
+    struct sp_link link;
+    size_t size; // with the header
+    _Alignas(max_align_t) uint8_t data[];
+};
 
-static void *put(struct sp_http2_memory *memory, struct sp_link *link)
+static struct header *header_of(void *block)
 {
-    if (link == NULL) {
-        return NULL;
-    }
-    sp_list_append(&memory->blocks, link);
-    return link + 1;
+    return SP_ENTRY(block, struct header, data);
 }
 
-static struct sp_link *link_of(void *block)
+static struct header *take(struct sp_http2_memory *memory, size_t size)
 {
-    return (struct sp_link *)block - 1;
+    if (size > SIZE_MAX - sizeof(struct header)) {
+        return NULL;
+    }
+    size += sizeof(struct header);
+    struct header *header = sp_blocks_take(memory->spare, size);
+    if (header != NULL) {
+        header->link = (struct sp_link){NULL, NULL};
+        header->size = size;
+        sp_list_append(&memory->blocks, &header->link);
+    }
+    return header;
 }
 
 static void *on_malloc(size_t size, void *user)
 {
-    return size > SIZE_MAX - sizeof(struct sp_link)
-               ? NULL
-               : put(user, sp_realloc(NULL, sizeof(struct sp_link) + size));
+    struct header *header = take(user, size);
+    return header == NULL ? NULL : header->data;
 }
 
 static void on_free(void *block, void *user)
 {
-    (void)user;
+    struct sp_http2_memory *memory = user;
     if (block != NULL) {
-        sp_list_remove(link_of(block));
-        sp_free(link_of(block));
+        struct header *header = header_of(block);
+        sp_list_remove(&header->link);
+        sp_blocks_give(memory->spare, header, header->size);
     }
 }
 
 static void *on_calloc(size_t count, size_t size, void *user)
 {
-    return size != 0 && count > (SIZE_MAX - sizeof(struct sp_link)) / size
-               ? NULL
-               : put(user, sp_alloc(sizeof(struct sp_link) + count * size));
+    size_t all = 0;
+    void *block =
+        __builtin_mul_overflow(count, size, &all) ? NULL : on_malloc(all, user);
+    return block == NULL ? NULL : memset(block, 0, all);
 }
 
 static void *on_realloc(void *block, size_t size, void *user)
 {
-    if (block == NULL || size > SIZE_MAX - sizeof(struct sp_link)) {
-        return on_malloc(size, user);
+    void *other = on_malloc(size, user);
+    if (block != NULL && other != NULL) {
+        const size_t old = header_of(block)->size - sizeof(struct header);
+        memcpy(other, block, old < size ? old : size);
+        on_free(block, user);
     }
-    struct sp_http2_memory *memory = user;
-    struct sp_link *old = link_of(block);
-    sp_list_remove(old);
-    struct sp_link *link = sp_realloc(old, sizeof(struct sp_link) + size);
-    if (link == NULL) {
-        sp_list_append(&memory->blocks, old);
-    }
-    return put(memory, link);
+    return other;
 }
 
-void sp_http2_memory_init(struct sp_http2_memory *memory)
+void sp_http2_memory_init(struct sp_http2_memory *memory, struct sp_blocks *spare)
 {
     sp_list_init(&memory->blocks);
+    memory->spare = spare;
 }
 
 nghttp2_mem sp_http2_memory_functions(struct sp_http2_memory *memory)
@@ -80,6 +88,7 @@ void sp_http2_memory_fini(struct sp_http2_memory *memory)
 {
     struct sp_link *link;
     while ((link = sp_list_take(&memory->blocks)) != NULL) {
-        sp_free(link);
+        struct header *header = SP_ENTRY(link, struct header, link);
+        sp_blocks_give(memory->spare, header, header->size);
     }
 }

@@ -6,14 +6,17 @@
 
 #include <nghttp2/nghttp2.h>
 
+#include "base/blocks.h"
 #include "base/list.h"
 
 // Owner: the loop thread of its connection.
 struct sp_http2_memory {
-    struct sp_link blocks;
+    struct sp_link blocks;   // all that nghttp2 has
+    struct sp_blocks *spare; // where they come from
 };
 
-void sp_http2_memory_init(struct sp_http2_memory *memory);
+// Keeps `spare`.
+void sp_http2_memory_init(struct sp_http2_memory *memory, struct sp_blocks *spare);
 // What nghttp2 is to allocate with.
 nghttp2_mem sp_http2_memory_functions(struct sp_http2_memory *memory);
 // Frees all of it: the session is not to be used any longer, nor deleted.

@@ -3,6 +3,8 @@
 // may be before a handler is done with the exchange, or long after.
 #include "http/http2_inside.h"
 
+#include <string.h>
+
 #include "base/check.h"
 #include "base/memory.h"
 #include "config/config.h"
@@ -10,6 +12,8 @@
 #include "http/problem.h"
 
 #define WINDOW      131072u // bytes of an answer that wait for the client before it is full
+#define HEAD        512u       // bytes that the header of most requests fits into
+#define PIECE       256u       // likewise small answers, and what follows them
 #define SMALL       16384u     // the same, while others have much that waits
 #define QUEUED_MUCH (8u << 20) // bytes of answers of a connection
 #define KEPT        4096u // of a buffer that is kept while the stream has an answer to send
@@ -71,10 +75,13 @@ void sp_http2_stream_wait(struct sp_http2_stream *stream, bool moved)
 
 struct sp_http2_stream *sp_http2_stream_new(struct sp_http2 *http2, int32_t id)
 {
-    struct sp_http2_stream *stream = sp_alloc(sizeof *stream);
+    struct sp_blocks *blocks = &http2->connection->loop->blocks;
+    struct sp_http2_stream *stream = sp_blocks_take(blocks, sizeof *stream);
     if (stream == NULL) {
         return NULL;
     }
+    memset(stream, 0, offsetof(struct sp_http2_stream, few));
+    sp_blocks_lend(blocks, &stream->head.bytes, HEAD);
     stream->http2 = http2;
     stream->id = id;
     stream->fields = stream->few;
@@ -83,10 +90,22 @@ struct sp_http2_stream *sp_http2_stream_new(struct sp_http2 *http2, int32_t id)
     return stream;
 }
 
+static struct sp_blocks *blocks_of(const struct sp_http2_stream *stream)
+{
+    return &stream->http2->connection->loop->blocks;
+}
+
+static void forget_fields(struct sp_http2_stream *stream,
+                          struct sp_http2_fields *fields)
+{
+    sp_blocks_take_back(blocks_of(stream), &fields->bytes);
+    sp_http2_fields_fini(fields);
+}
+
 // A handler that has answered looks at the request no longer.
 static void forget_request(struct sp_http2_stream *stream)
 {
-    sp_http2_fields_fini(&stream->head);
+    forget_fields(stream, &stream->head);
     sp_http2_body_forget(stream);
     if (stream->fields != stream->few) {
         sp_free(stream->fields);
@@ -109,9 +128,9 @@ void sp_http2_stream_free(struct sp_http2_stream *stream)
     struct sp_http2 *http2 = stream->http2;
     sp_http2_stream_give_up(stream);
     forget_request(stream);
-    sp_http2_fields_fini(&stream->trailers);
+    forget_fields(stream, &stream->trailers);
     http2->queued -= unsent(stream);
-    sp_buf_fini(&stream->out);
+    sp_blocks_take_back(blocks_of(stream), &stream->out);
     sp_wait_end(&stream->wait);
     sp_list_remove(&stream->link);
     if (sp_link_used(&stream->due)) {
@@ -119,7 +138,7 @@ void sp_http2_stream_free(struct sp_http2_stream *stream)
     }
     http2->reading = http2->reading == stream ? NULL : http2->reading;
     http2->count--;
-    sp_free(stream);
+    sp_blocks_give(&http2->connection->loop->blocks, stream, sizeof *stream);
 }
 
 static void make_due(struct sp_http2_stream *stream)
@@ -218,6 +237,9 @@ static snakepit_err submit(struct sp_http2_stream *stream,
 
 static snakepit_err append(struct sp_http2_stream *stream, struct sp_slice bytes)
 {
+    if (bytes.size <= PIECE) {
+        sp_blocks_lend(blocks_of(stream), &stream->out, PIECE);
+    }
     snakepit_err err = sp_buf_append(&stream->out, bytes.data, bytes.size);
     if (err == SNAKEPIT_OK) {
         stream->http2->queued += bytes.size;
@@ -253,6 +275,7 @@ static void exchange_reply(struct sp_exchange *exchange,
         sp_http2_stream_reset(stream, NGHTTP2_INTERNAL_ERROR);
     }
     sp_http2_stream_finish(stream);
+    sp_http2_answered(stream->http2);
 }
 
 static void exchange_begin(struct sp_exchange *exchange, const struct sp_reply *reply)
@@ -286,6 +309,9 @@ static snakepit_err keep_trailers(struct sp_http2_stream *stream,
                                   size_t count)
 {
     snakepit_err err = SNAKEPIT_OK;
+    if (count > 0) {
+        sp_blocks_lend(blocks_of(stream), &stream->trailers.bytes, PIECE);
+    }
     for (size_t i = 0; i < count && err == SNAKEPIT_OK; i++) {
         if (sp_http2_may_send(&trailers[i])) {
             err = sp_http2_fields_add(
@@ -307,6 +333,7 @@ static void exchange_end(struct sp_exchange *exchange,
     }
     resume(stream);
     sp_http2_stream_finish(stream);
+    sp_http2_answered(stream->http2);
 }
 
 static void exchange_fail(struct sp_exchange *exchange)
@@ -381,7 +408,7 @@ static snakepit_err end_body(struct sp_http2_stream *stream, uint32_t *flags)
     *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
     snakepit_err err =
         sp_http2_submit_trailers(session_of(stream), stream->id, &stream->trailers);
-    sp_http2_fields_fini(&stream->trailers);
+    forget_fields(stream, &stream->trailers);
     return err;
 }
 
@@ -418,7 +445,7 @@ snakepit_err sp_http2_stream_send(struct sp_http2_stream *stream,
         stream->out.size = 0;
         stream->out_at = 0;
         if (stream->ends || stream->out.capacity > KEPT) {
-            sp_buf_fini(&stream->out);
+            sp_blocks_take_back(blocks_of(stream), &stream->out);
         }
     }
     if (stream->full && unsent(stream) <= window_of(stream) / 2) {

@@ -2,6 +2,8 @@
 // Blocks that double, so that many small pieces cost few requests.
 #include "protobuf/scratch.h"
 
+#include <string.h>
+
 #include "base/memory.h"
 
 #define ALIGN    16u
@@ -25,6 +27,21 @@ void sp_scratch_fini(struct sp_scratch *scratch)
         scratch->blocks = next;
     }
     scratch->used = 0;
+}
+
+void sp_scratch_reset(struct sp_scratch *scratch)
+{
+    struct sp_scratch_block *first = scratch->blocks;
+    if (first != NULL && first->owned == NULL && first->size == SMALLEST) {
+        scratch->blocks = first->next;
+        sp_scratch_fini(scratch);
+        memset(first->data, 0, first->used);
+        first->used = 0;
+        first->next = NULL;
+        scratch->blocks = first;
+    } else {
+        sp_scratch_fini(scratch);
+    }
 }
 
 static struct sp_scratch_block *add_block(struct sp_scratch *scratch, size_t size)

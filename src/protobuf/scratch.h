@@ -16,6 +16,8 @@ struct sp_scratch {
 
 // Frees all that was taken; the scratch is empty and usable again.
 void sp_scratch_fini(struct sp_scratch *scratch);
+// The same, but for one block that is used again.
+void sp_scratch_reset(struct sp_scratch *scratch);
 // Zeroed bytes, aligned for anything, which live until sp_scratch_fini(). NULL: without
 // memory, or over the limit.
 void *sp_scratch_take(struct sp_scratch *scratch, size_t bytes);

@@ -176,6 +176,13 @@ snakepit_err sp_connection_send(struct sp_connection *connection, struct sp_slic
     return sp_buf_append(&connection->out, bytes.data, bytes.size);
 }
 
+void sp_connection_send_now(struct sp_connection *connection)
+{
+    if (takes_more(connection)) {
+        flush(connection);
+    }
+}
+
 size_t sp_connection_room(struct sp_connection *connection)
 {
     size_t queued = unsent(connection);

@@ -112,6 +112,8 @@ void sp_connection_pause(struct sp_connection *connection, bool paused);
 // Queues bytes to be sent at the end of this turn of the loop; copies them. NO_MEMORY.
 snakepit_err sp_connection_send(struct sp_connection *connection,
                                 struct sp_slice bytes);
+// Sends what is queued now, for a client that can go on with it meanwhile.
+void sp_connection_send_now(struct sp_connection *connection);
 // How many bytes may be queued before the client has taken some.
 size_t sp_connection_room(struct sp_connection *connection);
 // Closes once all that was queued has been sent; reads nothing more.

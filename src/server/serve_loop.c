@@ -480,6 +480,7 @@ void sp_serve_loop_end(struct sp_serve_loop *serve)
     close_views(serve);
     sp_watch_stop(&serve->queue_watch);
     sp_waits_fini(&serve->streams);
+    sp_blocks_fini(&serve->blocks);
     sp_loop_fini(&serve->loop);
 }
 

@@ -13,6 +13,7 @@
 
 #include <snakepit/snakepit.h>
 
+#include "base/blocks.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/loop.h"
@@ -61,6 +62,7 @@ struct sp_serve_loop {
     struct sp_offload *offload; // constant; NULL: what is large is done here as well
     struct sp_link offloaded;   // and done. Guarded by its lock
     struct sp_waits streams;    // what those of HTTP/2 wait for
+    struct sp_blocks blocks;    // for what each request needs
     struct sp_link given; // connections that others have accepted for it. Guarded by
                           // the server's lock
     atomic_size_t load;   // connections, those that are given included. Any thread

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "grpc/reply.h"
+#include "payload/writer.h"
 #include "server/server.h"
 
 #define KEPT            4096u // bytes of a message's room
@@ -53,19 +54,30 @@ void sp_grpc_call_drop(struct sp_grpc_call *call)
 {
     if (call != NULL) {
         forget(call, 0);
+        sp_scratch_fini(&call->scratch);
+        snakepit_writer_free(call->writer);
         sp_free(call);
     }
 }
 
 // Most calls are handed over before the next one comes, so one of each loop is used
-// again, with the room for its message.
+// again, with the room for its message and what is read of it.
 static void keep(struct sp_grpc_call *call)
 {
     forget(call, KEPT);
     const struct sp_counted message = call->reader.message;
+    struct sp_scratch scratch = call->scratch;
+    snakepit_writer *writer = call->writer;
+    sp_scratch_reset(&scratch);
+    if (writer != NULL && writer->buf.capacity > KEPT) {
+        snakepit_writer_free(writer);
+        writer = NULL;
+    }
+    snakepit_writer_reset(writer);
     call->loop->spare = call;
     call->loop->drop_spare = sp_grpc_call_drop;
-    *call = (struct sp_grpc_call){.reader = {.message = message}};
+    *call = (struct sp_grpc_call){
+        .reader = {.message = message}, .scratch = scratch, .writer = writer};
 }
 
 static void let_go(struct sp_grpc_call *call)

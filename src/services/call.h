@@ -18,6 +18,7 @@
 #include "grpc/frame.h"
 #include "grpc/reply.h"
 #include "grpc/status.h"
+#include "protobuf/scratch.h"
 #include "server/exchange.h"
 #include "services/methods.h"
 
@@ -55,8 +56,10 @@ struct sp_grpc_call {
     bool over;     // the exchange is no more
     bool busy;     // a function of its holder runs
     struct sp_grpc_reader reader;
-    struct sp_counted plain;  // a message that came compressed
-    struct sp_counted unread; // of a DUPLEX method: what has come and is not read yet
+    struct sp_scratch scratch; // for what is read of a message
+    snakepit_writer *writer;   // likewise; NULL: none
+    struct sp_counted plain;   // a message that came compressed
+    struct sp_counted unread;  // of a DUPLEX method: what has come and is not read yet
     const struct sp_grpc_holder *holder; // NULL: it is not held
     void *state;                         // of the holder
     struct sp_timer deadline;

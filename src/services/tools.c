@@ -27,8 +27,9 @@ struct asked {
     struct sp_scratch scratch;
     struct sp_v1_call_request request;
     struct sp_api_ask ask;
-    snakepit_writer *args; // until they are those of `ask`; NULL: none
-    snakepit_err err;      // of the message; `malformed` is not of its values
+    snakepit_writer *args;  // until they are those of `ask`; NULL: none
+    snakepit_writer *spare; // for these; NULL: none
+    snakepit_err err;       // of the message; `malformed` is not of its values
     bool malformed;
     snakepit_message why;
     enum sp_v1_form form;
@@ -43,7 +44,8 @@ static snakepit_err read_arguments(struct asked *asked, uint64_t most_values)
     if (asked->request.arguments == NULL) {
         return SNAKEPIT_OK;
     }
-    asked->args = snakepit_writer_new();
+    asked->args = asked->spare != NULL ? asked->spare : snakepit_writer_new();
+    asked->spare = NULL;
     return asked->args == NULL ? SNAKEPIT_NO_MEMORY
                                : sp_payload_read(asked->request.arguments,
                                                  true,
@@ -163,7 +165,23 @@ static bool ask_for(struct sp_grpc_call *call, struct asked *asked)
 static void asked_fini(struct asked *asked)
 {
     snakepit_writer_free(asked->args);
+    snakepit_writer_free(asked->spare);
     sp_scratch_fini(&asked->scratch);
+}
+
+// Of what is read on the loop: the room for it is that of the call, for the next one.
+static void asked_begin(struct asked *asked, struct sp_grpc_call *call)
+{
+    asked->scratch = call->scratch;
+    asked->spare = call->writer;
+    call->scratch = (struct sp_scratch){.used = 0};
+    call->writer = NULL;
+}
+
+static void asked_end(struct asked *asked, struct sp_grpc_call *call)
+{
+    call->scratch = asked->scratch;
+    call->writer = asked->args != NULL ? asked->args : asked->spare;
 }
 
 // ---- Large messages ---------------------------------------------------------------
@@ -376,9 +394,10 @@ void sp_grpc_call_tool(struct sp_grpc_call *call, struct sp_slice message)
         begin_large(call, submit_large);
         return;
     }
+    asked_begin(&asked, call);
     read_message(&asked, message, config_of(call->exchange));
     submit(call, &asked);
-    asked_fini(&asked);
+    asked_end(&asked, call);
 }
 
 static void write_tools(struct sp_exchange *exchange, struct sp_v1_payload *value)
@@ -496,9 +515,10 @@ void sp_grpc_stream_tool(struct sp_grpc_call *call, struct sp_slice message)
         begin_large(call, open_large);
         return;
     }
+    asked_begin(&asked, call);
     read_message(&asked, message, config_of(call->exchange));
     open_stream(call, &asked);
-    asked_fini(&asked);
+    asked_end(&asked, call);
 }
 
 void sp_grpc_cancel_call(struct sp_grpc_call *call, struct sp_slice message)

@@ -156,6 +156,7 @@ void fake_daemon_close(struct fake_daemon *daemon)
     while (snakepit_queue_free(daemon->loop.queue) == SNAKEPIT_BUSY) {
         (void)snakepit_queue_drain(daemon->loop.queue, 100);
     }
+    sp_blocks_fini(&daemon->loop.blocks);
     sp_loop_fini(&daemon->loop.loop);
 }
 

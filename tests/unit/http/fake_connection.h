@@ -31,6 +31,7 @@ static struct fake {
     bool aborted;
     size_t room;
     size_t sends;         // calls of sp_connection_send()
+    size_t early;         // bytes that did not wait for the end of the turn
     size_t read_directly; // bytes that went where they belong
     size_t sent;
     char out[FAKE_OUT + 1]; // what the client was sent, as a text
@@ -75,6 +76,12 @@ snakepit_err sp_connection_send(struct sp_connection *connection, struct sp_slic
     fake.sent += bytes.size;
     fake.out[fake.sent] = '\0';
     return SNAKEPIT_OK;
+}
+
+void sp_connection_send_now(struct sp_connection *connection)
+{
+    (void)connection;
+    fake.early = fake.sent;
 }
 
 size_t sp_connection_room(struct sp_connection *connection)
@@ -133,6 +140,7 @@ static inline void fake_close(void)
         fake.connection.protocol->close(&fake.connection);
     }
     fake.open = false;
+    sp_blocks_fini(&fake.loop.blocks);
     sp_buf_fini(&fake.connection.in);
 }
 

@@ -296,6 +296,58 @@ static void what_was_not_taken_is_given_back_with_the_stream(void **state)
     end();
 }
 
+static struct sp_exchange *many[40];
+
+static void keep_many(struct sp_exchange *exchange)
+{
+    exchange->listener = &listener;
+    exchange->user = &seen;
+    many[seen.calls++] = exchange;
+}
+
+// Their client works on the first while the daemon makes the others.
+static void of_many_answers_the_first_do_not_wait_for_the_last(void **state)
+{
+    (void)state;
+    int32_t ids[40];
+    begin(KEEP);
+    fake.options.handle = keep_many;
+    for (int i = 0; i < 40; i++) {
+        ids[i] = ask("GET", "/", "", NULL);
+    }
+    for (int i = 0; i < 40; i++) {
+        assert_true((fake.early > 0) == (i >= 32));
+        sp_exchange_reply(many[i], &plain, slice("x"));
+    }
+    assert_int_equal(fake.early, fake.sent);
+    assert_int_equal(server()->count, 40); // nothing ends from within a handler
+    exchange_frames();
+    for (int i = 0; i < 40; i++) {
+        check_answer(ids[i], OK_TEXT "content-length: 1\n", "x");
+    }
+    assert_int_equal(server()->count, 0);
+    end();
+}
+
+// Where nghttp2 runs already it is not entered again.
+static void many_requests_may_be_answered_as_they_come(void **state)
+{
+    (void)state;
+    int32_t ids[40];
+    begin(ECHO);
+    for (int i = 0; i < 40; i++) {
+        ids[i] = submit_fields(":method: GET\n:scheme: http\n:authority: h\n:path: /\n",
+                               NULL);
+    }
+    exchange_frames();
+    assert_int_equal(seen.calls, 40);
+    assert_int_equal(fake.early, 0);
+    for (int i = 0; i < 40; i++) {
+        check_answer(ids[i], OK_TEXT "content-length: 10\n", "0 /? h 0:\n");
+    }
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -313,6 +365,8 @@ int main(void)
         cmocka_unit_test(who_takes_nothing_holds_the_client),
         cmocka_unit_test(a_body_that_streams_may_have_to_wait),
         cmocka_unit_test(what_was_not_taken_is_given_back_with_the_stream),
+        cmocka_unit_test(of_many_answers_the_first_do_not_wait_for_the_last),
+        cmocka_unit_test(many_requests_may_be_answered_as_they_come),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -67,6 +67,33 @@ static void buffers_are_taken_over(void **state)
     sp_scratch_fini(&scratch);
 }
 
+static void the_first_block_is_used_again(void **state)
+{
+    (void)state;
+    struct sp_scratch scratch = {0};
+    struct sp_buf buf = {0};
+    struct sp_slice bytes;
+    uint8_t *first = sp_scratch_take(&scratch, 100);
+    memset(first, 1, 100);
+    assert_int_equal(sp_buf_append(&buf, "text", 4), SNAKEPIT_OK);
+    assert_int_equal(sp_scratch_own(&scratch, &buf, &bytes), SNAKEPIT_OK);
+    sp_scratch_reset(&scratch);
+    assert_int_equal(scratch.used, 0);
+    sp_memory_fail_at(1);
+    uint8_t *again = sp_scratch_take(&scratch, 1000);
+    sp_memory_fail_at(0);
+    assert_ptr_equal(again, first);
+    for (size_t i = 0; i < 1000; i++) {
+        assert_int_equal(again[i], 0);
+    }
+    // A larger one is not kept.
+    assert_non_null(sp_scratch_take(&scratch, 5000));
+    sp_scratch_reset(&scratch);
+    assert_null(scratch.blocks);
+    sp_scratch_reset(&scratch);
+    sp_scratch_fini(&scratch);
+}
+
 static void memory_may_be_missing(void **state)
 {
     (void)state;
@@ -84,6 +111,7 @@ int main(void)
         cmocka_unit_test(pieces_are_zeroed_aligned_and_apart),
         cmocka_unit_test(a_limit_is_kept),
         cmocka_unit_test(buffers_are_taken_over),
+        cmocka_unit_test(the_first_block_is_used_again),
         cmocka_unit_test(memory_may_be_missing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

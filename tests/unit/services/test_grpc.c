@@ -13,6 +13,7 @@
 #include <cmocka.h>
 #include <zlib.h>
 
+#include "api/inside.h"
 #include "base/memory.h"
 #include "fake_exchange.h"
 #include "fake_pit.h"
@@ -498,10 +499,23 @@ static void both_ways_end_with_what_is_wrong(void **state)
 
 // ---- Memory ---------------------------------------------------------------------
 
+// What the calls before have left would be used again.
+static void forget_room(void)
+{
+    struct sp_api_loop *loop = sp_api_loop_of(&fake.exchange);
+    assert_non_null(loop);
+    if (loop->spare != NULL) {
+        loop->drop_spare(loop->spare);
+        loop->spare = NULL;
+    }
+    sp_blocks_fini(&server.loop.blocks);
+}
+
 // Hands it over with the nth request for memory failing. False: none has failed.
 static bool survives(const char *path, struct sp_slice body, long nth)
 {
     request(path);
+    forget_room();
     assert_int_equal(sp_buf_reserve(&fake.body, 1 << 16), SNAKEPIT_OK);
     sp_memory_fail_at(nth);
     fake_handle_only(&fake);
