@@ -28,7 +28,7 @@
 #include "fault.h"
 #include "payload.h"
 #include "reload.h"
-#include "stats.h"
+#include "stacks.h"
 #include "version.h"
 
 #ifdef __cplusplus

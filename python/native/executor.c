@@ -18,6 +18,7 @@
 #include "fault.h"
 #include "fit.h"
 #include "forks.h"
+#include "frames.h"
 #include "invoke.h"
 #include "ipc/futex.h"
 #include "ipc/tube.h"
@@ -580,8 +581,11 @@ int sp_executor_run(struct sp_executor *executor)
     executor->signals =
         gettid() == getpid() ? &executor->runtime->signals : &executor->own_signals;
     here = executor;
+    struct sp_stamp *stamp = &executor->runtime->view.stamps[executor->index];
     void *stack = sp_crash_enter_thread();
+    sp_frames_note_thread(stamp);
     int rc = sp_context_init(executor) != 0 ? -1 : loop(executor);
+    sp_frames_forget_thread(stamp);
     sp_crash_leave_thread(stack);
     here = NULL;
     sp_fits_free(executor->fits, executor->runtime->tools.room);

@@ -14,6 +14,7 @@
 #include "crash.h"
 #include "descriptors.h"
 #include "ending.h"
+#include "frames.h"
 #include "template.h"
 
 // ---- Attach -------------------------------------------------------------------
@@ -146,6 +147,7 @@ struct sp_runtime *sp_runtime_attach(struct sp_codec *codec)
         return NULL;
     }
     hide_descriptors(&runtime);
+    sp_frames_describe(&runtime.view.header->python);
     point_intake(&runtime);
     runtime.channel = SP_FD_CHANNEL;
     runtime.doorbell = SP_FD_DOORBELL;

@@ -19,6 +19,7 @@
 #include "fleet/plan.h"
 #include "fleet/spec.h"
 #include "fleet/user.h"
+#include "inspect/stacks.h"
 #include "pool/pool.h"
 #include "process/worker.h"
 
@@ -84,6 +85,7 @@ struct sp_occupant {
 struct sp_fleet_row {
     snakepit_worker_info info; // `id` 0: nobody is there
     bool recycle;              // its worker is to be replaced
+    struct sp_port *port;      // its worker's, borrowed while the row names the worker
     struct sp_health health;
 };
 
@@ -192,5 +194,14 @@ bool sp_fleet_has_new_code(struct sp_fleet *fleet);
 // What the health checks of a worker say; all but `size` is filled in. False: there is
 // no such worker. Any thread.
 bool sp_fleet_health(struct sp_fleet *fleet, uint64_t worker, snakepit_health *health);
+// Gives `take` the stacks of a worker's threads, and the tool that each runs, or "".
+// NOT_FOUND: there is no such worker. Else as sp_stacks_read(). Any thread.
+typedef void
+sp_worker_stack_fn(void *user, const struct sp_stack *stack, const char *tool);
+snakepit_err sp_fleet_stacks(struct sp_fleet *fleet,
+                             uint64_t worker,
+                             sp_worker_stack_fn *take,
+                             void *user,
+                             snakepit_message *why);
 
 #endif

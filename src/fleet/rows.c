@@ -72,6 +72,7 @@ static struct sp_fleet_row row_of(const struct sp_fleet *fleet, uint32_t place)
                  .health = sp_health_status(&occupant->health)},
         .recycle = old->recycle && old->info.id == worker->options.id,
         .health = occupant->health,
+        .port = worker->port,
     };
 }
 

@@ -22,7 +22,7 @@
 #include <stdint.h>
 
 #define SP_LAYOUT_MAGIC   UINT64_C(0x736e616b65706974) // "snakepit"
-#define SP_LAYOUT_VERSION 8u
+#define SP_LAYOUT_VERSION 9u
 #define SP_LINE           ((size_t)64)
 #define SP_INLINE_RESULT  2048u // bytes of a slot's inline result area
 #define SP_SLOTS_MAX      2048u
@@ -182,6 +182,55 @@ struct sp_bell {
     _Atomic uint32_t asleep; // executor n has set bit n % 32 while it sleeps, or nearly
 };
 
+// Where this worker's Python keeps what its stacks are made of, for a host that reads
+// them in the worker's memory; see inspect/frames.h. Offsets and sizes are in bytes, of
+// the structs that the extension was compiled for; addresses are the worker's own.
+// Worker writes once, when it joins; `known` last.
+struct sp_python_map {
+    _Atomic uint32_t known;  // enum sp_python_known
+    uint32_t state_next;     // of PyThreadState: the next and the one before,
+    uint32_t state_previous; // its interpreter,
+    uint32_t state_interpreter;
+    uint32_t state_thread;    // the number of its thread (unsigned long),
+    uint32_t state_frame;     // and its innermost frame, or what points to that
+    uint32_t holder_frame;    // where in there; SP_PYTHON_NOWHERE: that is the frame
+    uint32_t frame_code;      // of a frame: its code object,
+    uint32_t frame_outer;     // the frame around it,
+    uint32_t frame_at;        // the address of its instruction,
+    uint32_t frame_owner;     // and who owns it: one byte,
+    uint32_t owner_c;         // this for one that is no Python; or SP_PYTHON_NOWHERE
+    uint32_t owner_coroutine; // this for one of a generator or coroutine
+    uint32_t object_type;
+    uint32_t code_file; // of a code object: two texts,
+    uint32_t code_name;
+    uint32_t code_lines;      // bytes: its table of lines (PEP 657),
+    uint32_t code_first_line; // an int,
+    uint32_t code_begins;     // an int: instructions before this one only prepare,
+    uint32_t code_units;      // and its instructions,
+    uint32_t unit;            // of this size each
+    uint32_t bytes_size;
+    uint32_t bytes_data;
+    uint32_t text_size;  // of a text: characters,
+    uint32_t text_state; // four bytes with these bits,
+    uint32_t text_kind;  // the size of a character, as often as its lowest bit,
+    uint32_t text_compact;
+    uint32_t text_ascii;
+    uint32_t text_ascii_data; // and the characters: of one with that bit,
+    uint32_t text_data;       // and of the others
+    uint64_t code_type;       // addresses of types
+    uint64_t bytes_type;
+    uint64_t text_type;
+    uint64_t main_state; // of the thread that has joined
+};
+
+#define SP_PYTHON_NOWHERE UINT32_MAX
+
+enum sp_python_known {
+    SP_PYTHON_UNTOLD = 0,  // the worker has not joined yet
+    SP_PYTHON_TOLD = 1,    // the map is there
+    SP_PYTHON_UNKNOWN = 2, // the extension does not know this version's frames
+};
+
 struct sp_control {
     // Written by the host before the worker starts; constant.
     uint64_t magic;
@@ -234,6 +283,8 @@ struct sp_control {
     // the thread which got this deadly signal, or SP_STACK_OF_START; 0: nobody's.
     _Alignas(SP_LINE) char stage[SP_STAGE_MAX];
     _Atomic uint32_t stack_of;
+
+    _Alignas(SP_LINE) struct sp_python_map python; // worker
 };
 
 #define SP_STACK_OF_START UINT32_MAX // of the main thread, when its host asked
@@ -242,6 +293,10 @@ struct sp_control {
 struct sp_stamp {
     _Alignas(SP_LINE) _Atomic uint64_t call; // 0: idle
     _Atomic uint64_t since;                  // sp_clock_ticks() at its start
+    // Of its thread, while it takes calls: the address of its PyThreadState in the
+    // worker's memory, and its number. 0: there is none.
+    _Atomic uint64_t state;
+    _Atomic uint32_t thread;
 };
 
 _Static_assert(sizeof(struct sp_slot_request) <= SP_LINE, "a slot is two lines");
@@ -263,6 +318,10 @@ _Static_assert(offsetof(struct sp_control, events_turn) == 9 * SP_LINE, "frozen"
 _Static_assert(offsetof(struct sp_control, events) == 11 * SP_LINE, "frozen");
 _Static_assert(offsetof(struct sp_control, stage) == 13 * SP_LINE, "frozen");
 _Static_assert(offsetof(struct sp_control, stack_of) == 16 * SP_LINE, "frozen");
+_Static_assert(offsetof(struct sp_control, python) == 17 * SP_LINE, "frozen");
+_Static_assert(offsetof(struct sp_python_map, code_type) == 120, "frozen");
+_Static_assert(sizeof(struct sp_python_map) == 152, "frozen");
+_Static_assert(offsetof(struct sp_stamp, state) == 16, "frozen");
 _Static_assert(sizeof(struct sp_stamp) == SP_LINE, "one writer a line");
 _Static_assert(sizeof(sp_cell) == 8, "lock-free");
 

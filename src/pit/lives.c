@@ -107,12 +107,7 @@ snakepit_err snakepit_worker_recycle(snakepit *pit,
         return err;
     }
     if (worker == 0 || !sp_fleet_ask_to_recycle(&place->fleet, worker)) {
-        return sp_refuse(why,
-                         SNAKEPIT_NOT_FOUND,
-                         "pool %s has no worker %" PRIu64
-                         "; snakepit_pool_workers() names those that it has",
-                         sp_pool_name(place->pool),
-                         worker);
+        return sp_refuse_worker(sp_pool_name(place->pool), worker, why);
     }
     return have_it_done(pit, place);
 }

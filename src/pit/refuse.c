@@ -2,6 +2,7 @@
 // The sentences that more than one public function says.
 #include "pit/refuse.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -101,4 +102,14 @@ sp_refuse_pool(const snakepit *pit, const char *name, snakepit_message *why)
     }
     return sp_refuse(
         why, SNAKEPIT_UNKNOWN_POOL, "there is no pool \"%.255s\"; %s", name, there);
+}
+
+snakepit_err sp_refuse_worker(const char *pool, uint64_t worker, snakepit_message *why)
+{
+    return sp_refuse(why,
+                     SNAKEPIT_NOT_FOUND,
+                     "pool %s has no worker %" PRIu64
+                     "; snakepit_pool_workers() names those that it has",
+                     pool,
+                     worker);
 }

@@ -32,4 +32,7 @@ snakepit_err sp_refuse_no_name(const char *what,
 snakepit_err
 sp_refuse_pool(const snakepit *pit, const char *name, snakepit_message *why);
 
+// NOT_FOUND: the pool has no worker of that id.
+snakepit_err sp_refuse_worker(const char *pool, uint64_t worker, snakepit_message *why);
+
 #endif

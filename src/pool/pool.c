@@ -10,6 +10,7 @@
 #include "base/fork.h"
 #include "base/memory.h"
 #include "base/prefetch.h"
+#include "base/text.h"
 #include "base/thread.h"
 #include "pool/affinity.h"
 #include "pool/held.h"
@@ -215,19 +216,70 @@ static struct sp_worker_load load_of(const struct sp_seat *seat)
     return load;
 }
 
-struct sp_worker_load sp_pool_load_of(struct sp_pool *pool, uint64_t worker_id)
+// NULL: there is none. Lock held.
+static const struct sp_seat *seat_of_worker(const struct sp_pool *pool,
+                                            uint64_t worker_id)
 {
-    struct sp_worker_load load = {0};
-    pthread_mutex_lock(&pool->lock);
     for (struct sp_link *link = pool->seats.next; link != &pool->seats;
          link = link->next) {
         const struct sp_seat *seat = SP_ENTRY(link, struct sp_seat, member);
         if (seat->worker_id == worker_id) {
-            load = load_of(seat);
+            return seat;
         }
+    }
+    return NULL;
+}
+
+struct sp_worker_load sp_pool_load_of(struct sp_pool *pool, uint64_t worker_id)
+{
+    struct sp_worker_load load = {0};
+    pthread_mutex_lock(&pool->lock);
+    const struct sp_seat *seat = seat_of_worker(pool, worker_id);
+    if (seat != NULL) {
+        load = load_of(seat);
     }
     pthread_mutex_unlock(&pool->lock);
     return load;
+}
+
+// What a call of the seat has been sent with, also one that was given up; NULL: there
+// is no such call. Lock held.
+static const struct sp_parcel *parcel_of(const struct sp_seat *seat, uint64_t id)
+{
+    for (struct sp_link *link = seat->calls.next; link != &seat->calls;
+         link = link->next) {
+        const struct sp_call *call = SP_ENTRY(link, struct sp_call, placement.link);
+        if (call->id == id) {
+            return call->parcel;
+        }
+    }
+    for (struct sp_link *link = seat->orphans.next; link != &seat->orphans;
+         link = link->next) {
+        const struct sp_orphan *orphan = SP_ENTRY(link, struct sp_orphan, link);
+        if (orphan->call == id) {
+            return orphan->parcel;
+        }
+    }
+    return NULL;
+}
+
+void sp_pool_tool_of(struct sp_pool *pool,
+                     uint64_t worker_id,
+                     uint64_t call,
+                     char room[SP_TOOL_NAME_MAX + 1])
+{
+    size_t size = 0;
+    pthread_mutex_lock(&pool->lock);
+    const struct sp_seat *seat = seat_of_worker(pool, worker_id);
+    const struct sp_parcel *parcel = seat == NULL ? NULL : parcel_of(seat, call);
+    if (parcel != NULL) {
+        struct sp_slice tool = sp_parcel_tool(&pool->store, parcel);
+        size = tool.size < SP_TOOL_NAME_MAX ? tool.size : SP_TOOL_NAME_MAX;
+        memcpy(room, tool.data, size);
+    }
+    pthread_mutex_unlock(&pool->lock);
+    room[size] = 0;
+    sp_text_clean(room, size, SP_TEXT_LINE);
 }
 
 bool sp_pool_is_busy(struct sp_pool *pool)

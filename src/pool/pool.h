@@ -172,6 +172,12 @@ struct sp_worker_load {
 };
 // The calls that a worker has; none: it has no seat.
 struct sp_worker_load sp_pool_load_of(struct sp_pool *pool, uint64_t worker_id);
+// Copies the name of the tool that a call of a worker runs, fit for a log and with a
+// zero behind it; empty: the worker has no such call.
+void sp_pool_tool_of(struct sp_pool *pool,
+                     uint64_t worker_id,
+                     uint64_t call,
+                     char room[SP_TOOL_NAME_MAX + 1]);
 // True while calls that were admitted have not ended.
 bool sp_pool_is_busy(struct sp_pool *pool);
 // True once new calls are refused.

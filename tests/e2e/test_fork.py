@@ -24,6 +24,7 @@ from support.configs import pool
 from support.library import err_name, lib
 from support.pit import Pit, Queue
 from support.places import ROOT
+from support.stacks import stacks_of
 from support.waiting import eventually
 
 
@@ -81,6 +82,7 @@ EVERYTHING: dict[str, Callable[[Pit], Any]] = {
     "pool_recycle": lambda pit: refusal(pit.recycle),
     "pool_resize": lambda pit: refusal(lambda: pit.resize(1)),
     "worker_recycle": lambda pit: refusal(lambda: pit.recycle(worker=1)),
+    "worker_stacks": lambda pit: refusal(lambda: stacks_of(pit, 1)),
     "worker_health": lambda pit: refusal(lambda: pit.health(1)),
     "reload_file": lambda pit: refusal(lambda: pit.reload_file("x")),
     "reload_memory": lambda pit: refusal(pit.reload),

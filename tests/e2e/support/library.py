@@ -282,6 +282,30 @@ class Health(Structure):
     ]
 
 
+class Frame(Structure):
+    _fields_ = [("function", c_char_p), ("file", c_char_p), ("line", c_uint32)]
+
+
+class Stack(Structure):
+    _fields_ = [
+        ("size", c_size_t),
+        ("executor", c_int32),
+        ("thread", c_int32),
+        ("state", c_char_p),
+        ("call", c_uint64),
+        ("tool", c_char_p),
+        ("running_us", c_uint64),
+        ("moved", c_bool),
+        ("cut", c_bool),
+        ("lost", c_bool),
+        ("count", c_size_t),
+        ("frames", POINTER(Frame)),
+    ]
+
+
+StackFunction = CFUNCTYPE(None, c_void_p, POINTER(Stack))
+
+
 PROTOTYPES = {
     "err_name": (c_char_p, [c_int]),
     "err_text": (c_char_p, [c_int]),
@@ -420,6 +444,10 @@ PROTOTYPES = {
         [c_void_p, c_char_p, c_uint32, POINTER(c_void_p)],
     ),
     "worker_health": (c_int, [c_void_p, c_char_p, c_uint64, POINTER(Health)]),
+    "worker_stacks": (
+        c_int,
+        [c_void_p, c_char_p, c_uint64, StackFunction, c_void_p, POINTER(Message)],
+    ),
     "pool_workers": (
         c_int,
         [c_void_p, c_char_p, POINTER(WorkerInfo), c_size_t, POINTER(c_size_t)],

@@ -351,6 +351,12 @@ static void a_host_tool_of_null_is_refused(void **state)
     CHECK(rows);
 }
 
+static void take_stack(void *user, const snakepit_stack *stack)
+{
+    (void)user;
+    (void)stack;
+}
+
 static void what_there_is_of_null_is_refused(void **state)
 {
     (void)state;
@@ -383,6 +389,10 @@ static void what_there_is_of_null_is_refused(void **state)
         ROW(snakepit_worker_health(NULL, NULL, 1, &health), BAD),
         ROW(snakepit_worker_health(pit, NULL, 1, NULL), BAD),
         ROW(snakepit_worker_health(pit, NULL, 1, &health), SNAKEPIT_UNKNOWN_POOL),
+        ROW(snakepit_worker_stacks(NULL, NULL, 1, take_stack, NULL, NULL), BAD),
+        ROW(snakepit_worker_stacks(pit, NULL, 1, NULL, NULL, &why), BAD),
+        ROW(snakepit_worker_stacks(pit, NULL, 1, take_stack, NULL, NULL),
+            SNAKEPIT_UNKNOWN_POOL),
     };
     snakepit_tensor_free(NULL, &tensor);
     snakepit_tensor_free(pit, NULL);

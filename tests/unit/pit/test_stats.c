@@ -126,6 +126,29 @@ static void the_health_of_a_worker_is_unknown_until_it_is_checked(void **state)
                      SNAKEPIT_INVALID_ARGUMENT);
 }
 
+static void count_stack(void *user, const snakepit_stack *stack)
+{
+    (void)stack;
+    ++*(int *)user;
+}
+
+static void a_worker_without_python_has_no_stacks(void **state)
+{
+    snakepit_message why;
+    int stacks = 0;
+    (void)state;
+    pit_open_ready("");
+    assert_int_not_equal(
+        snakepit_worker_stacks(pit, NULL, 1, count_stack, &stacks, &why), SNAKEPIT_OK);
+    assert_string_not_equal(why.text, "");
+    assert_int_equal(snakepit_worker_stacks(pit, NULL, 2, count_stack, &stacks, &why),
+                     SNAKEPIT_NOT_FOUND);
+    assert_non_null(strstr(why.text, "no worker 2"));
+    assert_int_equal(snakepit_worker_stacks(pit, "x", 1, count_stack, &stacks, &why),
+                     SNAKEPIT_UNKNOWN_POOL);
+    assert_int_equal(stacks, 0);
+}
+
 static void the_table_of_tools_is_the_answer_of_a_tool(void **state)
 {
     snakepit_answer *answer;
@@ -176,6 +199,7 @@ int main(void)
         PIT_TEST(no_more_is_written_than_the_programs_struct_holds),
         PIT_TEST(workers_are_rows),
         PIT_TEST(the_health_of_a_worker_is_unknown_until_it_is_checked),
+        PIT_TEST(a_worker_without_python_has_no_stacks),
         PIT_TEST(the_table_of_tools_is_the_answer_of_a_tool),
         PIT_TEST(the_table_can_be_asked_for_without_waiting),
     };

@@ -32,6 +32,30 @@ static void reopen(struct sp_pool_options options)
     fixture_open(&fixture, &options);
 }
 
+// ---- What is seen ---------------------------------------------------------------
+
+static void the_tool_of_a_call_is_known_while_a_worker_has_it(void **state)
+{
+    (void)state;
+    static struct outcome outcome;
+    char tool[SP_TOOL_NAME_MAX + 1] = "x";
+    struct side *side = fixture_add(&fixture, 1);
+    side->seat->worker_id = 7;
+    assert_int_equal(fixture_submit(&fixture, "ec\x1bho", "text", 0, &outcome),
+                     SNAKEPIT_OK);
+    uint64_t call =
+        SP_ENTRY(side->seat->calls.next, struct sp_call, placement.link)->id;
+    sp_pool_tool_of(fixture.pool, 7, call, tool);
+    assert_string_equal(tool, "ec?ho");
+    sp_pool_tool_of(fixture.pool, 7, call + 1, tool);
+    assert_string_equal(tool, "");
+    sp_pool_tool_of(fixture.pool, 8, call, tool);
+    assert_string_equal(tool, "");
+    assert_true(fixture_serve_one(&fixture, side));
+    sp_pool_tool_of(fixture.pool, 7, call, tool);
+    assert_string_equal(tool, "");
+}
+
 // ---- Admission ----------------------------------------------------------------
 
 static void a_call_waits_until_a_worker_is_added(void **state)
@@ -439,6 +463,7 @@ static void a_seat_without_memory_is_no_seat(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        test(the_tool_of_a_call_is_known_while_a_worker_has_it),
         test(a_call_waits_until_a_worker_is_added),
         test(a_call_past_its_deadline_is_not_given_to_a_worker),
         test(without_prefetch_a_worker_holds_no_more_than_it_runs),
