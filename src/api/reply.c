@@ -70,6 +70,10 @@ static struct sp_reply make_reply(const struct sp_exchange *exchange,
 void sp_api_reply(struct sp_exchange *exchange, const struct sp_api_answer *answer)
 {
     struct fields fields = {.count = 0};
+    if (!sp_serve_loop_may_answer(exchange->loop, answer->body.size)) {
+        sp_api_refuse(exchange, 507, SP_NO_ROOM_FOR_ANSWER);
+        return;
+    }
     const struct sp_reply reply = make_reply(exchange, answer, &fields);
     sp_exchange_reply(exchange, &reply, answer->body);
 }

@@ -79,10 +79,22 @@ void sp_grpc_end_call(struct sp_exchange *exchange,
 
 // ---- Whole answers ----------------------------------------------------------------
 
+bool sp_grpc_may_answer(struct sp_exchange *exchange, size_t bytes)
+{
+    const bool may = sp_serve_loop_may_answer(exchange->loop, bytes);
+    if (!may) {
+        sp_grpc_refuse(exchange, SP_GRPC_RESOURCE_EXHAUSTED, SP_NO_ROOM_FOR_ANSWER);
+    }
+    return may;
+}
+
 void sp_grpc_reply(struct sp_exchange *exchange, struct sp_slice message)
 {
     static const struct sp_field ok = {{(const uint8_t *)"grpc-status", 11},
                                        {(const uint8_t *)"0", 1}};
+    if (!sp_grpc_may_answer(exchange, message.size)) {
+        return;
+    }
     sp_grpc_begin(exchange, NULL);
     if (sp_exchange_send(exchange, message) == SNAKEPIT_OK) {
         sp_exchange_end_with(exchange, &ok, 1);

@@ -3,6 +3,9 @@
 #ifndef GRPC_REPLY_H
 #define GRPC_REPLY_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #include <snakepit/fault.h>
 
 #include "grpc/status.h"
@@ -34,6 +37,8 @@ void sp_grpc_end_call(struct sp_exchange *exchange,
                       const snakepit_fault *fault,
                       uint32_t retry_after_ms);
 
+// See sp_serve_loop_may_answer(). False: it was refused.
+bool sp_grpc_may_answer(struct sp_exchange *exchange, size_t bytes);
 // One message, framed, and OK: the whole answer.
 void sp_grpc_reply(struct sp_exchange *exchange, struct sp_slice message);
 // No message: the whole answer.

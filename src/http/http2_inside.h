@@ -79,13 +79,12 @@ struct sp_http2_stream {
     bool closed;  // nghttp2 has forgotten it
     struct sp_http2_fields head;
     struct sp_http2_fields trailers;
-    struct sp_buf body; // which its handler may take
-    size_t kept;        // bytes of it that count
-    uint64_t begun;     // ns, when it was to come
-    size_t owed;        // bytes of it of which the window was not given back
-    size_t held;        // bytes of a body that streams, not taken yet
-    struct sp_buf out;  // of the answer's body
-    size_t out_at;      // of which so much has been sent
+    struct sp_buf body;   // which its handler may take
+    size_t kept;          // bytes of it that count
+    uint64_t begun;       // ns, when it was to come
+    size_t owed;          // bytes of it of which the window was not given back
+    size_t held;          // bytes of a body that streams, not taken yet
+    struct sp_outbox out; // of the answer's body
     struct sp_link link;
     struct sp_link due;
     struct sp_wait wait;

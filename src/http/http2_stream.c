@@ -11,7 +11,7 @@
 #include "http/http2_answer.h"
 #include "http/problem.h"
 
-#define WINDOW      131072u // bytes of an answer that wait for the client before it is full
+#define WINDOW      SP_OUTBOX_WINDOW
 #define HEAD        512u       // bytes that the header of most requests fits into
 #define PIECE       256u       // likewise small answers, and what follows them
 #define SMALL       16384u     // the same, while others have much that waits
@@ -28,15 +28,34 @@ static nghttp2_session *session_of(const struct sp_http2_stream *stream)
     return stream->http2->session;
 }
 
+static struct sp_budget *budget_of(const struct sp_http2_stream *stream)
+{
+    return stream->http2->connection->loop->budget;
+}
+
 static size_t unsent(const struct sp_http2_stream *stream)
 {
-    return stream->out.size - stream->out_at;
+    return sp_outbox_size(&stream->out);
+}
+
+static struct sp_blocks *blocks_of(const struct sp_http2_stream *stream)
+{
+    return &stream->http2->connection->loop->blocks;
+}
+
+// The memory of its answer.
+static void take_back(struct sp_http2_stream *stream)
+{
+    sp_blocks_take_back(blocks_of(stream), &stream->out.bytes);
+    sp_outbox_fini(&stream->out, budget_of(stream));
 }
 
 // A client that has a thousand streams, and reads none, has a thousand windows here.
 static size_t window_of(const struct sp_http2_stream *stream)
 {
-    return stream->http2->queued < QUEUED_MUCH ? WINDOW : SMALL;
+    const bool much =
+        stream->http2->queued >= QUEUED_MUCH || sp_budget_is_spent(budget_of(stream));
+    return much ? SMALL : WINDOW;
 }
 
 // ---- What it waits for ------------------------------------------------------------
@@ -90,11 +109,6 @@ struct sp_http2_stream *sp_http2_stream_new(struct sp_http2 *http2, int32_t id)
     return stream;
 }
 
-static struct sp_blocks *blocks_of(const struct sp_http2_stream *stream)
-{
-    return &stream->http2->connection->loop->blocks;
-}
-
 static void forget_fields(struct sp_http2_stream *stream,
                           struct sp_http2_fields *fields)
 {
@@ -130,7 +144,7 @@ void sp_http2_stream_free(struct sp_http2_stream *stream)
     forget_request(stream);
     forget_fields(stream, &stream->trailers);
     http2->queued -= unsent(stream);
-    sp_blocks_take_back(blocks_of(stream), &stream->out);
+    take_back(stream);
     sp_wait_end(&stream->wait);
     sp_list_remove(&stream->link);
     if (sp_link_used(&stream->due)) {
@@ -238,9 +252,9 @@ static snakepit_err submit(struct sp_http2_stream *stream,
 static snakepit_err append(struct sp_http2_stream *stream, struct sp_slice bytes)
 {
     if (bytes.size <= PIECE) {
-        sp_blocks_lend(blocks_of(stream), &stream->out, PIECE);
+        sp_blocks_lend(blocks_of(stream), &stream->out.bytes, PIECE);
     }
-    snakepit_err err = sp_buf_append(&stream->out, bytes.data, bytes.size);
+    snakepit_err err = sp_outbox_put(&stream->out, budget_of(stream), bytes);
     if (err == SNAKEPIT_OK) {
         stream->http2->queued += bytes.size;
         sp_http2_stream_wait(stream, false);
@@ -433,20 +447,16 @@ snakepit_err sp_http2_stream_send(struct sp_http2_stream *stream,
                                   size_t length)
 {
     struct sp_connection *connection = stream->http2->connection;
-    const struct sp_slice bytes = {stream->out.data + stream->out_at, length};
+    const struct sp_slice bytes = {sp_outbox_slice(&stream->out).data, length};
     SP_CHECK(length <= unsent(stream));
     snakepit_err err = sp_connection_send(connection, head);
     if (err == SNAKEPIT_OK) {
         err = sp_connection_send(connection, bytes);
     }
-    stream->out_at += length;
+    sp_outbox_sent(&stream->out, budget_of(stream), length);
     stream->http2->queued -= length;
-    if (unsent(stream) == 0) {
-        stream->out.size = 0;
-        stream->out_at = 0;
-        if (stream->ends || stream->out.capacity > KEPT) {
-            sp_blocks_take_back(blocks_of(stream), &stream->out);
-        }
+    if (unsent(stream) == 0 && (stream->ends || stream->out.bytes.capacity > KEPT)) {
+        take_back(stream);
     }
     if (stream->full && unsent(stream) <= window_of(stream) / 2) {
         make_due(stream);

@@ -14,6 +14,12 @@ static size_t counted_of(size_t capacity)
     return capacity > UNCOUNTED ? capacity : 0;
 }
 
+bool sp_budget_is_spent(const struct sp_budget *budget)
+{
+    return budget != NULL &&
+           atomic_load_explicit(&budget->used, memory_order_relaxed) >= budget->most;
+}
+
 bool sp_budget_take(struct sp_budget *budget, size_t bytes)
 {
     if (budget == NULL) {
@@ -107,11 +113,12 @@ void sp_budget_tell(struct sp_budget *budget, const struct sp_log *log, uint64_t
     uint64_t told = atomic_load(&budget->told);
     if ((told == 0 || now - told >= TELL_NS) &&
         atomic_compare_exchange_strong(&budget->told, &told, now)) {
-        sp_log(log,
-               SP_LOG_WARNING,
-               "serve.full",
-               "bytes=%zu because=\"max_memory\" then=\"bodies are refused\"",
-               atomic_load(&budget->used));
+        sp_log(
+            log,
+            SP_LOG_WARNING,
+            "serve.full",
+            "bytes=%zu because=\"max_memory\" then=\"bodies and answers are refused\"",
+            atomic_load(&budget->used));
     }
 }
 

@@ -19,6 +19,8 @@ struct sp_budget {
     _Atomic uint64_t told; // ns, when it was logged that it is spent
 };
 
+// Whether nothing is left of it.
+bool sp_budget_is_spent(const struct sp_budget *budget);
 // Takes so many bytes of it. False: it is spent.
 bool sp_budget_take(struct sp_budget *budget, size_t bytes);
 // The same, whatever is left of it: for what is there already.

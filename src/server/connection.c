@@ -22,8 +22,8 @@
 #define LEAST     4096u   // for which there is room when something is read
 #define SINK_STEP 262144u // the same of a body
 #define KEPT      65536u  // of a buffer that is kept for the next connection
-#define WINDOW    131072u // bytes that wait for the client before it is full
-#define LARGE     32768u  // bytes that are sent rather than copied, if there is room
+#define WINDOW    SP_OUTBOX_WINDOW
+#define LARGE     32768u // bytes that are sent rather than copied, if there is room
 
 static void on_turn(struct sp_task *task);
 
@@ -111,9 +111,14 @@ void sp_connection_late(struct sp_wait *wait, enum sp_wait_for what)
 
 // ---- Writing ----------------------------------------------------------------------
 
+static struct sp_budget *budget_of(const struct sp_connection *connection)
+{
+    return connection->all->budget;
+}
+
 static size_t unsent(const struct sp_connection *connection)
 {
-    return connection->out.size - connection->out_at;
+    return sp_outbox_size(&connection->out);
 }
 
 // Sends what is queued, and `more` behind it. Gives how much of `more` was taken.
@@ -121,7 +126,8 @@ static size_t write_once(struct sp_connection *connection, struct sp_slice more)
 {
     size_t queued = unsent(connection);
     struct iovec parts[] = {
-        {.iov_base = connection->out.data + connection->out_at, .iov_len = queued},
+        {.iov_base = (void *)(uintptr_t)sp_outbox_slice(&connection->out).data,
+         .iov_len = queued},
         {.iov_base = (void *)(uintptr_t)more.data, .iov_len = more.size}};
     ssize_t sent = sp_transport_send(&connection->transport,
                                      queued > 0 ? parts : parts + 1,
@@ -132,10 +138,10 @@ static size_t write_once(struct sp_connection *connection, struct sp_slice more)
     }
     size_t count = sent > 0 ? (size_t)sent : 0;
     size_t first = count < queued ? count : queued;
-    connection->out_at += first;
+    sp_outbox_sent(&connection->out, budget_of(connection), first);
     if (unsent(connection) == 0) {
-        let_go(&connection->all->spare_out, &connection->out);
-        connection->out_at = 0;
+        let_go(&connection->all->spare_out, &connection->out.bytes);
+        sp_outbox_count(&connection->out, budget_of(connection));
     }
     connection->blocked = count < queued + more.size;
     // Whatever it takes, it has all its time for the rest.
@@ -166,14 +172,14 @@ snakepit_err sp_connection_send(struct sp_connection *connection, struct sp_slic
     ask_for_turn(connection);
     if (bytes.size >= LARGE && !connection->blocked) {
         size_t taken = write_once(connection, bytes);
-        snakepit_err err =
-            sp_buf_append(&connection->out, bytes.data + taken, bytes.size - taken);
+        const struct sp_slice rest = {bytes.data + taken, bytes.size - taken};
+        snakepit_err err = sp_outbox_put(&connection->out, budget_of(connection), rest);
         // A part of it has gone: that cannot be taken back.
         connection->lost = connection->lost || err != SNAKEPIT_OK;
         return SNAKEPIT_OK;
     }
-    take_spare(&connection->all->spare_out, &connection->out);
-    return sp_buf_append(&connection->out, bytes.data, bytes.size);
+    take_spare(&connection->all->spare_out, &connection->out.bytes);
+    return sp_outbox_put(&connection->out, budget_of(connection), bytes);
 }
 
 void sp_connection_send_now(struct sp_connection *connection)
@@ -365,7 +371,7 @@ void sp_connection_destroy(struct sp_connection *connection)
     sp_tls_free(connection->transport.tls);
     (void)close(connection->transport.fd);
     sp_buf_fini(&connection->in);
-    sp_buf_fini(&connection->out);
+    sp_outbox_fini(&connection->out, budget_of(connection));
     sp_free(connection);
     all->count--;
     all->closed(all);

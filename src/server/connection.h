@@ -14,6 +14,7 @@
 #include "base/loop.h"
 #include "base/slice.h"
 #include "server/exchange.h"
+#include "server/outbox.h"
 #include "server/transport.h"
 #include "server/waits.h"
 
@@ -59,6 +60,7 @@ struct sp_connections {
     struct sp_serve_loop *serve; // for protocols
     const struct sp_protocol *protocol;
     void (*closed)(struct sp_connections *all); // one of them has
+    struct sp_budget *budget; // for what waits for clients; NULL: without a limit
     struct sp_waits waits;
     size_t count;
     struct sp_buf spare_in; // what one has read into, for the next one that reads
@@ -82,8 +84,7 @@ struct sp_connection {
     struct sp_buf in;    // received and not consumed; freed while it is empty
     struct sp_buf *sink; // where the next `expected` bytes go instead, or NULL
     size_t expected;
-    struct sp_buf out;    // to be sent; freed while it is empty
-    size_t out_at;        // of which so much has been sent
+    struct sp_outbox out; // to be sent; freed while it is empty
     bool paused;          // nothing is read: the client is to wait
     bool again;           // what is in `in` is to be handed out once more
     bool ended;           // the client sends nothing more
@@ -139,7 +140,8 @@ static inline bool sp_connection_is_secure(const struct sp_connection *connectio
 
 // ---- For the server ---------------------------------------------------------------
 
-// `protocol`, `serve` and `closed` are set already. `limits_ms` by what is waited for.
+// `protocol`, `serve`, `closed` and `budget` are set already. `limits_ms` by what is
+// waited for.
 void sp_connections_init(struct sp_connections *all,
                          struct sp_loop *loop,
                          const uint32_t limits_ms[SP_WAITS]);

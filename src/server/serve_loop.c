@@ -412,6 +412,7 @@ snakepit_err sp_serve_loop_init(struct sp_serve_loop *serve,
     serve->connections.serve = serve;
     serve->connections.protocol = server->options.protocol;
     serve->connections.closed = on_closed;
+    serve->connections.budget = serve->budget;
     serve->offload = &server->offload;
     sp_list_init(&serve->offloaded);
     sp_list_init(&serve->given);
@@ -514,4 +515,10 @@ void *sp_serve_loop_user(const struct sp_serve_loop *loop)
 bool sp_serve_loop_draining(const struct sp_serve_loop *loop)
 {
     return loop->draining;
+}
+
+bool sp_serve_loop_may_answer(const struct sp_serve_loop *loop, size_t bytes)
+{
+    return bytes <= SP_OUTBOX_WINDOW || loop->budget == NULL ||
+           sp_outbox_may_take(loop->budget, bytes, loop->options->log);
 }

@@ -122,4 +122,13 @@ const struct sp_log *sp_serve_loop_log(const struct sp_serve_loop *loop);
 void *sp_serve_loop_user(const struct sp_serve_loop *loop);
 bool sp_serve_loop_draining(const struct sp_serve_loop *loop);
 
+// Whether an answer of so many bytes may wait for its client: beyond a window, what
+// waits for all clients and their bodies have `serve: max_memory` together. False: that
+// was logged; answer with 507 and this sentence.
+bool sp_serve_loop_may_answer(const struct sp_serve_loop *loop, size_t bytes);
+#define SP_NO_ROOM_FOR_ANSWER                                                       \
+    "the answer cannot wait until it is read: bodies, and answers that clients do " \
+    "not "                                                                          \
+    "read, take `serve: max_memory` already; what was asked for has been done"
+
 #endif

@@ -99,6 +99,9 @@ static void answer_with(struct sp_exchange *exchange, const struct sp_proto_out 
         sp_grpc_reply(exchange, (struct sp_slice){out->bytes.data, out->bytes.size});
         return;
     }
+    if (!sp_grpc_may_answer(exchange, sp_proto_out_size(out))) {
+        return;
+    }
     sp_grpc_begin(exchange, NULL);
     if (send_parts(exchange, out) == SNAKEPIT_OK) {
         sp_grpc_end(exchange, SP_GRPC_OK, NULL);

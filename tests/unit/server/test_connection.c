@@ -16,7 +16,7 @@ static void what_a_client_sends_is_told(void **state)
     expect_got("hello");
     // An idle connection has no buffer.
     assert_null(scene->connection->in.data);
-    assert_null(scene->connection->out.data);
+    assert_null(scene->connection->out.bytes.data);
 }
 
 static void what_is_not_consumed_stays_in_front(void **state)
@@ -178,7 +178,7 @@ static size_t drink(void)
         size_t got = read_client(room, sizeof room, &end);
         count += got;
         if (got == 0 && scene->more == 0 && scene->connection != NULL &&
-            scene->connection->out.size == 0) {
+            scene->connection->out.bytes.size == 0) {
             break;
         }
     }
@@ -197,7 +197,7 @@ static void a_slow_client_holds_its_sender(void **state)
     assert_int_equal(drink(), LARGE_BYTES);
     assert_int_equal(scene->more, 0);
     assert_int_equal(scene->connection->wait.what, SP_WAIT_REQUEST);
-    assert_null(scene->connection->out.data);
+    assert_null(scene->connection->out.bytes.data);
     assert_int_equal(scene->connection->watch.wanted, SP_WATCH_READ);
 }
 

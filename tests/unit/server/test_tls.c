@@ -38,7 +38,7 @@ static void hears_and_answers(int version)
     expect_tls_client_sees("answer", false);
     // An idle one has no buffers here; OpenSSL lets go of its own.
     assert_null(scene->connection->in.data);
-    assert_null(scene->connection->out.data);
+    assert_null(scene->connection->out.bytes.data);
 }
 
 static void both_versions_are_spoken(void **state)
@@ -264,7 +264,7 @@ static void a_slow_client_holds_its_sender(void **state)
     settle();
     assert_int_equal(scene->more, 0);
     assert_int_equal(scene->connection->wait.what, SP_WAIT_REQUEST);
-    assert_null(scene->connection->out.data);
+    assert_null(scene->connection->out.bytes.data);
     assert_int_equal(scene->connection->watch.wanted, SP_WATCH_READ);
     free(room);
 }
