@@ -145,6 +145,21 @@ static bool write_path_parameters(struct sp_openapi *openapi, const char *patter
     return any;
 }
 
+// The scope stands where OpenAPI 3.1 has the roles that a client needs.
+static void write_security(struct sp_openapi *openapi, enum sp_access access)
+{
+    if (openapi->tokens == SP_OPENAPI_NO_TOKENS) {
+        return;
+    }
+    if (access == SP_ACCESS_OPEN) {
+        text(openapi, ",\"security\":[]");
+        return;
+    }
+    text(openapi, ",\"security\":[{\"token\":[\"");
+    text(openapi, scope_of(access));
+    text(openapi, openapi->tokens == SP_OPENAPI_SOME_TOKENS ? "\"]},{}]" : "\"]}]");
+}
+
 static void write_operation(struct sp_openapi *openapi, size_t row)
 {
     const struct sp_route *route = &sp_routes[row];
@@ -156,7 +171,9 @@ static void write_operation(struct sp_openapi *openapi, size_t row)
     text(openapi, route->summary);
     text(openapi, "\",\"tags\":[\"");
     text(openapi, scope_of(route->access));
-    text(openapi, "\"],\"parameters\":[");
+    text(openapi, "\"]");
+    write_security(openapi, route->access);
+    text(openapi, ",\"parameters\":[");
     const bool any = write_path_parameters(openapi, route->pattern);
     text(openapi, any && more[row].parameters[0] != '\0' ? "," : "");
     text(openapi, more[row].parameters);
@@ -191,9 +208,11 @@ static void write_path(struct sp_openapi *openapi, size_t row)
     text(openapi, "}");
 }
 
-void sp_openapi_begin(struct sp_openapi *openapi, struct sp_buf *out)
+void sp_openapi_begin(struct sp_openapi *openapi,
+                      struct sp_buf *out,
+                      enum sp_openapi_tokens tokens)
 {
-    *openapi = (struct sp_openapi){.out = out};
+    *openapi = (struct sp_openapi){.out = out, .tokens = tokens};
     text(openapi,
          "{\"openapi\":\"3.1.0\",\"info\":{\"title\":\"Snakepit\",\"version\":"
          "\"" SNAKEPIT_VERSION "\",\"description\":\"Pools of Python workers. Each tag "
@@ -316,7 +335,9 @@ write_tool(struct sp_openapi *openapi, const char *pool, const snakepit_reader *
     write_member(openapi, tool, "description", SNAKEPIT_TEXT, "\"\"");
     text(openapi, ",\"tags\":[\"");
     write_encoded(openapi, pool);
-    text(openapi, "\"],\"parameters\":[" CALL_HEADERS "],\"requestBody\":{");
+    text(openapi, "\"]");
+    write_security(openapi, SP_ACCESS_CALL);
+    text(openapi, ",\"parameters\":[" CALL_HEADERS "],\"requestBody\":{");
     text(openapi, needs_arguments(tool) ? "\"required\":true," : "");
     write_schemas(openapi, tool, "parameters", "{\"type\":\"object\"}");
     text(openapi, "}},\"responses\":{\"200\":{\"description\":\"What it returned.\",");
@@ -462,6 +483,13 @@ snakepit_err sp_openapi_end(struct sp_openapi *openapi)
         ",\"error\":{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\"}"
         ",\"number\":{\"type\":\"integer\"},\"retryable\":{\"type\":\"boolean\"}},"
         "\"required\":[\"name\",\"number\",\"retryable\"]}},\"required\":[\"type\","
-        "\"title\",\"status\",\"detail\"]}}}}");
+        "\"title\",\"status\",\"detail\"]}}");
+    text(openapi,
+         openapi->tokens == SP_OPENAPI_NO_TOKENS
+             ? "}}"
+             : ",\"securitySchemes\":{\"token\":{\"type\":\"http\",\"scheme\":"
+               "\"bearer\","
+               "\"description\":\"A token that `snakepit token new` has made, with the "
+               "scope that the operation names.\"}}}}");
     return openapi->err;
 }

@@ -117,14 +117,28 @@ static bool write_parts(struct sp_openapi *openapi,
     return whole;
 }
 
+static enum sp_openapi_tokens tokens_of(const struct sp_serve_config *config)
+{
+    const struct sp_listeners *listen = &config->listen;
+    size_t count = 0;
+    for (size_t i = 0; i < listen->count; i++) {
+        count += listen->items[i].tokens != NULL ? 1 : 0;
+    }
+    if (count == 0) {
+        return SP_OPENAPI_NO_TOKENS;
+    }
+    return count == listen->count ? SP_OPENAPI_TOKENS : SP_OPENAPI_SOME_TOKENS;
+}
+
 static snakepit_err write_document(const struct sp_api_job *job,
-                                   const struct sp_grant *grant,
+                                   const struct sp_exchange *exchange,
                                    struct sp_buf *document,
                                    bool *whole)
 {
     struct sp_openapi openapi;
-    sp_openapi_begin(&openapi, document);
-    *whole = write_parts(&openapi, job, grant);
+    sp_openapi_begin(
+        &openapi, document, tokens_of(sp_serve_loop_config(exchange->loop)));
+    *whole = write_parts(&openapi, job, exchange->grant);
     return sp_openapi_end(&openapi);
 }
 
@@ -145,7 +159,7 @@ static void reply_to(struct sp_exchange *exchange,
     const bool all = sp_grant_allows_all(exchange->grant, SP_ACCESS_OBSERVE);
     struct sp_buf *document = all ? of_all : &own;
     if (document->size == 0) {
-        err = write_document(job, exchange->grant, document, all ? whole : &unused);
+        err = write_document(job, exchange, document, all ? whole : &unused);
     }
     if (err == SNAKEPIT_OK) {
         reply_document(exchange, document);

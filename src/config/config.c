@@ -278,7 +278,9 @@ static snakepit_err apply_top_variable(struct reading *reading,
     struct sp_place place = sp_place_key(&outer, option->key, 0);
     place.variable = name;
     reading->config->serve.given |= serves;
-    return apply_word(option, target, value, &place);
+    snakepit_err err = apply_word(option, target, value, &place);
+    outer.variable = name;
+    return err == SNAKEPIT_OK && serves ? sp_yaml_check_serve(target, &outer) : err;
 }
 
 // Those of `serve` come after the one that replaces it as a whole.

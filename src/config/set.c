@@ -196,10 +196,9 @@ static snakepit_err check_compatibility(const struct sp_texts *kept,
     return SNAKEPIT_OK;
 }
 
-static snakepit_err finish_serve(struct sp_serve_config *serve,
+snakepit_err sp_yaml_check_serve(const struct sp_serve_config *serve,
                                  const struct sp_place *place)
 {
-    serve->given = true;
     for (size_t i = 0; i < serve->origins.count; i++) {
         if (!is_origin(serve->origins.items[i])) {
             char shown[SP_QUOTED_MAX];
@@ -212,6 +211,13 @@ static snakepit_err finish_serve(struct sp_serve_config *serve,
         }
     }
     return check_compatibility(&serve->compatibility, place);
+}
+
+static snakepit_err finish_serve(struct sp_serve_config *serve,
+                                 const struct sp_place *place)
+{
+    serve->given = true;
+    return sp_yaml_check_serve(serve, place);
 }
 
 // What the keys of a group say together.

@@ -76,6 +76,12 @@ snakepit_err sp_yaml_set_option(struct sp_yaml *yaml,
                                 void *target,
                                 const struct sp_place *place);
 
+struct sp_serve_config;
+
+// Checks what the texts of `serve` say, of which `place` is that map. INVALID_CONFIG.
+snakepit_err sp_yaml_check_serve(const struct sp_serve_config *serve,
+                                 const struct sp_place *place);
+
 // Sets the fields of all keys of a scope that have a fixed default. `target` is its
 // struct.
 snakepit_err

@@ -422,6 +422,23 @@ def test_pools_that_are_not_there_are_told(client, tmp_path):
     assert warnings[8].startswith(f"{where}2 more tokens are for pools")
 
 
+def test_the_document_says_which_scope_an_operation_needs(client):
+    status, document = client.ask("GET", "/openapi.json", **bearer("observe"))
+    assert status == 200
+    scheme = document["components"]["securitySchemes"]["token"]
+    assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
+    asked = {
+        operation["operationId"]: operation["security"]
+        for path in document["paths"].values()
+        for operation in path.values()
+    }
+    for operation, (_, scope) in rows().items():
+        # The other listener asks for none.
+        wanted = [] if scope == "open" else [{"token": [scope]}, {}]
+        assert asked[operation] == wanted, operation
+    assert asked["call.mine.add"] == [{"token": ["call"]}, {}]
+
+
 # ---- What changes -------------------------------------------------------------------
 
 

@@ -13,6 +13,7 @@
 #include "payload/writer.h"
 
 static struct sp_buf out;
+static enum sp_openapi_tokens tokens;
 static snakepit_writer *made;
 
 // The document of one pool with this table, which is JSON; read back, so that it is
@@ -27,7 +28,7 @@ static snakepit_err make(const char *pool, const char *table)
                      SNAKEPIT_OK);
     snakepit_reader_init(&reader, writer->buf.data, writer->buf.size);
     sp_buf_fini(&out);
-    sp_openapi_begin(&openapi, &out);
+    sp_openapi_begin(&openapi, &out, tokens);
     sp_openapi_add_pool(&openapi, pool, &reader);
     snakepit_err err = sp_openapi_end(&openapi);
     snakepit_writer_free(writer);
@@ -50,6 +51,7 @@ static int forget(void **state)
     (void)state;
     snakepit_writer_free(made);
     made = NULL;
+    tokens = SP_OPENAPI_NO_TOKENS;
     sp_buf_fini(&out);
     return 0;
 }
@@ -176,7 +178,7 @@ static void without_memory_it_is_not_whole(void **state)
         snakepit_reader_init(&reader, table, sizeof table - 1);
         sp_buf_fini(&out);
         sp_memory_fail_at(n);
-        sp_openapi_begin(&openapi, &out);
+        sp_openapi_begin(&openapi, &out, SP_OPENAPI_NO_TOKENS);
         sp_openapi_add_pool(&openapi, "p", &reader);
         snakepit_err err = sp_openapi_end(&openapi);
         if (err == SNAKEPIT_OK) {
@@ -189,6 +191,43 @@ static void without_memory_it_is_not_whole(void **state)
     assert_true(failed > 3);
 }
 
+static bool says(const char *part)
+{
+    return memmem(out.data, out.size, part, strlen(part)) != NULL;
+}
+
+static void what_needs_a_token_says_so(void **state)
+{
+    (void)state;
+    static const char table[] = "{\"tools\":[{\"name\":\"a\"}]}";
+    static const struct {
+        enum sp_openapi_tokens tokens;
+        const char *observe; // of an operation with that scope; NULL: it says nothing
+        const char *call;
+    } rows[] = {
+        {SP_OPENAPI_NO_TOKENS, NULL, NULL},
+        {SP_OPENAPI_SOME_TOKENS,
+         "\"security\":[{\"token\":[\"observe\"]},{}]",
+         "\"tags\":[\"p\"],\"security\":[{\"token\":[\"call\"]},{}]"},
+        {SP_OPENAPI_TOKENS,
+         "\"security\":[{\"token\":[\"observe\"]}]",
+         "\"tags\":[\"p\"],\"security\":[{\"token\":[\"call\"]}]"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        tokens = rows[i].tokens;
+        assert_int_equal(make("p", table), SNAKEPIT_OK);
+        assert_is_json();
+        snakepit_writer_free(made);
+        made = NULL;
+        const bool any = rows[i].observe != NULL;
+        assert_int_equal(says("\"securitySchemes\":{\"token\":{\"type\":\"http\""),
+                         any);
+        assert_int_equal(says("\"tags\":[\"open\"],\"security\":[]"), any);
+        assert_int_equal(says("\"security\""), any);
+        assert_true(!any || (says(rows[i].observe) && says(rows[i].call)));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -196,6 +235,7 @@ int main(void)
         cmocka_unit_test_teardown(a_name_that_stands_twice_is_one_path, forget),
         cmocka_unit_test_teardown(every_row_is_there, forget),
         cmocka_unit_test_teardown(what_a_worker_says_wrong_is_left_out, forget),
+        cmocka_unit_test_teardown(what_needs_a_token_says_so, forget),
         cmocka_unit_test_teardown(without_memory_it_is_not_whole, forget),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -64,7 +64,7 @@ static void each_stands_in_the_interface(void **state)
     struct sp_openapi openapi;
     struct sp_buf out = {0};
     (void)state;
-    sp_openapi_begin(&openapi, &out);
+    sp_openapi_begin(&openapi, &out, SP_OPENAPI_NO_TOKENS);
     assert_int_equal(sp_openapi_end(&openapi), SNAKEPIT_OK);
     assert_int_equal(sp_buf_append(&out, "", 1), SNAKEPIT_OK);
     size_t told = 0;

@@ -213,6 +213,15 @@ static const struct {
     const char *value;
     const char *sentence;
 } mistakes[] = {
+    {"SNAKEPIT_SERVE_COMPATIBILITY",
+     "[bridge, bridges]",
+     "<memory>: serve.compatibility[1]: expected \"bridge\", got \"bridges\" (from the "
+     "environment variable SNAKEPIT_SERVE_COMPATIBILITY)"},
+    {"SNAKEPIT_SERVE_ORIGINS",
+     "[\"https://a.example/\"]",
+     "<memory>: serve.origins[0]: expected an origin such as "
+     "\"https://app.example.com\", got \"https://a.example/\" (from the environment "
+     "variable SNAKEPIT_SERVE_ORIGINS)"},
     {"SNAKEPIT_SERVE_LOOPS",
      "65",
      "<memory>: serve.loops: expected \"auto\" or an integer from 1 to 64, got 65 "
