@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 import pytest
 from support.daemon import Daemon
+from support.grpcs import needs_grpc
 from support.places import ROOT
 from support.served import Client
 from support.waiting import eventually
@@ -20,6 +21,7 @@ from support.waiting import eventually
 CLIENTS = ROOT / "examples/clients"
 README = (CLIENTS / "README.md").read_text()
 SAYS = re.search(r"```\n(add: .*?)```", README, re.S)[1]
+GRPC = "call_grpc.py"
 COMMANDS = {
     "sh": ("curl", ["sh", "call.sh"]),
     "python3": ("python3", [sys.executable, "call.py"]),
@@ -67,6 +69,22 @@ def test_each_client_prints_what_the_readme_says(name, daemon):
     assert (done.returncode, done.stdout) == (0, SAYS), done.stderr
 
 
+@needs_grpc
+def test_the_one_over_grpc_prints_the_same_with_its_own_code(daemon):
+    line = re.search(r"`(error: [A-Z]+ [A-Z_]+)`", README)[1]
+    assert "python3 examples/clients/call_grpc.py" in README
+    done = subprocess.run(
+        [sys.executable, GRPC, daemon.urls()[0]],
+        cwd=CLIENTS,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    said = re.sub("error: .*", line, SAYS)
+    assert (done.returncode, done.stdout) == (0, said), done.stderr
+
+
 def test_each_client_of_the_folder_is_run():
     files = {path.name for path in CLIENTS.iterdir()} - {"README.md"}
-    assert files == {command[-1] for _, command in COMMANDS.values()}
+    assert files == {command[-1] for _, command in COMMANDS.values()} | {GRPC}
