@@ -77,6 +77,16 @@ void sp_api_resize_pool(struct sp_exchange *exchange, const struct sp_params *pa
 
 // ---- Workers --------------------------------------------------------------------
 
+void sp_api_explain_no_worker(uint64_t worker, snakepit_message *why)
+{
+    (void)snprintf(why->text,
+                   sizeof why->text,
+                   "there is no worker %" PRIu64
+                   "; the ids are listed by snakepit workers, and by "
+                   "GET /v1/pools/{pool}",
+                   worker);
+}
+
 // Ids are those of the pit, so one pool at most has the worker. Those of pools that are
 // not the client's are not there.
 static snakepit_err recycle_wherever_it_is(const struct sp_exchange *exchange,
@@ -93,12 +103,7 @@ static snakepit_err recycle_wherever_it_is(const struct sp_exchange *exchange,
         }
     }
     if (err == SNAKEPIT_NOT_FOUND) {
-        (void)snprintf(why->text,
-                       sizeof why->text,
-                       "there is no worker %" PRIu64
-                       "; the ids are listed by snakepit workers, and by "
-                       "GET /v1/pools/{pool}",
-                       worker);
+        sp_api_explain_no_worker(worker, why);
     }
     return err;
 }
@@ -116,7 +121,7 @@ void sp_api_recycle_worker(struct sp_exchange *exchange, const struct sp_params 
     if (sp_api_number(sp_slice_of_text(params->of[0]), 1, UINT64_MAX, &worker)) {
         sp_api_recycle(exchange, worker);
     } else {
-        sp_api_fail(exchange, SNAKEPIT_INVALID_ARGUMENT, "a worker's id is a number");
+        sp_api_fail(exchange, SNAKEPIT_INVALID_ARGUMENT, SP_API_NO_WORKER_ID);
     }
 }
 

@@ -76,6 +76,10 @@ void sp_api_finish_reload(struct sp_api *api);
 void sp_api_resize(struct sp_exchange *exchange, const char *pool, uint32_t workers);
 void sp_api_recycle(struct sp_exchange *exchange, uint64_t worker);
 
+// Says that there is no such worker, and where they are listed.
+void sp_api_explain_no_worker(uint64_t worker, snakepit_message *why);
+#define SP_API_NO_WORKER_ID "a worker's id is a number"
+
 // ---- sessions.c -----------------------------------------------------------------
 
 // What PUT of a value does; answers the exchange. `ttl_ms` 0: as long as the session.

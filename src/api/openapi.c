@@ -86,6 +86,8 @@ static const struct more more[SP_ROUTES] = {
     [SP_ROUTE_tools] = {HEADER("Timeout") "," HEADER("CallId"),
                         "",
                         ANSWER("200", "The tools.", VALUE)},
+    [SP_ROUTE_pool_stacks] = {"", "", ANSWER("200", "Its workers' stacks.", VALUE)},
+    [SP_ROUTE_worker_stacks] = {"", "", ANSWER("200", "Its stacks.", VALUE)},
     [SP_ROUTE_recycle_worker] = {"", "", NO_BODY("202", "It will be replaced.")},
     [SP_ROUTE_session] = {"", "", ANSWER("200", "Its keys.", VALUE)},
     [SP_ROUTE_end_session] = {"", "", NO_BODY("204", "It has ended.")},

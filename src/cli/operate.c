@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 // snakepit sessions, recycle, reload and drain: what only a daemon can be asked for,
 // since it has pools that go on afterwards.
+#include "cli/operate.h"
+
 #include <string.h>
 
 #include "cli/interrupt.h"
 #include "cli/json.h"
 #include "cli/output.h"
-#include "cli/remote.h"
 #include "cli/report.h"
 #include "cli/text.h"
 #include "cli/value.h"
@@ -40,25 +41,38 @@ send(struct sp_cli *cli, struct sp_cli_remote *remote, const struct order *order
     return status;
 }
 
-static int give(struct sp_cli *cli, const struct order *order)
+bool sp_cli_operate_open(struct sp_cli *cli,
+                         const char *command,
+                         bool json,
+                         struct sp_cli_remote **remote,
+                         int *status)
 {
     snakepit_message why = {0};
-    struct sp_cli_remote *remote = NULL;
     const char *address = sp_cli_remote_address(cli);
     if (address == NULL) {
         sp_cli_explain(&why,
                        "%s is for a running daemon, and needs --connect ADDRESS or "
                        "$SNAKEPIT_CONNECT",
-                       order->command);
-        return sp_cli_complain_usage(cli, order->command, why.text);
+                       command);
+        *status = sp_cli_complain_usage(cli, command, why.text);
+        return false;
     }
     sp_cli_interrupts_init();
-    snakepit_err err = sp_cli_remote_open(cli, address, &remote, &why);
+    snakepit_err err = sp_cli_remote_open(cli, address, remote, &why);
     if (err != SNAKEPIT_OK) {
-        return sp_cli_report(cli, err, why.text, order->json);
+        *status = sp_cli_report(cli, err, why.text, json);
     }
-    int status = send(cli, remote, order);
-    sp_cli_target_close(sp_cli_remote_target(remote));
+    return err == SNAKEPIT_OK;
+}
+
+static int give(struct sp_cli *cli, const struct order *order)
+{
+    struct sp_cli_remote *remote = NULL;
+    int status = SP_CLI_EXIT_OK;
+    if (sp_cli_operate_open(cli, order->command, order->json, &remote, &status)) {
+        status = send(cli, remote, order);
+        sp_cli_target_close(sp_cli_remote_target(remote));
+    }
     return status;
 }
 
@@ -95,14 +109,18 @@ int sp_cli_sessions(struct sp_cli *cli)
 
 // ---- Pools and workers --------------------------------------------------------------
 
+bool sp_cli_operate_is_worker(const char *what, bool is_pool)
+{
+    return !is_pool && what[0] != '\0' && what[strspn(what, "0123456789")] == '\0';
+}
+
 int sp_cli_recycle(struct sp_cli *cli)
 {
     const char *what = cli->args.words[0];
     const bool named = cli->args.texts[SP_CLI_RECYCLE_POOL] != NULL;
-    const bool number = what[0] != '\0' && what[strspn(what, "0123456789")] == '\0';
     const struct order order = {.command = "recycle",
                                 .order = {.method = "POST",
-                                          .path = number && !named
+                                          .path = sp_cli_operate_is_worker(what, named)
                                                       ? "/v1/workers/{}:recycle"
                                                       : "/v1/pools/{}:recycle",
                                           .names = {what}},

@@ -192,7 +192,8 @@ def test_an_unknown_pool_is_answered_with_those_that_there_are(daemon, command):
 
 
 @pytest.mark.parametrize(
-    "words", [("drain",), ("reload",), ("recycle", "x"), ("sessions", "s")]
+    "words",
+    [("drain",), ("reload",), ("recycle", "x"), ("sessions", "s"), ("stacks",)],
 )
 def test_what_needs_a_daemon_says_so(words):
     done = run(*words)

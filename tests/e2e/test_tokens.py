@@ -50,7 +50,9 @@ REQUESTS = {
     "resizePool": "/v1/pools/{pool}:resize?workers=1",
     "getPool": "/v1/pools/{pool}",
     "listTools": "/v1/pools/{pool}/tools",
+    "getPoolStacks": "/v1/pools/{pool}/stacks",
     "recycleWorker": "/v1/workers/999999:recycle",
+    "getWorkerStacks": "/v1/workers/999999/stacks",
     "getSession": "/v1/sessions/none",
     "endSession": "/v1/sessions/none",
     "getValue": "/v1/sessions/none/values/k",
@@ -191,6 +193,14 @@ def test_a_listener_without_tokens_asks_for_none(asked, operation):
 
 
 # ---- What a token for some pools sees -----------------------------------------------
+
+
+def test_it_sees_the_stacks_of_its_workers_and_of_no_others(client):
+    for pool, status in (("mine", 200), ("other", 404)):
+        _, value = client.ask("GET", f"/v1/pools/{pool}", **bearer("all"))
+        path = f"/v1/workers/{value['workers_now'][0]['id']}/stacks"
+        assert client.ask("GET", path, **bearer("observe-mine"))[0] == status
+        assert client.ask("GET", path, **bearer("observe"))[0] == 200
 
 
 def test_it_sees_its_pools_and_no_others(client):

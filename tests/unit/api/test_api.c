@@ -150,6 +150,33 @@ static void a_page_that_is_named_may_read(void **state)
     assert_int_equal(fake.status, 404);
 }
 
+// ---- Stacks ---------------------------------------------------------------------
+
+static void stacks_are_of_workers_that_there_are(void **state)
+{
+    (void)state;
+    ask("GET /v1/workers/999/stacks", NULL);
+    assert_holds(404, "there is no worker 999; the ids are listed");
+    ask("GET /v1/workers/x/stacks", NULL);
+    assert_holds(400, "a worker's id is a number");
+    ask("GET /v1/workers/0/stacks", NULL);
+    assert_int_equal(fake.status, 400);
+    ask("GET /v1/pools/nowhere/stacks", NULL);
+    assert_holds(404, "UNKNOWN_POOL");
+}
+
+// The fake worker has no process.
+static void why_there_are_none_is_told_of_each_worker_of_a_pool(void **state)
+{
+    (void)state;
+    ask("GET /v1/pools/default/stacks", NULL);
+    assert_holds(200, "{\"workers\":[{\"pool\":\"default\",\"worker\":1,");
+    assert_holds(200, "\"error\":\"there is no worker 1;");
+    assert_holds(200, "\"stacks\":[]}]}");
+    ask("GET /v1/workers/1/stacks", NULL);
+    assert_holds(404, "NOT_FOUND");
+}
+
 // ---- Calls ----------------------------------------------------------------------
 
 static void a_call_is_answered_with_its_result(void **state)
@@ -529,6 +556,8 @@ int main(void)
         test(strangers_are_sent_away),
         test(a_socket_has_no_host_to_check),
         test(a_page_that_is_named_may_read),
+        test(stacks_are_of_workers_that_there_are),
+        test(why_there_are_none_is_told_of_each_worker_of_a_pool),
         test(a_call_is_answered_with_its_result),
         test(messagepack_goes_both_ways),
         test(a_fault_has_its_status),
