@@ -31,6 +31,7 @@ typedef struct snakepit_stack {
     uint64_t call;       // that it runs, a snakepit_call_id; 0: none
     const char *tool;    // of that call; empty: there is none, or it is not known
     uint64_t running_us; // how long the call has run, in microseconds
+    bool stuck; // it was given up, and did not end in time when it was cancelled
     // It did not hold still while it was read, so its frames may be of several moments.
     bool moved;
     bool cut;     // there are more frames than are told: these are the innermost ones

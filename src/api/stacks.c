@@ -18,7 +18,7 @@
 #include "pit/refuse.h"
 #include "server/server.h"
 
-#define STACK_PAIRS  10u
+#define STACK_PAIRS  11u
 #define WORKER_PAIRS 5u
 #define BYTES_MOST   ((size_t)4 << 20) // of all frames of an answer
 #define TIME_MS      2000u             // for all workers of a pool
@@ -76,6 +76,7 @@ static void write_stack(snakepit_writer *writer, const snakepit_stack *stack, bo
     sp_pair_number(writer, "call", stack->call);
     sp_pair_text(writer, "tool", stack->tool);
     sp_pair_number(writer, "running_us", stack->running_us);
+    sp_pair_bool(writer, "stuck", stack->stuck);
     sp_pair_bool(writer, "moved", stack->moved);
     sp_pair_bool(writer, "cut", stack->cut || !fits);
     sp_pair_bool(writer, "lost", stack->lost);

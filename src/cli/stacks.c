@@ -35,6 +35,7 @@ static void print_call(struct sp_cli *cli, const snakepit_reader *stack)
                      call,
                      us / US_PER_S,
                      us % US_PER_S / 1000);
+        sp_cli_print(cli, sp_cli_value_truth(stack, "stuck") ? ", stuck" : "");
     }
 }
 

@@ -457,6 +457,7 @@ static void order_stuck(void *user, bool alone)
 {
     const struct sp_worker *worker = user;
     const struct sp_occupant *occupant = worker->options.hooks.user;
+    sp_fleet_note_stuck(occupant);
     take_event(occupant->fleet,
                &(struct sp_fleet_event){
                    .kind = SP_FLEET_STUCK, .place = occupant->place, .alone = alone});

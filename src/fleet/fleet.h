@@ -194,10 +194,11 @@ bool sp_fleet_has_new_code(struct sp_fleet *fleet);
 // What the health checks of a worker say; all but `size` is filled in. False: there is
 // no such worker. Any thread.
 bool sp_fleet_health(struct sp_fleet *fleet, uint64_t worker, snakepit_health *health);
-// Gives `take` the stacks of a worker's threads, and the tool that each runs, or "".
-// NOT_FOUND: there is no such worker. Else as sp_stacks_read(). Any thread.
-typedef void
-sp_worker_stack_fn(void *user, const struct sp_stack *stack, const char *tool);
+// Gives `take` the stacks of a worker's threads, and what is known of the call that
+// each runs. NOT_FOUND: there is no such worker. Else as sp_stacks_read(). Any thread.
+typedef void sp_worker_stack_fn(void *user,
+                                const struct sp_stack *stack,
+                                const struct sp_call_told *call);
 snakepit_err sp_fleet_stacks(struct sp_fleet *fleet,
                              uint64_t worker,
                              sp_worker_stack_fn *take,

@@ -81,6 +81,11 @@ void sp_fleet_publish_pool(struct sp_fleet *fleet);
 // Both, of all workers.
 void sp_fleet_publish_all(struct sp_fleet *fleet);
 
+// ---- stacks.c -----------------------------------------------------------------
+
+// Logs where the calls of a worker are that are stuck.
+void sp_fleet_note_stuck(const struct sp_occupant *occupant);
+
 // ---- notes.c ------------------------------------------------------------------
 
 // Writes the line of the log that an action stands for.

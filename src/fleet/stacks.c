@@ -2,16 +2,23 @@
 // The stacks of a worker are read on the thread that asks for them. The worker may end
 // meanwhile: its segments stay, for we hold a reference, and its number is its own as
 // long as nobody has reaped it.
+#include <inttypes.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/descriptor.h"
 #include "base/pidfd.h"
 #include "fleet/inside.h"
+#include "inspect/threads.h"
+
+#define ASKED_MS   80u   // that a reading may take for whoever asks for it
+#define LOGGED_MS  20u   // and on the loop
+#define QUOTED_MAX 3000u // bytes of a stack in a line of the log
 
 struct asked {
     struct sp_fleet *fleet;
     uint64_t worker;
+    uint32_t time_ms;
     sp_worker_stack_fn *take;
     void *user;
 };
@@ -19,11 +26,12 @@ struct asked {
 static void take_stack(void *user, const struct sp_stack *stack)
 {
     const struct asked *asked = user;
-    char tool[SP_TOOL_NAME_MAX + 1] = "";
+    struct sp_call_told call = {.stuck = false};
     if (stack->call != 0) {
-        sp_pool_tool_of(asked->fleet->options.pool, asked->worker, stack->call, tool);
+        sp_pool_tell_call(
+            asked->fleet->options.pool, asked->worker, stack->call, &call);
     }
-    asked->take(asked->user, stack, tool);
+    asked->take(asked->user, stack, &call);
 }
 
 // The port of a worker, with a reference for the caller; NULL: there is no such worker.
@@ -54,6 +62,7 @@ static snakepit_err read_stacks(struct asked *asked,
         .view = &port->view,
         .pid = pid,
         .in_proc = pidfd < 0 ? 0 : sp_pidfd_number_in_proc(pidfd),
+        .time_ms = asked->time_ms,
     };
     snakepit_err err = SNAKEPIT_NOT_FOUND;
     if (sp_pid_is_ours(pid)) {
@@ -63,19 +72,77 @@ static snakepit_err read_stacks(struct asked *asked,
     return err;
 }
 
+static snakepit_err ask(struct asked *asked, snakepit_message *why)
+{
+    pid_t pid = 0;
+    struct sp_port *port = find(asked->fleet, asked->worker, &pid);
+    if (port == NULL) {
+        return SNAKEPIT_NOT_FOUND;
+    }
+    snakepit_err err = read_stacks(asked, port, pid, why);
+    sp_port_unref(port);
+    return err;
+}
+
 snakepit_err sp_fleet_stacks(struct sp_fleet *fleet,
                              uint64_t worker,
                              sp_worker_stack_fn *take,
                              void *user,
                              snakepit_message *why)
 {
-    struct asked asked = {fleet, worker, take, user};
-    pid_t pid = 0;
-    struct sp_port *port = find(fleet, worker, &pid);
-    if (port == NULL) {
-        return SNAKEPIT_NOT_FOUND;
+    struct asked asked = {fleet, worker, ASKED_MS, take, user};
+    return ask(&asked, why);
+}
+
+// ---- The log ------------------------------------------------------------------
+
+static void append_frame(struct sp_buf *text, const struct sp_code_place *place)
+{
+    (void)sp_buf_printf(text,
+                        "%sFile \"%s\", line %" PRIu32 " in %s",
+                        text->size > 0 ? "\n" : "",
+                        place->file,
+                        place->line,
+                        place->function);
+}
+
+static void
+log_stack(void *user, const struct sp_stack *stack, const struct sp_call_told *call)
+{
+    const struct sp_worker *worker = user;
+    char quoted[QUOTED_MAX];
+    char tool[SP_TOOL_NAME_MAX + 3];
+    struct sp_buf text = {0};
+    if (!call->stuck) {
+        return;
     }
-    snakepit_err err = read_stacks(&asked, port, pid, why);
-    sp_port_unref(port);
-    return err;
+    for (uint32_t i = 0; i < stack->frames->count && text.size < sizeof quoted; i++) {
+        append_frame(&text, &stack->frames->places[i]);
+    }
+    sp_log(worker->options.log,
+           SP_LOG_WARNING,
+           "worker.stuck",
+           "pool=%s worker=%" PRIu64 " pid=%d call=%" PRIu64
+           " tool=%s running_ms=%" PRIu64 " state=\"%s\" stack=%s",
+           worker->options.pool,
+           worker->options.id,
+           (int)worker->child.process.pid,
+           stack->call,
+           sp_log_value(call->tool, tool, sizeof tool),
+           stack->running_us / 1000,
+           sp_threads_state_name(stack->state),
+           sp_log_quote(
+               text.size > 0 ? (const char *)text.data : "", quoted, sizeof quoted));
+    sp_buf_fini(&text);
+}
+
+void sp_fleet_note_stuck(const struct sp_occupant *occupant)
+{
+    snakepit_message why;
+    struct asked asked = {.fleet = occupant->fleet,
+                          .worker = occupant->worker->options.id,
+                          .time_ms = LOGGED_MS,
+                          .take = log_stack,
+                          .user = occupant->worker};
+    (void)ask(&asked, &why);
 }

@@ -11,7 +11,6 @@
 #include "base/memory.h"
 #include "inspect/threads.h"
 
-#define TIME_MS      80u  // for all threads together
 #define THREADS_MOST 256u // that take no calls
 
 // Owner: one thread, for one reading.
@@ -199,7 +198,7 @@ snakepit_err sp_stacks_read(const struct sp_stacks_source *source,
     sp_memory_init(&reading->memory,
                    sp_memory_of_process,
                    &reading->pid,
-                   sp_clock_now() + TIME_MS * SP_NS_PER_MS);
+                   sp_clock_now() + source->time_ms * SP_NS_PER_MS);
     snakepit_err err = check(reading, why);
     if (err == SNAKEPIT_OK) {
         for (uint32_t i = 0; i < source->view->shape.executors; i++) {

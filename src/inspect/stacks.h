@@ -33,12 +33,13 @@ typedef void sp_stack_fn(void *user, const struct sp_stack *stack);
 // Whose stacks are wanted. Borrowed.
 struct sp_stacks_source {
     const struct sp_control_view *view;
-    pid_t pid;     // a child that nobody has reaped
-    pid_t in_proc; // its number as /proc names it; 0: it has none
+    pid_t pid;        // a child that nobody has reaped
+    pid_t in_proc;    // its number as /proc names it; 0: it has none
+    uint32_t time_ms; // that it may take
 };
 
 // Gives `take` the stack of each executor that takes calls, in order, then those of the
-// other threads that Python knows. Takes a tenth of a second at the most. AGAIN: the
+// other threads that Python knows; what could not be read in time is lost. AGAIN: the
 // worker has not come so far that it has any. UNSUPPORTED: this version of Python is
 // not known. NOT_FOUND: the process is gone. SYSTEM: the kernel refuses. NO_MEMORY.
 // Then `why` says more, and `take` was not called. Any thread; it allocates.

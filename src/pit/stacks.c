@@ -18,7 +18,8 @@ static void hand_over(const struct asked *asked, const snakepit_stack *stack)
     SP_CALLBACK_RETURNED;
 }
 
-static void take_stack(void *user, const struct sp_stack *stack, const char *tool)
+static void
+take_stack(void *user, const struct sp_stack *stack, const struct sp_call_told *call)
 {
     const struct sp_frames *frames = stack->frames;
     snakepit_frame told[SP_FRAMES_MOST];
@@ -32,8 +33,9 @@ static void take_stack(void *user, const struct sp_stack *stack, const char *too
         .thread = stack->thread <= INT32_MAX ? (int32_t)stack->thread : 0,
         .state = sp_threads_state_name(stack->state),
         .call = stack->call,
-        .tool = tool,
+        .tool = call->tool,
         .running_us = stack->running_us,
+        .stuck = call->stuck,
         .moved = frames->moved,
         .cut = frames->end == SP_FRAMES_CUT,
         .lost = frames->end == SP_FRAMES_LOST,

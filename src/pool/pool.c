@@ -242,44 +242,55 @@ struct sp_worker_load sp_pool_load_of(struct sp_pool *pool, uint64_t worker_id)
     return load;
 }
 
-// What a call of the seat has been sent with, also one that was given up; NULL: there
-// is no such call. Lock held.
-static const struct sp_parcel *parcel_of(const struct sp_seat *seat, uint64_t id)
+static void tell(const struct sp_store *store,
+                 const struct sp_parcel *parcel,
+                 struct sp_call_told *told)
+{
+    if (parcel != NULL) {
+        struct sp_slice tool = sp_parcel_tool(store, parcel);
+        size_t most = sizeof told->tool - 1;
+        memcpy(told->tool, tool.data, tool.size < most ? tool.size : most);
+        sp_text_clean(told->tool, strlen(told->tool), SP_TEXT_LINE);
+    }
+}
+
+// Also of one that was given up. Lock held.
+static void tell_of_seat(const struct sp_pool *pool,
+                         const struct sp_seat *seat,
+                         uint64_t id,
+                         struct sp_call_told *told)
 {
     for (struct sp_link *link = seat->calls.next; link != &seat->calls;
          link = link->next) {
         const struct sp_call *call = SP_ENTRY(link, struct sp_call, placement.link);
         if (call->id == id) {
-            return call->parcel;
+            tell(&pool->store, call->parcel, told);
+            return;
         }
     }
     for (struct sp_link *link = seat->orphans.next; link != &seat->orphans;
          link = link->next) {
         const struct sp_orphan *orphan = SP_ENTRY(link, struct sp_orphan, link);
         if (orphan->call == id) {
-            return orphan->parcel;
+            tell(&pool->store, orphan->parcel, told);
+            told->stuck = orphan->stuck;
+            return;
         }
     }
-    return NULL;
 }
 
-void sp_pool_tool_of(struct sp_pool *pool,
-                     uint64_t worker_id,
-                     uint64_t call,
-                     char room[SP_TOOL_NAME_MAX + 1])
+void sp_pool_tell_call(struct sp_pool *pool,
+                       uint64_t worker_id,
+                       uint64_t call,
+                       struct sp_call_told *told)
 {
-    size_t size = 0;
+    *told = (struct sp_call_told){.stuck = false};
     pthread_mutex_lock(&pool->lock);
     const struct sp_seat *seat = seat_of_worker(pool, worker_id);
-    const struct sp_parcel *parcel = seat == NULL ? NULL : parcel_of(seat, call);
-    if (parcel != NULL) {
-        struct sp_slice tool = sp_parcel_tool(&pool->store, parcel);
-        size = tool.size < SP_TOOL_NAME_MAX ? tool.size : SP_TOOL_NAME_MAX;
-        memcpy(room, tool.data, size);
+    if (seat != NULL) {
+        tell_of_seat(pool, seat, call, told);
     }
     pthread_mutex_unlock(&pool->lock);
-    room[size] = 0;
-    sp_text_clean(room, size, SP_TEXT_LINE);
 }
 
 bool sp_pool_is_busy(struct sp_pool *pool)

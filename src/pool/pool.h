@@ -172,12 +172,15 @@ struct sp_worker_load {
 };
 // The calls that a worker has; none: it has no seat.
 struct sp_worker_load sp_pool_load_of(struct sp_pool *pool, uint64_t worker_id);
-// Copies the name of the tool that a call of a worker runs, fit for a log and with a
-// zero behind it; empty: the worker has no such call.
-void sp_pool_tool_of(struct sp_pool *pool,
-                     uint64_t worker_id,
-                     uint64_t call,
-                     char room[SP_TOOL_NAME_MAX + 1]);
+// What is known of a call that a worker runs; zeroed: the worker has no such call.
+struct sp_call_told {
+    char tool[SP_TOOL_NAME_MAX + 1]; // fit for a log
+    bool stuck;                      // it was given up, and has not ended in time
+};
+void sp_pool_tell_call(struct sp_pool *pool,
+                       uint64_t worker_id,
+                       uint64_t call,
+                       struct sp_call_told *told);
 // True while calls that were admitted have not ended.
 bool sp_pool_is_busy(struct sp_pool *pool);
 // True once new calls are refused.

@@ -8,7 +8,15 @@ import signal
 import time
 
 import pytest
-from support import THREADS, Callers, Refused, eventually, open_gate, pool
+from support import (
+    THREADS,
+    Callers,
+    Refused,
+    eventually,
+    open_gate,
+    pool,
+    wait_for_file,
+)
 from support.stacks import line_of, stacks_of
 
 ADAPTER = "stands.py"
@@ -248,3 +256,26 @@ def test_a_worker_that_is_not_there_has_no_stacks(open_pit, kind):
     with pytest.raises(Refused) as refused:
         stacks_of(pit, row.id, "other")
     assert refused.value.err == "UNKNOWN_POOL"
+
+
+# ---- Calls that do not end -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("on_stuck", ["kill", "isolate"])
+def test_the_log_says_where_a_call_is_that_does_not_end(
+    open_pit, profile, tmp_path, on_stuck
+):
+    pit = open_pit(pool(profile, cancel_grace_ms=100, on_stuck=on_stuck))
+    (row,) = pit.workers()
+    mark = tmp_path / "mark"
+    call = pit.submit("stuck", {"way": "lock", "path": str(mark)})
+    wait_for_file(mark)
+    assert pit.cancel(call) == "OK"
+    call.wait()
+    pit.await_replacement(row)
+    line = pit.logged("worker.stuck")[0]
+    assert (
+        f"worker={row.id} pid={row.pid} call={call.id} tool=stuck running_ms=" in line
+    )
+    assert ' stack="File ' in line
+    assert "guinea_pig.py" in line and "in GuineaPig.stuck" in line

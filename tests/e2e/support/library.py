@@ -295,6 +295,7 @@ class Stack(Structure):
         ("call", c_uint64),
         ("tool", c_char_p),
         ("running_us", c_uint64),
+        ("stuck", c_bool),
         ("moved", c_bool),
         ("cut", c_bool),
         ("lost", c_bool),

@@ -29,6 +29,7 @@ class Stack:
     call: int
     tool: str
     running_us: int
+    stuck: bool
     moved: bool
     cut: bool
     lost: bool
@@ -47,6 +48,7 @@ class Stack:
             its.call,
             its.tool.decode(),
             its.running_us,
+            its.stuck,
             its.moved,
             its.cut,
             its.lost,

@@ -6,10 +6,11 @@
 
 #include <string.h>
 
-static void take(void *user, const struct sp_stack *stack, const char *tool)
+static void
+take(void *user, const struct sp_stack *stack, const struct sp_call_told *call)
 {
     (void)stack;
-    (void)tool;
+    (void)call;
     ++*(int *)user;
 }
 

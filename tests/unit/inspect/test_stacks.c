@@ -75,7 +75,7 @@ static void take(void *user, const struct sp_stack *stack)
 static snakepit_err read_stacks(void)
 {
     struct sp_stacks_source source = {
-        .view = &worker.view, .pid = getpid(), .in_proc = getpid()};
+        .view = &worker.view, .pid = getpid(), .in_proc = getpid(), .time_ms = 60000};
     worker.told = 0;
     return sp_stacks_read(&source, take, NULL, &worker.why);
 }
@@ -164,7 +164,8 @@ static void a_process_that_is_gone_is_told(void **state)
         _exit(0);
     }
     assert_int_equal(waitpid(child, NULL, 0), child);
-    struct sp_stacks_source source = {.view = &worker.view, .pid = child};
+    struct sp_stacks_source source = {
+        .view = &worker.view, .pid = child, .time_ms = 60000};
     assert_int_equal(sp_stacks_read(&source, take, NULL, &worker.why),
                      SNAKEPIT_NOT_FOUND);
 }

@@ -38,22 +38,23 @@ static void the_tool_of_a_call_is_known_while_a_worker_has_it(void **state)
 {
     (void)state;
     static struct outcome outcome;
-    char tool[SP_TOOL_NAME_MAX + 1] = "x";
+    struct sp_call_told told;
     struct side *side = fixture_add(&fixture, 1);
     side->seat->worker_id = 7;
     assert_int_equal(fixture_submit(&fixture, "ec\x1bho", "text", 0, &outcome),
                      SNAKEPIT_OK);
     uint64_t call =
         SP_ENTRY(side->seat->calls.next, struct sp_call, placement.link)->id;
-    sp_pool_tool_of(fixture.pool, 7, call, tool);
-    assert_string_equal(tool, "ec?ho");
-    sp_pool_tool_of(fixture.pool, 7, call + 1, tool);
-    assert_string_equal(tool, "");
-    sp_pool_tool_of(fixture.pool, 8, call, tool);
-    assert_string_equal(tool, "");
+    sp_pool_tell_call(fixture.pool, 7, call, &told);
+    assert_string_equal(told.tool, "ec?ho");
+    assert_false(told.stuck);
+    sp_pool_tell_call(fixture.pool, 7, call + 1, &told);
+    assert_string_equal(told.tool, "");
+    sp_pool_tell_call(fixture.pool, 8, call, &told);
+    assert_string_equal(told.tool, "");
     assert_true(fixture_serve_one(&fixture, side));
-    sp_pool_tool_of(fixture.pool, 7, call, tool);
-    assert_string_equal(tool, "");
+    sp_pool_tell_call(fixture.pool, 7, call, &told);
+    assert_string_equal(told.tool, "");
 }
 
 // ---- Admission ----------------------------------------------------------------
