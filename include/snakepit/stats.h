@@ -182,6 +182,17 @@ SNAKEPIT_API snakepit_err snakepit_metrics(snakepit *pit,
 // NULL is fine.
 SNAKEPIT_API void snakepit_metrics_free(char *text);
 
+// Gives a page of the sessions that there are, in the order in which they began, as an
+// answer: {"sessions": [{"session": its name, "values": how many, "bytes": what they
+// take}], "next": the name of the last one, nil where no more follow}. At most `most`
+// of them, 1 to 10000: from the first one, where `after` is NULL, else behind the
+// session of that name. It is no use of them. NOT_FOUND: that one has ended meanwhile;
+// begin anew. Fails like snakepit_session_get().
+SNAKEPIT_API snakepit_err snakepit_sessions(snakepit *pit,
+                                            const char *after,
+                                            uint32_t most,
+                                            snakepit_answer **answer);
+
 #ifdef __cplusplus
 }
 #endif

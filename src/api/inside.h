@@ -82,6 +82,15 @@ void sp_api_explain_no_worker(uint64_t worker, snakepit_message *why);
 
 // ---- sessions.c -----------------------------------------------------------------
 
+#define SP_SESSIONS_PAGE 100u  // sessions of a page, where nobody says how many
+#define SP_SESSIONS_MOST 1000u // of one that is asked for
+
+// A page of the sessions as snakepit_sessions() gives it, a failure too. `after` NULL:
+// the first; `limit` 0: SP_SESSIONS_PAGE. NULL: it was refused.
+void sp_api_list_sessions(struct sp_exchange *exchange,
+                          const char *after,
+                          uint32_t limit,
+                          snakepit_answer **answer);
 // What PUT of a value does; answers the exchange. `ttl_ms` 0: as long as the session.
 void sp_api_keep(struct sp_exchange *exchange,
                  const struct sp_params *params,

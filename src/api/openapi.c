@@ -89,6 +89,15 @@ static const struct more more[SP_ROUTES] = {
     [SP_ROUTE_pool_stacks] = {"", "", ANSWER("200", "Its workers' stacks.", VALUE)},
     [SP_ROUTE_worker_stacks] = {"", "", ANSWER("200", "Its stacks.", VALUE)},
     [SP_ROUTE_recycle_worker] = {"", "", NO_BODY("202", "It will be replaced.")},
+    [SP_ROUTE_sessions] = {QUERY("after",
+                                 "false",
+                                 "{\"type\":\"string\",\"minLength\":1,\"maxLength\":"
+                                 "255}") "," QUERY("limit",
+                                                   "false",
+                                                   "{\"type\":\"integer\",\"minimum\":"
+                                                   "1,\"maximum\":1000}"),
+                           "",
+                           ANSWER("200", "Some sessions.", VALUE)},
     [SP_ROUTE_session] = {"", "", ANSWER("200", "Its keys.", VALUE)},
     [SP_ROUTE_end_session] = {"", "", NO_BODY("204", "It has ended.")},
     [SP_ROUTE_get_value] = {"", "", ANSWER("200", "The value.", VALUE)},

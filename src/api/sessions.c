@@ -47,6 +47,56 @@ void sp_api_session(struct sp_exchange *exchange, const struct sp_params *params
     snakepit_answer_free(answer);
 }
 
+void sp_api_list_sessions(struct sp_exchange *exchange,
+                          const char *after,
+                          uint32_t limit,
+                          snakepit_answer **answer)
+{
+    *answer = NULL;
+    if (sp_api_admit_to_all(exchange, SP_ACCESS_ADMIN)) {
+        (void)snakepit_sessions(sp_api_of(exchange)->pit,
+                                after,
+                                limit == 0 ? SP_SESSIONS_PAGE : limit,
+                                answer);
+        if (*answer == NULL) {
+            sp_api_fail(exchange, SNAKEPIT_NO_MEMORY, NULL);
+        }
+    }
+}
+
+void sp_api_sessions(struct sp_exchange *exchange, const struct sp_params *params)
+{
+    char after[SP_PARAM_SIZE];
+    uint64_t limit = 0;
+    snakepit_answer *answer;
+    const struct sp_slice query = exchange->request.query;
+    const struct sp_slice behind = sp_query_find(query, "after");
+    const struct sp_slice most = sp_query_find(query, "limit");
+    (void)params;
+    if (behind.data != NULL && !sp_percent_decode(behind, after, sizeof after)) {
+        sp_api_fail(exchange,
+                    SNAKEPIT_INVALID_ARGUMENT,
+                    "after is badly encoded, or longer than 255 bytes");
+        return;
+    }
+    if (most.data != NULL && !sp_api_number(most, 1, SP_SESSIONS_MOST, &limit)) {
+        sp_api_fail(
+            exchange, SNAKEPIT_INVALID_ARGUMENT, "limit is not a number of 1 to 1000");
+        return;
+    }
+    const enum sp_media media =
+        sp_api_choose(exchange, SP_MEDIA_JSON | SP_MEDIA_MSGPACK);
+    if (media == SP_MEDIA_NONE) {
+        return;
+    }
+    sp_api_list_sessions(
+        exchange, behind.data == NULL ? NULL : after, (uint32_t)limit, &answer);
+    if (answer != NULL) {
+        sp_api_reply_answer(exchange, answer, media, NULL);
+        snakepit_answer_free(answer);
+    }
+}
+
 static void end_with(struct sp_exchange *exchange, snakepit_err err, const char *what)
 {
     if (err == SNAKEPIT_OK) {

@@ -91,9 +91,52 @@ static void print_keys(struct sp_cli *cli, const snakepit_reader *map)
     }
 }
 
+static void print_page(struct sp_cli *cli, const snakepit_reader *map)
+{
+    snakepit_reader at;
+    const snakepit_span next = sp_cli_value_text(map, "next");
+    const uint32_t count = sp_cli_value_list(map, "sessions", &at);
+    for (uint32_t i = 0; i < count; i++) {
+        const snakepit_span name = sp_cli_value_text(&at, "session");
+        sp_cli_print(cli, "%.*s\n", SP_CLI_SPAN(name));
+        (void)snakepit_reader_skip(&at);
+    }
+    if (next.size > 0) {
+        sp_cli_flush(cli);
+        sp_cli_print_error(
+            cli, "there are more, behind --after '%.*s'\n", SP_CLI_SPAN(next));
+    }
+}
+
+// All that there are, page by page.
+static int list_sessions(struct sp_cli *cli)
+{
+    const struct sp_cli_args *given = &cli->args;
+    const char *after = given->texts[SP_CLI_SESSIONS_AFTER];
+    const struct order order = {
+        .command = "sessions",
+        .order = {.method = "GET",
+                  .path = after != NULL ? "/v1/sessions?limit=1000&after={}"
+                                        : "/v1/sessions?limit=1000",
+                  .names = {after}},
+        .json = given->texts[SP_CLI_SESSIONS_JSON] != NULL,
+        .print = print_page};
+    if (given->texts[SP_CLI_SESSIONS_END] != NULL) {
+        return sp_cli_complain_usage(cli, "sessions", "--end needs a SESSION");
+    }
+    return give(cli, &order);
+}
+
 int sp_cli_sessions(struct sp_cli *cli)
 {
     const struct sp_cli_args *given = &cli->args;
+    if (given->count == 0) {
+        return list_sessions(cli);
+    }
+    if (given->texts[SP_CLI_SESSIONS_AFTER] != NULL) {
+        return sp_cli_complain_usage(
+            cli, "sessions", "--after is for the list of sessions, without SESSION");
+    }
     const bool key = given->count > 1;
     const bool end = given->texts[SP_CLI_SESSIONS_END] != NULL;
     const struct order order = {

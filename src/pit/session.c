@@ -2,6 +2,7 @@
 // The public functions of sessions, and what the pit does when one ends: its ties to
 // workers go, then the program is told.
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -13,6 +14,8 @@
 #include "payload/writer.h"
 #include "pit/pit.h"
 #include "pit/refuse.h"
+
+#define PAGE_MOST 10000u // sessions
 
 // ---- What the sessions ask of the pit -----------------------------------------
 
@@ -241,6 +244,25 @@ snakepit_session_delete(snakepit *pit, const char *session_id, const char *key)
     return err == SNAKEPIT_OK ? sp_sessions_delete(&pit->sessions, &place) : err;
 }
 
+// Gives what was written, and frees the writer.
+static snakepit_err give_written(snakepit_err err,
+                                 snakepit_writer *writer,
+                                 const char *session,
+                                 snakepit_answer **answer)
+{
+    struct sp_buf body = {0};
+    snakepit_message why;
+    err = err == SNAKEPIT_OK ? snakepit_writer_error(writer) : err;
+    if (err == SNAKEPIT_OK) {
+        body = writer->buf;
+        writer->buf = (struct sp_buf){0};
+    }
+    snakepit_writer_free(writer);
+    (void)sp_refuse(
+        &why, err, "there is no session \"%s\"", session == NULL ? "" : session);
+    return give(err, err == SNAKEPIT_NOT_FOUND ? why.text : NULL, &body, answer);
+}
+
 snakepit_err
 snakepit_session_list(snakepit *pit, const char *session_id, snakepit_answer **answer)
 {
@@ -258,16 +280,38 @@ snakepit_session_list(snakepit *pit, const char *session_id, snakepit_answer **a
     snakepit_writer *keys = snakepit_writer_new();
     err = keys == NULL ? SNAKEPIT_NO_MEMORY
                        : sp_sessions_list(&pit->sessions, session, keys);
-    if (err == SNAKEPIT_OK) {
-        err = snakepit_writer_error(keys);
+    return give_written(err, keys, session_id, answer);
+}
+
+snakepit_err snakepit_sessions(snakepit *pit,
+                               const char *after,
+                               uint32_t most,
+                               snakepit_answer **answer)
+{
+    SP_UNCANCELLED;
+    struct sp_slice behind = {0};
+    struct sp_buf body = {0};
+    snakepit_message why = {{0}};
+    if (answer == NULL) {
+        return SNAKEPIT_INVALID_ARGUMENT;
     }
-    if (err == SNAKEPIT_OK) {
-        body = keys->buf;
-        keys->buf = (struct sp_buf){0};
+    // A name that is always right, where none is meant.
+    snakepit_err err = check_session(pit, after == NULL ? "-" : after, &behind, &why);
+    if (err == SNAKEPIT_OK && (most == 0 || most > PAGE_MOST)) {
+        err = sp_refuse(&why,
+                        SNAKEPIT_INVALID_ARGUMENT,
+                        "a page has 1 to %u sessions, not %" PRIu32,
+                        PAGE_MOST,
+                        most);
     }
-    snakepit_writer_free(keys);
-    (void)sp_refuse(&why, err, "there is no session \"%s\"", session_id);
-    return give(err, err == SNAKEPIT_NOT_FOUND ? why.text : NULL, &body, answer);
+    if (err != SNAKEPIT_OK) {
+        return give(err, why.text, &body, answer);
+    }
+    behind.size = after == NULL ? 0 : behind.size;
+    snakepit_writer *page = snakepit_writer_new();
+    err = page == NULL ? SNAKEPIT_NO_MEMORY
+                       : sp_sessions_page(&pit->sessions, behind, most, page);
+    return give_written(err, page, after, answer);
 }
 
 snakepit_err snakepit_session_close(snakepit *pit, const char *session_id)

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Sessions and their values.
+#include <string.h>
+
 #include "api/gate.h"
 #include "api/inside.h"
 #include "api/reply.h"
@@ -54,6 +56,115 @@ static snakepit_err list_keys(snakepit_answer *answer,
     response->keys.count = count;
     return SNAKEPIT_OK;
 }
+
+// ---- A page of them ---------------------------------------------------------------
+
+// What stands under a key of the map, which the pit has written.
+static snakepit_value find_value(snakepit_reader map, const char *key)
+{
+    snakepit_value value = {.kind = SNAKEPIT_NIL};
+    snakepit_value name;
+    const size_t size = strlen(key);
+    (void)snakepit_reader_next(&map, &value);
+    for (uint32_t left = value.as.count; left > 0; left--) {
+        if (snakepit_reader_next(&map, &name) != SNAKEPIT_OK) {
+            break;
+        }
+        if (name.as.text.size == size && memcmp(name.as.text.data, key, size) == 0) {
+            (void)snakepit_reader_next(&map, &value);
+            return value;
+        }
+        (void)snakepit_reader_skip(&map);
+    }
+    return (snakepit_value){.kind = SNAKEPIT_NIL};
+}
+
+static struct sp_slice text_under(snakepit_reader map, const char *key)
+{
+    const snakepit_value value = find_value(map, key);
+    const bool text = value.kind == SNAKEPIT_TEXT;
+    return (struct sp_slice){text ? (const uint8_t *)value.as.text.data : NULL,
+                             text ? value.as.text.size : 0};
+}
+
+static uint64_t number_under(snakepit_reader map, const char *key)
+{
+    const snakepit_value value = find_value(map, key);
+    return value.kind == SNAKEPIT_INTEGER ? (uint64_t)value.as.integer : 0;
+}
+
+static snakepit_err list_sessions(const snakepit_answer *answer,
+                                  struct sp_scratch *scratch,
+                                  struct sp_v1_list_sessions_response *response)
+{
+    snakepit_reader map;
+    snakepit_reader at;
+    snakepit_value value = {.kind = SNAKEPIT_NIL};
+    snakepit_answer_reader(answer, &map);
+    at = map;
+    (void)snakepit_reader_next(&at, &value); // the map,
+    (void)snakepit_reader_next(&at, &value); // whose first key is that of the list
+    (void)snakepit_reader_next(&at, &value);
+    const size_t count = value.kind == SNAKEPIT_ARRAY ? value.as.count : 0;
+    struct sp_v1_session_info *items =
+        sp_scratch_take(scratch, (count + 1) * sizeof *items);
+    if (items == NULL) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    for (size_t i = 0; i < count; i++) {
+        items[i] = (struct sp_v1_session_info){.session = text_under(at, "session"),
+                                               .values = number_under(at, "values"),
+                                               .bytes = number_under(at, "bytes")};
+        (void)snakepit_reader_skip(&at);
+    }
+    response->sessions.items = items;
+    response->sessions.count = count;
+    response->next = text_under(map, "next");
+    response->has_next = response->next.data != NULL;
+    return SNAKEPIT_OK;
+}
+
+static void answer_page(struct sp_exchange *exchange,
+                        const char *after,
+                        uint32_t limit,
+                        struct sp_scratch *scratch)
+{
+    struct sp_v1_list_sessions_response response = {.has_next = false};
+    snakepit_answer *answer;
+    if (limit > SP_SESSIONS_MOST) {
+        sp_api_fail(exchange, SNAKEPIT_INVALID_ARGUMENT, "limit is more than 1000");
+        return;
+    }
+    sp_api_list_sessions(exchange, after, limit, &answer);
+    if (answer == NULL) {
+        return;
+    }
+    if (snakepit_answer_fault(answer)->err != SNAKEPIT_OK) {
+        sp_api_fault(exchange, snakepit_answer_fault(answer), 0, NULL);
+    } else if (list_sessions(answer, scratch, &response) == SNAKEPIT_OK) {
+        sp_grpc_answer(exchange, &sp_type_v1_list_sessions_response, &response);
+    } else {
+        sp_api_fail(exchange, SNAKEPIT_NO_MEMORY, NULL);
+    }
+    snakepit_answer_free(answer);
+}
+
+void sp_grpc_list_sessions(struct sp_grpc_call *call, struct sp_slice message)
+{
+    struct sp_exchange *exchange = call->exchange;
+    struct sp_scratch scratch = {.used = 0};
+    struct sp_v1_list_sessions_request request = {.has_after = false};
+    char after[SP_PARAM_SIZE];
+    if (sp_grpc_decode(
+            exchange, &sp_type_v1_list_sessions_request, message, &scratch, &request) &&
+        sp_grpc_text(exchange, request.after, "after", after)) {
+        answer_page(
+            exchange, request.has_after ? after : NULL, request.limit, &scratch);
+    }
+    sp_scratch_fini(&scratch);
+}
+
+// ---- One ----------------------------------------------------------------------------
 
 static void answer_session(struct sp_exchange *exchange,
                            const char *session,

@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/memory.h"
+#include "payload/pairs.h"
 
 // Busy ones that are passed over in the search for one to end.
 #define PASSED_OVER_MOST 64
@@ -24,6 +25,7 @@ struct value {
 struct session {
     struct sp_name name;
     struct sp_link link; // in one of the lists of struct sp_sessions
+    struct sp_link age;  // in `all`, until it ends
     uint64_t expires;
     struct sp_names keys;
     struct sp_link values; // oldest first
@@ -45,6 +47,7 @@ void sp_sessions_init(struct sp_sessions *sessions,
     sp_list_init(&sessions->empty);
     sp_list_init(&sessions->filled);
     sp_list_init(&sessions->over);
+    sp_list_init(&sessions->all);
 }
 
 // ---- Values -------------------------------------------------------------------
@@ -141,6 +144,7 @@ static void finish(struct sp_sessions *sessions,
 {
     sp_names_remove(&sessions->names, &session->name);
     sp_list_remove(&session->link);
+    sp_list_remove(&session->age);
     sessions->bytes -= session->bytes;
     session->reason = reason;
     sp_list_append(&sessions->over, &session->link);
@@ -247,6 +251,7 @@ begin(struct sp_sessions *sessions, struct sp_slice name, struct session **sessi
     sp_names_init(&made->keys, &sessions->options.key);
     sp_list_init(&made->values);
     sp_list_append(&sessions->empty, &made->link);
+    sp_list_append(&sessions->all, &made->age);
     *session = made;
     return SNAKEPIT_OK;
 }
@@ -407,6 +412,66 @@ snakepit_err sp_sessions_list(struct sp_sessions *sessions,
     }
     leave(sessions);
     return err;
+}
+
+static uint32_t
+count_from(const struct sp_sessions *sessions, struct sp_link *first, uint32_t most)
+{
+    uint32_t count = 0;
+    while (count < most && first != &sessions->all) {
+        first = first->next;
+        count++;
+    }
+    return count;
+}
+
+// Those that begin with `first`.
+static void write_page(struct sp_sessions *sessions,
+                       struct sp_link *first,
+                       uint32_t most,
+                       snakepit_writer *page)
+{
+    const uint32_t count = count_from(sessions, first, most);
+    const struct session *last = NULL;
+    snakepit_writer_map(page, 2);
+    snakepit_writer_str(page, "sessions");
+    snakepit_writer_array(page, count);
+    for (uint32_t i = 0; i < count; i++, first = first->next) {
+        last = SP_ENTRY(first, struct session, age);
+        snakepit_writer_map(page, 3);
+        snakepit_writer_str(page, "session");
+        snakepit_writer_strn(page, last->text, last->name.size);
+        sp_pair_number(page, "values", last->keys.count);
+        sp_pair_number(page, "bytes", last->bytes);
+    }
+    snakepit_writer_str(page, "next");
+    if (last == NULL || first == &sessions->all) {
+        snakepit_writer_nil(page);
+    } else {
+        snakepit_writer_strn(page, last->text, last->name.size);
+    }
+}
+
+snakepit_err sp_sessions_page(struct sp_sessions *sessions,
+                              struct sp_slice after,
+                              uint32_t most,
+                              snakepit_writer *page)
+{
+    snakepit_err err = SNAKEPIT_OK;
+    pthread_mutex_lock(&sessions->lock);
+    struct session *before = after.size > 0 ? find(sessions, after) : NULL;
+    if (sessions->closed) {
+        err = SNAKEPIT_SHUTTING_DOWN;
+    } else if (after.size > 0 && before == NULL) {
+        err = SNAKEPIT_NOT_FOUND;
+    } else {
+        write_page(sessions,
+                   before != NULL ? before->age.next : sessions->all.next,
+                   most,
+                   page);
+    }
+    leave(sessions);
+    return err == SNAKEPIT_OK ? snakepit_writer_error(page) : err;
 }
 
 snakepit_err sp_sessions_end(struct sp_sessions *sessions, struct sp_slice name)

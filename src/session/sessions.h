@@ -54,6 +54,7 @@ struct sp_sessions {
     struct sp_link empty;  // sessions without values, longest unused first
     struct sp_link filled; // those with values
     struct sp_link over;   // that have ended and whose end nobody was told yet
+    struct sp_link all;    // but for these, in the order in which they began
     uint64_t bytes;
     bool watched; // sweeps will come
     bool closed;
@@ -98,6 +99,14 @@ snakepit_err sp_sessions_delete(struct sp_sessions *sessions,
 snakepit_err sp_sessions_list(struct sp_sessions *sessions,
                               struct sp_slice name,
                               snakepit_writer *keys);
+// Writes a page of the sessions, in the order in which they began, which is no use of
+// them: {"sessions": [{"session", "values", "bytes"}], "next": the last name, nil where
+// no more follow}. At most `most`, from the first, or behind `after` if that is not
+// empty. NOT_FOUND: no such session; nothing is written. NO_MEMORY, SHUTTING_DOWN.
+snakepit_err sp_sessions_page(struct sp_sessions *sessions,
+                              struct sp_slice after,
+                              uint32_t most,
+                              snakepit_writer *page);
 // Ends one session with SNAKEPIT_SESSION_CLOSED. NOT_FOUND, SHUTTING_DOWN.
 snakepit_err sp_sessions_end(struct sp_sessions *sessions, struct sp_slice name);
 // Ends the sessions whose time is over. Returns when it wants to be called again,

@@ -231,6 +231,40 @@ def test_sessions_are_shown_and_ended(daemon):
     assert json.loads(done.stdout)["error"]["name"] == "NOT_FOUND"
 
 
+def test_sessions_are_listed(daemon):
+    for name in ("l1", "l2", "l3"):
+        Client(daemon).ask("PUT", f"/v1/sessions/{name}/values/a", 1)
+    done = to(daemon, "sessions")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [one for one in done.stdout.split() if one[0] == "l"][-3:] == [
+        "l1",
+        "l2",
+        "l3",
+    ]
+    done = to(daemon, "sessions", "--after", "l1")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "l2\nl3\n", "")
+    told = json.loads(to(daemon, "sessions", "--after", "l2", "--json").stdout)
+    assert told == {
+        "sessions": [{"session": "l3", "values": 1, "bytes": 130}],
+        "next": None,
+    }
+    done = to(daemon, "sessions", "--after", "gone")
+    assert done.returncode == 1
+    assert done.stderr == 'snakepit: there is no session "gone"\n'
+    for words in (("--end",), ("l1", "--after", "l2")):
+        assert to(daemon, "sessions", *words).returncode == 2
+
+
+def test_a_list_that_is_longer_says_so(daemon):
+    client = Client(daemon)
+    for i in range(1001):
+        client.ask("PUT", f"/v1/sessions/long-{i}/values/a", 1)
+    done = to(daemon, "sessions")
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 1000)
+    last = done.stdout.splitlines()[-1]
+    assert done.stderr == f"there are more, behind --after '{last}'\n"
+
+
 def test_a_value_that_is_not_there_is_told_in_a_sentence(daemon):
     Client(daemon).ask("PUT", "/v1/sessions/lone/values/a", 1)
     done = to(daemon, "sessions", "lone", "b")

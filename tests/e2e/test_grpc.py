@@ -378,6 +378,29 @@ def test_reflection_describes_each_service(peer):
     )
 
 
+@apart
+def test_sessions_are_listed_in_pages(peer):
+    p = peer()
+    for name in ("p1", "p2", "p3"):
+        value = p.pb.Payload(json=b"1")
+        request = p.pb.PutValueRequest(session=name, key="k", value=value)
+        p.stub.PutValue(request, timeout=60)
+    page = p.stub.ListSessions(p.pb.ListSessionsRequest(after="p1", limit=1))
+    assert [(s.session, s.values, s.bytes) for s in page.sessions] == [("p2", 1, 130)]
+    assert page.next == "p2"
+    page = p.stub.ListSessions(p.pb.ListSessionsRequest(after="p2"))
+    assert [s.session for s in page.sessions] == ["p3"] and not page.HasField("next")
+    assert len(p.stub.ListSessions(p.pb.ListSessionsRequest()).sessions) >= 3
+    code = p.grpc.StatusCode
+    for after, limit, wanted in (
+        ("gone", 0, code.NOT_FOUND),
+        ("", 0, code.INVALID_ARGUMENT),
+        (None, 1001, code.INVALID_ARGUMENT),
+    ):
+        request = p.pb.ListSessionsRequest(after=after, limit=limit)
+        assert p.error(p.stub.ListSessions, request).code() == wanted
+
+
 # ---- Limits -----------------------------------------------------------------------
 
 

@@ -302,6 +302,33 @@ def test_a_client_that_goes_away_cancels_its_call(client, tmp_path):
 # ---- Sessions -----------------------------------------------------------------------
 
 
+def test_sessions_are_listed_in_pages(client):
+    names = [f"page/{i}" for i in range(5)]
+    for name in names:
+        path = f"/v1/sessions/{name.replace('/', '%2F')}/values/k"
+        assert client.ask("PUT", path, 1)[0] == 204
+    found, after = [], ""
+    while True:
+        status, page = client.ask("GET", f"/v1/sessions?limit=2{after}")
+        assert status == 200 and len(page["sessions"]) <= 2
+        found += [row for row in page["sessions"] if row["session"] in names]
+        if page["next"] is None:
+            break
+        assert page["next"] == page["sessions"][-1]["session"]
+        after = f"&after={page['next'].replace('/', '%2F')}"
+    assert [row["session"] for row in found] == names
+    assert {row["values"] for row in found} == {1}
+    assert {row["bytes"] for row in found} == {130}
+    for query, status in (
+        ("after=gone", 404),
+        ("after=", 400),
+        ("after=%0", 400),
+        ("limit=0", 400),
+        ("limit=1001", 400),
+    ):
+        assert client.ask("GET", f"/v1/sessions?{query}")[0] == status, query
+
+
 def test_sessions_keep_values_for_tools(client):
     place = "/v1/sessions/user%2F1"
     assert client.ask("PUT", f"{place}/values/k", {"n": [1]})[0] == 204

@@ -53,6 +53,7 @@ REQUESTS = {
     "getPoolStacks": "/v1/pools/{pool}/stacks",
     "recycleWorker": "/v1/workers/999999:recycle",
     "getWorkerStacks": "/v1/workers/999999/stacks",
+    "listSessions": "/v1/sessions",
     "getSession": "/v1/sessions/none",
     "endSession": "/v1/sessions/none",
     "getValue": "/v1/sessions/none/values/k",

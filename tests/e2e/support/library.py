@@ -425,6 +425,7 @@ PROTOTYPES = {
     "session_get": (c_int, [c_void_p, c_char_p, c_char_p, POINTER(c_void_p)]),
     "session_delete": (c_int, [c_void_p, c_char_p, c_char_p]),
     "session_list": (c_int, [c_void_p, c_char_p, POINTER(c_void_p)]),
+    "sessions": (c_int, [c_void_p, c_char_p, c_uint32, POINTER(c_void_p)]),
     "session_close": (c_int, [c_void_p, c_char_p]),
     "tool_register": (
         c_int,

@@ -331,6 +331,8 @@ static void a_session_of_null_is_refused(void **state)
         ROW(freed(snakepit_session_list(NULL, "s", &answer)), BAD),
         ROW(freed(snakepit_session_list(pit, NULL, &answer)), BAD),
         ROW(snakepit_session_list(pit, "s", NULL), BAD),
+        ROW(freed(snakepit_sessions(NULL, NULL, 1, &answer)), BAD),
+        ROW(snakepit_sessions(pit, NULL, 1, NULL), BAD),
         ROW(snakepit_session_close(NULL, "s"), BAD),
         ROW(snakepit_session_close(pit, NULL), BAD),
     };

@@ -62,6 +62,32 @@ static void a_value_is_kept_until_it_is_deleted(void **state)
     snakepit_answer_free(answer);
 }
 
+static void sessions_are_listed(void **state)
+{
+    snakepit_answer *answer;
+    (void)state;
+    open_with("");
+    assert_int_equal(put("a", "k", 7, NULL), SNAKEPIT_OK);
+    assert_int_equal(put("b", "k", 7, NULL), SNAKEPIT_OK);
+    assert_int_equal(snakepit_sessions(pit, NULL, 1, &answer), SNAKEPIT_OK);
+    expect_json(answer,
+                "{\"sessions\":[{\"session\":\"a\",\"values\":1,\"bytes\":130}],"
+                "\"next\":\"a\"}");
+    assert_int_equal(snakepit_sessions(pit, "b", 10000, &answer), SNAKEPIT_OK);
+    expect_json(answer, "{\"sessions\":[],\"next\":null}");
+    assert_int_equal(snakepit_sessions(pit, "c", 1, &answer), SNAKEPIT_NOT_FOUND);
+    assert_string_equal(snakepit_answer_fault(answer)->message,
+                        "there is no session \"c\"");
+    snakepit_answer_free(answer);
+    for (uint32_t most = 0; most <= 10001; most += 10001) {
+        assert_int_equal(snakepit_sessions(pit, NULL, most, &answer),
+                         SNAKEPIT_INVALID_ARGUMENT);
+        assert_non_null(strstr(snakepit_answer_fault(answer)->message,
+                               "a page has 1 to 10000 sessions"));
+        snakepit_answer_free(answer);
+    }
+}
+
 static void a_session_that_is_closed_is_told_of_once(void **state)
 {
     (void)state;
@@ -143,6 +169,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         PIT_TEST(a_value_is_kept_until_it_is_deleted),
+        PIT_TEST(sessions_are_listed),
         PIT_TEST(a_session_that_is_closed_is_told_of_once),
         PIT_TEST(a_session_that_nobody_uses_expires),
         PIT_TEST(one_more_than_there_may_be_ends_the_oldest),
