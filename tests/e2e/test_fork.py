@@ -75,6 +75,20 @@ def stream_json(pit: Pit) -> str:
     return err_name(err)
 
 
+def metrics(pit: Pit) -> str:
+    text, size = ctypes.c_void_p(), ctypes.c_size_t()
+    err = lib.metrics(pit.handle, None, byref(text), byref(size))
+    lib.metrics_free(text)
+    return err_name(err)
+
+
+def sessions(pit: Pit) -> str:
+    answer = ctypes.c_void_p()
+    err = lib.sessions(pit.handle, None, 10, byref(answer))
+    lib.answer_free(answer)
+    return err_name(err)
+
+
 EVERYTHING: dict[str, Callable[[Pit], Any]] = {
     "await_ready": lambda pit: refusal(pit.await_ready),
     "await_serving": lambda pit: err_name(lib.await_serving(pit.handle, None, 0, None)),
@@ -102,6 +116,7 @@ EVERYTHING: dict[str, Callable[[Pit], Any]] = {
     "session_get": lambda pit: refusal(lambda: pit.get("s", "k")),
     "session_delete": lambda pit: pit.delete("s", "k"),
     "session_list": lambda pit: refusal(lambda: pit.keys("s")),
+    "sessions": sessions,
     "session_close": lambda pit: pit.end_session("s"),
     "tool_register": register,
     "tool_unregister": lambda pit: err_name(
@@ -111,6 +126,7 @@ EVERYTHING: dict[str, Callable[[Pit], Any]] = {
     "pool_get_stats": lambda pit: refusal(pit.stats),
     "pool_workers": lambda pit: refusal(pit.workers),
     "pool_breakers": lambda pit: refusal(pit.breakers),
+    "metrics": metrics,
     "pool_tools": lambda pit: pit.tools().err,
 }
 

@@ -446,6 +446,8 @@ PROTOTYPES = {
         [c_void_p, c_char_p, c_uint32, POINTER(c_void_p)],
     ),
     "worker_health": (c_int, [c_void_p, c_char_p, c_uint64, POINTER(Health)]),
+    "metrics": (c_int, [c_void_p, c_void_p, POINTER(c_void_p), POINTER(c_size_t)]),
+    "metrics_free": (None, [c_void_p]),
     "worker_stacks": (
         c_int,
         [c_void_p, c_char_p, c_uint64, StackFunction, c_void_p, POINTER(Message)],
