@@ -115,14 +115,51 @@ def start(command: str, config: pathlib.Path) -> subprocess.Popen[str]:
     )
 
 
-def is_ready(port: int) -> bool:
-    """Whether the pool serves."""
+class Daemon:
+    """The daemon, and why it ends."""
+
+    def __init__(self, popen: subprocess.Popen[str]) -> None:
+        """Of one that was started."""
+        self.popen = popen
+        self.asked = False  # to end, by whoever started this process
+        self.failed = False
+
+    def end(self) -> None:
+        """In time at any rate."""
+        self.popen.send_signal(signal.SIGTERM)
+        end = threading.Timer(END_S, self.popen.kill)
+        end.daemon = True
+        end.start()
+
+    def fail(self, why: str) -> None:
+        """Ends it because it is of no use, unless it ends already."""
+        if self.popen.poll() is None and not self.asked:
+            self.failed = True
+            print(f"grpc_server: {why}", file=sys.stderr, flush=True)
+            self.end()
+
+    def exit_code(self) -> int:
+        """Waits for its end. What shells tell of a signal is told of one here."""
+        code = self.popen.wait()
+        if self.asked:
+            return max(code, 0)
+        if code < 0:
+            print(
+                f"grpc_server: snakepit serve was ended by signal {-code}",
+                file=sys.stderr,
+            )
+            return 128 - code
+        return 1 if self.failed else code
+
+
+def state(port: int) -> str:
+    """Of the pool, such as "ready" or "failed"; "" where the daemon does not say."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
-        connection.request("GET", "/readyz")
-        return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
-        return False
+        connection.request("GET", "/v1/pools/default")
+        return str(json.load(connection.getresponse())["state"])
+    except (OSError, ValueError, KeyError, http.client.HTTPException):
+        return ""
     finally:
         connection.close()
 
@@ -137,17 +174,22 @@ def tell(port: int) -> None:
         os.replace(written, target)
 
 
-def tell_when_ready(daemon: subprocess.Popen[str], port: int) -> None:
-    """Waits for the pool, not longer than the daemon lives."""
+def tell_when_ready(daemon: Daemon, port: int) -> None:
+    """Waits for the pool, not longer than the daemon lives. A host that starts one of
+    these waits for it, so one that cannot serve ends.
+    """
     until = time.monotonic() + READY_S
-    while daemon.poll() is None and time.monotonic() < until:
-        if is_ready(port):
+    now = ""
+    while daemon.popen.poll() is None and now != "failed" and time.monotonic() < until:
+        now = state(port)
+        if now == "ready":
             tell(port)
             return
         time.sleep(0.02)
+    daemon.fail("the pool cannot serve; the log above says why")
 
 
-def follow(daemon: subprocess.Popen[str], log: IO[str]) -> None:
+def follow(daemon: Daemon, log: IO[str]) -> None:
     """Passes on what the daemon says, until it says nothing more."""
     for line in log:
         if line.startswith("serving http://"):
@@ -160,21 +202,19 @@ def follow(daemon: subprocess.Popen[str], log: IO[str]) -> None:
             sys.stderr.flush()
 
 
-def pass_signals_on(daemon: subprocess.Popen[str]) -> None:
-    """SIGTERM and SIGINT end the daemon, in time at any rate."""
+def pass_signals_on(daemon: Daemon) -> None:
+    """SIGTERM and SIGINT end the daemon."""
 
     def on_signal(number: int, frame: object) -> None:
-        daemon.send_signal(signal.SIGTERM)
-        end = threading.Timer(END_S, daemon.kill)
-        end.daemon = True
-        end.start()
+        daemon.asked = True
+        daemon.end()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, on_signal)
 
 
 def main(mode: str, arguments: Sequence[str] | None = None) -> int:
-    """The exit code: that of the daemon, 0 after SIGTERM."""
+    """The exit code: the daemon's, 0 after SIGTERM, 1 if the pool cannot serve."""
     flags = parse(sys.argv[1:] if arguments is None else arguments, mode)
     command = os.environ.get("SNAKEPIT_COMMAND") or shutil.which("snakepit")
     if command is None:
@@ -187,8 +227,8 @@ def main(mode: str, arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="snakepit-") as folder:
         config = pathlib.Path(folder) / "server.yaml"
         config.write_text(json.dumps(configuration(flags)))
-        daemon = start(command, config)
+        daemon = Daemon(start(command, config))
         pass_signals_on(daemon)
-        assert daemon.stderr is not None
-        follow(daemon, daemon.stderr)
-        return max(daemon.wait(), 0)
+        assert daemon.popen.stderr is not None
+        follow(daemon, daemon.popen.stderr)
+        return daemon.exit_code()

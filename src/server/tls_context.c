@@ -5,6 +5,7 @@
 #include "server/tls_context.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include <openssl/ssl.h>
 
 #include "base/check.h"
+#include "base/descriptor.h"
 #include "base/memory.h"
 
 // TLS 1.2 with forward secrecy and authenticated encryption, as RFC 9113 wants it; TLS
@@ -84,24 +86,50 @@ refuse_as_it_is(const struct file *file, snakepit_message *why, const char *then
     return refuse(file, why, what);
 }
 
+// NULL, with errno, ENOTSUP for what is neither a file nor a folder: a pipe without a
+// writer must not hold up whoever reads.
+static FILE *open_regular(const char *path)
+{
+    struct stat found;
+    FILE *stream = NULL;
+    int fd = sp_descriptor_keep(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    if (fd < 0 || fstat(fd, &found) != 0) {
+        sp_descriptor_close(&fd);
+        return NULL;
+    }
+    if (S_ISREG(found.st_mode)) {
+        stream = fdopen(fd, "r");
+    } else {
+        errno = S_ISDIR(found.st_mode) ? EISDIR : ENOTSUP;
+    }
+    if (stream == NULL) {
+        const int error = errno;
+        sp_descriptor_close(&fd);
+        errno = error;
+    }
+    return stream;
+}
+
 static snakepit_err open_file(const struct file *file, BIO **bio, snakepit_message *why)
 {
     char what[SENTENCE];
     char reason[128];
-    struct stat found;
-    *bio = BIO_new_file(file->path, "r");
-    int error = errno;
-    if (*bio != NULL && stat(file->path, &found) == 0 && S_ISDIR(found.st_mode)) {
-        BIO_free(*bio);
-        *bio = NULL;
-        error = EISDIR;
-    }
-    if (*bio != NULL) {
+    FILE *stream = open_regular(file->path);
+    const int error = errno;
+    if (stream != NULL) {
+        *bio = BIO_new_fp(stream, BIO_CLOSE);
+        if (*bio == NULL) {
+            (void)fclose(stream);
+            ERR_clear_error();
+            return SNAKEPIT_NO_MEMORY;
+        }
         return SNAKEPIT_OK;
     }
-    if (is_memory(ERR_peek_last_error())) {
-        ERR_clear_error();
+    if (error == ENOMEM) {
         return SNAKEPIT_NO_MEMORY;
+    }
+    if (error == ENOTSUP) {
+        return refuse(file, why, "is not a regular file; name one in PEM");
     }
     (void)snprintf(what,
                    sizeof what,

@@ -24,13 +24,19 @@ static bool is_service(const char *name)
     return false;
 }
 
+// Names of pools are for those who may see the pools.
+static bool may_know(struct sp_exchange *exchange, const char *pool)
+{
+    return sp_api_may_look(exchange) && sp_api_may(exchange, SP_ACCESS_OBSERVE, pool);
+}
+
 static enum sp_health_status status_of(struct sp_exchange *exchange, const char *name)
 {
     snakepit *pit = sp_api_of(exchange)->pit;
     bool serving = false;
     if (name[0] == '\0' || is_service(name)) {
         serving = sp_api_all_serve(pit);
-    } else if (!sp_api_pool_serves(pit, name, &serving)) {
+    } else if (!may_know(exchange, name) || !sp_api_pool_serves(pit, name, &serving)) {
         return SP_HEALTH_SERVICE_UNKNOWN;
     }
     return serving && !sp_serve_loop_draining(exchange->loop) ? SP_HEALTH_SERVING

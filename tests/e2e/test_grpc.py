@@ -583,6 +583,26 @@ def test_a_token_may_be_for_some_pools_alone(guarded, made):
     run()
 
 
+def test_health_tells_nobody_the_names_of_pools_without_a_token(guarded, made):
+    @apart
+    def run() -> None:
+        from grpc_health.v1 import health_pb2 as pb
+        from grpc_health.v1 import health_pb2_grpc
+
+        p = Peer(guarded, made)
+        check = health_pb2_grpc.HealthStub(p.channel).Check
+        pool = pb.HealthCheckRequest(service="text")
+        serves = pb.HealthCheckResponse.SERVING
+        assert check(pb.HealthCheckRequest(), timeout=60).status == serves
+        for shown in ((), metadata("call"), metadata("other")):
+            error = p.error(check, pool, timeout=60, metadata=shown)
+            assert error.code() == p.grpc.StatusCode.NOT_FOUND
+        for shown in (metadata("observe"), metadata("mine")):
+            assert check(pool, timeout=60, metadata=shown).status == serves
+
+    run()
+
+
 # ---- The end ------------------------------------------------------------------------
 
 

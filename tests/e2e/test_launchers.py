@@ -186,3 +186,23 @@ def test_the_daemon_ends_when_its_launcher_is_killed(start):
 def test_a_flag_that_there_is_not_is_refused(start):
     server = start("grpc_server.py", "--adaptor", "served.Served")
     assert server.popen.wait(60) == 2
+
+
+@pytest.mark.parametrize("script", ["grpc_server.py", "grpc_server_threaded.py"])
+def test_one_that_cannot_serve_ends(start, script):
+    """A host waits for the port, and would wait for nothing."""
+    server = start(script, "--adapter", "nowhere.Nothing", "--port", "0")
+    assert server.popen.wait(120) == 1
+    assert not server.ready_file.exists()
+
+
+def test_a_daemon_that_is_killed_is_told(start):
+    server = start("grpc_server.py", *HOSTS_WORDS)
+    server.port()
+    daemon = int(
+        pathlib.Path(f"/proc/{server.popen.pid}/task/{server.popen.pid}/children")
+        .read_text()
+        .split()[0]
+    )
+    os.kill(daemon, signal.SIGKILL)
+    assert server.popen.wait(60) == 128 + signal.SIGKILL

@@ -115,6 +115,10 @@ static void files_that_are_not_there_are_named(void **state)
     expect_refused("client_ca", scene.client_ca, "No such file or directory");
     scene.config.client_ca = scene.folder;
     expect_refused("client_ca", scene.folder, "Is a directory");
+    // Nobody writes to it.
+    assert_int_equal(mkfifo(scene.client_ca, 0600), 0);
+    scene.config.client_ca = scene.client_ca;
+    expect_refused("client_ca", scene.client_ca, "is not a regular file");
 }
 
 static void files_that_hold_something_else_are_refused(void **state)
