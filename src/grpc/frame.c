@@ -8,6 +8,8 @@
 #define ZLIB_CONST
 #include <zlib.h>
 
+#include "base/check.h"
+
 #define KEPT        4096u             // bytes of room for the next message
 #define STEP        ((size_t)1 << 16) // bytes that are inflated at once
 #define GZIP_WINDOW (15 + 16)         // zlib: the largest window, in a gzip stream
@@ -28,6 +30,7 @@ static void begin_next(struct sp_grpc_reader *reader)
 {
     reader->whole = false;
     reader->prefix_size = 0;
+    reader->aside = (struct sp_grpc_aside){.room = NULL};
     sp_counted_forget(&reader->message, reader->budget, KEPT);
 }
 
@@ -59,23 +62,62 @@ static enum sp_grpc_read take_prefix(struct sp_grpc_reader *reader,
     return reader->size > reader->most ? SP_GRPC_READ_TOO_LARGE : SP_GRPC_READ_MESSAGE;
 }
 
-static enum sp_grpc_read take_message(struct sp_grpc_reader *reader,
-                                      struct sp_slice *bytes)
+static bool goes_aside(const struct sp_grpc_reader *reader)
+{
+    return reader->aside.taken < reader->aside.size;
+}
+
+// How many of the next bytes go to one place.
+static size_t next_part(const struct sp_grpc_reader *reader)
+{
+    const struct sp_grpc_aside *aside = &reader->aside;
+    const size_t there = reader->message.bytes.size;
+    size_t part = reader->size - there - aside->taken;
+    if (goes_aside(reader)) {
+        part = aside->size - aside->taken;
+    } else if (reader->stop > there) {
+        part = least(part, reader->stop - there);
+    }
+    return part;
+}
+
+static enum sp_grpc_read append(struct sp_grpc_reader *reader, struct sp_slice bytes)
 {
     struct sp_buf *message = &reader->message.bytes;
-    const size_t taken = least(reader->size - message->size, bytes->size);
-    snakepit_err err =
-        sp_counted_grow(&reader->message, reader->budget, taken, reader->size);
+    snakepit_err err = sp_counted_grow(&reader->message,
+                                       reader->budget,
+                                       bytes.size,
+                                       reader->size - reader->aside.size);
     if (err != SNAKEPIT_OK) {
         return err == SNAKEPIT_AGAIN ? SP_GRPC_READ_SPENT : SP_GRPC_READ_NO_MEMORY;
     }
-    if (taken > 0) {
-        memcpy(message->data + message->size, bytes->data, taken);
-        message->size += taken;
+    if (bytes.size > 0) {
+        memcpy(message->data + message->size, bytes.data, bytes.size);
+        message->size += bytes.size;
     }
-    *bytes = behind(*bytes, taken);
-    reader->whole = message->size == reader->size;
-    return reader->whole ? SP_GRPC_READ_MESSAGE : SP_GRPC_READ_MORE;
+    return SP_GRPC_READ_MORE;
+}
+
+static enum sp_grpc_read take_part(struct sp_grpc_reader *reader,
+                                   struct sp_slice *bytes)
+{
+    struct sp_grpc_aside *aside = &reader->aside;
+    const struct sp_slice part = {bytes->data, least(next_part(reader), bytes->size)};
+    enum sp_grpc_read read = SP_GRPC_READ_MORE;
+    if (goes_aside(reader)) {
+        memcpy(aside->room + aside->taken, part.data, part.size);
+        aside->taken += part.size;
+    } else {
+        read = append(reader, part);
+    }
+    *bytes = behind(*bytes, part.size);
+    const size_t there = reader->message.bytes.size;
+    reader->whole = there + aside->taken == reader->size;
+    if (read == SP_GRPC_READ_MORE && reader->stop > 0 && there == reader->stop) {
+        reader->stop = 0;
+        read = reader->whole ? read : SP_GRPC_READ_HEAD;
+    }
+    return read == SP_GRPC_READ_MORE && reader->whole ? SP_GRPC_READ_MESSAGE : read;
 }
 
 enum sp_grpc_read sp_grpc_reader_take(struct sp_grpc_reader *reader,
@@ -90,7 +132,25 @@ enum sp_grpc_read sp_grpc_reader_take(struct sp_grpc_reader *reader,
             return read;
         }
     }
-    return take_message(reader, bytes);
+    enum sp_grpc_read read = take_part(reader, bytes);
+    while (read == SP_GRPC_READ_MORE && bytes->size > 0) {
+        read = take_part(reader, bytes);
+    }
+    return read;
+}
+
+void sp_grpc_reader_put_aside(struct sp_grpc_reader *reader,
+                              void *room,
+                              size_t at,
+                              size_t size)
+{
+    struct sp_buf *message = &reader->message.bytes;
+    SP_CHECK(at <= message->size && size > message->size - at);
+    const size_t come = message->size - at;
+    memcpy(room, message->data + at, come);
+    message->size = at;
+    reader->aside =
+        (struct sp_grpc_aside){.room = room, .at = at, .size = size, .taken = come};
 }
 
 bool sp_grpc_reader_is_amid(const struct sp_grpc_reader *reader)

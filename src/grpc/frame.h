@@ -15,11 +15,21 @@
 
 enum sp_grpc_read {
     SP_GRPC_READ_MORE = 0, // all bytes are taken, and no message is whole
+    SP_GRPC_READ_HEAD,     // the beginning of one is there that is larger than `stop`
     SP_GRPC_READ_MESSAGE,  // one is, in `message`; it lasts until the next look
     SP_GRPC_READ_TOO_LARGE,
     SP_GRPC_READ_BAD_FLAG, // neither compressed nor not
     SP_GRPC_READ_NO_MEMORY,
     SP_GRPC_READ_SPENT, // the budget is
+};
+
+// Bytes of a message that go elsewhere; they are not in `message` then, and what
+// follows them stands in their place.
+struct sp_grpc_aside {
+    uint8_t *room; // NULL: there are none
+    size_t at;     // where they begin in the message
+    size_t size;
+    size_t taken; // of them, so far
 };
 
 // Reads messages from bytes as they come. Zeroed, with `most` set, it is at the
@@ -32,6 +42,10 @@ struct sp_grpc_reader {
     bool whole;          // the message is
     bool compressed;     // the message is
     size_t size;         // of the message, once the prefix is whole
+    // Stops once where so much of a larger message is there: its owner may set `aside`
+    // then. 0: it does not.
+    size_t stop;
+    struct sp_grpc_aside aside;
     struct sp_counted message;
 };
 
@@ -39,6 +53,12 @@ struct sp_grpc_reader {
 // memory before it has come. After a failure it must not be called again.
 enum sp_grpc_read sp_grpc_reader_take(struct sp_grpc_reader *reader,
                                       struct sp_slice *bytes);
+// After HEAD: the bytes of the message from `at` on are to go to `room`, where those
+// that have come already are moved. At least one byte is still to come.
+void sp_grpc_reader_put_aside(struct sp_grpc_reader *reader,
+                              void *room,
+                              size_t at,
+                              size_t size);
 // Whether a message has begun and is not whole: the body must not end here.
 bool sp_grpc_reader_is_amid(const struct sp_grpc_reader *reader);
 void sp_grpc_reader_fini(struct sp_grpc_reader *reader);

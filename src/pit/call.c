@@ -10,6 +10,7 @@
 #include "payload/writer.h"
 #include "pit/pit.h"
 #include "pit/refuse.h"
+#include "pit/tensors.h"
 
 // ---- Checks -------------------------------------------------------------------
 
@@ -346,6 +347,27 @@ snakepit_err snakepit_tensor_new(snakepit *pit,
     tensor->data = *data;
     sp_tensor_set_packed(tensor);
     return SNAKEPIT_OK;
+}
+
+snakepit_err sp_pit_tensor_reserve(snakepit *pit,
+                                   const char *pool_name,
+                                   size_t bytes,
+                                   snakepit_tensor *tensor,
+                                   void **data)
+{
+    struct sp_pool *pool = sp_pit_pool(pit, pool_name);
+    if (pool == NULL) {
+        return SNAKEPIT_UNKNOWN_POOL;
+    }
+    struct sp_store *store = sp_pool_store(pool);
+    const uint64_t most = store->segment.size / 2;
+    const uint64_t used = sp_arena_used(&store->arena);
+    if (used > most || bytes > most - used) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    *tensor = (snakepit_tensor){
+        .dtype = SNAKEPIT_UINT8, .rank = 1, .shape = {(int64_t)bytes}};
+    return snakepit_tensor_new(pit, pool_name, tensor, data, NULL);
 }
 
 void snakepit_tensor_free(snakepit *pit, const snakepit_tensor *tensor)

@@ -13,6 +13,7 @@
 #include "grpc/reply.h"
 #include "payload/writer.h"
 #include "server/server.h"
+#include "services/early_tensor.h"
 
 #define KEPT            4096u // bytes of a message's room
 #define LOOK_MS         250u
@@ -45,6 +46,8 @@ struct sp_grpc_call *sp_grpc_call_new(struct sp_exchange *exchange,
 static void forget(struct sp_grpc_call *call, size_t kept)
 {
     struct sp_budget *budget = call->reader.budget;
+    sp_early_tensor_free(call->early);
+    call->early = NULL;
     sp_counted_forget(&call->reader.message, budget, kept);
     sp_counted_forget(&call->plain, budget, 0);
     sp_counted_forget(&call->unread, budget, 0);
@@ -198,6 +201,10 @@ static bool feed(struct sp_grpc_call *call, struct sp_slice bytes)
             const char *why = explain(call, read, &code);
             refuse(call, code, why);
             return false;
+        }
+        if (read == SP_GRPC_READ_HEAD) {
+            call->early = sp_early_tensor_begin(
+                call->exchange, call->method->access, &call->reader);
         }
         call->there = read == SP_GRPC_READ_MESSAGE;
     }
@@ -481,12 +488,16 @@ void sp_grpc_hold(struct sp_grpc_call *call, const struct sp_grpc_holder *holder
     exchange->listener = &held;
 }
 
-void sp_grpc_take_message(struct sp_grpc_call *call, struct sp_buf *bytes)
+struct sp_early_tensor *sp_grpc_take_message(struct sp_grpc_call *call,
+                                             struct sp_buf *bytes)
 {
+    struct sp_early_tensor *early = call->early;
     struct sp_buf *from =
         call->reader.compressed ? &call->plain.bytes : &call->reader.message.bytes;
     *bytes = *from;
     *from = (struct sp_buf){.data = NULL};
+    call->early = NULL;
+    return early;
 }
 
 void sp_grpc_resume(struct sp_grpc_call *call, sp_grpc_fn *handler)

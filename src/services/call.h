@@ -23,6 +23,7 @@
 #include "services/methods.h"
 
 struct sp_api_loop;
+struct sp_early_tensor;
 struct sp_grpc_call;
 
 // What becomes of a call that is held. Any of them may be NULL.
@@ -56,10 +57,11 @@ struct sp_grpc_call {
     bool over;     // the exchange is no more
     bool busy;     // a function of its holder runs
     struct sp_grpc_reader reader;
-    struct sp_scratch scratch; // for what is read of a message
-    snakepit_writer *writer;   // likewise; NULL: none
-    struct sp_counted plain;   // a message that came compressed
-    struct sp_counted unread;  // of a DUPLEX method: what has come and is not read yet
+    struct sp_scratch scratch;     // for what is read of a message
+    snakepit_writer *writer;       // likewise; NULL: none
+    struct sp_early_tensor *early; // of its message; NULL: none
+    struct sp_counted plain;       // a message that came compressed
+    struct sp_counted unread; // of a DUPLEX method: what has come and is not read yet
     const struct sp_grpc_holder *holder; // NULL: it is not held
     void *state;                         // of the holder
     struct sp_timer deadline;
@@ -81,8 +83,10 @@ void sp_grpc_call_drop(struct sp_grpc_call *call);
 // drains. Once, from its handler. `holder` is kept.
 void sp_grpc_hold(struct sp_grpc_call *call, const struct sp_grpc_holder *holder);
 
-// Moves the message that the handler was called with into `bytes`, which is empty.
-void sp_grpc_take_message(struct sp_grpc_call *call, struct sp_buf *bytes);
+// Moves the message that the handler was called with into `bytes`, which is empty; and
+// gives what was put aside of it, or NULL.
+struct sp_early_tensor *sp_grpc_take_message(struct sp_grpc_call *call,
+                                             struct sp_buf *bytes);
 // Holds it no longer, and calls `handler` as if its message had just come, with none.
 // `over` is not called. Not from a function of its holder.
 void sp_grpc_resume(struct sp_grpc_call *call, sp_grpc_fn *handler);

@@ -12,6 +12,7 @@
 #include "grpc/reply.h"
 #include "server/server.h"
 #include "services/call.h"
+#include "services/early_tensor.h"
 
 bool sp_grpc_is_asked(const struct sp_exchange *exchange)
 {
@@ -95,6 +96,12 @@ static const struct sp_grpc_method *find_method(struct sp_exchange *exchange)
     return method;
 }
 
+static bool takes_tensors(const struct sp_grpc_method *method)
+{
+    return method->handler == sp_grpc_call_tool ||
+           method->handler == sp_grpc_stream_tool;
+}
+
 void sp_grpc_handle(struct sp_exchange *exchange)
 {
     sp_grpc_handle_with(exchange, find_method(exchange));
@@ -120,6 +127,7 @@ void sp_grpc_handle_with(struct sp_exchange *exchange,
     if (call == NULL) {
         sp_api_fail(exchange, SNAKEPIT_NO_MEMORY, NULL);
     } else if (read_timeout(exchange, call) && read_encoding(exchange, call)) {
+        call->reader.stop = takes_tensors(method) ? SP_EARLY_TENSOR_HEAD : 0;
         sp_grpc_call_begin(call);
     } else {
         sp_grpc_call_free(call);

@@ -18,6 +18,7 @@
 #include "server/offload.h"
 #include "server/server.h"
 #include "services/call.h"
+#include "services/early_tensor.h"
 #include "services/message.h"
 
 #define TIMEOUT_MOST UINT64_C(86400000) // ms, as of call_timeout_ms
@@ -57,6 +58,7 @@ static snakepit_err read_arguments(struct asked *asked, uint64_t most_values)
 // Any thread: what takes long, where the message is large.
 static void read_message(struct asked *asked,
                          struct sp_slice message,
+                         const struct sp_early_tensor *early,
                          const struct sp_serve_config *config)
 {
     asked->scratch.limit = (size_t)config->max_message; // see sp_grpc_decode()
@@ -67,6 +69,7 @@ static void read_message(struct asked *asked,
                                  &asked->why);
     asked->malformed = asked->err == SNAKEPIT_MALFORMED;
     if (asked->err == SNAKEPIT_OK) {
+        sp_early_tensor_put_back(early, message, &asked->request);
         asked->err = read_arguments(asked, config->max_values);
     }
 }
@@ -193,6 +196,7 @@ struct large {
     struct sp_grpc_call *call; // NULL: nobody waits any more
     sp_grpc_fn *then;
     struct sp_buf bytes;
+    struct sp_early_tensor *early; // of them
     struct sp_budget *budget;
     size_t counted; // of it, since nobody waits any more
     const struct sp_serve_config *config;
@@ -202,6 +206,7 @@ struct large {
 static void free_large(struct large *large)
 {
     asked_fini(&large->asked);
+    sp_early_tensor_free(large->early);
     sp_buf_fini(&large->bytes);
     sp_budget_give(large->budget, large->counted);
     sp_free(large);
@@ -211,7 +216,7 @@ static void read_large(struct sp_offload_work *work)
 {
     struct large *large = SP_ENTRY(work, struct large, work);
     const struct sp_slice message = {large->bytes.data, large->bytes.size};
-    read_message(&large->asked, message, large->config);
+    read_message(&large->asked, message, large->early, large->config);
 }
 
 static void large_is_read(struct sp_offload_work *work)
@@ -247,7 +252,7 @@ static void begin_large(struct sp_grpc_call *call, sp_grpc_fn *then)
     large->then = then;
     large->config = config_of(call->exchange);
     large->budget = call->exchange->loop->budget;
-    sp_grpc_take_message(call, &large->bytes);
+    large->early = sp_grpc_take_message(call, &large->bytes);
     call->state = large;
     sp_grpc_hold(call, &holder);
     sp_offload_do(call->exchange->loop, &large->work);
@@ -395,7 +400,7 @@ void sp_grpc_call_tool(struct sp_grpc_call *call, struct sp_slice message)
         return;
     }
     asked_begin(&asked, call);
-    read_message(&asked, message, config_of(call->exchange));
+    read_message(&asked, message, call->early, config_of(call->exchange));
     submit(call, &asked);
     asked_end(&asked, call);
 }
@@ -516,7 +521,7 @@ void sp_grpc_stream_tool(struct sp_grpc_call *call, struct sp_slice message)
         return;
     }
     asked_begin(&asked, call);
-    read_message(&asked, message, config_of(call->exchange));
+    read_message(&asked, message, call->early, config_of(call->exchange));
     open_stream(call, &asked);
     asked_end(&asked, call);
 }

@@ -104,6 +104,52 @@ def test_tensors_cross_as_bytes(peer):
 
 
 @apart
+def test_large_tensors_are_received_where_their_worker_reads_them(peer):
+    import numpy
+
+    p = peer(**{"grpc.max_send_message_length": -1})
+
+    def tensor(array, **fields):
+        fields = {"dtype": str(array.dtype), "shape": array.shape, **fields}
+        return p.pb.Tensor(data=array.tobytes(), **fields)
+
+    def request(tool, _pool="", **arrays):
+        payload = p.pb.Payload(tensors=arrays)
+        return p.pb.CallRequest(
+            pool=_pool, tool=tool, arguments=payload, result_form=p.pb.FORM_MSGPACK
+        )
+
+    def shared():
+        return p.stub.GetPool(p.pb.GetPoolRequest(), timeout=60).pool.shared_bytes
+
+    made = numpy.arange(1 << 20, dtype=numpy.float32)
+    # The pool has 64 MiB, of which half may be for what is still to come.
+    for array in (made, numpy.zeros(10 << 20, numpy.float32)):
+        for _ in range(2):
+            answer = p.stub.Call(request("double", array=tensor(array)), timeout=60)
+            (got,) = answer.result.tensors.values()
+            assert got.data == (array * 2).tobytes()
+    arrays = {"a": made, "b": made.astype("int64"), "c": made[:3]}
+    several = request("echo", **{name: tensor(one) for name, one in arrays.items()})
+    got = p.stub.Call(several, timeout=60).result.tensors
+    assert {name: one.data for name, one in got.items()} == {
+        name: one.tobytes() for name, one in arrays.items()
+    }
+    code = p.grpc.StatusCode
+    wrong = tensor(made, shape=[(1 << 20) + 1])
+    for asked, wanted in (
+        (request("double", array=wrong), code.INVALID_ARGUMENT),
+        (request("double", _pool="nowhere", array=tensor(made)), code.NOT_FOUND),
+        (request("no_such", array=tensor(made)), code.UNIMPLEMENTED),
+    ):
+        assert p.error(p.stub.Call, asked, timeout=60).code() == wanted
+    gone = [p.stub.Call.future(request("echo", a=tensor(made))) for _ in range(20)]
+    for call in gone:
+        call.cancel()
+    eventually(lambda: shared() < 1 << 20, "that the memory is given back")
+
+
+@apart
 def test_answers_of_any_size_end_with_their_trailers(peer):
     p = peer()
     # The window of a stream is 65,535 bytes at first, and a frame has 16,384.

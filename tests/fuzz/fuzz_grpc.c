@@ -7,6 +7,7 @@
 #include "fuzz.h"
 #include "grpc/fields.h"
 #include "grpc/frame.h"
+#include "grpc/large_tensor.h"
 #include "grpc/messages.h"
 #include "grpc/proto_payload.h"
 #include "payload/writer.h"
@@ -55,6 +56,54 @@ read_call(struct sp_slice message, struct sp_scratch *scratch, snakepit_writer *
     }
 }
 
+static snakepit_err decode_call(struct sp_slice message,
+                                struct sp_scratch *scratch,
+                                struct sp_v1_call_request *request)
+{
+    snakepit_message why;
+    return sp_proto_decode(&sp_type_v1_call_request, message, scratch, request, &why);
+}
+
+static size_t bytes_of_tensors(const struct sp_v1_call_request *request)
+{
+    size_t bytes = 0;
+    const size_t count =
+        request->arguments == NULL ? 0 : request->arguments->tensors.count;
+    for (size_t i = 0; i < count; i++) {
+        const struct sp_v1_tensor *tensor = request->arguments->tensors.items[i].value;
+        bytes += tensor == NULL ? 0 : tensor->data.size;
+    }
+    return bytes;
+}
+
+// A request whose tensor has its bytes elsewhere means what it meant.
+static void leave_out(struct sp_slice message)
+{
+    struct sp_large_tensor found;
+    struct sp_scratch scratch = {.used = 0};
+    struct sp_buf rest = {0};
+    struct sp_v1_call_request sent = {.which = 0};
+    struct sp_v1_call_request got = {.which = 0};
+    if (!sp_large_tensor_find(message, message.size, 1, &found)) {
+        return;
+    }
+    const size_t behind = found.at + found.size;
+    SP_CHECK(behind <= message.size && found.size > 0);
+    SP_CHECK(sp_buf_append(&rest, message.data, found.at) == SNAKEPIT_OK);
+    sp_large_tensor_leave_out(&found, rest.data);
+    SP_CHECK(sp_buf_append(&rest, message.data + behind, message.size - behind) ==
+             SNAKEPIT_OK);
+    const snakepit_err err = decode_call(message, &scratch, &sent);
+    SP_CHECK(decode_call((struct sp_slice){rest.data, rest.size}, &scratch, &got) ==
+             err);
+    if (err == SNAKEPIT_OK) {
+        sp_large_tensor_put_back(&found, rest.data, message.data + found.at, &got);
+        SP_CHECK(bytes_of_tensors(&sent) == bytes_of_tensors(&got));
+    }
+    sp_buf_fini(&rest);
+    sp_scratch_fini(&scratch);
+}
+
 static void use(struct sp_slice message)
 {
     struct sp_scratch scratch = {.limit = MOST};
@@ -64,6 +113,7 @@ static void use(struct sp_slice message)
     snakepit_writer *writer = snakepit_writer_new();
     SP_CHECK(writer != NULL);
     read_call(message, &scratch, writer);
+    leave_out(message);
     (void)sp_proto_decode(
         &sp_type_reflection_request, message, &scratch, &reflection, &why);
     (void)sp_proto_decode(&sp_type_v1_put_value_request, message, &scratch, &put, &why);

@@ -58,6 +58,65 @@ static void messages_are_read_however_they_are_cut(void **state)
     }
 }
 
+// A message of 40 bytes of which 20 go elsewhere from the 5th on, in pieces of `step`.
+static void read_aside(size_t step, size_t stop)
+{
+    uint8_t body[SP_GRPC_PREFIX_SIZE + 40] = {0, 0, 0, 0, 40};
+    uint8_t room[20];
+    size_t heads = 0;
+    struct sp_grpc_reader reader = {.most = MOST, .stop = stop};
+    enum sp_grpc_read read = SP_GRPC_READ_MORE;
+    for (uint8_t i = 0; i < 40; i++) {
+        body[SP_GRPC_PREFIX_SIZE + i] = i;
+    }
+    for (size_t at = 0; at < sizeof body; at += step) {
+        const size_t left = sizeof body - at;
+        struct sp_slice piece = {body + at, step < left ? step : left};
+        do {
+            read = sp_grpc_reader_take(&reader, &piece);
+            if (read == SP_GRPC_READ_HEAD) {
+                assert_int_equal(reader.message.bytes.size, stop);
+                sp_grpc_reader_put_aside(&reader, room, 5, sizeof room);
+                heads++;
+            }
+        } while (piece.size > 0);
+        assert_true(sp_grpc_reader_is_amid(&reader) ==
+                    (at + step < sizeof body && read != SP_GRPC_READ_MESSAGE));
+    }
+    assert_int_equal(heads, 1);
+    assert_int_equal(read, SP_GRPC_READ_MESSAGE);
+    assert_int_equal(reader.message.bytes.size, 20);
+    assert_memory_equal(reader.message.bytes.data, body + SP_GRPC_PREFIX_SIZE, 5);
+    assert_memory_equal(
+        reader.message.bytes.data + 5, body + SP_GRPC_PREFIX_SIZE + 25, 15);
+    assert_memory_equal(room, body + SP_GRPC_PREFIX_SIZE + 5, sizeof room);
+    // The next one has nothing aside.
+    struct sp_slice bytes = {three, 8};
+    assert_int_equal(sp_grpc_reader_take(&reader, &bytes), SP_GRPC_READ_MESSAGE);
+    expect(&reader, false, "abc");
+    sp_grpc_reader_fini(&reader);
+}
+
+static void bytes_go_elsewhere_however_they_are_cut(void **state)
+{
+    (void)state;
+    for (size_t step = 1; step <= SP_GRPC_PREFIX_SIZE + 40; step++) {
+        for (size_t stop = 5; stop < 25; stop++) {
+            read_aside(step, stop);
+        }
+    }
+}
+
+static void only_a_message_that_is_larger_stops(void **state)
+{
+    (void)state;
+    struct sp_grpc_reader reader = {.most = MOST, .stop = 3};
+    struct sp_slice bytes = {three, 8};
+    assert_int_equal(sp_grpc_reader_take(&reader, &bytes), SP_GRPC_READ_MESSAGE);
+    expect(&reader, false, "abc");
+    sp_grpc_reader_fini(&reader);
+}
+
 static void a_message_that_is_cut_off_is_noticed(void **state)
 {
     (void)state;
@@ -239,6 +298,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(messages_are_read_however_they_are_cut),
+        cmocka_unit_test(bytes_go_elsewhere_however_they_are_cut),
+        cmocka_unit_test(only_a_message_that_is_larger_stops),
         cmocka_unit_test(a_message_that_is_cut_off_is_noticed),
         cmocka_unit_test(a_message_may_be_as_large_as_it_may),
         cmocka_unit_test(a_claim_takes_no_memory),
