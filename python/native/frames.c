@@ -3,7 +3,7 @@
 // that could be called. Nothing of it but the places of fields is used here, and where
 // it is not installed, or the version is one that nobody has looked at, the map says
 // so.
-#define Py_BUILD_CORE 1
+#define Py_BUILD_CORE 1 // NOLINT(readability-identifier-naming): Python's own name
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
