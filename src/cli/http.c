@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT
 // The transfer is driven by the multi interface, so that a signal can be waited for at
-// the same time. libcurl is prepared here and nowhere else: a command that asks no
-// daemon does not pay for it.
+// the same time. libcurl is loaded and prepared here and nowhere else: a command that
+// asks no daemon does not pay for it.
 #include "cli/http.h"
 
 #include <errno.h>
 #include <string.h>
 
-#include <curl/curl.h>
 #include <snakepit/version.h>
 
 #include "base/memory.h"
 #include "cli/interrupt.h"
+#include "cli/libcurl.h"
 #include "cli/text.h"
 
 #define CONNECT_MS  10000L
@@ -44,7 +44,10 @@ snakepit_err sp_cli_http_open(const struct sp_cli_http_options *options,
                               struct sp_cli_http **http,
                               snakepit_message *why)
 {
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+    if (!sp_curl_load(why)) {
+        return SNAKEPIT_SYSTEM;
+    }
+    if (sp_curl.global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
         sp_cli_explain(why, "libcurl cannot be prepared");
         return SNAKEPIT_SYSTEM;
     }
@@ -53,7 +56,7 @@ snakepit_err sp_cli_http_open(const struct sp_cli_http_options *options,
         return SNAKEPIT_NO_MEMORY;
     }
     made->options = *options;
-    made->multi = curl_multi_init();
+    made->multi = sp_curl.multi_init();
     if (options->token != NULL) {
         sp_cli_format(made->authorization,
                       sizeof made->authorization,
@@ -71,8 +74,8 @@ snakepit_err sp_cli_http_open(const struct sp_cli_http_options *options,
 void sp_cli_http_close(struct sp_cli_http *http)
 {
     if (http != NULL) {
-        (void)curl_multi_cleanup(http->multi);
-        curl_global_cleanup();
+        (void)sp_curl.multi_cleanup(http->multi);
+        sp_curl.global_cleanup();
         explicit_bzero(http->authorization, sizeof http->authorization);
         sp_free(http);
     }
@@ -84,7 +87,7 @@ void sp_cli_http_close(struct sp_cli_http *http)
 static const char *type_of(CURL *easy)
 {
     const char *type = NULL;
-    (void)curl_easy_getinfo(easy, CURLINFO_CONTENT_TYPE, &type);
+    (void)sp_curl.easy_getinfo(easy, CURLINFO_CONTENT_TYPE, &type);
     return type;
 }
 
@@ -115,7 +118,7 @@ static void note_type(struct transfer *transfer)
 static void note_head(struct transfer *transfer)
 {
     long status = 0;
-    (void)curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+    (void)sp_curl.easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
     transfer->response->status = (unsigned)status;
     note_type(transfer);
 }
@@ -149,7 +152,7 @@ static size_t on_bytes(char *data, size_t one, size_t count, void *user)
 
 static bool add_field(struct transfer *transfer, const char *line)
 {
-    struct curl_slist *longer = curl_slist_append(transfer->fields, line);
+    struct curl_slist *longer = sp_curl.slist_append(transfer->fields, line);
     if (longer != NULL) {
         transfer->fields = longer;
     }
@@ -176,7 +179,8 @@ static bool add_fields(struct transfer *transfer)
 }
 
 #define SET(easy, option, value) \
-    (void)curl_easy_setopt(easy, CURLOPT_##option, value) // fails without memory alone
+    (void)sp_curl.easy_setopt(   \
+        easy, CURLOPT_##option, value) // fails without memory alone
 
 static void set_body(CURL *easy, const struct sp_cli_request *request)
 {
@@ -215,7 +219,7 @@ static snakepit_err prepare(struct transfer *transfer)
 {
     char url[2 * SP_CLI_URL_SIZE + 1024];
     const struct sp_cli_http_options *options = &transfer->http->options;
-    CURL *easy = curl_easy_init();
+    CURL *easy = sp_curl.easy_init();
     transfer->easy = easy;
     if (easy == NULL || !add_fields(transfer)) {
         return SNAKEPIT_NO_MEMORY;
@@ -234,18 +238,18 @@ static snakepit_err prepare(struct transfer *transfer)
     SET(easy, WRITEDATA, transfer);
     SET(easy, PRIVATE, transfer);
     SET(easy, TIMEOUT_MS, (long)transfer->request->timeout_ms);
-    const bool set = curl_easy_setopt(easy, CURLOPT_URL, url) == CURLE_OK &&
-                     curl_multi_add_handle(transfer->http->multi, easy) == CURLM_OK;
+    const bool set = sp_curl.easy_setopt(easy, CURLOPT_URL, url) == CURLE_OK &&
+                     sp_curl.multi_add_handle(transfer->http->multi, easy) == CURLM_OK;
     return set ? SNAKEPIT_OK : SNAKEPIT_NO_MEMORY;
 }
 
 static void forget(struct transfer *transfer)
 {
     if (transfer->easy != NULL) {
-        (void)curl_multi_remove_handle(transfer->http->multi, transfer->easy);
-        curl_easy_cleanup(transfer->easy);
+        (void)sp_curl.multi_remove_handle(transfer->http->multi, transfer->easy);
+        sp_curl.easy_cleanup(transfer->easy);
     }
-    curl_slist_free_all(transfer->fields);
+    sp_curl.slist_free_all(transfer->fields);
 }
 
 // ---- Waiting ----------------------------------------------------------------------
@@ -254,9 +258,9 @@ static void note_ends(CURLM *multi)
 {
     int left = 0;
     const CURLMsg *message;
-    while ((message = curl_multi_info_read(multi, &left)) != NULL) {
+    while ((message = sp_curl.multi_info_read(multi, &left)) != NULL) {
         char *of = NULL;
-        (void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &of);
+        (void)sp_curl.easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &of);
         struct transfer *transfer = (struct transfer *)(void *)of;
         transfer->done = true;
         transfer->code = message->data.result;
@@ -270,10 +274,10 @@ static snakepit_err turn(CURLM *multi, bool until_signal, int wait_ms)
     struct curl_waitfd signal = {.fd = sp_cli_interrupt_fd(),
                                  .events = CURL_WAIT_POLLIN};
     const bool watched = until_signal && signal.fd >= 0;
-    CURLMcode code = curl_multi_perform(multi, &running);
+    CURLMcode code = sp_curl.multi_perform(multi, &running);
     note_ends(multi);
     if (code == CURLM_OK && running > 0) {
-        code = curl_multi_poll(
+        code = sp_curl.multi_poll(
             multi, watched ? &signal : NULL, watched ? 1 : 0, wait_ms, NULL);
     }
     return code == CURLM_OK ? SNAKEPIT_OK : SNAKEPIT_NO_MEMORY;
@@ -314,7 +318,7 @@ static void undo(struct transfer *transfer)
 static const char *said(const struct transfer *transfer)
 {
     return transfer->said[0] != '\0' ? transfer->said
-                                     : curl_easy_strerror(transfer->code);
+                                     : sp_curl.easy_strerror(transfer->code);
 }
 
 static snakepit_err explain_connect(const struct transfer *transfer,
@@ -323,7 +327,7 @@ static snakepit_err explain_connect(const struct transfer *transfer,
     char reason[128];
     long number = 0;
     const struct sp_cli_address *address = transfer->http->options.address;
-    (void)curl_easy_getinfo(transfer->easy, CURLINFO_OS_ERRNO, &number);
+    (void)sp_curl.easy_getinfo(transfer->easy, CURLINFO_OS_ERRNO, &number);
     sp_cli_explain(why,
                    "nothing answers at %s: %s; start a daemon there with snakepit "
                    "serve, or name another address with --connect",
@@ -399,7 +403,7 @@ static snakepit_err explain_time(const struct transfer *transfer, snakepit_messa
 {
     curl_off_t connected = 0;
     const char *address = transfer->http->options.address->shown;
-    (void)curl_easy_getinfo(transfer->easy, CURLINFO_CONNECT_TIME_T, &connected);
+    (void)sp_curl.easy_getinfo(transfer->easy, CURLINFO_CONNECT_TIME_T, &connected);
     if (connected == 0) {
         sp_cli_explain(why, "%s cannot be reached: no connection in time", address);
         return SNAKEPIT_UNREACHABLE;

@@ -231,6 +231,18 @@ def test_sessions_are_shown_and_ended(daemon):
     assert json.loads(done.stdout)["error"]["name"] == "NOT_FOUND"
 
 
+def test_libcurl_is_loaded_by_who_asks_a_daemon_alone(daemon, tmp_path):
+    maps = pathlib.Path(f"/proc/{daemon.popen.pid}/maps").read_text()
+    assert "libcurl" not in maps
+    (tmp_path / "libcurl.so.4").write_text("no library\n" * 100)
+    env = environment(LD_LIBRARY_PATH=str(tmp_path))
+    assert run("--version", env=env).returncode == 0
+    done = run("pools", "--connect", daemon.urls()[0], env=env)
+    assert done.returncode == 6  # what the system refuses
+    assert "libcurl, which cannot be loaded: " in done.stderr
+    assert "libcurl.so.4: " in done.stderr
+
+
 def test_sessions_are_listed(daemon):
     for name in ("l1", "l2", "l3"):
         Client(daemon).ask("PUT", f"/v1/sessions/{name}/values/a", 1)
