@@ -4,6 +4,7 @@
 #include "cli/daemon.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,9 +21,10 @@
 #define STATUS_MS      1000u  // between two looks at pools, for the service manager
 #define TOKENS_MS      1000u  // between two looks at the files of tokens
 #define ENDING_MS      60000u // that the end takes at most after the grace
-#define FILES_BESIDE   512u   // of listeners, tools of the host and the like
-#define FILES_A_WORKER 8u     // at most
-#define WATCHDOG_HALF  2u     // as sd_watchdog_enabled(3) advises
+#define LARGE_BYTES    (1 << 20)
+#define FILES_BESIDE   512u // of listeners, tools of the host and the like
+#define FILES_A_WORKER 8u   // at most
+#define WATCHDOG_HALF  2u   // as sd_watchdog_enabled(3) advises
 
 // ---- The log ----------------------------------------------------------------------
 
@@ -66,6 +68,17 @@ static void lower_connections(struct sp_daemon *daemon, rlim_t limit, rlim_t of_
            (unsigned long long)limit,
            *most,
            wanted);
+}
+
+// What is large goes back to the system when it is freed, also where something small
+// lies above it: who was asked for much once is not large for good. (The C library
+// keeps up to 32 MiB a piece by itself, since it takes the next one to be as large.)
+static void keep_memory_flat(void)
+{
+    // NOLINTBEGIN(concurrency-mt-unsafe): nobody else calls it
+    (void)mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
+    (void)mallopt(M_TRIM_THRESHOLD, LARGE_BYTES);
+    // NOLINTEND(concurrency-mt-unsafe)
 }
 
 // The usual soft limit is for programs that use select(2), and a tenth of the
@@ -261,6 +274,7 @@ snakepit_err sp_daemon_open(struct sp_daemon *daemon, snakepit_message *why)
         return err;
     }
     raise_open_files(daemon);
+    keep_memory_flat();
     sp_daemon_signals_init(&daemon->loop);
     err = snakepit_open_file(daemon->file, NULL, &daemon->pit, why);
     if (err != SNAKEPIT_OK) {

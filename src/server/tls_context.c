@@ -123,7 +123,7 @@ static snakepit_err open_file(const struct file *file, BIO **bio, snakepit_messa
             ERR_clear_error();
             return SNAKEPIT_NO_MEMORY;
         }
-        return SNAKEPIT_OK;
+        return SNAKEPIT_OK; // NOLINT(clang-analyzer-unix.Stream): the BIO closes it
     }
     if (error == ENOMEM) {
         return SNAKEPIT_NO_MEMORY;

@@ -26,18 +26,29 @@ MANY = 20  # clients
 
 
 @pytest.fixture
-def daemon(tmp_path: pathlib.Path) -> Iterator[Daemon]:
-    # What the kernel keeps for a client of a Unix socket is little.
-    keys = {"max_message": "1MiB", "max_memory": "32MiB"}
-    keys["listen"] = [f"unix:{tmp_path}/door.sock"]
-    one = serve(config(tmp_path, keys))
-    yield one
-    end([one])
+def start(tmp_path: pathlib.Path) -> Iterator[Callable[[str], Daemon]]:
+    """Starts daemons, by their `max_memory`."""
+    daemons: list[Daemon] = []
+
+    def start_one(memory: str) -> Daemon:
+        # What the kernel keeps for a client of a Unix socket is little.
+        listen = [f"unix:{tmp_path}/door.sock"]
+        keys = {"max_message": "1MiB", "max_memory": memory, "listen": listen}
+        daemons.append(serve(config(tmp_path, keys)))
+        return daemons[-1]
+
+    yield start_one
+    end(daemons)
 
 
-def resident(daemon: Daemon) -> int:
+@pytest.fixture
+def daemon(start: Callable[[str], Daemon]) -> Daemon:
+    return start("32MiB")
+
+
+def resident(daemon: Daemon, kind: str = "VmRSS") -> int:
     text = pathlib.Path(f"/proc/{daemon.popen.pid}/status").read_text()
-    return int(text.split("VmRSS:")[1].split()[0]) * 1024
+    return int(text.split(f"{kind}:")[1].split()[0]) * 1024
 
 
 def ask_http1(daemon: Daemon, keep: contextlib.ExitStack) -> bool:
@@ -94,6 +105,20 @@ def test_answers_that_wait_have_so_much_memory_together(daemon, ask):
         return client.call("zeros", {"n": ANSWER // 4}, Accept=PACKED)[0] == 200
 
     eventually(answered, "that what waited was given back")
+
+
+def test_the_memory_of_answers_goes_back_to_the_system(start):
+    """A daemon that was large once does not stay so."""
+    daemon = start("1GiB")
+    assert Client(daemon).call("add", {"a": 1, "b": 1}) == (200, 2)
+    before = resident(daemon, "RssAnon")
+    with hoarding(daemon, ask_http2) as count:
+        assert count == MANY
+        assert resident(daemon, "RssAnon") > before + MANY * ANSWER // 2
+    eventually(
+        lambda: resident(daemon, "RssAnon") < before + 2 * ANSWER,
+        "that what waited was given back",
+    )
 
 
 @needs_grpc
