@@ -14,12 +14,21 @@
 #include "payload/writer.h"
 #include "server/server.h"
 #include "services/early_tensor.h"
+#include "services/intake.h"
 
 #define KEPT            4096u // bytes of a message's room
 #define LOOK_MS         250u
 #define LONGEST_WAIT_MS UINT64_C(86400000) // of a deadline; a later one is none
 
 // ---- Life -----------------------------------------------------------------------
+
+static size_t most_of(const struct sp_exchange *exchange,
+                      const struct sp_grpc_method *method)
+{
+    const size_t most = (size_t)sp_serve_loop_config(exchange->loop)->max_message;
+    const bool less = method->most_bytes > 0 && method->most_bytes < most;
+    return less ? method->most_bytes : most;
+}
 
 struct sp_grpc_call *sp_grpc_call_new(struct sp_exchange *exchange,
                                       const struct sp_grpc_method *method)
@@ -36,7 +45,7 @@ struct sp_grpc_call *sp_grpc_call_new(struct sp_exchange *exchange,
         call->exchange = exchange;
         call->method = method;
         call->begun_ns = sp_clock_now();
-        call->reader.most = (size_t)sp_serve_loop_config(exchange->loop)->max_message;
+        call->reader.most = most_of(exchange, method);
         call->reader.budget = exchange->loop->budget;
     }
     return call;
@@ -83,10 +92,16 @@ static void keep(struct sp_grpc_call *call)
         .reader = {.message = message}, .scratch = scratch, .writer = writer};
 }
 
+static void stop_deadline(struct sp_grpc_call *call)
+{
+    sp_task_cancel(&call->late);
+    sp_timer_stop(&call->deadline);
+}
+
 static void let_go(struct sp_grpc_call *call)
 {
     call->holder = NULL;
-    sp_timer_stop(&call->deadline);
+    stop_deadline(call);
     sp_list_remove(&call->link);
 }
 
@@ -96,6 +111,7 @@ void sp_grpc_call_free(struct sp_grpc_call *call)
         return;
     }
     const struct sp_grpc_holder *holder = call->holder;
+    stop_deadline(call);
     if (holder != NULL) {
         let_go(call);
         if (holder->over != NULL) {
@@ -115,75 +131,6 @@ static void refuse(struct sp_grpc_call *call, enum sp_grpc_code code, const char
     sp_grpc_call_free(call);
 }
 
-// ---- Messages -------------------------------------------------------------------
-
-// Why a body is not one of messages.
-static const char *explain(const struct sp_grpc_call *call,
-                           enum sp_grpc_read read,
-                           enum sp_grpc_code *code)
-{
-    switch (read) {
-    case SP_GRPC_READ_TOO_LARGE:
-        *code = SP_GRPC_RESOURCE_EXHAUSTED;
-        return "the message is larger than `serve: max_message` allows";
-    case SP_GRPC_READ_BAD_FLAG:
-        *code = SP_GRPC_INTERNAL;
-        return "the body is not one of gRPC: a message begins with neither 0 nor 1";
-    case SP_GRPC_READ_SPENT:
-        sp_budget_tell(call->reader.budget,
-                       sp_serve_loop_log(call->exchange->loop),
-                       sp_clock_now());
-        *code = SP_GRPC_UNAVAILABLE;
-        return "the bodies of all requests take `serve: max_memory` already";
-    default:
-        *code = SP_GRPC_RESOURCE_EXHAUSTED;
-        return "there is no memory for the message";
-    }
-}
-
-static const char *
-explain_err(const struct sp_grpc_call *call, snakepit_err err, enum sp_grpc_code *code)
-{
-    switch (err) {
-    case SNAKEPIT_OK:
-        *code = SP_GRPC_OK;
-        return NULL;
-    case SNAKEPIT_QUOTA_EXCEEDED:
-        return explain(call, SP_GRPC_READ_TOO_LARGE, code);
-    case SNAKEPIT_NO_MEMORY:
-        return explain(call, SP_GRPC_READ_NO_MEMORY, code);
-    case SNAKEPIT_AGAIN:
-        return explain(call, SP_GRPC_READ_SPENT, code);
-    default:
-        *code = SP_GRPC_INTERNAL;
-        return "the message is not valid gzip";
-    }
-}
-
-// The message that is whole, unpacked. OK, else why not.
-static enum sp_grpc_code
-unpack(struct sp_grpc_call *call, struct sp_slice *message, const char **why)
-{
-    struct sp_grpc_reader *reader = &call->reader;
-    enum sp_grpc_code code = SP_GRPC_OK;
-    *message =
-        (struct sp_slice){reader->message.bytes.data, reader->message.bytes.size};
-    if (!reader->compressed) {
-        return SP_GRPC_OK;
-    }
-    if (!call->gzip) {
-        *why = "the message says that it is compressed, and grpc-encoding does not say "
-               "how";
-        return SP_GRPC_INTERNAL;
-    }
-    call->plain.bytes.size = 0;
-    snakepit_err err = sp_grpc_gunzip(*message, reader->most, &call->plain.bytes);
-    err = err == SNAKEPIT_OK ? sp_counted_settle(&call->plain, reader->budget) : err;
-    *message = (struct sp_slice){call->plain.bytes.data, call->plain.bytes.size};
-    *why = explain_err(call, err, &code);
-    return code;
-}
-
 // ---- Of one message ---------------------------------------------------------------
 
 // False: the call was refused.
@@ -198,7 +145,7 @@ static bool feed(struct sp_grpc_call *call, struct sp_slice bytes)
         }
         read = sp_grpc_reader_take(&call->reader, &bytes);
         if (read > SP_GRPC_READ_MESSAGE) {
-            const char *why = explain(call, read, &code);
+            const char *why = sp_grpc_explain_read(call, read, &code);
             refuse(call, code, why);
             return false;
         }
@@ -207,6 +154,10 @@ static bool feed(struct sp_grpc_call *call, struct sp_slice bytes)
                 call->exchange, call->method->access, &call->reader);
         }
         call->there = read == SP_GRPC_READ_MESSAGE;
+    }
+    if (!call->there && !sp_grpc_keeps_pace(call)) {
+        refuse(call, SP_GRPC_RESOURCE_EXHAUSTED, SP_GRPC_TOO_SLOW);
+        return false;
     }
     return true;
 }
@@ -220,6 +171,7 @@ hand_over(struct sp_grpc_call *call, sp_grpc_fn *handler, struct sp_slice messag
         sp_grpc_call_free(call);
         return false;
     }
+    stop_deadline(call); // whoever has it from now on sees to that
     call->busy = true;
     call->exchange->listener = NULL;
     handler(call, message);
@@ -244,7 +196,7 @@ static void handle_one(struct sp_grpc_call *call)
             call, SP_GRPC_UNIMPLEMENTED, "the method takes a message, and none came");
         return;
     }
-    const enum sp_grpc_code code = unpack(call, &message, &why);
+    const enum sp_grpc_code code = sp_grpc_unpack(call, &message, &why);
     if (code != SP_GRPC_OK) {
         refuse(call, code, why);
         return;
@@ -295,6 +247,27 @@ void sp_grpc_finish(struct sp_grpc_call *call,
     if (!call->busy) {
         sp_grpc_call_free(call);
     }
+}
+
+static void on_deadline(struct sp_timer *timer)
+{
+    sp_grpc_finish(timer->user, SP_GRPC_DEADLINE_EXCEEDED, "the call's time ran out");
+}
+
+static void start_deadline(struct sp_grpc_call *call)
+{
+    if (call->limited && call->timeout_ms <= LONGEST_WAIT_MS) {
+        const uint64_t gone = (sp_clock_now() - call->begun_ns) / SP_NS_PER_MS;
+        const uint64_t left = call->timeout_ms > gone ? call->timeout_ms - gone : 0;
+        call->deadline.user = call;
+        sp_timer_start(
+            &call->exchange->loop->loop, &call->deadline, on_deadline, left, 0);
+    }
+}
+
+static void on_late(struct sp_task *task)
+{
+    start_deadline(task->user);
 }
 
 void sp_grpc_finish_with(struct sp_grpc_call *call,
@@ -350,11 +323,6 @@ static bool tell(struct sp_grpc_call *call, void (*function)(struct sp_grpc_call
     return !over;
 }
 
-static void on_deadline(struct sp_timer *timer)
-{
-    sp_grpc_finish(timer->user, SP_GRPC_DEADLINE_EXCEEDED, "the call's time ran out");
-}
-
 static void look(struct sp_timer *timer)
 {
     struct sp_api_loop *loop = timer->user;
@@ -369,6 +337,8 @@ static void look(struct sp_timer *timer)
         const bool there = call->holder->look == NULL || tell(call, call->holder->look);
         if (there && draining && !call->holder->stays) {
             sp_grpc_finish(call, SP_GRPC_UNAVAILABLE, "the daemon drains");
+        } else if (there && !sp_grpc_keeps_pace(call)) {
+            sp_grpc_finish(call, SP_GRPC_RESOURCE_EXHAUSTED, SP_GRPC_TOO_SLOW);
         }
     }
 }
@@ -387,9 +357,9 @@ static bool read_step(struct sp_grpc_call *call, struct sp_slice *left)
         return false;
     }
     if (read == SP_GRPC_READ_MESSAGE) {
-        code = unpack(call, &message, &why);
+        code = sp_grpc_unpack(call, &message, &why);
     } else {
-        why = explain(call, read, &code);
+        why = sp_grpc_explain_read(call, read, &code);
     }
     if (code != SP_GRPC_OK) {
         sp_grpc_finish(call, code, why);
@@ -428,7 +398,9 @@ static void read_messages(struct sp_grpc_call *call)
     if (taken > 0) {
         sp_exchange_taken(call->exchange, taken);
     }
-    if (call->complete && left.size == 0) {
+    if (!sp_grpc_keeps_pace(call)) {
+        sp_grpc_finish(call, SP_GRPC_RESOURCE_EXHAUSTED, SP_GRPC_TOO_SLOW);
+    } else if (call->complete && left.size == 0) {
         end_reading(call);
     }
 }
@@ -441,7 +413,7 @@ static void on_held_received(void *user, struct sp_slice bytes)
                              : err;
     if (err != SNAKEPIT_OK) {
         enum sp_grpc_code code = SP_GRPC_OK;
-        const char *why = explain_err(call, err, &code);
+        const char *why = sp_grpc_explain_bytes(call, err, &code);
         sp_grpc_finish(call, code, why);
         return;
     }
@@ -478,12 +450,7 @@ void sp_grpc_hold(struct sp_grpc_call *call, const struct sp_grpc_holder *holder
         loop->looks.user = loop;
         sp_timer_start(&exchange->loop->loop, &loop->looks, look, LOOK_MS, LOOK_MS);
     }
-    if (call->limited && call->timeout_ms <= LONGEST_WAIT_MS) {
-        const uint64_t gone = (sp_clock_now() - call->begun_ns) / SP_NS_PER_MS;
-        const uint64_t left = call->timeout_ms > gone ? call->timeout_ms - gone : 0;
-        call->deadline.user = call;
-        sp_timer_start(&exchange->loop->loop, &call->deadline, on_deadline, left, 0);
-    }
+    start_deadline(call);
     exchange->user = call;
     exchange->listener = &held;
 }
@@ -531,6 +498,10 @@ void sp_grpc_call_begin(struct sp_grpc_call *call)
     } else if (exchange->request.streaming) {
         exchange->user = call;
         exchange->listener = &listener;
+        if (call->limited) { // and its message is not there when all was read that is
+            call->late.user = call;
+            sp_loop_later(&exchange->loop->loop, &call->late, on_late);
+        }
     } else if (feed(call, exchange->request.body)) {
         handle_one(call);
     }

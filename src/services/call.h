@@ -50,12 +50,13 @@ struct sp_grpc_call {
     uint64_t begun_ns;
     uint64_t timeout_ms; // if it is `limited`
     bool limited;
-    bool gzip;     // what is compressed is compressed so
-    bool there;    // the message is
-    bool complete; // the body is
-    bool begun;    // the answer is
-    bool over;     // the exchange is no more
-    bool busy;     // a function of its holder runs
+    bool gzip;         // what is compressed is compressed so
+    bool there;        // the message is
+    bool complete;     // the body is
+    bool begun;        // the answer is
+    bool over;         // the exchange is no more
+    bool busy;         // a function of its holder runs
+    uint64_t since_ns; // a message comes that is not whole; 0: none does
     struct sp_grpc_reader reader;
     struct sp_scratch scratch;     // for what is read of a message
     snakepit_writer *writer;       // likewise; NULL: none
@@ -64,6 +65,7 @@ struct sp_grpc_call {
     struct sp_counted unread; // of a DUPLEX method: what has come and is not read yet
     const struct sp_grpc_holder *holder; // NULL: it is not held
     void *state;                         // of the holder
+    struct sp_task late; // starts the next, if the message does not come at once
     struct sp_timer deadline;
 };
 

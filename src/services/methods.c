@@ -11,7 +11,8 @@
      SP_GRPC_##kind,                                                            \
      sp_grpc_##handler,                                                         \
      SP_ACCESS_##access,                                                        \
-     summary},
+     summary,                                                                   \
+     SP_ACCESS_##access == SP_ACCESS_OPEN ? SP_GRPC_OPEN_MOST : 0},
 static const struct sp_grpc_method methods[] = {
 #include "services/methods.def"
 };

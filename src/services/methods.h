@@ -4,6 +4,7 @@
 #define SERVICES_METHODS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "base/slice.h"
 #include "config/access.h"
@@ -27,12 +28,17 @@ enum sp_grpc_kind {
     SP_GRPC_DUPLEX,
 };
 
+// Bytes of a message that may come from anybody: what is small is not counted, and so
+// takes nothing of what others have.
+#define SP_GRPC_OPEN_MOST 4096u
+
 struct sp_grpc_method {
     struct sp_slice path; // "/package.Service/Method", with a zero behind it
     enum sp_grpc_kind kind;
     sp_grpc_fn *handler;
     enum sp_access access;
     const char *summary;
+    size_t most_bytes; // of its message; 0: as `serve: max_message`
 };
 
 // NULL: there is none at this path.

@@ -80,6 +80,15 @@ class Raw2:
             frames += self.frame(DATA, END_STREAM, self.last, text)
         return self.last, frames
 
+    def begin(self, path: str, **fields: str) -> int:
+        """The header of a gRPC call, whose messages are still to come; its stream."""
+        self.last += 2
+        block = b"\x83\x86" + field(":path", path) + field(":authority", "localhost")
+        for name, value in {"content-type": "application/grpc", **fields}.items():
+            block += field(name.replace("_", "-"), value)
+        self.send(HEADERS, END_HEADERS, self.last, block)
+        return self.last
+
     def ask(self, path: str, body: Any = None, **fields: str) -> int:
         """Sends one; its stream."""
         stream, frames = self.request(path, body, **fields)
@@ -100,6 +109,14 @@ class Raw2:
         if frame.kind in (SETTINGS, PING) and not frame.flags & ACK:
             self.send(frame.kind, ACK, 0, frame.body if frame.kind == PING else b"")
         return frame
+
+    def last_of(self, stream: int) -> Frame:
+        """The frame that ends an answer, or breaks it off."""
+        while True:
+            frame = self.read()
+            assert frame is not None
+            if frame.stream == stream and (frame.ends or frame.kind == RST_STREAM):
+                return frame
 
     def body(self, stream: int) -> bytes:
         """The body of an answer, until it ends."""

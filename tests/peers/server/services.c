@@ -13,7 +13,8 @@
      SP_GRPC_##kind,                                                            \
      handler,                                                                   \
      SP_ACCESS_OPEN,                                                            \
-     ""}
+     "",                                                                        \
+     0}
 #define CONFORMANCE "connectrpc.conformance.v1.ConformanceService"
 #define TESTING     "grpc.testing.TestService"
 

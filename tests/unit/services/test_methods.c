@@ -55,6 +55,19 @@ static void rows_and_descriptors_say_the_same(void **state)
     assert_int_equal(methods, shown);
 }
 
+static void what_needs_no_token_takes_small_messages_only(void **state)
+{
+    const struct sp_grpc_method *method;
+    size_t open = 0;
+    (void)state;
+    for (size_t i = 0; (method = sp_grpc_method_at(i)) != NULL; i++) {
+        const bool is_open = method->access == SP_ACCESS_OPEN;
+        assert_int_equal(method->most_bytes, is_open ? SP_GRPC_OPEN_MOST : 0);
+        open += is_open;
+    }
+    assert_int_equal(open, 2);
+}
+
 static void each_method_is_of_a_service_that_is_listed(void **state)
 {
     const struct sp_grpc_method *method;
@@ -120,6 +133,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_and_descriptors_say_the_same),
+        cmocka_unit_test(what_needs_no_token_takes_small_messages_only),
         cmocka_unit_test(each_method_is_of_a_service_that_is_listed),
         cmocka_unit_test(what_is_not_there_is_not_found),
         cmocka_unit_test(the_page_has_each_row),
