@@ -192,47 +192,64 @@ snakepit_err sp_grpc_frame_end(struct sp_buf *out, size_t at)
 
 // ---- Compression ----------------------------------------------------------------
 
-// One step more into `out`, and one byte more than may come, to see that it does.
-static int inflate_step(z_stream *stream, size_t most, struct sp_buf *out, size_t begin)
+struct unpacking {
+    z_stream stream;
+    size_t most;
+    struct sp_budget *budget;
+    struct sp_counted *out;
+};
+
+// One step more, and one byte more than may come, to see that it does.
+static snakepit_err inflate_step(struct unpacking *unpacking, int *rc)
 {
-    const size_t room = least(STEP, most - (out->size - begin) + 1);
-    if (sp_buf_reserve(out, room) != SNAKEPIT_OK) {
-        return Z_MEM_ERROR;
+    z_stream *stream = &unpacking->stream;
+    struct sp_buf *bytes = &unpacking->out->bytes;
+    const size_t step = bytes->size == 0 ? KEPT : STEP; // most messages are small
+    const size_t room = least(step, unpacking->most - bytes->size + 1);
+    snakepit_err err =
+        sp_counted_grow(unpacking->out, unpacking->budget, room, unpacking->most + 1);
+    if (err != SNAKEPIT_OK) {
+        return err;
     }
-    stream->next_out = out->data + out->size;
+    stream->next_out = bytes->data + bytes->size;
     stream->avail_out = (uInt)room;
-    const int rc = inflate(stream, Z_NO_FLUSH);
-    out->size += room - stream->avail_out;
-    return rc;
+    *rc = inflate(stream, Z_NO_FLUSH);
+    bytes->size += room - stream->avail_out;
+    return bytes->size > unpacking->most ? SNAKEPIT_QUOTA_EXCEEDED : SNAKEPIT_OK;
 }
 
-static snakepit_err inflate_all(z_stream *stream, size_t most, struct sp_buf *out)
+static snakepit_err inflate_all(struct unpacking *unpacking)
 {
-    const size_t begin = out->size;
     int rc = Z_OK;
-    while (rc == Z_OK) {
-        rc = inflate_step(stream, most, out, begin);
-        if (out->size - begin > most) {
-            return SNAKEPIT_QUOTA_EXCEEDED;
-        }
+    snakepit_err err = SNAKEPIT_OK;
+    while (rc == Z_OK && err == SNAKEPIT_OK) {
+        err = inflate_step(unpacking, &rc);
     }
-    if (rc == Z_MEM_ERROR) {
-        return SNAKEPIT_NO_MEMORY;
+    if (err != SNAKEPIT_OK || rc == Z_MEM_ERROR) {
+        return err != SNAKEPIT_OK ? err : SNAKEPIT_NO_MEMORY;
     }
-    return rc == Z_STREAM_END && stream->avail_in == 0 ? SNAKEPIT_OK
-                                                       : SNAKEPIT_MALFORMED;
+    return rc == Z_STREAM_END && unpacking->stream.avail_in == 0 ? SNAKEPIT_OK
+                                                                 : SNAKEPIT_MALFORMED;
 }
 
-snakepit_err sp_grpc_gunzip(struct sp_slice packed, size_t most, struct sp_buf *out)
+snakepit_err sp_grpc_gunzip(struct sp_slice packed,
+                            size_t most,
+                            struct sp_budget *budget,
+                            struct sp_counted *out)
 {
-    z_stream stream = {.next_in = packed.data, .avail_in = (uInt)packed.size};
+    struct unpacking unpacking = {
+        .stream = {.next_in = packed.data, .avail_in = (uInt)packed.size},
+        .most = most,
+        .budget = budget,
+        .out = out};
     if (packed.size > UINT_MAX) {
         return SNAKEPIT_QUOTA_EXCEEDED;
     }
-    if (inflateInit2(&stream, GZIP_WINDOW) != Z_OK) {
+    if (inflateInit2(&unpacking.stream, GZIP_WINDOW) != Z_OK) {
         return SNAKEPIT_NO_MEMORY;
     }
-    snakepit_err err = inflate_all(&stream, most, out);
-    (void)inflateEnd(&stream);
+    out->bytes.size = 0;
+    snakepit_err err = inflate_all(&unpacking);
+    (void)inflateEnd(&unpacking.stream);
     return err;
 }

@@ -71,8 +71,12 @@ snakepit_err sp_grpc_frame_end(struct sp_buf *out, size_t at);
 // Writes a prefix for so many bytes. QUOTA_EXCEEDED as above.
 snakepit_err sp_grpc_frame_set(uint8_t prefix[SP_GRPC_PREFIX_SIZE], size_t size);
 
-// Appends what a gzip stream holds. QUOTA_EXCEEDED: that is more than `most` bytes.
-// MALFORMED, NO_MEMORY. On failure `out` holds what was read until then.
-snakepit_err sp_grpc_gunzip(struct sp_slice packed, size_t most, struct sp_buf *out);
+// Puts what a gzip stream holds into `out`, which counts to the budget as it grows.
+// QUOTA_EXCEEDED: that is more than `most` bytes. AGAIN: the budget is spent.
+// MALFORMED: it is not one stream, whole. NO_MEMORY. Any thread.
+snakepit_err sp_grpc_gunzip(struct sp_slice packed,
+                            size_t most,
+                            struct sp_budget *budget,
+                            struct sp_counted *out);
 
 #endif

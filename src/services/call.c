@@ -112,6 +112,7 @@ void sp_grpc_call_free(struct sp_grpc_call *call)
     }
     const struct sp_grpc_holder *holder = call->holder;
     stop_deadline(call);
+    sp_grpc_unpack_no_more(call);
     if (holder != NULL) {
         let_go(call);
         if (holder->over != NULL) {
@@ -183,6 +184,21 @@ hand_over(struct sp_grpc_call *call, sp_grpc_fn *handler, struct sp_slice messag
     return held;
 }
 
+static void
+hand_over_message(struct sp_grpc_call *call, enum sp_grpc_code code, const char *why)
+{
+    const struct sp_counted *from =
+        call->reader.compressed ? &call->plain : &call->reader.message;
+    if (code != SP_GRPC_OK) {
+        refuse(call, code, why);
+        return;
+    }
+    call->complete = true;
+    (void)hand_over(call,
+                    call->method->handler,
+                    (struct sp_slice){from->bytes.data, from->bytes.size});
+}
+
 static void handle_one(struct sp_grpc_call *call)
 {
     struct sp_slice message;
@@ -196,13 +212,11 @@ static void handle_one(struct sp_grpc_call *call)
             call, SP_GRPC_UNIMPLEMENTED, "the method takes a message, and none came");
         return;
     }
-    const enum sp_grpc_code code = sp_grpc_unpack(call, &message, &why);
-    if (code != SP_GRPC_OK) {
-        refuse(call, code, why);
-        return;
+    const enum sp_grpc_code code =
+        sp_grpc_unpack(call, hand_over_message, &message, &why);
+    if (call->unpacking == NULL) {
+        hand_over_message(call, code, why);
     }
-    call->complete = true;
-    (void)hand_over(call, call->method->handler, message);
 }
 
 static void on_received(void *user, struct sp_slice bytes)
@@ -345,6 +359,33 @@ static void look(struct sp_timer *timer)
 
 // ---- Messages both ways -----------------------------------------------------------
 
+static void read_messages(struct sp_grpc_call *call);
+
+static void deliver(struct sp_grpc_call *call, struct sp_slice message)
+{
+    if (call->holder->message != NULL) {
+        call->holder->message(call, message);
+    }
+}
+
+static void deliver_unpacked(struct sp_grpc_call *call)
+{
+    deliver(call, (struct sp_slice){call->plain.bytes.data, call->plain.bytes.size});
+    if (!call->over) {
+        read_messages(call);
+    }
+}
+
+static void
+on_unpacked(struct sp_grpc_call *call, enum sp_grpc_code code, const char *why)
+{
+    if (code != SP_GRPC_OK) {
+        sp_grpc_finish(call, code, why);
+    } else {
+        (void)tell(call, deliver_unpacked);
+    }
+}
+
 // Reads one step of what has come. False: there is nothing to read, or the call is
 // over.
 static bool read_step(struct sp_grpc_call *call, struct sp_slice *left)
@@ -357,16 +398,16 @@ static bool read_step(struct sp_grpc_call *call, struct sp_slice *left)
         return false;
     }
     if (read == SP_GRPC_READ_MESSAGE) {
-        code = sp_grpc_unpack(call, &message, &why);
+        code = sp_grpc_unpack(call, on_unpacked, &message, &why);
     } else {
         why = sp_grpc_explain_read(call, read, &code);
     }
     if (code != SP_GRPC_OK) {
         sp_grpc_finish(call, code, why);
-    } else if (call->holder->message != NULL) {
-        call->holder->message(call, message);
+    } else if (call->unpacking == NULL) {
+        deliver(call, message);
     }
-    return !call->over;
+    return !call->over && call->unpacking == NULL;
 }
 
 static void end_reading(struct sp_grpc_call *call)
@@ -382,6 +423,9 @@ static void end_reading(struct sp_grpc_call *call)
 
 static void read_messages(struct sp_grpc_call *call)
 {
+    if (call->unpacking != NULL) {
+        return; // the next one has its turn after it
+    }
     struct sp_slice left = {call->unread.bytes.data, call->unread.bytes.size};
     bool more = left.size > 0;
     while (more && sp_exchange_room(call->exchange) > 0) {
@@ -400,7 +444,7 @@ static void read_messages(struct sp_grpc_call *call)
     }
     if (!sp_grpc_keeps_pace(call)) {
         sp_grpc_finish(call, SP_GRPC_RESOURCE_EXHAUSTED, SP_GRPC_TOO_SLOW);
-    } else if (call->complete && left.size == 0) {
+    } else if (call->complete && left.size == 0 && call->unpacking == NULL) {
         end_reading(call);
     }
 }

@@ -25,6 +25,7 @@
 struct sp_api_loop;
 struct sp_early_tensor;
 struct sp_grpc_call;
+struct sp_grpc_unpacking;
 
 // What becomes of a call that is held. Any of them may be NULL.
 struct sp_grpc_holder {
@@ -61,7 +62,9 @@ struct sp_grpc_call {
     struct sp_scratch scratch;     // for what is read of a message
     snakepit_writer *writer;       // likewise; NULL: none
     struct sp_early_tensor *early; // of its message; NULL: none
-    struct sp_counted plain;       // a message that came compressed
+    struct sp_grpc_unpacking
+        *unpacking;           // its message, beside the loop; NULL: it is not
+    struct sp_counted plain;  // a message that came compressed
     struct sp_counted unread; // of a DUPLEX method: what has come and is not read yet
     const struct sp_grpc_holder *holder; // NULL: it is not held
     void *state;                         // of the holder

@@ -23,9 +23,20 @@ const char *sp_grpc_explain_bytes(const struct sp_grpc_call *call,
                                   snakepit_err err,
                                   enum sp_grpc_code *code);
 
-// The message that is whole, unpacked; borrowed from the call. OK, else why not.
-enum sp_grpc_code
-sp_grpc_unpack(struct sp_grpc_call *call, struct sp_slice *message, const char **why);
+// Of a message that was large: `call->plain` holds it if `code` is OK.
+typedef void
+sp_grpc_unpacked_fn(struct sp_grpc_call *call, enum sp_grpc_code code, const char *why);
+
+// The message that is whole, unpacked; borrowed from the call. OK, else why not. One
+// that would keep the loop from its other connections is unpacked beside it:
+// `call->unpacking` is set then, the message is empty, and `then` is called later,
+// unless the call is freed before.
+enum sp_grpc_code sp_grpc_unpack(struct sp_grpc_call *call,
+                                 sp_grpc_unpacked_fn *then,
+                                 struct sp_slice *message,
+                                 const char **why);
+// Before the call is freed.
+void sp_grpc_unpack_no_more(struct sp_grpc_call *call);
 
 // To be asked when bytes have come, and from time to time: whether the message that has
 // begun comes as fast as `serve: body_min_rate` asks. None that has not begun is slow,

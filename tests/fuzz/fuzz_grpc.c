@@ -123,14 +123,15 @@ static void use(struct sp_slice message)
 
 static void use_packed(struct sp_slice packed)
 {
-    struct sp_buf plain = {0};
-    snakepit_err err = sp_grpc_gunzip(packed, MOST, &plain);
-    SP_CHECK(err == SNAKEPIT_OK || plain.size <= MOST + 1);
+    struct sp_counted plain = {.counted = 0};
+    const struct sp_buf *bytes = &plain.bytes;
+    snakepit_err err = sp_grpc_gunzip(packed, MOST, NULL, &plain);
+    SP_CHECK(err == SNAKEPIT_OK || bytes->size <= MOST + 1);
     if (err == SNAKEPIT_OK) {
-        SP_CHECK(plain.size <= MOST);
-        use((struct sp_slice){plain.data, plain.size});
+        SP_CHECK(bytes->size <= MOST);
+        use((struct sp_slice){bytes->data, bytes->size});
     }
-    sp_buf_fini(&plain);
+    sp_counted_forget(&plain, NULL, 0);
 }
 
 static void use_message(const struct sp_grpc_reader *reader)

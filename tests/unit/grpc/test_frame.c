@@ -250,11 +250,11 @@ static struct sp_buf pack(size_t size)
 static snakepit_err unpack(size_t size, size_t most, size_t *got)
 {
     struct sp_buf packed = pack(size);
-    struct sp_buf out = {0};
+    struct sp_counted out = {.counted = 0};
     snakepit_err err =
-        sp_grpc_gunzip((struct sp_slice){packed.data, packed.size}, most, &out);
-    *got = out.size;
-    sp_buf_fini(&out);
+        sp_grpc_gunzip((struct sp_slice){packed.data, packed.size}, most, NULL, &out);
+    *got = out.bytes.size;
+    sp_counted_forget(&out, NULL, 0);
     sp_buf_fini(&packed);
     return err;
 }
@@ -278,20 +278,34 @@ static void what_is_packed_is_unpacked_up_to_a_limit(void **state)
 static void what_is_not_gzip_is_refused(void **state)
 {
     struct sp_buf packed = pack(1000);
-    struct sp_buf out = {0};
+    struct sp_counted out = {.counted = 0};
     (void)state;
     for (size_t size = 0; size < packed.size; size++) {
         assert_int_equal(
-            sp_grpc_gunzip((struct sp_slice){packed.data, size}, MOST, &out),
+            sp_grpc_gunzip((struct sp_slice){packed.data, size}, MOST, NULL, &out),
             SNAKEPIT_MALFORMED);
-        out.size = 0;
     }
     assert_int_equal(sp_buf_append(&packed, "more", 4), SNAKEPIT_OK);
     assert_int_equal(
-        sp_grpc_gunzip((struct sp_slice){packed.data, packed.size}, MOST, &out),
+        sp_grpc_gunzip((struct sp_slice){packed.data, packed.size}, MOST, NULL, &out),
         SNAKEPIT_MALFORMED);
     sp_buf_fini(&packed);
-    sp_buf_fini(&out);
+    sp_counted_forget(&out, NULL, 0);
+}
+
+static void what_unpacks_to_more_than_the_budget_has_ends_early(void **state)
+{
+    struct sp_budget budget = {.most = 200000};
+    struct sp_counted out = {.counted = 0};
+    struct sp_buf packed = pack(10000000);
+    const struct sp_slice bytes = {packed.data, packed.size};
+    (void)state;
+    assert_int_equal(sp_grpc_gunzip(bytes, 10000000, &budget, &out), SNAKEPIT_AGAIN);
+    assert_true(out.bytes.capacity <= 200000);
+    assert_int_equal(atomic_load(&budget.used), out.counted);
+    sp_counted_forget(&out, &budget, 0);
+    assert_int_equal(atomic_load(&budget.used), 0);
+    sp_buf_fini(&packed);
 }
 
 int main(void)
@@ -309,6 +323,7 @@ int main(void)
         cmocka_unit_test(a_frame_begins_with_its_size),
         cmocka_unit_test(what_is_packed_is_unpacked_up_to_a_limit),
         cmocka_unit_test(what_is_not_gzip_is_refused),
+        cmocka_unit_test(what_unpacks_to_more_than_the_budget_has_ends_early),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
