@@ -3,6 +3,7 @@
 // is its body something that a handler reads.
 #include "api/api.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "api/gate.h"
@@ -23,6 +24,8 @@ static sp_api_fn *const handlers[SP_ROUTES] = {
 #undef SP_ROUTE
 
 #define PREFLIGHT_FIELDS 6u
+#define OWN_FIELDS       "snakepit-"
+#define SHOWN            64u // bytes of a name
 
 static struct sp_slice field(const struct sp_exchange *exchange, const char *name)
 {
@@ -86,9 +89,59 @@ static bool can_be_rebound(const struct sp_door *door)
     return door->local && strncmp(door->address, "unix:", 5) != 0;
 }
 
+// A field that says one thing, of which two could be read in two ways.
+static bool is_single(struct sp_slice name)
+{
+    static const char *const names[] = {
+        "content-encoding", "content-type", "grpc-encoding", "grpc-timeout", "origin"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strlen(names[i]) == name.size &&
+            memcmp(names[i], name.data, name.size) == 0) {
+            return true;
+        }
+    }
+    return name.size > strlen(OWN_FIELDS) &&
+           memcmp(name.data, OWN_FIELDS, strlen(OWN_FIELDS)) == 0;
+}
+
+static bool stands_before(const struct sp_request *request, size_t at)
+{
+    const struct sp_slice name = request->fields[at].name;
+    for (size_t i = 0; i < at; i++) {
+        const struct sp_slice other = request->fields[i].name;
+        if (other.size == name.size && memcmp(other.data, name.data, name.size) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// False: it was refused.
+static bool has_single_fields(struct sp_exchange *exchange)
+{
+    const struct sp_request *request = &exchange->request;
+    for (size_t i = 1; i < request->field_count; i++) {
+        const struct sp_slice name = request->fields[i].name;
+        if (is_single(name) && stands_before(request, i)) {
+            char why[160];
+            (void)snprintf(why,
+                           sizeof why,
+                           "the header field %.*s is there twice; send it once",
+                           (int)(name.size < SHOWN ? name.size : SHOWN),
+                           (const char *)name.data);
+            sp_api_refuse(exchange, 400, why);
+            return false;
+        }
+    }
+    return true;
+}
+
 bool sp_api_may_ask(struct sp_exchange *exchange)
 {
     const struct sp_request *request = &exchange->request;
+    if (!has_single_fields(exchange)) {
+        return false;
+    }
     const struct sp_texts *origins = sp_api_origins(exchange);
     const struct sp_door *door = exchange->peer->door;
     if (!sp_api_admit_user(exchange)) {
@@ -153,6 +206,14 @@ static void tell_options(struct sp_exchange *exchange)
 static bool has_known_body(struct sp_exchange *exchange)
 {
     const enum sp_media media = sp_media_of_body(&exchange->request);
+    const struct sp_slice coding = field(exchange, "content-encoding");
+    const bool plain = coding.size == 8 && memcmp(coding.data, "identity", 8) == 0;
+    if (coding.size > 0 && !plain) {
+        sp_api_refuse(exchange,
+                      415,
+                      "bodies are not compressed here; leave Content-Encoding away");
+        return false;
+    }
     if (exchange->request.body.size == 0 ||
         (media & (SP_MEDIA_JSON | SP_MEDIA_MSGPACK)) != 0) {
         return true;

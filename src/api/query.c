@@ -29,15 +29,16 @@ const char *sp_query_name(enum sp_route_id route, size_t index)
     return NULL;
 }
 
-static bool takes(enum sp_route_id route, struct sp_slice name)
+// Its number among those that the row takes; ROWS: it is none of them.
+static size_t find(enum sp_route_id route, struct sp_slice name)
 {
     const char *known;
     for (size_t i = 0; (known = sp_query_name(route, i)) != NULL; i++) {
         if (strlen(known) == name.size && memcmp(known, name.data, name.size) == 0) {
-            return true;
+            return i;
         }
     }
-    return name.size == 0; // nothing between two '&'
+    return ROWS;
 }
 
 static void refuse(enum sp_route_id route, struct sp_slice name, char *why, size_t size)
@@ -69,14 +70,25 @@ bool sp_query_fits(enum sp_route_id route,
                    char *why,
                    size_t size)
 {
+    bool seen[ROWS + 1] = {false};
     while (query.size > 0) {
         const size_t part = to('&', query);
         const struct sp_slice name = {query.data,
                                       to('=', (struct sp_slice){query.data, part})};
-        if (!takes(route, name)) {
+        const size_t found = find(route, name);
+        if (found == ROWS && name.size > 0) { // else there is nothing between two '&'
             refuse(route, name, why, size);
             return false;
         }
+        if (found < ROWS && seen[found]) {
+            (void)snprintf(why,
+                           size,
+                           "there are two parameters \"%.*s\"; send one",
+                           (int)name.size,
+                           (const char *)name.data);
+            return false;
+        }
+        seen[found] = true;
         const size_t used = part < query.size ? part + 1 : part;
         query = (struct sp_slice){query.data + used, query.size - used};
     }

@@ -62,94 +62,6 @@ static void assert_field(const char *line)
     }
 }
 
-// ---- Requests -------------------------------------------------------------------
-
-static void what_is_not_there_is_a_problem(void **state)
-{
-    (void)state;
-    ask("GET /nothing", NULL);
-    assert_holds(404, "\"title\":\"Not Found\",\"status\":404");
-    assert_holds(404, "GET / lists what there is");
-    assert_string_equal(fake.type, "application/problem+json");
-    ask("PUT /livez", NULL);
-    assert_holds(405, "GET, HEAD, OPTIONS");
-    assert_field("allow: GET, HEAD, OPTIONS\n");
-    ask("GET /v1/pools/%zz", NULL);
-    assert_holds(400, "badly encoded");
-}
-
-static void a_parameter_that_nobody_reads_is_refused(void **state)
-{
-    (void)state;
-    ask("GET /readyz?verbos", NULL);
-    assert_holds(400, "there is no parameter \\\"verbos\\\" here");
-    ask("POST /v1/pools/default:resize?worker=3", NULL);
-    assert_holds(400, "takes workers");
-    ask("GET /readyz?verbose=1", NULL);
-    assert_int_equal(fake.status, 200);
-}
-
-static void a_body_needs_its_type(void **state)
-{
-    (void)state;
-    fake_request(&fake, &server, "POST /v1/pools/default/tools/echo", NULL);
-    fake.exchange.request.body = sp_slice_of_text("{}");
-    fake_field(&fake, "content-type", "text/plain");
-    fake_handle(&fake, &server);
-    assert_holds(415, "application/json");
-}
-
-static void strangers_are_sent_away(void **state)
-{
-    (void)state;
-    fake_request(&fake, &server, "GET /v1/pools", NULL);
-    fake.exchange.request.host = sp_slice_of_text("evil.org");
-    fake_handle(&fake, &server);
-    assert_holds(421, "Host");
-    fake_request(&fake, &server, "GET /v1/pools", NULL);
-    fake_field(&fake, "origin", "https://evil.org");
-    fake_handle(&fake, &server);
-    assert_holds(403, "origin");
-    fake_request(&fake, &server, "GET /v1/pools", NULL);
-    fake_field(&fake, "origin", "http://127.0.0.1:8470");
-    fake_handle(&fake, &server);
-    assert_int_equal(fake.status, 200);
-}
-
-static void a_socket_has_no_host_to_check(void **state)
-{
-    (void)state;
-    (void)snprintf(server.door.address, sizeof server.door.address, "unix:/run/x");
-    fake_request(&fake, &server, "GET /livez", NULL);
-    fake.exchange.request.host = sp_slice_of_text("anything");
-    fake_handle(&fake, &server);
-    assert_answer(200, "ok\n");
-}
-
-static void a_page_that_is_named_may_read(void **state)
-{
-    char app[] = "https://app.example.com";
-    char *items[] = {app};
-    (void)state;
-    server.config.origins = (struct sp_texts){items, 1};
-    fake_request(&fake, &server, "OPTIONS /v1/pools/default/tools/echo", NULL);
-    fake_field(&fake, "origin", app);
-    fake_handle(&fake, &server);
-    assert_int_equal(fake.status, 204);
-    assert_field("access-control-allow-methods: POST, OPTIONS\n");
-    fake_request(&fake, &server, "POST /v1/pools/default/tools/fault", "{}");
-    fake_field(&fake, "origin", app);
-    fake_handle(&fake, &server);
-    assert_int_equal(fake.status, 500);
-    assert_field("access-control-allow-origin: https://app.example.com\n");
-    assert_field("vary: Origin\n");
-    ask("OPTIONS *", NULL);
-    assert_int_equal(fake.status, 204);
-    assert_null(strstr(fake.fields, "access-control"));
-    ask("OPTIONS /nothing", NULL);
-    assert_int_equal(fake.status, 404);
-}
-
 // ---- Stacks ---------------------------------------------------------------------
 
 static void stacks_are_of_workers_that_there_are(void **state)
@@ -550,12 +462,6 @@ static void without_memory_each_has_one_answer(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        test(what_is_not_there_is_a_problem),
-        test(a_parameter_that_nobody_reads_is_refused),
-        test(a_body_needs_its_type),
-        test(strangers_are_sent_away),
-        test(a_socket_has_no_host_to_check),
-        test(a_page_that_is_named_may_read),
         test(stacks_are_of_workers_that_there_are),
         test(why_there_are_none_is_told_of_each_worker_of_a_pool),
         test(a_call_is_answered_with_its_result),

@@ -44,6 +44,15 @@ static void anything_else_is_named(void **state)
     assert_false(fits(SP_ROUTE_readyz, "verb"));
 }
 
+static void two_of_a_name_are_refused(void **state)
+{
+    (void)state;
+    assert_false(fits(SP_ROUTE_put_value, "ttl_ms=5&ttl_ms=6"));
+    assert_string_equal(why, "there are two parameters \"ttl_ms\"; send one");
+    assert_false(fits(SP_ROUTE_readyz, "verbose&&verbose"));
+    assert_true(fits(SP_ROUTE_readyz, "&&verbose&&"));
+}
+
 static void a_long_name_is_cut(void **state)
 {
     char query[2048];
@@ -96,6 +105,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_a_row_takes_fits),
         cmocka_unit_test(anything_else_is_named),
+        cmocka_unit_test(two_of_a_name_are_refused),
         cmocka_unit_test(a_long_name_is_cut),
         cmocka_unit_test(each_stands_in_the_interface),
     };
