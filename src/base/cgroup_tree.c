@@ -3,12 +3,15 @@
 // it delegates.
 #include "base/cgroup_tree.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
 #include "base/file.h"
 
 #define ROOM_BELOW 64u // for the name of a group that is made in there
@@ -20,6 +23,24 @@ void sp_cgroup_read(const char *group, const char *file, char text[SP_CGROUP_TEX
     path_text path;
     (void)snprintf(path, sizeof path, "%s/%s", group, file);
     (void)sp_file_read(path, text, SP_CGROUP_TEXT_MAX);
+}
+
+int sp_cgroup_open(const char *group, const char *file, int flags)
+{
+    path_text path;
+    (void)snprintf(path, sizeof path, "%s/%s", group, file);
+    return sp_descriptor_keep(open(path, flags | O_CLOEXEC));
+}
+
+bool sp_cgroup_write(const char *group, const char *file, const char *text)
+{
+    size_t size = strlen(text);
+    int fd = sp_cgroup_open(group, file, O_WRONLY);
+    bool written = fd >= 0 && write(fd, text, size) == (ssize_t)size;
+    int reason = errno;
+    sp_descriptor_close(&fd);
+    errno = reason;
+    return written;
 }
 
 bool sp_cgroup_names(const char *list, const char *word)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Where this process stands in the control groups of version 2, and which of them its
-// owner has handed over to it. Reads only.
+// owner has handed over to it. Any thread.
 #ifndef BASE_CGROUP_TREE_H
 #define BASE_CGROUP_TREE_H
 
@@ -13,6 +13,12 @@
 
 // The text of a file of a group, cut to fit; "" if it cannot be read.
 void sp_cgroup_read(const char *group, const char *file, char text[SP_CGROUP_TEXT_MAX]);
+
+// A file of a group, which closes on exec; -1 with errno.
+int sp_cgroup_open(const char *group, const char *file, int flags);
+
+// Writes a file of a group at once; false: errno says why not.
+bool sp_cgroup_write(const char *group, const char *file, const char *text);
 
 // True if `word` is one of the words of a list: "cpu io memory".
 bool sp_cgroup_names(const char *list, const char *word);

@@ -28,11 +28,14 @@ static void pin(const struct sp_worker *worker)
 static void limit(struct sp_worker *worker)
 {
     snakepit_message why;
-    const struct sp_cgroup_member self = {worker->options.id,
-                                          worker->child.process.pid};
-    if (sp_cgroup_confine(
-            &worker->child.cgroup, &self, &worker->options.limits, &why) !=
-        SNAKEPIT_OK) {
+    struct sp_cgroup *group = &worker->child.cgroup;
+    snakepit_err err = sp_cgroup_confine(
+        group, worker->child.process.pid, &worker->options.limits, &why);
+    if (err == SNAKEPIT_OK) {
+        pthread_mutex_lock(&worker->lost_lock);
+        sp_oom_look_into(&worker->oom_seen, group->path);
+        pthread_mutex_unlock(&worker->lost_lock);
+    } else {
         // Another start would find the same, so it counts as the adapter's does.
         worker->adapter_failed = true;
         (void)snprintf(worker->failure, sizeof worker->failure, "%s", why.text);

@@ -8,10 +8,12 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/descriptor.h"
@@ -20,29 +22,10 @@
 #define CPU_PERIOD   100000u // us
 #define US_A_PERCENT (CPU_PERIOD / 100)
 
-typedef char path_text[SP_CGROUP_PATH_MAX + 32];
-
-// ---- Files --------------------------------------------------------------------
-
-static int open_in(const char *group, const char *file, int flags)
-{
-    path_text path;
-    (void)snprintf(path, sizeof path, "%s/%s", group, file);
-    return sp_descriptor_keep(open(path, flags | O_CLOEXEC));
-}
-
-static bool write_in(const char *group, const char *file, const char *text)
-{
-    size_t size = strlen(text);
-    int fd = open_in(group, file, O_WRONLY);
-    bool written = fd >= 0 && write(fd, text, size) == (ssize_t)size;
-    sp_descriptor_close(&fd);
-    return written;
-}
-
 // ---- Where --------------------------------------------------------------------
 
 // True if groups below this one can be limited by the controller, now or from now on.
+// If false, errno is EBUSY where processes in the group itself are what is in the way.
 static bool has_controller(const char *group, const char *controller)
 {
     char text[SP_CGROUP_TEXT_MAX];
@@ -52,10 +35,11 @@ static bool has_controller(const char *group, const char *controller)
         return true;
     }
     (void)snprintf(order, sizeof order, "+%s", controller);
-    if (!write_in(group, "cgroup.subtree_control", order)) {
+    if (!sp_cgroup_write(group, "cgroup.subtree_control", order)) {
         return false;
     }
     sp_cgroup_read(group, "cgroup.subtree_control", text);
+    errno = 0;
     return sp_cgroup_names(text, controller);
 }
 
@@ -86,6 +70,37 @@ static snakepit_err refuse(const struct sp_cgroup_limits *limits,
     return SNAKEPIT_UNSUPPORTED;
 }
 
+static snakepit_err refuse_undelegated(const char *mount,
+                                       const char *path,
+                                       const struct sp_cgroup_limits *limits,
+                                       snakepit_message *why)
+{
+    struct statvfs status;
+    if (statvfs(mount, &status) == 0 && (status.f_flag & ST_RDONLY) != 0) {
+        return refuse(limits,
+                      "the host may only read control groups (systemd: "
+                      "ProtectControlGroups=no)",
+                      "",
+                      why);
+    }
+    return refuse(
+        limits, "no control group is delegated to the host, which is in ", path, why);
+}
+
+static snakepit_err refuse_without(const char *controller,
+                                   const struct sp_cgroup_limits *limits,
+                                   snakepit_message *why)
+{
+    return errno == EBUSY
+               ? refuse(limits,
+                        "the control group has processes itself, the host's, and so "
+                        "none below it can be limited by the controller ",
+                        controller,
+                        why)
+               : refuse(
+                     limits, "the control group has no controller ", controller, why);
+}
+
 snakepit_err sp_cgroup_find(const char *root,
                             const char *own,
                             const struct sp_cgroup_limits *limits,
@@ -100,15 +115,10 @@ snakepit_err sp_cgroup_find(const char *root,
             limits, "this machine has no control groups of version 2", "", why);
     }
     if (!sp_cgroup_delegated(mount, path, parent)) {
-        return refuse(limits,
-                      "no control group is delegated to the host, which is in ",
-                      path,
-                      why);
+        return refuse_undelegated(mount, path, limits, why);
     }
     const char *missing = missing_controller(parent, limits);
-    return missing == NULL
-               ? SNAKEPIT_OK
-               : refuse(limits, "the control group has no controller ", missing, why);
+    return missing == NULL ? SNAKEPIT_OK : refuse_without(missing, limits, why);
 }
 
 // Leaves `parent` as it is where nothing is limited.
@@ -154,12 +164,12 @@ static const char *set_limits(const char *group, const struct sp_cgroup_limits *
     char text[64];
     if (limits->memory_max != 0) {
         (void)snprintf(text, sizeof text, "%" PRIu64, limits->memory_max);
-        if (!write_in(group, "memory.max", text)) {
+        if (!sp_cgroup_write(group, "memory.max", text)) {
             return "memory.max";
         }
         // A kernel without swap has no such file, and an old one none to die together.
-        (void)write_in(group, "memory.swap.max", "0");
-        (void)write_in(group, "memory.oom.group", "1");
+        (void)sp_cgroup_write(group, "memory.swap.max", "0");
+        (void)sp_cgroup_write(group, "memory.oom.group", "1");
     }
     if (limits->cpu_max != 0) {
         (void)snprintf(text,
@@ -167,41 +177,53 @@ static const char *set_limits(const char *group, const struct sp_cgroup_limits *
                        "%" PRIu64 " %u",
                        (uint64_t)limits->cpu_max * US_A_PERCENT,
                        CPU_PERIOD);
-        if (!write_in(group, "cpu.max", text)) {
+        if (!sp_cgroup_write(group, "cpu.max", text)) {
             return "cpu.max";
         }
     }
     return NULL;
 }
 
+// Templates and the workers of all pits of this process have numbers of their own. A
+// name is taken where one that was killed had the same pid, and its groups are left.
+static bool make(struct sp_cgroup *group, const char *parent)
+{
+    static atomic_uint_least64_t last;
+    int made;
+    do {
+        (void)snprintf(group->path,
+                       sizeof group->path,
+                       "%.400s/snakepit-%d-%" PRIuLEAST64,
+                       parent,
+                       (int)getpid(),
+                       atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1);
+        made = mkdir(group->path, 0755);
+    } while (made != 0 && errno == EEXIST);
+    return made == 0;
+}
+
 snakepit_err sp_cgroup_enter(struct sp_cgroup *group,
                              const char *parent,
-                             const struct sp_cgroup_member *member,
+                             pid_t pid,
                              const struct sp_cgroup_limits *limits,
                              snakepit_message *why)
 {
     char text[32];
-    (void)snprintf(group->path,
-                   sizeof group->path,
-                   "%.400s/snakepit-%d-%" PRIu64,
-                   parent,
-                   (int)getpid(),
-                   member->worker);
-    if (mkdir(group->path, 0755) != 0) {
+    if (!make(group, parent)) {
         return give_up(group, "", why);
     }
     const char *refused = set_limits(group->path, limits);
     if (refused != NULL) {
         return give_up(group, refused, why);
     }
-    (void)snprintf(text, sizeof text, "%d", (int)member->pid);
-    return write_in(group->path, "cgroup.procs", text)
+    (void)snprintf(text, sizeof text, "%d", (int)pid);
+    return sp_cgroup_write(group->path, "cgroup.procs", text)
                ? SNAKEPIT_OK
                : give_up(group, "cgroup.procs", why);
 }
 
 snakepit_err sp_cgroup_confine(struct sp_cgroup *group,
-                               const struct sp_cgroup_member *member,
+                               pid_t pid,
                                const struct sp_cgroup_limits *limits,
                                snakepit_message *why)
 {
@@ -209,13 +231,13 @@ snakepit_err sp_cgroup_confine(struct sp_cgroup *group,
     snakepit_err err = find_here(limits, parent, why);
     return err != SNAKEPIT_OK || parent[0] == 0
                ? err
-               : sp_cgroup_enter(group, parent, member, limits, why);
+               : sp_cgroup_enter(group, parent, pid, limits, why);
 }
 
 void sp_cgroup_kill(const struct sp_cgroup *group)
 {
     if (group->path[0] != 0) {
-        (void)write_in(group->path, "cgroup.kill", "1");
+        (void)sp_cgroup_write(group->path, "cgroup.kill", "1");
     }
 }
 
@@ -223,7 +245,8 @@ void sp_cgroup_kill(const struct sp_cgroup *group)
 static void wait_until_empty(const struct sp_cgroup *group)
 {
     char text[SP_CGROUP_TEXT_MAX];
-    struct pollfd events = {.fd = open_in(group->path, "cgroup.events", O_RDONLY),
+    struct pollfd events = {.fd =
+                                sp_cgroup_open(group->path, "cgroup.events", O_RDONLY),
                             .events = POLLPRI};
     if (events.fd < 0) {
         return;

@@ -23,12 +23,6 @@ struct sp_cgroup {
     char path[SP_CGROUP_PATH_MAX];
 };
 
-// Whose group it is to be.
-struct sp_cgroup_member {
-    uint64_t worker; // 0: a template
-    pid_t pid;
-};
-
 // Where the host may make groups that can be limited so: its own group's parent, or its
 // own group, if systemd or an administrator has delegated it. `root` is SP_CGROUP_ROOT,
 // `own` the text of /proc/self/cgroup. UNSUPPORTED: `why` names the key, what is
@@ -48,14 +42,14 @@ snakepit_err sp_cgroup_check(const struct sp_cgroup_limits *limits,
 // says which file refused what; the group is gone again.
 snakepit_err sp_cgroup_enter(struct sp_cgroup *group,
                              const char *parent,
-                             const struct sp_cgroup_member *member,
+                             pid_t pid,
                              const struct sp_cgroup_limits *limits,
                              snakepit_message *why);
 
 // Both on this machine, for a process that runs no user code yet. OK without a group
 // where nothing is limited. UNSUPPORTED, SYSTEM.
 snakepit_err sp_cgroup_confine(struct sp_cgroup *group,
-                               const struct sp_cgroup_member *member,
+                               pid_t pid,
                                const struct sp_cgroup_limits *limits,
                                snakepit_message *why);
 

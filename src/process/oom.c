@@ -119,8 +119,21 @@ void sp_oom_look(struct sp_oom_seen *seen)
     }
 }
 
+void sp_oom_look_into(struct sp_oom_seen *seen, const char *group)
+{
+    char file[SP_OOM_FILE_MAX];
+    int size = snprintf(file, sizeof file, "%s/memory.events", group);
+    if (group[0] != 0 && size < (int)sizeof file && access(file, R_OK) == 0) {
+        *seen = (struct sp_oom_seen){.group = read_count(file), .alone = true};
+        memcpy(seen->file, file, (size_t)size + 1);
+    }
+}
+
 enum sp_oom sp_oom_judge(const struct sp_oom_seen *seen)
 {
+    if (seen->alone) {
+        return read_count(seen->file) > seen->group ? SP_OOM_YES : SP_OOM_NO;
+    }
     if (seen->file[0] == 0) {
         return read_count("/proc/vmstat") > seen->machine ? SP_OOM_POSSIBLE : SP_OOM_NO;
     }

@@ -5,6 +5,7 @@
 #ifndef PROCESS_OOM_H
 #define PROCESS_OOM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,10 +22,14 @@ struct sp_oom_seen {
     char file[SP_OOM_FILE_MAX]; // counts the kills in our group; "" where there is none
     uint64_t group;
     uint64_t machine; // those of all groups, where there is no file
+    bool alone;       // the group is that process's own
 };
 
 // Looks at the counters now.
 void sp_oom_look(struct sp_oom_seen *seen);
+// Looks at those of a group that was made for the process, if it has any. "": there is
+// no such group.
+void sp_oom_look_into(struct sp_oom_seen *seen, const char *group);
 // What explains a SIGKILL of a process that was started at `seen`. Each kill in the
 // group explains one death, so call this once for each. Any thread.
 enum sp_oom sp_oom_judge(const struct sp_oom_seen *seen);

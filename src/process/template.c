@@ -373,9 +373,8 @@ static snakepit_err
 configure(struct sp_template *template, struct sp_slice config, snakepit_message *why)
 {
     struct sp_subprocess *child = &template->child;
-    const struct sp_cgroup_member self = {0, child->process.pid};
-    snakepit_err err =
-        sp_cgroup_confine(&child->cgroup, &self, &template->options.limits, why);
+    snakepit_err err = sp_cgroup_confine(
+        &child->cgroup, child->process.pid, &template->options.limits, why);
     return err != SNAKEPIT_OK ? err : sp_subprocess_configure(child, config, why);
 }
 

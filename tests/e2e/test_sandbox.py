@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import pathlib
 import resource
 import signal
 import subprocess
@@ -306,6 +307,8 @@ def test_a_number_that_is_no_user_fails_the_pool_by_name(open_pit, uid, wrong):
     assert f"sandbox.uid: {wrong}" in str(refused.value)
 
 
+# ---- Control groups of version 2 ----------------------------------------------------
+
 LIMITS = {
     "memory_max": ("1GiB", "memory.max", "1073741824"),
     "cpu_max": (50, "cpu.max", "50000 100000"),
@@ -324,3 +327,66 @@ def test_limits_hold_or_are_refused_with_a_remedy(open_pit, kind, key):
         assert "Delegate=memory cpu" in str(refused)
         return
     assert pit.call("own_group", {"file": file}) == text
+
+
+NOT_SAID = "died; the kernel has not said how"
+
+
+@pytest.fixture
+def open_limited(open_pit):
+    """Opens a pit whose pools limit what their workers use, where that can be."""
+
+    def open_one(*pools: dict, **options: object):
+        try:
+            return open_pit(*pools, **options)
+        except Refused as refused:
+            if refused.err != "UNSUPPORTED":
+                raise
+            pytest.skip("no control group is delegated to this; tools/try-vm has one")
+
+    return open_one
+
+
+def groups_left() -> list[str]:
+    """What this process has made beside its own group."""
+    with open("/proc/self/cgroup") as lines:
+        own = next(line[3:].strip() for line in lines if line.startswith("0::"))
+    parent = pathlib.Path("/sys/fs/cgroup" + os.path.dirname(own))
+    return [path.name for path in parent.glob(f"snakepit-{os.getpid()}-*")]
+
+
+@pytest.mark.parametrize("template", ["auto", "off"])
+def test_a_worker_that_needs_more_than_its_memory_is_told_as_that(
+    open_limited, template
+):
+    """The kernel kills it, and only it."""
+    sandbox = {"memory_max": "256MiB"}
+    pit = open_limited(confined("process", sandbox=sandbox, template=template))
+    said: list[str] = []
+    while len(said) < 3 and (not said or said[-1] == NOT_SAID):
+        said.append(pit.fails("fill", {"mib": 1024}).cause)
+    assert said[-1] == "killed by the kernel: out of memory"
+    assert pit.call("fill", {"mib": 1}) == 1 << 20
+    assert len(groups_left()) == (2 if template == "auto" else 1)
+    pit.close()
+    assert groups_left() == []
+
+
+def test_a_kill_by_somebody_is_no_want_of_memory(open_limited):
+    pit = open_limited(pool("process", sandbox={"memory_max": "1GiB"}))
+    assert pit.fails("die").cause in ("killed by signal 9 (SIGKILL)", NOT_SAID)
+
+
+def test_each_pool_has_a_group_for_its_template(open_limited):
+    """Also where another pit of the process is open."""
+    sandbox = {"memory_max": "1GiB", "cpu_max": 200}
+    pools = [confined("process", name=name, sandbox=sandbox) for name in "ab"]
+    pits = [open_limited(*pools), open_limited(*pools)]
+    for pit in pits:
+        for name in "ab":
+            text = pit.call("own_group", {"file": "memory.max"}, pool=name)
+            assert text == str(1 << 30)
+    assert len(groups_left()) == 8
+    for pit in pits:
+        pit.close()
+    assert groups_left() == []

@@ -102,6 +102,11 @@ class Confined(BaseAdapter):
             return text.read().strip()
 
     @tool
+    def fill(self, mib: int) -> int:
+        """Takes memory, and needs each page of it."""
+        return len(bytearray(b"x") * (mib << 20))
+
+    @tool
     def thread(self) -> str:
         """Threads are still to be had, though the way to ask for them is another."""
         import threading

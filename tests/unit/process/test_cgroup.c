@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -118,20 +119,62 @@ static void a_machine_without_version_two_is_told_as_that(void **state)
     }
 }
 
+// How many groups there are below the root.
+static int groups_of_ours(void)
+{
+    int count = 0;
+    DIR *folder = opendir(root);
+    assert_non_null(folder);
+    for (const struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+        count += strncmp(entry->d_name, "snakepit-", 9) == 0;
+    }
+    assert_int_equal(closedir(folder), 0);
+    return count;
+}
+
 static void a_group_that_cannot_be_limited_is_not_left_behind(void **state)
 {
     (void)state;
     struct sp_cgroup group;
     snakepit_message why;
     // A folder of ordinary files lacks memory.max, and open() does not make it.
-    const struct sp_cgroup_member self = {7, getpid()};
-    assert_int_equal(sp_cgroup_enter(&group, root, &self, &both, &why),
+    assert_int_equal(sp_cgroup_enter(&group, root, getpid(), &both, &why),
                      SNAKEPIT_SYSTEM);
     assert_non_null(strstr(why.text, "memory.max: No such file"));
     assert_string_equal(group.path, "");
+    assert_int_equal(groups_of_ours(), 0);
+}
+
+// The number of the group that is made next. It lacks cgroup.procs, and is gone again.
+static unsigned long long next_number(void)
+{
+    static const struct sp_cgroup_limits none = {0};
+    struct sp_cgroup group;
+    snakepit_message why;
     char path[PATH_MAX];
-    (void)snprintf(path, sizeof path, "%s/snakepit-%d-7", root, (int)getpid());
-    assert_int_equal(access(path, F_OK), -1);
+    unsigned long long number = 0;
+    assert_int_equal(sp_cgroup_enter(&group, root, getpid(), &none, &why),
+                     SNAKEPIT_SYSTEM);
+    (void)snprintf(path, sizeof path, "%s/snakepit-%d-", root, (int)getpid());
+    assert_memory_equal(why.text, path, strlen(path));
+    assert_int_equal(
+        sscanf(why.text + strlen(path), "%llu/cgroup.procs: No such file", &number), 1);
+    return number;
+}
+
+// Nor does it matter which pit of the process a worker or a template belongs to.
+static void names_that_are_taken_are_passed_over(void **state)
+{
+    (void)state;
+    unsigned long long first = next_number();
+    for (unsigned long long i = 1; i <= 3; i++) {
+        char name[64];
+        (void)snprintf(name, sizeof name, "snakepit-%d-%llu", (int)getpid(), first + i);
+        make_group(name);
+    }
+    assert_int_equal(next_number(), first + 4);
+    assert_int_equal(next_number(), first + 5);
+    assert_int_equal(groups_of_ours(), 3);
 }
 
 // The mount of version 2, if this process may make groups in it.
@@ -172,8 +215,7 @@ static void what_is_in_a_group_dies_with_it(void **state)
         }
     }
     snakepit_message why;
-    const struct sp_cgroup_member member = {8, child};
-    if (sp_cgroup_enter(&group, mount, &member, &none, &why) != SNAKEPIT_OK) {
+    if (sp_cgroup_enter(&group, mount, child, &none, &why) != SNAKEPIT_OK) {
         (void)kill(child, SIGKILL);
         (void)waitpid(child, NULL, 0);
         skip(); // a read-only or foreign tree
@@ -202,6 +244,8 @@ int main(void)
             a_machine_without_version_two_is_told_as_that, make_root, remove_root),
         cmocka_unit_test_setup_teardown(
             a_group_that_cannot_be_limited_is_not_left_behind, make_root, remove_root),
+        cmocka_unit_test_setup_teardown(
+            names_that_are_taken_are_passed_over, make_root, remove_root),
         cmocka_unit_test(what_is_in_a_group_dies_with_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -117,6 +117,28 @@ static void each_kill_in_the_group_explains_one_death(void **state)
     assert_int_equal(sp_oom_judge(&seen), SP_OOM_NO);
 }
 
+static void each_kill_in_a_group_of_its_own_explains_a_death(void **state)
+{
+    (void)state;
+    struct sp_oom_seen seen = {.machine = 5};
+    char file[PATH];
+    (void)snprintf(file, sizeof file, "%s/memory.events", mount);
+    // A group whose controller counts nothing, and none at all.
+    sp_oom_look_into(&seen, mount);
+    sp_oom_look_into(&seen, "");
+    assert_false(seen.alone);
+    assert_int_equal(seen.machine, 5);
+    write_file(file, "oom_kill 2\n");
+    sp_oom_look_into(&seen, mount);
+    assert_string_equal(seen.file, file);
+    assert_int_equal(sp_oom_judge(&seen), SP_OOM_NO);
+    // All that was in it dies together, and is counted.
+    write_file(file, "oom_kill 5\n");
+    assert_int_equal(sp_oom_judge(&seen), SP_OOM_YES);
+    write_file(file, "oom_kill 2\n");
+    assert_int_equal(sp_oom_judge(&seen), SP_OOM_NO);
+}
+
 static uint64_t kills_on_this_machine(void)
 {
     char line[256];
@@ -267,6 +289,7 @@ int main(void)
         test(the_file_of_a_group_is_found_in_each_hierarchy),
         test(what_is_no_list_of_groups_names_no_file),
         test(each_kill_in_the_group_explains_one_death),
+        test(each_kill_in_a_group_of_its_own_explains_a_death),
         cmocka_unit_test(without_a_group_a_kill_on_the_machine_is_only_possible),
         cmocka_unit_test(the_machine_is_asked_where_no_group_counts),
         cmocka_unit_test(a_real_kill_for_memory_is_told_from_one_of_ours),
