@@ -110,3 +110,30 @@ bool sp_cgroup_delegated(const char *mount,
     *strrchr(above, '/') = 0;
     return take(mount, above, parent) || take(mount, path, parent);
 }
+
+static bool is_alone(const char *group, const char *self)
+{
+    char text[SP_CGROUP_TEXT_MAX];
+    sp_cgroup_read(group, "cgroup.procs", text);
+    return strcmp(text, self) == 0;
+}
+
+void sp_cgroup_step_aside(const char *root, const char *own)
+{
+    char mount[SP_CGROUP_PATH_MAX];
+    char path[SP_CGROUP_PATH_MAX];
+    char group[SP_CGROUP_PATH_MAX];
+    char below[SP_CGROUP_PATH_MAX];
+    char self[32];
+    sp_cgroup_mount(root, mount);
+    if (!sp_cgroup_own(own, path) || strcmp(path, "/") == 0 ||
+        !sp_cgroup_delegated(mount, path, group) ||
+        strcmp(group + strlen(mount), path) != 0) {
+        return;
+    }
+    (void)snprintf(self, sizeof self, "%d\n", (int)getpid());
+    (void)snprintf(below, sizeof below, "%.500s/host", group);
+    if (is_alone(group, self) && (mkdir(below, 0755) == 0 || errno == EEXIST)) {
+        (void)sp_cgroup_write(below, "cgroup.procs", self);
+    }
+}

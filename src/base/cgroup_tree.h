@@ -38,4 +38,11 @@ bool sp_cgroup_delegated(const char *mount,
                          const char *path,
                          char parent[SP_CGROUP_PATH_MAX]);
 
+// Moves this process into the group "host" below its own, if its own was delegated and
+// has no other process: the kernel limits no groups below one that has processes.
+// `root` is SP_CGROUP_ROOT, `own` the text of /proc/self/cgroup. Else, or where that
+// fails, all stays as it is. For a program that has its process to itself, before it
+// has children.
+void sp_cgroup_step_aside(const char *root, const char *own);
+
 #endif
