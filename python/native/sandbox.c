@@ -78,7 +78,8 @@ static const int powers[] = {
     40, // CAP_CHECKPOINT_RESTORE
 };
 
-// Takes the capabilities in `taken` from the calling thread. 0 or -1 with errno.
+// Takes the capabilities in `taken` from the calling thread. 0 or -1 with errno. One
+// that has none of them may be refused the call, as in a service of systemd.
 static int drop_capabilities(uint64_t taken)
 {
     struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
@@ -86,13 +87,15 @@ static int drop_capabilities(uint64_t taken)
     if (syscall(SYS_capget, &header, sets) != 0) {
         return -1;
     }
+    uint32_t found = 0;
     for (int i = 0; i < 2; i++) {
         uint32_t left = ~(uint32_t)(taken >> (32 * i));
+        found |= (sets[i].effective | sets[i].permitted | sets[i].inheritable) & ~left;
         sets[i].effective &= left;
         sets[i].permitted &= left;
         sets[i].inheritable &= left;
     }
-    return (int)syscall(SYS_capset, &header, sets);
+    return found == 0 ? 0 : (int)syscall(SYS_capset, &header, sets);
 }
 
 // A program that is started does not get them back, for no_new_privs is set.
