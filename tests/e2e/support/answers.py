@@ -7,7 +7,7 @@ import ctypes
 import dataclasses
 import sys
 from ctypes import byref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Callable
 
 from . import library as raw
 from .library import err_name, lib
@@ -211,7 +211,9 @@ class Writer:
         return err_name(lib.writer_error(self.handle))
 
     def put(self, value: Any) -> None:
-        if value is None:
+        if isinstance(value, str):
+            self._text(value.encode())
+        elif value is None:
             lib.writer_nil(self.handle)
         elif isinstance(value, bool):
             lib.writer_bool(self.handle, value)
@@ -224,9 +226,7 @@ class Writer:
             self._put_long(value)
 
     def _put_long(self, value: Any) -> None:
-        if isinstance(value, str):
-            self._text(value.encode())
-        elif isinstance(value, RawText):
+        if isinstance(value, RawText):
             self._text(value.data)
         elif isinstance(value, bytes):
             lib.writer_bytes(self.handle, value, len(value))
@@ -254,6 +254,36 @@ class Writer:
                 self.put(item)
 
 
+def _read_map(held: Any, reader: raw.Reader, copy: bool) -> dict:
+    count = held.count
+    return {read_value(reader, copy): read_value(reader, copy) for _ in range(count)}
+
+
+def _read_tensor(held: Any, _reader: raw.Reader, copy: bool) -> numpy.ndarray:
+    return _array_at(held.tensor).copy() if copy else _array_at(held.tensor)
+
+
+def _bytes_of(held: Any) -> bytes:
+    span = held.bytes
+    return ctypes.string_at(span.data, span.size)
+
+
+# By the kind of a value.
+READ: tuple[Callable[[Any, raw.Reader, bool], Any], ...] = (
+    lambda held, reader, copy: None,
+    lambda held, reader, copy: held.boolean,
+    lambda held, reader, copy: held.integer,
+    lambda held, reader, copy: held.unsigned_integer,
+    lambda held, reader, copy: held.real,
+    lambda held, reader, copy: _bytes_of(held).decode(),
+    lambda held, reader, copy: _bytes_of(held),
+    lambda held, reader, copy: [read_value(reader, copy) for _ in range(held.count)],
+    _read_map,
+    _read_tensor,
+    lambda held, reader, copy: Ext(_bytes_of(held)),
+)
+
+
 def read_value(reader: raw.Reader, copy: bool = True) -> Any:
     """The next value, with all it contains. Tensors are copied or point into the
     answer.
@@ -262,25 +292,7 @@ def read_value(reader: raw.Reader, copy: bool = True) -> Any:
     err = lib.reader_next(byref(reader), byref(value))
     if err:
         raise Refused(err)
-    held = value.as_
-    span = held.bytes
-    simple = {
-        0: lambda: None,
-        1: lambda: held.boolean,
-        2: lambda: held.integer,
-        3: lambda: held.unsigned_integer,
-        4: lambda: held.real,
-        5: lambda: ctypes.string_at(span.data, span.size).decode(),
-        6: lambda: ctypes.string_at(span.data, span.size),
-        7: lambda: [read_value(reader, copy) for _ in range(held.count)],
-        8: lambda: {
-            read_value(reader, copy): read_value(reader, copy)
-            for _ in range(held.count)
-        },
-        9: lambda: _array_at(held.tensor).copy() if copy else _array_at(held.tensor),
-        10: lambda: Ext(ctypes.string_at(span.data, span.size)),
-    }
-    return simple[value.kind]()
+    return READ[value.kind](value.as_, reader, copy)
 
 
 class Answer:

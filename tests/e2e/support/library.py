@@ -501,19 +501,18 @@ class Library:
 
     def counted(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """The function, counting who is in it."""
+        lock = self.lock
 
         def call(*arguments: Any) -> Any:
-            self.count(1)
+            with lock:
+                self.inside += 1
             try:
                 return function(*arguments)
             finally:
-                self.count(-1)
+                with lock:
+                    self.inside -= 1
 
         return call
-
-    def count(self, more: int) -> None:
-        with self.lock:
-            self.inside += more
 
 
 lib = Library()

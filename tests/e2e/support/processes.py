@@ -92,11 +92,13 @@ class Process:
 
 def stat_fields(pid: int | str) -> list[str]:
     """The fields of /proc/PID/stat from the third on: state, parent, group, ..."""
+    # Without pathlib, since a look at all processes calls this for each of them.
     try:
-        text = pathlib.Path(f"/proc/{pid}/stat").read_text(errors="replace")
+        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
+            data = file.read(4096)
     except OSError:
         return []
-    return text.rpartition(")")[2].split()
+    return data.rpartition(b")")[2].decode().split()
 
 
 START = int(stat_fields(os.getpid())[19])  # of these tests, as Process.start
