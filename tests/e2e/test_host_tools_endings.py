@@ -18,6 +18,7 @@ from support import (
     wait_for_file,
 )
 from support.asking import Blocked, Caller, echo, open_asking_one
+from support.callers import PACE
 from support.host_tools import HostFault, register, unregister_all
 
 MIB = 1 << 20
@@ -203,10 +204,15 @@ def test_random_deaths_of_workers_that_ask_confuse_nobody(open_pit, profile):
             restart_backoff_ms=1,
         )
     )
-    register(pit, "echo", lambda info, **arguments: arguments.get("value"))
+    register(pit, "echo", lambda info, **arguments: echoed(arguments.get("value")))
     register(pit, "back", lambda info, value: back(value))
 
+    def echoed(value):
+        stop.wait(PACE)  # the question is open for a while, in which its worker may die
+        return value
+
     def back(value):
+        stop.wait(PACE)
         with pit.answer("echo", {"value": value}) as answer:
             if answer.err != "OK":
                 raise HostFault("TOOL_FAILED", answer.err)
