@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import array
-import asyncio
 import contextvars
 import os
 import signal
@@ -123,6 +122,8 @@ class Asks(ThreadSafeAdapter):
     @tool
     async def leave_questions(self, tool):
         """Ends while tasks of its still ask."""
+        import asyncio
+
         ask = self.session_context.call_host_tool_async
         self.left = [asyncio.ensure_future(ask(tool)) for _ in range(3)]
         await asyncio.sleep(0)
@@ -201,6 +202,8 @@ class Asks(ThreadSafeAdapter):
     @tool
     async def in_an_executor(self):
         """What a pool's thread is told without the call's context, and gets with it."""
+        import asyncio
+
         loop = asyncio.get_running_loop()
         context = self.session_context
 
@@ -248,11 +251,15 @@ class Asks(ThreadSafeAdapter):
 
     @tool
     async def gathered(self, count):
+        import asyncio
+
         ask = self.session_context.call_host_tool_async
         return await asyncio.gather(*(ask("echo", value=i) for i in range(count)))
 
     @tool
     async def to_thread(self, tool, **arguments):
+        import asyncio
+
         ask = self.session_context.call_host_tool
         return await asyncio.to_thread(ask, tool, **arguments)
 
@@ -316,6 +323,8 @@ class Asks(ThreadSafeAdapter):
 
     @tool
     async def get_in_thread(self, key):
+        import asyncio
+
         return await asyncio.to_thread(self.session_context.get, key)
 
     @tool

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import pathlib
 import time
 from collections.abc import Iterator
@@ -37,10 +36,12 @@ class Closing(ThreadSafeAdapter):
     def loops(self) -> None:
         with self.noted():
             while True:
-                time.sleep(0.001)
+                time.sleep(0.01)
 
     @tool
     async def waits(self) -> None:
+        import asyncio
+
         with self.noted():
             await asyncio.sleep(3600)
 

@@ -10,6 +10,7 @@ import signal
 import threading
 import time
 
+from journals import Journal
 from snakepit_bridge import (
     BaseAdapter,
     Cancelled,
@@ -18,18 +19,6 @@ from snakepit_bridge import (
     runtime,
     tool,
 )
-
-
-class Journal:
-    """Lines that a test reads while the worker writes. One write is one line."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def write(self, text):
-        handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-        os.write(handle, f"{text}\n".encode())
-        os.close(handle)
 
 
 class Living(ThreadSafeAdapter):

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import threading
@@ -70,10 +69,14 @@ class Reports(ThreadSafeAdapter):
 
     @tool
     async def awaited(self) -> None:
+        import asyncio
+
         with telemetry.span("awaited"):
             await asyncio.gather(self._part(1), self._part(2))
 
     async def _part(self, number: int) -> None:
+        import asyncio
+
         await asyncio.to_thread(telemetry.emit, "awaited.part", {"number": number})
 
     @tool

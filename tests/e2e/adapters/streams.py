@@ -5,7 +5,6 @@ where a test can read it.
 
 from __future__ import annotations
 
-import asyncio
 import io
 import itertools
 import os
@@ -81,6 +80,8 @@ class Streams(ThreadSafeAdapter):
     @tool
     async def count_async(self, n, fail_at=-1, path=""):
         """The same on the event loop."""
+        import asyncio
+
         end = "broken off"
         try:
             for i in range(n):
@@ -123,6 +124,8 @@ class Streams(ThreadSafeAdapter):
     @tool
     async def later(self, n):
         """A coroutine that comes to an iterator."""
+        import asyncio
+
         await asyncio.sleep(0)
         return map(str, range(n))
 
@@ -201,6 +204,8 @@ class Streams(ThreadSafeAdapter):
     @tool
     async def wait_at_async(self, n, path):
         """The same on the event loop."""
+        import asyncio
+
         try:
             for i in range(n):
                 yield i
@@ -229,6 +234,8 @@ class Streams(ThreadSafeAdapter):
     @tool
     async def where(self, n):
         """The call that the event loop works for."""
+        import asyncio
+
         for _ in range(n):
             yield current_call().tool
             await asyncio.sleep(0)
@@ -252,6 +259,8 @@ class AsyncNumbers:
         return self
 
     async def __anext__(self):
+        import asyncio
+
         await asyncio.sleep(0)
         for number in self.left:
             return number
@@ -311,6 +320,8 @@ class PerRequest:
     @tool
     async def count_async(self, n, path, fail_at=-1):
         """The same on the event loop."""
+        import asyncio
+
         self.path = path
         self.text = "broken off"
         try:

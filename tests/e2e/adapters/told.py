@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import time
 from collections.abc import AsyncIterator, Iterator
 
-from lives import Journal
+from journals import Journal
 from snakepit_bridge import BaseAdapter, Cancelled, current_call, runtime, tool
 
 
@@ -53,6 +52,8 @@ class Told(BaseAdapter):
 
     @tool
     async def wait_async(self, gate: str) -> str:
+        import asyncio
+
         with self.noted():
             while not self.open_to(gate):
                 await asyncio.sleep(0.001)
@@ -68,6 +69,8 @@ class Told(BaseAdapter):
 
     @tool
     async def stream_async(self, gate: str) -> AsyncIterator[int]:
+        import asyncio
+
         with self.noted():
             yield 1
             while not self.open_to(gate):
