@@ -5,6 +5,8 @@ over: whatever its texts are.
 
 from __future__ import annotations
 
+import mmap
+
 import pytest
 
 np = pytest.importorskip("numpy")
@@ -105,7 +107,7 @@ def test_a_place_is_cut_after_a_dozen_steps_of_its_author(
     ],
 )
 def test_what_is_too_large_is_called_by_its_name(executor, purpose, subject):
-    large = bytes(1 << 30)  # its memory is never touched
+    large = memoryview(mmap.mmap(-1, 1 << 30))  # its memory is never touched
     message = refusal(executor, ["name", {"value": large}], purpose)
     assert message.startswith(f"{subject} larger than ")
 
