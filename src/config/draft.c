@@ -16,6 +16,8 @@
 #include "config/name.h"
 #include "config/program.h"
 
+#define REASON_MOST 512u
+
 static const struct sp_option *row(const char *key)
 {
     const struct sp_option *option = sp_option_find(SP_SCOPE_POOL, key);
@@ -214,11 +216,13 @@ static snakepit_err resolve(struct sp_draft *draft, const struct sp_place *place
     snakepit_err err = sp_program_find(draft->pool->python, directory, &found);
     if (err == SNAKEPIT_NOT_FOUND && draft->config->pooling_enabled) {
         char shown[SP_QUOTED_MAX];
-        return sp_problem(
-            place,
-            "%s was not found or may not be executed; name a command on PATH or the "
-            "path of an interpreter (`snakepit python` lists them)",
-            sp_quote(draft->pool->python, shown));
+        char reason[REASON_MOST] = "was not found or may not be executed";
+        (void)sp_program_explain(draft->pool->python, directory, reason, sizeof reason);
+        return sp_problem(place,
+                          "%s %s; name a command on PATH or the path of an interpreter "
+                          "(`snakepit python` lists them)",
+                          sp_quote(draft->pool->python, shown),
+                          reason);
     }
     if (err == SNAKEPIT_OK || err == SNAKEPIT_NOT_FOUND) {
         sp_free(draft->pool->python);

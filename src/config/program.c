@@ -4,6 +4,7 @@
 // stand.
 #include "config/program.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -15,6 +16,9 @@
 #include "base/memory.h"
 #include "base/slice.h"
 
+#define LINKS_MOST 40u // as many as the kernel follows
+#define ERROR_MOST 128u
+#define PLACE_MOST 1024u // bytes of a path that is told
 #define USUAL_PATH "/usr/local/bin:/usr/bin:/bin"
 
 const char *sp_program_variable(const char *name)
@@ -90,6 +94,60 @@ snakepit_err sp_program_find(const char *command, const char *directory, char **
     }
     sp_free(current);
     return err;
+}
+
+// Follows one symbolic link of `path`. False: it is none, or cannot be read.
+static bool follow(char path[PLACE_MOST])
+{
+    char target[PLACE_MOST];
+    char whole[2 * PLACE_MOST];
+    const char *name = strrchr(path, '/');
+    ssize_t length = readlink(path, target, sizeof target - 1);
+    if (length <= 0 || name == NULL) {
+        return false;
+    }
+    target[length] = '\0';
+    int folder = target[0] == '/' ? 0 : (int)(name - path) + 1;
+    int size = snprintf(whole, sizeof whole, "%.*s%s", folder, path, target);
+    if (size >= (int)PLACE_MOST) {
+        return false;
+    }
+    memcpy(path, whole, (size_t)size + 1);
+    return true;
+}
+
+bool sp_program_explain(const char *command,
+                        const char *directory,
+                        char *text,
+                        size_t size)
+{
+    char path[PLACE_MOST];
+    char error[ERROR_MOST];
+    struct stat status;
+    const bool joined = command[0] != '/' && directory != NULL;
+    int length = snprintf(path,
+                          sizeof path,
+                          "%s%s%s",
+                          joined ? directory : "",
+                          joined ? "/" : "",
+                          command);
+    if (strchr(command, '/') == NULL || length >= (int)PLACE_MOST ||
+        lstat(path, &status) != 0 || access(path, X_OK) == 0) {
+        return false;
+    }
+    int reason = errno;
+    unsigned links = 0;
+    while (links < LINKS_MOST && follow(path)) {
+        links++;
+    }
+    (void)snprintf(text,
+                   size,
+                   "%s%s%s%s",
+                   links > 0 ? "leads to " : "",
+                   links > 0 ? path : "",
+                   links > 0 ? ": " : "cannot be executed: ",
+                   strerror_r(reason, error, sizeof error));
+    return true;
 }
 
 snakepit_err sp_program_environment(char ***copy)

@@ -58,6 +58,33 @@ static void what_cannot_be_executed_is_not_found(void **state)
     assert_int_equal(sp_program_find("/nope", NULL, &path), SNAKEPIT_NOT_FOUND);
 }
 
+static void why_a_file_cannot_be_executed_names_where_its_links_lead(void **state)
+{
+    (void)state;
+    char text[256] = "";
+    char folder[] = "/tmp/snakepit-program-XXXXXX";
+    char link[64];
+    char second[64];
+    assert_non_null(mkdtemp(folder));
+    snprintf(link, sizeof link, "%s/python", folder);
+    snprintf(second, sizeof second, "%s/python3", folder);
+    assert_int_equal(symlink("python3", link), 0);
+    assert_int_equal(symlink("/nope/bin/python3", second), 0);
+    assert_true(sp_program_explain(link, NULL, text, sizeof text));
+    assert_string_equal(text, "leads to /nope/bin/python3: No such file or directory");
+    text[0] = 0;
+    assert_true(sp_program_explain("./python", folder, text, sizeof text));
+    assert_string_equal(text, "leads to /nope/bin/python3: No such file or directory");
+    assert_true(sp_program_explain("/etc/passwd", NULL, text, sizeof text));
+    assert_string_equal(text, "cannot be executed: Permission denied");
+    assert_false(sp_program_explain("/nope", NULL, text, sizeof text));
+    assert_false(sp_program_explain("sh", NULL, text, sizeof text));
+    assert_false(sp_program_explain("/bin/sh", NULL, text, sizeof text));
+    unlink(link);
+    unlink(second);
+    rmdir(folder);
+}
+
 static void a_copy_of_the_environment_stays_as_it_is(void **state)
 {
     (void)state;
@@ -81,6 +108,7 @@ int main(void)
         cmocka_unit_test(a_command_is_looked_up_on_path),
         cmocka_unit_test(a_path_counts_from_the_directory),
         cmocka_unit_test(what_cannot_be_executed_is_not_found),
+        cmocka_unit_test(why_a_file_cannot_be_executed_names_where_its_links_lead),
         cmocka_unit_test(a_copy_of_the_environment_stays_as_it_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
