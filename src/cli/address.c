@@ -21,7 +21,7 @@ read_socket(const char *text, struct sp_cli_address *address, snakepit_message *
 {
     const char *path = text + strlen("unix:");
     if (path[0] != '/') {
-        return refuse(why, text, "names no file from the root on");
+        return refuse(why, text, "has a relative path; give an absolute one");
     }
     if (strlen(path) >= sizeof address->socket) {
         return refuse(why, text, "is longer than the 107 bytes of a socket's path");

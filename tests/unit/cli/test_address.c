@@ -95,7 +95,7 @@ static const struct {
     {"localhost", "how to reach it"},
     {"ftp://x", "how to reach it"},
     {"/run/x.sock", "how to reach it"},
-    {"unix:x.sock", "from the root on"},
+    {"unix:x.sock", "\"unix:x.sock\" has a relative path; give an absolute one; "},
     {"unix://run/../x", NULL}, // a path, if an odd one
     {"http://", "no host"},
     {"http://:8470", "no host"},
