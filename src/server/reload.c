@@ -36,12 +36,13 @@ void sp_server_warn_of_certificates(const struct sp_server *server)
 // ---- Tokens -----------------------------------------------------------------------
 
 static void log_tokens(const struct sp_server *server,
-                       struct sp_token_store *store,
+                       const struct sp_door *door,
                        snakepit_err err,
                        const snakepit_message *why)
 {
     char room[SP_LOG_LINE_MAX / 4];
     char reason[SP_LOG_LINE_MAX / 2];
+    struct sp_token_store *store = door->tokens;
     const struct sp_log *log = server->options.log;
     if (log == NULL) {
         return;
@@ -51,14 +52,16 @@ static void log_tokens(const struct sp_server *server,
         sp_log(log,
                SP_LOG_INFO,
                "serve.tokens",
-               "file=%s tokens=%zu",
+               "listen=%s file=%s tokens=%zu",
+               door->address,
                file,
                sp_token_store_count(store));
     } else {
         sp_log(log,
                SP_LOG_ERROR,
                "serve.tokens_kept",
-               "file=%s because=%s then=\"the tokens before hold\"",
+               "listen=%s file=%s because=%s then=\"the tokens before hold\"",
+               door->address,
                file,
                sp_log_quote(why->text, reason, sizeof reason));
     }
@@ -68,10 +71,11 @@ void sp_server_look_at_tokens(struct sp_server *server)
 {
     for (size_t i = 0; i < server->doors.count; i++) {
         snakepit_message why = {{0}};
-        struct sp_token_store *store = server->doors.items[i].tokens;
+        const struct sp_door *door = &server->doors.items[i];
+        struct sp_token_store *store = door->tokens;
         if (store != NULL && sp_token_store_is_stale(store)) {
             snakepit_err err = sp_token_store_reread(store, &why);
-            log_tokens(server, store, err, &why);
+            log_tokens(server, door, err, &why);
         }
     }
 }
@@ -132,7 +136,7 @@ static snakepit_err prepare(const struct sp_server *server,
     if (err == SNAKEPIT_OK && door->tokens != NULL) {
         err = sp_token_store_prepare(door->tokens, &fresh->tokens, why);
         if (err != SNAKEPIT_OK) {
-            log_tokens(server, door->tokens, err, why);
+            log_tokens(server, door, err, why);
         }
     }
     return err;
@@ -147,7 +151,7 @@ take(const struct sp_server *server, const struct sp_door *door, struct fresh *f
     }
     if (door->tokens != NULL) {
         sp_token_store_take(door->tokens, &fresh->tokens);
-        log_tokens(server, door->tokens, SNAKEPIT_OK, &none);
+        log_tokens(server, door, SNAKEPIT_OK, &none);
     }
 }
 
