@@ -30,6 +30,26 @@ static void accept_order(struct sp_exchange *exchange,
     }
 }
 
+// Who asked, for those who read the log. `what` begins with a space, or is "".
+static void
+log_order(const struct sp_exchange *exchange, const char *event, const char *what)
+{
+    const struct sp_api *api = sp_api_of(exchange);
+    const struct sp_grant *grant = sp_grant_of(exchange);
+    const char *token = grant != NULL ? grant->name : "";
+    char quoted[SP_LOG_LINE_MAX / 4];
+    if (api->log != NULL) {
+        sp_log(api->log,
+               SP_LOG_INFO,
+               event,
+               "client=%s%s%s%s",
+               exchange->peer->address,
+               token[0] != '\0' ? " token=" : "",
+               token[0] != '\0' ? sp_log_value(token, quoted, sizeof quoted) : "",
+               what);
+    }
+}
+
 // ---- Pools ----------------------------------------------------------------------
 
 // The C API takes NULL for all pools in these, so the default pool is named.
@@ -41,8 +61,13 @@ static const char *pool_of(const struct sp_exchange *exchange, const char *name)
 void sp_api_recycle_pool(struct sp_exchange *exchange, const struct sp_params *params)
 {
     snakepit_message why = {{0}};
-    snakepit_err err = snakepit_pool_recycle(
-        sp_api_of(exchange)->pit, pool_of(exchange, params->of[0]), &why);
+    char what[SP_LOG_LINE_MAX / 4];
+    const char *pool = pool_of(exchange, params->of[0]);
+    snakepit_err err = snakepit_pool_recycle(sp_api_of(exchange)->pit, pool, &why);
+    if (err == SNAKEPIT_OK) {
+        (void)snprintf(what, sizeof what, " pool=%s", pool);
+        log_order(exchange, "serve.recycle", what);
+    }
     accept_order(exchange, err, &why);
 }
 
@@ -111,7 +136,12 @@ static snakepit_err recycle_wherever_it_is(const struct sp_exchange *exchange,
 void sp_api_recycle(struct sp_exchange *exchange, uint64_t worker)
 {
     snakepit_message why = {{0}};
+    char what[32];
     snakepit_err err = recycle_wherever_it_is(exchange, worker, &why);
+    if (err == SNAKEPIT_OK) {
+        (void)snprintf(what, sizeof what, " worker=%" PRIu64, worker);
+        log_order(exchange, "serve.recycle", what);
+    }
     accept_order(exchange, err, &why);
 }
 
@@ -139,6 +169,7 @@ void sp_api_drain(struct sp_exchange *exchange, const struct sp_params *params)
         sp_api_fail(exchange, SNAKEPIT_UNSUPPORTED, NULL);
         return;
     }
+    log_order(exchange, "serve.drain", "");
     api->drain(api->user);
     sp_api_accepted(exchange);
 }

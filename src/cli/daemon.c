@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/check.h"
 #include "base/clock.h"
@@ -340,6 +341,7 @@ static void drain(struct sp_daemon *daemon)
 
 void sp_daemon_close(struct sp_daemon *daemon)
 {
+    const bool served = daemon->server != NULL;
     if (daemon->server != NULL) {
         drain(daemon);
         sp_server_close(daemon->server);
@@ -352,6 +354,9 @@ void sp_daemon_close(struct sp_daemon *daemon)
     }
     sp_api_free(daemon->api);
     snakepit_close(daemon->pit, 0);
+    if (served) {
+        sp_log(&daemon->log, SP_LOG_INFO, "serve.stopped", "pid=%d", (int)getpid());
+    }
     sp_server_free(daemon->server);
     sp_timer_stop(&daemon->watchdog);
     sp_timer_stop(&daemon->status);

@@ -66,3 +66,5 @@ def test_a_drain_lets_what_has_begun_end(tmp_path: pathlib.Path, daemons):
     assert answers == [(200, "enough")]
     assert daemons[0].wait() == 0
     assert 'because="a request"' in daemons[0].said()
+    assert "serve.drain client=127.0.0.1" in daemons[0].said()
+    assert "serve.stopped pid=" in daemons[0].said()
