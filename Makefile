@@ -41,6 +41,7 @@ bootstrap:
 dev release: bootstrap
 	@cmake --preset $@ >/dev/null
 	@cmake --build --preset $@ -j $(JOBS)
+	@echo 'snakepit is build/$@/bin/snakepit; next: docs/serving.md'
 
 demo: release
 	@$(WITH_PYTHONS) build/release/bin/snakepit demo && tools/demo-daemon build/release/bin/snakepit
