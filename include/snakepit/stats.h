@@ -66,6 +66,9 @@ typedef struct snakepit_pool_stats {
     // other profile, and how many of these switches undid the one before.
     uint64_t profile_switches;
     uint64_t profile_switches_undone;
+    // Workers that could not be started, or died before they were ready or as soon as
+    // they were: each is a worker.start_failed of the log.
+    uint64_t worker_start_failures;
 } snakepit_pool_stats;
 
 SNAKEPIT_API size_t snakepit_pool_count(const snakepit *pit);

@@ -11,7 +11,7 @@
 #include "pit/failure.h"
 #include "pit/refuse.h"
 
-#define POOL_PAIRS   37u
+#define POOL_PAIRS   38u
 #define WORKER_PAIRS 9u
 #define HEALTH_PAIRS 6u
 

@@ -56,35 +56,6 @@ static void judge(struct pool_check *item)
     item->takes_turns = lacks_threads && allows;
 }
 
-static void
-look_for_adapter(struct pool_check *item, char *const *environment, char *folder)
-{
-    char module[SP_MODULE_NAME_MAX];
-    switch (sp_interpreter_find_adapter(
-        &item->python, item->pool, environment, folder, module)) {
-    case SP_FIND_NOTHING:
-        sp_cli_explain(
-            &item->problem,
-            "adapter: \"%s\": %s finds no module \"%s\", neither in %s nor on "
-            "its path (PYTHONPATH in adapter_env adds folders)",
-            item->pool->adapter,
-            item->python.executable,
-            module,
-            folder);
-        break;
-    case SP_FIND_PYTHONS:
-        sp_cli_explain(&item->problem,
-                       "adapter: \"%s\": Python has a module \"%s\" of its own, which "
-                       "comes before the one in %s; give that another name",
-                       item->pool->adapter,
-                       module,
-                       folder);
-        break;
-    default:
-        break;
-    }
-}
-
 static void probe(struct pool_check *item, char *const *environment, char *folder)
 {
     if (item->pool->python == NULL) {
@@ -98,7 +69,11 @@ static void probe(struct pool_check *item, char *const *environment, char *folde
         item->problem.text[0] = '\0';
         judge(item);
         if (item->problem.text[0] == '\0') {
-            look_for_adapter(item, environment, folder);
+            (void)sp_interpreter_finds_adapter(item->python.executable,
+                                               item->pool,
+                                               environment,
+                                               folder,
+                                               &item->problem);
         }
     } else if (item->problem.text[0] == '\0') {
         sp_cli_explain(&item->problem, "%s", snakepit_err_text(err));
@@ -223,8 +198,9 @@ static void print_as_text(struct sp_cli *cli, const struct check *check)
         width = length > width ? length : width;
     }
     sp_cli_print(cli,
-                 "%s: valid, %zu pool%s%s\n",
+                 "%s: %s%zu pool%s%s\n",
                  config->file,
+                 check->faults == 0 ? "valid, " : "",
                  config->count,
                  config->count == 1 ? "" : "s",
                  config->pooling_enabled ? ""

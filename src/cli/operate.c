@@ -3,6 +3,7 @@
 // since it has pools that go on afterwards.
 #include "cli/operate.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "cli/interrupt.h"
@@ -22,6 +23,8 @@ struct order {
     // Prints the value that came; NULL: none does.
     void (*print)(struct sp_cli *cli, const snakepit_reader *map);
     bool as_it_is; // the value is printed as it came
+    // Says what follows, where it was done and no JSON is wanted; NULL: nothing does.
+    void (*follow)(struct sp_cli *cli, struct sp_cli_remote *remote);
 };
 
 static int
@@ -71,6 +74,10 @@ static int give(struct sp_cli *cli, const struct order *order)
     int status = SP_CLI_EXIT_OK;
     if (sp_cli_operate_open(cli, order->command, order->json, &remote, &status)) {
         status = send(cli, remote, order);
+        if (status == SP_CLI_EXIT_OK && order->follow != NULL && !order->json) {
+            order->follow(cli, remote);
+            sp_cli_flush(cli);
+        }
         sp_cli_target_close(sp_cli_remote_target(remote));
     }
     return status;
@@ -157,6 +164,14 @@ bool sp_cli_operate_is_worker(const char *what, bool is_pool)
     return !is_pool && what[0] != '\0' && what[strspn(what, "0123456789")] == '\0';
 }
 
+static void follow_recycle(struct sp_cli *cli, struct sp_cli_remote *remote)
+{
+    (void)remote;
+    sp_cli_print(cli,
+                 "to be replaced, while calls go on; `snakepit workers` lists the ids "
+                 "that there are\n");
+}
+
 int sp_cli_recycle(struct sp_cli *cli)
 {
     const char *what = cli->args.words[0];
@@ -167,11 +182,49 @@ int sp_cli_recycle(struct sp_cli *cli)
                                                       ? "/v1/workers/{}:recycle"
                                                       : "/v1/pools/{}:recycle",
                                           .names = {what}},
-                                .json = cli->args.texts[SP_CLI_RECYCLE_JSON] != NULL};
+                                .json = cli->args.texts[SP_CLI_RECYCLE_JSON] != NULL,
+                                .follow = follow_recycle};
     return give(cli, &order);
 }
 
 // ---- The daemon ---------------------------------------------------------------------
+
+static uint64_t count_outdated(const snakepit_reader *map)
+{
+    snakepit_reader at;
+    uint64_t outdated = 0;
+    const uint32_t count = sp_cli_value_list(map, "pools", &at);
+    for (uint32_t i = 0; i < count; i++) {
+        outdated += sp_cli_value_number(&at, "workers_outdated");
+        if (snakepit_reader_skip(&at) != SNAKEPIT_OK) {
+            break;
+        }
+    }
+    return outdated;
+}
+
+// A client that may not look at the pools hears less.
+static void follow_reload(struct sp_cli *cli, struct sp_cli_remote *remote)
+{
+    struct sp_cli_target *target = sp_cli_remote_target(remote);
+    struct sp_cli_result result = {.err = SNAKEPIT_OK};
+    snakepit_reader map;
+    snakepit_writer *writer = snakepit_writer_new();
+    target->ops->pools(target, &result);
+    if (writer != NULL && result.err == SNAKEPIT_OK &&
+        sp_cli_value_read(result.json, writer, &map) == SNAKEPIT_OK) {
+        const uint64_t outdated = count_outdated(&map);
+        sp_cli_print(cli,
+                     "reloaded; %" PRIu64 " worker%s to be replaced%s\n",
+                     outdated,
+                     outdated == 1 ? "" : "s",
+                     outdated == 0 ? "" : ": `snakepit pools` counts them as outdated");
+    } else {
+        sp_cli_print(cli, "reloaded\n");
+    }
+    snakepit_writer_free(writer);
+    sp_cli_result_fini(&result);
+}
 
 int sp_cli_reload(struct sp_cli *cli)
 {
@@ -179,7 +232,8 @@ int sp_cli_reload(struct sp_cli *cli)
                                 .order = {.method = "POST",
                                           .path = "/v1/pools:reload",
                                           .timeout_ms = RELOAD_MS},
-                                .json = cli->args.texts[SP_CLI_RELOAD_JSON] != NULL};
+                                .json = cli->args.texts[SP_CLI_RELOAD_JSON] != NULL,
+                                .follow = follow_reload};
     return give(cli, &order);
 }
 

@@ -55,6 +55,7 @@ static void print_pools(struct sp_cli *cli, const snakepit_reader *map)
                                          "profile",
                                          "state",
                                          "workers",
+                                         "outdated",
                                          "running",
                                          "waiting",
                                          "calls",
@@ -72,6 +73,7 @@ static void print_pools(struct sp_cli *cli, const snakepit_reader *map)
                         "%" PRIu64 " of %" PRIu64,
                         sp_cli_value_number(&at, "workers_ready"),
                         sp_cli_value_number(&at, "workers"));
+            number_cell(&table, &at, "workers_outdated");
             number_cell(&table, &at, "running");
             number_cell(&table, &at, "waiting");
             number_cell(&table, &at, "calls");

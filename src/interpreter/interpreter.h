@@ -57,24 +57,15 @@ char *sp_interpreter_bridge_sources(void);
 void sp_interpreter_explain_bridge(const struct sp_interpreter *python,
                                    snakepit_message *why);
 
-#define SP_MODULE_NAME_MAX 256u
-
-// What a worker finds under the name of its adapter's module, or package.
-enum sp_find {
-    SP_FIND_MODULE,  // it, or nothing could be learnt
-    SP_FIND_NOTHING, // no module
-    SP_FIND_PYTHONS, // one of the standard library, and the adapter's folder has
-                     // another
-};
-
-// Looks for the adapter of `pool` as a worker would, in `environment`; the module's
-// name is written to `module`. `folder`: of the configuration. Otherwise as
-// sp_interpreter_probe().
-enum sp_find sp_interpreter_find_adapter(const struct sp_interpreter *interpreter,
-                                         const struct sp_pool_config *pool,
-                                         char *const *environment,
-                                         char *folder,
-                                         char module[SP_MODULE_NAME_MAX]);
+// Looks for the module of `pool`'s adapter as a worker would, in `environment`, with
+// the interpreter `python`. False: there is none, or Python has one of its own by that
+// name; `why` says so. True also where nothing could be learnt. `folder`: of the
+// configuration. Blocks as sp_interpreter_probe() does.
+bool sp_interpreter_finds_adapter(char *python,
+                                  const struct sp_pool_config *pool,
+                                  char *const *environment,
+                                  char *folder,
+                                  snakepit_message *why);
 
 // ---- How it is run ------------------------------------------------------------
 

@@ -15,6 +15,7 @@
 
 #define REMEMBERED 16
 #define PATH_MOST  1024
+#define PYTHON     "python: " // the key that is wrong
 
 // Guarded by lock. Nobody waits for that: in a forked child it may be held for ever,
 // and to ask again does no harm.
@@ -99,15 +100,17 @@ static void remember(const struct sp_pool_config *pool,
 
 static snakepit_err refuse(const struct sp_config *config,
                            const struct sp_pool_config *pool,
+                           const char *key,
                            const char *what,
                            snakepit_message *why)
 {
     if (why != NULL) {
         (void)snprintf(why->text,
                        sizeof why->text,
-                       "%.200s: pool %.100s: python: %.600s",
+                       "%.200s: pool %.100s: %s%.700s",
                        config->file,
                        pool->name,
+                       key,
                        what);
     }
     return SNAKEPIT_INVALID_CONFIG;
@@ -146,13 +149,13 @@ static snakepit_err ask(const struct sp_config *config,
     struct sp_interpreter interpreter;
     snakepit_err err = probe(pool, &interpreter, &reason);
     if (err != SNAKEPIT_OK) {
-        snakepit_err bad = refuse(config, pool, reason.text, why);
+        snakepit_err bad = refuse(config, pool, PYTHON, reason.text, why);
         return err == SNAKEPIT_SYSTEM || err == SNAKEPIT_NO_MEMORY ? err : bad;
     }
     if (!interpreter.has_bridge) {
         sp_interpreter_explain_bridge(&interpreter, &reason);
         sp_interpreter_fini(&interpreter);
-        return refuse(config, pool, reason.text, why);
+        return refuse(config, pool, PYTHON, reason.text, why);
     }
     char *executable = sp_strdup(interpreter.executable);
     if (executable != NULL) {
@@ -170,7 +173,7 @@ static snakepit_err detect(const struct sp_config *config,
 {
     struct stat file;
     if (stat(pool->python, &file) != 0) {
-        return refuse(config, pool, "it is not there any more", why);
+        return refuse(config, pool, PYTHON, "it is not there any more", why);
     }
     if (is_equipped(pool)) {
         return SNAKEPIT_OK;
@@ -184,15 +187,37 @@ static snakepit_err detect(const struct sp_config *config,
     return SNAKEPIT_OK;
 }
 
+static bool asks(const struct sp_config *config)
+{
+    return config->python_version_detection != SP_DETECTION_OFF &&
+           config->pooling_enabled;
+}
+
 snakepit_err sp_detect_interpreters(struct sp_config *config, snakepit_message *why)
 {
     snakepit_err err = SNAKEPIT_OK;
-    if (config->python_version_detection == SP_DETECTION_OFF ||
-        !config->pooling_enabled) {
-        return err;
-    }
-    for (size_t i = 0; i < config->count && err == SNAKEPIT_OK; i++) {
+    for (size_t i = 0; asks(config) && i < config->count && err == SNAKEPIT_OK; i++) {
         err = detect(config, &config->pools[i], why);
     }
+    return err;
+}
+
+snakepit_err sp_detect_adapter(const struct sp_config *config,
+                               const struct sp_pool_config *pool,
+                               snakepit_message *why)
+{
+    char **environment = NULL;
+    snakepit_message reason = {0};
+    if (!asks(config)) {
+        return SNAKEPIT_OK;
+    }
+    snakepit_err err = sp_interpreter_pool_env(pool, &environment);
+    if (err == SNAKEPIT_OK &&
+        !sp_interpreter_finds_adapter(
+            pool->python, pool, environment, config->directory, &reason)) {
+        // The reason names its key.
+        err = refuse(config, pool, "", reason.text, why);
+    }
+    sp_interpreter_free_env(environment);
     return err;
 }

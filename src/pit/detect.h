@@ -16,4 +16,12 @@
 // process has not asked before.
 snakepit_err sp_detect_interpreters(struct sp_config *config, snakepit_message *why);
 
+// Whether the workers of `pool` would find its adapter's module, which is not run.
+// INVALID_CONFIG: they would not; `why` names file, pool and remedy. NO_MEMORY. Asks
+// nothing, and is OK, where sp_detect_interpreters() asks nothing. Blocks likewise,
+// each time.
+snakepit_err sp_detect_adapter(const struct sp_config *config,
+                               const struct sp_pool_config *pool,
+                               snakepit_message *why);
+
 #endif

@@ -36,6 +36,37 @@ static snakepit_err prepare_new(snakepit *pit,
                               : sp_pit_open_pool(pit, reload->config, pool, why);
 }
 
+// What the workers that are to be made would not find is told before anything changes,
+// and not by starts that fail.
+static snakepit_err look_for_adapter(const struct sp_reload *reload,
+                                     const struct sp_pool_change *change,
+                                     snakepit_message *why)
+{
+    if (change->kind != SP_CHANGE_ADD && change->kind != SP_CHANGE_WORKERS) {
+        return SNAKEPIT_OK;
+    }
+    return sp_detect_adapter(reload->config, change->after, why);
+}
+
+static snakepit_err prepare_act(snakepit *pit,
+                                struct sp_reload *reload,
+                                struct sp_reload_act *act,
+                                snakepit_message *why)
+{
+    struct sp_pool_change *change = act->change;
+    if (change->kind != SP_CHANGE_ADD) {
+        act->place = sp_pit_find(pit, change->before->name);
+    }
+    if (act->place != NULL && change->kind != SP_CHANGE_REMOVE) {
+        look_at_code(act->place, change);
+        act->tuned = sp_pit_pool_options(pit, reload->config, change->after);
+    }
+    snakepit_err err = look_for_adapter(reload, change, why);
+    return err == SNAKEPIT_OK && change->kind == SP_CHANGE_ADD
+               ? prepare_new(pit, reload, act, why)
+               : err;
+}
+
 static snakepit_err
 prepare(snakepit *pit, struct sp_reload *reload, snakepit_message *why)
 {
@@ -45,18 +76,8 @@ prepare(snakepit *pit, struct sp_reload *reload, snakepit_message *why)
         return SNAKEPIT_NO_MEMORY;
     }
     for (size_t i = 0; i < reload->changes.count && err == SNAKEPIT_OK; i++) {
-        struct sp_pool_change *change = &reload->changes.pools[i];
-        struct sp_reload_act *act = &reload->acts[i];
-        act->change = change;
-        if (change->kind == SP_CHANGE_ADD) {
-            err = prepare_new(pit, reload, act, why);
-            continue;
-        }
-        act->place = sp_pit_find(pit, change->before->name);
-        if (change->kind != SP_CHANGE_REMOVE) {
-            look_at_code(act->place, change);
-            act->tuned = sp_pit_pool_options(pit, reload->config, change->after);
-        }
+        reload->acts[i].change = &reload->changes.pools[i];
+        err = prepare_act(pit, reload, &reload->acts[i], why);
     }
     return err;
 }

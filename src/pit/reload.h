@@ -8,7 +8,7 @@
 
 // What is to be done to one pool.
 struct sp_reload_act {
-    const struct sp_pool_change *change;
+    struct sp_pool_change *change;
     struct sp_pit_pool *place;    // NULL: it is one of those that nobody has seen yet
     struct sp_fleet_spec *spec;   // NULL: nothing changes in its workers
     struct sp_pool_options tuned; // what it is opened or tuned as

@@ -44,6 +44,7 @@ static void fill_counters(const struct sp_pool_counters *counters,
     stats->timeouts = counters->ended[SNAKEPIT_DEADLINE_EXCEEDED];
     stats->cancelled = counters->ended[SNAKEPIT_CANCELLED];
     stats->worker_starts = counters->workers[SP_COUNTED_STARTS];
+    stats->worker_start_failures = counters->workers[SP_COUNTED_FAILED_STARTS];
     stats->worker_deaths = counters->workers[SP_COUNTED_DEATHS];
     stats->worker_recycles = counters->workers[SP_COUNTED_RECYCLES];
     stats->worker_isolations = counters->workers[SP_COUNTED_ISOLATIONS];
@@ -79,7 +80,8 @@ const char *sp_pit_failure(snakepit *pit, const char *pool, snakepit_message *fa
     struct sp_pit_pool *place = sp_pit_find(pit, pool);
     if (place != NULL) {
         sp_pool_look(place->pool, &view, failure);
-        if (view.state == SP_POOL_READY) {
+        // One that has all its workers may still wait for successors of some.
+        if (view.state == SP_POOL_READY && !view.fails_to_start) {
             failure->text[0] = '\0'; // it has got over it
         }
     }

@@ -68,6 +68,7 @@ struct sp_pool {
     uint32_t workers;    // configured
     uint32_t threads;    // calls that one worker runs at once
     char failure[1024];  // why the last start failed, or why it is FAILED; or empty
+    bool fails_to_start; // since that start no worker has come
     struct sp_link free_calls;
     struct sp_link seats;
     struct sp_loads loads;

@@ -173,6 +173,7 @@ void sp_pool_look(struct sp_pool *pool,
         .held = pool->options.elastic ? sp_held_count(pool) : 0,
         .spared = pool->options.elastic ? count_all_spared(pool) : 0,
         .breakers = pool->breakers.tripped,
+        .fails_to_start = pool->fails_to_start,
         .counters = pool->counters,
     };
     if (failure != NULL) {
@@ -458,6 +459,7 @@ void sp_pool_reopen(struct sp_pool *pool, const struct sp_pool_options *options)
     pool->removed = false;
     pool->state = SP_POOL_STARTING;
     pool->failure[0] = 0;
+    pool->fails_to_start = false;
     pthread_mutex_unlock(&pool->lock);
 }
 

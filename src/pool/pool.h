@@ -77,6 +77,7 @@ enum { SNAKEPIT_ERRORS(SP_ONE_ERROR) SP_ERRORS };
 // What happens to a worker and is counted.
 enum sp_counted {
     SP_COUNTED_STARTS,
+    SP_COUNTED_FAILED_STARTS,
     SP_COUNTED_DEATHS, // that nobody asked for
     SP_COUNTED_RECYCLES,
     SP_COUNTED_ISOLATIONS,
@@ -85,7 +86,7 @@ enum sp_counted {
     SP_COUNTED_SWITCHES,        // they have made room for such of the other profile
     SP_COUNTED_SWITCHES_UNDONE, // of these, back, since the one before gained nothing
 };
-#define SP_COUNTED 7
+#define SP_COUNTED 8
 
 #define SP_STOPS (SNAKEPIT_STOP_KILLED + 1)
 
@@ -138,6 +139,7 @@ struct sp_pool_view {
     uint32_t held;     // of `running`, those that wait in their worker: pool/held.h
     uint32_t spared;   // executors that those which run do without, for some run as one
     uint32_t breakers; // that are not closed
+    bool fails_to_start; // the last start has failed, and no worker has come since
     struct sp_pool_counters counters;
 };
 // Also why the last start failed, or why the pool is FAILED; or an empty text.
@@ -260,7 +262,7 @@ void sp_pool_set_shape(struct sp_pool *pool,
                        uint32_t threads);
 // How many workers there are to be from now on.
 void sp_pool_set_workers(struct sp_pool *pool, uint32_t workers);
-// Remembers why a start failed, for those who wait for the pool.
+// Counts a start that failed, and remembers why, for those who wait for the pool.
 void sp_pool_note_failure(struct sp_pool *pool, const char *why);
 // Counts what has happened to a worker.
 void sp_pool_count_worker(struct sp_pool *pool, enum sp_counted what);

@@ -38,6 +38,7 @@ snakepit_err sp_pool_add_seat(struct sp_pool *pool,
     sp_list_append(&pool->seats, &(*seat)->member);
     sp_loads_add(&pool->loads, *seat);
     pool->freed = true;
+    pool->fails_to_start = false;
     pool->hooks.changed(pool->hooks.user); // some wait for the first worker
     sp_pool_unlock(pool, &after);
     return SNAKEPIT_OK;
@@ -52,6 +53,7 @@ void sp_pool_set_shape(struct sp_pool *pool,
     pool->profile = profile;
     pool->workers = workers;
     pool->threads = threads;
+    pool->fails_to_start = false; // what is to be started now is another matter
     pthread_mutex_unlock(&pool->lock);
 }
 
@@ -59,6 +61,7 @@ void sp_pool_set_workers(struct sp_pool *pool, uint32_t workers)
 {
     pthread_mutex_lock(&pool->lock);
     pool->workers = workers;
+    pool->fails_to_start = false;
     pthread_mutex_unlock(&pool->lock);
 }
 
@@ -66,6 +69,8 @@ void sp_pool_note_failure(struct sp_pool *pool, const char *why)
 {
     pthread_mutex_lock(&pool->lock);
     (void)snprintf(pool->failure, sizeof pool->failure, "%s", why);
+    pool->fails_to_start = true;
+    pool->counters.workers[SP_COUNTED_FAILED_STARTS]++;
     pthread_mutex_unlock(&pool->lock);
 }
 

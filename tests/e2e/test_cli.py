@@ -183,6 +183,7 @@ def test_check_looks_for_the_adapter(tmp_path):
     assert result.returncode == 1
     assert 'pool "a": adapter: "nothere.Class"' in result.stderr
     assert 'finds no module "nothere"' in result.stderr
+    assert result.stdout.startswith(f"{path}: 1 pool\n")  # and not "valid"
     (tmp_path / "beside.py").write_text("raise SystemExit('it was run')\n")
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()

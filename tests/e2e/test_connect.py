@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 import pathlib
+import re
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from support.command import SNAKEPIT, environment, run
@@ -157,8 +159,8 @@ def test_pools_are_listed(ask):
     done = ask("pools")
     assert done.returncode == 0, done.stderr
     head, row = done.stdout.splitlines()
-    assert head.split()[:4] == ["pool", "profile", "state", "workers"]
-    assert row.split()[:6] == ["guinea", "process", "ready", "1", "of", "1"]
+    assert head.split()[:5] == ["pool", "profile", "state", "workers", "outdated"]
+    assert row.split()[:7] == ["guinea", "process", "ready", "1", "of", "1", "0"]
     (pool,) = json.loads(ask("pools", "--json").stdout)["pools"]
     assert (pool["name"], pool["workers_ready"], pool["reason"]) == ("guinea", 1, "")
 
@@ -295,10 +297,14 @@ def worker(daemon: Daemon) -> int:
 
 def test_workers_are_replaced(own_daemon):
     first = worker(own_daemon)
-    assert to(own_daemon, "recycle", "guinea").returncode == 0
+    done = to(own_daemon, "recycle", "guinea")
+    assert done.returncode == 0
+    assert done.stdout.startswith("to be replaced, while calls go on; ")
+    assert " pool=guinea" in own_daemon.logged("serve.recycle")
     eventually(lambda: is_other(own_daemon, first), "that it is replaced")
     second = worker(own_daemon)
-    assert to(own_daemon, "recycle", str(second)).returncode == 0
+    assert to(own_daemon, "recycle", str(second), "--json").stdout == ""
+    assert f" worker={second}" in own_daemon.logged("serve.recycle")
     eventually(lambda: is_other(own_daemon, second), "that it is replaced again")
     done = to(own_daemon, "recycle", "999999")
     assert (done.returncode, done.stdout) == (1, "")
@@ -326,9 +332,44 @@ def test_a_reload_reads_the_file_again(own_daemon, tmp_path):
     assert (done.returncode, done.stdout) == (3, "")
     assert 'did you mean "pool_size"?' in done.stderr
     path.write_text(before.replace("pool_size: 1", "pool_size: 2"))
-    assert to(own_daemon, "reload").returncode == 0
+    assert to(own_daemon, "reload").stdout == "reloaded; 0 workers to be replaced\n"
     (pool,) = json.loads(to(own_daemon, "pools", "--json").stdout)["pools"]
     assert pool["workers"] == 2
+
+
+def test_a_reload_that_check_would_refuse_changes_nothing(own_daemon, tmp_path):
+    path = tmp_path / "guinea.yaml"
+    path.write_text(re.sub("adapter: .*", "adapter: nowhere.Shop", path.read_text()))
+    done = to(own_daemon, "reload")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert 'pool guinea: adapter: "nowhere.Shop"' in done.stderr
+    assert 'finds no module "nowhere"' in done.stderr
+    (pool,) = json.loads(to(own_daemon, "pools", "--json").stdout)["pools"]
+    assert (pool["workers_outdated"], pool["reason"]) == (0, "")
+
+
+def test_a_successor_that_does_not_start_is_told_until_one_does(own_daemon, tmp_path):
+    path = tmp_path / "guinea.yaml"
+    before = path.read_text()
+    (tmp_path / "broken.py").write_text("raise RuntimeError('no model')\n")
+    path.write_text(re.sub("adapter: .*", "adapter: broken.Shop", before))
+    done = to(own_daemon, "reload")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("reloaded; 1 worker to be replaced: ")
+
+    def pool() -> dict[str, Any]:
+        (row,) = json.loads(to(own_daemon, "pools", "--json").stdout)["pools"]
+        return row
+
+    eventually(lambda: "no model" in pool()["reason"], "that it is told")
+    assert (pool()["state"], pool()["workers_outdated"]) == ("ready", 1)
+    assert pool()["worker_start_failures"] > 0
+    _, row, reason = to(own_daemon, "pools").stdout.splitlines()[:3]
+    assert row.split()[:7] == ["guinea", "process", "ready", "1", "of", "1", "1"]
+    assert reason.startswith("guinea: ") and "no model" in reason
+    path.write_text(before)
+    assert to(own_daemon, "reload").returncode == 0
+    eventually(lambda: pool()["reason"] == "", "that it has got over it")
 
 
 # ---- Ends in the middle -------------------------------------------------------------

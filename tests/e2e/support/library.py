@@ -242,6 +242,7 @@ class PoolStats(Structure):
         ("workers_outdated", c_uint64),
         ("profile_switches", c_uint64),
         ("profile_switches_undone", c_uint64),
+        ("worker_start_failures", c_uint64),
     ]
 
 
