@@ -304,7 +304,10 @@ def test_workers_are_replaced(own_daemon):
     eventually(lambda: is_other(own_daemon, first), "that it is replaced")
     second = worker(own_daemon)
     assert to(own_daemon, "recycle", str(second), "--json").stdout == ""
-    assert f" worker={second}" in own_daemon.logged("serve.recycle")
+    eventually(
+        lambda: f" worker={second}" in own_daemon.lines("serve.recycle")[-1],
+        "that it is logged",
+    )
     eventually(lambda: is_other(own_daemon, second), "that it is replaced again")
     done = to(own_daemon, "recycle", "999999")
     assert (done.returncode, done.stdout) == (1, "")
