@@ -15,7 +15,8 @@ struct sp_api_ask {
     snakepit_call_options options; // with `why` and the queue of the loop
     const char *tool;
     snakepit_writer *args; // NULL: none
-    struct sp_slice name;  // that the client gives its call; empty: none
+    uint64_t ends_ns; // of sp_clock_now(), when its client waits no longer; 0: unknown
+    struct sp_slice name; // that the client gives its call; empty: none
     char session[SP_PARAM_SIZE];
     snakepit_message why;
 };

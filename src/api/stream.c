@@ -13,6 +13,7 @@
 #include "api/inside.h"
 #include "api/reply.h"
 #include "api/track.h"
+#include "base/clock.h"
 #include "base/memory.h"
 #include "http/problem.h"
 #include "server/server.h"
@@ -32,9 +33,11 @@ struct stream {
     const struct sp_api_stream_form *form;
     snakepit_stream *chunks;
     struct sp_api_track track;
-    bool begun;  // the answer has
-    bool spoken; // something was sent since the last look
-    bool full;   // it goes on when its client has room
+    uint64_t ends_ns;    // when its client waits no longer; 0: it may wait for ever
+    struct sp_timer end; // runs then, while there is no room
+    bool begun;          // the answer has
+    bool spoken;         // something was sent since the last look
+    bool full;           // it goes on when its client has room
 };
 
 // ---- Its end --------------------------------------------------------------------
@@ -57,6 +60,7 @@ static void free_stream(struct stream *stream)
             sp_timer_stop(&stream->loop->silence);
         }
     }
+    sp_timer_stop(&stream->end);
     sp_api_track_end(&stream->track);
     snakepit_stream_close(stream->chunks);
     drop_form(stream->form);
@@ -181,6 +185,32 @@ static void end_with_answer(struct stream *stream)
     end_with_fault(stream, &none, 0);
 }
 
+// ---- Room -----------------------------------------------------------------------
+
+static void on_end(struct sp_timer *timer)
+{
+    struct stream *stream = timer->user;
+    const snakepit_fault fault =
+        sp_fault_of(SNAKEPIT_DEADLINE_EXCEEDED, "the call's time ran out");
+    end_with_fault(stream, &fault, 0);
+}
+
+// What there is to read waits until the client has room, or its time is up.
+static void wait_for_room(struct stream *stream)
+{
+    stream->full = true;
+    if (stream->ends_ns != 0 && !sp_timer_runs(&stream->end)) {
+        const uint64_t now = sp_clock_now();
+        const uint64_t left = stream->ends_ns > now ? stream->ends_ns - now : 0;
+        stream->end.user = stream;
+        sp_timer_start(&stream->exchange->loop->loop,
+                       &stream->end,
+                       on_end,
+                       (left + SP_NS_PER_MS - 1) / SP_NS_PER_MS,
+                       0);
+    }
+}
+
 // ---- Reading --------------------------------------------------------------------
 
 static void run_turns(struct sp_timer *timer);
@@ -228,8 +258,9 @@ static void go_on(struct stream *stream)
         break_off(stream);
         return;
     }
-    stream->full = sp_exchange_room(stream->exchange) == 0;
-    if (!stream->full) {
+    if (sp_exchange_room(stream->exchange) == 0) {
+        wait_for_room(stream);
+    } else {
         wait_for_turn(stream);
     }
 }
@@ -249,7 +280,7 @@ static void read_on(struct stream *stream)
     struct chunk chunk = {.mute = false};
     const size_t room = sp_exchange_room(stream->exchange);
     if (room == 0) {
-        stream->full = true;
+        wait_for_room(stream);
         return;
     }
     snakepit_err err = read_chunks(stream, room, &chunk);
@@ -294,6 +325,7 @@ static void on_writable(void *user)
     struct stream *stream = user;
     if (stream->full) {
         stream->full = false;
+        sp_timer_stop(&stream->end);
         read_on(stream);
     }
 }
@@ -375,6 +407,7 @@ void sp_api_stream(struct sp_exchange *exchange,
         sp_free(stream);
         return;
     }
+    stream->ends_ns = ask->ends_ns;
     ask->options.ready = on_ready;
     ask->options.ready_user = stream;
     snakepit_err err = snakepit_stream_open(

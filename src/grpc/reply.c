@@ -38,6 +38,13 @@ void sp_grpc_begin(struct sp_exchange *exchange, const char *call)
 
 static const struct sp_grpc_metadata no_metadata = {NULL, 0};
 
+// Whether the client has said how long it waits, and has waited.
+static bool waits_no_longer(const struct sp_exchange *exchange, enum sp_grpc_code code)
+{
+    return code == SP_GRPC_DEADLINE_EXCEEDED &&
+           sp_request_field(&exchange->request, "grpc-timeout").data != NULL;
+}
+
 void sp_grpc_end_with(struct sp_exchange *exchange,
                       struct sp_grpc_status *status,
                       struct sp_grpc_metadata metadata)
@@ -48,7 +55,11 @@ void sp_grpc_end_with(struct sp_exchange *exchange,
     for (size_t i = 0; i < metadata.count; i++) {
         fields[count++] = metadata.fields[i];
     }
-    sp_exchange_end_with(exchange, fields, count);
+    if (waits_no_longer(exchange, status->code)) {
+        sp_exchange_expire(exchange, fields, count);
+    } else {
+        sp_exchange_end_with(exchange, fields, count);
+    }
     sp_grpc_status_fini(status);
 }
 

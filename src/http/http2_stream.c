@@ -358,6 +358,31 @@ static void exchange_fail(struct sp_exchange *exchange)
     sp_http2_stream_finish(stream);
 }
 
+// Whether the client takes all that waits for it.
+static bool has_window(const struct sp_http2_stream *stream)
+{
+    nghttp2_session *session = session_of(stream);
+    const int64_t left = (int64_t)unsent(stream);
+    return left == 0 || (left <= nghttp2_session_get_stream_remote_window_size(
+                                     session, stream->id) &&
+                         left <= nghttp2_session_get_remote_window_size(session) &&
+                         sp_connection_room(stream->http2->connection) > 0);
+}
+
+static void exchange_expire(struct sp_exchange *exchange,
+                            const struct sp_field *trailers,
+                            size_t count)
+{
+    struct sp_http2_stream *stream = of_exchange(exchange);
+    if (has_window(stream)) {
+        exchange_end(exchange, trailers, count);
+        return;
+    }
+    SP_CHECK(stream->state == SP_HTTP2_ANSWER);
+    sp_http2_stream_reset(stream, NGHTTP2_CANCEL);
+    sp_http2_stream_finish(stream);
+}
+
 static size_t exchange_room(const struct sp_exchange *exchange)
 {
     // A stream is never constant; only its exchange is to the one who asks.
@@ -388,6 +413,7 @@ const struct sp_exchange_ops sp_http2_exchange_ops = {
     .send = exchange_send,
     .end = exchange_end,
     .fail = exchange_fail,
+    .expire = exchange_expire,
     .room = exchange_room,
     .taken = exchange_taken,
 };

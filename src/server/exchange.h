@@ -82,6 +82,10 @@ struct sp_exchange_ops {
                 const struct sp_field *trailers,
                 size_t count);
     void (*fail)(struct sp_exchange *exchange);
+    // NULL: as `end`.
+    void (*expire)(struct sp_exchange *exchange,
+                   const struct sp_field *trailers,
+                   size_t count);
     size_t (*room)(const struct sp_exchange *exchange);
     // Of protocols that have bodies which stream; else NULL.
     void (*taken)(struct sp_exchange *exchange, size_t bytes);
@@ -171,6 +175,19 @@ static inline void sp_exchange_end_with(struct sp_exchange *exchange,
                                         size_t count)
 {
     exchange->ops->end(exchange, trailers, count);
+}
+
+// The same for a client that waits no longer, since its time is up: what cannot be sent
+// now never is, and the client sees that the body is not whole.
+static inline void sp_exchange_expire(struct sp_exchange *exchange,
+                                      const struct sp_field *trailers,
+                                      size_t count)
+{
+    if (exchange->ops->expire != NULL) {
+        exchange->ops->expire(exchange, trailers, count);
+    } else {
+        exchange->ops->end(exchange, trailers, count);
+    }
 }
 
 // Of a request that is `streaming`: the handler is done with so many bytes of its body,

@@ -149,6 +149,7 @@ static bool fill(struct sp_grpc_call *call, struct asked *asked)
     snakepit_message why = {{0}};
     asked->ask.tool = asked->tool;
     asked->ask.options.begun_ns = call->begun_ns;
+    asked->ask.ends_ns = sp_grpc_ends_ns(call);
     asked->ask.options.timeout_ms = (uint32_t)timeout_of(call, request);
     if (wants_pickle(request)) {
         sp_api_fail(exchange,

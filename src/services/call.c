@@ -268,11 +268,18 @@ static void on_deadline(struct sp_timer *timer)
     sp_grpc_finish(timer->user, SP_GRPC_DEADLINE_EXCEEDED, "the call's time ran out");
 }
 
+uint64_t sp_grpc_ends_ns(const struct sp_grpc_call *call)
+{
+    const bool ends = call->limited && call->timeout_ms <= LONGEST_WAIT_MS;
+    return ends ? call->begun_ns + call->timeout_ms * SP_NS_PER_MS : 0;
+}
+
 static void start_deadline(struct sp_grpc_call *call)
 {
-    if (call->limited && call->timeout_ms <= LONGEST_WAIT_MS) {
-        const uint64_t gone = (sp_clock_now() - call->begun_ns) / SP_NS_PER_MS;
-        const uint64_t left = call->timeout_ms > gone ? call->timeout_ms - gone : 0;
+    const uint64_t ends = sp_grpc_ends_ns(call);
+    const uint64_t now = sp_clock_now();
+    if (ends != 0) {
+        const uint64_t left = ends > now ? (ends - now) / SP_NS_PER_MS : 0;
         call->deadline.user = call;
         sp_timer_start(
             &call->exchange->loop->loop, &call->deadline, on_deadline, left, 0);

@@ -84,6 +84,9 @@ void sp_grpc_call_drop(struct sp_grpc_call *call);
 
 // ---- For handlers ---------------------------------------------------------------
 
+// When its client waits no longer, ns of sp_clock_now(); 0: it has not said.
+uint64_t sp_grpc_ends_ns(const struct sp_grpc_call *call);
+
 // Keeps the call until it is ended, its client goes, its time is up, or the daemon
 // drains. Once, from its handler. `holder` is kept.
 void sp_grpc_hold(struct sp_grpc_call *call, const struct sp_grpc_holder *holder);

@@ -95,6 +95,7 @@ static const struct sp_serve_config *config_of(const struct sp_exchange *exchang
 static void take_deadline(const struct sp_grpc_call *call, struct sp_api_ask *ask)
 {
     ask->options.begun_ns = call->begun_ns;
+    ask->ends_ns = sp_grpc_ends_ns(call);
     if (call->limited) {
         ask->options.timeout_ms =
             (uint32_t)(call->timeout_ms < TIMEOUT_MOST ? call->timeout_ms

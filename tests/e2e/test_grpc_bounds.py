@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 import struct
 from collections.abc import Iterator
@@ -10,7 +11,17 @@ from typing import Any
 
 import pytest
 from support.daemon import Daemon
-from support.raw_http2 import ACK, DATA, HEADERS, PING, Frame, Raw2
+from support.raw_http2 import (
+    ACK,
+    CANCEL,
+    DATA,
+    END_STREAM,
+    HEADERS,
+    PING,
+    RST_STREAM,
+    Frame,
+    Raw2,
+)
 from support.served import Client, config, end, serve
 from support.waiting import eventually
 
@@ -65,3 +76,27 @@ def test_a_deadline_ends_a_call_whose_message_is_not_whole(start):
         stream = raw.begin(CALL, grpc_timeout="300m")
         raw.send(DATA, 0, stream, b"\0\0\0\0\x10ab")
         assert raw.last_of(stream).kind == HEADERS  # a status, rather than a reset
+
+
+def asked(tool: str, arguments: dict[str, Any]) -> bytes:
+    """A message, with its frame: CallRequest{pool: "text", tool, arguments: {json}}."""
+
+    def part(number: int, text: bytes) -> bytes:
+        assert len(text) < 128
+        return bytes([number << 3 | 2, len(text)]) + text
+
+    payload = part(2, json.dumps(arguments).encode())
+    message = part(1, b"text") + part(2, tool.encode()) + part(3, payload)
+    return struct.pack(">BI", 0, len(message)) + message
+
+
+def test_a_deadline_ends_a_stream_that_its_client_does_not_read(start, tmp_path):
+    daemon = start(write_timeout_ms=3600000)
+    path = tmp_path / "n"
+    with Raw2(daemon.connect(), window=1000) as raw:
+        stream = raw.begin("/snakepit.v1.Snakepit/Stream", grpc_timeout="1S")
+        raw.send(DATA, END_STREAM, stream, asked("pour", {"path": str(path)}))
+        frame = raw.last_of(stream)
+        assert frame.kind == RST_STREAM
+        assert frame.body == struct.pack(">I", CANCEL)
+        eventually(lambda: path.read_text() == "closed", "that the tool has ended")

@@ -445,6 +445,35 @@ static void a_client_without_a_window_holds_its_handler(void **state)
     end();
 }
 
+// Who waits no longer is sent what he has a window for, or nothing more.
+static void an_answer_whose_time_is_up_ends_at_once(void **state)
+{
+    static const struct sp_field trailer = {{(const uint8_t *)"x-last", 6},
+                                            {(const uint8_t *)"1", 1}};
+    static char bytes[65536];
+    (void)state;
+    for (size_t more = 0; more < 2; more++) {
+        begin(KEEP);
+        int32_t id = ask("GET", "/", "", NULL);
+        sp_exchange_begin(seen.kept, &plain);
+        sp_exchange_send(seen.kept,
+                         (struct sp_slice){(const uint8_t *)bytes, 65535 + more});
+        if (more > 0) {
+            exchange_frames(); // one byte is left
+        }
+        sp_exchange_expire(seen.kept, &trailer, 1);
+        exchange_frames();
+        assert_true(answer_of(id)->ended);
+        assert_int_equal(answer_of(id)->size, 65535);
+        assert_int_equal(answer_of(id)->code,
+                         more > 0 ? NGHTTP2_CANCEL : NGHTTP2_NO_ERROR);
+        assert_string_equal(answer_of(id)->tail, more > 0 ? "" : "x-last: 1\n");
+        assert_int_equal(server()->queued, 0);
+        assert_int_equal(server()->count, 0);
+        end();
+    }
+}
+
 static void who_reads_nothing_gets_no_more_answers_made(void **state)
 {
     (void)state;
@@ -508,6 +537,7 @@ int main(void)
         cmocka_unit_test(a_client_that_resets_honestly_is_served_on),
         cmocka_unit_test(a_stream_that_we_reset_is_given_up),
         cmocka_unit_test(a_client_without_a_window_holds_its_handler),
+        cmocka_unit_test(an_answer_whose_time_is_up_ends_at_once),
         cmocka_unit_test(who_reads_nothing_gets_no_more_answers_made),
         cmocka_unit_test(pings_that_nobody_waits_for_end_the_connection),
     };

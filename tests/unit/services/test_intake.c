@@ -23,6 +23,7 @@
 
 #define BYTES(text) ((struct sp_slice){(const uint8_t *)(text), sizeof(text) - 1})
 #define CALL        "/snakepit.v1.Snakepit/Call"
+#define STREAM      "/snakepit.v1.Snakepit/Stream"
 #define CHECK       "/grpc.health.v1.Health/Check"
 #define REFLECTION  "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
 #define SERVICES    "\0\0\0\0\x02\x3a\0" // ServerReflectionRequest{list_services: ""}
@@ -373,6 +374,34 @@ static void a_message_that_comes_at_once_starts_no_timer(void **state)
     assert_ended("grpc-status: 0\n");
 }
 
+static void a_deadline_ends_a_stream_that_its_client_does_not_read(void **state)
+{
+    (void)state;
+    begin(STREAM, "50m");
+    fake.room = 0;
+    fake_receive(&fake, BYTES(FRAME ECHO));
+    fake_complete(&fake);
+    fake_daemon_run(&server, &fake.ended);
+    assert_ended("grpc-status: 4\n");
+    assert_int_equal(fake.body.size, 0);
+}
+
+static void a_stream_that_is_read_again_goes_on(void **state)
+{
+    (void)state;
+    begin(STREAM, "1H");
+    fake.room = 0;
+    fake_receive(&fake, BYTES(FRAME ECHO));
+    fake_complete(&fake);
+    fake_daemon_run(&server, NULL);
+    assert_false(fake.ended);
+    fake.room = SIZE_MAX;
+    fake.exchange.listener->writable(fake.exchange.user);
+    fake_daemon_run(&server, &fake.ended);
+    assert_ended("grpc-status: 0\n");
+    assert_true(sp_list_empty(&server.loop.loop.timers));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -392,6 +421,8 @@ int main(void)
         test(a_deadline_ends_a_call_whose_message_is_not_whole),
         test(a_client_may_go_before_its_deadline),
         test(a_message_that_comes_at_once_starts_no_timer),
+        test(a_deadline_ends_a_stream_that_its_client_does_not_read),
+        test(a_stream_that_is_read_again_goes_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
