@@ -48,6 +48,8 @@ if(TARGET snakepit_command)
   install(FILES ${PROJECT_BINARY_DIR}/systemd/snakepit.service packaging/systemd/snakepit.socket
           DESTINATION lib/systemd/system)
 endif()
+# From which clients of gRPC are made.
+install(DIRECTORY proto DESTINATION ${CMAKE_INSTALL_DATADIR}/snakepit FILES_MATCHING PATTERN "*.proto")
 install(DIRECTORY examples DESTINATION ${CMAKE_INSTALL_DATADIR}/snakepit
         PATTERN __pycache__ EXCLUDE)
 

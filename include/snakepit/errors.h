@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Every error of Snakepit, once. C, the command line and Python all take their names,
-// numbers and texts from this table; gRPC and HTTP are for servers to come. Numbers are
-// stable: a row is never renumbered and never reused.
+// numbers and texts from this table, the daemon its statuses of gRPC and HTTP. Numbers
+// are stable: a row is never renumbered and never reused. docs/errors.md is the table
+// to read.
 //
 // *retryable* is 1 where the same call may succeed if it is simply sent again: it
 // either never ran, or what failed was not the call.

@@ -189,13 +189,15 @@ def write(name: str, folder: Path, python: str = "") -> list[Path]:
 
 
 def next_commands(name: str, folder: Path, python: str = "") -> list[str]:
-    """What to type now."""
+    """What to type now, one after the other in the same shell."""
     option = f" --python {shlex.quote(python)}" if python else ""
-    change = "" if folder == Path(".") else f"cd {shlex.quote(str(folder))} && "
+    change = [] if folder == Path(".") else [f"cd {shlex.quote(str(folder))}"]
     argument = shlex.quote('{"text": "one two three"}')
     return [
-        f"{change}snakepit check-adapter {name}:{class_name_of(name)}{option}",
-        f"{change}snakepit call {name} count {argument} --config {name}.yaml",
+        *change,
+        f"snakepit check-adapter {name}:{class_name_of(name)}{option}",
+        f"snakepit call {name} count {argument} --config {name}.yaml",
+        f"snakepit serve {name}.yaml",
     ]
 
 

@@ -18,7 +18,13 @@ def test_what_it_writes_has_no_pitfall_and_passes_its_own_test(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert new_adapter.main(["word_count", "--dir", str(tmp_path / "new")]) == 0
-    assert "snakepit check-adapter word_count:WordCount" in capsys.readouterr().out
+    _, _, said = capsys.readouterr().out.partition("Next:\n")
+    assert [line.split()[:2] for line in said.splitlines()] == [
+        ["cd", str(tmp_path / "new")],
+        ["snakepit", "check-adapter"],
+        ["snakepit", "call"],
+        ["snakepit", "serve"],
+    ]
     monkeypatch.syspath_prepend(str(tmp_path / "new"))
     import word_count  # type: ignore[import-not-found]
 

@@ -180,7 +180,7 @@ static void tell_options(struct sp_exchange *exchange)
     (void)sp_route_allowed(exchange->request.path, allow);
     if (allow[0] == '\0' && !any) {
         sp_api_refuse(
-            exchange, 404, "there is nothing at this path; GET / lists what there is");
+            exchange, 404, "there is nothing at this path; GET / lists all paths");
         return;
     }
     const struct sp_slice methods =
@@ -249,7 +249,7 @@ static void route(struct sp_exchange *exchange)
         return;
     case SP_MATCH_NO_PATH:
         sp_api_refuse(
-            exchange, 404, "there is nothing at this path; GET / lists what there is");
+            exchange, 404, "there is nothing at this path; GET / lists all paths");
         return;
     case SP_MATCH_NO_METHOD:
         sp_api_refuse_method(exchange);

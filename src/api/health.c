@@ -24,13 +24,12 @@ reply_text(struct sp_exchange *exchange, unsigned status, struct sp_slice text)
 
 void sp_api_root(struct sp_exchange *exchange, const struct sp_params *params)
 {
-    static const char text[] =
-        "Snakepit " SNAKEPIT_VERSION "\n"
-        "\n"
-        "GET  /v1/pools                        what runs here\n"
-        "GET  /v1/pools/{pool}/tools           what can be called\n"
-        "POST /v1/pools/{pool}/tools/{tool}    calls it, with a JSON object\n"
-        "GET  /openapi.json                    all of it, for programs\n";
+#define SP_ROUTE(method, pattern, handler, scope, operation, summary) \
+    #method " " pattern "\n    " summary "\n"
+    static const char text[] = "Snakepit " SNAKEPIT_VERSION "\n\n"
+#include "api/routes.def"
+        ;
+#undef SP_ROUTE
     (void)params;
     reply_text(exchange, 200, sp_slice_of_text(text));
 }

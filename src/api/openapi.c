@@ -54,7 +54,7 @@ struct more {
 };
 
 static const struct more more[SP_ROUTES] = {
-    [SP_ROUTE_root] = {"", "", ANSWER("200", "A few lines.", PLAIN)},
+    [SP_ROUTE_root] = {"", "", ANSWER("200", "The paths.", PLAIN)},
     [SP_ROUTE_livez] = {"", "", ANSWER("200", "It answers.", PLAIN)},
     [SP_ROUTE_readyz] = {QUERY("verbose", "false", "{\"type\":\"string\"}"),
                          "",

@@ -350,7 +350,8 @@ static snakepit_err explain_tls(const struct transfer *transfer, snakepit_messag
     }
     sp_cli_explain(why,
                    "TLS with %s failed: %s; --cacert FILE names the authority that its "
-                   "certificate comes from, and the address the name that stands in it",
+                   "certificate comes from, and the address must be a name that the "
+                   "certificate is for",
                    address,
                    said(transfer));
     return SNAKEPIT_UNREACHABLE;

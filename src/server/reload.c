@@ -57,13 +57,14 @@ static void log_tokens(const struct sp_server *server,
                file,
                sp_token_store_count(store));
     } else {
-        sp_log(log,
-               SP_LOG_ERROR,
-               "serve.tokens_kept",
-               "listen=%s file=%s because=%s then=\"the tokens before hold\"",
-               door->address,
-               file,
-               sp_log_quote(why->text, reason, sizeof reason));
+        sp_log(
+            log,
+            SP_LOG_ERROR,
+            "serve.tokens_kept",
+            "listen=%s file=%s because=%s then=\"the previous tokens stay in force\"",
+            door->address,
+            file,
+            sp_log_quote(why->text, reason, sizeof reason));
     }
 }
 
@@ -102,7 +103,7 @@ static snakepit_err prepare_certificate(const struct sp_server *server,
         sp_log(server->options.log,
                SP_LOG_ERROR,
                "serve.certificate_kept",
-               "listen=%s because=%s then=\"the one before stays\"",
+               "listen=%s because=%s then=\"the previous one stays in use\"",
                door->address,
                sp_log_quote(why->text, quoted, sizeof quoted));
     }

@@ -14,9 +14,11 @@ from support.places import ADAPTERS, PYTHONS, SYSTEM
 def test_what_new_adapter_writes_is_checked_called_and_tested(tmp_path):
     made = run("new-adapter", "word_count", "--dir", tmp_path / "new")
     assert made.returncode == 0 and made.stderr == ""
-    commands = [line.partition("&& ")[2] for line in made.stdout.splitlines()[-2:]]
+    change, *commands = [line.strip() for line in made.stdout.splitlines()[-4:]]
+    assert change == f"cd {tmp_path / 'new'}"
     assert commands[0] == "snakepit check-adapter word_count:WordCount"
     assert commands[1].startswith("snakepit call word_count count ")
+    assert commands[2] == "snakepit serve word_count.yaml"
 
     checked = run("check-adapter", "word_count:WordCount", cwd=tmp_path / "new")
     assert checked.returncode == 0, checked.stdout + checked.stderr

@@ -24,9 +24,7 @@ pytestmark = needs_grpc
 
 PAGE = (ROOT / "docs/grpc.md").read_text()
 # What needs a daemon of its own stands between the others.
-FIRST, SECURE, REST = re.split(
-    r"^(?=## TLS and tokens$|## What there is$)", PAGE, flags=re.M
-)
+FIRST, SECURE, REST = re.split(r"^(?=## TLS and tokens$|## Methods$)", PAGE, flags=re.M)
 ADDRESS = "127.0.0.1:8470"
 # A block, its language, and the one that follows at once, if it shows an answer.
 BLOCKS = re.compile(r"```(sh|python)\n(.*?)```\n(?:\n```\n(.*?)```\n)?", re.DOTALL)

@@ -109,6 +109,20 @@ def test_the_installed_sources_build_the_bridge_for_any_python(
     assert sorted(sources.rglob("*")) == before
 
 
+def test_the_files_that_clients_of_grpc_are_made_from_are_installed(
+    prefix: pathlib.Path,
+) -> None:
+    protos = prefix / "share/snakepit/proto"
+    found = [path.relative_to(protos) for path in protos.rglob("*") if path.is_file()]
+    wanted = [
+        pathlib.Path("snakepit/v1/snakepit.proto"),
+        pathlib.Path("snakepit_bridge.proto"),
+    ]
+    assert sorted(found) == wanted
+    for path in found:
+        assert (protos / path).read_text() == (ROOT / "proto" / path).read_text()
+
+
 def test_the_installed_command_names_the_installed_sources(
     prefix: pathlib.Path,
 ) -> None:

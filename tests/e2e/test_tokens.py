@@ -487,7 +487,7 @@ def test_a_file_that_is_not_right_changes_nothing(own):
     line = client.daemon.logged("serve.tokens_kept")
     assert " listen=127.0.0.1:" in line
     assert 'tokens[0]: lacks the key \\"hash\\"' in line
-    assert 'then="the tokens before hold"' in line
+    assert 'then="the previous tokens stay in force"' in line
     assert client.ask("GET", "/v1/pools", **bearer("observe"))[0] == 200
     status, value = client.ask("POST", "/v1/pools:reload", **bearer("all"))
     assert (status, value["error"]["name"]) == (400, "INVALID_CONFIG")

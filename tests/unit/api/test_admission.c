@@ -67,7 +67,7 @@ static void what_is_not_there_is_a_problem(void **state)
     (void)state;
     ask("GET /nothing", NULL);
     assert_holds(404, "\"title\":\"Not Found\",\"status\":404");
-    assert_holds(404, "GET / lists what there is");
+    assert_holds(404, "GET / lists all paths");
     assert_string_equal(fake.type, "application/problem+json");
     ask("PUT /livez", NULL);
     assert_holds(405, "GET, HEAD, OPTIONS");

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "api/router.h"
 #include "base/memory.h"
 #include "fake_pit.h"
 
@@ -361,12 +362,27 @@ static void probes_are_answered(void **state)
     assert_holds(503, "[-] the daemon drains\nnot ready\n");
     ask("GET /livez", NULL);
     assert_int_equal(fake.status, 200);
-    ask("GET /", NULL);
-    assert_holds(200, "Snakepit " SNAKEPIT_VERSION);
     ask("GET /problems/SATURATED", NULL);
     assert_holds(200, "SATURATED (4): the pool's line is full.\nHTTP status 429.");
     ask("GET /problems/OK", NULL);
     assert_int_equal(fake.status, 404);
+}
+
+static void the_first_page_lists_each_path(void **state)
+{
+    (void)state;
+    ask("GET /", NULL);
+    assert_holds(200, "Snakepit " SNAKEPIT_VERSION "\n");
+    assert_holds(200, "\nPOST /v1/pools/{pool}/tools/{tool}\n    Calls a tool ");
+    for (size_t i = 0; i < SP_ROUTES; i++) {
+        char lines[256];
+        (void)snprintf(lines,
+                       sizeof lines,
+                       " %s\n    %s\n",
+                       sp_routes[i].pattern,
+                       sp_routes[i].summary);
+        assert_holds(200, lines);
+    }
 }
 
 static uint64_t pool_calls(void)
@@ -479,6 +495,7 @@ int main(void)
         test(sessions_keep_values),
         test(values_are_checked),
         test(probes_are_answered),
+        test(the_first_page_lists_each_path),
         test(the_interface_is_told),
         test(those_who_ask_for_the_interface_at_once_share_it),
         test(who_asks_for_the_interface_may_go),
