@@ -28,8 +28,8 @@ struct sp_api *sp_api_new(const struct sp_api_options *options);
 // begun is done. NULL is fine.
 void sp_api_free(struct sp_api *api);
 
-// Whether a request comes from where it may: by the user of its client, its Host and its
-// Origin. False: it was refused.
+// Whether a request comes from where it may: by the user of its client, its Host and
+// its Origin. False: it was refused.
 bool sp_api_may_ask(struct sp_exchange *exchange);
 // Refuses a request that may not be made before its body is read. An sp_admit_fn.
 bool sp_api_admits(struct sp_exchange *exchange);

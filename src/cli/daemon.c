@@ -16,11 +16,13 @@
 #include "base/thread.h"
 #include "cli/daemon_signals.h"
 #include "http/http.h"
+#include "pit/end.h"
 #include "services/services.h"
 
 #define LOOK_MS        50u    // between two looks at signals during a drain
 #define STATUS_MS      1000u  // between two looks at pools, for the service manager
 #define TOKENS_MS      1000u  // between two looks at the files of tokens
+#define TELL_MS        1000u  // for answers to calls that a drain has cut off
 #define ENDING_MS      60000u // that the end takes at most after the grace
 #define LARGE_BYTES    (1 << 20)
 #define FILES_BESIDE   512u // of listeners, tools of the host and the like
@@ -336,6 +338,9 @@ static void drain(struct sp_daemon *daemon)
                "connections=%zu because=\"%s\"",
                sp_server_connections(daemon->server),
                hurried ? "a second signal" : "shutdown_grace_ms is over");
+        // Whoever waits for a call is told.
+        sp_pit_end_calls(daemon->pit);
+        (void)sp_server_await_drained(daemon->server, TELL_MS);
     }
 }
 

@@ -213,12 +213,16 @@ void sp_grpc_status_set(struct sp_grpc_status *status,
                                  &taken);
 }
 
-// For clients that try again by themselves. One that does so after a worker's death
-// would run a tool twice; when it may, it is told if that is known.
-static void
-say_pushback(struct sp_grpc_status *status, snakepit_err err, uint32_t retry_after_ms)
+// For clients that try again by themselves. One that does so after a worker's death, or
+// after a tool had begun, would run it twice; when it may, it is told if that is known.
+static void say_pushback(struct sp_grpc_status *status,
+                         const snakepit_fault *fault,
+                         uint32_t retry_after_ms)
 {
-    if (err == SNAKEPIT_WORKER_DIED) {
+    const snakepit_err err = fault->err;
+    const bool began =
+        err == SNAKEPIT_SHUTTING_DOWN && strcmp(fault->stage, "running") == 0;
+    if (err == SNAKEPIT_WORKER_DIED || began) {
         (void)snprintf(status->pushback, sizeof status->pushback, "-1");
     } else if (snakepit_err_retryable(err) && retry_after_ms > 0) {
         (void)snprintf(status->pushback, sizeof status->pushback, "%u", retry_after_ms);
@@ -234,7 +238,7 @@ void sp_grpc_status_of_fault(struct sp_grpc_status *status,
                         .retry_after_ms = retry_after_ms};
     size_t taken = 0;
     status->code = sp_grpc_code_of(fault->err);
-    say_pushback(status, fault->err, retry_after_ms);
+    say_pushback(status, fault, retry_after_ms);
     sp_fault_to_proto(fault, insight, retry_after_ms, &told.scratch, &told.fault);
     told.sentence = sentence_of(&told);
     (void)sp_grpc_encode_message(told.sentence, MESSAGE_MOST, &status->message, &taken);

@@ -4,6 +4,7 @@
 // memory goes.
 #include "pit/pit.h"
 #include "pit/detect.h"
+#include "pit/end.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -483,6 +484,26 @@ static void leave(snakepit *pit)
     pit->log_writer = NULL;
 }
 
+static void begin_close(snakepit *pit)
+{
+    // A reload that is under way ends soon; none begins after that.
+    pthread_mutex_lock(&pit->reload_lock);
+    pit->closing = true;
+    pthread_mutex_unlock(&pit->reload_lock);
+    for (size_t i = 0; i < pit->count; i++) {
+        sp_pool_begin_close(pit->pools[i]->pool);
+    }
+}
+
+void sp_pit_end_calls(snakepit *pit)
+{
+    SP_UNCANCELLED;
+    begin_close(pit);
+    for (size_t i = 0; i < pit->count; i++) {
+        sp_pool_end_all(pit->pools[i]->pool);
+    }
+}
+
 void snakepit_close(snakepit *pit, uint32_t grace_ms)
 {
     SP_UNCANCELLED;
@@ -495,13 +516,7 @@ void snakepit_close(snakepit *pit, uint32_t grace_ms)
         return;
     }
     uint64_t deadline = sp_clock_now() + grace_ms * SP_NS_PER_MS;
-    // A reload that is under way ends soon; none begins after that.
-    pthread_mutex_lock(&pit->reload_lock);
-    pit->closing = true;
-    pthread_mutex_unlock(&pit->reload_lock);
-    for (size_t i = 0; i < pit->count; i++) {
-        sp_pool_begin_close(pit->pools[i]->pool);
-    }
+    begin_close(pit);
     await_pools(pit, sp_pool_is_busy, deadline);
     for (size_t i = 0; i < pit->count; i++) {
         sp_pool_end_all(pit->pools[i]->pool);

@@ -386,6 +386,26 @@ def test_workers_are_replaced_by_request(start, made):
     run()
 
 
+def test_a_call_that_a_drain_cuts_off_is_told_so(start, made, tmp_path):
+    """And its client does not try again by itself: the tool had begun."""
+    daemon = start({"shutdown_grace_ms": 0})
+    url = daemon.urls()[0]
+    path = tmp_path / "waits"
+
+    def run() -> None:
+        p = Peer(url, made)
+        call = p.stub.Call.future(p.request("wait", {"path": str(path)}))
+        eventually(path.exists, "that the tool runs")
+        os.kill(daemon.popen.pid, signal.SIGTERM)
+        error = p.error(call.result, 60)
+        assert error.code() == p.grpc.StatusCode.UNAVAILABLE
+        trailers = dict(error.trailing_metadata())
+        assert trailers["grpc-retry-pushback-ms"] == "-1"
+
+    apart(run)()
+    assert daemon.wait() == 0
+
+
 # ---- Health and reflection ----------------------------------------------------------
 
 

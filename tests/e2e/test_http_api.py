@@ -455,8 +455,10 @@ def test_what_does_not_end_is_cut_off(start, tmp_path):
     assert next(iter(events))[0] == "message"
     assert client.daemon.stop() == 0
     thread.join()
-    assert len(answers) == 1 and answers[0][0] != 200
-    assert {name for name, _ in events} <= {"message"}
+    assert len(answers) == 1 and answers[0][0] == 503
+    *others, (name, told) = events
+    assert {name for name, _ in others} <= {"message"}
+    assert name == "error" and "SHUTTING_DOWN" in str(told)
     events.close()
 
 

@@ -144,19 +144,23 @@ static void who_may_try_again_is_told_when(void **state)
         snakepit_err err;
         uint32_t after_ms;
         size_t details;
+        const char *stage;
         const char *pushback;
     } rows[] = {
-        {SNAKEPIT_BREAKER_OPEN, 1500, 2, "1500"},
-        {SNAKEPIT_SATURATED, 0, 2, ""},
-        {SNAKEPIT_WORKER_DIED, 0, 1, "-1"},
-        {SNAKEPIT_TOOL_FAILED, 0, 1, ""},
-        {SNAKEPIT_SHUTTING_DOWN, 0, 1, ""},
+        {SNAKEPIT_BREAKER_OPEN, 1500, 2, "line", "1500"},
+        {SNAKEPIT_SATURATED, 0, 2, "line", ""},
+        {SNAKEPIT_WORKER_DIED, 0, 1, "running", "-1"},
+        {SNAKEPIT_TOOL_FAILED, 0, 1, "running", ""},
+        {SNAKEPIT_SHUTTING_DOWN, 0, 1, "line", ""},
+        {SNAKEPIT_SHUTTING_DOWN, 0, 1, "worker", ""},
+        {SNAKEPIT_SHUTTING_DOWN, 0, 1, "running", "-1"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct sp_grpc_status status = {.code = SP_GRPC_OK};
         struct read read;
-        const snakepit_fault fault = sp_fault_of(rows[i].err, NULL);
+        snakepit_fault fault = sp_fault_of(rows[i].err, NULL);
+        fault.stage = rows[i].stage;
         sp_grpc_status_of_fault(&status, &fault, rows[i].after_ms, true);
         assert_string_equal(status.pushback, rows[i].pushback);
         read_details(&status, &read);
