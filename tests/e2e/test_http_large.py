@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import statistics
 import threading
@@ -179,7 +180,10 @@ def test_a_daemon_that_does_not_wait_ends_all_the_same(tmp_path):
     with Raw(daemon.connect()) as raw:
         raw.send(request("POST", CALL + "echo", body))
         end([daemon])
-        assert raw.was_cut()
+        # As far as the call had come, it is told.
+        with contextlib.suppress(ConnectionError):
+            told = raw.file.read()
+            assert told == b"" or told.startswith(b"HTTP/1.1 503 ")
 
 
 def latencies(daemon: Daemon, until: threading.Thread) -> list[float]:
