@@ -424,7 +424,9 @@ static snakepit_err await_pools_of(snakepit *pit,
     if (name != NULL && awaited.only == NULL) {
         return sp_refuse_pool(pit, name, why);
     }
+    atomic_fetch_add(&pit->waiters, 1);
     snakepit_err err = await(&awaited, deadline, why);
+    atomic_fetch_sub(&pit->waiters, 1); // after which it may be freed
     if (err == SNAKEPIT_SHUTTING_DOWN) {
         explain(why, name, "the pit is closing");
     }
@@ -469,6 +471,15 @@ static void await_pools(snakepit *pit, still_fn *still, uint64_t deadline)
             return;
         }
         (void)sp_futex_wait(&pit->changes, seen, deadline);
+    }
+}
+
+// They have been woken, since all pools close, and look at them once more.
+static void await_waiters(snakepit *pit)
+{
+    uint32_t waiters;
+    while ((waiters = atomic_load(&pit->waiters)) > 0) {
+        (void)sp_futex_wait(&pit->waiters, waiters, sp_clock_now() + SP_NS_PER_MS);
     }
 }
 
@@ -526,5 +537,6 @@ void snakepit_close(snakepit *pit, uint32_t grace_ms)
     sp_queues_close(pit);
     sp_sessions_close(&pit->sessions);
     sp_pit_stop_loop(pit);
+    await_waiters(pit);
     free_pit(pit);
 }

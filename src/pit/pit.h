@@ -95,6 +95,7 @@ struct snakepit {
     struct sp_config *config;           // as it was read last
     size_t made;                        // pools; those beyond `count` are not seen yet
     bool closing;                       // nothing is reloaded any more
+    _Atomic uint32_t waiters;           // threads that wait for its pools to be ready
     _Atomic(struct sp_reload *) reload; // for the loop; NULL: there is none
 
     _Atomic uint32_t changes; // futex: some pool's state has changed

@@ -40,6 +40,33 @@ static void a_pool_whose_workers_cannot_start_fails_and_can_be_tried_again(void 
     assert_int_equal(snakepit_await_ready(pit, NULL, 10000, NULL), SNAKEPIT_OK);
 }
 
+static void *wait_for_it(void *of)
+{
+    return (void *)(uintptr_t)snakepit_await_ready(of, NULL, 60000, NULL);
+}
+
+// Whoever waits is woken by that, and still looks at the pools: the pit outlives it.
+static void a_pit_may_be_closed_while_others_wait_for_it(void **state)
+{
+    (void)state;
+    pit_fakes.starts_by = true;
+    for (int round = 0; round < 50; round++) {
+        pthread_t threads[4];
+        pit_open("");
+        for (int i = 0; i < 4; i++) {
+            assert_int_equal(pthread_create(&threads[i], NULL, wait_for_it, pit), 0);
+        }
+        PIT_AWAIT(atomic_load(&pit->waiters) == 4);
+        snakepit_close(pit, 0);
+        pit = NULL;
+        for (int i = 0; i < 4; i++) {
+            void *told;
+            assert_int_equal(pthread_join(threads[i], &told), 0);
+            assert_int_equal((uintptr_t)told, SNAKEPIT_SHUTTING_DOWN);
+        }
+    }
+}
+
 static void the_pool_called_default_is_the_default(void **state)
 {
     static const char yaml[] =
@@ -134,6 +161,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         PIT_TEST(a_pool_is_ready_when_its_worker_is),
         PIT_TEST(a_pool_whose_workers_cannot_start_fails_and_can_be_tried_again),
+        PIT_TEST(a_pit_may_be_closed_while_others_wait_for_it),
         PIT_TEST(the_pool_called_default_is_the_default),
         PIT_TEST(opening_survives_every_failed_allocation),
         PIT_TEST(a_close_waits_for_calls_within_its_grace),
