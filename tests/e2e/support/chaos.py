@@ -124,6 +124,7 @@ class HttpDoor:
             if key == "event":
                 name = text
             elif key == "data" and name == "error":
+                answer.read()  # its end, or the connection could not be used again
                 raise fault_of(200, json.loads(text))
             elif key == "data":
                 yield json.loads(text)
