@@ -164,7 +164,7 @@ SNAKEPIT_API snakepit_err snakepit_pool_tools(snakepit *pit,
                                               uint32_t timeout_ms,
                                               snakepit_answer **answer);
 
-// Set `size` to sizeof the struct, and all else to zero but what you want otherwise.
+// Set `size` to sizeof the struct, and leave what you do not need zero.
 typedef struct snakepit_metrics_options {
     size_t size;
     bool openmetrics; // OpenMetrics 1.0; else the text format 0.0.4 of Prometheus
@@ -189,8 +189,8 @@ SNAKEPIT_API void snakepit_metrics_free(char *text);
 // answer: {"sessions": [{"session": its name, "values": how many, "bytes": what they
 // take}], "next": the name of the last one, nil where no more follow}. At most `most`
 // of them, 1 to 10000: from the first one, where `after` is NULL, else behind the
-// session of that name. It is no use of them. NOT_FOUND: that one has ended meanwhile;
-// begin anew. Fails like snakepit_session_get().
+// session of that name. Listing does not count as using them. NOT_FOUND: that one has
+// ended meanwhile; begin anew. Fails like snakepit_session_get().
 SNAKEPIT_API snakepit_err snakepit_sessions(snakepit *pit,
                                             const char *after,
                                             uint32_t most,
