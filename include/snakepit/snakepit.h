@@ -26,8 +26,10 @@
 
 #include "errors.h"
 #include "fault.h"
+#include "host_tools.h"
 #include "payload.h"
 #include "reload.h"
+#include "session.h"
 #include "stacks.h"
 #include "version.h"
 
@@ -59,9 +61,6 @@ SNAKEPIT_API const char *snakepit_version(void);
 // `size` that was not set is INVALID_ARGUMENT too.
 
 // ---- Open and close -----------------------------------------------------------
-
-// Names a call; 0 names none.
-typedef uint64_t snakepit_call_id;
 
 typedef enum snakepit_log_level {
     SNAKEPIT_LOG_DEBUG = 0,
@@ -468,115 +467,6 @@ SNAKEPIT_API snakepit_err snakepit_stream_each(snakepit *pit,
                                                snakepit_chunk_fn *each,
                                                void *user,
                                                snakepit_answer **answer);
-
-// ---- Sessions -----------------------------------------------------------------
-
-// A session is a name of 1 to 255 bytes that ties calls together. It begins when the
-// name is used, by a call or by snakepit_session_put(), and ends as enum
-// snakepit_session_end says. While it lives it keeps values, each under a key of 1 to
-// 255 bytes: tools find them as self.session_context.get("key"), in whatever worker
-// they run. All of this is memory of the host, bounded by the configuration.
-//
-// Each of these counts as a use of the session. INVALID_ARGUMENT: a name or a key of
-// another length, or no pit. SHUTTING_DOWN: the pit is closing. NO_MEMORY.
-
-typedef struct snakepit_put_options {
-    size_t size;     // see Options
-    uint32_t ttl_ms; // how long the value is kept; 0: as long as its session lives
-    snakepit_message *why; // NULL, or where a failure is explained in one sentence
-} snakepit_put_options;
-
-// Keeps a copy of the value that `value` holds, in place of what the key held.
-// `options` may be NULL. QUOTA_EXCEEDED: it would be more than session_quota or
-// session_memory; the key keeps its old value. UNSERIALISABLE: it holds tensors; write
-// their bytes. SATURATED: there are max_sessions sessions, and all have calls under
-// way. And what snakepit_writer_error() says; snakepit_writer_explain() says where: a
-// list or a map as a key, which no tool could read, is INVALID_ARGUMENT, and so are
-// keys of one map that are equal in Python.
-SNAKEPIT_API snakepit_err snakepit_session_put(snakepit *pit,
-                                               const char *session_id,
-                                               const char *key,
-                                               const snakepit_writer *value,
-                                               const snakepit_put_options *options);
-// Gives a copy of the value as an answer, to be read and freed like that of a call.
-// NOT_FOUND: there is no such session or key; the fault says which. On every failure
-// `*answer` is given as well; only with NO_MEMORY it may be NULL.
-SNAKEPIT_API snakepit_err snakepit_session_get(snakepit *pit,
-                                               const char *session_id,
-                                               const char *key,
-                                               snakepit_answer **answer);
-// NOT_FOUND: there is no such session or key.
-SNAKEPIT_API snakepit_err snakepit_session_delete(snakepit *pit,
-                                                  const char *session_id,
-                                                  const char *key);
-// Gives the keys of a session, oldest first, as an answer: an array of texts. Fails
-// like snakepit_session_get().
-SNAKEPIT_API snakepit_err snakepit_session_list(snakepit *pit,
-                                                const char *session_id,
-                                                snakepit_answer **answer);
-// Ends the session. Its calls go on; the next one begins the session anew. NOT_FOUND.
-SNAKEPIT_API snakepit_err snakepit_session_close(snakepit *pit, const char *session_id);
-
-// ---- Tools of the host --------------------------------------------------------
-
-// What a host's tool is told of the call that asks. Texts are borrowed until the
-// function returns.
-typedef struct snakepit_tool_info {
-    size_t size;            // of the struct as the library knows it
-    const char *name;       // under which it was called
-    const char *session_id; // of the call; "" for none
-    const char *pool;       // whose worker asks
-    snakepit_call_id call;
-    uint64_t worker;       // its id
-    uint32_t remaining_ms; // until the call's time is up; UINT32_MAX: it never is
-} snakepit_tool_info;
-
-// A tool of the host, which Python calls by session_context.call_host_tool(). Reads the
-// map that comes next in `arguments`, writes one value to `result` (nothing: None) and
-// returns OK; or returns an error and may say why in `why`: Python gets both as an
-// exception. All is borrowed until it returns; tensors in the arguments lie in memory
-// that the worker can write.
-//
-// It runs on the thread that waits for the call: inside snakepit_call() or
-// snakepit_stream_next() on the caller's own; for a submitted call, or a stream that
-// reports, on the thread that drains its queue, which runs no callbacks meanwhile, or
-// on one of the library that runs these one after the other. On several threads at once
-// if several calls ask. It may call the library, except snakepit_close() and the
-// functions that drain. A snakepit_call() from here ends no later than the call that
-// asks. In the same pool it is run by the executor that asks, so that it does not wait
-// for a worker; such calls nest 16 deep at most. A stream that it opens waits for a
-// worker like any other. It may not ask for the next chunk of the stream that is being
-// read meanwhile (INVALID_ARGUMENT), and closing that stream only cancels its call.
-typedef snakepit_err snakepit_tool_fn(void *user,
-                                      const snakepit_tool_info *info,
-                                      const snakepit_reader *arguments,
-                                      snakepit_writer *result,
-                                      snakepit_message *why) SNAKEPIT_NOEXCEPT;
-
-typedef struct snakepit_tool_options {
-    size_t size;             // see Options
-    const char *session_id;  // NULL: for the calls of all sessions and of none. A tool
-                             // of a session hides one of all, and ends with it
-    const char *description; // what Python sees in session_context.host_tools; or NULL
-    snakepit_message *why;   // NULL, or where a failure is explained in one sentence
-} snakepit_tool_options;
-
-// Makes `function` callable from Python under a name of 1 to 255 bytes that does not
-// begin with "snakepit.". Keeps `user`; copies the texts. `options` may be NULL. May be
-// called at any time; a call that asks earlier gets UNKNOWN_TOOL. INVALID_ARGUMENT: the
-// name or the options are not valid, or the name is taken. NO_MEMORY, SATURATED
-// (max_sessions sessions have calls under way), SHUTTING_DOWN.
-SNAKEPIT_API snakepit_err snakepit_tool_register(snakepit *pit,
-                                                 const char *name,
-                                                 snakepit_tool_fn *function,
-                                                 void *user,
-                                                 const snakepit_tool_options *options);
-// Undoes that: when this returns, the function no longer runs anywhere. Called from a
-// host's tool, it does not wait for that. `session_id` is the one it was registered
-// with. NOT_FOUND, INVALID_ARGUMENT.
-SNAKEPIT_API snakepit_err snakepit_tool_unregister(snakepit *pit,
-                                                   const char *name,
-                                                   const char *session_id);
 
 // ---- Tensors in shared memory -------------------------------------------------
 

@@ -16,6 +16,8 @@ extern "C" {
 typedef struct snakepit snakepit;
 // The outcome of a call; see snakepit.h.
 typedef struct snakepit_answer snakepit_answer;
+// Names a call; 0 names none.
+typedef uint64_t snakepit_call_id;
 
 // Set `size` to sizeof the struct before the call: an older program gets what it knows,
 // and a newer one zeros for what this library does not.
@@ -184,17 +186,6 @@ SNAKEPIT_API snakepit_err snakepit_metrics(snakepit *pit,
                                            size_t *size);
 // NULL is fine.
 SNAKEPIT_API void snakepit_metrics_free(char *text);
-
-// Gives a page of the sessions that there are, in the order in which they began, as an
-// answer: {"sessions": [{"session": its name, "values": how many, "bytes": what they
-// take}], "next": the name of the last one, nil where no more follow}. At most `most`
-// of them, 1 to 10000: from the first one, where `after` is NULL, else behind the
-// session of that name. Listing does not count as using them. NOT_FOUND: that one has
-// ended meanwhile; begin anew. Fails like snakepit_session_get().
-SNAKEPIT_API snakepit_err snakepit_sessions(snakepit *pit,
-                                            const char *after,
-                                            uint32_t most,
-                                            snakepit_answer **answer);
 
 #ifdef __cplusplus
 }

@@ -35,6 +35,8 @@ extern const struct sp_subprocess_kind sp_worker_kind;
 
 // ---- death.c ------------------------------------------------------------------
 
+// Keeps the stack in which a start that is late was seen, in `worker->stack`.
+void sp_worker_keep_start(struct sp_worker *worker);
 // Sends a signal to the worker, if it is born and not dead. `group`: to all that it has
 // started, too.
 void sp_worker_signal(struct sp_worker *worker, int number, bool group);

@@ -123,11 +123,21 @@ bool sp_worker_was_told(const struct sp_worker *worker)
 static void keep_stack(struct sp_worker *worker, const struct sp_exit *end)
 {
     uint32_t of = sp_port_stack_of(worker->port);
-    bool crashed = of != 0 && of != SP_STACK_OF_START &&
+    bool crashed = of != 0 && of != SP_STACK_OF_START && worker->late == NULL &&
                    (!end->known || (uint32_t)end->signal == of);
     if (crashed && atomic_load(&worker->killed_for) == NULL) {
         sp_port_stack(worker->port, worker->stack);
     }
+}
+
+// A caller may find the worker's end meanwhile, and wants the stack as well.
+void sp_worker_keep_start(struct sp_worker *worker)
+{
+    pthread_mutex_lock(&worker->lost_lock);
+    if (!worker->lost && sp_port_stack_of(worker->port) == SP_STACK_OF_START) {
+        sp_port_stack(worker->port, worker->stack);
+    }
+    pthread_mutex_unlock(&worker->lost_lock);
 }
 
 void sp_worker_where(const struct sp_worker *worker, char *room, size_t size)

@@ -348,9 +348,7 @@ static void fail_late(struct sp_worker *worker)
     }
     worker->told_late = true;
     sp_timer_stop(&worker->child.timer);
-    if (sp_port_stack_of(worker->port) == SP_STACK_OF_START) {
-        sp_port_stack(worker->port, worker->stack);
-    }
+    sp_worker_keep_start(worker);
     sp_worker_where(worker, where, sizeof where);
     sp_log(worker->options.log,
            SP_LOG_WARNING,

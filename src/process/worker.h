@@ -116,7 +116,7 @@ struct sp_worker {
     bool failed;              // it reported that it cannot start
     bool adapter_failed;      // and that this was the adapter's doing
     bool wants;               // the system refused something; `failure` says what
-    const char *late;         // constant text: its start takes too long; NULL: no
+    const char *_Atomic late; // constant text: its start takes too long; NULL: no
     char stack[SP_STACK_MAX]; // Python's: where its start was, or, once it is lost, of
                               // its crash; or empty
     char failure[SP_FAILURE_MAX]; // its words, or ours

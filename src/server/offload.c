@@ -47,6 +47,7 @@ snakepit_err sp_offload_start(struct sp_offload *offload, snakepit_message *why)
     sp_list_init(&offload->line);
     SP_CHECK(pthread_mutex_init(&offload->lock, NULL) == 0);
     SP_CHECK(pthread_cond_init(&offload->more, NULL) == 0);
+    offload->started = true;
     while (offload->count < SP_OFFLOAD_THREADS) {
         int rc = sp_thread_start(&offload->threads[offload->count], run, offload);
         if (rc != 0) {
@@ -61,7 +62,7 @@ snakepit_err sp_offload_start(struct sp_offload *offload, snakepit_message *why)
 void sp_offload_stop(struct sp_offload *offload)
 {
     struct sp_link *link;
-    if (offload->line.next == NULL) {
+    if (!offload->started) {
         return;
     }
     pthread_mutex_lock(&offload->lock);
@@ -79,7 +80,7 @@ void sp_offload_stop(struct sp_offload *offload)
 
 void sp_offload_fini(struct sp_offload *offload)
 {
-    if (offload->line.next != NULL) {
+    if (offload->started) {
         pthread_cond_destroy(&offload->more);
         pthread_mutex_destroy(&offload->lock);
     }

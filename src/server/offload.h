@@ -35,6 +35,7 @@ struct sp_offload {
     pthread_cond_t more;
     struct sp_link line; // work that waits. Guarded by `lock`
     bool stopping;       // guarded by `lock`
+    bool started;        // `lock` and `more` are there
     size_t count;        // of threads
     pthread_t threads[SP_OFFLOAD_THREADS];
 };
