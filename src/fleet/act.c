@@ -22,11 +22,14 @@ static void seat(struct sp_fleet *fleet, struct sp_worker *worker, uint64_t requ
     struct sp_seat *made = NULL;
     sp_fleet_note_ready(fleet, worker);
     pthread_mutex_lock(&worker->lost_lock);
-    if (!worker->lost &&
-        sp_pool_add_seat(options->pool, &terms, &made) == SNAKEPIT_OK) {
+    bool lost = worker->lost;
+    if (!lost && sp_pool_add_seat(options->pool, &terms, &made) == SNAKEPIT_OK) {
         worker->seat = made;
     }
     pthread_mutex_unlock(&worker->lost_lock);
+    if (lost) {
+        return; // its exit comes
+    }
     if (made == NULL) {
         sp_worker_kill(worker, "memory is exhausted");
     } else {
