@@ -47,6 +47,7 @@ struct sp_api *sp_api_new(const struct sp_api_options *options)
     api->path = options->path == NULL ? NULL : sp_strdup(options->path);
     SP_CHECK(pthread_mutex_init(&api->lock, NULL) == 0);
     sp_call_names_init(&api->names);
+    sp_feed_init(&api->feed, api->pit);
     if (options->path != NULL && api->path == NULL) {
         sp_api_free(api);
         return NULL;
@@ -75,6 +76,7 @@ void sp_api_free(struct sp_api *api)
     }
     sp_buf_fini(&api->document.text);
     sp_call_names_fini(&api->names);
+    sp_feed_fini(&api->feed);
     pthread_mutex_destroy(&api->lock);
     sp_free(api->path);
     sp_free(api);

@@ -11,6 +11,7 @@
 
 #include "api/api.h"
 #include "api/call_names.h"
+#include "api/feed.h"
 #include "api/router.h"
 #include "base/list.h"
 #include "base/log.h"
@@ -48,6 +49,7 @@ struct sp_api {
     void (*drain)(void *user); // constant; NULL: it cannot
     void *user;                // constant
     struct sp_call_names names;
+    struct sp_feed feed; // has a lock of its own
     struct sp_api_loop *_Atomic loops;
     pthread_mutex_t lock;
     struct sp_api_document document;

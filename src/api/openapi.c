@@ -28,9 +28,11 @@ static void text(struct sp_openapi *openapi, const char *part)
 #define VALUE                                            \
     "\"content\":{\"application/json\":{\"schema\":{}}," \
     "\"application/msgpack\":{\"schema\":{}}}"
-#define EVENTS ",\"text/event-stream\":{\"schema\":{\"type\":\"string\"}}"
-#define OBJECT "\"content\":{\"application/json\":{\"schema\":{\"type\":\"object\"}}}"
-#define PLAIN  "\"content\":{\"text/plain\":{\"schema\":{\"type\":\"string\"}}}"
+#define EVENT_STREAM "\"text/event-stream\":{\"schema\":{\"type\":\"string\"}}"
+#define EVENTS       "," EVENT_STREAM
+#define SSE          "\"content\":{" EVENT_STREAM "}"
+#define OBJECT       "\"content\":{\"application/json\":{\"schema\":{\"type\":\"object\"}}}"
+#define PLAIN        "\"content\":{\"text/plain\":{\"schema\":{\"type\":\"string\"}}}"
 
 #define ANSWER(status, description, content) \
     "\"" status "\":{\"description\":\"" description "\"," content "}"
@@ -89,6 +91,12 @@ static const struct more more[SP_ROUTES] = {
     [SP_ROUTE_pool_stacks] = {"", "", ANSWER("200", "Its workers' stacks.", VALUE)},
     [SP_ROUTE_worker_stacks] = {"", "", ANSWER("200", "Its stacks.", VALUE)},
     [SP_ROUTE_recycle_worker] = {"", "", NO_BODY("202", "It will be replaced.")},
+    [SP_ROUTE_watch] = {QUERY("interval_ms",
+                              "false",
+                              "{\"type\":\"integer\",\"minimum\":100,"
+                              "\"maximum\":10000}"),
+                        "",
+                        ANSWER("200", "The events.", SSE)},
     [SP_ROUTE_sessions] = {QUERY("after",
                                  "false",
                                  "{\"type\":\"string\",\"minLength\":1,\"maxLength\":"

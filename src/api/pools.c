@@ -11,12 +11,12 @@
 #include "pit/failure.h"
 #include "pit/refuse.h"
 
-#define POOL_PAIRS   38u
 #define WORKER_PAIRS 9u
 #define HEALTH_PAIRS 6u
 
-static void
-write_pool(snakepit *pit, snakepit_writer *writer, const snakepit_pool_stats *stats)
+void sp_api_write_pool(snakepit *pit,
+                       snakepit_writer *writer,
+                       const snakepit_pool_stats *stats)
 {
     snakepit_message failure;
     sp_pair_text(writer, "name", stats->name);
@@ -58,8 +58,8 @@ void sp_api_describe_pools(snakepit *pit,
         }
         rows--;
         if (snakepit_pool_get_stats(pit, name, &stats) == SNAKEPIT_OK) {
-            snakepit_writer_map(writer, POOL_PAIRS);
-            write_pool(pit, writer, &stats);
+            snakepit_writer_map(writer, SP_API_POOL_PAIRS);
+            sp_api_write_pool(pit, writer, &stats);
         } else {
             snakepit_writer_nil(writer); // a reload has just taken it away
         }
@@ -207,8 +207,8 @@ sp_api_describe_pool(snakepit *pit, const char *pool, snakepit_writer *writer)
     if (err != SNAKEPIT_OK) {
         return err;
     }
-    snakepit_writer_map(writer, POOL_PAIRS + 2);
-    write_pool(pit, writer, &stats);
+    snakepit_writer_map(writer, SP_API_POOL_PAIRS + 2);
+    sp_api_write_pool(pit, writer, &stats);
     err = write_workers(pit, pool, writer);
     return err == SNAKEPIT_OK ? write_breakers(pit, pool, writer) : err;
 }

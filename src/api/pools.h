@@ -28,6 +28,11 @@ snakepit_health sp_api_worker_health(snakepit *pit,
 // Whether a pool is to be seen.
 typedef bool sp_api_seen_fn(const void *user, const char *pool);
 
+// The pairs of a pool's map that all show: its name, how it is, and its figures.
+#define SP_API_POOL_PAIRS 38u
+void sp_api_write_pool(snakepit *pit,
+                       snakepit_writer *writer,
+                       const snakepit_pool_stats *stats);
 // Writes {"pools": [{"name", "profile", "state", "reason", "workers", ...}]}: the
 // figures of snakepit_pool_stats, and `reason`, why a worker is missing. `seen` NULL:
 // all of them.

@@ -7,6 +7,7 @@
 #include "base/thread.h"
 #include "pit/pit.h"
 #include "pit/refuse.h"
+#include "pit/times.h"
 #include "telemetry/exposition.h"
 
 // Those that are wanted, in the order of the configuration. `figures` has room for all.
@@ -83,4 +84,18 @@ snakepit_err snakepit_metrics(snakepit *pit,
 void snakepit_metrics_free(char *text)
 {
     sp_free(text);
+}
+
+bool sp_pit_times(snakepit *pit,
+                  const char *pool,
+                  struct sp_histogram *line,
+                  struct sp_histogram *run)
+{
+    SP_UNCANCELLED;
+    struct sp_pool *found = sp_pit_pool(pit, pool);
+    if (found == NULL) {
+        return false;
+    }
+    sp_pool_times(found, line, run);
+    return true;
 }

@@ -15,7 +15,7 @@ from support.command import run
 from support.configs import default_python
 from support.places import ROOT
 from support.raw_http import Raw
-from support.served import SSE, Client, end, serve
+from support.served import SSE, Client, Events, end, serve
 from support.tokens import bearer, secret, token, write
 from support.waiting import eventually
 
@@ -53,6 +53,7 @@ REQUESTS = {
     "getPoolStacks": "/v1/pools/{pool}/stacks",
     "recycleWorker": "/v1/workers/999999:recycle",
     "getWorkerStacks": "/v1/workers/999999/stacks",
+    "watch": "/v1/watch?interval_ms=1",
     "listSessions": "/v1/sessions",
     "getSession": "/v1/sessions/none",
     "endSession": "/v1/sessions/none",
@@ -213,6 +214,31 @@ def test_it_sees_its_pools_and_no_others(client):
     assert seen("all") == seen("observe") == ["mine", "other"]
     assert seen("all-mine") == seen("observe-mine") == ["mine"]
     assert seen("other") == ["other"]
+
+
+def test_it_watches_its_pools_and_no_others(client):
+    def seen(name: str) -> tuple[list[str], set[str]]:
+        events = Events(client.open("GET", "/v1/watch", **bearer(name)))
+        event, value = next(iter(events))
+        events.close()
+        assert event == "snapshot"
+        pools = [pool["name"] for pool in value["pools"]]
+        return pools, {worker["pool"] for worker in value["workers"]}
+
+    assert seen("observe") == (["mine", "other"], {"mine", "other"})
+    assert seen("observe-mine") == (["mine"], {"mine"})
+    assert seen("other") == (["other"], {"other"})
+
+
+def test_a_token_that_is_revoked_watches_no_longer(own):
+    client, path = own
+    events = Events(client.open("GET", "/v1/watch", **bearer("observe")))
+    every = iter(events)
+    assert next(every)[0] == "snapshot"
+    write(path, [row for row in TOKENS if row["name"] != "observe"])
+    assert client.ask("POST", "/v1/pools:reload", **bearer("all"))[0] == 204
+    assert all(event == "delta" for event, _ in every)  # to its end
+    events.close()
 
 
 def test_its_openapi_document_has_its_pools(client):

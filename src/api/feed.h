@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+// What those who watch the pools are sent: all of it once, then what has changed. It is
+// looked at once for all of them, and written once for all that may see the same and
+// were sent the same before.
+#ifndef API_FEED_H
+#define API_FEED_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <snakepit/snakepit.h>
+
+#include "api/pools.h"
+#include "base/slice.h"
+#include "telemetry/histogram.h"
+
+#define SP_FEED_GONE   512u // pools and workers that are gone, and still told
+#define SP_FEED_FRAMES 4u   // of one look
+
+// A pool or a worker, as JSON.
+struct sp_feed_row {
+    struct sp_buf text;
+    uint64_t id;      // of a worker
+    uint64_t changed; // the look that found the text to be another one
+};
+
+// How a pool did since its rates were made last.
+struct sp_feed_rates {
+    uint64_t since; // CLOCK_MONOTONIC ns; 0: never
+    uint64_t calls; // until then
+    uint64_t failures;
+    struct sp_histogram line;
+    struct sp_histogram run;
+    double calls_per_second;
+    double failures_per_second;
+    double line_p50; // seconds; below 0: no call has
+    double line_p99;
+    double run_p50;
+    double run_p99;
+};
+
+struct sp_feed_pool {
+    const char *name; // lives as long as the pit
+    bool present;
+    uint64_t came; // the look that found it
+    struct sp_feed_row row;
+    struct sp_feed_row *workers;
+    size_t worker_count;
+    struct sp_feed_rates rates;
+};
+
+struct sp_feed_gone {
+    uint64_t look;   // that has missed it
+    size_t pool;     // its place
+    uint64_t worker; // 0: the pool itself
+};
+
+// What was written of the last look.
+struct sp_feed_frame {
+    uint64_t after; // the look before whose changes it leaves out; 0: a snapshot
+    struct sp_buf seen;
+    struct sp_buf text; // an event
+};
+
+// Zeroed but for the first two: nobody has looked. Guarded by `lock`.
+struct sp_feed {
+    snakepit *pit;    // constant
+    uint64_t started; // CLOCK_MONOTONIC ns, when the daemon was; constant
+    pthread_mutex_t lock;
+    uint32_t watchers;
+    uint64_t look; // its number
+    uint64_t looked_at;
+    struct sp_feed_pool *pools; // each stays in its place
+    size_t pool_count;
+    struct sp_feed_gone gone[SP_FEED_GONE]; // by their number, modulo
+    uint64_t gone_count;
+    struct sp_histogram line; // room for those of one pool
+    struct sp_histogram run;
+    struct sp_feed_frame frames[SP_FEED_FRAMES];
+    uint32_t frame_count; // that were written of the last look
+};
+
+void sp_feed_init(struct sp_feed *feed, snakepit *pit);
+void sp_feed_fini(struct sp_feed *feed);
+
+// All that follows: lock held.
+
+// Somebody watches from now on, or no longer. What is kept goes with the last one.
+void sp_feed_join(struct sp_feed *feed);
+void sp_feed_leave(struct sp_feed *feed);
+
+// Looks at the pools, unless somebody has just done so. NO_MEMORY: some of what there
+// is may be left out until the next time.
+snakepit_err sp_feed_look(struct sp_feed *feed);
+
+// For each place of a pool, one byte: whether it is seen. It has `pool_count`.
+snakepit_err sp_feed_choose(const struct sp_feed *feed,
+                            sp_api_seen_fn *seen,
+                            const void *user,
+                            struct sp_buf *chosen);
+
+// The event for a client that sees these pools and was sent the look `after` (0: none).
+// Borrowed until the next call. Empty: without memory.
+struct sp_slice
+sp_feed_tell(struct sp_feed *feed, uint64_t after, const struct sp_buf *chosen);
+
+#endif
