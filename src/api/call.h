@@ -21,7 +21,7 @@ struct sp_api_form {
     void (*make)(struct sp_api_result *result, snakepit_answer *answer, unsigned as);
     void (*send)(struct sp_exchange *exchange,
                  struct sp_api_result *result,
-                 const snakepit_answer *answer,
+                 snakepit_answer *answer,
                  unsigned as,
                  const char *call);
 };

@@ -272,6 +272,14 @@ static size_t weigh(snakepit_reader reader)
     return weight;
 }
 
+bool sp_api_value_is_large(const snakepit_reader *value)
+{
+    // Most are neither: they are not walked through.
+    const bool may_be =
+        value->tensors_size != 0 || (size_t)(value->end - value->at) > SP_API_LARGE;
+    return may_be && weigh(*value) > SP_API_LARGE;
+}
+
 bool sp_api_result_is_large(const snakepit_answer *answer)
 {
     snakepit_reader reader;
@@ -316,7 +324,7 @@ static void reply_without_result(struct sp_exchange *exchange,
 
 void sp_api_reply_result(struct sp_exchange *exchange,
                          struct sp_api_result *result,
-                         const snakepit_answer *answer,
+                         snakepit_answer *answer,
                          unsigned media,
                          const char *call)
 {

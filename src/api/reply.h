@@ -61,8 +61,9 @@ struct sp_api_result {
     struct sp_buf room; // of the body, if it had to be made
     snakepit_err err;   // why there is none
 };
-// Whether to make it would keep a loop from its other connections.
+// Whether to write it would keep a loop from its other connections.
 bool sp_api_result_is_large(const snakepit_answer *answer);
+bool sp_api_value_is_large(const snakepit_reader *value);
 // Of an answer that is no fault. Any thread.
 void sp_api_result_make(struct sp_api_result *result,
                         snakepit_answer *answer,
@@ -70,7 +71,7 @@ void sp_api_result_make(struct sp_api_result *result,
 // Answers with what was made, and frees it.
 void sp_api_reply_result(struct sp_exchange *exchange,
                          struct sp_api_result *result,
-                         const snakepit_answer *answer,
+                         snakepit_answer *answer,
                          unsigned media,
                          const char *call);
 // As the client wants it; SP_MEDIA_NONE: it wants neither, and was refused.

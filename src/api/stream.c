@@ -6,16 +6,21 @@
 //
 // The answer begins with the first event, so that a call which fails before that is
 // answered with the status of its fault.
+//
+// What is large is written by a thread of the server. Until that is done the stream
+// neither reads nor sends.
 #include "api/stream.h"
 
 #include <string.h>
 
 #include "api/inside.h"
+#include "api/large.h"
 #include "api/reply.h"
 #include "api/track.h"
 #include "base/clock.h"
 #include "base/memory.h"
 #include "http/problem.h"
+#include "server/offload.h"
 #include "server/server.h"
 
 #define CHUNKS_A_TURN 64u
@@ -24,12 +29,22 @@
 // longest silence is twice as long: 15 s.
 #define LOOK_MS 7500u
 
+// What is written while the loop goes on. Owner: the thread that writes, until it is
+// done.
+struct writing {
+    struct sp_offload_work work;
+    bool last; // what the tool returned at its end
+    snakepit_reader chunk;
+    struct sp_buf events;
+    snakepit_err err;
+};
+
 // Owner: the loop of its exchange.
 struct stream {
     struct sp_link link; // of sp_api_loop.streams
     struct sp_link turn; // of sp_api_loop.busy
     struct sp_api_loop *loop;
-    struct sp_exchange *exchange;
+    struct sp_exchange *exchange; // NULL: nobody waits any more
     const struct sp_api_stream_form *form;
     snakepit_stream *chunks;
     struct sp_api_track track;
@@ -38,6 +53,8 @@ struct stream {
     bool begun;          // the answer has
     bool spoken;         // something was sent since the last look
     bool full;           // it goes on when its client has room
+    bool writes;         // `writing` is not done
+    struct writing writing;
 };
 
 // ---- Its end --------------------------------------------------------------------
@@ -49,7 +66,8 @@ static void drop_form(const struct sp_api_stream_form *form)
     }
 }
 
-static void free_stream(struct stream *stream)
+// The loop and the call know it no longer.
+static void part(struct stream *stream)
 {
     if (sp_link_used(&stream->turn)) {
         sp_list_remove(&stream->turn);
@@ -62,14 +80,32 @@ static void free_stream(struct stream *stream)
     }
     sp_timer_stop(&stream->end);
     sp_api_track_end(&stream->track);
+}
+
+static void free_parted(struct stream *stream)
+{
     snakepit_stream_close(stream->chunks);
     drop_form(stream->form);
+    sp_buf_fini(&stream->writing.events);
     sp_free(stream);
+}
+
+static void free_stream(struct stream *stream)
+{
+    part(stream);
+    free_parted(stream);
 }
 
 static void on_gone(void *user)
 {
-    free_stream(user);
+    struct stream *stream = user;
+    if (stream->writes) {
+        (void)snakepit_cancel(sp_api_of(stream->exchange)->pit, stream->track.id);
+        part(stream);
+        stream->exchange = NULL;
+    } else {
+        free_stream(stream);
+    }
 }
 
 // Its client sees that it is not whole.
@@ -162,27 +198,42 @@ static void end_with_fault(struct stream *stream,
     finish(stream, err, fault, retry_after_ms);
 }
 
-static void end_with_answer(struct stream *stream)
+// What could not be written is told also where the tool has ended well meanwhile.
+static void end_with_unwritable(struct stream *stream, const snakepit_reader *value)
 {
     snakepit_message why;
+    const snakepit_fault none = stream->form->unwritable(value, stream->form->as, &why);
+    end_with_fault(stream, &none, 0);
+}
+
+// `err` is of its result, which is in the buffer where it is OK.
+static void end_with_result(struct stream *stream, snakepit_err err)
+{
     snakepit_reader reader;
+    if (err == SNAKEPIT_UNSERIALISABLE) {
+        snakepit_answer_reader(snakepit_stream_answer(stream->chunks), &reader);
+        end_with_unwritable(stream, &reader);
+    } else {
+        finish(stream, err, NULL, 0);
+    }
+}
+
+static void begin_writing(struct stream *stream, bool last);
+
+static void end_with_answer(struct stream *stream)
+{
     const struct sp_api_stream_form *form = stream->form;
     snakepit_answer *answer = snakepit_stream_answer(stream->chunks);
     const snakepit_fault *fault = snakepit_answer_fault(answer);
     if (fault->err != SNAKEPIT_OK) {
         end_with_fault(stream, fault, snakepit_answer_retry_after_ms(answer));
-        return;
+    } else if (form->result == NULL) {
+        finish(stream, SNAKEPIT_OK, NULL, 0);
+    } else if (sp_api_result_is_large(answer)) {
+        begin_writing(stream, true);
+    } else {
+        end_with_result(stream, form->result(&stream->loop->events, answer, form));
     }
-    snakepit_err err = form->result == NULL
-                           ? SNAKEPIT_OK
-                           : form->result(&stream->loop->events, answer, form);
-    if (err != SNAKEPIT_UNSERIALISABLE) {
-        finish(stream, err, NULL, 0);
-        return;
-    }
-    snakepit_answer_reader(answer, &reader);
-    const snakepit_fault none = form->unwritable(&reader, form->as, &why);
-    end_with_fault(stream, &none, 0);
 }
 
 // ---- Room -----------------------------------------------------------------------
@@ -228,23 +279,25 @@ static void wait_for_turn(struct stream *stream)
 // The last chunk that was read.
 struct chunk {
     snakepit_reader reader;
-    bool mute; // it cannot be written
+    bool unwritable;
+    bool large; // and not written yet
 };
 
 // Reads into the loop's buffer what one turn may. OK: there may be more. AGAIN: there
-// is not, now. UNSERIALISABLE: `chunk` is mute. NO_MEMORY. Everything else is the end
-// of the call.
+// is not, now. UNSERIALISABLE: `chunk` is unwritable. NO_MEMORY. Everything else is the
+// end of the call.
 static snakepit_err read_chunks(struct stream *stream, size_t room, struct chunk *chunk)
 {
     const struct sp_api_stream_form *form = stream->form;
     struct sp_buf *events = &stream->loop->events;
     for (unsigned i = 0; i < CHUNKS_A_TURN && events->size < room; i++) {
         snakepit_err err = snakepit_stream_try_next(stream->chunks, &chunk->reader);
-        if (err != SNAKEPIT_OK) {
+        chunk->large = err == SNAKEPIT_OK && sp_api_value_is_large(&chunk->reader);
+        if (err != SNAKEPIT_OK || chunk->large) {
             return err;
         }
         err = form->chunk(events, stream->chunks, &chunk->reader, form);
-        chunk->mute = err == SNAKEPIT_UNSERIALISABLE;
+        chunk->unwritable = err == SNAKEPIT_UNSERIALISABLE;
         if (err != SNAKEPIT_OK) {
             return err;
         }
@@ -265,33 +318,81 @@ static void go_on(struct stream *stream)
     }
 }
 
-// What could not be sent is told also where the tool has ended well meanwhile.
-static void end_with_mute(struct stream *stream, const snakepit_reader *chunk)
+// ---- What is large --------------------------------------------------------------
+
+// On a thread of the server.
+static void write_value(struct sp_offload_work *work)
 {
-    snakepit_message why;
-    const snakepit_fault fault =
-        stream->form->unwritable(chunk, stream->form->as, &why);
-    end_with_fault(stream, &fault, 0);
+    struct stream *stream = SP_ENTRY(work, struct stream, writing.work);
+    struct writing *writing = &stream->writing;
+    const struct sp_api_stream_form *form = stream->form;
+    writing->err =
+        writing->last
+            ? form->result(
+                  &writing->events, snakepit_stream_answer(stream->chunks), form)
+            : form->chunk(&writing->events, stream->chunks, &writing->chunk, form);
+}
+
+// What was written becomes what the loop sends next.
+static void is_written(struct sp_offload_work *work)
+{
+    struct stream *stream = SP_ENTRY(work, struct stream, writing.work);
+    struct writing *writing = &stream->writing;
+    stream->writes = false;
+    if (stream->exchange == NULL) {
+        free_parted(stream);
+        return;
+    }
+    sp_buf_fini(&stream->loop->events);
+    stream->loop->events = writing->events;
+    writing->events = (struct sp_buf){.data = NULL};
+    if (writing->last) {
+        end_with_result(stream, writing->err);
+    } else if (writing->err == SNAKEPIT_OK) {
+        go_on(stream);
+    } else if (writing->err == SNAKEPIT_UNSERIALISABLE) {
+        end_with_unwritable(stream, &writing->chunk);
+    } else {
+        break_off(stream);
+    }
+}
+
+// What is in the loop's buffer goes before it.
+static void begin_writing(struct stream *stream, bool last)
+{
+    if (send_events(stream) != SNAKEPIT_OK) {
+        break_off(stream);
+        return;
+    }
+    stream->writes = true;
+    stream->writing.last = last;
+    stream->writing.err = SNAKEPIT_SHUTTING_DOWN; // if it never runs
+    stream->writing.work.run = write_value;
+    stream->writing.work.done = is_written;
+    sp_offload_do(stream->exchange->loop, &stream->writing.work);
 }
 
 // Not while it waits for its turn, or for room.
 static void read_on(struct stream *stream)
 {
-    struct chunk chunk = {.mute = false};
+    struct chunk chunk = {.unwritable = false};
     const size_t room = sp_exchange_room(stream->exchange);
     if (room == 0) {
         wait_for_room(stream);
         return;
     }
     snakepit_err err = read_chunks(stream, room, &chunk);
-    if (err == SNAKEPIT_OK) {
+    if (chunk.large) {
+        stream->writing.chunk = chunk.reader;
+        begin_writing(stream, false);
+    } else if (err == SNAKEPIT_OK) {
         go_on(stream);
     } else if (err == SNAKEPIT_AGAIN) {
         if (send_events(stream) != SNAKEPIT_OK) {
             break_off(stream);
         }
-    } else if (chunk.mute) {
-        end_with_mute(stream, &chunk.reader);
+    } else if (chunk.unwritable) {
+        end_with_unwritable(stream, &chunk.reader);
     } else if (snakepit_stream_answer(stream->chunks) != NULL) {
         end_with_answer(stream);
     } else {
@@ -316,8 +417,11 @@ static void run_turns(struct sp_timer *timer)
 
 static void on_ready(void *user, snakepit_stream *chunks)
 {
+    struct stream *stream = user;
     (void)chunks;
-    read_on(user);
+    if (!stream->writes) { // else it reads on when that is done
+        read_on(stream);
+    }
 }
 
 static void on_writable(void *user)
@@ -340,7 +444,7 @@ static void break_silence(struct stream *stream)
 {
     const bool quiet = !stream->spoken;
     stream->spoken = false;
-    if (!quiet || stream->form->silence == NULL ||
+    if (!quiet || stream->writes || stream->form->silence == NULL ||
         (stream->begun && sp_exchange_room(stream->exchange) == 0)) {
         return;
     }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api/call.h"
+#include "api/large.h"
 #include "api/reply.h"
 #include "api/stream.h"
 #include "base/clock.h"
@@ -20,6 +21,7 @@
 #include "protobuf/wire.h"
 #include "server/server.h"
 #include "services/bridge.h"
+#include "services/large.h"
 #include "services/message.h"
 
 #define TOLD_MOST   ((size_t)1200)       // bytes of a fault's JSON in grpc-message
@@ -105,25 +107,63 @@ write_arguments(snakepit_writer *writer,
 }
 
 // Each is bounded by its message; all of them together hold what those of a call may.
-static snakepit_err count_arguments(const struct sp_exchange *exchange,
+static snakepit_err count_arguments(const struct sp_serve_config *config,
                                     const snakepit_writer *writer,
                                     snakepit_message *why)
 {
     snakepit_reader reader;
     snakepit_reader_init(&reader, writer->buf.data, writer->buf.size);
-    return sp_body_count(reader, sp_serve_loop_config(exchange->loop)->max_values, why);
+    return sp_body_count(reader, config->max_values, why);
 }
 
-// ---- Asking ---------------------------------------------------------------------
+// ---- The message ------------------------------------------------------------------
 
 // Borrows from itself and from the message.
 struct asked {
     struct sp_scratch scratch;
     struct sp_bridge_execute_tool_request request;
+    snakepit_writer *args; // until they are those of `ask`
+    snakepit_err err;      // of the message; `malformed` is not of its values
+    bool malformed;
+    snakepit_message why;
     struct sp_api_ask ask;
     char pool[SP_PARAM_SIZE];
     char tool[SP_PARAM_SIZE];
 };
+
+static snakepit_err read_arguments(struct asked *asked,
+                                   const struct sp_serve_config *config)
+{
+    if (wants_pickle(&asked->request)) {
+        (void)snprintf(asked->why.text,
+                       sizeof asked->why.text,
+                       "pickle is not read: it would run what a client sends; send "
+                       "JSON, or bytes that the tool reads");
+        return SNAKEPIT_INVALID_ARGUMENT;
+    }
+    asked->args = snakepit_writer_new();
+    snakepit_err err = write_arguments(asked->args, &asked->request, &asked->why);
+    return err == SNAKEPIT_OK ? count_arguments(config, asked->args, &asked->why) : err;
+}
+
+// Any thread: what takes long, where the message is large.
+static void read_message(struct asked *asked,
+                         struct sp_slice message,
+                         const struct sp_serve_config *config)
+{
+    asked->scratch.limit = (size_t)config->max_message; // see sp_grpc_decode()
+    asked->err = sp_proto_decode(&sp_type_bridge_execute_tool_request,
+                                 message,
+                                 &asked->scratch,
+                                 &asked->request,
+                                 &asked->why);
+    asked->malformed = asked->err == SNAKEPIT_MALFORMED;
+    if (asked->err == SNAKEPIT_OK) {
+        asked->err = read_arguments(asked, config);
+    }
+}
+
+// ---- Asking ---------------------------------------------------------------------
 
 static uint64_t timeout_of(const struct sp_grpc_call *call,
                            const struct sp_bridge_execute_tool_request *request)
@@ -144,61 +184,68 @@ static uint64_t timeout_of(const struct sp_grpc_call *call,
 
 static bool fill(struct sp_grpc_call *call, struct asked *asked)
 {
-    struct sp_exchange *exchange = call->exchange;
-    const struct sp_bridge_execute_tool_request *request = &asked->request;
-    snakepit_message why = {{0}};
+    const struct sp_slice session = asked->request.session_id;
     asked->ask.tool = asked->tool;
+    asked->ask.args = asked->args;
+    asked->args = NULL;
     asked->ask.options.begun_ns = call->begun_ns;
     asked->ask.ends_ns = sp_grpc_ends_ns(call);
-    asked->ask.options.timeout_ms = (uint32_t)timeout_of(call, request);
-    if (wants_pickle(request)) {
-        sp_api_fail(exchange,
-                    SNAKEPIT_INVALID_ARGUMENT,
-                    "pickle is not read: it would run what a client sends; send JSON, "
-                    "or bytes that the tool reads");
-        return false;
-    }
-    if (request->session_id.size != 0 &&
-        !sp_api_ask_set_session(
-            exchange, &asked->ask, request->session_id, "session_id")) {
-        return false;
-    }
-    asked->ask.args = snakepit_writer_new();
-    snakepit_err err = write_arguments(asked->ask.args, request, &why);
-    err = err == SNAKEPIT_OK ? count_arguments(exchange, asked->ask.args, &why) : err;
-    if (err != SNAKEPIT_OK) {
-        sp_api_fail(exchange, err, why.text);
-    }
-    return err == SNAKEPIT_OK;
+    asked->ask.options.timeout_ms = (uint32_t)timeout_of(call, &asked->request);
+    return session.size == 0 ||
+           sp_api_ask_set_session(call->exchange, &asked->ask, session, "session_id");
 }
 
 // False: it was refused. Either way asked_fini() is due.
-static bool begin_asking(struct sp_grpc_call *call, struct asked *asked)
+static bool ask_for(struct sp_grpc_call *call, struct asked *asked)
 {
     const struct sp_slice unnamed = {NULL, 0};
-    return sp_grpc_pool(call, unnamed, asked->pool) &&
+    return sp_grpc_is_read(call->exchange, asked->err, asked->malformed, &asked->why) &&
+           sp_grpc_pool(call, unnamed, asked->pool) &&
            sp_grpc_text(
                call->exchange, asked->request.tool_name, "tool_name", asked->tool) &&
            sp_api_ask_begin(call->exchange, asked->pool, &asked->ask) &&
            fill(call, asked);
 }
 
-static bool
-read_call(struct sp_grpc_call *call, struct sp_slice message, struct asked *asked)
-{
-    *asked = (struct asked){.tool = ""};
-    return sp_grpc_decode(call->exchange,
-                          &sp_type_bridge_execute_tool_request,
-                          message,
-                          &asked->scratch,
-                          &asked->request) &&
-           begin_asking(call, asked);
-}
-
 static void asked_fini(struct asked *asked)
 {
+    snakepit_writer_free(asked->args);
     sp_api_ask_fini(&asked->ask);
     sp_scratch_fini(&asked->scratch);
+}
+
+// What is done with a call that was read. On the loop.
+typedef void ask_fn(struct sp_grpc_call *call, struct asked *asked);
+
+// ---- Large messages ---------------------------------------------------------------
+
+struct large {
+    struct sp_grpc_large message; // first
+    struct asked asked;
+};
+
+static struct large *large_of(struct sp_grpc_large *message)
+{
+    return SP_ENTRY(message, struct large, message);
+}
+
+static void fini_large(struct sp_grpc_large *message)
+{
+    asked_fini(&large_of(message)->asked);
+}
+
+static void read_large(struct sp_grpc_large *message, struct sp_slice bytes)
+{
+    read_message(&large_of(message)->asked, bytes, message->config);
+}
+
+static void
+read_and_ask(struct sp_grpc_call *call, struct sp_slice message, ask_fn *then)
+{
+    struct asked asked = {.tool = ""};
+    read_message(&asked, message, sp_serve_loop_config(call->exchange->loop));
+    then(call, &asked);
+    asked_fini(&asked);
 }
 
 // ---- Whole answers --------------------------------------------------------------
@@ -279,19 +326,56 @@ static void answer_call(struct sp_exchange *exchange,
     sp_scratch_fini(&scratch);
 }
 
+// On a thread of the server: the answer keeps the JSON.
+static void
+make_large(struct sp_api_result *result, snakepit_answer *answer, unsigned as)
+{
+    struct sp_bridge_execute_tool_response response;
+    struct sp_pb_any any;
+    (void)result;
+    (void)as;
+    (void)write_result(answer, &response, &any);
+}
+
+static void send_large(struct sp_exchange *exchange,
+                       struct sp_api_result *result,
+                       snakepit_answer *answer,
+                       unsigned begun_ms,
+                       const char *call)
+{
+    (void)result;
+    answer_call(exchange, answer, begun_ms, call);
+}
+
 static void submit(struct sp_grpc_call *call, struct asked *asked)
 {
-    const struct sp_api_form form = {.answer = answer_call, .as = clock_ms()};
-    sp_api_submit(call->exchange, &asked->ask, form);
+    const struct sp_api_form form = {.answer = answer_call,
+                                     .make = make_large,
+                                     .send = send_large,
+                                     .as = clock_ms()};
+    if (ask_for(call, asked)) {
+        sp_api_submit(call->exchange, &asked->ask, form);
+    }
 }
+
+static void submit_large(struct sp_grpc_call *call, struct sp_slice message)
+{
+    (void)message;
+    submit(call, &large_of(call->state)->asked);
+}
+
+static const struct sp_grpc_large_ops submits = {.size = sizeof(struct large),
+                                                 .read = read_large,
+                                                 .then = submit_large,
+                                                 .fini = fini_large};
 
 void sp_grpc_bridge_execute(struct sp_grpc_call *call, struct sp_slice message)
 {
-    struct asked asked;
-    if (read_call(call, message, &asked)) {
-        submit(call, &asked);
+    if (message.size > SP_API_LARGE) {
+        sp_grpc_large_begin(call, &submits);
+    } else {
+        read_and_ask(call, message, submit);
     }
-    asked_fini(&asked);
 }
 
 // Its request is the beginning of that of ExecuteTool, member for member.
@@ -399,20 +483,39 @@ static const struct sp_api_stream_form stream_form = {.begin = sp_grpc_begin,
                                                       .refuse = refuse,
                                                       .over = over};
 
+static void open_stream(struct sp_grpc_call *call, struct asked *asked)
+{
+    struct chunks *chunks;
+    if (!ask_for(call, asked)) {
+        return;
+    }
+    chunks = sp_alloc(sizeof *chunks);
+    if (chunks == NULL) {
+        sp_api_fail(call->exchange, SNAKEPIT_NO_MEMORY, NULL);
+        return;
+    }
+    chunks->form = stream_form;
+    chunks->form.own = chunks;
+    memcpy(chunks->tool, asked->tool, sizeof chunks->tool);
+    sp_api_stream(call->exchange, &asked->ask, &chunks->form);
+}
+
+static void open_large(struct sp_grpc_call *call, struct sp_slice message)
+{
+    (void)message;
+    open_stream(call, &large_of(call->state)->asked);
+}
+
+static const struct sp_grpc_large_ops opens = {.size = sizeof(struct large),
+                                               .read = read_large,
+                                               .then = open_large,
+                                               .fini = fini_large};
+
 void sp_grpc_bridge_stream(struct sp_grpc_call *call, struct sp_slice message)
 {
-    struct asked asked;
-    const bool read = read_call(call, message, &asked);
-    struct chunks *chunks = read ? sp_alloc(sizeof *chunks) : NULL;
-    if (!read) {
-        // is answered
-    } else if (chunks == NULL) {
-        sp_api_fail(call->exchange, SNAKEPIT_NO_MEMORY, NULL);
+    if (message.size > SP_API_LARGE) {
+        sp_grpc_large_begin(call, &opens);
     } else {
-        chunks->form = stream_form;
-        chunks->form.own = chunks;
-        memcpy(chunks->tool, asked.tool, sizeof chunks->tool);
-        sp_api_stream(call->exchange, &asked.ask, &chunks->form);
+        read_and_ask(call, message, open_stream);
     }
-    asked_fini(&asked);
 }

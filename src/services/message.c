@@ -26,10 +26,18 @@ bool sp_grpc_decode(struct sp_exchange *exchange,
     // What a message becomes is not to be much larger than messages may be.
     scratch->limit = (size_t)sp_serve_loop_config(exchange->loop)->max_message;
     snakepit_err err = sp_proto_decode(type, bytes, scratch, message, &why);
-    if (err == SNAKEPIT_MALFORMED) {
-        sp_grpc_refuse(exchange, SP_GRPC_INTERNAL, why.text);
+    return sp_grpc_is_read(exchange, err, err == SNAKEPIT_MALFORMED, &why);
+}
+
+bool sp_grpc_is_read(struct sp_exchange *exchange,
+                     snakepit_err err,
+                     bool malformed,
+                     const snakepit_message *why)
+{
+    if (malformed) {
+        sp_grpc_refuse(exchange, SP_GRPC_INTERNAL, why->text);
     } else if (err != SNAKEPIT_OK) {
-        sp_api_fail(exchange, err, why.text);
+        sp_api_fail(exchange, err, why->text);
     }
     return err == SNAKEPIT_OK;
 }

@@ -18,6 +18,13 @@ bool sp_grpc_decode(struct sp_exchange *exchange,
                     struct sp_scratch *scratch,
                     void *message);
 
+// Whether a message was read beforehand. False: it was refused, for `why`; a malformed
+// one is the client's fault.
+bool sp_grpc_is_read(struct sp_exchange *exchange,
+                     snakepit_err err,
+                     bool malformed,
+                     const snakepit_message *why);
+
 // Copies a text of a request, with a zero behind it. `what` is the field's name. False:
 // it is longer than 255 bytes, or has a zero in it, and was refused.
 bool sp_grpc_text(struct sp_exchange *exchange,

@@ -15,10 +15,10 @@
 #include "grpc/proto_payload.h"
 #include "grpc/reply.h"
 #include "http/problem.h"
-#include "server/offload.h"
 #include "server/server.h"
 #include "services/call.h"
 #include "services/early_tensor.h"
+#include "services/large.h"
 #include "services/message.h"
 
 #define TIMEOUT_MOST UINT64_C(86400000) // ms, as of call_timeout_ms
@@ -72,17 +72,6 @@ static void read_message(struct asked *asked,
         sp_early_tensor_put_back(early, message, &asked->request);
         asked->err = read_arguments(asked, config->max_values);
     }
-}
-
-// False: it was refused.
-static bool is_read(struct sp_exchange *exchange, const struct asked *asked)
-{
-    if (asked->malformed) {
-        sp_grpc_refuse(exchange, SP_GRPC_INTERNAL, asked->why.text);
-    } else if (asked->err != SNAKEPIT_OK) {
-        sp_api_fail(exchange, asked->err, asked->why.text);
-    }
-    return asked->err == SNAKEPIT_OK;
 }
 
 static const struct sp_serve_config *config_of(const struct sp_exchange *exchange)
@@ -153,7 +142,7 @@ static bool read_form(struct sp_exchange *exchange, struct asked *asked)
 static bool ask_for(struct sp_grpc_call *call, struct asked *asked)
 {
     struct sp_exchange *exchange = call->exchange;
-    if (!is_read(exchange, asked) ||
+    if (!sp_grpc_is_read(exchange, asked->err, asked->malformed, &asked->why) ||
         !sp_grpc_pool(call, asked->request.pool, asked->pool) ||
         !sp_grpc_text(exchange, asked->request.tool, "tool", asked->tool) ||
         !sp_api_ask_begin(exchange, asked->pool, &asked->ask)) {
@@ -190,73 +179,24 @@ static void asked_end(struct asked *asked, struct sp_grpc_call *call)
 
 // ---- Large messages ---------------------------------------------------------------
 
-// One that a thread of the server reads. Owner: that thread, until it is done; `call`
-// is the loop's.
 struct large {
-    struct sp_offload_work work;
-    struct sp_grpc_call *call; // NULL: nobody waits any more
-    sp_grpc_fn *then;
-    struct sp_buf bytes;
-    struct sp_early_tensor *early; // of them
-    struct sp_budget *budget;
-    size_t counted; // of it, since nobody waits any more
-    const struct sp_serve_config *config;
+    struct sp_grpc_large message; // first
     struct asked asked;
 };
 
-static void free_large(struct large *large)
+static struct large *large_of(struct sp_grpc_large *message)
 {
-    asked_fini(&large->asked);
-    sp_early_tensor_free(large->early);
-    sp_buf_fini(&large->bytes);
-    sp_budget_give(large->budget, large->counted);
-    sp_free(large);
+    return SP_ENTRY(message, struct large, message);
 }
 
-static void read_large(struct sp_offload_work *work)
+static void fini_large(struct sp_grpc_large *message)
 {
-    struct large *large = SP_ENTRY(work, struct large, work);
-    const struct sp_slice message = {large->bytes.data, large->bytes.size};
-    read_message(&large->asked, message, large->early, large->config);
+    asked_fini(&large_of(message)->asked);
 }
 
-static void large_is_read(struct sp_offload_work *work)
+static void read_large(struct sp_grpc_large *message, struct sp_slice bytes)
 {
-    struct large *large = SP_ENTRY(work, struct large, work);
-    if (large->call != NULL) {
-        sp_grpc_resume(large->call, large->then);
-    }
-    free_large(large);
-}
-
-static void nobody_waits(struct sp_grpc_call *call)
-{
-    struct large *large = call->state;
-    large->call = NULL;
-    // The call counts its message no longer.
-    large->counted = large->bytes.capacity;
-    sp_budget_charge(large->budget, large->counted);
-}
-
-// Has the message read, and `then` called.
-static void begin_large(struct sp_grpc_call *call, sp_grpc_fn *then)
-{
-    static const struct sp_grpc_holder holder = {.over = nobody_waits, .stays = true};
-    struct large *large = sp_alloc(sizeof *large);
-    if (large == NULL) {
-        sp_api_fail(call->exchange, SNAKEPIT_NO_MEMORY, NULL);
-        return;
-    }
-    large->work.run = read_large;
-    large->work.done = large_is_read;
-    large->call = call;
-    large->then = then;
-    large->config = config_of(call->exchange);
-    large->budget = call->exchange->loop->budget;
-    large->early = sp_grpc_take_message(call, &large->bytes);
-    call->state = large;
-    sp_grpc_hold(call, &holder);
-    sp_offload_do(call->exchange->loop, &large->work);
+    read_message(&large_of(message)->asked, bytes, message->early, message->config);
 }
 
 // ---- Values ---------------------------------------------------------------------
@@ -352,7 +292,7 @@ make_large(struct sp_api_result *result, snakepit_answer *answer, unsigned form)
 
 static void send_large(struct sp_exchange *exchange,
                        struct sp_api_result *result,
-                       const snakepit_answer *answer,
+                       snakepit_answer *answer,
                        unsigned form,
                        const char *call)
 {
@@ -388,16 +328,20 @@ static void submit(struct sp_grpc_call *call, struct asked *asked)
 
 static void submit_large(struct sp_grpc_call *call, struct sp_slice message)
 {
-    struct large *large = call->state;
     (void)message;
-    submit(call, &large->asked);
+    submit(call, &large_of(call->state)->asked);
 }
+
+static const struct sp_grpc_large_ops submits = {.size = sizeof(struct large),
+                                                 .read = read_large,
+                                                 .then = submit_large,
+                                                 .fini = fini_large};
 
 void sp_grpc_call_tool(struct sp_grpc_call *call, struct sp_slice message)
 {
     struct asked asked = {.form = SP_V1_FORM_STRUCT};
     if (message.size > SP_API_LARGE) {
-        begin_large(call, submit_large);
+        sp_grpc_large_begin(call, &submits);
         return;
     }
     asked_begin(&asked, call);
@@ -509,16 +453,20 @@ static void open_stream(struct sp_grpc_call *call, struct asked *asked)
 
 static void open_large(struct sp_grpc_call *call, struct sp_slice message)
 {
-    struct large *large = call->state;
     (void)message;
-    open_stream(call, &large->asked);
+    open_stream(call, &large_of(call->state)->asked);
 }
+
+static const struct sp_grpc_large_ops opens = {.size = sizeof(struct large),
+                                               .read = read_large,
+                                               .then = open_large,
+                                               .fini = fini_large};
 
 void sp_grpc_stream_tool(struct sp_grpc_call *call, struct sp_slice message)
 {
     struct asked asked = {.form = SP_V1_FORM_STRUCT};
     if (message.size > SP_API_LARGE) {
-        begin_large(call, open_large);
+        sp_grpc_large_begin(call, &opens);
         return;
     }
     asked_begin(&asked, call);

@@ -144,6 +144,25 @@ def test_binary_parameters_and_results_are_bytes(host):
 
 
 @apart
+def test_what_is_large_is_whole(host):
+    """It is read and written beside the loop."""
+    h = host()
+    whole = {"text": "a\u20ac" * 1_000_000}
+    assert json.loads(h.execute("echo", **whole).result.value) == whole
+    request = h.request("echo", **whole)
+    chunks = list(h.stub.ExecuteStreamingTool(request, timeout=60))
+    assert [one.is_final for one in chunks] == [False, True]
+    assert json.loads(chunks[0].data) == whole
+    request.parameters["text"].value = b'"' + b"a" * 2_000_000
+    with pytest.raises(h.grpc.RpcError) as caught:
+        h.stub.ExecuteTool(request, timeout=60)
+    assert caught.value.code() == h.grpc.StatusCode.INVALID_ARGUMENT
+    assert "the parameter 'text' is not JSON" in caught.value.details()
+    error = json.loads(h.execute("nowhere", **whole).error_message)
+    assert error["context"]["name"] == "UNKNOWN_TOOL"
+
+
+@apart
 def test_all_parameters_hold_as_many_values_as_a_body(host):
     h = host()
     # Two pairs, and what is in each.

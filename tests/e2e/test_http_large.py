@@ -82,6 +82,25 @@ def test_a_stream_may_have_large_arguments(client):
     events.close()
 
 
+def test_large_chunks_come_whole_and_in_their_order(client):
+    sizes = [3, 400_000, 0, 300_000, 400_000, 2]
+    events = client.events("lists", {"sizes": sizes, "last": 350_000})
+    lists = [list(range(size)) for size in sizes]
+    assert list(events) == [
+        *(("message", numbers) for numbers in lists),
+        ("end", {"result": list(range(350_000))}),
+    ]
+    events.close()
+
+
+def test_a_large_chunk_that_has_no_json_ends_its_stream(client):
+    events = client.events("lists", {"sizes": [2, -1_200_000, 2]})
+    first, (name, problem) = list(events)
+    assert first == ("message", [0, 1])
+    assert (name, problem["error"]["name"]) == ("error", "UNSERIALISABLE")
+    events.close()
+
+
 def test_a_large_value_of_a_session_is_kept(client):
     path = "/v1/sessions/large/values/k"
     value = numbers(200_000)
@@ -145,6 +164,11 @@ def test_values_are_counted(tmp_path, count):
 # ---- Others -------------------------------------------------------------------------
 
 
+def running(client: Client) -> int:
+    _, pool = client.ask("GET", "/v1/pools/text")
+    return pool["running"] + pool["waiting"]
+
+
 def test_who_leaves_while_it_is_read_leaves_nothing(client, tmp_path):
     """Also when the call has begun: it is cancelled."""
     body = json.dumps(numbers(300_000) | {"path": str(tmp_path / "w")}).encode()
@@ -152,12 +176,16 @@ def test_who_leaves_while_it_is_read_leaves_nothing(client, tmp_path):
         with Raw(client.daemon.connect()) as raw:
             raw.send(request("POST", CALL + "echo", body))
             time.sleep(pause)
+    eventually(lambda: running(client) == 0, "nothing of them runs")
+    assert client.call("add", {"a": 1}) == (200, 2)
 
-    def running() -> int:
-        _, pool = client.ask("GET", "/v1/pools/text")
-        return pool["running"] + pool["waiting"]
 
-    eventually(lambda: running() == 0, "nothing of them runs")
+def test_who_leaves_while_a_chunk_is_written_leaves_nothing(client):
+    for pause in (0, 0.002, 0.01, 0.05) * 3:
+        events = client.events("lists", {"sizes": [400_000] * 50})
+        time.sleep(pause)
+        events.close()
+    eventually(lambda: running(client) == 0, "nothing of them runs")
     assert client.call("add", {"a": 1}) == (200, 2)
 
 
@@ -219,3 +247,22 @@ def test_others_do_not_wait_for_two_million_keys(client):
     assert statistics.quantiles(waits, n=100)[-1] < 0.020
     assert max(waits) < 0.5
     assert len(waits) > 100
+
+
+@pytest.mark.quiet
+def test_others_do_not_wait_for_large_chunks(client):
+    """Sixteen of 14 MB, each of which takes a good while to be written as JSON."""
+    heard = []
+
+    def read() -> None:
+        events = client.events("lists", {"sizes": [2_000_000] * 16})
+        heard.extend(len(value) for name, value in events if name == "message")
+        events.close()
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    waits = latencies(client.daemon, reader)
+    reader.join()
+    assert heard == [2_000_000] * 16
+    assert statistics.quantiles(waits, n=100)[-1] < 0.020
+    assert max(waits) < 0.5

@@ -97,6 +97,13 @@ class Served(BaseAdapter):
         return n
 
     @tool
+    def lists(self, sizes: list[int], last: int = 0) -> Iterator[list[int]]:
+        """Of a negative size: one that JSON cannot say."""
+        for size in sizes:
+            yield list(range(size)) if size >= 0 else [0] * -size + [{1: 2, "1": 3}]
+        return list(range(last))
+
+    @tool
     def lines(self):
         """Chunks that are hard to frame."""
         yield "a\nb\r\nc"
