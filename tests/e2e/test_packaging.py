@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""The units of packaging/systemd, as far as they can be judged without systemd."""
+"""What packaging has, as far as it can be judged without systemd and Prometheus."""
 
 from __future__ import annotations
 
 import configparser
 import pathlib
+import re
 import shlex
 import shutil
 import subprocess
@@ -88,3 +89,12 @@ def test_an_installed_service_starts_the_command_that_was_installed(
     assert words == ["serve", "/etc/snakepit/snakepit.yaml"]
     said = subprocess.run([command, "--version"], capture_output=True, timeout=60)
     assert said.stdout.startswith(b"snakepit ")
+
+
+def test_the_alerts_ask_for_metrics_that_there_are():
+    rules = (ROOT / "packaging/prometheus/snakepit.rules.yml").read_text()
+    asked = set(re.findall(r"\bsnakepit_\w+", rules))
+    told = (ROOT / "docs/metrics.md").read_text()
+    assert len(asked) > 5
+    for name in asked:
+        assert f"`{name.removesuffix('_bucket')}`" in told, name
