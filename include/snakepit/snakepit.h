@@ -25,6 +25,7 @@
 #define SNAKEPIT_SNAKEPIT_H
 
 #include "errors.h"
+#include "executors.h"
 #include "fault.h"
 #include "host_tools.h"
 #include "payload.h"

@@ -96,6 +96,17 @@ typedef struct snakepit_worker_info {
     bool isolated; // it gets no new calls because one is stuck: `on_stuck: isolate`
     const char *health; // what its last check said, see snakepit_health: "unknown",
                         // "healthy", "unhealthy"
+    uint64_t age_ms;    // since its process was started, in milliseconds
+    uint64_t calls;     // that it was handed, also those that it has handed back
+    // Resident memory in bytes, without what it shares with the host. Of `pss_bytes`
+    // what several processes share, as those that a template has forked do, counts for
+    // each of them in part. The library looks from time to time, at a large pool's
+    // workers less often. 0: not known, as `pss_bytes` is where `rss_bytes` is above
+    // 1 GiB: to count that would take too long.
+    uint64_t rss_bytes;
+    uint64_t pss_bytes;
+    uint32_t threads;   // that it has, as the kernel counts; 0: not known
+    const char *python; // its version, "3.13.5"; NULL: it has not said so far
 } snakepit_worker_info;
 
 // Fills at most `room` rows and sets `*count` to how many workers there are. Set the

@@ -11,8 +11,9 @@
 #include "pit/failure.h"
 #include "pit/refuse.h"
 
-#define WORKER_PAIRS 9u
-#define HEALTH_PAIRS 6u
+#define WORKER_PAIRS   16u
+#define EXECUTOR_PAIRS 6u
+#define HEALTH_PAIRS   6u
 
 void sp_api_write_pool(snakepit *pit,
                        snakepit_writer *writer,
@@ -108,9 +109,30 @@ snakepit_health sp_api_worker_health(snakepit *pit,
     return health;
 }
 
+static void write_executor(snakepit_writer *writer, const snakepit_executor_info *row)
+{
+    snakepit_writer_map(writer, EXECUTOR_PAIRS);
+    sp_pair_number(writer, "executor", row->executor);
+    sp_pair_text(writer, "state", row->state);
+    sp_pair_text(writer, "tool", row->tool);
+    sp_pair_number(writer, "call", row->call);
+    sp_pair_number(writer, "since_ms", row->since_ms);
+    sp_pair_number(writer, "running_us", row->running_us);
+}
+
+static void write_executors(snakepit_writer *writer, struct sp_api_executors its)
+{
+    snakepit_writer_str(writer, "executors");
+    snakepit_writer_array(writer, (uint32_t)its.count);
+    for (size_t i = 0; i < its.count; i++) {
+        write_executor(writer, &its.rows[i]);
+    }
+}
+
 static void write_worker(snakepit *pit,
                          const char *pool,
                          const snakepit_worker_info *worker,
+                         struct sp_api_executors its,
                          snakepit_writer *writer)
 {
     const snakepit_health health = sp_api_worker_health(pit, pool, worker);
@@ -123,7 +145,14 @@ static void write_worker(snakepit *pit,
     sp_pair_text(writer, "device", worker->device);
     sp_pair_number(writer, "stuck", worker->stuck);
     sp_pair_bool(writer, "isolated", worker->isolated);
+    sp_pair_number(writer, "age_ms", worker->age_ms);
+    sp_pair_number(writer, "calls", worker->calls);
+    sp_pair_number(writer, "rss_bytes", worker->rss_bytes);
+    sp_pair_number(writer, "pss_bytes", worker->pss_bytes);
+    sp_pair_number(writer, "threads", worker->threads);
+    sp_pair_text(writer, "python", worker->python);
     write_health(writer, &health);
+    write_executors(writer, its);
 }
 
 snakepit_err sp_api_workers(snakepit *pit,
@@ -143,17 +172,55 @@ snakepit_err sp_api_workers(snakepit *pit,
     return err;
 }
 
+snakepit_err sp_api_executors(snakepit *pit,
+                              const char *pool,
+                              snakepit_executor_info **rows,
+                              size_t *count)
+{
+    size_t room = 0;
+    (void)snakepit_worker_executors(pit, pool, 0, NULL, 0, &room);
+    *rows = sp_alloc_array(room + 1, sizeof **rows);
+    if (*rows == NULL) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    (*rows)[0].size = sizeof **rows;
+    snakepit_err err = snakepit_worker_executors(pit, pool, 0, *rows, room, count);
+    *count = err == SNAKEPIT_OK && *count < room ? *count : room;
+    return err;
+}
+
+struct sp_api_executors sp_api_executors_of(struct sp_api_executors all,
+                                            uint64_t worker)
+{
+    size_t first = 0;
+    while (first < all.count && all.rows[first].worker != worker) {
+        first++;
+    }
+    size_t end = first;
+    while (end < all.count && all.rows[end].worker == worker) {
+        end++;
+    }
+    return (struct sp_api_executors){all.rows + first, end - first};
+}
+
 static snakepit_err
 write_workers(snakepit *pit, const char *pool, snakepit_writer *writer)
 {
     size_t count = 0;
     snakepit_worker_info *rows = NULL;
+    snakepit_executor_info *running = NULL;
+    struct sp_api_executors all = {.count = 0};
     snakepit_err err = sp_api_workers(pit, pool, &rows, &count);
+    if (err == SNAKEPIT_OK) {
+        err = sp_api_executors(pit, pool, &running, &all.count);
+        all.rows = running;
+    }
     snakepit_writer_str(writer, "workers_now");
     snakepit_writer_array(writer, (uint32_t)count);
     for (size_t i = 0; i < count && err == SNAKEPIT_OK; i++) {
-        write_worker(pit, pool, &rows[i], writer);
+        write_worker(pit, pool, &rows[i], sp_api_executors_of(all, rows[i].id), writer);
     }
+    sp_free(running);
     sp_free(rows);
     return err;
 }

@@ -18,6 +18,18 @@ snakepit_err sp_api_breakers(snakepit *pit,
                              const char *pool,
                              snakepit_breaker_info **rows,
                              size_t *count);
+// The same of what its workers run.
+snakepit_err sp_api_executors(snakepit *pit,
+                              const char *pool,
+                              snakepit_executor_info **rows,
+                              size_t *count);
+// Of these, those of a worker: they are one behind the other.
+struct sp_api_executors {
+    const snakepit_executor_info *rows;
+    size_t count;
+};
+struct sp_api_executors sp_api_executors_of(struct sp_api_executors all,
+                                            uint64_t worker);
 // Of a worker that is listed, and may have gone since.
 snakepit_health sp_api_worker_health(snakepit *pit,
                                      const char *pool,
@@ -40,8 +52,8 @@ void sp_api_describe_pools(snakepit *pit,
                            sp_api_seen_fn *seen,
                            const void *user,
                            snakepit_writer *writer);
-// Writes one of these, with "workers_now": its workers with their health, and
-// "breakers". `pool` NULL: the default pool. UNKNOWN_POOL, NO_MEMORY.
+// Writes one of these, with "workers_now": its workers with their health and what they
+// run, and "breakers". `pool` NULL: the default pool. UNKNOWN_POOL, NO_MEMORY.
 snakepit_err
 sp_api_describe_pool(snakepit *pit, const char *pool, snakepit_writer *writer);
 

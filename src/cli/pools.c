@@ -118,6 +118,52 @@ struct listing {
     uint32_t count;
 };
 
+// "3.5 s", "12 min", "2.0 h", "8.1 d".
+static void age_cell(struct sp_cli_table *table, uint64_t ms)
+{
+    if (ms < 100000) {
+        sp_cli_cell(table, "%.1f s", (double)ms / 1000);
+    } else if (ms < 6000000) {
+        sp_cli_cell(table, "%" PRIu64 " min", ms / 60000);
+    } else if (ms < 172800000) {
+        sp_cli_cell(table, "%.1f h", (double)ms / 3600000);
+    } else {
+        sp_cli_cell(table, "%.1f d", (double)ms / 86400000);
+    }
+}
+
+// In MiB; empty: it is not known.
+static void memory_cell(struct sp_cli_table *table, uint64_t bytes)
+{
+    sp_cli_cell(table, bytes == 0 ? "%s" : "%s%.1f", "", (double)bytes / 1048576);
+}
+
+// What it runs, of several the one that has run longest: "order 2.4 s".
+static void runs_cell(struct sp_cli_table *table, const snakepit_reader *worker)
+{
+    snakepit_reader at;
+    snakepit_span tool = {"", 0};
+    uint64_t longest = 0;
+    uint64_t running = 0;
+    const uint32_t count = sp_cli_value_list(worker, "executors", &at);
+    for (uint32_t i = 0; i < count; i++) {
+        const uint64_t its = sp_cli_value_number(&at, "running_us");
+        running += sp_cli_value_number(&at, "call") != 0 ? 1 : 0;
+        if (sp_cli_value_number(&at, "call") != 0 && its >= longest) {
+            longest = its;
+            tool = sp_cli_value_text(&at, "tool");
+        }
+        if (snakepit_reader_skip(&at) != SNAKEPIT_OK) {
+            break;
+        }
+    }
+    if (running == 0) {
+        sp_cli_cell(table, "%s", "");
+        return;
+    }
+    sp_cli_cell(table, "%.*s %.1f s", SP_CLI_SPAN(tool), (double)longest / 1000000);
+}
+
 static void
 add_worker(struct listing *listing, snakepit_span pool, const snakepit_reader *worker)
 {
@@ -134,12 +180,17 @@ add_worker(struct listing *listing, snakepit_span pool, const snakepit_reader *w
                 "%" PRIu64 " of %" PRIu64,
                 sp_cli_value_number(worker, "load"),
                 sp_cli_value_number(worker, "capacity"));
+    age_cell(table, sp_cli_value_number(worker, "age_ms"));
+    number_cell(table, worker, "calls");
+    memory_cell(table, sp_cli_value_number(worker, "rss_bytes"));
+    memory_cell(table, sp_cli_value_number(worker, "pss_bytes"));
     if (sp_cli_value_find(worker, "health", &health)) {
         text_cell(table, &health, "status");
     } else {
         sp_cli_cell(table, "%s", "");
     }
     text_cell(table, worker, "device");
+    runs_cell(table, worker);
 }
 
 static void add_rows(struct listing *listing, const snakepit_reader *pool)
@@ -265,8 +316,18 @@ static int print_listing(struct listing *listing)
 
 int sp_cli_workers(struct sp_cli *cli)
 {
-    static const char *const titles[] = {
-        "pool", "worker", "pid", "state", "calls", "health", "device"};
+    static const char *const titles[] = {"pool",
+                                         "worker",
+                                         "pid",
+                                         "state",
+                                         "load",
+                                         "age",
+                                         "calls",
+                                         "rss_mib",
+                                         "pss_mib",
+                                         "health",
+                                         "device",
+                                         "runs"};
     const char *pool = cli->args.count > 0 ? cli->args.words[0] : NULL;
     struct listing listing = {
         .cli = cli,

@@ -9,7 +9,7 @@
 
 #include "cli/command.h"
 
-#define SP_CLI_COLUMNS_MAX 9u
+#define SP_CLI_COLUMNS_MAX 16u
 
 // Zero-initialised but for `columns` is empty. Owner: the main thread.
 struct sp_cli_table {

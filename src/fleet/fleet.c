@@ -192,10 +192,11 @@ static void worker_born(void *user, struct sp_worker *worker)
 
 static void worker_ready(void *user, struct sp_worker *worker)
 {
-    const struct sp_occupant *occupant = user;
+    struct sp_occupant *occupant = user;
     struct sp_fleet_event event = {
         .kind = SP_FLEET_READY, .place = occupant->place, .worker = facts_of(worker)};
     event.worker.memory = memory_of(occupant->fleet, worker);
+    sp_figures_begin(occupant, worker);
     sp_code_take(occupant->fleet, worker);
     take_event(occupant->fleet, &event);
 }
@@ -285,6 +286,7 @@ static void worker_exited(void *user, struct sp_worker *worker)
     occupant->health = (struct sp_health){.checks = 0};
     occupant->cpu_ns = 0;
     occupant->memory = 0;
+    occupant->figures = (struct sp_worker_figures){.threads = 0};
     unseat(occupant->fleet, worker);
     occupant->worker = NULL;
     take_event(occupant->fleet, &event);

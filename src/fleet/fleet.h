@@ -68,6 +68,14 @@ struct sp_check_pause {
         *probe; // nobody else is checked; NULL: the next one may be
 };
 
+// What was seen of a worker from outside, now and then; see fleet/figures.c. 0: not
+// known.
+struct sp_worker_figures {
+    uint64_t memory; // as sp_worker_memory() says
+    uint64_t share;  // as sp_worker_share() does
+    uint32_t threads;
+};
+
 // Who is in a place of the plan.
 struct sp_occupant {
     struct sp_fleet *fleet;
@@ -79,6 +87,7 @@ struct sp_occupant {
     // What mover.c has seen of it last; 0: nothing yet.
     uint64_t cpu_ns; // processor time that it has used
     uint64_t memory; // bytes
+    struct sp_worker_figures figures;
 };
 
 // What other threads see of a place, and say of it.
@@ -87,6 +96,7 @@ struct sp_fleet_row {
     bool recycle;              // its worker is to be replaced
     struct sp_port *port;      // its worker's, borrowed while the row names the worker
     struct sp_health health;
+    uint64_t started_at; // CLOCK_MONOTONIC ns
 };
 
 // A text that lives as long as its fleet.
@@ -123,6 +133,9 @@ struct sp_fleet {
     bool stopped;            // which has run
     struct sp_mover mover;   // of a pool with `adaptive_pooling`
     struct sp_check_pause check_pause;
+    uint32_t seen;                  // the place that was looked at last,
+    uint32_t shared;                // and the one whose share was,
+    uint32_t looks;                 // of so many looks; see figures.c
     bool warned;                    // of an adapter that does not declare itself
     int requests;                   // read-only descriptor of the store's segment
     struct sp_buf first_message;    // what the next worker is told
@@ -169,6 +182,8 @@ snakepit_err sp_fleet_respec(struct sp_fleet *fleet,
                              enum sp_recycle why);
 // Runs what sp_pool_tick() orders; returns whether it wants another turn.
 bool sp_fleet_tick(struct sp_fleet *fleet, uint64_t now);
+// Looks at a few of its workers, to be called once a second.
+void sp_fleet_look(struct sp_fleet *fleet);
 // After `stopped` has run, starts again as the spec says, which it takes; there are
 // posts for it, see sp_fleet_make_posts().
 void sp_fleet_start_again(struct sp_fleet *fleet, struct sp_fleet_spec *spec);

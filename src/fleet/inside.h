@@ -58,6 +58,11 @@ void sp_health_killed(struct sp_occupant *occupant);
 // "unknown", "healthy" or "unhealthy".
 const char *sp_health_status(const struct sp_health *health);
 
+// ---- figures.c ----------------------------------------------------------------
+
+// A worker is ready: the first look at it.
+void sp_figures_begin(struct sp_occupant *occupant, const struct sp_worker *worker);
+
 // ---- rows.c -------------------------------------------------------------------
 
 // Gives the fleet rows for more places; copies those that there are. Takes `rows`.

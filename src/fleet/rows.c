@@ -54,7 +54,14 @@ void sp_fleet_free_kept(struct sp_fleet *fleet)
     }
 }
 
-static struct sp_fleet_row row_of(const struct sp_fleet *fleet, uint32_t place)
+// As it has said; NULL: it has not.
+static const char *python_of(struct sp_fleet *fleet, const struct sp_worker *worker)
+{
+    const char *version = worker->info.python;
+    return version[0] == '\0' ? NULL : sp_fleet_keep(fleet, version);
+}
+
+static struct sp_fleet_row row_of(struct sp_fleet *fleet, uint32_t place)
 {
     const struct sp_occupant *occupant = fleet->occupants[place];
     const struct sp_worker *worker = occupant->worker;
@@ -69,7 +76,12 @@ static struct sp_fleet_row row_of(const struct sp_fleet *fleet, uint32_t place)
                  .capacity = worker->options.shape.executors,
                  .device = occupant->device,
                  .isolated = fleet->plan.places[place].isolated,
-                 .health = sp_health_status(&occupant->health)},
+                 .health = sp_health_status(&occupant->health),
+                 .rss_bytes = occupant->figures.memory,
+                 .pss_bytes = occupant->figures.share,
+                 .threads = occupant->figures.threads,
+                 .python = python_of(fleet, worker)},
+        .started_at = worker->child.started_at,
         .recycle = old->recycle && old->info.id == worker->options.id,
         .health = occupant->health,
         .port = worker->port,
@@ -144,6 +156,8 @@ size_t sp_fleet_workers(struct sp_fleet *fleet, sp_worker_row_fn *take, void *us
             struct sp_worker_load load = sp_pool_load_of(fleet->options.pool, row.id);
             row.load = load.calls;
             row.stuck = load.stuck;
+            row.calls = load.handed;
+            row.age_ms = (sp_clock_now() - fleet->rows[i].started_at) / SP_NS_PER_MS;
             take(user, count++, &row);
         }
     }

@@ -6,6 +6,7 @@
 #include "pit/failure.h"
 #include "pit/pit.h"
 #include "pit/refuse.h"
+#include "pit/rows.h"
 
 size_t snakepit_pool_count(const snakepit *pit)
 {
@@ -124,37 +125,9 @@ snakepit_pool_get_stats(snakepit *pit, const char *name, snakepit_pool_stats *st
                                                     : SNAKEPIT_INVALID_ARGUMENT;
 }
 
-// Rows of a program, one behind the other in its own size.
-struct rows {
-    uint8_t *first;
-    size_t size;
-    size_t room;
-};
-
-static void put(const struct rows *rows, size_t index, const void *row, size_t size)
-{
-    if (index < rows->room) {
-        uint8_t *at = rows->first + index * rows->size;
-        memcpy(at, &rows->size, sizeof rows->size);
-        (void)sp_struct_write(at, row, size);
-    }
-}
-
 static void put_worker(void *user, size_t index, const snakepit_worker_info *row)
 {
-    put(user, index, row, sizeof *row);
-}
-
-// What a program asks for rows with.
-static snakepit_err
-check_rows(snakepit *pit, const void *rows, size_t room, const size_t *count)
-{
-    snakepit_err err = sp_refuse_no_pit(pit, NULL);
-    if (err != SNAKEPIT_OK) {
-        return err;
-    }
-    bool is_sized = room == 0 || (rows != NULL && sp_struct_is_sized(rows));
-    return count != NULL && is_sized ? SNAKEPIT_OK : SNAKEPIT_INVALID_ARGUMENT;
+    sp_rows_put(user, index, row, sizeof *row);
 }
 
 snakepit_err snakepit_pool_workers(snakepit *pit,
@@ -164,11 +137,11 @@ snakepit_err snakepit_pool_workers(snakepit *pit,
                                    size_t *count)
 {
     SP_UNCANCELLED;
-    snakepit_err err = check_rows(pit, rows, room, count);
+    snakepit_err err = sp_rows_check(pit, rows, room, count);
     if (err != SNAKEPIT_OK) {
         return err;
     }
-    struct rows given = {(uint8_t *)rows, room > 0 ? rows->size : 0, room};
+    struct sp_rows given = {(uint8_t *)rows, room > 0 ? rows->size : 0, room};
     struct sp_pit_pool *place = sp_pit_find(pit, name);
     if (place == NULL) {
         return SNAKEPIT_UNKNOWN_POOL;
@@ -210,7 +183,7 @@ static void put_breaker(void *user, size_t index, const struct sp_breaker_row *r
                                   .failures = row->failures,
                                   .retry_after_ms = row->retry_after_ms};
     memcpy(info.tool, row->tool, sizeof info.tool);
-    put(user, index, &info, sizeof info);
+    sp_rows_put(user, index, &info, sizeof info);
 }
 
 snakepit_err snakepit_pool_breakers(snakepit *pit,
@@ -220,11 +193,11 @@ snakepit_err snakepit_pool_breakers(snakepit *pit,
                                     size_t *count)
 {
     SP_UNCANCELLED;
-    snakepit_err err = check_rows(pit, rows, room, count);
+    snakepit_err err = sp_rows_check(pit, rows, room, count);
     if (err != SNAKEPIT_OK) {
         return err;
     }
-    struct rows given = {(uint8_t *)rows, room > 0 ? rows->size : 0, room};
+    struct sp_rows given = {(uint8_t *)rows, room > 0 ? rows->size : 0, room};
     struct sp_pool *pool = sp_pit_pool(pit, name);
     if (pool == NULL) {
         return SNAKEPIT_UNKNOWN_POOL;

@@ -65,6 +65,7 @@ snakepit_err sp_pool_check_seat(struct sp_pool *pool,
     pthread_mutex_lock(&pool->lock);
     if (err == SNAKEPIT_OK && place(pool, seat, call)) {
         seat->check = call;
+        seat->checks++;
         seat->check_ms = timeout_ms;
         pool->hooks.attention(pool->hooks.user);
     } else {

@@ -7,6 +7,7 @@
 //     stream                          chunks, and who waits for them
 //     admit                           from an order to a slot or a line
 //     wait, tick, seats, pool         who looks: a caller, the loop, the control plane
+//     executors                       and those who watch
 //     check                           the health of a worker
 //     question, collect               what a slot says
 //     settle                          answers, and calls that are given up

@@ -170,7 +170,8 @@ struct sp_store *sp_pool_store(struct sp_pool *pool);
 uint32_t sp_pool_peer_cpu(const struct sp_pool *pool);
 struct sp_worker_load {
     uint32_t calls;
-    uint32_t stuck; // of these, given up and not ended in time
+    uint32_t stuck;  // of these, given up and not ended in time
+    uint64_t handed; // calls that it was given so far
 };
 // The calls that a worker has; none: it has no seat.
 struct sp_worker_load sp_pool_load_of(struct sp_pool *pool, uint64_t worker_id);
@@ -183,6 +184,31 @@ void sp_pool_tell_call(struct sp_pool *pool,
                        uint64_t worker_id,
                        uint64_t call,
                        struct sp_call_told *told);
+// What an executor does now, as its worker says.
+enum sp_executor_state {
+    SP_EXECUTOR_ABSENT, // it takes no calls
+    SP_EXECUTOR_IDLE,
+    SP_EXECUTOR_RUNNING,
+    SP_EXECUTOR_ASKING,   // its tool waits for its host
+    SP_EXECUTOR_STOPPING, // its call was given up, and goes on
+    SP_EXECUTOR_STUCK,    // longer than it may
+};
+struct sp_executor_row {
+    uint64_t worker;
+    uint32_t executor;
+    enum sp_executor_state state;
+    uint64_t call;                   // 0: it runs none
+    uint64_t running_us;             // how long
+    char tool[SP_TOOL_NAME_MAX + 1]; // fit for a log; empty: it is not known
+};
+typedef void
+sp_executor_row_fn(void *user, size_t index, const struct sp_executor_row *row);
+// Hands over a row for each executor of a worker, or, with 0, of all that have a seat,
+// with the pool's lock held. Returns how many there are.
+size_t sp_pool_executors(struct sp_pool *pool,
+                         uint64_t worker_id,
+                         sp_executor_row_fn *put,
+                         void *user);
 // True while calls that were admitted have not ended.
 bool sp_pool_is_busy(struct sp_pool *pool);
 // True once new calls are refused.

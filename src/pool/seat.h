@@ -59,6 +59,7 @@ struct sp_seat {
     struct sp_link orphans;
     struct sp_call *check; // of its worker's health; NULL: none; see pool/check.c
     uint32_t check_ms;     // that it may take
+    uint64_t checks;       // that it was handed
     uint64_t next_seen;    // the call that waited in its worker at the last tick; or 0
     bool holds_up;         // it still did at the tick after; see pool/held.h
     bool check_over;       // the loop has seen its end; owner: the loop thread

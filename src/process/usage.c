@@ -13,41 +13,56 @@
 
 #define KIB       1024u
 #define LINE_MOST 64u // of those that are looked for
+#define TEXT_MOST 4096u
 
-// The number of bytes that a line tells: "VmRSS:    1234 kB".
-static uint64_t bytes_in(const char *text, const char *key)
+// The number behind a key: "Threads:    12".
+static uint64_t number_in(const char *text, const char *key)
 {
     const char *line = strstr(text, key);
-    return line == NULL ? 0 : strtoull(line + strlen(key), NULL, 10) * KIB;
+    return line == NULL ? 0 : strtoull(line + strlen(key), NULL, 10);
 }
 
-// One number less another one, of a file in the worker's folder of /proc; 0: it cannot
-// be read.
-static uint64_t difference_in(const struct sp_worker *worker,
-                              const char *file,
-                              const char *all_key,
-                              const char *shared_key)
+// Of two lines such as "VmRSS:    1234 kB" one number less the other, in bytes.
+static uint64_t
+difference_in(const char *text, const char *all_key, const char *shared_key)
+{
+    uint64_t all = number_in(text, all_key) * KIB;
+    uint64_t shared = number_in(text, shared_key) * KIB;
+    return all > shared ? all - shared : 0;
+}
+
+// A file in the worker's folder of /proc; empty: it cannot be read.
+static void
+read_file(const struct sp_worker *worker, const char *file, char text[TEXT_MOST])
 {
     char path[64];
-    char text[4096];
     pid_t number = sp_pidfd_number_in_proc(worker->child.process.pidfd);
     (void)snprintf(path, sizeof path, "/proc/%d/%s", (int)number, file);
-    if (number == 0 || sp_file_read_cut(path, LINE_MOST, text, sizeof text) == 0) {
-        return 0;
+    if (number == 0 || sp_file_read_cut(path, LINE_MOST, text, TEXT_MOST) == 0) {
+        text[0] = '\0';
     }
-    uint64_t all = bytes_in(text, all_key);
-    uint64_t shared = bytes_in(text, shared_key);
-    return all > shared ? all - shared : 0;
+}
+
+struct sp_worker_usage sp_worker_usage(const struct sp_worker *worker)
+{
+    char text[TEXT_MOST];
+    read_file(worker, "status", text);
+    return (struct sp_worker_usage){
+        .memory = difference_in(text, "\nVmRSS:", "\nRssShmem:"),
+        .threads = (uint32_t)number_in(text, "\nThreads:"),
+    };
 }
 
 uint64_t sp_worker_memory(const struct sp_worker *worker)
 {
-    return difference_in(worker, "status", "\nVmRSS:", "\nRssShmem:");
+    return sp_worker_usage(worker).memory;
 }
 
 uint64_t sp_worker_share(const struct sp_worker *worker)
 {
-    uint64_t share = difference_in(worker, "smaps_rollup", "\nPss:", "\nPss_Shmem:");
+    char text[TEXT_MOST];
+    read_file(worker, "smaps_rollup", text);
+    uint64_t share = difference_in(text, "\nPss:", "\nPss_Shmem:");
     return share != 0 ? share : sp_worker_memory(worker);
 }
 

@@ -168,6 +168,12 @@ enum sp_fault sp_worker_fault(const struct sp_worker *worker);
 // Its resident memory in bytes, without what it shares with the host; 0: not known.
 // Loop thread.
 uint64_t sp_worker_memory(const struct sp_worker *worker);
+// The same, and how many threads it has; 0: not known.
+struct sp_worker_usage {
+    uint64_t memory;
+    uint32_t threads;
+};
+struct sp_worker_usage sp_worker_usage(const struct sp_worker *worker);
 // The same, where what several processes share, as forked workers do, counts for each
 // of them in part. Takes a walk through its page tables: a millisecond for a small one.
 uint64_t sp_worker_share(const struct sp_worker *worker);

@@ -72,16 +72,43 @@ struct shown {
     const char *pool;
     struct sp_v1_pool figures;
     snakepit_worker_info *workers;
+    snakepit_executor_info *running;
+    size_t running_count;
     snakepit_health *worker_health;
     snakepit_breaker_info *breakers;
     struct sp_scratch scratch;
     struct sp_v1_get_pool_response response;
 };
 
+// False: there is no memory for them.
+static bool show_executors(struct shown *shown, struct sp_v1_worker *worker)
+{
+    const struct sp_api_executors its = sp_api_executors_of(
+        (struct sp_api_executors){shown->running, shown->running_count}, worker->id);
+    struct sp_v1_executor *items =
+        sp_scratch_take(&shown->scratch, (its.count + 1) * sizeof *items);
+    for (size_t i = 0; i < its.count && items != NULL; i++) {
+        const snakepit_executor_info *row = &its.rows[i];
+        items[i] = (struct sp_v1_executor){.executor = row->executor,
+                                           .state = text_of(row->state),
+                                           .tool = text_of(row->tool),
+                                           .call = row->call,
+                                           .since_ms = row->since_ms,
+                                           .running_us = row->running_us};
+    }
+    worker->executors.items = items;
+    worker->executors.count = its.count;
+    return items != NULL;
+}
+
 static snakepit_err show_workers(snakepit *pit, struct shown *shown)
 {
     size_t count = 0;
     snakepit_err err = sp_api_workers(pit, shown->pool, &shown->workers, &count);
+    if (err == SNAKEPIT_OK) {
+        err =
+            sp_api_executors(pit, shown->pool, &shown->running, &shown->running_count);
+    }
     struct sp_v1_worker *items =
         sp_scratch_take(&shown->scratch, (count + 1) * sizeof *items);
     struct sp_v1_health *healths =
@@ -102,7 +129,16 @@ static snakepit_err show_workers(snakepit *pit, struct shown *shown)
                                          .device = text_of(row->device),
                                          .stuck = row->stuck,
                                          .isolated = row->isolated,
-                                         .health = &healths[i]};
+                                         .health = &healths[i],
+                                         .age_ms = row->age_ms,
+                                         .calls = row->calls,
+                                         .rss_bytes = row->rss_bytes,
+                                         .pss_bytes = row->pss_bytes,
+                                         .threads = row->threads,
+                                         .python = text_of(row->python)};
+        if (!show_executors(shown, &items[i])) {
+            return SNAKEPIT_NO_MEMORY;
+        }
     }
     shown->response.workers.items = items;
     shown->response.workers.count = count;
@@ -148,6 +184,7 @@ static void show_pool(struct sp_exchange *exchange, const char *name)
         sp_api_fail(exchange, err, NULL);
     }
     sp_free(shown.workers);
+    sp_free(shown.running);
     sp_free(shown.worker_health);
     sp_free(shown.breakers);
     sp_scratch_fini(&shown.scratch);

@@ -168,8 +168,11 @@ def test_pools_are_listed(ask):
 def test_workers_are_listed(ask):
     done = ask("workers")
     assert done.returncode == 0, done.stderr
-    row = done.stdout.splitlines()[1].split()
-    assert (row[0], row[3:]) == ("guinea", ["READY", "0", "of", "1", "unknown"])
+    head, line = done.stdout.splitlines()
+    row = line.split()
+    assert head.split()[4:9] == ["load", "age", "calls", "rss_mib", "pss_mib"]
+    assert (row[0], row[3:7]) == ("guinea", ["READY", "0", "of", "1"])
+    assert row[-1] == "unknown"
     assert ask("workers", "guinea").stdout.count("\n") == 2
     (pool,) = json.loads(ask("workers", "guinea", "--json").stdout)["pools"]
     assert (pool["name"], len(pool["workers"])) == ("guinea", 1)

@@ -359,7 +359,12 @@ def test_pools_and_workers_are_listed(client):
     status, pool = client.ask("GET", "/v1/pools/text")
     assert (status, pool["state"], pool["workers_ready"]) == (200, "ready", 1)
     assert [worker["state"] for worker in pool["workers_now"]] == ["READY"]
-    assert pool["workers_now"][0]["health"]["status"] == "unknown"
+    (worker,) = pool["workers_now"]
+    assert worker["health"]["status"] == "unknown"
+    assert worker["rss_bytes"] > 1 << 20
+    assert worker["python"].startswith("3.")
+    (executor,) = worker["executors"]
+    assert (executor["state"], executor["call"], executor["tool"]) == ("idle", 0, "")
     answer = client.open("HEAD", "/v1/pools/text")
     assert (answer.status, answer.read()) == (200, b"")
     answer.connection.close()

@@ -268,6 +268,25 @@ class WorkerInfo(Structure):
         ("stuck", c_uint32),
         ("isolated", c_bool),
         ("health", c_char_p),
+        ("age_ms", c_uint64),
+        ("calls", c_uint64),
+        ("rss_bytes", c_uint64),
+        ("pss_bytes", c_uint64),
+        ("threads", c_uint32),
+        ("python", c_char_p),
+    ]
+
+
+class ExecutorInfo(Structure):
+    _fields_ = [
+        ("size", c_size_t),
+        ("worker", c_uint64),
+        ("executor", c_uint32),
+        ("state", c_char_p),
+        ("call", c_uint64),
+        ("running_us", c_uint64),
+        ("since_ms", c_uint64),
+        ("tool", c_char * 256),
     ]
 
 
@@ -456,6 +475,17 @@ PROTOTYPES = {
     "pool_workers": (
         c_int,
         [c_void_p, c_char_p, POINTER(WorkerInfo), c_size_t, POINTER(c_size_t)],
+    ),
+    "worker_executors": (
+        c_int,
+        [
+            c_void_p,
+            c_char_p,
+            c_uint64,
+            POINTER(ExecutorInfo),
+            c_size_t,
+            POINTER(c_size_t),
+        ],
     ),
     "pool_breakers": (
         c_int,

@@ -92,10 +92,29 @@ class WorkerInfo:
     device: str | None
     stuck: int
     isolated: bool
+    age_ms: int
+    calls: int
+    rss_bytes: int
+    pss_bytes: int
+    threads: int
+    python: str | None
 
     @property
     def process(self) -> Process | None:
         return Process.of(self.pid)
+
+
+@dataclasses.dataclass(frozen=True)
+class ExecutorInfo:
+    """A copy of a snakepit_executor_info."""
+
+    worker: int
+    executor: int
+    state: str
+    call: int
+    running_us: int
+    since_ms: int
+    tool: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -634,6 +653,34 @@ class Pit:
                 stuck=row.stuck,
                 isolated=row.isolated,
                 device=row.device.decode() if row.device else None,
+                age_ms=row.age_ms,
+                calls=row.calls,
+                rss_bytes=row.rss_bytes,
+                pss_bytes=row.pss_bytes,
+                threads=row.threads,
+                python=row.python.decode() if row.python else None,
+            )
+            for row in rows[: count.value]
+        ]
+
+    def executors(self, worker: int = 0, pool: str | None = None) -> list[ExecutorInfo]:
+        """What the executors of a worker run, or those of all."""
+        name = pool.encode() if pool else None
+        rows = (raw.ExecutorInfo * 1000)()
+        rows[0].size = ctypes.sizeof(raw.ExecutorInfo)
+        count = ctypes.c_size_t()
+        err = lib.worker_executors(self.handle, name, worker, rows, 1000, byref(count))
+        if err:
+            raise Refused(err)
+        return [
+            ExecutorInfo(
+                worker=row.worker,
+                executor=row.executor,
+                state=row.state.decode(),
+                call=row.call,
+                running_us=row.running_us,
+                since_ms=row.since_ms,
+                tool=row.tool.decode(),
             )
             for row in rows[: count.value]
         ]

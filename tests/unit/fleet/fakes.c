@@ -110,6 +110,11 @@ uint64_t sp_worker_memory(const struct sp_worker *worker)
         ->memory;
 }
 
+struct sp_worker_usage sp_worker_usage(const struct sp_worker *worker)
+{
+    return (struct sp_worker_usage){.memory = sp_worker_memory(worker), .threads = 3};
+}
+
 uint64_t sp_worker_share(const struct sp_worker *worker)
 {
     return sp_worker_memory(worker);

@@ -367,6 +367,7 @@ static void what_there_is_of_null_is_refused(void **state)
     snakepit_worker_info info = {.size = sizeof info};
     snakepit_breaker_info breaker = {.size = sizeof breaker};
     snakepit_health health = {.size = sizeof health};
+    snakepit_executor_info executor = {.size = sizeof executor};
     void *data;
     size_t count;
     const struct row rows[] = {
@@ -388,6 +389,11 @@ static void what_there_is_of_null_is_refused(void **state)
         ROW(snakepit_pool_breakers(pit, NULL, NULL, 1, &count), BAD),
         ROW(snakepit_pool_breakers(pit, NULL, &breaker, 1, NULL), BAD),
         ROW(snakepit_pool_breakers(pit, NULL, NULL, 0, &count), SNAKEPIT_UNKNOWN_POOL),
+        ROW(snakepit_worker_executors(NULL, NULL, 0, &executor, 1, &count), BAD),
+        ROW(snakepit_worker_executors(pit, NULL, 0, NULL, 1, &count), BAD),
+        ROW(snakepit_worker_executors(pit, NULL, 0, &executor, 1, NULL), BAD),
+        ROW(snakepit_worker_executors(pit, NULL, 0, NULL, 0, &count),
+            SNAKEPIT_UNKNOWN_POOL),
         ROW(snakepit_worker_health(NULL, NULL, 1, &health), BAD),
         ROW(snakepit_worker_health(pit, NULL, 1, NULL), BAD),
         ROW(snakepit_worker_health(pit, NULL, 1, &health), SNAKEPIT_UNKNOWN_POOL),
