@@ -37,7 +37,8 @@ typedef struct snakepit_stack {
     bool cut;     // there are more frames than are told: these are the innermost ones
     bool lost;    // it could not be read to its outermost frame
     size_t count; // of frames, at most 100
-    const snakepit_frame *frames; // innermost first
+    const snakepit_frame *frames; // innermost first; of a call without the bridge's
+                                  // that have called the tool
 } snakepit_stack;
 
 typedef void snakepit_stack_fn(void *user, const snakepit_stack *stack);

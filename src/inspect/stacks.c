@@ -89,6 +89,32 @@ static uint64_t executor_state(const struct reading *reading, uint32_t index)
 
 // The call is looked at before and after, so that a stack is not told to be another
 // call's.
+static bool ends_with(const char *text, const char *end)
+{
+    size_t size = strlen(text);
+    return size >= strlen(end) && strcmp(text + size - strlen(end), end) == 0;
+}
+
+// Of the bridge, or of what starts a worker or its threads.
+static bool is_ours(const struct sp_code_place *place)
+{
+    return strstr(place->file, "/snakepit_bridge/") != NULL ||
+           strcmp(place->file, "<string>") == 0 ||
+           ends_with(place->file, "/threading.py");
+}
+
+// The outermost functions, which have called the tool, are of no interest.
+static void leave_out_ours(struct sp_frames *frames)
+{
+    uint32_t count = frames->count;
+    while (count > 0 && is_ours(&frames->places[count - 1])) {
+        count--;
+    }
+    if (count > 0) {
+        frames->count = count;
+    }
+}
+
 static void tell_executor(struct reading *reading, uint32_t index)
 {
     const struct sp_stamp *stamp = &reading->source->view->stamps[index];
@@ -106,6 +132,9 @@ static void tell_executor(struct reading *reading, uint32_t index)
         .frames = &reading->frames,
     };
     sp_frames_read(&reading->objects, state, &reading->frames);
+    if (call != 0) {
+        leave_out_ours(&reading->frames);
+    }
     reading->frames.moved |=
         atomic_load_explicit(&stamp->call, memory_order_acquire) != call;
     stack.state = sp_threads_state(reading->source->in_proc, stack.thread);

@@ -77,7 +77,7 @@ def test_a_call_is_found_where_it_stands_and_goes_on(open_pit, kind, gate, tool)
         False,
     )
     assert stack.frames[0].file.endswith("/adapters/stands.py")
-    assert "snakepit_bridge" in stack.frames[1].file
+    assert not any("snakepit_bridge" in frame.file for frame in stack.frames)
     if tool != "loop":
         eventually(lambda: stack_of(pit, call).state == "sleeping", "it sleeps")
     assert stack.running_us > 0
