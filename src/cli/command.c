@@ -62,6 +62,8 @@ static bool is_client(enum sp_cli_command_id id)
     case SP_CLI_WORKERS:
     case SP_CLI_SESSIONS:
     case SP_CLI_RECYCLE:
+    case SP_CLI_RETRY:
+    case SP_CLI_RESIZE:
     case SP_CLI_STACKS:
     case SP_CLI_RELOAD:
     case SP_CLI_DRAIN:

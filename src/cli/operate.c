@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// snakepit sessions, recycle, reload and drain: what only a daemon can be asked for,
-// since it has pools that go on afterwards.
+// snakepit sessions, recycle, retry, resize, reload and drain: what only a daemon can
+// be asked for, since it has pools that go on afterwards.
 #include "cli/operate.h"
 
 #include <inttypes.h>
@@ -159,9 +159,14 @@ int sp_cli_sessions(struct sp_cli *cli)
 
 // ---- Pools and workers --------------------------------------------------------------
 
+static bool is_number(const char *text)
+{
+    return text[0] != '\0' && text[strspn(text, "0123456789")] == '\0';
+}
+
 bool sp_cli_operate_is_worker(const char *what, bool is_pool)
 {
-    return !is_pool && what[0] != '\0' && what[strspn(what, "0123456789")] == '\0';
+    return !is_pool && is_number(what);
 }
 
 static void follow_recycle(struct sp_cli *cli, struct sp_cli_remote *remote)
@@ -184,6 +189,49 @@ int sp_cli_recycle(struct sp_cli *cli)
                                           .names = {what}},
                                 .json = cli->args.texts[SP_CLI_RECYCLE_JSON] != NULL,
                                 .follow = follow_recycle};
+    return give(cli, &order);
+}
+
+static void follow_retry(struct sp_cli *cli, struct sp_cli_remote *remote)
+{
+    (void)remote;
+    sp_cli_print(cli,
+                 "what is missing is started now; `snakepit pools` says what comes of "
+                 "it\n");
+}
+
+int sp_cli_retry(struct sp_cli *cli)
+{
+    const struct order order = {.command = "retry",
+                                .order = {.method = "POST",
+                                          .path = "/v1/pools/{}:retry",
+                                          .names = {cli->args.words[0]}},
+                                .json = cli->args.texts[SP_CLI_RETRY_JSON] != NULL,
+                                .follow = follow_retry};
+    return give(cli, &order);
+}
+
+static void follow_resize(struct sp_cli *cli, struct sp_cli_remote *remote)
+{
+    (void)remote;
+    sp_cli_print(cli,
+                 "workers start, or end what they run, until there are so many; "
+                 "`snakepit pools` counts them\n");
+}
+
+int sp_cli_resize(struct sp_cli *cli)
+{
+    const char *workers = cli->args.words[1];
+    const struct order order = {.command = "resize",
+                                .order = {.method = "POST",
+                                          .path = "/v1/pools/{}:resize?workers={}",
+                                          .names = {cli->args.words[0], workers}},
+                                .json = cli->args.texts[SP_CLI_RESIZE_JSON] != NULL,
+                                .follow = follow_resize};
+    if (!is_number(workers)) {
+        return sp_cli_complain_usage(
+            cli, "resize", "WORKERS is a number, such as 4: snakepit resize POOL 4");
+    }
     return give(cli, &order);
 }
 
