@@ -43,6 +43,18 @@ sp_names_find(const struct sp_names *names, const char *text, uint32_t size);
 snakepit_err sp_names_add(struct sp_names *names, struct sp_name *name);
 void sp_names_remove(struct sp_names *names, struct sp_name *name);
 
+// One of 64 numbers, which tells most names apart; found without a hash.
+static inline uint32_t sp_name_guess(const char *text, size_t size)
+{
+    const uint8_t *bytes = (const uint8_t *)text;
+    uint64_t mix = size;
+    if (size > 0) {
+        mix = mix << 24 | (uint64_t)bytes[0] << 16 | (uint64_t)bytes[size / 2] << 8 |
+              bytes[size - 1];
+    }
+    return (uint32_t)(mix * UINT64_C(0x9e3779b97f4a7c15) >> 58);
+}
+
 // SipHash-1-3 of `size` bytes.
 uint64_t sp_hash(const struct sp_hash_key *key, const void *data, size_t size);
 

@@ -10,15 +10,34 @@
 #include "pit/times.h"
 #include "telemetry/exposition.h"
 
-// Those that are wanted, in the order of the configuration. `figures` has room for all.
-static size_t collect(snakepit *pit,
-                      const snakepit_metrics_options *options,
-                      struct sp_figures *figures,
-                      size_t room)
+static snakepit_err collect_tools(struct sp_pool *pool, struct sp_figures *now)
 {
-    size_t count = 0;
-    for (size_t i = 0; i < room; i++) {
-        struct sp_figures *now = &figures[count];
+    const uint32_t room = sp_pool_tool_count(pool);
+    struct sp_tool_figures *tools = sp_alloc_array(room, sizeof *tools);
+    if (tools == NULL) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    now->tool_count = sp_pool_tools(pool, tools, room);
+    now->tools = tools;
+    return SNAKEPIT_OK;
+}
+
+static snakepit_err collect_pool(struct sp_pool *pool, struct sp_figures *now)
+{
+    sp_pool_times(pool, &now->line, &now->run);
+    return collect_tools(pool, now);
+}
+
+// Those that are wanted, in the order of the configuration. `figures` has room for all.
+static snakepit_err collect(snakepit *pit,
+                            const snakepit_metrics_options *options,
+                            struct sp_figures *figures,
+                            size_t room,
+                            size_t *count)
+{
+    snakepit_err err = SNAKEPIT_OK;
+    for (size_t i = 0; i < room && err == SNAKEPIT_OK; i++) {
+        struct sp_figures *now = &figures[*count];
         const char *name = snakepit_pool_name(pit, i);
         const struct sp_pit_pool *place = name == NULL ? NULL : sp_pit_find(pit, name);
         if (place == NULL ||
@@ -27,11 +46,11 @@ static size_t collect(snakepit *pit,
         }
         now->stats.size = sizeof now->stats;
         if (snakepit_pool_get_stats(pit, name, &now->stats) == SNAKEPIT_OK) {
-            sp_pool_times(place->pool, &now->line, &now->run);
-            count++;
+            err = collect_pool(place->pool, now);
+            ++*count;
         }
     }
-    return count;
+    return err;
 }
 
 static snakepit_err
@@ -39,13 +58,19 @@ write_all(snakepit *pit, const snakepit_metrics_options *options, struct sp_buf 
 {
     const size_t room = snakepit_pool_count(pit);
     struct sp_figures *figures = sp_alloc_array(room + 1, sizeof *figures);
+    size_t count = 0;
     if (figures == NULL) {
         return SNAKEPIT_NO_MEMORY;
     }
-    const size_t count = collect(pit, options, figures, room);
-    snakepit_err err = sp_exposition_write(text, figures, count, options->openmetrics);
+    snakepit_err err = collect(pit, options, figures, room, &count);
+    if (err == SNAKEPIT_OK) {
+        err = sp_exposition_write(text, figures, count, options->openmetrics);
+    }
     if (err == SNAKEPIT_OK && options->openmetrics && !options->goes_on) {
         err = sp_exposition_end(text);
+    }
+    for (size_t i = 0; i < count; i++) {
+        sp_free(figures[i].tools);
     }
     sp_free(figures);
     return err == SNAKEPIT_OK ? sp_buf_append(text, "", 1) : err;

@@ -139,6 +139,15 @@ static void watch(struct sp_pool *pool, struct sp_call *call)
     }
 }
 
+// Without memory for its request nobody knows which one it was.
+static struct sp_tool *tool_of(struct sp_pool *pool, const struct sp_call *call)
+{
+    return call->parcel == NULL
+               ? &pool->tools.other
+               : sp_tools_find(&pool->tools,
+                               sp_parcel_tool(&pool->store, call->parcel));
+}
+
 // Admits a call whose request was written, unless that went wrong with `err`; or ends
 // it.
 static snakepit_err enter(struct sp_pool *pool,
@@ -147,6 +156,7 @@ static snakepit_err enter(struct sp_pool *pool,
                           struct sp_after *after)
 {
     err = err == SNAKEPIT_OK ? admit(pool, call, after) : err;
+    call->tool = tool_of(pool, call); // while its worker begins
     bool pending = sp_call_is_pending(call);
     if (err == SNAKEPIT_OK && pending) {
         watch(pool, call);

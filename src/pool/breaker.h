@@ -59,12 +59,7 @@ void sp_breakers_fini(struct sp_breakers *breakers);
 // One of 64 bits, which tells most names apart.
 static inline uint64_t sp_breaker_mark(struct sp_slice tool)
 {
-    uint64_t mix = tool.size;
-    if (tool.size > 0) {
-        mix = mix << 24 | (uint64_t)tool.data[0] << 16 |
-              (uint64_t)tool.data[tool.size / 2] << 8 | tool.data[tool.size - 1];
-    }
-    return UINT64_C(1) << (mix * UINT64_C(0x9e3779b97f4a7c15) >> 58);
+    return UINT64_C(1) << sp_name_guess((const char *)tool.data, tool.size);
 }
 // False: the breaker of the tool is closed, as most are. So one that is open costs
 // calls of other tools next to nothing.

@@ -51,6 +51,7 @@ struct sp_pool;
 struct sp_seat;
 struct sp_stream;
 struct sp_tie;
+struct sp_tool;
 
 enum sp_call_phase {
     SP_CALL_NEW,     // being filled in by its caller
@@ -110,6 +111,7 @@ struct sp_call {
     bool probe;            // its end decides about the breaker of its tool
     sp_call_done_fn *done; // asynchronous only
     void *user;
+    struct sp_tool *tool;     // its row, once it was admitted; see pool/tools.h
     struct sp_tie *tie;       // of its session, until it has ended; or NULL
     struct sp_parcel *parcel; // NULL once the worker has no more use for it
     struct sp_orphan *orphan; // of one that was given up while it ran; one reference

@@ -37,9 +37,30 @@ static void forget(struct sp_pool *pool, struct sp_call *call)
     }
 }
 
+// What its caller will be told: what a tool fails with is in its answer.
+static snakepit_err outcome_of(const struct sp_call *call)
+{
+    return call->err == SNAKEPIT_TOOL_FAILED ? sp_call_fault_err(call->body)
+                                             : call->err;
+}
+
+void sp_pool_meet_tool(struct sp_pool *pool, struct sp_call *call)
+{
+    if (call->tool == &pool->tools.other && !call->checks &&
+        outcome_of(call) != SNAKEPIT_UNKNOWN_TOOL) {
+        call->tool =
+            sp_tools_meet(&pool->tools, sp_parcel_tool(&pool->store, call->parcel));
+    }
+}
+
 static void count_end(struct sp_pool *pool, struct sp_call *call)
 {
     pool->counters.ended[call->err]++;
+    if (call->err == SNAKEPIT_OK) {
+        call->tool->ended[SNAKEPIT_OK]++;
+    } else {
+        call->tool->ended[outcome_of(call)]++;
+    }
     if (call->err != SNAKEPIT_OK || call->probe) {
         sp_guard_end(pool, call);
     }

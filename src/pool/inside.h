@@ -17,7 +17,8 @@
 //     end, conduct                    where every call ends; what workers hold and break
 //     affinity, tail, explain, guard  what they are made of; placement.h: where each
 //                                     call gets its slot and leaves it
-//     loads, seat, line, ties, pending, lane, call, orphan, store, spares, breaker, retry
+//     loads, seat, line, ties, pending, lane, call, orphan, store, spares, breaker, retry,
+//     tools
 // clang-format on
 #ifndef POOL_INSIDE_H
 #define POOL_INSIDE_H
@@ -32,6 +33,7 @@
 #include "pool/schedule.h"
 #include "pool/ties.h"
 #include "pool/times.h"
+#include "pool/tools.h"
 
 #define SP_SPARES 64u // a power of two
 
@@ -92,6 +94,7 @@ struct sp_pool {
     _Atomic uint32_t peer_cpu; // where the last asynchronous call ended
     struct sp_pool_counters counters;
     struct sp_times times;
+    struct sp_tools tools;
     struct sp_turn turns[SP_TURNS_MOST]; // that are not in the log yet
 };
 
@@ -129,6 +132,9 @@ void sp_pool_unlock(struct sp_pool *pool, struct sp_after *after);
 // ---- Ends (pool/end.c, explain.c) ---------------------------------------------
 
 void sp_pool_end(struct sp_pool *pool, struct sp_call *call, struct sp_after *after);
+// A worker runs the call, or has answered it: its tool gets a row, unless that answer
+// says that there is no such tool. It has a parcel.
+void sp_pool_meet_tool(struct sp_pool *pool, struct sp_call *call);
 // Fills in the fault of a call; where `failure` has no message, one of the pool's. If
 // the call was given up, says how it was stopped, and counts that unless its tool still
 // runs.

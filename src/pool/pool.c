@@ -29,6 +29,7 @@ static void pool_free(struct sp_pool *pool)
     sp_pending_fini(&pool->pending);
     sp_ties_fini(&pool->ties);
     sp_breakers_fini(&pool->breakers);
+    sp_tools_fini(&pool->tools);
     sp_store_fini(&pool->store);
     pthread_mutex_destroy(&pool->lock);
     sp_free(pool->name);
@@ -65,6 +66,7 @@ static void init_lists(struct sp_pool *pool)
                  &pool->options.hash_key);
     sp_retry_init(&pool->retry, &pool->options.retry, pool->options.hash_key.words[0]);
     sp_breakers_init(&pool->breakers, &pool->options.breaker, &pool->options.hash_key);
+    sp_tools_init(&pool->tools, &pool->options.hash_key);
 }
 
 snakepit_err sp_pool_open(const struct sp_pool_options *options,
@@ -188,8 +190,44 @@ void sp_pool_times(struct sp_pool *pool,
 {
     pthread_mutex_lock(&pool->lock);
     *line = pool->times.line;
-    *run = pool->times.run;
+    *run = pool->tools.other.run;
+    for (uint32_t i = 0; i < pool->tools.count; i++) {
+        sp_histogram_join(run, &pool->tools.all[i]->run);
+    }
     pthread_mutex_unlock(&pool->lock);
+}
+
+uint32_t sp_pool_tool_count(struct sp_pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    uint32_t count = pool->tools.count + 1;
+    pthread_mutex_unlock(&pool->lock);
+    return count;
+}
+
+static void fill_tool(const struct sp_tool *tool, struct sp_tool_figures *row)
+{
+    memcpy(row->name, tool->name.text, tool->name.size);
+    row->name[tool->name.size] = '\0';
+    memcpy(row->ended, tool->ended, sizeof row->ended);
+    row->ran_ns = tool->run.sum_ns;
+    row->ran = sp_histogram_count(&tool->run);
+}
+
+uint32_t
+sp_pool_tools(struct sp_pool *pool, struct sp_tool_figures *rows, uint32_t room)
+{
+    const struct sp_tools *tools = &pool->tools;
+    uint32_t count = 0;
+    pthread_mutex_lock(&pool->lock);
+    for (; count < tools->count && count + 1 < room; count++) {
+        fill_tool(tools->all[count], &rows[count]);
+    }
+    if (count < room) {
+        fill_tool(&tools->other, &rows[count++]);
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return count;
 }
 
 const char *sp_pool_name(const struct sp_pool *pool)

@@ -24,6 +24,8 @@
 #include "pool/retry.h"
 #include "pool/seat.h"
 #include "pool/store.h"
+#include "pool/tools.h"
+#include "telemetry/figures.h"
 #include "telemetry/histogram.h"
 
 enum sp_pool_state {
@@ -68,11 +70,6 @@ struct sp_pool_options {
     struct sp_retry_terms retry;
     struct sp_breaker_terms breaker;
 };
-
-// One member for each error; they are numbered from 0.
-#define SP_ONE_ERROR(name, number, grpc, http, retryable, text) SP_ONE_OF_##name,
-enum { SNAKEPIT_ERRORS(SP_ONE_ERROR) SP_ERRORS };
-#undef SP_ONE_ERROR
 
 // What happens to a worker and is counted.
 enum sp_counted {
@@ -151,6 +148,12 @@ void sp_pool_look(struct sp_pool *pool,
 void sp_pool_times(struct sp_pool *pool,
                    struct sp_histogram *line,
                    struct sp_histogram *run);
+// Rows that sp_pool_tools() has now. There may be more later, but never fewer.
+uint32_t sp_pool_tool_count(struct sp_pool *pool);
+// Fills at most `room` rows, one for each tool that has run, the last one for all other
+// names. Returns how many.
+uint32_t
+sp_pool_tools(struct sp_pool *pool, struct sp_tool_figures *rows, uint32_t room);
 // The breaker of a tool. What is not there is "" and 0.
 struct sp_breaker_row {
     char tool[256]; // cut, if it is longer

@@ -209,6 +209,7 @@ static void fail_or_requeue(struct sp_pool *pool,
         struct sp_failure told = *failure;
         told.worker = seat->worker_id;
         told.stage = "running";
+        sp_pool_meet_tool(pool, call);
         sp_pool_fail_call(pool, call, &told, after);
     } else {
         requeue(pool, call, seat->worker_id, after);

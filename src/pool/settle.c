@@ -17,12 +17,12 @@
 // A tool that once took long is not taken for slow for long.
 #define LEARNED_US_MOST UINT64_C(10000000)
 
-static void learn(struct sp_pool *pool, uint64_t ran_ticks)
+static void learn(struct sp_pool *pool, const struct sp_call *call, uint64_t ran_ticks)
 {
     uint64_t most = LEARNED_US_MOST * sp_clock_ticks_per_us();
     uint64_t ran = ran_ticks < most ? ran_ticks : most;
     ran = ran > 0 ? ran : 1;
-    sp_times_add(&pool->times, &pool->times.run, ran_ticks);
+    sp_times_add(&pool->times, &call->tool->run, ran_ticks);
     pool->ran_average =
         pool->ran_average == 0 ? ran : (7 * pool->ran_average + ran) / 8;
 }
@@ -100,8 +100,11 @@ void sp_pool_end_with_answer(struct sp_pool *pool,
     sp_placement_end_lease(pool, call, seat, answer.held);
     keep_answer(call, seat->port, &answer);
     call->fault.worker = seat->worker_id;
+    sp_pool_meet_tool(pool, call);
     if (call->stream == NULL && !call->checks) {
-        learn(pool, answer.ran_ticks); // how long a stream takes is its reader's doing
+        learn(pool,
+              call,
+              answer.ran_ticks); // how long a stream takes is its reader's doing
     }
     if (call->asynchronous) {
         uint32_t cpu = atomic_load_explicit(&seat->port->view.header->worker_cpu,
@@ -169,6 +172,7 @@ void sp_pool_abandon(struct sp_pool *pool,
         sp_pool_await_skip(pool, seat);
     } else {
         told.stage = "running";
+        sp_pool_meet_tool(pool, call);
         if (!call->checks) {
             sp_guard_note(pool, call, told.err, true);
         }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// How long calls wait and tools run. What is measured for other ends already is counted
+// How long calls wait. What is measured for other ends already is counted
 // here, so a call that finds a free worker does not read the clock for it. Lock held.
 #ifndef POOL_TIMES_H
 #define POOL_TIMES_H
@@ -12,7 +12,6 @@ struct sp_times {
     uint64_t tick;            // its length in 2^-24 ns
     uint64_t most;            // ticks that can be told in ns: some minutes
     struct sp_histogram line; // until a call is handed to a worker, each time
-    struct sp_histogram run;  // of the tool, as the worker says
 };
 
 #define SP_TIMES_SHIFT 24u

@@ -1,41 +1,51 @@
 // SPDX-License-Identifier: MIT
 #include "telemetry/exposition.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
+#include <snakepit/snakepit.h>
 #include <snakepit/version.h>
 
-#include "base/clock.h"
+#include "base/memory.h"
+#include "telemetry/lines.h"
 
-// 1 us to 137 s
-#define FIRST_POWER 10u
-#define LAST_POWER  37u
+struct writing {
+    struct sp_lines lines;
+    const struct sp_figures *pools;
+    size_t count;
+    struct sp_buf *labels; // of each pool
+};
 
-enum kind { GAUGE, COUNTER, HISTOGRAM };
+struct row;
+typedef void write_fn(struct writing *writing, const struct row *family, size_t pool);
 
 // A row of metrics.def: a family, or a sample of the one above.
 struct row {
     const char *family; // NULL: a sample
-    enum kind kind;
+    enum sp_metric_kind kind;
     const char *help;
     const char *label;
     const char *value;
     size_t offset; // in struct sp_figures
     size_t size;
-    bool microseconds;
+    uint32_t digits; // of what is behind the point
+    write_fn *write; // of a family: what is no sample of its own
 };
+
+static write_fn write_times, write_states, write_tool_calls, write_tool_times;
 
 #define FIELD(field) \
     offsetof(struct sp_figures, field), sizeof(((struct sp_figures *)0)->field)
-#define SP_METRIC(name, kind, help) {#name, kind, help, NULL, NULL, 0, 0, false},
+#define SP_METRIC(name, kind, help) {#name, SP_##kind, help, NULL, NULL, 0, 0, 0, NULL},
 #define SP_SAMPLE(label, value, field) \
-    {NULL, GAUGE, NULL, label, value, FIELD(stats.field), false},
+    {NULL, SP_GAUGE, NULL, label, value, FIELD(stats.field), 0, NULL},
 #define SP_SECONDS(label, value, field) \
-    {NULL, GAUGE, NULL, label, value, FIELD(stats.field), true},
+    {NULL, SP_GAUGE, NULL, label, value, FIELD(stats.field), 6, NULL},
 #define SP_TIMES(name, field, help) \
-    {#name, HISTOGRAM, help, NULL, NULL, FIELD(field), false},
+    {#name, SP_HISTOGRAM, help, NULL, NULL, FIELD(field), 0, write_times},
+#define SP_WRITTEN(name, kind, labels, write, help) \
+    {#name, SP_##kind, help, NULL, NULL, 0, 0, 0, write},
 static const struct row rows[] = {
 #include "telemetry/metrics.def"
 };
@@ -43,95 +53,25 @@ static const struct row rows[] = {
 #undef SP_SAMPLE
 #undef SP_SECONDS
 #undef SP_TIMES
+#undef SP_WRITTEN
 #define ROWS (sizeof rows / sizeof rows[0])
 
-// Of a pool, one of these is 1.
-static const char *const states[] = {
-    "starting", "ready", "degraded", "down", "failed", "stopping", "removed"};
-
-struct writing {
-    struct sp_buf *buf;
-    const struct sp_figures *pools;
-    size_t count;
-    bool open;
-    snakepit_err err; // the first one
-};
-
-static void keep(struct writing *writing, snakepit_err err)
+static const char *labels_of(const struct writing *writing, size_t pool)
 {
-    writing->err = writing->err != SNAKEPIT_OK ? writing->err : err;
+    return (const char *)writing->labels[pool].data;
 }
 
-static void write_family(struct writing *writing,
-                         const char *name,
-                         enum kind kind,
-                         const char *help)
+static const void *field_of(const struct writing *writing, size_t pool, size_t offset)
 {
-    static const char *const types[] = {"gauge", "counter", "histogram"};
-    // Only OpenMetrics calls a family by another name than its samples.
-    const char *total = kind == COUNTER && !writing->open ? "_total" : "";
-    keep(writing,
-         sp_buf_printf(writing->buf,
-                       "# HELP %s%s %s\n# TYPE %s%s %s\n",
-                       name,
-                       total,
-                       help,
-                       name,
-                       total,
-                       types[kind]));
+    return (const uint8_t *)&writing->pools[pool] + offset;
 }
 
-// A value of a label, in quotes. What the format cannot have as it is is escaped.
-static void write_quoted(struct writing *writing, const char *text)
-{
-    keep(writing, sp_buf_append(writing->buf, "\"", 1));
-    for (; *text != '\0'; text++) {
-        const char *shown = *text == '\n'   ? "\\n"
-                            : *text == '"'  ? "\\\""
-                            : *text == '\\' ? "\\\\"
-                                            : NULL;
-        keep(writing,
-             shown != NULL ? sp_buf_append(writing->buf, shown, 2)
-                           : sp_buf_append(writing->buf, text, 1));
-    }
-    keep(writing, sp_buf_append(writing->buf, "\"", 1));
-}
+// ---- Samples --------------------------------------------------------------------
 
-// What a line is called, but for its pool.
-struct name {
-    const char *family;
-    const char *suffix;
-    const char *label; // NULL: none
-    const char *value;
-};
-
-// "family_suffix{pool="p",label="value"} ", before the number.
-static void write_name(struct writing *writing,
-                       const struct name *name,
-                       const struct sp_figures *pool)
+static uint64_t
+number_of(const struct writing *writing, size_t pool, const struct row *row)
 {
-    keep(writing,
-         sp_buf_printf(writing->buf, "%s%s{pool=", name->family, name->suffix));
-    write_quoted(writing, pool->stats.name);
-    if (name->label != NULL) {
-        keep(writing, sp_buf_printf(writing->buf, ",%s=", name->label));
-        write_quoted(writing, name->value);
-    }
-    keep(writing, sp_buf_append(writing->buf, "} ", 2));
-}
-
-static void write_count(struct writing *writing,
-                        const struct name *name,
-                        const struct sp_figures *pool,
-                        uint64_t count)
-{
-    write_name(writing, name, pool);
-    keep(writing, sp_buf_printf(writing->buf, "%" PRIu64 "\n", count));
-}
-
-static uint64_t number_of(const struct sp_figures *pool, const struct row *row)
-{
-    const uint8_t *at = (const uint8_t *)pool + row->offset;
+    const void *at = field_of(writing, pool, row->offset);
     uint32_t small;
     uint64_t large;
     if (row->size == sizeof small) {
@@ -142,63 +82,128 @@ static uint64_t number_of(const struct sp_figures *pool, const struct row *row)
     return large;
 }
 
-static void
-write_samples(struct writing *writing, const struct row *family, const struct row *row)
+static void write_sample(struct writing *writing,
+                         const struct row *family,
+                         const struct row *row,
+                         size_t pool)
 {
-    const struct name name = {.family = family->family,
-                              .suffix = family->kind == COUNTER ? "_total" : "",
-                              .label = row->label,
-                              .value = row->value};
-    for (size_t i = 0; i < writing->count; i++) {
-        const struct sp_figures *pool = &writing->pools[i];
-        const uint64_t number = number_of(pool, row);
-        if (!row->microseconds) {
-            write_count(writing, &name, pool, number);
-            continue;
-        }
-        write_name(writing, &name, pool);
-        keep(writing,
-             sp_buf_printf(writing->buf,
-                           "%" PRIu64 ".%06" PRIu64 "\n",
-                           number / 1000000,
-                           number % 1000000));
+    const struct sp_sample sample = {.family = family->family,
+                                     .suffix =
+                                         family->kind == SP_COUNTER ? "_total" : "",
+                                     .labels = labels_of(writing, pool),
+                                     .label = row->label,
+                                     .value = row->value};
+    const uint64_t number = number_of(writing, pool, row);
+    if (row->digits == 0) {
+        sp_lines_count(&writing->lines, &sample, number);
+    } else {
+        sp_lines_decimal(&writing->lines, &sample, number, row->digits);
     }
 }
 
-// Its classes are many more than anybody asks for: of these each power of two.
-static void write_times(struct writing *writing,
+// ---- Families that have more than samples ---------------------------------------
+
+static void write_times(struct writing *writing, const struct row *family, size_t pool)
+{
+    const struct sp_sample sample = {.family = family->family,
+                                     .labels = labels_of(writing, pool)};
+    sp_lines_times(&writing->lines, &sample, field_of(writing, pool, family->offset));
+}
+
+static void write_states(struct writing *writing, const struct row *family, size_t pool)
+{
+    static const char *const states[] = {
+        "starting", "ready", "degraded", "down", "failed", "stopping", "removed"};
+    for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
+        const struct sp_sample sample = {.family = family->family,
+                                         .suffix = "",
+                                         .labels = labels_of(writing, pool),
+                                         .label = "state",
+                                         .value = states[i]};
+        bool is_it = strcmp(writing->pools[pool].stats.state, states[i]) == 0;
+        sp_lines_count(&writing->lines, &sample, is_it);
+    }
+}
+
+typedef void tool_fn(struct sp_lines *lines,
+                     struct sp_sample *sample,
+                     const struct sp_tool_figures *tool);
+
+// Writes what there is to say of each tool; `sample` has its labels.
+static void write_tools(struct writing *writing,
                         const struct row *family,
-                        const struct sp_figures *pool)
+                        const struct sp_figures *pool,
+                        tool_fn *write)
 {
-    const struct sp_histogram *times =
-        (const void *)((const uint8_t *)pool + family->offset);
-    const uint64_t count = sp_histogram_count(times);
-    char limit[32];
-    const struct name below = {family->family, "_bucket", "le", limit};
-    for (uint32_t i = FIRST_POWER; i <= LAST_POWER; i++) {
-        (void)snprintf(limit, sizeof limit, "%.12g", (double)(UINT64_C(1) << i) / 1e9);
-        write_count(writing, &below, pool, sp_histogram_below(times, i));
+    struct sp_lines *lines = &writing->lines;
+    struct sp_buf labels = {0};
+    for (uint32_t i = 0; i < pool->tool_count && lines->err == SNAKEPIT_OK; i++) {
+        labels.size = 0;
+        lines->err = sp_lines_label(&labels, "pool", pool->stats.name);
+        if (lines->err == SNAKEPIT_OK) {
+            lines->err = sp_lines_label(&labels, "tool", pool->tools[i].name);
+        }
+        if (lines->err == SNAKEPIT_OK) {
+            struct sp_sample sample = {.family = family->family,
+                                       .labels = (const char *)labels.data};
+            write(lines, &sample, &pool->tools[i]);
+        }
     }
-    (void)snprintf(limit, sizeof limit, "+Inf");
-    write_count(writing, &below, pool, count);
-    write_count(writing,
-                &(struct name){.family = family->family, .suffix = "_count"},
-                pool,
-                count);
-    write_name(
-        writing, &(struct name){.family = family->family, .suffix = "_sum"}, pool);
-    keep(writing,
-         sp_buf_printf(writing->buf,
-                       "%" PRIu64 ".%09" PRIu64 "\n",
-                       times->sum_ns / SP_NS_PER_S,
-                       times->sum_ns % SP_NS_PER_S));
+    sp_buf_fini(&labels);
 }
 
-static void begin_family(struct writing *writing, const struct row *family)
+// A line for calls that ended well, and for each error that it has seen.
+static void write_outcomes(struct sp_lines *lines,
+                           struct sp_sample *sample,
+                           const struct sp_tool_figures *tool)
 {
-    write_family(writing, family->family, family->kind, family->help);
-    for (size_t i = 0; family->kind == HISTOGRAM && i < writing->count; i++) {
-        write_times(writing, family, &writing->pools[i]);
+    sample->suffix = "_total";
+    sample->label = "outcome";
+    for (uint32_t err = 0; err < SP_ERRORS; err++) {
+        sample->value =
+            err == SNAKEPIT_OK ? "ok" : snakepit_err_name((snakepit_err)err);
+        if (err == SNAKEPIT_OK || tool->ended[err] > 0) {
+            sp_lines_count(lines, sample, tool->ended[err]);
+        }
+    }
+}
+
+static void
+write_tool_calls(struct writing *writing, const struct row *family, size_t pool)
+{
+    write_tools(writing, family, &writing->pools[pool], write_outcomes);
+}
+
+static void write_run(struct sp_lines *lines,
+                      struct sp_sample *sample,
+                      const struct sp_tool_figures *tool)
+{
+    sample->suffix = "_count";
+    sp_lines_count(lines, sample, tool->ran);
+    sample->suffix = "_sum";
+    sp_lines_decimal(lines, sample, tool->ran_ns, 9);
+}
+
+static void
+write_tool_times(struct writing *writing, const struct row *family, size_t pool)
+{
+    write_tools(writing, family, &writing->pools[pool], write_run);
+}
+
+// ---- The text -------------------------------------------------------------------
+
+static void
+write_row(struct writing *writing, const struct row *family, const struct row *row)
+{
+    if (row == family) {
+        sp_lines_family(&writing->lines, row->family, row->kind, row->help);
+    }
+    for (size_t pool = 0; pool < writing->count; pool++) {
+        if (row != family) {
+            write_sample(writing, family, row, pool);
+        } else if (row->write != NULL) {
+            row->write(writing, row, pool);
+        }
     }
 }
 
@@ -206,40 +211,45 @@ static void write_rows(struct writing *writing)
 {
     const struct row *family = rows;
     for (size_t i = 0; i < ROWS; i++) {
-        if (rows[i].family != NULL) {
-            family = &rows[i];
-            begin_family(writing, family);
-        } else {
-            write_samples(writing, family, &rows[i]);
-        }
+        family = rows[i].family != NULL ? &rows[i] : family;
+        write_row(writing, family, &rows[i]);
     }
 }
 
-static void write_states(struct writing *writing)
+static void write_version(struct sp_lines *lines)
 {
-    static const char family[] = "snakepit_pool_state";
-    write_family(
-        writing, family, GAUGE, "1 for the state that the pool is in, else 0.");
+    const struct sp_sample sample = {
+        "snakepit_build_info", "", "", "version", SNAKEPIT_VERSION};
+    sp_lines_family(
+        lines, sample.family, SP_GAUGE, "1; its label says which version this is.");
+    sp_lines_count(lines, &sample, 1);
+}
+
+static snakepit_err make_labels(const struct writing *writing)
+{
+    snakepit_err err = SNAKEPIT_OK;
+    for (size_t i = 0; i < writing->count && err == SNAKEPIT_OK; i++) {
+        err = sp_lines_label(&writing->labels[i], "pool", writing->pools[i].stats.name);
+    }
+    return err;
+}
+
+static snakepit_err write_pools(struct writing *writing)
+{
+    writing->labels = sp_alloc_array(writing->count, sizeof *writing->labels);
+    if (writing->labels == NULL) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    snakepit_err err = make_labels(writing);
+    if (err == SNAKEPIT_OK) {
+        write_rows(writing);
+        err = writing->lines.err;
+    }
     for (size_t i = 0; i < writing->count; i++) {
-        const struct sp_figures *pool = &writing->pools[i];
-        for (size_t s = 0; s < sizeof states / sizeof states[0]; s++) {
-            const struct name name = {family, "", "state", states[s]};
-            write_count(
-                writing, &name, pool, strcmp(pool->stats.state, states[s]) == 0);
-        }
+        sp_buf_fini(&writing->labels[i]);
     }
-}
-
-static void write_version(struct writing *writing)
-{
-    write_family(writing,
-                 "snakepit_build_info",
-                 GAUGE,
-                 "1; its label says which version this is.");
-    keep(writing,
-         sp_buf_printf(writing->buf,
-                       "snakepit_build_info{version=\"%s\"} 1\n",
-                       SNAKEPIT_VERSION));
+    sp_free(writing->labels);
+    return err;
 }
 
 snakepit_err sp_exposition_write(struct sp_buf *buf,
@@ -248,13 +258,12 @@ snakepit_err sp_exposition_write(struct sp_buf *buf,
                                  bool open)
 {
     struct writing writing = {
-        .buf = buf, .pools = pools, .count = count, .open = open, .err = SNAKEPIT_OK};
-    write_version(&writing);
-    if (count > 0) {
-        write_states(&writing);
-        write_rows(&writing);
+        .lines = {.buf = buf, .open = open}, .pools = pools, .count = count};
+    write_version(&writing.lines);
+    if (count == 0 || writing.lines.err != SNAKEPIT_OK) {
+        return writing.lines.err;
     }
-    return writing.err;
+    return write_pools(&writing);
 }
 
 snakepit_err sp_exposition_gauge(struct sp_buf *buf,
@@ -262,10 +271,11 @@ snakepit_err sp_exposition_gauge(struct sp_buf *buf,
                                  const char *help,
                                  uint64_t value)
 {
-    struct writing writing = {.buf = buf, .err = SNAKEPIT_OK};
-    write_family(&writing, name, GAUGE, help);
-    keep(&writing, sp_buf_printf(buf, "%s %" PRIu64 "\n", name, value));
-    return writing.err;
+    struct sp_lines lines = {.buf = buf};
+    const struct sp_sample sample = {.family = name, .suffix = "", .labels = ""};
+    sp_lines_family(&lines, name, SP_GAUGE, help);
+    sp_lines_count(&lines, &sample, value);
+    return lines.err;
 }
 
 snakepit_err sp_exposition_end(struct sp_buf *buf)

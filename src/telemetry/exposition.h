@@ -8,17 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <snakepit/stats.h>
-
 #include "base/slice.h"
-#include "telemetry/histogram.h"
-
-// A pool's figures.
-struct sp_figures {
-    snakepit_pool_stats stats;
-    struct sp_histogram line; // how long calls waited for a worker
-    struct sp_histogram run;  // how long tools ran
-};
+#include "telemetry/figures.h"
 
 // Appends the version and the figures of these pools, without an end. `open`: as
 // OpenMetrics. NO_MEMORY.

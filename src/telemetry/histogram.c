@@ -14,6 +14,14 @@ uint64_t sp_histogram_limit(uint32_t index)
     return (SP_HISTOGRAM_PARTS + part + 1) << (power - 4);
 }
 
+void sp_histogram_join(struct sp_histogram *histogram, const struct sp_histogram *other)
+{
+    histogram->sum_ns += other->sum_ns;
+    for (uint32_t i = 0; i < SP_HISTOGRAM_CLASSES; i++) {
+        histogram->counts[i] += other->counts[i];
+    }
+}
+
 uint64_t sp_histogram_count(const struct sp_histogram *histogram)
 {
     uint64_t count = 0;
@@ -25,10 +33,9 @@ uint64_t sp_histogram_count(const struct sp_histogram *histogram)
 
 uint64_t sp_histogram_below(const struct sp_histogram *histogram, uint32_t power)
 {
-    const uint64_t limit = UINT64_C(1) << power;
+    const uint32_t classes = 1 + (power - SP_HISTOGRAM_FIRST) * SP_HISTOGRAM_PARTS;
     uint64_t count = 0;
-    for (uint32_t i = 0; i < SP_HISTOGRAM_CLASSES && sp_histogram_limit(i) <= limit;
-         i++) {
+    for (uint32_t i = 0; i < classes; i++) {
         count += histogram->counts[i];
     }
     return count;

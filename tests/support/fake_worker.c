@@ -319,6 +319,14 @@ void fake_serve(struct fake_worker *worker, const struct fake_call *call)
     } else if (strcmp(call->tool, "fault") == 0) {
         result.status = SP_STATUS_FAULT;
         put_body(worker, &result, fault_map, sizeof fault_map - 1);
+    } else if (strncmp(call->tool, "unknown", 7) == 0) {
+        result.status = SP_STATUS_FAULT;
+        put_body(worker,
+                 &result,
+                 "\x81\xa3"
+                 "err"
+                 "\x0a",
+                 6);
     } else if (strcmp(call->tool, "bad_fault") == 0) {
         result.status = SP_STATUS_FAULT;
         put_body(worker, &result, "\xc1\xff\xdf", 3);

@@ -7,7 +7,8 @@
 //   hold         as echo, once it was released    skip         says that it was taken
 //   back keep         as echo, and keeps the tensors   fault        answers with a
 //   fault large        answers with LARGE bytes         bad_fault    a fault that is no
-//   map twice        puts its id twice into the ring wrong_call bad_status bad_held
+//   map unknown      answers that there is no such tool
+//   twice        puts its id twice into the ring wrong_call bad_status bad_held
 //   bad_lease bad_body bad_size huge_body: one bad field
 #ifndef SUPPORT_FAKE_WORKER_H
 #define SUPPORT_FAKE_WORKER_H

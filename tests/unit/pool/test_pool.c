@@ -428,6 +428,7 @@ static void a_large_result_without_memory_is_a_typed_fault(void **state)
     struct fake_call call;
     struct side *side = fixture_add(&fixture, 1);
     assert_int_equal(fixture_submit(&fixture, "large", "x", 0, &outcome), SNAKEPIT_OK);
+    (void)sp_tools_meet(&fixture.pool->tools, sp_slice_of_text("large"));
     assert_true(fake_take_started(side->fake, &call));
     fake_serve(side->fake, &call);
     sp_memory_fail_at(1);
