@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/ask.h"
+#include "api/asset.h"
 #include "api/gate.h"
 #include "api/inside.h"
 #include "api/reply.h"
@@ -31,7 +32,13 @@ void sp_api_root(struct sp_exchange *exchange, const struct sp_params *params)
         ;
 #undef SP_ROUTE
     (void)params;
-    reply_text(exchange, 200, sp_slice_of_text(text));
+    if (sp_media_accepted(&exchange->request,
+                          SP_MEDIA_TEXT | SP_MEDIA_HTML,
+                          SP_MEDIA_TEXT) == SP_MEDIA_HTML) {
+        sp_api_reply_asset(exchange, sp_asset_find("index.html"));
+    } else {
+        reply_text(exchange, 200, sp_slice_of_text(text));
+    }
 }
 
 void sp_api_livez(struct sp_exchange *exchange, const struct sp_params *params)

@@ -56,7 +56,15 @@ struct more {
 };
 
 static const struct more more[SP_ROUTES] = {
-    [SP_ROUTE_root] = {"", "", ANSWER("200", "The paths.", PLAIN)},
+    [SP_ROUTE_root] = {"",
+                       "",
+                       "\"200\":{\"description\":\"The dashboard, or the paths.\","
+                       "\"content\":{\"text/html\":{\"schema\":{\"type\":\"string\"}},"
+                       "\"text/plain\":{\"schema\":{\"type\":\"string\"}}}}"},
+    [SP_ROUTE_asset] = {"",
+                        "",
+                        "\"200\":{\"description\":\"The file.\",\"content\":"
+                        "{\"*/*\":{\"schema\":{\"type\":\"string\"}}}}"},
     [SP_ROUTE_livez] = {"", "", ANSWER("200", "It answers.", PLAIN)},
     [SP_ROUTE_readyz] = {QUERY("verbose", "false", "{\"type\":\"string\"}"),
                          "",

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
-#define MEDIA_TYPES 7
+#define MEDIA_TYPES 8
 #define WHOLE       1000u // a quality of 1
 
 struct type {
@@ -24,6 +24,7 @@ static const struct type types[MEDIA_TYPES] = {
     {"text/event-stream", SP_MEDIA_EVENTS},
     {"text/plain", SP_MEDIA_TEXT},
     {"application/openmetrics-text", SP_MEDIA_OPENMETRICS},
+    {"text/html", SP_MEDIA_HTML},
 };
 
 // How exactly a range names a type.

@@ -13,6 +13,7 @@ enum sp_media {
     SP_MEDIA_EVENTS = 4, // text/event-stream
     SP_MEDIA_TEXT = 8,   // text/plain
     SP_MEDIA_OPENMETRICS = 16,
+    SP_MEDIA_HTML = 32, // text/html
 };
 
 // "application/json" and so on, for `Content-Type`. Of one of them.

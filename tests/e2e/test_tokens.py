@@ -35,6 +35,7 @@ TOKENS = [
 # A request of each row of api/routes.def, by its operation.
 REQUESTS = {
     "root": "/",
+    "getAsset": "/assets/style.css",
     "livez": "/livez",
     "readyz": "/readyz",
     "metrics": "/metrics",

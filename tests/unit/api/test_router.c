@@ -25,6 +25,7 @@ struct row {
 
 static const struct row rows[] = {
     {SP_METHOD_GET, "/", ROUTE(root), "", ""},
+    {SP_METHOD_GET, "/assets/style.css", ROUTE(asset), "style.css", ""},
     {SP_METHOD_HEAD, "/livez", ROUTE(livez), "", ""},
     {SP_METHOD_POST, "/v1/pools/text/tools/count", ROUTE(call), "text", "count"},
     {SP_METHOD_POST, "/v1/pools/a%2Fb/tools/%C3%A9", ROUTE(call), "a/b", "é"},

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT
+// One stream of GET /v1/watch for all tabs of a browser that show the same token: the
+// tab that holds a lock reads it and tells the others. Where the browser has no locks,
+// which it leaves away on plain HTTP from another machine, each tab has its own stream.
+import { events, Problem, token } from "./api.js";
+
+const AGAIN_MS = [250, 500, 1000, 2000, 5000]; // before another try
+const SILENCE_MS = 20000; // after which a stream is taken for dead
+
+/**
+ * @typedef {import("./store.js").Store} Store
+ * @typedef {Object} Listener
+ * @property {() => void} changed         the store has changed
+ * @property {(state: string, why: string) => void} state  "live", "lost", "refused"
+ */
+
+/**
+ * The same for the same token, and tells nothing of it.
+ * @param {string} text
+ */
+async function nameOf(text) {
+  if (text === "" || crypto.subtle === undefined) {
+    return "snakepit-watch";
+  }
+  const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
+  return `snakepit-watch-${[...hash.slice(0, 8)].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+}
+
+export class Watch {
+  /** @param {Store} store @param {Listener} listener */
+  constructor(store, listener) {
+    this.store = store;
+    this.listener = listener;
+    this.stopping = new AbortController();
+    this.leads = false;
+    /** @type {BroadcastChannel | null} */
+    this.channel = null;
+  }
+
+  async start() {
+    const name = await nameOf(token());
+    const signal = this.stopping.signal;
+    if (navigator.locks === undefined || signal.aborted) {
+      await this.lead();
+      return;
+    }
+    this.channel = new BroadcastChannel(name);
+    this.channel.onmessage = ({ data }) => this.hear(data);
+    this.channel.postMessage({ kind: "hello" });
+    try {
+      await navigator.locks.request(name, { signal }, () => this.lead());
+    } catch (error) {
+      if (!signal.aborted) {
+        throw error;
+      }
+    }
+  }
+
+  stop() {
+    this.stopping.abort();
+    this.channel?.close();
+  }
+
+  /**
+   * From another tab.
+   * @param {any} said
+   */
+  hear(said) {
+    if (said.kind === "hello") {
+      if (this.leads && this.store.time !== 0) {
+        this.channel?.postMessage({ kind: "event", event: "snapshot", value: this.store.snapshot() });
+      }
+    } else if (!this.leads && said.kind === "state") {
+      this.listener.state(said.state, said.why);
+    } else if (!this.leads) {
+      // A snapshot that another one has asked for tells nothing new.
+      if (said.event !== "snapshot" || this.store.time === 0 || said.fresh) {
+        this.take(said.event, said.value);
+      }
+    }
+  }
+
+  /** @param {string} event @param {any} value */
+  take(event, value) {
+    this.store.apply(event, value);
+    this.listener.state("live", "");
+    this.listener.changed();
+  }
+
+  /** @param {string} state @param {string} why */
+  tell(state, why) {
+    this.listener.state(state, why);
+    this.channel?.postMessage({ kind: "state", state, why });
+  }
+
+  /** Reads the stream, again and again. */
+  async lead() {
+    this.leads = true;
+    for (let failures = 0; !this.stopping.signal.aborted; failures++) {
+      const began = performance.now();
+      try {
+        await this.read();
+        this.tell("lost", "The daemon has ended the stream.");
+      } catch (error) {
+        const problem = error instanceof Problem ? error : new Problem(0, String(error));
+        if (problem.status >= 400 && problem.status < 500 && problem.status !== 429) {
+          this.tell("refused", problem.message);
+          return;
+        }
+        this.tell("lost", problem.message);
+      }
+      failures = performance.now() - began > 10000 ? 0 : failures;
+      await this.pause(AGAIN_MS[Math.min(failures, AGAIN_MS.length - 1)]);
+    }
+  }
+
+  async read() {
+    const reading = new AbortController();
+    const stop = () => reading.abort();
+    this.stopping.signal.addEventListener("abort", stop);
+    let timer = setTimeout(stop, SILENCE_MS);
+    try {
+      await events("v1/watch?interval_ms=250", reading.signal, (event, value) => {
+        clearTimeout(timer);
+        timer = setTimeout(stop, SILENCE_MS);
+        if (event !== "snapshot" && event !== "delta") {
+          return;
+        }
+        this.take(event, value);
+        this.channel?.postMessage({ kind: "event", event, value, fresh: true });
+      });
+    } finally {
+      clearTimeout(timer);
+      this.stopping.signal.removeEventListener("abort", stop);
+    }
+  }
+
+  /** @param {number} ms */
+  pause(ms) {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.stopping.signal.addEventListener("abort", () => {
+        clearTimeout(timer);
+        resolve(null);
+      }, { once: true });
+    });
+  }
+}
