@@ -19,8 +19,12 @@ typedef struct snakepit_tool_info {
     const char *session_id; // of the call; "" for none
     const char *pool;       // whose worker asks
     snakepit_call_id call;
-    uint64_t worker;       // its id
-    uint32_t remaining_ms; // until the call's time is up; UINT32_MAX: it never is
+    uint64_t worker;         // its id
+    uint32_t remaining_ms;   // until the call's time is up; UINT32_MAX: it never is
+    const char *traceparent; // of the span that the tool runs in, as in
+                             // snakepit_call_options; calls that it makes have it
+                             // without being given it. "": it belongs to no trace
+    const char *tracestate;  // with it; "" for none
 } snakepit_tool_info;
 
 // A tool of the host, which Python calls by session_context.call_host_tool(). Reads the

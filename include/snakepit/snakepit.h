@@ -239,6 +239,14 @@ typedef struct snakepit_call_options {
                        // it pass up to a thousand calls that came earlier
     uint64_t begun_ns; // when its time began, in nanoseconds of CLOCK_MONOTONIC, if the
                        // program has read the arguments from somewhere first; 0: now
+    const char *traceparent; // the trace and the span that it belongs to, as W3C Trace
+                             // Context writes them, "00-...-...-01"; the tool sees them
+                             // and goes on with them. NULL or empty: none, or those of
+                             // the host's tool that makes the call. INVALID_ARGUMENT if
+                             // it is malformed
+    const char *tracestate;  // what comes with it; NULL or empty: nothing. At most 512
+                             // printable characters, else INVALID_ARGUMENT; left out if
+                             // it is beside names so long that there is no room for it
 } snakepit_call_options;
 
 #define SNAKEPIT_MAX_PRIORITY 7 // of a call

@@ -11,6 +11,7 @@
 #include "batch.h"
 #include "codec_compat.h"
 #include "fault.h"
+#include "trace.h"
 
 // A call that it stands for.
 struct member {
@@ -27,6 +28,8 @@ struct call_object {
     uint64_t deadline;
     PyObject *session_id;
     PyObject *tool;
+    PyObject *traceparent;
+    PyObject *tracestate;
 };
 
 static PyObject *text_of(const uint8_t *bytes, uint32_t size)
@@ -41,6 +44,8 @@ static void call_dealloc(PyObject *self)
     PyMem_Free(call->others);
     Py_XDECREF(call->session_id);
     Py_XDECREF(call->tool);
+    Py_XDECREF(call->traceparent);
+    Py_XDECREF(call->tracestate);
     type->tp_free(self);
     Py_DECREF(type);
 }
@@ -125,6 +130,16 @@ static PyMemberDef call_members[] = {
      offsetof(struct call_object, tool),
      READONLY,
      "The name it was called by."},
+    {"traceparent",
+     T_OBJECT_EX,
+     offsetof(struct call_object, traceparent),
+     READONLY,
+     "The trace and span that it belongs to; empty if none."},
+    {"tracestate",
+     T_OBJECT_EX,
+     offsetof(struct call_object, tracestate),
+     READONLY,
+     "What comes with its trace; empty if nothing."},
     {NULL, 0, 0, 0, NULL},
 };
 
@@ -202,8 +217,13 @@ PyObject *sp_call_current(PyTypeObject *type)
     call->tool = text_of(current->name, current->name_size);
     call->session_id =
         text_of(current->name + current->name_size, current->session_size);
+    sp_trace_texts(current->name + current->name_size + current->session_size,
+                   current->trace_size,
+                   &call->traceparent,
+                   &call->tracestate);
     int rc = sp_batch_runs(executor) ? copy_others(call, &executor->batch) : 0;
-    if (call->tool == NULL || call->session_id == NULL || rc != 0) {
+    if (call->tool == NULL || call->session_id == NULL || call->traceparent == NULL ||
+        call->tracestate == NULL || rc != 0) {
         Py_DECREF(call);
         return NULL;
     }

@@ -4,6 +4,7 @@
 #include "context.h"
 
 #include "fault.h"
+#include "trace.h"
 
 #ifdef Py_GIL_DISABLED
 // The table is counted once for each copy. Where threads share one they would fight for
@@ -73,7 +74,29 @@ static int renew(const struct sp_runtime *runtime)
     return done == NULL ? -1 : 0;
 }
 
-PyObject *sp_context_enter(struct sp_executor *executor)
+// Tells the bridge which trace the request belongs to.
+static void join_trace(const struct sp_runtime *runtime,
+                       const struct sp_slot_request *request)
+{
+    const uint8_t *text = runtime->requests.base + request->name + request->name_size +
+                          request->session_size;
+    PyObject *traceparent;
+    PyObject *tracestate;
+    sp_trace_texts(text, request->trace_size, &traceparent, &tracestate);
+    PyObject *done = traceparent == NULL || tracestate == NULL
+                         ? NULL
+                         : PyObject_CallFunctionObjArgs(
+                               runtime->tracer, traceparent, tracestate, NULL);
+    if (done == NULL) {
+        PyErr_Clear(); // the call goes on without
+    }
+    Py_XDECREF(done);
+    Py_XDECREF(traceparent);
+    Py_XDECREF(tracestate);
+}
+
+PyObject *sp_context_enter(struct sp_executor *executor,
+                           const struct sp_slot_request *request)
 {
     PyObject *context = take_context(executor);
     if (context == NULL || PyContext_Enter(context) != 0) {
@@ -85,6 +108,9 @@ PyObject *sp_context_enter(struct sp_executor *executor)
         sp_context_leave(context);
         sp_fault_put_back(exception);
         return NULL;
+    }
+    if (request->trace_size > 0 && executor->runtime->tracer != NULL) {
+        join_trace(executor->runtime, request);
     }
     return context;
 }

@@ -15,9 +15,11 @@ void sp_context_fini(struct sp_executor *executor);
 
 // Makes the next call's context ahead, when nobody waits for it.
 void sp_context_prepare(struct sp_executor *executor);
-// Begins a context. What it gives is for sp_context_leave(); NULL with an exception:
-// MemoryError, or what the bridge's renewal raises. Contexts nest.
-PyObject *sp_context_enter(struct sp_executor *executor);
+// Begins a context, in which the bridge is told the trace of the request, if it has
+// one: before the call can be cancelled. What it gives is for sp_context_leave(); NULL
+// with an exception: MemoryError, or what the bridge's renewal raises. Contexts nest.
+PyObject *sp_context_enter(struct sp_executor *executor,
+                           const struct sp_slot_request *request);
 // Ends it; NULL is fine. No exception is set, before or afterwards.
 void sp_context_leave(PyObject *context);
 

@@ -15,6 +15,7 @@
 #include "cancel.h"
 #include "context.h"
 #include "crash.h"
+#include "current.h"
 #include "fault.h"
 #include "fit.h"
 #include "forks.h"
@@ -33,8 +34,9 @@ static _Thread_local struct sp_executor *here;
 struct outcome {
     uint32_t status;
     struct sp_body body;
-    uint32_t held;
+    uint16_t held;
     uint64_t ran_ticks;
+    uint32_t ran_until;     // as in the slot
     PyObject *interruption; // the exception that ended it; it is not answered
     PyObject *result;       // what is left of the call once it is written
     PyObject *context;
@@ -60,7 +62,8 @@ static void answer(struct sp_executor *executor,
     result->body_size = outcome->body.size;
     result->lease = outcome->body.lease;
     result->held = outcome->held;
-    result->executor = executor->index;
+    result->executor = (uint16_t)executor->index;
+    result->ran_until = outcome->ran_until;
     result->ran_ticks = outcome->ran_ticks;
     sp_wait_note_cpu(&runtime->view.header->worker_cpu);
     // [slot:done] the answer is visible before the state; pairs with [slot:seen].
@@ -148,43 +151,17 @@ static bool request_is_sound(const struct sp_runtime *runtime,
     uint64_t total = runtime->requests.size;
     return request->name_size <= SP_TOOL_NAME_MAX &&
            request->session_size <= SP_SESSION_MAX &&
+           request->trace_size <= SP_TRACE_MAX &&
            within(request->name,
-                  (uint64_t)request->name_size + request->session_size,
+                  (uint64_t)request->name_size + request->session_size +
+                      request->trace_size,
                   total) &&
            within(request->body, request->body_size, total);
 }
 
-static void begin_call(struct sp_executor *executor,
-                       uint32_t id,
-                       const struct sp_slot_request *request,
-                       uint64_t now)
-{
-    struct sp_current *current = &executor->current;
-    current->slot = id;
-    current->deadline = request->deadline;
-    current->name = executor->runtime->requests.base + request->name;
-    current->name_size = request->name_size;
-    current->session_size = request->session_size;
-    current->call = request->call;
-    current->stopped = false;
-    atomic_store_explicit(&current->mark, request->call, memory_order_release);
-    struct sp_stamp *stamp = &executor->runtime->view.stamps[executor->index];
-    atomic_store_explicit(&stamp->since, now, memory_order_relaxed);
-    atomic_store_explicit(&stamp->call, request->call, memory_order_release);
-}
-
-static void end_call(struct sp_executor *executor)
-{
-    struct sp_current *current = &executor->current;
-    sp_cancel_shield(executor);
-    current->call = 0;
-    struct sp_stamp *stamp = &executor->runtime->view.stamps[executor->index];
-    atomic_store_explicit(&stamp->call, 0, memory_order_release);
-}
-
 // Drops the executor's own reference; 1 when Python holds others, and a return will
 // follow.
-static uint32_t lease_leave(struct sp_lease *lease)
+static uint16_t lease_leave(struct sp_lease *lease)
 {
     if (lease == NULL) {
         return 0;
@@ -224,6 +201,13 @@ static uint64_t take_begin(struct sp_executor *executor)
     return came != 0 ? came : sp_clock_ticks();
 }
 
+static void note_end(struct outcome *outcome, uint64_t begun)
+{
+    uint64_t now = sp_clock_ticks();
+    outcome->ran_ticks = now - begun;
+    outcome->ran_until = (uint32_t)(now / SP_UNTIL_TICKS);
+}
+
 static void run_tool(struct sp_executor *executor,
                      uint32_t id,
                      const struct sp_slot_request *request,
@@ -236,8 +220,8 @@ static void run_tool(struct sp_executor *executor,
     }
     snakepit_err err = SNAKEPIT_TOOL_FAILED;
     uint64_t begun = take_begin(executor);
-    PyObject *context = sp_context_enter(executor);
-    begin_call(executor, id, request, begun);
+    PyObject *context = sp_context_enter(executor, request);
+    sp_current_begin(executor, id, request, begun);
     PyObject *result = context == NULL ? NULL
                        : request->kind == SP_CALL_PROBE
                            ? PyBool_FromLong(1)
@@ -246,8 +230,8 @@ static void run_tool(struct sp_executor *executor,
         result = sp_stream_run(executor, request, result, &err);
     }
     sp_forks_check(executor->current.name, executor->current.name_size);
-    outcome->ran_ticks = sp_clock_ticks() - begun;
-    end_call(executor);
+    note_end(outcome, begun);
+    sp_current_end(executor);
     if (result == NULL) {
         answer_exception(executor, id, err, outcome);
     } else {
@@ -291,7 +275,8 @@ static bool start(struct sp_slot *slot)
 // So the host knows which calls run as one, and which run alone.
 static void note_executor(const struct sp_executor *executor, struct sp_slot *slot)
 {
-    __atomic_store_n(&slot->result.executor, executor->index, __ATOMIC_RELAXED);
+    __atomic_store_n(
+        &slot->result.executor, (uint16_t)executor->index, __ATOMIC_RELAXED);
 }
 
 // 0, or -1 with the exception that interrupts the worker.
@@ -362,17 +347,18 @@ static void begin_items(struct sp_executor *executor)
 // Runs them as one call, which has the number of the first and the time of the last.
 // The list of their results; or NULL with an exception that ends them all.
 static PyObject *
-run_items(struct sp_executor *executor, PyObject **context, uint64_t *ran_ticks)
+run_items(struct sp_executor *executor, PyObject **context, struct outcome *ran)
 {
     const struct sp_batch *batch = &executor->batch;
     uint64_t begun = sp_clock_ticks(); // not when the first was taken
-    *context = sp_context_enter(executor);
-    begin_call(executor, batch->items[0].slot, &batch->items[0].request, begun);
+    *context = sp_context_enter(executor, &batch->items[0].request);
+    sp_current_begin(executor, batch->items[0].slot, &batch->items[0].request, begun);
     executor->current.deadline = sp_batch_deadline(batch);
     PyObject *results = *context == NULL ? NULL : sp_invoke_batch(executor);
     sp_forks_check(executor->current.name, executor->current.name_size);
-    *ran_ticks = (sp_clock_ticks() - begun) / batch->count;
-    end_call(executor);
+    note_end(ran, begun);
+    ran->ran_ticks /= batch->count;
+    sp_current_end(executor);
     return results;
 }
 
@@ -381,9 +367,9 @@ static bool answer_item(struct sp_executor *executor,
                         struct sp_batch_item *item,
                         PyObject *results,
                         PyObject *failure,
-                        uint64_t ran_ticks)
+                        const struct outcome *ran)
 {
-    struct outcome outcome = {.body.lease = SP_NO_LEASE, .ran_ticks = ran_ticks};
+    struct outcome outcome = *ran;
     snakepit_err err = SNAKEPIT_TOOL_FAILED;
     PyObject *result = sp_invoke_take_result(executor, item, results, failure, &err);
     if (result == NULL) {
@@ -412,13 +398,13 @@ static int serve_batch(struct sp_executor *executor)
         return 0;
     }
     PyObject *context;
-    uint64_t ran_ticks;
-    PyObject *results = run_items(executor, &context, &ran_ticks);
+    struct outcome ran = {.body.lease = SP_NO_LEASE};
+    PyObject *results = run_items(executor, &context, &ran);
     PyObject *failure = results == NULL ? sp_fault_take() : NULL;
     sp_batch_close(batch);
     bool goes_on = true;
     for (uint32_t i = 0; i < count && goes_on; i++) {
-        goes_on = answer_item(executor, &batch->items[i], results, failure, ran_ticks);
+        goes_on = answer_item(executor, &batch->items[i], results, failure, &ran);
     }
     PyObject *interruption = sp_fault_take();
     Py_XDECREF(results);
@@ -440,69 +426,14 @@ static int serve_taken(struct sp_executor *executor, uint32_t id)
 
 // ---- In the middle of a call --------------------------------------------------
 
-// What is set aside of a call while another one runs on its stack.
-struct aside {
-    uint64_t call;
-    uint64_t since;
-    uint32_t slot;
-    uint64_t deadline;
-    const uint8_t *name;
-    uint32_t name_size;
-    uint32_t session_size;
-    bool shielded;
-    bool stopped;
-    PyObject *shapes;
-};
-
-static struct aside put_aside(struct sp_executor *executor)
-{
-    const struct sp_current *current = &executor->current;
-    const struct sp_stamp *stamp = &executor->runtime->view.stamps[executor->index];
-    struct aside aside = {
-        .call = current->call,
-        .since = atomic_load_explicit(&stamp->since, memory_order_relaxed),
-        .slot = current->slot,
-        .deadline = current->deadline,
-        .name = current->name,
-        .name_size = current->name_size,
-        .session_size = current->session_size,
-        .shielded = atomic_load(&current->mark) == 0,
-        .shapes = executor->shapes,
-    };
-    executor->shapes = NULL;
-    // A cancel of this call must not hit the other one. It is not lost: the cancel word
-    // tells.
-    sp_cancel_shield(executor);
-    aside.stopped = current->stopped;
-    return aside;
-}
-
-static void take_up(struct sp_executor *executor, const struct aside *aside)
-{
-    struct sp_current *current = &executor->current;
-    current->slot = aside->slot;
-    current->deadline = aside->deadline;
-    current->name = aside->name;
-    current->name_size = aside->name_size;
-    current->session_size = aside->session_size;
-    current->call = aside->call;
-    current->stopped = aside->stopped;
-    Py_XSETREF(executor->shapes, aside->shapes);
-    atomic_store_explicit(
-        &current->mark, aside->shielded ? 0 : aside->call, memory_order_release);
-    struct sp_stamp *stamp = &executor->runtime->view.stamps[executor->index];
-    atomic_store_explicit(&stamp->since, aside->since, memory_order_relaxed);
-    atomic_store_explicit(&stamp->call, aside->call, memory_order_release);
-}
-
 int sp_executor_serve_within(struct sp_executor *executor, uint32_t id)
 {
-    struct aside aside = put_aside(executor);
+    struct sp_aside aside = sp_current_put_aside(executor);
     int rc = serve(executor, id);
     PyObject *interruption = sp_fault_take();
     // It interrupts this call as well, once.
     aside.shielded = aside.shielded || rc != 0;
-    take_up(executor, &aside);
+    sp_current_take_up(executor, &aside);
     sp_fault_put_back(interruption);
     return rc;
 }

@@ -376,7 +376,8 @@ runtime_ask(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
     Py_ssize_t size;
     struct sp_executor *executor = sp_executor_here();
     (void)module;
-    if (count != 2 || !PyUnicode_Check(arguments[0]) || !PyDict_Check(arguments[1])) {
+    if ((count != 2 && count != 3) || !PyUnicode_Check(arguments[0]) ||
+        !PyDict_Check(arguments[1]) || (count == 3 && !PyUnicode_Check(arguments[2]))) {
         PyErr_SetString(PyExc_TypeError, "ask() takes a name and a dict of arguments");
         return NULL;
     }
@@ -392,7 +393,8 @@ runtime_ask(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
         return PyErr_Format(
             PyExc_ValueError, "a tool's name has 1 to %u bytes", SP_TOOL_NAME_MAX);
     }
-    return sp_question_ask(executor, arguments[0], arguments[1]);
+    return sp_question_ask(
+        executor, arguments[0], arguments[1], count == 3 ? arguments[2] : NULL);
 }
 
 static PyObject *runtime_emit(PyObject *module, PyObject *event)
@@ -478,7 +480,8 @@ static PyMethodDef methods[] = {
     {"ask",
      (PyCFunction)(void (*)(void))runtime_ask,
      METH_FASTCALL,
-     "ask(name, arguments): what the host's tool of that name returns."},
+     "ask(name, arguments, traceparent=None): what the host's tool of that name "
+     "returns."},
     {"emit", runtime_emit, METH_O, "Hands an event to the host, without waiting."},
     {"stage", runtime_stage, METH_O, "Notes what the start does now, for the host."},
     {"ready", runtime_ready, METH_O, "Tells the host that the worker can serve."},

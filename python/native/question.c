@@ -19,7 +19,8 @@
 struct asking {
     struct sp_executor *executor;
     struct sp_slot *slot;
-    PyObject *name; // borrowed
+    PyObject *name;  // borrowed
+    PyObject *trace; // likewise; NULL: none
     uint64_t call;
     uint32_t id; // of the slot
     uint32_t turn;
@@ -118,7 +119,9 @@ static bool is_put(PyObject *name)
 static int encode(struct asking *asking, PyObject *arguments, struct sp_body *body)
 {
     struct sp_executor *executor = asking->executor;
-    PyObject *pair = PyTuple_Pack(2, asking->name, arguments);
+    PyObject *pair = asking->trace == NULL
+                         ? PyTuple_Pack(2, asking->name, arguments)
+                         : PyTuple_Pack(3, asking->name, arguments, asking->trace);
     if (pair == NULL) {
         return -1;
     }
@@ -365,10 +368,13 @@ static struct asking asking_of(struct sp_executor *executor, PyObject *name)
     return asking;
 }
 
-PyObject *
-sp_question_ask(struct sp_executor *executor, PyObject *name, PyObject *arguments)
+PyObject *sp_question_ask(struct sp_executor *executor,
+                          PyObject *name,
+                          PyObject *arguments,
+                          PyObject *trace)
 {
     struct asking asking = asking_of(executor, name);
+    asking.trace = trace;
     if (is_cancelled(asking.slot)) {
         raise_cancelled(executor);
         return NULL;

@@ -13,7 +13,11 @@
 // NULL with an exception: Cancelled (nobody wants the call's answer any more), what the
 // runtime's `refusal` makes of an error of the host's or of the end of the call's time,
 // what a signal handler raises, and what sp_encode() says of the arguments.
-PyObject *
-sp_question_ask(struct sp_executor *executor, PyObject *name, PyObject *arguments);
+//
+// `trace` is the traceparent, a text, of the span that asks; NULL: it says none.
+PyObject *sp_question_ask(struct sp_executor *executor,
+                          PyObject *name,
+                          PyObject *arguments,
+                          PyObject *trace);
 
 #endif

@@ -162,6 +162,12 @@ static PyObject *set_context(PyObject *module, PyObject *arguments)
     return keep(&runtime->renewal, renewal);
 }
 
+static PyObject *set_tracer(PyObject *module, PyObject *function)
+{
+    struct sp_runtime *runtime = keeper(module);
+    return runtime == NULL ? NULL : keep(&runtime->tracer, function);
+}
+
 static PyObject *set_on_unserialisable(PyObject *module, PyObject *wanted)
 {
     static const struct {
@@ -241,6 +247,10 @@ PyMethodDef sp_settings_methods[] = {
      set_streams,
      METH_VARARGS,
      "Sets what makes an iterator of an asynchronous one, and the type of chunks."},
+    {"set_tracer",
+     set_tracer,
+     METH_O,
+     "Sets what is told the trace of each call that belongs to one, as it begins."},
     {"set_context",
      set_context,
      METH_VARARGS,

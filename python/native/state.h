@@ -35,9 +35,10 @@ struct sp_current {
     bool stopped; // Cancelled was set in its thread, and may have been raised
     uint32_t slot;
     uint64_t deadline;
-    const uint8_t *name; // in the requests segment; the session's id follows
+    const uint8_t *name; // in the requests segment; session's id and trace follow
     uint32_t name_size;
     uint32_t session_size;
+    uint32_t trace_size; // 0: it belongs to no trace
 };
 
 // One of many calls that are run as one.
@@ -132,6 +133,7 @@ struct sp_runtime {
     PyObject *chunk_type;    // as tools; StreamChunk
     PyObject *context;       // as tools; what the start has left in context variables
     PyObject *renewal;       // as tools; called at the beginning of each call's context
+    PyObject *tracer;        // as tools; the same for each call that belongs to a trace
 
     pthread_mutex_t events_lock;
     struct sp_events_writer events; // guarded by events_lock

@@ -96,6 +96,12 @@ class Call:
     def tool(self) -> str:
         """The name it was called by."""
     @property
+    def traceparent(self) -> str:
+        """The trace and span that it belongs to, as W3C has it; empty if none."""
+    @property
+    def tracestate(self) -> str:
+        """What comes with its trace; empty if nothing."""
+    @property
     def deadline(self) -> float | None:
         """When the answer is due, in seconds of `time.monotonic`; None: never."""
     @property
@@ -270,6 +276,11 @@ def set_finisher(function: Callable[[Any], object]) -> None:
     returns what it comes to.
     """
 
+def set_tracer(function: Callable[[str, str], object]) -> None:
+    """`function(traceparent, tracestate)` is called in the context of each call that
+    belongs to a trace, before it is run. What it raises is forgotten.
+    """
+
 def set_streams(opener: Callable[[Any], Iterator[Any]], chunk: type) -> None:
     """`opener(iterator)` makes an iterator of an asynchronous one; executors drive it.
 
@@ -338,8 +349,9 @@ def runs_call() -> bool:
 def current_call() -> Call | None:
     """The call that this thread runs, or None."""
 
-def ask(name: str, arguments: dict[str, Any]) -> Any:
+def ask(name: str, arguments: dict[str, Any], traceparent: str = ..., /) -> Any:
     """What the host's tool `name` returns for `arguments`, which go by name.
+    `traceparent` says which span of the call's trace asks.
 
     Waits for it; meanwhile the thread may run other calls. For the thread that runs
     the call. Raises Cancelled, what `set_refusal` makes of the host's fault or of the
@@ -349,7 +361,8 @@ def ask(name: str, arguments: dict[str, Any]) -> Any:
 
 def emit(event: list[Any]) -> None:
     """Hands an event to the host: name, call, session, correlation id, nanoseconds
-    since 1970, measurements, metadata. Never waits; what finds no room is dropped, and
+    since 1970, measurements, metadata; in a trace its traceparent, and the parent of
+    the span that it ends. Never waits; what finds no room is dropped, and
     what the host does not want is only checked.
 
     Raises what cannot be encoded as for a result, TypeError for arrays, ValueError for

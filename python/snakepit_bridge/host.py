@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     import queue
     from typing import Any, Callable
 
-    from . import standalone
+    from . import standalone, telemetry
     from ._runtime import Call
 else:
     asyncio = late.Module("asyncio")
     queue = late.Module("queue")
     standalone = late.Module("snakepit_bridge.standalone")
+    telemetry = late.Module("snakepit_bridge.telemetry")
 
 ASKED = object()  # the news that there is a question
 
@@ -61,7 +62,7 @@ def ask(what: str, name: str, arguments: dict[str, Any]) -> Any:
     """
     _refuse_check(what)
     if runtime.runs_call():
-        return runtime.native.ask(name, arguments)
+        return runtime.native.ask(name, arguments, *_trace())
     questions = _of_this_call(what)
     if questions is None:
         return standalone.ask(what, name, arguments)
@@ -95,6 +96,14 @@ async def ask_async(what: str, name: str, arguments: dict[str, Any]) -> Any:
     return question.outcome()
 
 
+def _trace() -> tuple[str, ...]:
+    """Which span asks; empty where the call belongs to no trace."""
+    call = runtime.current_call()
+    if call is None or not call.traceparent:
+        return ()
+    return (telemetry.get_traceparent(),)
+
+
 def _set(told: asyncio.Future[None]) -> None:
     if not told.done():
         told.set_result(None)
@@ -123,6 +132,7 @@ class Question:
         self.name = name
         self.arguments = arguments
         self.tell = tell
+        self.trace = _trace()
         # Written before `tell` is called, read afterwards by the one who asked.
         self.asked = False
         self.result: Any = None
@@ -135,7 +145,7 @@ class Question:
         """
         if not self.asked:
             try:
-                self.result = runtime.native.ask(self.name, self.arguments)
+                self.result = runtime.native.ask(self.name, self.arguments, *self.trace)
             except BaseException as error:
                 self.error = error
             self.asked = True

@@ -23,6 +23,8 @@ class Call:
         self.tool = tool
         self.session_id = session_id
         self.deadline = None if timeout is None else time.monotonic() + timeout
+        self.traceparent = ""
+        self.tracestate = ""
         self._given_up = False
 
     @property

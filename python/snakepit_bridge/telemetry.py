@@ -24,7 +24,7 @@ import os
 import time
 from contextvars import ContextVar
 
-from . import late, runtime
+from . import late, runtime, traces
 from .late import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -47,7 +47,15 @@ else:
     standalone_values = late.Module("snakepit_bridge.standalone_values")
     typing = late.Module("typing")
 
-__all__ = ["Event", "capture", "correlation", "emit", "get_correlation_id", "span"]
+__all__ = [
+    "Event",
+    "capture",
+    "correlation",
+    "emit",
+    "get_correlation_id",
+    "get_traceparent",
+    "span",
+]
 
 NAME_BYTES = 255  # at most, of a name and of a correlation id
 EVENT_BYTES = 16384  # at most, of a whole event as it crosses
@@ -65,6 +73,8 @@ class Event:
     session_id: str = ""
     call: int = 0  # the number of the call it belongs to; 0: none
     time_ns: int = 0  # when, in nanoseconds since 1970
+    traceparent: str = ""  # of the span that it belongs to, or ends; empty: no trace
+    parent_span_id: str = ""  # of the span that it ends; empty: it ends none
 
 
 def emit(
@@ -83,18 +93,31 @@ def emit(
     or not: a name of 0 or more than 255 bytes, a measurement that is not a number,
     values that cannot cross, or more than 16 KiB of it all.
     """
-    name = _name("event", event)
     within = _correlation() if correlation_id is None else correlation_id
+    _emit(event, measurements, metadata, within, get_traceparent())
+
+
+def _emit(
+    event: str,
+    measurements: Mapping[str, float] | None,
+    metadata: Mapping[str, Any] | None,
+    correlation_id: str,
+    traceparent: str,
+    parent_span_id: str = "",
+) -> None:
+    name = _name("event", event)
     call = runtime.current_call()
     _hand_over(
         Event(
             name=name,
             measurements=_numbers(name, measurements),
             metadata=_mapping("metadata", metadata),
-            correlation_id=_name("correlation_id", within, least=0),
+            correlation_id=_name("correlation_id", correlation_id, least=0),
             session_id=call.session_id if call is not None else "",
             call=call.id if call is not None else 0,
             time_ns=time.time_ns(),
+            traceparent=traceparent,
+            parent_span_id=parent_span_id,
         )
     )
 
@@ -111,6 +134,9 @@ class _Frame:
     call: int  # in which it was entered
     began: int  # time.perf_counter_ns()
     outer: _Frame | None
+    traceparent: str  # of the span; of a correlation the surrounding one; may be empty
+    parent: str = ""  # of a span that belongs to a trace: the surrounding one
+    before: object = None  # see traces.enter()
 
 
 _innermost: ContextVar[_Frame | None] = ContextVar("snakepit_frame", default=None)
@@ -134,9 +160,21 @@ def _correlation() -> str:
     return "" if frame is None else frame.correlation_id
 
 
-def _enter(owner: object, correlation_id: str) -> _Frame:
+def _enter(owner: object, correlation_id: str, spans: bool = False) -> _Frame:
+    parent = get_traceparent()
+    own, before = parent, None
+    if spans and parent:
+        own = traces.child_of(parent)
+        before = traces.enter(own)
     frame = _Frame(
-        owner, correlation_id, _call_number(), time.perf_counter_ns(), _frame_here()
+        owner,
+        correlation_id,
+        _call_number(),
+        time.perf_counter_ns(),
+        _frame_here(),
+        own,
+        parent if spans else "",
+        before,
     )
     _innermost.set(frame)
     return frame
@@ -149,6 +187,7 @@ def _leave(owner: object) -> _Frame | None:
         frame = frame.outer
     if frame is not None:
         _innermost.set(frame.outer)
+        traces.leave(frame.before)
     return frame
 
 
@@ -162,6 +201,9 @@ class span:
 
     It may be entered again, also within itself and on several threads. Its end raises
     nothing: the outcome is that of what ran in it.
+
+    In a call that belongs to a trace it is a span of that, a child of what is around
+    it.
     """
 
     def __init__(
@@ -184,7 +226,8 @@ class span:
 
     def __enter__(self) -> span:
         """Emits the start."""
-        self._last = _enter(self, self._chosen or _correlation() or _new_id())
+        chosen = self._chosen or _correlation() or _new_id()
+        self._last = _enter(self, chosen, spans=True)
         try:
             emit(
                 f"{self.operation}.start",
@@ -210,24 +253,25 @@ class span:
             return
         measured = {"duration": now - frame.began}
         if error is None or isinstance(error, GeneratorExit):
-            self._end("stop", measured, {}, frame.correlation_id)
+            self._end("stop", measured, {}, frame)
         else:
-            self._end("exception", measured, _described(error), frame.correlation_id)
+            self._end("exception", measured, _described(error), frame)
 
     def _end(
         self,
         what: str,
         measured: Mapping[str, float],
         more: Mapping[str, str],
-        correlation_id: str,
+        frame: _Frame,
     ) -> None:
         name = f"{self.operation}.{what}"
+        ends = frame.correlation_id, frame.traceparent, traces.span_of(frame.parent)
         try:
-            emit(name, measured, {**self.metadata, **more}, correlation_id)
+            _emit(name, measured, {**self.metadata, **more}, *ends)
         except Exception as error:
             # It was changed meanwhile, or is too large together with the exception.
             refused = {"refused_metadata": str(error)[:ERROR_CHARACTERS]}
-            emit(name, measured, {**more, **_texts(refused)}, correlation_id)
+            _emit(name, measured, {**more, **_texts(refused)}, *ends)
 
 
 @contextmanager
@@ -248,6 +292,23 @@ def correlation(correlation_id: str | None = None) -> Iterator[str]:
 def get_correlation_id() -> str:
     """The id of the surrounding `span` or `correlation`; empty if there is none."""
     return _correlation()
+
+
+def get_traceparent() -> str:
+    """The trace and the span that this code runs in, as W3C Trace Context writes them.
+
+    That of the surrounding `span`, or of OpenTelemetry's active one, or of the call;
+    empty where the call belongs to no trace. For what the adapter calls over a network.
+    """
+    call = runtime.current_call()
+    within = "" if call is None else call.traceparent
+    if not within:
+        return ""
+    joined = traces.active(within)
+    if joined:
+        return joined
+    frame = _frame_here()
+    return within if frame is None else frame.traceparent or within
 
 
 def _new_id() -> str:
@@ -308,18 +369,19 @@ def _hand_over(event: Event) -> None:
 
 
 def _tell_host(event: Event) -> None:
+    told = [
+        event.name,
+        event.call,
+        event.session_id,
+        event.correlation_id,
+        event.time_ns,
+        event.measurements,
+        event.metadata,
+    ]
+    if event.traceparent:
+        told += [event.traceparent, event.parent_span_id]
     try:
-        runtime.native.emit(
-            [
-                event.name,
-                event.call,
-                event.session_id,
-                event.correlation_id,
-                event.time_ns,
-                event.measurements,
-                event.metadata,
-            ]
-        )
+        runtime.native.emit(told)
     except (TypeError, ValueError, OverflowError, RuntimeError) as error:
         _refuse(event, error)
 

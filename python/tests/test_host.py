@@ -26,6 +26,7 @@ class FakeCall:
         self.id = number
         self.session_id = "s"
         self.tool = "work"
+        self.traceparent = ""
         self.cancelled = False
 
     def raise_if_cancelled(self) -> None:

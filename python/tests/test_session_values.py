@@ -43,7 +43,7 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Host:
     """A host, and a call of it that runs."""
     made = Host()
     monkeypatch.setattr(runtime, "native", made)
-    call = types.SimpleNamespace(tool="work", session_id="s")
+    call = types.SimpleNamespace(tool="work", session_id="s", traceparent="")
     monkeypatch.setattr(runtime, "current_call", lambda: call)
     monkeypatch.setattr(runtime, "is_attached", lambda: True)
     monkeypatch.setattr(runtime, "is_standalone", lambda: False)

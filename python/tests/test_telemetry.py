@@ -11,7 +11,7 @@ from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
-from snakepit_bridge import BaseAdapter, telemetry, tool
+from snakepit_bridge import BaseAdapter, standalone, telemetry, tool
 
 
 class Counter(BaseAdapter):
@@ -249,3 +249,40 @@ def test_any_real_number_can_be_measured() -> None:
     with telemetry.capture() as events:
         telemetry.emit("e", {"a": 1, "b": 2.5, "c": True, "d": Fraction(1, 2)})
     assert events[0].measurements == {"a": 1, "b": 2.5, "c": 1, "d": 0.5}
+
+
+# ---- Traces --------------------------------------------------------------------------
+
+PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+@pytest.fixture
+def traced(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A call that belongs to a trace."""
+    with standalone.call("count") as made:
+        monkeypatch.setattr(made, "traceparent", PARENT)
+        yield made
+
+
+def test_spans_of_a_call_in_a_trace_have_ids_and_parents(traced: Any) -> None:
+    with telemetry.capture() as events:
+        telemetry.emit("before")
+        with telemetry.span("outer"), telemetry.correlation("x"):
+            outer = telemetry.get_traceparent()
+            with telemetry.span("inner"):
+                telemetry.emit("within")
+    before, _, inner_start, within, inner, end = events
+    assert (before.traceparent, before.parent_span_id) == (PARENT, "")
+    assert outer[:36] == PARENT[:36] != outer
+    assert (within.traceparent, within.parent_span_id) == (inner_start.traceparent, "")
+    assert (inner.traceparent, inner.parent_span_id) == (
+        within.traceparent,
+        outer[36:52],
+    )
+    assert (end.traceparent, end.parent_span_id) == (outer, "b7ad6b7169203331")
+
+
+def test_without_a_trace_there_is_none() -> None:
+    with telemetry.capture() as events, telemetry.span("alone"):
+        assert telemetry.get_traceparent() == ""
+    assert {(event.traceparent, event.parent_span_id) for event in events} == {("", "")}

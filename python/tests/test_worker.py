@@ -107,6 +107,9 @@ class FakeRuntime:
     def set_streams(self, opener: Any, chunk: type) -> None:
         self.streams = (opener, chunk)
 
+    def set_tracer(self, function: Any) -> None:
+        self.tracer = function
+
     def set_context(self, context: Any, renewal: Any) -> None:
         self.context = context
         self.renewal = renewal

@@ -194,7 +194,7 @@ static void tell_options(struct sp_exchange *exchange)
         {sp_slice_of_text("access-control-allow-headers"),
          sp_slice_of_text("Accept, Content-Type, Authorization, Snakepit-Timeout-Ms, "
                           "Snakepit-Session, Snakepit-Priority, Snakepit-Idempotent, "
-                          "Snakepit-Call-Id")},
+                          "Snakepit-Call-Id, traceparent, tracestate")},
         {sp_slice_of_text("access-control-max-age"), sp_slice_of_text("600")},
         {sp_slice_of_text("vary"), sp_slice_of_text("Origin")}};
     const struct sp_reply reply = {

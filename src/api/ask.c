@@ -162,6 +162,26 @@ static bool read_name(struct sp_exchange *exchange, struct sp_api_ask *ask)
            sp_api_ask_set_name(exchange, ask, value, "Snakepit-Call-Id");
 }
 
+// A malformed one counts as none, as W3C Trace Context wants it; so does one of
+// several.
+static void read_trace(const struct sp_exchange *exchange, struct sp_api_ask *ask)
+{
+    struct sp_trace_context context;
+    const struct sp_slice parent =
+        sp_request_only_field(&exchange->request, "traceparent");
+    if (parent.data == NULL || !sp_traceparent_read(parent, &context)) {
+        return;
+    }
+    sp_traceparent_write(&context, (uint8_t *)ask->traceparent);
+    ask->options.traceparent = ask->traceparent;
+    const struct sp_slice state =
+        sp_request_only_field(&exchange->request, "tracestate");
+    if (state.data != NULL && sp_tracestate_is_sound(state)) {
+        memcpy(ask->tracestate, state.data, state.size);
+        ask->options.tracestate = ask->tracestate;
+    }
+}
+
 // ---- Bodies ---------------------------------------------------------------------
 
 struct sp_body sp_api_body_of(const struct sp_exchange *exchange)
@@ -254,6 +274,7 @@ bool sp_api_ask_begin(struct sp_exchange *exchange,
                       struct sp_api_ask *ask)
 {
     init(exchange, pool, ask);
+    read_trace(exchange, ask);
     return read_timeout(exchange, ask) && read_priority(exchange, ask) &&
            read_session(exchange, ask) && read_idempotent(exchange, ask) &&
            read_name(exchange, ask);

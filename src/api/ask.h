@@ -8,6 +8,7 @@
 #include "api/router.h"
 #include "http/body.h"
 #include "server/exchange.h"
+#include "telemetry/trace_context.h"
 
 // Lives until the call was submitted: it borrows from itself and from the request, so
 // it must not be moved.
@@ -18,6 +19,8 @@ struct sp_api_ask {
     uint64_t ends_ns; // of sp_clock_now(), when its client waits no longer; 0: unknown
     struct sp_slice name; // that the client gives its call; empty: none
     char session[SP_PARAM_SIZE];
+    char traceparent[SP_TRACEPARENT_SIZE + 1];
+    char tracestate[SP_TRACESTATE_MAX + 1];
     snakepit_message why;
 };
 

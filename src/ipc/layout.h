@@ -22,13 +22,14 @@
 #include <stdint.h>
 
 #define SP_LAYOUT_MAGIC   UINT64_C(0x736e616b65706974) // "snakepit"
-#define SP_LAYOUT_VERSION 9u
+#define SP_LAYOUT_VERSION 10u
 #define SP_LINE           ((size_t)64)
 #define SP_INLINE_RESULT  2048u // bytes of a slot's inline result area
 #define SP_SLOTS_MAX      2048u
 #define SP_EXECUTORS_MAX  1024u
 #define SP_TOOL_NAME_MAX  255u
 #define SP_SESSION_MAX    255u
+#define SP_TRACE_MAX      567u // bytes: a traceparent, and a tracestate right behind it
 #define SP_BODY_MAX       (UINT32_C(1) << 30) // bytes of MessagePack in one direction
 #define SP_NO_LEASE       UINT32_MAX
 #define SP_LEASES_MAX     4096u  // per direction and worker
@@ -118,7 +119,8 @@ struct sp_slot_request {
     uint64_t call;         // number of the call, never reused in a pit
     uint64_t name;         // offset of the tool's name in `requests`; session follows
     uint32_t name_size;    // bytes, at most SP_TOOL_NAME_MAX
-    uint32_t session_size; // bytes behind the name, at most SP_SESSION_MAX
+    uint16_t session_size; // bytes behind the name, at most SP_SESSION_MAX
+    uint16_t trace_size;   // bytes behind those: 0, or a trace context; SP_TRACE_MAX
     uint64_t body;      // offset of the arguments (one MessagePack map) in `requests`
     uint32_t body_size; // bytes; 0: no arguments
     uint32_t lease;     // names the tensors of this call, or SP_NO_LEASE; see above
@@ -138,8 +140,9 @@ struct sp_slot_result {
     uint64_t body; // offset in `results`: in the slot's inline area or in the arena
     uint32_t body_size; // bytes
     uint32_t lease;     // names all that the answer keeps in the arena, or SP_NO_LEASE
-    uint32_t held; // 1: Python still holds tensors of the request; a return will follow
-    uint32_t executor;  // index of the thread that ran it
+    uint16_t held; // 1: Python still holds tensors of the request; a return will follow
+    uint16_t executor;  // index of the thread that ran it
+    uint32_t ran_until; // when the tool ended, in units of SP_UNTIL_TICKS, modulo 2^32
     uint64_t ran_ticks; // how long the tool ran, in sp_clock_ticks(); a hint
     uint64_t tube;      // stream, atomic by access: offset in `results`; see sp_chunk
     _Atomic uint64_t tube_tail; // stream: bytes that were written to the tube
@@ -156,6 +159,8 @@ struct sp_chunk {
 };
 #define SP_CHUNK_HERE UINT64_MAX
 #define SP_CHUNK_SKIP (UINT64_MAX - 1) // no chunk: go on at the start of the tube
+
+#define SP_UNTIL_TICKS 64u // of sp_clock_ticks()
 
 struct sp_slot {
     _Alignas(SP_LINE) struct sp_slot_request request; // host writes
@@ -304,9 +309,11 @@ _Static_assert(sizeof(struct sp_slot_result) <= SP_LINE, "a slot is two lines");
 _Static_assert(sizeof(struct sp_slot) == 2 * SP_LINE, "a slot is two lines");
 _Static_assert(offsetof(struct sp_slot, result) == SP_LINE, "one writer a line");
 _Static_assert(offsetof(struct sp_slot_request, body) == 24, "frozen");
+_Static_assert(offsetof(struct sp_slot_request, trace_size) == 22, "frozen");
 _Static_assert(offsetof(struct sp_slot_request, kind) == 48, "frozen");
 _Static_assert(offsetof(struct sp_slot_request, tube_head) == 56, "frozen");
 _Static_assert(offsetof(struct sp_slot_result, body) == 16, "frozen");
+_Static_assert(offsetof(struct sp_slot_result, ran_until) == 36, "frozen");
 _Static_assert(offsetof(struct sp_slot_result, ran_ticks) == 40, "frozen");
 _Static_assert(offsetof(struct sp_slot_result, tube_tail) == 56, "frozen");
 _Static_assert(sizeof(struct sp_chunk) == 16 && SP_TUBE_BYTES % 16 == 0, "aligned");

@@ -11,6 +11,7 @@
 #include "pit/pit.h"
 #include "pit/refuse.h"
 #include "pit/tensors.h"
+#include "pool/question.h"
 
 // ---- Checks -------------------------------------------------------------------
 
@@ -135,6 +136,44 @@ static snakepit_err check_priority(const snakepit_call_options *options,
                      SNAKEPIT_MAX_PRIORITY);
 }
 
+static struct sp_slice slice_of(const char *text)
+{
+    return text == NULL ? (struct sp_slice){0} : sp_slice_of_text(text);
+}
+
+// The trace that the call belongs to, in `request` or where the host's tool has it that
+// makes the call.
+static snakepit_err read_trace(const snakepit_call_options *options,
+                               struct sp_pit_request *request,
+                               snakepit_message *why)
+{
+    struct sp_request_text *text = &request->order.text;
+    const struct sp_slice parent =
+        slice_of(options == NULL ? NULL : options->traceparent);
+    if (parent.size == 0) {
+        text->trace = sp_question_trace(&text->tracestate);
+        return SNAKEPIT_OK;
+    }
+    if (!sp_traceparent_read(parent, &request->trace)) {
+        return sp_refuse(
+            why,
+            SNAKEPIT_INVALID_ARGUMENT,
+            "the call's traceparent is malformed; W3C Trace Context has it "
+            "as \"00-\", 32 digits of the trace, \"-\", 16 of the span, "
+            "and \"-01\", all in lower case");
+    }
+    text->trace = &request->trace;
+    text->tracestate = slice_of(options->tracestate);
+    if (text->tracestate.size > 0 && !sp_tracestate_is_sound(text->tracestate)) {
+        return sp_refuse(why,
+                         SNAKEPIT_INVALID_ARGUMENT,
+                         "the call's tracestate has more than %u characters, or one "
+                         "that is not printable; leave it out",
+                         SP_TRACESTATE_MAX);
+    }
+    return SNAKEPIT_OK;
+}
+
 // Its options, as this library knows them, are in `room` or where they were.
 static struct sp_pool *check_request(snakepit *pit,
                                      struct sp_pit_request *request,
@@ -161,6 +200,9 @@ static struct sp_pool *check_request(snakepit *pit,
     *err = choose_queue(pit, request, order, why);
     if (*err == SNAKEPIT_OK) {
         *err = describe(request->tool, request->args, options, &order->text, why);
+    }
+    if (*err == SNAKEPIT_OK) {
+        *err = read_trace(options, request, why);
     }
     if (*err != SNAKEPIT_OK) {
         return NULL;

@@ -272,6 +272,7 @@ struct sp_pit_request {
     const snakepit_writer *args;
     const snakepit_call_options *options;
     uint64_t begun; // CLOCK_MONOTONIC ns at which its time began; 0: when it is checked
+    struct sp_trace_context trace; // out: where `order` has its own, if it has one
     bool waits;     // a stream that reports to no queue, whatever its options say
     struct sp_order order; // out; borrows the above, but for `options`
 };

@@ -15,8 +15,9 @@
 #include "pit/refuse.h"
 #include "session/tool.h"
 
-// [name, arguments], taken apart.
+// [name, arguments] or [name, arguments, traceparent], taken apart.
 struct asked {
+    uint32_t parts;
     struct sp_slice name;
     char text[SP_TOOL_NAME_MAX + 1]; // of the name, terminated
     snakepit_reader arguments;       // at one whole map
@@ -28,8 +29,11 @@ static snakepit_err read_name(snakepit_reader *reader, struct asked *asked)
 {
     snakepit_value value;
     if (snakepit_reader_next(reader, &value) != SNAKEPIT_OK ||
-        value.kind != SNAKEPIT_ARRAY || value.as.count != 2 ||
-        snakepit_reader_next(reader, &value) != SNAKEPIT_OK ||
+        value.kind != SNAKEPIT_ARRAY || value.as.count < 2 || value.as.count > 3) {
+        return SNAKEPIT_MALFORMED;
+    }
+    asked->parts = value.as.count;
+    if (snakepit_reader_next(reader, &value) != SNAKEPIT_OK ||
         value.kind != SNAKEPIT_TEXT || value.as.text.size == 0 ||
         value.as.text.size > SP_TOOL_NAME_MAX ||
         memchr(value.as.text.data, 0, value.as.text.size) != NULL) {
@@ -47,9 +51,30 @@ static bool is_for_sessions(const struct asked *asked)
     return strncmp(asked->text, SP_SESSION_TOOLS, strlen(SP_SESSION_TOOLS)) == 0;
 }
 
+// Which span of the call's trace asks; without a word of it, the call itself.
+static bool
+read_span(snakepit_reader *end, const struct asked *asked, struct sp_question *question)
+{
+    snakepit_value value;
+    struct sp_trace_context within;
+    if (asked->parts == 2) {
+        return true;
+    }
+    if (snakepit_reader_next(end, &value) != SNAKEPIT_OK ||
+        value.kind != SNAKEPIT_TEXT) {
+        return false;
+    }
+    const struct sp_slice text = {(const uint8_t *)value.as.text.data,
+                                  value.as.text.size};
+    if (sp_trace_is_one(&question->trace) && sp_traceparent_read(text, &within) &&
+        memcmp(within.trace, question->trace.trace, sizeof within.trace) == 0) {
+        memcpy(question->trace.span, within.span, sizeof within.span);
+    }
+    return true;
+}
+
 // MALFORMED: it is not what a bridge asks.
-static snakepit_err read_question(const struct sp_question *question,
-                                  struct asked *asked)
+static snakepit_err read_question(struct sp_question *question, struct asked *asked)
 {
     snakepit_value value;
     sp_reader_init(&asked->arguments, question->body, question->memory);
@@ -59,7 +84,7 @@ static snakepit_err read_question(const struct sp_question *question,
     if (err == SNAKEPIT_OK && snakepit_reader_next(&at, &value) == SNAKEPIT_OK &&
         value.kind == SNAKEPIT_MAP &&
         sp_reader_skip_around(&end, is_for_sessions(asked) ? 1 : 0) == SNAKEPIT_OK &&
-        end.at == end.end) {
+        read_span(&end, asked, question) && end.at == end.end) {
         return SNAKEPIT_OK;
     }
     return SNAKEPIT_MALFORMED;
@@ -77,21 +102,46 @@ static uint32_t remaining_ms(uint64_t deadline)
     return left < UINT32_MAX ? (uint32_t)left : UINT32_MAX - 1;
 }
 
+struct texts {
+    char session[SP_SESSION_MAX + 1];
+    char traceparent[SP_TRACEPARENT_SIZE + 1];
+    char tracestate[SP_TRACESTATE_MAX + 1];
+};
+
+static void terminate(char *room, struct sp_slice text)
+{
+    memcpy(room, text.data, text.size);
+    room[text.size] = 0;
+}
+
+static void write_texts(const struct sp_question *question, struct texts *texts)
+{
+    terminate(texts->session, question->session);
+    texts->traceparent[0] = 0;
+    texts->tracestate[0] = 0;
+    if (sp_trace_is_one(&question->trace)) {
+        sp_traceparent_write(&question->trace, (uint8_t *)texts->traceparent);
+        texts->traceparent[SP_TRACEPARENT_SIZE] = 0;
+        terminate(texts->tracestate, question->tracestate);
+    }
+}
+
 static snakepit_err run(const struct sp_host_tool_spec *spec,
                         struct sp_question *question,
                         struct asked *asked)
 {
-    char session[SP_SESSION_MAX + 1];
-    memcpy(session, question->session.data, question->session.size);
-    session[question->session.size] = 0;
+    struct texts texts;
+    write_texts(question, &texts);
     const snakepit_tool_info info = {
         .size = sizeof info,
         .name = asked->text,
-        .session_id = session,
+        .session_id = texts.session,
         .pool = question->pool,
         .call = question->call,
         .worker = question->worker,
         .remaining_ms = remaining_ms(question->deadline),
+        .traceparent = texts.traceparent,
+        .tracestate = texts.tracestate,
     };
     SP_CALLBACK("a tool of the host");
     snakepit_err err = spec->function(

@@ -40,9 +40,11 @@ snakepit_err sp_affinity_join(struct sp_pool *pool, struct sp_call *call)
         .stage = "line",
     };
     const struct sp_parcel *parcel = call->parcel;
-    const uint8_t *text = pool->store.segment.base + parcel->block + parcel->name_size;
-    call->tie = sp_ties_take(
-        &pool->ties, (const char *)text, parcel->session_size, sp_clock_coarse());
+    const struct sp_slice session = sp_parcel_session(&pool->store, parcel);
+    call->tie = sp_ties_take(&pool->ties,
+                             (const char *)session.data,
+                             (uint32_t)session.size,
+                             sp_clock_coarse());
     if (call->tie == NULL && sp_affinity_is_strict(pool)) {
         sp_call_set_failure(call, &no_tie);
         return SNAKEPIT_NO_MEMORY;

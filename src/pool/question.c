@@ -23,6 +23,7 @@ struct asker {
     struct asker *outer;
     struct sp_pool *pool;
     struct sp_call *call;
+    const struct sp_question *question;
     struct sp_port *port; // pinned
     uint64_t id;          // of the call
     uint64_t deadline;
@@ -233,15 +234,27 @@ static void describe(const struct asker *asker,
     };
 }
 
-// The call's session, for as long as the tool runs: the call may end before.
-static void copy_session(const struct sp_call *call,
-                         char room[SP_SESSION_MAX],
-                         struct sp_question *question)
+// The call's session and trace, for as long as the tool runs: the call may end before.
+struct kept_texts {
+    uint8_t session[SP_SESSION_MAX];
+    uint8_t tracestate[SP_TRACESTATE_MAX];
+};
+
+static void copy_texts(const struct sp_call *call,
+                       struct kept_texts *room,
+                       struct sp_question *question)
 {
-    const struct sp_parcel *parcel = call->parcel;
-    const uint8_t *base = call->pool->store.segment.base;
-    memcpy(room, base + parcel->block + parcel->name_size, parcel->session_size);
-    question->session = (struct sp_slice){(uint8_t *)room, parcel->session_size};
+    const struct sp_store *store = &call->pool->store;
+    const struct sp_slice session = sp_parcel_session(store, call->parcel);
+    const struct sp_slice trace = sp_parcel_trace(store, call->parcel);
+    memcpy(room->session, session.data, session.size);
+    question->session = (struct sp_slice){room->session, session.size};
+    const struct sp_slice parent = {trace.data, SP_TRACEPARENT_SIZE};
+    if (trace.size > 0 && sp_traceparent_read(parent, &question->trace)) {
+        const size_t size = trace.size - SP_TRACEPARENT_SIZE;
+        memcpy(room->tracestate, trace.data + SP_TRACEPARENT_SIZE, size);
+        question->tracestate = (struct sp_slice){room->tracestate, size};
+    }
 }
 
 // A child that the tool has forked returns from it: its call ends here, and nothing
@@ -263,7 +276,7 @@ void sp_pool_serve_question(struct sp_pool *pool,
 {
     struct sp_port_question heard;
     struct sp_question question;
-    char session[SP_SESSION_MAX];
+    struct kept_texts texts;
     struct sp_port *port = call->placement.seat->port;
     snakepit_err err = sp_port_take_question(port, call->placement.slot, &heard);
     if (err != SNAKEPIT_OK) {
@@ -275,6 +288,7 @@ void sp_pool_serve_question(struct sp_pool *pool,
     struct asker asker = {.outer = innermost,
                           .pool = pool,
                           .call = call,
+                          .question = &question,
                           .port = port,
                           .id = call->id,
                           .deadline = call->deadline,
@@ -286,7 +300,7 @@ void sp_pool_serve_question(struct sp_pool *pool,
     call->inquiry.serving = true;
     port->pins++;
     describe(&asker, &heard, &question);
-    copy_session(call, session, &question);
+    copy_texts(call, &texts, &question);
     sp_pool_unlock(pool, after);
     work(&asker, &question, &outcome);
     if (!sp_fork_is_here(pool->process)) {
@@ -334,6 +348,15 @@ void sp_pool_leave_question(struct sp_pool *pool, struct sp_seat *seat, uint32_t
 bool sp_question_is_open(void)
 {
     return innermost != NULL;
+}
+
+const struct sp_trace_context *sp_question_trace(struct sp_slice *state)
+{
+    if (innermost == NULL || !sp_trace_is_one(&innermost->question->trace)) {
+        return NULL;
+    }
+    *state = innermost->question->tracestate;
+    return &innermost->question->trace;
 }
 
 void sp_question_limit(struct sp_call *call)

@@ -19,6 +19,9 @@ struct sp_question {
     uint64_t worker;
     uint64_t deadline;       // of the call: CLOCK_MONOTONIC ns or SP_NEVER
     struct sp_slice session; // of the call; empty: none
+    // Of the call, and then of the span that its tool runs in; all zero: it has none.
+    struct sp_trace_context trace;
+    struct sp_slice tracestate; // with it
     struct sp_slice body;    // [name, arguments], out of the worker's reach, unchecked
     struct sp_slice memory;  // where its tensors lie
     snakepit_writer *result; // empty; gets one value
@@ -45,6 +48,8 @@ size_t sp_pool_serve_questions(struct sp_pool *pool, uint32_t queue);
 
 // Whether the calling thread runs a tool for a call of any pool.
 bool sp_question_is_open(void);
+// The trace that this tool runs in, and its `state`; NULL: none, and that is as it was.
+const struct sp_trace_context *sp_question_trace(struct sp_slice *state);
 // A call that the calling thread makes from within a tool ends with the call that
 // asked.
 void sp_question_limit(struct sp_call *call);

@@ -229,6 +229,19 @@ static snakepit_err place_body(struct sp_store *store,
     return SNAKEPIT_OK;
 }
 
+// A tracestate that does not fit in beside long names is left out. Returns its size.
+static uint32_t
+place_trace(uint8_t *block, uint32_t at, const struct sp_request_text *text)
+{
+    const size_t state = text->tracestate.size;
+    sp_traceparent_write(text->trace, block + at);
+    if (state == 0 || state > SP_PARCEL_BLOCK - at - SP_TRACEPARENT_SIZE) {
+        return SP_TRACEPARENT_SIZE;
+    }
+    memcpy(block + at + SP_TRACEPARENT_SIZE, text->tracestate.data, state);
+    return SP_TRACEPARENT_SIZE + (uint32_t)state;
+}
+
 snakepit_err sp_parcel_fill(struct sp_store *store,
                             struct sp_parcel *parcel,
                             const struct sp_request_text *text)
@@ -242,6 +255,11 @@ snakepit_err sp_parcel_fill(struct sp_store *store,
     parcel->name_size = text->tool_size;
     parcel->session_size = text->session_size;
     uint32_t before = text->tool_size + text->session_size;
+    parcel->trace_size = 0;
+    if (text->trace != NULL) {
+        parcel->trace_size = place_trace(block, before, text);
+        before += parcel->trace_size;
+    }
     snakepit_err err = place_body(store, parcel, before, text->args);
     if (err == SNAKEPIT_OK && text->args != NULL && text->args->tensor_count > 0) {
         err = share_tensors(

@@ -19,6 +19,7 @@
 #include "base/slice.h"
 #include "ipc/arena.h"
 #include "ipc/segment.h"
+#include "telemetry/trace_context.h"
 
 // Bytes that every parcel has; larger bodies get a range of their own.
 #define SP_PARCEL_BLOCK 1024u
@@ -42,6 +43,7 @@ struct sp_parcel {
     uint32_t body_size;
     uint32_t name_size;
     uint32_t session_size;
+    uint32_t trace_size;
     bool body_is_range;
     struct sp_share **shares; // tensors it refers to; one reference each
     uint32_t share_count;
@@ -63,6 +65,20 @@ static inline struct sp_slice sp_parcel_tool(const struct sp_store *store,
     return (struct sp_slice){store->segment.base + parcel->block, parcel->name_size};
 }
 
+// The session of its call, and the traceparent with its tracestate; likewise.
+static inline struct sp_slice sp_parcel_session(const struct sp_store *store,
+                                                const struct sp_parcel *parcel)
+{
+    const uint8_t *at = store->segment.base + parcel->block + parcel->name_size;
+    return (struct sp_slice){at, parcel->session_size};
+}
+static inline struct sp_slice sp_parcel_trace(const struct sp_store *store,
+                                              const struct sp_parcel *parcel)
+{
+    const struct sp_slice session = sp_parcel_session(store, parcel);
+    return (struct sp_slice){session.data + session.size, parcel->trace_size};
+}
+
 // NO_MEMORY, SYSTEM.
 snakepit_err
 sp_store_init(struct sp_store *store, uint64_t size, snakepit_message *why);
@@ -75,7 +91,9 @@ struct sp_request_text {
     uint32_t tool_size;
     const char *session; // may be NULL
     uint32_t session_size;
-    const struct snakepit_writer *args; // NULL: no arguments
+    const struct sp_trace_context *trace; // NULL: none
+    struct sp_slice tracestate;           // with it; sound, or empty
+    const struct snakepit_writer *args;   // NULL: no arguments
     uint64_t begun; // CLOCK_MONOTONIC ns at which the call's time began; 0: now
 };
 

@@ -330,6 +330,7 @@ static void load_result(const struct sp_slot_result *shared,
     copy->body_size = __atomic_load_n(&shared->body_size, __ATOMIC_RELAXED);
     copy->lease = __atomic_load_n(&shared->lease, __ATOMIC_RELAXED);
     copy->held = __atomic_load_n(&shared->held, __ATOMIC_RELAXED);
+    copy->ran_until = __atomic_load_n(&shared->ran_until, __ATOMIC_RELAXED);
     copy->ran_ticks = __atomic_load_n(&shared->ran_ticks, __ATOMIC_RELAXED);
 }
 
@@ -401,6 +402,7 @@ sp_port_take_answer(struct sp_port *port, uint32_t slot, struct sp_port_answer *
         .body_size = copy.body_size,
         .lease = copy.lease,
         .held = copy.held != 0,
+        .ran_until = copy.ran_until,
         .ran_ticks = copy.ran_ticks > most ? most : copy.ran_ticks,
     };
     sp_port_drop(port, slot);

@@ -53,6 +53,7 @@ struct sp_port_answer {
     uint32_t body_size;
     uint32_t lease; // return it with sp_port_return_result(), unless SP_NO_LEASE
     bool held;
+    uint32_t ran_until; // as in the slot: whatever the worker says
     uint64_t ran_ticks; // at most two minutes' worth
 };
 

@@ -48,6 +48,29 @@ static bool read_map(snakepit_reader *reader, snakepit_reader *map)
            value.kind == SNAKEPIT_MAP && snakepit_reader_skip(reader) == SNAKEPIT_OK;
 }
 
+static bool read_slice(snakepit_reader *reader, struct sp_slice *text)
+{
+    snakepit_value value;
+    if (snakepit_reader_next(reader, &value) != SNAKEPIT_OK ||
+        value.kind != SNAKEPIT_TEXT) {
+        return false;
+    }
+    *text = (struct sp_slice){(const uint8_t *)value.as.text.data, value.as.text.size};
+    return true;
+}
+
+static bool read_trace(snakepit_reader *reader, struct sp_event *event)
+{
+    struct sp_slice trace;
+    struct sp_slice parent;
+    if (!read_slice(reader, &trace) || !read_slice(reader, &parent) ||
+        !sp_traceparent_read(trace, &event->trace)) {
+        return false;
+    }
+    event->ends_span = parent.size > 0;
+    return !event->ends_span || sp_span_read(parent, event->parent);
+}
+
 snakepit_err sp_event_parse(struct sp_event *event, const uint8_t *bytes, size_t size)
 {
     snakepit_reader reader;
@@ -55,15 +78,17 @@ snakepit_err sp_event_parse(struct sp_event *event, const uint8_t *bytes, size_t
     snakepit_event *told = &event->told;
     *told = (snakepit_event){.size = sizeof *told};
     snakepit_reader_init(&reader, bytes, size);
-    bool sound = snakepit_reader_next(&reader, &all) == SNAKEPIT_OK &&
-                 all.kind == SNAKEPIT_ARRAY && all.as.count == 7 &&
-                 read_text(&reader, event->name) && event->name[0] != 0 &&
-                 read_number(&reader, &told->call) &&
-                 read_text(&reader, event->session) &&
-                 read_text(&reader, event->correlation) &&
-                 read_number(&reader, &told->time_ns) &&
-                 read_map(&reader, &told->measurements) &&
-                 read_map(&reader, &told->metadata) && reader.at == reader.end;
+    event->trace = (struct sp_trace_context){0};
+    event->ends_span = false;
+    bool sound =
+        snakepit_reader_next(&reader, &all) == SNAKEPIT_OK &&
+        all.kind == SNAKEPIT_ARRAY && (all.as.count == 7 || all.as.count == 9) &&
+        read_text(&reader, event->name) && event->name[0] != 0 &&
+        read_number(&reader, &told->call) && read_text(&reader, event->session) &&
+        read_text(&reader, event->correlation) &&
+        read_number(&reader, &told->time_ns) &&
+        read_map(&reader, &told->measurements) && read_map(&reader, &told->metadata) &&
+        (all.as.count == 7 || read_trace(&reader, event)) && reader.at == reader.end;
     told->name = event->name;
     told->session_id = event->session;
     told->correlation_id = event->correlation;

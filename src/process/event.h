@@ -5,7 +5,9 @@
 //   [name, call, session id, correlation id, nanoseconds since 1970, measurements,
 //   metadata]
 //
-// with texts of at most SP_EVENT_TEXT_MAX bytes and two maps at the end.
+// with texts of at most SP_EVENT_TEXT_MAX bytes and two maps. In a call that belongs to
+// a trace two more texts follow: the traceparent of the span that it belongs to, and
+// the 16 digits of that one's parent if the event is the end of a span, else nothing.
 #ifndef PROCESS_EVENT_H
 #define PROCESS_EVENT_H
 
@@ -17,6 +19,7 @@
 #include "base/log.h"
 #include "base/slice.h"
 #include "ipc/events.h"
+#include "telemetry/trace_context.h"
 
 #define SP_EVENT_TEXT_MAX 255u
 
@@ -33,6 +36,9 @@ bool sp_event_sink_wants(const struct sp_event_sink *sink);
 // An event with its texts. `bytes` are borrowed.
 struct sp_event {
     snakepit_event told;
+    struct sp_trace_context trace; // all zero: it belongs to none
+    uint8_t parent[8];             // of the span that it ends
+    bool ends_span;
     char name[SP_EVENT_TEXT_MAX + 1];
     char session[SP_EVENT_TEXT_MAX + 1];
     char correlation[SP_EVENT_TEXT_MAX + 1];

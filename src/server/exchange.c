@@ -34,6 +34,20 @@ struct sp_slice sp_request_field(const struct sp_request *request, const char *n
     return (struct sp_slice){NULL, 0};
 }
 
+struct sp_slice sp_request_only_field(const struct sp_request *request,
+                                      const char *name)
+{
+    const struct sp_slice none = {NULL, 0};
+    const struct sp_slice found = sp_request_field(request, name);
+    size_t count = 0;
+    for (size_t i = 0; found.data != NULL && i < request->field_count; i++) {
+        const struct sp_slice *other = &request->fields[i].name;
+        count +=
+            other->size == strlen(name) && memcmp(other->data, name, other->size) == 0;
+    }
+    return count > 1 ? none : found;
+}
+
 // ---- Calls that nobody waits for ----------------------------------------------------
 
 struct sp_unfinished {

@@ -252,5 +252,8 @@ enum sp_method sp_method_of(struct sp_slice name);
 // The value of the header field `name` (in lower case); NULL data: it is not there. Of
 // several the first.
 struct sp_slice sp_request_field(const struct sp_request *request, const char *name);
+// The same where there is one of it; of several none.
+struct sp_slice sp_request_only_field(const struct sp_request *request,
+                                      const char *name);
 
 #endif

@@ -79,7 +79,7 @@ static PyObject *put(PyObject *module, PyObject *arguments)
         .call = 100 + slot,
         .name = at,
         .name_size = (uint32_t)size,
-        .session_size = session_size,
+        .session_size = (uint16_t)session_size,
         .kind = (uint8_t)kind,
         .deadline = left_ms == 0 ? SP_NEVER : sp_clock_now() + left_ms * SP_NS_PER_MS};
     atomic_store(&slots[slot].result.state, SP_SLOT_QUEUED);

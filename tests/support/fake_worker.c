@@ -185,6 +185,7 @@ void fake_publish(struct fake_worker *worker,
     shared->lease = result->lease;
     shared->held = result->held;
     shared->executor = result->executor;
+    shared->ran_until = result->ran_until;
     shared->ran_ticks = result->ran_ticks;
     uint32_t word =
         atomic_exchange_explicit(&shared->state, SP_SLOT_DONE, memory_order_acq_rel);

@@ -37,6 +37,8 @@ class ToolInfo:
     call: int
     worker: int
     remaining_ms: int
+    traceparent: str
+    tracestate: str
 
 
 class ResultWriter(Writer):
@@ -63,6 +65,8 @@ def _function(function: Callable[..., Any]) -> Any:
             told.call,
             told.worker,
             told.remaining_ms,
+            told.traceparent.decode(),
+            told.tracestate.decode(),
         )
         try:
             at = raw.Reader.from_buffer_copy(arguments.contents)

@@ -135,6 +135,8 @@ class CallOptions(Structure):
         ("idempotent", c_bool),
         ("priority", c_uint32),
         ("begun_ns", c_uint64),
+        ("traceparent", c_char_p),
+        ("tracestate", c_char_p),
     ]
 
 
@@ -159,6 +161,8 @@ class ToolInfo(Structure):
         ("call", c_uint64),
         ("worker", c_uint64),
         ("remaining_ms", c_uint32),
+        ("traceparent", c_char_p),
+        ("tracestate", c_char_p),
     ]
 
 

@@ -145,7 +145,10 @@ def call_options(
     session: str | None,
     idempotent: bool = False,
     priority: int = 0,
+    trace: tuple[str, ...] = (),
 ) -> raw.CallOptions:
+    """`trace`: a traceparent, and a tracestate or not."""
+    context = [part.encode() for part in trace]
     return raw.CallOptions(
         size=ctypes.sizeof(raw.CallOptions),
         pool=pool.encode() if pool is not None else None,
@@ -153,6 +156,8 @@ def call_options(
         session_id=session.encode() if session is not None else None,
         idempotent=idempotent,
         priority=priority,
+        traceparent=context[0] if context else None,
+        tracestate=context[1] if len(context) > 1 else None,
     )
 
 
@@ -423,9 +428,10 @@ class Pit:
         timeout_ms: int = 0,
         session: str | None = None,
         idempotent: bool = False,
+        trace: tuple[str, ...] = (),
     ) -> Answer:
         """Calls with MessagePack; free the answer."""
-        options = call_options(pool, timeout_ms, session, idempotent)
+        options = call_options(pool, timeout_ms, session, idempotent, trace=trace)
         handle = ctypes.c_void_p()
         with Writer({} if arguments is None else arguments) as writer:
             err = lib.call(
@@ -484,6 +490,7 @@ class Pit:
         queue: Queue | None = None,
         idempotent: bool = False,
         priority: int = 0,
+        trace: tuple[str, ...] = (),
     ) -> Submitted:
         """Hands a call over; raises Refused where that fails."""
         made = Submitted()
@@ -503,7 +510,7 @@ class Pit:
         callback = raw.DoneFunction(done)
         call = ctypes.c_uint64()
         why = raw.Message()
-        options = call_options(pool, timeout_ms, session, idempotent, priority)
+        options = call_options(pool, timeout_ms, session, idempotent, priority, trace)
         options.queue = queue.handle if queue else None
         options.why = ctypes.pointer(why)
         with Writer({} if arguments is None else arguments) as writer:
@@ -531,9 +538,10 @@ class Pit:
         session: str | None = None,
         queue: Queue | None = None,
         ready: Callable[[], None] | None = None,
+        trace: tuple[str, ...] = (),
     ) -> Stream:
         """Opens a stream; close it. With `ready` it reports."""
-        options = call_options(pool, timeout_ms, session)
+        options = call_options(pool, timeout_ms, session, trace=trace)
         options.queue = queue.handle if queue else None
         if ready is not None:
             options.ready = raw.ReadyFunction(lambda _user, _stream: ready())

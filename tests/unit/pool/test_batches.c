@@ -206,7 +206,7 @@ static int take_all(struct side *side, struct fake_call calls[MANY], uint32_t ex
 {
     int count = 0;
     while (fake_take_started(side->fake, &calls[count])) {
-        side->port->view.slots[calls[count].slot].result.executor = executor;
+        side->port->view.slots[calls[count].slot].result.executor = (uint16_t)executor;
         count++;
     }
     return count;

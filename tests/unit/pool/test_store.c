@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include "ipc/layout.h"
+
 #include "base/memory.h"
 
 #define SIZE (UINT64_C(1) << 20)
@@ -69,6 +71,43 @@ static void a_small_request_lies_in_the_block(void **state)
     assert_int_equal(parcel->body_size, 1);
     assert_false(parcel->body_is_range);
     assert_int_equal(sp_arena_used(&store.arena), SP_PARCEL_BLOCK);
+}
+
+static void a_trace_lies_behind_the_session_and_fits(void **state)
+{
+    static const char session[] = "sess";
+    char name[SP_TOOL_NAME_MAX + 1];
+    char more[SP_TRACESTATE_MAX + 1];
+    struct sp_trace_context trace = {.trace = {1}, .span = {2}, .flags = 1};
+    (void)state;
+    memset(name, 'n', sizeof name);
+    memset(more, 'm', sizeof more);
+    struct sp_request_text text = {.tool = name,
+                                   .tool_size = 4,
+                                   .session = session,
+                                   .session_size = 4,
+                                   .trace = &trace,
+                                   .tracestate = {(uint8_t *)more, 9}};
+    assert_int_equal(sp_parcel_fill(&store, parcel, &text), SNAKEPIT_OK);
+    struct sp_slice at = sp_parcel_trace(&store, parcel);
+    assert_int_equal(at.size, 55 + 9);
+    assert_memory_equal(at.data, "00-0100", 7);
+    assert_memory_equal(at.data + 52, "-01mmm", 6);
+    assert_memory_equal(sp_parcel_session(&store, parcel).data, "sess00-", 7);
+    // Of the longest names there is room for a part of the limit alone.
+    text.tool_size = SP_TOOL_NAME_MAX;
+    text.session = name;
+    text.session_size = SP_SESSION_MAX;
+    text.tracestate.size = SP_TRACESTATE_MAX;
+    assert_int_equal(sp_parcel_fill(&store, parcel, &text), SNAKEPIT_OK);
+    assert_int_equal(sp_parcel_trace(&store, parcel).size, 55);
+    text.tracestate.size = SP_PARCEL_BLOCK - 2 * 255 - 55;
+    assert_int_equal(sp_parcel_fill(&store, parcel, &text), SNAKEPIT_OK);
+    assert_int_equal(parcel->block + SP_PARCEL_BLOCK, parcel->body);
+    // And none is left of the one before.
+    text.trace = NULL;
+    assert_int_equal(sp_parcel_fill(&store, parcel, &text), SNAKEPIT_OK);
+    assert_int_equal(parcel->trace_size, 0);
 }
 
 static void write_bytes(size_t size)
@@ -281,6 +320,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         test(a_small_request_lies_in_the_block),
+        test(a_trace_lies_behind_the_session_and_fits),
         test(a_request_that_just_fits_stays_and_one_byte_more_gets_a_range),
         test(a_request_that_is_too_large_leaves_the_parcel_empty),
         test(the_longest_names_fit),

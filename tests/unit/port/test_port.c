@@ -309,7 +309,7 @@ static void each_other_field_is_checked_too(void **state)
     for (size_t i = 0; i < 4; i++) {
         result->status = numbers[i];
         assert_refused(slot);
-        result->held = numbers[i];
+        result->held = (uint16_t)(numbers[i] | 2);
         assert_refused(slot);
     }
     const uint32_t leases[] = {LEASES, LEASES + 1, UINT32_MAX - 1, 1u << 31};

@@ -20,13 +20,15 @@ struct wrong {
     bool no_measurements;
     bool cut;
     bool more;
+    const char *trace; // NULL: it belongs to none
+    const char *parent;
 };
 
 static snakepit_writer *write(const struct wrong *wrong)
 {
     snakepit_writer *writer = snakepit_writer_new();
     assert_non_null(writer);
-    snakepit_writer_array(writer, wrong->cut ? 6 : 7);
+    snakepit_writer_array(writer, wrong->trace != NULL ? 9 : wrong->cut ? 6 : 7);
     snakepit_writer_str(writer, wrong->name != NULL ? wrong->name : "cache.lookup");
     if (wrong->call_is_text) {
         snakepit_writer_str(writer, "17");
@@ -45,6 +47,10 @@ static snakepit_writer *write(const struct wrong *wrong)
     }
     if (!wrong->cut) {
         snakepit_writer_map(writer, 0);
+    }
+    if (wrong->trace != NULL) {
+        snakepit_writer_str(writer, wrong->trace);
+        snakepit_writer_str(writer, wrong->parent);
     }
     return writer;
 }
@@ -107,6 +113,33 @@ static void what_is_no_event_is_a_violation(void **state)
     assert_int_equal(parse(&longest, &event), SNAKEPIT_OK);
 }
 
+#define TRACE "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+static void an_event_may_belong_to_a_trace_and_end_a_span(void **state)
+{
+    (void)state;
+    struct sp_event event;
+    const struct wrong within = {.trace = TRACE, .parent = ""};
+    const struct wrong end = {.trace = TRACE, .parent = "00f067aa0ba902b7"};
+    const struct wrong none = {0};
+    assert_int_equal(parse(&within, &event), SNAKEPIT_OK);
+    assert_int_equal(event.trace.trace[0], 0x0a);
+    assert_false(event.ends_span);
+    assert_int_equal(parse(&end, &event), SNAKEPIT_OK);
+    assert_true(event.ends_span);
+    assert_int_equal(event.trace.span[0], 0xb7);
+    assert_int_equal(event.parent[7], 0xb7);
+    assert_int_equal(parse(&none, &event), SNAKEPIT_OK);
+    assert_false(sp_trace_is_one(&event.trace));
+    const struct wrong wrongs[] = {{.trace = "", .parent = ""},
+                                   {.trace = "00-1", .parent = ""},
+                                   {.trace = TRACE, .parent = "00f067aa0ba902b"},
+                                   {.trace = TRACE, .parent = "0000000000000000"}};
+    for (size_t i = 0; i < sizeof wrongs / sizeof *wrongs; i++) {
+        assert_int_equal(parse(&wrongs[i], &event), SNAKEPIT_PROTOCOL);
+    }
+}
+
 static void no_part_of_an_event_is_one(void **state)
 {
     (void)state;
@@ -125,6 +158,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_event_is_read_with_all_it_holds),
         cmocka_unit_test(what_is_no_event_is_a_violation),
+        cmocka_unit_test(an_event_may_belong_to_a_trace_and_end_a_span),
         cmocka_unit_test(no_part_of_an_event_is_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
