@@ -71,6 +71,14 @@ typedef struct snakepit_pool_stats {
     // Workers that could not be started, or died before they were ready or as soon as
     // they were: each is a worker.start_failed of the log.
     uint64_t worker_start_failures;
+    uint32_t processes; // of its workers that there are now, whatever they do
+    // Calls that could begin at once, in workers that have nothing else to do.
+    uint32_t available_capacity;
+    // Of what is known of its workers' memory: all of it, and how much that is a
+    // worker, both in bytes; 0: nothing is known so far. It is the sum of `pss_bytes`
+    // in snakepit_worker_info, and of `rss_bytes` where that is not known.
+    uint64_t memory_per_process;
+    uint64_t total_memory;
 } snakepit_pool_stats;
 
 SNAKEPIT_API size_t snakepit_pool_count(const snakepit *pit);

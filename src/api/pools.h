@@ -41,7 +41,7 @@ snakepit_health sp_api_worker_health(snakepit *pit,
 typedef bool sp_api_seen_fn(const void *user, const char *pool);
 
 // The pairs of a pool's map that all show: its name, how it is, and its figures.
-#define SP_API_POOL_PAIRS 38u
+#define SP_API_POOL_PAIRS 42u
 void sp_api_write_pool(snakepit *pit,
                        snakepit_writer *writer,
                        const snakepit_pool_stats *stats);

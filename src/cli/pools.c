@@ -26,6 +26,12 @@ text_cell(struct sp_cli_table *table, const snakepit_reader *map, const char *ke
     sp_cli_cell(table, "%.*s", SP_CLI_SPAN(text));
 }
 
+// In MiB; empty: it is not known.
+static void memory_cell(struct sp_cli_table *table, uint64_t bytes)
+{
+    sp_cli_cell(table, bytes == 0 ? "%s" : "%s%.1f", "", (double)bytes / 1048576);
+}
+
 static void headings(struct sp_cli_table *table, const char *const *titles)
 {
     for (size_t i = 0; i < table->columns; i++) {
@@ -59,7 +65,9 @@ static void print_pools(struct sp_cli *cli, const snakepit_reader *map)
                                          "running",
                                          "waiting",
                                          "calls",
-                                         "failures"};
+                                         "failures",
+                                         "free",
+                                         "mib"};
     struct sp_cli_table table = {.columns = sizeof titles / sizeof titles[0]};
     snakepit_reader at;
     uint32_t count = sp_cli_value_list(map, "pools", &at);
@@ -78,6 +86,8 @@ static void print_pools(struct sp_cli *cli, const snakepit_reader *map)
             number_cell(&table, &at, "waiting");
             number_cell(&table, &at, "calls");
             number_cell(&table, &at, "failures");
+            number_cell(&table, &at, "available_capacity");
+            memory_cell(&table, sp_cli_value_number(&at, "total_memory"));
         }
         if (snakepit_reader_skip(&at) != SNAKEPIT_OK) {
             break;
@@ -130,12 +140,6 @@ static void age_cell(struct sp_cli_table *table, uint64_t ms)
     } else {
         sp_cli_cell(table, "%.1f d", (double)ms / 86400000);
     }
-}
-
-// In MiB; empty: it is not known.
-static void memory_cell(struct sp_cli_table *table, uint64_t bytes)
-{
-    sp_cli_cell(table, bytes == 0 ? "%s" : "%s%.1f", "", (double)bytes / 1048576);
 }
 
 // What it runs, of several the one that has run longest: "order 2.4 s".

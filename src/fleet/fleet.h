@@ -200,6 +200,14 @@ void sp_fleet_fini(struct sp_fleet *fleet);
 typedef void
 sp_worker_row_fn(void *user, size_t index, const snakepit_worker_info *row);
 size_t sp_fleet_workers(struct sp_fleet *fleet, sp_worker_row_fn *take, void *user);
+// How many workers have a process now, and what is known of their memory in bytes: of
+// all, and of one on average; 0: nothing is. Any thread.
+struct sp_fleet_memory {
+    uint32_t processes;
+    uint64_t total;
+    uint64_t each;
+};
+struct sp_fleet_memory sp_fleet_memory_now(struct sp_fleet *fleet);
 // How many workers are still to make room for those of another spec. Any thread.
 uint32_t sp_fleet_outdated_now(struct sp_fleet *fleet);
 // Whether the code of the workers has changed since they were started, or cannot be

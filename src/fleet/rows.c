@@ -165,6 +165,23 @@ size_t sp_fleet_workers(struct sp_fleet *fleet, sp_worker_row_fn *take, void *us
     return count;
 }
 
+struct sp_fleet_memory sp_fleet_memory_now(struct sp_fleet *fleet)
+{
+    struct sp_fleet_memory memory = {.total = 0};
+    uint32_t known = 0;
+    pthread_mutex_lock(&fleet->rows_lock);
+    for (size_t i = 0; i < fleet->row_count; i++) {
+        const snakepit_worker_info *row = &fleet->rows[i].info;
+        const uint64_t its = row->pss_bytes != 0 ? row->pss_bytes : row->rss_bytes;
+        memory.processes += row->id != 0;
+        known += its != 0;
+        memory.total += its;
+    }
+    pthread_mutex_unlock(&fleet->rows_lock);
+    memory.each = known == 0 ? 0 : memory.total / known;
+    return memory;
+}
+
 bool sp_fleet_health(struct sp_fleet *fleet, uint64_t worker, snakepit_health *health)
 {
     bool found = false;

@@ -70,6 +70,14 @@ static void fill_stops(const struct sp_pool_counters *counters,
     stats->stop_max_us = counters->stop_max_us;
 }
 
+static void fill_memory(struct sp_fleet *fleet, snakepit_pool_stats *stats)
+{
+    const struct sp_fleet_memory memory = sp_fleet_memory_now(fleet);
+    stats->processes = memory.processes;
+    stats->memory_per_process = memory.each;
+    stats->total_memory = memory.total;
+}
+
 const char *sp_pit_failure(snakepit *pit, const char *pool, snakepit_message *failure)
 {
     SP_UNCANCELLED;
@@ -119,6 +127,8 @@ snakepit_pool_get_stats(snakepit *pit, const char *name, snakepit_pool_stats *st
     };
     now.stopping = view.stopping;
     now.workers_outdated = sp_fleet_outdated_now(&place->fleet);
+    now.available_capacity = sp_pool_free_places(pool);
+    fill_memory(&place->fleet, &now);
     fill_counters(&view.counters, &now);
     fill_stops(&view.counters, &now);
     return sp_struct_write(stats, &now, sizeof now) ? SNAKEPIT_OK

@@ -114,6 +114,20 @@ void sp_pool_tell_call(struct sp_pool *pool,
     pthread_mutex_unlock(&pool->lock);
 }
 
+uint32_t sp_pool_free_places(struct sp_pool *pool)
+{
+    uint32_t places = 0;
+    pthread_mutex_lock(&pool->lock);
+    for (struct sp_link *link = pool->seats.next; link != &pool->seats;
+         link = link->next) {
+        const struct sp_seat *seat = SP_ENTRY(link, struct sp_seat, member);
+        const bool takes = seat->open && !seat->dead && seat->load < seat->capacity;
+        places += takes ? seat->capacity - seat->load : 0;
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return places;
+}
+
 // ---- Executors ----------------------------------------------------------------
 
 // Rows that are being handed over.

@@ -187,6 +187,8 @@ void sp_pool_tell_call(struct sp_pool *pool,
                        uint64_t worker_id,
                        uint64_t call,
                        struct sp_call_told *told);
+// Calls that could begin at once, in workers that have an executor for them.
+uint32_t sp_pool_free_places(struct sp_pool *pool);
 // What an executor does now, as its worker says.
 enum sp_executor_state {
     SP_EXECUTOR_ABSENT, // it takes no calls

@@ -43,6 +43,23 @@ def test_a_worker_tells_its_age_memory_threads_and_python(open_pit, kind):
     assert row_of(pit).age_ms > row.age_ms
 
 
+def test_a_pool_tells_its_processes_memory_and_free_places(open_pit, kind, gate):
+    pit = open_pit(stands(kind, pool_size=2))
+    rows = pit.workers()
+    stats = pit.stats()
+    assert stats.processes == 2
+    assert stats.available_capacity == stats.capacity == sum(r.capacity for r in rows)
+    eventually(lambda: all(r.pss_bytes for r in pit.workers()), "shares were counted")
+    stats = pit.stats()
+    assert stats.total_memory > 2 << 20
+    assert stats.memory_per_process == stats.total_memory // 2
+    call = pit.submit("lock", {"gate": str(gate)})
+    eventually(lambda: running(pit), "the call runs")
+    assert pit.stats().available_capacity == stats.capacity - 1
+    open_gate(gate, call.ended.is_set)
+    assert call.wait().value == "went on"
+
+
 def test_calls_that_a_worker_was_handed_are_counted(open_pit, kind):
     pit = open_pit(stands(kind))
     assert row_of(pit).calls == 0  # its probe is none

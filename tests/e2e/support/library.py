@@ -247,6 +247,10 @@ class PoolStats(Structure):
         ("profile_switches", c_uint64),
         ("profile_switches_undone", c_uint64),
         ("worker_start_failures", c_uint64),
+        ("processes", c_uint32),
+        ("available_capacity", c_uint32),
+        ("memory_per_process", c_uint64),
+        ("total_memory", c_uint64),
     ]
 
 

@@ -48,6 +48,7 @@ static void calls_are_counted_by_their_ends(void **state)
     assert_int_equal(stats.workers, 1);
     assert_int_equal(stats.capacity, 1);
     assert_int_equal(stats.worker_starts, 1);
+    assert_int_equal(stats.processes, 1);
     assert_string_equal(stats.profile, "process");
 }
 

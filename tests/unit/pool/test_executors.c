@@ -120,6 +120,26 @@ static void a_running_call_is_told_with_its_tool_and_time(void **state)
     assert_true(fixture_serve_one(&fixture, side));
 }
 
+static void places_are_free_where_a_worker_has_fewer_calls_than_executors(void **state)
+{
+    (void)state;
+    static struct outcome outcomes[2];
+    assert_int_equal(sp_pool_free_places(fixture.pool), 0);
+    struct side *small = add(7, 1);
+    struct side *large = add(9, 3);
+    assert_int_equal(sp_pool_free_places(fixture.pool), 4);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(fixture_submit(&fixture, "echo", "text", 0, &outcomes[i]),
+                         SNAKEPIT_OK);
+    }
+    assert_int_equal(sp_pool_free_places(fixture.pool), 2);
+    sp_pool_close_seat(fixture.pool, large->seat);
+    const uint32_t left = small->seat->capacity - small->seat->load;
+    assert_int_equal(sp_pool_free_places(fixture.pool), left);
+    while (fixture_serve_one(&fixture, small) || fixture_serve_one(&fixture, large)) {
+    }
+}
+
 static void a_worker_that_is_dead_runs_nothing(void **state)
 {
     (void)state;
@@ -162,6 +182,7 @@ int main(void)
         TEST(an_executor_that_has_not_begun_is_absent),
         TEST(all_workers_are_told_or_one),
         TEST(a_running_call_is_told_with_its_tool_and_time),
+        TEST(places_are_free_where_a_worker_has_fewer_calls_than_executors),
         TEST(a_worker_that_is_dead_runs_nothing),
         TEST(a_worker_knows_how_many_calls_it_was_handed),
     };
