@@ -24,6 +24,7 @@
 #ifndef SNAKEPIT_SNAKEPIT_H
 #define SNAKEPIT_SNAKEPIT_H
 
+#include "calls.h"
 #include "errors.h"
 #include "executors.h"
 #include "fault.h"

@@ -66,6 +66,10 @@ void sp_api_free(struct sp_api *api)
         struct sp_api_loop *next = loop->next;
         SP_CHECK(sp_list_empty(&loop->streams) && sp_list_empty(&loop->held));
         sp_timer_stop(&loop->looks);
+        if (sp_timer_runs(&loop->recording)) {
+            sp_timer_stop(&loop->recording);
+            (void)snakepit_calls_record(api->pit, false);
+        }
         sp_buf_fini(&loop->events);
         sp_buf_fini(&loop->reply);
         if (loop->spare != NULL) {

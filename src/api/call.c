@@ -5,11 +5,14 @@
 
 #include <string.h>
 
+#include "api/ask.h"
 #include "api/events.h"
+#include "api/gate.h"
 #include "api/large.h"
 #include "api/reply.h"
 #include "api/track.h"
 #include "base/memory.h"
+#include "pit/calls.h"
 #include "server/grant.h"
 #include "server/server.h"
 
@@ -176,11 +179,25 @@ void sp_api_submit_tools(struct sp_exchange *exchange,
     }
 }
 
+// A call of somebody else, by its number, for who administers its pool. 0: there is
+// none.
+static snakepit_call_id find_administered(const struct sp_exchange *exchange,
+                                          const char *number)
+{
+    uint64_t id = 0;
+    if (!sp_api_number(sp_slice_of_text(number), 1, UINT64_MAX, &id)) {
+        return 0;
+    }
+    const char *pool = sp_pit_pool_of_call(sp_api_of(exchange)->pit, id);
+    return pool != NULL && sp_api_may(exchange, SP_ACCESS_ADMIN, pool) ? id : 0;
+}
+
 snakepit_err sp_api_cancel_named(const struct sp_exchange *exchange, const char *name)
 {
     struct sp_api *api = sp_api_of(exchange);
-    const snakepit_call_id id =
+    snakepit_call_id id =
         sp_call_name_find(&api->names, sp_grant_owner(exchange->grant), name);
+    id = id == 0 ? find_administered(exchange, name) : id;
     return id == 0 ? SNAKEPIT_NOT_FOUND : snakepit_cancel(api->pit, id);
 }
 

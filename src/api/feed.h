@@ -12,18 +12,31 @@
 
 #include <snakepit/snakepit.h>
 
-#include "api/pools.h"
 #include "base/slice.h"
+#include "pit/calls.h"
 #include "telemetry/histogram.h"
 
-#define SP_FEED_GONE   512u // pools and workers that are gone, and still told
-#define SP_FEED_FRAMES 4u   // of one look
+#define SP_FEED_GONE   512u  // pools and workers that are gone, and still told
+#define SP_FEED_FRAMES 4u    // of one look
+#define SP_FEED_CALLS  2048u // that have ended, a power of two
+#define SP_FEED_TOLD   1024u // of these, in one event
 
 // A pool or a worker, as JSON.
 struct sp_feed_row {
-    struct sp_buf text;
-    uint64_t id;      // of a worker
-    uint64_t changed; // the look that found the text to be another one
+    struct sp_buf text; // without its last brace, since a worker's age follows
+    uint64_t changed;   // the look that found the text to be another one
+    // Of a worker.
+    uint64_t id;
+    uint64_t born; // CLOCK_MONOTONIC ns
+    struct sp_feed_run *runs;
+    size_t run_count;
+};
+
+// What an executor runs. When it began is worked out anew each time, and may differ by
+// one.
+struct sp_feed_run {
+    uint64_t call;
+    uint64_t since_ms;
 };
 
 // How a pool did since its rates were made last.
@@ -49,6 +62,16 @@ struct sp_feed_pool {
     struct sp_feed_row *workers;
     size_t worker_count;
     struct sp_feed_rates rates;
+    struct sp_calls_followed followed;
+};
+
+// A call that has ended, or, with a `text` that is empty, so many that nobody noted.
+struct sp_feed_call {
+    uint64_t look;
+    size_t pool;
+    size_t missed;
+    struct sp_buf text; // JSON without its last brace
+    size_t session_at;  // where the name of its session begins in there
 };
 
 struct sp_feed_gone {
@@ -76,7 +99,9 @@ struct sp_feed {
     size_t pool_count;
     struct sp_feed_gone gone[SP_FEED_GONE]; // by their number, modulo
     uint64_t gone_count;
-    struct sp_histogram line; // room for those of one pool
+    struct sp_feed_call *calls; // a ring; NULL: without memory
+    uint64_t call_count;        // that were ever in it
+    struct sp_histogram line;   // room for those of one pool
     struct sp_histogram run;
     struct sp_feed_frame frames[SP_FEED_FRAMES];
     uint32_t frame_count; // that were written of the last look
@@ -87,6 +112,10 @@ void sp_feed_fini(struct sp_feed *feed);
 
 // All that follows: lock held.
 
+// Takes over the calls of a pool that have ended since the last look.
+void sp_feed_follow(struct sp_feed *feed, struct sp_feed_pool *pool);
+void sp_feed_forget_calls(struct sp_feed *feed);
+
 // Somebody watches from now on, or no longer. What is kept goes with the last one.
 void sp_feed_join(struct sp_feed *feed);
 void sp_feed_leave(struct sp_feed *feed);
@@ -95,9 +124,16 @@ void sp_feed_leave(struct sp_feed *feed);
 // is may be left out until the next time.
 snakepit_err sp_feed_look(struct sp_feed *feed);
 
-// For each place of a pool, one byte: whether it is seen. It has `pool_count`.
+// What is told of a pool.
+enum sp_feed_seen {
+    SP_FEED_HIDDEN,   // nothing
+    SP_FEED_SEEN,     // all but whose sessions its calls belong to
+    SP_FEED_SESSIONS, // these as well
+};
+typedef enum sp_feed_seen sp_feed_seen_fn(const void *user, const char *pool);
+// For each place of a pool, one byte: that.
 snakepit_err sp_feed_choose(const struct sp_feed *feed,
-                            sp_api_seen_fn *seen,
+                            sp_feed_seen_fn *seen,
                             const void *user,
                             struct sp_buf *chosen);
 

@@ -17,8 +17,9 @@
 #define RATES_NS      (200 * SP_NS_PER_MS)
 #define RATES_MOST_NS (15 * SP_NS_PER_S)
 
-#define RATE_PAIRS   4u
-#define WORKER_PAIRS 10u
+#define RATE_PAIRS     4u
+#define WORKER_PAIRS   16u
+#define EXECUTOR_PAIRS 5u
 
 void sp_feed_init(struct sp_feed *feed, snakepit *pit)
 {
@@ -31,6 +32,7 @@ static void free_rows(struct sp_feed_row *rows, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         sp_buf_fini(&rows[i].text);
+        sp_free(rows[i].runs);
     }
     sp_free(rows);
 }
@@ -45,6 +47,7 @@ static void forget(struct sp_feed *feed)
         sp_buf_fini(&feed->frames[i].seen);
         sp_buf_fini(&feed->frames[i].text);
     }
+    sp_feed_forget_calls(feed);
     sp_free(feed->pools);
     feed->pools = NULL;
     feed->pool_count = 0;
@@ -82,6 +85,7 @@ set_row(struct sp_feed *feed, struct sp_feed_row *row, const snakepit_writer *wr
     if (err != SNAKEPIT_OK) {
         return err;
     }
+    text.size--; // the brace
     if (row->text.size == text.size && row->changed != 0 &&
         memcmp(row->text.data, text.data, text.size) == 0) {
         sp_buf_fini(&text);
@@ -101,9 +105,42 @@ static void note_gone(struct sp_feed *feed, size_t pool, uint64_t worker)
 
 // ---- Workers --------------------------------------------------------------------
 
+// An executor that runs the same call as before has begun it at the same moment.
+static uint64_t since_of(struct sp_feed_row *row, const snakepit_executor_info *its)
+{
+    struct sp_feed_run *run =
+        its->executor < row->run_count ? &row->runs[its->executor] : NULL;
+    if (run == NULL) {
+        return its->since_ms;
+    }
+    if (run->call != its->call) {
+        *run = (struct sp_feed_run){its->call, its->since_ms};
+    }
+    return run->since_ms;
+}
+
+static void write_executors(snakepit_writer *writer,
+                            struct sp_feed_row *row,
+                            struct sp_api_executors its)
+{
+    snakepit_writer_str(writer, "executors");
+    snakepit_writer_array(writer, (uint32_t)its.count);
+    for (size_t i = 0; i < its.count; i++) {
+        const snakepit_executor_info *one = &its.rows[i];
+        snakepit_writer_map(writer, EXECUTOR_PAIRS);
+        sp_pair_number(writer, "executor", one->executor);
+        sp_pair_text(writer, "tool", one->call == 0 ? NULL : one->tool);
+        sp_pair_number(writer, "call", one->call);
+        sp_pair_number(writer, "since_ms", since_of(row, one));
+        sp_pair_text(writer, "state", one->state);
+    }
+}
+
 static void write_worker(snakepit_writer *writer,
                          const char *pool,
-                         const snakepit_worker_info *worker)
+                         const snakepit_worker_info *worker,
+                         struct sp_feed_row *row,
+                         struct sp_api_executors its)
 {
     snakepit_writer_map(writer, WORKER_PAIRS);
     sp_pair_text(writer, "pool", pool);
@@ -116,6 +153,12 @@ static void write_worker(snakepit_writer *writer,
     sp_pair_text(writer, "device", worker->device);
     sp_pair_number(writer, "stuck", worker->stuck);
     sp_pair_bool(writer, "isolated", worker->isolated);
+    sp_pair_number(writer, "calls", worker->calls);
+    sp_pair_number(writer, "rss_bytes", worker->rss_bytes);
+    sp_pair_number(writer, "pss_bytes", worker->pss_bytes);
+    sp_pair_number(writer, "threads", worker->threads);
+    sp_pair_text(writer, "python", worker->python);
+    write_executors(writer, row, its);
 }
 
 // Takes the row of a worker out of those of the last look. It is mostly in the same
@@ -136,18 +179,39 @@ take_row(struct sp_feed_row *rows, size_t count, size_t likely, uint64_t id)
     return row;
 }
 
+// What there is to tell of the workers of a pool.
+struct workers {
+    const snakepit_worker_info *rows;
+    size_t count;
+    struct sp_api_executors executors;
+};
+
+// Without room for it, it is told anew each time when a call has begun.
+static void make_runs(struct sp_feed_row *row, size_t count)
+{
+    if (row->run_count != count) {
+        sp_free(row->runs);
+        row->runs = sp_alloc_array(count + 1, sizeof *row->runs);
+        row->run_count = row->runs == NULL ? 0 : count;
+    }
+}
+
 static snakepit_err fill_rows(struct sp_feed *feed,
                               struct sp_feed_pool *pool,
                               struct sp_feed_row *rows,
-                              const snakepit_worker_info *workers,
-                              size_t count)
+                              const struct workers *workers)
 {
     snakepit_err err = SNAKEPIT_OK;
     snakepit_writer *writer = snakepit_writer_new();
-    for (size_t i = 0; i < count; i++) {
-        rows[i] = take_row(pool->workers, pool->worker_count, i, workers[i].id);
+    for (size_t i = 0; i < workers->count; i++) {
+        const snakepit_worker_info *worker = &workers->rows[i];
+        const struct sp_api_executors its =
+            sp_api_executors_of(workers->executors, worker->id);
+        rows[i] = take_row(pool->workers, pool->worker_count, i, worker->id);
+        rows[i].born = feed->looked_at - worker->age_ms * SP_NS_PER_MS;
+        make_runs(&rows[i], its.count);
         snakepit_writer_reset(writer);
-        write_worker(writer, pool->name, &workers[i]);
+        write_worker(writer, pool->name, worker, &rows[i], its);
         snakepit_err failed = set_row(feed, &rows[i], writer);
         err = failed == SNAKEPIT_OK ? err : failed;
     }
@@ -173,18 +237,25 @@ static void replace_workers(struct sp_feed *feed,
 static snakepit_err look_at_workers(struct sp_feed *feed, struct sp_feed_pool *pool)
 {
     size_t count = 0;
-    snakepit_worker_info *workers = NULL;
+    size_t executors = 0;
+    snakepit_worker_info *found = NULL;
+    snakepit_executor_info *run = NULL;
     struct sp_feed_row *rows = NULL;
-    snakepit_err err = sp_api_workers(feed->pit, pool->name, &workers, &count);
+    snakepit_err err = sp_api_workers(feed->pit, pool->name, &found, &count);
+    if (err == SNAKEPIT_OK) {
+        err = sp_api_executors(feed->pit, pool->name, &run, &executors);
+    }
     if (err == SNAKEPIT_OK) {
         rows = sp_alloc_array(count + 1, sizeof *rows);
         err = rows == NULL ? SNAKEPIT_NO_MEMORY : err;
     }
     if (err == SNAKEPIT_OK) {
-        err = fill_rows(feed, pool, rows, workers, count);
+        const struct workers workers = {found, count, {run, executors}};
+        err = fill_rows(feed, pool, rows, &workers);
         replace_workers(feed, pool, rows, count);
     }
-    sp_free(workers);
+    sp_free(found);
+    sp_free(run);
     return err;
 }
 
@@ -310,6 +381,7 @@ static snakepit_err look_at_pool(struct sp_feed *feed, struct sp_feed_pool *pool
     write_rates(writer, &pool->rates);
     err = set_row(feed, &pool->row, writer);
     snakepit_writer_free(writer);
+    sp_feed_follow(feed, pool);
     return err == SNAKEPIT_OK ? look_at_workers(feed, pool) : err;
 }
 

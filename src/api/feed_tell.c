@@ -64,11 +64,28 @@ static bool sees(const struct telling *telling, size_t pool)
     return pool < telling->chosen->size && telling->chosen->data[pool] != 0;
 }
 
+static void put_number(struct telling *telling, uint64_t number)
+{
+    if (telling->err == SNAKEPIT_OK) {
+        telling->err = sp_buf_printf(&telling->out, "%" PRIu64, number);
+    }
+}
+
+static void put_age(struct telling *telling, const struct sp_feed_row *row)
+{
+    if (row->id != 0) {
+        put_text(telling, ",\"age_ms\":");
+        put_number(telling, (telling->feed->looked_at - row->born) / SP_NS_PER_MS);
+    }
+}
+
 static void put_row(struct telling *telling, const struct sp_feed_row *row)
 {
     if (row->changed > telling->after) {
         begin_item(telling);
         put(telling, row->text.data, row->text.size);
+        put_age(telling, row);
+        put_text(telling, "}");
     }
 }
 
@@ -97,6 +114,69 @@ static void put_workers(struct telling *telling)
     end_list(telling);
 }
 
+// ---- Calls that have ended --------------------------------------------------------
+
+static void put_call(struct telling *telling, const struct sp_feed_call *call)
+{
+    const bool all = telling->chosen->data[call->pool] == SP_FEED_SESSIONS;
+    begin_item(telling);
+    put(telling, call->text.data, all ? call->text.size : call->session_at);
+    put_text(telling, "}");
+}
+
+// The first one of an event: that of the oldest look that it tells of, if it is still
+// there, and not too many follow.
+static uint64_t first_call(const struct telling *telling)
+{
+    const struct sp_feed *feed = telling->feed;
+    const uint64_t most =
+        SP_FEED_TOLD < feed->call_count ? SP_FEED_TOLD : feed->call_count;
+    uint64_t first = feed->call_count - most;
+    while (first < feed->call_count &&
+           feed->calls[first % SP_FEED_CALLS].look <= telling->after) {
+        first++;
+    }
+    return first;
+}
+
+// Those of an event that are left out, of the pools that the client sees.
+static uint64_t count_left_out(const struct telling *telling, uint64_t first)
+{
+    const struct sp_feed *feed = telling->feed;
+    uint64_t count = 0;
+    uint64_t oldest =
+        feed->call_count > SP_FEED_CALLS ? feed->call_count - SP_FEED_CALLS : 0;
+    for (uint64_t i = oldest; i < feed->call_count && telling->after > 0; i++) {
+        const struct sp_feed_call *call = &feed->calls[i % SP_FEED_CALLS];
+        if (call->look > telling->after && sees(telling, call->pool)) {
+            count += call->missed + (i < first && call->text.size > 0);
+        }
+    }
+    return count;
+}
+
+static void put_calls(struct telling *telling)
+{
+    const struct sp_feed *feed = telling->feed;
+    if (feed->calls == NULL) {
+        return;
+    }
+    const uint64_t first = first_call(telling);
+    const uint64_t left_out = count_left_out(telling, first);
+    begin_list(telling, "calls");
+    for (uint64_t i = first; i < feed->call_count; i++) {
+        const struct sp_feed_call *call = &feed->calls[i % SP_FEED_CALLS];
+        if (call->text.size > 0 && sees(telling, call->pool)) {
+            put_call(telling, call);
+        }
+    }
+    end_list(telling);
+    if (left_out > 0) {
+        put_text(telling, ",\"calls_left_out\":");
+        put_number(telling, left_out);
+    }
+}
+
 // ---- What is gone ---------------------------------------------------------------
 
 static uint64_t first_gone(const struct sp_feed *feed)
@@ -116,9 +196,7 @@ static void put_gone_item(struct telling *telling, const struct sp_feed_gone *go
     const struct sp_feed_pool *pool = &telling->feed->pools[gone->pool];
     if (gone->worker != 0) {
         begin_item(telling);
-        telling->err = telling->err == SNAKEPIT_OK
-                           ? sp_buf_printf(&telling->out, "%" PRIu64, gone->worker)
-                           : telling->err;
+        put_number(telling, gone->worker);
     } else if (!pool->present) { // else another one of its name has come
         begin_item(telling);
         put_text(telling, "\"");
@@ -184,6 +262,7 @@ static snakepit_err write_event(struct telling *telling, struct sp_buf *event)
     put_head(telling);
     put_pools(telling);
     put_workers(telling);
+    put_calls(telling);
     put_gone(telling);
     put_text(telling, "}");
     snakepit_err err = telling->err;
@@ -199,14 +278,14 @@ static snakepit_err write_event(struct telling *telling, struct sp_buf *event)
 // ---- Frames ---------------------------------------------------------------------
 
 snakepit_err sp_feed_choose(const struct sp_feed *feed,
-                            sp_api_seen_fn *seen,
+                            sp_feed_seen_fn *seen,
                             const void *user,
                             struct sp_buf *chosen)
 {
     chosen->size = 0;
     snakepit_err err = sp_buf_reserve(chosen, feed->pool_count + 1);
     for (size_t i = 0; i < feed->pool_count && err == SNAKEPIT_OK; i++) {
-        chosen->data[chosen->size++] = seen(user, feed->pools[i].name) ? 1 : 0;
+        chosen->data[chosen->size++] = (uint8_t)seen(user, feed->pools[i].name);
     }
     return err;
 }

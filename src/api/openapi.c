@@ -42,6 +42,11 @@ static void text(struct sp_openapi *openapi, const char *part)
 #define QUERY(name, required, schema)                                \
     "{\"name\":\"" name "\",\"in\":\"query\",\"required\":" required \
     ",\"schema\":" schema "}"
+#define NAME    "{\"type\":\"string\",\"minLength\":1,\"maxLength\":255}"
+#define BOOLEAN "{\"type\":\"boolean\"}"
+#define LIMIT_QUERY \
+    QUERY("limit", "false", "{\"type\":\"integer\",\"minimum\":1,\"maximum\":1000}")
+#define POOL_QUERY QUERY("pool", "false", NAME)
 #define CALL_HEADERS                                                                  \
     HEADER("Timeout")                                                                 \
     "," HEADER("Session") "," HEADER("Priority") "," HEADER("Idempotent") "," HEADER( \
@@ -81,6 +86,19 @@ static const struct more more[SP_ROUTES] = {
                        "{\"schema\":{}},\"application/msgpack\":{\"schema\":{}}" EVENTS
                        "}}"},
     [SP_ROUTE_cancel] = {"", "", NO_BODY("202", "It was asked to end.")},
+    [SP_ROUTE_calls] = {POOL_QUERY "," LIMIT_QUERY "," QUERY(
+                            "state",
+                            "false",
+                            "{\"enum\":[\"line\",\"worker\",\"running\","
+                            "\"stopping\"]}"),
+                        "",
+                        ANSWER("200", "Some calls.", VALUE)},
+    [SP_ROUTE_recent_calls] = {POOL_QUERY
+                               "," LIMIT_QUERY
+                               "," QUERY("failed", "false", BOOLEAN) "," QUERY(
+                                   "slow", "false", BOOLEAN),
+                               "",
+                               ANSWER("200", "Some calls.", VALUE)},
     [SP_ROUTE_drain] = {"", "", NO_BODY("202", "It has begun to drain.")},
     [SP_ROUTE_reload] = {"", "", NO_BODY("204", "The pools go on as it says.")},
     [SP_ROUTE_pools] = {"", "", ANSWER("200", "The pools.", VALUE)},
@@ -105,13 +123,7 @@ static const struct more more[SP_ROUTES] = {
                               "\"maximum\":10000}"),
                         "",
                         ANSWER("200", "The events.", SSE)},
-    [SP_ROUTE_sessions] = {QUERY("after",
-                                 "false",
-                                 "{\"type\":\"string\",\"minLength\":1,\"maxLength\":"
-                                 "255}") "," QUERY("limit",
-                                                   "false",
-                                                   "{\"type\":\"integer\",\"minimum\":"
-                                                   "1,\"maximum\":1000}"),
+    [SP_ROUTE_sessions] = {QUERY("after", "false", NAME) "," LIMIT_QUERY,
                            "",
                            ANSWER("200", "Some sessions.", VALUE)},
     [SP_ROUTE_session] = {"", "", ANSWER("200", "Its keys.", VALUE)},

@@ -88,6 +88,28 @@ static bool is_same_path(size_t row, size_t other)
     return strcmp(sp_routes[row].pattern, sp_routes[other].pattern) == 0;
 }
 
+// The first row from `first` on that has its path and the method; SP_ROUTES: none has.
+static size_t find_method(size_t first, enum sp_method method)
+{
+    size_t row = first;
+    while (row < SP_ROUTES &&
+           (sp_routes[row].method != method || !is_same_path(first, row))) {
+        row++;
+    }
+    return row;
+}
+
+// The first row behind `row` that has another path. Where a path without parts has not
+// the method, one with parts may: "DELETE /v1/calls/recent" names a call.
+static size_t next_path(size_t row)
+{
+    size_t next = row;
+    while (next < SP_ROUTES && is_same_path(row, next)) {
+        next++;
+    }
+    return next;
+}
+
 static bool decode(const struct found *found, struct sp_params *params)
 {
     for (size_t i = 0; i < found->count; i++) {
@@ -109,13 +131,15 @@ enum sp_match sp_route_find(enum sp_method method,
         return SP_MATCH_NO_PATH;
     }
     method = method == SP_METHOD_HEAD ? SP_METHOD_GET : method;
-    for (size_t i = first; i < SP_ROUTES; i++) {
-        if (sp_routes[i].method == method && is_same_path(first, i)) {
-            *route = (enum sp_route_id)i;
-            return decode(&found, params) ? SP_MATCH_FOUND : SP_MATCH_MALFORMED;
-        }
+    size_t row = find_method(first, method);
+    if (row == SP_ROUTES && strchr(sp_routes[first].pattern, '{') == NULL) {
+        row = find_method(next_fit(next_path(first), path, &found), method);
     }
-    return SP_MATCH_NO_METHOD;
+    if (row >= SP_ROUTES) {
+        return SP_MATCH_NO_METHOD;
+    }
+    *route = (enum sp_route_id)row;
+    return decode(&found, params) ? SP_MATCH_FOUND : SP_MATCH_MALFORMED;
 }
 
 const char *sp_route_allowed(struct sp_slice path, char room[SP_ALLOW_SIZE])

@@ -9,6 +9,7 @@
 #include "api/ask.h"
 #include "api/gate.h"
 #include "api/inside.h"
+#include "api/items.h"
 #include "api/pools.h"
 #include "api/reply.h"
 #include "base/clock.h"
@@ -38,13 +39,9 @@ struct reading {
 
 // ---- One worker -----------------------------------------------------------------
 
-// The stacks of a worker, one behind the other.
 struct stacks {
     struct reading *reading;
-    snakepit_writer *one;
-    struct sp_buf all;
-    uint32_t count;
-    snakepit_err err; // sticks; NO_MEMORY
+    struct sp_items items;
 };
 
 static void
@@ -86,36 +83,10 @@ static void write_stack(snakepit_writer *writer, const snakepit_stack *stack, bo
 static void take_stack(void *user, const snakepit_stack *stack)
 {
     struct stacks *stacks = user;
-    const bool fits = stacks->reading->bytes < BYTES_MOST;
-    if (stacks->one == NULL) {
-        stacks->err = SNAKEPIT_NO_MEMORY;
-        return;
-    }
-    snakepit_writer_reset(stacks->one);
-    write_stack(stacks->one, stack, fits);
-    snakepit_err err = snakepit_writer_error(stacks->one);
-    const struct sp_buf *bytes = &stacks->one->buf;
-    if (err == SNAKEPIT_OK) {
-        err = sp_buf_append(&stacks->all, bytes->data, bytes->size);
-    }
-    if (err != SNAKEPIT_OK) {
-        stacks->err = err;
-        return;
-    }
-    stacks->reading->bytes += bytes->size;
-    stacks->count++;
-}
-
-static void write_stacks(snakepit_writer *writer, const struct stacks *stacks)
-{
-    snakepit_reader at;
-    snakepit_reader_init(&at, stacks->all.data, stacks->all.size);
-    snakepit_writer_str(writer, "stacks");
-    snakepit_writer_array(writer, stacks->count);
-    for (uint32_t i = 0; i < stacks->count; i++) {
-        const uint8_t *begin = at.at;
-        (void)snakepit_reader_skip(&at);
-        sp_writer_value(writer, (struct sp_slice){begin, (size_t)(at.at - begin)});
+    snakepit_writer *writer = sp_items_begin(&stacks->items);
+    if (writer != NULL) {
+        write_stack(writer, stack, stacks->reading->bytes < BYTES_MOST);
+        stacks->reading->bytes += sp_items_add(&stacks->items);
     }
 }
 
@@ -131,7 +102,8 @@ static void write_worker(const struct reading *reading,
     sp_pair_number(writer, "worker", worker->id);
     sp_pair_number(writer, "pid", (uint64_t)worker->pid);
     sp_pair_text(writer, "error", error);
-    write_stacks(writer, stacks);
+    snakepit_writer_str(writer, "stacks");
+    sp_items_write(&stacks->items, writer);
 }
 
 // Why there are no stacks; NULL: there are.
@@ -147,21 +119,20 @@ static const char *error_of(const struct reading *reading, snakepit_err err)
 static snakepit_err
 read_worker(struct reading *reading, const snakepit_worker_info *worker, bool alone)
 {
-    struct stacks stacks = {.reading = reading, .one = snakepit_writer_new()};
+    struct stacks stacks = {.reading = reading};
     reading->why.text[0] = '\0';
     snakepit_err err = snakepit_worker_stacks(
         reading->pit, reading->pool, worker->id, take_stack, &stacks, &reading->why);
     if (err == SNAKEPIT_NOT_FOUND) { // it has just ended
         sp_api_explain_no_worker(worker->id, &reading->why);
     }
-    if (stacks.err != SNAKEPIT_OK) {
-        err = stacks.err;
+    if (stacks.items.err != SNAKEPIT_OK) {
+        err = stacks.items.err;
     } else if (err == SNAKEPIT_OK || !alone) {
         write_worker(reading, worker, &stacks, error_of(reading, err));
         err = SNAKEPIT_OK;
     }
-    snakepit_writer_free(stacks.one);
-    sp_buf_fini(&stacks.all);
+    sp_items_fini(&stacks.items);
     return err;
 }
 
@@ -170,7 +141,7 @@ read_worker(struct reading *reading, const snakepit_worker_info *worker, bool al
 static snakepit_err
 read_rows(struct reading *reading, const snakepit_worker_info *rows, size_t count)
 {
-    static const struct stacks none = {.count = 0};
+    static const struct stacks none = {.reading = NULL};
     const uint64_t until = sp_clock_now() + TIME_MS * SP_NS_PER_MS;
     snakepit_err err = SNAKEPIT_OK;
     snakepit_writer_map(reading->value, 1);

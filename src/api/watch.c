@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "api/ask.h"
+#include "api/calls.h"
 #include "api/gate.h"
 #include "api/inside.h"
 #include "api/reply.h"
@@ -50,9 +51,13 @@ static const struct sp_exchange_listener listener = {.gone = on_gone};
 
 // ---- One event ------------------------------------------------------------------
 
-static bool may_see(const void *grant, const char *pool)
+static enum sp_feed_seen may_see(const void *grant, const char *pool)
 {
-    return sp_grant_allows(grant, SP_ACCESS_OBSERVE, pool);
+    if (!sp_grant_allows(grant, SP_ACCESS_OBSERVE, pool)) {
+        return SP_FEED_HIDDEN;
+    }
+    return sp_grant_allows(grant, SP_ACCESS_ADMIN, pool) ? SP_FEED_SESSIONS
+                                                         : SP_FEED_SEEN;
 }
 
 // The pools that the client sees now. If they are others than before, it begins anew.
@@ -75,6 +80,7 @@ static snakepit_err choose(struct watcher *watcher, const struct sp_grant *grant
 static snakepit_err send_event(struct watcher *watcher, const struct sp_grant *grant)
 {
     struct sp_feed *feed = watcher->feed;
+    sp_api_record_calls(watcher->exchange);
     snakepit_err err = sp_feed_look(feed);
     err = err == SNAKEPIT_OK ? choose(watcher, grant) : err;
     if (err != SNAKEPIT_OK) {

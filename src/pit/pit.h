@@ -98,7 +98,8 @@ struct snakepit {
     _Atomic uint32_t waiters;           // threads that wait for its pools to be ready
     _Atomic(struct sp_reload *) reload; // for the loop; NULL: there is none
 
-    _Atomic uint32_t changes; // futex: some pool's state has changed
+    _Atomic uint32_t recorders; // who want all calls that end to be noted
+    _Atomic uint32_t changes;   // futex: some pool's state has changed
     struct sp_queues queues;
     struct sp_drain drain;
     struct sp_hash_key hash_key;              // of all tables of sessions

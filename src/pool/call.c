@@ -22,6 +22,7 @@ struct sp_call *sp_call_new(struct sp_pool *pool)
         call->pool = pool;
         call->placement.lease = SP_NO_LEASE;
         call->result_lease = SP_NO_LEASE;
+        call->executor = SP_EXECUTOR_NONE;
     }
     return call;
 }
@@ -95,6 +96,9 @@ void sp_call_reset(struct sp_call *call)
     call->err = SNAKEPIT_OK;
     call->body = (struct sp_slice){0};
     call->lined_at = 0;
+    call->waited_ticks = 0;
+    call->ran_ticks = 0;
+    call->executor = SP_EXECUTOR_NONE;
     call->checks = false;
     call->asynchronous = false;
     call->reports = false;

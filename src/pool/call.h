@@ -46,6 +46,9 @@ static inline uint64_t sp_call_rank(uint64_t number, uint32_t priority)
     return number + (uint64_t)(SNAKEPIT_MAX_PRIORITY - priority) * SP_CALLS_A_PRIORITY;
 }
 
+// The executor of a call that none has run, or it is not known which.
+#define SP_EXECUTOR_NONE UINT16_MAX
+
 struct sp_orphan; // pool/orphan.h
 struct sp_pool;
 struct sp_seat;
@@ -96,11 +99,14 @@ struct sp_call {
     uint64_t rank;              // in the line: see sp_call_rank()
     uint64_t deadline;          // CLOCK_MONOTONIC ns or SP_NEVER
     uint64_t line_deadline;     // the same, for its time in the line
-    uint64_t lined_at; // sp_clock_ticks() since which it waits for a worker; or 0
+    uint64_t lined_at;     // sp_clock_ticks() since which it waits for a worker; or 0
+    uint64_t waited_ticks; // that it has waited before; in the same unit
+    uint64_t ran_ticks;    // that its tool has run, as far as that is known
     uint64_t retry_at; // while it waits for its next attempt: when that may begin; or 0
     _Atomic uint32_t moves; // futex: counts changes of place that the waiter must see
     uint32_t retries;       // attempts that have failed, and one more followed each
     uint32_t priority;
+    uint16_t executor;            // that has run it, or SP_EXECUTOR_NONE
     uint32_t retry_after_ms;      // of BREAKER_OPEN
     const struct sp_slot *likely; // where it was last, if no other call ran; or NULL
     bool asynchronous;
@@ -114,6 +120,7 @@ struct sp_call {
     struct sp_tool *tool;     // its row, once it was admitted; see pool/tools.h
     struct sp_tie *tie;       // of its session, until it has ended; or NULL
     struct sp_parcel *parcel; // NULL once the worker has no more use for it
+    const struct sp_parcel *left_parcel; // while it is given up: that it had; or NULL
     struct sp_orphan *orphan; // of one that was given up while it ran; one reference
     struct sp_placement placement;
     struct sp_inquiry inquiry;
@@ -149,6 +156,12 @@ static inline uint64_t sp_call_due(const struct sp_call *call)
         return call->deadline;
     }
     return call->retry_at != 0 ? call->retry_at : call->line_deadline;
+}
+// How long it has waited for a worker, in sp_clock_ticks().
+static inline uint64_t sp_call_waited(const struct sp_call *call)
+{
+    return call->waited_ticks +
+           (call->lined_at != 0 ? sp_clock_ticks() - call->lined_at : 0);
 }
 // When a time that begins at `now` is up; 0: never.
 static inline uint64_t sp_call_until(uint64_t now, uint32_t timeout_ms)

@@ -61,6 +61,9 @@ static void count_end(struct sp_pool *pool, struct sp_call *call)
     } else {
         call->tool->ended[outcome_of(call)]++;
     }
+    if (sp_recent_wants(&pool->recent, call)) {
+        sp_recent_note(&pool->recent, &pool->store, call, outcome_of(call));
+    }
     if (call->err != SNAKEPIT_OK || call->probe) {
         sp_guard_end(pool, call);
     }
@@ -73,6 +76,7 @@ void sp_pool_end(struct sp_pool *pool, struct sp_call *call, struct sp_after *af
     if (!call->checks) {
         count_end(pool, call);
     }
+    call->left_parcel = NULL;
     if (call->tie != NULL) {
         sp_affinity_end(pool, call);
     }

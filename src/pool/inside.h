@@ -18,7 +18,7 @@
 //     affinity, tail, explain, guard  what they are made of; placement.h: where each
 //                                     call gets its slot and leaves it
 //     loads, seat, line, ties, pending, lane, call, orphan, store, spares, breaker, retry,
-//     tools
+//     tools, recent
 // clang-format on
 #ifndef POOL_INSIDE_H
 #define POOL_INSIDE_H
@@ -30,6 +30,7 @@
 #include "pool/loads.h"
 #include "pool/pending.h"
 #include "pool/pool.h"
+#include "pool/recent.h"
 #include "pool/schedule.h"
 #include "pool/ties.h"
 #include "pool/times.h"
@@ -95,6 +96,7 @@ struct sp_pool {
     struct sp_pool_counters counters;
     struct sp_times times;
     struct sp_tools tools;
+    struct sp_recent recent;
     struct sp_turn turns[SP_TURNS_MOST]; // that are not in the log yet
 };
 
@@ -193,6 +195,8 @@ void sp_pool_give_up(struct sp_pool *pool,
                      struct sp_call *call,
                      snakepit_err err,
                      struct sp_after *after);
+// Notes how long a call runs that is in a slot, and where, as its worker says.
+void sp_pool_note_run(struct sp_call *call);
 // The worker is done with what was given up: `stop` has ended it.
 void sp_pool_release_orphan(struct sp_pool *pool,
                             struct sp_seat *seat,

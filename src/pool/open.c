@@ -84,6 +84,9 @@ static void open_fault(struct sp_call *call)
     for (int i = 0; i < 4; i++) {
         sp_buf_fini(&texts[i]);
     }
+    pthread_mutex_lock(&call->pool->lock);
+    sp_recent_explain(&call->pool->recent, call);
+    pthread_mutex_unlock(&call->pool->lock);
 }
 
 // A large body is copied out of the worker's reach before anyone parses it.

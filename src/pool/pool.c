@@ -30,6 +30,7 @@ static void pool_free(struct sp_pool *pool)
     sp_ties_fini(&pool->ties);
     sp_breakers_fini(&pool->breakers);
     sp_tools_fini(&pool->tools);
+    sp_recent_fini(&pool->recent);
     sp_store_fini(&pool->store);
     pthread_mutex_destroy(&pool->lock);
     sp_free(pool->name);
@@ -79,9 +80,15 @@ snakepit_err sp_pool_open(const struct sp_pool_options *options,
     char *name = sp_strdup(options->name);
     snakepit_err err = SNAKEPIT_NO_MEMORY;
     if (made != NULL && name != NULL) {
+        err = sp_recent_init(&made->recent);
+    }
+    if (err == SNAKEPIT_OK) {
         err = sp_store_init(&made->store, options->shared_memory_size, why);
     }
     if (err != SNAKEPIT_OK) {
+        if (made != NULL) {
+            sp_recent_fini(&made->recent);
+        }
         sp_free(name);
         sp_free(made);
         return err;

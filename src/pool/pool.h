@@ -21,6 +21,7 @@
 #include "config/config.h"
 #include "pool/breaker.h"
 #include "pool/call.h"
+#include "pool/recent.h"
 #include "pool/retry.h"
 #include "pool/seat.h"
 #include "pool/store.h"
@@ -214,6 +215,42 @@ size_t sp_pool_executors(struct sp_pool *pool,
                          uint64_t worker_id,
                          sp_executor_row_fn *put,
                          void *user);
+
+// ---- Those under way, and those that have ended last (pool/calls.c) ------------
+
+enum sp_call_stage {
+    SP_STAGE_LINE,   // it waits for a worker
+    SP_STAGE_WORKER, // one has it, and has not begun it
+    SP_STAGE_RUNNING,
+    SP_STAGE_STOPPING, // it was given up, and its tool still runs
+};
+// A call that has not ended, or whose tool has not.
+struct sp_call_row {
+    uint64_t call;
+    enum sp_call_stage stage;
+    uint64_t worker;   // 0: none
+    uint16_t executor; // or SP_EXECUTOR_NONE
+    uint64_t since_us; // how long it has been in its stage; 0: that is not known
+    uint64_t deadline; // CLOCK_MONOTONIC ns, or SP_NEVER
+    uint32_t retries;
+    uint32_t priority;
+    bool streams;
+    char tool[SP_TOOL_NAME_MAX + 1]; // both fit for a terminal
+    char session[SP_SESSION_MAX + 1];
+};
+// Fills at most `room` rows, those that run first. Returns how many calls there are.
+size_t sp_pool_calls(struct sp_pool *pool, struct sp_call_row *rows, size_t room);
+
+// Whether all that end are noted, not only those that fail or are slow. NO_MEMORY.
+snakepit_err sp_pool_record(struct sp_pool *pool, bool on);
+// See sp_recent_copy() and sp_recent_copy_kept().
+size_t
+sp_pool_ended(struct sp_pool *pool, uint64_t after, struct sp_ended *rows, size_t room);
+size_t sp_pool_kept(struct sp_pool *pool,
+                    uint64_t after,
+                    struct sp_kept_call *rows,
+                    size_t room);
+
 // True while calls that were admitted have not ended.
 bool sp_pool_is_busy(struct sp_pool *pool);
 // True once new calls are refused.

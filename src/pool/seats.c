@@ -200,6 +200,9 @@ static void fail_or_requeue(struct sp_pool *pool,
     if (ran && call->stream != NULL && !seat->violated) {
         sp_stream_keep(call); // what was written before is read before the fault
     }
+    if (ran && !again) {
+        sp_pool_note_run(call);
+    }
     sp_pool_unplace(pool, call);
     sp_port_wake(seat->port, slot);
     sp_port_drop(seat->port, slot);

@@ -101,6 +101,9 @@ void sp_pool_end_with_answer(struct sp_pool *pool,
     keep_answer(call, seat->port, &answer);
     call->fault.worker = seat->worker_id;
     sp_pool_meet_tool(pool, call);
+    call->ran_ticks = answer.ran_ticks;
+    call->executor = (uint16_t)(answer.executor < SP_EXECUTOR_NONE ? answer.executor
+                                                                   : SP_EXECUTOR_NONE);
     if (call->stream == NULL && !call->checks) {
         learn(pool,
               call,
@@ -116,6 +119,17 @@ void sp_pool_end_with_answer(struct sp_pool *pool,
 }
 
 // ---- Giving up ----------------------------------------------------------------
+
+void sp_pool_note_run(struct sp_call *call)
+{
+    struct sp_port_run run;
+    const uint64_t now = sp_clock_ticks();
+    if (sp_port_find_run(call->placement.seat->port, call->id, &run) &&
+        run.executor < SP_EXECUTOR_NONE) {
+        call->executor = (uint16_t)run.executor;
+        call->ran_ticks = now > run.since ? now - run.since : 0;
+    }
+}
 
 // PROTOCOL does not mean that the call was given up: its worker is about to be killed.
 static struct sp_orphan *orphan_of(struct sp_call *call, snakepit_err err)
@@ -139,6 +153,7 @@ static struct sp_orphan *orphan_of(struct sp_call *call, snakepit_err err)
         .stop = SNAKEPIT_STOP_COOPERATIVE,
     };
     call->orphan = is_given_up ? orphan : NULL;
+    call->left_parcel = call->parcel;
     call->parcel = NULL;
     call->placement.lease = SP_NO_LEASE;
     return orphan;
@@ -173,6 +188,7 @@ void sp_pool_abandon(struct sp_pool *pool,
     } else {
         told.stage = "running";
         sp_pool_meet_tool(pool, call);
+        sp_pool_note_run(call);
         if (!call->checks) {
             sp_guard_note(pool, call, told.err, true);
         }

@@ -37,7 +37,9 @@ static inline void sp_times_placed(struct sp_times *times, struct sp_call *call)
         times->line.counts[0]++;
         return;
     }
-    sp_times_add(times, &times->line, sp_clock_ticks() - call->lined_at);
+    const uint64_t waited = sp_clock_ticks() - call->lined_at;
+    sp_times_add(times, &times->line, waited);
+    call->waited_ticks += waited;
     call->lined_at = 0;
 }
 

@@ -166,6 +166,21 @@ uint32_t sp_port_state(const struct sp_port *port, uint32_t slot)
            SP_SLOT_STATE;
 }
 
+bool sp_port_find_run(const struct sp_port *port,
+                      uint64_t call,
+                      struct sp_port_run *run)
+{
+    for (uint32_t i = 0; i < port->view.shape.executors; i++) {
+        const struct sp_stamp *stamp = &port->view.stamps[i];
+        if (atomic_load_explicit(&stamp->call, memory_order_acquire) == call) {
+            run->executor = i;
+            run->since = atomic_load_explicit(&stamp->since, memory_order_relaxed);
+            return true;
+        }
+    }
+    return false;
+}
+
 uint32_t sp_port_executor(const struct sp_port *port, uint32_t slot)
 {
     return __atomic_load_n(&port->view.slots[slot].result.executor, __ATOMIC_RELAXED);
@@ -331,6 +346,7 @@ static void load_result(const struct sp_slot_result *shared,
     copy->lease = __atomic_load_n(&shared->lease, __ATOMIC_RELAXED);
     copy->held = __atomic_load_n(&shared->held, __ATOMIC_RELAXED);
     copy->ran_until = __atomic_load_n(&shared->ran_until, __ATOMIC_RELAXED);
+    copy->executor = __atomic_load_n(&shared->executor, __ATOMIC_RELAXED);
     copy->ran_ticks = __atomic_load_n(&shared->ran_ticks, __ATOMIC_RELAXED);
 }
 
@@ -404,6 +420,7 @@ sp_port_take_answer(struct sp_port *port, uint32_t slot, struct sp_port_answer *
         .held = copy.held != 0,
         .ran_until = copy.ran_until,
         .ran_ticks = copy.ran_ticks > most ? most : copy.ran_ticks,
+        .executor = copy.executor,
     };
     sp_port_drop(port, slot);
     return SNAKEPIT_OK;

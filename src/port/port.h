@@ -55,6 +55,7 @@ struct sp_port_answer {
     bool held;
     uint32_t ran_until; // as in the slot: whatever the worker says
     uint64_t ran_ticks; // at most two minutes' worth
+    uint32_t executor;  // that has run it, as the worker claims
 };
 
 // What a slot that is ASKING asks, as the worker claims it, checked. The body leads
@@ -114,6 +115,16 @@ uint32_t sp_port_state(const struct sp_port *port, uint32_t slot);
 // The executor that runs the call of a slot, as the worker claims it: known of a call
 // that it runs together with others, from its start on.
 uint32_t sp_port_executor(const struct sp_port *port, uint32_t slot);
+
+// What an executor does, as the worker claims it.
+struct sp_port_run {
+    uint32_t executor;
+    uint64_t since; // sp_clock_ticks()
+};
+// False: none says that it runs that call.
+bool sp_port_find_run(const struct sp_port *port,
+                      uint64_t call,
+                      struct sp_port_run *run);
 
 // Takes back a call that no executor has taken yet. True: it will never run, and the
 // slot is given up. False: too late.

@@ -43,6 +43,8 @@ REQUESTS = {
     "problemType": "/problems/SATURATED",
     "call": "/v1/pools/{pool}/tools/add",
     "cancel": "/v1/calls/none",
+    "listCalls": "/v1/calls",
+    "listRecentCalls": "/v1/calls/recent",
     "drain": "/v1:drain",
     "reload": "/v1/pools:reload",
     "listPools": "/v1/pools",
@@ -340,6 +342,37 @@ def test_a_call_is_cancelled_by_who_made_it(client, tmp_path, named):
 def test_who_administers_all_cancels_any_call(client, tmp_path):
     with running(client, tmp_path, "call-mine") as call:
         assert client.ask("DELETE", f"/v1/calls/{call}", **bearer("all"))[0] == 202
+
+
+def test_who_administers_a_pool_cancels_any_call_of_it(client, tmp_path):
+    with running(client, tmp_path, "call-mine") as call:
+        path = f"/v1/calls/{call}"
+        for name in ("other", "call"):
+            assert client.ask("DELETE", path, **bearer(name))[0] == 404
+        assert client.ask("DELETE", path, **bearer("all-mine"))[0] == 202
+
+
+def test_calls_are_listed_by_who_may_see_them(client, tmp_path):
+    named = {"Snakepit_Session": "s1"}
+
+    def seen(path: str, name: str):
+        status, value = client.ask("GET", path, **bearer(name))
+        assert status == 200
+        return value["calls"]
+
+    with running(client, tmp_path, "call-mine", **named) as call:
+        for name in ("observe", "observe-mine"):
+            (row,) = seen("/v1/calls", name)
+            assert str(row["call"]) == call
+            assert (row["pool"], row["tool"], row["session"]) == ("mine", "pour", None)
+            assert (row["state"], row["executor"]) == ("running", 0)
+        assert seen("/v1/calls", "other") == []
+        assert seen("/v1/calls", "all")[0]["session"] == "call-mine:s1"
+        assert client.ask("GET", "/v1/calls?pool=other", **bearer("all-mine"))[0] == 403
+        assert client.ask("DELETE", f"/v1/calls/{call}", **bearer("all"))[0] == 202
+    ended = [row for row in seen("/v1/calls/recent", "all") if row["call"] == int(call)]
+    assert [row["outcome"] for row in ended] == ["CANCELLED"]
+    assert all(row["pool"] == "other" for row in seen("/v1/calls/recent", "other"))
 
 
 def test_names_of_calls_are_in_nobodys_way(client, tmp_path):

@@ -40,6 +40,23 @@ static void watch(const char *line)
     fake_handle_only(&fake);
 }
 
+// A request beside the one that watches.
+static void ask_other(const char *line)
+{
+    static struct fake_exchange other;
+    fake_request(&other, &server, line, "{}");
+    fake_handle(&other, &server);
+    fake_free(&other);
+    other = (struct fake_exchange){.room = 0};
+}
+
+static void call_echo(void)
+{
+    snakepit_answer *answer;
+    assert_int_equal(snakepit_call(pit, "echo", NULL, NULL, &answer), SNAKEPIT_OK);
+    snakepit_answer_free(answer);
+}
+
 static void forget_body(void)
 {
     fake.body.size = 0;
@@ -91,12 +108,10 @@ static bool has_quantile(void)
 static void a_delta_has_the_rows_that_have_changed(void **state)
 {
     (void)state;
-    snakepit_answer *answer;
     watch("GET /v1/watch?interval_ms=100");
     await("event: snapshot", 1);
     forget_body();
-    assert_int_equal(snakepit_call(pit, "echo", NULL, NULL, &answer), SNAKEPIT_OK);
-    snakepit_answer_free(answer);
+    call_echo();
     await("\"calls\":1,", 1);
     for (size_t i = 2; !has_quantile(); i++) {
         await("event: delta", i);
@@ -105,18 +120,52 @@ static void a_delta_has_the_rows_that_have_changed(void **state)
     fake_leave(&fake);
 }
 
+static void calls_that_have_ended_are_told_once(void **state)
+{
+    (void)state;
+    watch("GET /v1/watch?interval_ms=100");
+    await("event: delta", 1);
+    forget_body();
+    ask_other("POST /v1/pools/default/tools/fault");
+    await("\"outcome\":\"TOOL_FAILED\"", 1);
+    assert_true(seen("\"calls\":[{\"call\":"));
+    assert_true(seen("\"tool\":\"fault\",\"worker\":1,\"executor\":0,"));
+    assert_true(seen("\"error\":\"ValueError: no\""));
+    assert_false(seen("calls_left_out"));
+    const size_t events = count_of("event: delta");
+    await("event: delta", events + 3);
+    assert_int_equal(count_of("\"outcome\""), 1);
+    fake_leave(&fake);
+}
+
+static void of_many_calls_the_newest_are_told(void **state)
+{
+    (void)state;
+    watch("GET /v1/watch?interval_ms=100");
+    await("event: delta", 1);
+    forget_body();
+    for (int i = 0; i < 1200; i++) {
+        call_echo();
+    }
+    await("\"calls\":1200,", 1);
+    fake_daemon_run(&server, NULL);
+    const size_t told = count_of("\"outcome\":\"OK\"");
+    const char *left = strstr(fake_body(&fake), "\"calls_left_out\":");
+    size_t left_out = left == NULL ? 0 : strtoul(left + 17, NULL, 10);
+    assert_int_equal(told + left_out, 1200);
+    fake_leave(&fake);
+}
+
 static void a_client_without_room_is_sent_what_has_changed_meanwhile(void **state)
 {
     (void)state;
-    snakepit_answer *answer;
     watch("GET /v1/watch?interval_ms=100");
     await("event: snapshot", 1);
     forget_body();
     fake.room = 0;
     const unsigned sends = fake.sends;
     const struct sp_feed *looks = &((struct sp_api *)server.options.user)->feed;
-    assert_int_equal(snakepit_call(pit, "echo", NULL, NULL, &answer), SNAKEPIT_OK);
-    snakepit_answer_free(answer);
+    call_echo();
     const uint64_t until = sp_clock_now() + 300 * SP_NS_PER_MS;
     while (sp_clock_now() < until) {
         fake_daemon_run(&server, NULL);
@@ -171,11 +220,11 @@ static void a_daemon_that_drains_ends_it(void **state)
 // ---- What has gone, without a daemon
 // -------------------------------------------------
 
-static bool sees_all(const void *user, const char *pool)
+static enum sp_feed_seen sees_all(const void *user, const char *pool)
 {
     (void)user;
     (void)pool;
-    return true;
+    return SP_FEED_SESSIONS;
 }
 
 static void note_gone_workers(struct sp_feed *looks, uint64_t count)
@@ -223,6 +272,8 @@ int main(void)
         test(a_snapshot_has_pools_and_workers),
         test(a_delta_without_news_has_the_time_alone),
         test(a_delta_has_the_rows_that_have_changed),
+        test(calls_that_have_ended_are_told_once),
+        test(of_many_calls_the_newest_are_told),
         test(a_client_without_room_is_sent_what_has_changed_meanwhile),
         test(two_that_watch_share_what_is_written),
         test(an_interval_has_its_limits),

@@ -359,6 +359,18 @@ static void take_stack(void *user, const snakepit_stack *stack)
     (void)stack;
 }
 
+static void take_call(void *user, const snakepit_call_info *call)
+{
+    (void)user;
+    (void)call;
+}
+
+static void take_ended(void *user, const snakepit_ended_call *call)
+{
+    (void)user;
+    (void)call;
+}
+
 static void what_there_is_of_null_is_refused(void **state)
 {
     (void)state;
@@ -397,6 +409,15 @@ static void what_there_is_of_null_is_refused(void **state)
         ROW(snakepit_worker_health(NULL, NULL, 1, &health), BAD),
         ROW(snakepit_worker_health(pit, NULL, 1, NULL), BAD),
         ROW(snakepit_worker_health(pit, NULL, 1, &health), SNAKEPIT_UNKNOWN_POOL),
+        ROW(snakepit_calls(NULL, NULL, 1, take_call, NULL), BAD),
+        ROW(snakepit_calls(pit, NULL, 1, NULL, NULL), BAD),
+        ROW(snakepit_calls(pit, NULL, 1, take_call, NULL), SNAKEPIT_UNKNOWN_POOL),
+        ROW(snakepit_recent_calls(NULL, NULL, NULL, take_ended, NULL), BAD),
+        ROW(snakepit_recent_calls(pit, NULL, NULL, NULL, NULL), BAD),
+        ROW(snakepit_recent_calls(pit, NULL, NULL, take_ended, NULL),
+            SNAKEPIT_UNKNOWN_POOL),
+        ROW(snakepit_calls_record(NULL, true), BAD),
+        ROW(snakepit_calls_record(pit, false), BAD),
         ROW(snakepit_worker_stacks(NULL, NULL, 1, take_stack, NULL, NULL), BAD),
         ROW(snakepit_worker_stacks(pit, NULL, 1, NULL, NULL, &why), BAD),
         ROW(snakepit_worker_stacks(pit, NULL, 1, take_stack, NULL, NULL),
