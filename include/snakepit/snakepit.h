@@ -29,6 +29,7 @@
 #include "executors.h"
 #include "fault.h"
 #include "host_tools.h"
+#include "notice.h"
 #include "payload.h"
 #include "reload.h"
 #include "session.h"
@@ -63,14 +64,6 @@ SNAKEPIT_API const char *snakepit_version(void);
 // `size` that was not set is INVALID_ARGUMENT too.
 
 // ---- Open and close -----------------------------------------------------------
-
-typedef enum snakepit_log_level {
-    SNAKEPIT_LOG_DEBUG = 0,
-    SNAKEPIT_LOG_INFO,
-    SNAKEPIT_LOG_WARNING,
-    SNAKEPIT_LOG_ERROR,
-    SNAKEPIT_LOG_OFF
-} snakepit_log_level;
 
 // Receives one line of log, without its end-of-line: `event` is a stable id
 // ("worker.exit"), `line` the whole line ("worker.exit pool=text worker=7 signal=9").
@@ -131,6 +124,10 @@ typedef struct snakepit_open_options {
     snakepit_event_fn *event; // NULL: events are lines of the log, "worker.event", at
                               // SNAKEPIT_LOG_INFO
     void *event_user;
+    snakepit_notice_fn *notice; // what happens to pools and workers, see notice.h;
+                                // NULL: the log alone tells
+    void *notice_user;
+    snakepit_log_level notice_level; // what is below it is not told
 } snakepit_open_options;
 
 // Reads the configuration, checks all of it, and begins to start the pools; does not

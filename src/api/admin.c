@@ -15,6 +15,7 @@
 #include "base/thread.h"
 #include "http/percent.h"
 #include "server/server.h"
+#include "telemetry/notice.h"
 
 #define WORKERS_MOST UINT32_MAX
 
@@ -30,23 +31,36 @@ static void accept_order(struct sp_exchange *exchange,
     }
 }
 
-// Who asked, for those who read the log. `what` begins with a space, or is "".
+// Who asked, for those who read the log. NULL: a listener without tokens.
+static const char *token_of(const struct sp_exchange *exchange)
+{
+    const struct sp_grant *grant = sp_grant_of(exchange);
+    return grant != NULL && grant->name[0] != '\0' ? grant->name : NULL;
+}
+
+// `pool` NULL or `worker` SP_UNTOLD.
 static void
-log_order(const struct sp_exchange *exchange, const char *event, const char *what)
+log_recycle(const struct sp_exchange *exchange, const char *pool, uint64_t worker)
 {
     const struct sp_api *api = sp_api_of(exchange);
-    const struct sp_grant *grant = sp_grant_of(exchange);
-    const char *token = grant != NULL ? grant->name : "";
-    char quoted[SP_LOG_LINE_MAX / 4];
     if (api->log != NULL) {
         sp_log(api->log,
-               SP_LOG_INFO,
-               event,
-               "client=%s%s%s%s",
-               exchange->peer->address,
-               token[0] != '\0' ? " token=" : "",
-               token[0] != '\0' ? sp_log_value(token, quoted, sizeof quoted) : "",
-               what);
+               serve_recycle,
+               .client = exchange->peer->address,
+               .token = token_of(exchange),
+               .pool = pool,
+               .worker = worker);
+    }
+}
+
+static void log_drain(const struct sp_exchange *exchange)
+{
+    const struct sp_api *api = sp_api_of(exchange);
+    if (api->log != NULL) {
+        sp_log(api->log,
+               serve_drain,
+               .client = exchange->peer->address,
+               .token = token_of(exchange));
     }
 }
 
@@ -61,12 +75,10 @@ static const char *pool_of(const struct sp_exchange *exchange, const char *name)
 void sp_api_recycle_pool(struct sp_exchange *exchange, const struct sp_params *params)
 {
     snakepit_message why = {{0}};
-    char what[SP_LOG_LINE_MAX / 4];
     const char *pool = pool_of(exchange, params->of[0]);
     snakepit_err err = snakepit_pool_recycle(sp_api_of(exchange)->pit, pool, &why);
     if (err == SNAKEPIT_OK) {
-        (void)snprintf(what, sizeof what, " pool=%s", pool);
-        log_order(exchange, "serve.recycle", what);
+        log_recycle(exchange, pool, (uint64_t)SP_UNTOLD);
     }
     accept_order(exchange, err, &why);
 }
@@ -136,11 +148,9 @@ static snakepit_err recycle_wherever_it_is(const struct sp_exchange *exchange,
 void sp_api_recycle(struct sp_exchange *exchange, uint64_t worker)
 {
     snakepit_message why = {{0}};
-    char what[32];
     snakepit_err err = recycle_wherever_it_is(exchange, worker, &why);
     if (err == SNAKEPIT_OK) {
-        (void)snprintf(what, sizeof what, " worker=%" PRIu64, worker);
-        log_order(exchange, "serve.recycle", what);
+        log_recycle(exchange, NULL, worker);
     }
     accept_order(exchange, err, &why);
 }
@@ -169,7 +179,7 @@ void sp_api_drain(struct sp_exchange *exchange, const struct sp_params *params)
         sp_api_fail(exchange, SNAKEPIT_UNSUPPORTED, NULL);
         return;
     }
-    log_order(exchange, "serve.drain", "");
+    log_drain(exchange);
     api->drain(api->user);
     sp_api_accepted(exchange);
 }
@@ -195,15 +205,13 @@ struct sp_api_reload {
 // The client hears why one failed, if it still waits.
 static void log_reload(const struct sp_api_reload *reload)
 {
-    char quoted[SP_LOG_LINE_MAX / 2];
     const struct sp_api *api = reload->api;
     if (api->log != NULL && reload->err == SNAKEPIT_OK) {
         sp_log(api->log,
-               SP_LOG_INFO,
-               "serve.reloaded",
-               "file=%s by=http client=%s",
-               sp_log_value(api->path, quoted, sizeof quoted),
-               reload->client);
+               serve_reloaded,
+               .file = api->path,
+               .by = "http",
+               .client = reload->client);
     }
 }
 

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "server/server.h"
+#include "telemetry/notice.h"
 
 #define IN_POOL "/v1/pools/{pool}" // how a pattern begins whose first part is a pool
 
@@ -29,15 +30,12 @@ static void refuse_stranger(struct sp_exchange *exchange, const char *why)
 static void
 log_forbidden(const struct sp_exchange *exchange, const char *why, unsigned others)
 {
-    char quoted[256];
     sp_log(sp_serve_loop_log(exchange->loop),
-           SP_LOG_WARNING,
-           "serve.forbidden",
-           "client=%s listen=%s because=%s others=%u",
-           exchange->peer->address,
-           exchange->peer->door->address,
-           sp_log_quote(why, quoted, sizeof quoted),
-           others);
+           serve_forbidden,
+           .client = exchange->peer->address,
+           .listen = exchange->peer->door->address,
+           .because = why,
+           .others = others);
 }
 
 static void log_lack(const struct sp_exchange *exchange, const char *why)

@@ -18,6 +18,7 @@
 #include "http/http.h"
 #include "pit/end.h"
 #include "services/services.h"
+#include "telemetry/log_writer.h"
 
 #define LOOK_MS        50u    // between two looks at signals during a drain
 #define STATUS_MS      1000u  // between two looks at pools, for the service manager
@@ -38,7 +39,9 @@ static snakepit_err open_log(struct sp_daemon *daemon)
     const char *wanted = getenv("SNAKEPIT_LOG");
     int level = wanted != NULL ? sp_log_level_of(wanted) : -1;
     daemon->log.level = level >= 0 ? (enum sp_log_level)level : SP_LOG_INFO;
-    snakepit_err err = sp_log_writer_open(NULL, NULL, &daemon->writer);
+    const struct sp_log_target target = {.format = daemon->config->log_format,
+                                         .level = daemon->log.level};
+    snakepit_err err = sp_log_writer_open(&target, &daemon->writer);
     daemon->log.write = sp_log_writer_put;
     daemon->log.user = daemon->writer;
     return err;
@@ -64,13 +67,11 @@ static void lower_connections(struct sp_daemon *daemon, rlim_t limit, rlim_t of_
     uint32_t wanted = *most;
     *most = (uint32_t)(limit - (of_pools < limit / 2 ? of_pools : limit / 2));
     sp_log(&daemon->log,
-           SP_LOG_WARNING,
-           "serve.few_files",
-           "limit=%llu max_connections=%u instead_of=%u because=\"the rest is for the "
-           "pools\"",
-           (unsigned long long)limit,
-           *most,
-           wanted);
+           serve_few_files,
+           .limit = limit,
+           .max_connections = *most,
+           .instead_of = wanted,
+           .because = "the rest is for the pools");
 }
 
 // What is large goes back to the system when it is freed, also where something small
@@ -121,29 +122,26 @@ static void begin_reload(struct sp_daemon *daemon)
     int rc = sp_thread_start(&daemon->reload, reload, daemon);
     daemon->reloads = rc == 0;
     if (rc != 0) {
-        sp_log(&daemon->log, SP_LOG_ERROR, "serve.reload_failed", "errno=%d", rc);
+        sp_log(&daemon->log,
+               serve_reload_failed,
+               .because = strerrordesc_np(rc),
+               .then = "nothing has changed");
         sp_notify_send(&daemon->notify, "READY=1");
     }
 }
 
 static void end_reload(struct sp_daemon *daemon)
 {
-    char quoted[SP_LOG_LINE_MAX / 2];
     SP_CHECK(pthread_join(daemon->reload, NULL) == 0);
     daemon->reloads = false;
     if (daemon->reload_err == SNAKEPIT_OK) {
-        sp_log(&daemon->log,
-               SP_LOG_INFO,
-               "serve.reloaded",
-               "file=%s by=SIGHUP",
-               sp_log_value(daemon->file, quoted, sizeof quoted));
+        sp_log(&daemon->log, serve_reloaded, .file = daemon->file, .by = "SIGHUP");
     } else {
         sp_log(&daemon->log,
-               SP_LOG_ERROR,
-               "serve.reload_failed",
-               "error=%s because=%s then=\"nothing has changed\"",
-               snakepit_err_name(daemon->reload_err),
-               sp_log_quote(daemon->reload_why.text, quoted, sizeof quoted));
+               serve_reload_failed,
+               .error = snakepit_err_name(daemon->reload_err),
+               .because = daemon->reload_why.text,
+               .then = "nothing has changed");
     }
     daemon->told_status[0] = '\0';
     sp_notify_send(&daemon->notify, "READY=1");
@@ -160,12 +158,7 @@ static void on_look(struct sp_timer *timer)
 
 static void warn(void *user, const char *warning)
 {
-    char quoted[SP_LOG_LINE_MAX / 2];
-    sp_log(user,
-           SP_LOG_WARNING,
-           "serve.token_pool",
-           "because=%s",
-           sp_log_quote(warning, quoted, sizeof quoted));
+    sp_log((const struct sp_log *)user, serve_token_pool, .because = warning);
 }
 
 static void warn_of_tokens(struct sp_daemon *daemon)
@@ -196,9 +189,8 @@ static void on_watchdog(struct sp_timer *timer)
         sp_notify_send(&daemon->notify, "WATCHDOG=1");
     } else {
         sp_log(&daemon->log,
-               SP_LOG_WARNING,
-               "serve.stuck",
-               "because=\"a thread that serves sockets does not come round\"");
+               serve_stuck,
+               .because = "a thread that serves sockets does not come round");
     }
 }
 
@@ -317,12 +309,10 @@ static void drain(struct sp_daemon *daemon)
     uint32_t grace = daemon->config->serve.shutdown_grace_ms;
     uint64_t until = sp_clock_now() + grace * SP_NS_PER_MS;
     sp_log(&daemon->log,
-           SP_LOG_INFO,
-           "serve.stopping",
-           "because=%s connections=%zu grace_ms=%u",
-           sp_daemon_stop_name(),
-           sp_server_connections(daemon->server),
-           grace);
+           serve_stopping,
+           .because = sp_daemon_stop_name(),
+           .connections = sp_server_connections(daemon->server),
+           .grace_ms = grace);
     sp_notify_stopping(&daemon->notify, grace + ENDING_MS);
     sp_server_drain(daemon->server);
     bool gone = false;
@@ -333,11 +323,9 @@ static void drain(struct sp_daemon *daemon)
     }
     if (!gone) {
         sp_log(&daemon->log,
-               SP_LOG_WARNING,
-               "serve.cut_off",
-               "connections=%zu because=\"%s\"",
-               sp_server_connections(daemon->server),
-               hurried ? "a second signal" : "shutdown_grace_ms is over");
+               serve_cut_off,
+               .connections = sp_server_connections(daemon->server),
+               .because = hurried ? "a second signal" : "shutdown_grace_ms is over");
         // Whoever waits for a call is told.
         sp_pit_end_calls(daemon->pit);
         (void)sp_server_await_drained(daemon->server, TELL_MS);
@@ -360,7 +348,7 @@ void sp_daemon_close(struct sp_daemon *daemon)
     sp_api_free(daemon->api);
     snakepit_close(daemon->pit, 0);
     if (served) {
-        sp_log(&daemon->log, SP_LOG_INFO, "serve.stopped", "pid=%d", (int)getpid());
+        sp_log(&daemon->log, serve_stopped, .pid = (uint64_t)getpid());
     }
     sp_server_free(daemon->server);
     sp_timer_stop(&daemon->watchdog);

@@ -13,7 +13,6 @@
 
 #include "api/api.h"
 #include "base/log.h"
-#include "base/log_writer.h"
 #include "base/loop.h"
 #include "config/config.h"
 #include "server/server.h"

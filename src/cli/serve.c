@@ -13,6 +13,7 @@
 #include "cli/report.h"
 #include "cli/text.h"
 #include "config/config.h"
+#include "telemetry/notice.h"
 
 #define VARIABLE "SNAKEPIT_SERVE_LISTEN"
 
@@ -133,11 +134,18 @@ static int check(struct sp_cli *cli, struct sp_daemon *daemon, snakepit_message 
 
 // ---- Serve ------------------------------------------------------------------------
 
-static void say_where(struct sp_cli *cli, const struct sp_server *server)
+// A line for people, unless programs read the log.
+static void say_where(struct sp_cli *cli, const struct sp_daemon *daemon)
 {
-    for (size_t i = 0; i < sp_server_door_count(server); i++) {
-        const struct sp_door *door = sp_server_door(server, i);
-        sp_cli_print_error(cli, "serving %s%s\n", scheme_of(door), door->address);
+    char address[sizeof((struct sp_door *)0)->address + sizeof "https://"];
+    for (size_t i = 0; i < sp_server_door_count(daemon->server); i++) {
+        const struct sp_door *door = sp_server_door(daemon->server, i);
+        (void)snprintf(address, sizeof address, "%s%s", scheme_of(door), door->address);
+        if (daemon->config->log_format == SP_LOG_TEXT) {
+            sp_cli_print_error(cli, "serving %s\n", address);
+        } else {
+            sp_log(&daemon->log, serve_listening, .address = address);
+        }
     }
 }
 
@@ -155,7 +163,7 @@ static int serve(struct sp_cli *cli, struct sp_daemon *daemon, snakepit_message 
     make_room_for_groups();
     snakepit_err err = sp_daemon_open(daemon, why);
     if (err == SNAKEPIT_OK) {
-        say_where(cli, daemon->server);
+        say_where(cli, daemon);
         sp_daemon_run(daemon);
     }
     sp_daemon_close(daemon);

@@ -13,6 +13,7 @@
 #include <snakepit/errors.h>
 #include <snakepit/payload.h>
 
+#include "base/log.h"
 #include "base/slice.h"
 #include "config/address.h"
 

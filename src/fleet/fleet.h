@@ -136,6 +136,7 @@ struct sp_fleet {
     uint32_t seen;                  // the place that was looked at last,
     uint32_t shared;                // and the one whose share was,
     uint32_t looks;                 // of so many looks; see figures.c
+    bool initialized;               // all workers have served once
     bool warned;                    // of an adapter that does not declare itself
     int requests;                   // read-only descriptor of the store's segment
     struct sp_buf first_message;    // what the next worker is told

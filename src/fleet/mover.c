@@ -10,6 +10,7 @@
 #include "fleet/inside.h"
 #include "fleet/places.h"
 #include "fleet/spec.h"
+#include "telemetry/notice.h"
 
 // Workers that are weighed in a look: it takes a walk through their page tables.
 #define WEIGHED_MOST 4u
@@ -114,12 +115,10 @@ static void note_obstacle(struct sp_fleet *fleet, const char *why)
     if (!fleet->mover.told) {
         fleet->mover.told = true;
         sp_log(fleet->options.log,
-               SP_LOG_WARNING,
-               "pool.not_adaptive",
-               "pool=%s profile=%s because=\"%s\"",
-               fleet->spec->terms.pool->name,
-               sp_profile_name(fleet->plan.profile),
-               why);
+               pool_not_adaptive,
+               .pool = fleet->spec->terms.pool->name,
+               .profile = sp_profile_name(fleet->plan.profile),
+               .because = why);
     }
 }
 
@@ -157,27 +156,35 @@ static void look(struct sp_fleet *fleet, struct sp_adapt_look *seen)
 
 // ---- The log -------------------------------------------------------------------
 
-// What a move has gained, as fields of a line.
-static void write_gain(const struct sp_adapt_verdict *verdict, char *text, size_t size)
+// What a move has gained; SP_UNTOLD: nobody knows.
+struct gain {
+    uint64_t bytes_before;
+    uint64_t bytes_after;
+    uint64_t cpu_us_before; // a call
+    uint64_t cpu_us_after;
+    int64_t cheaper; // percent
+};
+
+static const struct gain no_gain = {(uint64_t)SP_UNTOLD,
+                                    (uint64_t)SP_UNTOLD,
+                                    (uint64_t)SP_UNTOLD,
+                                    (uint64_t)SP_UNTOLD,
+                                    SP_UNTOLD};
+
+static struct gain gain_of(const struct sp_adapt_verdict *verdict)
 {
     const struct sp_adapt_window *before = &verdict->before;
     const struct sp_adapt_window *after = &verdict->after;
-    int64_t cheaper;
-    int used = snprintf(text,
-                        size,
-                        "bytes_before=%" PRIu64 " bytes_after=%" PRIu64,
-                        before->memory,
-                        after->memory);
-    if (sp_adapt_compare(before, after, &cheaper)) {
-        (void)snprintf(text + used,
-                       size - (size_t)used,
-                       " cpu_us_per_call_before=%" PRIu64
-                       " cpu_us_per_call_after=%" PRIu64
-                       " calls_cost_less_percent=%" PRId64,
-                       before->cpu_ns / before->calls / SP_NS_PER_US,
-                       after->cpu_ns / after->calls / SP_NS_PER_US,
-                       cheaper);
+    struct gain gain = no_gain;
+    gain.bytes_before = before->memory;
+    gain.bytes_after = after->memory;
+    if (sp_adapt_compare(before, after, &gain.cheaper)) {
+        gain.cpu_us_before = before->cpu_ns / before->calls / SP_NS_PER_US;
+        gain.cpu_us_after = after->cpu_ns / after->calls / SP_NS_PER_US;
+    } else {
+        gain.cheaper = SP_UNTOLD;
     }
+    return gain;
 }
 
 static const char *reason_of(enum sp_adapt_reason reason)
@@ -194,57 +201,52 @@ static const char *reason_of(enum sp_adapt_reason reason)
 static void note_switch(const struct sp_fleet *fleet,
                         const struct sp_adapt_verdict *verdict)
 {
-    char gain[256] = "";
     struct sp_adapt_shape shape;
     const struct sp_adapt_window *seen =
         verdict->reason == SP_ADAPT_UNDO ? &verdict->after : &verdict->before;
-    if (verdict->reason == SP_ADAPT_UNDO) {
-        write_gain(verdict, gain, sizeof gain);
-    }
+    const struct gain gain =
+        verdict->reason == SP_ADAPT_UNDO ? gain_of(verdict) : no_gain;
     sp_adapt_shape(fleet->spec->terms.pool, verdict->profile, &shape);
     sp_log(fleet->options.log,
-           SP_LOG_INFO,
-           "pool.profile_switch",
-           "pool=%s from=%s to=%s workers=%u threads=%u cpu_usage=%u.%02u "
-           "memory_usage=%u.%02u because=\"%s\"%s%s",
-           fleet->spec->terms.pool->name,
-           sp_profile_name(fleet->plan.profile),
-           sp_profile_name(verdict->profile),
-           shape.workers.max,
-           shape.threads,
-           seen->cpu_usage / 100,
-           seen->cpu_usage % 100,
-           seen->memory_usage / 100,
-           seen->memory_usage % 100,
-           reason_of(verdict->reason),
-           gain[0] == 0 ? "" : " ",
-           gain);
+           pool_profile_switch,
+           .pool = fleet->spec->terms.pool->name,
+           .from = sp_profile_name(fleet->plan.profile),
+           .to = sp_profile_name(verdict->profile),
+           .workers = shape.workers.max,
+           .threads = shape.threads,
+           .cpu_usage = seen->cpu_usage / 100.0,
+           .memory_usage = seen->memory_usage / 100.0,
+           .because = reason_of(verdict->reason),
+           .bytes_before = gain.bytes_before,
+           .bytes_after = gain.bytes_after,
+           .cpu_us_per_call_before = gain.cpu_us_before,
+           .cpu_us_per_call_after = gain.cpu_us_after,
+           .calls_cost_less_percent = gain.cheaper);
 }
 
 static void note_kept(const struct sp_fleet *fleet,
                       const struct sp_adapt_verdict *verdict)
 {
-    char gain[256];
-    write_gain(verdict, gain, sizeof gain);
+    const struct gain gain = gain_of(verdict);
     sp_log(fleet->options.log,
-           SP_LOG_INFO,
-           "pool.profile_kept",
-           "pool=%s profile=%s because=\"%s\" %s",
-           fleet->spec->terms.pool->name,
-           sp_profile_name(verdict->profile),
-           reason_of(verdict->reason),
-           gain);
+           pool_profile_kept,
+           .pool = fleet->spec->terms.pool->name,
+           .profile = sp_profile_name(verdict->profile),
+           .because = reason_of(verdict->reason),
+           .bytes_before = gain.bytes_before,
+           .bytes_after = gain.bytes_after,
+           .cpu_us_per_call_before = gain.cpu_us_before,
+           .cpu_us_per_call_after = gain.cpu_us_after,
+           .calls_cost_less_percent = gain.cheaper);
 }
 
 static void note_failed(const struct sp_fleet *fleet, const char *because)
 {
     sp_log(fleet->options.log,
-           SP_LOG_WARNING,
-           "pool.profile_switch_failed",
-           "pool=%s to=%s because=\"%s\"",
-           fleet->spec->terms.pool->name,
-           sp_profile_name(fleet->mover.goal),
-           because);
+           pool_profile_switch_failed,
+           .pool = fleet->spec->terms.pool->name,
+           .to = sp_profile_name(fleet->mover.goal),
+           .because = because);
 }
 
 // ---- Moves ---------------------------------------------------------------------

@@ -7,54 +7,51 @@
 
 #include "base/clock.h"
 #include "fleet/inside.h"
+#include "fleet/places.h"
+#include "telemetry/notice.h"
 
 #define FIRST_LINE_MAX 400u
-#define QUOTED_MAX     (SP_LOG_LINE_MAX / 2)
 
 // ---- The log ------------------------------------------------------------------
 
-// The first line of `text` in double quotes; returns `room`.
-static const char *quote_line(const char *text, char *room, size_t size)
+// The first line of `text`; returns `room`.
+static const char *first_line(const char *text, char room[FIRST_LINE_MAX])
 {
-    char line[FIRST_LINE_MAX];
-    (void)snprintf(line, sizeof line, "%.*s", (int)strcspn(text, "\n"), text);
-    return sp_log_quote(line, room, size);
+    (void)snprintf(room, FIRST_LINE_MAX, "%.*s", (int)strcspn(text, "\n"), text);
+    return room;
 }
 
 static void note_failure(const struct sp_fleet *fleet,
                          const struct sp_fleet_action *action)
 {
-    char quoted[QUOTED_MAX];
+    char line[FIRST_LINE_MAX];
     sp_log(fleet->options.log,
-           SP_LOG_WARNING,
-           "worker.start_failed",
-           "pool=%s failures=%u limit=%u because=%s",
-           fleet->options.pool_config->name,
-           action->number,
-           fleet->options.pool_config->restart_limit,
-           quote_line(action->reason, quoted, sizeof quoted));
+           worker_start_failed,
+           .pool = fleet->options.pool_config->name,
+           .failures = action->number,
+           .limit = fleet->options.pool_config->restart_limit,
+           .because = first_line(action->reason, line));
 }
 
 static void note_fallback(const struct sp_fleet *fleet,
                           const struct sp_fleet_action *action)
 {
     sp_log(fleet->options.log,
-           SP_LOG_WARNING,
-           "pool.fallback",
-           "pool=%s to=process workers=%u because=\"%s\"",
-           fleet->options.pool_config->name,
-           action->number,
-           action->reason);
+           pool_fallback,
+           .pool = fleet->options.pool_config->name,
+           .to = "process",
+           .workers = action->number,
+           .because = action->reason);
 }
 
 static void note_gil(const struct sp_fleet *fleet)
 {
-    sp_log(fleet->options.log,
-           SP_LOG_WARNING,
-           "pool.gil",
-           "pool=%s because=\"threads take turns under the GIL, which the pool's "
-           "on_unsupported allows\"",
-           fleet->options.pool_config->name);
+    sp_log(
+        fleet->options.log,
+        pool_gil,
+        .pool = fleet->options.pool_config->name,
+        .because =
+            "threads take turns under the GIL, which the pool's on_unsupported allows");
 }
 
 static void note_template(const struct sp_fleet *fleet,
@@ -62,26 +59,20 @@ static void note_template(const struct sp_fleet *fleet,
 {
     const char *pool = fleet->options.pool_config->name;
     const struct sp_log *log = fleet->options.log;
-    char quoted[QUOTED_MAX];
-    (void)sp_log_quote(action->reason, quoted, sizeof quoted);
     if (action->kind == SP_FLEET_DO_NOTE_UNUSED) {
         sp_log(log,
-               SP_LOG_INFO,
-               "template.unused",
-               "pool=%s because=%s workers=exec",
-               pool,
-               quoted);
+               template_unused,
+               .pool = pool,
+               .because = action->reason,
+               .workers = "exec");
     } else if (action->kind == SP_FLEET_DO_NOTE_LOST) {
-        sp_log(
-            log, SP_LOG_WARNING, "template.lost", "pool=%s because=%s", pool, quoted);
+        sp_log(log, template_lost, .pool = pool, .because = action->reason);
     } else {
         sp_log(log,
-               SP_LOG_WARNING,
-               "template.put_off",
-               "pool=%s because=%s again_ms=%u",
-               pool,
-               quoted,
-               action->number);
+               template_put_off,
+               .pool = pool,
+               .because = action->reason,
+               .again_ms = action->number);
     }
 }
 
@@ -92,26 +83,22 @@ static void note_recycled(const struct sp_fleet *fleet,
     const struct sp_worker *successor = fleet->occupants[action->place ^ 1u]->worker;
     uint64_t id = action->succeeded ? successor->options.id : 0; // 0: none yet
     sp_log(fleet->options.log,
-           SP_LOG_INFO,
-           "worker.recycled",
-           "pool=%s worker=%" PRIu64 " successor=%" PRIu64 " because=\"%s\"",
-           fleet->options.pool_config->name,
-           old->options.id,
-           id,
-           action->reason);
+           worker_recycled,
+           .pool = fleet->options.pool_config->name,
+           .worker = old->options.id,
+           .successor = id,
+           .because = action->reason);
 }
 
 static void note_resized(const struct sp_fleet *fleet,
                          const struct sp_fleet_action *action)
 {
     sp_log(fleet->options.log,
-           SP_LOG_INFO,
-           "pool.resized",
-           "pool=%s from=%u to=%u because=\"%s\"",
-           fleet->options.pool_config->name,
-           action->was,
-           action->number,
-           action->reason);
+           pool_resized,
+           .pool = fleet->options.pool_config->name,
+           .from = action->was,
+           .to = action->number,
+           .because = action->reason);
 }
 
 static void note_memory(const struct sp_fleet *fleet,
@@ -120,16 +107,15 @@ static void note_memory(const struct sp_fleet *fleet,
     const struct sp_worker *worker = fleet->occupants[action->place]->worker;
     bool fresh = worker->seat == NULL;
     sp_log(fleet->options.log,
-           SP_LOG_WARNING,
-           "worker.memory",
-           "pool=%s worker=%" PRIu64 " bytes=%" PRIu64 " limit=%s%s",
-           fleet->options.pool_config->name,
-           worker->options.id,
-           action->memory,
-           action->reason,
-           fresh ? " because=\"it exceeds the limit before its first call, so that the "
-                   "limit is not kept\" remedy=\"a higher limit\""
-                 : "");
+           worker_memory,
+           .pool = fleet->options.pool_config->name,
+           .worker = worker->options.id,
+           .bytes = action->memory,
+           .limit = action->reason,
+           .because = fresh ? "it exceeds the limit before its first call, so that the "
+                              "limit is not kept"
+                            : NULL,
+           .remedy = fresh ? "a higher limit" : NULL);
 }
 
 static void note_isolated(const struct sp_fleet *fleet,
@@ -137,15 +123,12 @@ static void note_isolated(const struct sp_fleet *fleet,
 {
     const struct sp_worker *worker = fleet->occupants[action->place]->worker;
     sp_log(fleet->options.log,
-           SP_LOG_WARNING,
-           "worker.isolated",
-           "pool=%s worker=%" PRIu64
-           " pid=%d kill_ms=%u because=\"a call did not end in "
-           "time and could not be cancelled\"",
-           fleet->options.pool_config->name,
-           worker->options.id,
-           (int)worker->child.process.pid,
-           action->number);
+           worker_isolated,
+           .pool = fleet->options.pool_config->name,
+           .worker = worker->options.id,
+           .pid = (uint64_t)worker->child.process.pid,
+           .kill_ms = action->number,
+           .because = "a call did not end in time and could not be cancelled");
 }
 
 static void note_kept(const struct sp_fleet *fleet,
@@ -153,51 +136,43 @@ static void note_kept(const struct sp_fleet *fleet,
 {
     const struct sp_worker *worker = fleet->occupants[action->place]->worker;
     sp_log(fleet->options.log,
-           SP_LOG_WARNING,
-           "worker.kept",
-           "pool=%s worker=%" PRIu64
-           " because=\"its health checks fail as those of its predecessor did, so "
-           "another one would do no better\"",
-           fleet->options.pool_config->name,
-           worker->options.id);
+           worker_kept,
+           .pool = fleet->options.pool_config->name,
+           .worker = worker->options.id,
+           .because = "its health checks fail as those of its predecessor did, so "
+                      "another one would do no better");
 }
 
 void sp_fleet_note_health(const struct sp_occupant *occupant)
 {
     const struct sp_fleet *fleet = occupant->fleet;
     const struct sp_health *health = &occupant->health;
-    char quoted[QUOTED_MAX];
+    char line[FIRST_LINE_MAX];
     if (health->failed == 0) {
         sp_log(fleet->options.log,
-               SP_LOG_INFO,
-               "worker.healthy",
-               "pool=%s worker=%" PRIu64,
-               fleet->options.pool_config->name,
-               occupant->worker->options.id);
+               worker_healthy,
+               .pool = fleet->options.pool_config->name,
+               .worker = occupant->worker->options.id);
         return;
     }
     sp_log(fleet->options.log,
-           SP_LOG_WARNING,
-           "worker.unhealthy",
-           "pool=%s worker=%" PRIu64 " failed=%u limit=%u because=%s",
-           fleet->options.pool_config->name,
-           occupant->worker->options.id,
-           health->failed,
-           fleet->options.pool_config->health_check_max_failed,
-           quote_line(health->message, quoted, sizeof quoted));
+           worker_unhealthy,
+           .pool = fleet->options.pool_config->name,
+           .worker = occupant->worker->options.id,
+           .failed = health->failed,
+           .limit = fleet->options.pool_config->health_check_max_failed,
+           .because = first_line(health->message, line));
 }
 
 void sp_fleet_note_check_pause(const struct sp_occupant *occupant, uint64_t ms)
 {
     const struct sp_fleet *fleet = occupant->fleet;
     sp_log(fleet->options.log,
-           SP_LOG_WARNING,
-           "worker.check_fatal",
-           "pool=%s worker=%" PRIu64 " pause_ms=%" PRIu64
-           " because=\"it ended while it ran its health check\"",
-           fleet->options.pool_config->name,
-           occupant->worker->options.id,
-           ms);
+           worker_check_fatal,
+           .pool = fleet->options.pool_config->name,
+           .worker = occupant->worker->options.id,
+           .pause_ms = ms,
+           .because = "it ended while it ran its health check");
 }
 
 void sp_fleet_note(const struct sp_fleet *fleet, const struct sp_fleet_action *action)
@@ -238,29 +213,32 @@ static void warn_of_undeclared(struct sp_fleet *fleet, const struct sp_worker *w
         !fleet->warned) {
         fleet->warned = true;
         sp_log(fleet->options.log,
-               SP_LOG_WARNING,
-               "pool.undeclared_adapter",
-               "pool=%s adapter=%s remedy=\"__thread_safe__ = True in the class, once "
-               "it is\"",
-               fleet->options.pool_config->name,
-               worker->info.adapter);
+               pool_undeclared_adapter,
+               .pool = fleet->options.pool_config->name,
+               .adapter = worker->info.adapter,
+               .remedy = "__thread_safe__ = True in the class, once it is");
     }
 }
 
 void sp_fleet_note_ready(struct sp_fleet *fleet, const struct sp_worker *worker)
 {
     sp_log(fleet->options.log,
-           SP_LOG_INFO,
-           "worker.ready",
-           "pool=%s worker=%llu pid=%d python=%s adapter=%s start_ms=%llu",
-           fleet->options.pool_config->name,
-           (unsigned long long)worker->options.id,
-           (int)worker->child.process.pid,
-           worker->info.python,
-           worker->info.adapter,
-           (unsigned long long)((sp_clock_now() - worker->child.started_at) /
-                                SP_NS_PER_MS));
+           worker_started,
+           .pool = fleet->options.pool_config->name,
+           .worker = worker->options.id,
+           .pid = (uint64_t)worker->child.process.pid,
+           .python = worker->info.python,
+           .adapter = worker->info.adapter,
+           .start_ms = (sp_clock_now() - worker->child.started_at) / SP_NS_PER_MS);
     warn_of_undeclared(fleet, worker);
+    if (!fleet->initialized && sp_posts_serve(&fleet->plan)) {
+        fleet->initialized = true;
+        sp_log(fleet->options.log,
+               pool_initialized,
+               .pool = fleet->options.pool_config->name,
+               .workers = fleet->plan.target,
+               .capacity = (uint64_t)fleet->plan.target * fleet->plan.threads);
+    }
 }
 
 // ---- Verdicts -----------------------------------------------------------------
@@ -285,13 +263,11 @@ static void write_refusal(const struct sp_fleet *fleet,
 
 static void log_failed(const struct sp_fleet *fleet, const char *why)
 {
-    char quoted[QUOTED_MAX];
+    char line[FIRST_LINE_MAX];
     sp_log(fleet->options.log,
-           SP_LOG_ERROR,
-           "pool.failed",
-           "pool=%s because=%s",
-           fleet->options.pool_config->name,
-           quote_line(why, quoted, sizeof quoted));
+           pool_failed,
+           .pool = fleet->options.pool_config->name,
+           .because = first_line(why, line));
 }
 
 void sp_fleet_write_verdict(const struct sp_fleet *fleet,

@@ -10,10 +10,11 @@
 #include "base/pidfd.h"
 #include "fleet/inside.h"
 #include "inspect/threads.h"
+#include "telemetry/notice.h"
 
-#define ASKED_MS   80u   // that a reading may take for whoever asks for it
-#define LOGGED_MS  20u   // and on the loop
-#define QUOTED_MAX 3000u // bytes of a stack in a line of the log
+#define ASKED_MS  80u   // that a reading may take for whoever asks for it
+#define LOGGED_MS 20u   // and on the loop
+#define STACK_MAX 3000u // bytes of a stack in the log
 
 struct asked {
     struct sp_fleet *fleet;
@@ -110,29 +111,23 @@ static void
 log_stack(void *user, const struct sp_stack *stack, const struct sp_call_told *call)
 {
     const struct sp_worker *worker = user;
-    char quoted[QUOTED_MAX];
-    char tool[SP_TOOL_NAME_MAX + 3];
     struct sp_buf text = {0};
     if (!call->stuck) {
         return;
     }
-    for (uint32_t i = 0; i < stack->frames->count && text.size < sizeof quoted; i++) {
+    for (uint32_t i = 0; i < stack->frames->count && text.size < STACK_MAX; i++) {
         append_frame(&text, &stack->frames->places[i]);
     }
     sp_log(worker->options.log,
-           SP_LOG_WARNING,
-           "worker.stuck",
-           "pool=%s worker=%" PRIu64 " pid=%d call=%" PRIu64
-           " tool=%s running_ms=%" PRIu64 " state=\"%s\" stack=%s",
-           worker->options.pool,
-           worker->options.id,
-           (int)worker->child.process.pid,
-           stack->call,
-           sp_log_value(call->tool, tool, sizeof tool),
-           stack->running_us / 1000,
-           sp_threads_state_name(stack->state),
-           sp_log_quote(
-               text.size > 0 ? (const char *)text.data : "", quoted, sizeof quoted));
+           worker_stuck,
+           .pool = worker->options.pool,
+           .worker = worker->options.id,
+           .pid = (uint64_t)worker->child.process.pid,
+           .call = stack->call,
+           .tool = call->tool,
+           .running_ms = stack->running_us / 1000,
+           .state = sp_threads_state_name(stack->state),
+           .stack = text.size > 0 ? (const char *)text.data : "");
     sp_buf_fini(&text);
 }
 

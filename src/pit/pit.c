@@ -7,75 +7,17 @@
 #include "pit/end.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/callback.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/memory.h"
-#include "base/system.h"
 #include "base/thread.h"
 #include "ipc/futex.h"
 #include "pit/refuse.h"
+#include "telemetry/notice.h"
 
 // ---- Open ---------------------------------------------------------------------
-
-static void write_to_program(void *user,
-                             enum sp_log_level level,
-                             const char *event,
-                             const char *line)
-{
-    const snakepit *pit = user;
-    SP_CALLBACK("the callback `log`");
-    pit->program_log(pit->program_log_user, (snakepit_log_level)level, event, line);
-    SP_CALLBACK_RETURNED;
-}
-
-// The level that the variable asks for, or WARNING; `*wrong`: it names none.
-static enum sp_log_level level_of_variable(const char *wanted, bool *wrong)
-{
-    int level = wanted == NULL ? SP_LOG_WARNING : sp_log_level_of(wanted);
-    *wrong = level < 0;
-    return *wrong ? SP_LOG_WARNING : (enum sp_log_level)level;
-}
-
-// SYSTEM, NO_MEMORY.
-static snakepit_err
-set_log(snakepit *pit, const snakepit_open_options *options, snakepit_message *why)
-{
-    const char *wanted =
-        getenv("SNAKEPIT_LOG"); // NOLINT(concurrency-mt-unsafe): read-only
-    bool wrong;
-    sp_log_fn *sink = NULL;
-    pit->log.level = level_of_variable(wanted, &wrong);
-    if (options != NULL && options->log != NULL) {
-        pit->program_log = options->log;
-        pit->program_log_user = options->log_user;
-        pit->log.level = (enum sp_log_level)options->log_level;
-        sink = write_to_program;
-        wrong = false;
-    }
-    if (pit->log.level >= SP_LOG_OFF) {
-        return SNAKEPIT_OK; // no line is ever made
-    }
-    snakepit_err err = sp_log_writer_open(sink, pit, &pit->log_writer);
-    if (err == SNAKEPIT_SYSTEM) {
-        (void)sp_system_failed(
-            why, "pthread_create", NULL, "of the thread that writes the log");
-    }
-    pit->log.write = sp_log_writer_put;
-    pit->log.user = pit->log_writer;
-    if (err == SNAKEPIT_OK && wrong) {
-        char value[256];
-        sp_log(&pit->log,
-               SP_LOG_WARNING,
-               "pit.unknown_log_level",
-               "SNAKEPIT_LOG=%s expected=debug|info|warning|error|off",
-               sp_log_value(wanted, value, sizeof value));
-    }
-    return err;
-}
 
 static void set_events(snakepit *pit, const snakepit_open_options *options)
 {
@@ -84,19 +26,6 @@ static void set_events(snakepit *pit, const snakepit_open_options *options)
         pit->events.event = options->event;
         pit->events.user = options->event_user;
     }
-}
-
-snakepit_err snakepit_flush_log(snakepit *pit, uint32_t timeout_ms)
-{
-    SP_UNCANCELLED;
-    snakepit_err err = sp_refuse_no_pit(pit, NULL);
-    if (err != SNAKEPIT_OK) {
-        return err;
-    }
-    return pit->log_writer == NULL || // nothing is logged
-                   sp_log_writer_flush(pit->log_writer, timeout_ms * SP_NS_PER_MS)
-               ? SNAKEPIT_OK
-               : SNAKEPIT_DEADLINE_EXCEEDED;
 }
 
 static void set_session_ended(snakepit *pit, const snakepit_open_options *options)
@@ -131,16 +60,15 @@ static snakepit_err
 open_parts(snakepit *pit, const snakepit_open_options *options, snakepit_message *why)
 {
     snakepit_err err = sp_queues_open(pit, why);
-    err = err == SNAKEPIT_OK ? set_log(pit, options, why) : err;
+    err = err == SNAKEPIT_OK ? sp_pit_open_log(pit, options, why) : err;
     if (err != SNAKEPIT_OK) {
         return err;
     }
     err = sp_watcher_new(&pit->watcher);
     if (err == SNAKEPIT_UNSUPPORTED) {
         sp_log(&pit->log,
-               SP_LOG_WARNING,
-               "pit.no_futex_waitv",
-               "consequence=\"deaths of large workers are seen later, by pidfd\"");
+               pit_no_futex_waitv,
+               .consequence = "deaths of large workers are seen later, by pidfd");
     } else if (err != SNAKEPIT_OK) {
         return err;
     }
@@ -207,9 +135,10 @@ snakepit_err sp_pit_check_limits(const struct sp_config *config, snakepit_messag
     return err;
 }
 
-// Takes `config` in any case.
+// Takes `config` in any case. `ear` may be NULL.
 static snakepit_err open_config(struct sp_config *config,
                                 const snakepit_open_options *options,
+                                const struct sp_pit_ear *ear,
                                 snakepit **pit,
                                 snakepit_message *why)
 {
@@ -237,6 +166,9 @@ static snakepit_err open_config(struct sp_config *config,
     sp_queues_init(&made->queues);
     sp_drain_init(&made->drain);
     (void)sp_clock_ticks_per_us(); // measured here, not in the first call
+    if (ear != NULL) {
+        made->outlets.ear = *ear;
+    }
     set_events(made, options);
     set_session_ended(made, options);
     sp_pit_open_sessions(made);
@@ -271,7 +203,17 @@ snakepit_err snakepit_open_file(const char *path,
                          "the configuration's path is NULL; give that of a file");
     }
     snakepit_err err = sp_config_read_file(path, &config, why);
-    return err == SNAKEPIT_OK ? open_config(config, options, pit, why) : err;
+    return err == SNAKEPIT_OK ? open_config(config, options, NULL, pit, why) : err;
+}
+
+snakepit_err sp_pit_open_file(const char *path,
+                              const struct sp_pit_ear *ear,
+                              snakepit **pit,
+                              snakepit_message *why)
+{
+    struct sp_config *config;
+    snakepit_err err = sp_config_read_file(path, &config, why);
+    return err == SNAKEPIT_OK ? open_config(config, NULL, ear, pit, why) : err;
 }
 
 snakepit_err snakepit_open_memory(const char *yaml,
@@ -291,7 +233,7 @@ snakepit_err snakepit_open_memory(const char *yaml,
                          "the configuration's text is NULL; give the address of YAML");
     }
     snakepit_err err = sp_config_read_memory(yaml, bytes, &config, why);
-    return err == SNAKEPIT_OK ? open_config(config, options, pit, why) : err;
+    return err == SNAKEPIT_OK ? open_config(config, options, NULL, pit, why) : err;
 }
 
 // ---- Ready --------------------------------------------------------------------

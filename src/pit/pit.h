@@ -12,12 +12,12 @@
 
 #include "base/fork.h"
 #include "base/log.h"
-#include "base/log_writer.h"
 #include "base/loop.h"
 #include "config/config.h"
 #include "fleet/fleet.h"
 #include "ipc/channel.h"
 #include "pit/host_tools.h"
+#include "pit/log.h"
 #include "pit/queue.h"
 #include "pool/lane.h"
 #include "pool/pool.h"
@@ -82,9 +82,8 @@ struct snakepit {
     uint32_t process; // sp_fork_here(): whose it is
     struct sp_log log;
     struct sp_log_writer *log_writer; // where `log` leads; NULL: there are no lines
-    snakepit_log_fn *program_log;     // where that leads, or NULL
-    void *program_log_user;
-    struct sp_watcher *watcher; // NULL where the kernel cannot
+    struct sp_pit_outlets outlets;    // where that leads
+    struct sp_watcher *watcher;       // NULL where the kernel cannot
 
     // Places for SP_PIT_POOLS_MOST pools; those below `count` are constant.
     struct sp_pit_pool **pools;

@@ -21,6 +21,7 @@
 #include "pit/pit.h"
 #include "pool/question.h"
 #include "pool/stream.h"
+#include "telemetry/notice.h"
 
 #define EVENTS_A_TURN 32
 #define FOREVER_MS    UINT32_MAX
@@ -230,10 +231,9 @@ stop_hearing(struct snakepit_queue *queue, const struct epoll_event *events, int
         if (events[i].data.fd != NO_DOORBELL) {
             sp_bells_ignore(queue, events[i].data.fd);
             sp_log(&queue->pit->log,
-                   SP_LOG_WARNING,
-                   "worker.bell_ignored",
-                   "fd=%d because=\"it rings for nothing\"",
-                   events[i].data.fd);
+                   worker_bell_ignored,
+                   .fd = (uint64_t)events[i].data.fd,
+                   .because = "it rings for nothing");
         }
     }
 }

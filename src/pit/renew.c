@@ -6,6 +6,7 @@
 #include "ipc/futex.h"
 #include "pit/pit.h"
 #include "pit/reload.h"
+#include "telemetry/notice.h"
 
 // What the workers are to be made of. Where they stay as they are, a pool that runs as
 // something else than was asked for goes on with that.
@@ -88,12 +89,10 @@ static void note(const snakepit *pit, const struct sp_reload_act *act)
     const struct sp_pool_config *pool =
         change->after != NULL ? change->after : change->before;
     sp_log(&pit->log,
-           SP_LOG_INFO,
-           "pool.reloaded",
-           "pool=%s change=%s keys=\"%s\"",
-           pool->name,
-           sp_change_name(change->kind),
-           change->keys);
+           pool_reloaded,
+           .pool = pool->name,
+           .change = sp_change_name(change->kind),
+           .keys = change->keys);
 }
 
 static void carry_out_all(snakepit *pit, const struct sp_reload *reload)

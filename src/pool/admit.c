@@ -100,9 +100,11 @@ admit(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
         }
     }
     if (sp_line_is_full(&pool->line)) {
+        sp_crowd_note_refusal(pool);
         return SNAKEPIT_SATURATED;
     }
     sp_affinity_wait(pool, call);
+    sp_crowd_note_wait(pool);
     return SNAKEPIT_OK;
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "telemetry/notice.h"
 
 static struct sp_slice tool_of(const struct sp_pool *pool, const struct sp_call *call)
 {
@@ -58,6 +59,7 @@ keep_turn(struct sp_pool *pool, const struct sp_call *call, enum sp_breaker_turn
         return;
     }
     struct sp_turn *kept = &pool->turns[pool->turned++];
+    pool->tells = true;
     struct sp_slice tool = tool_of(pool, call);
     kept->turn = turn;
     (void)snprintf(
@@ -66,23 +68,14 @@ keep_turn(struct sp_pool *pool, const struct sp_call *call, enum sp_breaker_turn
 
 static void log_turn(const struct sp_pool *pool, const struct sp_turn *turn)
 {
-    char quoted[2 * sizeof turn->tool + 8];
-    (void)sp_log_quote(turn->tool, quoted, sizeof quoted);
     if (turn->turn == SP_BREAKER_OPENS) {
         sp_log(pool->log,
-               SP_LOG_WARNING,
-               "breaker.open",
-               "pool=%s tool=%s open_ms=%u",
-               pool->name,
-               quoted,
-               pool->options.breaker.open_ms);
+               breaker_open,
+               .pool = pool->name,
+               .tool = turn->tool,
+               .open_ms = pool->options.breaker.open_ms);
     } else {
-        sp_log(pool->log,
-               SP_LOG_INFO,
-               "breaker.closed",
-               "pool=%s tool=%s",
-               pool->name,
-               quoted);
+        sp_log(pool->log, breaker_closed, .pool = pool->name, .tool = turn->tool);
     }
 }
 
@@ -90,10 +83,13 @@ static void log_turn(const struct sp_pool *pool, const struct sp_turn *turn)
 void sp_guard_unlock_and_log(struct sp_pool *pool)
 {
     struct sp_turn turns[SP_TURNS_MOST];
+    const struct sp_crowd_news news = sp_crowd_take(pool);
     uint32_t count = pool->turned;
     memcpy(turns, pool->turns, sizeof turns);
     pool->turned = 0;
+    pool->tells = false;
     pthread_mutex_unlock(&pool->lock);
+    sp_crowd_tell(pool, &news);
     for (uint32_t i = 0; i < count; i++) {
         log_turn(pool, &turns[i]);
     }

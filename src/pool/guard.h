@@ -31,7 +31,7 @@ static inline void sp_guard_end(struct sp_pool *pool, struct sp_call *call)
         call->probe = false; // of a breaker that a reload has taken away
     }
 }
-// Releases the lock, then writes the breakers that have turned into the log.
+// Releases the lock, then tells of breakers that have turned and of a crowd.
 void sp_guard_unlock_and_log(struct sp_pool *pool);
 // Whether an attempt that has ended with `err` will open the breaker of its tool.
 bool sp_guard_is_near(struct sp_pool *pool,

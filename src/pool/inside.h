@@ -25,6 +25,7 @@
 
 #include <pthread.h>
 
+#include "pool/crowd.h"
 #include "pool/lane.h"
 #include "pool/line.h"
 #include "pool/loads.h"
@@ -86,6 +87,7 @@ struct sp_pool {
     struct sp_breakers breakers;
     uint64_t heard;      // entries of completion rings
     bool freed;          // a place is free that calls may wait for
+    bool tells;          // something is to be told when the lock is released
     uint32_t turned;     // of `turns`
     bool looks_for_held; // the tick does; see pool/held.h
     uint32_t orphans;
@@ -97,6 +99,7 @@ struct sp_pool {
     struct sp_times times;
     struct sp_tools tools;
     struct sp_recent recent;
+    struct sp_crowd crowd;
     struct sp_turn turns[SP_TURNS_MOST]; // that are not in the log yet
 };
 

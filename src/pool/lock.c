@@ -40,7 +40,7 @@ void sp_pool_unlock(struct sp_pool *pool, struct sp_after *after)
     if (own != NULL && !pinned) {
         sp_port_ref(own);
     }
-    if (pool->turned == 0) {
+    if (!pool->tells) {
         pthread_mutex_unlock(&pool->lock);
     } else {
         sp_guard_unlock_and_log(pool);

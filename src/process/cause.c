@@ -201,16 +201,6 @@ struct sp_exit sp_exit_reap(struct sp_child child)
                : (struct sp_exit){0};
 }
 
-void sp_exit_fields(const struct sp_exit *end, char room[SP_EXIT_FIELDS_MAX])
-{
-    if (end->known) {
-        (void)snprintf(
-            room, SP_EXIT_FIELDS_MAX, "code=%d signal=%d", end->code, end->signal);
-    } else {
-        (void)snprintf(room, SP_EXIT_FIELDS_MAX, "code=unknown signal=unknown");
-    }
-}
-
 // What a signal says alone is less than what the worker or its machine has said
 // besides; NULL: nothing has.
 static const char *known_reason(const struct sp_exit *end, enum sp_oom memory)

@@ -10,6 +10,7 @@
 #include "base/pidfd.h"
 #include "ipc/layout.h"
 #include "process/oom.h"
+#include "telemetry/notice.h"
 
 // How it ended. Plain data.
 struct sp_exit {
@@ -31,9 +32,11 @@ bool sp_exit_is_replaced(struct sp_child child);
 // Reaps. Not known: it still runs, or is not ours to reap.
 struct sp_exit sp_exit_reap(struct sp_child child);
 
-#define SP_EXIT_FIELDS_MAX 48u
-// Writes "code=3 signal=0" for a line of the log, or "code=unknown signal=unknown".
-void sp_exit_fields(const struct sp_exit *end, char room[SP_EXIT_FIELDS_MAX]);
+// `number`, which is of `end`, for the log: left out where the end is not known.
+static inline uint64_t sp_exit_told(const struct sp_exit *end, int number)
+{
+    return end->known ? (uint64_t)number : (uint64_t)SP_UNTOLD;
+}
 
 // Writes one sentence: "exited with status 3", "killed by signal 9 (SIGKILL)", "killed
 // by us because ...", "killed by the kernel: out of memory". `because` is NULL unless

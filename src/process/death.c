@@ -12,9 +12,9 @@
 #include <unistd.h>
 
 #include "ipc/lifeline.h"
+#include "telemetry/notice.h"
 
-#define QUOTED_MAX 3600u // bytes of a stack in a line of the log
-#define PEEKS_MOST 20    // looks at a dying process, a millisecond apart
+#define PEEKS_MOST 20 // looks at a dying process, a millisecond apart
 
 // ---- Signals ------------------------------------------------------------------
 
@@ -55,13 +55,11 @@ void sp_worker_kill(struct sp_worker *worker, const char *why)
 {
     sp_worker_blame(worker, why);
     sp_log(worker->options.log,
-           SP_LOG_WARNING,
-           "worker.kill",
-           "pool=%s worker=%llu pid=%d because=\"%s\"",
-           worker->options.pool,
-           (unsigned long long)worker->options.id,
-           (int)worker->child.process.pid,
-           why);
+           worker_kill,
+           .pool = worker->options.pool,
+           .worker = worker->options.id,
+           .pid = (uint64_t)worker->child.process.pid,
+           .because = why);
     sp_worker_signal(worker, SIGKILL, false);
 }
 
@@ -228,48 +226,42 @@ void sp_worker_clear_group(struct sp_subprocess *child)
     if (sp_pidfd_signal_group(child_of(worker), SIGKILL) == EPERM &&
         sp_others_remain(child_of(worker), &child->others.last)) {
         sp_log(worker->options.log,
-               SP_LOG_WARNING,
-               "worker.left_behind",
-               "pool=%s worker=%llu group=%d because=\"%s\"",
-               worker->options.pool,
-               (unsigned long long)worker->options.id,
-               (int)child->process.pid,
-               strerrordesc_np(EPERM));
+               worker_left_behind,
+               .pool = worker->options.pool,
+               .worker = worker->options.id,
+               .group = (uint64_t)child->process.pid,
+               .because = strerrordesc_np(EPERM));
     }
     (void)sp_exit_reap(child_of(worker));
 }
 
 static void log_stack(const struct sp_worker *worker)
 {
-    char quoted[QUOTED_MAX];
     if (worker->stack[0] != 0 && worker->late == NULL) {
         sp_log(worker->options.log,
-               SP_LOG_WARNING,
-               "worker.crash",
-               "pool=%s worker=%llu pid=%d stack=%s",
-               worker->options.pool,
-               (unsigned long long)worker->options.id,
-               (int)worker->child.process.pid,
-               sp_log_quote(worker->stack, quoted, sizeof quoted));
+               worker_crash,
+               .pool = worker->options.pool,
+               .worker = worker->options.id,
+               .pid = (uint64_t)worker->child.process.pid,
+               .stack = worker->stack);
     }
 }
 
 static void log_exit(const struct sp_worker *worker)
 {
-    char fields[SP_EXIT_FIELDS_MAX];
+    const struct sp_exit *end = &worker->child.end;
     bool told = sp_worker_was_told(worker);
     bool expected = told || worker->state == SP_WORKER_STOPPING;
-    sp_exit_fields(&worker->child.end, fields);
-    sp_log(worker->options.log,
-           expected ? SP_LOG_INFO : SP_LOG_WARNING,
-           "worker.exit",
-           "pool=%s worker=%llu pid=%d %s expected=%s%s",
-           worker->options.pool,
-           (unsigned long long)worker->options.id,
-           (int)worker->child.process.pid,
-           fields,
-           expected ? "yes" : "no",
-           told ? " because=\"it was told to end by SIGTERM from outside\"" : "");
+    sp_log_at(worker->options.log,
+              expected ? SP_LOG_INFO : SP_LOG_WARNING,
+              worker_exit,
+              .pool = worker->options.pool,
+              .worker = worker->options.id,
+              .pid = (uint64_t)worker->child.process.pid,
+              .code = sp_exit_told(end, end->code),
+              .signal = sp_exit_told(end, end->signal),
+              .expected = expected,
+              .because = told ? "it was told to end by SIGTERM from outside" : NULL);
 }
 
 void sp_worker_exited(struct sp_subprocess *child)
@@ -296,13 +288,11 @@ void sp_worker_given_up(struct sp_subprocess *child, const char *why)
     struct sp_worker *worker = sp_worker_of(child);
     sp_worker_blame(worker, why);
     sp_log(worker->options.log,
-           SP_LOG_ERROR,
-           "worker.given_up",
-           "pool=%s worker=%llu pid=%d because=\"%s\"",
-           worker->options.pool,
-           (unsigned long long)worker->options.id,
-           (int)child->process.pid,
-           why);
+           worker_given_up,
+           .pool = worker->options.pool,
+           .worker = worker->options.id,
+           .pid = (uint64_t)child->process.pid,
+           .because = why);
 }
 
 void sp_worker_gone(struct sp_subprocess *child)

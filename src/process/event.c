@@ -6,9 +6,9 @@
 
 #include "base/callback.h"
 #include "payload/json.h"
+#include "telemetry/notice.h"
 
-#define LOG_NAME 270u // bytes of a name in a line of the log
-#define LOG_TEXT 600u // bytes of a map as JSON there
+#define LOG_TEXT 1200u // bytes of a map as JSON in the log, with a zero
 
 // ---- Reading ------------------------------------------------------------------
 
@@ -102,55 +102,41 @@ bool sp_event_sink_wants(const struct sp_event_sink *sink)
     return sink->event != NULL || sink->log->level <= SP_LOG_INFO;
 }
 
-// JSON without a blank or '=' in its texts, so that none can pass for a field of the
-// line; cut to fit.
-static void write_word(const char *json, char room[LOG_TEXT])
-{
-    size_t at = 0;
-    for (; *json != 0 && at + sizeof "\\u0020" <= LOG_TEXT; json++) {
-        if (*json == ' ' || *json == '=') {
-            at += (size_t)snprintf(room + at, LOG_TEXT - at, "\\u%04x", *json);
-        } else {
-            room[at++] = *json;
-        }
-    }
-    room[at] = 0;
-}
-
-// The map as JSON, or why it has none; without memory for it, nothing.
+// The map as JSON, or why it has none; NULL without memory for it.
 static const char *as_json(snakepit_reader map, char room[LOG_TEXT])
 {
     struct sp_buf json = {0};
     snakepit_message why;
     snakepit_err err = sp_json_write(&map, &json, &why);
-    bool made = err == SNAKEPIT_OK && sp_buf_append(&json, "", 1) == SNAKEPIT_OK;
-    const char *instead = err == SNAKEPIT_UNSERIALISABLE ? why.text : "";
-    write_word(made ? (const char *)json.data : instead, room);
+    const char *text = NULL;
+    if (err == SNAKEPIT_UNSERIALISABLE) {
+        (void)sp_log_quote(why.text, room, LOG_TEXT);
+        text = room;
+    } else if (err == SNAKEPIT_OK && json.size < LOG_TEXT) {
+        (void)snprintf(room, LOG_TEXT, "%.*s", (int)json.size, (const char *)json.data);
+        text = room;
+    } else if (err == SNAKEPIT_OK) {
+        text = "\"too long for the log\"";
+    }
     sp_buf_fini(&json);
-    return room;
+    return text;
 }
 
 static void write_to_log(const struct sp_log *log, const snakepit_event *event)
 {
-    char name[LOG_NAME];
-    char session[LOG_NAME];
-    char correlation[LOG_NAME];
     char measurements[LOG_TEXT];
     char metadata[LOG_TEXT];
     sp_log(log,
-           SP_LOG_INFO,
-           "worker.event",
-           "pool=%s worker=%llu event=%s call=%llu session=%s correlation=%s "
-           "dropped=%llu measurements=%s metadata=%s",
-           event->pool,
-           (unsigned long long)event->worker,
-           sp_log_quote(event->name, name, sizeof name),
-           (unsigned long long)event->call,
-           sp_log_quote(event->session_id, session, sizeof session),
-           sp_log_quote(event->correlation_id, correlation, sizeof correlation),
-           (unsigned long long)event->dropped,
-           as_json(event->measurements, measurements),
-           as_json(event->metadata, metadata));
+           worker_event,
+           .pool = event->pool,
+           .worker = event->worker,
+           .event = event->name,
+           .call = event->call,
+           .session = event->session_id,
+           .correlation = event->correlation_id,
+           .dropped = event->dropped,
+           .measurements = as_json(event->measurements, measurements),
+           .metadata = as_json(event->metadata, metadata));
 }
 
 void sp_event_tell(const struct sp_event_sink *sink, const snakepit_event *event)

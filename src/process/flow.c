@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "process/flow.h"
 
-#include <stdio.h>
-
 #include "base/clock.h"
+#include "telemetry/notice.h"
 
 // Of one core's time: 5 % for long, and what is usual at a start or in a traceback at
 // once.
@@ -16,81 +15,82 @@
 // ---- What is logged -----------------------------------------------------------
 
 // A template is the pool's only one.
-const char *sp_flow_who(const struct sp_flow *flow, char room[SP_FLOW_WHO_MAX])
+static bool is_of_template(const struct sp_flow *flow)
 {
-    unsigned long long worker = flow->options.worker;
-    if (worker != 0) {
-        (void)snprintf(
-            room, SP_FLOW_WHO_MAX, "pool=%s worker=%llu", flow->options.pool, worker);
-    } else {
-        (void)snprintf(room, SP_FLOW_WHO_MAX, "pool=%s", flow->options.pool);
-    }
-    return room;
-}
-
-static const char *event(const struct sp_flow *flow, const char *const names[2])
-{
-    return names[flow->options.worker == 0];
-}
-
-static void log_line(const struct sp_flow *flow,
-                     enum sp_log_level level,
-                     const char *const names[2],
-                     const char *line)
-{
-    char room[SP_FLOW_WHO_MAX];
-    char quoted[SP_QUOTED_MAX];
-    sp_log(flow->options.log,
-           level,
-           event(flow, names),
-           "%s line=%s",
-           sp_flow_who(flow, room),
-           sp_log_quote(line, quoted, sizeof quoted));
+    return flow->options.worker == 0;
 }
 
 static void log_output(void *user, enum sp_log_level level, const char *line)
 {
-    static const char *const names[] = {"worker.stdout", "template.stdout"};
-    log_line(user, level, names, line);
+    const struct sp_flow_options *of = &((const struct sp_flow *)user)->options;
+    if (is_of_template(user)) {
+        sp_log_at(of->log, level, template_stdout, .pool = of->pool, .line = line);
+    } else {
+        sp_log_at(of->log,
+                  level,
+                  worker_stdout,
+                  .pool = of->pool,
+                  .worker = of->worker,
+                  .line = line);
+    }
 }
 
 static void log_errors(void *user, enum sp_log_level level, const char *line)
 {
-    static const char *const names[] = {"worker.stderr", "template.stderr"};
-    log_line(user, level, names, line);
+    const struct sp_flow_options *of = &((const struct sp_flow *)user)->options;
+    if (is_of_template(user)) {
+        sp_log_at(of->log, level, template_stderr, .pool = of->pool, .line = line);
+    } else {
+        sp_log_at(of->log,
+                  level,
+                  worker_stderr,
+                  .pool = of->pool,
+                  .worker = of->worker,
+                  .line = line);
+    }
 }
 
 static void tell_of_rest(struct sp_flow *flow)
 {
-    static const char *const names[] = {"worker.output_slowed",
-                                        "template.output_slowed"};
-    char room[SP_FLOW_WHO_MAX];
-    if (!flow->told_rest) {
-        flow->told_rest = true;
-        sp_log(flow->options.log,
-               SP_LOG_WARNING,
-               event(flow, names),
-               "%s because=\"it prints more than its host reads\"",
-               sp_flow_who(flow, room));
+    static const char because[] = "it prints more than its host reads";
+    const struct sp_flow_options *of = &flow->options;
+    if (flow->told_rest) {
+        return;
+    }
+    flow->told_rest = true;
+    if (is_of_template(flow)) {
+        sp_log(of->log, template_output_slowed, .pool = of->pool, .because = because);
+    } else {
+        sp_log(of->log,
+               worker_output_slowed,
+               .pool = of->pool,
+               .worker = of->worker,
+               .because = because);
     }
 }
 
 static void tell_of_dropped(struct sp_flow *flow, bool again)
 {
-    static const char *const names[] = {"worker.output_dropped",
-                                        "template.output_dropped"};
-    char room[SP_FLOW_WHO_MAX];
+    const struct sp_flow_options *of = &flow->options;
     uint64_t lines =
         sp_output_dropped(&flow->outputs[0]) + sp_output_dropped(&flow->outputs[1]);
-    if (lines > 0 && (again || !flow->told_drop)) {
-        flow->told_drop = true;
-        sp_log(flow->options.log,
-               SP_LOG_WARNING,
-               event(flow, names),
-               "%s lines=%llu lines_per_second=%u",
-               sp_flow_who(flow, room),
-               (unsigned long long)lines,
-               SP_LINES_A_SECOND);
+    if (lines == 0 || (flow->told_drop && !again)) {
+        return;
+    }
+    flow->told_drop = true;
+    if (is_of_template(flow)) {
+        sp_log(of->log,
+               template_output_dropped,
+               .pool = of->pool,
+               .lines = lines,
+               .lines_per_second = SP_LINES_A_SECOND);
+    } else {
+        sp_log(of->log,
+               worker_output_dropped,
+               .pool = of->pool,
+               .worker = of->worker,
+               .lines = lines,
+               .lines_per_second = SP_LINES_A_SECOND);
     }
 }
 

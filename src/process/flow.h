@@ -15,8 +15,6 @@
 #include "base/loop.h"
 #include "process/output.h"
 
-#define SP_FLOW_WHO_MAX 320u
-
 // Borrowed, but for the descriptors.
 struct sp_flow_options {
     struct sp_loop *loop;
@@ -37,8 +35,6 @@ struct sp_flow {
 };
 
 void sp_flow_start(struct sp_flow *flow, const struct sp_flow_options *options);
-// Writes whose lines these are: "pool=text worker=7", or "pool=text". Any thread.
-const char *sp_flow_who(const struct sp_flow *flow, char room[SP_FLOW_WHO_MAX]);
 // The process is gone: reads what is left, and says how much was dropped.
 void sp_flow_finish(struct sp_flow *flow);
 // Watches nothing any more. One that was never started, all zero, is fine.

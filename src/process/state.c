@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "process/birth.h"
+#include "telemetry/notice.h"
 
 #define STARTING SP_WORKER_STARTING
 #define READY    SP_WORKER_READY
@@ -42,14 +43,12 @@ void sp_worker_enter(struct sp_worker *worker, enum sp_worker_event event)
         return;
     }
     sp_log(worker->options.log,
-           SP_LOG_DEBUG,
-           "worker.state",
-           "pool=%s worker=%llu pid=%d from=%s to=%s",
-           worker->options.pool,
-           (unsigned long long)worker->options.id,
-           (int)worker->child.process.pid,
-           sp_worker_state_name(worker->state),
-           sp_worker_state_name(next));
+           worker_state,
+           .pool = worker->options.pool,
+           .worker = worker->options.id,
+           .pid = (uint64_t)worker->child.process.pid,
+           .from = sp_worker_state_name(worker->state),
+           .to = sp_worker_state_name(next));
     worker->state = next;
 }
 

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/system.h"
+#include "telemetry/notice.h"
 
 #define GIVE_UP_MS    1000u // at least, for one that we may not signal
 #define OF_ANOTHER_ID "has the program changed its user since it opened the pit?"
@@ -89,18 +90,29 @@ static void on_given_up(struct sp_timer *timer)
 
 static void report_denial(struct sp_subprocess *child)
 {
-    char who[SP_FLOW_WHO_MAX];
+    const struct sp_flow_options *of = &child->flow.options;
+    const char *because = strerrordesc_np(EPERM);
+    const uint64_t pid = (uint64_t)child->process.pid;
     child->denied = true;
     if (child->kind->denied != NULL) {
         child->kind->denied(child);
     }
-    sp_log(child->options.log,
-           SP_LOG_ERROR,
-           child->kind->cannot_signal,
-           "%s pid=%d because=\"%s\" remedy=\"" OF_ANOTHER_ID "\"",
-           sp_flow_who(&child->flow, who),
-           (int)child->process.pid,
-           strerrordesc_np(EPERM));
+    if (of->worker == 0) {
+        sp_log(child->options.log,
+               template_cannot_signal,
+               .pool = of->pool,
+               .pid = pid,
+               .because = because,
+               .remedy = OF_ANOTHER_ID);
+    } else {
+        sp_log(child->options.log,
+               worker_cannot_signal,
+               .pool = of->pool,
+               .worker = of->worker,
+               .pid = pid,
+               .because = because,
+               .remedy = OF_ANOTHER_ID);
+    }
 }
 
 // It is reported once; every SIGKILL that is refused ends in the child being given up.

@@ -32,8 +32,6 @@ struct sp_subprocess;
 
 // How a worker differs from a template. Every text `why` is constant.
 struct sp_subprocess_kind {
-    // The log's event for a signal that was not allowed.
-    const char *cannot_signal;
     // It has sent a message.
     void (*message)(struct sp_subprocess *child,
                     const struct sp_message_head *head,

@@ -19,6 +19,7 @@
 #include "base/system.h"
 #include "ipc/channel.h"
 #include "payload/reader.h"
+#include "telemetry/notice.h"
 
 #define LAST_MESSAGES 4096 // more than a socket holds
 
@@ -35,13 +36,11 @@ static void enter(struct sp_template *template, enum sp_template_event event)
         return;
     }
     sp_log(template->options.log,
-           SP_LOG_DEBUG,
-           "template.state",
-           "pool=%s pid=%d from=%s to=%s",
-           template->options.pool,
-           (int)template->child.process.pid,
-           sp_template_state_name(template->state),
-           sp_template_state_name(next));
+           template_state,
+           .pool = template->options.pool,
+           .pid = (uint64_t)template->child.process.pid,
+           .from = sp_template_state_name(template->state),
+           .to = sp_template_state_name(next));
     template->state = next;
 }
 
@@ -188,11 +187,9 @@ static void on_forked(struct sp_template *template, const uint8_t *body, uint32_
         errno = forked.error;
         (void)sp_system_failed(&why, "fork", NULL, "of the template");
         sp_log(template->options.log,
-               SP_LOG_WARNING,
-               "template.fork_failed",
-               "pool=%s because=\"%s\"",
-               template->options.pool,
-               why.text);
+               template_fork_failed,
+               .pool = template->options.pool,
+               .because = why.text);
         end_oldest(template, 0);
     } else if (is_its_fork(template, forked.pid)) {
         end_oldest(template, forked.pid);
@@ -215,12 +212,10 @@ static void on_ready(struct sp_template *template)
     sp_timer_stop(&template->child.timer);
     uint64_t taken = sp_clock_now() - template->child.started_at;
     sp_log(template->options.log,
-           SP_LOG_INFO,
-           "template.ready",
-           "pool=%s pid=%d start_ms=%llu",
-           template->options.pool,
-           (int)template->child.process.pid,
-           (unsigned long long)(taken / SP_NS_PER_MS));
+           template_ready,
+           .pool = template->options.pool,
+           .pid = (uint64_t)template->child.process.pid,
+           .start_ms = taken / SP_NS_PER_MS);
     template->options.hooks.ready(template->options.hooks.user, template);
 }
 
@@ -297,16 +292,16 @@ static void clear_group(struct sp_subprocess *ended)
 
 static void log_exit(const struct sp_template *template)
 {
-    char fields[SP_EXIT_FIELDS_MAX];
-    sp_exit_fields(&template->child.end, fields);
-    sp_log(template->options.log,
-           template->wanted_gone || !template->was_ready ? SP_LOG_INFO : SP_LOG_WARNING,
-           "template.exit",
-           "pool=%s pid=%d %s expected=%s",
-           template->options.pool,
-           (int)template->child.process.pid,
-           fields,
-           template->wanted_gone ? "yes" : "no");
+    const struct sp_exit *end = &template->child.end;
+    sp_log_at(template->options.log,
+              template->wanted_gone || !template->was_ready ? SP_LOG_INFO
+                                                            : SP_LOG_WARNING,
+              template_exit,
+              .pool = template->options.pool,
+              .pid = (uint64_t)template->child.process.pid,
+              .code = sp_exit_told(end, end->code),
+              .signal = sp_exit_told(end, end->signal),
+              .expected = template->wanted_gone);
 }
 
 static void finished(struct sp_subprocess *child)
@@ -339,7 +334,6 @@ static void gone(struct sp_subprocess *child)
 // ---- Its start ----------------------------------------------------------------
 
 static const struct sp_subprocess_kind kind = {
-    .cannot_signal = "template.cannot_signal",
     .message = take_message,
     .violated = violated,
     .late = late,

@@ -19,6 +19,7 @@
 #include "ipc/wait.h"
 #include "process/birth.h"
 #include "process/report.h"
+#include "telemetry/notice.h"
 
 #define PROBE_CALL    UINT64_MAX // number of the first call, which is our own
 #define CUT_MS        500u       // that a worker may live without its channel
@@ -144,13 +145,11 @@ static void let_leave(struct sp_worker *worker)
         return;
     }
     sp_log(worker->options.log,
-           SP_LOG_WARNING,
-           "worker.leaving",
-           "pool=%s worker=%llu pid=%d because=\"it was told to end by SIGTERM from "
-           "outside\"",
-           worker->options.pool,
-           (unsigned long long)worker->options.id,
-           (int)worker->child.process.pid);
+           worker_leaving,
+           .pool = worker->options.pool,
+           .worker = worker->options.id,
+           .pid = (uint64_t)worker->child.process.pid,
+           .because = "it was told to end by SIGTERM from outside");
     sp_worker_enter(worker, SP_WORKER_DRAIN);
     worker->options.hooks.leaving(worker->options.hooks.user, worker);
     sp_timer_start(worker->options.loop,
@@ -342,7 +341,6 @@ static void violated(struct sp_subprocess *child, const char *why)
 static void fail_late(struct sp_worker *worker)
 {
     char where[SP_WHERE_MAX];
-    char quoted[SP_WHERE_MAX];
     if (worker->told_late) {
         return;
     }
@@ -351,13 +349,11 @@ static void fail_late(struct sp_worker *worker)
     sp_worker_keep_start(worker);
     sp_worker_where(worker, where, sizeof where);
     sp_log(worker->options.log,
-           SP_LOG_WARNING,
-           "worker.late",
-           "pool=%s worker=%llu pid=%d where=%s",
-           worker->options.pool,
-           (unsigned long long)worker->options.id,
-           (int)worker->child.process.pid,
-           sp_log_quote(where, quoted, sizeof quoted));
+           worker_late,
+           .pool = worker->options.pool,
+           .worker = worker->options.id,
+           .pid = (uint64_t)worker->child.process.pid,
+           .where = where);
     sp_worker_fail_start(worker, worker->late);
 }
 
@@ -455,7 +451,6 @@ bool sp_worker_cancel(struct sp_worker *worker, uint64_t call, uint32_t slot)
 // ---- Watching -----------------------------------------------------------------
 
 const struct sp_subprocess_kind sp_worker_kind = {
-    .cannot_signal = "worker.cannot_signal",
     .message = take_message,
     .may_be_large = may_be_large,
     .unreadable = cannot_read,

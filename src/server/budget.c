@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/memory.h"
+#include "telemetry/notice.h"
 
 #define UNCOUNTED 4096u // bytes that a small body may take
 #define SMALLEST  1024u
@@ -113,12 +114,12 @@ void sp_budget_tell(struct sp_budget *budget, const struct sp_log *log, uint64_t
     uint64_t told = atomic_load(&budget->told);
     if ((told == 0 || now - told >= TELL_NS) &&
         atomic_compare_exchange_strong(&budget->told, &told, now)) {
-        sp_log(
-            log,
-            SP_LOG_WARNING,
-            "serve.full",
-            "bytes=%zu because=\"max_memory\" then=\"bodies and answers are refused\"",
-            atomic_load(&budget->used));
+        sp_log(log,
+               serve_full,
+               .bytes = atomic_load(&budget->used),
+               .connections = SP_UNTOLD,
+               .because = "max_memory",
+               .then = "bodies and answers are refused");
     }
 }
 

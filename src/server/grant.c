@@ -13,6 +13,7 @@
 #include "server/server.h"
 #include "server/token.h"
 #include "server/token_store.h"
+#include "telemetry/notice.h"
 
 static const struct sp_grant everything = {.name = "", .access = SP_ACCESS_ALL};
 
@@ -25,13 +26,11 @@ static void log_refusal(const struct sp_exchange *exchange, const char *why)
     struct sp_token_store *store = exchange->peer->door->tokens;
     if (log != NULL && sp_token_store_tells(store, sp_clock_now(), &before)) {
         sp_log(log,
-               SP_LOG_WARNING,
-               "serve.unauthorized",
-               "client=%s listen=%s because=\"%s\" others=%u",
-               exchange->peer->address,
-               exchange->peer->door->address,
-               why,
-               before);
+               serve_unauthorized,
+               .client = exchange->peer->address,
+               .listen = exchange->peer->door->address,
+               .because = why,
+               .others = before);
     }
 }
 

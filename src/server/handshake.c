@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "server/connection.h"
 #include "server/server.h"
+#include "telemetry/notice.h"
 
 #define TELL_NS SP_NS_PER_S // from one line of the log to the next
 
@@ -28,12 +29,10 @@ static void tell(struct sp_connection *connection, const char *because)
         return;
     }
     sp_log(connection->loop->options->log,
-           SP_LOG_INFO,
-           "serve.handshake_failed",
-           "client=%s because=\"%s\" more=%u",
-           connection->peer.address,
-           because,
-           all->untold);
+           serve_handshake_failed,
+           .client = connection->peer.address,
+           .because = because,
+           .more = all->untold);
     all->told = now;
     all->untold = 0;
 }
@@ -51,14 +50,11 @@ static void tell_who(const struct sp_connection *connection)
 {
     const struct sp_peer *peer = &connection->peer;
     const char *who = peer->certificate != NULL ? peer->certificate : "";
-    char quoted[2 * SP_TLS_SUBJECT_SIZE];
     if (connection->loop != NULL && connection->loop->options->log != NULL) {
         sp_log(connection->loop->options->log,
-               SP_LOG_DEBUG,
-               "serve.handshake",
-               "client=%s certificate=%s",
-               peer->address,
-               sp_log_quote(who, quoted, sizeof quoted));
+               serve_handshake,
+               .client = peer->address,
+               .certificate = who);
     }
 }
 

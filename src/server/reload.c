@@ -6,16 +6,12 @@
 #include "base/memory.h"
 
 #include "server/inside.h"
+#include "telemetry/notice.h"
 
 static void warn(void *user, const char *warning)
 {
     const struct sp_log *log = user;
-    char quoted[SP_LOG_LINE_MAX / 2];
-    sp_log(log,
-           SP_LOG_WARNING,
-           "serve.certificate",
-           "because=%s",
-           sp_log_quote(warning, quoted, sizeof quoted));
+    sp_log(log, serve_certificate, .because = warning);
 }
 
 static void warn_of(const struct sp_server *server, const struct sp_door *door)
@@ -40,31 +36,24 @@ static void log_tokens(const struct sp_server *server,
                        snakepit_err err,
                        const snakepit_message *why)
 {
-    char room[SP_LOG_LINE_MAX / 4];
-    char reason[SP_LOG_LINE_MAX / 2];
     struct sp_token_store *store = door->tokens;
     const struct sp_log *log = server->options.log;
     if (log == NULL) {
         return;
     }
-    const char *file = sp_log_value(store->path, room, sizeof room);
     if (err == SNAKEPIT_OK) {
         sp_log(log,
-               SP_LOG_INFO,
-               "serve.tokens",
-               "listen=%s file=%s tokens=%zu",
-               door->address,
-               file,
-               sp_token_store_count(store));
+               serve_tokens,
+               .listen = door->address,
+               .file = store->path,
+               .tokens = sp_token_store_count(store));
     } else {
-        sp_log(
-            log,
-            SP_LOG_ERROR,
-            "serve.tokens_kept",
-            "listen=%s file=%s because=%s then=\"the previous tokens stay in force\"",
-            door->address,
-            file,
-            sp_log_quote(why->text, reason, sizeof reason));
+        sp_log(log,
+               serve_tokens_kept,
+               .listen = door->address,
+               .file = store->path,
+               .because = why->text,
+               .then = "the previous tokens stay in force");
     }
 }
 
@@ -94,18 +83,16 @@ static snakepit_err prepare_certificate(const struct sp_server *server,
                                         struct fresh *fresh,
                                         snakepit_message *why)
 {
-    char quoted[SP_LOG_LINE_MAX / 2];
     snakepit_err err = sp_tls_context_prepare(door->tls, &fresh->tls, why);
     if (err == SNAKEPIT_NO_MEMORY) {
         (void)snprintf(why->text, sizeof why->text, "no memory is left");
     }
     if (err != SNAKEPIT_OK) {
         sp_log(server->options.log,
-               SP_LOG_ERROR,
-               "serve.certificate_kept",
-               "listen=%s because=%s then=\"the previous one stays in use\"",
-               door->address,
-               sp_log_quote(why->text, quoted, sizeof quoted));
+               serve_certificate_kept,
+               .listen = door->address,
+               .because = why->text,
+               .then = "the previous one stays in use");
     }
     return err;
 }
@@ -114,14 +101,11 @@ static void take_certificate(const struct sp_server *server,
                              const struct sp_door *door,
                              struct fresh *fresh)
 {
-    char quoted[SP_LOG_LINE_MAX / 2];
     sp_tls_context_take(door->tls, fresh->tls);
     sp_log(server->options.log,
-           SP_LOG_INFO,
-           "serve.certificate_reread",
-           "listen=%s file=%s",
-           door->address,
-           sp_log_value(door->config->tls.certificate, quoted, sizeof quoted));
+           serve_certificate_reread,
+           .listen = door->address,
+           .file = door->config->tls.certificate);
     warn_of(server, door);
 }
 

@@ -15,6 +15,7 @@
 #include "base/system.h"
 #include "base/thread.h"
 #include "server/inside.h"
+#include "telemetry/notice.h"
 
 #define ACCEPTS_A_TURN 16    // so that those who are connected have their turn
 #define BACKLOG_MOST   4096  // that the last turn accepts
@@ -78,11 +79,9 @@ serve_client(struct sp_serve_loop *serve, int fd, const struct sp_peer *peer)
     snakepit_err err = sp_connection_open(&serve->connections, fd, peer);
     if (err != SNAKEPIT_OK) {
         sp_log(serve->options->log,
-               SP_LOG_WARNING,
-               "serve.refused",
-               "client=%s reason=%s",
-               peer->address,
-               snakepit_err_name(err));
+               serve_refused,
+               .client = peer->address,
+               .reason = snakepit_err_name(err));
         (void)close(fd);
         forget(serve);
     }
@@ -165,11 +164,11 @@ static void tell_shortage(struct sp_serve_loop *serve, const char *of)
     if ((told == 0 || now - told >= TELL_NS) &&
         atomic_compare_exchange_strong(&server->told, &told, now)) {
         sp_log(serve->options->log,
-               SP_LOG_WARNING,
-               "serve.full",
-               "connections=%zu because=\"%s\" then=\"clients wait\"",
-               sp_server_connections(server),
-               of);
+               serve_full,
+               .bytes = SP_UNTOLD,
+               .connections = sp_server_connections(server),
+               .because = of,
+               .then = "clients wait");
     }
 }
 

@@ -73,7 +73,7 @@ def test_one_that_cannot_be_cancelled_is_killed_and_nobody_takes_its_place(
         assert words(notes) == ["begun"]
         (line,) = pit.logged("worker.kill")
         assert "could not be cancelled" in line
-        assert len(pit.logged("worker.ready")) == starts
+        assert len(pit.logged("worker.started")) == starts
         assert "expected=yes" in pit.logged("worker.exit")[0]
 
 

@@ -79,7 +79,7 @@ def test_a_reader_that_comes_back_is_told_what_it_missed(
         data = b""
         while not re.search(rb"log.dropped lines=[1-9]", data):
             data += os.read(reader, 1 << 16).lstrip(b"x")
-        assert re.search(rb"INFO worker.ready pool=default ", data)
+        assert re.search(rb"INFO worker.started pool=default ", data)
         host.kill()
     finally:
         os.close(reader)

@@ -116,7 +116,7 @@ def test_lesson_09_a_worker_that_takes_no_call_is_not_ready(open_pit, kind):
     pit = open_pit(pool(kind, adapter="starts.Mute", **options), ready=False)
     with pytest.raises(Refused, match="not ready within start_timeout_ms"):
         pit.await_ready()
-    assert not pit.logged("worker.ready")
+    assert not pit.logged("worker.started")
 
 
 def test_lesson_09_a_pool_is_ready_when_all_its_workers_are(open_pit, gate):

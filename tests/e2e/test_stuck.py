@@ -126,7 +126,7 @@ def give_up_and_recover(pit, way):
         assert (fault.err, fault.stage) == ("DEADLINE_EXCEEDED", "running")
         eventually(lambda: pit.stats().stopping == 0 and pit.stats().workers_ready == 1)
         assert pit.call("ping") == "pong"
-    start = int(re.search(r"start_ms=(\d+)", pit.logged("worker.ready")[-1]).group(1))
+    start = int(re.search(r"start_ms=(\d+)", pit.logged("worker.started")[-1]).group(1))
     return fault.late_ms / 1000, taken.seconds, start / 1000
 
 

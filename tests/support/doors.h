@@ -17,13 +17,10 @@ static inline void doors_late(struct sp_connection *connection, enum sp_wait_for
     (void)what;
 }
 
-static inline void
-doors_no_line(void *user, enum sp_log_level level, const char *event, const char *line)
+static inline void doors_no_line(void *user, const struct sp_notice *notice)
 {
     (void)user;
-    (void)level;
-    (void)event;
-    (void)line;
+    (void)notice;
 }
 
 static const struct sp_log doors_no_log = {.write = doors_no_line,

@@ -33,13 +33,10 @@ static snakepit_err answer_question(void *user, struct sp_question *question)
                                      : fixture->question(fixture, question);
 }
 
-static void
-drop_line(void *user, enum sp_log_level level, const char *event, const char *line)
+static void drop_line(void *user, const struct sp_notice *notice)
 {
     (void)user;
-    (void)level;
-    (void)event;
-    (void)line;
+    (void)notice;
 }
 
 static const struct sp_log no_log = {.write = drop_line, .level = SP_LOG_OFF};

@@ -109,6 +109,40 @@ class Event(Structure):
 EventFunction = CFUNCTYPE(None, c_void_p, POINTER(Event))
 
 
+class FieldValue(Union):
+    _fields_ = [
+        ("text", c_char_p),
+        ("unsigned_integer", c_uint64),
+        ("integer", c_int64),
+        ("real", c_double),
+        ("boolean", c_bool),
+    ]
+
+
+class Field(Structure):
+    _fields_ = [
+        ("name", c_char_p),
+        ("unit", c_char_p),
+        ("kind", c_int),
+        ("value", FieldValue),
+    ]
+
+
+class Notice(Structure):
+    _fields_ = [
+        ("size", c_size_t),
+        ("name", c_char_p),
+        ("pool", c_char_p),
+        ("level", c_int),
+        ("time_ns", c_uint64),
+        ("fields", POINTER(Field)),
+        ("field_count", c_size_t),
+    ]
+
+
+NoticeFunction = CFUNCTYPE(None, c_void_p, POINTER(Notice))
+
+
 class OpenOptions(Structure):
     _fields_ = [
         ("size", c_size_t),
@@ -119,6 +153,9 @@ class OpenOptions(Structure):
         ("session_user", c_void_p),
         ("event", EventFunction),
         ("event_user", c_void_p),
+        ("notice", NoticeFunction),
+        ("notice_user", c_void_p),
+        ("notice_level", c_int),
     ]
 
 

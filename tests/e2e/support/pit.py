@@ -69,6 +69,28 @@ class Event:
         )
 
 
+@dataclasses.dataclass(frozen=True)
+class Notice:
+    """A copy of a snakepit_notice: an event of the library's own."""
+
+    name: str
+    pool: str
+    level: str
+    time_ns: int
+    fields: dict[str, Any]
+
+    @classmethod
+    def of(cls, notice: raw.Notice) -> Notice:
+        kinds = ("text", "text", "unsigned_integer", "integer", "real", "boolean")
+        fields = {}
+        for field in notice.fields[: notice.field_count]:
+            value = getattr(field.value, kinds[field.kind])
+            value = value.decode() if isinstance(value, bytes) else value
+            fields[field.name.decode()] = value
+        name, pool = notice.name.decode(), notice.pool.decode()
+        return cls(name, pool, LEVELS[notice.level], notice.time_ns, fields)
+
+
 # Of all pits of the test that runs; the census reads it.
 log_of_test: list[Line] = []
 
@@ -230,6 +252,8 @@ class Pit:
         self.ended_sessions: list[tuple[str, str]] = []
         # What adapters emitted, of a pit that was opened with `listens`.
         self.events: list[Event] = []
+        # What the library said itself, of a pit that was opened with `hears`.
+        self.notices: list[Notice] = []
 
     # ---- Open and close
 
@@ -240,9 +264,12 @@ class Pit:
         text: str | None = None,
         listens: bool | None = False,
         logs: bool = True,
+        hears: str | None = None,
         **top: Any,
     ) -> Pit:
         """Opens pools that are given as dicts, or YAML text.
+
+        `hears` is the level from which on the library's own events are kept.
 
         `listens` to events; None: neither that nor more of a log than warnings. Without
         `logs` lines go where the library puts them by itself.
@@ -254,6 +281,7 @@ class Pit:
             ),
             listens,
             logs,
+            hears,
         )
 
     @classmethod
@@ -271,6 +299,7 @@ class Pit:
         function: Callable[..., int],
         listens: bool | None = False,
         logs: bool = True,
+        hears: str | None = None,
     ) -> Pit:
         lines: list[Line] = []
 
@@ -290,12 +319,20 @@ class Pit:
             assert told.contents.size == ctypes.sizeof(raw.Event)
             events.append(Event.of(told.contents))
 
+        notices: list[Notice] = []
+
+        def notice(_user: Any, told: Any) -> None:
+            assert told.contents.size == ctypes.sizeof(raw.Notice)
+            notices.append(Notice.of(told.contents))
+
         options = raw.OpenOptions(
             size=ctypes.sizeof(raw.OpenOptions),
             log=raw.LogFunction(log) if logs else raw.LogFunction(),
             log_level=LEVELS.index("warning" if listens is None else cls.detail),
             session_ended=raw.EndedFunction(session_ended),
             event=raw.EventFunction(event) if listens else raw.EventFunction(),
+            notice=raw.NoticeFunction(notice if hears else 0),
+            notice_level=LEVELS.index(hears or "error"),
         )
         handle = ctypes.c_void_p()
         why = raw.Message()
@@ -305,6 +342,7 @@ class Pit:
         pit = cls(handle, options, lines)
         pit.ended_sessions = ended
         pit.events = events
+        pit.notices = notices
         return pit
 
     def __enter__(self) -> Pit:
@@ -378,7 +416,7 @@ class Pit:
 
     def start_seconds(self) -> list[float]:
         """What each worker that was ready has taken to start, in their order."""
-        lines = self.logged("worker.ready")
+        lines = self.logged("worker.started")
         return [int(re.search(r"start_ms=(\d+)", line)[1]) / 1000 for line in lines]
 
     def resize(self, workers: int, pool: str | None = None) -> Pit:

@@ -134,13 +134,10 @@ static snakepit_err open_daemon(struct daemon *daemon,
     return err;
 }
 
-static void
-no_line(void *user, enum sp_log_level level, const char *event, const char *line)
+static void no_line(void *user, const struct sp_notice *notice)
 {
     (void)user;
-    (void)level;
-    (void)event;
-    (void)line;
+    (void)notice;
 }
 
 static snakepit_err serve(struct daemon *daemon, snakepit_message *why)

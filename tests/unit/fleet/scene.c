@@ -5,17 +5,15 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "telemetry/notice_write.h"
 
 struct scene scene;
 
-static void
-keep_line(void *user, enum sp_log_level level, const char *event, const char *line)
+static void keep_line(void *user, const struct sp_notice *notice)
 {
     (void)user;
-    (void)level;
-    (void)event;
     if (scene.line_count < SCENE_LINES) {
-        (void)snprintf(scene.lines[scene.line_count++], 256, "%s", line);
+        (void)sp_notice_line(notice, scene.lines[scene.line_count++], 256);
     }
 }
 

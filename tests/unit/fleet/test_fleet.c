@@ -30,7 +30,7 @@ static void workers_are_started_and_take_calls(void **state)
     assert_int_equal(seen.count, 2);
     assert_string_equal(seen.rows[0].state, "READY");
     assert_int_equal(seen.rows[0].pid, 1001);
-    assert_true(scene_was_logged("worker.ready pool=one worker=2"));
+    assert_true(scene_was_logged("worker.started pool=one worker=2"));
     scene_end();
 }
 

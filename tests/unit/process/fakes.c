@@ -23,6 +23,7 @@
 
 #include "base/clock.h"
 #include "base/pidfd.h"
+#include "telemetry/notice_write.h"
 
 #define FIRST_PID 0x30000000 // more than a kernel gives
 
@@ -76,14 +77,11 @@ void machine_run(struct sp_loop *loop, uint64_t ms)
 
 // ---- The log ------------------------------------------------------------------
 
-static void
-keep(void *user, enum sp_log_level level, const char *event, const char *line)
+static void keep(void *user, const struct sp_notice *notice)
 {
     (void)user;
-    (void)level;
-    (void)event;
     assert_true(machine.line_count < FAKE_LINES);
-    (void)snprintf(machine.lines[machine.line_count++], 512, "%s", line);
+    (void)sp_notice_line(notice, machine.lines[machine.line_count++], 512);
 }
 
 uint32_t machine_logged(const char *part)

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "telemetry/notice_write.h"
 
 // A process that prints, and its host. Owner: the test's thread.
 struct scene {
@@ -28,15 +29,14 @@ struct scene {
     char last[256];
 };
 
-static void
-hear(void *user, enum sp_log_level level, const char *event, const char *line)
+static void hear(void *user, const struct sp_notice *notice)
 {
     struct scene *scene = user;
-    (void)level;
+    const char *event = notice->kind->name;
     scene->lines += strcmp(event, "worker.stdout") == 0;
     scene->slowed += strcmp(event, "worker.output_slowed") == 0;
     scene->dropped += strcmp(event, "worker.output_dropped") == 0;
-    (void)snprintf(scene->last, sizeof scene->last, "%s", line);
+    (void)sp_notice_line(notice, scene->last, sizeof scene->last);
 }
 
 static void woken(void *user)

@@ -124,7 +124,6 @@ static void gone(struct sp_subprocess *child)
 }
 
 static const struct sp_subprocess_kind kind = {
-    .cannot_signal = "test.cannot_signal",
     .message = take_message,
     .may_be_large = may_be_large,
     .unreadable = cannot_read,

@@ -168,13 +168,10 @@ struct scene {
 
 static struct sp_inbox inbox;
 
-static void
-no_log(void *user, enum sp_log_level level, const char *event, const char *line)
+static void no_log(void *user, const struct sp_notice *notice)
 {
     (void)user;
-    (void)level;
-    (void)event;
-    (void)line;
+    (void)notice;
 }
 
 static void note_fork(void *user, pid_t pid)

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "telemetry/notice.h"
 
 #define KIB ((size_t)1024)
 
@@ -116,12 +117,9 @@ static void without_a_budget_there_is_no_limit(void **state)
     sp_counted_forget(&body, NULL, 0);
 }
 
-static void
-count_line(void *user, enum sp_log_level level, const char *event, const char *line)
+static void count_line(void *user, const struct sp_notice *notice)
 {
-    (void)level;
-    (void)line;
-    assert_string_equal(event, "serve.full");
+    assert_string_equal(notice->kind->name, "serve.full");
     ++*(int *)user;
 }
 

@@ -22,6 +22,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "server/inside.h"
+#include "telemetry/notice.h"
 
 #define PATIENCE_MS 30000
 #define CLIENTS     30u
@@ -91,13 +92,10 @@ static const struct sp_protocol echo = {.open = on_open,
 
 // ---- The scene --------------------------------------------------------------------
 
-static void
-on_line(void *user, enum sp_log_level level, const char *event, const char *line)
+static void on_line(void *user, const struct sp_notice *notice)
 {
     struct scene *mine = user;
-    (void)level;
-    (void)line;
-    if (strcmp(event, "serve.full") == 0) {
+    if (strcmp(notice->kind->name, "serve.full") == 0) {
         atomic_fetch_add(&mine->full, 1);
     }
 }

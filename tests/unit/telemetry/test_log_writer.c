@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "base/log_writer.h"
+#include "telemetry/log_writer.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,12 +13,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "telemetry/notice_write.h"
 
 // Guarded by lock.
 static struct {
@@ -32,12 +34,30 @@ static struct {
     unsigned next;
 } heard = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static void
-hear(void *user, enum sp_log_level level, const char *event, const char *line)
+static const struct sp_notice_field fields[] = {
+    {"number", SP_NOTICE_FIELD_COUNT, ""},
+    {"line", SP_NOTICE_FIELD_TEXT, ""},
+    {"other", SP_NOTICE_FIELD_WORD, ""},
+};
+static const struct sp_notice_kind kind = {"n", SP_LOG_INFO, "", fields, 3};
+
+static void put(struct sp_log_writer *writer,
+                enum sp_log_level level,
+                uint64_t number,
+                const char *line)
 {
+    const union sp_notice_value values[] = {{.count = number}, {line}, {NULL}};
+    const struct sp_notice notice = {&kind, level, 1764496800123456789, values};
+    sp_log_writer_put(writer, &notice);
+}
+
+static void hear(void *user, const struct sp_notice *notice)
+{
+    char line[SP_LOG_LINE_MAX];
     unsigned long long dropped;
     unsigned number;
     assert_ptr_equal(user, &heard);
+    (void)sp_notice_line(notice, line, sizeof line);
     pthread_mutex_lock(&heard.lock);
     if (sscanf(line, "log.dropped lines=%llu", &dropped) == 1) {
         heard.dropped += dropped;
@@ -45,12 +65,12 @@ hear(void *user, enum sp_log_level level, const char *event, const char *line)
     } else {
         heard.lines++;
     }
-    if (sscanf(line, "n=%u", &number) == 1) {
+    if (sscanf(line, "n number=%u", &number) == 1) {
         heard.in_order = heard.in_order && number == heard.next;
         heard.next++;
     }
-    heard.level = level;
-    (void)snprintf(heard.event, sizeof heard.event, "%s", event);
+    heard.level = notice->level;
+    (void)snprintf(heard.event, sizeof heard.event, "%s", notice->kind->name);
     (void)snprintf(heard.line, sizeof heard.line, "%s", line);
     pthread_mutex_unlock(&heard.lock);
 }
@@ -65,23 +85,34 @@ static int forget(void **state)
     return 0;
 }
 
-static struct sp_log_writer *open_writer(sp_log_fn *sink)
+static struct sp_log_writer *open_for(struct sp_log_target target)
 {
     struct sp_log_writer *writer;
-    assert_int_equal(sp_log_writer_open(sink, &heard, &writer), SNAKEPIT_OK);
+    assert_int_equal(sp_log_writer_open(&target, &writer), SNAKEPIT_OK);
     return writer;
+}
+
+static struct sp_log_writer *open_writer(sp_log_fn *take)
+{
+    return open_for(
+        (struct sp_log_target){.format = SP_LOG_NOWHERE, .take = take, .user = &heard});
+}
+
+static struct sp_log_writer *open_stderr(enum sp_log_format format)
+{
+    return open_for((struct sp_log_target){.format = format});
 }
 
 static void what_was_put_is_told_before_it_closes(void **state)
 {
     (void)state;
     struct sp_log_writer *writer = open_writer(hear);
-    sp_log_writer_put(writer, SP_LOG_ERROR, "worker.exit", "worker.exit pool=text");
+    put(writer, SP_LOG_ERROR, 7, "a text");
     sp_log_writer_close(writer);
     assert_int_equal(heard.lines, 1);
     assert_int_equal(heard.level, SP_LOG_ERROR);
-    assert_string_equal(heard.event, "worker.exit");
-    assert_string_equal(heard.line, "worker.exit pool=text");
+    assert_string_equal(heard.event, "n");
+    assert_string_equal(heard.line, "n number=7 line=\"a text\"");
 }
 
 static void a_flush_waits_for_what_was_put(void **state)
@@ -89,14 +120,14 @@ static void a_flush_waits_for_what_was_put(void **state)
     (void)state;
     struct sp_log_writer *writer = open_writer(hear);
     for (uint64_t lines = 1; lines <= 100; lines++) {
-        sp_log_writer_put(writer, SP_LOG_ERROR, "a", "a line");
+        put(writer, SP_LOG_ERROR, 0, "a line");
         assert_true(sp_log_writer_flush(writer, 60 * SP_NS_PER_S));
         pthread_mutex_lock(&heard.lock);
         assert_int_equal(heard.lines, lines);
         pthread_mutex_unlock(&heard.lock);
     }
     pthread_mutex_lock(&heard.lock);
-    sp_log_writer_put(writer, SP_LOG_ERROR, "a", "a line");
+    put(writer, SP_LOG_ERROR, 0, "a line");
     assert_false(sp_log_writer_flush(writer, SP_NS_PER_MS)); // would hang here
     pthread_mutex_unlock(&heard.lock);
     sp_log_writer_close(writer);
@@ -108,8 +139,8 @@ static void put_numbers(struct sp_log_writer *writer, unsigned from, unsigned to
         // Of all sizes, so that they lie over the end of the ring in all ways.
         char line[512];
         int width = (int)(number * 7 % 400) + 1;
-        (void)snprintf(line, sizeof line, "n=%u %*s", number, width, "x");
-        sp_log_writer_put(writer, SP_LOG_INFO, "n", line);
+        (void)snprintf(line, sizeof line, "%*s", width, "x");
+        put(writer, SP_LOG_INFO, number, line);
     }
 }
 
@@ -120,14 +151,14 @@ static void nobody_waits_for_a_receiver_that_stalls(void **state)
     struct sp_log_writer *writer = open_writer(hear);
     pthread_mutex_lock(&heard.lock);
     put_numbers(writer, 0, MANY); // would hang here
-    sp_log_writer_put(writer, SP_LOG_WARNING, "urgent", "urgent");
+    put(writer, SP_LOG_WARNING, MANY, "urgent");
     pthread_mutex_unlock(&heard.lock);
     sp_log_writer_close(writer);
     assert_true(heard.dropped > 0);
     assert_true(heard.lines > 100);
     assert_int_equal(heard.lines - 1 + heard.dropped, MANY);
     assert_true(heard.in_order);
-    assert_string_equal(heard.event, "urgent"); // there was room left for it
+    assert_non_null(strstr(heard.line, "urgent")); // there was room left for it
 }
 
 static void what_was_dropped_last_is_told_too(void **state)
@@ -146,7 +177,7 @@ static void what_was_dropped_last_is_told_too(void **state)
 static void *put_many(void *writer)
 {
     for (int i = 0; i < 2000; i++) {
-        sp_log_writer_put(writer, SP_LOG_INFO, "a", "a line like any other");
+        put(writer, SP_LOG_INFO, 0, "a line like any other");
     }
     return NULL;
 }
@@ -166,11 +197,10 @@ static void lines_of_many_threads_are_all_told_or_counted(void **state)
     assert_int_equal(heard.lines + heard.dropped, 8000);
 }
 
-static void
-hear_slowly(void *user, enum sp_log_level level, const char *event, const char *line)
+static void hear_slowly(void *user, const struct sp_notice *notice)
 {
     uint64_t end = sp_clock_now() + SP_NS_PER_S;
-    hear(user, level, event, line);
+    hear(user, notice);
     while (sp_clock_now() < end) {
     }
 }
@@ -182,7 +212,7 @@ static void a_slow_receiver_does_not_get_all_at_the_close(void **state)
     (void)state;
     struct sp_log_writer *writer = open_writer(hear_slowly);
     for (int i = 0; i < 100; i++) {
-        sp_log_writer_put(writer, SP_LOG_INFO, "a", "a line");
+        put(writer, SP_LOG_INFO, 0, "a line");
     }
     sp_log_writer_close(writer);
     assert_true(heard.lines >= 1 && heard.lines <= 50);
@@ -249,8 +279,8 @@ static void lines_go_to_stderr_with_time_and_level(void **state)
         int milli;
         (void)state;
         redirect(socket == 1);
-        struct sp_log_writer *writer = open_writer(NULL);
-        sp_log_writer_put(writer, SP_LOG_WARNING, "worker.exit", "worker.exit pool=a");
+        struct sp_log_writer *writer = open_stderr(SP_LOG_TEXT);
+        put(writer, SP_LOG_WARNING, 7, "a");
         ssize_t got =
             read(err.reader, out, sizeof out - 1); // it does not wait for more
         sp_log_writer_close(writer);
@@ -258,7 +288,7 @@ static void lines_go_to_stderr_with_time_and_level(void **state)
         (void)close(err.reader);
         assert_true(got > 0);
         out[got] = '\0';
-        assert_string_equal(out + 12, " WARN worker.exit pool=a\n");
+        assert_string_equal(out + 12, " WARN n number=7 line=\"a\"\n");
         assert_int_equal(
             sscanf(out, "%2d:%2d:%2d.%3d", &hour, &minute, &second, &milli), 4);
     }
@@ -271,7 +301,7 @@ static void a_full_stderr_holds_up_nobody_and_keeps_its_flags(void **state)
         redirect(socket == 1);
         fill(STDERR_FILENO);
         int before = fcntl(STDERR_FILENO, F_GETFL);
-        struct sp_log_writer *writer = open_writer(NULL);
+        struct sp_log_writer *writer = open_stderr(SP_LOG_TEXT);
         (void)put_many(writer);
         int during = fcntl(STDERR_FILENO, F_GETFL);
         sp_log_writer_close(writer); // would hang here
@@ -293,11 +323,11 @@ static void a_late_reader_gets_whole_lines(void **state)
     (void)state;
     redirect(false);
     fill(STDERR_FILENO);
-    struct sp_log_writer *writer = open_writer(NULL);
+    struct sp_log_writer *writer = open_stderr(SP_LOG_TEXT);
     memset(line, 'x', SIZE);
     line[SIZE] = '\0';
     for (int i = 0; i < LINES; i++) {
-        sp_log_writer_put(writer, SP_LOG_INFO, "x", line);
+        put(writer, SP_LOG_INFO, 0, line);
     }
     while (lines < LINES) {
         char byte;
@@ -311,7 +341,8 @@ static void a_late_reader_gets_whole_lines(void **state)
     (void)close(err.reader);
     out[size] = '\0';
     for (const char *at = out; *at != '\0'; at += strcspn(at, "\n") + 1) {
-        assert_int_equal(strcspn(at, "\n"), 12 + strlen(" INFO ") + SIZE);
+        assert_int_equal(strcspn(at, "\n"),
+                         12 + strlen(" INFO n number=0 line=\"\"") + SIZE);
     }
 }
 
@@ -321,8 +352,8 @@ static void an_idle_writer_does_not_hold_stderr(void **state)
     char out[4096];
     (void)state;
     redirect(false);
-    struct sp_log_writer *writer = open_writer(NULL);
-    sp_log_writer_put(writer, SP_LOG_WARNING, "a", "a line");
+    struct sp_log_writer *writer = open_stderr(SP_LOG_TEXT);
+    put(writer, SP_LOG_WARNING, 0, "a line");
     restore();
     size_t size = read_all(out, sizeof out); // would hang here
     sp_log_writer_close(writer);
@@ -336,7 +367,7 @@ static void a_stderr_without_a_reader_ends_nobody(void **state)
         (void)signal(SIGPIPE, SIG_DFL);
         redirect(socket == 1);
         (void)close(err.reader);
-        struct sp_log_writer *writer = open_writer(NULL);
+        struct sp_log_writer *writer = open_stderr(SP_LOG_TEXT);
         (void)put_many(writer);
         sp_log_writer_close(writer);
         restore();
@@ -348,11 +379,138 @@ static void a_closed_stderr_ends_nobody(void **state)
     (void)state;
     int kept = dup(STDERR_FILENO);
     (void)close(STDERR_FILENO);
-    struct sp_log_writer *writer = open_writer(NULL);
+    struct sp_log_writer *writer = open_stderr(SP_LOG_TEXT);
     (void)put_many(writer);
     sp_log_writer_close(writer);
     (void)dup2(kept, STDERR_FILENO);
     (void)close(kept);
+}
+
+// One event, read from a stderr that is a pipe.
+static size_t
+write_one(const struct sp_log_target *target, enum sp_log_level level, char out[4096])
+{
+    redirect(false);
+    struct sp_log_writer *writer = open_for(*target);
+    put(writer, level, 7, "it is \"so\"");
+    sp_log_writer_close(writer);
+    restore();
+    return read_all(out, 4096);
+}
+
+static void json_is_an_object_a_line(void **state)
+{
+    char out[4096];
+    (void)state;
+    const struct sp_log_target target = {.format = SP_LOG_JSON};
+    (void)write_one(&target, SP_LOG_WARNING, out);
+    assert_string_equal(
+        out,
+        "{\"time\":\"2025-11-30T10:00:00.123456Z\",\"level\":\"warning\",\"event\":"
+        "\"n\",\"number\":7,\"line\":\"it is \\\"so\\\"\"}\n");
+}
+
+static void what_is_below_the_level_is_taken_and_not_written(void **state)
+{
+    char out[4096];
+    (void)state;
+    const struct sp_log_target target = {
+        .level = SP_LOG_WARNING, .take = hear, .user = &heard};
+    assert_int_equal(write_one(&target, SP_LOG_INFO, out), 0);
+    assert_int_equal(heard.lines, 1);
+    assert_true(write_one(&target, SP_LOG_WARNING, out) > 0);
+    assert_int_equal(heard.lines, 2);
+}
+
+// ---- To the journal -----------------------------------------------------------
+
+// A journal of the test's own; `path` is where it listens.
+static int open_journal(struct sockaddr_un *path)
+{
+    static const char pattern[] = "/tmp/snakepit-journal-XXXXXX";
+    *path = (struct sockaddr_un){.sun_family = AF_UNIX};
+    memcpy(path->sun_path, pattern, sizeof pattern);
+    int made = mkstemp(path->sun_path);
+    assert_true(made >= 0);
+    (void)close(made);
+    (void)unlink(path->sun_path);
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)path, sizeof *path), 0);
+    return fd;
+}
+
+static void the_journal_gets_fields(void **state)
+{
+    struct sockaddr_un path;
+    char out[4096];
+    (void)state;
+    int journal = open_journal(&path);
+    struct sp_log_writer *writer = open_for(
+        (struct sp_log_target){.format = SP_LOG_JOURNALD, .journal = path.sun_path});
+    put(writer, SP_LOG_WARNING, 7, "it is \"so\"");
+    ssize_t got = recv(journal, out, sizeof out - 1, 0);
+    sp_log_writer_close(writer);
+    (void)close(journal);
+    (void)unlink(path.sun_path);
+    assert_true(got > 0);
+    out[got] = '\0';
+    assert_string_equal(out,
+                        "MESSAGE=n number=7 line=\"it is \\\"so\\\"\"\n"
+                        "PRIORITY=4\n"
+                        "SYSLOG_IDENTIFIER=snakepit\n"
+                        "SNAKEPIT_EVENT=n\n"
+                        "SNAKEPIT_NUMBER=7\n"
+                        "SNAKEPIT_LINE=it is \"so\"\n");
+}
+
+static void without_a_journal_lines_go_to_stderr_and_say_why(void **state)
+{
+    char out[4096];
+    (void)state;
+    const struct sp_log_target target = {.format = SP_LOG_JOURNALD,
+                                         .journal = "/nonexistent/socket"};
+    (void)write_one(&target, SP_LOG_WARNING, out);
+    assert_non_null(
+        strstr(out, " WARN log.no_journal because=\"No such file or directory\"\n"));
+    assert_non_null(strstr(out, " WARN n number=7 line=\"it is"));
+}
+
+// What was sent to the first one is lost with it.
+static void a_journal_that_has_come_again_is_found(void **state)
+{
+    struct sockaddr_un path;
+    char out[4096];
+    (void)state;
+    int journal = open_journal(&path);
+    struct sp_log_writer *writer = open_for(
+        (struct sp_log_target){.format = SP_LOG_JOURNALD, .journal = path.sun_path});
+    put(writer, SP_LOG_WARNING, 1, "first");
+    assert_true(recv(journal, out, sizeof out - 1, 0) > 0);
+    (void)close(journal);
+    (void)unlink(path.sun_path);
+    journal = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(journal, (struct sockaddr *)&path, sizeof path), 0);
+    put(writer, SP_LOG_WARNING, 2, "second");
+    ssize_t got = recv(journal, out, sizeof out - 1, 0);
+    sp_log_writer_close(writer);
+    (void)close(journal);
+    (void)unlink(path.sun_path);
+    assert_true(got > 0);
+    out[got] = '\0';
+    assert_non_null(strstr(out, "SNAKEPIT_LINE=second\n"));
+}
+
+static void a_journal_that_does_not_read_holds_up_nobody(void **state)
+{
+    struct sockaddr_un path;
+    (void)state;
+    int journal = open_journal(&path);
+    struct sp_log_writer *writer = open_for(
+        (struct sp_log_target){.format = SP_LOG_JOURNALD, .journal = path.sun_path});
+    (void)put_many(writer);
+    sp_log_writer_close(writer); // would hang here
+    (void)close(journal);
+    (void)unlink(path.sun_path);
 }
 
 static void without_memory_there_is_no_writer(void **state)
@@ -360,7 +518,8 @@ static void without_memory_there_is_no_writer(void **state)
     (void)state;
     struct sp_log_writer *writer = NULL;
     sp_memory_fail_at(1);
-    assert_int_equal(sp_log_writer_open(hear, &heard, &writer), SNAKEPIT_NO_MEMORY);
+    const struct sp_log_target target = {.format = SP_LOG_NOWHERE, .take = hear};
+    assert_int_equal(sp_log_writer_open(&target, &writer), SNAKEPIT_NO_MEMORY);
     assert_null(writer);
     sp_log_writer_close(NULL);
 }
@@ -380,6 +539,13 @@ int main(void)
         cmocka_unit_test(an_idle_writer_does_not_hold_stderr),
         cmocka_unit_test(a_stderr_without_a_reader_ends_nobody),
         cmocka_unit_test(a_closed_stderr_ends_nobody),
+        cmocka_unit_test(json_is_an_object_a_line),
+        cmocka_unit_test_setup(what_is_below_the_level_is_taken_and_not_written,
+                               forget),
+        cmocka_unit_test(the_journal_gets_fields),
+        cmocka_unit_test(without_a_journal_lines_go_to_stderr_and_say_why),
+        cmocka_unit_test(a_journal_that_has_come_again_is_found),
+        cmocka_unit_test(a_journal_that_does_not_read_holds_up_nobody),
         cmocka_unit_test(without_memory_there_is_no_writer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

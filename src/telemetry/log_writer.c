@@ -2,7 +2,7 @@
 // A ring of bytes under one lock, and the thread that empties it. The one thing to
 // know: a write to stderr may hang where nothing can end it (see outlet.h), and then
 // the thread is left behind, with the writer, which it frees when it gets on.
-#include "base/log_writer.h"
+#include "telemetry/log_writer.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -19,6 +19,8 @@
 #include "base/memory.h"
 #include "base/outlet.h"
 #include "base/thread.h"
+#include "telemetry/journal.h"
+#include "telemetry/notice_write.h"
 
 #define URGENT_ROOM  (SP_LOG_ROOM / 8)
 #define FLUSH_NS     (200 * SP_NS_PER_MS) // that a closing one waits for a reader
@@ -26,20 +28,23 @@
 #define HANGS_NS     (2 * SP_NS_PER_S)    // what takes so long to write never ends
 #define LOOK_MS      25                   // between two looks at a reader that stalls
 #define LINES_A_LOOK 64u                  // between two looks at what stderr is
+#define TEXT_MAX     (8192 + 64)          // bytes of an event as it is written
+#define JSON_MAX     4095u                // so that a pipe takes a line whole
 
-// A line as it lies in the ring, with `size` bytes behind it.
+// An event as it lies in the ring. Behind it come its values, texts among them as their
+// sizes (UINT64_MAX: left out), and then the texts, each with its zero.
 struct record {
-    const char *event;
-    struct timespec time;
-    uint64_t dropped; // lines before this one
-    uint32_t size;
+    const struct sp_notice_kind *kind;
+    uint64_t time_ns;
+    uint64_t dropped; // events before this one
     enum sp_log_level level;
+    uint32_t size; // of the texts
+    union sp_notice_value values[SP_NOTICE_FIELDS_MOST];
 };
 
 // Guarded by lock, but for what says otherwise.
 struct sp_log_writer {
-    sp_log_fn *sink; // constant
-    void *user;      // constant
+    struct sp_log_target target; // constant
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t news; // of `tail`, `done`, `stop`, `ended`; CLOCK_MONOTONIC
@@ -50,13 +55,16 @@ struct sp_log_writer {
     uint64_t dropped;    // lines, since the last one that was put in
     uint32_t flushing;   // threads that wait for `done`
     _Atomic bool stop;   // also read without the lock
+    bool taking;         // target.take() runs
     bool ended;          // the thread uses nothing of this any more
     bool abandoned;      // nobody else does
     // Owner: the thread.
     struct sp_outlet outlet;
+    int journal;        // connected; -1: stderr is written to
     uint32_t lines;     // since a look at what stderr is
     uint64_t waited_ns; // for a reader, since it is to stop
-    char line[SP_LOG_LINE_MAX];
+    char texts[SP_NOTICE_TEXTS_MAX];
+    char text[TEXT_MAX];
     char ring[SP_LOG_ROOM];
 };
 
@@ -87,16 +95,41 @@ static bool has_room(const struct sp_log_writer *writer, const struct record *re
            SP_LOG_ROOM;
 }
 
-void sp_log_writer_put(void *user,
-                       enum sp_log_level level,
-                       const char *event,
-                       const char *line)
+static bool is_a_text(const struct sp_notice_kind *kind, size_t i)
+{
+    return sp_notice_field_is_text(&kind->fields[i]);
+}
+
+// All of it but `dropped`.
+static void fill_record(struct record *record, const struct sp_notice *notice)
+{
+    *record = (struct record){
+        .kind = notice->kind, .time_ns = notice->time_ns, .level = notice->level};
+    for (size_t i = 0; i < notice->kind->count; i++) {
+        record->values[i] = notice->values[i];
+        if (is_a_text(notice->kind, i)) {
+            const char *text = notice->values[i].text;
+            record->values[i].count = text == NULL ? UINT64_MAX : strlen(text);
+            record->size += text == NULL ? 0 : (uint32_t)strlen(text) + 1;
+        }
+    }
+    SP_CHECK(record->size <= SP_NOTICE_TEXTS_MAX);
+}
+
+static void copy_texts_in(struct sp_log_writer *writer, const struct sp_notice *notice)
+{
+    for (size_t i = 0; i < notice->kind->count; i++) {
+        if (is_a_text(notice->kind, i) && notice->values[i].text != NULL) {
+            copy_in(writer, notice->values[i].text, strlen(notice->values[i].text) + 1);
+        }
+    }
+}
+
+void sp_log_writer_put(void *user, const struct sp_notice *notice)
 {
     struct sp_log_writer *writer = user;
-    struct record record = {
-        .event = event, .size = (uint32_t)strlen(line), .level = level};
-    SP_CHECK(record.size < SP_LOG_LINE_MAX);
-    (void)clock_gettime(CLOCK_REALTIME, &record.time);
+    struct record record;
+    fill_record(&record, notice);
     pthread_mutex_lock(&writer->lock);
     bool was_empty = writer->head == writer->tail;
     if (was_empty) {
@@ -106,7 +139,7 @@ void sp_log_writer_put(void *user,
         record.dropped = writer->dropped;
         writer->dropped = 0;
         copy_in(writer, &record, sizeof record);
-        copy_in(writer, line, record.size);
+        copy_texts_in(writer, notice);
     } else {
         writer->dropped++;
     }
@@ -114,6 +147,19 @@ void sp_log_writer_put(void *user,
         (void)pthread_cond_broadcast(&writer->news);
     }
     pthread_mutex_unlock(&writer->lock);
+}
+
+// Makes texts of their sizes again.
+static void find_texts(struct sp_log_writer *writer, struct record *record)
+{
+    const char *at = writer->texts;
+    for (size_t i = 0; i < record->kind->count; i++) {
+        if (is_a_text(record->kind, i)) {
+            uint64_t size = record->values[i].count;
+            record->values[i].text = size == UINT64_MAX ? NULL : at;
+            at += size == UINT64_MAX ? 0 : size + 1;
+        }
+    }
 }
 
 // Waits for a line, or for lines that were dropped behind the last one. False: the end.
@@ -127,8 +173,8 @@ static bool take(struct sp_log_writer *writer, struct record *record)
     bool some = writer->head != writer->tail;
     if (some) {
         copy_out(writer, record, sizeof *record);
-        copy_out(writer, writer->line, record->size);
-        writer->line[record->size] = '\0';
+        copy_out(writer, writer->texts, record->size);
+        find_texts(writer, record);
     } else {
         record->dropped = writer->dropped;
         writer->dropped = 0;
@@ -146,10 +192,23 @@ static void let_go_of_stderr(struct sp_log_writer *writer)
     writer->lines = 0;
 }
 
-static void look_at_stderr(struct sp_log_writer *writer)
+static void look_at_reader(struct sp_log_writer *writer)
 {
     let_go_of_stderr(writer);
-    sp_outlet_open(&writer->outlet, STDERR_FILENO);
+    if (writer->journal >= 0) {
+        writer->outlet =
+            (struct sp_outlet){.fd = writer->journal, .own = -1, .is_socket = true};
+    } else {
+        sp_outlet_open(&writer->outlet, STDERR_FILENO);
+    }
+}
+
+// The journal may have come, or come again.
+static void find_journal(struct sp_log_writer *writer)
+{
+    if (writer->target.format == SP_LOG_JOURNALD && writer->journal < 0) {
+        writer->journal = sp_journal_open(writer->target.journal);
+    }
 }
 
 // Whether it is to end and has waited for its reader so long.
@@ -172,69 +231,143 @@ static bool wait_for_reader(struct sp_log_writer *writer)
     }
     sp_outlet_wait(&writer->outlet, LOOK_MS);
     note_wait(writer, began);
-    look_at_stderr(writer);
+    look_at_reader(writer);
     return true;
 }
 
-static void write_out(struct sp_log_writer *writer, const char *text, size_t size)
+// False: there is nowhere left to report that its reader is gone.
+static bool write_out(struct sp_log_writer *writer, const char *text, size_t size)
 {
     ssize_t written = 1;
-    if (writer->lines % LINES_A_LOOK == 0) {
-        look_at_stderr(writer);
-    }
-    writer->lines++;
-    // Negative: there is nowhere left to report that stderr is gone.
     while (size > 0 && written >= 0 && (written > 0 || wait_for_reader(writer))) {
         written = sp_outlet_write(&writer->outlet, text, size);
         text += written > 0 ? written : 0;
         size -= written > 0 ? (size_t)written : 0;
     }
+    return written >= 0;
+}
+
+static size_t write_line(const struct sp_notice *notice, char text[TEXT_MAX])
+{
+    struct tm local = {0};
+    time_t seconds = (time_t)(notice->time_ns / SP_NS_PER_S);
+    (void)localtime_r(&seconds, &local);
+    int head = snprintf(text,
+                        TEXT_MAX,
+                        "%02d:%02d:%02d.%03d %s ",
+                        local.tm_hour,
+                        local.tm_min,
+                        local.tm_sec,
+                        (int)(notice->time_ns % SP_NS_PER_S / SP_NS_PER_MS),
+                        sp_log_label(notice->level));
+    size_t size = sp_notice_line(notice, text + head, SP_LOG_LINE_MAX);
+    text[(size_t)head + size] = '\n';
+    return (size_t)head + size + 1;
 }
 
 // In one write, so that lines of several processes with one stderr never mix.
 static void write_to_stderr(struct sp_log_writer *writer,
-                            const struct record *record,
-                            const char *line)
+                            const struct sp_notice *notice)
 {
-    struct tm local = {0};
-    char text[SP_LOG_LINE_MAX + 64];
-    (void)localtime_r(&record->time.tv_sec, &local);
-    int length = snprintf(text,
-                          sizeof text,
-                          "%02d:%02d:%02d.%03d %s %s\n",
-                          local.tm_hour,
-                          local.tm_min,
-                          local.tm_sec,
-                          (int)(record->time.tv_nsec / 1000000),
-                          sp_log_label(record->level),
-                          line);
-    write_out(writer, text, (size_t)length);
+    size_t size;
+    if (writer->target.format == SP_LOG_JSON) {
+        size = sp_notice_json(notice, writer->text, JSON_MAX);
+        writer->text[size++] = '\n';
+    } else {
+        size = write_line(notice, writer->text);
+    }
+    (void)write_out(writer, writer->text, size);
 }
 
-static void
-deliver(struct sp_log_writer *writer, const struct record *record, const char *line)
+// False: there is none.
+static bool write_to_journal(struct sp_log_writer *writer,
+                             const struct sp_notice *notice)
 {
-    if (writer->sink == NULL) {
-        write_to_stderr(writer, record, line);
-    } else if (!has_waited(writer, SLOW_NS)) {
-        uint64_t began = sp_clock_now();
-        writer->sink(writer->user, record->level, record->event, line);
-        note_wait(writer, began);
+    size_t size = sp_notice_journal(notice, writer->text, TEXT_MAX);
+    if (writer->journal >= 0 && !write_out(writer, writer->text, size)) {
+        sp_journal_close(&writer->journal);
+        find_journal(writer);
+        look_at_reader(writer);
+        if (writer->journal >= 0) {
+            (void)write_out(writer, writer->text, size);
+        }
     }
+    return writer->journal >= 0;
+}
+
+static void write_notice(struct sp_log_writer *writer, const struct sp_notice *notice)
+{
+    enum sp_log_format format = writer->target.format;
+    if (format == SP_LOG_NOWHERE || notice->level < writer->target.level) {
+        return;
+    }
+    if (writer->lines % LINES_A_LOOK == 0) {
+        find_journal(writer);
+        look_at_reader(writer);
+    }
+    writer->lines++;
+    if (format != SP_LOG_JOURNALD || !write_to_journal(writer, notice)) {
+        write_to_stderr(writer, notice);
+    }
+}
+
+// Whether it may be called; not once nobody waits for the thread any more.
+static bool begin_taking(struct sp_log_writer *writer)
+{
+    if (writer->target.take == NULL || has_waited(writer, SLOW_NS)) {
+        return false;
+    }
+    pthread_mutex_lock(&writer->lock);
+    writer->taking = !writer->abandoned;
+    bool may = writer->taking;
+    pthread_mutex_unlock(&writer->lock);
+    return may;
+}
+
+static void end_taking(struct sp_log_writer *writer)
+{
+    pthread_mutex_lock(&writer->lock);
+    writer->taking = false;
+    (void)pthread_cond_broadcast(&writer->news);
+    pthread_mutex_unlock(&writer->lock);
+}
+
+static void deliver(struct sp_log_writer *writer, const struct sp_notice *notice)
+{
+    if (begin_taking(writer)) {
+        uint64_t began = sp_clock_now();
+        writer->target.take(writer->target.user, notice);
+        note_wait(writer, began);
+        end_taking(writer);
+    }
+    write_notice(writer, notice);
+}
+
+static uint64_t time_now(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * SP_NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
 static void tell_of_dropped(struct sp_log_writer *writer, uint64_t lines)
 {
-    char line[64];
-    struct record record = {.event = "log.dropped", .level = SP_LOG_WARNING};
-    (void)clock_gettime(CLOCK_REALTIME, &record.time);
-    (void)snprintf(
-        line, sizeof line, "log.dropped lines=%llu", (unsigned long long)lines);
-    deliver(writer, &record, line);
+    const union sp_notice_value value = {.count = lines};
+    const struct sp_notice_kind *kind = &sp_notice_kinds[SP_NOTICE_log_dropped];
+    const struct sp_notice notice = {kind, kind->level, time_now(), &value};
+    deliver(writer, &notice);
+}
+
+static void deliver_record(struct sp_log_writer *writer, const struct record *record)
+{
+    const struct sp_notice notice = {
+        record->kind, record->level, record->time_ns, record->values};
+    deliver(writer, &notice);
 }
 
 static void writer_free(struct sp_log_writer *writer)
 {
+    sp_journal_close(&writer->journal);
     (void)pthread_cond_destroy(&writer->news);
     (void)pthread_mutex_destroy(&writer->lock);
     sp_free(writer);
@@ -263,8 +396,8 @@ static void *write_lines(void *argument)
         if (record.dropped > 0) {
             tell_of_dropped(writer, record.dropped);
         }
-        if (record.event != NULL) {
-            deliver(writer, &record, writer->line);
+        if (record.kind != NULL) {
+            deliver_record(writer, &record);
         }
         sp_fork_leave(process);
         if (note_done(writer)) {
@@ -294,17 +427,27 @@ static void init_lock(struct sp_log_writer *writer)
     (void)pthread_condattr_destroy(&attributes);
 }
 
-snakepit_err
-sp_log_writer_open(sp_log_fn *sink, void *user, struct sp_log_writer **writer)
+static void tell_of_no_journal(struct sp_log_writer *writer)
+{
+    const struct sp_log log = {sp_log_writer_put, writer, writer->target.level};
+    if (writer->target.format == SP_LOG_JOURNALD && writer->journal < 0) {
+        sp_log(&log, log_no_journal, .because = strerrordesc_np(errno));
+    }
+}
+
+snakepit_err sp_log_writer_open(const struct sp_log_target *target,
+                                struct sp_log_writer **writer)
 {
     struct sp_log_writer *made = sp_alloc(sizeof *made);
     if (made == NULL) {
         return SNAKEPIT_NO_MEMORY;
     }
-    made->sink = sink;
-    made->user = user;
+    made->target = *target;
     made->outlet.own = -1;
     init_lock(made);
+    made->journal =
+        target->format == SP_LOG_JOURNALD ? sp_journal_open(target->journal) : -1;
+    tell_of_no_journal(made);
     int rc = sp_thread_start(&made->thread, write_lines, made);
     if (rc != 0) {
         writer_free(made);
@@ -338,13 +481,15 @@ bool sp_log_writer_flush(struct sp_log_writer *writer, uint64_t ns)
     return done;
 }
 
-// Whether the thread has ended, once it has or seems to hang.
+// Whether the thread has ended, once it has or seems to hang. What it calls is waited
+// for however long it takes.
 static bool await_end(struct sp_log_writer *writer)
 {
     const struct timespec end = in_ns(HANGS_NS);
     int rc = 0;
-    while (!writer->ended && rc == 0) {
-        rc = pthread_cond_timedwait(&writer->news, &writer->lock, &end);
+    while (!writer->ended && (rc == 0 || writer->taking)) {
+        rc = rc == 0 ? pthread_cond_timedwait(&writer->news, &writer->lock, &end)
+                     : pthread_cond_wait(&writer->news, &writer->lock);
     }
     return writer->ended;
 }
@@ -358,7 +503,7 @@ void sp_log_writer_close(struct sp_log_writer *writer)
     pthread_mutex_lock(&writer->lock);
     atomic_store(&writer->stop, true);
     (void)pthread_cond_broadcast(&writer->news);
-    bool ended = writer->sink != NULL || await_end(writer);
+    bool ended = writer->target.format == SP_LOG_NOWHERE || await_end(writer);
     writer->abandoned = !ended;
     pthread_mutex_unlock(&writer->lock);
     if (ended) {

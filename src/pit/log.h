@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+// What a pit tells, and to whom.
+#ifndef PIT_LOG_H
+#define PIT_LOG_H
+
+#include <snakepit/snakepit.h>
+
+#include "telemetry/log_writer.h"
+
+// One that hears of events as the library has them. Called like a snakepit_notice_fn.
+struct sp_pit_ear {
+    sp_log_fn *hear; // NULL: nobody
+    void *user;
+    enum sp_log_level level; // what is below it is not heard
+};
+
+// Where events lead. Constant once the pit is open.
+struct sp_pit_outlets {
+    snakepit_log_fn *line; // or NULL
+    void *line_user;
+    enum sp_log_level line_level; // also of what goes to stderr
+    snakepit_notice_fn *notice;   // or NULL
+    void *notice_user;
+    enum sp_log_level notice_level;
+    struct sp_pit_ear ear;
+};
+
+// Opens the log of a pit whose configuration is there; `options` may be NULL. SYSTEM,
+// NO_MEMORY.
+snakepit_err sp_pit_open_log(snakepit *pit,
+                             const snakepit_open_options *options,
+                             snakepit_message *why);
+
+// snakepit_open_file() with an ear.
+snakepit_err sp_pit_open_file(const char *path,
+                              const struct sp_pit_ear *ear,
+                              snakepit **pit,
+                              snakepit_message *why);
+
+#endif

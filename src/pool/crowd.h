@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+// What the log says of a pool that more is asked of than it can do: that calls wait
+// since all its workers are busy, and that calls are refused. Each at most once in ten
+// seconds, however many calls there are. All functions but the last: lock held.
+#ifndef POOL_CROWD_H
+#define POOL_CROWD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct sp_pool;
+
+// Zeroed at the beginning. Guarded by the pool's lock.
+struct sp_crowd {
+    uint64_t waits_told_at; // CLOCK_MONOTONIC ns; 0: never
+    uint64_t refuses_told_at;
+    uint64_t refused; // since that was told
+    bool tells_waits; // to be told when the lock is released
+    bool tells_refuses;
+};
+
+// What is to be told.
+struct sp_crowd_news {
+    bool waits;
+    bool refuses;
+    uint32_t workers;
+    uint32_t capacity;
+    uint32_t running;
+    uint32_t waiting;
+    uint64_t refused;
+};
+
+// A call has gone into the line.
+void sp_crowd_note_wait(struct sp_pool *pool);
+// A call was refused, since the line is full.
+void sp_crowd_note_refusal(struct sp_pool *pool);
+// Takes what is to be told.
+struct sp_crowd_news sp_crowd_take(struct sp_pool *pool);
+// Tells it. Lock not held.
+void sp_crowd_tell(const struct sp_pool *pool, const struct sp_crowd_news *news);
+
+#endif
