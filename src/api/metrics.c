@@ -2,8 +2,10 @@
 // What Prometheus asks for every few seconds.
 #include "api/inside.h"
 #include "api/reply.h"
+#include "base/memory.h"
 #include "server/grant.h"
 #include "server/server.h"
+#include "telemetry/doors.h"
 #include "telemetry/exposition.h"
 
 #define TEXT_TYPE "text/plain; version=0.0.4; charset=utf-8"
@@ -32,6 +34,22 @@ write_pools(struct sp_exchange *exchange, bool open, struct sp_buf *text)
     return err;
 }
 
+static snakepit_err
+write_doors(const struct sp_server *server, bool open, struct sp_buf *text)
+{
+    const size_t count = sp_server_door_count(server);
+    struct sp_door_figures *doors = sp_alloc_array(count + 1, sizeof *doors);
+    if (doors == NULL) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    for (size_t i = 0; i < count; i++) {
+        sp_server_door_figures(server, i, &doors[i]);
+    }
+    snakepit_err err = sp_doors_write(text, doors, count, open);
+    sp_free(doors);
+    return err;
+}
+
 // Those of the daemon come first, for the others have the end of the text.
 static snakepit_err
 write_all(struct sp_exchange *exchange, bool open, struct sp_buf *text)
@@ -46,6 +64,9 @@ write_all(struct sp_exchange *exchange, bool open, struct sp_buf *text)
                                   "snakepit_draining",
                                   "1 while the daemon ends.",
                                   sp_serve_loop_draining(exchange->loop));
+    }
+    if (err == SNAKEPIT_OK) {
+        err = write_doors(exchange->loop->server, open, text);
     }
     return err == SNAKEPIT_OK ? write_pools(exchange, open, text) : err;
 }

@@ -45,6 +45,12 @@ static bool waits_no_longer(const struct sp_exchange *exchange, enum sp_grpc_cod
            sp_request_field(&exchange->request, "grpc-timeout").data != NULL;
 }
 
+static void count_code(const struct sp_exchange *exchange, enum sp_grpc_code code)
+{
+    sp_door_count_code(sp_serve_loop_counts(exchange->loop, exchange->peer->door),
+                       (unsigned)code);
+}
+
 void sp_grpc_end_with(struct sp_exchange *exchange,
                       struct sp_grpc_status *status,
                       struct sp_grpc_metadata metadata)
@@ -55,6 +61,7 @@ void sp_grpc_end_with(struct sp_exchange *exchange,
     for (size_t i = 0; i < metadata.count; i++) {
         fields[count++] = metadata.fields[i];
     }
+    count_code(exchange, status->code);
     if (waits_no_longer(exchange, status->code)) {
         sp_exchange_expire(exchange, fields, count);
     } else {
@@ -108,6 +115,7 @@ void sp_grpc_reply(struct sp_exchange *exchange, struct sp_slice message)
     }
     sp_grpc_begin(exchange, NULL);
     if (sp_exchange_send(exchange, message) == SNAKEPIT_OK) {
+        count_code(exchange, SP_GRPC_OK);
         sp_exchange_end_with(exchange, &ok, 1);
     } else {
         sp_exchange_fail(exchange);
@@ -128,6 +136,7 @@ static void refuse_with(struct sp_exchange *exchange,
         .type = TYPE,
         .fields = fields,
         .field_count = begun + sp_grpc_status_fields(status, fields + begun)};
+    count_code(exchange, status->code);
     sp_exchange_reply(exchange, &reply, (struct sp_slice){NULL, 0});
     sp_grpc_status_fini(status);
 }

@@ -155,6 +155,7 @@ send_answer(struct http1 *http1, const struct sp_reply *reply, struct sp_slice b
         .says_so = http1->head.minor == 0,
     };
     body.size = wants_body(http1) ? body.size : 0;
+    sp_door_count_status(http1->connection->counts, reply->status);
     return sp_http1_send_answer(http1->connection, &answer, body);
 }
 

@@ -106,6 +106,8 @@ struct sp_http2_stream *sp_http2_stream_new(struct sp_http2 *http2, int32_t id)
     stream->fields = stream->few;
     sp_list_append(&http2->streams, &stream->link);
     http2->count++;
+    sp_door_count(http2->connection->counts, SP_DOOR_STREAMS, 1);
+    sp_door_count(http2->connection->counts, SP_DOOR_OPEN_STREAMS, 1);
     return stream;
 }
 
@@ -152,6 +154,7 @@ void sp_http2_stream_free(struct sp_http2_stream *stream)
     }
     http2->reading = http2->reading == stream ? NULL : http2->reading;
     http2->count--;
+    sp_door_count_less(http2->connection->counts, SP_DOOR_OPEN_STREAMS);
     sp_blocks_give(&http2->connection->loop->blocks, stream, sizeof *stream);
 }
 
@@ -244,6 +247,7 @@ static snakepit_err submit(struct sp_http2_stream *stream,
     bool none = stream->headed || sp_http2_has_no_body(reply->status) ||
                 (length != NULL && *length == 0);
     stream->headed = none;
+    sp_door_count_status(stream->http2->connection->counts, reply->status);
     sp_http2_ask_for_turn(stream->http2);
     return sp_http2_submit_answer(
         session_of(stream), stream->id, reply, length, none ? NULL : &body);

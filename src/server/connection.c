@@ -100,6 +100,7 @@ static void watch_as_is(struct sp_connection *connection)
 void sp_connection_late(struct sp_wait *wait, enum sp_wait_for what)
 {
     struct sp_connection *connection = SP_ENTRY(wait, struct sp_connection, wait);
+    sp_door_count_late(connection->counts, what);
     if (what != SP_WAIT_END) {
         connection->protocol->late(connection, what);
     }
@@ -137,6 +138,7 @@ static size_t write_once(struct sp_connection *connection, struct sp_slice more)
         return 0;
     }
     size_t count = sent > 0 ? (size_t)sent : 0;
+    sp_door_count(connection->counts, SP_DOOR_SENT, count);
     size_t first = count < queued ? count : queued;
     sp_outbox_sent(&connection->out, budget_of(connection), first);
     if (unsent(connection) == 0) {
@@ -241,6 +243,7 @@ static size_t judge(struct sp_connection *connection, ssize_t got)
     } else if (got < 0 && errno != EAGAIN && errno != EINTR) {
         connection->lost = true;
     }
+    sp_door_count(connection->counts, SP_DOOR_RECEIVED, got > 0 ? (uint64_t)got : 0);
     return got > 0 ? (size_t)got : 0;
 }
 
@@ -363,6 +366,7 @@ void sp_connection_pause(struct sp_connection *connection, bool paused)
 void sp_connection_destroy(struct sp_connection *connection)
 {
     struct sp_connections *all = connection->all;
+    struct sp_door_counts *counts = connection->counts;
     connection->lost = true;
     connection->protocol->close(connection);
     sp_task_cancel(&connection->flush);
@@ -374,6 +378,7 @@ void sp_connection_destroy(struct sp_connection *connection)
     sp_outbox_fini(&connection->out, budget_of(connection));
     sp_free(connection);
     all->count--;
+    sp_door_count_less(counts, SP_DOOR_OPEN);
     all->closed(all);
 }
 
@@ -544,6 +549,12 @@ static snakepit_err begin(struct sp_connection *connection)
     return err;
 }
 
+static struct sp_door_counts *counts_of(const struct sp_connections *all,
+                                        const struct sp_door *door)
+{
+    return all->counts == NULL ? NULL : &all->counts[door - all->doors];
+}
+
 snakepit_err
 sp_connection_open(struct sp_connections *all, int fd, const struct sp_peer *peer)
 {
@@ -553,6 +564,7 @@ sp_connection_open(struct sp_connections *all, int fd, const struct sp_peer *pee
     }
     connection->all = all;
     connection->loop = all->serve;
+    connection->counts = counts_of(all, peer->door);
     connection->peer = *peer;
     connection->transport.fd = fd;
     snakepit_err err = begin(connection);
@@ -561,6 +573,8 @@ sp_connection_open(struct sp_connections *all, int fd, const struct sp_peer *pee
         return err;
     }
     all->count++;
+    sp_door_count(connection->counts, SP_DOOR_ACCEPTED, 1);
+    sp_door_count(connection->counts, SP_DOOR_OPEN, 1);
     return SNAKEPIT_OK;
 }
 

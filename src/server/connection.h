@@ -13,6 +13,7 @@
 #include "base/list.h"
 #include "base/loop.h"
 #include "base/slice.h"
+#include "server/counts.h"
 #include "server/exchange.h"
 #include "server/outbox.h"
 #include "server/transport.h"
@@ -61,6 +62,8 @@ struct sp_connections {
     const struct sp_protocol *protocol;
     void (*closed)(struct sp_connections *all); // one of them has
     struct sp_budget *budget; // for what waits for clients; NULL: without a limit
+    const struct sp_door *doors;
+    struct sp_door_counts *counts; // one for each of these; NULL: nobody counts
     struct sp_waits waits;
     size_t count;
     struct sp_buf spare_in; // what one has read into, for the next one that reads
@@ -72,6 +75,7 @@ struct sp_connections {
 struct sp_connection {
     struct sp_connections *all;
     struct sp_serve_loop *loop;
+    struct sp_door_counts *counts; // of its door; NULL: nobody counts
     struct sp_peer peer;
     struct sp_transport transport;
     struct sp_watch watch;
@@ -140,8 +144,8 @@ static inline bool sp_connection_is_secure(const struct sp_connection *connectio
 
 // ---- For the server ---------------------------------------------------------------
 
-// `protocol`, `serve`, `closed` and `budget` are set already. `limits_ms` by what is
-// waited for.
+// `protocol`, `serve`, `closed` and `budget` are set already; `doors` and `counts`
+// before the first one opens. `limits_ms` by what is waited for.
 void sp_connections_init(struct sp_connections *all,
                          struct sp_loop *loop,
                          const uint32_t limits_ms[SP_WAITS]);

@@ -64,6 +64,7 @@ bool sp_connections_drop_idle(struct sp_connections *all)
         idle = first_that_waits_for(all, SP_WAIT_HANDSHAKE);
     }
     if (idle != NULL) {
+        sp_door_count(idle->counts, SP_DOOR_NO_ROOM, 1);
         // Of an answer a part may still be on its way.
         sp_connection_discard(idle);
         sp_connection_destroy(idle);

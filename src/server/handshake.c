@@ -20,6 +20,7 @@ static const char not_encrypted[] =
 static void tell(struct sp_connection *connection, const char *because)
 {
     struct sp_connections *all = connection->all;
+    sp_door_count(connection->counts, SP_DOOR_FAILED_HANDSHAKES, 1);
     uint64_t now = sp_clock_now();
     if (connection->loop == NULL || connection->loop->options->log == NULL) {
         return;
@@ -60,6 +61,7 @@ static void tell_who(const struct sp_connection *connection)
 
 static void go_on_to_protocol(struct sp_connection *connection)
 {
+    sp_door_count(connection->counts, SP_DOOR_HANDSHAKES, 1);
     connection->peer.certificate = sp_tls_subject(connection->transport.tls);
     tell_who(connection);
     connection->protocol = connection->all->protocol;

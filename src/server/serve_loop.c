@@ -82,6 +82,7 @@ serve_client(struct sp_serve_loop *serve, int fd, const struct sp_peer *peer)
                serve_refused,
                .client = peer->address,
                .reason = snakepit_err_name(err));
+        sp_door_count(sp_serve_loop_counts(serve, peer->door), SP_DOOR_NO_MEMORY, 1);
         (void)close(fd);
         forget(serve);
     }
@@ -426,7 +427,11 @@ snakepit_err sp_serve_loop_init(struct sp_serve_loop *serve,
     sp_loop_before_waits(&serve->loop, before_wait);
     serve->door_watches =
         sp_alloc_array(server->doors.count, sizeof *serve->door_watches);
-    if (serve->door_watches == NULL || open_views(serve) != SNAKEPIT_OK) {
+    serve->counts = sp_alloc_lines(server->doors.count * sizeof *serve->counts);
+    serve->connections.doors = server->doors.items;
+    serve->connections.counts = serve->counts;
+    if (serve->door_watches == NULL || serve->counts == NULL ||
+        open_views(serve) != SNAKEPIT_OK) {
         return SNAKEPIT_NO_MEMORY;
     }
     err = snakepit_queue_new(server->options.pit, &serve->queue, why);
@@ -478,6 +483,8 @@ void sp_serve_loop_end(struct sp_serve_loop *serve)
         serve->door_watches = NULL;
     }
     close_views(serve);
+    sp_free(serve->counts);
+    serve->counts = NULL;
     sp_watch_stop(&serve->queue_watch);
     sp_waits_fini(&serve->streams);
     sp_blocks_fini(&serve->blocks);
@@ -504,6 +511,13 @@ const struct sp_serve_config *sp_serve_loop_config(const struct sp_serve_loop *l
 const struct sp_log *sp_serve_loop_log(const struct sp_serve_loop *loop)
 {
     return loop->options->log;
+}
+
+struct sp_door_counts *sp_serve_loop_counts(const struct sp_serve_loop *loop,
+                                            const struct sp_door *door)
+{
+    bool counts = loop != NULL && loop->counts != NULL && door != NULL;
+    return counts ? &loop->counts[door - loop->server->doors.items] : NULL;
 }
 
 void *sp_serve_loop_user(const struct sp_serve_loop *loop)

@@ -99,6 +99,16 @@ const struct sp_door *sp_server_door(const struct sp_server *server, size_t inde
     return index < server->doors.count ? &server->doors.items[index] : NULL;
 }
 
+void sp_server_door_figures(const struct sp_server *server,
+                            size_t index,
+                            struct sp_door_figures *figures)
+{
+    *figures = (struct sp_door_figures){.address = server->doors.items[index].address};
+    for (size_t i = 0; i < server->loop_count; i++) {
+        sp_door_counts_add(&server->loops[i].counts[index], figures);
+    }
+}
+
 // ---- The end ----------------------------------------------------------------------
 
 static void wake_all(struct sp_server *server)

@@ -19,6 +19,7 @@
 #include "base/loop.h"
 #include "server/budget.h"
 #include "server/connection.h"
+#include "server/counts.h"
 #include "server/door.h"
 #include "server/exchange.h"
 #include "server/offload.h"
@@ -68,6 +69,7 @@ struct sp_serve_loop {
     atomic_size_t load;   // connections, those that are given included. Any thread
     atomic_uint heard;    // the last question of sp_server_is_alive(). Any thread
     struct sp_token_view *token_views; // one for each door that has tokens
+    struct sp_door_counts *counts;     // one for each door; read by any thread
     struct sp_budget *budget;          // of the server: for the bodies of requests
     bool draining;
     bool started;
@@ -110,6 +112,11 @@ sp_server_reload(struct sp_server *server, const char *path, snakepit_message *w
 
 // How many connections there are now. Any thread.
 size_t sp_server_connections(struct sp_server *server);
+// What all threads have counted for one of the doors, added up; that of `index` 0 is
+// the first, as above. Any thread.
+void sp_server_door_figures(const struct sp_server *server,
+                            size_t index,
+                            struct sp_door_figures *figures);
 // Whether each thread has come round since this was asked last; asks again. One thread.
 bool sp_server_is_alive(struct sp_server *server);
 
@@ -119,6 +126,9 @@ snakepit *sp_serve_loop_pit(const struct sp_serve_loop *loop);
 snakepit_queue *sp_serve_loop_queue(const struct sp_serve_loop *loop);
 const struct sp_serve_config *sp_serve_loop_config(const struct sp_serve_loop *loop);
 const struct sp_log *sp_serve_loop_log(const struct sp_serve_loop *loop);
+// What it has counted for one of its doors. NULL: it does not count.
+struct sp_door_counts *sp_serve_loop_counts(const struct sp_serve_loop *loop,
+                                            const struct sp_door *door);
 void *sp_serve_loop_user(const struct sp_serve_loop *loop);
 bool sp_serve_loop_draining(const struct sp_serve_loop *loop);
 

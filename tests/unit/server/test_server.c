@@ -241,6 +241,38 @@ static void a_client_is_served(void **state)
     expect_connections(0);
 }
 
+// An answer may be heard before it is counted.
+static void await_sent(uint64_t bytes, struct sp_door_figures *figures)
+{
+    uint64_t until = sp_clock_now() + PATIENCE_MS * SP_NS_PER_MS;
+    do {
+        sp_server_door_figures(scene->server, 0, figures);
+    } while (figures->of[SP_DOOR_SENT] < bytes && sp_clock_now() < until);
+    assert_int_equal(figures->of[SP_DOOR_SENT], bytes);
+}
+
+static void what_clients_do_is_counted_for_their_door(void **state)
+{
+    (void)state;
+    struct sp_door_figures figures;
+    serve("loops: 2");
+    for (size_t i = 0; i < 4; i++) {
+        assert_true(call(i));
+        expect_answer(i);
+    }
+    await_sent(4 * strlen("hello"), &figures);
+    assert_string_equal(figures.address, sp_server_door(scene->server, 0)->address);
+    assert_int_equal(figures.of[SP_DOOR_ACCEPTED], 4);
+    assert_int_equal(figures.of[SP_DOOR_OPEN], 4);
+    assert_int_equal(figures.of[SP_DOOR_RECEIVED], 4 * strlen("hello"));
+    hang_up(0);
+    hang_up(1);
+    expect_connections(2);
+    sp_server_door_figures(scene->server, 0, &figures);
+    assert_int_equal(figures.of[SP_DOOR_ACCEPTED], 4);
+    assert_int_equal(figures.of[SP_DOOR_OPEN], 2);
+}
+
 static void what_handlers_need_is_there(void **state)
 {
     (void)state;
@@ -311,6 +343,9 @@ static void an_idle_client_makes_room_for_a_new_one(void **state)
     expect_answer(1);
     expect_connections(2);
     assert_int_equal(atomic_load(&scene->full), 0);
+    struct sp_door_figures figures;
+    sp_server_door_figures(scene->server, 0, &figures);
+    assert_int_equal(figures.of[SP_DOOR_NO_ROOM], 1);
 }
 
 static void where_all_are_at_work_a_new_one_waits(void **state)
@@ -451,6 +486,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, prepare, clear)
     const struct CMUnitTest tests[] = {
         TEST(a_client_is_served),
+        TEST(what_clients_do_is_counted_for_their_door),
         TEST(what_handlers_need_is_there),
         TEST(clients_are_shared_out),
         TEST(the_number_of_loops_follows_the_machine),

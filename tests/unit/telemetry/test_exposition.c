@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "base/memory.h"
+#include "telemetry/doors.h"
 
 static const struct sp_figures two[] = {
     {.stats = {.name = "plain",
@@ -34,6 +35,7 @@ static char *text_of(size_t count, bool open)
     assert_int_equal(
         sp_exposition_gauge(&out, "snakepit_draining", "1 while the daemon ends.", 1),
         SNAKEPIT_OK);
+    assert_int_equal(sp_doors_write(&out, NULL, 0, open), SNAKEPIT_OK);
     assert_int_equal(sp_exposition_write(&out, two, count, open), SNAKEPIT_OK);
     if (open) {
         assert_int_equal(sp_exposition_end(&out), SNAKEPIT_OK);
