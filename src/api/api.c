@@ -42,6 +42,7 @@ struct sp_api *sp_api_new(const struct sp_api_options *options)
     }
     api->pit = options->pit;
     api->log = options->log;
+    api->events = options->events;
     api->drain = options->drain;
     api->user = options->user;
     api->path = options->path == NULL ? NULL : sp_strdup(options->path);

@@ -7,6 +7,7 @@
 
 #include <snakepit/snakepit.h>
 
+#include "api/event_ring.h"
 #include "base/log.h"
 #include "server/exchange.h"
 
@@ -16,7 +17,8 @@ struct sp_api;
 struct sp_api_options {
     snakepit *pit;
     const char *path; // of the configuration, to be read again; NULL: it cannot be
-    const struct sp_log *log; // is borrowed; NULL: nothing is logged
+    const struct sp_log *log;     // is borrowed; NULL: nothing is logged
+    struct sp_event_ring *events; // for those who follow; is borrowed; NULL: nobody can
     // Begins to drain the daemon, as SIGTERM does. Any thread. NULL: it cannot.
     void (*drain)(void *user);
     void *user;

@@ -52,6 +52,8 @@ struct sp_api {
     void *user;                // constant
     struct sp_call_names names;
     struct sp_feed feed; // has a lock of its own
+    struct sp_event_ring
+        *events; // constant; has a lock of its own; NULL: there is none
     struct sp_api_loop *_Atomic loops;
     pthread_mutex_t lock;
     struct sp_api_document document;

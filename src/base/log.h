@@ -36,7 +36,8 @@ typedef void sp_log_fn(void *user, const struct sp_notice *notice);
 struct sp_log {
     sp_log_fn *write; // mostly sp_log_writer_put()
     void *user;
-    enum sp_log_level level; // events below it are not told
+    enum sp_log_level level;    // events below it are not told,
+    enum sp_log_level adapters; // nor below this what adapters print and emit
 };
 
 // Writes `text` in double quotes into `room`, quotes and backslashes escaped, cut to

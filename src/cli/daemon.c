@@ -17,6 +17,7 @@
 #include "cli/daemon_signals.h"
 #include "http/http.h"
 #include "pit/end.h"
+#include "pit/log.h"
 #include "services/services.h"
 #include "telemetry/log_writer.h"
 
@@ -32,15 +33,23 @@
 
 // ---- The log ----------------------------------------------------------------------
 
-// A daemon says what it does, unless the variable wants less.
+// A daemon says what it does, unless the variable wants less; those who follow its
+// events are told in any case.
 static snakepit_err open_log(struct sp_daemon *daemon)
 {
+    daemon->events = sp_event_ring_new();
+    if (daemon->events == NULL) {
+        return SNAKEPIT_NO_MEMORY;
+    }
     // NOLINTNEXTLINE(concurrency-mt-unsafe): read-only
     const char *wanted = getenv("SNAKEPIT_LOG");
     int level = wanted != NULL ? sp_log_level_of(wanted) : -1;
-    daemon->log.level = level >= 0 ? (enum sp_log_level)level : SP_LOG_INFO;
+    enum sp_log_level written = level >= 0 ? (enum sp_log_level)level : SP_LOG_INFO;
+    daemon->log.level = written < SP_LOG_INFO ? written : SP_LOG_INFO;
     const struct sp_log_target target = {.format = daemon->config->log_format,
-                                         .level = daemon->log.level};
+                                         .level = written,
+                                         .take = sp_event_ring_hear,
+                                         .user = daemon->events};
     snakepit_err err = sp_log_writer_open(&target, &daemon->writer);
     daemon->log.write = sp_log_writer_put;
     daemon->log.user = daemon->writer;
@@ -271,13 +280,16 @@ snakepit_err sp_daemon_open(struct sp_daemon *daemon, snakepit_message *why)
     raise_open_files(daemon);
     keep_memory_flat();
     sp_daemon_signals_init(&daemon->loop);
-    err = snakepit_open_file(daemon->file, NULL, &daemon->pit, why);
+    const struct sp_pit_ear ear = {
+        .hear = sp_event_ring_hear, .user = daemon->events, .level = daemon->log.level};
+    err = sp_pit_open_file(daemon->file, &ear, &daemon->pit, why);
     if (err != SNAKEPIT_OK) {
         return err;
     }
     const struct sp_api_options api = {.pit = daemon->pit,
                                        .path = daemon->file,
                                        .log = &daemon->log,
+                                       .events = daemon->events,
                                        .drain = ask_to_stop};
     daemon->api = sp_api_new(&api);
     if (daemon->api == NULL) {
@@ -356,4 +368,5 @@ void sp_daemon_close(struct sp_daemon *daemon)
     sp_timer_stop(&daemon->look);
     sp_loop_fini(&daemon->loop);
     sp_log_writer_close(daemon->writer);
+    sp_event_ring_free(daemon->events);
 }

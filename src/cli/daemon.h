@@ -30,6 +30,7 @@ struct sp_daemon {
     struct sp_server *server;
     struct sp_log log;
     struct sp_log_writer *writer;
+    struct sp_event_ring *events; // what was told last
     struct sp_loop loop;
     struct sp_timer watchdog;
     struct sp_timer status;

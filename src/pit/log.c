@@ -78,12 +78,17 @@ static enum sp_log_level level_of_variable(const char *wanted, bool *wrong)
     return *wrong ? SP_LOG_WARNING : (enum sp_log_level)level;
 }
 
-static enum sp_log_level lowest(const struct sp_pit_outlets *to)
+static enum sp_log_level lower(enum sp_log_level one, enum sp_log_level other)
+{
+    return one < other ? one : other;
+}
+
+// Adapters may say much, which is not sent for the sake of an ear alone.
+static void set_levels(struct sp_log *log, const struct sp_pit_outlets *to)
 {
     enum sp_log_level ear = to->ear.hear != NULL ? to->ear.level : SP_LOG_OFF;
-    enum sp_log_level level =
-        to->line_level < to->notice_level ? to->line_level : to->notice_level;
-    return level < ear ? level : ear;
+    log->adapters = lower(to->line_level, to->notice_level);
+    log->level = lower(log->adapters, ear);
 }
 
 static snakepit_err open_writer(snakepit *pit, snakepit_message *why)
@@ -116,7 +121,7 @@ snakepit_err sp_pit_open_log(snakepit *pit,
     bool wrong;
     pit->outlets.line_level = level_of_variable(wanted, &wrong);
     set_outlets(&pit->outlets, options);
-    pit->log.level = lowest(&pit->outlets);
+    set_levels(&pit->log, &pit->outlets);
     if (pit->log.level >= SP_LOG_OFF) {
         return SNAKEPIT_OK; // nothing is ever told
     }

@@ -11,7 +11,9 @@
 struct sp_pit_ear {
     sp_log_fn *hear; // NULL: nobody
     void *user;
-    enum sp_log_level level; // what is below it is not heard
+    // What is below it is not heard, nor is what adapters say unless somebody else
+    // hears that as well.
+    enum sp_log_level level;
 };
 
 // Where events lead. Constant once the pit is open.

@@ -99,7 +99,8 @@ snakepit_err sp_event_parse(struct sp_event *event, const uint8_t *bytes, size_t
 
 bool sp_event_sink_wants(const struct sp_event_sink *sink)
 {
-    return sink->event != NULL || sink->log->level <= SP_LOG_INFO;
+    return sink->event != NULL ||
+           (sink->log->level <= SP_LOG_INFO && sink->log->adapters <= SP_LOG_INFO);
 }
 
 // The map as JSON, or why it has none; NULL without memory for it.

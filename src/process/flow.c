@@ -149,7 +149,8 @@ static void on_output(struct sp_watch *watch)
 
 void sp_flow_start(struct sp_flow *flow, const struct sp_flow_options *options)
 {
-    enum sp_log_level least = options->log->level;
+    const struct sp_log *log = options->log;
+    enum sp_log_level least = log->level > log->adapters ? log->level : log->adapters;
     *flow = (struct sp_flow){.options = *options, .rest = {.user = flow}};
     sp_output_init(&flow->outputs[0], options->fds[0], least, log_output, flow);
     sp_output_init(&flow->outputs[1], options->fds[1], least, log_errors, flow);

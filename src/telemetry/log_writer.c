@@ -429,7 +429,8 @@ static void init_lock(struct sp_log_writer *writer)
 
 static void tell_of_no_journal(struct sp_log_writer *writer)
 {
-    const struct sp_log log = {sp_log_writer_put, writer, writer->target.level};
+    const struct sp_log log = {
+        .write = sp_log_writer_put, .user = writer, .level = writer->target.level};
     if (writer->target.format == SP_LOG_JOURNALD && writer->journal < 0) {
         sp_log(&log, log_no_journal, .because = strerrordesc_np(errno));
     }

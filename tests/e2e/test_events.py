@@ -9,9 +9,12 @@ import re
 import signal
 import time
 
+import pytest
 from support import Pit, eventually, pool
 from support.configs import default_python
 from support.daemon import Daemon
+from support.served import Client, Events, config, end
+from support.served import serve as serve_ready
 
 
 def named(pit, name):
@@ -79,6 +82,88 @@ def test_a_full_line_is_told_once(open_pit):
     assert busy.fields["running"] == 1
     for call in calls:
         call.wait()
+
+
+# ---- To those who follow a daemon ----------------------------------------------------
+
+
+@pytest.fixture
+def client(tmp_path):
+    daemon = serve_ready(config(tmp_path, pool_size=2))
+    yield Client(daemon)
+    end([daemon])
+
+
+class Following:
+    """A client that follows events, each with its id."""
+
+    def __init__(self, client, query="", **headers):
+        self.answer = client.open("GET", "/v1/events" + query, **headers)
+        self.events = Events(self.answer)
+        self.every = iter(self.events)
+
+    def until(self, name):
+        """The next event of that name."""
+        return next(value for _, value in self.every if value.get("event") == name)
+
+    def close(self):
+        self.events.close()
+
+
+def worker_pids(client):
+    workers = client.ask("GET", "/v1/pools/text")[1]["workers_now"]
+    return [worker["pid"] for worker in workers]
+
+
+def test_who_follows_hears_of_a_death_at_once(client):
+    following = Following(client, "?pool=text&level=warning")
+    (pid, _) = worker_pids(client)
+    os.kill(pid, signal.SIGKILL)
+    ended = following.until("worker.exit")
+    assert ended["pid"] == pid and ended["signal"] == signal.SIGKILL
+    assert ended["level"] == "warning" and ended["pool"] == "text"
+    following.close()
+
+
+def test_who_comes_again_goes_on_behind_what_it_has_seen(client):
+    following = Following(client, "?last=1024&name=worker.started")
+    lines = iter(following.answer)
+    ids = [next(line for line in lines if line.startswith(b"id: ")) for _ in range(2)]
+    following.close()
+    again = Following(
+        client, "?name=worker.started", last_event_id=ids[0].decode().split()[1]
+    )
+    lines = iter(again.answer)
+    assert next(line for line in lines if line.startswith(b"id: ")) == ids[1]
+    again.close()
+    stranger = Following(client, "?name=worker.started", last_event_id="1f.7")
+    lines = iter(stranger.answer)
+    assert next(line for line in lines if line.startswith(b"id: ")) == ids[0]
+    stranger.close()
+
+
+def test_what_the_daemon_does_is_followed_as_well(client):
+    following = Following(client)
+    assert client.ask("POST", "/v1/pools/text:recycle")[0] == 202
+    asked = following.until("serve.recycle")
+    assert asked["pool"] == "text" and asked["client"].startswith("127.0.0.1:")
+    assert following.until("worker.recycled")["pool"] == "text"
+    following.close()
+
+
+def test_a_follower_of_a_daemon_that_drains_comes_to_its_end(tmp_path):
+    daemon = serve_ready(config(tmp_path))
+    following = Following(Client(daemon))
+    assert daemon.stop() == 0
+    assert all(name == "message" for name, _ in following.every)
+    following.close()
+    end([daemon])
+
+
+@pytest.mark.parametrize("query", ["?level=loud", "?last=-1", "?last=1025", "?pool=%"])
+def test_what_cannot_be_followed_is_refused(client, query):
+    status, problem = client.ask("GET", "/v1/events" + query)
+    assert status == 400 and problem["detail"]
 
 
 # ---- The log -------------------------------------------------------------------------

@@ -57,6 +57,7 @@ REQUESTS = {
     "recycleWorker": "/v1/workers/999999:recycle",
     "getWorkerStacks": "/v1/workers/999999/stacks",
     "watch": "/v1/watch?interval_ms=1",
+    "followEvents": "/v1/events?last=x",
     "listSessions": "/v1/sessions",
     "getSession": "/v1/sessions/none",
     "endSession": "/v1/sessions/none",
@@ -231,6 +232,40 @@ def test_it_watches_its_pools_and_no_others(client):
     assert seen("observe") == (["mine", "other"], {"mine", "other"})
     assert seen("observe-mine") == (["mine"], {"mine"})
     assert seen("other") == (["other"], {"other"})
+
+
+def test_it_follows_events_of_its_pools_and_no_others(client):
+    def seen(name: str) -> set[str | None]:
+        path = "/v1/events?last=1024&name=worker.started"
+        events = Events(client.open("GET", path, **bearer(name)))
+        every = iter(events)
+        pools = {next(every)[1]["pool"]}
+        if name == "observe":
+            pools.add(next(every)[1]["pool"])
+        events.close()
+        return pools
+
+    assert seen("observe") == {"mine", "other"}
+    assert seen("observe-mine") == {"mine"}
+    assert seen("other") == {"other"}
+
+
+def test_what_a_daemon_says_of_itself_is_for_tokens_of_all_pools(own):
+    client, _ = own
+
+    def first(name: str) -> str:
+        path = "/v1/events?last=1024&name=serve."
+        events = Events(client.open("GET", path, **bearer(name)))
+        status, _ = client.ask("GET", "/v1/pools", authorization="Bearer nothing")
+        assert status == 401
+        client.ask("POST", "/v1/pools/mine:recycle", **bearer("all"))
+        event = next(iter(events))[1]["event"]
+        events.close()
+        return event
+
+    assert first("observe").startswith("serve.")
+    # One for a single pool sees that somebody has it recycled, and nothing else.
+    assert first("observe-mine") == "serve.recycle"
 
 
 def test_a_token_that_is_revoked_watches_no_longer(own):

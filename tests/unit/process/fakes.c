@@ -116,7 +116,7 @@ void machine_reset(void)
         close_ends(&machine.processes[i]);
     }
     machine = (struct fake_machine){.now = 1000 * SP_NS_PER_S,
-                                    .log = {keep, NULL, SP_LOG_DEBUG}};
+                                    .log = {.write = keep, .level = SP_LOG_DEBUG}};
     sp_clock_adopt_ticks_per_us(1000); // which could not be measured by this clock
 }
 

@@ -50,7 +50,7 @@ static int open_scene(void **state)
     struct sp_flow_options options = {
         .loop = &scene->loop, .log = &scene->log, .pool = "p", .worker = 7};
     assert_int_equal(sp_loop_init(&scene->loop, woken, scene, NULL), SNAKEPIT_OK);
-    scene->log = (struct sp_log){hear, scene, SP_LOG_INFO};
+    scene->log = (struct sp_log){.write = hear, .user = scene, .level = SP_LOG_INFO};
     scene->end.user = scene;
     for (int i = 0; i < 2; i++) {
         int ends[2];
