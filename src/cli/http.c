@@ -26,7 +26,7 @@ struct sp_cli_http {
 };
 
 // One transfer. Owner: the main thread.
-struct transfer {
+struct sp_cli_transfer {
     const struct sp_cli_http *http;
     const struct sp_cli_request *request;
     struct sp_cli_response *response;
@@ -101,7 +101,7 @@ static char byte_of(char byte)
     return (char)(byte >= 'A' && byte <= 'Z' ? byte + ('a' - 'A') : byte);
 }
 
-static void note_type(struct transfer *transfer)
+static void note_type(struct sp_cli_transfer *transfer)
 {
     struct sp_cli_response *response = transfer->response;
     const char *type = type_of(transfer->easy);
@@ -115,7 +115,7 @@ static void note_type(struct transfer *transfer)
     response->type[i] = '\0';
 }
 
-static void note_head(struct transfer *transfer)
+static void note_head(struct sp_cli_transfer *transfer)
 {
     long status = 0;
     (void)sp_curl.easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
@@ -123,7 +123,7 @@ static void note_head(struct transfer *transfer)
     note_type(transfer);
 }
 
-static snakepit_err take(struct transfer *transfer, struct sp_slice bytes)
+static snakepit_err take(struct sp_cli_transfer *transfer, struct sp_slice bytes)
 {
     const struct sp_cli_request *request = transfer->request;
     struct sp_cli_response *response = transfer->response;
@@ -142,7 +142,7 @@ static snakepit_err take(struct transfer *transfer, struct sp_slice bytes)
 
 static size_t on_bytes(char *data, size_t one, size_t count, void *user)
 {
-    struct transfer *transfer = user;
+    struct sp_cli_transfer *transfer = user;
     const struct sp_slice bytes = {(const uint8_t *)data, one * count};
     transfer->err = take(transfer, bytes);
     return transfer->err == SNAKEPIT_OK ? bytes.size : CURL_WRITEFUNC_ERROR;
@@ -150,7 +150,7 @@ static size_t on_bytes(char *data, size_t one, size_t count, void *user)
 
 // ---- The request ------------------------------------------------------------------
 
-static bool add_field(struct transfer *transfer, const char *line)
+static bool add_field(struct sp_cli_transfer *transfer, const char *line)
 {
     struct curl_slist *longer = sp_curl.slist_append(transfer->fields, line);
     if (longer != NULL) {
@@ -159,14 +159,14 @@ static bool add_field(struct transfer *transfer, const char *line)
     return longer != NULL;
 }
 
-static bool add(struct transfer *transfer, const char *name, const char *value)
+static bool add(struct sp_cli_transfer *transfer, const char *name, const char *value)
 {
     char line[1024];
     sp_cli_format(line, sizeof line, "%s: %s", name, value);
     return value == NULL || add_field(transfer, line);
 }
 
-static bool add_fields(struct transfer *transfer)
+static bool add_fields(struct sp_cli_transfer *transfer)
 {
     const struct sp_cli_request *request = transfer->request;
     bool done = add(transfer, "Accept", request->accept) &&
@@ -215,7 +215,7 @@ static void set_way(CURL *easy, const struct sp_cli_http_options *options)
     }
 }
 
-static snakepit_err prepare(struct transfer *transfer)
+static snakepit_err prepare(struct sp_cli_transfer *transfer)
 {
     char url[2 * SP_CLI_URL_SIZE + 1024];
     const struct sp_cli_http_options *options = &transfer->http->options;
@@ -243,7 +243,7 @@ static snakepit_err prepare(struct transfer *transfer)
     return set ? SNAKEPIT_OK : SNAKEPIT_NO_MEMORY;
 }
 
-static void forget(struct transfer *transfer)
+static void forget(struct sp_cli_transfer *transfer)
 {
     if (transfer->easy != NULL) {
         (void)sp_curl.multi_remove_handle(transfer->http->multi, transfer->easy);
@@ -254,56 +254,71 @@ static void forget(struct transfer *transfer)
 
 // ---- Waiting ----------------------------------------------------------------------
 
-static void note_ends(CURLM *multi)
+// Whether one has ended.
+static bool note_ends(CURLM *multi)
 {
     int left = 0;
+    bool any = false;
     const CURLMsg *message;
     while ((message = sp_curl.multi_info_read(multi, &left)) != NULL) {
         char *of = NULL;
         (void)sp_curl.easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &of);
-        struct transfer *transfer = (struct transfer *)(void *)of;
+        struct sp_cli_transfer *transfer = (struct sp_cli_transfer *)(void *)of;
         transfer->done = true;
         transfer->code = message->data.result;
+        any = true;
     }
+    return any;
 }
 
-// One turn: what has come is read, or it is waited for.
-static snakepit_err turn(CURLM *multi, bool until_signal, int wait_ms)
+// One turn: what has come is read, or it is waited for, or for one of the descriptors.
+static snakepit_err
+turn(CURLM *multi, struct curl_waitfd *beside, unsigned count, int wait_ms)
 {
     int running = 0;
-    struct curl_waitfd signal = {.fd = sp_cli_interrupt_fd(),
-                                 .events = CURL_WAIT_POLLIN};
-    const bool watched = until_signal && signal.fd >= 0;
     CURLMcode code = sp_curl.multi_perform(multi, &running);
-    note_ends(multi);
-    if (code == CURLM_OK && running > 0) {
-        code = sp_curl.multi_poll(
-            multi, watched ? &signal : NULL, watched ? 1 : 0, wait_ms, NULL);
+    const bool news = note_ends(multi);
+    if (code == CURLM_OK && !news) {
+        code = sp_curl.multi_poll(multi, beside, count, wait_ms, NULL);
     }
     return code == CURLM_OK ? SNAKEPIT_OK : SNAKEPIT_NO_MEMORY;
 }
 
-static snakepit_err wait_for(struct transfer *transfer)
+static snakepit_err turn_until_signal(CURLM *multi, int fd, int wait_ms)
+{
+    struct curl_waitfd beside[2];
+    unsigned count = 0;
+    if (sp_cli_interrupt_fd() >= 0) {
+        beside[count++] = (struct curl_waitfd){.fd = sp_cli_interrupt_fd(),
+                                               .events = CURL_WAIT_POLLIN};
+    }
+    if (fd >= 0) {
+        beside[count++] = (struct curl_waitfd){.fd = fd, .events = CURL_WAIT_POLLIN};
+    }
+    return turn(multi, beside, count, wait_ms);
+}
+
+static snakepit_err wait_for(struct sp_cli_transfer *transfer)
 {
     snakepit_err err = SNAKEPIT_OK;
     while (err == SNAKEPIT_OK && !transfer->done && sp_cli_interrupted() == 0) {
-        err = turn(transfer->http->multi, true, LOOK_MS);
+        err = turn_until_signal(transfer->http->multi, -1, LOOK_MS);
     }
     return err == SNAKEPIT_OK && !transfer->done ? SNAKEPIT_CANCELLED : err;
 }
 
 // Tells the daemon that the call is to end, and gives it a moment to say that it has.
 // The connection that closes afterwards would cancel it too, but says nothing.
-static void undo(struct transfer *transfer)
+static void undo(struct sp_cli_transfer *transfer)
 {
     const struct sp_cli_request request = {
         .method = "DELETE", .path = transfer->request->undo, .timeout_ms = UNDO_MS};
     struct sp_cli_response response = {.status = 0};
-    struct transfer end = {
+    struct sp_cli_transfer end = {
         .http = transfer->http, .request = &request, .response = &response};
     snakepit_err err = prepare(&end);
     while (err == SNAKEPIT_OK && !end.done) {
-        err = turn(transfer->http->multi, false, UNDO_MS);
+        err = turn(transfer->http->multi, NULL, 0, UNDO_MS);
     }
     if (err == SNAKEPIT_OK && end.code == CURLE_OK) {
         note_head(&end);
@@ -315,13 +330,13 @@ static void undo(struct transfer *transfer)
 
 // ---- What went wrong --------------------------------------------------------------
 
-static const char *said(const struct transfer *transfer)
+static const char *said(const struct sp_cli_transfer *transfer)
 {
     return transfer->said[0] != '\0' ? transfer->said
                                      : sp_curl.easy_strerror(transfer->code);
 }
 
-static snakepit_err explain_connect(const struct transfer *transfer,
+static snakepit_err explain_connect(const struct sp_cli_transfer *transfer,
                                     snakepit_message *why)
 {
     char reason[128];
@@ -337,7 +352,8 @@ static snakepit_err explain_connect(const struct transfer *transfer,
     return SNAKEPIT_UNREACHABLE;
 }
 
-static snakepit_err explain_tls(const struct transfer *transfer, snakepit_message *why)
+static snakepit_err explain_tls(const struct sp_cli_transfer *transfer,
+                                snakepit_message *why)
 {
     const char *address = transfer->http->options.address->shown;
     if (strstr(said(transfer), "wrong version number") != NULL) {
@@ -357,7 +373,8 @@ static snakepit_err explain_tls(const struct transfer *transfer, snakepit_messag
     return SNAKEPIT_UNREACHABLE;
 }
 
-static snakepit_err explain_file(const struct transfer *transfer, snakepit_message *why)
+static snakepit_err explain_file(const struct sp_cli_transfer *transfer,
+                                 snakepit_message *why)
 {
     const struct sp_cli_http_options *options = &transfer->http->options;
     const char *text = said(transfer);
@@ -371,14 +388,15 @@ static snakepit_err explain_file(const struct transfer *transfer, snakepit_messa
 }
 
 // An alert that comes once the daemon is known is about the client.
-static bool wants_certificate(const struct transfer *transfer)
+static bool wants_certificate(const struct sp_cli_transfer *transfer)
 {
     const char *text = said(transfer);
     return strstr(text, "alert") != NULL &&
            (strstr(text, "certificate") != NULL || strstr(text, "unknown ca") != NULL);
 }
 
-static snakepit_err explain_loss(const struct transfer *transfer, snakepit_message *why)
+static snakepit_err explain_loss(const struct sp_cli_transfer *transfer,
+                                 snakepit_message *why)
 {
     const struct sp_cli_address *address = transfer->http->options.address;
     if (wants_certificate(transfer)) {
@@ -400,7 +418,8 @@ static snakepit_err explain_loss(const struct transfer *transfer, snakepit_messa
     return SNAKEPIT_DAEMON_LOST;
 }
 
-static snakepit_err explain_time(const struct transfer *transfer, snakepit_message *why)
+static snakepit_err explain_time(const struct sp_cli_transfer *transfer,
+                                 snakepit_message *why)
 {
     curl_off_t connected = 0;
     const char *address = transfer->http->options.address->shown;
@@ -416,7 +435,7 @@ static snakepit_err explain_time(const struct transfer *transfer, snakepit_messa
     return SNAKEPIT_DEADLINE_EXCEEDED;
 }
 
-static snakepit_err explain_taking(const struct transfer *transfer,
+static snakepit_err explain_taking(const struct sp_cli_transfer *transfer,
                                    snakepit_message *why)
 {
     if (transfer->err == SNAKEPIT_MALFORMED) {
@@ -428,7 +447,8 @@ static snakepit_err explain_taking(const struct transfer *transfer,
     return transfer->err;
 }
 
-static snakepit_err explain(const struct transfer *transfer, snakepit_message *why)
+static snakepit_err explain(const struct sp_cli_transfer *transfer,
+                            snakepit_message *why)
 {
     const char *address = transfer->http->options.address->shown;
     if (transfer->err != SNAKEPIT_OK) {
@@ -468,12 +488,21 @@ static snakepit_err explain(const struct transfer *transfer, snakepit_message *w
 
 // ---- Asking -----------------------------------------------------------------------
 
+static snakepit_err outcome(struct sp_cli_transfer *transfer, snakepit_message *why)
+{
+    if (transfer->response->status == 0) {
+        note_head(transfer);
+    }
+    return explain(transfer, why);
+}
+
 snakepit_err sp_cli_http_ask(struct sp_cli_http *http,
                              const struct sp_cli_request *request,
                              struct sp_cli_response *response,
                              snakepit_message *why)
 {
-    struct transfer transfer = {.http = http, .request = request, .response = response};
+    struct sp_cli_transfer transfer = {
+        .http = http, .request = request, .response = response};
     why->text[0] = '\0';
     snakepit_err err = prepare(&transfer);
     if (err == SNAKEPIT_OK) {
@@ -483,11 +512,50 @@ snakepit_err sp_cli_http_ask(struct sp_cli_http *http,
         undo(&transfer);
     }
     if (err == SNAKEPIT_OK) {
-        if (response->status == 0) {
-            note_head(&transfer);
-        }
-        err = explain(&transfer, why);
+        err = outcome(&transfer, why);
     }
     forget(&transfer);
+    return err;
+}
+
+// ---- Several at once ----------------------------------------------------------------
+
+snakepit_err sp_cli_http_begin(struct sp_cli_http *http,
+                               const struct sp_cli_request *request,
+                               struct sp_cli_response *response,
+                               struct sp_cli_transfer **transfer)
+{
+    struct sp_cli_transfer *made = sp_alloc(sizeof *made);
+    if (made == NULL) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    *made = (struct sp_cli_transfer){
+        .http = http, .request = request, .response = response};
+    snakepit_err err = prepare(made);
+    if (err != SNAKEPIT_OK) {
+        forget(made);
+        sp_free(made);
+        return err;
+    }
+    *transfer = made;
+    return SNAKEPIT_OK;
+}
+
+snakepit_err sp_cli_http_turn(struct sp_cli_http *http, int fd, int wait_ms)
+{
+    return turn_until_signal(http->multi, fd, wait_ms);
+}
+
+bool sp_cli_http_is_done(const struct sp_cli_transfer *transfer)
+{
+    return transfer->done;
+}
+
+snakepit_err sp_cli_http_end(struct sp_cli_transfer *transfer, snakepit_message *why)
+{
+    why->text[0] = '\0';
+    snakepit_err err = transfer->done ? outcome(transfer, why) : SNAKEPIT_CANCELLED;
+    forget(transfer);
+    sp_free(transfer);
     return err;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Requests to a daemon, one at a time, by libcurl. A signal ends one that is under way.
+// Requests to a daemon by libcurl: one that is waited for, which a signal ends, or
+// several beside each other.
 #ifndef CLI_HTTP_H
 #define CLI_HTTP_H
 
@@ -71,5 +72,26 @@ snakepit_err sp_cli_http_ask(struct sp_cli_http *http,
                              const struct sp_cli_request *request,
                              struct sp_cli_response *response,
                              snakepit_message *why);
+
+// ---- Several at once
+// -----------------------------------------------------------------
+
+// One request that is under way.
+struct sp_cli_transfer;
+
+// Begins to ask; the request and the response are borrowed until sp_cli_http_end().
+// NO_MEMORY.
+snakepit_err sp_cli_http_begin(struct sp_cli_http *http,
+                               const struct sp_cli_request *request,
+                               struct sp_cli_response *response,
+                               struct sp_cli_transfer **transfer);
+// Moves all that are under way on, then waits until something comes, `fd` is readable
+// (-1: there is none), a signal was noted, or `wait_ms` are over. NO_MEMORY.
+snakepit_err sp_cli_http_turn(struct sp_cli_http *http, int fd, int wait_ms);
+// Whether its outcome is known.
+bool sp_cli_http_is_done(const struct sp_cli_transfer *transfer);
+// Says what it came to, as sp_cli_http_ask() does, and frees it. CANCELLED: it was not
+// done, and is given up.
+snakepit_err sp_cli_http_end(struct sp_cli_transfer *transfer, snakepit_message *why);
 
 #endif

@@ -14,26 +14,16 @@
 #include "cli/credentials.h"
 #include "cli/events.h"
 #include "cli/http.h"
+#include "cli/remote_inside.h"
 #include "cli/text.h"
 #include "http/percent.h"
 #include "http/problem.h"
 
 #define VARIABLE   "SNAKEPIT_CONNECT"
-#define JSON       "application/json"
-#define EVENTS     "text/event-stream"
-#define LOOK_MS    30000u  // that a daemon has for what it knows by itself
 #define TOOLS_MS   300000u // that it has for a question to a worker
 #define BESIDE_MS  30000u  // that it has beside the time of a call
 #define EVENT_MOST ((size_t)1 << 30)
 #define NAME_MOST  255u
-
-// Owner: the main thread.
-struct sp_cli_remote {
-    struct sp_cli_target target; // first
-    struct sp_cli_address address;
-    struct sp_cli_credentials credentials;
-    struct sp_cli_http *http;
-};
 
 static struct sp_cli_remote *remote_of(struct sp_cli_target *target)
 {
@@ -54,7 +44,7 @@ static bool ask_version(struct sp_cli_remote *remote, char version[64])
     snakepit_message why;
     static const char begins[] = "Snakepit ";
     const struct sp_cli_request request = {
-        .method = "GET", .path = "/", .timeout_ms = LOOK_MS};
+        .method = "GET", .path = "/", .timeout_ms = SP_CLI_LOOK_MS};
     struct sp_cli_response response = {.status = 0};
     snakepit_err err = sp_cli_http_ask(remote->http, &request, &response, &why);
     const size_t size = response.body.size;
@@ -147,8 +137,8 @@ static void read_http_problem(struct sp_cli_remote *remote,
     }
 }
 
-static void refuse_answer(const struct sp_cli_remote *remote,
-                          struct sp_cli_result *result)
+void sp_cli_remote_refuse_answer(const struct sp_cli_remote *remote,
+                                 struct sp_cli_result *result)
 {
     result->err = SNAKEPIT_PROTOCOL;
     sp_cli_explain(
@@ -168,7 +158,7 @@ static void read_problem(struct sp_cli_remote *remote,
     const struct sp_slice document = {response->body.data, response->body.size};
     snakepit_err err = sp_cli_problem_read(document, &result->problem);
     if (err == SNAKEPIT_MALFORMED) {
-        refuse_answer(remote, result);
+        sp_cli_remote_refuse_answer(remote, result);
     } else if (err != SNAKEPIT_OK) {
         result->err = err;
     } else if (result->problem.of_http) {
@@ -180,10 +170,10 @@ static void read_problem(struct sp_cli_remote *remote,
 }
 
 // Takes the body of a value.
-static void read_response(struct sp_cli_remote *remote,
-                          const struct sp_cli_request *request,
-                          struct sp_cli_response *response,
-                          struct sp_cli_result *result)
+void sp_cli_remote_read(struct sp_cli_remote *remote,
+                        const struct sp_cli_request *request,
+                        struct sp_cli_response *response,
+                        struct sp_cli_result *result)
 {
     const bool value = request->accept != NULL && response->status == 200;
     if (strcmp(response->type, SP_PROBLEM_TYPE) == 0) {
@@ -215,7 +205,7 @@ static void ask(struct sp_cli_remote *remote,
     struct sp_cli_response response = {.status = 0};
     result->err = sp_cli_http_ask(remote->http, request, &response, &result->why);
     if (result->err == SNAKEPIT_OK) {
-        read_response(remote, request, &response, result);
+        sp_cli_remote_read(remote, request, &response, result);
     } else if (result->err == SNAKEPIT_CANCELLED) {
         result->note = note_of(request, &response);
     }
@@ -267,7 +257,7 @@ static void get(struct sp_cli_remote *remote,
     if (result->err == SNAKEPIT_OK) {
         const struct sp_cli_request request = {.method = "GET",
                                                .path = (const char *)path.data,
-                                               .accept = JSON,
+                                               .accept = SP_CLI_JSON_TYPE,
                                                .timeout_ms = timeout_ms};
         ask(remote, &request, result);
     }
@@ -282,14 +272,27 @@ list_tools(struct sp_cli_target *target, const char *pool, struct sp_cli_result 
 
 static void list_pools(struct sp_cli_target *target, struct sp_cli_result *result)
 {
-    get(remote_of(target), "/v1/pools", NULL, LOOK_MS, result);
+    get(remote_of(target), "/v1/pools", NULL, SP_CLI_LOOK_MS, result);
 }
 
 static void describe_pool(struct sp_cli_target *target,
                           const char *pool,
                           struct sp_cli_result *result)
 {
-    get(remote_of(target), "/v1/pools/{}", pool, LOOK_MS, result);
+    get(remote_of(target), "/v1/pools/{}", pool, SP_CLI_LOOK_MS, result);
+}
+
+void sp_cli_remote_path(const struct sp_cli_order *order,
+                        struct sp_buf *path,
+                        struct sp_cli_result *result)
+{
+    size_t count = 0;
+    for (; count < 2 && order->names[count] != NULL; count++) {
+        if (!is_name("pool, a session or a key", order->names[count], result)) {
+            return;
+        }
+    }
+    result->err = make_path(path, order->path, order->names, count);
 }
 
 void sp_cli_remote_order(struct sp_cli_remote *remote,
@@ -297,19 +300,13 @@ void sp_cli_remote_order(struct sp_cli_remote *remote,
                          struct sp_cli_result *result)
 {
     struct sp_buf path = {0};
-    size_t count = 0;
-    for (; count < 2 && order->names[count] != NULL; count++) {
-        if (!is_name("pool, a session or a key", order->names[count], result)) {
-            return;
-        }
-    }
-    result->err = make_path(&path, order->path, order->names, count);
+    sp_cli_remote_path(order, &path, result);
     if (result->err == SNAKEPIT_OK) {
         const struct sp_cli_request request = {
             .method = order->method,
             .path = (const char *)path.data,
-            .accept = strcmp(order->method, "GET") == 0 ? JSON : NULL,
-            .timeout_ms = order->timeout_ms != 0 ? order->timeout_ms : LOOK_MS};
+            .accept = strcmp(order->method, "GET") == 0 ? SP_CLI_JSON_TYPE : NULL,
+            .timeout_ms = order->timeout_ms != 0 ? order->timeout_ms : SP_CLI_LOOK_MS};
         ask(remote, &request, result);
     }
     sp_buf_fini(&path);
@@ -340,7 +337,7 @@ static void read_error(struct stream *stream, struct sp_slice document)
     } else if (err == SNAKEPIT_NO_MEMORY) {
         result->err = err;
     } else {
-        refuse_answer(stream->remote, result);
+        sp_cli_remote_refuse_answer(stream->remote, result);
     }
 }
 
@@ -373,9 +370,10 @@ static void read_stream(struct stream *stream,
                         struct sp_cli_response *response)
 {
     struct sp_cli_result *result = stream->result;
-    const bool whole = response->status == 200 && strcmp(response->type, EVENTS) == 0;
+    const bool whole =
+        response->status == 200 && strcmp(response->type, SP_CLI_EVENTS_TYPE) == 0;
     if (!whole) {
-        read_response(stream->remote, request, response, result);
+        sp_cli_remote_read(stream->remote, request, response, result);
     } else if (!stream->ended) {
         result->err = SNAKEPIT_DAEMON_LOST;
         sp_cli_explain(&result->why,
@@ -395,14 +393,14 @@ static void stream_call(struct sp_cli_remote *remote,
     snakepit_message why;
     stream.events =
         (struct sp_cli_events){.limit = EVENT_MOST, .put = on_event, .user = &stream};
-    request->accept = EVENTS;
+    request->accept = SP_CLI_EVENTS_TYPE;
     request->piece = on_piece;
     request->user = &stream;
     snakepit_err err = sp_cli_http_ask(remote->http, request, &response, &why);
     if (err == SNAKEPIT_OK) {
         read_stream(&stream, request, &response);
     } else if (err == SNAKEPIT_END && stream.broke == SNAKEPIT_MALFORMED) {
-        refuse_answer(remote, result);
+        sp_cli_remote_refuse_answer(remote, result);
     } else if (err == SNAKEPIT_END && !stream.given_up) {
         result->err = stream.broke;
     } else if (err == SNAKEPIT_CANCELLED) {
@@ -480,8 +478,8 @@ static void call_tool(struct sp_cli_target *target,
     struct sp_buf undo = {0};
     struct fields fields = {.id = ""};
     struct sp_cli_request request = {.method = "POST",
-                                     .accept = JSON,
-                                     .type = JSON,
+                                     .accept = SP_CLI_JSON_TYPE,
+                                     .type = SP_CLI_JSON_TYPE,
                                      .body = wanted->arguments->json};
     if (!is_name("pool", wanted->pool, result) ||
         !is_name("tool", wanted->tool, result) ||

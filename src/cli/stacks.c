@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // snakepit stacks: where the workers of a daemon are in their Python code.
+#include "cli/stacks.h"
+
 #include <inttypes.h>
 #include <string.h>
 
@@ -91,7 +93,7 @@ static void print_stack(struct sp_cli *cli, const snakepit_reader *stack)
     }
 }
 
-static void print_worker(struct sp_cli *cli, const snakepit_reader *worker)
+void sp_cli_print_stacks(struct sp_cli *cli, const snakepit_reader *worker)
 {
     snakepit_reader at;
     const snakepit_span error = sp_cli_value_text(worker, "error");
@@ -130,7 +132,7 @@ static int print_found(const struct found *found)
         if (found->json) {
             sp_writer_value(whole, (struct sp_slice){begin, (size_t)(at.at - begin)});
         } else {
-            print_worker(found->cli, &worker);
+            sp_cli_print_stacks(found->cli, &worker);
         }
     }
     if (found->json) {

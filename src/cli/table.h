@@ -9,7 +9,7 @@
 
 #include "cli/command.h"
 
-#define SP_CLI_COLUMNS_MAX 16u
+#define SP_CLI_COLUMNS_MAX 20u
 
 // Zero-initialised but for `columns` is empty. Owner: the main thread.
 struct sp_cli_table {
