@@ -160,6 +160,42 @@ static void assert_pool_is_whole(snakepit *pit)
     assert_int_equal(stats.waiting, 0);
 }
 
+// The sum of all lines of /metrics that count calls of tools with this outcome; NULL:
+// with any.
+static uint64_t told_by_tools(const char *text, const char *outcome)
+{
+    static const char family[] = "snakepit_tool_calls_total{";
+    uint64_t sum = 0;
+    for (const char *at = text; (at = strstr(at, family)) != NULL; at++) {
+        char labels[400];
+        unsigned long long count = 0;
+        assert_int_equal(sscanf(at, "%399[^}]} %llu", labels, &count), 2);
+        const char *its = strstr(labels, "outcome=\"");
+        assert_non_null(its);
+        its += strlen("outcome=\"");
+        bool is_it = outcome == NULL || (strncmp(its, outcome, strlen(outcome)) == 0 &&
+                                         its[strlen(outcome)] == '"');
+        sum += is_it ? count : 0;
+    }
+    return sum;
+}
+
+// However many workers have died, what is counted for all tools is what callers have
+// counted for themselves.
+static void assert_tools_tell_the_same(snakepit *pit, const struct load_counts *counts)
+{
+    char *text = NULL;
+    size_t size;
+    assert_int_equal(snakepit_metrics(pit, NULL, &text, &size), SNAKEPIT_OK);
+    for (int err = 0; err < LOAD_ERRS; err++) {
+        const char *outcome = err == 0 ? "ok" : snakepit_err_name((snakepit_err)err);
+        assert_int_equal(told_by_tools(text, outcome), counts->by_err[err]);
+    }
+    assert_int_equal(told_by_tools(text, NULL), counts->ended);
+    assert_non_null(strstr(text, "tool=\"echo\",outcome=\"WORKER_DIED\""));
+    snakepit_metrics_free(text);
+}
+
 static void killed_workers_lose_no_call_and_answer_none_twice(void **state)
 {
     (void)state;
@@ -194,6 +230,7 @@ static void killed_workers_lose_no_call_and_answer_none_twice(void **state)
     (void)fflush(stdout);
     assert_null(load_fault(&counts));
     assert_true(counts.by_err[SNAKEPIT_WORKER_DIED] > 0);
+    assert_tools_tell_the_same(pit, &counts);
     assert_pool_is_whole(pit);
     // A killed worker has broken nothing.
     assert_int_equal(stats.violations, 0);

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "telemetry/doors.h"
 
@@ -175,6 +176,91 @@ static void the_page_has_nothing_else(void **state)
     free(text);
 }
 
+// ---- Grafana --------------------------------------------------------------------
+
+// Each metric in a query of the board, with the suffix that its kind has there.
+static void each_query_of_the_board_names_a_metric(void **state)
+{
+    static char board[262144];
+    int names = 0;
+    (void)state;
+    FILE *file = fopen(SP_DOCS "/../packaging/grafana/snakepit.json", "r");
+    assert_non_null(file);
+    board[fread(board, 1, sizeof board - 1, file)] = '\0';
+    assert_int_equal(fclose(file), 0);
+    char *text = text_of(1, false);
+    for (const char *at = board; (at = strstr(at, "snakepit_")) != NULL; names++) {
+        char name[100];
+        char family[120];
+        assert_int_equal(sscanf(at, "%99[a-z_]", name), 1);
+        at += strlen(name);
+        const char *const suffixes[] = {"_bucket", "_sum", "_count"};
+        for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
+            char *end = strstr(name, suffixes[i]);
+            if (end != NULL && end[strlen(suffixes[i])] == '\0') {
+                *end = '\0';
+            }
+        }
+        (void)snprintf(family, sizeof family, "# TYPE %s ", name);
+        if (strstr(text, family) == NULL) {
+            fail_msg("the board asks for %s, which is no metric", name);
+        }
+    }
+    assert_true(names > 40);
+    free(text);
+}
+
+// ---- Its size -------------------------------------------------------------------
+
+#define POOLS   20u
+#define TOOLS   4u
+#define WORKERS 50u // each
+#define MOST    (300u << 10)
+
+static void fill(struct sp_figures *pool, struct sp_tool_figures *tools, uint32_t i)
+{
+    static char names[POOLS][16];
+    (void)snprintf(names[i], sizeof names[i], "pool-number-%u", i);
+    *pool = (struct sp_figures){.stats = {.name = names[i],
+                                          .state = "ready",
+                                          .workers = WORKERS,
+                                          .workers_ready = WORKERS,
+                                          .calls = 123456789,
+                                          .total_memory = 40123456789},
+                                .tools = tools,
+                                .tool_count = TOOLS + 1};
+    for (uint32_t class = 0; class < SP_HISTOGRAM_CLASSES; class ++) {
+        pool->line.counts[class] = 1000003;
+        pool->run.counts[class] = 1000003;
+    }
+    for (uint32_t tool = 0; tool <= TOOLS; tool++) {
+        (void)snprintf(
+            tools[tool].name, sizeof tools[tool].name, "tool_of_the_pool_%u", tool);
+        tools[tool].ended[SNAKEPIT_OK] = 123456789;
+        tools[tool].ended[SNAKEPIT_TOOL_FAILED] = 12345;
+        tools[tool].ended[SNAKEPIT_DEADLINE_EXCEEDED] = 1234;
+        tools[tool].ran_ns = UINT64_C(1234567890123456);
+    }
+}
+
+// Its workers make it no larger: none has a line of its own.
+static void twenty_pools_of_fifty_workers_fit_into_300_kib(void **state)
+{
+    static struct sp_figures pools[POOLS];
+    static struct sp_tool_figures tools[POOLS][TOOLS + 1];
+    struct sp_buf out = {0};
+    (void)state;
+    for (uint32_t i = 0; i < POOLS; i++) {
+        fill(&pools[i], tools[i], i);
+    }
+    const uint64_t begun = sp_clock_now();
+    assert_int_equal(sp_exposition_write(&out, pools, POOLS, true), SNAKEPIT_OK);
+    const uint64_t took = sp_clock_now() - begun;
+    print_message("%zu bytes in %.2f ms\n", out.size, (double)took / 1e6);
+    assert_true(out.size <= MOST);
+    sp_buf_fini(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -185,6 +271,8 @@ int main(void)
         cmocka_unit_test(memory_that_runs_out_is_told),
         cmocka_unit_test(the_page_has_each_family),
         cmocka_unit_test(the_page_has_nothing_else),
+        cmocka_unit_test(each_query_of_the_board_names_a_metric),
+        cmocka_unit_test(twenty_pools_of_fifty_workers_fit_into_300_kib),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
