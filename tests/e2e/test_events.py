@@ -7,10 +7,12 @@ import json
 import os
 import re
 import signal
+import subprocess
 import time
 
 import pytest
 from support import Pit, eventually, pool
+from support.command import SNAKEPIT, environment
 from support.configs import default_python
 from support.daemon import Daemon
 from support.served import Client, Events, config, end
@@ -164,6 +166,62 @@ def test_a_follower_of_a_daemon_that_drains_comes_to_its_end(tmp_path):
 def test_what_cannot_be_followed_is_refused(client, query):
     status, problem = client.ask("GET", "/v1/events" + query)
     assert status == 400 and problem["detail"]
+
+
+# ---- The command ---------------------------------------------------------------------
+
+
+def follow(client, *words):
+    """`snakepit events` of that daemon, with its lines as they come."""
+    return subprocess.Popen(
+        [SNAKEPIT, "events", "--connect", client.daemon.urls()[0], *words],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def interrupted(command):
+    command.send_signal(signal.SIGINT)
+    rest, errors = command.communicate(timeout=60)
+    assert command.returncode == 0, errors
+    return rest
+
+
+def test_the_command_prints_events_until_it_is_interrupted(client):
+    command = follow(client, "text", "--level", "warning", "--last", "1024")
+    (pid, _) = worker_pids(client)
+    os.kill(pid, signal.SIGKILL)
+    line = command.stdout.readline()
+    assert re.match(r"\S+Z warning worker.exit pool=text worker=\d+ pid=\d+ ", line)
+    assert line.endswith("code=0 signal=9 expected=no\n")
+    interrupted(command)
+
+
+def test_the_command_prints_json_and_what_was_before(client):
+    command = follow(client, "--json", "--name", "worker.started", "--last", "1024")
+    events = [json.loads(command.stdout.readline()) for _ in range(2)]
+    assert {event["pid"] for event in events} == set(worker_pids(client))
+    interrupted(command)
+
+
+def test_the_command_says_why_it_ended(tmp_path):
+    daemon = serve_ready(config(tmp_path))
+    command = follow(Client(daemon), "--last", "1024")
+    assert command.stdout.readline()
+    assert daemon.stop() == 0
+    _, errors = command.communicate(timeout=60)
+    assert command.returncode not in (0, None)
+    assert "has ended the stream of its events" in errors
+    end([daemon])
+
+
+def test_the_command_refuses_a_level_that_is_none(client):
+    command = follow(client, "--level", "loud")
+    _, errors = command.communicate(timeout=60)
+    assert command.returncode not in (0, None)
+    assert "level is debug, info, warning or error" in errors
 
 
 # ---- The log -------------------------------------------------------------------------
