@@ -20,6 +20,7 @@
 #define SP_FEED_FRAMES 4u    // of one look
 #define SP_FEED_CALLS  2048u // that have ended, a power of two
 #define SP_FEED_TOLD   1024u // of these, in one event
+#define SP_FEED_DEATHS 256u  // a power of two
 
 // A pool or a worker, as JSON.
 struct sp_feed_row {
@@ -63,6 +64,7 @@ struct sp_feed_pool {
     size_t worker_count;
     struct sp_feed_rates rates;
     struct sp_calls_followed followed;
+    uint64_t last_death; // its number
 };
 
 // A call that has ended, or, with a `text` that is empty, so many that nobody noted.
@@ -78,6 +80,12 @@ struct sp_feed_gone {
     uint64_t look;   // that has missed it
     size_t pool;     // its place
     uint64_t worker; // 0: the pool itself
+};
+
+struct sp_feed_death {
+    uint64_t look;
+    size_t pool;
+    struct sp_buf text; // JSON
 };
 
 // What was written of the last look.
@@ -99,9 +107,11 @@ struct sp_feed {
     size_t pool_count;
     struct sp_feed_gone gone[SP_FEED_GONE]; // by their number, modulo
     uint64_t gone_count;
-    struct sp_feed_call *calls; // a ring; NULL: without memory
-    uint64_t call_count;        // that were ever in it
-    struct sp_histogram line;   // room for those of one pool
+    struct sp_feed_call *calls;                  // a ring; NULL: without memory
+    uint64_t call_count;                         // that were ever in it
+    struct sp_feed_death deaths[SP_FEED_DEATHS]; // a ring
+    uint64_t death_count;
+    struct sp_histogram line; // room for those of one pool
     struct sp_histogram run;
     struct sp_feed_frame frames[SP_FEED_FRAMES];
     uint32_t frame_count; // that were written of the last look
@@ -114,6 +124,8 @@ void sp_feed_fini(struct sp_feed *feed);
 
 // Takes over the calls of a pool that have ended since the last look.
 void sp_feed_follow(struct sp_feed *feed, struct sp_feed_pool *pool);
+// And its workers that have.
+snakepit_err sp_feed_follow_deaths(struct sp_feed *feed, struct sp_feed_pool *pool);
 void sp_feed_forget_calls(struct sp_feed *feed);
 
 // Somebody watches from now on, or no longer. What is kept goes with the last one.

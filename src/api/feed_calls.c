@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Calls that have ended since the last look, as JSON, in a ring whose buffers are used
-// again.
+// Calls and workers that have ended since the last look, as JSON, in rings whose
+// buffers are used again.
 #include "api/calls.h"
 #include "api/feed.h"
+#include "api/pools.h"
 #include "base/memory.h"
 #include "payload/pairs.h"
 
@@ -84,8 +85,43 @@ void sp_feed_follow(struct sp_feed *feed, struct sp_feed_pool *pool)
     snakepit_writer_free(following.writer);
 }
 
+// ---- Workers --------------------------------------------------------------------
+
+static snakepit_err
+add_death(struct sp_feed *feed, struct sp_feed_pool *pool, const snakepit_death *row)
+{
+    struct sp_feed_death *death = &feed->deaths[feed->death_count++ % SP_FEED_DEATHS];
+    snakepit_writer *writer = snakepit_writer_new();
+    death->look = feed->look;
+    death->pool = (size_t)(pool - feed->pools);
+    death->text.size = 0;
+    sp_api_write_death(writer, pool->name, row);
+    snakepit_err err = sp_writer_to_json(writer, &death->text);
+    snakepit_writer_free(writer);
+    return err;
+}
+
+snakepit_err sp_feed_follow_deaths(struct sp_feed *feed, struct sp_feed_pool *pool)
+{
+    size_t count = 0;
+    snakepit_death *rows = NULL;
+    snakepit_err err = sp_api_deaths(feed->pit, pool->name, &rows, &count);
+    for (size_t i = count; i > 0 && err == SNAKEPIT_OK; i--) { // the oldest first
+        if (rows[i - 1].number > pool->last_death) {
+            err = add_death(feed, pool, &rows[i - 1]);
+            pool->last_death = rows[i - 1].number;
+        }
+    }
+    sp_free(rows);
+    return err;
+}
+
 void sp_feed_forget_calls(struct sp_feed *feed)
 {
+    for (size_t i = 0; i < SP_FEED_DEATHS; i++) {
+        sp_buf_fini(&feed->deaths[i].text);
+    }
+    feed->death_count = 0;
     for (size_t i = 0; i < SP_FEED_CALLS && feed->calls != NULL; i++) {
         sp_buf_fini(&feed->calls[i].text);
     }

@@ -382,6 +382,7 @@ static snakepit_err look_at_pool(struct sp_feed *feed, struct sp_feed_pool *pool
     err = set_row(feed, &pool->row, writer);
     snakepit_writer_free(writer);
     sp_feed_follow(feed, pool);
+    err = err == SNAKEPIT_OK ? sp_feed_follow_deaths(feed, pool) : err;
     return err == SNAKEPIT_OK ? look_at_workers(feed, pool) : err;
 }
 

@@ -177,6 +177,23 @@ static void put_calls(struct telling *telling)
     }
 }
 
+static void put_deaths(struct telling *telling)
+{
+    const struct sp_feed *feed = telling->feed;
+    const uint64_t count = feed->death_count;
+    begin_list(telling, "deaths");
+    for (uint64_t i = count > SP_FEED_DEATHS ? count - SP_FEED_DEATHS : 0; i < count;
+         i++) {
+        const struct sp_feed_death *death = &feed->deaths[i % SP_FEED_DEATHS];
+        if (death->look > telling->after && death->text.size > 0 &&
+            sees(telling, death->pool)) {
+            begin_item(telling);
+            put(telling, death->text.data, death->text.size);
+        }
+    }
+    end_list(telling);
+}
+
 // ---- What is gone ---------------------------------------------------------------
 
 static uint64_t first_gone(const struct sp_feed *feed)
@@ -263,6 +280,7 @@ static snakepit_err write_event(struct telling *telling, struct sp_buf *event)
     put_pools(telling);
     put_workers(telling);
     put_calls(telling);
+    put_deaths(telling);
     put_gone(telling);
     put_text(telling, "}");
     snakepit_err err = telling->err;

@@ -14,6 +14,7 @@
 #define WORKER_PAIRS   16u
 #define EXECUTOR_PAIRS 6u
 #define HEALTH_PAIRS   6u
+#define DEATH_PAIRS    7u
 
 void sp_api_write_pool(snakepit *pit,
                        snakepit_writer *writer,
@@ -267,6 +268,50 @@ write_breakers(snakepit *pit, const char *pool, snakepit_writer *writer)
 }
 
 snakepit_err
+sp_api_deaths(snakepit *pit, const char *pool, snakepit_death **rows, size_t *count)
+{
+    size_t room = 0;
+    (void)snakepit_pool_deaths(pit, pool, NULL, 0, &room);
+    *rows = sp_alloc_array(room + 1, sizeof **rows);
+    if (*rows == NULL) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    (*rows)[0].size = sizeof **rows;
+    snakepit_err err = snakepit_pool_deaths(pit, pool, *rows, room, count);
+    *count = err == SNAKEPIT_OK && *count < room ? *count : room;
+    return err;
+}
+
+void sp_api_write_death(snakepit_writer *writer,
+                        const char *pool,
+                        const snakepit_death *death)
+{
+    snakepit_writer_map(writer, DEATH_PAIRS);
+    sp_pair_text(writer, "pool", pool);
+    sp_pair_number(writer, "worker", death->worker);
+    sp_pair_number(writer, "pid", (uint64_t)death->pid);
+    sp_pair_number(writer, "time_ms", death->ended_ms);
+    sp_pair_text(writer, "cause", death->cause);
+    sp_pair_number(writer, "after_ms", death->age_ms);
+    sp_pair_bool(writer, "expected", death->expected);
+}
+
+static snakepit_err
+write_deaths(snakepit *pit, const char *pool, snakepit_writer *writer)
+{
+    size_t count = 0;
+    snakepit_death *rows = NULL;
+    snakepit_err err = sp_api_deaths(pit, pool, &rows, &count);
+    snakepit_writer_str(writer, "deaths");
+    snakepit_writer_array(writer, (uint32_t)count);
+    for (size_t i = 0; i < count && err == SNAKEPIT_OK; i++) {
+        sp_api_write_death(writer, pool, &rows[i]);
+    }
+    sp_free(rows);
+    return err;
+}
+
+snakepit_err
 sp_api_describe_pool(snakepit *pit, const char *pool, snakepit_writer *writer)
 {
     snakepit_pool_stats stats = {.size = sizeof stats};
@@ -274,10 +319,11 @@ sp_api_describe_pool(snakepit *pit, const char *pool, snakepit_writer *writer)
     if (err != SNAKEPIT_OK) {
         return err;
     }
-    snakepit_writer_map(writer, SP_API_POOL_PAIRS + 2);
+    snakepit_writer_map(writer, SP_API_POOL_PAIRS + 3);
     sp_api_write_pool(pit, writer, &stats);
     err = write_workers(pit, pool, writer);
-    return err == SNAKEPIT_OK ? write_breakers(pit, pool, writer) : err;
+    err = err == SNAKEPIT_OK ? write_breakers(pit, pool, writer) : err;
+    return err == SNAKEPIT_OK ? write_deaths(pit, stats.name, writer) : err;
 }
 
 void sp_api_pool(struct sp_exchange *exchange, const struct sp_params *params)

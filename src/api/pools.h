@@ -30,6 +30,13 @@ struct sp_api_executors {
 };
 struct sp_api_executors sp_api_executors_of(struct sp_api_executors all,
                                             uint64_t worker);
+// The same of its deaths, the newest first.
+snakepit_err
+sp_api_deaths(snakepit *pit, const char *pool, snakepit_death **rows, size_t *count);
+// Writes one, a map.
+void sp_api_write_death(snakepit_writer *writer,
+                        const char *pool,
+                        const snakepit_death *death);
 // Of a worker that is listed, and may have gone since.
 snakepit_health sp_api_worker_health(snakepit *pit,
                                      const char *pool,
@@ -53,7 +60,8 @@ void sp_api_describe_pools(snakepit *pit,
                            const void *user,
                            snakepit_writer *writer);
 // Writes one of these, with "workers_now": its workers with their health and what they
-// run, and "breakers". `pool` NULL: the default pool. UNKNOWN_POOL, NO_MEMORY.
+// run, "breakers", and "deaths". `pool` NULL: the default pool. UNKNOWN_POOL,
+// NO_MEMORY.
 snakepit_err
 sp_api_describe_pool(snakepit *pit, const char *pool, snakepit_writer *writer);
 

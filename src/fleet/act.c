@@ -199,6 +199,7 @@ static void note(struct sp_fleet *fleet, const struct sp_fleet_action *action)
         sp_pool_note_failure(fleet->options.pool, action->reason);
     } else if (action->kind == SP_FLEET_DO_NOTE_RECYCLED) {
         sp_pool_count_worker(fleet->options.pool, SP_COUNTED_RECYCLES);
+        fleet->occupants[action->place]->worker->left_for = action->reason;
     } else if (action->kind == SP_FLEET_DO_NOTE_ISOLATED) {
         sp_pool_count_worker(fleet->options.pool, SP_COUNTED_ISOLATIONS);
     }

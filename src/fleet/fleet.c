@@ -288,6 +288,9 @@ static void worker_exited(void *user, struct sp_worker *worker)
     occupant->memory = 0;
     occupant->figures = (struct sp_worker_figures){.threads = 0};
     unseat(occupant->fleet, worker);
+    if (worker->child.born) {
+        sp_fleet_note_death(occupant->fleet, worker);
+    }
     occupant->worker = NULL;
     take_event(occupant->fleet, &event);
 }

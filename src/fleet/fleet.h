@@ -99,6 +99,18 @@ struct sp_fleet_row {
     uint64_t started_at; // CLOCK_MONOTONIC ns
 };
 
+#define SP_FLEET_DEATHS 64u // that are told; a power of two
+
+// A worker that has ended.
+struct sp_fleet_death {
+    uint64_t worker;
+    pid_t pid;
+    bool expected;
+    uint64_t ended_ms; // Unix time
+    uint64_t age_ms;
+    char cause[SP_CAUSE_MAX];
+};
+
 // A text that lives as long as its fleet.
 struct sp_kept {
     struct sp_kept *next;
@@ -152,6 +164,8 @@ struct sp_fleet {
     uint32_t wanted;   // it is to be resized to; 0: it is not
     uint32_t outdated; // workers that will make room for those of another spec
     struct sp_code code;
+    struct sp_fleet_death deaths[SP_FLEET_DEATHS]; // a ring
+    uint64_t death_count;                          // that were ever in it
 };
 
 // Prepares; starts nothing. Before the loop thread runs. NO_MEMORY, SYSTEM.
@@ -209,6 +223,13 @@ struct sp_fleet_memory {
     uint64_t each;
 };
 struct sp_fleet_memory sp_fleet_memory_now(struct sp_fleet *fleet);
+// Gives `take` the workers that have ended last, the newest first, with their numbers,
+// which count from 1; returns how many it knows. Any thread.
+typedef void sp_worker_death_fn(void *user,
+                                size_t index,
+                                uint64_t number,
+                                const struct sp_fleet_death *death);
+size_t sp_fleet_deaths(struct sp_fleet *fleet, sp_worker_death_fn *take, void *user);
 // How many workers are still to make room for those of another spec. Any thread.
 uint32_t sp_fleet_outdated_now(struct sp_fleet *fleet);
 // Whether the code of the workers has changed since they were started, or cannot be

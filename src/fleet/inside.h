@@ -86,6 +86,11 @@ void sp_fleet_publish_pool(struct sp_fleet *fleet);
 // Both, of all workers.
 void sp_fleet_publish_all(struct sp_fleet *fleet);
 
+// ---- deaths.c -----------------------------------------------------------------
+
+// A worker's exit was observed.
+void sp_fleet_note_death(struct sp_fleet *fleet, struct sp_worker *worker);
+
 // ---- stacks.c -----------------------------------------------------------------
 
 // Logs where the calls of a worker are that are stuck.

@@ -189,6 +189,7 @@ static void report_loss(struct sp_worker *worker, const struct sp_exit *end)
             .stack = worker->late == NULL ? worker->stack : "",
             .by_us = because != NULL && !may_be_a_tools_doing(worker),
             .violated = atomic_load(&worker->violated)};
+        (void)snprintf(worker->cause, sizeof worker->cause, "%.255s", cause);
         worker->options.hooks.lost(worker->options.hooks.user, worker, &loss);
     }
     pthread_mutex_unlock(&worker->lost_lock);
@@ -247,11 +248,12 @@ static void log_stack(const struct sp_worker *worker)
     }
 }
 
-static void log_exit(const struct sp_worker *worker)
+static void log_exit(struct sp_worker *worker)
 {
     const struct sp_exit *end = &worker->child.end;
     bool told = sp_worker_was_told(worker);
     bool expected = told || worker->state == SP_WORKER_STOPPING;
+    worker->expected = expected;
     sp_log_at(worker->options.log,
               expected ? SP_LOG_INFO : SP_LOG_WARNING,
               worker_exit,

@@ -25,6 +25,8 @@
 #include "process/subprocess.h"
 #include "process/template.h"
 
+#define SP_CAUSE_MAX 256u
+
 struct sp_worker;
 
 // What is known of a worker that is gone or going. Texts are borrowed for the callback.
@@ -124,6 +126,9 @@ struct sp_worker {
     _Atomic bool interrupted;     // and that another one interrupts what it runs
     _Atomic bool signalled;       // SIGTERM came from us
     void *seat;                   // the pool's; set and cleared under lost_lock
+    char cause[SP_CAUSE_MAX];     // of its loss, as its owner was told; under lost_lock
+    const char *left_for; // the owner's: why it made room for another one; or NULL
+    bool expected;        // it was told to end; once its exit was observed
 
     uint32_t rings; // of its bell, for nothing
     struct sp_watch doorbell_watch;

@@ -25,6 +25,7 @@ class Watch:
         self.events = Events(Client(daemon).open("GET", "/v1/watch" + query))
         self.every = iter(self.events)
         self.pools, self.workers, self.names = {}, {}, []
+        self.calls, self.deaths = [], []
         self.take()
 
     def take(self):
@@ -33,6 +34,8 @@ class Watch:
         self.names.append(name)
         if name == "snapshot":
             self.pools, self.workers = {}, {}
+        self.calls += value.get("calls", [])
+        self.deaths += value.get("deaths", [])
         self.pools.update({row["name"]: row for row in value.get("pools", [])})
         self.workers.update({row["id"]: row for row in value.get("workers", [])})
         for worker in value.get("gone", {}).get("workers", []):
@@ -80,7 +83,58 @@ def test_a_worker_that_is_killed_is_gone_within_a_second(watch):
     watch.until(lambda _: victim["id"] not in watch.workers)
     assert time.monotonic() - killed < 1
     watch.until(lambda _: watch.pools["text"]["worker_deaths"] == 1)
+    (death,) = watch.deaths
+    assert (death["pool"], death["worker"]) == ("text", victim["id"])
+    assert death["cause"] == "killed by signal 9 (SIGKILL)"
+    assert not death["expected"]
     watch.until(lambda _: watch.pools["text"]["workers_ready"] == 2)
+
+
+def test_a_worker_that_makes_room_says_why(daemon, watch):
+    (old, *_) = sorted(watch.workers)
+    assert Client(daemon).ask("POST", f"/v1/workers/{old}:recycle")[0] == 202
+    watch.until(lambda _: watch.deaths)
+    (death,) = watch.deaths
+    assert (death["worker"], death["expected"]) == (old, True)
+    assert death["cause"].startswith("made room: ")
+    _, pool = Client(daemon).ask("GET", "/v1/pools/text")
+    assert pool["deaths"] == watch.deaths
+
+
+def test_what_a_worker_runs_is_told_and_can_be_cancelled(daemon, watch, tmp_path):
+    client = Client(daemon)
+    stream = client.events("pour", {"path": str(tmp_path / "poured"), "size": 1})
+
+    def running():
+        rows = [row["executors"][0] for row in watch.workers.values()]
+        return [row for row in rows if row["tool"] == "pour"]
+
+    watch.until(lambda _: running())
+    (row,) = running()
+    assert row["state"] in ("running", "asking")
+    assert abs(row["since_ms"] - time.time() * 1000) < 60000
+    (call,) = client.ask("GET", "/v1/calls?state=running")[1]["calls"]
+    assert (call["call"], call["tool"], call["streams"]) == (row["call"], "pour", True)
+    assert client.ask("DELETE", f"/v1/calls/{call['call']}")[0] == 202
+    watch.until(lambda _: watch.calls and not running())
+    (ended,) = watch.calls
+    assert (ended["call"], ended["outcome"]) == (call["call"], "CANCELLED")
+    assert ended["ran_us"] > 0
+    stream.close()
+
+
+def test_a_failure_is_kept_though_nobody_watches(daemon):
+    client = Client(daemon)
+    assert client.call("fail", {"message": "not today"})[0] == 500
+    (row,) = client.ask("GET", "/v1/calls/recent?failed=true")[1]["calls"]
+    assert (row["tool"], row["outcome"]) == ("fail", "TOOL_FAILED")
+    assert row["error"].endswith("not today")
+    assert "in fail" in row["traceback"]
+    # From now on all of them are there.
+    assert client.call("add", {"a": 1})[0] == 200
+    rows = client.ask("GET", "/v1/calls/recent")[1]["calls"]
+    assert [row["tool"] for row in rows] == ["add", "fail"]
+    assert client.ask("GET", "/v1/calls/recent?limit=1")[1]["calls"] == rows[:1]
 
 
 def test_a_drain_does_not_wait_for_those_who_watch(daemon, watch):
