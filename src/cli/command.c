@@ -64,6 +64,7 @@ static bool is_client(enum sp_cli_command_id id)
     case SP_CLI_RECYCLE:
     case SP_CLI_RETRY:
     case SP_CLI_RESIZE:
+    case SP_CLI_CALLS:
     case SP_CLI_EVENTS:
     case SP_CLI_STACKS:
     case SP_CLI_TOP:

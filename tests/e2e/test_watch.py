@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
 
 import pytest
+from support.connecting import to
 from support.served import Client, Events, config, end, serve
 
 
@@ -135,6 +137,25 @@ def test_a_failure_is_kept_though_nobody_watches(daemon):
     rows = client.ask("GET", "/v1/calls/recent")[1]["calls"]
     assert [row["tool"] for row in rows] == ["add", "fail"]
     assert client.ask("GET", "/v1/calls/recent?limit=1")[1]["calls"] == rows[:1]
+
+
+def test_the_command_lists_calls(daemon, tmp_path):
+    client = Client(daemon)
+    assert client.call("fail", {"message": "not today"})[0] == 500
+    stream = client.events("pour", {"path": str(tmp_path / "poured"), "size": 1})
+    next(iter(stream))
+    done = to(daemon, "calls", "text")
+    (_, line) = done.stdout.splitlines()
+    assert line.split()[1:3] == ["text", "pour"]
+    assert "running" in line
+    done = to(daemon, "calls", "--failed")
+    (_, line) = done.stdout.splitlines()
+    assert line.split()[1:3] == ["text", "fail"]
+    assert line.endswith("not today")
+    done = to(daemon, "calls", "--json")
+    assert [call["tool"] for call in json.loads(done.stdout)["calls"]] == ["pour"]
+    assert to(daemon, "calls", "nowhere").returncode != 0
+    stream.close()
 
 
 def test_a_drain_does_not_wait_for_those_who_watch(daemon, watch):
