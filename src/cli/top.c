@@ -66,6 +66,7 @@ static void draw(struct top *top)
         sp_top_layout(&top->grid, &scene);
         sp_top_screen_draw(top->screen, &top->grid);
     }
+    top->feed.looks_at_calls = sp_top_ui_place(&top->ui)->view == SP_TOP_CALLS;
     top->shown_events = top->feed.events;
     top->drawn_ns = sp_clock_now();
     top->changed = false;

@@ -70,11 +70,44 @@ static void end(struct sp_top_feed *feed, struct sp_cli_result *result)
     feed->broke = SNAKEPIT_OK;
 }
 
+// ---- Calls in line ----------------------------------------------------------------
+
+// The stream has none of them, for there may be very many.
+static void end_look(struct sp_top_feed *feed)
+{
+    struct sp_cli_result result = {.err = SNAKEPIT_OK};
+    sp_cli_pending_end(feed->look, &result);
+    feed->look = NULL;
+    if (result.err == SNAKEPIT_OK) {
+        (void)sp_top_model_take_waiting(&feed->model, result.json);
+        feed->events++;
+    }
+    sp_cli_result_fini(&result); // one that failed is tried again
+}
+
+static void look_at_calls(struct sp_top_feed *feed)
+{
+    static const struct sp_cli_order order = {.method = "GET",
+                                              .path = "/v1/calls?state=line&limit=200"};
+    snakepit_message why;
+    if (feed->look != NULL && sp_cli_pending_is_done(feed->look)) {
+        end_look(feed);
+    }
+    if (feed->look == NULL && feed->looks_at_calls && feed->lost.text[0] == '\0' &&
+        sp_clock_now() - feed->looked_ns > SP_NS_PER_S) {
+        feed->looked_ns = sp_clock_now();
+        (void)sp_cli_pending_begin(feed->remote, &order, NULL, &feed->look, &why);
+    }
+}
+
+// ---- Turns ------------------------------------------------------------------------
+
 bool sp_top_feed_turn(struct sp_top_feed *feed, struct sp_cli_result *result)
 {
     if (feed->paused) {
         return false;
     }
+    look_at_calls(feed);
     if (feed->pending == NULL && sp_clock_now() >= feed->retry_ns) {
         connect_again(feed, result);
     } else if (feed->pending != NULL &&
@@ -98,6 +131,11 @@ static void disconnect(struct sp_top_feed *feed)
         sp_cli_pending_end(feed->pending, &result);
         sp_cli_result_fini(&result);
         feed->pending = NULL;
+    }
+    if (feed->look != NULL) {
+        sp_cli_pending_end(feed->look, &result);
+        sp_cli_result_fini(&result);
+        feed->look = NULL;
     }
 }
 

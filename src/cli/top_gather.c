@@ -9,6 +9,7 @@
 #include "payload/pairs.h"
 #include "payload/writer.h"
 
+#define WAITING_PAIRS   7u
 #define CALL_PAIRS      9u
 #define TOOL_PAIRS      9u
 #define IDLE_TOOL_PAIRS 5u // of one whose calls have not ended
@@ -157,10 +158,34 @@ take_running(void *user, const snakepit_reader *worker, const snakepit_reader *e
     return take_written(gathering);
 }
 
+static snakepit_err take_waiting(struct gathering *gathering,
+                                 const struct sp_top_row *row)
+{
+    snakepit_writer *writer = gathering->writer;
+    const snakepit_reader call = sp_top_row_reader(row);
+    const uint64_t now_ms = gathering->now_ms;
+    const uint64_t passed_ms = now_ms > row->seen_ms ? now_ms - row->seen_ms : 0;
+    snakepit_writer_reset(writer);
+    snakepit_writer_map(writer, WAITING_PAIRS);
+    put_number(writer, "call", row->id);
+    put_span(writer, "pool", sp_cli_value_text(&call, "pool"));
+    put_span(writer, "tool", sp_cli_value_text(&call, "tool"));
+    put_span(writer, "session", sp_cli_value_text(&call, "session"));
+    put_number(
+        writer, "waited_us", sp_cli_value_number(&call, "since_us") + passed_ms * 1000);
+    sp_pair_text(writer, "outcome", "in line");
+    sp_pair_bool(writer, "runs", true);
+    return take_written(gathering);
+}
+
 static snakepit_err gather_calls(struct gathering *gathering)
 {
     const struct sp_top_list *ended = &gathering->model->ended;
+    const struct sp_top_list *waiting = &gathering->model->waiting;
     snakepit_err err = each_running(gathering->model, take_running, gathering);
+    for (size_t i = 0; i < waiting->count && err == SNAKEPIT_OK; i++) {
+        err = take_waiting(gathering, &waiting->rows[i]);
+    }
     for (size_t i = ended->count; i > 0 && err == SNAKEPIT_OK; i--) {
         err = take_row(gathering, &ended->rows[i - 1]);
     }

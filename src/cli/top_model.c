@@ -275,8 +275,24 @@ sp_top_model_take(struct sp_top_model *model, const char *name, struct sp_slice 
     return err;
 }
 
+snakepit_err sp_top_model_take_waiting(struct sp_top_model *model, struct sp_slice data)
+{
+    snakepit_reader map;
+    const struct event event = {.model = model, .map = &map};
+    snakepit_writer *writer = snakepit_writer_new();
+    snakepit_err err =
+        writer == NULL ? SNAKEPIT_NO_MEMORY : sp_cli_value_read(data, writer, &map);
+    if (err == SNAKEPIT_OK) {
+        free_rows(&model->waiting);
+        err = take_list(&event, "calls", &model->waiting, append);
+    }
+    snakepit_writer_free(writer);
+    return err;
+}
+
 void sp_top_model_fini(struct sp_top_model *model)
 {
+    free_list(&model->waiting);
     free_list(&model->pools);
     free_list(&model->workers);
     free_list(&model->ended);

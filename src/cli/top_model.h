@@ -41,6 +41,7 @@ struct sp_top_model {
     struct sp_top_list workers;
     struct sp_top_list ended; // calls, in the order in which they came
     struct sp_top_list deaths;
+    struct sp_top_list waiting; // calls in line, when they were last asked for
 };
 
 // Takes one event: `name` is "snapshot" or "delta", what has another name is passed
@@ -49,6 +50,10 @@ struct sp_top_model {
 // part of it.
 snakepit_err
 sp_top_model_take(struct sp_top_model *model, const char *name, struct sp_slice data);
+// Takes `{"calls": [...]}` of `GET /v1/calls?state=line`, in place of those that waited
+// before. Errors as above.
+snakepit_err sp_top_model_take_waiting(struct sp_top_model *model,
+                                       struct sp_slice data);
 void sp_top_model_fini(struct sp_top_model *model);
 
 // The row as a map to be read; it lives until the model takes the next event.

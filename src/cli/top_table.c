@@ -147,24 +147,16 @@ static enum sp_top_mood mood_of(const char *text)
         const char *text;
         enum sp_top_mood mood;
     } moods[] = {
-        {"ready", SP_TOP_GOOD},
-        {"running", SP_TOP_GOOD},
-        {"ok", SP_TOP_PLAIN},
-        {"healthy", SP_TOP_GOOD},
-        {"starting", SP_TOP_WARNS},
-        {"degraded", SP_TOP_WARNS},
-        {"draining", SP_TOP_WARNS},
-        {"stopping", SP_TOP_FADED},
-        {"removed", SP_TOP_FADED},
-        {"dead", SP_TOP_BAD},
-        {"down", SP_TOP_BAD},
-        {"failed", SP_TOP_BAD},
-        {"stuck", SP_TOP_BAD},
-        {"unhealthy", SP_TOP_BAD},
-        {"cancelled", SP_TOP_WARNS},
-        {"unknown", SP_TOP_FADED},
-        {"isolated", SP_TOP_WARNS},
-        {"asking", SP_TOP_GOOD},
+        {"ready", SP_TOP_GOOD},      {"running", SP_TOP_GOOD},
+        {"ok", SP_TOP_PLAIN},        {"healthy", SP_TOP_GOOD},
+        {"starting", SP_TOP_WARNS},  {"degraded", SP_TOP_WARNS},
+        {"draining", SP_TOP_WARNS},  {"stopping", SP_TOP_FADED},
+        {"removed", SP_TOP_FADED},   {"dead", SP_TOP_BAD},
+        {"down", SP_TOP_BAD},        {"failed", SP_TOP_BAD},
+        {"stuck", SP_TOP_BAD},       {"unhealthy", SP_TOP_BAD},
+        {"cancelled", SP_TOP_WARNS}, {"unknown", SP_TOP_FADED},
+        {"isolated", SP_TOP_WARNS},  {"asking", SP_TOP_GOOD},
+        {"in line", SP_TOP_WARNS},
     };
     for (size_t i = 0; i < sizeof moods / sizeof moods[0]; i++) {
         if (strcasecmp(moods[i].text, text) == 0) {

@@ -76,25 +76,39 @@ class Load:
         self.thread.join()
 
 
-class Waiting:
-    """A call that has begun and waits; its answer, once it has one."""
+class Asked:
+    """A call; its answer, once it has one."""
 
-    def __init__(self, daemon: Daemon, path: pathlib.Path) -> None:
-        self.path = path
+    def __init__(self, daemon: Daemon, tool: str, **arguments: str) -> None:
         self.answers: list = []
         client = Client(daemon)
         self.thread = threading.Thread(
-            target=lambda: self.answers.append(client.call("wait", {"path": str(path)}))
+            target=lambda: self.answers.append(client.call(tool, arguments))
         )
 
-    def __enter__(self) -> Waiting:
+    def __enter__(self) -> Asked:
         self.thread.start()
-        eventually(self.path.exists, "that the call has begun")
         return self
 
     def __exit__(self, *_: object) -> None:
-        pathlib.Path(f"{self.path}.enough").touch()
         self.thread.join()
+
+
+class Waiting(Asked):
+    """A call that has begun and waits until it is left."""
+
+    def __init__(self, daemon: Daemon, path: pathlib.Path) -> None:
+        self.path = path
+        super().__init__(daemon, "wait", path=str(path))
+
+    def __enter__(self) -> Waiting:
+        super().__enter__()
+        eventually(self.path.exists, "that the call has begun")
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pathlib.Path(f"{self.path}.enough").touch()
+        super().__exit__(*error)
 
 
 def start(terminal: Terminal, words: str = "") -> None:
@@ -228,6 +242,24 @@ def test_a_call_is_cancelled(daemon, terminal, tmp_path):
         ((status, problem),) = call.answers
         assert (status, problem["error"]["name"]) == (499, "CANCELLED")
         terminal.sees("CANCELLED")
+
+
+def test_a_call_in_line_is_seen_and_cancelled(daemon, terminal, tmp_path):
+    with (
+        Waiting(daemon, tmp_path / "a"),
+        Waiting(daemon, tmp_path / "b"),
+        Asked(daemon, "pid") as call,
+    ):
+        start(terminal)
+        terminal.press("4")
+        terminal.sees("in line", "pid")
+        terminal.press("Down", "Down", "c")
+        terminal.sees("of tool pid? y/n")
+        terminal.press("y")
+        eventually(lambda: call.answers, "the call ends")
+        ((status, _),) = call.answers
+        assert status == 499
+        terminal.misses("in line")
 
 
 def test_stacks_are_shown_beside_the_table(daemon, terminal, tmp_path):

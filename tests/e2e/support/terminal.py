@@ -11,6 +11,7 @@ import tempfile
 
 import pytest
 
+from .places import BUILD
 from .processes import Process
 from .waiting import eventually
 
@@ -26,6 +27,8 @@ class Terminal:
         self.tmux = shutil.which("tmux")
         if self.tmux is None:
             pytest.skip("needs tmux, which tools/bootstrap --dev installs")
+        if "NCURSES_FOUND:INTERNAL=1" not in (BUILD / "CMakeCache.txt").read_text():
+            pytest.skip("this build was made without ncurses")
         self.folder = tempfile.TemporaryDirectory()
         variables = {**(env or os.environ), "LC_ALL": "C.UTF-8"}
         variables.pop("TMUX", None)

@@ -190,6 +190,34 @@ static void calls_under_way_come_before_those_that_have_ended(void **state)
     end(&made);
 }
 
+static void calls_in_line_come_behind_those_that_run(void **state)
+{
+    (void)state;
+    struct made made;
+    begin(&made, SP_TOP_CALLS);
+    for (int i = 0; i < 2; i++) { // those of before are replaced
+        assert_int_equal(
+            sp_top_model_take_waiting(
+                &made.model,
+                sp_slice_of_text("{\"calls\":[{\"call\":70,\"pool\":\"text\",\"tool\":"
+                                 "\"order\",\"state\":\"line\",\"since_us\":500000},{"
+                                 "\"call\":71}]}")),
+            SNAKEPIT_OK);
+    }
+    made.choice.now_ms += 250;
+    make(&made);
+    assert_column(&made, "call", "4096 5000 5001 70 71 11 10");
+    assert_cell(&made, 3, "state", "in line");
+    assert_cell(&made, 3, "waited", "750ms");
+    assert_true(sp_top_table_line(&made.table, 3)->about.runs);
+    assert_int_equal(
+        sp_top_model_take_waiting(&made.model, sp_slice_of_text("{\"calls\":[]}")),
+        SNAKEPIT_OK);
+    make(&made);
+    assert_int_equal(made.table.count, 5);
+    end(&made);
+}
+
 static void tools_are_what_their_calls_have_done(void **state)
 {
     (void)state;
@@ -347,6 +375,7 @@ int main(void)
         cmocka_unit_test(workers_are_shown_with_what_they_run),
         cmocka_unit_test(control_codes_of_others_are_not_shown),
         cmocka_unit_test(calls_under_way_come_before_those_that_have_ended),
+        cmocka_unit_test(calls_in_line_come_behind_those_that_run),
         cmocka_unit_test(tools_are_what_their_calls_have_done),
         cmocka_unit_test(a_filter_keeps_lines_with_a_cell_that_contains_it),
         cmocka_unit_test(a_place_shows_what_is_of_it),
