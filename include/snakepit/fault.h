@@ -49,6 +49,10 @@ typedef struct snakepit_fault {
     // Of a worker that a signal has killed: Python's stack of the thread that got it,
     // innermost call first. Empty if that thread ran no Python.
     const char *crash_stack;
+    // Of a call whose time was up while its tool ran: Python's stack of the thread that
+    // ran it at that moment, innermost call first. Empty where it could not be read
+    // within a millisecond; see snakepit_worker_stacks().
+    const char *late_stack;
 } snakepit_fault;
 
 // The fault of an answer that is not OK; for one that is, a fault with err == OK. Never

@@ -53,7 +53,8 @@ static snakepit_err read_texts(struct sp_cli_problem *problem,
                                   {"stage", &fault->stage},
                                   {"cause", &fault->cause},
                                   {"last_output", &fault->last_output},
-                                  {"crash_stack", &fault->crash_stack}};
+                                  {"crash_stack", &fault->crash_stack},
+                                  {"late_stack", &fault->late_stack}};
     for (size_t i = 0; i < SP_CLI_FAULT_TEXTS; i++) {
         *rows[i].text = copy(problem, i, sp_cli_value_text(error, rows[i].key));
         if (*rows[i].text == NULL) {

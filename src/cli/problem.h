@@ -9,7 +9,7 @@
 
 #include "base/slice.h"
 
-#define SP_CLI_FAULT_TEXTS 8u
+#define SP_CLI_FAULT_TEXTS 9u
 
 // Owner: one thread. Zeroed it holds nothing.
 struct sp_cli_problem {

@@ -76,6 +76,7 @@ static void report_text(struct sp_cli *cli, const snakepit_fault *fault)
         print_block(cli, "cause: ", fault->cause);
     }
     print_block(cli, "its Python stack: ", fault->crash_stack);
+    print_block(cli, "where it was:\n", fault->late_stack);
     print_block(cli, "its last output:\n", fault->last_output);
 }
 

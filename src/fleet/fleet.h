@@ -97,6 +97,7 @@ struct sp_fleet_row {
     struct sp_port *port;      // its worker's, borrowed while the row names the worker
     struct sp_health health;
     uint64_t started_at; // CLOCK_MONOTONIC ns
+    bool forked;         // its worker, by a template
 };
 
 #define SP_FLEET_DEATHS 64u // that are told; a power of two
@@ -219,6 +220,7 @@ size_t sp_fleet_workers(struct sp_fleet *fleet, sp_worker_row_fn *take, void *us
 // all, and of one on average; 0: nothing is. Any thread.
 struct sp_fleet_memory {
     uint32_t processes;
+    uint32_t forked; // of these, by a template
     uint64_t total;
     uint64_t each;
 };
@@ -244,6 +246,12 @@ bool sp_fleet_health(struct sp_fleet *fleet, uint64_t worker, snakepit_health *h
 typedef void sp_worker_stack_fn(void *user,
                                 const struct sp_stack *stack,
                                 const struct sp_call_told *call);
+// Appends the stack of the executor that runs a call, if it can be read at once: see
+// sp_pool_hooks. Any thread.
+void sp_fleet_where(struct sp_fleet *fleet,
+                    uint64_t worker,
+                    uint64_t call,
+                    struct sp_buf *text);
 snakepit_err sp_fleet_stacks(struct sp_fleet *fleet,
                              uint64_t worker,
                              sp_worker_stack_fn *take,

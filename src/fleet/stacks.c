@@ -12,13 +12,16 @@
 #include "inspect/threads.h"
 #include "telemetry/notice.h"
 
-#define ASKED_MS  80u   // that a reading may take for whoever asks for it
-#define LOGGED_MS 20u   // and on the loop
-#define STACK_MAX 3000u // bytes of a stack in the log
+#define ASKED_MS   80u   // that a reading may take for whoever asks for it
+#define LOGGED_MS  20u   // and on the loop
+#define LATE_MS    1u    // and for a call whose answer waits for it
+#define LATE_BYTES 4096u // of the text of that
+#define STACK_MAX  3000u // bytes of a stack in the log
 
 struct asked {
     struct sp_fleet *fleet;
     uint64_t worker;
+    uint64_t call; // only of the executor that runs this; 0: of all threads
     uint32_t time_ms;
     sp_worker_stack_fn *take;
     void *user;
@@ -64,6 +67,7 @@ static snakepit_err read_stacks(struct asked *asked,
         .pid = pid,
         .in_proc = pidfd < 0 ? 0 : sp_pidfd_number_in_proc(pidfd),
         .time_ms = asked->time_ms,
+        .call = asked->call,
     };
     snakepit_err err = SNAKEPIT_NOT_FOUND;
     if (sp_pid_is_ours(pid)) {
@@ -91,7 +95,11 @@ snakepit_err sp_fleet_stacks(struct sp_fleet *fleet,
                              void *user,
                              snakepit_message *why)
 {
-    struct asked asked = {fleet, worker, ASKED_MS, take, user};
+    struct asked asked = {.fleet = fleet,
+                          .worker = worker,
+                          .time_ms = ASKED_MS,
+                          .take = take,
+                          .user = user};
     return ask(&asked, why);
 }
 
@@ -107,6 +115,13 @@ static void append_frame(struct sp_buf *text, const struct sp_code_place *place)
                         place->function);
 }
 
+static void write_stack(struct sp_buf *text, const struct sp_stack *stack, size_t most)
+{
+    for (uint32_t i = 0; i < stack->frames->count && text->size < most; i++) {
+        append_frame(text, &stack->frames->places[i]);
+    }
+}
+
 static void
 log_stack(void *user, const struct sp_stack *stack, const struct sp_call_told *call)
 {
@@ -115,9 +130,7 @@ log_stack(void *user, const struct sp_stack *stack, const struct sp_call_told *c
     if (!call->stuck) {
         return;
     }
-    for (uint32_t i = 0; i < stack->frames->count && text.size < STACK_MAX; i++) {
-        append_frame(&text, &stack->frames->places[i]);
-    }
+    write_stack(&text, stack, STACK_MAX);
     sp_log(worker->options.log,
            worker_stuck,
            .pool = worker->options.pool,
@@ -139,5 +152,29 @@ void sp_fleet_note_stuck(const struct sp_occupant *occupant)
                           .time_ms = LOGGED_MS,
                           .take = log_stack,
                           .user = occupant->worker};
+    (void)ask(&asked, &why);
+}
+
+// ---- Calls whose time is up ---------------------------------------------------
+
+static void
+keep_stack(void *user, const struct sp_stack *stack, const struct sp_call_told *call)
+{
+    (void)call;
+    write_stack(user, stack, LATE_BYTES);
+}
+
+void sp_fleet_where(struct sp_fleet *fleet,
+                    uint64_t worker,
+                    uint64_t call,
+                    struct sp_buf *text)
+{
+    snakepit_message why;
+    struct asked asked = {.fleet = fleet,
+                          .worker = worker,
+                          .call = call,
+                          .time_ms = LATE_MS,
+                          .take = keep_stack,
+                          .user = text};
     (void)ask(&asked, &why);
 }

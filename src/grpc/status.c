@@ -182,6 +182,7 @@ static snakepit_err encode_within(struct told *told,
     struct sp_v1_fault *fault = &told->fault;
     struct sp_slice *const texts[] = {&fault->last_output,
                                       &fault->crash_stack,
+                                      &fault->late_stack,
                                       &fault->traceback,
                                       &fault->arguments,
                                       &fault->cause,
@@ -193,7 +194,7 @@ static snakepit_err encode_within(struct told *told,
         // Four characters are three bytes; sizes in front of texts may get shorter too.
         const size_t excess = (details->size - most) / 4 * 3 + 3;
         details->size = 0;
-        cut(texts[i], excess, i == 0 || i == 2);
+        cut(texts[i], excess, i == 0 || i == 3);
         err = encode(told, code, details);
     }
     return err;

@@ -12,7 +12,7 @@
 #include "payload/pairs.h"
 #include "payload/writer.h"
 
-#define FAULT_PAIRS    15u
+#define FAULT_PAIRS    16u
 #define DOCUMENT_PAIRS 5u
 #define STATUS_PAIRS   4u
 
@@ -103,7 +103,8 @@ snakepit_fault sp_fault_of(snakepit_err err, const char *message)
                             .cause = "",
                             .last_output = "",
                             .arguments = "",
-                            .crash_stack = ""};
+                            .crash_stack = "",
+                            .late_stack = ""};
 }
 
 snakepit_fault sp_fault_no_json(const snakepit_reader *value, snakepit_message *why)
@@ -134,6 +135,7 @@ void sp_fault_write(snakepit_writer *writer, const snakepit_fault *fault, bool i
     sp_pair_text(writer, "cause", fault->cause);
     sp_pair_text(writer, "last_output", insight ? fault->last_output : "");
     sp_pair_text(writer, "crash_stack", insight ? fault->crash_stack : "");
+    sp_pair_text(writer, "late_stack", insight ? fault->late_stack : "");
     sp_pair_number(writer, "worker", fault->worker);
     sp_pair_text(writer, "stop", snakepit_stop_name(fault->stop));
     sp_pair_bool(writer, "tool_runs", fault->tool_runs);

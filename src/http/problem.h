@@ -29,10 +29,10 @@ snakepit_fault sp_fault_no_json(const snakepit_reader *value, snakepit_message *
 // The members of a fault, as one map:
 //
 //     {"name", "number", "retryable", "message", "type", "traceback", "arguments",
-//      "stage", "cause", "last_output", "crash_stack", "worker", "stop", "tool_runs",
-//      "late_ms"}
+//      "stage", "cause", "last_output", "crash_stack", "late_stack", "worker", "stop",
+//      "tool_runs", "late_ms"}
 //
-// Without `insight` traceback, crash_stack and last_output are empty: they show the
+// Without `insight` traceback, the stacks and last_output are empty: they show the
 // inside of an adapter.
 void sp_fault_write(snakepit_writer *writer, const snakepit_fault *fault, bool insight);
 

@@ -87,6 +87,14 @@ static uint64_t executor_state(const struct reading *reading, uint32_t index)
     return atomic_load_explicit(&stamp->state, memory_order_acquire);
 }
 
+static bool is_wanted(const struct reading *reading, uint32_t index)
+{
+    const struct sp_stamp *stamp = &reading->source->view->stamps[index];
+    const uint64_t call = reading->source->call;
+    return call == 0 ||
+           atomic_load_explicit(&stamp->call, memory_order_acquire) == call;
+}
+
 // The call is looked at before and after, so that a stack is not told to be another
 // call's.
 static bool ends_with(const char *text, const char *end)
@@ -231,9 +239,13 @@ snakepit_err sp_stacks_read(const struct sp_stacks_source *source,
     snakepit_err err = check(reading, why);
     if (err == SNAKEPIT_OK) {
         for (uint32_t i = 0; i < source->view->shape.executors; i++) {
-            tell_executor(reading, i);
+            if (is_wanted(reading, i)) {
+                tell_executor(reading, i);
+            }
         }
-        tell_others(reading);
+        if (source->call == 0) {
+            tell_others(reading);
+        }
     }
     sp_buf_fini(&reading->objects.table);
     sp_free(reading);

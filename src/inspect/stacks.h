@@ -36,6 +36,7 @@ struct sp_stacks_source {
     pid_t pid;        // a child that nobody has reaped
     pid_t in_proc;    // its number as /proc names it; 0: it has none
     uint32_t time_ms; // that it may take
+    uint64_t call;    // only the executor that runs this is wanted; 0: all threads
 };
 
 // Gives `take` the stack of each executor that takes calls, in order, then those of the

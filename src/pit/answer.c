@@ -43,6 +43,7 @@ static bool is_elsewhere(const struct sp_call *call)
         .last_output = "",      \
         .arguments = "",        \
         .crash_stack = "",      \
+        .late_stack = "",       \
     }
 
 const snakepit_fault *snakepit_answer_fault(const snakepit_answer *answer)

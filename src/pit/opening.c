@@ -58,6 +58,12 @@ static snakepit_err open_fleet(snakepit *pit,
     return sp_fleet_init(&place->fleet, &options, why);
 }
 
+static void where(void *user, uint64_t worker, uint64_t call, struct sp_buf *text)
+{
+    const snakepit *pit = user;
+    sp_fleet_where(&pit->pools[sp_call_id_pool(call)]->fleet, worker, call, text);
+}
+
 snakepit_err sp_pit_open_pool(snakepit *pit,
                               struct sp_config *config,
                               const struct sp_pool_config *pool,
@@ -68,6 +74,7 @@ snakepit_err sp_pit_open_pool(snakepit *pit,
                                         .ended = sp_queues_wake,
                                         .changed = on_changed,
                                         .question = sp_pit_question,
+                                        .where = where,
                                         .user = pit};
     size_t index = pit->made;
     if (index == SP_PIT_POOLS_MOST) {

@@ -134,7 +134,8 @@ void sp_call_set_failure(struct sp_call *call, const struct sp_failure *failure)
                            failure->cause,
                            failure->last_output,
                            failure->arguments,
-                           failure->crash_stack};
+                           failure->crash_stack,
+                           failure->late_stack};
     const char **kept[] = {&call->fault.message,
                            &call->fault.type,
                            &call->fault.traceback,
@@ -142,7 +143,8 @@ void sp_call_set_failure(struct sp_call *call, const struct sp_failure *failure)
                            &call->fault.cause,
                            &call->fault.last_output,
                            &call->fault.arguments,
-                           &call->fault.crash_stack};
+                           &call->fault.crash_stack,
+                           &call->fault.late_stack};
     enum { TEXTS = sizeof given / sizeof given[0] };
     size_t at[TEXTS];
     call->err = failure->err;

@@ -182,6 +182,7 @@ struct sp_failure {
     const char *last_output;
     const char *arguments;
     const char *crash_stack;
+    const char *late_stack;
     uint64_t worker;
     // Of a call that was given up; see snakepit_fault. The pool fills these in.
     snakepit_stop stop;

@@ -93,7 +93,7 @@ static void watch_time(struct sp_pool *pool,
                call->deadline == SP_NEVER) {
         call->deadline = now + seat->check_ms * SP_NS_PER_MS;
     } else {
-        sp_pool_expire(pool, call, now, after);
+        sp_pool_expire(pool, call, now, NULL, after);
     }
 }
 

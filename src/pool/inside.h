@@ -183,11 +183,22 @@ void sp_pool_end_with_answer(struct sp_pool *pool,
 void sp_pool_fail_for_violation(struct sp_pool *pool,
                                 struct sp_call *call,
                                 struct sp_after *after);
-// Ends a call whose time is up.
+// Ends a call whose time is up. `stack`, or NULL: where its tool was.
 void sp_pool_expire(struct sp_pool *pool,
                     struct sp_call *call,
                     uint64_t now,
+                    const char *stack,
                     struct sp_after *after);
+// Whether a call whose time is up runs, so that it can be asked where.
+bool sp_pool_is_late(const struct sp_pool *pool,
+                     const struct sp_call *call,
+                     uint64_t now);
+// Where a call is, as a text with its zero; empty: it cannot be known. The lock is
+// released meanwhile, so the call may be no more afterwards, unless it is the caller's.
+void sp_pool_see(struct sp_pool *pool,
+                 const struct sp_call *call,
+                 struct sp_buf *stack,
+                 struct sp_after *after);
 // Ends a call that is in a slot; if it runs, the slot becomes an orphan's.
 void sp_pool_abandon(struct sp_pool *pool,
                      struct sp_call *call,

@@ -40,8 +40,8 @@ enum sp_pool_state {
 
 struct sp_question; // pool/question.h
 
-// How the pool calls upwards. All but the last run with the pool's lock held, on any
-// thread: they only wake others.
+// How the pool calls upwards. All but the last two run with the pool's lock held, on
+// any thread: they only wake others.
 struct sp_pool_hooks {
     void (*attention)(void *user); // sp_pool_tick() is wanted
     // A queue has news that no worker rings for.
@@ -49,6 +49,10 @@ struct sp_pool_hooks {
     void (*changed)(void *user); // the state has changed
     // A tool asks its host. May take long and call the pool. NULL: there are no tools.
     snakepit_err (*question)(void *user, struct sp_question *question);
+    // Where a call is that a worker runs: Python's stack, in at most a millisecond.
+    // Appends nothing where that cannot be known. Without the lock, on any thread.
+    // NULL: it never can.
+    void (*where)(void *user, uint64_t worker, uint64_t call, struct sp_buf *text);
     void *user;
 };
 

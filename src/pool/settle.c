@@ -216,9 +216,38 @@ void sp_pool_give_up(struct sp_pool *pool,
     }
 }
 
+bool sp_pool_is_late(const struct sp_pool *pool,
+                     const struct sp_call *call,
+                     uint64_t now)
+{
+    if (pool->hooks.where == NULL || call->phase != SP_CALL_PLACED ||
+        now < call->deadline) {
+        return false;
+    }
+    return sp_port_state(call->placement.seat->port, call->placement.slot) ==
+           SP_SLOT_RUNNING;
+}
+
+void sp_pool_see(struct sp_pool *pool,
+                 const struct sp_call *call,
+                 struct sp_buf *stack,
+                 struct sp_after *after)
+{
+    const uint64_t worker = call->placement.seat->worker_id;
+    const uint64_t id = call->id;
+    sp_pool_unlock(pool, after);
+    pool->hooks.where(pool->hooks.user, worker, id, stack);
+    if (sp_buf_append(stack, "", 1) != SNAKEPIT_OK) {
+        sp_buf_fini(stack);
+    }
+    after->woke = false;
+    pthread_mutex_lock(&pool->lock);
+}
+
 void sp_pool_expire(struct sp_pool *pool,
                     struct sp_call *call,
                     uint64_t now,
+                    const char *stack,
                     struct sp_after *after)
 {
     struct sp_failure failure = {.err = SNAKEPIT_DEADLINE_EXCEEDED, .stage = "line"};
@@ -231,6 +260,7 @@ void sp_pool_expire(struct sp_pool *pool,
         sp_pool_fail_call(pool, call, &failure, after);
         pool->freed = true;
     } else if (call->phase == SP_CALL_PLACED && now >= call->deadline) {
+        failure.late_stack = stack;
         sp_pool_abandon(pool, call, &failure, after);
     }
 }

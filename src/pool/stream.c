@@ -233,7 +233,7 @@ static void poll_once(struct sp_stream *stream, struct sp_after *after)
         sp_pool_serve_question(pool, call, after);
     }
     if (call->phase != SP_CALL_ENDED) {
-        sp_pool_expire(pool, call, sp_clock_now(), after);
+        sp_pool_expire(pool, call, sp_clock_now(), NULL, after);
     }
 }
 

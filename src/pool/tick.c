@@ -17,18 +17,48 @@ struct turn {
     struct sp_after *after;
 };
 
+// Of calls whose time is up at once some are looked at first, so that none is answered
+// late for that.
+#define SEEN_NS SP_NS_PER_MS
+
+struct seen {
+    uint64_t until; // there is time to look; CLOCK_MONOTONIC ns
+    uint64_t call;  // that was looked at last; 0: none
+    struct sp_buf stack;
+};
+
+// Whether there is time to see where the call is. Then it may be no more.
+static bool see(struct sp_pool *pool,
+                const struct sp_call *call,
+                struct seen *seen,
+                const struct turn *turn)
+{
+    if (seen->call == call->id || !sp_pool_is_late(pool, call, turn->now) ||
+        sp_clock_now() >= seen->until) {
+        return false;
+    }
+    seen->call = call->id;
+    seen->stack.size = 0;
+    sp_pool_see(pool, call, &seen->stack, turn->after);
+    return true;
+}
+
 // A call may have moved since its due time was set.
-static void expire_pending(struct sp_pool *pool, uint64_t now, struct sp_after *after)
+static void expire_pending(struct sp_pool *pool, const struct turn *turn)
 {
     struct sp_call *call;
-    while ((call = sp_pending_due(&pool->pending, now)) != NULL) {
-        uint64_t due = sp_call_due(call);
-        if (due > now) {
+    struct seen seen = {.until = sp_clock_now() + SEEN_NS};
+    while ((call = sp_pending_due(&pool->pending, turn->now)) != NULL) {
+        const uint64_t due = sp_call_due(call);
+        if (due > turn->now) {
             sp_pending_set_due(&pool->pending, call, due);
-        } else {
-            sp_pool_expire(pool, call, now, after);
+        } else if (!see(pool, call, &seen, turn)) {
+            const bool known = seen.call == call->id && seen.stack.size > 0;
+            const char *stack = known ? (const char *)seen.stack.data : NULL;
+            sp_pool_expire(pool, call, turn->now, stack, turn->after);
         }
     }
+    sp_buf_fini(&seen.stack);
 }
 
 // A stream that nobody reads must not keep its slot when its tool has come to its end.
@@ -256,7 +286,7 @@ bool sp_pool_tick(struct sp_pool *pool,
     bool again = false;
     pthread_mutex_lock(&pool->lock);
     settle_streams(pool, &after);
-    expire_pending(pool, now, &after);
+    expire_pending(pool, &turn);
     for (struct sp_link *link = pool->seats.next; link != &pool->seats;
          link = link->next) {
         struct sp_seat *seat = SP_ENTRY(link, struct sp_seat, member);

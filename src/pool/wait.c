@@ -55,6 +55,22 @@ wait_in_slot(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
     sp_port_unpin(port);
 }
 
+// Its answer is late already, by less than it takes to see why.
+static void expire(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
+{
+    struct sp_buf stack = {0};
+    if (sp_pool_is_late(pool, call, sp_clock_now())) {
+        sp_pool_see(pool, call, &stack, after);
+        if (call->phase == SP_CALL_PLACED) { // its tool may have ended meanwhile
+            sp_pool_settle(pool, call, after);
+        }
+    }
+    if (call->phase != SP_CALL_ENDED) {
+        sp_pool_expire(pool, call, sp_clock_now(), (const char *)stack.data, after);
+    }
+    sp_buf_fini(&stack);
+}
+
 void sp_pool_wait_once(struct sp_pool *pool,
                        struct sp_call *call,
                        struct sp_after *after)
@@ -65,6 +81,6 @@ void sp_pool_wait_once(struct sp_pool *pool,
         wait_in_line(pool, call, after);
     }
     if (call->phase != SP_CALL_ENDED) {
-        sp_pool_expire(pool, call, sp_clock_now(), after);
+        expire(pool, call, after);
     }
 }

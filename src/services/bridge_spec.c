@@ -234,6 +234,7 @@ struct sp_slice sp_bridge_fault(const snakepit_fault *fault,
         text.size = 0;
         shown.traceback = "";
         shown.crash_stack = "";
+        shown.late_stack = "";
         shown.last_output = "";
         err = write_fault(&shown, insight, &text);
     }

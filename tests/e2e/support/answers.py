@@ -71,6 +71,7 @@ class Fault:
     last_output: str
     arguments: str
     crash_stack: str
+    late_stack: str
     worker: int
     stop: str
     tool_runs: bool
@@ -90,6 +91,7 @@ class Fault:
                 "last_output",
                 "arguments",
                 "crash_stack",
+                "late_stack",
             )
         }
         return cls(

@@ -232,6 +232,7 @@ class Fault(Structure):
         ("tool_runs", c_bool),
         ("late_ms", c_uint32),
         ("crash_stack", c_char_p),
+        ("late_stack", c_char_p),
     ]
 
 

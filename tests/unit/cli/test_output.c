@@ -116,6 +116,7 @@ static snakepit_fault fault_of(snakepit_err err, const char *type, const char *m
                             .last_output = "",
                             .arguments = "",
                             .crash_stack = "",
+                            .late_stack = "",
                             .worker = 3};
 }
 
@@ -173,7 +174,7 @@ static void a_fault_as_json_is_one_object_whatever_the_text(void **state)
         "\"message\":\"\\\"\xef\xbf\xbd\\n\",\"type\":\"ValueError\",\"traceback\":"
         "\"\",\"arguments\":\"\","
         "\"stage\":\"running\",\"cause\":\"\",\"last_output\":\"\","
-        "\"crash_stack\":\"\",\"worker\":3,"
+        "\"crash_stack\":\"\",\"late_stack\":\"\",\"worker\":3,"
         "\"stop\":\"NONE\",\"tool_runs\":false,\"late_ms\":0}}\n");
     run_fini(&run);
     free(text);
@@ -221,7 +222,8 @@ static void a_fault_is_printed_so_that_a_terminal_does_nothing(void **state)
                                   .cause = "",
                                   .last_output = "\x1b]0;x\a\n",
                                   .arguments = "\u2028",
-                                  .crash_stack = ""};
+                                  .crash_stack = "",
+                                  .late_stack = ""};
     (void)sp_cli_report_fault(&run.cli, &fault, false);
     fflush(run.cli.err);
     assert_string_equal(run.complaint,

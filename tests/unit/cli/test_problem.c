@@ -40,7 +40,8 @@ static const snakepit_fault sent = {.err = SNAKEPIT_WORKER_DIED,
                                     .stop = SNAKEPIT_STOP_KILLED,
                                     .tool_runs = true,
                                     .late_ms = 12,
-                                    .crash_stack = "File x"};
+                                    .crash_stack = "File x",
+                                    .late_stack = "File y"};
 
 // What a daemon writes is the fault that it meant, and printed again it is the same.
 static void a_fault_is_read_back_as_it_was_sent(void **state)

@@ -423,6 +423,7 @@ static void a_fault_hides_the_inside_of_an_adapter(void **state)
                                   .last_output = "secret",
                                   .arguments = "n: int",
                                   .crash_stack = "frame",
+                                  .late_stack = "frame",
                                   .worker = 7};
     struct sp_v1_fault message;
     sp_fault_to_proto(&fault, true, 250, &scratch, &message);
@@ -436,6 +437,7 @@ static void a_fault_hides_the_inside_of_an_adapter(void **state)
     assert_int_equal(message.traceback.size, 0);
     assert_int_equal(message.last_output.size, 0);
     assert_int_equal(message.crash_stack.size, 0);
+    assert_int_equal(message.late_stack.size, 0);
     sp_memory_fail_at(1);
     sp_fault_to_proto(&fault, false, 0, &scratch, &message);
     sp_memory_fail_at(0);

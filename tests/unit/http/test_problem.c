@@ -35,8 +35,9 @@ static void a_fault_is_told_whole(void **state)
         "{\"name\":\"TOOL_FAILED\",\"number\":9,\"retryable\":false,\"message\":"
         "\"ValueError: \\\"no\\\"\",\"type\":\"ValueError\",\"traceback\":"
         "\"Traceback\\n\",\"arguments\":\"\",\"stage\":\"running\",\"cause\":\"\","
-        "\"last_output\":\"\xef\xbf\xbd\",\"crash_stack\":\"\",\"worker\":7,\"stop\":"
-        "\"NONE\",\"tool_runs\":false,\"late_ms\":0}}");
+        "\"last_output\":\"\xef\xbf\xbd\",\"crash_stack\":\"\",\"late_stack\":\"\","
+        "\"worker\":7,"
+        "\"stop\":\"NONE\",\"tool_runs\":false,\"late_ms\":0}}");
     sp_buf_fini(&out);
 }
 
