@@ -60,98 +60,93 @@ struct more {
     const char *answers;
 };
 
-static const struct more more[SP_ROUTES] =
-    {
-        [SP_ROUTE_root] =
-            {"",
-             "",
-             "\"200\":{\"description\":\"The dashboard, or the paths.\","
-             "\"content\":{\"text/html\":{\"schema\":{\"type\":\"string\"}},"
-             "\"text/plain\":{\"schema\":{\"type\":\"string\"}}}}"},
-        [SP_ROUTE_asset] = {"",
-                            "",
-                            "\"200\":{\"description\":\"The file.\",\"content\":"
-                            "{\"*/*\":{\"schema\":{\"type\":\"string\"}}}}"},
-        [SP_ROUTE_livez] = {"", "", ANSWER("200", "It answers.", PLAIN)},
-        [SP_ROUTE_readyz] = {QUERY("verbose", "false", "{\"type\":\"string\"}"),
-                             "",
-                             ANSWER("200", "Every pool serves.", PLAIN) "," ANSWER(
-                                 "503",
-                                 "A pool does not, or the daemon drains.",
-                                 PLAIN)},
-        [SP_ROUTE_openapi] = {"", "", ANSWER("200", "This document.", OBJECT)},
-        [SP_ROUTE_metrics] = {"", "", ANSWER("200", "The figures.", PLAIN)},
-        [SP_ROUTE_problem_type] = {"", "", ANSWER("200", "A few lines.", PLAIN)},
-        [SP_ROUTE_call] =
-            {CALL_HEADERS,
-             "{\"content\":{\"application/json\":{\"schema\":{\"type\":"
-             "\"object\"}},\"application/msgpack\":{\"schema\":{}}}}",
-             "\"200\":{\"description\":\"What the tool returned, or its "
-             "chunks as events.\",\"content\":{\"application/json\":"
-             "{\"schema\":{}},\"application/msgpack\":{\"schema\":{}}" EVENTS "}}"},
-        [SP_ROUTE_cancel] = {"", "", NO_BODY("202", "It was asked to end.")},
-        [SP_ROUTE_calls] = {POOL_QUERY "," LIMIT_QUERY "," QUERY(
-                                "state",
-                                "false",
-                                "{\"enum\":[\"line\",\"worker\",\"running\","
-                                "\"stopping\"]}"),
-                            "",
-                            ANSWER("200", "Some calls.", VALUE)},
-        [SP_ROUTE_recent_calls] = {POOL_QUERY
-                                   "," LIMIT_QUERY
-                                   "," QUERY("failed", "false", BOOLEAN) "," QUERY(
-                                       "slow", "false", BOOLEAN),
-                                   "",
-                                   ANSWER("200", "Some calls.", VALUE)},
-        [SP_ROUTE_drain] = {"", "", NO_BODY("202", "It has begun to drain.")},
-        [SP_ROUTE_reload] = {"", "", NO_BODY("204", "The pools go on as it says.")},
-        [SP_ROUTE_pools] = {"", "", ANSWER("200", "The pools.", VALUE)},
-        [SP_ROUTE_recycle_pool] = {"",
-                                   "",
-                                   NO_BODY("202", "Its workers will be replaced.")},
-        [SP_ROUTE_retry_pool] = {"", "", NO_BODY("202", "It is tried.")},
-        [SP_ROUTE_resize_pool] =
-            {QUERY("workers",
-                   "true",
-                   "{\"type\":\"integer\",\"minimum\":0,\"maximum\":4294967295}"),
-             "",
-             NO_BODY("202", "It grows or shrinks.")},
-        [SP_ROUTE_pool] = {"", "", ANSWER("200", "The pool.", VALUE)},
-        [SP_ROUTE_tools] = {HEADER("Timeout") "," HEADER("CallId"),
-                            "",
-                            ANSWER("200", "The tools.", VALUE)},
-        [SP_ROUTE_pool_stacks] = {"", "", ANSWER("200", "Its workers' stacks.", VALUE)},
-        [SP_ROUTE_worker_stacks] = {"", "", ANSWER("200", "Its stacks.", VALUE)},
-        [SP_ROUTE_recycle_worker] = {"", "", NO_BODY("202", "It will be replaced.")},
-        [SP_ROUTE_watch] = {QUERY("interval_ms",
-                                  "false",
-                                  "{\"type\":\"integer\",\"minimum\":100,"
-                                  "\"maximum\":10000}"),
-                            "",
-                            ANSWER("200", "The events.", SSE)},
-        [SP_ROUTE_follow] = {POOL_QUERY "," QUERY("name", "false", NAME) "," QUERY(
-                                 "level",
-                                 "false",
-                                 "{\"enum\":[\"debug\",\"info\",\"warning\",\"error\"]"
-                                 "}") "," QUERY("last",
-                                                "false",
-                                                "{\"type\":\"integer\",\"minimum\":0,"
-                                                "\"maximum\":1024}"),
-                             "",
-                             ANSWER("200", "The events.", SSE)},
-        [SP_ROUTE_sessions] = {QUERY("after", "false", NAME) "," LIMIT_QUERY,
+static const struct more more[SP_ROUTES] = {
+    [SP_ROUTE_root] = {"",
+                       "",
+                       "\"200\":{\"description\":\"The dashboard, or the paths.\","
+                       "\"content\":{\"text/html\":{\"schema\":{\"type\":\"string\"}},"
+                       "\"text/plain\":{\"schema\":{\"type\":\"string\"}}}}"},
+    [SP_ROUTE_asset] = {"",
+                        "",
+                        "\"200\":{\"description\":\"The file.\",\"content\":"
+                        "{\"*/*\":{\"schema\":{\"type\":\"string\"}}}}"},
+    [SP_ROUTE_livez] = {"", "", ANSWER("200", "It answers.", PLAIN)},
+    [SP_ROUTE_readyz] = {QUERY("verbose", "false", "{\"type\":\"string\"}"),
+                         "",
+                         ANSWER("200", "Every pool serves.", PLAIN) "," ANSWER(
+                             "503", "A pool does not, or the daemon drains.", PLAIN)},
+    [SP_ROUTE_openapi] = {"", "", ANSWER("200", "This document.", OBJECT)},
+    [SP_ROUTE_metrics] = {"", "", ANSWER("200", "The figures.", PLAIN)},
+    [SP_ROUTE_problem_type] = {"", "", ANSWER("200", "A few lines.", PLAIN)},
+    [SP_ROUTE_call] = {CALL_HEADERS,
+                       "{\"content\":{\"application/json\":{\"schema\":{\"type\":"
+                       "\"object\"}},\"application/msgpack\":{\"schema\":{}}}}",
+                       "\"200\":{\"description\":\"What the tool returned, or its "
+                       "chunks as events.\",\"content\":{\"application/json\":"
+                       "{\"schema\":{}},\"application/msgpack\":{\"schema\":{}}" EVENTS
+                       "}}"},
+    [SP_ROUTE_cancel] = {"", "", NO_BODY("202", "It was asked to end.")},
+    [SP_ROUTE_calls] = {POOL_QUERY "," LIMIT_QUERY "," QUERY(
+                            "state",
+                            "false",
+                            "{\"enum\":[\"line\",\"worker\",\"running\","
+                            "\"stopping\"]}"),
+                        "",
+                        ANSWER("200", "Some calls.", VALUE)},
+    [SP_ROUTE_recent_calls] = {POOL_QUERY
+                               "," LIMIT_QUERY
+                               "," QUERY("failed", "false", BOOLEAN) "," QUERY(
+                                   "slow", "false", BOOLEAN),
                                "",
-                               ANSWER("200", "Some sessions.", VALUE)},
-        [SP_ROUTE_session] = {"", "", ANSWER("200", "Its keys.", VALUE)},
-        [SP_ROUTE_end_session] = {"", "", NO_BODY("204", "It has ended.")},
-        [SP_ROUTE_get_value] = {"", "", ANSWER("200", "The value.", VALUE)},
-        [SP_ROUTE_put_value] =
-            {QUERY("ttl_ms",
-                   "false",
-                   "{\"type\":\"integer\",\"minimum\":1,\"maximum\":4294967295}"),
-             "{\"required\":true," VALUE "}",
-             NO_BODY("204", "It is kept.")},
-        [SP_ROUTE_delete_value] = {"", "", NO_BODY("204", "It is gone.")},
+                               ANSWER("200", "Some calls.", VALUE)},
+    [SP_ROUTE_drain] = {"", "", NO_BODY("202", "It has begun to drain.")},
+    [SP_ROUTE_reload] = {"", "", NO_BODY("204", "The pools go on as it says.")},
+    [SP_ROUTE_pools] = {"", "", ANSWER("200", "The pools.", VALUE)},
+    [SP_ROUTE_recycle_pool] = {"", "", NO_BODY("202", "Its workers will be replaced.")},
+    [SP_ROUTE_retry_pool] = {"", "", NO_BODY("202", "It is tried.")},
+    [SP_ROUTE_resize_pool] =
+        {QUERY("workers",
+               "true",
+               "{\"type\":\"integer\",\"minimum\":0,\"maximum\":4294967295}"),
+         "",
+         NO_BODY("202", "It grows or shrinks.")},
+    [SP_ROUTE_pool] = {"", "", ANSWER("200", "The pool.", VALUE)},
+    [SP_ROUTE_tools] = {HEADER("Timeout") "," HEADER("CallId"),
+                        "",
+                        ANSWER("200", "The tools.", VALUE)},
+    [SP_ROUTE_pool_stacks] = {"", "", ANSWER("200", "Its workers' stacks.", VALUE)},
+    [SP_ROUTE_inspection] = {"", "", ANSWER("200", "Figures and verdicts.", VALUE)},
+    [SP_ROUTE_worker_stacks] = {"", "", ANSWER("200", "Its stacks.", VALUE)},
+    [SP_ROUTE_recycle_worker] = {"", "", NO_BODY("202", "It will be replaced.")},
+    [SP_ROUTE_watch] = {QUERY("interval_ms",
+                              "false",
+                              "{\"type\":\"integer\",\"minimum\":100,"
+                              "\"maximum\":10000}"),
+                        "",
+                        ANSWER("200", "The events.", SSE)},
+    [SP_ROUTE_follow] = {POOL_QUERY "," QUERY("name", "false", NAME) "," QUERY(
+                             "level",
+                             "false",
+                             "{\"enum\":[\"debug\",\"info\",\"warning\",\"error\"]"
+                             "}") "," QUERY("last",
+                                            "false",
+                                            "{\"type\":\"integer\",\"minimum\":0,"
+                                            "\"maximum\":1024}"),
+                         "",
+                         ANSWER("200", "The events.", SSE)},
+    [SP_ROUTE_sessions] = {QUERY("after", "false", NAME) "," LIMIT_QUERY,
+                           "",
+                           ANSWER("200", "Some sessions.", VALUE)},
+    [SP_ROUTE_session] = {"", "", ANSWER("200", "Its keys.", VALUE)},
+    [SP_ROUTE_end_session] = {"", "", NO_BODY("204", "It has ended.")},
+    [SP_ROUTE_get_value] = {"", "", ANSWER("200", "The value.", VALUE)},
+    [SP_ROUTE_put_value] =
+        {QUERY("ttl_ms",
+               "false",
+               "{\"type\":\"integer\",\"minimum\":1,\"maximum\":4294967295}"),
+         "{\"required\":true," VALUE "}",
+         NO_BODY("204", "It is kept.")},
+    [SP_ROUTE_delete_value] = {"", "", NO_BODY("204", "It is gone.")},
 };
 
 static const char *method_of(enum sp_method method)

@@ -60,6 +60,7 @@ static bool is_client(enum sp_cli_command_id id)
     case SP_CLI_TOOLS:
     case SP_CLI_POOLS:
     case SP_CLI_WORKERS:
+    case SP_CLI_INSPECT:
     case SP_CLI_SESSIONS:
     case SP_CLI_RECYCLE:
     case SP_CLI_RETRY:

@@ -70,24 +70,10 @@ import_adapter(struct sp_doctor_pool *pool, char **environment, char *folder)
     }
 }
 
-// The value of a variable; NULL if it is not set.
-static const char *value_of(char *const *environment, const char *name)
-{
-    size_t length = strlen(name);
-    for (size_t i = 0; environment[i] != NULL; i++) {
-        if (strncmp(environment[i], name, length) == 0 &&
-            environment[i][length] == '=') {
-            return environment[i] + length + 1;
-        }
-    }
-    return NULL;
-}
-
 // As a worker finds them, in the profile that the pool really gets. NO_MEMORY.
 static snakepit_err read_threads(struct sp_doctor_pool *pool)
 {
     struct sp_doctor_shape shape;
-    char **environment = NULL;
     sp_doctor_shape(pool, &shape);
     const struct sp_thread_env wanted = {
         .profile = shape.profile,
@@ -97,15 +83,7 @@ static snakepit_err read_threads(struct sp_doctor_pool *pool)
         .user = &pool->config->adapter_env,
         .inherited = environ,
     };
-    snakepit_err err = sp_interpreter_thread_env(&wanted, &environment);
-    for (size_t i = 0; err == SNAKEPIT_OK && i < SP_THREAD_VARIABLES; i++) {
-        const char *value = value_of(environment, sp_interpreter_thread_variable(i));
-        // OpenMP's may be a list for nested regions: the first number counts.
-        unsigned long number = value != NULL ? strtoul(value, NULL, 10) : 0;
-        pool->threads[i] = number < UINT_MAX ? (uint32_t)number : UINT_MAX;
-    }
-    sp_interpreter_free_env(environment);
-    return err;
+    return sp_interpreter_library_threads(&wanted, pool->threads);
 }
 
 // NO_MEMORY.

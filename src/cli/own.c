@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <string.h>
 
+#include "api/inspection.h"
 #include "api/pools.h"
 #include "base/memory.h"
 #include "cli/interrupt.h"
@@ -211,9 +212,13 @@ static void list_pools(struct sp_cli_target *target, struct sp_cli_result *resul
     take_value(writer, result);
 }
 
-static void describe_pool(struct sp_cli_target *target,
-                          const char *pool,
-                          struct sp_cli_result *result)
+typedef snakepit_err
+describe_fn(snakepit *pit, const char *pool, snakepit_writer *writer);
+
+static void describe(struct sp_cli_target *target,
+                     const char *pool,
+                     describe_fn *how,
+                     struct sp_cli_result *result)
 {
     const struct own *own = own_of(target);
     if (!sp_cli_pool_exists(own->pit, pool)) {
@@ -224,8 +229,22 @@ static void describe_pool(struct sp_cli_target *target,
         return;
     }
     snakepit_writer *writer = snakepit_writer_new();
-    result->err = sp_api_describe_pool(own->pit, pool, writer);
+    result->err = how(own->pit, pool, writer);
     take_value(writer, result);
+}
+
+static void describe_pool(struct sp_cli_target *target,
+                          const char *pool,
+                          struct sp_cli_result *result)
+{
+    describe(target, pool, sp_api_describe_pool, result);
+}
+
+static void inspect_pool(struct sp_cli_target *target,
+                         const char *pool,
+                         struct sp_cli_result *result)
+{
+    describe(target, pool, sp_api_inspect_pool, result);
 }
 
 // ---- Life -------------------------------------------------------------------------
@@ -241,6 +260,7 @@ static const struct sp_cli_target_ops ops = {.call = call_tool,
                                              .tools = list_tools,
                                              .pools = list_pools,
                                              .pool = describe_pool,
+                                             .inspect = inspect_pool,
                                              .close = close_pit};
 
 snakepit_err sp_cli_own_open(const char *config,

@@ -295,6 +295,13 @@ void sp_cli_remote_path(const struct sp_cli_order *order,
     result->err = make_path(path, order->path, order->names, count);
 }
 
+static void inspect_pool(struct sp_cli_target *target,
+                         const char *pool,
+                         struct sp_cli_result *result)
+{
+    get(remote_of(target), "/v1/pools/{}/inspection", pool, SP_CLI_LOOK_MS, result);
+}
+
 void sp_cli_remote_order(struct sp_cli_remote *remote,
                          const struct sp_cli_order *order,
                          struct sp_cli_result *result)
@@ -519,6 +526,7 @@ static const struct sp_cli_target_ops ops = {.call = call_tool,
                                              .tools = list_tools,
                                              .pools = list_pools,
                                              .pool = describe_pool,
+                                             .inspect = inspect_pool,
                                              .close = close_remote};
 
 const char *sp_cli_remote_address(const struct sp_cli *cli)

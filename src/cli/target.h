@@ -57,6 +57,10 @@ struct sp_cli_target_ops {
     void (*pool)(struct sp_cli_target *target,
                  const char *pool,
                  struct sp_cli_result *result);
+    // How a pool does; see api/inspection.h.
+    void (*inspect)(struct sp_cli_target *target,
+                    const char *pool,
+                    struct sp_cli_result *result);
     // Waits for what is under way.
     void (*close)(struct sp_cli_target *target);
 };

@@ -82,6 +82,7 @@ static struct sp_fleet_row row_of(struct sp_fleet *fleet, uint32_t place)
                  .threads = occupant->figures.threads,
                  .python = python_of(fleet, worker)},
         .started_at = worker->child.started_at,
+        .forked = worker->forked,
         .recycle = old->recycle && old->info.id == worker->options.id,
         .health = occupant->health,
         .port = worker->port,
@@ -174,6 +175,7 @@ struct sp_fleet_memory sp_fleet_memory_now(struct sp_fleet *fleet)
         const snakepit_worker_info *row = &fleet->rows[i].info;
         const uint64_t its = row->pss_bytes != 0 ? row->pss_bytes : row->rss_bytes;
         memory.processes += row->id != 0;
+        memory.forked += row->id != 0 && fleet->rows[i].forked;
         known += its != 0;
         memory.total += its;
     }

@@ -3,6 +3,8 @@
 // then what the host was started with, then a default that keeps the cores from being
 // oversubscribed.
 #include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -202,4 +204,32 @@ snakepit_err sp_interpreter_pool_env(const struct sp_pool_config *pool,
 void sp_interpreter_free_env(char **environment)
 {
     sp_program_environment_free(environment);
+}
+
+// The value of a variable; NULL if it is not set.
+static const char *value_of(char *const *environment, const char *name)
+{
+    size_t length = strlen(name);
+    for (size_t i = 0; environment[i] != NULL; i++) {
+        if (strncmp(environment[i], name, length) == 0 &&
+            environment[i][length] == '=') {
+            return environment[i] + length + 1;
+        }
+    }
+    return NULL;
+}
+
+snakepit_err sp_interpreter_library_threads(const struct sp_thread_env *wanted,
+                                            uint32_t threads[SP_THREAD_VARIABLES])
+{
+    char **environment = NULL;
+    snakepit_err err = sp_interpreter_thread_env(wanted, &environment);
+    for (size_t i = 0; err == SNAKEPIT_OK && i < SP_THREAD_VARIABLES; i++) {
+        const char *value = value_of(environment, sp_interpreter_thread_variable(i));
+        // OpenMP's may be a list for nested regions: the first number counts.
+        unsigned long number = value != NULL ? strtoul(value, NULL, 10) : 0;
+        threads[i] = number < UINT_MAX ? (uint32_t)number : UINT_MAX;
+    }
+    sp_interpreter_free_env(environment);
+    return err;
 }

@@ -129,5 +129,8 @@ snakepit_err sp_interpreter_pool_env(const struct sp_pool_config *pool,
 // The host's own environment for a Python that is not a worker: without such entries.
 snakepit_err sp_interpreter_host_env(char ***environment);
 void sp_interpreter_free_env(char **environment);
+// What a worker finds in each of these variables; 0: no number. NO_MEMORY.
+snakepit_err sp_interpreter_library_threads(const struct sp_thread_env *wanted,
+                                            uint32_t threads[SP_THREAD_VARIABLES]);
 
 #endif

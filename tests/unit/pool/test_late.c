@@ -136,7 +136,7 @@ static void a_caller_that_waits_sees_for_itself(void **state)
     struct caller caller;
     (void)state;
     struct side *side = add(1);
-    fixture_call(&caller, &fixture, "echo", NULL, 300);
+    fixture_call(&caller, &fixture, "echo", "text", 300);
     struct fake_call call;
     FIXTURE_AWAIT(fake_take_started(side->fake, &call));
     fixture_join(&caller);

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+// What is to be said of a pool that runs: facts about it, and verdicts, which are a
+// pure function of facts. Each verdict names the key to change and a value to try.
+#ifndef PIT_VERDICTS_H
+#define PIT_VERDICTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <snakepit/snakepit.h>
+
+// What is known of a pool. Times are since the pit was opened.
+struct sp_pool_facts {
+    snakepit_pool_stats stats;
+    const char *reason; // why a worker is missing; or empty
+    uint32_t cores;     // that its workers may use, quotas counted
+    uint64_t memory;    // that all there is here may use, bytes; 0: not known
+
+    // As it is configured.
+    bool wants_threads;
+    bool takes_turns; // its threads run under a GIL
+    bool template_is_off;
+    uint32_t size_most; // workers
+    uint32_t max_queue;
+    uint64_t worker_max_memory; // bytes; 0: no limit
+    uint32_t library_threads;   // that BLAS and its like may have in each worker
+
+    // As its workers are.
+    uint64_t lived_ms; // all of them, times the calls that each can run at once
+    uint64_t largest;  // memory of the largest one; 0: not known
+    uint32_t threads;  // most that the kernel counts in one; 0: not known
+    uint32_t forked;   // workers that the template has made
+    uint32_t stuck;    // calls
+
+    // What was measured, in nanoseconds.
+    uint64_t runs;   // calls that tools have ended
+    uint64_t ran_ns; // in all
+    uint64_t ran_p50;
+    uint64_t lines; // calls that were handed to a worker
+    uint64_t line_p99;
+
+    const char *breaker; // the tool of one that is not closed; or empty
+};
+
+enum sp_verdict_code {
+#define SP_VERDICT(id, code) SP_VERDICT_##id,
+#include "pit/verdicts.def"
+#undef SP_VERDICT
+    SP_VERDICTS
+};
+
+enum sp_verdict_severity {
+    SP_VERDICT_NOTE,    // it could be better
+    SP_VERDICT_WARNING, // calls suffer, or soon will
+    SP_VERDICT_ERROR,   // calls fail
+};
+
+struct sp_verdict {
+    enum sp_verdict_code code;
+    enum sp_verdict_severity severity;
+    char what[256];
+    const char *key; // of the configuration; empty: there is none
+    char value[96];  // to try; empty: there is none
+    char remedy[256];
+};
+
+struct sp_verdicts {
+    uint32_t count;
+    struct sp_verdict items[SP_VERDICTS];
+};
+
+// "line.full". Constant.
+const char *sp_verdict_code_name(enum sp_verdict_code code);
+// "note", "warning", "error". Constant.
+const char *sp_verdict_severity_name(enum sp_verdict_severity severity);
+
+// How busy its executors were, in percent of the time that its workers have lived.
+uint32_t sp_pool_facts_busy(const struct sp_pool_facts *facts);
+
+// Judges, the worst first; each code once at most.
+void sp_verdicts_judge(const struct sp_pool_facts *facts, struct sp_verdicts *verdicts);
+
+// Gathers the facts of a pool; texts live as long as `facts` and the pit. UNKNOWN_POOL,
+// NO_MEMORY, INVALID_ARGUMENT. Any thread; it reads a few small files.
+struct sp_pool_looked {
+    struct sp_pool_facts facts;
+    snakepit_message reason;
+    snakepit_breaker_info breaker;
+};
+snakepit_err
+sp_pit_look_at_pool(snakepit *pit, const char *pool, struct sp_pool_looked *looked);
+
+#endif

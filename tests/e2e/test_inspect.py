@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: MIT
+"""snakepit inspect: figures of pools, and what is to be said of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+
+import pytest
+from support.connecting import to
+from support.gates import open_gate
+from support.served import Client, config, end, serve
+from support.waiting import eventually
+
+
+@pytest.fixture
+def start(tmp_path):
+    started = []
+
+    def begin(**options):
+        started.append(serve(config(tmp_path, adapter="stands.Stands", **options)))
+        return started[-1]
+
+    yield begin
+    end(started)
+
+
+def inspected(daemon):
+    status, value = Client(daemon).ask("GET", "/v1/pools/text/inspection")
+    assert status == 200
+    return value
+
+
+def codes(daemon):
+    return [verdict["code"] for verdict in inspected(daemon)["verdicts"]]
+
+
+def test_a_pool_tells_its_figures(start):
+    daemon = start(pool_size=2)
+    eventually(lambda: inspected(daemon)["state"] == "ready", "all workers serve")
+    value = inspected(daemon)
+    assert (value["pool"], value["profile"], value["state"]) == (
+        "text",
+        "process",
+        "ready",
+    )
+    assert (value["processes"], value["total_capacity"]) == (2, 2)
+    assert (value["active_requests"], value["available_capacity"]) == (0, 2)
+    assert value["memory_per_process"] > 1 << 20
+    assert value["cores"] >= 1
+
+
+def test_the_command_prints_a_verdict_with_the_key_to_change(start):
+    daemon = start(pool_size=2, template="off")
+    eventually(lambda: inspected(daemon)["state"] == "ready", "all workers serve")
+    done = to(daemon, "inspect")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0] == "text: process, ready"
+    (line,) = [line for line in done.stdout.splitlines() if "template.unused" in line]
+    assert "try template: auto" in line
+    (verdict,) = json.loads(to(daemon, "inspect", "text", "--json").stdout)["verdicts"]
+    assert (verdict["key"], verdict["value"]) == ("template", "auto")
+
+
+def test_a_full_line_is_an_error_and_comes_first(start, tmp_path):
+    daemon = start(pool_size=1, max_queue=1)
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    answers = []
+
+    def call():
+        answers.append(Client(daemon).call("lock", {"gate": str(gate)})[0])
+
+    def fills(count):
+        figures = inspected(daemon)
+        return figures["active_requests"] + figures["waiting"] == count
+
+    callers = []
+    for count in (1, 2):
+        callers.append(threading.Thread(target=call))
+        callers[-1].start()
+        eventually(lambda count=count: fills(count), "the call is there")
+    call()
+    assert answers == [429]
+    (verdict,) = [v for v in inspected(daemon)["verdicts"] if v["severity"] == "error"]
+    assert verdict["code"] == "line.full"
+    assert (verdict["key"], verdict["value"]) == ("max_queue", "3")
+    open_gate(gate, lambda: len(answers) == 3)
+    for caller in callers:
+        caller.join()
+    assert sorted(answers) == [200, 200, 429]
+
+
+def test_a_pool_that_is_not_there_is_said_to_be_so(start):
+    daemon = start(pool_size=1)
+    done = to(daemon, "inspect", "nowhere")
+    assert done.returncode == 1
+    assert "nowhere" in done.stderr

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: MIT
+// What is said of a pool: a table of facts, each with the verdicts that they lead to.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "pit/verdicts.h"
+
+#define GIB (UINT64_C(1) << 30)
+#define MIB (UINT64_C(1) << 20)
+
+// A pool of four processes that does well, on eight cores.
+static struct sp_pool_facts well(void)
+{
+    return (struct sp_pool_facts){
+        .stats = {.name = "text",
+                  .profile = "process",
+                  .state = "ready",
+                  .workers = 4,
+                  .workers_ready = 4,
+                  .threads_per_worker = 1,
+                  .capacity = 4,
+                  .processes = 4,
+                  .calls = 1000,
+                  .memory_per_process = 100 * MIB,
+                  .total_memory = 400 * MIB},
+        .reason = "",
+        .cores = 8,
+        .memory = 16 * GIB,
+        .size_most = 4,
+        .max_queue = 100,
+        .library_threads = 2,
+        .lived_ms = 400000,
+        .largest = 110 * MIB,
+        .threads = 4,
+        .forked = 4,
+        .runs = 1000,
+        .ran_ns = 160000 * SP_NS_PER_MS, // busy for 40 %
+        .ran_p50 = 160 * SP_NS_PER_MS,
+        .lines = 1000,
+        .line_p99 = SP_NS_PER_MS,
+        .breaker = "",
+    };
+}
+
+// "error line.full pool_size=8; ..."
+static const char *judged(const struct sp_pool_facts *facts)
+{
+    static char text[2048];
+    static struct sp_verdicts verdicts;
+    size_t size = 0;
+    text[0] = '\0';
+    sp_verdicts_judge(facts, &verdicts);
+    for (uint32_t i = 0; i < verdicts.count; i++) {
+        const struct sp_verdict *found = &verdicts.items[i];
+        assert_string_not_equal(found->what, "");
+        // There is always something to do.
+        assert_true(found->value[0] != '\0' || found->remedy[0] != '\0');
+        const int more = snprintf(text + size,
+                                  sizeof text - size,
+                                  "%s%s %s %s=%s",
+                                  i > 0 ? "; " : "",
+                                  sp_verdict_severity_name(found->severity),
+                                  sp_verdict_code_name(found->code),
+                                  found->key,
+                                  found->value);
+        assert_true(more > 0 && (size_t)more < sizeof text - size);
+        size += (size_t)more;
+    }
+    return text;
+}
+
+#define ROW(change, expected)                          \
+    do {                                               \
+        struct sp_pool_facts facts = well();           \
+        change;                                        \
+        assert_string_equal(judged(&facts), expected); \
+    } while (0)
+
+static void a_pool_that_does_well_is_not_talked_about(void **state)
+{
+    (void)state;
+    ROW((void)0, "");
+    ROW(facts.runs = 0; facts.ran_ns = 0; facts.lines = 0, ""); // nobody has called it
+}
+
+static void workers_that_do_not_start_or_stay_are_told(void **state)
+{
+    (void)state;
+    ROW(facts.stats.workers_ready = 0; facts.stats.worker_start_failures = 3;
+        facts.reason = "no module named shop", "error workers.crash_loop =");
+    ROW(facts.stats.workers_ready = 0;
+        facts.stats.state = "down", "error workers.none =");
+    ROW(facts.stats.worker_start_failures = 3, ""); // it has got over it
+    ROW(facts.stats.worker_deaths = 10, "warning workers.die =");
+    ROW(facts.stats.worker_deaths = 9, "");
+}
+
+static void calls_that_suffer_are_told(void **state)
+{
+    (void)state;
+    ROW(facts.stuck = 1, "warning calls.stuck on_stuck=");
+    ROW(facts.stats.breakers_open = 2;
+        facts.breaker = "order", "warning breaker.open breaker=");
+}
+
+static void a_line_that_is_too_short_or_too_long_is_told(void **state)
+{
+    (void)state;
+    ROW(facts.stats.saturated = 1, "error line.full pool_size=8");
+    ROW(facts.stats.saturated = 1;
+        facts.ran_ns = 60000 * SP_NS_PER_MS,
+        "error line.full max_queue=201"); // it is idle, but for bursts
+    ROW(facts.line_p99 = 200 * SP_NS_PER_MS, "warning line.long pool_size=6");
+    ROW(facts.line_p99 = 200 * SP_NS_PER_MS; facts.lines = 50, "");
+    ROW(facts.line_p99 = 150 * SP_NS_PER_MS, ""); // as long as a call
+}
+
+static void memory_is_told_before_it_is_used_up(void **state)
+{
+    (void)state;
+    ROW(facts.stats.total_memory = 14 * GIB;
+        facts.stats.memory_per_process = GIB, "warning memory.machine pool_size=8");
+    ROW(facts.memory = 0; facts.stats.total_memory = 14 * GIB, ""); // it is not known
+    ROW(facts.worker_max_memory = 128 * MIB,
+        "note memory.limit worker_max_memory=192MiB");
+    ROW(facts.worker_max_memory = 512 * MIB, "");
+}
+
+static void too_many_threads_that_compute_are_told(void **state)
+{
+    (void)state;
+    ROW(facts.threads = 11;
+        facts.library_threads = 8,
+        "warning threads.oversubscribed adapter_env={OMP_NUM_THREADS: \"2\", "
+        "OPENBLAS_NUM_THREADS: \"2\"}");
+    ROW(facts.library_threads = 8, ""); // no worker has such a library
+    ROW(facts.threads = 11, "");        // as many threads as there are cores
+}
+
+static void a_profile_or_a_start_that_could_be_better_is_told(void **state)
+{
+    (void)state;
+    ROW(facts.wants_threads = true, "note profile.fell_back python=python3.13t");
+    ROW(facts.stats.profile = "thread (GIL)"; facts.takes_turns = true;
+        facts.wants_threads = true;
+        facts.stats.threads_per_worker = 4,
+        "warning profile.takes_turns worker_profile=process");
+    ROW(facts.forked = 0;
+        facts.template_is_off = true, "note template.unused template=auto");
+    ROW(facts.forked = 0, "note template.unused template=");
+    ROW(facts.forked = 0; facts.stats.processes = 1, "");
+}
+
+static void a_pool_that_is_too_small_or_too_large_is_told(void **state)
+{
+    (void)state;
+    ROW(facts.ran_ns = 390000 * SP_NS_PER_MS, "note utilisation.high pool_size=6");
+    ROW(facts.ran_ns = 4000 * SP_NS_PER_MS,
+        "note utilisation.low pool_size={min: 1, max: 4}");
+    ROW(facts.ran_ns = 4000 * SP_NS_PER_MS; facts.lived_ms = 50000, "");
+}
+
+static void the_worst_is_told_first(void **state)
+{
+    (void)state;
+    ROW(facts.forked = 0; facts.stuck = 1;
+        facts.stats.saturated = 1,
+        "error line.full pool_size=8; warning calls.stuck on_stuck=; note "
+        "template.unused template=");
+}
+
+static void a_busy_pool_is_not_busier_than_it_can_be(void **state)
+{
+    (void)state;
+    struct sp_pool_facts facts = well();
+    assert_int_equal(sp_pool_facts_busy(&facts), 40);
+    facts.ran_ns *= 100; // workers that are gone have run this
+    assert_int_equal(sp_pool_facts_busy(&facts), 100);
+    facts.lived_ms = 0;
+    assert_int_equal(sp_pool_facts_busy(&facts), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_pool_that_does_well_is_not_talked_about),
+        cmocka_unit_test(workers_that_do_not_start_or_stay_are_told),
+        cmocka_unit_test(calls_that_suffer_are_told),
+        cmocka_unit_test(a_line_that_is_too_short_or_too_long_is_told),
+        cmocka_unit_test(memory_is_told_before_it_is_used_up),
+        cmocka_unit_test(too_many_threads_that_compute_are_told),
+        cmocka_unit_test(a_profile_or_a_start_that_could_be_better_is_told),
+        cmocka_unit_test(a_pool_that_is_too_small_or_too_large_is_told),
+        cmocka_unit_test(the_worst_is_told_first),
+        cmocka_unit_test(a_busy_pool_is_not_busier_than_it_can_be),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
