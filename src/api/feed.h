@@ -64,15 +64,15 @@ struct sp_feed_pool {
     size_t worker_count;
     struct sp_feed_rates rates;
     struct sp_calls_followed followed;
+    uint64_t ended;      // calls so far, also those that nobody noted
     uint64_t last_death; // its number
 };
 
-// A call that has ended, or, with a `text` that is empty, so many that nobody noted.
+// A call that has ended.
 struct sp_feed_call {
     uint64_t look;
     size_t pool;
-    size_t missed;
-    struct sp_buf text; // JSON without its last brace
+    struct sp_buf text; // JSON without its last brace; empty: there was no memory
     size_t session_at;  // where the name of its session begins in there
 };
 
@@ -149,9 +149,16 @@ snakepit_err sp_feed_choose(const struct sp_feed *feed,
                             const void *user,
                             struct sp_buf *chosen);
 
-// The event for a client that sees these pools and was sent the look `after` (0: none).
+// What a client was sent last.
+struct sp_feed_place {
+    uint64_t look;  // 0: nothing
+    uint64_t ended; // calls of the pools that it saw
+};
+// The event for a client that sees these pools, and what it will have been sent then.
 // Borrowed until the next call. Empty: without memory.
-struct sp_slice
-sp_feed_tell(struct sp_feed *feed, uint64_t after, const struct sp_buf *chosen);
+struct sp_slice sp_feed_tell(struct sp_feed *feed,
+                             const struct sp_feed_place *place,
+                             const struct sp_buf *chosen,
+                             struct sp_feed_place *next);
 
 #endif

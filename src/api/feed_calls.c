@@ -23,7 +23,6 @@ static struct sp_feed_call *next_call(const struct following *following)
     struct sp_feed_call *call = &feed->calls[feed->call_count++ % SP_FEED_CALLS];
     call->look = feed->look;
     call->pool = (size_t)(following->pool - feed->pools);
-    call->missed = 0;
     call->text.size = 0;
     call->session_at = 0;
     return call;
@@ -48,12 +47,12 @@ static void take_call(void *user, const snakepit_ended_call *ended)
 {
     struct following *following = user;
     struct sp_feed_call *call = next_call(following);
+    following->pool->ended++;
     snakepit_writer_reset(following->writer);
     sp_api_write_ended(following->writer, ended, 0);
     snakepit_err err = sp_writer_to_json(following->writer, &call->text);
     if (err != SNAKEPIT_OK) {
         call->text.size = 0;
-        call->missed = 1;
         return;
     }
     call->text.size--; // the brace
@@ -72,15 +71,11 @@ void sp_feed_follow(struct sp_feed *feed, struct sp_feed_pool *pool)
     }
     if (feed->calls != NULL && following.writer != NULL) {
         const size_t share = SP_FEED_TOLD / feed->pool_count;
-        const size_t missed =
-            sp_pit_follow_calls(feed->pit,
-                                pool->name,
-                                &pool->followed,
-                                share < LEAST_A_POOL ? LEAST_A_POOL : share,
-                                &taker);
-        if (missed > 0) {
-            next_call(&following)->missed = missed;
-        }
+        pool->ended += sp_pit_follow_calls(feed->pit,
+                                           pool->name,
+                                           &pool->followed,
+                                           share < LEAST_A_POOL ? LEAST_A_POOL : share,
+                                           &taker);
     }
     snakepit_writer_free(following.writer);
 }

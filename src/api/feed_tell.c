@@ -13,6 +13,7 @@ struct telling {
     const struct sp_feed *feed;
     const struct sp_buf *chosen;
     uint64_t after;
+    uint64_t ended; // calls that were told of, or left out, before
     struct sp_buf out;
     snakepit_err err;
     const char *list; // that the next item begins; NULL: it is begun
@@ -139,18 +140,12 @@ static uint64_t first_call(const struct telling *telling)
     return first;
 }
 
-// Those of an event that are left out, of the pools that the client sees.
-static uint64_t count_left_out(const struct telling *telling, uint64_t first)
+// Of the pools that the client sees, so far.
+static uint64_t count_ended(const struct telling *telling)
 {
-    const struct sp_feed *feed = telling->feed;
     uint64_t count = 0;
-    uint64_t oldest =
-        feed->call_count > SP_FEED_CALLS ? feed->call_count - SP_FEED_CALLS : 0;
-    for (uint64_t i = oldest; i < feed->call_count && telling->after > 0; i++) {
-        const struct sp_feed_call *call = &feed->calls[i % SP_FEED_CALLS];
-        if (call->look > telling->after && sees(telling, call->pool)) {
-            count += call->missed + (i < first && call->text.size > 0);
-        }
+    for (size_t i = 0; i < telling->feed->pool_count; i++) {
+        count += sees(telling, i) ? telling->feed->pools[i].ended : 0;
     }
     return count;
 }
@@ -158,22 +153,20 @@ static uint64_t count_left_out(const struct telling *telling, uint64_t first)
 static void put_calls(struct telling *telling)
 {
     const struct sp_feed *feed = telling->feed;
-    if (feed->calls == NULL) {
-        return;
-    }
-    const uint64_t first = first_call(telling);
-    const uint64_t left_out = count_left_out(telling, first);
+    const uint64_t ended = count_ended(telling);
+    uint64_t told = telling->ended;
     begin_list(telling, "calls");
-    for (uint64_t i = first; i < feed->call_count; i++) {
+    for (uint64_t i = first_call(telling); i < feed->call_count; i++) {
         const struct sp_feed_call *call = &feed->calls[i % SP_FEED_CALLS];
         if (call->text.size > 0 && sees(telling, call->pool)) {
             put_call(telling, call);
+            told++;
         }
     }
     end_list(telling);
-    if (left_out > 0) {
+    if (telling->after > 0 && ended > told) {
         put_text(telling, ",\"calls_left_out\":");
-        put_number(telling, left_out);
+        put_number(telling, ended - told);
     }
 }
 
@@ -324,20 +317,35 @@ static struct sp_feed_frame *next_frame(struct sp_feed *feed)
     return frame;
 }
 
-struct sp_slice
-sp_feed_tell(struct sp_feed *feed, uint64_t after, const struct sp_buf *chosen)
+static struct sp_slice
+find_frame(const struct sp_feed *feed, uint64_t after, const struct sp_buf *chosen)
 {
     const uint32_t count =
         feed->frame_count < SP_FEED_FRAMES ? feed->frame_count : SP_FEED_FRAMES;
-    after = is_too_old(feed, after) ? 0 : after;
     for (uint32_t i = 0; i < count; i++) {
-        if (is_for(&feed->frames[i], after, chosen)) {
-            return (struct sp_slice){feed->frames[i].text.data,
-                                     feed->frames[i].text.size};
+        const struct sp_feed_frame *frame = &feed->frames[i];
+        if (is_for(frame, after, chosen)) {
+            return (struct sp_slice){frame->text.data, frame->text.size};
         }
     }
+    return (struct sp_slice){NULL, 0};
+}
+
+// Those who see the same and were sent the same look have seen as many calls end.
+struct sp_slice sp_feed_tell(struct sp_feed *feed,
+                             const struct sp_feed_place *place,
+                             const struct sp_buf *chosen,
+                             struct sp_feed_place *next)
+{
+    const uint64_t after = is_too_old(feed, place->look) ? 0 : place->look;
+    struct telling telling = {
+        .feed = feed, .chosen = chosen, .after = after, .ended = place->ended};
+    const struct sp_slice made = find_frame(feed, after, chosen);
+    *next = (struct sp_feed_place){feed->look, count_ended(&telling)};
+    if (made.size > 0) {
+        return made;
+    }
     struct sp_feed_frame *frame = next_frame(feed);
-    struct telling telling = {.feed = feed, .chosen = chosen, .after = after};
     frame->after = after;
     snakepit_err err = sp_buf_append(&frame->seen, chosen->data, chosen->size);
     err = err == SNAKEPIT_OK ? write_event(&telling, &frame->text) : err;

@@ -28,7 +28,7 @@ struct watcher {
     struct sp_feed *feed;
     struct sp_timer timer;
     uint64_t interval_ms;
-    uint64_t sent;        // the look that it was sent last; 0: none
+    struct sp_feed_place sent;
     struct sp_buf chosen; // the pools of that
 };
 
@@ -69,7 +69,7 @@ static snakepit_err choose(struct watcher *watcher, const struct sp_grant *grant
     if (err == SNAKEPIT_OK &&
         (chosen.size < before ||
          (before > 0 && memcmp(chosen.data, watcher->chosen.data, before) != 0))) {
-        watcher->sent = 0;
+        watcher->sent = (struct sp_feed_place){.look = 0};
     }
     sp_buf_fini(&watcher->chosen);
     watcher->chosen = chosen;
@@ -86,7 +86,9 @@ static snakepit_err send_event(struct watcher *watcher, const struct sp_grant *g
     if (err != SNAKEPIT_OK) {
         return err;
     }
-    const struct sp_slice event = sp_feed_tell(feed, watcher->sent, &watcher->chosen);
+    struct sp_feed_place next;
+    const struct sp_slice event =
+        sp_feed_tell(feed, &watcher->sent, &watcher->chosen, &next);
     if (event.size == 0) {
         return SNAKEPIT_NO_MEMORY;
     }
@@ -94,7 +96,7 @@ static snakepit_err send_event(struct watcher *watcher, const struct sp_grant *g
         return SNAKEPIT_OK; // it gets the more next time
     }
     err = sp_exchange_send(watcher->exchange, event);
-    watcher->sent = err == SNAKEPIT_OK ? feed->look : watcher->sent;
+    watcher->sent = err == SNAKEPIT_OK ? next : watcher->sent;
     return err;
 }
 

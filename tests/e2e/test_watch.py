@@ -6,10 +6,12 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import time
 
 import pytest
 from support.connecting import to
+from support.raw_http import Raw
 from support.served import Client, Events, config, end, serve
 
 
@@ -165,3 +167,50 @@ def test_a_drain_does_not_wait_for_those_who_watch(daemon, watch):
     with pytest.raises(StopIteration):
         while True:
             watch.take()
+
+
+MANY = 6000
+
+
+@pytest.fixture
+def reached_by_path(tmp_path):
+    door = tmp_path / "door.sock"
+    listen = {"listen": ["127.0.0.1:0", f"unix:{door}"]}
+    started = serve(config(tmp_path, listen, pool_size=2))
+    yield started, door
+    end([started])
+
+
+def count_calls(lines):
+    """Events, calls that are told and calls that are left out, to the last one."""
+    events, told, left_out = 0, 0, 0
+    for line in lines:
+        if line.startswith(b"data: "):
+            value = json.loads(line[6:])
+            events += 1
+            told += len(value.get("calls", []))
+            left_out += value.get("calls_left_out", 0)
+            if told + left_out >= MANY:
+                break
+    return events, told, left_out
+
+
+def test_a_client_that_does_not_read_is_sent_what_it_missed_in_one(reached_by_path):
+    daemon, door = reached_by_path
+    stalled = socket.socket(socket.AF_UNIX)
+    stalled.connect(str(door))
+    head = "GET /v1/watch?interval_ms=100 HTTP/1.0\r\nHost: localhost\r\n\r\n"
+    body = "POST /v1/pools/text/tools/add HTTP/1.1\r\nHost: localhost\r\n"
+    body += 'Content-Type: application/json\r\nContent-Length: 7\r\n\r\n{"a":1}'
+    with stalled, Raw(daemon.connect()) as raw, stalled.makefile("rb") as lines:
+        stalled.sendall(head.encode())
+        while b"data: " not in lines.readline():
+            pass
+        for _ in range(MANY // 50):
+            raw.send(body * 50)
+            for _ in range(50):
+                assert raw.answer().status == 200
+        events, told, left_out = count_calls(lines)
+        assert told + left_out == MANY
+        assert left_out > 0  # so it was sent nothing for a while
+        assert events > 1

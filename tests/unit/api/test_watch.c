@@ -241,7 +241,10 @@ assert_tells(struct sp_feed *looks, uint64_t after, const char *event, bool gone
     struct sp_buf chosen = {0};
     looks->frame_count = 0;
     assert_int_equal(sp_feed_choose(looks, sees_all, NULL, &chosen), SNAKEPIT_OK);
-    const struct sp_slice told = sp_feed_tell(looks, after, &chosen);
+    const struct sp_feed_place place = {.look = after};
+    struct sp_feed_place next;
+    const struct sp_slice told = sp_feed_tell(looks, &place, &chosen, &next);
+    assert_int_equal(next.look, looks->look);
     assert_true(told.size > strlen(event));
     assert_memory_equal(told.data, event, strlen(event));
     const bool has =

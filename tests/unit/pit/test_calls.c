@@ -144,7 +144,7 @@ static void calls_that_wait_or_run_are_listed(void **state)
                                            .timeout_ms = 600000};
     (void)state;
     ends = 0;
-    pit_open_ready("|call_timeout_ms: 0\n    queue_timeout_ms: 0");
+    pit_open_ready("|    call_timeout_ms: 0\n    queue_timeout_ms: 0\n");
     assert_int_equal(count_calls(10), 0);
     snakepit_call_id ids[2];
     assert_int_equal(snakepit_submit(pit, "hold", NULL, NULL, done, &ends, &ids[0]),
