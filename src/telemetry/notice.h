@@ -6,8 +6,8 @@
 //
 // The rows of telemetry/events.def say which there are, with which fields, and at which
 // level sp_log() tells them. A text that is NULL and a number that is SP_UNTOLD are
-// left out; a number that is not given is 0. Any thread; nothing waits. Below the level
-// of the log the fields are not even looked at.
+// left out; a number that is not given is 0. Any thread; nothing waits. What is below
+// the level of the log costs one comparison.
 #ifndef TELEMETRY_NOTICE_H
 #define TELEMETRY_NOTICE_H
 
@@ -102,17 +102,16 @@ extern const struct sp_notice_kind sp_notice_kinds[SP_NOTICES];
 #undef RATIO
 #undef YES_NO
 
+// NOLINTBEGIN(readability-identifier-naming): they are called like functions
 #define sp_log(log, id, ...) \
     sp_log_at((log), sp_notice_kinds[SP_NOTICE_##id].level, id, __VA_ARGS__)
-#define sp_log_at(log, at_level, id, ...)                              \
-    do {                                                               \
-        if ((at_level) >= (log)->level) {                              \
-            sp_notice_tell((log),                                      \
-                           (at_level),                                 \
-                           &sp_notice_kinds[SP_NOTICE_##id],           \
-                           &(const struct sp_told_##id){__VA_ARGS__}); \
-        }                                                              \
-    } while (0)
+#define sp_log_at(log, at_level, id, ...)            \
+    sp_notice_tell((log),                            \
+                   (at_level),                       \
+                   &sp_notice_kinds[SP_NOTICE_##id], \
+                   &(const struct sp_told_##id){__VA_ARGS__})
+
+// NOLINTEND(readability-identifier-naming)
 
 // What these macros call: `told` has the fields of `kind` one after the other. Texts
 // are cleaned, as one line each, and cut.

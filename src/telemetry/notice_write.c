@@ -169,11 +169,12 @@ static void put_object(struct out *out, const struct sp_notice *notice, size_t m
 
 size_t sp_notice_json(const struct sp_notice *notice, char *room, size_t size)
 {
-    struct out out;
-    size_t most = 2 * SP_NOTICE_TEXTS_MAX;
+    struct out out = {.at = room, .size = size};
+    size_t most = (size_t)2 * SP_NOTICE_TEXTS_MAX;
     do {
         most /= 2;
-        out = (struct out){.at = room, .size = size};
+        out.used = 0;
+        out.cut = false;
         put_object(&out, notice, most);
     } while (out.cut && most > 0);
     return out.used;
@@ -188,16 +189,21 @@ static int priority(enum sp_log_level level)
     return priorities[level];
 }
 
+static void put_journal_key(struct out *out, const char *name)
+{
+    put(out, "SNAKEPIT_");
+    for (; *name != '\0'; name++) {
+        put(out, "%c", toupper((unsigned char)*name));
+    }
+    put(out, "=");
+}
+
 static void put_journal_field(struct out *out,
                               const struct sp_notice_field *field,
                               union sp_notice_value value)
 {
     size_t before = out->used;
-    put(out, "SNAKEPIT_");
-    for (const char *at = field->name; *at != '\0'; at++) {
-        put(out, "%c", toupper((unsigned char)*at));
-    }
-    put(out, "=");
+    put_journal_key(out, field->name);
     if (sp_notice_field_is_text(field)) {
         put(out, "%s", value.text);
     } else {
