@@ -198,7 +198,7 @@ static void note(struct sp_fleet *fleet, const struct sp_fleet_action *action)
     if (action->kind == SP_FLEET_DO_NOTE_FAILURE) {
         sp_pool_note_failure(fleet->options.pool, action->reason);
     } else if (action->kind == SP_FLEET_DO_NOTE_RECYCLED) {
-        sp_pool_count_worker(fleet->options.pool, SP_COUNTED_RECYCLES);
+        sp_pool_count_recycle(fleet->options.pool, action->why);
         fleet->occupants[action->place]->worker->left_for = action->reason;
     } else if (action->kind == SP_FLEET_DO_NOTE_ISOLATED) {
         sp_pool_count_worker(fleet->options.pool, SP_COUNTED_ISOLATIONS);
@@ -232,7 +232,7 @@ static void act_on_pool(struct sp_fleet *fleet, const struct sp_fleet_action *ac
         fleet->user = sp_user_now();
         break;
     case SP_FLEET_DO_COUNT_DEATH:
-        sp_pool_count_worker(fleet->options.pool, SP_COUNTED_DEATHS);
+        sp_pool_count_death(fleet->options.pool, action->death);
         break;
     case SP_FLEET_DO_TELL_STOPPED:
         fleet->farewell.user = fleet;

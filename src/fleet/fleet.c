@@ -196,6 +196,8 @@ static void worker_ready(void *user, struct sp_worker *worker)
     struct sp_fleet_event event = {
         .kind = SP_FLEET_READY, .place = occupant->place, .worker = facts_of(worker)};
     event.worker.memory = memory_of(occupant->fleet, worker);
+    sp_pool_note_start(occupant->fleet->options.pool,
+                       sp_clock_now() - worker->child.started_at);
     sp_figures_begin(occupant, worker);
     sp_code_take(occupant->fleet, worker);
     take_event(occupant->fleet, &event);
@@ -274,6 +276,7 @@ static void worker_exited(void *user, struct sp_worker *worker)
                                    .worker = facts_of(worker),
                                    .reason = reason};
     event.worker.told = sp_worker_was_told(worker);
+    event.worker.death = sp_worker_death(worker);
     // The first call was the probe, and checks of its health are no work either.
     event.worker.worked = worker->port->submit_tail > 1 + occupant->health.begun;
     if (worker->child.born) {

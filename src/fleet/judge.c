@@ -170,7 +170,9 @@ static void judge_life_of(struct sp_step *step, uint64_t ready_at)
 {
     const struct sp_fleet_worker *worker = &step->event->worker;
     if (!worker->told) {
-        sp_step_just(step, SP_FLEET_DO_COUNT_DEATH);
+        sp_step_do(step,
+                   &(struct sp_fleet_action){.kind = SP_FLEET_DO_COUNT_DEATH,
+                                             .death = worker->death});
     }
     if (lived_well(step, ready_at)) {
         sp_restart_worked(&step->plan->restart);

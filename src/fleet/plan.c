@@ -227,6 +227,7 @@ static void release_predecessor(struct sp_step *step)
                    &(struct sp_fleet_action){.kind = SP_FLEET_DO_NOTE_RECYCLED,
                                              .place = other,
                                              .succeeded = true,
+                                             .why = place->why,
                                              .reason = sp_recycle_reason(place->why)});
         sp_step_drain(step, other);
     }

@@ -32,6 +32,7 @@
 #include "config/config.h"
 #include "fleet/restart.h"
 #include "pool/pool.h"
+#include "telemetry/figures.h"
 
 // ---- State --------------------------------------------------------------------
 
@@ -45,17 +46,6 @@ enum sp_place_state {
 
 #define SP_PLACE_STATES    5
 #define SP_PLACES_PER_POST 2u
-
-// Why a worker is replaced that nothing is wrong with.
-enum sp_recycle {
-    SP_RECYCLE_BY_HAND,
-    SP_RECYCLE_BY_AGE,
-    SP_RECYCLE_BY_REQUESTS,
-    SP_RECYCLE_BY_MEMORY,
-    SP_RECYCLE_BY_HEALTH,
-    SP_RECYCLE_BY_RELOAD, // workers are to be made of something else
-    SP_RECYCLE_BY_SWITCH, // of another profile
-};
 
 struct sp_place {
     enum sp_place_state state;
@@ -190,6 +180,7 @@ struct sp_fleet_worker {
     bool adapter_failed; // to start
     bool told;           // it ended because somebody else's SIGTERM told it to
     bool worked;         // it was given a call
+    enum sp_death death; // of EXITED: how it ended
     uint64_t memory;     // bytes, of READY and WEIGHED; 0: not known
 };
 
@@ -281,7 +272,9 @@ struct sp_fleet_action {
     bool blames;
     bool succeeded;
     enum sp_pool_state state;
-    const char *what; // NULL: `reason` is the whole text
+    enum sp_death death; // of COUNT_DEATH
+    enum sp_recycle why; // of NOTE_RECYCLED
+    const char *what;    // NULL: `reason` is the whole text
     const char *reason;
 };
 

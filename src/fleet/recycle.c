@@ -108,6 +108,7 @@ static void make_room(struct sp_step *step, uint32_t place)
         sp_step_do(step,
                    &(struct sp_fleet_action){.kind = SP_FLEET_DO_NOTE_RECYCLED,
                                              .place = place,
+                                             .why = its->why,
                                              .reason = sp_recycle_reason(its->why)});
         sp_step_drain(step, place);
     }

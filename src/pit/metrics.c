@@ -25,6 +25,7 @@ static snakepit_err collect_tools(struct sp_pool *pool, struct sp_figures *now)
 static snakepit_err collect_pool(struct sp_pool *pool, struct sp_figures *now)
 {
     sp_pool_times(pool, &now->line, &now->run);
+    sp_pool_lives(pool, now);
     return collect_tools(pool, now);
 }
 

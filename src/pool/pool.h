@@ -80,8 +80,8 @@ struct sp_pool_options {
 enum sp_counted {
     SP_COUNTED_STARTS,
     SP_COUNTED_FAILED_STARTS,
-    SP_COUNTED_DEATHS, // that nobody asked for
-    SP_COUNTED_RECYCLES,
+    SP_COUNTED_DEATHS,   // that nobody asked for; see sp_pool_count_death()
+    SP_COUNTED_RECYCLES, // see sp_pool_count_recycle()
     SP_COUNTED_ISOLATIONS,
     SP_COUNTED_FAILED_CHECKS, // of its health
     // To all of them.
@@ -93,14 +93,16 @@ enum sp_counted {
 #define SP_STOPS (SNAKEPIT_STOP_KILLED + 1)
 
 struct sp_pool_counters {
-    uint64_t ended[SP_ERRORS];    // calls, by their outcome
-    uint64_t stopped[SP_STOPS];   // of these, given up and ended, by what ended them
-    uint64_t stop_total_us;       // that they ran on after they were due
-    uint64_t stop_max_us;         // the longest of them
-    uint64_t workers[SP_COUNTED]; // what has happened to them
-    uint64_t violations;          // workers that broke the protocol and were killed
-    uint64_t retries;             // attempts after the first one of their call
-    uint64_t retries_refused;     // that the budget did not allow
+    uint64_t ended[SP_ERRORS];      // calls, by their outcome
+    uint64_t stopped[SP_STOPS];     // of these, given up and ended, by what ended them
+    uint64_t stop_total_us;         // that they ran on after they were due
+    uint64_t stop_max_us;           // the longest of them
+    uint64_t workers[SP_COUNTED];   // what has happened to them
+    uint64_t deaths[SP_DEATHS];     // of them, by how they ended
+    uint64_t recycles[SP_RECYCLES]; // by why
+    uint64_t violations;            // workers that broke the protocol and were killed
+    uint64_t retries;               // attempts after the first one of their call
+    uint64_t retries_refused;       // that the budget did not allow
 };
 
 struct sp_pool; // pool/inside.h
@@ -153,6 +155,8 @@ void sp_pool_look(struct sp_pool *pool,
 void sp_pool_times(struct sp_pool *pool,
                    struct sp_histogram *line,
                    struct sp_histogram *run);
+// What is told of its workers: starts, deaths and recycles.
+void sp_pool_lives(struct sp_pool *pool, struct sp_figures *figures);
 // Rows that sp_pool_tools() has now. There may be more later, but never fewer.
 uint32_t sp_pool_tool_count(struct sp_pool *pool);
 // Fills at most `room` rows, one for each tool that has run, the last one for all other
@@ -338,6 +342,10 @@ void sp_pool_set_workers(struct sp_pool *pool, uint32_t workers);
 void sp_pool_note_failure(struct sp_pool *pool, const char *why);
 // Counts what has happened to a worker.
 void sp_pool_count_worker(struct sp_pool *pool, enum sp_counted what);
+void sp_pool_count_death(struct sp_pool *pool, enum sp_death how);
+void sp_pool_count_recycle(struct sp_pool *pool, enum sp_recycle why);
+// A worker has been ready so many ns after its start began.
+void sp_pool_note_start(struct sp_pool *pool, uint64_t ns);
 // Whom a seat is for.
 struct sp_seat_terms {
     struct sp_port *port;

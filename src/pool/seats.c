@@ -3,6 +3,7 @@
 #include "pool/inside.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/check.h"
 #include "pool/affinity.h"
@@ -78,6 +79,38 @@ void sp_pool_count_worker(struct sp_pool *pool, enum sp_counted what)
 {
     pthread_mutex_lock(&pool->lock);
     pool->counters.workers[what]++;
+    pthread_mutex_unlock(&pool->lock);
+}
+
+void sp_pool_count_death(struct sp_pool *pool, enum sp_death how)
+{
+    pthread_mutex_lock(&pool->lock);
+    pool->counters.workers[SP_COUNTED_DEATHS]++;
+    pool->counters.deaths[how]++;
+    pthread_mutex_unlock(&pool->lock);
+}
+
+void sp_pool_count_recycle(struct sp_pool *pool, enum sp_recycle why)
+{
+    pthread_mutex_lock(&pool->lock);
+    pool->counters.workers[SP_COUNTED_RECYCLES]++;
+    pool->counters.recycles[why]++;
+    pthread_mutex_unlock(&pool->lock);
+}
+
+void sp_pool_note_start(struct sp_pool *pool, uint64_t ns)
+{
+    pthread_mutex_lock(&pool->lock);
+    sp_histogram_add(&pool->times.start, ns);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+void sp_pool_lives(struct sp_pool *pool, struct sp_figures *figures)
+{
+    pthread_mutex_lock(&pool->lock);
+    figures->start = pool->times.start;
+    memcpy(figures->deaths, pool->counters.deaths, sizeof figures->deaths);
+    memcpy(figures->recycles, pool->counters.recycles, sizeof figures->recycles);
     pthread_mutex_unlock(&pool->lock);
 }
 

@@ -9,9 +9,10 @@
 #include "telemetry/histogram.h"
 
 struct sp_times {
-    uint64_t tick;            // its length in 2^-24 ns
-    uint64_t most;            // ticks that can be told in ns: some minutes
-    struct sp_histogram line; // until a call is handed to a worker, each time
+    uint64_t tick;             // its length in 2^-24 ns
+    uint64_t most;             // ticks that can be told in ns: some minutes
+    struct sp_histogram line;  // until a call is handed to a worker, each time
+    struct sp_histogram start; // until a worker is ready
 };
 
 #define SP_TIMES_SHIFT 24u

@@ -164,6 +164,26 @@ static bool may_be_a_tools_doing(const struct sp_worker *worker)
            atomic_load(&worker->blamed);
 }
 
+enum sp_death sp_worker_death(struct sp_worker *worker)
+{
+    const struct sp_exit *end = &worker->child.end;
+    pthread_mutex_lock(&worker->lost_lock);
+    enum sp_oom memory = worker->memory;
+    pthread_mutex_unlock(&worker->lost_lock);
+    if (atomic_load(&worker->killed_for) != NULL) {
+        return atomic_load(&worker->violated) ? SP_DEATH_VIOLATION
+               : atomic_load(&worker->silent) ? SP_DEATH_SILENT
+               : atomic_load(&worker->blamed) ? SP_DEATH_CALL
+                                              : SP_DEATH_STOPPED;
+    }
+    if (memory != SP_OOM_NO) {
+        return SP_DEATH_MEMORY;
+    }
+    return !end->known        ? SP_DEATH_UNKNOWN
+           : end->signal != 0 ? SP_DEATH_SIGNAL
+                              : SP_DEATH_EXIT;
+}
+
 // Any thread, once: tells the owner that the calls of this worker can be failed.
 static void report_loss(struct sp_worker *worker, const struct sp_exit *end)
 {
@@ -179,6 +199,7 @@ static void report_loss(struct sp_worker *worker, const struct sp_exit *end)
         told.fault = sp_worker_fault(worker);
         told.served = atomic_load(&worker->served);
         enum sp_oom memory = unasked ? sp_oom_judge(&worker->oom_seen) : SP_OOM_NO;
+        worker->memory = memory;
         sp_exit_describe(&told, because, memory, cause, sizeof cause);
         (void)sp_output_read(&worker->child.flow.outputs[1]);
         sp_output_tail(&worker->child.flow.outputs[1], tail, sizeof tail);

@@ -24,6 +24,7 @@
 #include "process/state.h"
 #include "process/subprocess.h"
 #include "process/template.h"
+#include "telemetry/figures.h"
 
 #define SP_CAUSE_MAX 256u
 
@@ -139,8 +140,9 @@ struct sp_worker {
     bool told_late;        // that it took too long
     struct sp_events events;
 
-    pthread_mutex_t lost_lock;        // taken before a pool's lock, never inside it
-    bool lost;                        // guarded by lost_lock
+    pthread_mutex_t lost_lock; // taken before a pool's lock, never inside it
+    bool lost;                 // guarded by lost_lock
+    enum sp_oom memory; // what the kernel says of that, once it is lost; likewise
     _Atomic(const char *) killed_for; // constant text, set once
     _Atomic bool replaced; // by a tool that called exec; before that is reported
     _Atomic bool blamed;   // a call of it, which nobody knows; before it is killed
@@ -188,6 +190,8 @@ uint64_t sp_worker_cpu(const struct sp_worker *worker);
 // Where a start that was late was when its time was up: one sentence, and the stack.
 // Empty for another one.
 void sp_worker_where(const struct sp_worker *worker, char *room, size_t size);
+// How it ended, once its exit was observed.
+enum sp_death sp_worker_death(struct sp_worker *worker);
 // Whether it has ended because SIGTERM told it to, which did not come from us. After
 // its exit was observed.
 bool sp_worker_was_told(const struct sp_worker *worker);

@@ -42,6 +42,8 @@ static write_fn write_times, write_states, write_tool_calls, write_tool_times;
     {NULL, SP_GAUGE, NULL, label, value, FIELD(stats.field), 0, NULL},
 #define SP_SECONDS(label, value, field) \
     {NULL, SP_GAUGE, NULL, label, value, FIELD(stats.field), 6, NULL},
+#define SP_FIGURE(label, value, field) \
+    {NULL, SP_GAUGE, NULL, label, value, FIELD(field), 0, NULL},
 #define SP_TIMES(name, field, help) \
     {#name, SP_HISTOGRAM, help, NULL, NULL, FIELD(field), 0, write_times},
 #define SP_WRITTEN(name, kind, labels, write, help) \
@@ -52,6 +54,7 @@ static const struct row rows[] = {
 #undef SP_METRIC
 #undef SP_SAMPLE
 #undef SP_SECONDS
+#undef SP_FIGURE
 #undef SP_TIMES
 #undef SP_WRITTEN
 #define ROWS (sizeof rows / sizeof rows[0])

@@ -121,3 +121,19 @@ def test_each_tool_has_its_calls(client):
     assert not [name for name in values if "made_up" in name]
     ran = 'snakepit_tool_run_seconds_count{pool="text",tool="add"}'
     assert values[ran] == 4
+
+
+def test_workers_are_counted_by_how_they_end(client):
+    family = 'snakepit_pool_worker_%s{pool="text"%s}'
+    deaths = family % ("deaths_total", ',cause="exit"')
+    starts = family % ("start_seconds_count", "")
+    hand = family % ("recycles_total", ',by="hand"')
+    assert figures(client)[starts] == 1
+    assert client.call("die")[0] == 503
+    eventually(lambda: figures(client)[starts] == 2, "that another one is ready")
+    values = figures(client)
+    assert values[deaths] == values[family % ("ends_total", ',cause="died"')] == 1
+    assert values[family % ("start_seconds_sum", "")] > 0
+    assert client.ask("POST", "/v1/pools/text:recycle")[0] in (200, 202)
+    eventually(lambda: figures(client)[hand] == 1, "that it is recycled")
+    assert figures(client)[deaths] == 1

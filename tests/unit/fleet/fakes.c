@@ -147,6 +147,12 @@ bool sp_worker_was_told(const struct sp_worker *worker)
     return life->told;
 }
 
+enum sp_death sp_worker_death(struct sp_worker *worker)
+{
+    (void)worker;
+    return SP_DEATH_SIGNAL;
+}
+
 void sp_worker_free(struct sp_worker *worker)
 {
     struct fake_life *life = life_of(worker);

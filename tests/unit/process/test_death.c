@@ -67,6 +67,7 @@ static void what_a_worker_runs_may_be_to_blame(void **state)
     sp_worker_kill_for_calls(scene.worker, "of its calls");
     scene_expect_killed("of its calls");
     assert_false(scene.by_us);
+    assert_int_equal(sp_worker_death(scene.worker), SP_DEATH_CALL);
 }
 
 static void an_end_is_expected(void **state)
@@ -76,6 +77,7 @@ static void an_end_is_expected(void **state)
     scene_become_ready();
     sp_worker_end(scene.worker, "it is not needed");
     scene_expect_killed("it is not needed");
+    assert_int_equal(sp_worker_death(scene.worker), SP_DEATH_STOPPED);
     assert_int_equal(machine_logged("expected=yes"), 1);
 }
 
@@ -93,6 +95,40 @@ static void nothing_is_done_to_one_that_is_dead(void **state)
     assert_int_equal(scene.fake->signal_count, before);
     scene_run(10 * SCENE_GRACE_MS);
     scene_expect("");
+}
+
+// ---- How it ended -------------------------------------------------------------
+
+static void end_with(int code, int signal, enum sp_death death)
+{
+    scene_start();
+    scene_become_ready();
+    fake_exits(scene.fake, code, signal);
+    scene_run(0);
+    assert_int_equal(sp_worker_death(scene.worker), death);
+}
+
+static void a_status_is_an_exit(void **state)
+{
+    (void)state;
+    end_with(3, 0, SP_DEATH_EXIT);
+}
+
+static void a_signal_is_a_signal(void **state)
+{
+    (void)state;
+    end_with(0, SIGSEGV, SP_DEATH_SIGNAL);
+}
+
+static void whoever_breaks_the_protocol_dies_of_that(void **state)
+{
+    (void)state;
+    scene_start();
+    scene_become_ready();
+    sp_worker_kill_for_violation(scene.worker, "of nonsense");
+    fake_exits(scene.fake, 0, SIGKILL);
+    scene_run(0);
+    assert_int_equal(sp_worker_death(scene.worker), SP_DEATH_VIOLATION);
 }
 
 // ---- Who asked it -------------------------------------------------------------
@@ -292,6 +328,9 @@ int main(void)
         SCENE_TEST(the_stack_of_a_signal_that_was_survived_is_not),
         SCENE_TEST(one_that_was_killed_by_us_did_not_crash),
         SCENE_TEST(a_stack_has_an_end),
+        SCENE_TEST(a_status_is_an_exit),
+        SCENE_TEST(a_signal_is_a_signal),
+        SCENE_TEST(whoever_breaks_the_protocol_dies_of_that),
         SCENE_TEST(a_worker_that_others_told_to_end_was_told),
         SCENE_TEST(one_that_we_told_was_not),
         SCENE_TEST(a_broken_lifeline_tells_the_loss_before_the_exit),
