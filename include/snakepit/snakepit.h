@@ -34,6 +34,7 @@
 #include "payload.h"
 #include "reload.h"
 #include "session.h"
+#include "spans.h"
 #include "stacks.h"
 #include "version.h"
 
@@ -129,6 +130,8 @@ typedef struct snakepit_open_options {
                                 // NULL: the log alone tells
     void *notice_user;
     snakepit_log_level notice_level; // what is below it is not told
+    snakepit_spans_fn *spans;        // NULL: nothing is traced
+    void *spans_user;
 } snakepit_open_options;
 
 // Reads the configuration, checks all of it, and begins to start the pools; does not

@@ -199,6 +199,7 @@ static void worker_ready(void *user, struct sp_worker *worker)
     sp_pool_note_start(occupant->fleet->options.pool,
                        sp_clock_now() - worker->child.started_at);
     sp_figures_begin(occupant, worker);
+    sp_fleet_trace_start(occupant->fleet, worker);
     sp_code_take(occupant->fleet, worker);
     take_event(occupant->fleet, &event);
 }

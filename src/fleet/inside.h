@@ -62,6 +62,8 @@ const char *sp_health_status(const struct sp_health *health);
 
 // A worker is ready: the first look at it.
 void sp_figures_begin(struct sp_occupant *occupant, const struct sp_worker *worker);
+// A worker is ready: its start is a span, where calls are traced (start_span.c).
+void sp_fleet_trace_start(const struct sp_fleet *fleet, const struct sp_worker *worker);
 
 // ---- rows.c -------------------------------------------------------------------
 

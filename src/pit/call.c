@@ -12,6 +12,7 @@
 #include "pit/refuse.h"
 #include "pit/tensors.h"
 #include "pool/question.h"
+#include "telemetry/spans.h"
 
 // ---- Checks -------------------------------------------------------------------
 
@@ -174,6 +175,18 @@ static snakepit_err read_trace(const snakepit_call_options *options,
     return SNAKEPIT_OK;
 }
 
+// Whoever calls has decided for a trace that has begun.
+static void choose_trace(struct sp_spans *spans,
+                         const snakepit_call_options *options,
+                         struct sp_order *order)
+{
+    const struct sp_trace_context *trace = order->text.trace;
+    const bool wanted =
+        trace != NULL ? sp_trace_is_sampled(trace) : sp_spans_sample(spans);
+    order->spans = wanted ? spans : NULL;
+    order->begun = options != NULL && options->begun_ns != 0;
+}
+
 // Its options, as this library knows them, are in `room` or where they were.
 static struct sp_pool *check_request(snakepit *pit,
                                      struct sp_pit_request *request,
@@ -203,6 +216,9 @@ static struct sp_pool *check_request(snakepit *pit,
     }
     if (*err == SNAKEPIT_OK) {
         *err = read_trace(options, request, why);
+    }
+    if (pit->spans != NULL) {
+        choose_trace(pit->spans, options, order);
     }
     if (*err != SNAKEPIT_OK) {
         return NULL;

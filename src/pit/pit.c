@@ -16,6 +16,7 @@
 #include "ipc/futex.h"
 #include "pit/refuse.h"
 #include "telemetry/notice.h"
+#include "telemetry/spans.h"
 
 // ---- Open ---------------------------------------------------------------------
 
@@ -76,6 +77,16 @@ open_parts(snakepit *pit, const snakepit_open_options *options, snakepit_message
     if (err != SNAKEPIT_OK) {
         return err;
     }
+    if (options != NULL && options->spans != NULL) {
+        err = sp_spans_open(options->spans,
+                            options->spans_user,
+                            pit->config->trace_sample / 100.0,
+                            &pit->spans);
+        if (err != SNAKEPIT_OK) {
+            return err;
+        }
+        pit->events.spans = pit->spans;
+    }
     err = open_pools(pit, why);
     return err == SNAKEPIT_OK ? sp_pit_start_loop(pit, why) : err;
 }
@@ -87,6 +98,7 @@ static void free_pit(snakepit *pit)
     sp_sessions_fini(&pit->sessions);
     sp_host_tools_fini(&pit->tools);
     sp_watcher_free(pit->watcher);
+    sp_spans_close(pit->spans);
     sp_queues_fini(&pit->queues);
     sp_drain_fini(&pit->drain);
     sp_config_free(pit->config);

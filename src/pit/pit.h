@@ -84,6 +84,7 @@ struct snakepit {
     struct sp_log_writer *log_writer; // where `log` leads; NULL: there are no lines
     struct sp_pit_outlets outlets;    // where that leads
     struct sp_watcher *watcher;       // NULL where the kernel cannot
+    struct sp_spans *spans;           // where calls are traced; NULL: nobody wants that
 
     // Places for SP_PIT_POOLS_MOST pools; those below `count` are constant.
     struct sp_pit_pool **pools;
@@ -273,7 +274,7 @@ struct sp_pit_request {
     const snakepit_call_options *options;
     uint64_t begun; // CLOCK_MONOTONIC ns at which its time began; 0: when it is checked
     struct sp_trace_context trace; // out: where `order` has its own, if it has one
-    bool waits;     // a stream that reports to no queue, whatever its options say
+    bool waits; // a stream that reports to no queue, whatever its options say
     struct sp_order order; // out; borrows the above, but for `options`
 };
 

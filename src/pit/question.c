@@ -14,6 +14,7 @@
 #include "pit/pit.h"
 #include "pit/refuse.h"
 #include "session/tool.h"
+#include "telemetry/spans.h"
 
 // [name, arguments] or [name, arguments, traceparent], taken apart.
 struct asked {
@@ -126,6 +127,43 @@ static void write_texts(const struct sp_question *question, struct texts *texts)
     }
 }
 
+// The span that a tool of the host runs in, below the one that asks; NULL: none.
+static struct sp_span *
+begin_span(const snakepit *pit, struct sp_question *question, const struct asked *asked)
+{
+    uint8_t parent[8];
+    char name[SP_TOOL_NAME_MAX + sizeof "host tool "];
+    if (pit->spans == NULL || !sp_trace_is_one(&question->trace) ||
+        !sp_trace_is_sampled(&question->trace)) {
+        return NULL;
+    }
+    memcpy(parent, question->trace.span, sizeof parent);
+    sp_trace_new_span(question->trace.span);
+    struct sp_span *span = sp_span_new(&question->trace, parent);
+    (void)snprintf(name, sizeof name, "host tool %s", asked->text);
+    sp_span_set_name(span, sp_slice_of_text(name));
+    sp_span_add_text(span, "snakepit.pool", sp_slice_of_text(question->pool));
+    sp_span_add_text(span, "snakepit.host_tool", asked->name);
+    sp_span_set_tracestate(span, question->tracestate);
+    sp_span_begin_now(span);
+    return span;
+}
+
+static void
+end_span(const snakepit *pit, struct sp_span *span, snakepit_err err, const char *why)
+{
+    if (span == NULL) {
+        return;
+    }
+    sp_span_end_now(span);
+    if (err != SNAKEPIT_OK) {
+        span->told.err = err;
+        sp_span_add_text(span, "error.type", sp_slice_of_text(snakepit_err_name(err)));
+        sp_span_set_message(span, why);
+    }
+    sp_span_end(pit->spans, span);
+}
+
 static snakepit_err run(const struct sp_host_tool_spec *spec,
                         struct sp_question *question,
                         struct asked *asked)
@@ -185,7 +223,9 @@ run_registered(snakepit *pit, struct sp_question *question, struct asked *asked)
         }
         return SNAKEPIT_UNKNOWN_TOOL;
     }
+    struct sp_span *span = begin_span(pit, question, asked);
     snakepit_err err = run(&spec, question, asked);
+    end_span(pit, span, err, question->why.text);
     sp_host_tools_release(&pit->tools, tool);
     return err;
 }

@@ -13,6 +13,7 @@
 #include "pool/question.h"
 #include "pool/spares.h"
 #include "pool/stream.h"
+#include "pool/trace.h"
 
 // ---- The request --------------------------------------------------------------
 
@@ -38,6 +39,17 @@ static void set_deadlines(struct sp_call *call, const struct sp_order *order)
     call->line_deadline = line < call->deadline ? line : call->deadline;
 }
 
+// The tool sees the span that it runs in.
+static snakepit_err fill_traced(struct sp_call *call, const struct sp_order *order)
+{
+    struct sp_trace_context within;
+    struct sp_request_text text = order->text;
+    if (sp_call_trace_begin(call, order, &within)) {
+        text.trace = &within;
+    }
+    return sp_parcel_fill(&call->pool->store, call->parcel, &text);
+}
+
 // Writes the request. No lock.
 static snakepit_err prepare(struct sp_call *call, const struct sp_order *order)
 {
@@ -57,7 +69,9 @@ static snakepit_err prepare(struct sp_call *call, const struct sp_order *order)
             return err;
         }
     }
-    snakepit_err err = sp_parcel_fill(store, call->parcel, &order->text);
+    snakepit_err err = order->spans != NULL
+                           ? fill_traced(call, order)
+                           : sp_parcel_fill(store, call->parcel, &order->text);
     // Reading the arguments may have taken all of its time.
     bool late = order->text.begun != 0 && sp_clock_now() >= call->deadline;
     return err == SNAKEPIT_OK && late ? SNAKEPIT_DEADLINE_EXCEEDED : err;

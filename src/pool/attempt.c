@@ -8,6 +8,7 @@
 #include "pool/affinity.h"
 #include "pool/guard.h"
 #include "pool/stream.h"
+#include "pool/trace.h"
 
 // Whether running it again does no more than running it once.
 static bool is_idempotent(const struct sp_pool *pool,
@@ -64,6 +65,9 @@ void sp_attempt_delay(struct sp_pool *pool, struct sp_call *call, snakepit_err e
     if (call->stream != NULL) {
         call->stream->moved = true;
         call->stream->kept = false;
+    }
+    if (call->trace != NULL) {
+        sp_call_trace_again(call, err);
     }
     call->retries++;
     pool->counters.retries++;

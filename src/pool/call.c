@@ -36,6 +36,7 @@ void sp_call_free(struct sp_call *call)
         sp_buf_fini(&call->inquiry.body);
         snakepit_writer_free(call->inquiry.reply);
         sp_orphan_unref(call->orphan);
+        sp_free(call->trace);
         call->magic = 0;
         sp_free(call);
     }

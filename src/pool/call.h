@@ -49,7 +49,8 @@ static inline uint64_t sp_call_rank(uint64_t number, uint32_t priority)
 // The executor of a call that none has run, or it is not known which.
 #define SP_EXECUTOR_NONE UINT16_MAX
 
-struct sp_orphan; // pool/orphan.h
+struct sp_call_trace; // pool/trace.h
+struct sp_orphan;     // pool/orphan.h
 struct sp_pool;
 struct sp_seat;
 struct sp_stream;
@@ -117,9 +118,10 @@ struct sp_call {
     bool probe;            // its end decides about the breaker of its tool
     sp_call_done_fn *done; // asynchronous only
     void *user;
-    struct sp_tool *tool;     // its row, once it was admitted; see pool/tools.h
-    struct sp_tie *tie;       // of its session, until it has ended; or NULL
-    struct sp_parcel *parcel; // NULL once the worker has no more use for it
+    struct sp_tool *tool;        // its row, once it was admitted; see pool/tools.h
+    struct sp_call_trace *trace; // NULL: it is not traced; see pool/trace.h
+    struct sp_tie *tie;          // of its session, until it has ended; or NULL
+    struct sp_parcel *parcel;    // NULL once the worker has no more use for it
     const struct sp_parcel *left_parcel; // while it is given up: that it had; or NULL
     struct sp_orphan *orphan; // of one that was given up while it ran; one reference
     struct sp_placement placement;

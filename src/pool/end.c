@@ -8,6 +8,7 @@
 #include "pool/guard.h"
 #include "pool/placement.h"
 #include "pool/stream.h"
+#include "pool/trace.h"
 
 void sp_pool_moved(struct sp_call *call, struct sp_after *after)
 {
@@ -73,6 +74,9 @@ void sp_pool_end(struct sp_pool *pool, struct sp_call *call, struct sp_after *af
 {
     SP_CHECK(call->phase != SP_CALL_ENDED);
     call->phase = SP_CALL_ENDED;
+    if (call->trace != NULL) {
+        sp_call_trace_ended(call);
+    }
     if (!call->checks) {
         count_end(pool, call);
     }

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "payload/reader.h"
 #include "payload/wire.h"
+#include "pool/trace.h"
 
 // A text of the fault, copied, cut, and fit for a terminal; the worker's bytes are not
 // terminated.
@@ -102,7 +103,7 @@ static bool copy_large(struct sp_call *call)
     return true;
 }
 
-void sp_call_open(struct sp_call *call)
+static void open_answer(struct sp_call *call)
 {
     // The arguments are not needed any more; only what Python still holds stays with
     // its lease.
@@ -117,5 +118,13 @@ void sp_call_open(struct sp_call *call)
         sp_call_set_failure(call, &failure);
     } else if (call->err != SNAKEPIT_OK) {
         open_fault(call);
+    }
+}
+
+void sp_call_open(struct sp_call *call)
+{
+    open_answer(call);
+    if (call->trace != NULL && call->stream == NULL) { // that is read on
+        sp_call_trace_tell(call);
     }
 }

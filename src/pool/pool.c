@@ -15,6 +15,7 @@
 #include "pool/affinity.h"
 #include "pool/held.h"
 #include "pool/spares.h"
+#include "pool/trace.h"
 
 #define SHARED_MOST 1024u
 
@@ -455,6 +456,9 @@ void sp_pool_release(struct sp_call *call)
     if (pool == NULL || !sp_call_is_here(call)) {
         sp_call_free(call);
         return;
+    }
+    if (call->trace != NULL) {
+        sp_call_trace_tell(call); // a stream, or nobody has opened it
     }
     if (call->parcel != NULL) {
         sp_parcel_empty(&pool->store, call->parcel);

@@ -279,7 +279,9 @@ struct sp_order {
     struct sp_request_text text;
     uint32_t timeout_ms; // 0: the pool's
     bool idempotent;     // it may be run twice
-    uint32_t priority;   // 0 to SNAKEPIT_MAX_PRIORITY
+    bool begun;          // its time began with the program, which has read it somewhere
+    struct sp_spans *spans; // where its trace is recorded; NULL: it is not
+    uint32_t priority;      // 0 to SNAKEPIT_MAX_PRIORITY
 
     // Of a call that is submitted.
     sp_call_done_fn *done;

@@ -11,6 +11,7 @@
 #include "pool/guard.h"
 #include "pool/placement.h"
 #include "pool/stream.h"
+#include "pool/trace.h"
 
 // ---- Answers -----------------------------------------------------------
 
@@ -93,6 +94,9 @@ void sp_pool_end_with_answer(struct sp_pool *pool,
         answer.status == SP_STATUS_SKIPPED) {
         sp_pool_fail_for_violation(pool, call, after);
         return;
+    }
+    if (call->trace != NULL) {
+        sp_call_trace_ran(call, &answer);
     }
     if (answer.status != SP_STATUS_OK && try_again(pool, call, &answer)) {
         return;

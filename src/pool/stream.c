@@ -12,6 +12,7 @@
 #include "pool/inside.h"
 #include "pool/question.h"
 #include "pool/spares.h"
+#include "pool/trace.h"
 
 // ---- Making -------------------------------------------------------------------
 
@@ -367,6 +368,9 @@ static snakepit_err read_chunk(struct sp_stream *stream, enum patience patience)
     stream->busy = true;
     snakepit_err err = next(stream, patience);
     stream->busy = false;
+    if (err == SNAKEPIT_OK && stream->call->trace != NULL) {
+        sp_call_trace_chunk(stream->call);
+    }
     return err;
 }
 

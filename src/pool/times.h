@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "pool/call.h"
+#include "pool/trace.h"
 #include "telemetry/histogram.h"
 
 struct sp_times {
@@ -34,6 +35,9 @@ static inline void sp_times_add(const struct sp_times *times,
 // A worker has got it.
 static inline void sp_times_placed(struct sp_times *times, struct sp_call *call)
 {
+    if (call->trace != NULL) {
+        sp_call_trace_placed(call);
+    }
     if (call->lined_at == 0) {
         times->line.counts[0]++;
         return;

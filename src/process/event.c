@@ -97,10 +97,14 @@ snakepit_err sp_event_parse(struct sp_event *event, const uint8_t *bytes, size_t
 
 // ---- Telling ------------------------------------------------------------------
 
+static bool log_wants(const struct sp_event_sink *sink)
+{
+    return sink->log->level <= SP_LOG_INFO && sink->log->adapters <= SP_LOG_INFO;
+}
+
 bool sp_event_sink_wants(const struct sp_event_sink *sink)
 {
-    return sink->event != NULL ||
-           (sink->log->level <= SP_LOG_INFO && sink->log->adapters <= SP_LOG_INFO);
+    return sink->event != NULL || sink->spans != NULL || log_wants(sink);
 }
 
 // The map as JSON, or why it has none; NULL without memory for it.
@@ -146,7 +150,93 @@ void sp_event_tell(const struct sp_event_sink *sink, const snakepit_event *event
         SP_CALLBACK("the callback `event`");
         sink->event(sink->user, event);
         SP_CALLBACK_RETURNED;
-    } else {
+    } else if (log_wants(sink)) {
         write_to_log(sink->log, event);
     }
+}
+
+// ---- Spans --------------------------------------------------------------------
+
+static void
+add_value(struct sp_span *span, const char *key, const snakepit_value *value)
+{
+    switch (value->kind) {
+    case SNAKEPIT_TEXT:
+        sp_span_add_text(span,
+                         key,
+                         (struct sp_slice){(const uint8_t *)value->as.text.data,
+                                           value->as.text.size});
+        break;
+    case SNAKEPIT_INTEGER:
+        sp_span_add_integer(span, key, value->as.integer);
+        break;
+    case SNAKEPIT_REAL:
+        sp_span_add_real(span, key, value->as.real);
+        break;
+    case SNAKEPIT_BOOLEAN:
+        sp_span_add_boolean(span, key, value->as.boolean);
+        break;
+    default:
+        break; // lists and maps are left out
+    }
+}
+
+static void add_metadata(struct sp_span *span, snakepit_reader map)
+{
+    char key[SP_EVENT_TEXT_MAX + 1];
+    snakepit_value value;
+    (void)snakepit_reader_next(&map, &value);
+    for (uint32_t left = value.as.count; left > 0 && read_text(&map, key); left--) {
+        snakepit_reader at = map;
+        if (snakepit_reader_next(&at, &value) != SNAKEPIT_OK ||
+            snakepit_reader_skip(&map) != SNAKEPIT_OK) {
+            return;
+        }
+        add_value(span, strcmp(key, "error_type") == 0 ? "error.type" : key, &value);
+    }
+}
+
+// The name without what the end of a span has behind it. `*failed`: it was an
+// exception.
+static struct sp_slice name_of_span(const char *name, bool *failed)
+{
+    static const char stop[] = ".stop";
+    static const char exception[] = ".exception";
+    struct sp_slice text = sp_slice_of_text(name);
+    *failed = text.size > strlen(exception) &&
+              strcmp(name + text.size - strlen(exception), exception) == 0;
+    text.size -= *failed                    ? strlen(exception)
+                 : text.size > strlen(stop) ? strlen(stop)
+                                            : 0;
+    return text;
+}
+
+static uint64_t duration_of(const snakepit_event *event)
+{
+    snakepit_reader at;
+    uint64_t duration = 0;
+    if (snakepit_reader_find(&event->measurements, "duration", &at) == SNAKEPIT_OK) {
+        (void)read_number(&at, &duration);
+    }
+    return duration < event->time_ns ? duration : 0;
+}
+
+void sp_event_tell_span(const struct sp_event_sink *sink, const struct sp_event *event)
+{
+    bool failed;
+    if (sink->spans == NULL || !event->ends_span ||
+        !sp_trace_is_sampled(&event->trace)) {
+        return;
+    }
+    struct sp_span *span = sp_span_new(&event->trace, event->parent);
+    sp_span_set_name(span, name_of_span(event->name, &failed));
+    if (span != NULL) {
+        span->told.end_ns = event->told.time_ns;
+        span->told.start_ns = event->told.time_ns - duration_of(&event->told);
+        span->told.err = failed ? SNAKEPIT_TOOL_FAILED : SNAKEPIT_OK;
+    }
+    sp_span_add_text(span, "snakepit.pool", sp_slice_of_text(event->told.pool));
+    sp_span_add_integer(span, "snakepit.worker.id", (int64_t)event->told.worker);
+    add_metadata(span, event->told.metadata);
+    sp_span_end(sink->spans, span);
 }

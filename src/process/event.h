@@ -19,7 +19,7 @@
 #include "base/log.h"
 #include "base/slice.h"
 #include "ipc/events.h"
-#include "telemetry/trace_context.h"
+#include "telemetry/spans.h"
 
 #define SP_EVENT_TEXT_MAX 255u
 
@@ -28,6 +28,7 @@ struct sp_event_sink {
     snakepit_event_fn *event; // NULL: to the log
     void *user;
     const struct sp_log *log;
+    struct sp_spans *spans; // where spans go as well; NULL: nowhere
 };
 
 // Whether anybody sees them there.
@@ -47,6 +48,8 @@ struct sp_event {
 // Reads all but pool, worker and what was dropped. PROTOCOL: it is not an event.
 snakepit_err sp_event_parse(struct sp_event *event, const uint8_t *bytes, size_t size);
 
+// The span that the event ends, if it ends one that is traced.
+void sp_event_tell_span(const struct sp_event_sink *sink, const struct sp_event *event);
 // Hands it to the program, or to the log.
 void sp_event_tell(const struct sp_event_sink *sink, const snakepit_event *event);
 

@@ -26,6 +26,7 @@ static snakepit_err hand_on(struct sp_listener *listener,
         event.told.worker = events->worker;
         event.told.dropped = sp_events_dropped(&events->reader);
         uint32_t process = sp_fork_here();
+        sp_event_tell_span(&listener->sink, &event);
         sp_event_tell(&listener->sink, &event.told);
         sp_fork_leave(process);
     }

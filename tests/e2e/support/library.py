@@ -143,6 +143,39 @@ class Notice(Structure):
 NoticeFunction = CFUNCTYPE(None, c_void_p, POINTER(Notice))
 
 
+class Attribute(Structure):
+    _fields_ = [
+        ("key", c_char_p),
+        ("kind", c_int),
+        ("text", c_char_p),
+        ("integer", c_int64),
+        ("real", c_double),
+    ]
+
+
+class TraceSpan(Structure):
+    _fields_ = [
+        ("size", c_size_t),
+        ("trace_id", c_uint8 * 16),
+        ("span_id", c_uint8 * 8),
+        ("parent_span_id", c_uint8 * 8),
+        ("name", c_char_p),
+        ("kind", c_int),
+        ("start_ns", c_uint64),
+        ("end_ns", c_uint64),
+        ("err", c_int),
+        ("message", c_char_p),
+        ("tracestate", c_char_p),
+        ("attributes", POINTER(Attribute)),
+        ("attribute_count", c_size_t),
+    ]
+
+
+SpansFunction = CFUNCTYPE(
+    None, c_void_p, POINTER(POINTER(TraceSpan)), c_size_t, c_uint64
+)
+
+
 class OpenOptions(Structure):
     _fields_ = [
         ("size", c_size_t),
@@ -156,6 +189,8 @@ class OpenOptions(Structure):
         ("notice", NoticeFunction),
         ("notice_user", c_void_p),
         ("notice_level", c_int),
+        ("spans", SpansFunction),
+        ("spans_user", c_void_p),
     ]
 
 

@@ -183,6 +183,46 @@ def call_options(
     )
 
 
+@dataclasses.dataclass(frozen=True)
+class Span:
+    """A copy of a snakepit_trace_span."""
+
+    trace: str
+    id: str
+    parent: str
+    name: str
+    kind: int
+    start: int
+    end: int
+    err: str
+    message: str
+    state: str
+    attributes: dict[str, Any]
+
+    @classmethod
+    def of(cls, told: raw.TraceSpan) -> Span:
+        assert told.size == ctypes.sizeof(raw.TraceSpan)
+        attributes = {}
+        for i in range(told.attribute_count):
+            one = told.attributes[i]
+            values = (one.text and one.text.decode(), one.integer, one.real)
+            value = bool(one.integer) if one.kind == 3 else values[one.kind]
+            attributes[one.key.decode()] = value
+        return cls(
+            bytes(told.trace_id).hex(),
+            bytes(told.span_id).hex(),
+            bytes(told.parent_span_id).hex().replace("0" * 16, ""),
+            told.name.decode(),
+            told.kind,
+            told.start_ns,
+            told.end_ns,
+            err_name(told.err),
+            told.message.decode(),
+            told.tracestate.decode(),
+            attributes,
+        )
+
+
 class Submitted:
     """An asynchronous call: what its callback was told, and how often."""
 
@@ -265,6 +305,7 @@ class Pit:
         listens: bool | None = False,
         logs: bool = True,
         hears: str | None = None,
+        traces: bool = False,
         **top: Any,
     ) -> Pit:
         """Opens pools that are given as dicts, or YAML text.
@@ -282,6 +323,7 @@ class Pit:
             listens,
             logs,
             hears,
+            traces,
         )
 
     @classmethod
@@ -300,6 +342,7 @@ class Pit:
         listens: bool | None = False,
         logs: bool = True,
         hears: str | None = None,
+        traces: bool = False,
     ) -> Pit:
         lines: list[Line] = []
 
@@ -324,6 +367,10 @@ class Pit:
         def notice(_user: Any, told: Any) -> None:
             assert told.contents.size == ctypes.sizeof(raw.Notice)
             notices.append(Notice.of(told.contents))
+        spans: list[Span] = []
+
+        def take_spans(_user: Any, told: Any, count: int, _dropped: int) -> None:
+            spans.extend(Span.of(told[i].contents) for i in range(count))
 
         options = raw.OpenOptions(
             size=ctypes.sizeof(raw.OpenOptions),
@@ -333,6 +380,7 @@ class Pit:
             event=raw.EventFunction(event) if listens else raw.EventFunction(),
             notice=raw.NoticeFunction(notice if hears else 0),
             notice_level=LEVELS.index(hears or "error"),
+            spans=raw.SpansFunction(take_spans) if traces else raw.SpansFunction(),
         )
         handle = ctypes.c_void_p()
         why = raw.Message()
@@ -340,6 +388,7 @@ class Pit:
         if err:
             raise Refused(err, why.text.decode("utf-8", "replace"))
         pit = cls(handle, options, lines)
+        pit.spans = spans
         pit.ended_sessions = ended
         pit.events = events
         pit.notices = notices
