@@ -268,6 +268,26 @@ static void ask_to_stop(void *user)
     sp_daemon_ask_to_stop();
 }
 
+static snakepit_err open_pit(struct sp_daemon *daemon, snakepit_message *why)
+{
+    const char *endpoint = daemon->config->otlp_endpoint;
+    snakepit_err err = sp_export_new(endpoint, &daemon->log, &daemon->export, why);
+    if (err != SNAKEPIT_OK) {
+        return err;
+    }
+    const snakepit_open_options options = {
+        .size = sizeof options, .spans = sp_export_spans, .spans_user = daemon->export};
+    const struct sp_pit_ear ear = {
+        .hear = sp_event_ring_hear, .user = daemon->events, .level = daemon->log.level};
+    err = sp_pit_open_file(daemon->file,
+                           sp_export_wants_spans(daemon->export) ? &options : NULL,
+                           &ear,
+                           &daemon->pit,
+                           why);
+    return err == SNAKEPIT_OK ? sp_export_begin_metrics(daemon->export, daemon->pit)
+                              : err;
+}
+
 snakepit_err sp_daemon_open(struct sp_daemon *daemon, snakepit_message *why)
 {
     snakepit_err err = open_log(daemon);
@@ -280,9 +300,7 @@ snakepit_err sp_daemon_open(struct sp_daemon *daemon, snakepit_message *why)
     raise_open_files(daemon);
     keep_memory_flat();
     sp_daemon_signals_init(&daemon->loop);
-    const struct sp_pit_ear ear = {
-        .hear = sp_event_ring_hear, .user = daemon->events, .level = daemon->log.level};
-    err = sp_pit_open_file(daemon->file, &ear, &daemon->pit, why);
+    err = open_pit(daemon, why);
     if (err != SNAKEPIT_OK) {
         return err;
     }
@@ -358,7 +376,9 @@ void sp_daemon_close(struct sp_daemon *daemon)
         end_reload(daemon);
     }
     sp_api_free(daemon->api);
+    sp_export_end(daemon->export);
     snakepit_close(daemon->pit, 0);
+    sp_export_free(daemon->export);
     if (served) {
         sp_log(&daemon->log, serve_stopped, .pid = (uint64_t)getpid());
     }

@@ -14,6 +14,7 @@
 #include "api/api.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "cli/export.h"
 #include "config/config.h"
 #include "server/server.h"
 #include "server/systemd.h"
@@ -25,6 +26,7 @@ struct sp_daemon {
     struct sp_activation activation;
     struct sp_notify notify;
 
+    struct sp_export *export; // NULL: nothing is sent to a collector
     snakepit *pit;
     struct sp_api *api;
     struct sp_server *server;

@@ -18,6 +18,7 @@
     X(easy_init)             \
     X(easy_cleanup)          \
     X(easy_setopt)           \
+    X(easy_perform)          \
     X(easy_getinfo)          \
     X(easy_strerror)         \
     X(multi_init)            \

@@ -35,6 +35,7 @@ snakepit_err sp_pit_open_log(snakepit *pit,
 
 // snakepit_open_file() with an ear.
 snakepit_err sp_pit_open_file(const char *path,
+                              const snakepit_open_options *options,
                               const struct sp_pit_ear *ear,
                               snakepit **pit,
                               snakepit_message *why);

@@ -219,13 +219,14 @@ snakepit_err snakepit_open_file(const char *path,
 }
 
 snakepit_err sp_pit_open_file(const char *path,
+                              const snakepit_open_options *options,
                               const struct sp_pit_ear *ear,
                               snakepit **pit,
                               snakepit_message *why)
 {
     struct sp_config *config;
     snakepit_err err = sp_config_read_file(path, &config, why);
-    return err == SNAKEPIT_OK ? open_config(config, NULL, ear, pit, why) : err;
+    return err == SNAKEPIT_OK ? open_config(config, options, ear, pit, why) : err;
 }
 
 snakepit_err snakepit_open_memory(const char *yaml,

@@ -59,7 +59,7 @@ static const struct sp_proto_field *field_of(const struct sp_proto_type *type,
 
 static enum sp_wire_type wire_type_of(enum sp_proto_kind kind)
 {
-    if (kind == SP_PROTO_DOUBLE) {
+    if (sp_proto_is_eight_bytes(kind)) {
         return SP_WIRE_FIXED64;
     }
     return kind >= SP_PROTO_TEXT ? SP_WIRE_BYTES : SP_WIRE_VARINT;
@@ -77,6 +77,7 @@ static size_t item_size(const struct sp_proto_field *field)
     case SP_PROTO_INT64:
     case SP_PROTO_UINT64:
     case SP_PROTO_DOUBLE:
+    case SP_PROTO_FIXED64:
         return sizeof(uint64_t);
     case SP_PROTO_MESSAGE:
         return field->type->size;
@@ -92,7 +93,7 @@ static bool
 read_number(struct decoder *d, struct sp_wire *wire, enum sp_proto_kind kind, void *out)
 {
     uint64_t value = 0;
-    if (kind == SP_PROTO_DOUBLE) {
+    if (sp_proto_is_eight_bytes(kind)) {
         return sp_wire_double(wire, out) || refuse(d, "a number is cut off");
     }
     if (!sp_wire_varint(wire, &value)) {

@@ -96,6 +96,7 @@ static uint64_t type_number(enum sp_proto_kind kind)
         [SP_PROTO_UINT32] = 13,
         [SP_PROTO_UINT64] = 4,
         [SP_PROTO_DOUBLE] = 1,
+        [SP_PROTO_FIXED64] = 6,
         [SP_PROTO_ENUM] = 14,
         [SP_PROTO_TEXT] = 9,
         [SP_PROTO_BYTES] = 12,

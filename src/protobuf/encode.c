@@ -124,7 +124,7 @@ static void
 put_value(struct encoder *e, const struct sp_proto_field *field, const void *at)
 {
     const void *message;
-    if (field->kind == SP_PROTO_DOUBLE) {
+    if (sp_proto_is_eight_bytes(field->kind)) {
         (void)done(e, sp_wire_add_double(&e->out->bytes, field->number, double_of(at)));
     } else if (field->kind < SP_PROTO_TEXT) {
         (void)done(e,
@@ -148,7 +148,7 @@ add_packed(struct sp_buf *buf, enum sp_proto_kind kind, const void *item)
         return SNAKEPIT_NO_MEMORY;
     }
     uint8_t *out = buf->data + buf->size;
-    if (kind == SP_PROTO_DOUBLE) {
+    if (sp_proto_is_eight_bytes(kind)) {
         memcpy(&value, item, sizeof value);
         for (unsigned i = 0; i < 8; i++) {
             *out++ = (uint8_t)(value >> (8 * i));
@@ -165,7 +165,8 @@ static size_t number_size(enum sp_proto_kind kind)
     if (kind == SP_PROTO_BOOL) {
         return sizeof(bool);
     }
-    return kind == SP_PROTO_INT64 || kind == SP_PROTO_UINT64 || kind == SP_PROTO_DOUBLE
+    return kind == SP_PROTO_INT64 || kind == SP_PROTO_UINT64 ||
+                   sp_proto_is_eight_bytes(kind)
                ? sizeof(uint64_t)
                : sizeof(uint32_t);
 }
@@ -228,6 +229,7 @@ static bool is_set(const struct sp_proto_field *field, const void *at)
     case SP_PROTO_BYTES:
         return slice_of(at).size != 0;
     case SP_PROTO_DOUBLE:
+    case SP_PROTO_FIXED64:
         memcpy(&bits, at, sizeof bits);
         return bits != 0; // -0.0 is not the default
     default:

@@ -18,6 +18,7 @@ enum sp_proto_kind {
     SP_PROTO_UINT32,
     SP_PROTO_UINT64,
     SP_PROTO_DOUBLE,
+    SP_PROTO_FIXED64, // uint64_t, as fixed64
     SP_PROTO_ENUM,    // int32_t; numbers that have no name are kept
     SP_PROTO_TEXT,    // struct sp_slice, valid UTF-8
     SP_PROTO_BYTES,   // struct sp_slice
@@ -25,6 +26,12 @@ enum sp_proto_kind {
     SP_PROTO_RAW,     // a message whose bytes are left as they are: struct sp_slice,
                       // whose data is NULL where it is not there
 };
+
+// Whether a number has eight bytes on the wire.
+static inline bool sp_proto_is_eight_bytes(enum sp_proto_kind kind)
+{
+    return kind == SP_PROTO_DOUBLE || kind == SP_PROTO_FIXED64;
+}
 
 enum sp_proto_label {
     SP_PROTO_ONE,      // not there means the default

@@ -70,7 +70,7 @@ bool sp_spans_sample(struct sp_spans *spans)
 uint64_t sp_spans_now(void)
 {
     struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
+    (void)clock_gettime(CLOCK_REALTIME, &now);
     return (uint64_t)now.tv_sec * SP_NS_PER_S + (uint64_t)now.tv_nsec;
 }
 

@@ -367,6 +367,7 @@ class Pit:
         def notice(_user: Any, told: Any) -> None:
             assert told.contents.size == ctypes.sizeof(raw.Notice)
             notices.append(Notice.of(told.contents))
+
         spans: list[Span] = []
 
         def take_spans(_user: Any, told: Any, count: int, _dropped: int) -> None:

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+// Spans and metrics as OpenTelemetry's protocol (OTLP) has them, in protobuf. Pure
+// functions.
+#ifndef OTLP_OTLP_H
+#define OTLP_OTLP_H
+
+#include <snakepit/spans.h>
+
+#include "base/slice.h"
+
+#define SP_OTLP_RESOURCE_MOST 64u // attributes of the resource
+
+// Who tells: what stands in OTEL_RESOURCE_ATTRIBUTES and the like. Texts are borrowed.
+struct sp_otlp_teller {
+    struct {
+        struct sp_slice key;
+        struct sp_slice value;
+    } attributes[SP_OTLP_RESOURCE_MOST];
+    size_t count;
+};
+
+// Replaces one, or adds it where there is room.
+void sp_otlp_teller_set(struct sp_otlp_teller *teller,
+                        struct sp_slice key,
+                        struct sp_slice value);
+
+// Appends an ExportTraceServiceRequest. NO_MEMORY.
+snakepit_err sp_otlp_write_spans(const struct sp_otlp_teller *teller,
+                                 const snakepit_trace_span *const *spans,
+                                 size_t count,
+                                 struct sp_buf *out);
+
+// When what is counted began, and when it was read: nanoseconds since 1970.
+struct sp_otlp_times {
+    uint64_t start_ns;
+    uint64_t now_ns;
+};
+
+// Appends an ExportMetricsServiceRequest of figures in the text format 0.0.4 of
+// Prometheus, as snakepit_metrics() writes them. NO_MEMORY; MALFORMED: it is another
+// text.
+snakepit_err sp_otlp_write_metrics(const struct sp_otlp_teller *teller,
+                                   struct sp_slice text,
+                                   struct sp_otlp_times times,
+                                   struct sp_buf *out);
+
+#endif
