@@ -68,6 +68,7 @@ static void sleep_until(struct sp_export *export, uint64_t until)
     pthread_mutex_unlock(&export->lock);
 }
 
+// NOLINTNEXTLINE(readability-non-const-parameter): as libcurl calls it
 static size_t ignore(char *data, size_t size, size_t count, void *user)
 {
     (void)data;

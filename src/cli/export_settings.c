@@ -38,27 +38,40 @@ static int hex_of(char byte)
     return letter >= 0 && letter < 6 ? letter + 10 : -1;
 }
 
-// The bytes of a part of a list; 0: it is empty or does not fit. The blanks around it
-// are none of it.
-static size_t decode(struct sp_slice text, char *room, size_t size)
+static struct sp_slice trim(struct sp_slice text)
 {
-    size_t used = 0;
     while (text.size > 0 && text.data[0] == ' ') {
         text = (struct sp_slice){text.data + 1, text.size - 1};
     }
     while (text.size > 0 && text.data[text.size - 1] == ' ') {
         text.size--;
     }
+    return text;
+}
+
+// Whether "%41" stands there, and then what it stands for.
+static bool read_escape(struct sp_slice text, size_t at, char *byte)
+{
+    if (text.data[at] != '%' || at + 2 >= text.size) {
+        return false;
+    }
+    const int high = hex_of((char)text.data[at + 1]);
+    const int low = hex_of((char)text.data[at + 2]);
+    if (high < 0 || low < 0) {
+        return false;
+    }
+    *byte = (char)(high * 16 + low);
+    return true;
+}
+
+// The bytes of a part of a list, as far as there is room; without the blanks around it.
+static size_t decode(struct sp_slice text, char *room, size_t size)
+{
+    size_t used = 0;
+    text = trim(text);
     for (size_t i = 0; i < text.size && used < size; i++) {
         char byte = (char)text.data[i];
-        if (byte == '%' && i + 2 < text.size) {
-            const int high = hex_of((char)text.data[i + 1]);
-            const int low = hex_of((char)text.data[i + 2]);
-            if (high >= 0 && low >= 0) {
-                byte = (char)(high << 4 | low);
-                i += 2;
-            }
-        }
+        i += read_escape(text, i, &byte) ? 2 : 0;
         room[used++] = byte;
     }
     return used;
