@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "telemetry/notice_write.h"
 
-#include <ctype.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -193,7 +192,8 @@ static void put_journal_key(struct out *out, const char *name)
 {
     put(out, "SNAKEPIT_");
     for (; *name != '\0'; name++) {
-        put(out, "%c", toupper((unsigned char)*name));
+        bool small = *name >= 'a' && *name <= 'z';
+        put(out, "%c", small ? *name - 'a' + 'A' : *name);
     }
     put(out, "=");
 }
