@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "current.h"
 
+#include "base/probes.h"
 #include "cancel.h"
 
 void sp_current_begin(struct sp_executor *executor,
@@ -21,6 +22,7 @@ void sp_current_begin(struct sp_executor *executor,
     struct sp_stamp *stamp = &executor->runtime->view.stamps[executor->index];
     atomic_store_explicit(&stamp->since, now, memory_order_relaxed);
     atomic_store_explicit(&stamp->call, request->call, memory_order_release);
+    SP_PROBE2(call_started, request->call, executor->index);
 }
 
 void sp_current_end(struct sp_executor *executor)

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/prefetch.h"
+#include "base/probes.h"
 #include "pool/affinity.h"
 #include "pool/guard.h"
 #include "pool/question.h"
@@ -92,6 +93,8 @@ admit(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
     }
     call->id = sp_call_id(++pool->last_call, pool->options.index);
     call->rank = sp_call_rank(pool->last_call, call->priority);
+    const struct sp_slice tool = sp_parcel_tool(&pool->store, call->parcel);
+    SP_PROBE4(call_begin, call->id, pool->name, tool.data, tool.size);
     if (call->parcel->session_size > 0) {
         err = sp_affinity_join(pool, call);
         if (err != SNAKEPIT_OK) {

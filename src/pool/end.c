@@ -3,6 +3,7 @@
 #include "pool/inside.h"
 
 #include "base/check.h"
+#include "base/probes.h"
 #include "ipc/futex.h"
 #include "pool/affinity.h"
 #include "pool/guard.h"
@@ -79,6 +80,7 @@ void sp_pool_end(struct sp_pool *pool, struct sp_call *call, struct sp_after *af
     }
     if (!call->checks) {
         count_end(pool, call);
+        SP_PROBE3(call_done, call->id, call->err, call->fault.worker);
     }
     call->left_parcel = NULL;
     if (call->tie != NULL) {

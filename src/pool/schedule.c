@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/probes.h"
 #include "ipc/wait.h"
 #include "pool/affinity.h"
 #include "pool/guard.h"
@@ -190,6 +191,7 @@ static bool place_on(struct sp_pool *pool,
     sp_loads_set_load(&pool->loads, seat, seat->load + 1);
     sp_held_placed(pool);
     sp_times_placed(&pool->times, call);
+    SP_PROBE3(call_placed, call->id, seat->worker_id, seat->load);
     ring_later(seat->port, after);
     return true;
 }

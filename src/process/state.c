@@ -3,6 +3,7 @@
 #include "process/state.h"
 
 #include "base/check.h"
+#include "base/probes.h"
 #include "process/birth.h"
 #include "telemetry/notice.h"
 
@@ -50,6 +51,10 @@ void sp_worker_enter(struct sp_worker *worker, enum sp_worker_event event)
            .from = sp_worker_state_name(worker->state),
            .to = sp_worker_state_name(next));
     worker->state = next;
+    SP_PROBE3(worker_state,
+              worker->options.id,
+              worker->child.process.pid,
+              sp_worker_state_name(next));
 }
 
 // ---- Templates ----------------------------------------------------------------
