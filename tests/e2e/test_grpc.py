@@ -9,6 +9,7 @@ import pathlib
 import re
 import signal
 import time
+import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
@@ -701,3 +702,27 @@ def test_a_drain_ends_what_was_admitted_and_tells_watchers(start, made, tmp_path
     with beside(run):
         pass
     assert daemon.wait() == 0
+
+
+@pytest.fixture
+def metrics_url(client: Client) -> str:
+    return client.daemon.urls()[0] + "/metrics"
+
+
+@apart
+def test_answers_are_counted_by_their_code(peer, metrics_url):
+    def count(code: str) -> int:
+        with urllib.request.urlopen(metrics_url, timeout=60) as answer:
+            lines = answer.read().decode().splitlines()
+        end = f',code="{code}"}} '
+        named = [
+            line for line in lines if "grpc_answers_total{" in line and end in line
+        ]
+        return sum(int(line.rsplit(" ", 1)[1]) for line in named)
+
+    p = peer()
+    before = count("OK"), count("UNIMPLEMENTED")
+    for _ in range(3):
+        p.call("add", {"a": 1, "b": 2})
+    p.error(p.call, "made_up")
+    assert (count("OK"), count("UNIMPLEMENTED")) == (before[0] + 3, before[1] + 1)
