@@ -87,8 +87,8 @@ SNAKEPIT_API snakepit_err snakepit_recent_calls(snakepit *pit,
                                                 void *user);
 
 // Whether all calls that end are recorded, in every pool: from the first `true` until
-// there was a `false` for each. It costs 512 KiB a pool, and each call some ten
-// nanoseconds. NO_MEMORY: nothing has changed.
+// there was a `false` for each. It costs 512 KiB a pool, and each call a tenth of a
+// microsecond. NO_MEMORY: nothing has changed.
 SNAKEPIT_API snakepit_err snakepit_calls_record(snakepit *pit, bool on);
 
 #ifdef __cplusplus

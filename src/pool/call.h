@@ -107,7 +107,6 @@ struct sp_call {
     _Atomic uint32_t moves; // futex: counts changes of place that the waiter must see
     uint32_t retries;       // attempts that have failed, and one more followed each
     uint32_t priority;
-    uint16_t executor;            // that has run it, or SP_EXECUTOR_NONE
     uint32_t retry_after_ms;      // of BREAKER_OPEN
     const struct sp_slot *likely; // where it was last, if no other call ran; or NULL
     bool asynchronous;
@@ -116,6 +115,7 @@ struct sp_call {
     uint8_t queue;         // the number of that; see pool/lane.h
     bool idempotent;       // its caller says so
     bool probe;            // its end decides about the breaker of its tool
+    uint16_t executor;     // that has run it, or SP_EXECUTOR_NONE
     sp_call_done_fn *done; // asynchronous only
     void *user;
     struct sp_tool *tool;        // its row, once it was admitted; see pool/tools.h

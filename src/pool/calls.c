@@ -171,6 +171,7 @@ snakepit_err sp_pool_record(struct sp_pool *pool, bool on)
     if (on != (pool->recent.rows != NULL)) {
         struct sp_ended *before = pool->recent.rows;
         pool->recent.rows = rows;
+        pool->recent.noted_ticks = on ? 0 : pool->recent.slow_ticks;
         rows = before;
     }
     pthread_mutex_unlock(&pool->lock);

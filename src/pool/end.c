@@ -82,7 +82,9 @@ void sp_pool_end(struct sp_pool *pool, struct sp_call *call, struct sp_after *af
         count_end(pool, call);
         SP_PROBE3(call_done, call->id, call->err, call->fault.worker);
     }
-    call->left_parcel = NULL;
+    if (call->parcel == NULL) {
+        call->left_parcel = NULL;
+    }
     if (call->tie != NULL) {
         sp_affinity_end(pool, call);
     }

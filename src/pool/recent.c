@@ -13,6 +13,7 @@
 snakepit_err sp_recent_init(struct sp_recent *recent)
 {
     recent->slow_ticks = SLOW_US * sp_clock_ticks_per_us();
+    recent->noted_ticks = recent->slow_ticks;
     recent->kept = sp_alloc_array(SP_RECENT_KEPT, sizeof *recent->kept);
     return recent->kept == NULL ? SNAKEPIT_NO_MEMORY : SNAKEPIT_OK;
 }

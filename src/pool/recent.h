@@ -44,6 +44,7 @@ _Static_assert(sizeof(struct sp_ended) == 128, "two cache lines");
 _Static_assert(sizeof(struct sp_kept_call) == 1024, "a call that failed takes no more");
 
 struct sp_recent {
+    uint64_t noted_ticks; // what takes as long is noted: `slow_ticks`, or 0 with `rows`
     struct sp_ended *rows;     // a ring; NULL: nobody asks for them
     uint64_t count;            // that were ever in it
     uint64_t slow_ticks;       // what takes as long, in line and in the tool, is kept
@@ -65,8 +66,8 @@ static inline bool sp_recent_is_slow(const struct sp_recent *recent,
 static inline bool sp_recent_wants(const struct sp_recent *recent,
                                    const struct sp_call *call)
 {
-    return recent->rows != NULL || call->err != SNAKEPIT_OK ||
-           sp_recent_is_slow(recent, call);
+    return call->ran_ticks + call->waited_ticks >= recent->noted_ticks ||
+           call->err != SNAKEPIT_OK;
 }
 // `err` is what a fault says that is not readable yet.
 void sp_recent_note(struct sp_recent *recent,

@@ -205,6 +205,7 @@ static void what_is_slow_is_kept(void **state)
     struct sp_kept_call rows[2];
     (void)state;
     fixture.pool->recent.slow_ticks = 0;
+    fixture.pool->recent.noted_ticks = 0;
     run("echo");
     assert_int_equal(sp_pool_kept(fixture.pool, 0, rows, 2), 1);
     assert_true(rows[0].row.slow);
