@@ -53,6 +53,7 @@ REQUESTS = {
     "resizePool": "/v1/pools/{pool}:resize?workers=1",
     "getPool": "/v1/pools/{pool}",
     "listTools": "/v1/pools/{pool}/tools",
+    "inspectPool": "/v1/pools/{pool}/inspection",
     "getPoolStacks": "/v1/pools/{pool}/stacks",
     "recycleWorker": "/v1/workers/999999:recycle",
     "getWorkerStacks": "/v1/workers/999999/stacks",
