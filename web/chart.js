@@ -2,6 +2,7 @@
 // Lines over time, on a canvas, with a legend in words. The last value is in the text
 // beside it, so that nothing is said by colour alone.
 import { colours } from "./colours.js";
+import { bytes } from "./format.js";
 import { h } from "./render.js";
 
 /** @typedef {import("./ring.js").Series} Series */
@@ -55,6 +56,12 @@ export function roundUp(value) {
   return step * power;
 }
 
+/** @param {number} value */
+export function roundUpBytes(value) {
+  const unit = 1024 ** Math.floor(Math.log(Math.max(1, value)) / Math.log(1024));
+  return roundUp(value / unit) * unit;
+}
+
 /**
  * Below 0: there is nothing to show.
  * @param {Series} series @param {Line[]} lines @param {number} from
@@ -90,7 +97,7 @@ function draw(canvas, series, lines, { now, span, format }) {
     context.fillText("There is nothing to show yet.", 0, height / 2);
     return;
   }
-  const top = roundUp(most);
+  const top = format === bytes ? roundUpBytes(most) : roundUp(most);
   const x = (/** @type {number} */ time) => LEFT + ((time - from) / span) * (width - LEFT - 4);
   const y = (/** @type {number} */ value) => height - BOTTOM - (value / top) * (height - BOTTOM - TOP);
   drawGrid(context, { width, top, y, format });

@@ -29,14 +29,21 @@ export function forgetColours() {
   known = null;
 }
 
+/** @type {Map<string, number>} */
+const numbers = new Map();
+const TOOLS = 1000; // that are told apart
+
 /**
- * The number of a tool's colour: the same whenever it is seen.
+ * The number of a tool's colour. The first ones that are seen have one of their own.
  * @param {string} tool
  */
 export function toolColour(tool) {
-  let hash = 2166136261;
-  for (let i = 0; i < tool.length; i++) {
-    hash = Math.imul(hash ^ tool.charCodeAt(i), 16777619);
+  let number = numbers.get(tool);
+  if (number === undefined) {
+    number = numbers.size % TOOL_COLOURS;
+    if (numbers.size < TOOLS) {
+      numbers.set(tool, number);
+    }
   }
-  return ((hash ^ (hash >>> 15)) >>> 0) % TOOL_COLOURS;
+  return number;
 }

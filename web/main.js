@@ -23,6 +23,7 @@ import { Watch } from "./watch.js";
  * @property {(store: Store, parts: string[]) => import("./render.js").Child} view  of what is behind its name
  * @property {(parts: string[]) => void} [enter]  also when only the parts have changed
  * @property {() => void} [leave]
+ * @property {number} [pace]  ms between two drawings for what has changed; for what a person does it is drawn at once
  */
 
 /** @type {Record<string, Page>} */
@@ -138,12 +139,15 @@ function draw() {
   ]);
 }
 
+const SLACK_MS = 50; // what comes a little early is not put off for a whole step
+let drawn = 0;
 let drawing = false;
 page.redraw = () => {
   if (!drawing && !document.hidden) {
     drawing = true;
     requestAnimationFrame(() => {
       drawing = false;
+      drawn = performance.now();
       draw();
     });
   }
@@ -157,10 +161,16 @@ function begin() {
   store = new Store();
   link = { state: "new", why: "" };
   watch = new Watch(store, {
-    changed: () => page.redraw(),
+    changed: () => {
+      if (performance.now() - drawn >= (current?.pace ?? 0) - SLACK_MS) {
+        page.redraw();
+      }
+    },
     state: (state, why) => {
-      link = { state, why };
-      page.redraw();
+      if (state !== link.state || why !== link.why) {
+        link = { state, why };
+        page.redraw();
+      }
     },
   });
   void watch.start();

@@ -48,12 +48,13 @@ function poolCard(store, pool, now) {
 export function deathsTable(deaths, id) {
   return table({
     id, label: "Last deaths", rows: deaths, key: (death) => death.worker,
-    empty: "No worker has died while this page was open.",
+    empty: "There is none that the daemon remembers.",
     columns: [
       { name: "When", show: (death) => clock(death.time_ms), by: (death) => death.time_ms },
       { name: "Pool", show: (death) => poolLink(death.pool), by: (death) => death.pool },
       { name: "Worker", show: (death) => workerLink(death.worker), by: (death) => death.worker },
-      { name: "Cause", show: (death) => death.cause, by: (death) => death.cause },
+      { name: "Cause", show: (death) => death.cause || "–", by: (death) => death.cause },
+      { name: "Asked for", show: (death) => (death.expected ? "yes" : "no"), by: (death) => String(death.expected) },
       { name: "Lived", show: (death) => duration(death.after_ms / 1000), by: (death) => death.after_ms, number: true },
     ],
   });
@@ -80,7 +81,7 @@ export const overview = {
       total(store),
       section("Pools", cellsLegend(),
         pools.length === 0 ? note("There are no pools that you may see.") : pools.map((pool) => poolCard(store, pool, now))),
-      section("Last deaths", deathsTable(store.deaths.list(DEATHS), "deaths")),
+      section("Last deaths", deathsTable(store.deaths.list().filter((death) => !death.expected).slice(0, DEATHS), "deaths")),
     ];
   },
 };

@@ -133,13 +133,14 @@ function configurationTable() {
     columns: [
       { name: "Key", show: (row) => h("code", null, row.key), by: (row) => row.key },
       { name: "Value", show: (row) => h("code", null, plain(row.value)) },
-      { name: "From", show: (row) => row.origin, by: (row) => row.origin },
+      { name: "From", show: (row) => (row.line > 0 ? `${row.origin}, line ${row.line}` : row.origin), by: (row) => row.origin },
     ],
   });
 }
 
 /** @type {import("./main.js").Page} */
 export const pool = {
+  pace: 1000,
   title: ([name]) => `Pool ${name}`,
   enter: ([name]) => {
     configuration.open(`v1/pools/${path(name)}/config`);
@@ -170,7 +171,7 @@ export const pool = {
       section("History", spanButtons(), charts(store, row)),
       section("Workers", workersTable(workers, now)),
       breakers(),
-      section("Last deaths", deathsTable(store.deaths.list().filter((death) => death.pool === name), "deaths-of-pool")),
+      section("Workers that have ended", deathsTable(store.deaths.list().filter((death) => death.pool === name), "deaths-of-pool")),
       section("Configuration", configurationTable()),
     ];
   },

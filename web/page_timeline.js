@@ -16,7 +16,6 @@ const ROW = 14;
 const LEFT = 86;
 const TOP = 18;
 const WINDOWS = [1000, 2000, 5000, 10000, 30000, 60000];
-const PAINT_MS = 450; // between two paintings
 const REST_MS = 60000; // that can be looked back to
 const ROWS = 400;
 
@@ -25,10 +24,7 @@ let span = 60000;
 let end = null;
 /** @type {Call | null} */
 let chosen = null;
-/** @type {Hit[]} What was drawn last, for clicks and keys; bounded by what fits. */
-let hits = [];
-let at = -1; // of hits, that the keys are at
-let painted = 0;
+let until = 0; // the end of what was painted last
 let paintedAs = "";
 
 /** @param {Store} store @param {string} pool @returns {Row[]} */
@@ -44,9 +40,63 @@ function rowsOf(store, pool) {
   return rows;
 }
 
-/** @param {Row[]} rows */
+/**
+ * The first row of each worker; those of its executors follow.
+ * @param {Row[]} rows @returns {Map<number, number>}
+ */
 function placesOf(rows) {
-  return new Map(rows.map((row, i) => [row.worker * 65536 + row.executor, i]));
+  const places = new Map();
+  rows.forEach((row, i) => row.executor === 0 && places.set(row.worker, i));
+  return places;
+}
+
+/**
+ * Calls `each` with the row, the place and the times of every call that shows.
+ * @param {Store} store @param {Row[]} rows @param {number} from @param {number} to
+ * @param {(row: number, at: number, start: number, end: number) => void} each
+ */
+function walk({ spans }, rows, from, to, each) {
+  const places = placesOf(rows);
+  spans.walk(from, (i) => {
+    const first = places.get(spans.worker[i]);
+    const start = spans.start[i];
+    const stop = start + spans.ran[i];
+    if (first !== undefined && stop >= from && start <= to) {
+      const row = first + spans.executor[i];
+      if (rows[row]?.worker === spans.worker[i]) {
+        each(row, i, start, stop);
+      }
+    }
+  });
+}
+
+/**
+ * What is under way.
+ * @param {Store} store @param {Row[]} rows
+ * @returns {{row: number, executor: import("./store.js").Executor}[]}
+ */
+function underWay(store, rows) {
+  return rows.flatMap(({ worker, executor }, row) => {
+    const found = store.workers.get(worker)?.executors?.[executor];
+    return found !== undefined && found.since_ms > 0 ? [{ row, executor: found }] : [];
+  });
+}
+
+/**
+ * All that shows, for clicks and keys: by row and time.
+ * @param {Store} store @param {Row[]} rows @returns {Hit[]}
+ */
+function hitsOf(store, rows) {
+  /** @type {Hit[]} */
+  const hits = [];
+  walk(store, rows, until - span, until, (row, at, start, stop) =>
+    hits.push({ row, start, end: stop, at, call: store.spans.call[at], tool: "" }));
+  for (const { row, executor } of underWay(store, rows)) {
+    if (executor.since_ms <= until) {
+      hits.push({ row, start: executor.since_ms, end: until, at: -1, call: executor.call, tool: executor.tool });
+    }
+  }
+  return hits.sort((a, b) => a.row - b.row || a.start - b.start);
 }
 
 /**
@@ -54,13 +104,12 @@ function placesOf(rows) {
  */
 function paint(canvas, store, pool, rows) {
   const now = store.now();
-  const until = end ?? now;
+  until = end ?? now;
   const as = `${pool} ${span} ${end} ${rows.length} ${canvas.clientWidth} ${chosen?.call} ${colours().text}`;
-  if (as === paintedAs && (end !== null || performance.now() - painted < PAINT_MS)) {
+  if (as === paintedAs && end !== null) {
     return;
   }
   paintedAs = as;
-  painted = performance.now();
   const area = prepare(canvas, TOP + Math.max(1, rows.length) * ROW + 4);
   if (area === null) {
     return;
@@ -68,18 +117,16 @@ function paint(canvas, store, pool, rows) {
   const { context, width } = area;
   const from = until - span;
   const x = (/** @type {number} */ time) => LEFT + ((time - from) / span) * (width - LEFT - 2);
-  drawFrame(context, { rows, width, until, x, now });
-  hits = [];
-  drawSpans(context, { store, rows, from, until, x, width });
-  drawRunning(context, { store, rows, from, until, x, now });
-  hits.sort((a, b) => a.row - b.row || a.start - b.start);
+  drawFrame(context, { rows, width, x, now });
+  drawSpans(context, { store, rows, from, x, width });
+  drawRunning(context, { store, rows, x });
 }
 
 /**
  * @param {CanvasRenderingContext2D} context
- * @param {{rows: Row[], width: number, until: number, x: (time: number) => number, now: number}} scene
+ * @param {{rows: Row[], width: number, x: (time: number) => number, now: number}} scene
  */
-function drawFrame(context, { rows, width, until, x, now }) {
+function drawFrame(context, { rows, width, x, now }) {
   const palette = colours();
   context.font = "11px system-ui, sans-serif";
   context.textBaseline = "middle";
@@ -107,71 +154,61 @@ function drawFrame(context, { rows, width, until, x, now }) {
 
 /**
  * @param {CanvasRenderingContext2D} context
- * @param {{store: Store, rows: Row[], from: number, until: number, x: (time: number) => number, width: number}} scene
+ * @param {{store: Store, rows: Row[], from: number, x: (time: number) => number, width: number}} scene
  */
-function drawSpans(context, { store, rows, from, until, x, width }) {
+function drawSpans(context, { store, rows, from, x, width }) {
   const { spans } = store;
   const palette = colours();
-  const places = placesOf(rows);
   const drawn = new Float32Array(rows.length).fill(-1);
   const fill = spans.tools.list.map((tool) => palette[`tool${toolColour(tool)}`]);
-  const failed = spans.outcomes.list.map((outcome) => outcome !== "ok");
-  spans.walk(from, (i) => {
-    const row = places.get(spans.worker[i] * 65536 + spans.executor[i]);
-    const start = spans.start[i];
-    const stop = start + spans.ran[i];
-    if (row === undefined || stop < from || start > until) {
-      return;
-    }
+  const failed = spans.outcomes.list.map((outcome) => outcome !== "OK");
+  walk(store, rows, from, until, (row, i, start, stop) => {
     const left = Math.max(LEFT, x(start));
     const right = Math.min(width, Math.max(x(stop), left + 1));
+    const bad = failed[spans.outcome[i]];
     // What would lie in the same pixel is drawn once.
-    if (right <= drawn[row] && !failed[spans.outcome[i]]) {
-      return;
+    if (right > drawn[row] + 0.5) {
+      drawn[row] = right;
+      context.fillStyle = fill[spans.tool[i]] ?? palette.muted;
+      context.fillRect(left, TOP + row * ROW + 1, right - left, ROW - 3);
     }
-    drawn[row] = right;
-    context.fillStyle = fill[spans.tool[i]] ?? palette.muted;
-    context.fillRect(left, TOP + row * ROW + 1, right - left, ROW - 3);
-    if (failed[spans.outcome[i]]) {
+    if (bad) {
       context.fillStyle = palette.bad;
       context.fillRect(left, TOP + row * ROW + ROW - 4, Math.max(2, right - left), 3);
     }
-    const hit = { row, start, end: stop, at: i, call: spans.call[i], tool: "" };
-    hits.push(hit);
-    drawChosen(context, hit, left, right);
+    if (chosen?.call === spans.call[i]) {
+      drawChosen(context, row, left, right);
+    }
   });
 }
 
-/** @param {CanvasRenderingContext2D} context @param {Hit} hit @param {number} left @param {number} right */
-function drawChosen(context, hit, left, right) {
-  if (chosen !== null && chosen.call === hit.call) {
-    context.strokeStyle = colours().text;
-    context.lineWidth = 2;
-    context.strokeRect(left - 1, TOP + hit.row * ROW, right - left + 2, ROW - 1);
-  }
+/** @param {CanvasRenderingContext2D} context @param {number} row @param {number} left @param {number} right */
+function drawChosen(context, row, left, right) {
+  context.strokeStyle = colours().text;
+  context.lineWidth = 2;
+  context.strokeRect(left - 1, TOP + row * ROW, right - left + 2, ROW - 1);
 }
 
 /**
  * @param {CanvasRenderingContext2D} context
- * @param {{store: Store, rows: Row[], from: number, until: number, x: (time: number) => number, now: number}} scene
+ * @param {{store: Store, rows: Row[], x: (time: number) => number}} scene
  */
-function drawRunning(context, { store, rows, from, until, x, now }) {
+function drawRunning(context, { store, rows, x }) {
   const palette = colours();
-  rows.forEach((row, i) => {
-    const executor = store.workers.get(row.worker)?.executors?.[row.executor];
-    if (executor === undefined || !(executor.since_ms > 0) || executor.since_ms > until || now < from) {
-      return;
+  for (const { row, executor } of underWay(store, rows)) {
+    if (executor.since_ms > until) {
+      continue;
     }
     const left = Math.max(LEFT, x(executor.since_ms));
-    const right = Math.max(left + 1, x(Math.min(now, until)));
+    const right = Math.max(left + 1, x(until));
     context.fillStyle = palette[`tool${toolColour(executor.tool)}`];
     context.globalAlpha = 0.55;
-    context.fillRect(left, TOP + i * ROW + 1, right - left, ROW - 3);
+    context.fillRect(left, TOP + row * ROW + 1, right - left, ROW - 3);
     context.globalAlpha = 1;
-    const hit = { row: i, start: executor.since_ms, end: now, at: -1, call: executor.call, tool: executor.tool };
-    hits.push(hit);
-    drawChosen(context, hit, left, right);
-  });
+    if (chosen?.call === executor.call) {
+      drawChosen(context, row, left, right);
+    }
+  }
 }
 
 // ---- Looking around -------------------------------------------------------------------
@@ -209,20 +246,21 @@ function choose(store, hit, rows, pool) {
   page.redraw();
 }
 
+/** @param {Store} store @param {Row[]} rows @param {string} pool @param {string} key */
+function goBy(store, rows, pool, key) {
+  const hits = hitsOf(store, rows);
+  const at = chosen === null ? -1 : hits.findIndex((hit) => hit.call === chosen?.call);
+  const row = hits[at]?.row ?? -1;
+  const below = hits.findIndex((hit) => hit.row > row);
+  const above = hits.map((hit) => hit.row < row).lastIndexOf(true);
+  const to = { ArrowRight: at + 1, ArrowLeft: at - 1, ArrowDown: below < 0 ? at : below, ArrowUp: above < 0 ? at : above }[key] ?? at;
+  choose(store, hits[Math.min(hits.length - 1, Math.max(0, to))], rows, pool);
+}
+
 /** @param {Store} store @param {Row[]} rows @param {string} pool */
 function keys(store, rows, pool) {
-  const go = (/** @type {number} */ to) => {
-    at = Math.min(hits.length - 1, Math.max(0, to));
-    choose(store, hits[at], rows, pool);
-  };
-  const row = () => hits[at]?.row ?? -1;
-  const first = (/** @type {(hit: Hit) => boolean} */ fits) => hits.findIndex(fits);
   return (/** @type {KeyboardEvent} */ event) => {
-    at = chosen === null ? -1 : first((hit) => hit.call === chosen?.call);
     const does = /** @type {Record<string, () => void>} */ ({
-      ArrowRight: () => go(at + 1), ArrowLeft: () => go(at - 1),
-      ArrowDown: () => go(Math.max(0, first((hit) => hit.row > row()))),
-      ArrowUp: () => go(hits.map((hit) => hit.row < row()).lastIndexOf(true)),
       "+": () => zoom(store, -1), "-": () => zoom(store, 1),
       PageUp: () => move(store, -span / 2), PageDown: () => move(store, span / 2),
       Escape: () => {
@@ -230,22 +268,22 @@ function keys(store, rows, pool) {
         end = null;
         page.redraw();
       },
-    })[event.key];
-    if (does !== undefined) {
+    })[event.key] ?? (event.key.startsWith("Arrow") ? () => goBy(store, rows, pool, event.key) : null);
+    if (does !== null) {
       event.preventDefault();
       does();
     }
   };
 }
 
-/** @param {MouseEvent} event @returns {Hit | undefined} */
-function under(event) {
+/** @param {MouseEvent} event @param {Store} store @param {Row[]} rows @returns {Hit | undefined} */
+function under(event, store, rows) {
   const width = /** @type {HTMLElement} */ (event.target).clientWidth;
   const row = Math.floor((event.offsetY - TOP) / ROW);
-  const until = end ?? hits.reduce((most, hit) => Math.max(most, hit.end), 0);
   const perPixel = span / (width - LEFT - 2);
   const time = until - span + (event.offsetX - LEFT) * perPixel;
-  const near = hits.filter((hit) => hit.row === row && hit.start <= time + 3 * perPixel && hit.end >= time - 3 * perPixel);
+  const near = hitsOf(store, rows).filter((hit) =>
+    hit.row === row && hit.start <= time + 3 * perPixel && hit.end >= time - 3 * perPixel);
   return near.sort((a, b) => Math.abs((a.start + a.end) / 2 - time) - Math.abs((b.start + b.end) / 2 - time))[0];
 }
 
@@ -277,6 +315,7 @@ function legend(store, rows) {
 
 /** @type {import("./main.js").Page} */
 export const timeline = {
+  pace: 1000,
   title: ([pool]) => ["Timeline", pool].filter(Boolean).join(" "),
   enter: () => {
     chosen = null;
@@ -306,7 +345,7 @@ export const timeline = {
         class: "timeline", role: "application", tabindex: "0", key: `timeline ${pool}`,
         "aria-label": "Calls of each executor. Arrows go from call to call, plus and minus zoom, page up and page down move, escape follows.",
         hook: { mount: draw, update: draw },
-        onclick: (/** @type {MouseEvent} */ event) => choose(store, under(event), rows, pool),
+        onclick: (/** @type {MouseEvent} */ event) => choose(store, under(event, store, rows), rows, pool),
         onkeydown: keys(store, rows, pool),
       }),
       chosen === null ? note("Choose a call, by a click or with the arrows, to see it.") : h("div", { "aria-live": "polite" }, callView(chosen)),

@@ -108,9 +108,9 @@ function gone(store, id) {
     h("h1", null, `Worker ${id}`),
     death === undefined ? note("There is no such worker: it has left, or was never there.") : figures(
       figure("Pool", poolLink(death.pool)), figure("pid", String(death.pid)), figure("Died", clock(death.time_ms)),
-      figure("Cause", death.cause), figure("Lived", duration(death.after_ms / 1000))),
+      figure("Cause", death.cause || "–"), figure("Lived", duration(death.after_ms / 1000))),
     store.lives.has(id) && section("Its life", history(store, id)),
-    section("Last deaths", deathsTable(store.deaths.list(), "deaths")),
+    section("The last that have ended", deathsTable(store.deaths.list(), "deaths")),
   ];
 }
 

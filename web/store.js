@@ -57,14 +57,16 @@ import { Spans } from "./spans.js";
  * @property {string} tool
  * @property {number} worker
  * @property {number} executor
- * @property {string} session
+ * @property {string | null} [session]
  * @property {number} started_ms
  * @property {number} waited_us
  * @property {number} ran_us
- * @property {string} outcome
- * @property {string} error
+ * @property {string} outcome  "OK", or the name of an error
+ * @property {string | null} error
+ * @property {string | null} [traceback]
  *
- * @typedef {{pool: string, worker: number, pid: number, time_ms: number, cause: string, after_ms: number}} Death
+ * @typedef {{pool: string, worker: number, pid: number, time_ms: number, cause: string, after_ms: number, expected: boolean}} Death
+ * @typedef {{number: number, time: number, name: string, value: Record<string, any>}} Told  an event
  *
  * @typedef {Object} Watched
  * @property {number} time_ms
@@ -85,6 +87,7 @@ const WORKER_ROOM = 300;
 const CALLS = 1000;
 const FAILED = 500;
 const DEATHS = 200;
+const EVENTS = 500;
 const LIVES = 200; // of workers that are gone
 
 export const POOL_FIGURES = [
@@ -93,7 +96,7 @@ export const POOL_FIGURES = [
 
 /** @param {Call} call */
 export function hasFailed(call) {
-  return call.outcome !== "ok";
+  return call.outcome !== "OK";
 }
 
 export class Store {
@@ -112,6 +115,8 @@ export class Store {
     this.failed = new Latest(FAILED);
     /** @type {Latest<Death>} */
     this.deaths = new Latest(DEATHS);
+    /** @type {Latest<Told>} */
+    this.events = new Latest(EVENTS);
     this.spans = new Spans();
     this.time = 0; // ms since 1970, of the daemon
     this.heard = 0; // performance.now() of the last event
@@ -144,9 +149,27 @@ export class Store {
     }
     told.pools?.forEach((pool) => this.pools.set(pool.name, pool));
     told.workers?.forEach((worker) => this.workers.set(worker.id, { ...worker, state: worker.state.toLowerCase() }));
-    told.deaths?.forEach((death) => this.deaths.put(death));
+    told.deaths?.forEach((death) => this.applyDeath(death));
     told.calls?.forEach((call) => this.applyCall(call));
     this.remember();
+  }
+
+  /**
+   * A snapshot tells again what is known.
+   * @param {Death} death
+   */
+  applyDeath(death) {
+    if (!this.deaths.list().some((one) => one.worker === death.worker)) {
+      this.deaths.put(death);
+    }
+  }
+
+  /**
+   * @param {string} name @param {Record<string, any>} value
+   */
+  applyEvent(name, value) {
+    const time = Date.parse(value.time);
+    this.events.put({ number: this.events.begun, time: Number.isNaN(time) ? this.now() : time, name, value });
   }
 
   /** @param {Call} call */

@@ -4,7 +4,7 @@ import { h } from "./render.js";
 
 /** @typedef {import("./render.js").Child} Child */
 
-const ROWS = 300; // of a table that are in the document
+const ROWS = 100; // of a table that are in the document, and how many more at a time
 
 /** Set by main.js. */
 export const page = { redraw() {} };
@@ -84,6 +84,9 @@ export function section(title, ...children) {
  */
 const orders = new Map();
 
+/** How many rows of a table are shown, if they are more. @type {Map<string, number>} */
+const lengths = new Map();
+
 /** @template Row @param {string} id @param {Column<Row>} column @param {number} at */
 function heading(id, column, at) {
   const order = orders.get(id);
@@ -120,13 +123,18 @@ export function table({ id, label, columns, rows, key, empty }) {
   if (rows.length === 0) {
     return note(empty);
   }
-  const shown = inOrder(id, columns, rows).slice(0, ROWS);
-  return h("div", { class: "scroll", role: "region", "aria-label": label, tabindex: "0" },
+  const most = lengths.get(id) ?? ROWS;
+  const shown = inOrder(id, columns, rows).slice(0, most);
+  const more = () => {
+    lengths.set(id, most + ROWS);
+    page.redraw();
+  };
+  return h("div", { class: "scroll", role: "group", "aria-label": label, tabindex: "0" },
     h("table", null,
       h("thead", null, h("tr", null, columns.map((column, at) => heading(id, column, at)))),
       h("tbody", null, shown.map((row) => h("tr", { key: key(row) },
         columns.map((column) => h("td", { class: column.number ? "number" : null }, column.show(row))))))),
-    rows.length > ROWS && note(`${rows.length - ROWS} more are not shown.`));
+    rows.length > most && h("p", null, button(`${rows.length - most} more`, more)));
 }
 
 /** @param {string} label @param {[string, string][]} tabs their address and name @param {string} current */

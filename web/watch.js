@@ -70,6 +70,8 @@ export class Watch {
       if (this.leads && this.store.time !== 0) {
         this.channel?.postMessage({ kind: "event", event: "snapshot", value: this.store.snapshot() });
       }
+    } else if (!this.leads && said.kind === "told") {
+      this.takeEvent(said.event, said.value);
     } else if (!this.leads && said.kind === "state") {
       this.listener.state(said.state, said.why);
     } else if (!this.leads) {
@@ -93,9 +95,25 @@ export class Watch {
     this.channel?.postMessage({ kind: "state", state, why });
   }
 
+  /**
+   * From this tab to itself and the others.
+   * @param {string} name @param {any} value
+   */
+  noteEvent(name, value) {
+    this.takeEvent(name, value);
+    this.channel?.postMessage({ kind: "told", event: name, value });
+  }
+
+  /** @param {string} name @param {any} value */
+  takeEvent(name, value) {
+    this.store.applyEvent(name, value);
+    this.listener.changed();
+  }
+
   /** Reads the stream, again and again. */
   async lead() {
     this.leads = true;
+    void this.readEvents();
     for (let failures = 0; !this.stopping.signal.aborted; failures++) {
       const began = performance.now();
       try {
@@ -111,6 +129,25 @@ export class Watch {
       }
       failures = performance.now() - began > 10000 ? 0 : failures;
       await this.pause(AGAIN_MS[Math.min(failures, AGAIN_MS.length - 1)]);
+    }
+  }
+
+  /** What happens, for those who may hear it. */
+  async readEvents() {
+    const { signal } = this.stopping;
+    let at = "v1/events?last=100";
+    while (!signal.aborted) {
+      try {
+        await events(at, signal, (name, value) => {
+          at = "v1/events";
+          this.noteEvent(name === "message" ? value.event : name, value);
+        });
+      } catch (error) {
+        if (error instanceof Problem && error.status >= 400 && error.status < 500) {
+          return;
+        }
+      }
+      await this.pause(AGAIN_MS[3]);
     }
   }
 

@@ -114,6 +114,7 @@ static const struct more more[SP_ROUTES] = {
     [SP_ROUTE_tools] = {HEADER("Timeout") "," HEADER("CallId"),
                         "",
                         ANSWER("200", "The tools.", VALUE)},
+    [SP_ROUTE_pool_config] = {"", "", ANSWER("200", "Its configuration.", VALUE)},
     [SP_ROUTE_pool_stacks] = {"", "", ANSWER("200", "Its workers' stacks.", VALUE)},
     [SP_ROUTE_inspection] = {"", "", ANSWER("200", "Figures and verdicts.", VALUE)},
     [SP_ROUTE_worker_stacks] = {"", "", ANSWER("200", "Its stacks.", VALUE)},

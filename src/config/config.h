@@ -173,6 +173,16 @@ struct sp_serve_config {
 #define SP_SERVE_FIELD(key, type)
 
 #undef SP_POOL_FIELD
+#define SP_OPTIONS_MAX 128 // a bound for arrays that run along with the table of keys
+
+// Who set a field. A later one may replace what an earlier one set.
+enum sp_origin {
+    SP_ORIGIN_NOBODY = 0, // it has its default
+    SP_ORIGIN_FILE,
+    SP_ORIGIN_ARGUMENT, // a word of adapter_args
+    SP_ORIGIN_VARIABLE,
+};
+
 #define SP_POOL_FIELD(key, type) type key;
 // One pool. Every text is owned and never NULL, but for `python`.
 //
@@ -181,6 +191,8 @@ struct sp_serve_config {
 // there is no interpreter.
 struct sp_pool_config {
     char *name;
+    uint8_t origins[SP_OPTIONS_MAX]; // enum sp_origin of each row of the table
+    uint32_t lines[SP_OPTIONS_MAX];  // where the file set it
 #include "config/options.def"
 };
 #undef SP_POOL_FIELD

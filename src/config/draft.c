@@ -348,6 +348,14 @@ static snakepit_err check_fields(const struct sp_draft *draft)
     return check_adaptive(draft);
 }
 
+static void note_origins(const struct sp_draft *draft)
+{
+    for (size_t i = 0; i < SP_OPTIONS_MAX; i++) {
+        draft->pool->origins[i] = (uint8_t)draft->origins[i];
+        draft->pool->lines[i] = (uint32_t)draft->lines[i];
+    }
+}
+
 snakepit_err sp_draft_finish(struct sp_draft *draft)
 {
     snakepit_err err = apply_variables(draft, true);
@@ -359,6 +367,7 @@ snakepit_err sp_draft_finish(struct sp_draft *draft)
         draft->pool->worker_profile = draft->config->default_profile;
     }
     err = apply_variables(draft, false);
+    note_origins(draft);
     err = err != SNAKEPIT_OK ? err : apply_fixed_defaults(draft);
     err = err != SNAKEPIT_OK ? err : apply_default_thresholds(draft);
     err = err != SNAKEPIT_OK ? err : apply_computed_defaults(draft);

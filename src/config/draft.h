@@ -7,14 +7,6 @@
 #include "config/option.h"
 #include "config/yaml.h"
 
-// Who set a field. A later one may replace what an earlier one set.
-enum sp_origin {
-    SP_ORIGIN_NOBODY = 0,
-    SP_ORIGIN_FILE,
-    SP_ORIGIN_ARGUMENT, // a word of adapter_args
-    SP_ORIGIN_VARIABLE,
-};
-
 // Owner: the thread that reads the configuration. Borrows config and pool.
 struct sp_draft {
     const struct sp_config *config;

@@ -82,8 +82,6 @@ struct sp_option {
     const char *help;
 };
 
-#define SP_OPTIONS_MAX 128 // a bound for arrays that run along with the table
-
 // Row `index` of the table, in its order; NULL past the end.
 const struct sp_option *sp_option_at(size_t index);
 

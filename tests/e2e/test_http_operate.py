@@ -68,3 +68,29 @@ def test_a_drain_lets_what_has_begun_end(tmp_path: pathlib.Path, daemons):
     assert 'because="a request"' in daemons[0].said()
     assert "serve.drain client=127.0.0.1" in daemons[0].said()
     assert "serve.stopped pid=" in daemons[0].said()
+
+
+def test_a_pool_tells_its_configuration_and_where_it_came_from(
+    tmp_path: pathlib.Path, daemons
+):
+    path = config(tmp_path, adapter_env={"KEY": "s3cret"})
+    daemons.append(serve(path, env={"SNAKEPIT_MAX_QUEUE": "77"}))
+    client = Client(daemons[0])
+    status, value = client.ask("GET", "/v1/pools/text/config")
+    assert status == 200
+    rows = {row["key"]: row for row in value["options"]}
+    assert rows["pool_size"] == {
+        "key": "pool_size",
+        "value": "1",
+        "origin": "file",
+        "line": 1,
+    }
+    assert (rows["max_queue"]["value"], rows["max_queue"]["origin"]) == (
+        "77",
+        "environment",
+    )
+    assert rows["affinity"]["origin"] == "default"
+    assert rows["adapter_env"]["value"] == "{KEY: …}"
+    assert client.ask("GET", "/v1/pools/default/config") == (200, value)
+    status, problem = client.ask("GET", "/v1/pools/nowhere/config")
+    assert (status, problem["error"]["name"]) == (404, "UNKNOWN_POOL")

@@ -54,6 +54,7 @@ REQUESTS = {
     "getPool": "/v1/pools/{pool}",
     "listTools": "/v1/pools/{pool}/tools",
     "inspectPool": "/v1/pools/{pool}/inspection",
+    "getPoolConfig": "/v1/pools/{pool}/config",
     "getPoolStacks": "/v1/pools/{pool}/stacks",
     "recycleWorker": "/v1/workers/999999:recycle",
     "getWorkerStacks": "/v1/workers/999999/stacks",

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { toolColour, TOOL_COLOURS } from "../../web/colours.js";
-import { roundUp } from "../../web/chart.js";
+import { roundUp, roundUpBytes } from "../../web/chart.js";
 import { cellsOf } from "../../web/cells.js";
 import { bytes, count, duration, rate, several } from "../../web/format.js";
 import { groupFailures } from "../../web/page_calls.js";
@@ -18,7 +18,7 @@ import { Store } from "../../web/store.js";
 
 const call = (number, more = {}) => ({
   call: number, pool: "text", tool: "add", worker: 3, executor: 0, session: "", started_ms: 1000 * number,
-  waited_us: 5, ran_us: 2000, outcome: "ok", error: "", ...more,
+  waited_us: 5, ran_us: 2000, outcome: "OK", error: "", ...more,
 });
 const worker = (id, more = {}) => ({
   pool: "text", id, pid: 4000 + id, state: "READY", load: 0, capacity: 1, health: "healthy", device: null, stuck: 0,
@@ -94,6 +94,19 @@ test("a delta changes the rows that it has, and what is gone goes", () => {
   assert.equal(store.workers.size, 0);
 });
 
+test("a death that is told again is one death, and events keep their time", () => {
+  const store = new Store();
+  const death = { pool: "text", worker: 2, pid: 4002, time_ms: 900, cause: "killed by signal 9", after_ms: 5, expected: false };
+  for (const kind of ["snapshot", "delta", "snapshot"]) {
+    store.apply(kind, { time_ms: 1000, uptime_ms: 1, version: "1", deaths: [death] });
+  }
+  assert.equal(store.deaths.list().length, 1);
+  store.applyEvent("worker.exit", { time: "2026-11-30T10:00:00Z", level: "warning", pool: "text" });
+  store.applyEvent("lost", { lost: 3 });
+  assert.deepEqual(store.events.list().map(({ name }) => name), ["lost", "worker.exit"]);
+  assert.equal(store.events.list()[1].time, Date.UTC(2026, 10, 30, 10));
+});
+
 test("what is remembered does not grow without end", () => {
   const store = new Store();
   for (let i = 0; i < 4000; i++) {
@@ -152,6 +165,8 @@ test("failures for the same reason are one group", () => {
   ]);
   assert.deepEqual(groups.map((group) => [group.count, group.call.call]), [[2, 4], [1, 3], [1, 1]]);
   assert.deepEqual([...groups[0].tools], ["add", "parse"]);
+  const traced = (number, last) => failed(number, last, { traceback: `  File "a.py", line 3, in f\n${last}\n` });
+  assert.equal(groupFailures([traced(2, "ValueError: 'a'"), traced(1, "ValueError: 'b'")]).length, 1);
 });
 
 test("forms are made of schemas, and arguments of forms", () => {
@@ -204,6 +219,8 @@ test("the figures of the daemon are read as Prometheus reads them", () => {
 
 test("axes end at round numbers, and tools have colours that stay", () => {
   assert.deepEqual([0, 0.7, 1, 1.2, 23, 260].map(roundUp), [1, 1, 1, 2, 25, 500]);
-  assert.equal(toolColour("embed"), toolColour("embed"));
-  assert.ok(toolColour("embed") < TOOL_COLOURS);
+  assert.deepEqual([0, 1536, 400 * 1024 * 1024].map(roundUpBytes), [1, 2048, 500 * 1024 * 1024]);
+  const tools = Array.from({ length: TOOL_COLOURS }, (_, i) => `tool ${i}`);
+  assert.equal(new Set(tools.map(toolColour)).size, TOOL_COLOURS);
+  assert.equal(toolColour("tool 3"), toolColour("tool 3"));
 });

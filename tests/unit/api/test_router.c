@@ -32,6 +32,7 @@ static const struct row rows[] = {
     {SP_METHOD_GET, "/v1/pools", ROUTE(pools), "", ""},
     {SP_METHOD_POST, "/v1/pools:reload", ROUTE(reload), "", ""},
     {SP_METHOD_GET, "/v1/pools/text", ROUTE(pool), "text", ""},
+    {SP_METHOD_GET, "/v1/pools/text/config", ROUTE(pool_config), "text", ""},
     {SP_METHOD_POST, "/v1/pools/text:recycle", ROUTE(recycle_pool), "text", ""},
     {SP_METHOD_POST, "/v1/pools/a%3Ab:retry", ROUTE(retry_pool), "a:b", ""},
     {SP_METHOD_GET, "/v1/pools/a%3Arecycle", ROUTE(pool), "a:recycle", ""},
