@@ -132,7 +132,7 @@ function configurationTable() {
     id: "configuration", label: "Configuration", rows, key: (row) => row.key, empty: "It has no keys.",
     columns: [
       { name: "Key", show: (row) => h("code", null, row.key), by: (row) => row.key },
-      { name: "Value", show: (row) => h("code", null, plain(row.value)) },
+      { name: "Value", show: (row) => h("code", { class: "long" }, plain(row.value)) },
       { name: "From", show: (row) => (row.line > 0 ? `${row.origin}, line ${row.line}` : row.origin), by: (row) => row.origin },
     ],
   });
