@@ -64,6 +64,7 @@ static void weigh_next(struct sp_fleet *fleet)
 
 void sp_fleet_look(struct sp_fleet *fleet)
 {
+    sp_slow_look(fleet);
     const uint32_t wanted = 1 + count_workers(fleet) / LOOKS_SHARE;
     const uint32_t most = wanted < LOOKS_MOST ? wanted : LOOKS_MOST;
     for (uint32_t i = 0; i < most; i++) {

@@ -65,6 +65,11 @@ void sp_figures_begin(struct sp_occupant *occupant, const struct sp_worker *work
 // A worker is ready: its start is a span, where calls are traced (start_span.c).
 void sp_fleet_trace_start(const struct sp_fleet *fleet, const struct sp_worker *worker);
 
+// ---- slow.c -------------------------------------------------------------------
+
+// Logs calls that run for longer than `slow_call_ms`.
+void sp_slow_look(struct sp_fleet *fleet);
+
 // ---- rows.c -------------------------------------------------------------------
 
 // Gives the fleet rows for more places; copies those that there are. Takes `rows`.

@@ -162,6 +162,7 @@ static void tell_row(const struct sp_store *store,
     row->state = SP_EXECUTOR_RUNNING;
     if (call != NULL) {
         row->state = state_of_call(seat, call);
+        row->waited_us = call->waited_ticks / sp_clock_ticks_per_us();
         tell(store, call->parcel, &told);
     } else if (orphan != NULL) {
         row->state = orphan->stuck ? SP_EXECUTOR_STUCK : SP_EXECUTOR_STOPPING;

@@ -213,6 +213,7 @@ struct sp_executor_row {
     enum sp_executor_state state;
     uint64_t call;                   // 0: it runs none
     uint64_t running_us;             // how long
+    uint64_t waited_us;              // for a worker, before that
     char tool[SP_TOOL_NAME_MAX + 1]; // fit for a log; empty: it is not known
 };
 typedef void
