@@ -71,7 +71,7 @@ unsigned sp_daemon_stops(void)
 const char *sp_daemon_stop_name(void)
 {
     if (sp_daemon_stops() == 0) {
-        return "\"a request\"";
+        return "a request";
     }
     return atomic_load(&last_stop) == SIGINT ? "SIGINT" : "SIGTERM";
 }

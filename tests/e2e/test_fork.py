@@ -89,6 +89,11 @@ def sessions(pit: Pit) -> str:
     return err_name(err)
 
 
+def deaths(pit: Pit) -> str:
+    count = ctypes.c_size_t()
+    return err_name(lib.pool_deaths(pit.handle, None, None, 0, byref(count)))
+
+
 EVERYTHING: dict[str, Callable[[Pit], Any]] = {
     "await_ready": lambda pit: refusal(pit.await_ready),
     "await_serving": lambda pit: err_name(lib.await_serving(pit.handle, None, 0, None)),
@@ -125,6 +130,13 @@ EVERYTHING: dict[str, Callable[[Pit], Any]] = {
     "tensor_new": lambda pit: refusal(lambda: pit.tensor("uint8", (4,))),
     "pool_get_stats": lambda pit: refusal(pit.stats),
     "pool_workers": lambda pit: refusal(pit.workers),
+    "worker_executors": lambda pit: refusal(pit.executors),
+    "pool_deaths": deaths,
+    "calls": lambda pit: err_name(lib.calls(pit.handle, None, 1, None, None)),
+    "recent_calls": lambda pit: err_name(
+        lib.recent_calls(pit.handle, None, None, None, None)
+    ),
+    "calls_record": lambda pit: err_name(lib.calls_record(pit.handle, True)),
     "pool_breakers": lambda pit: refusal(pit.breakers),
     "metrics": metrics,
     "pool_tools": lambda pit: pit.tools().err,

@@ -51,7 +51,7 @@ def test_others_are_refused_whatever_they_ask_for(tmp_path):
             assert status == 403
             assert f"the user {ME} is none of the `users`" in json.loads(body)["detail"]
         line = daemon.logged("serve.forbidden")
-        assert f"client=unix uid={ME} pid={os.getpid()} listen={url} because=" in line
+        assert f'client="unix uid={ME} pid={os.getpid()}" listen={url} because=' in line
 
 
 def test_a_body_of_others_is_not_read(tmp_path):

@@ -568,6 +568,13 @@ PROTOTYPES = {
             POINTER(c_size_t),
         ],
     ),
+    "calls": (c_int, [c_void_p, c_char_p, c_size_t, c_void_p, c_void_p]),
+    "recent_calls": (c_int, [c_void_p, c_char_p, c_void_p, c_void_p, c_void_p]),
+    "calls_record": (c_int, [c_void_p, c_bool]),
+    "pool_deaths": (
+        c_int,
+        [c_void_p, c_char_p, c_void_p, c_size_t, POINTER(c_size_t)],
+    ),
     "pool_breakers": (
         c_int,
         [c_void_p, c_char_p, POINTER(BreakerInfo), c_size_t, POINTER(c_size_t)],
