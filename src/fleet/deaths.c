@@ -44,6 +44,7 @@ void sp_fleet_note_death(struct sp_fleet *fleet, struct sp_worker *worker)
     write_cause(worker, &death);
     pthread_mutex_lock(&fleet->rows_lock);
     *death_at(fleet, ++fleet->death_count) = death;
+    fleet->lived_ms += death.age_ms * worker->options.shape.executors;
     pthread_mutex_unlock(&fleet->rows_lock);
 }
 
@@ -56,4 +57,12 @@ size_t sp_fleet_deaths(struct sp_fleet *fleet, sp_worker_death_fn *take, void *u
     }
     pthread_mutex_unlock(&fleet->rows_lock);
     return count;
+}
+
+uint64_t sp_fleet_lived_ms(struct sp_fleet *fleet)
+{
+    pthread_mutex_lock(&fleet->rows_lock);
+    const uint64_t lived_ms = fleet->lived_ms;
+    pthread_mutex_unlock(&fleet->rows_lock);
+    return lived_ms;
 }

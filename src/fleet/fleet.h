@@ -175,6 +175,7 @@ struct sp_fleet {
     struct sp_code code;
     struct sp_fleet_death deaths[SP_FLEET_DEATHS]; // a ring
     uint64_t death_count;                          // that were ever in it
+    uint64_t lived_ms; // of workers that have ended, each times its executors
 };
 
 // Prepares; starts nothing. Before the loop thread runs. NO_MEMORY, SYSTEM.
@@ -240,6 +241,9 @@ typedef void sp_worker_death_fn(void *user,
                                 uint64_t number,
                                 const struct sp_fleet_death *death);
 size_t sp_fleet_deaths(struct sp_fleet *fleet, sp_worker_death_fn *take, void *user);
+// How long the executors of workers that have ended were there, in all, in ms. Any
+// thread.
+uint64_t sp_fleet_lived_ms(struct sp_fleet *fleet);
 // How many workers are still to make room for those of another spec. Any thread.
 uint32_t sp_fleet_outdated_now(struct sp_fleet *fleet);
 // Whether the code of the workers has changed since they were started, or cannot be

@@ -114,7 +114,9 @@ sp_pit_look_at_pool(snakepit *pit, const char *pool, struct sp_pool_looked *look
     facts->forked = sp_fleet_memory_now(&place->fleet).forked;
     look_at_machine(facts);
     look_at_config(pit, facts);
+    facts->lived_ms = sp_fleet_lived_ms(&place->fleet);
     (void)sp_fleet_workers(&place->fleet, add_worker, facts);
+    facts->recycled_for_memory = sp_pool_recycles(place->pool, SP_RECYCLE_BY_MEMORY);
     look_at_times(place->pool, facts);
     look_at_breakers(pit, looked);
     return SNAKEPIT_OK;

@@ -205,8 +205,19 @@ static void judge_memory(const struct sp_pool_facts *facts,
             "threads share what processes have each: worker_profile: thread, where the "
             "adapter allows it");
     }
-    if (facts->worker_max_memory > 0 &&
-        facts->largest / NEAR_PERCENT > facts->worker_max_memory / PERCENT) {
+    if (facts->recycled_for_memory > stats->workers) {
+        struct sp_verdict *found =
+            find(verdicts, SP_VERDICT_MEMORY_GROWS, SP_VERDICT_WARNING, "");
+        SAY(found->what,
+            "%" PRIu64 " workers were replaced since they had grown above "
+            "worker_max_memory, %" PRIu64 " MiB",
+            facts->recycled_for_memory,
+            MIB(facts->worker_max_memory));
+        SAY(found->remedy,
+            "a tool keeps what it makes: `snakepit workers` shows how fast they grow, "
+            "`snakepit top` which tools run");
+    } else if (facts->worker_max_memory > 0 &&
+               facts->largest / NEAR_PERCENT > facts->worker_max_memory / PERCENT) {
         struct sp_verdict *found = find(
             verdicts, SP_VERDICT_MEMORY_LIMIT, SP_VERDICT_NOTE, "worker_max_memory");
         SAY(found->what,

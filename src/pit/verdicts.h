@@ -26,11 +26,13 @@ struct sp_pool_facts {
     uint32_t library_threads;   // that BLAS and its like may have in each worker
 
     // As its workers are.
-    uint64_t lived_ms; // all of them, times the calls that each can run at once
-    uint64_t largest;  // memory of the largest one; 0: not known
-    uint32_t threads;  // most that the kernel counts in one; 0: not known
-    uint32_t forked;   // workers that the template has made
-    uint32_t stuck;    // calls
+    uint64_t lived_ms; // all of them, times the calls that each can run at once, with
+                       // those that have ended
+    uint64_t recycled_for_memory; // workers
+    uint64_t largest;             // memory of the largest one; 0: not known
+    uint32_t threads;             // most that the kernel counts in one; 0: not known
+    uint32_t forked;              // workers that the template has made
+    uint32_t stuck;               // calls
 
     // What was measured, in nanoseconds.
     uint64_t runs;   // calls that tools have ended

@@ -347,6 +347,7 @@ void sp_pool_note_failure(struct sp_pool *pool, const char *why);
 void sp_pool_count_worker(struct sp_pool *pool, enum sp_counted what);
 void sp_pool_count_death(struct sp_pool *pool, enum sp_death how);
 void sp_pool_count_recycle(struct sp_pool *pool, enum sp_recycle why);
+uint64_t sp_pool_recycles(struct sp_pool *pool, enum sp_recycle why);
 // A worker has been ready so many ns after its start began.
 void sp_pool_note_start(struct sp_pool *pool, uint64_t ns);
 // Whom a seat is for.

@@ -98,6 +98,14 @@ void sp_pool_count_recycle(struct sp_pool *pool, enum sp_recycle why)
     pthread_mutex_unlock(&pool->lock);
 }
 
+uint64_t sp_pool_recycles(struct sp_pool *pool, enum sp_recycle why)
+{
+    pthread_mutex_lock(&pool->lock);
+    const uint64_t count = pool->counters.recycles[why];
+    pthread_mutex_unlock(&pool->lock);
+    return count;
+}
+
 void sp_pool_note_start(struct sp_pool *pool, uint64_t ns)
 {
     pthread_mutex_lock(&pool->lock);

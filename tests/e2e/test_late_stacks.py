@@ -41,7 +41,7 @@ def until_idle(pit):
 
 
 # How long a call needs to come to where it stands, on a busy machine.
-LONG_MS = 2000
+LONG_MS = 1000
 
 
 @pytest.mark.parametrize("tool", ["hold_gil", "lock"])

@@ -132,6 +132,9 @@ static void memory_is_told_before_it_is_used_up(void **state)
     ROW(facts.worker_max_memory = 128 * MIB,
         "note memory.limit worker_max_memory=192MiB");
     ROW(facts.worker_max_memory = 512 * MIB, "");
+    ROW(facts.worker_max_memory = 512 * MIB; facts.recycled_for_memory = 4, "");
+    ROW(facts.worker_max_memory = 512 * MIB;
+        facts.recycled_for_memory = 5, "warning memory.grows =");
 }
 
 static void too_many_threads_that_compute_are_told(void **state)
