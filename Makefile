@@ -75,15 +75,16 @@ bench: release
 	    --output build/bench/results.json $(filter --quick,$(BENCH_ARGS)) ;; esac
 
 # clang-tidy reads the compile commands of the dev build, which gcc made: warnings that clang
-# does not know are not ours to answer for.
+# does not know are not ours to answer for, and neither is what a probe is made of.
 lint:
 	@tools/bootstrap --dev
 	@cmake --preset dev >/dev/null
 	$(C_FILES) | xargs -r clang-format-19 --dry-run -Werror
 	find src -name '*.c' | xargs -r -P $(JOBS) -n 1 \
-	    clang-tidy-19 -p build/dev --quiet --extra-arg=-Wno-unknown-warning-option
+	    clang-tidy-19 -p build/dev --quiet --extra-arg=-Wno-unknown-warning-option \
+	    --extra-arg=-DSP_NO_PROBES
 	find python/native -name '*.c' | xargs -r -P $(JOBS) -I{} clang-tidy-19 --quiet {} -- \
-	    -std=c11 -D_GNU_SOURCE -DSP_EXTENSION=1 -Isrc -Iinclude -Ipython/native \
+	    -std=c11 -D_GNU_SOURCE -DSP_EXTENSION=1 -DSP_NO_PROBES -Isrc -Iinclude -Ipython/native \
 	    -isystem $$(build/venv/ft/bin/python -c \
 	        'import sysconfig; print(sysconfig.get_path("include"))')
 	$(LINTERS) ruff check python tools tests examples bench

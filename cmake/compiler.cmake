@@ -14,6 +14,12 @@ target_compile_options(sp_warnings INTERFACE
   -Wall -Wextra -pedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes
   -Wold-style-definition -Wpointer-arith -Wwrite-strings -Wcast-qual -Wundef -Wvla
   -Wformat=2 -Wimplicit-fallthrough -Wnull-dereference)
+# What <sys/sdt.h> makes of a probe has macros without arguments.
+if(CMAKE_C_COMPILER_ID MATCHES Clang)
+  target_compile_options(sp_warnings INTERFACE
+    -Wno-unknown-warning-option -Wno-c23-extensions
+    -Wno-gnu-zero-variadic-macro-arguments)
+endif()
 if(SNAKEPIT_WERROR)
   target_compile_options(sp_warnings INTERFACE -Werror)
 endif()

@@ -148,7 +148,9 @@ static void begin(struct call *call,
         give_back(call);
         return;
     }
-    sp_api_track_set(&call->track, id);
+    if (sp_api_track_set(&call->track, id)) {
+        (void)snakepit_cancel(call->pit, id);
+    }
     call->exchange->user = call;
     call->exchange->listener = &listener;
 }
@@ -195,8 +197,12 @@ static snakepit_call_id find_administered(const struct sp_exchange *exchange,
 snakepit_err sp_api_cancel_named(const struct sp_exchange *exchange, const char *name)
 {
     struct sp_api *api = sp_api_of(exchange);
+    bool later;
     snakepit_call_id id =
-        sp_call_name_find(&api->names, sp_grant_owner(exchange->grant), name);
+        sp_call_name_cancel(&api->names, sp_grant_owner(exchange->grant), name, &later);
+    if (later) {
+        return SNAKEPIT_OK;
+    }
     id = id == 0 ? find_administered(exchange, name) : id;
     return id == 0 ? SNAKEPIT_NOT_FOUND : snakepit_cancel(api->pit, id);
 }

@@ -7,6 +7,7 @@
 #include <sys/random.h>
 
 #include "base/check.h"
+#include "base/list.h"
 
 void sp_call_names_init(struct sp_call_names *names)
 {
@@ -83,16 +84,18 @@ snakepit_err sp_call_name_add(struct sp_call_names *names,
     return err;
 }
 
-void sp_call_name_set(struct sp_call_names *names,
+bool sp_call_name_set(struct sp_call_names *names,
                       struct sp_call_name *entry,
                       snakepit_call_id call)
 {
     if (entry->name.size == 0) {
-        return;
+        return false;
     }
     pthread_mutex_lock(&names->lock);
     entry->call = call;
+    const bool cancelled = entry->cancelled;
     pthread_mutex_unlock(&names->lock);
+    return cancelled;
 }
 
 void sp_call_name_remove(struct sp_call_names *names, struct sp_call_name *entry)
@@ -114,19 +117,29 @@ static snakepit_call_id number_of(const char *text)
     return *end == '\0' && errno == 0 && is_digit((uint8_t)text[0]) ? number : 0;
 }
 
-snakepit_call_id
-sp_call_name_find(struct sp_call_names *names, const char *owner, const char *text)
+static struct sp_call_name *entry_of(struct sp_name *name)
+{
+    return name == NULL ? NULL : SP_ENTRY(name, struct sp_call_name, name);
+}
+
+snakepit_call_id sp_call_name_cancel(struct sp_call_names *names,
+                                     const char *owner,
+                                     const char *text,
+                                     bool *later)
 {
     char key[SP_CALL_KEY_MAX];
     const struct sp_slice named = sp_slice_of_text(text);
+    *later = false;
     if (named.size > SP_CALL_NAME_MAX) {
         return 0;
     }
     const uint32_t size = write_key(owner, named, key);
     pthread_mutex_lock(&names->lock);
-    const struct sp_name *found = sp_names_find(&names->names, key, size);
-    const snakepit_call_id call =
-        found == NULL ? 0 : ((const struct sp_call_name *)(const void *)found)->call;
+    struct sp_call_name *found = entry_of(sp_names_find(&names->names, key, size));
+    const snakepit_call_id call = found == NULL ? 0 : found->call;
+    if (found != NULL && call == 0) {
+        found->cancelled = *later = true;
+    }
     pthread_mutex_unlock(&names->lock);
     return found == NULL && owner[0] == '\0' ? number_of(text) : call;
 }

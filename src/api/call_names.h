@@ -25,7 +25,8 @@ struct sp_call_names {
 // One call that has a name. Owner: whoever embeds it; zeroed it has none.
 struct sp_call_name {
     struct sp_name name;        // guarded by sp_call_names.lock
-    snakepit_call_id call;      // the same
+    snakepit_call_id call;      // the same; 0: it is not known yet
+    bool cancelled;             // the same: somebody has asked that before
     char text[SP_CALL_KEY_MAX]; // "OWNER:NAME"
 };
 
@@ -42,15 +43,18 @@ snakepit_err sp_call_name_add(struct sp_call_names *names,
                               struct sp_call_name *entry,
                               const char *owner,
                               struct sp_slice text);
-// Says which call it is.
-void sp_call_name_set(struct sp_call_names *names,
+// Says which call it is. True: it is to be cancelled, see sp_call_name_cancel().
+bool sp_call_name_set(struct sp_call_names *names,
                       struct sp_call_name *entry,
                       snakepit_call_id call);
 // One that has no name is fine.
 void sp_call_name_remove(struct sp_call_names *names, struct sp_call_name *entry);
-// The call of that owner and that name; the owner "" has the calls of all numbers. 0:
-// there is not one.
-snakepit_call_id
-sp_call_name_find(struct sp_call_names *names, const char *owner, const char *text);
+// The call of that owner and that name, which is to be cancelled; the owner "" has the
+// calls of all numbers. 0: there is not one, or, with `*later`, its number is not known
+// yet, and whoever says it cancels it.
+snakepit_call_id sp_call_name_cancel(struct sp_call_names *names,
+                                     const char *owner,
+                                     const char *text,
+                                     bool *later);
 
 #endif

@@ -486,7 +486,9 @@ static struct stream *new_stream(struct sp_exchange *exchange,
 static void begin(struct stream *stream)
 {
     struct sp_api_loop *loop = stream->loop;
-    sp_api_track_set(&stream->track, snakepit_stream_id(stream->chunks));
+    if (sp_api_track_set(&stream->track, snakepit_stream_id(stream->chunks))) {
+        (void)snakepit_cancel(sp_api_of(stream->exchange)->pit, stream->track.id);
+    }
     sp_list_append(&loop->streams, &stream->link);
     if (!sp_timer_runs(&loop->silence)) {
         loop->silence.user = loop;

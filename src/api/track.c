@@ -60,14 +60,14 @@ static void own_number(struct sp_api_track *track)
     }
 }
 
-void sp_api_track_set(struct sp_api_track *track, snakepit_call_id id)
+bool sp_api_track_set(struct sp_api_track *track, snakepit_call_id id)
 {
     track->id = id;
     if (track->text[0] == '\0') {
         write_number(id, track->text);
         own_number(track);
     }
-    sp_call_name_set(track->names, &track->name, id);
+    return sp_call_name_set(track->names, &track->name, id);
 }
 
 const char *sp_api_track_text(const struct sp_api_track *track)

@@ -24,8 +24,9 @@ struct sp_api_track {
 bool sp_api_track_begin(struct sp_api_track *track,
                         struct sp_exchange *exchange,
                         const struct sp_api_ask *ask);
-// The call was submitted.
-void sp_api_track_set(struct sp_api_track *track, snakepit_call_id id);
+// The call was submitted. True: its client has asked meanwhile that it end, and the
+// caller cancels it.
+bool sp_api_track_set(struct sp_api_track *track, snakepit_call_id id);
 // It is over, or nobody waits for it.
 void sp_api_track_end(struct sp_api_track *track);
 

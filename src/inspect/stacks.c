@@ -217,6 +217,18 @@ static void tell_others(struct reading *reading)
     (void)tell_list(reading, before, map->state_previous, interpreter, left);
 }
 
+static void tell_all(struct reading *reading)
+{
+    for (uint32_t i = 0; i < reading->source->view->shape.executors; i++) {
+        if (is_wanted(reading, i)) {
+            tell_executor(reading, i);
+        }
+    }
+    if (reading->source->call == 0) {
+        tell_others(reading);
+    }
+}
+
 snakepit_err sp_stacks_read(const struct sp_stacks_source *source,
                             sp_stack_fn *take,
                             void *user,
@@ -238,14 +250,7 @@ snakepit_err sp_stacks_read(const struct sp_stacks_source *source,
                    sp_clock_now() + source->time_ms * SP_NS_PER_MS);
     snakepit_err err = check(reading, why);
     if (err == SNAKEPIT_OK) {
-        for (uint32_t i = 0; i < source->view->shape.executors; i++) {
-            if (is_wanted(reading, i)) {
-                tell_executor(reading, i);
-            }
-        }
-        if (source->call == 0) {
-            tell_others(reading);
-        }
+        tell_all(reading);
     }
     sp_buf_fini(&reading->objects.table);
     sp_free(reading);

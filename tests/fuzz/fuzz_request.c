@@ -86,6 +86,7 @@ static void check_name(struct sp_slice text)
     static struct sp_call_names names;
     struct sp_call_name entry = {.call = 0};
     char copy[SP_CALL_NAME_MAX + 1];
+    bool later;
     if (!sp_call_name_is_valid(text)) {
         return;
     }
@@ -93,10 +94,10 @@ static void check_name(struct sp_slice text)
     memcpy(copy, text.data, text.size);
     copy[text.size] = '\0';
     SP_CHECK(sp_call_name_add(&names, &entry, "", text) == SNAKEPIT_OK);
-    sp_call_name_set(&names, &entry, 7);
-    SP_CHECK(sp_call_name_find(&names, "", copy) == 7);
+    SP_CHECK(!sp_call_name_set(&names, &entry, 7));
+    SP_CHECK(sp_call_name_cancel(&names, "", copy, &later) == 7);
     sp_call_name_remove(&names, &entry);
-    SP_CHECK(sp_call_name_find(&names, "", copy) == 0);
+    SP_CHECK(sp_call_name_cancel(&names, "", copy, &later) == 0);
     sp_call_names_fini(&names);
 }
 

@@ -16,6 +16,34 @@ static bool is_valid(const char *text)
     return sp_call_name_is_valid(sp_slice_of_text(text));
 }
 
+static snakepit_call_id
+found(struct sp_call_names *names, const char *owner, const char *text)
+{
+    bool later;
+    return sp_call_name_cancel(names, owner, text, &later);
+}
+
+static void
+a_call_whose_number_is_not_known_yet_is_cancelled_by_whoever_says_it(void **state)
+{
+    (void)state;
+    struct sp_call_names names;
+    struct sp_call_name one = {.call = 0};
+    bool later;
+    sp_call_names_init(&names);
+    assert_int_equal(sp_call_name_add(&names, &one, "", sp_slice_of_text("mine")),
+                     SNAKEPIT_OK);
+    assert_int_equal(sp_call_name_cancel(&names, "", "other", &later), 0);
+    assert_false(later);
+    assert_int_equal(sp_call_name_cancel(&names, "", "mine", &later), 0);
+    assert_true(later);
+    assert_true(sp_call_name_set(&names, &one, 99));
+    assert_int_equal(sp_call_name_cancel(&names, "", "mine", &later), 99);
+    assert_false(later);
+    sp_call_name_remove(&names, &one);
+    sp_call_names_fini(&names);
+}
+
 static void a_name_is_no_number(void **state)
 {
     (void)state;
@@ -42,16 +70,16 @@ static void a_call_is_found_while_it_has_its_name(void **state)
     struct sp_call_name other = {.call = 0};
     const struct sp_slice text = sp_slice_of_text("mine");
     sp_call_names_init(&names);
-    assert_int_equal(sp_call_name_find(&names, "", "mine"), 0);
+    assert_int_equal(found(&names, "", "mine"), 0);
     assert_int_equal(sp_call_name_add(&names, &one, "", text), SNAKEPIT_OK);
     assert_int_equal(sp_call_name_add(&names, &other, "", text), SNAKEPIT_BUSY);
     sp_call_name_remove(&names, &other); // which has none
-    sp_call_name_set(&names, &one, 99);
-    sp_call_name_set(&names, &other, 1);
-    assert_int_equal(sp_call_name_find(&names, "", "mine"), 99);
+    assert_false(sp_call_name_set(&names, &one, 99));
+    assert_false(sp_call_name_set(&names, &other, 1));
+    assert_int_equal(found(&names, "", "mine"), 99);
     sp_call_name_remove(&names, &one);
     sp_call_name_remove(&names, &one);
-    assert_int_equal(sp_call_name_find(&names, "", "mine"), 0);
+    assert_int_equal(found(&names, "", "mine"), 0);
     assert_int_equal(sp_call_name_add(&names, &other, "", text), SNAKEPIT_OK);
     sp_call_name_remove(&names, &other);
     sp_call_names_fini(&names);
@@ -70,17 +98,17 @@ static void each_owner_has_its_own_names(void **state)
     assert_int_equal(sp_call_name_add(&names, &of_b, "b", text), SNAKEPIT_OK);
     assert_int_equal(sp_call_name_add(&names, &number, "a", sp_slice_of_text("17")),
                      SNAKEPIT_OK);
-    sp_call_name_set(&names, &of_a, 1);
-    sp_call_name_set(&names, &of_b, 2);
-    sp_call_name_set(&names, &number, 17);
-    assert_int_equal(sp_call_name_find(&names, "a", "mine"), 1);
-    assert_int_equal(sp_call_name_find(&names, "b", "mine"), 2);
-    assert_int_equal(sp_call_name_find(&names, "", "mine"), 0);
-    assert_int_equal(sp_call_name_find(&names, "a", "17"), 17);
-    assert_int_equal(sp_call_name_find(&names, "b", "17"), 0);
-    assert_int_equal(sp_call_name_find(&names, "a", "18"), 0);
-    assert_int_equal(sp_call_name_find(&names, "", "18"), 18);
-    assert_int_equal(sp_call_name_find(&names, "", "a:mine"), 1);
+    assert_false(sp_call_name_set(&names, &of_a, 1));
+    assert_false(sp_call_name_set(&names, &of_b, 2));
+    assert_false(sp_call_name_set(&names, &number, 17));
+    assert_int_equal(found(&names, "a", "mine"), 1);
+    assert_int_equal(found(&names, "b", "mine"), 2);
+    assert_int_equal(found(&names, "", "mine"), 0);
+    assert_int_equal(found(&names, "a", "17"), 17);
+    assert_int_equal(found(&names, "b", "17"), 0);
+    assert_int_equal(found(&names, "a", "18"), 0);
+    assert_int_equal(found(&names, "", "18"), 18);
+    assert_int_equal(found(&names, "", "a:mine"), 1);
     sp_call_name_remove(&names, &of_a);
     sp_call_name_remove(&names, &of_b);
     sp_call_name_remove(&names, &number);
@@ -92,13 +120,13 @@ static void a_number_stands_for_itself(void **state)
     (void)state;
     struct sp_call_names names;
     sp_call_names_init(&names);
-    assert_int_equal(sp_call_name_find(&names, "", "12345678901234567890"),
+    assert_int_equal(found(&names, "", "12345678901234567890"),
                      UINT64_C(12345678901234567890));
-    assert_int_equal(sp_call_name_find(&names, "", "99999999999999999999"), 0);
-    assert_int_equal(sp_call_name_find(&names, "", "-1"), 0);
-    assert_int_equal(sp_call_name_find(&names, "", " 1"), 0);
-    assert_int_equal(sp_call_name_find(&names, "", "1a"), 0);
-    assert_int_equal(sp_call_name_find(&names, "", ""), 0);
+    assert_int_equal(found(&names, "", "99999999999999999999"), 0);
+    assert_int_equal(found(&names, "", "-1"), 0);
+    assert_int_equal(found(&names, "", " 1"), 0);
+    assert_int_equal(found(&names, "", "1a"), 0);
+    assert_int_equal(found(&names, "", ""), 0);
     sp_call_names_fini(&names);
 }
 
@@ -119,6 +147,8 @@ static void without_memory_a_call_gets_no_name(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(
+            a_call_whose_number_is_not_known_yet_is_cancelled_by_whoever_says_it),
         cmocka_unit_test(a_name_is_no_number),
         cmocka_unit_test(a_call_is_found_while_it_has_its_name),
         cmocka_unit_test(each_owner_has_its_own_names),

