@@ -5,7 +5,7 @@
 
 JOBS := $(shell nproc)
 # Some tests wait more than they work.
-TEST_JOBS := $(shell expr $$(nproc) + 2)
+TEST_JOBS := $(shell expr $$(nproc) + 3)
 PREFIX ?= /usr/local
 DESTDIR ?=
 BENCH_ARGS ?=

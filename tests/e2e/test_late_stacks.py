@@ -19,8 +19,8 @@ def gate(tmp_path):
     return tmp_path / "gate"
 
 
-def stands(kind, **options):
-    return pool(kind, adapter="stands.Stands", cancel_grace_ms=60_000, **options)
+def stands(profile, **options):
+    return pool(profile, adapter="stands.Stands", cancel_grace_ms=60_000, **options)
 
 
 def innermost(fault):
@@ -40,25 +40,42 @@ def until_idle(pit):
     return all(row.state == "idle" for row in pit.executors())
 
 
-# How long a call needs to come to where it stands, on a busy machine.
-LONG_MS = 1000
+LONG_MS = 300
+TIMES = 100
+
+
+def late(pit, gate, ask):
+    """The fault of a late call. There is no stack where the machine is so busy that the
+    call has not come to its place, or the look takes too long: then once more.
+    """
+    for _ in range(TIMES):
+        fault = ask()
+        assert fault.err == "DEADLINE_EXCEEDED"
+        open_gate(gate, lambda: until_idle(pit))
+        if "Stands." in fault.late_stack.split("\n")[0]:
+            return fault
+    raise AssertionError("no stack was ever seen")
 
 
 @pytest.mark.parametrize("tool", ["hold_gil", "lock"])
-def test_a_submitted_call_tells_where_it_was(open_pit, kind, gate, tool):
-    pit = open_pit(stands(kind))
-    answer = pit.submit(tool, {"gate": str(gate)}, timeout_ms=LONG_MS).wait()
-    assert answer.err == "DEADLINE_EXCEEDED"
-    stood_in(answer.fault, tool)
-    open_gate(gate, lambda: until_idle(pit))
+def test_a_submitted_call_tells_where_it_was(open_pit, profile, gate, tool):
+    pit = open_pit(stands(profile))
+
+    def ask():
+        return pit.submit(tool, {"gate": str(gate)}, timeout_ms=LONG_MS).wait().fault
+
+    stood_in(late(pit, gate, ask), tool)
 
 
-def test_a_caller_that_waits_is_told_where_it_was(open_pit, kind, gate):
-    pit = open_pit(stands(kind))
-    with pytest.raises(CallFailed) as raised:
-        pit.call("lock", {"gate": str(gate)}, timeout_ms=LONG_MS)
-    stood_in(raised.value.fault, "lock")
-    open_gate(gate, lambda: until_idle(pit))
+def test_a_caller_that_waits_is_told_where_it_was(open_pit, profile, gate):
+    pit = open_pit(stands(profile))
+
+    def ask():
+        with pytest.raises(CallFailed) as raised:
+            pit.call("lock", {"gate": str(gate)}, timeout_ms=LONG_MS)
+        return raised.value.fault
+
+    stood_in(late(pit, gate, ask), "lock")
 
 
 def test_a_call_that_never_ran_was_nowhere(open_pit, gate):

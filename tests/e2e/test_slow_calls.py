@@ -16,12 +16,12 @@ def gate(tmp_path):
     return tmp_path / "gate"
 
 
-def stands(kind, **options):
-    return pool(kind, adapter="stands.Stands", **options)
+def stands(profile, **options):
+    return pool(profile, adapter="stands.Stands", **options)
 
 
-def test_a_slow_call_is_told_with_its_stack_while_it_runs(open_pit, kind, gate):
-    pit = open_pit(stands(kind, slow_call_ms=50))
+def test_a_slow_call_is_told_with_its_stack_while_it_runs(open_pit, profile, gate):
+    pit = open_pit(stands(profile, slow_call_ms=50))
     assert pit.call("echo", {"value": 1}) == 1
     first = pit.submit("lock", {"gate": str(gate)})
     (line,) = eventually(lambda: pit.logged("call.slow"), "the log tells of it")

@@ -16,8 +16,8 @@ def gate(tmp_path):
     return tmp_path / "gate"
 
 
-def stands(kind, **options):
-    return pool(kind, adapter="stands.Stands", **options)
+def stands(profile, **options):
+    return pool(profile, adapter="stands.Stands", **options)
 
 
 def row_of(pit):
@@ -29,9 +29,9 @@ def running(pit, state="running"):
     return [row for row in pit.executors() if row.state == state]
 
 
-def test_a_worker_tells_its_age_memory_threads_and_python(open_pit, kind):
+def test_a_worker_tells_its_age_memory_threads_and_python(open_pit, profile):
     before = time.monotonic()
-    pit = open_pit(stands(kind))
+    pit = open_pit(stands(profile))
     row = row_of(pit)
     assert row.age_ms <= (time.monotonic() - before) * 1000 + 1
     assert row.rss_bytes > 1 << 20
@@ -43,8 +43,8 @@ def test_a_worker_tells_its_age_memory_threads_and_python(open_pit, kind):
     assert row_of(pit).age_ms > row.age_ms
 
 
-def test_a_pool_tells_its_processes_memory_and_free_places(open_pit, kind, gate):
-    pit = open_pit(stands(kind, pool_size=2))
+def test_a_pool_tells_its_processes_memory_and_free_places(open_pit, profile, gate):
+    pit = open_pit(stands(profile, pool_size=2))
     rows = pit.workers()
     stats = pit.stats()
     assert stats.processes == 2
@@ -60,16 +60,16 @@ def test_a_pool_tells_its_processes_memory_and_free_places(open_pit, kind, gate)
     assert call.wait().value == "went on"
 
 
-def test_calls_that_a_worker_was_handed_are_counted(open_pit, kind):
-    pit = open_pit(stands(kind))
+def test_calls_that_a_worker_was_handed_are_counted(open_pit, profile):
+    pit = open_pit(stands(profile))
     assert row_of(pit).calls == 0  # its probe is none
     for value in range(5):
         assert pit.call("echo", {"value": value}) == value
     assert row_of(pit).calls == 5
 
 
-def test_memory_is_looked_at_again(open_pit, kind):
-    pit = open_pit(pool(kind))
+def test_memory_is_looked_at_again(open_pit, profile):
+    pit = open_pit(pool(profile))
     before = row_of(pit).rss_bytes
     assert pit.call("grow", {"mebibytes": 64}) == 64 << 20
     eventually(
@@ -77,8 +77,8 @@ def test_memory_is_looked_at_again(open_pit, kind):
     )
 
 
-def test_executors_tell_what_they_run_and_since_when(open_pit, kind, gate):
-    pit = open_pit(stands(kind))
+def test_executors_tell_what_they_run_and_since_when(open_pit, profile, gate):
+    pit = open_pit(stands(profile))
     at = time.time() * 1000
     call = pit.submit("lock", {"gate": str(gate)})
     (row,) = eventually(lambda: running(pit), "the call runs")
@@ -95,8 +95,8 @@ def test_executors_tell_what_they_run_and_since_when(open_pit, kind, gate):
     assert pit.executors(worker=row.worker + 1) == []
 
 
-def test_a_call_that_was_given_up_is_said_to_stop(open_pit, kind, gate):
-    pit = open_pit(stands(kind, cancel_grace_ms=60_000))
+def test_a_call_that_was_given_up_is_said_to_stop(open_pit, profile, gate):
+    pit = open_pit(stands(profile, cancel_grace_ms=60_000))
     call = pit.submit("hold_gil", {"gate": str(gate)}, timeout_ms=50)
     assert call.wait().err == "DEADLINE_EXCEEDED"
     (row,) = eventually(lambda: running(pit, "stopping"), "its tool goes on")
