@@ -65,6 +65,9 @@ static void take_event(struct sp_fleet *fleet, const struct sp_fleet_event *even
         sp_fleet_step(&fleet->plan, &next, sp_clock_now(), &fleet->actions);
         // Before anybody is told of the state that goes with it.
         sp_fleet_publish_pool(fleet);
+        if (next.kind == SP_FLEET_READY) {
+            sp_fleet_publish(fleet, next.place);
+        }
         const struct sp_fleet_event taken = next;
         next = sp_fleet_act(fleet, &why);
         publish(fleet, &taken);

@@ -15,7 +15,7 @@ import pytest
 from support.command import SNAKEPIT, environment, run
 from support.configs import default_python
 from support.daemon import Daemon
-from support.served import Client, end, serve
+from support.served import Client, end, serve, serve_whole
 from support.terminal import PROMPT, Terminal
 from support.waiting import eventually
 
@@ -40,7 +40,7 @@ def config(folder: pathlib.Path) -> pathlib.Path:
 
 @pytest.fixture
 def daemon(tmp_path):
-    started = serve(config(tmp_path))
+    started = serve_whole(config(tmp_path))
     yield started
     end([started])
 

@@ -12,12 +12,12 @@ import time
 import pytest
 from support.connecting import to
 from support.raw_http import Raw
-from support.served import Client, Events, config, end, serve
+from support.served import Client, Events, config, end, serve_whole
 
 
 @pytest.fixture
 def daemon(tmp_path):
-    started = serve(config(tmp_path, pool_size=2))
+    started = serve_whole(config(tmp_path, pool_size=2))
     yield started
     end([started])
 
@@ -69,8 +69,8 @@ def watch(daemon):
 def test_the_first_event_has_all_there_is_and_the_others_what_changes(daemon, watch):
     assert watch.names == ["snapshot"]
     assert list(watch.pools) == ["text"]
-    assert len(watch.workers) == 2
     watch.until(lambda _: watch.pools["text"]["workers_ready"] == 2)
+    assert len(watch.workers) == 2
     assert {row["state"] for row in watch.workers.values()} == {"READY"}
     watch.until(lambda event: "pools" not in event and "workers" not in event)
     assert Client(daemon).call("add", {"a": 1, "b": 2}) == (200, 3)
@@ -176,7 +176,7 @@ MANY = 6000
 def reached_by_path(tmp_path):
     door = tmp_path / "door.sock"
     listen = {"listen": ["127.0.0.1:0", f"unix:{door}"]}
-    started = serve(config(tmp_path, listen, pool_size=2))
+    started = serve_whole(config(tmp_path, listen, pool_size=2))
     yield started, door
     end([started])
 

@@ -120,6 +120,20 @@ def serve(path: pathlib.Path, **options: Any) -> Daemon:
     return daemon
 
 
+def serve_whole(path: pathlib.Path) -> Daemon:
+    """The same, once each pool has all of its workers."""
+    daemon = serve(path)
+    client = Client(daemon)
+    eventually(
+        lambda: all(
+            pool["workers_ready"] == pool["workers"]
+            for pool in client.ask("GET", "/v1/pools")[1]["pools"]
+        ),
+        "all workers serve",
+    )
+    return daemon
+
+
 def end(daemons: list[Daemon]) -> None:
     """Each stops by itself, and leaves no worker."""
     try:
