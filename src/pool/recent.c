@@ -86,12 +86,22 @@ static void keep(struct sp_recent *recent, const struct sp_ended *row)
     kept->traceback[0] = '\0';
 }
 
+// Whoever has cancelled it knows. There may be very many at once.
+static bool is_of_no_interest(const struct sp_recent *recent,
+                              const struct sp_call *call)
+{
+    return call->err == SNAKEPIT_CANCELLED && recent->rows == NULL;
+}
+
 void sp_recent_note(struct sp_recent *recent,
                     const struct sp_store *store,
                     const struct sp_call *call,
                     snakepit_err err)
 {
     struct sp_ended row;
+    if (is_of_no_interest(recent, call)) {
+        return;
+    }
     fill(recent, &row, call);
     row.err = (uint16_t)err;
     name_it(&row, store, call);
