@@ -77,10 +77,9 @@ typedef struct snakepit_recent_options {
 
 // Gives `take` the calls of a pool that have ended last, the newest first. Of all that
 // end the last 4096 are there, but only while they are recorded; see
-// snakepit_calls_record(). The last 128 that have failed or were slow always are,
-// but for those that were cancelled.
-// `take`, `pool` as above; `options` may be NULL. UNKNOWN_POOL, INVALID_ARGUMENT,
-// NO_MEMORY.
+// snakepit_calls_record(). The last 128 that have failed or were slow are always there,
+// but for those that were cancelled. `take`, `pool` as above; `options` may be NULL.
+// UNKNOWN_POOL, INVALID_ARGUMENT, NO_MEMORY.
 SNAKEPIT_API snakepit_err snakepit_recent_calls(snakepit *pit,
                                                 const char *pool,
                                                 const snakepit_recent_options *options,

@@ -37,8 +37,7 @@ static void begin_row(struct sp_cli_table *table, const snakepit_reader *call)
     id_cell(table, call, "worker");
 }
 
-// ---- Rows
-// -----------------------------------------------------------------------------
+// ---- Rows ---------------------------------------------------------------------
 
 static void add_call(struct sp_cli_table *table, const snakepit_reader *call)
 {

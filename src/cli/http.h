@@ -73,8 +73,7 @@ snakepit_err sp_cli_http_ask(struct sp_cli_http *http,
                              struct sp_cli_response *response,
                              snakepit_message *why);
 
-// ---- Several at once
-// -----------------------------------------------------------------
+// ---- Several at once ----------------------------------------------------------
 
 // One request that is under way.
 struct sp_cli_transfer;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// How long calls wait. What is measured for other ends already is counted
-// here, so a call that finds a free worker does not read the clock for it. Lock held.
+// How long calls wait. What is measured for other ends already is counted here, so a
+// call that finds a free worker does not read the clock for it. Lock held.
 #ifndef POOL_TIMES_H
 #define POOL_TIMES_H
 

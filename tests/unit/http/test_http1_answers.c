@@ -2,8 +2,7 @@
 // Answers in pieces, the end of connections, and memory.
 #include "http1_handler.h"
 
-// ---- Answers that come in pieces
-// ------------------------------------------------------
+// ---- Answers that come in pieces ----------------------------------------------
 
 static void an_answer_may_come_in_pieces(void **state)
 {
@@ -112,8 +111,7 @@ static void who_asks_and_does_not_read_is_held_back(void **state)
     fake_close();
 }
 
-// ---- Ends
-// -----------------------------------------------------------------------------
+// ---- Ends ---------------------------------------------------------------------
 
 static void a_handler_is_told_once_that_the_client_has_gone(void **state)
 {
@@ -199,8 +197,7 @@ static void draining_serves_what_has_come(void **state)
     fake_close();
 }
 
-// ---- Memory
-// -----------------------------------------------------------------------------
+// ---- Memory -------------------------------------------------------------------
 
 static void a_warm_small_request_allocates_nothing(void **state)
 {
