@@ -175,7 +175,8 @@ SNAKEPIT_API snakepit_err snakepit_worker_health(snakepit *pit,
 //     {"adapter": "shop.Shop",
 //      "answers_others": false,    whether it also answers names that are not listed
 //      "tools": [{"name", "description": texts,
-//                 "streams", "async", "thread_safe", "idempotent": booleans,
+//                 "streams", "async", "thread_safe", "idempotent",
+//                 "read_only", "destructive": booleans,
 //                 "parameters", "result": JSON Schema 2020-12 made from annotations,
 //                 {} where they say nothing; `parameters` is always an object}, ...]}
 //

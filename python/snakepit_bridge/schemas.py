@@ -114,6 +114,8 @@ def _row(metadata: ToolMetadata, function: Callable[..., Any]) -> Schema:
         "streams": metadata.streams,
         "async": calling.seems_to_await(function),
         "idempotent": metadata.idempotent,
+        "read_only": metadata.read_only,
+        "destructive": metadata.destructive,
         "batch": metadata.max_batch > 1,
         "thread_safe": metadata.thread_safe,
         "parameters": _parameters(function, metadata),

@@ -73,6 +73,8 @@ class ToolMark:
     name: str = ""
     description: str = ""
     idempotent: bool = False
+    read_only: bool = False
+    destructive: bool = True
     batch: typing.Any = None  # batches.Terms; None: it takes one call
 
 
@@ -96,6 +98,8 @@ class ToolMetadata:
     thread_safe: bool = False  # marked with thread_safe_method
     streams: bool = False  # a generator, or around one: a call gives many values
     idempotent: bool = False  # its author says that calling it twice is calling it once
+    read_only: bool = False  # likewise that it changes nothing
+    destructive: bool = True  # it may change or delete what is there already
     max_batch: int = 1  # calls that it takes at once
 
 
@@ -128,6 +132,8 @@ if TYPE_CHECKING:
         *,
         name: str | None = None,
         idempotent: bool = False,
+        read_only: bool = False,
+        destructive: bool | None = None,
         batch: int | Mapping[str, int] | None = None,
     ) -> Callable[[Method], Method]: ...
     @overload
@@ -136,6 +142,8 @@ if TYPE_CHECKING:
         description: str | None = None,
         name: str | None = None,
         idempotent: bool = False,
+        read_only: bool = False,
+        destructive: bool | None = None,
         batch: int | Mapping[str, int] | None = None,
     ) -> Callable[[Method], Method]: ...
 
@@ -147,6 +155,8 @@ def tool(
     description: str | None = None,
     name: str | None = None,
     idempotent: bool = False,
+    read_only: bool = False,
+    destructive: bool | None = None,
     batch: int | Mapping[str, int] | None = None,
 ) -> Method | Callable[[Method], Method]:
     """Makes a method callable by the host, which passes arguments by name.
@@ -154,23 +164,38 @@ def tool(
     Works as ``@tool``, ``@tool("what it does")`` and ``@tool(description=...,
     name=...)``, above or below ``@thread_safe_method``. Without a description the first
     paragraph of the docstring is used, without a name the method's own. `idempotent`
-    tells hosts that a second call with the same arguments changes nothing more.
-    ``batch=32``, or ``batch={"max_batch": 32, "batch_wait_us": 500}``, makes it take so
-    many calls at once: each of its parameters is a list of their values or, where these
-    are tensors, one array of them, and it returns a result for each.
+    tells hosts that a second call with the same arguments changes nothing more,
+    `read_only` that a call changes nothing at all, and ``destructive=False`` that it
+    only adds to what is there; language models are told so. ``batch=32``, or
+    ``batch={"max_batch": 32, "batch_wait_us": 500}``, makes it take so many calls at
+    once: each of its parameters is a list of their values or, where these are tensors,
+    one array of them, and it returns a result for each.
 
     Raises TypeError for anything that is not a function, ValueError for an impossible
-    name or batch.
+    name or batch, or for a tool that is both `read_only` and `destructive`.
     """
     if isinstance(function, str):
         function, description = None, function
     if name is not None:
         check_name(name)
     terms = None if batch is None else batches.terms_of(batch)
-    mark = ToolMark(name or "", description or "", idempotent, terms)
+    mark = ToolMark(
+        name or "",
+        description or "",
+        idempotent,
+        read_only,
+        _is_destructive(read_only, destructive),
+        terms,
+    )
     if function is None:
         return lambda method: _mark(method, mark)
     return _mark(function, mark)
+
+
+def _is_destructive(read_only: bool, destructive: bool | None) -> bool:
+    if read_only and destructive:
+        raise ValueError("a tool that is read_only is not destructive; leave one out")
+    return not read_only if destructive is None else destructive
 
 
 def _mark(method: Method, mark: ToolMark) -> Method:
@@ -339,6 +364,8 @@ def tool_of(
             thread_safe=marked.is_safe,
             streams=_or_else(False, calling.seems_to_stream, shown),
             idempotent=mark.idempotent,
+            read_only=mark.read_only,
+            destructive=mark.destructive,
             max_batch=1 if mark.batch is None else mark.batch.max_batch,
         )
 

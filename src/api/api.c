@@ -10,6 +10,7 @@
 #include "api/inside.h"
 #include "api/query.h"
 #include "api/reply.h"
+#include "api/tables.h"
 #include "base/check.h"
 #include "base/memory.h"
 #include "config/config.h"
@@ -45,6 +46,7 @@ struct sp_api *sp_api_new(const struct sp_api_options *options)
     api->events = options->events;
     api->drain = options->drain;
     api->user = options->user;
+    api->mcp = options->mcp;
     api->path = options->path == NULL ? NULL : sp_strdup(options->path);
     SP_CHECK(pthread_mutex_init(&api->lock, NULL) == 0);
     sp_call_names_init(&api->names);
@@ -80,6 +82,7 @@ void sp_api_free(struct sp_api *api)
         loop = next;
     }
     sp_buf_fini(&api->document.text);
+    sp_api_tables_unref(api->tables);
     sp_call_names_fini(&api->names);
     sp_feed_fini(&api->feed);
     pthread_mutex_destroy(&api->lock);
@@ -199,7 +202,9 @@ static void tell_options(struct sp_exchange *exchange)
         {sp_slice_of_text("access-control-allow-headers"),
          sp_slice_of_text("Accept, Content-Type, Authorization, Snakepit-Timeout-Ms, "
                           "Snakepit-Session, Snakepit-Priority, Snakepit-Idempotent, "
-                          "Snakepit-Call-Id, traceparent, tracestate")},
+                          "Snakepit-Call-Id, traceparent, tracestate, "
+                          "Mcp-Protocol-Version, Mcp-Method, Mcp-Name, "
+                          "Mcp-Session-Id")},
         {sp_slice_of_text("access-control-max-age"), sp_slice_of_text("600")},
         {sp_slice_of_text("vary"), sp_slice_of_text("Origin")}};
     const struct sp_reply reply = {
@@ -268,6 +273,33 @@ static void route(struct sp_exchange *exchange)
         return;
     }
 }
+
+// ---- MCP ------------------------------------------------------------------------
+
+static void ask_mcp(struct sp_exchange *exchange, sp_handler_fn *handle)
+{
+    if (handle != NULL) {
+        handle(exchange);
+    } else {
+        sp_api_refuse(exchange, 404, "this daemon does not speak MCP");
+    }
+}
+
+void sp_api_mcp(struct sp_exchange *exchange, const struct sp_params *params)
+{
+    const struct sp_api_mcp *mcp = sp_api_of(exchange)->mcp;
+    (void)params;
+    ask_mcp(exchange, mcp == NULL ? NULL : mcp->handle);
+}
+
+void sp_api_mcp_news(struct sp_exchange *exchange, const struct sp_params *params)
+{
+    const struct sp_api_mcp *mcp = sp_api_of(exchange)->mcp;
+    (void)params;
+    ask_mcp(exchange, mcp == NULL ? NULL : mcp->listen);
+}
+
+// ---- Before the body ------------------------------------------------------------
 
 bool sp_api_admits(struct sp_exchange *exchange)
 {

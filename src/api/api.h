@@ -10,9 +10,16 @@
 #include "api/event_ring.h"
 #include "base/log.h"
 #include "server/exchange.h"
+#include "server/server.h"
 
 // What the handlers of a daemon share; `user` of its sp_server_options.
 struct sp_api;
+
+// Who speaks MCP on this daemon. Each answers the exchange, now or later.
+struct sp_api_mcp {
+    sp_handler_fn *handle; // POST /mcp
+    sp_handler_fn *listen; // GET /mcp
+};
 
 struct sp_api_options {
     snakepit *pit;
@@ -22,6 +29,7 @@ struct sp_api_options {
     // Begins to drain the daemon, as SIGTERM does. Any thread. NULL: it cannot.
     void (*drain)(void *user);
     void *user;
+    const struct sp_api_mcp *mcp; // NULL: it speaks no MCP
 };
 
 // Copies the options. NULL: without memory.

@@ -39,8 +39,16 @@ static void give_back(struct call *call)
     }
 }
 
+static void drop_form(const struct sp_api_form *form)
+{
+    if (form->over != NULL) {
+        form->over(form->own);
+    }
+}
+
 static void free_call(struct call *call)
 {
+    drop_form(&call->form);
     sp_buf_fini(&call->result.room);
     snakepit_answer_free(call->answer);
     sp_unfinished_end(call->unfinished);
@@ -121,6 +129,7 @@ static struct call *new_call(struct sp_exchange *exchange,
     struct call *call = sp_blocks_take(blocks, sizeof *call);
     if (call == NULL) {
         sp_api_fail(exchange, SNAKEPIT_NO_MEMORY, NULL);
+        drop_form(&form);
         return NULL;
     }
     memset(call, 0, sizeof *call);
@@ -128,7 +137,9 @@ static struct call *new_call(struct sp_exchange *exchange,
     call->blocks = blocks;
     call->pit = sp_api_of(exchange)->pit;
     call->form = form;
+    call->result.own = form.own;
     if (!sp_api_track_begin(&call->track, exchange, ask)) {
+        drop_form(&form);
         give_back(call);
         return NULL;
     }
@@ -145,6 +156,7 @@ static void begin(struct call *call,
     if (err != SNAKEPIT_OK) {
         sp_api_track_end(&call->track);
         sp_api_refuse_call(call->exchange, &call->track, ask, err);
+        drop_form(&call->form);
         give_back(call);
         return;
     }

@@ -24,6 +24,10 @@ struct sp_api_form {
                  snakepit_answer *answer,
                  unsigned as,
                  const char *call);
+    // What `exchange->own` is of a door is needed no longer, once, whatever came of the
+    // call. NULL: there is nothing.
+    void (*over)(void *own);
+    void *own;
 };
 
 // Submits the call, and answers the exchange, now or later. A client that goes cancels

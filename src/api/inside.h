@@ -23,14 +23,14 @@
 struct sp_api_loop {
     struct sp_api_loop *next; // constant once it is in sp_api.loops
     const struct sp_serve_loop *of;
-    struct sp_link streams;    // all that are open
-    struct sp_link busy;       // of these, those that go on with the next turn
-    struct sp_timer turn;      // runs while there are busy ones
-    struct sp_timer silence;   // runs while there are streams
-    struct sp_buf events;      // of one turn of one stream
-    struct sp_api_job *job;    // that makes the OpenAPI document; NULL: none is made
-    struct sp_link held;       // calls of gRPC, see services/call.h
-    struct sp_timer looks;     // at these
+    struct sp_link streams;        // all that are open
+    struct sp_link busy;           // of these, those that go on with the next turn
+    struct sp_timer turn;          // runs while there are busy ones
+    struct sp_timer silence;       // runs while there are streams
+    struct sp_buf events;          // of one turn of one stream
+    struct sp_api_tables_job *job; // that asks for tools; NULL: none does
+    struct sp_link held;           // calls of gRPC, see services/call.h
+    struct sp_timer looks;         // at these
     struct sp_timer recording; // runs while calls that end are recorded for its clients
     snakepit *pit;             // that does so
     struct sp_grpc_call *spare; // to be used again; NULL: none
@@ -41,15 +41,16 @@ struct sp_api_loop {
 // The OpenAPI document that was made last. Guarded by sp_api.lock.
 struct sp_api_document {
     struct sp_buf text;
-    uint64_t stamp; // of the workers that it was made of; see openapi_route.c
+    uint64_t stamp; // of the workers that it was made of; see api/tables.h
 };
 
 struct sp_api {
-    snakepit *pit;             // constant
-    char *path;                // constant
-    const struct sp_log *log;  // constant; NULL: none
-    void (*drain)(void *user); // constant; NULL: it cannot
-    void *user;                // constant
+    snakepit *pit;                // constant
+    char *path;                   // constant
+    const struct sp_log *log;     // constant; NULL: none
+    void (*drain)(void *user);    // constant; NULL: it cannot
+    void *user;                   // constant
+    const struct sp_api_mcp *mcp; // constant; NULL: it speaks no MCP
     struct sp_call_names names;
     struct sp_feed feed; // has a lock of its own
     struct sp_event_ring
@@ -57,6 +58,7 @@ struct sp_api {
     struct sp_api_loop *_Atomic loops;
     pthread_mutex_t lock;
     struct sp_api_document document;
+    struct sp_api_tables *tables; // that were told last; NULL: none. Guarded by lock
     struct sp_api_reload *reload; // guarded by lock: that runs, or has run last
 };
 

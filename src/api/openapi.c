@@ -3,17 +3,13 @@
 // will be. What is not ours goes through the writer of JSON, or is percent-encoded.
 #include "api/openapi.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include <snakepit/snakepit.h>
 
 #include "api/router.h"
-#include "base/memory.h"
+#include "api/tool_table.h"
 #include "http/percent.h"
-#include "payload/json.h"
-
-#define NAME_MOST 255u // bytes of a tool's name
 
 static void text(struct sp_openapi *openapi, const char *part)
 {
@@ -86,6 +82,14 @@ static const struct more more[SP_ROUTES] = {
                        "{\"schema\":{}},\"application/msgpack\":{\"schema\":{}}" EVENTS
                        "}}"},
     [SP_ROUTE_cancel] = {"", "", NO_BODY("202", "It was asked to end.")},
+    [SP_ROUTE_mcp] =
+        {"",
+         "{\"required\":true," OBJECT "}",
+         "\"200\":{\"description\":\"The answer of JSON-RPC, or events that end with "
+         "it.\","
+         "\"content\":{\"application/json\":{\"schema\":{\"type\":\"object\"}}" EVENTS
+         "}}," NO_BODY("202", "It was a notification.")},
+    [SP_ROUTE_mcp_news] = {"", "", ANSWER("200", "Notifications, as events.", SSE)},
     [SP_ROUTE_calls] = {POOL_QUERY "," LIMIT_QUERY "," QUERY(
                             "state",
                             "false",
@@ -286,46 +290,16 @@ static void write_encoded(struct sp_openapi *openapi, const char *name)
     }
 }
 
-// The value of that kind under `key`. False: there is none.
-static bool find_member(const snakepit_reader *tool,
-                        const char *key,
-                        snakepit_kind kind,
-                        snakepit_reader *found)
-{
-    snakepit_value value;
-    if (snakepit_reader_find(tool, key, found) != SNAKEPIT_OK) {
-        return false;
-    }
-    snakepit_reader look = *found;
-    return snakepit_reader_next(&look, &value) == SNAKEPIT_OK && value.kind == kind;
-}
-
-// The same as JSON; where there is none, or it has no JSON, `instead`.
+// A member of that kind as JSON; where there is none, or it has no JSON, `instead`.
 static void write_member(struct sp_openapi *openapi,
                          const snakepit_reader *tool,
                          const char *key,
                          snakepit_kind kind,
                          const char *instead)
 {
-    snakepit_reader found;
-    snakepit_err err = openapi->err;
-    if (err == SNAKEPIT_OK && find_member(tool, key, kind, &found)) {
-        err = sp_json_write(&found, openapi->out, NULL);
-        if (err == SNAKEPIT_OK) {
-            return;
-        }
+    if (openapi->err == SNAKEPIT_OK) {
+        openapi->err = sp_tool_write_member(tool, key, kind, instead, openapi->out);
     }
-    openapi->err = err == SNAKEPIT_NO_MEMORY ? err : SNAKEPIT_OK;
-    text(openapi, instead);
-}
-
-static bool streams(const snakepit_reader *tool)
-{
-    snakepit_reader reader;
-    snakepit_value value;
-    return snakepit_reader_find(tool, "streams", &reader) == SNAKEPIT_OK &&
-           snakepit_reader_next(&reader, &value) == SNAKEPIT_OK &&
-           value.kind == SNAKEPIT_BOOLEAN && value.as.boolean;
 }
 
 // Whether a call without arguments cannot be right.
@@ -333,26 +307,9 @@ static bool needs_arguments(const snakepit_reader *tool)
 {
     snakepit_reader found;
     snakepit_value value;
-    return find_member(tool, "parameters", SNAKEPIT_MAP, &found) &&
-           find_member(&found, "required", SNAKEPIT_ARRAY, &found) &&
+    return sp_tool_member(tool, "parameters", SNAKEPIT_MAP, &found) &&
+           sp_tool_member(&found, "required", SNAKEPIT_ARRAY, &found) &&
            snakepit_reader_next(&found, &value) == SNAKEPIT_OK && value.as.count > 0;
-}
-
-// False: it has none that could be called.
-static bool read_name(const snakepit_reader *tool, char name[NAME_MOST + 1])
-{
-    snakepit_reader reader;
-    snakepit_value value;
-    if (snakepit_reader_find(tool, "name", &reader) != SNAKEPIT_OK ||
-        snakepit_reader_next(&reader, &value) != SNAKEPIT_OK ||
-        value.kind != SNAKEPIT_TEXT || value.as.text.size == 0 ||
-        value.as.text.size > NAME_MOST ||
-        memchr(value.as.text.data, 0, value.as.text.size) != NULL) {
-        return false;
-    }
-    memcpy(name, value.as.text.data, value.as.text.size);
-    name[value.as.text.size] = '\0';
-    return true;
 }
 
 static void write_schemas(struct sp_openapi *openapi,
@@ -368,8 +325,8 @@ static void write_schemas(struct sp_openapi *openapi,
 static void
 write_tool(struct sp_openapi *openapi, const char *pool, const snakepit_reader *tool)
 {
-    char name[NAME_MOST + 1];
-    if (!read_name(tool, name)) {
+    char name[SP_TOOL_NAME_MOST + 1];
+    if (!sp_tool_name(tool, name)) {
         return;
     }
     text(openapi, ",\"/v1/pools/");
@@ -393,101 +350,26 @@ write_tool(struct sp_openapi *openapi, const char *pool, const snakepit_reader *
     write_schemas(openapi, tool, "parameters", "{\"type\":\"object\"}");
     text(openapi, "}},\"responses\":{\"200\":{\"description\":\"What it returned.\",");
     write_schemas(openapi, tool, "result", "{}");
-    text(openapi, streams(tool) ? EVENTS "}}," : "}},");
+    text(openapi, sp_tool_flag(tool, "streams") ? EVENTS "}}," : "}},");
     text(openapi, PROBLEM "}}}");
-}
-
-// One of the tools of a table.
-struct tool {
-    snakepit_span name; // without data: it has none
-    size_t row;
-    snakepit_reader at;
-};
-
-static int compare_names(const void *left, const void *right)
-{
-    const struct tool *a = left;
-    const struct tool *b = right;
-    const size_t shared = a->name.size < b->name.size ? a->name.size : b->name.size;
-    const int order = shared == 0 ? 0 : memcmp(a->name.data, b->name.data, shared);
-    if (order != 0) {
-        return order;
-    }
-    return a->name.size == b->name.size ? 0 : a->name.size < b->name.size ? -1 : 1;
-}
-
-static int compare_tools(const void *left, const void *right)
-{
-    const struct tool *a = left;
-    const struct tool *b = right;
-    const int order = compare_names(a, b);
-    return order != 0 ? order : a->row < b->row ? -1 : 1;
-}
-
-static int compare_rows(const void *left, const void *right)
-{
-    const struct tool *a = left;
-    const struct tool *b = right;
-    return a->row < b->row ? -1 : a->row > b->row;
-}
-
-// Reads at most `count` of them. Returns how many there are.
-static size_t read_tools(snakepit_reader at, size_t count, struct tool *tools)
-{
-    size_t row = 0;
-    for (; row < count; row++) {
-        snakepit_reader name;
-        snakepit_value value;
-        tools[row] = (struct tool){.row = row, .at = at};
-        if (find_member(&at, "name", SNAKEPIT_TEXT, &name) &&
-            snakepit_reader_next(&name, &value) == SNAKEPIT_OK) {
-            tools[row].name = value.as.text;
-        }
-        if (snakepit_reader_skip(&at) != SNAKEPIT_OK) {
-            break;
-        }
-    }
-    return row;
-}
-
-// A path may stand there once: of several tools of one name the first is the one that
-// is called. Returns how many are left, in the order of their rows.
-static size_t leave_one_of_each(struct tool *tools, size_t count)
-{
-    size_t kept = 0;
-    qsort(tools, count, sizeof *tools, compare_tools);
-    for (size_t i = 0; i < count; i++) {
-        if (kept == 0 || compare_names(&tools[kept - 1], &tools[i]) != 0) {
-            tools[kept++] = tools[i];
-        }
-    }
-    qsort(tools, kept, sizeof *tools, compare_rows);
-    return kept;
 }
 
 void sp_openapi_add_pool(struct sp_openapi *openapi,
                          const char *pool,
                          const snakepit_reader *table)
 {
-    snakepit_reader at;
-    snakepit_value value;
-    if (openapi->err != SNAKEPIT_OK ||
-        snakepit_reader_find(table, "tools", &at) != SNAKEPIT_OK ||
-        snakepit_reader_next(&at, &value) != SNAKEPIT_OK ||
-        value.kind != SNAKEPIT_ARRAY || value.as.count == 0) {
+    struct sp_tool_table tools;
+    if (openapi->err != SNAKEPIT_OK) {
         return;
     }
-    struct tool *tools = sp_alloc_array(value.as.count, sizeof *tools);
-    if (tools == NULL) {
-        openapi->err = SNAKEPIT_NO_MEMORY;
+    openapi->err = sp_tool_table_read(table, &tools);
+    if (openapi->err != SNAKEPIT_OK) {
         return;
     }
-    size_t count = read_tools(at, value.as.count, tools);
-    count = leave_one_of_each(tools, count);
-    for (size_t i = 0; i < count; i++) {
-        write_tool(openapi, pool, &tools[i].at);
+    for (size_t i = 0; i < tools.count; i++) {
+        write_tool(openapi, pool, &tools.tools[i].at);
     }
-    sp_free(tools);
+    sp_tool_table_fini(&tools);
 }
 
 // ---- Components -----------------------------------------------------------------

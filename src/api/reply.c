@@ -16,7 +16,7 @@
 #include "payload/writer.h"
 #include "server/server.h"
 
-#define FIELDS_MOST 8u
+#define FIELDS_MOST 9u
 
 // The fields of one answer.
 struct fields {
@@ -44,8 +44,9 @@ static void add_origin(struct fields *fields, const struct sp_exchange *exchange
     if (origin.data != NULL && sp_origin_is_named(origin, sp_api_origins(exchange))) {
         add(fields, "access-control-allow-origin", origin);
         add_text(fields, "vary", "Origin");
-        add_text(
-            fields, "access-control-expose-headers", "Snakepit-Call-Id, Retry-After");
+        add_text(fields,
+                 "access-control-expose-headers",
+                 "Snakepit-Call-Id, Retry-After, Mcp-Session-Id");
     }
 }
 
@@ -54,6 +55,7 @@ static struct sp_reply make_reply(const struct sp_exchange *exchange,
                                   struct fields *fields)
 {
     add_text(fields, "snakepit-call-id", answer->call);
+    add_text(fields, "mcp-session-id", answer->mcp_session);
     add_text(fields, "allow", answer->allow);
     add_text(fields, "www-authenticate", answer->challenge);
     add_origin(fields, exchange);
@@ -133,6 +135,10 @@ void sp_api_fault(struct sp_exchange *exchange,
     struct sp_api_answer answer = {.status = sp_http_status(fault->err), .call = call};
     if (exchange->request.grpc) {
         sp_grpc_refuse_call(exchange, fault, retry_after_ms, call);
+        return;
+    }
+    if (exchange->tell_fault != NULL) {
+        exchange->tell_fault(exchange, fault);
         return;
     }
     const unsigned seconds = sp_retry_after(fault->err, retry_after_ms);

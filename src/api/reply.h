@@ -16,7 +16,8 @@ struct sp_api_answer {
     struct sp_slice body;
     const char *call;  // its name or number, for Snakepit-Call-Id; NULL: it has none
     const char *allow; // the methods of the path, or NULL
-    const char *challenge; // for WWW-Authenticate, or NULL
+    const char *challenge;   // for WWW-Authenticate, or NULL
+    const char *mcp_session; // for Mcp-Session-Id, or NULL
 };
 
 // Adds what browsers want to know.
@@ -60,6 +61,7 @@ struct sp_api_result {
     struct sp_slice body;
     struct sp_buf room; // of the body, if it had to be made
     snakepit_err err;   // why there is none
+    void *own;          // of the form that makes it, see api/call.h
 };
 // Whether to write it would keep a loop from its other connections.
 bool sp_api_result_is_large(const snakepit_answer *answer);

@@ -16,6 +16,7 @@
 #include "base/thread.h"
 #include "cli/daemon_signals.h"
 #include "http/http.h"
+#include "mcp/mcp.h"
 #include "pit/end.h"
 #include "pit/log.h"
 #include "services/services.h"
@@ -308,7 +309,8 @@ snakepit_err sp_daemon_open(struct sp_daemon *daemon, snakepit_message *why)
                                        .path = daemon->file,
                                        .log = &daemon->log,
                                        .events = daemon->events,
-                                       .drain = ask_to_stop};
+                                       .drain = ask_to_stop,
+                                       .mcp = &sp_mcp};
     daemon->api = sp_api_new(&api);
     if (daemon->api == NULL) {
         return SNAKEPIT_NO_MEMORY;

@@ -474,6 +474,24 @@ static snakepit_err remember_tensor(snakepit_writer *writer,
     return SNAKEPIT_OK;
 }
 
+void sp_writer_part(snakepit_writer *writer,
+                    const snakepit_writer *of,
+                    struct sp_slice part)
+{
+    const size_t start = writer->buf.size;
+    const size_t begin = (size_t)(part.data - of->buf.data);
+    sp_writer_value(writer, part);
+    for (size_t i = 0; i < of->tensor_count && writer->err == SNAKEPIT_OK; i++) {
+        struct sp_tensor_ref ref = of->tensors[i];
+        if (ref.at >= begin && ref.at < begin + part.size) {
+            ref.at = ref.at - begin + start;
+            if (remember_tensor(writer, &ref) != SNAKEPIT_OK) {
+                sp_writer_fail(writer, SNAKEPIT_NO_MEMORY);
+            }
+        }
+    }
+}
+
 static void put_le64(uint8_t *out, uint64_t value)
 {
     for (unsigned i = 0; i < 8; i++) {

@@ -48,6 +48,12 @@ void sp_writer_refuse(snakepit_writer *writer,
 // One whole value that was written before and holds no tensors, as it is.
 void sp_writer_value(snakepit_writer *writer, struct sp_slice value);
 
+// One whole value that was written before, as it is: `part` of what `of` holds. Its
+// tensors are borrowed from `of` until the writer is reset or freed.
+void sp_writer_part(snakepit_writer *writer,
+                    const snakepit_writer *of,
+                    struct sp_slice part);
+
 // Between these two any number of values is written that count as one, whose bytes are
 // one value in the end. Returns false if there is no room for one. After an error
 // nothing needs to be released.

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include <snakepit/errors.h>
+#include <snakepit/fault.h>
 
 #include "base/slice.h"
 
@@ -117,6 +118,10 @@ struct sp_exchange {
     // what it calls before it returns.
     const struct sp_grant *grant;
     struct sp_unfinished *unfinished; // of a protocol that counts it; else NULL
+    // Of a door that tells faults in its own way: answers the exchange, and so ends it,
+    // instead of a problem document. NULL: as HTTP does.
+    void (*tell_fault)(struct sp_exchange *exchange, const snakepit_fault *fault);
+    void *own; // of that door; it outlives the exchange
 };
 
 #define SP_PEER_ADDRESS_SIZE 64u

@@ -45,6 +45,8 @@ REQUESTS = {
     "cancel": "/v1/calls/none",
     "listCalls": "/v1/calls",
     "listRecentCalls": "/v1/calls/recent",
+    "mcp": "/mcp",
+    "mcpNews": "/mcp",
     "drain": "/v1:drain",
     "reload": "/v1/pools:reload",
     "listPools": "/v1/pools",

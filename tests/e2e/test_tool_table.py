@@ -17,6 +17,8 @@ PRICE = {
     "streams": False,
     "async": False,
     "idempotent": True,
+    "read_only": False,
+    "destructive": True,
     "batch": False,
     "thread_safe": False,
     "parameters": {
