@@ -23,14 +23,14 @@
 struct sp_api_loop {
     struct sp_api_loop *next; // constant once it is in sp_api.loops
     const struct sp_serve_loop *of;
-    struct sp_link streams;        // all that are open
-    struct sp_link busy;           // of these, those that go on with the next turn
-    struct sp_timer turn;          // runs while there are busy ones
-    struct sp_timer silence;       // runs while there are streams
-    struct sp_buf events;          // of one turn of one stream
-    struct sp_api_tables_job *job; // that asks for tools; NULL: none does
-    struct sp_link held;           // calls of gRPC, see services/call.h
-    struct sp_timer looks;         // at these
+    struct sp_link streams;         // all that are open
+    struct sp_link busy;            // of these, those that go on with the next turn
+    struct sp_timer turn;           // runs while there are busy ones
+    struct sp_timer silence;        // runs while there are streams
+    struct sp_buf events;           // of one turn of one stream
+    struct sp_api_tables_job *jobs; // that ask for tools, one for each time to wait
+    struct sp_link held;            // calls of gRPC, see services/call.h
+    struct sp_timer looks;          // at these
     struct sp_timer recording; // runs while calls that end are recorded for its clients
     snakepit *pit;             // that does so
     struct sp_grpc_call *spare; // to be used again; NULL: none

@@ -17,6 +17,7 @@ struct part {
 
 // Owner: a loop. Freed when all pools have answered.
 struct sp_api_tables_job {
+    struct sp_api_tables_job *next; // of the loop, with another `wait_ms`
     struct sp_link waiters;
     struct sp_api_loop *loop; // NULL: nobody waits any more, and nothing of the API may
     struct sp_api *api;       // be touched
@@ -97,14 +98,34 @@ static bool are_whole(const struct sp_api_tables *tables)
 
 // ---- Asking ---------------------------------------------------------------------
 
+static struct sp_api_tables_job *find_job(const struct sp_api_loop *loop,
+                                          uint32_t wait_ms)
+{
+    struct sp_api_tables_job *job = loop->jobs;
+    while (job != NULL && job->wait_ms != wait_ms) {
+        job = job->next;
+    }
+    return job;
+}
+
+// Nobody joins it any more. Again is fine.
+static void close_job(struct sp_api_tables_job *job)
+{
+    struct sp_api_tables_job **at = &job->loop->jobs;
+    while (*at != NULL && *at != job) {
+        at = &(*at)->next;
+    }
+    if (*at == job) {
+        *at = job->next;
+    }
+}
+
 // Each waiter is told, and gone.
 static void tell(struct sp_api_tables_job *job)
 {
     struct sp_link *link;
     struct sp_api_tables *tables = job->tables;
-    if (job->loop->job == job) {
-        job->loop->job = NULL;
-    }
+    close_job(job);
     tables->whole = are_whole(tables);
     if (tables->whole) {
         keep(job->api, tables);
@@ -153,7 +174,7 @@ static void on_gone(void *user)
     if (!sp_list_empty(&job->waiters)) {
         return;
     }
-    job->loop->job = job->loop->job == job ? NULL : job->loop->job;
+    close_job(job);
     job->loop = NULL;
     for (size_t i = 0; i < job->tables->count; i++) {
         if (!job->parts[i].ended) {
@@ -222,7 +243,8 @@ new_job(struct sp_api *api, struct sp_api_loop *loop, uint32_t wait_ms)
     job->room = room;
     job->pending = 1;
     job->tables = tables;
-    loop->job = job;
+    job->next = loop->jobs;
+    loop->jobs = job;
     return job;
 }
 
@@ -248,8 +270,8 @@ snakepit_err sp_api_tables_get(struct sp_api_tables_waiter *waiter, uint32_t wai
     if (loop == NULL) {
         return SNAKEPIT_NO_MEMORY;
     }
-    struct sp_api_tables_job *job = loop->job;
-    if (job != NULL && job->wait_ms == wait_ms) {
+    struct sp_api_tables_job *job = find_job(loop, wait_ms);
+    if (job != NULL) {
         join(waiter, job);
         return SNAKEPIT_OK;
     }

@@ -19,7 +19,7 @@ struct sp_mcp_asked *sp_mcp_asked_new(const struct sp_mcp_message *message,
     snakepit_reader id = message->id;
     asked->to.era = era;
     if (sp_mcp_is_there(&id) && sp_json_write(&id, &asked->id, NULL) != SNAKEPIT_OK) {
-        sp_free(asked);
+        sp_mcp_asked_free(asked);
         return NULL;
     }
     asked->to.id = (struct sp_slice){asked->id.data, asked->id.size};

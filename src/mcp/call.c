@@ -142,18 +142,21 @@ static void answer_call(struct sp_exchange *exchange,
 // ---- Calls ----------------------------------------------------------------------
 
 // The pool is the one of the longest name that fits, since pools and tools may have
-// dots in their names.
-static struct sp_mcp_callee find_callee(snakepit *pit, struct sp_slice name)
+// dots in their names. One that the client may not call is as if it were not there.
+static struct sp_mcp_callee find_callee(const struct sp_exchange *exchange,
+                                        struct sp_slice name)
 {
     size_t longest = 0;
     struct sp_mcp_callee callee = {.pool = NULL};
+    snakepit *pit = sp_api_of(exchange)->pit;
     const size_t count = snakepit_pool_count(pit);
     for (size_t i = 0; i < count; i++) {
         const char *pool = snakepit_pool_name(pit, i);
         const size_t size = pool == NULL ? 0 : strlen(pool);
         if (size > longest && size + 1 < name.size && name.data[size] == '.' &&
             name.size - size - 1 < sizeof callee.tool &&
-            memcmp(name.data, pool, size) == 0) {
+            memcmp(name.data, pool, size) == 0 &&
+            sp_api_may(exchange, SP_ACCESS_CALL, pool)) {
             longest = size;
             callee.pool = pool;
         }
@@ -174,24 +177,20 @@ static void refuse(const struct sp_mcp_read *read, const char *why)
     sp_mcp_asked_free(read->asked);
 }
 
-// False: it was refused.
-static bool find_tool(const struct sp_mcp_read *read, struct sp_mcp_callee *callee)
+// Of a name that is not found. A client that may call some pools alone is refused the
+// others whether they are there or not, as those that come by HTTP are.
+static void refuse_tool(const struct sp_mcp_read *read, struct sp_slice name)
 {
     char why[SP_PARAM_SIZE + 96];
-    struct sp_slice name;
-    if (!sp_mcp_text(&read->message.params, "name", &name)) {
-        refuse(read, "params.name must be a text, the name of a tool");
-        return false;
-    }
-    *callee = find_callee(sp_api_of(read->exchange)->pit, name);
-    if (callee->pool != NULL &&
-        sp_mcp_takes(read->exchange, callee->pool, callee->tool)) {
-        return true;
-    }
-    if (callee->pool != NULL &&
-        !sp_api_admit_to_pool(read->exchange, SP_ACCESS_CALL, callee->pool)) {
-        sp_mcp_asked_free(read->asked);
-        return false;
+    char pool[SP_PARAM_SIZE] = "";
+    const uint8_t *dot = name.size == 0 ? NULL : memchr(name.data, '.', name.size);
+    const size_t size = dot == NULL ? 0 : (size_t)(dot - name.data);
+    if (size > 0 && size < sizeof pool) {
+        memcpy(pool, name.data, size);
+        if (!sp_api_admit_to_pool(read->exchange, SP_ACCESS_CALL, pool)) {
+            sp_mcp_asked_free(read->asked);
+            return;
+        }
     }
     (void)snprintf(why,
                    sizeof why,
@@ -199,7 +198,22 @@ static bool find_tool(const struct sp_mcp_read *read, struct sp_mcp_callee *call
                    (int)(name.size < SP_PARAM_SIZE ? name.size : SP_PARAM_SIZE),
                    (const char *)name.data);
     refuse(read, why);
-    return false;
+}
+
+// False: it was refused.
+static bool find_tool(const struct sp_mcp_read *read, struct sp_mcp_callee *callee)
+{
+    struct sp_slice name;
+    if (!sp_mcp_text(&read->message.params, "name", &name)) {
+        refuse(read, "params.name must be a text, the name of a tool");
+        return false;
+    }
+    *callee = find_callee(read->exchange, name);
+    if (callee->pool == NULL) {
+        refuse_tool(read, name); // frees what `callee` is of
+        return false;
+    }
+    return true;
 }
 
 // False: they are no object, or there was no memory, and the call was refused.
@@ -259,7 +273,7 @@ submit(struct sp_exchange *exchange, struct sp_mcp_asked *asked, bool streams)
 
 // ---- Progress ---------------------------------------------------------------------
 
-// Its token may have been taken back meanwhile.
+// Its token may have been taken back meanwhile, or be for other pools.
 static void on_tables(struct sp_api_tables_waiter *waiter, struct sp_api_tables *tables)
 {
     struct sp_mcp_asked *asked = SP_ENTRY(waiter, struct sp_mcp_asked, waiter);
@@ -267,6 +281,11 @@ static void on_tables(struct sp_api_tables_waiter *waiter, struct sp_api_tables 
     exchange->grant = sp_grant_of(exchange);
     if (exchange->grant == NULL) {
         sp_api_refuse(exchange, 401, "the token is not good any more");
+        sp_mcp_asked_free(asked);
+        return;
+    }
+    if (!sp_mcp_takes(exchange, asked->callee.pool, asked->callee.tool)) {
+        sp_api_refuse(exchange, 403, "the token is not for this pool any more");
         sp_mcp_asked_free(asked);
         return;
     }
@@ -305,15 +324,25 @@ static bool own_arguments(struct sp_mcp_asked *asked)
     return true;
 }
 
+// Until the tables are known arguments wait. Large ones do not, since nobody counts
+// their memory any more: their call has no progress then.
 static void call_with_progress(const struct sp_mcp_read *read)
 {
     struct sp_mcp_asked *asked = read->asked;
     struct sp_mcp_out token = {.buf = &asked->token};
     sp_mcp_add_value(&token, &read->message.token);
+    if (token.err != SNAKEPIT_OK) {
+        refuse(read, "out of memory");
+        return;
+    }
     struct sp_api_tables *kept = sp_api_tables_kept(sp_api_of(read->exchange));
     if (kept != NULL) {
         submit(read->exchange, asked, sp_mcp_streams(asked, kept));
         sp_api_tables_unref(kept);
+        return;
+    }
+    if (read->large) {
+        submit(read->exchange, asked, false);
         return;
     }
     asked->waiter = (struct sp_api_tables_waiter){

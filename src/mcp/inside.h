@@ -40,6 +40,7 @@ struct sp_mcp_asked {
 struct sp_mcp_read {
     struct sp_exchange *exchange;
     const snakepit_writer *value;
+    bool large; // api/large.h has read it
     struct sp_mcp_message message;
     struct sp_mcp_asked *asked; // NULL: it is no request
 };

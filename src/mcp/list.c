@@ -17,21 +17,26 @@ struct walk {
 
 // ---- One tool -------------------------------------------------------------------
 
-static void add_flag(struct sp_mcp_out *out,
-                     const snakepit_reader *tool,
-                     const char *key,
-                     const char *hint)
+static void add_flag(struct sp_mcp_out *out, const char *hint, bool flag)
 {
     sp_mcp_add(out, hint);
-    sp_mcp_add(out, sp_tool_flag(tool, key) ? "true" : "false");
+    sp_mcp_add(out, flag ? "true" : "false");
+}
+
+// A worker that does not say what a tool does may have one that deletes.
+static bool is_destructive(const snakepit_reader *tool)
+{
+    snakepit_reader found;
+    return !sp_tool_member(tool, "destructive", SNAKEPIT_BOOLEAN, &found) ||
+           sp_tool_flag(tool, "destructive");
 }
 
 static void add_annotations(struct sp_mcp_out *out, const snakepit_reader *tool)
 {
     sp_mcp_add(out, ",\"annotations\":{");
-    add_flag(out, tool, "read_only", "\"readOnlyHint\":");
-    add_flag(out, tool, "destructive", ",\"destructiveHint\":");
-    add_flag(out, tool, "idempotent", ",\"idempotentHint\":");
+    add_flag(out, "\"readOnlyHint\":", sp_tool_flag(tool, "read_only"));
+    add_flag(out, ",\"destructiveHint\":", is_destructive(tool));
+    add_flag(out, ",\"idempotentHint\":", sp_tool_flag(tool, "idempotent"));
     sp_mcp_add(out, "}");
 }
 
@@ -151,13 +156,17 @@ bool sp_mcp_add_tools(struct sp_mcp_out *out,
     return true;
 }
 
-uint64_t sp_mcp_tables_print(const struct sp_api_tables *tables)
+uint64_t sp_mcp_tables_print(const struct sp_api_tables *tables,
+                             const struct sp_mcp_choice *choice)
 {
     static const struct sp_hash_key key = {{0}}; // nobody gains by two that are alike
-    uint64_t print = tables->count;
+    uint64_t print = 0;
     for (size_t i = 0; i < tables->count; i++) {
         snakepit_reader reader = {.at = NULL};
         const struct sp_api_table *table = &tables->tables[i];
+        if (!choice->takes(choice->user, table->pool, "")) {
+            continue;
+        }
         if (table->answer != NULL) {
             snakepit_answer_reader(table->answer, &reader);
         }

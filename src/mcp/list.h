@@ -25,7 +25,9 @@ bool sp_mcp_add_tools(struct sp_mcp_out *out,
                       size_t first,
                       enum sp_mcp_era era);
 
-// A number that is another one as soon as a tool is another one.
-uint64_t sp_mcp_tables_print(const struct sp_api_tables *tables);
+// A number that is another one as soon as a tool of a pool that the client gets is
+// another one.
+uint64_t sp_mcp_tables_print(const struct sp_api_tables *tables,
+                             const struct sp_mcp_choice *choice);
 
 #endif

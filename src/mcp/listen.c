@@ -144,7 +144,14 @@ static void wait_for_look(struct ear *ear, uint64_t ms)
 static void on_tables(struct sp_api_tables_waiter *waiter, struct sp_api_tables *tables)
 {
     struct ear *ear = SP_ENTRY(waiter, struct ear, waiter);
-    const uint64_t print = sp_mcp_tables_print(tables);
+    struct sp_exchange *exchange = ear->exchange;
+    const struct sp_mcp_choice choice = {sp_mcp_takes, exchange};
+    exchange->grant = sp_grant_of(exchange);
+    if (exchange->grant == NULL) {
+        wait_for_look(ear, 0); // which ends it
+        return;
+    }
+    const uint64_t print = sp_mcp_tables_print(tables, &choice);
     const bool changed = ear->known && ear->print != print;
     ear->known = true;
     ear->stamp = tables->stamp;

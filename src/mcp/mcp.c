@@ -212,9 +212,10 @@ refuse_message(struct sp_mcp_read *read, enum sp_mcp_era era, struct sp_mcp_wron
 }
 
 // A message that was read as one value.
-static void serve(struct sp_exchange *exchange, const snakepit_writer *value)
+static void
+serve(struct sp_exchange *exchange, const snakepit_writer *value, bool large)
 {
-    struct sp_mcp_read read = {.exchange = exchange, .value = value};
+    struct sp_mcp_read read = {.exchange = exchange, .value = value, .large = large};
     const struct sp_mcp_fields fields = fields_of(&exchange->request);
     enum sp_mcp_era era = SP_MCP_HANDSHAKE;
     snakepit_reader reader;
@@ -279,7 +280,7 @@ static void large_is_read(struct sp_api_large *large)
         if (exchange->grant == NULL) {
             sp_api_refuse(exchange, 401, "the token is not good any more");
         } else {
-            serve(exchange, message->value);
+            serve(exchange, message->value, true);
         }
     }
     snakepit_writer_free(message->value);
@@ -317,7 +318,7 @@ static void handle(struct sp_exchange *exchange)
     } else if (sp_body_read(&body, value, &why) != SNAKEPIT_OK) {
         refuse_bytes(exchange, &why);
     } else {
-        serve(exchange, value);
+        serve(exchange, value, false);
     }
     snakepit_writer_free(value);
 }

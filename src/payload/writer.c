@@ -483,11 +483,10 @@ void sp_writer_part(snakepit_writer *writer,
     sp_writer_value(writer, part);
     for (size_t i = 0; i < of->tensor_count && writer->err == SNAKEPIT_OK; i++) {
         struct sp_tensor_ref ref = of->tensors[i];
-        if (ref.at >= begin && ref.at < begin + part.size) {
-            ref.at = ref.at - begin + start;
-            if (remember_tensor(writer, &ref) != SNAKEPIT_OK) {
-                sp_writer_fail(writer, SNAKEPIT_NO_MEMORY);
-            }
+        const bool within = ref.at >= begin && ref.at < begin + part.size;
+        ref.at = ref.at - begin + start;
+        if (within && remember_tensor(writer, &ref) != SNAKEPIT_OK) {
+            sp_writer_fail(writer, SNAKEPIT_NO_MEMORY);
         }
     }
 }

@@ -500,6 +500,7 @@ def test_a_token_gets_the_tools_of_its_pools(tmp_path):
         tmp_path / "tokens.yaml",
         [
             token("caller", "call", pools=["mine", "mine.too"]),
+            token("narrow", "call", pools=["mine"]),
             token("watcher", "observe"),
         ],
     )
@@ -515,8 +516,15 @@ def test_a_token_gets_the_tools_of_its_pools(tmp_path):
             params = {"name": name, "arguments": {"a": 1}}
             _, answer = ask(client, "tools/call", params, **mine)
             assert answer["result"]["structuredContent"] == {"result": 2}
-        params = {"name": "other.add", "arguments": {"a": 1}}
-        assert ask(client, "tools/call", params, **mine)[0] == 403
+        # What a token is not for is refused alike, whether it is there or not.
+        for name in ("other.add", "nowhere.add"):
+            params = {"name": name, "arguments": {"a": 1}}
+            assert ask(client, "tools/call", params, **mine)[0] == 403
+        narrow = bearer("narrow")
+        assert set(tools(client, **narrow)) == {"mine.add"}
+        for name in ("mine.too.add", "mine.nothing.add"):
+            status, answer = ask(client, "tools/call", {"name": name}, **narrow)
+            assert (status, answer["error"]["code"]) == (200, -32602)
         assert ask(client, "ping", **bearer("watcher"))[0] == 403
         assert ask(client, "ping")[0] == 401
     finally:
