@@ -2,6 +2,7 @@
 // How much memory and how many threads workers have, for those who ask. Nobody waits
 // for that: the loop looks at a few workers a second, in turn.
 #include "fleet/inside.h"
+#include "pool/crowd.h"
 
 // One look reads a small file, some 20 microseconds.
 #define LOOKS_SHARE 16u // of the workers are looked at in a second,
@@ -65,6 +66,7 @@ static void weigh_next(struct sp_fleet *fleet)
 void sp_fleet_look(struct sp_fleet *fleet)
 {
     sp_slow_look(fleet);
+    sp_crowd_look(fleet->options.pool);
     const uint32_t wanted = 1 + count_workers(fleet) / LOOKS_SHARE;
     const uint32_t most = wanted < LOOKS_MOST ? wanted : LOOKS_MOST;
     for (uint32_t i = 0; i < most; i++) {

@@ -445,6 +445,7 @@ snakepit_err sp_fleet_respec(struct sp_fleet *fleet,
 
 void sp_fleet_stop(struct sp_fleet *fleet)
 {
+    sp_slow_look(fleet);
     take_plain_event(fleet, SP_FLEET_STOP);
 }
 

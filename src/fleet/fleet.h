@@ -76,13 +76,6 @@ struct sp_worker_figures {
     uint32_t threads;
 };
 
-// When a tool was last told to be slow.
-struct sp_slow_tool {
-    char name[SP_TOOL_NAME_MAX + 1];
-    uint64_t at; // CLOCK_MONOTONIC ns; 0: never
-};
-#define SP_SLOW_TOOLS 16u
-
 // Who is in a place of the plan.
 struct sp_occupant {
     struct sp_fleet *fleet;
@@ -153,11 +146,10 @@ struct sp_fleet {
     bool stopped;            // which has run
     struct sp_mover mover;   // of a pool with `adaptive_pooling`
     struct sp_check_pause check_pause;
-    struct sp_slow_tool slow[SP_SLOW_TOOLS]; // see slow.c
-    uint32_t seen;                           // the place that was looked at last,
-    uint32_t shared;                         // and the one whose share was,
-    uint32_t looks;                          // of so many looks; see figures.c
-    bool initialized;                        // all workers have served once
+    uint32_t seen;                  // the place that was looked at last,
+    uint32_t shared;                // and the one whose share was,
+    uint32_t looks;                 // of so many looks; see figures.c
+    bool initialized;               // all workers have served once
     bool warned;                    // of an adapter that does not declare itself
     int requests;                   // read-only descriptor of the store's segment
     struct sp_buf first_message;    // what the next worker is told

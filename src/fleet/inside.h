@@ -67,7 +67,7 @@ void sp_fleet_trace_start(const struct sp_fleet *fleet, const struct sp_worker *
 
 // ---- slow.c -------------------------------------------------------------------
 
-// Logs calls that run for longer than `slow_call_ms`.
+// Logs calls that run for longer than `slow_call_ms`, or did so until now.
 void sp_slow_look(struct sp_fleet *fleet);
 
 // ---- rows.c -------------------------------------------------------------------

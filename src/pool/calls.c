@@ -169,10 +169,7 @@ snakepit_err sp_pool_record(struct sp_pool *pool, bool on)
     }
     pthread_mutex_lock(&pool->lock);
     if (on != (pool->recent.rows != NULL)) {
-        struct sp_ended *before = pool->recent.rows;
-        pool->recent.rows = rows;
-        pool->recent.noted_ticks = on ? 0 : pool->recent.slow_ticks;
-        rows = before;
+        rows = sp_recent_record(&pool->recent, rows);
     }
     pthread_mutex_unlock(&pool->lock);
     sp_free(rows);

@@ -5,34 +5,38 @@
 #include "pool/inside.h"
 #include "telemetry/notice.h"
 
-#define TELL_NS (10 * SP_NS_PER_S)
+#define TELL_NS (10 * SP_NS_PER_S) // between two lines of refusals
+#define FREE_NS (10 * SP_NS_PER_S) // without waiting, and it is not saturated any more
 
-// Whether it is time to tell it again.
-static bool is_due(uint64_t *told_at)
+static bool all_are_busy(struct sp_pool *pool)
 {
-    uint64_t now = sp_clock_now();
-    if (*told_at != 0 && now - *told_at < TELL_NS) {
-        return false;
-    }
-    *told_at = now;
-    return true;
+    const struct sp_seat *seat = sp_loads_least(&pool->loads);
+    return seat != NULL && seat->load >= seat->capacity;
 }
 
 void sp_crowd_note_wait(struct sp_pool *pool)
 {
-    const struct sp_seat *seat = sp_loads_least(&pool->loads);
-    bool all_busy = seat != NULL && seat->load >= seat->capacity;
-    if (all_busy && is_due(&pool->crowd.waits_told_at)) {
-        pool->crowd.tells_waits = true;
+    struct sp_crowd *crowd = &pool->crowd;
+    if (!all_are_busy(pool)) {
+        return;
+    }
+    crowd->waited_at = sp_clock_now();
+    if (crowd->saturated_at == 0) {
+        crowd->saturated_at = crowd->waited_at;
+        crowd->tells_waits = true;
         pool->tells = true;
     }
 }
 
 void sp_crowd_note_refusal(struct sp_pool *pool)
 {
-    pool->crowd.refused++;
-    if (is_due(&pool->crowd.refuses_told_at)) {
-        pool->crowd.tells_refuses = true;
+    struct sp_crowd *crowd = &pool->crowd;
+    const uint64_t now = sp_clock_now();
+    crowd->refused++;
+    crowd->waited_at = now;
+    if (crowd->refuses_told_at == 0 || now - crowd->refuses_told_at >= TELL_NS) {
+        crowd->refuses_told_at = now;
+        crowd->tells_refuses = true;
         pool->tells = true;
     }
 }
@@ -73,5 +77,35 @@ void sp_crowd_tell(const struct sp_pool *pool, const struct sp_crowd_news *news)
                .refused = news->refused,
                .waiting = news->waiting,
                .capacity = news->capacity);
+    }
+}
+
+// For how long it was saturated, if it is not any more; else 0.
+static uint64_t end_of_it(struct sp_pool *pool, uint64_t now)
+{
+    struct sp_crowd *crowd = &pool->crowd;
+    if (pool->line.count > 0 && all_are_busy(pool)) {
+        crowd->waited_at = now;
+    }
+    if (crowd->saturated_at == 0 || now - crowd->waited_at < FREE_NS) {
+        return 0;
+    }
+    const uint64_t lasted = crowd->waited_at - crowd->saturated_at;
+    crowd->saturated_at = 0;
+    return lasted > 0 ? lasted : 1;
+}
+
+void sp_crowd_look(struct sp_pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    const uint64_t lasted = end_of_it(pool, sp_clock_now());
+    const uint32_t workers = pool->loads.count;
+    pthread_mutex_unlock(&pool->lock);
+    if (lasted > 0) {
+        sp_log(pool->log,
+               worker_capacity_free,
+               .pool = pool->name,
+               .workers = workers,
+               .saturated_ms = lasted / SP_NS_PER_MS);
     }
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
-// What the log says of a pool that more is asked of than it can do: that calls wait
-// since all its workers are busy, and that calls are refused. Each at most once in ten
-// seconds, however many calls there are. All functions but the last: lock held.
+// What the log says of a pool that more is asked of than it can do. It is saturated
+// from the moment at which a call waits since all its workers are busy, until no call
+// has waited so for ten seconds: both are told, so a pool that is full all day is told
+// once. That calls are refused is told at most once in ten seconds, however many there
+// are. Lock held, unless it says otherwise.
 #ifndef POOL_CROWD_H
 #define POOL_CROWD_H
 
@@ -12,10 +14,11 @@ struct sp_pool;
 
 // Zeroed at the beginning. Guarded by the pool's lock.
 struct sp_crowd {
-    uint64_t waits_told_at; // CLOCK_MONOTONIC ns; 0: never
-    uint64_t refuses_told_at;
-    uint64_t refused; // since that was told
-    bool tells_waits; // to be told when the lock is released
+    uint64_t saturated_at;    // CLOCK_MONOTONIC ns; 0: it is not
+    uint64_t waited_at;       // when a call was last seen to wait so; likewise
+    uint64_t refuses_told_at; // 0: never
+    uint64_t refused;         // since that was told
+    bool tells_waits;         // to be told when the lock is released
     bool tells_refuses;
 };
 
@@ -38,5 +41,8 @@ void sp_crowd_note_refusal(struct sp_pool *pool);
 struct sp_crowd_news sp_crowd_take(struct sp_pool *pool);
 // Tells it. Lock not held.
 void sp_crowd_tell(const struct sp_pool *pool, const struct sp_crowd_news *news);
+// Tells it if the pool is not saturated any more; to be called about once a second.
+// Lock not held.
+void sp_crowd_look(struct sp_pool *pool);
 
 #endif

@@ -65,6 +65,7 @@ static void count_end(struct sp_pool *pool, struct sp_call *call)
     }
     if (sp_recent_wants(&pool->recent, call)) {
         sp_recent_note(&pool->recent, &pool->store, call, outcome_of(call));
+        sp_slow_note_end(pool, call);
     }
     if (call->err != SNAKEPIT_OK || call->probe) {
         sp_guard_end(pool, call);

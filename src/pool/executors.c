@@ -60,11 +60,11 @@ static void tell(const struct sp_store *store,
     }
 }
 
-static const struct sp_call *call_in(const struct sp_seat *seat, uint64_t id)
+static struct sp_call *call_in(const struct sp_seat *seat, uint64_t id)
 {
     for (struct sp_link *link = seat->calls.next; link != &seat->calls;
          link = link->next) {
-        const struct sp_call *call = SP_ENTRY(link, struct sp_call, placement.link);
+        struct sp_call *call = SP_ENTRY(link, struct sp_call, placement.link);
         if (call->id == id) {
             return call;
         }
@@ -219,4 +219,45 @@ size_t sp_pool_executors(struct sp_pool *pool,
     }
     pthread_mutex_unlock(&pool->lock);
     return handing.count;
+}
+
+// ---- Those that take long -----------------------------------------------------
+
+static void
+look_for_slow(struct sp_pool *pool, const struct sp_seat *seat, uint32_t executor)
+{
+    struct sp_slow *slow = &pool->slow;
+    const struct sp_stamp *stamp = &seat->port->view.stamps[executor];
+    const uint64_t since = atomic_load_explicit(&stamp->since, memory_order_relaxed);
+    const uint64_t id = atomic_load_explicit(&stamp->call, memory_order_acquire);
+    const uint64_t now = sp_clock_ticks();
+    const uint64_t ran = now > since ? now - since : 0;
+    struct sp_call *call = id == 0 || ran < slow->ticks ? NULL : call_in(seat, id);
+    if (call == NULL || call->checks) {
+        return;
+    }
+    sp_pool_meet_tool(pool, call);
+    struct sp_slow_call *row = sp_slow_next(slow, call->tool);
+    if (row != NULL) {
+        sp_slow_describe(pool, call, ran, row);
+    }
+}
+
+uint32_t sp_pool_take_slow(struct sp_pool *pool, struct sp_slow_call rows[SP_SLOW_MOST])
+{
+    pthread_mutex_lock(&pool->lock);
+    struct sp_slow *slow = &pool->slow;
+    for (struct sp_link *link = pool->seats.next;
+         link != &pool->seats && slow->ticks != UINT64_MAX;
+         link = link->next) {
+        const struct sp_seat *seat = SP_ENTRY(link, struct sp_seat, member);
+        for (uint32_t i = 0; !seat->dead && i < seat->port->view.shape.executors; i++) {
+            look_for_slow(pool, seat, i);
+        }
+    }
+    const uint32_t count = slow->count;
+    memcpy(rows, slow->found, count * sizeof rows[0]);
+    slow->count = 0;
+    pthread_mutex_unlock(&pool->lock);
+    return count;
 }

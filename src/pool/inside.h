@@ -18,7 +18,7 @@
 //     affinity, tail, explain, guard  what they are made of; placement.h: where each
 //                                     call gets its slot and leaves it
 //     loads, seat, line, ties, pending, lane, call, orphan, store, spares, breaker, retry,
-//     tools, recent
+//     tools, recent, slow
 // clang-format on
 #ifndef POOL_INSIDE_H
 #define POOL_INSIDE_H
@@ -33,6 +33,7 @@
 #include "pool/pool.h"
 #include "pool/recent.h"
 #include "pool/schedule.h"
+#include "pool/slow.h"
 #include "pool/ties.h"
 #include "pool/times.h"
 #include "pool/tools.h"
@@ -100,6 +101,7 @@ struct sp_pool {
     struct sp_tools tools;
     struct sp_recent recent;
     struct sp_crowd crowd;
+    struct sp_slow slow;
     struct sp_turn turns[SP_TURNS_MOST]; // that are not in the log yet
 };
 

@@ -69,6 +69,7 @@ static void init_lists(struct sp_pool *pool)
     sp_retry_init(&pool->retry, &pool->options.retry, pool->options.hash_key.words[0]);
     sp_breakers_init(&pool->breakers, &pool->options.breaker, &pool->options.hash_key);
     sp_tools_init(&pool->tools, &pool->options.hash_key);
+    sp_slow_set(pool, pool->options.slow_call_ms);
 }
 
 snakepit_err sp_pool_open(const struct sp_pool_options *options,
@@ -388,7 +389,9 @@ static void retune(struct sp_pool *pool, const struct sp_pool_options *options)
     own->cancel_grace_ms = options->cancel_grace_ms;
     own->prefetch = options->prefetch;
     own->elastic = options->elastic;
+    own->slow_call_ms = options->slow_call_ms;
     pool->line.most = options->max_queue;
+    sp_slow_set(pool, options->slow_call_ms);
     retune_terms(pool, options);
 }
 
@@ -419,6 +422,7 @@ void sp_pool_reopen(struct sp_pool *pool, const struct sp_pool_options *options)
     pool->state = SP_POOL_STARTING;
     pool->failure[0] = 0;
     pool->fails_to_start = false;
+    pool->crowd = (struct sp_crowd){.refused = 0};
     pthread_mutex_unlock(&pool->lock);
 }
 

@@ -24,6 +24,7 @@
 #include "pool/recent.h"
 #include "pool/retry.h"
 #include "pool/seat.h"
+#include "pool/slow.h"
 #include "pool/store.h"
 #include "pool/tools.h"
 #include "telemetry/figures.h"
@@ -65,7 +66,8 @@ struct sp_pool_options {
     _Atomic uint32_t cancel_grace_ms;
     uint32_t prefetch; // UINT32_MAX: by the observed service time
     uint64_t shared_memory_size;
-    bool payloads_hidden; // core dumps leave the requests out
+    bool payloads_hidden;  // core dumps leave the requests out
+    uint32_t slow_call_ms; // 0: none is
     bool elastic;   // its number of workers follows the work: calls that wait are news
     uint32_t index; // in the pit: goes into the ids of calls
     enum sp_affinity affinity;
@@ -224,6 +226,11 @@ size_t sp_pool_executors(struct sp_pool *pool,
                          uint64_t worker_id,
                          sp_executor_row_fn *put,
                          void *user);
+
+// Takes the calls that are to be told as slow: that run longer than `slow_call_ms` now,
+// or have since this was called last. Returns how many.
+uint32_t sp_pool_take_slow(struct sp_pool *pool,
+                           struct sp_slow_call rows[SP_SLOW_MOST]);
 
 // ---- Those under way, and those that have ended last (pool/calls.c) ------------
 

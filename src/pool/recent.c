@@ -13,7 +13,7 @@
 snakepit_err sp_recent_init(struct sp_recent *recent)
 {
     recent->slow_ticks = SLOW_US * sp_clock_ticks_per_us();
-    recent->noted_ticks = recent->slow_ticks;
+    sp_recent_tell(recent, UINT64_MAX);
     recent->kept = sp_alloc_array(SP_RECENT_KEPT, sizeof *recent->kept);
     return recent->kept == NULL ? SNAKEPIT_NO_MEMORY : SNAKEPIT_OK;
 }
@@ -22,6 +22,27 @@ void sp_recent_fini(struct sp_recent *recent)
 {
     sp_free(recent->rows);
     sp_free(recent->kept);
+}
+
+static void choose_noted(struct sp_recent *recent)
+{
+    const uint64_t slow = recent->slow_ticks;
+    const uint64_t told = recent->told_ticks;
+    recent->noted_ticks = recent->rows != NULL ? 0 : slow < told ? slow : told;
+}
+
+struct sp_ended *sp_recent_record(struct sp_recent *recent, struct sp_ended *rows)
+{
+    struct sp_ended *before = recent->rows;
+    recent->rows = rows;
+    choose_noted(recent);
+    return before;
+}
+
+void sp_recent_tell(struct sp_recent *recent, uint64_t ticks)
+{
+    recent->told_ticks = ticks;
+    choose_noted(recent);
 }
 
 // ---- Noting ---------------------------------------------------------------------

@@ -44,10 +44,12 @@ _Static_assert(sizeof(struct sp_ended) == 128, "two cache lines");
 _Static_assert(sizeof(struct sp_kept_call) == 1024, "a call that failed takes no more");
 
 struct sp_recent {
-    uint64_t noted_ticks; // what takes as long is noted: `slow_ticks`, or 0 with `rows`
+    uint64_t noted_ticks; // what takes as long is noted: the lesser of `slow_ticks` and
+                          // `told_ticks`, or 0 with `rows`
     struct sp_ended *rows;     // a ring; NULL: nobody asks for them
     uint64_t count;            // that were ever in it
     uint64_t slow_ticks;       // what takes as long, in line and in the tool, is kept
+    uint64_t told_ticks;       // what runs as long may be told; see pool/slow.h
     struct sp_kept_call *kept; // a ring
     uint64_t kept_count;
 };
@@ -55,6 +57,12 @@ struct sp_recent {
 // NO_MEMORY.
 snakepit_err sp_recent_init(struct sp_recent *recent);
 void sp_recent_fini(struct sp_recent *recent);
+
+// Notes all calls from now on, with `rows`, which it takes, or not, with NULL. Returns
+// the rows that it had.
+struct sp_ended *sp_recent_record(struct sp_recent *recent, struct sp_ended *rows);
+// Has calls noted that run for so long.
+void sp_recent_tell(struct sp_recent *recent, uint64_t ticks);
 
 static inline bool sp_recent_is_slow(const struct sp_recent *recent,
                                      const struct sp_call *call)

@@ -22,6 +22,7 @@
 struct sp_tool {
     struct sp_name name;
     uint64_t ended[SP_ERRORS]; // calls, by their outcome
+    uint64_t slow_told_at;     // see pool/slow.h; CLOCK_MONOTONIC ns; 0: never
     // How long it ran in calls that gave an answer and were not streams.
     struct sp_histogram run;
 };

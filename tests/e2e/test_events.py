@@ -81,9 +81,21 @@ def test_a_full_line_is_told_once(open_pit):
         "capacity": pit.stats().capacity,
     }
     (busy,) = named(pit, "worker.capacity_saturated")
+    assert busy.level == "info"
     assert busy.fields["running"] == 1
     for call in calls:
         call.wait()
+
+
+def test_a_pool_that_was_full_is_told_to_be_free_again(open_pit):
+    pit = open_pit(pool(), hears="info")
+    for call in [pit.submit("sleep", {"seconds": 0.1}) for _ in range(40)]:
+        call.wait()
+    assert len(named(pit, "worker.capacity_saturated")) == 1
+    (free,) = eventually(lambda: named(pit, "worker.capacity_free"), "it is told")
+    assert free.level == "info"
+    assert free.fields["saturated_ms"] > 0
+    assert len(named(pit, "worker.capacity_saturated")) == 1
 
 
 # ---- To those who follow a daemon ----------------------------------------------------

@@ -26,6 +26,8 @@ def test_a_slow_call_is_told_with_its_stack_while_it_runs(open_pit, profile, gat
     first = pit.submit("lock", {"gate": str(gate)})
     (line,) = eventually(lambda: pit.logged("call.slow"), "the log tells of it")
     assert "tool=lock" in line
+    assert f'arguments="gate: str[{len(str(gate))}]"' in line
+    assert "ended=no" in line
     assert f"line {line_of('stands.py', 'lock')} in Stands.lock" in line
     open_gate(gate, first.ended.is_set)
     assert first.wait().value == "went on"
@@ -34,6 +36,15 @@ def test_a_slow_call_is_told_with_its_stack_while_it_runs(open_pit, profile, gat
     eventually(lambda: len(pit.logged("call.slow")) == 2, "the other is told")
     open_gate(gate, second.ended.is_set)
     assert [("tool=lock" in one) for one in pit.logged("call.slow")] == [True, False]
+
+
+def test_a_call_that_is_over_before_anybody_looks_is_told(open_pit, profile):
+    pit = open_pit(pool(profile, slow_call_ms=20))
+    assert pit.call("sleep", {"seconds": 0.05}) == 0.05
+    (line,) = eventually(lambda: pit.logged("call.slow"), "the log tells of it")
+    assert 'tool=sleep arguments="seconds: float"' in line
+    # Where the loop has looked in those few milliseconds, it was told with its stack.
+    assert ("ended=no" in line) == ("stack=" in line)
 
 
 def test_nobody_is_told_of_where_it_is_off(open_pit, gate):

@@ -20,7 +20,7 @@ static void keep(void *user, const struct sp_notice *notice)
     (void)sp_notice_line(notice, lines[line_count++], sizeof lines[0]);
 }
 
-static const struct sp_log log_of_test = {.write = keep, .level = SP_LOG_WARNING};
+static const struct sp_log log_of_test = {.write = keep, .level = SP_LOG_INFO};
 
 static int open_small(void **state)
 {
@@ -74,6 +74,42 @@ static void what_is_busy_and_what_is_refused_is_told_once(void **state)
     serve_all(side);
 }
 
+static void a_pool_is_told_to_be_saturated_once_and_to_be_free_again(void **state)
+{
+    static struct outcome outcomes[4];
+    (void)state;
+    struct side *side = fixture_add(&fixture, 1);
+    struct sp_crowd *crowd = &fixture.pool->crowd;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(submit(&outcomes[i]), SNAKEPIT_OK);
+    }
+    assert_int_equal(line_count, 1);
+    // However long that lasts.
+    crowd->saturated_at -= 3600 * SP_NS_PER_S;
+    crowd->waited_at -= 3600 * SP_NS_PER_S;
+    sp_crowd_look(fixture.pool); // a call waits at that moment
+    assert_int_equal(submit(&outcomes[2]), SNAKEPIT_OK);
+    assert_int_equal(line_count, 1);
+    serve_all(side);
+    // A moment without waiting is not the end of it.
+    sp_crowd_look(fixture.pool);
+    assert_int_equal(line_count, 1);
+    crowd->saturated_at -= 10 * SP_NS_PER_S;
+    crowd->waited_at -= 10 * SP_NS_PER_S;
+    sp_crowd_look(fixture.pool);
+    sp_crowd_look(fixture.pool);
+    assert_int_equal(line_count, 2);
+    assert_memory_equal(lines[1],
+                        "worker.capacity_free pool=unit workers=1 saturated_ms=3600",
+                        strlen("worker.capacity_free pool=unit workers=1 "
+                               "saturated_ms=3600"));
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(submit(&outcomes[i]), SNAKEPIT_OK);
+    }
+    assert_int_equal(line_count, 3);
+    serve_all(side);
+}
+
 static void what_was_not_told_is_counted_the_next_time(void **state)
 {
     static struct outcome outcomes[8];
@@ -108,6 +144,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(
             what_is_busy_and_what_is_refused_is_told_once, open_small, close_it),
+        cmocka_unit_test_setup_teardown(
+            a_pool_is_told_to_be_saturated_once_and_to_be_free_again,
+            open_small,
+            close_it),
         cmocka_unit_test_setup_teardown(
             what_was_not_told_is_counted_the_next_time, open_small, close_it),
         cmocka_unit_test_setup_teardown(
