@@ -11,7 +11,7 @@
 #include "pit/refuse.h"
 #include "pit/verdicts.h"
 
-#define FACT_PAIRS    18u
+#define FACT_PAIRS    19u
 #define VERDICT_PAIRS 6u
 
 static void write_facts(snakepit_writer *writer, const struct sp_pool_facts *facts)
@@ -30,10 +30,11 @@ static void write_facts(snakepit_writer *writer, const struct sp_pool_facts *fac
     sp_pair_number(writer, "total_memory", stats->total_memory);
     sp_pair_number(writer, "memory_there_is", facts->memory);
     sp_pair_number(writer, "cores", facts->cores);
-    sp_pair_number(writer, "calls", stats->calls);
+    sp_pair_number(writer, "over_seconds", facts->last.over_ms / 1000);
+    sp_pair_number(writer, "calls", facts->last.calls);
     sp_pair_number(writer, "busy_percent", sp_pool_facts_busy(facts));
-    sp_pair_number(writer, "run_p50_us", facts->ran_p50 / SP_NS_PER_US);
-    sp_pair_number(writer, "line_p99_us", facts->line_p99 / SP_NS_PER_US);
+    sp_pair_number(writer, "run_p50_us", facts->last.ran_p50_ns / SP_NS_PER_US);
+    sp_pair_number(writer, "line_p99_us", facts->last.line_p99_ns / SP_NS_PER_US);
 }
 
 static void write_verdict(snakepit_writer *writer, const struct sp_verdict *verdict)

@@ -34,9 +34,10 @@ static void print_figures(struct sp_cli *cli, const snakepit_reader *map)
                  sp_cli_value_number(map, "waiting"),
                  sp_cli_value_number(map, "cores"));
     sp_cli_print(cli,
-                 "  %" PRIu64 " calls ended, busy %" PRIu64
+                 "  in the last %" PRIu64 " s %" PRIu64 " calls ended, busy %" PRIu64
                  " %%, half run up to %" PRIu64 ".%03" PRIu64
                  " ms, 99 %% wait up to %" PRIu64 ".%03" PRIu64 " ms\n",
+                 sp_cli_value_number(map, "over_seconds"),
                  sp_cli_value_number(map, "calls"),
                  sp_cli_value_number(map, "busy_percent"),
                  run / 1000,

@@ -261,5 +261,9 @@ snakepit_err sp_fleet_stacks(struct sp_fleet *fleet,
                              sp_worker_stack_fn *take,
                              void *user,
                              snakepit_message *why);
+// How many threads of a worker compute that are not Python's, such as those of BLAS:
+// the most in one of the first few workers. 0 also where that cannot be known. Any
+// thread; it takes a few milliseconds.
+uint32_t sp_fleet_computing(struct sp_fleet *fleet);
 
 #endif

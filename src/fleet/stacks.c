@@ -56,25 +56,29 @@ static struct sp_port *find(struct sp_fleet *fleet, uint64_t worker, pid_t *pid)
     return port;
 }
 
+// As /proc names it; 0: it cannot be known.
+static pid_t number_in_proc(pid_t pid)
+{
+    int pidfd = sp_descriptor_keep((int)syscall(SYS_pidfd_open, pid, 0));
+    const pid_t number = pidfd < 0 ? 0 : sp_pidfd_number_in_proc(pidfd);
+    sp_descriptor_close(&pidfd);
+    return number;
+}
+
 static snakepit_err read_stacks(struct asked *asked,
                                 const struct sp_port *port,
                                 pid_t pid,
                                 snakepit_message *why)
 {
-    int pidfd = sp_descriptor_keep((int)syscall(SYS_pidfd_open, pid, 0));
     struct sp_stacks_source source = {
         .view = &port->view,
         .pid = pid,
-        .in_proc = pidfd < 0 ? 0 : sp_pidfd_number_in_proc(pidfd),
+        .in_proc = number_in_proc(pid),
         .time_ms = asked->time_ms,
         .call = asked->call,
     };
-    snakepit_err err = SNAKEPIT_NOT_FOUND;
-    if (sp_pid_is_ours(pid)) {
-        err = sp_stacks_read(&source, take_stack, asked, why);
-    }
-    sp_descriptor_close(&pidfd);
-    return err;
+    return sp_pid_is_ours(pid) ? sp_stacks_read(&source, take_stack, asked, why)
+                               : SNAKEPIT_NOT_FOUND;
 }
 
 static snakepit_err ask(struct asked *asked, snakepit_message *why)
@@ -101,6 +105,75 @@ snakepit_err sp_fleet_stacks(struct sp_fleet *fleet,
                           .take = take,
                           .user = user};
     return ask(&asked, why);
+}
+
+// ---- Threads that compute -----------------------------------------------------
+
+#define WORKERS_SEEN 4u
+#define SEEN_MS      3u // that a reading may take
+#define PYTHONS_MOST 256u
+
+// The threads of a worker that are Python's.
+struct pythons {
+    size_t count;
+    uint64_t threads[PYTHONS_MOST];
+};
+
+static void
+take_python(void *user, const struct sp_stack *stack, const struct sp_call_told *call)
+{
+    struct pythons *pythons = user;
+    (void)call;
+    if (stack->thread != 0 && pythons->count < PYTHONS_MOST) {
+        pythons->threads[pythons->count++] = stack->thread;
+    }
+}
+
+static uint32_t computing_in(struct sp_fleet *fleet, uint64_t worker)
+{
+    snakepit_message why;
+    struct pythons pythons = {.count = 0};
+    struct asked asked = {.fleet = fleet,
+                          .worker = worker,
+                          .time_ms = SEEN_MS,
+                          .take = take_python,
+                          .user = &pythons};
+    pid_t pid = 0;
+    struct sp_port *port = find(fleet, worker, &pid);
+    if (port == NULL) {
+        return 0;
+    }
+    const bool known = read_stacks(&asked, port, pid, &why) == SNAKEPIT_OK;
+    sp_port_unref(port);
+    const pid_t number = known ? number_in_proc(pid) : 0;
+    return number == 0 ? 0
+                       : sp_threads_computing(number, pythons.threads, pythons.count);
+}
+
+// The first ones that have a process.
+static size_t first_workers(struct sp_fleet *fleet, uint64_t workers[WORKERS_SEEN])
+{
+    size_t count = 0;
+    pthread_mutex_lock(&fleet->rows_lock);
+    for (size_t i = 0; i < fleet->row_count && count < WORKERS_SEEN; i++) {
+        if (fleet->rows[i].info.id != 0) {
+            workers[count++] = fleet->rows[i].info.id;
+        }
+    }
+    pthread_mutex_unlock(&fleet->rows_lock);
+    return count;
+}
+
+uint32_t sp_fleet_computing(struct sp_fleet *fleet)
+{
+    uint64_t workers[WORKERS_SEEN];
+    uint32_t most = 0;
+    const size_t count = first_workers(fleet, workers);
+    for (size_t i = 0; i < count; i++) {
+        const uint32_t computing = computing_in(fleet, workers[i]);
+        most = computing > most ? computing : most;
+    }
+    return most;
 }
 
 // ---- The log ------------------------------------------------------------------

@@ -2,16 +2,95 @@
 // The facts about a pool that runs, gathered from what is counted and looked at anyway.
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/machine.h"
+#include "base/memory.h"
 #include "base/thread.h"
 #include "interpreter/interpreter.h"
 #include "pit/failure.h"
 #include "pit/pit.h"
 #include "pit/refuse.h"
-#include "pit/times.h"
 #include "pit/verdicts.h"
 
 #define PERCENT 100u
+
+// ---- What was done so far -----------------------------------------------------
+
+static void add_life(void *user, size_t index, const snakepit_worker_info *row)
+{
+    struct sp_past_look *look = user;
+    (void)index;
+    look->lived_ms += row->age_ms * row->capacity;
+}
+
+// What runs now has run already.
+static void add_run(void *user, size_t index, const struct sp_executor_row *row)
+{
+    struct sp_past_look *look = user;
+    (void)index;
+    look->ran_ms += row->running_us / 1000;
+}
+
+static void look_at_all(struct sp_pit_pool *place, struct sp_past_look *look)
+{
+    struct sp_pool_view view;
+    sp_pool_look(place->pool, &view, NULL);
+    sp_pool_times(place->pool, &look->line, &look->run);
+    const struct sp_pool_counters *counters = &view.counters;
+    look->at_ms = sp_clock_now() / SP_NS_PER_MS;
+    look->calls = 0;
+    for (uint32_t err = 0; err < SP_ERRORS; err++) {
+        look->calls += counters->ended[err];
+    }
+    look->refused = counters->ended[SNAKEPIT_SATURATED];
+    look->deaths = counters->workers[SP_COUNTED_DEATHS];
+    look->failed_starts = counters->workers[SP_COUNTED_FAILED_STARTS];
+    look->recycled_for_memory = counters->recycles[SP_RECYCLE_BY_MEMORY];
+    look->lived_ms = sp_fleet_lived_ms(&place->fleet);
+    look->ran_ms = look->run.sum_ns / SP_NS_PER_MS;
+    (void)sp_fleet_workers(&place->fleet, add_life, look);
+    (void)sp_pool_executors(place->pool, 0, add_run, look);
+}
+
+void sp_pit_note_past(struct sp_pit_pool *place)
+{
+    const bool is_due = sp_past_is_due(&place->past, sp_clock_now() / SP_NS_PER_MS);
+    struct sp_past_look *look = is_due ? sp_alloc(sizeof *look) : NULL;
+    if (look != NULL) {
+        look_at_all(place, look);
+        sp_past_note(&place->past, look);
+        sp_free(look);
+    }
+}
+
+static snakepit_err look_at_last(struct sp_pit_pool *place,
+                                 struct sp_pool_measured *last)
+{
+    struct sp_past_look *look = sp_alloc(sizeof *look);
+    if (look == NULL) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    look_at_all(place, look);
+    sp_past_since(&place->past, look);
+    *last = (struct sp_pool_measured){
+        .over_ms = look->at_ms,
+        .calls = look->calls,
+        .refused = look->refused,
+        .deaths = look->deaths,
+        .failed_starts = look->failed_starts,
+        .recycled_for_memory = look->recycled_for_memory,
+        .lived_ms = look->lived_ms,
+        .ran_ms = look->ran_ms,
+        .runs = sp_histogram_count(&look->run),
+        .ran_p50_ns = sp_histogram_quantile(&look->run, 0.5),
+        .lines = sp_histogram_count(&look->line),
+        .line_p99_ns = sp_histogram_quantile(&look->line, 0.99),
+    };
+    sp_free(look);
+    return SNAKEPIT_OK;
+}
+
+// ---- The facts ----------------------------------------------------------------
 
 static void look_at_machine(struct sp_pool_facts *facts)
 {
@@ -70,22 +149,9 @@ static void add_worker(void *user, size_t index, const snakepit_worker_info *row
     struct sp_pool_facts *facts = user;
     const uint64_t memory = row->pss_bytes != 0 ? row->pss_bytes : row->rss_bytes;
     (void)index;
-    facts->lived_ms += row->age_ms * row->capacity;
     facts->largest = memory > facts->largest ? memory : facts->largest;
     facts->threads = row->threads > facts->threads ? row->threads : facts->threads;
     facts->stuck += row->stuck;
-}
-
-static void look_at_times(struct sp_pool *pool, struct sp_pool_facts *facts)
-{
-    struct sp_histogram line;
-    struct sp_histogram run;
-    sp_pool_times(pool, &line, &run);
-    facts->lines = sp_histogram_count(&line);
-    facts->line_p99 = sp_histogram_quantile(&line, 0.99);
-    facts->runs = sp_histogram_count(&run);
-    facts->ran_ns = run.sum_ns;
-    facts->ran_p50 = sp_histogram_quantile(&run, 0.5);
 }
 
 static void look_at_breakers(snakepit *pit, struct sp_pool_looked *looked)
@@ -114,10 +180,13 @@ sp_pit_look_at_pool(snakepit *pit, const char *pool, struct sp_pool_looked *look
     facts->forked = sp_fleet_memory_now(&place->fleet).forked;
     look_at_machine(facts);
     look_at_config(pit, facts);
-    facts->lived_ms = sp_fleet_lived_ms(&place->fleet);
     (void)sp_fleet_workers(&place->fleet, add_worker, facts);
     facts->recycled_for_memory = sp_pool_recycles(place->pool, SP_RECYCLE_BY_MEMORY);
-    look_at_times(place->pool, facts);
+    err = look_at_last(place, &facts->last);
+    if (err != SNAKEPIT_OK) {
+        return err;
+    }
+    facts->computing = sp_fleet_computing(&place->fleet);
     look_at_breakers(pit, looked);
     return SNAKEPIT_OK;
 }

@@ -81,6 +81,7 @@ static void on_tidy(struct sp_timer *timer)
     for (size_t i = 0; i < pit->count; i++) {
         sp_arena_tidy(&sp_pool_store(pit->pools[i]->pool)->arena);
         sp_fleet_look(&pit->pools[i]->fleet);
+        sp_pit_note_past(pit->pools[i]);
     }
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What a pool and its fleet are opened with. Nobody sees them until pools.c shows them.
+#include "base/clock.h"
 #include "base/memory.h"
 #include "ipc/futex.h"
 #include "pit/pit.h"
@@ -94,6 +95,7 @@ snakepit_err sp_pit_open_pool(snakepit *pit,
     if (err == SNAKEPIT_OK) {
         err = open_fleet(pit, place, config, pool, why);
         if (err == SNAKEPIT_OK) {
+            sp_past_init(&place->past, sp_clock_now() / SP_NS_PER_MS);
             pit->pools[pit->made++] = place;
             return SNAKEPIT_OK;
         }

@@ -18,6 +18,7 @@
 #include "ipc/channel.h"
 #include "pit/host_tools.h"
 #include "pit/log.h"
+#include "pit/past.h"
 #include "pit/queue.h"
 #include "pool/lane.h"
 #include "pool/pool.h"
@@ -45,6 +46,7 @@ struct sp_pit_pool {
     uint64_t end_at;                      // owner: loop thread
     _Atomic bool retry;                   // the loop is to start what is missing
     _Atomic bool asked;                   // and what sp_fleet_do_what_is_asked() does
+    struct sp_past past;                  // has a lock of its own
 };
 
 // All queues.
@@ -256,6 +258,11 @@ void sp_pit_reopen_pool(snakepit *pit,
 
 // Carries out the reload that waits for the loop, if there is one.
 void sp_pit_serve_reload(snakepit *pit);
+
+// ---- inspect.c ----------------------------------------------------------------
+
+// Notes what a pool has done until now, once a minute. Loop thread.
+void sp_pit_note_past(struct sp_pit_pool *place);
 
 // ---- question.c ---------------------------------------------------------------
 

@@ -15,6 +15,7 @@ static void free_pool(struct sp_pit_pool *place)
 {
     sp_fleet_fini(&place->fleet);
     sp_pool_close(place->pool);
+    sp_past_fini(&place->past);
     sp_free(place);
 }
 

@@ -41,10 +41,11 @@ static uint32_t at_least_one(uint64_t number)
 
 uint32_t sp_pool_facts_busy(const struct sp_pool_facts *facts)
 {
-    if (facts->lived_ms == 0) {
+    const struct sp_pool_measured *last = &facts->last;
+    if (last->lived_ms == 0) {
         return 0;
     }
-    const uint64_t busy = facts->ran_ns / SP_NS_PER_MS * PERCENT / facts->lived_ms;
+    const uint64_t busy = last->ran_ms * PERCENT / last->lived_ms;
     return busy > PERCENT ? (uint32_t)PERCENT : (uint32_t)busy;
 }
 
@@ -61,6 +62,23 @@ static struct sp_verdict *find(struct sp_verdicts *verdicts,
 }
 
 #define SAY(room, ...) (void)snprintf((room), sizeof(room), __VA_ARGS__)
+
+// "5 min", or "43 s" of a pit that was opened just now.
+struct span {
+    char text[24];
+};
+
+static struct span span_of(const struct sp_pool_facts *facts)
+{
+    struct span span;
+    const uint64_t seconds = facts->last.over_ms / 1000;
+    const bool minutes = seconds >= 120;
+    SAY(span.text,
+        "%" PRIu64 " %s",
+        minutes ? (seconds + 30) / 60 : seconds,
+        minutes ? "min" : "s");
+    return span;
+}
 
 static void suggest_size(const struct sp_pool_facts *facts,
                          uint64_t size,
@@ -81,8 +99,10 @@ static void judge_workers(const struct sp_pool_facts *facts,
                           struct sp_verdicts *verdicts)
 {
     const snakepit_pool_stats *stats = &facts->stats;
+    const struct sp_pool_measured *last = &facts->last;
     const bool missing = stats->workers_ready < stats->workers;
-    if (missing && stats->worker_start_failures > 0) {
+    const bool fails = last->failed_starts > 0 || facts->reason[0] != '\0';
+    if (missing && stats->worker_start_failures > 0 && fails) {
         struct sp_verdict *found =
             find(verdicts, SP_VERDICT_CRASH_LOOP, SP_VERDICT_ERROR, "");
         SAY(found->what,
@@ -103,14 +123,14 @@ static void judge_workers(const struct sp_pool_facts *facts,
         SAY(found->what, "the pool is %s: no worker serves", stats->state);
         SAY(found->remedy, "see docs/operating.md, what a state means");
     }
-    if (stats->worker_deaths > 0 &&
-        stats->worker_deaths * DEATHS_A_CALL >= stats->calls) {
+    if (last->deaths > 0 && last->deaths * DEATHS_A_CALL >= last->calls) {
         struct sp_verdict *found =
             find(verdicts, SP_VERDICT_DEATHS, SP_VERDICT_WARNING, "");
         SAY(found->what,
-            "%" PRIu64 " workers have died in %" PRIu64 " calls",
-            stats->worker_deaths,
-            stats->calls);
+            "in the last %s %" PRIu64 " workers have died, in %" PRIu64 " calls",
+            span_of(facts).text,
+            last->deaths,
+            last->calls);
         SAY(found->remedy,
             "worker.exit and worker.crash in the log say of what; the faults of their "
             "calls have the stack");
@@ -152,16 +172,19 @@ static void judge_calls(const struct sp_pool_facts *facts, struct sp_verdicts *v
 static void judge_line(const struct sp_pool_facts *facts, struct sp_verdicts *verdicts)
 {
     const snakepit_pool_stats *stats = &facts->stats;
-    const uint64_t limit = facts->ran_p50 > LINE_NS ? facts->ran_p50 : LINE_NS;
-    if (stats->saturated > 0) {
+    const struct sp_pool_measured *last = &facts->last;
+    const uint64_t limit = last->ran_p50_ns > LINE_NS ? last->ran_p50_ns : LINE_NS;
+    if (last->refused > 0) {
         const bool busy = sp_pool_facts_busy(facts) >= BUSY_PERCENT / 2;
         struct sp_verdict *found = find(verdicts,
                                         SP_VERDICT_LINE_FULL,
                                         SP_VERDICT_ERROR,
                                         busy ? "pool_size" : "max_queue");
         SAY(found->what,
-            "%" PRIu64 " calls were refused: the line of %" PRIu32 " was full",
-            stats->saturated,
+            "in the last %s %" PRIu64 " calls were refused: the line of %" PRIu32
+            " was full",
+            span_of(facts).text,
+            last->refused,
             facts->max_queue);
         if (busy) {
             suggest_size(facts, (uint64_t)stats->workers * 2, found);
@@ -169,16 +192,17 @@ static void judge_line(const struct sp_pool_facts *facts, struct sp_verdicts *ve
             SAY(found->value, "%" PRIu64, (uint64_t)facts->max_queue * 2 + 1);
             SAY(found->remedy, "its workers are not busy: calls come in bursts");
         }
-    } else if (facts->lines >= CALLS_ENOUGH && facts->line_p99 > limit) {
+    } else if (last->lines >= CALLS_ENOUGH && last->line_p99_ns > limit) {
         struct sp_verdict *found =
             find(verdicts, SP_VERDICT_LINE_LONG, SP_VERDICT_WARNING, "pool_size");
         SAY(found->what,
-            "one call in a hundred waits %" PRIu64
-            " ms or longer for a worker; half of "
-            "them run no longer than %" PRIu64 ".%02" PRIu64 " ms",
-            facts->line_p99 / SP_NS_PER_MS,
-            facts->ran_p50 / SP_NS_PER_MS,
-            facts->ran_p50 % SP_NS_PER_MS / 10000);
+            "in the last %s one call in a hundred waited %" PRIu64
+            " ms or longer for a worker; half of them ran no longer than %" PRIu64
+            ".%02" PRIu64 " ms",
+            span_of(facts).text,
+            last->line_p99_ns / SP_NS_PER_MS,
+            last->ran_p50_ns / SP_NS_PER_MS,
+            last->ran_p50_ns % SP_NS_PER_MS / 10000);
         suggest_size(facts, stats->workers + (stats->workers + 1) / 2, found);
     }
 }
@@ -205,14 +229,17 @@ static void judge_memory(const struct sp_pool_facts *facts,
             "threads share what processes have each: worker_profile: thread, where the "
             "adapter allows it");
     }
-    if (facts->recycled_for_memory > stats->workers) {
+    if (facts->recycled_for_memory > stats->workers &&
+        facts->last.recycled_for_memory > 0) {
         struct sp_verdict *found =
             find(verdicts, SP_VERDICT_MEMORY_GROWS, SP_VERDICT_WARNING, "");
         SAY(found->what,
             "%" PRIu64 " workers were replaced since they had grown above "
-            "worker_max_memory, %" PRIu64 " MiB",
+            "worker_max_memory, %" PRIu64 " MiB, %" PRIu64 " of them in the last %s",
             facts->recycled_for_memory,
-            MIB(facts->worker_max_memory));
+            MIB(facts->worker_max_memory),
+            facts->last.recycled_for_memory,
+            span_of(facts).text);
         SAY(found->remedy,
             "a tool keeps what it makes: `snakepit workers` shows how fast they grow, "
             "`snakepit top` which tools run");
@@ -235,30 +262,48 @@ static void judge_memory(const struct sp_pool_facts *facts,
 
 // ---- Shape ------------------------------------------------------------------------
 
+// Threads that compute at once, as seen; where no library's was seen, as its variables
+// allow, if a worker has so many that there must be one.
+static uint64_t threads_at_once(const struct sp_pool_facts *facts)
+{
+    const snakepit_pool_stats *stats = &facts->stats;
+    const uint32_t executors = stats->threads_per_worker;
+    const uint32_t allowed = facts->library_threads;
+    if (facts->computing > 0) {
+        return (uint64_t)stats->processes * (executors + facts->computing);
+    }
+    const bool has_library = facts->threads > executors + OWN_THREADS;
+    return has_library && allowed > 1 ? stats->capacity * (uint64_t)allowed : 0;
+}
+
 static void judge_threads(const struct sp_pool_facts *facts,
                           struct sp_verdicts *verdicts)
 {
     const uint64_t calls = facts->stats.capacity;
-    const uint32_t executors = facts->stats.threads_per_worker;
-    const bool has_library = facts->threads > executors + OWN_THREADS;
-    if (!has_library || facts->library_threads <= 1 || calls == 0 ||
-        calls * facts->library_threads <= facts->cores) {
+    const uint64_t threads = threads_at_once(facts);
+    if (calls == 0 || threads <= facts->cores) {
         return;
     }
+    const uint32_t share = at_least_one(facts->cores / calls);
     struct sp_verdict *found =
         find(verdicts, SP_VERDICT_OVERSUBSCRIBED, SP_VERDICT_WARNING, "adapter_env");
     SAY(found->what,
-        "%" PRIu64 " calls at once x %" PRIu32 " threads of a library are %" PRIu64
-        " threads that compute, on %" PRIu32 " cores; a worker has %" PRIu32,
+        "%" PRIu64
+        " calls at once and the threads of a library such as BLAS are %" PRIu64
+        " threads that compute, on %" PRIu32 " cores",
         calls,
-        facts->library_threads,
-        calls * facts->library_threads,
-        facts->cores,
-        facts->threads);
+        threads,
+        facts->cores);
     SAY(found->value,
         "{OMP_NUM_THREADS: \"%" PRIu32 "\", OPENBLAS_NUM_THREADS: \"%" PRIu32 "\"}",
-        at_least_one(facts->cores / calls),
-        at_least_one(facts->cores / calls));
+        share,
+        share);
+    if (facts->library_threads > 0 && facts->library_threads <= share) {
+        SAY(found->remedy,
+            "the pool allows %" PRIu32 " a call already, so the adapter raises it or a "
+            "library does not heed it: see threadpoolctl",
+            facts->library_threads);
+    }
 }
 
 static void judge_profile(const struct sp_pool_facts *facts,
@@ -309,23 +354,25 @@ static void judge_use(const struct sp_pool_facts *facts, struct sp_verdicts *ver
 {
     const uint32_t busy = sp_pool_facts_busy(facts);
     const uint32_t workers = facts->stats.workers;
-    if (facts->runs < CALLS_ENOUGH || facts->lived_ms < LIVED_MS) {
+    if (facts->last.runs < CALLS_ENOUGH || facts->last.lived_ms < LIVED_MS) {
         return;
     }
     if (busy >= BUSY_PERCENT) {
         struct sp_verdict *found =
             find(verdicts, SP_VERDICT_BUSY, SP_VERDICT_NOTE, "pool_size");
         SAY(found->what,
-            "its executors were busy for %" PRIu32 " %% of the time",
-            busy);
+            "its executors were busy for %" PRIu32 " %% of the last %s",
+            busy,
+            span_of(facts).text);
         suggest_size(facts, workers + (workers + 1) / 2, found);
     } else if (busy < IDLE_PERCENT && workers > 1) {
         struct sp_verdict *found =
             find(verdicts, SP_VERDICT_IDLE, SP_VERDICT_NOTE, "pool_size");
         const uint64_t enough = (uint64_t)workers * (busy + 1) * 2 / PERCENT + 1;
         SAY(found->what,
-            "its executors were busy for %" PRIu32 " %% of the time",
-            busy);
+            "its executors were busy for %" PRIu32 " %% of the last %s",
+            busy,
+            span_of(facts).text);
         SAY(found->value,
             "{min: %" PRIu32 ", max: %" PRIu32 "}",
             at_least_one(enough < workers ? enough : workers - 1),
@@ -354,9 +401,9 @@ void sp_verdicts_judge(const struct sp_pool_facts *facts, struct sp_verdicts *ve
     verdicts->count = 0;
     judge_workers(facts, verdicts);
     judge_calls(facts, verdicts);
+    judge_threads(facts, verdicts); // before what more workers are proposed for
     judge_line(facts, verdicts);
     judge_memory(facts, verdicts);
-    judge_threads(facts, verdicts);
     judge_profile(facts, verdicts);
     judge_template(facts, verdicts);
     judge_use(facts, verdicts);

@@ -9,7 +9,7 @@
 
 #include <snakepit/snakepit.h>
 
-// What is known of a pool. Times are since the pit was opened.
+// What is known of a pool.
 struct sp_pool_facts {
     snakepit_pool_stats stats;
     const char *reason; // why a worker is missing; or empty
@@ -26,20 +26,28 @@ struct sp_pool_facts {
     uint32_t library_threads;   // that BLAS and its like may have in each worker
 
     // As its workers are.
-    uint64_t lived_ms; // all of them, times the calls that each can run at once, with
-                       // those that have ended
-    uint64_t recycled_for_memory; // workers
+    uint64_t recycled_for_memory; // workers, since the pit was opened
     uint64_t largest;             // memory of the largest one; 0: not known
     uint32_t threads;             // most that the kernel counts in one; 0: not known
-    uint32_t forked;              // workers that the template has made
-    uint32_t stuck;               // calls
+    uint32_t computing; // most threads of one that are not Python's and compute
+    uint32_t forked;    // workers that the template has made
+    uint32_t stuck;     // calls
 
-    // What was measured, in nanoseconds.
-    uint64_t runs;   // calls that tools have ended
-    uint64_t ran_ns; // in all
-    uint64_t ran_p50;
-    uint64_t lines; // calls that were handed to a worker
-    uint64_t line_p99;
+    // What was measured in the last minutes; see pit/past.h.
+    struct sp_pool_measured {
+        uint64_t over_ms; // how long that is
+        uint64_t calls;   // that have ended
+        uint64_t refused; // of these, since the line was full
+        uint64_t deaths;  // of workers
+        uint64_t failed_starts;
+        uint64_t recycled_for_memory;
+        uint64_t lived_ms; // all workers, times the calls that each can run at once
+        uint64_t ran_ms;   // calls, in all
+        uint64_t runs;     // calls that tools have ended
+        uint64_t ran_p50_ns;
+        uint64_t lines; // calls that were handed to a worker
+        uint64_t line_p99_ns;
+    } last;
 
     const char *breaker; // the tool of one that is not closed; or empty
 };
@@ -76,7 +84,8 @@ const char *sp_verdict_code_name(enum sp_verdict_code code);
 // "note", "warning", "error". Constant.
 const char *sp_verdict_severity_name(enum sp_verdict_severity severity);
 
-// How busy its executors were, in percent of the time that its workers have lived.
+// How busy its executors were in the last minutes, in percent of the time that its
+// workers have lived.
 uint32_t sp_pool_facts_busy(const struct sp_pool_facts *facts);
 
 // Judges, the worst first; each code once at most.

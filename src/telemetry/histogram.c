@@ -22,6 +22,15 @@ void sp_histogram_join(struct sp_histogram *histogram, const struct sp_histogram
     }
 }
 
+void sp_histogram_take(struct sp_histogram *histogram,
+                       const struct sp_histogram *earlier)
+{
+    histogram->sum_ns -= earlier->sum_ns;
+    for (uint32_t i = 0; i < SP_HISTOGRAM_CLASSES; i++) {
+        histogram->counts[i] -= earlier->counts[i];
+    }
+}
+
 uint64_t sp_histogram_count(const struct sp_histogram *histogram)
 {
     uint64_t count = 0;

@@ -40,6 +40,9 @@ static inline void sp_histogram_add(struct sp_histogram *histogram, uint64_t ns)
 // Adds those of another one.
 void sp_histogram_join(struct sp_histogram *histogram,
                        const struct sp_histogram *other);
+// Takes those of an earlier state of the same one away.
+void sp_histogram_take(struct sp_histogram *histogram,
+                       const struct sp_histogram *earlier);
 // Below which all times of a class are, in ns; UINT64_MAX: of the last one.
 uint64_t sp_histogram_limit(uint32_t index);
 // Of all classes.

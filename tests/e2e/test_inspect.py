@@ -49,6 +49,7 @@ def test_a_pool_tells_its_figures(start):
     assert (value["active_requests"], value["available_capacity"]) == (0, 2)
     assert value["memory_per_process"] > 1 << 20
     assert value["cores"] >= 1
+    assert 0 <= value["over_seconds"] < 360
 
 
 def test_the_command_prints_a_verdict_with_the_key_to_change(start):
@@ -85,11 +86,52 @@ def test_a_full_line_is_an_error_and_comes_first(start, tmp_path):
     assert answers == [429]
     (verdict,) = [v for v in inspected(daemon)["verdicts"] if v["severity"] == "error"]
     assert verdict["code"] == "line.full"
-    assert (verdict["key"], verdict["value"]) == ("max_queue", "3")
+    # By how busy it was, which a call that still runs counts for.
+    assert verdict["value"] == {"pool_size": "2", "max_queue": "3"}[verdict["key"]]
     open_gate(gate, lambda: len(answers) == 3)
     for caller in callers:
         caller.join()
     assert sorted(answers) == [200, 200, 429]
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="BLAS takes one thread")
+def test_threads_of_blas_that_compute_beside_each_other_are_named(tmp_path):
+    daemon = serve(
+        config(
+            tmp_path,
+            adapter="multiplies.Multiplies",
+            pool_size=4,
+            adapter_env={"OPENBLAS_NUM_THREADS": "64"},
+        )
+    )
+    try:
+        ends = threading.Event()
+
+        def multiply():
+            client = Client(daemon)
+            while not ends.is_set():
+                assert client.call("multiply", {"size": 400})[1] == 400.0
+
+        callers = [threading.Thread(target=multiply) for _ in range(4)]
+        for caller in callers:
+            caller.start()
+        (verdict,) = eventually(
+            lambda: [
+                v
+                for v in inspected(daemon)["verdicts"]
+                if v["code"] == "threads.oversubscribed"
+            ],
+            "it is named",
+        )
+        ends.set()
+        for caller in callers:
+            caller.join()
+    finally:
+        ends.set()
+        end([daemon])
+    assert verdict["key"] == "adapter_env"
+    share = max(len(os.sched_getaffinity(0)) // 4, 1)
+    assert f'OPENBLAS_NUM_THREADS: "{share}"' in verdict["value"]
 
 
 def test_a_pool_that_is_not_there_is_said_to_be_so(start):

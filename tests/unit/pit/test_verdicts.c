@@ -37,15 +37,17 @@ static struct sp_pool_facts well(void)
         .size_most = 4,
         .max_queue = 100,
         .library_threads = 2,
-        .lived_ms = 400000,
         .largest = 110 * MIB,
         .threads = 4,
         .forked = 4,
-        .runs = 1000,
-        .ran_ns = 160000 * SP_NS_PER_MS, // busy for 40 %
-        .ran_p50 = 160 * SP_NS_PER_MS,
-        .lines = 1000,
-        .line_p99 = SP_NS_PER_MS,
+        .last = {.over_ms = 300000,
+                 .calls = 1000,
+                 .lived_ms = 400000,
+                 .ran_ms = 160000, // busy for 40 %
+                 .runs = 1000,
+                 .ran_p50_ns = 160 * SP_NS_PER_MS,
+                 .lines = 1000,
+                 .line_p99_ns = SP_NS_PER_MS},
         .breaker = "",
     };
 }
@@ -88,7 +90,8 @@ static void a_pool_that_does_well_is_not_talked_about(void **state)
 {
     (void)state;
     ROW((void)0, "");
-    ROW(facts.runs = 0; facts.ran_ns = 0; facts.lines = 0, ""); // nobody has called it
+    ROW(facts.last.runs = 0; facts.last.ran_ms = 0;
+        facts.last.lines = 0, ""); // nobody has called it
 }
 
 static void workers_that_do_not_start_or_stay_are_told(void **state)
@@ -99,8 +102,11 @@ static void workers_that_do_not_start_or_stay_are_told(void **state)
     ROW(facts.stats.workers_ready = 0;
         facts.stats.state = "down", "error workers.none =");
     ROW(facts.stats.worker_start_failures = 3, ""); // it has got over it
-    ROW(facts.stats.worker_deaths = 10, "warning workers.die =");
-    ROW(facts.stats.worker_deaths = 9, "");
+    ROW(facts.stats.worker_start_failures = 3; facts.stats.workers_ready = 3, "");
+    ROW(facts.stats.worker_start_failures = 3; facts.stats.workers_ready = 3;
+        facts.last.failed_starts = 1, "error workers.crash_loop =");
+    ROW(facts.last.deaths = 10, "warning workers.die =");
+    ROW(facts.last.deaths = 9, "");
 }
 
 static void calls_that_suffer_are_told(void **state)
@@ -114,13 +120,28 @@ static void calls_that_suffer_are_told(void **state)
 static void a_line_that_is_too_short_or_too_long_is_told(void **state)
 {
     (void)state;
-    ROW(facts.stats.saturated = 1, "error line.full pool_size=8");
-    ROW(facts.stats.saturated = 1;
-        facts.ran_ns = 60000 * SP_NS_PER_MS,
+    ROW(facts.last.refused = 1, "error line.full pool_size=8");
+    ROW(facts.last.refused = 1;
+        facts.last.ran_ms = 60000,
         "error line.full max_queue=201"); // it is idle, but for bursts
-    ROW(facts.line_p99 = 200 * SP_NS_PER_MS, "warning line.long pool_size=6");
-    ROW(facts.line_p99 = 200 * SP_NS_PER_MS; facts.lines = 50, "");
-    ROW(facts.line_p99 = 150 * SP_NS_PER_MS, ""); // as long as a call
+    ROW(facts.last.line_p99_ns = 200 * SP_NS_PER_MS, "warning line.long pool_size=6");
+    ROW(facts.last.line_p99_ns = 200 * SP_NS_PER_MS; facts.last.lines = 50, "");
+    ROW(facts.last.line_p99_ns = 150 * SP_NS_PER_MS, ""); // as long as a call
+}
+
+static void what_is_told_says_over_which_time(void **state)
+{
+    (void)state;
+    static struct sp_verdicts verdicts;
+    struct sp_pool_facts facts = well();
+    facts.last.deaths = 12;
+    sp_verdicts_judge(&facts, &verdicts);
+    assert_string_equal(verdicts.items[0].what,
+                        "in the last 5 min 12 workers have died, in 1000 calls");
+    facts.last.over_ms = 43999;
+    sp_verdicts_judge(&facts, &verdicts);
+    assert_string_equal(verdicts.items[0].what,
+                        "in the last 43 s 12 workers have died, in 1000 calls");
 }
 
 static void memory_is_told_before_it_is_used_up(void **state)
@@ -132,9 +153,11 @@ static void memory_is_told_before_it_is_used_up(void **state)
     ROW(facts.worker_max_memory = 128 * MIB,
         "note memory.limit worker_max_memory=192MiB");
     ROW(facts.worker_max_memory = 512 * MIB, "");
-    ROW(facts.worker_max_memory = 512 * MIB; facts.recycled_for_memory = 4, "");
-    ROW(facts.worker_max_memory = 512 * MIB;
-        facts.recycled_for_memory = 5, "warning memory.grows =");
+    ROW(facts.worker_max_memory = 512 * MIB; facts.recycled_for_memory = 4;
+        facts.last.recycled_for_memory = 4, "");
+    ROW(facts.worker_max_memory = 512 * MIB; facts.recycled_for_memory = 5;
+        facts.last.recycled_for_memory = 1, "warning memory.grows =");
+    ROW(facts.worker_max_memory = 512 * MIB; facts.recycled_for_memory = 5, "");
 }
 
 static void too_many_threads_that_compute_are_told(void **state)
@@ -146,6 +169,13 @@ static void too_many_threads_that_compute_are_told(void **state)
         "OPENBLAS_NUM_THREADS: \"2\"}");
     ROW(facts.library_threads = 8, ""); // no worker has such a library
     ROW(facts.threads = 11, "");        // as many threads as there are cores
+    // Few threads on few cores count when they have been seen to compute.
+    ROW(facts.threads = 3; facts.cores = 2, "");
+    ROW(facts.threads = 3; facts.cores = 2;
+        facts.computing = 1,
+        "warning threads.oversubscribed adapter_env={OMP_NUM_THREADS: \"1\", "
+        "OPENBLAS_NUM_THREADS: \"1\"}");
+    ROW(facts.threads = 3; facts.computing = 1, ""); // eight, on eight cores
 }
 
 static void a_profile_or_a_start_that_could_be_better_is_told(void **state)
@@ -165,17 +195,16 @@ static void a_profile_or_a_start_that_could_be_better_is_told(void **state)
 static void a_pool_that_is_too_small_or_too_large_is_told(void **state)
 {
     (void)state;
-    ROW(facts.ran_ns = 390000 * SP_NS_PER_MS, "note utilisation.high pool_size=6");
-    ROW(facts.ran_ns = 4000 * SP_NS_PER_MS,
-        "note utilisation.low pool_size={min: 1, max: 4}");
-    ROW(facts.ran_ns = 4000 * SP_NS_PER_MS; facts.lived_ms = 50000, "");
+    ROW(facts.last.ran_ms = 390000, "note utilisation.high pool_size=6");
+    ROW(facts.last.ran_ms = 4000, "note utilisation.low pool_size={min: 1, max: 4}");
+    ROW(facts.last.ran_ms = 4000; facts.last.lived_ms = 50000, "");
 }
 
 static void the_worst_is_told_first(void **state)
 {
     (void)state;
     ROW(facts.forked = 0; facts.stuck = 1;
-        facts.stats.saturated = 1,
+        facts.last.refused = 1,
         "error line.full pool_size=8; warning calls.stuck on_stuck=; note "
         "template.unused template=");
 }
@@ -185,9 +214,9 @@ static void a_busy_pool_is_not_busier_than_it_can_be(void **state)
     (void)state;
     struct sp_pool_facts facts = well();
     assert_int_equal(sp_pool_facts_busy(&facts), 40);
-    facts.ran_ns *= 100; // workers that are gone have run this
+    facts.last.ran_ms *= 100; // workers that are gone have run this
     assert_int_equal(sp_pool_facts_busy(&facts), 100);
-    facts.lived_ms = 0;
+    facts.last.lived_ms = 0;
     assert_int_equal(sp_pool_facts_busy(&facts), 0);
 }
 
@@ -198,6 +227,7 @@ int main(void)
         cmocka_unit_test(workers_that_do_not_start_or_stay_are_told),
         cmocka_unit_test(calls_that_suffer_are_told),
         cmocka_unit_test(a_line_that_is_too_short_or_too_long_is_told),
+        cmocka_unit_test(what_is_told_says_over_which_time),
         cmocka_unit_test(memory_is_told_before_it_is_used_up),
         cmocka_unit_test(too_many_threads_that_compute_are_told),
         cmocka_unit_test(a_profile_or_a_start_that_could_be_better_is_told),
