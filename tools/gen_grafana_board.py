@@ -12,9 +12,10 @@ import re
 import sys
 from dataclasses import dataclass, field
 
-METRIC = re.compile(r'SP_(?:DOOR_)?METRIC\((\w+), (\w+), "(.*)"\)')
-SAMPLE = re.compile(r'SP_(?:DOOR_)?(?:SAMPLE|SECONDS|FIGURE)\((?:NULL|"(\w+)"),')
-TIMES = re.compile(r'SP_TIMES\((\w+), \w+, "(.*)"\)')
+METRIC = re.compile(r'SP_(?:DOOR_|SESSION_)?METRIC\((\w+), (\w+), "(.*)"\)')
+FIELD = "(?:SAMPLE|SECONDS|MILLISECONDS|FIGURE)"
+SAMPLE = re.compile(rf'SP_(?:DOOR_|SESSION_)?{FIELD}\((?:NULL|"(\w+)"),')
+TIMES = re.compile(r'SP_(?:TRACED_)?TIMES\((\w+), .*?, "(.*)"\)')
 WRITTEN = re.compile(r'SP_(?:DOOR_)?WRITTEN\((\w+), (\w+), "(.*?)", \w+, "(.*)"\)')
 
 # What the name of a metric begins with, and the row of the board that it is shown in.
@@ -22,9 +23,10 @@ SECTIONS = {
     "snakepit_tool_": "Tools",
     "snakepit_pool_worker": "Workers",
     "snakepit_pool_": "Pools",
+    "snakepit_session": "Sessions",
     "snakepit_door_": "Doors",
 }
-ORDER = ["Pools", "Tools", "Workers", "Doors"]
+ORDER = ["Pools", "Tools", "Workers", "Sessions", "Doors"]
 SOURCE = {"type": "prometheus", "uid": "${source}"}
 WIDTH, HEIGHT, ACROSS = 8, 8, 3
 
@@ -40,7 +42,9 @@ class Family:
 
     @property
     def of(self):
-        """What it is a figure of, as its label has it."""
+        """What it is a figure of, as its label has it; of all pools, none."""
+        if self.name.startswith("snakepit_session"):
+            return None
         return "door" if self.name.startswith("snakepit_door_") else "pool"
 
 
@@ -63,8 +67,9 @@ def queries(family):
     """What a panel draws: expressions, and what their lines are called."""
     of, name = family.of, family.name
     which = f'{{{of}=~"$pool"}}' if of == "pool" else ""
-    by = ", ".join([of, *family.labels])
-    legend = " ".join(f"{{{{{label}}}}}" for label in [of, *family.labels])
+    labels = [of, *family.labels] if of else family.labels
+    by = ", ".join(labels)
+    legend = " ".join(f"{{{{{label}}}}}" for label in labels) or title(family)
 
     def rate(suffix, by):
         return f"sum by ({by}) (rate({name}{suffix}{which}[$__rate_interval]))"

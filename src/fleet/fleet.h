@@ -22,6 +22,7 @@
 #include "inspect/stacks.h"
 #include "pool/pool.h"
 #include "process/worker.h"
+#include "telemetry/figures.h"
 
 #define SP_HEALTH_TEXT_MAX 256u
 
@@ -226,6 +227,8 @@ struct sp_fleet_memory {
     uint64_t each;
 };
 struct sp_fleet_memory sp_fleet_memory_now(struct sp_fleet *fleet);
+// What its workers do now, and how old they are. NO_MEMORY. Any thread.
+snakepit_err sp_fleet_lives(struct sp_fleet *fleet, struct sp_worker_lives *lives);
 // Gives `take` the workers that have ended last, the newest first, with their numbers,
 // which count from 1; returns how many it knows. Any thread.
 typedef void sp_worker_death_fn(void *user,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What other threads may see of the workers there are, and may want of them: a copy,
 // under a lock of its own.
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -182,6 +183,63 @@ struct sp_fleet_memory sp_fleet_memory_now(struct sp_fleet *fleet)
     pthread_mutex_unlock(&fleet->rows_lock);
     memory.each = known == 0 ? 0 : memory.total / known;
     return memory;
+}
+
+static enum sp_workers_state state_of(const snakepit_worker_info *row)
+{
+    static const enum sp_workers_state lives[SP_WORKER_STATES] = {
+        [SP_WORKER_STARTING] = SP_WORKERS_STARTING,
+        [SP_WORKER_READY] = SP_WORKERS_READY,
+        [SP_WORKER_DRAINING] = SP_WORKERS_DRAINING,
+        [SP_WORKER_STOPPING] = SP_WORKERS_STOPPING,
+        [SP_WORKER_DEAD] = SP_WORKERS_STOPPING};
+    uint32_t state = 0;
+    while (state + 1 < SP_WORKER_STATES &&
+           row->state != sp_worker_state_name((enum sp_worker_state)state)) {
+        state++;
+    }
+    return lives[state];
+}
+
+static int compare_starts(const void *a, const void *b)
+{
+    const uint64_t one = *(const uint64_t *)a;
+    const uint64_t other = *(const uint64_t *)b;
+    return one < other ? -1 : one > other;
+}
+
+// `starts` are those of all workers.
+static void tell_ages(uint64_t *starts, uint32_t count, struct sp_worker_lives *lives)
+{
+    const uint64_t now = sp_clock_now();
+    if (count > 0) {
+        qsort(starts, count, sizeof *starts, compare_starts);
+        lives->oldest_ms = (now - starts[0]) / SP_NS_PER_MS;
+        lives->median_ms = (now - starts[count / 2]) / SP_NS_PER_MS;
+    }
+}
+
+snakepit_err sp_fleet_lives(struct sp_fleet *fleet, struct sp_worker_lives *lives)
+{
+    uint32_t count = 0;
+    *lives = (struct sp_worker_lives){.forked = 0};
+    pthread_mutex_lock(&fleet->rows_lock);
+    uint64_t *starts = sp_alloc_array(fleet->row_count + 1, sizeof *starts);
+    for (size_t i = 0; starts != NULL && i < fleet->row_count; i++) {
+        const struct sp_fleet_row *row = &fleet->rows[i];
+        if (row->info.id != 0) {
+            starts[count++] = row->started_at;
+            lives->lives[state_of(&row->info)]++;
+            lives->forked += row->forked;
+            lives->threads += row->info.threads;
+        }
+    }
+    pthread_mutex_unlock(&fleet->rows_lock);
+    if (starts != NULL) {
+        tell_ages(starts, count, lives);
+    }
+    sp_free(starts);
+    return starts == NULL ? SNAKEPIT_NO_MEMORY : SNAKEPIT_OK;
 }
 
 bool sp_fleet_health(struct sp_fleet *fleet, uint64_t worker, snakepit_health *health)

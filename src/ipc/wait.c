@@ -197,9 +197,10 @@ static uint32_t sleep_for_slot(struct sp_slot *slot, const struct sp_wait *wait)
     return word;
 }
 
-uint32_t sp_wait_slot(struct sp_slot *slot, const struct sp_wait *wait)
+uint32_t sp_wait_slot(struct sp_slot *slot, struct sp_wait *wait)
 {
     uint64_t begun = sp_clock_ticks();
+    wait->begun = begun;
     uint32_t word = look(slot);
     if (!must_wait(slot, wait, word) || spin_for_slot(slot, wait, begun, &word)) {
         return word;

@@ -29,11 +29,12 @@ struct sp_wait {
     // Host, streams: ends the wait as well once the tube's tail is not `tail_seen`.
     bool tube;
     uint64_t tail_seen;
+    uint64_t begun; // out: when it did, in sp_clock_ticks(); of sp_wait_slot()
 };
 
 // Host: waits until the slot's state is neither QUEUED nor RUNNING, until *moves is not
 // moves_seen, or until the deadline. Returns the last state word it saw, bits included.
-uint32_t sp_wait_slot(struct sp_slot *slot, const struct sp_wait *wait);
+uint32_t sp_wait_slot(struct sp_slot *slot, struct sp_wait *wait);
 
 // Worker: signals for the thread that runs their handlers later. The kernel interrupts
 // no sleep that begins after the signal came, and not that of another thread; so

@@ -22,11 +22,12 @@ static snakepit_err collect_tools(struct sp_pool *pool, struct sp_figures *now)
     return SNAKEPIT_OK;
 }
 
-static snakepit_err collect_pool(struct sp_pool *pool, struct sp_figures *now)
+static snakepit_err collect_pool(struct sp_pit_pool *place, struct sp_figures *now)
 {
-    sp_pool_times(pool, &now->line, &now->run);
-    sp_pool_lives(pool, now);
-    return collect_tools(pool, now);
+    sp_pool_times(place->pool, &now->line, &now->run);
+    sp_pool_figures(place->pool, now);
+    const snakepit_err err = sp_fleet_lives(&place->fleet, &now->workers);
+    return err == SNAKEPIT_OK ? collect_tools(place->pool, now) : err;
 }
 
 // Those that are wanted, in the order of the configuration. `figures` has room for all.
@@ -40,14 +41,14 @@ static snakepit_err collect(snakepit *pit,
     for (size_t i = 0; i < room && err == SNAKEPIT_OK; i++) {
         struct sp_figures *now = &figures[*count];
         const char *name = snakepit_pool_name(pit, i);
-        const struct sp_pit_pool *place = name == NULL ? NULL : sp_pit_find(pit, name);
+        struct sp_pit_pool *place = name == NULL ? NULL : sp_pit_find(pit, name);
         if (place == NULL ||
             (options->wants != NULL && !options->wants(options->user, name))) {
             continue;
         }
         now->stats.size = sizeof now->stats;
         if (snakepit_pool_get_stats(pit, name, &now->stats) == SNAKEPIT_OK) {
-            err = collect_pool(place->pool, now);
+            err = collect_pool(place, now);
             ++*count;
         }
     }
@@ -59,18 +60,19 @@ write_all(snakepit *pit, const snakepit_metrics_options *options, struct sp_buf 
 {
     const size_t room = snakepit_pool_count(pit);
     struct sp_figures *figures = sp_alloc_array(room + 1, sizeof *figures);
-    size_t count = 0;
+    struct sp_all_figures all = {.pools = figures};
     if (figures == NULL) {
         return SNAKEPIT_NO_MEMORY;
     }
-    snakepit_err err = collect(pit, options, figures, room, &count);
+    snakepit_err err = collect(pit, options, figures, room, &all.count);
+    sp_sessions_figures(&pit->sessions, &all.sessions);
     if (err == SNAKEPIT_OK) {
-        err = sp_exposition_write(text, figures, count, options->openmetrics);
+        err = sp_exposition_write(text, &all, options->openmetrics);
     }
     if (err == SNAKEPIT_OK && options->openmetrics && !options->goes_on) {
         err = sp_exposition_end(text);
     }
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < all.count; i++) {
         sp_free(figures[i].tools);
     }
     sp_free(figures);

@@ -167,6 +167,16 @@ static struct sp_tool *tool_of(struct sp_pool *pool, const struct sp_call *call)
                                sp_parcel_tool(&pool->store, call->parcel));
 }
 
+// Its tensors may be others' as well, and count for each.
+static void count_arguments(struct sp_pool *pool, const struct sp_call *call)
+{
+    const struct sp_parcel *parcel = call->parcel;
+    pool->traffic.arguments += parcel->body_size;
+    for (uint32_t i = 0; i < parcel->share_count; i++) {
+        pool->traffic.tensors += parcel->shares[i]->bytes;
+    }
+}
+
 // Admits a call whose request was written, unless that went wrong with `err`; or ends
 // it.
 static snakepit_err enter(struct sp_pool *pool,
@@ -177,6 +187,9 @@ static snakepit_err enter(struct sp_pool *pool,
     err = err == SNAKEPIT_OK ? admit(pool, call, after) : err;
     call->tool = tool_of(pool, call); // while its worker begins
     bool pending = sp_call_is_pending(call);
+    if (err == SNAKEPIT_OK) {
+        count_arguments(pool, call);
+    }
     if (err == SNAKEPIT_OK && pending) {
         watch(pool, call);
     } else if (err != SNAKEPIT_OK) {
@@ -263,6 +276,7 @@ snakepit_err sp_pool_begin_stream(struct sp_pool *pool,
     stream->ready = order->ready;
     stream->ready_user = order->ready_user;
     stream->awaits = order->ready != NULL;
+    stream->read.begun = order->text.begun != 0 ? order->text.begun : sp_clock_now();
     pthread_mutex_lock(&pool->lock);
     err = enter(pool, call, err, &after);
     stream->moves_seen = atomic_load_explicit(&call->moves, memory_order_relaxed);

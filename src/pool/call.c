@@ -98,6 +98,7 @@ void sp_call_reset(struct sp_call *call)
     call->body = (struct sp_slice){0};
     call->lined_at = 0;
     call->waited_ticks = 0;
+    call->handed_at = 0;
     call->ran_ticks = 0;
     call->executor = SP_EXECUTOR_NONE;
     call->checks = false;

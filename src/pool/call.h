@@ -102,6 +102,7 @@ struct sp_call {
     uint64_t line_deadline;     // the same, for its time in the line
     uint64_t lined_at;     // sp_clock_ticks() since which it waits for a worker; or 0
     uint64_t waited_ticks; // that it has waited before; in the same unit
+    uint64_t handed_at;    // when its worker got it, nearly; 0: that is not known
     uint64_t ran_ticks;    // that its tool has run, as far as that is known
     uint64_t retry_at; // while it waits for its next attempt: when that may begin; or 0
     _Atomic uint32_t moves; // futex: counts changes of place that the waiter must see

@@ -92,8 +92,10 @@ struct sp_pool {
     uint32_t turned;     // of `turns`
     bool looks_for_held; // the tick does; see pool/held.h
     uint32_t orphans;
-    uint32_t placed; // calls in slots, orphans excluded
+    uint32_t placed;       // calls in slots, orphans excluded
+    uint32_t results_held; // in memory of workers, by the program
     uint64_t last_call;
+    struct sp_traffic traffic;
     uint64_t ran_average;      // ticks that a call takes to run; 0: not known
     _Atomic uint32_t peer_cpu; // where the last asynchronous call ended
     struct sp_pool_counters counters;

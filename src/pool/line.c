@@ -13,12 +13,18 @@ void sp_line_init(struct sp_line *line, uint32_t most)
     line->most = most;
 }
 
+static void count(struct sp_line *line)
+{
+    line->count++;
+    line->highest = line->count > line->highest ? line->count : line->highest;
+}
+
 // From now on it waits for a worker, unless it has done so in another line.
 static void enter(struct sp_line *line, struct sp_call *call)
 {
     call->phase = SP_CALL_IN_LINE;
     call->lined_at = call->lined_at != 0 ? call->lined_at : sp_clock_ticks();
-    line->count++;
+    count(line);
 }
 
 bool sp_line_is_full(const struct sp_line *line)
@@ -37,7 +43,7 @@ void sp_line_put_delayed(struct sp_line *line, struct sp_call *call)
     call->phase = SP_CALL_IN_LINE; // and waits for its time
     call->lined_at = 0;
     sp_list_append(&line->delayed, &call->link);
-    line->count++;
+    count(line);
 }
 
 struct sp_call *sp_line_first(const struct sp_link *list)

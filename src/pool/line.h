@@ -15,6 +15,7 @@ struct sp_line {
     struct sp_link delayed; // those that wait for their next attempt, see retry_at
     uint32_t count;         // all that wait, also for one worker (pool/affinity.h)
     uint32_t most;
+    uint32_t highest; // that `count` ever was
 };
 
 void sp_line_init(struct sp_line *line, uint32_t most);

@@ -433,6 +433,7 @@ static void release_result(struct sp_call *call)
 {
     struct sp_port *port = call->port;
     pthread_mutex_lock(&call->pool->lock);
+    call->pool->results_held -= call->result_lease != SP_NO_LEASE;
     sp_port_return_result(port, call->result_lease);
     pthread_mutex_unlock(&call->pool->lock);
     sp_port_unref(port);

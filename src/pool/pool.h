@@ -157,8 +157,9 @@ void sp_pool_look(struct sp_pool *pool,
 void sp_pool_times(struct sp_pool *pool,
                    struct sp_histogram *line,
                    struct sp_histogram *run);
-// What is told of its workers: starts, deaths and recycles.
-void sp_pool_lives(struct sp_pool *pool, struct sp_figures *figures);
+// All else that is told of it and that only it knows: what has become of its workers,
+// and what its calls have carried and hold.
+void sp_pool_figures(struct sp_pool *pool, struct sp_figures *figures);
 // Rows that sp_pool_tools() has now. There may be more later, but never fewer.
 uint32_t sp_pool_tool_count(struct sp_pool *pool);
 // Fills at most `room` rows, one for each tool that has run, the last one for all other

@@ -105,6 +105,7 @@ uint32_t sp_seat_take_lease(struct sp_seat *seat)
 static void free_lease(struct sp_store *store, struct sp_seat *seat, uint32_t number)
 {
     struct sp_seat_lease *lease = &seat->leases[number];
+    seat->leases_held -= lease->held;
     drop_shares(store, lease);
     *lease = (struct sp_seat_lease){.next_free = seat->free_lease};
     seat->free_lease = number;
@@ -124,6 +125,8 @@ void sp_seat_end_lease(struct sp_store *store,
         free_lease(store, seat, number);
         return;
     }
+    lease->held = true;
+    seat->leases_held++;
     lease->shares = parcel->shares;
     lease->share_count = parcel->share_count;
     parcel->shares = NULL;

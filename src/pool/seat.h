@@ -21,7 +21,8 @@ struct sp_seat_lease {
     uint32_t next_free;
     bool out;      // the number is in use
     bool ended;    // the call has ended and said that Python holds on
-    bool returned; // Python has let go
+    bool held;     // Python holds it beyond that
+    bool returned; // and has let go
 };
 
 // What is to be said of calls that are stuck.
@@ -67,6 +68,7 @@ struct sp_seat {
     struct sp_seat_lease *leases; // port->view.shape.leases of them
     uint32_t free_lease;          // first free number, or SP_NO_LEASE
     uint32_t leases_out;
+    uint32_t leases_held; // of these, by Python, whose calls have ended
     // Owner: the loop thread.
     enum sp_seat_stuck stuck_seen;
     enum sp_seat_stuck stuck_told;

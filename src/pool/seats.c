@@ -113,10 +113,27 @@ void sp_pool_note_start(struct sp_pool *pool, uint64_t ns)
     pthread_mutex_unlock(&pool->lock);
 }
 
-void sp_pool_lives(struct sp_pool *pool, struct sp_figures *figures)
+static uint32_t count_held(const struct sp_pool *pool)
+{
+    uint32_t held = 0;
+    for (struct sp_link *link = pool->seats.next; link != &pool->seats;
+         link = link->next) {
+        held += SP_ENTRY(link, struct sp_seat, member)->leases_held;
+    }
+    return held;
+}
+
+void sp_pool_figures(struct sp_pool *pool, struct sp_figures *figures)
 {
     pthread_mutex_lock(&pool->lock);
     figures->start = pool->times.start;
+    figures->handover = pool->times.handover;
+    figures->chunk = pool->times.chunk;
+    figures->traced = pool->times.traced;
+    figures->traffic = pool->traffic;
+    figures->waited_most = pool->line.highest;
+    figures->held_by_program = pool->results_held;
+    figures->held_by_python = count_held(pool);
     memcpy(figures->deaths, pool->counters.deaths, sizeof figures->deaths);
     memcpy(figures->recycles, pool->counters.recycles, sizeof figures->recycles);
     pthread_mutex_unlock(&pool->lock);

@@ -12,6 +12,7 @@
 #include "pool/placement.h"
 #include "pool/stream.h"
 #include "pool/trace.h"
+#include "telemetry/spans.h"
 
 // ---- Answers -----------------------------------------------------------
 
@@ -24,12 +25,32 @@ static void learn(struct sp_pool *pool, const struct sp_call *call, uint64_t ran
     uint64_t ran = ran_ticks < most ? ran_ticks : most;
     ran = ran > 0 ? ran : 1;
     sp_times_add(&pool->times, &call->tool->run, ran_ticks);
+    if (call->trace != NULL) {
+        sp_exemplars_note(&pool->times.traced,
+                          call->trace->call.trace,
+                          sp_times_ns(&pool->times, ran_ticks),
+                          sp_spans_now() / SP_NS_PER_MS);
+    }
     pool->ran_average =
         pool->ran_average == 0 ? ran : (7 * pool->ran_average + ran) / 8;
 }
 
+static void count_answer(struct sp_pool *pool,
+                         const struct sp_call *call,
+                         const struct sp_port_answer *answer)
+{
+    sp_times_ran(&pool->times, call, answer);
+    if (call->err == SNAKEPIT_OK) {
+        pool->traffic.results += answer->body_size;
+    }
+    if (call->stream == NULL) { // how long one takes is its reader's doing
+        learn(pool, call, answer->ran_ticks);
+    }
+}
+
 // Keeps what the worker wrote: a small body as a copy, a large one by its lease.
-static void keep_answer(struct sp_call *call,
+static void keep_answer(struct sp_pool *pool,
+                        struct sp_call *call,
                         struct sp_port *port,
                         const struct sp_port_answer *answer)
 {
@@ -43,6 +64,7 @@ static void keep_answer(struct sp_call *call,
         sp_port_ref(port);
         call->port = port;
         call->result_lease = answer->lease;
+        pool->results_held += answer->lease != SP_NO_LEASE;
     }
 }
 
@@ -102,16 +124,14 @@ void sp_pool_end_with_answer(struct sp_pool *pool,
         return;
     }
     sp_placement_end_lease(pool, call, seat, answer.held);
-    keep_answer(call, seat->port, &answer);
+    keep_answer(pool, call, seat->port, &answer);
     call->fault.worker = seat->worker_id;
     sp_pool_meet_tool(pool, call);
     call->ran_ticks = answer.ran_ticks;
     call->executor = (uint16_t)(answer.executor < SP_EXECUTOR_NONE ? answer.executor
                                                                    : SP_EXECUTOR_NONE);
-    if (call->stream == NULL && !call->checks) {
-        learn(pool,
-              call,
-              answer.ran_ticks); // how long a stream takes is its reader's doing
+    if (!call->checks) {
+        count_answer(pool, call, &answer);
     }
     if (call->asynchronous) {
         uint32_t cpu = atomic_load_explicit(&seat->port->view.header->worker_cpu,

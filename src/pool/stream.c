@@ -165,11 +165,27 @@ static void take_the_rest(struct sp_stream *stream, struct sp_after *after)
     stream->tube.keeps = false;
 }
 
+// Lock held.
+static void tell_read(struct sp_stream *stream)
+{
+    struct sp_pool *pool = stream->pool;
+    struct sp_stream_read *read = &stream->read;
+    pool->traffic.pieces += read->pieces;
+    pool->traffic.chunks += read->bytes;
+    if (read->first != 0) {
+        sp_histogram_add(&pool->times.chunk, read->first);
+    }
+    read->pieces = 0;
+    read->bytes = 0;
+    read->first = 0;
+}
+
 // Lock held; true as exchange().
 static bool look(struct sp_stream *stream, struct sp_after *after)
 {
     struct sp_call *call = stream->call;
     bool told = false;
+    tell_read(stream);
     if (call->phase == SP_CALL_PLACED) {
         told = exchange(stream, after);
     }
@@ -355,6 +371,21 @@ static snakepit_err next(struct sp_stream *stream, enum patience patience)
     return err == SNAKEPIT_OK ? SNAKEPIT_OK : fail_now(stream, err);
 }
 
+static void count_chunk(struct sp_stream *stream)
+{
+    struct sp_stream_read *read = &stream->read;
+    if (!read->any) {
+        const uint64_t now = sp_clock_now();
+        read->any = true;
+        read->first = now > read->begun ? now - read->begun : 1;
+    }
+    read->pieces++;
+    read->bytes += stream->chunk.size;
+    if (stream->call->trace != NULL) {
+        sp_call_trace_chunk(stream->call);
+    }
+}
+
 static snakepit_err read_chunk(struct sp_stream *stream, enum patience patience)
 {
     if (stream->busy && stream->pool != NULL) {
@@ -368,8 +399,8 @@ static snakepit_err read_chunk(struct sp_stream *stream, enum patience patience)
     stream->busy = true;
     snakepit_err err = next(stream, patience);
     stream->busy = false;
-    if (err == SNAKEPIT_OK && stream->call->trace != NULL) {
-        sp_call_trace_chunk(stream->call);
+    if (err == SNAKEPIT_OK) {
+        count_chunk(stream);
     }
     return err;
 }
@@ -425,6 +456,7 @@ static bool end_call(struct sp_stream *stream)
     struct sp_after after = {0};
     bool free = true;
     pthread_mutex_lock(&pool->lock);
+    tell_read(stream);
     if (call->reports) {
         free = leave_queue(stream, &after);
     } else if (sp_stream_has_ended(call)) {

@@ -16,6 +16,15 @@
 
 #define SP_STREAM_MAGIC 0x6d616572u
 
+// What is counted while it is read, and told to the pool when the lock is held.
+struct sp_stream_read {
+    uint64_t begun; // CLOCK_MONOTONIC ns
+    uint64_t first; // ns until its first chunk was read; 0: none was, or it is told
+    bool any;
+    uint64_t pieces; // chunks, that are not told yet,
+    uint64_t bytes;  // and their bytes
+};
+
 // Owner: whoever reads, but for what says otherwise.
 struct sp_stream {
     uint32_t magic;
@@ -28,6 +37,7 @@ struct sp_stream {
     bool opened;         // the reader knows that the call has ended; sp_call_open() ran
     struct sp_buf chunk; // the last one
     struct sp_buf json;  // of it
+    struct sp_stream_read read;
 
     // The slot is given back when the call ends, which may be before the last chunk is
     // read: what it said then. Guarded by pool->lock.

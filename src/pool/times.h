@@ -1,19 +1,24 @@
 // SPDX-License-Identifier: MIT
 // How long calls wait. What is measured for other ends already is counted here, so a
-// call that finds a free worker does not read the clock for it. Lock held.
+// call that finds a free worker, and whose caller waits for it, does not read the clock
+// for it. Lock held.
 #ifndef POOL_TIMES_H
 #define POOL_TIMES_H
 
 #include "base/clock.h"
 #include "pool/call.h"
 #include "pool/trace.h"
+#include "telemetry/exemplars.h"
 #include "telemetry/histogram.h"
 
 struct sp_times {
-    uint64_t tick;             // its length in 2^-24 ns
-    uint64_t most;             // ticks that can be told in ns: some minutes
-    struct sp_histogram line;  // until a call is handed to a worker, each time
-    struct sp_histogram start; // until a worker is ready
+    uint64_t tick;                // its length in 2^-24 ns
+    uint64_t most;                // ticks that can be told in ns: some minutes
+    struct sp_histogram line;     // until a call is handed to a worker, each time
+    struct sp_histogram handover; // from then until it runs
+    struct sp_histogram chunk;    // until the first chunk of a stream is read
+    struct sp_histogram start;    // until a worker is ready
+    struct sp_exemplars traced;   // calls that have run
 };
 
 #define SP_TIMES_SHIFT 24u
@@ -24,12 +29,17 @@ static inline void sp_times_init(struct sp_times *times)
     times->most = UINT64_MAX / times->tick;
 }
 
+static inline uint64_t sp_times_ns(const struct sp_times *times, uint64_t ticks)
+{
+    ticks = ticks < times->most ? ticks : times->most;
+    return ticks * times->tick >> SP_TIMES_SHIFT;
+}
+
 static inline void sp_times_add(const struct sp_times *times,
                                 struct sp_histogram *histogram,
                                 uint64_t ticks)
 {
-    ticks = ticks < times->most ? ticks : times->most;
-    sp_histogram_add(histogram, ticks * times->tick >> SP_TIMES_SHIFT);
+    sp_histogram_add(histogram, sp_times_ns(times, ticks));
 }
 
 // A worker has got it.
@@ -40,12 +50,36 @@ static inline void sp_times_placed(struct sp_times *times, struct sp_call *call)
     }
     if (call->lined_at == 0) {
         times->line.counts[0]++;
+        call->handed_at = call->reports ? sp_clock_ticks() : 0;
         return;
     }
-    const uint64_t waited = sp_clock_ticks() - call->lined_at;
+    call->handed_at = sp_clock_ticks();
+    const uint64_t waited = call->handed_at - call->lined_at;
     sp_times_add(times, &times->line, waited);
     call->waited_ticks += waited;
     call->lined_at = 0;
+}
+
+// Its caller begins to wait for it, at that time: just after it was handed over.
+static inline void sp_times_awaited(struct sp_call *call, uint64_t ticks)
+{
+    if (call->handed_at == 0) {
+        call->handed_at = ticks;
+    }
+}
+
+// It has run, and its worker says until when: by a clock of 32 bits, which starts over
+// after more than a minute. What makes no sense is no time at all.
+static inline void sp_times_ran(struct sp_times *times,
+                                const struct sp_call *call,
+                                const struct sp_port_answer *answer)
+{
+    const uint64_t range = (uint64_t)SP_UNTIL_TICKS << 32;
+    const uint64_t until = (uint64_t)answer->ran_until * SP_UNTIL_TICKS;
+    const uint64_t before = (until - call->handed_at - answer->ran_ticks) & (range - 1);
+    if (call->handed_at != 0) {
+        sp_times_add(times, &times->handover, before < range / 2 ? before : 0);
+    }
 }
 
 #endif

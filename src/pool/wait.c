@@ -46,6 +46,7 @@ wait_in_slot(struct sp_pool *pool, struct sp_call *call, struct sp_after *after)
     pthread_mutex_lock(&pool->lock);
     if (call->phase == SP_CALL_PLACED && call->placement.seat->port == port &&
         call->placement.slot == slot) {
+        sp_times_awaited(call, wait.begun);
         sp_pool_settle(pool, call, after);
     }
     if (call->phase == SP_CALL_PLACED && call->placement.seat->port == port &&

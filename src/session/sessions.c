@@ -65,6 +65,7 @@ drop_value(struct sp_sessions *sessions, struct session *session, struct value *
     sp_list_remove(&value->link);
     session->bytes -= cost;
     sessions->bytes -= cost;
+    sessions->values--;
     sp_free(value);
 }
 
@@ -146,8 +147,23 @@ static void finish(struct sp_sessions *sessions,
     sp_list_remove(&session->link);
     sp_list_remove(&session->age);
     sessions->bytes -= session->bytes;
+    sessions->values -= session->keys.count;
     session->reason = reason;
     sp_list_append(&sessions->over, &session->link);
+}
+
+// The same of one that is not ended with all others.
+static void finish_for(struct sp_sessions *sessions,
+                       struct session *session,
+                       enum sp_session_over why)
+{
+    static const snakepit_session_end reasons[] = {
+        [SP_SESSION_OVER_CLOSED] = SNAKEPIT_SESSION_CLOSED,
+        [SP_SESSION_OVER_EXPIRED] = SNAKEPIT_SESSION_EXPIRED,
+        [SP_SESSION_OVER_ROOM] = SNAKEPIT_SESSION_EVICTED,
+        [SP_SESSION_OVER_MEMORY] = SNAKEPIT_SESSION_EVICTED};
+    sessions->ended[why]++;
+    finish(sessions, session, reasons[why]);
 }
 
 static void free_session(struct session *session)
@@ -211,7 +227,7 @@ static bool make_room_for_session(struct sp_sessions *sessions)
         if (session == NULL) {
             return false;
         }
-        finish(sessions, session, SNAKEPIT_SESSION_EVICTED);
+        finish_for(sessions, session, SP_SESSION_OVER_ROOM);
     }
     return true;
 }
@@ -225,7 +241,7 @@ make_room_for_bytes(struct sp_sessions *sessions, struct session *keep, uint64_t
         if (session == NULL) {
             return false;
         }
-        finish(sessions, session, SNAKEPIT_SESSION_EVICTED);
+        finish_for(sessions, session, SP_SESSION_OVER_MEMORY);
     }
     return true;
 }
@@ -268,7 +284,7 @@ static snakepit_err find_for_use(struct sp_sessions *sessions,
     struct session *found = find(sessions, name);
     if (found != NULL && sessions->options.now() >= found->expires &&
         !is_busy(sessions, found)) {
-        finish(sessions, found, SNAKEPIT_SESSION_EXPIRED);
+        finish_for(sessions, found, SP_SESSION_OVER_EXPIRED);
         found = NULL;
     }
     if (found == NULL) {
@@ -327,6 +343,7 @@ replace(struct sp_sessions *sessions, struct session *session, struct value *val
         sp_list_append(&session->values, &value->link);
         session->bytes += cost;
         sessions->bytes += cost;
+        sessions->values++;
     }
     refresh(sessions, session);
     return err;
@@ -474,13 +491,24 @@ snakepit_err sp_sessions_page(struct sp_sessions *sessions,
     return err == SNAKEPIT_OK ? snakepit_writer_error(page) : err;
 }
 
+void sp_sessions_figures(struct sp_sessions *sessions,
+                         struct sp_session_figures *figures)
+{
+    pthread_mutex_lock(&sessions->lock);
+    *figures = (struct sp_session_figures){.open = sessions->names.count,
+                                           .values = sessions->values,
+                                           .bytes = sessions->bytes};
+    memcpy(figures->ended, sessions->ended, sizeof figures->ended);
+    pthread_mutex_unlock(&sessions->lock);
+}
+
 snakepit_err sp_sessions_end(struct sp_sessions *sessions, struct sp_slice name)
 {
     struct session *session;
     pthread_mutex_lock(&sessions->lock);
     snakepit_err err = find_for_use(sessions, name, false, &session);
     if (err == SNAKEPIT_OK) {
-        finish(sessions, session, SNAKEPIT_SESSION_CLOSED);
+        finish_for(sessions, session, SP_SESSION_OVER_CLOSED);
     }
     leave(sessions);
     return err;
@@ -499,7 +527,7 @@ static uint64_t sweep(struct sp_sessions *sessions, struct sp_link *list, uint64
         if (is_busy(sessions, session)) {
             refresh(sessions, session);
         } else {
-            finish(sessions, session, SNAKEPIT_SESSION_EXPIRED);
+            finish_for(sessions, session, SP_SESSION_OVER_EXPIRED);
         }
     }
     return SP_NEVER;

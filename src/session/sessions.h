@@ -21,6 +21,7 @@
 #include "base/list.h"
 #include "base/names.h"
 #include "base/slice.h"
+#include "telemetry/figures.h"
 
 #define SP_KEY_MAX    255u // bytes of a value's key
 #define SP_VALUE_COST 128u // what a value takes beside its bytes and its key
@@ -56,7 +57,9 @@ struct sp_sessions {
     struct sp_link over;   // that have ended and whose end nobody was told yet
     struct sp_link all;    // but for these, in the order in which they began
     uint64_t bytes;
-    bool watched; // sweeps will come
+    uint64_t values;
+    uint64_t ended[SP_SESSION_OVERS]; // but for those that the end has closed
+    bool watched;                     // sweeps will come
     bool closed;
 };
 
@@ -107,6 +110,9 @@ snakepit_err sp_sessions_page(struct sp_sessions *sessions,
                               struct sp_slice after,
                               uint32_t most,
                               snakepit_writer *page);
+// What is told of all of them.
+void sp_sessions_figures(struct sp_sessions *sessions,
+                         struct sp_session_figures *figures);
 // Ends one session with SNAKEPIT_SESSION_CLOSED. NOT_FOUND, SHUTTING_DOWN.
 snakepit_err sp_sessions_end(struct sp_sessions *sessions, struct sp_slice name);
 // Ends the sessions whose time is over. Returns when it wants to be called again,

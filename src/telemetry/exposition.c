@@ -12,8 +12,7 @@
 
 struct writing {
     struct sp_lines lines;
-    const struct sp_figures *pools;
-    size_t count;
+    const struct sp_all_figures *all;
     struct sp_buf *labels; // of each pool
 };
 
@@ -27,27 +26,63 @@ struct row {
     const char *help;
     const char *label;
     const char *value;
-    size_t offset; // in struct sp_figures
+    size_t offset; // in struct sp_figures; of sessions, in theirs
     size_t size;
     uint32_t digits; // of what is behind the point
+    bool once;       // not for each pool
     write_fn *write; // of a family: what is no sample of its own
+    size_t traced;   // of a histogram, in struct sp_figures; 0: it has no examples
+    struct sp_limits limits;
 };
 
 static write_fn write_times, write_states, write_tool_calls, write_tool_times;
 
 #define FIELD(field) \
     offsetof(struct sp_figures, field), sizeof(((struct sp_figures *)0)->field)
-#define SP_METRIC(name, kind, help) {#name, SP_##kind, help, NULL, NULL, 0, 0, 0, NULL},
+#define OF_SESSIONS(field)                      \
+    offsetof(struct sp_session_figures, field), \
+        sizeof(((struct sp_session_figures *)0)->field)
+#define NO_TIMES 0, {0, 0, 0}
+#define SP_METRIC(name, kind, help) \
+    {#name, SP_##kind, help, NULL, NULL, 0, 0, 0, false, NULL, NO_TIMES},
 #define SP_SAMPLE(label, value, field) \
-    {NULL, SP_GAUGE, NULL, label, value, FIELD(stats.field), 0, NULL},
+    {NULL, SP_GAUGE, NULL, label, value, FIELD(stats.field), 0, false, NULL, NO_TIMES},
 #define SP_SECONDS(label, value, field) \
-    {NULL, SP_GAUGE, NULL, label, value, FIELD(stats.field), 6, NULL},
+    {NULL, SP_GAUGE, NULL, label, value, FIELD(stats.field), 6, false, NULL, NO_TIMES},
 #define SP_FIGURE(label, value, field) \
-    {NULL, SP_GAUGE, NULL, label, value, FIELD(field), 0, NULL},
-#define SP_TIMES(name, field, help) \
-    {#name, SP_HISTOGRAM, help, NULL, NULL, FIELD(field), 0, write_times},
+    {NULL, SP_GAUGE, NULL, label, value, FIELD(field), 0, false, NULL, NO_TIMES},
+#define SP_MILLISECONDS(label, value, field) \
+    {NULL, SP_GAUGE, NULL, label, value, FIELD(field), 3, false, NULL, NO_TIMES},
+#define SP_SESSION_METRIC(name, kind, help) \
+    {#name, SP_##kind, help, NULL, NULL, 0, 0, 0, true, NULL, NO_TIMES},
+#define SP_SESSION_SAMPLE(label, value, field) \
+    {NULL, SP_GAUGE, NULL, label, value, OF_SESSIONS(field), 0, true, NULL, NO_TIMES},
 #define SP_WRITTEN(name, kind, labels, write, help) \
-    {#name, SP_##kind, help, NULL, NULL, 0, 0, 0, write},
+    {#name, SP_##kind, help, NULL, NULL, 0, 0, 0, false, write, NO_TIMES},
+#define SP_TIMES(name, field, first, step, last, help) \
+    {#name,                                            \
+     SP_HISTOGRAM,                                     \
+     help,                                             \
+     NULL,                                             \
+     NULL,                                             \
+     FIELD(field),                                     \
+     0,                                                \
+     false,                                            \
+     write_times,                                      \
+     0,                                                \
+     {first, step, last}},
+#define SP_TRACED_TIMES(name, field, traced, first, step, last, help) \
+    {#name,                                                           \
+     SP_HISTOGRAM,                                                    \
+     help,                                                            \
+     NULL,                                                            \
+     NULL,                                                            \
+     FIELD(field),                                                    \
+     0,                                                               \
+     false,                                                           \
+     write_times,                                                     \
+     offsetof(struct sp_figures, traced),                             \
+     {first, step, last}},
 static const struct row rows[] = {
 #include "telemetry/metrics.def"
 };
@@ -55,8 +90,12 @@ static const struct row rows[] = {
 #undef SP_SAMPLE
 #undef SP_SECONDS
 #undef SP_FIGURE
-#undef SP_TIMES
+#undef SP_MILLISECONDS
+#undef SP_SESSION_METRIC
+#undef SP_SESSION_SAMPLE
 #undef SP_WRITTEN
+#undef SP_TIMES
+#undef SP_TRACED_TIMES
 #define ROWS (sizeof rows / sizeof rows[0])
 
 static const char *labels_of(const struct writing *writing, size_t pool)
@@ -66,7 +105,7 @@ static const char *labels_of(const struct writing *writing, size_t pool)
 
 static const void *field_of(const struct writing *writing, size_t pool, size_t offset)
 {
-    return (const uint8_t *)&writing->pools[pool] + offset;
+    return (const uint8_t *)&writing->all->pools[pool] + offset;
 }
 
 // ---- Samples --------------------------------------------------------------------
@@ -74,7 +113,8 @@ static const void *field_of(const struct writing *writing, size_t pool, size_t o
 static uint64_t
 number_of(const struct writing *writing, size_t pool, const struct row *row)
 {
-    const void *at = field_of(writing, pool, row->offset);
+    const void *at = row->once ? (const uint8_t *)&writing->all->sessions + row->offset
+                               : field_of(writing, pool, row->offset);
     uint32_t small;
     uint64_t large;
     if (row->size == sizeof small) {
@@ -90,12 +130,12 @@ static void write_sample(struct writing *writing,
                          const struct row *row,
                          size_t pool)
 {
-    const struct sp_sample sample = {.family = family->family,
-                                     .suffix =
-                                         family->kind == SP_COUNTER ? "_total" : "",
-                                     .labels = labels_of(writing, pool),
-                                     .label = row->label,
-                                     .value = row->value};
+    const struct sp_sample sample = {
+        .family = family->family,
+        .suffix = family->kind == SP_COUNTER ? "_total" : "",
+        .labels = row->once ? "" : labels_of(writing, pool),
+        .label = row->label,
+        .value = row->value};
     const uint64_t number = number_of(writing, pool, row);
     if (row->digits == 0) {
         sp_lines_count(&writing->lines, &sample, number);
@@ -110,7 +150,12 @@ static void write_times(struct writing *writing, const struct row *family, size_
 {
     const struct sp_sample sample = {.family = family->family,
                                      .labels = labels_of(writing, pool)};
-    sp_lines_times(&writing->lines, &sample, field_of(writing, pool, family->offset));
+    sp_lines_times(&writing->lines,
+                   &sample,
+                   &family->limits,
+                   field_of(writing, pool, family->offset),
+                   family->traced == 0 ? NULL
+                                       : field_of(writing, pool, family->traced));
 }
 
 static void write_states(struct writing *writing, const struct row *family, size_t pool)
@@ -123,7 +168,7 @@ static void write_states(struct writing *writing, const struct row *family, size
                                          .labels = labels_of(writing, pool),
                                          .label = "state",
                                          .value = states[i]};
-        bool is_it = strcmp(writing->pools[pool].stats.state, states[i]) == 0;
+        bool is_it = strcmp(writing->all->pools[pool].stats.state, states[i]) == 0;
         sp_lines_count(&writing->lines, &sample, is_it);
     }
 }
@@ -174,7 +219,7 @@ static void write_outcomes(struct sp_lines *lines,
 static void
 write_tool_calls(struct writing *writing, const struct row *family, size_t pool)
 {
-    write_tools(writing, family, &writing->pools[pool], write_outcomes);
+    write_tools(writing, family, &writing->all->pools[pool], write_outcomes);
 }
 
 static void write_run(struct sp_lines *lines,
@@ -190,7 +235,7 @@ static void write_run(struct sp_lines *lines,
 static void
 write_tool_times(struct writing *writing, const struct row *family, size_t pool)
 {
-    write_tools(writing, family, &writing->pools[pool], write_run);
+    write_tools(writing, family, &writing->all->pools[pool], write_run);
 }
 
 // ---- The text -------------------------------------------------------------------
@@ -198,10 +243,11 @@ write_tool_times(struct writing *writing, const struct row *family, size_t pool)
 static void
 write_row(struct writing *writing, const struct row *family, const struct row *row)
 {
-    if (row == family) {
+    const size_t count = row->once ? 1 : writing->all->count;
+    if (row == family && count > 0) {
         sp_lines_family(&writing->lines, row->family, row->kind, row->help);
     }
-    for (size_t pool = 0; pool < writing->count; pool++) {
+    for (size_t pool = 0; pool < count; pool++) {
         if (row != family) {
             write_sample(writing, family, row, pool);
         } else if (row->write != NULL) {
@@ -231,15 +277,16 @@ static void write_version(struct sp_lines *lines)
 static snakepit_err make_labels(const struct writing *writing)
 {
     snakepit_err err = SNAKEPIT_OK;
-    for (size_t i = 0; i < writing->count && err == SNAKEPIT_OK; i++) {
-        err = sp_lines_label(&writing->labels[i], "pool", writing->pools[i].stats.name);
+    for (size_t i = 0; i < writing->all->count && err == SNAKEPIT_OK; i++) {
+        err = sp_lines_label(
+            &writing->labels[i], "pool", writing->all->pools[i].stats.name);
     }
     return err;
 }
 
-static snakepit_err write_pools(struct writing *writing)
+static snakepit_err write_all(struct writing *writing)
 {
-    writing->labels = sp_alloc_array(writing->count, sizeof *writing->labels);
+    writing->labels = sp_alloc_array(writing->all->count + 1, sizeof *writing->labels);
     if (writing->labels == NULL) {
         return SNAKEPIT_NO_MEMORY;
     }
@@ -248,25 +295,19 @@ static snakepit_err write_pools(struct writing *writing)
         write_rows(writing);
         err = writing->lines.err;
     }
-    for (size_t i = 0; i < writing->count; i++) {
+    for (size_t i = 0; i < writing->all->count; i++) {
         sp_buf_fini(&writing->labels[i]);
     }
     sp_free(writing->labels);
     return err;
 }
 
-snakepit_err sp_exposition_write(struct sp_buf *buf,
-                                 const struct sp_figures *pools,
-                                 size_t count,
-                                 bool open)
+snakepit_err
+sp_exposition_write(struct sp_buf *buf, const struct sp_all_figures *all, bool open)
 {
-    struct writing writing = {
-        .lines = {.buf = buf, .open = open}, .pools = pools, .count = count};
+    struct writing writing = {.lines = {.buf = buf, .open = open}, .all = all};
     write_version(&writing.lines);
-    if (count == 0 || writing.lines.err != SNAKEPIT_OK) {
-        return writing.lines.err;
-    }
-    return write_pools(&writing);
+    return writing.lines.err == SNAKEPIT_OK ? write_all(&writing) : writing.lines.err;
 }
 
 snakepit_err sp_exposition_gauge(struct sp_buf *buf,

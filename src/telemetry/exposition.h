@@ -11,12 +11,10 @@
 #include "base/slice.h"
 #include "telemetry/figures.h"
 
-// Appends the version and the figures of these pools, without an end. `open`: as
-// OpenMetrics. NO_MEMORY.
-snakepit_err sp_exposition_write(struct sp_buf *buf,
-                                 const struct sp_figures *pools,
-                                 size_t count,
-                                 bool open);
+// Appends the version and all figures, without an end. `open`: as OpenMetrics, with
+// calls that were traced as examples. NO_MEMORY.
+snakepit_err
+sp_exposition_write(struct sp_buf *buf, const struct sp_all_figures *all, bool open);
 // Appends a figure that there is one of. `help` needs no escape. NO_MEMORY.
 snakepit_err sp_exposition_gauge(struct sp_buf *buf,
                                  const char *name,

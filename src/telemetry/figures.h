@@ -3,10 +3,12 @@
 #ifndef TELEMETRY_FIGURES_H
 #define TELEMETRY_FIGURES_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include <snakepit/stats.h>
 
+#include "telemetry/exemplars.h"
 #include "telemetry/histogram.h"
 
 // One member for each error; they are numbered from 0.
@@ -43,6 +45,33 @@ enum sp_death {
     SP_DEATHS,
 };
 
+// What a worker does.
+enum sp_workers_state {
+    SP_WORKERS_STARTING,
+    SP_WORKERS_READY,
+    SP_WORKERS_DRAINING,
+    SP_WORKERS_STOPPING, // also one that has ended, and whose memory is still read
+    SP_WORKERS_BY_STATE,
+};
+
+// Its workers now.
+struct sp_worker_lives {
+    uint32_t lives[SP_WORKERS_BY_STATE];
+    uint32_t forked;    // by a template
+    uint32_t threads;   // of all of them; see snakepit_worker_info
+    uint64_t oldest_ms; // since the oldest one was started; 0: there is none
+    uint64_t median_ms;
+};
+
+// What its calls have carried, in bytes: MessagePack, but for the tensors.
+struct sp_traffic {
+    uint64_t arguments; // of calls that were admitted
+    uint64_t tensors;   // of these
+    uint64_t results;   // of calls that ended well
+    uint64_t chunks;    // of streams, that were read,
+    uint64_t pieces;    // and their number
+};
+
 // The calls of one tool.
 struct sp_tool_figures {
     char name[256]; // clean; see base/text.h
@@ -53,13 +82,46 @@ struct sp_tool_figures {
 
 struct sp_figures {
     snakepit_pool_stats stats;
-    struct sp_histogram line;  // how long calls waited for a worker
-    struct sp_histogram run;   // how long tools ran
+    struct sp_histogram line;   // how long calls waited for a worker
+    struct sp_histogram run;    // how long tools ran
+    struct sp_exemplars traced; // calls of `run`
+    struct sp_histogram
+        handover; // how long calls were in a worker that had not begun them
+    struct sp_histogram chunk; // how long streams took to their first chunk
     struct sp_histogram start; // how long workers took to start
+    struct sp_traffic traffic;
+    struct sp_worker_lives workers;
+    uint32_t waited_most;     // calls in the line at once, ever
+    uint32_t held_by_python;  // requests whose tensors it holds after their calls
+    uint32_t held_by_program; // results in memory of their workers
     uint64_t deaths[SP_DEATHS];
     uint64_t recycles[SP_RECYCLES];
     struct sp_tool_figures *tools; // the owner's
     uint32_t tool_count;
+};
+
+// Why a session has ended.
+enum sp_session_over {
+    SP_SESSION_OVER_CLOSED,
+    SP_SESSION_OVER_EXPIRED,
+    SP_SESSION_OVER_ROOM,   // for another session
+    SP_SESSION_OVER_MEMORY, // for another one's values
+    SP_SESSION_OVERS,
+};
+
+// What is told of all sessions.
+struct sp_session_figures {
+    uint64_t open;
+    uint64_t values;
+    uint64_t bytes; // that these take
+    uint64_t ended[SP_SESSION_OVERS];
+};
+
+// All that is told.
+struct sp_all_figures {
+    const struct sp_figures *pools;
+    size_t count;
+    struct sp_session_figures sessions;
 };
 
 #endif

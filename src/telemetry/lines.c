@@ -4,9 +4,7 @@
 
 #include <string.h>
 
-// 1 us to 137 s
-#define FIRST_POWER 10u
-#define LAST_POWER  37u
+#include "telemetry/trace_context.h"
 
 static void put(struct sp_lines *lines, const char *text, size_t size)
 {
@@ -121,6 +119,17 @@ static void put_number(struct sp_lines *lines, uint64_t number, uint32_t least)
     put(lines, &text[at], sizeof text - at);
 }
 
+static void put_decimal(struct sp_lines *lines, uint64_t number, uint32_t digits)
+{
+    uint64_t unit = 1;
+    for (uint32_t i = 0; i < digits; i++) {
+        unit *= 10;
+    }
+    put_number(lines, number / unit, 1);
+    put(lines, ".", 1);
+    put_number(lines, number % unit, digits);
+}
+
 void sp_lines_count(struct sp_lines *lines,
                     const struct sp_sample *sample,
                     uint64_t count)
@@ -135,14 +144,8 @@ void sp_lines_decimal(struct sp_lines *lines,
                       uint64_t number,
                       uint32_t digits)
 {
-    uint64_t unit = 1;
-    for (uint32_t i = 0; i < digits; i++) {
-        unit *= 10;
-    }
     put_name(lines, sample);
-    put_number(lines, number / unit, 1);
-    put(lines, ".", 1);
-    put_number(lines, number % unit, digits);
+    put_decimal(lines, number, digits);
     put(lines, "\n", 1);
 }
 
@@ -158,26 +161,69 @@ static const char *limit_of(uint32_t power)
         "0.033554432",  "0.067108864",  "0.134217728",  "0.268435456", "0.536870912",
         "1.073741824",  "2.147483648",  "4.294967296",  "8.589934592", "17.179869184",
         "34.359738368", "68.719476736", "137.438953472"};
-    _Static_assert(sizeof limits / sizeof limits[0] == LAST_POWER - FIRST_POWER + 1,
+    _Static_assert(sizeof limits / sizeof limits[0] ==
+                       SP_LIMITS_LAST - SP_LIMITS_FIRST + 1,
                    "one for each power");
-    return limits[power - FIRST_POWER];
+    return limits[power - SP_LIMITS_FIRST];
 }
 
-// Its classes are many more than anybody asks for: of these each power of two.
+// How many took so long, and one of them: `# {trace_id="..."} seconds, and when`.
+static void put_class(struct sp_lines *lines,
+                      const struct sp_sample *sample,
+                      uint64_t count,
+                      const struct sp_exemplar *one)
+{
+    uint8_t trace[2 * sizeof one->trace];
+    put_name(lines, sample);
+    put_number(lines, count, 1);
+    if (lines->open && one != NULL) {
+        sp_hex_write(one->trace, sizeof one->trace, trace);
+        put_text(lines, " # {trace_id=\"");
+        put(lines, (const char *)trace, sizeof trace);
+        put_text(lines, "\"} ");
+        put_decimal(lines, one->ns, 9);
+        put(lines, " ", 1);
+        put_decimal(lines, one->at_ms, 3);
+    }
+    put(lines, "\n", 1);
+}
+
+// One that took as long as the class below a limit says; NULL: there is none.
+static const struct sp_exemplar *
+find_traced(const struct sp_exemplars *traced, uint64_t least, uint64_t limit)
+{
+    for (uint32_t i = 0; traced != NULL && i < SP_EXEMPLARS; i++) {
+        const struct sp_exemplar *one = &traced->of[i];
+        if (one->at_ms != 0 && one->ns >= least && one->ns < limit) {
+            return one;
+        }
+    }
+    return NULL;
+}
+
+// Its classes are many more than anybody asks for.
 void sp_lines_times(struct sp_lines *lines,
                     const struct sp_sample *sample,
-                    const struct sp_histogram *times)
+                    const struct sp_limits *limits,
+                    const struct sp_histogram *times,
+                    const struct sp_exemplars *traced)
 {
     const uint64_t count = sp_histogram_count(times);
+    uint64_t least = 0;
     struct sp_sample part = *sample;
     part.suffix = "_bucket";
     part.label = "le";
-    for (uint32_t i = FIRST_POWER; i <= LAST_POWER; i++) {
+    for (uint32_t i = limits->first; i <= limits->last; i += limits->step) {
+        const uint64_t limit = UINT64_C(1) << i;
         part.value = limit_of(i);
-        sp_lines_count(lines, &part, sp_histogram_below(times, i));
+        put_class(lines,
+                  &part,
+                  sp_histogram_below(times, i),
+                  find_traced(traced, least, limit));
+        least = limit;
     }
     part.value = "+Inf";
-    sp_lines_count(lines, &part, count);
+    put_class(lines, &part, count, find_traced(traced, least, UINT64_MAX));
     part.suffix = "_count";
     part.label = NULL;
     sp_lines_count(lines, &part, count);

@@ -9,6 +9,7 @@
 #include <snakepit/errors.h>
 
 #include "base/slice.h"
+#include "telemetry/exemplars.h"
 #include "telemetry/histogram.h"
 
 enum sp_metric_kind { SP_GAUGE, SP_COUNTER, SP_HISTOGRAM, SP_SUMMARY };
@@ -42,11 +43,23 @@ void sp_lines_decimal(struct sp_lines *lines,
                       const struct sp_sample *sample,
                       uint64_t number,
                       uint32_t digits);
-// A histogram of seconds, with a limit at each power of two from 1 us to 137 s.
-// `sample` has its family and labels.
+// At which powers of two, in ns, a histogram has its limits: at `first`, at each
+// `step`th behind it, and at `last`. SP_LIMITS_FIRST to SP_LIMITS_LAST.
+struct sp_limits {
+    uint32_t first;
+    uint32_t step;
+    uint32_t last;
+};
+#define SP_LIMITS_FIRST 10u // 1 us
+#define SP_LIMITS_LAST  37u // 137 s
+
+// A histogram of seconds. `sample` has its family and labels. Only OpenMetrics is told
+// of calls that were `traced`; NULL: there are none.
 void sp_lines_times(struct sp_lines *lines,
                     const struct sp_sample *sample,
-                    const struct sp_histogram *times);
+                    const struct sp_limits *limits,
+                    const struct sp_histogram *times,
+                    const struct sp_exemplars *traced);
 
 // Appends `name="value"`, behind a comma if there is something, and a zero behind it.
 // What the format cannot have as it is is escaped. NO_MEMORY.

@@ -3,13 +3,20 @@
 
 from __future__ import annotations
 
+import ctypes
+import json
 import pathlib
 import socket
 import ssl
+import time
 from collections.abc import Iterator
 
+import numpy
 import pytest
+from support import pool
 from support.certificates import Identity, self_signed
+from support.library import lib
+from support.pit import Pit
 from support.raw_http import Raw
 from support.served import Client, config, end, serve
 from support.waiting import eventually
@@ -29,11 +36,22 @@ def client(tmp_path: pathlib.Path, own: Identity) -> Iterator[Client]:
     end([daemon])
 
 
-def figures(client: Client) -> dict[str, float]:
-    """What /metrics has, by what is in front of the number."""
-    lines = client.ask("GET", "/metrics")[1].decode().splitlines()
+def read(text: bytes) -> dict[str, float]:
+    """The numbers of a text, by what is in front of them."""
+    lines = text.decode().splitlines()
     named = (line.rsplit(" ", 1) for line in lines if line[0] != "#")
     return {name: float(value) for name, value in named}
+
+
+def figures(client: Client) -> dict[str, float]:
+    """What /metrics has."""
+    return read(client.ask("GET", "/metrics")[1])
+
+
+def of_pool(client: Client, name: str, **labels: str) -> float:
+    """A figure of the daemon's pool."""
+    inside = "".join(f',{key}="{value}"' for key, value in labels.items())
+    return figures(client)[f'snakepit_pool_{name}{{pool="text"{inside}}}']
 
 
 class Door:
@@ -137,3 +155,146 @@ def test_workers_are_counted_by_how_they_end(client):
     assert client.ask("POST", "/v1/pools/text:recycle")[0] in (200, 202)
     eventually(lambda: figures(client)[hand] == 1, "that it is recycled")
     assert figures(client)[deaths] == 1
+
+
+# ---- What calls carry, and how long they are where ----------------------------------
+
+
+def test_chunks_are_those_that_a_client_has_read(client):
+    chunks = 0
+    for n in (300, 1, 0):
+        events = client.events("count", {"n": n})
+        got = [value for name, value in events if name == "message"]
+        events.close()
+        assert got == list(range(n))
+        chunks += len(got)
+    assert client.call("add", {"a": 1})[0] == 200  # no stream
+    assert of_pool(client, "chunks_total") == chunks
+    # As MessagePack has them: to 127 in one byte, to 255 in two, then in three.
+    assert (
+        of_pool(client, "payload_bytes_total", of="chunks")
+        == 128 + 2 * 128 + 3 * 44 + 1
+    )
+    assert of_pool(client, "first_chunk_seconds_count") == 2
+    assert of_pool(client, "run_seconds_count") == 1
+
+
+def test_the_first_chunk_is_told_while_the_stream_goes_on(client, tmp_path):
+    began = time.monotonic()
+    events = client.events("pour", {"path": str(tmp_path / "poured"), "size": 10})
+    values = iter(events)
+    for _ in range(3):
+        assert next(values) == ("message", "x" * 10)
+    took = time.monotonic() - began
+    eventually(lambda: of_pool(client, "first_chunk_seconds_count") == 1)
+    assert 0 < of_pool(client, "first_chunk_seconds_sum") < took
+    assert of_pool(client, "chunks_total") >= 3
+    events.close()
+
+
+def test_bytes_are_those_of_messagepack_in_and_out(client):
+    text = "x" * 1000
+    for _ in range(3):
+        assert client.call("echo", {"a": text}) == (200, {"a": text})
+    assert client.call("fail", {"message": "y"})[0] == 500
+    whole = 1 + 2 + 3 + len(text)  # a map of one, its key, and the head of a long text
+    fault = 1 + 8 + 2
+    told = "payload_bytes_total"
+    assert of_pool(client, told, of="arguments") == 3 * whole + fault
+    assert of_pool(client, told, of="results") == 3 * whole
+    assert (
+        of_pool(client, told, of="tensors") == of_pool(client, told, of="chunks") == 0
+    )
+
+
+def test_each_call_was_handed_over_before_it_ran(client):
+    """Those of a line, too; one that is given up is not told."""
+    calls = 20
+    for _ in range(calls):
+        assert client.call("add", {"a": 1})[0] == 200
+    assert client.call("fail")[0] == 500
+    assert client.call("made_up")[0] == 404
+    events = client.events("count", {"n": 3})
+    assert len(list(events)) == 4
+    events.close()
+    assert of_pool(client, "handover_seconds_count") == calls + 3
+    assert of_pool(client, "line_seconds_count") == calls + 3
+    assert 0 < of_pool(client, "handover_seconds_sum") < 60
+
+
+# ---- Workers and sessions -----------------------------------------------------------
+
+
+def test_workers_have_states_and_ages(client):
+    states = ("starting", "ready", "draining", "stopping")
+
+    def counted() -> list[float]:
+        return [of_pool(client, "worker_states", state=state) for state in states]
+
+    [row] = client.ask("GET", "/v1/pools/text")[1]["workers_now"]
+    assert counted() == [0, 1, 0, 0]
+    oldest = of_pool(client, "worker_age_seconds", of="oldest")
+    assert oldest >= row["age_ms"] / 1000
+    assert of_pool(client, "worker_age_seconds", of="median") >= oldest
+    assert client.call("die")[0] == 503
+    eventually(lambda: of_pool(client, "worker_starts_total") == 2)
+    eventually(lambda: counted() == [0, 1, 0, 0], "that another one is ready")
+    eventually(lambda: of_pool(client, "worker_threads") >= 1)
+
+
+def test_sessions_are_counted_with_their_values(client):
+    def told(name: str) -> float:
+        return figures(client)[f"snakepit_session{name}"]
+
+    for session, key, value in (("a", "k", 1), ("a", "key", "xyz"), ("b", "k", None)):
+        place = f"/v1/sessions/{session}/values/{key}"
+        assert (
+            client.ask(
+                "PUT",
+                place,
+                json.dumps(value).encode(),
+                Content_Type="application/json",
+            )[0]
+            == 204
+        )
+    assert client.call("session", Snakepit_Session="c") == (200, "c")
+    assert told("s") == 3
+    assert told("_values") == 3
+    assert told("_value_bytes") == 3 * 128 + (1 + 1) + (3 + 4) + (1 + 1)
+    assert client.ask("DELETE", "/v1/sessions/a")[0] == 204
+    assert told("s") == 2
+    assert told("_values") == 1
+    assert told('_ends_total{by="hand"}') == 1
+    assert told('_ends_total{by="max_sessions"}') == 0
+
+
+# ---- What is lent -------------------------------------------------------------------
+
+
+def figures_of(pit: Pit) -> dict[str, float]:
+    text, size = ctypes.c_void_p(), ctypes.c_size_t()
+    assert lib.metrics(pit.handle, None, ctypes.byref(text), ctypes.byref(size)) == 0
+    found = ctypes.string_at(text, size.value)
+    lib.metrics_free(text)
+    return read(found)
+
+
+def test_what_is_lent_is_told_until_it_is_given_back(open_pit):
+    pit = open_pit(pool("process", adapter="guinea_pig.GuineaPig"))
+    [name] = [
+        key
+        for key in figures_of(pit)
+        if key.startswith("snakepit_pool_leases") and 'by="python"' in key
+    ]
+    program = name.replace("python", "program")
+    carried = name.replace("leases", "payload_bytes_total").replace("by=", "of=")
+    for kept in range(1, 4):
+        assert pit.call("keep", {"array": numpy.ones(100)}) == kept
+        assert figures_of(pit)[name] == kept
+    pit.call("drop")
+    eventually(lambda: pit.call("kept_sum") == 0 and figures_of(pit)[name] == 0)
+    assert figures_of(pit)[carried.replace("python", "tensors")] == 3 * 100 * 8
+    with pit.answer("make", {"count": 1000}) as answer:
+        assert answer.value().sum() == 1000
+        assert figures_of(pit)[program] == 1
+    assert figures_of(pit)[program] == 0

@@ -64,6 +64,28 @@ def test_spans_and_metrics_go_where_the_variable_says(start, collector):
     assert b"of-the-test" in metrics[-1].body
 
 
+def test_a_call_that_is_traced_is_an_example_in_openmetrics(start, collector):
+    client = start(OTEL_EXPORTER_OTLP_ENDPOINT=collector.url)
+    openmetrics = {"Accept": "application/openmetrics-text; version=1.0.0"}
+
+    def told() -> list[str]:
+        text = client.ask("GET", "/metrics", **openmetrics)[1].decode()
+        return [line for line in text.splitlines() if "trace_id" in line]
+
+    assert client.call("where", {}, traceparent=SAMPLED[:-1] + "0")[0] == 200
+    assert told() == []
+    before = time.time()
+    assert client.call("where", {}, traceparent=SAMPLED)[0] == 200
+    [line] = told()
+    sample, example = line.split(" # ")
+    assert sample.startswith("snakepit_pool_run_seconds_bucket{")
+    labels, seconds, at = example.split(" ")
+    assert labels == f'{{trace_id="{TRACE}"}}'
+    assert 0 < float(seconds) <= float(sample.split('le="')[1].split('"')[0])
+    assert before - 0.01 <= float(at) <= time.time() + 0.01
+    assert b"trace_id" not in client.ask("GET", "/metrics")[1]
+
+
 def test_each_signal_may_have_an_address_of_its_own(start, collector):
     client = start(
         top=f'"otlp_endpoint": "{collector.url}/base/"',

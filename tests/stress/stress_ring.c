@@ -206,11 +206,11 @@ static void
 wait_for(struct host *host, uint32_t slot, bool woke, struct sp_patience *patience)
 {
     static _Atomic uint32_t moves;
-    const struct sp_wait wait = {.patience = patience,
-                                 .peer_cpu = &host->port->view.header->worker_cpu,
-                                 .woke = woke,
-                                 .deadline = sp_clock_now() + LOST_NS,
-                                 .moves = &moves};
+    struct sp_wait wait = {.patience = patience,
+                           .peer_cpu = &host->port->view.header->worker_cpu,
+                           .woke = woke,
+                           .deadline = sp_clock_now() + LOST_NS,
+                           .moves = &moves};
     uint32_t word = sp_wait_slot(&host->port->view.slots[slot], &wait);
     pthread_mutex_lock(&host->lock);
     if ((word & SP_SLOT_STATE) == SP_SLOT_DONE) {

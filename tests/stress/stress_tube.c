@@ -193,12 +193,12 @@ static bool await_chunk(struct sp_port *port,
     static _Atomic uint32_t moves;
     struct sp_slot *slot = &port->view.slots[0];
     tell(reader, slot);
-    const struct sp_wait wait = {.patience = patience,
-                                 .peer_cpu = &port->view.header->worker_cpu,
-                                 .deadline = sp_clock_now() + LOST_NS,
-                                 .moves = &moves,
-                                 .tube = true,
-                                 .tail_seen = reader->tail};
+    struct sp_wait wait = {.patience = patience,
+                           .peer_cpu = &port->view.header->worker_cpu,
+                           .deadline = sp_clock_now() + LOST_NS,
+                           .moves = &moves,
+                           .tube = true,
+                           .tail_seen = reader->tail};
     uint32_t word = sp_wait_slot(slot, &wait);
     assert_true(sp_clock_now() < wait.deadline);
     bool done = (word & SP_SLOT_STATE) == SP_SLOT_DONE;

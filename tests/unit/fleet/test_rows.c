@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "base/memory.h"
+
 static void only_workers_with_a_process_are_seen(void **state)
 {
     (void)state;
@@ -39,6 +41,57 @@ static void a_row_says_how_many_calls_its_worker_has(void **state)
     fixture_drain(&scene.fixture);
     assert_int_equal(scene_see().rows[0].load, 0);
     scene_end();
+}
+
+static struct sp_worker_lives lives(void)
+{
+    struct sp_worker_lives now;
+    memset(&now, 0xff, sizeof now);
+    assert_int_equal(sp_fleet_lives(&scene.fleet, &now), SNAKEPIT_OK);
+    return now;
+}
+
+static void workers_are_counted_by_what_they_do(void **state)
+{
+    (void)state;
+    scene_begin();
+    assert_int_equal(lives().lives[SP_WORKERS_STARTING], 2);
+    fake_is_ready(0);
+    assert_int_equal(lives().lives[SP_WORKERS_STARTING], 1);
+    assert_int_equal(lives().lives[SP_WORKERS_READY], 1);
+    assert_int_equal(lives().lives[SP_WORKERS_DRAINING], 0);
+    assert_int_equal(lives().lives[SP_WORKERS_STOPPING], 0);
+    assert_int_equal(lives().forked, 0);
+    sp_memory_fail_at(1);
+    struct sp_worker_lives none;
+    assert_int_equal(sp_fleet_lives(&scene.fleet, &none), SNAKEPIT_NO_MEMORY);
+    sp_memory_fail_at(0);
+    scene_end();
+    assert_int_equal(lives().lives[SP_WORKERS_STARTING], 0);
+    assert_int_equal(lives().lives[SP_WORKERS_READY], 0);
+}
+
+static void workers_have_ages_from_the_oldest_to_the_youngest(void **state)
+{
+    const uint64_t now = sp_clock_now();
+    static const uint64_t ages_ms[] = {10000, 90000, 50000};
+    (void)state;
+    scene.pool_config.pool_size = (struct sp_range){3, 3};
+    scene_begin();
+    uint32_t aged = 0;
+    for (size_t i = 0; i < scene.fleet.row_count; i++) {
+        if (scene.fleet.rows[i].info.id != 0) {
+            scene.fleet.rows[i].started_at = now - ages_ms[aged++] * SP_NS_PER_MS;
+        }
+    }
+    assert_int_equal(aged, 3);
+    const struct sp_worker_lives told = lives();
+    const uint64_t more = (sp_clock_now() - now) / SP_NS_PER_MS + 1;
+    assert_in_range(told.oldest_ms, 90000, 90000 + more);
+    assert_in_range(told.median_ms, 50000, 50000 + more);
+    scene_end();
+    assert_int_equal(lives().oldest_ms, 0);
+    assert_int_equal(lives().median_ms, 0);
 }
 
 // ---- Another thread -----------------------------------------------------------
@@ -103,6 +156,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SCENE_TEST(only_workers_with_a_process_are_seen),
         SCENE_TEST(a_row_says_how_many_calls_its_worker_has),
+        SCENE_TEST(workers_are_counted_by_what_they_do),
+        SCENE_TEST(workers_have_ages_from_the_oldest_to_the_youngest),
         SCENE_TEST(who_looks_sees_whole_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

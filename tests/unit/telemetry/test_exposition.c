@@ -21,6 +21,14 @@ static const struct sp_figures two[] = {
                .workers = 4,
                .calls = 7,
                .stop_total_us = 1500002},
+     .workers = {.lives = {[SP_WORKERS_READY] = 3}, .oldest_ms = 61001},
+     .traffic = {.chunks = 12, .pieces = 4},
+     .chunk = {.sum_ns = 5000000,
+               .counts = {[0] = 1, [1 + 16 * 12] = 2, [1 + 16 * 14] = 4}},
+     .traced =
+         {.of = {{.trace = {0xab, [15] = 0x01}, .ns = 1024, .at_ms = 1700000000123},
+                 {.ns = 7},
+                 {.trace = {2}, .ns = UINT64_C(1) << 36, .at_ms = 1}}},
      .run = {.sum_ns = 3000002000,
              .counts = {[0] = 1, [SP_HISTOGRAM_CLASSES - 1] = 2}}},
     {.stats = {.name = "a \"b\"\\\n", .state = "down", .calls = UINT64_MAX}},
@@ -37,7 +45,9 @@ static char *text_of(size_t count, bool open)
         sp_exposition_gauge(&out, "snakepit_draining", "1 while the daemon ends.", 1),
         SNAKEPIT_OK);
     assert_int_equal(sp_doors_write(&out, NULL, 0, open), SNAKEPIT_OK);
-    assert_int_equal(sp_exposition_write(&out, two, count, open), SNAKEPIT_OK);
+    const struct sp_all_figures all = {
+        .pools = two, .count = count, .sessions = {.open = 3, .ended = {1, 2, 3, 4}}};
+    assert_int_equal(sp_exposition_write(&out, &all, open), SNAKEPIT_OK);
     if (open) {
         assert_int_equal(sp_exposition_end(&out), SNAKEPIT_OK);
     }
@@ -69,6 +79,14 @@ static void each_pool_has_a_sample_of_each_row(void **state)
     assert_holds(text, "snakepit_pool_stop_seconds_total{pool=\"plain\"} 1.500002\n");
     assert_holds(text, "snakepit_pool_state{pool=\"plain\",state=\"ready\"} 1\n");
     assert_holds(text, "snakepit_pool_state{pool=\"plain\",state=\"down\"} 0\n");
+    assert_holds(text,
+                 "snakepit_pool_worker_states{pool=\"plain\",state=\"ready\"} 3\n");
+    assert_holds(text,
+                 "snakepit_pool_worker_age_seconds{pool=\"plain\",of=\"oldest\"} "
+                 "61.001\n");
+    assert_holds(
+        text, "snakepit_pool_payload_bytes_total{pool=\"plain\",of=\"chunks\"} 12\n");
+    assert_holds(text, "snakepit_pool_chunks_total{pool=\"plain\"} 4\n");
     assert_holds(text, "snakepit_connections 3\n");
     assert_holds(text, "snakepit_draining 1\n");
     assert_null(strstr(text, "# EOF"));
@@ -86,12 +104,79 @@ static void times_are_told_by_powers_of_two(void **state)
         "snakepit_pool_run_seconds_bucket{pool=\"plain\",le=\"2.048e-06\"} 1\n");
     assert_holds(
         text,
-        "snakepit_pool_run_seconds_bucket{pool=\"plain\",le=\"137.438953472\"} 1\n"
+        "snakepit_pool_run_seconds_bucket{pool=\"plain\",le=\"68.719476736\"} 1\n"
         "snakepit_pool_run_seconds_bucket{pool=\"plain\",le=\"+Inf\"} 3\n"
         "snakepit_pool_run_seconds_count{pool=\"plain\"} 3\n"
         "snakepit_pool_run_seconds_sum{pool=\"plain\"} 3.000002000\n");
     assert_holds(text, "snakepit_pool_line_seconds_count{pool=\"plain\"} 0\n");
     free(text);
+}
+
+// 2^20 to 2^21 ns belongs to the first limit behind 2^20, which is 2^22.
+static void times_may_be_told_by_powers_of_four(void **state)
+{
+    (void)state;
+    char *text = text_of(1, false);
+    assert_holds(text,
+                 "snakepit_pool_first_chunk_seconds_bucket{pool=\"plain\",le=\"0."
+                 "000262144\"} 1\n"
+                 "snakepit_pool_first_chunk_seconds_bucket{pool=\"plain\",le=\"0."
+                 "001048576\"} 1\n"
+                 "snakepit_pool_first_chunk_seconds_bucket{pool=\"plain\",le=\"0."
+                 "004194304\"} 3\n"
+                 "snakepit_pool_first_chunk_seconds_bucket{pool=\"plain\",le=\"0."
+                 "016777216\"} 7\n");
+    assert_holds(
+        text,
+        "snakepit_pool_first_chunk_seconds_bucket{pool=\"plain\",le=\"17.179869184\"} "
+        "7\n"
+        "snakepit_pool_first_chunk_seconds_bucket{pool=\"plain\",le=\"+Inf\"} 7\n"
+        "snakepit_pool_first_chunk_seconds_count{pool=\"plain\"} 7\n");
+    free(text);
+}
+
+// A bucket has one whose time is in it: below its limit, and not below the one before.
+static void only_openmetrics_has_examples(void **state)
+{
+    (void)state;
+    char *text = text_of(2, false);
+    assert_null(strstr(text, "trace_id"));
+    free(text);
+    text = text_of(2, true);
+    assert_holds(
+        text,
+        "snakepit_pool_run_seconds_bucket{pool=\"plain\",le=\"1.024e-06\"} 1\n"
+        "snakepit_pool_run_seconds_bucket{pool=\"plain\",le=\"2.048e-06\"} 1 # "
+        "{trace_id=\"ab000000000000000000000000000001\"} 0.000001024 "
+        "1700000000.123\n"
+        "snakepit_pool_run_seconds_bucket{pool=\"plain\",le=\"4.096e-06\"} 1\n");
+    assert_holds(text,
+                 "snakepit_pool_run_seconds_bucket{pool=\"plain\",le=\"+Inf\"} 3 # "
+                 "{trace_id=\"02000000000000000000000000000000\"} 68.719476736 "
+                 "0.001\n"
+                 "snakepit_pool_run_seconds_count{pool=\"plain\"} 3\n");
+    int examples = 0;
+    for (const char *at = text; (at = strstr(at, "trace_id")) != NULL; at++) {
+        examples++;
+    }
+    assert_int_equal(examples, 2);
+    free(text);
+}
+
+static void sessions_are_told_once_whatever_pools_there_are(void **state)
+{
+    (void)state;
+    for (size_t pools = 0; pools <= 2; pools += 2) {
+        char *text = text_of(pools, false);
+        assert_holds(text, "snakepit_sessions 3\n");
+        assert_holds(text,
+                     "# TYPE snakepit_session_ends_total counter\n"
+                     "snakepit_session_ends_total{by=\"hand\"} 1\n"
+                     "snakepit_session_ends_total{by=\"session_ttl_ms\"} 2\n"
+                     "snakepit_session_ends_total{by=\"max_sessions\"} 3\n"
+                     "snakepit_session_ends_total{by=\"session_memory\"} 4\n");
+        free(text);
+    }
 }
 
 static void openmetrics_names_families_otherwise(void **state)
@@ -117,8 +202,9 @@ static void memory_that_runs_out_is_told(void **state)
 {
     (void)state;
     struct sp_buf out = {0};
+    const struct sp_all_figures all = {.pools = two, .count = 2};
     sp_memory_fail_at(1);
-    assert_int_equal(sp_exposition_write(&out, two, 2, false), SNAKEPIT_NO_MEMORY);
+    assert_int_equal(sp_exposition_write(&out, &all, false), SNAKEPIT_NO_MEMORY);
     sp_memory_fail_at(0);
     sp_buf_fini(&out);
 }
@@ -232,7 +318,18 @@ static void fill(struct sp_figures *pool, struct sp_tool_figures *tools, uint32_
     for (uint32_t class = 0; class < SP_HISTOGRAM_CLASSES; class ++) {
         pool->line.counts[class] = 1000003;
         pool->run.counts[class] = 1000003;
+        pool->handover.counts[class] = 1000003;
+        pool->chunk.counts[class] = 1000003;
     }
+    for (uint32_t place = 0; place < SP_EXEMPLARS; place++) {
+        pool->traced.of[place] = (struct sp_exemplar){
+            .trace = {1}, .ns = UINT64_C(10000) << 10 * place, .at_ms = 1764500000123};
+    }
+    pool->traffic = (struct sp_traffic){.arguments = 123456789012,
+                                        .tensors = 1234567890123,
+                                        .results = 123456789012,
+                                        .chunks = 123456789012,
+                                        .pieces = 1234567890};
     for (uint32_t tool = 0; tool <= TOOLS; tool++) {
         (void)snprintf(
             tools[tool].name, sizeof tools[tool].name, "tool_of_the_pool_%u", tool);
@@ -254,7 +351,8 @@ static void twenty_pools_of_fifty_workers_fit_into_300_kib(void **state)
         fill(&pools[i], tools[i], i);
     }
     const uint64_t begun = sp_clock_now();
-    assert_int_equal(sp_exposition_write(&out, pools, POOLS, true), SNAKEPIT_OK);
+    const struct sp_all_figures all = {.pools = pools, .count = POOLS};
+    assert_int_equal(sp_exposition_write(&out, &all, true), SNAKEPIT_OK);
     const uint64_t took = sp_clock_now() - begun;
     print_message("%zu bytes in %.2f ms\n", out.size, (double)took / 1e6);
     assert_true(out.size <= MOST);
@@ -266,6 +364,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_pool_has_a_sample_of_each_row),
         cmocka_unit_test(times_are_told_by_powers_of_two),
+        cmocka_unit_test(times_may_be_told_by_powers_of_four),
+        cmocka_unit_test(only_openmetrics_has_examples),
+        cmocka_unit_test(sessions_are_told_once_whatever_pools_there_are),
         cmocka_unit_test(openmetrics_names_families_otherwise),
         cmocka_unit_test(without_pools_the_daemon_is_left),
         cmocka_unit_test(memory_that_runs_out_is_told),
