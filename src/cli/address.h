@@ -15,6 +15,7 @@ struct sp_cli_address {
     char base[SP_CLI_URL_SIZE];  // before the path of a request, without a '/' at
                                  // its end: "http://127.0.0.1:8470"
     char socket[SP_CLI_SOCKET_SIZE]; // the path of a Unix socket; "": there is none
+    bool abstract;                   // that is no path, but a name that is in no folder
     bool secure;                     // by TLS
     bool local;                      // loopback or a Unix socket
 };

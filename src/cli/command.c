@@ -71,6 +71,7 @@ static bool is_client(enum sp_cli_command_id id)
     case SP_CLI_TOP:
     case SP_CLI_RELOAD:
     case SP_CLI_DRAIN:
+    case SP_CLI_MCP:
         return true;
     default:
         return false;

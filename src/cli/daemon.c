@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/cgroup_tree.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/thread.h"
@@ -289,8 +290,18 @@ static snakepit_err open_pit(struct sp_daemon *daemon, snakepit_message *why)
                               : err;
 }
 
+// Pools that limit memory or processor time may come with a reload, when it is too
+// late.
+static void make_room_for_groups(void)
+{
+    char own[SP_CGROUP_TEXT_MAX];
+    sp_cgroup_read("/proc/self", "cgroup", own);
+    sp_cgroup_step_aside(SP_CGROUP_ROOT, own);
+}
+
 snakepit_err sp_daemon_open(struct sp_daemon *daemon, snakepit_message *why)
 {
+    make_room_for_groups();
     snakepit_err err = open_log(daemon);
     if (err == SNAKEPIT_OK) {
         err = sp_loop_init(&daemon->loop, on_woken, daemon, why);
@@ -319,6 +330,7 @@ snakepit_err sp_daemon_open(struct sp_daemon *daemon, snakepit_message *why)
                                               .config = &daemon->config->serve,
                                               .log = &daemon->log,
                                               .protocol = &sp_http,
+                                              .inside = daemon->inside,
                                               .activation = &daemon->activation,
                                               .handle = sp_services_handle,
                                               .streams = sp_services_stream,

@@ -23,6 +23,7 @@
 struct sp_daemon {
     const char *file;
     struct sp_config *config; // as it was when it began to serve
+    bool inside;              // it serves this process alone: see sp_server_options
     struct sp_activation activation;
     struct sp_notify notify;
 

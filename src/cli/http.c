@@ -130,8 +130,10 @@ static snakepit_err take(struct sp_cli_transfer *transfer, struct sp_slice bytes
     if (response->status == 0) {
         note_head(transfer);
     }
+    const char *type =
+        request->piece_type != NULL ? request->piece_type : request->accept;
     if (request->piece != NULL && response->status == 200 &&
-        strcmp(response->type, request->accept) == 0) {
+        strcmp(response->type, type) == 0) {
         return request->piece(request->user, bytes) ? SNAKEPIT_OK : SNAKEPIT_END;
     }
     if (bytes.size > ANSWER_MOST - response->body.size) {
@@ -201,7 +203,9 @@ static void set_way(CURL *easy, const struct sp_cli_http_options *options)
     SET(easy, PROTOCOLS_STR, options->address->secure ? "https" : "http");
     SET(easy, CONNECTTIMEOUT_MS, CONNECT_MS);
     SET(easy, TCP_KEEPALIVE, 1L);
-    if (options->address->socket[0] != '\0') {
+    if (options->address->abstract) {
+        SET(easy, ABSTRACT_UNIX_SOCKET, options->address->socket);
+    } else if (options->address->socket[0] != '\0') {
         SET(easy, UNIX_SOCKET_PATH, options->address->socket);
     }
     SET(easy, SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
@@ -544,6 +548,13 @@ snakepit_err sp_cli_http_begin(struct sp_cli_http *http,
 snakepit_err sp_cli_http_turn(struct sp_cli_http *http, int fd, int wait_ms)
 {
     return turn_until_signal(http->multi, fd, wait_ms);
+}
+
+bool sp_cli_http_has_begun(const struct sp_cli_transfer *transfer)
+{
+    long status = 0;
+    (void)sp_curl.easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+    return status == 200;
 }
 
 bool sp_cli_http_is_done(const struct sp_cli_transfer *transfer)

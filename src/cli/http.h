@@ -43,9 +43,10 @@ struct sp_cli_request {
     size_t header_count;
     uint32_t timeout_ms; // until the answer is whole; 0: it may take any time
     const char *undo;    // path that is deleted where a signal comes first; or NULL
-    // Takes the bytes of an answer with status 200 and type `accept` as they come.
-    // False: it wants no more. NULL: they are kept.
+    // Takes the bytes of an answer with status 200 and type `piece_type` (NULL: the
+    // only one of `accept`) as they come. False: it wants no more. NULL: they are kept.
     bool (*piece)(void *user, struct sp_slice bytes);
+    const char *piece_type;
     void *user;
 };
 
@@ -87,6 +88,8 @@ snakepit_err sp_cli_http_begin(struct sp_cli_http *http,
 // Moves all that are under way on, then waits until something comes, `fd` is readable
 // (-1: there is none), a signal was noted, or `wait_ms` are over. NO_MEMORY.
 snakepit_err sp_cli_http_turn(struct sp_cli_http *http, int fd, int wait_ms);
+// Whether the head of an answer with status 200 has come.
+bool sp_cli_http_has_begun(const struct sp_cli_transfer *transfer);
 // Whether its outcome is known.
 bool sp_cli_http_is_done(const struct sp_cli_transfer *transfer);
 // Says what it came to, as sp_cli_http_ask() does, and frees it. CANCELLED: it was not

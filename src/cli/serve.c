@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/cgroup_tree.h"
 #include "base/check.h"
 #include "cli/daemon.h"
 #include "cli/output.h"
@@ -149,18 +148,8 @@ static void say_where(struct sp_cli *cli, const struct sp_daemon *daemon)
     }
 }
 
-// Pools that limit memory or processor time may come with a reload, when it is too
-// late.
-static void make_room_for_groups(void)
-{
-    char own[SP_CGROUP_TEXT_MAX];
-    sp_cgroup_read("/proc/self", "cgroup", own);
-    sp_cgroup_step_aside(SP_CGROUP_ROOT, own);
-}
-
 static int serve(struct sp_cli *cli, struct sp_daemon *daemon, snakepit_message *why)
 {
-    make_room_for_groups();
     snakepit_err err = sp_daemon_open(daemon, why);
     if (err == SNAKEPIT_OK) {
         say_where(cli, daemon);

@@ -2,7 +2,6 @@
 // tools/call: a call like any other, whose outcome is told as a result of MCP.
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "api/ask.h"
 #include "api/call.h"
@@ -17,21 +16,6 @@
 #define NAME_SIZE    40u  // of a call: "mcp-" and 32 digits
 
 // ---- Names of requests ------------------------------------------------------------
-
-void sp_mcp_new_session(char session[SP_MCP_SESSION_SIZE])
-{
-    static const char digits[] = "0123456789abcdef";
-    uint8_t bytes[(SP_MCP_SESSION_SIZE - 1) / 2];
-    session[0] = '\0';
-    if (getrandom(bytes, sizeof bytes, GRND_NONBLOCK) != (ssize_t)sizeof bytes) {
-        return;
-    }
-    for (size_t i = 0; i < sizeof bytes; i++) {
-        session[2 * i] = digits[bytes[i] >> 4];
-        session[2 * i + 1] = digits[bytes[i] & 15];
-    }
-    session[SP_MCP_SESSION_SIZE - 1] = '\0';
-}
 
 // What the call of a client's request is called, so that the client can cancel it by
 // the request's number. False: the client has no session, and closes its connection.

@@ -12,6 +12,7 @@
 #include "api/tables.h"
 #include "mcp/message.h"
 #include "mcp/reply.h"
+#include "mcp/session.h"
 #include "server/exchange.h"
 
 // How long a pool may take to tell its tools: one that starts is waited for.
@@ -85,10 +86,6 @@ void sp_mcp_add_fault(struct sp_mcp_out *out,
 void sp_mcp_call(const struct sp_mcp_read *read);
 // notifications/cancelled.
 void sp_mcp_cancel(const struct sp_mcp_read *read);
-
-#define SP_MCP_SESSION_SIZE 33u
-// A name for the requests of one client, that nobody else can guess; "" without chance.
-void sp_mcp_new_session(char session[SP_MCP_SESSION_SIZE]);
 
 // ---- stream.c -------------------------------------------------------------------
 

@@ -7,10 +7,12 @@
 #include <inttypes.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/memory.h"
@@ -413,6 +415,48 @@ snakepit_err sp_doors_read_files(const struct sp_listeners *listeners,
     return open_all(&opening, read_next);
 }
 
+// Without a path to bind to the kernel finds a name: five digits behind a zero.
+static bool listen_inside(struct sp_door *door)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    socklen_t size = sizeof name.sun_family;
+    door->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (door->fd < 0 || bind(door->fd, (const void *)&name, size) != 0 ||
+        listen(door->fd, BACKLOG) != 0) {
+        return false;
+    }
+    size = sizeof name;
+    if (getsockname(door->fd, (void *)&name, &size) != 0) {
+        return false;
+    }
+    const size_t before = offsetof(struct sockaddr_un, sun_path) + 1;
+    (void)snprintf(door->address,
+                   sizeof door->address,
+                   "@%.*s",
+                   size > before ? (int)(size - before) : 0,
+                   name.sun_path + 1);
+    return true;
+}
+
+snakepit_err sp_doors_inside(struct sp_doors *doors, snakepit_message *why)
+{
+    static char name[] = "inside";
+    static const struct sp_listener_config config = {.address = name};
+    *doors = (struct sp_doors){.items = sp_alloc_array(1, sizeof *doors->items)};
+    if (doors->items == NULL) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    struct sp_door *door = &doors->items[doors->count++];
+    *door =
+        (struct sp_door){.config = &config, .fd = -1, .local = true, .inside = true};
+    if (listen_inside(door)) {
+        return SNAKEPIT_OK;
+    }
+    (void)sp_system_failed(why, "bind", NULL, "for this process alone");
+    sp_doors_free(doors);
+    return SNAKEPIT_SYSTEM;
+}
+
 void sp_doors_close(struct sp_doors *doors)
 {
     for (size_t i = 0; i < doors->count; i++) {
@@ -473,9 +517,15 @@ int sp_door_accept(const struct sp_door *door, struct sp_peer *peer)
                      (struct sockaddr *)(void *)&from,
                      &size,
                      SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd >= 0) {
-        *peer = (struct sp_peer){.door = door};
-        name_peer(fd, &from, size, peer);
+    if (fd < 0) {
+        return fd;
+    }
+    *peer = (struct sp_peer){.door = door};
+    name_peer(fd, &from, size, peer);
+    if (door->inside && peer->pid != (uint32_t)getpid()) {
+        (void)close(fd);
+        errno = ECONNABORTED;
+        return -1;
     }
     return fd;
 }

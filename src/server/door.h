@@ -24,6 +24,7 @@ struct sp_door {
     struct sp_users *users;        // who alone may call; NULL: who can connect
     int fd;
     bool local;        // loopback or a Unix socket
+    bool inside;       // whoever is another process is sent away
     bool in_use;       // of sp_doors_probe(): somebody listens there
     char address[128]; // as it is bound: "127.0.0.1:8470"
     char path[108];    // of a Unix socket that is ours to remove; else ""
@@ -45,8 +46,12 @@ snakepit_err sp_doors_open(const struct sp_listeners *listeners,
                            struct sp_activation *activation,
                            struct sp_doors *doors,
                            snakepit_message *why);
-// The same, only to look: an address where somebody listens is no failure; its door
-// says so, and is not open.
+// One door for clients in this very process: a Unix socket whose name, which the kernel
+// chooses, is in no folder, so that nothing of it can stay behind. Its address is '@'
+// and that name. SYSTEM, NO_MEMORY.
+snakepit_err sp_doors_inside(struct sp_doors *doors, snakepit_message *why);
+// As sp_doors_open(), only to look: an address where somebody listens is no failure;
+// its door says so, and is not open.
 snakepit_err sp_doors_probe(const struct sp_listeners *listeners,
                             struct sp_activation *activation,
                             struct sp_doors *doors,

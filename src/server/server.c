@@ -61,7 +61,10 @@ snakepit_err sp_server_open(const struct sp_server_options *options,
     made->budget.most = options->config->max_memory;
     init_locks(made);
     snakepit_err err =
-        sp_doors_open(&options->config->listen, options->activation, &made->doors, why);
+        options->inside
+            ? sp_doors_inside(&made->doors, why)
+            : sp_doors_open(
+                  &options->config->listen, options->activation, &made->doors, why);
     sp_server_warn_of_certificates(made);
     if (err == SNAKEPIT_OK) {
         err = sp_offload_start(&made->offload, why);

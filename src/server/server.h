@@ -44,6 +44,7 @@ struct sp_server_options {
     const struct sp_protocol *protocol; // &sp_http
     struct sp_activation
         *activation; // for "systemd:NAME"; NULL: none. Until it is open
+    bool inside;     // whatever `config` says, it serves this process alone; see door.h
     sp_handler_fn *handle;
     sp_streams_fn *streams; // NULL: never
     sp_admit_fn *admit;     // NULL: always
