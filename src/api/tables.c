@@ -63,16 +63,25 @@ uint64_t sp_api_tables_stamp(snakepit *pit)
     return stamp * 1000003 + count;
 }
 
-struct sp_api_tables *sp_api_tables_kept(struct sp_api *api)
+struct sp_api_tables *sp_api_tables_last(struct sp_api *api)
 {
-    const uint64_t stamp = sp_api_tables_stamp(api->pit);
-    struct sp_api_tables *tables = NULL;
     pthread_mutex_lock(&api->lock);
-    if (api->tables != NULL && api->tables->stamp == stamp) {
-        tables = api->tables;
+    struct sp_api_tables *tables = api->tables;
+    if (tables != NULL) {
         sp_api_tables_ref(tables);
     }
     pthread_mutex_unlock(&api->lock);
+    return tables;
+}
+
+struct sp_api_tables *sp_api_tables_kept(struct sp_api *api)
+{
+    const uint64_t stamp = sp_api_tables_stamp(api->pit);
+    struct sp_api_tables *tables = sp_api_tables_last(api);
+    if (tables != NULL && tables->stamp != stamp) {
+        sp_api_tables_unref(tables);
+        tables = NULL;
+    }
     return tables;
 }
 

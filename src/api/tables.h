@@ -55,5 +55,7 @@ snakepit_err sp_api_tables_get(struct sp_api_tables_waiter *waiter, uint32_t wai
 
 // Those that are kept, of the workers that there are; NULL: none. To be released.
 struct sp_api_tables *sp_api_tables_kept(struct sp_api *api);
+// Those that were told last, also where there are other workers by now; likewise.
+struct sp_api_tables *sp_api_tables_last(struct sp_api *api);
 
 #endif

@@ -225,8 +225,24 @@ static struct ear *new_ear(struct sp_exchange *exchange)
     return ear;
 }
 
+// What was told last is what its client may have listed: what has changed since then,
+// before anybody listened, is news as well.
+static void note_told(struct ear *ear)
+{
+    struct sp_exchange *exchange = ear->exchange;
+    const struct sp_mcp_choice choice = {sp_mcp_takes, exchange};
+    struct sp_api_tables *tables = sp_api_tables_last(sp_api_of(exchange));
+    if (tables != NULL) {
+        ear->known = true;
+        ear->stamp = tables->stamp;
+        ear->print = sp_mcp_tables_print(tables, &choice);
+        sp_api_tables_unref(tables);
+    }
+}
+
 static void begin(struct ear *ear)
 {
+    note_told(ear);
     sp_api_begin(
         ear->exchange,
         &(const struct sp_api_answer){.status = 200, .type = "text/event-stream"});
