@@ -48,6 +48,9 @@ export function cellsOf(workers, now) {
   return cells;
 }
 
+/** What a canvas shows, so that it is drawn only where that changes. @type {WeakMap<HTMLElement, string>} */
+const painted = new WeakMap();
+
 /** @param {Cell[]} cells @param {number} width @returns {{x: number, y: number}[]} */
 function places(cells, width) {
   const found = [];
@@ -111,6 +114,11 @@ function summary(cells) {
 export function cells(workers, now) {
   const all = cellsOf(workers, now);
   const paint = (/** @type {any} */ canvas) => {
+    const as = `${canvas.clientWidth} ${colours().text} ${all.map(({ worker, kind }) => worker.capacity + kind)}`;
+    if (painted.get(canvas) === as) {
+      return;
+    }
+    painted.set(canvas, as);
     const where = places(all, canvas.clientWidth);
     const area = prepare(canvas, (where.at(-1)?.y ?? 0) + STEP);
     if (area !== null) {

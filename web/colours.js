@@ -27,6 +27,36 @@ export function colours() {
 /** After the theme has changed. */
 export function forgetColours() {
   known = null;
+  pixels = null;
+}
+
+/** @type {Record<string, number> | null} */
+let pixels = null;
+
+/**
+ * The same as numbers, as an ImageData has them on a machine that puts the lowest byte first.
+ * @returns {Record<string, number>}
+ */
+export function pixelColours() {
+  pixels ??= Object.fromEntries(Object.entries(colours()).map(([name, text]) => {
+    const [red, green, blue] = (text.match(/[\d.]+/g) ?? ["0", "0", "0"]).map(Number);
+    return [name, packed(red, green, blue)];
+  }));
+  return pixels;
+}
+
+/** @param {number} red @param {number} green @param {number} blue */
+function packed(red, green, blue) {
+  return (0xff000000 | (Math.round(blue) << 16) | (Math.round(green) << 8) | Math.round(red)) >>> 0;
+}
+
+/**
+ * What lies over something else and lets it through.
+ * @param {number} over @param {number} under @param {number} share of what is over
+ */
+export function mixed(over, under, share) {
+  const part = (/** @type {number} */ at) => ((over >> at) & 255) * share + ((under >> at) & 255) * (1 - share);
+  return packed(part(0), part(8), part(16));
 }
 
 /** @type {Map<string, number>} */

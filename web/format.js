@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Figures as people read them.
 
-/** @param {number} value @param {number} digits */
+/**
+ * With commas. toLocaleString() takes ten times as long, and pages show hundreds of these.
+ * @param {number} value @param {number} digits
+ */
 function fixed(value, digits) {
-  return value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  const text = value.toFixed(digits);
+  return value > -1000 && value < 1000 ? text : text.replace(/\B(?=(\d{3})+(?!\d))/g, ",");
 }
 
 /**
@@ -11,7 +15,7 @@ function fixed(value, digits) {
  * @param {number | null | undefined} value
  */
 export function count(value) {
-  return value === null || value === undefined ? "–" : Math.round(value).toLocaleString("en");
+  return value === null || value === undefined ? "–" : fixed(Math.round(value), 0);
 }
 
 /**

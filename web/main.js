@@ -23,7 +23,7 @@ import { Watch } from "./watch.js";
  * @property {(store: Store, parts: string[]) => import("./render.js").Child} view  of what is behind its name
  * @property {(parts: string[]) => void} [enter]  also when only the parts have changed
  * @property {() => void} [leave]
- * @property {number} [pace]  ms between two drawings for what has changed; for what a person does it is drawn at once
+ * @property {number} [pace]  ms between two drawings for what has changed, if not PACE_MS; for what a person does it is drawn at once
  */
 
 /** @type {Record<string, Page>} */
@@ -139,6 +139,7 @@ function draw() {
   ]);
 }
 
+const PACE_MS = 1000;
 const SLACK_MS = 50; // what comes a little early is not put off for a whole step
 let drawn = 0;
 let drawing = false;
@@ -161,8 +162,8 @@ function begin() {
   store = new Store();
   link = { state: "new", why: "" };
   watch = new Watch(store, {
-    changed: () => {
-      if (performance.now() - drawn >= (current?.pace ?? 0) - SLACK_MS) {
+    changed: (urgent) => {
+      if (urgent || performance.now() - drawn >= (current?.pace ?? PACE_MS) - SLACK_MS) {
         page.redraw();
       }
     },

@@ -131,7 +131,6 @@ function slow(store) {
 
 /** @type {import("./main.js").Page} */
 export const calls = {
-  pace: 1000,
   title: () => "Calls",
   enter: ([kind = ""]) => {
     const [one, other] = kind === "" ? [pending, ended] : [ended, pending];

@@ -62,6 +62,7 @@ export function deathsTable(deaths, id) {
 
 /** @type {import("./main.js").Page} */
 export const overview = {
+  pace: 500,
   title: () => "Overview",
   view: (store) => {
     const now = store.now();

@@ -140,7 +140,6 @@ function configurationTable() {
 
 /** @type {import("./main.js").Page} */
 export const pool = {
-  pace: 1000,
   title: ([name]) => `Pool ${name}`,
   enter: ([name]) => {
     configuration.open(`v1/pools/${path(name)}/config`);

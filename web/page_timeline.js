@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What each executor did over the last minute, call by call, coloured by tool.
 import { prepare } from "./chart.js";
-import { colours, toolColour } from "./colours.js";
+import { colours, mixed, pixelColours, toolColour } from "./colours.js";
 import { clock, duration } from "./format.js";
 import { h } from "./render.js";
 import { cancelButton } from "./page_calls.js";
@@ -18,6 +18,8 @@ const TOP = 18;
 const WINDOWS = [1000, 2000, 5000, 10000, 30000, 60000];
 const REST_MS = 60000; // that can be looked back to
 const ROWS = 400;
+const AROUND = 12; // rows that are painted on either side of those in sight
+const STEPS = 6; // between two lines
 
 let span = 60000;
 /** @type {number | null} The end of the window; null: now. */
@@ -26,6 +28,10 @@ let end = null;
 let chosen = null;
 let until = 0; // the end of what was painted last
 let paintedAs = "";
+/** @type {{box: HTMLElement, first: number, last: number} | null} */
+let painted = null;
+/** @type {ImageData | null} */
+let image = null;
 
 /** @param {Store} store @param {string} pool @returns {Row[]} */
 function rowsOf(store, pool) {
@@ -100,113 +106,175 @@ function hitsOf(store, rows) {
 }
 
 /**
+ * The rows that are on the screen, and some around them; the others are not painted.
+ * @param {HTMLElement} box @param {number} count @returns {{first: number, last: number}}
+ */
+function inSight(box, count) {
+  const { top } = box.getBoundingClientRect();
+  const row = (/** @type {number} */ y) => Math.max(0, Math.min(count, y / ROW));
+  const first = Math.floor(row(-top));
+  return { first, last: Math.max(first + 1, Math.ceil(row(window.innerHeight - top))) };
+}
+
+/**
  * @param {any} canvas @param {Store} store @param {string} pool @param {Row[]} rows
  */
 function paint(canvas, store, pool, rows) {
+  const box = canvas.parentElement;
   const now = store.now();
+  const seen = inSight(box, rows.length);
+  const first = Math.max(0, seen.first - AROUND);
+  const last = Math.min(rows.length, seen.last + AROUND);
   until = end ?? now;
-  const as = `${pool} ${span} ${end} ${rows.length} ${canvas.clientWidth} ${chosen?.call} ${colours().text}`;
+  const as = `${pool} ${span} ${end} ${rows.length} ${first} ${last} ${canvas.clientWidth} ${chosen?.call} ${colours().text}`;
   if (as === paintedAs && end !== null) {
     return;
   }
   paintedAs = as;
-  const area = prepare(canvas, TOP + Math.max(1, rows.length) * ROW + 4);
+  painted = { box, first, last };
+  box.style.height = `${Math.max(1, rows.length) * ROW}px`;
+  canvas.style.top = `${first * ROW}px`;
+  const area = prepare(canvas, Math.max(1, last - first) * ROW);
   if (area === null) {
     return;
   }
   const { context, width } = area;
   const from = until - span;
   const x = (/** @type {number} */ time) => LEFT + ((time - from) / span) * (width - LEFT - 2);
-  drawFrame(context, { rows, width, x, now });
-  drawSpans(context, { store, rows, from, x, width });
-  drawRunning(context, { store, rows, x });
+  const scene = { store, rows, first, last, from, x, width };
+  paintPixels(context, scene);
+  drawLabels(context, scene);
+  drawChosen(context, scene);
+  drawAxis(box.previousElementSibling, x, now);
+}
+
+/** @typedef {{store: Store, rows: Row[], first: number, last: number, from: number, x: (time: number) => number, width: number}} Scene */
+
+/**
+ * Tens of thousands of calls: pixels are written, since that many rectangles take far longer.
+ * @param {CanvasRenderingContext2D} context @param {Scene} scene
+ */
+function paintPixels(context, scene) {
+  const { width, height } = context.canvas;
+  if (image === null || image.width !== width || image.height !== height) {
+    image = context.createImageData(width, height);
+  }
+  const all = new Uint32Array(image.data.buffer);
+  const scale = window.devicePixelRatio || 1;
+  const clear = (/** @type {number} */ time) => Math.round(scene.x(time) * scale);
+  all.fill(0);
+  for (let i = 0; i <= STEPS; i++) {
+    block(all, width, { left: clear(scene.from + (i * span) / STEPS), wide: 1, top: 0, high: height, colour: pixelColours().line });
+  }
+  paintSpans(all, width, scene, scale);
+  paintRunning(all, width, scene, scale);
+  context.putImageData(image, 0, 0);
 }
 
 /**
- * @param {CanvasRenderingContext2D} context
- * @param {{rows: Row[], width: number, x: (time: number) => number, now: number}} scene
+ * @param {Uint32Array} all @param {number} width
+ * @param {{left: number, wide: number, top: number, high: number, colour: number}} what
  */
-function drawFrame(context, { rows, width, x, now }) {
-  const palette = colours();
-  context.font = "11px system-ui, sans-serif";
-  context.textBaseline = "middle";
-  context.fillStyle = palette.muted;
-  context.strokeStyle = palette.line;
-  context.lineWidth = 1;
-  context.textAlign = "right";
-  rows.forEach((row, i) => context.fillText(row.label, LEFT - 6, TOP + i * ROW + ROW / 2));
-  const step = span / 6;
-  for (let i = 0; i <= 6; i++) {
-    const time = until - span + i * step;
-    const ago = (now - time) / 1000;
-    context.textAlign = i === 0 ? "left" : i === 6 ? "right" : "center";
-    const text = ago < 0.05 ? "now" : `−${ago.toFixed(span < 6000 ? 1 : 0)} s`;
-    // Narrow screens have room for every other one.
-    if (width > 560 || i % 3 === 0) {
-      context.fillText(text, x(time), 8);
-    }
-    context.beginPath();
-    context.moveTo(Math.round(x(time)) + 0.5, TOP - 2);
-    context.lineTo(Math.round(x(time)) + 0.5, TOP + rows.length * ROW);
-    context.stroke();
+function block(all, width, { left, wide, top, high, colour }) {
+  for (let y = top; y < top + high; y++) {
+    all.fill(colour, y * width + left, y * width + Math.min(width, left + wide));
   }
 }
 
-/**
- * @param {CanvasRenderingContext2D} context
- * @param {{store: Store, rows: Row[], from: number, x: (time: number) => number, width: number}} scene
- */
-function drawSpans(context, { store, rows, from, x, width }) {
+/** @param {Uint32Array} all @param {number} width @param {Scene} scene @param {number} scale */
+function paintSpans(all, width, { store, rows, first, last, from, x }, scale) {
   const { spans } = store;
-  const palette = colours();
-  const drawn = new Float32Array(rows.length).fill(-1);
+  const palette = pixelColours();
+  const drawn = new Int32Array(rows.length);
   const fill = spans.tools.list.map((tool) => palette[`tool${toolColour(tool)}`]);
   const failed = spans.outcomes.list.map((outcome) => outcome !== "OK");
+  const least = Math.round(LEFT * scale);
+  const high = Math.round((ROW - 3) * scale);
+  const mark = Math.round(3 * scale);
   walk(store, rows, from, until, (row, i, start, stop) => {
-    const left = Math.max(LEFT, x(start));
-    const right = Math.min(width, Math.max(x(stop), left + 1));
-    const bad = failed[spans.outcome[i]];
+    if (row < first || row >= last) {
+      return;
+    }
+    const left = Math.max(least, Math.round(x(start) * scale));
+    const right = Math.min(width, Math.max(Math.round(x(stop) * scale), left + 1));
+    const top = Math.round(((row - first) * ROW + 1) * scale);
     // What would lie in the same pixel is drawn once.
-    if (right > drawn[row] + 0.5) {
+    if (right > drawn[row]) {
       drawn[row] = right;
-      context.fillStyle = fill[spans.tool[i]] ?? palette.muted;
-      context.fillRect(left, TOP + row * ROW + 1, right - left, ROW - 3);
+      block(all, width, { left, wide: right - left, top, high, colour: fill[spans.tool[i]] ?? palette.muted });
     }
-    if (bad) {
-      context.fillStyle = palette.bad;
-      context.fillRect(left, TOP + row * ROW + ROW - 4, Math.max(2, right - left), 3);
-    }
-    if (chosen?.call === spans.call[i]) {
-      drawChosen(context, row, left, right);
+    if (failed[spans.outcome[i]]) {
+      block(all, width, { left, wide: Math.max(mark - 1, right - left), top: top + high - mark + 1, high: mark, colour: palette.bad });
     }
   });
 }
 
-/** @param {CanvasRenderingContext2D} context @param {number} row @param {number} left @param {number} right */
-function drawChosen(context, row, left, right) {
-  context.strokeStyle = colours().text;
-  context.lineWidth = 2;
-  context.strokeRect(left - 1, TOP + row * ROW, right - left + 2, ROW - 1);
+/** @param {Uint32Array} all @param {number} width @param {Scene} scene @param {number} scale */
+function paintRunning(all, width, { store, rows, first, last, x }, scale) {
+  const palette = pixelColours();
+  for (const { row, executor } of underWay(store, rows)) {
+    if (executor.since_ms <= until && row >= first && row < last) {
+      const left = Math.round(Math.max(LEFT, x(executor.since_ms)) * scale);
+      block(all, width, {
+        left, wide: Math.max(1, Math.round(x(until) * scale) - left), top: Math.round(((row - first) * ROW + 1) * scale),
+        high: Math.round((ROW - 3) * scale), colour: mixed(palette[`tool${toolColour(executor.tool)}`], palette.ground, 0.55),
+      });
+    }
+  }
 }
 
-/**
- * @param {CanvasRenderingContext2D} context
- * @param {{store: Store, rows: Row[], x: (time: number) => number}} scene
- */
-function drawRunning(context, { store, rows, x }) {
-  const palette = colours();
-  for (const { row, executor } of underWay(store, rows)) {
-    if (executor.since_ms > until) {
-      continue;
+/** @param {CanvasRenderingContext2D} context */
+function write(context) {
+  context.font = "11px system-ui, sans-serif";
+  context.textBaseline = "middle";
+  context.fillStyle = colours().muted;
+}
+
+/** @param {CanvasRenderingContext2D} context @param {Scene} scene */
+function drawLabels(context, { rows, first, last }) {
+  write(context);
+  context.textAlign = "right";
+  for (let i = first; i < last; i++) {
+    context.fillText(rows[i].label, LEFT - 6, (i - first) * ROW + ROW / 2);
+  }
+}
+
+/** @param {any} canvas @param {(time: number) => number} x @param {number} now */
+function drawAxis(canvas, x, now) {
+  const area = prepare(canvas, TOP);
+  if (area === null) {
+    return;
+  }
+  write(area.context);
+  for (let i = 0; i <= STEPS; i++) {
+    const time = until - span + (i * span) / STEPS;
+    const ago = (now - time) / 1000;
+    area.context.textAlign = i === 0 ? "left" : i === STEPS ? "right" : "center";
+    // Narrow screens have room for every other one.
+    if (area.width > 560 || i % 3 === 0) {
+      area.context.fillText(ago < 0.05 ? "now" : `−${ago.toFixed(span < 6000 ? 1 : 0)} s`, x(time), 8);
     }
-    const left = Math.max(LEFT, x(executor.since_ms));
-    const right = Math.max(left + 1, x(until));
-    context.fillStyle = palette[`tool${toolColour(executor.tool)}`];
-    context.globalAlpha = 0.55;
-    context.fillRect(left, TOP + row * ROW + 1, right - left, ROW - 3);
-    context.globalAlpha = 1;
-    if (chosen?.call === executor.call) {
-      drawChosen(context, row, left, right);
+  }
+}
+
+/** @param {CanvasRenderingContext2D} context @param {Scene} scene */
+function drawChosen(context, { store, rows, first, x, width }) {
+  const hit = chosen === null ? undefined : hitsOf(store, rows).find(({ call }) => call === chosen?.call);
+  if (hit !== undefined) {
+    const left = Math.max(LEFT, x(hit.start));
+    const right = Math.min(width, Math.max(x(hit.end), left + 1));
+    context.strokeStyle = colours().text;
+    context.lineWidth = 2;
+    context.strokeRect(left - 1, (hit.row - first) * ROW, right - left + 2, ROW - 1);
+  }
+}
+
+/** What comes into sight is painted. */
+function onScroll() {
+  if (painted !== null && painted.box.isConnected) {
+    const { first, last } = inSight(painted.box, Math.round(painted.box.offsetHeight / ROW));
+    if (first < painted.first || last > painted.last) {
+      page.redraw();
     }
   }
 }
@@ -279,7 +347,7 @@ function keys(store, rows, pool) {
 /** @param {MouseEvent} event @param {Store} store @param {Row[]} rows @returns {Hit | undefined} */
 function under(event, store, rows) {
   const width = /** @type {HTMLElement} */ (event.target).clientWidth;
-  const row = Math.floor((event.offsetY - TOP) / ROW);
+  const row = Math.floor(event.offsetY / ROW) + (painted?.first ?? 0);
   const perPixel = span / (width - LEFT - 2);
   const time = until - span + (event.offsetX - LEFT) * perPixel;
   const near = hitsOf(store, rows).filter((hit) =>
@@ -315,12 +383,17 @@ function legend(store, rows) {
 
 /** @type {import("./main.js").Page} */
 export const timeline = {
-  pace: 1000,
   title: ([pool]) => ["Timeline", pool].filter(Boolean).join(" "),
   enter: () => {
     chosen = null;
     end = null;
     paintedAs = "";
+    window.addEventListener("scroll", onScroll, { passive: true });
+  },
+  leave: () => {
+    window.removeEventListener("scroll", onScroll);
+    painted = null;
+    image = null;
   },
   view: (store, [wanted]) => {
     const names = [...store.pools.keys()].sort();
@@ -341,13 +414,15 @@ export const timeline = {
           }))),
       tabs("Pools", names.map((one) => [`timeline/${encodeURIComponent(one)}`, one]), `timeline/${encodeURIComponent(pool)}`),
       legend(store, rows),
-      rows.length === 0 ? note("There is no worker.") : h("canvas", {
+      rows.length === 0 ? note("There is no worker.") : [
+        h("canvas", { class: "axis", "aria-hidden": "true" }),
+        h("div", { class: "lanes" }, h("canvas", {
         class: "timeline", role: "application", tabindex: "0", key: `timeline ${pool}`,
         "aria-label": "Calls of each executor. Arrows go from call to call, plus and minus zoom, page up and page down move, escape follows.",
         hook: { mount: draw, update: draw },
         onclick: (/** @type {MouseEvent} */ event) => choose(store, under(event, store, rows), rows, pool),
         onkeydown: keys(store, rows, pool),
-      }),
+      }))],
       chosen === null ? note("Choose a call, by a click or with the arrows, to see it.") : h("div", { "aria-live": "polite" }, callView(chosen)),
     ];
   },

@@ -7,7 +7,7 @@
  * @typedef {Object} Element_
  * @property {string} tag      "" for a text
  * @property {Record<string, any>} props
- * @property {string} key      what it is found by among its siblings
+ * @property {string | number | null} key  what it is found by among its siblings; null: not known yet
  * @property {Element_[]} children
  * @property {string} text     of a text
  * @property {any} node        of the document, once it is there
@@ -22,23 +22,51 @@
  * @property {(node: any) => void} [unmount] it goes
  */
 
+/**
+ * Whose hooks are called when all is in its place: they measure, and what changes after
+ * that would have to be laid out once more.
+ * @type {Element_[]}
+ */
+const arrived = [];
+/** @type {Element_[]} */
+const hooked = [];
 const SVG = "http://www.w3.org/2000/svg";
 const PROPERTIES = new Set(["value", "checked", "disabled", "selected", "open"]);
 
+const NONE = Object.freeze({});
+/** @type {Element_[]} */
+const CHILDLESS = [];
+
 /**
- * Adds `children`, lists of them and texts, each with a key: its own, or its place. What
+ * Adds `child`, or a list of them, or a text, each with a key: its own, or its place. What
  * is left away keeps its place, so that what follows is found again.
- * @param {Element_[]} out @param {Child} child @param {string} place
+ * @param {Element_[]} out @param {Child} child @param {string | number} place
  */
 function add(out, child, place) {
   if (Array.isArray(child)) {
-    child.forEach((one, i) => add(out, one, `${place}.${i}`));
+    for (let i = 0; i < child.length; i++) {
+      add(out, child[i], `${place}.${i}`);
+    }
   } else if (typeof child === "object" && child !== null) {
-    child.key ||= `${place}:${child.tag}`;
+    child.key ??= place;
     out.push(child);
   } else if (child !== undefined && child !== null && child !== false && child !== "") {
-    out.push({ tag: "", props: {}, key: `${place}:`, children: [], text: String(child), node: null });
+    out.push({ tag: "", props: NONE, key: place, children: CHILDLESS, text: String(child), node: null });
   }
+}
+
+/**
+ * All of a list. Places are numbers: thousands of texts would be made with each drawing.
+ * @param {Child[]} children @returns {Element_[]}
+ */
+function listOf(children) {
+  const only = children.length === 1 && Array.isArray(children[0]) ? children[0] : children;
+  /** @type {Element_[]} */
+  const out = [];
+  for (let i = 0; i < only.length; i++) {
+    add(out, only[i], i);
+  }
+  return out;
 }
 
 /**
@@ -48,13 +76,11 @@ function add(out, child, place) {
  * @returns {Element_}
  */
 export function h(tag, props, ...children) {
-  const own = props ?? {};
-  /** @type {Element_} */
-  const element = {
-    tag, props: own, key: own.key === undefined ? "" : `=${own.key}`, children: [], text: "", node: null,
+  const own = props ?? NONE;
+  return {
+    tag, props: own, key: own.key === undefined ? null : `=${own.key}`,
+    children: children.length === 0 ? CHILDLESS : listOf(children), text: "", node: null,
   };
-  children.forEach((child, i) => add(element.children, child, String(i)));
-  return element;
 }
 
 /** @param {any} node @param {string} name @param {any} value @param {any} old */
@@ -114,7 +140,9 @@ function patch(element, old, svg) {
   }
   patchChildren(element.node, old.children, element.children, svg || element.tag === "svg");
   setProperties(element, old.props);
-  element.props.hook?.update?.(element.node);
+  if (element.props.hook !== undefined) {
+    hooked.push(element);
+  }
 }
 
 /** @param {Element_} element */
@@ -123,8 +151,19 @@ function leave(element) {
   element.props.hook?.unmount?.(element.node);
 }
 
+/** @param {Element_[]} old @param {Element_[]} now */
+function areTheSame(old, now) {
+  return old.length === now.length && old.every((one, i) => one.key === now[i].key && one.tag === now[i].tag);
+}
+
 /** @param {any} parent @param {Element_[]} old @param {Element_[]} now @param {boolean} svg */
 function patchChildren(parent, old, now, svg) {
+  if (areTheSame(old, now)) {
+    for (let i = 0; i < now.length; i++) {
+      patch(now[i], old[i], svg);
+    }
+    return;
+  }
   const known = new Map(old.map((element) => [element.key, element]));
   const kept = new Set(now.map((element) => element.key));
   for (const element of old) {
@@ -151,8 +190,8 @@ function patchChildren(parent, old, now, svg) {
     } else {
       parent.insertBefore(element.node, next);
     }
-    if (before === undefined || before.tag !== element.tag) {
-      element.props.hook?.mount?.(element.node);
+    if ((before === undefined || before.tag !== element.tag) && element.props.hook !== undefined) {
+      arrived.push(element);
     }
   }
 }
@@ -165,9 +204,9 @@ const shown = new WeakMap();
 
 /** @param {any} parent @param {Child} view */
 export function render(parent, view) {
-  /** @type {Element_[]} */
-  const now = [];
-  add(now, view, "");
+  const now = listOf([view]);
   patchChildren(parent, shown.get(parent) ?? [], now, false);
   shown.set(parent, now);
+  arrived.splice(0).forEach(({ props, node }) => props.hook.mount?.(node));
+  hooked.splice(0).forEach(({ props, node }) => props.hook.update?.(node));
 }

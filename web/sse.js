@@ -16,11 +16,15 @@ export class EventParser {
   take(piece) {
     /** @type {SentEvent[]} */
     const found = [];
-    const lines = (this.rest + piece).split("\n");
-    this.rest = lines.pop() ?? "";
-    for (const line of lines) {
+    // What is left over may be long, and is looked at once.
+    let from = 0;
+    for (let at = piece.indexOf("\n"); at >= 0; at = piece.indexOf("\n", from)) {
+      const line = this.rest + piece.slice(from, at);
       this.takeLine(line.endsWith("\r") ? line.slice(0, -1) : line, found);
+      this.rest = "";
+      from = at + 1;
     }
+    this.rest += piece.slice(from);
     return found;
   }
 

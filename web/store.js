@@ -119,6 +119,7 @@ export class Store {
     this.events = new Latest(EVENTS);
     this.spans = new Spans();
     this.time = 0; // ms since 1970, of the daemon
+    this.remembered = -Infinity; // the time of the last row of a history
     this.heard = 0; // performance.now() of the last event
     this.uptime = 0;
     this.version = "";
@@ -130,7 +131,10 @@ export class Store {
     return this.time === 0 ? Date.now() : this.time + (performance.now() - this.heard);
   }
 
-  /** @param {string} kind "snapshot" or "delta" @param {Watched} told */
+  /**
+   * True: workers or pools have come or gone. Its rows are kept.
+   * @param {string} kind "snapshot" or "delta" @param {Watched} told
+   */
   apply(kind, told) {
     if (kind === "snapshot") {
       this.pools.clear();
@@ -148,10 +152,14 @@ export class Store {
       this.workers.delete(id);
     }
     told.pools?.forEach((pool) => this.pools.set(pool.name, pool));
-    told.workers?.forEach((worker) => this.workers.set(worker.id, { ...worker, state: worker.state.toLowerCase() }));
+    for (const worker of told.workers ?? []) {
+      worker.state = worker.state.toLowerCase();
+      this.workers.set(worker.id, worker);
+    }
     told.deaths?.forEach((death) => this.applyDeath(death));
     told.calls?.forEach((call) => this.applyCall(call));
     this.remember();
+    return kind === "snapshot" || told.gone !== undefined || (told.deaths?.length ?? 0) > 0;
   }
 
   /**
@@ -201,6 +209,10 @@ export class Store {
   // ---- How it was -----------------------------------------------------------------
 
   remember() {
+    if (this.time - this.remembered < STEP_MS && this.time >= this.remembered) {
+      return;
+    }
+    this.remembered = this.time;
     const memory = this.sumMemory();
     for (const pool of this.pools.values()) {
       let history = this.histories.get(pool.name);

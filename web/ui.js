@@ -4,7 +4,7 @@ import { h } from "./render.js";
 
 /** @typedef {import("./render.js").Child} Child */
 
-const ROWS = 100; // of a table that are in the document, and how many more at a time
+const ROWS = 50; // of a table that are in the document, and how many more at a time
 
 /** Set by main.js. */
 export const page = { redraw() {} };

@@ -6,11 +6,12 @@ import { events, Problem, token } from "./api.js";
 
 const AGAIN_MS = [250, 500, 1000, 2000, 5000]; // before another try
 const SILENCE_MS = 20000; // after which a stream is taken for dead
+const COUNT_MS = 5000; // between two looks whether there are other tabs
 
 /**
  * @typedef {import("./store.js").Store} Store
  * @typedef {Object} Listener
- * @property {() => void} changed         the store has changed
+ * @property {(urgent: boolean) => void} changed  the store has changed; urgent: in a way that is shown at once
  * @property {(state: string, why: string) => void} state  "live", "lost", "refused"
  */
 
@@ -33,12 +34,15 @@ export class Watch {
     this.listener = listener;
     this.stopping = new AbortController();
     this.leads = false;
+    this.alone = false; // no other tab listens
+    this.counted = -Infinity;
+    this.name = "";
     /** @type {BroadcastChannel | null} */
     this.channel = null;
   }
 
   async start() {
-    const name = await nameOf(token());
+    const name = (this.name = await nameOf(token()));
     const signal = this.stopping.signal;
     if (navigator.locks === undefined || signal.aborted) {
       await this.lead();
@@ -67,6 +71,8 @@ export class Watch {
    */
   hear(said) {
     if (said.kind === "hello") {
+      this.alone = false;
+      this.counted = performance.now();
       if (this.leads && this.store.time !== 0) {
         this.channel?.postMessage({ kind: "event", event: "snapshot", value: this.store.snapshot() });
       }
@@ -84,15 +90,39 @@ export class Watch {
 
   /** @param {string} event @param {any} value */
   take(event, value) {
-    this.store.apply(event, value);
+    const urgent = this.store.apply(event, value);
     this.listener.state("live", "");
-    this.listener.changed();
+    this.listener.changed(urgent);
+  }
+
+  /** Other tabs wait for the lock. One that has just come says so by itself. */
+  async count() {
+    const now = (this.counted = performance.now());
+    const { pending } = await navigator.locks.query();
+    // Whoever has come meanwhile may not wait yet.
+    this.alone = this.counted === now && !pending?.some((one) => one.name === this.name);
+  }
+
+  /**
+   * To the other tabs. What nobody hears is not copied for them.
+   * @param {any} said
+   */
+  pass(said) {
+    if (this.channel === null) {
+      return;
+    }
+    if (performance.now() - this.counted >= COUNT_MS) {
+      void this.count();
+    }
+    if (!this.alone) {
+      this.channel.postMessage(said);
+    }
   }
 
   /** @param {string} state @param {string} why */
   tell(state, why) {
     this.listener.state(state, why);
-    this.channel?.postMessage({ kind: "state", state, why });
+    this.pass({ kind: "state", state, why });
   }
 
   /**
@@ -101,13 +131,13 @@ export class Watch {
    */
   noteEvent(name, value) {
     this.takeEvent(name, value);
-    this.channel?.postMessage({ kind: "told", event: name, value });
+    this.pass({ kind: "told", event: name, value });
   }
 
   /** @param {string} name @param {any} value */
   takeEvent(name, value) {
     this.store.applyEvent(name, value);
-    this.listener.changed();
+    this.listener.changed(false);
   }
 
   /** Reads the stream, again and again. */
@@ -164,7 +194,7 @@ export class Watch {
           return;
         }
         this.take(event, value);
-        this.channel?.postMessage({ kind: "event", event, value, fresh: true });
+        this.pass({ kind: "event", event, value, fresh: true });
       });
     } finally {
       clearTimeout(timer);

@@ -2,6 +2,7 @@
 // A browser, and what the tests do with its pages. Where things are comes by the
 // environment; tests/peers/test_dashboard.py sets it.
 import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 
@@ -13,9 +14,58 @@ const axe = require.resolve("axe-core/axe.min.js");
 export { guarded, url };
 export const WAIT_MS = 30000;
 
+// Inside of a container its sandbox cannot be made; it opens nothing but our own pages.
+const HOW = { executablePath: CHROMIUM, args: ["--no-sandbox", "--disable-dev-shm-usage"] };
+
 export async function launch() {
-  // Inside of a container its sandbox cannot be made; it opens nothing but our own pages.
-  return chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox", "--disable-dev-shm-usage"] });
+  return chromium.launch(HOW);
+}
+
+/** A browser whose processor time and memory can be asked for. */
+export async function launchWatched() {
+  const server = await chromium.launchServer(HOW);
+  const browser = await chromium.connect(server.wsEndpoint());
+  return {
+    browser,
+    processes: () => processesBelow(server.process().pid),
+    memory: memoryOf,
+    close: async () => {
+      await browser.close();
+      await server.close();
+    },
+  };
+}
+
+const TICK_MS = 10; // of the times in /proc
+const PAGE_BYTES = 4096;
+
+/** The processes that stem from one, by their number: what they are, their time and memory. */
+function processesBelow(root) {
+  const parents = new Map();
+  const found = new Map();
+  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map(Number)) {
+    try {
+      const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1).split(" ");
+      const kind = /--type=([\w-]+)/.exec(readFileSync(`/proc/${pid}/cmdline`, "latin1"))?.[1] ?? "browser";
+      parents.set(pid, Number(fields[1]));
+      found.set(pid, { kind, ms: (Number(fields[11]) + Number(fields[12])) * TICK_MS, rss: Number(fields[21]) * PAGE_BYTES });
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
+  const stems = (pid) => pid === root || (parents.has(pid) && stems(parents.get(pid)));
+  return new Map([...found].filter(([pid]) => stems(pid)));
+}
+
+/** What the page keeps, once all garbage is collected. */
+export async function memoryOf(page) {
+  const session = await page.context().newCDPSession(page);
+  await session.send("Performance.enable");
+  await session.send("HeapProfiler.collectGarbage");
+  const { metrics } = await session.send("Performance.getMetrics");
+  await session.detach();
+  const value = (wanted) => metrics.find(({ name }) => name === wanted).value;
+  return { heap: value("JSHeapUsedSize"), nodes: value("Nodes") };
 }
 
 /** A page that has loaded, and whose complaints are kept. */

@@ -134,3 +134,7 @@ def test_the_pages_show_what_there_is(watched, browser):
         EYE=secret("eye"),
         **browser,
     )
+
+
+def test_its_memory_is_flat(browser):
+    node("memory.test.mjs", **browser)
