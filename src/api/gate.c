@@ -48,11 +48,26 @@ static void log_lack(const struct sp_exchange *exchange, const char *why)
     }
 }
 
+// `scope` is the one that it lacks, or "".
+static void
+refuse_lack(struct sp_exchange *exchange, const char *scope, const char *why)
+{
+    char challenge[96];
+    const bool lacks = scope[0] != '\0';
+    (void)snprintf(challenge,
+                   sizeof challenge,
+                   "Bearer realm=\"snakepit\", error=\"insufficient_scope\"%s%s%s",
+                   lacks ? ", scope=\"" : "",
+                   scope,
+                   lacks ? "\"" : "");
+    log_lack(exchange, why);
+    sp_api_refuse_access(exchange, 403, challenge, why);
+}
+
 static void
 refuse_grant(struct sp_exchange *exchange, enum sp_access access, const char *pool)
 {
     char why[SP_PARAM_SIZE + 160];
-    char challenge[96];
     const struct sp_grant *grant = exchange->grant;
     const char *scope = sp_access_name(access);
     const bool lacks = (grant->access & (unsigned)access) == 0;
@@ -68,14 +83,7 @@ refuse_grant(struct sp_exchange *exchange, enum sp_access access, const char *po
                        "the token %s is for some pools, and this touches all of them",
                        grant->name);
     }
-    (void)snprintf(challenge,
-                   sizeof challenge,
-                   "Bearer realm=\"snakepit\", error=\"insufficient_scope\"%s%s%s",
-                   lacks ? ", scope=\"" : "",
-                   lacks ? scope : "",
-                   lacks ? "\"" : "");
-    log_lack(exchange, why);
-    sp_api_refuse_access(exchange, 403, challenge, why);
+    refuse_lack(exchange, lacks ? scope : "", why);
 }
 
 // ---- Asking -------------------------------------------------------------------------
@@ -129,6 +137,30 @@ bool sp_api_admit_to_pool(struct sp_exchange *exchange,
     const bool may = sp_grant_allows(exchange->grant, access, name);
     if (!may) {
         refuse_grant(exchange, access, name);
+    }
+    return may;
+}
+
+bool sp_api_admit_to_tool(struct sp_exchange *exchange,
+                          const char *pool,
+                          const char *tool)
+{
+    char why[2 * SP_PARAM_SIZE + 160];
+    const struct sp_grant *grant = exchange->grant;
+    if (grant->tools == NULL) {
+        return true; // without a look at names
+    }
+    const char *name =
+        sp_grant_pool(sp_api_of(exchange)->pit, pool != NULL ? pool : "default");
+    const bool may = sp_grant_allows_tool(grant, name, tool);
+    if (!may) {
+        (void)snprintf(why,
+                       sizeof why,
+                       "the token %s is not for the tool %s.%s",
+                       grant->name,
+                       name,
+                       tool);
+        refuse_lack(exchange, "", why);
     }
     return may;
 }

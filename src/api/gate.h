@@ -23,6 +23,10 @@ bool sp_api_admit_client(struct sp_exchange *exchange, enum sp_access access);
 bool sp_api_admit_to_pool(struct sp_exchange *exchange,
                           enum sp_access access,
                           const char *pool);
+// The same for a call of a tool, in a pool that it may call.
+bool sp_api_admit_to_tool(struct sp_exchange *exchange,
+                          const char *pool,
+                          const char *tool);
 // The same for what touches all pools; after one of the first two.
 bool sp_api_admit_to_all(struct sp_exchange *exchange, enum sp_access access);
 

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "api/gate.h"
 #include "api/inside.h"
 #include "api/pools.h"
 #include "api/reply.h"
@@ -14,6 +15,10 @@ bool sp_api_track_begin(struct sp_api_track *track,
                         struct sp_exchange *exchange,
                         const struct sp_api_ask *ask)
 {
+    if (ask->tool != NULL &&
+        !sp_api_admit_to_tool(exchange, ask->options.pool, ask->tool)) {
+        return false;
+    }
     track->names = &sp_api_of(exchange)->names;
     const char *owner = sp_grant_owner(exchange->grant);
     memcpy(track->owner, owner, strnlen(owner, sizeof track->owner - 1) + 1);

@@ -18,9 +18,9 @@ struct sp_api_track {
     char text[SP_CALL_TEXT_SIZE]; // the name, or the number once it is known
 };
 
-// Takes the name that the client has given, before the call is submitted. What the
-// client may do stands in the exchange. False: it was refused, and the exchange is
-// answered.
+// Takes the name that the client has given, before the call is submitted, if it may
+// call that tool at all. What the client may do stands in the exchange. False: it was
+// refused, and the exchange is answered.
 bool sp_api_track_begin(struct sp_api_track *track,
                         struct sp_exchange *exchange,
                         const struct sp_api_ask *ask);

@@ -17,8 +17,8 @@
 #include "config/name.h"
 #include "server/token.h"
 
-#define TOKEN_PAIRS 6u
-#define COLUMNS     5u
+#define TOKEN_PAIRS 7u
+#define COLUMNS     6u
 
 static int refuse(struct sp_cli *cli, const char *what)
 {
@@ -64,21 +64,32 @@ static bool is_pool(const char *word, size_t size)
     return sp_name_is_valid(name);
 }
 
-// Pools that are named; none: all of them. INVALID_ARGUMENT, NO_MEMORY.
-static snakepit_err read_pools(const char *text, struct sp_token *token)
+static bool is_tool(const char *word, size_t size)
+{
+    char tool[256];
+    if (size >= sizeof tool) {
+        return false;
+    }
+    (void)snprintf(tool, sizeof tool, "%.*s", (int)size, word);
+    return sp_token_tool_is_valid(tool);
+}
+
+// Words that are named. INVALID_ARGUMENT, NO_MEMORY.
+static snakepit_err read_words(const char *text,
+                               bool (*is_one)(const char *word, size_t size),
+                               struct sp_texts *words)
 {
     const char *word;
     size_t size;
-    token->all_pools = text == NULL;
     if (text == NULL) {
         return SNAKEPIT_OK;
     }
-    token->pools.items = (char **)sp_alloc_array(strlen(text), sizeof(char *));
-    if (token->pools.items == NULL) {
+    words->items = (char **)sp_alloc_array(strlen(text) + 1, sizeof(char *));
+    if (words->items == NULL) {
         return SNAKEPIT_NO_MEMORY;
     }
     while (next_word(&text, &word, &size)) {
-        if (!is_pool(word, size)) {
+        if (!is_one(word, size)) {
             return SNAKEPIT_INVALID_ARGUMENT;
         }
         char *name = sp_alloc(size + 1);
@@ -86,9 +97,9 @@ static snakepit_err read_pools(const char *text, struct sp_token *token)
             return SNAKEPIT_NO_MEMORY;
         }
         (void)memcpy(name, word, size);
-        token->pools.items[token->pools.count++] = name;
+        words->items[words->count++] = name;
     }
-    return token->pools.count > 0 ? SNAKEPIT_OK : SNAKEPIT_INVALID_ARGUMENT;
+    return words->count > 0 ? SNAKEPIT_OK : SNAKEPIT_INVALID_ARGUMENT;
 }
 
 // "30d", "12h", or a time.
@@ -109,12 +120,12 @@ static bool read_expires(const char *text, int64_t now, int64_t *expires)
     return true;
 }
 
-static void free_pools(struct sp_token *token)
+static void free_words(struct sp_texts *words)
 {
-    for (size_t i = 0; i < token->pools.count; i++) {
-        sp_free(token->pools.items[i]);
+    for (size_t i = 0; i < words->count; i++) {
+        sp_free(words->items[i]);
     }
-    sp_free((void *)token->pools.items);
+    sp_free((void *)words->items);
 }
 
 // ---- New ----------------------------------------------------------------------------
@@ -168,6 +179,26 @@ static int add(struct sp_cli *cli, const char *path, const struct sp_token *toke
     return status;
 }
 
+// Reads what it is for.
+static int add_with_words(struct sp_cli *cli, const char *path, struct sp_token *token)
+{
+    const char *const *texts = cli->args.texts;
+    const snakepit_message none = {{0}};
+    token->all_pools = texts[SP_CLI_TOKEN_POOL] == NULL;
+    token->name = (char *)(uintptr_t)cli->args.words[1];
+    snakepit_err err = read_words(texts[SP_CLI_TOKEN_POOL], is_pool, &token->pools);
+    if (err == SNAKEPIT_INVALID_ARGUMENT) {
+        return refuse(cli, "--pool takes names of pools, with commas");
+    }
+    if (err == SNAKEPIT_OK) {
+        err = read_words(texts[SP_CLI_TOKEN_TOOL], is_tool, &token->tools);
+    }
+    if (err == SNAKEPIT_INVALID_ARGUMENT) {
+        return refuse(cli, "--tool takes tools with commas, each " SP_TOKEN_TOOL_FORM);
+    }
+    return err == SNAKEPIT_OK ? add(cli, path, token) : fail(cli, err, &none);
+}
+
 static int make_new(struct sp_cli *cli, const char *path)
 {
     const struct sp_cli_args *args = &cli->args;
@@ -188,17 +219,9 @@ static int make_new(struct sp_cli *cli, const char *path)
     if (token.expires != 0 && token.expires <= token.created) {
         return refuse(cli, "--expires is over already; name a time to come");
     }
-    snakepit_err err = read_pools(args->texts[SP_CLI_TOKEN_POOL], &token);
-    int status;
-    if (err == SNAKEPIT_OK) {
-        token.name = (char *)(uintptr_t)args->words[1];
-        status = add(cli, path, &token);
-    } else if (err == SNAKEPIT_NO_MEMORY) {
-        status = fail(cli, err, &(const snakepit_message){{0}});
-    } else {
-        status = refuse(cli, "--pool takes names of pools, with commas");
-    }
-    free_pools(&token);
+    const int status = add_with_words(cli, path, &token);
+    free_words(&token.pools);
+    free_words(&token.tools);
     return status;
 }
 
@@ -242,11 +265,10 @@ static const char *time_of(int64_t seconds, const char *never, char text[SP_UTC_
     return text;
 }
 
-static snakepit_err join(const struct sp_token *token, bool scopes, struct sp_buf *text)
+static snakepit_err join_scopes(const struct sp_token *token, struct sp_buf *text)
 {
     snakepit_err err = sp_buf_printf(text, "%s", "");
-    for (unsigned bit = 1; scopes && err == SNAKEPIT_OK && bit <= SP_ACCESS_ADMIN;
-         bit <<= 1) {
+    for (unsigned bit = 1; err == SNAKEPIT_OK && bit <= SP_ACCESS_ADMIN; bit <<= 1) {
         if ((token->access & bit) != 0) {
             err = sp_buf_printf(text,
                                 "%s%s",
@@ -254,8 +276,15 @@ static snakepit_err join(const struct sp_token *token, bool scopes, struct sp_bu
                                 sp_access_name((enum sp_access)bit));
         }
     }
-    for (size_t i = 0; !scopes && err == SNAKEPIT_OK && i < token->pools.count; i++) {
-        err = sp_buf_printf(text, "%s%s", i > 0 ? "," : "", token->pools.items[i]);
+    return err;
+}
+
+// None: all.
+static snakepit_err join(const struct sp_texts *words, struct sp_buf *text)
+{
+    snakepit_err err = sp_buf_printf(text, "%s", words->count == 0 ? "all" : "");
+    for (size_t i = 0; err == SNAKEPIT_OK && i < words->count; i++) {
+        err = sp_buf_printf(text, "%s%s", i > 0 ? "," : "", words->items[i]);
     }
     return err;
 }
@@ -267,11 +296,14 @@ add_row(struct sp_cli_table *table, const struct sp_token *token, int64_t now)
     char expires[SP_UTC_SIZE];
     struct sp_buf scopes = {0};
     struct sp_buf pools = {0};
-    if (join(token, true, &scopes) == SNAKEPIT_OK &&
-        join(token, false, &pools) == SNAKEPIT_OK) {
+    struct sp_buf tools = {0};
+    if (join_scopes(token, &scopes) == SNAKEPIT_OK &&
+        join(&token->pools, &pools) == SNAKEPIT_OK &&
+        join(&token->tools, &tools) == SNAKEPIT_OK) {
         sp_cli_cell(table, "%s", token->name);
         sp_cli_cell(table, "%s", (const char *)scopes.data);
-        sp_cli_cell(table, "%s", token->all_pools ? "all" : (const char *)pools.data);
+        sp_cli_cell(table, "%s", (const char *)pools.data);
+        sp_cli_cell(table, "%s", (const char *)tools.data);
         sp_cli_cell(table, "%s", time_of(token->created, "-", created));
         sp_cli_cell(table,
                     "%s%s",
@@ -283,12 +315,13 @@ add_row(struct sp_cli_table *table, const struct sp_token *token, int64_t now)
     }
     sp_buf_fini(&scopes);
     sp_buf_fini(&pools);
+    sp_buf_fini(&tools);
 }
 
 static snakepit_err print_as_table(struct sp_cli *cli, const struct sp_tokens *tokens)
 {
     static const char *const heads[] = {
-        "name", "scopes", "pools", "created", "expires"};
+        "name", "scopes", "pools", "tools", "created", "expires"};
     struct sp_cli_table table = {.columns = COLUMNS};
     for (size_t i = 0; i < COLUMNS; i++) {
         sp_cli_cell(&table, "%s", heads[i]);
@@ -299,6 +332,21 @@ static snakepit_err print_as_table(struct sp_cli *cli, const struct sp_tokens *t
     }
     sp_cli_print_table(cli, &table);
     return table.err;
+}
+
+// None: "all".
+static void
+write_words(snakepit_writer *writer, const char *key, const struct sp_texts *words)
+{
+    snakepit_writer_str(writer, key);
+    if (words->count == 0) {
+        snakepit_writer_str(writer, "all");
+        return;
+    }
+    snakepit_writer_array(writer, (uint32_t)words->count);
+    for (size_t i = 0; i < words->count; i++) {
+        snakepit_writer_str(writer, words->items[i]);
+    }
 }
 
 static void
@@ -318,15 +366,8 @@ write_token(snakepit_writer *writer, const struct sp_token *token, int64_t now)
             snakepit_writer_str(writer, sp_access_name((enum sp_access)bit));
         }
     }
-    snakepit_writer_str(writer, "pools");
-    if (token->all_pools) {
-        snakepit_writer_str(writer, "all");
-    } else {
-        snakepit_writer_array(writer, (uint32_t)token->pools.count);
-        for (size_t i = 0; i < token->pools.count; i++) {
-            snakepit_writer_str(writer, token->pools.items[i]);
-        }
-    }
+    write_words(writer, "pools", &token->pools);
+    write_words(writer, "tools", &token->tools);
     sp_pair_text(writer, "created", time_of(token->created, "", text));
     sp_pair_text(writer, "expires", time_of(token->expires, "", text));
     sp_pair_bool(writer, "expired", token->expires != 0 && now >= token->expires);

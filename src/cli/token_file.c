@@ -118,7 +118,8 @@ static bool is_same(const struct sp_token *one, const struct sp_token *other)
     return strcmp(one->name, other->name) == 0 &&
            memcmp(one->hash, other->hash, sizeof one->hash) == 0 &&
            one->access == other->access && one->all_pools == other->all_pools &&
-           one->pools.count == other->pools.count && one->expires == other->expires;
+           one->pools.count == other->pools.count &&
+           one->tools.count == other->tools.count && one->expires == other->expires;
 }
 
 static bool holds(const struct sp_tokens *found, const struct change *change)

@@ -11,4 +11,11 @@
 // Whether it is of that form.
 bool sp_name_is_valid(const char *name);
 
+#define SP_TOOL_PATTERN_MAX 255u
+// Whether a text can be one of the `tools` of a token.
+bool sp_token_tool_is_valid(const char *text);
+#define SP_TOKEN_TOOL_FORM                                                        \
+    "POOL.TOOL, with a * at its end for all tools that begin so, of at most 255 " \
+    "printable characters without blanks, commas, quotes and backslashes"
+
 #endif

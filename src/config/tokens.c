@@ -68,15 +68,19 @@ struct value {
     const struct sp_place *place;
 };
 
-// A name of a pool or a token, as a copy.
-static snakepit_err
-read_copy(const yaml_node_t *node, const struct sp_place *place, char **copy)
+typedef snakepit_err
+read_fn(const yaml_node_t *node, const struct sp_place *place, char **copy);
+
+static snakepit_err copy_text(const yaml_node_t *node,
+                              const struct sp_place *place,
+                              const char *expected,
+                              bool (*is_valid)(const char *text),
+                              char **copy)
 {
-    static const char expected[] = SP_NAME_FORM;
     char shown[SP_QUOTED_MAX];
     const char *text = NULL;
     snakepit_err err = sp_yaml_text(node, expected, place, &text);
-    if (err == SNAKEPIT_OK && !sp_name_is_valid(text)) {
+    if (err == SNAKEPIT_OK && !is_valid(text)) {
         err = sp_problem(place, "expected %s, got %s", expected, sp_quote(text, shown));
     }
     if (err == SNAKEPIT_OK) {
@@ -84,6 +88,13 @@ read_copy(const yaml_node_t *node, const struct sp_place *place, char **copy)
         err = *copy != NULL ? SNAKEPIT_OK : SNAKEPIT_NO_MEMORY;
     }
     return err;
+}
+
+// A name of a pool or a token.
+static snakepit_err
+read_copy(const yaml_node_t *node, const struct sp_place *place, char **copy)
+{
+    return copy_text(node, place, SP_NAME_FORM, sp_name_is_valid, copy);
 }
 
 static snakepit_err read_name(const struct value *value, struct sp_token *token)
@@ -173,29 +184,49 @@ static snakepit_err read_scopes(const struct value *value, struct sp_token *toke
     return err;
 }
 
+// A list of copies.
+static snakepit_err read_texts(const struct value *value,
+                               const char *expected,
+                               read_fn *read_one,
+                               struct sp_texts *texts)
+{
+    size_t count = 0;
+    snakepit_err err = read_list(value, expected, &count);
+    if (err != SNAKEPIT_OK) {
+        return err;
+    }
+    texts->items = (char **)sp_alloc_array(count, sizeof *texts->items);
+    err = texts->items != NULL ? SNAKEPIT_OK : SNAKEPIT_NO_MEMORY;
+    for (size_t i = 0; err == SNAKEPIT_OK && i < count; i++) {
+        struct sp_place place;
+        const yaml_node_t *item = item_of(value, i, &place);
+        err = read_one(item, &place, &texts->items[i]);
+        texts->count += err == SNAKEPIT_OK;
+    }
+    return err;
+}
+
 static snakepit_err read_pools(const struct value *value, struct sp_token *token)
 {
-    struct sp_texts *pools = &token->pools;
     const yaml_node_t *node = value->node;
-    size_t count = 0;
     if (node->type == YAML_SCALAR_NODE &&
         strcmp((const char *)node->data.scalar.value, "all") == 0) {
         token->all_pools = true;
         return SNAKEPIT_OK;
     }
-    snakepit_err err = read_list(value, "`all`, or a list of names of pools", &count);
-    if (err != SNAKEPIT_OK) {
-        return err;
-    }
-    pools->items = (char **)sp_alloc_array(count, sizeof *pools->items);
-    err = pools->items != NULL ? SNAKEPIT_OK : SNAKEPIT_NO_MEMORY;
-    for (size_t i = 0; err == SNAKEPIT_OK && i < count; i++) {
-        struct sp_place place;
-        const yaml_node_t *item = item_of(value, i, &place);
-        err = read_copy(item, &place, &pools->items[i]);
-        pools->count += err == SNAKEPIT_OK;
-    }
-    return err;
+    return read_texts(
+        value, "`all`, or a list of names of pools", read_copy, &token->pools);
+}
+
+static snakepit_err
+read_tool(const yaml_node_t *node, const struct sp_place *place, char **copy)
+{
+    return copy_text(node, place, SP_TOKEN_TOOL_FORM, sp_token_tool_is_valid, copy);
+}
+
+static snakepit_err read_tools(const struct value *value, struct sp_token *token)
+{
+    return read_texts(value, "a list of tools, as POOL.TOOL", read_tool, &token->tools);
 }
 
 static snakepit_err read_time(const struct value *value, int64_t *seconds)
@@ -232,6 +263,7 @@ static const struct key {
     {"hash", true, read_hash},
     {"scopes", true, read_scopes},
     {"pools", true, read_pools},
+    {"tools", false, read_tools},
     {"created", false, read_created},
     {"expires", false, read_expires},
 };
@@ -258,7 +290,7 @@ static snakepit_err unknown_key(const char *name, const struct sp_place *place)
                ? sp_problem(place, "unknown key; did you mean \"%s\"?", nearest)
                : sp_problem(place,
                             "unknown key; a token has name, hash, scopes, "
-                            "pools, created and expires");
+                            "pools, tools, created and expires");
 }
 
 static snakepit_err read_key(struct reading *reading,
@@ -311,12 +343,18 @@ static snakepit_err check_other(const struct sp_tokens *tokens,
     return SNAKEPIT_OK;
 }
 
+static void free_texts(struct sp_texts *texts)
+{
+    for (size_t i = 0; i < texts->count; i++) {
+        sp_free(texts->items[i]);
+    }
+    sp_free((void *)texts->items);
+}
+
 static void free_token(struct sp_token *token)
 {
-    for (size_t i = 0; i < token->pools.count; i++) {
-        sp_free(token->pools.items[i]);
-    }
-    sp_free((void *)token->pools.items);
+    free_texts(&token->pools);
+    free_texts(&token->tools);
     sp_free(token->name);
 }
 
@@ -509,16 +547,26 @@ static snakepit_err write_scopes(const struct sp_token *token, struct sp_buf *te
     return err == SNAKEPIT_OK ? sp_buf_printf(text, "]\n") : err;
 }
 
-static snakepit_err write_pools(const struct sp_token *token, struct sp_buf *text)
+static snakepit_err
+write_texts(const char *key, const struct sp_texts *texts, struct sp_buf *text)
 {
-    if (token->all_pools) {
-        return sp_buf_printf(text, "    pools: all\n");
-    }
-    snakepit_err err = sp_buf_printf(text, "    pools: [");
-    for (size_t i = 0; err == SNAKEPIT_OK && i < token->pools.count; i++) {
-        err = sp_buf_printf(text, "%s\"%s\"", i > 0 ? ", " : "", token->pools.items[i]);
+    snakepit_err err = sp_buf_printf(text, "    %s: [", key);
+    for (size_t i = 0; err == SNAKEPIT_OK && i < texts->count; i++) {
+        err = sp_buf_printf(text, "%s\"%s\"", i > 0 ? ", " : "", texts->items[i]);
     }
     return err == SNAKEPIT_OK ? sp_buf_printf(text, "]\n") : err;
+}
+
+static snakepit_err write_pools(const struct sp_token *token, struct sp_buf *text)
+{
+    return token->all_pools ? sp_buf_printf(text, "    pools: all\n")
+                            : write_texts("pools", &token->pools, text);
+}
+
+static snakepit_err write_tools(const struct sp_token *token, struct sp_buf *text)
+{
+    return token->tools.count == 0 ? SNAKEPIT_OK
+                                   : write_texts("tools", &token->tools, text);
 }
 
 static snakepit_err write_time(const char *key, int64_t seconds, struct sp_buf *text)
@@ -538,6 +586,7 @@ snakepit_err sp_token_write(const struct sp_token *token, struct sp_buf *text)
     err = err != SNAKEPIT_OK ? err : sp_buf_printf(text, "\n");
     err = err != SNAKEPIT_OK ? err : write_scopes(token, text);
     err = err != SNAKEPIT_OK ? err : write_pools(token, text);
+    err = err != SNAKEPIT_OK ? err : write_tools(token, text);
     err = err != SNAKEPIT_OK ? err : write_time("created", token->created, text);
     return err != SNAKEPIT_OK ? err : write_time("expires", token->expires, text);
 }

@@ -6,7 +6,8 @@
 //         hash: sha256:9f86d081...        of the token, 64 hexadecimal digits
 //         scopes: [call, observe]
 //         pools: all                      or [math, text]
-//         created: 2026-11-30T10:00:00Z   may be left out, as the next one
+//         tools: [math.add, "text.*"]     may be left out, as the next two
+//         created: 2026-11-30T10:00:00Z
 //         expires: 2027-11-30T10:00:00Z   or a day
 #ifndef CONFIG_TOKENS_H
 #define CONFIG_TOKENS_H
@@ -31,6 +32,8 @@ struct sp_token {
     unsigned access; // of enum sp_access, at least one
     bool all_pools;
     struct sp_texts pools; // else these
+    struct sp_texts tools; // that it may call: "POOL.TOOL", or "POOL.*" and the like
+                           // for all that begin so; none: those of its pools
     int64_t created;       // seconds since 1970; 0: it does not say
     int64_t expires;       // 0: never
     size_t line;           // its item begins there, counted from 1

@@ -39,8 +39,9 @@ void sp_mcp_asked_free(void *asked)
 
 bool sp_mcp_takes(const void *user, const char *pool, const char *tool)
 {
-    (void)tool;
-    return sp_api_may(user, SP_ACCESS_CALL, pool);
+    const struct sp_exchange *exchange = user;
+    return sp_api_may(exchange, SP_ACCESS_CALL, pool) &&
+           (tool == NULL || sp_grant_allows_tool(exchange->grant, pool, tool));
 }
 
 // ---- Answers --------------------------------------------------------------------

@@ -148,7 +148,8 @@ static struct sp_mcp_callee find_callee(const struct sp_exchange *exchange,
     if (callee.pool != NULL) {
         memcpy(callee.tool, name.data + longest + 1, name.size - longest - 1);
     }
-    if (memchr(name.data, '\0', name.size) != NULL) {
+    if (memchr(name.data, '\0', name.size) != NULL ||
+        (callee.pool != NULL && !sp_mcp_takes(exchange, callee.pool, callee.tool))) {
         callee.pool = NULL;
     }
     return callee;

@@ -67,7 +67,8 @@ void sp_mcp_reply_error(struct sp_exchange *exchange,
                         const struct sp_mcp_address *to,
                         struct sp_mcp_out *out);
 
-// Whether the client may call that tool; `exchange` is what stands behind `user`.
+// Whether the client may call that tool (NULL: the pool); `exchange` is what stands
+// behind `user`.
 bool sp_mcp_takes(const void *user, const char *pool, const char *tool);
 
 // Answers a call that has failed. `call` as of sp_mcp_reply().

@@ -164,7 +164,7 @@ uint64_t sp_mcp_tables_print(const struct sp_api_tables *tables,
     for (size_t i = 0; i < tables->count; i++) {
         snakepit_reader reader = {.at = NULL};
         const struct sp_api_table *table = &tables->tables[i];
-        if (!choice->takes(choice->user, table->pool, "")) {
+        if (!choice->takes(choice->user, table->pool, NULL)) {
             continue;
         }
         if (table->answer != NULL) {

@@ -13,6 +13,7 @@
 
 // Which tools a client gets.
 struct sp_mcp_choice {
+    // `tool` NULL: whether it gets that pool at all.
     bool (*takes)(const void *user, const char *pool, const char *tool);
     const void *user;
 };

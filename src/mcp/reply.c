@@ -80,9 +80,11 @@ void sp_mcp_end_result(struct sp_mcp_out *out, const struct sp_mcp_address *to)
                    "\"io.modelcontextprotocol/serverInfo\":");
         sp_mcp_add_server(out);
         sp_mcp_add(out, "}}}");
-    } else {
-        sp_mcp_add(out, "\"_meta\":{}}}");
+        return;
     }
+    const struct sp_buf *made = out->buf;
+    const bool empty = made->size > 0 && made->data[made->size - 1] == '{';
+    sp_mcp_add(out, empty ? "}}" : "\"_meta\":{}}}"); // that of ping is empty
 }
 
 void sp_mcp_add_error(struct sp_mcp_out *out,

@@ -115,6 +115,30 @@ bool sp_grant_allows_all(const struct sp_grant *grant, enum sp_access access)
     return grant->pools == NULL && sp_grant_allows(grant, access, NULL);
 }
 
+// Whether a pattern is that tool of that pool, or one that begins as it does.
+static bool fits(const char *pattern, const char *pool, const char *tool)
+{
+    const size_t size = strlen(pool);
+    const size_t left = strlen(pattern);
+    const bool all = left > 0 && pattern[left - 1] == '*';
+    if (left <= size || strncmp(pattern, pool, size) != 0 || pattern[size] != '.') {
+        return false; // a * before the dot is none: pools are named whole
+    }
+    const char *rest = pattern + size + 1;
+    return all ? strncmp(rest, tool, strlen(rest) - 1) == 0 : strcmp(rest, tool) == 0;
+}
+
+bool sp_grant_allows_tool(const struct sp_grant *grant,
+                          const char *pool,
+                          const char *tool)
+{
+    bool allows = grant->tools == NULL;
+    for (size_t i = 0; !allows && i < grant->tools->count; i++) {
+        allows = fits(grant->tools->items[i], pool, tool);
+    }
+    return allows;
+}
+
 const char *sp_grant_pool(snakepit *pit, const char *pool)
 {
     snakepit_pool_stats stats = {.size = sizeof stats};

@@ -17,6 +17,7 @@ struct sp_grant {
     const char *name;             // of the token, for logs; "" where none is asked for
     unsigned access;              // of enum sp_access
     const struct sp_texts *pools; // their names; NULL: all pools
+    const struct sp_texts *tools; // that it may call, see config/tokens.h; NULL: all
 };
 
 // What the client may do: by the token in the fields of its request if its listener has
@@ -36,6 +37,12 @@ bool sp_grant_allows(const struct sp_grant *grant,
                      const char *pool);
 // The same for what touches all pools, such as to reload them.
 bool sp_grant_allows_all(const struct sp_grant *grant, enum sp_access access);
+
+// Whether it may call that tool of that pool, which it is for; the name is the one in
+// the configuration.
+bool sp_grant_allows_tool(const struct sp_grant *grant,
+                          const char *pool,
+                          const char *tool);
 
 // The name in the configuration of the pool that a client calls `pool`: "" and
 // "default" may mean another one. Lives as long as the pit, or as `pool`.

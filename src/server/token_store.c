@@ -42,9 +42,11 @@ static snakepit_err make_table(struct sp_tokens *tokens, struct sp_token_table *
     }
     for (size_t i = 0; i < tokens->count; i++) {
         const struct sp_token *token = &tokens->items[i];
-        grants[i] = (struct sp_grant){.name = token->name,
-                                      .access = token->access,
-                                      .pools = token->all_pools ? NULL : &token->pools};
+        grants[i] =
+            (struct sp_grant){.name = token->name,
+                              .access = token->access,
+                              .pools = token->all_pools ? NULL : &token->pools,
+                              .tools = token->tools.count == 0 ? NULL : &token->tools};
     }
     made->users = 1;
     made->tokens = *tokens;

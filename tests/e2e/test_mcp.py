@@ -110,7 +110,7 @@ def test_a_handshake_agrees_on_a_revision(client, asked, agreed):
     session = {"Mcp-Session-Id": fields["Mcp-Session-Id"]}
     assert client.ask("POST", "/mcp", initialized, **BOTH, **session) == (202, b"")
     status, answer = ask(client, "ping", **session, MCP_Protocol_Version=agreed)
-    assert (status, answer["result"]) == (200, {"_meta": {}})
+    assert (status, answer["result"]) == (200, {})
 
 
 def test_a_client_without_a_handshake_discovers_what_there_is(client):
@@ -527,5 +527,44 @@ def test_a_token_gets_the_tools_of_its_pools(tmp_path):
             assert (status, answer["error"]["code"]) == (200, -32602)
         assert ask(client, "ping", **bearer("watcher"))[0] == 403
         assert ask(client, "ping")[0] == 401
+    finally:
+        end([daemon])
+
+
+def test_a_token_for_some_tools_calls_these_alone(tmp_path):
+    write(
+        tmp_path / "tokens.yaml",
+        [
+            token("one", "call", tools=["text.add"]),
+            token("some", "call", "observe", tools=["text.pic*", "other.add"]),
+        ],
+    )
+    listen = [{"address": "127.0.0.1:0", "tokens": "tokens.yaml"}]
+    daemon = serve(config(tmp_path, {"listen": listen}, adapter="models.Models"))
+    client = Client(daemon)
+    one, some = bearer("one"), bearer("some")
+    params = {"name": "text.add", "arguments": {"a": 1}}
+    try:
+        assert set(tools(client, **one)) == {"text.add"}
+        assert set(tools(client, **some)) == {"text.picture", "text.pictures"}
+        _, answer = ask(client, "tools/call", params, **one)
+        assert answer["result"]["structuredContent"] == {"result": 2}
+        # What it is not for is as if it were not there.
+        told = ask(client, "tools/call", params, **some)
+        assert refused(told)[:2] == (200, -32602)
+        assert "there is no tool" in refused(told)[2]
+        # By every other way it is refused as well, streams and "default" included.
+        sse = {"Accept": "text/event-stream"}
+        assert client.call("add", {"a": 1}, **one) == (200, 2)
+        assert client.call("picture", {}, **some)[0] == 200
+        for fields in ({}, sse):
+            status, problem = client.call("add", {"a": 1}, **some, **fields)
+            assert status == 403
+            assert problem["detail"] == "the token some is not for the tool text.add"
+        path = "/v1/pools/default/tools/add"
+        assert client.ask("POST", path, {"a": 1}, **some)[0] == 403
+        assert client.ask("POST", path, {"a": 1}, **one) == (200, 2)
+        large = {"text": "x" * 5_000_000}
+        assert client.call("say", large, **one)[0] == 403
     finally:
         end([daemon])

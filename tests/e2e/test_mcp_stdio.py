@@ -139,7 +139,7 @@ def test_items_of_a_stream_come_while_other_calls_do(speak, tmp_path):
     seen = stdio.next()
     while "id" not in seen:
         seen = stdio.next()
-    assert (seen["id"], seen["result"]) == ("q", {"_meta": {}})
+    assert (seen["id"], seen["result"]) == ("q", {})
     stdio.send(cancel("p"))
     poured = tmp_path / "poured"
     eventually(lambda: poured.read_text() == "closed", "that it is closed")
@@ -202,7 +202,7 @@ def test_garbage_is_answered_and_changes_nothing(speak):
     stdio.write(b"\n\r\n")
     stdio.send({"jsonrpc": "2.0", "method": "notifications/nonsense"})
     stdio.send({"jsonrpc": "2.0", "id": 1, "result": {}})
-    assert stdio.ask("ping")["result"] == {"_meta": {}}
+    assert stdio.ask("ping")["result"] == {}
     chance = random.Random(7)
     stdio.write(b"".join(chance.randbytes(300) + b"\n" for _ in range(200)))
     stdio.send(request("ping", "end"))
@@ -389,7 +389,7 @@ def test_it_shows_a_daemon_its_token(speak, daemons, tmp_path):
     assert "token" in answer["error"]["message"]
     assert stdio.finish() == 0
     stdio = speak("--connect", url, env={"SNAKEPIT_TOKEN": secret("caller")})
-    assert stdio.ask("ping")["result"] == {"_meta": {}}
+    assert stdio.ask("ping")["result"] == {}
     assert stdio.finish() == 0
 
 

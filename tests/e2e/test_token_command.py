@@ -54,7 +54,15 @@ def test_a_token_can_be_found_by_those_who_look_for_lost_ones(path):
 
 
 def test_what_it_may_is_listed(path):
-    assert new(path, "ci", "--scope", "observe,call", "--pool", "math,text")
+    words = (
+        "--scope",
+        "observe,call",
+        "--pool",
+        "math,text",
+        "--tool",
+        "math.add,text.*",
+    )
+    assert new(path, "ci", *words)
     assert new(path, "ops", "--scope=admin", "--expires", "2999-01-31")
     path.write_text(path.read_text().replace("2999-01-31", "2020-01-31"))
     assert new(path, "short", "--expires", "12h")
@@ -64,6 +72,7 @@ def test_what_it_may_is_listed(path):
         ["call", "observe"],
         ["math", "text"],
     )
+    assert (ci["tools"], ops["tools"]) == (["math.add", "text.*"], "all")
     assert (ci["expires"], ci["expired"]) == ("", False)
     assert (ops["pools"], ops["expires"], ops["expired"]) == (
         "all",
@@ -73,6 +82,7 @@ def test_what_it_may_is_listed(path):
     assert short["scopes"] == ["call"] and short["expires"] > short["created"]
     table = run("list", "--file", str(path)).stdout
     assert "call,observe" in table and "never" in table and "has expired" in table
+    assert "math.add,text.*" in table
 
 
 @pytest.mark.parametrize(
@@ -84,6 +94,8 @@ def test_what_it_may_is_listed(path):
         (["new", "a", "--scope", ","], "--scope takes some of"),
         (["new", "a", "--pool", "a/b"], "--pool takes names of pools"),
         (["new", "a", "--pool", ","], "--pool takes names of pools"),
+        (["new", "a", "--tool", "add"], "--tool takes tools with commas"),
+        (["new", "a", "--tool", "m.a*b"], "--tool takes tools with commas"),
         (["new", "a", "--expires", "30"], "--expires takes a time"),
         (["new", "a", "--expires", "-1d"], "--expires takes a time"),
         (["new", "a", "--expires", "2020-01-01"], "--expires is over already"),

@@ -15,6 +15,8 @@
 
 #include <cmocka.h>
 
+#include "config/name.h"
+
 #include "../../support/folder.h"
 #include "base/memory.h"
 
@@ -40,6 +42,7 @@ static void every_key_is_read(void **state)
                            "    hash: " H1 "\n"
                            "    scopes: [call, observe]\n"
                            "    pools: [math, text]\n"
+                           "    tools: [math.add, 'text.*']\n"
                            "    created: 2026-11-30T10:00:00Z\n"
                            "    expires: 2027-11-30\n"
                            "  - {name: ops, hash: '" H2
@@ -56,11 +59,14 @@ static void every_key_is_read(void **state)
     assert_false(ci->all_pools);
     assert_int_equal(ci->pools.count, 2);
     assert_string_equal(ci->pools.items[1], "text");
+    assert_int_equal(ci->tools.count, 2);
+    assert_string_equal(ci->tools.items[1], "text.*");
     assert_int_equal(ci->created, 1796032800);
     assert_int_equal(ci->expires, 1827532800);
     assert_int_equal(ci->line, 3);
     const struct sp_token *ops = &tokens.items[1];
     assert_true(ops->all_pools);
+    assert_int_equal(ops->tools.count, 0);
     assert_int_equal(ops->access, SP_ACCESS_ADMIN);
     assert_int_equal(ops->expires, 0);
     assert_ptr_equal(sp_token_named(&tokens, "ops"), ops);
@@ -132,7 +138,14 @@ static const struct {
      "t.yaml:2: tokens[0].scope: unknown key; did you mean \"scopes\"?"},
     {"tokens:\n- secret: x",
      "t.yaml:2: tokens[0].secret: unknown key; a token has name, hash, scopes, pools, "
-     "created and expires"},
+     "tools, created and expires"},
+    {"tokens:\n- tools: []",
+     "t.yaml:2: tokens[0].tools: expected a list of tools, as POOL.TOOL, got an empty "
+     "list"},
+    {"tokens:\n- tools: [math.add, add]",
+     "t.yaml:2: tokens[0].tools[1]: expected " SP_TOKEN_TOOL_FORM ", got \"add\""},
+    {"tokens:\n- tools: ['*.add']",
+     "t.yaml:2: tokens[0].tools[0]: expected " SP_TOKEN_TOOL_FORM ", got \"*.add\""},
     {"tokens:\n- " WHOLE("a", H1) "\n- " WHOLE("a", H2),
      "t.yaml:3: tokens[1]: has the name of the token on line 2; remove one of them"},
     {"tokens:\n- " WHOLE("a", H1) "\n- " WHOLE("b", H1),
@@ -170,15 +183,15 @@ static void what_is_written_is_read_again(void **state)
     struct sp_tokens tokens;
     struct sp_tokens again;
     snakepit_message why = {{0}};
-    assert_int_equal(parse("tokens:\n"
-                           "- {name: 'null', hash: '" H1 "', scopes: [admin, call], "
-                           "pools: [all, '0'], created: 2026-01-02}\n"
-                           "- {name: '1', hash: '" H2
-                           "', scopes: [observe], pools: all, "
-                           "expires: 2027-01-02T03:04:05Z}\n",
-                           &tokens,
-                           &why),
-                     SNAKEPIT_OK);
+    assert_int_equal(
+        parse("tokens:\n"
+              "- {name: 'null', hash: '" H1 "', scopes: [admin, call], "
+              "pools: [all, '0'], tools: ['all.a', '0.b*'], created: 2026-01-02}\n"
+              "- {name: '1', hash: '" H2 "', scopes: [observe], pools: all, "
+              "expires: 2027-01-02T03:04:05Z}\n",
+              &tokens,
+              &why),
+        SNAKEPIT_OK);
     assert_int_equal(sp_buf_printf(&text, "tokens:\n"), SNAKEPIT_OK);
     assert_int_equal(sp_token_write(&tokens.items[0], &text), SNAKEPIT_OK);
     assert_int_equal(sp_token_write(&tokens.items[1], &text), SNAKEPIT_OK);
@@ -192,10 +205,12 @@ static void what_is_written_is_read_again(void **state)
         assert_int_equal(again.items[i].access, tokens.items[i].access);
         assert_int_equal(again.items[i].all_pools, tokens.items[i].all_pools);
         assert_int_equal(again.items[i].pools.count, tokens.items[i].pools.count);
+        assert_int_equal(again.items[i].tools.count, tokens.items[i].tools.count);
         assert_int_equal(again.items[i].created, tokens.items[i].created);
         assert_int_equal(again.items[i].expires, tokens.items[i].expires);
     }
     assert_string_equal(again.items[0].pools.items[0], "all");
+    assert_string_equal(again.items[0].tools.items[1], "0.b*");
     sp_tokens_free(&again);
     sp_tokens_free(&tokens);
     sp_buf_fini(&text);

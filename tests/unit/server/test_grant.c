@@ -12,8 +12,8 @@
 static char *const two[] = {(char[]){"math"}, (char[]){"text"}};
 static const struct sp_texts two_pools = {.items = (char **)(uintptr_t)two, .count = 2};
 
-#define ALL(access) {"a", (access), NULL}
-#define TWO(access) {"a", (access), &two_pools}
+#define ALL(access) {"a", (access), NULL, NULL}
+#define TWO(access) {"a", (access), &two_pools, NULL}
 
 struct row {
     struct sp_grant grant;
@@ -51,6 +51,41 @@ static void a_grant_allows_what_it_names_and_nothing_else(void **state)
     }
 }
 
+static void a_grant_for_some_tools_allows_these_alone(void **state)
+{
+    (void)state;
+    char *const names[] = {
+        (char[]){"math.add"}, (char[]){"text.*"}, (char[]){"a.b.get_*"}};
+    const struct sp_texts tools = {.items = (char **)(uintptr_t)names, .count = 3};
+    const struct sp_grant some = {"a", SP_ACCESS_CALL, NULL, &tools};
+    const struct sp_grant all = ALL(SP_ACCESS_CALL);
+    const struct {
+        const char *pool;
+        const char *tool;
+        bool allows;
+    } wanted[] = {{"math", "add", true},
+                  {"math", "adder", false},
+                  {"math", "ad", false},
+                  {"math", "", false},
+                  {"mat", "h.add", false},
+                  {"math.add", "", false},
+                  {"text", "any", true},
+                  {"text", "", true},
+                  {"tex", "any", false},
+                  {"text2", "any", false},
+                  {"a.b", "get_x", true},
+                  {"a.b", "get", false},
+                  {"a", "b.get_x", true}, // another pool of that name would be as good
+                  {"", "add", false}};
+    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
+        if (sp_grant_allows_tool(&some, wanted[i].pool, wanted[i].tool) !=
+            wanted[i].allows) {
+            fail_msg("row %zu", i);
+        }
+        assert_true(sp_grant_allows_tool(&all, wanted[i].pool, wanted[i].tool));
+    }
+}
+
 static void what_touches_all_pools_takes_a_grant_for_all(void **state)
 {
     (void)state;
@@ -83,6 +118,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_grant_allows_what_it_names_and_nothing_else),
+        cmocka_unit_test(a_grant_for_some_tools_allows_these_alone),
         cmocka_unit_test(what_touches_all_pools_takes_a_grant_for_all),
         cmocka_unit_test(sessions_of_a_grant_for_some_pools_are_its_own),
     };
