@@ -7,10 +7,10 @@
 
 #include <snakepit/snakepit.h>
 
-#include "api/event_ring.h"
 #include "base/log.h"
 #include "server/exchange.h"
 #include "server/server.h"
+#include "telemetry/event_ring.h"
 
 // What the handlers of a daemon share; `user` of its sp_server_options.
 struct sp_api;

@@ -2,11 +2,12 @@
 // GET /v1/events. Each client has a timer, which looks whether there is more in the
 // ring. One that does not read is sent nothing; what is gone by then it is told as
 // "lost".
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "api/ask.h"
-#include "api/event_ring.h"
 #include "api/gate.h"
 #include "api/inside.h"
 #include "api/reply.h"
@@ -14,6 +15,7 @@
 #include "http/percent.h"
 #include "http/sse.h"
 #include "server/server.h"
+#include "telemetry/event_ring.h"
 
 #define LOOK_MS      100u
 #define SILENT_LOOKS 150u // without an event, until a comment is sent
@@ -47,17 +49,49 @@ static const struct sp_exchange_listener listener = {.gone = on_gone};
 
 // ---- Sending --------------------------------------------------------------------
 
-// What the daemon tells of itself, such as who was refused, is for those who may see
-// all pools.
-static bool may_see(const void *user, const char *pool)
-{
-    return pool == NULL ? sp_grant_allows_all(user, SP_ACCESS_OBSERVE)
-                        : sp_grant_allows(user, SP_ACCESS_OBSERVE, pool);
-}
-
 static struct sp_slice unless_empty(const char *text)
 {
     return text[0] == '\0' ? (struct sp_slice){NULL, 0} : sp_slice_of_text(text);
+}
+
+static snakepit_err write_lost(struct sp_buf *out, uint64_t count)
+{
+    char data[64];
+    (void)snprintf(data, sizeof data, "{\"lost\":%" PRIu64 "}", count);
+    return sp_sse_event(out, "lost", sp_slice_of_text(data));
+}
+
+static snakepit_err
+write_event(struct sp_buf *out, uint64_t mark, const struct sp_kept_event *event)
+{
+    const struct sp_slice json = {(const uint8_t *)event->json, event->json_size};
+    snakepit_err err =
+        sp_buf_printf(out, "id: %" PRIx64 ".%" PRIu64 "\n", mark, event->number);
+    return err == SNAKEPIT_OK ? sp_sse_event(out, NULL, json) : err;
+}
+
+// Appends events from `*from` on, which becomes the number to go on with; where some
+// are not there any more, "lost" first, with how many. NO_MEMORY: `out` may have some.
+static snakepit_err write_events(struct sp_event_ring *ring,
+                                 const struct sp_event_filter *filter,
+                                 uint64_t *from,
+                                 struct sp_buf *out)
+{
+    struct sp_kept_event *event;
+    snakepit_err err = SNAKEPIT_OK;
+    do {
+        uint64_t lost;
+        event = sp_event_ring_take(ring, filter, from, &lost);
+        if (lost > 0) {
+            err = write_lost(out, lost);
+        }
+        if (event != NULL) {
+            err = err == SNAKEPIT_OK ? write_event(out, sp_event_ring_mark(ring), event)
+                                     : err;
+            sp_kept_event_give_back(event);
+        }
+    } while (err == SNAKEPIT_OK && event != NULL && out->size < BATCH_BYTES);
+    return err;
 }
 
 // NO_MEMORY.
@@ -67,11 +101,10 @@ static snakepit_err send_some(struct follower *follower, const struct sp_grant *
     const struct sp_event_filter filter = {.level = follower->level,
                                            .pool = unless_empty(follower->pool),
                                            .prefix = unless_empty(follower->name),
-                                           .may_see = may_see,
+                                           .may_see = sp_api_may_see_events,
                                            .user = grant};
     uint64_t from = follower->from;
-    snakepit_err err =
-        sp_event_ring_take(follower->ring, &filter, BATCH_BYTES, &from, &out);
+    snakepit_err err = write_events(follower->ring, &filter, &from, &out);
     follower->silent = out.size > 0 ? 0 : follower->silent + 1;
     if (err == SNAKEPIT_OK && follower->silent >= SILENT_LOOKS) {
         follower->silent = 0;

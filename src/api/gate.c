@@ -202,6 +202,12 @@ bool sp_api_may(const struct sp_exchange *exchange,
     return sp_grant_allows(exchange->grant, access, pool);
 }
 
+bool sp_api_may_see_events(const void *user, const char *pool)
+{
+    return pool == NULL ? sp_grant_allows_all(user, SP_ACCESS_OBSERVE)
+                        : sp_grant_allows(user, SP_ACCESS_OBSERVE, pool);
+}
+
 const char *sp_api_session_name(struct sp_exchange *exchange,
                                 const char *session,
                                 char room[SP_GRANT_SESSION_SIZE])

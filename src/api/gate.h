@@ -37,6 +37,10 @@ bool sp_api_may(const struct sp_exchange *exchange,
                 enum sp_access access,
                 const char *pool);
 
+// Whether the client may see the events of a pool: `user` is its grant. What the daemon
+// tells of itself (NULL), such as who was refused, is for those who may see all pools.
+bool sp_api_may_see_events(const void *user, const char *pool);
+
 // The name that the pit knows a session of the client by; see sp_grant_session().
 // NULL: it was refused.
 const char *sp_api_session_name(struct sp_exchange *exchange,

@@ -20,6 +20,7 @@
 #include "mcp/mcp.h"
 #include "pit/end.h"
 #include "pit/log.h"
+#include "services/methods.h"
 #include "services/services.h"
 #include "telemetry/log_writer.h"
 
@@ -279,8 +280,12 @@ static snakepit_err open_pit(struct sp_daemon *daemon, snakepit_message *why)
     }
     const snakepit_open_options options = {
         .size = sizeof options, .spans = sp_export_spans, .spans_user = daemon->export};
+    const struct sp_slice bridge = sp_slice_of_text(SP_BRIDGE_SERVICE);
     const struct sp_pit_ear ear = {
-        .hear = sp_event_ring_hear, .user = daemon->events, .level = daemon->log.level};
+        .hear = sp_event_ring_hear,
+        .user = daemon->events,
+        .level = daemon->log.level,
+        .adapters = sp_grpc_is_served(&daemon->config->serve, bridge)};
     err = sp_pit_open_file(daemon->file,
                            sp_export_wants_spans(daemon->export) ? &options : NULL,
                            &ear,

@@ -83,11 +83,12 @@ static enum sp_log_level lower(enum sp_log_level one, enum sp_log_level other)
     return one < other ? one : other;
 }
 
-// Adapters may say much, which is not sent for the sake of an ear alone.
+// Adapters may say much, which is not sent for the sake of an ear that is not for it.
 static void set_levels(struct sp_log *log, const struct sp_pit_outlets *to)
 {
     enum sp_log_level ear = to->ear.hear != NULL ? to->ear.level : SP_LOG_OFF;
     log->adapters = lower(to->line_level, to->notice_level);
+    log->adapters = lower(log->adapters, to->ear.adapters ? ear : SP_LOG_OFF);
     log->level = lower(log->adapters, ear);
 }
 

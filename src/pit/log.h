@@ -3,6 +3,8 @@
 #ifndef PIT_LOG_H
 #define PIT_LOG_H
 
+#include <stdbool.h>
+
 #include <snakepit/snakepit.h>
 
 #include "telemetry/log_writer.h"
@@ -11,9 +13,10 @@
 struct sp_pit_ear {
     sp_log_fn *hear; // NULL: nobody
     void *user;
-    // What is below it is not heard, nor is what adapters say unless somebody else
-    // hears that as well.
+    // What is below it is not heard, nor is what adapters say unless the ear is for
+    // that, or somebody else hears it as well.
     enum sp_log_level level;
+    bool adapters;
 };
 
 // Where events lead. Constant once the pit is open.

@@ -345,27 +345,3 @@ void sp_grpc_bridge_exposed(struct sp_grpc_call *call, struct sp_slice message)
     (void)message;
     submit_tools(call, (struct sp_api_form){.answer = answer_exposed});
 }
-
-// ---- Telemetry ------------------------------------------------------------------
-
-static void on_control(struct sp_grpc_call *call, struct sp_slice message)
-{
-    snakepit_message why;
-    struct sp_scratch scratch = {.limit = (size_t)1 << 20};
-    struct sp_bridge_telemetry_control control = {.which = 0};
-    if (sp_proto_decode(
-            &sp_type_bridge_telemetry_control, message, &scratch, &control, &why) !=
-        SNAKEPIT_OK) {
-        sp_grpc_finish(call, SP_GRPC_INTERNAL, why.text);
-    }
-    sp_scratch_fini(&scratch);
-}
-
-// The host waits for the headers before it goes on.
-void sp_grpc_bridge_telemetry(struct sp_grpc_call *call, struct sp_slice message)
-{
-    static const struct sp_grpc_holder holder = {.message = on_control};
-    (void)message;
-    sp_grpc_hold(call, &holder);
-    sp_grpc_open(call);
-}

@@ -9,8 +9,6 @@
 #include "protobuf/scratch.h"
 #include "services/call.h"
 
-#define SP_BRIDGE_SERVICE "snakepit.bridge.BridgeService"
-
 // What the tools of a pool are, from the table that a worker has answered with. It
 // borrows from `table` and `scratch`. MALFORMED, NO_MEMORY.
 struct sp_bridge_tools {
@@ -23,6 +21,9 @@ snakepit_err sp_bridge_tools_read(const snakepit_reader *table,
 
 // JSON in an Any, as the original has it. `json` is borrowed.
 struct sp_pb_any sp_bridge_any(struct sp_slice json);
+
+// The value that comes next as JSON, in `scratch`; empty: it has none.
+struct sp_slice sp_bridge_json(snakepit_reader reader, struct sp_scratch *scratch);
 
 // A fault as the JSON that the original's hosts read, in `scratch`. Where that is over
 // `most` bytes, the stacks are left out, and then most of the message. Empty without

@@ -46,8 +46,7 @@ static bool is_true_at(const snakepit_reader *map, const char *key)
            value.kind == SNAKEPIT_BOOLEAN && value.as.boolean;
 }
 
-// The value that comes next, as JSON; empty: it has none.
-static struct sp_slice json_of(snakepit_reader reader, struct sp_scratch *scratch)
+struct sp_slice sp_bridge_json(snakepit_reader reader, struct sp_scratch *scratch)
 {
     struct sp_buf text = {0};
     struct sp_slice slice = {NULL, 0};
@@ -88,7 +87,7 @@ static struct sp_pb_any *default_of(const snakepit_reader *schema,
     }
     struct sp_pb_any *any = sp_scratch_take(scratch, sizeof *any);
     if (any != NULL) {
-        *any = sp_bridge_any(json_of(found, scratch));
+        *any = sp_bridge_any(sp_bridge_json(found, scratch));
     }
     return any;
 }
@@ -106,7 +105,7 @@ static void read_parameter(const snakepit_reader *schema,
     spec->description = text_at(property, "description");
     spec->required = is_listed(schema, name);
     spec->default_value = default_of(property, scratch);
-    spec->validation_json = json_of(*property, scratch);
+    spec->validation_json = sp_bridge_json(*property, scratch);
 }
 
 static snakepit_err read_parameters(const snakepit_reader *schema,

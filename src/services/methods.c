@@ -50,7 +50,7 @@ const char *sp_grpc_service_at(size_t index)
 
 bool sp_grpc_is_served(const struct sp_serve_config *config, struct sp_slice name)
 {
-    static const char service[] = "snakepit.bridge.BridgeService";
+    static const char service[] = SP_BRIDGE_SERVICE;
     const struct sp_texts *kept = &config->compatibility;
     bool bridge = false;
     if (name.size < sizeof service - 1 ||

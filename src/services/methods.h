@@ -22,6 +22,9 @@ typedef void sp_grpc_fn(struct sp_grpc_call *call, struct sp_slice message);
 #undef SP_GRPC_METHOD
 #undef SP_GRPC_SERVICE
 
+// The original's contract, which only daemons that are asked to serve.
+#define SP_BRIDGE_SERVICE "snakepit.bridge.BridgeService"
+
 enum sp_grpc_kind {
     SP_GRPC_UNARY = 0,
     SP_GRPC_STREAM,

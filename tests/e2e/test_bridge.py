@@ -5,19 +5,17 @@ from __future__ import annotations
 
 import json
 import pathlib
-import sys
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from support.apart import apart
+from support.bridge_host import STRING_VALUE, Host
 from support.grpcs import needs_grpc, stubs
 from support.served import config, end, serve
 
 pytestmark = needs_grpc
-
-STRING_VALUE = "type.googleapis.com/google.protobuf.StringValue"
 
 
 @pytest.fixture(scope="module")
@@ -31,41 +29,6 @@ def daemon(tmp_path: pathlib.Path) -> Iterator[Any]:
     one = serve(config(tmp_path, keys))
     yield one
     end([one])
-
-
-class Host:
-    """What a host asks of its worker."""
-
-    def __init__(self, url: str, made: pathlib.Path) -> None:
-        sys.path.insert(0, str(made))
-        import grpc
-        import snakepit_bridge_pb2
-        import snakepit_bridge_pb2_grpc
-
-        self.grpc = grpc
-        self.pb = snakepit_bridge_pb2
-        channel = grpc.insecure_channel(url.removeprefix("http://"))
-        self.stub = snakepit_bridge_pb2_grpc.BridgeServiceStub(channel)
-
-    def any(self, value: Any, packed: bool = False) -> Any:
-        from google.protobuf import any_pb2, wrappers_pb2
-
-        text = json.dumps(value)
-        if packed:
-            one = any_pb2.Any()
-            one.Pack(wrappers_pb2.StringValue(value=text))
-            return one
-        return any_pb2.Any(type_url=STRING_VALUE, value=text.encode())
-
-    def request(self, tool: str, /, packed: bool = False, **arguments: Any) -> Any:
-        parameters = {key: self.any(one, packed) for key, one in arguments.items()}
-        return self.pb.ExecuteToolRequest(
-            session_id="s", tool_name=tool, parameters=parameters
-        )
-
-    def execute(self, tool: str, /, packed: bool = False, **arguments: Any) -> Any:
-        request = self.request(tool, packed, **arguments)
-        return self.stub.ExecuteTool(request, timeout=60)
 
 
 @pytest.fixture
@@ -216,22 +179,6 @@ def test_a_stream_ends_with_a_final_chunk(host):
     with pytest.raises(h.grpc.RpcError) as caught:
         list(h.stub.ExecuteStreamingTool(h.request("fail", message="%\n" * 5000)))
     assert json.loads(caught.value.details())["message"] == "%\n" * 100
-
-
-@apart
-def test_telemetry_has_its_headers_at_once_and_ends_with_the_host(host):
-    h = host()
-    done = []
-
-    def controls():
-        yield h.pb.TelemetryControl(toggle=h.pb.TelemetryToggle(enabled=True))
-        while not done:
-            time.sleep(0.01)
-
-    stream = h.stub.StreamTelemetry(controls(), timeout=60)
-    assert stream.initial_metadata() is not None  # waits for them
-    done.append(True)
-    assert list(stream) == []
 
 
 @apart

@@ -1,25 +1,22 @@
 // SPDX-License-Identifier: MIT
-#include "api/event_ring.h"
+#include "telemetry/event_ring.h"
 
-#include <inttypes.h>
 #include <pthread.h>
-#include <stdio.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/list.h"
 #include "base/memory.h"
-#include "http/sse.h"
 #include "telemetry/notice_write.h"
 
-// Its texts lie behind it, each with its zero: the pool, "" for none, and the JSON.
+// The texts of the event lie behind it, each with its zero.
 struct kept {
-    const struct sp_notice_kind *kind;
-    enum sp_log_level level;
-    bool has_pool;
-    size_t pool_size;
-    size_t json_size;
+    _Atomic uint32_t owners; // the ring, and whoever has taken it
+    size_t size;             // of all of it, in bytes
+    struct sp_kept_event event;
     char texts[];
 };
 
@@ -59,14 +56,28 @@ static struct kept **place_of(struct sp_event_ring *ring, uint64_t number)
 
 static size_t size_of(const struct kept *kept)
 {
-    return kept == NULL ? 0 : sizeof *kept + kept->pool_size + 1 + kept->json_size + 1;
+    return kept == NULL ? 0 : kept->size;
+}
+
+static void give_back(struct kept *kept)
+{
+    // [kept:read] whoever frees it comes after all who have read it; pairs with itself.
+    if (kept != NULL &&
+        atomic_fetch_sub_explicit(&kept->owners, 1, memory_order_acq_rel) == 1) {
+        sp_free(kept);
+    }
+}
+
+void sp_kept_event_give_back(struct sp_kept_event *event)
+{
+    give_back(SP_ENTRY(event, struct kept, event));
 }
 
 static void drop_first(struct sp_event_ring *ring)
 {
     struct kept **first = place_of(ring, ring->first++);
     ring->bytes -= size_of(*first);
-    sp_free(*first);
+    give_back(*first);
     *first = NULL;
 }
 
@@ -84,23 +95,30 @@ void sp_event_ring_free(struct sp_event_ring *ring)
 
 // ---- Putting in -----------------------------------------------------------------
 
+// Its number is still to be given.
 static struct kept *keep(const struct sp_notice *notice)
 {
     char json[4096];
     const char *pool = sp_notice_text(notice, "pool");
-    const size_t pool_size = pool == NULL ? 0 : strlen(pool);
+    const size_t pool_size = pool == NULL ? 0 : strlen(pool) + 1;
     const size_t json_size = sp_notice_json(notice, json, sizeof json);
-    struct kept *kept = sp_alloc(sizeof *kept + pool_size + 1 + json_size + 1);
+    const size_t size = sizeof(struct kept) + pool_size + json_size + 1;
+    struct kept *kept = sp_alloc(size);
     if (kept == NULL) {
         return NULL;
     }
-    kept->kind = notice->kind;
-    kept->level = notice->level;
-    kept->has_pool = pool != NULL;
-    kept->pool_size = pool_size;
-    kept->json_size = json_size;
-    memcpy(kept->texts, pool == NULL ? "" : pool, pool_size + 1);
-    memcpy(kept->texts + pool_size + 1, json, json_size + 1);
+    atomic_init(&kept->owners, 1);
+    kept->size = size;
+    kept->event = (struct sp_kept_event){.kind = notice->kind,
+                                         .level = notice->level,
+                                         .time_ns = notice->time_ns,
+                                         .pool = pool == NULL ? NULL : kept->texts,
+                                         .json = kept->texts + pool_size,
+                                         .json_size = json_size};
+    if (pool != NULL) {
+        memcpy(kept->texts, pool, pool_size);
+    }
+    memcpy(kept->texts + pool_size, json, json_size + 1);
     return kept;
 }
 
@@ -113,6 +131,9 @@ void sp_event_ring_hear(void *user, const struct sp_notice *notice)
         ring->next - ring->first >= SP_EVENTS_KEPT ||
         (ring->first < ring->next && ring->bytes + size_of(kept) > SP_EVENTS_BYTES)) {
         drop_first(ring);
+    }
+    if (kept != NULL) {
+        kept->event.number = ring->next;
     }
     *place_of(ring, ring->next++) = kept;
     ring->bytes += size_of(kept);
@@ -135,69 +156,50 @@ static bool begins_with(const char *text, struct sp_slice prefix)
            strncmp(text, (const char *)prefix.data, prefix.size) == 0;
 }
 
-static bool is_shown(const struct sp_event_filter *filter, const struct kept *kept)
+static bool is_shown(const struct sp_event_filter *filter,
+                     const struct sp_kept_event *event)
 {
-    const char *pool = kept->has_pool ? kept->texts : NULL;
-    return kept->level >= filter->level &&
+    const char *pool = event->pool;
+    return event->level >= filter->level &&
            (filter->pool.data == NULL ||
-            (pool != NULL && filter->pool.size == kept->pool_size &&
-             memcmp(filter->pool.data, pool, kept->pool_size) == 0)) &&
-           begins_with(kept->kind->name, filter->prefix) &&
+            (pool != NULL && filter->pool.size == strlen(pool) &&
+             memcmp(filter->pool.data, pool, filter->pool.size) == 0)) &&
+           begins_with(event->kind->name, filter->prefix) &&
            filter->may_see(filter->user, pool);
 }
 
-static snakepit_err write_lost(struct sp_buf *out, uint64_t count)
-{
-    char data[64];
-    (void)snprintf(data, sizeof data, "{\"lost\":%" PRIu64 "}", count);
-    return sp_sse_event(out, "lost", sp_slice_of_text(data));
-}
-
-static snakepit_err write_event(struct sp_buf *out,
-                                const struct sp_event_ring *ring,
-                                const struct kept *kept,
-                                uint64_t number)
-{
-    const uint8_t *json = (const uint8_t *)kept->texts + kept->pool_size + 1;
-    snakepit_err err =
-        sp_buf_printf(out, "id: %" PRIx64 ".%" PRIu64 "\n", ring->mark, number);
-    return err == SNAKEPIT_OK
-               ? sp_sse_event(out, NULL, (struct sp_slice){json, kept->json_size})
-               : err;
-}
-
-// Lock held.
-static snakepit_err take(const struct sp_event_ring *ring,
+// Lock held. NULL: there is none.
+static struct kept *find(struct sp_event_ring *ring,
                          const struct sp_event_filter *filter,
-                         size_t most,
                          uint64_t *from,
-                         struct sp_buf *out)
+                         uint64_t *lost)
 {
-    snakepit_err err = SNAKEPIT_OK;
     if (*from < ring->first) {
-        err = write_lost(out, ring->first - *from);
+        *lost += ring->first - *from;
         *from = ring->first;
     }
-    while (err == SNAKEPIT_OK && *from < ring->next && out->size < most) {
-        const struct kept *kept = ring->kept[*from % SP_EVENTS_KEPT];
+    while (*from < ring->next) {
+        struct kept *kept = *place_of(ring, (*from)++);
         if (kept == NULL) {
-            err = write_lost(out, 1);
-        } else if (is_shown(filter, kept)) {
-            err = write_event(out, ring, kept, *from);
+            ++*lost;
+        } else if (is_shown(filter, &kept->event)) {
+            return kept;
         }
-        ++*from;
     }
-    return err;
+    return NULL;
 }
 
-snakepit_err sp_event_ring_take(struct sp_event_ring *ring,
-                                const struct sp_event_filter *filter,
-                                size_t most,
-                                uint64_t *from,
-                                struct sp_buf *out)
+struct sp_kept_event *sp_event_ring_take(struct sp_event_ring *ring,
+                                         const struct sp_event_filter *filter,
+                                         uint64_t *from,
+                                         uint64_t *lost)
 {
+    *lost = 0;
     pthread_mutex_lock(&ring->lock);
-    snakepit_err err = take(ring, filter, most, from, out);
+    struct kept *kept = find(ring, filter, from, lost);
+    if (kept != NULL) {
+        atomic_fetch_add_explicit(&kept->owners, 1, memory_order_relaxed);
+    }
     pthread_mutex_unlock(&ring->lock);
-    return err;
+    return kept == NULL ? NULL : &kept->event;
 }
