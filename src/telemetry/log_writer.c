@@ -28,8 +28,9 @@
 #define HANGS_NS     (2 * SP_NS_PER_S)    // what takes so long to write never ends
 #define LOOK_MS      25                   // between two looks at a reader that stalls
 #define LINES_A_LOOK 64u                  // between two looks at what stderr is
-#define TEXT_MAX     (8192 + 64)          // bytes of an event as it is written
-#define JSON_MAX     4095u                // so that a pipe takes a line whole
+// Bytes of an event as it is written: to the journal its line, and its fields.
+#define TEXT_MAX (SP_LOG_LINE_MAX + SP_NOTICE_TEXTS_MAX + 1024)
+#define JSON_MAX 4095u // so that a pipe takes a line whole
 
 // An event as it lies in the ring. Behind it come its values, texts among them as their
 // sizes (UINT64_MAX: left out), and then the texts, each with its zero.
