@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What the daemon sends, read by OpenTelemetry's own packages: the messages in Python,
-and the library of the Collector; and its API for Python in a worker.
+and the Collector; and its API for Python in a worker.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import pathlib
+import socket
 import subprocess
 import time
 
@@ -130,27 +131,109 @@ def test_the_messages_of_python_read_the_figures(tmp_path):
     assert (int(where["count"]), where["sum"]) == (1, pytest.approx(run["sum"]))
 
 
-def test_the_collectors_library_reads_them(tmp_path):
-    told = subprocess.Popen([peer("otlp_collector")], stdout=subprocess.PIPE, text=True)
-    try:
-        url = told.stdout.readline().strip()
-        client = start(tmp_path, "traced.Traced", url)
+# ---- The Collector -------------------------------------------------------------------
+
+PIPELINES = """
+receivers: {{otlp: {{protocols: {{http: {{endpoint: "{address}"}}}}}}}}
+processors: {{batch: {{timeout: 100ms}}}}
+exporters: {{printer: {{}}}}
+service:
+  pipelines:
+    traces: {{receivers: [otlp], processors: [batch], exporters: [printer]}}
+    metrics: {{receivers: [otlp], processors: [batch], exporters: [printer]}}
+"""
+
+
+def free_address() -> str:
+    """One that nobody listens at now."""
+    with socket.create_server(("127.0.0.1", 0)) as one:
+        return f"127.0.0.1:{one.getsockname()[1]}"
+
+
+class RealCollector:
+    """The OpenTelemetry Collector, and what has come through its pipelines."""
+
+    def __init__(self, folder: pathlib.Path, address: str) -> None:
+        self.output = folder / "collected"
+        file = folder / "collector.yaml"
+        file.write_text(PIPELINES.format(address=address))
+        with open(self.output, "wb") as output, open(folder / "errors", "wb") as errors:
+            self.popen = subprocess.Popen(
+                [peer("otlp_collector"), "--config", f"file:{file}"],
+                stdout=output,
+                stderr=errors,
+            )
+
+    def __enter__(self) -> RealCollector:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.popen.terminate()
+        assert self.popen.wait(timeout=60) == 0
+
+    def requests(self) -> list[dict]:
+        assert self.popen.poll() is None, self.output.with_name("errors").read_text()
+        lines = self.output.read_text().splitlines(keepends=True)
+        return [json.loads(line) for line in lines if line.endswith("\n")]
+
+    def spans(self) -> dict[str, dict]:
+        """Each by its name."""
+        found = {}
+        for request in self.requests():
+            for resource in request.get("resourceSpans", []):
+                assert attributes(resource["resource"])["service.name"] == "snakepit"
+                for scope in resource["scopeSpans"]:
+                    assert scope["scope"]["name"] == "snakepit"
+                    found.update({span["name"]: span for span in scope["spans"]})
+        return found
+
+    def metrics(self) -> dict[str, dict]:
+        """The last ones, each by its name."""
+        found = {}
+        for request in self.requests():
+            for resource in request.get("resourceMetrics", []):
+                for scope in resource["scopeMetrics"]:
+                    found.update({one["name"]: one for one in scope["metrics"]})
+        return found
+
+
+def ran(collector: RealCollector, tool: str) -> dict | None:
+    """The summary of how long a tool has run, once there is one."""
+    tools = collector.metrics().get("snakepit_tool_run_seconds", {"summary": {}})
+    for point in tools["summary"].get("dataPoints", []):
+        if attributes(point)["tool"] == tool:
+            return point
+    return None
+
+
+def test_traces_and_figures_come_through_a_collector(tmp_path):
+    peer("otlp_collector")
+    address = free_address()
+    # It comes when the first has been sent already, so that is sent once more.
+    client = start(tmp_path, "traced.Traced", f"http://{address}")
+    asked = {"seconds": 0.05, "fails": True}
+    fields = {"traceparent": SAMPLED, "tracestate": "a=b"}
+    assert client.call("work", asked, **fields)[0] >= 400
+    with RealCollector(tmp_path, address) as collector:
         assert client.call("where", {}, traceparent=SAMPLED)[0] == 200
+        names = {"text/work", "text/where", "run", "work"}
+        eventually(lambda: names <= collector.spans().keys())
+        where = eventually(lambda: ran(collector, "where"))
+        spans, metrics = collector.spans(), collector.metrics()
         client.daemon.stop()
         end([client.daemon])
-    finally:
-        told.kill()
-    requests = [json.loads(line) for line in told.communicate()[0].splitlines()]
-    spans = {
-        span["name"]: span
-        for request in requests
-        if "resourceSpans" in request
-        for span in spans_of(request)
-    }
-    assert spans["text/where"]["parentSpanId"] == SPAN
-    assert spans["run"]["traceId"] == TRACE
-    metrics = [request for request in requests if "resourceMetrics" in request]
-    assert "snakepit_pool_run_seconds" in json.dumps(metrics)
+    call = spans["text/work"]
+    assert (call["traceId"], call["parentSpanId"]) == (TRACE, SPAN)
+    assert (call["kind"], call["traceState"]) == (2, "a=b")  # a server's
+    assert call["status"] == {"code": 2, "message": "not today"}  # an error
+    assert attributes(call)["rpc.method"] == "work"
+    work = spans["work"]
+    assert work["traceId"] == TRACE
+    assert attributes(work)["error.type"] == "ValueError"
+    assert int(where["count"]) == 1 and where["sum"] > 0
+    calls = metrics["snakepit_tool_calls_total"]["sum"]
+    assert calls["isMonotonic"] and calls["aggregationTemporality"] == 2
+    assert "snakepit_pool_run_seconds" in metrics
 
 
 def packages() -> str:
