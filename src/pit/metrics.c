@@ -26,6 +26,8 @@ static snakepit_err collect_pool(struct sp_pit_pool *place, struct sp_figures *n
 {
     sp_pool_times(place->pool, &now->line, &now->run);
     sp_pool_figures(place->pool, now);
+    now->busy = sp_pool_busy_executors(place->pool);
+    now->backed_bytes = sp_store_backed(sp_pool_store(place->pool));
     const snakepit_err err = sp_fleet_lives(&place->fleet, &now->workers);
     return err == SNAKEPIT_OK ? collect_tools(place->pool, now) : err;
 }

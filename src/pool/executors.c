@@ -128,6 +128,29 @@ uint32_t sp_pool_free_places(struct sp_pool *pool)
     return places;
 }
 
+static uint32_t count_busy(const struct sp_port *port)
+{
+    uint32_t busy = 0;
+    for (uint32_t i = 0; i < port->view.shape.executors; i++) {
+        const struct sp_stamp *stamp = &port->view.stamps[i];
+        busy += atomic_load_explicit(&stamp->call, memory_order_relaxed) != 0;
+    }
+    return busy;
+}
+
+uint32_t sp_pool_busy_executors(struct sp_pool *pool)
+{
+    uint32_t busy = 0;
+    pthread_mutex_lock(&pool->lock);
+    for (struct sp_link *link = pool->seats.next; link != &pool->seats;
+         link = link->next) {
+        const struct sp_seat *seat = SP_ENTRY(link, struct sp_seat, member);
+        busy += seat->dead ? 0 : count_busy(seat->port);
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return busy;
+}
+
 // ---- Executors ----------------------------------------------------------------
 
 // Rows that are being handed over.

@@ -102,6 +102,7 @@ struct sp_pool_counters {
     uint64_t workers[SP_COUNTED];   // what has happened to them
     uint64_t deaths[SP_DEATHS];     // of them, by how they ended
     uint64_t recycles[SP_RECYCLES]; // by why
+    uint64_t questions;             // that tools have asked their host
     uint64_t violations;            // workers that broke the protocol and were killed
     uint64_t retries;               // attempts after the first one of their call
     uint64_t retries_refused;       // that the budget did not allow
@@ -201,6 +202,8 @@ void sp_pool_tell_call(struct sp_pool *pool,
                        struct sp_call_told *told);
 // Calls that could begin at once, in workers that have an executor for them.
 uint32_t sp_pool_free_places(struct sp_pool *pool);
+// Executors that run something, as their workers say.
+uint32_t sp_pool_busy_executors(struct sp_pool *pool);
 // What an executor does now, as its worker says.
 enum sp_executor_state {
     SP_EXECUTOR_ABSENT, // it takes no calls

@@ -285,6 +285,7 @@ void sp_pool_serve_question(struct sp_pool *pool,
         }
         return;
     }
+    pool->counters.questions++;
     struct asker asker = {.outer = innermost,
                           .pool = pool,
                           .call = call,

@@ -131,6 +131,7 @@ void sp_pool_figures(struct sp_pool *pool, struct sp_figures *figures)
     figures->chunk = pool->times.chunk;
     figures->traced = pool->times.traced;
     figures->traffic = pool->traffic;
+    figures->questions = pool->counters.questions;
     figures->waited_most = pool->line.highest;
     figures->held_by_program = pool->results_held;
     figures->held_by_python = count_held(pool);

@@ -4,6 +4,7 @@
 #include "pool/store.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/check.h"
 #include "base/memory.h"
@@ -36,6 +37,13 @@ void sp_store_fini(struct sp_store *store)
     sp_arena_fini(&store->arena);
     sp_segment_fini(&store->segment);
     pthread_mutex_destroy(&store->lock);
+}
+
+uint64_t sp_store_backed(const struct sp_store *store)
+{
+    struct stat now;
+    const uint64_t block = 512; // whatever the size of pages
+    return fstat(store->segment.fd, &now) == 0 ? (uint64_t)now.st_blocks * block : 0;
 }
 
 // ---- Shares -------------------------------------------------------------------

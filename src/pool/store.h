@@ -85,6 +85,9 @@ sp_store_init(struct sp_store *store, uint64_t size, snakepit_message *why);
 // Nothing of it may be in use any more.
 void sp_store_fini(struct sp_store *store);
 
+// Bytes of it that are backed by pages, in use or not.
+uint64_t sp_store_backed(const struct sp_store *store);
+
 // What a call asks for. Borrowed.
 struct sp_request_text {
     const char *tool;

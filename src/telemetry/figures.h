@@ -91,6 +91,9 @@ struct sp_figures {
     struct sp_histogram start; // how long workers took to start
     struct sp_traffic traffic;
     struct sp_worker_lives workers;
+    uint64_t questions;       // that tools have asked their host
+    uint64_t backed_bytes;    // of the memory of requests, by pages
+    uint32_t busy;            // executors that run something
     uint32_t waited_most;     // calls in the line at once, ever
     uint32_t held_by_python;  // requests whose tensors it holds after their calls
     uint32_t held_by_program; // results in memory of their workers

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import ctypes
 import json
 import pathlib
@@ -222,6 +223,25 @@ def test_each_call_was_handed_over_before_it_ran(client):
     assert 0 < of_pool(client, "handover_seconds_sum") < 60
 
 
+def test_an_executor_is_busy_while_its_tool_runs(client, tmp_path):
+    begun = tmp_path / "begun"
+    before = of_pool(client, "backed_memory_bytes")
+    assert of_pool(client, "busy_executors") == 0
+    with concurrent.futures.ThreadPoolExecutor(2) as threads:
+        calls = [
+            threads.submit(client.call, "wait", {"path": str(begun)}) for _ in range(2)
+        ]
+        eventually(begun.exists, "that one has begun")
+        eventually(lambda: of_pool(client, "waiting_calls") == 1, "that one waits")
+        assert of_pool(client, "busy_executors") == 1
+        (tmp_path / "begun.enough").touch()
+        assert [call.result(60) for call in calls] == [(200, "enough")] * 2
+    eventually(lambda: of_pool(client, "busy_executors") == 0, "that it has ended")
+    assert of_pool(client, "waiting_max_calls") == 1
+    assert client.call("echo", {"a": "x" * (8 << 20)})[0] == 200
+    assert of_pool(client, "backed_memory_bytes") >= before + (1 << 20)
+
+
 # ---- Workers and sessions -----------------------------------------------------------
 
 
@@ -257,6 +277,8 @@ def test_sessions_are_counted_with_their_values(client):
             )[0]
             == 204
         )
+    assert client.call("kept", {"key": "k"}, Snakepit_Session="a") == (200, 1)
+    assert of_pool(client, "questions_total") == 1  # for the value
     assert client.call("session", Snakepit_Session="c") == (200, "c")
     assert told("s") == 3
     assert told("_values") == 3

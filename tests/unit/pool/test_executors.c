@@ -95,6 +95,21 @@ static void all_workers_are_told_or_one(void **state)
     assert_int_equal(look(8).count, 0);
 }
 
+static void those_that_run_something_are_busy(void **state)
+{
+    (void)state;
+    struct side *one = add(7, 2);
+    struct side *other = add(9, 1);
+    assert_int_equal(sp_pool_busy_executors(fixture.pool), 0);
+    atomic_store(&stamp_of(one, 1)->call, 5);
+    atomic_store(&stamp_of(other, 0)->call, 6);
+    assert_int_equal(sp_pool_busy_executors(fixture.pool), 2);
+    atomic_store(&stamp_of(one, 1)->call, 0);
+    assert_int_equal(sp_pool_busy_executors(fixture.pool), 1);
+    fixture_kill(&fixture, other, "exit code 1");
+    assert_int_equal(sp_pool_busy_executors(fixture.pool), 0);
+}
+
 static void a_running_call_is_told_with_its_tool_and_time(void **state)
 {
     (void)state;
@@ -181,6 +196,7 @@ int main(void)
         TEST(idle_executors_run_nothing),
         TEST(an_executor_that_has_not_begun_is_absent),
         TEST(all_workers_are_told_or_one),
+        TEST(those_that_run_something_are_busy),
         TEST(a_running_call_is_told_with_its_tool_and_time),
         TEST(places_are_free_where_a_worker_has_fewer_calls_than_executors),
         TEST(a_worker_that_is_dead_runs_nothing),

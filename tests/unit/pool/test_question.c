@@ -121,6 +121,7 @@ static void a_call_asks_as_often_as_it_likes(void **state)
     }
     fixture_drain(&fixture);
     assert_int_equal(seen.times, 1000);
+    assert_int_equal(fixture.pool->counters.questions, 1000);
     end(side);
     assert_echoed(&outcome, "x");
 }
@@ -253,6 +254,7 @@ static void a_question_that_was_taken_back_is_not_served(void **state)
                  SP_SLOT_RUNNING | SP_SLOT_NOTIFY | SP_SLOT_TOLD);
     fixture_drain(&fixture);
     assert_int_equal(seen.times, 0);
+    assert_int_equal(fixture.pool->counters.questions, 0);
     end(side);
     assert_echoed(&outcome, "x");
 }

@@ -59,6 +59,19 @@ static const uint8_t *at(uint64_t offset)
     return store.segment.base + offset;
 }
 
+static void only_pages_that_were_written_back_the_memory(void **state)
+{
+    struct sp_share *share;
+    (void)state;
+    const uint64_t before = sp_store_backed(&store);
+    assert_true(before < SIZE / 4);
+    assert_int_equal(sp_share_new(&store, SIZE / 2, &share), SNAKEPIT_OK);
+    assert_int_equal(sp_store_backed(&store), before);
+    memset(store.segment.base + share->offset, 1, SIZE / 2);
+    assert_in_range(sp_store_backed(&store), SIZE / 2, SIZE / 2 + before + 8192);
+    sp_share_unref(&store, share);
+}
+
 static void a_small_request_lies_in_the_block(void **state)
 {
     (void)state;
@@ -319,6 +332,7 @@ static void every_failed_allocation_of_constructors_is_survived(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        test(only_pages_that_were_written_back_the_memory),
         test(a_small_request_lies_in_the_block),
         test(a_trace_lies_behind_the_session_and_fits),
         test(a_request_that_just_fits_stays_and_one_byte_more_gets_a_range),
