@@ -60,7 +60,14 @@ def test_spans_and_metrics_go_where_the_variable_says(start, collector):
     assert (posted.fields["x-key"], posted.fields["x-other"]) == ("a b", "c")
     assert b"of-the-test" in posted.body and b"snakes" in posted.body
     metrics = eventually(lambda: collector.of("/v1/metrics"))
-    assert b"snakepit_tool_calls_total" in metrics[-1].body
+    for name in (
+        b"snakepit_tool_calls_total",
+        b"snakepit_pool_handover_seconds",
+        b"snakepit_pool_first_chunk_seconds",
+        b"snakepit_pool_worker_age_seconds",
+        b"snakepit_session_ends_total",
+    ):
+        assert name in metrics[-1].body
     assert b"of-the-test" in metrics[-1].body
 
 
