@@ -50,22 +50,40 @@ _BYTES: Schema = {
     "required": ["$bytes"],
     "additionalProperties": False,
 }
-_TENSOR: Schema = {
-    "type": "object",
-    "patternProperties": {
-        r"^\$tensor$": {
-            "type": "object",
-            "properties": {
-                "dtype": {"type": "string"},
-                "shape": {"type": "array", "items": {"type": "integer", "minimum": 0}},
-                "data": {"type": "string", "contentEncoding": "base64"},
-            },
-            "required": ["dtype", "shape", "data"],
-        }
-    },
-    "required": ["$tensor"],
-    "additionalProperties": False,
-}
+_DTYPE: Schema = {"type": "string"}
+_EXTENT: Schema = {"type": "integer", "minimum": 0}
+_SHAPE: Schema = {"type": "array", "items": _EXTENT}
+
+
+def _tensor(dtype: Schema, shape: Schema) -> Schema:
+    """An array whose dtype and shape are these."""
+    return {
+        "type": "object",
+        "patternProperties": {
+            r"^\$tensor$": {
+                "type": "object",
+                "properties": {
+                    "dtype": dtype,
+                    "shape": shape,
+                    "data": {"type": "string", "contentEncoding": "base64"},
+                },
+                "required": ["dtype", "shape", "data"],
+            }
+        },
+        "required": ["$tensor"],
+        "additionalProperties": False,
+    }
+
+
+_TENSOR: Schema = _tensor(_DTYPE, _SHAPE)
+# NumPy's names of what a tensor may hold; before NumPy 2 that of bool is "bool_".
+_DTYPES = frozenset(
+    (
+        *("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32"),
+        *("uint64", "float16", "float32", "float64", "complex64", "complex128"),
+        "bfloat16",
+    )
+)
 _SEQUENCES = (
     list,
     set,
@@ -149,7 +167,7 @@ def _of_each(schema: Schema, metadata: ToolMetadata, tensor: Schema) -> Schema:
     """
     if metadata.max_batch < 2:
         return schema
-    if schema is _TENSOR:
+    if "$tensor" in schema.get("required", ()):
         return tensor
     items: Schema = schema.get("items", ANYTHING)
     return items
@@ -257,7 +275,41 @@ def _of_a_plain_type(annotation: Any) -> Schema | None:
             return _TENSOR
         return _PLAIN.get(annotation)
     # NDArray[numpy.float64], which is numpy.ndarray[...].
-    return _TENSOR if _is_a_tensor(typing.get_origin(annotation)) else None
+    found = typing.get_origin(annotation)
+    return _array(typing.get_args(annotation)) if _is_a_tensor(found) else None
+
+
+def _array(inner: tuple[Any, ...]) -> Schema:
+    """Of what `numpy.ndarray[shape, dtype]` says in its brackets."""
+    if len(inner) != 2:
+        return _TENSOR
+    dtype = typing.get_args(inner[1])
+    name = getattr(dtype[0], "__name__", "") if dtype else ""
+    name = "bool" if name == "bool_" else name
+    return _tensor(
+        {**_DTYPE, "const": name} if name in _DTYPES else _DTYPE,
+        _shape(typing.get_args(inner[0])),
+    )
+
+
+def _shape(extents: tuple[Any, ...]) -> Schema:
+    """Of `tuple[int, Literal[3]]`: two dimensions, the second of three elements."""
+    if not extents or Ellipsis in extents:
+        return _SHAPE
+    each = [_extent(one) for one in extents]
+    return {
+        "type": "array",
+        "prefixItems": each,
+        "items": False,
+        "minItems": len(each),
+        "maxItems": len(each),
+    }
+
+
+def _extent(annotation: Any) -> Schema:
+    values = typing.get_args(annotation)
+    fixed = typing.get_origin(annotation) is typing.Literal and len(values) == 1
+    return {"const": values[0]} if fixed and type(values[0]) is int else _EXTENT
 
 
 def _is_a_tensor(found: Any) -> bool:

@@ -204,7 +204,7 @@ static void tell_options(struct sp_exchange *exchange)
                           "Snakepit-Session, Snakepit-Priority, Snakepit-Idempotent, "
                           "Snakepit-Call-Id, traceparent, tracestate, "
                           "Mcp-Protocol-Version, Mcp-Method, Mcp-Name, "
-                          "Mcp-Session-Id")},
+                          "Mcp-Session-Id, Inference-Header-Content-Length")},
         {sp_slice_of_text("access-control-max-age"), sp_slice_of_text("600")},
         {sp_slice_of_text("vary"), sp_slice_of_text("Origin")}};
     const struct sp_reply reply = {
@@ -214,8 +214,17 @@ static void tell_options(struct sp_exchange *exchange)
 
 // ---- Requests -------------------------------------------------------------------
 
+// Tensors are bytes behind JSON, and clients say of both what they like: a page of
+// another origin has been refused by its Origin.
+static bool takes_any_type(enum sp_route_id id)
+{
+    return id == SP_ROUTE_infer || id == SP_ROUTE_infer_version ||
+           id == SP_ROUTE_repository || id == SP_ROUTE_load_model ||
+           id == SP_ROUTE_unload_model;
+}
+
 // Only what a page of another origin cannot send without asking first.
-static bool has_known_body(struct sp_exchange *exchange)
+static bool has_known_body(struct sp_exchange *exchange, enum sp_route_id id)
 {
     const enum sp_media media = sp_media_of_body(&exchange->request);
     const struct sp_slice coding = field(exchange, "content-encoding");
@@ -226,7 +235,7 @@ static bool has_known_body(struct sp_exchange *exchange)
                       "bodies are not compressed here; leave Content-Encoding away");
         return false;
     }
-    if (exchange->request.body.size == 0 ||
+    if (exchange->request.body.size == 0 || takes_any_type(id) ||
         (media & (SP_MEDIA_JSON | SP_MEDIA_MSGPACK)) != 0) {
         return true;
     }
@@ -255,7 +264,7 @@ static void route(struct sp_exchange *exchange)
         sp_route_find(exchange->request.method, exchange->request.path, &id, &params)) {
     case SP_MATCH_FOUND:
         if (sp_api_admit(exchange, &sp_routes[id], &params) &&
-            has_known_body(exchange) && has_known_query(exchange, id)) {
+            has_known_body(exchange, id) && has_known_query(exchange, id)) {
             handlers[id](exchange, &params);
         }
         return;

@@ -12,8 +12,6 @@
 #include "payload/writer.h"
 #include "server/server.h"
 
-#define TIMEOUT_MOST UINT64_C(86400000) // as of call_timeout_ms
-
 const char *sp_api_pool_name(const char *name)
 {
     return strcmp(name, "default") == 0 ? NULL : name;
@@ -55,7 +53,7 @@ static bool read_timeout(struct sp_exchange *exchange, struct sp_api_ask *ask)
     uint64_t number = 0;
     const struct sp_slice value =
         sp_request_field(&exchange->request, "snakepit-timeout-ms");
-    if (value.data != NULL && !sp_api_number(value, 1, TIMEOUT_MOST, &number)) {
+    if (value.data != NULL && !sp_api_number(value, 1, SP_API_TIMEOUT_MOST, &number)) {
         return refuse_field(
             exchange, "Snakepit-Timeout-Ms", "a number of 1 to 86400000");
     }
@@ -110,6 +108,30 @@ bool sp_api_ask_set_session(struct sp_exchange *exchange,
     }
     ask->options.session_id = ask->session;
     return name != NULL;
+}
+
+snakepit_err sp_api_ask_note_session(struct sp_api_ask *ask,
+                                     struct sp_slice session,
+                                     snakepit_message *why)
+{
+    if (session.size == 0 || session.size >= sizeof ask->named ||
+        memchr(session.data, '\0', session.size) != NULL) {
+        (void)snprintf(why->text,
+                       sizeof why->text,
+                       "session is not of 1 to 255 bytes, none of them zero");
+        return SNAKEPIT_INVALID_ARGUMENT;
+    }
+    memcpy(ask->named, session.data, session.size);
+    ask->named[session.size] = '\0';
+    ask->names_session = true;
+    return SNAKEPIT_OK;
+}
+
+bool sp_api_ask_take_session(struct sp_exchange *exchange, struct sp_api_ask *ask)
+{
+    return !ask->names_session ||
+           sp_api_ask_set_session(
+               exchange, ask, sp_slice_of_text(ask->named), "session");
 }
 
 static bool read_session(struct sp_exchange *exchange, struct sp_api_ask *ask)

@@ -18,6 +18,8 @@ struct sp_api_ask {
     snakepit_writer *args; // NULL: none
     uint64_t ends_ns; // of sp_clock_now(), when its client waits no longer; 0: unknown
     struct sp_slice name; // that the client gives its call; empty: none
+    bool names_session;   // the body does, in `named`: sp_api_ask_take_session()
+    char named[SP_PARAM_SIZE];
     char session[SP_PARAM_SIZE];
     char traceparent[SP_TRACEPARENT_SIZE + 1];
     char tracestate[SP_TRACESTATE_MAX + 1];
@@ -56,6 +58,23 @@ bool sp_api_ask_set_priority(struct sp_exchange *exchange,
                              uint64_t priority,
                              const char *what);
 
+// Notes a session that the body names, to be set on the loop. INVALID_ARGUMENT: it is
+// not the name of one. Any thread.
+snakepit_err sp_api_ask_note_session(struct sp_api_ask *ask,
+                                     struct sp_slice session,
+                                     snakepit_message *why);
+// Sets the one that was noted, if one was. False: it was refused.
+bool sp_api_ask_take_session(struct sp_exchange *exchange, struct sp_api_ask *ask);
+
+// What the body of an inference says of its call; a session is noted. Goes before
+// header fields. INVALID_ARGUMENT: `why`. Any thread.
+struct sp_inference_settings;
+snakepit_err sp_api_note_settings(const struct sp_inference_settings *settings,
+                                  struct sp_api_ask *ask,
+                                  snakepit_message *why);
+
+#define SP_API_TIMEOUT_MOST UINT64_C(86400000) // ms, as of call_timeout_ms
+
 // The pool of that name for the C API: NULL for "default", which means there what it
 // means in C.
 const char *sp_api_pool_name(const char *name);
@@ -77,5 +96,6 @@ void sp_api_refuse_body(struct sp_exchange *exchange,
                         const snakepit_message *why);
 
 #define SP_API_ARGUMENTS "the call's arguments"
+#define SP_API_REQUEST   "the request"
 
 #endif

@@ -46,6 +46,14 @@ static void drop_form(const struct sp_api_form *form)
     }
 }
 
+// The same where there may be no form.
+static void drop_unused(const struct sp_api_form *form)
+{
+    if (form != NULL) {
+        drop_form(form);
+    }
+}
+
 static void free_call(struct call *call)
 {
     drop_form(&call->form);
@@ -243,7 +251,19 @@ static struct large_call *large_call_of(struct sp_api_large *large)
     return SP_ENTRY(large, struct large_call, large);
 }
 
-// To submit it copies the arguments. Streams are submitted on their loop.
+static snakepit_err submit_large(struct large_call *waits, snakepit_writer *args)
+{
+    return snakepit_submit(waits->call->pit,
+                           waits->ask.tool,
+                           args,
+                           &waits->ask.options,
+                           on_done,
+                           waits->call,
+                           &waits->id);
+}
+
+// To submit it copies the arguments. Streams are submitted on their loop, as are calls
+// whose body names a session, which only the loop can tell from those of others.
 static snakepit_err use_arguments(struct sp_api_large *large)
 {
     struct large_call *waits = large_call_of(large);
@@ -252,18 +272,12 @@ static snakepit_err use_arguments(struct sp_api_large *large)
     if (err != SNAKEPIT_OK) {
         return err;
     }
-    if (waits->call == NULL) {
+    if (waits->call == NULL || ask->names_session) {
         ask->args = large->value;
         large->value = NULL;
         return SNAKEPIT_OK;
     }
-    waits->submitted = snakepit_submit(waits->call->pit,
-                                       ask->tool,
-                                       large->value,
-                                       &ask->options,
-                                       on_done,
-                                       waits->call,
-                                       &waits->id);
+    waits->submitted = submit_large(waits, large->value);
     return SNAKEPIT_OK;
 }
 
@@ -275,7 +289,7 @@ static void drop_call(struct large_call *waits)
     call->exchange = NULL;
     call->blocks = NULL;
     if (waits->large.err != SNAKEPIT_OK || waits->submitted != SNAKEPIT_OK ||
-        call->answer != NULL) {
+        call->answer != NULL || waits->ask.names_session) {
         free_call(call);
     } else {
         (void)snakepit_cancel(call->pit, waits->id);
@@ -289,6 +303,13 @@ static void begin_read(struct large_call *waits)
     if (sp_api_large_is_over(&waits->large)) {
         drop_call(waits);
         return;
+    }
+    if (waits->ask.names_session) {
+        if (!sp_api_ask_take_session(call->exchange, &waits->ask)) {
+            drop_call(waits);
+            return;
+        }
+        waits->submitted = submit_large(waits, waits->ask.args);
     }
     begin(call, &waits->ask, waits->submitted, waits->id);
     if (waits->submitted == SNAKEPIT_OK && call->answer != NULL) {
@@ -322,20 +343,25 @@ static void arguments_are_read(struct sp_api_large *large)
 static const struct sp_api_large_ops arguments = {
     .what = SP_API_ARGUMENTS, .use = use_arguments, .done = arguments_are_read};
 
+// `form` NULL: it is a stream.
 static void begin_large(struct sp_exchange *exchange,
                         const struct sp_params *params,
-                        enum sp_media media)
+                        const struct sp_api_form *form,
+                        const struct sp_api_large_ops *ops)
 {
     struct large_call *waits = sp_alloc(sizeof *waits);
     if (waits == NULL) {
+        drop_unused(form);
         sp_api_fail(exchange, SNAKEPIT_NO_MEMORY, NULL);
         return;
     }
     waits->params = *params;
     bool read = sp_api_ask_begin(exchange, waits->params.of[0], &waits->ask);
     waits->ask.tool = waits->params.of[1];
-    if (read && media != SP_MEDIA_EVENTS) {
-        waits->call = new_call(exchange, &waits->ask, form_of(media));
+    if (!read) {
+        drop_unused(form);
+    } else if (form != NULL) {
+        waits->call = new_call(exchange, &waits->ask, *form);
         read = waits->call != NULL;
     }
     if (!read) {
@@ -345,7 +371,57 @@ static void begin_large(struct sp_exchange *exchange,
     if (waits->call != NULL) {
         waits->call->reading = true;
     }
-    sp_api_large_begin(&waits->large, exchange, &arguments);
+    sp_api_large_begin(&waits->large, exchange, ops);
+}
+
+// ---- Bodies that a door reads itself ------------------------------------------------
+
+static snakepit_err read_by_form(struct sp_api_large *large)
+{
+    struct large_call *waits = large_call_of(large);
+    const struct sp_api_form *form = &waits->call->form;
+    return form->read(form->own, &large->body, &waits->ask, large->value, &large->why);
+}
+
+static const struct sp_api_large_ops bodies = {.what = SP_API_REQUEST,
+                                               .read = read_by_form,
+                                               .use = use_arguments,
+                                               .done = arguments_are_read};
+
+// False: it was refused.
+static bool read_small(struct sp_exchange *exchange,
+                       struct sp_api_ask *ask,
+                       const struct sp_api_form *form)
+{
+    const struct sp_body body = sp_api_body_of(exchange);
+    ask->args = snakepit_writer_new();
+    snakepit_err err = ask->args == NULL
+                           ? SNAKEPIT_NO_MEMORY
+                           : form->read(form->own, &body, ask, ask->args, &ask->why);
+    if (err != SNAKEPIT_OK) {
+        sp_api_refuse_body(exchange, err, SP_API_REQUEST, &ask->why);
+    }
+    return err == SNAKEPIT_OK && sp_api_ask_take_session(exchange, ask);
+}
+
+void sp_api_submit_body(struct sp_exchange *exchange,
+                        const struct sp_params *params,
+                        struct sp_api_form form)
+{
+    struct sp_api_ask ask;
+    if (sp_api_is_large(exchange)) {
+        begin_large(exchange, params, &form, &bodies);
+        return;
+    }
+    bool read = sp_api_ask_begin(exchange, params->of[0], &ask);
+    ask.tool = params->of[1];
+    read = read && read_small(exchange, &ask, &form);
+    if (read) {
+        sp_api_submit(exchange, &ask, form);
+    } else {
+        drop_form(&form);
+    }
+    sp_api_ask_fini(&ask);
 }
 
 // ---- Over HTTP ------------------------------------------------------------------
@@ -359,7 +435,9 @@ void sp_api_call(struct sp_exchange *exchange, const struct sp_params *params)
         return;
     }
     if (sp_api_is_large(exchange)) {
-        begin_large(exchange, params, media);
+        const struct sp_api_form form = form_of(media);
+        begin_large(
+            exchange, params, media == SP_MEDIA_EVENTS ? NULL : &form, &arguments);
         return;
     }
     if (sp_api_ask_read(exchange, params, &ask)) {

@@ -28,6 +28,14 @@ struct sp_api_form {
     // call. NULL: there is nothing.
     void (*over)(void *own);
     void *own;
+    // Of sp_api_submit_body(): writes the arguments that a body holds, and notes in
+    // `ask` what else the body says of the call. Any thread; INVALID_ARGUMENT,
+    // MALFORMED, NO_MEMORY: `why`.
+    snakepit_err (*read)(void *own,
+                         const struct sp_body *body,
+                         struct sp_api_ask *ask,
+                         snakepit_writer *args,
+                         snakepit_message *why);
 };
 
 // Submits the call, and answers the exchange, now or later. A client that goes cancels
@@ -35,6 +43,11 @@ struct sp_api_form {
 void sp_api_submit(struct sp_exchange *exchange,
                    struct sp_api_ask *ask,
                    struct sp_api_form form);
+// The same of a call of pool and tool in `params` whose body the form reads, beside the
+// loop where it is large.
+void sp_api_submit_body(struct sp_exchange *exchange,
+                        const struct sp_params *params,
+                        struct sp_api_form form);
 // The same of the question for the tools of a pool.
 void sp_api_submit_tools(struct sp_exchange *exchange,
                          struct sp_api_ask *ask,

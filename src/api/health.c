@@ -23,21 +23,37 @@ reply_text(struct sp_exchange *exchange, unsigned status, struct sp_slice text)
     sp_api_reply(exchange, &answer);
 }
 
-void sp_api_root(struct sp_exchange *exchange, const struct sp_params *params)
+// All rows: more than one text of C may hold.
+static void reply_routes(struct sp_exchange *exchange)
 {
 #define SP_ROUTE(method, pattern, handler, scope, operation, summary) \
-    #method " " pattern "\n    " summary "\n"
-    static const char text[] = "Snakepit " SNAKEPIT_VERSION "\n\n"
+    #method " " pattern "\n    " summary "\n",
+    static const char *const rows[] = {
 #include "api/routes.def"
-        ;
+    };
 #undef SP_ROUTE
+    struct sp_buf text = {0};
+    snakepit_err err = sp_buf_printf(&text, "Snakepit " SNAKEPIT_VERSION "\n\n");
+    for (size_t i = 0; err == SNAKEPIT_OK && i < SP_ROUTES; i++) {
+        err = sp_buf_append(&text, rows[i], strlen(rows[i]));
+    }
+    if (err == SNAKEPIT_OK) {
+        reply_text(exchange, 200, (struct sp_slice){text.data, text.size});
+    } else {
+        sp_api_fail(exchange, err, NULL);
+    }
+    sp_buf_fini(&text);
+}
+
+void sp_api_root(struct sp_exchange *exchange, const struct sp_params *params)
+{
     (void)params;
     if (sp_media_accepted(&exchange->request,
                           SP_MEDIA_TEXT | SP_MEDIA_HTML,
                           SP_MEDIA_TEXT) == SP_MEDIA_HTML) {
         sp_api_reply_asset(exchange, sp_asset_find("index.html"));
     } else {
-        reply_text(exchange, 200, sp_slice_of_text(text));
+        reply_routes(exchange);
     }
 }
 

@@ -9,13 +9,18 @@ static struct sp_api_large *of_work(struct sp_offload_work *work)
     return SP_ENTRY(work, struct sp_api_large, work);
 }
 
+static snakepit_err read_body(struct sp_api_large *large)
+{
+    return large->ops->read == NULL
+               ? sp_body_read(&large->body, large->value, &large->why)
+               : large->ops->read(large);
+}
+
 static void run(struct sp_offload_work *work)
 {
     struct sp_api_large *large = of_work(work);
     large->value = snakepit_writer_new();
-    large->err = large->value == NULL
-                     ? SNAKEPIT_NO_MEMORY
-                     : sp_body_read(&large->body, large->value, &large->why);
+    large->err = large->value == NULL ? SNAKEPIT_NO_MEMORY : read_body(large);
     if (large->err == SNAKEPIT_OK) {
         large->err = large->ops->use(large);
     }

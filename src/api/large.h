@@ -18,6 +18,9 @@ struct sp_api_large;
 
 struct sp_api_large_ops {
     const char *what; // the body holds
+    // On a thread of the server: reads the body into `value`, in place of
+    // sp_body_read(). NULL: that does.
+    snakepit_err (*read)(struct sp_api_large *large);
     // On a thread of the server, when the body was read: `value`, which may borrow from
     // the body. May take it; else it is gone afterwards. May fail, and then says why.
     snakepit_err (*use)(struct sp_api_large *large);

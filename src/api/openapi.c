@@ -48,6 +48,21 @@ static void text(struct sp_openapi *openapi, const char *part)
     "," HEADER("Session") "," HEADER("Priority") "," HEADER("Idempotent") "," HEADER( \
         "CallId")
 
+#define NOT_HERE      ANSWER("501", "There is no repository.", OBJECT)
+#define MODEL_HEADERS HEADER("Timeout") "," HEADER("CallId")
+#define READY                                 \
+    ANSWER("200", "Its pool serves.", OBJECT) \
+    "," ANSWER("503", "Its pool does not.", OBJECT)
+#define INFER_HEADER                                                                \
+    "{\"name\":\"Inference-Header-Content-Length\",\"in\":\"header\",\"schema\":"   \
+    "{\"type\":\"integer\",\"minimum\":0},\"description\":\"How many bytes of the " \
+    "body are JSON; else all.\"}"
+#define INFER_CONTENT                                                       \
+    "\"content\":{\"application/json\":{\"schema\":{\"type\":\"object\"}}," \
+    "\"application/octet-stream\":{\"schema\":{}}}"
+#define INFER_BODY "{\"required\":true," INFER_CONTENT "}"
+#define INFERRED   ANSWER("200", "The outputs.", INFER_CONTENT)
+
 // What the rows do not say themselves, as JSON: parameters beside those of the path,
 // the body, and answers beside problems. "" for none.
 struct more {
@@ -123,6 +138,22 @@ static const struct more more[SP_ROUTES] = {
     [SP_ROUTE_inspection] = {"", "", ANSWER("200", "Figures and verdicts.", VALUE)},
     [SP_ROUTE_worker_stacks] = {"", "", ANSWER("200", "Its stacks.", VALUE)},
     [SP_ROUTE_recycle_worker] = {"", "", NO_BODY("202", "It will be replaced.")},
+    [SP_ROUTE_inference] = {"", "", ANSWER("200", "The server.", OBJECT)},
+    [SP_ROUTE_inference_live] = {"", "", ANSWER("200", "It answers.", OBJECT)},
+    [SP_ROUTE_inference_ready] =
+        {"",
+         "",
+         ANSWER("200", "Every pool serves.", OBJECT) "," ANSWER(
+             "503", "A pool does not.", OBJECT)},
+    [SP_ROUTE_model] = {MODEL_HEADERS, "", ANSWER("200", "The model.", OBJECT)},
+    [SP_ROUTE_model_version] = {MODEL_HEADERS, "", ANSWER("200", "The model.", OBJECT)},
+    [SP_ROUTE_model_ready] = {MODEL_HEADERS, "", READY},
+    [SP_ROUTE_model_version_ready] = {MODEL_HEADERS, "", READY},
+    [SP_ROUTE_infer] = {CALL_HEADERS "," INFER_HEADER, INFER_BODY, INFERRED},
+    [SP_ROUTE_infer_version] = {CALL_HEADERS "," INFER_HEADER, INFER_BODY, INFERRED},
+    [SP_ROUTE_repository] = {"", "", NOT_HERE},
+    [SP_ROUTE_load_model] = {"", "", NOT_HERE},
+    [SP_ROUTE_unload_model] = {"", "", NOT_HERE},
     [SP_ROUTE_watch] = {QUERY("interval_ms",
                               "false",
                               "{\"type\":\"integer\",\"minimum\":100,"

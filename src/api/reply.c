@@ -16,7 +16,7 @@
 #include "payload/writer.h"
 #include "server/server.h"
 
-#define FIELDS_MOST 9u
+#define FIELDS_MOST 10u
 
 // The fields of one answer.
 struct fields {
@@ -46,7 +46,8 @@ static void add_origin(struct fields *fields, const struct sp_exchange *exchange
         add_text(fields, "vary", "Origin");
         add_text(fields,
                  "access-control-expose-headers",
-                 "Snakepit-Call-Id, Retry-After, Mcp-Session-Id");
+                 "Snakepit-Call-Id, Retry-After, Mcp-Session-Id, "
+                 "Inference-Header-Content-Length");
     }
 }
 
@@ -56,6 +57,7 @@ static struct sp_reply make_reply(const struct sp_exchange *exchange,
 {
     add_text(fields, "snakepit-call-id", answer->call);
     add_text(fields, "mcp-session-id", answer->mcp_session);
+    add_text(fields, "inference-header-content-length", answer->inference_head);
     add_text(fields, "allow", answer->allow);
     add_text(fields, "www-authenticate", answer->challenge);
     add_origin(fields, exchange);
@@ -110,6 +112,30 @@ void sp_api_done(struct sp_exchange *exchange)
 
 // ---- Problems -------------------------------------------------------------------
 
+// Whether it is asked in the Open Inference Protocol, whose errors look otherwise.
+static bool is_inference(const struct sp_exchange *exchange)
+{
+    static const char root[] = "/v2";
+    const struct sp_slice path = exchange->request.path;
+    const size_t size = sizeof root - 1;
+    return path.size >= size && memcmp(path.data, root, size) == 0 &&
+           (path.size == size || path.data[size] == '/');
+}
+
+// {"error": "ValueError: what was wrong"}
+static void write_error(struct sp_buf *document, const char *type, const char *message)
+{
+    snakepit_writer *writer = snakepit_writer_new();
+    struct sp_buf text = {0};
+    (void)sp_buf_printf(&text, "%s%s%s", type, type[0] == '\0' ? "" : ": ", message);
+    snakepit_writer_map(writer, 1);
+    sp_pair_text(
+        writer, "error", text.data == NULL ? message : (const char *)text.data);
+    (void)sp_writer_to_json(writer, document);
+    snakepit_writer_free(writer);
+    sp_buf_fini(&text);
+}
+
 // Answers with a problem document, if there was memory for it.
 static void reply_problem(struct sp_exchange *exchange,
                           struct sp_api_answer *answer,
@@ -117,12 +143,20 @@ static void reply_problem(struct sp_exchange *exchange,
                           struct sp_buf *document)
 {
     if (document->size > 0) {
-        answer->type = SP_PROBLEM_TYPE;
+        answer->type = is_inference(exchange) ? "application/json" : SP_PROBLEM_TYPE;
         answer->body = (struct sp_slice){document->data, document->size};
     }
     const struct sp_reply reply = make_reply(exchange, answer, fields);
     sp_exchange_reply(exchange, &reply, answer->body);
     sp_buf_fini(document);
+}
+
+static void write_fault(struct sp_buf *document, const snakepit_fault *fault)
+{
+    const bool said = fault->message != NULL && fault->message[0] != '\0';
+    write_error(document,
+                fault->type == NULL ? "" : fault->type,
+                said ? fault->message : snakepit_err_text(fault->err));
 }
 
 void sp_api_fault(struct sp_exchange *exchange,
@@ -146,7 +180,11 @@ void sp_api_fault(struct sp_exchange *exchange,
         (void)snprintf(fields.retry_after, sizeof fields.retry_after, "%u", seconds);
         add_text(&fields, "retry-after", fields.retry_after);
     }
-    (void)sp_problem_of_fault(&document, fault, sp_api_shows_tracebacks(exchange));
+    if (is_inference(exchange)) {
+        write_fault(&document, fault);
+    } else {
+        (void)sp_problem_of_fault(&document, fault, sp_api_shows_tracebacks(exchange));
+    }
     reply_problem(exchange, &answer, &fields, &document);
 }
 
@@ -165,7 +203,11 @@ refuse(struct sp_exchange *exchange, struct sp_api_answer *answer, const char *d
         sp_grpc_refuse(exchange, sp_grpc_code_of_http(answer->status), detail);
         return;
     }
-    (void)sp_problem_of_status(&document, answer->status, detail);
+    if (is_inference(exchange)) {
+        write_error(&document, "", detail);
+    } else {
+        (void)sp_problem_of_status(&document, answer->status, detail);
+    }
     reply_problem(exchange, answer, &fields, &document);
 }
 

@@ -16,8 +16,9 @@ struct sp_api_answer {
     struct sp_slice body;
     const char *call;  // its name or number, for Snakepit-Call-Id; NULL: it has none
     const char *allow; // the methods of the path, or NULL
-    const char *challenge;   // for WWW-Authenticate, or NULL
-    const char *mcp_session; // for Mcp-Session-Id, or NULL
+    const char *challenge;      // for WWW-Authenticate, or NULL
+    const char *mcp_session;    // for Mcp-Session-Id, or NULL
+    const char *inference_head; // for Inference-Header-Content-Length, or NULL
 };
 
 // Adds what browsers want to know.

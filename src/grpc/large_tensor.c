@@ -9,8 +9,8 @@
 #include "grpc/messages.h"
 #include "protobuf/wire.h"
 
-// The fields that lead to the bytes.
-static const uint32_t path[SP_LARGE_TENSOR_LEVELS] = {3, 4, 2, 3};
+const struct sp_large_path sp_large_path_call = {4, {3, 4, 2, 3}};
+const struct sp_large_path sp_large_path_infer = {1, {7}};
 
 struct finder {
     struct sp_slice head;
@@ -47,7 +47,8 @@ static bool look_at(struct finder *finder, uint32_t number)
     }
     length.width = at - length.at;
     length.value = (size_t)size;
-    if (number == path[finder->level] && length.value >= finder->least) {
+    if (number == finder->found->path->fields[finder->level] &&
+        length.value >= finder->least) {
         enter(finder, &length);
         return true;
     }
@@ -61,7 +62,8 @@ static bool look_at(struct finder *finder, uint32_t number)
     return true;
 }
 
-bool sp_large_tensor_find(struct sp_slice head,
+bool sp_large_tensor_find(const struct sp_large_path *path,
+                          struct sp_slice head,
                           size_t total,
                           size_t least,
                           struct sp_large_tensor *found)
@@ -69,23 +71,22 @@ bool sp_large_tensor_find(struct sp_slice head,
     uint32_t number = 0;
     enum sp_wire_type type = SP_WIRE_VARINT;
     struct finder finder = {.head = head, .end = total, .least = least, .found = found};
-    *found = (struct sp_large_tensor){.at = 0};
+    *found = (struct sp_large_tensor){.path = path};
     if (head.size > 0) { // else it may be nowhere
         finder.wire = sp_wire_of(head);
     }
     bool read = true;
-    while (read && finder.level < SP_LARGE_TENSOR_LEVELS &&
-           !sp_wire_ends(&finder.wire)) {
+    while (read && finder.level < path->levels && !sp_wire_ends(&finder.wire)) {
         read = sp_wire_tag(&finder.wire, &number, &type) &&
                (type == SP_WIRE_BYTES ? look_at(&finder, number)
                                       : sp_wire_skip(&finder.wire, number, type, 0));
     }
-    return read && finder.level == SP_LARGE_TENSOR_LEVELS;
+    return read && finder.level == path->levels;
 }
 
 void sp_large_tensor_leave_out(const struct sp_large_tensor *found, uint8_t *message)
 {
-    for (size_t i = 0; i < SP_LARGE_TENSOR_LEVELS; i++) {
+    for (size_t i = 0; i < found->path->levels; i++) {
         const struct sp_large_length *length = &found->lengths[i];
         size_t value = length->value - found->size;
         for (size_t k = 0; k < length->width; k++) {
@@ -109,6 +110,19 @@ void sp_large_tensor_put_back(const struct sp_large_tensor *found,
         if (tensor != NULL && tensor->data.data == message + found->at &&
             tensor->data.size == 0) {
             tensor->data = (struct sp_slice){bytes, found->size};
+        }
+    }
+}
+
+void sp_large_tensor_put_back_raw(const struct sp_large_tensor *found,
+                                  const uint8_t *message,
+                                  const void *bytes,
+                                  struct sp_oip_request *request)
+{
+    for (size_t i = 0; i < request->raw_input_contents.count; i++) {
+        struct sp_slice *data = &request->raw_input_contents.items[i];
+        if (data->data == message + found->at && data->size == 0) {
+            *data = (struct sp_slice){bytes, found->size};
         }
     }
 }

@@ -23,6 +23,7 @@ FILE_OF(
 FILE_OF(
     bridge, "snakepit_bridge.proto", "snakepit.bridge", needs_any_and_timestamp, NULL)
 FILE_OF(health, "grpc/health/v1/health.proto", "grpc.health.v1", NULL, NULL)
+FILE_OF(inference, "inference/inference.proto", "inference", NULL, NULL)
 FILE_OF(
     reflection, "grpc/reflection/v1/reflection.proto", "grpc.reflection.v1", NULL, NULL)
 FILE_OF(reflection_alpha,
@@ -40,6 +41,7 @@ const struct sp_proto_file *const sp_files[] = {&sp_file_any,
                                                 &sp_file_error_details,
                                                 &sp_file_bridge,
                                                 &sp_file_health,
+                                                &sp_file_inference,
                                                 &sp_file_reflection,
                                                 &sp_file_reflection_alpha,
                                                 &sp_file_status,

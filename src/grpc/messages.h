@@ -19,6 +19,7 @@ extern const struct sp_proto_file sp_file_duration;
 extern const struct sp_proto_file sp_file_error_details;
 extern const struct sp_proto_file sp_file_bridge;
 extern const struct sp_proto_file sp_file_health;
+extern const struct sp_proto_file sp_file_inference;
 extern const struct sp_proto_file sp_file_reflection;
 extern const struct sp_proto_file sp_file_reflection_alpha;
 extern const struct sp_proto_file sp_file_status;

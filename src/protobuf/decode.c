@@ -62,6 +62,9 @@ static enum sp_wire_type wire_type_of(enum sp_proto_kind kind)
     if (sp_proto_is_eight_bytes(kind)) {
         return SP_WIRE_FIXED64;
     }
+    if (kind == SP_PROTO_FLOAT) {
+        return SP_WIRE_FIXED32;
+    }
     return kind >= SP_PROTO_TEXT ? SP_WIRE_BYTES : SP_WIRE_VARINT;
 }
 
@@ -73,6 +76,7 @@ static size_t item_size(const struct sp_proto_field *field)
     case SP_PROTO_INT32:
     case SP_PROTO_UINT32:
     case SP_PROTO_ENUM:
+    case SP_PROTO_FLOAT:
         return sizeof(uint32_t);
     case SP_PROTO_INT64:
     case SP_PROTO_UINT64:
@@ -95,6 +99,9 @@ read_number(struct decoder *d, struct sp_wire *wire, enum sp_proto_kind kind, vo
     uint64_t value = 0;
     if (sp_proto_is_eight_bytes(kind)) {
         return sp_wire_double(wire, out) || refuse(d, "a number is cut off");
+    }
+    if (kind == SP_PROTO_FLOAT) {
+        return sp_wire_float(wire, out) || refuse(d, "a number is cut off");
     }
     if (!sp_wire_varint(wire, &value)) {
         return refuse(d, "a number is cut off, or has more than ten bytes");

@@ -97,6 +97,7 @@ static uint64_t type_number(enum sp_proto_kind kind)
         [SP_PROTO_UINT64] = 4,
         [SP_PROTO_DOUBLE] = 1,
         [SP_PROTO_FIXED64] = 6,
+        [SP_PROTO_FLOAT] = 2,
         [SP_PROTO_ENUM] = 14,
         [SP_PROTO_TEXT] = 9,
         [SP_PROTO_BYTES] = 12,
@@ -218,11 +219,35 @@ static const char *inner_name(const char *name, const char *outer)
                                                                 : NULL;
 }
 
-static void describe_message(struct describer *d, const struct sp_proto_type *type)
+static void describe_message(struct describer *d,
+                             const struct sp_proto_type *type,
+                             uint32_t number,
+                             const char *its_name);
+
+// Messages that stand in it; these have none in them.
+static void describe_nested(struct describer *d, const struct sp_proto_type *type)
 {
-    const size_t start = begin(d, 4);
-    text(d, 1, type->name);
+    const struct sp_proto_type *const *row = d->from->set->types;
+    for (; *row != NULL; row++) {
+        const char *name =
+            (*row)->file == d->from ? inner_name((*row)->name, type->name) : NULL;
+        if (name != NULL) {
+            describe_message(d, *row, 3, name);
+        }
+    }
+}
+
+static void describe_message(struct describer *d,
+                             const struct sp_proto_type *type,
+                             uint32_t number,
+                             const char *its_name)
+{
+    const size_t start = begin(d, number);
+    text(d, 1, its_name);
     describe_fields(d, type);
+    if (number == 4) {
+        describe_nested(d, type);
+    }
     for (size_t i = 0; i < type->count; i++) {
         if (type->fields[i].label == SP_PROTO_MAP) {
             describe_entry(d, &type->fields[i]);
@@ -290,8 +315,8 @@ snakepit_err sp_proto_describe(const struct sp_proto_file *file, struct sp_buf *
         text(&d, 3, file->imports[i]->path);
     }
     for (const struct sp_proto_type *const *type = set->types; *type != NULL; type++) {
-        if ((*type)->file == d.from) {
-            describe_message(&d, *type);
+        if ((*type)->file == d.from && strchr((*type)->name, '.') == NULL) {
+            describe_message(&d, *type, 4, (*type)->name);
         }
     }
     for (const struct sp_proto_enum *const *row = set->enums; *row != NULL; row++) {

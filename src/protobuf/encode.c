@@ -89,6 +89,13 @@ static double double_of(const void *at)
     return value;
 }
 
+static float float_of(const void *at)
+{
+    float value;
+    memcpy(&value, at, sizeof value);
+    return value;
+}
+
 static struct sp_slice slice_of(const void *at)
 {
     struct sp_slice slice;
@@ -126,6 +133,8 @@ put_value(struct encoder *e, const struct sp_proto_field *field, const void *at)
     const void *message;
     if (sp_proto_is_eight_bytes(field->kind)) {
         (void)done(e, sp_wire_add_double(&e->out->bytes, field->number, double_of(at)));
+    } else if (field->kind == SP_PROTO_FLOAT) {
+        (void)done(e, sp_wire_add_float(&e->out->bytes, field->number, float_of(at)));
     } else if (field->kind < SP_PROTO_TEXT) {
         (void)done(e,
                    sp_wire_add_varint(
@@ -140,26 +149,6 @@ put_value(struct encoder *e, const struct sp_proto_field *field, const void *at)
 
 // ---- Lists --------------------------------------------------------------------------
 
-static snakepit_err
-add_packed(struct sp_buf *buf, enum sp_proto_kind kind, const void *item)
-{
-    uint64_t value;
-    if (sp_buf_reserve(buf, SP_WIRE_VARINT_MAX) != SNAKEPIT_OK) {
-        return SNAKEPIT_NO_MEMORY;
-    }
-    uint8_t *out = buf->data + buf->size;
-    if (sp_proto_is_eight_bytes(kind)) {
-        memcpy(&value, item, sizeof value);
-        for (unsigned i = 0; i < 8; i++) {
-            *out++ = (uint8_t)(value >> (8 * i));
-        }
-    } else {
-        out = sp_wire_put_varint(out, varint_of(kind, item));
-    }
-    buf->size = (size_t)(out - buf->data);
-    return SNAKEPIT_OK;
-}
-
 static size_t number_size(enum sp_proto_kind kind)
 {
     if (kind == SP_PROTO_BOOL) {
@@ -169,6 +158,27 @@ static size_t number_size(enum sp_proto_kind kind)
                    sp_proto_is_eight_bytes(kind)
                ? sizeof(uint64_t)
                : sizeof(uint32_t);
+}
+
+static snakepit_err
+add_packed(struct sp_buf *buf, enum sp_proto_kind kind, const void *item)
+{
+    uint64_t value = 0;
+    if (sp_buf_reserve(buf, SP_WIRE_VARINT_MAX) != SNAKEPIT_OK) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    uint8_t *out = buf->data + buf->size;
+    if (sp_proto_is_eight_bytes(kind) || kind == SP_PROTO_FLOAT) {
+        const size_t size = number_size(kind);
+        memcpy(&value, item, size);
+        for (unsigned i = 0; i < size; i++) {
+            *out++ = (uint8_t)(value >> (8 * i));
+        }
+    } else {
+        out = sp_wire_put_varint(out, varint_of(kind, item));
+    }
+    buf->size = (size_t)(out - buf->data);
+    return SNAKEPIT_OK;
 }
 
 static void put_packed(struct encoder *e,
@@ -232,6 +242,8 @@ static bool is_set(const struct sp_proto_field *field, const void *at)
     case SP_PROTO_FIXED64:
         memcpy(&bits, at, sizeof bits);
         return bits != 0; // -0.0 is not the default
+    case SP_PROTO_FLOAT:
+        return varint_of(SP_PROTO_UINT32, at) != 0;
     default:
         return varint_of(field->kind, at) != 0;
     }

@@ -19,6 +19,7 @@ enum sp_proto_kind {
     SP_PROTO_UINT64,
     SP_PROTO_DOUBLE,
     SP_PROTO_FIXED64, // uint64_t, as fixed64
+    SP_PROTO_FLOAT,
     SP_PROTO_ENUM,    // int32_t; numbers that have no name are kept
     SP_PROTO_TEXT,    // struct sp_slice, valid UTF-8
     SP_PROTO_BYTES,   // struct sp_slice
@@ -68,9 +69,10 @@ struct sp_proto_field {
 };
 
 struct sp_proto_type {
-    const char *name;                 // without the package; "" for the entry of a map
-    const struct sp_proto_file *file; // NULL for the entry of a map
-    const char *oneof;                // NULL: it has none
+    const char *name; // without the package, with the message that it stands in; ""
+                      // for the entry of a map
+    const struct sp_proto_file *file;    // NULL for the entry of a map
+    const char *oneof;                   // NULL: it has none
     const struct sp_proto_field *fields; // numbers ascend
     size_t count;
     size_t size; // of the struct

@@ -58,18 +58,39 @@ bool sp_wire_bytes(struct sp_wire *wire, struct sp_slice *bytes)
     return step(wire, (size_t)size);
 }
 
-bool sp_wire_double(struct sp_wire *wire, double *value)
+// The next `size` bytes as a number, the lowest first.
+static bool fixed(struct sp_wire *wire, unsigned size, uint64_t *bits)
 {
-    uint64_t bits = 0;
     const uint8_t *at = wire->at;
-    if (!step(wire, 8)) {
+    *bits = 0;
+    if (!step(wire, size)) {
         return false;
     }
-    for (unsigned i = 0; i < 8; i++) {
-        bits |= (uint64_t)at[i] << (8 * i);
+    for (unsigned i = 0; i < size; i++) {
+        *bits |= (uint64_t)at[i] << (8 * i);
     }
-    memcpy(value, &bits, sizeof *value);
     return true;
+}
+
+bool sp_wire_double(struct sp_wire *wire, double *value)
+{
+    uint64_t bits;
+    const bool read = fixed(wire, 8, &bits);
+    if (read) {
+        memcpy(value, &bits, sizeof *value);
+    }
+    return read;
+}
+
+bool sp_wire_float(struct sp_wire *wire, float *value)
+{
+    uint64_t bits;
+    const bool read = fixed(wire, 4, &bits);
+    const uint32_t low = (uint32_t)bits;
+    if (read) {
+        memcpy(value, &low, sizeof *value);
+    }
+    return read;
 }
 
 static bool skip_group(struct sp_wire *wire, uint32_t number, unsigned depth)
@@ -137,20 +158,33 @@ snakepit_err sp_wire_add_varint(struct sp_buf *buf, uint32_t number, uint64_t va
     return SNAKEPIT_OK;
 }
 
-snakepit_err sp_wire_add_double(struct sp_buf *buf, uint32_t number, double value)
+static snakepit_err
+add_fixed(struct sp_buf *buf, uint32_t number, enum sp_wire_type type, uint64_t bits)
 {
-    uint64_t bits;
     uint8_t *out = room_for(buf, 0);
     if (out == NULL) {
         return SNAKEPIT_NO_MEMORY;
     }
-    memcpy(&bits, &value, sizeof bits);
-    out = sp_wire_put_tag(out, number, SP_WIRE_FIXED64);
-    for (unsigned i = 0; i < 8; i++) {
+    out = sp_wire_put_tag(out, number, type);
+    for (unsigned i = 0; i < (type == SP_WIRE_FIXED64 ? 8u : 4u); i++) {
         *out++ = (uint8_t)(bits >> (8 * i));
     }
     until(buf, out);
     return SNAKEPIT_OK;
+}
+
+snakepit_err sp_wire_add_double(struct sp_buf *buf, uint32_t number, double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return add_fixed(buf, number, SP_WIRE_FIXED64, bits);
+}
+
+snakepit_err sp_wire_add_float(struct sp_buf *buf, uint32_t number, float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return add_fixed(buf, number, SP_WIRE_FIXED32, bits);
 }
 
 snakepit_err

@@ -55,6 +55,7 @@ static inline bool sp_wire_varint(struct sp_wire *wire, uint64_t *value)
 bool sp_wire_tag(struct sp_wire *wire, uint32_t *number, enum sp_wire_type *type);
 bool sp_wire_bytes(struct sp_wire *wire, struct sp_slice *bytes);
 bool sp_wire_double(struct sp_wire *wire, double *value);
+bool sp_wire_float(struct sp_wire *wire, float *value);
 // Steps over the value of a field that `number` and `type` have begun; groups are at
 // most `depth` deep.
 bool sp_wire_skip(struct sp_wire *wire,
@@ -84,6 +85,7 @@ sp_wire_put_tag(uint8_t *out, uint32_t number, enum sp_wire_type type)
 // These append a whole field. NO_MEMORY.
 snakepit_err sp_wire_add_varint(struct sp_buf *buf, uint32_t number, uint64_t value);
 snakepit_err sp_wire_add_double(struct sp_buf *buf, uint32_t number, double value);
+snakepit_err sp_wire_add_float(struct sp_buf *buf, uint32_t number, float value);
 snakepit_err
 sp_wire_add_bytes(struct sp_buf *buf, uint32_t number, struct sp_slice bytes);
 snakepit_err sp_wire_add_text(struct sp_buf *buf, uint32_t number, const char *text);

@@ -152,7 +152,7 @@ static bool feed(struct sp_grpc_call *call, struct sp_slice bytes)
         }
         if (read == SP_GRPC_READ_HEAD) {
             call->early = sp_early_tensor_begin(
-                call->exchange, call->method->access, &call->reader);
+                call->tensors, call->exchange, call->method->access, &call->reader);
         }
         call->there = read == SP_GRPC_READ_MESSAGE;
     }

@@ -26,6 +26,7 @@ struct sp_api_loop;
 struct sp_early_tensor;
 struct sp_grpc_call;
 struct sp_grpc_unpacking;
+struct sp_large_path;
 
 // What becomes of a call that is held. Any of them may be NULL.
 struct sp_grpc_holder {
@@ -59,9 +60,10 @@ struct sp_grpc_call {
     bool busy;         // a function of its holder runs
     uint64_t since_ns; // a message comes that is not whole; 0: none does
     struct sp_grpc_reader reader;
-    struct sp_scratch scratch;     // for what is read of a message
-    snakepit_writer *writer;       // likewise; NULL: none
-    struct sp_early_tensor *early; // of its message; NULL: none
+    struct sp_scratch scratch;           // for what is read of a message
+    snakepit_writer *writer;             // likewise; NULL: none
+    const struct sp_large_path *tensors; // where its message has them; NULL: nowhere
+    struct sp_early_tensor *early;       // of its message; NULL: none
     struct sp_grpc_unpacking
         *unpacking;           // its message, beside the loop; NULL: it is not
     struct sp_counted plain;  // a message that came compressed

@@ -6,6 +6,7 @@
 #include "api/ask.h"
 #include "api/inside.h"
 #include "api/large.h"
+#include "api/models.h"
 #include "api/router.h"
 #include "base/memory.h"
 #include "grpc/large_tensor.h"
@@ -72,7 +73,17 @@ static struct sp_early_tensor *reserve(struct sp_exchange *exchange,
     return early;
 }
 
-struct sp_early_tensor *sp_early_tensor_begin(struct sp_exchange *exchange,
+// The same of the name of a model.
+static bool copy_model(const struct sp_exchange *exchange,
+                       struct sp_slice model,
+                       char name[SP_PARAM_SIZE])
+{
+    const size_t size = sp_api_model_pool(exchange, model);
+    return size > 0 && copy_name((struct sp_slice){model.data, size}, name);
+}
+
+struct sp_early_tensor *sp_early_tensor_begin(const struct sp_large_path *path,
+                                              struct sp_exchange *exchange,
                                               enum sp_access access,
                                               struct sp_grpc_reader *reader)
 {
@@ -82,8 +93,10 @@ struct sp_early_tensor *sp_early_tensor_begin(struct sp_exchange *exchange,
     struct sp_buf *message = &reader->message.bytes;
     const struct sp_slice head = {message->data, message->size};
     if (reader->compressed ||
-        !sp_large_tensor_find(head, reader->size, SP_API_LARGE, &found) ||
-        !copy_name(found.pool, pool) || !may_call(exchange, access, pool)) {
+        !sp_large_tensor_find(path, head, reader->size, SP_API_LARGE, &found) ||
+        !(path == &sp_large_path_infer ? copy_model(exchange, found.pool, pool)
+                                       : copy_name(found.pool, pool)) ||
+        !may_call(exchange, access, pool)) {
         return NULL;
     }
     struct sp_early_tensor *early = reserve(exchange, pool, &found, &room);
@@ -100,6 +113,16 @@ void sp_early_tensor_put_back(const struct sp_early_tensor *early,
 {
     if (early != NULL) {
         sp_large_tensor_put_back(
+            &early->found, message.data, early->tensor.data, request);
+    }
+}
+
+void sp_early_tensor_put_back_raw(const struct sp_early_tensor *early,
+                                  struct sp_slice message,
+                                  struct sp_oip_request *request)
+{
+    if (early != NULL) {
+        sp_large_tensor_put_back_raw(
             &early->found, message.data, early->tensor.data, request);
     }
 }

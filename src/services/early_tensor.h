@@ -11,12 +11,16 @@
 #define SP_EARLY_TENSOR_HEAD 8192u // bytes of a message within which it is looked for
 
 struct sp_early_tensor;
+struct sp_large_path;
+struct sp_oip_request;
 struct sp_v1_call_request;
 
-// Looks at the message, a CallRequest, that has begun to come, and has its first large
-// tensor put aside. NULL: it has none, or there is no room for it: then the message is
-// read as any other. Any pool that the client may not call has no room.
-struct sp_early_tensor *sp_early_tensor_begin(struct sp_exchange *exchange,
+// Looks at the message, which has its tensors at `path`, that has begun to come, and
+// has its first large tensor put aside. NULL: it has none, or there is no room for it:
+// then the message is read as any other. Any pool that the client may not call has no
+// room.
+struct sp_early_tensor *sp_early_tensor_begin(const struct sp_large_path *path,
+                                              struct sp_exchange *exchange,
                                               enum sp_access access,
                                               struct sp_grpc_reader *reader);
 // Gives the request that was decoded from the rest of the message its tensor back. NULL
@@ -24,6 +28,10 @@ struct sp_early_tensor *sp_early_tensor_begin(struct sp_exchange *exchange,
 void sp_early_tensor_put_back(const struct sp_early_tensor *early,
                               struct sp_slice message,
                               struct sp_v1_call_request *request);
+// The same of an inference.
+void sp_early_tensor_put_back_raw(const struct sp_early_tensor *early,
+                                  struct sp_slice message,
+                                  struct sp_oip_request *request);
 // Calls that were submitted with it keep it as long as they want. NULL is fine.
 void sp_early_tensor_free(struct sp_early_tensor *early);
 

@@ -9,6 +9,7 @@
 #include "api/gate.h"
 #include "api/reply.h"
 #include "grpc/fields.h"
+#include "grpc/large_tensor.h"
 #include "grpc/reply.h"
 #include "server/server.h"
 #include "services/call.h"
@@ -96,10 +97,27 @@ static const struct sp_grpc_method *find_method(struct sp_exchange *exchange)
     return method;
 }
 
-static bool takes_tensors(const struct sp_grpc_method *method)
+// Where its messages have tensors; NULL: nowhere.
+static const struct sp_large_path *tensors_of(const struct sp_grpc_method *method)
 {
+    if (method->handler == sp_grpc_model_infer) {
+        return &sp_large_path_infer;
+    }
     return method->handler == sp_grpc_call_tool ||
-           method->handler == sp_grpc_stream_tool;
+                   method->handler == sp_grpc_stream_tool
+               ? &sp_large_path_call
+               : NULL;
+}
+
+static const char *explain_no_method(const struct sp_exchange *exchange)
+{
+    static const char inference[] = "/inference.GRPCInferenceService/";
+    const struct sp_slice path = exchange->request.path;
+    return path.size >= sizeof inference - 1 &&
+                   memcmp(path.data, inference, sizeof inference - 1) == 0
+               ? "there is no such method: models are the tools of pools, and there is "
+                 "neither a repository of them nor shared memory by name"
+               : "there is no such method; reflection lists those that there are";
 }
 
 void sp_grpc_handle(struct sp_exchange *exchange)
@@ -114,10 +132,7 @@ void sp_grpc_handle_with(struct sp_exchange *exchange,
         return;
     }
     if (method == NULL) {
-        sp_grpc_refuse(
-            exchange,
-            SP_GRPC_UNIMPLEMENTED,
-            "there is no such method; reflection lists those that there are");
+        sp_grpc_refuse(exchange, SP_GRPC_UNIMPLEMENTED, explain_no_method(exchange));
         return;
     }
     if (!sp_api_admit_client(exchange, method->access)) {
@@ -127,7 +142,8 @@ void sp_grpc_handle_with(struct sp_exchange *exchange,
     if (call == NULL) {
         sp_api_fail(exchange, SNAKEPIT_NO_MEMORY, NULL);
     } else if (read_timeout(exchange, call) && read_encoding(exchange, call)) {
-        call->reader.stop = takes_tensors(method) ? SP_EARLY_TENSOR_HEAD : 0;
+        call->tensors = tensors_of(method);
+        call->reader.stop = call->tensors != NULL ? SP_EARLY_TENSOR_HEAD : 0;
         sp_grpc_call_begin(call);
     } else {
         sp_grpc_call_free(call);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/ask.h"
 #include "api/gate.h"
 #include "api/inside.h"
 #include "api/reply.h"
@@ -72,6 +73,17 @@ bool sp_grpc_pool(const struct sp_grpc_call *call,
     const struct sp_slice unnamed = sp_slice_of_text("default");
     return sp_grpc_text(exchange, text.size == 0 ? unnamed : text, "pool", room) &&
            sp_api_admit_to_pool(exchange, call->method->access, room);
+}
+
+void sp_grpc_take_deadline(const struct sp_grpc_call *call, struct sp_api_ask *ask)
+{
+    ask->options.begun_ns = call->begun_ns;
+    ask->ends_ns = sp_grpc_ends_ns(call);
+    if (call->limited) {
+        ask->options.timeout_ms =
+            (uint32_t)(call->timeout_ms < SP_API_TIMEOUT_MOST ? call->timeout_ms
+                                                              : SP_API_TIMEOUT_MOST);
+    }
 }
 
 // ---- Answers --------------------------------------------------------------------

@@ -10,6 +10,8 @@
 #include "server/exchange.h"
 #include "services/call.h"
 
+struct sp_api_ask;
+
 // Decodes a request; the struct borrows from `bytes` and `scratch`. False: it was
 // refused, and the exchange is answered.
 bool sp_grpc_decode(struct sp_exchange *exchange,
@@ -36,6 +38,9 @@ bool sp_grpc_text(struct sp_exchange *exchange,
 bool sp_grpc_pool(const struct sp_grpc_call *call,
                   struct sp_slice text,
                   char room[SP_PARAM_SIZE]);
+
+// When the call ends, by what its client has said of time.
+void sp_grpc_take_deadline(const struct sp_grpc_call *call, struct sp_api_ask *ask);
 
 // Answers with one message; see sp_grpc_reply().
 void sp_grpc_answer(struct sp_exchange *exchange,

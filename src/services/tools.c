@@ -21,8 +21,6 @@
 #include "services/large.h"
 #include "services/message.h"
 
-#define TIMEOUT_MOST UINT64_C(86400000) // ms, as of call_timeout_ms
-
 // A call, as it is asked for. It borrows from itself and from the message.
 struct asked {
     struct sp_scratch scratch;
@@ -80,17 +78,6 @@ static const struct sp_serve_config *config_of(const struct sp_exchange *exchang
 }
 
 // ---- Asking ---------------------------------------------------------------------
-
-static void take_deadline(const struct sp_grpc_call *call, struct sp_api_ask *ask)
-{
-    ask->options.begun_ns = call->begun_ns;
-    ask->ends_ns = sp_grpc_ends_ns(call);
-    if (call->limited) {
-        ask->options.timeout_ms =
-            (uint32_t)(call->timeout_ms < TIMEOUT_MOST ? call->timeout_ms
-                                                       : TIMEOUT_MOST);
-    }
-}
 
 // A session whose name is not only of what may stand in a header.
 static bool read_session_bin(struct sp_exchange *exchange, struct sp_api_ask *ask)
@@ -150,7 +137,7 @@ static bool ask_for(struct sp_grpc_call *call, struct asked *asked)
     }
     asked->ask.tool = asked->tool;
     asked->ask.args = asked->args;
-    take_deadline(call, &asked->ask);
+    sp_grpc_take_deadline(call, &asked->ask);
     return read_session_bin(exchange, &asked->ask) && read_request(exchange, asked) &&
            read_form(exchange, asked);
 }
@@ -376,7 +363,7 @@ void sp_grpc_list_tools(struct sp_grpc_call *call, struct sp_slice message)
             exchange, &sp_type_v1_list_tools_request, message, &scratch, &request) &&
         sp_grpc_pool(call, request.pool, pool) &&
         sp_api_ask_about_pool(exchange, pool, &ask)) {
-        take_deadline(call, &ask);
+        sp_grpc_take_deadline(call, &ask);
         if (sp_payload_form(request.form, NULL, &form) == SNAKEPIT_OK) {
             const struct sp_api_form as = {.answer = answer_tools, .as = form};
             sp_api_submit_tools(exchange, &ask, as);

@@ -115,6 +115,7 @@ def test_the_files_that_clients_of_grpc_are_made_from_are_installed(
     protos = prefix / "share/snakepit/proto"
     found = [path.relative_to(protos) for path in protos.rglob("*") if path.is_file()]
     wanted = [
+        pathlib.Path("inference/inference.proto"),
         pathlib.Path("snakepit/v1/snakepit.proto"),
         pathlib.Path("snakepit_bridge.proto"),
     ]

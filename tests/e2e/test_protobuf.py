@@ -29,7 +29,11 @@ from google.protobuf import (
 )
 
 PROTO = ROOT / "proto"
-OURS = ("snakepit/v1/snakepit.proto", "snakepit_bridge.proto")
+OURS = (
+    "inference/inference.proto",
+    "snakepit/v1/snakepit.proto",
+    "snakepit_bridge.proto",
+)
 Field = descriptor.FieldDescriptor
 
 
@@ -110,7 +114,7 @@ def ours_of(echo: Echo, path: str) -> descriptor_pb2.FileDescriptorProto:
 def test_descriptors_are_those_that_protoc_makes(
     echo: Echo, files: dict[str, bytes]
 ) -> None:
-    assert len(files) == 5
+    assert len(files) == 6
     for path, serialized in files.items():
         assert ours_of(echo, path) == described(serialized), path
 

@@ -60,6 +60,18 @@ REQUESTS = {
     "getPoolStacks": "/v1/pools/{pool}/stacks",
     "recycleWorker": "/v1/workers/999999:recycle",
     "getWorkerStacks": "/v1/workers/999999/stacks",
+    "inferenceServer": "/v2",
+    "inferenceLive": "/v2/health/live",
+    "inferenceReady": "/v2/health/ready",
+    "getModel": "/v2/models/{pool}.add",
+    "getModelVersion": "/v2/models/{pool}.add/versions/1",
+    "getModelReady": "/v2/models/{pool}.add/ready",
+    "getModelVersionReady": "/v2/models/{pool}.add/versions/1/ready",
+    "infer": "/v2/models/{pool}.add/infer",
+    "inferVersion": "/v2/models/{pool}.add/versions/1/infer",
+    "indexRepository": "/v2/repository/index",
+    "loadModel": "/v2/repository/models/any/load",
+    "unloadModel": "/v2/repository/models/any/unload",
     "watch": "/v1/watch?interval_ms=1",
     "followEvents": "/v1/events?last=x",
     "listSessions": "/v1/sessions",
@@ -139,6 +151,8 @@ def ask(client: Client, operation: str, pool: str, fields: dict[str, str]):
     body = {} if operation in ("call", "putValue") else None
     status, headers, value = client.whole(method, path, body, **fields)
     detail = value.get("detail", "") if isinstance(value, dict) else ""
+    if path.startswith("/v2") and status >= 400:
+        detail = value["error"]
     return status, headers, detail
 
 

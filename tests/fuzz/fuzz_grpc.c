@@ -84,7 +84,7 @@ static void leave_out(struct sp_slice message)
     struct sp_buf rest = {0};
     struct sp_v1_call_request sent = {.which = 0};
     struct sp_v1_call_request got = {.which = 0};
-    if (!sp_large_tensor_find(message, message.size, 1, &found)) {
+    if (!sp_large_tensor_find(&sp_large_path_call, message, message.size, 1, &found)) {
         return;
     }
     const size_t behind = found.at + found.size;

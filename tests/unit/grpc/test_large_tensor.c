@@ -113,8 +113,11 @@ static bool is_the_same_without(struct sp_slice message, size_t head)
     struct sp_v1_call_request sent = {0};
     struct sp_v1_call_request got = {0};
     struct sp_buf rest = {0};
-    if (!sp_large_tensor_find(
-            (struct sp_slice){message.data, head}, message.size, LEAST, &found)) {
+    if (!sp_large_tensor_find(&sp_large_path_call,
+                              (struct sp_slice){message.data, head},
+                              message.size,
+                              LEAST,
+                              &found)) {
         return false;
     }
     const size_t behind = found.at + found.size;
@@ -141,7 +144,8 @@ static void it_is_found_once_its_beginning_is_there(void **state)
     (void)state;
     struct sp_buf request = make_request(500);
     struct sp_large_tensor found;
-    assert_true(sp_large_tensor_find(slice_of(&request), request.size, LEAST, &found));
+    assert_true(sp_large_tensor_find(
+        &sp_large_path_call, slice_of(&request), request.size, LEAST, &found));
     assert_int_equal(found.size, 500);
     assert_int_equal(request.data[found.at], 2);
     assert_int_equal(request.data[found.at + 499], 2);
@@ -160,7 +164,8 @@ static void what_is_small_is_not_found(void **state)
     for (size_t size = LEAST - 1; size <= LEAST; size++) {
         struct sp_buf request = make_request(size);
         assert_true(
-            sp_large_tensor_find(slice_of(&request), request.size, LEAST, &found) ==
+            sp_large_tensor_find(
+                &sp_large_path_call, slice_of(&request), request.size, LEAST, &found) ==
             (size == LEAST));
         sp_buf_fini(&request);
     }
@@ -174,8 +179,11 @@ static void lengths_that_cannot_be_are_left_to_the_decoder(void **state)
     struct sp_large_tensor found;
     for (size_t total = 0; total < request.size; total++) {
         const size_t head = total < 100 ? total : 100;
-        if (sp_large_tensor_find(
-                (struct sp_slice){request.data, head}, total, LEAST, &found)) {
+        if (sp_large_tensor_find(&sp_large_path_call,
+                                 (struct sp_slice){request.data, head},
+                                 total,
+                                 LEAST,
+                                 &found)) {
             assert_true(found.at + found.size <= total);
         }
     }
@@ -260,7 +268,8 @@ static void a_padded_length_keeps_its_width(void **state)
                             0}; // bytes
     struct sp_large_tensor found;
     const struct sp_slice all = {message, 5 + 468};
-    assert_true(sp_large_tensor_find(all, all.size, LEAST, &found));
+    assert_true(
+        sp_large_tensor_find(&sp_large_path_call, all, all.size, LEAST, &found));
     assert_int_equal(found.size, 453);
     assert_int_equal(found.lengths[0].width, 4);
     assert_int_equal(found.lengths[3].width, 3);
