@@ -35,6 +35,14 @@ def peer(name: str) -> str:
     return found
 
 
+def package(name: str) -> pathlib.Path:
+    """Where a package of npm is. Skips the test where there is none."""
+    found = PEERS / "npm/node_modules" / name
+    if not found.exists():
+        pytest.skip(f"{name} is not installed: see tools/peers")
+    return found
+
+
 def say(*words: str, timeout: float = 300.0, **options) -> subprocess.CompletedProcess:
     """Runs a peer that is to succeed, and gives what it said."""
     done = subprocess.run(

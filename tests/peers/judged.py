@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 from snakepit_bridge import BaseAdapter, tool
@@ -28,3 +29,14 @@ class Judged(BaseAdapter):
     def count(self, n: int) -> Iterator[int]:
         """Counts to ten at most."""
         yield from range(min(max(n, 0), 10))
+
+
+class Patient(Judged):
+    """One tool more, for clients that give up."""
+
+    @tool
+    def wait(self, seconds: float) -> None:
+        """Takes its time, a minute at most."""
+        until = time.monotonic() + min(max(seconds, 0.0), 60.0)
+        while time.monotonic() < until:
+            time.sleep(0.01)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The official Python client of MCP asks a server, and prints what it got as JSON.
 
-    python mcp_client.py URL MODE
+    python mcp_client.py MODE URL
+    python mcp_client.py MODE COMMAND ARGUMENT...
 
 MODE is `legacy` (a handshake), `auto`, or a revision without one.
 """
@@ -10,10 +11,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from typing import Any
 
-from mcp import Client
+from mcp import Client, StdioServerParameters
 
 
 async def ask(server: Any, mode: str) -> dict[str, Any]:
@@ -24,6 +26,13 @@ async def ask(server: Any, mode: str) -> dict[str, Any]:
 
     async with Client(server, mode=mode) as client:
         listed = await client.list_tools()
+        # What is answered late is answered before the next call, which waits for it.
+        cancelled = ""
+        try:
+            call = client.call_tool("judged.wait", {"seconds": 60})
+            await asyncio.wait_for(call, 0.2)
+        except TimeoutError as error:
+            cancelled = repr(error)
         added = await client.call_tool("judged.add", {"a": 40, "b": 2})
         greeted = await client.call_tool("judged.greet", {"name": "snake"})
         failed = await client.call_tool("judged.add", {"c": 1})
@@ -45,8 +54,12 @@ async def ask(server: Any, mode: str) -> dict[str, Any]:
             "counted": counted.structured_content,
             "heard": heard,
             "late": (await late).structured_content,
+            "cancelled": cancelled,
             "unknown": unknown,
         }
 
 
-print(json.dumps(asyncio.run(ask(sys.argv[1], sys.argv[2]))))
+mode, command, *arguments = sys.argv[1:]
+if not command.startswith("http"):
+    command = StdioServerParameters(command=command, args=arguments, env={**os.environ})
+print(json.dumps(asyncio.run(ask(command, mode))))
