@@ -285,7 +285,7 @@ static void on_tables_gone(struct sp_api_tables_waiter *waiter)
 // Only a tool that streams has progress, and only a client that reads events hears it.
 static bool wants_progress(const struct sp_mcp_read *read)
 {
-    return sp_mcp_is_there(&read->message.token) &&
+    return !read->batch && sp_mcp_is_there(&read->message.token) &&
            sp_media_accepted(&read->exchange->request,
                              SP_MEDIA_EVENTS,
                              SP_MEDIA_NONE) == SP_MEDIA_EVENTS;

@@ -37,14 +37,34 @@ struct sp_mcp_asked {
     struct sp_buf token;   // JSON of progressToken; empty: nobody wants to know
 };
 
+// The value of a body, of which a message is all, or one of a batch.
+struct sp_mcp_whole {
+    const snakepit_writer *value;
+    bool large; // api/large.h has read it
+    bool batch;
+};
+
 // A message whose bytes are read. `value` holds them as long as the function runs.
 struct sp_mcp_read {
     struct sp_exchange *exchange;
     const snakepit_writer *value;
     bool large; // api/large.h has read it
+    bool batch; // it is one of several
     struct sp_mcp_message message;
     struct sp_mcp_asked *asked; // NULL: it is no request
 };
+
+// ---- batch.c --------------------------------------------------------------------
+
+// Serves a message, which `value` stands before: answers the exchange, now or later.
+typedef void sp_mcp_serve_fn(struct sp_exchange *exchange,
+                             const struct sp_mcp_whole *whole,
+                             const snakepit_reader *value);
+// The same of a list of messages, each by `serve`.
+void sp_mcp_batch(struct sp_exchange *exchange,
+                  const struct sp_mcp_whole *whole,
+                  const snakepit_reader *value,
+                  sp_mcp_serve_fn *serve);
 
 // ---- answer.c -------------------------------------------------------------------
 

@@ -162,6 +162,11 @@ static void serve_request(const struct sp_mcp_read *read)
         sp_mcp_call(read);
         return;
     case SP_MCP_INITIALIZE:
+        if (read->batch) {
+            refuse_asked(
+                read, SP_MCP_INVALID_REQUEST, "initialize is no part of a batch");
+            return;
+        }
         if (!stateless) {
             initialize(read);
             return;
@@ -211,16 +216,17 @@ refuse_message(struct sp_mcp_read *read, enum sp_mcp_era era, struct sp_mcp_wron
     sp_mcp_asked_free(asked);
 }
 
-// A message that was read as one value.
-static void
-serve(struct sp_exchange *exchange, const snakepit_writer *value, bool large)
+static void serve_message(struct sp_exchange *exchange,
+                          const struct sp_mcp_whole *whole,
+                          const snakepit_reader *value)
 {
-    struct sp_mcp_read read = {.exchange = exchange, .value = value, .large = large};
+    struct sp_mcp_read read = {.exchange = exchange,
+                               .value = whole->value,
+                               .large = whole->large,
+                               .batch = whole->batch};
     const struct sp_mcp_fields fields = fields_of(&exchange->request);
     enum sp_mcp_era era = SP_MCP_HANDSHAKE;
-    snakepit_reader reader;
-    snakepit_reader_init(&reader, value->buf.data, value->buf.size);
-    struct sp_mcp_wrong wrong = sp_mcp_message_read(&reader, &read.message);
+    struct sp_mcp_wrong wrong = sp_mcp_message_read(value, &read.message);
     if (wrong.code == 0) {
         wrong = sp_mcp_era_of(&read.message, &fields, &era);
     }
@@ -241,6 +247,24 @@ serve(struct sp_exchange *exchange, const snakepit_writer *value, bool large)
         return;
     }
     serve_request(&read);
+}
+
+// A body that was read as one value.
+static void
+serve(struct sp_exchange *exchange, const snakepit_writer *value, bool large)
+{
+    snakepit_value first;
+    snakepit_reader reader;
+    struct sp_mcp_whole whole = {.value = value, .large = large};
+    snakepit_reader_init(&reader, value->buf.data, value->buf.size);
+    snakepit_reader look = reader;
+    whole.batch = snakepit_reader_next(&look, &first) == SNAKEPIT_OK &&
+                  first.kind == SNAKEPIT_ARRAY;
+    if (whole.batch) {
+        sp_mcp_batch(exchange, &whole, &reader, serve_message);
+    } else {
+        serve_message(exchange, &whole, &reader);
+    }
 }
 
 // ---- Bodies ---------------------------------------------------------------------

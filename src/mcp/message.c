@@ -175,8 +175,7 @@ struct sp_mcp_wrong sp_mcp_message_read(const snakepit_reader *value,
     snakepit_reader found;
     *message = (struct sp_mcp_message){.kind = SP_MCP_REQUEST};
     if (kind_at(value) == SNAKEPIT_ARRAY) {
-        return wrong(SP_MCP_INVALID_REQUEST,
-                     "batches are not served; send each message by itself");
+        return wrong(SP_MCP_INVALID_REQUEST, "a batch is no message of a batch");
     }
     if (kind_at(value) != SNAKEPIT_MAP) {
         return wrong(SP_MCP_INVALID_REQUEST, "a message is an object");

@@ -86,6 +86,7 @@ enum sp_mcp_era {
 
 #define SP_MCP_REVISION        "2026-07-28" // without a handshake
 #define SP_MCP_LAST_HANDSHAKE  "2025-11-25"
+#define SP_MCP_WITH_BATCHES    "2025-03-26"
 #define SP_MCP_HANDSHAKES_JSON "\"2025-11-25\",\"2025-06-18\",\"2025-03-26\""
 
 // Whether the handshake may agree on it.

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from support.configs import default_python
+from support.daemon import Connection
 from support.served import Client, Events, config, end, poured, serve
 from support.tokens import bearer, token, write
 from support.waiting import eventually
@@ -170,7 +171,6 @@ def test_methods_of_another_era_are_not_there(client):
     [
         (b"{", -32700),
         (b"[]", -32600),
-        (b'[{"jsonrpc":"2.0","id":1,"method":"ping"}]', -32600),
         (b"7", -32600),
         (b'{"id":1,"method":"ping"}', -32600),
         (b'{"jsonrpc":"1.0","id":1,"method":"ping"}', -32600),
@@ -189,13 +189,84 @@ def test_what_is_no_message_is_an_error_of_the_protocol(client, body, code):
     assert status == (200 if code == -32602 else 400)
 
 
-def test_batches_are_refused_with_a_sentence(client):
-    answer = client.ask("POST", "/mcp", [message("ping")], **BOTH)
-    assert refused(answer) == (
-        400,
-        -32600,
-        "batches are not served; send each message by itself",
-    )
+def test_a_batch_is_answered_as_one(client):
+    fails = {"name": "text.fail", "arguments": {}}
+    batch = [
+        message("ping", number="a"),
+        message("tools/list", number=2),
+        {"jsonrpc": "2.0", "method": "notifications/initialized"},
+        message("tools/call", {"name": "text.add", "arguments": {"a": 1}}, 3),
+        message("tools/call", {**fails, "_meta": {"progressToken": 1}}, 4),
+        message("nonsense", number=5),
+        message("initialize", {}, 6),
+        [message("ping", number=7)],
+        7,
+    ]
+    for fields in ({}, {"MCP-Protocol-Version": "2025-03-26"}):
+        status, answers = client.ask("POST", "/mcp", batch, **BOTH, **fields)
+        assert status == 200
+        told = {answer["id"]: answer for answer in answers if answer["id"] is not None}
+        assert set(told) == {"a", 2, 3, 4, 5, 6}
+        assert told["a"]["result"] == {}
+        assert "text.add" in {tool["name"] for tool in told[2]["result"]["tools"]}
+        assert told[3]["result"]["structuredContent"] == {"result": 2}
+        assert told[4]["result"]["isError"] is True
+        assert (told[5]["error"]["code"], told[6]["error"]["code"]) == (-32601, -32600)
+        nobodys = [answer["error"]["code"] for answer in answers if not answer["id"]]
+        assert nobodys == [-32600, -32600]
+    quiet = [{"jsonrpc": "2.0", "method": "notifications/initialized"}] * 3
+    assert client.ask("POST", "/mcp", quiet, **BOTH) == (202, b"")
+
+
+@pytest.mark.parametrize("batch", [[], [message("ping")] * 101])
+def test_a_batch_of_none_or_too_many_is_refused(client, batch):
+    answer = client.ask("POST", "/mcp", batch, **BOTH)
+    assert refused(answer) == (400, -32600, "a batch has 1 to 100 messages")
+
+
+@pytest.mark.parametrize("revision", ["2025-06-18", LAST_HANDSHAKE, STATELESS])
+def test_other_revisions_have_no_batches(client, revision):
+    fields = {**BOTH, "MCP-Protocol-Version": revision}
+    answer = client.ask("POST", "/mcp", [message("ping")], **fields)
+    assert refused(answer)[:2] == (400, -32600)
+    assert "send each message by itself" in refused(answer)[2]
+
+
+def test_a_batch_ends_with_its_client_and_by_its_numbers(client, tmp_path):
+    session = {"Mcp-Session-Id": "c" * 32}
+    paths = [tmp_path / name for name in ("one", "two")]
+    batch = [
+        message(
+            "tools/call", {"name": "text.wait", "arguments": {"path": str(path)}}, at
+        )
+        for at, path in enumerate(paths)
+    ]
+    fields = {"Content-Type": "application/json", **session}
+    connection = Connection(client.daemon.connect())
+    connection.request("POST", "/mcp", json.dumps(batch), fields)
+    eventually(paths[0].exists, "that the first one runs")
+    note = {
+        "jsonrpc": "2.0",
+        "method": "notifications/cancelled",
+        "params": {"requestId": 0},
+    }
+    assert client.ask("POST", "/mcp", [note], **BOTH, **session) == (202, b"")
+    eventually(paths[1].exists, "that the second one runs")
+    assert paths[0].read_text() == "ended"
+    connection.close()
+    eventually(lambda: paths[1].read_text() == "ended", "that it has ended")
+
+
+def test_the_answers_of_a_batch_are_no_more_than_a_message(start):
+    client = start(serve={"max_message": 300_000}, adapter="models.Models")
+    call = {"name": "text.say", "arguments": {"text": "x" * 50_000}}
+    batch = [message("tools/call", call, number) for number in range(5)]
+    status, answers = client.ask("POST", "/mcp", batch, **BOTH)
+    assert status == 200
+    assert sorted(answer["id"] for answer in answers) == [0, 1, 2, 3, 4]
+    assert 1 <= sum("result" in answer for answer in answers) <= 2
+    left = [answer["error"]["message"] for answer in answers if "error" in answer]
+    assert all("max_message" in text for text in left)
 
 
 def test_a_number_or_a_text_comes_back_as_the_request_has_it(client):

@@ -149,6 +149,24 @@ def test_items_of_a_stream_come_while_other_calls_do(speak, tmp_path):
     assert stdio.wait() == 0
 
 
+def test_a_batch_is_a_line_and_so_is_its_answer(speak, tmp_path):
+    stdio = speak()
+    stdio.begin("2025-03-26")
+    path = tmp_path / "waits"
+    stdio.send([call("add", 1, a=1), call("wait", 2, path=str(path))])
+    eventually(path.exists, "that the tool runs")
+    stdio.send(cancel(2))
+    one, two = sorted(stdio.next(), key=lambda answer: answer["id"])
+    assert one["result"]["structuredContent"] == {"result": 2}
+    assert two["result"]["isError"] is True
+    assert stdio.finish() == 0
+    stdio = speak()
+    stdio.begin("2025-06-18")
+    stdio.send([call("add", 1, a=1)])
+    assert stdio.next()["error"]["code"] == -32600
+    assert stdio.finish() == 0
+
+
 def test_a_cancelled_call_ends_and_is_not_answered(speak, tmp_path):
     stdio = speak()
     stdio.begin()
