@@ -108,6 +108,12 @@ static void finish(struct part *part)
     count_down(part->batch);
 }
 
+static bool has_room(const struct batch *batch, size_t bytes)
+{
+    return batch->answers.size < batch->most &&
+           bytes < batch->most - batch->answers.size;
+}
+
 // ---- What a message's exchange does
 // ---------------------------------------------------
 
@@ -118,7 +124,7 @@ static void on_reply(struct sp_exchange *exchange,
     struct part *part = part_of(exchange);
     const bool message =
         reply->type != NULL && strcmp(reply->type, "application/json") == 0;
-    if (message && body.size > part->batch->most - part->batch->answers.size) {
+    if (message && !has_room(part->batch, body.size)) {
         add_refusal(part,
                     "the answers of this batch are more than `serve: max_message` "
                     "allows");

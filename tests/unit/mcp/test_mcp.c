@@ -8,6 +8,7 @@
 
 #define POST          "POST /mcp"
 #define REQUEST(rest) "{\"jsonrpc\":\"2.0\",\"id\":1," rest "}"
+#define PING          REQUEST("\"method\":\"ping\"")
 #define CALL(name, more) \
     REQUEST("\"method\":\"tools/call\",\"params\":{\"name\":\"" name "\"" more "}")
 
@@ -16,6 +17,7 @@ static int open_mcp(void **state)
     (void)open_daemon(state);
     struct sp_api *api = server.options.user;
     api->mcp = &sp_mcp;
+    server.config.max_message = 1 << 20;
     return 0;
 }
 
@@ -108,6 +110,49 @@ static void a_client_that_goes_leaves_nothing(void **state)
     fake_leave(&fake);
 }
 
+static void a_batch_is_answered_once_all_of_it_is(void **state)
+{
+    (void)state;
+    fake_request(&fake,
+                 &server,
+                 POST,
+                 "[" PING "," CALL("default.never", ",\"arguments\":{}") "]");
+    fake_field(&fake, "mcp-session-id", "mine");
+    fake_handle_only(&fake);
+    fake_daemon_run(&server, NULL);
+    assert_false(fake.ended);
+    struct fake_exchange other = {.room = 0};
+    fake_request(&other,
+                 &server,
+                 POST,
+                 "[{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\","
+                 "\"params\":{\"requestId\":1}}]");
+    fake_field(&other, "mcp-session-id", "mine");
+    fake_handle_only(&other);
+    assert_int_equal(other.status, 202);
+    fake_free(&other);
+    fake_daemon_run(&server, &fake.ended);
+    assert_holds(200, "[{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}},");
+    assert_holds(200, "\"text\":\"CANCELLED: ");
+}
+
+static void a_client_that_goes_leaves_nothing_of_its_batch(void **state)
+{
+    (void)state;
+    static const char *const batches[] = {
+        "[" CALL("default.never", ",\"arguments\":{}") "]",
+        "[" PING "," CALL("default.never", "") "," CALL("default.never", "") "," PING
+                                                                             "]",
+        "[" REQUEST("\"method\":\"tools/list\"") "," CALL("default.never", "") "]",
+    };
+    for (size_t i = 0; i < sizeof batches / sizeof batches[0]; i++) {
+        fake_request(&fake, &server, POST, batches[i]);
+        fake_handle_only(&fake);
+        assert_false(fake.ended);
+        fake_leave(&fake);
+    }
+}
+
 // Every answer is whole, and says that there was no memory or does without.
 static void without_memory_it_says_so(void **state)
 {
@@ -117,6 +162,7 @@ static void without_memory_it_says_so(void **state)
         REQUEST("\"method\":\"tools/list\""),
         CALL("default.echo", ",\"arguments\":{\"x\":[1,\"a\"]}"),
         REQUEST("\"method\":\"nothing\""),
+        "[" PING "," CALL("default.echo", ",\"arguments\":{}") "," PING ",7]",
     };
     for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
         int failed = 1;
@@ -141,6 +187,8 @@ int main(void)
         mcp_test(a_call_that_cannot_be_made_is_an_error),
         mcp_test(a_request_is_cancelled_by_its_number),
         mcp_test(a_client_that_goes_leaves_nothing),
+        mcp_test(a_batch_is_answered_once_all_of_it_is),
+        mcp_test(a_client_that_goes_leaves_nothing_of_its_batch),
         mcp_test(without_memory_it_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
