@@ -217,10 +217,8 @@ PyObject *sp_call_current(PyTypeObject *type)
     call->tool = text_of(current->name, current->name_size);
     call->session_id =
         text_of(current->name + current->name_size, current->session_size);
-    sp_trace_texts(current->name + current->name_size + current->session_size,
-                   current->trace_size,
-                   &call->traceparent,
-                   &call->tracestate);
+    sp_trace_texts(
+        current->name, current->trace_size, &call->traceparent, &call->tracestate);
     int rc = sp_batch_runs(executor) ? copy_others(call, &executor->batch) : 0;
     if (call->tool == NULL || call->session_id == NULL || call->traceparent == NULL ||
         call->tracestate == NULL || rc != 0) {

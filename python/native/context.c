@@ -74,15 +74,28 @@ static int renew(const struct sp_runtime *runtime)
     return done == NULL ? -1 : 0;
 }
 
+// Whether somebody wants to know which trace a call belongs to. The tool itself reads
+// it where it is: see call.c.
+static bool is_traced(const struct sp_runtime *runtime)
+{
+    if (runtime->tracer == NULL) {
+        return false;
+    }
+    const int found = PyDict_Contains(PyImport_GetModuleDict(), runtime->tracing);
+    if (found < 0) {
+        PyErr_Clear();
+    }
+    return found > 0;
+}
+
 // Tells the bridge which trace the request belongs to.
 static void join_trace(const struct sp_runtime *runtime,
                        const struct sp_slot_request *request)
 {
-    const uint8_t *text = runtime->requests.base + request->name + request->name_size +
-                          request->session_size;
+    const uint8_t *name = runtime->requests.base + request->name;
     PyObject *traceparent;
     PyObject *tracestate;
-    sp_trace_texts(text, request->trace_size, &traceparent, &tracestate);
+    sp_trace_texts(name, request->trace_size, &traceparent, &tracestate);
     PyObject *done = traceparent == NULL || tracestate == NULL
                          ? NULL
                          : PyObject_CallFunctionObjArgs(
@@ -109,7 +122,7 @@ PyObject *sp_context_enter(struct sp_executor *executor,
         sp_fault_put_back(exception);
         return NULL;
     }
-    if (request->trace_size > 0 && executor->runtime->tracer != NULL) {
+    if (request->trace_size > 0 && is_traced(executor->runtime)) {
         join_trace(executor->runtime, request);
     }
     return context;

@@ -153,8 +153,9 @@ static bool request_is_sound(const struct sp_runtime *runtime,
            request->session_size <= SP_SESSION_MAX &&
            request->trace_size <= SP_TRACE_MAX &&
            within(request->name,
-                  (uint64_t)request->name_size + request->session_size +
-                      request->trace_size,
+                  request->trace_size > 0
+                      ? SP_PARCEL_BLOCK
+                      : (uint64_t)request->name_size + request->session_size,
                   total) &&
            within(request->body, request->body_size, total);
 }

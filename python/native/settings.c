@@ -162,10 +162,17 @@ static PyObject *set_context(PyObject *module, PyObject *arguments)
     return keep(&runtime->renewal, renewal);
 }
 
-static PyObject *set_tracer(PyObject *module, PyObject *function)
+static PyObject *set_tracer(PyObject *module, PyObject *arguments)
 {
+    PyObject *name;
+    PyObject *function;
     struct sp_runtime *runtime = keeper(module);
-    return runtime == NULL ? NULL : keep(&runtime->tracer, function);
+    if (runtime == NULL ||
+        !PyArg_ParseTuple(arguments, "UO:set_tracer", &name, &function)) {
+        return NULL;
+    }
+    Py_XDECREF(keep(&runtime->tracing, name));
+    return keep(&runtime->tracer, function);
 }
 
 static PyObject *set_on_unserialisable(PyObject *module, PyObject *wanted)
@@ -249,8 +256,10 @@ PyMethodDef sp_settings_methods[] = {
      "Sets what makes an iterator of an asynchronous one, and the type of chunks."},
     {"set_tracer",
      set_tracer,
-     METH_O,
-     "Sets what is told the trace of each call that belongs to one, as it begins."},
+     METH_VARARGS,
+     "Sets a module's name, and what is told the trace of each call that belongs to "
+     "one, "
+     "as it begins, while that module is loaded."},
     {"set_context",
      set_context,
      METH_VARARGS,

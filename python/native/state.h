@@ -134,6 +134,7 @@ struct sp_runtime {
     PyObject *context;       // as tools; what the start has left in context variables
     PyObject *renewal;       // as tools; called at the beginning of each call's context
     PyObject *tracer;        // as tools; the same for each call that belongs to a trace
+    PyObject *tracing;       // as tools; the name of the module that wants this
 
     pthread_mutex_t events_lock;
     struct sp_events_writer events; // guarded by events_lock

@@ -276,9 +276,10 @@ def set_finisher(function: Callable[[Any], object]) -> None:
     returns what it comes to.
     """
 
-def set_tracer(function: Callable[[str, str], object]) -> None:
+def set_tracer(module: str, function: Callable[[str, str], object]) -> None:
     """`function(traceparent, tracestate)` is called in the context of each call that
-    belongs to a trace, before it is run. What it raises is forgotten.
+    belongs to a trace, before it is run, while `module` is among the loaded ones. What
+    it raises is forgotten.
     """
 
 def set_streams(opener: Callable[[Any], Iterator[Any]], chunk: type) -> None:

@@ -74,7 +74,7 @@ def of_class(
     native.set_hinter(functools.partial(tools.unmarked_hint, adapter_class))
     native.set_explainer(explain)
     native.set_finisher(calling.finished)
-    native.set_tracer(traces.begin)
+    native.set_tracer(traces.API, traces.begin)
     native.set_streams(streaming.driven, StreamChunk)
     native.set_on_unserialisable(settings.on_unserialisable)
     native.set_tensors(settings.tensors, arrays.maker(settings.tensors))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _TRACE = slice(3, 35)
 _SPAN = slice(36, 52)
-_API = "opentelemetry.trace"
+API = "opentelemetry.trace"
 
 
 def child_of(parent: str) -> str:
@@ -34,10 +34,9 @@ def begin(traceparent: str, tracestate: str) -> None:
     """Makes that span the active one of OpenTelemetry, for the call that begins.
 
     The runtime calls it in the call's own context, which ends with the call, and so
-    does this. Raises nothing.
+    does this; not where the module `API` is not loaded. Raises nothing.
     """
-    if _API in sys.modules:
-        enter(traceparent, tracestate)
+    enter(traceparent, tracestate)
 
 
 def enter(traceparent: str, tracestate: str = "") -> Any:
@@ -46,7 +45,7 @@ def enter(traceparent: str, tracestate: str = "") -> Any:
     None where there is no OpenTelemetry. Raises nothing.
     """
     try:
-        api = sys.modules[_API]
+        api = sys.modules[API]
         state = api.TraceState.from_header([tracestate]) if tracestate else None
         span = api.SpanContext(
             trace_id=int(traceparent[_TRACE], 16),
@@ -76,7 +75,7 @@ def active(within: str) -> str:
     """The traceparent of OpenTelemetry's active span, if it is of the same trace as
     `within`; else an empty text.
     """
-    api = sys.modules.get(_API)
+    api = sys.modules.get(API)
     if api is None:
         return ""
     try:

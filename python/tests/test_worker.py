@@ -107,7 +107,7 @@ class FakeRuntime:
     def set_streams(self, opener: Any, chunk: type) -> None:
         self.streams = (opener, chunk)
 
-    def set_tracer(self, function: Any) -> None:
+    def set_tracer(self, module: str, function: Any) -> None:
         self.tracer = function
 
     def set_context(self, context: Any, renewal: Any) -> None:

@@ -39,7 +39,10 @@ char sp_threads_state(pid_t pid, uint64_t thread)
 {
     char text[STAT_MOST];
     const char *stat = read_stat(pid, thread, text);
-    return stat == NULL ? '\0' : stat[0];
+    if (stat == NULL) {
+        return 0;
+    }
+    return stat[0];
 }
 
 // Processor time that a thread has used, in ticks of the kernel.

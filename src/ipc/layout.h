@@ -22,7 +22,7 @@
 #include <stdint.h>
 
 #define SP_LAYOUT_MAGIC   UINT64_C(0x736e616b65706974) // "snakepit"
-#define SP_LAYOUT_VERSION 10u
+#define SP_LAYOUT_VERSION 11u
 #define SP_LINE           ((size_t)64)
 #define SP_INLINE_RESULT  2048u // bytes of a slot's inline result area
 #define SP_SLOTS_MAX      2048u
@@ -30,14 +30,18 @@
 #define SP_TOOL_NAME_MAX  255u
 #define SP_SESSION_MAX    255u
 #define SP_TRACE_MAX      567u // bytes: a traceparent, and a tracestate right behind it
-#define SP_BODY_MAX       (UINT32_C(1) << 30) // bytes of MessagePack in one direction
-#define SP_NO_LEASE       UINT32_MAX
-#define SP_LEASES_MAX     4096u  // per direction and worker
-#define SP_TUBE_BYTES     65536u // what a stream may be ahead of its reader
-#define SP_CHUNK_INLINE   16384u // a larger chunk lies outside of the tube
-#define SP_CHUNKS_LEASED  4u     // and at most so many of those wait in it
-#define SP_STAGE_MAX      192u   // bytes of what a start does now, with a zero
-#define SP_STACK_MAX      4096u  // bytes of a stack of Python's, with a zero
+// Bytes of `requests` that each call has, from its tool's name on. What is read of each
+// call is at their beginning, in as few lines of memory as it takes; its trace context,
+// which hardly any worker reads, is at their end.
+#define SP_PARCEL_BLOCK  1024u
+#define SP_BODY_MAX      (UINT32_C(1) << 30) // bytes of MessagePack in one direction
+#define SP_NO_LEASE      UINT32_MAX
+#define SP_LEASES_MAX    4096u  // per direction and worker
+#define SP_TUBE_BYTES    65536u // what a stream may be ahead of its reader
+#define SP_CHUNK_INLINE  16384u // a larger chunk lies outside of the tube
+#define SP_CHUNKS_LEASED 4u     // and at most so many of those wait in it
+#define SP_STAGE_MAX     192u   // bytes of what a start does now, with a zero
+#define SP_STACK_MAX     4096u  // bytes of a stack of Python's, with a zero
 
 // Descriptors that a worker finds open.
 enum sp_fd {
@@ -120,7 +124,8 @@ struct sp_slot_request {
     uint64_t name;         // offset of the tool's name in `requests`; session follows
     uint32_t name_size;    // bytes, at most SP_TOOL_NAME_MAX
     uint16_t session_size; // bytes behind the name, at most SP_SESSION_MAX
-    uint16_t trace_size;   // bytes behind those: 0, or a trace context; SP_TRACE_MAX
+    uint16_t trace_size;   // bytes at the end of its SP_PARCEL_BLOCK bytes: 0, or a
+                           // trace context; at most SP_TRACE_MAX
     uint64_t body;      // offset of the arguments (one MessagePack map) in `requests`
     uint32_t body_size; // bytes; 0: no arguments
     uint32_t lease;     // names the tensors of this call, or SP_NO_LEASE; see above

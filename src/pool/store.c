@@ -218,12 +218,12 @@ static snakepit_err share_tensors(struct sp_store *store,
 
 static snakepit_err place_body(struct sp_store *store,
                                struct sp_parcel *parcel,
-                               uint32_t before,
                                const snakepit_writer *args)
 {
+    const uint32_t before = parcel->name_size + parcel->session_size;
     size_t size = args == NULL ? 0 : args->buf.size;
     parcel->body = parcel->block + before;
-    if (size > SP_PARCEL_BLOCK - before) {
+    if (size > SP_PARCEL_BLOCK - before - parcel->trace_size) {
         snakepit_err err = sp_arena_alloc(&store->arena, size, &parcel->body);
         if (err != SNAKEPIT_OK) {
             return err;
@@ -239,14 +239,15 @@ static snakepit_err place_body(struct sp_store *store,
 
 // A tracestate that does not fit in beside long names is left out. Returns its size.
 static uint32_t
-place_trace(uint8_t *block, uint32_t at, const struct sp_request_text *text)
+place_trace(uint8_t *block, uint32_t before, const struct sp_request_text *text)
 {
-    const size_t state = text->tracestate.size;
-    sp_traceparent_write(text->trace, block + at);
-    if (state == 0 || state > SP_PARCEL_BLOCK - at - SP_TRACEPARENT_SIZE) {
-        return SP_TRACEPARENT_SIZE;
+    const size_t room = SP_PARCEL_BLOCK - before - SP_TRACEPARENT_SIZE;
+    const size_t state = text->tracestate.size > room ? 0 : text->tracestate.size;
+    uint8_t *at = block + SP_PARCEL_BLOCK - SP_TRACEPARENT_SIZE - state;
+    sp_traceparent_write(text->trace, at);
+    if (state > 0) {
+        memcpy(at + SP_TRACEPARENT_SIZE, text->tracestate.data, state);
     }
-    memcpy(block + at + SP_TRACEPARENT_SIZE, text->tracestate.data, state);
     return SP_TRACEPARENT_SIZE + (uint32_t)state;
 }
 
@@ -262,13 +263,11 @@ snakepit_err sp_parcel_fill(struct sp_store *store,
     }
     parcel->name_size = text->tool_size;
     parcel->session_size = text->session_size;
-    uint32_t before = text->tool_size + text->session_size;
-    parcel->trace_size = 0;
-    if (text->trace != NULL) {
-        parcel->trace_size = place_trace(block, before, text);
-        before += parcel->trace_size;
-    }
-    snakepit_err err = place_body(store, parcel, before, text->args);
+    parcel->trace_size =
+        text->trace == NULL
+            ? 0
+            : place_trace(block, text->tool_size + text->session_size, text);
+    snakepit_err err = place_body(store, parcel, text->args);
     if (err == SNAKEPIT_OK && text->args != NULL && text->args->tensor_count > 0) {
         err = share_tensors(
             store, parcel, text->args, store->segment.base + parcel->body);

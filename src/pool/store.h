@@ -18,11 +18,9 @@
 #include "base/list.h"
 #include "base/slice.h"
 #include "ipc/arena.h"
+#include "ipc/layout.h"
 #include "ipc/segment.h"
 #include "telemetry/trace_context.h"
-
-// Bytes that every parcel has; larger bodies get a range of their own.
-#define SP_PARCEL_BLOCK 1024u
 
 // A tensor in the segment. Guarded by the store's lock.
 struct sp_share {
@@ -38,7 +36,7 @@ struct sp_orphan;
 // that a warm call allocates nothing. Owner: the call, or the slot of a call that was
 // given up.
 struct sp_parcel {
-    uint64_t block; // offset of SP_PARCEL_BLOCK bytes
+    uint64_t block; // offset of SP_PARCEL_BLOCK bytes; larger bodies are elsewhere
     uint64_t body;  // offset of the arguments: in the block or a range of its own
     uint32_t body_size;
     uint32_t name_size;
@@ -65,7 +63,8 @@ static inline struct sp_slice sp_parcel_tool(const struct sp_store *store,
     return (struct sp_slice){store->segment.base + parcel->block, parcel->name_size};
 }
 
-// The session of its call, and the traceparent with its tracestate; likewise.
+// The session of its call, and, at the end of the block, the traceparent with its
+// tracestate; likewise.
 static inline struct sp_slice sp_parcel_session(const struct sp_store *store,
                                                 const struct sp_parcel *parcel)
 {
@@ -75,8 +74,8 @@ static inline struct sp_slice sp_parcel_session(const struct sp_store *store,
 static inline struct sp_slice sp_parcel_trace(const struct sp_store *store,
                                               const struct sp_parcel *parcel)
 {
-    const struct sp_slice session = sp_parcel_session(store, parcel);
-    return (struct sp_slice){session.data + session.size, parcel->trace_size};
+    const uint8_t *end = store->segment.base + parcel->block + SP_PARCEL_BLOCK;
+    return (struct sp_slice){end - parcel->trace_size, parcel->trace_size};
 }
 
 // NO_MEMORY, SYSTEM.

@@ -106,7 +106,10 @@ static void a_trace_lies_behind_the_session_and_fits(void **state)
     assert_int_equal(at.size, 55 + 9);
     assert_memory_equal(at.data, "00-0100", 7);
     assert_memory_equal(at.data + 52, "-01mmm", 6);
-    assert_memory_equal(sp_parcel_session(&store, parcel).data, "sess00-", 7);
+    assert_memory_equal(sp_parcel_session(&store, parcel).data, "sess", 4);
+    assert_ptr_equal(at.data + at.size,
+                     store.segment.base + parcel->block + SP_PARCEL_BLOCK);
+    assert_int_equal(parcel->body, parcel->block + 8); // it is not between them
     // Of the longest names there is room for a part of the limit alone.
     text.tool_size = SP_TOOL_NAME_MAX;
     text.session = name;
@@ -116,7 +119,8 @@ static void a_trace_lies_behind_the_session_and_fits(void **state)
     assert_int_equal(sp_parcel_trace(&store, parcel).size, 55);
     text.tracestate.size = SP_PARCEL_BLOCK - 2 * 255 - 55;
     assert_int_equal(sp_parcel_fill(&store, parcel, &text), SNAKEPIT_OK);
-    assert_int_equal(parcel->block + SP_PARCEL_BLOCK, parcel->body);
+    assert_int_equal(sp_parcel_trace(&store, parcel).size, SP_PARCEL_BLOCK - 2 * 255);
+    assert_int_equal(parcel->block + 2 * 255, parcel->body);
     // And none is left of the one before.
     text.trace = NULL;
     assert_int_equal(sp_parcel_fill(&store, parcel, &text), SNAKEPIT_OK);

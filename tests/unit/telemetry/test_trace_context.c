@@ -63,6 +63,23 @@ static void what_is_malformed_changes_nothing(void **state)
     }
 }
 
+static void no_other_byte_is_taken_for_a_digit(void **state)
+{
+    struct sp_trace_context context;
+    char text[] = "00-" TRACE "-" SPAN "-01";
+    (void)state;
+    for (int byte = 1; byte < 256; byte++) {
+        const bool is_digit =
+            (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'f');
+        text[3] = (char)byte;
+        assert_int_equal(read(text, &context), is_digit);
+        text[3] = '0';
+        text[34] = (char)byte;
+        assert_int_equal(read(text, &context), is_digit);
+        text[34] = 'c';
+    }
+}
+
 static void of_a_later_version_what_is_known_is_read(void **state)
 {
     struct sp_trace_context context;
@@ -93,6 +110,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_traceparent_is_read_and_written_as_it_was),
         cmocka_unit_test(what_is_malformed_changes_nothing),
+        cmocka_unit_test(no_other_byte_is_taken_for_a_digit),
         cmocka_unit_test(of_a_later_version_what_is_known_is_read),
         cmocka_unit_test(a_tracestate_is_printable_and_bounded),
     };
