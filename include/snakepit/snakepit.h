@@ -25,6 +25,7 @@
 #define SNAKEPIT_SNAKEPIT_H
 
 #include "calls.h"
+#include "connect.h"
 #include "deaths.h"
 #include "errors.h"
 #include "executors.h"

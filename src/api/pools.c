@@ -26,7 +26,7 @@ void sp_api_write_pool(snakepit *pit,
     sp_pair_text(writer, "state", stats->state);
     sp_pair_text(writer, "reason", sp_pit_failure(pit, stats->name, &failure));
 #define SP_POOL_FIGURE(name) sp_pair_number(writer, #name, stats->name);
-#include "api/pool_figures.def"
+#include "pit/pool_figures.def"
 }
 
 // ---- All pools ------------------------------------------------------------------

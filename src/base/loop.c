@@ -129,6 +129,7 @@ static uint32_t to_kernel(unsigned wanted)
     return ((wanted & SP_WATCH_READ) != 0 ? EPOLLIN : 0U) |
            ((wanted & SP_WATCH_WRITE) != 0 ? EPOLLOUT : 0U) |
            ((wanted & SP_WATCH_HANGUP) != 0 ? EPOLLRDHUP : 0U) |
+           ((wanted & SP_WATCH_EDGE) != 0 ? EPOLLET : 0U) |
            ((wanted & SP_WATCH_SHARED) != 0 ? EPOLLEXCLUSIVE : 0U);
 }
 

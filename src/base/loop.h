@@ -34,6 +34,7 @@ enum sp_watch_events {
     SP_WATCH_HANGUP = 4, // the other side of a stream writes nothing more
     SP_WATCH_BROKEN = 8, // an error, or both directions are over: told without being
                          // waited for, as long as it lasts
+    SP_WATCH_EDGE = 32,  // only what is new is told; nothing of it need be read
     SP_WATCH_SHARED = 16 // not all of the loops that watch the same descriptor are
                          // told; only from the start, and with SP_WATCH_READ alone
 };

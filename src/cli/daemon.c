@@ -17,6 +17,7 @@
 #include "base/thread.h"
 #include "cli/daemon_signals.h"
 #include "http/http.h"
+#include "local/local.h"
 #include "mcp/mcp.h"
 #include "pit/end.h"
 #include "pit/log.h"
@@ -328,13 +329,16 @@ snakepit_err sp_daemon_open(struct sp_daemon *daemon, snakepit_message *why)
                                        .drain = ask_to_stop,
                                        .mcp = &sp_mcp};
     daemon->api = sp_api_new(&api);
-    if (daemon->api == NULL) {
+    daemon->local = sp_local_new();
+    if (daemon->api == NULL || daemon->local == NULL) {
         return SNAKEPIT_NO_MEMORY;
     }
     const struct sp_server_options options = {.pit = daemon->pit,
                                               .config = &daemon->config->serve,
                                               .log = &daemon->log,
                                               .protocol = &sp_http,
+                                              .packets = &sp_local_ops,
+                                              .packets_user = daemon->local,
                                               .inside = daemon->inside,
                                               .activation = &daemon->activation,
                                               .handle = sp_services_handle,
@@ -402,6 +406,7 @@ void sp_daemon_close(struct sp_daemon *daemon)
         sp_log(&daemon->log, serve_stopped, .pid = (uint64_t)getpid());
     }
     sp_server_free(daemon->server);
+    sp_local_free(daemon->local);
     sp_timer_stop(&daemon->watchdog);
     sp_timer_stop(&daemon->status);
     sp_timer_stop(&daemon->look);

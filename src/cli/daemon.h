@@ -30,6 +30,7 @@ struct sp_daemon {
     struct sp_export *export; // NULL: nothing is sent to a collector
     snakepit *pit;
     struct sp_api *api;
+    struct sp_local *local;
     struct sp_server *server;
     struct sp_log log;
     struct sp_log_writer *writer;

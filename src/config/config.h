@@ -36,6 +36,7 @@ enum sp_tensors_as {
     SP_TENSORS_AS_NUMPY_COPY
 };
 enum sp_on_stuck { SP_STUCK_KILL = 0, SP_STUCK_ISOLATE };
+enum sp_listener_door { SP_LISTENER_HTTP = 0, SP_LISTENER_LOCAL };
 enum sp_undeclared { SP_UNDECLARED_WARN = 0, SP_UNDECLARED_REFUSE };
 enum sp_template_use { SP_TEMPLATE_AUTO = 0, SP_TEMPLATE_OFF };
 // The numbers of enum sp_placement in ipc/layout.h, which this module cannot see.

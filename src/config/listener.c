@@ -48,6 +48,27 @@ static snakepit_err check_users(const struct sp_listener_config *listener,
                                          "`mode` alone says who may call");
 }
 
+// Who a client is, the kernel says; what crosses shared memory nobody else sees.
+static snakepit_err check_door(const struct sp_listener_config *listener,
+                               size_t line,
+                               const struct sp_place *place)
+{
+    struct sp_place where = sp_place_key(place, "door", line);
+    if (listener->door != SP_LISTENER_LOCAL) {
+        return SNAKEPIT_OK;
+    }
+    if (listener->parsed.kind != SP_ADDRESS_UNIX) {
+        return sp_problem(&where,
+                          "only a Unix socket can be a local door; listen on "
+                          "\"unix:PATH\", or remove this");
+    }
+    return listener->tls.certificate == NULL && listener->tokens == NULL
+               ? SNAKEPIT_OK
+               : sp_problem(&where,
+                            "a local door knows its clients by `mode` and `users`; "
+                            "remove `tls` and `tokens`");
+}
+
 static snakepit_err check_trust(const struct sp_listener_config *listener,
                                 const struct sp_place *place)
 {
@@ -72,6 +93,7 @@ snakepit_err sp_listener_finish(struct sp_listener_config *listener,
     snakepit_err err = parse_address(listener, lines->address, place);
     err = err != SNAKEPIT_OK ? err : check_mode(listener, lines->mode, place);
     err = err != SNAKEPIT_OK ? err : check_users(listener, lines->users, place);
+    err = err != SNAKEPIT_OK ? err : check_door(listener, lines->door, place);
     return err != SNAKEPIT_OK ? err : check_trust(listener, place);
 }
 

@@ -13,6 +13,7 @@ struct sp_listener_lines {
     size_t address;
     size_t mode;
     size_t users;
+    size_t door;
 };
 
 // Parses the address of an item and checks that its keys go together. `place` is that

@@ -331,7 +331,8 @@ static snakepit_err set_listener_map(struct sp_yaml *yaml,
     }
     struct sp_listener_lines lines = {.address = line_of(yaml, node, "address"),
                                       .mode = line_of(yaml, node, "mode"),
-                                      .users = line_of(yaml, node, "users")};
+                                      .users = line_of(yaml, node, "users"),
+                                      .door = line_of(yaml, node, "door")};
     return sp_listener_finish(listener, &lines, place);
 }
 

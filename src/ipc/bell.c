@@ -34,13 +34,18 @@ static void wake_lowest(struct sp_bell *bell)
     }
 }
 
-bool sp_bell_ring(struct sp_bell *bell)
+bool sp_bell_claim(struct sp_bell *bell)
 {
     // [bell:put] the cell before the look at the others; pairs with [bell:sleep] and
     // [bell:leave].
     atomic_thread_fence(memory_order_seq_cst);
-    if (atomic_load_explicit(&bell->searching, memory_order_relaxed) != 0 ||
-        !claim_sleeper(bell)) {
+    return atomic_load_explicit(&bell->searching, memory_order_relaxed) == 0 &&
+           claim_sleeper(bell);
+}
+
+bool sp_bell_ring(struct sp_bell *bell)
+{
+    if (!sp_bell_claim(bell)) {
         return false;
     }
     wake_lowest(bell);

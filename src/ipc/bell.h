@@ -13,6 +13,9 @@
 // yet and none looks for a number anyway; true if so. That of the lowest number is the
 // first: it slept least, and its memory is warm.
 bool sp_bell_ring(struct sp_bell *bell);
+// The same but for the wake, where the other side sleeps elsewhere: true if it is to be
+// woken there.
+bool sp_bell_claim(struct sp_bell *bell);
 // Wakes all of them, for a stop.
 void sp_bell_ring_all(struct sp_bell *bell);
 

@@ -21,7 +21,7 @@
 // rounds it up, so one more may come than was asked for.
 union fds_room {
     struct cmsghdr head;
-    uint8_t bytes[CMSG_SPACE(SP_FORK_FDS * sizeof(int))];
+    uint8_t bytes[CMSG_SPACE(SP_PACKET_FDS * sizeof(int))];
 };
 
 #define ROOM_FDS (sizeof(union fds_room) / sizeof(int))
@@ -65,8 +65,7 @@ static snakepit_err send_packet(int fd, const struct msghdr *message)
 
 // ---- Sending ------------------------------------------------------------------
 
-static snakepit_err
-send_large(int fd, enum sp_message_type type, const void *body, size_t size)
+static snakepit_err send_large(int fd, uint32_t type, const void *body, size_t size)
 {
     struct sp_message_head head = {.type = type, .size = (uint32_t)size};
     struct iovec part = {&head, sizeof head};
@@ -87,18 +86,35 @@ send_large(int fd, enum sp_message_type type, const void *body, size_t size)
     return err;
 }
 
-snakepit_err
-sp_channel_send(int fd, enum sp_message_type type, const void *body, size_t size)
+snakepit_err sp_channel_send(int fd, uint32_t type, const void *body, size_t size)
 {
-    struct sp_message_head head = {.type = type, .size = (uint32_t)size};
     if (size > SP_LARGE_MAX) {
         return SNAKEPIT_INVALID_ARGUMENT;
     }
-    if (size > SP_MESSAGE_MAX - sizeof head) {
+    if (size > SP_MESSAGE_MAX - sizeof(struct sp_message_head)) {
         return send_large(fd, type, body, size);
     }
+    return sp_channel_send_with(fd, type, body, size, NULL, 0);
+}
+
+// NOLINTNEXTLINE(readability-function-size): two things with their sizes
+snakepit_err sp_channel_send_with(int fd,
+                                  uint32_t type,
+                                  const void *body,
+                                  size_t size,
+                                  const int *descriptors,
+                                  size_t count)
+{
+    struct sp_message_head head = {.type = type, .size = (uint32_t)size};
     struct iovec parts[2] = {{&head, sizeof head}, {(void *)(uintptr_t)body, size}};
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = size > 0 ? 2 : 1};
+    union fds_room room;
+    if (size > SP_MESSAGE_MAX - sizeof head || count > SP_PACKET_FDS) {
+        return SNAKEPIT_INVALID_ARGUMENT;
+    }
+    if (count > 0) {
+        add_descriptors(&message, &room, descriptors, count);
+    }
     return send_packet(fd, &message);
 }
 
@@ -122,22 +138,28 @@ static bool has_ended(int fd)
     return poll(&entry, 1, 0) == 1 && ioctl(fd, FIONREAD, &more) == 0 && more == 0;
 }
 
-static void receive_packet(int fd, uint8_t *room, struct arrival *arrival)
+// A signal ends it.
+static void receive_once(int fd, void *room, size_t size, struct arrival *arrival)
 {
-    struct iovec part = {room, SP_MESSAGE_MAX};
+    struct iovec part = {room, size};
     union fds_room fds;
     struct msghdr message = {.msg_iov = &part,
                              .msg_iovlen = 1,
                              .msg_control = &fds,
                              .msg_controllen = sizeof fds};
-    do {
-        arrival->got = recvmsg(fd, &message, MSG_TRUNC | MSG_CMSG_CLOEXEC);
-    } while (arrival->got < 0 && errno == EINTR);
+    arrival->got = recvmsg(fd, &message, MSG_TRUNC | MSG_CMSG_CLOEXEC);
     if (arrival->got >= 0) {
         arrival->count = take_descriptors(&message, arrival->descriptors);
         arrival->lost = (message.msg_flags & MSG_CTRUNC) != 0;
-        arrival->end = arrival->got == 0 && has_ended(fd);
     }
+}
+
+static void receive_packet(int fd, uint8_t *room, struct arrival *arrival)
+{
+    do {
+        receive_once(fd, room, SP_MESSAGE_MAX, arrival);
+    } while (arrival->got < 0 && errno == EINTR);
+    arrival->end = arrival->got == 0 && has_ended(fd);
 }
 
 static void drop_descriptors(struct arrival *arrival)
@@ -239,49 +261,80 @@ snakepit_err sp_channel_receive(int fd,
     return sp_channel_receive_large(fd, room, head, body, NULL);
 }
 
-// ---- Forks --------------------------------------------------------------------
+// ---- With descriptors ---------------------------------------------------------
 
-struct fork_packet {
-    struct sp_message_head head;
-    uint64_t ticket;
-};
+// Gives them to the caller, or closes them.
+static snakepit_err
+hand_over(snakepit_err err, struct arrival *arrival, struct sp_packet_fds *fds)
+{
+    fds->count = 0;
+    if (err == SNAKEPIT_OK && arrival->count > SP_PACKET_FDS) {
+        err = SNAKEPIT_PROTOCOL;
+    }
+    if (err == SNAKEPIT_OK && arrival->lost) {
+        errno = EMFILE;
+        err = SNAKEPIT_SYSTEM;
+    }
+    if (err != SNAKEPIT_OK) {
+        drop_descriptors(arrival);
+        return err;
+    }
+    memcpy(fds->of, arrival->descriptors, arrival->count * sizeof(int));
+    fds->count = arrival->count;
+    return SNAKEPIT_OK;
+}
+
+snakepit_err sp_channel_receive_with(int fd,
+                                     uint8_t *room,
+                                     struct sp_message_head *head,
+                                     const uint8_t **body,
+                                     struct sp_buf *large,
+                                     struct sp_packet_fds *fds)
+{
+    struct arrival arrival = {0};
+    receive_packet(fd, room, &arrival);
+    snakepit_err err = read_packet(&arrival, room, head, body, large);
+    if (large != NULL && large->size > 0) { // what came beside it was the body
+        drop_descriptors(&arrival);
+    }
+    return hand_over(err, &arrival, fds);
+}
+
+void sp_packet_fds_close(struct sp_packet_fds *fds)
+{
+    while (fds->count > 0) {
+        (void)close(fds->of[--fds->count]);
+    }
+}
+
+// ---- Forks --------------------------------------------------------------------
 
 snakepit_err
 sp_channel_send_fork(int fd, uint64_t ticket, const int descriptors[SP_FORK_FDS])
 {
-    struct fork_packet packet = {{SP_MESSAGE_FORK, sizeof packet.ticket}, ticket};
-    struct iovec part = {&packet, sizeof packet};
-    union fds_room room;
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-    add_descriptors(&message, &room, descriptors, SP_FORK_FDS);
-    return send_packet(fd, &message);
+    return sp_channel_send_with(
+        fd, SP_MESSAGE_FORK, &ticket, sizeof ticket, descriptors, SP_FORK_FDS);
 }
 
 snakepit_err
 sp_channel_receive_fork(int fd, uint64_t *ticket, int descriptors[SP_FORK_FDS])
 {
-    struct fork_packet packet;
-    struct iovec part = {&packet, sizeof packet};
-    union fds_room room;
-    struct msghdr message = {.msg_iov = &part,
-                             .msg_iovlen = 1,
-                             .msg_control = &room,
-                             .msg_controllen = sizeof room};
-    ssize_t got = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
-    if (got <= 0) {
-        errno = got == 0 ? 0 : errno;
+    struct {
+        struct sp_message_head head;
+        uint64_t ticket;
+    } packet;
+    struct arrival arrival = {0};
+    receive_once(fd, &packet, sizeof packet, &arrival);
+    if (arrival.got <= 0) {
+        errno = arrival.got == 0 ? 0 : errno;
         return SNAKEPIT_END;
     }
-    int came[ROOM_FDS];
-    size_t count = take_descriptors(&message, came);
-    if (got == sizeof packet && packet.head.type == SP_MESSAGE_FORK &&
-        count == SP_FORK_FDS && (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0) {
-        memcpy(descriptors, came, SP_FORK_FDS * sizeof(int));
+    if (arrival.got == sizeof packet && packet.head.type == SP_MESSAGE_FORK &&
+        arrival.count == SP_FORK_FDS && !arrival.lost) {
+        memcpy(descriptors, arrival.descriptors, SP_FORK_FDS * sizeof(int));
         *ticket = packet.ticket;
         return SNAKEPIT_OK;
     }
-    while (count > 0) {
-        close(came[--count]);
-    }
+    drop_descriptors(&arrival);
     return SNAKEPIT_PROTOCOL;
 }

@@ -84,8 +84,7 @@ struct sp_forked {
 // Sends one message without waiting. SYSTEM, with errno: the other side is gone, its
 // queue is full, or there is no descriptor or memory for a large body.
 // INVALID_ARGUMENT: over SP_LARGE_MAX.
-snakepit_err
-sp_channel_send(int fd, enum sp_message_type type, const void *body, size_t size);
+snakepit_err sp_channel_send(int fd, uint32_t type, const void *body, size_t size);
 
 // Receives one message into `room` (SP_MESSAGE_MAX bytes); `*body` points behind the
 // head in it. Waits unless the descriptor is non-blocking. END: the other side is gone.
@@ -104,6 +103,35 @@ snakepit_err sp_channel_receive_large(int fd,
                                       struct sp_message_head *head,
                                       const uint8_t **body,
                                       struct sp_buf *large);
+
+// ---- With descriptors ---------------------------------------------------------
+
+#define SP_PACKET_FDS 7u // at most, in one packet
+
+struct sp_packet_fds {
+    int of[SP_PACKET_FDS];
+    size_t count;
+};
+
+// Sends one message without waiting, beside it descriptors, which stay the caller's.
+// SYSTEM as above. INVALID_ARGUMENT: it does not fit into a packet.
+snakepit_err sp_channel_send_with(int fd,
+                                  uint32_t type,
+                                  const void *body,
+                                  size_t size,
+                                  const int *descriptors,
+                                  size_t count);
+// As sp_channel_receive_large(); what came beside the message is the caller's,
+// close-on-exec; on failure nothing did. SYSTEM, with errno: this process may have no
+// more of them.
+snakepit_err sp_channel_receive_with(int fd,
+                                     uint8_t *room,
+                                     struct sp_message_head *head,
+                                     const uint8_t **body,
+                                     struct sp_buf *large,
+                                     struct sp_packet_fds *fds);
+// Closes those that are left.
+void sp_packet_fds_close(struct sp_packet_fds *fds);
 
 // Sends FORK with descriptors, which stay the caller's. SYSTEM as above.
 snakepit_err

@@ -86,7 +86,7 @@ enum sp_slot_kind {
 };
 
 // What the host says to a slot that is ASKING or ANSWERING.
-enum sp_reply {
+enum sp_reply_kind {
     SP_REPLY_RESULT = 0, // the body is what the host's tool returned
     SP_REPLY_FAULT = 1,  // the body is a map, see payload/wire.h; none: no memory
     SP_REPLY_LEFT = 2,   // nobody waits for the call any more
@@ -122,7 +122,9 @@ enum sp_fault {
 struct sp_slot_request {
     uint64_t call;         // number of the call, never reused in a pit
     uint64_t name;         // offset of the tool's name in `requests`; session follows
-    uint32_t name_size;    // bytes, at most SP_TOOL_NAME_MAX
+    uint16_t name_size;    // bytes, at most SP_TOOL_NAME_MAX
+    uint8_t priority;      // of the call; for a daemon, see ipc/local.h
+    uint8_t idempotent;    // 1: the caller says so; likewise
     uint16_t session_size; // bytes behind the name, at most SP_SESSION_MAX
     uint16_t trace_size;   // bytes at the end of its SP_PARCEL_BLOCK bytes: 0, or a
                            // trace context; at most SP_TRACE_MAX
@@ -132,7 +134,7 @@ struct sp_slot_request {
     uint64_t deadline;  // CLOCK_MONOTONIC ns, or UINT64_MAX
     uint8_t kind;       // enum sp_slot_kind
     uint8_t queue;      // number of the queue that it reports to
-    uint16_t reply;     // enum sp_reply
+    uint16_t reply;     // enum sp_reply_kind
     uint32_t cancel;    // atomic by access: set to 1 to ask the tool to stop
     uint64_t tube_head; // atomic by access: bytes that were read from the tube
 };

@@ -212,15 +212,22 @@ uint32_t sp_wait_slot(struct sp_slot *slot, struct sp_wait *wait)
     return word;
 }
 
-void sp_wake_executor(struct sp_slot *slot)
+bool sp_executor_sleeps(struct sp_slot *slot)
 {
     // [pause:wake] the change before the look at the mark; pairs with [pause:sleep].
     atomic_thread_fence(memory_order_seq_cst);
     _Atomic uint32_t *state = &slot->result.state;
-    if ((atomic_load_explicit(state, memory_order_relaxed) & SP_SLOT_SLEEPER) != 0) {
-        atomic_fetch_and_explicit(
-            state, ~(uint32_t)SP_SLOT_SLEEPER, memory_order_acq_rel);
-        sp_futex_wake(state, INT32_MAX);
+    if ((atomic_load_explicit(state, memory_order_relaxed) & SP_SLOT_SLEEPER) == 0) {
+        return false;
+    }
+    atomic_fetch_and_explicit(state, ~(uint32_t)SP_SLOT_SLEEPER, memory_order_acq_rel);
+    return true;
+}
+
+void sp_wake_executor(struct sp_slot *slot)
+{
+    if (sp_executor_sleeps(slot)) {
+        sp_futex_wake(&slot->result.state, INT32_MAX);
     }
 }
 

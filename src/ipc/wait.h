@@ -67,7 +67,10 @@ enum sp_pause_result {
 // Worker: waits for the host in the middle of a call. `wait` without `moves`.
 enum sp_pause_result sp_wait_host(const struct sp_pause *pause,
                                   const struct sp_wait *wait);
-// Host: after what such an executor waits for has changed. Wakes it if it sleeps.
+// Host: after what such an executor waits for has changed. Whether it sleeps, and is to
+// be woken.
+bool sp_executor_sleeps(struct sp_slot *slot);
+// The same, and wakes it.
 void sp_wake_executor(struct sp_slot *slot);
 // Worker: after it has put something into the tube. Wakes the reader if it sleeps.
 // True: it is to be told by sp_completion_put().

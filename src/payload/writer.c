@@ -18,6 +18,7 @@
 #include "payload/keys.h"
 #include "payload/place.h"
 #include "payload/put.h"
+#include "payload/reader.h"
 #include "payload/tensor.h"
 
 struct sp_writer_block {
@@ -542,4 +543,56 @@ void snakepit_writer_tensor(snakepit_writer *writer, const snakepit_tensor *tens
         return;
     }
     finish(writer, put_tensor(out, tensor));
+}
+
+// ---- What others have written ---------------------------------------------------
+
+// Notes a tensor that ends before `end` in what was written.
+static snakepit_err
+note_tensor(snakepit_writer *writer, const snakepit_tensor *tensor, const uint8_t *end)
+{
+    const size_t head = SP_TENSOR_HEAD + 8 * (size_t)tensor->rank;
+    struct sp_tensor_ref ref = {.tensor = *tensor,
+                                .at = (size_t)(end - writer->buf.data) - head};
+    snakepit_err err = sp_tensor_check(tensor, &ref.bytes);
+    if (err == SNAKEPIT_OK) {
+        sp_tensor_ref_place(&ref, writer->buf.data, 0);
+        err = remember_tensor(writer, &ref);
+    }
+    return err;
+}
+
+static snakepit_err find_tensors(snakepit_writer *writer, snakepit_reader reader)
+{
+    snakepit_value value;
+    snakepit_err err;
+    while ((err = snakepit_reader_next(&reader, &value)) == SNAKEPIT_OK) {
+        if (value.kind == SNAKEPIT_TENSOR) {
+            err = note_tensor(writer, &value.as.tensor, reader.at);
+        } else if (value.kind == SNAKEPIT_EXTENSION) {
+            err = SNAKEPIT_MALFORMED;
+        }
+        if (err != SNAKEPIT_OK) {
+            return err;
+        }
+    }
+    return err == SNAKEPIT_END ? SNAKEPIT_OK : err;
+}
+
+snakepit_err sp_writer_message(snakepit_writer *writer,
+                               struct sp_slice message,
+                               struct sp_slice memory)
+{
+    const size_t before = writer->buf.size;
+    sp_writer_value(writer, message);
+    if (writer->err != SNAKEPIT_OK) {
+        return writer->err;
+    }
+    const struct sp_slice copy = {writer->buf.data + before, writer->buf.size - before};
+    snakepit_reader reader;
+    sp_reader_init(&reader, copy, memory);
+    snakepit_reader end = reader;
+    return snakepit_reader_skip(&end) == SNAKEPIT_OK && end.at == end.end
+               ? find_tensors(writer, reader)
+               : SNAKEPIT_MALFORMED;
 }

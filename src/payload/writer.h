@@ -48,6 +48,14 @@ void sp_writer_refuse(snakepit_writer *writer,
 // One whole value that was written before and holds no tensors, as it is.
 void sp_writer_value(snakepit_writer *writer, struct sp_slice value);
 
+// One whole value that somebody else has written, and who may still write there: it is
+// copied, then checked. Its tensors lie in `memory`, see sp_reader_init(), and are the
+// caller's as those of snakepit_writer_tensor(). MALFORMED: it is not one value of
+// MessagePack, or none that a tool takes; the writer is to be reset.
+snakepit_err sp_writer_message(snakepit_writer *writer,
+                               struct sp_slice message,
+                               struct sp_slice memory);
+
 // One whole value that was written before, as it is: `part` of what `of` holds. Its
 // tensors are borrowed from `of` until the writer is reset or freed.
 void sp_writer_part(snakepit_writer *writer,

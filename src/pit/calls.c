@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The calls of a pool, copied, and handed over without a lock.
 #include "pit/calls.h"
+#include "pit/ask.h"
 
 #include <string.h>
 
@@ -14,6 +15,25 @@
 
 #define CALLS_MOST   4096u
 #define RECENT_CALLS 100u // where nobody says how many
+
+// Whose callback gets what a daemon tells.
+struct asking {
+    snakepit_call_fn *take_call;
+    snakepit_ended_call_fn *take_ended;
+    void *user;
+};
+
+static void take_asked_call(void *user, const void *row)
+{
+    const struct asking *asking = user;
+    asking->take_call(asking->user, row);
+}
+
+static void take_asked_ended(void *user, const void *row)
+{
+    const struct asking *asking = user;
+    asking->take_ended(asking->user, row);
+}
 
 // The pool of that name, of a program's question with that callback.
 static snakepit_err
@@ -95,6 +115,12 @@ snakepit_err snakepit_calls(
     if (err != SNAKEPIT_OK) {
         return err;
     }
+    if (pit->daemon != NULL) {
+        struct asking asking = {.take_call = take, .user = user};
+        const struct sp_asked asked = {.pool = name, .most = most};
+        return sp_ask_each(
+            pit, "calls", &asked, &sp_told_call, take_asked_call, &asking);
+    }
     most = most < CALLS_MOST ? most : CALLS_MOST;
     const size_t there = sp_pool_calls(pool, NULL, 0);
     const size_t room = there < most ? there : most;
@@ -124,7 +150,7 @@ static snakepit_err record_all(snakepit *pit, bool on)
 snakepit_err snakepit_calls_record(snakepit *pit, bool on)
 {
     SP_UNCANCELLED;
-    snakepit_err err = sp_refuse_no_pit(pit, NULL);
+    snakepit_err err = sp_refuse_no_own_pit(pit, NULL);
     uint32_t before = err == SNAKEPIT_OK ? atomic_load(&pit->recorders) : 0;
     if (err != SNAKEPIT_OK) {
         return err;
@@ -269,8 +295,15 @@ snakepit_err snakepit_recent_calls(snakepit *pit,
     if (err != SNAKEPIT_OK || known == NULL) {
         return err == SNAKEPIT_OK ? SNAKEPIT_INVALID_ARGUMENT : err;
     }
-    struct recent recent = {.options = known, .taker = {take, user}, .pool = pool};
     const size_t most = known->most == 0 ? RECENT_CALLS : known->most;
+    if (pit->daemon != NULL) {
+        struct asking asking = {.take_ended = take, .user = user};
+        const struct sp_asked asked = {
+            .pool = name, .most = most, .failed = known->failed, .slow = known->slow};
+        return sp_ask_each(
+            pit, "recent_calls", &asked, &sp_told_ended, take_asked_ended, &asking);
+    }
+    struct recent recent = {.options = known, .taker = {take, user}, .pool = pool};
     err = read_recent(pit, &recent);
     while (err == SNAKEPIT_OK && recent.given < most &&
            recent.row_count + recent.kept_count > 0) {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/thread.h"
+#include "pit/ask.h"
 #include "pit/pit.h"
 #include "pit/rows.h"
 
@@ -29,6 +30,14 @@ snakepit_err snakepit_pool_deaths(
         return err;
     }
     struct sp_rows given = {(uint8_t *)rows, room > 0 ? rows->size : 0, room};
+    if (pit->daemon != NULL) {
+        return sp_ask_rows(pit,
+                           "pool_deaths",
+                           &(struct sp_asked){.pool = pool},
+                           &sp_told_death,
+                           &given,
+                           count);
+    }
     struct sp_pit_pool *place = sp_pit_find(pit, pool);
     if (place == NULL) {
         return SNAKEPIT_UNKNOWN_POOL;

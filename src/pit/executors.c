@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/thread.h"
+#include "pit/ask.h"
 #include "pit/pit.h"
 #include "pit/rows.h"
 
@@ -59,6 +60,14 @@ snakepit_err snakepit_worker_executors(snakepit *pit,
     }
     struct asked asked = {{(uint8_t *)rows, room > 0 ? rows->size : 0, room},
                           unix_ms()};
+    if (pit->daemon != NULL) {
+        return sp_ask_rows(pit,
+                           "worker_executors",
+                           &(struct sp_asked){.pool = pool, .worker = worker},
+                           &sp_told_executor,
+                           &asked.rows,
+                           count);
+    }
     struct sp_pool *found = sp_pit_pool(pit, pool);
     if (found == NULL) {
         return SNAKEPIT_UNKNOWN_POOL;

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "base/thread.h"
+#include "pit/ask.h"
 #include "pit/pit.h"
 #include "pit/refuse.h"
 
@@ -21,13 +22,19 @@ static void wish_recycle(struct sp_pit_pool *place)
 }
 
 // Of one pool, or of all.
-static snakepit_err
-wish_for(snakepit *pit, const char *pool, wish_fn *wish, snakepit_message *why)
+static snakepit_err wish_for(snakepit *pit,
+                             const char *pool,
+                             const char *what,
+                             wish_fn *wish,
+                             snakepit_message *why)
 {
     SP_UNCANCELLED;
     snakepit_err err = sp_refuse_no_pit(pit, why);
     if (err != SNAKEPIT_OK) {
         return err;
+    }
+    if (pit->daemon != NULL) {
+        return sp_ask_do(pit, what, &(struct sp_asked){.pool = pool}, why);
     }
     const struct sp_pit_pool *only = pool == NULL ? NULL : sp_pit_find(pit, pool);
     if (pool != NULL && only == NULL) {
@@ -45,13 +52,13 @@ wish_for(snakepit *pit, const char *pool, wish_fn *wish, snakepit_message *why)
 
 snakepit_err snakepit_pool_retry(snakepit *pit, const char *pool, snakepit_message *why)
 {
-    return wish_for(pit, pool, wish_retry, why);
+    return wish_for(pit, pool, "pool_retry", wish_retry, why);
 }
 
 snakepit_err
 snakepit_pool_recycle(snakepit *pit, const char *pool, snakepit_message *why)
 {
-    return wish_for(pit, pool, wish_recycle, why);
+    return wish_for(pit, pool, "pool_recycle", wish_recycle, why);
 }
 
 static snakepit_err
@@ -83,6 +90,10 @@ snakepit_err snakepit_pool_resize(snakepit *pit,
     if (err != SNAKEPIT_OK) {
         return err;
     }
+    if (pit->daemon != NULL) {
+        const struct sp_asked asked = {.pool = pool, .workers = workers};
+        return sp_ask_do(pit, "pool_resize", &asked, why);
+    }
     if (!sp_fleet_ask_to_resize(&place->fleet, workers)) {
         return sp_refuse(why,
                          SNAKEPIT_INVALID_ARGUMENT,
@@ -105,6 +116,10 @@ snakepit_err snakepit_worker_recycle(snakepit *pit,
     snakepit_err err = find(pit, pool, why, &place);
     if (err != SNAKEPIT_OK) {
         return err;
+    }
+    if (pit->daemon != NULL) {
+        const struct sp_asked asked = {.pool = pool, .worker = worker};
+        return sp_ask_do(pit, "worker_recycle", &asked, why);
     }
     if (worker == 0 || !sp_fleet_ask_to_recycle(&place->fleet, worker)) {
         return sp_refuse_worker(sp_pool_name(place->pool), worker, why);

@@ -21,7 +21,7 @@ static bool tick_all(snakepit *pit)
     bool again = false;
     uint64_t now = sp_clock_now();
     for (size_t i = 0; i < pit->count; i++) {
-        again |= sp_fleet_tick(&pit->pools[i]->fleet, now);
+        again |= sp_pit_tick_pool(pit->pools[i], now);
         again |= sp_pit_go_on_removing(pit->pools[i], now);
     }
     return again;
@@ -80,8 +80,10 @@ static void on_tidy(struct sp_timer *timer)
     snakepit *pit = timer->user;
     for (size_t i = 0; i < pit->count; i++) {
         sp_arena_tidy(&sp_pool_store(pit->pools[i]->pool)->arena);
-        sp_fleet_look(&pit->pools[i]->fleet);
-        sp_pit_note_past(pit->pools[i]);
+        if (pit->daemon == NULL) {
+            sp_fleet_look(&pit->pools[i]->fleet);
+            sp_pit_note_past(pit->pools[i]);
+        }
     }
 }
 
@@ -102,17 +104,19 @@ void sp_pit_fleet_stopped(void *user)
     end_if_all_have_stopped(pit);
 }
 
-static void stop_fleets(snakepit *pit)
+static void stop_pools(snakepit *pit)
 {
     for (size_t i = 0; i < pit->count; i++) {
-        sp_mover_end(&pit->pools[i]->fleet);
-        sp_fleet_stop(&pit->pools[i]->fleet);
+        sp_pit_stop_pool(pit->pools[i]);
+    }
+    if (pit->daemon != NULL) {
+        sp_daemon_stop(pit->daemon);
     }
 }
 
 static void serve_wishes(snakepit *pit)
 {
-    for (size_t i = 0; i < pit->count; i++) {
+    for (size_t i = 0; pit->daemon == NULL && i < pit->count; i++) {
         if (atomic_exchange(&pit->pools[i]->retry, false)) {
             sp_fleet_retry(&pit->pools[i]->fleet);
         }
@@ -127,7 +131,7 @@ void sp_pit_woken(void *user)
     snakepit *pit = user;
     if (atomic_load(&pit->stop)) {
         end_if_all_have_stopped(pit);
-        stop_fleets(pit);
+        stop_pools(pit);
         return;
     }
     pit->quiet_since = sp_clock_now();
@@ -155,7 +159,7 @@ static void *run(void *argument)
 {
     SP_UNCANCELLED;
     snakepit *pit = argument;
-    for (size_t i = 0; i < pit->count; i++) {
+    for (size_t i = 0; pit->daemon == NULL && i < pit->count; i++) {
         sp_fleet_start(&pit->pools[i]->fleet);
         sp_mover_begin(&pit->pools[i]->fleet);
     }

@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "base/thread.h"
+#include "pit/ask.h"
 #include "pit/pit.h"
 #include "pit/refuse.h"
 #include "pit/times.h"
@@ -100,6 +101,9 @@ snakepit_err snakepit_metrics(snakepit *pit,
                   : sp_options_read(options, sizeof *options, &room, &wrong);
     if (options == NULL) {
         return SNAKEPIT_INVALID_ARGUMENT;
+    }
+    if (pit->daemon != NULL) {
+        return sp_ask_metrics(pit, options, text, size);
     }
     err = write_all(pit, options, &buf);
     if (err != SNAKEPIT_OK) {

@@ -60,10 +60,37 @@ static snakepit_err open_fleet(snakepit *pit,
     return sp_fleet_init(&place->fleet, &options, why);
 }
 
+// Of a call that a daemon runs only that can tell.
 static void where(void *user, uint64_t worker, uint64_t call, struct sp_buf *text)
 {
     const snakepit *pit = user;
-    sp_fleet_where(&pit->pools[sp_call_id_pool(call)]->fleet, worker, call, text);
+    if (pit->daemon == NULL) {
+        sp_fleet_where(&pit->pools[sp_call_id_pool(call)]->fleet, worker, call, text);
+    }
+}
+
+struct sp_pool_hooks sp_pit_pool_hooks(snakepit *pit)
+{
+    return (struct sp_pool_hooks){.attention = sp_pit_attention,
+                                  .ended = sp_queues_wake,
+                                  .changed = on_changed,
+                                  .question = sp_pit_question,
+                                  .where = where,
+                                  .user = pit};
+}
+
+snakepit_err
+sp_pit_new_place(snakepit *pit, struct sp_pit_pool **place, snakepit_message *why)
+{
+    if (pit->made == SP_PIT_POOLS_MOST) {
+        return sp_refuse(why,
+                         SNAKEPIT_NO_MEMORY,
+                         "a pit has room for %zu pools, those that were removed "
+                         "included; close it and open it anew",
+                         pit->made);
+    }
+    *place = sp_alloc(sizeof **place);
+    return *place == NULL ? SNAKEPIT_NO_MEMORY : SNAKEPIT_OK;
 }
 
 snakepit_err sp_pit_open_pool(snakepit *pit,
@@ -72,26 +99,14 @@ snakepit_err sp_pit_open_pool(snakepit *pit,
                               snakepit_message *why)
 {
     struct sp_pool_options options = sp_pit_pool_options(pit, config, pool);
-    const struct sp_pool_hooks hooks = {.attention = sp_pit_attention,
-                                        .ended = sp_queues_wake,
-                                        .changed = on_changed,
-                                        .question = sp_pit_question,
-                                        .where = where,
-                                        .user = pit};
-    size_t index = pit->made;
-    if (index == SP_PIT_POOLS_MOST) {
-        return sp_refuse(why,
-                         SNAKEPIT_NO_MEMORY,
-                         "a pit has room for %zu pools, those that were removed "
-                         "included; close it and open it anew",
-                         index);
+    const struct sp_pool_hooks hooks = sp_pit_pool_hooks(pit);
+    struct sp_pit_pool *place = NULL;
+    snakepit_err err = sp_pit_new_place(pit, &place, why);
+    if (err != SNAKEPIT_OK) {
+        return err;
     }
-    struct sp_pit_pool *place = sp_alloc(sizeof *place);
-    if (place == NULL) {
-        return SNAKEPIT_NO_MEMORY;
-    }
-    options.index = (uint32_t)index;
-    snakepit_err err = sp_pool_open(&options, &hooks, &pit->log, &place->pool, why);
+    options.index = (uint32_t)pit->made;
+    err = sp_pool_open(&options, &hooks, &pit->log, &place->pool, why);
     if (err == SNAKEPIT_OK) {
         err = open_fleet(pit, place, config, pool, why);
         if (err == SNAKEPIT_OK) {

@@ -41,11 +41,6 @@ static snakepit_err open_pools(snakepit *pit, snakepit_message *why)
 {
     struct sp_config *config = pit->config;
     size_t count = config->pooling_enabled ? config->count : 0;
-    pit->pools = (struct sp_pit_pool **)sp_alloc_array(SP_PIT_POOLS_MOST,
-                                                       sizeof(struct sp_pit_pool *));
-    if (pit->pools == NULL) {
-        return SNAKEPIT_NO_MEMORY;
-    }
     for (size_t i = 0; i < count; i++) {
         snakepit_err err = sp_pit_open_pool(pit, config, &config->pools[i], why);
         if (err != SNAKEPIT_OK) {
@@ -87,8 +82,9 @@ open_parts(snakepit *pit, const snakepit_open_options *options, snakepit_message
         }
         pit->events.spans = pit->spans;
     }
-    err = open_pools(pit, why);
-    return err == SNAKEPIT_OK ? sp_pit_start_loop(pit, why) : err;
+    pit->pools = (struct sp_pit_pool **)sp_alloc_array(SP_PIT_POOLS_MOST,
+                                                       sizeof(struct sp_pit_pool *));
+    return pit->pools == NULL ? SNAKEPIT_NO_MEMORY : SNAKEPIT_OK;
 }
 
 static void free_pit(snakepit *pit)
@@ -98,6 +94,8 @@ static void free_pit(snakepit *pit)
     sp_sessions_fini(&pit->sessions);
     sp_host_tools_fini(&pit->tools);
     sp_watcher_free(pit->watcher);
+    sp_daemon_free(pit->daemon);
+    sp_told_texts_fini(&pit->told);
     sp_spans_close(pit->spans);
     sp_queues_fini(&pit->queues);
     sp_drain_fini(&pit->drain);
@@ -147,34 +145,28 @@ snakepit_err sp_pit_check_limits(const struct sp_config *config, snakepit_messag
     return err;
 }
 
-// Takes `config` in any case. `ear` may be NULL.
-static snakepit_err open_config(struct sp_config *config,
-                                const snakepit_open_options *options,
-                                const struct sp_pit_ear *ear,
-                                snakepit **pit,
-                                snakepit_message *why)
+snakepit_err sp_pit_new(struct sp_config *config,
+                        const snakepit_open_options *options,
+                        const struct sp_pit_ear *ear,
+                        snakepit **pit,
+                        snakepit_message *why)
 {
-    if (why != NULL) {
-        why->text[0] = 0;
-    }
-    snakepit *made = NULL;
     snakepit_open_options room;
+    snakepit *made = NULL;
     snakepit_err err = read_options(&options, &room, why);
-    err = err == SNAKEPIT_OK ? sp_detect_interpreters(config, why) : err;
-    err = err == SNAKEPIT_OK ? sp_pit_check_limits(config, why) : err;
     if (err == SNAKEPIT_OK) {
         made = sp_alloc(sizeof *made);
         err = made == NULL ? SNAKEPIT_NO_MEMORY : SNAKEPIT_OK;
     }
     if (err != SNAKEPIT_OK) {
         sp_config_free(config);
-        explain_err(why, err);
         return err;
     }
     made->magic = SP_PIT_MAGIC;
     made->process = sp_fork_here();
     made->config = config;
     SP_CHECK(pthread_mutex_init(&made->reload_lock, NULL) == 0);
+    sp_told_texts_init(&made->told);
     sp_queues_init(&made->queues);
     sp_drain_init(&made->drain);
     (void)sp_clock_ticks_per_us(); // measured here, not in the first call
@@ -187,17 +179,53 @@ static snakepit_err open_config(struct sp_config *config,
     sp_host_tools_init(&made->tools, &made->hash_key);
     err = open_parts(made, options, why);
     if (err != SNAKEPIT_OK) {
-        explain_err(why, err);
-        sp_sessions_close(&made->sessions);
-        sp_pit_stop_loop(made);
-        free_pit(made);
+        sp_pit_abandon(made);
         return err;
     }
     *pit = made;
     return SNAKEPIT_OK;
 }
 
-#define NOWHERE "there is nowhere to put the pit: `pit` is NULL; give its address"
+void sp_pit_abandon(snakepit *pit)
+{
+    sp_sessions_close(&pit->sessions);
+    sp_pit_stop_loop(pit);
+    free_pit(pit);
+}
+
+// Takes `config` in any case. `ear` may be NULL.
+static snakepit_err open_config(struct sp_config *config,
+                                const snakepit_open_options *options,
+                                const struct sp_pit_ear *ear,
+                                snakepit **pit,
+                                snakepit_message *why)
+{
+    snakepit *made = NULL;
+    if (why != NULL) {
+        why->text[0] = 0;
+    }
+    snakepit_err err = sp_detect_interpreters(config, why);
+    err = err == SNAKEPIT_OK ? sp_pit_check_limits(config, why) : err;
+    if (err != SNAKEPIT_OK) {
+        sp_config_free(config);
+        explain_err(why, err);
+        return err;
+    }
+    err = sp_pit_new(config, options, ear, &made, why);
+    if (err == SNAKEPIT_OK) {
+        err = open_pools(made, why);
+        err = err == SNAKEPIT_OK ? sp_pit_start_loop(made, why) : err;
+        if (err != SNAKEPIT_OK) {
+            sp_pit_abandon(made);
+        }
+    }
+    if (err != SNAKEPIT_OK) {
+        explain_err(why, err);
+        return err;
+    }
+    *pit = made;
+    return SNAKEPIT_OK;
+}
 
 snakepit_err snakepit_open_file(const char *path,
                                 const snakepit_open_options *options,
@@ -207,7 +235,7 @@ snakepit_err snakepit_open_file(const char *path,
     SP_UNCANCELLED;
     struct sp_config *config;
     if (pit == NULL) {
-        return sp_refuse(why, SNAKEPIT_INVALID_ARGUMENT, NOWHERE);
+        return sp_refuse(why, SNAKEPIT_INVALID_ARGUMENT, SP_NOWHERE);
     }
     if (path == NULL) {
         return sp_refuse(why,
@@ -238,7 +266,7 @@ snakepit_err snakepit_open_memory(const char *yaml,
     SP_UNCANCELLED;
     struct sp_config *config;
     if (pit == NULL) {
-        return sp_refuse(why, SNAKEPIT_INVALID_ARGUMENT, NOWHERE);
+        return sp_refuse(why, SNAKEPIT_INVALID_ARGUMENT, SP_NOWHERE);
     }
     if (yaml == NULL) {
         return sp_refuse(why,
@@ -293,14 +321,43 @@ static bool concerns(const struct awaited *awaited, const struct sp_pit_pool *pl
                                  : place->pool == awaited->only;
 }
 
+// Of a pool that a daemon has, which tells it.
+static snakepit_err
+state_of_remote(struct sp_pit_pool *place, wanted_fn *wanted, snakepit_message *why)
+{
+    snakepit_message failure;
+    struct sp_pool_view view;
+    sp_pool_look(place->pool, &view, &failure);
+    if (view.refuses != SNAKEPIT_OK || !atomic_load(&place->remote_refuses)) {
+        const bool there = wanted == is_whole ? atomic_load(&place->remote_ready)
+                                              : atomic_load(&place->remote_serves);
+        return view.refuses != SNAKEPIT_OK ? view.refuses
+               : there                     ? SNAKEPIT_OK
+                                           : SNAKEPIT_NOT_FOUND;
+    }
+    return sp_refuse(
+        why,
+        SNAKEPIT_POOL_FAILED,
+        "the daemon cannot start the workers of the pool \"%s\"; its log says "
+        "why",
+        sp_pool_name(place->pool));
+}
+
+static snakepit_err
+state_of_place(struct sp_pit_pool *place, wanted_fn *wanted, snakepit_message *why)
+{
+    return place->circuit != NULL ? state_of_remote(place, wanted, why)
+                                  : state_of(place->pool, wanted, why);
+}
+
 // OK: all of them; NOT_FOUND: some are not there yet; else the first failure.
 static snakepit_err state_of_all(const struct awaited *awaited, snakepit_message *why)
 {
     snakepit_err result = SNAKEPIT_OK;
     for (size_t i = 0; i < awaited->pit->count; i++) {
-        struct sp_pool *pool = awaited->pit->pools[i]->pool;
-        snakepit_err err = concerns(awaited, awaited->pit->pools[i])
-                               ? state_of(pool, awaited->wanted, why)
+        struct sp_pit_pool *place = awaited->pit->pools[i];
+        snakepit_err err = concerns(awaited, place)
+                               ? state_of_place(place, awaited->wanted, why)
                                : SNAKEPIT_OK;
         if (err == SNAKEPIT_POOL_REMOVED && awaited->only == NULL) {
             err = SNAKEPIT_OK; // in this moment
@@ -327,7 +384,8 @@ static void explain_lateness(const struct awaited *awaited, snakepit_message *wh
     for (size_t i = 0; i < awaited->pit->count; i++) {
         struct sp_pool *pool = awaited->pit->pools[i]->pool;
         if (!concerns(awaited, awaited->pit->pools[i]) ||
-            state_of(pool, awaited->wanted, NULL) == SNAKEPIT_OK) {
+            state_of_place(awaited->pit->pools[i], awaited->wanted, NULL) ==
+                SNAKEPIT_OK) {
             continue;
         }
         char text[900];
@@ -487,7 +545,9 @@ void snakepit_close(snakepit *pit, uint32_t grace_ms)
     for (size_t i = 0; i < pit->count; i++) {
         sp_pool_end_all(pit->pools[i]->pool);
     }
-    await_pools(pit, sp_pool_awaits_tools, SP_NEVER);
+    if (pit->daemon == NULL) { // else the daemon waits for them
+        await_pools(pit, sp_pool_awaits_tools, SP_NEVER);
+    }
     sp_drain_finish(pit);
     sp_queues_close(pit);
     sp_sessions_close(&pit->sessions);

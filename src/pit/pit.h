@@ -20,9 +20,11 @@
 #include "pit/log.h"
 #include "pit/past.h"
 #include "pit/queue.h"
+#include "pit/told.h"
 #include "pool/lane.h"
 #include "pool/pool.h"
 #include "port/watcher.h"
+#include "remote/circuit.h"
 #include "session/sessions.h"
 
 #define SP_PIT_MAGIC 0x74697021u
@@ -40,7 +42,12 @@ enum sp_pit_pool_phase {
 
 struct sp_pit_pool {
     struct sp_pool *pool;
-    struct sp_fleet fleet;
+    struct sp_fleet fleet;      // its workers; of a connected pit zeroed
+    struct sp_circuit *circuit; // to the daemon's pool; owned. NULL: it has workers
+    // What the daemon says of that.
+    _Atomic bool remote_ready;
+    _Atomic bool remote_serves;
+    _Atomic bool remote_refuses;
     _Atomic bool removed;                 // from the beginning of that on
     _Atomic enum sp_pit_pool_phase phase; // changed by the loop thread
     uint64_t end_at;                      // owner: loop thread
@@ -86,7 +93,11 @@ struct snakepit {
     struct sp_log_writer *log_writer; // where `log` leads; NULL: there are no lines
     struct sp_pit_outlets outlets;    // where that leads
     struct sp_watcher *watcher;       // NULL where the kernel cannot
-    struct sp_spans *spans;           // where calls are traced; NULL: nobody wants that
+    struct sp_daemon *daemon;  // whose pools these are; NULL: it has pools of its own
+    bool reconnects;           // a daemon that was lost is looked for
+    struct sp_told_texts told; // that the daemon has told of its pools
+    uint64_t remote_memory;    // bytes for the requests of each of its pools
+    struct sp_spans *spans;    // where calls are traced; NULL: nobody wants that
 
     // Places for SP_PIT_POOLS_MOST pools; those below `count` are constant.
     struct sp_pit_pool **pools;
@@ -210,6 +221,21 @@ snakepit_err sp_pit_check_limits(const struct sp_config *config, snakepit_messag
 
 // ---- opening.c ----------------------------------------------------------------
 
+// A pit without pools, whose loop does not run yet. Takes `config` in any case; `ear`
+// may be NULL. SYSTEM, NO_MEMORY, INVALID_ARGUMENT.
+snakepit_err sp_pit_new(struct sp_config *config,
+                        const snakepit_open_options *options,
+                        const struct sp_pit_ear *ear,
+                        snakepit **pit,
+                        snakepit_message *why);
+// Of one that could not be opened.
+void sp_pit_abandon(snakepit *pit);
+// A place for a pool, which becomes the next one that is made. NO_MEMORY.
+snakepit_err
+sp_pit_new_place(snakepit *pit, struct sp_pit_pool **place, snakepit_message *why);
+// How a pool calls the pit.
+struct sp_pool_hooks sp_pit_pool_hooks(snakepit *pit);
+
 // What a pool is opened as, but for its `index`.
 struct sp_pool_options sp_pit_pool_options(const snakepit *pit,
                                            const struct sp_config *config,
@@ -221,6 +247,11 @@ snakepit_err sp_pit_open_pool(snakepit *pit,
                               snakepit_message *why);
 
 // ---- pools.c ------------------------------------------------------------------
+
+// One tick of whoever fills the pool's seats. Returns whether it wants another one.
+bool sp_pit_tick_pool(struct sp_pit_pool *place, uint64_t now);
+// Loop thread: all that fill its seats leave; sp_pit_fleet_stopped() is told.
+void sp_pit_stop_pool(struct sp_pit_pool *place);
 
 // Frees those that nobody sees.
 void sp_pit_drop_unseen_pools(snakepit *pit);

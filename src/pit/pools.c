@@ -13,9 +13,12 @@
 
 static void free_pool(struct sp_pit_pool *place)
 {
-    sp_fleet_fini(&place->fleet);
+    if (place->circuit == NULL) {
+        sp_fleet_fini(&place->fleet);
+        sp_past_fini(&place->past);
+    }
     sp_pool_close(place->pool);
-    sp_past_fini(&place->past);
+    sp_free(place->circuit);
     sp_free(place);
 }
 
@@ -80,6 +83,24 @@ void sp_pit_choose_default_pool(snakepit *pit, const struct sp_config *config)
     pit->default_pool = chosen == NULL ? NULL : sp_pit_find(pit, chosen->name);
 }
 
+// ---- Seats: loop thread -------------------------------------------------------
+
+bool sp_pit_tick_pool(struct sp_pit_pool *place, uint64_t now)
+{
+    return place->circuit != NULL ? sp_circuit_tick(place->circuit, now)
+                                  : sp_fleet_tick(&place->fleet, now);
+}
+
+void sp_pit_stop_pool(struct sp_pit_pool *place)
+{
+    if (place->circuit != NULL) {
+        sp_circuit_stop(place->circuit);
+    } else {
+        sp_mover_end(&place->fleet);
+        sp_fleet_stop(&place->fleet);
+    }
+}
+
 // ---- Removing: loop thread ----------------------------------------------------
 
 // Whether a pool could go on as `options` say.
@@ -106,7 +127,9 @@ void sp_pit_begin_removal(struct sp_pit_pool *place, uint64_t end_at)
     place->phase = SP_PIT_POOL_FINISHING;
     place->end_at = end_at;
     atomic_store(&place->removed, true);
-    sp_mover_end(&place->fleet);
+    if (place->circuit == NULL) {
+        sp_mover_end(&place->fleet);
+    }
     sp_pool_begin_removal(place->pool);
 }
 
@@ -121,7 +144,10 @@ bool sp_pit_go_on_removing(struct sp_pit_pool *place, uint64_t now)
         place->phase = SP_PIT_POOL_CLEANING_UP;
         return true;
     case SP_PIT_POOL_CLEANING_UP:
-        if (!sp_pool_awaits_tools(place->pool)) {
+        if (place->circuit != NULL) {
+            place->phase = SP_PIT_POOL_REMOVED;
+            sp_circuit_stop(place->circuit);
+        } else if (!sp_pool_awaits_tools(place->pool)) {
             place->phase = SP_PIT_POOL_STOPPING;
             sp_fleet_stop(&place->fleet);
         }

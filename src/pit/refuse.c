@@ -42,6 +42,19 @@ snakepit_err sp_refuse_no_pit(const snakepit *pit, snakepit_message *why)
     return SNAKEPIT_OK;
 }
 
+snakepit_err sp_refuse_no_own_pit(const snakepit *pit, snakepit_message *why)
+{
+    snakepit_err err = sp_refuse_no_pit(pit, why);
+    if (err != SNAKEPIT_OK || pit->daemon == NULL) {
+        return err;
+    }
+    return sp_refuse(
+        why,
+        SNAKEPIT_UNSUPPORTED,
+        "the pit is connected to a daemon, which does this for its clients by "
+        "HTTP alone; use snakepit --connect");
+}
+
 snakepit_err sp_refuse_no_name(const char *what,
                                const char *text,
                                struct sp_slice *name,

@@ -12,6 +12,8 @@
 #define SP_NO_PIT \
     "there is no pit: it is NULL; open one first, and look at what that says"
 
+#define SP_NOWHERE "there is nowhere to put the pit: `pit` is NULL; give its address"
+
 // Writes the sentence to `why`, which may be NULL. Returns `err`.
 snakepit_err sp_refuse(snakepit_message *why, snakepit_err err, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -19,6 +21,10 @@ snakepit_err sp_refuse(snakepit_message *why, snakepit_err err, const char *form
 // OK if the pit can be used here: INVALID_ARGUMENT if it is NULL, FORKED in a child of
 // the process that has opened it.
 snakepit_err sp_refuse_no_pit(const snakepit *pit, snakepit_message *why);
+
+// The same, and UNSUPPORTED of one that is connected to a daemon: its pools are not its
+// own.
+snakepit_err sp_refuse_no_own_pit(const snakepit *pit, snakepit_message *why);
 
 // OK if `text` has 1 to SP_NAME_MOST bytes, which `name` then borrows; else
 // INVALID_ARGUMENT, told of `what` ("the tool's name").

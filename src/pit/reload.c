@@ -172,7 +172,7 @@ snakepit_err snakepit_reload_file(snakepit *pit,
 {
     SP_UNCANCELLED;
     struct sp_config *config;
-    snakepit_err err = sp_refuse_no_pit(pit, why);
+    snakepit_err err = sp_refuse_no_own_pit(pit, why);
     if (err == SNAKEPIT_OK && path == NULL) {
         return sp_refuse(why,
                          SNAKEPIT_INVALID_ARGUMENT,
@@ -190,7 +190,7 @@ snakepit_err snakepit_reload_memory(snakepit *pit,
 {
     SP_UNCANCELLED;
     struct sp_config *config;
-    snakepit_err err = sp_refuse_no_pit(pit, why);
+    snakepit_err err = sp_refuse_no_own_pit(pit, why);
     if (err == SNAKEPIT_OK && yaml == NULL) {
         return sp_refuse(why,
                          SNAKEPIT_INVALID_ARGUMENT,

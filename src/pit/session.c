@@ -12,6 +12,7 @@
 #include "ipc/layout.h"
 #include "payload/keys.h"
 #include "payload/writer.h"
+#include "pit/ask.h"
 #include "pit/pit.h"
 #include "pit/refuse.h"
 
@@ -176,9 +177,14 @@ snakepit_err snakepit_session_put(snakepit *pit,
     if (err != SNAKEPIT_OK) {
         return err;
     }
+    const uint32_t ttl_ms = options == NULL ? 0 : options->ttl_ms;
+    if (pit->daemon != NULL) {
+        const struct sp_asked asked = {
+            .session = session_id, .key = key, .ttl_ms = ttl_ms, .value = value};
+        return sp_ask_do(pit, "session_put", &asked, why);
+    }
     const struct sp_slice bytes = {value->buf.data, value->buf.size};
-    err = sp_sessions_put(
-        &pit->sessions, &place, bytes, options == NULL ? 0 : options->ttl_ms);
+    err = sp_sessions_put(&pit->sessions, &place, bytes, ttl_ms);
     return err == SNAKEPIT_OK ? err : refuse_value(pit, err, bytes.size, why);
 }
 
@@ -198,6 +204,18 @@ static snakepit_err give(snakepit_err err,
     call->large = *body;
     call->body = (struct sp_slice){body->data, err == SNAKEPIT_OK ? body->size : 0};
     return err;
+}
+
+// Gives what a daemon says to a question for a value.
+static snakepit_err ask_value(snakepit *pit,
+                              const char *what,
+                              const struct sp_asked *asked,
+                              snakepit_answer **answer)
+{
+    struct sp_buf body;
+    snakepit_message why = {{0}};
+    snakepit_err err = sp_ask_value(pit, what, asked, &body, &why);
+    return give(err, why.text[0] != '\0' ? why.text : NULL, &body, answer);
 }
 
 static bool session_exists(snakepit *pit, struct sp_slice session)
@@ -225,6 +243,10 @@ snakepit_err snakepit_session_get(snakepit *pit,
     if (err != SNAKEPIT_OK) {
         return give(err, why.text, &body, answer);
     }
+    if (pit->daemon != NULL) {
+        const struct sp_asked asked = {.session = session_id, .key = key};
+        return ask_value(pit, "session_get", &asked, answer);
+    }
     err = sp_sessions_get(&pit->sessions, &place, &body);
     if (err == SNAKEPIT_NOT_FOUND && session_exists(pit, place.session)) {
         (void)sp_refuse(
@@ -241,6 +263,10 @@ snakepit_session_delete(snakepit *pit, const char *session_id, const char *key)
     SP_UNCANCELLED;
     struct sp_session_place place;
     snakepit_err err = check_place(pit, session_id, key, &place, NULL);
+    if (err == SNAKEPIT_OK && pit->daemon != NULL) {
+        const struct sp_asked asked = {.session = session_id, .key = key};
+        return sp_ask_do(pit, "session_delete", &asked, NULL);
+    }
     return err == SNAKEPIT_OK ? sp_sessions_delete(&pit->sessions, &place) : err;
 }
 
@@ -277,6 +303,10 @@ snakepit_session_list(snakepit *pit, const char *session_id, snakepit_answer **a
     if (err != SNAKEPIT_OK) {
         return give(err, why.text, &body, answer);
     }
+    if (pit->daemon != NULL) {
+        const struct sp_asked asked = {.session = session_id};
+        return ask_value(pit, "session_list", &asked, answer);
+    }
     snakepit_writer *keys = snakepit_writer_new();
     err = keys == NULL ? SNAKEPIT_NO_MEMORY
                        : sp_sessions_list(&pit->sessions, session, keys);
@@ -307,6 +337,10 @@ snakepit_err snakepit_sessions(snakepit *pit,
     if (err != SNAKEPIT_OK) {
         return give(err, why.text, &body, answer);
     }
+    if (pit->daemon != NULL) {
+        const struct sp_asked asked = {.after = after, .most = most};
+        return ask_value(pit, "sessions", &asked, answer);
+    }
     behind.size = after == NULL ? 0 : behind.size;
     snakepit_writer *page = snakepit_writer_new();
     err = page == NULL ? SNAKEPIT_NO_MEMORY
@@ -319,5 +353,9 @@ snakepit_err snakepit_session_close(snakepit *pit, const char *session_id)
     SP_UNCANCELLED;
     struct sp_slice session = {0};
     snakepit_err err = check_session(pit, session_id, &session, NULL);
+    if (err == SNAKEPIT_OK && pit->daemon != NULL) {
+        const struct sp_asked asked = {.session = session_id};
+        return sp_ask_do(pit, "session_close", &asked, NULL);
+    }
     return err == SNAKEPIT_OK ? sp_sessions_end(&pit->sessions, session) : err;
 }

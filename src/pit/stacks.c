@@ -3,6 +3,7 @@
 #include "base/callback.h"
 #include "base/thread.h"
 #include "inspect/threads.h"
+#include "pit/ask.h"
 #include "pit/pit.h"
 #include "pit/refuse.h"
 
@@ -67,6 +68,10 @@ snakepit_err snakepit_worker_stacks(snakepit *pit,
     struct sp_pit_pool *place = sp_pit_find(pit, pool);
     if (place == NULL) {
         return sp_refuse_pool(pit, pool, why);
+    }
+    if (pit->daemon != NULL) {
+        const struct sp_asked question = {.pool = pool, .worker = worker};
+        return sp_ask_stacks(pit, &question, take, user, why);
     }
     err = sp_fleet_stacks(&place->fleet, worker, take_stack, &asked, &reason);
     if (err == SNAKEPIT_NOT_FOUND) {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/thread.h"
+#include "pit/ask.h"
 #include "pit/failure.h"
 #include "pit/pit.h"
 #include "pit/refuse.h"
@@ -97,6 +98,18 @@ const char *sp_pit_failure(snakepit *pit, const char *pool, snakepit_message *fa
     return failure->text;
 }
 
+static snakepit_err
+ask_stats(snakepit *pit, const char *name, snakepit_pool_stats *stats)
+{
+    snakepit_pool_stats now = {0};
+    snakepit_err err = sp_ask_one(
+        pit, "pool_get_stats", &(struct sp_asked){.pool = name}, &sp_told_pool, &now);
+    if (err == SNAKEPIT_OK && !sp_struct_write(stats, &now, sizeof now)) {
+        err = SNAKEPIT_INVALID_ARGUMENT;
+    }
+    return err;
+}
+
 snakepit_err
 snakepit_pool_get_stats(snakepit *pit, const char *name, snakepit_pool_stats *stats)
 {
@@ -108,6 +121,9 @@ snakepit_pool_get_stats(snakepit *pit, const char *name, snakepit_pool_stats *st
     struct sp_pit_pool *place = sp_pit_find(pit, name);
     if (place == NULL) {
         return SNAKEPIT_UNKNOWN_POOL;
+    }
+    if (pit->daemon != NULL) {
+        return ask_stats(pit, sp_pool_name(place->pool), stats);
     }
     struct sp_pool *pool = place->pool;
     struct sp_pool_view view;
@@ -126,8 +142,8 @@ snakepit_pool_get_stats(snakepit *pit, const char *name, snakepit_pool_stats *st
         .breakers_open = view.breakers,
     };
     now.stopping = view.stopping;
-    now.workers_outdated = sp_fleet_outdated_now(&place->fleet);
     now.available_capacity = sp_pool_free_places(pool);
+    now.workers_outdated = sp_fleet_outdated_now(&place->fleet);
     fill_memory(&place->fleet, &now);
     fill_counters(&view.counters, &now);
     fill_stops(&view.counters, &now);
@@ -152,6 +168,14 @@ snakepit_err snakepit_pool_workers(snakepit *pit,
         return err;
     }
     struct sp_rows given = {(uint8_t *)rows, room > 0 ? rows->size : 0, room};
+    if (pit->daemon != NULL) {
+        return sp_ask_rows(pit,
+                           "pool_workers",
+                           &(struct sp_asked){.pool = name},
+                           &sp_told_worker,
+                           &given,
+                           count);
+    }
     struct sp_pit_pool *place = sp_pit_find(pit, name);
     if (place == NULL) {
         return SNAKEPIT_UNKNOWN_POOL;
@@ -174,9 +198,15 @@ snakepit_err snakepit_worker_health(snakepit *pit,
     if (place == NULL) {
         return SNAKEPIT_UNKNOWN_POOL;
     }
-    snakepit_health now;
-    if (!sp_fleet_health(&place->fleet, worker, &now)) {
-        return SNAKEPIT_NOT_FOUND;
+    snakepit_health now = {0};
+    if (pit->daemon != NULL) {
+        const struct sp_asked asked = {.pool = name, .worker = worker};
+        err = sp_ask_one(pit, "worker_health", &asked, &sp_told_health, &now);
+    } else if (!sp_fleet_health(&place->fleet, worker, &now)) {
+        err = SNAKEPIT_NOT_FOUND;
+    }
+    if (err != SNAKEPIT_OK) {
+        return err;
     }
     (void)sp_struct_write(health, &now, sizeof now);
     return SNAKEPIT_OK;
@@ -208,6 +238,14 @@ snakepit_err snakepit_pool_breakers(snakepit *pit,
         return err;
     }
     struct sp_rows given = {(uint8_t *)rows, room > 0 ? rows->size : 0, room};
+    if (pit->daemon != NULL) {
+        return sp_ask_rows(pit,
+                           "pool_breakers",
+                           &(struct sp_asked){.pool = name},
+                           &sp_told_breaker,
+                           &given,
+                           count);
+    }
     struct sp_pool *pool = sp_pit_pool(pit, name);
     if (pool == NULL) {
         return SNAKEPIT_UNKNOWN_POOL;

@@ -35,7 +35,7 @@ static void set_deadlines(struct sp_call *call, const struct sp_order *order)
     uint32_t whole =
         order->timeout_ms != 0 ? order->timeout_ms : options->call_timeout_ms;
     uint64_t now = begun != 0 ? begun : clock_for(whole, options->queue_timeout_ms);
-    call->deadline = sp_call_until(now, whole);
+    call->deadline = sp_call_until(now, whole == 0 ? 0 : whole + options->slack_ms);
     uint64_t line = sp_call_until(now, options->queue_timeout_ms);
     call->line_deadline = line < call->deadline ? line : call->deadline;
 }

@@ -58,7 +58,9 @@ void sp_call_describe(const struct sp_call *call, struct sp_slot_request *reques
     *request = (struct sp_slot_request){
         .call = call->id,
         .name = parcel->block,
-        .name_size = parcel->name_size,
+        .name_size = (uint16_t)parcel->name_size,
+        .priority = (uint8_t)call->priority,
+        .idempotent = call->idempotent ? 1 : 0,
         .session_size = (uint16_t)parcel->session_size,
         .trace_size = (uint16_t)parcel->trace_size,
         .body = parcel->body,

@@ -194,8 +194,8 @@ struct sp_failure {
 };
 
 // The error in the fault that a tool's call has ended with, as far as its first bytes
-// tell; else TOOL_FAILED. They may still be the worker's.
-snakepit_err sp_call_fault_err(struct sp_slice body);
+// tell; else TOOL_FAILED. They may still be the worker's. `relayed`: it may be any.
+snakepit_err sp_call_fault_err(struct sp_slice body, bool relayed);
 // Fills in the fault; without memory for its texts it keeps the error and loses them.
 void sp_call_set_failure(struct sp_call *call, const struct sp_failure *failure);
 // An answer that failed before it was a call of any pool. NULL: NO_MEMORY.

@@ -40,7 +40,7 @@ static bool place(struct sp_pool *pool, struct sp_seat *seat, struct sp_call *ca
     }
     sp_placement_begin(pool, call, seat, false);
     sp_loads_set_load(&pool->loads, seat, seat->load + 1);
-    (void)sp_bell_ring(&seat->port->view.header->bell);
+    (void)sp_port_ring(seat->port);
     return true;
 }
 

@@ -173,6 +173,7 @@ void sp_pool_ring_for(struct sp_pool *pool, uint32_t queue)
         _Atomic uint64_t *asleep = &seat->port->view.header->asleep;
         if ((atomic_load_explicit(asleep, memory_order_relaxed) & bit) == 0) {
             atomic_fetch_or_explicit(asleep, bit, memory_order_release);
+            sp_port_empty_doorbell(seat->port);
         }
     }
     pthread_mutex_unlock(&pool->lock);

@@ -39,11 +39,17 @@ static void forget(struct sp_pool *pool, struct sp_call *call)
     }
 }
 
+static bool relays(const struct sp_call *call)
+{
+    return call->pool->options.relays;
+}
+
 // What its caller will be told: what a tool fails with is in its answer.
 static snakepit_err outcome_of(const struct sp_call *call)
 {
-    return call->err == SNAKEPIT_TOOL_FAILED ? sp_call_fault_err(call->body)
-                                             : call->err;
+    return call->err == SNAKEPIT_TOOL_FAILED
+               ? sp_call_fault_err(call->body, relays(call))
+               : call->err;
 }
 
 void sp_pool_meet_tool(struct sp_pool *pool, struct sp_call *call)
@@ -132,7 +138,7 @@ snakepit_err sp_pool_refuses(const struct sp_pool *pool)
     case SP_POOL_FAILED:
         return SNAKEPIT_POOL_FAILED;
     case SP_POOL_DOWN:
-        return SNAKEPIT_POOL_DOWN;
+        return pool->options.relays ? SNAKEPIT_DAEMON_LOST : SNAKEPIT_POOL_DOWN;
     default:
         return SNAKEPIT_OK;
     }

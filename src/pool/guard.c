@@ -121,8 +121,9 @@ void sp_guard_note_end(struct sp_pool *pool, struct sp_call *call)
     if (call->parcel == NULL) {
         return;
     }
-    snakepit_err err =
-        call->err == SNAKEPIT_TOOL_FAILED ? sp_call_fault_err(call->body) : call->err;
+    snakepit_err err = call->err == SNAKEPIT_TOOL_FAILED
+                           ? sp_call_fault_err(call->body, pool->options.relays)
+                           : call->err;
     sp_guard_note(pool, call, err, false);
 }
 

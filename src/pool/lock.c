@@ -14,7 +14,7 @@ static bool ring(struct sp_port *port, uint32_t calls)
     bool woke = false;
     sp_wait_note_cpu(&port->view.header->host_cpu);
     for (uint32_t i = 0; i < calls; i++) {
-        woke = sp_bell_ring(&port->view.header->bell) || woke;
+        woke = sp_port_ring(port) || woke;
     }
     return woke;
 }

@@ -333,6 +333,19 @@ static void fail_waiting(struct sp_pool *pool, struct sp_after *after)
     }
 }
 
+void sp_pool_fail_waiting(struct sp_pool *pool, snakepit_err err, const char *why)
+{
+    struct sp_after after = {0};
+    const struct sp_failure failure = {.err = err, .message = why, .stage = "line"};
+    struct sp_call *call;
+    pthread_mutex_lock(&pool->lock);
+    while ((call = sp_affinity_first_waiting(pool)) != NULL) {
+        sp_line_remove(&pool->line, call);
+        sp_pool_fail_call(pool, call, &failure, &after);
+    }
+    sp_pool_unlock(pool, &after);
+}
+
 void sp_pool_set_state(struct sp_pool *pool, enum sp_pool_state state, const char *why)
 {
     struct sp_after after = {0};

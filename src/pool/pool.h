@@ -68,7 +68,11 @@ struct sp_pool_options {
     uint64_t shared_memory_size;
     bool payloads_hidden;  // core dumps leave the requests out
     uint32_t slow_call_ms; // 0: none is
-    bool elastic;   // its number of workers follows the work: calls that wait are news
+    bool elastic; // its number of workers follows the work: calls that wait are news
+    // Its one seat is a daemon, which tells faults and limits of time by itself; so
+    // calls are given up here only so many ms later than they are to end.
+    bool relays;
+    uint32_t slack_ms;
     uint32_t index; // in the pit: goes into the ids of calls
     enum sp_affinity affinity;
     uint32_t max_sessions;       // whose ties are kept
@@ -411,6 +415,8 @@ bool sp_pool_runs_session(struct sp_pool *pool, const char *session, uint32_t si
 // Changes the state. DOWN and FAILED end every waiting call with POOL_DOWN or
 // POOL_FAILED and `why`, which refuses calls from then on.
 void sp_pool_set_state(struct sp_pool *pool, enum sp_pool_state state, const char *why);
+// Ends every waiting call.
+void sp_pool_fail_waiting(struct sp_pool *pool, snakepit_err err, const char *why);
 // Lets calls wait again in a pool that is DOWN or FAILED. Any thread.
 void sp_pool_retry(struct sp_pool *pool);
 

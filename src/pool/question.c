@@ -38,7 +38,7 @@ static _Thread_local struct sp_patience patience;
 
 // What is said in reply. Without a parcel the reply has no body.
 struct outcome {
-    enum sp_reply kind;
+    enum sp_reply_kind kind;
     struct sp_parcel *parcel;
 };
 

@@ -161,7 +161,7 @@ static void ring_later(struct sp_port *port, struct sp_after *after)
         after->rings[after->port_count] = 1;
         after->ports[after->port_count++] = port;
     } else {
-        sp_bell_ring(&port->view.header->bell);
+        (void)sp_port_ring(port);
     }
 }
 
@@ -176,6 +176,9 @@ static bool place_on(struct sp_pool *pool,
         return false;
     }
     sp_call_describe(call, &request);
+    if (request.deadline != SP_NEVER) {
+        request.deadline -= pool->options.slack_ms * SP_NS_PER_MS;
+    }
     if (!sp_port_submit(
             seat->port, &request, call->reports, call, &call->placement.slot)) {
         sp_placement_end_lease(pool, call, seat, false);

@@ -90,8 +90,9 @@ static bool try_again(struct sp_pool *pool,
     struct sp_seat *seat = call->placement.seat;
     const struct sp_slice body = {answer->body, answer->body_size};
     bool is_whole = !answer->held || call->parcel->share_count == 0;
-    snakepit_err err =
-        answer->status == SP_STATUS_OK ? SNAKEPIT_OK : sp_call_fault_err(body);
+    snakepit_err err = answer->status == SP_STATUS_OK
+                           ? SNAKEPIT_OK
+                           : sp_call_fault_err(body, pool->options.relays);
     if (err == SNAKEPIT_OK || !is_whole ||
         !sp_attempt_may_follow(pool, call, seat, err)) {
         return false;
@@ -130,6 +131,9 @@ void sp_pool_end_with_answer(struct sp_pool *pool,
     call->ran_ticks = answer.ran_ticks;
     call->executor = (uint16_t)(answer.executor < SP_EXECUTOR_NONE ? answer.executor
                                                                    : SP_EXECUTOR_NONE);
+    if (pool->options.relays) {
+        call->retries = answer.executor;
+    }
     if (!call->checks) {
         count_answer(pool, call, &answer);
     }

@@ -200,7 +200,7 @@ static bool look(struct sp_stream *stream, struct sp_after *after)
 static void wake(struct sp_stream *stream, uint32_t slot)
 {
     sp_wait_note_cpu(&stream->port->view.header->host_cpu);
-    sp_wake_executor(&stream->port->view.slots[slot]);
+    sp_port_wake_executor(stream->port, slot);
 }
 
 static void unlock(struct sp_stream *stream, bool told, struct sp_after *after)

@@ -4,91 +4,17 @@
 #include "port/port.h"
 
 #include <string.h>
-#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/check.h"
 #include "base/clock.h"
-#include "base/descriptor.h"
-#include "base/memory.h"
-#include "base/system.h"
 #include "base/text.h"
 #include "ipc/futex.h"
 #include "ipc/ring.h"
 #include "ipc/wait.h"
 
 #define RAN_US_MOST UINT64_C(137000000)
-
-static snakepit_err open_segments(struct sp_port *port,
-                                  const struct sp_control_shape *shape,
-                                  snakepit_message *why)
-{
-    snakepit_err err = sp_control_create(&port->control, shape, &port->view, why);
-    if (err == SNAKEPIT_OK) {
-        err = sp_segment_create(&port->results,
-                                SP_SEGMENT_NAMES "results",
-                                shape->results_size,
-                                false,
-                                why);
-    }
-    if (err == SNAKEPIT_OK && shape->payloads_hidden) {
-        sp_segment_hide(&port->results);
-    }
-    if (err == SNAKEPIT_OK) {
-        port->doorbell = sp_descriptor_keep(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-        err = port->doorbell < 0
-                  ? sp_system_failed(why, "eventfd", NULL, "for a worker's bell")
-                  : SNAKEPIT_OK;
-    }
-    return err;
-}
-
-snakepit_err sp_port_new(const struct sp_control_shape *shape,
-                         struct sp_port **port,
-                         snakepit_message *why)
-{
-    struct sp_port *made = sp_alloc(sizeof *made);
-    if (made == NULL) {
-        return SNAKEPIT_NO_MEMORY;
-    }
-    made->refs = 1;
-    made->doorbell = -1;
-    made->control.fd = -1;
-    made->results.fd = -1;
-    made->free_slots = sp_alloc_array(shape->slots, sizeof *made->free_slots);
-    made->slots = sp_alloc_array(shape->slots, sizeof *made->slots);
-    snakepit_err err = made->free_slots == NULL || made->slots == NULL
-                           ? SNAKEPIT_NO_MEMORY
-                           : open_segments(made, shape, why);
-    if (err != SNAKEPIT_OK) {
-        sp_port_unref(made);
-        return err;
-    }
-    for (uint32_t i = 0; i < shape->slots; i++) {
-        made->free_slots[made->free_count++] = (uint16_t)(shape->slots - 1 - i);
-    }
-    *port = made;
-    return SNAKEPIT_OK;
-}
-
-void sp_port_ref(struct sp_port *port)
-{
-    atomic_fetch_add_explicit(&port->refs, 1, memory_order_relaxed);
-}
-
-void sp_port_unref(struct sp_port *port)
-{
-    uint32_t before = atomic_fetch_sub_explicit(&port->refs, 1, memory_order_acq_rel);
-    SP_CHECK(before > 0);
-    if (before > 1) {
-        return;
-    }
-    sp_segment_fini(&port->results);
-    sp_segment_fini(&port->control);
-    sp_descriptor_close(&port->doorbell);
-    sp_free(port->slots);
-    sp_free(port->free_slots);
-    sp_free(port);
-}
 
 void sp_port_unpin(struct sp_port *port)
 {
@@ -145,6 +71,38 @@ bool sp_port_submit(struct sp_port *port,
     sp_ring_put(port->view.submit, port->view.shape.slots - 1, port->submit_tail++, id);
     *slot = id;
     return true;
+}
+
+// The daemon's end of the bell is not read, so the counter may be full: it has rung
+// then.
+static void wake_daemon(const struct sp_port *port)
+{
+    uint64_t one = 1;
+    ssize_t written = write(port->bell, &one, sizeof one);
+    (void)written;
+}
+
+bool sp_port_ring(struct sp_port *port)
+{
+    struct sp_bell *bell = &port->view.header->bell;
+    if (port->bell < 0) {
+        return sp_bell_ring(bell);
+    }
+    bool sleeps = sp_bell_claim(bell);
+    if (sleeps) {
+        wake_daemon(port);
+    }
+    return sleeps;
+}
+
+void sp_port_wake_executor(struct sp_port *port, uint32_t slot)
+{
+    SP_CHECK(slot < port->view.shape.slots);
+    if (port->bell < 0) {
+        sp_wake_executor(&port->view.slots[slot]);
+    } else if (sp_executor_sleeps(&port->view.slots[slot])) {
+        wake_daemon(port);
+    }
 }
 
 bool sp_port_submit_served(struct sp_port *port,
@@ -222,7 +180,28 @@ bool sp_port_take_back(struct sp_port *port, uint32_t slot)
     return true;
 }
 
+#define READ_AFTER 64u // rings, each of one byte
+
+void sp_port_empty_doorbell(struct sp_port *port)
+{
+    uint8_t rings[2 * READ_AFTER];
+    if (port->bell >= 0 && ++port->listens % READ_AFTER == 0) {
+        ssize_t got = recv(port->doorbell, rings, sizeof rings, MSG_DONTWAIT);
+        (void)got;
+    }
+}
+
 // ---- Questions ----------------------------------------------------------------
+
+// Whose mark was in the word, and is not any more.
+static void wake_sleeper(struct sp_port *port, _Atomic uint32_t *state)
+{
+    if (port->bell < 0) {
+        sp_futex_wake(state, INT32_MAX);
+    } else {
+        wake_daemon(port);
+    }
+}
 
 #define KEPT_BITS \
     (~(uint32_t)(SP_SLOT_STATE | SP_SLOT_WAITER | SP_SLOT_SLEEPER | SP_SLOT_READER))
@@ -268,7 +247,7 @@ bool sp_port_reply(struct sp_port *port,
     } while (!atomic_compare_exchange_weak_explicit(
         state, &word, next, memory_order_acq_rel, memory_order_acquire));
     if ((word & SP_SLOT_SLEEPER) != 0) {
-        sp_futex_wake(state, INT32_MAX);
+        wake_sleeper(port, state);
     }
     return true;
 }
@@ -321,7 +300,7 @@ bool sp_port_give_up(struct sp_port *port, uint32_t slot)
         return_unheard(port, slot);
     }
     if ((word & SP_SLOT_SLEEPER) != 0) {
-        sp_futex_wake(state, INT32_MAX);
+        wake_sleeper(port, state);
     }
     wake_waiter(port, slot);
     begin_notify(port, slot);
@@ -332,7 +311,7 @@ void sp_port_cancel(struct sp_port *port, uint32_t slot)
 {
     SP_CHECK(slot < port->view.shape.slots);
     __atomic_store_n(&port->view.slots[slot].request.cancel, 1, __ATOMIC_RELEASE);
-    sp_wake_executor(&port->view.slots[slot]);
+    sp_port_wake_executor(port, slot);
 }
 
 // Loads every field once. Plain struct assignment could read a field twice.

@@ -30,10 +30,12 @@ struct sp_port {
     struct sp_segment control;
     struct sp_segment results;
     struct sp_control_view view; // constant
-    int doorbell;                // eventfd; constant
-    _Atomic uint32_t refs;       // any thread
-    uint32_t pins;               // callers that look at a slot without the lock
-    bool retired;                // the seat's reference goes with the last pin
+    int doorbell;                // eventfd, or a daemon's socket; constant
+    int bell; // eventfd that wakes a daemon; -1: executors sleep on the bell's futex
+    _Atomic uint32_t refs; // any thread
+    uint32_t pins;         // callers that look at a slot without the lock
+    bool retired;          // the seat's reference goes with the last pin
+    uint32_t listens;      // for the doorbell of a daemon, so far
     uint64_t submit_tail;
     uint32_t served; // calls that did not go through the ring
     uint64_t done_head;
@@ -70,7 +72,7 @@ struct sp_port_question {
 // The host's reply. `body` and `lease` as in struct sp_slot_request, in memory that the
 // worker may read until it asks again or ends.
 struct sp_port_reply {
-    enum sp_reply kind;
+    enum sp_reply_kind kind;
     uint64_t body; // SP_REPLY_SERVE: the slot to run
     uint32_t body_size;
     uint32_t lease;
@@ -81,6 +83,22 @@ struct sp_port_reply {
 snakepit_err sp_port_new(const struct sp_control_shape *shape,
                          struct sp_port **port,
                          snakepit_message *why);
+// The same with what a daemon has made; takes the descriptors in any case. PROTOCOL: it
+// makes no sense.
+struct sp_port_parts {
+    int control;
+    int results; // read only
+    int bell;
+    int doorbell;
+    uint64_t control_size; // bytes of the segments
+    uint64_t results_size;
+    uint64_t requests_size; // of that which the daemon was given
+};
+// Of parts that nobody opens.
+void sp_port_parts_close(const struct sp_port_parts *parts);
+snakepit_err sp_port_open(const struct sp_port_parts *parts,
+                          struct sp_port **port,
+                          snakepit_message *why);
 // Any thread, locked or not. The last reference unmaps and frees.
 void sp_port_ref(struct sp_port *port);
 void sp_port_unref(struct sp_port *port);
@@ -92,8 +110,8 @@ void sp_port_unref(struct sp_port *port);
 void sp_port_unpin(struct sp_port *port);
 void sp_port_retire(struct sp_port *port);
 
-// Puts a call into a free slot and its id into the submit ring. The caller then rings
-// the bell, without the lock: sp_bell_ring(&port->view.header->bell). With `notify` the
+// Puts a call into a free slot and its id into the submit ring. The caller then calls
+// sp_port_ring(), without the lock. With `notify` the
 // completion ring announces its end, its questions and, of a stream, the first chunk.
 // False: no slot is free.
 bool sp_port_submit(struct sp_port *port,
@@ -101,6 +119,12 @@ bool sp_port_submit(struct sp_port *port,
                     bool notify,
                     void *owner,
                     uint32_t *slot);
+
+// After a submit: wakes one executor for it, or the daemon. True: somebody slept. Any
+// thread.
+bool sp_port_ring(struct sp_port *port);
+// After something has changed that the executor of a slot may wait for. Any thread.
+void sp_port_wake_executor(struct sp_port *port, uint32_t slot);
 
 // Puts a call into a free slot and nowhere else: the worker learns of it by a reply of
 // the kind SP_REPLY_SERVE. False: no slot is free.
@@ -172,6 +196,10 @@ snakepit_err sp_port_next_done(struct sp_port *port, uint32_t *slot, bool *runs)
 // Has the completion ring announce the next chunk of a stream that notifies. Look at
 // the tube afterwards: what is there already is not announced.
 void sp_port_watch_tube(struct sp_port *port, uint32_t slot);
+
+// Before a queue sleeps until the doorbell rings: that of a daemon is a socket, which
+// would be full one day if nobody read what has rung.
+void sp_port_empty_doorbell(struct sp_port *port);
 
 // The next lease of a request that Python has let go of. NOT_FOUND: none. PROTOCOL.
 snakepit_err sp_port_next_return(struct sp_port *port, uint32_t *lease);

@@ -123,7 +123,7 @@ static void send_probe(struct sp_worker *worker)
     }
     atomic_store_explicit(&port->view.header->asleep, UINT64_MAX, memory_order_seq_cst);
     SP_CHECK(sp_port_submit(port, &request, true, worker, &worker->probe_slot));
-    (void)sp_bell_ring(&port->view.header->bell);
+    (void)sp_port_ring(port);
 }
 
 // ---- Leaving ------------------------------------------------------------------

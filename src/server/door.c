@@ -292,7 +292,9 @@ static snakepit_err finish(struct opening *opening, struct sp_door *door)
 static struct sp_door *next_door(struct opening *opening)
 {
     struct sp_door *door = &opening->doors->items[opening->doors->count++];
-    *door = (struct sp_door){.config = now(opening), .fd = -1};
+    *door = (struct sp_door){.config = now(opening),
+                             .packets = now(opening)->door == SP_LISTENER_LOCAL,
+                             .fd = -1};
     return door;
 }
 
@@ -306,7 +308,8 @@ static snakepit_err open_own(struct opening *opening)
     struct sockaddr_storage to;
     struct sp_door *door = next_door(opening);
     (void)sp_address_to_socket(&door->config->parsed, &to);
-    door->fd = socket(to.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    const int kind = door->packets ? SOCK_SEQPACKET : SOCK_STREAM;
+    door->fd = socket(to.ss_family, kind | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (door->fd < 0) {
         return sp_system_failed(
             opening->why, "socket", NULL, "for %s", door->config->address);

@@ -23,6 +23,7 @@ struct sp_door {
     struct sp_token_store *tokens; // of which a client must show one; NULL: of none
     struct sp_users *users;        // who alone may call; NULL: who can connect
     int fd;
+    bool packets;      // `door: local`: no stream of bytes
     bool local;        // loopback or a Unix socket
     bool inside;       // whoever is another process is sent away
     bool in_use;       // of sp_doors_probe(): somebody listens there

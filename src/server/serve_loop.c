@@ -71,12 +71,19 @@ static void on_closed(struct sp_connections *all)
     forget(all->serve);
 }
 
+void sp_serve_loop_closed(struct sp_serve_loop *loop)
+{
+    forget(loop);
+}
+
 // ---- Clients ----------------------------------------------------------------------
 
 static void
 serve_client(struct sp_serve_loop *serve, int fd, const struct sp_peer *peer)
 {
-    snakepit_err err = sp_connection_open(&serve->connections, fd, peer);
+    snakepit_err err = peer->door->packets
+                           ? serve->options->packets->open(serve, fd, peer)
+                           : sp_connection_open(&serve->connections, fd, peer);
     if (err != SNAKEPIT_OK) {
         sp_log(serve->options->log,
                serve_refused,
@@ -173,6 +180,12 @@ static void tell_shortage(struct sp_serve_loop *serve, const char *of)
     }
 }
 
+static bool drop_idle(struct sp_serve_loop *serve)
+{
+    return sp_connections_drop_idle(&serve->connections) ||
+           (serve->packets != NULL && serve->options->packets->drop_idle(serve));
+}
+
 // Room for one more. False: each of this loop's is at work. That a client waits is
 // known of the first one alone: for others nobody has to go.
 static bool make_room(struct sp_serve_loop *serve, bool first)
@@ -181,7 +194,7 @@ static bool make_room(struct sp_serve_loop *serve, bool first)
         if (!first) {
             return false;
         }
-        if (!sp_connections_drop_idle(&serve->connections)) {
+        if (!drop_idle(serve)) {
             tell_shortage(serve, "max_connections");
             rest(serve);
             return false;
@@ -220,7 +233,7 @@ static bool goes_on_after(struct sp_serve_loop *serve, int reason, bool first)
     if (reason == EAGAIN || !first) {
         return false;
     }
-    if (sp_connections_drop_idle(&serve->connections)) {
+    if (drop_idle(serve)) {
         return true;
     }
     tell_shortage(serve, reason == EMFILE ? "open files" : "the system");
@@ -285,12 +298,26 @@ static void on_rested(struct sp_timer *timer)
 
 // ---- The loop ---------------------------------------------------------------------
 
+static bool look_at_packets(struct sp_serve_loop *serve)
+{
+    return serve->packets != NULL && serve->options->packets->look(serve);
+}
+
+// One turn of what no descriptor tells. False: there was nothing, and what comes from
+// now on is told by one.
+static bool turn(struct sp_serve_loop *serve)
+{
+    const bool came = look_at_packets(serve);
+    return snakepit_queue_drain(serve->queue, 0) > 0 || came ||
+           (serve->packets != NULL && serve->options->packets->sleep(serve));
+}
+
 // What is left after so many turns is there after the wait, which is none.
 static void before_wait(void *user)
 {
     struct sp_serve_loop *serve = user;
     int left = DRAINS_A_TURN;
-    while (left > 0 && snakepit_queue_drain(serve->queue, 0) > 0) {
+    while (left > 0 && turn(serve)) {
         left--;
     }
     if (left == 0) {
@@ -343,6 +370,16 @@ static void begin_to_drain(struct sp_serve_loop *serve)
         }
     }
     sp_connections_drain(&serve->connections);
+    if (serve->packets != NULL) {
+        serve->options->packets->drain(serve);
+    }
+}
+
+static void finish_packets(struct sp_serve_loop *serve)
+{
+    if (serve->packets != NULL) {
+        serve->options->packets->finish(serve);
+    }
 }
 
 static void on_woken(void *user)
@@ -355,6 +392,7 @@ static void on_woken(void *user)
     }
     if (atomic_load(&serve->server->stopping)) {
         sp_connections_fini(&serve->connections);
+        finish_packets(serve);
         sp_loop_stop(&serve->loop);
     }
 }
@@ -391,6 +429,24 @@ static void close_views(struct sp_serve_loop *serve)
     }
     sp_free(serve->token_views);
     serve->token_views = NULL;
+}
+
+static bool has_packets(const struct sp_doors *doors)
+{
+    bool has = false;
+    for (size_t i = 0; i < doors->count; i++) {
+        has = has || doors->items[i].packets;
+    }
+    return has;
+}
+
+static snakepit_err prepare_packets(struct sp_serve_loop *serve)
+{
+    const struct sp_packet_ops *packets = serve->options->packets;
+    if (!has_packets(&serve->server->doors)) {
+        return SNAKEPIT_OK;
+    }
+    return packets != NULL ? packets->prepare(serve) : SNAKEPIT_UNSUPPORTED;
 }
 
 snakepit_err sp_serve_loop_init(struct sp_serve_loop *serve,
@@ -438,6 +494,9 @@ snakepit_err sp_serve_loop_init(struct sp_serve_loop *serve,
     if (err == SNAKEPIT_OK) {
         err = snakepit_queue_fd(serve->queue, &fd);
     }
+    if (err == SNAKEPIT_OK) {
+        err = prepare_packets(serve);
+    }
     return err == SNAKEPIT_OK
                ? sp_watch_start(&serve->queue_watch, &serve->loop, fd, on_queue, why)
                : err;
@@ -482,6 +541,7 @@ void sp_serve_loop_end(struct sp_serve_loop *serve)
         sp_free(serve->door_watches);
         serve->door_watches = NULL;
     }
+    finish_packets(serve);
     close_views(serve);
     sp_free(serve->counts);
     serve->counts = NULL;

@@ -23,6 +23,7 @@
 #include "server/door.h"
 #include "server/exchange.h"
 #include "server/offload.h"
+#include "server/packets.h"
 #include "server/waits.h"
 
 // Answers a request whose header and body are whole; see exchange.h.
@@ -41,7 +42,9 @@ struct sp_server_options {
     snakepit *pit;
     const struct sp_serve_config *config;
     const struct sp_log *log;
-    const struct sp_protocol *protocol; // &sp_http
+    const struct sp_protocol *protocol;  // &sp_http
+    const struct sp_packet_ops *packets; // of local doors; NULL: there may be none
+    void *packets_user;                  // of these
     struct sp_activation
         *activation; // for "systemd:NAME"; NULL: none. Until it is open
     bool inside;     // whatever `config` says, it serves this process alone; see door.h
@@ -61,6 +64,7 @@ struct sp_serve_loop {
     struct sp_watch *door_watches; // one for each door; NULL: it accepts nothing more
     struct sp_timer rest;          // while it accepts nothing
     struct sp_connections connections;
+    void *packets;              // of local doors, their own; NULL: there are none
     struct sp_offload *offload; // constant; NULL: what is large is done here as well
     struct sp_link offloaded;   // and done. Guarded by its lock
     struct sp_waits streams;    // what those of HTTP/2 wait for
@@ -132,6 +136,8 @@ struct sp_door_counts *sp_serve_loop_counts(const struct sp_serve_loop *loop,
                                             const struct sp_door *door);
 void *sp_serve_loop_user(const struct sp_serve_loop *loop);
 bool sp_serve_loop_draining(const struct sp_serve_loop *loop);
+// A client of a local door is there no longer.
+void sp_serve_loop_closed(struct sp_serve_loop *loop);
 
 // Whether an answer of so many bytes may wait for its client: beyond a window, what
 // waits for all clients and their bodies have `serve: max_memory` together. False: that

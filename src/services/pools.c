@@ -25,7 +25,7 @@ static struct sp_v1_pool pool_of(const snakepit_pool_stats *stats)
         .profile = text_of(stats->profile),
         .state = text_of(stats->state),
 #define SP_POOL_FIGURE(figure) .figure = stats->figure,
-#include "api/pool_figures.def"
+#include "pit/pool_figures.def"
     };
 }
 

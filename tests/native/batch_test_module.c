@@ -78,7 +78,7 @@ static PyObject *put(PyObject *module, PyObject *arguments)
     slots[slot].request = (struct sp_slot_request){
         .call = 100 + slot,
         .name = at,
-        .name_size = (uint32_t)size,
+        .name_size = (uint16_t)size,
         .session_size = (uint16_t)session_size,
         .kind = (uint8_t)kind,
         .deadline = left_ms == 0 ? SP_NEVER : sp_clock_now() + left_ms * SP_NS_PER_MS};

@@ -194,6 +194,16 @@ class OpenOptions(Structure):
     ]
 
 
+class ConnectOptions(Structure):
+    _fields_ = [
+        ("size", c_size_t),
+        ("open", POINTER(OpenOptions)),
+        ("timeout_ms", c_uint32),
+        ("reconnect", c_bool),
+        ("shared_memory", c_uint64),
+    ]
+
+
 class CallOptions(Structure):
     _fields_ = [
         ("size", c_size_t),
@@ -416,6 +426,10 @@ PROTOTYPES = {
     "open_file": (
         c_int,
         [c_char_p, POINTER(OpenOptions), POINTER(c_void_p), POINTER(Message)],
+    ),
+    "connect": (
+        c_int,
+        [c_char_p, POINTER(ConnectOptions), POINTER(c_void_p), POINTER(Message)],
     ),
     "open_memory": (
         c_int,

@@ -336,6 +336,28 @@ class Pit:
         )
 
     @classmethod
+    def connect(
+        cls,
+        address: str,
+        timeout_ms: int = 0,
+        reconnect: bool = False,
+        shared_memory: int = 0,
+    ) -> Pit:
+        """Uses the pools of a daemon."""
+
+        def function(options: Any, pit: Any, why: Any) -> int:
+            connecting = raw.ConnectOptions(
+                size=ctypes.sizeof(raw.ConnectOptions),
+                open=ctypes.cast(options, ctypes.POINTER(raw.OpenOptions)),
+                timeout_ms=timeout_ms,
+                reconnect=reconnect,
+                shared_memory=shared_memory,
+            )
+            return lib.connect(address.encode(), byref(connecting), pit, why)
+
+        return cls._open(function)
+
+    @classmethod
     def _open(
         cls,
         function: Callable[..., int],

@@ -12,7 +12,8 @@ int pit_prepare(void **state);
 int pit_tidy(void **state);
 void pit_open_ready(const char *more);
 
-// How many calls the worker was asked to end.
+// How many calls the worker has begun, and how many of them it was asked to end.
+unsigned fake_pit_begun(void);
 unsigned fake_pit_cancels(void);
 
 #endif

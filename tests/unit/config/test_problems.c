@@ -171,7 +171,13 @@ static const struct {
     {"serve: {listen: [{adress: x}]}\n",
      "1: serve.listen[0].adress: unknown key; did you mean \"address\"?"},
     {"serve: {listen: [{address: 127.0.0.1:80, door: local}]}\n",
-     "1: serve.listen[0].door: unknown key; it is not available yet in this version"},
+     "1: serve.listen[0].door: only a Unix socket can be a local door; listen on "
+     "\"unix:PATH\", or remove this"},
+    {"serve: {listen: [{address: 'unix:/x', door: local, tokens: t}]}\n",
+     "1: serve.listen[0].door: a local door knows its clients by `mode` and `users`; "
+     "remove `tls` and `tokens`"},
+    {"serve: {listen: [{address: 'unix:/x', door: back}]}\n",
+     "1: serve.listen[0].door: expected \"http\" or \"local\", got \"back\""},
     {"serve: {listen: [{address: [a]}]}\n",
      "1: serve.listen[0].address: expected a text, got a list"},
     {"serve:\n  listen:\n  - tokens: t\n    address: example.com:80\n",

@@ -64,7 +64,7 @@ static void *make_call(void *session)
 
 // What the host replies to a question of a call of this session.
 struct reply {
-    enum sp_reply kind;
+    enum sp_reply_kind kind;
     uint8_t body[1024];
     size_t size;
 };
@@ -79,7 +79,7 @@ static struct reply ask(const char *session, const char *question)
     struct sp_slot *slot = &atomic_load(&pit_fakes.port)->view.slots[call.slot];
     fake_ask(atomic_load(&pit_fakes.player), &call, question);
     PIT_AWAIT((atomic_load(&slot->result.state) & SP_SLOT_STATE) == SP_SLOT_RUNNING);
-    reply.kind = (enum sp_reply)slot->request.reply;
+    reply.kind = (enum sp_reply_kind)slot->request.reply;
     reply.size = slot->request.body_size;
     assert_true(reply.size < sizeof reply.body);
     memcpy(reply.body,

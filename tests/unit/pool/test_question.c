@@ -63,7 +63,8 @@ static const struct sp_slot_request *request_of(const struct side *side)
     return &side->port->view.slots[asking.slot].request;
 }
 
-static void assert_reply(const struct side *side, enum sp_reply kind, const char *body)
+static void
+assert_reply(const struct side *side, enum sp_reply_kind kind, const char *body)
 {
     const struct sp_slot_request *request = request_of(side);
     assert_int_equal(state_of(side), SP_SLOT_RUNNING);
@@ -301,7 +302,7 @@ static snakepit_err call_back(struct fixture *asked, struct sp_question *questio
     return SNAKEPIT_OK;
 }
 
-static void await_reply(const struct side *side, enum sp_reply kind)
+static void await_reply(const struct side *side, enum sp_reply_kind kind)
 {
     FIXTURE_AWAIT(state_of(side) == SP_SLOT_RUNNING);
     assert_int_equal(request_of(side)->reply, kind);

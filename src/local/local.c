@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+// What a loop does for its local doors. Circuits whose client may have submitted
+// something are looked at in each turn; the others ring.
+#include "base/memory.h"
+#include "local/inside.h"
+
+#define TAKEN_A_TURN 32u   // of one circuit, so that others have their turn
+#define LOOK_MS      1000u // from one look at the pools to the next
+
+static void on_look(struct sp_timer *timer)
+{
+    struct sp_local_loop *loop = timer->user;
+    if (!sp_list_empty(&loop->connections)) {
+        sp_local_look_at_pools(loop);
+    }
+}
+
+static void free_loop(struct sp_local_loop *loop)
+{
+    snakepit_writer_free(loop->args);
+    snakepit_writer_free(loop->text);
+    sp_buf_fini(&loop->scratch);
+    sp_buf_fini(&loop->pools);
+    sp_free(loop->inbox);
+    sp_free(loop);
+}
+
+static snakepit_err prepare(struct sp_serve_loop *serve)
+{
+    struct sp_local_loop *loop = sp_alloc(sizeof *loop);
+    if (loop == NULL) {
+        return SNAKEPIT_NO_MEMORY;
+    }
+    loop->serve = serve;
+    loop->local = serve->options->packets_user;
+    sp_list_init(&loop->connections);
+    sp_list_init(&loop->awake);
+    loop->inbox = sp_alloc(sizeof *loop->inbox);
+    loop->args = snakepit_writer_new();
+    loop->text = snakepit_writer_new();
+    if (loop->inbox == NULL || loop->args == NULL || loop->text == NULL) {
+        free_loop(loop);
+        return SNAKEPIT_NO_MEMORY;
+    }
+    loop->look_at_pools.user = loop;
+    sp_timer_start(&serve->loop, &loop->look_at_pools, on_look, LOOK_MS, LOOK_MS);
+    serve->packets = loop;
+    return SNAKEPIT_OK;
+}
+
+static snakepit_err
+open_client(struct sp_serve_loop *serve, int fd, const struct sp_peer *peer)
+{
+    return sp_local_connection_open(serve->packets, fd, peer);
+}
+
+static bool look(struct sp_serve_loop *serve)
+{
+    struct sp_local_loop *loop = serve->packets;
+    bool came = false;
+    struct sp_link *next;
+    for (struct sp_link *link = loop->awake.next; link != &loop->awake; link = next) {
+        struct sp_local_circuit *circuit =
+            SP_ENTRY(link, struct sp_local_circuit, awake);
+        next = link->next;
+        if (circuit->connection->why == NULL) {
+            came = sp_local_circuit_take(circuit, TAKEN_A_TURN) > 0 || came;
+            sp_local_circuit_pump(circuit);
+        }
+    }
+    return came;
+}
+
+static bool go_to_sleep(struct sp_serve_loop *serve)
+{
+    struct sp_local_loop *loop = serve->packets;
+    bool came = false;
+    struct sp_link *next;
+    for (struct sp_link *link = loop->awake.next; link != &loop->awake; link = next) {
+        struct sp_local_circuit *circuit =
+            SP_ENTRY(link, struct sp_local_circuit, awake);
+        next = link->next;
+        if (circuit->connection->why == NULL) {
+            came = !sp_local_circuit_sleep(circuit) || came;
+        }
+    }
+    return came;
+}
+
+static void drain(struct sp_serve_loop *serve)
+{
+    struct sp_local_loop *loop = serve->packets;
+    (void)look(serve);
+    for (struct sp_link *link = loop->connections.next; link != &loop->connections;
+         link = link->next) {
+        sp_local_connection_drain(SP_ENTRY(link, struct sp_local_connection, link));
+    }
+}
+
+// Only who has not greeted yet: others are programs that count on their connection.
+static bool drop_idle(struct sp_serve_loop *serve)
+{
+    struct sp_local_loop *loop = serve->packets;
+    for (struct sp_link *link = loop->connections.next; link != &loop->connections;
+         link = link->next) {
+        struct sp_local_connection *connection =
+            SP_ENTRY(link, struct sp_local_connection, link);
+        if (!connection->greeted && connection->why == NULL) {
+            sp_door_count(connection->counts, SP_DOOR_NO_ROOM, 1);
+            sp_local_connection_close(connection, "to make room");
+            return true;
+        }
+    }
+    return false;
+}
+
+static void finish(struct sp_serve_loop *serve)
+{
+    struct sp_local_loop *loop = serve->packets;
+    if (loop == NULL) {
+        return;
+    }
+    sp_timer_stop(&loop->look_at_pools);
+    while (!sp_list_empty(&loop->connections)) {
+        sp_local_connection_close(
+            SP_ENTRY(loop->connections.next, struct sp_local_connection, link),
+            "the daemon ends");
+    }
+    serve->packets = NULL;
+    free_loop(loop);
+}
+
+const struct sp_packet_ops sp_local_ops = {
+    .prepare = prepare,
+    .open = open_client,
+    .look = look,
+    .sleep = go_to_sleep,
+    .drain = drain,
+    .drop_idle = drop_idle,
+    .finish = finish,
+};

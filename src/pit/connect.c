@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: MIT
+// A pit that is connected to a daemon: its pools are the daemon's, and each has one
+// seat, which is shared memory with it. Everything that a call meets on its way there
+// is what it meets in a pit with workers of its own.
+#include "pit/pit.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/thread.h"
+#include "ipc/futex.h"
+#include "pit/refuse.h"
+
+#define TIMEOUT_MS    5000u
+#define SHARED_MEMORY (UINT64_C(1) << 30)
+#define LINE_MOST     100000u // calls that wait here until the daemon takes them
+#define GRACE_MS      1000u   // for calls of a pool that the daemon has removed
+// A daemon tells the end of a call's time; only one that does not is given up.
+#define SLACK_MS 250u
+
+// ---- Pools ----------------------------------------------------------------------
+
+static void note_state(const struct sp_remote_pool *remote, struct sp_pit_pool *place)
+{
+    atomic_store(&place->remote_ready, remote->ready);
+    atomic_store(&place->remote_serves, remote->serves);
+    atomic_store(&place->remote_refuses, remote->refuses);
+}
+
+static struct sp_pool_options
+options_of(const snakepit *pit, const struct sp_remote_pool *remote, uint64_t memory)
+{
+    return (struct sp_pool_options){.name = remote->name,
+                                    .max_queue = LINE_MOST,
+                                    .call_timeout_ms = remote->call_timeout_ms,
+                                    .shared_memory_size = memory,
+                                    .payloads_hidden = true,
+                                    .elastic = true,
+                                    .relays = true,
+                                    .slack_ms = SLACK_MS,
+                                    .index = (uint32_t)pit->made,
+                                    .affinity = SP_AFFINITY_HINT,
+                                    .max_sessions = pit->config->max_sessions,
+                                    .hash_key = pit->hash_key};
+}
+
+// Nobody sees it before sp_pit_show_pools().
+static snakepit_err
+add_pool(snakepit *pit, const struct sp_remote_pool *remote, snakepit_message *why)
+{
+    struct sp_pit_pool *place = NULL;
+    const struct sp_pool_hooks hooks = sp_pit_pool_hooks(pit);
+    const struct sp_pool_options options = options_of(pit, remote, pit->remote_memory);
+    snakepit_err err = sp_pit_new_place(pit, &place, why);
+    if (err != SNAKEPIT_OK) {
+        return err;
+    }
+    struct sp_circuit *circuit = sp_alloc(sizeof *circuit);
+    err = circuit == NULL
+              ? SNAKEPIT_NO_MEMORY
+              : sp_pool_open(&options, &hooks, &pit->log, &place->pool, why);
+    if (err != SNAKEPIT_OK) {
+        sp_free(circuit);
+        sp_free(place);
+        return err;
+    }
+    *circuit = (struct sp_circuit){.daemon = pit->daemon,
+                                   .pool = place->pool,
+                                   .doorbell = sp_bells_change,
+                                   .stopped = sp_pit_fleet_stopped,
+                                   .user = pit};
+    place->circuit = circuit;
+    sp_pool_set_shape(place->pool, "daemon", 1, 1);
+    note_state(remote, place);
+    pit->pools[pit->made++] = place;
+    if (remote->is_default) {
+        pit->default_pool = place;
+    }
+    return SNAKEPIT_OK;
+}
+
+static struct sp_pit_pool *find_open(const snakepit *pit, const char *name)
+{
+    struct sp_pit_pool *place = sp_pit_find(pit, name);
+    return place == NULL || sp_pit_pool_is_removed(place) ? NULL : place;
+}
+
+static bool is_among(const struct sp_remote_pools *pools, const char *name)
+{
+    for (size_t i = 0; i < pools->count; i++) {
+        if (strcmp(pools->items[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void remove_others(snakepit *pit, const struct sp_remote_pools *pools)
+{
+    const uint64_t end_at = sp_clock_now() + GRACE_MS * SP_NS_PER_MS;
+    for (size_t i = 0; i < pit->count; i++) {
+        struct sp_pit_pool *place = pit->pools[i];
+        if (!sp_pit_pool_is_removed(place) &&
+            !is_among(pools, sp_pool_name(place->pool))) {
+            sp_pit_begin_removal(place, end_at);
+        }
+    }
+}
+
+static void take_over(snakepit *pit, const struct sp_remote_pool *remote)
+{
+    struct sp_pit_pool *place = find_open(pit, remote->name);
+    if (place == NULL) {
+        // Without memory the pool is not there for this client; the next list tries it.
+        (void)add_pool(pit, remote, NULL);
+        return;
+    }
+    struct sp_pool_options options = options_of(pit, remote, pit->remote_memory);
+    sp_pool_retune(place->pool, &options);
+    note_state(remote, place);
+    if (remote->is_default) {
+        pit->default_pool = place;
+    }
+}
+
+// ---- What the daemon says: loop thread --------------------------------------------
+
+static void wake_waiters(snakepit *pit)
+{
+    atomic_fetch_add_explicit(&pit->changes, 1, memory_order_release);
+    sp_futex_wake(&pit->changes, INT32_MAX);
+}
+
+static void on_pools(void *user, const struct sp_remote_pools *pools)
+{
+    snakepit *pit = user;
+    for (size_t i = 0; i < pools->count; i++) {
+        take_over(pit, &pools->items[i]);
+    }
+    sp_pit_show_pools(pit);
+    remove_others(pit, pools);
+    sp_pit_attention(pit);
+    wake_waiters(pit);
+}
+
+static struct sp_circuit *find_circuit(const snakepit *pit, uint64_t number)
+{
+    for (size_t i = 0; i < pit->count; i++) {
+        struct sp_circuit *circuit = pit->pools[i]->circuit;
+        if (circuit->number == number && circuit->state == SP_CIRCUIT_OPENING) {
+            return circuit;
+        }
+    }
+    return NULL;
+}
+
+static void on_opened(void *user, uint64_t number, const struct sp_port_parts *parts)
+{
+    snakepit *pit = user;
+    struct sp_circuit *circuit = find_circuit(pit, number);
+    if (circuit != NULL) {
+        sp_circuit_opened(circuit, *parts);
+    } else {
+        sp_port_parts_close(parts);
+    }
+}
+
+static void on_unopened(void *user, uint64_t number, snakepit_err err, const char *why)
+{
+    const snakepit *pit = user;
+    struct sp_circuit *circuit = find_circuit(pit, number);
+    if (circuit != NULL) {
+        sp_circuit_unopened(circuit, err, why);
+    }
+}
+
+static void on_lost(void *user, const char *why)
+{
+    snakepit *pit = user;
+    for (size_t i = 0; i < pit->count; i++) {
+        struct sp_pit_pool *place = pit->pools[i];
+        sp_circuit_lost(place->circuit, why);
+        atomic_store(&place->remote_ready, false);
+        atomic_store(&place->remote_serves, false);
+        if (!pit->reconnects) {
+            sp_pool_set_state(place->pool, SP_POOL_DOWN, why);
+        }
+    }
+    wake_waiters(pit);
+}
+
+static void on_found(void *user)
+{
+    sp_pit_attention(user); // calls may wait for it
+}
+
+// ---- Connecting -------------------------------------------------------------------
+
+static snakepit_err explain(snakepit_message *why, snakepit_err err)
+{
+    return why == NULL || why->text[0] != '\0'
+               ? err
+               : sp_refuse(why, err, "%s", snakepit_err_text(err));
+}
+
+// The path of "unix:/path".
+static const char *path_of(const char *address, snakepit_message *why)
+{
+    static const char prefix[] = "unix:";
+    const size_t size = sizeof prefix - 1;
+    if (address != NULL && strncmp(address, prefix, size) == 0 &&
+        address[size] != '\0') {
+        return address + size;
+    }
+    (void)sp_refuse(why,
+                    SNAKEPIT_INVALID_ARGUMENT,
+                    "\"%.200s\" is not the address of a local door; give unix:/PATH",
+                    address == NULL ? "" : address);
+    return NULL;
+}
+
+static snakepit_err open_remote_pools(snakepit *pit,
+                                      const struct sp_remote_pools *pools,
+                                      snakepit_message *why)
+{
+    snakepit_err err = SNAKEPIT_OK;
+    for (size_t i = 0; i < pools->count && err == SNAKEPIT_OK; i++) {
+        err = add_pool(pit, &pools->items[i], why);
+    }
+    sp_pit_show_pools(pit);
+    return err;
+}
+
+static snakepit_err connect_pit(snakepit *pit,
+                                const char *path,
+                                const snakepit_connect_options *options,
+                                snakepit_message *why)
+{
+    struct sp_remote_pools pools = {0};
+    const struct sp_daemon_options daemon = {
+        .path = path,
+        .reconnects = options->reconnect,
+        .timeout_ms = options->timeout_ms > 0 ? options->timeout_ms : TIMEOUT_MS,
+        .hooks = {.pools = on_pools,
+                  .opened = on_opened,
+                  .unopened = on_unopened,
+                  .lost = on_lost,
+                  .found = on_found,
+                  .user = pit}};
+    pit->reconnects = options->reconnect;
+    pit->remote_memory =
+        options->shared_memory > 0 ? options->shared_memory : SHARED_MEMORY;
+    snakepit_err err = sp_daemon_connect(&daemon, &pit->daemon, &pools, why);
+    err = err == SNAKEPIT_OK ? open_remote_pools(pit, &pools, why) : err;
+    sp_remote_pools_free(&pools);
+    err = err == SNAKEPIT_OK ? sp_daemon_start(pit->daemon, &pit->loop, why) : err;
+    return err == SNAKEPIT_OK ? sp_pit_start_loop(pit, why) : err;
+}
+
+// A pit without pools of its own has all settings at their defaults.
+static snakepit_err
+new_pit(const snakepit_connect_options *options, snakepit **pit, snakepit_message *why)
+{
+    static const char nothing[] = "pools: []\n";
+    struct sp_config *config;
+    snakepit_err err = sp_config_read_memory(nothing, sizeof nothing - 1, &config, why);
+    return err == SNAKEPIT_OK ? sp_pit_new(config, options->open, NULL, pit, why) : err;
+}
+
+snakepit_err snakepit_connect(const char *address,
+                              const snakepit_connect_options *options,
+                              snakepit **pit,
+                              snakepit_message *why)
+{
+    SP_UNCANCELLED;
+    static const snakepit_connect_options usual = {.size = sizeof usual};
+    snakepit_connect_options room;
+    snakepit *made = NULL;
+    const char *wrong;
+    if (why != NULL) {
+        why->text[0] = '\0';
+    }
+    if (pit == NULL) {
+        return sp_refuse(why, SNAKEPIT_INVALID_ARGUMENT, SP_NOWHERE);
+    }
+    const char *path = path_of(address, why);
+    options = sp_options_read(options, sizeof room, &room, &wrong);
+    if (wrong != NULL) {
+        return sp_refuse(why, SNAKEPIT_INVALID_ARGUMENT, "%s", wrong);
+    }
+    if (path == NULL) {
+        return SNAKEPIT_INVALID_ARGUMENT;
+    }
+    options = options == NULL ? &usual : options;
+    snakepit_err err = new_pit(options, &made, why);
+    if (err != SNAKEPIT_OK) {
+        return explain(why, err);
+    }
+    err = connect_pit(made, path, options, why);
+    if (err != SNAKEPIT_OK) {
+        sp_pit_abandon(made);
+        return explain(why, err);
+    }
+    *pit = made;
+    return SNAKEPIT_OK;
+}
