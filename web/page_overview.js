@@ -4,12 +4,14 @@ import { actionButton } from "./action.js";
 import { cells, cellsLegend } from "./cells.js";
 import { clock, count, duration, rate } from "./format.js";
 import { h } from "./render.js";
+import { Verdicts, verdictsView } from "./verdicts.js";
 import { badge, figure, figures, note, poolLink, section, table, workerLink } from "./ui.js";
 
 /** @typedef {import("./store.js").Store} Store */
 /** @typedef {import("./store.js").Pool} Pool */
 
 const DEATHS = 10;
+const verdicts = new Verdicts();
 
 /** @param {Store} store */
 function total(store) {
@@ -32,6 +34,7 @@ function poolCard(store, pool, now) {
     h("header", null, h("h3", null, poolLink(pool.name)), badge(pool.state),
       h("span", { class: "muted" }, `${pool.profile}, ${pool.workers_ready} of ${pool.workers} workers`)),
     pool.reason && h("p", { class: "error" }, pool.reason),
+    verdictsView((verdicts.of(pool.name) ?? []).filter((verdict) => verdict.severity !== "note")),
     cells(store.workersOf(pool.name), now),
     figures(
       figure("Calls/s", rate(pool.calls_per_second)),
@@ -53,7 +56,7 @@ export function deathsTable(deaths, id) {
       { name: "When", show: (death) => clock(death.time_ms), by: (death) => death.time_ms },
       { name: "Pool", show: (death) => poolLink(death.pool), by: (death) => death.pool },
       { name: "Worker", show: (death) => workerLink(death.worker), by: (death) => death.worker },
-      { name: "Cause", show: (death) => death.cause || "–", by: (death) => death.cause },
+      { name: "Cause", show: (death) => h("span", { class: "long" }, death.cause || "–"), by: (death) => death.cause },
       { name: "Asked for", show: (death) => (death.expected ? "yes" : "no"), by: (death) => String(death.expected) },
       { name: "Lived", show: (death) => duration(death.after_ms / 1000), by: (death) => death.after_ms, number: true },
     ],
@@ -64,9 +67,11 @@ export function deathsTable(deaths, id) {
 export const overview = {
   pace: 500,
   title: () => "Overview",
+  leave: () => verdicts.close(),
   view: (store) => {
     const now = store.now();
     const pools = [...store.pools.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+    verdicts.follow(pools.map((pool) => pool.name));
     return [
       h("div", { class: "head" }, h("h1", null, "Overview"), h("div", { class: "buttons" },
         actionButton({

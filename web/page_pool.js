@@ -10,6 +10,7 @@ import { h } from "./render.js";
 import { Resource } from "./resource.js";
 import { runningFor } from "./store.js";
 import { badge, button, errorNote, figure, figures, link, note, page, section, table, workerLink } from "./ui.js";
+import { Verdicts, verdictsView } from "./verdicts.js";
 import { deathsTable } from "./page_overview.js";
 
 /** @typedef {import("./store.js").Store} Store */
@@ -20,6 +21,7 @@ const SPANS = /** @type {[number, string][]} */ ([[60000, "1 min"], [180000, "3 
 let span = SPANS[0][0];
 const configuration = new Resource(0);
 const details = new Resource(5000);
+const verdicts = new Verdicts();
 
 /** @param {Pool} pool */
 function actions(pool) {
@@ -92,8 +94,8 @@ export function workersTable(workers, now) {
       { name: "Load", show: (worker) => `${worker.load} of ${worker.capacity}`, by: (worker) => worker.load, number: true },
       { name: "Runs", show: (worker) => whatRuns(worker, now) },
       { name: "Calls", show: (worker) => count(worker.calls), by: (worker) => worker.calls ?? 0, number: true },
-      { name: "RSS", show: (worker) => bytes(worker.rss_bytes), by: (worker) => worker.rss_bytes ?? 0, number: true },
-      { name: "PSS", show: (worker) => bytes(worker.pss_bytes), by: (worker) => worker.pss_bytes ?? 0, number: true },
+      { name: "RSS", show: (worker) => bytes(worker.rss_bytes || null), by: (worker) => worker.rss_bytes ?? 0, number: true },
+      { name: "PSS", show: (worker) => bytes(worker.pss_bytes || null), by: (worker) => worker.pss_bytes ?? 0, number: true },
       { name: "Threads", show: (worker) => count(worker.threads), by: (worker) => worker.threads ?? 0, number: true },
       {
         name: "Age", show: (worker) => duration((worker.age_ms ?? NaN) / 1000), by: (worker) => worker.age_ms ?? 0,
@@ -148,6 +150,7 @@ export const pool = {
   leave: () => {
     configuration.close();
     details.close();
+    verdicts.close();
   },
   view: (store, [name]) => {
     const row = store.pools.get(name);
@@ -156,10 +159,13 @@ export const pool = {
     }
     const now = store.now();
     const workers = store.workersOf(name);
+    verdicts.follow([name]);
+    const found = verdicts.of(name);
     return [
       h("div", { class: "head" }, h("h1", null, `Pool ${name}`), badge(row.state), actions(row)),
       row.reason && h("p", { class: "error" }, row.reason),
       cells(workers, now), cellsLegend(),
+      section("Verdicts", found === undefined ? note("Asking …") : verdictsView(found) || note("There is nothing to be said of it.")),
       figures(
         figure("Profile", row.profile), figure("Capacity", count(row.capacity)),
         figure("Calls", count(row.calls)), figure("Failed", count(row.failures)),

@@ -90,7 +90,7 @@ function alive(store, worker) {
       figure("Pool", poolLink(worker.pool)), figure("pid", String(worker.pid)),
       figure("Age", duration((worker.age_ms ?? NaN) / 1000)), figure("Calls", count(worker.calls)),
       figure("Load", `${worker.load} of ${worker.capacity}`), figure("Health", worker.health || "–"),
-      figure("RSS", bytes(worker.rss_bytes)), figure("PSS", bytes(worker.pss_bytes)),
+      figure("RSS", bytes(worker.rss_bytes || null)), figure("PSS", bytes(worker.pss_bytes || null)),
       figure("Threads", count(worker.threads)), figure("Device", worker.device || "–"),
       figure("Isolated", worker.isolated ? "yes" : "no")),
     section("Runs now", running(worker, now)),

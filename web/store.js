@@ -234,7 +234,8 @@ export class Store {
     /** @type {Map<string, number>} */
     const sums = new Map();
     for (const { pool, pss_bytes, rss_bytes } of this.workers.values()) {
-      sums.set(pool, (sums.get(pool) ?? 0) + (pss_bytes || rss_bytes || NaN));
+      // One that has just begun was not measured yet.
+      sums.set(pool, (sums.get(pool) ?? 0) + (pss_bytes || rss_bytes || 0));
     }
     return sums;
   }

@@ -33,7 +33,7 @@ export function workerLink(id) {
 }
 
 const GOOD = new Set(["ready", "ok", "healthy", "closed", "running"]);
-const BAD = new Set(["failed", "stuck", "unhealthy", "open", "dead", "lost"]);
+const BAD = new Set(["failed", "stuck", "unhealthy", "open", "dead", "lost", "error"]);
 
 /**
  * A state in a word, with a mark that can be told without colour.

@@ -29,7 +29,10 @@ async function crawl() {
 // Each page: its address, its heading, and what is there once it shows something.
 const PAGES = {
   overview: ["#/", "Overview", (page) => page.getByRole("article", { name: "Pool text" }).waitFor()],
-  pool: ["#/pools/text", "Pool text", (page) => page.getByRole("region", { name: "Configuration" }).locator("td").first().waitFor()],
+  pool: ["#/pools/text", "Pool text", async (page) => {
+    await page.getByRole("region", { name: "Configuration" }).locator("td").first().waitFor();
+    await page.getByRole("region", { name: "Verdicts" }).getByText(/There is nothing|note|warning|error/).first().waitFor();
+  }],
   timeline: ["#/timeline/text", "Timeline", (page) => page.locator("canvas.timeline").waitFor()],
   calls: ["#/calls", "Calls", (page) => page.getByRole("cell", { name: "crawl" }).waitFor()],
   recent: ["#/calls/recent", "Calls", (page) => page.getByRole("cell", { name: "embed" }).first().waitFor()],
