@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/call_names.h"
+#include "api/query.h"
 #include "api/router.h"
 #include "base/check.h"
 #include "fuzz.h"
@@ -55,6 +56,26 @@ static void check_route(struct sp_slice path)
         }
     }
     SP_CHECK(found == (allow[0] != '\0'));
+}
+
+// Which parameters a row takes, and what those of GET /v1/events are.
+static void check_query(struct sp_slice query)
+{
+    static const char *const names[] = {"level", "name", "pool", "last", "ttl_ms"};
+    char why[128] = "";
+    const enum sp_route_id route = (enum sp_route_id)(query.size % SP_ROUTES);
+    const bool fits = sp_query_fits(route, query, why, sizeof why);
+    SP_CHECK(memchr(why, 0, sizeof why) != NULL && (fits || why[0] != '\0'));
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char room[SP_PARAM_SIZE];
+        const struct sp_slice value = sp_query_find(query, names[i]);
+        SP_CHECK(value.data == NULL ||
+                 (value.data >= query.data &&
+                  value.data + value.size <= query.data + query.size));
+        if (value.data != NULL && sp_percent_decode(value, room, sizeof room)) {
+            check_param(room);
+        }
+    }
 }
 
 static void check_fields(struct sp_slice accept, struct sp_slice type)
@@ -111,10 +132,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const struct sp_slice host = take_line(&rest);
     const struct sp_slice origin = take_line(&rest);
     check_route(path);
-    const struct sp_slice value = sp_query_find(query, "ttl_ms");
-    SP_CHECK(value.data == NULL ||
-             (value.data >= query.data &&
-              value.data + value.size <= query.data + query.size));
+    check_query(query);
     check_fields(accept, type);
     check_screen(host, origin);
     check_name(rest);
