@@ -22,6 +22,13 @@
 #define PAUSE_FIRST_MS 200u // between two attempts; each is twice as long as the last
 #define PAUSE_MOST_MS  5000u
 #define TELL_MS        60000u // between two lines of the log about the same
+#define ANSWER_MOST    4096u  // bytes of an answer; a longer one is not read
+
+// What a collector has not taken of what it has accepted.
+struct refused {
+    _Atomic uint64_t count;   // spans or points
+    _Atomic uint64_t told_at; // when the log was told
+};
 
 struct sp_export {
     struct sp_export_settings settings; // constant
@@ -36,6 +43,8 @@ struct sp_export {
         ends_at; // CLOCK_MONOTONIC ns; 0: it goes on. Written with the lock
     _Atomic uint64_t told_at; // when the log was told of a failure
     _Atomic uint64_t dropped; // spans
+    struct refused spans;
+    struct refused points;
 };
 
 // One request.
@@ -46,6 +55,8 @@ struct request {
     uint64_t until; // CLOCK_MONOTONIC ns
     const char *failure;
     char room[128];
+    struct sp_buf answer; // as much of it as is read
+    struct sp_otlp_rejected rejected;
 };
 
 // ---- One request --------------------------------------------------------------
@@ -68,12 +79,22 @@ static void sleep_until(struct sp_export *export, uint64_t until)
     pthread_mutex_unlock(&export->lock);
 }
 
+// Keeps one byte more than is read, which shows that there are more.
 // NOLINTNEXTLINE(readability-non-const-parameter): as libcurl calls it
-static size_t ignore(char *data, size_t size, size_t count, void *user)
+static size_t take_answer(char *data, size_t size, size_t count, void *user)
 {
-    (void)data;
-    (void)user;
+    struct sp_buf *answer = user;
+    const size_t room = ANSWER_MOST + 1 - answer->size;
+    (void)sp_buf_append(answer, data, size * count < room ? size * count : room);
     return size * count;
+}
+
+static void read_answer(struct request *request)
+{
+    const struct sp_slice answer = {request->answer.data, request->answer.size};
+    if (answer.size <= ANSWER_MOST) {
+        (void)sp_otlp_read_answer(answer, &request->rejected);
+    }
 }
 
 static struct curl_slist *headers_of(const struct request *request)
@@ -109,6 +130,7 @@ static enum outcome outcome_of(struct request *request, CURLcode code, long stat
         return AGAIN;
     }
     if (status >= 200 && status < 300) {
+        read_answer(request);
         return SENT;
     }
     (void)snprintf(request->room, sizeof request->room, "HTTP status %ld", status);
@@ -136,7 +158,9 @@ static enum outcome try_once(struct request *request)
     SET(POSTFIELDSIZE_LARGE, (curl_off_t)request->body->size);
     SET(POSTFIELDS, (const char *)request->body->data);
     SET(HTTPHEADER, headers);
-    SET(WRITEFUNCTION, ignore);
+    request->answer.size = 0;
+    SET(WRITEFUNCTION, take_answer);
+    SET(WRITEDATA, &request->answer);
     SET(USERAGENT, "snakepit");
 #undef SET
     const CURLcode code = sp_curl.easy_perform(easy);
@@ -146,12 +170,36 @@ static enum outcome try_once(struct request *request)
     return outcome_of(request, code, status);
 }
 
-static void tell_failure(struct sp_export *export, const struct request *request)
+// Whether it is time to tell it again; it counts as told then.
+static bool may_tell(_Atomic uint64_t *told_at)
 {
     const uint64_t now = sp_clock_now();
-    uint64_t told = atomic_load(&export->told_at);
-    if ((told == 0 || now - told > TELL_MS * SP_NS_PER_MS) &&
-        atomic_compare_exchange_strong(&export->told_at, &told, now)) {
+    uint64_t told = atomic_load(told_at);
+    return (told == 0 || now - told > TELL_MS * SP_NS_PER_MS) &&
+           atomic_compare_exchange_strong(told_at, &told, now);
+}
+
+static void tell_rejected(struct sp_export *export,
+                          const struct request *request,
+                          struct refused *refused)
+{
+    const struct sp_otlp_rejected *rejected = &request->rejected;
+    if (rejected->count == 0 && rejected->because[0] == '\0') {
+        return;
+    }
+    atomic_fetch_add(&refused->count, rejected->count);
+    if (may_tell(&refused->told_at)) {
+        sp_log(export->log,
+               otlp_rejected,
+               .url = request->url,
+               .rejected = atomic_load(&refused->count),
+               .because = rejected->because);
+    }
+}
+
+static void tell_failure(struct sp_export *export, const struct request *request)
+{
+    if (may_tell(&export->told_at)) {
         sp_log(export->log,
                otlp_failed,
                .url = request->url,
@@ -160,16 +208,22 @@ static void tell_failure(struct sp_export *export, const struct request *request
     }
 }
 
+// Where one kind of figures goes.
+struct signal {
+    const char *url;
+    const char *headers;
+    struct refused *refused;
+};
+
 static bool send_body(struct sp_export *export,
-                      const char *url,
-                      const char *headers,
+                      const struct signal *signal,
                       const struct sp_buf *body)
 {
     const uint64_t ends_at = atomic_load(&export->ends_at);
     uint64_t until = sp_clock_now() + export->settings.timeout_ms * SP_NS_PER_MS;
     until = ends_at != 0 && ends_at < until ? ends_at : until;
     struct request request = {
-        .url = url, .headers = headers, .body = body, .until = until};
+        .url = signal->url, .headers = signal->headers, .body = body, .until = until};
     uint64_t pause = PAUSE_FIRST_MS;
     enum outcome outcome = try_once(&request);
     while (outcome == AGAIN && atomic_load(&export->ends_at) == 0 &&
@@ -181,6 +235,8 @@ static bool send_body(struct sp_export *export,
     if (outcome != SENT) {
         tell_failure(export, &request);
     }
+    tell_rejected(export, &request, signal->refused);
+    sp_buf_fini(&request.answer);
     return outcome == SENT;
 }
 
@@ -198,11 +254,11 @@ void sp_export_spans(void *user,
 {
     struct sp_export *export = user;
     const struct sp_export_settings *settings = &export->settings;
+    const struct signal signal = {
+        settings->traces, settings->traces_headers, &export->spans};
     struct sp_buf body = {0};
     snakepit_err err = sp_otlp_write_spans(&settings->teller, spans, count, &body);
-    const bool sent =
-        err == SNAKEPIT_OK &&
-        send_body(export, settings->traces, settings->traces_headers, &body);
+    const bool sent = err == SNAKEPIT_OK && send_body(export, &signal, &body);
     atomic_fetch_add(&export->dropped, dropped + (sent ? 0 : count));
     sp_buf_fini(&body);
 }
@@ -224,7 +280,9 @@ static void send_metrics(struct sp_export *export)
     err = sp_otlp_write_metrics(&settings->teller, figures, times, &body);
     snakepit_metrics_free(text);
     if (err == SNAKEPIT_OK) {
-        (void)send_body(export, settings->metrics, settings->metrics_headers, &body);
+        const struct signal signal = {
+            settings->metrics, settings->metrics_headers, &export->points};
+        (void)send_body(export, &signal, &body);
     }
     sp_buf_fini(&body);
 }

@@ -4,6 +4,9 @@
 #ifndef OTLP_OTLP_H
 #define OTLP_OTLP_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include <snakepit/spans.h>
 
 #include "base/slice.h"
@@ -43,5 +46,17 @@ snakepit_err sp_otlp_write_metrics(const struct sp_otlp_teller *teller,
                                    struct sp_slice text,
                                    struct sp_otlp_times times,
                                    struct sp_buf *out);
+
+#define SP_OTLP_BECAUSE_SIZE 256u
+
+// What a collector has not taken of a request that it has accepted.
+struct sp_otlp_rejected {
+    uint64_t count;                     // spans, or points; may be 0
+    char because[SP_OTLP_BECAUSE_SIZE]; // its words, as one line, cut; or ""
+};
+
+// Reads its answer. False: it has taken all of it and says nothing, or the answer is
+// another message; `rejected` is empty then.
+bool sp_otlp_read_answer(struct sp_slice answer, struct sp_otlp_rejected *rejected);
 
 #endif

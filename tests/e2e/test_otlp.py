@@ -133,6 +133,37 @@ def test_what_it_refuses_is_dropped_and_told_once(start, collector):
     assert client.call("where")[0] == 200
 
 
+def partial(count: int, because: bytes) -> bytes:
+    """The answer of a collector that has taken some."""
+    said = bytes([8, count, 0x12, len(because)]) + because
+    return bytes([0x0A, len(said)]) + said
+
+
+def test_what_it_takes_in_part_is_counted_and_told_once(start, collector):
+    collector.answer = partial(1, b"too\nold")
+    client = start(OTEL_EXPORTER_OTLP_ENDPOINT=collector.url)
+    for number in range(1, 4):
+        assert client.call("where", {}, traceparent=SAMPLED)[0] == 200
+        eventually(lambda: len(collector.of("/v1/traces")) >= number)  # noqa: B023
+    told = client.daemon.logged("otlp.rejected")
+    assert f"url={collector.url}/v1/traces" in told
+    assert told.endswith('rejected=1 because="too old"')
+    client.daemon.stop()
+    told = [one for one in client.daemon.lines("otlp.rejected") if "/traces " in one]
+    assert len(told) == 1
+    assert not client.daemon.lines("otlp.failed")
+
+
+def test_an_answer_that_is_none_is_passed_over(start, collector):
+    collector.answer = partial(1, b"x") * 2000
+    client = start(OTEL_EXPORTER_OTLP_ENDPOINT=collector.url)
+    assert client.call("where", {}, traceparent=SAMPLED)[0] == 200
+    eventually(lambda: collector.of("/v1/traces"))
+    client.daemon.stop()
+    assert not client.daemon.lines("otlp.rejected")
+    assert not client.daemon.lines("otlp.failed")
+
+
 def test_a_daemon_that_ends_sends_what_it_has(start, collector):
     client = start(OTEL_EXPORTER_OTLP_ENDPOINT=collector.url)
     client.call("where", {}, traceparent=SAMPLED)

@@ -24,6 +24,7 @@ class Collector:
     def __init__(self) -> None:
         self.posted: list[Posted] = []
         self.statuses: list[int] = []  # of the next answers; then 200
+        self.answer = b""  # of those that it takes
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -33,8 +34,10 @@ class Collector:
                 outer.posted.append(Posted(self.path, fields, body))
                 status = outer.statuses.pop(0) if outer.statuses else 200
                 self.send_response(status)
-                self.send_header("Content-Length", "0")
+                answer = outer.answer if status == 200 else b""
+                self.send_header("Content-Length", str(len(answer)))
                 self.end_headers()
+                self.wfile.write(answer)
 
             def log_message(self, *_: Any) -> None:
                 pass
