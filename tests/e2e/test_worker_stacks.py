@@ -219,27 +219,29 @@ def test_a_thousand_readings_under_load_harm_nobody(open_pit, kind):
     assert longest < 0.1
 
 
-@pytest.mark.quiet
-@pytest.mark.parametrize("stopped", [False, True], ids=["", "stopped"])
-@pytest.mark.parametrize("tool", ["loop", "hold_gil", "lock"])
-def test_a_reading_takes_less_than_a_tenth_of_a_second(
-    open_pit, kind, gate, tool, stopped
-):
-    pit = open_pit(stands(kind, heartbeat_interval_ms=60_000))
-    call, _ = standing(pit, tool, gate, f"Stands.{tool}")
-    (row,) = pit.workers()
-    if stopped:
-        row.process.stop()
+def readings_of(pit, worker):
+    """How many milliseconds each of twenty readings takes."""
     taken = []
     for _ in range(20):
         begun = time.monotonic()
-        stacks_of(pit, row.id)
-        taken.append(time.monotonic() - begun)
-    print(f"{min(taken) * 1000:.2f} to {max(taken) * 1000:.2f} ms")
-    assert max(taken) < 0.1
-    if stopped:
+        stacks_of(pit, worker)
+        taken.append((time.monotonic() - begun) * 1000)
+    return taken
+
+
+@pytest.mark.quiet
+def test_a_reading_takes_less_than_a_tenth_of_a_second(open_pit, kind, gate):
+    pit = open_pit(stands(kind, heartbeat_interval_ms=60_000))
+    (row,) = pit.workers()
+    for tool in ("loop", "hold_gil", "lock"):
+        call, _ = standing(pit, tool, gate, f"Stands.{tool}")
+        running = readings_of(pit, row.id)
+        row.process.stop()
+        stopped = readings_of(pit, row.id)
         row.process.kill(signal.SIGCONT)
-    let_on(gate, call)
+        print(f"{tool}: up to {max(running):.2f} ms, stopped {max(stopped):.2f} ms")
+        assert max(running + stopped) < 100
+        let_on(gate, call)
 
 
 # ---- What cannot be read -------------------------------------------------------------
