@@ -35,6 +35,16 @@ def peer(name: str) -> str:
     return found
 
 
+def group(name: str, of: str) -> pathlib.Path:
+    """The interpreter of a group that has an environment of its own. Skips the test
+    where there is none.
+    """
+    found = PEERS / name / "bin/python"
+    if not found.exists():
+        pytest.skip(f"{of} is not installed: see tools/peers")
+    return found
+
+
 def package(name: str) -> pathlib.Path:
     """Where a package of npm is. Skips the test where there is none."""
     found = PEERS / "npm/node_modules" / name

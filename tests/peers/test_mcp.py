@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from conftest import BUILD, HERE, PEERS, config, end, package, peer, say, serve
+from conftest import BUILD, HERE, PEERS, config, end, group, package, peer, say, serve
 from support.daemon import Daemon
 from support.waiting import eventually
 
@@ -59,6 +59,14 @@ def test_the_python_client_lists_and_calls(server: list[str], mode: str, version
     told = json.loads(done.stdout)
     assert told["version"] == version
     judge(told, version)
+
+
+def test_the_python_client_of_the_handshakes_era_does(server: list[str]):
+    python = group("mcp1", "mcp 1")
+    done = say(str(python), str(HERE / "mcp_client_v1.py"), *server)
+    told = json.loads(done.stdout)
+    assert told["version"] == HANDSHAKE
+    judge(told, HANDSHAKE)
 
 
 @pytest.mark.parametrize(("mode", "version"), [("v1", HANDSHAKE), *MODES])
