@@ -154,3 +154,42 @@ def test_the_run_of_a_call_that_is_given_up_is_told(traced):
     assert call.wait().fault.err == "CANCELLED"
     call, run = await_spans(traced, "default/ask", "run")
     assert call.err == run.err == "CANCELLED"
+
+
+def gather(pit, first: int) -> tuple[list[str], set[str]]:
+    """The traces of three calls, and those in which their batches have run."""
+    traces = [f"{number:032x}" for number in range(first, first + 3)]
+    before = [pit.submit("work", {"seconds": 0.2}) for _ in range(pit.stats().capacity)]
+    calls = [
+        pit.submit("where_gathered", {"numbers": 1}, trace=(f"00-{trace}-{SPAN}-01",))
+        for trace in traces
+    ]
+    seen = {call.wait().value[0].split("-")[1] for call in calls}
+    for call in before:
+        call.wait()
+    return traces, seen
+
+
+def test_each_call_of_a_batch_has_spans_of_its_own_trace(profile):
+    """What the adapter does for all of them is in the trace of the first."""
+    with open_traced(profile, pool_size=1) as pit:
+        tried = iter(range(1, 301, 3))
+
+        def gathered():
+            traces, seen = gather(pit, next(tried))
+            return traces if len(seen) < len(traces) else None
+
+        traces = eventually(gathered)
+
+        def found():
+            spans = [span for span in list(pit.spans) if span.trace in traces]
+            named = {(span.trace, span.name): span for span in spans}
+            names = ("default/where_gathered", "run")
+            wanted = {(trace, name) for trace in traces for name in names}
+            return named if named.keys() >= wanted else None
+
+        spans = eventually(found)
+    for trace in traces:
+        call = spans[trace, "default/where_gathered"]
+        assert call.parent == SPAN
+        assert_within(spans[trace, "run"], call)
