@@ -30,11 +30,16 @@ from collections.abc import Callable, Iterator
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
 PEERS = ROOT / "build/peers/bench/bin"
+MLSERVER = ROOT / "build/peers/mlserver/bin/mlserver"
+PYTRITON = ROOT / "build/peers/pytriton/bin/python"
 SERVER_CORE, LOAD_CORE = "0", "1"
 MIB = 1 << 20
 NUMBERS = b'{"a":2,"b":3}'
 CALL = "/v1/pools/doors/tools/"
 GRPC = "/snakepit.v1.Snakepit/"
+MODEL = "doors.twice"
+INFER = f"/v2/models/{MODEL}/infer"
+GRPC_INFER = "/inference.GRPCInferenceService/ModelInfer"
 
 # case, of which figure, how, must, aim; the last case of a name without a peer: itself.
 REQUIREMENTS = [
@@ -48,6 +53,8 @@ REQUIREMENTS = [
     ("grpc_stream_chunks", "product", ">=", 200_000, 500_000),
     ("grpc_tensor_64mib", "limit", "<=", 1.5, 1.5),
     ("idle_connection", "product", "<=", 20, 8),
+    ("infer_http_1mib", "mlserver", ">=", 5, 10),
+    ("infer_grpc_1mib", "mlserver", ">=", 5, 10),
 ]
 
 
@@ -116,10 +123,10 @@ def can_connect(port: int) -> bool:
     return False
 
 
-def is_ready(port: int) -> bool:
+def is_ready(port: int, path: str = "/readyz") -> bool:
     """Whether the daemon has its workers."""
     with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
-        client.sendall(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        client.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         return client.recv(64).startswith(b"HTTP/1.1 200")
 
 
@@ -201,6 +208,42 @@ class Sides:
         with running(str(PEERS / "python"), *words, port=port):
             yield port
 
+    @contextlib.contextmanager
+    def mlserver(self) -> Iterator[tuple[int, int]]:
+        """The same model in its one process: the ports of HTTP and gRPC."""
+        if not MLSERVER.exists():
+            raise Missing("mlserver")
+        http, grpc = free_port(), free_port()
+        folder = self.folder / "mlserver"
+        folder.mkdir(exist_ok=True)
+        settings = {
+            "http_port": http,
+            "grpc_port": grpc,
+            "metrics_port": free_port(),
+            "host": "127.0.0.1",
+            "parallel_workers": 0,
+            "debug": False,
+        }
+        model = {"name": MODEL, "implementation": "doors_mlserver.Twice"}
+        (folder / "settings.json").write_text(json.dumps(settings))
+        (folder / "model-settings.json").write_text(json.dumps(model))
+        env = {**os.environ, "PYTHONPATH": str(HERE)}
+        words = (str(MLSERVER), "start", str(folder))
+        with running(*words, port=http, env=env) as server:
+            wait_for(lambda: can_connect(grpc), server)
+            yield http, grpc
+
+    @contextlib.contextmanager
+    def pytriton(self) -> Iterator[tuple[int, int]]:
+        """The same in Triton, which asks a process of Python."""
+        if not PYTRITON.exists():
+            raise Missing("pytriton")
+        http, grpc = free_port(), free_port()
+        words = (str(PYTRITON), str(HERE / "doors_pytriton.py"), str(http), str(grpc))
+        with running(*words, port=http) as server:
+            wait_for(lambda: is_ready(http, f"/v2/models/{MODEL}/ready"), server)
+            yield http, grpc
+
 
 # ---- Load ---------------------------------------------------------------------------
 
@@ -274,6 +317,34 @@ def tensor_request() -> bytes:
     """64 MiB for a tool."""
     tensor = field(1, b"uint8") + field(2, varint(64 * MIB)) + field(3, bytes(64 * MIB))
     return call_request("take", field(4, field(1, b"x") + field(2, tensor)))
+
+
+def infer_request() -> bytes:
+    """inference.ModelInferRequest, with 1 MiB of float32."""
+    shape = varint(MIB // 4)
+    given = field(1, b"x") + field(2, b"FP32") + field(3, shape)
+    return framed(field(1, MODEL.encode()) + field(5, given) + field(7, bytes(MIB)))
+
+
+def infer_json() -> bytes:
+    """The same over HTTP as JSON, which is all that MLServer has there."""
+    given = {"name": "x", "datatype": "FP32", "shape": [MIB // 4]}
+    return json.dumps({"inputs": [{**given, "data": [0.5] * (MIB // 4)}]}).encode()
+
+
+def infer_body() -> tuple[bytes, tuple[str, ...]]:
+    """The same with bytes behind JSON, and its header fields."""
+    given = {
+        "name": "x",
+        "datatype": "FP32",
+        "shape": [MIB // 4],
+        "parameters": {"binary_data_size": MIB},
+    }
+    head = {"inputs": [given], "parameters": {"binary_data_output": True}}
+    text = json.dumps(head).encode()
+    size = f"inference-header-content-length: {len(text)}"
+    fields = ("-H", size, "-H", "content-type: application/octet-stream")
+    return text + bytes(MIB), fields
 
 
 # ---- Cases --------------------------------------------------------------------------
@@ -399,6 +470,43 @@ class Cases:
         limit = statistics.median(through_a_socket() for _ in range(count))
         return "ms", {"product": seconds_of(said) * 1e3 / count, "limit": limit * 1e3}
 
+    # ---- Inference ------------------------------------------------------------------
+
+    def infer_http_1mib(self) -> tuple[str, Figures]:
+        """1 MiB of float32 to a model and as much back, on four connections."""
+        body, fields = infer_body()
+
+        def calls(port: int, count: int) -> float:
+            words = ("--h1", "-c4", self._count(count), *fields)
+            return rate_of(self.load.run(port, INFER, body, *words))
+
+        def json_calls(ports: tuple[int, int]) -> float:
+            words = ("--h1", "-c4", self._count(100), *JSON)
+            return rate_of(self.load.run(ports[0], INFER, infer_json(), *words))
+
+        with self.sides.product() as (port, _):
+            calls(port, 1000)
+            figures = {"product": calls(port, 5000)}
+        self._beside(figures, "pytriton", lambda ports: calls(ports[0], 1000))
+        self._beside(figures, "mlserver", json_calls)
+        return "calls/s", figures
+
+    def infer_grpc_1mib(self) -> tuple[str, Figures]:
+        """The same over gRPC, on four streams."""
+        body = infer_request()
+
+        def calls(port: int, count: int) -> float:
+            words = ("-c1", "-m4", self._count(count), *WIDE, *AS_GRPC)
+            return rate_of(self.load.run(port, GRPC_INFER, body, *words))
+
+        with self.sides.product() as (port, _):
+            check_grpc(port, GRPC_INFER, body)
+            calls(port, 1000)
+            figures = {"product": calls(port, 5000)}
+        self._beside(figures, "pytriton", lambda ports: calls(ports[1], 1000))
+        self._beside(figures, "mlserver", lambda ports: calls(ports[1], 500))
+        return "calls/s", figures
+
 
 def greet(clients: contextlib.ExitStack, port: int, count: int) -> None:
     """Connections that have asked once, and say nothing more."""
@@ -460,6 +568,8 @@ CASES = [
     "grpc_one_stream_p50",
     "grpc_stream_chunks",
     "grpc_tensor_64mib",
+    "infer_http_1mib",
+    "infer_grpc_1mib",
 ]
 
 
