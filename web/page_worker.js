@@ -16,6 +16,7 @@ import { cancelButton } from "./page_calls.js";
 
 const SPAN_MS = 600000;
 const stacks = new Resource(2000);
+const output = new Resource(2000);
 let following = true;
 
 /** @param {Worker} worker */
@@ -71,6 +72,16 @@ function stacksView() {
     stacks.error === null && list === undefined ? note("Reading …") : list?.map(stackView));
 }
 
+/** What it printed; also of one that is gone, if it was looked at before. */
+function outputView() {
+  const { stdout = "", stderr = "" } = output.value ?? {};
+  const text = (/** @type {string} */ name, /** @type {string} */ value) =>
+    value !== "" && [h("h3", null, name), h("pre", { tabindex: "0", "aria-label": name }, value)];
+  return section("Output",
+    output.value === null ? errorNote(output.error) || note("Reading …") :
+      stdout + stderr === "" ? note("It has printed nothing.") : [text("stderr", stderr), text("stdout", stdout)]);
+}
+
 /** @param {Store} store @param {number} id */
 function history(store, id) {
   const series = store.lives.get(id);
@@ -95,6 +106,7 @@ function alive(store, worker) {
       figure("Isolated", worker.isolated ? "yes" : "no")),
     section("Runs now", running(worker, now)),
     stacksView(),
+    outputView(),
     section("Its life", history(store, worker.id)),
     section("Those before it in its pool",
       deathsTable(store.deaths.list().filter((death) => death.pool === worker.pool), "deaths-of-worker")),
@@ -109,6 +121,7 @@ function gone(store, id) {
     death === undefined ? note("There is no such worker: it has left, or was never there.") : figures(
       figure("Pool", poolLink(death.pool)), figure("pid", String(death.pid)), figure("Died", clock(death.time_ms)),
       figure("Cause", death.cause || "–"), figure("Lived", duration(death.after_ms / 1000))),
+    output.value !== null && outputView(),
     store.lives.has(id) && section("Its life", history(store, id)),
     section("The last that have ended", deathsTable(store.deaths.list(), "deaths")),
   ];
@@ -120,8 +133,12 @@ export const worker = {
   enter: ([id]) => {
     following = true;
     stacks.open(`v1/workers/${encodeURIComponent(id)}/stacks`);
+    output.open(`v1/workers/${encodeURIComponent(id)}/output`);
   },
-  leave: () => stacks.close(),
+  leave: () => {
+    stacks.close();
+    output.close();
+  },
   view: (store, [id]) => {
     const row = store.workers.get(Number(id));
     return row === undefined ? gone(store, Number(id)) : alive(store, row);

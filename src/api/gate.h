@@ -47,4 +47,10 @@ const char *sp_api_session_name(struct sp_exchange *exchange,
                                 const char *session,
                                 char room[SP_GRANT_SESSION_SIZE]);
 
+// The worker that a request names first, and its pool, if the client may observe it;
+// NULL: it has been answered why not.
+const char *sp_api_worker_named(struct sp_exchange *exchange,
+                                const struct sp_params *params,
+                                uint64_t *worker);
+
 #endif

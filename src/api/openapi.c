@@ -137,6 +137,7 @@ static const struct more more[SP_ROUTES] = {
     [SP_ROUTE_pool_stacks] = {"", "", ANSWER("200", "Its workers' stacks.", VALUE)},
     [SP_ROUTE_inspection] = {"", "", ANSWER("200", "Figures and verdicts.", VALUE)},
     [SP_ROUTE_worker_stacks] = {"", "", ANSWER("200", "Its stacks.", VALUE)},
+    [SP_ROUTE_worker_output] = {"", "", ANSWER("200", "Its output.", VALUE)},
     [SP_ROUTE_recycle_worker] = {"", "", NO_BODY("202", "It will be replaced.")},
     [SP_ROUTE_inference] = {"", "", ANSWER("200", "The server.", OBJECT)},
     [SP_ROUTE_inference_live] = {"", "", ANSWER("200", "It answers.", OBJECT)},

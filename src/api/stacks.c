@@ -288,19 +288,28 @@ static const char *pool_of(const struct sp_exchange *exchange, uint64_t worker)
     return NULL;
 }
 
+const char *sp_api_worker_named(struct sp_exchange *exchange,
+                                const struct sp_params *params,
+                                uint64_t *worker)
+{
+    snakepit_message why = {{0}};
+    if (!sp_api_number(sp_slice_of_text(params->of[0]), 1, UINT64_MAX, worker)) {
+        sp_api_fail(exchange, SNAKEPIT_INVALID_ARGUMENT, SP_API_NO_WORKER_ID);
+        return NULL;
+    }
+    const char *pool = pool_of(exchange, *worker);
+    if (pool == NULL) {
+        sp_api_explain_no_worker(*worker, &why);
+        sp_api_fail(exchange, SNAKEPIT_NOT_FOUND, why.text);
+    }
+    return pool;
+}
+
 void sp_api_worker_stacks(struct sp_exchange *exchange, const struct sp_params *params)
 {
     uint64_t worker = 0;
-    snakepit_message why = {{0}};
-    if (!sp_api_number(sp_slice_of_text(params->of[0]), 1, UINT64_MAX, &worker)) {
-        sp_api_fail(exchange, SNAKEPIT_INVALID_ARGUMENT, SP_API_NO_WORKER_ID);
-        return;
+    const char *pool = sp_api_worker_named(exchange, params, &worker);
+    if (pool != NULL) {
+        begin(exchange, pool, worker);
     }
-    const char *pool = pool_of(exchange, worker);
-    if (pool == NULL) {
-        sp_api_explain_no_worker(worker, &why);
-        sp_api_fail(exchange, SNAKEPIT_NOT_FOUND, why.text);
-        return;
-    }
-    begin(exchange, pool, worker);
 }

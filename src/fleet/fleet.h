@@ -96,6 +96,7 @@ struct sp_fleet_row {
     snakepit_worker_info info; // `id` 0: nobody is there
     bool recycle;              // its worker is to be replaced
     struct sp_port *port;      // its worker's, borrowed while the row names the worker
+    struct sp_worker *worker;  // likewise
     struct sp_health health;
     uint64_t started_at; // CLOCK_MONOTONIC ns
     bool forked;         // its worker, by a template
@@ -245,6 +246,10 @@ uint32_t sp_fleet_outdated_now(struct sp_fleet *fleet);
 // started as it is: workers of another spec would not be the same. Any thread; it looks
 // at files.
 bool sp_fleet_has_new_code(struct sp_fleet *fleet);
+// What a worker has printed last. False: there is no such worker. Any thread.
+bool sp_fleet_output(struct sp_fleet *fleet,
+                     uint64_t worker,
+                     struct sp_worker_output *output);
 // What the health checks of a worker say; all but `size` is filled in. False: there is
 // no such worker. Any thread.
 bool sp_fleet_health(struct sp_fleet *fleet, uint64_t worker, snakepit_health *health);

@@ -87,6 +87,7 @@ static struct sp_fleet_row row_of(struct sp_fleet *fleet, uint32_t place)
         .recycle = old->recycle && old->info.id == worker->options.id,
         .health = occupant->health,
         .port = worker->port,
+        .worker = occupant->worker,
     };
 }
 
@@ -165,6 +166,24 @@ size_t sp_fleet_workers(struct sp_fleet *fleet, sp_worker_row_fn *take, void *us
     }
     pthread_mutex_unlock(&fleet->rows_lock);
     return count;
+}
+
+bool sp_fleet_output(struct sp_fleet *fleet,
+                     uint64_t worker,
+                     struct sp_worker_output *output)
+{
+    bool found = false;
+    pthread_mutex_lock(&fleet->rows_lock);
+    for (size_t i = 0; i < fleet->row_count && !found; i++) {
+        found = worker != 0 && fleet->rows[i].info.id == worker;
+        for (size_t of = 0; of < 2 && found; of++) {
+            sp_output_tail(&fleet->rows[i].worker->child.flow.outputs[of],
+                           output->text[of],
+                           sizeof output->text[of]);
+        }
+    }
+    pthread_mutex_unlock(&fleet->rows_lock);
+    return found;
 }
 
 struct sp_fleet_memory sp_fleet_memory_now(struct sp_fleet *fleet)

@@ -65,4 +65,10 @@ uint64_t sp_output_dropped(struct sp_output *output);
 // Copies the last lines, with a zero behind them. Any thread.
 void sp_output_tail(struct sp_output *output, char *room, size_t size);
 
+// What a process has printed last: whole lines, each with its end, cleaned; 0: stdout,
+// 1: stderr.
+struct sp_worker_output {
+    char text[2][SP_TAIL_MAX + 1];
+};
+
 #endif

@@ -59,7 +59,10 @@ test("the first paint comes within a second", async () => {
 test("each page shows its part, is found well by axe, and fits a telephone", async () => {
   const { calling, worker } = await crawl();
   await ask("PUT", "/v1/sessions/visitor-7/values/colour", { blue: 1 });
-  const pages = { ...PAGES, worker: [`#/workers/${worker}`, `Worker ${worker}`, (page) => page.getByText("Watched._step").waitFor()] };
+  const pages = { ...PAGES, worker: [`#/workers/${worker}`, `Worker ${worker}`, async (page) => {
+    await page.getByText("Watched._step").waitFor();
+    await page.getByText("the crawl begins").waitFor();
+  }] };
   const wrong = [];
   const looks = {
     light: { colorScheme: "light" }, dark: { colorScheme: "dark" },

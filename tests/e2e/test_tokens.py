@@ -60,6 +60,7 @@ REQUESTS = {
     "getPoolStacks": "/v1/pools/{pool}/stacks",
     "recycleWorker": "/v1/workers/999999:recycle",
     "getWorkerStacks": "/v1/workers/999999/stacks",
+    "getWorkerOutput": "/v1/workers/999999/output",
     "inferenceServer": "/v2",
     "inferenceLive": "/v2/health/live",
     "inferenceReady": "/v2/health/ready",
@@ -219,10 +220,11 @@ def test_a_listener_without_tokens_asks_for_none(asked, operation):
 # ---- What a token for some pools sees -----------------------------------------------
 
 
-def test_it_sees_the_stacks_of_its_workers_and_of_no_others(client):
+@pytest.mark.parametrize("what", ["stacks", "output"])
+def test_it_sees_this_of_its_workers_and_of_no_others(client, what):
     for pool, status in (("mine", 200), ("other", 404)):
         _, value = client.ask("GET", f"/v1/pools/{pool}", **bearer("all"))
-        path = f"/v1/workers/{value['workers_now'][0]['id']}/stacks"
+        path = f"/v1/workers/{value['workers_now'][0]['id']}/{what}"
         assert client.ask("GET", path, **bearer("observe-mine"))[0] == status
         assert client.ask("GET", path, **bearer("observe"))[0] == 200
 

@@ -49,6 +49,7 @@ class Watched(BaseAdapter):
     @tool
     def crawl(self, seconds: float) -> str:
         """Takes its time."""
+        print("the crawl begins", flush=True)
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             self._step()
