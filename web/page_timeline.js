@@ -369,10 +369,10 @@ function callView(call) {
 
 /** @param {Store} store @param {Row[]} rows */
 function legend(store, rows) {
-  const seen = new Set(store.spans.tools.list.slice(0, 24));
+  const seen = new Set(store.spans.tools.list.filter((tool) => !tool.startsWith("_")).slice(0, 24));
   for (const row of rows) {
     const tool = store.workers.get(row.worker)?.executors?.[row.executor]?.tool;
-    if (tool && seen.size < 24) {
+    if (tool && !tool.startsWith("_") && seen.size < 24) {
       seen.add(tool);
     }
   }

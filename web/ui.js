@@ -40,7 +40,7 @@ const BAD = new Set(["failed", "stuck", "unhealthy", "open", "dead", "lost", "er
  * @param {string} state
  */
 export function badge(state) {
-  const kind = GOOD.has(state) ? "good" : BAD.has(state) ? "bad" : "so-so";
+  const kind = GOOD.has(state) ? "good" : BAD.has(state) ? "bad" : state === "note" ? "muted" : "so-so";
   return h("span", { class: `badge ${kind}` }, state);
 }
 
