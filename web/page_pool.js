@@ -107,6 +107,21 @@ export function workersTable(workers, now) {
   });
 }
 
+/** @param {Store} store @param {string} pool */
+function toolsTable(store, pool) {
+  return table({
+    id: "tools", label: "Tools", rows: store.toolsOf(pool), key: ({ row }) => row.tool, empty: "No call has ended yet.",
+    columns: [
+      { name: "Tool", show: ({ row }) => (row.tool.startsWith("_") ? row.tool : link(`tools/${path(pool, row.tool)}`, row.tool)), by: ({ row }) => row.tool },
+      { name: "Calls/s", show: (tool) => rate(tool.rate), by: (tool) => tool.rate || 0, number: true },
+      { name: "Calls", show: ({ row }) => count(row.calls), by: ({ row }) => row.calls, number: true },
+      { name: "Failed", show: ({ row }) => h("span", { class: row.failures > 0 ? "bad-text" : null }, count(row.failures)), by: ({ row }) => row.failures, number: true },
+      { name: "Runs for, now", show: (tool) => duration(tool.mean), by: (tool) => tool.mean || 0, number: true },
+      { name: "since the start", show: ({ row }) => duration(row.ran_us / row.ran / 1e6), by: ({ row }) => row.ran_us / row.ran || 0, number: true },
+    ],
+  });
+}
+
 function breakers() {
   const rows = /** @type {any[]} */ (details.value?.breakers ?? []);
   return rows.length > 0 && section("Breakers", table({
@@ -174,6 +189,7 @@ export const pool = {
         figure("Deaths", count(row.worker_deaths)), figure("Recycled", count(row.worker_recycles)),
         figure("Shared memory", bytes(row.shared_bytes))),
       section("History", spanButtons(), charts(store, row)),
+      section("Tools", toolsTable(store, name)),
       section("Workers", workersTable(workers, now)),
       breakers(),
       section("Workers that have ended", deathsTable(store.deaths.list().filter((death) => death.pool === name), "deaths-of-pool")),

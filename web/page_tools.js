@@ -2,12 +2,12 @@
 // The tools of a pool: a form from the schema, the result or the stream, and the call in
 // other words.
 import { ask, events, path, Problem, token } from "./api.js";
-import { duration } from "./format.js";
+import { count as number, duration, rate } from "./format.js";
 import { h } from "./render.js";
 import { Resource } from "./resource.js";
 import { argumentsOf, fieldsOf } from "./schema.js";
 import { c, curl, pythonProgram } from "./snippets.js";
-import { button, errorNote, field, link, note, page, section, tabs, toast } from "./ui.js";
+import { button, errorNote, field, figure, figures, link, note, page, section, tabs, toast } from "./ui.js";
 
 /** @typedef {import("./schema.js").Field} Field */
 /** @typedef {{name: string, description: string, streams: boolean, parameters: import("./schema.js").Schema}} Tool */
@@ -142,8 +142,15 @@ function words(pool, tool, given) {
     h("pre", { tabindex: "0" }, text));
 }
 
-/** @param {string} pool @param {Tool} tool */
-function toolView(pool, tool) {
+/** @param {import("./store.js").Tool | undefined} tool */
+function howItDoes(tool) {
+  return tool !== undefined && figures(
+    figure("Calls/s", rate(tool.rate)), figure("Calls", number(tool.row.calls)), figure("Failed", number(tool.row.failures)),
+    figure("Runs for, now", duration(tool.mean)), figure("since the start", duration(tool.row.ran_us / tool.row.ran / 1e6)));
+}
+
+/** @param {import("./store.js").Store} store @param {string} pool @param {Tool} tool */
+function toolView(store, pool, tool) {
   const fields = fieldsOf(tool.parameters);
   const text = (/** @type {string} */ name) =>
     typed.get(name) ?? fields.find((one) => one.name === name)?.preset ?? "";
@@ -159,6 +166,7 @@ function toolView(pool, tool) {
   return h("div", { class: "tool", key: `tool ${pool} ${tool.name}` },
     h("h2", null, tool.name), tool.description && h("p", null, tool.description),
     tool.streams && note("It yields a stream."),
+    howItDoes(store.tools.get(`${pool} ${tool.name}`)),
     h("form", { onsubmit: submit, class: "arguments" },
       fields.map((one) => h("div", { key: one.name }, field(one.name + (one.required ? " *" : ""), input(one), one.help))),
       fields.length === 0 && note("It takes no arguments."),
@@ -209,7 +217,7 @@ export const tools = {
         errorNote(list.error),
         rows === undefined ? list.error === null && note("Asking a worker …") : h("div", { class: "two" },
           listView(pool, rows, name ?? ""),
-          tool === undefined ? note(name === undefined ? "Choose a tool." : "There is no such tool.") : toolView(pool, tool)),
+          tool === undefined ? note(name === undefined ? "Choose a tool." : "There is no such tool.") : toolView(store, pool, tool)),
       ],
       pool !== undefined && h("p", null, link(`pools/${encodeURIComponent(pool)}`, `Pool ${pool}`)),
     ];

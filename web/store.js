@@ -32,6 +32,14 @@ import { Spans } from "./spans.js";
  * @property {number} [calls_per_second]
  * @property {number} [failures_per_second]
  *
+ * @typedef {{pool: string, tool: string, calls: number, failures: number, ran: number, ran_us: number}} ToolRow
+ * @typedef {Object} Tool  a row, and how it did over the last second or so
+ * @property {ToolRow} row
+ * @property {ToolRow} before  then
+ * @property {number} since    when that was
+ * @property {number} rate     calls a second; NaN: it is not known yet
+ * @property {number} mean     how long those ran, in seconds; NaN: none has
+ *
  * @typedef {{executor: number, tool: string, call: number, since_ms: number, state: string}} Executor
  * @typedef {Object} Worker
  * @property {string} pool
@@ -74,6 +82,7 @@ import { Spans } from "./spans.js";
  * @property {string} version
  * @property {Pool[]} [pools]
  * @property {Worker[]} [workers]
+ * @property {ToolRow[]} [tools]
  * @property {Call[]} [calls]
  * @property {number} [calls_left_out]
  * @property {Death[]} [deaths]
@@ -105,6 +114,8 @@ export class Store {
     this.pools = new Map();
     /** @type {Map<number, Worker>} */
     this.workers = new Map();
+    /** @type {Map<string, Tool>} By pool and name. */
+    this.tools = new Map();
     /** @type {Map<string, Series>} */
     this.histories = new Map();
     /** @type {Map<number, Series>} */
@@ -139,6 +150,7 @@ export class Store {
     if (kind === "snapshot") {
       this.pools.clear();
       this.workers.clear();
+      this.tools.clear();
     }
     this.time = told.time_ms;
     this.heard = performance.now();
@@ -147,6 +159,7 @@ export class Store {
     this.leftOut += told.calls_left_out ?? 0;
     for (const name of told.gone?.pools ?? []) {
       this.pools.delete(name);
+      this.toolsOf(name).forEach(({ row }) => this.tools.delete(`${name} ${row.tool}`));
     }
     for (const id of told.gone?.workers ?? []) {
       this.workers.delete(id);
@@ -156,6 +169,7 @@ export class Store {
       worker.state = worker.state.toLowerCase();
       this.workers.set(worker.id, worker);
     }
+    told.tools?.forEach((row) => this.applyTool(row));
     told.deaths?.forEach((death) => this.applyDeath(death));
     told.calls?.forEach((call) => this.applyCall(call));
     this.remember();
@@ -180,6 +194,22 @@ export class Store {
     this.events.put({ number: this.events.begun, time: Number.isNaN(time) ? this.now() : time, name, value });
   }
 
+  /** @param {ToolRow} row */
+  applyTool(row) {
+    const key = `${row.pool} ${row.tool}`;
+    const tool = this.tools.get(key);
+    if (tool === undefined) {
+      this.tools.set(key, { row, before: row, since: this.time, rate: NaN, mean: NaN });
+    } else {
+      tool.row = row;
+    }
+  }
+
+  /** @param {string} pool @returns {Tool[]} */
+  toolsOf(pool) {
+    return [...this.tools.values()].filter(({ row }) => row.pool === pool);
+  }
+
   /** @param {Call} call */
   applyCall(call) {
     this.calls.put(call);
@@ -197,6 +227,7 @@ export class Store {
     return {
       time_ms: this.now(), uptime_ms: this.uptime, version: this.version,
       pools: [...this.pools.values()], workers: [...this.workers.values()],
+      tools: [...this.tools.values()].map(({ row }) => row),
       calls: this.calls.list().reverse(), deaths: this.deaths.list().reverse(),
     };
   }
@@ -226,6 +257,7 @@ export class Store {
     for (const worker of this.workers.values()) {
       this.rememberWorker(worker);
     }
+    this.tools.forEach((tool) => rememberTool(tool, this.time));
     forget(this.histories, 64);
     forget(this.lives, this.workers.size + LIVES);
   }
@@ -249,6 +281,17 @@ export class Store {
     if (this.time - life.last() >= WORKER_STEP_MS) {
       life.put(this.time, { rss: worker.rss_bytes ?? NaN, load: worker.load });
     }
+  }
+}
+
+/** @param {Tool} tool @param {number} now */
+function rememberTool(tool, now) {
+  const { row, before, since } = tool;
+  if (now > since) {
+    tool.rate = ((row.calls - before.calls) * 1000) / (now - since);
+    tool.mean = row.ran > before.ran ? (row.ran_us - before.ran_us) / (row.ran - before.ran) / 1e6 : NaN;
+    tool.before = row;
+    tool.since = now;
   }
 }
 

@@ -62,6 +62,8 @@ struct sp_feed_pool {
     struct sp_feed_row row;
     struct sp_feed_row *workers;
     size_t worker_count;
+    struct sp_feed_row *tools; // the first one is that of those without a row
+    size_t tool_count;
     struct sp_feed_rates rates;
     struct sp_calls_followed followed;
     uint64_t ended;      // calls so far, also those that nobody noted
@@ -127,6 +129,16 @@ void sp_feed_follow(struct sp_feed *feed, struct sp_feed_pool *pool);
 // And its workers that have.
 snakepit_err sp_feed_follow_deaths(struct sp_feed *feed, struct sp_feed_pool *pool);
 void sp_feed_forget_calls(struct sp_feed *feed);
+
+// Takes over what the writer holds as a row, if it is something else than before.
+// NO_MEMORY.
+snakepit_err sp_feed_set_row(struct sp_feed *feed,
+                             struct sp_feed_row *row,
+                             const snakepit_writer *writer);
+void sp_feed_free_rows(struct sp_feed_row *rows, size_t count);
+// Looks at what became of the calls of each tool. NO_MEMORY.
+snakepit_err sp_feed_look_at_tools(struct sp_feed *feed, struct sp_feed_pool *pool);
+void sp_feed_forget_tools(struct sp_feed_pool *pool);
 
 // Somebody watches from now on, or no longer. What is kept goes with the last one.
 void sp_feed_join(struct sp_feed *feed);

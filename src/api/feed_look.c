@@ -28,19 +28,11 @@ void sp_feed_init(struct sp_feed *feed, snakepit *pit)
     SP_CHECK(pthread_mutex_init(&feed->lock, NULL) == 0);
 }
 
-static void free_rows(struct sp_feed_row *rows, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        sp_buf_fini(&rows[i].text);
-        sp_free(rows[i].runs);
-    }
-    sp_free(rows);
-}
-
 static void forget(struct sp_feed *feed)
 {
     for (size_t i = 0; i < feed->pool_count; i++) {
-        free_rows(feed->pools[i].workers, feed->pools[i].worker_count);
+        sp_feed_free_rows(feed->pools[i].workers, feed->pools[i].worker_count);
+        sp_feed_forget_tools(&feed->pools[i]);
         sp_buf_fini(&feed->pools[i].row.text);
     }
     for (size_t i = 0; i < SP_FEED_FRAMES; i++) {
@@ -74,28 +66,7 @@ void sp_feed_leave(struct sp_feed *feed)
     }
 }
 
-// ---- Rows -----------------------------------------------------------------------
-
-// Takes over what the writer holds, if it is something else than before.
-static snakepit_err
-set_row(struct sp_feed *feed, struct sp_feed_row *row, const snakepit_writer *writer)
-{
-    struct sp_buf text = {0};
-    snakepit_err err = sp_writer_to_json(writer, &text);
-    if (err != SNAKEPIT_OK) {
-        return err;
-    }
-    text.size--; // the brace
-    if (row->text.size == text.size && row->changed != 0 &&
-        memcmp(row->text.data, text.data, text.size) == 0) {
-        sp_buf_fini(&text);
-        return SNAKEPIT_OK;
-    }
-    sp_buf_fini(&row->text);
-    row->text = text;
-    row->changed = feed->look;
-    return SNAKEPIT_OK;
-}
+// ---- What is gone ------------------------------------------------------------
 
 static void note_gone(struct sp_feed *feed, size_t pool, uint64_t worker)
 {
@@ -212,7 +183,7 @@ static snakepit_err fill_rows(struct sp_feed *feed,
         make_runs(&rows[i], its.count);
         snakepit_writer_reset(writer);
         write_worker(writer, pool->name, worker, &rows[i], its);
-        snakepit_err failed = set_row(feed, &rows[i], writer);
+        snakepit_err failed = sp_feed_set_row(feed, &rows[i], writer);
         err = failed == SNAKEPIT_OK ? err : failed;
     }
     snakepit_writer_free(writer);
@@ -229,7 +200,7 @@ static void replace_workers(struct sp_feed *feed,
             note_gone(feed, (size_t)(pool - feed->pools), pool->workers[i].id);
         }
     }
-    free_rows(pool->workers, pool->worker_count);
+    sp_feed_free_rows(pool->workers, pool->worker_count);
     pool->workers = rows;
     pool->worker_count = count;
 }
@@ -379,10 +350,11 @@ static snakepit_err look_at_pool(struct sp_feed *feed, struct sp_feed_pool *pool
     snakepit_writer_map(writer, SP_API_POOL_PAIRS + RATE_PAIRS);
     sp_api_write_pool(feed->pit, writer, &stats);
     write_rates(writer, &pool->rates);
-    err = set_row(feed, &pool->row, writer);
+    err = sp_feed_set_row(feed, &pool->row, writer);
     snakepit_writer_free(writer);
     sp_feed_follow(feed, pool);
     err = err == SNAKEPIT_OK ? sp_feed_follow_deaths(feed, pool) : err;
+    err = err == SNAKEPIT_OK ? sp_feed_look_at_tools(feed, pool) : err;
     return err == SNAKEPIT_OK ? look_at_workers(feed, pool) : err;
 }
 
@@ -406,7 +378,8 @@ static snakepit_err look_for_pools(struct sp_feed *feed)
 static void drop_pool(struct sp_feed *feed, struct sp_feed_pool *pool)
 {
     note_gone(feed, (size_t)(pool - feed->pools), 0);
-    free_rows(pool->workers, pool->worker_count);
+    sp_feed_free_rows(pool->workers, pool->worker_count);
+    sp_feed_forget_tools(pool);
     sp_buf_fini(&pool->row.text);
     pool->row = (struct sp_feed_row){.id = 0};
     pool->workers = NULL;

@@ -115,6 +115,19 @@ static void put_workers(struct telling *telling)
     end_list(telling);
 }
 
+static void put_tools(struct telling *telling)
+{
+    const struct sp_feed *feed = telling->feed;
+    begin_list(telling, "tools");
+    for (size_t i = 0; i < feed->pool_count; i++) {
+        const struct sp_feed_pool *pool = &feed->pools[i];
+        for (size_t t = 0; t < pool->tool_count && sees(telling, i); t++) {
+            put_row(telling, &pool->tools[t]);
+        }
+    }
+    end_list(telling);
+}
+
 // ---- Calls that have ended --------------------------------------------------------
 
 static void put_call(struct telling *telling, const struct sp_feed_call *call)
@@ -272,6 +285,7 @@ static snakepit_err write_event(struct telling *telling, struct sp_buf *event)
     put_head(telling);
     put_pools(telling);
     put_workers(telling);
+    put_tools(telling);
     put_calls(telling);
     put_deaths(telling);
     put_gone(telling);

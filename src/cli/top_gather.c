@@ -198,8 +198,10 @@ struct tool {
     snakepit_span pool;
     snakepit_span name;
     uint64_t running;
-    uint64_t seen; // of the calls that have ended
+    uint64_t calls; // that have ended; as the daemon counts them, if it tells that
+    uint64_t seen;  // of these
     uint64_t failed;
+    bool told;           // by the daemon, so both are not counted here
     snakepit_span error; // the last one
 };
 
@@ -252,9 +254,21 @@ static void count_ended(struct tools *tools, const snakepit_reader *call)
         return;
     }
     tool->seen++;
+    tool->calls += !tool->told;
     if (!sp_cli_span_is(sp_cli_value_text(call, "outcome"), "OK")) {
-        tool->failed++;
+        tool->failed += !tool->told;
         tool->error = sp_cli_value_text(call, "error");
+    }
+}
+
+static void take_counts(struct tools *tools, const snakepit_reader *row)
+{
+    struct tool *tool =
+        tool_of(tools, sp_cli_value_text(row, "pool"), sp_cli_value_text(row, "tool"));
+    if (tool != NULL) {
+        tool->told = true;
+        tool->calls = sp_cli_value_number(row, "calls");
+        tool->failed = sp_cli_value_number(row, "failures");
     }
 }
 
@@ -295,7 +309,7 @@ static snakepit_err take_tool(struct gathering *gathering,
     put_span(writer, "pool", tool->pool);
     put_span(writer, "tool", tool->name);
     put_number(writer, "running", tool->running);
-    put_number(writer, "seen", tool->seen);
+    put_number(writer, "calls", tool->calls);
     put_number(writer, "failed", tool->failed);
     if (any) {
         size_t count = sort_times(gathering, tools, tool, "ran_us");
@@ -318,6 +332,11 @@ static snakepit_err gather_tools(struct gathering *gathering)
         tools.tools == NULL || tools.times == NULL ? SNAKEPIT_NO_MEMORY : SNAKEPIT_OK;
     if (err == SNAKEPIT_OK) {
         (void)each_running(gathering->model, count_running, &tools);
+        for (size_t i = 0; i < gathering->model->tools.count; i++) {
+            const snakepit_reader row =
+                sp_top_row_reader(&gathering->model->tools.rows[i]);
+            take_counts(&tools, &row);
+        }
         for (size_t i = 0; i < ended->count; i++) {
             const snakepit_reader call = sp_top_row_reader(&ended->rows[i]);
             count_ended(&tools, &call);

@@ -225,7 +225,7 @@ static const char help[] =
     "         room; line50, run99: time in line and in the tool, of half and 99 %\n"
     "workers  calls: that it has / can have; runs: the tool that has run for longest,\n"
     "         and for how long; pss: its share of the memory that it shares\n"
-    "tools    what was seen of them since this began; /metrics counts all\n"
+    "tools    calls since the daemon began; times of those that were seen\n"
     "calls    those under way, then those that have ended, the newest first\n";
 
 static size_t count_lines(const char *text)

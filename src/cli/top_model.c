@@ -70,11 +70,11 @@ snakepit_reader sp_top_row_reader(const struct sp_top_row *row)
     return reader;
 }
 
-static bool has_name(const struct sp_top_row *row, snakepit_span name)
+static bool is_text(const struct sp_top_row *row, const char *key, snakepit_span text)
 {
     const snakepit_reader map = sp_top_row_reader(row);
-    const snakepit_span own = sp_cli_value_text(&map, "name");
-    return own.size == name.size && memcmp(own.data, name.data, name.size) == 0;
+    const snakepit_span own = sp_cli_value_text(&map, key);
+    return own.size == text.size && memcmp(own.data, text.data, text.size) == 0;
 }
 
 // The row with that id, or, without one, with that name; NULL: there is none.
@@ -83,7 +83,7 @@ find(struct sp_top_list *list, uint64_t id, snakepit_span name)
 {
     for (size_t i = 0; i < list->count; i++) {
         struct sp_top_row *row = &list->rows[i];
-        if (id != 0 ? row->id == id : has_name(row, name)) {
+        if (id != 0 ? row->id == id : is_text(row, "name", name)) {
             return row;
         }
     }
@@ -141,6 +141,30 @@ static snakepit_err replace(const struct event *event,
         err = put(event, row, value);
     }
     return err;
+}
+
+static snakepit_err replace_tool(const struct event *event,
+                                 struct sp_top_list *list,
+                                 const snakepit_reader *value)
+{
+    const snakepit_span pool = sp_cli_value_text(value, "pool");
+    const snakepit_span tool = sp_cli_value_text(value, "tool");
+    struct sp_top_row *row = NULL;
+    for (size_t i = 0; i < list->count && row == NULL; i++) {
+        struct sp_top_row *one = &list->rows[i];
+        row = is_text(one, "tool", tool) && is_text(one, "pool", pool) ? one : NULL;
+    }
+    snakepit_err err = row == NULL ? add(list, &row) : SNAKEPIT_OK;
+    return err == SNAKEPIT_OK ? put(event, row, value) : err;
+}
+
+static void forget_tools_of(struct sp_top_list *tools, snakepit_span pool)
+{
+    for (size_t i = tools->count; i > 0; i--) {
+        if (is_text(&tools->rows[i - 1], "pool", pool)) {
+            remove_rows(tools, i - 1, 1);
+        }
+    }
 }
 
 // What a snapshot tells of the past may be known from before the connection broke.
@@ -204,6 +228,7 @@ static void forget_gone(struct sp_top_model *model, const snakepit_reader *gone)
     uint32_t count = sp_cli_value_list(gone, "pools", &at);
     while (count-- > 0 && sp_cli_value_next(&at, SNAKEPIT_TEXT, &value)) {
         forget_row(&model->pools, find(&model->pools, 0, value.as.text));
+        forget_tools_of(&model->tools, value.as.text);
     }
     count = sp_cli_value_list(gone, "workers", &at);
     while (count-- > 0 && sp_cli_value_next(&at, SNAKEPIT_INTEGER, &value)) {
@@ -237,6 +262,9 @@ static snakepit_err take_lists(const struct event *event)
         err = take_list(event, "workers", &model->workers, replace);
     }
     if (err == SNAKEPIT_OK) {
+        err = take_list(event, "tools", &model->tools, replace_tool);
+    }
+    if (err == SNAKEPIT_OK) {
         err = take_list(event, "calls", &model->ended, append);
     }
     if (err == SNAKEPIT_OK) {
@@ -266,6 +294,7 @@ sp_top_model_take(struct sp_top_model *model, const char *name, struct sp_slice 
         if (event.snapshot) {
             free_rows(&model->pools);
             free_rows(&model->workers);
+            free_rows(&model->tools);
             model->known = true;
         }
         take_head(model, &map);
@@ -295,6 +324,7 @@ void sp_top_model_fini(struct sp_top_model *model)
     free_list(&model->waiting);
     free_list(&model->pools);
     free_list(&model->workers);
+    free_list(&model->tools);
     free_list(&model->ended);
     free_list(&model->deaths);
     *model = (struct sp_top_model){.known = false};

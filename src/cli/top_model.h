@@ -39,6 +39,7 @@ struct sp_top_model {
     char version[32];
     struct sp_top_list pools;
     struct sp_top_list workers;
+    struct sp_top_list tools; // an older daemon tells none
     struct sp_top_list ended; // calls, in the order in which they came
     struct sp_top_list deaths;
     struct sp_top_list waiting; // calls in line, when they were last asked for

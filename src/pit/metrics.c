@@ -11,15 +11,16 @@
 #include "pit/times.h"
 #include "telemetry/exposition.h"
 
-static snakepit_err collect_tools(struct sp_pool *pool, struct sp_figures *now)
+static snakepit_err
+collect_tools(struct sp_pool *pool, struct sp_tool_figures **rows, uint32_t *count)
 {
     const uint32_t room = sp_pool_tool_count(pool);
     struct sp_tool_figures *tools = sp_alloc_array(room, sizeof *tools);
     if (tools == NULL) {
         return SNAKEPIT_NO_MEMORY;
     }
-    now->tool_count = sp_pool_tools(pool, tools, room);
-    now->tools = tools;
+    *count = sp_pool_tools(pool, tools, room);
+    *rows = tools;
     return SNAKEPIT_OK;
 }
 
@@ -30,7 +31,9 @@ static snakepit_err collect_pool(struct sp_pit_pool *place, struct sp_figures *n
     now->busy = sp_pool_busy_executors(place->pool);
     now->backed_bytes = sp_store_backed(sp_pool_store(place->pool));
     const snakepit_err err = sp_fleet_lives(&place->fleet, &now->workers);
-    return err == SNAKEPIT_OK ? collect_tools(place->pool, now) : err;
+    return err == SNAKEPIT_OK
+               ? collect_tools(place->pool, &now->tools, &now->tool_count)
+               : err;
 }
 
 // Those that are wanted, in the order of the configuration. `figures` has room for all.
@@ -132,4 +135,14 @@ bool sp_pit_times(snakepit *pit,
     }
     sp_pool_times(found, line, run);
     return true;
+}
+
+snakepit_err sp_pit_tools(snakepit *pit,
+                          const char *pool,
+                          struct sp_tool_figures **rows,
+                          uint32_t *count)
+{
+    SP_UNCANCELLED;
+    struct sp_pool *found = sp_pit_pool(pit, pool);
+    return found == NULL ? SNAKEPIT_UNKNOWN_POOL : collect_tools(found, rows, count);
 }

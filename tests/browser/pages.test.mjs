@@ -31,6 +31,7 @@ const PAGES = {
   overview: ["#/", "Overview", (page) => page.getByRole("article", { name: "Pool text" }).waitFor()],
   pool: ["#/pools/text", "Pool text", async (page) => {
     await page.getByRole("region", { name: "Configuration" }).locator("td").first().waitFor();
+    await page.getByRole("region", { name: "Tools" }).getByRole("link", { name: "embed" }).waitFor();
     await page.getByRole("region", { name: "Verdicts" }).getByText(/There is nothing|note|warning|error/).first().waitFor();
   }],
   timeline: ["#/timeline/text", "Timeline", (page) => page.locator("canvas.timeline").waitFor()],

@@ -94,6 +94,20 @@ test("a delta changes the rows that it has, and what is gone goes", () => {
   assert.equal(store.workers.size, 0);
 });
 
+test("of tools it is known how they did lately, and they go with their pool", () => {
+  const store = new Store();
+  const row = (calls, ran_us, more) => ({ pool: "text", tool: "add", calls, failures: 1, ran: calls, ran_us, ...more });
+  const told = (time_ms, ...tools) => ({ time_ms, uptime_ms: 1, version: "1", tools });
+  store.apply("snapshot", { ...told(1000, row(10, 1e6), row(5, 50, { pool: "old" })), pools: [pool("text"), pool("old")] });
+  store.apply("delta", told(3000, row(30, 1.4e6)));
+  const [add] = store.toolsOf("text");
+  assert.deepEqual([add.rate, add.mean, add.row.failures], [10, 0.02, 1]);
+  store.apply("delta", told(5000));
+  assert.deepEqual([add.rate, add.mean], [0, NaN]);
+  store.apply("delta", { ...told(5250), gone: { pools: ["old"] } });
+  assert.deepEqual([...store.tools.keys()], ["text add"]);
+});
+
 test("a death that is told again is one death, and events keep their time", () => {
   const store = new Store();
   const death = { pool: "text", worker: 2, pid: 4002, time_ms: 900, cause: "killed by signal 9", after_ms: 5, expected: false };

@@ -138,6 +138,23 @@ static void calls_that_have_ended_are_told_once(void **state)
     fake_leave(&fake);
 }
 
+static void tools_are_told_when_calls_of_theirs_have_ended(void **state)
+{
+    (void)state;
+    watch("GET /v1/watch?interval_ms=100");
+    await("event: snapshot", 1);
+    assert_false(seen("\"tools\":["));
+    ask_other("POST /v1/pools/default/tools/fault");
+    call_echo();
+    await("{\"pool\":\"default\",\"tool\":\"fault\",\"calls\":1,\"failures\":1,", 1);
+    await("{\"pool\":\"default\",\"tool\":\"echo\",\"calls\":1,\"failures\":0,", 1);
+    const size_t told = count_of("\"failures\":0,\"ran\":");
+    const size_t events = count_of("event: delta");
+    await("event: delta", events + 2);
+    assert_int_equal(count_of("\"failures\":0,\"ran\":"), told);
+    fake_leave(&fake);
+}
+
 static void of_many_calls_the_newest_are_told(void **state)
 {
     (void)state;
@@ -287,6 +304,7 @@ int main(void)
         test(a_delta_without_news_has_the_time_alone),
         test(a_delta_has_the_rows_that_have_changed),
         test(calls_that_have_ended_are_told_once),
+        test(tools_are_told_when_calls_of_theirs_have_ended),
         test(of_many_calls_the_newest_are_told),
         test(a_client_without_room_is_sent_what_has_changed_meanwhile),
         test(two_that_watch_share_what_is_written),

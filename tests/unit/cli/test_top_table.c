@@ -227,11 +227,35 @@ static void tools_are_what_their_calls_have_done(void **state)
     assert_column(&made, "tool", "slow?[31m sum order order");
     assert_column(&made, "pool", "text numbers numbers text");
     assert_column(&made, "run", "1 1 1 0");
-    assert_column(&made, "seen", "0 0 0 2");
+    assert_column(&made, "calls", "0 0 0 2");
     assert_column(&made, "failed", "0 0 0 1");
     assert_cell(&made, 3, "run50", "1.5ms");
     assert_cell(&made, 0, "run50", "");
     assert_cell(&made, 3, "last error", "ValueError: no such order");
+    end(&made);
+}
+
+static void a_daemon_that_counts_the_calls_of_tools_is_believed(void **state)
+{
+    (void)state;
+    struct made made;
+    begin(&made, SP_TOP_TOOLS);
+    top_take(&made.model,
+             "delta",
+             "{\"tools\":[{\"pool\":\"text\",\"tool\":\"order\",\"calls\":5000,"
+             "\"failures\":70},{\"pool\":\"text\",\"tool\":\"old\",\"calls\":3,"
+             "\"failures\":0}]}");
+    top_take(&made.model,
+             "delta",
+             "{\"tools\":[{\"pool\":\"text\",\"tool\":\"order\",\"calls\":5001,"
+             "\"failures\":71}]}");
+    make(&made);
+    assert_column(&made, "tool", "slow?[31m sum order order old");
+    assert_column(&made, "calls", "0 0 0 5001 3");
+    assert_column(&made, "failed", "0 0 0 71 0");
+    assert_cell(&made, 3, "run50", "1.5ms");
+    top_take(&made.model, "delta", "{\"gone\":{\"pools\":[\"text\"]}}");
+    assert_int_equal(made.model.tools.count, 0);
     end(&made);
 }
 
@@ -377,6 +401,7 @@ int main(void)
         cmocka_unit_test(calls_under_way_come_before_those_that_have_ended),
         cmocka_unit_test(calls_in_line_come_behind_those_that_run),
         cmocka_unit_test(tools_are_what_their_calls_have_done),
+        cmocka_unit_test(a_daemon_that_counts_the_calls_of_tools_is_believed),
         cmocka_unit_test(a_filter_keeps_lines_with_a_cell_that_contains_it),
         cmocka_unit_test(a_place_shows_what_is_of_it),
         cmocka_unit_test(lines_are_sorted_as_figures_or_as_texts),
