@@ -104,8 +104,8 @@ bool local_client_ask(struct local_client *client,
                                 memory >= 0 ? 1 : 0) == SNAKEPIT_OK;
 }
 
-static bool take_memory(struct local_client *client,
-                        const struct sp_local_opened *opened)
+bool local_client_take(struct local_client *client,
+                       const struct sp_local_opened *opened)
 {
     const int *fds = client->fds.of;
     bool attached =
@@ -145,7 +145,7 @@ bool local_client_open(struct local_client *client, const char *pool, uint32_t s
         return false;
     }
     memcpy(&opened, body, sizeof opened);
-    return opened.circuit == client->circuit && take_memory(client, &opened);
+    return opened.circuit == client->circuit && local_client_take(client, &opened);
 }
 
 bool local_client_begin(struct local_client *client, const char *path, uint32_t slots)

@@ -56,6 +56,9 @@ bool local_client_ask(struct local_client *client,
                       uint32_t slots,
                       int memory,
                       uint64_t bytes);
+// Maps what came beside OPENED.
+bool local_client_take(struct local_client *client,
+                       const struct sp_local_opened *opened);
 // Makes the memory, asks for a circuit with it, and opens that.
 bool local_client_open(struct local_client *client, const char *pool, uint32_t slots);
 // All of it: connected, greeted, with a circuit of `slots`.

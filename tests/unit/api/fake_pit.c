@@ -12,3 +12,8 @@ unsigned fake_pit_cancels(void)
 {
     return atomic_load(&pit_fakes.cancels);
 }
+
+void fake_pit_never_ready(void)
+{
+    pit_fakes.starts_by = true;
+}

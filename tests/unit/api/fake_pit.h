@@ -10,10 +10,13 @@ extern snakepit *pit;
 
 int pit_prepare(void **state);
 int pit_tidy(void **state);
+void pit_open(const char *more);
 void pit_open_ready(const char *more);
 
 // How many calls the worker has begun, and how many of them it was asked to end.
 unsigned fake_pit_begun(void);
 unsigned fake_pit_cancels(void);
+// After pit_prepare(): no worker gets ready.
+void fake_pit_never_ready(void);
 
 #endif
