@@ -177,6 +177,7 @@ static struct sp_local_circuit *new_circuit(struct sp_local_connection *connecti
     circuit->budget = connection->loop->serve->budget;
     circuit->number = open->circuit;
     sp_list_init(&circuit->stalled);
+    sp_list_init(&circuit->asking);
     sp_local_user_ref(circuit->local, circuit->user);
     sp_list_append(&connection->circuits, &circuit->link);
     connection->circuit_count++;

@@ -26,6 +26,7 @@ static void close_circuit(struct sp_local_circuit *circuit)
     sp_local_circuit_unlink(circuit);
     for (uint32_t i = 0; i < slots; i++) {
         if (circuit->calls[i].number != 0) {
+            sp_local_question_leave(&circuit->calls[i]);
             sp_local_call_cancel(&circuit->calls[i]);
         }
     }

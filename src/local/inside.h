@@ -20,6 +20,7 @@
 #include "ipc/segment.h"
 #include "ipc/tube.h"
 #include "local/local.h"
+#include "pool/deferred.h"
 #include "server/server.h"
 
 #define SP_LOCAL_CIRCUITS_MOST 64u   // of a connection
@@ -191,6 +192,8 @@ struct sp_local_circuit {
     uint64_t returns_head;
     struct sp_local_call *calls; // one for each slot
     struct sp_link stalled;      // streams that wait for room
+    struct sp_link asking;       // calls whose tool asks
+    uint64_t returned_tail;      // what we have returned of its leases
     uint32_t refs;               // its connection, and each call
 };
 
@@ -252,6 +255,8 @@ struct sp_local_call {
     bool cancelled; // the client wants that
     bool beside;    // something of it is done on another thread
     snakepit_answer *answer;
+    struct sp_link asking;
+    struct sp_deferred_question *held; // what its tool asks; NULL: nothing
     // Of a stream.
     snakepit_stream *stream;
     snakepit_reader chunk; // one that waits for room; `at` NULL: none
@@ -326,6 +331,15 @@ bool sp_local_write_fault(struct sp_local_loop *loop,
                           const snakepit_answer *answer,
                           snakepit_err err,
                           const char *why);
+
+// ---- question.c -----------------------------------------------------------------
+
+// sp_call_asks_fn of a call.
+void sp_local_asks(void *user, struct sp_deferred_question *held);
+// Takes the replies that there are.
+void sp_local_circuit_hear(struct sp_local_circuit *circuit);
+// Nobody replies to what a call asks, if it does.
+void sp_local_question_leave(struct sp_local_call *call);
 
 // ---- stream.c -----------------------------------------------------------------
 

@@ -8,6 +8,7 @@
 #include "ipc/ring.h"
 #include "local/inside.h"
 #include "payload/writer.h"
+#include "pit/relay.h"
 #include "telemetry/trace_context.h"
 
 #define TRIES 64 // of a slot's state, which a client could change as often as it likes
@@ -177,6 +178,18 @@ static size_t tensor_bytes(const snakepit_writer *writer)
 
 // ---- Submitting -------------------------------------------------------------------
 
+static struct sp_pit_relayed relayed(struct sp_local_call *call,
+                                     const struct asked *asked,
+                                     const snakepit_writer *args)
+{
+    return (struct sp_pit_relayed){.tool = asked->tool,
+                                   .args = args,
+                                   .options = &asked->options,
+                                   .done = sp_local_done,
+                                   .asks = sp_local_asks,
+                                   .user = call};
+}
+
 // Streams are submitted on the loop, whose queue they report to.
 static void open_stream(struct sp_local_call *call,
                         struct asked *asked,
@@ -184,8 +197,9 @@ static void open_stream(struct sp_local_call *call,
 {
     asked->options.ready = sp_local_ready;
     asked->options.ready_user = call;
-    snakepit_err err = snakepit_stream_open(
-        call->circuit->pit, asked->tool, args, &asked->options, &call->stream);
+    struct sp_pit_relayed stream = relayed(call, asked, args);
+    stream.done = NULL;
+    snakepit_err err = sp_pit_relay_stream(call->circuit->pit, &stream, &call->stream);
     call->id = snakepit_stream_id(call->stream);
     if (err == SNAKEPIT_OK && call->cancelled) {
         (void)snakepit_cancel(call->circuit->pit, call->id);
@@ -194,16 +208,12 @@ static void open_stream(struct sp_local_call *call,
     }
 }
 
-static snakepit_err
-submit(struct sp_local_call *call, struct asked *asked, const snakepit_writer *args)
+static snakepit_err submit(struct sp_local_call *call,
+                           const struct asked *asked,
+                           const snakepit_writer *args)
 {
-    return snakepit_submit(call->circuit->pit,
-                           asked->tool,
-                           args,
-                           &asked->options,
-                           sp_local_done,
-                           call,
-                           &call->id);
+    const struct sp_pit_relayed all = relayed(call, asked, args);
+    return sp_pit_relay(call->circuit->pit, &all, &call->id);
 }
 
 // It is under way, or not, and may have ended already where that was beside the loop.

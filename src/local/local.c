@@ -66,6 +66,7 @@ static bool look(struct sp_serve_loop *serve)
         if (circuit->connection->why == NULL) {
             came = sp_local_circuit_take(circuit, TAKEN_A_TURN) > 0 || came;
             sp_local_circuit_pump(circuit);
+            sp_local_circuit_hear(circuit);
         }
     }
     return came;

@@ -254,6 +254,9 @@ snakepit_err sp_pit_question(void *user, struct sp_question *question)
     if (is_for_sessions(&asked)) {
         return ask_session(pit, question, &asked);
     }
+    if (question->relays) {
+        return SNAKEPIT_AGAIN;
+    }
     if (strcmp(asked.text, SP_LIST_OF_TOOLS) == 0) {
         sp_host_tools_list(&pit->tools, question->session, question->result);
         return SNAKEPIT_OK;

@@ -64,6 +64,8 @@ static snakepit_err prepare(struct sp_call *call, const struct sp_order *order)
     set_deadlines(call, order);
     call->idempotent = order->idempotent;
     call->priority = order->priority;
+    call->asks = order->asks;
+    call->asks_user = order->asks_user;
     if (call->parcel == NULL) {
         snakepit_err err = sp_parcel_new(store, &call->parcel);
         if (err != SNAKEPIT_OK) {

@@ -13,6 +13,7 @@
 #include "base/list.h"
 #include "base/slice.h"
 #include "ipc/layout.h"
+#include "pool/deferred.h"
 #include "pool/pending.h"
 #include "pool/store.h"
 #include "port/port.h"
@@ -119,6 +120,8 @@ struct sp_call {
     uint16_t executor;     // that has run it, or SP_EXECUTOR_NONE
     sp_call_done_fn *done; // asynchronous only
     void *user;
+    sp_call_asks_fn *asks; // NULL: the pool's hook answers
+    void *asks_user;
     struct sp_tool *tool;        // its row, once it was admitted; see pool/tools.h
     struct sp_call_trace *trace; // NULL: it is not traced; see pool/trace.h
     struct sp_tie *tie;          // of its session, until it has ended; or NULL

@@ -310,6 +310,9 @@ struct sp_order {
     void *ready_user;
 
     uint8_t queue; // of both
+    // Of both: who is asked what their tool asks the host; NULL: the pool's hook.
+    sp_call_asks_fn *asks;
+    void *asks_user;
 };
 
 // Runs a call and waits for its end. `*answer` is to be released; NULL only with

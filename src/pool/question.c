@@ -11,6 +11,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/fork.h"
+#include "base/memory.h"
 #include "ipc/wait.h"
 #include "payload/writer.h"
 #include "pool/affinity.h"
@@ -141,8 +142,8 @@ static snakepit_err copy_body(struct sp_call *call, struct sp_question *question
     return SNAKEPIT_OK;
 }
 
-// From the question's bytes to the reply's. No lock.
-static void
+// From the question's bytes to the reply's. No lock. True: somebody else answers it.
+static bool
 work(struct asker *asker, struct sp_question *question, struct outcome *outcome)
 {
     struct sp_store *store = &asker->pool->store;
@@ -150,20 +151,24 @@ work(struct asker *asker, struct sp_question *question, struct outcome *outcome)
     if (copy_body(asker->call, question) != SNAKEPIT_OK) {
         sp_parcel_free(store, outcome->parcel);
         outcome->parcel = NULL;
-        return;
+        return false;
     }
     innermost = asker;
-    snakepit_err err = explain(question, ask(asker, question));
+    snakepit_err err = ask(asker, question);
     innermost = asker->outer;
     if (!sp_fork_is_here(asker->pool->process)) {
-        return;
+        return false;
     }
-    if (err == SNAKEPIT_OK) {
+    if (err == SNAKEPIT_AGAIN && question->relays) {
+        return true;
+    }
+    if (explain(question, err) == SNAKEPIT_OK) {
         outcome->kind = SP_REPLY_RESULT;
     } else {
         write_fault(question, err);
     }
     fill(store, question->result, outcome);
+    return false;
 }
 
 // ---- Replying -----------------------------------------------------------------
@@ -231,6 +236,7 @@ static void describe(const struct asker *asker,
         .deadline = asker->deadline,
         .body = {heard->body, heard->body_size},
         .memory = {asker->port->results.base, asker->port->results.size},
+        .relays = call->asks != NULL,
     };
 }
 
@@ -270,6 +276,74 @@ static void leave(struct sp_pool *pool, struct sp_call *call)
     sp_call_set_failure(call, &forked);
 }
 
+// ---- Questions that are deferred ----------------------------------------------------
+
+struct sp_deferred_question {
+    struct asker asker;
+    struct outcome outcome;
+    uint32_t lease; // of the question
+};
+
+// The question is answered, and the call goes on. The lock is held.
+static void end_question(struct asker *asker, struct outcome *outcome, uint32_t lease)
+{
+    struct sp_pool *pool = asker->pool;
+    if (stands(asker)) {
+        reply(asker, outcome);
+    } else {
+        sp_parcel_free(&pool->store, outcome->parcel);
+    }
+    sp_port_return_result(asker->port, lease);
+    sp_port_unpin(asker->port);
+    stop_serving(pool, asker->call);
+}
+
+// False: there is no memory for it.
+static bool
+hand_on(const struct asker *asker, const struct outcome *outcome, uint32_t lease)
+{
+    struct sp_deferred_question *held = sp_alloc(sizeof *held);
+    if (held == NULL) {
+        return false;
+    }
+    *held = (struct sp_deferred_question){*asker, *outcome, lease};
+    held->asker.outer = NULL;
+    held->asker.question = NULL;
+    asker->call->asks(asker->call->asks_user, held);
+    return true;
+}
+
+void sp_deferred_question_look(const struct sp_deferred_question *held,
+                               struct sp_slice *body,
+                               struct sp_slice *memory)
+{
+    const struct sp_buf *kept = &held->asker.call->inquiry.body;
+    const struct sp_segment *results = &held->asker.port->results;
+    *body = (struct sp_slice){kept->data, kept->size};
+    *memory = (struct sp_slice){results->base, results->size};
+}
+
+void sp_deferred_question_answer(struct sp_deferred_question *held,
+                                 enum sp_reply_kind kind,
+                                 const snakepit_writer *writer)
+{
+    struct sp_pool *pool = held->asker.pool;
+    struct sp_after after = {0};
+    held->outcome.kind = kind;
+    if (kind != SP_REPLY_LEFT) {
+        fill(&pool->store, writer, &held->outcome);
+    } else if (held->outcome.parcel != NULL) {
+        sp_parcel_free(&pool->store, held->outcome.parcel);
+        held->outcome.parcel = NULL;
+    }
+    pthread_mutex_lock(&pool->lock);
+    end_question(&held->asker, &held->outcome, held->lease);
+    sp_pool_unlock(pool, &after);
+    sp_free(held);
+}
+
+// ---- Serving ----------------------------------------------------------------------
+
 void sp_pool_serve_question(struct sp_pool *pool,
                             struct sp_call *call,
                             struct sp_after *after)
@@ -303,20 +377,21 @@ void sp_pool_serve_question(struct sp_pool *pool,
     describe(&asker, &heard, &question);
     copy_texts(call, &texts, &question);
     sp_pool_unlock(pool, after);
-    work(&asker, &question, &outcome);
+    const bool later = work(&asker, &question, &outcome);
+    if (later && hand_on(&asker, &outcome, heard.lease)) {
+        pthread_mutex_lock(&pool->lock);
+        return;
+    }
     if (!sp_fork_is_here(pool->process)) {
         leave(pool, call);
         return;
     }
-    pthread_mutex_lock(&pool->lock);
-    if (stands(&asker)) {
-        reply(&asker, &outcome);
-    } else {
+    if (later) {
         sp_parcel_free(&pool->store, outcome.parcel);
+        outcome = (struct outcome){.kind = SP_REPLY_FAULT}; // there is no memory
     }
-    sp_port_return_result(port, heard.lease);
-    sp_port_unpin(port);
-    stop_serving(pool, call);
+    pthread_mutex_lock(&pool->lock);
+    end_question(&asker, &outcome, heard.lease);
 }
 
 // ---- Submitted calls ----------------------------------------------------------
@@ -418,7 +493,8 @@ static snakepit_err hand_over(struct asker *asker, struct sp_call *call)
 
 snakepit_err sp_question_place(struct sp_pool *pool, struct sp_call *call)
 {
-    struct asker *asker = asker_of(pool);
+    // A daemon runs it like any other call.
+    struct asker *asker = pool->options.relays ? NULL : asker_of(pool);
     if (asker == NULL || asker->lends || sp_call_is_pending(call) || !stands(asker)) {
         return SNAKEPIT_NOT_FOUND;
     }

@@ -26,6 +26,7 @@ struct sp_question {
     struct sp_slice memory;  // where its tensors lie
     snakepit_writer *result; // empty; gets one value
     snakepit_message why;    // gets the reason of an error
+    bool relays;             // where nobody here answers: AGAIN, and somebody else does
     const char *type;        // gets what Python raises, a constant; NULL: by the error
 };
 

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+// Calls that are submitted for a client: what their tools ask the host goes to it.
+#ifndef PIT_RELAY_H
+#define PIT_RELAY_H
+
+#include <snakepit/snakepit.h>
+
+#include "pool/deferred.h"
+
+struct sp_pit_relayed {
+    const char *tool;
+    const snakepit_writer *args;
+    const snakepit_call_options *options;
+    snakepit_done_fn *done; // not of a stream
+    sp_call_asks_fn *asks;  // what is for the sessions is answered here
+    void *user;             // of both
+};
+
+// As snakepit_submit().
+snakepit_err
+sp_pit_relay(snakepit *pit, const struct sp_pit_relayed *call, snakepit_call_id *id);
+// As snakepit_stream_open().
+snakepit_err sp_pit_relay_stream(snakepit *pit,
+                                 const struct sp_pit_relayed *call,
+                                 snakepit_stream **stream);
+
+#endif

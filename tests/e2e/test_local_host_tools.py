@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: MIT
+"""Tools of a program at a local door, as tools of the daemon's workers call them."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import signal
+import threading
+from collections.abc import Iterator
+
+import numpy
+import pytest
+from support.asking import echo
+from support.children import Child
+from support.daemon import Daemon
+from support.host_tools import HostFault, register, unregister_all
+from support.pit import Pit
+from support.served import config, end, serve
+from support.waiting import eventually
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """Two workers whose tools ask their host."""
+    folder = tmp_path_factory.mktemp("asking")
+    listen = ["127.0.0.1:0", {"address": f"unix:{folder}/local.sock", "door": "local"}]
+    made = serve(
+        config(folder, {"listen": listen}, adapter="asks.Asks", pool_size=2)
+    )
+    yield made
+    end([made])
+
+
+def address_of(daemon: Daemon) -> str:
+    return next(url for url in daemon.urls(2) if url.startswith("unix:"))
+
+
+@pytest.fixture()
+def pit(daemon: Daemon) -> Iterator[Pit]:
+    with Pit.connect(address_of(daemon)) as made:
+        register(made, "echo", lambda info, value: value)
+        yield made
+        unregister_all(made)
+
+
+@pytest.mark.parametrize("value", [None, 1.5, -(2**63), "snake", b"\0", [1, {"k": []}]])
+def test_what_the_program_returns_is_what_python_gets(pit: Pit, value: object) -> None:
+    assert pit.call("host", echo(value)) == value
+
+
+def test_many_questions_of_one_call_are_answered_in_order(pit: Pit) -> None:
+    questions = [["echo", {"value": i}] for i in range(500)]
+    assert pit.call("host_all", {"questions": questions}) == list(range(500))
+
+
+@pytest.mark.parametrize("size", [1000, 3000, 1 << 16, 1 << 20])
+def test_questions_and_replies_of_any_size_cross(pit: Pit, size: int) -> None:
+    for _ in range(5):
+        assert pit.call("host", echo("x" * size)) == "x" * size
+
+
+def test_arrays_cross_both_ways(pit: Pit) -> None:
+    seen = []
+
+    def double(info, data):
+        seen.append(data)
+        return data * 2
+
+    register(pit, "double", double)
+    for size in (2, 100_000):
+        assert pit.call("array", {"size": size}) == {"first": 2.0, "shape": [size]}
+        numpy.testing.assert_array_equal(seen.pop(), numpy.arange(size, dtype=float))
+
+
+def test_a_tool_that_fails_says_why(pit: Pit) -> None:
+    def fail(info):
+        raise HostFault("NOT_FOUND", "no such customer")
+
+    register(pit, "fail", fail)
+    fault = pit.fails("host", {"tool": "fail"})
+    assert fault.message == 'host tool "fail": NOT_FOUND: no such customer'
+
+
+def test_an_unknown_tool_is_told_with_the_name_that_is_like_it(pit: Pit) -> None:
+    message = pit.fails("host", {"tool": "ecoh"}).message
+    assert message == 'the host has no tool "ecoh"; did you mean "echo"?'
+
+
+def test_submitted_calls_ask_their_own_program(daemon: Daemon, pit: Pit) -> None:
+    register(pit, "who", lambda info: "first")
+    with Pit.connect(address_of(daemon)) as other:
+        register(other, "who", lambda info: "second")
+        calls = [p.submit("host", {"tool": "who"}) for p in (pit, other) * 20]
+        assert [call.wait().value for call in calls] == ["first", "second"] * 20
+        unregister_all(other)
+
+
+def test_a_program_that_is_killed_in_its_tool_leaves_the_worker_free(
+    daemon: Daemon, pit: Pit, tmp_path: pathlib.Path
+) -> None:
+    path = tmp_path / "asked"
+
+    def wait_for_ever() -> None:
+        with Pit.connect(address_of(daemon)) as own:
+
+            def block(info):
+                path.touch()
+                threading.Event().wait()
+
+            register(own, "block", block)
+            own.call("host", {"tool": "block"})
+
+    for _ in range(3):
+        child = Child(wait_for_ever)
+        eventually(path.exists, "its tool was asked")
+        os.kill(child.pid, signal.SIGKILL)
+        os.waitpid(child.pid, 0)
+        os.close(child.out)
+        path.unlink()
+    calls = [pit.submit("host", echo(i)) for i in range(10)]
+    assert [call.wait().value for call in calls] == list(range(10))
