@@ -100,9 +100,10 @@ def test_a_program_that_is_killed_in_its_tool_leaves_the_worker_free(
     daemon: Daemon, pit: Pit, tmp_path: pathlib.Path
 ) -> None:
     path = tmp_path / "asked"
+    address = address_of(daemon)
 
     def wait_for_ever() -> None:
-        with Pit.connect(address_of(daemon)) as own:
+        with Pit.connect(address) as own:
 
             def block(info):
                 path.touch()
