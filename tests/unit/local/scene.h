@@ -65,9 +65,8 @@ SCENE void scene_serve(const char *keys, const char *of_listener)
     }
 }
 
-SCENE int scene_prepare(void **state)
+SCENE int scene_open_pit(void)
 {
-    (void)pit_prepare(state);
     pit_open_ready("");
     (void)strcpy(folder, "/tmp/snakepit-local-XXXXXX");
     assert_non_null(mkdtemp(folder));
@@ -77,6 +76,12 @@ SCENE int scene_prepare(void **state)
     client.fd = -1;
     other.fd = -1;
     return 0;
+}
+
+SCENE int scene_prepare(void **state)
+{
+    (void)pit_prepare(state);
+    return scene_open_pit();
 }
 
 static void end_client(struct local_client *one)
