@@ -39,15 +39,6 @@ void sp_spin_end(void)
     atomic_fetch_sub_explicit(&spinners, 1, memory_order_relaxed);
 }
 
-void sp_wait_note_cpu(_Atomic uint32_t *cpu)
-{
-    uint32_t here = (uint32_t)sched_getcpu();
-    // Only a change is written: the other side reads this line all the time.
-    if (atomic_load_explicit(cpu, memory_order_relaxed) != here) {
-        atomic_store_explicit(cpu, here, memory_order_relaxed);
-    }
-}
-
 static bool worth_spinning(const struct sp_wait *wait)
 {
     return wait->patience->budget != 0 && !wait->woke &&

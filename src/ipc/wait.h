@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "ipc/bell.h"
+#include "ipc/cpu.h"
 #include "ipc/layout.h"
 #include "ipc/patience.h"
 #include "ipc/ring.h"
@@ -109,9 +110,6 @@ enum sp_intake_result sp_wait_intake(const struct sp_intake *intake,
 // is left.
 void sp_intake_begin_search(const struct sp_intake *intake);
 void sp_intake_end_search(const struct sp_intake *intake);
-
-// Host or worker: notes where the calling thread runs, for the other side's waits.
-void sp_wait_note_cpu(_Atomic uint32_t *cpu);
 
 // Other loops that spin count among the spinners: begin is true if one more may spin;
 // then end.

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "ipc/cpu.h"
 #include "ipc/futex.h"
 #include "local/inside.h"
 #include "payload/writer.h"
@@ -26,6 +27,7 @@ static void publish(struct sp_local_call *call, const struct sp_slot_result *res
     shared->lease = result->lease;
     shared->held = 0;
     shared->executor = result->executor;
+    sp_wait_note_cpu(&circuit->view.header->worker_cpu);
     shared->ran_until = (uint32_t)(sp_clock_ticks() / SP_UNTIL_TICKS);
     shared->ran_ticks = result->ran_ticks;
     const uint32_t word =

@@ -118,7 +118,7 @@ static void refuse_version(struct sp_local_connection *connection, uint32_t vers
                    version,
                    snakepit_version(),
                    SP_LAYOUT_VERSION);
-    refuse(connection, SNAKEPIT_UNSUPPORTED, message.text, "it has another version");
+    refuse(connection, SNAKEPIT_PROTOCOL, message.text, "it has another version");
 }
 
 // What keeps a client out that has greeted well. NULL in `user`: it was refused.
