@@ -25,9 +25,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """Two workers whose tools ask their host."""
     folder = tmp_path_factory.mktemp("asking")
     listen = ["127.0.0.1:0", {"address": f"unix:{folder}/local.sock", "door": "local"}]
-    made = serve(
-        config(folder, {"listen": listen}, adapter="asks.Asks", pool_size=2)
-    )
+    made = serve(config(folder, {"listen": listen}, adapter="asks.Asks", pool_size=2))
     yield made
     end([made])
 
